@@ -1,0 +1,95 @@
+/**
+ * @file Derivatives of functions: `grad`, `valueAndGrad`, `jvp`. Each takes a function on trees of tensors and gives
+ * another, to be called while tracing; they nest, so `grad` of `grad` is the second derivative.
+ */
+import { formatShape } from "../graph/dim.ts";
+import { at, UserError } from "../graph/errors.ts";
+import { constant, zerosLike } from "../ops/views.ts";
+import { currentFrame, Frame, within } from "../trace/frame.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { isTensor, leavesOf, type Tree, withLeaves } from "../trace/tree.ts";
+import { pushForward } from "./forward.ts";
+import { pullBack } from "./reverse.ts";
+
+type Float = Tensor<"f32">;
+type Tensors = Tree<Tensor>;
+
+/** Traces `f` in a frame of its own, with fresh inputs for the leaves of `args`. */
+function subgraph<R extends Tensors>(name: string, f: (args: readonly Tensors[]) => R, args: readonly Tensors[]) {
+  const frame = new Frame(name || "function", currentFrame());
+  const leaves = leavesOf(args, isTensor);
+  const inputs = leaves.map(({ path, leaf }) => frame.input(path, leaf.aval));
+  const result = within(frame, () => f(withLeaves(args, isTensor, inputs) as readonly Tensors[]));
+  const outputs = leavesOf<Tensor>(result, isTensor).map(({ leaf }) => leaf);
+  const graph = frame.finish(
+    inputs.map(({ id }) => id),
+    outputs,
+  );
+  const captured = frame.captured.map(({ outer }) => outer);
+  return { graph, captured, primals: leaves.map(({ leaf }) => leaf), result };
+}
+
+/** What `valueAndGrad` gives: the value of the loss, and the gradient in the form of the first argument. */
+export interface ValueAndGrad<A> {
+  readonly value: Float;
+  readonly grad: A;
+}
+
+/**
+ * The value of a scalar function and its gradient with respect to its first argument (a tensor, or a tree of them).
+ * Integer and bool leaves, and leaves that the value does not depend on, get zeros.
+ */
+export function valueAndGrad<A extends Tensors, Rest extends Tensors[]>(
+  f: (first: A, ...rest: Rest) => Float,
+): (first: A, ...rest: Rest) => ValueAndGrad<A> {
+  return (first, ...rest) => {
+    const { graph, captured, primals } = subgraph(f.name, (args) => f(...(args as [A, ...Rest])), [first, ...rest]);
+    const out = at(graph.nodes, at(graph.outputs, 0)).aval;
+    if (out.dtype !== "f32" || out.shape.length !== 0) {
+      throw new UserError(
+        `grad: ${f.name || "the function"} must return one f32 scalar, got ${out.dtype}${formatShape(out.shape)}; take its sum or mean`,
+      );
+    }
+    const wanted = leavesOf<Tensor>(first, isTensor).length;
+    const wrt = [...captured.map(() => false), ...primals.map((_, i) => i < wanted)];
+    const { outputs, pullback } = pullBack(graph, [...captured, ...primals], wrt);
+    const cts = pullback([constant(1)]).slice(captured.length, captured.length + wanted);
+    const grads = cts.map((ct, i) => ct ?? zerosLike(at(primals, i)));
+    return { value: at(outputs, 0) as Float, grad: withLeaves<Tensor, Tensor>(first, isTensor, grads) as A };
+  };
+}
+
+/** The gradient of a scalar function with respect to its first argument. */
+export function grad<A extends Tensors, Rest extends Tensors[]>(
+  f: (first: A, ...rest: Rest) => Float,
+): (first: A, ...rest: Rest) => A {
+  const both = valueAndGrad(f);
+  return (first, ...rest) => both(first, ...rest).grad;
+}
+
+/** The value of a function and its derivative along `tangents`, which have the form of the arguments. */
+export function jvp<Args extends Tensors[], R extends Tensors>(
+  f: (...args: Args) => R,
+): (primals: readonly [...Args], tangents: readonly [...Args]) => { value: R; tangent: R } {
+  return (primals, tangents) => {
+    const traced = subgraph(f.name, (args) => f(...(args as Args)), primals);
+    const directions = leavesOf<Tensor>(tangents, isTensor).map(({ leaf }) =>
+      leaf.dtype === "f32" ? (leaf as Float) : undefined,
+    );
+    if (directions.length !== traced.primals.length) {
+      throw new UserError(
+        `jvp: ${traced.primals.length} tensors and ${directions.length} tangents; expected one for each`,
+      );
+    }
+    const { outputs, tangents: moved } = pushForward(
+      traced.graph,
+      [...traced.captured, ...traced.primals],
+      [...traced.captured.map(() => undefined), ...directions],
+    );
+    const filled = moved.map((tangent, i) => tangent ?? zerosLike(at(outputs, i)));
+    return {
+      value: withLeaves<Tensor, Tensor>(traced.result, isTensor, outputs) as R,
+      tangent: withLeaves<Tensor, Tensor>(traced.result, isTensor, filled) as R,
+    };
+  };
+}

@@ -1,0 +1,237 @@
+/**
+ * @file The vjp of a scan is a scan that runs the other way: its carries are the cotangents of the carries, its xs the
+ * cotangents of the ys and the residuals of the forward pass.
+ *
+ * One step is differentiated into a *joint* graph (values and cotangents together), which is then cut in two. What the
+ * cotangents read of the values is the residuals: values of the step itself are stored, as extra ys of the forward
+ * scan; views of them, and whatever the derivative rules compute from them, are computed again going back. Cotangents of
+ * consts (weights) are summed over time in carries of their own; a pass takes products among these out of the loop.
+ */
+import { at } from "../graph/errors.ts";
+import type { Graph, NodeId, ScanNode } from "../graph/graph.ts";
+import { add } from "../ops/elementwise.ts";
+import { Inlined } from "../ops/inline.ts";
+import { bodyInputs, emitScan, scanTensors } from "../ops/scan.ts";
+import { entryOf, type TableOp } from "../ops/table.ts";
+import { zerosLike } from "../ops/views.ts";
+import { Frame, within } from "../trace/frame.ts";
+import type { Tensor } from "../trace/tensor.ts";
+
+type Float = Tensor<"f32">;
+type Cotangent = Float | undefined;
+
+export interface DifferentiableScan {
+  /** Results of the forward scan: final carries, then ys. */
+  readonly results: readonly Tensor[];
+  /** Cotangents of the operands (consts, carries, xs) from those of the results. */
+  readonly pullback: (cts: readonly Cotangent[]) => readonly Cotangent[];
+}
+
+type PullBack = (
+  graph: Graph,
+  primals: readonly Tensor[],
+  wrt: readonly boolean[],
+) => { readonly pullback: (cts: readonly Cotangent[]) => readonly Cotangent[]; readonly outputs: readonly Tensor[] };
+
+/** One step's values and cotangents in one graph, and what of it is which. */
+interface Joint {
+  /** (consts, carries, xs, cts of next carries and ys) -> cotangents of the differentiated body inputs. */
+  readonly graph: Graph;
+  /** For each body input, which of the graph's outputs is its cotangent; undefined where it gets none. */
+  readonly cotangentOf: readonly (NodeId | undefined)[];
+  /** For each body output, the graph's input that receives its cotangent. */
+  readonly received: readonly (NodeId | undefined)[];
+  /** Nodes that are stored going forward and read going back. */
+  readonly residuals: readonly NodeId[];
+  /** The values of the step: nodes below this id are its own, later ones belong to derivative rules. */
+  readonly outputs: readonly NodeId[];
+}
+
+export function differentiableScan(
+  node: ScanNode,
+  operands: readonly Tensor[],
+  wrt: readonly boolean[],
+  pullBack: PullBack,
+): DifferentiableScan {
+  const { attrs } = node;
+  const { consts: constCount, carries: carryCount, body } = attrs;
+  const joint = differentiateStep(node, wrt, pullBack);
+  const forwardBody = forwardWithResiduals(joint, body);
+  const forward = emitScan({ ...attrs, body: forwardBody }, operands);
+  const results = [...forward.carries, ...forward.ys];
+  const yCount = body.outputs.length - carryCount;
+  const stored = forward.ys.slice(yCount);
+  const consts = operands.slice(0, constCount);
+  const initial = operands.slice(constCount, constCount + carryCount);
+  const xs = operands.slice(constCount + carryCount);
+  const inputs = bodyInputs({ ...attrs, body: joint.graph });
+
+  const pullback = (cts: readonly Cotangent[]): Cotangent[] => {
+    const isFloat = (tensor: Tensor) => tensor.dtype === "f32";
+    const floatCarries = [...initial.keys()].filter((i) => isFloat(at(initial, i)));
+    const floatYs = Array.from({ length: yCount }, (_, i) => i).filter((i) => cts[carryCount + i] !== undefined);
+    const wantedConsts = [...consts.keys()].filter((i) => joint.cotangentOf[i] !== undefined);
+    const wantedXs = [...xs.keys()].filter((i) => joint.cotangentOf[constCount + carryCount + i] !== undefined);
+    const back = scanTensors(
+      (carriesIn, xsIn) => {
+        const [stepCts, sums] = cut(carriesIn, floatCarries.length);
+        const [yCts, rest] = cut(xsIn, floatYs.length);
+        const [residuals, xsNow] = cut(rest, stored.length);
+        const inlined = new Inlined();
+        const set = (id: NodeId | undefined, tensor: Tensor): void => {
+          if (id !== undefined) inlined.tensors.set(id, tensor);
+        };
+        inputs.consts.forEach((id, i) => {
+          set(id, at(consts, i));
+        });
+        joint.received.forEach((id) => {
+          if (id !== undefined) set(id, zerosLike(at(joint.graph.nodes, id).aval));
+        });
+        floatCarries.forEach((carry, i) => {
+          set(joint.received[carry], at(stepCts, i));
+        });
+        floatYs.forEach((y, i) => {
+          set(joint.received[carryCount + y], at(yCts, i));
+        });
+        inputs.xs.slice(0, xs.length).forEach((id, i) => {
+          set(id, at(xsNow, i));
+        });
+        joint.residuals.forEach((id, i) => {
+          set(id, at(residuals, i));
+        });
+        const cotangent = (input: number): Cotangent => {
+          const id = joint.cotangentOf[input];
+          return id === undefined ? undefined : (demand(joint.graph, id, inlined) as Float);
+        };
+        return {
+          carries: [
+            ...floatCarries.map((i) => cotangent(constCount + i) ?? zerosLike(at(initial, i))),
+            ...wantedConsts.map((i, k) => add(at(sums, k) as Float, cotangent(i) as Float)),
+          ],
+          ys: wantedXs.map((i) => cotangent(constCount + carryCount + i) as Float),
+        };
+      },
+      [
+        ...floatCarries.map((i) => cts[i] ?? zerosLike(at(initial, i))),
+        ...wantedConsts.map((i) => zerosLike(at(consts, i))),
+      ],
+      [...floatYs.map((i) => cts[carryCount + i] as Float), ...stored, ...xs],
+      { reverse: !attrs.reverse, length: attrs.length, name: `${body.name}.vjp` },
+    );
+    const out = new Array<Cotangent>(operands.length).fill(undefined);
+    floatCarries.forEach((i, k) => {
+      if (wrt[constCount + i]) out[constCount + i] = back.carries[k] as Float;
+    });
+    wantedConsts.forEach((i, k) => {
+      out[i] = back.carries[floatCarries.length + k] as Float;
+    });
+    wantedXs.forEach((i, k) => {
+      out[constCount + carryCount + i] = back.ys[k] as Float;
+    });
+    return out;
+  };
+  return { results: results.slice(0, carryCount + yCount), pullback };
+}
+
+function cut<T>(items: readonly T[], count: number): [readonly T[], readonly T[]] {
+  return [items.slice(0, count), items.slice(count)];
+}
+
+function differentiateStep(node: ScanNode, wrt: readonly boolean[], pullBack: PullBack): Joint {
+  const { body, carries: carryCount } = node.attrs;
+  const frame = new Frame(`${body.name}.joint`);
+  const avalOf = (id: NodeId) => at(body.nodes, id).aval;
+  const primals = body.inputs.map((id, i) => frame.input(`p${i}`, avalOf(id)));
+  const cts = body.outputs.map((id, i) =>
+    avalOf(id).dtype === "f32" ? frame.input(`ct${i}`, avalOf(id) as Float) : undefined,
+  );
+  // A carry is differentiated even where its start is fixed: gradients flow through it to earlier steps.
+  const isCarry = (i: number) => i >= node.attrs.consts && i < node.attrs.consts + carryCount;
+  const flags = body.inputs.map((_, i) => isCarry(i) || (wrt[i] ?? false));
+  return within(frame, () => {
+    const { outputs, pullback } = pullBack(body, primals, flags);
+    const outputIds = outputs.map((tensor) => frame.resolve(tensor));
+    const ownNodes = frame.builder.finish([], []).nodes.length;
+    const found = pullback(cts);
+    const graph = frame.finish(
+      [...primals, ...cts.filter((ct) => ct !== undefined)].map(({ id }) => id),
+      [],
+    );
+    const cotangentOf = found.map((ct) => (ct === undefined ? undefined : frame.resolve(ct)));
+    const fromCts = reachable(
+      graph,
+      cts.flatMap((ct) => (ct === undefined ? [] : [ct.id])),
+    );
+    const fromSteps = reachable(
+      graph,
+      primals.slice(node.attrs.consts).map(({ id }) => id),
+    );
+    const xIds = new Set(primals.slice(node.attrs.consts + carryCount).map(({ id }) => id));
+    const isStored = (id: NodeId) =>
+      id < ownNodes && fromSteps.has(id) && !fromCts.has(id) && !xIds.has(id) && !isRecomputed(graph, id);
+    const residuals = collectResiduals(graph, cotangentOf, isStored);
+    return { graph, cotangentOf, received: cts.map((ct) => ct?.id), residuals, outputs: outputIds };
+  });
+}
+
+/** Views cost nothing to make again; what they look at is stored instead. */
+function isRecomputed(graph: Graph, id: NodeId): boolean {
+  const { op } = at(graph.nodes, id);
+  return op !== "scan" && op !== "result" && op !== "gather" && entryOf(op as TableOp).kind === "view";
+}
+
+/** All nodes that depend on any of `from`. */
+function reachable(graph: Graph, from: readonly NodeId[]): Set<NodeId> {
+  const reached = new Set(from);
+  for (const [id, { operands }] of graph.nodes.entries())
+    if (operands.some((operand) => reached.has(operand))) reached.add(id);
+  return reached;
+}
+
+/** The stored nodes at which a walk from the cotangents towards their operands stops. */
+function collectResiduals(
+  graph: Graph,
+  wanted: readonly (NodeId | undefined)[],
+  isStored: (id: NodeId) => boolean,
+): NodeId[] {
+  const residuals = new Set<NodeId>();
+  const visited = new Set<NodeId>();
+  const visit = (id: NodeId): void => {
+    if (visited.has(id)) return;
+    visited.add(id);
+    if (isStored(id)) residuals.add(id);
+    else at(graph.nodes, id).operands.forEach(visit);
+  };
+  for (const id of wanted) if (id !== undefined) visit(id);
+  return [...residuals].sort((a, b) => a - b);
+}
+
+/** The step with its residuals as extra outputs. */
+function forwardWithResiduals(joint: Joint, body: Graph): Graph {
+  const frame = new Frame(body.name);
+  return within(frame, () => {
+    const inlined = new Inlined();
+    const inputs = body.inputs.map((id, i) => {
+      const { aval, attrs } = at(body.nodes, id);
+      const name = (attrs as { readonly name?: string }).name ?? `input${i}`;
+      const tensor = frame.input(name, aval);
+      inlined.tensors.set(at(joint.graph.inputs, i), tensor);
+      return tensor.id;
+    });
+    const outputs = [...joint.outputs, ...joint.residuals].map((id) => demand(joint.graph, id, inlined));
+    return frame.finish(inputs, outputs);
+  });
+}
+
+/** Inlines a node and whatever it needs, unless it is there. */
+function demand(graph: Graph, id: NodeId, inlined: Inlined): Tensor {
+  const needed: NodeId[] = [];
+  const visit = (node: NodeId): void => {
+    if (inlined.tensors.has(node) || inlined.scans.has(node) || needed.includes(node)) return;
+    at(graph.nodes, node).operands.forEach(visit);
+    needed.push(node);
+  };
+  visit(id);
+  for (const node of needed) inlined.add(graph, node);
+  return inlined.tensor(id);
+}

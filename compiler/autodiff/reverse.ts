@@ -1,0 +1,98 @@
+/**
+ * @file Reverse mode, graph to graph: the nodes are walked backwards, each hands its cotangent on to its operands by
+ * its own rule, and a value that is used several times sums what it gets.
+ */
+import { at } from "../graph/errors.ts";
+import type { Graph, NodeId } from "../graph/graph.ts";
+import { add } from "../ops/elementwise.ts";
+import { Inlined } from "../ops/inline.ts";
+import { entryOf, type TableOp } from "../ops/table.ts";
+import { atSite } from "../trace/site.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { type DifferentiableScan, differentiableScan } from "./reverse-scan.ts";
+
+type Float = Tensor<"f32">;
+export type Cotangent = Float | undefined;
+
+export interface Pullback {
+  readonly outputs: readonly Tensor[];
+  /** Cotangents of the inputs from those of the outputs; undefined stands for an exact zero. */
+  readonly pullback: (cts: readonly Cotangent[]) => readonly Cotangent[];
+}
+
+/** Adds `graph` on `primals` to the trace in progress; `wrt` says which inputs are differentiated. */
+export function pullBack(graph: Graph, primals: readonly Tensor[], wrt: readonly boolean[]): Pullback {
+  const active = activeNodes(graph, wrt);
+  const inlined = new Inlined();
+  const scans = new Map<NodeId, DifferentiableScan>();
+  for (const [i, id] of graph.inputs.entries()) inlined.tensors.set(id, at(primals, i));
+  for (const [id, node] of graph.nodes.entries()) {
+    if (node.op === "scan" && active[id]) {
+      const operands = node.operands.map((operand) => inlined.tensor(operand));
+      const flags = node.operands.map((operand) => active[operand] ?? false);
+      const scan = atSite(graph.sites[id], () => differentiableScan(node, operands, flags, pullBack));
+      scans.set(id, scan);
+      inlined.scans.set(id, scan.results);
+    } else {
+      inlined.add(graph, id);
+    }
+  }
+
+  const pullback = (cts: readonly Cotangent[]): Cotangent[] => {
+    const cotangents = new Map<NodeId, Float>();
+    const scanCotangents = new Map<NodeId, Cotangent[]>();
+    const give = (id: NodeId, ct: Cotangent) => {
+      if (ct === undefined || !active[id]) return;
+      const before = cotangents.get(id);
+      cotangents.set(id, before === undefined ? ct : add(before, ct));
+    };
+    graph.outputs.forEach((id, i) => {
+      give(id, cts[i]);
+    });
+    for (let id = graph.nodes.length - 1; id >= 0; id--) {
+      const node = at(graph.nodes, id);
+      const ct = cotangents.get(id);
+      atSite(graph.sites[id], () => {
+        if (node.op === "scan") {
+          const received = scanCotangents.get(id);
+          if (received === undefined) return;
+          scans
+            .get(id)
+            ?.pullback(received)
+            .forEach((operandCt, i) => {
+              give(at(node.operands, i), operandCt);
+            });
+        } else if (ct === undefined) {
+          return;
+        } else if (node.op === "result") {
+          const scan = at(node.operands, 0);
+          const received = scanCotangents.get(scan) ?? [];
+          received[node.attrs.index] = ct;
+          scanCotangents.set(scan, received);
+        } else {
+          const operands = node.operands.map((operand) => inlined.tensor(operand)) as [Float, Float];
+          const context = { operands, out: inlined.tensor(id) as Float, attrs: node.attrs as never };
+          entryOf(node.op as TableOp)
+            .vjp(ct, context)
+            .forEach((operandCt, i) => {
+              give(at(node.operands, i), operandCt);
+            });
+        }
+      });
+    }
+    return graph.inputs.map((id) => cotangents.get(id));
+  };
+  return { outputs: graph.outputs.map((id) => inlined.tensor(id)), pullback };
+}
+
+/** Nodes that a change of the wanted inputs can reach through f32 values and without passing a stopGradient. */
+function activeNodes(graph: Graph, wrt: readonly boolean[]): boolean[] {
+  const active = new Array<boolean>(graph.nodes.length).fill(false);
+  for (const [i, id] of graph.inputs.entries()) active[id] = (wrt[i] ?? false) && graph.nodes[id]?.aval.dtype === "f32";
+  for (const [id, node] of graph.nodes.entries()) {
+    if (node.op === "input" || node.op === "stopGradient") continue;
+    const reached = node.operands.some((operand) => active[operand]);
+    active[id] = reached && (node.op === "scan" || node.aval.dtype === "f32");
+  }
+  return active;
+}

@@ -1,0 +1,161 @@
+/**
+ * @file A recurrent cell: a pure step (x, state) -> (state, output), and `scan`, which runs one over a sequence.
+ *
+ * The step is written on symbolic tensors with a batch in front; the loop is outside it. An instance owns its weights:
+ * using one instance twice ties them, two instances of one cell have weights of their own.
+ */
+import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
+import { at, UserError } from "../graph/errors.ts";
+import { where } from "../ops/elementwise.ts";
+import { scanTensors } from "../ops/scan.ts";
+import { broadcast, fill, reshape, zerosLike } from "../ops/views.ts";
+import { Tensor } from "../trace/tensor.ts";
+import { currentStore } from "./parameters.ts";
+
+type Float = Tensor<"f32">;
+
+/** The state of a cell: tensors by name. */
+export type State<Names extends string = string> = { readonly [K in Names]: Float };
+
+export interface CellResult<Names extends string> {
+  readonly state: State<Names>;
+  readonly output: Float;
+}
+
+/** What a step reads: the input x [batch, features], its width, the number of units, and the state by name. */
+export type StepInput<Names extends string> = {
+  readonly x: Float;
+  readonly units: number;
+  readonly features: number;
+} & State<Names>;
+
+/** One cell with its size and weights: what `scan` runs and what a streaming step calls. */
+export interface Cell<Names extends string = string> {
+  readonly name: string;
+  readonly units: number;
+  /** Shape of each state without the batch. */
+  readonly stateShapes: Readonly<Record<Names, Shape>>;
+  /** One step on a batch: x is [batch, features], each state [batch, ...its shape]. */
+  readonly step: (x: Float, state: State<Names>) => CellResult<Names>;
+}
+
+/** Makes a cell of so many units. */
+export interface CellDefinition<Names extends string = string> {
+  (units: number): Cell<Names>;
+  readonly cellName: string;
+}
+
+/**
+ * Defines a cell. `state` gives the shape of each state for a number of units, without the batch; `step` is the
+ * equations of one time step. Names of states are the names under which the step reads them.
+ */
+export function cell<Names extends string>(
+  name: string,
+  shapes: { readonly state: (sizes: { readonly units: number }) => Readonly<Record<Names, Shape>> },
+  step: (input: StepInput<Names>) => CellResult<Names>,
+): CellDefinition<Names> {
+  const define = (units: number): Cell<Names> => {
+    if (!Number.isInteger(units) || units < 1)
+      throw new UserError(`${name}: units must be a whole number above 0, got ${units}`);
+    const stateShapes = shapes.state({ units });
+    const names = Object.keys(stateShapes) as Names[];
+    const instance: Cell<Names> = {
+      name,
+      units,
+      stateShapes,
+      step: (x, state) =>
+        currentStore().instanceScope(instance, name, () => {
+          const features = x.shape[x.shape.length - 1];
+          if (typeof features !== "number") {
+            throw new UserError(
+              `${name}: x is ${formatShape(x.shape)}; its last axis must be a known number of features`,
+            );
+          }
+          const result = step({ x, units, features, ...state } as StepInput<Names>);
+          for (const key of names) checkState(name, key, state[key], result.state?.[key]);
+          if (!(result.output instanceof Tensor))
+            throw new UserError(`${name}: the step must return { state, output }; output is missing`);
+          return {
+            state: Object.fromEntries(names.map((key) => [key, result.state[key]])) as State<Names>,
+            output: result.output,
+          };
+        }),
+    };
+    return instance;
+  };
+  return Object.assign(define, { cellName: name });
+}
+
+function checkState(cellName: string, key: string, before: Float, after: Float | undefined): void {
+  if (!(after instanceof Tensor))
+    throw new UserError(`${cellName}: the step does not return state ${key}; return { state: { ${key} }, output }`);
+  if (!sameShape(before.shape, after.shape)) {
+    throw new UserError(
+      `${cellName}: state ${key} is ${formatShape(before.shape)} before the step and ${formatShape(after.shape)} after it; a state keeps its shape`,
+    );
+  }
+}
+
+/** The state with which a sequence starts when none is given: zeros. */
+export function zeroState<Names extends string>(instance: Cell<Names>, batch: Dim): State<Names> {
+  const entries = Object.entries<Shape>(instance.stateShapes).map(([key, shape]) => [key, fill([batch, ...shape], 0)]);
+  return Object.fromEntries(entries) as State<Names>;
+}
+
+export interface ScanCellOptions<Names extends string> {
+  /** State before the first step; zeros by default. */
+  readonly initial?: State<Names>;
+  /** Run from the last step to the first; outputs keep the order of the inputs. */
+  readonly reverse?: boolean;
+  /** [time, batch], true where a step exists; elsewhere the state is frozen and the output is zero. */
+  readonly mask?: Tensor<"bool">;
+}
+
+export interface ScanCellResult<Names extends string> {
+  /** [time, batch, ...]. */
+  readonly outputs: Float;
+  /** State after the last step. */
+  readonly state: State<Names>;
+}
+
+/** Runs a cell over `xs` [time, batch, features]. */
+export function scan<Names extends string>(
+  instance: Cell<Names>,
+  xs: Float,
+  options: ScanCellOptions<Names> = {},
+): ScanCellResult<Names> {
+  if (xs.shape.length !== 3)
+    throw new UserError(`scan: xs is ${formatShape(xs.shape)}; expected [time, batch, features]`);
+  const names = Object.keys(instance.stateShapes) as Names[];
+  const initial = options.initial ?? zeroState(instance, at(xs.shape, 1));
+  const inputs = options.mask === undefined ? [xs] : [xs, options.mask];
+  const result = scanTensors(
+    (carries, [x, exists]) => {
+      const state = Object.fromEntries(names.map((key, i) => [key, carries[i]])) as State<Names>;
+      const next = instance.step(x as Float, state);
+      const keep = (mask: Tensor, a: Float, b: Float) => where(alongBatch(mask as Tensor<"bool">, a.shape), a, b);
+      return {
+        carries: names.map((key) =>
+          exists === undefined ? next.state[key] : keep(exists, next.state[key], state[key]),
+        ),
+        ys: [exists === undefined ? next.output : keep(exists, next.output, zerosLike(next.output))],
+      };
+    },
+    names.map((key) => {
+      const given = initial[key];
+      if (!(given instanceof Tensor)) throw new UserError(`scan: the initial state lacks ${key} of ${instance.name}`);
+      return given;
+    }),
+    inputs,
+    { reverse: options.reverse ?? false, name: instance.name },
+  );
+  return {
+    outputs: at(result.ys, 0) as Float,
+    state: Object.fromEntries(names.map((key, i) => [key, result.carries[i]])) as State<Names>,
+  };
+}
+
+/** A mask [batch] repeated over the axes that follow the batch. */
+function alongBatch(mask: Tensor<"bool">, shape: Shape): Tensor<"bool"> {
+  return broadcast(reshape(mask, [at(shape, 0), ...shape.slice(1).map(() => 1)]), shape);
+}

@@ -1,0 +1,77 @@
+/** @file Layers that are one expression: dense (affine) and embedding. */
+import { formatShape } from "../graph/dim.ts";
+import { at, UserError } from "../graph/errors.ts";
+import { gather, matmul } from "../ops/contractions.ts";
+import { add } from "../ops/elementwise.ts";
+import { concat } from "../ops/views.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { glorot, type Initializer, normal, zerosInit } from "./initializers.ts";
+import { parameter, scope } from "./parameters.ts";
+
+type Float = Tensor<"f32">;
+
+export interface DenseOptions {
+  /** For the whole kernel, or one for the rows of each input: `[glorot, orthogonal()]` for [x, h]. */
+  readonly kernel?: Initializer | readonly Initializer[];
+  /** Start of the bias (0 by default), or false for none. */
+  readonly bias?: Initializer | number | false;
+}
+
+/**
+ * concat(inputs)·W + b with W of shape [sum of the inputs' last axes, units] under `name/kernel` and b of shape [units]
+ * under `name/bias`. Inputs have shape [..., features]; the result is [..., units].
+ */
+export function dense(
+  name: string,
+  inputs: Float | readonly Float[],
+  units: number,
+  options: DenseOptions = {},
+): Float {
+  if (!Number.isInteger(units) || units < 1)
+    throw new UserError(`dense "${name}": units must be a whole number above 0, got ${units}`);
+  const list = Array.isArray(inputs) ? (inputs as readonly Float[]) : [inputs as Float];
+  const widths = list.map((x) => {
+    const width = x.shape[x.shape.length - 1];
+    if (typeof width === "number") return width;
+    throw new UserError(
+      `dense "${name}": an input is ${formatShape(x.shape)}; its last axis must be a known number of features`,
+    );
+  });
+  const rows = widths.reduce((a, b) => a + b, 0);
+  const { kernel = glorot, bias = 0 } = options;
+  return scope(name, () => {
+    const weights = parameter("kernel", [rows, units], kernelInitializer(name, kernel, widths));
+    const product = matmul(list.length === 1 ? at(list, 0) : concat(list), weights);
+    if (bias === false) return product;
+    const start: Initializer = typeof bias === "number" ? { kind: "constant", value: bias } : bias;
+    return add(product, parameter("bias", [units], start));
+  });
+}
+
+function kernelInitializer(
+  name: string,
+  kernel: Initializer | readonly Initializer[],
+  widths: readonly number[],
+): Initializer {
+  if (!Array.isArray(kernel)) return kernel as Initializer;
+  const list = kernel as readonly Initializer[];
+  if (list.length !== widths.length)
+    throw new UserError(`dense "${name}": ${list.length} kernel initializers for ${widths.length} inputs`);
+  return { kind: "rows", parts: widths.map((rows, i) => ({ rows, initializer: at(list, i) })) };
+}
+
+/** A table [vocabulary, units] under `name/table`, looked up by integer tokens [...]; the result is [..., units]. */
+export function embedding(
+  name: string,
+  tokens: Tensor<"i32"> | Tensor<"u32">,
+  vocabulary: number,
+  units: number,
+  init: Initializer = normal(0.1),
+): Float {
+  return scope(name, () => gather(parameter("table", [vocabulary, units], init), tokens));
+}
+
+/** A parameter with as many entries as the last axis: the bias of an affine map written by hand. */
+export function bias(name: string, units: number, init: Initializer = zerosInit): Float {
+  return parameter(name, [units], init);
+}

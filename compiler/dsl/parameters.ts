@@ -1,0 +1,147 @@
+/**
+ * @file Parameters: values that a function asks for by name while it is traced.
+ *
+ * A parameter's identity is its path of scopes, such as `layers/0/forget/kernel`. Asking twice for one path ties the
+ * two uses; asking with another shape is an error that shows both places. A `ParameterStore` collects what is asked
+ * for (on the first trace) or hands out what it was given (when the parameters are arguments of a gradient).
+ */
+import { formatShape, type Shape, sameShape } from "../graph/dim.ts";
+import { UserError } from "../graph/errors.ts";
+import type { Site } from "../graph/graph.ts";
+import { callSite } from "../trace/site.ts";
+import { Tensor } from "../trace/tensor.ts";
+import type { Initializer } from "./initializers.ts";
+
+type Float = Tensor<"f32">;
+
+/** What is known of a parameter before it has numbers. */
+export interface ParameterSpec {
+  readonly path: string;
+  readonly shape: readonly number[];
+  readonly initializer: Initializer;
+}
+
+/** Parameters as tensors, by path. */
+export type ParameterTensors = Readonly<Record<string, Float>>;
+
+interface Asked {
+  readonly spec: ParameterSpec;
+  readonly site: Site | undefined;
+  readonly tensor: Float;
+}
+
+export class ParameterStore {
+  readonly #give: (spec: ParameterSpec) => Float;
+  readonly #asked = new Map<string, Asked>();
+  readonly #scopeOf = new WeakMap<object, string>();
+  readonly #taken = new Set<string>();
+  #path: readonly string[] = [];
+
+  /** `give` makes or finds the tensor of a parameter that is asked for the first time. */
+  constructor(give: (spec: ParameterSpec) => Float) {
+    this.#give = give;
+  }
+
+  get specs(): ParameterSpec[] {
+    return [...this.#asked.values()].map(({ spec }) => spec);
+  }
+
+  ask(name: string, shape: Shape, initializer: Initializer): Float {
+    const path = [...this.#path, name].join("/");
+    const site = callSite();
+    const sizes = shape.map((dim) => {
+      if (typeof dim === "number" && dim > 0) return dim;
+      throw new UserError(
+        `parameter ${path}${place(site)} has shape ${formatShape(shape)}: every axis must be a whole number above 0`,
+      );
+    });
+    const known = this.#asked.get(path);
+    if (known === undefined) {
+      const spec = { path, shape: sizes, initializer };
+      const tensor = this.#give(spec);
+      this.#asked.set(path, { spec, site, tensor });
+      return tensor;
+    }
+    if (!sameShape(known.spec.shape, shape)) {
+      throw new UserError(
+        `parameter ${path} is ${formatShape(known.spec.shape)}${place(known.site)} and ${formatShape(shape)}${place(site)}: use another name, or a layer of its own`,
+      );
+    }
+    return known.tensor;
+  }
+
+  scope<T>(name: string, body: () => T): T {
+    const before = this.#path;
+    this.#path = [...before, name];
+    try {
+      return body();
+    } finally {
+      this.#path = before;
+    }
+  }
+
+  /** Runs `body` in the scope of an instance, which is the same wherever that instance is used: that ties its weights. */
+  instanceScope<T>(instance: object, name: string, body: () => T): T {
+    const known = this.#scopeOf.get(instance) ?? this.#newScope(name);
+    this.#scopeOf.set(instance, known);
+    const before = this.#path;
+    this.#path = [known];
+    try {
+      return body();
+    } finally {
+      this.#path = before;
+    }
+  }
+
+  #newScope(name: string): string {
+    const base = [...this.#path, name].join("/");
+    let scope = base;
+    for (let count = 1; this.#taken.has(scope); count++) scope = `${base}_${count}`;
+    this.#taken.add(scope);
+    return scope;
+  }
+}
+
+function place(site: Site | undefined): string {
+  return site === undefined ? "" : ` at ${site}`;
+}
+
+let store: ParameterStore | undefined;
+
+/** Runs `body` with parameters coming from `next`. */
+export function withParameters<T>(next: ParameterStore, body: () => T): T {
+  const before = store;
+  store = next;
+  try {
+    return body();
+  } finally {
+    store = before;
+  }
+}
+
+export function currentStore(): ParameterStore {
+  if (store === undefined) throw new UserError("parameters exist only inside a model: wrap the function with model(…)");
+  return store;
+}
+
+/** A trainable tensor of the current scope. */
+export function parameter(name: string, shape: Shape, initializer: Initializer): Float {
+  return currentStore().ask(name, shape, initializer);
+}
+
+/** Names asked for inside `body` are prefixed with `name/`. */
+export function scope<T>(name: string, body: () => T): T {
+  return currentStore().scope(name, body);
+}
+
+/** A store that hands out given tensors by path. */
+export function givenParameters(tensors: ParameterTensors): ParameterStore {
+  return new ParameterStore(({ path, shape }) => {
+    const tensor = tensors[path];
+    if (tensor === undefined) throw new UserError(`parameter ${path} is not among those given`);
+    if (!(tensor instanceof Tensor) || !sameShape(tensor.shape, shape)) {
+      throw new UserError(`parameter ${path} is ${formatShape(tensor.shape)}; the model expects ${formatShape(shape)}`);
+    }
+    return tensor;
+  });
+}

@@ -1,0 +1,140 @@
+/**
+ * @file Dimensions: the sizes a graph knows before it runs.
+ *
+ *   dim ::= integer | monomial            monomial ::= [integer "*"] symbol ("*" symbol)*
+ *
+ * A symbol (`B`, `T`) stands for a size that is given when the program runs; a product such as `4*B*T` is what a
+ * reshape makes of them. The canonical text of a product (coefficient first, symbols sorted) *is* the dimension, so
+ * two dimensions are equal exactly when they are `===`, and a graph is plain JSON.
+ */
+
+export type Dim = number | string;
+export type Shape = readonly Dim[];
+
+/** Sizes of the symbols at run time, e.g. `{ B: 16, T: 100 }`. */
+export type DimSizes = Readonly<Record<string, number>>;
+
+interface Monomial {
+  readonly coefficient: number;
+  readonly symbols: readonly string[];
+}
+
+const symbolPattern = /^[A-Z][A-Za-z0-9]*$/;
+
+export function isSymbol(text: string): boolean {
+  return symbolPattern.test(text);
+}
+
+function parse(dim: Dim): Monomial {
+  if (typeof dim === "number") return { coefficient: dim, symbols: [] };
+  const factors = dim.split("*");
+  const head = Number(factors[0]);
+  return Number.isNaN(head) ? { coefficient: 1, symbols: factors } : { coefficient: head, symbols: factors.slice(1) };
+}
+
+function format({ coefficient, symbols }: Monomial): Dim {
+  if (symbols.length === 0 || coefficient === 0) return coefficient;
+  const sorted = [...symbols].sort();
+  return (coefficient === 1 ? sorted : [String(coefficient), ...sorted]).join("*");
+}
+
+/** The canonical form of a dimension that a person wrote, or undefined where it is none. */
+export function canonicalDim(dim: Dim): Dim | undefined {
+  if (typeof dim === "number") return Number.isInteger(dim) && dim >= 0 ? dim : undefined;
+  const { coefficient, symbols } = parse(dim);
+  if (!Number.isInteger(coefficient) || coefficient < 0 || !symbols.every(isSymbol)) return undefined;
+  return format({ coefficient, symbols });
+}
+
+export function mulDims(a: Dim, b: Dim): Dim {
+  if (typeof a === "number" && typeof b === "number") return a * b;
+  const left = parse(a);
+  const right = parse(b);
+  return format({
+    coefficient: left.coefficient * right.coefficient,
+    symbols: [...left.symbols, ...right.symbols],
+  });
+}
+
+/** `a / b` where the division leaves no rest whatever the symbols are; undefined otherwise. */
+export function divideDims(a: Dim, b: Dim): Dim | undefined {
+  const numerator = parse(a);
+  const denominator = parse(b);
+  if (denominator.coefficient === 0 || numerator.coefficient % denominator.coefficient !== 0) return undefined;
+  const symbols = [...numerator.symbols];
+  for (const symbol of denominator.symbols) {
+    const at = symbols.indexOf(symbol);
+    if (at < 0) return undefined;
+    symbols.splice(at, 1);
+  }
+  return format({ coefficient: numerator.coefficient / denominator.coefficient, symbols });
+}
+
+/** Number of elements of a shape. */
+export function sizeOf(shape: Shape): Dim {
+  return shape.reduce<Dim>(mulDims, 1);
+}
+
+/** The symbols a dimension is made of, each once. */
+export function symbolsOf(dim: Dim): readonly string[] {
+  return [...new Set(parse(dim).symbols)];
+}
+
+export function dimCoefficient(dim: Dim): number {
+  return parse(dim).coefficient;
+}
+
+/** Symbols with repetition: `B*B*T` gives `["B", "B", "T"]`. */
+export function dimFactors(dim: Dim): readonly string[] {
+  return parse(dim).symbols;
+}
+
+export function evaluateDim(dim: Dim, sizes: DimSizes): number {
+  if (typeof dim === "number") return dim;
+  const { coefficient, symbols } = parse(dim);
+  return symbols.reduce((product, symbol) => {
+    const size = sizes[symbol];
+    if (size === undefined) throw new Error(`the size of dimension ${symbol} is not known here`);
+    return product * size;
+  }, coefficient);
+}
+
+export function evaluateShape(shape: Shape, sizes: DimSizes): number[] {
+  return shape.map((dim) => evaluateDim(dim, sizes));
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((dim, axis) => dim === b[axis]);
+}
+
+/**
+ * Learns the sizes of symbols from the sizes that arrived for `shape`, adding them to `sizes`.
+ * Returns a sentence that says what disagrees, or undefined.
+ */
+export function bindShape(shape: Shape, actual: readonly number[], sizes: Record<string, number>): string | undefined {
+  if (shape.length !== actual.length) {
+    return `expected ${shape.length} axes ${formatShape(shape)}, got ${actual.length} ${formatShape(actual)}`;
+  }
+  for (const [axis, dim] of shape.entries()) {
+    const size = actual[axis] ?? 0;
+    if (typeof dim === "string" && isSymbol(dim)) {
+      const known = sizes[dim];
+      if (known !== undefined && known !== size) {
+        return `axis ${axis} is ${dim}=${known} elsewhere, got ${size} in ${formatShape(actual)}`;
+      }
+      sizes[dim] = size;
+    }
+  }
+  for (const [axis, dim] of shape.entries()) {
+    const size = actual[axis] ?? 0;
+    const unknown = typeof dim === "string" && symbolsOf(dim).some((symbol) => sizes[symbol] === undefined);
+    if (!unknown && evaluateDim(dim, sizes) !== size) {
+      return `axis ${axis} must be ${dim}, got ${size} in ${formatShape(actual)}`;
+    }
+  }
+  return undefined;
+}
+
+export function formatShape(shape: Shape): string {
+  return `[${shape.join(", ")}]`;
+}

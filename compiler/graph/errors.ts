@@ -1,0 +1,27 @@
+/**
+ * @file Two kinds of fault. A `UserError` is something the person who calls can mend: its message is one line that
+ * says what, where and what to do. An `InternalError` is ours, and its message starts with `internal:`.
+ */
+
+export class UserError extends Error {
+  override readonly name: string = "UserError";
+}
+
+export class InternalError extends Error {
+  override readonly name: string = "InternalError";
+  constructor(message: string) {
+    super(`internal: ${message}`);
+  }
+}
+
+/** The text of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Reads an array at an index that the code's own invariants guarantee. */
+export function at<T>(items: readonly T[], index: number): T {
+  const item = items[index];
+  if (item === undefined) throw new InternalError(`index ${index} of ${items.length} items`);
+  return item;
+}

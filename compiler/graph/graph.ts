@@ -1,0 +1,105 @@
+/**
+ * @file The intermediate representation: one step of meaning between a person's equations and kernels.
+ *
+ *   graph   ::= name inputs nodes outputs              all plain data; ids are positions in `nodes`
+ *   node    ::= op operands attrs aval                 operands have smaller ids: the list is a topological order
+ *   aval    ::= dtype shape                            the abstract value: what is known before running
+ *   dtype   ::= "f32" | "i32" | "u32" | "bool"
+ *   scan    ::= body consts carries xs                 one node; its body is a graph
+ *               body : (consts…, carries…, xs…) -> (carries…, ys…)
+ *   result  ::= the i-th output of a scan              carries first, then ys stacked over time
+ *
+ * Equal nodes are one node: the builder interns them, so a common subexpression is never written twice. Source lines
+ * stand in `sites`, beside the nodes and not in their identity. Inputs are nodes of op `input`; weights of a scan are
+ * its consts, which is all that weight tying is.
+ */
+
+import type { OpAttrs } from "./attrs.ts";
+import type { Dim, Shape } from "./dim.ts";
+
+export type DType = "f32" | "i32" | "u32" | "bool";
+
+/** What is known of a value before it exists: its dtype and its shape. */
+export interface Aval<D extends DType = DType> {
+  readonly dtype: D;
+  readonly shape: Shape;
+}
+
+export type OpName = keyof OpAttrs;
+export type NodeId = number;
+
+/** Where in the user's file a node was written, e.g. `cells/gru.ts:12:9`. */
+export type Site = string;
+
+interface NodeOf<K extends OpName> {
+  readonly op: K;
+  readonly operands: readonly NodeId[];
+  readonly attrs: OpAttrs[K];
+  /** Of a scan: the aval of its first result; `result` nodes carry the others. */
+  readonly aval: Aval;
+}
+
+export type Node = { [K in OpName]: NodeOf<K> }[OpName];
+export type ScanNode = NodeOf<"scan">;
+
+export interface Graph {
+  readonly name: string;
+  readonly nodes: readonly Node[];
+  readonly inputs: readonly NodeId[];
+  readonly outputs: readonly NodeId[];
+  readonly sites: readonly (Site | undefined)[];
+}
+
+export interface ScanAttrs {
+  readonly body: Graph;
+  readonly consts: number;
+  readonly carries: number;
+  /** Number of steps; the leading axis of every x and y. */
+  readonly length: Dim;
+  /** Walk time from the last step to the first; xs and ys keep their own order. */
+  readonly reverse: boolean;
+}
+
+export function nodeAt(graph: Graph, id: NodeId): Node {
+  const node = graph.nodes[id];
+  if (node === undefined) throw new Error(`internal: graph ${graph.name} has no node ${id}`);
+  return node;
+}
+
+export function inputName(graph: Graph, id: NodeId): string {
+  const node = nodeAt(graph, id);
+  if (node.op !== "input") throw new Error(`internal: node ${id} of ${graph.name} is ${node.op}, not an input`);
+  return node.attrs.name;
+}
+
+export function formatAval(aval: Aval): string {
+  return `${aval.dtype}[${aval.shape.join(",")}]`;
+}
+
+export function sameAval(a: Aval, b: Aval): boolean {
+  return a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i]);
+}
+
+/** Number of per-step inputs, given the node's operands. */
+export function scanXs(node: ScanNode): number {
+  return node.operands.length - node.attrs.consts - node.attrs.carries;
+}
+
+/** The avals of a scan's results: final carries, then ys with time in front. */
+export function scanResults(attrs: ScanAttrs): Aval[] {
+  return attrs.body.outputs.map((id, index) => {
+    const { aval } = nodeAt(attrs.body, id);
+    return index < attrs.carries ? aval : { dtype: aval.dtype, shape: [attrs.length, ...aval.shape] };
+  });
+}
+
+/** How many times each node is read, an output counting as a read. */
+export function countUses(graph: Graph): number[] {
+  const uses = new Array<number>(graph.nodes.length).fill(0);
+  const read = (id: NodeId) => {
+    uses[id] = (uses[id] ?? 0) + 1;
+  };
+  for (const node of graph.nodes) node.operands.forEach(read);
+  graph.outputs.forEach(read);
+  return uses;
+}

@@ -1,0 +1,57 @@
+/**
+ * @file Concrete numbers: a dtype, a shape and row-major data. The data is float64 whatever the dtype, since the
+ * interpreter defines meaning in float64 and every i32, u32 and bool is exact in it.
+ */
+import { UserError } from "./errors.ts";
+import type { DType } from "./graph.ts";
+
+export interface NdArray {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Row-major; bool is 0 or 1. */
+  readonly data: Float64Array;
+}
+
+export function sizeOfNumbers(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** `data` in row-major order; its length must be the product of `shape`. */
+export function ndarray(shape: readonly number[], data: ArrayLike<number>, dtype: DType = "f32"): NdArray {
+  if (sizeOfNumbers(shape) !== data.length) {
+    throw new UserError(
+      `ndarray: shape [${shape.join(", ")}] holds ${sizeOfNumbers(shape)} numbers, got ${data.length}`,
+    );
+  }
+  return { dtype, shape, data: Float64Array.from(data) };
+}
+
+export function scalar(value: number, dtype: DType = "f32"): NdArray {
+  return ndarray([], [value], dtype);
+}
+
+export function zeros(shape: readonly number[], dtype: DType = "f32"): NdArray {
+  return { dtype, shape, data: new Float64Array(sizeOfNumbers(shape)) };
+}
+
+export type Nested = number | readonly Nested[];
+
+/** An array from nested lists: `fromNested([[1, 2], [3, 4]])` has shape [2, 2]. */
+export function fromNested(value: Nested, dtype: DType = "f32"): NdArray {
+  const shape: number[] = [];
+  for (let level: Nested | undefined = value; Array.isArray(level); level = level[0]) shape.push(level.length);
+  return ndarray(shape, flatten(value), dtype);
+}
+
+function flatten(value: Nested): number[] {
+  return typeof value === "number" ? [value] : value.flatMap(flatten);
+}
+
+/** Row-major strides, in elements. */
+export function stridesOf(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length).fill(1);
+  for (let axis = shape.length - 2; axis >= 0; axis--) {
+    strides[axis] = (strides[axis + 1] ?? 1) * (shape[axis + 1] ?? 1);
+  }
+  return strides;
+}

@@ -1,0 +1,47 @@
+/**
+ * @file The printed form of a graph, with names that do not change from run to run: inputs by name, other values by
+ * their position. This is what `inspect` shows and what the golden tests compare.
+ */
+import { at } from "./errors.ts";
+import { formatAval, type Graph, type Node } from "./graph.ts";
+
+export interface PrintOptions {
+  /** Show where each node was written. */
+  readonly sites?: boolean;
+}
+
+export function printGraph(graph: Graph, options: PrintOptions = {}, indent = ""): string {
+  const name = (id: number) => nameOf(graph, id);
+  const inputs = graph.inputs.map((id) => `${name(id)}: ${formatAval(at(graph.nodes, id).aval)}`);
+  const lines = [`${indent}graph ${graph.name}(${inputs.join(", ")}) {`];
+  for (const [id, node] of graph.nodes.entries()) {
+    if (node.op === "input") continue;
+    const call = `${node.op}(${node.operands.map(name).join(", ")})${formatAttrs(node)}`;
+    const site = options.sites ? graph.sites[id] : undefined;
+    lines.push(`${indent}  ${name(id)} = ${call}: ${formatAval(node.aval)}${site ? `  // ${site}` : ""}`);
+    if (node.op === "scan") lines.push(printGraph(node.attrs.body, options, `${indent}    `));
+  }
+  lines.push(`${indent}  return ${graph.outputs.map(name).join(", ")}`, `${indent}}`);
+  return lines.join("\n");
+}
+
+function nameOf(graph: Graph, id: number): string {
+  const node = at(graph.nodes, id);
+  return node.op === "input" ? node.attrs.name : `%${id}`;
+}
+
+function formatAttrs(node: Node): string {
+  if (node.op === "scan") {
+    const { consts, carries, length, reverse } = node.attrs;
+    return ` {consts=${consts}, carries=${carries}, length=${length}${reverse ? ", reverse" : ""}}`;
+  }
+  const entries = Object.entries(node.attrs).filter(
+    ([key]) => !(key === "shape" || key === "dtype") || node.op === "iota",
+  );
+  if (entries.length === 0) return "";
+  return ` {${entries.map(([key, value]) => `${key}=${formatValue(value)}`).join(", ")}}`;
+}
+
+function formatValue(value: unknown): string {
+  return Array.isArray(value) ? `[${value.join(",")}]` : String(value);
+}

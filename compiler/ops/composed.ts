@@ -1,0 +1,138 @@
+/** @file Functions made of the primitives: they need no rule of their own, since their parts have theirs. */
+import { type Dim, formatShape, mulDims, sizeOf } from "../graph/dim.ts";
+import { at, UserError } from "../graph/errors.ts";
+import type { DType } from "../graph/graph.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { reduceMax } from "./contractions.ts";
+import { add, cast, div, equal, exp, less, log, min, mul, not, stopGradient, sub, tanh, where } from "./elementwise.ts";
+import { dimSize, iota } from "./sources.ts";
+import { broadcast, concat, normalizeAxis, reductionAxes, reshape, slice, sum } from "./views.ts";
+
+type Float = Tensor<"f32">;
+type NumberType = "f32" | "i32" | "u32";
+
+/** 1 - x. */
+export function oneMinus(x: Float): Float {
+  return sub(1, x);
+}
+
+export function square(x: Float): Float {
+  return mul(x, x);
+}
+
+/** max(x, 0), with derivative 0 at 0. */
+export function relu(x: Float): Float {
+  return where(less(0, x), x, 0);
+}
+
+/** x above 0, alpha (e^x - 1) below: Clevert et al. 2016, arXiv:1511.07289, eq. 15. */
+export function elu(x: Float, alpha = 1): Float {
+  // exp sees no positive x, so the branch not taken cannot overflow into the gradient.
+  return where(less(0, x), x, mul(sub(exp(min(x, 0)), 1), alpha));
+}
+
+/** The tanh form of the Gaussian error linear unit: Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2. */
+export function gelu(x: Float): Float {
+  const inner = mul(add(x, mul(mul(square(x), x), 0.044715)), Math.sqrt(2 / Math.PI));
+  return mul(mul(x, 0.5), add(tanh(inner), 1));
+}
+
+export function greater<D extends NumberType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
+  return less(b, a);
+}
+
+export function lessEqual<D extends NumberType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
+  return not(less(b, a));
+}
+
+export function greaterEqual<D extends NumberType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
+  return not(less(a, b));
+}
+
+export function notEqual<D extends DType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
+  return not(equal(a, b));
+}
+
+/** Mean over `axes` (all by default). Over symbolic axes the count is a value that is known at run time. */
+export function mean(x: Float, axes?: number | readonly number[], options?: { keepAxes?: boolean }): Float {
+  const count = reductionAxes(x, axes)
+    .map((axis) => at(x.shape, axis))
+    .reduce<Dim>(mulDims, 1);
+  return div(sum(x, axes, options), dimSize(count));
+}
+
+/** e^x / sum of e^x along `axis`, shifted by the maximum so that it cannot overflow. */
+export function softmax(x: Float, axis = -1): Float {
+  const powers = exp(shifted(x, axis));
+  return div(powers, sum(powers, axis, { keepAxes: true }));
+}
+
+/** log(softmax(x)) along `axis`, computed without forming the quotient. */
+export function logSoftmax(x: Float, axis = -1): Float {
+  const centered = shifted(x, axis);
+  return sub(centered, log(sum(exp(centered), axis, { keepAxes: true })));
+}
+
+/** The shift cancels in the quotient, so no gradient has to flow through the maximum. */
+function shifted(x: Float, axis: number): Float {
+  return sub(x, stopGradient(reduceMax(x, axis, { keepAxes: true })));
+}
+
+/** 1 where the last axis's position equals the index, 0 elsewhere: shape [...indices, depth]. */
+export function oneHot(indices: Tensor<"i32"> | Tensor<"u32">, depth: number): Float {
+  const shape = [...indices.shape, depth];
+  const wide = broadcast(reshape(cast(indices, "i32"), [...indices.shape, 1]), shape);
+  return cast(equal(wide, iota(shape, shape.length - 1)), "f32");
+}
+
+/** `x` cut along `axis` into pieces of the given sizes, or into that many equal ones. */
+export function split<D extends DType>(x: Tensor<D>, pieces: number | readonly number[], axis = -1): Tensor<D>[] {
+  const position = normalizeAxis(axis, x.shape.length);
+  const total = x.shape[position];
+  if (typeof total !== "number")
+    throw new UserError(`split: axis ${axis} of ${formatShape(x.shape)} has no known size`);
+  const sizes = typeof pieces === "number" ? new Array<number>(pieces).fill(total / pieces) : pieces;
+  if (sizes.some((size) => !Number.isInteger(size)) || sizes.reduce((a, b) => a + b, 0) !== total) {
+    throw new UserError(
+      `split: an axis of ${total} does not divide into ${typeof pieces === "number" ? `${pieces} equal pieces` : `[${pieces.join(", ")}]`}`,
+    );
+  }
+  let start = 0;
+  return sizes.map((size) => {
+    start += size;
+    return slice(x, position, start - size, size);
+  });
+}
+
+/** Tensors of one shape along a new axis. */
+export function stack<D extends DType>(xs: readonly Tensor<D>[], axis = 0): Tensor<D> {
+  const position = normalizeAxis(axis, at(xs, 0).shape.length + 1);
+  return concat(
+    xs.map((x) => reshape(x, [...x.shape.slice(0, position), 1, ...x.shape.slice(position)])),
+    position,
+  );
+}
+
+/** Element `index` along `axis`, without that axis; a negative index counts from the end. */
+export function pick<D extends DType>(x: Tensor<D>, index: number, axis = 0): Tensor<D> {
+  const position = normalizeAxis(axis, x.shape.length);
+  return reshape(
+    slice(x, position, index, 1),
+    x.shape.filter((_, i) => i !== position),
+  );
+}
+
+/** Column vector times row vector for each leading index: [..., m] and [..., n] give [..., m, n]. */
+export function outer(a: Float, b: Float): Float {
+  return mul(reshape(a, [...a.shape, 1]), reshape(b, [...b.shape.slice(0, -1), 1, at(b.shape, b.shape.length - 1)]));
+}
+
+/** A number from [0, 1) for every word of random bits, with 24 bits. */
+export function uniformFromBits(bits: Tensor<"u32">): Float {
+  return mul(cast(div(bits, 256), "f32"), 2 ** -24);
+}
+
+/** 0, 1, 2, … in row-major order over `shape`, as the index operand of `randomBits`. */
+export function positions(shape: Float["shape"]): Tensor<"u32"> {
+  return reshape(iota([sizeOf(shape)], 0, "u32"), shape);
+}

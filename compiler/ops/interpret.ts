@@ -1,0 +1,185 @@
+/**
+ * @file The interpreter: what a graph *means*, in float64. Slow and plain on purpose; kernels are tested against it,
+ * and it is the device that runs when the user asks for "cpu".
+ */
+import { bindShape, type Dim, type DimSizes, evaluateDim, evaluateShape } from "../graph/dim.ts";
+import { at, InternalError, UserError } from "../graph/errors.ts";
+import { type DType, type Graph, inputName, type Node, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { type NdArray, sizeOfNumbers, stridesOf } from "../graph/ndarray.ts";
+import type { IndexArithmetic, Piece, ReductionEntry, ViewEntry } from "./entry.ts";
+import { entryOf, type TableOp } from "./table.ts";
+
+/** Runs a graph on concrete inputs, in the order of its inputs; sizes of symbols are read off their shapes. */
+export function interpret(graph: Graph, inputs: readonly NdArray[], sizes: DimSizes = {}): NdArray[] {
+  const known: Record<string, number> = { ...sizes };
+  for (const [i, id] of graph.inputs.entries()) {
+    const given = inputs[i];
+    if (given === undefined) throw new UserError(`${graph.name}: input ${inputName(graph, id)} is missing`);
+    const problem = bindShape(nodeAt(graph, id).aval.shape, given.shape, known);
+    if (problem !== undefined) throw new UserError(`${graph.name}: input ${inputName(graph, id)}: ${problem}`);
+  }
+  return run(graph, inputs, known);
+}
+
+function run(graph: Graph, inputs: readonly NdArray[], sizes: DimSizes): NdArray[] {
+  const values = new Array<NdArray | undefined>(graph.nodes.length);
+  const tuples = new Map<number, readonly NdArray[]>();
+  const lastUse = lastUses(graph);
+  for (const [i, id] of graph.inputs.entries()) values[id] = at(inputs, i);
+  const read = (id: number): NdArray => {
+    const value = values[id];
+    if (value === undefined) throw new InternalError(`value %${id} of ${graph.name} is not there`);
+    return value;
+  };
+  for (const [id, node] of graph.nodes.entries()) {
+    if (node.op === "input") continue;
+    if (node.op === "scan") tuples.set(id, runScan(node, node.operands.map(read), sizes));
+    else if (node.op === "result") values[id] = at(tuples.get(at(node.operands, 0)) ?? [], node.attrs.index);
+    else values[id] = evaluateNode(node, node.operands.map(read), sizes);
+    for (const operand of node.operands) if (lastUse[operand] === id) values[operand] = undefined;
+  }
+  return graph.outputs.map(read);
+}
+
+function lastUses(graph: Graph): number[] {
+  const last = new Array<number>(graph.nodes.length).fill(-1);
+  for (const [id, node] of graph.nodes.entries()) for (const operand of node.operands) last[operand] = id;
+  for (const id of graph.outputs) last[id] = graph.nodes.length;
+  return last;
+}
+
+function runScan(node: ScanNode, operands: readonly NdArray[], sizes: DimSizes): NdArray[] {
+  const { body, consts, carries: carryCount, length, reverse } = node.attrs;
+  const steps = evaluateDim(length, sizes);
+  const fixed = operands.slice(0, consts);
+  const xs = operands.slice(consts + carryCount);
+  let carries = operands.slice(consts, consts + carryCount);
+  const ys = body.outputs.slice(carryCount).map((id): NdArray => {
+    const { dtype, shape } = nodeAt(body, id).aval;
+    const full = [steps, ...evaluateShape(shape, sizes)];
+    return { dtype, shape: full, data: new Float64Array(sizeOfNumbers(full)) };
+  });
+  for (let step = 0; step < steps; step++) {
+    const t = reverse ? steps - 1 - step : step;
+    const results = run(body, [...fixed, ...carries, ...xs.map((x) => rowOf(x, t))], sizes);
+    carries = results.slice(0, carryCount);
+    for (const [i, y] of ys.entries()) {
+      const row = at(results, carryCount + i).data;
+      y.data.set(row, t * row.length);
+    }
+  }
+  return [...carries, ...ys];
+}
+
+function rowOf(x: NdArray, t: number): NdArray {
+  const shape = x.shape.slice(1);
+  const size = sizeOfNumbers(shape);
+  return { dtype: x.dtype, shape, data: x.data.subarray(t * size, (t + 1) * size) };
+}
+
+export function evaluateNode(node: Node, operands: readonly NdArray[], sizes: DimSizes): NdArray {
+  const entry = entryOf(node.op as TableOp);
+  const attrs = node.attrs as never;
+  const { dtype } = node.aval;
+  const shape = evaluateShape(node.aval.shape, sizes);
+  if (node.op === "reshape") return { dtype, shape, data: at(operands, 0).data };
+  switch (entry.kind) {
+    case "source":
+      return fillEach(dtype, shape, (index) => entry.element(index, attrs, sizes));
+    case "elementwise": {
+      const data = new Float64Array(sizeOfNumbers(shape));
+      const columns = operands.map((operand) => operand.data);
+      const scalars = new Array<number>(columns.length);
+      for (let i = 0; i < data.length; i++) {
+        for (let k = 0; k < columns.length; k++) scalars[k] = columns[k]?.[i] ?? 0;
+        data[i] = wrap(entry.scalar(scalars, dtype, attrs), dtype);
+      }
+      return { dtype, shape, data };
+    }
+    case "view":
+      return evaluateView(entry, node, operands, shape, sizes);
+    case "reduction":
+      return evaluateReduction(entry, node, at(operands, 0), shape);
+    case "contraction":
+      return entry.evaluate(operands, attrs, shape);
+  }
+}
+
+/** Integer results wrap around, as they do on the device. */
+function wrap(value: number, dtype: DType): number {
+  if (dtype === "i32") return value | 0;
+  return dtype === "u32" ? value >>> 0 : value;
+}
+
+function fillEach(dtype: DType, shape: readonly number[], element: (index: readonly number[]) => number): NdArray {
+  const data = new Float64Array(sizeOfNumbers(shape));
+  const index = new Array<number>(shape.length).fill(0);
+  for (let i = 0; i < data.length; i++) {
+    data[i] = element(index);
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      const next = at(index, axis) + 1;
+      index[axis] = next === shape[axis] ? 0 : next;
+      if (next !== shape[axis]) break;
+    }
+  }
+  return { dtype, shape, data };
+}
+
+function numberArithmetic(sizes: DimSizes): IndexArithmetic<number> {
+  return {
+    dim: (dim: Dim) => evaluateDim(dim, sizes),
+    add: (a, b) => a + b,
+    sub: (a, b) => a - b,
+    mul: (a, b) => a * b,
+    div: (a, b) => Math.floor(a / b),
+    mod: (a, b) => a % b,
+    min: Math.min,
+  };
+}
+
+function evaluateView(
+  entry: ViewEntry<TableOp>,
+  node: Node,
+  operands: readonly NdArray[],
+  shape: readonly number[],
+  sizes: DimSizes,
+): NdArray {
+  const arithmetic = numberArithmetic(sizes);
+  const shapes = operands.map((operand) => operand.shape);
+  const strides = shapes.map(stridesOf);
+  const read = (operand: number, index: readonly number[]): number => {
+    const position = index.reduce((sum, i, axis) => sum + i * at(at(strides, operand), axis), 0);
+    return at(operands, operand).data[position] ?? Number.NaN;
+  };
+  const context = {
+    arithmetic,
+    attrs: node.attrs as never,
+    operands: shapes,
+    shape,
+    load: (k: number, i: readonly number[]) => read(k, i) >>> 0,
+  };
+  return fillEach(node.aval.dtype, shape, (index) => {
+    const piece = entry.locate({ ...context, index }).find(holds);
+    return piece === undefined ? 0 : read(piece.operand, piece.index);
+  });
+}
+
+function holds({ when }: Piece<number>): boolean {
+  return when === undefined || (when.from <= when.at && when.at < when.to);
+}
+
+function evaluateReduction(entry: ReductionEntry<TableOp>, node: Node, x: NdArray, shape: readonly number[]): NdArray {
+  const axes = entry.axes(node.attrs as never);
+  const data = new Float64Array(sizeOfNumbers(shape)).fill(entry.initial);
+  const outStrides = stridesOf(shape);
+  const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+  // The stride of an input axis in the result: 0 along a reduced one.
+  const strides = x.shape.map((_, axis) => (axes.includes(axis) ? 0 : at(outStrides, kept.indexOf(axis))));
+  let i = 0;
+  fillEach(x.dtype, x.shape, (index) => {
+    const position = index.reduce((sum, n, axis) => sum + n * at(strides, axis), 0);
+    data[position] = entry.combine(data[position] ?? 0, x.data[i++] ?? 0);
+    return 0;
+  });
+  return { dtype: node.aval.dtype, shape, data: data.map((value) => wrap(value, node.aval.dtype)) };
+}

@@ -1,0 +1,98 @@
+/**
+ * @file `scan`: the loop over time as one node. Its body is a graph of one step; what the step reads from outside
+ * (weights) becomes its consts, which is all there is to weight tying.
+ */
+import { type Dim, formatShape } from "../graph/dim.ts";
+import { at, UserError } from "../graph/errors.ts";
+import { formatAval, type ScanAttrs, sameAval, scanResults } from "../graph/graph.ts";
+import { currentFrame, Frame, within } from "../trace/frame.ts";
+import { callSite } from "../trace/site.ts";
+import { Tensor } from "../trace/tensor.ts";
+
+export interface ScanOptions {
+  readonly reverse?: boolean;
+  /** Number of steps where there are no xs to tell it. */
+  readonly length?: Dim;
+  readonly name?: string;
+}
+
+export interface StepResult {
+  readonly carries: readonly Tensor[];
+  readonly ys: readonly Tensor[];
+}
+
+/**
+ * Runs `step(carries, xs[t])` for every t. `xs` have time as their leading axis; the ys come back stacked over it.
+ * Carries keep their dtype and shape from step to step.
+ */
+export function scanTensors(
+  step: (carries: readonly Tensor[], xs: readonly Tensor[]) => StepResult,
+  initial: readonly Tensor[],
+  xs: readonly Tensor[],
+  options: ScanOptions = {},
+): StepResult {
+  const length = scanLength(xs, options.length);
+  const name = options.name ?? "step";
+  const frame = new Frame(name, currentFrame());
+  const carryIn = initial.map((tensor, i) => frame.input(`carry${i}`, tensor.aval));
+  const xIn = xs.map((tensor, i) => frame.input(`x${i}`, { dtype: tensor.dtype, shape: tensor.shape.slice(1) }));
+  const results = within(frame, () => step(carryIn, xIn));
+  for (const [i, carry] of results.carries.entries()) {
+    const before = at(initial, i);
+    if (!sameAval(carry, before)) {
+      throw new UserError(
+        `scan at ${callSite() ?? name}: carry ${i} starts as ${formatAval(before)} and leaves the step as ${formatAval(carry)}; a state keeps its dtype and shape`,
+      );
+    }
+  }
+  const body = frame.finish(
+    [...carryIn, ...xIn].map((tensor) => tensor.id),
+    [...results.carries, ...results.ys],
+  );
+  const consts = frame.captured.map(({ outer }) => outer);
+  return emitScan({ body, consts: consts.length, carries: initial.length, length, reverse: options.reverse ?? false }, [
+    ...consts,
+    ...initial,
+    ...xs,
+  ]);
+}
+
+/** Adds a scan node with a given body, and a node for each of its results. */
+export function emitScan(attrs: ScanAttrs, operands: readonly Tensor[]): StepResult {
+  const frame = currentFrame();
+  const site = callSite();
+  const ids = operands.map((tensor) => frame.resolve(tensor));
+  const avals = scanResults(attrs);
+  const scan = frame.builder.add("scan", ids, attrs, avals[0] ?? { dtype: "f32", shape: [] }, site);
+  const results = avals.map(
+    (aval, index) => new Tensor(frame, frame.builder.add("result", [scan], { index }, aval, site), aval),
+  );
+  return { carries: results.slice(0, attrs.carries), ys: results.slice(attrs.carries) };
+}
+
+function scanLength(xs: readonly Tensor[], given: Dim | undefined): Dim {
+  const length = given ?? xs[0]?.shape[0];
+  if (length === undefined) throw new UserError("scan: without xs, give the number of steps as `length`");
+  for (const [i, x] of xs.entries()) {
+    if (x.shape[0] !== length) {
+      throw new UserError(
+        `scan: xs ${i} is ${formatShape(x.shape)}; its leading axis must be time, of ${length} steps`,
+      );
+    }
+  }
+  return length;
+}
+
+/** The inputs of a scan's body by role. */
+export function bodyInputs(attrs: ScanAttrs): {
+  consts: readonly number[];
+  carries: readonly number[];
+  xs: readonly number[];
+} {
+  const { inputs } = attrs.body;
+  return {
+    consts: inputs.slice(0, attrs.consts),
+    carries: inputs.slice(attrs.consts, attrs.consts + attrs.carries),
+    xs: inputs.slice(attrs.consts + attrs.carries),
+  };
+}

@@ -1,0 +1,65 @@
+/**
+ * @file The table of ops. The mapped type makes the checker name an op whose entry is missing; scan and its results
+ * are control flow and have a file of their own.
+ */
+import type { OpName } from "../graph/graph.ts";
+import { dot, gather, reduceMax, scatterAdd } from "./contractions.ts";
+import * as e from "./elementwise.ts";
+import type { OpEntry } from "./entry.ts";
+import { constantOp, dimSize, inputOp, iota } from "./sources.ts";
+import { broadcastAxes, concat, pad, reshape, slice, sum, transpose } from "./views.ts";
+
+export type TableOp = Exclude<OpName, "scan" | "result">;
+
+export const opTable: { readonly [K in TableOp]: OpEntry<K> } = {
+  input: inputOp.entry,
+  constant: constantOp.entry,
+  iota: iota.entry,
+  dimSize: dimSize.entry,
+  neg: e.neg.entry,
+  exp: e.exp.entry,
+  log: e.log.entry,
+  sqrt: e.sqrt.entry,
+  abs: e.abs.entry,
+  sin: e.sin.entry,
+  cos: e.cos.entry,
+  tanh: e.tanh.entry,
+  sigmoid: e.sigmoid.entry,
+  softplus: e.softplus.entry,
+  floor: e.floor.entry,
+  not: e.not.entry,
+  finite: e.finite.entry,
+  stopGradient: e.stopGradient.entry,
+  cast: e.cast.entry,
+  add: e.add.entry,
+  sub: e.sub.entry,
+  mul: e.mul.entry,
+  div: e.div.entry,
+  min: e.min.entry,
+  max: e.max.entry,
+  less: e.less.entry,
+  equal: e.equal.entry,
+  and: e.and.entry,
+  or: e.or.entry,
+  where: e.where.entry,
+  randomBits: e.randomBits.entry,
+  reshape: reshape.entry,
+  transpose: transpose.entry,
+  broadcast: broadcastAxes.entry,
+  slice: slice.entry,
+  pad: pad.entry,
+  concat: concat.entry,
+  gather: gather.entry,
+  sum: sum.entry,
+  reduceMax: reduceMax.entry,
+  dot: dot.entry,
+  scatterAdd: scatterAdd.entry,
+};
+
+/**
+ * The entry of an op, with its attribute type widened: TypeScript cannot carry "the attributes of *this* node" through
+ * a lookup by a union of names, so callers pass a node's own attributes back to its own entry.
+ */
+export function entryOf(op: TableOp): OpEntry<TableOp> {
+  return opTable[op] as OpEntry<TableOp>;
+}

@@ -1,0 +1,27 @@
+/** @file `traceGraph`: runs a function on symbolic tensors and keeps the graph it draws. */
+import { UserError } from "../graph/errors.ts";
+import type { Aval, Graph } from "../graph/graph.ts";
+import { Frame, within } from "../trace/frame.ts";
+import { Tensor } from "../trace/tensor.ts";
+
+export interface NamedAval extends Aval {
+  readonly name: string;
+}
+
+/** The graph of `body` on inputs of the given avals. It stands alone: nothing may be captured from outside. */
+export function traceGraph(
+  name: string,
+  inputs: readonly NamedAval[],
+  body: (inputs: readonly Tensor[]) => readonly Tensor[],
+): Graph {
+  const frame = new Frame(name);
+  const tensors = inputs.map((input) => frame.input(input.name, { dtype: input.dtype, shape: input.shape }));
+  const outputs = within(frame, () => body(tensors));
+  for (const output of outputs) {
+    if (!(output instanceof Tensor)) throw new UserError(`${name} returned ${typeof output}; expected a tensor`);
+  }
+  return frame.finish(
+    tensors.map((tensor) => tensor.id),
+    outputs,
+  );
+}

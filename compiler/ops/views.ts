@@ -1,0 +1,376 @@
+/**
+ * @file Views and their transpose: the ops that move numbers without changing them, and `sum`, which is broadcast
+ * read backwards. All are linear, so forward mode is the op itself applied to the tangent.
+ */
+import { canonicalDim, type Dim, divideDims, formatShape, type Shape, sameShape, sizeOf } from "../graph/dim.ts";
+import { at, UserError } from "../graph/errors.ts";
+import type { Aval, DType, OpName } from "../graph/graph.ts";
+import { emit } from "../trace/frame.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { type IndexArithmetic, type Jvp, type ReductionEntry, type ViewEntry, type Vjp, withEntry } from "./entry.ts";
+
+/** An axis that may count from the end, as a position; a sentence with the op's operand where it is out of range. */
+export function normalizeAxis(axis: number, rank: number): number {
+  const position = axis < 0 ? axis + rank : axis;
+  if (!Number.isInteger(axis) || position < 0 || position >= rank) {
+    throw new UserError(`axis ${axis} does not exist in a tensor of ${rank} axes`);
+  }
+  return position;
+}
+
+function view<K extends OpName>(
+  op: K,
+  rules: {
+    aval: ViewEntry<K>["aval"];
+    locate: ViewEntry<K>["locate"];
+    vjp: Vjp<K>;
+    jvp: Jvp<K>;
+  },
+): ViewEntry<K> {
+  return { kind: "view", op, ...rules };
+}
+
+const operandOf = (operands: readonly Aval[]): Aval => at(operands, 0);
+
+// -- reshape ----------------------------------------------------------------------------------------------------------
+
+const reshapeEntry: ViewEntry<"reshape"> = view("reshape", {
+  aval: (operands, { shape }) => {
+    const from = operandOf(operands);
+    if (sizeOf(from.shape) !== sizeOf(shape)) {
+      throw new UserError(
+        `expected ${sizeOf(from.shape)} elements in all, as in ${formatShape(from.shape)}; got ${formatShape(shape)}`,
+      );
+    }
+    return { dtype: from.dtype, shape };
+  },
+  locate: ({ arithmetic, index, operands, shape }) => [
+    { operand: 0, index: unravel(arithmetic, ravel(arithmetic, index, shape), at(operands, 0)) },
+  ],
+  vjp: (ct, { operands }) => [reshape(ct, at(operands, 0).shape)],
+  jvp: ([tangent], { attrs }) => tangent && reshape(tangent, attrs.shape),
+});
+
+/** Row-major position of an index. */
+export function ravel<I>(m: IndexArithmetic<I>, index: readonly I[], shape: Shape): I {
+  return index.reduce((flat, i, axis) => (axis === 0 ? i : m.add(m.mul(flat, m.dim(at(shape, axis))), i)), m.dim(0));
+}
+
+/** The index at a row-major position. */
+export function unravel<I>(m: IndexArithmetic<I>, position: I, shape: Shape): I[] {
+  const index: I[] = [];
+  let rest = position;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const size = m.dim(at(shape, axis));
+    index.unshift(axis === 0 ? rest : m.mod(rest, size));
+    rest = axis === 0 ? rest : m.div(rest, size);
+  }
+  return index;
+}
+
+/** The same elements in row-major order under another shape; `-1` once stands for whatever is left. */
+export const reshape = withEntry(<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> => {
+  const known = shape.filter((dim) => dim !== -1).map(checkedDim);
+  const rest = divideDims(sizeOf(x.shape), sizeOf(known));
+  if (shape.includes(-1) && rest === undefined) {
+    throw new UserError(`reshape: ${formatShape(x.shape)} does not divide into ${formatShape(shape)}`);
+  }
+  const target = shape.map((dim) => (dim === -1 ? (rest ?? 1) : checkedDim(dim)));
+  if (sameShape(x.shape, target)) return x;
+  return emit(reshapeEntry, [x], { shape: target }) as Tensor<D>;
+}, reshapeEntry);
+
+function checkedDim(dim: Dim): Dim {
+  const canonical = canonicalDim(dim);
+  if (canonical === undefined) {
+    throw new UserError(`dimension ${dim} is neither a whole number nor a product of symbols such as B or T`);
+  }
+  return canonical;
+}
+
+// -- transpose --------------------------------------------------------------------------------------------------------
+
+const transposeEntry: ViewEntry<"transpose"> = view("transpose", {
+  aval: (operands, { permutation }) => {
+    const { dtype, shape } = operandOf(operands);
+    const sorted = [...permutation].sort((a, b) => a - b);
+    if (sorted.length !== shape.length || sorted.some((axis, i) => axis !== i)) {
+      throw new UserError(`expected a permutation of ${shape.length} axes, got [${permutation.join(", ")}]`);
+    }
+    return { dtype, shape: permutation.map((axis) => at(shape, axis)) };
+  },
+  locate: ({ index, attrs }) => [
+    { operand: 0, index: attrs.permutation.map((_, axis) => at(index, attrs.permutation.indexOf(axis))) },
+  ],
+  vjp: (ct, { attrs }) => [
+    transpose(
+      ct,
+      attrs.permutation.map((_, axis) => attrs.permutation.indexOf(axis)),
+    ),
+  ],
+  jvp: ([tangent], { attrs }) => tangent && transpose(tangent, attrs.permutation),
+});
+
+/** Axes in another order; without one, the last two are swapped. */
+export const transpose = withEntry(<D extends DType>(x: Tensor<D>, permutation?: readonly number[]): Tensor<D> => {
+  const axes = x.shape.map((_, axis) => axis);
+  const order = permutation ?? [...axes.slice(0, -2), ...axes.slice(-2).reverse()];
+  if (order.length === axes.length && order.every((axis, i) => axis === i)) return x;
+  return emit(transposeEntry, [x], { permutation: order }) as Tensor<D>;
+}, transposeEntry);
+
+// -- broadcast and sum ------------------------------------------------------------------------------------------------
+
+const broadcastEntry: ViewEntry<"broadcast"> = view("broadcast", {
+  aval: (operands, { shape, axes }) => {
+    const from = operandOf(operands);
+    const fits = axes.length === from.shape.length && axes.every((axis, i) => shape[axis] === from.shape[i]);
+    if (!fits || axes.some((axis, i) => i > 0 && axis <= at(axes, i - 1))) {
+      throw new UserError(`${formatShape(from.shape)} does not fit ${formatShape(shape)} at axes [${axes.join(", ")}]`);
+    }
+    return { dtype: from.dtype, shape };
+  },
+  locate: ({ index, attrs }) => [{ operand: 0, index: attrs.axes.map((axis) => at(index, axis)) }],
+  vjp: (ct, { attrs }) => [
+    sum(
+      ct,
+      attrs.shape.map((_, axis) => axis).filter((axis) => !attrs.axes.includes(axis)),
+    ),
+  ],
+  jvp: ([tangent], { attrs }) => tangent && broadcastAxes(tangent, attrs.shape, attrs.axes),
+});
+
+/** Repeats `x` along new axes: its axis i becomes axis `axes[i]` of `shape`. */
+export const broadcastAxes = withEntry(
+  <D extends DType>(x: Tensor<D>, shape: Shape, axes: readonly number[]): Tensor<D> => {
+    if (sameShape(x.shape, shape)) return x;
+    return emit(broadcastEntry, [x], { shape: shape.map(checkedDim), axes }) as Tensor<D>;
+  },
+  broadcastEntry,
+);
+
+/** Repeats `x` to `shape`: axes are matched from the right, and an axis of size 1 is repeated. */
+export function broadcast<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
+  const offset = shape.length - x.shape.length;
+  const kept = x.shape.map((_, axis) => axis).filter((axis) => x.shape[axis] === shape[axis + offset]);
+  const fits = offset >= 0 && x.shape.every((dim, axis) => dim === 1 || dim === shape[axis + offset]);
+  if (!fits) throw new UserError(`broadcast: ${formatShape(x.shape)} does not fit ${formatShape(shape)}`);
+  return broadcastAxes(
+    reshape(
+      x,
+      kept.map((axis) => at(x.shape, axis)),
+    ),
+    shape,
+    kept.map((axis) => axis + offset),
+  );
+}
+
+const sumEntry: ReductionEntry<"sum"> = {
+  kind: "reduction",
+  op: "sum",
+  aval: (operands, { axes }) => reducedAval(operandOf(operands), axes),
+  axes: ({ axes }) => axes,
+  initial: 0,
+  combine: (a, b) => a + b,
+  wgsl: { initial: "0", combine: (a, b) => `${a} + ${b}` },
+  vjp: (ct, { operands, attrs }) => [broadcastReduced(ct, at(operands, 0).shape, attrs.axes)],
+  jvp: ([tangent], { attrs }) => tangent && sum(tangent, attrs.axes),
+};
+
+/** The result of reducing some axes away. */
+export function reducedAval(from: Aval, axes: readonly number[]): Aval {
+  for (const axis of axes) normalizeAxis(axis, from.shape.length);
+  return { dtype: from.dtype, shape: from.shape.filter((_, axis) => !axes.includes(axis)) };
+}
+
+/** Puts reduced axes back by repetition. */
+export function broadcastReduced<D extends DType>(x: Tensor<D>, shape: Shape, axes: readonly number[]): Tensor<D> {
+  return broadcastAxes(
+    x,
+    shape,
+    shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis)),
+  );
+}
+
+/** Axes as the user names them (one, several, or all by default), sorted and counted from the front. */
+export function reductionAxes(x: Tensor, axes: number | readonly number[] | undefined): number[] {
+  const given = axes === undefined ? x.shape.map((_, axis) => axis) : typeof axes === "number" ? [axes] : axes;
+  return [...new Set(given.map((axis) => normalizeAxis(axis, x.shape.length)))].sort((a, b) => a - b);
+}
+
+/** Sum over `axes` (all by default); the reduced axes go away unless `keepAxes`. */
+export const sum = withEntry(
+  <D extends "f32" | "i32" | "u32">(
+    x: Tensor<D>,
+    axes?: number | readonly number[],
+    options?: { keepAxes?: boolean },
+  ): Tensor<D> => {
+    const reduced = reductionAxes(x, axes);
+    if (reduced.length === 0) return x;
+    const result = emit(sumEntry, [x], { axes: reduced }) as Tensor<D>;
+    return options?.keepAxes ? keepReduced(result, x.shape, reduced) : result;
+  },
+  sumEntry,
+);
+
+export function keepReduced<D extends DType>(x: Tensor<D>, shape: Shape, axes: readonly number[]): Tensor<D> {
+  return reshape(
+    x,
+    shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim)),
+  );
+}
+
+// -- slice and pad ----------------------------------------------------------------------------------------------------
+
+/** Where a slice of `size` that may start from the end begins in an axis of extent `total`. */
+function startIndex<I>(m: IndexArithmetic<I>, start: number, total: Dim): I {
+  return start < 0 ? m.sub(m.dim(total), m.dim(-start)) : m.dim(start);
+}
+
+function alongAxis(shape: Shape, axis: number, size: Dim): Shape {
+  return shape.map((dim, i) => (i === axis ? size : dim));
+}
+
+function checkExtent(total: Dim, start: number, size: Dim): void {
+  if (typeof total === "number" && typeof size === "number") {
+    const first = start < 0 ? start + total : start;
+    if (first < 0 || first + size > total) {
+      throw new UserError(`entries ${first} to ${first + size} do not exist in an axis of ${total}`);
+    }
+  } else if (size !== total && (typeof size !== "number" || (start < 0 && size > -start))) {
+    throw new UserError(
+      `cannot take ${size} entries from ${start} of an axis of ${total}: give a whole number, or the whole axis`,
+    );
+  }
+}
+
+const sliceEntry: ViewEntry<"slice"> = view("slice", {
+  aval: (operands, { axis, start, size }) => {
+    const { dtype, shape } = operandOf(operands);
+    const position = normalizeAxis(axis, shape.length);
+    checkExtent(at(shape, position), start, size);
+    return { dtype, shape: alongAxis(shape, position, size) };
+  },
+  locate: ({ arithmetic: m, index, attrs, operands }) => {
+    const start = startIndex(m, attrs.start, at(at(operands, 0), attrs.axis));
+    return [{ operand: 0, index: index.map((i, axis) => (axis === attrs.axis ? m.add(i, start) : i)) }];
+  },
+  vjp: (ct, { operands, attrs }) => [pad(ct, attrs.axis, attrs.start, at(at(operands, 0).shape, attrs.axis))],
+  jvp: ([tangent], { attrs }) => tangent && slice(tangent, attrs.axis, attrs.start, attrs.size),
+});
+
+/** `size` entries of `axis` from `start`; a negative start counts from the end, so `slice(xs, 0, -1, 1)` is the last. */
+export const slice = withEntry(<D extends DType>(x: Tensor<D>, axis: number, start: number, size: Dim): Tensor<D> => {
+  const position = normalizeAxis(axis, x.shape.length);
+  if (start === 0 && size === x.shape[position]) return x;
+  return emit(sliceEntry, [x], { axis: position, start, size }) as Tensor<D>;
+}, sliceEntry);
+
+const padEntry: ViewEntry<"pad"> = view("pad", {
+  aval: (operands, { axis, start, size }) => {
+    const { dtype, shape } = operandOf(operands);
+    const position = normalizeAxis(axis, shape.length);
+    checkExtent(size, start, at(shape, position));
+    return { dtype, shape: alongAxis(shape, position, size) };
+  },
+  locate: ({ arithmetic: m, index, attrs, operands }) => {
+    const from = startIndex(m, attrs.start, attrs.size);
+    const to = m.add(from, m.dim(at(at(operands, 0), attrs.axis)));
+    const when = { at: at(index, attrs.axis), from, to };
+    return [{ operand: 0, index: index.map((i, axis) => (axis === attrs.axis ? m.sub(i, from) : i)), when }];
+  },
+  vjp: (ct, { operands, attrs }) => [slice(ct, attrs.axis, attrs.start, at(at(operands, 0).shape, attrs.axis))],
+  jvp: ([tangent], { attrs }) => tangent && pad(tangent, attrs.axis, attrs.start, attrs.size),
+});
+
+/** Zeros of extent `size` along `axis`, with `x` placed at `start`. */
+export const pad = withEntry(<D extends DType>(x: Tensor<D>, axis: number, start: number, size: Dim): Tensor<D> => {
+  return emit(padEntry, [x], { axis: normalizeAxis(axis, x.shape.length), start, size }) as Tensor<D>;
+}, padEntry);
+
+// -- concat -----------------------------------------------------------------------------------------------------------
+
+/** First entry of each operand along a concatenated axis. */
+function concatStarts(operands: readonly { readonly shape: Shape }[], axis: number): number[] {
+  let start = 0;
+  return operands.map(({ shape }) => {
+    const first = start;
+    start += Number(shape[axis]);
+    return first;
+  });
+}
+
+const concatEntry: ViewEntry<"concat"> = view("concat", {
+  aval: (operands, { axis }) => {
+    const first = operandOf(operands);
+    const position = normalizeAxis(axis, first.shape.length);
+    let total: Dim = 0;
+    for (const [i, { dtype, shape }] of operands.entries()) {
+      const size = shape[position];
+      if (typeof size !== "number") {
+        throw new UserError(
+          `operand ${i} has the symbolic size ${size} along axis ${axis}; only axes of known size can be joined`,
+        );
+      }
+      if (dtype !== first.dtype || !sameShape(alongAxis(shape, position, 1), alongAxis(first.shape, position, 1))) {
+        throw new UserError(
+          `operand ${i} is ${dtype}${formatShape(shape)}, which does not match ${first.dtype}${formatShape(first.shape)} outside axis ${axis}`,
+        );
+      }
+      total += size;
+    }
+    return { dtype: first.dtype, shape: alongAxis(first.shape, position, total) };
+  },
+  locate: ({ arithmetic: m, index, attrs, operands }) => {
+    const starts = concatStarts(
+      operands.map((shape) => ({ shape })),
+      attrs.axis,
+    );
+    return operands.map((shape, operand) => {
+      const from = m.dim(at(starts, operand));
+      const to = m.dim(at(starts, operand) + Number(shape[attrs.axis]));
+      const inside = index.map((i, axis) => (axis === attrs.axis ? m.sub(i, from) : i));
+      return { operand, index: inside, when: { at: at(index, attrs.axis), from, to } };
+    });
+  },
+  vjp: (ct, { operands, attrs }) => {
+    const starts = concatStarts(operands, attrs.axis);
+    return operands.map(({ shape }, i) => slice(ct, attrs.axis, at(starts, i), at(shape, attrs.axis)));
+  },
+  jvp: (tangents, { operands, attrs }) => {
+    if (tangents.every((tangent) => tangent === undefined)) return undefined;
+    return concat(
+      tangents.map((tangent, i) => tangent ?? zerosLike(at(operands, i))),
+      attrs.axis,
+    );
+  },
+});
+
+/** Tensors one after the other along `axis`, whose sizes must be known numbers. */
+export const concat = withEntry(<D extends DType>(xs: readonly Tensor<D>[], axis = -1): Tensor<D> => {
+  const [first, ...others] = xs;
+  if (first === undefined) throw new UserError("concat: expected at least one tensor, got none");
+  if (others.length === 0) return first;
+  return emit(concatEntry, xs, { axis: normalizeAxis(axis, first.shape.length) }) as Tensor<D>;
+}, concatEntry);
+
+// -- zeros, which the rules above need --------------------------------------------------------------------------------
+
+const constantRule = {
+  op: "constant" as const,
+  aval: (_: readonly Aval[], { dtype }: { readonly dtype: DType }): Aval => ({ dtype, shape: [] }),
+};
+
+/** A scalar. */
+export function constant<D extends DType = "f32">(value: number, dtype?: D): Tensor<D> {
+  return emit(constantRule, [], { value, dtype: dtype ?? "f32" }) as Tensor<D>;
+}
+
+/** One number, everywhere. */
+export function fill<D extends DType = "f32">(shape: Shape, value: number, dtype?: D): Tensor<D> {
+  return broadcastAxes(constant(value, dtype), shape, []);
+}
+
+export function zerosLike<D extends DType>(x: { readonly shape: Shape; readonly dtype: D }): Tensor<D> {
+  return fill(x.shape, 0, x.dtype);
+}

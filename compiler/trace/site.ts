@@ -1,0 +1,44 @@
+/**
+ * @file Finds the line of the user's file that wrote an op, by walking the stack past this library's own folders. The
+ * cells in `cells/` count as user code: their lines are what a reader wants to see.
+ */
+import type { Site } from "../graph/graph.ts";
+
+const ownFolders = ["compiler", "runtime", "shaders", "train", "cli"];
+const libraryRoot = import.meta.url.replace(/compiler\/trace\/site\.[jt]s$/, "").replace(/^file:\/\//, "");
+
+let inherited: Site | undefined;
+
+/** Nodes that `body` adds belong to `site`: what a pass or a derivative makes of a node keeps the node's own line. */
+export function atSite<T>(site: Site | undefined, body: () => T): T {
+  const before = inherited;
+  inherited = site ?? before;
+  try {
+    return body();
+  } finally {
+    inherited = before;
+  }
+}
+
+interface StackLimit {
+  stackTraceLimit?: number;
+}
+
+export function callSite(): Site | undefined {
+  if (inherited !== undefined) return inherited;
+  // The default of ten frames can end inside the library when a cell is traced through several layers.
+  const limit = Error as StackLimit;
+  const before = limit.stackTraceLimit;
+  limit.stackTraceLimit = 40;
+  const stack = new Error().stack ?? "";
+  if (before !== undefined) limit.stackTraceLimit = before;
+  for (const line of stack.split("\n").slice(1)) {
+    const place = /\(?((?:file:\/\/)?[^\s()]+):(\d+):(\d+)\)?$/.exec(line.trim());
+    if (place === null) continue;
+    const file = (place[1] ?? "").replace(/^file:\/\//, "");
+    if (file.startsWith("node:") || ownFolders.some((folder) => file.startsWith(`${libraryRoot}${folder}/`))) continue;
+    const short = file.startsWith(libraryRoot) ? file.slice(libraryRoot.length) : file;
+    return `${short}:${place[2]}:${place[3]}`;
+  }
+  return undefined;
+}

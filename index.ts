@@ -1,0 +1,81 @@
+/** @file The public entry: what a person who writes and trains cells imports from "cellgrad". */
+
+// Cells of the seed.
+export * from "./cells/index.ts";
+// Derivatives.
+export { grad, jvp, type ValueAndGrad, valueAndGrad } from "./compiler/autodiff/gradient.ts";
+// Writing cells and models.
+export {
+  type Cell,
+  type CellDefinition,
+  type CellResult,
+  cell,
+  type ScanCellOptions,
+  type ScanCellResult,
+  type State,
+  type StepInput,
+  scan,
+  zeroState,
+} from "./compiler/dsl/cell.ts";
+export { bias, type DenseOptions, dense, embedding } from "./compiler/dsl/dense.ts";
+export * from "./compiler/dsl/initializers.ts";
+export { type Model, model } from "./compiler/dsl/model.ts";
+export { type ParameterSpec, type ParameterTensors, parameter, scope } from "./compiler/dsl/parameters.ts";
+// The IR.
+export type { Dim, DimSizes, Shape } from "./compiler/graph/dim.ts";
+export { InternalError, UserError } from "./compiler/graph/errors.ts";
+export type { Aval, DType, Graph, Node } from "./compiler/graph/graph.ts";
+export { fromNested, type NdArray, ndarray } from "./compiler/graph/ndarray.ts";
+export { printGraph } from "./compiler/graph/print.ts";
+// Ops.
+export * from "./compiler/ops/composed.ts";
+export { dot, gather, matmul, reduceMax, scatterAdd } from "./compiler/ops/contractions.ts";
+export {
+  abs,
+  add,
+  and,
+  cast,
+  cos,
+  div,
+  equal,
+  exp,
+  finite,
+  floor,
+  less,
+  log,
+  max,
+  min,
+  mul,
+  neg,
+  not,
+  or,
+  randomBits,
+  sigmoid,
+  sin,
+  softplus,
+  sqrt,
+  stopGradient,
+  sub,
+  tanh,
+  where,
+} from "./compiler/ops/elementwise.ts";
+export { interpret } from "./compiler/ops/interpret.ts";
+export { type ScanOptions, type StepResult, scanTensors } from "./compiler/ops/scan.ts";
+export { dimSize, iota, ones, zeros } from "./compiler/ops/sources.ts";
+export { type NamedAval, traceGraph } from "./compiler/ops/trace.ts";
+export { verify } from "./compiler/ops/verify.ts";
+export {
+  broadcast,
+  broadcastAxes,
+  concat,
+  constant,
+  fill,
+  pad,
+  reshape,
+  slice,
+  sum,
+  transpose,
+  zerosLike,
+} from "./compiler/ops/views.ts";
+export { Tensor, type TensorLike } from "./compiler/trace/tensor.ts";
+export type { Tree } from "./compiler/trace/tree.ts";

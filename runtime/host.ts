@@ -1,0 +1,52 @@
+/**
+ * @file The one door to WebGPU: the same two calls in browsers, Deno and Node. All code that knows which host it is in
+ * lies in hosts/.
+ */
+import { type DeviceChoice, type HostAdapter, ownDevice } from "./hosts/adapter.ts";
+import { hasNavigatorGpu, navigatorAdapter } from "./hosts/navigator.ts";
+
+export { type DeviceChoice, DeviceUnavailableError, type HostAdapter } from "./hosts/adapter.ts";
+
+/**
+ * Finds an adapter.
+ *
+ * @throws DeviceUnavailableError where the host has none of the wanted kind; its message says what to do.
+ */
+export async function requestAdapter(choice: DeviceChoice = "auto"): Promise<HostAdapter> {
+  // Imported only where they serve, and left out of browser bundles (package.json, "browser"): they use Node's modules.
+  if ("Deno" in globalThis) return (await import("./hosts/deno.ts")).denoAdapter(choice);
+  if (!hasNavigatorGpu() && isNode()) return (await import("./hosts/node.ts")).nodeAdapter(choice);
+  return navigatorAdapter(choice);
+}
+
+function isNode(): boolean {
+  return typeof process !== "undefined" && process.versions?.node !== undefined;
+}
+
+/** Limits of which more helps: larger models, tiles and fused kernels. All others stay at WebGPU's defaults. */
+const LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupSizeZ",
+] as const satisfies readonly (keyof GPUSupportedLimits)[];
+
+const FEATURES = ["timestamp-query", "subgroups"] as const satisfies readonly GPUFeatureName[];
+
+/** A device with the adapter's own limits where more is useful. WebGPU gives one device for each adapter requested. */
+export async function requestGpuDevice(host: HostAdapter): Promise<GPUDevice> {
+  const { limits, features } = host.adapter;
+  const requiredLimits: Record<string, number> = {};
+  for (const name of LIMITS) {
+    // Hosts older than a limit do not have it.
+    if (typeof limits[name] === "number") requiredLimits[name] = limits[name];
+  }
+  const requiredFeatures = FEATURES.filter((feature) => features.has(feature));
+  const device = await host.adapter.requestDevice({ requiredLimits, requiredFeatures });
+  ownDevice(host, device);
+  return device;
+}

@@ -1,0 +1,42 @@
+/**
+ * @file Deno: WebGPU is `navigator.gpu`, as in browsers, and on Linux without a graphics card it is pointed at
+ * SwiftShader first. Deno looks for drivers once, at the first request, so a process keeps the kind it began with.
+ */
+import { type DeviceChoice, DeviceUnavailableError, type HostAdapter } from "./adapter.ts";
+import { navigatorAdapter } from "./navigator.ts";
+import { swiftShader } from "./swiftshader.ts";
+import { cardDrivers, onlyDrivers, userChoseDrivers, withEnvironment } from "./vulkan.ts";
+
+/** What is used of Deno's own interface. */
+interface DenoHost {
+  readonly dlopen: (library: string, symbols: object) => unknown;
+  readonly permissions: { readonly querySync: (permission: { name: string }) => { readonly state: string } };
+}
+
+export async function denoAdapter(choice: DeviceChoice): Promise<HostAdapter> {
+  const { Deno: deno } = globalThis as { readonly Deno?: DenoHost };
+  if (!deno || process.platform !== "linux" || !mayLoad(deno) || !wantsSoftware(choice))
+    return navigatorAdapter(choice);
+  let manifest: string;
+  try {
+    const driver = await swiftShader();
+    // Never closed: a later load of libvulkan, by name, finds this one.
+    deno.dlopen(driver.loader, {});
+    manifest = driver.manifest;
+  } catch (error) {
+    if (choice === "software" && error instanceof DeviceUnavailableError) throw error;
+    return navigatorAdapter(choice);
+  }
+  return withEnvironment(onlyDrivers([manifest]), () => navigatorAdapter(choice));
+}
+
+function wantsSoftware(choice: DeviceChoice): boolean {
+  return choice === "software" || (choice === "auto" && !userChoseDrivers() && cardDrivers().length === 0);
+}
+
+/** Only with permissions that are already granted: a question at the terminal is no part of looking for an adapter. */
+function mayLoad(deno: DenoHost): boolean {
+  return ["ffi", "env", "read", "write", "sys"].every(
+    (name) => deno.permissions.querySync({ name }).state === "granted",
+  );
+}

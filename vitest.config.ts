@@ -1,0 +1,15 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  // Examples and tests may import the package by its own name; in a clone that is the source, built or not.
+  resolve: { alias: [{ find: /^cellgrad$/, replacement: fileURLToPath(new URL("./index.ts", import.meta.url)) }] },
+  test: {
+    include: ["test/**/*.test.ts"],
+    // A process each: a driver that crashes takes one test file with it, not the run.
+    pool: "forks",
+    // Software adapters are themselves multithreaded.
+    maxWorkers: 2,
+    testTimeout: 60_000,
+  },
+});
