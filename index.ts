@@ -79,3 +79,73 @@ export {
 } from "./compiler/ops/views.ts";
 export { Tensor, type TensorLike } from "./compiler/trace/tensor.ts";
 export type { Tree } from "./compiler/trace/tree.ts";
+// Training.
+export { type Arena, type ArenaEntry, arenaOf, pack, packArrays, unpack, unpackArray } from "./train/arena.ts";
+export { clipByGlobalNorm, globalNorm } from "./train/clipping.ts";
+export type { Batch, Batches, BatchSizes } from "./train/data/batches.ts";
+export {
+  denormalise,
+  type Normalisation,
+  normalise,
+  parseSeries,
+  type Series,
+  type SeriesBatches,
+  seriesBatches,
+} from "./train/data/series.ts";
+export { textBatches, type Vocabulary, vocabularyFrom, vocabularyOf } from "./train/data/text.ts";
+export {
+  type CompileOptions,
+  type Device,
+  type DeviceArray,
+  type Executable,
+  openInterpreter,
+} from "./train/device.ts";
+export { initialize } from "./train/initialize.ts";
+export { crossEntropy, meanSquaredError } from "./train/losses.ts";
+export { decodeModel, encodeModel, type ModelDetails, type SavedModel, savedModel } from "./train/model-file.ts";
+export {
+  type LanguageModelOptions,
+  languageModel,
+  type Network,
+  type NetworkParts,
+  type NetworkResult,
+  type NetworkState,
+  network,
+  type SeriesModelOptions,
+  seriesModel,
+} from "./train/networks.ts";
+export {
+  type AdamOptions,
+  adam,
+  adamW,
+  momentum,
+  type Optimizer,
+  type OptimizerInput,
+  type Slots,
+  sgd,
+} from "./train/optimizers.ts";
+export { decodeTensors, encodeTensors, type TensorFile } from "./train/safetensors.ts";
+export {
+  createStream,
+  type ForecastOptions,
+  forecast,
+  type SampleOptions,
+  type Stream,
+  type StreamSource,
+  type StreamState,
+  sampleText,
+} from "./train/stream.ts";
+export {
+  createTrainer,
+  type StepResult as TrainingStepResult,
+  type Trainer,
+  type TrainerOptions,
+} from "./train/trainer.ts";
+export {
+  evaluationStep,
+  type StepGraph,
+  streamingStep,
+  type TrainingStep,
+  type TrainingStepOptions,
+  trainingStep,
+} from "./train/training-step.ts";

@@ -1,0 +1,69 @@
+/** @file A case of the gradient check: sizes, and numbers that follow from a seed. */
+
+import { threefry } from "../../compiler/ops/threefry.ts";
+import { type Aval, interpret, type NdArray, ndarray } from "../../index.ts";
+import type { Argument, Programs } from "./programs.ts";
+
+export interface Case {
+  readonly units: number;
+  readonly features: number;
+  readonly batch: number;
+  readonly time: number;
+  /** Starts in a state that an earlier sequence left behind, instead of zeros. */
+  readonly carried: boolean;
+  /** Of the numbers. */
+  readonly seed: number;
+}
+
+/** The arguments of a case. States are only such as a sequence can reach: a cell may rely on that. */
+export function drawArguments(programs: Programs, { batch, time, carried, seed }: Case): NdArray[] {
+  const sizes = { B: batch, T: time };
+  const draw = (key: number) =>
+    programs.arguments.map(({ name, aval }, i) =>
+      name.startsWith("state ") ? filled(aval, sizes, () => 0) : uniform(aval, sizes, key, i),
+    );
+  const args = draw(seed);
+  if (!carried) return args;
+  const states = interpret(
+    programs.finalState,
+    // The same weights, on other inputs.
+    programs.arguments.map(({ name, aval }, i) =>
+      name === "x" ? uniform(aval, sizes, seed, i + 1000) : (args[i] as NdArray),
+    ),
+  );
+  return args.map((given, i) => {
+    const first = programs.arguments.length - states.length;
+    return i < first ? given : (states[i - first] as NdArray);
+  });
+}
+
+/** A direction of length 1 for one argument, and zeros for the others. */
+export function drawDirection(args: readonly Argument[], { batch, time, seed }: Case, index: number): NdArray[] {
+  const sizes = { B: batch, T: time };
+  return args.map(({ aval }, i) => {
+    if (i !== index) return filled(aval, sizes, () => 0);
+    const direction = uniform(aval, sizes, seed, i + 2000);
+    const length = Math.hypot(...direction.data);
+    return ndarray(
+      direction.shape,
+      direction.data.map((x) => x / length),
+    );
+  });
+}
+
+/** Uniform in [-1.5, 1.5] and never 0, with three decimals, so that a printed case is short and exact. */
+function uniform(aval: Aval, sizes: Readonly<Record<string, number>>, key: number, stream: number): NdArray {
+  return filled(aval, sizes, (i) => {
+    const step = (threefry(key, stream, i, 0) % 3000) - 1500;
+    return (step < 0 ? step : step + 1) / 1000;
+  });
+}
+
+function filled(aval: Aval, sizes: Readonly<Record<string, number>>, number: (i: number) => number): NdArray {
+  const shape = aval.shape.map((dim) => (typeof dim === "number" ? dim : (sizes[dim] ?? 0)));
+  const count = shape.reduce((a, b) => a * b, 1);
+  return ndarray(
+    shape,
+    Float64Array.from({ length: count }, (_, i) => number(i)),
+  );
+}

@@ -1,0 +1,61 @@
+/** @file `cellgrad forecast`: the rows that follow a series, as CSV. */
+import { UserError } from "../../compiler/graph/errors.ts";
+import { parseSeries, type Series } from "../../train/data/series.ts";
+import type { SavedModel } from "../../train/model-file.ts";
+import { createStream, forecast } from "../../train/stream.ts";
+import { readRows } from "../data-files.ts";
+import { withDevice } from "../device.ts";
+import { ExitCode } from "../errors.ts";
+import { readModel } from "../model-input.ts";
+import type { DeviceName } from "../options.ts";
+import { jsonLine, line, type Streams } from "../streams.ts";
+
+export interface ForecastCommandOptions {
+  readonly horizon: number;
+  readonly json?: boolean;
+  readonly device: DeviceName;
+}
+
+export async function forecastCommand(
+  path: string,
+  file: string,
+  { horizon, json, device: name }: ForecastCommandOptions,
+  { stdout }: Streams,
+): Promise<number> {
+  const model = await readModel(path, "series");
+  const series = parseSeries(await readRows(file), file);
+  checkColumns(model, series, file);
+  const { columns } = series;
+  const values = Array.from({ length: series.length }, (_, row) => [
+    ...series.values.subarray(row * columns.length, (row + 1) * columns.length),
+  ]);
+  return withDevice(name, async (device) => {
+    const stream = await createStream(device, model, model.parameters);
+    const { normalisation } = model;
+    const rows = await forecast({ stream, values, horizon, ...(normalisation && { normalisation }) });
+    stream.destroy();
+    if (json) jsonLine(stdout, { columns, values: rows, device: device.name });
+    else
+      for (const fields of [columns.map(quoted), ...rows.map((row) => row.map(shortest))])
+        line(stdout, fields.join(","));
+    return ExitCode.ok;
+  });
+}
+
+/** Columns in another order would be read without an error, and the forecast would be nonsense. */
+function checkColumns(model: SavedModel, { columns }: Series, file: string): void {
+  const expected = model.columns ?? [];
+  const isUnnamed = (names: readonly string[]) => names.every((name) => /^column \d+$/.test(name));
+  const agree = isUnnamed(columns) || isUnnamed(expected) || columns.every((name, i) => name === expected[i]);
+  if (columns.length === expected.length && agree) return;
+  throw new UserError(`${file} has the columns ${columns.join(", ")}; the model was trained on ${expected.join(", ")}`);
+}
+
+/** Seven digits: what the model's 32-bit numbers hold. */
+function shortest(value: number): string {
+  return String(Number(value.toPrecision(7)));
+}
+
+function quoted(name: string): string {
+  return /[",\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;
+}

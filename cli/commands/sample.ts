@@ -1,0 +1,60 @@
+/** @file `cellgrad sample`: text from a trained model. */
+import { UserError } from "../../compiler/graph/errors.ts";
+import { vocabularyFrom } from "../../train/data/text.ts";
+import type { Device } from "../../train/device.ts";
+import type { SavedModel } from "../../train/model-file.ts";
+import { createStream, sampleText } from "../../train/stream.ts";
+import { withDevice } from "../device.ts";
+import { ExitCode } from "../errors.ts";
+import { readModel } from "../model-input.ts";
+import type { DeviceName } from "../options.ts";
+import { jsonLine, line, type Streams } from "../streams.ts";
+
+export interface SampleCommandOptions {
+  readonly prompt: string;
+  readonly length: number;
+  readonly temperature: number;
+  readonly seed: number;
+  readonly json?: boolean;
+  readonly device: DeviceName;
+}
+
+export async function sample(path: string, options: SampleCommandOptions, { stdout }: Streams): Promise<number> {
+  const model = await readModel(path, "text");
+  checkPrompt(model, options.prompt);
+  return withDevice(options.device, async (device) => {
+    const { prompt, temperature, seed, json } = options;
+    if (json) {
+      let text = "";
+      for await (const character of samples(device, model, options)) text += character;
+      jsonLine(stdout, { prompt, text, temperature, seed, device: device.name });
+    } else {
+      stdout.write(prompt);
+      for await (const character of samples(device, model, options)) stdout.write(character);
+      line(stdout);
+    }
+    return ExitCode.ok;
+  });
+}
+
+/** The characters that follow the prompt, as they are drawn. */
+export async function* samples(
+  device: Device,
+  model: SavedModel,
+  options: Pick<SampleCommandOptions, "prompt" | "length" | "temperature" | "seed">,
+): AsyncGenerator<string> {
+  const stream = await createStream(device, model, model.parameters);
+  try {
+    yield* sampleText({ ...options, stream, vocabulary: vocabularyFrom(model.vocabulary ?? []) });
+  } finally {
+    stream.destroy();
+  }
+}
+
+function checkPrompt(model: SavedModel, prompt: string): void {
+  try {
+    vocabularyFrom(model.vocabulary ?? []).encode(prompt);
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(`--prompt: ${error.message}`, { cause: error }) : error;
+  }
+}

@@ -1,0 +1,113 @@
+/** @file `cellgrad train`: a network on a file of the user's. */
+import { UserError } from "../../compiler/graph/errors.ts";
+import { encodeModel } from "../../train/model-file.ts";
+import { isSeriesFile } from "../data-files.ts";
+import { withDevice } from "../device.ts";
+import { ExitCode } from "../errors.ts";
+import { type ModelOutput, prepareOutput } from "../model-output.ts";
+import type { DeviceName } from "../options.ts";
+import { grouped } from "../progress.ts";
+import { jsonLine, line, type Streams } from "../streams.ts";
+import { type Task, taskOf, weightCount } from "../tasks.ts";
+import { type SessionResult, trainSession } from "../train-session.ts";
+import { cellByName } from "../user-module.ts";
+
+export interface TrainCommandOptions {
+  readonly cell: string;
+  readonly units: number;
+  readonly layers: number;
+  readonly embed: number;
+  readonly batch: number;
+  readonly time: number;
+  readonly steps: number;
+  readonly lr: number;
+  readonly seed: number;
+  readonly out?: string;
+  readonly json?: boolean;
+  readonly device: DeviceName;
+  /** Whether --embed was written and is not the default. */
+  readonly embedGiven: boolean;
+}
+
+export async function train(file: string, options: TrainCommandOptions, streams: Streams): Promise<number> {
+  if (options.embedGiven && isSeriesFile(file))
+    throw new UserError(`--embed is for text; ${file} is read as a numeric series, whose values need no embedding`);
+  const cell = await cellByName(options.cell);
+  const task = await taskOf(file, { ...options, cell });
+  const output = options.out === undefined ? undefined : await prepareOutput(options.out, file);
+  const json = options.json ?? false;
+  const say = (text: string) => (json ? undefined : line(streams.stdout, text));
+
+  return withDevice(options.device, async (device) => {
+    for (const text of introduction(task, device.name)) say(text);
+    if (output === undefined) say("the model will not be kept: --out FILE saves it");
+    const { steps, lr: learningRate, seed } = options;
+    const result = await trainSession({ task, device, steps, learningRate, seed, json, streams });
+    const saved = await save(result, output);
+    if (json) jsonLine(streams.stdout, summary(result, device.name, saved));
+    else say(outcome(result, task));
+    if (result.run.fault !== undefined) throw new UserError(faultLine(result, saved));
+    if (saved !== undefined) say(`saved ${saved}; use it with: ${nextCommand(task, saved, file)}`);
+    if (!result.run.interrupted) return ExitCode.ok;
+    line(streams.stderr, interruptLine(result, saved));
+    return ExitCode.interrupted;
+  });
+}
+
+export function introduction(task: Task, device: string): string[] {
+  const { cell, layers, units, embed } = task.network.config;
+  const embedding = embed === undefined ? "" : `, embedding ${embed}`;
+  return [
+    task.summary,
+    `${cell}: ${layers} layer${layers === 1 ? "" : "s"} of ${units} units${embedding}, ${grouped(weightCount(task.network))} weights`,
+    `device: ${device}`,
+  ];
+}
+
+async function save({ model }: SessionResult, output: ModelOutput | undefined): Promise<string | undefined> {
+  if (model === undefined || output === undefined) return undefined;
+  await output.write(encodeModel(model));
+  return output.path;
+}
+
+function summary({ run, before, after }: SessionResult, device: string, saved: string | undefined): object {
+  return {
+    done: true,
+    steps: run.steps,
+    loss: run.loss,
+    valLoss: after ?? null,
+    valLossBefore: before ?? null,
+    seconds: run.seconds,
+    tokensPerSecond: run.tokensPerSecond,
+    device,
+    out: saved ?? null,
+    ...(run.interrupted && { interrupted: true }),
+    ...(run.fault && { stopped: run.fault }),
+  };
+}
+
+function outcome({ run, before, after }: SessionResult, task: Task): string {
+  const work = `${grouped(run.steps)} steps, ${run.seconds.toFixed(1)} s, ${grouped(run.tokensPerSecond)} ${task.entries}/s`;
+  if (before === undefined || after === undefined) return `loss ${run.loss.toFixed(3)} ${task.lossUnit} (${work})`;
+  return `held-out loss ${before.toFixed(3)} -> ${after.toFixed(3)} ${task.lossUnit} (${work})`;
+}
+
+function faultLine({ run }: SessionResult, saved: string | undefined): string {
+  const { step, value } = run.fault ?? { step: 0, value: "" };
+  const kept = run.steps === 0 ? "no step was good, so no model was written" : keptAs(run.steps, saved);
+  return `step ${step}: ${value}; training stopped, ${kept}. A smaller --lr often helps`;
+}
+
+function interruptLine({ run }: SessionResult, saved: string | undefined): string {
+  return `cellgrad: interrupted, ${run.steps === 0 ? "before the first step was done" : keptAs(run.steps, saved)}`;
+}
+
+function keptAs(step: number, saved: string | undefined): string {
+  return saved === undefined
+    ? "and nothing was saved, as --out was not given"
+    : `the weights of step ${step} are in ${saved}`;
+}
+
+function nextCommand(task: Task, saved: string, file: string): string {
+  return task.network.kind === "text" ? `cellgrad sample ${saved}` : `cellgrad forecast ${saved} ${file}`;
+}

@@ -1,0 +1,97 @@
+/**
+ * @file What the person at the terminal reads when something fails: one line that says what, where and what to do. A
+ * stack trace is shown only where the variable CELLGRAD_DEBUG asks for it.
+ */
+import { isAbsolute, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CommanderError } from "commander";
+import { InternalError, messageOf, UserError } from "../compiler/graph/errors.ts";
+import { DeviceUnavailableError } from "../runtime/host.ts";
+
+/** 0: all is well. 1: `check` found a wrong gradient. 2: bad input. 70: a fault of cellgrad's own. 130: interrupted. */
+export const ExitCode = { ok: 0, wrong: 1, badInput: 2, internal: 70, interrupted: 130 } as const;
+
+export interface Complaint {
+  readonly line: string;
+  readonly exitCode: number;
+}
+
+/** The one line and the exit code for whatever was thrown. */
+export function complaintOf(error: unknown): Complaint {
+  if (error instanceof CommanderError) return { line: commanderLine(error), exitCode: ExitCode.badInput };
+  const place = placeInUserCode(error);
+  if (error instanceof UserError || error instanceof DeviceUnavailableError) {
+    return { line: withPlace(oneLine(error.message), place), exitCode: ExitCode.badInput };
+  }
+  const message = oneLine(plainMessage(error));
+  // Code that is not ours was running: what it threw, or made us throw, is for its author.
+  if (place !== undefined && !(error instanceof InternalError)) {
+    return { line: `${place}: ${message}`, exitCode: ExitCode.badInput };
+  }
+  const line = `${withPlace(message, place)} (a fault of cellgrad itself; CELLGRAD_DEBUG=1 shows the stack)`;
+  return { line, exitCode: ExitCode.internal };
+}
+
+/** "error: unknown option '--step'\n(Did you mean --steps?)" on one line, with the way to the help. */
+function commanderLine({ message }: CommanderError): string {
+  return `${oneLine(message.replace(/^error: /, ""))}; --help lists what there is`;
+}
+
+export function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, " ");
+}
+
+/** Compiled imports turn `f(x)` into `(0 , _module.f)(x)`, and engines quote that. */
+export function plainMessage(error: unknown): string {
+  return messageOf(error).replace(/\(0 ?, ?_\w+\.(\w+)\)/g, "$1");
+}
+
+function withPlace(message: string, place: string | undefined): string {
+  return place === undefined || message.includes(place) ? message : `${message} (at ${place})`;
+}
+
+const libraryRoot = fileURLToPath(new URL("..", import.meta.url));
+const ownFolders = ["cells", "cli", "compiler", "dist", "node_modules", "runtime", "shaders", "train", "bin", "test"];
+
+/** The innermost line of the stack, as `file:line`, that belongs neither to this package nor to an installed one. */
+export function placeInUserCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  for (const frame of (error.stack ?? "").split("\n")) {
+    const found = /[\s(]((?:file:\/\/)?(?:\/|[A-Za-z]:[\\/])[^()]*):(\d+):\d+\)?$/.exec(frame);
+    const file = found?.[1]?.startsWith("file://") ? fileURLToPath(found[1]) : found?.[1];
+    if (file === undefined || !isUserFile(file)) continue;
+    return `${shortPath(file)}:${found?.[2]}`;
+  }
+  return undefined;
+}
+
+function isUserFile(file: string): boolean {
+  if (file.includes(`${sep}node_modules${sep}`)) return false;
+  const inside = relative(libraryRoot, file);
+  if (isAbsolute(inside) || inside.startsWith("..")) return true;
+  return inside.includes(sep) && !ownFolders.includes(inside.split(sep)[0] ?? "");
+}
+
+/** A path as the user would write it: relative where the file is below the working directory. */
+export function shortPath(file: string): string {
+  const below = relative(process.cwd(), file);
+  return below === "" || below.startsWith("..") || isAbsolute(below) ? file : below;
+}
+
+/** What the system says of a file, in words: for errors of `node:fs`. */
+export function fileFault(path: string, error: unknown): UserError {
+  const { code } = error as { code?: string };
+  const known: Record<string, string> = {
+    ENOENT: "no such file",
+    ENOTDIR: "a part of the path is not a directory",
+    EISDIR: "this is a directory, not a file",
+    EACCES: "permission denied",
+    EPERM: "permission denied",
+    EROFS: "the file system is read-only",
+    ENOSPC: "the disk is full",
+    ENAMETOOLONG: "the name is too long",
+    ELOOP: "too many symbolic links",
+    ERR_FS_FILE_TOO_LARGE: "the file is larger than 2 GiB",
+  };
+  return new UserError(`${path}: ${known[code ?? ""] ?? oneLine(messageOf(error))}`, { cause: error });
+}

@@ -1,0 +1,49 @@
+/** @file How `inspect` shows a compilation to people: the graph after each pass, each kernel, and the totals. */
+
+import type { Kernel, Program } from "../../compiler/plan/program.ts";
+import { type Graph, printGraph } from "../../index.ts";
+import { grouped } from "../progress.ts";
+import type { Compiled } from "./compile-step.ts";
+import type { Work } from "./count.ts";
+
+/** Lines in the order in which things happen: what was traced, what each pass made of it, kernels, totals. */
+export function* layout({ stages, program }: Compiled, work: Work): Generator<string> {
+  let before = "";
+  for (const { pass, graph } of stages) {
+    const after = printGraph(graph, { sites: true });
+    const same = after === before;
+    yield* section(`IR, ${pass}: ${same ? "nothing changed" : nodes(graph)}`, same ? "" : after);
+    before = after;
+  }
+  for (const kernel of program.kernels) yield* section(kernelHeading(kernel, program), kernel.wgsl);
+  yield* totals(program, work);
+}
+
+function* section(heading: string, body: string): Generator<string> {
+  yield `=== ${heading}`;
+  if (body !== "") yield* [body.trimEnd(), ""];
+}
+
+function nodes(graph: Graph): string {
+  const count = countNodes(graph);
+  return `${count} node${count === 1 ? "" : "s"}`;
+}
+
+/** Nodes of a graph and of the bodies of its scans. */
+export function countNodes(graph: Graph): number {
+  return graph.nodes.reduce((total, node) => total + 1 + (node.op === "scan" ? countNodes(node.attrs.body) : 0), 0);
+}
+
+function kernelHeading({ name, label, site, workgroupSize, bindings }: Kernel, program: Program): string {
+  const buffers = bindings.map(({ buffer, access }) => `${program.buffers[buffer]?.name ?? buffer} (${access})`);
+  return `kernel ${name}: ${label}${site === undefined ? "" : `, ${site}`}; workgroups of ${workgroupSize}; ${buffers.join(", ")}`;
+}
+
+function* totals(program: Program, { dispatches, copies, bytes, arenaBytes }: Work): Generator<string> {
+  const { forward, backward, update } = dispatches;
+  yield "=== one training step";
+  yield `kernels     ${program.kernels.length}`;
+  yield `dispatches  ${forward} forward + ${backward} backward + ${update} update = ${forward + backward + update}`;
+  yield `copies      ${copies}`;
+  yield `bytes       ${grouped(bytes)} (${grouped(arenaBytes)} of them for what happens in between)`;
+}

@@ -1,0 +1,26 @@
+/** @file Ctrl-C during a run: the first one asks the run to end and save, the second ends the process at once. */
+import { ExitCode } from "./errors.ts";
+
+export interface Interrupt {
+  readonly requested: boolean;
+  readonly dispose: () => void;
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+export function watchInterrupt(): Interrupt {
+  let requested = false;
+  const onSignal = () => {
+    if (requested) process.exit(ExitCode.interrupted);
+    requested = true;
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  return {
+    get requested() {
+      return requested;
+    },
+    dispose: () => {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    },
+  };
+}

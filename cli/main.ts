@@ -1,0 +1,33 @@
+/** @file `main`: runs one command line and gives its exit code. It never throws and never ends the process. */
+import { readFile } from "node:fs/promises";
+import { CommanderError } from "commander";
+import { complaintOf, ExitCode } from "./errors.ts";
+import { createProgram } from "./program.ts";
+import { line, type Streams } from "./streams.ts";
+
+/** `argv` without the interpreter and the script. */
+export async function main(argv: readonly string[], streams: Streams = process): Promise<number> {
+  let exitCode: number = ExitCode.ok;
+  const finish = (code: number) => {
+    exitCode = code;
+  };
+  try {
+    const program = createProgram({ streams, version: await packageVersion(), finish });
+    await program.parseAsync(argv, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // Help and version end the parsing by throwing.
+    if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.ok;
+    const complaint = complaintOf(error);
+    line(streams.stderr, `cellgrad: ${complaint.line}`);
+    if (process.env.CELLGRAD_DEBUG && error instanceof Error) line(streams.stderr, error.stack);
+    return complaint.exitCode;
+  }
+}
+
+async function packageVersion(): Promise<string> {
+  // The compiled files lie one folder deeper than the source.
+  const depth = import.meta.url.endsWith(".ts") ? ".." : "../..";
+  const text = await readFile(new URL(`${depth}/package.json`, import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,14 @@
+/** @file Reads a model of the kind that a command needs. */
+import { UserError } from "../compiler/graph/errors.ts";
+import { decodeModel, type SavedModel } from "../train/model-file.ts";
+import { readBytes } from "./data-files.ts";
+
+export async function readModel(path: string, kind: SavedModel["kind"]): Promise<SavedModel> {
+  const model = decodeModel(await readBytes(path), path);
+  if (model.kind === kind) return model;
+  throw new UserError(
+    kind === "text"
+      ? `${path} was trained on a numeric series: use cellgrad forecast ${path} FILE.csv`
+      : `${path} was trained on text: use cellgrad sample ${path}`,
+  );
+}

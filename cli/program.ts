@@ -1,0 +1,176 @@
+/**
+ * @file The commands, their options and their help: what `cellgrad --help` says. What a command does is in `commands/`
+ * and is loaded when it runs, so that help and errors of usage come at once.
+ */
+import { Command, Option } from "commander";
+import type { TrainCommandOptions } from "./commands/train.ts";
+import { deviceName, real, whole } from "./options.ts";
+import type { Streams } from "./streams.ts";
+
+export interface Invocation {
+  readonly streams: Streams;
+  readonly version: string;
+  /** Takes the exit code of the command that ran. */
+  readonly finish: (exitCode: number) => void;
+}
+
+const CELL = "a built-in cell (rnn, lstm1997, lstm, gru, gru-reset-after) or a module that exports one";
+/** Beyond this, one matrix alone is larger than a buffer of any adapter we know. */
+const MOST_UNITS = 16384;
+const MOST_BATCH = 65535;
+const MOST_TIME = 65535;
+const LARGEST_SEED = 2 ** 32 - 1;
+
+export function createProgram({ streams, version, finish }: Invocation): Command {
+  const program = new Command("cellgrad")
+    .description("Trains recurrent cells, yours or the built-in ones, on WebGPU.")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show help of a command")
+    .addHelpText("after", "\ncellgrad <command> --help shows the options of a command, with examples.")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => streams.stdout.write(text),
+      // Errors are thrown, and main() writes them as one line.
+      writeErr: () => {},
+      outputError: () => {},
+    });
+  program.action(() => program.outputHelp());
+
+  program
+    .command("train")
+    .argument("<file>", "a text in UTF-8, or a numeric series (.csv or .tsv: a row for each time step)")
+    .description("train a network on a text (next character) or on a series (next row of values)")
+    .option("--cell <cell>", CELL, "lstm")
+    .option("--units <n>", "units of each layer", whole("--units", 1, MOST_UNITS), 128)
+    .option("--layers <n>", "stacked recurrent layers", whole("--layers", 1, 64), 1)
+    .option("--embed <n>", "width of the characters' embedding (text only)", whole("--embed", 1, MOST_UNITS), 64)
+    .option("--batch <n>", "sequences side by side", whole("--batch", 1, MOST_BATCH), 16)
+    .option("--time <n>", "time steps per update", whole("--time", 1, MOST_TIME), 32)
+    .option("--steps <n>", "updates", whole("--steps", 1), 1000)
+    .option("--lr <x>", "learning rate of Adam", real("--lr", 0), 0.002)
+    .option("--seed <n>", "one seed gives one run", whole("--seed", 0, LARGEST_SEED), 1)
+    .option("--out <model>", "file for the trained model (safetensors)")
+    .option("--json", 'JSON lines on standard output: one a step, and a last one with "done"')
+    .addOption(device())
+    .addHelpText(
+      "after",
+      examples([
+        "cellgrad train book.txt --out book.safetensors",
+        "cellgrad train book.txt --cell ./my-cell.ts --units 256 --steps 5000",
+        "cellgrad train sales.csv --units 32 --batch 8 --out sales.safetensors",
+      ]),
+    )
+    .action(async (file: string, options: TrainCommandOptions, command: Command) => {
+      const { train } = await import("./commands/train.ts");
+      const embedGiven = command.getOptionValueSource("embed") === "cli";
+      finish(await train(file, { ...options, embedGiven }, streams));
+    });
+
+  program
+    .command("sample")
+    .argument("<model>", "a model that was trained on text")
+    .description("write text with a trained model")
+    .option("--prompt <text>", "text to go on from", "")
+    .option("--length <n>", "characters to write", whole("--length", 1), 400)
+    .option(
+      "--temperature <x>",
+      "below 1 is more careful, above 1 more daring; 0 takes the likeliest",
+      real("--temperature", 0, true),
+      0.8,
+    )
+    .option("--seed <n>", "one seed gives one text", whole("--seed", 0, LARGEST_SEED), 1)
+    .option("--json", "one JSON object instead of the text as it comes")
+    .addOption(device())
+    .addHelpText(
+      "after",
+      examples([
+        "cellgrad sample book.safetensors --length 1000",
+        'cellgrad sample book.safetensors --prompt "Once upon" --temperature 0.5 --seed 7',
+      ]),
+    )
+    .action(async (model: string, options) => {
+      const { sample } = await import("./commands/sample.ts");
+      finish(await sample(model, options, streams));
+    });
+
+  program
+    .command("forecast")
+    .argument("<model>", "a model that was trained on a series")
+    .argument("<file>", "the series so far (.csv or .tsv), with the columns it was trained on")
+    .description("continue a numeric series; prints CSV")
+    .option("--horizon <n>", "rows to forecast", whole("--horizon", 1), 10)
+    .option("--json", "one JSON object instead of CSV")
+    .addOption(device())
+    .addHelpText("after", examples(["cellgrad forecast sales.safetensors sales.csv --horizon 24 > next.csv"]))
+    .action(async (model: string, file: string, options) => {
+      const { forecastCommand } = await import("./commands/forecast.ts");
+      finish(await forecastCommand(model, file, options, streams));
+    });
+
+  program
+    .command("inspect")
+    .description(
+      "show what the compiler makes of a cell: the IR before and after each pass, kernels, dispatches, bytes",
+    )
+    .option("--cell <cell>", CELL, "lstm")
+    .option("--units <n>", "units of each layer", whole("--units", 1, MOST_UNITS), 128)
+    .option("--layers <n>", "stacked recurrent layers", whole("--layers", 1, 64), 1)
+    .option("--embed <n>", "width of the embedding", whole("--embed", 1, MOST_UNITS), 64)
+    .option("--vocabulary <n>", "number of symbols", whole("--vocabulary", 1, 1_000_000), 64)
+    .option("--batch <n>", "sequences side by side", whole("--batch", 1, MOST_BATCH), 16)
+    .option("--time <n>", "time steps per update", whole("--time", 1, MOST_TIME), 32)
+    .option("--json", "one JSON object")
+    .addHelpText(
+      "after",
+      examples(["cellgrad inspect --cell gru --units 64", "cellgrad inspect --cell ./my-cell.ts --json"]),
+    )
+    .action(async (options) => {
+      const { inspect } = await import("./commands/inspect.ts");
+      finish(await inspect(options, streams));
+    });
+
+  program
+    .command("check")
+    .argument("<module>", "a module that exports a cell (or a built-in cell's name)")
+    .description("check a cell's gradient on random sizes and numbers; exits with 1 where it is wrong")
+    .option("--cases <n>", "random cases", whole("--cases", 1, 1_000_000), 100)
+    .option("--seed <n>", "of the cases; drawn and printed where it is not given", whole("--seed", 0, 2 ** 31 - 1))
+    .option("--units <n>", "only this many units, for a cell that cannot have any number", whole("--units", 1, 64))
+    .option("--features <n>", "only this many features of x", whole("--features", 1, 64))
+    .option("--json", "one JSON object")
+    .addHelpText(
+      "after",
+      examples(["cellgrad check ./my-cell.ts", "cellgrad check ./my-cell.ts --cases 1000 --seed 7"]),
+    )
+    .action(async (module: string, options) => {
+      const { check } = await import("./commands/check.ts");
+      finish(await check(module, options, streams));
+    });
+
+  program
+    .command("start")
+    .description("the demonstration of npm start: trains an LSTM on real text, then writes a sample")
+    .option("--steps <n>", "updates, instead of the demonstration's own number", whole("--steps", 1))
+    .addOption(device())
+    .addHelpText("after", examples(["npm start", "cellgrad start --device gpu"]))
+    .action(async (options) => {
+      const { start } = await import("./commands/start.ts");
+      finish(await start(options, streams));
+    });
+
+  return program;
+}
+
+function device(): Option {
+  return new Option(
+    "--device <device>",
+    "gpu, software (SwiftShader), cpu (the float64 interpreter: exact and slow), or auto: gpu where there is one, else software",
+  )
+    .argParser(deviceName)
+    .default("auto");
+}
+
+function examples(lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((text) => `  ${text}`).join("\n")}`;
+}

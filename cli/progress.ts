@@ -1,0 +1,50 @@
+/** @file Progress of a training run on standard error: a bar on a terminal, and a line now and then anywhere else. */
+import cliProgress from "cli-progress";
+import { line, type Streams } from "./streams.ts";
+import type { StepReport } from "./training-run.ts";
+
+export interface Progress {
+  readonly update: (report: StepReport) => void;
+  readonly stop: () => void;
+}
+
+/** `unit` is what is counted per second, such as "characters". */
+export function showProgress(stderr: Streams["stderr"], steps: number, unit: string): Progress {
+  return stderr.isTTY ? bar(stderr, steps, unit) : lines(stderr, steps, unit);
+}
+
+function bar(stderr: Streams["stderr"], steps: number, unit: string): Progress {
+  const shown = new cliProgress.SingleBar({
+    stream: stderr,
+    format: `{bar} {value}/{total}  loss {loss}  {rate} ${unit}/s  {eta_formatted} left`,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    barsize: 24,
+    hideCursor: true,
+    // Interrupts are handled by the command, which has a model to save.
+    gracefulExit: false,
+  });
+  shown.start(steps, 0, { loss: "-", rate: "-" });
+  return {
+    update: ({ step, loss, tokensPerSecond }) =>
+      shown.update(step, { loss: loss.toFixed(3), rate: grouped(tokensPerSecond) }),
+    stop: () => shown.stop(),
+  };
+}
+
+function lines(stderr: Streams["stderr"], steps: number, unit: string): Progress {
+  let next = 1;
+  return {
+    update: ({ step, loss, tokensPerSecond }) => {
+      if (step < next && step !== steps) return;
+      next = step + Math.max(1, Math.floor(steps / 10));
+      line(stderr, `step ${step}/${steps}  loss ${loss.toFixed(3)}  ${grouped(tokensPerSecond)} ${unit}/s`);
+    },
+    stop: () => {},
+  };
+}
+
+/** 12345.6 as "12,346". */
+export function grouped(value: number): string {
+  return Math.round(value).toLocaleString("en-US");
+}

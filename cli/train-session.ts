@@ -1,0 +1,98 @@
+/** @file One training session: held-out loss before, the steps with their progress, held-out loss after, the model. */
+import type { Batch } from "../train/data/batches.ts";
+import type { Device } from "../train/device.ts";
+import { type SavedModel, savedModel } from "../train/model-file.ts";
+import { createTrainer, type Trainer } from "../train/trainer.ts";
+import { watchInterrupt } from "./interrupt.ts";
+import { showProgress } from "./progress.ts";
+import { jsonLine, type Streams } from "./streams.ts";
+import type { Task } from "./tasks.ts";
+import { type RunResult, runTraining } from "./training-run.ts";
+
+export interface SessionOptions {
+  readonly task: Task;
+  readonly device: Device;
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly seed: number;
+  readonly json: boolean;
+  readonly streams: Streams;
+}
+
+export interface SessionResult {
+  readonly run: RunResult;
+  /** Held-out losses; none where the data is too short to hold some out. */
+  readonly before: number | undefined;
+  readonly after: number | undefined;
+  /** None where no step was made: nothing was learned that is worth a file. */
+  readonly model: SavedModel | undefined;
+}
+
+/** Largest global norm of a gradient: what recurrent networks are commonly clipped to. */
+export const CLIP_NORM = 1;
+/** Enough for two digits of the held-out loss, however long the file. */
+const MOST_HELD_OUT_BATCHES = 100;
+
+export async function trainSession(options: SessionOptions): Promise<SessionResult> {
+  const { task, device, learningRate, seed } = options;
+  const interrupt = watchInterrupt();
+  const trainer = await createTrainer(device, task.network, { seed, learningRate, clipNorm: CLIP_NORM });
+  try {
+    const before = await heldOutLoss(trainer, task);
+    const run = await steps(trainer, options, () => interrupt.requested);
+    if (run.steps === 0) return { run, before, after: undefined, model: undefined };
+    // Whoever interrupts does not want to wait.
+    const after = run.interrupted ? undefined : await heldOutLoss(trainer, task);
+    const { vocabulary, columns, normalisation } = task;
+    const model = savedModel(task.network, await trainer.parameters(), {
+      ...(vocabulary && { vocabulary }),
+      ...(columns && { columns }),
+      ...(normalisation && { normalisation }),
+      training: {
+        steps: run.steps,
+        loss: run.loss,
+        ...(after !== undefined && { valLoss: after }),
+        seed,
+        learningRate,
+      },
+    });
+    return { run, before, after, model };
+  } finally {
+    interrupt.dispose();
+    trainer.destroy();
+  }
+}
+
+async function steps(
+  trainer: Trainer,
+  { task, steps, json, streams }: SessionOptions,
+  isInterrupted: () => boolean,
+): Promise<RunResult> {
+  const progress = json
+    ? { update: (report: object) => jsonLine(streams.stdout, report), stop: () => {} }
+    : showProgress(streams.stderr, steps, task.entries);
+  try {
+    return await runTraining({
+      trainer,
+      training: task.batches.training,
+      steps,
+      report: progress.update,
+      isInterrupted,
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
+async function heldOutLoss(trainer: Trainer, { batches }: Task): Promise<number | undefined> {
+  const held = [...firstOf(batches.validation, MOST_HELD_OUT_BATCHES)];
+  return held.length === 0 ? undefined : trainer.evaluate(held);
+}
+
+function* firstOf(batches: Iterable<Batch>, count: number): Generator<Batch> {
+  let taken = 0;
+  for (const batch of batches) {
+    if (taken++ >= count) return;
+    yield batch;
+  }
+}

@@ -1,0 +1,102 @@
+/** @file The loop over training steps: batches in, a report a step out, and why it ended. */
+import { setImmediate } from "node:timers/promises";
+import type { Batch } from "../train/data/batches.ts";
+import type { StepResult, Trainer } from "../train/trainer.ts";
+
+export interface StepReport {
+  readonly step: number;
+  readonly loss: number;
+  readonly tokensPerSecond: number;
+}
+
+export interface RunOptions {
+  readonly trainer: Trainer;
+  /** One pass over the data; walked as often as it takes. */
+  readonly training: Iterable<Batch>;
+  readonly steps: number;
+  readonly report: (report: StepReport) => void;
+  /** Asked before every step. */
+  readonly isInterrupted: () => boolean;
+}
+
+export interface RunResult {
+  /** Steps that changed the weights. */
+  readonly steps: number;
+  /** Of the last such step; NaN where there was none. */
+  readonly loss: number;
+  readonly seconds: number;
+  readonly tokensPerSecond: number;
+  readonly interrupted: boolean;
+  /** The value that first was not finite, such as "the loss is NaN". The weights are those of the step before. */
+  readonly fault?: { readonly step: number; readonly value: string };
+}
+
+/** Steps that are enqueued before the oldest is read back: the device never waits for the host. */
+const IN_FLIGHT = 4;
+/** Speed is shown over this many steps. */
+const WINDOW = 20;
+
+export async function runTraining(options: RunOptions): Promise<RunResult> {
+  const { trainer, steps, report, isInterrupted } = options;
+  const started = performance.now();
+  const finished: { readonly at: number; readonly tokens: number }[] = [{ at: started, tokens: 0 }];
+  const pending: { readonly result: Promise<StepResult>; readonly tokens: number }[] = [];
+  let [done, loss, tokens] = [0, Number.NaN, 0];
+  let fault: RunResult["fault"];
+
+  const settle = async () => {
+    const oldest = pending.shift();
+    if (oldest === undefined) return;
+    const result = await oldest.result;
+    if (!result.finite) {
+      fault ??= { step: result.step, value: whatIsBad(result) };
+      return;
+    }
+    [done, loss] = [result.step, result.loss];
+    tokens += oldest.tokens;
+    finished.push({ at: performance.now(), tokens });
+    if (finished.length > WINDOW) finished.shift();
+    report({ step: done, loss, tokensPerSecond: speed(finished) });
+  };
+
+  const batches = endless(options.training);
+  for (let step = 1; step <= steps && fault === undefined; step++) {
+    // A device that computes at once would otherwise never let a signal through.
+    await setImmediate();
+    if (isInterrupted()) break;
+    const batch = batches.next().value;
+    pending.push({ result: trainer.step(batch), tokens: (batch.x.shape[0] ?? 0) * (batch.x.shape[1] ?? 0) });
+    if (pending.length >= IN_FLIGHT) await settle();
+  }
+  while (pending.length > 0) await settle();
+
+  const seconds = Math.max(1e-3, rounded((performance.now() - started) / 1000));
+  return {
+    steps: done,
+    loss,
+    seconds,
+    tokensPerSecond: rounded(tokens / seconds),
+    interrupted: fault === undefined && done < steps,
+    ...(fault && { fault }),
+  };
+}
+
+/** Of the first step that was not applied: its numbers are the first bad ones. */
+function whatIsBad({ firstBad = "loss", loss, gradientNorm }: StepResult): string {
+  return `the ${firstBad} is ${firstBad === "loss" ? loss : gradientNorm}`;
+}
+
+function* endless(training: Iterable<Batch>): Generator<Batch, never> {
+  for (;;) yield* training;
+}
+
+function speed(finished: readonly { readonly at: number; readonly tokens: number }[]): number {
+  const [first, last] = [finished[0], finished[finished.length - 1]];
+  if (first === undefined || last === undefined || last.at === first.at) return 0;
+  return rounded(((last.tokens - first.tokens) * 1000) / (last.at - first.at));
+}
+
+/** To three decimals: clocks tell no more. */
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

@@ -1,0 +1,78 @@
+/**
+ * @file Cells by name or from a file. A user's module is TypeScript or JavaScript from anywhere on the disk; its
+ * imports of "cellgrad" get the library that is running, so it needs nothing installed beside it.
+ */
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { createJiti } from "jiti";
+import { UserError } from "../compiler/graph/errors.ts";
+import type { CellDefinition } from "../index.ts";
+import * as cellgrad from "../index.ts";
+import { fileFault, oneLine, placeInUserCode, plainMessage, shortPath } from "./errors.ts";
+
+/** The cell that `--cell` means: a built-in's name, or the path of a module that exports one. */
+export async function cellByName(nameOrPath: string): Promise<CellDefinition> {
+  if (Object.hasOwn(cellgrad.cells, nameOrPath)) return cellgrad.cells[nameOrPath] as CellDefinition;
+  if (isPath(nameOrPath)) return loadCell(nameOrPath);
+  const known = Object.keys(cellgrad.cells).join(", ");
+  throw new UserError(
+    `unknown cell ${JSON.stringify(nameOrPath)}: use ${known}, or the path of a module that exports a cell, such as ./my-cell.ts`,
+  );
+}
+
+function isPath(text: string): boolean {
+  return /[\\/]/.test(text) || /\.[cm]?[jt]s$/.test(text);
+}
+
+/** The one cell that a module exports: its default export, or the only exported cell. */
+export async function loadCell(path: string): Promise<CellDefinition> {
+  const exported = await loadModule(path);
+  if (isCell(exported.default)) return exported.default;
+  const cells = Object.entries(exported).flatMap(([name, value]) => (isCell(value) ? [{ name, value }] : []));
+  const [only, ...others] = cells;
+  if (only !== undefined && others.length === 0) return only.value;
+  const names = cells.map(({ name }) => name).join(", ");
+  throw new UserError(
+    only === undefined
+      ? `${path} exports no cell: make one with cell("name", { state }, step) and export it as default`
+      : `${path} exports ${cells.length} cells (${names}): export the one to use as default`,
+  );
+}
+
+function isCell(value: unknown): value is CellDefinition {
+  return typeof value === "function" && "cellName" in value && typeof value.cellName === "string";
+}
+
+async function loadModule(path: string): Promise<Record<string, unknown>> {
+  const file = resolve(path);
+  const found = await stat(file).catch((error: unknown) => {
+    throw fileFault(path, error);
+  });
+  if (!found.isFile()) throw new UserError(`${path}: not a file; --cell takes a module such as ./my-cell.ts`);
+  const jiti = createJiti(file, {
+    virtualModules: { cellgrad },
+    // The file may change between two calls in one process, and nothing is to be left beside it.
+    moduleCache: false,
+    fsCache: false,
+    interopDefault: false,
+  });
+  try {
+    return await jiti.import<Record<string, unknown>>(file);
+  } catch (error) {
+    throw moduleFault(path, error);
+  }
+}
+
+/** Whatever a module threw while it was read or run, as one line with its place. */
+function moduleFault(path: string, error: unknown): UserError {
+  const message = plainMessage(error);
+  const syntax = /ParseError:\s*(.*?)\s*\n\s*(\S+):(\d+):\d+/s.exec(message);
+  if (syntax !== null) {
+    const [, what = "", file = path, line] = syntax;
+    return new UserError(`${shortPath(file)}:${line}: ${oneLine(what)}`, { cause: error });
+  }
+  // Of "Cannot find module", what follows the first line is a list of the files that led there.
+  const what = oneLine(message.split("\nRequire stack:")[0] ?? message);
+  const text = `${placeInUserCode(error) ?? path}: ${what}`;
+  return Object.assign(new UserError(text, { cause: error }), { stack: `UserError: ${text}` });
+}

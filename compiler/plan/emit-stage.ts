@@ -1,0 +1,219 @@
+/**
+ * @file Writes one stage into a kernel: which position an invocation owns, the loops, and the stores of the roots.
+ */
+import { type Dim, type Shape, sizeOf } from "../graph/dim.ts";
+import { at, InternalError } from "../graph/errors.ts";
+import { type Node, type NodeId, nodeAt } from "../graph/graph.ts";
+import { dotDims } from "../ops/contractions.ts";
+import { entryOf, type TableOp } from "../ops/table.ts";
+import { type Emitter, type Region, valueKey, zeroOf } from "./emit-values.ts";
+import type { Index } from "./index-expression.ts";
+import type { Stage } from "./stages.ts";
+
+/** Puts a root's value where it belongs, or adds it to what is there. */
+export type StoreRoot = (id: NodeId, index: readonly Index[], value: string, how?: "=" | "+=") => void;
+
+/** How an invocation of the stage's kernel finds its work. */
+export type StageForm = "element" | "tree" | "scatter";
+
+/** Lanes of a workgroup that reduces one output together. */
+export const treeLanes = 256;
+const smallOutput = 32;
+const longReduction = 512;
+
+/** Number of elements that a loop combines for one output. */
+function loopExtents(node: Node, operandShape: Shape): readonly Dim[] {
+  if (node.op === "dot") return [dotDims(operandShape, operandShape, node.attrs).k];
+  if (node.op === "sum" || node.op === "reduceMax") return node.attrs.axes.map((axis) => at(operandShape, axis));
+  throw new InternalError(`${node.op} is no loop`);
+}
+
+export function formOf(region: Region, stage: Stage): StageForm {
+  const [first] = stage.loops;
+  if (first !== undefined && nodeAt(region.graph, first).op === "scatterAdd") return "scatter";
+  if (typeof stage.size !== "number" || stage.size > smallOutput) return "element";
+  const isLong = stage.loops.some((id) => {
+    const node = nodeAt(region.graph, id);
+    const extent = sizeOf(loopExtents(node, nodeAt(region.graph, at(node.operands, 0)).aval.shape));
+    return typeof extent !== "number" || extent >= longReduction;
+  });
+  return isLong ? "tree" : "element";
+}
+
+/** One invocation computes the position `position` of the stage, alone. */
+export function emitElement(emitter: Emitter, region: Region, stage: Stage, position: Index, store: StoreRoot): void {
+  for (const id of stage.loops) {
+    const accumulator = startLoop(emitter, region, id);
+    overReduced(emitter, region, id, position, (reduced) => accumulate(emitter, region, id, accumulator, reduced));
+    rememberLoop(emitter, region, id, position, accumulator);
+  }
+  storeRoots(emitter, region, stage, position, store);
+}
+
+/** A workgroup computes the position together: each lane a strided part, then a tree over the lanes. */
+export function emitTree(emitter: Emitter, region: Region, stage: Stage, position: Index, store: StoreRoot): void {
+  const { writer } = emitter;
+  for (const id of stage.loops) {
+    const node = nodeAt(region.graph, id);
+    const accumulator = startLoop(emitter, region, id);
+    const shape = nodeAt(region.graph, at(node.operands, 0)).aval.shape;
+    const extents = loopExtents(node, shape);
+    const extent = sizeOf(extents);
+    const k = writer.fresh("k");
+    writer.block(`for (var ${k}: u32 = lane; ${k} < ${writer.index.dim(extent).text}; ${k} += ${treeLanes}u)`, () => {
+      const flat = writer.index.variable(k, writer.depth, extent);
+      accumulate(
+        emitter,
+        region,
+        id,
+        accumulator,
+        operandIndices(emitter, region, id, position, emitter.indexAt(flat, extents)),
+      );
+    });
+    const shared = writer.workgroupArray(node.aval.dtype, treeLanes);
+    writer.line(`${shared}[lane] = ${accumulator};`);
+    const half = writer.fresh("half");
+    writer.block(`for (var ${half}: u32 = ${treeLanes / 2}u; ${half} > 0u; ${half} >>= 1u)`, () => {
+      writer.line("workgroupBarrier();");
+      writer.block(`if (lane < ${half})`, () => {
+        writer.line(`${shared}[lane] = ${combine(node, `${shared}[lane]`, `${shared}[lane + ${half}]`)};`);
+      });
+    });
+    writer.line("workgroupBarrier();");
+    const total = writer.fresh("total");
+    writer.line(`let ${total} = ${shared}[0];`);
+    rememberLoop(emitter, region, id, position, total);
+  }
+  writer.block("if (lane == 0u)", () => storeRoots(emitter, region, stage, position, store));
+}
+
+/**
+ * One invocation owns a column of the result and adds every update to it in order: no two write to one place, and the
+ * order of the sums is fixed.
+ */
+export function emitScatter(emitter: Emitter, region: Region, stage: Stage, column: Index, store: StoreRoot): void {
+  const { writer } = emitter;
+  const scatter = at(stage.loops, 0);
+  const node = nodeAt(region.graph, scatter);
+  if (node.op !== "scatterAdd") throw new InternalError("a scatter stage without a scatter");
+  const indices = at(node.operands, 0);
+  const updates = at(node.operands, 1);
+  const { rows } = node.attrs;
+  const indexShape = nodeAt(region.graph, indices).aval.shape;
+  const width = node.aval.shape.slice(1);
+  const rest = emitter.indexAt(column, width);
+  const placeOf = (row: Index) => [row, ...rest];
+  const row = writer.fresh("row");
+  writer.block(`for (var ${row}: u32 = 0u; ${row} < ${rows}u; ${row}++)`, () => {
+    store(scatter, placeOf(writer.index.variable(row, writer.depth, rows)), "0.0");
+  });
+  const count = sizeOf(indexShape);
+  const n = writer.fresh("k");
+  writer.block(`for (var ${n}: u32 = 0u; ${n} < ${writer.index.dim(count).text}; ${n}++)`, () => {
+    const source = emitter.indexAt(writer.index.variable(n, writer.depth, count), indexShape);
+    const target = emitter.value(region, indices, source);
+    const update = emitter.value(region, updates, [...source, ...rest]);
+    const rowIndex = writer.index.min(
+      writer.index.variable(`u32(${target.text})`, target.depth),
+      writer.index.dim(rows - 1),
+    );
+    store(scatter, placeOf(rowIndex), update.text, "+=");
+  });
+}
+
+/** All values are computed before the first is stored: a root may take over the memory of what another one reads. */
+function storeRoots(emitter: Emitter, region: Region, stage: Stage, position: Index, store: StoreRoot): void {
+  const values = stage.roots.map((id) => {
+    const index = emitter.indexAt(position, nodeAt(region.graph, id).aval.shape);
+    return { id, index, text: emitter.compute(region, id, index).text };
+  });
+  for (const { id, index, text } of values) store(id, index, text);
+}
+
+function startLoop(emitter: Emitter, region: Region, id: NodeId): string {
+  const node = nodeAt(region.graph, id);
+  const name = emitter.writer.fresh("sum");
+  emitter.writer.line(`var ${name}: ${node.aval.dtype} = ${neutral(node)};`);
+  return name;
+}
+
+function neutral(node: Node): string {
+  const entry = entryOf(node.op as TableOp);
+  if (entry.kind !== "reduction" || entry.initial === 0) return zeroOf(node.aval.dtype);
+  return entry.wgsl.initial;
+}
+
+function combine(node: Node, a: string, b: string): string {
+  const entry = entryOf(node.op as TableOp);
+  return entry.kind === "reduction" ? entry.wgsl.combine(a, b) : `${a} + ${b}`;
+}
+
+/** Nested loops over what is reduced; `body` gets the index of each operand. */
+function overReduced(
+  emitter: Emitter,
+  region: Region,
+  id: NodeId,
+  position: Index,
+  body: (operands: readonly (readonly Index[])[]) => void,
+): void {
+  const { writer } = emitter;
+  const node = nodeAt(region.graph, id);
+  const extents = loopExtents(node, nodeAt(region.graph, at(node.operands, 0)).aval.shape);
+  const nest = (axis: number, reduced: readonly Index[]): void => {
+    const extent = extents[axis];
+    if (extent === undefined) {
+      body(operandIndices(emitter, region, id, position, reduced));
+      return;
+    }
+    const k = writer.fresh("k");
+    writer.block(`for (var ${k}: u32 = 0u; ${k} < ${writer.index.dim(extent).text}; ${k}++)`, () => {
+      nest(axis + 1, [...reduced, writer.index.variable(k, writer.depth, extent)]);
+    });
+  };
+  nest(0, []);
+}
+
+/** The indices of a loop's operands for an output position and an index of what is reduced. */
+function operandIndices(
+  emitter: Emitter,
+  region: Region,
+  id: NodeId,
+  position: Index,
+  reduced: readonly Index[],
+): Index[][] {
+  const node = nodeAt(region.graph, id);
+  const out = emitter.indexAt(position, node.aval.shape);
+  if (node.op === "dot") {
+    const { transposeA, transposeB } = node.attrs;
+    const batch = out.slice(0, -2);
+    const [m, n] = [at(out, out.length - 2), at(out, out.length - 1)];
+    const k = at(reduced, 0);
+    return [
+      [...batch, ...(transposeA ? [k, m] : [m, k])],
+      [...batch, ...(transposeB ? [n, k] : [k, n])],
+    ];
+  }
+  if (node.op !== "sum" && node.op !== "reduceMax") throw new InternalError(`${node.op} is no loop`);
+  const { axes } = node.attrs;
+  const kept = [...out];
+  const shape = nodeAt(region.graph, at(node.operands, 0)).aval.shape;
+  return [shape.map((_, axis) => (axes.includes(axis) ? at(reduced, axes.indexOf(axis)) : (kept.shift() as Index)))];
+}
+
+function accumulate(
+  emitter: Emitter,
+  region: Region,
+  id: NodeId,
+  accumulator: string,
+  indices: readonly (readonly Index[])[],
+): void {
+  const node = nodeAt(region.graph, id);
+  const values = indices.map((index, i) => emitter.value(region, at(node.operands, i), index).text);
+  const term = node.op === "dot" ? `${values[0]} * ${values[1]}` : at(values, 0);
+  emitter.writer.line(`${accumulator} = ${combine(node, accumulator, term)};`);
+}
+
+function rememberLoop(emitter: Emitter, region: Region, id: NodeId, position: Index, name: string): void {
+  const index = emitter.indexAt(position, nodeAt(region.graph, id).aval.shape);
+  emitter.writer.remember(valueKey(region, id, index), name);
+}

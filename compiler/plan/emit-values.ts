@@ -1,0 +1,153 @@
+/**
+ * @file Turns values of a graph, at an index, into WGSL expressions. Stored values are loaded, loops that this kernel
+ * has run are read from their registers, and everything else is computed from its operands, each once.
+ */
+
+import type { Dim, Shape } from "../graph/dim.ts";
+import { at, InternalError } from "../graph/errors.ts";
+import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
+import type { Piece } from "../ops/entry.ts";
+import { entryOf, type TableOp } from "../ops/table.ts";
+import { ravel, unravel } from "../ops/views.ts";
+import type { Index } from "./index-expression.ts";
+import type { Bound, KernelWriter } from "./kernel-writer.ts";
+
+/** A graph being lowered: how its inputs and its stored values are read, apart from their computation. */
+export interface Region {
+  /** Tells apart equal ids of nested graphs. */
+  readonly key: string;
+  readonly graph: Graph;
+  /** Reads an input, or a stored value, at an index; undefined where the value is not in memory. */
+  readonly read: (id: NodeId, index: readonly Index[], emitter: Emitter) => Bound | undefined;
+}
+
+export class Emitter {
+  readonly writer: KernelWriter;
+  /** Values that this kernel computes: another invocation may not have stored them yet, so they are never loaded. */
+  readonly #own: ReadonlySet<string>;
+
+  constructor(writer: KernelWriter, own: { readonly region: Region; readonly ids: readonly NodeId[] }) {
+    this.writer = writer;
+    this.#own = new Set(own.ids.map((id) => `${own.region.key}%${id}`));
+  }
+
+  /** The value of a node at an index of its shape. */
+  value(region: Region, id: NodeId, index: readonly Index[]): Bound {
+    const key = valueKey(region, id, index);
+    const known = this.writer.known(key);
+    if (known !== undefined) return known;
+    const own = this.#own.has(`${region.key}%${id}`);
+    return (own ? undefined : region.read(id, index, this)) ?? this.compute(region, id, index);
+  }
+
+  /** The value of a node from its operands, even where it has a place in memory: what the stage that stores it does. */
+  compute(region: Region, id: NodeId, index: readonly Index[]): Bound {
+    const key = valueKey(region, id, index);
+    const known = this.writer.known(key);
+    if (known !== undefined) return known;
+    const node = nodeAt(region.graph, id);
+    if (node.op === "input" || node.op === "result") {
+      const read = region.read(id, index, this);
+      if (read !== undefined) return read;
+    }
+    if (node.op === "scan" || node.op === "result" || node.op === "input") {
+      throw new InternalError(`${node.op} %${id} of ${region.graph.name} has no place in memory`);
+    }
+    const entry = entryOf(node.op as TableOp);
+    const attrs = node.attrs as never;
+    const { dtype } = node.aval;
+    switch (entry.kind) {
+      case "source": {
+        const text = entry.wgsl(
+          { ...this.#textArithmetic() },
+          index.map((i) => this.writer.indexText(i)),
+          attrs,
+        );
+        return { text, depth: Math.max(0, ...index.map(({ depth }) => depth)) };
+      }
+      case "elementwise": {
+        const operands = node.operands.map((operand) => this.value(region, operand, index));
+        const from = node.operands.map((operand) => nodeAt(region.graph, operand).aval.dtype);
+        const text = entry.wgsl(
+          operands.map((operand) => operand.text),
+          dtype,
+          attrs,
+          from,
+        );
+        const depth = Math.max(0, ...operands.map((operand) => operand.depth));
+        return this.writer.bind(key, dtype, text, depth);
+      }
+      case "view": {
+        const shapes = node.operands.map((operand) => nodeAt(region.graph, operand).aval.shape);
+        const load = (operand: number, place: readonly Index[]): Index => {
+          const value = this.value(region, at(node.operands, operand), place);
+          const isSigned = nodeAt(region.graph, at(node.operands, operand)).aval.dtype === "i32";
+          return this.writer.index.variable(isSigned ? `u32(${value.text})` : value.text, value.depth);
+        };
+        const context = { arithmetic: this.writer.index, index, attrs, operands: shapes, shape: node.aval.shape, load };
+        return this.#pieces(region, id, key, entry.locate(context));
+      }
+      case "reduction":
+      case "contraction":
+        throw new InternalError(`${node.op} %${id} of ${region.graph.name} is read before its loop has run`);
+    }
+  }
+
+  /** The value of a node at a row-major position of its shape. */
+  valueAt(region: Region, id: NodeId, position: Index): Bound {
+    return this.value(region, id, this.indexAt(position, nodeAt(region.graph, id).aval.shape));
+  }
+
+  indexAt(position: Index, shape: Shape): Index[] {
+    return unravel(this.writer.index, position, shape);
+  }
+
+  positionOf(index: readonly Index[], shape: Shape): Index {
+    return ravel(this.writer.index, index, shape);
+  }
+
+  /** The first piece whose condition holds, or zero. Loads of the others stay inside their buffer and are dropped. */
+  #pieces(region: Region, id: NodeId, key: string, pieces: readonly Piece<Index>[]): Bound {
+    const node = nodeAt(region.graph, id);
+    const { dtype } = node.aval;
+    const [only] = pieces;
+    if (only !== undefined && only.when === undefined)
+      return this.value(region, at(node.operands, only.operand), only.index);
+    let result: Bound = { text: zeroOf(dtype), depth: 0 };
+    for (const { operand, index, when } of [...pieces].reverse()) {
+      if (when === undefined) throw new InternalError(`piece of %${id} without a condition`);
+      const value = this.value(region, at(node.operands, operand), index);
+      const inside = `(${this.writer.indexText(when.at)} >= ${this.writer.indexText(when.from)} && ${this.writer.indexText(when.at)} < ${this.writer.indexText(when.to)})`;
+      const depth = Math.max(value.depth, result.depth, when.at.depth, when.from.depth, when.to.depth);
+      result = this.writer.bind(
+        `${key} piece ${operand}`,
+        dtype,
+        `select(${result.text}, ${value.text}, ${inside})`,
+        depth,
+      );
+    }
+    return result;
+  }
+
+  #textArithmetic() {
+    const text = (kind: string) => (a: string, b: string) =>
+      kind === "min" ? `min(${a}, ${b})` : `(${a} ${kind} ${b})`;
+    return {
+      dim: (dim: Dim) => this.writer.index.dim(dim).text,
+      add: text("+"),
+      sub: text("-"),
+      mul: text("*"),
+      div: text("/"),
+      mod: text("%"),
+      min: text("min"),
+    };
+  }
+}
+
+export function valueKey(region: Region, id: NodeId, index: readonly Index[]): string {
+  return `${region.key}%${id}[${index.map(({ text }) => text).join(", ")}]`;
+}
+
+export function zeroOf(dtype: string): string {
+  return dtype === "bool" ? "false" : dtype === "f32" ? "0.0" : `${dtype}(0)`;
+}

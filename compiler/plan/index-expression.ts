@@ -1,0 +1,154 @@
+/**
+ * @file Index expressions: u32 arithmetic that knows ranges, so that taking a position apart and putting it together
+ * again costs nothing. The one rule that matters is (x / d) * d + x % d = x, with its relatives; what it does not
+ * reach stays a division in the shader, which is slower but right.
+ *
+ *   index ::= number | variable | size | index (+ | - | * | / | % | min) index
+ */
+import { type Dim, divideDims, mulDims } from "../graph/dim.ts";
+import type { IndexArithmetic } from "../ops/entry.ts";
+
+export interface Index {
+  /** Canonical WGSL text; equal text means equal value. */
+  readonly text: string;
+  /** The value is below this, where known. */
+  readonly bound: Dim | undefined;
+  /** Nesting depth of the innermost loop whose variable it reads: where it can be computed at the earliest. */
+  readonly depth: number;
+  readonly form: Form;
+}
+
+export type Form =
+  | { readonly kind: "size"; readonly dim: Dim }
+  | { readonly kind: "leaf" }
+  | { readonly kind: "add" | "sub" | "mul" | "div" | "mod" | "min"; readonly a: Index; readonly b: Index };
+
+/** How a dimension reads in the shader at hand. */
+export type DimText = (dim: Dim) => string;
+
+export class IndexBuilder implements IndexArithmetic<Index> {
+  readonly #dimText: DimText;
+
+  constructor(dimText: DimText) {
+    this.#dimText = dimText;
+  }
+
+  /** A name that is bound in the shader, below `bound`. */
+  variable(name: string, depth: number, bound?: Dim): Index {
+    return { text: name, bound, depth, form: { kind: "leaf" } };
+  }
+
+  dim = (dim: Dim): Index => {
+    const bound = typeof dim === "number" ? dim + 1 : undefined;
+    return {
+      text: typeof dim === "number" ? `${dim}u` : this.#dimText(dim),
+      bound,
+      depth: 0,
+      form: { kind: "size", dim },
+    };
+  };
+
+  add = (a: Index, b: Index): Index => {
+    const [x, y] = [sizeOfIndex(a), sizeOfIndex(b)];
+    if (x === 0) return b;
+    if (y === 0) return a;
+    if (typeof x === "number" && typeof y === "number") return this.dim(x + y);
+    const joined = rejoined(a, b) ?? rejoined(b, a);
+    if (joined !== undefined) return joined;
+    return combined("add", a, b, sumBound(a, b));
+  };
+
+  sub = (a: Index, b: Index): Index => {
+    const [x, y] = [sizeOfIndex(a), sizeOfIndex(b)];
+    if (y === 0) return a;
+    if (typeof x === "number" && typeof y === "number" && x >= y) return this.dim(x - y);
+    return combined("sub", a, b);
+  };
+
+  mul = (a: Index, b: Index): Index => {
+    const [x, y] = [sizeOfIndex(a), sizeOfIndex(b)];
+    if (x === 0 || y === 0) return this.dim(0);
+    if (x === 1) return b;
+    if (y === 1) return a;
+    if (x !== undefined && y !== undefined) return this.dim(mulDims(x, y));
+    const bound = a.bound !== undefined && y !== undefined ? mulDims(a.bound, y) : undefined;
+    return combined("mul", a, b, bound);
+  };
+
+  div = (a: Index, b: Index): Index => {
+    const d = sizeOfIndex(b);
+    if (d === undefined) return combined("div", a, b);
+    if (d === 1) return a;
+    if (a.bound !== undefined && fits(a.bound, d)) return this.dim(0);
+    const parts = splitBy(a, d);
+    if (parts !== undefined) return parts.multiple;
+    const bound = a.bound === undefined ? undefined : divideDims(a.bound, d);
+    return combined("div", a, b, bound);
+  };
+
+  mod = (a: Index, b: Index): Index => {
+    const d = sizeOfIndex(b);
+    if (d === undefined) return combined("mod", a, b);
+    if (d === 1) return this.dim(0);
+    if (a.bound !== undefined && fits(a.bound, d)) return a;
+    const parts = splitBy(a, d);
+    if (parts !== undefined) return parts.rest ?? this.dim(0);
+    return combined("mod", a, b, d);
+  };
+
+  min = (a: Index, b: Index): Index => combined("min", a, b);
+}
+
+const operators = { add: "+", sub: "-", mul: "*", div: "/", mod: "%" } as const;
+
+/** The WGSL of an operation on two index texts. */
+export function indexText(kind: keyof typeof operators | "min", a: string, b: string): string {
+  return kind === "min" ? `min(${a}, ${b})` : `(${a} ${operators[kind]} ${b})`;
+}
+
+function combined(kind: keyof typeof operators | "min", a: Index, b: Index, bound?: Dim): Index {
+  return { text: indexText(kind, a.text, b.text), bound, depth: Math.max(a.depth, b.depth), form: { kind, a, b } };
+}
+
+function sizeOfIndex({ form }: Index): Dim | undefined {
+  return form.kind === "size" ? form.dim : undefined;
+}
+
+/** Everything below `bound` is below `limit` too. */
+function fits(bound: Dim, limit: Dim): boolean {
+  if (bound === limit) return true;
+  return typeof bound === "number" && typeof limit === "number" && bound <= limit;
+}
+
+function sumBound(a: Index, b: Index): Dim | undefined {
+  // multiple * d + rest with rest < d stays below bound(multiple) * d.
+  const d = a.form.kind === "mul" ? sizeOfIndex(a.form.b) : undefined;
+  if (d !== undefined && b.bound !== undefined && fits(b.bound, d)) return a.bound;
+  if (typeof a.bound === "number" && typeof b.bound === "number") return a.bound + b.bound - 1;
+  return undefined;
+}
+
+/** `a` as multiple * d + rest with rest < d, where its form shows it. */
+function splitBy(a: Index, d: Dim): { multiple: Index; rest: Index | undefined } | undefined {
+  if (a.form.kind === "mul" && sizeOfIndex(a.form.b) === d) return { multiple: a.form.a, rest: undefined };
+  if (a.form.kind !== "add") return undefined;
+  const { a: high, b: low } = a.form;
+  if (high.form.kind !== "mul" || sizeOfIndex(high.form.b) !== d || low.bound === undefined || !fits(low.bound, d))
+    return undefined;
+  return { multiple: high.form.a, rest: low };
+}
+
+/** (x / d) * d + x % d is x. */
+function rejoined(high: Index, low: Index): Index | undefined {
+  if (high.form.kind !== "mul" || low.form.kind !== "mod") return undefined;
+  const d = sizeOfIndex(high.form.b);
+  const quotient = high.form.a;
+  if (
+    d === undefined ||
+    quotient.form.kind !== "div" ||
+    d !== sizeOfIndex(low.form.b) ||
+    d !== sizeOfIndex(quotient.form.b)
+  )
+    return undefined;
+  return quotient.form.a.text === low.form.a.text ? low.form.a : undefined;
+}

@@ -1,0 +1,189 @@
+/**
+ * @file Writes one kernel: blocks of lines, names, bindings and uniforms.
+ *
+ * Every value and index is bound once, in the outermost block in which it can be computed: a block knows its depth, an
+ * expression the depth of the innermost variable that it reads. So what does not change inside a loop stands before it,
+ * whether or not the driver's compiler would move it there.
+ */
+import { type Dim, dimCoefficient, dimFactors } from "../graph/dim.ts";
+import { at } from "../graph/errors.ts";
+import type { DType } from "../graph/graph.ts";
+import { type Index, IndexBuilder, indexText } from "./index-expression.ts";
+import type { Binding, BufferSpec, Location, Size, UniformField } from "./program.ts";
+
+/** A value in the shader: its text and the depth at which it is known. */
+export interface Bound {
+  readonly text: string;
+  readonly depth: number;
+}
+
+interface Block {
+  readonly lines: string[];
+  readonly memo: Map<string, string>;
+}
+
+export class KernelWriter {
+  readonly index: IndexBuilder;
+  readonly #buffers: readonly BufferSpec[];
+  readonly #bindings = new Map<number, "read" | "read_write">();
+  readonly #uniforms = new Map<string, UniformField>();
+  readonly #blocks: Block[] = [{ lines: [], memo: new Map() }];
+  readonly #declarations: string[] = [];
+  #names = 0;
+  #loops = 0;
+  #workgroupBytes = 0;
+
+  constructor(buffers: readonly BufferSpec[]) {
+    this.#buffers = buffers;
+    this.index = new IndexBuilder((dim) => this.#dimText(dim));
+  }
+
+  /** Depth of the block being written; the kernel's outermost is 0. */
+  get depth(): number {
+    return this.#blocks.length - 1;
+  }
+
+  get bindings(): Binding[] {
+    return [...this.#bindings].sort(([a], [b]) => a - b).map(([buffer, access]) => ({ buffer, access }));
+  }
+
+  get uniforms(): UniformField[] {
+    return [...this.#uniforms.values()];
+  }
+
+  /** How many loops around the kernel it reads the step of. */
+  get loops(): number {
+    return this.#loops;
+  }
+
+  get workgroupBytes(): number {
+    return this.#workgroupBytes;
+  }
+
+  get declarations(): readonly string[] {
+    return this.#declarations;
+  }
+
+  get body(): readonly string[] {
+    return at(this.#blocks, 0).lines;
+  }
+
+  fresh(prefix: string): string {
+    this.#names += 1;
+    return `${prefix}${this.#names}`;
+  }
+
+  line(text: string): void {
+    at(this.#blocks, this.depth).lines.push(text);
+  }
+
+  /** Writes `header {`, what `body` writes, and `}`. Bindings that do not depend on the block go before it. */
+  block(header: string, body: () => void): void {
+    this.#blocks.push({ lines: [], memo: new Map() });
+    body();
+    const inner = this.#blocks.pop();
+    this.line(`${header} {`);
+    for (const text of inner?.lines ?? []) this.line(`  ${text}`);
+    this.line("}");
+  }
+
+  /** Binds an expression to a name, once for each key, at the depth where it is known. */
+  bind(key: string, type: string, text: string, depth: number): Bound {
+    const block = at(this.#blocks, Math.min(depth, this.depth));
+    const known = block.memo.get(key);
+    if (known !== undefined) return { text: known, depth };
+    const name = this.fresh(type === "u32" ? "n" : "v");
+    block.lines.push(`let ${name}: ${type} = ${text};`);
+    block.memo.set(key, name);
+    return { text: name, depth };
+  }
+
+  /** What was bound under a key in this block or one around it. */
+  known(key: string): Bound | undefined {
+    for (const [depth, { memo }] of this.#blocks.entries()) {
+      const name = memo.get(key);
+      if (name !== undefined) return { text: name, depth };
+    }
+    return undefined;
+  }
+
+  /** Lets a name stand for a key from here on, in the block being written. */
+  remember(key: string, name: string): void {
+    at(this.#blocks, this.depth).memo.set(key, name);
+  }
+
+  /** The text of an index, each part bound where it is known. */
+  indexText(index: Index): string {
+    const { form } = index;
+    if (form.kind === "leaf" || form.kind === "size") return index.text;
+    const text = indexText(form.kind, this.indexText(form.a), this.indexText(form.b));
+    return this.bind(`index ${index.text}`, "u32", text, index.depth).text;
+  }
+
+  uniform(value: Size): string {
+    const key = value.join(" + ");
+    const known = this.#uniforms.get(key);
+    if (known !== undefined) return `sizes.${known.name}`;
+    const name = `at${this.#uniforms.size}`;
+    this.#uniforms.set(key, { name, value });
+    return `sizes.${name}`;
+  }
+
+  /** How many steps the loop at `nesting` (0 is the outermost) has done before this one. */
+  stepCount(nesting: number): string {
+    this.#loops = Math.max(this.#loops, nesting + 1);
+    return `step.count${nesting}`;
+  }
+
+  workgroupArray(element: string, length: number): string {
+    const name = this.fresh("shared");
+    this.#declarations.push(`var<workgroup> ${name}: array<${element}, ${length}>;`);
+    this.#workgroupBytes += 4 * length;
+    return name;
+  }
+
+  load(location: Location, index: Index, dtype: DType): Bound {
+    const spec = at(this.#buffers, location.buffer);
+    const raw = `${this.#buffer(location.buffer, "read")}[${this.indexText(this.#address(location, index))}]`;
+    const text = fromStorage(raw, spec.element, dtype);
+    return this.bind(`load ${location.buffer} ${location.offset.join("+")} ${index.text}`, dtype, text, index.depth);
+  }
+
+  store(location: Location, index: Index, dtype: DType, value: string, how: "=" | "+=" = "="): void {
+    const spec = at(this.#buffers, location.buffer);
+    const name = this.#buffer(location.buffer, "read_write");
+    this.line(
+      `${name}[${this.indexText(this.#address(location, index))}] ${how} ${toStorage(value, spec.element, dtype)};`,
+    );
+  }
+
+  #address(location: Location, index: Index): Index {
+    if (location.offset.every((dim) => dim === 0)) return index;
+    const offset = location.offset.every((dim) => typeof dim === "number")
+      ? this.index.dim(location.offset.reduce<number>((sum, dim) => sum + Number(dim), 0))
+      : this.index.variable(this.uniform(location.offset), 0);
+    return this.index.add(index, offset);
+  }
+
+  #buffer(buffer: number, access: "read" | "read_write"): string {
+    if (access === "read_write" || !this.#bindings.has(buffer)) this.#bindings.set(buffer, access);
+    return at(this.#buffers, buffer).name;
+  }
+
+  #dimText(dim: Dim): string {
+    const factors = dimFactors(dim).map((symbol) => this.uniform([symbol]));
+    const coefficient = dimCoefficient(dim);
+    const text = [...(coefficient === 1 ? [] : [`${coefficient}u`]), ...factors].join(" * ");
+    return factors.length + (coefficient === 1 ? 0 : 1) > 1 ? `(${text})` : text;
+  }
+}
+
+function fromStorage(raw: string, element: BufferSpec["element"], dtype: DType): string {
+  if (dtype === "bool") return `(${raw} != 0)`;
+  return element === dtype ? raw : `bitcast<${dtype}>(${raw})`;
+}
+
+function toStorage(value: string, element: BufferSpec["element"], dtype: DType): string {
+  if (dtype === "bool") return `select(0u, 1u, ${value})`;
+  return element === dtype ? value : `bitcast<${element}>(${value})`;
+}

@@ -1,0 +1,290 @@
+/**
+ * @file Lowers a graph to a program: stages become kernels, stored values get places, scans become loops.
+ */
+import { type Dim, sizeOf, symbolsOf } from "../graph/dim.ts";
+import { at, InternalError, UserError } from "../graph/errors.ts";
+import { type DType, type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
+import type { Region } from "./emit-values.ts";
+import { buildKernel } from "./kernel.ts";
+import { Memory } from "./memory.ts";
+import type {
+  BufferSpec,
+  Copy,
+  Dispatch,
+  Kernel,
+  Location,
+  Phase,
+  Program,
+  ProgramInput,
+  ProgramOutput,
+  Step,
+} from "./program.ts";
+import { readsOf } from "./reads.ts";
+import { formStages, type ScanStage, type Stage } from "./stages.ts";
+import { lowerStepwise } from "./stepwise.ts";
+
+export interface LowerOptions {
+  /** Inputs whose buffer an output takes over, input name -> index of the output. */
+  readonly donate?: Readonly<Record<string, number>>;
+  /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
+  /** Storage buffers that one kernel may bind; the limit of every WebGPU device by default. */
+  readonly maxStorageBuffers?: number;
+  readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
+}
+
+/** What the lowering of one graph shares between its parts. */
+export interface Lowering {
+  readonly region: Region;
+  readonly memory: Memory;
+  readonly locations: Map<NodeId, Location>;
+  readonly buffers: () => readonly BufferSpec[];
+  readonly kernels: Kernel[];
+  readonly phaseOf: (ids: readonly NodeId[]) => Phase;
+}
+
+const elementOf: Record<DType, BufferSpec["element"]> = { f32: "f32", i32: "i32", u32: "u32", bool: "u32" };
+
+/**
+ * Lowers a graph. Where a kernel would bind more buffers than a device allows, inputs that it reads are copied into the
+ * arena first, the smallest first, until every kernel fits.
+ */
+export function lower(graph: Graph, options: LowerOptions = {}): Program {
+  const limit = options.maxStorageBuffers ?? defaultStorageBuffers;
+  const copied = new Set<NodeId>();
+  for (;;) {
+    const program = lowerWith(graph, options, copied);
+    const crowded = program.kernels.find(({ bindings }) => bindings.length > limit);
+    if (crowded === undefined) return program;
+    const bound = crowded.bindings.flatMap(({ buffer }) => graph.inputs[buffer] ?? []).filter((id) => !copied.has(id));
+    const [smallest] = bound.sort((a, b) => sizeRank(graph, a) - sizeRank(graph, b));
+    if (smallest === undefined) throw new InternalError(`${crowded.name} binds ${crowded.bindings.length} buffers`);
+    copied.add(smallest);
+  }
+}
+
+/** What every WebGPU device allows in one shader stage. */
+const defaultStorageBuffers = 8;
+
+/** Orders inputs by size; a symbolic one counts as larger than any known one. */
+function sizeRank(graph: Graph, id: NodeId): number {
+  const size = sizeOf(nodeAt(graph, id).aval.shape);
+  return typeof size === "number" ? size : Number.MAX_SAFE_INTEGER;
+}
+
+function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<NodeId>): Program {
+  const inputs = graph.inputs.map((id, buffer): ProgramInput => {
+    const { dtype, shape } = nodeAt(graph, id).aval;
+    return { name: inputName(graph, id), dtype, shape, buffer };
+  });
+  const inputBuffers = inputs.map(({ dtype, shape, buffer }): BufferSpec => {
+    return { name: `in${buffer}`, element: elementOf[dtype], size: [sizeOf(shape)], role: "input" };
+  });
+  const memory = new Memory(inputs.length);
+  const donated = donations(graph, options.donate ?? {});
+  // An input that is handed back as its own donation stays where it is.
+  const computed = graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id);
+  const { stages, stored } = formStages(graph, computed);
+  const lastUse = lastUses(graph, stages, stored);
+  const locations = new Map<NodeId, Location>();
+  const homes = new Map<NodeId, Location>();
+  const copies = [...copied].map((id): Copy => {
+    const { aval } = nodeAt(graph, id);
+    const to = memory.place(aval.dtype, sizeOf(aval.shape), -1, lastUse.get(id) ?? 0);
+    homes.set(id, to);
+    return { kind: "copy", from: inputLocation(graph, id), to };
+  });
+  const region = rootRegion(graph, locations, homes);
+  const lowering: Lowering = {
+    region,
+    memory,
+    locations,
+    buffers: () => [...inputBuffers, ...memory.buffers],
+    kernels: [],
+    phaseOf: phases(graph, options.phases),
+  };
+
+  placeDonations(graph, new Map([...donated].filter(([, input]) => !copied.has(input))), stages, stored, locations);
+  const steps: Step[] = [...copies];
+  for (const [order, stage] of stages.entries()) {
+    const place = (id: NodeId) => {
+      const { aval } = nodeAt(graph, id);
+      if (!locations.has(id))
+        locations.set(id, memory.place(aval.dtype, sizeOf(aval.shape), order, lastUse.get(id) ?? order));
+    };
+    if (stage.kind === "stage") {
+      stage.roots.forEach(place);
+      steps.push(lowerStage(lowering, stage));
+    } else {
+      graph.nodes.forEach((node, id) => {
+        if (node.op === "result" && node.operands[0] === stage.scan && lastUse.has(id)) place(id);
+      });
+      steps.push(
+        lowerStepwise(lowering, {
+          outer: region,
+          scan: stage.scan,
+          nesting: 0,
+          order,
+          resultPlace: (id) => locations.get(id),
+        }),
+      );
+    }
+  }
+
+  const outputs = graph.outputs.map((id, i): ProgramOutput => {
+    const { dtype, shape } = nodeAt(graph, id).aval;
+    const input = donated.get(i);
+    const home = input === undefined ? undefined : inputLocation(graph, input);
+    const location = home !== undefined && id === input ? home : placeOf(locations, id);
+    if (home !== undefined && location.buffer !== home.buffer)
+      steps.push({ kind: "copy", from: location, to: home } satisfies Copy);
+    return {
+      dtype,
+      shape,
+      location: home ?? location,
+      donated: input === undefined ? undefined : inputName(graph, input),
+    };
+  });
+  return {
+    version: 1,
+    name: graph.name,
+    symbols: symbolsIn(graph),
+    buffers: lowering.buffers(),
+    inputs,
+    outputs,
+    kernels: lowering.kernels,
+    steps,
+  };
+}
+
+function placeOf(locations: ReadonlyMap<NodeId, Location>, id: NodeId): Location {
+  const location = locations.get(id);
+  if (location === undefined) throw new InternalError(`value %${id} has no place`);
+  return location;
+}
+
+function inputLocation(graph: Graph, id: NodeId): Location {
+  return { buffer: graph.inputs.indexOf(id), offset: [0], size: [sizeOf(nodeAt(graph, id).aval.shape)] };
+}
+
+function rootRegion(
+  graph: Graph,
+  locations: ReadonlyMap<NodeId, Location>,
+  homes: ReadonlyMap<NodeId, Location>,
+): Region {
+  return {
+    key: "",
+    graph,
+    read: (id, index, emitter) => {
+      const { aval, op } = nodeAt(graph, id);
+      const location = op === "input" ? (homes.get(id) ?? inputLocation(graph, id)) : locations.get(id);
+      if (location === undefined) return undefined;
+      return emitter.writer.load(location, emitter.positionOf(index, aval.shape), aval.dtype);
+    },
+  };
+}
+
+function lowerStage(lowering: Lowering, stage: Stage): Dispatch {
+  const { region, locations } = lowering;
+  const kernel = buildKernel(lowering, region, stage, {
+    begin: () => {},
+    store: (emitter, id, index, value, how) => {
+      const { aval } = nodeAt(region.graph, id);
+      emitter.writer.store(placeOf(locations, id), emitter.positionOf(index, aval.shape), aval.dtype, value, how);
+    },
+  });
+  return { ...kernel, kind: "dispatch", phase: lowering.phaseOf([...stage.loops, ...stage.roots]) };
+}
+
+/** Output index -> the input whose buffer it takes over. */
+function donations(graph: Graph, donate: Readonly<Record<string, number>>): Map<number, NodeId> {
+  const byOutput = new Map<number, NodeId>();
+  for (const [name, index] of Object.entries(donate)) {
+    const input = graph.inputs.find((id) => inputName(graph, id) === name);
+    const output = graph.outputs[index];
+    if (input === undefined || output === undefined) {
+      throw new UserError(
+        `donate: ${input === undefined ? `there is no input ${name}` : `there is no output ${index}`} in ${graph.name}`,
+      );
+    }
+    const [from, to] = [nodeAt(graph, input).aval, nodeAt(graph, output).aval];
+    if (elementOf[from.dtype] !== elementOf[to.dtype] || sizeOf(from.shape) !== sizeOf(to.shape)) {
+      throw new UserError(`donate: input ${name} and output ${index} of ${graph.name} differ in dtype or size`);
+    }
+    byOutput.set(index, input);
+  }
+  return byOutput;
+}
+
+/**
+ * Lets a donated output be written straight into its input's buffer where that is safe: nobody else reads the input
+ * then or later, and its own stage reads it only at the position that it writes. Otherwise it is copied at the end.
+ */
+function placeDonations(
+  graph: Graph,
+  donated: ReadonlyMap<number, NodeId>,
+  stages: readonly (Stage | ScanStage)[],
+  stored: ReadonlySet<NodeId>,
+  locations: Map<NodeId, Location>,
+): void {
+  const reads = stages.map((stage) => readsOf(graph, stage, stored));
+  for (const [output, input] of donated) {
+    const id = at(graph.outputs, output);
+    const writer = stages.findIndex((stage) => stage.kind === "stage" && stage.roots.includes(id));
+    if (writer < 0 || locations.has(id)) continue;
+    const safe = reads.every((list, order) =>
+      list.every((read) => read.id !== input || order < writer || (order === writer && read.samePosition)),
+    );
+    // A root that another value of this stage or a later one reads again would find the new value; it is the new value.
+    if (safe) locations.set(id, inputLocation(graph, input));
+  }
+}
+
+/** The last stage that reads each stored value; outputs are read after the end. */
+function lastUses(
+  graph: Graph,
+  stages: readonly (Stage | ScanStage)[],
+  stored: ReadonlySet<NodeId>,
+): Map<NodeId, number> {
+  const last = new Map<NodeId, number>();
+  for (const [order, stage] of stages.entries())
+    for (const { id } of readsOf(graph, stage, stored)) last.set(id, order);
+  for (const id of graph.outputs) last.set(id, stages.length);
+  return last;
+}
+
+function phases(graph: Graph, named: LowerOptions["phases"]): (ids: readonly NodeId[]) => Phase {
+  const needed = (outputs: readonly number[]): Set<NodeId> => {
+    const set = new Set<NodeId>();
+    const visit = (id: NodeId): void => {
+      if (set.has(id)) return;
+      set.add(id);
+      nodeAt(graph, id).operands.forEach(visit);
+    };
+    for (const output of outputs) visit(at(graph.outputs, output));
+    return set;
+  };
+  if (named === undefined) return () => "forward";
+  const forward = needed(named.forward);
+  const backward = needed(named.backward);
+  return (ids) =>
+    ids.some((id) => forward.has(id)) ? "forward" : ids.some((id) => backward.has(id)) ? "backward" : "update";
+}
+
+function symbolsIn(graph: Graph): string[] {
+  const symbols = new Set<string>();
+  const note = (dim: Dim) => {
+    for (const symbol of symbolsOf(dim)) symbols.add(symbol);
+  };
+  const walk = (inner: Graph): void => {
+    for (const node of inner.nodes) {
+      node.aval.shape.forEach(note);
+      if (node.op === "dimSize") note(node.attrs.dim);
+      if (node.op === "scan") {
+        note(node.attrs.length);
+        walk(node.attrs.body);
+      }
+    }
+  };
+  walk(graph);
+  return [...symbols].sort();
+}

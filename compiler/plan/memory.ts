@@ -1,0 +1,81 @@
+/**
+ * @file The arenas: which value lies where, and for how long. Sizes are symbolic, so a place is taken over only by a
+ * value of the very same size; that is what recurrent programs are full of, and it keeps the total a plain sum.
+ */
+import type { Dim } from "../graph/dim.ts";
+import type { DType } from "../graph/graph.ts";
+import type { BufferSpec, Location } from "./program.ts";
+
+interface Slot {
+  readonly size: Dim;
+  readonly offset: readonly Dim[];
+  /** Order of the last step that uses what lies here; a value that is made later may take it over. */
+  busyUntil: number;
+}
+
+/** Values of a known size start the next at a multiple of this many elements. */
+const alignment = 4;
+
+class Arena {
+  readonly name: string;
+  readonly element: "f32" | "u32";
+  readonly buffer: number;
+  readonly slots: Slot[] = [];
+
+  constructor(name: string, element: "f32" | "u32", buffer: number) {
+    this.name = name;
+    this.element = element;
+    this.buffer = buffer;
+  }
+
+  get size(): Dim[] {
+    return this.slots.flatMap(({ size }) => aligned(size));
+  }
+
+  place(size: Dim, from: number, until: number): Location {
+    const free = this.slots.find((slot) => slot.size === size && slot.busyUntil < from);
+    if (free !== undefined) {
+      free.busyUntil = until;
+      return { buffer: this.buffer, offset: free.offset, size: [size] };
+    }
+    const offset = total(this.size);
+    this.slots.push({ size, offset, busyUntil: until });
+    return { buffer: this.buffer, offset, size: [size] };
+  }
+}
+
+/** Known sizes are rounded up. */
+function aligned(size: Dim): Dim[] {
+  return [typeof size === "number" ? Math.ceil(size / alignment) * alignment : size];
+}
+
+/** A sum with its plain numbers added up. */
+function total(size: readonly Dim[]): Dim[] {
+  const numbers = size.reduce<number>((sum, dim) => sum + (typeof dim === "number" ? dim : 0), 0);
+  return [...size.filter((dim) => typeof dim !== "number"), numbers];
+}
+
+/** The program's own memory: one arena of f32 and one of u32, which also holds i32 and bool. */
+export class Memory {
+  readonly #floats: Arena;
+  readonly #integers: Arena;
+
+  constructor(firstBuffer: number) {
+    this.#floats = new Arena("work", "f32", firstBuffer);
+    this.#integers = new Arena("workInts", "u32", firstBuffer + 1);
+  }
+
+  /** A place for `size` elements that is written in step `from` and read up to step `until`. */
+  place(dtype: DType, size: Dim, from: number, until: number): Location {
+    return (dtype === "f32" ? this.#floats : this.#integers).place(size, from, until);
+  }
+
+  get buffers(): BufferSpec[] {
+    return [this.#floats, this.#integers].map(({ name, element, size }) => ({
+      name,
+      element,
+      size: total(size),
+      role: "arena",
+    }));
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * @file The program: what the compiler hands to the runtime, as plain JSON. Nothing in it refers to the compiler, so
+ * it can be printed, stored, counted and checked with no device.
+ *
+ *   program  ::= symbols inputs outputs buffers kernels steps
+ *   buffer   ::= one GPU buffer: an input's own, or an arena that holds many values
+ *   kernel   ::= WGSL text, its bindings in order, its uniform fields, its workgroup size
+ *   step     ::= dispatch of a kernel | loop over time around dispatches | copy between buffers
+ *
+ * Sizes are sums of dimensions, evaluated when batch and time are known; kernels read them from uniforms, so no
+ * pipeline depends on them.
+ */
+import type { Dim } from "../graph/dim.ts";
+import type { DType, Site } from "../graph/graph.ts";
+
+/** A sum of dimensions, in elements. */
+export type Size = readonly Dim[];
+
+export interface BufferSpec {
+  readonly name: string;
+  /** Element type in the shader: bool is stored as u32. */
+  readonly element: "f32" | "i32" | "u32";
+  readonly size: Size;
+  /** An arena belongs to the program; an input's buffer comes from the caller. */
+  readonly role: "arena" | "input";
+}
+
+/** Where a value lies: `offset` elements into a buffer. */
+export interface Location {
+  readonly buffer: number;
+  readonly offset: Size;
+  readonly size: Size;
+}
+
+export interface Binding {
+  readonly buffer: number;
+  /** In one dispatch a buffer is all-read or all-read_write, whatever ranges are touched: it is bound once. */
+  readonly access: "read" | "read_write";
+}
+
+export interface UniformField {
+  readonly name: string;
+  readonly value: Size;
+}
+
+export interface Kernel {
+  readonly name: string;
+  /** What it computes, for people: the ops and the line of the user's file that they come from. */
+  readonly label: string;
+  readonly site: Site | undefined;
+  readonly wgsl: string;
+  readonly workgroupSize: number;
+  readonly bindings: readonly Binding[];
+  /** Fields of the `sizes` uniform; the storage bindings follow it. */
+  readonly uniforms: readonly UniformField[];
+  /** How many loops around the kernel it reads the step of, from the outermost. */
+  readonly loops: number;
+  /** Bytes of workgroup memory. */
+  readonly workgroupBytes: number;
+}
+
+/** Number of workgroups: ceil(size / per). */
+export interface Grid {
+  readonly size: Size;
+  readonly per: number;
+}
+
+export type Phase = "forward" | "backward" | "update";
+
+export interface Dispatch {
+  readonly kind: "dispatch";
+  readonly kernel: number;
+  readonly grid: Grid;
+  readonly phase: Phase;
+}
+
+export interface Loop {
+  readonly kind: "loop";
+  readonly length: Dim;
+  readonly reverse: boolean;
+  readonly body: readonly (Dispatch | Loop)[];
+}
+
+export interface Copy {
+  readonly kind: "copy";
+  readonly from: Location;
+  readonly to: Location;
+}
+
+export type Step = Dispatch | Loop | Copy;
+
+export interface ProgramInput {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+  readonly buffer: number;
+}
+
+export interface ProgramOutput {
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+  readonly location: Location;
+  /** The input whose buffer this output takes over. */
+  readonly donated: string | undefined;
+}
+
+export interface Program {
+  readonly version: 1;
+  readonly name: string;
+  readonly symbols: readonly string[];
+  readonly buffers: readonly BufferSpec[];
+  readonly inputs: readonly ProgramInput[];
+  readonly outputs: readonly ProgramOutput[];
+  readonly kernels: readonly Kernel[];
+  readonly steps: readonly Step[];
+}

@@ -1,0 +1,205 @@
+/**
+ * @file The stepwise schedule: a loop with a dispatch for each stage of the body. Carries alternate between two slots,
+ * so that a step reads what the last one wrote while it writes its own; the first step reads the initial values where
+ * they are, and the last also writes the final ones. A scan in the body becomes a loop inside the loop.
+ */
+import { type Dim, mulDims, type Shape, sizeOf } from "../graph/dim.ts";
+import { at, InternalError } from "../graph/errors.ts";
+import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { bodyInputs } from "../ops/scan.ts";
+import type { Emitter, Region } from "./emit-values.ts";
+import type { Index } from "./index-expression.ts";
+import { buildKernel } from "./kernel.ts";
+import type { Bound } from "./kernel-writer.ts";
+import type { Lowering } from "./lower.ts";
+import type { Dispatch, Location, Loop } from "./program.ts";
+import { formStages } from "./stages.ts";
+
+export interface ScanContext {
+  /** The region that the scan node stands in. */
+  readonly outer: Region;
+  readonly scan: NodeId;
+  /** Number of loops around the scan. */
+  readonly nesting: number;
+  /** The step of the program, for the lifetime of what the loop needs. */
+  readonly order: number;
+  /** Where a result of the scan lies; undefined where nobody reads it. */
+  readonly resultPlace: (result: NodeId) => Location | undefined;
+}
+
+/** One place that a body value is written to. */
+interface Target {
+  readonly location: Location;
+  readonly when: "each step" | "last step";
+  /** The position inside the location: `[t, ...]` of a y, `[slot, ...]` of a carry, or the value itself. */
+  readonly leading: "time" | "next slot" | "none";
+}
+
+export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
+  const { outer, scan, order } = context;
+  const node = nodeAt(outer.graph, scan);
+  if (node.op !== "scan") throw new InternalError("lowerStepwise wants a scan");
+  const { body, length, reverse } = node.attrs;
+  const clock = new Clock(node, context.nesting);
+  const { targets, slots } = placeOutputs(lowering, context, node);
+  const { stages, stored } = formStages(body, [...targets.keys()], "results copied");
+  const scratch = (id: NodeId): Location => {
+    const { aval } = nodeAt(body, id);
+    return lowering.memory.place(aval.dtype, sizeOf(aval.shape), order, order);
+  };
+  for (const id of stored)
+    if (!targets.has(id)) targets.set(id, [{ location: scratch(id), when: "each step", leading: "none" }]);
+  const nestedResults = new Map<NodeId, Location>();
+
+  const region: Region = {
+    key: `${outer.key}${scan}/`,
+    graph: body,
+    read: (id, index, emitter) => {
+      const { aval, op } = nodeAt(body, id);
+      if (op === "input") return readInput(node, context, clock, slots, id, index, emitter);
+      const result = nestedResults.get(id);
+      if (result !== undefined) return emitter.writer.load(result, emitter.positionOf(index, aval.shape), aval.dtype);
+      const target = targets.get(id)?.find(({ when }) => when === "each step");
+      if (target === undefined) return undefined;
+      return emitter.writer.load(
+        target.location,
+        clock.position(emitter, target.leading, index, aval.shape),
+        aval.dtype,
+      );
+    },
+  };
+  const store = (emitter: Emitter, id: NodeId, index: readonly Index[], value: string, how: "=" | "+=") => {
+    const { aval } = nodeAt(body, id);
+    for (const { location, when, leading } of targets.get(id) ?? []) {
+      const write = () =>
+        emitter.writer.store(location, clock.position(emitter, leading, index, aval.shape), aval.dtype, value, how);
+      if (when === "each step") write();
+      else emitter.writer.block(`if (${clock.isLast(emitter)})`, write);
+    }
+  };
+
+  const phase = lowering.phaseOf([scan]);
+  const steps = stages.map((stage): Dispatch | Loop => {
+    if (stage.kind === "stage") {
+      const built = buildKernel(lowering, region, stage, { begin: (emitter) => void clock.count(emitter), store });
+      return { ...built, kind: "dispatch", phase };
+    }
+    body.nodes.forEach(({ op, operands }, id) => {
+      if (op === "result" && operands[0] === stage.scan) nestedResults.set(id, scratch(id));
+    });
+    const resultPlace = (id: NodeId) => nestedResults.get(id);
+    return lowerStepwise(lowering, {
+      outer: region,
+      scan: stage.scan,
+      nesting: context.nesting + 1,
+      order,
+      resultPlace,
+    });
+  });
+  return { kind: "loop", length, reverse, body: steps };
+}
+
+/** Which step of the loop a kernel runs in, and what follows from it. */
+class Clock {
+  readonly #node: ScanNode;
+  readonly #nesting: number;
+
+  constructor(node: ScanNode, nesting: number) {
+    this.#node = node;
+    this.#nesting = nesting;
+  }
+
+  count(emitter: Emitter): Index {
+    return emitter.writer.index.variable(emitter.writer.stepCount(this.#nesting), 0, this.#node.attrs.length);
+  }
+
+  isLast(emitter: Emitter): string {
+    return `${this.count(emitter).text} == ${emitter.writer.indexText(this.#lastCount(emitter))}`;
+  }
+
+  /** The position in the sequence. */
+  time(emitter: Emitter): Index {
+    const count = this.count(emitter);
+    if (!this.#node.attrs.reverse) return count;
+    const { writer } = emitter;
+    return writer.index.variable(
+      writer.indexText(writer.index.sub(this.#lastCount(emitter), count)),
+      0,
+      this.#node.attrs.length,
+    );
+  }
+
+  /** The slot of the carries that this step reads (ahead = 0) or writes (ahead = 1). */
+  slot(emitter: Emitter, ahead: 0 | 1): Index {
+    const { index } = emitter.writer;
+    return index.variable(`(${index.add(this.count(emitter), index.dim(ahead)).text} & 1u)`, 0, 2);
+  }
+
+  /** The row-major position of an element inside a target. */
+  position(emitter: Emitter, leading: Target["leading"], index: readonly Index[], shape: Shape): Index {
+    if (leading === "none") return emitter.positionOf(index, shape);
+    const first = leading === "time" ? this.time(emitter) : this.slot(emitter, 1);
+    const extent: Dim = leading === "time" ? this.#node.attrs.length : 2;
+    return emitter.positionOf([first, ...index], [extent, ...shape]);
+  }
+
+  #lastCount(emitter: Emitter): Index {
+    const { index } = emitter.writer;
+    return index.sub(index.dim(this.#node.attrs.length), index.dim(1));
+  }
+}
+
+/** Where each output of the body goes, and the two slots of each carry. A y that nobody reads goes nowhere. */
+function placeOutputs(lowering: Lowering, { outer, scan, order, resultPlace }: ScanContext, { attrs }: ScanNode) {
+  const { body, carries } = attrs;
+  const inputs = bodyInputs(attrs);
+  const targets = new Map<NodeId, Target[]>();
+  const slots = new Map<NodeId, Location>();
+  const results = new Map<number, Location>();
+  for (const [id, result] of outer.graph.nodes.entries()) {
+    const location = result.op === "result" && result.operands[0] === scan ? resultPlace(id) : undefined;
+    if (result.op === "result" && location !== undefined) results.set(result.attrs.index, location);
+  }
+  const add = (id: NodeId, target: Target) => targets.set(id, [...(targets.get(id) ?? []), target]);
+  for (const [i, id] of body.outputs.entries()) {
+    const result = results.get(i);
+    if (i >= carries) {
+      if (result !== undefined) add(id, { location: result, when: "each step", leading: "time" });
+      continue;
+    }
+    const { aval } = nodeAt(body, id);
+    const slot = lowering.memory.place(aval.dtype, mulDims(2, sizeOf(aval.shape)), order, order);
+    slots.set(at(inputs.carries, i), slot);
+    add(id, { location: slot, when: "each step", leading: "next slot" });
+    if (result !== undefined) add(id, { location: result, when: "last step", leading: "none" });
+  }
+  return { targets, slots };
+}
+
+function readInput(
+  { attrs, operands }: ScanNode,
+  { outer, scan }: ScanContext,
+  clock: Clock,
+  slots: ReadonlyMap<NodeId, Location>,
+  id: NodeId,
+  index: readonly Index[],
+  emitter: Emitter,
+): Bound {
+  const { aval } = nodeAt(attrs.body, id);
+  const role = attrs.body.inputs.indexOf(id);
+  const operand = at(operands, role);
+  if (role < attrs.consts) return emitter.value(outer, operand, index);
+  if (role >= attrs.consts + attrs.carries) return emitter.value(outer, operand, [clock.time(emitter), ...index]);
+  const slot = slots.get(id);
+  if (slot === undefined) throw new InternalError(`carry %${id} of ${attrs.body.name} has no slot`);
+  const first = emitter.value(outer, operand, index);
+  const place = emitter.positionOf([clock.slot(emitter, 0), ...index], [2, ...aval.shape]);
+  const later = emitter.writer.load(slot, place, aval.dtype);
+  const text = `select(${later.text}, ${first.text}, ${clock.count(emitter).text} == 0u)`;
+  return emitter.writer.bind(
+    `carry ${outer.key}${scan} ${id} ${place.text}`,
+    aval.dtype,
+    text,
+    Math.max(first.depth, later.depth),
+  );
+}

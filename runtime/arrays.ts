@@ -1,0 +1,77 @@
+/** @file Arrays on a WebGPU device, and the way of numbers to it and back. */
+import type { DType } from "../compiler/graph/graph.ts";
+import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { sizeOfNumbers } from "../compiler/graph/ndarray.ts";
+import type { GpuContext } from "./context.ts";
+import type { DeviceArray } from "./device.ts";
+
+/** Float64 numbers as the device stores them: bool as u32. */
+export function toDeviceWords(value: NdArray): Float32Array | Int32Array | Uint32Array {
+  if (value.dtype === "f32") return Float32Array.from(value.data);
+  return value.dtype === "i32" ? Int32Array.from(value.data) : Uint32Array.from(value.data);
+}
+
+function fromDeviceWords(bytes: ArrayBuffer, dtype: DType, count: number): Float64Array {
+  const words =
+    dtype === "f32"
+      ? new Float32Array(bytes, 0, count)
+      : dtype === "i32"
+        ? new Int32Array(bytes, 0, count)
+        : new Uint32Array(bytes, 0, count);
+  return Float64Array.from(words);
+}
+
+export class GpuArray implements DeviceArray {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly #context: GpuContext;
+  /** What the run that makes this array reports: undefined where all went well. */
+  readonly #outcome: Promise<Error | undefined>;
+  #buffer: GPUBuffer | undefined;
+
+  constructor(
+    context: GpuContext,
+    buffer: GPUBuffer,
+    dtype: DType,
+    shape: readonly number[],
+    outcome?: Promise<Error | undefined>,
+  ) {
+    this.#context = context;
+    this.#buffer = buffer;
+    this.dtype = dtype;
+    this.shape = shape;
+    this.#outcome = outcome ?? Promise.resolve(undefined);
+  }
+
+  get size(): number {
+    return sizeOfNumbers(this.shape);
+  }
+
+  /** The buffer, or undefined once the array was destroyed or donated. */
+  get buffer(): GPUBuffer | undefined {
+    return this.#buffer;
+  }
+
+  /** Gives the buffer away: the array is used up. */
+  release(): void {
+    this.#buffer = undefined;
+  }
+
+  read = async (): Promise<NdArray> => {
+    const buffer = this.#buffer;
+    if (buffer === undefined) throw new Error("this array was destroyed, or donated to a run that wrote over it");
+    const bytes = this.#context.readBuffer(buffer, this.size * 4);
+    const failure = await this.#outcome;
+    // Nobody else waits for the bytes once the run has failed.
+    if (failure !== undefined) {
+      bytes.catch(() => {});
+      throw failure;
+    }
+    return { dtype: this.dtype, shape: this.shape, data: fromDeviceWords(await bytes, this.dtype, this.size) };
+  };
+
+  destroy = (): void => {
+    if (this.#buffer !== undefined) this.#context.pool.giveBack(this.#buffer);
+    this.#buffer = undefined;
+  };
+}

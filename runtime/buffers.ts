@@ -1,0 +1,69 @@
+/**
+ * @file GPU buffers: made, counted and reused. A buffer that is given back serves the next request of its size, so a
+ * training loop allocates nothing once it is warm.
+ */
+import { UserError } from "../compiler/graph/errors.ts";
+
+const minimumBytes = 16;
+
+export class BufferPool {
+  readonly #device: GPUDevice;
+  readonly #free = new Map<string, GPUBuffer[]>();
+  readonly #ids = new WeakMap<GPUBuffer, number>();
+  #next = 0;
+  #bytes = 0;
+  #count = 0;
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** Bytes and number of all buffers that exist, those waiting for reuse included. */
+  get allocated(): { readonly bytes: number; readonly buffers: number } {
+    return { bytes: this.#bytes, buffers: this.#count };
+  }
+
+  /** A number that tells buffers apart, for keys. */
+  idOf(buffer: GPUBuffer): number {
+    const known = this.#ids.get(buffer);
+    if (known !== undefined) return known;
+    this.#next += 1;
+    this.#ids.set(buffer, this.#next);
+    return this.#next;
+  }
+
+  take(bytes: number, usage: GPUBufferUsageFlags, label: string): GPUBuffer {
+    const size = Math.max(minimumBytes, Math.ceil(bytes / 16) * 16);
+    const limit = Math.min(this.#device.limits.maxBufferSize, this.#device.limits.maxStorageBufferBindingSize);
+    if (size > limit) {
+      throw new UserError(
+        `${label} needs ${megabytes(size)}; this adapter allows ${megabytes(limit)} in one buffer: lower the batch, the length or the units`,
+      );
+    }
+    const known = this.#free.get(`${size} ${usage}`)?.pop();
+    if (known !== undefined) return known;
+    this.#bytes += size;
+    this.#count += 1;
+    return this.#device.createBuffer({ label, size, usage });
+  }
+
+  giveBack(buffer: GPUBuffer): void {
+    const key = `${buffer.size} ${buffer.usage}`;
+    this.#free.set(key, [...(this.#free.get(key) ?? []), buffer]);
+  }
+
+  destroy(buffer: GPUBuffer): void {
+    this.#bytes -= buffer.size;
+    this.#count -= 1;
+    buffer.destroy();
+  }
+
+  destroyFree(): void {
+    for (const buffers of this.#free.values()) for (const buffer of buffers) this.destroy(buffer);
+    this.#free.clear();
+  }
+}
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}

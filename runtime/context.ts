@@ -1,0 +1,65 @@
+/** @file One WebGPU device in use: its buffers, its faults, and reading back. */
+import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { GpuArray, toDeviceWords } from "./arrays.ts";
+import { BufferPool } from "./buffers.ts";
+import { type DeviceChoice, type HostAdapter, requestAdapter, requestGpuDevice } from "./host.ts";
+
+export class GpuContext {
+  readonly device: GPUDevice;
+  readonly host: HostAdapter;
+  readonly pool: BufferPool;
+  #lost: string | undefined;
+
+  constructor(host: HostAdapter, device: GPUDevice) {
+    this.host = host;
+    this.device = device;
+    this.pool = new BufferPool(device);
+    void device.lost.then(({ reason, message }) => {
+      this.#lost = reason === "destroyed" ? "it was destroyed" : message || "no reason given";
+    });
+  }
+
+  static async open(choice: DeviceChoice): Promise<GpuContext> {
+    const host = await requestAdapter(choice);
+    return new GpuContext(host, await requestGpuDevice(host));
+  }
+
+  /** Throws where the device is gone. */
+  check(): void {
+    if (this.#lost !== undefined)
+      throw new Error(`the device was lost: ${this.#lost}; open a new one and load the last checkpoint`);
+  }
+
+  upload(value: NdArray): GpuArray {
+    this.check();
+    const words = toDeviceWords(value);
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const buffer = this.pool.take(words.byteLength, usage, "array");
+    this.device.queue.writeBuffer(buffer, 0, words as Float32Array<ArrayBuffer>);
+    return new GpuArray(this, buffer, value.dtype, value.shape);
+  }
+
+  async readBuffer(source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+    this.check();
+    const staging = this.pool.take(bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "staging");
+    const encoder = this.device.createCommandEncoder({ label: "read back" });
+    encoder.copyBufferToBuffer(source, 0, staging, 0, Math.max(4, bytes));
+    this.device.queue.submit([encoder.finish()]);
+    try {
+      await staging.mapAsync(GPUMapMode.READ);
+    } catch (error) {
+      this.check();
+      throw error;
+    }
+    const copy = staging.getMappedRange().slice(0, bytes);
+    staging.unmap();
+    this.pool.giveBack(staging);
+    return copy;
+  }
+
+  destroy(): void {
+    this.pool.destroyFree();
+    this.device.destroy();
+    this.host.release();
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * @file What a device is to those who train: it compiles graphs, holds arrays, and runs. WebGPU implements this here;
+ * the float64 interpreter implements it for the explicit choice "cpu".
+ */
+import type { DType, Graph } from "../compiler/graph/graph.ts";
+import type { NdArray } from "../compiler/graph/ndarray.ts";
+
+/** An array that lives on a device. */
+export interface DeviceArray {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Its numbers, once everything that was enqueued before has run. Rejects with the error of the run that made it. */
+  readonly read: () => Promise<NdArray>;
+  readonly destroy: () => void;
+}
+
+export interface CompileOptions {
+  /**
+   * Inputs whose memory an output takes over, input name -> index of the output. A donated input must be a
+   * `DeviceArray`; it is used up by the run.
+   */
+  readonly donate?: Readonly<Record<string, number>>;
+  /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
+  readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
+}
+
+export interface Executable {
+  readonly graph: Graph;
+  /** Enqueues one run on inputs by name and gives the outputs in order, without waiting for them. */
+  readonly run: (inputs: Readonly<Record<string, NdArray | DeviceArray>>) => DeviceArray[];
+  readonly destroy: () => void;
+}
+
+export interface Device {
+  readonly kind: "gpu" | "software" | "cpu";
+  /** Name of the adapter, or of the interpreter. */
+  readonly name: string;
+  readonly compile: (graph: Graph, options?: CompileOptions) => Promise<Executable>;
+  readonly upload: (value: NdArray) => DeviceArray;
+  readonly destroy: () => void;
+}

@@ -1,0 +1,75 @@
+/**
+ * @file A program at given sizes: the contents of its uniforms, its arenas' bytes, and the flat list of dispatches with
+ * loops walked. Nothing here depends on which buffers hold the data.
+ */
+import { type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
+import type { Copy, Dispatch, Loop, Program, Size } from "../compiler/plan/program.ts";
+
+/** Offsets of uniforms that are chosen per dispatch must be multiples of this. */
+export const uniformAlignment = 256;
+const maxWorkgroups = 65535;
+
+export interface FlatDispatch {
+  readonly kernel: number;
+  readonly workgroups: readonly [number, number];
+  /** Byte offset of the step uniform, for kernels inside loops. */
+  readonly stepOffset: number;
+}
+
+export type FlatStep = FlatDispatch | Copy;
+
+export interface Instance {
+  readonly sizes: DimSizes;
+  /** Bytes of each buffer of the program. */
+  readonly bufferBytes: readonly number[];
+  /** Words of the sizes uniform of each kernel. */
+  readonly uniforms: readonly Uint32Array<ArrayBuffer>[];
+  /** The counts of every step of every loop, each entry at its alignment. */
+  readonly stepTable: Uint32Array<ArrayBuffer>;
+  readonly steps: readonly FlatStep[];
+}
+
+export function evaluateSize(size: Size, sizes: DimSizes): number {
+  return size.reduce<number>((sum, dim) => sum + evaluateDim(dim, sizes), 0);
+}
+
+export function instantiate(program: Program, sizes: DimSizes): Instance {
+  const entries = new Map<string, number>();
+  const table: (readonly number[])[] = [];
+  const steps: FlatStep[] = [];
+
+  const entryOf = (counts: readonly number[]): number => {
+    const key = counts.join(",");
+    const known = entries.get(key);
+    if (known !== undefined) return known;
+    table.push(counts);
+    entries.set(key, (table.length - 1) * uniformAlignment);
+    return (table.length - 1) * uniformAlignment;
+  };
+  const walk = (step: Dispatch | Loop | Copy, counts: readonly number[]): void => {
+    if (step.kind === "copy") steps.push(step);
+    else if (step.kind === "loop") {
+      const length = evaluateDim(step.length, sizes);
+      for (let count = 0; count < length; count++) for (const inner of step.body) walk(inner, [...counts, count]);
+    } else {
+      const groups = Math.ceil(evaluateSize(step.grid.size, sizes) / step.grid.per);
+      if (groups === 0) return;
+      const workgroups = [Math.min(groups, maxWorkgroups), Math.ceil(groups / maxWorkgroups)] as const;
+      steps.push({ kernel: step.kernel, workgroups, stepOffset: counts.length === 0 ? 0 : entryOf(counts) });
+    }
+  };
+  for (const step of program.steps) walk(step, []);
+
+  const words = uniformAlignment / 4;
+  const stepTable = new Uint32Array(Math.max(1, table.length) * words);
+  for (const [i, counts] of table.entries()) stepTable.set(counts, i * words);
+  return {
+    sizes,
+    bufferBytes: program.buffers.map(({ size }) => 4 * evaluateSize(size, sizes)),
+    uniforms: program.kernels.map((kernel) =>
+      Uint32Array.from(kernel.uniforms, ({ value }) => evaluateSize(value, sizes)),
+    ),
+    stepTable,
+    steps,
+  };
+}

@@ -1,0 +1,263 @@
+/**
+ * @file A program on a device: its pipelines, its arenas, and running it. A run is one command buffer: inputs are
+ * written, every dispatch is encoded, outputs are copied to buffers of their own (or stay in the donated ones).
+ */
+import { bindShape, type DimSizes } from "../compiler/graph/dim.ts";
+import { at, UserError } from "../compiler/graph/errors.ts";
+import type { NdArray } from "../compiler/graph/ndarray.ts";
+import type { Copy, Location, Program, ProgramInput } from "../compiler/plan/program.ts";
+import { GpuArray, toDeviceWords } from "./arrays.ts";
+import type { GpuContext } from "./context.ts";
+import type { DeviceArray } from "./device.ts";
+import { evaluateSize, type Instance, instantiate, uniformAlignment } from "./instance.ts";
+import { createPipelines, type Pipeline, storageBinding } from "./pipelines.ts";
+
+type Inputs = Readonly<Record<string, NdArray | DeviceArray>>;
+
+/** An instance with the GPU's copies of its uniforms. */
+interface Bound {
+  readonly instance: Instance;
+  readonly uniforms: GPUBuffer;
+  readonly uniformOffsets: readonly number[];
+  readonly stepTable: GPUBuffer;
+  readonly groups: Map<string, GPUBindGroup>;
+}
+
+const arrayUsage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+const uniformUsage = () => GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+
+export class LoadedProgram {
+  readonly program: Program;
+  readonly #context: GpuContext;
+  readonly #pipelines: readonly Pipeline[];
+  readonly #bound = new Map<string, Bound>();
+  readonly #arenas = new Map<number, GPUBuffer>();
+  readonly #uploads = new Map<string, GPUBuffer>();
+  readonly #donated: ReadonlySet<string>;
+
+  constructor(context: GpuContext, program: Program, pipelines: readonly Pipeline[]) {
+    this.#context = context;
+    this.program = program;
+    this.#pipelines = pipelines;
+    this.#donated = new Set(program.outputs.flatMap(({ donated }) => (donated === undefined ? [] : [donated])));
+  }
+
+  static async load(context: GpuContext, program: Program): Promise<LoadedProgram> {
+    context.check();
+    return new LoadedProgram(context, program, await createPipelines(context.device, program));
+  }
+
+  /** Number of pipelines; it does not change with the sizes of the inputs. */
+  get pipelineCount(): number {
+    return this.#pipelines.length;
+  }
+
+  run(inputs: Inputs): GpuArray[] {
+    this.#context.check();
+    const { device } = this.#context;
+    const sizes = this.#sizesOf(inputs);
+    device.pushErrorScope("out-of-memory");
+    device.pushErrorScope("validation");
+    let arrays: GpuArray[];
+    const faults: Promise<GPUError | null>[] = [];
+    try {
+      const bound = this.#bind(sizes);
+      const buffers = this.program.buffers.map((_, i) => this.#arenas.get(i));
+      for (const input of this.program.inputs) buffers[input.buffer] = this.#inputBuffer(input, inputs[input.name]);
+      const encoder = device.createCommandEncoder({ label: this.program.name });
+      this.#encodeSteps(encoder, bound, buffers);
+      const outcome = { report: (_: Error | undefined): void => {} };
+      const done = new Promise<Error | undefined>((resolve) => {
+        outcome.report = resolve;
+      });
+      arrays = this.#collect(encoder, inputs, sizes, buffers, done);
+      device.queue.submit([encoder.finish()]);
+      faults.push(device.popErrorScope(), device.popErrorScope());
+      void Promise.all(faults).then(
+        (found) => outcome.report(this.#fault(found)),
+        (error) => outcome.report(error instanceof Error ? error : new Error(String(error))),
+      );
+    } catch (error) {
+      if (faults.length === 0) for (let i = 0; i < 2; i++) device.popErrorScope().catch(() => {});
+      throw error;
+    }
+    return arrays;
+  }
+
+  destroy(): void {
+    const { pool } = this.#context;
+    for (const buffer of [...this.#arenas.values(), ...this.#uploads.values()]) pool.destroy(buffer);
+    for (const { uniforms, stepTable } of this.#bound.values())
+      for (const buffer of [uniforms, stepTable]) pool.destroy(buffer);
+    this.#arenas.clear();
+    this.#uploads.clear();
+    this.#bound.clear();
+  }
+
+  #fault(found: readonly (GPUError | null)[]): Error | undefined {
+    const fault = found.find((error) => error !== null);
+    return fault ? new Error(`${this.program.name}: the device reports: ${fault.message}`) : undefined;
+  }
+
+  #sizesOf(inputs: Inputs): DimSizes {
+    const sizes: Record<string, number> = {};
+    for (const { name, shape } of this.program.inputs) {
+      const given = inputs[name];
+      if (given === undefined) throw new UserError(`${this.program.name}: input ${name} is missing`);
+      const problem = bindShape(shape, given.shape, sizes);
+      if (problem !== undefined) throw new UserError(`${this.program.name}: input ${name}: ${problem}`);
+    }
+    for (const symbol of this.program.symbols) {
+      if (sizes[symbol] === undefined)
+        throw new UserError(`${this.program.name}: no input tells the size of ${symbol}`);
+    }
+    return sizes;
+  }
+
+  #bind(sizes: DimSizes): Bound {
+    const key = this.program.symbols.map((symbol) => sizes[symbol]).join(",");
+    const known = this.#bound.get(key);
+    if (known !== undefined) return known;
+    const { device, pool } = this.#context;
+    const instance = instantiate(this.program, sizes);
+    for (const [i, { role, name }] of this.program.buffers.entries()) {
+      const bytes = at(instance.bufferBytes, i);
+      const arena = this.#arenas.get(i);
+      if (role !== "arena" || (arena !== undefined && arena.size >= bytes)) continue;
+      const larger = pool.take(bytes, arrayUsage(), `${this.program.name}: ${name}`);
+      if (arena !== undefined) {
+        pool.destroy(arena);
+        for (const other of this.#bound.values()) other.groups.clear();
+      }
+      this.#arenas.set(i, larger);
+    }
+    const uniformOffsets = instance.uniforms.map((_, i) => i * uniformAlignment);
+    const uniforms = pool.take(Math.max(1, instance.uniforms.length) * uniformAlignment, uniformUsage(), "sizes");
+    for (const [i, words] of instance.uniforms.entries()) {
+      if (words.length > 0) device.queue.writeBuffer(uniforms, at(uniformOffsets, i), words);
+    }
+    const stepTable = pool.take(instance.stepTable.byteLength, uniformUsage(), "steps");
+    device.queue.writeBuffer(stepTable, 0, instance.stepTable);
+    const bound = { instance, uniforms, uniformOffsets, stepTable, groups: new Map() };
+    this.#bound.set(key, bound);
+    return bound;
+  }
+
+  #inputBuffer(input: ProgramInput, given: NdArray | DeviceArray | undefined): GPUBuffer {
+    if (given instanceof GpuArray) {
+      if (given.dtype !== input.dtype)
+        throw new UserError(`${this.program.name}: input ${input.name} is ${given.dtype}; expected ${input.dtype}`);
+      if (given.buffer === undefined)
+        throw new UserError(`${this.program.name}: input ${input.name} was destroyed or donated before`);
+      return given.buffer;
+    }
+    if (this.#donated.has(input.name))
+      throw new UserError(
+        `${this.program.name}: input ${input.name} is donated, so it must be an array of the device: upload it`,
+      );
+    const value = given as NdArray;
+    if (value.dtype !== input.dtype)
+      throw new UserError(`${this.program.name}: input ${input.name} is ${value.dtype}; expected ${input.dtype}`);
+    const words = toDeviceWords(value);
+    let buffer = this.#uploads.get(input.name);
+    if (buffer === undefined || buffer.size < words.byteLength) {
+      if (buffer !== undefined) this.#context.pool.destroy(buffer);
+      buffer = this.#context.pool.take(words.byteLength, arrayUsage(), `${this.program.name}: ${input.name}`);
+      this.#uploads.set(input.name, buffer);
+    }
+    this.#context.device.queue.writeBuffer(buffer, 0, words as Float32Array<ArrayBuffer>);
+    return buffer;
+  }
+
+  #encodeSteps(encoder: GPUCommandEncoder, bound: Bound, buffers: readonly (GPUBuffer | undefined)[]): void {
+    let pass: GPUComputePassEncoder | undefined;
+    let current = -1;
+    for (const step of bound.instance.steps) {
+      if ("kind" in step) {
+        pass?.end();
+        pass = undefined;
+        this.#encodeCopy(encoder, step, bound, buffers);
+        continue;
+      }
+      if (pass === undefined) {
+        pass = encoder.beginComputePass({ label: this.program.name });
+        current = -1;
+      }
+      const { pipeline, kernel } = at(this.#pipelines, step.kernel);
+      if (current !== step.kernel) pass.setPipeline(pipeline);
+      if (current !== step.kernel || kernel.loops > 0) {
+        pass.setBindGroup(0, this.#group(bound, step.kernel, buffers), kernel.loops > 0 ? [step.stepOffset] : []);
+      }
+      current = step.kernel;
+      pass.dispatchWorkgroups(...step.workgroups);
+    }
+    pass?.end();
+  }
+
+  #encodeCopy(encoder: GPUCommandEncoder, copy: Copy, bound: Bound, buffers: readonly (GPUBuffer | undefined)[]): void {
+    const { sizes } = bound.instance;
+    const place = (location: Location) => ({
+      buffer: bufferAt(buffers, location.buffer),
+      offset: 4 * evaluateSize(location.offset, sizes),
+    });
+    const [from, to] = [place(copy.from), place(copy.to)];
+    encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, 4 * evaluateSize(copy.from.size, sizes));
+  }
+
+  #group(bound: Bound, kernelIndex: number, buffers: readonly (GPUBuffer | undefined)[]): GPUBindGroup {
+    const { kernel, layout } = at(this.#pipelines, kernelIndex);
+    const storage = kernel.bindings.map(({ buffer }) => bufferAt(buffers, buffer));
+    const key = `${kernelIndex}:${storage.map((buffer) => this.#context.pool.idOf(buffer)).join(",")}`;
+    const known = bound.groups.get(key);
+    if (known !== undefined) return known;
+    const entries: GPUBindGroupEntry[] = storage.map((buffer, i) => ({
+      binding: storageBinding + i,
+      resource: { buffer },
+    }));
+    if (kernel.uniforms.length > 0) {
+      const offset = at(bound.uniformOffsets, kernelIndex);
+      const size = Math.ceil(kernel.uniforms.length / 4) * 16;
+      entries.push({ binding: 0, resource: { buffer: bound.uniforms, offset, size } });
+    }
+    if (kernel.loops > 0) entries.push({ binding: 1, resource: { buffer: bound.stepTable, size: 16 } });
+    const group = this.#context.device.createBindGroup({ label: kernel.name, layout, entries });
+    bound.groups.set(key, group);
+    return group;
+  }
+
+  #collect(
+    encoder: GPUCommandEncoder,
+    inputs: Inputs,
+    sizes: DimSizes,
+    buffers: readonly (GPUBuffer | undefined)[],
+    outcome: Promise<Error | undefined>,
+  ): GpuArray[] {
+    return this.program.outputs.map(({ dtype, shape, location, donated }) => {
+      const numbers = shape.map((dim) => evaluateSize([dim], sizes));
+      if (donated !== undefined) {
+        const array = inputs[donated] as GpuArray;
+        const buffer = bufferAt(buffers, location.buffer);
+        array.release();
+        return new GpuArray(this.#context, buffer, dtype, numbers, outcome);
+      }
+      const bytes = 4 * evaluateSize(location.size, sizes);
+      const buffer = this.#context.pool.take(bytes, arrayUsage(), `${this.program.name}: output`);
+      if (bytes > 0) {
+        encoder.copyBufferToBuffer(
+          bufferAt(buffers, location.buffer),
+          4 * evaluateSize(location.offset, sizes),
+          buffer,
+          0,
+          bytes,
+        );
+      }
+      return new GpuArray(this.#context, buffer, dtype, numbers, outcome);
+    });
+  }
+}
+
+function bufferAt(buffers: readonly (GPUBuffer | undefined)[], index: number): GPUBuffer {
+  const buffer = buffers[index];
+  if (buffer === undefined) throw new Error(`internal: buffer ${index} has no memory`);
+  return buffer;
+}

@@ -1,0 +1,66 @@
+/**
+ * @file Compiles a program's kernels, all at once. Errors name the kernel and the line of the user's file that its ops
+ * come from.
+ */
+import type { Kernel, Program } from "../compiler/plan/program.ts";
+
+export interface Pipeline {
+  readonly kernel: Kernel;
+  readonly layout: GPUBindGroupLayout;
+  readonly pipeline: GPUComputePipeline;
+}
+
+const sizesBinding = 0;
+const stepBinding = 1;
+export const storageBinding = 2;
+
+export async function createPipelines(device: GPUDevice, program: Program): Promise<Pipeline[]> {
+  const limit = device.limits.maxStorageBuffersPerShaderStage;
+  return Promise.all(
+    program.kernels.map(async (kernel) => {
+      if (kernel.bindings.length > limit) {
+        throw new Error(
+          `internal: ${describe(kernel)} binds ${kernel.bindings.length} buffers, this device allows ${limit}`,
+        );
+      }
+      const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
+      const layout = device.createBindGroupLayout({ label: kernel.name, entries: layoutEntries(kernel) });
+      try {
+        const pipeline = await device.createComputePipelineAsync({
+          label: kernel.name,
+          layout: device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
+          compute: { module, entryPoint: "main" },
+        });
+        return { kernel, layout, pipeline };
+      } catch (error) {
+        const { messages } = await module.getCompilationInfo();
+        const details = messages
+          .map(({ type, lineNum, message }) => `${type} in line ${lineNum}: ${message}`)
+          .join("; ");
+        throw new Error(`internal: ${describe(kernel)} does not compile: ${details || String(error)}`);
+      }
+    }),
+  );
+}
+
+export function describe(kernel: Kernel): string {
+  return `kernel ${kernel.name} (${kernel.label}${kernel.site === undefined ? "" : `, from ${kernel.site}`})`;
+}
+
+function layoutEntries(kernel: Kernel): GPUBindGroupLayoutEntry[] {
+  const visibility = GPUShaderStage.COMPUTE;
+  const sizes: GPUBindGroupLayoutEntry = { binding: sizesBinding, visibility, buffer: { type: "uniform" } };
+  const step: GPUBindGroupLayoutEntry = {
+    binding: stepBinding,
+    visibility,
+    buffer: { type: "uniform", hasDynamicOffset: true },
+  };
+  const storage = kernel.bindings.map(({ access }, i): GPUBindGroupLayoutEntry => {
+    return {
+      binding: storageBinding + i,
+      visibility,
+      buffer: { type: access === "read" ? "read-only-storage" : "storage" },
+    };
+  });
+  return [...(kernel.uniforms.length > 0 ? [sizes] : []), ...(kernel.loops > 0 ? [step] : []), ...storage];
+}

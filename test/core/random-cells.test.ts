@@ -1,0 +1,78 @@
+/**
+ * @file Random cells: hundreds of small recurrent networks that nobody wrote, with states of random shapes and steps
+ * of random instructions. For each: reverse mode equals difference quotients and forward mode, a scan equals its unrolled
+ * copies, a sequence cut in two equals the whole, and every executor agrees with the interpreter.
+ *
+ * CELLGRAD_SEED draws other cells; CELLGRAD_CELLS sets how many.
+ */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  gradientIsDifferenceQuotient,
+  type Prepared,
+  prepare,
+  reverseIsForward,
+  sameOn,
+  splitIsWhole,
+  unrolledIsScan,
+} from "../support/cell-checks.ts";
+import { cellGraphs } from "../support/cell-graphs.ts";
+import { type CellPlan, cellPlans } from "../support/cell-plan.ts";
+import { jittered, relativeError } from "../support/compare.ts";
+import { Coverage } from "../support/coverage.ts";
+import { executors, interpreter } from "../support/executors.ts";
+import { leastMargin, marginOf } from "../support/margins.ts";
+import { nodeValues, roundingExecutor } from "../support/node-values.ts";
+import { buildCell } from "../support/random-cell.ts";
+
+const seed = Number(process.env.CELLGRAD_SEED ?? 1997);
+const cells = Number(process.env.CELLGRAD_CELLS ?? 200);
+const devices = [roundingExecutor, ...executors.filter((executor) => executor !== interpreter)];
+
+/** Why a cell is drawn again, if it is. */
+async function unsuitable(cell: Prepared): Promise<string | undefined> {
+  const { straightLoss: graph, inputs, moving } = cell;
+  const values = nodeValues(graph, inputs);
+  const moved = nodeValues(graph, jittered(inputs, moving, cell.cell.plan.seed));
+  if (marginOf(graph, moving, values, moved) < leastMargin) return "near a kink or a comparison's edge";
+  const [, ...rounded] = await roundingExecutor.execute(cell.gradient, inputs);
+  const lost = relativeError(rounded, cell.gradients, cell.scale);
+  return lost > roundingExecutor.tolerance / 10 ? "determined badly by f32 numbers" : undefined;
+}
+
+function describe(plan: CellPlan, error: unknown): string {
+  return `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n\n${buildCell(plan).text}\n\n${JSON.stringify(plan)}`;
+}
+
+test(`${cells} random cells`, { timeout: 600_000 }, async () => {
+  const coverage = new Coverage();
+  const redrawn = new Map<string, number>();
+  const property = fc.asyncProperty(cellPlans, async (plan) => {
+    const cell = prepare(cellGraphs(plan));
+    expect(
+      cell.gradients.every(({ data }) => data.every(Number.isFinite)),
+      "the gradient is finite",
+    ).toBe(true);
+    const reason = await unsuitable(cell);
+    if (reason !== undefined) redrawn.set(reason, (redrawn.get(reason) ?? 0) + 1);
+    fc.pre(reason === undefined);
+    gradientIsDifferenceQuotient(cell);
+    reverseIsForward(cell);
+    unrolledIsScan(cell);
+    splitIsWhole(cell);
+    for (const device of devices) await sameOn(device, cell);
+    coverage.note({ ...cell, functions: cell.cell.functions });
+  });
+  const details = await fc.check(property, { seed, numRuns: cells });
+  if (details.failed) {
+    const [plan] = details.counterexample ?? [];
+    const place = `CELLGRAD_SEED=${details.seed}, path ${details.counterexamplePath}, after ${details.numShrinks} shrinks`;
+    throw new Error(
+      `${place}\n${plan === undefined ? "too many cells were drawn again" : describe(plan, details.errorInstance)}`,
+    );
+  }
+  const drawn = [...redrawn].map(([reason, count]) => `${count} ${reason}`).join(", ");
+  console.log(`${coverage.table}\n\n${details.numRuns} cells; drawn again: ${drawn || "none"}`);
+  expect(details.numSkips).toBeLessThan((details.numRuns + details.numSkips) / 10);
+  expect(coverage.missed).toEqual([]);
+});

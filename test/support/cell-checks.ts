@@ -1,0 +1,153 @@
+/** @file What must hold for every random cell, each as a function that throws when it does not. */
+import { at } from "../../compiler/graph/errors.ts";
+import { type NdArray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
+import { specialize } from "../../compiler/passes/specialize.ts";
+import { unroll } from "../../compiler/passes/unroll.ts";
+import { interpret, traceGraph, verify } from "../../index.ts";
+import { type CellGraphs, chosen, merged } from "./cell-graphs.ts";
+import { jittered, norm, relativeError } from "./compare.ts";
+import type { Executor } from "./executors.ts";
+import { sizesOf } from "./node-values.ts";
+import { buildCell } from "./random-cell.ts";
+import { generator } from "./random-data.ts";
+
+export interface Prepared extends CellGraphs {
+  /** In float64, by the interpreter. */
+  readonly value: NdArray;
+  readonly gradients: readonly NdArray[];
+  /** What errors of the gradient are measured against. */
+  readonly scale: number;
+}
+
+export function prepare(graphs: CellGraphs): Prepared {
+  const { gradient, inputs, moving, cell } = graphs;
+  const [value, ...gradients] = interpret(gradient, inputs);
+  const [, ...changed] = interpret(gradient, jittered(inputs, moving, cell.plan.seed));
+  const scale = Math.max(norm(gradients), relativeError(changed, gradients, 1));
+  return {
+    ...graphs,
+    value: at(
+      [value].filter((v) => v !== undefined),
+      0,
+    ),
+    gradients,
+    scale,
+  };
+}
+
+function expectBelow(error: number, limit: number, what: string): void {
+  if (!(error <= limit)) throw new Error(`${what}: the error is ${error.toExponential(2)}, allowed is ${limit}`);
+}
+
+const numberOf = (value: NdArray | undefined): number => value?.data[0] ?? Number.NaN;
+
+/** A random direction for each input that moves, its elements in ±1. */
+function direction({ gradients }: Prepared, seed: number): NdArray[] {
+  const random = generator(seed);
+  return gradients.map((gradient) => ({ ...gradient, data: gradient.data.map(() => 2 * random() - 1) }));
+}
+
+/** The sum of the products of two vectors' elements, and the length of the vector of those products. */
+function product(a: readonly NdArray[], b: readonly NdArray[]): { sum: number; length: number } {
+  const terms = a.flatMap(({ data }, i) => [...data].map((value, k) => value * (at(b, i).data[k] ?? Number.NaN)));
+  return {
+    sum: terms.reduce((total, term) => total + term, 0),
+    length: Math.sqrt(terms.reduce((total, term) => total + term * term, 0)),
+  };
+}
+
+/** Reverse mode against the loss itself: central differences of fourth order, the best of several steps. */
+export function gradientIsDifferenceQuotient(cell: Prepared): void {
+  const { inputs, moving, loss, gradients, value } = cell;
+  const start = chosen(inputs, moving);
+  for (const seed of [1, 2]) {
+    const along = direction(cell, seed);
+    const lossAt = (distance: number) => {
+      const moved = start.map((array, i) => ({
+        ...array,
+        data: array.data.map((number, k) => number + distance * (at(along, i).data[k] ?? 0)),
+      }));
+      return numberOf(interpret(loss, merged(inputs, moving, moved))[0]);
+    };
+    const quotient = (h: number) => (8 * (lossAt(h) - lossAt(-h)) - (lossAt(2 * h) - lossAt(-2 * h))) / (12 * h);
+    const { sum, length } = product(gradients, along);
+    // A loss is known to 1e-16 of itself, which a quotient over h = 1e-3 or less turns into 1e-12 at best.
+    const scale = Math.max(length, 1e-6 * Math.abs(numberOf(value)));
+    const errors = [1e-3, 3e-4, 1e-4, 3e-5, 1e-5].map((h) => Math.abs(quotient(h) - sum) / scale);
+    expectBelow(scale === 0 ? 0 : Math.min(...errors), 1e-6, "gradient against difference quotient");
+  }
+}
+
+/** Reverse mode against forward mode. */
+export function reverseIsForward(cell: Prepared): void {
+  const along = direction(cell, 3);
+  const [value, tangent] = interpret(cell.forwardMode, [...cell.inputs, ...along]);
+  const { sum, length } = product(cell.gradients, along);
+  const error = Math.abs(numberOf(tangent) - sum);
+  expectBelow(error === 0 ? 0 : error / length, 1e-10, "reverse against forward mode");
+  expectBelow(Math.abs(numberOf(value) - numberOf(cell.value)), 0, "value in forward mode");
+}
+
+/** The unrolled gradient, and the gradient of the unrolled loss, against those of the scan. */
+export function unrolledIsScan(cell: Prepared): void {
+  const { gradient, inputs, gradients, value } = cell;
+  const size = Math.max(1, Math.abs(numberOf(value)));
+  const specialized = verify(specialize(gradient, sizesOf(gradient, inputs)));
+  for (const [what, graph] of [
+    ["specialized gradient", specialized],
+    ["unrolled gradient", verify(unroll(specialized))],
+    ["gradient of the unrolled loss", cell.straightGradient],
+  ] as const) {
+    const [unrolledValue, ...unrolled] = interpret(graph, inputs);
+    expectBelow(Math.abs(numberOf(unrolledValue) - numberOf(value)) / size, 1e-12, `value, ${what}`);
+    expectBelow(relativeError(unrolled, gradients, cell.scale), 1e-12, what);
+  }
+}
+
+/** A sequence cut in two, with the state carried over, against the whole. */
+export function splitIsWhole({ cell, inputs }: Prepared): void {
+  const { plan } = cell;
+  if (plan.time < 2) return;
+  const anyTime = buildCell({ ...plan, symbolicTime: true });
+  const graph = verify(
+    traceGraph("forward", anyTime.inputs, (tensors) => {
+      const { outputs, states } = anyTime.run(tensors);
+      return [outputs, ...states];
+    }),
+  );
+  const cut = 1 + (plan.seed % (plan.time - 1));
+  const stateAt = anyTime.inputs.flatMap(({ role }, i) => (role === "state" || role === "count" ? [i] : []));
+  const part = ([from, to]: readonly [number, number], states?: readonly NdArray[]) =>
+    anyTime.inputs.map(({ role }, i) => {
+      const whole = at(inputs, i);
+      if (role === "x" || role === "mask" || role === "tokens") return rows(whole, from, to);
+      return states !== undefined && stateAt.includes(i) ? at(states, stateAt.indexOf(i)) : whole;
+    });
+  const [outputs, ...states] = interpret(graph, part([0, plan.time]));
+  const [early, late] = [
+    [0, cut],
+    [cut, plan.time],
+  ] as const;
+  const [firstOutputs, ...between] = interpret(graph, part(plan.reverse ? late : early));
+  const [secondOutputs, ...end] = interpret(graph, part(plan.reverse ? early : late, between));
+  const pieces = plan.reverse ? [secondOutputs, firstOutputs] : [firstOutputs, secondOutputs];
+  const joined = pieces.flatMap((piece) => [...(piece?.data ?? [])]);
+  const whole = [outputs, ...states].flatMap((array) => [...(array?.data ?? [])]);
+  const cutInTwo = [...joined, ...end.flatMap(({ data }) => [...data])];
+  const differs = whole.length !== cutInTwo.length || whole.some((value, i) => value !== cutInTwo[i]);
+  if (differs) throw new Error(`the sequence cut at ${cut} differs from the whole`);
+}
+
+/** Steps from `from` up to `to`. */
+function rows(array: NdArray, from: number, to: number): NdArray {
+  const width = sizeOfNumbers(array.shape.slice(1));
+  return { ...array, shape: [to - from, ...array.shape.slice(1)], data: array.data.slice(from * width, to * width) };
+}
+
+/** Loss and gradient on an executor against the interpreter's. */
+export async function sameOn({ execute, name, tolerance }: Executor, cell: Prepared): Promise<void> {
+  const [value, ...gradients] = await execute(cell.gradient, cell.inputs);
+  const size = Math.max(1, Math.abs(numberOf(cell.value)));
+  expectBelow(Math.abs(numberOf(value) - numberOf(cell.value)) / size, tolerance, `loss on the ${name}`);
+  expectBelow(relativeError(gradients, cell.gradients, cell.scale), tolerance, `gradient on the ${name}`);
+}

@@ -1,0 +1,92 @@
+/** @file The graphs of a random cell that the checks run, and its numbers. Each graph is verified as it is made. */
+import { at } from "../../compiler/graph/errors.ts";
+import type { Graph } from "../../compiler/graph/graph.ts";
+import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { inlineGraph } from "../../compiler/ops/inline.ts";
+import { jvp, type NamedAval, type Tensor, traceGraph, valueAndGrad, verify } from "../../index.ts";
+import type { CellPlan } from "./cell-plan.ts";
+import { straightened } from "./node-values.ts";
+import { buildCell, cellData, moves, type RandomCell } from "./random-cell.ts";
+
+type Float = Tensor<"f32">;
+
+export interface CellGraphs {
+  readonly cell: RandomCell;
+  /** Numbers for the inputs of `loss` and `gradient`: the cell's own, then the weights of the loss. */
+  readonly inputs: readonly NdArray[];
+  /** Which of them are differentiated, the others being fixed. */
+  readonly moving: readonly boolean[];
+  /** inputs -> loss. */
+  readonly loss: Graph;
+  /** inputs -> loss, and the gradient of each input that moves. */
+  readonly gradient: Graph;
+  /** The loss without scans and symbols, and the gradient of that. */
+  readonly straightLoss: Graph;
+  readonly straightGradient: Graph;
+  /** inputs and a tangent for each that moves -> loss and its derivative along the tangents. */
+  readonly forwardMode: Graph;
+}
+
+export function cellGraphs(plan: CellPlan): CellGraphs {
+  const cell = buildCell(plan);
+  const { values, weights } = cellData(cell);
+  const inputs = [...values, ...weights];
+  const avals: NamedAval[] = [...cell.inputs, ...cell.results.map((aval, i) => ({ ...aval, name: `weights${i}` }))];
+  const moving = avals.map((_, i) => i < cell.inputs.length && moves(at(cell.inputs, i)));
+  const lossOf = (tensors: readonly Tensor[]) =>
+    cell.loss(tensors.slice(0, cell.inputs.length), tensors.slice(cell.inputs.length));
+  const loss = verify(traceGraph("loss", avals, (tensors) => [lossOf(tensors)]));
+  const straightLoss = verify(straightened(loss, inputs));
+  const straightAvals = straightLoss.inputs.map((id, i) => ({
+    ...at(straightLoss.nodes, id).aval,
+    name: at(avals, i).name,
+  }));
+  const tangents = avals.filter((_, i) => moving[i]).map((aval) => ({ ...aval, name: `${aval.name}.tangent` }));
+  return {
+    cell,
+    inputs,
+    moving,
+    loss,
+    gradient: gradientGraph("gradient", avals, moving, lossOf),
+    straightLoss,
+    straightGradient: gradientGraph(
+      "straight",
+      straightAvals,
+      moving,
+      (tensors) => at(inlineGraph(straightLoss, tensors), 0) as Float,
+    ),
+    forwardMode: verify(
+      traceGraph("jvp", [...avals, ...tangents], (tensors) => {
+        const [fixed, directions] = [tensors.slice(0, avals.length), tensors.slice(avals.length)];
+        const along = jvp((moved: Float[]) => lossOf(merged(fixed, moving, moved)));
+        const { value, tangent } = along([chosen(fixed, moving) as Float[]], [directions as Float[]]);
+        return [value, tangent];
+      }),
+    ),
+  };
+}
+
+function gradientGraph(
+  name: string,
+  avals: readonly NamedAval[],
+  moving: readonly boolean[],
+  lossOf: (tensors: readonly Tensor[]) => Float,
+): Graph {
+  const graph = traceGraph(name, avals, (tensors) => {
+    const both = valueAndGrad((moved: Float[]) => lossOf(merged(tensors, moving, moved)));
+    const { value, grad } = both(chosen(tensors, moving) as Float[]);
+    return [value, ...grad];
+  });
+  return verify(graph);
+}
+
+/** Those of a list that move. */
+export function chosen<T>(items: readonly T[], moving: readonly boolean[]): T[] {
+  return items.filter((_, i) => moving[i]);
+}
+
+/** A list whose moving items are replaced. */
+export function merged<T>(items: readonly T[], moving: readonly boolean[], moved: readonly T[]): T[] {
+  let next = 0;
+  return items.map((item, i) => (moving[i] ? at(moved, next++) : item));
+}

@@ -1,0 +1,67 @@
+/** @file What fast-check draws and shrinks: the plan of a whole random cell, as plain data. */
+import fc from "fast-check";
+import { elementwiseRules } from "./elementwise-rules.ts";
+import type { Instruction } from "./instructions.ts";
+import { structuralRules } from "./structural-rules.ts";
+
+export const rules = [...elementwiseRules, ...structuralRules];
+
+export interface CellPlan {
+  readonly batch: number;
+  readonly time: number;
+  readonly features: number;
+  /** Whether batch and time are symbols in the graph. */
+  readonly symbolicBatch: boolean;
+  readonly symbolicTime: boolean;
+  /** Shapes of the states without the batch. */
+  readonly states: readonly (readonly number[])[];
+  /** Whether half of each state is kept, so that gradients flow through all of time. */
+  readonly leaky: boolean;
+  /** Whether a state counts the steps, for the dropout masks. */
+  readonly counts: boolean;
+  readonly reverse: boolean;
+  readonly mask: boolean;
+  /** Whether embedded tokens stand beside the features. */
+  readonly tokens: boolean;
+  /** Inputs are uniform in ±scale. */
+  readonly scale: number;
+  readonly instructions: readonly Instruction[];
+  /** Which values of the step are its output and its next states. */
+  readonly output: number;
+  readonly next: readonly number[];
+  /** How each result enters the loss. */
+  readonly losses: readonly number[];
+  /** Of the numbers. */
+  readonly seed: number;
+}
+
+const size = (max: number) => fc.integer({ min: 1, max });
+const index = fc.nat({ max: 99 });
+
+const instruction: fc.Arbitrary<Instruction> = fc.record({
+  kind: fc.nat({ max: rules.length - 1 }),
+  a: index,
+  b: index,
+  c: index,
+  n: fc.nat({ max: 41 }),
+});
+
+export const cellPlans: fc.Arbitrary<CellPlan> = fc.record({
+  batch: size(4),
+  time: size(6),
+  features: size(7),
+  symbolicBatch: fc.boolean(),
+  symbolicTime: fc.boolean(),
+  states: fc.array(fc.oneof(fc.tuple(size(7)), fc.tuple(size(3), size(3))), { minLength: 1, maxLength: 2 }),
+  leaky: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
+  counts: fc.boolean(),
+  reverse: fc.boolean(),
+  mask: fc.boolean(),
+  tokens: fc.boolean(),
+  scale: fc.constantFrom(1, 1, 4, 30),
+  instructions: fc.array(instruction, { minLength: 2, maxLength: 14, size: "max" }),
+  output: index,
+  next: fc.tuple(index, index),
+  losses: fc.tuple(index, index, index),
+  seed: fc.nat(),
+});

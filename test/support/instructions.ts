@@ -1,0 +1,114 @@
+/**
+ * @file The instructions of a random cell. Each reads values of the step by index, modulo how many there are, fits
+ * their shapes to what its op needs, and adds its results: every list of instructions is a valid step, and remains one
+ * when some are deleted.
+ *
+ * Values are f32, [batch, n] or [batch, m, n]. Each carries a bound on its magnitude: where an op would take it past
+ * `largest` it is scaled by a power of two, so that products and powers neither overflow nor have to be left out.
+ */
+import type { Dim, Shape } from "../../compiler/graph/dim.ts";
+import { Named, type SourceWriter, type Value } from "./source-writer.ts";
+
+export interface Instruction {
+  readonly kind: number;
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  /** A parameter: a size, an axis, or which variant. */
+  readonly n: number;
+}
+
+export const largest = 100;
+const mostElements = 12;
+
+/** One step in the making. */
+export class StepInProgress {
+  readonly writer: SourceWriter;
+  readonly batch: Dim;
+  readonly pool: Value[];
+  /** The key of the dropout masks, u32, and the number of the step, [batch, 1]. */
+  readonly key: Value;
+  readonly counter: Value | undefined;
+
+  constructor(writer: SourceWriter, batch: Dim, pool: readonly Value[], key: Value, counter?: Value) {
+    this.writer = writer;
+    this.batch = batch;
+    this.pool = [...pool];
+    this.key = key;
+    this.counter = counter;
+  }
+
+  pick(index: number): Value {
+    const value = this.pool[index % this.pool.length];
+    if (value === undefined) throw new Error("a step starts with a value at least");
+    return value;
+  }
+
+  push(...values: readonly Value[]): void {
+    for (const value of values) this.pool.push(this.smaller(this.limited(value, largest)));
+  }
+
+  /** The value scaled down to a bound, where it may pass it. */
+  limited(value: Value, limit: number): Value {
+    if (value.bound <= limit) return value;
+    const factor = 2 ** -Math.ceil(Math.log2(value.bound / limit));
+    return this.writer.call("mul", [value, factor], value.bound * factor);
+  }
+
+  /** Cuts a value that has grown. */
+  smaller(value: Value): Value {
+    const row = this.flat(value);
+    const size = widthOf(row);
+    return size <= mostElements ? value : this.writer.call("slice", [row, 1, -mostElements, mostElements], value.bound);
+  }
+
+  /** [batch, m, n] as [batch, m*n]. */
+  flat(value: Value): Value {
+    const { shape } = value.tensor;
+    const width = shape.slice(1).reduce<number>((product, dim) => product * Number(dim), 1);
+    return shape.length === 2 ? value : this.reshaped(value, [width]);
+  }
+
+  /** [batch, n] as [batch, 1, n]. */
+  matrix(value: Value): Value {
+    const { shape } = value.tensor;
+    return shape.length === 3 ? value : this.reshaped(value, [1, widthOf(value)]);
+  }
+
+  reshaped(value: Value, inner: readonly number[]): Value {
+    return this.writer.call("reshape", [value, [this.batch, ...inner]], value.bound);
+  }
+
+  /** The value under another shape: cut where it is too long, padded with zeros where too short. */
+  fit(value: Value, inner: Shape): Value {
+    const { shape } = value.tensor;
+    if (shape.length === inner.length + 1 && shape.slice(1).every((dim, i) => dim === inner[i])) return value;
+    const size = inner.reduce<number>((product, dim) => product * Number(dim), 1);
+    let row = this.flat(value);
+    const width = widthOf(row);
+    if (width > size) row = this.writer.call("slice", [row, 1, 0, size], value.bound);
+    if (width < size) row = this.writer.call("pad", [row, 1, size - width, size], value.bound);
+    return inner.length === 1 ? row : this.reshaped(row, inner.map(Number));
+  }
+
+  /** An operand beside `other`: as it is where the two broadcast against each other. */
+  beside(value: Value, other: Value): Value {
+    const [mine, theirs] = [value.tensor.shape, other.tensor.shape];
+    const fits = mine.length === theirs.length && mine.every((dim, i) => dim === theirs[i] || (i > 0 && dim === 1));
+    return fits ? value : this.fit(value, theirs.slice(1));
+  }
+
+  parameter(name: string, shape: readonly number[], bound: number): Value {
+    this.writer.uses("glorot");
+    return this.writer.call("parameter", [name, shape, initializer], bound);
+  }
+}
+
+/** The start of a parameter says nothing here: tests give their own numbers. */
+const initializer = new Named("glorot", { kind: "glorot" });
+
+export function widthOf(value: Value): number {
+  return Number(value.tensor.shape[value.tensor.shape.length - 1]);
+}
+
+export type Rule = (step: StepInProgress, instruction: Instruction) => void;

@@ -1,0 +1,93 @@
+/**
+ * @file How near a run is to a place where its derivative jumps or a decision flips. There difference quotients mean
+ * nothing, and rounding to f32 may decide otherwise: a cell whose margin is under `leastMargin` is drawn again.
+ */
+import { at } from "../../compiler/graph/errors.ts";
+import type { Graph, Node } from "../../compiler/graph/graph.ts";
+import { type NdArray, stridesOf } from "../../compiler/graph/ndarray.ts";
+import { isActive, isLive } from "./flow.ts";
+
+export const leastMargin = 1e-3;
+
+/** Where inputs cannot move a value, only rounding can: exact ties stay exact, and others need this distance. */
+const leastFixedMargin = 1e-6;
+
+/** The distance of each element from its edge, or undefined for an op that has none. */
+function distances(node: Node, operands: readonly NdArray[]): Float64Array | undefined {
+  const [x, y] = operands;
+  if (x === undefined || x.dtype !== "f32") return undefined;
+  switch (node.op) {
+    case "less":
+    case "equal":
+    case "min":
+    case "max":
+      return x.data.map((value, i) => Math.abs(value - ((y ?? x).data[i] ?? 0)));
+    case "abs":
+      return x.data.map(Math.abs);
+    case "floor":
+      return x.data.map((value) => Math.abs(value - Math.round(value)));
+    case "cast":
+      if (node.attrs.dtype === "bool") return x.data.map(Math.abs);
+      // Truncation does not jump at 0.
+      return x.data.map((value) => Math.abs(Math.abs(value) - Math.max(1, Math.round(Math.abs(value)))));
+    case "reduceMax":
+      return gaps(x, node.attrs.axes);
+    default:
+      return undefined;
+  }
+}
+
+/** The largest element less the second largest, for each element of a maximum; infinite where there is but one. */
+function gaps(x: NdArray, axes: readonly number[]): Float64Array {
+  const groups = new Map<number, number[]>();
+  const strides = stridesOf(x.shape);
+  for (const [i, value] of x.data.entries()) {
+    const group = strides.reduce(
+      (sum, stride, axis) => (axes.includes(axis) ? sum : sum + (Math.floor(i / stride) % at(x.shape, axis)) * stride),
+      0,
+    );
+    groups.set(group, [...(groups.get(group) ?? []), value]);
+  }
+  return Float64Array.from([...groups.values()], (values) => {
+    const [first = 0, second] = values.sort((a, b) => b - a);
+    return second === undefined ? Number.POSITIVE_INFINITY : first - second;
+  });
+}
+
+/** Ops that are continuous: at their edge only the gradient jumps, and only where one flows. */
+const continuous = new Set(["min", "max", "abs", "reduceMax"]);
+
+/**
+ * The least margin of a graph without scans, from the values of its nodes on the inputs and on jittered ones: an
+ * element that both agree on cannot be moved by the inputs.
+ */
+export function marginOf(
+  graph: Graph,
+  moves: readonly boolean[],
+  values: readonly NdArray[],
+  jittered: readonly NdArray[],
+): number {
+  const live = isLive(graph);
+  const active = isActive(graph, moves);
+  let margin = Number.POSITIVE_INFINITY;
+  for (const [id, node] of graph.nodes.entries()) {
+    if (!live[id] || (continuous.has(node.op) && !active[id])) continue;
+    if (node.operands.length === 2 && node.operands[0] === node.operands[1]) continue;
+    const operands = node.operands.map((operand) => at(values, operand));
+    const here = distances(node, operands);
+    const there = distances(
+      node,
+      node.operands.map((operand) => at(jittered, operand)),
+    );
+    here?.forEach((distance, i) => {
+      if (distance !== there?.[i]) margin = Math.min(margin, distance);
+      else if (distance < leastFixedMargin && !isExactTie(node, operands, i, distance)) margin = 0;
+    });
+  }
+  return margin;
+}
+
+/** Copies of one value tie whatever the inputs are, and two zeros compare alike in any arithmetic. */
+function isExactTie(node: Node, operands: readonly NdArray[], i: number, distance: number): boolean {
+  return continuous.has(node.op) ? distance === 0 : operands.every(({ data }) => data[i] === 0);
+}

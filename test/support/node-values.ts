@@ -1,0 +1,58 @@
+/**
+ * @file The value of every node of a graph without scans, in float64 or with each result rounded to f32. The first is
+ * for looking inside (how near a comparison is to its edge), the second is an executor that stands for any device:
+ * what it cannot reach, no f32 device can be asked for.
+ */
+import { bindShape, type DimSizes } from "../../compiler/graph/dim.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import { type Graph, nodeAt } from "../../compiler/graph/graph.ts";
+import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { evaluateNode } from "../../compiler/ops/interpret.ts";
+import { specialize } from "../../compiler/passes/specialize.ts";
+import { unroll } from "../../compiler/passes/unroll.ts";
+import type { Executor } from "./executors.ts";
+
+/** Sizes of the graph's symbols, read off the shapes of its inputs. */
+export function sizesOf(graph: Graph, inputs: readonly NdArray[]): DimSizes {
+  const sizes: Record<string, number> = {};
+  for (const [i, id] of graph.inputs.entries()) {
+    const problem = bindShape(nodeAt(graph, id).aval.shape, at(inputs, i).shape, sizes);
+    if (problem !== undefined) throw new Error(`${graph.name}: ${problem}`);
+  }
+  return sizes;
+}
+
+/** The graph at the sizes of its inputs, without symbols and scans. */
+export function straightened(graph: Graph, inputs: readonly NdArray[]): Graph {
+  return unroll(specialize(graph, sizesOf(graph, inputs)));
+}
+
+/** Values of all nodes in order; `keep` is applied to each. */
+export function nodeValues(
+  graph: Graph,
+  inputs: readonly NdArray[],
+  keep: (value: NdArray) => NdArray = (value) => value,
+): NdArray[] {
+  const values: NdArray[] = [];
+  for (const [id, node] of graph.nodes.entries()) {
+    const place = graph.inputs.indexOf(id);
+    const operands = node.operands.map((operand) => at(values, operand));
+    values.push(keep(place < 0 ? evaluateNode(node, operands, {}) : at(inputs, place)));
+  }
+  return values;
+}
+
+function rounded(value: NdArray): NdArray {
+  return value.dtype === "f32" ? { ...value, data: value.data.map(Math.fround) } : value;
+}
+
+/** Unrolled, each result rounded to f32. */
+export const roundingExecutor: Executor = {
+  name: "interpreter that rounds to f32",
+  tolerance: 1e-4,
+  execute: async (graph, inputs) => {
+    const straight = straightened(graph, inputs);
+    const values = nodeValues(straight, inputs, rounded);
+    return straight.outputs.map((id) => at(values, id));
+  },
+};

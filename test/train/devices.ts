@@ -1,0 +1,36 @@
+/** @file The devices on which the tests of train/ run, each with the relative error that its arithmetic allows. */
+import type { Graph } from "../../compiler/graph/graph.ts";
+import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { type Device, openInterpreter } from "../../train/device.ts";
+
+export interface TestDevice {
+  readonly name: string;
+  readonly open: () => Promise<Device>;
+  /** Largest error, relative to the size of what is compared. */
+  readonly tolerance: number;
+}
+
+export const devices: readonly TestDevice[] = [
+  { name: "interpreter", open: async () => openInterpreter(), tolerance: 1e-12 },
+];
+
+/** Compiles and runs a graph once. */
+export async function runOnce(
+  device: Device,
+  graph: Graph,
+  inputs: Readonly<Record<string, NdArray>>,
+): Promise<NdArray[]> {
+  const executable = await device.compile(graph);
+  const outputs = executable.run(inputs);
+  const values = await Promise.all(outputs.map((output) => output.read()));
+  for (const output of outputs) output.destroy();
+  executable.destroy();
+  return values;
+}
+
+/** The largest difference, relative to the largest number of `expected` (at least 1e-6). */
+export function difference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
+  const scale = Math.max(1e-6, ...Array.from(expected, Math.abs));
+  return Math.max(0, ...Array.from(expected, (value, i) => Math.abs((actual[i] ?? Number.NaN) - value))) / scale;
+}

@@ -1,0 +1,80 @@
+/**
+ * @file The arena: all parameters one after the other in one flat f32 array. Gradients and optimizer slots have the
+ * same layout, so that an update is elementwise over a handful of buffers however many parameters there are.
+ */
+import type { ParameterTensors } from "../compiler/dsl/parameters.ts";
+import { formatShape, sameShape } from "../compiler/graph/dim.ts";
+import { UserError } from "../compiler/graph/errors.ts";
+import { type NdArray, sizeOfNumbers } from "../compiler/graph/ndarray.ts";
+import { concat, reshape, slice } from "../compiler/ops/views.ts";
+import type { Tensor } from "../compiler/trace/tensor.ts";
+
+export interface ArenaEntry {
+  readonly path: string;
+  readonly shape: readonly number[];
+  /** First element, and number of elements. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface Arena {
+  /** Number of elements in all. */
+  readonly size: number;
+  readonly entries: readonly ArenaEntry[];
+}
+
+/** Parameters in the order given, without gaps. */
+export function arenaOf(specs: readonly { readonly path: string; readonly shape: readonly number[] }[]): Arena {
+  let offset = 0;
+  const entries = specs.map(({ path, shape }) => {
+    const size = sizeOfNumbers(shape);
+    offset += size;
+    return { path, shape, offset: offset - size, size };
+  });
+  return { size: offset, entries };
+}
+
+/** The parameters as views of the flat tensor [size]. */
+export function unpack(flat: Tensor<"f32">, arena: Arena): ParameterTensors {
+  return Object.fromEntries(
+    arena.entries.map(({ path, shape, offset, size }) => [path, reshape(slice(flat, 0, offset, size), shape)]),
+  );
+}
+
+/** One flat tensor [size] of tensors by path. */
+export function pack(tensors: ParameterTensors, arena: Arena): Tensor<"f32"> {
+  return concat(
+    arena.entries.map(({ path, size }) => {
+      const tensor = tensors[path];
+      if (tensor === undefined) throw new UserError(`parameter ${path} is missing among those to pack`);
+      return reshape(tensor, [size]);
+    }),
+  );
+}
+
+export function unpackArray(flat: NdArray, arena: Arena): Record<string, NdArray> {
+  if (flat.data.length !== arena.size)
+    throw new UserError(`${flat.data.length} numbers do not fill ${arena.size} of parameters`);
+  return Object.fromEntries(
+    arena.entries.map(({ path, shape, offset, size }) => [
+      path,
+      { dtype: "f32", shape, data: flat.data.slice(offset, offset + size) } satisfies NdArray,
+    ]),
+  );
+}
+
+/** The reverse: every parameter of the arena must be there, in its shape, and no other. */
+export function packArrays(arrays: Readonly<Record<string, NdArray>>, arena: Arena): NdArray {
+  const known = new Set(arena.entries.map(({ path }) => path));
+  const stranger = Object.keys(arrays).find((path) => !known.has(path));
+  if (stranger !== undefined) throw new UserError(`the model has no parameter ${JSON.stringify(stranger)}`);
+  const data = new Float64Array(arena.size);
+  for (const { path, shape, offset } of arena.entries) {
+    const array = Object.hasOwn(arrays, path) ? arrays[path] : undefined;
+    if (array === undefined) throw new UserError(`parameter ${path} is missing`);
+    if (!sameShape(array.shape, shape))
+      throw new UserError(`parameter ${path} is ${formatShape(array.shape)}; the model expects ${formatShape(shape)}`);
+    data.set(array.data, offset);
+  }
+  return { dtype: "f32", shape: [arena.size], data };
+}

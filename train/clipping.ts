@@ -1,0 +1,19 @@
+/** @file Clipping by global norm: Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, algorithm 1. */
+import { square } from "../compiler/ops/composed.ts";
+import { add, div, max, mul, sqrt } from "../compiler/ops/elementwise.ts";
+import { sum } from "../compiler/ops/views.ts";
+import type { Tensor } from "../compiler/trace/tensor.ts";
+
+type Float = Tensor<"f32">;
+
+/** The Euclidean norm of all elements of all gradients together. */
+export function globalNorm(gradients: Float | readonly Float[]): Float {
+  const list: readonly Float[] = Array.isArray(gradients) ? gradients : [gradients as Float];
+  return sqrt(list.map((gradient) => sum(square(gradient))).reduce((total, part) => add(total, part)));
+}
+
+/** The gradient, scaled down to norm `limit` where its `norm` is above it, and unchanged otherwise. */
+export function clipByGlobalNorm(gradient: Float, norm: Float, limit: number): Float {
+  // limit / max(norm, limit) is exactly 1 below the limit and never divides by zero.
+  return mul(gradient, div(limit, max(norm, limit)));
+}

@@ -1,0 +1,45 @@
+/** @file Text as a sequence of symbols: Unicode code points, numbered in their order. */
+import { UserError } from "../../compiler/graph/errors.ts";
+import { type Batches, type BatchSizes, batchesOf } from "./batches.ts";
+
+export interface Vocabulary {
+  /** The character of each token. */
+  readonly characters: readonly string[];
+  /** A UserError names the first character that has no token. */
+  readonly encode: (text: string) => Int32Array;
+  readonly decode: (tokens: ArrayLike<number>) => string;
+}
+
+/** The characters that occur in a text, which must be of two kinds at least: of one kind there is nothing to learn. */
+export function vocabularyOf(text: string): Vocabulary {
+  const characters = [...new Set(text)].sort((a, b) => (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0));
+  if (characters.length === 0) throw new UserError("the text is empty; give one with some thousand characters");
+  if (characters.length === 1) {
+    throw new UserError(
+      `the text has only one kind of character, ${JSON.stringify(characters[0])}; there is nothing to learn from it`,
+    );
+  }
+  return vocabularyFrom(characters);
+}
+
+/** The vocabulary in which token i is `characters[i]`. */
+export function vocabularyFrom(characters: readonly string[]): Vocabulary {
+  const tokenOf = new Map(characters.map((character, token) => [character, token]));
+  return {
+    characters,
+    encode: (text) =>
+      Int32Array.from([...text], (character, position) => {
+        const token = tokenOf.get(character);
+        if (token !== undefined) return token;
+        throw new UserError(
+          `character ${JSON.stringify(character)} at position ${position} is none of the ${characters.length} that the model knows`,
+        );
+      }),
+    decode: (tokens) => Array.from(tokens, (token) => characters[token] ?? "\uFFFD").join(""),
+  };
+}
+
+/** Batches of tokens, i32 [T, B]; each target is the token that follows. */
+export function textBatches(tokens: ArrayLike<number>, sizes: BatchSizes): Batches {
+  return batchesOf({ name: "the text", entries: "characters", dtype: "i32", shape: [], data: tokens }, sizes);
+}

@@ -1,0 +1,104 @@
+/**
+ * @file The numbers with which parameters start. Every parameter draws from a stream of its own, named by its path, so
+ * that adding a layer changes no other layer's start. Results are rounded to f32, so that every device starts equal.
+ */
+import type { Initializer } from "../compiler/dsl/initializers.ts";
+import type { ParameterSpec } from "../compiler/dsl/parameters.ts";
+import { formatShape } from "../compiler/graph/dim.ts";
+import { at, UserError } from "../compiler/graph/errors.ts";
+import { type NdArray, sizeOfNumbers } from "../compiler/graph/ndarray.ts";
+import { checkSeed, type RandomStream, randomStream } from "./random.ts";
+
+/** One array for every parameter, by path. `seed` is a whole number below 2^32. */
+export function initialize(specs: readonly ParameterSpec[], seed: number): Record<string, NdArray> {
+  checkSeed(seed);
+  return Object.fromEntries(
+    specs.map(({ path, shape, initializer }) => {
+      const numbers = draw(initializer, shape, randomStream(seed, path), path);
+      return [path, { dtype: "f32", shape, data: numbers.map(Math.fround) } satisfies NdArray];
+    }),
+  );
+}
+
+function draw(init: Initializer, shape: readonly number[], random: RandomStream, path: string): Float64Array {
+  const fill = (next: () => number) => new Float64Array(sizeOfNumbers(shape)).map(next);
+  switch (init.kind) {
+    case "constant":
+      return fill(() => init.value);
+    case "normal":
+      return fill(() => random.normal() * init.deviation);
+    case "uniform":
+      return fill(() => init.low + (init.high - init.low) * random.uniform());
+    case "glorot": {
+      const { fanIn, fanOut } = fans(shape);
+      const limit = Math.sqrt(6 / (fanIn + fanOut));
+      return fill(() => limit * (2 * random.uniform() - 1));
+    }
+    case "orthogonal":
+      return orthogonalMatrix(shape, init.gain, random, path);
+    case "rows":
+      return drawRows(init.parts, shape, random, path);
+  }
+}
+
+/** Rows are inputs and columns are outputs; leading axes multiply both, and a vector is its own fan in and out. */
+function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
+  const width = shape[shape.length - 1] ?? 1;
+  const height = shape[shape.length - 2] ?? width;
+  const leading = sizeOfNumbers(shape.slice(0, -2));
+  return { fanIn: height * leading, fanOut: width * leading };
+}
+
+/**
+ * A matrix with orthonormal rows, or columns where there are more rows than columns: the Q of a normal matrix by
+ * modified Gram-Schmidt. R's diagonal is positive by construction, which makes Q uniform over all such matrices
+ * (Mezzadri 2007, arXiv:math-ph/0609050, section 5).
+ */
+function orthogonalMatrix(shape: readonly number[], gain: number, random: RandomStream, path: string): Float64Array {
+  if (shape.length !== 2)
+    throw new UserError(`parameter ${path} is ${formatShape(shape)}; an orthogonal start needs a matrix`);
+  const [rows, columns] = [at(shape, 0), at(shape, 1)];
+  const [count, length] = [Math.min(rows, columns), Math.max(rows, columns)];
+  const vectors = Array.from({ length: count }, () => new Float64Array(length).map(random.normal));
+  vectors.forEach((vector, i) => {
+    for (const earlier of vectors.slice(0, i)) {
+      const projection = dotProduct(vector, earlier);
+      for (let k = 0; k < length; k++) vector[k] = (vector[k] ?? 0) - projection * (earlier[k] ?? 0);
+    }
+    const norm = Math.sqrt(dotProduct(vector, vector));
+    for (let k = 0; k < length; k++) vector[k] = (vector[k] ?? 0) / norm;
+  });
+  const entry = (row: number, column: number) =>
+    rows <= columns ? at(vectors, row)[column] : at(vectors, column)[row];
+  return Float64Array.from(
+    { length: rows * columns },
+    (_, i) => gain * (entry(Math.floor(i / columns), i % columns) ?? 0),
+  );
+}
+
+function dotProduct(a: Float64Array, b: Float64Array): number {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) total += (a[i] ?? 0) * (b[i] ?? 0);
+  return total;
+}
+
+/** Blocks of rows, each with its own initializer (and its own fan): the kernel of concatenated operands. */
+function drawRows(
+  parts: readonly { readonly rows: number; readonly initializer: Initializer }[],
+  shape: readonly number[],
+  random: RandomStream,
+  path: string,
+): Float64Array {
+  const [rows = 0, ...rest] = shape;
+  const total = parts.reduce((sum, part) => sum + part.rows, 0);
+  if (total !== rows)
+    throw new UserError(`parameter ${path} is ${formatShape(shape)}; its initializers are for ${total} rows`);
+  const data = new Float64Array(sizeOfNumbers(shape));
+  let offset = 0;
+  for (const part of parts) {
+    const block = draw(part.initializer, [part.rows, ...rest], random, path);
+    data.set(block, offset);
+    offset += block.length;
+  }
+  return data;
+}

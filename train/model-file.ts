@@ -1,0 +1,240 @@
+/**
+ * @file Model files: a safetensors file whose tensors are the parameters by path, and whose metadata holds all else that
+ * using the model takes. The streaming step is stored as a graph, so a model of a cell somebody wrote goes on working
+ * when the cell's source is gone, and loading one never runs code.
+ *
+ *   format "cellgrad"   version "1"   kind "text" | "series"   cell   graph (see graph-json.ts)
+ *   sizes {units, layers, embed?}   parameters [path, …] in the order of the arena   vocabulary ["a", …] (text)
+ *   columns ["x", …] and normalisation {mean, deviation} (series)   training {steps, loss, …}         all as JSON
+ */
+import { formatShape, sameShape } from "../compiler/graph/dim.ts";
+import { at, UserError } from "../compiler/graph/errors.ts";
+import { type Aval, formatAval, type Graph, inputName } from "../compiler/graph/graph.ts";
+import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { type Arena, arenaOf } from "./arena.ts";
+import type { Normalisation } from "./data/series.ts";
+import { decodeGraph, encodeGraph } from "./graph-json.ts";
+import type { Network } from "./networks.ts";
+import { decodeTensors, encodeTensors } from "./safetensors.ts";
+import type { StreamSource } from "./stream.ts";
+import { streamingStep } from "./training-step.ts";
+
+const format = "cellgrad";
+const formatVersion = "1";
+
+/** What is told of a training run: numbers and short texts by name, such as steps, loss, valLoss, seed. */
+export type TrainingRecord = Readonly<Record<string, number | string>>;
+
+export interface SavedModel extends StreamSource {
+  readonly kind: "text" | "series";
+  /** (parameters, state/…, x) -> (state/…, output), B symbolic: what `createStream` takes. */
+  readonly graph: Graph;
+  readonly arena: Arena;
+  readonly parameters: Readonly<Record<string, NdArray>>;
+  readonly cell: string;
+  readonly units: number;
+  readonly layers: number;
+  readonly embed?: number;
+  /** Of text: the character of each token. */
+  readonly vocabulary?: readonly string[];
+  /** Of a series: the names of its features, and how they were normalised. */
+  readonly columns?: readonly string[];
+  readonly normalisation?: Normalisation;
+  readonly training?: TrainingRecord;
+}
+
+export type ModelDetails = Pick<SavedModel, "vocabulary" | "columns" | "normalisation" | "training">;
+
+/** A network with its numbers, ready to be written or streamed. */
+export function savedModel(
+  network: Network,
+  parameters: Readonly<Record<string, NdArray>>,
+  details: ModelDetails,
+): SavedModel {
+  const { graph, arena } = streamingStep(network);
+  const { cell, units, layers, embed } = network.config;
+  const sizes = { cell, units, layers, ...(embed === undefined ? {} : { embed }) };
+  return { kind: network.kind, graph, arena, parameters, ...sizes, ...details };
+}
+
+export function encodeModel(model: SavedModel): Uint8Array {
+  const { units, layers, embed, vocabulary, columns, normalisation, training } = model;
+  // JSON has no NaN, and a model is worth keeping even where a loss is not.
+  const told = Object.entries(training ?? {}).filter(
+    ([, value]) => typeof value === "string" || Number.isFinite(value),
+  );
+  const documents = {
+    sizes: { units, layers, embed },
+    parameters: model.arena.entries.map(({ path }) => path),
+    vocabulary,
+    columns,
+    normalisation,
+    training: training && Object.fromEntries(told),
+  };
+  const texts = Object.entries(documents).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, JSON.stringify(value)] as const],
+  );
+  return encodeTensors({
+    tensors: model.parameters,
+    metadata: {
+      format,
+      version: formatVersion,
+      kind: model.kind,
+      cell: model.cell,
+      ...Object.fromEntries(texts),
+      graph: encodeGraph(model.graph),
+    },
+  });
+}
+
+/** Reads a model; `name` is what messages call the file. Throws a UserError of one line where anything is wrong. */
+export function decodeModel(bytes: Uint8Array, name: string): SavedModel {
+  const { tensors, metadata } = decodeTensors(bytes, name);
+  try {
+    return readModel(tensors, metadata);
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(`${name} is not a usable model: ${error.message}`) : error;
+  }
+}
+
+function readModel(tensors: Readonly<Record<string, NdArray>>, metadata: Readonly<Record<string, string>>): SavedModel {
+  const fields = new Fields(metadata);
+  if (fields.text("format") !== format) throw new UserError("its metadata does not say that cellgrad wrote it");
+  const version = fields.text("version") ?? "none";
+  if (version !== formatVersion) {
+    throw new UserError(
+      `it has version ${JSON.stringify(version.slice(0, 20))}; this release reads version ${formatVersion}`,
+    );
+  }
+  const kind = fields.text("kind");
+  if (kind !== "text" && kind !== "series") throw new UserError("its kind is neither text nor series");
+  const sizes = fields.read("sizes", "units, layers and perhaps embed", isSizes);
+  const paths = fields.read("parameters", "a list of different names", isNames);
+  const arena = arenaOf(paths.map((path) => ({ path, shape: shapeOf(path, tensors) })));
+  if (paths.length !== Object.keys(tensors).length)
+    throw new UserError(`it has ${Object.keys(tensors).length} tensors for ${paths.length} parameters`);
+  const { width, details } = kind === "text" ? textDetails(fields) : seriesDetails(fields);
+  const graph = decodeGraph(fields.text("graph") ?? "", ["B"]);
+  checkSignature(graph, kind, arena, width);
+  const training = fields.optional("training", "a record of numbers and texts", isTrainingRecord);
+  const cell = fields.text("cell") ?? "";
+  return { kind, graph, arena, parameters: tensors, cell, ...sizes, ...details, ...(training && { training }) };
+}
+
+/** What a kind of model knows of its symbols or values, and the width of its output. */
+interface KindDetails {
+  readonly width: number;
+  readonly details: ModelDetails;
+}
+
+function textDetails(fields: Fields): KindDetails {
+  const vocabulary = fields.read("vocabulary", "a list of different characters", isVocabulary);
+  return { width: vocabulary.length, details: { vocabulary } };
+}
+
+function seriesDetails(fields: Fields): KindDetails {
+  const columns = fields.read("columns", "a list of texts", isTexts);
+  const width = columns.length;
+  const expected = `${width} means and deviations above 0`;
+  const normalisation = fields.optional("normalisation", expected, isNormalisation);
+  if (normalisation !== undefined && normalisation.mean.length !== width) damaged("normalisation", expected);
+  return { width, details: { columns, ...(normalisation && { normalisation }) } };
+}
+
+/** The metadata, of which nothing is believed. */
+class Fields {
+  readonly #metadata: Readonly<Record<string, string>>;
+
+  constructor(metadata: Readonly<Record<string, string>>) {
+    this.#metadata = metadata;
+  }
+
+  text(key: string): string | undefined {
+    return Object.hasOwn(this.#metadata, key) ? this.#metadata[key] : undefined;
+  }
+
+  read<T>(key: string, expected: string, is: (value: unknown) => value is T): T {
+    let value: unknown;
+    try {
+      value = JSON.parse(this.text(key) ?? "");
+    } catch {
+      return damaged(key, expected);
+    }
+    return is(value) ? value : damaged(key, expected);
+  }
+
+  optional<T>(key: string, expected: string, is: (value: unknown) => value is T): T | undefined {
+    return this.text(key) === undefined ? undefined : this.read(key, expected, is);
+  }
+}
+
+function damaged(key: string, expected: string): never {
+  throw new UserError(`its ${key} is missing or damaged; expected ${expected}`);
+}
+
+/** The graph must take and give what a stream feeds and reads, and nothing else. */
+function checkSignature(graph: Graph, kind: "text" | "series", arena: Arena, width: number): void {
+  const inputs = new Map(graph.inputs.map((id) => [inputName(graph, id), at(graph.nodes, id).aval]));
+  const outputs = graph.outputs.map((id) => at(graph.nodes, id).aval);
+  const state = [...inputs].filter(([name]) => name.startsWith("state/"));
+  const expect = (what: string, aval: Aval | undefined, dtype: string, shape: Aval["shape"]) => {
+    if (aval?.dtype === dtype && sameShape(aval.shape, shape)) return;
+    const found = aval === undefined ? "missing" : formatAval(aval);
+    throw new UserError(`${what} of its graph is ${found}; expected ${dtype}${formatShape(shape)}`);
+  };
+  expect("input parameters", inputs.get("parameters"), "f32", [arena.size]);
+  expect("input x", inputs.get("x"), kind === "text" ? "i32" : "f32", kind === "text" ? ["B"] : ["B", width]);
+  if (inputs.size !== state.length + 2 || graph.inputs.length !== inputs.size || outputs.length !== state.length + 1)
+    throw new UserError("the inputs and outputs of its graph are not those of a streaming step");
+  for (const [i, [name, aval]] of state.entries()) {
+    if (aval.shape[0] !== "B" || aval.shape.slice(1).some((dim) => typeof dim !== "number"))
+      throw new UserError(`input ${JSON.stringify(name)} of its graph is ${formatAval(aval)}; expected [B, …]`);
+    expect(`output ${i}`, outputs[i], "f32", aval.shape);
+  }
+  expect(`output ${state.length}`, outputs[state.length], "f32", ["B", width]);
+}
+
+function shapeOf(path: string, tensors: Readonly<Record<string, NdArray>>): readonly number[] {
+  const tensor = Object.hasOwn(tensors, path) ? tensors[path] : undefined;
+  if (tensor === undefined) throw new UserError(`parameter ${JSON.stringify(path.slice(0, 60))} is missing`);
+  if (tensor.dtype !== "f32") throw new UserError(`parameter ${JSON.stringify(path)} is ${tensor.dtype}; expected f32`);
+  return tensor.shape;
+}
+
+interface Sizes {
+  readonly units: number;
+  readonly layers: number;
+  readonly embed?: number;
+}
+
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "string");
+
+const isNames = (value: unknown): value is readonly string[] => isTexts(value) && new Set(value).size === value.length;
+
+const isVocabulary = (value: unknown): value is readonly string[] =>
+  isNames(value) && value.every((character) => [...character].length === 1);
+
+const isNumbers = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every(Number.isFinite);
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) > 0;
+
+const isSizes = (value: unknown): value is Sizes =>
+  isRecord(value) &&
+  isCount(value.units) &&
+  isCount(value.layers) &&
+  (value.embed === undefined || isCount(value.embed)) &&
+  Object.keys(value).every((key) => ["units", "layers", "embed"].includes(key));
+
+const isNormalisation = (value: unknown): value is Normalisation =>
+  isRecord(value) &&
+  isNumbers(value.mean) &&
+  isNumbers(value.deviation) &&
+  value.mean.length === value.deviation.length &&
+  value.deviation.every((deviation) => deviation > 0);
+
+const isTrainingRecord = (value: unknown): value is TrainingRecord =>
+  isRecord(value) && Object.values(value).every((item) => typeof item === "string" || Number.isFinite(item));

@@ -1,0 +1,203 @@
+/**
+ * @file Networks around a cell: what comes in is embedded or taken as it is, goes through stacked recurrent layers, and
+ * a dense head makes of the last layer's outputs what the loss wants. Each network exists in two forms with the same
+ * parameters: over a whole sequence (for training) and as one step (for use afterwards).
+ *
+ * Batch `B` and time `T` are symbols. State is a record such as `layers/0/h`, each [B, ...the cell's own shape].
+ */
+import { type Cell, type CellDefinition, scan } from "../compiler/dsl/cell.ts";
+import { dense, embedding } from "../compiler/dsl/dense.ts";
+import { type Model, model } from "../compiler/dsl/model.ts";
+import { type ParameterSpec, scope } from "../compiler/dsl/parameters.ts";
+import type { Shape } from "../compiler/graph/dim.ts";
+import { UserError } from "../compiler/graph/errors.ts";
+import type { Aval } from "../compiler/graph/graph.ts";
+import type { Tensor } from "../compiler/trace/tensor.ts";
+import { crossEntropy, meanSquaredError } from "./losses.ts";
+
+type Float = Tensor<"f32">;
+export type NetworkState = Readonly<Record<string, Float>>;
+
+export interface NetworkResult {
+  /** Logits or predicted values, with the leading axes of x. */
+  readonly output: Float;
+  readonly state: NetworkState;
+}
+
+/** What a network was made from, for those who show or save it. */
+export interface NetworkConfig {
+  readonly cell: string;
+  readonly units: number;
+  readonly layers: number;
+  /** Width of the embedding; text only. */
+  readonly embed?: number;
+  /** Width of the output: size of the vocabulary, or number of features. */
+  readonly outputs: number;
+}
+
+/** The model of `run` on x and a state. */
+export type RecurrentModel = Model<[x: Tensor, state: NetworkState], NetworkResult>;
+
+export interface Network {
+  readonly kind: "text" | "series";
+  readonly config: NetworkConfig;
+  readonly layers: readonly Cell[];
+  readonly specs: readonly ParameterSpec[];
+  /** Over a sequence: x is `x`, the output [T, B, outputs]. */
+  readonly model: RecurrentModel;
+  /** One step: x is `stepX`, the output [B, outputs]. */
+  readonly stepModel: RecurrentModel;
+  readonly x: Aval;
+  readonly stepX: Aval;
+  readonly targets: Aval;
+  /** Shape of each state without the batch. */
+  readonly stateShapes: Readonly<Record<string, readonly number[]>>;
+  /** The scalar that training makes small. */
+  readonly loss: (output: Float, targets: Tensor) => Float;
+}
+
+export interface LanguageModelOptions<Names extends string> {
+  readonly cell: CellDefinition<Names>;
+  readonly units: number;
+  readonly layers: number;
+  /** Number of symbols. */
+  readonly vocabulary: number;
+  /** Width of the embedding. */
+  readonly embed: number;
+}
+
+/** Next-symbol model: x is i32 [T, B] tokens, the output f32 [T, B, vocabulary] logits of the token that follows. */
+export function languageModel<Names extends string>(options: LanguageModelOptions<Names>): Network {
+  const { vocabulary, embed } = options;
+  checkCount("vocabulary", vocabulary);
+  checkCount("embed", embed);
+  return network({
+    ...stackOf(options),
+    kind: "text",
+    embed,
+    outputs: vocabulary,
+    encode: (x) => embedding("embedding", x as Tensor<"i32">, vocabulary, embed),
+    x: { dtype: "i32", shape: [] },
+    targets: { dtype: "i32", shape: [] },
+    loss: (output, targets) => crossEntropy(output, targets as Tensor<"i32">),
+  });
+}
+
+export interface SeriesModelOptions<Names extends string> {
+  readonly cell: CellDefinition<Names>;
+  readonly units: number;
+  readonly layers: number;
+  /** Numbers per time step. */
+  readonly features: number;
+}
+
+/** Next-value model: x is f32 [T, B, features], the output f32 [T, B, features] what follows each step. */
+export function seriesModel<Names extends string>(options: SeriesModelOptions<Names>): Network {
+  const { features } = options;
+  checkCount("features", features);
+  return network({
+    ...stackOf(options),
+    kind: "series",
+    outputs: features,
+    encode: (x) => x as Float,
+    x: { dtype: "f32", shape: [features] },
+    targets: { dtype: "f32", shape: [features] },
+    loss: (output, targets) => meanSquaredError(output, targets as Float),
+  });
+}
+
+function stackOf<Names extends string>(options: { cell: CellDefinition<Names>; units: number; layers: number }) {
+  checkCount("layers", options.layers);
+  // An instance for each layer: weights of its own. States are read by the names each cell lists, whatever they are.
+  const layers = Array.from({ length: options.layers }, () => options.cell(options.units) as unknown as Cell);
+  return { cell: options.cell.cellName, units: options.units, layers };
+}
+
+/** What a network is made of. `x` and `targets` are those of one time step, without the batch. */
+export interface NetworkParts {
+  readonly kind: "text" | "series";
+  readonly cell: string;
+  readonly units: number;
+  readonly layers: readonly Cell[];
+  readonly embed?: number;
+  readonly outputs: number;
+  /** What the first layer reads, [..., width], of x. */
+  readonly encode: (x: Tensor) => Float;
+  readonly x: Aval;
+  readonly targets: Aval;
+  readonly loss: (output: Float, targets: Tensor) => Float;
+}
+
+/** A network of given layers. A cell instance that appears twice among them has one set of weights and two states. */
+export function network(parts: NetworkParts): Network {
+  const { layers, x, targets } = parts;
+  const over = (leading: Shape, aval: Aval): Aval => ({ dtype: aval.dtype, shape: [...leading, ...aval.shape] });
+  const sequence = model("network", (x: Tensor, state: NetworkState) =>
+    throughLayers(parts, x, state, (cell, input, initial) => scan(cell, input, { initial })),
+  );
+  const step = model("step", (x: Tensor, state: NetworkState) =>
+    throughLayers(parts, x, state, (cell, input, initial) => {
+      const { output, state } = cell.step(input, initial);
+      return { outputs: output, state };
+    }),
+  );
+  const stateShapes = Object.fromEntries(
+    layers.flatMap((cell, i) =>
+      Object.entries(cell.stateShapes).map(([name, shape]) => [`layers/${i}/${name}`, knownShape(cell, name, shape)]),
+    ),
+  );
+  const stepX = over(["B"], x);
+  const stateAvals = Object.fromEntries(
+    Object.entries(stateShapes).map(([name, shape]) => [name, { dtype: "f32", shape: ["B", ...shape] } satisfies Aval]),
+  );
+  return {
+    kind: parts.kind,
+    config: {
+      cell: parts.cell,
+      units: parts.units,
+      layers: layers.length,
+      ...(parts.embed === undefined ? {} : { embed: parts.embed }),
+      outputs: parts.outputs,
+    },
+    layers,
+    specs: step.specs(stepX, stateAvals),
+    model: sequence,
+    stepModel: step,
+    x: over(["T", "B"], x),
+    stepX,
+    targets: over(["T", "B"], targets),
+    stateShapes,
+    loss: parts.loss,
+  };
+}
+
+/** Runs one layer over what it is given: a sequence, or one step. */
+type Advance = (
+  cell: Cell,
+  input: Float,
+  state: NetworkState,
+) => { readonly outputs: Float; readonly state: NetworkState };
+
+function throughLayers(parts: NetworkParts, x: Tensor, state: NetworkState, advance: Advance): NetworkResult {
+  let hidden = parts.encode(x);
+  const after: Record<string, Float> = {};
+  for (const [i, cell] of parts.layers.entries()) {
+    const own = Object.keys(cell.stateShapes).map((name) => [name, state[`layers/${i}/${name}`]] as const);
+    const result = scope(`layers/${i}`, () => advance(cell, hidden, Object.fromEntries(own) as NetworkState));
+    for (const [name, tensor] of Object.entries(result.state)) after[`layers/${i}/${name}`] = tensor;
+    hidden = result.outputs;
+  }
+  return { output: dense("head", hidden, parts.outputs), state: after };
+}
+
+function knownShape(cell: Cell, name: string, shape: Shape): readonly number[] {
+  return shape.map((dim) => {
+    if (typeof dim === "number") return dim;
+    throw new UserError(`${cell.name}: state ${name} has an axis ${dim}; the axes of a state are whole numbers`);
+  });
+}
+
+function checkCount(what: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1)
+    throw new UserError(`${what} must be a whole number above 0, got ${value}`);
+}

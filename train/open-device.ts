@@ -1,0 +1,29 @@
+/** @file Opens a device by choice: a GPU, a software adapter, or the interpreter. */
+import { compileProgram } from "../compiler/compile.ts";
+import { GpuContext } from "../runtime/context.ts";
+import type { Device } from "../runtime/device.ts";
+import type { DeviceChoice } from "../runtime/host.ts";
+import { LoadedProgram } from "../runtime/loaded-program.ts";
+import { openInterpreter } from "./device.ts";
+
+export interface OpenDeviceOptions {
+  /** "auto" takes a GPU where there is one and a software adapter otherwise; "cpu" is the float64 interpreter. */
+  readonly device?: DeviceChoice | "cpu";
+}
+
+/** Opens a device. Rejects with a DeviceUnavailableError that says what to do where there is none of that kind. */
+export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
+  const choice = options.device ?? "auto";
+  if (choice === "cpu") return openInterpreter();
+  const context = await GpuContext.open(choice);
+  return {
+    kind: context.host.kind,
+    name: context.host.name,
+    compile: async (graph, compileOptions = {}) => {
+      const loaded = await LoadedProgram.load(context, compileProgram(graph, compileOptions));
+      return { graph, run: (inputs) => loaded.run(inputs), destroy: () => loaded.destroy() };
+    },
+    upload: (value) => context.upload(value),
+    destroy: () => context.destroy(),
+  };
+}

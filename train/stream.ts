@@ -1,0 +1,193 @@
+/**
+ * @file A trained network outside training: one time step after another, with the state on the device in between, and
+ * the two uses that are made of it, sampling text and forecasting a series.
+ */
+import { evaluateShape } from "../compiler/graph/dim.ts";
+import { at, InternalError, UserError } from "../compiler/graph/errors.ts";
+import { type Graph, inputName } from "../compiler/graph/graph.ts";
+import { type NdArray, ndarray, zeros } from "../compiler/graph/ndarray.ts";
+import { type Arena, packArrays } from "./arena.ts";
+import { denormalise, type Normalisation, normalise } from "./data/series.ts";
+import type { Vocabulary } from "./data/text.ts";
+import type { Device, DeviceArray } from "./device.ts";
+import type { Network } from "./networks.ts";
+import { type RandomStream, randomStream } from "./random.ts";
+import { streamingStep } from "./training-step.ts";
+
+/** The state between two steps, by the names of the graph's inputs. */
+export type StreamState = Readonly<Record<string, DeviceArray>>;
+
+/** A graph (parameters, state/…, x) -> (state/…, output), and what lies where in its parameters. */
+export interface StreamSource {
+  readonly graph: Graph;
+  readonly arena: Arena;
+}
+
+export interface Stream {
+  /** Number of rows that go side by side. */
+  readonly batch: number;
+  /**
+   * One time step: x is [batch] tokens, or [batch, features] values; the output is [batch, …]. Without a state it goes
+   * on from the step before (zeros at first) and keeps the new state as its own; with one, that state is left as it is
+   * and the next one belongs to the caller, who destroys it after use.
+   */
+  readonly step: (
+    x: NdArray,
+    state?: StreamState,
+  ) => Promise<{ readonly output: NdArray; readonly state: StreamState }>;
+  /** Zeros; they belong to the caller. */
+  readonly initialState: () => StreamState;
+  /** The next step without a state starts at zeros again. */
+  readonly reset: () => void;
+  readonly destroy: () => void;
+}
+
+/** `source` is a network, or the step graph of a model that was read from a file. */
+export async function createStream(
+  device: Device,
+  source: Network | StreamSource,
+  parameters: Readonly<Record<string, NdArray>>,
+  { batch = 1 }: { readonly batch?: number } = {},
+): Promise<Stream> {
+  if (!Number.isInteger(batch) || batch < 1) throw new UserError(`batch must be a whole number above 0, got ${batch}`);
+  const { graph, arena } = "graph" in source ? source : streamingStep(source);
+  const executable = await device.compile(graph);
+  const weights = device.upload(packArrays(parameters, arena));
+  const names = graph.inputs.map((id) => inputName(graph, id)).filter((name) => name.startsWith("state/"));
+  const shapes = new Map(graph.inputs.map((id) => [inputName(graph, id), at(graph.nodes, id).aval.shape]));
+  let own: StreamState | undefined;
+  const initialState = (): StreamState =>
+    Object.fromEntries(
+      names.map((name) => [name, device.upload(zeros(evaluateShape(shapes.get(name) ?? [], { B: batch })))]),
+    );
+  const reset = () => {
+    if (own !== undefined) destroyState(own);
+    own = undefined;
+  };
+  return {
+    batch,
+    initialState,
+    reset,
+    step: async (x, state) => {
+      if (x.shape[0] !== batch) throw new UserError(`x is [${x.shape.join(", ")}]; expected ${batch} rows`);
+      const before = state ?? own ?? initialState();
+      const outputs = executable.run({ parameters: weights, ...before, x });
+      const after = Object.fromEntries(names.map((name, i) => [name, at(outputs, i)]));
+      if (state === undefined) {
+        destroyState(before);
+        own = after;
+      }
+      const result = at(outputs, names.length);
+      const output = await result.read();
+      result.destroy();
+      return { output, state: after };
+    },
+    destroy: () => {
+      reset();
+      weights.destroy();
+      executable.destroy();
+    },
+  };
+}
+
+export function destroyState(state: StreamState): void {
+  for (const array of Object.values(state)) array.destroy();
+}
+
+/** Feeds rows from zeros until the caller stops; each is asked for when the output of the one before has been used. */
+async function* outputsOf(stream: Stream, next: (output: NdArray | undefined) => NdArray) {
+  let state = stream.initialState();
+  let output: NdArray | undefined;
+  try {
+    for (;;) {
+      const result = await stream.step(next(output), state);
+      destroyState(state);
+      ({ output, state } = result);
+      yield output;
+    }
+  } finally {
+    destroyState(state);
+  }
+}
+
+export interface SampleOptions {
+  readonly stream: Stream;
+  readonly vocabulary: Vocabulary;
+  /** What the text goes on from; a line break (or the first character, where there is none) if it is empty. */
+  readonly prompt?: string;
+  /** Number of characters. */
+  readonly length: number;
+  /** Logits are divided by it; 0 always takes the most likely character. 1 by default. */
+  readonly temperature?: number;
+  /** 0 by default. */
+  readonly seed?: number;
+}
+
+/** Yields the characters that follow the prompt, one by one; the stream must have batch 1. */
+export async function* sampleText(options: SampleOptions): AsyncGenerator<string> {
+  const { stream, vocabulary, prompt = "", length, temperature = 1, seed = 0 } = options;
+  if (!Number.isInteger(length) || length < 0)
+    throw new UserError(`length must be a whole number, 0 or more, got ${length}`);
+  if (!(temperature >= 0 && temperature < Number.POSITIVE_INFINITY))
+    throw new UserError(`temperature is ${temperature}; expected a number, 0 or more`);
+  const random = randomStream(seed, "sample");
+  const start = vocabulary.characters.includes("\n") ? "\n" : at(vocabulary.characters, 0);
+  const tokens = [...vocabulary.encode(prompt === "" ? start : prompt)];
+  const end = tokens.length + length;
+  let steps = 0;
+  const next = () => ndarray([1], [at(tokens, steps++)], "i32");
+  if (length === 0) return;
+  for await (const logits of outputsOf(stream, next)) {
+    if (steps < tokens.length) continue;
+    const token = drawToken(logits.data, temperature, random);
+    tokens.push(token);
+    yield at(vocabulary.characters, token);
+    if (tokens.length === end) return;
+  }
+}
+
+/** One draw from softmax(logits / temperature). */
+function drawToken(logits: Float64Array, temperature: number, random: RandomStream): number {
+  if (!logits.every(Number.isFinite)) throw new UserError("the model's logits are not finite; its weights are damaged");
+  const top = logits.reduce((a, b) => Math.max(a, b));
+  if (temperature === 0) return logits.indexOf(top);
+  const weights = logits.map((logit) => Math.exp((logit - top) / temperature));
+  let left = random.uniform() * weights.reduce((a, b) => a + b, 0);
+  for (const [token, weight] of weights.entries()) {
+    left -= weight;
+    if (left < 0) return token;
+  }
+  return logits.indexOf(top);
+}
+
+export interface ForecastOptions {
+  readonly stream: Stream;
+  /** The series so far: a row of features for each time step, in its own units. */
+  readonly values: readonly (readonly number[])[];
+  /** Number of rows to add. */
+  readonly horizon: number;
+  /** That of the training; without it the model reads and writes the values as they are. */
+  readonly normalisation?: Normalisation;
+}
+
+/** The rows that follow: each prediction is fed back as the next value. The stream must have batch 1. */
+export async function forecast({ stream, values, horizon, normalisation }: ForecastOptions): Promise<number[][]> {
+  if (!Number.isInteger(horizon) || horizon < 1)
+    throw new UserError(`horizon must be a whole number above 0, got ${horizon}`);
+  if (values.length === 0) throw new UserError("forecast: there are no values to go on from");
+  const toModel = (row: readonly number[]) => (normalisation === undefined ? row : normalise(row, normalisation));
+  const predictions: number[][] = [];
+  let steps = 0;
+  const outputs = outputsOf(stream, (output) => {
+    const row = steps < values.length ? toModel(at(values, steps)) : output?.data;
+    if (row === undefined) throw new InternalError("a forecast step has neither a value nor a prediction");
+    steps += 1;
+    return ndarray([1, row.length], row);
+  });
+  for await (const { data } of outputs) {
+    if (steps < values.length) continue;
+    predictions.push([...(normalisation === undefined ? data : denormalise(data, normalisation))]);
+    if (predictions.length === horizon) break;
+  }
+  return predictions;
+}

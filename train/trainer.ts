@@ -1,0 +1,240 @@
+/**
+ * @file The trainer keeps parameters, optimizer slots and carried state on a device and enqueues one training step per
+ * batch. Nothing is read back but three numbers a step, and those arrive later: callers keep a few steps in flight.
+ */
+import type { Shape } from "../compiler/graph/dim.ts";
+import { at, InternalError, UserError } from "../compiler/graph/errors.ts";
+import { type NdArray, scalar, zeros } from "../compiler/graph/ndarray.ts";
+import { packArrays, unpackArray } from "./arena.ts";
+import type { Batch } from "./data/batches.ts";
+import type { Device, DeviceArray, Executable } from "./device.ts";
+import { initialize } from "./initialize.ts";
+import type { Network } from "./networks.ts";
+import { adam, type Optimizer } from "./optimizers.ts";
+import { evaluationStep, type StepGraph, type TrainingStep, trainingStep } from "./training-step.ts";
+
+export interface TrainerOptions {
+  /** A whole number below 2^32: one seed gives one run. 0 by default. */
+  readonly seed?: number;
+  /** Adam by default. */
+  readonly optimizer?: Optimizer;
+  /** 0.001 by default. */
+  readonly learningRate?: number;
+  /** Largest global norm of the gradient; not clipped where it is undefined. */
+  readonly clipNorm?: number | undefined;
+}
+
+export interface StepResult {
+  /** 1 for the first call of `step`. */
+  readonly step: number;
+  /** Of this batch, before the update. */
+  readonly loss: number;
+  /** Global norm of the gradient before clipping. */
+  readonly gradientNorm: number;
+  /** Whether the update was applied. Once it was not, no later step is, and the last good weights stay. */
+  readonly finite: boolean;
+  /** Where `finite` is false: the first value that was not finite, and the step at which. */
+  readonly firstBad?: "loss" | "gradient norm";
+  readonly firstBadStep?: number;
+}
+
+export interface Trainer {
+  readonly network: Network;
+  /** Enqueues at once; the promise resolves when the numbers are back. The first step of a trainer is always fresh. */
+  readonly step: (batch: Batch) => Promise<StepResult>;
+  /** Mean loss over batches (each weighted by its targets), state carried from one to the next, without training. */
+  readonly evaluate: (batches: Iterable<Batch>) => Promise<number>;
+  readonly parameters: () => Promise<Record<string, NdArray>>;
+  /** Starts anew from these weights: slots, step count and carried state are as in a new trainer, a halt is over. */
+  readonly setParameters: (parameters: Readonly<Record<string, NdArray>>) => void;
+  learningRate: number;
+  readonly destroy: () => void;
+}
+
+export async function createTrainer(device: Device, network: Network, options: TrainerOptions = {}): Promise<Trainer> {
+  const { seed = 0, optimizer = adam(), learningRate = 1e-3, clipNorm } = options;
+  if (clipNorm !== undefined && !(clipNorm > 0 && clipNorm < Number.POSITIVE_INFINITY))
+    throw new UserError(`clipNorm is ${clipNorm}; expected a number above 0`);
+  const step = trainingStep(network, { optimizer, clipNorm });
+  const executable = await device.compile(step.graph, { donate: step.donate });
+  const trainer = new DeviceTrainer(device, network, step, executable, checkedRate(learningRate));
+  trainer.setParameters(initialize(network.specs, seed));
+  return trainer;
+}
+
+type Held = Record<string, DeviceArray>;
+
+class DeviceTrainer implements Trainer {
+  readonly network: Network;
+  readonly #device: Device;
+  readonly #step: TrainingStep;
+  readonly #executable: Executable;
+  /** Everything a step replaces, by the name of its input; the carried state is there once a batch has told its B. */
+  #held: Held = {};
+  #rate: number;
+  #batch: number | undefined;
+  #count = 0;
+  #last: Promise<StepResult | undefined> = Promise.resolve(undefined);
+  #evaluation: { readonly step: StepGraph; readonly executable: Promise<Executable> } | undefined;
+
+  constructor(device: Device, network: Network, step: TrainingStep, executable: Executable, rate: number) {
+    this.network = network;
+    this.#device = device;
+    this.#step = step;
+    this.#executable = executable;
+    this.#rate = rate;
+  }
+
+  get learningRate(): number {
+    return this.#rate;
+  }
+
+  set learningRate(value: number) {
+    this.#rate = checkedRate(value);
+  }
+
+  setParameters = (parameters: Readonly<Record<string, NdArray>>): void => {
+    const packed = packArrays(parameters, this.#step.arena);
+    for (const array of Object.values(this.#held)) array.destroy();
+    const slots = this.#step.slots.map((name) => [name, this.#device.upload(zeros([this.#step.arena.size]))] as const);
+    this.#held = {
+      parameters: this.#device.upload(packed),
+      ...Object.fromEntries(slots),
+      step: this.#device.upload(scalar(0)),
+      halted: this.#device.upload(scalar(0, "bool")),
+    };
+    this.#batch = undefined;
+    this.#last = Promise.resolve(undefined);
+  };
+
+  step = (batch: Batch): Promise<StepResult> => {
+    const size = checkedBatch(this.network, batch);
+    if (batch.fresh || this.#batch === undefined) this.#startState(size);
+    else if (size !== this.#batch) {
+      throw new UserError(
+        `a batch of ${size} rows follows one of ${this.#batch}, whose state cannot be carried on; give it fresh: true`,
+      );
+    }
+    const outputs = this.#executable.run({
+      ...this.#held,
+      learningRate: scalar(this.#rate),
+      x: batch.x,
+      targets: batch.targets,
+    });
+    this.#held = Object.fromEntries(
+      Object.entries(this.#step.donate).map(([name, index]) => [name, at(outputs, index)]),
+    );
+    this.#count += 1;
+    this.#last = this.#result(this.#count, at(outputs, this.#step.outputs.metrics ?? -1), this.#last);
+    return this.#last as Promise<StepResult>;
+  };
+
+  async #result(step: number, metrics: DeviceArray, earlier: Promise<StepResult | undefined>): Promise<StepResult> {
+    const numbers = await metrics.read();
+    metrics.destroy();
+    const before = await earlier;
+    const [loss, gradientNorm, applied] = numbers.data as unknown as readonly [number, number, number];
+    if (applied === 1) return { step, loss, gradientNorm, finite: true };
+    if (before?.firstBad !== undefined && before.firstBadStep !== undefined) {
+      const { firstBad, firstBadStep } = before;
+      return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep };
+    }
+    const firstBad = Number.isFinite(loss) ? "gradient norm" : "loss";
+    return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep: step };
+  }
+
+  #startState(size: number): void {
+    for (const name of this.#step.state) this.#held[name]?.destroy();
+    Object.assign(this.#held, zeroStates(this.#device, this.network.stateShapes, size));
+    this.#batch = size;
+  }
+
+  evaluate = async (batches: Iterable<Batch>): Promise<number> => {
+    this.#evaluation ??= this.#compileEvaluation();
+    const { step } = this.#evaluation;
+    const executable = await this.#evaluation.executable;
+    let state: Held = {};
+    let size: number | undefined;
+    const losses: Promise<readonly [loss: number, count: number]>[] = [];
+    for (const batch of batches) {
+      const rows = checkedBatch(this.network, batch);
+      if (batch.fresh || rows !== size) {
+        for (const array of Object.values(state)) array.destroy();
+        state = zeroStates(this.#device, this.network.stateShapes, rows);
+        size = rows;
+      }
+      const parameters = this.#held.parameters;
+      if (parameters === undefined) throw new InternalError("the trainer holds no parameters");
+      const outputs = executable.run({ parameters, ...state, x: batch.x, targets: batch.targets });
+      state = Object.fromEntries(Object.entries(step.donate).map(([name, index]) => [name, at(outputs, index)]));
+      const loss = at(outputs, step.outputs.loss ?? -1);
+      losses.push(readScalar(loss).then((value) => [value, batch.targets.data.length]));
+      // A few in flight keep the device busy; more would only hold memory.
+      await losses[losses.length - 4];
+    }
+    for (const array of Object.values(state)) array.destroy();
+    const all = await Promise.all(losses);
+    const count = all.reduce((total, [, n]) => total + n, 0);
+    if (count === 0) throw new UserError("evaluate: there is no batch to evaluate; hold out more");
+    return all.reduce((total, [loss, n]) => total + loss * n, 0) / count;
+  };
+
+  #compileEvaluation() {
+    const step = evaluationStep(this.network);
+    return { step, executable: this.#device.compile(step.graph, { donate: step.donate }) };
+  }
+
+  parameters = async (): Promise<Record<string, NdArray>> => {
+    const flat = this.#held.parameters;
+    if (flat === undefined) throw new InternalError("the trainer holds no parameters");
+    return unpackArray(await flat.read(), this.#step.arena);
+  };
+
+  destroy = (): void => {
+    for (const array of Object.values(this.#held)) array.destroy();
+    this.#held = {};
+    this.#executable.destroy();
+    void this.#evaluation?.executable.then((executable) => executable.destroy());
+  };
+}
+
+/** Zeros [B, …] for every state, by the name of its input. */
+export function zeroStates(device: Device, shapes: Readonly<Record<string, Shape>>, batch: number): Held {
+  return Object.fromEntries(
+    Object.entries(shapes).map(([name, shape]) => [
+      `state/${name}`,
+      device.upload(zeros([batch, ...shape.map(Number)])),
+    ]),
+  );
+}
+
+async function readScalar(array: DeviceArray): Promise<number> {
+  const { data } = await array.read();
+  array.destroy();
+  return data[0] ?? Number.NaN;
+}
+
+/** Number of rows of a batch that fits the network. */
+function checkedBatch(network: Network, { x, targets }: Batch): number {
+  const [steps = 0, rows = 0] = x.shape;
+  if (steps < 1 || rows < 1)
+    throw new UserError(`x is [${x.shape.join(", ")}]; a batch needs a step and a row at least`);
+  if (network.kind === "text") {
+    checkTokens("x", x, network.config.outputs);
+    checkTokens("targets", targets, network.config.outputs);
+  }
+  return rows;
+}
+
+/** A token that is none would silently read the last row of the embedding. */
+export function checkTokens(name: string, { data }: NdArray, vocabulary: number): void {
+  const stranger = data.find((token) => !(Number.isInteger(token) && token >= 0 && token < vocabulary));
+  if (stranger !== undefined)
+    throw new UserError(`${name} holds token ${stranger}; expected whole numbers from 0 to ${vocabulary - 1}`);
+}
+
+function checkedRate(value: number): number {
+  // Above this the rate itself would be infinite in f32.
+  if (!(value > 0 && value < 3.4e38)) throw new UserError(`the learning rate is ${value}; expected a number above 0`);
+  return value;
+}
