@@ -12,8 +12,16 @@ const cache = fileURLToPath(new URL("../node_modules/.cache/jiti", import.meta.u
 async function loadCli() {
   if (!existsSync(source)) return import("../dist/cli/main.js");
   const { createJiti } = await import("jiti");
-  return createJiti(import.meta.url, { fsCache: cache }).import(source);
+  // Without their comments, statements stay on the lines on which they were written, and errors name those.
+  const transformOptions = { babel: { comments: false } };
+  return createJiti(import.meta.url, { fsCache: cache, transformOptions }).import(source);
 }
+
+// Whoever reads the output may stop before its end, as `head` does.
+process.stdout.on("error", (error) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
 
 const { main } = await loadCli();
 // Not process.exit(): what is still being written to a pipe would be cut off.

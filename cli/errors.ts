@@ -33,8 +33,10 @@ export function complaintOf(error: unknown): Complaint {
 }
 
 /** "error: unknown option '--step'\n(Did you mean --steps?)" on one line, with the way to the help. */
-function commanderLine({ message }: CommanderError): string {
-  return `${oneLine(message.replace(/^error: /, ""))}; --help lists what there is`;
+function commanderLine({ message, code }: CommanderError): string {
+  // `help` of a command that does not exist has no message of its own.
+  const text = code === "commander.help" ? "unknown command" : oneLine(message.replace(/^error: /, ""));
+  return `${text.replace(/\.$/, "")}; --help lists what there is`;
 }
 
 export function oneLine(text: string): string {

@@ -11,7 +11,11 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 export function watchInterrupt(): Interrupt {
   let requested = false;
   const onSignal = () => {
-    if (requested) process.exit(ExitCode.interrupted);
+    if (requested) {
+      // A progress bar hides the cursor while it is shown.
+      if (process.stderr.isTTY) process.stderr.write("\u001b[?25h");
+      process.exit(ExitCode.interrupted);
+    }
     requested = true;
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);

@@ -13,7 +13,8 @@ export async function main(argv: readonly string[], streams: Streams = process):
   };
   try {
     const program = createProgram({ streams, version: await packageVersion(), finish });
-    await program.parseAsync(argv, { from: "user" });
+    if (argv.length === 0) program.outputHelp();
+    else await program.parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
     // Help and version end the parsing by throwing.

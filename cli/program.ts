@@ -35,8 +35,6 @@ export function createProgram({ streams, version, finish }: Invocation): Command
       writeErr: () => {},
       outputError: () => {},
     });
-  program.action(() => program.outputHelp());
-
   program
     .command("train")
     .argument("<file>", "a text in UTF-8, or a numeric series (.csv or .tsv: a row for each time step)")

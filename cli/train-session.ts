@@ -24,8 +24,10 @@ export interface SessionResult {
   /** Held-out losses; none where the data is too short to hold some out. */
   readonly before: number | undefined;
   readonly after: number | undefined;
-  /** None where no step was made: nothing was learned that is worth a file. */
+  /** None where no step was good: nothing was learned that is worth a file. */
   readonly model: SavedModel | undefined;
+  /** The step whose weights the model has. */
+  readonly kept: number;
 }
 
 /** Largest global norm of a gradient: what recurrent networks are commonly clipped to. */
@@ -40,27 +42,40 @@ export async function trainSession(options: SessionOptions): Promise<SessionResu
   try {
     const before = await heldOutLoss(trainer, task);
     const run = await steps(trainer, options, () => interrupt.requested);
-    if (run.steps === 0) return { run, before, after: undefined, model: undefined };
-    // Whoever interrupts does not want to wait.
-    const after = run.interrupted ? undefined : await heldOutLoss(trainer, task);
+    const { kept, after } = run.fault ? await lastGood(trainer, task, run) : await lastMade(trainer, task, run);
+    if (kept === 0) return { run, before, after, kept, model: undefined };
     const { vocabulary, columns, normalisation } = task;
     const model = savedModel(task.network, await trainer.parameters(), {
       ...(vocabulary && { vocabulary }),
       ...(columns && { columns }),
       ...(normalisation && { normalisation }),
-      training: {
-        steps: run.steps,
-        loss: run.loss,
-        ...(after !== undefined && { valLoss: after }),
-        seed,
-        learningRate,
-      },
+      training: { steps: kept, loss: run.loss, ...(after !== undefined && { valLoss: after }), seed, learningRate },
     });
-    return { run, before, after, model };
+    return { run, before, after, kept, model };
   } finally {
     interrupt.dispose();
     trainer.destroy();
   }
+}
+
+interface Kept {
+  /** The step that made the weights which the trainer now holds. */
+  readonly kept: number;
+  readonly after: number | undefined;
+}
+
+async function lastMade(trainer: Trainer, task: Task, { steps, interrupted }: RunResult): Promise<Kept> {
+  // Whoever interrupts does not want to wait.
+  return { kept: steps, after: interrupted || steps === 0 ? undefined : await heldOutLoss(trainer, task) };
+}
+
+/** After a fault: the weights that the guard kept, where they are good, or else the last that were. */
+async function lastGood(trainer: Trainer, task: Task, run: RunResult): Promise<Kept> {
+  const after = run.steps === 0 ? undefined : await heldOutLoss(trainer, task);
+  if (after !== undefined && Number.isFinite(after)) return { kept: run.steps, after };
+  if (run.lastGood === undefined) return { kept: 0, after: undefined };
+  trainer.setParameters(await run.lastGood.weights);
+  return { kept: run.lastGood.step, after: await heldOutLoss(trainer, task) };
 }
 
 async function steps(

@@ -1,5 +1,12 @@
-/** @file The loop over training steps: batches in, a report a step out, and why it ended. */
+/**
+ * @file The loop over training steps: batches in, a report a step out, and why it ended.
+ *
+ * The guard on the device keeps the weights that a bad step found, but those may be what made it bad: an update too large
+ * shows only in the next loss. So the loop keeps copies of weights from time to time, and a copy counts as good once the
+ * step after it had a finite loss.
+ */
 import { setImmediate } from "node:timers/promises";
+import type { NdArray } from "../index.ts";
 import type { Batch } from "../train/data/batches.ts";
 import type { StepResult, Trainer } from "../train/trainer.ts";
 
@@ -27,14 +34,27 @@ export interface RunResult {
   readonly seconds: number;
   readonly tokensPerSecond: number;
   readonly interrupted: boolean;
-  /** The value that first was not finite, such as "the loss is NaN". The weights are those of the step before. */
+  /** The value that first was not finite, such as "the loss is NaN". The trainer holds the weights that the step found. */
   readonly fault?: { readonly step: number; readonly value: string };
+  /** The last weights that are known to give a finite loss. */
+  readonly lastGood?: Snapshot;
+}
+
+export interface Snapshot {
+  /** The step that made these weights. */
+  readonly step: number;
+  readonly weights: Promise<Record<string, NdArray>>;
 }
 
 /** Steps that are enqueued before the oldest is read back: the device never waits for the host. */
 const IN_FLIGHT = 4;
 /** Speed is shown over this many steps. */
 const WINDOW = 20;
+
+/** Copies are taken after steps 1, 2, 4, 8, 16, 32 and then every 64: runs that fail do so early, or at any time. */
+function isSnapshotStep(step: number): boolean {
+  return step % 64 === 0 || (step < 64 && Number.isInteger(Math.log2(step)));
+}
 
 export async function runTraining(options: RunOptions): Promise<RunResult> {
   const { trainer, steps, report, isInterrupted } = options;
@@ -43,6 +63,8 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
   const pending: { readonly result: Promise<StepResult>; readonly tokens: number }[] = [];
   let [done, loss, tokens] = [0, Number.NaN, 0];
   let fault: RunResult["fault"];
+  const snapshots: Snapshot[] = [];
+  let lastGood: Snapshot | undefined;
 
   const settle = async () => {
     const oldest = pending.shift();
@@ -53,6 +75,7 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
       return;
     }
     [done, loss] = [result.step, result.loss];
+    if (snapshots[0]?.step === done - 1) lastGood = snapshots.shift();
     tokens += oldest.tokens;
     finished.push({ at: performance.now(), tokens });
     if (finished.length > WINDOW) finished.shift();
@@ -66,9 +89,11 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
     if (isInterrupted()) break;
     const batch = batches.next().value;
     pending.push({ result: trainer.step(batch), tokens: (batch.x.shape[0] ?? 0) * (batch.x.shape[1] ?? 0) });
+    if (isSnapshotStep(step)) snapshots.push({ step, weights: trainer.parameters() });
     if (pending.length >= IN_FLIGHT) await settle();
   }
   while (pending.length > 0) await settle();
+  await Promise.all(snapshots.map(({ weights }) => weights));
 
   const seconds = Math.max(1e-3, rounded((performance.now() - started) / 1000));
   return {
@@ -78,6 +103,7 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
     tokensPerSecond: rounded(tokens / seconds),
     interrupted: fault === undefined && done < steps,
     ...(fault && { fault }),
+    ...(lastGood && { lastGood }),
   };
 }
 

@@ -55,6 +55,8 @@ async function loadModule(path: string): Promise<Record<string, unknown>> {
     moduleCache: false,
     fsCache: false,
     interopDefault: false,
+    // Without their comments, statements stay on the lines on which they were written, and errors name those.
+    transformOptions: { babel: { comments: false } },
   });
   try {
     return await jiti.import<Record<string, unknown>>(file);

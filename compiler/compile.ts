@@ -2,6 +2,11 @@
  * @file The compiler's table of contents: a graph goes through the passes in this order and is lowered to a program.
  */
 import type { Graph } from "./graph/graph.ts";
+import { removeDead } from "./passes/dead.ts";
+import { hoist } from "./passes/hoist.ts";
+import { simplify } from "./passes/simplify.ts";
+import { sink } from "./passes/sink.ts";
+import { splitProducts } from "./passes/split-products.ts";
 import { type LowerOptions, lower } from "./plan/lower.ts";
 import type { Program } from "./plan/program.ts";
 
@@ -13,7 +18,22 @@ export interface Pass {
 }
 
 /** Graph to graph, in order. Every pass keeps values to 1e-12 in the interpreter. */
-export const passes: readonly Pass[] = [];
+export const passes: readonly Pass[] = [
+  { name: "simplify", about: "drop additions of 0 and products with 1", run: simplify },
+  { name: "dead", about: "drop what no output needs, in and out of loops", run: removeDead },
+  { name: "split products", about: "concat(a, b)·W becomes a·W_a + b·W_b", run: splitProducts },
+  {
+    name: "hoist",
+    about: "products that wait for no carry move before the loop, over all time steps at once",
+    run: hoist,
+  },
+  { name: "sink", about: "products that no carry waits for, and sums over time, move behind the loop", run: sink },
+  {
+    name: "clean up",
+    about: "simplify and drop what the moves left behind",
+    run: (graph) => removeDead(simplify(graph)),
+  },
+];
 
 export interface CompileTrace {
   readonly pass: string;

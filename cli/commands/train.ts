@@ -45,7 +45,7 @@ export async function train(file: string, options: TrainCommandOptions, streams:
     const result = await trainSession({ task, device, steps, learningRate, seed, json, streams });
     const saved = await save(result, output);
     if (json) jsonLine(streams.stdout, summary(result, device.name, saved));
-    else say(outcome(result, task));
+    else if (result.kept > 0) say(outcome(result, task));
     if (result.run.fault !== undefined) throw new UserError(faultLine(result, saved));
     if (saved !== undefined) say(`saved ${saved}; use it with: ${nextCommand(task, saved, file)}`);
     if (!result.run.interrupted) return ExitCode.ok;
@@ -70,7 +70,7 @@ async function save({ model }: SessionResult, output: ModelOutput | undefined): 
   return output.path;
 }
 
-function summary({ run, before, after }: SessionResult, device: string, saved: string | undefined): object {
+function summary({ run, before, after, kept }: SessionResult, device: string, saved: string | undefined): object {
   return {
     done: true,
     steps: run.steps,
@@ -82,7 +82,7 @@ function summary({ run, before, after }: SessionResult, device: string, saved: s
     device,
     out: saved ?? null,
     ...(run.interrupted && { interrupted: true }),
-    ...(run.fault && { stopped: run.fault }),
+    ...(run.fault && { stopped: { ...run.fault, kept } }),
   };
 }
 
@@ -92,14 +92,14 @@ function outcome({ run, before, after }: SessionResult, task: Task): string {
   return `held-out loss ${before.toFixed(3)} -> ${after.toFixed(3)} ${task.lossUnit} (${work})`;
 }
 
-function faultLine({ run }: SessionResult, saved: string | undefined): string {
+function faultLine({ run, kept: good }: SessionResult, saved: string | undefined): string {
   const { step, value } = run.fault ?? { step: 0, value: "" };
-  const kept = run.steps === 0 ? "no step was good, so no model was written" : keptAs(run.steps, saved);
+  const kept = good === 0 ? "no step before it was good, so no model was written" : keptAs(good, saved);
   return `step ${step}: ${value}; training stopped, ${kept}. A smaller --lr often helps`;
 }
 
-function interruptLine({ run }: SessionResult, saved: string | undefined): string {
-  return `cellgrad: interrupted, ${run.steps === 0 ? "before the first step was done" : keptAs(run.steps, saved)}`;
+function interruptLine({ kept }: SessionResult, saved: string | undefined): string {
+  return `cellgrad: interrupted, ${kept === 0 ? "before the first step was done" : keptAs(kept, saved)}`;
 }
 
 function keptAs(step: number, saved: string | undefined): string {

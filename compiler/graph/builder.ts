@@ -28,7 +28,7 @@ export class GraphBuilder {
     for (const id of operands) {
       if (id >= this.#nodes.length) throw new InternalError(`${op} in ${this.name} reads node ${id} before it exists`);
     }
-    const key = `${op}(${operands.join(",")})${JSON.stringify(attrs, withoutSites)}`;
+    const key = `${op}(${operands.join(",")})${JSON.stringify(attrs, identity)}`;
     const known = this.#interned.get(key);
     if (known !== undefined) return known;
     const id = this.#push(op, operands, attrs, aval, site);
@@ -67,6 +67,9 @@ export class GraphBuilder {
   }
 }
 
-function withoutSites(key: string, value: unknown): unknown {
+/** Sites are no part of a node's identity; numbers that JSON would merge (NaN and infinities, 0 and -0) are. */
+function identity(key: string, value: unknown): unknown {
+  if (Object.is(value, -0)) return "-0";
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   return key === "sites" ? undefined : value;
 }

@@ -4,7 +4,7 @@
  */
 import type { Site } from "../graph/graph.ts";
 
-const ownFolders = ["compiler", "runtime", "shaders", "train", "cli"];
+const ownFolders = ["bin", "compiler", "runtime", "shaders", "train", "cli"];
 const libraryRoot = import.meta.url.replace(/compiler\/trace\/site\.[jt]s$/, "").replace(/^file:\/\//, "");
 
 let inherited: Site | undefined;
@@ -38,6 +38,8 @@ export function callSite(): Site | undefined {
     const file = (place[1] ?? "").replace(/^file:\/\//, "");
     if (file.startsWith("node:") || ownFolders.some((folder) => file.startsWith(`${libraryRoot}${folder}/`))) continue;
     const short = file.startsWith(libraryRoot) ? file.slice(libraryRoot.length) : file;
+    // Installed packages that call into the library (command line parsers, test runners) wrote no op.
+    if (short.includes("node_modules/")) continue;
     return `${short}:${place[2]}:${place[3]}`;
   }
   return undefined;

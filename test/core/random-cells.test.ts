@@ -22,7 +22,7 @@ import { jittered, relativeError } from "../support/compare.ts";
 import { Coverage } from "../support/coverage.ts";
 import { executors, interpreter } from "../support/executors.ts";
 import { leastMargin, marginOf } from "../support/margins.ts";
-import { nodeValues, roundingExecutor } from "../support/node-values.ts";
+import { nodeValues, roundingExecutor, stoppedValues } from "../support/node-values.ts";
 import { buildCell } from "../support/random-cell.ts";
 
 const seed = Number(process.env.CELLGRAD_SEED ?? 1997);
@@ -33,7 +33,8 @@ const devices = [roundingExecutor, ...executors.filter((executor) => executor !=
 async function unsuitable(cell: Prepared): Promise<string | undefined> {
   const { straightLoss: graph, inputs, moving } = cell;
   const values = nodeValues(graph, inputs);
-  const moved = nodeValues(graph, jittered(inputs, moving, cell.cell.plan.seed));
+  const nearby = jittered(inputs, moving, cell.cell.plan.seed);
+  const moved = [nodeValues(graph, nearby), stoppedValues(graph, nearby, values)];
   if (marginOf(graph, moving, values, moved) < leastMargin) return "near a kink or a comparison's edge";
   const [, ...rounded] = await roundingExecutor.execute(cell.gradient, inputs);
   const lost = relativeError(rounded, cell.gradients, cell.scale);

@@ -7,7 +7,7 @@ import { interpret, traceGraph, verify } from "../../index.ts";
 import { type CellGraphs, chosen, merged } from "./cell-graphs.ts";
 import { jittered, norm, relativeError } from "./compare.ts";
 import type { Executor } from "./executors.ts";
-import { sizesOf } from "./node-values.ts";
+import { nodeValues, sizesOf, stoppedValues } from "./node-values.ts";
 import { buildCell } from "./random-cell.ts";
 import { generator } from "./random-data.ts";
 
@@ -58,8 +58,9 @@ function product(a: readonly NdArray[], b: readonly NdArray[]): { sum: number; l
 
 /** Reverse mode against the loss itself: central differences of fourth order, the best of several steps. */
 export function gradientIsDifferenceQuotient(cell: Prepared): void {
-  const { inputs, moving, loss, gradients, value } = cell;
+  const { inputs, moving, straightLoss, gradients, value } = cell;
   const start = chosen(inputs, moving);
+  const before = nodeValues(straightLoss, inputs);
   for (const seed of [1, 2]) {
     const along = direction(cell, seed);
     const lossAt = (distance: number) => {
@@ -67,7 +68,7 @@ export function gradientIsDifferenceQuotient(cell: Prepared): void {
         ...array,
         data: array.data.map((number, k) => number + distance * (at(along, i).data[k] ?? 0)),
       }));
-      return numberOf(interpret(loss, merged(inputs, moving, moved))[0]);
+      return numberOf(stoppedValues(straightLoss, merged(inputs, moving, moved), before)[at(straightLoss.outputs, 0)]);
     };
     const quotient = (h: number) => (8 * (lossAt(h) - lossAt(-h)) - (lossAt(2 * h) - lossAt(-2 * h))) / (12 * h);
     const { sum, length } = product(gradients, along);

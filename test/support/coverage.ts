@@ -42,6 +42,8 @@ export class Coverage {
     const opsWhere = (flags: readonly boolean[]) =>
       new Set(graph.nodes.filter((_, id) => at(flags, id)).map(({ op }) => String(op)));
     for (const op of opsWhere(live)) this.#row(op).forward++;
+    // Gone where sizes are known.
+    if (contains(cell.loss, "dimSize")) this.#row("dimSize").forward++;
     for (const op of opsWhere(active)) this.#row(op).backward++;
     for (const name of cell.functions) if (name in composed) this.#row(`${name} (composed)`).forward++;
     for (const depth of scanDepths(cell.loss, () => true)) this.#row(scanNames[depth] ?? "").forward++;
@@ -72,6 +74,10 @@ export class Coverage {
       ...(backward === 0 && hasBackward(name) ? [`${name} backward`] : []),
     ]);
   }
+}
+
+function contains(graph: Graph, op: OpName): boolean {
+  return graph.nodes.some((node) => node.op === op || (node.op === "scan" && contains(node.attrs.body, op)));
 }
 
 const scanNames = ["scan", "scan in a scan"];

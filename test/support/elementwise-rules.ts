@@ -1,5 +1,5 @@
 /** @file Random instructions that compute element by element. */
-import type { Instruction, Rule, StepInProgress } from "./instructions.ts";
+import { type Instruction, type Rule, type StepInProgress, widthOf } from "./instructions.ts";
 import type { DslName, Value } from "./source-writer.ts";
 
 /** Unary functions that accept every number, with the bound of the result from that of the operand. */
@@ -11,7 +11,6 @@ const unary: Readonly<Partial<Record<DslName, (bound: number) => number>>> = {
   tanh: () => 1,
   sigmoid: () => 1,
   softplus: (b) => b + 1,
-  floor: (b) => b + 1,
   relu: (b) => b,
   elu: (b) => Math.max(b, 1),
   gelu: (b) => b,
@@ -79,7 +78,7 @@ const where: Rule = (step, { a, b, c, n }) => {
   const x = step.pick(a);
   const [y, z] = [step.fit(step.pick(b), x.tensor.shape.slice(1)), step.beside(step.pick(c), x)];
   let condition = compared(step, y, n % 2 === 0 ? z : 0.25, n);
-  const variant = n % 5;
+  const variant = Math.floor(n / 2) % 5;
   if (variant === 1) condition = writer.call("and", [condition, compared(step, x, -1, n + 1)], 1);
   if (variant === 2) condition = writer.call("or", [writer.call("not", [condition], 1), compared(step, x, 1, n)], 1);
   if (variant === 3) condition = writer.call("and", [writer.call("finite", [x], 1), condition], 1);
@@ -94,10 +93,20 @@ const truth: Rule = (step, { a, n }) => {
   step.push(step.writer.call("mul", [chosen, x], x.bound));
 };
 
+/** Two columns: each element may lie near a whole number, and the more there are the more cells are drawn again. */
+function few(step: StepInProgress, value: Value): Value {
+  return widthOf(step.flat(value)) > 2 ? step.fit(value, [2]) : value;
+}
+
+const floor: Rule = (step, { a }) => {
+  const x = few(step, step.pick(a));
+  step.push(step.writer.call("floor", [x], x.bound + 1));
+};
+
 /** Whole numbers: arithmetic that wraps around, and back. No gradient flows. */
 const integers: Rule = (step, { a, b, n }) => {
   const { writer } = step;
-  const x = step.limited(step.pick(a), 32);
+  const x = few(step, step.limited(step.pick(a), 32));
   const y = step.limited(step.beside(step.pick(b), x), 32);
   const unsigned = n % 3 === 0;
   const whole = (value: Value): Value =>
@@ -173,7 +182,9 @@ export const elementwiseRules: readonly Rule[] = [
   binary("max", Math.max),
   div,
   where,
+  where,
   truth,
+  floor,
   integers,
   dropout,
   counted,

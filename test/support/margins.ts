@@ -58,14 +58,14 @@ function gaps(x: NdArray, axes: readonly number[]): Float64Array {
 const continuous = new Set(["min", "max", "abs", "reduceMax"]);
 
 /**
- * The least margin of a graph without scans, from the values of its nodes on the inputs and on jittered ones: an
- * element that both agree on cannot be moved by the inputs.
+ * The least margin of a graph without scans, from the values of its nodes on the inputs and in runs on jittered ones:
+ * an element on which all agree cannot be moved by the inputs.
  */
 export function marginOf(
   graph: Graph,
   moves: readonly boolean[],
   values: readonly NdArray[],
-  jittered: readonly NdArray[],
+  jittered: readonly (readonly NdArray[])[],
 ): number {
   const live = isLive(graph);
   const active = isActive(graph, moves);
@@ -75,12 +75,14 @@ export function marginOf(
     if (node.operands.length === 2 && node.operands[0] === node.operands[1]) continue;
     const operands = node.operands.map((operand) => at(values, operand));
     const here = distances(node, operands);
-    const there = distances(
-      node,
-      node.operands.map((operand) => at(jittered, operand)),
+    const moved = jittered.map((run) =>
+      distances(
+        node,
+        node.operands.map((operand) => at(run, operand)),
+      ),
     );
     here?.forEach((distance, i) => {
-      if (distance !== there?.[i]) margin = Math.min(margin, distance);
+      if (moved.some((there) => there?.[i] !== distance)) margin = Math.min(margin, distance);
       else if (distance < leastFixedMargin && !isExactTie(node, operands, i, distance)) margin = 0;
     });
   }

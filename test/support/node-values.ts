@@ -27,19 +27,24 @@ export function straightened(graph: Graph, inputs: readonly NdArray[]): Graph {
   return unroll(specialize(graph, sizesOf(graph, inputs)));
 }
 
-/** Values of all nodes in order; `keep` is applied to each. */
+/** Values of all nodes in order; what `keep` makes of each goes on. */
 export function nodeValues(
   graph: Graph,
   inputs: readonly NdArray[],
-  keep: (value: NdArray) => NdArray = (value) => value,
+  keep: (value: NdArray, id: number) => NdArray = (value) => value,
 ): NdArray[] {
   const values: NdArray[] = [];
   for (const [id, node] of graph.nodes.entries()) {
     const place = graph.inputs.indexOf(id);
     const operands = node.operands.map((operand) => at(values, operand));
-    values.push(keep(place < 0 ? evaluateNode(node, operands, {}) : at(inputs, place)));
+    values.push(keep(place < 0 ? evaluateNode(node, operands, {}) : at(inputs, place), id));
   }
   return values;
+}
+
+/** As `nodeValues`, with everything that a gradient is stopped at as it was in `before`: what a gradient sees. */
+export function stoppedValues(graph: Graph, inputs: readonly NdArray[], before: readonly NdArray[]): NdArray[] {
+  return nodeValues(graph, inputs, (now, id) => (at(graph.nodes, id).op === "stopGradient" ? at(before, id) : now));
 }
 
 function rounded(value: NdArray): NdArray {

@@ -235,6 +235,7 @@ export const structuralRules: readonly Rule[] = [
   reduction("sum", (count, bound) => count * bound),
   reduction("mean", (_, bound) => bound),
   reduction("reduceMax", (_, bound) => bound),
+  reduction("reduceMax", (_, bound) => bound),
   alongAxis("softmax", () => 1),
   alongAxis("logSoftmax", (bound) => 2 * bound + 3),
   batchMean,

@@ -1,0 +1,71 @@
+/**
+ * @file Work that does not wait for the carries leaves the loop before it starts: x_t·W becomes one product over
+ * [time × batch] rows, and what is the same in every step is computed once.
+ */
+import { type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { Inlined } from "../ops/inline.ts";
+import { bodyInputs, emitScan } from "../ops/scan.ts";
+import { entryOf, type TableOp } from "../ops/table.ts";
+import { Frame, within } from "../trace/frame.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { LoopValues } from "./loop-values.ts";
+import { demand, neededNodes, rewriteGraph } from "./rewrite.ts";
+
+export function hoist(graph: Graph): Graph {
+  return rewriteGraph(graph, () => ({ scan: hoistFromScan }));
+}
+
+function hoistFromScan(node: ScanNode, _: NodeId, operands: readonly Tensor[]): readonly Tensor[] {
+  const attrs = { ...node.attrs, body: hoist(node.attrs.body) };
+  const { body } = attrs;
+  const values = new LoopValues(attrs, operands);
+  const invariants: NodeId[] = [];
+  const products: NodeId[] = [];
+  for (const id of [...neededNodes(body)].sort((a, b) => a - b)) {
+    if (nodeAt(body, id).op === "input") continue;
+    if (values.isInvariant(id)) {
+      if (isWork(body, id)) invariants.push(id);
+    } else if (nodeAt(body, id).op === "dot" && values.canStack(id)) products.push(id);
+  }
+  const outer = {
+    invariants: invariants.map((id) => values.invariant(id)),
+    products: products.map((id) => values.stacked(id)),
+  };
+  const inputs = bodyInputs(attrs);
+  const inner = withInputs(body, [...inputs.consts, ...invariants, ...inputs.carries, ...inputs.xs, ...products]);
+  const given = { consts: operands.slice(0, attrs.consts), rest: operands.slice(attrs.consts) };
+  const results = emitScan({ ...attrs, body: inner, consts: attrs.consts + invariants.length }, [
+    ...given.consts,
+    ...outer.invariants,
+    ...given.rest,
+    ...outer.products,
+  ]);
+  return [...results.carries, ...results.ys];
+}
+
+/** Views and plain numbers cost nothing, inside as outside. */
+function isWork(body: Graph, id: NodeId): boolean {
+  const node = nodeAt(body, id);
+  if (node.op === "scan") return false;
+  if (node.op === "result") return true;
+  const { kind } = entryOf(node.op as TableOp);
+  return (kind === "elementwise" && node.aval.shape.length > 0) || kind === "reduction" || kind === "contraction";
+}
+
+/** A body in which some of its values come in as inputs. */
+function withInputs(body: Graph, inputs: readonly NodeId[]): Graph {
+  const frame = new Frame(body.name);
+  return within(frame, () => {
+    const inlined = new Inlined();
+    const ids = inputs.map((id) => {
+      const node = nodeAt(body, id);
+      const tensor = frame.input(node.op === "input" ? inputName(body, id) : `outside${id}`, node.aval);
+      inlined.tensors.set(id, tensor);
+      return tensor.id;
+    });
+    return frame.finish(
+      ids,
+      body.outputs.map((id) => demand(body, id, inlined)),
+    );
+  });
+}

@@ -1,0 +1,129 @@
+/**
+ * @file What of a loop's body can be computed for all steps at once, outside: the vocabulary of the passes that move
+ * work out of loops. A value [..] of one step becomes a value [T, ..] of all.
+ */
+import { type Dim, mulDims } from "../graph/dim.ts";
+import { at } from "../graph/errors.ts";
+import { type Graph, type NodeId, nodeAt, type ScanAttrs } from "../graph/graph.ts";
+import { dot } from "../ops/contractions.ts";
+import { emitNode, Inlined } from "../ops/inline.ts";
+import { bodyInputs } from "../ops/scan.ts";
+import { entryOf, type TableOp } from "../ops/table.ts";
+import { broadcastAxes, reshape } from "../ops/views.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { demand } from "./rewrite.ts";
+
+export class LoopValues {
+  readonly attrs: ScanAttrs;
+  readonly #operands: readonly Tensor[];
+  readonly #dependsOnCarry: ReadonlySet<NodeId>;
+  readonly #dependsOnXs: ReadonlySet<NodeId>;
+  readonly #invariants = new Inlined();
+  readonly #xs: readonly NodeId[];
+  readonly #stacked = new Map<NodeId, Tensor>();
+
+  constructor(attrs: ScanAttrs, operands: readonly Tensor[]) {
+    this.attrs = attrs;
+    this.#operands = operands;
+    const { consts, carries, xs } = bodyInputs(attrs);
+    this.#xs = xs;
+    this.#dependsOnCarry = dependents(attrs.body, carries);
+    this.#dependsOnXs = dependents(attrs.body, xs);
+    consts.forEach((id, i) => {
+      this.#invariants.tensors.set(id, at(operands, i));
+    });
+  }
+
+  /** The same in every step: it depends on consts alone. */
+  isInvariant(id: NodeId): boolean {
+    return !this.#dependsOnCarry.has(id) && !this.#dependsOnXs.has(id);
+  }
+
+  /** An invariant value, outside of the loop. */
+  invariant(id: NodeId): Tensor {
+    return demand(this.attrs.body, id, this.#invariants);
+  }
+
+  /** The outer tensor that a per-step input is a row of. */
+  xsOperand(id: NodeId): Tensor | undefined {
+    const i = this.#xs.indexOf(id);
+    return i < 0 ? undefined : at(this.#operands, this.attrs.consts + this.attrs.carries + i);
+  }
+
+  /** Whether a value can be computed for all steps at once: it does not depend on carries, and its ops can be stacked. */
+  canStack(id: NodeId): boolean {
+    if (this.#dependsOnCarry.has(id)) return false;
+    if (this.isInvariant(id) || this.#xs.includes(id)) return true;
+    const node = nodeAt(this.attrs.body, id);
+    if (node.op === "scan" || node.op === "result" || node.op === "input") return false;
+    if (node.op === "dot") return this.canStackProduct(id) && this.canStack(at(node.operands, 0));
+    const { kind } = entryOf(node.op as TableOp);
+    const isSimple = kind === "elementwise" || node.op === "reshape" || node.op === "broadcast";
+    return isSimple && node.operands.every((operand) => this.canStack(operand));
+  }
+
+  /** A product of rows with the same matrix in every step. */
+  canStackProduct(id: NodeId): boolean {
+    const node = nodeAt(this.attrs.body, id);
+    return (
+      node.op === "dot" &&
+      node.aval.shape.length === 2 &&
+      !node.attrs.transposeA &&
+      this.isInvariant(at(node.operands, 1))
+    );
+  }
+
+  /** The value of all steps, [T, ..]; for what `canStack`. */
+  stacked(id: NodeId): Tensor {
+    const known = this.#stacked.get(id);
+    if (known !== undefined) return known;
+    const tensor = this.#stack(id);
+    this.#stacked.set(id, tensor);
+    return tensor;
+  }
+
+  #stack(id: NodeId): Tensor {
+    const { body, length } = this.attrs;
+    const x = this.xsOperand(id);
+    if (x !== undefined) return x;
+    const node = nodeAt(body, id);
+    const { shape } = node.aval;
+    if (this.isInvariant(id))
+      return broadcastAxes(
+        this.invariant(id),
+        [length, ...shape],
+        shape.map((_, axis) => axis + 1),
+      );
+    if (node.op === "dot") return this.stackProduct(id, this.stacked(at(node.operands, 0)));
+    if (node.op === "reshape") return reshape(this.stacked(at(node.operands, 0)), [length, ...shape]);
+    if (node.op === "broadcast") {
+      const axes = [0, ...node.attrs.axes.map((axis) => axis + 1)];
+      return broadcastAxes(this.stacked(at(node.operands, 0)), [length, ...shape], axes);
+    }
+    return emitNode(
+      node,
+      node.operands.map((operand) => this.stacked(operand)),
+    );
+  }
+
+  /** rows·W of all steps from the rows of all steps: one product on [T·rows]. */
+  stackProduct(id: NodeId, rows: Tensor): Tensor {
+    const node = nodeAt(this.attrs.body, id);
+    const flags = node.op === "dot" ? node.attrs : {};
+    const product = dot(flattenSteps(rows), this.invariant(at(node.operands, 1)), flags);
+    return reshape(product, [this.attrs.length, ...node.aval.shape]);
+  }
+}
+
+/** [T, n, ..] as [T·n, ..]. */
+export function flattenSteps(x: Tensor): Tensor {
+  const [time, rows, ...rest] = x.shape as readonly [Dim, Dim, ...Dim[]];
+  return reshape(x, [mulDims(time, rows), ...rest]);
+}
+
+function dependents(graph: Graph, from: readonly NodeId[]): Set<NodeId> {
+  const reached = new Set(from);
+  for (const [id, { operands }] of graph.nodes.entries())
+    if (operands.some((operand) => reached.has(operand))) reached.add(id);
+  return reached;
+}

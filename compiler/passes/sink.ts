@@ -1,0 +1,138 @@
+/**
+ * @file Work that the loop does not wait for leaves it at the end. A product that only a y reads becomes one product
+ * over [time × batch] rows; a carry that only sums products over time (the gradient of a weight) becomes one product
+ * with time as part of its depth. Inside the loop remains what the carries need.
+ */
+import { at } from "../graph/errors.ts";
+import { countUses, type Graph, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { dot } from "../ops/contractions.ts";
+import { add } from "../ops/elementwise.ts";
+import { emitNode } from "../ops/inline.ts";
+import { bodyInputs, emitScan } from "../ops/scan.ts";
+import { sum } from "../ops/views.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { restrict } from "./dead.ts";
+import { flattenSteps, LoopValues } from "./loop-values.ts";
+import { rewriteGraph } from "./rewrite.ts";
+import { constantValue } from "./simplify.ts";
+
+type Float = Tensor<"f32">;
+/** Makes a value outside, once the loop's new ys are there. */
+type Outside = (step: (id: NodeId) => Tensor) => Tensor;
+
+export function sink(graph: Graph): Graph {
+  return rewriteGraph(graph, (outer) => ({ scan: (node, _, operands) => sinkFromScan(outer, node, operands) }));
+}
+
+function sinkFromScan(outer: Graph, node: ScanNode, operands: readonly Tensor[]): readonly Tensor[] {
+  const attrs = { ...node.attrs, body: sink(node.attrs.body) };
+  const { body } = attrs;
+  const inputs = bodyInputs(attrs);
+  const planner = new Planner(body, new LoopValues(attrs, operands));
+  const sunk = new Map<number, Outside>();
+  for (const [i, id] of body.outputs.entries()) {
+    if (i >= attrs.carries) {
+      const outside = planner.tail(id);
+      if (outside !== undefined) sunk.set(i, outside);
+      continue;
+    }
+    const carry = at(inputs.carries, i);
+    const startsAtZero = constantValue(outer, at(node.operands, attrs.consts + i)) === 0;
+    const outside = startsAtZero ? planner.summed(carry, id) : undefined;
+    if (outside !== undefined) sunk.set(i, outside);
+  }
+  const kept = body.outputs.map((_, i) => i).filter((i) => !sunk.has(i));
+  const keptCarries = kept.filter((i) => i < attrs.carries);
+  const steps = [...planner.steps];
+  const inner = restrict(
+    body,
+    [...inputs.consts, ...keptCarries.map((i) => at(inputs.carries, i)), ...inputs.xs],
+    [...kept.map((i) => at(body.outputs, i)), ...steps],
+  );
+  const results = emitScan({ ...attrs, body: inner, carries: keptCarries.length }, [
+    ...operands.slice(0, attrs.consts),
+    ...keptCarries.map((i) => at(operands, attrs.consts + i)),
+    ...operands.slice(attrs.consts + attrs.carries),
+  ]);
+  const all = [...results.carries, ...results.ys];
+  const stepOf = (id: NodeId) => at(all, kept.length + steps.indexOf(id));
+  return body.outputs.map((_, i) => sunk.get(i)?.(stepOf) ?? at(all, kept.indexOf(i)));
+}
+
+/** Decides what can be made outside, and notes which values of each step that takes. */
+class Planner {
+  readonly #body: Graph;
+  readonly #values: LoopValues;
+  readonly #uses: readonly number[];
+  /** Body values that must come out as ys. */
+  readonly steps = new Set<NodeId>();
+
+  constructor(body: Graph, values: LoopValues) {
+    this.#body = body;
+    this.#values = values;
+    this.#uses = countUses(body);
+  }
+
+  /** A y that ends in products with invariant matrices, which nobody inside reads. */
+  tail(id: NodeId): Outside | undefined {
+    return this.#endsInProduct(id) ? this.#stacked(id) : undefined;
+  }
+
+  #endsInProduct(id: NodeId): boolean {
+    const node = nodeAt(this.#body, id);
+    if (this.#uses[id] !== 1) return false;
+    if (this.#values.canStackProduct(id)) return true;
+    return node.op === "add" && node.operands.some((operand) => this.#endsInProduct(operand));
+  }
+
+  /** All steps of a value, [T, ..]: tails are made outside, the rest comes out of the loop. */
+  #stacked(id: NodeId): Outside {
+    const node = nodeAt(this.#body, id);
+    if (this.#values.xsOperand(id) !== undefined) return () => this.#values.stacked(id);
+    if (this.#endsInProduct(id)) {
+      const [a, b] = [at(node.operands, 0), at(node.operands, 1)];
+      const left = this.#stacked(a);
+      if (node.op === "dot") return (step) => this.#values.stackProduct(id, left(step));
+      const right = this.#stacked(b);
+      return (step) => add(left(step) as Float, right(step) as Float);
+    }
+    this.steps.add(id);
+    return (step) => step(id);
+  }
+
+  /** A carry that starts at zero and only adds a term in every step: the sum of the term over time. */
+  summed(carry: NodeId, next: NodeId): Outside | undefined {
+    const node = nodeAt(this.#body, next);
+    if (node.op !== "add" || this.#uses[carry] !== 1 || !node.operands.includes(carry)) return undefined;
+    const term = at(node.operands, node.operands[0] === carry ? 1 : 0);
+    return this.#canSum(term) ? this.#sum(term) : undefined;
+  }
+
+  #canSum(id: NodeId): boolean {
+    const node = nodeAt(this.#body, id);
+    if (node.op === "dot") return node.aval.shape.length === 2 && node.attrs.transposeA && !node.attrs.transposeB;
+    if (node.op === "sum") return true;
+    const isLinear = node.op === "add" || node.op === "neg" || node.op === "concat" || node.op === "pad";
+    const isView = node.op === "reshape" || node.op === "slice" || node.op === "transpose";
+    return (isLinear || isView) && node.operands.every((operand) => this.#canSum(operand));
+  }
+
+  /** The sum of a value over all steps. */
+  #sum(id: NodeId): Outside {
+    const node = nodeAt(this.#body, id);
+    if (node.op === "dot") {
+      const [a, b] = [this.#stacked(at(node.operands, 0)), this.#stacked(at(node.operands, 1))];
+      return (step) => dot(flattenSteps(a(step)), flattenSteps(b(step)), node.attrs);
+    }
+    if (node.op === "sum") {
+      const x = this.#stacked(at(node.operands, 0));
+      return (step) => sum(x(step) as Float, [0, ...node.attrs.axes.map((axis) => axis + 1)]);
+    }
+    const parts = node.operands.map((operand) => this.#sum(operand));
+    return (step) =>
+      emitNode(
+        node,
+        parts.map((part) => part(step)),
+      );
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * @file Products of joined operands are taken apart: concat(a, b)·W = a·W_a + b·W_b with slices of W as views. Without
+ * it nothing of a cell's gates could leave the loop, since x and h stand in one product. The same identity read
+ * backwards serves the gradient: a slice of a product is a product of a slice, and a product with joined rows is joined
+ * products.
+ */
+import { at } from "../graph/errors.ts";
+import { type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
+import { dot } from "../ops/contractions.ts";
+import { add } from "../ops/elementwise.ts";
+import { concat, slice } from "../ops/views.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { neededNodes, type Rebuilt, rewriteGraph } from "./rewrite.ts";
+
+type DotNode = Extract<Node, { readonly op: "dot" }>;
+type ConcatNode = Extract<Node, { readonly op: "concat" }>;
+
+export function splitProducts(graph: Graph): Graph {
+  return rewriteGraph(graph, (inner) => {
+    const readers = readersOf(inner);
+    return {
+      node: (node, _, rebuilt) => {
+        if (node.op === "dot") return splitDot(inner, node, rebuilt);
+        if (node.op === "slice") return sliceOfDot(inner, node, readers, rebuilt);
+        return undefined;
+      },
+    };
+  });
+}
+
+function readersOf(graph: Graph): Map<NodeId, Node[]> {
+  const readers = new Map<NodeId, Node[]>();
+  for (const id of neededNodes(graph)) {
+    const node = nodeAt(graph, id);
+    for (const operand of node.operands) readers.set(operand, [...(readers.get(operand) ?? []), node]);
+  }
+  return readers;
+}
+
+function concatAt(graph: Graph, id: NodeId, axis: number): ConcatNode | undefined {
+  const node = nodeAt(graph, id);
+  return node.op === "concat" && node.attrs.axis === axis ? node : undefined;
+}
+
+function splitDot(graph: Graph, node: DotNode, rebuilt: Rebuilt): Tensor | undefined {
+  const [aId, bId] = [at(node.operands, 0), at(node.operands, 1)];
+  const { transposeA, transposeB } = node.attrs;
+  const rank = node.aval.shape.length;
+  const [row, column] = [rank - 2, rank - 1];
+  const [aDepth, aRows] = transposeA ? [row, column] : [column, row];
+  const [bDepth, bColumns] = transposeB ? [column, row] : [row, column];
+  const joinedDepth = concatAt(graph, aId, aDepth);
+  if (joinedDepth !== undefined) {
+    const terms = pieces(graph, joinedDepth).map(({ id, start, size }) =>
+      dot(rebuilt(id), slice(rebuilt(bId), bDepth, start, size), node.attrs),
+    );
+    return terms.reduce((total, term) => add(total, term));
+  }
+  const deepB = concatAt(graph, bId, bDepth);
+  if (deepB !== undefined) {
+    const terms = pieces(graph, deepB).map(({ id, start, size }) =>
+      dot(slice(rebuilt(aId), aDepth, start, size), rebuilt(id), node.attrs),
+    );
+    return terms.reduce((total, term) => add(total, term));
+  }
+  const joinedRows = concatAt(graph, aId, aRows);
+  if (joinedRows !== undefined)
+    return concat(
+      pieces(graph, joinedRows).map(({ id }) => dot(rebuilt(id), rebuilt(bId), node.attrs)),
+      row,
+    );
+  const joinedColumns = concatAt(graph, bId, bColumns);
+  if (joinedColumns !== undefined)
+    return concat(
+      pieces(graph, joinedColumns).map(({ id }) => dot(rebuilt(aId), rebuilt(id), node.attrs)),
+      column,
+    );
+  return undefined;
+}
+
+function pieces(graph: Graph, node: ConcatNode): { id: NodeId; start: number; size: number }[] {
+  let start = 0;
+  return node.operands.map((id) => {
+    const size = Number(nodeAt(graph, id).aval.shape[node.attrs.axis]);
+    start += size;
+    return { id, start: start - size, size };
+  });
+}
+
+/** A product of which only slices are read is computed slice by slice. */
+function sliceOfDot(
+  graph: Graph,
+  node: Extract<Node, { readonly op: "slice" }>,
+  readers: ReadonlyMap<NodeId, readonly Node[]>,
+  rebuilt: Rebuilt,
+): Tensor | undefined {
+  const productId = at(node.operands, 0);
+  const product = nodeAt(graph, productId);
+  if (product.op !== "dot" || graph.outputs.includes(productId)) return undefined;
+  if (!(readers.get(productId) ?? []).every(({ op }) => op === "slice")) return undefined;
+  const rank = product.aval.shape.length;
+  const { axis, start, size } = node.attrs;
+  const { transposeA, transposeB } = product.attrs;
+  const [a, b] = [at(product.operands, 0), at(product.operands, 1)];
+  if (axis === rank - 1)
+    return dot(rebuilt(a), slice(rebuilt(b), transposeB ? rank - 2 : rank - 1, start, size), product.attrs);
+  if (axis === rank - 2)
+    return dot(slice(rebuilt(a), transposeA ? rank - 1 : rank - 2, start, size), rebuilt(b), product.attrs);
+  return undefined;
+}

@@ -1,0 +1,105 @@
+/** @file Losses against their definitions, also where a naive formula overflows. */
+import { expect, test } from "vitest";
+import { valueAndGrad } from "../../compiler/autodiff/gradient.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import { fromNested, type NdArray } from "../../compiler/graph/ndarray.ts";
+import { traceGraph } from "../../compiler/ops/trace.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { crossEntropy, meanSquaredError } from "../../train/losses.ts";
+import { devices, difference, runOnce } from "./devices.ts";
+
+type Float = Tensor<"f32">;
+
+const crossEntropyGraph = traceGraph(
+  "loss",
+  [
+    { name: "logits", dtype: "f32", shape: ["T", "B", 3] },
+    { name: "targets", dtype: "i32", shape: ["T", "B"] },
+  ],
+  ([logits, targets]) => {
+    const { value, grad } = valueAndGrad((x: Float) => crossEntropy(x, targets as Tensor<"i32">))(logits as Float);
+    return [value, grad];
+  },
+);
+
+for (const { name, open, tolerance } of devices) {
+  const run = async (logits: NdArray, targets: NdArray) => {
+    const device = await open();
+    const [loss, gradient] = await runOnce(device, crossEntropyGraph, { logits, targets });
+    device.destroy();
+    return { loss: [...(loss?.data ?? [])], gradient: [...(gradient?.data ?? [])] };
+  };
+
+  test(`${name}: cross-entropy is the mean of -log softmax, its gradient softmax minus one-hot over the count`, async () => {
+    const logits = [
+      [
+        [0.5, -1, 2],
+        [0, 0, 0],
+      ],
+      [
+        [3, 1, -2],
+        [-1, 4, 0.25],
+      ],
+    ];
+    const targets = [
+      [2, 1],
+      [2, 0],
+    ];
+    const rows = logits.flat();
+    const probabilities = rows.map((row) => {
+      const powers = row.map(Math.exp);
+      return powers.map((power) => power / powers.reduce((a, b) => a + b, 0));
+    });
+    const wanted = targets.flat();
+    const loss = probabilities.reduce((total, row, i) => total - Math.log(at(row, at(wanted, i))), 0) / 4;
+    const gradient = probabilities.flatMap((row, i) => row.map((p, k) => (p - Number(k === wanted[i])) / 4));
+    const result = await run(fromNested(logits), fromNested(targets, "i32"));
+    expect(difference(result.loss, [loss])).toBeLessThan(tolerance);
+    expect(difference(result.gradient, gradient)).toBeLessThan(tolerance);
+  });
+
+  test(`${name}: logits far apart neither overflow nor lose the loss`, async () => {
+    const result = await run(fromNested([[[1000, 0, -1000]]]), fromNested([[2]], "i32"));
+    expect(result.loss).toEqual([2000]);
+    expect(result.gradient).toEqual([1, 0, -1]);
+  });
+
+  test(`${name}: mean squared error is the mean over all elements`, async () => {
+    const graph = traceGraph(
+      "loss",
+      [
+        { name: "a", dtype: "f32", shape: ["B", 2] },
+        { name: "b", dtype: "f32", shape: ["B", 2] },
+      ],
+      ([a, b]) => [meanSquaredError(a as Float, b as Float)],
+    );
+    const device = await open();
+    const a = fromNested([
+      [1, 2],
+      [3, 4],
+    ]);
+    const b = fromNested([
+      [1, 0],
+      [0, 5],
+    ]);
+    const [loss] = await runOnce(device, graph, { a, b });
+    device.destroy();
+    expect([...(loss?.data ?? [])]).toEqual([3.5]);
+  });
+}
+
+test("shapes that do not belong together are refused", () => {
+  const trace = (f: (a: Float, b: Tensor<"i32">) => Tensor) =>
+    traceGraph(
+      "loss",
+      [
+        { name: "a", dtype: "f32", shape: [2, 3] },
+        { name: "b", dtype: "i32", shape: [3] },
+      ],
+      ([a, b]) => [f(a as Float, b as Tensor<"i32">)],
+    );
+  expect(() => trace(crossEntropy)).toThrow("crossEntropy: logits are [2, 3] and targets [3]");
+  expect(() => trace((a, b) => meanSquaredError(a, b as Tensor as Float))).toThrow(
+    "meanSquaredError: predictions are [2, 3] and targets [3]; expected one shape",
+  );
+});
