@@ -52,7 +52,7 @@ export function instantiate(program: Program, sizes: DimSizes): Instance {
       const length = evaluateDim(step.length, sizes);
       for (let count = 0; count < length; count++) for (const inner of step.body) walk(inner, [...counts, count]);
     } else {
-      const groups = Math.ceil(evaluateSize(step.grid.size, sizes) / step.grid.per);
+      const groups = step.grid.reduce((sum, { size, per }) => sum + Math.ceil(evaluateSize(size, sizes) / per), 0);
       if (groups === 0) return;
       const workgroups = [Math.min(groups, maxWorkgroups), Math.ceil(groups / maxWorkgroups)] as const;
       steps.push({ kernel: step.kernel, workgroups, stepOffset: counts.length === 0 ? 0 : entryOf(counts) });

@@ -19,6 +19,7 @@ export interface KernelParts {
   }[];
   /** Workgroup variables. */
   readonly declarations: readonly string[];
+  readonly functions: readonly string[];
   readonly body: readonly string[];
 }
 
@@ -31,13 +32,15 @@ export function kernelText(parts: KernelParts): string {
     ({ name, element, access }, i) =>
       wgsl`@group(0) @binding(${bindingOf.storage + i}) var<storage, ${access}> ${name}: array<${element}>;`,
   );
-  const helpers = helpersFor(body);
+  const functions = parts.functions.join("\n\n");
+  const helpers = helpersFor(functions + body);
   const sections = [
     parts.about.map((line) => `// ${line}`).join("\n"),
     uniformSection(parts),
     storage.join("\n"),
     parts.declarations.join("\n"),
     helpers,
+    functions,
     wgsl`
       @compute @workgroup_size(${parts.workgroupSize})
       fn main(

@@ -5,6 +5,7 @@
 import { UserError } from "../compiler/graph/errors.ts";
 import { square } from "../compiler/ops/composed.ts";
 import { add, div, exp, less, mul, neg, sqrt, sub, where } from "../compiler/ops/elementwise.ts";
+import { constant } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 
 type Float = Tensor<"f32">;
@@ -99,7 +100,7 @@ export function adamW({
  * 1 - beta^step without cancellation: written plainly, f32 keeps four digits of it at the first steps for beta = 0.999.
  */
 function oneMinusPower(beta: number, step: Float): Float {
-  if (beta === 0) return add(mul(step, 0), 1);
+  if (beta === 0) return constant(1);
   const x = mul(step, Math.log(beta));
   // 1 - e^x = -x (1 + x/2 (1 + x/3 (1 + …))), whose rest after x/8 is below 3e-14 of it for |x| < 0.1.
   const series = [8, 7, 6, 5, 4, 3, 2].reduce<Float | number>((inner, n) => add(mul(div(x, n), inner), 1), 1) as Float;

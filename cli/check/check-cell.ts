@@ -95,6 +95,6 @@ class WrongGradient extends Error {
 function withSizes(error: unknown, sizes: Case | undefined): unknown {
   if (!(error instanceof Error) || sizes === undefined) return error;
   const { units, features } = sizes;
-  error.message += ` [with ${units} units on ${features} features; --units and --features fix them]`;
+  error.message += ` [at units ${units}, features ${features}; --units and --features fix them]`;
   return error;
 }

@@ -6,25 +6,39 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { UserError } from "../../compiler/graph/errors.ts";
 import { lstm } from "../../index.ts";
+import type { Device } from "../../train/device.ts";
 import { readText } from "../data-files.ts";
 import { withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import type { DeviceName } from "../options.ts";
 import { grouped } from "../progress.ts";
 import { line, type Streams } from "../streams.ts";
-import { textTask } from "../tasks.ts";
+import { type TaskSizes, textTask } from "../tasks.ts";
 import { trainSession } from "../train-session.ts";
 import { samples } from "./sample.ts";
 import { introduction } from "./train.ts";
 
+export interface Demonstration {
+  readonly sizes: TaskSizes;
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly seed: number;
+  readonly sample: {
+    readonly prompt: string;
+    readonly length: number;
+    readonly temperature: number;
+    readonly seed: number;
+  };
+}
+
 /** Small enough for a software adapter on two cores, large enough to learn what declarations look like. */
-const DEMONSTRATION = {
+const DEMONSTRATION: Demonstration = {
   sizes: { cell: lstm, units: 96, layers: 1, embed: 32, batch: 16, time: 32 },
   steps: 600,
   learningRate: 0.006,
   seed: 1,
   sample: { prompt: "", length: 500, temperature: 0.7, seed: 1 },
-} as const;
+};
 
 export interface StartCommandOptions {
   readonly steps?: number;
@@ -32,33 +46,46 @@ export interface StartCommandOptions {
 }
 
 export async function start(options: StartCommandOptions, streams: Streams): Promise<number> {
-  const { sizes, learningRate, seed, sample } = DEMONSTRATION;
-  const steps = options.steps ?? DEMONSTRATION.steps;
-  const say = (text = "") => line(streams.stdout, text);
-  const task = textTask(await readText(textFile()), "the declarations of @webgpu/types", sizes);
-
-  return withDevice(options.device, async (device) => {
-    for (const text of introduction(task, device.name)) say(text);
-    const result = await trainSession({ task, device, steps, learningRate, seed, json: false, streams });
-    const { run, before, after, model } = result;
-    if (run.fault !== undefined) throw new UserError(`step ${run.fault.step}: ${run.fault.value}`);
-    if (model === undefined || run.interrupted) return ExitCode.interrupted;
-
-    say(`${grouped(run.steps)} steps in ${run.seconds.toFixed(1)} s, ${grouped(run.tokensPerSecond)} characters/s`);
-    say();
-    say("what it writes now:");
-    say("-".repeat(72));
-    for await (const character of samples(device, model, sample)) streams.stdout.write(character);
-    say();
-    say("-".repeat(72));
-    say(finalLine(before, after, task.network.config.outputs));
-    return ExitCode.ok;
-  });
+  const text = await readText(textFile());
+  const demonstration = { ...DEMONSTRATION, steps: options.steps ?? DEMONSTRATION.steps };
+  return withDevice(options.device, (device) =>
+    demonstrate(text, "the declarations of @webgpu/types", demonstration, device, streams),
+  );
 }
 
+/** Trains on a text, shows a sample, and ends with a line that says what was learned. */
+export async function demonstrate(
+  text: string,
+  name: string,
+  { sizes, steps, learningRate, seed, sample }: Demonstration,
+  device: Device,
+  streams: Streams,
+): Promise<number> {
+  const say = (words = "") => line(streams.stdout, words);
+  const task = textTask(text, name, sizes);
+  for (const words of introduction(task, device.name)) say(words);
+  const result = await trainSession({ task, device, steps, learningRate, seed, json: false, streams });
+  const { run, before, after, model } = result;
+  if (run.fault !== undefined) throw new UserError(`step ${run.fault.step}: ${run.fault.value}`);
+  if (model === undefined || run.interrupted) return ExitCode.interrupted;
+
+  say(`${grouped(run.steps)} steps in ${run.seconds.toFixed(1)} s, ${grouped(run.tokensPerSecond)} characters/s`);
+  say();
+  say("what it writes now:");
+  say(RULE);
+  for await (const character of samples(device, model, sample)) streams.stdout.write(character);
+  say();
+  say(RULE);
+  say(finalLine(before, after, task.network.config.outputs));
+  return ExitCode.ok;
+}
+
+const RULE = "-".repeat(72);
+
 function finalLine(before = Number.NaN, after = Number.NaN, vocabulary: number): string {
-  const chance = Math.log(vocabulary).toFixed(2);
-  return `The held-out loss fell from ${before.toFixed(2)} (measured before training; ln ${vocabulary} = ${chance}) to ${after.toFixed(2)} nats per character.`;
+  const chance = `ln ${vocabulary} = ${Math.log(vocabulary).toFixed(2)}`;
+  const moved = after < before ? "fell" : "did not fall: it went";
+  return `The held-out loss ${moved} from ${before.toFixed(2)} (before training; ${chance}) to ${after.toFixed(2)} nats per character.`;
 }
 
 function textFile(): string {

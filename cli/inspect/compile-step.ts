@@ -1,6 +1,8 @@
 /** @file Compiles one training step and keeps what each pass made of its graph. Nothing here needs a device. */
 import { type CompileTrace, compileProgram } from "../../compiler/compile.ts";
+import { at, InternalError } from "../../compiler/graph/errors.ts";
 import type { Program } from "../../compiler/plan/program.ts";
+import type { Graph } from "../../index.ts";
 import type { TrainingStep } from "../../train/training-step.ts";
 
 export interface Compiled {
@@ -9,8 +11,27 @@ export interface Compiled {
   readonly program: Program;
 }
 
-export function compileStep({ graph, donate }: TrainingStep): Compiled {
+export function compileStep(step: TrainingStep): Compiled {
   const stages: CompileTrace[] = [];
-  const program = compileProgram(graph, { donate, onPass: (stage) => stages.push(stage) });
+  const { graph, forward, backward } = withPhaseOutputs(step);
+  const program = compileProgram(graph, {
+    donate: step.donate,
+    phases: { forward: [forward], backward: [backward] },
+    onPass: (stage) => stages.push(stage),
+  });
   return { stages, program };
+}
+
+/**
+ * The step with two outputs more, the loss and the gradient norm: what the first needs is the forward pass, what the
+ * second needs beyond it is the backward pass, and the rest is the update.
+ */
+function withPhaseOutputs({ graph, outputs }: TrainingStep): { graph: Graph; forward: number; backward: number } {
+  const metrics = at(graph.nodes, at(graph.outputs, outputs.metrics ?? -1));
+  if (metrics.op !== "concat") throw new InternalError("the metrics of a training step are no concat");
+  // Loss, gradient norm and whether it was applied, each reshaped to [1].
+  const [loss, norm] = metrics.operands.map((id) => at(at(graph.nodes, id).operands, 0));
+  if (loss === undefined || norm === undefined) throw new InternalError("a training step lacks metrics");
+  const forward = graph.outputs.length;
+  return { graph: { ...graph, outputs: [...graph.outputs, loss, norm] }, forward, backward: forward + 1 };
 }

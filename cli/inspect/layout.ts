@@ -1,5 +1,6 @@
 /** @file How `inspect` shows a compilation to people: the graph after each pass, each kernel, and the totals. */
 
+import { passes } from "../../compiler/compile.ts";
 import type { Kernel, Program } from "../../compiler/plan/program.ts";
 import { type Graph, printGraph } from "../../index.ts";
 import { grouped } from "../progress.ts";
@@ -12,7 +13,9 @@ export function* layout({ stages, program }: Compiled, work: Work): Generator<st
   for (const { pass, graph } of stages) {
     const after = printGraph(graph, { sites: true });
     const same = after === before;
-    yield* section(`IR, ${pass}: ${same ? "nothing changed" : nodes(graph)}`, same ? "" : after);
+    const about = passes.find(({ name }) => name === pass)?.about;
+    const heading = about === undefined ? `IR, ${pass}` : `IR after "${pass}" (${about})`;
+    yield* section(`${heading}: ${same ? "nothing changed" : nodes(graph)}`, same ? "" : after);
     before = after;
   }
   for (const kernel of program.kernels) yield* section(kernelHeading(kernel, program), kernel.wgsl);

@@ -203,7 +203,28 @@ function collectResiduals(
     else at(graph.nodes, id).operands.forEach(visit);
   };
   for (const id of wanted) if (id !== undefined) visit(id);
+  return dropCheap(graph, residuals, isStored);
+}
+
+/** Plain arithmetic on other residuals (1 - z beside z) is computed again rather than stored. */
+function dropCheap(graph: Graph, residuals: Set<NodeId>, isStored: (id: NodeId) => boolean): NodeId[] {
+  const available = (id: NodeId, dropped: NodeId): boolean => {
+    if (id !== dropped && residuals.has(id)) return true;
+    const fromOperands = isPlainArithmetic(graph, id) || isRecomputed(graph, id);
+    if (id !== dropped && !isStored(id) && !isRecomputed(graph, id)) return true;
+    return fromOperands && at(graph.nodes, id).operands.every((operand) => available(operand, dropped));
+  };
+  for (const id of [...residuals].sort((a, b) => b - a)) {
+    if (isPlainArithmetic(graph, id) && available(id, id)) residuals.delete(id);
+  }
   return [...residuals].sort((a, b) => a - b);
+}
+
+function isPlainArithmetic(graph: Graph, id: NodeId): boolean {
+  const { op } = at(graph.nodes, id);
+  if (op === "scan" || op === "result") return false;
+  const entry = entryOf(op as TableOp);
+  return entry.kind === "elementwise" && entry.cheap;
 }
 
 /** The step with its residuals as extra outputs. */

@@ -10,18 +10,36 @@ import { dot } from "../ops/contractions.ts";
 import { add } from "../ops/elementwise.ts";
 import { concat, slice } from "../ops/views.ts";
 import type { Tensor } from "../trace/tensor.ts";
+import { removeDead } from "./dead.ts";
 import { neededNodes, type Rebuilt, rewriteGraph } from "./rewrite.ts";
 
 type DotNode = Extract<Node, { readonly op: "dot" }>;
 type ConcatNode = Extract<Node, { readonly op: "concat" }>;
 
 export function splitProducts(graph: Graph): Graph {
+  // A slice moves past one node at a time; the number of nodes stops changing when all have arrived.
+  let current = graph;
+  for (let round = 0; round < maxRounds; round++) {
+    const next = removeDead(splitOnce(current));
+    if (countNodes(next) === countNodes(current)) return next;
+    current = next;
+  }
+  return current;
+}
+
+const maxRounds = 8;
+
+function countNodes(graph: Graph): number {
+  return graph.nodes.reduce((count, node) => count + 1 + (node.op === "scan" ? countNodes(node.attrs.body) : 0), 0);
+}
+
+function splitOnce(graph: Graph): Graph {
   return rewriteGraph(graph, (inner) => {
     const readers = readersOf(inner);
     return {
       node: (node, _, rebuilt) => {
         if (node.op === "dot") return splitDot(inner, node, rebuilt);
-        if (node.op === "slice") return sliceOfDot(inner, node, readers, rebuilt);
+        if (node.op === "slice") return sliceOfProduct(inner, node, readers, rebuilt);
         return undefined;
       },
     };
@@ -87,8 +105,8 @@ function pieces(graph: Graph, node: ConcatNode): { id: NodeId; start: number; si
   });
 }
 
-/** A product of which only slices are read is computed slice by slice. */
-function sliceOfDot(
+/** A product, or a sum of them, of which only slices are read is computed slice by slice. */
+function sliceOfProduct(
   graph: Graph,
   node: Extract<Node, { readonly op: "slice" }>,
   readers: ReadonlyMap<NodeId, readonly Node[]>,
@@ -96,10 +114,12 @@ function sliceOfDot(
 ): Tensor | undefined {
   const productId = at(node.operands, 0);
   const product = nodeAt(graph, productId);
-  if (product.op !== "dot" || graph.outputs.includes(productId)) return undefined;
+  if ((product.op !== "dot" && product.op !== "add") || graph.outputs.includes(productId)) return undefined;
   if (!(readers.get(productId) ?? []).every(({ op }) => op === "slice")) return undefined;
   const rank = product.aval.shape.length;
   const { axis, start, size } = node.attrs;
+  const part = (id: NodeId) => slice(rebuilt(id) as Tensor<"f32">, axis, start, size);
+  if (product.op === "add") return add(part(at(product.operands, 0)), part(at(product.operands, 1)));
   const { transposeA, transposeB } = product.attrs;
   const [a, b] = [at(product.operands, 0), at(product.operands, 1)];
   if (axis === rank - 1)

@@ -42,12 +42,46 @@ export function formOf(region: Region, stage: Stage): StageForm {
 
 /** One invocation computes the position `position` of the stage, alone. */
 export function emitElement(emitter: Emitter, region: Region, stage: Stage, position: Index, store: StoreRoot): void {
-  for (const id of stage.loops) {
-    const accumulator = startLoop(emitter, region, id);
-    overReduced(emitter, region, id, position, (reduced) => accumulate(emitter, region, id, accumulator, reduced));
-    rememberLoop(emitter, region, id, position, accumulator);
+  for (const ids of loopGroups(region, stage.loops)) {
+    const accumulators = ids.map((id) => startLoop(emitter, region, id));
+    overReduced(emitter, extentsOf(region, at(ids, 0)), (reduced) => {
+      for (const [i, id] of ids.entries()) {
+        accumulate(emitter, region, id, at(accumulators, i), operandIndices(emitter, region, id, position, reduced));
+      }
+    });
+    for (const [i, id] of ids.entries()) rememberLoop(emitter, region, id, position, at(accumulators, i));
   }
   storeRoots(emitter, region, stage, position, store);
+}
+
+/** Loops of the same extents run as one, so that what they share is loaded once; none may wait for another's result. */
+function loopGroups(region: Region, loops: readonly NodeId[]): NodeId[][] {
+  const groups: NodeId[][] = [];
+  for (const id of loops) {
+    const extents = extentsOf(region, id).join(",");
+    const last = groups[groups.length - 1];
+    const joins =
+      last !== undefined && extentsOf(region, at(last, 0)).join(",") === extents && !dependsOn(region, id, last);
+    if (joins) last.push(id);
+    else groups.push([id]);
+  }
+  return groups;
+}
+
+function dependsOn(region: Region, id: NodeId, others: readonly NodeId[]): boolean {
+  const visited = new Set<NodeId>();
+  const reaches = (node: NodeId): boolean => {
+    if (others.includes(node)) return true;
+    if (visited.has(node) || node < Math.min(...others)) return false;
+    visited.add(node);
+    return nodeAt(region.graph, node).operands.some(reaches);
+  };
+  return nodeAt(region.graph, id).operands.some(reaches);
+}
+
+function extentsOf(region: Region, id: NodeId): readonly Dim[] {
+  const node = nodeAt(region.graph, id);
+  return loopExtents(node, nodeAt(region.graph, at(node.operands, 0)).aval.shape);
 }
 
 /** A workgroup computes the position together: each lane a strided part, then a tree over the lanes. */
@@ -148,21 +182,13 @@ function combine(node: Node, a: string, b: string): string {
   return entry.kind === "reduction" ? entry.wgsl.combine(a, b) : `${a} + ${b}`;
 }
 
-/** Nested loops over what is reduced; `body` gets the index of each operand. */
-function overReduced(
-  emitter: Emitter,
-  region: Region,
-  id: NodeId,
-  position: Index,
-  body: (operands: readonly (readonly Index[])[]) => void,
-): void {
+/** Nested loops over what is reduced; `body` gets its index. */
+function overReduced(emitter: Emitter, extents: readonly Dim[], body: (reduced: readonly Index[]) => void): void {
   const { writer } = emitter;
-  const node = nodeAt(region.graph, id);
-  const extents = loopExtents(node, nodeAt(region.graph, at(node.operands, 0)).aval.shape);
   const nest = (axis: number, reduced: readonly Index[]): void => {
     const extent = extents[axis];
     if (extent === undefined) {
-      body(operandIndices(emitter, region, id, position, reduced));
+      body(reduced);
       return;
     }
     const k = writer.fresh("k");

@@ -27,7 +27,8 @@ export class KernelWriter {
   readonly #buffers: readonly BufferSpec[];
   readonly #bindings = new Map<number, "read" | "read_write">();
   readonly #uniforms = new Map<string, UniformField>();
-  readonly #blocks: Block[] = [{ lines: [], memo: new Map() }];
+  #blocks: Block[] = [{ lines: [], memo: new Map() }];
+  readonly #functions: string[] = [];
   readonly #declarations: string[] = [];
   #names = 0;
   #loops = 0;
@@ -62,6 +63,20 @@ export class KernelWriter {
 
   get declarations(): readonly string[] {
     return this.#declarations;
+  }
+
+  /** Functions that the body calls. */
+  get functions(): readonly string[] {
+    return this.#functions;
+  }
+
+  /** Writes a function of its own: names bound inside are not seen outside, and the other way round. */
+  function(header: string, body: () => void): void {
+    const outside = this.#blocks;
+    this.#blocks = [{ lines: [], memo: new Map() }];
+    body();
+    this.#functions.push([`${header} {`, ...this.body.map((line) => `  ${line}`), "}"].join("\n"));
+    this.#blocks = outside;
   }
 
   get body(): readonly string[] {

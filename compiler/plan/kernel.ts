@@ -20,37 +20,61 @@ export interface KernelHooks {
   readonly store: (emitter: Emitter, id: NodeId, index: readonly Index[], value: string, how: "=" | "+=") => void;
 }
 
+/**
+ * Builds one kernel for stages that do not depend on each other. Several share a dispatch: each has its range of
+ * workgroups and a function of its own.
+ */
 export function buildKernel(
   lowering: Lowering,
   region: Region,
-  stage: Stage,
+  stages: readonly Stage[],
   hooks: KernelHooks,
 ): { kernel: number; grid: Grid } {
   const writer = new KernelWriter(lowering.buffers());
+  const tree = stages.some((stage) => formOf(region, stage) === "tree");
+  const workgroupSize = tree ? treeLanes : lanes;
+  const grid = stages.map((stage) => gridOf(region, stage));
+  const ids = stages.flatMap((stage) => [...stage.loops, ...stage.roots]);
+  const write = (stage: Stage) => writeStage(writer, region, stage, hooks);
+  const [only] = stages;
+  if (stages.length === 1 && only !== undefined) {
+    write(only);
+    return { kernel: finishKernel(lowering, writer, region, ids, workgroupSize), grid };
+  }
+  const starts: string[] = ["0u"];
+  for (const [i, stage] of stages.entries()) {
+    writer.function(`fn part${i}(workgroup: u32, lane: u32)`, () => write(stage));
+    const { size, per } = at(grid, i);
+    const count = `(${writer.index.dim(size[0] ?? 0).text} + ${per - 1}u) / ${per}u`;
+    writer.line(`let end${i} = ${at(starts, i)} + ${count};`);
+    starts.push(`end${i}`);
+    const inside = i === 0 ? `workgroup < end0` : `workgroup >= ${at(starts, i)} && workgroup < end${i}`;
+    writer.block(`if (${inside})`, () => writer.line(`part${i}(workgroup - ${at(starts, i)}, lane);`));
+  }
+  return { kernel: finishKernel(lowering, writer, region, ids, workgroupSize), grid };
+}
+
+function gridOf(region: Region, stage: Stage): Grid[number] {
+  const form = formOf(region, stage);
+  if (form === "tree") return { size: [stage.size], per: 1 };
+  return { size: [form === "scatter" ? sizeOf(scatterWidth(region, stage)) : stage.size], per: lanes };
+}
+
+function writeStage(writer: KernelWriter, region: Region, stage: Stage, hooks: KernelHooks): void {
   const emitter = new Emitter(writer, { region, ids: stage.roots });
   const form = formOf(region, stage);
   hooks.begin(emitter);
   const store: StoreRoot = (id, index, value, how = "=") => hooks.store(emitter, id, index, value, how);
-  let grid: Grid;
-  let workgroupSize = lanes;
   if (form === "tree") {
-    workgroupSize = treeLanes;
-    grid = { size: [stage.size], per: 1 };
-    const position = writer.index.variable("workgroup", 0, stage.size);
-    emitTree(emitter, region, stage, position, store);
-  } else {
-    const owned = form === "scatter" ? sizeOf(scatterWidth(region, stage)) : stage.size;
-    grid = { size: [owned], per: lanes };
-    writer.line(`let position = workgroup * ${lanes}u + lane;`);
-    writer.line(`if (position >= ${writer.index.dim(owned).text}) {`);
-    writer.line("  return;");
-    writer.line("}");
-    const position = writer.index.variable("position", 0, owned);
-    if (form === "scatter") emitScatter(emitter, region, stage, position, store);
-    else emitElement(emitter, region, stage, position, store);
+    emitTree(emitter, region, stage, writer.index.variable("workgroup", 0, stage.size), store);
+    return;
   }
-  const kernel = finishKernel(lowering, writer, region, [...stage.loops, ...stage.roots], workgroupSize);
-  return { kernel, grid };
+  const owned = form === "scatter" ? sizeOf(scatterWidth(region, stage)) : stage.size;
+  writer.line(`let position = workgroup * ${lanes}u + lane;`);
+  writer.block(`if (position >= ${writer.index.dim(owned).text})`, () => writer.line("return;"));
+  const position = writer.index.variable("position", 0, owned);
+  if (form === "scatter") emitScatter(emitter, region, stage, position, store);
+  else emitElement(emitter, region, stage, position, store);
 }
 
 function scatterWidth(region: Region, stage: Stage) {
@@ -90,6 +114,7 @@ export function finishKernel(
       loops: writer.loops,
       storage,
       declarations: writer.declarations,
+      functions: writer.functions,
       body: writer.body,
     }),
   };

@@ -5,8 +5,10 @@ import { type Dim, sizeOf, symbolsOf } from "../graph/dim.ts";
 import { at, InternalError, UserError } from "../graph/errors.ts";
 import { type DType, type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
 import type { Region } from "./emit-values.ts";
+import { type Group, groupStages, membersOf } from "./groups.ts";
 import { buildKernel } from "./kernel.ts";
 import { Memory } from "./memory.ts";
+import { type Pack, partsByValue } from "./packs.ts";
 import type {
   BufferSpec,
   Copy,
@@ -83,8 +85,9 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
   const donated = donations(graph, options.donate ?? {});
   // An input that is handed back as its own donation stays where it is.
   const computed = graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id);
-  const { stages, stored } = formStages(graph, computed);
-  const lastUse = lastUses(graph, stages, stored);
+  const { stages, stored, packs } = formStages(graph, computed, { packs: true });
+  const groups = groupStages(rootRegion(graph, new Map(), new Map()), stages);
+  const lastUse = lastUses(graph, groups, stored, packs);
   const locations = new Map<NodeId, Location>();
   const homes = new Map<NodeId, Location>();
   const copies = [...copied].map((id): Copy => {
@@ -103,30 +106,39 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
     phaseOf: phases(graph, options.phases),
   };
 
-  placeDonations(graph, new Map([...donated].filter(([, input]) => !copied.has(input))), stages, stored, locations);
+  const partOf = partsByValue(packs);
+  const home = new Map([...donated].filter(([, input]) => !copied.has(input)));
+  placeDonations(graph, home, groups, stored, (id) => partOf.has(id) || packs.has(id), locations);
   const steps: Step[] = [...copies];
-  for (const [order, stage] of stages.entries()) {
-    const place = (id: NodeId) => {
+  for (const [order, group] of groups.entries()) {
+    const place = (id: NodeId): Location => {
+      const known = locations.get(id);
+      if (known !== undefined) return known;
       const { aval } = nodeAt(graph, id);
-      if (!locations.has(id))
-        locations.set(id, memory.place(aval.dtype, sizeOf(aval.shape), order, lastUse.get(id) ?? order));
+      const part = partOf.get(id);
+      const location =
+        part === undefined
+          ? memory.place(aval.dtype, sizeOf(aval.shape), order, lastUse.get(id) ?? order)
+          : within(place(part.pack), part.offset, sizeOf(aval.shape));
+      locations.set(id, location);
+      return location;
     };
-    if (stage.kind === "stage") {
-      stage.roots.forEach(place);
-      steps.push(lowerStage(lowering, stage));
-    } else {
+    if (group.kind === "scan") {
       graph.nodes.forEach((node, id) => {
-        if (node.op === "result" && node.operands[0] === stage.scan && lastUse.has(id)) place(id);
+        if (node.op === "result" && node.operands[0] === group.scan && lastUse.has(id)) place(id);
       });
       steps.push(
         lowerStepwise(lowering, {
           outer: region,
-          scan: stage.scan,
+          scan: group.scan,
           nesting: 0,
           order,
           resultPlace: (id) => locations.get(id),
         }),
       );
+    } else {
+      for (const stage of group.stages) stage.roots.forEach(place);
+      steps.push(lowerStages(lowering, group.stages));
     }
   }
 
@@ -183,16 +195,24 @@ function rootRegion(
   };
 }
 
-function lowerStage(lowering: Lowering, stage: Stage): Dispatch {
+function lowerStages(lowering: Lowering, stages: readonly Stage[]): Dispatch {
   const { region, locations } = lowering;
-  const kernel = buildKernel(lowering, region, stage, {
+  const kernel = buildKernel(lowering, region, stages, {
     begin: () => {},
     store: (emitter, id, index, value, how) => {
       const { aval } = nodeAt(region.graph, id);
       emitter.writer.store(placeOf(locations, id), emitter.positionOf(index, aval.shape), aval.dtype, value, how);
     },
   });
-  return { ...kernel, kind: "dispatch", phase: lowering.phaseOf([...stage.loops, ...stage.roots]) };
+  return {
+    ...kernel,
+    kind: "dispatch",
+    phase: lowering.phaseOf(stages.flatMap(({ loops, roots }) => [...loops, ...roots])),
+  };
+}
+
+function within(whole: Location, offset: number, size: Dim): Location {
+  return { buffer: whole.buffer, offset: [...whole.offset, offset], size: [size] };
 }
 
 /** Output index -> the input whose buffer it takes over. */
@@ -222,33 +242,57 @@ function donations(graph: Graph, donate: Readonly<Record<string, number>>): Map<
 function placeDonations(
   graph: Graph,
   donated: ReadonlyMap<number, NodeId>,
-  stages: readonly (Stage | ScanStage)[],
+  groups: readonly Group[],
   stored: ReadonlySet<NodeId>,
+  isPacked: (id: NodeId) => boolean,
   locations: Map<NodeId, Location>,
 ): void {
-  const reads = stages.map((stage) => readsOf(graph, stage, stored));
+  const reads = groups.flatMap((group, order) =>
+    membersOf(group).flatMap((stage) => readsOf(graph, stage, stored).map((read) => ({ ...read, stage, order }))),
+  );
   for (const [output, input] of donated) {
     const id = at(graph.outputs, output);
-    const writer = stages.findIndex((stage) => stage.kind === "stage" && stage.roots.includes(id));
-    if (writer < 0 || locations.has(id)) continue;
-    const safe = reads.every((list, order) =>
-      list.every((read) => read.id !== input || order < writer || (order === writer && read.samePosition)),
+    if (locations.has(id) || isPacked(id)) continue;
+    const order = groups.findIndex(
+      (group) => group.kind === "stages" && group.stages.some(({ roots }) => roots.includes(id)),
     );
-    // A root that another value of this stage or a later one reads again would find the new value; it is the new value.
-    if (safe) locations.set(id, inputLocation(graph, input));
+    const writer =
+      order < 0
+        ? undefined
+        : membersOf(at(groups, order)).find((stage) => stage.kind === "stage" && stage.roots.includes(id));
+    if (writer === undefined) continue;
+    const isSafe = reads.every(
+      (read) => read.id !== input || read.order < order || (read.stage === writer && read.samePosition),
+    );
+    if (isSafe) locations.set(id, inputLocation(graph, input));
   }
 }
 
-/** The last stage that reads each stored value; outputs are read after the end. */
+/** The last step that uses each stored value; outputs are read after the end, and a pack lives as long as its parts. */
 function lastUses(
   graph: Graph,
-  stages: readonly (Stage | ScanStage)[],
+  groups: readonly Group[],
   stored: ReadonlySet<NodeId>,
+  packs: ReadonlyMap<NodeId, Pack>,
 ): Map<NodeId, number> {
   const last = new Map<NodeId, number>();
-  for (const [order, stage] of stages.entries())
-    for (const { id } of readsOf(graph, stage, stored)) last.set(id, order);
-  for (const id of graph.outputs) last.set(id, stages.length);
+  const use = (id: NodeId, order: number) => last.set(id, Math.max(order, last.get(id) ?? 0));
+  for (const [order, group] of groups.entries()) {
+    for (const stage of membersOf(group)) {
+      for (const { id } of readsOf(graph, stage, stored)) use(id, order);
+      if (stage.kind === "stage") for (const id of stage.roots) use(id, order);
+    }
+  }
+  for (const id of graph.outputs) use(id, groups.length);
+  // A result that only a pack holds is read through it.
+  const lifetimeOf = (id: NodeId): number => {
+    const parts = packs.get(id)?.parts ?? [];
+    const longest = Math.max(last.get(id) ?? 0, ...parts.map((part) => lifetimeOf(part.id)));
+    if (parts.length > 0) last.set(id, longest);
+    for (const part of parts) use(part.id, longest);
+    return longest;
+  };
+  for (const id of packs.keys()) lifetimeOf(id);
   return last;
 }
 

@@ -59,11 +59,11 @@ export interface Kernel {
   readonly workgroupBytes: number;
 }
 
-/** Number of workgroups: ceil(size / per). */
-export interface Grid {
+/** Number of workgroups: the sum of ceil(size / per) over the parts of a kernel. */
+export type Grid = readonly {
   readonly size: Size;
   readonly per: number;
-}
+}[];
 
 export type Phase = "forward" | "backward" | "update";
 

@@ -8,6 +8,7 @@ import { at, InternalError } from "../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import type { Emitter, Region } from "./emit-values.ts";
+import { groupStages } from "./groups.ts";
 import type { Index } from "./index-expression.ts";
 import { buildKernel } from "./kernel.ts";
 import type { Bound } from "./kernel-writer.ts";
@@ -42,7 +43,7 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
   const { body, length, reverse } = node.attrs;
   const clock = new Clock(node, context.nesting);
   const { targets, slots } = placeOutputs(lowering, context, node);
-  const { stages, stored } = formStages(body, [...targets.keys()], "results copied");
+  const { stages, stored } = formStages(body, [...targets.keys()], { copyResults: true });
   const scratch = (id: NodeId): Location => {
     const { aval } = nodeAt(body, id);
     return lowering.memory.place(aval.dtype, sizeOf(aval.shape), order, order);
@@ -79,18 +80,21 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
   };
 
   const phase = lowering.phaseOf([scan]);
-  const steps = stages.map((stage): Dispatch | Loop => {
-    if (stage.kind === "stage") {
-      const built = buildKernel(lowering, region, stage, { begin: (emitter) => void clock.count(emitter), store });
+  const steps = groupStages(region, stages).map((group): Dispatch | Loop => {
+    if (group.kind === "stages") {
+      const built = buildKernel(lowering, region, group.stages, {
+        begin: (emitter) => void clock.count(emitter),
+        store,
+      });
       return { ...built, kind: "dispatch", phase };
     }
     body.nodes.forEach(({ op, operands }, id) => {
-      if (op === "result" && operands[0] === stage.scan) nestedResults.set(id, scratch(id));
+      if (op === "result" && operands[0] === group.scan) nestedResults.set(id, scratch(id));
     });
     const resultPlace = (id: NodeId) => nestedResults.get(id);
     return lowerStepwise(lowering, {
       outer: region,
-      scan: stage.scan,
+      scan: group.scan,
       nesting: context.nesting + 1,
       order,
       resultPlace,

@@ -3,6 +3,7 @@ import { at } from "../../compiler/graph/errors.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { inlineGraph } from "../../compiler/ops/inline.ts";
+import { atSite } from "../../compiler/trace/site.ts";
 import { jvp, type NamedAval, type Tensor, traceGraph, valueAndGrad, verify } from "../../index.ts";
 import type { CellPlan } from "./cell-plan.ts";
 import { straightened } from "./node-values.ts";
@@ -27,7 +28,14 @@ export interface CellGraphs {
   readonly forwardMode: Graph;
 }
 
+/** All nodes are said to come from one place: finding each node's line is most of the time that tracing takes. */
+export const site = "random cell";
+
 export function cellGraphs(plan: CellPlan): CellGraphs {
+  return atSite(site, () => graphsOf(plan));
+}
+
+function graphsOf(plan: CellPlan): CellGraphs {
   const cell = buildCell(plan);
   const { values, weights } = cellData(cell);
   const inputs = [...values, ...weights];

@@ -442,6 +442,25 @@ test.each(wrongGraphs)("a graph with %s is refused in one line", (_, change, fau
   expect((error as UserError).message).toMatch(fault);
 });
 
+test.each([
+  [
+    "a scan of more consts than inputs",
+    (graph: JsonGraph) => {
+      find(graph, "scan").attrs.consts = 100;
+    },
+    /nodes\[\d+\]: expected at least as many inputs of its body as consts and carries$/,
+  ],
+  [
+    "a state that comes out as another",
+    (graph: JsonGraph) => {
+      graph.outputs.splice(0, 2, at(graph.outputs, 1), at(graph.outputs, 0));
+    },
+    /output 0 of its graph is f32\[B,3\]; expected f32\[B, 3, 3\]$/,
+  ],
+])("a graph with %s is refused in one line", (_, change, fault) => {
+  expect((faultOf(withGraph(change, encodeModel(textModel))) as Error).message).toMatch(fault);
+});
+
 /** Every place in a document, as the path of keys that leads there. */
 function places(value: Json, path: readonly (string | number)[] = []): (string | number)[][] {
   const children = Array.isArray(value)

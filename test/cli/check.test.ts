@@ -1,0 +1,126 @@
+/** @file `cellgrad check`: cells whose gradient is right pass, and those whose gradient is wrong get their smallest case. */
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { cells } from "../../index.ts";
+import { jsonLines, run, start, Workspace } from "./run.ts";
+
+const OPS =
+  "abs, add, cell, dense, div, floor, less, log, mul, relu, sigmoid, softmax, sqrt, stopGradient, sub, tanh, where";
+
+/** A module with one cell: equations on x, h and units that define `next`. */
+function moduleOf(name: string, equations: string): string {
+  return `import { ${OPS} } from "cellgrad";
+export default cell("${name}", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
+  ${equations}
+  return { state: { h: next }, output: next };
+});
+`;
+}
+
+let space: Workspace;
+
+beforeAll(() => {
+  space = new Workspace({
+    "truncated.ts": moduleOf(
+      "truncated",
+      'const next = tanh(add(dense("a", x, units), dense("r", stopGradient(h), units)));',
+    ),
+    "linear.ts": moduleOf("linear", 'const next = add(dense("a", x, units), stopGradient(h));'),
+    "nan.ts": moduleOf("nan", 'const z = dense("a", [x, h], units); const next = where(less(0, z), sqrt(z), 0);'),
+    "value.ts": moduleOf("value", 'const next = log(dense("a", [x, h], units));'),
+    "kink.ts": moduleOf("kink", 'const next = tanh(add(abs(h), relu(dense("a", [x, relu(h)], units))));'),
+    "attention.ts": moduleOf(
+      "attention",
+      'const next = mul(softmax(dense("a", [x, h], units)), tanh(dense("b", x, units)));',
+    ),
+    "square.ts": moduleOf("square", 'const next = tanh(add(x, dense("a", h, units)));'),
+  });
+});
+
+afterAll(() => space.remove());
+
+const check = (name: string, ...options: string[]) =>
+  run("check", space.file(name), "--seed", "5", "--cases", "40", ...options);
+
+test.each(Object.keys(cells))("%s is right", async (name) => {
+  const { code, stdout } = await run("check", name, "--cases", "10", "--seed", "1", "--json");
+  const report = jsonLines(stdout)[0] as { comparisons: number; worst: { forward: number; difference: number } };
+  expect(code).toBe(0);
+  expect(report).toMatchObject({ cell: name, right: true, cases: 10, kinks: 0 });
+  // A derivative for each weight, for x and for each state.
+  expect(report.comparisons).toBeGreaterThanOrEqual(40);
+  for (const error of Object.values(report.worst)) expect(error).toBeGreaterThan(0);
+});
+
+test("the example is right, says how well, and prints the seed it drew", async () => {
+  const example = fileURLToPath(new URL("../../examples/minimal-gated-unit.ts", import.meta.url));
+  const { code, stdout, stderr } = await start(space.path, ["check", example, "--cases", "20"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toMatch(/^minimal-gated-unit: reverse-mode gradient, 20 random cases \(seed \d+\)\n/);
+  expect(stdout).toMatch(/against central differences {2}worst error \d\.\de-\d+ \(limit/);
+  expect(stdout).toMatch(/\nright\n$/);
+});
+
+test("a gradient that is cut off is wrong, with the smallest case and the line that cuts it", async () => {
+  const { code, stdout } = await check("truncated.ts");
+  expect(code).toBe(1);
+  expect(stdout).toMatch(
+    /^wrong: the derivative with respect to state h: reverse mode gives 0, the difference quotient -?0\.\d+$/m,
+  );
+  expect(stdout).toMatch(/smallest failing case: units 1, features 1, batch 1, time 1, starting at zero/);
+  expect(stdout).toMatch(/parameter truncated\/a\/kernel = \[-?[\d.]+\] {2}\(shape \[1, 1\]\)/);
+  expect(stdout).toMatch(/note: stopGradient at .*truncated\.ts:3: no derivative passes through it/);
+  expect(stdout).toMatch(/again: cellgrad check .*truncated\.ts --seed 5$/m);
+});
+
+test("what is printed again gives the same failure", async () => {
+  const [first, second] = [await check("truncated.ts"), await check("truncated.ts")];
+  expect(second).toEqual(first);
+});
+
+test("a wrong gradient of a linear function is not taken for a kink", async () => {
+  expect((await check("linear.ts")).code).toBe(1);
+});
+
+test("a gradient that is not a number is wrong", async () => {
+  const { code, stdout } = await check("nan.ts");
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/wrong: the derivative with respect to parameter nan\/a\/kernel: reverse mode gives NaN/);
+});
+
+test("a cell that computes no number is wrong", async () => {
+  const { code, stdout } = await check("value.ts");
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/wrong: the cell itself computes NaN/);
+});
+
+test("kinks are left out and counted, and the rest is compared", async () => {
+  const { code, stdout } = await check("kink.ts", "--json");
+  const [report] = jsonLines(stdout);
+  expect(code).toBe(0);
+  expect(report?.kinks).toBeGreaterThan(0);
+  expect(report?.comparisons).toBeGreaterThan(Number(report?.kinks));
+});
+
+test("a stopGradient that changes nothing, as within softmax, is right", async () => {
+  expect((await check("attention.ts")).code).toBe(0);
+});
+
+test("a cell that exists only at some sizes says which, and is checked at those that are given", async () => {
+  const free = await check("square.ts");
+  expect(free.code).toBe(2);
+  expect(free.stderr).toMatch(/shape.* \[at units \d, features \d; --units and --features fix them\]/);
+  expect(await check("square.ts", "--units", "3", "--features", "3")).toMatchObject({ code: 0, stderr: "" });
+});
+
+test("with --json a failure is one object", async () => {
+  const { code, stdout } = await check("truncated.ts", "--json");
+  expect(code).toBe(1);
+  const [report, ...more] = jsonLines(stdout);
+  expect(more).toEqual([]);
+  expect(report).toMatchObject({
+    right: false,
+    seed: 5,
+    failure: { case: { units: 1, time: 1 }, fault: { argument: "state h" } },
+  });
+});

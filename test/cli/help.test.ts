@@ -1,0 +1,38 @@
+/** @file Help and version: there for every command, on standard output, with exit code 0. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { run, start } from "./run.ts";
+
+test("without arguments, and with --help, the commands are listed", async () => {
+  const [bare, help] = [await run(), await run("--help")];
+  expect(bare).toEqual(help);
+  expect(help).toMatchObject({ code: 0, stderr: "" });
+  for (const command of ["train", "sample", "forecast", "inspect", "check", "start"])
+    expect(help.stdout).toMatch(new RegExp(`^  ${command} `, "m"));
+});
+
+test.each(["train", "sample", "forecast", "inspect", "check", "start"])("%s --help has examples", async (command) => {
+  const help = await run(command, "--help");
+  expect(help).toMatchObject({ code: 0, stderr: "" });
+  expect(help.stdout).toMatch(new RegExp(`^Usage: cellgrad ${command} `));
+  expect(help.stdout).toMatch(/\nExamples:\n {2}(cellgrad|npm) /);
+  expect(await run("help", command)).toEqual(help);
+});
+
+test("defaults are shown", async () => {
+  const { stdout } = await run("train", "--help");
+  for (const text of ['(default: "lstm")', "(default: 128)", '(default: "auto")']) expect(stdout).toContain(text);
+});
+
+test("--version is the package's", async () => {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const outcome = await start("/", ["--version"]);
+  expect(outcome).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+});
+
+test("a reader that stops early is no error", async () => {
+  const { code, stderr } = await start("/", ["inspect"], (child) => {
+    child.stdout?.once("data", () => child.stdout?.destroy());
+  });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+});

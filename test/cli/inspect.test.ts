@@ -1,0 +1,76 @@
+/** @file `cellgrad inspect`: what it counts and what it shows, with no device. */
+import { expect, test } from "vitest";
+import { countWork } from "../../cli/inspect/count.ts";
+import { passes } from "../../compiler/compile.ts";
+import type { BufferSpec, Dispatch, Loop, Phase, Program } from "../../compiler/plan/program.ts";
+import { jsonLines, run } from "./run.ts";
+
+const dispatch = (phase: Phase): Dispatch => ({ kind: "dispatch", kernel: 0, grid: [], phase });
+const loop = (length: string | number, body: Loop["body"]): Loop => ({ kind: "loop", length, reverse: false, body });
+const buffer = (role: BufferSpec["role"], size: BufferSpec["size"]): BufferSpec => ({
+  name: "b",
+  element: "f32",
+  size,
+  role,
+});
+const place = { buffer: 0, offset: [], size: ["B"] };
+
+test("dispatches in loops count once a step, and sizes are sums of dimensions", () => {
+  const program: Program = {
+    version: 1,
+    name: "p",
+    symbols: ["B", "T"],
+    buffers: [buffer("arena", ["2*B*T", 3]), buffer("input", ["B"])],
+    inputs: [],
+    outputs: [],
+    kernels: [],
+    steps: [
+      dispatch("forward"),
+      loop("T", [dispatch("forward"), dispatch("forward")]),
+      loop("T", [loop(2, [dispatch("backward")])]),
+      { kind: "copy", from: place, to: place },
+      dispatch("update"),
+    ],
+  };
+  expect(countWork(program, { B: 4, T: 10 })).toEqual({
+    dispatches: { forward: 21, backward: 20, update: 1 },
+    copies: 1,
+    bytes: 4 * (80 + 3 + 4),
+    arenaBytes: 4 * 83,
+  });
+});
+
+const SMALL = ["--units", "8", "--embed", "4", "--vocabulary", "10", "--batch", "4"];
+
+test("with --json there is one object, with dispatches by phase and bytes", async () => {
+  const { code, stdout, stderr } = await run("inspect", "--json", ...SMALL, "--time", "6");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const [report, ...more] = jsonLines(stdout);
+  expect(more).toEqual([]);
+  expect(Object.keys(report?.dispatches as object)).toEqual(["forward", "backward", "update"]);
+  expect(Math.min(...Object.values(report?.dispatches as object))).toBeGreaterThan(0);
+  // The weights, with two slots of Adam beside them, are the least there can be.
+  expect(report?.bytes).toBeGreaterThan(3 * 4 * Number(report?.weights));
+  expect(report?.kernels).toContainEqual(expect.objectContaining({ wgsl: expect.stringContaining("@compute") }));
+});
+
+test("another length changes dispatches and bytes, and no kernel", async () => {
+  const inspected = async (time: string) =>
+    jsonLines((await run("inspect", "--json", ...SMALL, "--time", time)).stdout)[0];
+  const [short, long] = [await inspected("6"), await inspected("12")];
+  expect(long?.kernels).toEqual(short?.kernels);
+  expect(long?.bytes).toBeGreaterThan(Number(short?.bytes));
+});
+
+test("for people, the IR of every stage, the kernels with their WGSL, and the totals", async () => {
+  const { code, stdout } = await run("inspect", "--cell", "gru", ...SMALL);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^gru: 1 x 8 units, embedding 4, vocabulary 10, batch 4, time 32$/m);
+  expect(stdout).toMatch(/^=== IR, traced: \d+ nodes\ngraph trainingStep\(/m);
+  for (const { name } of passes) expect(stdout).toContain(`\n=== IR after "${name}" (`);
+  expect(stdout).toMatch(/sigmoid\(.*\/\/ cells\/gru\.ts:\d+/);
+  expect(stdout).toMatch(/^=== kernel /m);
+  expect(stdout).toMatch(/@compute/);
+  expect(stdout).toMatch(/^dispatches {2}\d+ forward \+ \d+ backward \+ \d+ update = \d+$/m);
+  expect(stdout).toMatch(/^bytes {7}[\d,]+ /m);
+});

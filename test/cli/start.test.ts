@@ -1,0 +1,43 @@
+/** @file What `npm start` shows, on a small text, and the progress bar of a terminal. */
+import { expect, test } from "vitest";
+import { demonstrate } from "../../cli/commands/start.ts";
+import { showProgress } from "../../cli/progress.ts";
+import { lstm } from "../../index.ts";
+import { openInterpreter } from "../../train/device.ts";
+import { Collected, TEXT } from "./run.ts";
+
+const SMALL = {
+  sizes: { cell: lstm, units: 8, layers: 1, embed: 4, batch: 4, time: 8 },
+  steps: 25,
+  learningRate: 0.05,
+  seed: 1,
+  sample: { prompt: "", length: 40, temperature: 0.7, seed: 1 },
+};
+
+test("the demonstration names its device, shows a sample, and ends with what the held-out loss did", async () => {
+  const [stdout, stderr] = [new Collected(), new Collected()];
+  const code = await demonstrate(TEXT, "a text", SMALL, openInterpreter(), { stdout, stderr });
+  expect(code).toBe(0);
+  const lines = stdout.text.trimEnd().split("\n");
+  expect(lines).toContain("device: float64 interpreter");
+  const rules = lines.flatMap((line, i) => (/^-{72}$/.test(line) ? [i] : []));
+  expect(rules).toHaveLength(2);
+  expect(lines.slice((rules[0] ?? 0) + 1, rules[1]).join("\n")).toMatch(/^[ .acehmnost]{40}$/);
+  const final =
+    /^The held-out loss fell from (\d\.\d\d) \(before training; ln 11 = 2\.40\) to (\d\.\d\d) nats per character\.$/;
+  const [, before, after] = final.exec(lines.at(-1) ?? "") ?? [];
+  expect(Math.abs(Number(before) - Math.log(11))).toBeLessThan(0.2);
+  expect(Number(after)).toBeLessThan(1.5);
+});
+
+test("on a terminal, progress is a bar with loss and speed", async () => {
+  class Terminal extends Collected {
+    readonly isTTY = true;
+    readonly columns = 100;
+  }
+  const terminal = new Terminal();
+  const bar = showProgress(terminal, 10, "characters");
+  bar.update({ step: 5, loss: 1.23456, tokensPerSecond: 9876.5 });
+  bar.stop();
+  expect(terminal.text).toMatch(/█{12}░{12} 5\/10 {2}loss 1\.235 {2}9,877 characters\/s/);
+});

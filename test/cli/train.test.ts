@@ -1,0 +1,229 @@
+/** @file Training from the command line, and what is made of the model afterwards. The interpreter is the device. */
+import { copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { decodeModel } from "../../train/model-file.ts";
+import { jsonLines, run, SERIES, start, TEXT, TINY, Workspace } from "./run.ts";
+
+const example = fileURLToPath(new URL("../../examples/minimal-gated-unit.ts", import.meta.url));
+const TINY_SERIES = TINY.filter((arg, i) => arg !== "--embed" && TINY[i - 1] !== "--embed");
+
+let space: Workspace;
+
+beforeEach(() => {
+  space = new Workspace({ "text.txt": TEXT, "series.csv": SERIES });
+});
+
+afterEach(() => space.remove());
+
+test("a user's own cell trains from another directory, and its model samples when the cell is gone", async () => {
+  copyFileSync(example, space.file("mine.ts"));
+  const trained = await start(space.path, [
+    "train",
+    "text.txt",
+    "--cell",
+    "./mine.ts",
+    "--out",
+    "m.safetensors",
+    ...TINY,
+  ]);
+  expect(trained.code).toBe(0);
+  expect(trained.stdout).toMatch(/^minimal-gated-unit: 1 layer of 4 units/m);
+  expect(trained.stdout).toMatch(/^held-out loss \d\.\d+ -> \d\.\d+ nats per character/m);
+  expect(trained.stdout).toMatch(/^saved m\.safetensors/m);
+
+  rmSync(space.file("mine.ts"));
+  rmSync(space.file("text.txt"));
+  copyFileSync(space.file("m.safetensors"), space.file("copy.safetensors"));
+  rmSync(space.file("m.safetensors"));
+  const sampled = await start(space.path, [
+    "sample",
+    "copy.safetensors",
+    "--device",
+    "cpu",
+    "--length",
+    "25",
+    "--prompt",
+    "the ",
+  ]);
+  expect(sampled).toMatchObject({ code: 0, stderr: "" });
+  expect(sampled.stdout).toMatch(/^the [ .acehmnost]{25}\n$/);
+});
+
+test("with --json, standard output is JSON lines and nothing else", async () => {
+  const { code, stdout, stderr } = await start(space.path, ["train", "text.txt", "--json", ...TINY]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const lines = jsonLines(stdout);
+  const last = lines.pop();
+  expect(lines.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
+  for (const { loss, tokensPerSecond } of lines) {
+    expect(loss).toBeGreaterThan(0);
+    expect(tokensPerSecond).toBeGreaterThan(0);
+  }
+  expect(last).toMatchObject({ done: true, steps: 4, loss: lines[3]?.loss, device: "float64 interpreter" });
+  expect(last?.valLoss).toBeLessThan(Number(last?.valLossBefore));
+  expect(last?.seconds).toBeGreaterThan(0);
+});
+
+test("an untrained network's held-out loss is near ln of the vocabulary", async () => {
+  const { stdout } = await run("train", space.file("text.txt"), "--json", ...TINY);
+  const distinct = new Set(TEXT).size;
+  expect(Math.abs(Number(jsonLines(stdout).pop()?.valLossBefore) - Math.log(distinct))).toBeLessThan(0.2);
+});
+
+test("one seed gives one model, and another seed another", async () => {
+  const train = async (name: string, seed: string) => {
+    const out = space.file(name);
+    await run("train", space.file("text.txt"), ...TINY, "--seed", seed, "--out", out);
+    return decodeModel(readFileSync(out), name).parameters;
+  };
+  const [first, again, other] = [await train("a", "3"), await train("b", "3"), await train("c", "4")];
+  expect(again).toEqual(first);
+  expect(other).not.toEqual(first);
+});
+
+test("sampling follows its seed, and temperature 0 takes the likeliest", async () => {
+  const model = space.file("m.safetensors");
+  await run("train", space.file("text.txt"), ...TINY, "--steps", "60", "--units", "12", "--out", model);
+  const sample = async (...options: string[]) => {
+    const { stdout } = await run("sample", model, "--device", "cpu", "--length", "30", "--json", ...options);
+    return jsonLines(stdout)[0]?.text;
+  };
+  const [first, again, other] = [await sample("--seed", "1"), await sample("--seed", "1"), await sample("--seed", "2")];
+  expect(again).toBe(first);
+  expect(other).not.toBe(first);
+  const likeliest = await sample("--temperature", "0", "--seed", "1");
+  expect(await sample("--temperature", "0", "--seed", "2")).toBe(likeliest);
+});
+
+test("a series trains and is forecast in its own units and columns", async () => {
+  const model = space.file("s.safetensors");
+  // Shifted and stretched: a forecast that forgot the normalisation would be far off.
+  const shifted = SERIES.trimEnd()
+    .split("\n")
+    .map((row, i) =>
+      i === 0
+        ? row
+        : row
+            .split(",")
+            .map((x) => (1000 + 10 * Number(x)).toFixed(3))
+            .join(","),
+    );
+  const file = space.write("shifted.csv", `${shifted.join("\n")}\n`);
+  const trained = await run(
+    "train",
+    file,
+    ...TINY_SERIES,
+    "--units",
+    "8",
+    "--steps",
+    "80",
+    "--lr",
+    "0.02",
+    "--out",
+    model,
+  );
+  expect(trained).toMatchObject({ code: 0 });
+  expect(trained.stdout).toMatch(/90 rows of a, b/);
+
+  const csv = await run("forecast", model, file, "--device", "cpu", "--horizon", "3");
+  const [header, ...rows] = csv.stdout.trimEnd().split("\n");
+  expect(header).toBe("a,b");
+  expect(rows).toHaveLength(3);
+  for (const [i, row] of rows.entries()) {
+    const [a, b] = row.split(",").map(Number);
+    expect(Math.abs((a ?? 0) - (1000 + 10 * Math.sin((90 + i) / 4)))).toBeLessThan(5);
+    expect(Math.abs((b ?? 0) - (1000 + 10 * Math.cos((90 + i) / 4)))).toBeLessThan(5);
+  }
+  const json = await run("forecast", model, file, "--device", "cpu", "--horizon", "3", "--json");
+  const [forecast] = jsonLines(json.stdout);
+  expect(forecast?.columns).toEqual(["a", "b"]);
+  const values = (forecast?.values ?? []) as number[][];
+  expect(values.map((row) => row.map((x) => Number(x.toPrecision(7))).join(","))).toEqual(rows);
+});
+
+/** Its weight w moves by the learning rate at each step, and it has no value once w is too far from 1. */
+const FALLS = `import { add, cell, constantInit, dense, parameter, sqrt, square, sub } from "cellgrad";
+export default cell("falls", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
+  const w = parameter("w", [units], constantInit(1));
+  const y = add(dense("in", [x, h], units), add(w, sqrt(sub(0.02, square(sub(w, 1))))));
+  return { state: { h: sub(y, y) }, output: y };
+});
+`;
+
+test("a loss that is not a number stops training, and the last weights that were good are kept", async () => {
+  space.write("falls.ts", FALLS);
+  const train = (out: string, ...options: string[]) =>
+    run(
+      "train",
+      space.file("text.txt"),
+      "--cell",
+      space.file("falls.ts"),
+      ...TINY,
+      "--out",
+      space.file(out),
+      ...options,
+    );
+  const failed = await train("failed.st", "--steps", "40", "--json");
+  expect(failed.code).toBe(2);
+  expect(failed.stderr).toMatch(
+    /^cellgrad: step 4: the loss is NaN; training stopped, the weights of step 2 are in .*failed\.st\.[^\n]*\n$/,
+  );
+  const lines = jsonLines(failed.stdout);
+  expect(lines.map(({ step }) => step)).toEqual([1, 2, 3, undefined]);
+  expect(lines.pop()).toMatchObject({ done: true, steps: 3, stopped: { step: 4, value: "the loss is NaN", kept: 2 } });
+
+  await train("two.st", "--steps", "2");
+  const weights = (name: string) => decodeModel(readFileSync(space.file(name)), name).parameters;
+  expect(weights("failed.st")).toEqual(weights("two.st"));
+});
+
+test("a model that was there is left alone when no step was good", async () => {
+  space.write("falls.ts", FALLS);
+  space.write("there.st", "an older model");
+  const options = [...TINY, "--lr", "0.5", "--out", space.file("there.st")];
+  const { code, stderr } = await run("train", space.file("text.txt"), "--cell", space.file("falls.ts"), ...options);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(
+    /step 2: the loss is NaN; training stopped, no step before it was good, so no model was written/,
+  );
+  expect(readFileSync(space.file("there.st"), "utf8")).toBe("an older model");
+});
+
+test("Ctrl-C ends training, saves what there is and says so", async () => {
+  const args = ["train", "text.txt", ...TINY, "--steps", "1000000", "--json", "--out", "m.safetensors"];
+  const { code, stdout, stderr } = await start(space.path, args, (child) => {
+    child.stdout?.once("data", () => child.kill("SIGINT"));
+  });
+  expect(code).toBe(130);
+  const last = jsonLines(stdout).pop();
+  expect(last).toMatchObject({ done: true, interrupted: true });
+  expect(stderr).toBe(`cellgrad: interrupted, the weights of step ${last?.steps} are in m.safetensors\n`);
+  expect(space.list()).toEqual(["m.safetensors", "series.csv", "text.txt"]);
+  expect((await run("sample", space.file("m.safetensors"), "--device", "cpu", "--length", "5")).code).toBe(0);
+});
+
+test("without --out nothing is written, and this is said before training", async () => {
+  const before = space.list();
+  const { stdout } = await run("train", space.file("text.txt"), ...TINY);
+  expect(stdout).toMatch(/will not be kept: --out FILE saves it[\s\S]*held-out loss/);
+  expect(space.list()).toEqual(before);
+});
+
+test("anywhere but on a terminal, progress is a line now and then on standard error", async () => {
+  const { stderr } = await run("train", space.file("text.txt"), ...TINY, "--steps", "40");
+  const steps = stderr
+    .trimEnd()
+    .split("\n")
+    .map((line) => /^step (\d+)\/40 {2}loss \d+\.\d{3} {2}[\d,]+ characters\/s$/.exec(line)?.[1]);
+  expect(steps).toEqual(["1", "5", "9", "13", "17", "21", "25", "29", "33", "37", "40"]);
+});
+
+test("a text that is too short to hold anything out still trains", async () => {
+  const file = space.write("short.txt", "abcabcab");
+  const options = ["--device", "cpu", "--units", "2", "--batch", "1", "--time", "3", "--steps", "2", "--json"];
+  const { code, stdout } = await run("train", file, ...options);
+  expect(code).toBe(0);
+  expect(jsonLines(stdout).pop()).toMatchObject({ done: true, valLoss: null });
+  expect(existsSync(file)).toBe(true);
+});
