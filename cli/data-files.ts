@@ -22,7 +22,7 @@ export async function readBytes(path: string): Promise<Uint8Array> {
 export async function readText(path: string): Promise<string> {
   const bytes = await readBytes(path);
   try {
-    return new TextDecoder("utf-8", { fatal: false }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
     throw new UserError(`${path} is not UTF-8 text: the bytes from offset ${firstFault(bytes)} on are no character`, {
       cause,

@@ -3,7 +3,7 @@
  * loops walked. Nothing here depends on which buffers hold the data.
  */
 import { type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
-import type { Copy, Dispatch, Loop, Program, Size } from "../compiler/plan/program.ts";
+import type { Copy, Dispatch, GridPart, Loop, Program, Size } from "../compiler/plan/program.ts";
 
 /** Offsets of uniforms that are chosen per dispatch must be multiples of this. */
 export const uniformAlignment = 256;
@@ -33,6 +33,10 @@ export function evaluateSize(size: Size, sizes: DimSizes): number {
   return size.reduce<number>((sum, dim) => sum + evaluateDim(dim, sizes), 0);
 }
 
+function workgroupsOf({ rows, rowsPer, columns, lanes }: GridPart, sizes: DimSizes): number {
+  return Math.ceil((Math.ceil(evaluateSize(rows, sizes) / rowsPer) * evaluateSize(columns, sizes)) / lanes);
+}
+
 export function instantiate(program: Program, sizes: DimSizes): Instance {
   const entries = new Map<string, number>();
   const table: (readonly number[])[] = [];
@@ -52,7 +56,7 @@ export function instantiate(program: Program, sizes: DimSizes): Instance {
       const length = evaluateDim(step.length, sizes);
       for (let count = 0; count < length; count++) for (const inner of step.body) walk(inner, [...counts, count]);
     } else {
-      const groups = step.grid.reduce((sum, { size, per }) => sum + Math.ceil(evaluateSize(size, sizes) / per), 0);
+      const groups = step.grid.reduce((sum, part) => sum + workgroupsOf(part, sizes), 0);
       if (groups === 0) return;
       const workgroups = [Math.min(groups, maxWorkgroups), Math.ceil(groups / maxWorkgroups)] as const;
       steps.push({ kernel: step.kernel, workgroups, stepOffset: counts.length === 0 ? 0 : entryOf(counts) });

@@ -10,6 +10,7 @@ import { GpuArray, toDeviceWords } from "./arrays.ts";
 import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device.ts";
 import { evaluateSize, type Instance, instantiate, uniformAlignment } from "./instance.ts";
+import { chunksOf, type KernelTime, KernelTimer } from "./kernel-timer.ts";
 import { createPipelines, type Pipeline, storageBinding } from "./pipelines.ts";
 
 type Inputs = Readonly<Record<string, NdArray | DeviceArray>>;
@@ -82,6 +83,38 @@ export class LoadedProgram {
       throw error;
     }
     return arrays;
+  }
+
+  /**
+   * Runs once with every dispatch in a pass of its own between two timestamps, and adds them up by kernel. Needs the
+   * adapter's timestamp queries; the times are the device's own.
+   */
+  async profile(inputs: Inputs): Promise<KernelTime[]> {
+    const { device } = this.#context;
+    if (!device.features.has("timestamp-query"))
+      throw new UserError("this adapter has no timestamp queries, so kernels cannot be timed");
+    const sizes = this.#sizesOf(inputs);
+    const bound = this.#bind(sizes);
+    const buffers = this.program.buffers.map((_, i) => this.#arenas.get(i));
+    for (const input of this.program.inputs) buffers[input.buffer] = this.#inputBuffer(input, inputs[input.name]);
+    const timer = new KernelTimer(this.#context, this.program);
+    for (const batch of chunksOf(bound.instance.steps, timer.capacity)) {
+      const encoder = device.createCommandEncoder({ label: `${this.program.name} (profile)` });
+      for (const step of batch) {
+        if ("kind" in step) this.#encodeCopy(encoder, step, bound, buffers);
+        else {
+          const pass = encoder.beginComputePass({ timestampWrites: timer.next(step.kernel) });
+          const { pipeline, kernel } = at(this.#pipelines, step.kernel);
+          pass.setPipeline(pipeline);
+          pass.setBindGroup(0, this.#group(bound, step.kernel, buffers), kernel.loops > 0 ? [step.stepOffset] : []);
+          pass.dispatchWorkgroups(...step.workgroups);
+          pass.end();
+        }
+      }
+      await timer.collect(encoder);
+    }
+    timer.destroy();
+    return timer.times();
   }
 
   destroy(): void {

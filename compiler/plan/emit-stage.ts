@@ -14,7 +14,7 @@ import type { Stage } from "./stages.ts";
 export type StoreRoot = (id: NodeId, index: readonly Index[], value: string, how?: "=" | "+=") => void;
 
 /** How an invocation of the stage's kernel finds its work. */
-export type StageForm = "element" | "tree" | "scatter";
+export type StageForm = "element" | "tile" | "tree" | "scatter";
 
 /** Lanes of a workgroup that reduces one output together. */
 export const treeLanes = 256;
@@ -31,27 +31,73 @@ function loopExtents(node: Node, operandShape: Shape): readonly Dim[] {
 export function formOf(region: Region, stage: Stage): StageForm {
   const [first] = stage.loops;
   if (first !== undefined && nodeAt(region.graph, first).op === "scatterAdd") return "scatter";
-  if (typeof stage.size !== "number" || stage.size > smallOutput) return "element";
+  const plain = stage.loops.some((id) => nodeAt(region.graph, id).op === "dot") ? "tile" : "element";
+  if (typeof stage.size !== "number" || stage.size > smallOutput) return plain;
   const isLong = stage.loops.some((id) => {
     const node = nodeAt(region.graph, id);
     const extent = sizeOf(loopExtents(node, nodeAt(region.graph, at(node.operands, 0)).aval.shape));
     return typeof extent !== "number" || extent >= longReduction;
   });
-  return isLong ? "tree" : "element";
+  return isLong ? "tree" : plain;
 }
 
-/** One invocation computes the position `position` of the stage, alone. */
-export function emitElement(emitter: Emitter, region: Region, stage: Stage, position: Index, store: StoreRoot): void {
+/** The positions that an invocation owns. */
+export interface Owned {
+  readonly positions: readonly Index[];
+  /** Walks over them at run time, leaving out those that lie outside; `number` counts as `positions` does. */
+  readonly walk?: (body: (position: Index, number: string) => void) => void;
+}
+
+/**
+ * One invocation computes some positions of the stage, alone. Loops run for all of them at once, so that what they
+ * share is loaded once; what follows is written once and walks over them.
+ */
+export function emitPositions(emitter: Emitter, region: Region, stage: Stage, owned: Owned, store: StoreRoot): void {
+  const { writer } = emitter;
+  const { positions, walk } = owned;
+  const sums: { id: NodeId; names: string[] }[] = [];
   for (const ids of loopGroups(region, stage.loops)) {
-    const accumulators = ids.map((id) => startLoop(emitter, region, id));
+    const started = ids.map((id) => ({ id, names: positions.map(() => startLoop(emitter, region, id)) }));
     overReduced(emitter, extentsOf(region, at(ids, 0)), (reduced) => {
-      for (const [i, id] of ids.entries()) {
-        accumulate(emitter, region, id, at(accumulators, i), operandIndices(emitter, region, id, position, reduced));
-      }
+      const terms = started.flatMap(({ id, names }) =>
+        positions.map((position, i) => {
+          return accumulation(
+            emitter,
+            region,
+            id,
+            at(names, i),
+            operandIndices(emitter, region, id, position, reduced),
+          );
+        }),
+      );
+      // All loads first, then all sums: the loads do not wait for each other.
+      for (const term of terms) writer.line(term);
     });
-    for (const [i, id] of ids.entries()) rememberLoop(emitter, region, id, position, at(accumulators, i));
+    for (const { id, names } of started)
+      positions.forEach((position, i) => rememberLoop(emitter, region, id, position, at(names, i)));
+    sums.push(...started);
   }
-  storeRoots(emitter, region, stage, position, store);
+  if (walk === undefined) {
+    for (const position of positions) storeRoots(emitter, region, stage, position, store);
+    return;
+  }
+  const results = sums.map(({ id, names }) => ({ id, array: keepAll(emitter, region, id, names) }));
+  walk((position, number) => {
+    for (const { id, array } of results) {
+      const name = writer.fresh("sum");
+      writer.line(`let ${name} = ${array}[${number}];`);
+      rememberLoop(emitter, region, id, position, name);
+    }
+    storeRoots(emitter, region, stage, position, store);
+  });
+}
+
+/** Puts the results of a loop for all positions into an array, to be walked over. */
+function keepAll(emitter: Emitter, region: Region, id: NodeId, names: readonly string[]): string {
+  const array = emitter.writer.fresh("sums");
+  const { dtype } = nodeAt(region.graph, id).aval;
+  emitter.writer.line(`var ${array} = array<${dtype}, ${names.length}>(${names.join(", ")});`);
+  return array;
 }
 
 /** Loops of the same extents run as one, so that what they share is loaded once; none may wait for another's result. */
@@ -96,13 +142,8 @@ export function emitTree(emitter: Emitter, region: Region, stage: Stage, positio
     const k = writer.fresh("k");
     writer.block(`for (var ${k}: u32 = lane; ${k} < ${writer.index.dim(extent).text}; ${k} += ${treeLanes}u)`, () => {
       const flat = writer.index.variable(k, writer.depth, extent);
-      accumulate(
-        emitter,
-        region,
-        id,
-        accumulator,
-        operandIndices(emitter, region, id, position, emitter.indexAt(flat, extents)),
-      );
+      const indices = operandIndices(emitter, region, id, position, emitter.indexAt(flat, extents));
+      writer.line(accumulation(emitter, region, id, accumulator, indices));
     });
     const shared = writer.workgroupArray(node.aval.dtype, treeLanes);
     writer.line(`${shared}[lane] = ${accumulator};`);
@@ -226,17 +267,17 @@ function operandIndices(
   return [shape.map((_, axis) => (axes.includes(axis) ? at(reduced, axes.indexOf(axis)) : (kept.shift() as Index)))];
 }
 
-function accumulate(
+function accumulation(
   emitter: Emitter,
   region: Region,
   id: NodeId,
   accumulator: string,
   indices: readonly (readonly Index[])[],
-): void {
+): string {
   const node = nodeAt(region.graph, id);
   const values = indices.map((index, i) => emitter.value(region, at(node.operands, i), index).text);
   const term = node.op === "dot" ? `${values[0]} * ${values[1]}` : at(values, 0);
-  emitter.writer.line(`${accumulator} = ${combine(node, accumulator, term)};`);
+  return `${accumulator} = ${combine(node, accumulator, term)};`;
 }
 
 function rememberLoop(emitter: Emitter, region: Region, id: NodeId, position: Index, name: string): void {

@@ -1,15 +1,16 @@
 /** @file Builds the kernel of one stage and says how many workgroups it takes. */
 import { kernelText } from "../../shaders/kernel.ts";
-import { sizeOf } from "../graph/dim.ts";
+import { type Dim, mulDims, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt } from "../graph/graph.ts";
-import { emitElement, emitScatter, emitTree, formOf, type StoreRoot, treeLanes } from "./emit-stage.ts";
+import { emitPositions, emitScatter, emitTree, formOf, type Owned, type StoreRoot, treeLanes } from "./emit-stage.ts";
 import { Emitter, type Region } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
 import { KernelWriter } from "./kernel-writer.ts";
 import type { Lowering } from "./lower.ts";
-import type { BufferSpec, Grid, Kernel } from "./program.ts";
+import type { BufferSpec, Grid, GridPart, Kernel } from "./program.ts";
 import type { Stage } from "./stages.ts";
+import { chooseTile, type Tile, type TileOptions } from "./tiles.ts";
 
 const lanes = 64;
 
@@ -33,9 +34,10 @@ export function buildKernel(
   const writer = new KernelWriter(lowering.buffers());
   const tree = stages.some((stage) => formOf(region, stage) === "tree");
   const workgroupSize = tree ? treeLanes : lanes;
-  const grid = stages.map((stage) => gridOf(region, stage));
+  const { tiles } = lowering;
+  const grid = stages.map((stage) => gridOf(region, stage, tiles));
   const ids = stages.flatMap((stage) => [...stage.loops, ...stage.roots]);
-  const write = (stage: Stage) => writeStage(writer, region, stage, hooks);
+  const write = (stage: Stage) => writeStage(writer, region, stage, hooks, tiles);
   const [only] = stages;
   if (stages.length === 1 && only !== undefined) {
     write(only);
@@ -44,9 +46,7 @@ export function buildKernel(
   const starts: string[] = ["0u"];
   for (const [i, stage] of stages.entries()) {
     writer.function(`fn part${i}(workgroup: u32, lane: u32)`, () => write(stage));
-    const { size, per } = at(grid, i);
-    const count = `(${writer.index.dim(size[0] ?? 0).text} + ${per - 1}u) / ${per}u`;
-    writer.line(`let end${i} = ${at(starts, i)} + ${count};`);
+    writer.line(`let end${i} = ${at(starts, i)} + ${workgroupsText(writer, at(grid, i))};`);
     starts.push(`end${i}`);
     const inside = i === 0 ? `workgroup < end0` : `workgroup >= ${at(starts, i)} && workgroup < end${i}`;
     writer.block(`if (${inside})`, () => writer.line(`part${i}(workgroup - ${at(starts, i)}, lane);`));
@@ -54,27 +54,102 @@ export function buildKernel(
   return { kernel: finishKernel(lowering, writer, region, ids, workgroupSize), grid };
 }
 
-function gridOf(region: Region, stage: Stage): Grid[number] {
+function gridOf(region: Region, stage: Stage, options: TileOptions): GridPart {
   const form = formOf(region, stage);
-  if (form === "tree") return { size: [stage.size], per: 1 };
-  return { size: [form === "scatter" ? sizeOf(scatterWidth(region, stage)) : stage.size], per: lanes };
+  const whole = { rowsPer: 1, columns: [1] };
+  if (form === "tree") return { ...whole, rows: [stage.size], lanes: 1 };
+  if (form === "scatter") return { ...whole, rows: [sizeOf(scatterWidth(region, stage))], lanes };
+  if (form === "element") return { ...whole, rows: [stage.size], lanes };
+  const { batch, m, n, tile } = tileOf(region, stage, options);
+  return { rows: [m], rowsPer: tile.rows, columns: [mulDims(sizeOf(batch), strideOf(n, tile))], lanes };
 }
 
-function writeStage(writer: KernelWriter, region: Region, stage: Stage, hooks: KernelHooks): void {
+/** How many workgroups a part takes, as WGSL. */
+function workgroupsText(writer: KernelWriter, { rows, rowsPer, columns }: GridPart): string {
+  const text = (size: readonly Dim[]) => writer.index.dim(at(size, 0)).text;
+  const blocks = rowsPer === 1 ? text(rows) : `((${text(rows)} + ${rowsPer - 1}u) / ${rowsPer}u)`;
+  return `(${blocks} * ${text(columns)} + ${lanes - 1}u) / ${lanes}u`;
+}
+
+/** The product whose shape a tile stage follows, and the tile. */
+function tileOf(region: Region, stage: Stage, options: TileOptions) {
+  const products = stage.loops.filter((id) => nodeAt(region.graph, id).op === "dot");
+  const { shape } = nodeAt(region.graph, at(products, 0)).aval;
+  const [m, n] = [at(shape, shape.length - 2), at(shape, shape.length - 1)];
+  return { shape, batch: shape.slice(0, -2), m, n, tile: chooseTile(m, n, products.length, options) };
+}
+
+/** Distance between the columns of a tile: neighbouring invocations own neighbouring columns. */
+function strideOf(columns: Dim, tile: Tile): Dim {
+  return typeof columns === "number" ? columns / tile.columns : columns;
+}
+
+function writeStage(
+  writer: KernelWriter,
+  region: Region,
+  stage: Stage,
+  hooks: KernelHooks,
+  options: TileOptions,
+): void {
   const emitter = new Emitter(writer, { region, ids: stage.roots });
   const form = formOf(region, stage);
   hooks.begin(emitter);
   const store: StoreRoot = (id, index, value, how = "=") => hooks.store(emitter, id, index, value, how);
   if (form === "tree") {
     emitTree(emitter, region, stage, writer.index.variable("workgroup", 0, stage.size), store);
-    return;
+  } else if (form === "tile") {
+    emitPositions(emitter, region, stage, ownedTile(emitter, region, stage, options), store);
+  } else {
+    const owned = form === "scatter" ? sizeOf(scatterWidth(region, stage)) : stage.size;
+    const position = ownedPosition(writer, "position", owned);
+    if (form === "scatter") emitScatter(emitter, region, stage, position, store);
+    else emitPositions(emitter, region, stage, { positions: [position] }, store);
   }
-  const owned = form === "scatter" ? sizeOf(scatterWidth(region, stage)) : stage.size;
-  writer.line(`let position = workgroup * ${lanes}u + lane;`);
-  writer.block(`if (position >= ${writer.index.dim(owned).text})`, () => writer.line("return;"));
-  const position = writer.index.variable("position", 0, owned);
-  if (form === "scatter") emitScatter(emitter, region, stage, position, store);
-  else emitElement(emitter, region, stage, position, store);
+}
+
+/** The invocation's number among `count` of them; those beyond leave. */
+function ownedPosition(writer: KernelWriter, name: string, count: Dim): Index {
+  writer.line(`let ${name} = workgroup * ${lanes}u + lane;`);
+  writer.block(`if (${name} >= ${writer.index.dim(count).text})`, () => writer.line("return;"));
+  return writer.index.variable(name, 0, count);
+}
+
+/** The positions of one register tile: some neighbouring rows, and columns at a stride. */
+function ownedTile(emitter: Emitter, region: Region, stage: Stage, options: TileOptions): Owned {
+  const { writer } = emitter;
+  const { index } = writer;
+  const { shape, batch, m, n, tile } = tileOf(region, stage, options);
+  const stride = strideOf(n, tile);
+  const rowCount = index.dim(m).text;
+  writer.line(`let tile = workgroup * ${lanes}u + lane;`);
+  writer.line(`let blocks = ${tile.rows === 1 ? rowCount : `(${rowCount} + ${tile.rows - 1}u) / ${tile.rows}u`};`);
+  writer.block(`if (tile >= blocks * ${index.dim(mulDims(sizeOf(batch), stride)).text})`, () => writer.line("return;"));
+  writer.line(`let column0 = tile % ${index.dim(stride).text};`);
+  writer.line(`let block = tile / ${index.dim(stride).text};`);
+  writer.line(`let row0 = ${batch.length === 0 ? "block" : "(block % blocks)"} * ${tile.rows}u;`);
+  const outer = batch.length === 0 ? [] : emitter.indexAt(index.variable("(block / blocks)", 0, sizeOf(batch)), batch);
+  const isWhole = typeof m === "number" && m % tile.rows === 0;
+  const counted = (count: number) => Array.from({ length: count }, (_, i) => i);
+  const rows = counted(tile.rows).map((r) => {
+    // Rows beyond the last read the last one again; they are not stored.
+    if (r > 0) writer.line(`let row${r} = ${isWhole ? `row0 + ${r}u` : `min(row0 + ${r}u, ${rowCount} - 1u)`};`);
+    return index.variable(`row${r}`, 0, m);
+  });
+  const columns = counted(tile.columns).map((c) => {
+    if (c > 0) writer.line(`let column${c} = column0 + ${c * Number(stride)}u;`);
+    return index.variable(`column${c}`, 0, n);
+  });
+  const positionOf = (row: Index, column: Index) => emitter.positionOf([...outer, row, column], shape);
+  const positions = rows.flatMap((row) => columns.map((column) => positionOf(row, column)));
+  const walk: Owned["walk"] = (body) => {
+    writer.block(`for (var p: u32 = 0u; p < ${positions.length}u; p++)`, () => {
+      writer.line(`let row = row0 + p / ${tile.columns}u;`);
+      writer.line(`let column = column0 + (p % ${tile.columns}u) * ${index.dim(stride).text};`);
+      if (!isWhole) writer.block(`if (row >= ${rowCount})`, () => writer.line("break;"));
+      body(positionOf(index.variable("row", writer.depth, m), index.variable("column", writer.depth, n)), "p");
+    });
+  };
+  return positions.length === 1 ? { positions } : { positions, walk };
 }
 
 function scatterWidth(region: Region, stage: Stage) {

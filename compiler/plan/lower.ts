@@ -22,13 +22,18 @@ import type {
   Step,
 } from "./program.ts";
 import { readsOf } from "./reads.ts";
-import { formStages, type ScanStage, type Stage } from "./stages.ts";
+import { formStages, type Stage } from "./stages.ts";
 import { lowerStepwise } from "./stepwise.ts";
+import type { Target, TileOptions } from "./tiles.ts";
 
 export interface LowerOptions {
   /** Inputs whose buffer an output takes over, input name -> index of the output. */
   readonly donate?: Readonly<Record<string, number>>;
   /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
+  /** What the device is good at; it decides sizes of tiles. */
+  readonly target?: Target;
+  /** Rows that one invocation computes at the most; 1 where the batch is known to be small. */
+  readonly maxRows?: number | undefined;
   /** Storage buffers that one kernel may bind; the limit of every WebGPU device by default. */
   readonly maxStorageBuffers?: number;
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
@@ -41,6 +46,7 @@ export interface Lowering {
   readonly locations: Map<NodeId, Location>;
   readonly buffers: () => readonly BufferSpec[];
   readonly kernels: Kernel[];
+  readonly tiles: TileOptions;
   readonly phaseOf: (ids: readonly NodeId[]) => Phase;
 }
 
@@ -103,6 +109,7 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
     locations,
     buffers: () => [...inputBuffers, ...memory.buffers],
     kernels: [],
+    tiles: { target: options.target ?? "gpu", maxRows: options.maxRows },
     phaseOf: phases(graph, options.phases),
   };
 

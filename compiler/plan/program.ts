@@ -59,11 +59,18 @@ export interface Kernel {
   readonly workgroupBytes: number;
 }
 
-/** Number of workgroups: the sum of ceil(size / per) over the parts of a kernel. */
-export type Grid = readonly {
-  readonly size: Size;
-  readonly per: number;
-}[];
+/**
+ * Number of workgroups: for each part of a kernel ceil(ceil(rows / rowsPer) * columns / lanes), where an invocation owns
+ * `rowsPer` rows of one column.
+ */
+export type Grid = readonly GridPart[];
+
+export interface GridPart {
+  readonly rows: Size;
+  readonly rowsPer: number;
+  readonly columns: Size;
+  readonly lanes: number;
+}
 
 export type Phase = "forward" | "backward" | "update";
 

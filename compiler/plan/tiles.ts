@@ -1,0 +1,49 @@
+/**
+ * @file Register tiles: how many rows and columns of a product one invocation computes. Each operand loaded serves a
+ * whole row or column of the tile, so larger tiles load less; smaller ones make more invocations. A pure function of
+ * shapes and target, so that reruns are bit-equal.
+ */
+import type { Dim } from "../graph/dim.ts";
+
+/** What the device is good at: a software adapter has few lanes and dear loads, a GPU many lanes. */
+export type Target = "gpu" | "software";
+
+export interface Tile {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface TileOptions {
+  readonly target: Target;
+  /** Rows per invocation at the most; 1 where the batch is known to be small. */
+  readonly maxRows?: number | undefined;
+}
+
+/** Accumulators that an invocation can hold before they spill. */
+const accumulators: Record<Target, number> = { gpu: 16, software: 64 };
+const preferred: Record<Target, Tile> = { gpu: { rows: 4, columns: 4 }, software: { rows: 8, columns: 8 } };
+/** Columns of invocations that should remain, so that neighbours still read neighbouring memory. */
+const minimumLanes = 8;
+
+/** The tile for `products` products of shape [.., rows, columns] that one invocation computes together. */
+export function chooseTile(rows: Dim, columns: Dim, products: number, options: TileOptions): Tile {
+  const { target } = options;
+  const budget = Math.max(1, Math.floor(accumulators[target] / products));
+  const rowLimit = Math.min(preferred[target].rows, options.maxRows ?? Number.POSITIVE_INFINITY, budget);
+  const tileRows = powerBelow(typeof rows === "number" ? Math.min(rowLimit, rows) : rowLimit);
+  let tileColumns = 1;
+  while (
+    tileColumns * 2 <= preferred[target].columns &&
+    tileRows * tileColumns * 2 <= budget &&
+    typeof columns === "number" &&
+    columns % (tileColumns * 2) === 0 &&
+    columns / (tileColumns * 2) >= minimumLanes
+  ) {
+    tileColumns *= 2;
+  }
+  return { rows: tileRows, columns: tileColumns };
+}
+
+function powerBelow(limit: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(1, limit)));
+}
