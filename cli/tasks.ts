@@ -84,7 +84,7 @@ const MOST_WEIGHTS = 2 ** 25;
 
 export function checkedSize(network: Network): Network {
   const count = weightCount(network);
-  if (count > 0) return network;
+  if (count <= MOST_WEIGHTS) return network;
   throw new UserError(
     `the network would have ${grouped(count)} weights, above the limit of ${grouped(MOST_WEIGHTS)}: give fewer --units, --layers or --embed`,
   );

@@ -41,11 +41,21 @@ export function formOf(region: Region, stage: Stage): StageForm {
   return isLong ? "tree" : plain;
 }
 
+/** A position of a stage: it has an index in every shape that has as many elements as the stage. */
+export interface Position {
+  readonly indexIn: (shape: Shape) => Index[];
+}
+
+/** The position with a row-major number. */
+export function flatPosition(emitter: Emitter, flat: Index): Position {
+  return { indexIn: (shape) => emitter.indexAt(flat, shape) };
+}
+
 /** The positions that an invocation owns. */
 export interface Owned {
-  readonly positions: readonly Index[];
+  readonly positions: readonly Position[];
   /** Walks over them at run time, leaving out those that lie outside; `number` counts as `positions` does. */
-  readonly walk?: (body: (position: Index, number: string) => void) => void;
+  readonly walk?: (body: (position: Position, number: string) => void) => void;
 }
 
 /**
@@ -66,7 +76,7 @@ export function emitPositions(emitter: Emitter, region: Region, stage: Stage, ow
             region,
             id,
             at(names, i),
-            operandIndices(emitter, region, id, position, reduced),
+            operandIndices(region, id, position, reduced),
           );
         }),
       );
@@ -131,7 +141,7 @@ function extentsOf(region: Region, id: NodeId): readonly Dim[] {
 }
 
 /** A workgroup computes the position together: each lane a strided part, then a tree over the lanes. */
-export function emitTree(emitter: Emitter, region: Region, stage: Stage, position: Index, store: StoreRoot): void {
+export function emitTree(emitter: Emitter, region: Region, stage: Stage, position: Position, store: StoreRoot): void {
   const { writer } = emitter;
   for (const id of stage.loops) {
     const node = nodeAt(region.graph, id);
@@ -142,7 +152,7 @@ export function emitTree(emitter: Emitter, region: Region, stage: Stage, positio
     const k = writer.fresh("k");
     writer.block(`for (var ${k}: u32 = lane; ${k} < ${writer.index.dim(extent).text}; ${k} += ${treeLanes}u)`, () => {
       const flat = writer.index.variable(k, writer.depth, extent);
-      const indices = operandIndices(emitter, region, id, position, emitter.indexAt(flat, extents));
+      const indices = operandIndices(region, id, position, emitter.indexAt(flat, extents));
       writer.line(accumulation(emitter, region, id, accumulator, indices));
     });
     const shared = writer.workgroupArray(node.aval.dtype, treeLanes);
@@ -197,9 +207,9 @@ export function emitScatter(emitter: Emitter, region: Region, stage: Stage, colu
 }
 
 /** All values are computed before the first is stored: a root may take over the memory of what another one reads. */
-function storeRoots(emitter: Emitter, region: Region, stage: Stage, position: Index, store: StoreRoot): void {
+function storeRoots(emitter: Emitter, region: Region, stage: Stage, position: Position, store: StoreRoot): void {
   const values = stage.roots.map((id) => {
-    const index = emitter.indexAt(position, nodeAt(region.graph, id).aval.shape);
+    const index = position.indexIn(nodeAt(region.graph, id).aval.shape);
     return { id, index, text: emitter.compute(region, id, index).text };
   });
   for (const { id, index, text } of values) store(id, index, text);
@@ -241,15 +251,13 @@ function overReduced(emitter: Emitter, extents: readonly Dim[], body: (reduced: 
 }
 
 /** The indices of a loop's operands for an output position and an index of what is reduced. */
-function operandIndices(
-  emitter: Emitter,
-  region: Region,
+function operandIndices(region: Region,
   id: NodeId,
-  position: Index,
+  position: Position,
   reduced: readonly Index[],
 ): Index[][] {
   const node = nodeAt(region.graph, id);
-  const out = emitter.indexAt(position, node.aval.shape);
+  const out = position.indexIn(node.aval.shape);
   if (node.op === "dot") {
     const { transposeA, transposeB } = node.attrs;
     const batch = out.slice(0, -2);
@@ -280,7 +288,7 @@ function accumulation(
   return `${accumulator} = ${combine(node, accumulator, term)};`;
 }
 
-function rememberLoop(emitter: Emitter, region: Region, id: NodeId, position: Index, name: string): void {
-  const index = emitter.indexAt(position, nodeAt(region.graph, id).aval.shape);
+function rememberLoop(emitter: Emitter, region: Region, id: NodeId, position: Position, name: string): void {
+  const index = position.indexIn(nodeAt(region.graph, id).aval.shape);
   emitter.writer.remember(valueKey(region, id, index), name);
 }

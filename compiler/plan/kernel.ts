@@ -3,7 +3,7 @@ import { kernelText } from "../../shaders/kernel.ts";
 import { type Dim, mulDims, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt } from "../graph/graph.ts";
-import { emitPositions, emitScatter, emitTree, formOf, type Owned, type StoreRoot, treeLanes } from "./emit-stage.ts";
+import { emitPositions, emitScatter, emitTree, flatPosition, formOf, type Owned, type StoreRoot, treeLanes } from "./emit-stage.ts";
 import { Emitter, type Region } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
 import { KernelWriter } from "./kernel-writer.ts";
@@ -96,14 +96,14 @@ function writeStage(
   hooks.begin(emitter);
   const store: StoreRoot = (id, index, value, how = "=") => hooks.store(emitter, id, index, value, how);
   if (form === "tree") {
-    emitTree(emitter, region, stage, writer.index.variable("workgroup", 0, stage.size), store);
+    emitTree(emitter, region, stage, flatPosition(emitter, writer.index.variable("workgroup", 0, stage.size)), store);
   } else if (form === "tile") {
     emitPositions(emitter, region, stage, ownedTile(emitter, region, stage, options), store);
   } else {
     const owned = form === "scatter" ? sizeOf(scatterWidth(region, stage)) : stage.size;
     const position = ownedPosition(writer, "position", owned);
     if (form === "scatter") emitScatter(emitter, region, stage, position, store);
-    else emitPositions(emitter, region, stage, { positions: [position] }, store);
+    else emitPositions(emitter, region, stage, { positions: [flatPosition(emitter, position)] }, store);
   }
 }
 
@@ -139,7 +139,7 @@ function ownedTile(emitter: Emitter, region: Region, stage: Stage, options: Tile
     if (c > 0) writer.line(`let column${c} = column0 + ${c * Number(stride)}u;`);
     return index.variable(`column${c}`, 0, n);
   });
-  const positionOf = (row: Index, column: Index) => emitter.positionOf([...outer, row, column], shape);
+  const positionOf = (row: Index, column: Index) => flatPosition(emitter, emitter.positionOf([...outer, row, column], shape));
   const positions = rows.flatMap((row) => columns.map((column) => positionOf(row, column)));
   const walk: Owned["walk"] = (body) => {
     writer.block(`for (var p: u32 = 0u; p < ${positions.length}u; p++)`, () => {

@@ -16,6 +16,7 @@ beforeAll(async () => {
     "one.txt": "x",
     "same.txt": "x".repeat(500),
     "latin1.txt": new Uint8Array([0x63, 0x61, 0x66, 0xe9, 0x20, 0x61, 0x75]),
+    "stray.txt": new Uint8Array([0x61, 0x62, 0xff, 0x63]),
     "cut.txt": new Uint8Array([0x61, 0x62, 0x63, 0xe2, 0x82]),
     "hole.csv": "a,b\n1,2\n3,\n5,6\n",
     "word.csv": "a,b\n1,2\n3,four\n5,6\n",
@@ -30,7 +31,7 @@ beforeAll(async () => {
     "throws.ts": '/**\n * A comment.\n */\nimport { nonesuch } from "cellgrad";\n\nexport default nonesuch("x");\n',
     "import.ts": 'import { cell } from "cellgrad";\nimport "./missing.ts";\nexport default cell;\n',
     "shapes.ts":
-      '/** @file Adds x and h, whose widths differ. */\nimport { add, cell } from "cellgrad";\n\nexport default cell("shapes", { state: ({ units }) => ({ h: [units] }) }, ({ x, h }) => {\n  const sum = add(x, h);\n  return { state: { h: sum }, output: sum };\n});\n',
+      '/**\n * A long comment,\n * of which the loader\n * must not lose\n * count.\n */\nimport { add, cell } from "cellgrad";\n\nexport default cell("shapes", { state: ({ units }) => ({ h: [units] }) }, ({ x, h }) => {\n  const sum = add(x, h);\n  return { state: { h: sum }, output: sum };\n});\n',
     "bug.ts":
       'import { cell } from "cellgrad";\n\nexport default cell("bug", { state: ({ units }) => ({ h: [units] }) }, ({ h }) => {\n  const broken: { a?: { b: number } } = {};\n  return { state: { h }, output: broken.a.b };\n});\n',
   });
@@ -57,6 +58,7 @@ const TABLE: [title: string, args: string, message: RegExp][] = [
   ["one character", "train @one.txt", /one\.txt: .*one kind of character/],
   ["one kind of character", "train @same.txt", /same\.txt: .*one kind of character, "x"/],
   ["a text that is not UTF-8", "train @latin1.txt", /latin1\.txt is not UTF-8 text: .* offset 3 /],
+  ["a text with a stray byte", "train @stray.txt", /stray\.txt is not UTF-8 text: .* offset 2 /],
   ["a text that ends within a character", "train @cut.txt", /cut\.txt is not UTF-8 text: .* offset 3 /],
   ["a table with a hole", "train @hole.csv", /hole\.csv, line 3, b: the field is empty/],
   ["a table with a word", "train @word.csv", /word\.csv, line 3, b: the field is "four"/],
@@ -83,7 +85,7 @@ const TABLE: [title: string, args: string, message: RegExp][] = [
   [
     "a cell with shapes that do not fit",
     "train @text.txt --cell @shapes.ts --embed 3",
-    /add: shapes \[B, 3\] and \[B, 128\].*shapes\.ts:5/,
+    /add: shapes \[B, 3\] and \[B, 128\].*shapes\.ts:10/,
   ],
   ["a cell with a bug", "train @text.txt --cell @bug.ts", /bug\.ts:5: Cannot read properties of undefined/],
   ["units of 0", "train @text.txt --units 0", /--units must be a whole number from 1 to \d+, got "0"/],

@@ -188,6 +188,7 @@ test("a model that was there is left alone when no step was good", async () => {
     /step 2: the loss is NaN; training stopped, no step before it was good, so no model was written/,
   );
   expect(readFileSync(space.file("there.st"), "utf8")).toBe("an older model");
+  expect(space.list()).toEqual(["falls.ts", "series.csv", "text.txt", "there.st"]);
 });
 
 test("Ctrl-C ends training, saves what there is and says so", async () => {

@@ -7,6 +7,7 @@ import { type Graph, inputName } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import type { Device } from "../../train/device.ts";
+import { openDevice } from "../../train/open-device.ts";
 
 export interface Executor {
   readonly name: string;
@@ -39,5 +40,7 @@ export function deviceExecutor(name: string, device: Device, tolerance: number):
   };
 }
 
-/** Every executor that the checks run on. */
-export const executors: readonly Executor[] = [interpreter];
+const device = await openDevice();
+
+/** Every executor that the checks run on. A missing adapter fails here, with the reason. */
+export const executors: readonly Executor[] = [interpreter, deviceExecutor(device.name, device, 1e-4)];
