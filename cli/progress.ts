@@ -27,7 +27,7 @@ function bar(stderr: Streams["stderr"], steps: number, unit: string): Progress {
   shown.start(steps, 0, { loss: "-", rate: "-" });
   return {
     update: ({ step, loss, tokensPerSecond }) =>
-      shown.update(step, { loss: loss.toFixed(3), rate: grouped(tokensPerSecond) }),
+      shown.update(step, { loss: shortLoss(loss), rate: grouped(tokensPerSecond) }),
     stop: () => shown.stop(),
   };
 }
@@ -38,10 +38,15 @@ function lines(stderr: Streams["stderr"], steps: number, unit: string): Progress
     update: ({ step, loss, tokensPerSecond }) => {
       if (step < next && step !== steps) return;
       next = step + Math.max(1, Math.floor(steps / 10));
-      line(stderr, `step ${step}/${steps}  loss ${loss.toFixed(3)}  ${grouped(tokensPerSecond)} ${unit}/s`);
+      line(stderr, `step ${step}/${steps}  loss ${shortLoss(loss)}  ${grouped(tokensPerSecond)} ${unit}/s`);
     },
     stop: () => {},
   };
+}
+
+/** Three decimals, or three digits where it is small. */
+export function shortLoss(loss: number): string {
+  return Math.abs(loss) < 0.1 ? loss.toPrecision(3) : loss.toFixed(3);
 }
 
 /** 12345.6 as "12,346". */

@@ -43,7 +43,7 @@ export async function trainSession(options: SessionOptions): Promise<SessionResu
     const before = await heldOutLoss(trainer, task);
     const run = await steps(trainer, options, () => interrupt.requested);
     const { kept, after } = run.fault ? await lastGood(trainer, task, run) : await lastMade(trainer, task, run);
-    if (kept === -1) return { run, before, after, kept, model: undefined };
+    if (kept === 0) return { run, before, after, kept, model: undefined };
     const { vocabulary, columns, normalisation } = task;
     const model = savedModel(task.network, await trainer.parameters(), {
       ...(vocabulary && { vocabulary }),

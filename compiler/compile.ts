@@ -9,6 +9,7 @@ import { sink } from "./passes/sink.ts";
 import { splitProducts } from "./passes/split-products.ts";
 import { type LowerOptions, lower } from "./plan/lower.ts";
 import type { Program } from "./plan/program.ts";
+import { defaultLimits, verifyProgram } from "./plan/verify-program.ts";
 
 export interface Pass {
   readonly name: string;
@@ -53,5 +54,9 @@ export function compileProgram(graph: Graph, options: CompileProgramOptions = {}
     current = pass.run(current);
     options.onPass?.({ pass: pass.name, graph: current });
   }
-  return lower(current, options);
+  return verifyProgram(lower(current, options), {
+    ...defaultLimits,
+    storageBuffers: options.maxStorageBuffers ?? defaultLimits.storageBuffers,
+    workgroupBytes: options.maxWorkgroupBytes ?? defaultLimits.workgroupBytes,
+  });
 }

@@ -24,6 +24,16 @@ export class GpuContext {
     return new GpuContext(host, await requestGpuDevice(host));
   }
 
+  /** What the compiler may count on. */
+  get compileLimits(): { target: "gpu" | "software"; maxStorageBuffers: number; maxWorkgroupBytes: number } {
+    const { maxStorageBuffersPerShaderStage, maxComputeWorkgroupStorageSize } = this.device.limits;
+    return {
+      target: this.host.kind,
+      maxStorageBuffers: maxStorageBuffersPerShaderStage,
+      maxWorkgroupBytes: maxComputeWorkgroupStorageSize,
+    };
+  }
+
   /** Throws where the device is gone. */
   check(): void {
     if (this.#lost !== undefined)

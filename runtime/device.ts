@@ -20,6 +20,10 @@ export interface CompileOptions {
    * `DeviceArray`; it is used up by the run.
    */
   readonly donate?: Readonly<Record<string, number>>;
+  /** How scans run: in one dispatch, in a dispatch for each stage and step, or as a rule chooses ("auto"). */
+  readonly schedule?: "auto" | "persistent" | "stepwise";
+  /** Rows that one invocation computes at the most; 1 where the batch is known to be small. */
+  readonly maxRows?: number;
   /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
 }

@@ -60,7 +60,9 @@ function wrongDirection({ from, to, typeOnly }: Import): string[] {
   if (importer !== imported) {
     const edge = `${importer || "the root"} -> ${imported || "the root"}`;
     if (!LAYERS[importer]?.includes(imported)) return problem(`${edge} is not allowed`);
-    return TYPES_ONLY.includes(edge) && !typeOnly && !to.startsWith(GRAMMAR) ? problem(`${edge} is allowed for types only`) : [];
+    return TYPES_ONLY.includes(edge) && !typeOnly && !to.startsWith(GRAMMAR)
+      ? problem(`${edge} is allowed for types only`)
+      : [];
   }
   const [inner, outer] = [stage(from), stage(to)];
   return importer === "compiler" && inner < outer ? problem("this runs against the order of compiler/") : [];

@@ -20,7 +20,10 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     kind: context.host.kind,
     name: context.host.name,
     compile: async (graph, compileOptions = {}) => {
-      const loaded = await LoadedProgram.load(context, compileProgram(graph, { ...compileOptions, target: context.host.kind }));
+      const loaded = await LoadedProgram.load(
+        context,
+        compileProgram(graph, { ...compileOptions, ...context.compileLimits }),
+      );
       return { graph, run: (inputs) => loaded.run(inputs), destroy: () => loaded.destroy() };
     },
     upload: (value) => context.upload(value),

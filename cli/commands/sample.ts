@@ -45,7 +45,7 @@ export async function* samples(
 ): AsyncGenerator<string> {
   const stream = await createStream(device, model, model.parameters);
   try {
-    yield* sampleText({ ...options, seed: 1, stream, vocabulary: vocabularyFrom(model.vocabulary ?? []) });
+    yield* sampleText({ ...options, stream, vocabulary: vocabularyFrom(model.vocabulary ?? []) });
   } finally {
     stream.destroy();
   }

@@ -6,7 +6,7 @@ import { withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { type ModelOutput, prepareOutput } from "../model-output.ts";
 import type { DeviceName } from "../options.ts";
-import { grouped } from "../progress.ts";
+import { grouped, shortLoss } from "../progress.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { type Task, taskOf, weightCount } from "../tasks.ts";
 import { type SessionResult, trainSession } from "../train-session.ts";
@@ -88,8 +88,8 @@ function summary({ run, before, after, kept }: SessionResult, device: string, sa
 
 function outcome({ run, before, after }: SessionResult, task: Task): string {
   const work = `${grouped(run.steps)} steps, ${run.seconds.toFixed(1)} s, ${grouped(run.tokensPerSecond)} ${task.entries}/s`;
-  if (before === undefined || after === undefined) return `loss ${run.loss.toFixed(3)} ${task.lossUnit} (${work})`;
-  return `held-out loss ${before.toFixed(3)} -> ${after.toFixed(3)} ${task.lossUnit} (${work})`;
+  if (before === undefined || after === undefined) return `loss ${shortLoss(run.loss)} ${task.lossUnit} (${work})`;
+  return `held-out loss ${shortLoss(before)} -> ${shortLoss(after)} ${task.lossUnit} (${work})`;
 }
 
 function faultLine({ run, kept: good }: SessionResult, saved: string | undefined): string {

@@ -3,8 +3,9 @@
  * another, to be called while tracing; they nest, so `grad` of `grad` is the second derivative.
  */
 import { formatShape } from "../graph/dim.ts";
-import { at, UserError } from "../graph/errors.ts";
+import { at } from "../graph/errors.ts";
 import { constant, zerosLike } from "../ops/views.ts";
+import { faultOf } from "../trace/fault.ts";
 import { currentFrame, Frame, within } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { isTensor, leavesOf, type Tree, withLeaves } from "../trace/tree.ts";
@@ -46,8 +47,9 @@ export function valueAndGrad<A extends Tensors, Rest extends Tensors[]>(
     const { graph, captured, primals } = subgraph(f.name, (args) => f(...(args as [A, ...Rest])), [first, ...rest]);
     const out = at(graph.nodes, at(graph.outputs, 0)).aval;
     if (out.dtype !== "f32" || out.shape.length !== 0) {
-      throw new UserError(
-        `grad: ${f.name || "the function"} must return one f32 scalar, got ${out.dtype}${formatShape(out.shape)}; take its sum or mean`,
+      throw faultOf(
+        "grad",
+        `${f.name || "the function"} must return one f32 scalar, got ${out.dtype}${formatShape(out.shape)}; take its sum or mean`,
       );
     }
     const wanted = leavesOf<Tensor>(first, isTensor).length;
@@ -77,9 +79,7 @@ export function jvp<Args extends Tensors[], R extends Tensors>(
       leaf.dtype === "f32" ? (leaf as Float) : undefined,
     );
     if (directions.length !== traced.primals.length) {
-      throw new UserError(
-        `jvp: ${traced.primals.length} tensors and ${directions.length} tangents; expected one for each`,
-      );
+      throw faultOf("jvp", `${traced.primals.length} tensors and ${directions.length} tangents; expected one for each`);
     }
     const { outputs, tangents: moved } = pushForward(
       traced.graph,

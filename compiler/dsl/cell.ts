@@ -5,10 +5,11 @@
  * using one instance twice ties them, two instances of one cell have weights of their own.
  */
 import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
-import { at, UserError } from "../graph/errors.ts";
+import { at } from "../graph/errors.ts";
 import { where } from "../ops/elementwise.ts";
 import { scanTensors } from "../ops/scan.ts";
 import { broadcast, fill, reshape, zerosLike } from "../ops/views.ts";
+import { faultOf } from "../trace/fault.ts";
 import { Tensor } from "../trace/tensor.ts";
 import { currentStore } from "./parameters.ts";
 
@@ -56,7 +57,7 @@ export function cell<Names extends string>(
 ): CellDefinition<Names> {
   const define = (units: number): Cell<Names> => {
     if (!Number.isInteger(units) || units < 1)
-      throw new UserError(`${name}: units must be a whole number above 0, got ${units}`);
+      throw faultOf(name, `units must be a whole number above 0, got ${units}`);
     const stateShapes = shapes.state({ units });
     const names = Object.keys(stateShapes) as Names[];
     const instance: Cell<Names> = {
@@ -67,14 +68,12 @@ export function cell<Names extends string>(
         currentStore().instanceScope(instance, name, () => {
           const features = x.shape[x.shape.length - 1];
           if (typeof features !== "number") {
-            throw new UserError(
-              `${name}: x is ${formatShape(x.shape)}; its last axis must be a known number of features`,
-            );
+            throw faultOf(name, `x is ${formatShape(x.shape)}; its last axis must be a known number of features`);
           }
           const result = step({ x, units, features, ...state } as StepInput<Names>);
           for (const key of names) checkState(name, key, state[key], result.state?.[key]);
           if (!(result.output instanceof Tensor))
-            throw new UserError(`${name}: the step must return { state, output }; output is missing`);
+            throw faultOf(name, `the step must return { state, output }; output is missing`);
           return {
             state: Object.fromEntries(names.map((key) => [key, result.state[key]])) as State<Names>,
             output: result.output,
@@ -88,10 +87,11 @@ export function cell<Names extends string>(
 
 function checkState(cellName: string, key: string, before: Float, after: Float | undefined): void {
   if (!(after instanceof Tensor))
-    throw new UserError(`${cellName}: the step does not return state ${key}; return { state: { ${key} }, output }`);
+    throw faultOf(cellName, `the step does not return state ${key}; return { state: { ${key} }, output }`);
   if (!sameShape(before.shape, after.shape)) {
-    throw new UserError(
-      `${cellName}: state ${key} is ${formatShape(before.shape)} before the step and ${formatShape(after.shape)} after it; a state keeps its shape`,
+    throw faultOf(
+      cellName,
+      `state ${key} is ${formatShape(before.shape)} before the step and ${formatShape(after.shape)} after it; a state keeps its shape`,
     );
   }
 }
@@ -124,8 +124,7 @@ export function scan<Names extends string>(
   xs: Float,
   options: ScanCellOptions<Names> = {},
 ): ScanCellResult<Names> {
-  if (xs.shape.length !== 3)
-    throw new UserError(`scan: xs is ${formatShape(xs.shape)}; expected [time, batch, features]`);
+  if (xs.shape.length !== 3) throw faultOf("scan", `xs is ${formatShape(xs.shape)}; expected [time, batch, features]`);
   const names = Object.keys(instance.stateShapes) as Names[];
   const initial = options.initial ?? zeroState(instance, at(xs.shape, 1));
   const inputs = options.mask === undefined ? [xs] : [xs, options.mask];
@@ -143,7 +142,7 @@ export function scan<Names extends string>(
     },
     names.map((key) => {
       const given = initial[key];
-      if (!(given instanceof Tensor)) throw new UserError(`scan: the initial state lacks ${key} of ${instance.name}`);
+      if (!(given instanceof Tensor)) throw faultOf("scan", `the initial state lacks ${key} of ${instance.name}`);
       return given;
     }),
     inputs,

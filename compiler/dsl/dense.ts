@@ -1,9 +1,10 @@
 /** @file Layers that are one expression: dense (affine) and embedding. */
 import { formatShape } from "../graph/dim.ts";
-import { at, UserError } from "../graph/errors.ts";
+import { at } from "../graph/errors.ts";
 import { gather, matmul } from "../ops/contractions.ts";
 import { add } from "../ops/elementwise.ts";
 import { concat } from "../ops/views.ts";
+import { faultOf } from "../trace/fault.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { glorot, type Initializer, normal, zerosInit } from "./initializers.ts";
 import { parameter, scope } from "./parameters.ts";
@@ -28,13 +29,14 @@ export function dense(
   options: DenseOptions = {},
 ): Float {
   if (!Number.isInteger(units) || units < 1)
-    throw new UserError(`dense "${name}": units must be a whole number above 0, got ${units}`);
+    throw faultOf(`dense "${name}"`, `units must be a whole number above 0, got ${units}`);
   const list = Array.isArray(inputs) ? (inputs as readonly Float[]) : [inputs as Float];
   const widths = list.map((x) => {
     const width = x.shape[x.shape.length - 1];
     if (typeof width === "number") return width;
-    throw new UserError(
-      `dense "${name}": an input is ${formatShape(x.shape)}; its last axis must be a known number of features`,
+    throw faultOf(
+      `dense "${name}"`,
+      `an input is ${formatShape(x.shape)}; its last axis must be a known number of features`,
     );
   });
   const rows = widths.reduce((a, b) => a + b, 0);
@@ -56,7 +58,7 @@ function kernelInitializer(
   if (!Array.isArray(kernel)) return kernel as Initializer;
   const list = kernel as readonly Initializer[];
   if (list.length !== widths.length)
-    throw new UserError(`dense "${name}": ${list.length} kernel initializers for ${widths.length} inputs`);
+    throw faultOf(`dense "${name}"`, `${list.length} kernel initializers for ${widths.length} inputs`);
   return { kind: "rows", parts: widths.map((rows, i) => ({ rows, initializer: at(list, i) })) };
 }
 

@@ -28,7 +28,7 @@ export function isSymbol(text: string): boolean {
 function parse(dim: Dim): Monomial {
   if (typeof dim === "number") return { coefficient: dim, symbols: [] };
   const factors = dim.split("*");
-  const head = Number(factors[0]);
+  const head = /^\d+$/.test(factors[0] ?? "") ? Number(factors[0]) : Number.NaN;
   return Number.isNaN(head) ? { coefficient: 1, symbols: factors } : { coefficient: head, symbols: factors.slice(1) };
 }
 

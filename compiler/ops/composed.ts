@@ -1,12 +1,13 @@
 /** @file Functions made of the primitives: they need no rule of their own, since their parts have theirs. */
 import { type Dim, formatShape, mulDims, sizeOf } from "../graph/dim.ts";
-import { at, UserError } from "../graph/errors.ts";
+import { at } from "../graph/errors.ts";
 import type { DType } from "../graph/graph.ts";
+import { faultOf } from "../trace/fault.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { reduceMax } from "./contractions.ts";
 import { add, cast, div, equal, exp, less, log, min, mul, not, stopGradient, sub, tanh, where } from "./elementwise.ts";
 import { dimSize, iota } from "./sources.ts";
-import { broadcast, concat, normalizeAxis, reductionAxes, reshape, slice, sum } from "./views.ts";
+import { axisOf, broadcast, concat, reductionAxes, reshape, slice, sum } from "./views.ts";
 
 type Float = Tensor<"f32">;
 type NumberType = "f32" | "i32" | "u32";
@@ -55,7 +56,7 @@ export function notEqual<D extends DType>(a: Tensor<D> | number, b: Tensor<D> | 
 
 /** Mean over `axes` (all by default). Over symbolic axes the count is a value that is known at run time. */
 export function mean(x: Float, axes?: number | readonly number[], options?: { keepAxes?: boolean }): Float {
-  const count = reductionAxes(x, axes)
+  const count = reductionAxes("mean", x, axes)
     .map((axis) => at(x.shape, axis))
     .reduce<Dim>(mulDims, 1);
   return div(sum(x, axes, options), dimSize(count));
@@ -87,14 +88,14 @@ export function oneHot(indices: Tensor<"i32"> | Tensor<"u32">, depth: number): F
 
 /** `x` cut along `axis` into pieces of the given sizes, or into that many equal ones. */
 export function split<D extends DType>(x: Tensor<D>, pieces: number | readonly number[], axis = -1): Tensor<D>[] {
-  const position = normalizeAxis(axis, x.shape.length);
+  const position = axisOf("split", axis, x.shape.length);
   const total = x.shape[position];
-  if (typeof total !== "number")
-    throw new UserError(`split: axis ${axis} of ${formatShape(x.shape)} has no known size`);
+  if (typeof total !== "number") throw faultOf("split", `axis ${axis} of ${formatShape(x.shape)} has no known size`);
   const sizes = typeof pieces === "number" ? new Array<number>(pieces).fill(total / pieces) : pieces;
   if (sizes.some((size) => !Number.isInteger(size)) || sizes.reduce((a, b) => a + b, 0) !== total) {
-    throw new UserError(
-      `split: an axis of ${total} does not divide into ${typeof pieces === "number" ? `${pieces} equal pieces` : `[${pieces.join(", ")}]`}`,
+    throw faultOf(
+      "split",
+      `an axis of ${total} does not divide into ${typeof pieces === "number" ? `${pieces} equal pieces` : `[${pieces.join(", ")}]`}`,
     );
   }
   let start = 0;
@@ -106,7 +107,9 @@ export function split<D extends DType>(x: Tensor<D>, pieces: number | readonly n
 
 /** Tensors of one shape along a new axis. */
 export function stack<D extends DType>(xs: readonly Tensor<D>[], axis = 0): Tensor<D> {
-  const position = normalizeAxis(axis, at(xs, 0).shape.length + 1);
+  const [first] = xs;
+  if (first === undefined) throw faultOf("stack", "expected at least one tensor, got none");
+  const position = axisOf("stack", axis, first.shape.length + 1);
   return concat(
     xs.map((x) => reshape(x, [...x.shape.slice(0, position), 1, ...x.shape.slice(position)])),
     position,
@@ -115,7 +118,7 @@ export function stack<D extends DType>(xs: readonly Tensor<D>[], axis = 0): Tens
 
 /** Element `index` along `axis`, without that axis; a negative index counts from the end. */
 export function pick<D extends DType>(x: Tensor<D>, index: number, axis = 0): Tensor<D> {
-  const position = normalizeAxis(axis, x.shape.length);
+  const position = axisOf("pick", axis, x.shape.length);
   return reshape(
     slice(x, position, index, 1),
     x.shape.filter((_, i) => i !== position),

@@ -3,6 +3,7 @@ import { type Dim, formatShape, type Shape, sameShape, sizeOf } from "../graph/d
 import { at, UserError } from "../graph/errors.ts";
 import type { Aval } from "../graph/graph.ts";
 import { type NdArray, sizeOfNumbers } from "../graph/ndarray.ts";
+import { faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { add, cast, div, equal, mul } from "./elementwise.ts";
@@ -45,7 +46,7 @@ function maxShares(x: Tensor<"f32">, out: Tensor<"f32">, axes: readonly number[]
 /** Maximum over `axes` (all by default). Elements that tie share the gradient equally. */
 export const reduceMax = withEntry(
   (x: Tensor<"f32">, axes?: number | readonly number[], options?: { keepAxes?: boolean }): Tensor<"f32"> => {
-    const reduced = reductionAxes(x, axes);
+    const reduced = reductionAxes("reduceMax", x, axes);
     if (reduced.length === 0) return x;
     const result = emit(reduceMaxEntry, [x], { axes: reduced }) as Tensor<"f32">;
     return options?.keepAxes ? keepReduced(result, x.shape, reduced) : result;
@@ -145,6 +146,12 @@ function evaluateDot(
  * otherwise the leading axes must be equal.
  */
 export function matmul(a: Tensor<"f32">, b: Tensor<"f32">): Tensor<"f32"> {
+  if (a.shape.length === 0 || b.shape.length < 2) {
+    throw faultOf(
+      "matmul",
+      `expected a vector or matrices, times matrices; got ${formatShape(a.shape)} and ${formatShape(b.shape)}`,
+    );
+  }
   if (a.shape.length === 1) {
     const row = matmul(reshape(a, [1, ...a.shape]), b);
     return reshape(row, [...row.shape.slice(0, -2), at(row.shape, row.shape.length - 1)]);

@@ -9,6 +9,7 @@ import type { OpAttrs } from "../graph/attrs.ts";
 import { formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import type { Aval, DType, OpName } from "../graph/graph.ts";
+import { faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import { Tensor, type TensorLike } from "../trace/tensor.ts";
 import { type ElementwiseEntry, type Op, type RuleContext, withEntry } from "./entry.ts";
@@ -88,8 +89,9 @@ export function broadcastShapes(op: string, shapes: readonly Shape[]): Shape {
       .map((shape) => shape[axis - rank + shape.length])
       .filter((dim) => dim !== undefined && dim !== 1);
     if (dims.some((dim) => dim !== dims[0])) {
-      throw new UserError(
-        `${op}: shapes ${shapes.map(formatShape).join(" and ")} do not fit: axes are matched from the right and must be equal or 1`,
+      throw faultOf(
+        op,
+        `shapes ${shapes.map(formatShape).join(" and ")} do not fit: axes are matched from the right and must be equal or 1`,
       );
     }
     return dims[0] ?? 1;

@@ -71,6 +71,8 @@ export interface IndexArithmetic<I> {
   readonly div: (a: I, b: I) => I;
   readonly mod: (a: I, b: I) => I;
   readonly min: (a: I, b: I) => I;
+  /** The same index, where it is known to lie below `size` whenever it is used. */
+  readonly below: (a: I, size: Dim) => I;
 }
 
 /** Where a view finds an element: an operand's index, valid while `from <= at < to` (always, where absent). */

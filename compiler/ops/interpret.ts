@@ -134,6 +134,7 @@ function numberArithmetic(sizes: DimSizes): IndexArithmetic<number> {
     div: (a, b) => Math.floor(a / b),
     mod: (a, b) => a % b,
     min: Math.min,
+    below: (a) => a,
   };
 }
 

@@ -3,8 +3,9 @@
  * (weights) becomes its consts, which is all there is to weight tying.
  */
 import { type Dim, formatShape } from "../graph/dim.ts";
-import { at, UserError } from "../graph/errors.ts";
+import { at } from "../graph/errors.ts";
 import { formatAval, type ScanAttrs, sameAval, scanResults } from "../graph/graph.ts";
+import { faultOf } from "../trace/fault.ts";
 import { currentFrame, Frame, within } from "../trace/frame.ts";
 import { callSite } from "../trace/site.ts";
 import { Tensor } from "../trace/tensor.ts";
@@ -40,8 +41,9 @@ export function scanTensors(
   for (const [i, carry] of results.carries.entries()) {
     const before = at(initial, i);
     if (!sameAval(carry, before)) {
-      throw new UserError(
-        `scan at ${callSite() ?? name}: carry ${i} starts as ${formatAval(before)} and leaves the step as ${formatAval(carry)}; a state keeps its dtype and shape`,
+      throw faultOf(
+        "scan",
+        `carry ${i} starts as ${formatAval(before)} and leaves the step as ${formatAval(carry)}; a state keeps its dtype and shape`,
       );
     }
   }
@@ -72,12 +74,10 @@ export function emitScan(attrs: ScanAttrs, operands: readonly Tensor[]): StepRes
 
 function scanLength(xs: readonly Tensor[], given: Dim | undefined): Dim {
   const length = given ?? xs[0]?.shape[0];
-  if (length === undefined) throw new UserError("scan: without xs, give the number of steps as `length`");
+  if (length === undefined) throw faultOf("scan", "without xs, give the number of steps as `length`");
   for (const [i, x] of xs.entries()) {
     if (x.shape[0] !== length) {
-      throw new UserError(
-        `scan: xs ${i} is ${formatShape(x.shape)}; its leading axis must be time, of ${length} steps`,
-      );
+      throw faultOf("scan", `xs ${i} is ${formatShape(x.shape)}; its leading axis must be time, of ${length} steps`);
     }
   }
   return length;

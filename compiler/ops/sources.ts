@@ -2,6 +2,7 @@
 import { canonicalDim, type Dim, evaluateDim, type Shape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import type { DType, OpName } from "../graph/graph.ts";
+import { faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { type SourceEntry, withEntry } from "./entry.ts";
@@ -64,7 +65,7 @@ export const iota = withEntry(
 /** The size of a dimension as an f32 scalar; of a symbolic one it is known only when the program runs. */
 export const dimSize = withEntry((dim: Dim): Tensor<"f32"> => {
   const canonical = canonicalDim(dim);
-  if (canonical === undefined) throw new UserError(`dimSize: ${dim} is no dimension`);
+  if (canonical === undefined) throw faultOf("dimSize", `${dim} is no dimension`);
   return typeof canonical === "number"
     ? constant(canonical)
     : (emit(dimSizeEntry, [], { dim: canonical }) as Tensor<"f32">);

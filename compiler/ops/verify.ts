@@ -5,12 +5,16 @@
  */
 import { canonicalDim } from "../graph/dim.ts";
 import { at, messageOf, UserError } from "../graph/errors.ts";
+import { formFault } from "../graph/form.ts";
 import { type Aval, formatAval, type Graph, type Node, type ScanNode, sameAval, scanResults } from "../graph/graph.ts";
 import { bodyInputs } from "./scan.ts";
 import { entryOf, opTable, type TableOp } from "./table.ts";
 
 /** Throws a UserError that names the graph, the node and the fault. */
 export function verify(graph: Graph): Graph {
+  const fault = formFault(graph);
+  if (fault !== undefined)
+    throw new UserError(`graph ${(graph as Partial<Graph> | null)?.name ?? "without a name"}: ${fault}`);
   const seen = new Set<string>();
   for (const [id, node] of graph.nodes.entries()) {
     const fail = (fault: string): never => {
@@ -35,6 +39,8 @@ export function verify(graph: Graph): Graph {
       seen.add(node.attrs.name);
     }
   }
+  if (new Set(graph.inputs).size !== graph.inputs.length)
+    throw new UserError(`graph ${graph.name}: an input is listed twice`);
   for (const id of graph.inputs)
     if (graph.nodes[id]?.op !== "input") throw new UserError(`graph ${graph.name}: input %${id} is none`);
   for (const id of graph.outputs)
@@ -45,7 +51,8 @@ export function verify(graph: Graph): Graph {
 function expectedAval(node: Node, operands: readonly Node[]): Aval {
   if (node.op === "scan") {
     verifyScan(node, operands);
-    return node.aval;
+    // A scan without results has none to stand for it.
+    return scanResults(node.attrs)[0] ?? node.aval;
   }
   if (node.op === "result") {
     const scan = operands[0];

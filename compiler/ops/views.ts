@@ -2,9 +2,19 @@
  * @file Views and their transpose: the ops that move numbers without changing them, and `sum`, which is broadcast
  * read backwards. All are linear, so forward mode is the op itself applied to the tangent.
  */
-import { canonicalDim, type Dim, divideDims, formatShape, type Shape, sameShape, sizeOf } from "../graph/dim.ts";
+import {
+  canonicalDim,
+  type Dim,
+  divideDims,
+  formatShape,
+  mulDims,
+  type Shape,
+  sameShape,
+  sizeOf,
+} from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import type { Aval, DType, OpName } from "../graph/graph.ts";
+import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { type IndexArithmetic, type Jvp, type ReductionEntry, type ViewEntry, type Vjp, withEntry } from "./entry.ts";
@@ -16,6 +26,11 @@ export function normalizeAxis(axis: number, rank: number): number {
     throw new UserError(`axis ${axis} does not exist in a tensor of ${rank} axes`);
   }
   return position;
+}
+
+/** As `normalizeAxis`, for an axis that the caller of `op` named. */
+export function axisOf(op: string, axis: number, rank: number): number {
+  return checking(op, () => normalizeAxis(axis, rank));
 }
 
 function view<K extends OpName>(
@@ -45,11 +60,40 @@ const reshapeEntry: ViewEntry<"reshape"> = view("reshape", {
     return { dtype: from.dtype, shape };
   },
   locate: ({ arithmetic, index, operands, shape }) => [
-    { operand: 0, index: unravel(arithmetic, ravel(arithmetic, index, shape), at(operands, 0)) },
+    { operand: 0, index: reshapeIndex(arithmetic, index, shape, at(operands, 0)) },
   ],
   vjp: (ct, { operands }) => [reshape(ct, at(operands, 0).shape)],
   jvp: ([tangent], { attrs }) => tangent && reshape(tangent, attrs.shape),
 });
+
+/**
+ * The index that a reshape reads. Axes are taken apart and put together only within groups of equal extent, so that a
+ * batch axis that a reshape leaves alone keeps its index.
+ */
+function reshapeIndex<I>(m: IndexArithmetic<I>, index: readonly I[], shape: Shape, from: Shape): I[] {
+  const result: I[] = [];
+  let axis = 0;
+  while (result.length < from.length) {
+    const [firstAxis, firstFrom] = [axis, result.length];
+    let left: Dim = shape[axis] ?? 1;
+    let right: Dim = at(from, result.length);
+    let end = firstFrom + 1;
+    axis += 1;
+    while (left !== right) {
+      const growLeft = divideDims(right, left) !== undefined || end >= from.length;
+      if (growLeft && axis < shape.length) {
+        left = mulDims(left, at(shape, axis));
+        axis += 1;
+      } else {
+        right = mulDims(right, at(from, end));
+        end += 1;
+      }
+    }
+    const inner = ravel(m, index.slice(firstAxis, axis), shape.slice(firstAxis, axis));
+    result.push(...unravel(m, inner, from.slice(firstFrom, end)));
+  }
+  return result;
+}
 
 /** Row-major position of an index. */
 export function ravel<I>(m: IndexArithmetic<I>, index: readonly I[], shape: Shape): I {
@@ -70,10 +114,10 @@ export function unravel<I>(m: IndexArithmetic<I>, position: I, shape: Shape): I[
 
 /** The same elements in row-major order under another shape; `-1` once stands for whatever is left. */
 export const reshape = withEntry(<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> => {
-  const known = shape.filter((dim) => dim !== -1).map(checkedDim);
+  const known = checking("reshape", () => shape.filter((dim) => dim !== -1).map(checkedDim));
   const rest = divideDims(sizeOf(x.shape), sizeOf(known));
   if (shape.includes(-1) && rest === undefined) {
-    throw new UserError(`reshape: ${formatShape(x.shape)} does not divide into ${formatShape(shape)}`);
+    throw faultOf("reshape", `${formatShape(x.shape)} does not divide into ${formatShape(shape)}`);
   }
   const target = shape.map((dim) => (dim === -1 ? (rest ?? 1) : checkedDim(dim)));
   if (sameShape(x.shape, target)) return x;
@@ -144,7 +188,8 @@ const broadcastEntry: ViewEntry<"broadcast"> = view("broadcast", {
 export const broadcastAxes = withEntry(
   <D extends DType>(x: Tensor<D>, shape: Shape, axes: readonly number[]): Tensor<D> => {
     if (sameShape(x.shape, shape)) return x;
-    return emit(broadcastEntry, [x], { shape: shape.map(checkedDim), axes }) as Tensor<D>;
+    const target = checking("broadcast", () => shape.map(checkedDim));
+    return emit(broadcastEntry, [x], { shape: target, axes }) as Tensor<D>;
   },
   broadcastEntry,
 );
@@ -154,7 +199,7 @@ export function broadcast<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D
   const offset = shape.length - x.shape.length;
   const kept = x.shape.map((_, axis) => axis).filter((axis) => x.shape[axis] === shape[axis + offset]);
   const fits = offset >= 0 && x.shape.every((dim, axis) => dim === 1 || dim === shape[axis + offset]);
-  if (!fits) throw new UserError(`broadcast: ${formatShape(x.shape)} does not fit ${formatShape(shape)}`);
+  if (!fits) throw faultOf("broadcast", `${formatShape(x.shape)} does not fit ${formatShape(shape)}`);
   return broadcastAxes(
     reshape(
       x,
@@ -193,9 +238,9 @@ export function broadcastReduced<D extends DType>(x: Tensor<D>, shape: Shape, ax
 }
 
 /** Axes as the user names them (one, several, or all by default), sorted and counted from the front. */
-export function reductionAxes(x: Tensor, axes: number | readonly number[] | undefined): number[] {
+export function reductionAxes(op: string, x: Tensor, axes: number | readonly number[] | undefined): number[] {
   const given = axes === undefined ? x.shape.map((_, axis) => axis) : typeof axes === "number" ? [axes] : axes;
-  return [...new Set(given.map((axis) => normalizeAxis(axis, x.shape.length)))].sort((a, b) => a - b);
+  return [...new Set(given.map((axis) => axisOf(op, axis, x.shape.length)))].sort((a, b) => a - b);
 }
 
 /** Sum over `axes` (all by default); the reduced axes go away unless `keepAxes`. */
@@ -205,7 +250,7 @@ export const sum = withEntry(
     axes?: number | readonly number[],
     options?: { keepAxes?: boolean },
   ): Tensor<D> => {
-    const reduced = reductionAxes(x, axes);
+    const reduced = reductionAxes("sum", x, axes);
     if (reduced.length === 0) return x;
     const result = emit(sumEntry, [x], { axes: reduced }) as Tensor<D>;
     return options?.keepAxes ? keepReduced(result, x.shape, reduced) : result;
@@ -253,7 +298,12 @@ const sliceEntry: ViewEntry<"slice"> = view("slice", {
   },
   locate: ({ arithmetic: m, index, attrs, operands }) => {
     const start = startIndex(m, attrs.start, at(at(operands, 0), attrs.axis));
-    return [{ operand: 0, index: index.map((i, axis) => (axis === attrs.axis ? m.add(i, start) : i)) }];
+    return [
+      {
+        operand: 0,
+        index: index.map((i, axis) => (axis === attrs.axis ? m.below(m.add(i, start), at(at(operands, 0), axis)) : i)),
+      },
+    ];
   },
   vjp: (ct, { operands, attrs }) => [pad(ct, attrs.axis, attrs.start, at(at(operands, 0).shape, attrs.axis))],
   jvp: ([tangent], { attrs }) => tangent && slice(tangent, attrs.axis, attrs.start, attrs.size),
@@ -261,7 +311,7 @@ const sliceEntry: ViewEntry<"slice"> = view("slice", {
 
 /** `size` entries of `axis` from `start`; a negative start counts from the end, so `slice(xs, 0, -1, 1)` is the last. */
 export const slice = withEntry(<D extends DType>(x: Tensor<D>, axis: number, start: number, size: Dim): Tensor<D> => {
-  const position = normalizeAxis(axis, x.shape.length);
+  const position = axisOf("slice", axis, x.shape.length);
   if (start === 0 && size === x.shape[position]) return x;
   return emit(sliceEntry, [x], { axis: position, start, size }) as Tensor<D>;
 }, sliceEntry);
@@ -277,7 +327,13 @@ const padEntry: ViewEntry<"pad"> = view("pad", {
     const from = startIndex(m, attrs.start, attrs.size);
     const to = m.add(from, m.dim(at(at(operands, 0), attrs.axis)));
     const when = { at: at(index, attrs.axis), from, to };
-    return [{ operand: 0, index: index.map((i, axis) => (axis === attrs.axis ? m.sub(i, from) : i)), when }];
+    return [
+      {
+        operand: 0,
+        index: index.map((i, axis) => (axis === attrs.axis ? m.below(m.sub(i, from), at(at(operands, 0), axis)) : i)),
+        when,
+      },
+    ];
   },
   vjp: (ct, { operands, attrs }) => [slice(ct, attrs.axis, attrs.start, at(at(operands, 0).shape, attrs.axis))],
   jvp: ([tangent], { attrs }) => tangent && pad(tangent, attrs.axis, attrs.start, attrs.size),
@@ -285,7 +341,7 @@ const padEntry: ViewEntry<"pad"> = view("pad", {
 
 /** Zeros of extent `size` along `axis`, with `x` placed at `start`. */
 export const pad = withEntry(<D extends DType>(x: Tensor<D>, axis: number, start: number, size: Dim): Tensor<D> => {
-  return emit(padEntry, [x], { axis: normalizeAxis(axis, x.shape.length), start, size }) as Tensor<D>;
+  return emit(padEntry, [x], { axis: axisOf("pad", axis, x.shape.length), start, size }) as Tensor<D>;
 }, padEntry);
 
 // -- concat -----------------------------------------------------------------------------------------------------------
@@ -307,12 +363,16 @@ const concatEntry: ViewEntry<"concat"> = view("concat", {
     let total: Dim = 0;
     for (const [i, { dtype, shape }] of operands.entries()) {
       const size = shape[position];
-      if (typeof size !== "number") {
+      if (typeof size === "string") {
         throw new UserError(
           `operand ${i} has the symbolic size ${size} along axis ${axis}; only axes of known size can be joined`,
         );
       }
-      if (dtype !== first.dtype || !sameShape(alongAxis(shape, position, 1), alongAxis(first.shape, position, 1))) {
+      if (
+        size === undefined ||
+        dtype !== first.dtype ||
+        !sameShape(alongAxis(shape, position, 1), alongAxis(first.shape, position, 1))
+      ) {
         throw new UserError(
           `operand ${i} is ${dtype}${formatShape(shape)}, which does not match ${first.dtype}${formatShape(first.shape)} outside axis ${axis}`,
         );
@@ -329,7 +389,7 @@ const concatEntry: ViewEntry<"concat"> = view("concat", {
     return operands.map((shape, operand) => {
       const from = m.dim(at(starts, operand));
       const to = m.dim(at(starts, operand) + Number(shape[attrs.axis]));
-      const inside = index.map((i, axis) => (axis === attrs.axis ? m.sub(i, from) : i));
+      const inside = index.map((i, axis) => (axis === attrs.axis ? m.below(m.sub(i, from), at(shape, axis)) : i));
       return { operand, index: inside, when: { at: at(index, attrs.axis), from, to } };
     });
   },
@@ -349,9 +409,9 @@ const concatEntry: ViewEntry<"concat"> = view("concat", {
 /** Tensors one after the other along `axis`, whose sizes must be known numbers. */
 export const concat = withEntry(<D extends DType>(xs: readonly Tensor<D>[], axis = -1): Tensor<D> => {
   const [first, ...others] = xs;
-  if (first === undefined) throw new UserError("concat: expected at least one tensor, got none");
+  if (first === undefined) throw faultOf("concat", "expected at least one tensor, got none");
   if (others.length === 0) return first;
-  return emit(concatEntry, xs, { axis: normalizeAxis(axis, first.shape.length) }) as Tensor<D>;
+  return emit(concatEntry, xs, { axis: axisOf("concat", axis, first.shape.length) }) as Tensor<D>;
 }, concatEntry);
 
 // -- zeros, which the rules above need --------------------------------------------------------------------------------

@@ -71,20 +71,15 @@ export function emitPositions(emitter: Emitter, region: Region, stage: Stage, ow
     overReduced(emitter, extentsOf(region, at(ids, 0)), (reduced) => {
       const terms = started.flatMap(({ id, names }) =>
         positions.map((position, i) => {
-          return accumulation(
-            emitter,
-            region,
-            id,
-            at(names, i),
-            operandIndices(region, id, position, reduced),
-          );
+          return accumulation(emitter, region, id, at(names, i), operandIndices(region, id, position, reduced));
         }),
       );
       // All loads first, then all sums: the loads do not wait for each other.
       for (const term of terms) writer.line(term);
     });
-    for (const { id, names } of started)
-      positions.forEach((position, i) => rememberLoop(emitter, region, id, position, at(names, i)));
+    for (const { id, names } of started) {
+      for (const [i, position] of positions.entries()) rememberLoop(emitter, region, id, position, at(names, i));
+    }
     sums.push(...started);
   }
   if (walk === undefined) {
@@ -158,7 +153,7 @@ export function emitTree(emitter: Emitter, region: Region, stage: Stage, positio
     const shared = writer.workgroupArray(node.aval.dtype, treeLanes);
     writer.line(`${shared}[lane] = ${accumulator};`);
     const half = writer.fresh("half");
-    writer.block(`for (var ${half}: u32 = ${treeLanes / 2}u; ${half} > 0u; ${half} >>= 1u)`, () => {
+    writer.block(`for (var ${half}: u32 = ${treeLanes / 2}u; ${half} > 0u; ${half} = ${half} / 2u)`, () => {
       writer.line("workgroupBarrier();");
       writer.block(`if (lane < ${half})`, () => {
         writer.line(`${shared}[lane] = ${combine(node, `${shared}[lane]`, `${shared}[lane + ${half}]`)};`);
@@ -251,11 +246,7 @@ function overReduced(emitter: Emitter, extents: readonly Dim[], body: (reduced: 
 }
 
 /** The indices of a loop's operands for an output position and an index of what is reduced. */
-function operandIndices(region: Region,
-  id: NodeId,
-  position: Position,
-  reduced: readonly Index[],
-): Index[][] {
+function operandIndices(region: Region, id: NodeId, position: Position, reduced: readonly Index[]): Index[][] {
   const node = nodeAt(region.graph, id);
   const out = position.indexIn(node.aval.shape);
   if (node.op === "dot") {

@@ -140,6 +140,7 @@ export class Emitter {
       div: text("/"),
       mod: text("%"),
       min: text("min"),
+      below: (a: string) => a,
     };
   }
 }

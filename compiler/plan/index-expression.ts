@@ -53,7 +53,7 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     if (x === 0) return b;
     if (y === 0) return a;
     if (typeof x === "number" && typeof y === "number") return this.dim(x + y);
-    const joined = rejoined(a, b) ?? rejoined(b, a);
+    const joined = this.#rejoined(a, b) ?? this.#rejoined(b, a);
     if (joined !== undefined) return joined;
     return combined("add", a, b, sumBound(a, b));
   };
@@ -80,8 +80,10 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     if (d === undefined) return combined("div", a, b);
     if (d === 1) return a;
     if (a.bound !== undefined && fits(a.bound, d)) return this.dim(0);
-    const parts = splitBy(a, d);
-    if (parts !== undefined) return parts.multiple;
+    const split = this.#splitBy(a, d);
+    if (split !== undefined) return this.add(split.multiple, this.div(split.rest, b));
+    const earlier = a.form.kind === "div" ? sizeOfIndex(a.form.b) : undefined;
+    if (earlier !== undefined && a.form.kind === "div") return this.div(a.form.a, this.dim(mulDims(earlier, d)));
     const bound = a.bound === undefined ? undefined : divideDims(a.bound, d);
     return combined("div", a, b, bound);
   };
@@ -91,12 +93,36 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     if (d === undefined) return combined("mod", a, b);
     if (d === 1) return this.dim(0);
     if (a.bound !== undefined && fits(a.bound, d)) return a;
-    const parts = splitBy(a, d);
-    if (parts !== undefined) return parts.rest ?? this.dim(0);
+    const split = this.#splitBy(a, d);
+    if (split !== undefined) return this.mod(split.rest, b);
     return combined("mod", a, b, d);
   };
 
   min = (a: Index, b: Index): Index => combined("min", a, b);
+
+  below = (a: Index, size: Dim): Index => (sizeOfIndex(a) === undefined ? { ...a, bound: size } : a);
+
+  /** `a` as multiple * d + rest, where its form shows such a multiple. */
+  #splitBy(a: Index, d: Dim): { multiple: Index; rest: Index } | undefined {
+    const [high, low] = a.form.kind === "add" ? [a.form.a, a.form.b] : [a, this.dim(0)];
+    const factor = high.form.kind === "mul" ? sizeOfIndex(high.form.b) : undefined;
+    const times = factor === undefined ? undefined : divideDims(factor, d);
+    if (times === undefined || high.form.kind !== "mul") return undefined;
+    return { multiple: this.mul(high.form.a, this.dim(times)), rest: low };
+  }
+
+  /** (x / d) * d + x % d is x, and ((x / d) % e) * d + x % d is x % (d * e). */
+  #rejoined(high: Index, low: Index): Index | undefined {
+    if (high.form.kind !== "mul" || low.form.kind !== "mod") return undefined;
+    const d = sizeOfIndex(high.form.b);
+    if (d === undefined || sizeOfIndex(low.form.b) !== d) return undefined;
+    const x = low.form.a;
+    const isQuotient = ({ form }: Index) => form.kind === "div" && sizeOfIndex(form.b) === d && form.a.text === x.text;
+    if (isQuotient(high.form.a)) return x;
+    const { form } = high.form.a;
+    const e = form.kind === "mod" && isQuotient(form.a) ? sizeOfIndex(form.b) : undefined;
+    return e === undefined ? undefined : this.mod(x, this.dim(mulDims(d, e)));
+  }
 }
 
 const operators = { add: "+", sub: "-", mul: "*", div: "/", mod: "%" } as const;
@@ -126,29 +152,4 @@ function sumBound(a: Index, b: Index): Dim | undefined {
   if (d !== undefined && b.bound !== undefined && fits(b.bound, d)) return a.bound;
   if (typeof a.bound === "number" && typeof b.bound === "number") return a.bound + b.bound - 1;
   return undefined;
-}
-
-/** `a` as multiple * d + rest with rest < d, where its form shows it. */
-function splitBy(a: Index, d: Dim): { multiple: Index; rest: Index | undefined } | undefined {
-  if (a.form.kind === "mul" && sizeOfIndex(a.form.b) === d) return { multiple: a.form.a, rest: undefined };
-  if (a.form.kind !== "add") return undefined;
-  const { a: high, b: low } = a.form;
-  if (high.form.kind !== "mul" || sizeOfIndex(high.form.b) !== d || low.bound === undefined || !fits(low.bound, d))
-    return undefined;
-  return { multiple: high.form.a, rest: low };
-}
-
-/** (x / d) * d + x % d is x. */
-function rejoined(high: Index, low: Index): Index | undefined {
-  if (high.form.kind !== "mul" || low.form.kind !== "mod") return undefined;
-  const d = sizeOfIndex(high.form.b);
-  const quotient = high.form.a;
-  if (
-    d === undefined ||
-    quotient.form.kind !== "div" ||
-    d !== sizeOfIndex(low.form.b) ||
-    d !== sizeOfIndex(quotient.form.b)
-  )
-    return undefined;
-  return quotient.form.a.text === low.form.a.text ? low.form.a : undefined;
 }

@@ -3,7 +3,16 @@ import { kernelText } from "../../shaders/kernel.ts";
 import { type Dim, mulDims, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt } from "../graph/graph.ts";
-import { emitPositions, emitScatter, emitTree, flatPosition, formOf, type Owned, type StoreRoot, treeLanes } from "./emit-stage.ts";
+import {
+  emitPositions,
+  emitScatter,
+  emitTree,
+  flatPosition,
+  formOf,
+  type Owned,
+  type StoreRoot,
+  treeLanes,
+} from "./emit-stage.ts";
 import { Emitter, type Region } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
 import { KernelWriter } from "./kernel-writer.ts";
@@ -139,7 +148,8 @@ function ownedTile(emitter: Emitter, region: Region, stage: Stage, options: Tile
     if (c > 0) writer.line(`let column${c} = column0 + ${c * Number(stride)}u;`);
     return index.variable(`column${c}`, 0, n);
   });
-  const positionOf = (row: Index, column: Index) => flatPosition(emitter, emitter.positionOf([...outer, row, column], shape));
+  const positionOf = (row: Index, column: Index) =>
+    flatPosition(emitter, emitter.positionOf([...outer, row, column], shape));
   const positions = rows.flatMap((row) => columns.map((column) => positionOf(row, column)));
   const walk: Owned["walk"] = (body) => {
     writer.block(`for (var p: u32 = 0u; p < ${positions.length}u; p++)`, () => {

@@ -19,17 +19,22 @@ import type {
   Program,
   ProgramInput,
   ProgramOutput,
+  ScheduleNote,
   Step,
 } from "./program.ts";
 import { readsOf } from "./reads.ts";
+import { lowerScan, type Schedule } from "./schedule.ts";
 import { formStages, type Stage } from "./stages.ts";
-import { lowerStepwise } from "./stepwise.ts";
 import type { Target, TileOptions } from "./tiles.ts";
 
 export interface LowerOptions {
   /** Inputs whose buffer an output takes over, input name -> index of the output. */
   readonly donate?: Readonly<Record<string, number>>;
   /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
+  /** How scans run; "auto" lets a rule of shapes and limits choose. */
+  readonly schedule?: Schedule;
+  /** Bytes of workgroup memory that a kernel may use; the limit of every WebGPU device by default. */
+  readonly maxWorkgroupBytes?: number;
   /** What the device is good at; it decides sizes of tiles. */
   readonly target?: Target;
   /** Rows that one invocation computes at the most; 1 where the batch is known to be small. */
@@ -47,6 +52,11 @@ export interface Lowering {
   readonly buffers: () => readonly BufferSpec[];
   readonly kernels: Kernel[];
   readonly tiles: TileOptions;
+  /** Workgroup memory that a kernel may use. */
+  readonly workgroupBytes: number;
+  readonly schedule: Schedule;
+  /** What was chosen for each scan, and why. */
+  readonly schedules: ScheduleNote[];
   readonly phaseOf: (ids: readonly NodeId[]) => Phase;
 }
 
@@ -70,8 +80,9 @@ export function lower(graph: Graph, options: LowerOptions = {}): Program {
   }
 }
 
-/** What every WebGPU device allows in one shader stage. */
+/** What every WebGPU device allows in one shader stage, and in one workgroup. */
 const defaultStorageBuffers = 8;
+const defaultWorkgroupBytes = 16384;
 
 /** Orders inputs by size; a symbolic one counts as larger than any known one. */
 function sizeRank(graph: Graph, id: NodeId): number {
@@ -110,6 +121,9 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
     buffers: () => [...inputBuffers, ...memory.buffers],
     kernels: [],
     tiles: { target: options.target ?? "gpu", maxRows: options.maxRows },
+    workgroupBytes: options.maxWorkgroupBytes ?? defaultWorkgroupBytes,
+    schedule: options.schedule ?? "auto",
+    schedules: [],
     phaseOf: phases(graph, options.phases),
   };
 
@@ -135,7 +149,7 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
         if (node.op === "result" && node.operands[0] === group.scan && lastUse.has(id)) place(id);
       });
       steps.push(
-        lowerStepwise(lowering, {
+        lowerScan(lowering, {
           outer: region,
           scan: group.scan,
           nesting: 0,
@@ -171,6 +185,7 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
     inputs,
     outputs,
     kernels: lowering.kernels,
+    schedules: lowering.schedules,
     steps,
   };
 }

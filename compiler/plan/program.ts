@@ -111,6 +111,13 @@ export interface ProgramOutput {
   readonly donated: string | undefined;
 }
 
+/** How a scan was lowered. */
+export interface ScheduleNote {
+  readonly scan: string;
+  readonly schedule: "persistent" | "stepwise";
+  readonly reason: string;
+}
+
 export interface Program {
   readonly version: 1;
   readonly name: string;
@@ -119,5 +126,6 @@ export interface Program {
   readonly inputs: readonly ProgramInput[];
   readonly outputs: readonly ProgramOutput[];
   readonly kernels: readonly Kernel[];
+  readonly schedules: readonly ScheduleNote[];
   readonly steps: readonly Step[];
 }

@@ -7,6 +7,7 @@ import type { OpAttrs } from "../graph/attrs.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { UserError } from "../graph/errors.ts";
 import type { Aval, DType, Graph, NodeId, OpName } from "../graph/graph.ts";
+import { checking } from "./fault.ts";
 import { callSite } from "./site.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -102,14 +103,9 @@ export interface ShapeRule<K extends OpName> {
 /** Adds one node to the trace in progress. Errors of the shape rule get the op's name and the user's line. */
 export function emit<K extends OpName>(rule: ShapeRule<K>, operands: readonly Tensor[], attrs: OpAttrs[K]): Tensor {
   const frame = currentFrame();
-  const site = callSite();
-  let aval: Aval;
-  try {
-    aval = rule.aval(operands, attrs);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    throw new UserError(`${rule.op}${site === undefined ? "" : ` at ${site}`}: ${error.message}`);
-  }
-  const ids = operands.map((tensor) => frame.resolve(tensor));
-  return new Tensor(frame, frame.builder.add(rule.op, ids, attrs, aval, site), aval);
+  const { aval, ids } = checking(rule.op, () => ({
+    aval: rule.aval(operands, attrs),
+    ids: operands.map((tensor) => frame.resolve(tensor)),
+  }));
+  return new Tensor(frame, frame.builder.add(rule.op, ids, attrs, aval, callSite()), aval);
 }

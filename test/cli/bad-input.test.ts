@@ -85,7 +85,7 @@ const TABLE: [title: string, args: string, message: RegExp][] = [
   [
     "a cell with shapes that do not fit",
     "train @text.txt --cell @shapes.ts --embed 3",
-    /add: shapes \[B, 3\] and \[B, 128\].*shapes\.ts:10/,
+    /add at .*shapes\.ts:10:\d+: shapes \[B, 3\] and \[B, 128\]/,
   ],
   ["a cell with a bug", "train @text.txt --cell @bug.ts", /bug\.ts:5: Cannot read properties of undefined/],
   ["units of 0", "train @text.txt --units 0", /--units must be a whole number from 1 to \d+, got "0"/],

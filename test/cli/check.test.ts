@@ -73,19 +73,26 @@ test("a gradient that is cut off is wrong, with the smallest case and the line t
   expect(stdout).toMatch(/again: cellgrad check .*truncated\.ts --seed 5$/m);
 });
 
-test("what is printed again gives the same failure", async () => {
-  const [first, second] = [await check("truncated.ts"), await check("truncated.ts")];
-  expect(second).toEqual(first);
+test("one seed gives the same cases, and another seed others", async () => {
+  const [first, again] = [await check("attention.ts", "--json"), await check("attention.ts", "--json")];
+  expect(again).toEqual(first);
+  const other = await run("check", space.file("attention.ts"), "--seed", "6", "--cases", "40", "--json");
+  expect(jsonLines(other.stdout)[0]?.worst).not.toEqual(jsonLines(first.stdout)[0]?.worst);
 });
 
-test("a wrong gradient of a linear function is not taken for a kink", async () => {
-  expect((await check("linear.ts")).code).toBe(1);
-});
+test.each(["1", "2", "3", "4", "5", "6"])(
+  "a wrong gradient of a linear function is no kink (seed %s)",
+  async (seed) => {
+    const { code, stdout } = await run("check", space.file("linear.ts"), "--seed", seed, "--json");
+    expect(code).toBe(1);
+    expect(jsonLines(stdout)[0]).toMatchObject({ cases: 1, kinks: 0 });
+  },
+);
 
 test("a gradient that is not a number is wrong", async () => {
   const { code, stdout } = await check("nan.ts");
   expect(code).toBe(1);
-  expect(stdout).toMatch(/wrong: the derivative with respect to parameter nan\/a\/kernel: reverse mode gives NaN/);
+  expect(stdout).toMatch(/wrong: the derivative with respect to parameter nan\/a\/kernel: reverse mode gives NaN$/m);
 });
 
 test("a cell that computes no number is wrong", async () => {

@@ -1,7 +1,7 @@
 /**
  * @file Random cells: hundreds of small recurrent networks that nobody wrote, with states of random shapes and steps
  * of random instructions. For each: reverse mode equals difference quotients and forward mode, a scan equals its unrolled
- * copies, a sequence cut in two equals the whole, and every executor agrees with the interpreter.
+ * copies, the passes keep values, a sequence cut in two equals the whole, and every executor agrees with the interpreter.
  *
  * CELLGRAD_SEED draws other cells; CELLGRAD_CELLS sets how many.
  */
@@ -10,6 +10,7 @@ import { expect, test } from "vitest";
 import {
   gradientIsDifferenceQuotient,
   type Prepared,
+  passesKeepValues,
   prepare,
   reverseIsForward,
   sameOn,
@@ -60,6 +61,7 @@ test(`${cells} random cells`, { timeout: 600_000 }, async () => {
     gradientIsDifferenceQuotient(cell);
     reverseIsForward(cell);
     unrolledIsScan(cell);
+    passesKeepValues(cell);
     splitIsWhole(cell);
     for (const device of devices) await sameOn(device, cell);
     coverage.note({ ...cell, functions: cell.cell.functions });

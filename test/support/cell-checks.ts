@@ -1,4 +1,5 @@
 /** @file What must hold for every random cell, each as a function that throws when it does not. */
+import { passes } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type NdArray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
 import { specialize } from "../../compiler/passes/specialize.ts";
@@ -107,6 +108,18 @@ export function unrolledIsScan(cell: Prepared): void {
     const [unrolledValue, ...unrolled] = interpret(graph, inputs);
     expectBelow(Math.abs(numberOf(unrolledValue) - numberOf(value)) / size, 1e-12, `value, ${what}`);
     expectBelow(relativeError(unrolled, gradients, cell.scale), 1e-12, what);
+  }
+}
+
+/** Each pass of the compiler keeps a valid graph that computes the same. */
+export function passesKeepValues(cell: Prepared): void {
+  const size = Math.max(1, Math.abs(numberOf(cell.value)));
+  let graph = cell.gradient;
+  for (const pass of passes) {
+    graph = verify(pass.run(graph));
+    const [value, ...gradients] = interpret(graph, cell.inputs);
+    expectBelow(Math.abs(numberOf(value) - numberOf(cell.value)) / size, 1e-12, `value after the pass ${pass.name}`);
+    expectBelow(relativeError(gradients, cell.gradients, cell.scale), 1e-12, `gradient after the pass ${pass.name}`);
   }
 }
 

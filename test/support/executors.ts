@@ -6,7 +6,7 @@ import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
-import type { Device } from "../../train/device.ts";
+import type { CompileOptions, Device } from "../../train/device.ts";
 import { openDevice } from "../../train/open-device.ts";
 
 export interface Executor {
@@ -24,12 +24,17 @@ export const interpreter: Executor = {
 };
 
 /** Compiles, runs once and reads everything back. */
-export function deviceExecutor(name: string, device: Device, tolerance: number): Executor {
+export function deviceExecutor(
+  name: string,
+  device: Device,
+  tolerance: number,
+  options: CompileOptions = {},
+): Executor {
   return {
     name,
     tolerance,
     execute: async (graph, inputs) => {
-      const executable = await device.compile(graph);
+      const executable = await device.compile(graph, options);
       const named = graph.inputs.map((id, i) => [inputName(graph, id), at(inputs, i)] as const);
       const outputs = executable.run(Object.fromEntries(named));
       const values = await Promise.all(outputs.map((output) => output.read()));
@@ -43,4 +48,8 @@ export function deviceExecutor(name: string, device: Device, tolerance: number):
 const device = await openDevice();
 
 /** Every executor that the checks run on. A missing adapter fails here, with the reason. */
-export const executors: readonly Executor[] = [interpreter, deviceExecutor(device.name, device, 1e-4)];
+export const executors: readonly Executor[] = [
+  interpreter,
+  deviceExecutor(`${device.name}, persistent where it can`, device, 1e-4),
+  deviceExecutor(`${device.name}, stepwise`, device, 1e-4, { schedule: "stepwise" }),
+];

@@ -2,6 +2,7 @@
 import type { Graph } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { type Device, openInterpreter } from "../../train/device.ts";
+import { openDevice } from "../../train/open-device.ts";
 
 export interface TestDevice {
   readonly name: string;
@@ -12,6 +13,7 @@ export interface TestDevice {
 
 export const devices: readonly TestDevice[] = [
   { name: "interpreter", open: async () => openInterpreter(), tolerance: 1e-12 },
+  { name: "WebGPU", open: () => openDevice(), tolerance: 1e-4 },
 ];
 
 /** Compiles and runs a graph once. */

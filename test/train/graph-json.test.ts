@@ -184,7 +184,7 @@ const wrongGraphs: readonly [title: string, change: (graph: JsonGraph) => void, 
     (g) => {
       g.inputs.push(at(g.inputs, 0));
     },
-    /the inputs and outputs of its graph are not those of a streaming step/,
+    /an input is listed twice/,
   ],
   [
     "an input under another name",

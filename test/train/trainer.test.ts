@@ -225,7 +225,7 @@ for (const { name, open } of devices) {
 test.each([
   [
     () => languageModel({ cell: lstm, units: 0, layers: 1, vocabulary: 3, embed: 2 }),
-    "lstm: units must be a whole number above 0, got 0",
+    /^lstm at test\/train\/trainer\.test\.ts:\d+:\d+: units must be a whole number above 0, got 0$/,
   ],
   [
     () => languageModel({ cell: lstm, units: 2, layers: 0, vocabulary: 3, embed: 2 }),

@@ -1,0 +1,138 @@
+/**
+ * @file Whether a scan can run persistently, and how: rows of a workgroup, what lies in workgroup memory, how wide its
+ * tiles are.
+ *
+ * Workgroup memory holds each carry and each value that crosses invocations within a step. A carry that is read only at
+ * its own position, and not after its next value is written, needs one slot; otherwise two that alternate.
+ */
+import { type Dim, sizeOf } from "../graph/dim.ts";
+import { at } from "../graph/errors.ts";
+import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { bodyInputs } from "../ops/scan.ts";
+import { groupStages } from "./groups.ts";
+import type { Lowering } from "./lower.ts";
+import type { Location } from "./program.ts";
+import { readsOf } from "./reads.ts";
+import { analyzeRows } from "./rows.ts";
+import { formStages, type Stage } from "./stages.ts";
+import type { ScanContext } from "./stepwise.ts";
+import { chooseTile, type Target } from "./tiles.ts";
+
+/** Room in workgroup memory for one value of the body: elements of a row, and how many copies alternate. */
+export interface Slots {
+  readonly width: number;
+  readonly count: 1 | 2;
+}
+
+export interface PersistentPlan {
+  readonly node: ScanNode;
+  /** Number of rows in the batch. */
+  readonly rows: Dim;
+  readonly rowsPerWorkgroup: number;
+  readonly workgroupSize: number;
+  readonly stages: readonly Stage[];
+  /** By carry input or by value. */
+  readonly slots: ReadonlyMap<NodeId, Slots>;
+  /** Where the results go, by their index. */
+  readonly results: ReadonlyMap<number, Location>;
+  readonly tileColumns: (stage: Stage) => number;
+  /** Bytes of workgroup memory. */
+  readonly bytes: number;
+}
+
+export type PersistentChoice =
+  | { readonly plan: PersistentPlan; readonly reason: string }
+  | { readonly plan: undefined; readonly reason: string };
+
+const maxLanes = 256;
+const minLanes = 32;
+const preferredRows: Record<Target, number> = { gpu: 1, software: 8 };
+const bytesPerWord = 4;
+
+export function planPersistent(lowering: Lowering, context: ScanContext): PersistentChoice {
+  const { outer, scan, resultPlace } = context;
+  const node = nodeAt(outer.graph, scan) as ScanNode;
+  const { attrs } = node;
+  const { body } = attrs;
+  const results = new Map<number, Location>();
+  for (const [id, result] of outer.graph.nodes.entries()) {
+    const location = result.op === "result" && result.operands[0] === scan ? resultPlace(id) : undefined;
+    if (result.op === "result" && location !== undefined) results.set(result.attrs.index, location);
+  }
+  const outputs = body.outputs.filter((_, i) => i < attrs.carries || results.has(i));
+  const analysis = analyzeRows(node, outputs);
+  if (!analysis.separable) return { plan: undefined, reason: analysis.reason };
+  const { stages: formed, stored } = formStages(body, outputs);
+  const stages = formed.filter((stage) => stage.kind === "stage");
+  const region = { key: "", graph: body, read: () => undefined };
+  const order = new Map<Stage, number>();
+  for (const [i, group] of groupStages(region, stages).entries())
+    if (group.kind === "stages") for (const stage of group.stages) order.set(stage, i);
+  const slots = findSlots(node, stages, order, stored);
+  const wordsPerRow = [...slots.values()].reduce((sum, { width, count }) => sum + width * count, 0);
+  const limit = lowering.workgroupBytes;
+  const known = typeof analysis.rows === "number" ? analysis.rows : Number.POSITIVE_INFINITY;
+  const most = Math.min(
+    preferredRows[lowering.tiles.target],
+    lowering.tiles.maxRows ?? Number.POSITIVE_INFINITY,
+    known,
+  );
+  let rows = 2 ** Math.floor(Math.log2(Math.max(1, most)));
+  while (rows > 1 && rows * wordsPerRow * bytesPerWord > limit) rows /= 2;
+  const bytes = rows * wordsPerRow * bytesPerWord;
+  if (bytes > limit)
+    return { plan: undefined, reason: `one row needs ${bytes} bytes of workgroup memory, the device has ${limit}` };
+  const widthOf = (stage: Stage) =>
+    Number(sizeOf(nodeAt(body, at([...stage.loops, ...stage.roots], 0)).aval.shape.slice(1)));
+  const tileColumns = (stage: Stage) => {
+    const products = stage.loops.filter((id) => nodeAt(body, id).op === "dot").length;
+    return chooseTile(rows, widthOf(stage), products, lowering.tiles).columns;
+  };
+  const widest = Math.max(1, ...stages.map((stage) => widthOf(stage) / tileColumns(stage)));
+  const workgroupSize = Math.min(maxLanes, Math.max(minLanes, 2 ** Math.ceil(Math.log2(widest))));
+  return {
+    plan: {
+      node,
+      rows: analysis.rows,
+      rowsPerWorkgroup: rows,
+      workgroupSize,
+      stages,
+      slots,
+      results,
+      tileColumns,
+      bytes,
+    },
+    reason: `rows of the batch are independent, and ${rows} of them take ${bytes} bytes of workgroup memory`,
+  };
+}
+
+function findSlots(
+  node: ScanNode,
+  stages: readonly Stage[],
+  order: ReadonlyMap<Stage, number>,
+  stored: ReadonlySet<NodeId>,
+): Map<NodeId, Slots> {
+  const { attrs } = node;
+  const { body } = attrs;
+  const { carries } = bodyInputs(attrs);
+  const reads = stages.flatMap((stage) =>
+    readsOf(body, stage, stored).map((read) => ({ ...read, stage, order: order.get(stage) ?? 0 })),
+  );
+  const writerOf = (id: NodeId) => stages.find((stage) => stage.roots.includes(id));
+  const widthOf = (id: NodeId) => Number(sizeOf(nodeAt(body, id).aval.shape.slice(1)));
+  const slots = new Map<NodeId, Slots>();
+  for (const [i, carry] of carries.entries()) {
+    const writer = writerOf(at(body.outputs, i));
+    const written = writer === undefined ? 0 : (order.get(writer) ?? 0);
+    const isSafe = reads.every(
+      (read) => read.id !== carry || read.order < written || (read.stage === writer && read.samePosition),
+    );
+    slots.set(carry, { width: widthOf(carry), count: isSafe ? 1 : 2 });
+  }
+  for (const id of stored) {
+    const writer = writerOf(id);
+    if (nodeAt(body, id).op !== "input" && reads.some((read) => read.id === id && read.stage !== writer))
+      slots.set(id, { width: widthOf(id), count: 1 });
+  }
+  return slots;
+}

@@ -1,0 +1,291 @@
+/**
+ * @file The persistent schedule: one dispatch for a whole sequence. A workgroup owns some rows of the batch and walks
+ * all steps; its states and what crosses invocations lie in workgroup memory, stages are separated by barriers. Rows of
+ * a batch never meet inside a recurrence, so no barrier across workgroups is needed.
+ */
+import { type Dim, sizeOf } from "../graph/dim.ts";
+import { at, InternalError } from "../graph/errors.ts";
+import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { bodyInputs } from "../ops/scan.ts";
+import { emitPositions, formOf, type Owned, type Position } from "./emit-stage.ts";
+import { Emitter, type Region } from "./emit-values.ts";
+import { groupStages } from "./groups.ts";
+import type { Index } from "./index-expression.ts";
+import { finishKernel } from "./kernel.ts";
+import { type Bound, KernelWriter } from "./kernel-writer.ts";
+import type { Lowering } from "./lower.ts";
+import type { PersistentPlan, Slots } from "./persistent-plan.ts";
+import type { Dispatch } from "./program.ts";
+import type { Stage } from "./stages.ts";
+import type { ScanContext } from "./stepwise.ts";
+
+/** Lowers a scan to one dispatch. `plan` has found that its rows are separable and that its states fit. */
+export function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): Dispatch {
+  const writer = new KernelWriter(lowering.buffers());
+  const kernel = new PersistentKernel(context, plan, writer);
+  kernel.write();
+  const ids = plan.stages.flatMap((stage) => [...stage.loops, ...stage.roots]);
+  return {
+    kind: "dispatch",
+    kernel: finishKernel(lowering, writer, kernel.region, ids, plan.workgroupSize),
+    grid: [{ rows: [plan.rows], rowsPer: plan.rowsPerWorkgroup, columns: [1], lanes: 1 }],
+    phase: lowering.phaseOf([context.scan]),
+  };
+}
+
+/** A row that an invocation works on: its number in the workgroup, and whether it exists. */
+interface OwnedRow {
+  readonly local: Index;
+  readonly exists: string;
+}
+
+class PersistentKernel {
+  readonly region: Region;
+  readonly #context: ScanContext;
+  readonly #plan: PersistentPlan;
+  readonly #writer: KernelWriter;
+  readonly #node: ScanNode;
+  readonly #arrays = new Map<NodeId, string>();
+  /** By the text of the row's index in the batch. */
+  readonly #rows = new Map<string, OwnedRow>();
+  /** Depth of the block of the stage being written: what is loaded from workgroup memory is bound no further out. */
+  #stageDepth = 0;
+
+  constructor(context: ScanContext, plan: PersistentPlan, writer: KernelWriter) {
+    this.#context = context;
+    this.#plan = plan;
+    this.#writer = writer;
+    this.#node = plan.node;
+    this.region = {
+      key: `${context.outer.key}${context.scan}/`,
+      graph: this.#node.attrs.body,
+      read: (id, index, emitter) => this.#read(id, index, emitter),
+    };
+  }
+
+  write(): void {
+    const { rowsPerWorkgroup, rows, slots, workgroupSize } = this.#plan;
+    const { body, length } = this.#node.attrs;
+    const w = this.#writer;
+    for (const [id, { width, count }] of slots) {
+      const element =
+        nodeAt(body, id).aval.dtype === "f32" ? "f32" : nodeAt(body, id).aval.dtype === "i32" ? "i32" : "u32";
+      this.#arrays.set(id, w.workgroupArray(element, rowsPerWorkgroup * width * count));
+    }
+    w.line(`let row0 = workgroup * ${rowsPerWorkgroup}u;`);
+    w.line(`let rowCount = ${w.index.dim(rows).text};`);
+    this.#loadInitial();
+    w.line("workgroupBarrier();");
+    w.block(`for (var count: u32 = 0u; count < ${w.index.dim(length).text}; count++)`, () => {
+      for (const group of groupStages(this.region, this.#plan.stages)) {
+        if (group.kind === "scan") throw new InternalError("a scan inside a persistent scan");
+        for (const stage of group.stages) this.#stage(stage, workgroupSize);
+        w.line("workgroupBarrier();");
+      }
+    });
+  }
+
+  /** Every carry starts in workgroup memory. */
+  #loadInitial(): void {
+    const { attrs, operands } = this.#node;
+    const { carries } = bodyInputs(attrs);
+    for (const [i, id] of carries.entries()) {
+      const slots = this.#plan.slots.get(id);
+      if (slots === undefined) continue;
+      const emitter = new Emitter(this.#writer, { region: this.region, ids: [] });
+      this.#overElements(slots.width, (index) => {
+        const { aval } = nodeAt(attrs.body, id);
+        const value = emitter.value(this.#context.outer, at(operands, attrs.consts + i), index.indexIn(aval.shape));
+        this.#storeLocal(id, slots, index.indexIn(aval.shape), this.#writer.index.dim(0), value.text, emitter);
+      });
+    }
+  }
+
+  #stage(stage: Stage, workgroupSize: number): void {
+    const emitter = new Emitter(this.#writer, { region: this.region, ids: stage.roots });
+    const store = (id: NodeId, index: readonly Index[], value: string) => this.#store(emitter, id, index, value);
+    const width = Number(sizePerRow(this.region, stage, this.#plan.rows));
+    if (formOf(this.region, stage) !== "tile") {
+      this.#overElements(width, (position) =>
+        emitPositions(emitter, this.region, stage, { positions: [position] }, store),
+      );
+      return;
+    }
+    const columns = this.#plan.tileColumns(stage);
+    const lanes = width / columns;
+    const body = () => {
+      this.#stageDepth = this.#writer.depth;
+      emitPositions(emitter, this.region, stage, this.#ownedTile(columns, lanes), store);
+    };
+    const header =
+      lanes <= workgroupSize
+        ? `if (lane < ${lanes}u)`
+        : `for (var column0: u32 = lane; column0 < ${lanes}u; column0 += ${workgroupSize}u)`;
+    this.#writer.block(header, () => {
+      if (lanes <= workgroupSize) this.#writer.line("let column0 = lane;");
+      body();
+    });
+  }
+
+  /** Every element of the workgroup's rows, `width` to a row, spread over the lanes. */
+  #overElements(width: number, body: (position: Position) => void): void {
+    const { rowsPerWorkgroup, rows, workgroupSize } = this.#plan;
+    const w = this.#writer;
+    const count = rowsPerWorkgroup * width;
+    w.block(`for (var element: u32 = lane; element < ${count}u; element += ${workgroupSize}u)`, () => {
+      this.#stageDepth = w.depth;
+      const local = w.fresh("local");
+      const row = w.fresh("row");
+      w.line(`let ${local} = ${width === 1 ? "element" : `element / ${width}u`};`);
+      w.line(`let ${row} = min(row0 + ${local}, rowCount - 1u);`);
+      const rowIndex = w.index.variable(row, w.depth, rows);
+      this.#rows.set(row, {
+        local: w.index.variable(local, w.depth, rowsPerWorkgroup),
+        exists: `row0 + ${local} < rowCount`,
+      });
+      const column = width === 1 ? w.index.dim(0) : w.index.variable(`(element % ${width}u)`, w.depth, width);
+      body(this.#position(rowIndex, column));
+    });
+  }
+
+  /** All rows of the workgroup at some columns. */
+  #ownedTile(columns: number, stride: number): Owned {
+    const { rowsPerWorkgroup, rows } = this.#plan;
+    const w = this.#writer;
+    const depth = w.depth;
+    const counted = (n: number) => Array.from({ length: n }, (_, i) => i);
+    const rowOf = (local: string, name: string): Index => {
+      w.line(`let ${name} = min(row0 + ${local}, rowCount - 1u);`);
+      const isNumber = /^\d+u$/.test(local);
+      const index = isNumber
+        ? w.index.dim(Number.parseInt(local, 10))
+        : w.index.variable(local, w.depth, rowsPerWorkgroup);
+      this.#rows.set(name, { local: index, exists: `row0 + ${local} < rowCount` });
+      return w.index.variable(name, w.depth, rows);
+    };
+    const rowIndices = counted(rowsPerWorkgroup).map((r) => rowOf(`${r}u`, w.fresh("row")));
+    const columnIndices = counted(columns).map((c) =>
+      w.index.variable(c === 0 ? "column0" : `(column0 + ${c * stride}u)`, depth),
+    );
+    const positions = rowIndices.flatMap((row) => columnIndices.map((column) => this.#position(row, column)));
+    if (positions.length === 1) return { positions };
+    return {
+      positions,
+      walk: (body) => {
+        w.block(`for (var p: u32 = 0u; p < ${positions.length}u; p++)`, () => {
+          this.#stageDepth = w.depth;
+          const local = w.fresh("local");
+          w.line(`let ${local} = p / ${columns}u;`);
+          const row = rowOf(local, w.fresh("row"));
+          w.line(`let column = column0 + (p % ${columns}u) * ${stride}u;`);
+          body(this.#position(row, w.index.variable("column", w.depth)), "p");
+        });
+      },
+    };
+  }
+
+  #position(row: Index, column: Index): Position {
+    const w = this.#writer;
+    return {
+      indexIn: (shape) => {
+        const rest = shape.slice(1);
+        const bounded: Index = { ...column, bound: sizeOf(rest) };
+        return [row, ...new Emitter(w, { region: this.region, ids: [] }).indexAt(bounded, rest)];
+      },
+    };
+  }
+
+  #time(): Index {
+    const { length, reverse } = this.#node.attrs;
+    const w = this.#writer;
+    const count = w.index.variable("count", 1, length);
+    if (!reverse) return count;
+    return w.index.variable(
+      w.indexText(w.index.sub(w.index.sub(w.index.dim(length), w.index.dim(1)), count)),
+      1,
+      length,
+    );
+  }
+
+  #rowAt(index: readonly Index[]): OwnedRow {
+    // With one row there is only index 0, under whatever name.
+    if (this.#plan.rows === 1) return { local: this.#writer.index.dim(0), exists: "true" };
+    const row = this.#rows.get(at(index, 0).text);
+    if (row === undefined) throw new InternalError(`${at(index, 0).text} is no row of this workgroup`);
+    return row;
+  }
+
+  #read(id: NodeId, index: readonly Index[], emitter: Emitter): Bound | undefined {
+    const { attrs, operands } = this.#node;
+    const { outer } = this.#context;
+    const role = attrs.body.inputs.indexOf(id);
+    if (role >= 0 && role < attrs.consts) return emitter.value(outer, at(operands, role), index);
+    if (role >= attrs.consts + attrs.carries) return emitter.value(outer, at(operands, role), [this.#time(), ...index]);
+    const slots = this.#plan.slots.get(id);
+    if (slots === undefined) return undefined;
+    const slot = slots.count === 1 ? this.#writer.index.dim(0) : this.#writer.index.variable("(count & 1u)", 1, 2);
+    return this.#loadLocal(id, slots, index, slot, emitter);
+  }
+
+  #address({ width }: Slots, index: readonly Index[], slot: Index, shape: readonly Dim[], emitter: Emitter): Index {
+    const { index: m } = this.#writer;
+    const { local } = this.#rowAt(index);
+    const inRow = emitter.positionOf(index.slice(1), shape.slice(1));
+    const row = m.add(m.mul(slot, m.dim(this.#plan.rowsPerWorkgroup)), local);
+    return m.add(m.mul(row, m.dim(width)), inRow);
+  }
+
+  #loadLocal(id: NodeId, slots: Slots, index: readonly Index[], slot: Index, emitter: Emitter): Bound {
+    const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
+    const address = this.#address(slots, index, slot, shape, emitter);
+    const raw = `${this.#arrays.get(id)}[${this.#writer.indexText(address)}]`;
+    const text = dtype === "bool" ? `(${raw} != 0u)` : raw;
+    const depth = Math.max(address.depth, this.#stageDepth);
+    return this.#writer.bind(`local ${id} ${address.text}`, dtype, text, depth);
+  }
+
+  #storeLocal(id: NodeId, slots: Slots, index: readonly Index[], slot: Index, value: string, emitter: Emitter): void {
+    const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
+    const address = this.#address(slots, index, slot, shape, emitter);
+    const word = dtype === "bool" ? `select(0u, 1u, ${value})` : value;
+    this.#writer.line(`${this.#arrays.get(id)}[${this.#writer.indexText(address)}] = ${word};`);
+  }
+
+  /** A value goes to workgroup memory where others read it, and to the results that it is part of. */
+  #store(emitter: Emitter, id: NodeId, index: readonly Index[], value: string): void {
+    const { attrs } = this.#node;
+    const { body, length } = attrs;
+    const { aval } = nodeAt(body, id);
+    const w = this.#writer;
+    const { carries } = bodyInputs(attrs);
+    const own = body.inputs.includes(id) ? undefined : this.#plan.slots.get(id);
+    if (own !== undefined) this.#storeLocal(id, own, index, w.index.dim(0), value, emitter);
+    for (const [i, output] of body.outputs.entries()) {
+      if (output !== id) continue;
+      const location = this.#plan.results.get(i);
+      const carry = i < attrs.carries ? at(carries, i) : undefined;
+      const slots = carry === undefined ? undefined : this.#plan.slots.get(carry);
+      if (carry !== undefined && slots !== undefined) {
+        const next = slots.count === 1 ? w.index.dim(0) : w.index.variable("((count + 1u) & 1u)", 1, 2);
+        this.#storeLocal(carry, slots, index, next, value, emitter);
+      }
+      if (location === undefined) continue;
+      const { exists } = this.#rowAt(index);
+      const isLast = carry === undefined ? "" : ` && count == ${w.index.dim(length).text} - 1u`;
+      w.block(`if (${exists}${isLast})`, () => {
+        const place =
+          carry === undefined
+            ? emitter.positionOf([this.#time(), ...index], [length, ...aval.shape])
+            : emitter.positionOf(index, aval.shape);
+        w.store(location, place, aval.dtype, value);
+      });
+    }
+  }
+}
+
+function sizePerRow(region: Region, stage: Stage, rows: Dim): Dim {
+  const id = at([...stage.loops, ...stage.roots], 0);
+  const { shape } = nodeAt(region.graph, id).aval;
+  if (shape[0] !== rows) throw new InternalError(`%${id} has no rows`);
+  return sizeOf(shape.slice(1));
+}

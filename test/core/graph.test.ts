@@ -1,0 +1,303 @@
+/** @file The graph as data: dimensions, interning, its printed form, JSON, and a verifier that lets nothing wrong pass. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { gru } from "../../cells/index.ts";
+import { bindShape, canonicalDim, divideDims, evaluateDim, mulDims, sizeOf } from "../../compiler/graph/dim.ts";
+import { at, UserError } from "../../compiler/graph/errors.ts";
+import { type Graph, inputName } from "../../compiler/graph/graph.ts";
+import { specialize } from "../../compiler/passes/specialize.ts";
+import { unroll } from "../../compiler/passes/unroll.ts";
+import {
+  add,
+  interpret,
+  mean,
+  model,
+  mul,
+  type NamedAval,
+  type ParameterTensors,
+  printGraph,
+  reshape,
+  scan,
+  scanTensors,
+  sin,
+  square,
+  type Tensor,
+  tanh,
+  traceGraph,
+  valueAndGrad,
+  verify,
+} from "../../index.ts";
+import { generator, randomFloats } from "../support/random-data.ts";
+
+type Float = Tensor<"f32">;
+
+describe("dimensions", () => {
+  test("have one text each", () => {
+    expect(mulDims("T", "B")).toBe("B*T");
+    expect(mulDims("2*T", mulDims("B", 3))).toBe("6*B*T");
+    expect(mulDims("B", 0)).toBe(0);
+    expect(sizeOf(["T", 4, "B", "T"])).toBe("4*B*T*T");
+    expect(sizeOf([])).toBe(1);
+    expect(canonicalDim("T*B*2*3")).toBeUndefined();
+    expect(canonicalDim("2*T*B")).toBe("2*B*T");
+    for (const wrong of [-1, 1.5, "t", "B+1", "", "2*", "-2*B"]) expect(canonicalDim(wrong)).toBeUndefined();
+  });
+
+  test("divide where no rest is left for any size", () => {
+    expect(divideDims("6*B*T", "2*T")).toBe("3*B");
+    expect(divideDims(12, 4)).toBe(3);
+    expect(divideDims("6*B", 4)).toBeUndefined();
+    expect(divideDims("B", "T")).toBeUndefined();
+    expect(divideDims("B", 0)).toBeUndefined();
+  });
+
+  test("get their sizes from arrays, and say what disagrees", () => {
+    const sizes: Record<string, number> = {};
+    expect(bindShape(["T", "B", 3], [5, 2, 3], sizes)).toBeUndefined();
+    expect(sizes).toEqual({ T: 5, B: 2 });
+    expect(bindShape(["2*B", "T"], [4, 5], sizes)).toBeUndefined();
+    expect(bindShape(["B"], [3], sizes)).toBe("axis 0 is B=2 elsewhere, got 3 in [3]");
+    expect(bindShape(["2*B"], [3], sizes)).toBe("axis 0 must be 2*B, got 3 in [3]");
+    expect(bindShape([1, 2], [1], sizes)).toBe("expected 2 axes [1, 2], got 1 [1]");
+    expect(evaluateDim("3*B*T", sizes)).toBe(30);
+  });
+});
+
+describe("a graph", () => {
+  const example = (): Graph =>
+    traceGraph(
+      "example",
+      [
+        { name: "w", dtype: "f32", shape: [2] },
+        { name: "xs", dtype: "f32", shape: ["T", "B", 2] },
+        { name: "h", dtype: "f32", shape: ["B", 2] },
+      ],
+      ([w, xs, h]) => {
+        const { carries, ys } = scanTensors(
+          ([state], [x]) => {
+            const next = tanh(add(mul(state as Float, w as Float), x as Float));
+            return { carries: [next], ys: [square(next)] };
+          },
+          [h as Float],
+          [xs as Float],
+          { reverse: true },
+        );
+        return [at(carries, 0), mean(reshape(ys[0] as Float, ["2*B*T"]))];
+      },
+    );
+
+  test("is written once for equal nodes", () => {
+    const graph = traceGraph("twice", [{ name: "x", dtype: "f32", shape: [2] }], ([x]) => [
+      add(sin(mul(x as Float, 2)), sin(mul(x as Float, 2))),
+    ]);
+    expect(graph.nodes.map(({ op }) => op)).toEqual(["input", "constant", "broadcast", "mul", "sin", "add"]);
+    expect(at(graph.nodes, 5).operands).toEqual([4, 4]);
+    expect(() => (graph.nodes as unknown[]).push(1)).toThrow();
+  });
+
+  test("prints with stable names", () => {
+    expect(printGraph(example())).toMatchInlineSnapshot(`
+      "graph example(w: f32[2], xs: f32[T,B,2], h: f32[B,2]) {
+        %3 = scan(w, h, xs) {consts=1, carries=1, length=T, reverse}: f32[B,2]
+          graph step(const0: f32[2], carry0: f32[B,2], x0: f32[B,2]) {
+            %3 = broadcast(const0) {axes=[1]}: f32[B,2]
+            %4 = mul(carry0, %3): f32[B,2]
+            %5 = add(%4, x0): f32[B,2]
+            %6 = tanh(%5): f32[B,2]
+            %7 = mul(%6, %6): f32[B,2]
+            return %6, %7
+          }
+        %4 = result(%3) {index=0}: f32[B,2]
+        %5 = result(%3) {index=1}: f32[T,B,2]
+        %6 = reshape(%5): f32[2*B*T]
+        %7 = sum(%6) {axes=[0]}: f32[]
+        %8 = dimSize() {dim=2*B*T}: f32[]
+        %9 = div(%7, %8): f32[]
+        return %4, %9
+      }"
+    `);
+    expect(printGraph(example())).toBe(printGraph(example()));
+    expect(printGraph(example(), { sites: true })).toMatch(/tanh.*\/\/ test\/core\/graph\.test\.ts:\d+:\d+/);
+  });
+
+  test("without symbols and scans prints so too", () => {
+    expect(printGraph(unroll(specialize(example(), { T: 2, B: 1 })))).toMatchInlineSnapshot(`
+      "graph example(w: f32[2], xs: f32[2,1,2], h: f32[1,2]) {
+        %3 = slice(xs) {axis=0, start=1, size=1}: f32[1,1,2]
+        %4 = reshape(%3): f32[1,2]
+        %5 = broadcast(w) {axes=[1]}: f32[1,2]
+        %6 = mul(h, %5): f32[1,2]
+        %7 = add(%6, %4): f32[1,2]
+        %8 = tanh(%7): f32[1,2]
+        %9 = mul(%8, %8): f32[1,2]
+        %10 = slice(xs) {axis=0, start=0, size=1}: f32[1,1,2]
+        %11 = reshape(%10): f32[1,2]
+        %12 = mul(%8, %5): f32[1,2]
+        %13 = add(%12, %11): f32[1,2]
+        %14 = tanh(%13): f32[1,2]
+        %15 = mul(%14, %14): f32[1,2]
+        %16 = reshape(%15): f32[1,1,2]
+        %17 = reshape(%9): f32[1,1,2]
+        %18 = concat(%16, %17) {axis=0}: f32[2,1,2]
+        %19 = reshape(%18): f32[4]
+        %20 = sum(%19) {axes=[0]}: f32[]
+        %21 = constant() {value=4}: f32[]
+        %22 = div(%20, %21): f32[]
+        return %14, %22
+      }"
+    `);
+  });
+
+  test("keeps the symbols that specialize is not given", () => {
+    const graph = verify(specialize(example(), { T: 3 }));
+    const dims = JSON.stringify(graph);
+    expect(dims).toContain('"6*B"');
+    expect(dims).not.toContain("T");
+    expect(verify(unroll(graph)).nodes.some(({ op }) => op === "scan")).toBe(false);
+    expect(verify(unroll(example())).nodes.some(({ op }) => op === "scan")).toBe(true);
+  });
+
+  test("of no steps gives its start and no rows", () => {
+    const graph = verify(unroll(specialize(example(), { T: 0, B: 1 })));
+    const [last] = interpret(graph, [
+      randomFloats(generator(1), [2]),
+      randomFloats(generator(1), [0, 1, 2]),
+      { dtype: "f32", shape: [1, 2], data: Float64Array.of(3, 4) },
+    ]);
+    expect([...(last?.data ?? [])]).toEqual([3, 4]);
+  });
+});
+
+/** A training graph with nearly everything that a graph can have: scans both ways, symbols, parameters. */
+function trainingGraph(): Graph {
+  const network = model("network", (x: Float) => scan(gru(3), x).outputs);
+  const x: NamedAval = { name: "x", dtype: "f32", shape: ["T", "B", 2] };
+  const specs = network.specs(x);
+  const avals = [...specs.map(({ path, shape }): NamedAval => ({ name: path, dtype: "f32", shape })), x];
+  return traceGraph("training", avals, (tensors) => {
+    const parameters = Object.fromEntries(specs.map(({ path }, i) => [path, at(tensors, i) as Float]));
+    const loss = (p: ParameterTensors) => mean(square(network.apply(p, at(tensors, specs.length) as Float)));
+    const { value, grad } = valueAndGrad(loss)(parameters);
+    return [value, ...specs.map(({ path }) => grad[path] as Float)];
+  });
+}
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+const toJson = (graph: Graph): Json => JSON.parse(JSON.stringify(graph)) as Json;
+const fromJson = (json: Json): Graph => json as unknown as Graph;
+
+/** Every place in a document, as the path of keys to it. */
+function placesOf(json: Json, path: readonly (string | number)[] = []): (readonly (string | number)[])[] {
+  const children = typeof json === "object" && json !== null ? Object.entries(json) : [];
+  return [path, ...children.flatMap(([key, child]) => placesOf(child, [...path, key]))];
+}
+
+/** The document with another value at a place; undefined removes it. */
+function replaced(json: Json, path: readonly (string | number)[], value: Json | undefined): Json {
+  const [key, ...rest] = path;
+  if (key === undefined) return value ?? null;
+  const copy = (Array.isArray(json) ? [...json] : { ...(json as object) }) as { [key: string]: Json };
+  const child = rest.length === 0 ? value : replaced(copy[key] ?? null, rest, value);
+  if (child === undefined && Array.isArray(copy)) copy.splice(Number(key), 1);
+  else if (child === undefined) delete copy[key];
+  else copy[key] = child;
+  return copy;
+}
+
+describe("JSON", () => {
+  test("keeps a graph as it is", () => {
+    const graph = trainingGraph();
+    const copy = fromJson(toJson(graph));
+    verify(copy);
+    expect(printGraph(copy)).toBe(printGraph(graph));
+    const random = generator(3);
+    const inputs = graph.inputs.map((id) =>
+      randomFloats(
+        random,
+        at(graph.nodes, id).aval.shape.map((dim) => (dim === "T" ? 3 : dim === "B" ? 2 : Number(dim))),
+      ),
+    );
+    expect(interpret(copy, inputs)).toEqual(interpret(graph, inputs));
+  });
+
+  const json = toJson(trainingGraph());
+  const graph = fromJson(json);
+  const find = (op: string) => graph.nodes.findIndex((node) => node.op === op);
+  const node = (op: string, ...path: (string | number)[]) => ["nodes", find(op), ...path];
+  const { length } = graph.nodes;
+
+  test.each<[string, readonly (string | number)[], Json | undefined]>([
+    ["an operand that comes later", node("div", "operands", 0), length - 1],
+    ["an operand that does not exist", node("div", "operands", 0), length + 7],
+    ["a negative operand", node("div", "operands", 1), -1],
+    ["an operand that is no whole number", node("div", "operands", 1), 0.5],
+    ["too few operands", node("div", "operands"), [0]],
+    ["too many operands", node("sum", "operands"), [0, 1]],
+    ["an op that does not exist", node("sum", "op"), "summe"],
+    ["an op named like a method of objects", node("sum", "op"), "toString"],
+    ["another shape", node("scan", "aval", "shape"), [7]],
+    ["another dtype", node("sum", "aval", "dtype"), "i32"],
+    ["a dtype that does not exist", ["nodes", 0, "aval", "dtype"], "f16"],
+    ["an input's aval that differs from its node's", ["nodes", 0, "attrs", "aval", "shape", 0], 9],
+    ["a dimension that is negative", ["nodes", 0, "aval", "shape", 0], -3],
+    ["a dimension that is not canonical", ["nodes", graph.inputs.at(-1) ?? 0, "aval", "shape", 0], "B*2"],
+    ["attributes that are missing", node("sum", "attrs"), undefined],
+    ["axes that do not exist", node("sum", "attrs", "axes"), [9]],
+    ["axes that are no list", node("sum", "attrs", "axes"), "0"],
+    ["a scan of another length", node("scan", "attrs", "length"), 4],
+    ["a scan with another number of consts", node("scan", "attrs", "consts"), 0],
+    ["a scan with another number of carries", node("scan", "attrs", "carries"), 0],
+    ["a scan with more carries than it has outputs", node("scan", "attrs", "carries"), 99],
+    ["a scan without a direction", node("scan", "attrs", "reverse"), undefined],
+    ["a scan whose body ends early", node("scan", "attrs", "body", "outputs"), []],
+    ["a fault in a scan's body", node("scan", "attrs", "body", "nodes", 9, "aval", "shape"), [1, 2, 3, 4]],
+    ["a result that does not exist", node("result", "attrs", "index"), 99],
+    ["a result of something else", node("result", "operands", 0), 0],
+    ["a scan that is read as a value", node("div", "operands", 0), find("scan")],
+    ["an input that is not listed", ["inputs"], graph.inputs.slice(1)],
+    ["an input listed twice", ["inputs"], [...graph.inputs, graph.inputs[0] ?? 0]],
+    ["an input that is none", ["inputs"], [...graph.inputs, length - 1]],
+    ["two inputs of one name", ["nodes", 1, "attrs", "name"], inputName(graph, 0)],
+    ["an output that does not exist", ["outputs", 0], length],
+    ["no outputs list", ["outputs"], undefined],
+    ["no nodes list", ["nodes"], undefined],
+    ["a node that is null", ["nodes", 3], null],
+    ["no name", ["name"], undefined],
+  ])("with %s is rejected", (_, path, value) => {
+    expect(() => verify(fromJson(replaced(json, path, value)))).toThrow(UserError);
+  });
+
+  test("with any one place replaced is either valid or rejected in words", () => {
+    const places = placesOf(json);
+    const strange = fc.constantFrom<Json | undefined>(
+      undefined,
+      null,
+      true,
+      -1,
+      0.5,
+      3,
+      1e9,
+      "B",
+      "x",
+      "toString",
+      [],
+      [0],
+      {},
+      { op: "sum" },
+    );
+    fc.assert(
+      fc.property(fc.nat({ max: places.length - 1 }), strange, (place, value) => {
+        const corrupted = fromJson(replaced(json, at(places, place), value));
+        try {
+          verify(corrupted);
+        } catch (error) {
+          if (!(error instanceof UserError)) throw error;
+          expect(error.message).not.toContain("undefined");
+          expect(error.message).not.toMatch(/Cannot read|is not a function|is not iterable|internal:/);
+        }
+      }),
+      { seed: 4, numRuns: 2000 },
+    );
+  });
+});

@@ -1,0 +1,77 @@
+/**
+ * @file Every kernel that the compiler emits for the built-in cells and an example of a user's own, in both schedules
+ * and for both kinds of target: it parses, its bindings and sizes are those of the program's record, the program keeps
+ * WebGPU's rules, and Dawn compiles it without a message.
+ */
+import { afterAll, describe, expect, test } from "vitest";
+import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
+import { cells } from "../../cells/index.ts";
+import { compileProgram } from "../../compiler/compile.ts";
+import type { CellDefinition } from "../../compiler/dsl/cell.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import type { Program } from "../../compiler/plan/program.ts";
+import { verifyProgram } from "../../compiler/plan/verify-program.ts";
+import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";
+import { requestAdapter, requestGpuDevice } from "../../runtime/host.ts";
+import { languageModel } from "../../train/networks.ts";
+import { adam } from "../../train/optimizers.ts";
+import { trainingStep } from "../../train/training-step.ts";
+
+const host = await requestAdapter();
+const device = await requestGpuDevice(host);
+afterAll(() => host.release());
+
+const definitions: readonly CellDefinition[] = [...Object.values(cells), minimalGatedUnit as CellDefinition];
+
+function programsOf(cell: CellDefinition): Program[] {
+  const network = languageModel({ cell, units: 8, layers: 2, vocabulary: 11, embed: 6 });
+  const step = trainingStep(network, { optimizer: adam(), clipNorm: 1 });
+  return (["persistent", "stepwise"] as const).flatMap((schedule) =>
+    (["gpu", "software"] as const).map((target) =>
+      compileProgram(step.graph, { donate: step.donate, schedule, target }),
+    ),
+  );
+}
+
+describe.each(definitions.map((cell) => ({ name: cell.cellName, programs: programsOf(cell) })))(
+  "$name",
+  ({ programs }) => {
+    test("matches the program's record", () => {
+      for (const program of programs) {
+        verifyProgram(program);
+        for (const kernel of program.kernels) {
+          const found = new WgslReflect(kernel.wgsl);
+          expect(found.entry.compute.map(({ name }) => name)).toEqual(["main"]);
+          const size = at(found.entry.compute, 0).attributes?.find(({ name }) => name === "workgroup_size")?.value;
+          expect([size].flat().map(Number)).toEqual([kernel.workgroupSize]);
+          expect(found.storage.map(({ group, binding, name, access }) => ({ group, binding, name, access }))).toEqual(
+            kernel.bindings.map(({ buffer, access }, i) => ({
+              group: 0,
+              binding: 2 + i,
+              name: at(program.buffers, buffer).name,
+              access,
+            })),
+          );
+          expect(found.storage.map(({ format }) => format?.name)).toEqual(
+            kernel.bindings.map(({ buffer }) => at(program.buffers, buffer).element),
+          );
+          const uniforms = [...(kernel.uniforms.length > 0 ? ["sizes"] : []), ...(kernel.loops > 0 ? ["step"] : [])];
+          expect(found.uniforms.map(({ name }) => name)).toEqual(uniforms);
+          const fields = found.uniforms.find(({ name }) => name === "sizes")?.members?.map(({ name }) => name) ?? [];
+          expect(fields).toEqual(kernel.uniforms.map(({ name }) => name));
+        }
+      }
+    });
+
+    test("compiles without a message", async () => {
+      for (const kernel of programs.flatMap((program) => program.kernels)) {
+        const { messages } = await device.createShaderModule({ code: kernel.wgsl }).getCompilationInfo();
+        expect(messages.map(({ message }) => `${kernel.name}: ${message}`)).toEqual([]);
+      }
+    });
+
+    test("is plain JSON", () => {
+      for (const program of programs) expect(JSON.parse(JSON.stringify(program))).toEqual({ ...program });
+    });
+  },
+);
