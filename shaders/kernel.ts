@@ -48,7 +48,7 @@ export function kernelText(parts: KernelParts): string {
         @builtin(num_workgroups) workgroups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32,
       ) {
-        let workgroup = workgroup_id.x + workgroup_id.y * workgroups.x;
+        let group = workgroup_id.x + workgroup_id.y * workgroups.x;
     `,
     `${body}\n}`,
   ];

@@ -35,7 +35,8 @@ export class IndexBuilder implements IndexArithmetic<Index> {
 
   /** A name that is bound in the shader, below `bound`. */
   variable(name: string, depth: number, bound?: Dim): Index {
-    return { text: name, bound, depth, form: { kind: "leaf" } };
+    // What is below 1 is 0, under whatever name: equal values must have equal texts.
+    return bound === 1 ? this.dim(0) : { text: name, bound, depth, form: { kind: "leaf" } };
   }
 
   dim = (dim: Dim): Index => {
@@ -92,15 +93,18 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     const d = sizeOfIndex(b);
     if (d === undefined) return combined("mod", a, b);
     if (d === 1) return this.dim(0);
-    if (a.bound !== undefined && fits(a.bound, d)) return a;
     const split = this.#splitBy(a, d);
     if (split !== undefined) return this.mod(split.rest, b);
+    if (a.bound !== undefined && fits(a.bound, d)) return a;
     return combined("mod", a, b, d);
   };
 
   min = (a: Index, b: Index): Index => combined("min", a, b);
 
-  below = (a: Index, size: Dim): Index => (sizeOfIndex(a) === undefined ? { ...a, bound: size } : a);
+  below = (a: Index, size: Dim): Index => {
+    if (sizeOfIndex(a) !== undefined) return a;
+    return size === 1 ? this.dim(0) : { ...a, bound: size };
+  };
 
   /** `a` as multiple * d + rest, where its form shows such a multiple. */
   #splitBy(a: Index, d: Dim): { multiple: Index; rest: Index } | undefined {

@@ -54,11 +54,11 @@ export function buildKernel(
   }
   const starts: string[] = ["0u"];
   for (const [i, stage] of stages.entries()) {
-    writer.function(`fn part${i}(workgroup: u32, lane: u32)`, () => write(stage));
+    writer.function(`fn part${i}(group: u32, lane: u32)`, () => write(stage));
     writer.line(`let end${i} = ${at(starts, i)} + ${workgroupsText(writer, at(grid, i))};`);
     starts.push(`end${i}`);
-    const inside = i === 0 ? `workgroup < end0` : `workgroup >= ${at(starts, i)} && workgroup < end${i}`;
-    writer.block(`if (${inside})`, () => writer.line(`part${i}(workgroup - ${at(starts, i)}, lane);`));
+    const inside = i === 0 ? `group < end0` : `group >= ${at(starts, i)} && group < end${i}`;
+    writer.block(`if (${inside})`, () => writer.line(`part${i}(group - ${at(starts, i)}, lane);`));
   }
   return { kernel: finishKernel(lowering, writer, region, ids, workgroupSize), grid };
 }
@@ -105,7 +105,7 @@ function writeStage(
   hooks.begin(emitter);
   const store: StoreRoot = (id, index, value, how = "=") => hooks.store(emitter, id, index, value, how);
   if (form === "tree") {
-    emitTree(emitter, region, stage, flatPosition(emitter, writer.index.variable("workgroup", 0, stage.size)), store);
+    emitTree(emitter, region, stage, flatPosition(emitter, writer.index.variable("group", 0, stage.size)), store);
   } else if (form === "tile") {
     emitPositions(emitter, region, stage, ownedTile(emitter, region, stage, options), store);
   } else {
@@ -118,7 +118,7 @@ function writeStage(
 
 /** The invocation's number among `count` of them; those beyond leave. */
 function ownedPosition(writer: KernelWriter, name: string, count: Dim): Index {
-  writer.line(`let ${name} = workgroup * ${lanes}u + lane;`);
+  writer.line(`let ${name} = group * ${lanes}u + lane;`);
   writer.block(`if (${name} >= ${writer.index.dim(count).text})`, () => writer.line("return;"));
   return writer.index.variable(name, 0, count);
 }
@@ -130,13 +130,13 @@ function ownedTile(emitter: Emitter, region: Region, stage: Stage, options: Tile
   const { shape, batch, m, n, tile } = tileOf(region, stage, options);
   const stride = strideOf(n, tile);
   const rowCount = index.dim(m).text;
-  writer.line(`let tile = workgroup * ${lanes}u + lane;`);
+  writer.line(`let tile = group * ${lanes}u + lane;`);
   writer.line(`let blocks = ${tile.rows === 1 ? rowCount : `(${rowCount} + ${tile.rows - 1}u) / ${tile.rows}u`};`);
   writer.block(`if (tile >= blocks * ${index.dim(mulDims(sizeOf(batch), stride)).text})`, () => writer.line("return;"));
   writer.line(`let column0 = tile % ${index.dim(stride).text};`);
-  writer.line(`let block = tile / ${index.dim(stride).text};`);
-  writer.line(`let row0 = ${batch.length === 0 ? "block" : "(block % blocks)"} * ${tile.rows}u;`);
-  const outer = batch.length === 0 ? [] : emitter.indexAt(index.variable("(block / blocks)", 0, sizeOf(batch)), batch);
+  writer.line(`let tileRow = tile / ${index.dim(stride).text};`);
+  writer.line(`let row0 = ${batch.length === 0 ? "tileRow" : "(tileRow % blocks)"} * ${tile.rows}u;`);
+  const outer = batch.length === 0 ? [] : emitter.indexAt(index.variable("(tileRow / blocks)", 0, sizeOf(batch)), batch);
   const isWhole = typeof m === "number" && m % tile.rows === 0;
   const counted = (count: number) => Array.from({ length: count }, (_, i) => i);
   const rows = counted(tile.rows).map((r) => {

@@ -72,7 +72,7 @@ class PersistentKernel {
         nodeAt(body, id).aval.dtype === "f32" ? "f32" : nodeAt(body, id).aval.dtype === "i32" ? "i32" : "u32";
       this.#arrays.set(id, w.workgroupArray(element, rowsPerWorkgroup * width * count));
     }
-    w.line(`let row0 = workgroup * ${rowsPerWorkgroup}u;`);
+    w.line(`let row0 = group * ${rowsPerWorkgroup}u;`);
     w.line(`let rowCount = ${w.index.dim(rows).text};`);
     this.#loadInitial();
     w.line("workgroupBarrier();");

@@ -250,6 +250,8 @@ describe("JSON", () => {
     ["a scan with another number of carries", node("scan", "attrs", "carries"), 0],
     ["a scan with more carries than it has outputs", node("scan", "attrs", "carries"), 99],
     ["a scan without a direction", node("scan", "attrs", "reverse"), undefined],
+    ["a scan that starts from another carry", node("scan", "operands", 1), 0],
+    ["a scan whose body has another input", node("scan", "attrs", "body", "nodes", 0, "aval", "shape"), [5]],
     ["a scan whose body ends early", node("scan", "attrs", "body", "outputs"), []],
     ["a fault in a scan's body", node("scan", "attrs", "body", "nodes", 9, "aval", "shape"), [1, 2, 3, 4]],
     ["a result that does not exist", node("result", "attrs", "index"), 99],

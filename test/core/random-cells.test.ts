@@ -77,5 +77,6 @@ test(`${cells} random cells`, { timeout: 600_000 }, async () => {
   const drawn = [...redrawn].map(([reason, count]) => `${count} ${reason}`).join(", ");
   console.log(`${coverage.table}\n\n${details.numRuns} cells; drawn again: ${drawn || "none"}`);
   expect(details.numSkips).toBeLessThan((details.numRuns + details.numSkips) / 10);
-  expect(coverage.missed).toEqual([]);
+  // Fewer cells than by default miss some op or other.
+  if (cells >= 200) expect(coverage.missed).toEqual([]);
 });
