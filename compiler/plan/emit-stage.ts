@@ -4,10 +4,11 @@
 import { type Dim, type Shape, sizeOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { type Node, type NodeId, nodeAt } from "../graph/graph.ts";
-import { dotDims } from "../ops/contractions.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
+import { type Accumulator, accumulatorsOf } from "./accumulators.ts";
 import { type Emitter, type Region, valueKey, zeroOf } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
+import { loopExtentsOf } from "./loops.ts";
 import type { Stage } from "./stages.ts";
 
 /** Puts a root's value where it belongs, or adds it to what is there. */
@@ -21,21 +22,13 @@ export const treeLanes = 256;
 const smallOutput = 32;
 const longReduction = 512;
 
-/** Number of elements that a loop combines for one output. */
-function loopExtents(node: Node, operandShape: Shape): readonly Dim[] {
-  if (node.op === "dot") return [dotDims(operandShape, operandShape, node.attrs).k];
-  if (node.op === "sum" || node.op === "reduceMax") return node.attrs.axes.map((axis) => at(operandShape, axis));
-  throw new InternalError(`${node.op} is no loop`);
-}
-
 export function formOf(region: Region, stage: Stage): StageForm {
   const [first] = stage.loops;
   if (first !== undefined && nodeAt(region.graph, first).op === "scatterAdd") return "scatter";
   const plain = stage.loops.some((id) => nodeAt(region.graph, id).op === "dot") ? "tile" : "element";
   if (typeof stage.size !== "number" || stage.size > smallOutput) return plain;
   const isLong = stage.loops.some((id) => {
-    const node = nodeAt(region.graph, id);
-    const extent = sizeOf(loopExtents(node, nodeAt(region.graph, at(node.operands, 0)).aval.shape));
+    const extent = sizeOf(loopExtentsOf(region, id));
     return typeof extent !== "number" || extent >= longReduction;
   });
   return isLong ? "tree" : plain;
@@ -66,13 +59,17 @@ export function emitPositions(emitter: Emitter, region: Region, stage: Stage, ow
   const { writer } = emitter;
   const { positions, walk } = owned;
   const sums: { id: NodeId; names: string[] }[] = [];
-  for (const ids of loopGroups(region, stage.loops)) {
-    const started = ids.map((id) => ({ id, names: positions.map(() => startLoop(emitter, region, id)) }));
-    overReduced(emitter, extentsOf(region, at(ids, 0)), (reduced) => {
-      const terms = started.flatMap(({ id, names }) =>
-        positions.map((position, i) => {
-          return accumulation(emitter, region, id, at(names, i), operandIndices(region, id, position, reduced));
-        }),
+  for (const group of loopGroups(region, accumulatorsOf(region, stage))) {
+    const started = group.map(({ result, loops }) => {
+      return { id: result, loops, names: positions.map(() => startLoop(emitter, region, at(loops, 0))) };
+    });
+    overReduced(emitter, loopExtentsOf(region, at(at(group, 0).loops, 0)), (reduced) => {
+      const terms = started.flatMap(({ loops, names }) =>
+        loops.flatMap((id) =>
+          positions.map((position, i) => {
+            return accumulation(emitter, region, id, at(names, i), operandIndices(region, id, position, reduced));
+          }),
+        ),
       );
       // All loads first, then all sums: the loads do not wait for each other.
       for (const term of terms) writer.line(term);
@@ -106,33 +103,30 @@ function keepAll(emitter: Emitter, region: Region, id: NodeId, names: readonly s
 }
 
 /** Loops of the same extents run as one, so that what they share is loaded once; none may wait for another's result. */
-function loopGroups(region: Region, loops: readonly NodeId[]): NodeId[][] {
-  const groups: NodeId[][] = [];
-  for (const id of loops) {
-    const extents = extentsOf(region, id).join(",");
+function loopGroups(region: Region, accumulators: readonly Accumulator[]): Accumulator[][] {
+  const groups: Accumulator[][] = [];
+  for (const accumulator of [...accumulators].sort((a, b) => at(a.loops, 0) - at(b.loops, 0))) {
+    const extents = loopExtentsOf(region, at(accumulator.loops, 0)).join(",");
     const last = groups[groups.length - 1];
-    const joins =
-      last !== undefined && extentsOf(region, at(last, 0)).join(",") === extents && !dependsOn(region, id, last);
-    if (joins) last.push(id);
-    else groups.push([id]);
+    const isAlike = last !== undefined && loopExtentsOf(region, at(at(last, 0).loops, 0)).join(",") === extents;
+    const others = last?.flatMap(({ loops }) => loops) ?? [];
+    if (last !== undefined && isAlike && !accumulator.loops.some((id) => dependsOn(region, id, others)))
+      last.push(accumulator);
+    else groups.push([accumulator]);
   }
   return groups;
 }
 
 function dependsOn(region: Region, id: NodeId, others: readonly NodeId[]): boolean {
   const visited = new Set<NodeId>();
+  const first = Math.min(...others);
   const reaches = (node: NodeId): boolean => {
     if (others.includes(node)) return true;
-    if (visited.has(node) || node < Math.min(...others)) return false;
+    if (visited.has(node) || node < first) return false;
     visited.add(node);
     return nodeAt(region.graph, node).operands.some(reaches);
   };
   return nodeAt(region.graph, id).operands.some(reaches);
-}
-
-function extentsOf(region: Region, id: NodeId): readonly Dim[] {
-  const node = nodeAt(region.graph, id);
-  return loopExtents(node, nodeAt(region.graph, at(node.operands, 0)).aval.shape);
 }
 
 /** A workgroup computes the position together: each lane a strided part, then a tree over the lanes. */
@@ -141,8 +135,7 @@ export function emitTree(emitter: Emitter, region: Region, stage: Stage, positio
   for (const id of stage.loops) {
     const node = nodeAt(region.graph, id);
     const accumulator = startLoop(emitter, region, id);
-    const shape = nodeAt(region.graph, at(node.operands, 0)).aval.shape;
-    const extents = loopExtents(node, shape);
+    const extents = loopExtentsOf(region, id);
     const extent = sizeOf(extents);
     const k = writer.fresh("k");
     writer.block(`for (var ${k}: u32 = lane; ${k} < ${writer.index.dim(extent).text}; ${k} += ${treeLanes}u)`, () => {

@@ -3,6 +3,7 @@ import { kernelText } from "../../shaders/kernel.ts";
 import { type Dim, mulDims, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt } from "../graph/graph.ts";
+import { accumulatorsOf } from "./accumulators.ts";
 import {
   emitPositions,
   emitScatter,
@@ -85,7 +86,13 @@ function tileOf(region: Region, stage: Stage, options: TileOptions) {
   const products = stage.loops.filter((id) => nodeAt(region.graph, id).op === "dot");
   const { shape } = nodeAt(region.graph, at(products, 0)).aval;
   const [m, n] = [at(shape, shape.length - 2), at(shape, shape.length - 1)];
-  return { shape, batch: shape.slice(0, -2), m, n, tile: chooseTile(m, n, products.length, options) };
+  return {
+    shape,
+    batch: shape.slice(0, -2),
+    m,
+    n,
+    tile: chooseTile(m, n, accumulatorsOf(region, stage).length, options),
+  };
 }
 
 /** Distance between the columns of a tile: neighbouring invocations own neighbouring columns. */
@@ -136,7 +143,8 @@ function ownedTile(emitter: Emitter, region: Region, stage: Stage, options: Tile
   writer.line(`let column0 = tile % ${index.dim(stride).text};`);
   writer.line(`let tileRow = tile / ${index.dim(stride).text};`);
   writer.line(`let row0 = ${batch.length === 0 ? "tileRow" : "(tileRow % blocks)"} * ${tile.rows}u;`);
-  const outer = batch.length === 0 ? [] : emitter.indexAt(index.variable("(tileRow / blocks)", 0, sizeOf(batch)), batch);
+  const outer =
+    batch.length === 0 ? [] : emitter.indexAt(index.variable("(tileRow / blocks)", 0, sizeOf(batch)), batch);
   const isWhole = typeof m === "number" && m % tile.rows === 0;
   const counted = (count: number) => Array.from({ length: count }, (_, i) => i);
   const rows = counted(tile.rows).map((r) => {

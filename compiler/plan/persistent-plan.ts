@@ -9,6 +9,7 @@ import { type Dim, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { bodyInputs } from "../ops/scan.ts";
+import { accumulatorsOf } from "./accumulators.ts";
 import { groupStages } from "./groups.ts";
 import type { Lowering } from "./lower.ts";
 import type { Location } from "./program.ts";
@@ -85,8 +86,7 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
   const widthOf = (stage: Stage) =>
     Number(sizeOf(nodeAt(body, at([...stage.loops, ...stage.roots], 0)).aval.shape.slice(1)));
   const tileColumns = (stage: Stage) => {
-    const products = stage.loops.filter((id) => nodeAt(body, id).op === "dot").length;
-    return chooseTile(rows, widthOf(stage), products, lowering.tiles).columns;
+    return chooseTile(rows, widthOf(stage), accumulatorsOf(region, stage).length, lowering.tiles).columns;
   };
   const widest = Math.max(1, ...stages.map((stage) => widthOf(stage) / tileColumns(stage)));
   const workgroupSize = Math.min(maxLanes, Math.max(minLanes, 2 ** Math.ceil(Math.log2(widest))));

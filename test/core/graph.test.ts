@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { gru } from "../../cells/index.ts";
 import { bindShape, canonicalDim, divideDims, evaluateDim, mulDims, sizeOf } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
-import { type Graph, inputName } from "../../compiler/graph/graph.ts";
+import { type Graph, inputName, type ScanAttrs } from "../../compiler/graph/graph.ts";
 import { specialize } from "../../compiler/passes/specialize.ts";
 import { unroll } from "../../compiler/passes/unroll.ts";
 import {
@@ -226,6 +226,7 @@ describe("JSON", () => {
   const find = (op: string) => graph.nodes.findIndex((node) => node.op === op);
   const node = (op: string, ...path: (string | number)[]) => ["nodes", find(op), ...path];
   const { length } = graph.nodes;
+  const scanConsts = (at(graph.nodes, find("scan")).attrs as ScanAttrs).consts;
 
   test.each<[string, readonly (string | number)[], Json | undefined]>([
     ["an operand that comes later", node("div", "operands", 0), length - 1],
@@ -250,7 +251,10 @@ describe("JSON", () => {
     ["a scan with another number of carries", node("scan", "attrs", "carries"), 0],
     ["a scan with more carries than it has outputs", node("scan", "attrs", "carries"), 99],
     ["a scan without a direction", node("scan", "attrs", "reverse"), undefined],
-    ["a scan that starts from another carry", node("scan", "operands", 1), 0],
+    ["a scan that starts from another carry", node("scan", "operands", scanConsts), 0],
+    ["a scan with another weight", node("scan", "operands", 0), graph.inputs.at(-1) ?? 0],
+    ["a scan whose step gives another carry", node("scan", "attrs", "body", "outputs", 0), 0],
+    ["a scan that reads other rows", node("scan", "operands", scanConsts + 1), 0],
     ["a scan whose body has another input", node("scan", "attrs", "body", "nodes", 0, "aval", "shape"), [5]],
     ["a scan whose body ends early", node("scan", "attrs", "body", "outputs"), []],
     ["a fault in a scan's body", node("scan", "attrs", "body", "nodes", 9, "aval", "shape"), [1, 2, 3, 4]],
