@@ -114,6 +114,7 @@ export {
   type SeriesModelOptions,
   seriesModel,
 } from "./train/networks.ts";
+export { type OpenDeviceOptions, openDevice } from "./train/open-device.ts";
 export {
   type AdamOptions,
   adam,

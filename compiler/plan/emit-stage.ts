@@ -221,6 +221,9 @@ function combine(node: Node, a: string, b: string): string {
   return entry.kind === "reduction" ? entry.wgsl.combine(a, b) : `${a} + ${b}`;
 }
 
+/** Steps of a product's depth that are written out in one turn of its loop, where the depth is a known multiple. */
+const unrolled = 2;
+
 /** Nested loops over what is reduced; `body` gets its index. */
 function overReduced(emitter: Emitter, extents: readonly Dim[], body: (reduced: readonly Index[]) => void): void {
   const { writer } = emitter;
@@ -231,8 +234,14 @@ function overReduced(emitter: Emitter, extents: readonly Dim[], body: (reduced: 
       return;
     }
     const k = writer.fresh("k");
-    writer.block(`for (var ${k}: u32 = 0u; ${k} < ${writer.index.dim(extent).text}; ${k}++)`, () => {
-      nest(axis + 1, [...reduced, writer.index.variable(k, writer.depth, extent)]);
+    const isMultiple = typeof extent === "number" && extent % unrolled === 0;
+    const steps = isMultiple && extents.length === 1 ? unrolled : 1;
+    const next = steps === 1 ? `${k}++` : `${k} += ${steps}u`;
+    writer.block(`for (var ${k}: u32 = 0u; ${k} < ${writer.index.dim(extent).text}; ${next})`, () => {
+      const first = writer.index.variable(k, writer.depth, extent);
+      for (let step = 0; step < steps; step++) {
+        nest(axis + 1, [...reduced, writer.index.below(writer.index.add(first, writer.index.dim(step)), extent)]);
+      }
     });
   };
   nest(0, []);

@@ -131,8 +131,22 @@ export class KernelWriter {
   indexText(index: Index): string {
     const { form } = index;
     if (form.kind === "leaf" || form.kind === "size") return index.text;
+    if (form.kind === "add") return this.#sumText(index);
     const text = indexText(form.kind, this.indexText(form.a), this.indexText(form.b));
     return this.bind(`index ${index.text}`, "u32", text, index.depth).text;
+  }
+
+  /** A sum, what changes least added first: in a loop one addition remains. */
+  #sumText(index: Index): string {
+    const terms = termsOf(index).sort((a, b) => a.depth - b.depth);
+    const [first, ...rest] = terms;
+    if (first === undefined) return index.text;
+    let total = { text: this.indexText(first), depth: first.depth };
+    for (const term of rest) {
+      const text = indexText("add", total.text, this.indexText(term));
+      total = this.bind(`index ${text}`, "u32", text, Math.max(total.depth, term.depth));
+    }
+    return total.text;
   }
 
   uniform(value: Size): string {
@@ -191,6 +205,10 @@ export class KernelWriter {
     const text = [...(coefficient === 1 ? [] : [`${coefficient}u`]), ...factors].join(" * ");
     return factors.length + (coefficient === 1 ? 0 : 1) > 1 ? `(${text})` : text;
   }
+}
+
+function termsOf(index: Index): Index[] {
+  return index.form.kind === "add" ? [...termsOf(index.form.a), ...termsOf(index.form.b)] : [index];
 }
 
 function fromStorage(raw: string, element: BufferSpec["element"], dtype: DType): string {

@@ -86,6 +86,8 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
   const widthOf = (stage: Stage) =>
     Number(sizeOf(nodeAt(body, at([...stage.loops, ...stage.roots], 0)).aval.shape.slice(1)));
   const tileColumns = (stage: Stage) => {
+    // A GPU hides latency with lanes; a software adapter saves loads with columns.
+    if (lowering.tiles.target === "gpu") return 1;
     return chooseTile(rows, widthOf(stage), accumulatorsOf(region, stage).length, lowering.tiles).columns;
   };
   const widest = Math.max(1, ...stages.map((stage) => widthOf(stage) / tileColumns(stage)));

@@ -274,6 +274,19 @@ describe("JSON", () => {
     expect(() => verify(fromJson(replaced(json, path, value)))).toThrow(UserError);
   });
 
+  test("with a carry that leaves the step as something else is rejected, even where its result says so too", () => {
+    const [scanAt, resultAt] = [find("scan"), find("result")];
+    const { body } = at(graph.nodes, scanAt).attrs as ScanAttrs;
+    const { aval } = at(body.nodes, 0);
+    const changes: [readonly (string | number)[], Json][] = [
+      [["nodes", scanAt, "attrs", "body", "outputs", 0], 0],
+      [["nodes", scanAt, "aval"], aval as unknown as Json],
+      [["nodes", resultAt, "aval"], aval as unknown as Json],
+    ];
+    const corrupted = changes.reduce((document, [path, value]) => replaced(document, path, value), json);
+    expect(() => verify(fromJson(corrupted))).toThrow(/next carry 0 is .*, expected/);
+  });
+
   test("with any one place replaced is either valid or rejected in words", () => {
     const places = placesOf(json);
     const strange = fc.constantFrom<Json | undefined>(
