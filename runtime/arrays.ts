@@ -75,3 +75,48 @@ export class GpuArray implements DeviceArray {
     this.#buffer = undefined;
   };
 }
+
+/**
+ * A small result that the host wants: the run that makes it also copies it to a staging buffer, so that reading it costs
+ * no submit of its own and no stall.
+ */
+export class StagedArray implements DeviceArray {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly #context: GpuContext;
+  readonly #staging: GPUBuffer;
+  readonly #outcome: Promise<Error | undefined>;
+  #numbers: Promise<NdArray> | undefined;
+
+  constructor(
+    context: GpuContext,
+    staging: GPUBuffer,
+    dtype: DType,
+    shape: readonly number[],
+    outcome: Promise<Error | undefined>,
+  ) {
+    this.#context = context;
+    this.#staging = staging;
+    this.dtype = dtype;
+    this.shape = shape;
+    this.#outcome = outcome;
+  }
+
+  read = (): Promise<NdArray> => {
+    this.#numbers ??= this.#read();
+    return this.#numbers;
+  };
+
+  async #read(): Promise<NdArray> {
+    const count = sizeOfNumbers(this.shape);
+    const bytes = await this.#context.mapAndRelease(this.#staging, count * 4);
+    const failure = await this.#outcome;
+    if (failure !== undefined) throw failure;
+    return { dtype: this.dtype, shape: this.shape, data: fromDeviceWords(bytes, this.dtype, count) };
+  }
+
+  destroy = (): void => {
+    // Reading gives the staging buffer back; unread, it is given back here.
+    if (this.#numbers === undefined) this.#context.pool.giveBack(this.#staging);
+  };
+}

@@ -55,6 +55,11 @@ export class GpuContext {
     const encoder = this.device.createCommandEncoder({ label: "read back" });
     encoder.copyBufferToBuffer(source, 0, staging, 0, Math.max(4, bytes));
     this.device.queue.submit([encoder.finish()]);
+    return this.mapAndRelease(staging, bytes);
+  }
+
+  /** The contents of a staging buffer once the device has written them; gives the buffer back. */
+  async mapAndRelease(staging: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     try {
       await staging.mapAsync(GPUMapMode.READ);
     } catch (error) {

@@ -20,6 +20,8 @@ export interface CompileOptions {
    * `DeviceArray`; it is used up by the run.
    */
   readonly donate?: Readonly<Record<string, number>>;
+  /** Outputs that the host reads after every run: they come back without a submit of their own. */
+  readonly readback?: readonly number[];
   /** How scans run: in one dispatch, in a dispatch for each stage and step, or as a rule chooses ("auto"). */
   readonly schedule?: "auto" | "persistent" | "stepwise";
   /** Rows that one invocation computes at the most; 1 where the batch is known to be small. */

@@ -6,7 +6,7 @@ import { bindShape, type DimSizes } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Copy, Location, Program, ProgramInput } from "../compiler/plan/program.ts";
-import { GpuArray, toDeviceWords } from "./arrays.ts";
+import { GpuArray, StagedArray, toDeviceWords } from "./arrays.ts";
 import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device.ts";
 import { evaluateSize, type Instance, instantiate, uniformAlignment } from "./instance.ts";
@@ -35,17 +35,20 @@ export class LoadedProgram {
   readonly #arenas = new Map<number, GPUBuffer>();
   readonly #uploads = new Map<string, GPUBuffer>();
   readonly #donated: ReadonlySet<string>;
+  readonly #readback: ReadonlySet<number>;
 
-  constructor(context: GpuContext, program: Program, pipelines: readonly Pipeline[]) {
+  constructor(context: GpuContext, program: Program, pipelines: readonly Pipeline[], readback: readonly number[]) {
+    this.#readback = new Set(readback);
     this.#context = context;
     this.program = program;
     this.#pipelines = pipelines;
     this.#donated = new Set(program.outputs.flatMap(({ donated }) => (donated === undefined ? [] : [donated])));
   }
 
-  static async load(context: GpuContext, program: Program): Promise<LoadedProgram> {
+  /** `readback` lists outputs that the host reads after every run. */
+  static async load(context: GpuContext, program: Program, readback: readonly number[] = []): Promise<LoadedProgram> {
     context.check();
-    return new LoadedProgram(context, program, await createPipelines(context.device, program));
+    return new LoadedProgram(context, program, await createPipelines(context.device, program), readback);
   }
 
   /** Number of pipelines; it does not change with the sizes of the inputs. */
@@ -53,13 +56,13 @@ export class LoadedProgram {
     return this.#pipelines.length;
   }
 
-  run(inputs: Inputs): GpuArray[] {
+  run(inputs: Inputs): (GpuArray | StagedArray)[] {
     this.#context.check();
     const { device } = this.#context;
     const sizes = this.#sizesOf(inputs);
     device.pushErrorScope("out-of-memory");
     device.pushErrorScope("validation");
-    let arrays: GpuArray[];
+    let arrays: (GpuArray | StagedArray)[];
     const faults: Promise<GPUError | null>[] = [];
     try {
       const bound = this.#bind(sizes);
@@ -184,6 +187,11 @@ export class LoadedProgram {
         throw new UserError(`${this.program.name}: input ${input.name} was destroyed or donated before`);
       return given.buffer;
     }
+    if (given instanceof StagedArray) {
+      throw new UserError(
+        `${this.program.name}: input ${input.name} is a result that only the host reads; compile without readback for it`,
+      );
+    }
     if (this.#donated.has(input.name))
       throw new UserError(
         `${this.program.name}: input ${input.name} is donated, so it must be an array of the device: upload it`,
@@ -264,8 +272,8 @@ export class LoadedProgram {
     sizes: DimSizes,
     buffers: readonly (GPUBuffer | undefined)[],
     outcome: Promise<Error | undefined>,
-  ): GpuArray[] {
-    return this.program.outputs.map(({ dtype, shape, location, donated }) => {
+  ): (GpuArray | StagedArray)[] {
+    return this.program.outputs.map(({ dtype, shape, location, donated }, i) => {
       const numbers = shape.map((dim) => evaluateSize([dim], sizes));
       if (donated !== undefined) {
         const array = inputs[donated] as GpuArray;
@@ -274,7 +282,9 @@ export class LoadedProgram {
         return new GpuArray(this.#context, buffer, dtype, numbers, outcome);
       }
       const bytes = 4 * evaluateSize(location.size, sizes);
-      const buffer = this.#context.pool.take(bytes, arrayUsage(), `${this.program.name}: output`);
+      const isStaged = this.#readback.has(i);
+      const usage = isStaged ? GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST : arrayUsage();
+      const buffer = this.#context.pool.take(bytes, usage, `${this.program.name}: output`);
       if (bytes > 0) {
         encoder.copyBufferToBuffer(
           bufferAt(buffers, location.buffer),
@@ -284,6 +294,7 @@ export class LoadedProgram {
           bytes,
         );
       }
+      if (isStaged) return new StagedArray(this.#context, buffer, dtype, numbers, outcome);
       return new GpuArray(this.#context, buffer, dtype, numbers, outcome);
     });
   }

@@ -20,10 +20,8 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     kind: context.host.kind,
     name: context.host.name,
     compile: async (graph, compileOptions = {}) => {
-      const loaded = await LoadedProgram.load(
-        context,
-        compileProgram(graph, { ...compileOptions, ...context.compileLimits }),
-      );
+      const program = compileProgram(graph, { ...compileOptions, ...context.compileLimits });
+      const loaded = await LoadedProgram.load(context, program, compileOptions.readback);
       return { graph, run: (inputs) => loaded.run(inputs), destroy: () => loaded.destroy() };
     },
     upload: (value) => context.upload(value),

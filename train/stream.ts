@@ -51,7 +51,8 @@ export async function createStream(
 ): Promise<Stream> {
   if (!Number.isInteger(batch) || batch < 1) throw new UserError(`batch must be a whole number above 0, got ${batch}`);
   const { graph, arena } = "graph" in source ? source : streamingStep(source);
-  const executable = await device.compile(graph);
+  const output = graph.outputs.length - 1;
+  const executable = await device.compile(graph, { maxRows: batch, readback: [output] });
   const weights = device.upload(packArrays(parameters, arena));
   const names = graph.inputs.map((id) => inputName(graph, id)).filter((name) => name.startsWith("state/"));
   const shapes = new Map(graph.inputs.map((id) => [inputName(graph, id), at(graph.nodes, id).aval.shape]));

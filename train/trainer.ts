@@ -56,7 +56,11 @@ export async function createTrainer(device: Device, network: Network, options: T
   if (clipNorm !== undefined && !(clipNorm > 0 && clipNorm < Number.POSITIVE_INFINITY))
     throw new UserError(`clipNorm is ${clipNorm}; expected a number above 0`);
   const step = trainingStep(network, { optimizer, clipNorm });
-  const executable = await device.compile(step.graph, { donate: step.donate });
+  const metrics = step.outputs.metrics;
+  const executable = await device.compile(step.graph, {
+    donate: step.donate,
+    readback: metrics === undefined ? [] : [metrics],
+  });
   const trainer = new DeviceTrainer(device, network, step, executable, checkedRate(learningRate));
   trainer.setParameters(initialize(network.specs, seed));
   return trainer;
@@ -181,7 +185,10 @@ class DeviceTrainer implements Trainer {
 
   #compileEvaluation() {
     const step = evaluationStep(this.network);
-    return { step, executable: this.#device.compile(step.graph, { donate: step.donate }) };
+    return {
+      step,
+      executable: this.#device.compile(step.graph, { donate: step.donate, readback: [step.outputs.loss ?? 0] }),
+    };
   }
 
   parameters = async (): Promise<Record<string, NdArray>> => {

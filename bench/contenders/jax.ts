@@ -1,0 +1,147 @@
+/**
+ * @file jax-js on its webgpu backend: loss and gradient under one `jit`, without an optimizer.
+ *
+ * Its best idiom, found by trying: it has no scan, so the loop over time unrolls into one traced function. The products
+ * of the inputs with the weights of all gates are one product over [time * batch] rows before the loop; gates that
+ * share an operand share a product and are split afterwards. Tokens and weights stay on the device.
+ */
+import { blockUntilReady, getWebGPUDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
+import jaxPackage from "@jax-js/jax/package";
+import type { Contender, Run } from "../measure/contender.ts";
+import { cells, type Matrix, packedBias, packedKernel, parameterData, type Task } from "../measure/task.ts";
+
+type Weights = { readonly [name: string]: np.Array };
+
+export const jaxJs: Contender = {
+  name: "jax-js",
+  work: "gradient only",
+  version: jaxPackage.version,
+  open: async () => {
+    const available = await init("webgpu");
+    if (!available.includes("webgpu")) throw new Error("jax-js found no WebGPU here");
+    const { defaultDevice } = await import("@jax-js/jax");
+    defaultDevice("webgpu");
+  },
+  adapter: () => {
+    const info = getWebGPUDevice().adapterInfo;
+    return `${info.vendor} ${info.architecture}`;
+  },
+  prepare,
+};
+
+async function prepare(task: Task): Promise<Run> {
+  const { batch, time, vocabulary, embed, units } = task.sizes;
+  const { gates } = cells[task.cell];
+  const matrix = ({ data, shape }: Matrix) => np.array(data).reshape([...shape]);
+  const recurrent = recurrentKernels[task.cell].map((names) => matrix(packedKernel(task, names, "h")));
+  const weights: Weights = {
+    table: np.array(parameterData(task, "embedding/table")).reshape([vocabulary, embed]),
+    wx: matrix(packedKernel(task, gates, "x")),
+    bias: np.array(packedBias(task, gates)),
+    headKernel: np.array(parameterData(task, "head/kernel")).reshape([units, vocabulary]),
+    headBias: np.array(parameterData(task, "head/bias")),
+    ...Object.fromEntries(recurrent.map((kernel, i) => [`wh${i}`, kernel])),
+  };
+  const tokens = np.array(Int32Array.from(task.x.data), { dtype: np.int32 });
+  const targets = np.array(Int32Array.from(task.targets.data), { dtype: np.int32 });
+  const rows = time * batch;
+
+  const loss = (w: Weights, x: np.Array, y: np.Array): np.Array => {
+    const embedded = np.take(of(w, "table"), x, 0);
+    const inputs = np.matmul(embedded, of(w, "wx")).add(of(w, "bias")).reshape([time, batch, gates.length * units]);
+    const outputs = loops[task.cell](w, np.unstack(inputs, 0), [batch, units]);
+    const hidden = np.concatenate(outputs, 0);
+    const logits = np.matmul(hidden, of(w, "headKernel")).add(of(w, "headBias"));
+    return nn.logSoftmax(logits, -1).mul(nn.oneHot(y, vocabulary)).sum().mul(-1 / rows);
+  };
+  const both = jit(valueAndGrad(loss));
+  const evaluate = () => both(tree.ref(weights), tokens.ref, targets.ref);
+  return {
+    step: async () => {
+      const [value, gradients] = evaluate();
+      await blockUntilReady([value, ...tree.leaves(gradients)]);
+      const [number = Number.NaN] = await value.data();
+      tree.dispose(gradients);
+      return number;
+    },
+    gradientNorm: async () => {
+      const [value, gradients] = evaluate();
+      value.dispose();
+      let sum = 0;
+      for (const leaf of tree.leaves(gradients)) for (const g of await leaf.data()) sum += g * g;
+      return Math.sqrt(sum);
+    },
+    dispose: () => {
+      both.dispose();
+      tree.dispose(weights);
+      tokens.dispose();
+      targets.dispose();
+    },
+  };
+}
+
+/** Another reference to a weight: every use of an array consumes one. */
+function of(weights: Weights, name: string): np.Array {
+  const found = weights[name];
+  if (found === undefined) throw new Error(`no weight ${name}`);
+  return found.ref;
+}
+
+/** Gates whose recurrent products share their operand, and so are one product: `wh0`, `wh1`. */
+const recurrentKernels: Readonly<Record<Task["cell"], readonly (readonly string[])[]>> = {
+  lstm: [["input", "forget", "output", "candidate"]],
+  gru: [["update", "reset"], ["candidate"]],
+  "minimal-gated-unit": [["forget"], ["candidate"]],
+};
+
+/** Outputs [B, H] of every step, from the inputs' products [B, gates * H] of every step. Consumes the inputs. */
+type Loop = (w: Weights, inputs: readonly np.Array[], state: number[]) => np.Array[];
+
+const loops: Readonly<Record<Task["cell"], Loop>> = {
+  lstm: (w, inputs, state) => {
+    let h = np.zeros(state);
+    let c = np.zeros(state);
+    const outputs = inputs.map((x) => {
+      const [i, f, o, g] = four(x.add(np.matmul(h, of(w, "wh0"))));
+      c = nn.sigmoid(f).mul(c).add(nn.sigmoid(i).mul(np.tanh(g)));
+      h = nn.sigmoid(o).mul(np.tanh(c.ref));
+      return h.ref;
+    });
+    h.dispose();
+    c.dispose();
+    return outputs;
+  },
+  gru: (w, inputs, [batch = 0, units = 0]) => {
+    let h = np.zeros([batch, units]);
+    const outputs = inputs.map((x) => {
+      const [gatesIn, candidateIn] = two(x, 2 * units);
+      const [zIn, rIn] = two(gatesIn.add(np.matmul(h.ref, of(w, "wh0"))), units);
+      const z = nn.sigmoid(zIn);
+      const n = np.tanh(candidateIn.add(np.matmul(nn.sigmoid(rIn).mul(h.ref), of(w, "wh1"))));
+      h = z.ref.mul(h).add(np.subtract(1, z).mul(n));
+      return h.ref;
+    });
+    h.dispose();
+    return outputs;
+  },
+  "minimal-gated-unit": (w, inputs, [batch = 0, units = 0]) => {
+    let h = np.zeros([batch, units]);
+    const outputs = inputs.map((x) => {
+      const [forgetIn, candidateIn] = two(x, units);
+      const f = nn.sigmoid(forgetIn.add(np.matmul(h.ref, of(w, "wh0"))));
+      const n = np.tanh(candidateIn.add(np.matmul(f.ref.mul(h.ref), of(w, "wh1"))));
+      h = np.subtract(1, f.ref).mul(h).add(f.mul(n));
+      return h.ref;
+    });
+    h.dispose();
+    return outputs;
+  },
+};
+
+function two(x: np.Array, at: number): [np.Array, np.Array] {
+  return np.split(x, [at], 1) as [np.Array, np.Array];
+}
+
+function four(x: np.Array): [np.Array, np.Array, np.Array, np.Array] {
+  return np.split(x, 4, 1) as [np.Array, np.Array, np.Array, np.Array];
+}

@@ -1,0 +1,141 @@
+/**
+ * @file TensorFlow.js on its webgpu backend: `tf.train.adam().minimize` on a loss written with its operations.
+ *
+ * Its best idiom: it runs operations as they come, so fewer of them is faster. The products of the inputs with the
+ * weights of all gates are one product before the loop (`tf.layers.lstm` makes them in every step), gates that share an
+ * operand share a product and are split afterwards, and tensors that live on are kept out of `tf.tidy`.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import "@tensorflow/tfjs-backend-webgpu";
+import type { Contender, Run } from "../measure/contender.ts";
+import { cells, packedBias, packedKernel, parameterData, type Task } from "../measure/task.ts";
+
+type Weights = Readonly<Record<string, tf.Variable>>;
+
+export const tensorFlow: Contender = {
+  name: "TensorFlow.js",
+  work: "gradient, Adam",
+  version: tf.version_core,
+  open: async () => {
+    if (!(await tf.setBackend("webgpu"))) throw new Error("TensorFlow.js found no WebGPU here");
+    await tf.ready();
+  },
+  adapter: () => tf.getBackend(),
+  prepare,
+};
+
+async function prepare(task: Task): Promise<Run> {
+  const { batch, time, vocabulary, embed, units } = task.sizes;
+  const { gates } = cells[task.cell];
+  const initial: Record<string, tf.Tensor> = {
+    table: tf.tensor(parameterData(task, "embedding/table"), [vocabulary, embed]),
+    wx: matrix(packedKernel(task, gates, "x")),
+    bias: tf.tensor(packedBias(task, gates)),
+    headKernel: tf.tensor(parameterData(task, "head/kernel"), [units, vocabulary]),
+    headBias: tf.tensor(parameterData(task, "head/bias")),
+    ...Object.fromEntries(
+      recurrentKernels[task.cell].map((names, i) => [`wh${i}`, matrix(packedKernel(task, names, "h"))]),
+    ),
+  };
+  const weights: Weights = Object.fromEntries(
+    Object.entries(initial).map(([name, value]) => [name, tf.variable(value, true)]),
+  );
+  const tokens = tf.tensor(Int32Array.from(task.x.data), [time * batch], "int32");
+  const targets = tf.tidy(() =>
+    tf.oneHot(tf.tensor(Int32Array.from(task.targets.data), [time * batch], "int32"), vocabulary).cast("float32"),
+  );
+  const optimizer = tf.train.adam(1e-3);
+
+  const loss = (): tf.Scalar => {
+    const embedded = tf.gather(of(weights, "table"), tokens);
+    const inputs = tf.add(tf.matMul(embedded, of(weights, "wx")), of(weights, "bias"));
+    const steps = tf.unstack(tf.reshape(inputs, [time, batch, gates.length * units]), 0);
+    const hidden = tf.concat(loops[task.cell](weights, steps, [batch, units]), 0);
+    const logits = tf.add(tf.matMul(hidden, of(weights, "headKernel")), of(weights, "headBias"));
+    return tf.neg(tf.div(tf.sum(tf.mul(tf.logSoftmax(logits), targets)), time * batch)) as tf.Scalar;
+  };
+  return {
+    step: async () => {
+      const value = optimizer.minimize(loss, true);
+      if (value === null) throw new Error("TensorFlow.js returned no loss");
+      // All that was enqueued before the read is done when it arrives, updates included.
+      const [number = Number.NaN] = await value.data();
+      value.dispose();
+      return number;
+    },
+    gradientNorm: async () => {
+      const { value, grads } = tf.variableGrads(loss);
+      value.dispose();
+      let sum = 0;
+      for (const gradient of Object.values(grads)) {
+        for (const g of await gradient.data()) sum += g * g;
+        gradient.dispose();
+      }
+      return Math.sqrt(sum);
+    },
+    dispose: () => {
+      for (const variable of Object.values(weights)) variable.dispose();
+      tokens.dispose();
+      targets.dispose();
+      optimizer.dispose();
+    },
+  };
+}
+
+function matrix({ data, shape }: { readonly data: Float32Array; readonly shape: readonly number[] }): tf.Tensor {
+  return tf.tensor(data, [...shape]);
+}
+
+function of(weights: Weights, name: string): tf.Variable {
+  const found = weights[name];
+  if (found === undefined) throw new Error(`no weight ${name}`);
+  return found;
+}
+
+/** Gates whose recurrent products share their operand, and so are one product: `wh0`, `wh1`. */
+const recurrentKernels: Readonly<Record<Task["cell"], readonly (readonly string[])[]>> = {
+  lstm: [["input", "forget", "output", "candidate"]],
+  gru: [["update", "reset"], ["candidate"]],
+  "minimal-gated-unit": [["forget"], ["candidate"]],
+};
+
+/** Outputs [B, H] of every step, from the inputs' products [B, gates * H] of every step. */
+type Loop = (w: Weights, inputs: readonly tf.Tensor[], state: [number, number]) => tf.Tensor[];
+
+const loops: Readonly<Record<Task["cell"], Loop>> = {
+  lstm: (w, inputs, state) => {
+    let h: tf.Tensor = tf.zeros(state);
+    let c: tf.Tensor = tf.zeros(state);
+    return inputs.map((x) => {
+      const [i, f, o, g] = tf.split(tf.add(x, tf.matMul(h, of(w, "wh0"))), 4, 1) as Four;
+      c = tf.add(tf.mul(tf.sigmoid(f), c), tf.mul(tf.sigmoid(i), tf.tanh(g)));
+      h = tf.mul(tf.sigmoid(o), tf.tanh(c));
+      return h;
+    });
+  },
+  gru: (w, inputs, [batch, units]) => {
+    let h: tf.Tensor = tf.zeros([batch, units]);
+    return inputs.map((x) => {
+      const [gatesIn, candidateIn] = tf.split(x, [2 * units, units], 1) as Two;
+      const [z, r] = tf.split(tf.sigmoid(tf.add(gatesIn, tf.matMul(h, of(w, "wh0")))), 2, 1) as Two;
+      const n = tf.tanh(tf.add(candidateIn, tf.matMul(tf.mul(r, h), of(w, "wh1"))));
+      // z h + (1 - z) n, with one operation less.
+      h = tf.add(n, tf.mul(z, tf.sub(h, n)));
+      return h;
+    });
+  },
+  "minimal-gated-unit": (w, inputs, [batch, units]) => {
+    let h: tf.Tensor = tf.zeros([batch, units]);
+    return inputs.map((x) => {
+      const [forgetIn, candidateIn] = tf.split(x, 2, 1) as Two;
+      const f = tf.sigmoid(tf.add(forgetIn, tf.matMul(h, of(w, "wh0"))));
+      const n = tf.tanh(tf.add(candidateIn, tf.matMul(tf.mul(f, h), of(w, "wh1"))));
+      // (1 - f) h + f n, with one operation less.
+      h = tf.add(h, tf.mul(f, tf.sub(n, h)));
+      return h;
+    });
+  },
+};
+
+type Two = [tf.Tensor, tf.Tensor];
+type Four = [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];

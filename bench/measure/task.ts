@@ -1,0 +1,117 @@
+/**
+ * @file The task that everybody is given: a language model with one recurrent layer, its initial weights, and a batch.
+ *
+ * All look tokens up in an embedding [64, 64]; each does it in its own idiom (a gather), and the table is trained.
+ * Then the cell over T steps with 128 units, a dense head to 64 logits at every step, and the mean cross-entropy.
+ */
+import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";
+import {
+  type CellDefinition,
+  gru,
+  initialize,
+  languageModel,
+  lstm,
+  type NdArray,
+  type Network,
+} from "../../index.ts";
+import { randomStream } from "../../train/random.ts";
+
+export const cellNames = ["lstm", "gru", "minimal-gated-unit"] as const;
+export type CellName = (typeof cellNames)[number];
+
+export interface Sizes {
+  readonly batch: number;
+  readonly time: number;
+  readonly vocabulary: number;
+  readonly embed: number;
+  readonly units: number;
+}
+
+export const sizesAt = (time: number): Sizes => ({ batch: 16, time, vocabulary: 64, embed: 64, units: 128 });
+
+interface CellFacts {
+  readonly definition: CellDefinition;
+  /** Names of the gates, in the order in which the peers pack them. */
+  readonly gates: readonly string[];
+  /** Whether rows of x come first in a gate's kernel, or those of h. */
+  readonly inputFirst: boolean;
+}
+
+export const cells: Readonly<Record<CellName, CellFacts>> = {
+  lstm: {
+    definition: lstm as CellDefinition,
+    gates: ["input", "forget", "output", "candidate"],
+    inputFirst: true,
+  },
+  gru: { definition: gru as CellDefinition, gates: ["update", "reset", "candidate"], inputFirst: true },
+  "minimal-gated-unit": {
+    definition: minimalGatedUnit as CellDefinition,
+    gates: ["forget", "candidate"],
+    inputFirst: false,
+  },
+};
+
+export interface Task {
+  readonly cell: CellName;
+  readonly sizes: Sizes;
+  readonly network: Network;
+  readonly parameters: Readonly<Record<string, NdArray>>;
+  /** i32 [T, B]. */
+  readonly x: NdArray;
+  /** i32 [T, B]: the token that follows. */
+  readonly targets: NdArray;
+}
+
+export function makeTask(cell: CellName, sizes: Sizes): Task {
+  const { batch, time, vocabulary, embed, units } = sizes;
+  const network = languageModel({ cell: cells[cell].definition, units, layers: 1, vocabulary, embed });
+  const random = randomStream(7, "bench/tokens");
+  const rows = Float64Array.from({ length: (time + 1) * batch }, () => Math.floor(random.uniform() * vocabulary));
+  const window = (from: number): NdArray => ({
+    dtype: "i32",
+    shape: [time, batch],
+    data: rows.slice(from * batch, (from + time) * batch),
+  });
+  return { cell, sizes, network, parameters: initialize(network.specs, 3), x: window(0), targets: window(1) };
+}
+
+export interface Matrix {
+  readonly data: Float32Array;
+  readonly shape: readonly [number, number];
+}
+
+/** Kernels of some gates side by side, [rows, gates * units]: those rows that multiply x, or those that multiply h. */
+export function packedKernel(task: Task, gates: readonly string[], operand: "x" | "h"): Matrix {
+  const { embed, units } = task.sizes;
+  const { inputFirst } = cells[task.cell];
+  const rows = operand === "x" ? embed : units;
+  const first = operand === "x" ? (inputFirst ? 0 : units) : inputFirst ? embed : 0;
+  const width = gates.length * units;
+  const data = new Float32Array(rows * width);
+  for (const [g, gate] of gates.entries()) {
+    const kernel = parameterData(task, `layers/0/${gate}/kernel`);
+    for (let row = 0; row < rows; row++) {
+      const from = (first + row) * units;
+      data.set(kernel.subarray(from, from + units), row * width + g * units);
+    }
+  }
+  return { data, shape: [rows, width] };
+}
+
+/** Biases of all gates, one after the other. */
+export function packedBias(task: Task, gates: readonly string[]): Float32Array {
+  return Float32Array.from(gates.flatMap((gate) => [...parameterData(task, `layers/0/${gate}/bias`)]));
+}
+
+export function parameterData(task: Task, path: string): Float32Array {
+  const found = task.parameters[path];
+  if (found === undefined) throw new Error(`the network has no parameter ${path}`);
+  return Float32Array.from(found.data);
+}
+
+/** Floating-point operations of the products of one training step: forward, and twice that backward. */
+export function productFlops({ cell, sizes }: Pick<Task, "cell" | "sizes">): number {
+  const { batch, time, vocabulary, embed, units } = sizes;
+  const weights = (embed + units) * units * cells[cell].gates.length + units * vocabulary;
+  return 3 * 2 * batch * time * weights;
+}
