@@ -1,0 +1,103 @@
+/**
+ * @file Every op on the device: the same hand-computed figures as in the interpreter, and the functions that drivers get
+ * wrong (tanh and exp far from zero, sin and cos, wrapping integers, random bits) where they get them wrong.
+ */
+import { afterAll, describe, expect, test } from "vitest";
+import { at } from "../../compiler/graph/errors.ts";
+import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { interpret } from "../../compiler/ops/interpret.ts";
+import {
+  add,
+  cos,
+  grad,
+  mul,
+  randomBits,
+  sigmoid,
+  sin,
+  softplus,
+  sum,
+  type Tensor,
+  tanh,
+  traceGraph,
+} from "../../index.ts";
+import { openDevice } from "../../train/open-device.ts";
+import { arrayCases } from "../support/array-cases.ts";
+import { elementwiseCases } from "../support/elementwise-cases.ts";
+import { f32, type OpCase, type TensorFunction, u32 } from "../support/evaluate.ts";
+
+type Float = Tensor<"f32">;
+
+const device = await openDevice();
+afterAll(() => device.destroy());
+
+/** The results of `f` on the device and in the interpreter. */
+async function onBoth(f: TensorFunction, args: readonly NdArray[]): Promise<{ got: NdArray[]; meant: NdArray[] }> {
+  const avals = args.map(({ dtype, shape }, i) => ({ name: `x${i}`, dtype, shape }));
+  const graph = traceGraph("f", avals, (tensors) => {
+    const results = f(...(tensors as never[]));
+    return Array.isArray(results) ? results : [results as Tensor];
+  });
+  const executable = await device.compile(graph);
+  const outputs = executable.run(Object.fromEntries(args.map((value, i) => [`x${i}`, value])));
+  const got = await Promise.all(outputs.map((output) => output.read()));
+  executable.destroy();
+  return { got, meant: interpret(graph, args) };
+}
+
+const cases: Readonly<Record<string, OpCase>> = { ...arrayCases, ...elementwiseCases };
+
+describe.each(Object.entries(cases))("%s", (_, { gives }) => {
+  test.each(gives.map((example, i) => [i, ...example] as const))("value %i", async (__, f, args, expected) => {
+    const value = at((await onBoth(f, args)).got, 0);
+    expect([value.dtype, value.shape]).toEqual([expected.dtype, expected.shape]);
+    for (const [i, number] of value.data.entries()) {
+      const reference = at([...expected.data], i);
+      const error = expected.dtype === "f32" ? Math.abs(number - Math.fround(reference)) : number === reference ? 0 : 1;
+      expect(error, `${number} for ${reference}`).toBeLessThanOrEqual(4e-6 * Math.max(1, Math.abs(reference)));
+    }
+  });
+});
+
+describe("far from zero", () => {
+  const places = f32([-100, -50, -10, -1, -0.1, 0, 0.1, 1, 10, 50, 100]);
+  test.each([
+    ["tanh", tanh],
+    ["sigmoid", sigmoid],
+    ["softplus", softplus],
+  ] as const)("%s and its slope", async (_, f) => {
+    const { got, meant } = await onBoth((x: Float) => [f(x), grad((v: Float) => sum(f(v)))(x)], [places]);
+    for (const [k, { data }] of got.entries()) {
+      for (const [i, value] of data.entries()) {
+        const reference = at([...at(meant, k).data], i);
+        expect(Math.abs(value - reference), `result ${k} at ${places.data[i]}`).toBeLessThanOrEqual(
+          2e-6 * Math.max(1, Math.abs(reference)),
+        );
+      }
+    }
+  });
+
+  test("sin and cos are good to f32, which WGSL alone does not promise", async () => {
+    const angles = f32(Array.from({ length: 400 }, (_, i) => (i - 200) * 0.73));
+    const { got, meant } = await onBoth((x: Float) => [sin(x), cos(x)], [angles]);
+    for (const [k, { data }] of got.entries()) {
+      for (const [i, value] of data.entries()) {
+        // The angle itself is rounded to f32 on the way.
+        const reference =
+          k === 0 ? Math.sin(Math.fround(at([...angles.data], i))) : Math.cos(Math.fround(at([...angles.data], i)));
+        expect(Math.abs(value - reference), `${angles.data[i]}`).toBeLessThan(1e-6);
+      }
+    }
+    expect(meant.length).toBe(2);
+  });
+});
+
+test("random bits are the interpreter's, bit for bit", async () => {
+  const { got, meant } = await onBoth(
+    (key: Tensor<"u32">, index: Tensor<"u32">) => [
+      randomBits(key, { site: 7, step: 3, index }),
+      mul(add(index, 4294967295), index),
+    ],
+    [u32([2024, 2024, 2024, 5]), u32([0, 1, 4294967295, 123456789])],
+  );
+  for (const [k, { data }] of got.entries()) expect([...data]).toEqual([...at(meant, k).data]);
+});
