@@ -1,7 +1,6 @@
 /**
  * @file cellgrad: the whole training step (loss, gradient, clipping by the global norm, Adam) as `createTrainer` runs it.
  */
-import packageJson from "../../package.json" with { type: "json" };
 import { createTrainer, type Device } from "../../index.ts";
 import { adam } from "../../train/optimizers.ts";
 import { openDevice } from "../../train/open-device.ts";
@@ -15,7 +14,7 @@ const training = { optimizer: adam(), learningRate: 1e-3, clipNorm: 1 };
 export const cellgrad: Contender = {
   name: "cellgrad",
   work: "gradient, clipping, Adam",
-  version: packageJson.version,
+  version: BENCH_VERSIONS.cellgrad,
   open: async () => {
     device ??= await openDevice({ device: "auto" });
   },

@@ -5,8 +5,8 @@
  * of the inputs with the weights of all gates are one product over [time * batch] rows before the loop; gates that
  * share an operand share a product and are split afterwards. Tokens and weights stay on the device.
  */
-import { blockUntilReady, getWebGPUDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
-import jaxPackage from "@jax-js/jax/package";
+import { blockUntilReady, defaultDevice, getWebGPUDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
+import type { NdArray } from "../../index.ts";
 import type { Contender, Run } from "../measure/contender.ts";
 import { cells, type Matrix, packedBias, packedKernel, parameterData, type Task } from "../measure/task.ts";
 
@@ -15,11 +15,10 @@ type Weights = { readonly [name: string]: np.Array };
 export const jaxJs: Contender = {
   name: "jax-js",
   work: "gradient only",
-  version: jaxPackage.version,
+  version: BENCH_VERSIONS.jax,
   open: async () => {
     const available = await init("webgpu");
     if (!available.includes("webgpu")) throw new Error("jax-js found no WebGPU here");
-    const { defaultDevice } = await import("@jax-js/jax");
     defaultDevice("webgpu");
   },
   adapter: () => {
@@ -42,17 +41,18 @@ async function prepare(task: Task): Promise<Run> {
     headBias: np.array(parameterData(task, "head/bias")),
     ...Object.fromEntries(recurrent.map((kernel, i) => [`wh${i}`, kernel])),
   };
-  const tokens = np.array(Int32Array.from(task.x.data), { dtype: np.int32 });
-  const targets = np.array(Int32Array.from(task.targets.data), { dtype: np.int32 });
   const rows = time * batch;
+  const oneHot = (tokens: NdArray) => nn.oneHot(np.array(Int32Array.from(tokens.data), { dtype: np.int32 }), vocabulary);
+  const tokens = oneHot(task.x);
+  const targets = oneHot(task.targets);
 
   const loss = (w: Weights, x: np.Array, y: np.Array): np.Array => {
-    const embedded = np.take(of(w, "table"), x, 0);
+    const embedded = np.matmul(x, of(w, "table"));
     const inputs = np.matmul(embedded, of(w, "wx")).add(of(w, "bias")).reshape([time, batch, gates.length * units]);
     const outputs = loops[task.cell](w, np.unstack(inputs, 0), [batch, units]);
     const hidden = np.concatenate(outputs, 0);
     const logits = np.matmul(hidden, of(w, "headKernel")).add(of(w, "headBias"));
-    return nn.logSoftmax(logits, -1).mul(nn.oneHot(y, vocabulary)).sum().mul(-1 / rows);
+    return nn.logSoftmax(logits, -1).mul(y).sum().mul(-1 / rows);
   };
   const both = jit(valueAndGrad(loss));
   const evaluate = () => both(tree.ref(weights), tokens.ref, targets.ref);

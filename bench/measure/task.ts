@@ -89,7 +89,7 @@ export function packedKernel(task: Task, gates: readonly string[], operand: "x" 
   const width = gates.length * units;
   const data = new Float32Array(rows * width);
   for (const [g, gate] of gates.entries()) {
-    const kernel = parameterData(task, `layers/0/${gate}/kernel`);
+    const kernel = parameterData(task, `layers/0/${task.cell}/${gate}/kernel`);
     for (let row = 0; row < rows; row++) {
       const from = (first + row) * units;
       data.set(kernel.subarray(from, from + units), row * width + g * units);
@@ -100,12 +100,12 @@ export function packedKernel(task: Task, gates: readonly string[], operand: "x" 
 
 /** Biases of all gates, one after the other. */
 export function packedBias(task: Task, gates: readonly string[]): Float32Array {
-  return Float32Array.from(gates.flatMap((gate) => [...parameterData(task, `layers/0/${gate}/bias`)]));
+  return Float32Array.from(gates.flatMap((gate) => [...parameterData(task, `layers/0/${task.cell}/${gate}/bias`)]));
 }
 
 export function parameterData(task: Task, path: string): Float32Array {
   const found = task.parameters[path];
-  if (found === undefined) throw new Error(`the network has no parameter ${path}`);
+  if (found === undefined) throw new Error(`the network has no parameter ${path}, but ${Object.keys(task.parameters).join(", ")}`);
   return Float32Array.from(found.data);
 }
 

@@ -1,0 +1,39 @@
+/** @file The page: fetches its job from the server that sent it, does it, and posts what it found. */
+import { cellgrad } from "../contenders/cellgrad.ts";
+import { jaxJs } from "../contenders/jax.ts";
+import { tensorFlow } from "../contenders/tfjs.ts";
+import type { Contender } from "../measure/contender.ts";
+import { installCounters } from "../measure/counters.ts";
+import { DisagreementError, measure, measureCold } from "../measure/measure.ts";
+import { makeTask, sizesAt } from "../measure/task.ts";
+import type { ContenderName, Job, Message } from "./job.ts";
+
+const byName: Readonly<Record<ContenderName, Contender>> = { cellgrad, "jax-js": jaxJs, tfjs: tensorFlow };
+
+async function post(message: Message): Promise<void> {
+  await fetch("/message", { method: "POST", body: JSON.stringify(message) });
+}
+
+async function work(): Promise<void> {
+  const job = (await (await fetch("/job")).json()) as Job;
+  installCounters();
+  const contenders = job.contenders.map((name) => byName[name]);
+  for (const contender of contenders) await contender.open();
+  const task = makeTask(job.cell, sizesAt(job.time));
+  const facts = () =>
+    contenders.map(({ name, version, work, adapter }) => ({ name, version, work, adapter: adapter() }));
+  if (job.kind === "cold") {
+    const [contender] = contenders;
+    if (contender === undefined) throw new Error("a cold start takes one contender");
+    const timing = await measureCold(contender, task, job.rounds);
+    return post({ kind: "cold", contenders: facts(), timing });
+  }
+  const say = (words: string) => void post({ kind: "say", words });
+  const timings = await measure(contenders, task, { rounds: job.rounds, warmups: job.warmups, say });
+  return post({ kind: "steady", contenders: facts(), timings });
+}
+
+work().catch((error: unknown) => {
+  const message = error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error);
+  return post({ kind: "error", message, disagreement: error instanceof DisagreementError });
+});
