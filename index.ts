@@ -30,53 +30,16 @@ export { printGraph } from "./compiler/graph/print.ts";
 // Ops.
 export * from "./compiler/ops/composed.ts";
 export { dot, gather, matmul, reduceMax, scatterAdd } from "./compiler/ops/contractions.ts";
-export {
-  abs,
-  add,
-  and,
-  cast,
-  cos,
-  div,
-  equal,
-  exp,
-  finite,
-  floor,
-  less,
-  log,
-  max,
-  min,
-  mul,
-  neg,
-  not,
-  or,
-  randomBits,
-  sigmoid,
-  sin,
-  softplus,
-  sqrt,
-  stopGradient,
-  sub,
-  tanh,
-  where,
-} from "./compiler/ops/elementwise.ts";
+export { abs, add, cast, div, floor, less, max, min, mul, neg, not, sub } from "./compiler/ops/elementwise.ts";
 export { interpret } from "./compiler/ops/interpret.ts";
+export { and, equal, finite, or, randomBits, stopGradient, where } from "./compiler/ops/logic.ts";
+export { concat, pad, slice } from "./compiler/ops/pieces.ts";
 export { type ScanOptions, type StepResult, scanTensors } from "./compiler/ops/scan.ts";
 export { dimSize, iota, ones, zeros } from "./compiler/ops/sources.ts";
 export { type NamedAval, traceGraph } from "./compiler/ops/trace.ts";
+export { cos, exp, log, sigmoid, sin, softplus, sqrt, tanh } from "./compiler/ops/transcendental.ts";
 export { verify } from "./compiler/ops/verify.ts";
-export {
-  broadcast,
-  broadcastAxes,
-  concat,
-  constant,
-  fill,
-  pad,
-  reshape,
-  slice,
-  sum,
-  transpose,
-  zerosLike,
-} from "./compiler/ops/views.ts";
+export { broadcast, broadcastAxes, constant, fill, reshape, sum, transpose, zerosLike } from "./compiler/ops/views.ts";
 export { Tensor, type TensorLike } from "./compiler/trace/tensor.ts";
 export type { Tree } from "./compiler/trace/tree.ts";
 // Training.

@@ -92,3 +92,5 @@ declare module "@tensorflow/tfjs-core" {
 }
 
 declare module "@tensorflow/tfjs-backend-webgpu" {}
+
+declare module "@tensorflow/tfjs-core/dist/register_all_gradients.js" {}

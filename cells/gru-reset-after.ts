@@ -11,7 +11,8 @@ import { cell } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";
 import { glorot, orthogonal } from "../compiler/dsl/initializers.ts";
 import { oneMinus } from "../compiler/ops/composed.ts";
-import { add, mul, sigmoid, tanh } from "../compiler/ops/elementwise.ts";
+import { add, mul } from "../compiler/ops/elementwise.ts";
+import { sigmoid, tanh } from "../compiler/ops/transcendental.ts";
 
 const kernel = [glorot, orthogonal()];
 

@@ -6,7 +6,7 @@
 import { cell } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";
 import { glorot, orthogonal } from "../compiler/dsl/initializers.ts";
-import { tanh } from "../compiler/ops/elementwise.ts";
+import { tanh } from "../compiler/ops/transcendental.ts";
 
 /** Simple recurrent network; state h: [units], output h. */
 export const rnn = cell("rnn", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {

@@ -6,7 +6,8 @@ import type { ParameterTensors } from "../compiler/dsl/parameters.ts";
 import { formatShape, sameShape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, sizeOfNumbers } from "../compiler/graph/ndarray.ts";
-import { concat, reshape, slice } from "../compiler/ops/views.ts";
+import { concat, slice } from "../compiler/ops/pieces.ts";
+import { reshape } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 
 export interface ArenaEntry {

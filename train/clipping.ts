@@ -1,6 +1,7 @@
 /** @file Clipping by global norm: Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, algorithm 1. */
 import { square } from "../compiler/ops/composed.ts";
-import { add, div, max, mul, sqrt } from "../compiler/ops/elementwise.ts";
+import { add, div, max, mul } from "../compiler/ops/elementwise.ts";
+import { sqrt } from "../compiler/ops/transcendental.ts";
 import { sum } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 

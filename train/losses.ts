@@ -3,8 +3,10 @@ import { formatShape, sameShape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import { mean, square } from "../compiler/ops/composed.ts";
 import { reduceMax } from "../compiler/ops/contractions.ts";
-import { cast, equal, exp, log, stopGradient, sub, where } from "../compiler/ops/elementwise.ts";
+import { cast, sub } from "../compiler/ops/elementwise.ts";
+import { equal, stopGradient, where } from "../compiler/ops/logic.ts";
 import { iota } from "../compiler/ops/sources.ts";
+import { exp, log } from "../compiler/ops/transcendental.ts";
 import { broadcast, reshape, sum } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 

@@ -4,7 +4,9 @@
  */
 import { UserError } from "../compiler/graph/errors.ts";
 import { square } from "../compiler/ops/composed.ts";
-import { add, div, exp, less, mul, neg, sqrt, sub, where } from "../compiler/ops/elementwise.ts";
+import { add, div, less, mul, neg, sub } from "../compiler/ops/elementwise.ts";
+import { where } from "../compiler/ops/logic.ts";
+import { exp, sqrt } from "../compiler/ops/transcendental.ts";
 import { constant } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 

@@ -11,9 +11,11 @@
 import { pullBack } from "../compiler/autodiff/reverse.ts";
 import { at } from "../compiler/graph/errors.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
-import { add, and, cast, finite, not, where } from "../compiler/ops/elementwise.ts";
+import { add, cast, not } from "../compiler/ops/elementwise.ts";
+import { and, finite, where } from "../compiler/ops/logic.ts";
+import { concat } from "../compiler/ops/pieces.ts";
 import { type NamedAval, traceGraph } from "../compiler/ops/trace.ts";
-import { concat, constant, reshape, zerosLike } from "../compiler/ops/views.ts";
+import { constant, reshape, zerosLike } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { type Arena, arenaOf, pack, unpack } from "./arena.ts";
 import { clipByGlobalNorm, globalNorm } from "./clipping.ts";

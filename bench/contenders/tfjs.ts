@@ -7,6 +7,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-webgpu";
+import "@tensorflow/tfjs-core/dist/register_all_gradients.js";
 import type { Contender, Run } from "../measure/contender.ts";
 import { cells, packedBias, packedKernel, parameterData, type Task } from "../measure/task.ts";
 

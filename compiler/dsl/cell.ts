@@ -6,7 +6,7 @@
  */
 import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
-import { where } from "../ops/elementwise.ts";
+import { where } from "../ops/logic.ts";
 import { scanTensors } from "../ops/scan.ts";
 import { broadcast, fill, reshape, zerosLike } from "../ops/views.ts";
 import { faultOf } from "../trace/fault.ts";

@@ -3,7 +3,7 @@ import { formatShape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { gather, matmul } from "../ops/contractions.ts";
 import { add } from "../ops/elementwise.ts";
-import { concat } from "../ops/views.ts";
+import { concat } from "../ops/pieces.ts";
 import { faultOf } from "../trace/fault.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { glorot, type Initializer, normal, zerosInit } from "./initializers.ts";

@@ -5,9 +5,12 @@ import type { DType } from "../graph/graph.ts";
 import { faultOf } from "../trace/fault.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { reduceMax } from "./contractions.ts";
-import { add, cast, div, equal, exp, less, log, min, mul, not, stopGradient, sub, tanh, where } from "./elementwise.ts";
+import { add, cast, div, less, min, mul, not, sub } from "./elementwise.ts";
+import { equal, stopGradient, where } from "./logic.ts";
+import { concat, slice } from "./pieces.ts";
 import { dimSize, iota } from "./sources.ts";
-import { axisOf, broadcast, concat, reductionAxes, reshape, slice, sum } from "./views.ts";
+import { exp, log, tanh } from "./transcendental.ts";
+import { axisOf, broadcast, reductionAxes, reshape, sum } from "./views.ts";
 
 type Float = Tensor<"f32">;
 type NumberType = "f32" | "i32" | "u32";

@@ -6,8 +6,9 @@ import { type NdArray, sizeOfNumbers } from "../graph/ndarray.ts";
 import { faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { add, cast, div, equal, mul } from "./elementwise.ts";
+import { add, cast, div, mul } from "./elementwise.ts";
 import { type ContractionEntry, type ReductionEntry, type ViewEntry, withEntry } from "./entry.ts";
+import { equal } from "./logic.ts";
 import { broadcastReduced, keepReduced, reducedAval, reductionAxes, reshape, sum } from "./views.ts";
 
 // -- reduceMax --------------------------------------------------------------------------------------------------------

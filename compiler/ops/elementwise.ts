@@ -11,16 +11,15 @@ import { at, UserError } from "../graph/errors.ts";
 import type { Aval, DType, OpName } from "../graph/graph.ts";
 import { faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
-import { Tensor, type TensorLike } from "../trace/tensor.ts";
+import { Tensor } from "../trace/tensor.ts";
 import { type ElementwiseEntry, type Op, type RuleContext, withEntry } from "./entry.ts";
-import { threefry } from "./threefry.ts";
-import { broadcast, constant, zerosLike } from "./views.ts";
+import { broadcast, constant } from "./views.ts";
 
-type Float = Tensor<"f32">;
+export type Float = Tensor<"f32">;
 type Partial = Float | 1 | -1 | undefined;
-type NumberType = "f32" | "i32" | "u32";
+export type NumberType = "f32" | "i32" | "u32";
 
-interface Rules<K extends OpName> {
+export interface Rules<K extends OpName> {
   readonly dtypes: readonly DType[];
   readonly result?: DType;
   readonly scalar: ElementwiseEntry<K>["scalar"];
@@ -29,12 +28,12 @@ interface Rules<K extends OpName> {
   readonly cheap?: boolean;
 }
 
-const float: readonly DType[] = ["f32"];
-const numeric: readonly DType[] = ["f32", "i32", "u32"];
-const truth: readonly DType[] = ["bool"];
-const every: readonly DType[] = ["f32", "i32", "u32", "bool"];
+export const float: readonly DType[] = ["f32"];
+export const numeric: readonly DType[] = ["f32", "i32", "u32"];
+export const truth: readonly DType[] = ["bool"];
+export const every: readonly DType[] = ["f32", "i32", "u32", "bool"];
 
-function elementwise<K extends OpName>(op: K, rules: Rules<K>): ElementwiseEntry<K> {
+export function elementwise<K extends OpName>(op: K, rules: Rules<K>): ElementwiseEntry<K> {
   return {
     kind: "elementwise",
     op,
@@ -62,7 +61,7 @@ function scale(x: Float, partial: Partial): Float | undefined {
   return partial === -1 ? neg(x) : mul(x, partial);
 }
 
-function elementwiseAval<K extends OpName>(operands: readonly Aval[], rules: Rules<K>, attrs: OpAttrs[K]): Aval {
+export function elementwiseAval<K extends OpName>(operands: readonly Aval[], rules: Rules<K>, attrs: OpAttrs[K]): Aval {
   const first = at(operands, 0);
   for (const [i, operand] of operands.entries()) {
     if (!rules.dtypes.includes(operand.dtype)) {
@@ -109,13 +108,17 @@ export function together(op: string, operands: readonly (Tensor | number)[]): Te
   return tensors.map((tensor) => (sameShape(tensor.shape, shape) ? tensor : broadcast(tensor, shape)));
 }
 
-type Unary<K extends OpName, D extends DType = "f32"> = Op<K, <X extends D>(x: Tensor<X> | number) => Tensor<X>>;
+export type Unary<K extends OpName, D extends DType = "f32"> = Op<K, <X extends D>(x: Tensor<X> | number) => Tensor<X>>;
 type Binary<K extends OpName, D extends DType = NumberType> = Op<
   K,
   <X extends D>(a: Tensor<X> | number, b: Tensor<X> | number) => Tensor<X>
 >;
 
-function unary<K extends OpName, D extends DType = "f32">(op: K, attrs: OpAttrs[K], rules: Rules<K>): Unary<K, D> {
+export function unary<K extends OpName, D extends DType = "f32">(
+  op: K,
+  attrs: OpAttrs[K],
+  rules: Rules<K>,
+): Unary<K, D> {
   const entry = elementwise(op, rules);
   return withEntry(<X extends D>(x: Tensor<X> | number) => emit(entry, together(op, [x]), attrs) as Tensor<X>, entry);
 }
@@ -131,12 +134,16 @@ function binary<K extends OpName, D extends DType = NumberType>(
   return withEntry(call, entry);
 }
 
-type Comparison<K extends OpName, D extends DType> = Op<
+export type Comparison<K extends OpName, D extends DType> = Op<
   K,
   <X extends D>(a: Tensor<X> | number, b: Tensor<X> | number) => Tensor<"bool">
 >;
 
-function comparison<K extends OpName, D extends DType>(op: K, attrs: OpAttrs[K], rules: Rules<K>): Comparison<K, D> {
+export function comparison<K extends OpName, D extends DType>(
+  op: K,
+  attrs: OpAttrs[K],
+  rules: Rules<K>,
+): Comparison<K, D> {
   const entry = elementwise(op, { ...rules, result: "bool" });
   const call = <X extends D>(a: Tensor<X> | number, b: Tensor<X> | number) =>
     emit(entry, together(op, [a, b]), attrs) as Tensor<"bool">;
@@ -253,107 +260,7 @@ export const floor: Unary<"floor"> = unary(
   },
 );
 
-// -- transcendental ---------------------------------------------------------------------------------------------------
-
-export const exp: Unary<"exp"> = unary(
-  "exp",
-  {},
-  {
-    dtypes: float,
-    cheap: false,
-    scalar: ([x = 0]) => Math.exp(x),
-    wgsl: ([x]) => `exp(${x})`,
-    partials: ({ out }) => [out],
-  },
-);
-
-export const log: Unary<"log"> = unary(
-  "log",
-  {},
-  {
-    dtypes: float,
-    cheap: false,
-    scalar: ([x = 0]) => Math.log(x),
-    wgsl: ([x]) => `log(${x})`,
-    partials: ({ operands: [x] }) => [div(1, x)],
-  },
-);
-
-export const sqrt: Unary<"sqrt"> = unary(
-  "sqrt",
-  {},
-  {
-    dtypes: float,
-    cheap: false,
-    scalar: ([x = 0]) => Math.sqrt(x),
-    wgsl: ([x]) => `sqrt(${x})`,
-    partials: ({ out }) => [div(0.5, out)],
-  },
-);
-
-export const sin: Unary<"sin"> = unary(
-  "sin",
-  {},
-  {
-    dtypes: float,
-    cheap: false,
-    scalar: ([x = 0]) => Math.sin(x),
-    wgsl: ([x]) => `cg_sin(${x})`,
-    partials: ({ operands: [x] }) => [cos(x)],
-  },
-);
-
-export const cos: Unary<"cos"> = unary(
-  "cos",
-  {},
-  {
-    dtypes: float,
-    cheap: false,
-    scalar: ([x = 0]) => Math.cos(x),
-    wgsl: ([x]) => `cg_cos(${x})`,
-    partials: ({ operands: [x] }) => [neg(sin(x))],
-  },
-);
-
-export const tanh: Unary<"tanh"> = unary(
-  "tanh",
-  {},
-  {
-    dtypes: float,
-    cheap: false,
-    scalar: ([x = 0]) => Math.tanh(x),
-    wgsl: ([x]) => `cg_tanh(${x})`,
-    partials: ({ out }) => [sub(1, mul(out, out))],
-  },
-);
-
-/** 1 / (1 + e^-x). */
-export const sigmoid: Unary<"sigmoid"> = unary(
-  "sigmoid",
-  {},
-  {
-    dtypes: float,
-    cheap: false,
-    scalar: ([x = 0]) => 1 / (1 + Math.exp(-x)),
-    wgsl: ([x]) => `cg_sigmoid(${x})`,
-    partials: ({ out }) => [mul(out, sub(1, out))],
-  },
-);
-
-/** log(1 + e^x), without overflow. */
-export const softplus: Unary<"softplus"> = unary(
-  "softplus",
-  {},
-  {
-    dtypes: float,
-    cheap: false,
-    scalar: ([x = 0]) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
-    wgsl: ([x]) => `cg_softplus(${x})`,
-    partials: ({ operands: [x] }) => [sigmoid(x)],
-  },
-);
-
-// -- truth ------------------------------------------------------------------------------------------------------------
+// -- what the rules above need ------------------------------------------------------------------------------------------
 
 export const less: Comparison<"less", NumberType> = comparison(
   "less",
@@ -362,36 +269,6 @@ export const less: Comparison<"less", NumberType> = comparison(
     dtypes: numeric,
     scalar: ([a = 0, b = 0]) => Number(a < b),
     wgsl: ([a, b]) => `(${a} < ${b})`,
-  },
-);
-
-export const equal: Comparison<"equal", DType> = comparison(
-  "equal",
-  {},
-  {
-    dtypes: every,
-    scalar: ([a = 0, b = 0]) => Number(a === b),
-    wgsl: ([a, b]) => `(${a} == ${b})`,
-  },
-);
-
-export const and: Comparison<"and", "bool"> = comparison(
-  "and",
-  {},
-  {
-    dtypes: truth,
-    scalar: ([a = 0, b = 0]) => Number(a !== 0 && b !== 0),
-    wgsl: ([a, b]) => `(${a} && ${b})`,
-  },
-);
-
-export const or: Comparison<"or", "bool"> = comparison(
-  "or",
-  {},
-  {
-    dtypes: truth,
-    scalar: ([a = 0, b = 0]) => Number(a !== 0 || b !== 0),
-    wgsl: ([a, b]) => `(${a} || ${b})`,
   },
 );
 
@@ -405,58 +282,6 @@ export const not: Unary<"not", "bool"> = unary(
   },
 );
 
-const finiteEntry = elementwise<"finite">("finite", {
-  dtypes: float,
-  result: "bool",
-  scalar: ([x = 0]) => Number(Number.isFinite(x)),
-  // By bit pattern: WGSL lets a compiler assume that NaN and infinity do not occur.
-  wgsl: ([x]) => `((bitcast<u32>(${x}) & 0x7f800000u) != 0x7f800000u)`,
-});
-
-/** False for NaN and for both infinities. */
-export const finite = withEntry((x: Tensor<"f32">) => emit(finiteEntry, [x], {}) as Tensor<"bool">, finiteEntry);
-
-const whereEntry: ElementwiseEntry<"where"> = {
-  kind: "elementwise",
-  op: "where",
-  cheap: true,
-  aval: (operands) => {
-    const [condition, a, b] = operands;
-    if (condition?.dtype !== "bool") throw new UserError(`the condition is ${condition?.dtype}; expected bool`);
-    return elementwiseAval(
-      [a, b].filter((x) => x !== undefined),
-      { dtypes: every, scalar: () => 0, wgsl: () => "" },
-      {},
-    );
-  },
-  scalar: ([condition, a = 0, b = 0]) => (condition === 0 ? b : a),
-  wgsl: ([condition, a, b]) => `select(${b}, ${a}, ${condition})`,
-  vjp: (ct, { operands }) => {
-    const condition = at(operands, 0) as Tensor as Tensor<"bool">;
-    return [undefined, where(condition, ct, zerosLike(ct)), where(condition, zerosLike(ct), ct)];
-  },
-  jvp: ([, a, b], { operands, out }) => {
-    if (a === undefined && b === undefined) return undefined;
-    return where(at(operands, 0) as Tensor as Tensor<"bool">, a ?? zerosLike(out), b ?? zerosLike(out));
-  },
-};
-
-/** a where the condition holds, b elsewhere. Both are computed; neither's gradient leaks into the other. */
-export const where = withEntry(
-  <D extends DType = "f32">(condition: Tensor<"bool">, a: Tensor<D> | number, b: Tensor<D> | number): Tensor<D> => {
-    const values = together("where", [a, b]);
-    const shape = broadcastShapes("where", [condition.shape, at(values, 0).shape]);
-    return emit(
-      whereEntry,
-      [condition, ...values].map((x) => (sameShape(x.shape, shape) ? x : broadcast(x, shape))),
-      {},
-    ) as Tensor<D>;
-  },
-  whereEntry,
-);
-
-// -- dtype, gradient and chance ---------------------------------------------------------------------------------------
-
 const castEntry = elementwise<"cast">("cast", {
   dtypes: every,
   scalar: ([x = 0], dtype) => (dtype === "f32" ? x : dtype === "bool" ? Number(x !== 0) : Math.trunc(x)),
@@ -468,38 +293,3 @@ const castEntry = elementwise<"cast">("cast", {
 export const cast = withEntry(<D extends DType>(x: Tensor, dtype: D): Tensor<D> => {
   return (x.dtype === dtype ? x : emit(castEntry, [x], { dtype })) as Tensor<D>;
 }, castEntry);
-
-/** x itself, through which no gradient flows, in either mode. */
-export const stopGradient: Unary<"stopGradient", DType> = unary(
-  "stopGradient",
-  {},
-  {
-    dtypes: every,
-    scalar: ([x = 0]) => x,
-    wgsl: ([x]) => `${x}`,
-  },
-);
-
-const randomBitsEntry = elementwise<"randomBits">("randomBits", {
-  dtypes: ["u32"],
-  scalar: ([key = 0, site = 0, step = 0, index = 0]) => threefry(key, site, step, index),
-  wgsl: (operands) => `cg_threefry(${operands.join(", ")})`,
-  cheap: false,
-});
-
-/**
- * 32 random bits for every (key, site, step, index): Threefry-2x32 with 20 rounds under the key (key, site), counter
- * (step, index); Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". A pure function: equal operands
- * give equal bits, so the backward pass makes the same mask again.
- */
-export const randomBits = withEntry(
-  (
-    key: Tensor<"u32"> | number,
-    counter: { site?: TensorLike<"u32">; step?: TensorLike<"u32">; index: Tensor<"u32"> },
-  ) => {
-    const scalarOf = (x: TensorLike<"u32">) => (typeof x === "number" ? constant(x, "u32") : x);
-    const { site = 0, step = 0, index } = counter;
-    return emit(randomBitsEntry, together("randomBits", [key, site, step, index].map(scalarOf)), {}) as Tensor<"u32">;
-  },
-  randomBitsEntry,
-);

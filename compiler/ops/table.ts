@@ -6,8 +6,11 @@ import type { OpName } from "../graph/graph.ts";
 import { dot, gather, reduceMax, scatterAdd } from "./contractions.ts";
 import * as e from "./elementwise.ts";
 import type { OpEntry } from "./entry.ts";
+import * as l from "./logic.ts";
+import { concat, pad, slice } from "./pieces.ts";
 import { constantOp, dimSize, inputOp, iota } from "./sources.ts";
-import { broadcastAxes, concat, pad, reshape, slice, sum, transpose } from "./views.ts";
+import * as t from "./transcendental.ts";
+import { broadcastAxes, reshape, sum, transpose } from "./views.ts";
 
 export type TableOp = Exclude<OpName, "scan" | "result">;
 
@@ -17,19 +20,19 @@ export const opTable: { readonly [K in TableOp]: OpEntry<K> } = {
   iota: iota.entry,
   dimSize: dimSize.entry,
   neg: e.neg.entry,
-  exp: e.exp.entry,
-  log: e.log.entry,
-  sqrt: e.sqrt.entry,
+  exp: t.exp.entry,
+  log: t.log.entry,
+  sqrt: t.sqrt.entry,
   abs: e.abs.entry,
-  sin: e.sin.entry,
-  cos: e.cos.entry,
-  tanh: e.tanh.entry,
-  sigmoid: e.sigmoid.entry,
-  softplus: e.softplus.entry,
+  sin: t.sin.entry,
+  cos: t.cos.entry,
+  tanh: t.tanh.entry,
+  sigmoid: t.sigmoid.entry,
+  softplus: t.softplus.entry,
   floor: e.floor.entry,
   not: e.not.entry,
-  finite: e.finite.entry,
-  stopGradient: e.stopGradient.entry,
+  finite: l.finite.entry,
+  stopGradient: l.stopGradient.entry,
   cast: e.cast.entry,
   add: e.add.entry,
   sub: e.sub.entry,
@@ -38,11 +41,11 @@ export const opTable: { readonly [K in TableOp]: OpEntry<K> } = {
   min: e.min.entry,
   max: e.max.entry,
   less: e.less.entry,
-  equal: e.equal.entry,
-  and: e.and.entry,
-  or: e.or.entry,
-  where: e.where.entry,
-  randomBits: e.randomBits.entry,
+  equal: l.equal.entry,
+  and: l.and.entry,
+  or: l.or.entry,
+  where: l.where.entry,
+  randomBits: l.randomBits.entry,
   reshape: reshape.entry,
   transpose: transpose.entry,
   broadcast: broadcastAxes.entry,

@@ -8,7 +8,7 @@ import { at } from "../graph/errors.ts";
 import { type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
 import { dot } from "../ops/contractions.ts";
 import { add } from "../ops/elementwise.ts";
-import { concat, slice } from "../ops/views.ts";
+import { concat, slice } from "../ops/pieces.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { removeDead } from "./dead.ts";
 import { neededNodes, type Rebuilt, rewriteGraph } from "./rewrite.ts";

@@ -2,13 +2,14 @@
  * @file Lowers a graph to a program: stages become kernels, stored values get places, scans become loops.
  */
 import { type Dim, sizeOf, symbolsOf } from "../graph/dim.ts";
-import { at, InternalError, UserError } from "../graph/errors.ts";
-import { type DType, type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
+import { at, InternalError } from "../graph/errors.ts";
+import { type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
+import { donations, elementOf, inputLocation, lastUses, placeDonations } from "./donations.ts";
 import type { Region } from "./emit-values.ts";
-import { type Group, groupStages, membersOf } from "./groups.ts";
+import { groupStages } from "./groups.ts";
 import { buildKernel } from "./kernel.ts";
 import { Memory } from "./memory.ts";
-import { type Pack, partsByValue } from "./packs.ts";
+import { partsByValue } from "./packs.ts";
 import type {
   BufferSpec,
   Copy,
@@ -22,7 +23,6 @@ import type {
   ScheduleNote,
   Step,
 } from "./program.ts";
-import { readsOf } from "./reads.ts";
 import { lowerScan, type Schedule } from "./schedule.ts";
 import { formStages, type Stage } from "./stages.ts";
 import type { Target, TileOptions } from "./tiles.ts";
@@ -59,8 +59,6 @@ export interface Lowering {
   readonly schedules: ScheduleNote[];
   readonly phaseOf: (ids: readonly NodeId[]) => Phase;
 }
-
-const elementOf: Record<DType, BufferSpec["element"]> = { f32: "f32", i32: "i32", u32: "u32", bool: "u32" };
 
 /**
  * Lowers a graph. Where a kernel would bind more buffers than a device allows, inputs that it reads are copied into the
@@ -196,10 +194,6 @@ function placeOf(locations: ReadonlyMap<NodeId, Location>, id: NodeId): Location
   return location;
 }
 
-function inputLocation(graph: Graph, id: NodeId): Location {
-  return { buffer: graph.inputs.indexOf(id), offset: [0], size: [sizeOf(nodeAt(graph, id).aval.shape)] };
-}
-
 function rootRegion(
   graph: Graph,
   locations: ReadonlyMap<NodeId, Location>,
@@ -235,87 +229,6 @@ function lowerStages(lowering: Lowering, stages: readonly Stage[]): Dispatch {
 
 function within(whole: Location, offset: number, size: Dim): Location {
   return { buffer: whole.buffer, offset: [...whole.offset, offset], size: [size] };
-}
-
-/** Output index -> the input whose buffer it takes over. */
-function donations(graph: Graph, donate: Readonly<Record<string, number>>): Map<number, NodeId> {
-  const byOutput = new Map<number, NodeId>();
-  for (const [name, index] of Object.entries(donate)) {
-    const input = graph.inputs.find((id) => inputName(graph, id) === name);
-    const output = graph.outputs[index];
-    if (input === undefined || output === undefined) {
-      throw new UserError(
-        `donate: ${input === undefined ? `there is no input ${name}` : `there is no output ${index}`} in ${graph.name}`,
-      );
-    }
-    const [from, to] = [nodeAt(graph, input).aval, nodeAt(graph, output).aval];
-    if (elementOf[from.dtype] !== elementOf[to.dtype] || sizeOf(from.shape) !== sizeOf(to.shape)) {
-      throw new UserError(`donate: input ${name} and output ${index} of ${graph.name} differ in dtype or size`);
-    }
-    byOutput.set(index, input);
-  }
-  return byOutput;
-}
-
-/**
- * Lets a donated output be written straight into its input's buffer where that is safe: nobody else reads the input
- * then or later, and its own stage reads it only at the position that it writes. Otherwise it is copied at the end.
- */
-function placeDonations(
-  graph: Graph,
-  donated: ReadonlyMap<number, NodeId>,
-  groups: readonly Group[],
-  stored: ReadonlySet<NodeId>,
-  isPacked: (id: NodeId) => boolean,
-  locations: Map<NodeId, Location>,
-): void {
-  const reads = groups.flatMap((group, order) =>
-    membersOf(group).flatMap((stage) => readsOf(graph, stage, stored).map((read) => ({ ...read, stage, order }))),
-  );
-  for (const [output, input] of donated) {
-    const id = at(graph.outputs, output);
-    if (locations.has(id) || isPacked(id)) continue;
-    const order = groups.findIndex(
-      (group) => group.kind === "stages" && group.stages.some(({ roots }) => roots.includes(id)),
-    );
-    const writer =
-      order < 0
-        ? undefined
-        : membersOf(at(groups, order)).find((stage) => stage.kind === "stage" && stage.roots.includes(id));
-    if (writer === undefined) continue;
-    const isSafe = reads.every(
-      (read) => read.id !== input || read.order < order || (read.stage === writer && read.samePosition),
-    );
-    if (isSafe) locations.set(id, inputLocation(graph, input));
-  }
-}
-
-/** The last step that uses each stored value; outputs are read after the end, and a pack lives as long as its parts. */
-function lastUses(
-  graph: Graph,
-  groups: readonly Group[],
-  stored: ReadonlySet<NodeId>,
-  packs: ReadonlyMap<NodeId, Pack>,
-): Map<NodeId, number> {
-  const last = new Map<NodeId, number>();
-  const use = (id: NodeId, order: number) => last.set(id, Math.max(order, last.get(id) ?? 0));
-  for (const [order, group] of groups.entries()) {
-    for (const stage of membersOf(group)) {
-      for (const { id } of readsOf(graph, stage, stored)) use(id, order);
-      if (stage.kind === "stage") for (const id of stage.roots) use(id, order);
-    }
-  }
-  for (const id of graph.outputs) use(id, groups.length);
-  // A result that only a pack holds is read through it.
-  const lifetimeOf = (id: NodeId): number => {
-    const parts = packs.get(id)?.parts ?? [];
-    const longest = Math.max(last.get(id) ?? 0, ...parts.map((part) => lifetimeOf(part.id)));
-    if (parts.length > 0) last.set(id, longest);
-    for (const part of parts) use(part.id, longest);
-    return longest;
-  };
-  for (const id of packs.keys()) lifetimeOf(id);
-  return last;
 }
 
 function phases(graph: Graph, named: LowerOptions["phases"]): (ids: readonly NodeId[]) => Phase {

@@ -1,0 +1,137 @@
+/** @file Elementwise ops on truth and bits: comparison, choice, stopped gradients and random bits. */
+import { sameShape } from "../graph/dim.ts";
+import { at, UserError } from "../graph/errors.ts";
+import type { DType } from "../graph/graph.ts";
+import { emit } from "../trace/frame.ts";
+import type { Tensor, TensorLike } from "../trace/tensor.ts";
+import {
+  broadcastShapes,
+  type Comparison,
+  comparison,
+  elementwise,
+  elementwiseAval,
+  every,
+  float,
+  together,
+  truth,
+  type Unary,
+  unary,
+} from "./elementwise.ts";
+import { type ElementwiseEntry, withEntry } from "./entry.ts";
+import { threefry } from "./threefry.ts";
+import { broadcast, constant, zerosLike } from "./views.ts";
+
+export const equal: Comparison<"equal", DType> = comparison(
+  "equal",
+  {},
+  {
+    dtypes: every,
+    scalar: ([a = 0, b = 0]) => Number(a === b),
+    wgsl: ([a, b]) => `(${a} == ${b})`,
+  },
+);
+
+export const and: Comparison<"and", "bool"> = comparison(
+  "and",
+  {},
+  {
+    dtypes: truth,
+    scalar: ([a = 0, b = 0]) => Number(a !== 0 && b !== 0),
+    wgsl: ([a, b]) => `(${a} && ${b})`,
+  },
+);
+
+export const or: Comparison<"or", "bool"> = comparison(
+  "or",
+  {},
+  {
+    dtypes: truth,
+    scalar: ([a = 0, b = 0]) => Number(a !== 0 || b !== 0),
+    wgsl: ([a, b]) => `(${a} || ${b})`,
+  },
+);
+
+const finiteEntry = elementwise<"finite">("finite", {
+  dtypes: float,
+  result: "bool",
+  scalar: ([x = 0]) => Number(Number.isFinite(x)),
+  // By bit pattern: WGSL lets a compiler assume that NaN and infinity do not occur.
+  wgsl: ([x]) => `((bitcast<u32>(${x}) & 0x7f800000u) != 0x7f800000u)`,
+});
+
+/** False for NaN and for both infinities. */
+export const finite = withEntry((x: Tensor<"f32">) => emit(finiteEntry, [x], {}) as Tensor<"bool">, finiteEntry);
+
+const whereEntry: ElementwiseEntry<"where"> = {
+  kind: "elementwise",
+  op: "where",
+  cheap: true,
+  aval: (operands) => {
+    const [condition, a, b] = operands;
+    if (condition?.dtype !== "bool") throw new UserError(`the condition is ${condition?.dtype}; expected bool`);
+    return elementwiseAval(
+      [a, b].filter((x) => x !== undefined),
+      { dtypes: every, scalar: () => 0, wgsl: () => "" },
+      {},
+    );
+  },
+  scalar: ([condition, a = 0, b = 0]) => (condition === 0 ? b : a),
+  wgsl: ([condition, a, b]) => `select(${b}, ${a}, ${condition})`,
+  vjp: (ct, { operands }) => {
+    const condition = at(operands, 0) as Tensor as Tensor<"bool">;
+    return [undefined, where(condition, ct, zerosLike(ct)), where(condition, zerosLike(ct), ct)];
+  },
+  jvp: ([, a, b], { operands, out }) => {
+    if (a === undefined && b === undefined) return undefined;
+    return where(at(operands, 0) as Tensor as Tensor<"bool">, a ?? zerosLike(out), b ?? zerosLike(out));
+  },
+};
+
+/** a where the condition holds, b elsewhere. Both are computed; neither's gradient leaks into the other. */
+export const where = withEntry(
+  <D extends DType = "f32">(condition: Tensor<"bool">, a: Tensor<D> | number, b: Tensor<D> | number): Tensor<D> => {
+    const values = together("where", [a, b]);
+    const shape = broadcastShapes("where", [condition.shape, at(values, 0).shape]);
+    return emit(
+      whereEntry,
+      [condition, ...values].map((x) => (sameShape(x.shape, shape) ? x : broadcast(x, shape))),
+      {},
+    ) as Tensor<D>;
+  },
+  whereEntry,
+);
+
+/** x itself, through which no gradient flows, in either mode. */
+export const stopGradient: Unary<"stopGradient", DType> = unary(
+  "stopGradient",
+  {},
+  {
+    dtypes: every,
+    scalar: ([x = 0]) => x,
+    wgsl: ([x]) => `${x}`,
+  },
+);
+
+const randomBitsEntry = elementwise<"randomBits">("randomBits", {
+  dtypes: ["u32"],
+  scalar: ([key = 0, site = 0, step = 0, index = 0]) => threefry(key, site, step, index),
+  wgsl: (operands) => `cg_threefry(${operands.join(", ")})`,
+  cheap: false,
+});
+
+/**
+ * 32 random bits for every (key, site, step, index): Threefry-2x32 with 20 rounds under the key (key, site), counter
+ * (step, index); Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". A pure function: equal operands
+ * give equal bits, so the backward pass makes the same mask again.
+ */
+export const randomBits = withEntry(
+  (
+    key: Tensor<"u32"> | number,
+    counter: { site?: TensorLike<"u32">; step?: TensorLike<"u32">; index: Tensor<"u32"> },
+  ) => {
+    const scalarOf = (x: TensorLike<"u32">) => (typeof x === "number" ? constant(x, "u32") : x);
+    const { site = 0, step = 0, index } = counter;
+    return emit(randomBitsEntry, together("randomBits", [key, site, step, index].map(scalarOf)), {}) as Tensor<"u32">;
+  },
+  randomBitsEntry,
+);

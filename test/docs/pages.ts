@@ -1,0 +1,45 @@
+/** @file Reads the pages for their tests: blocks of code, links, and running what a page shows. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createJiti } from "jiti";
+import * as cellgrad from "../../index.ts";
+
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+
+export function page(path: string): string {
+  return readFileSync(join(root, path), "utf8");
+}
+
+/** The texts of all fenced blocks of a language. */
+export function blocks(markdown: string, language: string): string[] {
+  return [...markdown.matchAll(/^```(\S*)\n(.*?)^```$/gms)].flatMap(([, name, text = ""]) =>
+    name === language ? [text] : [],
+  );
+}
+
+/** Runs a program that imports "cellgrad", with the interpreter as every device, and gives the lines it logs. */
+export async function logged(program: string): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), "cellgrad-docs-"));
+  const file = join(folder, "program.ts");
+  writeFileSync(file, program);
+  const lines: string[] = [];
+  const log = console.log;
+  console.log = (...words: unknown[]) => lines.push(words.map(String).join(" "));
+  try {
+    const openDevice = async () => cellgrad.openInterpreter();
+    const jiti = createJiti(file, { virtualModules: { cellgrad: { ...cellgrad, openDevice } }, fsCache: false });
+    await jiti.import(file);
+  } finally {
+    console.log = log;
+    rmSync(folder, { recursive: true });
+  }
+  return lines;
+}
+
+/** `text` with `from`, which must stand in it, replaced. */
+export function replaced(text: string, from: string, to: string): string {
+  if (!text.includes(from)) throw new Error(`the page no longer says ${from}`);
+  return text.replace(from, to);
+}
