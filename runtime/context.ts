@@ -4,6 +4,14 @@ import { GpuArray, toDeviceWords } from "./arrays.ts";
 import { BufferPool } from "./buffers.ts";
 import { type DeviceChoice, type HostAdapter, requestAdapter, requestGpuDevice } from "./host.ts";
 
+export interface CompileLimits {
+  readonly target: "gpu" | "software";
+  readonly maxStorageBuffers: number;
+  readonly maxWorkgroupBytes: number;
+  /** Lanes of a subgroup where all subgroups of the adapter have the same size. */
+  readonly subgroupSize: number | undefined;
+}
+
 export class GpuContext {
   readonly device: GPUDevice;
   readonly host: HostAdapter;
@@ -25,12 +33,15 @@ export class GpuContext {
   }
 
   /** What the compiler may count on. */
-  get compileLimits(): { target: "gpu" | "software"; maxStorageBuffers: number; maxWorkgroupBytes: number } {
+  get compileLimits(): CompileLimits {
     const { maxStorageBuffersPerShaderStage, maxComputeWorkgroupStorageSize } = this.device.limits;
+    const { subgroupMinSize, subgroupMaxSize } = this.host.adapter.info;
+    const isFixed = this.device.features.has("subgroups") && subgroupMinSize === subgroupMaxSize;
     return {
       target: this.host.kind,
       maxStorageBuffers: maxStorageBuffersPerShaderStage,
       maxWorkgroupBytes: maxComputeWorkgroupStorageSize,
+      subgroupSize: isFixed ? subgroupMinSize : undefined,
     };
   }
 

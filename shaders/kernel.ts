@@ -34,7 +34,9 @@ export function kernelText(parts: KernelParts): string {
   );
   const functions = parts.functions.join("\n\n");
   const helpers = helpersFor(functions + body);
+  const usesSubgroups = /\bsubgroup[A-Z]/.test(functions + body);
   const sections = [
+    usesSubgroups ? "enable subgroups;" : "",
     parts.about.map((line) => `// ${line}`).join("\n"),
     uniformSection(parts),
     storage.join("\n"),

@@ -2,8 +2,8 @@
  * @file cellgrad: the whole training step (loss, gradient, clipping by the global norm, Adam) as `createTrainer` runs it.
  */
 import { createTrainer, type Device } from "../../index.ts";
-import { adam } from "../../train/optimizers.ts";
 import { openDevice } from "../../train/open-device.ts";
+import { adam } from "../../train/optimizers.ts";
 import type { Contender, Run } from "../measure/contender.ts";
 import type { Task } from "../measure/task.ts";
 
@@ -50,4 +50,3 @@ async function prepare(task: Task): Promise<Run> {
     ...(compileMs === undefined ? {} : { compileMs }),
   };
 }
-

@@ -5,7 +5,17 @@
  * of the inputs with the weights of all gates are one product over [time * batch] rows before the loop; gates that
  * share an operand share a product and are split afterwards. Tokens and weights stay on the device.
  */
-import { blockUntilReady, defaultDevice, getWebGPUDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
+import {
+  blockUntilReady,
+  defaultDevice,
+  getWebGPUDevice,
+  init,
+  jit,
+  nn,
+  numpy as np,
+  tree,
+  valueAndGrad,
+} from "@jax-js/jax";
 import type { NdArray } from "../../index.ts";
 import type { Contender, Run } from "../measure/contender.ts";
 import { cells, type Matrix, packedBias, packedKernel, parameterData, type Task } from "../measure/task.ts";
@@ -42,17 +52,25 @@ async function prepare(task: Task): Promise<Run> {
     ...Object.fromEntries(recurrent.map((kernel, i) => [`wh${i}`, kernel])),
   };
   const rows = time * batch;
-  const oneHot = (tokens: NdArray) => nn.oneHot(np.array(Int32Array.from(tokens.data), { dtype: np.int32 }), vocabulary);
+  const oneHot = (tokens: NdArray) =>
+    nn.oneHot(np.array(Int32Array.from(tokens.data), { dtype: np.int32 }), vocabulary);
   const tokens = oneHot(task.x);
   const targets = oneHot(task.targets);
 
   const loss = (w: Weights, x: np.Array, y: np.Array): np.Array => {
     const embedded = np.matmul(x, of(w, "table"));
-    const inputs = np.matmul(embedded, of(w, "wx")).add(of(w, "bias")).reshape([time, batch, gates.length * units]);
+    const inputs = np
+      .matmul(embedded, of(w, "wx"))
+      .add(of(w, "bias"))
+      .reshape([time, batch, gates.length * units]);
     const outputs = loops[task.cell](w, np.unstack(inputs, 0), [batch, units]);
     const hidden = np.concatenate(outputs, 0);
     const logits = np.matmul(hidden, of(w, "headKernel")).add(of(w, "headBias"));
-    return nn.logSoftmax(logits, -1).mul(y).sum().mul(-1 / rows);
+    return nn
+      .logSoftmax(logits, -1)
+      .mul(y)
+      .sum()
+      .mul(-1 / rows);
   };
   const both = jit(valueAndGrad(loss));
   const evaluate = () => both(tree.ref(weights), tokens.ref, targets.ref);
@@ -103,7 +121,10 @@ const loops: Readonly<Record<Task["cell"], Loop>> = {
     let c = np.zeros(state);
     const outputs = inputs.map((x) => {
       const [i, f, o, g] = four(x.add(np.matmul(h, of(w, "wh0"))));
-      c = nn.sigmoid(f).mul(c).add(nn.sigmoid(i).mul(np.tanh(g)));
+      c = nn
+        .sigmoid(f)
+        .mul(c)
+        .add(nn.sigmoid(i).mul(np.tanh(g)));
       h = nn.sigmoid(o).mul(np.tanh(c.ref));
       return h.ref;
     });

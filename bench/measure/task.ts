@@ -5,15 +5,7 @@
  * Then the cell over T steps with 128 units, a dense head to 64 logits at every step, and the mean cross-entropy.
  */
 import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";
-import {
-  type CellDefinition,
-  gru,
-  initialize,
-  languageModel,
-  lstm,
-  type NdArray,
-  type Network,
-} from "../../index.ts";
+import { type CellDefinition, gru, initialize, languageModel, lstm, type NdArray, type Network } from "../../index.ts";
 import { randomStream } from "../../train/random.ts";
 
 export const cellNames = ["lstm", "gru", "minimal-gated-unit"] as const;
@@ -105,7 +97,8 @@ export function packedBias(task: Task, gates: readonly string[]): Float32Array {
 
 export function parameterData(task: Task, path: string): Float32Array {
   const found = task.parameters[path];
-  if (found === undefined) throw new Error(`the network has no parameter ${path}, but ${Object.keys(task.parameters).join(", ")}`);
+  if (found === undefined)
+    throw new Error(`the network has no parameter ${path}, but ${Object.keys(task.parameters).join(", ")}`);
   return Float32Array.from(found.data);
 }
 

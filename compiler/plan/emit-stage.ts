@@ -37,6 +37,8 @@ export function formOf(region: Region, stage: Stage): StageForm {
 /** A position of a stage: it has an index in every shape that has as many elements as the stage. */
 export interface Position {
   readonly indexIn: (shape: Shape) => Index[];
+  /** Where lanes share rows: the position whose row this lane loads for all, and which lane loads this one's. */
+  readonly shared?: { readonly loads: Position; readonly lane: number } | undefined;
 }
 
 /** The position with a row-major number. */
@@ -67,7 +69,7 @@ export function emitPositions(emitter: Emitter, region: Region, stage: Stage, ow
       const terms = started.flatMap(({ loops, names }) =>
         loops.flatMap((id) =>
           positions.map((position, i) => {
-            return accumulation(emitter, region, id, at(names, i), operandIndices(region, id, position, reduced));
+            return accumulation(emitter, region, id, at(names, i), position, reduced);
           }),
         ),
       );
@@ -140,8 +142,7 @@ export function emitTree(emitter: Emitter, region: Region, stage: Stage, positio
     const k = writer.fresh("k");
     writer.block(`for (var ${k}: u32 = lane; ${k} < ${writer.index.dim(extent).text}; ${k} += ${treeLanes}u)`, () => {
       const flat = writer.index.variable(k, writer.depth, extent);
-      const indices = operandIndices(region, id, position, emitter.indexAt(flat, extents));
-      writer.line(accumulation(emitter, region, id, accumulator, indices));
+      writer.line(accumulation(emitter, region, id, accumulator, position, emitter.indexAt(flat, extents)));
     });
     const shared = writer.workgroupArray(node.aval.dtype, treeLanes);
     writer.line(`${shared}[lane] = ${accumulator};`);
@@ -273,12 +274,32 @@ function accumulation(
   region: Region,
   id: NodeId,
   accumulator: string,
-  indices: readonly (readonly Index[])[],
+  position: Position,
+  reduced: readonly Index[],
 ): string {
   const node = nodeAt(region.graph, id);
+  const indices = operandIndices(region, id, position, reduced);
   const values = indices.map((index, i) => emitter.value(region, at(node.operands, i), index).text);
-  const term = node.op === "dot" ? `${values[0]} * ${values[1]}` : at(values, 0);
-  return `${accumulator} = ${combine(node, accumulator, term)};`;
+  if (node.op !== "dot") return `${accumulator} = ${combine(node, accumulator, at(values, 0))};`;
+  return `${accumulator} = ${accumulator} + ${sharedRow(emitter, region, id, position, reduced) ?? values[0]} * ${values[1]};`;
+}
+
+/** The left operand of a product, loaded by one lane for its neighbours. */
+function sharedRow(
+  emitter: Emitter,
+  region: Region,
+  id: NodeId,
+  { shared }: Position,
+  reduced: readonly Index[],
+): string | undefined {
+  if (shared === undefined) return undefined;
+  const operand = at(nodeAt(region.graph, id).operands, 0);
+  const index = at(operandIndices(region, id, shared.loads, reduced), 0);
+  // A product whose rows are not the tile's own, such as one of another shape in the same stage, loads for itself.
+  if (index.some(({ text }) => text.includes("column"))) return undefined;
+  const { text, depth } = emitter.value(region, operand, index);
+  const key = `shared ${shared.lane} ${valueKey(region, operand, index)}`;
+  return emitter.writer.bind(key, "f32", `subgroupBroadcast(${text}, ${shared.lane}u)`, depth).text;
 }
 
 function rememberLoop(emitter: Emitter, region: Region, id: NodeId, position: Position, name: string): void {

@@ -11,6 +11,7 @@ import {
   flatPosition,
   formOf,
   type Owned,
+  type Position,
   type StoreRoot,
   treeLanes,
 } from "./emit-stage.ts";
@@ -20,7 +21,7 @@ import { KernelWriter } from "./kernel-writer.ts";
 import type { Lowering } from "./lower.ts";
 import type { BufferSpec, Grid, GridPart, Kernel } from "./program.ts";
 import type { Stage } from "./stages.ts";
-import { chooseTile, type Tile, type TileOptions } from "./tiles.ts";
+import { chooseTile, sharesRows, sharingLanes, type Tile, type TileOptions } from "./tiles.ts";
 
 const lanes = 64;
 
@@ -137,9 +138,17 @@ function ownedTile(emitter: Emitter, region: Region, stage: Stage, options: Tile
   const { shape, batch, m, n, tile } = tileOf(region, stage, options);
   const stride = strideOf(n, tile);
   const rowCount = index.dim(m).text;
-  writer.line(`let tile = group * ${lanes}u + lane;`);
+  const sharing = sharesRows(tile, stride, options);
+  const tiles = `blocks * ${index.dim(mulDims(sizeOf(batch), stride)).text}`;
   writer.line(`let blocks = ${tile.rows === 1 ? rowCount : `(${rowCount} + ${tile.rows - 1}u) / ${tile.rows}u`};`);
-  writer.block(`if (tile >= blocks * ${index.dim(mulDims(sizeOf(batch), stride)).text})`, () => writer.line("return;"));
+  if (sharing) {
+    // Lanes that share must all be there: those beyond the last tile do it again and store nothing.
+    writer.line(`let isOwned = group * ${lanes}u + lane < ${tiles};`);
+    writer.line(`let tile = min(group * ${lanes}u + lane, ${tiles} - 1u);`);
+  } else {
+    writer.line(`let tile = group * ${lanes}u + lane;`);
+    writer.block(`if (tile >= ${tiles})`, () => writer.line("return;"));
+  }
   writer.line(`let column0 = tile % ${index.dim(stride).text};`);
   writer.line(`let tileRow = tile / ${index.dim(stride).text};`);
   writer.line(`let row0 = ${batch.length === 0 ? "tileRow" : "(tileRow % blocks)"} * ${tile.rows}u;`);
@@ -158,9 +167,21 @@ function ownedTile(emitter: Emitter, region: Region, stage: Stage, options: Tile
   });
   const positionOf = (row: Index, column: Index) =>
     flatPosition(emitter, emitter.positionOf([...outer, row, column], shape));
-  const positions = rows.flatMap((row) => columns.map((column) => positionOf(row, column)));
+  const loaders = counted(sharing ? tile.rows / sharingLanes : 0).map((i) => {
+    writer.line(
+      `let rowLoaded${i} = min(row0 + ${i * sharingLanes}u + (lane & ${sharingLanes - 1}u), ${rowCount} - 1u);`,
+    );
+    return index.variable(`rowLoaded${i}`, 0, m);
+  });
+  const positions = rows.flatMap((row, r) =>
+    columns.map((column): Position => {
+      const loader = loaders[Math.floor(r / sharingLanes)];
+      const shared = loader && { loads: positionOf(loader, column), lane: r % sharingLanes };
+      return { ...positionOf(row, column), shared };
+    }),
+  );
   const walk: Owned["walk"] = (body) => {
-    writer.block(`for (var p: u32 = 0u; p < ${positions.length}u; p++)`, () => {
+    writer.block(`for (var p: u32 = 0u; ${sharing ? "isOwned && " : ""}p < ${positions.length}u; p++)`, () => {
       writer.line(`let row = row0 + p / ${tile.columns}u;`);
       writer.line(`let column = column0 + (p % ${tile.columns}u) * ${index.dim(stride).text};`);
       if (!isWhole) writer.block(`if (row >= ${rowCount})`, () => writer.line("break;"));

@@ -39,6 +39,8 @@ export interface LowerOptions {
   readonly target?: Target;
   /** Rows that one invocation computes at the most; 1 where the batch is known to be small. */
   readonly maxRows?: number | undefined;
+  /** Lanes of a subgroup, where the device has subgroups of one fixed size. */
+  readonly subgroupSize?: number | undefined;
   /** Storage buffers that one kernel may bind; the limit of every WebGPU device by default. */
   readonly maxStorageBuffers?: number;
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
@@ -118,7 +120,7 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
     locations,
     buffers: () => [...inputBuffers, ...memory.buffers],
     kernels: [],
-    tiles: { target: options.target ?? "gpu", maxRows: options.maxRows },
+    tiles: { target: options.target ?? "gpu", maxRows: options.maxRows, subgroupSize: options.subgroupSize },
     workgroupBytes: options.maxWorkgroupBytes ?? defaultWorkgroupBytes,
     schedule: options.schedule ?? "auto",
     schedules: [],

@@ -10,6 +10,7 @@ import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { accumulatorsOf } from "./accumulators.ts";
+import { formOf } from "./emit-stage.ts";
 import { groupStages } from "./groups.ts";
 import type { Lowering } from "./lower.ts";
 import type { Location } from "./program.ts";
@@ -17,7 +18,7 @@ import { readsOf } from "./reads.ts";
 import { analyzeRows } from "./rows.ts";
 import { formStages, type Stage } from "./stages.ts";
 import type { ScanContext } from "./stepwise.ts";
-import { chooseTile, type Target } from "./tiles.ts";
+import { chooseTile, type Target, type TileOptions } from "./tiles.ts";
 
 /** Room in workgroup memory for one value of the body: elements of a row, and how many copies alternate. */
 export interface Slots {
@@ -37,6 +38,7 @@ export interface PersistentPlan {
   /** Where the results go, by their index. */
   readonly results: ReadonlyMap<number, Location>;
   readonly tileColumns: (stage: Stage) => number;
+  readonly tiles: TileOptions;
   /** Bytes of workgroup memory. */
   readonly bytes: number;
 }
@@ -46,7 +48,7 @@ export type PersistentChoice =
   | { readonly plan: undefined; readonly reason: string };
 
 const maxLanes = 256;
-const minLanes = 32;
+const minLanes: Record<Target, number> = { gpu: 32, software: 4 };
 const preferredRows: Record<Target, number> = { gpu: 1, software: 8 };
 const bytesPerWord = 4;
 
@@ -90,8 +92,16 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
     if (lowering.tiles.target === "gpu") return 1;
     return chooseTile(rows, widthOf(stage), accumulatorsOf(region, stage).length, lowering.tiles).columns;
   };
-  const widest = Math.max(1, ...stages.map((stage) => widthOf(stage) / tileColumns(stage)));
-  const workgroupSize = Math.min(maxLanes, Math.max(minLanes, 2 ** Math.ceil(Math.log2(widest))));
+  const tiled = stages.filter((stage) => formOf(region, stage) === "tile");
+  // As many lanes as the widest product has columns: lanes beyond would repeat its work.
+  const widest = Math.max(
+    1,
+    ...(tiled.length > 0 ? tiled : stages).map((stage) => widthOf(stage) / tileColumns(stage)),
+  );
+  const workgroupSize = Math.min(
+    maxLanes,
+    Math.max(minLanes[lowering.tiles.target], 2 ** Math.ceil(Math.log2(widest))),
+  );
   return {
     plan: {
       node,
@@ -102,6 +112,7 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
       slots,
       results,
       tileColumns,
+      tiles: lowering.tiles,
       bytes,
     },
     reason: `rows of the batch are independent, and ${rows} of them take ${bytes} bytes of workgroup memory`,

@@ -18,6 +18,7 @@ import type { PersistentPlan, Slots } from "./persistent-plan.ts";
 import type { Dispatch } from "./program.ts";
 import type { Stage } from "./stages.ts";
 import type { ScanContext } from "./stepwise.ts";
+import { sharesRows, sharingLanes } from "./tiles.ts";
 
 /** Lowers a scan to one dispatch. `plan` has found that its rows are separable and that its states fit. */
 export function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): Dispatch {
@@ -113,17 +114,17 @@ class PersistentKernel {
     }
     const columns = this.#plan.tileColumns(stage);
     const lanes = width / columns;
-    const body = () => {
-      this.#stageDepth = this.#writer.depth;
-      emitPositions(emitter, this.region, stage, this.#ownedTile(columns, lanes), store);
-    };
-    const header =
-      lanes <= workgroupSize
-        ? `if (lane < ${lanes}u)`
-        : `for (var column0: u32 = lane; column0 < ${lanes}u; column0 += ${workgroupSize}u)`;
-    this.#writer.block(header, () => {
-      if (lanes <= workgroupSize) this.#writer.line("let column0 = lane;");
-      body();
+    const w = this.#writer;
+    const sharing = sharesRows({ rows: this.#plan.rowsPerWorkgroup, columns }, lanes, this.#plan.tiles);
+    const turns = Math.ceil(lanes / workgroupSize);
+    const isExact = lanes === turns * workgroupSize;
+    // Every lane takes part in every turn, since lanes may share what they load; those beyond the last store nothing.
+    w.block(turns === 1 ? "" : `for (var turn: u32 = 0u; turn < ${turns}u; turn++)`, () => {
+      const own = turns === 1 ? "lane" : `lane + turn * ${workgroupSize}u`;
+      w.line(`let column0 = ${isExact ? own : `min(${own}, ${lanes - 1}u)`};`);
+      this.#stageDepth = w.depth;
+      const guard = isExact ? "" : `${own} < ${lanes}u && `;
+      emitPositions(emitter, this.region, stage, this.#ownedTile(columns, lanes, sharing, guard), store);
     });
   }
 
@@ -149,7 +150,7 @@ class PersistentKernel {
   }
 
   /** All rows of the workgroup at some columns. */
-  #ownedTile(columns: number, stride: number): Owned {
+  #ownedTile(columns: number, stride: number, sharing: boolean, guard: string): Owned {
     const { rowsPerWorkgroup, rows } = this.#plan;
     const w = this.#writer;
     const depth = w.depth;
@@ -167,12 +168,21 @@ class PersistentKernel {
     const columnIndices = counted(columns).map((c) =>
       w.index.variable(c === 0 ? "column0" : `(column0 + ${c * stride}u)`, depth),
     );
-    const positions = rowIndices.flatMap((row) => columnIndices.map((column) => this.#position(row, column)));
-    if (positions.length === 1) return { positions };
+    const loaders = counted(sharing ? rowsPerWorkgroup / sharingLanes : 0).map((i) => {
+      return rowOf(`(${i * sharingLanes}u + (lane & ${sharingLanes - 1}u))`, w.fresh("rowLoaded"));
+    });
+    const positions = rowIndices.flatMap((row, r) =>
+      columnIndices.map((column): Position => {
+        const loader = loaders[Math.floor(r / sharingLanes)];
+        const shared = loader && { loads: this.#position(loader, column), lane: r % sharingLanes };
+        return { ...this.#position(row, column), shared };
+      }),
+    );
+    if (positions.length === 1 && guard === "") return { positions };
     return {
       positions,
       walk: (body) => {
-        w.block(`for (var p: u32 = 0u; p < ${positions.length}u; p++)`, () => {
+        w.block(`for (var p: u32 = 0u; ${guard}p < ${positions.length}u; p++)`, () => {
           this.#stageDepth = w.depth;
           const local = w.fresh("local");
           w.line(`let ${local} = p / ${columns}u;`);

@@ -17,6 +17,21 @@ export interface TileOptions {
   readonly target: Target;
   /** Rows per invocation at the most; 1 where the batch is known to be small. */
   readonly maxRows?: number | undefined;
+  /** Lanes that exchange values without memory, where the device has a fixed number of them. */
+  readonly subgroupSize?: number | undefined;
+}
+
+/** Lanes that load a row each and hand it to the others. */
+export const sharingLanes = 4;
+
+/**
+ * Whether the lanes of a subgroup share what they load of a tile's rows. All of them work on the same rows, so each
+ * loads one row in `sharingLanes` and broadcasts it: on a software adapter, where a load costs as much as many
+ * multiplications, that is the dearest part of a product. Hardware has caches for it.
+ */
+export function sharesRows(tile: Tile, columnStride: Dim, { target, subgroupSize }: TileOptions): boolean {
+  const isStatic = typeof columnStride === "number" && columnStride % sharingLanes === 0;
+  return target === "software" && subgroupSize === sharingLanes && tile.rows % sharingLanes === 0 && isStatic;
 }
 
 /** Accumulators that an invocation can hold before they spill. */
