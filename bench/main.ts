@@ -137,8 +137,9 @@ main().then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    const known = error instanceof DisagreementError || error instanceof UsageError;
+    const usageError = error instanceof UsageError;
+    const known = error instanceof DisagreementError || usageError;
     console.error(`bench: ${known ? error.message : error instanceof Error ? error.stack : String(error)}`);
-    process.exitCode = error instanceof UsageError ? 2 : 1;
+    process.exitCode = usageError ? 2 : 1;
   },
 );

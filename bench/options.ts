@@ -30,16 +30,7 @@ export class UsageError extends Error {}
 
 /** undefined: help was asked for. */
 export function parseOptions(args: readonly string[]): BenchOptions | undefined {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: "boolean", default: false },
-      rounds: { type: "string" },
-      only: { type: "string", default: "" },
-      out: { type: "string" },
-      help: { type: "boolean", default: false },
-    },
-  });
+  const values = parsed(args);
   if (values.help) return undefined;
   const wanted = new Set(values.only.split(",").filter((word) => word !== ""));
   const known: readonly string[] = [...cellNames, ...times.map((t) => `t${t}`), ...parts, ...inits];
@@ -61,4 +52,21 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     partial: values.quick || wanted.size > 0,
     out: values.out,
   };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        quick: { type: "boolean", default: false },
+        rounds: { type: "string" },
+        only: { type: "string", default: "" },
+        out: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
 }

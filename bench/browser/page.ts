@@ -34,6 +34,11 @@ async function work(): Promise<void> {
 }
 
 work().catch((error: unknown) => {
-  const message = error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error);
-  return post({ kind: "error", message, disagreement: error instanceof DisagreementError });
+  const disagreement = error instanceof DisagreementError;
+  const message = disagreement
+    ? error.message
+    : error instanceof Error
+      ? (error.stack ?? error.message)
+      : String(error);
+  return post({ kind: "error", message, disagreement });
 });

@@ -65,11 +65,12 @@ export function emitPositions(emitter: Emitter, region: Region, stage: Stage, ow
     const started = group.map(({ result, loops }) => {
       return { id: result, loops, names: positions.map(() => startLoop(emitter, region, at(loops, 0))) };
     });
-    overReduced(emitter, loopExtentsOf(region, at(at(group, 0).loops, 0)), (reduced) => {
+    const first = at(at(group, 0).loops, 0);
+    overReduced(emitter, loopExtentsOf(region, first), nodeAt(region.graph, first).op === "dot", (turn) => {
       const terms = started.flatMap(({ loops, names }) =>
         loops.flatMap((id) =>
           positions.map((position, i) => {
-            return accumulation(emitter, region, id, at(names, i), position, reduced);
+            return accumulation(emitter, region, id, at(names, i), position, turn);
           }),
         ),
       );
@@ -142,7 +143,7 @@ export function emitTree(emitter: Emitter, region: Region, stage: Stage, positio
     const k = writer.fresh("k");
     writer.block(`for (var ${k}: u32 = lane; ${k} < ${writer.index.dim(extent).text}; ${k} += ${treeLanes}u)`, () => {
       const flat = writer.index.variable(k, writer.depth, extent);
-      writer.line(accumulation(emitter, region, id, accumulator, position, emitter.indexAt(flat, extents)));
+      writer.line(accumulation(emitter, region, id, accumulator, position, [emitter.indexAt(flat, extents)]));
     });
     const shared = writer.workgroupArray(node.aval.dtype, treeLanes);
     writer.line(`${shared}[lane] = ${accumulator};`);
@@ -222,27 +223,44 @@ function combine(node: Node, a: string, b: string): string {
   return entry.kind === "reduction" ? entry.wgsl.combine(a, b) : `${a} + ${b}`;
 }
 
-/** Steps of a product's depth that are written out in one turn of its loop, where the depth is a known multiple. */
+/** Steps of a product's depth that are written out in one turn of its loop. */
 const unrolled = 2;
 
-/** Nested loops over what is reduced; `body` gets its index. */
-function overReduced(emitter: Emitter, extents: readonly Dim[], body: (reduced: readonly Index[]) => void): void {
+/**
+ * Nested loops over what is reduced; `body` gets the indices of one turn, of which there are several where the loop is
+ * unrolled: their terms are added in one expression, so that the accumulator is read and written once.
+ */
+function overReduced(
+  emitter: Emitter,
+  extents: readonly Dim[],
+  unroll: boolean,
+  body: (turn: readonly (readonly Index[])[]) => void,
+): void {
+  const { index } = emitter.writer;
   const { writer } = emitter;
+  const [depth] = extents;
+  if (unroll && extents.length === 1 && depth !== undefined && !(typeof depth === "number" && depth < unrolled)) {
+    const k = writer.fresh("k");
+    const limit = index.dim(depth).text;
+    writer.block(`for (var ${k}: u32 = 0u; ${k} + ${unrolled - 1}u < ${limit}; ${k} += ${unrolled}u)`, () => {
+      const first = index.variable(k, writer.depth, depth);
+      body(Array.from({ length: unrolled }, (_, step) => [index.below(index.add(first, index.dim(step)), depth)]));
+    });
+    if (typeof depth === "number" && depth % unrolled === 0) return;
+    const last = index.below(index.sub(index.dim(depth), index.dim(1)), depth);
+    if (typeof depth === "number") body([[last]]);
+    else writer.block(`if ((${limit} & 1u) == 1u)`, () => body([[last]]));
+    return;
+  }
   const nest = (axis: number, reduced: readonly Index[]): void => {
     const extent = extents[axis];
     if (extent === undefined) {
-      body(reduced);
+      body([reduced]);
       return;
     }
     const k = writer.fresh("k");
-    const isMultiple = typeof extent === "number" && extent % unrolled === 0;
-    const steps = isMultiple && extents.length === 1 ? unrolled : 1;
-    const next = steps === 1 ? `${k}++` : `${k} += ${steps}u`;
-    writer.block(`for (var ${k}: u32 = 0u; ${k} < ${writer.index.dim(extent).text}; ${next})`, () => {
-      const first = writer.index.variable(k, writer.depth, extent);
-      for (let step = 0; step < steps; step++) {
-        nest(axis + 1, [...reduced, writer.index.below(writer.index.add(first, writer.index.dim(step)), extent)]);
-      }
+    writer.block(`for (var ${k}: u32 = 0u; ${k} < ${index.dim(extent).text}; ${k}++)`, () => {
+      nest(axis + 1, [...reduced, index.variable(k, writer.depth, extent)]);
     });
   };
   nest(0, []);
@@ -269,19 +287,23 @@ function operandIndices(region: Region, id: NodeId, position: Position, reduced:
   return [shape.map((_, axis) => (axes.includes(axis) ? at(reduced, axes.indexOf(axis)) : (kept.shift() as Index)))];
 }
 
+/** The statement that adds one turn of a loop to its accumulator. */
 function accumulation(
   emitter: Emitter,
   region: Region,
   id: NodeId,
   accumulator: string,
   position: Position,
-  reduced: readonly Index[],
+  turn: readonly (readonly Index[])[],
 ): string {
   const node = nodeAt(region.graph, id);
-  const indices = operandIndices(region, id, position, reduced);
-  const values = indices.map((index, i) => emitter.value(region, at(node.operands, i), index).text);
-  if (node.op !== "dot") return `${accumulator} = ${combine(node, accumulator, at(values, 0))};`;
-  return `${accumulator} = ${accumulator} + ${sharedRow(emitter, region, id, position, reduced) ?? values[0]} * ${values[1]};`;
+  const terms = turn.map((reduced) => {
+    const indices = operandIndices(region, id, position, reduced);
+    const value = (i: number) => emitter.value(region, at(node.operands, i), at(indices, i)).text;
+    if (node.op !== "dot") return value(0);
+    return `${sharedRow(emitter, region, id, position, reduced) ?? value(0)} * ${value(1)}`;
+  });
+  return `${accumulator} = ${terms.reduce((total, term) => combine(node, total, term), accumulator)};`;
 }
 
 /** The left operand of a product, loaded by one lane for its neighbours. */
