@@ -118,6 +118,11 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--vocabulary <n>", "number of symbols", whole("--vocabulary", 1, 1_000_000), 64)
     .option("--batch <n>", "sequences side by side", whole("--batch", 1, MOST_BATCH), 16)
     .option("--time <n>", "time steps per update", whole("--time", 1, MOST_TIME), 32)
+    .addOption(
+      new Option("--schedule <schedule>", "how loops over time run; auto lets a rule of shapes choose")
+        .choices(["auto", "persistent", "stepwise"])
+        .default("auto"),
+    )
     .option("--json", "one JSON object")
     .addHelpText(
       "after",

@@ -1,5 +1,6 @@
 /** @file `cellgrad inspect`: what the compiler makes of one training step of a language model with a given cell. */
 
+import type { Schedule } from "../../compiler/plan/schedule.ts";
 import { languageModel } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers.ts";
 import { trainingStep } from "../../train/training-step.ts";
@@ -20,6 +21,7 @@ export interface InspectCommandOptions {
   readonly vocabulary: number;
   readonly batch: number;
   readonly time: number;
+  readonly schedule?: Schedule;
   readonly json?: boolean;
 }
 
@@ -28,7 +30,7 @@ export async function inspect(options: InspectCommandOptions, { stdout }: Stream
   const cell = await cellByName(options.cell);
   const network = checkedSize(languageModel({ cell, units, layers, embed, vocabulary }));
   // The same step as `train` makes.
-  const compiled = compileStep(trainingStep(network, { optimizer: adam(), clipNorm: CLIP_NORM }));
+  const compiled = compileStep(trainingStep(network, { optimizer: adam(), clipNorm: CLIP_NORM }), options.schedule);
   const work = countWork(compiled.program, { B: batch, T: time });
   if (json) {
     const { stages, program } = compiled;
@@ -37,6 +39,7 @@ export async function inspect(options: InspectCommandOptions, { stdout }: Stream
       ...{ units, layers, embed, vocabulary, batch, time },
       weights: weightCount(network),
       ...work,
+      schedules: program.schedules,
       passes: stages.map(({ pass, graph }) => ({ name: pass, nodes: countNodes(graph) })),
       kernels: program.kernels.map(({ name, label, site, workgroupSize, workgroupBytes, wgsl }) => ({
         ...{ name, label, site, workgroupSize, workgroupBytes, wgsl },

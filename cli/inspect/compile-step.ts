@@ -2,6 +2,7 @@
 import { type CompileTrace, compileProgram } from "../../compiler/compile.ts";
 import { at, InternalError } from "../../compiler/graph/errors.ts";
 import type { Program } from "../../compiler/plan/program.ts";
+import type { Schedule } from "../../compiler/plan/schedule.ts";
 import type { Graph } from "../../index.ts";
 import type { TrainingStep } from "../../train/training-step.ts";
 
@@ -11,11 +12,12 @@ export interface Compiled {
   readonly program: Program;
 }
 
-export function compileStep(step: TrainingStep): Compiled {
+export function compileStep(step: TrainingStep, schedule: Schedule = "auto"): Compiled {
   const stages: CompileTrace[] = [];
   const { graph, forward, backward } = withPhaseOutputs(step);
   const program = compileProgram(graph, {
     donate: step.donate,
+    schedule,
     phases: { forward: [forward], backward: [backward] },
     onPass: (stage) => stages.push(stage),
   });

@@ -45,6 +45,7 @@ function kernelHeading({ name, label, site, workgroupSize, bindings }: Kernel, p
 function* totals(program: Program, { dispatches, copies, bytes, arenaBytes }: Work): Generator<string> {
   const { forward, backward, update } = dispatches;
   yield "=== one training step";
+  for (const { scan, schedule, reason } of program.schedules) yield `${scan.padEnd(11)} ${schedule}: ${reason}`;
   yield `kernels     ${program.kernels.length}`;
   yield `dispatches  ${forward} forward + ${backward} backward + ${update} update = ${forward + backward + update}`;
   yield `copies      ${copies}`;
