@@ -22,6 +22,8 @@ export interface TrainerOptions {
   readonly learningRate?: number;
   /** Largest global norm of the gradient; not clipped where it is undefined. */
   readonly clipNorm?: number | undefined;
+  /** How loops over time run on the device; a rule of shapes chooses by default. */
+  readonly schedule?: "auto" | "persistent" | "stepwise";
 }
 
 export interface StepResult {
@@ -52,12 +54,13 @@ export interface Trainer {
 }
 
 export async function createTrainer(device: Device, network: Network, options: TrainerOptions = {}): Promise<Trainer> {
-  const { seed = 0, optimizer = adam(), learningRate = 1e-3, clipNorm } = options;
+  const { seed = 0, optimizer = adam(), learningRate = 1e-3, clipNorm, schedule = "auto" } = options;
   if (clipNorm !== undefined && !(clipNorm > 0 && clipNorm < Number.POSITIVE_INFINITY))
     throw new UserError(`clipNorm is ${clipNorm}; expected a number above 0`);
   const step = trainingStep(network, { optimizer, clipNorm });
   const metrics = step.outputs.metrics;
   const executable = await device.compile(step.graph, {
+    schedule,
     donate: step.donate,
     readback: metrics === undefined ? [] : [metrics],
   });

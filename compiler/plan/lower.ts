@@ -30,7 +30,6 @@ import type { Target, TileOptions } from "./tiles.ts";
 export interface LowerOptions {
   /** Inputs whose buffer an output takes over, input name -> index of the output. */
   readonly donate?: Readonly<Record<string, number>>;
-  /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
   /** How scans run; "auto" lets a rule of shapes and limits choose. */
   readonly schedule?: Schedule;
   /** Bytes of workgroup memory that a kernel may use; the limit of every WebGPU device by default. */
@@ -43,6 +42,7 @@ export interface LowerOptions {
   readonly subgroupSize?: number | undefined;
   /** Storage buffers that one kernel may bind; the limit of every WebGPU device by default. */
   readonly maxStorageBuffers?: number;
+  /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
 }
 
