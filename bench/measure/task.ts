@@ -1,7 +1,8 @@
 /**
  * @file The task that everybody is given: a language model with one recurrent layer, its initial weights, and a batch.
  *
- * All look tokens up in an embedding [64, 64]; each does it in its own idiom (a gather), and the table is trained.
+ * All look tokens up in an embedding [64, 64], and the table is trained: cellgrad and TensorFlow.js gather, jax-js multiplies
+ * by a one-hot matrix, since the gradient of its gather does not pass `jit`.
  * Then the cell over T steps with 128 units, a dense head to 64 logits at every step, and the mean cross-entropy.
  */
 import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";

@@ -47,9 +47,20 @@ export function deviceExecutor(
 
 const device = await openDevice();
 
+const inOneDispatch = "persistent where it can";
+
 /** Every executor that the checks run on. A missing adapter fails here, with the reason. */
 export const executors: readonly Executor[] = [
   interpreter,
-  deviceExecutor(`${device.name}, persistent where it can`, device, 1e-4),
+  deviceExecutor(`${device.name}, ${inOneDispatch}`, device, 1e-4),
   deviceExecutor(`${device.name}, stepwise`, device, 1e-4, { schedule: "stepwise" }),
+];
+
+/**
+ * The device in both schedules with tiles of few rows, whose kernels a software adapter compiles in a quarter of the time:
+ * for checks that compile thousands of kernels.
+ */
+export const smallTileExecutors: readonly Executor[] = [
+  deviceExecutor(`${device.name}, ${inOneDispatch}, tiles of 2 rows`, device, 1e-4, { maxRows: 2 }),
+  deviceExecutor(`${device.name}, stepwise, tiles of 2 rows`, device, 1e-4, { maxRows: 2, schedule: "stepwise" }),
 ];
