@@ -103,3 +103,15 @@ export function countUses(graph: Graph): number[] {
   graph.outputs.forEach(read);
   return uses;
 }
+
+/** Everything that `ids` are computed from, themselves included. */
+export function ancestorsOf(graph: Graph, ids: readonly NodeId[]): Set<NodeId> {
+  const found = new Set<NodeId>();
+  const visit = (id: NodeId): void => {
+    if (found.has(id)) return;
+    found.add(id);
+    nodeAt(graph, id).operands.forEach(visit);
+  };
+  ids.forEach(visit);
+  return found;
+}

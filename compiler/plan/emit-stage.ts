@@ -1,12 +1,20 @@
 /**
  * @file Writes one stage into a kernel: which position an invocation owns, the loops, and the stores of the roots.
  */
-import { type Dim, type Shape, sizeOf } from "../graph/dim.ts";
+import { sizeOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
-import { type Node, type NodeId, nodeAt } from "../graph/graph.ts";
-import { entryOf, type TableOp } from "../ops/table.ts";
-import { type Accumulator, accumulatorsOf } from "./accumulators.ts";
-import { type Emitter, type Region, valueKey, zeroOf } from "./emit-values.ts";
+import { type NodeId, nodeAt } from "../graph/graph.ts";
+import { accumulatorsOf } from "./accumulators.ts";
+import {
+  accumulation,
+  combine,
+  loopGroups,
+  overReduced,
+  type Position,
+  rememberLoop,
+  startLoop,
+} from "./emit-loops.ts";
+import type { Emitter, Region } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
 import { loopExtentsOf } from "./loops.ts";
 import type { Stage } from "./stages.ts";
@@ -19,7 +27,9 @@ export type StageForm = "element" | "tile" | "tree" | "scatter";
 
 /** Lanes of a workgroup that reduces one output together. */
 export const treeLanes = 256;
+
 const smallOutput = 32;
+
 const longReduction = 512;
 
 export function formOf(region: Region, stage: Stage): StageForm {
@@ -32,18 +42,6 @@ export function formOf(region: Region, stage: Stage): StageForm {
     return typeof extent !== "number" || extent >= longReduction;
   });
   return isLong ? "tree" : plain;
-}
-
-/** A position of a stage: it has an index in every shape that has as many elements as the stage. */
-export interface Position {
-  readonly indexIn: (shape: Shape) => Index[];
-  /** Where lanes share rows: the position whose row this lane loads for all, and which lane loads this one's. */
-  readonly shared?: { readonly loads: Position; readonly lane: number } | undefined;
-}
-
-/** The position with a row-major number. */
-export function flatPosition(emitter: Emitter, flat: Index): Position {
-  return { indexIn: (shape) => emitter.indexAt(flat, shape) };
 }
 
 /** The positions that an invocation owns. */
@@ -103,33 +101,6 @@ function keepAll(emitter: Emitter, region: Region, id: NodeId, names: readonly s
   const { dtype } = nodeAt(region.graph, id).aval;
   emitter.writer.line(`var ${array} = array<${dtype}, ${names.length}>(${names.join(", ")});`);
   return array;
-}
-
-/** Loops of the same extents run as one, so that what they share is loaded once; none may wait for another's result. */
-function loopGroups(region: Region, accumulators: readonly Accumulator[]): Accumulator[][] {
-  const groups: Accumulator[][] = [];
-  for (const accumulator of [...accumulators].sort((a, b) => at(a.loops, 0) - at(b.loops, 0))) {
-    const extents = loopExtentsOf(region, at(accumulator.loops, 0)).join(",");
-    const last = groups[groups.length - 1];
-    const isAlike = last !== undefined && loopExtentsOf(region, at(at(last, 0).loops, 0)).join(",") === extents;
-    const others = last?.flatMap(({ loops }) => loops) ?? [];
-    if (last !== undefined && isAlike && !accumulator.loops.some((id) => dependsOn(region, id, others)))
-      last.push(accumulator);
-    else groups.push([accumulator]);
-  }
-  return groups;
-}
-
-function dependsOn(region: Region, id: NodeId, others: readonly NodeId[]): boolean {
-  const visited = new Set<NodeId>();
-  const first = Math.min(...others);
-  const reaches = (node: NodeId): boolean => {
-    if (others.includes(node)) return true;
-    if (visited.has(node) || node < first) return false;
-    visited.add(node);
-    return nodeAt(region.graph, node).operands.some(reaches);
-  };
-  return nodeAt(region.graph, id).operands.some(reaches);
 }
 
 /** A workgroup computes the position together: each lane a strided part, then a tree over the lanes. */
@@ -203,128 +174,4 @@ function storeRoots(emitter: Emitter, region: Region, stage: Stage, position: Po
     return { id, index, text: emitter.compute(region, id, index).text };
   });
   for (const { id, index, text } of values) store(id, index, text);
-}
-
-function startLoop(emitter: Emitter, region: Region, id: NodeId): string {
-  const node = nodeAt(region.graph, id);
-  const name = emitter.writer.fresh("sum");
-  emitter.writer.line(`var ${name}: ${node.aval.dtype} = ${neutral(node)};`);
-  return name;
-}
-
-function neutral(node: Node): string {
-  const entry = entryOf(node.op as TableOp);
-  if (entry.kind !== "reduction" || entry.initial === 0) return zeroOf(node.aval.dtype);
-  return entry.wgsl.initial;
-}
-
-function combine(node: Node, a: string, b: string): string {
-  const entry = entryOf(node.op as TableOp);
-  return entry.kind === "reduction" ? entry.wgsl.combine(a, b) : `${a} + ${b}`;
-}
-
-/** Steps of a product's depth that are written out in one turn of its loop. */
-const unrolled = 2;
-
-/**
- * Nested loops over what is reduced; `body` gets the indices of one turn, of which there are several where the loop is
- * unrolled: their terms are added in one expression, so that the accumulator is read and written once.
- */
-function overReduced(
-  emitter: Emitter,
-  extents: readonly Dim[],
-  unroll: boolean,
-  body: (turn: readonly (readonly Index[])[]) => void,
-): void {
-  const { index } = emitter.writer;
-  const { writer } = emitter;
-  const [depth] = extents;
-  if (unroll && extents.length === 1 && depth !== undefined && !(typeof depth === "number" && depth < unrolled)) {
-    const k = writer.fresh("k");
-    const limit = index.dim(depth).text;
-    writer.block(`for (var ${k}: u32 = 0u; ${k} + ${unrolled - 1}u < ${limit}; ${k} += ${unrolled}u)`, () => {
-      const first = index.variable(k, writer.depth, depth);
-      body(Array.from({ length: unrolled }, (_, step) => [index.below(index.add(first, index.dim(step)), depth)]));
-    });
-    if (typeof depth === "number" && depth % unrolled === 0) return;
-    const last = index.below(index.sub(index.dim(depth), index.dim(1)), depth);
-    if (typeof depth === "number") body([[last]]);
-    else writer.block(`if ((${limit} & 1u) == 1u)`, () => body([[last]]));
-    return;
-  }
-  const nest = (axis: number, reduced: readonly Index[]): void => {
-    const extent = extents[axis];
-    if (extent === undefined) {
-      body([reduced]);
-      return;
-    }
-    const k = writer.fresh("k");
-    writer.block(`for (var ${k}: u32 = 0u; ${k} < ${index.dim(extent).text}; ${k}++)`, () => {
-      nest(axis + 1, [...reduced, index.variable(k, writer.depth, extent)]);
-    });
-  };
-  nest(0, []);
-}
-
-/** The indices of a loop's operands for an output position and an index of what is reduced. */
-function operandIndices(region: Region, id: NodeId, position: Position, reduced: readonly Index[]): Index[][] {
-  const node = nodeAt(region.graph, id);
-  const out = position.indexIn(node.aval.shape);
-  if (node.op === "dot") {
-    const { transposeA, transposeB } = node.attrs;
-    const batch = out.slice(0, -2);
-    const [m, n] = [at(out, out.length - 2), at(out, out.length - 1)];
-    const k = at(reduced, 0);
-    return [
-      [...batch, ...(transposeA ? [k, m] : [m, k])],
-      [...batch, ...(transposeB ? [n, k] : [k, n])],
-    ];
-  }
-  if (node.op !== "sum" && node.op !== "reduceMax") throw new InternalError(`${node.op} is no loop`);
-  const { axes } = node.attrs;
-  const kept = [...out];
-  const shape = nodeAt(region.graph, at(node.operands, 0)).aval.shape;
-  return [shape.map((_, axis) => (axes.includes(axis) ? at(reduced, axes.indexOf(axis)) : (kept.shift() as Index)))];
-}
-
-/** The statement that adds one turn of a loop to its accumulator. */
-function accumulation(
-  emitter: Emitter,
-  region: Region,
-  id: NodeId,
-  accumulator: string,
-  position: Position,
-  turn: readonly (readonly Index[])[],
-): string {
-  const node = nodeAt(region.graph, id);
-  const terms = turn.map((reduced) => {
-    const indices = operandIndices(region, id, position, reduced);
-    const value = (i: number) => emitter.value(region, at(node.operands, i), at(indices, i)).text;
-    if (node.op !== "dot") return value(0);
-    return `${sharedRow(emitter, region, id, position, reduced) ?? value(0)} * ${value(1)}`;
-  });
-  return `${accumulator} = ${terms.reduce((total, term) => combine(node, total, term), accumulator)};`;
-}
-
-/** The left operand of a product, loaded by one lane for its neighbours. */
-function sharedRow(
-  emitter: Emitter,
-  region: Region,
-  id: NodeId,
-  { shared }: Position,
-  reduced: readonly Index[],
-): string | undefined {
-  if (shared === undefined) return undefined;
-  const operand = at(nodeAt(region.graph, id).operands, 0);
-  const index = at(operandIndices(region, id, shared.loads, reduced), 0);
-  // A product whose rows are not the tile's own, such as one of another shape in the same stage, loads for itself.
-  if (index.some(({ text }) => text.includes("column"))) return undefined;
-  const { text, depth } = emitter.value(region, operand, index);
-  const key = `shared ${shared.lane} ${valueKey(region, operand, index)}`;
-  return emitter.writer.bind(key, "f32", `subgroupBroadcast(${text}, ${shared.lane}u)`, depth).text;
-}
-
-function rememberLoop(emitter: Emitter, region: Region, id: NodeId, position: Position, name: string): void {
-  const index = position.indexIn(nodeAt(region.graph, id).aval.shape);
-  emitter.writer.remember(valueKey(region, id, index), name);
 }

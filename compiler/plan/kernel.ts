@@ -4,17 +4,8 @@ import { type Dim, mulDims, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt } from "../graph/graph.ts";
 import { accumulatorsOf } from "./accumulators.ts";
-import {
-  emitPositions,
-  emitScatter,
-  emitTree,
-  flatPosition,
-  formOf,
-  type Owned,
-  type Position,
-  type StoreRoot,
-  treeLanes,
-} from "./emit-stage.ts";
+import { flatPosition, type Position } from "./emit-loops.ts";
+import { emitPositions, emitScatter, emitTree, formOf, type Owned, type StoreRoot, treeLanes } from "./emit-stage.ts";
 import { Emitter, type Region } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
 import { KernelWriter } from "./kernel-writer.ts";

@@ -3,7 +3,7 @@
  */
 import { type Dim, sizeOf, symbolsOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
-import { type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
+import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
 import { donations, elementOf, inputLocation, lastUses, placeDonations } from "./donations.ts";
 import type { Region } from "./emit-values.ts";
 import { groupStages } from "./groups.ts";
@@ -234,16 +234,11 @@ function within(whole: Location, offset: number, size: Dim): Location {
 }
 
 function phases(graph: Graph, named: LowerOptions["phases"]): (ids: readonly NodeId[]) => Phase {
-  const needed = (outputs: readonly number[]): Set<NodeId> => {
-    const set = new Set<NodeId>();
-    const visit = (id: NodeId): void => {
-      if (set.has(id)) return;
-      set.add(id);
-      nodeAt(graph, id).operands.forEach(visit);
-    };
-    for (const output of outputs) visit(at(graph.outputs, output));
-    return set;
-  };
+  const needed = (outputs: readonly number[]) =>
+    ancestorsOf(
+      graph,
+      outputs.map((output) => at(graph.outputs, output)),
+    );
   if (named === undefined) return () => "forward";
   const forward = needed(named.forward);
   const backward = needed(named.backward);

@@ -5,7 +5,7 @@
  */
 import type { Dim } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
-import { type Graph, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { ancestorsOf, type Graph, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 
@@ -27,7 +27,7 @@ export function analyzeRows({ attrs }: ScanNode, outputs: readonly NodeId[]): Ro
     if (shape.slice(1).some((dim) => typeof dim !== "number"))
       return no(`a state or input of shape [${shape.join(", ")}] has no known size per row`);
   }
-  for (const id of liveNodes(body, outputs)) {
+  for (const id of [...ancestorsOf(body, outputs)].sort((a, b) => a - b)) {
     const node = nodeAt(body, id);
     if (node.op === "input") continue;
     if (node.op === "scan" || node.op === "result") return no("a loop inside the loop");
@@ -78,15 +78,4 @@ function mixesRows(body: Graph, id: NodeId, rows: Dim, perRow: ReadonlySet<NodeI
     default:
       return undefined;
   }
-}
-
-function liveNodes(graph: Graph, outputs: readonly NodeId[]): NodeId[] {
-  const live = new Set<NodeId>();
-  const visit = (id: NodeId): void => {
-    if (live.has(id)) return;
-    live.add(id);
-    nodeAt(graph, id).operands.forEach(visit);
-  };
-  outputs.forEach(visit);
-  return [...live].sort((a, b) => a - b);
 }

@@ -11,7 +11,7 @@
  */
 import { type Dim, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
-import { countUses, type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
+import { ancestorsOf, countUses, type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 import { findPacks, type Pack } from "./packs.ts";
 
@@ -83,7 +83,7 @@ class Stager {
 
   constructor(graph: Graph, outputs: readonly NodeId[], options: StagingOptions) {
     this.#graph = graph;
-    this.#live = liveNodes(graph, outputs);
+    this.#live = ancestorsOf(graph, outputs);
     this.#stored = new Set(outputs.filter((id) => options.copyResults || nodeAt(graph, id).op !== "result"));
     this.#packs = options.packs ? findPacks(graph, this.#live) : new Map();
     this.#level = new Array<number>(graph.nodes.length).fill(0);
@@ -239,15 +239,4 @@ class Stager {
     const stages = [...groups.values()].map((group): Stage => ({ kind: "stage", ...group }));
     return [...stages, ...scans].sort((a, b) => a.level - b.level);
   }
-}
-
-function liveNodes(graph: Graph, outputs: readonly NodeId[]): Set<NodeId> {
-  const live = new Set<NodeId>();
-  const visit = (id: NodeId): void => {
-    if (live.has(id)) return;
-    live.add(id);
-    nodeAt(graph, id).operands.forEach(visit);
-  };
-  outputs.forEach(visit);
-  return live;
 }
