@@ -55,8 +55,16 @@ async function writeAside(path: string, aside: string, bytes: Uint8Array): Promi
     }
   } catch (error) {
     await rm(aside, { force: true }).catch(() => undefined);
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    if (missing) throw new UserError(`--out ${path}: the directory ${dirname(path)} does not exist`, { cause: error });
+    // Some file systems answer so for a file that they will not make, though the directory is there.
+    const isDirectory = await stat(dirname(path)).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
+    if (!isDirectory)
+      throw new UserError(`--out ${path}: the directory ${dirname(path)} does not exist`, { cause: error });
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
+      throw new UserError(`--out ${path}: no file can be made in ${dirname(path)}`, { cause: error });
+    }
     throw fileFault(`--out ${path}`, error);
   }
 }

@@ -24,6 +24,11 @@ export function real(option: string, low: number, inclusive = false): Parser<num
     const value = numberOf(text);
     const fits = Number.isFinite(Math.fround(value)) && (inclusive ? value >= low : value > low);
     if (fits) return value;
+    if (Number.isFinite(value) && !Number.isFinite(Math.fround(value))) {
+      throw new UserError(
+        `${option} must be a number that a float32 can hold (below 3.4e38), got ${JSON.stringify(text)}`,
+      );
+    }
     const range = inclusive ? `of at least ${low}` : `above ${low}`;
     throw new UserError(`${option} must be a number ${range}, got ${JSON.stringify(text)}`);
   };
