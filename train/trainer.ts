@@ -140,7 +140,7 @@ class DeviceTrainer implements Trainer {
     const numbers = await metrics.read();
     metrics.destroy();
     const before = await earlier;
-    const [loss, gradientNorm, applied] = numbers.data as unknown as readonly [number, number, number];
+    const [loss = Number.NaN, gradientNorm = Number.NaN, applied = 0] = numbers.data;
     if (applied === 1) return { step, loss, gradientNorm, finite: true };
     if (before?.firstBad !== undefined && before.firstBadStep !== undefined) {
       const { firstBad, firstBadStep } = before;

@@ -27,7 +27,8 @@ export const sharingLanes = 4;
 /**
  * Whether the lanes of a subgroup share what they load of a tile's rows. All of them work on the same rows, so each
  * loads one row in `sharingLanes` and broadcasts it: on a software adapter, where a load costs as much as many
- * multiplications, that is the dearest part of a product. Hardware has caches for it.
+ * multiplications, that is the dearest part of a product. Hardware has caches for it. Neighbouring lanes of a workgroup are
+ * taken to be neighbours in their subgroup, which WebGPU does not promise: the comparison with the interpreter would show it if they were not.
  */
 export function sharesRows(tile: Tile, columnStride: Dim, { target, subgroupSize }: TileOptions): boolean {
   const isStatic = typeof columnStride === "number" && columnStride % sharingLanes === 0;

@@ -1,6 +1,6 @@
 /**
  * @file Every kernel that the compiler emits for the built-in cells and an example of a user's own, in both schedules
- * and for both kinds of target: it parses, its bindings and sizes are those of the program's record, the program keeps
+ * and for each kind of target: it parses, its bindings and sizes are those of the program's record, the program keeps
  * WebGPU's rules, and Dawn compiles it without a message.
  */
 import { afterAll, describe, expect, test } from "vitest";
@@ -23,13 +23,14 @@ afterAll(() => host.release());
 
 const definitions: readonly CellDefinition[] = [...Object.values(cells), minimalGatedUnit as CellDefinition];
 
+/** Kinds of devices; on the last, lanes of a subgroup share what they load. */
+const targets = [{ target: "gpu" }, { target: "software" }, { target: "software", subgroupSize: 4 }] as const;
+
 function programsOf(cell: CellDefinition): Program[] {
   const network = languageModel({ cell, units: 8, layers: 2, vocabulary: 11, embed: 6 });
   const step = trainingStep(network, { optimizer: adam(), clipNorm: 1 });
   return (["persistent", "stepwise"] as const).flatMap((schedule) =>
-    (["gpu", "software"] as const).map((target) =>
-      compileProgram(step.graph, { donate: step.donate, schedule, target }),
-    ),
+    targets.map((target) => compileProgram(step.graph, { donate: step.donate, schedule, ...target })),
   );
 }
 
