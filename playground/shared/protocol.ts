@@ -1,0 +1,425 @@
+/**
+ * @file What the page and the worker that owns the device say to each other. Every message is plain JSON, but for typed
+ * arrays, whose buffers are transferred.
+ *
+ *   page -> worker   a `Request`; each carries an `id` of the page's choosing
+ *   worker -> page   one `Reply` or `Failure` with that `id`, and `Event`s in between, unasked
+ *
+ * A cell never comes as source. The sandbox runs the user's code, calls `traceCell`, and sends the text that
+ * `encodeCell` makes of the result; the worker decodes it with distrust.
+ *
+ * The usual order: init, setData, setRuns, start. `setData` before `setRuns`, since the width of the data decides at
+ * which sizes the sandbox has to trace: see `DataReport.features`.
+ */
+
+/** "auto" takes a GPU where there is one, else a software adapter, else the interpreter "cpu", for tiny cells only. */
+export type DeviceChoice = "auto" | "gpu" | "software" | "cpu";
+
+/** Name of a run, chosen by the page; curves and samples are told by it. */
+export type RunName = string;
+
+export interface RunSettings {
+  readonly units: number;
+  readonly layers: number;
+  /** Width of the embedding; used where the data are text. */
+  readonly embed: number;
+  /** Rows side by side. */
+  readonly batch: number;
+  /** Steps of a batch: how far gradients reach back. */
+  readonly time: number;
+  readonly learningRate: number;
+  /** A whole number below 2^32: one seed gives one run. */
+  readonly seed: number;
+  /** Largest global norm of the gradient; none where it is null. */
+  readonly clipNorm: number | null;
+}
+
+export interface RunSpec {
+  readonly name: RunName;
+  /**
+   * Text made by `encodeCell(traceCell(definition, [{ units, features, layers }]))`, where features is `settings.embed`
+   * for text and `DataReport.features` for everything else.
+   */
+  readonly cell: string;
+  readonly settings: RunSettings;
+}
+
+/** What is trained on; all runs share it. */
+export type DataSource =
+  /** Text by itself, or the bytes of a file that should be UTF-8 text. */
+  | { readonly kind: "text"; readonly name: string; readonly text: string | Uint8Array<ArrayBuffer> }
+  /** A table with a row for each time step, separated by commas, semicolons or tabs. */
+  | { readonly kind: "csv"; readonly name: string; readonly text: string | Uint8Array<ArrayBuffer> }
+  /** A built-in task by name; its parameters are numbers (see `TaskReport`). */
+  | {
+      readonly kind: "task";
+      readonly name: string;
+      readonly parameters?: Readonly<Record<string, number>>;
+      readonly seed?: number;
+    };
+
+// ---------------------------------------------------------------------------------------------- page -> worker
+
+export type Request = { readonly id: number } & Command;
+
+export type Command =
+  /** Opens a device. Reply: `DeviceReport`. */
+  | { readonly type: "init"; readonly device: DeviceChoice }
+  /** The built-in tasks. Reply: `TaskReport[]`. */
+  | { readonly type: "listTasks" }
+  /** Replaces the data; runs there are end, since their networks were made for the old. Reply: `DataReport`. */
+  | { readonly type: "setData"; readonly data: DataSource }
+  /** Replaces all runs; what the old ones held is released. They do not start by themselves. Reply: `RunReport[]`. */
+  | { readonly type: "setRuns"; readonly runs: readonly RunSpec[] }
+  /** Starts runs, or goes on with them; all where `runs` is left out. `steps` more for each, or until paused. */
+  | { readonly type: "start"; readonly runs?: readonly RunName[]; readonly steps?: number }
+  /** Reply: null, once no step is in flight. */
+  | { readonly type: "pause"; readonly runs?: readonly RunName[] }
+  /** Back to the weights that the seed gives, and step 0, paused. */
+  | { readonly type: "reset"; readonly runs?: readonly RunName[] }
+  /** From the next step on. */
+  | { readonly type: "setLearningRate"; readonly run?: RunName; readonly value: number }
+  /** Norm of the gradient of the loss with respect to the state at each time step. Reply: `GradientFlow`. */
+  | { readonly type: "gradientFlow"; readonly run: RunName }
+  /** Writes on from the prompt (text), or forecasts (series). Reply: `Sample`; `SampledEvent`s before it. */
+  | {
+      readonly type: "sample";
+      readonly run: RunName;
+      /** Text only. */
+      readonly prompt?: string;
+      /** Characters, or rows. */
+      readonly length: number;
+      /** 0 always takes the most likely character; 1 by default. Text only. */
+      readonly temperature?: number;
+      readonly seed?: number;
+      /** Also gives gates and states at each step, for a heat map. */
+      readonly trace?: boolean;
+    }
+  /** IR after each pass, kernels and totals of one training step. Reply: `Inspection`. */
+  | { readonly type: "inspect"; readonly run: RunName }
+  /**
+   * Compares the gradient of a cell with forward mode and difference quotients on random cases. `cell` is traced at as
+   * many of `checkSizes` as the cell has. Reply: `CheckResult`.
+   */
+  | { readonly type: "check"; readonly cell: string; readonly cases?: number; readonly seed?: number }
+  /** The model as a safetensors file. Reply: `ModelFile`. */
+  | { readonly type: "saveModel"; readonly run: RunName }
+  /**
+   * Reads a model file. With `run`, that run goes on from its weights, which must fit; without, the model stands by itself
+   * under the name `loadedModel` and can be sampled. Reply: `LoadedModel`.
+   */
+  | {
+      readonly type: "loadModel";
+      readonly name: string;
+      readonly bytes: Uint8Array<ArrayBuffer>;
+      readonly run?: RunName;
+    }
+  /** Opens a device again after it was lost; runs go on, paused, from their last kept weights. Reply: `DeviceReport`. */
+  | { readonly type: "recover" }
+  /** Destroys the device as a lost one would be, for tests and demonstrations. */
+  | { readonly type: "loseDevice" }
+  /** What the worker holds on the device, to see that nothing leaks. Reply: `MemoryReport`. */
+  | { readonly type: "memory" }
+  /** Releases everything. The worker answers nothing afterwards. */
+  | { readonly type: "destroy" };
+
+/** The sizes at which `check` tries a cell: trace it at all of them that it allows. */
+export const checkSizes: readonly { readonly units: number; readonly features: number }[] = [1, 2, 3, 4].flatMap(
+  (units) => [1, 2, 3].map((features) => ({ units, features })),
+);
+
+/** The run name of a model that was loaded without a run. */
+export const loadedModel: RunName = "loaded model";
+
+// ---------------------------------------------------------------------------------------------- worker -> page
+
+export type Message = Reply | Failure | Event;
+
+export interface Reply {
+  readonly type: "reply";
+  readonly id: number;
+  /** As the comment of the request says; null where it says nothing. */
+  readonly result: Result;
+}
+
+export type Result =
+  | null
+  | DeviceReport
+  | DataReport
+  | readonly TaskReport[]
+  | readonly RunReport[]
+  | GradientFlow
+  | Sample
+  | Inspection
+  | CheckResult
+  | ModelFile
+  | LoadedModel
+  | MemoryReport;
+
+/** The result of each command, for a page that wants its calls typed. */
+export interface Results {
+  readonly init: DeviceReport;
+  readonly listTasks: readonly TaskReport[];
+  readonly setData: DataReport;
+  readonly setRuns: readonly RunReport[];
+  readonly start: null;
+  readonly pause: null;
+  readonly reset: null;
+  readonly setLearningRate: null;
+  readonly gradientFlow: GradientFlow;
+  readonly sample: Sample;
+  readonly inspect: Inspection;
+  readonly check: CheckResult;
+  readonly saveModel: ModelFile;
+  readonly loadModel: LoadedModel;
+  readonly recover: DeviceReport;
+  readonly loseDevice: null;
+  readonly memory: MemoryReport;
+  readonly destroy: null;
+}
+
+/** A request that failed; everything else goes on as it was. */
+export interface Failure {
+  readonly type: "failure";
+  readonly id: number;
+  readonly fault: Fault;
+}
+
+export interface Fault {
+  /** One line that says what, where, and what to do. */
+  readonly message: string;
+  /** Line of the cell's source, from 1, where it is known. */
+  readonly line?: number;
+}
+
+export type Event = ProgressEvent | StoppedEvent | SampledEvent | LostEvent;
+
+/** Some times a second for each run that trains; points in between are left out, never late. */
+export interface ProgressEvent {
+  readonly type: "progress";
+  readonly run: RunName;
+  /** Updates so far. */
+  readonly step: number;
+  /** Mean training loss of the steps since the last event. */
+  readonly loss: number;
+  /** Present where held-out data were evaluated since the last event. */
+  readonly heldOut?: { readonly step: number; readonly loss: number };
+  /** Tokens (rows of a series, times batch) that this run trained on, by the wall clock. */
+  readonly tokensPerSecond: number;
+  readonly gradientNorm: number;
+}
+
+/** A run that stopped though nobody paused it: its steps are done, or its numbers are no longer finite. */
+export interface StoppedEvent {
+  readonly type: "stopped";
+  readonly run: RunName;
+  readonly step: number;
+  readonly reason: "done" | "not finite" | "fault";
+  readonly fault?: Fault;
+}
+
+/** A piece of a sample in progress. */
+export interface SampledEvent {
+  readonly type: "sampled";
+  /** Of the request. */
+  readonly id: number;
+  readonly text: string;
+}
+
+/** The device is gone: runs are paused; `recover` goes on from the last kept weights. */
+export interface LostEvent {
+  readonly type: "lost";
+  readonly fault: Fault;
+  /** What would be gone on from. */
+  readonly kept: readonly { readonly run: RunName; readonly step: number }[];
+}
+
+// ---------------------------------------------------------------------------------------------- results
+
+export interface DeviceReport {
+  readonly kind: "gpu" | "software" | "cpu";
+  /** Name of the adapter, or of the interpreter. */
+  readonly name: string;
+  /** Where the choice fell on something lesser: why, in one line for the user, such as how to turn WebGPU on. */
+  readonly note?: string;
+  /** Runs with more weights than this are refused; the interpreter is for tiny cells. */
+  readonly maxWeights?: number;
+}
+
+export interface TaskReport {
+  readonly name: string;
+  /** One line for people. */
+  readonly about: string;
+  /** The paper. */
+  readonly source: string;
+  readonly kind: TaskKind;
+  readonly parameters: readonly TaskParameter[];
+}
+
+/** Symbols that follow each other; rows of numbers that follow each other; a number to find at the end of a sequence. */
+export type TaskKind = "text" | "series" | "regression";
+
+export interface TaskParameter {
+  readonly name: string;
+  readonly about: string;
+  readonly initial: number;
+  readonly least: number;
+  readonly most: number;
+  readonly whole: boolean;
+}
+
+export interface DataReport {
+  readonly kind: TaskKind;
+  readonly name: string;
+  /** One line for people, such as "1,078 characters, 57 different". */
+  readonly about: string;
+  /** Numbers per time step that the first layer reads; text is embedded, so there it is null: trace at `settings.embed`. */
+  readonly features: number | null;
+  /** Of text. */
+  readonly vocabulary?: readonly string[];
+  /** Of a series. */
+  readonly columns?: readonly string[];
+  /** The loss of knowing nothing: ln of the vocabulary, or the variance of what is to be found. */
+  readonly baseline: number;
+}
+
+export interface RunReport {
+  readonly run: RunName;
+  readonly cell: string;
+  readonly weights: number;
+  /** Time it took to compile. */
+  readonly compileMilliseconds: number;
+  /** How each scan runs, and why; empty on the interpreter. */
+  readonly schedules: readonly ScheduleReport[];
+}
+
+export interface ScheduleReport {
+  readonly scan: string;
+  readonly schedule: "persistent" | "stepwise";
+  readonly reason: string;
+}
+
+/** A table [rows, columns], row-major. */
+export interface Table {
+  readonly rows: number;
+  readonly columns: number;
+  readonly values: Float32Array<ArrayBuffer>;
+}
+
+export interface GradientFlow {
+  readonly run: RunName;
+  readonly step: number;
+  /**
+   * For each state: the norm of d loss / d state at each time step 0..T-1 (the state that leaves the step), where the
+   * loss is that of the last time step alone, so that the curve shows how far back it reaches.
+   */
+  readonly states: readonly { readonly name: string; readonly norms: Float32Array<ArrayBuffer> }[];
+}
+
+export interface Sample {
+  readonly run: RunName;
+  readonly prompt: string;
+  /** What was written after the prompt (text). */
+  readonly text: string;
+  /** What was forecast, rows of features in their own units (series). */
+  readonly rows?: Table;
+  /** Where a trace was asked for. */
+  readonly trace?: SampleTrace;
+}
+
+/** Gates and states over the prompt and what follows it: a row of each table is one time step. */
+export interface SampleTrace {
+  /** What was read at each step. */
+  readonly symbols: readonly string[];
+  readonly values: readonly TracedValue[];
+}
+
+export interface TracedValue {
+  /** Such as "layers/0/update", or "layers/0/h". */
+  readonly name: string;
+  readonly kind: "gate" | "state";
+  /** Range of its values: [0, 1] of a sigmoid, [-1, 1] of a tanh, seen values of a state. */
+  readonly range: readonly [number, number];
+  /** [time, units]. */
+  readonly table: Table;
+}
+
+export interface Inspection {
+  readonly run: RunName;
+  /** As traced, and after each pass. */
+  readonly passes: readonly {
+    readonly name: string;
+    readonly about: string;
+    readonly nodes: number;
+    /** Printed IR; equal to the one before where the pass changed nothing. */
+    readonly text: string;
+  }[];
+  readonly kernels: readonly {
+    readonly name: string;
+    readonly label: string;
+    /** Line of the cell's source that most of it comes from. */
+    readonly line?: number;
+    readonly workgroupSize: number;
+    readonly workgroupBytes: number;
+    readonly wgsl: string;
+  }[];
+  readonly schedules: readonly ScheduleReport[];
+  readonly dispatches: { readonly forward: number; readonly backward: number; readonly update: number };
+  readonly copies: number;
+  readonly bytes: number;
+  readonly arenaBytes: number;
+}
+
+export interface CheckResult {
+  readonly cell: string;
+  readonly right: boolean;
+  readonly cases: number;
+  /** Derivatives that were compared. */
+  readonly comparisons: number;
+  /** Directions left out since the function has a kink there. */
+  readonly kinks: number;
+  /** Largest relative errors among those that passed. */
+  readonly worst: { readonly forward: number; readonly difference: number };
+  /** The smallest failing case. */
+  readonly failure?: {
+    readonly message: string;
+    readonly units: number;
+    readonly features: number;
+    readonly batch: number;
+    readonly time: number;
+    /** Starts in a state that an earlier sequence left behind. */
+    readonly carried: boolean;
+    readonly arguments: readonly {
+      readonly name: string;
+      readonly shape: readonly number[];
+      readonly values: readonly number[];
+    }[];
+    /** Such as a stopGradient on the way, with its line. */
+    readonly notes: readonly Fault[];
+  };
+}
+
+export interface ModelFile {
+  readonly run: RunName;
+  /** A name for the download. */
+  readonly file: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+export interface LoadedModel {
+  readonly run: RunName;
+  readonly kind: TaskKind;
+  readonly cell: string;
+  readonly units: number;
+  readonly layers: number;
+  readonly embed?: number;
+  readonly vocabulary?: readonly string[];
+  readonly columns?: readonly string[];
+  readonly training: Readonly<Record<string, number | string>>;
+}
+
+export interface MemoryReport {
+  /** GPU buffers and bytes that exist, those waiting for reuse included; 0 on the interpreter. */
+  readonly buffers: number;
+  readonly bytes: number;
+}
