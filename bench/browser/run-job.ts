@@ -1,8 +1,9 @@
 /** @file Runs one job in a browser of its own, started for it: a tiny server, the page, and what it posts. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { UnpackedChromium } from "../../test/support/chromium.ts";
 import { DisagreementError } from "../measure/measure.ts";
-import { type Chromium, openBrowser } from "./chromium.ts";
+import { openBrowser } from "./chromium.ts";
 import type { Job, Message } from "./job.ts";
 
 export type Result = Extract<Message, { kind: "steady" | "cold" }>;
@@ -11,7 +12,7 @@ const page = '<!doctype html><meta charset="utf-8"><title>bench</title><script t
 
 /** Rejects where the page fails, the browser ends, or nothing is heard for five minutes. */
 export async function runJob(
-  chromium: Chromium,
+  chromium: UnpackedChromium,
   script: string,
   job: Job,
   flags: readonly string[],
