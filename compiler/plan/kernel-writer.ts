@@ -34,8 +34,12 @@ export class KernelWriter {
   #loops = 0;
   #workgroupBytes = 0;
 
-  constructor(buffers: readonly BufferSpec[]) {
+  /** Steps of a product's depth that one turn of its loop computes. */
+  readonly depthUnroll: number;
+
+  constructor(buffers: readonly BufferSpec[], { depthUnroll = 2 }: { readonly depthUnroll?: number | undefined } = {}) {
     this.#buffers = buffers;
+    this.depthUnroll = depthUnroll;
     this.index = new IndexBuilder((dim) => this.#dimText(dim));
   }
 

@@ -33,7 +33,7 @@ export function buildKernel(
   stages: readonly Stage[],
   hooks: KernelHooks,
 ): { kernel: number; grid: Grid } {
-  const writer = new KernelWriter(lowering.buffers());
+  const writer = new KernelWriter(lowering.buffers(), lowering.tiles.tuning);
   const tree = stages.some((stage) => formOf(region, stage) === "tree");
   const workgroupSize = tree ? treeLanes : lanes;
   const { tiles } = lowering;

@@ -26,6 +26,7 @@ import type {
 import { lowerScan, type Schedule } from "./schedule.ts";
 import { formStages, type Stage } from "./stages.ts";
 import type { Target, TileOptions } from "./tiles.ts";
+import { checkedTuning, type Tuning } from "./tuning.ts";
 
 export interface LowerOptions {
   /** Inputs whose buffer an output takes over, input name -> index of the output. */
@@ -40,6 +41,8 @@ export interface LowerOptions {
   readonly maxRows?: number | undefined;
   /** Lanes of a subgroup, where the device has subgroups of one fixed size. */
   readonly subgroupSize?: number | undefined;
+  /** What a measured search chose; what it leaves open is a pure function of shapes and target. */
+  readonly tuning?: Tuning | undefined;
   /** Storage buffers that one kernel may bind; the limit of every WebGPU device by default. */
   readonly maxStorageBuffers?: number;
   /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
@@ -120,7 +123,12 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
     locations,
     buffers: () => [...inputBuffers, ...memory.buffers],
     kernels: [],
-    tiles: { target: options.target ?? "gpu", maxRows: options.maxRows, subgroupSize: options.subgroupSize },
+    tiles: {
+      target: options.target ?? "gpu",
+      maxRows: options.maxRows,
+      subgroupSize: options.subgroupSize,
+      tuning: options.tuning && checkedTuning(options.tuning),
+    },
     workgroupBytes: options.maxWorkgroupBytes ?? defaultWorkgroupBytes,
     schedule: options.schedule ?? "auto",
     schedules: [],

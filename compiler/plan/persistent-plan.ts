@@ -73,10 +73,11 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
     if (group.kind === "stages") for (const stage of group.stages) order.set(stage, i);
   const slots = findSlots(node, stages, order, stored);
   const wordsPerRow = [...slots.values()].reduce((sum, { width, count }) => sum + width * count, 0);
+  const { target, tuning = {} } = lowering.tiles;
   const limit = lowering.workgroupBytes;
   const known = typeof analysis.rows === "number" ? analysis.rows : Number.POSITIVE_INFINITY;
   const most = Math.min(
-    preferredRows[lowering.tiles.target],
+    tuning.persistentRows ?? preferredRows[target],
     lowering.tiles.maxRows ?? Number.POSITIVE_INFINITY,
     known,
   );
@@ -89,8 +90,9 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
     Number(sizeOf(nodeAt(body, at([...stage.loops, ...stage.roots], 0)).aval.shape.slice(1)));
   const tileColumns = (stage: Stage) => {
     // A GPU hides latency with lanes; a software adapter saves loads with columns.
-    if (lowering.tiles.target === "gpu") return 1;
-    return chooseTile(rows, widthOf(stage), accumulatorsOf(region, stage).length, lowering.tiles).columns;
+    if (target === "gpu" && tuning.persistentColumns === undefined) return 1;
+    const tiles = { ...lowering.tiles, tuning: { ...tuning, tileRows: rows, tileColumns: tuning.persistentColumns } };
+    return chooseTile(rows, widthOf(stage), accumulatorsOf(region, stage).length, tiles).columns;
   };
   const tiled = stages.filter((stage) => formOf(region, stage) === "tile");
   // As many lanes as the widest product has columns: lanes beyond would repeat its work.
@@ -98,10 +100,7 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
     1,
     ...(tiled.length > 0 ? tiled : stages).map((stage) => widthOf(stage) / tileColumns(stage)),
   );
-  const workgroupSize = Math.min(
-    maxLanes,
-    Math.max(minLanes[lowering.tiles.target], 2 ** Math.ceil(Math.log2(widest))),
-  );
+  const workgroupSize = Math.min(maxLanes, Math.max(minLanes[target], 2 ** Math.ceil(Math.log2(widest))));
   return {
     plan: {
       node,

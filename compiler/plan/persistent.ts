@@ -23,7 +23,7 @@ import { sharesRows, sharingLanes } from "./tiles.ts";
 
 /** Lowers a scan to one dispatch. `plan` has found that its rows are separable and that its states fit. */
 export function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): Dispatch {
-  const writer = new KernelWriter(lowering.buffers());
+  const writer = new KernelWriter(lowering.buffers(), lowering.tiles.tuning);
   const kernel = new PersistentKernel(context, plan, writer);
   kernel.write();
   const ids = plan.stages.flatMap((stage) => [...stage.loops, ...stage.roots]);

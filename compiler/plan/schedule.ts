@@ -19,12 +19,15 @@ const persistentWeightBytes = 4 * 2 ** 20;
 export function lowerScan(lowering: Lowering, context: ScanContext): Dispatch | Loop {
   const node = nodeAt(context.outer.graph, context.scan) as ScanNode;
   const scan = node.attrs.body.name;
-  const { schedule } = lowering;
+  const { schedule, tiles } = lowering;
+  // What was asked for is done or refused; what a tuning prefers is done where it can be.
+  const preferred = schedule === "auto" ? tiles.tuning?.schedule : undefined;
   const stepwise = (reason: string) => {
     lowering.schedules.push({ scan, schedule: "stepwise", reason });
     return lowerStepwise(lowering, context);
   };
   if (schedule === "stepwise") return stepwise("it was asked for");
+  if (preferred === "stepwise") return stepwise("its tuning says so");
   const { plan, reason } = planPersistent(lowering, context);
   if (plan === undefined) {
     if (schedule === "persistent")
@@ -32,7 +35,7 @@ export function lowerScan(lowering: Lowering, context: ScanContext): Dispatch | 
     return stepwise(reason);
   }
   const weights = weightBytes(node);
-  if (schedule === "auto" && weights > persistentWeightBytes) {
+  if (schedule === "auto" && preferred === undefined && weights > persistentWeightBytes) {
     return stepwise(`${weights} bytes of weights are too many for one workgroup to read in every step`);
   }
   lowering.schedules.push({ scan, schedule: "persistent", reason });

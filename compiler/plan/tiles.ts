@@ -1,9 +1,10 @@
 /**
  * @file Register tiles: how many rows and columns of a product one invocation computes. Each operand loaded serves a
  * whole row or column of the tile, so larger tiles load less; smaller ones make more invocations. A pure function of
- * shapes and target, so that reruns are bit-equal.
+ * shapes, target and tuning, so that reruns are bit-equal.
  */
 import type { Dim } from "../graph/dim.ts";
+import type { Tuning } from "./tuning.ts";
 
 /** What the device is good at: a software adapter has few lanes and dear loads, a GPU many lanes. */
 export type Target = "gpu" | "software";
@@ -19,6 +20,8 @@ export interface TileOptions {
   readonly maxRows?: number | undefined;
   /** Lanes that exchange values without memory, where the device has a fixed number of them. */
   readonly subgroupSize?: number | undefined;
+  /** What a measured search chose instead of what this file would. */
+  readonly tuning?: Tuning | undefined;
 }
 
 /** Lanes that load a row each and hand it to the others. */
@@ -43,13 +46,18 @@ const minimumLanes = 8;
 
 /** The tile for `products` products of shape [.., rows, columns] that one invocation computes together. */
 export function chooseTile(rows: Dim, columns: Dim, products: number, options: TileOptions): Tile {
-  const { target } = options;
-  const budget = Math.max(1, Math.floor(accumulators[target] / products));
-  const rowLimit = Math.min(preferred[target].rows, options.maxRows ?? Number.POSITIVE_INFINITY, budget);
+  const { target, tuning = {} } = options;
+  const budget = Math.max(1, Math.floor((tuning.accumulators ?? accumulators[target]) / products));
+  const columnLimit = tuning.tileColumns ?? preferred[target].columns;
+  const rowLimit = Math.min(
+    tuning.tileRows ?? preferred[target].rows,
+    options.maxRows ?? Number.POSITIVE_INFINITY,
+    budget,
+  );
   const tileRows = powerBelow(typeof rows === "number" ? Math.min(rowLimit, rows) : rowLimit);
   let tileColumns = 1;
   while (
-    tileColumns * 2 <= preferred[target].columns &&
+    tileColumns * 2 <= columnLimit &&
     tileRows * tileColumns * 2 <= budget &&
     typeof columns === "number" &&
     columns % (tileColumns * 2) === 0 &&
