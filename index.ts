@@ -21,6 +21,14 @@ export { bias, type DenseOptions, dense, embedding } from "./compiler/dsl/dense.
 export * from "./compiler/dsl/initializers.ts";
 export { type Model, model } from "./compiler/dsl/model.ts";
 export { type ParameterSpec, type ParameterTensors, parameter, scope } from "./compiler/dsl/parameters.ts";
+export {
+  type CellTrace,
+  cellFromTrace,
+  type StackSize,
+  type TracedCell,
+  type TracedState,
+  traceCell,
+} from "./compiler/dsl/traced-cell.ts";
 // The IR.
 export type { Dim, DimSizes, Shape } from "./compiler/graph/dim.ts";
 export { InternalError, UserError } from "./compiler/graph/errors.ts";
@@ -99,6 +107,7 @@ export {
   type StreamState,
   sampleText,
 } from "./train/stream.ts";
+export { decodeCell, encodeCell } from "./train/traced-cell-json.ts";
 export {
   createTrainer,
   type StepResult as TrainingStepResult,

@@ -6,7 +6,7 @@
 import type { OpAttrs } from "../compiler/graph/attrs.ts";
 import { canonicalDim, type Dim, dimCoefficient, type Shape, sizeOf, symbolsOf } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
-import type { Aval, DType, Graph, Node, OpName } from "../compiler/graph/graph.ts";
+import type { Aval, DType, Graph, Node, OpName, Site } from "../compiler/graph/graph.ts";
 import { verify } from "../compiler/ops/verify.ts";
 
 /** Raised whenever a graph of an older version would be read wrongly. */
@@ -17,10 +17,18 @@ const deepest = 8;
 /** Elements of one value at batch 1: a graph that wants more would only exhaust memory. */
 const largest = 2 ** 28;
 
+/** Nodes of one graph, bodies of its scans not counted: above it no tool here is of use. */
+const mostNodes = 20_000;
+
 /** Source lines are left out: they tell of somebody's disk. */
 export function encodeGraph(graph: Graph): string {
-  return JSON.stringify({ version: graphVersion, graph }, (key, value: unknown) => {
-    if (key === "sites") return undefined;
+  return textWithGraphs({ version: graphVersion, graph }, { sites: false });
+}
+
+/** A document that holds graphs, as JSON that `graphFrom` reads; with or without the lines their nodes come from. */
+export function textWithGraphs(document: object, { sites }: { readonly sites: boolean }): string {
+  return JSON.stringify(document, (key, value: unknown) => {
+    if (key === "sites" && !sites) return undefined;
     // JSON has no word for these numbers.
     return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
       ? { number: Object.is(value, -0) ? "-0" : String(value) }
@@ -44,7 +52,12 @@ export function decodeGraph(text: string, symbols: readonly string[]): Graph {
     const found = typeof version === "number" ? `version ${version}` : "no version";
     throw new UserError(`the graph has ${found}; this release reads version ${graphVersion}`);
   }
-  return verify(new Decoder(new Set(symbols)).graph(graph, "graph", 0));
+  return graphFrom(graph, symbols);
+}
+
+/** The graph in a part of a document that JSON.parse gave, verified; a UserError of one line otherwise. */
+export function graphFrom(value: unknown, symbols: readonly string[]): Graph {
+  return verify(new Decoder(new Set(symbols)).graph(value, "graph", 0));
 }
 
 type Check<T> = (decoder: Decoder, value: unknown, where: string, depth: number) => T;
@@ -52,6 +65,10 @@ type Schema = { readonly [K in OpName]: { readonly [A in keyof OpAttrs[K]]-?: Ch
 
 const text: Check<string> = (_, value, where) =>
   typeof value === "string" && value.length <= 200 ? value : wrong(where, "a short text");
+const sourceLine: Check<Site> = (_, value, where) =>
+  typeof value === "string" && value.length <= 1000 && !/\p{Cc}/u.test(value)
+    ? value
+    : wrong(where, "a line of a file");
 const flag: Check<boolean> = (_, value, where) => (typeof value === "boolean" ? value : wrong(where, "true or false"));
 const integer: Check<number> = (_, value, where) =>
   Number.isSafeInteger(value) ? (value as number) : wrong(where, "a whole number");
@@ -161,9 +178,9 @@ class Decoder {
   graph(value: unknown, where: string, depth: number): Graph {
     if (depth > deepest) wrong(where, `scans nested at most ${deepest} deep`);
     const record = asRecord(value, where);
-    const nodes = asList(record.nodes, `${where}.nodes`).map((node, i) =>
-      this.node(node, `${where}.nodes[${i}]`, depth),
-    );
+    const list = asList(record.nodes, `${where}.nodes`);
+    if (list.length > mostNodes) wrong(`${where}.nodes`, `at most ${mostNodes} nodes`);
+    const nodes = list.map((node, i) => this.node(node, `${where}.nodes[${i}]`, depth));
     const ids = (key: "inputs" | "outputs") => counts(this, record[key], `${where}.${key}`, depth);
     const name = text(this, record.name, `${where}.name`, depth);
     return Object.freeze({
@@ -171,8 +188,16 @@ class Decoder {
       nodes: Object.freeze(nodes),
       inputs: Object.freeze(ids("inputs")),
       outputs: Object.freeze(ids("outputs")),
-      sites: Object.freeze(nodes.map(() => undefined)),
+      sites: Object.freeze(this.sites(record.sites, `${where}.sites`, nodes.length)),
     });
+  }
+
+  /** Files of models have none. JSON writes null for a node without a line. */
+  sites(value: unknown, where: string, length: number): (Site | undefined)[] {
+    if (value === undefined) return new Array<undefined>(length).fill(undefined);
+    const list = asList(value, where);
+    if (list.length !== length) wrong(where, "one for each node");
+    return list.map((item, i) => (item === null ? undefined : sourceLine(this, item, `${where}[${i}]`, 0)));
   }
 
   node(value: unknown, where: string, depth: number): Node {

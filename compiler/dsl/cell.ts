@@ -30,6 +30,9 @@ export type StepInput<Names extends string> = {
   readonly features: number;
 } & State<Names>;
 
+/** What a step reads beside its states. */
+const inputNames: readonly string[] = ["x", "units", "features"];
+
 /** One cell with its size and weights: what `scan` runs and what a streaming step calls. */
 export interface Cell<Names extends string = string> {
   readonly name: string;
@@ -60,6 +63,8 @@ export function cell<Names extends string>(
       throw faultOf(name, `units must be a whole number above 0, got ${units}`);
     const stateShapes = shapes.state({ units });
     const names = Object.keys(stateShapes) as Names[];
+    const taken = names.find((key) => inputNames.includes(key));
+    if (taken !== undefined) throw faultOf(name, `a state cannot be called ${taken}: the step reads something else so`);
     const instance: Cell<Names> = {
       name,
       units,

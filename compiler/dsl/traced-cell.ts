@@ -1,0 +1,184 @@
+/**
+ * @file A cell as plain data. `traceCell` runs the step of a cell on symbolic tensors and keeps what it draws, one graph
+ * for each size; `cellFromTrace` makes a cell of that again, with the same values, gradients and parameter paths. So a
+ * cell can go where its source must not: from a sandbox to the worker that owns a device, or into a file.
+ *
+ *   traced cell ::= name trace+
+ *   trace       ::= units features states parameters graph
+ *                   graph : (x, states…, parameters…) -> (next states…, output)        B is the batch
+ */
+import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
+import { at, UserError } from "../graph/errors.ts";
+import { type Graph, nodeAt } from "../graph/graph.ts";
+import { inlineGraph } from "../ops/inline.ts";
+import { type NamedAval, traceGraph } from "../ops/trace.ts";
+import { faultOf } from "../trace/fault.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { type CellDefinition, cell, type State } from "./cell.ts";
+import { model } from "./model.ts";
+import { type ParameterSpec, parameter } from "./parameters.ts";
+
+type Float = Tensor<"f32">;
+
+/** The symbol of the batch in a traced step. */
+const batch = "B";
+
+export interface TracedState {
+  readonly name: string;
+  /** Without the batch. */
+  readonly shape: readonly number[];
+}
+
+/** The step of a cell at one size. */
+export interface CellTrace {
+  readonly units: number;
+  readonly features: number;
+  readonly states: readonly TracedState[];
+  /** What the step asks for, with paths that start below the cell, such as `forget/kernel`. */
+  readonly parameters: readonly ParameterSpec[];
+  /** (x [B, features], each state [B, …], each parameter) -> (each next state, output). */
+  readonly graph: Graph;
+}
+
+export interface TracedCell {
+  readonly name: string;
+  readonly traces: readonly CellTrace[];
+}
+
+/** The size of a stack of layers: of each the number of units, of the first the width of its input. */
+export interface StackSize {
+  readonly units: number;
+  readonly features: number;
+  /** 1 by default; a layer reads the output of the one before. */
+  readonly layers?: number;
+}
+
+/**
+ * The cell at the given sizes, each traced once. An instance of another cell that its step uses becomes part of it: its
+ * weights are the traced cell's own, even where two instances of the original would share them.
+ */
+export function traceCell<Names extends string>(
+  definition: CellDefinition<Names>,
+  sizes: readonly StackSize[],
+): TracedCell {
+  const traces: CellTrace[] = [];
+  const traceAt = (units: number, features: number): CellTrace => {
+    const known = traces.find((trace) => trace.units === units && trace.features === features);
+    if (known !== undefined) return known;
+    const trace = traceStep(definition, units, features);
+    traces.push(trace);
+    return trace;
+  };
+  for (const { units, features, layers = 1 } of sizes) {
+    let width = features;
+    for (let layer = 0; layer < layers; layer++) {
+      const next = outputWidth(definition.cellName, traceAt(units, width));
+      // All further layers are like this one.
+      if (next === width) break;
+      width = next;
+    }
+  }
+  return { name: definition.cellName, traces };
+}
+
+function traceStep<Names extends string>(
+  definition: CellDefinition<Names>,
+  units: number,
+  features: number,
+): CellTrace {
+  const { cellName } = definition;
+  const instance = definition(units);
+  const states = Object.entries<Shape>(instance.stateShapes).map(([name, shape]) => ({
+    name,
+    shape: knownShape(cellName, name, shape),
+  }));
+  const step = model("step", (x: Float, state: State) => instance.step(x, state as State<Names>));
+  const x = { name: "x", dtype: "f32", shape: [batch, features] } as const;
+  const before = states.map(({ name, shape }): NamedAval => {
+    return { name: `state/${name}`, dtype: "f32", shape: [batch, ...shape] };
+  });
+  const specs = step.specs(x, Object.fromEntries(states.map(({ name }, i) => [name, at(before, i)])));
+  const weights = specs.map(({ path, shape }): NamedAval => ({ name: `parameters/${path}`, dtype: "f32", shape }));
+  const graph = traceGraph(cellName, [x, ...before, ...weights], ([first, ...rest]) => {
+    const given = Object.fromEntries(specs.map(({ path }, i) => [path, at(rest, states.length + i) as Float]));
+    const state = Object.fromEntries(states.map(({ name }, i) => [name, at(rest, i) as Float]));
+    const result = step.apply(given, first as Float, state);
+    return [...states.map(({ name }) => result.state[name as Names] as Float), result.output];
+  });
+  // The instance's own scope, which the cell that is made of this will open again.
+  const below = (path: string) => path.slice(`${cellName}/`.length);
+  return {
+    ...{ units, features, states, graph },
+    parameters: specs.map(({ path, shape, initializer }) => ({ path: below(path), shape, initializer })),
+  };
+}
+
+/** The cell that a traced one was, at those sizes; at another its step is an error that lists them. */
+export function cellFromTrace({ name, traces }: TracedCell): CellDefinition {
+  const statesOf = (units: number): readonly TracedState[] => {
+    const trace = traces.find((trace) => trace.units === units);
+    if (trace === undefined) throw notTraced(name, `units ${units}`, traces);
+    return trace.states;
+  };
+  return cell(
+    name,
+    { state: ({ units }) => Object.fromEntries(statesOf(units).map((state) => [state.name, state.shape])) },
+    ({ x, units, features, ...state }) => {
+      const trace = traces.find((trace) => trace.units === units && trace.features === features);
+      if (trace === undefined) throw notTraced(name, `units ${units}, features ${features}`, traces);
+      if (x.shape.length !== 2 || x.shape[0] !== batch)
+        throw faultOf(name, `x is ${formatShape(x.shape)}; a traced cell takes [${batch}, ${features}]`);
+      const results = inlineGraph(trace.graph, [
+        x,
+        ...trace.states.map((each) => (state as State)[each.name] as Float),
+        ...trace.parameters.map(({ path, shape, initializer }) => parameter(path, shape, initializer)),
+      ]) as Float[];
+      return {
+        state: Object.fromEntries(trace.states.map((each, i) => [each.name, at(results, i)])),
+        output: at(results, trace.states.length),
+      };
+    },
+  );
+}
+
+/** Throws a UserError where the graph of a trace does not take and give what the trace says. */
+export function checkTrace(name: string, { features, states, parameters, graph }: CellTrace): void {
+  const given = graph.inputs.map((id) => nodeAt(graph, id).aval);
+  const made = graph.outputs.map((id) => nodeAt(graph, id).aval);
+  const stateShapes = states.map(({ shape }): Shape => [batch, ...shape]);
+  const expect = (what: string, shape: Shape, aval: (typeof given)[number] | undefined) => {
+    if (aval?.dtype === "f32" && sameShape(aval.shape, shape)) return;
+    const found = aval === undefined ? "missing" : `${aval.dtype}${formatShape(aval.shape)}`;
+    throw new UserError(`${name}: ${what} of its graph is ${found}; expected f32${formatShape(shape)}`);
+  };
+  const wanted = [[batch, features], ...stateShapes, ...parameters.map(({ shape }) => shape)];
+  if (given.length !== wanted.length || made.length !== states.length + 1)
+    throw new UserError(`${name}: the inputs and outputs of its graph are not those of a step`);
+  for (const [i, shape] of wanted.entries()) expect(`input ${i}`, shape, given[i]);
+  for (const [i, shape] of stateShapes.entries()) expect(`output ${i}`, shape, made[i]);
+  const output = made[states.length];
+  const isKnown = (dim: Dim) => typeof dim === "number";
+  if (output?.dtype !== "f32" || output.shape[0] !== batch || !output.shape.slice(1).every(isKnown))
+    throw new UserError(`${name}: the output of its graph is not f32 [${batch}, …]`);
+}
+
+function outputWidth(name: string, { graph, units, features }: CellTrace): number {
+  const { shape } = nodeAt(graph, at(graph.outputs, graph.outputs.length - 1)).aval;
+  const width = shape[shape.length - 1];
+  if (typeof width === "number" && shape.length > 1) return width;
+  throw new UserError(
+    `${name}: at units ${units}, features ${features} its output is ${formatShape(shape)}; expected [${batch}, …]`,
+  );
+}
+
+function knownShape(cellName: string, name: string, shape: Shape): readonly number[] {
+  return shape.map((dim) => {
+    if (typeof dim === "number") return dim;
+    throw new UserError(`${cellName}: state ${name} has an axis ${dim}; the axes of a state are whole numbers`);
+  });
+}
+
+function notTraced(name: string, asked: string, traces: readonly CellTrace[]): UserError {
+  const known = traces.map(({ units, features }) => `units ${units}, features ${features}`).join("; ");
+  return faultOf(name, `it was not traced at ${asked}, only at ${known}; trace it at that size too`);
+}
