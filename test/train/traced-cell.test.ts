@@ -146,7 +146,7 @@ const damages: readonly [title: string, change: (document: Json) => unknown, fau
   ],
   [
     "a node that reads itself",
-    (d) => edit(d, (t) => Object.assign(t.graph?.nodes?.[6] ?? {}, { operands: [6, 6] })),
+    (d) => edit(d, (t) => Object.assign(t.graph?.nodes?.[6] ?? {}, { operands: [6] })),
     /node %6 \(\w+\): an operand does not stand before it/,
   ],
   [
