@@ -50,6 +50,8 @@ export { verify } from "./compiler/ops/verify.ts";
 export { broadcast, broadcastAxes, constant, fill, reshape, sum, transpose, zerosLike } from "./compiler/ops/views.ts";
 export { Tensor, type TensorLike } from "./compiler/trace/tensor.ts";
 export type { Tree } from "./compiler/trace/tree.ts";
+// Devices.
+export { DeviceLostError, DeviceUnavailableError } from "./runtime/device-errors.ts";
 // Training.
 export { type Arena, type ArenaEntry, arenaOf, pack, packArrays, unpack, unpackArray } from "./train/arena.ts";
 export { clipByGlobalNorm, globalNorm } from "./train/clipping.ts";

@@ -2,7 +2,8 @@
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { GpuArray, toDeviceWords } from "./arrays.ts";
 import { BufferPool } from "./buffers.ts";
-import { type DeviceChoice, type HostAdapter, requestAdapter, requestGpuDevice } from "./host.ts";
+import { DeviceLostError } from "./device-errors.ts";
+import { type DeviceChoice, type HostAdapter, requestDevice } from "./host.ts";
 
 export interface CompileLimits {
   readonly target: "gpu" | "software";
@@ -16,20 +17,23 @@ export class GpuContext {
   readonly device: GPUDevice;
   readonly host: HostAdapter;
   readonly pool: BufferPool;
-  #lost: string | undefined;
+  /** Resolves when the device is gone, with what to tell people. */
+  readonly lost: Promise<DeviceLostError>;
+  #loss: DeviceLostError | undefined;
 
   constructor(host: HostAdapter, device: GPUDevice) {
     this.host = host;
     this.device = device;
     this.pool = new BufferPool(device);
-    void device.lost.then(({ reason, message }) => {
-      this.#lost = reason === "destroyed" ? "it was destroyed" : message || "no reason given";
+    this.lost = device.lost.then(({ reason, message }) => {
+      this.#loss ??= new DeviceLostError(host.name, reason === "destroyed" ? "it was destroyed" : message || "unknown");
+      return this.#loss;
     });
   }
 
   static async open(choice: DeviceChoice): Promise<GpuContext> {
-    const host = await requestAdapter(choice);
-    return new GpuContext(host, await requestGpuDevice(host));
+    const { host, device } = await requestDevice(choice);
+    return new GpuContext(host, device);
   }
 
   /** What the compiler may count on. */
@@ -47,8 +51,7 @@ export class GpuContext {
 
   /** Throws where the device is gone. */
   check(): void {
-    if (this.#lost !== undefined)
-      throw new Error(`the device was lost: ${this.#lost}; open a new one and load the last checkpoint`);
+    if (this.#loss !== undefined) throw this.#loss;
   }
 
   upload(value: NdArray): GpuArray {
@@ -74,8 +77,8 @@ export class GpuContext {
     try {
       await staging.mapAsync(GPUMapMode.READ);
     } catch (error) {
-      this.check();
-      throw error;
+      // The host reports the loss and what failed by it in any order, but in the same breath.
+      throw (await Promise.race([this.lost, nextTask()])) ?? error;
     }
     const copy = staging.getMappedRange().slice(0, bytes);
     staging.unmap();
@@ -84,8 +87,13 @@ export class GpuContext {
   }
 
   destroy(): void {
+    this.#loss ??= new DeviceLostError(this.host.name, "it was destroyed");
     this.pool.destroyFree();
     this.device.destroy();
     this.host.release();
   }
+}
+
+function nextTask(): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), 0));
 }

@@ -4,6 +4,7 @@
  */
 import type { DType, Graph } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
+import type { DeviceLostError } from "./device-errors.ts";
 
 /** An array that lives on a device. */
 export interface DeviceArray {
@@ -45,3 +46,5 @@ export interface Device {
   readonly upload: (value: NdArray) => DeviceArray;
   readonly destroy: () => void;
 }
+  /** Resolves when the device is gone, `destroy` included, with the reason; never for the interpreter. */
+  readonly lost: Promise<DeviceLostError>;

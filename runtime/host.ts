@@ -2,10 +2,27 @@
  * @file The one door to WebGPU: the same two calls in browsers, Deno and Node. All code that knows which host it is in
  * lies in hosts/.
  */
+import { DeviceUnavailableError } from "./device-errors.ts";
 import { type DeviceChoice, type HostAdapter, ownDevice } from "./hosts/adapter.ts";
 import { hasNavigatorGpu, navigatorAdapter } from "./hosts/navigator.ts";
 
-export { type DeviceChoice, DeviceUnavailableError, type HostAdapter } from "./hosts/adapter.ts";
+export { DeviceLostError, DeviceUnavailableError } from "./device-errors.ts";
+export type { DeviceChoice, HostAdapter } from "./hosts/adapter.ts";
+
+export interface HostDevice {
+  readonly host: HostAdapter;
+  readonly device: GPUDevice;
+}
+
+/**
+ * Finds an adapter and opens its device: one call in browsers, Deno and Node.
+ *
+ * @throws DeviceUnavailableError where the host has none of the wanted kind; its message says what to do.
+ */
+export async function requestDevice(choice: DeviceChoice = "auto"): Promise<HostDevice> {
+  const host = await requestAdapter(choice);
+  return { host, device: await requestGpuDevice(host) };
+}
 
 /**
  * Finds an adapter.
@@ -37,7 +54,11 @@ const LIMITS = [
 
 const FEATURES = ["timestamp-query", "subgroups"] as const satisfies readonly GPUFeatureName[];
 
-/** A device with the adapter's own limits where more is useful. WebGPU gives one device for each adapter requested. */
+/**
+ * A device with the adapter's own limits where more is useful. WebGPU gives one device for each adapter requested.
+ *
+ * @throws DeviceUnavailableError where the adapter gives none, such as a second time.
+ */
 export async function requestGpuDevice(host: HostAdapter): Promise<GPUDevice> {
   const { limits, features } = host.adapter;
   const requiredLimits: Record<string, number> = {};
@@ -46,7 +67,15 @@ export async function requestGpuDevice(host: HostAdapter): Promise<GPUDevice> {
     if (typeof limits[name] === "number") requiredLimits[name] = limits[name];
   }
   const requiredFeatures = FEATURES.filter((feature) => features.has(feature));
-  const device = await host.adapter.requestDevice({ requiredLimits, requiredFeatures });
+  const device = await host.adapter.requestDevice({ requiredLimits, requiredFeatures }).catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DeviceUnavailableError(
+      `${host.name} gives no device (${reason}). Close what else uses it, and try again.`,
+      {
+        cause,
+      },
+    );
+  });
   ownDevice(host, device);
   return device;
 }

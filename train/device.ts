@@ -45,3 +45,4 @@ export function openInterpreter(): Device {
     destroy: () => {},
   };
 }
+    lost: new Promise(() => {}),

@@ -11,7 +11,11 @@ export interface OpenDeviceOptions {
   readonly device?: DeviceChoice | "cpu";
 }
 
-/** Opens a device. Rejects with a DeviceUnavailableError that says what to do where there is none of that kind. */
+/**
+ * Opens a device, by the same call in browsers, Deno and Node.
+ *
+ * @throws DeviceUnavailableError where the host has none of the wanted kind; its message says what to do.
+ */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
   const choice = options.device ?? "auto";
   if (choice === "cpu") return openInterpreter();
@@ -28,3 +32,4 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     destroy: () => context.destroy(),
   };
 }
+    lost: context.lost,

@@ -15,11 +15,6 @@ export interface HostAdapter {
   readonly release: () => void;
 }
 
-/** No adapter of the wanted kind. The message says in a sentence why, and in another what to do. */
-export class DeviceUnavailableError extends Error {
-  override readonly name = "DeviceUnavailableError";
-}
-
 const devices = new WeakMap<HostAdapter, GPUDevice[]>();
 
 export function hostAdapter(adapter: GPUAdapter): HostAdapter {

@@ -2,7 +2,8 @@
  * @file Deno: WebGPU is `navigator.gpu`, as in browsers, and on Linux without a graphics card it is pointed at
  * SwiftShader first. Deno looks for drivers once, at the first request, so a process keeps the kind it began with.
  */
-import { type DeviceChoice, DeviceUnavailableError, type HostAdapter } from "./adapter.ts";
+import { DeviceUnavailableError } from "../device-errors.ts";
+import type { DeviceChoice, HostAdapter } from "./adapter.ts";
 import { navigatorAdapter } from "./navigator.ts";
 import { swiftShader } from "./swiftshader.ts";
 import { cardDrivers, onlyDrivers, userChoseDrivers, withEnvironment } from "./vulkan.ts";

@@ -1,5 +1,6 @@
 /** @file Hosts that bring WebGPU themselves, as `navigator.gpu`: browsers, and Deno beneath deno.ts. */
-import { type DeviceChoice, DeviceUnavailableError, type HostAdapter, hostAdapter } from "./adapter.ts";
+import { DeviceUnavailableError } from "../device-errors.ts";
+import { type DeviceChoice, type HostAdapter, hostAdapter } from "./adapter.ts";
 
 /** The parts of a host's global object that are looked at; each is missing somewhere. */
 interface HostGlobals {

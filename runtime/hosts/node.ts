@@ -3,7 +3,8 @@
  * a graphics card it is pointed at SwiftShader. Nobody has to set a variable or to start Node in a particular way.
  */
 import { isMainThread } from "node:worker_threads";
-import { type DeviceChoice, DeviceUnavailableError, type HostAdapter, hostAdapter } from "./adapter.ts";
+import { DeviceUnavailableError } from "../device-errors.ts";
+import { type DeviceChoice, type HostAdapter, hostAdapter } from "./adapter.ts";
 import { swiftShader } from "./swiftshader.ts";
 import { cardDrivers, onlyDrivers, preload, userChoseDrivers, withEnvironment } from "./vulkan.ts";
 

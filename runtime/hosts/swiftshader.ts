@@ -9,7 +9,7 @@ import { tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
-import { DeviceUnavailableError } from "./adapter.ts";
+import { DeviceUnavailableError } from "../device-errors.ts";
 import { readTar } from "./ustar.ts";
 
 const PACKAGE = "@sparticuz/chromium";
