@@ -4,6 +4,8 @@
  */
 import type { DType, Graph } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
+import type { Program } from "../compiler/plan/program.ts";
+import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { DeviceLostError } from "./device-errors.ts";
 
 /** An array that lives on a device. */
@@ -27,6 +29,8 @@ export interface CompileOptions {
   readonly schedule?: "auto" | "persistent" | "stepwise";
   /** Rows that one invocation computes at the most; 1 where the batch is known to be small. */
   readonly maxRows?: number;
+  /** What a measured search chose; the rest is a pure function of shapes and device. */
+  readonly tuning?: Tuning | undefined;
   /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
 }
@@ -43,6 +47,8 @@ export interface Device {
   /** Name of the adapter, or of the interpreter. */
   readonly name: string;
   readonly compile: (graph: Graph, options?: CompileOptions) => Promise<Executable>;
+  /** The program that `compile` would load, as data. The interpreter has none. */
+  readonly lower?: (graph: Graph, options?: CompileOptions) => Program;
   readonly upload: (value: NdArray) => DeviceArray;
   readonly destroy: () => void;
 }

@@ -1,7 +1,8 @@
 /** @file Opens a device by choice: a GPU, a software adapter, or the interpreter. */
 import { compileProgram } from "../compiler/compile.ts";
+import type { Graph } from "../compiler/graph/graph.ts";
 import { GpuContext } from "../runtime/context.ts";
-import type { Device } from "../runtime/device.ts";
+import type { CompileOptions, Device } from "../runtime/device.ts";
 import type { DeviceChoice } from "../runtime/host.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
 import { openInterpreter } from "./device.ts";
@@ -20,11 +21,14 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   const choice = options.device ?? "auto";
   if (choice === "cpu") return openInterpreter();
   const context = await GpuContext.open(choice);
+  const lower = (graph: Graph, given: CompileOptions = {}) =>
+    compileProgram(graph, { ...given, ...context.compileLimits });
   return {
     kind: context.host.kind,
     name: context.host.name,
+    lower,
     compile: async (graph, compileOptions = {}) => {
-      const program = compileProgram(graph, { ...compileOptions, ...context.compileLimits });
+      const program = lower(graph, compileOptions);
       const loaded = await LoadedProgram.load(context, program, compileOptions.readback);
       return { graph, run: (inputs) => loaded.run(inputs), destroy: () => loaded.destroy() };
     },

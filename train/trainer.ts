@@ -5,6 +5,7 @@
 import type { Shape } from "../compiler/graph/dim.ts";
 import { at, InternalError, UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, scalar, zeros } from "../compiler/graph/ndarray.ts";
+import type { Tuning } from "../compiler/plan/tuning.ts";
 import { packArrays, unpackArray } from "./arena.ts";
 import type { Batch } from "./data/batches.ts";
 import type { Device, DeviceArray, Executable } from "./device.ts";
@@ -24,6 +25,8 @@ export interface TrainerOptions {
   readonly clipNorm?: number | undefined;
   /** How loops over time run on the device; a rule of shapes chooses by default. */
   readonly schedule?: "auto" | "persistent" | "stepwise";
+  /** What `tune` found for this network: another choice of kernels, and with it the same bits on every run. */
+  readonly tuning?: Tuning | undefined;
 }
 
 export interface StepResult {
@@ -54,17 +57,18 @@ export interface Trainer {
 }
 
 export async function createTrainer(device: Device, network: Network, options: TrainerOptions = {}): Promise<Trainer> {
-  const { seed = 0, optimizer = adam(), learningRate = 1e-3, clipNorm, schedule = "auto" } = options;
+  const { seed = 0, optimizer = adam(), learningRate = 1e-3, clipNorm, schedule = "auto", tuning } = options;
   if (clipNorm !== undefined && !(clipNorm > 0 && clipNorm < Number.POSITIVE_INFINITY))
     throw new UserError(`clipNorm is ${clipNorm}; expected a number above 0`);
   const step = trainingStep(network, { optimizer, clipNorm });
   const metrics = step.outputs.metrics;
   const executable = await device.compile(step.graph, {
     schedule,
+    tuning,
     donate: step.donate,
     readback: metrics === undefined ? [] : [metrics],
   });
-  const trainer = new DeviceTrainer(device, network, step, executable, checkedRate(learningRate));
+  const trainer = new DeviceTrainer(device, network, step, executable, checkedRate(learningRate), tuning);
   trainer.setParameters(initialize(network.specs, seed));
   return trainer;
 }
@@ -76,6 +80,7 @@ class DeviceTrainer implements Trainer {
   readonly #device: Device;
   readonly #step: TrainingStep;
   readonly #executable: Executable;
+  readonly #tuning: Tuning | undefined;
   /** Everything a step replaces, by the name of its input; the carried state is there once a batch has told its B. */
   #held: Held = {};
   #rate: number;
@@ -84,11 +89,19 @@ class DeviceTrainer implements Trainer {
   #last: Promise<StepResult | undefined> = Promise.resolve(undefined);
   #evaluation: { readonly step: StepGraph; readonly executable: Promise<Executable> } | undefined;
 
-  constructor(device: Device, network: Network, step: TrainingStep, executable: Executable, rate: number) {
+  constructor(
+    device: Device,
+    network: Network,
+    step: TrainingStep,
+    executable: Executable,
+    rate: number,
+    tuning: Tuning | undefined,
+  ) {
     this.network = network;
     this.#device = device;
     this.#step = step;
     this.#executable = executable;
+    this.#tuning = tuning;
     this.#rate = rate;
   }
 
@@ -190,7 +203,11 @@ class DeviceTrainer implements Trainer {
     const step = evaluationStep(this.network);
     return {
       step,
-      executable: this.#device.compile(step.graph, { donate: step.donate, readback: [step.outputs.loss ?? 0] }),
+      executable: this.#device.compile(step.graph, {
+        tuning: this.#tuning,
+        donate: step.donate,
+        readback: [step.outputs.loss ?? 0],
+      }),
     };
   }
 
@@ -225,7 +242,7 @@ async function readScalar(array: DeviceArray): Promise<number> {
 }
 
 /** Number of rows of a batch that fits the network. */
-function checkedBatch(network: Network, { x, targets }: Batch): number {
+export function checkedBatch(network: Network, { x, targets }: Batch): number {
   const [steps = 0, rows = 0] = x.shape;
   if (steps < 1 || rows < 1)
     throw new UserError(`x is [${x.shape.join(", ")}]; a batch needs a step and a row at least`);

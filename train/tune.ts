@@ -1,0 +1,308 @@
+/**
+ * @file A measured search for a tuning: coordinate descent over `tuningGrid`, from what the compiler does by itself.
+ *
+ * Each candidate changes one field of the best tuning so far. It must first give the default's numbers; then it and the
+ * best run in turns, so that what else the machine does slows both, and it takes over only where it is faster by a margin
+ * in two heats. Candidates that compile to a program that was measured before are left out. The result is data: whoever
+ * trains with it again gets the same kernels, and so the same bits.
+ */
+import { at, messageOf, UserError } from "../compiler/graph/errors.ts";
+import { type NdArray, scalar, zeros } from "../compiler/graph/ndarray.ts";
+import { type Tuning, tuningGrid } from "../compiler/plan/tuning.ts";
+import { packArrays } from "./arena.ts";
+import type { Batch } from "./data/batches.ts";
+import type { CompileOptions, Device, DeviceArray, Executable } from "./device.ts";
+import { initialize } from "./initialize.ts";
+import type { Network } from "./networks.ts";
+import { adam } from "./optimizers.ts";
+import { checkedBatch, type TrainerOptions, zeroStates } from "./trainer.ts";
+import { type TrainingStep, trainingStep } from "./training-step.ts";
+import type { Tuned } from "./tuned.ts";
+
+/** `optimizer`, `clipNorm` and `schedule` as for the trainer that will use the tuning. */
+export interface TuneOptions extends Pick<TrainerOptions, "optimizer" | "clipNorm" | "schedule"> {
+  /** What every candidate runs on: the tuning is for its sizes. */
+  readonly batch: Batch;
+  /** After so many seconds the best so far is taken; 60 by default. */
+  readonly seconds?: number;
+  /** Ends the search with the signal's reason. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: TuneProgress) => void;
+}
+
+export interface TuneProgress {
+  /** Candidates that are decided, of how many. */
+  readonly tried: number;
+  readonly total: number;
+  readonly best: Tuning;
+}
+
+/** What became of one candidate. */
+export interface Measurement {
+  readonly tuning: Tuning;
+  readonly outcome: "faster" | "not faster" | "the same program" | "other numbers" | "failed";
+  /** Time of a step over that of the best so far, where both were run: a median over turns. */
+  readonly ratio?: number;
+  /** Why it failed. */
+  readonly reason?: string;
+}
+
+export interface TuneResult extends Tuned {
+  readonly measurements: readonly Measurement[];
+}
+
+/** A candidate must be this much faster to take over: clocks and neighbours are noisy. */
+const margin = 0.03;
+/** Turns of a heat; the median is taken over them. */
+const turns = 5;
+/** A candidate this much slower in its first two turns is not run again. */
+const hopeless = 1.15;
+/** Steps are run together until they take this long, so that the way to the device counts no more than in training. */
+const millisecondsPerTurn = 40;
+const mostStepsPerTurn = 32;
+/** Largest difference to the default's numbers, relative to their root mean square. */
+const tolerance = 1e-3;
+const sweeps = 2;
+
+/** Searches for the fastest tuning of a network's training step on a device. Errors are those of compiling without one. */
+export async function tune(device: Device, network: Network, options: TuneOptions): Promise<TuneResult> {
+  const { batch, seconds = 60, optimizer = adam(), clipNorm } = options;
+  if (device.lower === undefined)
+    throw new UserError(
+      `the ${device.name} runs no kernels, so there is nothing to tune; use a gpu or software device`,
+    );
+  if (!(seconds > 0)) throw new UserError(`tune: seconds is ${seconds}; expected a number above 0`);
+  const rows = checkedBatch(network, batch);
+  const step = trainingStep(network, { optimizer, clipNorm });
+  const search = new Search(device, network, step, options, performance.now() + 1000 * seconds);
+  try {
+    const found = await search.run();
+    return { ...found, adapter: device.name, batch: rows, time: at(batch.x.shape, 0) };
+  } finally {
+    search.destroy();
+  }
+}
+
+class Search {
+  readonly #device: Device;
+  readonly #network: Network;
+  readonly #step: TrainingStep;
+  readonly #options: TuneOptions;
+  readonly #deadline: number;
+  readonly #programs = new Set<string>();
+  readonly #measurements: Measurement[] = [];
+  readonly #open = new Set<Contender>();
+  #best: Tuning = {};
+  #stepsPerTurn = 1;
+
+  constructor(device: Device, network: Network, step: TrainingStep, options: TuneOptions, deadline: number) {
+    this.#device = device;
+    this.#network = network;
+    this.#step = step;
+    this.#options = options;
+    this.#deadline = deadline;
+  }
+
+  async run(): Promise<Pick<TuneResult, "tuning" | "speedup" | "measurements">> {
+    this.#isNew({});
+    const first = await this.#enter({});
+    const expected = await first.firstStep();
+    if (!expected.every(({ data }) => data.every(Number.isFinite)))
+      throw new UserError("tune: the first step gives numbers that are not finite, so candidates cannot be compared");
+    await first.milliseconds(1);
+    this.#stepsPerTurn = Math.ceil(millisecondsPerTurn / Math.max(1, await first.milliseconds(1)));
+    this.#stepsPerTurn = Math.min(mostStepsPerTurn, this.#stepsPerTurn);
+
+    const champion = await this.#descend(first, expected);
+    // Many small wins may be one of chance: the default has the last word.
+    const ratio = champion === first ? 1 : await this.#heat(first, champion);
+    const isFaster = ratio < 1 - margin;
+    return {
+      tuning: isFaster ? this.#best : {},
+      speedup: isFaster ? Number((1 / ratio).toFixed(3)) : 1,
+      measurements: this.#measurements,
+    };
+  }
+
+  destroy(): void {
+    for (const contender of this.#open) contender.destroy();
+    this.#open.clear();
+  }
+
+  /** Walks over the fields until a sweep changes nothing or time is up. */
+  async #descend(first: Contender, expected: readonly NdArray[]): Promise<Contender> {
+    let champion = first;
+    const fields = Object.keys(tuningGrid) as (keyof Tuning)[];
+    const sweepLength = fields.reduce((sum, field) => sum + tuningGrid[field].length, 0);
+    let tried = 0;
+    for (let sweep = 1; sweep <= sweeps; sweep++) {
+      const before = this.#best;
+      for (const [field, value] of fields.flatMap((name) =>
+        tuningGrid[name].map((choice) => [name, choice] as const),
+      )) {
+        if (this.#isLate()) return champion;
+        champion = await this.#challenge(champion, { ...this.#best, [field]: value }, first, expected);
+        this.#options.onProgress?.({ tried: ++tried, total: sweep * sweepLength, best: this.#best });
+      }
+      if (this.#best === before) break;
+    }
+    return champion;
+  }
+
+  /** Lets a candidate run against the champion; gives the one that is champion now. */
+  async #challenge(
+    champion: Contender,
+    tuning: Tuning,
+    first: Contender,
+    expected: readonly NdArray[],
+  ): Promise<Contender> {
+    let contender: Contender | undefined;
+    try {
+      if (!this.#isNew(tuning)) {
+        this.#measurements.push({ tuning, outcome: "the same program" });
+        return champion;
+      }
+      contender = await this.#enter(tuning);
+      const numbers = await contender.firstStep();
+      if (!numbers.every((output, i) => agrees(output, at(expected, i)))) {
+        this.#measurements.push({ tuning, outcome: "other numbers" });
+        this.#leave(contender);
+        return champion;
+      }
+    } catch (error) {
+      this.#options.signal?.throwIfAborted();
+      this.#measurements.push({ tuning, outcome: "failed", reason: messageOf(error) });
+      if (contender !== undefined) this.#leave(contender);
+      return champion;
+    }
+    const ratio = await this.#duel(champion, contender);
+    const isFaster = ratio < 1 - margin;
+    this.#measurements.push({ tuning, outcome: isFaster ? "faster" : "not faster", ratio });
+    if (!isFaster) {
+      this.#leave(contender);
+      return champion;
+    }
+    this.#best = tuning;
+    if (champion !== first) this.#leave(champion);
+    return contender;
+  }
+
+  /** The worse of two heats, or the first that is lost. */
+  async #duel(champion: Contender, challenger: Contender): Promise<number> {
+    const ratio = await this.#heat(champion, challenger);
+    return ratio < 1 - margin ? Math.max(ratio, await this.#heat(champion, challenger)) : ratio;
+  }
+
+  /** Runs both in turns: the median of the challenger's time over the champion's. */
+  async #heat(champion: Contender, challenger: Contender): Promise<number> {
+    const ratios: number[] = [];
+    for (let turn = 0; turn < turns; turn++) {
+      this.#options.signal?.throwIfAborted();
+      const isOdd = turn % 2 === 1;
+      const early = await (isOdd ? challenger : champion).milliseconds(this.#stepsPerTurn);
+      const late = await (isOdd ? champion : challenger).milliseconds(this.#stepsPerTurn);
+      ratios.push(isOdd ? early / late : late / early);
+      if (turn === 1 && ratios.every((ratio) => ratio > hopeless)) break;
+    }
+    return median(ratios);
+  }
+
+  #isLate(): boolean {
+    this.#options.signal?.throwIfAborted();
+    return performance.now() > this.#deadline;
+  }
+
+  /** Whether no candidate before had the same kernels and dispatches. */
+  #isNew(tuning: Tuning): boolean {
+    const { graph } = this.#step;
+    const program = this.#device.lower?.(graph, this.#compileOptions(tuning));
+    const text = JSON.stringify([program?.buffers, program?.kernels, program?.steps]);
+    if (this.#programs.has(text)) return false;
+    this.#programs.add(text);
+    return true;
+  }
+
+  #compileOptions(tuning: Tuning): CompileOptions {
+    const { donate, outputs } = this.#step;
+    return { donate, readback: [outputs.metrics ?? 0], schedule: this.#options.schedule ?? "auto", tuning };
+  }
+
+  async #enter(tuning: Tuning): Promise<Contender> {
+    const executable = await this.#device.compile(this.#step.graph, this.#compileOptions(tuning));
+    const contender = new Contender(this.#device, this.#network, this.#step, executable, this.#options.batch);
+    this.#open.add(contender);
+    return contender;
+  }
+
+  #leave(contender: Contender): void {
+    contender.destroy();
+    this.#open.delete(contender);
+  }
+}
+
+/** The training step with one tuning, and the arrays that it runs on. */
+class Contender {
+  readonly #step: TrainingStep;
+  readonly #executable: Executable;
+  readonly #batch: Readonly<Record<"x" | "targets", DeviceArray>>;
+  #held: Record<string, DeviceArray>;
+
+  constructor(device: Device, network: Network, step: TrainingStep, executable: Executable, batch: Batch) {
+    this.#step = step;
+    this.#executable = executable;
+    this.#batch = { x: device.upload(batch.x), targets: device.upload(batch.targets) };
+    this.#held = {
+      parameters: device.upload(packArrays(initialize(network.specs, 0), step.arena)),
+      ...Object.fromEntries(step.slots.map((name) => [name, device.upload(zeros([step.arena.size]))])),
+      step: device.upload(scalar(0)),
+      halted: device.upload(scalar(0, "bool")),
+      ...zeroStates(device, network.stateShapes, at(batch.x.shape, 1)),
+    };
+  }
+
+  /** All outputs of a step from the first weights. */
+  async firstStep(): Promise<NdArray[]> {
+    const metrics = this.#enqueue(1e-3);
+    const outputs = [...Object.keys(this.#step.donate).map((name) => this.#held[name] as DeviceArray), metrics];
+    const numbers = await Promise.all(outputs.map((output) => output.read()));
+    metrics.destroy();
+    return numbers;
+  }
+
+  /** Milliseconds of a step, when so many are enqueued one after the other. */
+  async milliseconds(steps: number): Promise<number> {
+    const started = performance.now();
+    // Weights hardly move: a loss that falls to nothing would make numbers that some processors are slow with.
+    for (let i = 1; i < steps; i++) this.#enqueue(1e-9).destroy();
+    const last = this.#enqueue(1e-9);
+    await last.read();
+    last.destroy();
+    return (performance.now() - started) / steps;
+  }
+
+  destroy(): void {
+    for (const array of [...Object.values(this.#held), ...Object.values(this.#batch)]) array.destroy();
+    this.#executable.destroy();
+  }
+
+  /** Enqueues a step and gives its metrics. */
+  #enqueue(learningRate: number): DeviceArray {
+    const inputs = { ...this.#held, ...this.#batch, learningRate: scalar(learningRate) };
+    const outputs = this.#executable.run(inputs);
+    const { donate, outputs: positions } = this.#step;
+    this.#held = Object.fromEntries(Object.entries(donate).map(([name, index]) => [name, at(outputs, index)]));
+    return at(outputs, positions.metrics ?? -1);
+  }
+}
+
+/** Whether numbers are those of the default, up to the order of sums. */
+function agrees({ data }: NdArray, { data: expected }: NdArray): boolean {
+  const norm = (numbers: Float64Array) => Math.sqrt(numbers.reduce((sum, x) => sum + x * x, 0));
+  return norm(data.map((value, i) => value - (expected[i] ?? Number.NaN))) <= tolerance * norm(expected);
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return (at(sorted, Math.floor(middle)) + at(sorted, Math.ceil(middle) - 1)) / 2;
+}
