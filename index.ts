@@ -48,6 +48,7 @@ export { type NamedAval, traceGraph } from "./compiler/ops/trace.ts";
 export { cos, exp, log, sigmoid, sin, softplus, sqrt, tanh } from "./compiler/ops/transcendental.ts";
 export { verify } from "./compiler/ops/verify.ts";
 export { broadcast, broadcastAxes, constant, fill, reshape, sum, transpose, zerosLike } from "./compiler/ops/views.ts";
+export { checkedTuning, type Tuning, tuningGrid } from "./compiler/plan/tuning.ts";
 export { Tensor, type TensorLike } from "./compiler/trace/tensor.ts";
 export type { Tree } from "./compiler/trace/tree.ts";
 // Devices.
@@ -71,19 +72,25 @@ export {
   type Device,
   type DeviceArray,
   type Executable,
+  type KernelProfile,
   openInterpreter,
 } from "./train/device.ts";
+export { type GradientFlowOptions, gradientFlow } from "./train/gradient-flow.ts";
 export { initialize } from "./train/initialize.ts";
-export { crossEntropy, meanSquaredError } from "./train/losses.ts";
+export { crossEntropy, meanSquaredError, weightedSquaredError } from "./train/losses.ts";
 export { decodeModel, encodeModel, type ModelDetails, type SavedModel, savedModel } from "./train/model-file.ts";
 export {
+  type Advance,
   type LanguageModelOptions,
   languageModel,
   type Network,
+  type NetworkKind,
   type NetworkParts,
   type NetworkResult,
   type NetworkState,
   network,
+  type RegressionModelOptions,
+  regressionModel,
   type SeriesModelOptions,
   seriesModel,
 } from "./train/networks.ts";
@@ -109,6 +116,8 @@ export {
   type StreamState,
   sampleText,
 } from "./train/stream.ts";
+export { adding, embeddedReber, noisySine, tasks } from "./train/tasks/index.ts";
+export type { Task, TaskBatches, TaskParameter, TaskSizes } from "./train/tasks/task.ts";
 export { decodeCell, encodeCell } from "./train/traced-cell-json.ts";
 export {
   createTrainer,
@@ -124,3 +133,5 @@ export {
   type TrainingStepOptions,
   trainingStep,
 } from "./train/training-step.ts";
+export { type Measurement, type TuneOptions, type TuneProgress, type TuneResult, tune } from "./train/tune.ts";
+export type { Tuned } from "./train/tuned.ts";

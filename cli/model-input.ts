@@ -6,9 +6,10 @@ import { readBytes } from "./data-files.ts";
 export async function readModel(path: string, kind: SavedModel["kind"]): Promise<SavedModel> {
   const model = decodeModel(await readBytes(path), path);
   if (model.kind === kind) return model;
-  throw new UserError(
-    kind === "text"
-      ? `${path} was trained on a numeric series: use cellgrad forecast ${path} FILE.csv`
-      : `${path} was trained on text: use cellgrad sample ${path}`,
-  );
+  const uses = {
+    text: `was trained on text: use cellgrad sample ${path}`,
+    series: `was trained on a numeric series: use cellgrad forecast ${path} FILE.csv`,
+    regression: "finds numbers in a sequence; use it from code, with createStream",
+  };
+  throw new UserError(`${path} ${uses[model.kind]}`);
 }

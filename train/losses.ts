@@ -3,7 +3,7 @@ import { formatShape, sameShape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import { mean, square } from "../compiler/ops/composed.ts";
 import { reduceMax } from "../compiler/ops/contractions.ts";
-import { cast, sub } from "../compiler/ops/elementwise.ts";
+import { cast, div, mul, sub } from "../compiler/ops/elementwise.ts";
 import { equal, stopGradient, where } from "../compiler/ops/logic.ts";
 import { iota } from "../compiler/ops/sources.ts";
 import { exp, log } from "../compiler/ops/transcendental.ts";
@@ -39,4 +39,19 @@ export function meanSquaredError(predictions: Float, targets: Float): Float {
     );
   }
   return mean(square(sub(predictions, targets)));
+}
+
+/**
+ * The mean of (prediction - target)^2 weighted by row: predictions and targets are [..., values], weights [..., 1], 0 or
+ * more and not all 0.
+ */
+export function weightedSquaredError(predictions: Float, targets: Float, weights: Float): Float {
+  const rows = [...predictions.shape.slice(0, -1), 1];
+  if (!sameShape(predictions.shape, targets.shape) || !sameShape(weights.shape, rows)) {
+    throw new UserError(
+      `weightedSquaredError: predictions are ${formatShape(predictions.shape)}, targets ${formatShape(targets.shape)} and weights ${formatShape(weights.shape)}; expected one shape, and weights ${formatShape(rows)}`,
+    );
+  }
+  const errors = mean(square(sub(predictions, targets)), -1, { keepAxes: true });
+  return div(sum(mul(errors, weights)), sum(weights));
 }

@@ -3,9 +3,11 @@
  * using the model takes. The streaming step is stored as a graph, so a model of a cell somebody wrote goes on working
  * when the cell's source is gone, and loading one never runs code.
  *
- *   format "cellgrad"   version "1"   kind "text" | "series"   cell   graph (see graph-json.ts)
+ *   format "cellgrad"   version "1"   kind "text" | "series" | "regression"   cell   graph (see graph-json.ts)
  *   sizes {units, layers, embed?}   parameters [path, …] in the order of the arena   vocabulary ["a", …] (text)
- *   columns ["x", …] and normalisation {mean, deviation} (series)   training {steps, loss, …}         all as JSON
+ *   columns ["x", …] and normalisation {mean, deviation} (series)   columns and targets ["y", …] (regression)
+ *   training {steps, loss, …}                                                                          all as JSON
+ *   tuned {tuning, adapter, …} where a tuning was searched for (see tuned.ts), as JSON too
  */
 import { formatShape, sameShape } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
@@ -14,10 +16,11 @@ import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { type Arena, arenaOf } from "./arena.ts";
 import type { Normalisation } from "./data/series.ts";
 import { decodeGraph, encodeGraph } from "./graph-json.ts";
-import type { Network } from "./networks.ts";
+import type { Network, NetworkKind } from "./networks.ts";
 import { decodeTensors, encodeTensors } from "./safetensors.ts";
 import type { StreamSource } from "./stream.ts";
 import { streamingStep } from "./training-step.ts";
+import { checkedTuned, onlyTuned } from "./tuned.ts";
 
 const format = "cellgrad";
 const formatVersion = "1";
@@ -26,7 +29,7 @@ const formatVersion = "1";
 export type TrainingRecord = Readonly<Record<string, number | string>>;
 
 export interface SavedModel extends StreamSource {
-  readonly kind: "text" | "series";
+  readonly kind: NetworkKind;
   /** (parameters, state/…, x) -> (state/…, output), B symbolic: what `createStream` takes. */
   readonly graph: Graph;
   readonly arena: Arena;
@@ -37,13 +40,18 @@ export interface SavedModel extends StreamSource {
   readonly embed?: number;
   /** Of text: the character of each token. */
   readonly vocabulary?: readonly string[];
-  /** Of a series: the names of its features, and how they were normalised. */
+  /** Of a series or a regression: the names of the features that are read, and how they were normalised. */
   readonly columns?: readonly string[];
   readonly normalisation?: Normalisation;
+  /** Of a regression: the names of what is found. */
+  readonly targets?: readonly string[];
   readonly training?: TrainingRecord;
 }
 
-export type ModelDetails = Pick<SavedModel, "vocabulary" | "columns" | "normalisation" | "training">;
+export type ModelDetails = Pick<
+  SavedModel,
+  "vocabulary" | "columns" | "normalisation" | "targets" | "training" | "tuned"
+>;
 
 /** A network with its numbers, ready to be written or streamed. */
 export function savedModel(
@@ -58,7 +66,7 @@ export function savedModel(
 }
 
 export function encodeModel(model: SavedModel): Uint8Array {
-  const { units, layers, embed, vocabulary, columns, normalisation, training } = model;
+  const { units, layers, embed, vocabulary, columns, normalisation, targets, training, tuned } = model;
   // JSON has no NaN, and a model is worth keeping even where a loss is not.
   const told = Object.entries(training ?? {}).filter(
     ([, value]) => typeof value === "string" || Number.isFinite(value),
@@ -69,7 +77,9 @@ export function encodeModel(model: SavedModel): Uint8Array {
     vocabulary,
     columns,
     normalisation,
+    targets,
     training: training && Object.fromEntries(told),
+    tuned: tuned && onlyTuned(tuned),
   };
   const texts = Object.entries(documents).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, JSON.stringify(value)] as const],
@@ -107,29 +117,49 @@ function readModel(tensors: Readonly<Record<string, NdArray>>, metadata: Readonl
     );
   }
   const kind = fields.text("kind");
-  if (kind !== "text" && kind !== "series") throw new UserError("its kind is neither text nor series");
+  if (kind !== "text" && kind !== "series" && kind !== "regression")
+    throw new UserError("its kind is none of text, series and regression");
   const sizes = fields.read("sizes", "units, layers and perhaps embed", isSizes);
   const paths = fields.read("parameters", "a list of different names", isNames);
   const arena = arenaOf(paths.map((path) => ({ path, shape: shapeOf(path, tensors) })));
   if (paths.length !== Object.keys(tensors).length)
     throw new UserError(`it has ${Object.keys(tensors).length} tensors for ${paths.length} parameters`);
-  const { width, details } = kind === "text" ? textDetails(fields) : seriesDetails(fields);
+  const read = { text: textDetails, series: seriesDetails, regression: regressionDetails }[kind];
+  const { features, outputs, details } = read(fields);
   const graph = decodeGraph(fields.text("graph") ?? "", ["B"]);
-  checkSignature(graph, kind, arena, width);
+  checkSignature(graph, arena, features, outputs);
   const training = fields.optional("training", "a record of numbers and texts", isTrainingRecord);
+  const tuned = fields.optional("tuned", "an object", isRecord);
   const cell = fields.text("cell") ?? "";
-  return { kind, graph, arena, parameters: tensors, cell, ...sizes, ...details, ...(training && { training }) };
+  return {
+    kind,
+    graph,
+    arena,
+    parameters: tensors,
+    cell,
+    ...sizes,
+    ...details,
+    ...(training && { training }),
+    ...(tuned && { tuned: checkedTuned(tuned) }),
+  };
 }
 
-/** What a kind of model knows of its symbols or values, and the width of its output. */
+/** What a kind of model knows of its symbols or values, and the widths of x (none where it is tokens) and output. */
 interface KindDetails {
-  readonly width: number;
+  readonly features: number | undefined;
+  readonly outputs: number;
   readonly details: ModelDetails;
 }
 
 function textDetails(fields: Fields): KindDetails {
   const vocabulary = fields.read("vocabulary", "a list of different characters", isVocabulary);
-  return { width: vocabulary.length, details: { vocabulary } };
+  return { features: undefined, outputs: vocabulary.length, details: { vocabulary } };
+}
+
+function regressionDetails(fields: Fields): KindDetails {
+  const columns = fields.read("columns", "a list of texts", isTexts);
+  const targets = fields.read("targets", "a list of texts", isTexts);
+  return { features: columns.length, outputs: targets.length, details: { columns, targets } };
 }
 
 function seriesDetails(fields: Fields): KindDetails {
@@ -138,7 +168,7 @@ function seriesDetails(fields: Fields): KindDetails {
   const expected = `${width} means and deviations above 0`;
   const normalisation = fields.optional("normalisation", expected, isNormalisation);
   if (normalisation !== undefined && normalisation.mean.length !== width) damaged("normalisation", expected);
-  return { width, details: { columns, ...(normalisation && { normalisation }) } };
+  return { features: width, outputs: width, details: { columns, ...(normalisation && { normalisation }) } };
 }
 
 /** The metadata, of which nothing is believed. */
@@ -173,7 +203,7 @@ function damaged(key: string, expected: string): never {
 }
 
 /** The graph must take and give what a stream feeds and reads, and nothing else. */
-function checkSignature(graph: Graph, kind: "text" | "series", arena: Arena, width: number): void {
+function checkSignature(graph: Graph, arena: Arena, features: number | undefined, width: number): void {
   const inputs = new Map(graph.inputs.map((id) => [inputName(graph, id), at(graph.nodes, id).aval]));
   const outputs = graph.outputs.map((id) => at(graph.nodes, id).aval);
   const state = [...inputs].filter(([name]) => name.startsWith("state/"));
@@ -183,7 +213,8 @@ function checkSignature(graph: Graph, kind: "text" | "series", arena: Arena, wid
     throw new UserError(`${what} of its graph is ${found}; expected ${dtype}${formatShape(shape)}`);
   };
   expect("input parameters", inputs.get("parameters"), "f32", [arena.size]);
-  expect("input x", inputs.get("x"), kind === "text" ? "i32" : "f32", kind === "text" ? ["B"] : ["B", width]);
+  if (features === undefined) expect("input x", inputs.get("x"), "i32", ["B"]);
+  else expect("input x", inputs.get("x"), "f32", ["B", features]);
   if (inputs.size !== state.length + 2 || graph.inputs.length !== inputs.size || outputs.length !== state.length + 1)
     throw new UserError("the inputs and outputs of its graph are not those of a streaming step");
   for (const [i, [name, aval]] of state.entries()) {

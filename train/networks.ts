@@ -12,8 +12,9 @@ import { type ParameterSpec, scope } from "../compiler/dsl/parameters.ts";
 import type { Shape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import type { Aval } from "../compiler/graph/graph.ts";
+import { slice } from "../compiler/ops/pieces.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
-import { crossEntropy, meanSquaredError } from "./losses.ts";
+import { crossEntropy, meanSquaredError, weightedSquaredError } from "./losses.ts";
 
 type Float = Tensor<"f32">;
 export type NetworkState = Readonly<Record<string, Float>>;
@@ -38,8 +39,19 @@ export interface NetworkConfig {
 /** The model of `run` on x and a state. */
 export type RecurrentModel = Model<[x: Tensor, state: NetworkState], NetworkResult>;
 
+/** Runs one layer over what it is given: a sequence, or one step. */
+export type Advance = (
+  cell: Cell,
+  input: Float,
+  state: NetworkState,
+  layer: number,
+) => { readonly outputs: Float; readonly state: NetworkState };
+
+/** What follows each symbol, what follows each row of numbers, or what is to be found in a sequence of rows. */
+export type NetworkKind = "text" | "series" | "regression";
+
 export interface Network {
-  readonly kind: "text" | "series";
+  readonly kind: NetworkKind;
   readonly config: NetworkConfig;
   readonly layers: readonly Cell[];
   readonly specs: readonly ParameterSpec[];
@@ -47,6 +59,8 @@ export interface Network {
   readonly model: RecurrentModel;
   /** One step: x is `stepX`, the output [B, outputs]. */
   readonly stepModel: RecurrentModel;
+  /** What both are made of, for those who run layers in a way of their own; to be called inside a model. */
+  readonly through: (x: Tensor, state: NetworkState, advance: Advance) => NetworkResult;
   readonly x: Aval;
   readonly stepX: Aval;
   readonly targets: Aval;
@@ -106,6 +120,39 @@ export function seriesModel<Names extends string>(options: SeriesModelOptions<Na
   });
 }
 
+export interface RegressionModelOptions<Names extends string> {
+  readonly cell: CellDefinition<Names>;
+  readonly units: number;
+  readonly layers: number;
+  /** Numbers per time step that are read. */
+  readonly features: number;
+  /** Numbers to find. */
+  readonly outputs: number;
+}
+
+/**
+ * Model of what is to be found in a sequence: x is f32 [T, B, features], the output f32 [T, B, outputs]. Targets are f32
+ * [T, B, outputs + 1], whose last entry is the weight of the step in the loss: 1 where the target stands, 0 elsewhere.
+ */
+export function regressionModel<Names extends string>(options: RegressionModelOptions<Names>): Network {
+  const { features, outputs } = options;
+  checkCount("features", features);
+  checkCount("outputs", outputs);
+  return network({
+    ...stackOf(options),
+    kind: "regression",
+    outputs,
+    encode: (x) => x as Float,
+    x: { dtype: "f32", shape: [features] },
+    targets: { dtype: "f32", shape: [outputs + 1] },
+    loss: (output, targets) => {
+      const axis = targets.shape.length - 1;
+      const values = slice(targets as Float, axis, 0, outputs);
+      return weightedSquaredError(output, values, slice(targets as Float, axis, outputs, 1));
+    },
+  });
+}
+
 function stackOf<Names extends string>(options: { cell: CellDefinition<Names>; units: number; layers: number }) {
   checkCount("layers", options.layers);
   // An instance for each layer: weights of its own. States are read by the names each cell lists, whatever they are.
@@ -115,7 +162,7 @@ function stackOf<Names extends string>(options: { cell: CellDefinition<Names>; u
 
 /** What a network is made of. `x` and `targets` are those of one time step, without the batch. */
 export interface NetworkParts {
-  readonly kind: "text" | "series";
+  readonly kind: NetworkKind;
   readonly cell: string;
   readonly units: number;
   readonly layers: readonly Cell[];
@@ -163,6 +210,7 @@ export function network(parts: NetworkParts): Network {
     specs: step.specs(stepX, stateAvals),
     model: sequence,
     stepModel: step,
+    through: (x, state, advance) => throughLayers(parts, x, state, advance),
     x: over(["T", "B"], x),
     stepX,
     targets: over(["T", "B"], targets),
@@ -171,19 +219,12 @@ export function network(parts: NetworkParts): Network {
   };
 }
 
-/** Runs one layer over what it is given: a sequence, or one step. */
-type Advance = (
-  cell: Cell,
-  input: Float,
-  state: NetworkState,
-) => { readonly outputs: Float; readonly state: NetworkState };
-
 function throughLayers(parts: NetworkParts, x: Tensor, state: NetworkState, advance: Advance): NetworkResult {
   let hidden = parts.encode(x);
   const after: Record<string, Float> = {};
   for (const [i, cell] of parts.layers.entries()) {
     const own = Object.keys(cell.stateShapes).map((name) => [name, state[`layers/${i}/${name}`]] as const);
-    const result = scope(`layers/${i}`, () => advance(cell, hidden, Object.fromEntries(own) as NetworkState));
+    const result = scope(`layers/${i}`, () => advance(cell, hidden, Object.fromEntries(own) as NetworkState, i));
     for (const [name, tensor] of Object.entries(result.state)) after[`layers/${i}/${name}`] = tensor;
     hidden = result.outputs;
   }

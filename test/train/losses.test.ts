@@ -5,7 +5,7 @@ import { at } from "../../compiler/graph/errors.ts";
 import { fromNested, type NdArray } from "../../compiler/graph/ndarray.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import { crossEntropy, meanSquaredError } from "../../train/losses.ts";
+import { crossEntropy, meanSquaredError, weightedSquaredError } from "../../train/losses.ts";
 import { devices, difference, runOnce } from "./devices.ts";
 
 type Float = Tensor<"f32">;
@@ -86,6 +86,24 @@ for (const { name, open, tolerance } of devices) {
     device.destroy();
     expect([...(loss?.data ?? [])]).toEqual([3.5]);
   });
+
+  test(`${name}: a weighted squared error is the mean over the rows that have weight`, async () => {
+    const graph = traceGraph(
+      "loss",
+      [
+        { name: "a", dtype: "f32", shape: ["T", "B", 2] },
+        { name: "b", dtype: "f32", shape: ["T", "B", 2] },
+        { name: "weights", dtype: "f32", shape: ["T", "B", 1] },
+      ],
+      ([a, b, weights]) => [weightedSquaredError(a as Float, b as Float, weights as Float)],
+    );
+    const device = await open();
+    const [a, b] = [fromNested([[[9, 9]], [[1, 2]], [[3, 4]]]), fromNested([[[0, 0]], [[1, 0]], [[0, 5]]])];
+    const [loss] = await runOnce(device, graph, { a, b, weights: fromNested([[[0]], [[1]], [[3]]]) });
+    device.destroy();
+    // (2 * 1 + 5 * 3) / 4
+    expect([...(loss?.data ?? [])]).toEqual([4.25]);
+  });
 }
 
 test("shapes that do not belong together are refused", () => {
@@ -101,5 +119,8 @@ test("shapes that do not belong together are refused", () => {
   expect(() => trace(crossEntropy)).toThrow("crossEntropy: logits are [2, 3] and targets [3]");
   expect(() => trace((a, b) => meanSquaredError(a, b as Tensor as Float))).toThrow(
     "meanSquaredError: predictions are [2, 3] and targets [3]; expected one shape",
+  );
+  expect(() => trace((a) => weightedSquaredError(a, a, a))).toThrow(
+    "weightedSquaredError: predictions are [2, 3], targets [2, 3] and weights [2, 3]; expected one shape, and weights [2, 1]",
   );
 });

@@ -7,12 +7,13 @@ import { decodeModel, encodeModel, type SavedModel } from "../../train/model-fil
 import { encodeTensors } from "../../train/safetensors.ts";
 import { createStream } from "../../train/stream.ts";
 import { devices } from "./devices.ts";
-import { damaged, faultOf, seriesSaved, small, textModel, textNetwork } from "./saved-models.ts";
+import { damaged, faultOf, regressionSaved, seriesSaved, small, textModel, textNetwork } from "./saved-models.ts";
 
 describe("a model comes back", () => {
   test.each([
     ["text", textModel],
     ["series", seriesSaved],
+    ["regression", regressionSaved],
   ])("of %s, with all that is told of it", (_, model) => {
     const read = decodeModel(encodeModel(model), "m");
     const told = { ...model.training };
@@ -69,7 +70,7 @@ const wrongModels: readonly [title: string, bytes: Uint8Array, fault: string][] 
   ],
   ["a later version", having("version", "2"), 'it has version "2"; this release reads version 1'],
   ["no version", without("version"), 'it has version "none"; this release reads version 1'],
-  ["another kind", having("kind", "image"), "its kind is neither text nor series"],
+  ["another kind", having("kind", "image"), "its kind is none of text, series and regression"],
   ["no sizes", without("sizes"), "its sizes is missing or damaged; expected units, layers and perhaps embed"],
   [
     "sizes of nothing",

@@ -15,7 +15,7 @@ import { fill, reshape } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { initialize } from "../../train/initialize.ts";
 import { decodeModel, encodeModel, type SavedModel, savedModel } from "../../train/model-file.ts";
-import { languageModel, seriesModel } from "../../train/networks.ts";
+import { languageModel, regressionModel, seriesModel } from "../../train/networks.ts";
 import { decodeTensors, encodeTensors } from "../../train/safetensors.ts";
 
 type Float = Tensor<"f32">;
@@ -44,6 +44,11 @@ const seriesNetwork = seriesModel({ cell: gru, units: 3, layers: 1, features: 2 
 export const seriesSaved: SavedModel = savedModel(seriesNetwork, initialize(seriesNetwork.specs, 1), {
   columns: ["price", "volume"],
   normalisation: { mean: [1.5, -2], deviation: [0.1, 1e-9] },
+});
+const regressionNetwork = regressionModel({ cell: gru, units: 3, layers: 1, features: 2, outputs: 1 });
+export const regressionSaved: SavedModel = savedModel(regressionNetwork, initialize(regressionNetwork.specs, 1), {
+  columns: ["number", "mark"],
+  targets: ["sum"],
 });
 const smallNetwork = languageModel({ cell: rnn, units: 2, layers: 1, vocabulary: 2, embed: 2 });
 export const small = encodeModel(
