@@ -29,6 +29,8 @@ export interface CompileOptions {
   readonly schedule?: "auto" | "persistent" | "stepwise";
   /** Rows that one invocation computes at the most; 1 where the batch is known to be small. */
   readonly maxRows?: number;
+  /** Steps of a sequence that one dispatch runs at the most; by default as many as an estimate of their time allows. */
+  readonly chunkSteps?: number;
   /** What a measured search chose; the rest is a pure function of shapes and device. */
   readonly tuning?: Tuning | undefined;
   /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */

@@ -3,7 +3,7 @@
  * loops walked. Nothing here depends on which buffers hold the data.
  */
 import { type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
-import type { Copy, Dispatch, GridPart, Loop, Program, Size } from "../compiler/plan/program.ts";
+import type { Chunks, Copy, Dispatch, GridPart, Loop, Program, Size } from "../compiler/plan/program.ts";
 
 /** Offsets of uniforms that are chosen per dispatch must be multiples of this. */
 export const uniformAlignment = 256;
@@ -12,7 +12,7 @@ const maxWorkgroups = 65535;
 export interface FlatDispatch {
   readonly kernel: number;
   readonly workgroups: readonly [number, number];
-  /** Byte offset of the step uniform, for kernels inside loops. */
+  /** Byte offset of the step uniform, for kernels inside loops and those that run a chunk of one. */
   readonly stepOffset: number;
 }
 
@@ -24,7 +24,7 @@ export interface Instance {
   readonly bufferBytes: readonly number[];
   /** Words of the sizes uniform of each kernel. */
   readonly uniforms: readonly Uint32Array<ArrayBuffer>[];
-  /** The counts of every step of every loop, each entry at its alignment. */
+  /** The counts of every step of every loop, and first step and end of every chunk, each entry at its alignment. */
   readonly stepTable: Uint32Array<ArrayBuffer>;
   readonly steps: readonly FlatStep[];
 }
@@ -35,6 +35,13 @@ export function evaluateSize(size: Size, sizes: DimSizes): number {
 
 function workgroupsOf({ rows, rowsPer, columns, lanes }: GridPart, sizes: DimSizes): number {
   return Math.ceil((Math.ceil(evaluateSize(rows, sizes) / rowsPer) * evaluateSize(columns, sizes)) / lanes);
+}
+
+/** First step and end of each chunk. A loop of no steps is one chunk, which hands its initial carries on. */
+export function chunkRanges({ length, steps }: Chunks, sizes: DimSizes): (readonly [first: number, end: number])[] {
+  const total = evaluateDim(length, sizes);
+  const count = Math.max(1, Math.ceil(total / steps));
+  return Array.from({ length: count }, (_, i) => [i * steps, Math.min((i + 1) * steps, total)]);
 }
 
 export function instantiate(program: Program, sizes: DimSizes): Instance {
@@ -59,7 +66,10 @@ export function instantiate(program: Program, sizes: DimSizes): Instance {
       const groups = step.grid.reduce((sum, part) => sum + workgroupsOf(part, sizes), 0);
       if (groups === 0) return;
       const workgroups = [Math.min(groups, maxWorkgroups), Math.ceil(groups / maxWorkgroups)] as const;
-      steps.push({ kernel: step.kernel, workgroups, stepOffset: counts.length === 0 ? 0 : entryOf(counts) });
+      for (const range of step.chunks === undefined ? [[]] : chunkRanges(step.chunks, sizes)) {
+        const entry = [...counts, ...range];
+        steps.push({ kernel: step.kernel, workgroups, stepOffset: entry.length === 0 ? 0 : entryOf(entry) });
+      }
     }
   };
   for (const step of program.steps) walk(step, []);

@@ -12,6 +12,8 @@ export interface KernelParts {
   readonly uniformNames: readonly string[];
   /** Loops around the kernel whose step it reads. */
   readonly loops: number;
+  /** Whether it runs a chunk of the innermost of them. */
+  readonly chunked: boolean;
   readonly storage: readonly {
     readonly name: string;
     readonly element: string;
@@ -57,11 +59,12 @@ export function kernelText(parts: KernelParts): string {
   return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
 }
 
-function uniformSection({ uniformNames, loops }: KernelParts): string {
+function uniformSection({ uniformNames, loops, chunked }: KernelParts): string {
   const fields = uniformNames.map((name) => `  ${name}: u32,`).join("\n");
   const sizes =
     uniformNames.length === 0 ? "" : `struct Sizes {\n${fields}\n}\n@group(0) @binding(0) var<uniform> sizes: Sizes;`;
-  const counts = Array.from({ length: loops }, (_, nesting) => `  count${nesting}: u32,`).join("\n");
-  const step = loops === 0 ? "" : `struct Step {\n${counts}\n}\n@group(0) @binding(1) var<uniform> step: Step;`;
+  const counts = Array.from({ length: loops }, (_, nesting) => `  count${nesting}: u32,`);
+  const range = [...counts, ...(chunked ? ["  end: u32,"] : [])].join("\n");
+  const step = loops === 0 ? "" : `struct Step {\n${range}\n}\n@group(0) @binding(1) var<uniform> step: Step;`;
   return [sizes, step].filter((text) => text !== "").join("\n");
 }

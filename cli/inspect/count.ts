@@ -1,10 +1,24 @@
-/** @file Counts a program's work at given sizes: dispatches by phase, with loops walked, and bytes of its buffers. */
+/**
+ * @file Counts a program's work at given sizes: dispatches by phase, with loops walked, how long sequences are cut, and
+ * bytes of its buffers.
+ */
 
 import { type Dim, type DimSizes, evaluateDim } from "../../compiler/graph/dim.ts";
-import type { Phase, Program, Size, Step } from "../../compiler/plan/program.ts";
+import type { Chunks, Phase, Program, Size, Step } from "../../compiler/plan/program.ts";
+import { chunkRanges } from "../../runtime/instance.ts";
+
+/** A loop over time in one kernel: so many dispatches of so many steps, the last of what is left. */
+export interface ChunkCount {
+  readonly scan: string;
+  readonly dispatches: number;
+  readonly steps: number;
+  readonly lastSteps: number;
+}
 
 export interface Work {
+  /** A kernel that runs a loop over time itself counts once, however it is cut. */
   readonly dispatches: Readonly<Record<Phase, number>>;
+  readonly chunks: readonly ChunkCount[];
   /** Copies between buffers. */
   readonly copies: number;
   /** Of all buffers: the program's own arenas, and its inputs (weights, optimizer slots, state, batch). */
@@ -16,11 +30,14 @@ const BYTES_PER_ELEMENT = 4;
 
 export function countWork(program: Program, sizes: DimSizes): Work {
   const dispatches: Record<Phase, number> = { forward: 0, backward: 0, update: 0 };
+  const chunks: ChunkCount[] = [];
   let copies = 0;
   const walk = (steps: readonly Step[], times: number) => {
     for (const step of steps) {
-      if (step.kind === "dispatch") dispatches[step.phase] += times;
-      else if (step.kind === "copy") copies += times;
+      if (step.kind === "dispatch") {
+        dispatches[step.phase] += times;
+        if (step.chunks !== undefined) chunks.push(countChunks(step.chunks, sizes));
+      } else if (step.kind === "copy") copies += times;
       else walk(step.body, times * evaluateDim(step.length, sizes));
     }
   };
@@ -29,7 +46,12 @@ export function countWork(program: Program, sizes: DimSizes): Work {
     program.buffers
       .filter((buffer) => role === undefined || buffer.role === role)
       .reduce((total, { size }) => total + BYTES_PER_ELEMENT * elements(size, sizes), 0);
-  return { dispatches, copies, bytes: bytesOf(), arenaBytes: bytesOf("arena") };
+  return { dispatches, chunks, copies, bytes: bytesOf(), arenaBytes: bytesOf("arena") };
+}
+
+function countChunks(chunks: Chunks, sizes: DimSizes): ChunkCount {
+  const lengths = chunkRanges(chunks, sizes).map(([first, end]) => end - first);
+  return { scan: chunks.scan, dispatches: lengths.length, steps: lengths[0] ?? 0, lastSteps: lengths.at(-1) ?? 0 };
 }
 
 /** A size is a sum of dimensions. */

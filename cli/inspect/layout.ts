@@ -5,7 +5,7 @@ import type { Kernel, Program } from "../../compiler/plan/program.ts";
 import { type Graph, printGraph } from "../../index.ts";
 import { grouped } from "../progress.ts";
 import type { Compiled } from "./compile-step.ts";
-import type { Work } from "./count.ts";
+import type { ChunkCount, Work } from "./count.ts";
 
 /** Lines in the order in which things happen: what was traced, what each pass made of it, kernels, totals. */
 export function* layout({ stages, program }: Compiled, work: Work): Generator<string> {
@@ -42,12 +42,20 @@ function kernelHeading({ name, label, site, workgroupSize, bindings }: Kernel, p
   return `kernel ${name}: ${label}${site === undefined ? "" : `, ${site}`}; workgroups of ${workgroupSize}; ${buffers.join(", ")}`;
 }
 
-function* totals(program: Program, { dispatches, copies, bytes, arenaBytes }: Work): Generator<string> {
+function* totals(program: Program, { dispatches, chunks, copies, bytes, arenaBytes }: Work): Generator<string> {
   const { forward, backward, update } = dispatches;
   yield "=== one training step";
   for (const { scan, schedule, reason } of program.schedules) yield `${scan.padEnd(11)} ${schedule}: ${reason}`;
   yield `kernels     ${program.kernels.length}`;
   yield `dispatches  ${forward} forward + ${backward} backward + ${update} update = ${forward + backward + update}`;
+  const cut = chunks.filter((chunk) => chunk.dispatches > 1);
+  if (cut.length > 0) yield `chunks      ${cut.map(chunkText).join(", ")}`;
   yield `copies      ${copies}`;
   yield `bytes       ${grouped(bytes)} (${grouped(arenaBytes)} of them for what happens in between)`;
+}
+
+/** Such as `lstm 4 x 250 steps`, or `lstm 2 x 430 + 140 steps` where the last chunk is shorter. */
+function chunkText({ scan, dispatches, steps, lastSteps }: ChunkCount): string {
+  const isEven = lastSteps === steps;
+  return `${scan} ${isEven ? dispatches : dispatches - 1} x ${steps}${isEven ? "" : ` + ${lastSteps}`} steps`;
 }

@@ -32,6 +32,7 @@ export class KernelWriter {
   readonly #declarations: string[] = [];
   #names = 0;
   #loops = 0;
+  #isChunked = false;
   #workgroupBytes = 0;
 
   /** Steps of a product's depth that one turn of its loop computes. */
@@ -59,6 +60,11 @@ export class KernelWriter {
   /** How many loops around the kernel it reads the step of. */
   get loops(): number {
     return this.#loops;
+  }
+
+  /** Whether it runs a chunk of the innermost of these loops itself. */
+  get isChunked(): boolean {
+    return this.#isChunked;
   }
 
   get workgroupBytes(): number {
@@ -166,6 +172,12 @@ export class KernelWriter {
   stepCount(nesting: number): string {
     this.#loops = Math.max(this.#loops, nesting + 1);
     return `step.count${nesting}`;
+  }
+
+  /** The steps of the outermost loop that the kernel runs itself: from `first` on, to before `end`. */
+  chunk(): { readonly first: string; readonly end: string } {
+    this.#isChunked = true;
+    return { first: this.stepCount(0), end: "step.end" };
   }
 
   workgroupArray(element: string, length: number): string {

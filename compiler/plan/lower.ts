@@ -39,6 +39,8 @@ export interface LowerOptions {
   readonly target?: Target;
   /** Rows that one invocation computes at the most; 1 where the batch is known to be small. */
   readonly maxRows?: number | undefined;
+  /** Steps that a persistent dispatch runs at the most; what the rule of chunks.ts gives by default. */
+  readonly chunkSteps?: number | undefined;
   /** Lanes of a subgroup, where the device has subgroups of one fixed size. */
   readonly subgroupSize?: number | undefined;
   /** What a measured search chose; what it leaves open is a pure function of shapes and target. */
@@ -60,6 +62,8 @@ export interface Lowering {
   /** Workgroup memory that a kernel may use. */
   readonly workgroupBytes: number;
   readonly schedule: Schedule;
+  /** Steps of a chunk, where they are asked for. */
+  readonly chunkSteps: number | undefined;
   /** What was chosen for each scan, and why. */
   readonly schedules: ScheduleNote[];
   readonly phaseOf: (ids: readonly NodeId[]) => Phase;
@@ -131,6 +135,7 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
     },
     workgroupBytes: options.maxWorkgroupBytes ?? defaultWorkgroupBytes,
     schedule: options.schedule ?? "auto",
+    chunkSteps: options.chunkSteps,
     schedules: [],
     phaseOf: phases(graph, options.phases),
   };

@@ -2,6 +2,10 @@
  * @file The persistent schedule: one dispatch for a whole sequence. A workgroup owns some rows of the batch and walks
  * all steps; its states and what crosses invocations lie in workgroup memory, stages are separated by barriers. Rows of
  * a batch never meet inside a recurrence, so no barrier across workgroups is needed.
+ *
+ * A long sequence is cut into chunks (chunks.ts): dispatches of the same kernel, each with a range of steps. Every one
+ * stores its carries when it ends, those of the last being the scan's results, and loads what the one before stored. Steps
+ * are counted from the beginning of the sequence whatever the chunk, so that slots alternate as in an uncut run.
  */
 import { type Dim, sizeOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
@@ -16,15 +20,15 @@ import { finishKernel } from "./kernel.ts";
 import { type Bound, KernelWriter } from "./kernel-writer.ts";
 import type { Lowering } from "./lower.ts";
 import type { PersistentPlan, Slots } from "./persistent-plan.ts";
-import type { Dispatch } from "./program.ts";
+import type { Dispatch, Location } from "./program.ts";
 import type { Stage } from "./stages.ts";
 import type { ScanContext } from "./stepwise.ts";
 import { sharesRows, sharingLanes } from "./tiles.ts";
 
-/** Lowers a scan to one dispatch. `plan` has found that its rows are separable and that its states fit. */
+/** Lowers a scan to one dispatch, cut into chunks. `plan` has found that its rows are separable and that its states fit. */
 export function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): Dispatch {
   const writer = new KernelWriter(lowering.buffers(), lowering.tiles.tuning);
-  const kernel = new PersistentKernel(context, plan, writer);
+  const kernel = new PersistentKernel(context, plan, writer, carryPlaces(lowering, context, plan));
   kernel.write();
   const ids = plan.stages.flatMap((stage) => [...stage.loops, ...stage.roots]);
   return {
@@ -32,7 +36,33 @@ export function lowerPersistent(lowering: Lowering, context: ScanContext, plan: 
     kernel: finishKernel(lowering, writer, kernel.region, ids, plan.workgroupSize),
     grid: [{ rows: [plan.rows], rowsPer: plan.rowsPerWorkgroup, columns: [1], lanes: 1 }],
     phase: lowering.phaseOf([context.scan]),
+    chunks: { scan: plan.node.attrs.body.name, length: plan.node.attrs.length, steps: plan.chunkSteps },
   };
+}
+
+/** Where each carry lies between chunks, and after the last: in the result that it becomes, if anybody reads that. */
+function carryPlaces(
+  { memory }: Lowering,
+  { order }: ScanContext,
+  { node, results }: PersistentPlan,
+): ReadonlyMap<NodeId, Location> {
+  return new Map(
+    bodyInputs(node.attrs).carries.map((id, i) => {
+      const { dtype, shape } = nodeAt(node.attrs.body, id).aval;
+      return [id, results.get(i) ?? memory.place(dtype, sizeOf(shape), order, order)];
+    }),
+  );
+}
+
+/** An element of a carry, in a loop over all that the workgroup owns. */
+interface CarryElement {
+  /** Of the carry: which one it is, its input of the body, its slots, and where it lies between chunks. */
+  readonly number: number;
+  readonly id: NodeId;
+  readonly slots: Slots;
+  readonly place: Location;
+  readonly index: readonly Index[];
+  readonly emitter: Emitter;
 }
 
 /** A row that an invocation works on: its number in the workgroup, and whether it exists. */
@@ -47,17 +77,24 @@ class PersistentKernel {
   readonly #plan: PersistentPlan;
   readonly #writer: KernelWriter;
   readonly #node: ScanNode;
+  readonly #carryPlaces: ReadonlyMap<NodeId, Location>;
   readonly #arrays = new Map<NodeId, string>();
   /** By the text of the row's index in the batch. */
   readonly #rows = new Map<string, OwnedRow>();
   /** Depth of the block of the stage being written: what is loaded from workgroup memory is bound no further out. */
   #stageDepth = 0;
 
-  constructor(context: ScanContext, plan: PersistentPlan, writer: KernelWriter) {
+  constructor(
+    context: ScanContext,
+    plan: PersistentPlan,
+    writer: KernelWriter,
+    carryPlaces: ReadonlyMap<NodeId, Location>,
+  ) {
     this.#context = context;
     this.#plan = plan;
     this.#writer = writer;
     this.#node = plan.node;
+    this.#carryPlaces = carryPlaces;
     this.region = {
       key: `${context.outer.key}${context.scan}/`,
       graph: this.#node.attrs.body,
@@ -67,8 +104,9 @@ class PersistentKernel {
 
   write(): void {
     const { rowsPerWorkgroup, rows, slots, workgroupSize } = this.#plan;
-    const { body, length } = this.#node.attrs;
+    const { body } = this.#node.attrs;
     const w = this.#writer;
+    const { first, end } = w.chunk();
     for (const [id, { width, count }] of slots) {
       const element =
         nodeAt(body, id).aval.dtype === "f32" ? "f32" : nodeAt(body, id).aval.dtype === "i32" ? "i32" : "u32";
@@ -76,31 +114,64 @@ class PersistentKernel {
     }
     w.line(`let row0 = group * ${rowsPerWorkgroup}u;`);
     w.line(`let rowCount = ${w.index.dim(rows).text};`);
-    this.#loadInitial();
+    w.block(`if (${first} == 0u)`, () => this.#loadInitial());
+    w.block(`if (${first} > 0u)`, () => this.#loadSaved(first));
     w.line("workgroupBarrier();");
-    w.block(`for (var count: u32 = 0u; count < ${w.index.dim(length).text}; count++)`, () => {
+    w.block(`for (var count: u32 = ${first}; count < ${end}; count++)`, () => {
       for (const group of groupStages(this.region, this.#plan.stages)) {
         if (group.kind === "scan") throw new InternalError("a scan inside a persistent scan");
         for (const stage of group.stages) this.#stage(stage, workgroupSize);
         w.line("workgroupBarrier();");
       }
     });
+    this.#saveCarries(end);
   }
 
-  /** Every carry starts in workgroup memory. */
   #loadInitial(): void {
     const { attrs, operands } = this.#node;
-    const { carries } = bodyInputs(attrs);
-    for (const [i, id] of carries.entries()) {
+    this.#overCarries(({ number, id, slots, index, emitter }) => {
+      const value = emitter.value(this.#context.outer, at(operands, attrs.consts + number), index);
+      this.#storeLocal(id, slots, index, this.#writer.index.dim(0), value.text, emitter);
+    });
+  }
+
+  /** The carries as the chunk before has left them. */
+  #loadSaved(first: string): void {
+    this.#overCarries(({ id, slots, index, place, emitter }) => {
+      const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
+      const value = this.#writer.load(place, emitter.positionOf(index, shape), dtype);
+      this.#storeLocal(id, slots, index, this.#slotAfter(first, slots, 0), value.text, emitter);
+    });
+  }
+
+  #saveCarries(end: string): void {
+    this.#overCarries(({ id, slots, index, place, emitter }) => {
+      const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
+      const value = this.#loadLocal(id, slots, index, this.#slotAfter(end, slots, 0), emitter);
+      this.#writer.block(`if (${this.#rowAt(index).exists})`, () =>
+        this.#writer.store(place, emitter.positionOf(index, shape), dtype, value.text),
+      );
+    });
+  }
+
+  /** Writes a loop over the elements of each carry. */
+  #overCarries(body: (element: CarryElement) => void): void {
+    const { attrs } = this.#node;
+    for (const [number, id] of bodyInputs(attrs).carries.entries()) {
       const slots = this.#plan.slots.get(id);
-      if (slots === undefined) continue;
+      const place = this.#carryPlaces.get(id);
+      if (slots === undefined || place === undefined) throw new InternalError(`carry %${id} has no place`);
       const emitter = new Emitter(this.#writer, { region: this.region, ids: [] });
-      this.#overElements(slots.width, (index) => {
-        const { aval } = nodeAt(attrs.body, id);
-        const value = emitter.value(this.#context.outer, at(operands, attrs.consts + i), index.indexIn(aval.shape));
-        this.#storeLocal(id, slots, index.indexIn(aval.shape), this.#writer.index.dim(0), value.text, emitter);
-      });
+      this.#overElements(slots.width, ({ indexIn }) =>
+        body({ number, id, slots, place, emitter, index: indexIn(nodeAt(attrs.body, id).aval.shape) }),
+      );
     }
+  }
+
+  /** The slot that holds a carry after so many steps of the sequence, a number that is known at `depth`. */
+  #slotAfter(steps: string, { count }: Slots, depth: number): Index {
+    const { index } = this.#writer;
+    return count === 1 ? index.dim(0) : index.variable(`(${steps} & 1u)`, depth, 2);
   }
 
   #stage(stage: Stage, workgroupSize: number): void {
@@ -234,8 +305,7 @@ class PersistentKernel {
     if (role >= attrs.consts + attrs.carries) return emitter.value(outer, at(operands, role), [this.#time(), ...index]);
     const slots = this.#plan.slots.get(id);
     if (slots === undefined) return undefined;
-    const slot = slots.count === 1 ? this.#writer.index.dim(0) : this.#writer.index.variable("(count & 1u)", 1, 2);
-    return this.#loadLocal(id, slots, index, slot, emitter);
+    return this.#loadLocal(id, slots, index, this.#slotAfter("count", slots, 1), emitter);
   }
 
   #address({ width }: Slots, index: readonly Index[], slot: Index, shape: readonly Dim[], emitter: Emitter): Index {
@@ -277,17 +347,11 @@ class PersistentKernel {
       const carry = i < attrs.carries ? at(carries, i) : undefined;
       const slots = carry === undefined ? undefined : this.#plan.slots.get(carry);
       if (carry !== undefined && slots !== undefined) {
-        const next = slots.count === 1 ? w.index.dim(0) : w.index.variable("((count + 1u) & 1u)", 1, 2);
-        this.#storeLocal(carry, slots, index, next, value, emitter);
+        this.#storeLocal(carry, slots, index, this.#slotAfter("(count + 1u)", slots, 1), value, emitter);
       }
-      if (location === undefined) continue;
-      const { exists } = this.#rowAt(index);
-      const isLast = carry === undefined ? "" : ` && count == ${w.index.dim(length).text} - 1u`;
-      w.block(`if (${exists}${isLast})`, () => {
-        const place =
-          carry === undefined
-            ? emitter.positionOf([this.#time(), ...index], [length, ...aval.shape])
-            : emitter.positionOf(index, aval.shape);
+      if (carry !== undefined || location === undefined) continue;
+      w.block(`if (${this.#rowAt(index).exists})`, () => {
+        const place = emitter.positionOf([this.#time(), ...index], [length, ...aval.shape]);
         w.store(location, place, aval.dtype, value);
       });
     }

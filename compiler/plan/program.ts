@@ -6,6 +6,7 @@
  *   buffer   ::= one GPU buffer: an input's own, or an arena that holds many values
  *   kernel   ::= WGSL text, its bindings in order, its uniform fields, its workgroup size
  *   step     ::= dispatch of a kernel | loop over time around dispatches | copy between buffers
+ *   chunks   ::= how a dispatch whose kernel runs a loop over time is cut, so that none runs for long
  *
  * Sizes are sums of dimensions, evaluated when batch and time are known; kernels read them from uniforms, so no
  * pipeline depends on them.
@@ -55,6 +56,8 @@ export interface Kernel {
   readonly uniforms: readonly UniformField[];
   /** How many loops around the kernel it reads the step of, from the outermost. */
   readonly loops: number;
+  /** Whether it runs a chunk of the innermost of these loops itself: from its step on, to before the end it is given. */
+  readonly chunked: boolean;
   /** Bytes of workgroup memory. */
   readonly workgroupBytes: number;
 }
@@ -79,6 +82,19 @@ export interface Dispatch {
   readonly kernel: number;
   readonly grid: Grid;
   readonly phase: Phase;
+  /** Where the kernel runs a loop over time itself: how the loop is cut. */
+  readonly chunks?: Chunks;
+}
+
+/**
+ * A loop that runs inside a kernel, cut into dispatches of so many steps, the last of what is left. Each gets its first
+ * step and its end, goes on from the carries that the one before has left, and follows it in the same pass.
+ */
+export interface Chunks {
+  /** The scan's name. */
+  readonly scan: string;
+  readonly length: Dim;
+  readonly steps: number;
 }
 
 export interface Loop {

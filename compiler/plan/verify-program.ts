@@ -1,7 +1,7 @@
 /**
  * @file Checks a program against WebGPU's rules and its own, with no device: a buffer is bound once in a dispatch, so it
- * is all-read or all-read_write; arenas hold what is placed in them; everything that is named exists; no kernel exceeds
- * the limits that every device grants.
+ * is all-read or all-read_write; arenas hold what is placed in them; everything that is named exists; a kernel gets the
+ * steps and chunks of the loops that it reads, and no more; none exceeds the limits that every device grants.
  */
 import { InternalError } from "../graph/errors.ts";
 import type { Dispatch, Location, Loop, Program, Step } from "./program.ts";
@@ -15,9 +15,11 @@ export interface ProgramLimits {
 /** What WebGPU promises on every device. */
 export const defaultLimits: ProgramLimits = { storageBuffers: 8, workgroupBytes: 16384, workgroupSize: 256 };
 
+type Fail = (where: string, fault: string) => never;
+
 /** Throws an InternalError that names the kernel or step and the rule. */
 export function verifyProgram(program: Program, limits: ProgramLimits = defaultLimits): Program {
-  const fail = (where: string, fault: string): never => {
+  const fail: Fail = (where, fault) => {
     throw new InternalError(`program ${program.name}, ${where}: ${fault}`);
   };
   for (const kernel of program.kernels) {
@@ -46,15 +48,15 @@ export function verifyProgram(program: Program, limits: ProgramLimits = defaultL
   const checkLocation = (where: string, { buffer }: Location) => {
     if (program.buffers[buffer] === undefined) fail(where, `lies in buffer ${buffer}, which does not exist`);
   };
-  const walk = (step: Step | Dispatch | Loop): void => {
-    if (step.kind === "loop") step.body.forEach(walk);
+  const walk = (step: Step | Dispatch | Loop, nesting: number): void => {
+    if (step.kind === "loop") for (const inner of step.body) walk(inner, nesting + 1);
     else if (step.kind === "copy") {
       checkLocation("a copy", step.from);
       checkLocation("a copy", step.to);
       if (step.from.buffer === step.to.buffer) fail("a copy", "source and destination are one buffer");
-    } else if (program.kernels[step.kernel] === undefined) fail("a dispatch", `kernel ${step.kernel} does not exist`);
+    } else checkDispatch(program, step, nesting, fail);
   };
-  program.steps.forEach(walk);
+  for (const step of program.steps) walk(step, 0);
   for (const [i, { location, donated }] of program.outputs.entries()) {
     checkLocation(`output ${i}`, location);
     const role = program.buffers[location.buffer]?.role;
@@ -62,4 +64,17 @@ export function verifyProgram(program: Program, limits: ProgramLimits = defaultL
       fail(`output ${i}`, donated === undefined ? "lies in an input's buffer" : "is donated but lies in an arena");
   }
   return program;
+}
+
+/** A kernel reads the steps of the loops around it; one that runs a loop itself is told which of its steps to run. */
+function checkDispatch({ kernels }: Program, { kernel: number, chunks }: Dispatch, nesting: number, fail: Fail): void {
+  const kernel = kernels[number];
+  if (kernel === undefined) return fail("a dispatch", `kernel ${number} does not exist`);
+  const { name, loops, chunked } = kernel;
+  if (chunked !== (chunks !== undefined))
+    fail(name, chunked ? "runs a chunk of a loop and is not told which" : "is cut into chunks and runs no loop");
+  if (chunks !== undefined && !(Number.isInteger(chunks.steps) && chunks.steps > 0))
+    fail(name, `is cut into chunks of ${chunks.steps} steps`);
+  if (chunks === undefined ? loops > nesting : loops !== nesting + 1)
+    fail(name, `reads the steps of ${loops} loops, around it are ${nesting}`);
 }

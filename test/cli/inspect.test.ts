@@ -1,6 +1,6 @@
 /** @file `cellgrad inspect`: what it counts and what it shows, with no device. */
 import { expect, test } from "vitest";
-import { countWork } from "../../cli/inspect/count.ts";
+import { countWork, type Work } from "../../cli/inspect/count.ts";
 import { passes } from "../../compiler/compile.ts";
 import type { BufferSpec, Dispatch, Loop, Phase, Program } from "../../compiler/plan/program.ts";
 import { jsonLines, run } from "./run.ts";
@@ -15,7 +15,7 @@ const buffer = (role: BufferSpec["role"], size: BufferSpec["size"]): BufferSpec 
 });
 const place = { buffer: 0, offset: [], size: ["B"] };
 
-test("dispatches in loops count once a step, and sizes are sums of dimensions", () => {
+test("dispatches in loops count once a step, a kernel that is cut once, and sizes are sums of dimensions", () => {
   const program: Program = {
     version: 1,
     name: "p",
@@ -31,10 +31,12 @@ test("dispatches in loops count once a step, and sizes are sums of dimensions", 
       loop("T", [loop(2, [dispatch("backward")])]),
       { kind: "copy", from: place, to: place },
       dispatch("update"),
+      { ...dispatch("update"), chunks: { scan: "s", length: "T", steps: 4 } },
     ],
   };
   expect(countWork(program, { B: 4, T: 10 })).toEqual({
-    dispatches: { forward: 21, backward: 20, update: 1 },
+    dispatches: { forward: 21, backward: 20, update: 2 },
+    chunks: [{ scan: "s", dispatches: 3, steps: 4, lastSteps: 2 }],
     copies: 1,
     bytes: 4 * (80 + 3 + 4),
     arenaBytes: 4 * 83,
@@ -64,6 +66,26 @@ test("another length changes dispatches and bytes, and no kernel", async () => {
   const [short, long] = [await inspected("6"), await inspected("12")];
   expect(long?.kernels).toEqual(short?.kernels);
   expect(long?.bytes).toBeGreaterThan(Number(short?.bytes));
+});
+
+test("a long sequence is cut into chunks that add up to it, with no dispatch more; a short one is one chunk", async () => {
+  const time = 60_000;
+  const inspected = async (length: number) =>
+    jsonLines((await run("inspect", "--json", ...SMALL, "--time", String(length))).stdout)[0] as unknown as Work;
+  const [short, long] = [await inspected(6), await inspected(time)];
+  expect(short.chunks.map(({ scan, dispatches }) => [scan, dispatches])).toEqual([
+    ["lstm", 1],
+    ["lstm.vjp", 1],
+  ]);
+  expect(long.dispatches).toEqual(short.dispatches);
+  for (const { dispatches, steps, lastSteps } of long.chunks) {
+    expect(dispatches).toBeGreaterThan(1);
+    expect((dispatches - 1) * steps + lastSteps).toBe(time);
+  }
+  const shown = async (length: string) =>
+    /^chunks {6}(.*)$/m.exec((await run("inspect", ...SMALL, "--time", length)).stdout)?.[1];
+  expect(await shown("6")).toBeUndefined();
+  expect(await shown(String(time))).toMatch(/^lstm \d+ x \d+( \+ \d+)? steps, lstm\.vjp \d+ x \d+( \+ \d+)? steps$/);
 });
 
 test("for people, the IR of every stage, the kernels with their WGSL, and the totals", async () => {

@@ -58,9 +58,13 @@ export const executors: readonly Executor[] = [
 
 /**
  * The device in both schedules with tiles of few rows, whose kernels a software adapter compiles in a quarter of the time:
- * for checks that compile thousands of kernels.
+ * for checks that compile thousands of kernels. Persistent loops are cut into chunks; those of `executors` are not, at
+ * the lengths of tests.
  */
 export const smallTileExecutors: readonly Executor[] = [
-  deviceExecutor(`${device.name}, ${inOneDispatch}, tiles of 2 rows`, device, 1e-4, { maxRows: 2 }),
+  deviceExecutor(`${device.name}, ${inOneDispatch}, tiles of 2 rows, chunks of 2 steps`, device, 1e-4, {
+    maxRows: 2,
+    chunkSteps: 2,
+  }),
   deviceExecutor(`${device.name}, stepwise, tiles of 2 rows`, device, 1e-4, { maxRows: 2, schedule: "stepwise" }),
 ];
