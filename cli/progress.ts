@@ -1,4 +1,4 @@
-/** @file Progress of a training run on standard error: a bar on a terminal, and a line now and then anywhere else. */
+/** @file Progress on standard error. Of a training run: a bar on a terminal, and a line now and then anywhere else. */
 import cliProgress from "cli-progress";
 import { line, type Streams } from "./streams.ts";
 import type { StepReport } from "./training-run.ts";
@@ -13,16 +13,28 @@ export function showProgress(stderr: Streams["stderr"], steps: number, unit: str
   return stderr.isTTY ? bar(stderr, steps, unit) : lines(stderr, steps, unit);
 }
 
+/** A bar for `total` pieces of work, on a terminal only; `what` says what they are. */
+export function showPieces(stderr: Streams["stderr"], total: number, what: string) {
+  if (!stderr.isTTY) return { done: () => {}, stop: () => {} };
+  const shown = new cliProgress.SingleBar({ ...barStyle, stream: stderr, format: `{bar} {value}/{total}  ${what}` });
+  shown.start(total, 0);
+  return { done: () => shown.increment(), stop: () => shown.stop() };
+}
+
+const barStyle = {
+  barCompleteChar: "█",
+  barIncompleteChar: "░",
+  barsize: 24,
+  hideCursor: true,
+  // Interrupts are handled by the command, which may have a model to save.
+  gracefulExit: false,
+} as const;
+
 function bar(stderr: Streams["stderr"], steps: number, unit: string): Progress {
   const shown = new cliProgress.SingleBar({
+    ...barStyle,
     stream: stderr,
     format: `{bar} {value}/{total}  loss {loss}  {rate} ${unit}/s  {eta_formatted} left`,
-    barCompleteChar: "█",
-    barIncompleteChar: "░",
-    barsize: 24,
-    hideCursor: true,
-    // Interrupts are handled by the command, which has a model to save.
-    gracefulExit: false,
   });
   shown.start(steps, 0, { loss: "-", rate: "-" });
   return {

@@ -7,6 +7,9 @@ import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Program } from "../compiler/plan/program.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { DeviceLostError } from "./device-errors.ts";
+import type { KernelProfile } from "./profile.ts";
+
+export type { KernelProfile } from "./profile.ts";
 
 /** An array that lives on a device. */
 export interface DeviceArray {
@@ -29,10 +32,10 @@ export interface CompileOptions {
   readonly schedule?: "auto" | "persistent" | "stepwise";
   /** Rows that one invocation computes at the most; 1 where the batch is known to be small. */
   readonly maxRows?: number;
-  /** Steps of a sequence that one dispatch runs at the most; by default as many as an estimate of their time allows. */
-  readonly chunkSteps?: number;
   /** What a measured search chose; the rest is a pure function of shapes and device. */
   readonly tuning?: Tuning | undefined;
+  /** Steps of a sequence that one dispatch runs at the most; by default as many as an estimate of their time allows. */
+  readonly chunkSteps?: number;
   /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
 }
@@ -41,6 +44,15 @@ export interface Executable {
   readonly graph: Graph;
   /** Enqueues one run on inputs by name and gives the outputs in order, without waiting for them. */
   readonly run: (inputs: Readonly<Record<string, NdArray | DeviceArray>>) => DeviceArray[];
+  /**
+   * Runs once with every kernel timed by itself, and gives time, FLOP and bytes of each, in the order in which they run. It
+   * takes longer than a run: kernels that may overlap do not. A donated input keeps its array, whose numbers are
+   * afterwards those of the output.
+   *
+   * @throws UserError (the promise rejects) where the adapter has no timestamp queries, and on device "cpu", which has no
+   * kernels.
+   */
+  readonly profile: (inputs: Readonly<Record<string, NdArray | DeviceArray>>) => Promise<KernelProfile[]>;
   readonly destroy: () => void;
 }
 
@@ -52,7 +64,7 @@ export interface Device {
   /** The program that `compile` would load, as data. The interpreter has none. */
   readonly lower?: (graph: Graph, options?: CompileOptions) => Program;
   readonly upload: (value: NdArray) => DeviceArray;
-  readonly destroy: () => void;
-}
   /** Resolves when the device is gone, `destroy` included, with the reason; never for the interpreter. */
   readonly lost: Promise<DeviceLostError>;
+  readonly destroy: () => void;
+}

@@ -1,15 +1,6 @@
 /** @file Times kernels with timestamp queries, one pass each. */
-import { at } from "../compiler/graph/errors.ts";
-import type { Program } from "../compiler/plan/program.ts";
+import { UserError } from "../compiler/graph/errors.ts";
 import type { GpuContext } from "./context.ts";
-
-export interface KernelTime {
-  readonly name: string;
-  readonly label: string;
-  readonly dispatches: number;
-  /** Sum over all dispatches, on the device's clock. */
-  readonly milliseconds: number;
-}
 
 const maxQueries = 4096;
 const nanosecondsPerMillisecond = 1e6;
@@ -18,15 +9,19 @@ export class KernelTimer {
   /** Dispatches that fit between two calls of `collect`. */
   readonly capacity = maxQueries / 2;
   readonly #context: GpuContext;
-  readonly #program: Program;
   readonly #queries: GPUQuerySet;
   readonly #resolved: GPUBuffer;
-  readonly #totals = new Map<number, { dispatches: number; nanoseconds: number }>();
+  readonly #milliseconds = new Map<number, number>();
   #pending: number[] = [];
 
-  constructor(context: GpuContext, program: Program) {
+  /** Throws a UserError where the adapter has no timestamp queries. */
+  constructor(context: GpuContext) {
+    if (!context.device.features.has("timestamp-query")) {
+      throw new UserError(
+        `${context.host.name} has no timestamp queries, so its kernels cannot be timed; take another device, such as "software"`,
+      );
+    }
     this.#context = context;
-    this.#program = program;
     this.#queries = context.device.createQuerySet({ type: "timestamp", count: maxQueries });
     this.#resolved = context.device.createBuffer({
       label: "timestamps",
@@ -50,20 +45,16 @@ export class KernelTimer {
     if (count === 0) return;
     const stamps = new BigUint64Array(await this.#context.readBuffer(this.#resolved, count * 8));
     for (const [i, kernel] of this.#pending.entries()) {
-      const total = this.#totals.get(kernel) ?? { dispatches: 0, nanoseconds: 0 };
-      total.dispatches += 1;
-      total.nanoseconds += Number((stamps[2 * i + 1] ?? 0n) - (stamps[2 * i] ?? 0n));
-      this.#totals.set(kernel, total);
+      const nanoseconds = Number((stamps[2 * i + 1] ?? 0n) - (stamps[2 * i] ?? 0n));
+      const before = this.#milliseconds.get(kernel) ?? 0;
+      this.#milliseconds.set(kernel, before + nanoseconds / nanosecondsPerMillisecond);
     }
     this.#pending = [];
   }
 
-  /** Times by kernel, in the order of the program. */
-  times(): KernelTime[] {
-    return [...this.#totals].map(([kernel, { dispatches, nanoseconds }]) => {
-      const { name, label } = at(this.#program.kernels, kernel);
-      return { name, label, dispatches, milliseconds: nanoseconds / nanosecondsPerMillisecond };
-    });
+  /** The time of each kernel that has run, over all its dispatches. */
+  get milliseconds(): ReadonlyMap<number, number> {
+    return this.#milliseconds;
   }
 
   destroy(): void {

@@ -10,8 +10,9 @@ import { GpuArray, StagedArray, toDeviceWords } from "./arrays.ts";
 import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device.ts";
 import { evaluateSize, type Instance, instantiate, uniformAlignment } from "./instance.ts";
-import { chunksOf, type KernelTime, KernelTimer } from "./kernel-timer.ts";
+import { chunksOf, KernelTimer } from "./kernel-timer.ts";
 import { createPipelines, type Pipeline, storageBinding } from "./pipelines.ts";
+import { type KernelProfile, profileKernels } from "./profile.ts";
 
 type Inputs = Readonly<Record<string, NdArray | DeviceArray>>;
 
@@ -89,18 +90,27 @@ export class LoadedProgram {
   }
 
   /**
-   * Runs once with every dispatch in a pass of its own between two timestamps, and adds them up by kernel. Needs the
-   * adapter's timestamp queries; the times are the device's own.
+   * Runs once with every dispatch in a pass of its own between two timestamps, and gives each kernel's time and work, in
+   * the order of the program. Donated inputs keep their arrays, whose numbers are afterwards those of the outputs.
+   *
+   * @throws UserError where the adapter has no timestamp queries.
    */
-  async profile(inputs: Inputs): Promise<KernelTime[]> {
+  async profile(inputs: Inputs): Promise<KernelProfile[]> {
+    this.#context.check();
+    const timer = new KernelTimer(this.#context);
+    try {
+      return await this.#timed(inputs, timer);
+    } finally {
+      timer.destroy();
+    }
+  }
+
+  async #timed(inputs: Inputs, timer: KernelTimer): Promise<KernelProfile[]> {
     const { device } = this.#context;
-    if (!device.features.has("timestamp-query"))
-      throw new UserError("this adapter has no timestamp queries, so kernels cannot be timed");
     const sizes = this.#sizesOf(inputs);
     const bound = this.#bind(sizes);
     const buffers = this.program.buffers.map((_, i) => this.#arenas.get(i));
     for (const input of this.program.inputs) buffers[input.buffer] = this.#inputBuffer(input, inputs[input.name]);
-    const timer = new KernelTimer(this.#context, this.program);
     for (const batch of chunksOf(bound.instance.steps, timer.capacity)) {
       const encoder = device.createCommandEncoder({ label: `${this.program.name} (profile)` });
       for (const step of batch) {
@@ -116,8 +126,7 @@ export class LoadedProgram {
       }
       await timer.collect(encoder);
     }
-    timer.destroy();
-    return timer.times();
+    return profileKernels(this.program, sizes, timer.milliseconds);
   }
 
   destroy(): void {

@@ -5,7 +5,7 @@ import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
 import type { Device, DeviceArray } from "../runtime/device.ts";
 
-export type { CompileOptions, Device, DeviceArray, Executable } from "../runtime/device.ts";
+export type { CompileOptions, Device, DeviceArray, Executable, KernelProfile } from "../runtime/device.ts";
 
 class HostArray implements DeviceArray {
   readonly value: NdArray;
@@ -39,10 +39,13 @@ export function openInterpreter(): Device {
         const outputs = interpret(graph, values);
         return graph.outputs.map((_, i) => new HostArray(at(outputs, i)));
       },
+      profile: async () => {
+        throw new UserError('device "cpu" is an interpreter and has no kernels to time; open "gpu" or "software"');
+      },
       destroy: () => {},
     }),
     upload: (value) => new HostArray(value),
+    lost: new Promise(() => {}),
     destroy: () => {},
   };
 }
-    lost: new Promise(() => {}),

@@ -30,10 +30,15 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     compile: async (graph, compileOptions = {}) => {
       const program = lower(graph, compileOptions);
       const loaded = await LoadedProgram.load(context, program, compileOptions.readback);
-      return { graph, run: (inputs) => loaded.run(inputs), destroy: () => loaded.destroy() };
+      return {
+        graph,
+        run: (inputs) => loaded.run(inputs),
+        profile: (inputs) => loaded.profile(inputs),
+        destroy: () => loaded.destroy(),
+      };
     },
     upload: (value) => context.upload(value),
+    lost: context.lost,
     destroy: () => context.destroy(),
   };
 }
-    lost: context.lost,

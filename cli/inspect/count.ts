@@ -3,7 +3,7 @@
  * bytes of its buffers.
  */
 
-import { type Dim, type DimSizes, evaluateDim } from "../../compiler/graph/dim.ts";
+import { addDims, type Dim, type DimSizes, evaluateDim } from "../../compiler/graph/dim.ts";
 import type { Chunks, Phase, Program, Size, Step } from "../../compiler/plan/program.ts";
 import { chunkRanges } from "../../runtime/instance.ts";
 
@@ -52,6 +52,11 @@ export function countWork(program: Program, sizes: DimSizes): Work {
 function countChunks(chunks: Chunks, sizes: DimSizes): ChunkCount {
   const lengths = chunkRanges(chunks, sizes).map(([first, end]) => end - first);
   return { scan: chunks.scan, dispatches: lengths.length, steps: lengths[0] ?? 0, lastSteps: lengths.at(-1) ?? 0 };
+}
+
+/** Bytes of all buffers at any sizes, such as `4 * (3*B*T + 2*B + 100)`: they exist for the whole step, so it is the peak. */
+export function bytesFormula({ buffers }: Program): string {
+  return `${BYTES_PER_ELEMENT} * (${addDims(buffers.flatMap(({ size }) => size)).join(" + ")})`;
 }
 
 /** A size is a sum of dimensions. */

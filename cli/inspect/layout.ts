@@ -5,7 +5,7 @@ import type { Kernel, Program } from "../../compiler/plan/program.ts";
 import { type Graph, printGraph } from "../../index.ts";
 import { grouped } from "../progress.ts";
 import type { Compiled } from "./compile-step.ts";
-import type { ChunkCount, Work } from "./count.ts";
+import { bytesFormula, type ChunkCount, type Work } from "./count.ts";
 
 /** Lines in the order in which things happen: what was traced, what each pass made of it, kernels, totals. */
 export function* layout({ stages, program }: Compiled, work: Work): Generator<string> {
@@ -52,6 +52,7 @@ function* totals(program: Program, { dispatches, chunks, copies, bytes, arenaByt
   if (cut.length > 0) yield `chunks      ${cut.map(chunkText).join(", ")}`;
   yield `copies      ${copies}`;
   yield `bytes       ${grouped(bytes)} (${grouped(arenaBytes)} of them for what happens in between)`;
+  yield `            = ${bytesFormula(program)}`;
 }
 
 /** Such as `lstm 4 x 250 steps`, or `lstm 2 x 430 + 140 steps` where the last chunk is shorter. */

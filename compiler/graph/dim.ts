@@ -70,6 +70,19 @@ export function divideDims(a: Dim, b: Dim): Dim | undefined {
   return format({ coefficient: numerator.coefficient / denominator.coefficient, symbols });
 }
 
+/** A sum with its like terms added up: most symbols first, the plain number last; what is zero vanishes. */
+export function addDims(terms: readonly Dim[]): Dim[] {
+  const totals = new Map<string, Monomial>();
+  for (const { coefficient, symbols } of terms.map(parse)) {
+    const key = symbols.join("*");
+    totals.set(key, { coefficient: coefficient + (totals.get(key)?.coefficient ?? 0), symbols });
+  }
+  return [...totals.values()]
+    .filter(({ coefficient }) => coefficient !== 0)
+    .sort((a, b) => b.symbols.length - a.symbols.length || (a.symbols.join() < b.symbols.join() ? -1 : 1))
+    .map(format);
+}
+
 /** Number of elements of a shape. */
 export function sizeOf(shape: Shape): Dim {
   return shape.reduce<Dim>(mulDims, 1);

@@ -10,6 +10,7 @@ import { emitNode, Inlined } from "../ops/inline.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 import { broadcastAxes, reshape } from "../ops/views.ts";
+import { atSite } from "../trace/site.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { demand } from "./rewrite.ts";
 
@@ -77,7 +78,7 @@ export class LoopValues {
   stacked(id: NodeId): Tensor {
     const known = this.#stacked.get(id);
     if (known !== undefined) return known;
-    const tensor = this.#stack(id);
+    const tensor = atSite(this.attrs.body.sites[id], () => this.#stack(id));
     this.#stacked.set(id, tensor);
     return tensor;
   }

@@ -10,6 +10,7 @@ import { add } from "../ops/elementwise.ts";
 import { emitNode } from "../ops/inline.ts";
 import { bodyInputs, emitScan } from "../ops/scan.ts";
 import { sum } from "../ops/views.ts";
+import { atSite } from "../trace/site.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { restrict } from "./dead.ts";
 import { flattenSteps, LoopValues } from "./loop-values.ts";
@@ -85,6 +86,11 @@ class Planner {
     return node.op === "add" && node.operands.some((operand) => this.#endsInProduct(operand));
   }
 
+  /** What is made of a value of the body belongs to that value's line. */
+  #atSiteOf(id: NodeId, make: Outside): Outside {
+    return (step) => atSite(this.#body.sites[id], () => make(step));
+  }
+
   /** All steps of a value, [T, ..]: tails are made outside, the rest comes out of the loop. */
   #stacked(id: NodeId): Outside {
     const node = nodeAt(this.#body, id);
@@ -92,9 +98,9 @@ class Planner {
     if (this.#endsInProduct(id)) {
       const [a, b] = [at(node.operands, 0), at(node.operands, 1)];
       const left = this.#stacked(a);
-      if (node.op === "dot") return (step) => this.#values.stackProduct(id, left(step));
+      if (node.op === "dot") return this.#atSiteOf(id, (step) => this.#values.stackProduct(id, left(step)));
       const right = this.#stacked(b);
-      return (step) => add(left(step) as Float, right(step) as Float);
+      return this.#atSiteOf(id, (step) => add(left(step) as Float, right(step) as Float));
     }
     this.steps.add(id);
     return (step) => step(id);
@@ -122,17 +128,18 @@ class Planner {
     const node = nodeAt(this.#body, id);
     if (node.op === "dot") {
       const [a, b] = [this.#stacked(at(node.operands, 0)), this.#stacked(at(node.operands, 1))];
-      return (step) => dot(flattenSteps(a(step)), flattenSteps(b(step)), node.attrs);
+      return this.#atSiteOf(id, (step) => dot(flattenSteps(a(step)), flattenSteps(b(step)), node.attrs));
     }
     if (node.op === "sum") {
       const x = this.#stacked(at(node.operands, 0));
-      return (step) => sum(x(step) as Float, [0, ...node.attrs.axes.map((axis) => axis + 1)]);
+      return this.#atSiteOf(id, (step) => sum(x(step) as Float, [0, ...node.attrs.axes.map((axis) => axis + 1)]));
     }
     const parts = node.operands.map((operand) => this.#sum(operand));
-    return (step) =>
+    return this.#atSiteOf(id, (step) =>
       emitNode(
         node,
         parts.map((part) => part(step)),
-      );
+      ),
+    );
   }
 }

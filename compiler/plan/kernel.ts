@@ -10,7 +10,7 @@ import { Emitter, type Region } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
 import { KernelWriter } from "./kernel-writer.ts";
 import type { Lowering } from "./lower.ts";
-import type { BufferSpec, Grid, GridPart, Kernel } from "./program.ts";
+import type { BufferSpec, Grid, GridPart, Kernel, Work } from "./program.ts";
 import type { Stage } from "./stages.ts";
 import { chooseTile, sharesRows, sharingLanes, type Tile, type TileOptions } from "./tiles.ts";
 
@@ -21,6 +21,8 @@ export interface KernelHooks {
   readonly begin: (emitter: Emitter) => void;
   /** Puts a root's value where it belongs, or adds it to what is there. */
   readonly store: (emitter: Emitter, id: NodeId, index: readonly Index[], value: string, how: "=" | "+=") => void;
+  /** How much the stages have to do. */
+  readonly work: Work;
 }
 
 /**
@@ -43,7 +45,7 @@ export function buildKernel(
   const [only] = stages;
   if (stages.length === 1 && only !== undefined) {
     write(only);
-    return { kernel: finishKernel(lowering, writer, region, ids, workgroupSize), grid };
+    return { kernel: finishKernel(lowering, writer, region, ids, workgroupSize, hooks.work), grid };
   }
   const starts: string[] = ["0u"];
   for (const [i, stage] of stages.entries()) {
@@ -53,7 +55,7 @@ export function buildKernel(
     const inside = i === 0 ? `group < end0` : `group >= ${at(starts, i)} && group < end${i}`;
     writer.block(`if (${inside})`, () => writer.line(`part${i}(group - ${at(starts, i)}, lane);`));
   }
-  return { kernel: finishKernel(lowering, writer, region, ids, workgroupSize), grid };
+  return { kernel: finishKernel(lowering, writer, region, ids, workgroupSize, hooks.work), grid };
 }
 
 function gridOf(region: Region, stage: Stage, options: TileOptions): GridPart {
@@ -193,6 +195,7 @@ export function finishKernel(
   region: Region,
   ids: readonly NodeId[],
   workgroupSize: number,
+  work: Work,
 ): number {
   const ops = ids.map((id) => nodeAt(region.graph, id).op);
   const sites = [...new Set(ids.map((id) => region.graph.sites[id]).filter((site) => site !== undefined))];
@@ -213,6 +216,7 @@ export function finishKernel(
     loops: writer.loops,
     chunked: writer.isChunked,
     workgroupBytes: writer.workgroupBytes,
+    work,
     wgsl: kernelText({
       about: [oneLine(`${name} computes ${label}`), ...sites.slice(0, 4).map((site) => oneLine(`  from ${site}`))],
       workgroupSize,

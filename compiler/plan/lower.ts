@@ -27,6 +27,7 @@ import { lowerScan, type Schedule } from "./schedule.ts";
 import { formStages, type Stage } from "./stages.ts";
 import type { Target, TileOptions } from "./tiles.ts";
 import { checkedTuning, type Tuning } from "./tuning.ts";
+import { stagesWork, type WorkScope } from "./work.ts";
 
 export interface LowerOptions {
   /** Inputs whose buffer an output takes over, input name -> index of the output. */
@@ -140,6 +141,7 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
     phaseOf: phases(graph, options.phases),
   };
 
+  const work: WorkScope = { depth: 0, graph, stored };
   const partOf = partsByValue(packs);
   const home = new Map([...donated].filter(([, input]) => !copied.has(input)));
   placeDonations(graph, home, groups, stored, (id) => partOf.has(id) || packs.has(id), locations);
@@ -165,6 +167,7 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
         lowerScan(lowering, {
           outer: region,
           scan: group.scan,
+          work,
           nesting: 0,
           order,
           resultPlace: (id) => locations.get(id),
@@ -172,7 +175,7 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
       );
     } else {
       for (const stage of group.stages) stage.roots.forEach(place);
-      steps.push(lowerStages(lowering, group.stages));
+      steps.push(lowerStages(lowering, group.stages, work));
     }
   }
 
@@ -226,7 +229,7 @@ function rootRegion(
   };
 }
 
-function lowerStages(lowering: Lowering, stages: readonly Stage[]): Dispatch {
+function lowerStages(lowering: Lowering, stages: readonly Stage[], work: WorkScope): Dispatch {
   const { region, locations } = lowering;
   const kernel = buildKernel(lowering, region, stages, {
     begin: () => {},
@@ -234,6 +237,7 @@ function lowerStages(lowering: Lowering, stages: readonly Stage[]): Dispatch {
       const { aval } = nodeAt(region.graph, id);
       emitter.writer.store(placeOf(locations, id), emitter.positionOf(index, aval.shape), aval.dtype, value, how);
     },
+    work: stagesWork(work, stages),
   });
   return {
     ...kernel,

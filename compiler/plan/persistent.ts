@@ -24,6 +24,7 @@ import type { Dispatch, Location } from "./program.ts";
 import type { Stage } from "./stages.ts";
 import type { ScanContext } from "./stepwise.ts";
 import { sharesRows, sharingLanes } from "./tiles.ts";
+import { wholeLoopWork } from "./work.ts";
 
 /** Lowers a scan to one dispatch, cut into chunks. `plan` has found that its rows are separable and that its states fit. */
 export function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): Dispatch {
@@ -31,9 +32,10 @@ export function lowerPersistent(lowering: Lowering, context: ScanContext, plan: 
   const kernel = new PersistentKernel(context, plan, writer, carryPlaces(lowering, context, plan));
   kernel.write();
   const ids = plan.stages.flatMap((stage) => [...stage.loops, ...stage.roots]);
+  const work = wholeLoopWork(context.work, plan.node, plan.stages, (result) => plan.results.has(result));
   return {
     kind: "dispatch",
-    kernel: finishKernel(lowering, writer, kernel.region, ids, plan.workgroupSize),
+    kernel: finishKernel(lowering, writer, kernel.region, ids, plan.workgroupSize, work),
     grid: [{ rows: [plan.rows], rowsPer: plan.rowsPerWorkgroup, columns: [1], lanes: 1 }],
     phase: lowering.phaseOf([context.scan]),
     chunks: { scan: plan.node.attrs.body.name, length: plan.node.attrs.length, steps: plan.chunkSteps },

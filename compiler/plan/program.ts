@@ -60,6 +60,16 @@ export interface Kernel {
   readonly chunked: boolean;
   /** Bytes of workgroup memory. */
   readonly workgroupBytes: number;
+  /** Of one dispatch, all its chunks together. */
+  readonly work: Work;
+}
+
+/** How much there is to do; `work.ts` says what counts. */
+export interface Work {
+  /** Floating point operations. */
+  readonly flops: Size;
+  /** What must be read from storage and written to it. */
+  readonly bytes: Size;
 }
 
 /**

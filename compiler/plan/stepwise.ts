@@ -15,11 +15,14 @@ import type { Bound } from "./kernel-writer.ts";
 import type { Lowering } from "./lower.ts";
 import type { Dispatch, Location, Loop } from "./program.ts";
 import { formStages } from "./stages.ts";
+import { stagesWork, type WorkScope } from "./work.ts";
 
 export interface ScanContext {
   /** The region that the scan node stands in. */
   readonly outer: Region;
   readonly scan: NodeId;
+  /** The same region, for counting work. */
+  readonly work: WorkScope;
   /** Number of loops around the scan. */
   readonly nesting: number;
   /** The step of the program, for the lifetime of what the loop needs. */
@@ -79,12 +82,20 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
     }
   };
 
+  const work: WorkScope = {
+    depth: context.work.depth + 1,
+    graph: body,
+    stored: new Set([...stored, ...targets.keys()]),
+    loop: { outer: context.work, scan: node, persistent: false },
+  };
+  const places = (id: NodeId) => targets.get(id)?.filter(({ when }) => when === "each step").length ?? 0;
   const phase = lowering.phaseOf([scan]);
   const steps = groupStages(region, stages).map((group): Dispatch | Loop => {
     if (group.kind === "stages") {
       const built = buildKernel(lowering, region, group.stages, {
         begin: (emitter) => void clock.count(emitter),
         store,
+        work: stagesWork(work, group.stages, places),
       });
       return { ...built, kind: "dispatch", phase };
     }
@@ -95,6 +106,7 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
     return lowerStepwise(lowering, {
       outer: region,
       scan: group.scan,
+      work,
       nesting: context.nesting + 1,
       order,
       resultPlace,

@@ -1,0 +1,224 @@
+/**
+ * @file How much a kernel has to do in one run, as sums of dimensions that hold at any batch and length.
+ *
+ * FLOP, counted from the graph and not from the text of the kernel:
+ *
+ *   product [m, k] x [k, n]                  2 m n k
+ *   sum, maximum, scatterAdd                 one for each element that is combined
+ *   elementwise op that gives f32            one for each element, whatever the op: a tanh counts like an addition
+ *   where, cast, stopGradient, views,        none: they choose and move
+ *   integers, bools
+ *
+ * A value that several stages compute for themselves is counted in each, but once in each: that neighbouring
+ * invocations may compute it again is a matter of the kernel. Arithmetic on the initial values of a loop's states is
+ * not counted. So the FLOP of a loop are the same however it runs: a kernel that walks the whole sequence counts its
+ * length, and one that a loop runs anew for each step counts a step.
+ *
+ * Bytes are those that must cross between storage and the kernel if every element that it reads or writes does so once:
+ * weights once for a kernel, however many workgroups and steps read them; what stays in workgroup memory not at all. A
+ * slice counts its own elements, a table lookup a row for each index. The step of a loop that runs a kernel for each
+ * step reads its states from the slots, and writes them there: what only the first or the last step does is left out.
+ */
+import { addDims, type Dim, divideDims, mulDims, sizeOf } from "../graph/dim.ts";
+import { at } from "../graph/errors.ts";
+import { type Graph, type Node, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { dotDims } from "../ops/contractions.ts";
+import { entryOf, type TableOp } from "../ops/table.ts";
+import type { Work } from "./program.ts";
+import type { Stage } from "./stages.ts";
+
+/** A graph whose stages are counted, and where its values lie. */
+export interface WorkScope {
+  /** Number of loops around the graph. */
+  readonly depth: number;
+  readonly graph: Graph;
+  /** Values that some stage stores: other stages read them and do not compute them again. */
+  readonly stored: ReadonlySet<NodeId>;
+  /** Of a loop's body. */
+  readonly loop?: EnclosingLoop;
+}
+
+export interface EnclosingLoop {
+  readonly outer: WorkScope;
+  readonly scan: ScanNode;
+  /** States, and what crosses invocations, lie in workgroup memory, and one dispatch walks all steps. */
+  readonly persistent: boolean;
+}
+
+/** One dispatch of a kernel made of stages; `places` says in how many places each root is stored. */
+export function stagesWork(
+  scope: WorkScope,
+  stages: readonly Stage[],
+  places: (root: NodeId) => number = () => 1,
+): Work {
+  const count = new WorkCount();
+  for (const stage of stages) {
+    count.stage(scope, stage, 1);
+    for (const root of stage.roots) count.write(mulDims(places(root), elementsOf(scope.graph, root)));
+  }
+  return count.work;
+}
+
+/** One dispatch that walks all steps of a loop; `isWritten` says which results of the scan go to storage. */
+export function wholeLoopWork(
+  outer: WorkScope,
+  scan: ScanNode,
+  stages: readonly Stage[],
+  isWritten: (result: number) => boolean,
+): Work {
+  const { body, carries, consts, length } = scan.attrs;
+  const stored = new Set(stages.flatMap(({ roots }) => roots));
+  const scope: WorkScope = {
+    depth: outer.depth + 1,
+    graph: body,
+    stored,
+    loop: { outer, scan, persistent: true },
+  };
+  const count = new WorkCount();
+  for (const initial of scan.operands.slice(consts, consts + carries)) count.initial(outer, initial);
+  for (const stage of stages) count.stage(scope, stage, length);
+  for (const [i, id] of body.outputs.entries()) {
+    if (isWritten(i)) count.write(mulDims(i < carries ? 1 : length, elementsOf(body, id)));
+  }
+  return count.work;
+}
+
+/** Which elements of a value a stage reaches. */
+interface Reach {
+  /** The views that narrow the value, the reader's first; empty where all of it is reached. */
+  readonly path: string;
+  readonly elements: Dim;
+  /** How often each of the elements is computed. */
+  readonly times: Dim;
+}
+
+interface Read {
+  readonly value: string;
+  readonly path: string;
+  readonly elements: Dim;
+}
+
+const bytesPerElement = 4;
+
+class WorkCount {
+  readonly #flops: Dim[] = [];
+  readonly #written: Dim[] = [];
+  /** By value and path: what several stages of the kernel read is read once. */
+  readonly #reads = new Map<string, Read>();
+  /** What the stage being counted has computed or read already. */
+  #visited = new Set<string>();
+  #own: ReadonlySet<NodeId> = new Set();
+  #depth = 0;
+
+  get work(): Work {
+    const reads = [...this.#reads.values()];
+    const isCovered = ({ value, path }: Read) =>
+      reads.some((other) => other.value === value && other.path !== path && path.endsWith(other.path));
+    const read = reads.filter((each) => !isCovered(each)).map(({ elements }) => elements);
+    const bytes = [...read, ...this.#written].map((elements) => mulDims(bytesPerElement, elements));
+    return { flops: addDims(this.#flops), bytes: addDims(bytes) };
+  }
+
+  /** All that a stage computes, `times` times, and reads for it. */
+  stage(scope: WorkScope, stage: Stage, times: Dim): void {
+    this.#visited = new Set();
+    this.#own = new Set([...stage.loops, ...stage.roots]);
+    this.#depth = scope.depth;
+    for (const id of this.#own) this.#visit(scope, id, whole(scope.graph, id, times));
+  }
+
+  /** The initial value of a state: read, its arithmetic not counted. */
+  initial(scope: WorkScope, id: NodeId): void {
+    this.#own = new Set();
+    this.#visit(scope, id, whole(scope.graph, id, 0));
+  }
+
+  write(elements: Dim): void {
+    this.#written.push(elements);
+  }
+
+  #visit(scope: WorkScope, id: NodeId, reach: Reach): void {
+    const value = `${scope.depth}%${id}`;
+    const key = `${value}${reach.path} ${reach.times}`;
+    if (this.#visited.has(key)) return;
+    this.#visited.add(key);
+    const node = nodeAt(scope.graph, id);
+    if (node.op === "input" && scope.loop !== undefined) {
+      this.#visitBodyInput(scope, scope.loop, id, reach);
+    } else if (node.op === "input" || node.op === "result" || this.#isElsewhere(scope, id)) {
+      this.#read(scope, value, reach);
+    } else {
+      this.#flops.push(mulDims(reach.times, flopsOf(scope.graph, node, reach.elements)));
+      for (const [i, operand] of node.operands.entries())
+        this.#visit(scope, operand, operandReach(scope.graph, id, i, reach));
+    }
+  }
+
+  /** Whether another stage has computed a value. */
+  #isElsewhere({ depth, stored }: WorkScope, id: NodeId): boolean {
+    return stored.has(id) && !(depth === this.#depth && this.#own.has(id));
+  }
+
+  #read({ loop }: WorkScope, value: string, { path, elements }: Reach): void {
+    if (!loop?.persistent) this.#reads.set(`${value}${path}`, { value, path, elements });
+  }
+
+  /** A weight is the value outside; an x is the part of it that belongs to the step; a state lies in its slot. */
+  #visitBodyInput(scope: WorkScope, { outer, scan }: EnclosingLoop, id: NodeId, reach: Reach): void {
+    const { body, consts, carries } = scan.attrs;
+    const role = body.inputs.indexOf(id);
+    const operand = at(scan.operands, role);
+    if (role < consts) this.#visit(outer, operand, reach);
+    else if (role < consts + carries) this.#read(scope, `${scope.depth}%${id}`, reach);
+    else {
+      const elements = mulDims(reach.times, reach.elements);
+      this.#visit(outer, operand, { path: `${reach.path}/step`, elements, times: 1 });
+    }
+  }
+}
+
+function elementsOf(graph: Graph, id: NodeId): Dim {
+  return sizeOf(nodeAt(graph, id).aval.shape);
+}
+
+function whole(graph: Graph, id: NodeId, times: Dim): Reach {
+  return { path: "", elements: elementsOf(graph, id), times };
+}
+
+/** What a value's reader reaches of an operand. */
+function operandReach(graph: Graph, id: NodeId, operand: number, reach: Reach): Reach {
+  const node = nodeAt(graph, id);
+  const isElementwise = entryOf(node.op as TableOp).kind === "elementwise";
+  if (isElementwise || node.op === "reshape" || node.op === "transpose") return reach;
+  if (node.op === "slice" || (node.op === "gather" && operand === 0)) return { ...reach, path: `${reach.path}/${id}` };
+  const all = whole(graph, at(node.operands, operand), reach.times);
+  // Each element of any other view comes from at most one of the operand; an index serves a whole row of its table.
+  const elements = node.op === "gather" ? divideDims(reach.elements, rowSize(graph, node)) : reach.elements;
+  const isNarrow = reach.path !== "" && elements !== undefined && divideDims(all.elements, elements) !== undefined;
+  return isNarrow ? { ...reach, elements } : all;
+}
+
+function rowSize(graph: Graph, { operands }: Node): Dim {
+  return sizeOf(nodeAt(graph, at(operands, 0)).aval.shape.slice(1));
+}
+
+/** Ops that move or choose numbers and compute none. */
+const moves: ReadonlySet<string> = new Set(["where", "cast", "stopGradient"]);
+
+/** FLOP of some elements of a value, from its operands. */
+function flopsOf(graph: Graph, node: Node, elements: Dim): Dim {
+  const operandShape = (i: number) => nodeAt(graph, at(node.operands, i)).aval.shape;
+  switch (node.op) {
+    case "dot":
+      return mulDims(2, mulDims(elements, dotDims(operandShape(0), operandShape(1), node.attrs).k));
+    case "sum":
+    case "reduceMax":
+      return sizeOf(operandShape(0));
+    case "scatterAdd":
+      return sizeOf(operandShape(1));
+    default: {
+      const isArithmetic = entryOf(node.op as TableOp).kind === "elementwise" && !moves.has(node.op);
+      return isArithmetic && node.aval.dtype === "f32" ? elements : 0;
+    }
+  }
+}
