@@ -4,6 +4,7 @@
 import type { Graph } from "./graph/graph.ts";
 import { removeDead } from "./passes/dead.ts";
 import { hoist } from "./passes/hoist.ts";
+import { lookupsOfProducts } from "./passes/lookups.ts";
 import { simplify } from "./passes/simplify.ts";
 import { sink } from "./passes/sink.ts";
 import { splitProducts } from "./passes/split-products.ts";
@@ -29,6 +30,11 @@ export const passes: readonly Pass[] = [
     run: hoist,
   },
   { name: "sink", about: "products that no carry waits for, and sums over time, move behind the loop", run: sink },
+  {
+    name: "lookups",
+    about: "a product of rows looked up in a small table becomes a lookup in the table's product",
+    run: lookupsOfProducts,
+  },
   {
     name: "clean up",
     about: "simplify and drop what the moves left behind",

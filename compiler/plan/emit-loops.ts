@@ -68,23 +68,30 @@ export function combine(node: Node, a: string, b: string): string {
   return entry.kind === "reduction" ? entry.wgsl.combine(a, b) : `${a} + ${b}`;
 }
 
-/** Steps of a product's depth that are written out in one turn of its loop. */
-const unrolled = 2;
+/** Terms that one turn of a product's loop should add, so that accumulators are read and written less often. */
+const termsPerTurn = 2;
+
+/** Steps of the depth that one turn does: several loops that share an accumulator give it terms enough in one step. */
+export function stepsPerTurn(region: Region, accumulators: readonly Accumulator[]): number {
+  const isProduct = accumulators.every(({ loops }) => loops.every((id) => nodeAt(region.graph, id).op === "dot"));
+  const fewest = Math.min(...accumulators.map(({ loops }) => loops.length));
+  return isProduct && fewest < termsPerTurn ? termsPerTurn : 1;
+}
 
 /**
- * Nested loops over what is reduced; `body` gets the indices of one turn, of which there are several where the loop is
- * unrolled: their terms are added in one expression, so that the accumulator is read and written once.
+ * Nested loops over what is reduced; `body` gets the indices of one turn, of which there are `unrolled` where there is
+ * but one axis: their terms are added in one expression, so that the accumulator is read and written once.
  */
 export function overReduced(
   emitter: Emitter,
   extents: readonly Dim[],
-  unroll: boolean,
+  unrolled: number,
   body: (turn: readonly (readonly Index[])[]) => void,
 ): void {
   const { index } = emitter.writer;
   const { writer } = emitter;
   const [depth] = extents;
-  if (unroll && extents.length === 1 && depth !== undefined && !(typeof depth === "number" && depth < unrolled)) {
+  if (unrolled > 1 && extents.length === 1 && depth !== undefined && !(typeof depth === "number" && depth < unrolled)) {
     const k = writer.fresh("k");
     const limit = index.dim(depth).text;
     writer.block(`for (var ${k}: u32 = 0u; ${k} + ${unrolled - 1}u < ${limit}; ${k} += ${unrolled}u)`, () => {
@@ -132,23 +139,26 @@ function operandIndices(region: Region, id: NodeId, position: Position, reduced:
   return [shape.map((_, axis) => (axes.includes(axis) ? at(reduced, axes.indexOf(axis)) : (kept.shift() as Index)))];
 }
 
-/** The statement that adds one turn of a loop to its accumulator. */
+/** The statement that adds one turn of its loops to an accumulator. */
 export function accumulation(
   emitter: Emitter,
   region: Region,
-  id: NodeId,
+  loops: readonly NodeId[],
   accumulator: string,
   position: Position,
   turn: readonly (readonly Index[])[],
 ): string {
-  const node = nodeAt(region.graph, id);
-  const terms = turn.map((reduced) => {
-    const indices = operandIndices(region, id, position, reduced);
-    const value = (i: number) => emitter.value(region, at(node.operands, i), at(indices, i)).text;
-    if (node.op !== "dot") return value(0);
-    return `${sharedRow(emitter, region, id, position, reduced) ?? value(0)} * ${value(1)}`;
-  });
+  const terms = loops.flatMap((id) => turn.map((reduced) => termOf(emitter, region, id, position, reduced)));
+  const node = nodeAt(region.graph, at(loops, 0));
   return `${accumulator} = ${terms.reduce((total, term) => combine(node, total, term), accumulator)};`;
+}
+
+function termOf(emitter: Emitter, region: Region, id: NodeId, position: Position, reduced: readonly Index[]): string {
+  const node = nodeAt(region.graph, id);
+  const indices = operandIndices(region, id, position, reduced);
+  const value = (i: number) => emitter.value(region, at(node.operands, i), at(indices, i)).text;
+  if (node.op !== "dot") return value(0);
+  return `${sharedRow(emitter, region, id, position, reduced) ?? value(0)} * ${value(1)}`;
 }
 
 /** The left operand of a product, loaded by one lane for its neighbours. */

@@ -13,6 +13,7 @@ import {
   type Position,
   rememberLoop,
   startLoop,
+  stepsPerTurn,
 } from "./emit-loops.ts";
 import type { Emitter, Region } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
@@ -64,13 +65,9 @@ export function emitPositions(emitter: Emitter, region: Region, stage: Stage, ow
       return { id: result, loops, names: positions.map(() => startLoop(emitter, region, at(loops, 0))) };
     });
     const first = at(at(group, 0).loops, 0);
-    overReduced(emitter, loopExtentsOf(region, first), nodeAt(region.graph, first).op === "dot", (turn) => {
+    overReduced(emitter, loopExtentsOf(region, first), stepsPerTurn(region, group), (turn) => {
       const terms = started.flatMap(({ loops, names }) =>
-        loops.flatMap((id) =>
-          positions.map((position, i) => {
-            return accumulation(emitter, region, id, at(names, i), position, turn);
-          }),
-        ),
+        positions.map((position, i) => accumulation(emitter, region, loops, at(names, i), position, turn)),
       );
       // All loads first, then all sums: the loads do not wait for each other.
       for (const term of terms) writer.line(term);
@@ -114,7 +111,7 @@ export function emitTree(emitter: Emitter, region: Region, stage: Stage, positio
     const k = writer.fresh("k");
     writer.block(`for (var ${k}: u32 = lane; ${k} < ${writer.index.dim(extent).text}; ${k} += ${treeLanes}u)`, () => {
       const flat = writer.index.variable(k, writer.depth, extent);
-      writer.line(accumulation(emitter, region, id, accumulator, position, [emitter.indexAt(flat, extents)]));
+      writer.line(accumulation(emitter, region, [id], accumulator, position, [emitter.indexAt(flat, extents)]));
     });
     const shared = writer.workgroupArray(node.aval.dtype, treeLanes);
     writer.line(`${shared}[lane] = ${accumulator};`);

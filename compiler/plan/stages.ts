@@ -48,7 +48,7 @@ export interface StagingOptions {
 }
 
 /** Operations above which an elementwise value is stored rather than computed by each reader. */
-const inlineLimit = { product: 2, scan: 2, reduction: 24 };
+const inlineLimit = { product: 2, scan: 2, reduction: 24, broadcast: 24 };
 const transcendentalCost = 8;
 
 /** What of a graph is stored and where its stages end. `outputs` are stored whatever they are. */
@@ -116,7 +116,15 @@ class Stager {
       return isView(node) ? node.operands.flatMap(beneathViews) : [id];
     };
     for (const [id, node] of this.#graph.nodes.entries()) {
-      if (!this.#live.has(id) || !(isLoop(node) || node.op === "scan")) continue;
+      if (!this.#live.has(id)) continue;
+      if (node.op === "broadcast") {
+        // What is repeated is computed once, such as Adam's bias corrections for all weights.
+        for (const operand of beneathViews(at(node.operands, 0))) {
+          if (isElementwise(nodeAt(this.#graph, operand)) && cost(operand) > inlineLimit.broadcast)
+            this.#stored.add(operand);
+        }
+      }
+      if (!(isLoop(node) || node.op === "scan")) continue;
       const isReduction = kindOf(node) === "reduction";
       for (const operand of node.operands.flatMap(beneathViews)) {
         const onlyReader = isReduction && (uses[operand] ?? 0) === 1;

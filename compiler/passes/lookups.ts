@@ -1,0 +1,112 @@
+/**
+ * @file Products of rows that were looked up in a table become lookups in a product of the table. A sequence of B·T
+ * tokens has far more rows than a vocabulary of characters: `gather(E, i)·W` is `gather(E·W, i)`, which multiplies each
+ * row of E once and not once for each time it occurs. The same identity read backwards serves the gradient, where
+ * updates are added up by token before they are multiplied:
+ *
+ *   gather(E, i)·W        = gather(E·W, i)
+ *   gather(E, i)ᵀ·G       = Eᵀ·scatterAdd(i, G)
+ *   scatterAdd(i, G·W)    = scatterAdd(i, G)·W
+ */
+import { type Dim, dimFactors, sizeOf } from "../graph/dim.ts";
+import { at } from "../graph/errors.ts";
+import { countUses, type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
+import { dot, gather, scatterAdd } from "../ops/contractions.ts";
+import { add } from "../ops/elementwise.ts";
+import { reshape } from "../ops/views.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { type Rebuilt, rewriteGraph } from "./rewrite.ts";
+
+type DotNode = Extract<Node, { readonly op: "dot" }>;
+type ScatterNode = Extract<Node, { readonly op: "scatterAdd" }>;
+
+export function lookupsOfProducts(graph: Graph): Graph {
+  return rewriteGraph(graph, (inner) => {
+    const uses = countUses(inner);
+    return {
+      node: (node, _, rebuilt) => {
+        if (node.op === "dot") return productOfLookup(inner, node, rebuilt);
+        if (node.op === "scatterAdd") return scatterOfProducts(inner, node, uses, rebuilt);
+        return undefined;
+      },
+    };
+  });
+}
+
+/** Rows of a table up to which it is taken to be smaller than a sequence: every character of an alphabet, every byte. */
+const smallTable = 256;
+
+/** Whether a table has fewer rows than are looked up. Batch times length counts as many, one of them alone as few. */
+function isWorthIt(tableRows: Dim | undefined, lookups: Dim): boolean {
+  if (typeof tableRows !== "number") return false;
+  if (typeof lookups === "number") return tableRows < lookups;
+  return tableRows <= smallTable && dimFactors(lookups).length > 1;
+}
+
+/** The table [V, F] and the indices of rows [N, F] that are looked up, whatever reshapes lie in between. */
+function lookupOf(graph: Graph, id: NodeId): { table: NodeId; indices: NodeId } | undefined {
+  const node = nodeAt(graph, id);
+  if (node.op === "reshape") {
+    const from = at(node.operands, 0);
+    return lastAxis(graph, from) === lastAxis(graph, id) ? lookupOf(graph, from) : undefined;
+  }
+  if (node.op !== "gather") return undefined;
+  const [table, indices] = [at(node.operands, 0), at(node.operands, 1)];
+  return nodeAt(graph, table).aval.shape.length === 2 ? { table, indices } : undefined;
+}
+
+function lastAxis(graph: Graph, id: NodeId): Dim | undefined {
+  const { shape } = nodeAt(graph, id).aval;
+  return shape[shape.length - 1];
+}
+
+function productOfLookup(graph: Graph, node: DotNode, rebuilt: Rebuilt): Tensor | undefined {
+  const [a, b] = [at(node.operands, 0), at(node.operands, 1)];
+  const lookup = node.aval.shape.length === 2 ? lookupOf(graph, a) : undefined;
+  if (lookup === undefined) return undefined;
+  const rows = at(nodeAt(graph, lookup.table).aval.shape, 0);
+  const lookups = at(nodeAt(graph, a).aval.shape, 0);
+  if (!isWorthIt(rows, lookups)) return undefined;
+  const table = rebuilt(lookup.table);
+  const indices = flat(rebuilt(lookup.indices));
+  if (!node.attrs.transposeA) return gather(dot(table, rebuilt(b), node.attrs), indices);
+  if (node.attrs.transposeB) return undefined;
+  return dot(table, scatterAdd(indices, rebuilt(b), Number(rows)), node.attrs);
+}
+
+function scatterOfProducts(
+  graph: Graph,
+  node: ScatterNode,
+  uses: readonly number[],
+  rebuilt: Rebuilt,
+): Tensor | undefined {
+  const [indices, updates] = [at(node.operands, 0), at(node.operands, 1)];
+  const lookups = sizeOf(nodeAt(graph, indices).aval.shape);
+  if (node.aval.shape.length !== 2 || !isWorthIt(node.attrs.rows, lookups)) return undefined;
+  const products = addedProducts(graph, updates, uses);
+  const terms = products?.map((product) => {
+    const [rows, weights] = [at(product.operands, 0), at(product.operands, 1)];
+    return dot(scatterAdd(flat(rebuilt(indices)), rebuilt(rows), node.attrs.rows), rebuilt(weights), product.attrs);
+  });
+  return terms?.reduce((total, term) => add(total, term));
+}
+
+/** The products whose sum a value is, if it is one and nobody else reads them. */
+function addedProducts(graph: Graph, id: NodeId, uses: readonly number[]): DotNode[] | undefined {
+  const node = nodeAt(graph, id);
+  if (uses[id] !== 1) return undefined;
+  if (node.op === "dot") return node.aval.shape.length === 2 && !node.attrs.transposeA ? [node] : undefined;
+  if (node.op === "reshape") {
+    const from = at(node.operands, 0);
+    return lastAxis(graph, from) === lastAxis(graph, id) ? addedProducts(graph, from, uses) : undefined;
+  }
+  if (node.op !== "add") return undefined;
+  const [left, right] = node.operands.map((operand) => addedProducts(graph, operand, uses));
+  return left && right && [...left, ...right];
+}
+
+/** Indices in a row, as the rows of a product stand. */
+function flat(indices: Tensor): Tensor<"i32"> {
+  const { shape } = indices;
+  return (shape.length === 1 ? indices : reshape(indices as Tensor<"i32">, [sizeOf(shape)])) as Tensor<"i32">;
+}
