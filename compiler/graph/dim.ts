@@ -25,11 +25,22 @@ export function isSymbol(text: string): boolean {
   return symbolPattern.test(text);
 }
 
+/** What was parsed before: a program has few symbols and asks for their products again and again. */
+const parsed = new Map<string, Monomial>();
+const mostParsed = 10_000;
+
 function parse(dim: Dim): Monomial {
   if (typeof dim === "number") return { coefficient: dim, symbols: [] };
+  const known = parsed.get(dim);
+  if (known !== undefined) return known;
   const factors = dim.split("*");
   const head = /^\d+$/.test(factors[0] ?? "") ? Number(factors[0]) : Number.NaN;
-  return Number.isNaN(head) ? { coefficient: 1, symbols: factors } : { coefficient: head, symbols: factors.slice(1) };
+  const monomial = Number.isNaN(head)
+    ? { coefficient: 1, symbols: factors }
+    : { coefficient: head, symbols: factors.slice(1) };
+  if (parsed.size >= mostParsed) parsed.clear();
+  parsed.set(dim, monomial);
+  return monomial;
 }
 
 function format({ coefficient, symbols }: Monomial): Dim {
@@ -48,6 +59,8 @@ export function canonicalDim(dim: Dim): Dim | undefined {
 
 export function mulDims(a: Dim, b: Dim): Dim {
   if (typeof a === "number" && typeof b === "number") return a * b;
+  if (a === 1) return b;
+  if (b === 1) return a;
   const left = parse(a);
   const right = parse(b);
   return format({
@@ -58,6 +71,7 @@ export function mulDims(a: Dim, b: Dim): Dim {
 
 /** `a / b` where the division leaves no rest whatever the symbols are; undefined otherwise. */
 export function divideDims(a: Dim, b: Dim): Dim | undefined {
+  if (typeof a === "number" && typeof b === "number") return b !== 0 && a % b === 0 ? a / b : undefined;
   const numerator = parse(a);
   const denominator = parse(b);
   if (denominator.coefficient === 0 || numerator.coefficient % denominator.coefficient !== 0) return undefined;

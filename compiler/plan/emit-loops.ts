@@ -20,7 +20,20 @@ export interface Position {
 
 /** The position with a row-major number. */
 export function flatPosition(emitter: Emitter, flat: Index): Position {
-  return { indexIn: (shape) => emitter.indexAt(flat, shape) };
+  return remembering((shape) => emitter.indexAt(flat, shape));
+}
+
+/** A position that finds its index in a shape once: every term of every loop asks for it. */
+export function remembering(find: (shape: Shape) => Index[]): Position {
+  const found = new Map<string, Index[]>();
+  return {
+    indexIn: (shape) => {
+      const key = shape.join(",");
+      const known = found.get(key) ?? find(shape);
+      found.set(key, known);
+      return known;
+    },
+  };
 }
 
 /** Loops of the same extents run as one, so that what they share is loaded once; none may wait for another's result. */

@@ -27,6 +27,7 @@ export class KernelWriter {
   readonly #buffers: readonly BufferSpec[];
   readonly #bindings = new Map<number, "read" | "read_write">();
   readonly #uniforms = new Map<string, UniformField>();
+  readonly #dims = new Map<Dim, string>();
   #blocks: Block[] = [{ lines: [], memo: new Map() }];
   readonly #functions: string[] = [];
   readonly #declarations: string[] = [];
@@ -216,10 +217,14 @@ export class KernelWriter {
   }
 
   #dimText(dim: Dim): string {
+    const known = this.#dims.get(dim);
+    if (known !== undefined) return known;
     const factors = dimFactors(dim).map((symbol) => this.uniform([symbol]));
     const coefficient = dimCoefficient(dim);
     const text = [...(coefficient === 1 ? [] : [`${coefficient}u`]), ...factors].join(" * ");
-    return factors.length + (coefficient === 1 ? 0 : 1) > 1 ? `(${text})` : text;
+    const whole = factors.length + (coefficient === 1 ? 0 : 1) > 1 ? `(${text})` : text;
+    this.#dims.set(dim, whole);
+    return whole;
   }
 }
 

@@ -11,7 +11,7 @@ import { type Dim, sizeOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { bodyInputs } from "../ops/scan.ts";
-import type { Position } from "./emit-loops.ts";
+import { type Position, remembering } from "./emit-loops.ts";
 import { emitPositions, formOf, type Owned } from "./emit-stage.ts";
 import { Emitter, type Region } from "./emit-values.ts";
 import { groupStages } from "./groups.ts";
@@ -270,13 +270,11 @@ class PersistentKernel {
 
   #position(row: Index, column: Index): Position {
     const w = this.#writer;
-    return {
-      indexIn: (shape) => {
-        const rest = shape.slice(1);
-        const bounded: Index = { ...column, bound: sizeOf(rest) };
-        return [row, ...new Emitter(w, { region: this.region, ids: [] }).indexAt(bounded, rest)];
-      },
-    };
+    return remembering((shape) => {
+      const rest = shape.slice(1);
+      const bounded: Index = { ...column, bound: sizeOf(rest) };
+      return [row, ...new Emitter(w, { region: this.region, ids: [] }).indexAt(bounded, rest)];
+    });
   }
 
   #time(): Index {
