@@ -104,6 +104,7 @@ export function overReduced(
   const { index } = emitter.writer;
   const { writer } = emitter;
   const [depth] = extents;
+  if (typeof depth !== "number") unrolled = 1;
   if (unrolled > 1 && extents.length === 1 && depth !== undefined && !(typeof depth === "number" && depth < unrolled)) {
     const k = writer.fresh("k");
     const limit = index.dim(depth).text;
