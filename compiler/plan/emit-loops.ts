@@ -81,47 +81,60 @@ export function combine(node: Node, a: string, b: string): string {
   return entry.kind === "reduction" ? entry.wgsl.combine(a, b) : `${a} + ${b}`;
 }
 
-/** Terms that one turn of a product's loop should add, so that accumulators are read and written less often. */
-const termsPerTurn = 2;
-
 /** Steps of the depth that one turn does: several loops that share an accumulator give it terms enough in one step. */
-export function stepsPerTurn(region: Region, accumulators: readonly Accumulator[]): number {
+export function stepsPerTurn(emitter: Emitter, region: Region, accumulators: readonly Accumulator[]): number {
   const isProduct = accumulators.every(({ loops }) => loops.every((id) => nodeAt(region.graph, id).op === "dot"));
   const fewest = Math.min(...accumulators.map(({ loops }) => loops.length));
-  return isProduct && fewest < termsPerTurn ? termsPerTurn : 1;
+  return isProduct ? Math.ceil(emitter.writer.termsPerTurn / fewest) : 1;
+}
+
+/** One step of what is reduced. */
+export interface ReducedStep {
+  readonly index: readonly Index[];
+  /** Where it may lie past the end: the condition under which it counts. It is then the last step once more. */
+  readonly counts?: string;
 }
 
 /**
- * Nested loops over what is reduced; `body` gets the indices of one turn, of which there are `unrolled` where there is
+ * Nested loops over what is reduced; `body` gets the steps of one turn, of which there are `unrolled` where there is
  * but one axis: their terms are added in one expression, so that the accumulator is read and written once.
  */
 export function overReduced(
   emitter: Emitter,
   extents: readonly Dim[],
   unrolled: number,
-  body: (turn: readonly (readonly Index[])[]) => void,
+  body: (turn: readonly ReducedStep[]) => void,
 ): void {
   const { index } = emitter.writer;
   const { writer } = emitter;
   const [depth] = extents;
-  if (typeof depth !== "number") unrolled = 1;
+  const counted = (n: number) => Array.from({ length: n }, (_, step) => step);
   if (unrolled > 1 && extents.length === 1 && depth !== undefined && !(typeof depth === "number" && depth < unrolled)) {
     const k = writer.fresh("k");
     const limit = index.dim(depth).text;
-    writer.block(`for (var ${k}: u32 = 0u; ${k} + ${unrolled - 1}u < ${limit}; ${k} += ${unrolled}u)`, () => {
+    const rest = typeof depth === "number" ? depth % unrolled : 0;
+    const whole = rest === 0 ? limit : `${Number(depth) - rest}u`;
+    writer.block(`for (var ${k}: u32 = 0u; ${k} < ${whole}; ${k} += ${unrolled}u)`, () => {
       const first = index.variable(k, writer.depth, depth);
-      body(Array.from({ length: unrolled }, (_, step) => [index.below(index.add(first, index.dim(step)), depth)]));
+      const stepAt = (step: number): ReducedStep => {
+        const later = index.add(first, index.dim(step));
+        if (typeof depth === "number" || step === 0) return { index: [index.below(later, depth)] };
+        // What is left at the end of a depth that is not known is not written out again: the text would be twice as long.
+        const last = index.sub(index.dim(depth), index.dim(1));
+        return { index: [index.below(index.min(later, last), depth)], counts: `${k} + ${step}u < ${limit}` };
+      };
+      body(counted(unrolled).map(stepAt));
     });
-    if (typeof depth === "number" && depth % unrolled === 0) return;
-    const last = index.below(index.sub(index.dim(depth), index.dim(1)), depth);
-    if (typeof depth === "number") body([[last]]);
-    else writer.block(`if ((${limit} & 1u) == 1u)`, () => body([[last]]));
+    if (rest > 0)
+      body(
+        counted(rest).map((step) => ({ index: [index.below(index.dim(Number(depth) - rest + step), Number(depth))] })),
+      );
     return;
   }
   const nest = (axis: number, reduced: readonly Index[]): void => {
     const extent = extents[axis];
     if (extent === undefined) {
-      body([reduced]);
+      body([{ index: reduced }]);
       return;
     }
     const k = writer.fresh("k");
@@ -160,19 +173,23 @@ export function accumulation(
   loops: readonly NodeId[],
   accumulator: string,
   position: Position,
-  turn: readonly (readonly Index[])[],
+  turn: readonly ReducedStep[],
 ): string {
-  const terms = loops.flatMap((id) => turn.map((reduced) => termOf(emitter, region, id, position, reduced)));
+  const terms = loops.flatMap((id) => turn.map((step) => termOf(emitter, region, id, position, step)));
   const node = nodeAt(region.graph, at(loops, 0));
   return `${accumulator} = ${terms.reduce((total, term) => combine(node, total, term), accumulator)};`;
 }
 
-function termOf(emitter: Emitter, region: Region, id: NodeId, position: Position, reduced: readonly Index[]): string {
+function termOf(emitter: Emitter, region: Region, id: NodeId, position: Position, step: ReducedStep): string {
   const node = nodeAt(region.graph, id);
-  const indices = operandIndices(region, id, position, reduced);
-  const value = (i: number) => emitter.value(region, at(node.operands, i), at(indices, i)).text;
-  if (node.op !== "dot") return value(0);
-  return `${sharedRow(emitter, region, id, position, reduced) ?? value(0)} * ${value(1)}`;
+  const indices = operandIndices(region, id, position, step.index);
+  const value = (i: number) => emitter.value(region, at(node.operands, i), at(indices, i));
+  if (node.op !== "dot") return value(0).text;
+  const left = sharedRow(emitter, region, id, position, step.index) ?? value(0).text;
+  const right = value(1);
+  if (step.counts === undefined) return `${left} * ${right.text}`;
+  const text = `select(0.0, ${right.text}, ${step.counts})`;
+  return `${left} * ${emitter.writer.bind(`counted ${step.counts} ${right.text}`, "f32", text, emitter.writer.depth).text}`;
 }
 
 /** The left operand of a product, loaded by one lane for its neighbours. */

@@ -65,7 +65,7 @@ export function emitPositions(emitter: Emitter, region: Region, stage: Stage, ow
       return { id: result, loops, names: positions.map(() => startLoop(emitter, region, at(loops, 0))) };
     });
     const first = at(at(group, 0).loops, 0);
-    overReduced(emitter, loopExtentsOf(region, first), stepsPerTurn(region, group), (turn) => {
+    overReduced(emitter, loopExtentsOf(region, first), stepsPerTurn(emitter, region, group), (turn) => {
       const terms = started.flatMap(({ loops, names }) =>
         positions.map((position, i) => accumulation(emitter, region, loops, at(names, i), position, turn)),
       );
@@ -111,7 +111,9 @@ export function emitTree(emitter: Emitter, region: Region, stage: Stage, positio
     const k = writer.fresh("k");
     writer.block(`for (var ${k}: u32 = lane; ${k} < ${writer.index.dim(extent).text}; ${k} += ${treeLanes}u)`, () => {
       const flat = writer.index.variable(k, writer.depth, extent);
-      writer.line(accumulation(emitter, region, [id], accumulator, position, [emitter.indexAt(flat, extents)]));
+      writer.line(
+        accumulation(emitter, region, [id], accumulator, position, [{ index: emitter.indexAt(flat, extents) }]),
+      );
     });
     const shared = writer.workgroupArray(node.aval.dtype, treeLanes);
     writer.line(`${shared}[lane] = ${accumulator};`);
@@ -162,6 +164,39 @@ export function emitScatter(emitter: Emitter, region: Region, stage: Stage, colu
     );
     store(scatter, placeOf(rowIndex), update.text, "+=");
   });
+}
+
+/**
+ * One invocation owns an element of the result and adds what belongs to it, in order: where lanes are many, looking at
+ * every index in parallel takes less time than adding all updates of a column one after the other.
+ */
+export function emitScatterByElement(
+  emitter: Emitter,
+  region: Region,
+  stage: Stage,
+  element: Index,
+  store: StoreRoot,
+): void {
+  const { writer } = emitter;
+  const scatter = at(stage.loops, 0);
+  const node = nodeAt(region.graph, scatter);
+  if (node.op !== "scatterAdd") throw new InternalError("a scatter stage without a scatter");
+  const [indices, updates] = [at(node.operands, 0), at(node.operands, 1)];
+  const indexShape = nodeAt(region.graph, indices).aval.shape;
+  const place = emitter.indexAt(element, node.aval.shape);
+  const [row, ...rest] = place;
+  const total = startLoop(emitter, region, scatter);
+  const count = sizeOf(indexShape);
+  const n = writer.fresh("k");
+  writer.block(`for (var ${n}: u32 = 0u; ${n} < ${writer.index.dim(count).text}; ${n}++)`, () => {
+    const source = emitter.indexAt(writer.index.variable(n, writer.depth, count), indexShape);
+    const target = emitter.value(region, indices, source);
+    const found = `min(u32(${target.text}), ${node.attrs.rows - 1}u)`;
+    writer.block(`if (${found} == ${writer.indexText(row ?? writer.index.dim(0))})`, () => {
+      writer.line(`${total} += ${emitter.value(region, updates, [...source, ...rest]).text};`);
+    });
+  });
+  store(scatter, place, total);
 }
 
 /** All values are computed before the first is stored: a root may take over the memory of what another one reads. */

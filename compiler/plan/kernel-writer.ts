@@ -37,11 +37,11 @@ export class KernelWriter {
   #workgroupBytes = 0;
 
   /** Steps of a product's depth that one turn of its loop computes. */
-  readonly depthUnroll: number;
+  readonly termsPerTurn: number;
 
-  constructor(buffers: readonly BufferSpec[], { depthUnroll = 2 }: { readonly depthUnroll?: number | undefined } = {}) {
+  constructor(buffers: readonly BufferSpec[], { termsPerTurn = 2 }: { readonly termsPerTurn?: number | undefined } = {}) {
     this.#buffers = buffers;
-    this.depthUnroll = depthUnroll;
+    this.termsPerTurn = termsPerTurn;
     this.index = new IndexBuilder((dim) => this.#dimText(dim));
   }
 

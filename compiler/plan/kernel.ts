@@ -5,14 +5,23 @@ import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt } from "../graph/graph.ts";
 import { accumulatorsOf } from "./accumulators.ts";
 import { flatPosition, type Position } from "./emit-loops.ts";
-import { emitPositions, emitScatter, emitTree, formOf, type Owned, type StoreRoot, treeLanes } from "./emit-stage.ts";
+import {
+  emitPositions,
+  emitScatter,
+  emitScatterByElement,
+  emitTree,
+  formOf,
+  type Owned,
+  type StoreRoot,
+  treeLanes,
+} from "./emit-stage.ts";
 import { Emitter, type Region } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
 import { KernelWriter } from "./kernel-writer.ts";
 import type { Lowering } from "./lower.ts";
 import type { BufferSpec, Grid, GridPart, Kernel, Work } from "./program.ts";
 import type { Stage } from "./stages.ts";
-import { chooseTile, sharesRows, sharingLanes, type Tile, type TileOptions } from "./tiles.ts";
+import { chooseTile, sharesRows, sharingLanes, spreadOver, type Tile, type TileOptions } from "./tiles.ts";
 
 const lanes = 64;
 
@@ -62,7 +71,7 @@ function gridOf(region: Region, stage: Stage, options: TileOptions): GridPart {
   const form = formOf(region, stage);
   const whole = { rowsPer: 1, columns: [1] };
   if (form === "tree") return { ...whole, rows: [stage.size], lanes: 1 };
-  if (form === "scatter") return { ...whole, rows: [sizeOf(scatterWidth(region, stage))], lanes };
+  if (form === "scatter") return { ...whole, rows: [scatterOwners(region, stage, options)], lanes };
   if (form === "element") return { ...whole, rows: [stage.size], lanes };
   const { batch, m, n, tile } = tileOf(region, stage, options);
   return { rows: [m], rowsPer: tile.rows, columns: [mulDims(sizeOf(batch), strideOf(n, tile))], lanes };
@@ -85,7 +94,7 @@ function tileOf(region: Region, stage: Stage, options: TileOptions) {
     batch: shape.slice(0, -2),
     m,
     n,
-    tile: chooseTile(m, n, accumulatorsOf(region, stage).length, options),
+    tile: chooseTile(m, n, accumulatorsOf(region, stage).length, options, spreadOver(stage.size, options)),
   };
 }
 
@@ -110,10 +119,15 @@ function writeStage(
   } else if (form === "tile") {
     emitPositions(emitter, region, stage, ownedTile(emitter, region, stage, options), store);
   } else {
-    const owned = form === "scatter" ? sizeOf(scatterWidth(region, stage)) : stage.size;
-    const position = ownedPosition(writer, "position", owned);
-    if (form === "scatter") emitScatter(emitter, region, stage, position, store);
-    else emitPositions(emitter, region, stage, { positions: [flatPosition(emitter, position)] }, store);
+    const position = ownedPosition(
+      writer,
+      "position",
+      form === "scatter" ? scatterOwners(region, stage, options) : stage.size,
+    );
+    if (form === "scatter") {
+      const write = scattersByElement(region, stage, options) ? emitScatterByElement : emitScatter;
+      write(emitter, region, stage, position, store);
+    } else emitPositions(emitter, region, stage, { positions: [flatPosition(emitter, position)] }, store);
   }
 }
 
@@ -184,8 +198,18 @@ function ownedTile(emitter: Emitter, region: Region, stage: Stage, options: Tile
   return positions.length === 1 ? { positions } : { positions, walk };
 }
 
-function scatterWidth(region: Region, stage: Stage) {
-  return nodeAt(region.graph, at(stage.loops, 0)).aval.shape.slice(1);
+/** Rows up to which every element of a scatter's result looks at every index. */
+const mostRowsByElement = 1024;
+
+function scattersByElement(region: Region, stage: Stage, { target }: TileOptions): boolean {
+  const [rows] = nodeAt(region.graph, at(stage.loops, 0)).aval.shape;
+  return target === "gpu" && typeof rows === "number" && rows <= mostRowsByElement;
+}
+
+/** Invocations that a scatter takes: one for each element of its result, or one for each column. */
+function scatterOwners(region: Region, stage: Stage, options: TileOptions): Dim {
+  if (scattersByElement(region, stage, options)) return stage.size;
+  return sizeOf(nodeAt(region.graph, at(stage.loops, 0)).aval.shape.slice(1));
 }
 
 /** Assembles the text and puts the kernel into the list; gives its position there. */

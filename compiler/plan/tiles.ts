@@ -44,10 +44,27 @@ const preferred: Record<Target, Tile> = { gpu: { rows: 4, columns: 4 }, software
 /** Columns of invocations that should remain, so that neighbours still read neighbouring memory. */
 const minimumLanes = 8;
 
-/** The tile for `products` products of shape [.., rows, columns] that one invocation computes together. */
-export function chooseTile(rows: Dim, columns: Dim, products: number, options: TileOptions): Tile {
+/** Invocations that a product of known size should be spread over before tiles grow: they fill the device. */
+const fullDevice: Record<Target, number> = { gpu: 16384, software: 256 };
+
+/** Elements of one tile up to which a product of known size still fills the device. */
+export function spreadOver(positions: Dim, { target }: TileOptions): number {
+  return typeof positions === "number" ? Math.max(1, positions / fullDevice[target]) : Number.POSITIVE_INFINITY;
+}
+
+/**
+ * The tile for `products` products of shape [.., rows, columns] that one invocation computes together; `most` bounds the
+ * elements of one tile.
+ */
+export function chooseTile(
+  rows: Dim,
+  columns: Dim,
+  products: number,
+  options: TileOptions,
+  most = Number.POSITIVE_INFINITY,
+): Tile {
   const { target, tuning = {} } = options;
-  const budget = Math.max(1, Math.floor((tuning.accumulators ?? accumulators[target]) / products));
+  const budget = Math.max(1, Math.floor(Math.min((tuning.accumulators ?? accumulators[target]) / products, most)));
   const columnLimit = tuning.tileColumns ?? preferred[target].columns;
   const rowLimit = Math.min(
     tuning.tileRows ?? preferred[target].rows,

@@ -17,7 +17,7 @@ export interface Tuning {
   /** Columns of a product that one invocation of a persistent scan computes at the most. */
   readonly persistentColumns?: number;
   /** Steps of a product's depth that one turn of its loop computes. */
-  readonly depthUnroll?: number;
+  readonly termsPerTurn?: number;
   /** How scans run, where they can run so. */
   readonly schedule?: "persistent" | "stepwise";
 }
@@ -29,7 +29,7 @@ export const tuningGrid: { readonly [K in keyof Tuning]-?: readonly NonNullable<
   tileRows: [1, 2, 4, 8, 16],
   tileColumns: [1, 2, 4, 8, 16],
   accumulators: [16, 32, 64, 128],
-  depthUnroll: [1, 2, 4],
+  termsPerTurn: [1, 2, 4],
   schedule: ["persistent", "stepwise"],
 };
 
@@ -51,7 +51,7 @@ export function checkedTuning(value: unknown): Tuning {
   return { ...value };
 }
 
-/** A tuning in a line for people, such as "tileRows 8, depthUnroll 4". */
+/** A tuning in a line for people, such as "tileRows 8, termsPerTurn 4". */
 export function tuningText(tuning: Tuning): string {
   const parts = Object.entries(tuning).map(([field, value]) => `${field} ${value}`);
   return parts.length === 0 ? "the default" : parts.join(", ");
