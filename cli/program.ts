@@ -15,6 +15,8 @@ export interface Invocation {
 }
 
 const CELL = "a built-in cell (rnn, lstm1997, lstm, gru, gru-reset-after) or a module that exports one";
+const DEVICE =
+  "gpu, software (SwiftShader), cpu (the float64 interpreter: exact and slow), or auto: gpu where there is one, else software";
 /** Beyond this, one matrix alone is larger than a buffer of any adapter we know. */
 const MOST_UNITS = 16384;
 const MOST_BATCH = 65535;
@@ -109,7 +111,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
   program
     .command("inspect")
     .description(
-      "show what the compiler makes of a cell: the IR before and after each pass, kernels, dispatches, bytes",
+      "show what the compiler makes of a cell: the IR before and after each pass, kernels, dispatches, bytes; or how long each kernel takes",
     )
     .option("--cell <cell>", CELL, "lstm")
     .option("--units <n>", "units of each layer", whole("--units", 1, MOST_UNITS), 128)
@@ -123,14 +125,21 @@ export function createProgram({ streams, version, finish }: Invocation): Command
         .choices(["auto", "persistent", "stepwise"])
         .default("auto"),
     )
+    .option("--profile", "run a training step on a device: time, FLOP and bytes of each kernel, instead of its text")
+    .addOption(device("of --profile: gpu, software (SwiftShader), or auto: gpu where there is one, else software"))
     .option("--json", "one JSON object")
     .addHelpText(
       "after",
-      examples(["cellgrad inspect --cell gru --units 64", "cellgrad inspect --cell ./my-cell.ts --json"]),
+      examples([
+        "cellgrad inspect --cell gru --units 64",
+        "cellgrad inspect --cell ./my-cell.ts --profile",
+        "cellgrad inspect --cell ./my-cell.ts --json",
+      ]),
     )
-    .action(async (options) => {
+    .action(async (options, command: Command) => {
       const { inspect } = await import("./commands/inspect.ts");
-      finish(await inspect(options, streams));
+      const deviceGiven = command.getOptionValueSource("device") === "cli";
+      finish(await inspect({ ...options, deviceGiven }, streams));
     });
 
   program
@@ -165,13 +174,8 @@ export function createProgram({ streams, version, finish }: Invocation): Command
   return program;
 }
 
-function device(): Option {
-  return new Option(
-    "--device <device>",
-    "gpu, software (SwiftShader), cpu (the float64 interpreter: exact and slow), or auto: gpu where there is one, else software",
-  )
-    .argParser(deviceName)
-    .default("auto");
+function device(about = DEVICE): Option {
+  return new Option("--device <device>", about).argParser(deviceName).default("auto");
 }
 
 function examples(lines: readonly string[]): string {

@@ -1,13 +1,20 @@
 /** @file `cellgrad inspect`: what the compiler makes of one training step of a language model with a given cell. */
 
+import { UserError } from "../../compiler/graph/errors.ts";
 import type { Schedule } from "../../compiler/plan/schedule.ts";
-import { languageModel } from "../../train/networks.ts";
+import { languageModel, type Network } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers.ts";
+import { createTrainer } from "../../train/trainer.ts";
 import { trainingStep } from "../../train/training-step.ts";
+import { withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { compileStep } from "../inspect/compile-step.ts";
-import { countWork } from "../inspect/count.ts";
+import { bytesFormula, countWork } from "../inspect/count.ts";
 import { countNodes, layout } from "../inspect/layout.ts";
+import { anyBatch, profiledRuns, profileStep, type StepProfile } from "../inspect/profile-step.ts";
+import { profileTable, totalOf } from "../inspect/profile-table.ts";
+import type { DeviceName } from "../options.ts";
+import { showPieces } from "../progress.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { checkedSize, weightCount } from "../tasks.ts";
 import { CLIP_NORM } from "../train-session.ts";
@@ -23,12 +30,19 @@ export interface InspectCommandOptions {
   readonly time: number;
   readonly schedule?: Schedule;
   readonly json?: boolean;
+  readonly profile?: boolean;
+  readonly device: DeviceName;
+  /** Whether --device was written and is not the default. */
+  readonly deviceGiven: boolean;
 }
 
-export async function inspect(options: InspectCommandOptions, { stdout }: Streams): Promise<number> {
+export async function inspect(options: InspectCommandOptions, streams: Streams): Promise<number> {
+  const { stdout } = streams;
+  checkDevice(options);
   const { units, layers, embed, vocabulary, batch, time, json } = options;
   const cell = await cellByName(options.cell);
   const network = checkedSize(languageModel({ cell, units, layers, embed, vocabulary }));
+  const profile = options.profile ? await profiled(network, options, streams) : undefined;
   // The same step as `train` makes.
   const compiled = compileStep(trainingStep(network, { optimizer: adam(), clipNorm: CLIP_NORM }), options.schedule);
   const work = countWork(compiled.program, { B: batch, T: time });
@@ -39,18 +53,40 @@ export async function inspect(options: InspectCommandOptions, { stdout }: Stream
       ...{ units, layers, embed, vocabulary, batch, time },
       weights: weightCount(network),
       ...work,
+      bytesFormula: bytesFormula(compiled.program),
       schedules: program.schedules,
       passes: stages.map(({ pass, graph }) => ({ name: pass, nodes: countNodes(graph) })),
       kernels: program.kernels.map(({ name, label, site, workgroupSize, workgroupBytes, wgsl }) => ({
         ...{ name, label, site, workgroupSize, workgroupBytes, wgsl },
       })),
+      ...(profile && { profile: { ...profile, total: totalOf(profile.kernels) } }),
     });
   } else {
     line(
       stdout,
       `${cell.cellName}: ${layers} x ${units} units, embedding ${embed}, vocabulary ${vocabulary}, batch ${batch}, time ${time}`,
     );
-    for (const text of layout(compiled, work)) line(stdout, text);
+    for (const text of profile ? profileTable(profile) : layout(compiled, work)) line(stdout, text);
   }
   return ExitCode.ok;
+}
+
+function checkDevice({ profile, device, deviceGiven }: InspectCommandOptions): void {
+  if (profile && device === "cpu")
+    throw new UserError('--profile times kernels, and "cpu" is an interpreter without any: give gpu, software or auto');
+  if (!profile && deviceGiven)
+    throw new UserError("--device is for --profile: inspect alone compiles, which takes no device");
+}
+
+function profiled(network: Network, options: InspectCommandOptions, { stderr }: Streams): Promise<StepProfile> {
+  const { vocabulary, batch, time, schedule } = options;
+  return withDevice(options.device, async (device) => {
+    const progress = showPieces(stderr, 2 * profiledRuns + 2, "steps, half of them with every kernel timed");
+    try {
+      const trainer = await createTrainer(device, network, { clipNorm: CLIP_NORM, ...(schedule && { schedule }) });
+      return await profileStep(device, trainer, anyBatch(vocabulary, batch, time), progress.done);
+    } finally {
+      progress.stop();
+    }
+  });
 }
