@@ -54,6 +54,12 @@ export class GpuContext {
     if (this.#loss !== undefined) throw this.#loss;
   }
 
+  /** What is behind an error: the loss of the device, where it is lost. Hosts report the two in any order. */
+  async explain(error: unknown): Promise<Error> {
+    const loss = this.#loss ?? (await Promise.race([this.lost, nextTask()]));
+    return loss ?? (error instanceof Error ? error : new Error(String(error)));
+  }
+
   upload(value: NdArray): GpuArray {
     this.check();
     const words = toDeviceWords(value);
@@ -76,14 +82,14 @@ export class GpuContext {
   async mapAndRelease(staging: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     try {
       await staging.mapAsync(GPUMapMode.READ);
+      // In Deno it is here that a lost device shows.
+      const copy = staging.getMappedRange().slice(0, bytes);
+      staging.unmap();
+      this.pool.giveBack(staging);
+      return copy;
     } catch (error) {
-      // The host reports the loss and what failed by it in any order, but in the same breath.
-      throw (await Promise.race([this.lost, nextTask()])) ?? error;
+      throw await this.explain(error);
     }
-    const copy = staging.getMappedRange().slice(0, bytes);
-    staging.unmap();
-    this.pool.giveBack(staging);
-    return copy;
   }
 
   destroy(): void {

@@ -68,7 +68,7 @@ export async function requestGpuDevice(host: HostAdapter): Promise<GPUDevice> {
   }
   const requiredFeatures = FEATURES.filter((feature) => features.has(feature));
   const device = await host.adapter.requestDevice({ requiredLimits, requiredFeatures }).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const [reason] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
     throw new DeviceUnavailableError(
       `${host.name} gives no device (${reason}). Close what else uses it, and try again.`,
       {

@@ -44,7 +44,8 @@ async function request(gpu: GPU, options: GPURequestAdapterOptions): Promise<Hos
 }
 
 const ADVICE = host.Deno
-  ? "Install the graphics driver (on Linux: its Vulkan driver and libvulkan)."
+  ? "Install the graphics driver (on Linux: its Vulkan driver and libvulkan), or start Deno with -A for the software " +
+    "adapter of the npm package @sparticuz/chromium."
   : "Update the graphics driver, and see chrome://gpu or about:support for the reason.";
 
 const SOFTWARE_ADVICE = host.Deno

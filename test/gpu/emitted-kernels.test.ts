@@ -5,36 +5,16 @@
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
-import { cells } from "../../cells/index.ts";
-import { compileProgram } from "../../compiler/compile.ts";
-import type { CellDefinition } from "../../compiler/dsl/cell.ts";
 import { at } from "../../compiler/graph/errors.ts";
-import type { Program } from "../../compiler/plan/program.ts";
 import { verifyProgram } from "../../compiler/plan/verify-program.ts";
-import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";
 import { requestAdapter, requestGpuDevice } from "../../runtime/host.ts";
-import { languageModel } from "../../train/networks.ts";
-import { adam } from "../../train/optimizers.ts";
-import { trainingStep } from "../../train/training-step.ts";
+import { programsOf, standardCells } from "../support/standard-programs.ts";
 
 const host = await requestAdapter();
 const device = await requestGpuDevice(host);
 afterAll(() => host.release());
 
-const definitions: readonly CellDefinition[] = [...Object.values(cells), minimalGatedUnit as CellDefinition];
-
-/** Kinds of devices; on the last, lanes of a subgroup share what they load. */
-const targets = [{ target: "gpu" }, { target: "software" }, { target: "software", subgroupSize: 4 }] as const;
-
-function programsOf(cell: CellDefinition): Program[] {
-  const network = languageModel({ cell, units: 8, layers: 2, vocabulary: 11, embed: 6 });
-  const step = trainingStep(network, { optimizer: adam(), clipNorm: 1 });
-  return (["persistent", "stepwise"] as const).flatMap((schedule) =>
-    targets.map((target) => compileProgram(step.graph, { donate: step.donate, schedule, ...target })),
-  );
-}
-
-describe.each(definitions.map((cell) => ({ name: cell.cellName, programs: programsOf(cell) })))(
+describe.each(standardCells.map((cell) => ({ name: cell.cellName, programs: programsOf(cell) })))(
   "$name",
   ({ programs }) => {
     test("matches the program's record", () => {

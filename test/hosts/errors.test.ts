@@ -1,0 +1,66 @@
+/** @file A host without WebGPU, or without an adapter, says so in one line that tells what to do. */
+import { fileURLToPath } from "node:url";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { launchBrowser } from "../support/browser.ts";
+import { deno } from "../support/deno.ts";
+import { bundle, openPage } from "../support/page.ts";
+import type { page as hostPage } from "./page.ts";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+let browser: Browser;
+let script: string;
+
+beforeAll(async () => {
+  // As a browser is that blocks the graphics card: WebGPU is there, adapters are not.
+  browser = await launchBrowser(["--no-sandbox", "--headless=new", "--disable-gpu"]);
+  script = await bundle(here("page.ts"));
+});
+
+afterAll(() => browser.close());
+
+function findAdapter(page: Page, choice: "auto" | "gpu" | "software"): Promise<string> {
+  return page.evaluate((wanted) => (globalThis as unknown as typeof hostPage).findAdapter(wanted), choice);
+}
+
+test("a browser that offers no adapter", async () => {
+  const page = await openPage(browser, script);
+  const advice = "Update the graphics driver, and see chrome://gpu or about:support for the reason.";
+  expect(await findAdapter(page, "auto")).toBe(
+    `DeviceUnavailableError: WebGPU is here, but it offers no adapter. ${advice}`,
+  );
+  expect(await findAdapter(page, "gpu")).toBe(
+    `DeviceUnavailableError: WebGPU is here, but it offers no graphics card. ${advice}`,
+  );
+  expect(await findAdapter(page, "software")).toBe(
+    "DeviceUnavailableError: WebGPU is here, but it offers no software adapter. " +
+      "Chrome has one when started with --enable-unsafe-webgpu --use-webgpu-adapter=swiftshader.",
+  );
+});
+
+test("a page that is not secure", async () => {
+  const page = await openPage(browser, script, "http://example.test/");
+  expect(await findAdapter(page, "auto")).toBe(
+    "DeviceUnavailableError: WebGPU is only there on secure pages. Serve this one over https or from localhost.",
+  );
+});
+
+test("a browser without WebGPU", async () => {
+  const page = await openPage(browser, `delete Object.getPrototypeOf(navigator).gpu;\n${script}`);
+  expect(await findAdapter(page, "auto")).toBe(
+    "DeviceUnavailableError: This browser has no WebGPU. " +
+      "Use Chrome or Edge 113, Safari 26, Firefox 141, or anything newer.",
+  );
+});
+
+test("Deno that may not load the software adapter", async () => {
+  // Whatever the machine has, this Deno finds no driver by itself.
+  const env = { DENO_WEBGPU_BACKEND: "vulkan", VK_DRIVER_FILES: "/none", VK_ICD_FILENAMES: "/none" };
+  const output = await deno(["run", "--no-prompt", "--no-remote", here("deno.ts"), "adapter", "auto"], { env });
+  expect(JSON.parse(output)).toBe(
+    "DeviceUnavailableError: WebGPU is here, but it offers no adapter. " +
+      "Install the graphics driver (on Linux: its Vulkan driver and libvulkan), " +
+      "or start Deno with -A for the software adapter of the npm package @sparticuz/chromium.",
+  );
+});

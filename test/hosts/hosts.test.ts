@@ -1,0 +1,152 @@
+/**
+ * @file The same training in every host: Node, Deno and headless Chromium on SwiftShader, Deno on lavapipe where it is
+ * installed. Each takes every kernel that the compiler emits for the built-in cells, loses its device in mid-step and
+ * goes on from the weights that were kept.
+ */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openInterpreter } from "../../index.ts";
+import { page as docPage } from "../docs/pages.ts";
+import { launchBrowser } from "../support/browser.ts";
+import { deno } from "../support/deno.ts";
+import { bundle, openPage } from "../support/page.ts";
+import { programsOf, standardCells } from "../support/standard-programs.ts";
+import { type HostReport, type Shader, trainTwentySteps, work } from "./job.ts";
+import type { page } from "./page.ts";
+import { agreements, differences } from "./shader-differences.ts";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+const emitted = emittedShaders();
+const shaders: readonly Shader[] = [
+  ...emitted,
+  ...differences.map(({ name, wgsl }) => ({ name, wgsl })),
+  ...Object.entries(agreements).map(([name, wgsl]) => ({ name, wgsl })),
+];
+
+/** Every text once. */
+function emittedShaders(): Shader[] {
+  const kernels = standardCells.flatMap((cell) =>
+    programsOf(cell).flatMap((program) =>
+      program.kernels.map(({ name, wgsl }) => [wgsl, `${cell.cellName}: ${name}`] as const),
+    ),
+  );
+  return [...new Map(kernels)].map(([wgsl, name], i) => ({ name: `${i} ${name}`, wgsl }));
+}
+
+const folder = mkdtempSync(join(tmpdir(), "cellgrad-hosts-"));
+let browser: Browser;
+let reference: readonly number[];
+
+beforeAll(async () => {
+  writeFileSync(join(folder, "shaders.json"), JSON.stringify(shaders));
+  browser = await launchBrowser();
+  reference = (await trainTwentySteps(openInterpreter())).losses;
+});
+
+afterAll(async () => {
+  await browser.close();
+  rmSync(folder, { recursive: true });
+});
+
+function inDeno(env: Record<string, string>): Promise<HostReport> {
+  const args = ["run", "-A", "--no-remote", here("deno.ts"), "work", join(folder, "shaders.json")];
+  return deno(args, { env }).then((output) => JSON.parse(output) as HostReport);
+}
+
+async function inChromium(): Promise<HostReport> {
+  const opened = await openPage(browser, await bundle(here("page.ts")));
+  return opened.evaluate((given) => (globalThis as unknown as typeof page).work(given), shaders);
+}
+
+/** Debian's manifest of lavapipe, Mesa's driver that runs on the processor. */
+const lavapipe = ["/usr/share/vulkan/icd.d/lvp_icd.x86_64.json", "/usr/share/vulkan/icd.d/lvp_icd.json"].find(
+  existsSync,
+);
+
+const hosts = [
+  { name: "Node", compiler: "Dawn", adapter: undefined, report: () => work(shaders) },
+  { name: "Chromium on SwiftShader", compiler: "Dawn", adapter: /SwiftShader/, report: inChromium },
+  { name: "Deno on SwiftShader", compiler: "wgpu", adapter: /SwiftShader/, report: () => inDeno({}) },
+  {
+    name: "Deno on lavapipe",
+    compiler: "wgpu",
+    adapter: /llvmpipe/,
+    report: () => inDeno({ VK_DRIVER_FILES: lavapipe ?? "", VK_ICD_FILENAMES: lavapipe ?? "" }),
+    notRun: lavapipe === undefined ? "lavapipe is not installed (Debian: mesa-vulkan-drivers)" : undefined,
+  },
+];
+
+describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
+  if (notRun !== undefined) {
+    test("not run", () => {
+      console.log(`${name}: not run: ${notRun}`);
+      expect(lavapipe).toBeUndefined();
+    });
+    return;
+  }
+
+  let found: HostReport;
+  beforeAll(async () => {
+    found = await report();
+  });
+
+  test("trains as the interpreter does, to 1e-4 over 20 steps", () => {
+    if (adapter !== undefined) expect(found.device).toMatch(adapter);
+    expect(found.losses).toHaveLength(20);
+    const worst = Math.max(...reference.map((loss, i) => Math.abs(loss - (found.losses[i] ?? Number.NaN))));
+    console.log(`${name}: ${found.device}; largest difference of a loss ${worst.toExponential(1)}`);
+    expect(worst).toBeLessThan(1e-4);
+    expect(reference.at(-1)).toBeLessThan(0.8 * (reference[0] ?? 0));
+  });
+
+  test("a lost device is one clear line, and training goes on from the weights that were kept", () => {
+    const line = `the device ${found.device} was lost: it was destroyed; open a new one and go on from the last weights that were kept`;
+    expect(found.afterLoss.told).toBe(line);
+    expect(found.afterLoss.nextStep).toBe(line);
+    expect(found.afterLoss.pending.filter((outcome) => outcome !== "finished" && outcome !== line)).toEqual([]);
+    expect(found.afterLoss.pending.at(-1)).toBe(line);
+    expect(found.heldOutOnNewDevice).toBe(found.heldOut);
+  });
+
+  test("Dawn's adapters give one device, and say so when asked for a second", () => {
+    expect(found.secondDevice).toMatch(
+      compiler === "Dawn" ? /^DeviceUnavailableError: .* gives no device \(.*\)\. Close .*$/ : /^a device$/,
+    );
+  });
+
+  test("takes every kernel that is emitted", () => {
+    const refused = emitted.filter(
+      ({ name, wgsl }) => found.refused[name] !== undefined && !wgsl.includes("enable sub"),
+    );
+    expect(refused.map(({ name }) => `${name}: ${found.refused[name]}`)).toEqual([]);
+    // Kernels for subgroups are emitted only for devices that have them.
+    const withSubgroups = emitted.filter(({ wgsl }) => wgsl.includes("enable subgroups;"));
+    expect(withSubgroups.length).toBeGreaterThan(0);
+    for (const kernel of withSubgroups) expect(found.refused[kernel.name] === undefined).toBe(found.subgroups);
+  });
+
+  test("takes and refuses what docs/hosts.md says", () => {
+    expect("taken" in found.refused).toBe(false);
+    expect("refused" in found.refused).toBe(true);
+    const taken = differences.filter((difference) => found.refused[difference.name] === undefined);
+    expect(taken.map((difference) => difference.name)).toEqual(
+      differences.filter(({ takenBy }) => takenBy === compiler).map((difference) => difference.name),
+    );
+  });
+});
+
+test("docs/hosts.md lists the differences", () => {
+  const rows = [...docPage("docs/hosts.md").matchAll(/^\| (.*?) \| (yes|no) \| (yes|no) \|/gm)];
+  expect(rows.map(([, name, dawn, wgpu]) => ({ name, dawn, wgpu }))).toEqual(
+    differences.map(({ name, takenBy }) => ({
+      name,
+      dawn: takenBy === "Dawn" ? "yes" : "no",
+      wgpu: takenBy === "wgpu" ? "yes" : "no",
+    })),
+  );
+});

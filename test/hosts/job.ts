@@ -1,0 +1,121 @@
+/**
+ * @file What every host is asked to do, by the same lines of code: train, lose the device in mid-step and go on with
+ * another, and judge shaders. Nothing here knows which host it runs in.
+ */
+import {
+  createTrainer,
+  type Device,
+  DeviceLostError,
+  languageModel,
+  lstm,
+  openDevice,
+  type Trainer,
+  textBatches,
+  vocabularyOf,
+} from "../../index.ts";
+import { type DeviceChoice, requestAdapter, requestDevice, requestGpuDevice } from "../../runtime/host.ts";
+
+export interface Shader {
+  readonly name: string;
+  readonly wgsl: string;
+}
+
+export interface HostReport {
+  /** Name of the adapter. */
+  readonly device: string;
+  readonly subgroups: boolean;
+  /** Of 20 training steps. */
+  readonly losses: readonly number[];
+  /** Held-out loss after them, and again on a new device, from the weights that were kept. */
+  readonly heldOut: number;
+  readonly heldOutOnNewDevice: number;
+  readonly afterLoss: AfterLoss;
+  /** What came of a second device from one adapter: the error's message. */
+  readonly secondDevice: string;
+  /** Why a shader was refused; those that were taken are not listed. */
+  readonly refused: Readonly<Record<string, string>>;
+}
+
+/** Messages of a device that was destroyed while steps were on their way. */
+export interface AfterLoss {
+  /** Of the steps on their way: "finished", or the error. */
+  readonly pending: readonly string[];
+  readonly nextStep: string;
+  readonly told: string;
+}
+
+const text = "she sells sea shells by the sea shore, the shells she sells are sea shells. ".repeat(6);
+const vocabulary = vocabularyOf(text);
+const { training, validation } = textBatches(vocabulary.encode(text), { batch: 4, time: 12 });
+const batches = [...training];
+const network = languageModel({
+  cell: lstm,
+  units: 16,
+  layers: 1,
+  vocabulary: vocabulary.characters.length,
+  embed: 8,
+});
+
+export async function trainTwentySteps(device: Device): Promise<{ trainer: Trainer; losses: number[] }> {
+  const trainer = await createTrainer(device, network, { learningRate: 0.02, clipNorm: 1, seed: 7 });
+  const losses: number[] = [];
+  while (losses.length < 20) {
+    for (const batch of batches.slice(0, 20 - losses.length)) losses.push((await trainer.step(batch)).loss);
+  }
+  return { trainer, losses };
+}
+
+export async function work(shaders: readonly Shader[]): Promise<HostReport> {
+  const device = await openDevice();
+  const { trainer, losses } = await trainTwentySteps(device);
+  const heldOut = await trainer.evaluate(validation);
+  const kept = await trainer.parameters();
+  const afterLoss = await loseInMidStep(device, trainer);
+
+  const another = await openDevice();
+  const resumed = await createTrainer(another, network);
+  resumed.setParameters(kept);
+  const heldOutOnNewDevice = await resumed.evaluate(validation);
+  another.destroy();
+
+  const judge = await requestDevice();
+  const secondDevice = await requestGpuDevice(judge.host).then(() => "a device", messageOf);
+  const refused = await refusalsOf(judge.device, shaders);
+  const subgroups = judge.device.features.has("subgroups");
+  judge.host.release();
+  return { device: device.name, subgroups, losses, heldOut, heldOutOnNewDevice, afterLoss, secondDevice, refused };
+}
+
+async function loseInMidStep(device: Device, trainer: Trainer): Promise<AfterLoss> {
+  const pending = batches.slice(0, 3).map((batch) => trainer.step(batch));
+  device.destroy();
+  const outcomes = pending.map((step) => step.then(() => "finished", messageOf));
+  const nextStep = await Promise.all(batches.slice(0, 1).map(async (batch) => trainer.step(batch))).then(
+    () => "a step",
+    messageOf,
+  );
+  const { message } = await device.lost;
+  return { pending: await Promise.all(outcomes), nextStep, told: message };
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof DeviceLostError) return error.message;
+  return `${error instanceof Error ? error.name : typeof error}: ${error instanceof Error ? error.message : error}`;
+}
+
+/** One after the other: error scopes are of the device, not of the shader. */
+async function refusalsOf(device: GPUDevice, shaders: readonly Shader[]): Promise<Record<string, string>> {
+  const refused: Record<string, string> = {};
+  for (const { name, wgsl } of shaders) {
+    device.pushErrorScope("validation");
+    device.createShaderModule({ code: wgsl });
+    const error = await device.popErrorScope();
+    if (error !== null) refused[name] = error.message;
+  }
+  return refused;
+}
+
+/** Name of the adapter that is found, or the message of the error. */
+export async function findAdapter(choice: DeviceChoice): Promise<string> {
+  return requestAdapter(choice).then(({ name }) => name, messageOf);
+}

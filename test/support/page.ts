@@ -1,0 +1,33 @@
+/** @file A page of one script in a browser, with no server: what it asks for is answered by the test. */
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import type { Browser, Page } from "playwright-core";
+
+const library = fileURLToPath(new URL("../../index.ts", import.meta.url));
+
+/** The text of a script with all that it imports; "cellgrad" is the source of this clone. */
+export async function bundle(entry: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    alias: { cellgrad: library },
+    write: false,
+  });
+  return outputFiles.map(({ text }) => text).join("");
+}
+
+/** Pages of localhost count as secure and have WebGPU; others, such as http://example.test/, do not. */
+export async function openPage(browser: Browser, script: string, address = "http://localhost/"): Promise<Page> {
+  const page = await browser.newPage();
+  const html = '<!doctype html><meta charset="utf-8"><title>test</title><script type="module" src="/page.js"></script>';
+  await page.route(`${address}**`, (route) =>
+    route.request().url().endsWith(".js")
+      ? route.fulfill({ contentType: "text/javascript", body: script })
+      : route.fulfill({ contentType: "text/html", body: html }),
+  );
+  await page.goto(address, { waitUntil: "load" });
+  return page;
+}
