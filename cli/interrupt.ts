@@ -3,26 +3,29 @@ import { ExitCode } from "./errors.ts";
 
 export interface Interrupt {
   readonly requested: boolean;
+  /** The same, for what waits. */
+  readonly signal: AbortSignal;
   readonly dispose: () => void;
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 export function watchInterrupt(): Interrupt {
-  let requested = false;
+  const asked = new AbortController();
   const onSignal = () => {
-    if (requested) {
+    if (asked.signal.aborted) {
       // A progress bar hides the cursor while it is shown.
       if (process.stderr.isTTY) process.stderr.write("\u001b[?25h");
       process.exit(ExitCode.interrupted);
     }
-    requested = true;
+    asked.abort();
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
   return {
     get requested() {
-      return requested;
+      return asked.signal.aborted;
     },
+    signal: asked.signal,
     dispose: () => {
       for (const signal of SIGNALS) process.off(signal, onSignal);
     },

@@ -50,6 +50,8 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--steps <n>", "updates", whole("--steps", 1), 1000)
     .option("--lr <x>", "learning rate of Adam", real("--lr", 0), 0.002)
     .option("--seed <n>", "one seed gives one run", whole("--seed", 0, LARGEST_SEED), 1)
+    .option("--tune", "search for faster tile sizes first, for a minute at most; the model keeps what was found")
+    .option("--tuning <model>", "train with the tuning that a model keeps")
     .option("--out <model>", "file for the trained model (safetensors)")
     .option("--json", 'JSON lines on standard output: one a step, and a last one with "done"')
     .addOption(device())
@@ -58,6 +60,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
       examples([
         "cellgrad train book.txt --out book.safetensors",
         "cellgrad train book.txt --cell ./my-cell.ts --units 256 --steps 5000",
+        "cellgrad train book.txt --tune --steps 5000 --out book.safetensors",
         "cellgrad train sales.csv --units 32 --batch 8 --out sales.safetensors",
       ]),
     )
@@ -125,6 +128,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
         .choices(["auto", "persistent", "stepwise"])
         .default("auto"),
     )
+    .option("--tuning <model>", "show the tuning that a model keeps, and compile with it")
     .option("--profile", "run a training step on a device: time, FLOP and bytes of each kernel, instead of its text")
     .addOption(device("of --profile: gpu, software (SwiftShader), or auto: gpu where there is one, else software"))
     .option("--json", "one JSON object")

@@ -3,6 +3,7 @@ import type { Batch } from "../train/data/batches.ts";
 import type { Device } from "../train/device.ts";
 import { type SavedModel, savedModel } from "../train/model-file.ts";
 import { createTrainer, type Trainer } from "../train/trainer.ts";
+import type { Tuned } from "../train/tuned.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { showProgress } from "./progress.ts";
 import { jsonLine, type Streams } from "./streams.ts";
@@ -15,6 +16,8 @@ export interface SessionOptions {
   readonly steps: number;
   readonly learningRate: number;
   readonly seed: number;
+  /** The tuning to train with; the model keeps it. */
+  readonly tuned?: Tuned | undefined;
   readonly json: boolean;
   readonly streams: Streams;
 }
@@ -36,9 +39,11 @@ export const CLIP_NORM = 1;
 const MOST_HELD_OUT_BATCHES = 100;
 
 export async function trainSession(options: SessionOptions): Promise<SessionResult> {
-  const { task, device, learningRate, seed } = options;
+  const { task, device, learningRate, seed, tuned } = options;
   const interrupt = watchInterrupt();
-  const trainer = await createTrainer(device, task.network, { seed, learningRate, clipNorm: CLIP_NORM });
+  const trainer = await createTrainer(device, task.network, {
+    ...{ seed, learningRate, clipNorm: CLIP_NORM, tuning: tuned?.tuning },
+  });
   try {
     const before = await heldOutLoss(trainer, task);
     const run = await steps(trainer, options, () => interrupt.requested);
@@ -49,6 +54,7 @@ export async function trainSession(options: SessionOptions): Promise<SessionResu
       ...(vocabulary && { vocabulary }),
       ...(columns && { columns }),
       ...(normalisation && { normalisation }),
+      ...(tuned && { tuned }),
       training: { steps: kept, loss: run.loss, ...(after !== undefined && { valLoss: after }), seed, learningRate },
     });
     return { run, before, after, kept, model };

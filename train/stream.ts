@@ -13,6 +13,7 @@ import type { Device, DeviceArray } from "./device.ts";
 import type { Network } from "./networks.ts";
 import { type RandomStream, randomStream } from "./random.ts";
 import { streamingStep } from "./training-step.ts";
+import type { Tuned } from "./tuned.ts";
 
 /** The state between two steps, by the names of the graph's inputs. */
 export type StreamState = Readonly<Record<string, DeviceArray>>;
@@ -21,6 +22,8 @@ export type StreamState = Readonly<Record<string, DeviceArray>>;
 export interface StreamSource {
   readonly graph: Graph;
   readonly arena: Arena;
+  /** The tuning that it was trained with, if any: it is streamed with it too. */
+  readonly tuned?: Tuned;
 }
 
 export interface Stream {
@@ -50,9 +53,9 @@ export async function createStream(
   { batch = 1 }: { readonly batch?: number } = {},
 ): Promise<Stream> {
   if (!Number.isInteger(batch) || batch < 1) throw new UserError(`batch must be a whole number above 0, got ${batch}`);
-  const { graph, arena } = "graph" in source ? source : streamingStep(source);
+  const { graph, arena, tuned }: StreamSource = "graph" in source ? source : streamingStep(source);
   const output = graph.outputs.length - 1;
-  const executable = await device.compile(graph, { maxRows: batch, readback: [output] });
+  const executable = await device.compile(graph, { maxRows: batch, readback: [output], tuning: tuned?.tuning });
   const weights = device.upload(packArrays(parameters, arena));
   const names = graph.inputs.map((id) => inputName(graph, id)).filter((name) => name.startsWith("state/"));
   const shapes = new Map(graph.inputs.map((id) => [inputName(graph, id), at(graph.nodes, id).aval.shape]));

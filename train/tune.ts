@@ -31,7 +31,7 @@ export interface TuneOptions extends Pick<TrainerOptions, "optimizer" | "clipNor
 }
 
 export interface TuneProgress {
-  /** Candidates that are decided, of how many. */
+  /** Candidates that are decided, of how many at the most. */
   readonly tried: number;
   readonly total: number;
   readonly best: Tuning;
@@ -89,7 +89,8 @@ class Search {
   readonly #step: TrainingStep;
   readonly #options: TuneOptions;
   readonly #deadline: number;
-  readonly #programs = new Set<string>();
+  /** What has been measured: tunings, and the programs that they gave. */
+  readonly #known = new Set<string>();
   readonly #measurements: Measurement[] = [];
   readonly #open = new Set<Contender>();
   #best: Tuning = {};
@@ -142,7 +143,7 @@ class Search {
       )) {
         if (this.#isLate()) return champion;
         champion = await this.#challenge(champion, { ...this.#best, [field]: value }, first, expected);
-        this.#options.onProgress?.({ tried: ++tried, total: sweep * sweepLength, best: this.#best });
+        this.#options.onProgress?.({ tried: ++tried, total: sweeps * sweepLength, best: this.#best });
       }
       if (this.#best === before) break;
     }
@@ -214,12 +215,17 @@ class Search {
 
   /** Whether no candidate before had the same kernels and dispatches. */
   #isNew(tuning: Tuning): boolean {
-    const { graph } = this.#step;
-    const program = this.#device.lower?.(graph, this.#compileOptions(tuning));
-    const text = JSON.stringify([program?.buffers, program?.kernels, program?.steps]);
-    if (this.#programs.has(text)) return false;
-    this.#programs.add(text);
-    return true;
+    if (!this.#note(Object.entries(tuning).sort())) return false;
+    const program = this.#device.lower?.(this.#step.graph, this.#compileOptions(tuning));
+    return this.#note([program?.buffers, program?.kernels, program?.steps]);
+  }
+
+  /** Whether it was not known. */
+  #note(what: object): boolean {
+    const text = JSON.stringify(what);
+    const isNew = !this.#known.has(text);
+    this.#known.add(text);
+    return isNew;
   }
 
   #compileOptions(tuning: Tuning): CompileOptions {

@@ -31,6 +31,11 @@ export function checkedTuned(value: unknown): Tuned {
   return { tuning: checkedTuning(record.tuning), adapter, batch, time, speedup };
 }
 
+/** Without what else a search tells of. */
+export function onlyTuned({ tuning, adapter, batch, time, speedup }: Tuned): Tuned {
+  return { tuning, adapter, batch, time, speedup };
+}
+
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) > 0;
 
 function damaged(expected: string): never {

@@ -9,6 +9,7 @@ import { ExitCode } from "../errors.ts";
 import { readModel } from "../model-input.ts";
 import type { DeviceName } from "../options.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
+import { warnOfAdapter } from "../tuning.ts";
 
 export interface ForecastCommandOptions {
   readonly horizon: number;
@@ -20,8 +21,9 @@ export async function forecastCommand(
   path: string,
   file: string,
   { horizon, json, device: name }: ForecastCommandOptions,
-  { stdout }: Streams,
+  streams: Streams,
 ): Promise<number> {
+  const { stdout } = streams;
   const model = await readModel(path, "series");
   const series = parseSeries(await readRows(file), file);
   checkColumns(model, series, file);
@@ -30,6 +32,7 @@ export async function forecastCommand(
     ...series.values.subarray(row * columns.length, (row + 1) * columns.length),
   ]);
   return withDevice(name, async (device) => {
+    warnOfAdapter(model.tuned, device, streams);
     const stream = await createStream(device, model, model.parameters);
     const { normalisation } = model;
     const rows = await forecast({ stream, values, horizon, ...(normalisation && { normalisation }) });

@@ -2,6 +2,7 @@
 
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { Schedule } from "../../compiler/plan/schedule.ts";
+import type { Tuning } from "../../compiler/plan/tuning.ts";
 import { languageModel, type Network } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers.ts";
 import { createTrainer } from "../../train/trainer.ts";
@@ -18,6 +19,7 @@ import { showPieces } from "../progress.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { checkedSize, weightCount } from "../tasks.ts";
 import { CLIP_NORM } from "../train-session.ts";
+import { readTuned, tuningLine } from "../tuning.ts";
 import { cellByName } from "../user-module.ts";
 
 export interface InspectCommandOptions {
@@ -29,6 +31,8 @@ export interface InspectCommandOptions {
   readonly batch: number;
   readonly time: number;
   readonly schedule?: Schedule;
+  /** The model whose tuning to show and to compile with. */
+  readonly tuning?: string;
   readonly json?: boolean;
   readonly profile?: boolean;
   readonly device: DeviceName;
@@ -40,11 +44,13 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
   const { stdout } = streams;
   checkDevice(options);
   const { units, layers, embed, vocabulary, batch, time, json } = options;
+  const tuned = options.tuning === undefined ? undefined : await readTuned(options.tuning);
   const cell = await cellByName(options.cell);
   const network = checkedSize(languageModel({ cell, units, layers, embed, vocabulary }));
-  const profile = options.profile ? await profiled(network, options, streams) : undefined;
+  const profile = options.profile ? await profiled(network, options, tuned?.tuning, streams) : undefined;
   // The same step as `train` makes.
-  const compiled = compileStep(trainingStep(network, { optimizer: adam(), clipNorm: CLIP_NORM }), options.schedule);
+  const step = trainingStep(network, { optimizer: adam(), clipNorm: CLIP_NORM });
+  const compiled = compileStep(step, options.schedule, tuned?.tuning);
   const work = countWork(compiled.program, { B: batch, T: time });
   if (json) {
     const { stages, program } = compiled;
@@ -53,6 +59,7 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
       ...{ units, layers, embed, vocabulary, batch, time },
       weights: weightCount(network),
       ...work,
+      ...(tuned && { tuned }),
       bytesFormula: bytesFormula(compiled.program),
       schedules: program.schedules,
       passes: stages.map(({ pass, graph }) => ({ name: pass, nodes: countNodes(graph) })),
@@ -62,6 +69,7 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
       ...(profile && { profile: { ...profile, total: totalOf(profile.kernels) } }),
     });
   } else {
+    if (tuned !== undefined) line(stdout, tuningLine(tuned));
     line(
       stdout,
       `${cell.cellName}: ${layers} x ${units} units, embedding ${embed}, vocabulary ${vocabulary}, batch ${batch}, time ${time}`,
@@ -78,12 +86,16 @@ function checkDevice({ profile, device, deviceGiven }: InspectCommandOptions): v
     throw new UserError("--device is for --profile: inspect alone compiles, which takes no device");
 }
 
-function profiled(network: Network, options: InspectCommandOptions, { stderr }: Streams): Promise<StepProfile> {
-  const { vocabulary, batch, time, schedule } = options;
+function profiled(
+  network: Network,
+  { vocabulary, batch, time, schedule = "auto", ...options }: InspectCommandOptions,
+  tuning: Tuning | undefined,
+  { stderr }: Streams,
+): Promise<StepProfile> {
   return withDevice(options.device, async (device) => {
     const progress = showPieces(stderr, 2 * profiledRuns + 2, "steps, half of them with every kernel timed");
     try {
-      const trainer = await createTrainer(device, network, { clipNorm: CLIP_NORM, ...(schedule && { schedule }) });
+      const trainer = await createTrainer(device, network, { clipNorm: CLIP_NORM, schedule, tuning });
       return await profileStep(device, trainer, anyBatch(vocabulary, batch, time), progress.done);
     } finally {
       progress.stop();

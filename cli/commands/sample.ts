@@ -9,6 +9,7 @@ import { ExitCode } from "../errors.ts";
 import { readModel } from "../model-input.ts";
 import type { DeviceName } from "../options.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
+import { warnOfAdapter } from "../tuning.ts";
 
 export interface SampleCommandOptions {
   readonly prompt: string;
@@ -19,11 +20,13 @@ export interface SampleCommandOptions {
   readonly device: DeviceName;
 }
 
-export async function sample(path: string, options: SampleCommandOptions, { stdout }: Streams): Promise<number> {
+export async function sample(path: string, options: SampleCommandOptions, streams: Streams): Promise<number> {
+  const { stdout } = streams;
   const model = await readModel(path, "text");
   checkPrompt(model, options.prompt);
   return withDevice(options.device, async (device) => {
     const { prompt, temperature, seed, json } = options;
+    warnOfAdapter(model.tuned, device, streams);
     if (json) {
       let text = "";
       for await (const character of samples(device, model, options)) text += character;

@@ -1,6 +1,7 @@
 /** @file `cellgrad train`: a network on a file of the user's. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { encodeModel } from "../../train/model-file.ts";
+import type { Tuned } from "../../train/tuned.ts";
 import { isSeriesFile } from "../data-files.ts";
 import { withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
@@ -10,6 +11,7 @@ import { grouped, shortLoss } from "../progress.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { type Task, taskOf, weightCount } from "../tasks.ts";
 import { type SessionResult, trainSession } from "../train-session.ts";
+import { readTuned, searchTuning, tuningLine, warnOfAdapter } from "../tuning.ts";
 import { cellByName } from "../user-module.ts";
 
 export interface TrainCommandOptions {
@@ -25,6 +27,10 @@ export interface TrainCommandOptions {
   readonly out?: string;
   readonly json?: boolean;
   readonly device: DeviceName;
+  /** Search for a tuning first. */
+  readonly tune?: boolean;
+  /** The model whose tuning to train with. */
+  readonly tuning?: string;
   /** Whether --embed was written and is not the default. */
   readonly embedGiven: boolean;
 }
@@ -32,6 +38,9 @@ export interface TrainCommandOptions {
 export async function train(file: string, options: TrainCommandOptions, streams: Streams): Promise<number> {
   if (options.embedGiven && isSeriesFile(file))
     throw new UserError(`--embed is for text; ${file} is read as a numeric series, whose values need no embedding`);
+  if (options.tune && options.tuning !== undefined)
+    throw new UserError("--tune searches for a tuning, --tuning takes one from a model: give one of them");
+  const given = options.tuning === undefined ? undefined : await readTuned(options.tuning);
   const cell = await cellByName(options.cell);
   const task = await taskOf(file, { ...options, cell });
   const output = options.out === undefined ? undefined : await prepareOutput(options.out, file);
@@ -42,9 +51,20 @@ export async function train(file: string, options: TrainCommandOptions, streams:
     for (const text of introduction(task, device.name)) say(text);
     if (output === undefined) say("the model will not be kept: --out FILE saves it");
     const { steps, lr: learningRate, seed } = options;
-    const result = await trainSession({ task, device, steps, learningRate, seed, json, streams });
+    if (given !== undefined) {
+      say(tuningLine(given));
+      warnOfAdapter(given, device, streams);
+    }
+    const search = options.tune ? await searchTuning(task, device, streams) : undefined;
+    if (search === "interrupted") {
+      line(streams.stderr, "cellgrad: interrupted while it searched for a tuning; nothing was trained");
+      return ExitCode.interrupted;
+    }
+    if (search !== undefined) say(search.text);
+    const tuned = given ?? search?.tuned;
+    const result = await trainSession({ task, device, steps, learningRate, seed, tuned, json, streams });
     const saved = await save(result, output);
-    if (json) jsonLine(streams.stdout, summary(result, device.name, saved));
+    if (json) jsonLine(streams.stdout, summary(result, device.name, saved, tuned));
     else if (result.kept > 0) say(outcome(result, task));
     if (result.run.fault !== undefined) throw new UserError(faultLine(result, saved));
     if (saved !== undefined) say(`saved ${saved}; use it with: ${nextCommand(task, saved, file)}`);
@@ -70,7 +90,12 @@ async function save({ model }: SessionResult, output: ModelOutput | undefined): 
   return output.path;
 }
 
-function summary({ run, before, after, kept }: SessionResult, device: string, saved: string | undefined): object {
+function summary(
+  { run, before, after, kept }: SessionResult,
+  device: string,
+  saved: string | undefined,
+  tuned: Tuned | undefined,
+): object {
   return {
     done: true,
     steps: run.steps,
@@ -81,6 +106,7 @@ function summary({ run, before, after, kept }: SessionResult, device: string, sa
     tokensPerSecond: run.tokensPerSecond,
     device,
     out: saved ?? null,
+    ...(tuned && { tuned }),
     ...(run.interrupted && { interrupted: true }),
     ...(run.fault && { stopped: { ...run.fault, kept } }),
   };

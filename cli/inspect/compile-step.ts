@@ -3,6 +3,7 @@ import { type CompileTrace, compileProgram } from "../../compiler/compile.ts";
 import { at, InternalError } from "../../compiler/graph/errors.ts";
 import type { Program } from "../../compiler/plan/program.ts";
 import type { Schedule } from "../../compiler/plan/schedule.ts";
+import type { Tuning } from "../../compiler/plan/tuning.ts";
 import type { Graph } from "../../index.ts";
 import type { TrainingStep } from "../../train/training-step.ts";
 
@@ -12,12 +13,13 @@ export interface Compiled {
   readonly program: Program;
 }
 
-export function compileStep(step: TrainingStep, schedule: Schedule = "auto"): Compiled {
+export function compileStep(step: TrainingStep, schedule: Schedule = "auto", tuning?: Tuning): Compiled {
   const stages: CompileTrace[] = [];
   const { graph, forward, backward } = withPhaseOutputs(step);
   const program = compileProgram(graph, {
     donate: step.donate,
     schedule,
+    tuning,
     phases: { forward: [forward], backward: [backward] },
     onPass: (stage) => stages.push(stage),
   });

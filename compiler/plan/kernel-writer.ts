@@ -36,10 +36,13 @@ export class KernelWriter {
   #isChunked = false;
   #workgroupBytes = 0;
 
-  /** Steps of a product's depth that one turn of its loop computes. */
+  /** Terms that one turn of a product's loop should add, so that accumulators are read and written less often. */
   readonly termsPerTurn: number;
 
-  constructor(buffers: readonly BufferSpec[], { termsPerTurn = 2 }: { readonly termsPerTurn?: number | undefined } = {}) {
+  constructor(
+    buffers: readonly BufferSpec[],
+    { termsPerTurn = 2 }: { readonly termsPerTurn?: number | undefined } = {},
+  ) {
     this.#buffers = buffers;
     this.termsPerTurn = termsPerTurn;
     this.index = new IndexBuilder((dim) => this.#dimText(dim));

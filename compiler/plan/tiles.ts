@@ -54,7 +54,7 @@ export function spreadOver(positions: Dim, { target }: TileOptions): number {
 
 /**
  * The tile for `products` products of shape [.., rows, columns] that one invocation computes together; `most` bounds the
- * elements of one tile.
+ * elements of one tile, unless a tuning knows better.
  */
 export function chooseTile(
   rows: Dim,
@@ -64,7 +64,8 @@ export function chooseTile(
   most = Number.POSITIVE_INFINITY,
 ): Tile {
   const { target, tuning = {} } = options;
-  const budget = Math.max(1, Math.floor(Math.min((tuning.accumulators ?? accumulators[target]) / products, most)));
+  const held = tuning.accumulators ?? Math.min(accumulators[target], most * products);
+  const budget = Math.max(1, Math.floor(held / products));
   const columnLimit = tuning.tileColumns ?? preferred[target].columns;
   const rowLimit = Math.min(
     tuning.tileRows ?? preferred[target].rows,

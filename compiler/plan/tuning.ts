@@ -10,13 +10,13 @@ export interface Tuning {
   readonly tileRows?: number;
   /** Columns of a product that one invocation computes at the most. */
   readonly tileColumns?: number;
-  /** Sums that one invocation holds at the most. */
+  /** Sums that one invocation holds at the most, however small the product. */
   readonly accumulators?: number;
   /** Rows of the batch that a workgroup of a persistent scan owns, as far as they fit in workgroup memory. */
   readonly persistentRows?: number;
   /** Columns of a product that one invocation of a persistent scan computes at the most. */
   readonly persistentColumns?: number;
-  /** Steps of a product's depth that one turn of its loop computes. */
+  /** Terms that one turn of a product's loop adds to a sum: how far the loop over its depth is unrolled. */
   readonly termsPerTurn?: number;
   /** How scans run, where they can run so. */
   readonly schedule?: "persistent" | "stepwise";
@@ -28,7 +28,7 @@ export const tuningGrid: { readonly [K in keyof Tuning]-?: readonly NonNullable<
   persistentColumns: [1, 2, 4, 8, 16],
   tileRows: [1, 2, 4, 8, 16],
   tileColumns: [1, 2, 4, 8, 16],
-  accumulators: [16, 32, 64, 128],
+  accumulators: [4, 16, 32, 64, 128],
   termsPerTurn: [1, 2, 4],
   schedule: ["persistent", "stepwise"],
 };
@@ -44,15 +44,9 @@ export function checkedTuning(value: unknown): Tuning {
     }
     const allowed: readonly unknown[] = tuningGrid[field as keyof Tuning];
     if (!allowed.includes(given)) {
-      const got = typeof given === "string" || typeof given === "number" ? JSON.stringify(given) : typeof given;
-      throw new UserError(`${field} of a tuning must be one of ${allowed.join(", ")}, got ${got.slice(0, 40)}`);
+      const got = typeof given === "string" ? JSON.stringify(given.slice(0, 40)) : String(given).slice(0, 40);
+      throw new UserError(`${field} of a tuning must be one of ${allowed.join(", ")}, got ${got}`);
     }
   }
   return { ...value };
-}
-
-/** A tuning in a line for people, such as "tileRows 8, termsPerTurn 4". */
-export function tuningText(tuning: Tuning): string {
-  const parts = Object.entries(tuning).map(([field, value]) => `${field} ${value}`);
-  return parts.length === 0 ? "the default" : parts.join(", ");
 }

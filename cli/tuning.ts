@@ -1,0 +1,89 @@
+/** @file Tunings on the command line: searching for one, taking one from a model, and telling of it in a line. */
+import { UserError } from "../compiler/graph/errors.ts";
+import type { Tuning } from "../compiler/plan/tuning.ts";
+import type { Device } from "../train/device.ts";
+import { decodeModel } from "../train/model-file.ts";
+import { type TuneResult, tune } from "../train/tune.ts";
+import type { Tuned } from "../train/tuned.ts";
+import { readBytes } from "./data-files.ts";
+import { watchInterrupt } from "./interrupt.ts";
+import { showPieces } from "./progress.ts";
+import { line, type Streams } from "./streams.ts";
+import type { Task } from "./tasks.ts";
+import { CLIP_NORM } from "./train-session.ts";
+
+const MOST_SECONDS = 60;
+
+export interface FoundTuning {
+  readonly tuned: Tuned;
+  /** What was found, for people. */
+  readonly text: string;
+}
+
+/** Searches for the fastest tuning of a task's training step, with a bar on a terminal. */
+export async function searchTuning(
+  { network, batches }: Task,
+  device: Device,
+  { stderr }: Streams,
+): Promise<FoundTuning | "interrupted"> {
+  const [batch] = batches.training;
+  if (batch === undefined) throw new UserError("--tune: there is no batch to run");
+  const interrupt = watchInterrupt();
+  const started = performance.now();
+  let bar: ReturnType<typeof showPieces> | undefined;
+  try {
+    const { measurements, ...tuned } = await tune(device, network, {
+      ...{ batch, clipNorm: CLIP_NORM, seconds: MOST_SECONDS, signal: interrupt.signal },
+      onProgress: ({ total }) => {
+        bar ??= showPieces(stderr, total, `tile sizes tried, for at most ${MOST_SECONDS} s`);
+        bar.done();
+      },
+    });
+    return { tuned, text: searchLine(tuned, measurements, (performance.now() - started) / 1000) };
+  } catch (error) {
+    if (interrupt.requested) return "interrupted";
+    throw error;
+  } finally {
+    bar?.stop();
+    interrupt.dispose();
+  }
+}
+
+function searchLine({ tuning, speedup }: Tuned, measurements: TuneResult["measurements"], seconds: number): string {
+  const tried = measurements.filter(({ outcome }) => outcome !== "the same program").length;
+  const work = `${tried} other programs tried in ${seconds.toFixed(0)} s`;
+  if (Object.keys(tuning).length === 0) return `tuning: nothing was faster than the default (${work})`;
+  return `tuning: ${fieldsOf(tuning)}: ${speedup.toFixed(2)} times as fast as the default (${work})`;
+}
+
+/** The tuning that a model of any kind keeps. */
+export async function readTuned(path: string): Promise<Tuned> {
+  const { tuned } = decodeModel(await readBytes(path), path);
+  if (tuned === undefined)
+    throw new UserError(`--tuning ${path}: this model was trained without --tune and keeps none`);
+  return tuned;
+}
+
+export function tuningLine({ tuning, adapter, batch, time, speedup }: Tuned): string {
+  const isDefault = Object.keys(tuning).length === 0;
+  const found = `found on ${adapter} at batch ${batch}, time ${time}`;
+  return isDefault
+    ? `tuning: the default, which was the fastest (${found})`
+    : `tuning: ${fieldsOf(tuning)} (${found}: ${speedup.toFixed(2)} times as fast as the default)`;
+}
+
+/** Says so where a tuning was found on another adapter; the interpreter uses none. */
+export function warnOfAdapter(tuned: Tuned | undefined, device: Device, { stderr }: Streams): void {
+  if (tuned === undefined || device.kind === "cpu" || tuned.adapter === device.name) return;
+  line(
+    stderr,
+    `note: the tuning was found on ${tuned.adapter} and this is ${device.name}: results are as right, but another may be faster`,
+  );
+}
+
+/** Such as "tileRows 16, termsPerTurn 4". */
+function fieldsOf(tuning: Tuning): string {
+  return Object.entries(tuning)
+    .map(([field, value]) => `${field} ${value}`)
+    .join(", ");
+}

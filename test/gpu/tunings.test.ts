@@ -1,0 +1,114 @@
+/**
+ * @file Every choice that a tuning has, alone, for both kinds of target: whatever it makes of the kernels, a recurrent
+ * network's loss and gradient are the interpreter's. Sizes leave a rest in every tile and every unrolled loop.
+ */
+import { afterAll, describe, expect, test } from "vitest";
+import { rnn } from "../../cells/rnn.ts";
+import { valueAndGrad } from "../../compiler/autodiff/gradient.ts";
+import { compileProgram } from "../../compiler/compile.ts";
+import { scan } from "../../compiler/dsl/cell.ts";
+import { model } from "../../compiler/dsl/model.ts";
+import type { ParameterTensors } from "../../compiler/dsl/parameters.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import { ndarray } from "../../compiler/graph/ndarray.ts";
+import { mean, square } from "../../compiler/ops/composed.ts";
+import { interpret } from "../../compiler/ops/interpret.ts";
+import { type NamedAval, traceGraph } from "../../compiler/ops/trace.ts";
+import type { LowerOptions } from "../../compiler/plan/lower.ts";
+import { checkedTuning, type Tuning, tuningGrid } from "../../compiler/plan/tuning.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { GpuContext } from "../../runtime/context.ts";
+import { LoadedProgram } from "../../runtime/loaded-program.ts";
+import { difference } from "../train/devices.ts";
+
+type Float = Tensor<"f32">;
+
+const [features, batch, time] = [7, 5, 3];
+
+/** The inputs x and weights of a recurrent network, and the graph of its loss and gradient. */
+function lossAndGradient(units: number) {
+  const network = model("network", (x: Float) => mean(square(scan(rnn(units), x).outputs)));
+  const specs = network.specs({ dtype: "f32", shape: ["T", "B", features] });
+  const inputs: readonly NamedAval[] = [
+    { name: "x", dtype: "f32", shape: ["T", "B", features] },
+    ...specs.map(({ path, shape }): NamedAval => ({ name: path, dtype: "f32", shape })),
+  ];
+  const graph = traceGraph("lossAndGradient", inputs, ([x, ...weights]) => {
+    const loss = (values: ParameterTensors) => network.apply(values, x as Float);
+    const { value, grad } = valueAndGrad(loss)(
+      Object.fromEntries(specs.map(({ path }, i) => [path, weights[i] as Float])),
+    );
+    return [value, ...specs.map(({ path }) => grad[path] as Float)];
+  });
+  return { inputs, graph };
+}
+
+const { inputs, graph } = lossAndGradient(128);
+const numbers = inputs.map(({ shape }, seed) => {
+  const sizes = shape.map((dim) => (dim === "B" ? batch : dim === "T" ? time : Number(dim)));
+  const count = sizes.reduce((a, b) => a * b, 1);
+  return ndarray(
+    sizes,
+    Array.from({ length: count }, (_, i) => Math.fround(Math.sin(1 + i * 1.7 + seed) / 4)),
+  );
+});
+const expected = interpret(graph, numbers);
+
+const context = await GpuContext.open("auto");
+afterAll(() => context.destroy());
+
+const fields = Object.keys(tuningGrid) as (keyof Tuning)[];
+/** Each value of each field, alone, and the largest of all together. */
+const tunings: readonly Tuning[] = [
+  {},
+  ...fields.flatMap((field) => tuningGrid[field].map((value) => checkedTuning({ [field]: value }))),
+  checkedTuning(Object.fromEntries(fields.map((field) => [field, tuningGrid[field].at(-2)]))),
+];
+
+describe.each(["gpu", "software"] as const)("for a target %s", (target) => {
+  const programs = new Map<string, { tuning: Tuning; program: ReturnType<typeof compileProgram> }>();
+  for (const tuning of tunings) {
+    const program = compileProgram(graph, { ...context.compileLimits, target, tuning });
+    const key = JSON.stringify([program.buffers, program.kernels, program.steps]);
+    if (!programs.has(key)) programs.set(key, { tuning, program });
+  }
+
+  test("every field makes other kernels somewhere", () => {
+    const effective = [...programs.values()].flatMap(({ tuning }) => Object.keys(tuning));
+    expect(fields.filter((field) => !effective.includes(field))).toEqual([]);
+  });
+
+  test.each([...programs.values()].map((row) => [JSON.stringify(row.tuning), row.program] as const))(
+    "%s gives the interpreter's numbers",
+    async (_, program) => {
+      const loaded = await LoadedProgram.load(context, program);
+      const outputs = loaded.run(Object.fromEntries(inputs.map(({ name }, i) => [name, at(numbers, i)])));
+      const errors = await Promise.all(
+        outputs.map(async (output, i) => difference((await output.read()).data, at(expected, i).data)),
+      );
+      for (const output of outputs) output.destroy();
+      loaded.destroy();
+      expect(Math.max(...errors)).toBeLessThan(1e-4);
+    },
+  );
+});
+
+test("a schedule that a tuning prefers is followed where it can be, and no order", () => {
+  // One row of the state does not fit into workgroup memory of 1 KiB.
+  const { graph: wide } = lossAndGradient(300);
+  const schedulesOf = (options: LowerOptions) =>
+    compileProgram(wide, options).schedules.map(({ schedule, reason }) => `${schedule}: ${reason}`);
+  const both = (start: RegExp) => [expect.stringMatching(start), expect.stringMatching(start)];
+  const tight = { maxWorkgroupBytes: 1024 };
+  expect(schedulesOf({ ...tight, tuning: { schedule: "persistent" } })).toEqual(both(/^stepwise: one row needs/));
+  expect(() => schedulesOf({ ...tight, schedule: "persistent" })).toThrow(/cannot run persistently/);
+  expect(schedulesOf({ schedule: "persistent", tuning: { schedule: "stepwise" } })).toEqual(both(/^persistent: /));
+  expect(schedulesOf({ tuning: { schedule: "stepwise" } })).toEqual(both(/^stepwise: its tuning says so$/));
+});
+
+test("many weights run stepwise, unless a tuning prefers otherwise", () => {
+  const { graph: heavy } = lossAndGradient(1100);
+  const scheduleOf = (tuning?: Tuning) => compileProgram(heavy, { tuning }).schedules.map(({ schedule }) => schedule);
+  expect(scheduleOf()).toEqual(["stepwise", "stepwise"]);
+  expect(scheduleOf({ schedule: "persistent" })).toEqual(["persistent", "persistent"]);
+});
