@@ -75,6 +75,7 @@ export {
   type KernelProfile,
   openInterpreter,
 } from "./train/device.ts";
+export { type Gate, gatesOf, namedGates } from "./train/gates.ts";
 export { type GradientFlowOptions, gradientFlow } from "./train/gradient-flow.ts";
 export { initialize } from "./train/initialize.ts";
 export { crossEntropy, meanSquaredError, weightedSquaredError } from "./train/losses.ts";
@@ -112,14 +113,17 @@ export {
   forecast,
   type SampleOptions,
   type Stream,
+  type StreamOptions,
   type StreamSource,
   type StreamState,
+  type StreamStep,
   sampleText,
 } from "./train/stream.ts";
 export { adding, embeddedReber, noisySine, tasks } from "./train/tasks/index.ts";
 export type { Task, TaskBatches, TaskParameter, TaskSizes } from "./train/tasks/task.ts";
 export { decodeCell, encodeCell } from "./train/traced-cell-json.ts";
 export {
+  type Checkpoint,
   createTrainer,
   type StepResult as TrainingStepResult,
   type Trainer,

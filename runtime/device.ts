@@ -64,6 +64,10 @@ export interface Device {
   /** The program that `compile` would load, as data. The interpreter has none. */
   readonly lower?: (graph: Graph, options?: CompileOptions) => Program;
   readonly upload: (value: NdArray) => DeviceArray;
+  /** Bytes and number of the device's buffers, those included that wait to be used again. */
+  readonly memory: () => { readonly bytes: number; readonly buffers: number };
+  /** Frees the buffers that wait to be used again: what is worth doing when other sizes come. */
+  readonly trim: () => void;
   /** Resolves when the device is gone, `destroy` included, with the reason; never for the interpreter. */
   readonly lost: Promise<DeviceLostError>;
   readonly destroy: () => void;

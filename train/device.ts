@@ -45,6 +45,8 @@ export function openInterpreter(): Device {
       destroy: () => {},
     }),
     upload: (value) => new HostArray(value),
+    memory: () => ({ bytes: 0, buffers: 0 }),
+    trim: () => {},
     lost: new Promise(() => {}),
     destroy: () => {},
   };

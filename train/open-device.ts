@@ -38,6 +38,8 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
       };
     },
     upload: (value) => context.upload(value),
+    memory: () => context.pool.allocated,
+    trim: () => context.pool.destroyFree(),
     lost: context.lost,
     destroy: () => context.destroy(),
   };

@@ -4,7 +4,7 @@
  */
 import { evaluateShape } from "../compiler/graph/dim.ts";
 import { at, InternalError, UserError } from "../compiler/graph/errors.ts";
-import { type Graph, inputName } from "../compiler/graph/graph.ts";
+import { type Graph, inputName, type NodeId } from "../compiler/graph/graph.ts";
 import { type NdArray, ndarray, zeros } from "../compiler/graph/ndarray.ts";
 import { type Arena, packArrays } from "./arena.ts";
 import { denormalise, type Normalisation, normalise } from "./data/series.ts";
@@ -26,6 +26,20 @@ export interface StreamSource {
   readonly tuned?: Tuned;
 }
 
+export interface StreamStep {
+  readonly output: NdArray;
+  readonly state: StreamState;
+  /** Of the nodes that are watched, in their order. */
+  readonly watched: readonly NdArray[];
+}
+
+export interface StreamOptions {
+  /** Number of rows that go side by side; 1 by default. */
+  readonly batch?: number;
+  /** Nodes of the step's graph whose values come back too, such as gates. */
+  readonly watch?: readonly NodeId[];
+}
+
 export interface Stream {
   /** Number of rows that go side by side. */
   readonly batch: number;
@@ -34,10 +48,9 @@ export interface Stream {
    * on from the step before (zeros at first) and keeps the new state as its own; with one, that state is left as it is
    * and the next one belongs to the caller, who destroys it after use.
    */
-  readonly step: (
-    x: NdArray,
-    state?: StreamState,
-  ) => Promise<{ readonly output: NdArray; readonly state: StreamState }>;
+  readonly step: (x: NdArray, state?: StreamState) => Promise<StreamStep>;
+  /** Other weights from the next step on; the state stays. */
+  readonly setParameters: (parameters: Readonly<Record<string, NdArray>>) => void;
   /** Zeros; they belong to the caller. */
   readonly initialState: () => StreamState;
   /** The next step without a state starts at zeros again. */
@@ -50,13 +63,14 @@ export async function createStream(
   device: Device,
   source: Network | StreamSource,
   parameters: Readonly<Record<string, NdArray>>,
-  { batch = 1 }: { readonly batch?: number } = {},
+  { batch = 1, watch = [] }: StreamOptions = {},
 ): Promise<Stream> {
   if (!Number.isInteger(batch) || batch < 1) throw new UserError(`batch must be a whole number above 0, got ${batch}`);
-  const { graph, arena, tuned }: StreamSource = "graph" in source ? source : streamingStep(source);
-  const output = graph.outputs.length - 1;
-  const executable = await device.compile(graph, { maxRows: batch, readback: [output], tuning: tuned?.tuning });
-  const weights = device.upload(packArrays(parameters, arena));
+  const { graph: step, arena, tuned }: StreamSource = "graph" in source ? source : streamingStep(source);
+  const graph: Graph = { ...step, outputs: [...step.outputs, ...watch] };
+  const readback = graph.outputs.map((_, i) => i).slice(step.outputs.length - 1);
+  const executable = await device.compile(graph, { maxRows: batch, readback, tuning: tuned?.tuning });
+  let weights = device.upload(packArrays(parameters, arena));
   const names = graph.inputs.map((id) => inputName(graph, id)).filter((name) => name.startsWith("state/"));
   const shapes = new Map(graph.inputs.map((id) => [inputName(graph, id), at(graph.nodes, id).aval.shape]));
   let own: StreamState | undefined;
@@ -81,10 +95,16 @@ export async function createStream(
         destroyState(before);
         own = after;
       }
-      const result = at(outputs, names.length);
-      const output = await result.read();
-      result.destroy();
-      return { output, state: after };
+      const results = outputs.slice(names.length);
+      const [output, ...watched] = await Promise.all(results.map((result) => result.read()));
+      for (const result of results) result.destroy();
+      if (output === undefined) throw new InternalError("a streaming step has no output");
+      return { output, state: after, watched };
+    },
+    setParameters: (next) => {
+      const packed = packArrays(next, arena);
+      weights.destroy();
+      weights = device.upload(packed);
     },
     destroy: () => {
       reset();

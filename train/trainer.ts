@@ -57,9 +57,19 @@ export interface Trainer {
   readonly parameters: () => Promise<Record<string, NdArray>>;
   /** Starts anew from these weights: slots, step count and carried state are as in a new trainer, a halt is over. */
   readonly setParameters: (parameters: Readonly<Record<string, NdArray>>) => void;
+  /** What training goes on from, as it is after the steps so far, read to the host: see `restore`. */
+  readonly checkpoint: () => Promise<Checkpoint>;
+  /**
+   * Goes on from a checkpoint of this network and optimizer, perhaps on another device: weights, slots and the optimizer's
+   * step count are as they were, a halt is over, and the carried state starts at zeros.
+   */
+  readonly restore: (checkpoint: Checkpoint) => void;
   learningRate: number;
   readonly destroy: () => void;
 }
+
+/** Weights, optimizer slots and step count, by the names of the training step's inputs. */
+export type Checkpoint = Readonly<Record<string, NdArray>>;
 
 export async function createTrainer(device: Device, network: Network, options: TrainerOptions = {}): Promise<Trainer> {
   const { seed = 0, optimizer = adam(), learningRate = 1e-3, clipNorm, schedule = "auto", tuning } = options;
@@ -119,18 +129,40 @@ class DeviceTrainer implements Trainer {
   }
 
   setParameters = (parameters: Readonly<Record<string, NdArray>>): void => {
-    const packed = packArrays(parameters, this.#step.arena);
+    const { arena, slots } = this.#step;
+    this.restore({
+      parameters: packArrays(parameters, arena),
+      ...Object.fromEntries(slots.map((name) => [name, zeros([arena.size])])),
+      step: scalar(0),
+    });
+  };
+
+  checkpoint = async (): Promise<Checkpoint> => {
+    // All copies are enqueued before anything is waited for, so that they are of one moment.
+    const reads = this.#kept().map(async (name) => [name, await heldOf(this.#held, name).read()] as const);
+    return Object.fromEntries(await Promise.all(reads));
+  };
+
+  restore = (checkpoint: Checkpoint): void => {
+    const values = this.#kept().map((name) => {
+      const value = Object.hasOwn(checkpoint, name) ? checkpoint[name] : undefined;
+      const size = name === "step" ? 1 : this.#step.arena.size;
+      if (value?.dtype === "f32" && value.data.length === size) return [name, value] as const;
+      throw new UserError(`the checkpoint is of another network or optimizer: ${name} does not fit`);
+    });
     for (const array of Object.values(this.#held)) array.destroy();
-    const slots = this.#step.slots.map((name) => [name, this.#device.upload(zeros([this.#step.arena.size]))] as const);
     this.#held = {
-      parameters: this.#device.upload(packed),
-      ...Object.fromEntries(slots),
-      step: this.#device.upload(scalar(0)),
+      ...Object.fromEntries(values.map(([name, value]) => [name, this.#device.upload(value)])),
       halted: this.#device.upload(scalar(0, "bool")),
     };
     this.#batch = undefined;
     this.#last = Promise.resolve(undefined);
   };
+
+  /** What a checkpoint holds. */
+  #kept(): readonly string[] {
+    return ["parameters", ...this.#step.slots, "step"];
+  }
 
   step = (batch: Batch): Promise<StepResult> => {
     const size = checkedBatch(this.network, batch);
@@ -201,8 +233,7 @@ class DeviceTrainer implements Trainer {
         state = zeroStates(this.#device, this.network.stateShapes, rows);
         size = rows;
       }
-      const parameters = this.#held.parameters;
-      if (parameters === undefined) throw new InternalError("the trainer holds no parameters");
+      const parameters = heldOf(this.#held, "parameters");
       const outputs = executable.run({ parameters, ...state, x: batch.x, targets: batch.targets });
       state = Object.fromEntries(Object.entries(step.donate).map(([name, index]) => [name, at(outputs, index)]));
       const loss = at(outputs, step.outputs.loss ?? -1);
@@ -230,9 +261,7 @@ class DeviceTrainer implements Trainer {
   }
 
   parameters = async (): Promise<Record<string, NdArray>> => {
-    const flat = this.#held.parameters;
-    if (flat === undefined) throw new InternalError("the trainer holds no parameters");
-    return unpackArray(await flat.read(), this.#step.arena);
+    return unpackArray(await heldOf(this.#held, "parameters").read(), this.#step.arena);
   };
 
   destroy = (): void => {
@@ -241,6 +270,12 @@ class DeviceTrainer implements Trainer {
     this.#executable.destroy();
     void this.#evaluation?.executable.then((executable) => executable.destroy());
   };
+}
+
+function heldOf(held: Held, name: string): DeviceArray {
+  const array = held[name];
+  if (array === undefined) throw new InternalError(`the trainer holds no ${name}`);
+  return array;
 }
 
 /** Zeros [B, …] for every state, by the name of its input. */

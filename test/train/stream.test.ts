@@ -53,7 +53,8 @@ function fixedStream(logits: readonly number[]): Stream {
   const output = ndarray([1, logits.length], logits);
   return {
     batch: 1,
-    step: async () => ({ output, state: {} }),
+    step: async () => ({ output, state: {}, watched: [] }),
+    setParameters: () => {},
     initialState: () => ({}),
     reset: () => {},
     destroy: () => {},

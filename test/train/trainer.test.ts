@@ -50,6 +50,39 @@ for (const { name, open } of devices) {
     });
     afterAll(() => device.destroy());
 
+    test("a checkpoint goes on as if nothing had happened, in another trainer", async () => {
+      const options = { learningRate: 0.05, seed: 4 };
+      const batches = Array.from({ length: 5 }, () => batch(2, { fresh: true }));
+      const whole = await createTrainer(device, tiny(), options);
+      const losses = lossesOf(await train(whole, batches.slice(0, 3), 1));
+      const checkpoint = await whole.checkpoint();
+      losses.push(...lossesOf(await train(whole, batches.slice(3), 1)));
+      const other = await createTrainer(device, tiny(), { ...options, seed: 9 });
+      other.restore(checkpoint);
+      expect(lossesOf(await train(other, batches.slice(3), 1))).toEqual(losses.slice(3));
+      expect(await other.parameters()).toEqual(await whole.parameters());
+      const wider = await createTrainer(device, seriesModel({ cell: rnn, units: 4, layers: 1, features: 1 }), options);
+      expect(() => wider.restore(checkpoint)).toThrow(
+        "the checkpoint is of another network or optimizer: parameters does not fit",
+      );
+      for (const trainer of [whole, other, wider]) trainer.destroy();
+    });
+
+    test("trainers that come and go leave nothing on the device once it is trimmed", async () => {
+      const after: number[] = [];
+      for (const units of [3, 5, 3]) {
+        const network = seriesModel({ cell: rnn, units, layers: 1, features: 1 });
+        const trainer = await createTrainer(device, network, {});
+        await train(trainer, [batch(2), batch(2)], 1);
+        await trainer.evaluate([batch(2)]);
+        trainer.destroy();
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        device.trim();
+        after.push(device.memory().buffers);
+      }
+      expect(after).toEqual([after[0], after[0], after[0]]);
+    });
+
     test("a language model learns a text and writes it on", async () => {
       const network = textNetwork();
       const trainer = await createTrainer(device, network, { learningRate: 0.03, clipNorm: 1, seed: 1 });

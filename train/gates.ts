@@ -1,0 +1,70 @@
+/**
+ * @file Finds the gates of a step in its graph: outputs of sigmoid and tanh, with the names under which their weights were
+ * asked for. It works on the graph alone, so it works for every cell, and for a model whose cell is long gone.
+ */
+import { at } from "../compiler/graph/errors.ts";
+import { type Graph, type NodeId, nodeAt } from "../compiler/graph/graph.ts";
+import type { StreamSource } from "./stream.ts";
+
+export interface Gate {
+  /** Such as `layers/0/gru/update`, or `tanh of c` where no weights are between it and a state. */
+  readonly name: string;
+  readonly op: "sigmoid" | "tanh";
+  /** The node, for `createStream`'s `watch`; its value is [B, …]. */
+  readonly node: NodeId;
+}
+
+/** The gates of a streaming step, in the order in which they are computed. */
+export function gatesOf({ graph, arena }: StreamSource): Gate[] {
+  const pathAt = new Map(arena.entries.map(({ offset, path }) => [offset, path]));
+  const parameterOf = (id: NodeId): string | undefined => {
+    const node = nodeAt(graph, id);
+    if (node.op !== "slice") return undefined;
+    const flat = nodeAt(graph, at(node.operands, 0));
+    return flat.op === "input" && flat.attrs.name === "parameters" ? pathAt.get(node.attrs.start) : undefined;
+  };
+  return namedGates(graph, parameterOf);
+}
+
+/** The gates of a graph in which `parameterOf` gives the path of a node that is a parameter. */
+export function namedGates(graph: Graph, parameterOf: (id: NodeId) => string | undefined): Gate[] {
+  const taken = new Map<string, number>();
+  return graph.nodes.flatMap((node, id) => {
+    if ((node.op !== "sigmoid" && node.op !== "tanh") || node.aval.shape[0] !== "B" || node.aval.shape.length < 2)
+      return [];
+    const base = nearestScope(graph, id, parameterOf) ?? `${node.op}${ofState(graph, at(node.operands, 0))}`;
+    const count = (taken.get(base) ?? 0) + 1;
+    taken.set(base, count);
+    return [{ name: count === 1 ? base : `${base} ${count}`, op: node.op, node: id }];
+  });
+}
+
+/** The scope of the parameter that enters a gate last: what lies behind another gate belongs to that one. */
+function nearestScope(graph: Graph, gate: NodeId, parameterOf: (id: NodeId) => string | undefined): string | undefined {
+  const seen = new Set<NodeId>([gate]);
+  let front: readonly NodeId[] = [gate];
+  while (front.length > 0) {
+    for (const id of front) {
+      const path = parameterOf(id);
+      if (path !== undefined) return path.replace(/\/(kernel|bias)$/, "");
+    }
+    const open = front.filter((id) => {
+      const { op } = nodeAt(graph, id);
+      return id === gate || (op !== "sigmoid" && op !== "tanh" && op !== "scan");
+    });
+    front = [...new Set(open.flatMap((id) => nodeAt(graph, id).operands))].filter((id) => !seen.has(id));
+    for (const id of front) seen.add(id);
+  }
+  return undefined;
+}
+
+/** " of c" for the next value of a state. */
+function ofState(graph: Graph, id: NodeId): string {
+  const states = graph.inputs.flatMap((input) => {
+    const node = nodeAt(graph, input);
+    return node.op === "input" && node.attrs.name.startsWith("state/") ? [node.attrs.name.slice("state/".length)] : [];
+  });
+  const index = graph.outputs.indexOf(id);
+  const state = index < 0 ? undefined : states[index];
+  return state === undefined ? "" : ` of ${state}`;
+}
