@@ -11,7 +11,7 @@ export function* profileTable({ device, runs, kernels, stepMilliseconds }: StepP
   const rows = [...kernels, total].map((kernel) => cellsOf(kernel, total.milliseconds));
   yield `device: ${device}`;
   yield* aligned([HEADINGS, ...rows]);
-  yield `a step as training runs it takes ${stepMilliseconds.toFixed(2)} ms; all times are medians of ${runs} steps`;
+  yield `a step as training runs it: ${stepMilliseconds.toFixed(2)} ms of wall time; all times are medians of ${runs} steps`;
 }
 
 export function totalOf(kernels: readonly KernelProfile[]): KernelProfile {

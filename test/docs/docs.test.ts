@@ -2,9 +2,11 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { bytesFormula, countWork } from "../../cli/inspect/count.ts";
 import { compileProgram, passes } from "../../compiler/compile.ts";
 import { evaluateDim } from "../../compiler/graph/dim.ts";
 import { adam, languageModel, lstm, trainingStep } from "../../index.ts";
+import { run } from "../cli/run.ts";
 import { blocks, logged, page, root } from "./pages.ts";
 
 const pages = ["README.md", "CHANGELOG.md", "docs/architecture.md", "docs/guide.md", "docs/trust.md"];
@@ -19,21 +21,21 @@ test("the guide's blocks are one program, which runs", async () => {
   expect(printed).toMatch(/^[a-z. ]{20}$/m);
 });
 
-test("the formula of device bytes is the planner's", () => {
+test("the formula of device bytes is what inspect prints", async () => {
   const [formula = ""] = blocks(page("docs/architecture.md"), "formula");
-  const [, coefficient, sum = ""] = /^(\d+) \* \((.*)\)\n$/.exec(formula) ?? [];
   const network = languageModel({ cell: lstm, units: 128, layers: 1, vocabulary: 64, embed: 64 });
   const step = trainingStep(network, { optimizer: adam(), clipNorm: 1 });
-  const { buffers } = compileProgram(step.graph, { donate: step.donate });
+  const program = compileProgram(step.graph, { donate: step.donate });
+  expect(formula.trim()).toBe(bytesFormula(program));
+  const { stdout } = await run("inspect");
+  expect(stdout).toContain(`            = ${formula}`);
+  const terms = /^4 \* \((.*)\)$/.exec(formula.trim())?.[1]?.split(" + ") ?? [];
   for (const sizes of [
     { B: 16, T: 32 },
-    { B: 16, T: 100 },
     { B: 3, T: 7 },
   ]) {
-    const terms = sum.split(" + ").map((term) => (/^\d+$/.test(term) ? Number(term) : term));
-    const total = (dims: readonly (number | string)[]) =>
-      dims.reduce<number>((a, dim) => a + evaluateDim(dim, sizes), 0);
-    expect(Number(coefficient) * total(terms)).toBe(4 * total(buffers.flatMap(({ size }) => [...size])));
+    const elements = terms.reduce((total, term) => total + evaluateDim(term, sizes), 0);
+    expect(4 * elements).toBe(countWork(program, sizes).bytes);
   }
 });
 
