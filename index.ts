@@ -21,14 +21,6 @@ export { bias, type DenseOptions, dense, embedding } from "./compiler/dsl/dense.
 export * from "./compiler/dsl/initializers.ts";
 export { type Model, model } from "./compiler/dsl/model.ts";
 export { type ParameterSpec, type ParameterTensors, parameter, scope } from "./compiler/dsl/parameters.ts";
-export {
-  type CellTrace,
-  cellFromTrace,
-  type StackSize,
-  type TracedCell,
-  type TracedState,
-  traceCell,
-} from "./compiler/dsl/traced-cell.ts";
 // The IR.
 export type { Dim, DimSizes, Shape } from "./compiler/graph/dim.ts";
 export { InternalError, UserError } from "./compiler/graph/errors.ts";
@@ -46,9 +38,8 @@ export { type ScanOptions, type StepResult, scanTensors } from "./compiler/ops/s
 export { dimSize, iota, ones, zeros } from "./compiler/ops/sources.ts";
 export { type NamedAval, traceGraph } from "./compiler/ops/trace.ts";
 export { cos, exp, log, sigmoid, sin, softplus, sqrt, tanh } from "./compiler/ops/transcendental.ts";
-export { verify } from "./compiler/ops/verify.ts";
 export { broadcast, broadcastAxes, constant, fill, reshape, sum, transpose, zerosLike } from "./compiler/ops/views.ts";
-export { checkedTuning, type Tuning, tuningGrid } from "./compiler/plan/tuning.ts";
+export type { Tuning } from "./compiler/plan/tuning.ts";
 export { Tensor, type TensorLike } from "./compiler/trace/tensor.ts";
 export type { Tree } from "./compiler/trace/tree.ts";
 // Devices.
@@ -75,11 +66,8 @@ export {
   type KernelProfile,
   openInterpreter,
 } from "./train/device.ts";
-export { type Gate, gatesOf, namedGates } from "./train/gates.ts";
-export { type GradientFlowOptions, gradientFlow } from "./train/gradient-flow.ts";
 export { initialize } from "./train/initialize.ts";
 export { crossEntropy, meanSquaredError, weightedSquaredError } from "./train/losses.ts";
-export { decodeModel, encodeModel, type ModelDetails, type SavedModel, savedModel } from "./train/model-file.ts";
 export {
   type Advance,
   type LanguageModelOptions,
@@ -106,7 +94,6 @@ export {
   type Slots,
   sgd,
 } from "./train/optimizers.ts";
-export { decodeTensors, encodeTensors, type TensorFile } from "./train/safetensors.ts";
 export {
   createStream,
   type ForecastOptions,
@@ -119,9 +106,6 @@ export {
   type StreamStep,
   sampleText,
 } from "./train/stream.ts";
-export { adding, embeddedReber, noisySine, tasks } from "./train/tasks/index.ts";
-export type { Task, TaskBatches, TaskParameter, TaskSizes } from "./train/tasks/task.ts";
-export { decodeCell, encodeCell } from "./train/traced-cell-json.ts";
 export {
   type Checkpoint,
   createTrainer,
@@ -137,5 +121,4 @@ export {
   type TrainingStepOptions,
   trainingStep,
 } from "./train/training-step.ts";
-export { type Measurement, type TuneOptions, type TuneProgress, type TuneResult, tune } from "./train/tune.ts";
 export type { Tuned } from "./train/tuned.ts";

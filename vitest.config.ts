@@ -3,7 +3,12 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   // Examples and tests may import the package by its own name; in a clone that is the source, built or not.
-  resolve: { alias: [{ find: /^cellgrad$/, replacement: fileURLToPath(new URL("./index.ts", import.meta.url)) }] },
+  resolve: {
+    alias: [
+      { find: /^cellgrad$/, replacement: fileURLToPath(new URL("./index.ts", import.meta.url)) },
+      { find: /^cellgrad\/(.*)$/, replacement: fileURLToPath(new URL("./entries/$1.ts", import.meta.url)) },
+    ],
+  },
   test: {
     include: ["test/**/*.test.ts"],
     // A process each: a driver that crashes takes one test file with it, not the run.

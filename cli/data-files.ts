@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "csv-parse/sync";
 import { messageOf, UserError } from "../compiler/graph/errors.ts";
+import { parseSeries, type Series } from "../train/data/series.ts";
 import { fileFault, oneLine } from "./errors.ts";
 
 /** Tables are numeric series; every other file is text. */
@@ -18,7 +19,11 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   return bytes;
 }
 
-/** A text; a byte order mark is not part of it. */
+/**
+ * A text file in UTF-8; a byte order mark is not part of the text.
+ *
+ * @throws UserError where the file cannot be read, is empty, or is not UTF-8; the message names the first bad byte.
+ */
 export async function readText(path: string): Promise<string> {
   const bytes = await readBytes(path);
   try {
@@ -52,6 +57,16 @@ function decodes(bytes: Uint8Array, mayEndWithin: boolean): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * A table of numbers (CSV, or TSV by its name), a row for each time step; a first row in which no field is a number names
+ * the columns.
+ *
+ * @throws UserError where the file cannot be read, or a field is empty or no number; the message names line and column.
+ */
+export async function readSeries(path: string): Promise<Series> {
+  return parseSeries(await readRows(path), path);
 }
 
 /** The rows of a table, cells as text. Row i is line i + 1 of the file: empty lines are kept, except at the end. */

@@ -24,7 +24,12 @@ function isPath(text: string): boolean {
   return /[\\/]/.test(text) || /\.[cm]?[jt]s$/.test(text);
 }
 
-/** The one cell that a module exports: its default export, or the only exported cell. */
+/**
+ * The one cell that a module (TypeScript or JavaScript) exports: its default export, or the only exported cell. Runs the
+ * module, whose imports of "cellgrad" get the library that is running.
+ *
+ * @throws UserError where there is no such file, the module throws, or it exports no cell or several.
+ */
 export async function loadCell(path: string): Promise<CellDefinition> {
   const exported = await loadModule(path);
   if (isCell(exported.default)) return exported.default;

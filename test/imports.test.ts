@@ -16,6 +16,7 @@ const LAYERS: Record<string, readonly string[]> = {
   train: ["compiler", "runtime", "cells"],
   "": ["shaders", "compiler", "cells", "runtime", "train"],
   cli: ["", "shaders", "compiler", "cells", "runtime", "train"],
+  entries: ["", "shaders", "compiler", "cells", "runtime", "train", "cli"],
 };
 
 /** Only the types: the program is data, and running it needs nothing of how it was made. The grammar itself is shared. */

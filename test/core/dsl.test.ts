@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { lstm, rnn } from "../../cells/index.ts";
 import { at } from "../../compiler/graph/errors.ts";
+import { verify } from "../../compiler/ops/verify.ts";
 import {
   add,
   cell,
@@ -23,7 +24,6 @@ import {
   type Tensor,
   traceGraph,
   valueAndGrad,
-  verify,
 } from "../../index.ts";
 import { bool, evaluateAll, f32, type TensorFunction } from "../support/evaluate.ts";
 import { generator, randomFloats } from "../support/random-data.ts";

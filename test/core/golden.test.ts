@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import { scalar, zeros } from "../../compiler/graph/ndarray.ts";
 import { matmul } from "../../compiler/ops/contractions.ts";
+import { verify } from "../../compiler/ops/verify.ts";
 import {
   add,
   type CellDefinition,
@@ -36,7 +37,6 @@ import {
   traceGraph,
   transpose,
   valueAndGrad,
-  verify,
 } from "../../index.ts";
 import { executors } from "../support/executors.ts";
 

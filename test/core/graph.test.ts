@@ -5,6 +5,7 @@ import { gru } from "../../cells/index.ts";
 import { bindShape, canonicalDim, divideDims, evaluateDim, mulDims, sizeOf } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName, type ScanAttrs } from "../../compiler/graph/graph.ts";
+import { verify } from "../../compiler/ops/verify.ts";
 import { specialize } from "../../compiler/passes/specialize.ts";
 import { unroll } from "../../compiler/passes/unroll.ts";
 import {
@@ -25,7 +26,6 @@ import {
   tanh,
   traceGraph,
   valueAndGrad,
-  verify,
 } from "../../index.ts";
 import { generator, randomFloats } from "../support/random-data.ts";
 

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createJiti } from "jiti";
+import * as files from "../../entries/files.ts";
+import * as tune from "../../entries/tune.ts";
 import * as cellgrad from "../../index.ts";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -29,7 +31,12 @@ export async function logged(program: string): Promise<string[]> {
   console.log = (...words: unknown[]) => lines.push(words.map(String).join(" "));
   try {
     const openDevice = async () => cellgrad.openInterpreter();
-    const jiti = createJiti(file, { virtualModules: { cellgrad: { ...cellgrad, openDevice } }, fsCache: false });
+    const virtualModules = {
+      cellgrad: { ...cellgrad, openDevice },
+      "cellgrad/files": files,
+      "cellgrad/tune": tune,
+    };
+    const jiti = createJiti(file, { virtualModules, fsCache: false });
     await jiti.import(file);
   } finally {
     console.log = log;

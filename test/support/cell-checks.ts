@@ -2,10 +2,11 @@
 import { passes } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type NdArray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
+import { verify } from "../../compiler/ops/verify.ts";
 import { specialize } from "../../compiler/passes/specialize.ts";
 import { unroll } from "../../compiler/passes/unroll.ts";
 import { atSite } from "../../compiler/trace/site.ts";
-import { interpret, traceGraph, verify } from "../../index.ts";
+import { interpret, traceGraph } from "../../index.ts";
 import { type CellGraphs, chosen, merged, site } from "./cell-graphs.ts";
 import { jittered, norm, relativeError } from "./compare.ts";
 import type { Executor } from "./executors.ts";

@@ -6,15 +6,13 @@ import { ndarray } from "../../compiler/graph/ndarray.ts";
 import {
   type CellDefinition,
   createStream,
-  decodeModel,
-  encodeModel,
-  gatesOf,
   initialize,
   languageModel,
-  savedModel,
   seriesModel,
   streamingStep,
 } from "../../index.ts";
+import { gatesOf } from "../../train/gates.ts";
+import { decodeModel, encodeModel, savedModel } from "../../train/model-file.ts";
 import { devices, difference } from "./devices.ts";
 
 const expected: Readonly<Record<string, readonly string[]>> = {

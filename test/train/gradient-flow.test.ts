@@ -13,7 +13,6 @@ import {
   cell,
   dense,
   evaluationStep,
-  gradientFlow,
   interpret,
   languageModel,
   mul,
@@ -24,6 +23,7 @@ import {
   sum,
   tanh,
 } from "../../index.ts";
+import { gradientFlow } from "../../train/gradient-flow.ts";
 import { devices, difference } from "./devices.ts";
 import { numbers, run, startOf, tokens, type Values } from "./steps.ts";
 

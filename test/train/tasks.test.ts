@@ -1,10 +1,12 @@
 /** @file The built-in tasks: their sequences keep the published rules, and their bounds are those of an oracle. */
 import { describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
-import { type Batch, type Task, type TaskBatches, tasks } from "../../index.ts";
+import type { Batch } from "../../index.ts";
 import { adding } from "../../train/tasks/adding.ts";
+import { tasks } from "../../train/tasks/index.ts";
 import { noisySine } from "../../train/tasks/noisy-sine.ts";
 import { embeddedReber } from "../../train/tasks/reber.ts";
+import type { Task, TaskBatches } from "../../train/tasks/task.ts";
 
 const sizes = { batch: 4, time: 24 };
 const numbersOf = ({ x, targets }: Batch) => [...x.data, ...targets.data];

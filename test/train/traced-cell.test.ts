@@ -1,6 +1,7 @@
 /** @file A cell as data and back: the same numbers, gradients and parameters, and hostile text ends in one line. */
 import { describe, expect, test } from "vitest";
 import { cells } from "../../cells/index.ts";
+import { cellFromTrace, traceCell } from "../../compiler/dsl/traced-cell.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
 import { inputName } from "../../compiler/graph/graph.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
@@ -8,10 +9,7 @@ import {
   add,
   type CellDefinition,
   cell,
-  cellFromTrace,
-  decodeCell,
   dense,
-  encodeCell,
   interpret,
   languageModel,
   mul,
@@ -20,10 +18,10 @@ import {
   reshape,
   sum,
   tanh,
-  traceCell,
   trainingStep,
   uniform,
 } from "../../index.ts";
+import { decodeCell, encodeCell } from "../../train/traced-cell-json.ts";
 import { control, revealing, startOf, states, tokens, type Values } from "./steps.ts";
 
 /** A state that is a matrix, a parameter that is no dense layer, and an output wider than its states. */

@@ -1,0 +1,7 @@
+/**
+ * @file The entry "cellgrad/inspect": looking into a network, its gates and how gradients flow through time, and whether a graph is
+ * valid.
+ */
+export { verify } from "../compiler/ops/verify.ts";
+export { type Gate, gatesOf, namedGates } from "../train/gates.ts";
+export { type GradientFlowOptions, gradientFlow } from "../train/gradient-flow.ts";
