@@ -10,7 +10,6 @@ import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { accumulatorsOf } from "./accumulators.ts";
-import { chunkSteps, operationsPerRow } from "./chunks.ts";
 import { formOf } from "./emit-stage.ts";
 import { groupStages } from "./groups.ts";
 import type { Lowering } from "./lower.ts";
@@ -33,8 +32,6 @@ export interface PersistentPlan {
   readonly rows: Dim;
   readonly rowsPerWorkgroup: number;
   readonly workgroupSize: number;
-  /** Steps that one dispatch runs at the most. */
-  readonly chunkSteps: number;
   readonly stages: readonly Stage[];
   /** By carry input or by value. */
   readonly slots: ReadonlyMap<NodeId, Slots>;
@@ -104,18 +101,12 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
     ...(tiled.length > 0 ? tiled : stages).map((stage) => widthOf(stage) / tileColumns(stage)),
   );
   const workgroupSize = Math.min(maxLanes, Math.max(minLanes[target], 2 ** Math.ceil(Math.log2(widest))));
-  const work = {
-    operations: rows * operationsPerRow(region, outputs, analysis.isPerRow),
-    barriers: new Set(order.values()).size,
-    lanes: workgroupSize,
-  };
   return {
     plan: {
       node,
       rows: analysis.rows,
       rowsPerWorkgroup: rows,
       workgroupSize,
-      chunkSteps: lowering.chunkSteps ?? chunkSteps(work, lowering.tiles.target),
       stages,
       slots,
       results,

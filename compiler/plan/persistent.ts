@@ -11,8 +11,8 @@ import { type Dim, sizeOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { bodyInputs } from "../ops/scan.ts";
-import { type Position, remembering } from "./emit-loops.ts";
-import { emitPositions, formOf, type Owned } from "./emit-stage.ts";
+import { chunkSteps, flopsOfRow, type StepWork } from "./chunks.ts";
+import { emitPositions, formOf } from "./emit-stage.ts";
 import { Emitter, type Region } from "./emit-values.ts";
 import { groupStages } from "./groups.ts";
 import type { Index } from "./index-expression.ts";
@@ -23,8 +23,9 @@ import type { PersistentPlan, Slots } from "./persistent-plan.ts";
 import type { Dispatch, Location } from "./program.ts";
 import type { Stage } from "./stages.ts";
 import type { ScanContext } from "./stepwise.ts";
-import { sharesRows, sharingLanes } from "./tiles.ts";
+import { sharesRows } from "./tiles.ts";
 import { wholeLoopWork } from "./work.ts";
+import { WorkgroupRows } from "./workgroup-rows.ts";
 
 /** Lowers a scan to one dispatch, cut into chunks. `plan` has found that its rows are separable and that its states fit. */
 export function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): Dispatch {
@@ -33,12 +34,18 @@ export function lowerPersistent(lowering: Lowering, context: ScanContext, plan: 
   kernel.write();
   const ids = plan.stages.flatMap((stage) => [...stage.loops, ...stage.roots]);
   const work = wholeLoopWork(context.work, plan.node, plan.stages, (result) => plan.results.has(result));
+  const { body, length } = plan.node.attrs;
+  const step: StepWork = {
+    flops: plan.rowsPerWorkgroup * flopsOfRow(work.flops, plan.rows, length),
+    barriers: groupStages(kernel.region, plan.stages).length,
+    lanes: plan.workgroupSize,
+  };
   return {
     kind: "dispatch",
     kernel: finishKernel(lowering, writer, kernel.region, ids, plan.workgroupSize, work),
     grid: [{ rows: [plan.rows], rowsPer: plan.rowsPerWorkgroup, columns: [1], lanes: 1 }],
     phase: lowering.phaseOf([context.scan]),
-    chunks: { scan: plan.node.attrs.body.name, length: plan.node.attrs.length, steps: plan.chunkSteps },
+    chunks: { scan: body.name, length, steps: lowering.chunkSteps ?? chunkSteps(step, lowering.tiles.target) },
   };
 }
 
@@ -67,12 +74,6 @@ interface CarryElement {
   readonly emitter: Emitter;
 }
 
-/** A row that an invocation works on: its number in the workgroup, and whether it exists. */
-interface OwnedRow {
-  readonly local: Index;
-  readonly exists: string;
-}
-
 class PersistentKernel {
   readonly region: Region;
   readonly #context: ScanContext;
@@ -81,10 +82,7 @@ class PersistentKernel {
   readonly #node: ScanNode;
   readonly #carryPlaces: ReadonlyMap<NodeId, Location>;
   readonly #arrays = new Map<NodeId, string>();
-  /** By the text of the row's index in the batch. */
-  readonly #rows = new Map<string, OwnedRow>();
-  /** Depth of the block of the stage being written: what is loaded from workgroup memory is bound no further out. */
-  #stageDepth = 0;
+  readonly #rows: WorkgroupRows;
 
   constructor(
     context: ScanContext,
@@ -102,10 +100,11 @@ class PersistentKernel {
       graph: this.#node.attrs.body,
       read: (id, index, emitter) => this.#read(id, index, emitter),
     };
+    this.#rows = new WorkgroupRows(plan, writer, this.region);
   }
 
   write(): void {
-    const { rowsPerWorkgroup, rows, slots, workgroupSize } = this.#plan;
+    const { rowsPerWorkgroup, slots, workgroupSize } = this.#plan;
     const { body } = this.#node.attrs;
     const w = this.#writer;
     const { first, end } = w.chunk();
@@ -114,8 +113,7 @@ class PersistentKernel {
         nodeAt(body, id).aval.dtype === "f32" ? "f32" : nodeAt(body, id).aval.dtype === "i32" ? "i32" : "u32";
       this.#arrays.set(id, w.workgroupArray(element, rowsPerWorkgroup * width * count));
     }
-    w.line(`let row0 = group * ${rowsPerWorkgroup}u;`);
-    w.line(`let rowCount = ${w.index.dim(rows).text};`);
+    this.#rows.declare();
     w.block(`if (${first} == 0u)`, () => this.#loadInitial());
     w.block(`if (${first} > 0u)`, () => this.#loadSaved(first));
     w.line("workgroupBarrier();");
@@ -150,7 +148,7 @@ class PersistentKernel {
     this.#overCarries(({ id, slots, index, place, emitter }) => {
       const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
       const value = this.#loadLocal(id, slots, index, this.#slotAfter(end, slots, 0), emitter);
-      this.#writer.block(`if (${this.#rowAt(index).exists})`, () =>
+      this.#writer.block(`if (${this.#rows.rowAt(index).exists})`, () =>
         this.#writer.store(place, emitter.positionOf(index, shape), dtype, value.text),
       );
     });
@@ -164,7 +162,7 @@ class PersistentKernel {
       const place = this.#carryPlaces.get(id);
       if (slots === undefined || place === undefined) throw new InternalError(`carry %${id} has no place`);
       const emitter = new Emitter(this.#writer, { region: this.region, ids: [] });
-      this.#overElements(slots.width, ({ indexIn }) =>
+      this.#rows.overElements(slots.width, ({ indexIn }) =>
         body({ number, id, slots, place, emitter, index: indexIn(nodeAt(attrs.body, id).aval.shape) }),
       );
     }
@@ -181,7 +179,7 @@ class PersistentKernel {
     const store = (id: NodeId, index: readonly Index[], value: string) => this.#store(emitter, id, index, value);
     const width = Number(sizePerRow(this.region, stage, this.#plan.rows));
     if (formOf(this.region, stage) !== "tile") {
-      this.#overElements(width, (position) =>
+      this.#rows.overElements(width, (position) =>
         emitPositions(emitter, this.region, stage, { positions: [position] }, store),
       );
       return;
@@ -196,84 +194,9 @@ class PersistentKernel {
     w.block(turns === 1 ? "" : `for (var turn: u32 = 0u; turn < ${turns}u; turn++)`, () => {
       const own = turns === 1 ? "lane" : `lane + turn * ${workgroupSize}u`;
       w.line(`let column0 = ${isExact ? own : `min(${own}, ${lanes - 1}u)`};`);
-      this.#stageDepth = w.depth;
+      this.#rows.enterBlock();
       const guard = isExact ? "" : `${own} < ${lanes}u && `;
-      emitPositions(emitter, this.region, stage, this.#ownedTile(columns, lanes, sharing, guard), store);
-    });
-  }
-
-  /** Every element of the workgroup's rows, `width` to a row, spread over the lanes. */
-  #overElements(width: number, body: (position: Position) => void): void {
-    const { rowsPerWorkgroup, rows, workgroupSize } = this.#plan;
-    const w = this.#writer;
-    const count = rowsPerWorkgroup * width;
-    w.block(`for (var element: u32 = lane; element < ${count}u; element += ${workgroupSize}u)`, () => {
-      this.#stageDepth = w.depth;
-      const local = w.fresh("local");
-      const row = w.fresh("row");
-      w.line(`let ${local} = ${width === 1 ? "element" : `element / ${width}u`};`);
-      w.line(`let ${row} = min(row0 + ${local}, rowCount - 1u);`);
-      const rowIndex = w.index.variable(row, w.depth, rows);
-      this.#rows.set(row, {
-        local: w.index.variable(local, w.depth, rowsPerWorkgroup),
-        exists: `row0 + ${local} < rowCount`,
-      });
-      const column = width === 1 ? w.index.dim(0) : w.index.variable(`(element % ${width}u)`, w.depth, width);
-      body(this.#position(rowIndex, column));
-    });
-  }
-
-  /** All rows of the workgroup at some columns. */
-  #ownedTile(columns: number, stride: number, sharing: boolean, guard: string): Owned {
-    const { rowsPerWorkgroup, rows } = this.#plan;
-    const w = this.#writer;
-    const depth = w.depth;
-    const counted = (n: number) => Array.from({ length: n }, (_, i) => i);
-    const rowOf = (local: string, name: string): Index => {
-      w.line(`let ${name} = min(row0 + ${local}, rowCount - 1u);`);
-      const isNumber = /^\d+u$/.test(local);
-      const index = isNumber
-        ? w.index.dim(Number.parseInt(local, 10))
-        : w.index.variable(local, w.depth, rowsPerWorkgroup);
-      this.#rows.set(name, { local: index, exists: `row0 + ${local} < rowCount` });
-      return w.index.variable(name, w.depth, rows);
-    };
-    const rowIndices = counted(rowsPerWorkgroup).map((r) => rowOf(`${r}u`, w.fresh("row")));
-    const columnIndices = counted(columns).map((c) =>
-      w.index.variable(c === 0 ? "column0" : `(column0 + ${c * stride}u)`, depth),
-    );
-    const loaders = counted(sharing ? rowsPerWorkgroup / sharingLanes : 0).map((i) => {
-      return rowOf(`(${i * sharingLanes}u + (lane & ${sharingLanes - 1}u))`, w.fresh("rowLoaded"));
-    });
-    const positions = rowIndices.flatMap((row, r) =>
-      columnIndices.map((column): Position => {
-        const loader = loaders[Math.floor(r / sharingLanes)];
-        const shared = loader && { loads: this.#position(loader, column), lane: r % sharingLanes };
-        return { ...this.#position(row, column), shared };
-      }),
-    );
-    if (positions.length === 1 && guard === "") return { positions };
-    return {
-      positions,
-      walk: (body) => {
-        w.block(`for (var p: u32 = 0u; ${guard}p < ${positions.length}u; p++)`, () => {
-          this.#stageDepth = w.depth;
-          const local = w.fresh("local");
-          w.line(`let ${local} = p / ${columns}u;`);
-          const row = rowOf(local, w.fresh("row"));
-          w.line(`let column = column0 + (p % ${columns}u) * ${stride}u;`);
-          body(this.#position(row, w.index.variable("column", w.depth)), "p");
-        });
-      },
-    };
-  }
-
-  #position(row: Index, column: Index): Position {
-    const w = this.#writer;
-    return remembering((shape) => {
-      const rest = shape.slice(1);
-      const bounded: Index = { ...column, bound: sizeOf(rest) };
-      return [row, ...new Emitter(w, { region: this.region, ids: [] }).indexAt(bounded, rest)];
+      emitPositions(emitter, this.region, stage, this.#rows.tile(columns, lanes, sharing, guard), store);
     });
   }
 
@@ -289,14 +212,6 @@ class PersistentKernel {
     );
   }
 
-  #rowAt(index: readonly Index[]): OwnedRow {
-    // With one row there is only index 0, under whatever name.
-    if (this.#plan.rows === 1) return { local: this.#writer.index.dim(0), exists: "true" };
-    const row = this.#rows.get(at(index, 0).text);
-    if (row === undefined) throw new InternalError(`${at(index, 0).text} is no row of this workgroup`);
-    return row;
-  }
-
   #read(id: NodeId, index: readonly Index[], emitter: Emitter): Bound | undefined {
     const { attrs, operands } = this.#node;
     const { outer } = this.#context;
@@ -310,7 +225,7 @@ class PersistentKernel {
 
   #address({ width }: Slots, index: readonly Index[], slot: Index, shape: readonly Dim[], emitter: Emitter): Index {
     const { index: m } = this.#writer;
-    const { local } = this.#rowAt(index);
+    const { local } = this.#rows.rowAt(index);
     const inRow = emitter.positionOf(index.slice(1), shape.slice(1));
     const row = m.add(m.mul(slot, m.dim(this.#plan.rowsPerWorkgroup)), local);
     return m.add(m.mul(row, m.dim(width)), inRow);
@@ -321,7 +236,7 @@ class PersistentKernel {
     const address = this.#address(slots, index, slot, shape, emitter);
     const raw = `${this.#arrays.get(id)}[${this.#writer.indexText(address)}]`;
     const text = dtype === "bool" ? `(${raw} != 0u)` : raw;
-    const depth = Math.max(address.depth, this.#stageDepth);
+    const depth = Math.max(address.depth, this.#rows.blockDepth);
     return this.#writer.bind(`local ${id} ${address.text}`, dtype, text, depth);
   }
 
@@ -350,7 +265,7 @@ class PersistentKernel {
         this.#storeLocal(carry, slots, index, this.#slotAfter("(count + 1u)", slots, 1), value, emitter);
       }
       if (carry !== undefined || location === undefined) continue;
-      w.block(`if (${this.#rowAt(index).exists})`, () => {
+      w.block(`if (${this.#rows.rowAt(index).exists})`, () => {
         const place = emitter.positionOf([this.#time(), ...index], [length, ...aval.shape]);
         w.store(location, place, aval.dtype, value);
       });

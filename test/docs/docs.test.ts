@@ -39,6 +39,20 @@ test("the formula of device bytes is what inspect prints", async () => {
   }
 });
 
+test("chunk lengths in the table are those of the rule", () => {
+  const network = languageModel({ cell: lstm, units: 128, layers: 1, vocabulary: 64, embed: 64 });
+  const { graph } = trainingStep(network, { optimizer: adam(), clipNorm: 1 });
+  const text = page("docs/architecture.md");
+  for (const [name, target] of [
+    ["GPU", "gpu"],
+    ["software", "software"],
+  ] as const) {
+    const [, steps] = new RegExp(`^\\| ${name} \\|.*\\| (\\d+) steps \\|$`, "m").exec(text) ?? [];
+    const loop = compileProgram(graph, { target }).steps.find((step) => step.kind === "dispatch" && step.chunks);
+    expect(loop).toMatchObject({ chunks: { scan: "lstm", steps: Number(steps) } });
+  }
+});
+
 test("the passes are listed in their order", () => {
   const section = /## Passes\n(.*?)\n## /s.exec(page("docs/architecture.md"))?.[1] ?? "";
   const listed = [...section.matchAll(/^\| `([a-z ]+)` \|/gm)].map(([, name]) => name);
