@@ -59,7 +59,7 @@ export interface Owned {
 export function emitPositions(emitter: Emitter, region: Region, stage: Stage, owned: Owned, store: StoreRoot): void {
   const { writer } = emitter;
   const { positions, walk } = owned;
-  const sums: { id: NodeId; names: string[] }[] = [];
+  const sums: Sums[] = [];
   for (const group of loopGroups(region, accumulatorsOf(region, stage))) {
     const started = group.map(({ result, loops }) => {
       return { id: result, loops, names: positions.map(() => startLoop(emitter, region, at(loops, 0))) };
@@ -81,6 +81,25 @@ export function emitPositions(emitter: Emitter, region: Region, stage: Stage, ow
     for (const position of positions) storeRoots(emitter, region, stage, position, store);
     return;
   }
+  storeWalking(emitter, region, stage, sums, store, walk);
+}
+
+/** The results of a loop for all positions of a tile. */
+export interface Sums {
+  readonly id: NodeId;
+  readonly names: readonly string[];
+}
+
+/** Writes what follows the loops once, and walks over the positions with it. */
+export function storeWalking(
+  emitter: Emitter,
+  region: Region,
+  stage: Stage,
+  sums: readonly Sums[],
+  store: StoreRoot,
+  walk: (body: (position: Position, number: string) => void) => void,
+): void {
+  const { writer } = emitter;
   const results = sums.map(({ id, names }) => ({ id, array: keepAll(emitter, region, id, names) }));
   walk((position, number) => {
     for (const { id, array } of results) {

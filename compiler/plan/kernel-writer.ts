@@ -187,7 +187,7 @@ export class KernelWriter {
   workgroupArray(element: string, length: number): string {
     const name = this.fresh("shared");
     this.#declarations.push(`var<workgroup> ${name}: array<${element}, ${length}>;`);
-    this.#workgroupBytes += 4 * length;
+    this.#workgroupBytes += (element.startsWith("vec4") ? 16 : 4) * length;
     return name;
   }
 

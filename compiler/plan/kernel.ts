@@ -4,6 +4,7 @@ import { type Dim, mulDims, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt } from "../graph/graph.ts";
 import { accumulatorsOf } from "./accumulators.ts";
+import { blockGrid, emitBlocks, usesBlocks } from "./emit-blocks.ts";
 import { flatPosition, type Position } from "./emit-loops.ts";
 import {
   emitPositions,
@@ -73,12 +74,13 @@ function gridOf(region: Region, stage: Stage, options: TileOptions): GridPart {
   if (form === "tree") return { ...whole, rows: [stage.size], lanes: 1 };
   if (form === "scatter") return { ...whole, rows: [scatterOwners(region, stage, options)], lanes };
   if (form === "element") return { ...whole, rows: [stage.size], lanes };
+  if (usesBlocks(region, stage, options)) return blockGrid(region, stage);
   const { batch, m, n, tile } = tileOf(region, stage, options);
   return { rows: [m], rowsPer: tile.rows, columns: [mulDims(sizeOf(batch), strideOf(n, tile))], lanes };
 }
 
 /** How many workgroups a part takes, as WGSL. */
-function workgroupsText(writer: KernelWriter, { rows, rowsPer, columns }: GridPart): string {
+function workgroupsText(writer: KernelWriter, { rows, rowsPer, columns, lanes }: GridPart): string {
   const text = (size: readonly Dim[]) => writer.index.dim(at(size, 0)).text;
   const blocks = rowsPer === 1 ? text(rows) : `((${text(rows)} + ${rowsPer - 1}u) / ${rowsPer}u)`;
   return `(${blocks} * ${text(columns)} + ${lanes - 1}u) / ${lanes}u`;
@@ -116,6 +118,8 @@ function writeStage(
   const store: StoreRoot = (id, index, value, how = "=") => hooks.store(emitter, id, index, value, how);
   if (form === "tree") {
     emitTree(emitter, region, stage, flatPosition(emitter, writer.index.variable("group", 0, stage.size)), store);
+  } else if (usesBlocks(region, stage, options)) {
+    emitBlocks(emitter, region, stage, store);
   } else if (form === "tile") {
     emitPositions(emitter, region, stage, ownedTile(emitter, region, stage, options), store);
   } else {

@@ -18,6 +18,8 @@ export interface Tuning {
   readonly persistentColumns?: number;
   /** Terms that one turn of a product's loop adds to a sum: how far the loop over its depth is unrolled. */
   readonly termsPerTurn?: number;
+  /** Whether large products go through workgroup memory, where the target would have it. */
+  readonly workgroupTiles?: boolean;
   /** How scans run, where they can run so. */
   readonly schedule?: "persistent" | "stepwise";
 }
@@ -30,6 +32,7 @@ export const tuningGrid: { readonly [K in keyof Tuning]-?: readonly NonNullable<
   tileColumns: [1, 2, 4, 8, 16],
   accumulators: [4, 16, 32, 64, 128],
   termsPerTurn: [1, 2, 4],
+  workgroupTiles: [true, false],
   schedule: ["persistent", "stepwise"],
 };
 
