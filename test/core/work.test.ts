@@ -153,6 +153,21 @@ test("in one dispatch, a loop reads weights and initial states once, its xs and 
   expect(together?.flops).toEqual(stepwise?.flops.map((dim) => mulDims("T", dim)));
 });
 
+test("the step of a loop over looked up rows reads the rows and the indices of the step", () => {
+  const inputs = [f32("table", 50, 4), i32("tokens", "T", "B"), f32("h", "B", 4)];
+  const graph = traceGraph("lookup", inputs, ([table, tokens, h]) => {
+    const step = ([before]: readonly Tensor[], [x]: readonly Tensor[]) => {
+      return { carries: [add(before as Float, x as Float)], ys: [] };
+    };
+    const rows = gather(table as Float, tokens as Tensor<"i32">);
+    return scanTensors(step, [h as Float], [rows]).carries;
+  });
+  const [together, stepwise] = schedules.map((schedule) => compileProgram(graph, { schedule }).kernels[0]?.work);
+  // Rows and indices; the state before and after.
+  expect(together?.bytes).toEqual(["20*B*T", "32*B"]);
+  expect(stepwise?.bytes).toEqual(["52*B"]);
+});
+
 test("what a loop computes of values outside is counted in each step, and read once", () => {
   const inputs = [f32("xs", "T", "B", 4), f32("h", "B", 4), f32("g", 4)];
   const graph = traceGraph("scaled", inputs, ([xs, h, g]) => {
