@@ -1,4 +1,5 @@
 /** @file A page of one script in a browser, with no server: what it asks for is answered by the test. */
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";
@@ -29,5 +30,16 @@ export async function openPage(browser: Browser, script: string, address = "http
       : route.fulfill({ contentType: "text/html", body: html }),
   );
   await page.goto(address, { waitUntil: "load" });
+  return page;
+}
+
+/** A page of a folder of built files, as a web server would serve it. */
+export async function openFolder(browser: Browser, folder: string): Promise<Page> {
+  const page = await browser.newPage();
+  await page.route("http://localhost/**", (route) => {
+    const { pathname } = new URL(route.request().url());
+    return route.fulfill({ path: join(folder, pathname === "/" ? "index.html" : pathname) });
+  });
+  await page.goto("http://localhost/", { waitUntil: "load" });
   return page;
 }

@@ -1,0 +1,161 @@
+/**
+ * @file The package as others get it: packed, installed into a fresh project, and used there by TypeScript, Node, Deno
+ * and Vite. Then its weight, and that a bundler leaves out what a program does not use.
+ */
+import { execFile } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+import { build as esbuild } from "esbuild";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { launchBrowser } from "../support/browser.ts";
+import { deno } from "../support/deno.ts";
+import { openFolder } from "../support/page.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const entries = readdirSync(join(root, "entries")).map((file) => basename(file, ".ts"));
+const read = (path: string) => JSON.parse(readFileSync(join(root, path), "utf8")) as Record<string, unknown>;
+
+const run = promisify(execFile);
+const fresh = mkdtempSync(join(tmpdir(), "cellgrad-fresh-"));
+
+interface Trained {
+  readonly device: string;
+  readonly losses: readonly number[];
+}
+
+let ofNode: Trained & { readonly kind: string; readonly paths: readonly string[] };
+
+beforeAll(async () => {
+  cpSync(fileURLToPath(new URL("fresh", import.meta.url)), fresh, { recursive: true });
+  await npm(root, "pack", "--pack-destination", fresh);
+  const [tarball = ""] = readdirSync(fresh).filter((file) => file.endsWith(".tgz"));
+  const peers = ["webgpu", "@sparticuz/chromium"].map((name) => `${name}@${installedVersion(name)}`);
+  await npm(fresh, "install", "--prefer-offline", "--no-audit", "--no-fund", `./${tarball}`, ...peers);
+  // The compiler checks the package's types, and makes of the program what Node 20 runs.
+  await run(process.execPath, [bin("typescript", "tsc"), "-p", fresh]);
+  const { stdout } = await run(process.execPath, [join(fresh, "built/program.js")], { cwd: fresh });
+  ofNode = JSON.parse(stdout);
+}, 120_000);
+
+afterAll(() => rmSync(fresh, { recursive: true, force: true }));
+
+/** Under `npm test` the variables of this package would make npm work on it wherever it is started. */
+async function npm(cwd: string, ...args: readonly string[]): Promise<void> {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
+  await run("npm", [...args, "--loglevel=error"], { cwd, env, shell: process.platform === "win32" });
+}
+
+function installedVersion(name: string): string {
+  return String(read(`node_modules/${name}/package.json`).version);
+}
+
+/** The script behind a package's command. */
+function bin(name: string, command: string): string {
+  const manifest = read(`node_modules/${name}/package.json`) as { bin: Readonly<Record<string, string>> };
+  return join(root, "node_modules", name, manifest.bin[command] ?? "");
+}
+
+test("a fresh Node project trains with it, and reads its model again", () => {
+  expect(ofNode.losses.length).toBeGreaterThan(5);
+  expect(ofNode.losses.at(-1)).toBeLessThan(0.95 * (ofNode.losses[0] ?? 0));
+  expect(ofNode.kind).toBe("text");
+  expect(ofNode.paths).toContain("layers/0/gru/update/kernel");
+});
+
+test("its command runs", async () => {
+  const command = join(fresh, "node_modules/cellgrad/bin/cellgrad.mjs");
+  const { stdout } = await run(process.execPath, [command, "inspect", "--cell", "gru", "--units", "4"], { cwd: fresh });
+  expect(stdout).toMatch(/^kernels +\d+$/m);
+});
+
+test("a Deno script trains with it", async () => {
+  const output = await deno(["run", "-A", "--no-remote", "program.ts"], { cwd: fresh });
+  const { losses, kind } = JSON.parse(output) as typeof ofNode;
+  expect(apart(losses, ofNode.losses)).toBeLessThan(1e-4);
+  expect(kind).toBe("text");
+});
+
+test("a fresh Vite project builds without a warning, and its page trains", async () => {
+  const warnings: string[] = [];
+  const warn = (message: string) => warnings.push(message);
+  const { build, createLogger } = await import("vite");
+  const customLogger = { ...createLogger("silent"), warn, warnOnce: warn };
+  await build({
+    root: fresh,
+    configFile: false,
+    logLevel: "silent",
+    customLogger,
+    build: { outDir: join(fresh, "site") },
+  });
+  expect(warnings).toEqual([]);
+
+  const browser = await launchBrowser();
+  try {
+    const page = await openFolder(browser, join(fresh, "site"));
+    const errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(error.message));
+    const text = await page.waitForFunction("document.body.textContent.trim()", null, {
+      timeout: 30_000,
+    });
+    const { device, losses } = JSON.parse(String(await text.jsonValue())) as Trained;
+    expect(errors).toEqual([]);
+    expect(device).toBe("SwiftShader (software)");
+    expect(apart(losses, ofNode.losses)).toBeLessThan(1e-4);
+  } finally {
+    await browser.close();
+  }
+});
+
+function apart(a: readonly number[], b: readonly number[]): number {
+  expect(a).toHaveLength(b.length);
+  return Math.max(...a.map((loss, i) => Math.abs(loss - (b[i] ?? Number.NaN))));
+}
+
+test("every entry can be imported, from the package and in deno.json", async () => {
+  const names = ["cellgrad", ...entries.map((entry) => `cellgrad/${entry}`)];
+  const script = `const all = await Promise.all(${JSON.stringify(names)}.map((name) => import(name)));
+    console.log(JSON.stringify(all.map((entry) => Object.keys(entry).length)));`;
+  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { cwd: fresh });
+  expect((JSON.parse(stdout) as number[]).filter((count) => count === 0)).toEqual([]);
+  const files = ["./index.ts", ...entries.map((entry) => `./entries/${entry}.ts`)];
+  const { exports, imports } = read("deno.json");
+  expect(imports).toEqual(Object.fromEntries(names.map((name, i) => [name, files[i]])));
+  expect(exports).toEqual(Object.fromEntries(names.map((name, i) => [name.replace("cellgrad", "."), files[i]])));
+});
+
+test("the package has one version", () => {
+  expect(read("deno.json").version).toBe(read("package.json").version);
+});
+
+/** A program bundled and minified for browsers; the text that it takes. */
+async function bundled(program: string): Promise<string> {
+  const { outputFiles } = await esbuild({
+    stdin: { contents: program, resolveDir: fresh },
+    bundle: true,
+    format: "esm",
+    minify: true,
+    platform: "browser",
+    write: false,
+  });
+  return outputFiles.map(({ text }) => text).join("");
+}
+
+test("all of the root entry takes less than 60 kB, compressed", async () => {
+  const text = await bundled('import * as cellgrad from "cellgrad"; console.log(cellgrad);');
+  const size = gzipSync(text, { level: 9 }).length;
+  console.log(`root entry: ${(text.length / 1000).toFixed(1)} kB minified, ${(size / 1000).toFixed(1)} kB gzipped`);
+  expect(size).toBeLessThan(60_000);
+  // The hosts of Node and Deno are no part of it.
+  expect(text).not.toContain("@sparticuz/chromium@");
+});
+
+test("what a program does not use is left out of its bundle", async () => {
+  expect((await bundled('import { ndarray } from "cellgrad"; console.log(ndarray);')).length).toBeLessThan(1000);
+  const cells = await bundled('import { cell, dense, tanh } from "cellgrad"; console.log(cell, dense, tanh);');
+  expect(cells).not.toContain("requestAdapter");
+  expect(cells).not.toContain("@compute");
+});
