@@ -1,11 +1,14 @@
 /**
  * @file Finds the line of the user's file that wrote an op, by walking the stack past this library's own folders. The
- * cells in `cells/` count as user code: their lines are what a reader wants to see.
+ * cells in `cells/` count as user code: their lines are what a reader wants to see. In a bundle the library is one file,
+ * this one, so what lies elsewhere is the user's.
  */
 import type { Site } from "../graph/graph.ts";
 
 const ownFolders = ["bin", "compiler", "runtime", "shaders", "train", "cli"];
 const libraryRoot = import.meta.url.replace(/compiler\/trace\/site\.[jt]s$/, "").replace(/^file:\/\//, "");
+/** A line of a stack, as V8 ("at f (file:1:2)") or as Firefox and Safari ("f@file:1:2") write it. */
+const framePattern = /(?:^[^@\s]*@|^|[\s(])(?:file:\/\/)?([^\s()]+):(\d+):(\d+)\)?$/;
 
 let inherited: Site | undefined;
 
@@ -32,11 +35,15 @@ export function callSite(): Site | undefined {
   limit.stackTraceLimit = 40;
   const stack = new Error().stack ?? "";
   if (before !== undefined) limit.stackTraceLimit = before;
-  for (const line of stack.split("\n").slice(1)) {
-    const place = /\(?((?:file:\/\/)?[^\s()]+):(\d+):(\d+)\)?$/.exec(line.trim());
+  let ownFile: string | undefined;
+  for (const line of stack.split("\n")) {
+    const place = framePattern.exec(line.trim());
     if (place === null) continue;
-    const file = (place[1] ?? "").replace(/^file:\/\//, "");
-    if (file.startsWith("node:") || ownFolders.some((folder) => file.startsWith(`${libraryRoot}${folder}/`))) continue;
+    const file = place[1] ?? "";
+    // The first frame is this function.
+    ownFile ??= file;
+    if (file === ownFile || file.startsWith("node:")) continue;
+    if (ownFolders.some((folder) => file.startsWith(`${libraryRoot}${folder}/`))) continue;
     const short = file.startsWith(libraryRoot) ? file.slice(libraryRoot.length) : file;
     // Installed packages that call into the library (command line parsers, test runners) wrote no op.
     if (short.includes("node_modules/")) continue;

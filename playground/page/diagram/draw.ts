@@ -1,0 +1,93 @@
+/** @file Draws an arranged diagram as SVG. Colours come from the style sheet; a gate's is that of its place among gates. */
+import { svg } from "../dom.ts";
+import type { Arrangement, PlacedPart, Point } from "./arrange.ts";
+
+/** Colour variable of a scope, in the order in which gates appear; heat maps use the same. */
+export type ScopeColours = ReadonlyMap<string, string>;
+
+const gateColours = 6;
+
+export function scopeColours(scopes: readonly (string | undefined)[]): ScopeColours {
+  const different = [...new Set(scopes.filter((scope) => scope !== undefined))];
+  return new Map(different.map((scope, i) => [scope, `var(--gate-${i % gateColours})`]));
+}
+
+export function draw(arrangement: Arrangement, colours: ScopeColours, onLine: (line: number) => void): SVGSVGElement {
+  const { width, height, parts, links, loops } = arrangement;
+  const arrow = (id: string) =>
+    svg(
+      "marker",
+      { id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" },
+      svg("path", { d: "M0.5 0.5 L7.5 4 L0.5 7.5 z", class: id }),
+    );
+  const at = (id: number) => parts[id] as PlacedPart;
+  return svg(
+    "svg",
+    { viewBox: `0 0 ${Math.ceil(width)} ${Math.ceil(height)}`, width: Math.ceil(width), role: "img", class: "diagram" },
+    svg("defs", {}, arrow("diagram-arrow"), arrow("diagram-loop-arrow")),
+    ...loops.map((loop, i) => drawLoop(loop, width, i)),
+    ...links.map(({ from, to, points }) =>
+      svg("path", { class: "link", d: flow(at(from), at(to), points), "marker-end": "url(#diagram-arrow)" }),
+    ),
+    ...parts.map((placed) => drawPart(placed, colours, onLine)),
+  );
+}
+
+function drawPart({ part, x, y, width, height }: PlacedPart, colours: ScopeColours, onLine: (line: number) => void) {
+  const { kind, label, about, scope, squash, line } = part;
+  const colour = scope === undefined ? undefined : colours.get(scope);
+  const corner = kind === "gate" ? 8 : kind === "map" ? 4 : height / 2;
+  const words = line === undefined ? about : `${about} (line ${line})`;
+  const name = svg("text", { x: squash === undefined ? 0 : 8, y: 0, class: "label" }, label);
+  const group = svg(
+    "g",
+    {
+      class: `part part-${kind}`,
+      transform: `translate(${x} ${y})`,
+      style: colour && `--part-colour: ${colour}`,
+      "data-line": line,
+    },
+    svg("title", {}, words),
+    svg("rect", { x: -width / 2, y: -height / 2, width, height, rx: corner }),
+    squash === undefined ? undefined : svg("text", { x: -width / 2 + 10, y: 0, class: "squash" }, squash),
+    name,
+  );
+  if (line !== undefined) group.addEventListener("click", () => onLine(line));
+  return group;
+}
+
+/** From the right of one part to the left of another, through the places that the layout kept free. */
+function flow(from: PlacedPart, to: PlacedPart, between: readonly Point[]): string {
+  const start = { x: from.x + from.width / 2, y: from.y };
+  const end = { x: to.x - to.width / 2 - 1, y: to.y };
+  // Between neighbours the one place in the middle would only bend the way.
+  const points = [start, ...(between.length > 3 ? between.slice(1, -1) : []), end];
+  const pieces = points.slice(1).map((to, i) => {
+    const from = points[i] as Point;
+    const reach = (to.x - from.x) / 2;
+    return `C${from.x + reach} ${from.y} ${to.x - reach} ${to.y} ${to.x} ${to.y}`;
+  });
+  return `M${start.x} ${start.y} ${pieces.join(" ")}`;
+}
+
+function drawLoop({ state, from, to, y }: Arrangement["loops"][number], width: number, index: number): SVGGElement {
+  const side = 8 + 7 * index;
+  const [right, left] = [width - side, side];
+  const turn = 10;
+  const up = y < from.y ? -1 : 1;
+  const path = [
+    `M${from.x + from.width / 2} ${from.y}`,
+    `H${right - turn} q${turn} 0 ${turn} ${up * turn}`,
+    `V${y - up * turn} q0 ${up * turn} ${-turn} ${up * turn}`,
+    `H${left + turn} q${-turn} 0 ${-turn} ${-up * turn}`,
+    `V${to.y + up * turn} q0 ${-up * turn} ${turn} ${-up * turn}`,
+    `H${to.x - to.width / 2 - 1}`,
+  ].join(" ");
+  return svg(
+    "g",
+    { class: "loop" },
+    svg("title", {}, `${state} goes on to the next time step`),
+    svg("path", { d: path, "marker-end": "url(#diagram-loop-arrow)" }),
+    svg("text", { x: width / 2, y: y + up * 10 }, `${state} → next time step`),
+  );
+}

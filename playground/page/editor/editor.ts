@@ -1,0 +1,113 @@
+/** @file The editor of a cell's source: JavaScript and TypeScript, the library's names, and faults underlined in place. */
+import {
+  autocompletion,
+  type CompletionContext,
+  closeBrackets,
+  closeBracketsKeymap,
+  completionKeymap,
+} from "@codemirror/autocomplete";
+import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { javascript } from "@codemirror/lang-javascript";
+import { bracketMatching, indentOnInput, syntaxHighlighting, syntaxTree } from "@codemirror/language";
+import { type Diagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
+import { EditorState } from "@codemirror/state";
+import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
+import { classHighlighter } from "@lezer/highlight";
+import type { SourceFault } from "../../sandbox/messages.ts";
+
+export interface Editor {
+  readonly element: HTMLElement;
+  /** Shows another source, with a history of its own. */
+  readonly open: (source: string) => void;
+  /** Underlines a fault where its line is known; that line comes back. */
+  readonly showFault: (fault: SourceFault | undefined) => number | undefined;
+  /** Puts the cursor on a line, from 1, and the focus into the editor. */
+  readonly goTo: (line: number) => void;
+  readonly completeNames: (names: readonly string[]) => void;
+}
+
+export interface EditorEvents {
+  readonly onEdit: (source: string) => void;
+  /** The line of the cursor, from 1. */
+  readonly onLine: (line: number) => void;
+}
+
+export function createEditor({ onEdit, onLine }: EditorEvents): Editor {
+  let names: readonly string[] = [];
+  const complete = (context: CompletionContext) => {
+    const word = context.matchBefore(/\w+/);
+    if (word === null) return null;
+    return { from: word.from, options: names.map((label) => ({ label, type: "function" })) };
+  };
+  // Tab leaves the editor, as it leaves any field.
+  const extensions = [
+    lineNumbers(),
+    lintGutter(),
+    history(),
+    drawSelection(),
+    indentOnInput(),
+    bracketMatching(),
+    closeBrackets(),
+    highlightActiveLine(),
+    autocompletion({ override: [complete] }),
+    keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap]),
+    javascript({ typescript: true }),
+    syntaxHighlighting(classHighlighter),
+    EditorView.contentAttributes.of({ "aria-label": "Source of the cell", spellcheck: "false" }),
+    EditorView.updateListener.of(({ docChanged, selectionSet, state }) => {
+      if (docChanged) onEdit(state.doc.toString());
+      if (docChanged || selectionSet) onLine(state.doc.lineAt(state.selection.main.head).number);
+    }),
+  ];
+  const view = new EditorView({ state: EditorState.create({ extensions }) });
+
+  return {
+    element: view.dom,
+    open: (source) => {
+      view.setState(EditorState.create({ doc: source, extensions }));
+      // The step itself stands last.
+      view.dispatch({ effects: EditorView.scrollIntoView(source.length, { y: "end" }) });
+    },
+    showFault: (fault) => {
+      const line = fault && lineOfFault(view.state, fault);
+      const underlined = fault !== undefined && line !== undefined ? [diagnostic(view.state, fault, line)] : [];
+      view.dispatch(setDiagnostics(view.state, underlined));
+      return line;
+    },
+    goTo: (line) => {
+      const { from } = view.state.doc.line(Math.min(Math.max(1, line), view.state.doc.lines));
+      view.dispatch({ selection: { anchor: from }, effects: EditorView.scrollIntoView(from, { y: "center" }) });
+      view.focus();
+    },
+    completeNames: (found) => {
+      names = found;
+    },
+  };
+}
+
+/** Line of a fault, where it has one or the syntax tells. */
+function lineOfFault(state: EditorState, fault: SourceFault): number | undefined {
+  if (fault.line !== undefined) return Math.min(Math.max(1, fault.line), state.doc.lines);
+  let broken: number | undefined;
+  if (fault.message.startsWith("syntax"))
+    syntaxTree(state).iterate({
+      enter: ({ type, from }) => {
+        if (type.isError) broken ??= state.doc.lineAt(from).number;
+      },
+    });
+  return broken;
+}
+
+/** From the place of the fault to the end of the word there; the whole line where only the line is known. */
+function diagnostic(state: EditorState, fault: SourceFault, number: number): Diagnostic {
+  const line = state.doc.line(number);
+  const indent = line.text.search(/\S|$/);
+  let [from, to] = [line.from + indent, line.to];
+  if (fault.column !== undefined && number === fault.line) {
+    const place = Math.min(line.from + fault.column - 1, line.to);
+    const word = state.wordAt(place);
+    if (word !== null) [from, to] = [word.from, word.to];
+    else if (place < line.to) [from, to] = [place, place + 1];
+  }
+  return { from, to: Math.max(to, from), severity: "error", message: fault.message };
+}

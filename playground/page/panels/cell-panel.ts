@@ -1,0 +1,110 @@
+/** @file The cell: tabs of the cells that are compared, the editor with its faults, and the drawing. */
+import type { TracedCell } from "../../../compiler/dsl/traced-cell.ts";
+import type { SourceFault } from "../../sandbox/messages.ts";
+import { arrange } from "../diagram/arrange.ts";
+import { diagramOf } from "../diagram/diagram.ts";
+import { draw, scopeColours } from "../diagram/draw.ts";
+import { button, h } from "../dom.ts";
+import { createEditor } from "../editor/editor.ts";
+import { presets } from "../presets.ts";
+import type { Sandbox } from "../sandbox-client.ts";
+import type { Training } from "../session/training.ts";
+import { mostCells, type Workspace } from "../session/workspace.ts";
+import { cellTabs } from "./cell-tabs.ts";
+import { menu } from "./field.ts";
+
+/** How long the keyboard rests before the code runs, in milliseconds. */
+const rest = 200;
+
+export function cellPanel(workspace: Workspace, training: Training, sandbox: Sandbox): HTMLElement {
+  let timer: number | undefined;
+  let runs = 0;
+  let shown = { id: 0, source: "" };
+  const editor = createEditor({
+    onEdit: (source) => {
+      shown = { ...shown, source };
+      workspace.edit(source);
+    },
+    onLine: (line) => markLine(drawing, line),
+  });
+  const drawing = h("div", { class: "drawing" });
+  const fault = button("", () => editor.goTo(faultLine));
+  fault.className = "fault";
+  const faults = h("div", { class: "faults", role: "status" });
+  let faultLine = 1;
+
+  const showFault = (found: SourceFault | undefined) => {
+    const line = editor.showFault(found);
+    faultLine = line ?? 1;
+    fault.textContent = `${line === undefined ? "" : `Line ${line}: `}${found?.message ?? ""}`;
+    faults.replaceChildren(...(found === undefined ? [] : [fault]));
+    drawing.classList.toggle("outdated", found !== undefined);
+  };
+  const showCell = (traced: TracedCell) => {
+    const [trace] = traced.traces;
+    if (trace === undefined) return;
+    const diagram = diagramOf(trace);
+    const colours = scopeColours(diagram.parts.map(({ kind, scope }) => (kind === "gate" ? scope : undefined)));
+    const picture = draw(arrange(diagram), colours, editor.goTo);
+    const gates = diagram.parts.flatMap(({ kind, about }) => (kind === "gate" ? [about] : []));
+    picture.setAttribute(
+      "aria-label",
+      `The cell ${traced.name}. States: ${diagram.loops.map(({ state }) => state).join(", ")}. Gates: ${gates.join("; ") || "none"}.`,
+    );
+    drawing.replaceChildren(picture);
+  };
+  const run = async () => {
+    const turn = ++runs;
+    const { units, embed } = workspace.settings.value;
+    const features = training.data.value?.features ?? embed;
+    const outcome = await sandbox.trace(workspace.activeCell.source, [{ units, features }], { lane: "editor" });
+    // Something newer is on its way.
+    if (turn !== runs || outcome.kind === "superseded") return;
+    showFault(outcome.kind === "fault" ? outcome.fault : undefined);
+    if (outcome.kind === "traced") showCell(outcome.traced);
+  };
+  const soon = () => {
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => void run(), rest);
+  };
+  const follow = () => {
+    const { id, source } = workspace.activeCell;
+    if (id !== shown.id || source !== shown.source) editor.open(source);
+    shown = { id, source };
+    soon();
+  };
+  workspace.cells.follow(follow);
+  workspace.active.follow(follow);
+  workspace.settings.follow(soon);
+  training.data.follow(soon);
+  sandbox.held.follow(soon);
+  void sandbox.names.then(editor.completeNames);
+
+  const choices = presets.map(({ name, about }) => ({ value: name, label: `${name} – ${about}` }));
+  const presetOf = (name: string) => presets.find((preset) => preset.name === name);
+  const startFrom = menu("Start from…", choices, (name) => {
+    const preset = presetOf(name);
+    if (preset !== undefined) workspace.edit(preset.source, preset.name);
+  });
+  const compare = menu("Compare with…", choices, (name) => {
+    const preset = presetOf(name);
+    if (preset !== undefined) workspace.add(preset.name, preset.source);
+  });
+  workspace.cells.follow((cells) => {
+    compare.disabled = cells.length >= mostCells;
+  });
+  return h(
+    "div",
+    { class: "cell-panel" },
+    h("div", { class: "cell-bar" }, cellTabs(workspace), startFrom, compare),
+    drawing,
+    h("div", { class: "editor" }, editor.element),
+    faults,
+  );
+}
+
+function markLine(drawing: HTMLElement, line: number): void {
+  for (const part of drawing.querySelectorAll(".part")) {
+    part.classList.toggle("at-cursor", part.getAttribute("data-line") === String(line));
+  }
+}

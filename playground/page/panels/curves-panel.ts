@@ -1,0 +1,100 @@
+/** @file The curves of all runs on one plot, their speed below, and the latest figures as a table, which is the legend. */
+import { runColour } from "../colours.ts";
+import { h } from "../dom.ts";
+import { grouped, rate, short } from "../numbers.ts";
+import { createPlot, type PlottedCurve } from "../plots/plot.ts";
+import type { Training } from "../session/training.ts";
+import type { Workspace } from "../session/workspace.ts";
+
+/** Milliseconds between two updates of the figures: more often is not read. */
+const pace = 250;
+
+export function curvesPanel(workspace: Workspace, training: Training): HTMLElement {
+  const loss = createPlot({ label: "Loss by step", xLabel: "step", height: 240 });
+  const speed = createPlot({ label: "Tokens per second by step", xLabel: "step", height: 96, format: rate });
+  const body = h("tbody");
+  const table = h(
+    "table",
+    { class: "figures" },
+    h("thead", {}, row("th", "Cell", "Step", "Loss", "Held-out", "Tokens/s")),
+    body,
+  );
+  const empty = h(
+    "p",
+    { class: "empty" },
+    "Press Train. The loss of training, and of text held out from it, will be drawn here as it falls.",
+  );
+  const drawn = h(
+    "div",
+    { class: "curves" },
+    h("h3", {}, "Loss"),
+    loss.element,
+    h("h3", {}, "Tokens per second"),
+    speed.element,
+  );
+  const colourOf = (run: string) => runColour(workspace.cells.value.find(({ name }) => name === run)?.colour ?? 3);
+
+  const show = () => {
+    const runs = [...training.history.runs];
+    const any = runs.length > 0;
+    empty.hidden = any;
+    table.hidden = !any;
+    drawn.hidden = !any;
+    body.replaceChildren(
+      ...runs.map(([name, { last, heldOut }]) => {
+        const latest = heldOut.values.at(-1);
+        const cells = [
+          grouped(last?.step ?? 0),
+          last === undefined ? "–" : short(last.loss),
+          latest === undefined ? "–" : short(latest),
+          last === undefined ? "–" : rate(last.tokensPerSecond),
+        ];
+        const line = row("td", "", ...cells);
+        line.firstElementChild?.append(h("i", { class: "dot", style: `--colour: ${colourOf(name)}` }), name);
+        return line;
+      }),
+    );
+    const baseline = training.data.value?.baseline;
+    loss.show([
+      ...runs.flatMap(([name, history]): PlottedCurve[] => [
+        { name, colour: colourOf(name), ...history.loss },
+        { name: `${name}, held out`, colour: colourOf(name), ...history.heldOut, style: "dashes" },
+      ]),
+      ...(baseline === undefined
+        ? []
+        : [
+            levelOf(
+              baseline,
+              runs.flatMap(([, { loss }]) => loss.steps),
+            ),
+          ]),
+    ]);
+    speed.show(runs.map(([name, { speed }]) => ({ name, colour: colourOf(name), ...speed })));
+  };
+  let timer: number | undefined;
+  training.progress.follow(() => {
+    if (timer !== undefined) return;
+    timer = window.setTimeout(() => {
+      timer = undefined;
+      show();
+    }, pace);
+  });
+  show();
+  return h("div", { class: "curves-panel" }, empty, table, drawn);
+}
+
+/** The loss of knowing nothing, as a level across the plot. */
+function levelOf(value: number, steps: readonly number[]): PlottedCurve {
+  const last = steps.reduce((a, b) => Math.max(a, b), 0);
+  return {
+    name: "knowing nothing",
+    colour: "var(--faint-ink)",
+    steps: [0, last],
+    values: [value, value],
+    style: "dashes",
+  };
+}
+
+function row(kind: "td" | "th", ...cells: readonly string[]): HTMLTableRowElement {
+  return h("tr", {}, ...cells.map((text) => h(kind, kind === "th" ? { scope: "col" } : {}, text)));
+}

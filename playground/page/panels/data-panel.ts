@@ -1,0 +1,131 @@
+/** @file What to learn from: the documentation of this project, text or a table of the visitor's own, or a built-in task. */
+import type { TaskReport } from "../../shared/protocol.ts";
+import { button, h } from "../dom.ts";
+import { grouped } from "../numbers.ts";
+import { documentationName } from "../session/data-source.ts";
+import { messageOf, type Training } from "../session/training.ts";
+import type { DataChoice, Workspace } from "../session/workspace.ts";
+import type { WorkerClient } from "../worker-client.ts";
+import { choiceOfFile, choiceOfPaste } from "./data-files.ts";
+import { fillSelect, numberField, selectField } from "./field.ts";
+
+const own = "own";
+const documentation = "documentation";
+
+export function dataPanel(workspace: Workspace, training: Training, worker: WorkerClient): HTMLElement {
+  let tasks: readonly TaskReport[] = [];
+  const about = h("p", { class: "about", role: "status" });
+  const more = h("div", { class: "data-more" });
+  const { element: choice, select } = selectField("Learn from", [], (value) => {
+    const task = tasks.find(({ name }) => name === value);
+    if (task !== undefined) use({ kind: "task", name: task.name, parameters: initialOf(task) });
+    else if (value === documentation) use({ kind: "documentation" });
+    else showMore();
+  });
+  const use = (data: DataChoice) => {
+    workspace.data.set(data);
+  };
+  const takeFile = (file: File) => useFile(file, workspace, training);
+  const showMore = () => {
+    const task = tasks.find(({ name }) => name === select.value);
+    more.replaceChildren(
+      ...(select.value === own ? ownData(use, takeFile) : task === undefined ? [] : [taskFields(task, use)]),
+    );
+  };
+  const showChoices = () => {
+    fillSelect(select, [
+      { value: documentation, label: "This project’s documentation" },
+      { value: own, label: "Text or CSV of your own…" },
+      ...tasks.map(({ name }) => ({ value: name, label: nameOf(name) })),
+    ]);
+    follow(workspace.data.value);
+  };
+  let before = "";
+  const follow = (data: DataChoice) => {
+    select.value = data.kind === "task" ? data.name : data.kind === "documentation" ? documentation : own;
+    if (select.value !== before) showMore();
+    before = select.value;
+  };
+  const showAbout = () => {
+    const { value: problem } = training.dataProblem;
+    const { value: report } = training.data;
+    about.classList.toggle("wrong", problem !== undefined);
+    const task = tasks.find(({ name }) => name === report?.name);
+    about.textContent =
+      problem ??
+      (report === undefined ? "" : `${report.about}${task === undefined ? "" : `. ${task.about} (${task.source})`}`);
+  };
+  showChoices();
+  workspace.data.follow((data) => {
+    follow(data);
+    void training.useData(data);
+  });
+  training.data.follow(showAbout);
+  training.dataProblem.follow(showAbout);
+  void worker.ask({ type: "listTasks" }).then(
+    (found) => {
+      tasks = found;
+      showChoices();
+    },
+    () => {},
+  );
+  return h("div", { class: "data" }, choice, about, more);
+}
+
+/** Learns from a file, or says why that is not possible. */
+export async function useFile(file: File, workspace: Workspace, training: Training): Promise<void> {
+  try {
+    workspace.data.set(await choiceOfFile(file));
+  } catch (error) {
+    training.dataProblem.set(messageOf(error));
+  }
+}
+
+function nameOf(task: string): string {
+  return task === documentationName ? task : task.charAt(0).toUpperCase() + task.slice(1);
+}
+
+function initialOf({ parameters }: TaskReport): Record<string, number> {
+  return Object.fromEntries(parameters.map(({ name, initial }) => [name, initial]));
+}
+
+function taskFields(task: TaskReport, use: (data: DataChoice) => void): HTMLElement {
+  const values = initialOf(task);
+  const fields = task.parameters.map(({ name, about, initial, least, most, whole }) =>
+    numberField({
+      ...{ label: name, hint: about, value: initial, least, most, whole },
+      onChange: (value) => {
+        values[name] = value;
+        use({ kind: "task", name: task.name, parameters: { ...values } });
+      },
+    }),
+  );
+  return h("div", { class: "fields" }, ...fields);
+}
+
+/** A text that is longer than this is kept beside the field: a field that holds it would freeze the page. */
+const longestShown = 100_000;
+
+function ownData(use: (data: DataChoice) => void, takeFile: (file: File) => void): HTMLElement[] {
+  const text = h("textarea", {
+    rows: 4,
+    "aria-label": "Text or table to learn from",
+    placeholder: "Paste text here, or a table with a row for each time step. Or drop a file anywhere on this page.",
+    spellcheck: "false",
+  });
+  const note = h("p", { class: "about" });
+  text.addEventListener("paste", (event) => {
+    const pasted = event.clipboardData?.getData("text/plain") ?? "";
+    if (pasted.length <= longestShown) return;
+    event.preventDefault();
+    note.textContent = `${grouped(pasted.length)} pasted characters, too many to show here, are what is learned from.`;
+    use(choiceOfPaste(pasted));
+  });
+  const useText = button("Use this text", () => use(choiceOfPaste(text.value)));
+  const file = h("input", { type: "file", "aria-label": "File to learn from", accept: ".txt,.md,.csv,.tsv,text/*" });
+  file.addEventListener("change", () => {
+    const chosen = file.files?.[0];
+    if (chosen !== undefined) takeFile(chosen);
+  });
+  return [text, h("div", { class: "row" }, useText, file), note];
+}

@@ -1,0 +1,144 @@
+/** @file Writes with a model: text as it comes, or a forecast, and under it what its gates and states did at each step. */
+
+import type { LoadedModel, Sample } from "../../shared/protocol.ts";
+import { scopeColours } from "../diagram/draw.ts";
+import { button, h } from "../dom.ts";
+import { short } from "../numbers.ts";
+import { heatMap } from "../plots/heat-map.ts";
+import { createPlot, type PlottedCurve } from "../plots/plot.ts";
+import { Signal } from "../session/signal.ts";
+import { messageOf, type Training } from "../session/training.ts";
+import type { WorkerClient } from "../worker-client.ts";
+import { numberField } from "./field.ts";
+import { modelFiles } from "./model-files.ts";
+import { runChoice } from "./run-choice.ts";
+
+export function samplePanel(
+  training: Training,
+  worker: WorkerClient,
+): { readonly element: HTMLElement; readonly takeModel: (file: File) => Promise<void> } {
+  const loaded = new Signal<LoadedModel | undefined>(undefined);
+  const others = new Signal<readonly string[]>([]);
+  loaded.follow((model) =>
+    others.set(model === undefined || training.runs.value.some(({ run }) => run === model.run) ? [] : [model.run]),
+  );
+  const { element: choice, chosen } = runChoice(training, others);
+  const files = modelFiles(training, worker, chosen, loaded);
+  const prompt = h("input", {
+    type: "text",
+    "aria-label": "Beginning of the text",
+    placeholder: "Begin with… (may be empty)",
+    spellcheck: "false",
+  });
+  const temperature = h("input", { type: "range", min: 0, max: 1.5, step: 0.05, value: 0.7 });
+  const temperatureText = h("output", {}, "0.7");
+  let length = 120;
+  let seed = 0;
+  let request = 0;
+  const text = h("pre", { class: "sample", "aria-live": "polite", hidden: true });
+  const problem = h("p", { class: "problem", role: "alert", hidden: true });
+  const map = h("div", {});
+  const write = button("Write", () => void sample());
+
+  const fail = (message: string | undefined) => {
+    problem.hidden = message === undefined;
+    problem.textContent = message ?? "";
+  };
+  const sample = async () => {
+    const { value: run } = chosen;
+    if (run === undefined) return;
+    const turn = ++request;
+    write.disabled = true;
+    fail(undefined);
+    text.hidden = false;
+    text.replaceChildren(h("b", {}, prompt.value));
+    map.replaceChildren();
+    try {
+      const asked = { run, length, trace: true, seed: seed++, temperature: temperature.valueAsNumber };
+      writing = text;
+      const result = await worker.ask({
+        type: "sample",
+        ...asked,
+        ...(prompt.value !== "" && { prompt: prompt.value }),
+      });
+      if (turn === request) show(result);
+    } catch (error) {
+      text.hidden = true;
+      fail(messageOf(error));
+    } finally {
+      writing = undefined;
+      write.disabled = chosen.value === undefined;
+    }
+  };
+  let writing: HTMLElement | undefined;
+  worker.onEvent((event) => {
+    if (event.type === "sampled") writing?.append(event.text);
+  });
+  const show = (result: Sample) => {
+    if (result.rows !== undefined) {
+      text.hidden = true;
+      map.replaceChildren(forecastPlot(result));
+    } else text.replaceChildren(h("b", {}, result.prompt), result.text);
+    if (result.trace === undefined) return;
+    const scopes = result.trace.values.map(({ kind, name }) => (kind === "gate" ? name.split("/").at(-1) : undefined));
+    map.append(heatMap(result.trace, scopeColours(scopes)));
+  };
+  temperature.addEventListener("input", () => {
+    temperatureText.textContent = String(temperature.valueAsNumber);
+  });
+  prompt.addEventListener("keydown", ({ key }) => {
+    if (key === "Enter" && !write.disabled) void sample();
+  });
+  const empty = h("p", { class: "empty" }, "Once something has been trained, or a model is loaded, it can write here.");
+  chosen.follow((run) => {
+    write.disabled = run === undefined;
+    empty.hidden = run !== undefined;
+  });
+  const element = h(
+    "div",
+    { class: "sample-panel" },
+    h(
+      "div",
+      { class: "row" },
+      choice,
+      prompt,
+      h(
+        "label",
+        { class: "rate", title: "0 always takes the most likely character" },
+        h("span", {}, "Temperature"),
+        temperature,
+        temperatureText,
+      ),
+      numberField({
+        label: "Length",
+        value: length,
+        least: 1,
+        most: 2000,
+        whole: true,
+        onChange: (value) => {
+          length = value;
+        },
+      }),
+      write,
+    ),
+    empty,
+    problem,
+    text,
+    map,
+    files.element,
+  );
+  return { element, takeModel: files.take };
+}
+
+function forecastPlot({ rows, run }: Sample): HTMLElement {
+  if (rows === undefined) return h("div");
+  const { rows: count, columns, values } = rows;
+  const steps = Array.from({ length: count }, (_, t) => t + 1);
+  const curves = Array.from({ length: columns }, (_, column): PlottedCurve => {
+    const own = steps.map((_, t) => values[t * columns + column] ?? Number.NaN);
+    return { name: `column ${column + 1}`, colour: `var(--gate-${column % 6})`, steps, values: own };
+  });
+  const plot = createPlot({ label: `Forecast of ${run}`, xLabel: "steps ahead", height: 200, format: short });
+  plot.show(curves);
+  return plot.element;
+}

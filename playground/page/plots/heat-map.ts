@@ -1,0 +1,106 @@
+/**
+ * @file Gates and states over a sample: for each of them a strip with a column for each time step and a row for each
+ * unit. All strips share their columns with the text above them.
+ */
+import type { SampleTrace, TracedValue } from "../../shared/protocol.ts";
+import { colour } from "../colours.ts";
+import type { ScopeColours } from "../diagram/draw.ts";
+import { h } from "../dom.ts";
+
+const columnWidth = 11;
+/** A strip is about so high, whatever the number of units. */
+const stripHeight = 72;
+const mostColumns = 400;
+
+export function heatMap(trace: SampleTrace, colours: ScopeColours): HTMLElement {
+  const shown = Math.min(trace.symbols.length, mostColumns);
+  const letters = h("div", { class: "letters", "aria-hidden": "true" });
+  letters.append(
+    ...trace.symbols.slice(0, shown).map((symbol) => h("span", { style: `width: ${columnWidth}px` }, visible(symbol))),
+  );
+  const readout = h("p", { class: "readout", role: "status" }, "Point at a cell of the map to read it.");
+  const strips = trace.values.map((value) => {
+    const name = value.name.split("/").at(-1) ?? value.name;
+    const canvas = drawStrip(value, shown, colours.get(name) ?? "var(--state)");
+    canvas.addEventListener("pointermove", ({ offsetX, offsetY }) => {
+      readout.textContent = describe(value, trace.symbols, offsetX / columnWidth, offsetY / canvas.clientHeight);
+    });
+    const [low, high] = value.range;
+    const range =
+      value.kind === "gate" ? `gate, ${low} to ${high}` : `state, ${low.toPrecision(2)} to ${high.toPrecision(2)}`;
+    return h(
+      "figure",
+      {},
+      h(
+        "figcaption",
+        {},
+        h("i", { class: "dot", style: `--colour: ${colours.get(name) ?? "var(--state)"}` }),
+        value.name.replace(/^layers\/0\//, ""),
+        h("small", {}, range),
+      ),
+      canvas,
+    );
+  });
+  const note = trace.symbols.length > shown ? `The first ${shown} of ${trace.symbols.length} steps.` : undefined;
+  return h(
+    "div",
+    { class: "heat-map" },
+    readout,
+    h(
+      "div",
+      { class: "scroll", tabindex: 0, role: "group", "aria-label": "Gates and states by time step" },
+      letters,
+      ...strips,
+    ),
+    note === undefined ? undefined : h("p", { class: "about" }, note),
+  );
+}
+
+function drawStrip(value: TracedValue, shown: number, ink: string): HTMLCanvasElement {
+  const { columns: units, values } = value.table;
+  const canvas = h("canvas", {
+    width: shown,
+    height: units,
+    role: "img",
+    "aria-label": `${value.name} by time step and unit`,
+  });
+  canvas.style.width = `${shown * columnWidth}px`;
+  canvas.style.height = `${Math.max(stripHeight, Math.min(units, 96))}px`;
+  const context = canvas.getContext("2d");
+  if (context === null) return canvas;
+  const image = context.createImageData(shown, units);
+  const [ground, above, below] = [parse(colour("var(--card)")), parse(colour(ink)), parse(colour("var(--negative)"))];
+  const [low, high] = value.range;
+  const reach = Math.max(Math.abs(low), Math.abs(high)) || 1;
+  for (let t = 0; t < shown; t++) {
+    for (let unit = 0; unit < units; unit++) {
+      const x = (values[t * units + unit] ?? 0) / reach;
+      const [towards, share] = x < 0 ? [below, Math.min(1, -x)] : [above, Math.min(1, x)];
+      const place = 4 * (unit * shown + t);
+      for (let channel = 0; channel < 3; channel++) {
+        const from = ground[channel] ?? 0;
+        image.data[place + channel] = from + ((towards[channel] ?? 0) - from) * share;
+      }
+      image.data[place + 3] = 255;
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+function describe({ name, table }: TracedValue, symbols: readonly string[], column: number, height: number): string {
+  const t = Math.floor(column);
+  const unit = Math.min(table.columns - 1, Math.max(0, Math.floor(height * table.columns)));
+  const value = table.values[t * table.columns + unit];
+  if (value === undefined) return "";
+  return `${name}, unit ${unit}, step ${t} (read ${JSON.stringify(symbols[t] ?? "")}): ${value.toFixed(3)}`;
+}
+
+function parse(rgb: string): number[] {
+  return (rgb.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
+}
+
+/** Spaces and line breaks as signs. */
+function visible(symbol: string): string {
+  return symbol === " " ? "·" : symbol === "\n" ? "↵" : symbol === "\t" ? "→" : symbol;
+}

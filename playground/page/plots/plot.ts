@@ -1,0 +1,126 @@
+/** @file A plot of curves that grow: uPlot, in the page's colours, as wide as its place, drawn at most some times a second. */
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { colour, onTheme } from "../colours.ts";
+import { h } from "../dom.ts";
+
+export interface PlottedCurve {
+  readonly name: string;
+  /** A colour of the style sheet. */
+  readonly colour: string;
+  readonly steps: readonly number[];
+  readonly values: readonly number[];
+  readonly style?: "line" | "dashes" | "points";
+}
+
+export interface PlotOptions {
+  readonly label: string;
+  readonly xLabel: string;
+  readonly height: number;
+  /** Powers of ten up the side. */
+  readonly logarithmic?: boolean;
+  /** A level that is shown as a line, such as the loss of knowing nothing. */
+  readonly format?: (value: number) => string;
+  /** X runs from right to left. */
+  readonly backwards?: boolean;
+}
+
+export interface Plot {
+  readonly element: HTMLElement;
+  readonly show: (curves: readonly PlottedCurve[]) => void;
+}
+
+/** Milliseconds between two drawings. */
+const pace = 250;
+
+export function createPlot(options: PlotOptions): Plot {
+  const element = h("div", {
+    class: "plot",
+    role: "img",
+    "aria-label": options.label,
+    style: `height: ${options.height}px`,
+  });
+  let shown: readonly PlottedCurve[] = [];
+  let plot: uPlot | undefined;
+  let form = "";
+  let timer: number | undefined;
+
+  const draw = () => {
+    timer = undefined;
+    if (element.clientWidth === 0) return;
+    const data = joined(shown);
+    const wanted = JSON.stringify(shown.map(({ name, colour, style }) => [name, colour, style]));
+    if (plot === undefined || wanted !== form) {
+      plot?.destroy();
+      form = wanted;
+      plot = new uPlot(optionsOf(options, shown, element.clientWidth), data, element);
+    } else plot.setData(data);
+  };
+  const soon = () => {
+    if (timer === undefined) timer = window.setTimeout(() => requestAnimationFrame(draw), pace);
+  };
+  new ResizeObserver(() => {
+    if (plot === undefined) soon();
+    else if (element.clientWidth > 0) plot.setSize({ width: element.clientWidth, height: options.height });
+  }).observe(element);
+  onTheme(() => {
+    form = "";
+    soon();
+  });
+  return {
+    element,
+    show: (curves) => {
+      shown = curves;
+      soon();
+    },
+  };
+}
+
+/** One column of x for all curves, with gaps where a curve has no point. */
+function joined(curves: readonly PlottedCurve[]): uPlot.AlignedData {
+  if (curves.length === 0) return [[]];
+  return uPlot.join(curves.map(({ steps, values }): uPlot.AlignedData => [[...steps], [...values]]));
+}
+
+function optionsOf(options: PlotOptions, curves: readonly PlottedCurve[], width: number): uPlot.Options {
+  const { height, logarithmic = false, xLabel, backwards = false } = options;
+  const [ink, grid] = [colour("var(--faint-ink)"), colour("var(--grid)")];
+  const font = "11px ui-sans-serif, system-ui, sans-serif";
+  const axis = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
+  const format = options.format ?? ((value: number) => String(Number(value.toPrecision(4))));
+  return {
+    width,
+    height,
+    legend: { show: false },
+    cursor: { points: { size: 6 }, drag: { x: false, y: false } },
+    scales: {
+      x: { time: false, dir: backwards ? -1 : 1 },
+      y: logarithmic ? { distr: 3 } : { range: (_, least, most) => padded(least, most) },
+    },
+    axes: [
+      { ...axis, label: xLabel, labelFont: font, labelSize: 16, size: 26, gap: 2 },
+      { ...axis, size: 52, gap: 4, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : format(tick))) },
+    ],
+    series: [
+      {},
+      ...curves.map(({ name, colour: name_, style = "line" }): uPlot.Series => {
+        const stroke = colour(name_);
+        return {
+          label: name,
+          stroke,
+          width: style === "line" ? 1.75 : 1.5,
+          spanGaps: true,
+          ...(style === "dashes" && { dash: [5, 4] }),
+          points: { show: style === "points", size: 5, fill: stroke, stroke },
+          ...(style === "points" && { paths: () => null }),
+        };
+      }),
+    ],
+  };
+}
+
+function padded(least: number | null, most: number | null): [number, number] {
+  if (least === null || most === null) return [0, 1];
+  const room = (most - least) * 0.06 || Math.abs(most) * 0.1 || 1;
+  return [least - room, most + room];
+}

@@ -1,0 +1,28 @@
+/**
+ * @file How the playground is served and built. The page and its device worker are modules; the code that visitors write
+ * runs in a bundle of its own (see sandbox/bundle.ts). Addresses are relative, so that any folder of any server will do.
+ */
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+import { sandboxBundle } from "./sandbox/bundle.ts";
+
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** The library's own sources stand for the package. */
+const library = {
+  alias: [
+    { find: /^cellgrad$/, replacement: at("../index.ts") },
+    // What only Node and Deno load; the package's "browser" field says the same to other bundlers.
+    { find: /^\.\/hosts\/(node|deno)\.ts$/, replacement: at("./no-host.ts") },
+  ],
+};
+
+export default defineConfig({
+  root: at("."),
+  base: "./",
+  resolve: library,
+  plugins: [sandboxBundle(library)],
+  worker: { format: "es" },
+  server: { fs: { allow: [at("..")] } },
+  build: { outDir: at("../dist-playground"), emptyOutDir: true, target: "es2022" },
+});
