@@ -6,6 +6,7 @@ import { lstm } from "./lstm.ts";
 import { lstm1997 } from "./lstm1997.ts";
 import { rnn } from "./rnn.ts";
 
+/** All built-in cells, by the name under which the command line knows them. */
 export const cells: Readonly<Record<string, CellDefinition>> = Object.fromEntries(
   [rnn, lstm1997, lstm, gru, gruResetAfter].map((definition) => [definition.cellName, definition as CellDefinition]),
 );

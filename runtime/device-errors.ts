@@ -2,6 +2,7 @@
 
 /** No adapter of the wanted kind, or one that gives no device. The message says why, and what to do. */
 export class DeviceUnavailableError extends Error {
+  /** The name by which it is told from other errors. */
   override readonly name = "DeviceUnavailableError";
 }
 
@@ -10,6 +11,7 @@ export class DeviceUnavailableError extends Error {
  * what the host has read before (the last weights that were kept) goes on on a new device.
  */
 export class DeviceLostError extends Error {
+  /** The name by which it is told from other errors. */
   override readonly name = "DeviceLostError";
 
   /** `device` is its name, `reason` what the host tells, if anything. */

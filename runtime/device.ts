@@ -13,13 +13,17 @@ export type { KernelProfile } from "./profile.ts";
 
 /** An array that lives on a device. */
 export interface DeviceArray {
+  /** What its elements are. */
   readonly dtype: DType;
+  /** The dimensions, slowest first; all known. */
   readonly shape: readonly number[];
   /** Its numbers, once everything that was enqueued before has run. Rejects with the error of the run that made it. */
   readonly read: () => Promise<NdArray>;
+  /** Gives its memory back. It cannot be read afterwards. */
   readonly destroy: () => void;
 }
 
+/** How a graph is compiled. */
 export interface CompileOptions {
   /**
    * Inputs whose memory an output takes over, input name -> index of the output. A donated input must be a
@@ -40,7 +44,9 @@ export interface CompileOptions {
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
 }
 
+/** A graph that is compiled for a device. */
 export interface Executable {
+  /** The graph that was compiled. */
   readonly graph: Graph;
   /** Enqueues one run on inputs by name and gives the outputs in order, without waiting for them. */
   readonly run: (inputs: Readonly<Record<string, NdArray | DeviceArray>>) => DeviceArray[];
@@ -53,16 +59,21 @@ export interface Executable {
    * kernels.
    */
   readonly profile: (inputs: Readonly<Record<string, NdArray | DeviceArray>>) => Promise<KernelProfile[]>;
+  /** Gives back its memory; arrays that came of it stay. */
   readonly destroy: () => void;
 }
 
+/** What compiles graphs, holds arrays, and runs. */
 export interface Device {
+  /** A graphics card, a program that imitates one, or the interpreter. */
   readonly kind: "gpu" | "software" | "cpu";
   /** Name of the adapter, or of the interpreter. */
   readonly name: string;
+  /** Compiles a graph. Rejects with a UserError where it cannot run on this device, such as a value above its limits. */
   readonly compile: (graph: Graph, options?: CompileOptions) => Promise<Executable>;
   /** The program that `compile` would load, as data. The interpreter has none. */
   readonly lower?: (graph: Graph, options?: CompileOptions) => Program;
+  /** Puts numbers on the device. */
   readonly upload: (value: NdArray) => DeviceArray;
   /** Bytes and number of the device's buffers, those included that wait to be used again. */
   readonly memory: () => { readonly bytes: number; readonly buffers: number };
@@ -70,5 +81,6 @@ export interface Device {
   readonly trim: () => void;
   /** Resolves when the device is gone, `destroy` included, with the reason; never for the interpreter. */
   readonly lost: Promise<DeviceLostError>;
+  /** Gives back the device and all its memory. Steps on their way reject with a DeviceLostError. */
   readonly destroy: () => void;
 }

@@ -10,17 +10,23 @@ import { concat, slice } from "../compiler/ops/pieces.ts";
 import { reshape } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 
+/** Where a parameter lies in the arena. */
 export interface ArenaEntry {
+  /** The parameter's path. */
   readonly path: string;
+  /** The parameter's shape. */
   readonly shape: readonly number[];
   /** First element, and number of elements. */
   readonly offset: number;
+  /** Number of elements. */
   readonly size: number;
 }
 
+/** What lies where in the flat array of all parameters. */
 export interface Arena {
   /** Number of elements in all. */
   readonly size: number;
+  /** The parameters, in their order in the array. */
   readonly entries: readonly ArenaEntry[];
 }
 
@@ -53,6 +59,7 @@ export function pack(tensors: ParameterTensors, arena: Arena): Tensor<"f32"> {
   );
 }
 
+/** The parameters of a flat array, as arrays of their own by path. */
 export function unpackArray(flat: NdArray, arena: Arena): Record<string, NdArray> {
   if (flat.data.length !== arena.size)
     throw new UserError(`${flat.data.length} numbers do not fill ${arena.size} of parameters`);

@@ -6,9 +6,11 @@ import { at } from "../compiler/graph/errors.ts";
 import { type Graph, type NodeId, nodeAt } from "../compiler/graph/graph.ts";
 import type { StreamSource } from "./stream.ts";
 
+/** A value between 0 and 1 (or -1 and 1) that decides what a step keeps. */
 export interface Gate {
   /** Such as `layers/0/gru/update`, or `tanh of c` where no weights are between it and a state. */
   readonly name: string;
+  /** The function that bounds it. */
   readonly op: "sigmoid" | "tanh";
   /** The node, for `createStream`'s `watch`; its value is [B, …]. */
   readonly node: NodeId;

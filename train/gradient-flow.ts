@@ -28,6 +28,7 @@ type Float = Tensor<"f32">;
 /** A tensor [T, B, …] for each state of a network. */
 type Perturbations = Readonly<Record<string, Float>>;
 
+/** What the gradient is taken of. */
 export interface GradientFlowOptions {
   /** The loss of the last time step alone (the default), or that of all steps, as in training. */
   readonly loss?: "last" | "all";

@@ -28,26 +28,37 @@ const formatVersion = "1";
 /** What is told of a training run: numbers and short texts by name, such as steps, loss, valLoss, seed. */
 export type TrainingRecord = Readonly<Record<string, number | string>>;
 
+/** A trained model: the traced step with its weights, and what it was trained on. */
 export interface SavedModel extends StreamSource {
+  /** What it was trained to do. */
   readonly kind: NetworkKind;
   /** (parameters, state/…, x) -> (state/…, output), B symbolic: what `createStream` takes. */
   readonly graph: Graph;
+  /** What lies where in its parameters. */
   readonly arena: Arena;
+  /** The weights, by path. */
   readonly parameters: Readonly<Record<string, NdArray>>;
+  /** Name of the cell. */
   readonly cell: string;
+  /** Units of each layer. */
   readonly units: number;
+  /** Number of layers. */
   readonly layers: number;
+  /** Width of the embedding; text only. */
   readonly embed?: number;
   /** Of text: the character of each token. */
   readonly vocabulary?: readonly string[];
   /** Of a series or a regression: the names of the features that are read, and how they were normalised. */
   readonly columns?: readonly string[];
+  /** How the columns were normalised. */
   readonly normalisation?: Normalisation;
   /** Of a regression: the names of what is found. */
   readonly targets?: readonly string[];
+  /** How it was trained, for people. */
   readonly training?: TrainingRecord;
 }
 
+/** What is told of a model beside its network and weights. */
 export type ModelDetails = Pick<
   SavedModel,
   "vocabulary" | "columns" | "normalisation" | "targets" | "training" | "tuned"
@@ -65,6 +76,7 @@ export function savedModel(
   return { kind: network.kind, graph, arena, parameters, ...sizes, ...details };
 }
 
+/** The bytes of a safetensors file that `decodeModel` and any reader of safetensors can read. */
 export function encodeModel(model: SavedModel): Uint8Array {
   const { units, layers, embed, vocabulary, columns, normalisation, targets, training, tuned } = model;
   // JSON has no NaN, and a model is worth keeping even where a loss is not.

@@ -17,11 +17,14 @@ import type { Tensor } from "../compiler/trace/tensor.ts";
 import { crossEntropy, meanSquaredError, weightedSquaredError } from "./losses.ts";
 
 type Float = Tensor<"f32">;
+/** The state of all layers, by names such as `layers/0/h`; each [B, …]. */
 export type NetworkState = Readonly<Record<string, Float>>;
 
+/** What a network gives. */
 export interface NetworkResult {
   /** Logits or predicted values, with the leading axes of x. */
   readonly output: Float;
+  /** The next state. */
   readonly state: NetworkState;
 }
 
@@ -50,10 +53,15 @@ export type Advance = (
 /** What follows each symbol, what follows each row of numbers, or what is to be found in a sequence of rows. */
 export type NetworkKind = "text" | "series" | "regression";
 
+/** A network around a cell, over sequences and step by step. */
 export interface Network {
+  /** What it is trained to do. */
   readonly kind: NetworkKind;
+  /** What it was made from. */
   readonly config: NetworkConfig;
+  /** The recurrent layers, from the input on. */
   readonly layers: readonly Cell[];
+  /** All parameters, in the order of the arena. */
   readonly specs: readonly ParameterSpec[];
   /** Over a sequence: x is `x`, the output [T, B, outputs]. */
   readonly model: RecurrentModel;
@@ -61,8 +69,11 @@ export interface Network {
   readonly stepModel: RecurrentModel;
   /** What both are made of, for those who run layers in a way of their own; to be called inside a model. */
   readonly through: (x: Tensor, state: NetworkState, advance: Advance) => NetworkResult;
+  /** What it reads of a sequence: [T, B, …]. */
   readonly x: Aval;
+  /** What it reads of one step: [B, …]. */
   readonly stepX: Aval;
+  /** What it is compared with: [T, B, …]. */
   readonly targets: Aval;
   /** Shape of each state without the batch. */
   readonly stateShapes: Readonly<Record<string, readonly number[]>>;
@@ -70,9 +81,13 @@ export interface Network {
   readonly loss: (output: Float, targets: Tensor) => Float;
 }
 
+/** A network that predicts the next symbol. */
 export interface LanguageModelOptions<Names extends string> {
+  /** The cell of each layer, yours or a built-in one. */
   readonly cell: CellDefinition<Names>;
+  /** Units of each layer. */
   readonly units: number;
+  /** Number of stacked layers. */
   readonly layers: number;
   /** Number of symbols. */
   readonly vocabulary: number;
@@ -97,9 +112,13 @@ export function languageModel<Names extends string>(options: LanguageModelOption
   });
 }
 
+/** A network that predicts the next row of numbers. */
 export interface SeriesModelOptions<Names extends string> {
+  /** The cell of each layer, yours or a built-in one. */
   readonly cell: CellDefinition<Names>;
+  /** Units of each layer. */
   readonly units: number;
+  /** Number of stacked layers. */
   readonly layers: number;
   /** Numbers per time step. */
   readonly features: number;
@@ -120,9 +139,13 @@ export function seriesModel<Names extends string>(options: SeriesModelOptions<Na
   });
 }
 
+/** A network that tells what is to be found in a sequence. */
 export interface RegressionModelOptions<Names extends string> {
+  /** The cell of each layer, yours or a built-in one. */
   readonly cell: CellDefinition<Names>;
+  /** Units of each layer. */
   readonly units: number;
+  /** Number of stacked layers. */
   readonly layers: number;
   /** Numbers per time step that are read. */
   readonly features: number;
@@ -162,16 +185,25 @@ function stackOf<Names extends string>(options: { cell: CellDefinition<Names>; u
 
 /** What a network is made of. `x` and `targets` are those of one time step, without the batch. */
 export interface NetworkParts {
+  /** What it is trained to do. */
   readonly kind: NetworkKind;
+  /** Name of the cell. */
   readonly cell: string;
+  /** Units of each layer. */
   readonly units: number;
+  /** The recurrent layers, from the input on. */
   readonly layers: readonly Cell[];
+  /** Width of the embedding; text only. */
   readonly embed?: number;
+  /** Width of the output. */
   readonly outputs: number;
   /** What the first layer reads, [..., width], of x. */
   readonly encode: (x: Tensor) => Float;
+  /** What each step reads, without [T, B]. */
   readonly x: Aval;
+  /** What each step is compared with, without [T, B]. */
   readonly targets: Aval;
+  /** The scalar that training makes small. */
   readonly loss: (output: Float, targets: Tensor) => Float;
 }
 

@@ -7,6 +7,7 @@ import type { DeviceChoice } from "../runtime/host.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
 import { openInterpreter } from "./device.ts";
 
+/** Which device to open. */
 export interface OpenDeviceOptions {
   /** "auto" takes a GPU where there is one and a software adapter otherwise; "cpu" is the float64 interpreter. */
   readonly device?: DeviceChoice | "cpu";

@@ -11,10 +11,14 @@ import { constant } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 
 type Float = Tensor<"f32">;
+/** Arrays that an optimizer keeps from update to update, by name. */
 export type Slots = Readonly<Record<string, Float>>;
 
+/** What an update reads. */
 export interface OptimizerInput {
+  /** All parameters, flat. */
   readonly parameter: Float;
+  /** Gradient of the loss, flat; clipped where clipping is asked for. */
   readonly gradient: Float;
   /** Arrays like the parameter that are kept from update to update; all start at zero. */
   readonly slots: Slots;
@@ -24,10 +28,13 @@ export interface OptimizerInput {
   readonly learningRate: Float;
 }
 
+/** A rule of update, traced into the training step. */
 export interface Optimizer {
+  /** For people. */
   readonly name: string;
   /** Names of the slots. */
   readonly slots: readonly string[];
+  /** Traced once: the updated parameter, and every slot updated. */
   readonly update: (input: OptimizerInput) => { readonly parameter: Float; readonly slots: Slots };
 }
 
@@ -56,9 +63,13 @@ export function momentum({ beta = 0.9 }: { readonly beta?: number } = {}): Optim
   };
 }
 
+/** Decay rates of Adam's averages. */
 export interface AdamOptions {
+  /** Of the gradient; 0.9 by default. */
   readonly beta1?: number;
+  /** Of its square; 0.999 by default. */
   readonly beta2?: number;
+  /** Added to the root of the average square; 1e-8 by default. */
   readonly epsilon?: number;
 }
 

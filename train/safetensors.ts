@@ -13,8 +13,11 @@ import { at, UserError } from "../compiler/graph/errors.ts";
 import type { DType } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 
+/** What a safetensors file holds. */
 export interface TensorFile {
+  /** Arrays by name. */
   readonly tensors: Readonly<Record<string, NdArray>>;
+  /** Texts by name. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 

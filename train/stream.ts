@@ -20,19 +20,25 @@ export type StreamState = Readonly<Record<string, DeviceArray>>;
 
 /** A graph (parameters, state/…, x) -> (state/…, output), and what lies where in its parameters. */
 export interface StreamSource {
+  /** (parameters, state/…, x) -> (state/…, output). */
   readonly graph: Graph;
+  /** What lies where in its parameters. */
   readonly arena: Arena;
   /** The tuning that it was trained with, if any: it is streamed with it too. */
   readonly tuned?: Tuned;
 }
 
+/** What comes of one time step. */
 export interface StreamStep {
+  /** Logits or values: [batch, …]. */
   readonly output: NdArray;
+  /** The next state. */
   readonly state: StreamState;
   /** Of the nodes that are watched, in their order. */
   readonly watched: readonly NdArray[];
 }
 
+/** How a stream runs. */
 export interface StreamOptions {
   /** Number of rows that go side by side; 1 by default. */
   readonly batch?: number;
@@ -40,6 +46,7 @@ export interface StreamOptions {
   readonly watch?: readonly NodeId[];
 }
 
+/** A trained network, one time step after another. */
 export interface Stream {
   /** Number of rows that go side by side. */
   readonly batch: number;
@@ -55,6 +62,7 @@ export interface Stream {
   readonly initialState: () => StreamState;
   /** The next step without a state starts at zeros again. */
   readonly reset: () => void;
+  /** Gives its memory back, the state included. */
   readonly destroy: () => void;
 }
 
@@ -134,8 +142,11 @@ async function* outputsOf(stream: Stream, next: (output: NdArray | undefined) =>
   }
 }
 
+/** What is written, and how. */
 export interface SampleOptions {
+  /** The trained network. */
   readonly stream: Stream;
+  /** Its characters. */
   readonly vocabulary: Vocabulary;
   /** What the text goes on from; a line break (or the first character, where there is none) if it is empty. */
   readonly prompt?: string;
@@ -184,7 +195,9 @@ function drawToken(logits: Float64Array, temperature: number, random: RandomStre
   return logits.indexOf(top);
 }
 
+/** What is forecast, and from what. */
 export interface ForecastOptions {
+  /** The trained network. */
   readonly stream: Stream;
   /** The series so far: a row of features for each time step, in its own units. */
   readonly values: readonly (readonly number[])[];

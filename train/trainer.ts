@@ -14,6 +14,7 @@ import type { Network } from "./networks.ts";
 import { adam, type Optimizer } from "./optimizers.ts";
 import { evaluationStep, type StepGraph, type TrainingStep, trainingStep } from "./training-step.ts";
 
+/** How a network is trained. */
 export interface TrainerOptions {
   /** A whole number below 2^32: one seed gives one run. 0 by default. */
   readonly seed?: number;
@@ -29,6 +30,7 @@ export interface TrainerOptions {
   readonly tuning?: Tuning | undefined;
 }
 
+/** What is known of one training step. */
 export interface StepResult {
   /** 1 for the first call of `step`. */
   readonly step: number;
@@ -40,10 +42,13 @@ export interface StepResult {
   readonly finite: boolean;
   /** Where `finite` is false: the first value that was not finite, and the step at which. */
   readonly firstBad?: "loss" | "gradient norm";
+  /** The step at which `firstBad` was not finite first. */
   readonly firstBadStep?: number;
 }
 
+/** A network in training: its weights, slots and state on a device. */
 export interface Trainer {
+  /** What is trained. */
   readonly network: Network;
   /** Enqueues at once; the promise resolves when the numbers are back. The first step of a trainer is always fresh. */
   readonly step: (batch: Batch) => Promise<StepResult>;
@@ -54,6 +59,7 @@ export interface Trainer {
    * training goes on as if it had not been called. Rejects as `Executable.profile` does.
    */
   readonly profile: (batch: Batch) => Promise<KernelProfile[]>;
+  /** The weights as they are after all steps so far, by path. */
   readonly parameters: () => Promise<Record<string, NdArray>>;
   /** Starts anew from these weights: slots, step count and carried state are as in a new trainer, a halt is over. */
   readonly setParameters: (parameters: Readonly<Record<string, NdArray>>) => void;
@@ -64,13 +70,20 @@ export interface Trainer {
    * step count are as they were, a halt is over, and the carried state starts at zeros.
    */
   readonly restore: (checkpoint: Checkpoint) => void;
+  /** Of the next steps; may be set at any time. */
   learningRate: number;
+  /** Gives its memory back. The device stays. */
   readonly destroy: () => void;
 }
 
 /** Weights, optimizer slots and step count, by the names of the training step's inputs. */
 export type Checkpoint = Readonly<Record<string, NdArray>>;
 
+/**
+ * Compiles the training step of a network and initializes its weights.
+ *
+ * @throws UserError (the promise rejects) where an option cannot be, or the step does not fit the device.
+ */
 export async function createTrainer(device: Device, network: Network, options: TrainerOptions = {}): Promise<Trainer> {
   const { seed = 0, optimizer = adam(), learningRate = 1e-3, clipNorm, schedule = "auto", tuning } = options;
   if (clipNorm !== undefined && !(clipNorm > 0 && clipNorm < Number.POSITIVE_INFINITY))

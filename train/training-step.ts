@@ -26,25 +26,33 @@ type Float = Tensor<"f32">;
 
 /** A graph whose inputs and outputs have names; `donate` says which output takes over which input's memory. */
 export interface StepGraph {
+  /** The graph itself. */
   readonly graph: Graph;
+  /** What lies where in its parameters. */
   readonly arena: Arena;
+  /** Inputs whose memory an output takes over: input name -> index of the output. */
   readonly donate: Readonly<Record<string, number>>;
   /** Position of each output, by name. */
   readonly outputs: Readonly<Record<string, number>>;
 }
 
+/** The graph of a training step, with what it replaces. */
 export interface TrainingStep extends StepGraph {
   /** Names of the inputs that the step replaces, by kind. */
   readonly slots: readonly string[];
+  /** Names of the carried states. */
   readonly state: readonly string[];
 }
 
+/** What an update is made of. */
 export interface TrainingStepOptions {
+  /** The rule of update. */
   readonly optimizer: Optimizer;
   /** Largest global norm of the gradient; without it gradients are not clipped. */
   readonly clipNorm?: number | undefined;
 }
 
+/** Traces one update of a network: forward pass, loss, gradient, clipping, optimizer, guard. */
 export function trainingStep(network: Network, { optimizer, clipNorm }: TrainingStepOptions): TrainingStep {
   const arena = arenaOf(network.specs);
   const forward = lossGraph(network, arena);

@@ -2,12 +2,15 @@
 import { UserError } from "../compiler/graph/errors.ts";
 import { checkedTuning, type Tuning } from "../compiler/plan/tuning.ts";
 
+/** A tuning, and where it was found. */
 export interface Tuned {
+  /** What the search chose. */
   readonly tuning: Tuning;
   /** Name of the adapter that was measured. Elsewhere the results are as right, and the speed may not be the best. */
   readonly adapter: string;
   /** Sizes that were measured: rows side by side, and steps in time. */
   readonly batch: number;
+  /** Steps in time. */
   readonly time: number;
   /** How many times as fast as without a tuning; 1 where nothing faster was found. */
   readonly speedup: number;

@@ -32,7 +32,9 @@ function subgraph<R extends Tensors>(name: string, f: (args: readonly Tensors[])
 
 /** What `valueAndGrad` gives: the value of the loss, and the gradient in the form of the first argument. */
 export interface ValueAndGrad<A> {
+  /** What the function gives: a scalar. */
   readonly value: Float;
+  /** Its derivative with respect to the first argument, in the form of that argument. */
   readonly grad: A;
 }
 

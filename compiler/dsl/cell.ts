@@ -18,8 +18,11 @@ type Float = Tensor<"f32">;
 /** The state of a cell: tensors by name. */
 export type State<Names extends string = string> = { readonly [K in Names]: Float };
 
+/** What a step gives back. */
 export interface CellResult<Names extends string> {
+  /** The next state: the shapes and names of the one that was read. */
   readonly state: State<Names>;
+  /** What the layer above sees: [batch, …]. */
   readonly output: Float;
 }
 
@@ -35,7 +38,9 @@ const inputNames: readonly string[] = ["x", "units", "features"];
 
 /** One cell with its size and weights: what `scan` runs and what a streaming step calls. */
 export interface Cell<Names extends string = string> {
+  /** The name of its definition. */
   readonly name: string;
+  /** Number of units, as it was asked for. */
   readonly units: number;
   /** Shape of each state without the batch. */
   readonly stateShapes: Readonly<Record<Names, Shape>>;
@@ -46,6 +51,7 @@ export interface Cell<Names extends string = string> {
 /** Makes a cell of so many units. */
 export interface CellDefinition<Names extends string = string> {
   (units: number): Cell<Names>;
+  /** The name that `cell` was given. */
   readonly cellName: string;
 }
 
@@ -107,6 +113,7 @@ export function zeroState<Names extends string>(instance: Cell<Names>, batch: Di
   return Object.fromEntries(entries) as State<Names>;
 }
 
+/** How a sequence is walked. */
 export interface ScanCellOptions<Names extends string> {
   /** State before the first step; zeros by default. */
   readonly initial?: State<Names>;
@@ -116,6 +123,7 @@ export interface ScanCellOptions<Names extends string> {
   readonly mask?: Tensor<"bool">;
 }
 
+/** What comes of a whole sequence. */
 export interface ScanCellResult<Names extends string> {
   /** [time, batch, ...]. */
   readonly outputs: Float;

@@ -11,6 +11,7 @@ import { parameter, scope } from "./parameters.ts";
 
 type Float = Tensor<"f32">;
 
+/** How the weights of a dense layer start, and whether it has a bias. */
 export interface DenseOptions {
   /** For the whole kernel, or one for the rows of each input: `[glorot, orthogonal()]` for [x, h]. */
   readonly kernel?: Initializer | readonly Initializer[];

@@ -14,15 +14,19 @@ import {
   withParameters,
 } from "./parameters.ts";
 
+/** A function on tensors that asks for parameters. */
 export interface Model<Args extends readonly Tree<Tensor>[], R> {
+  /** The name that `model` was given. */
   readonly name: string;
   /** The parameters that the function asks for on arguments of these avals. */
   readonly specs: (...args: AvalsOf<Args>) => ParameterSpec[];
+  /** The function itself, with the parameters it asks for taken from `parameters` by path. */
   readonly apply: (parameters: ParameterTensors, ...args: Args) => R;
 }
 
 type AvalsOf<Args extends readonly Tree<Tensor>[]> = { [I in keyof Args]: Tree<Aval> };
 
+/** Makes a model of a function that asks for parameters: `dense`, `embedding`, `parameter`, or a cell. */
 export function model<Args extends readonly Tree<Tensor>[], R>(name: string, f: (...args: Args) => R): Model<Args, R> {
   return {
     name,

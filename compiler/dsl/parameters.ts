@@ -16,8 +16,11 @@ type Float = Tensor<"f32">;
 
 /** What is known of a parameter before it has numbers. */
 export interface ParameterSpec {
+  /** Scopes and name, such as `layers/0/gru/update/kernel`. */
   readonly path: string;
+  /** The shape, which does not depend on batch or time. */
   readonly shape: readonly number[];
+  /** How it starts. */
   readonly initializer: Initializer;
 }
 

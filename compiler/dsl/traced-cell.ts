@@ -23,7 +23,9 @@ type Float = Tensor<"f32">;
 /** The symbol of the batch in a traced step. */
 const batch = "B";
 
+/** A state of a traced cell. */
 export interface TracedState {
+  /** The name under which the step reads it. */
   readonly name: string;
   /** Without the batch. */
   readonly shape: readonly number[];
@@ -31,8 +33,11 @@ export interface TracedState {
 
 /** The step of a cell at one size. */
 export interface CellTrace {
+  /** The number of units that it was traced with. */
   readonly units: number;
+  /** The width of x that it was traced with. */
   readonly features: number;
+  /** What the step carries on, in the order of the graph's inputs. */
   readonly states: readonly TracedState[];
   /** What the step asks for, with paths that start below the cell, such as `forget/kernel`. */
   readonly parameters: readonly ParameterSpec[];
@@ -40,14 +45,19 @@ export interface CellTrace {
   readonly graph: Graph;
 }
 
+/** A cell as plain data. */
 export interface TracedCell {
+  /** The name of the cell that was traced. */
   readonly name: string;
+  /** One graph for each size that was asked for. */
   readonly traces: readonly CellTrace[];
 }
 
 /** The size of a stack of layers: of each the number of units, of the first the width of its input. */
 export interface StackSize {
+  /** Number of units of a layer. */
   readonly units: number;
+  /** Width of what it reads. */
   readonly features: number;
   /** 1 by default; a layer reads the output of the one before. */
   readonly layers?: number;

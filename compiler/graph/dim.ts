@@ -8,7 +8,9 @@
  * two dimensions are equal exactly when they are `===`, and a graph is plain JSON.
  */
 
+/** A dimension: an integer, or a product such as `4*B*T` as its canonical text. */
 export type Dim = number | string;
+/** The dimensions of a tensor, slowest first; [] is a scalar. */
 export type Shape = readonly Dim[];
 
 /** Sizes of the symbols at run time, e.g. `{ B: 16, T: 100 }`. */

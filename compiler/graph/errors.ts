@@ -3,12 +3,17 @@
  * says what, where and what to do. An `InternalError` is ours, and its message starts with `internal:`.
  */
 
+/** A fault of the caller. The message is one line that says what, where, and what to do. */
 export class UserError extends Error {
+  /** The name by which it is told from other errors. */
   override readonly name: string = "UserError";
 }
 
+/** A fault of cellgrad itself: its message starts with `internal:`. */
 export class InternalError extends Error {
+  /** The name by which it is told from other errors. */
   override readonly name: string = "InternalError";
+  /** `message` is what should not have happened, without `internal:`. */
   constructor(message: string) {
     super(`internal: ${message}`);
   }

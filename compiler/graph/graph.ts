@@ -17,11 +17,14 @@
 import type { OpAttrs } from "./attrs.ts";
 import type { Dim, Shape } from "./dim.ts";
 
+/** What the elements of a tensor are. On a device, f32 is computed in f32, and bool is stored as u32. */
 export type DType = "f32" | "i32" | "u32" | "bool";
 
 /** What is known of a value before it exists: its dtype and its shape. */
 export interface Aval<D extends DType = DType> {
+  /** What the elements are. */
   readonly dtype: D;
+  /** The dimensions, slowest first. */
   readonly shape: Shape;
 }
 
@@ -39,14 +42,21 @@ interface NodeOf<K extends OpName> {
   readonly aval: Aval;
 }
 
+/** One op on earlier nodes of its graph. */
 export type Node = { [K in OpName]: NodeOf<K> }[OpName];
 export type ScanNode = NodeOf<"scan">;
 
+/** A list of nodes in topological order, as plain data. */
 export interface Graph {
+  /** Whatever was traced, such as the name of a cell. */
   readonly name: string;
+  /** Every node stands behind its operands. */
   readonly nodes: readonly Node[];
+  /** Nodes that take a value from outside, in the order of the arguments. */
   readonly inputs: readonly NodeId[];
+  /** Nodes whose values are the results, in their order. */
   readonly outputs: readonly NodeId[];
+  /** The line of the user's file that each node comes from. */
   readonly sites: readonly (Site | undefined)[];
 }
 

@@ -5,8 +5,11 @@
 import { UserError } from "./errors.ts";
 import type { DType } from "./graph.ts";
 
+/** Numbers with a dtype and a shape, on the host. */
 export interface NdArray {
+  /** What the numbers stand for; they are float64 here whatever it is. */
   readonly dtype: DType;
+  /** The dimensions, slowest first; all known. */
   readonly shape: readonly number[];
   /** Row-major; bool is 0 or 1. */
   readonly data: Float64Array;

@@ -10,6 +10,7 @@ export interface PrintOptions {
   readonly sites?: boolean;
 }
 
+/** The graph as text, a line for each node; the bodies of scans stand indented below them. */
 export function printGraph(graph: Graph, options: PrintOptions = {}, indent = ""): string {
   const name = (id: number) => nameOf(graph, id);
   const inputs = graph.inputs.map((id) => `${name(id)}: ${formatAval(at(graph.nodes, id).aval)}`);

@@ -20,6 +20,7 @@ export function oneMinus(x: Float): Float {
   return sub(1, x);
 }
 
+/** x² */
 export function square(x: Float): Float {
   return mul(x, x);
 }
@@ -41,18 +42,22 @@ export function gelu(x: Float): Float {
   return mul(mul(x, 0.5), add(tanh(inner), 1));
 }
 
+/** a > b */
 export function greater<D extends NumberType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
   return less(b, a);
 }
 
+/** a <= b */
 export function lessEqual<D extends NumberType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
   return not(less(b, a));
 }
 
+/** a >= b */
 export function greaterEqual<D extends NumberType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
   return not(less(a, b));
 }
 
+/** a != b */
 export function notEqual<D extends DType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
   return not(equal(a, b));
 }

@@ -152,6 +152,7 @@ export function comparison<K extends OpName, D extends DType>(
 
 // -- arithmetic -------------------------------------------------------------------------------------------------------
 
+/** a + b */
 export const add: Binary<"add"> = binary(
   "add",
   {},
@@ -163,6 +164,7 @@ export const add: Binary<"add"> = binary(
   },
 );
 
+/** a - b */
 export const sub: Binary<"sub"> = binary(
   "sub",
   {},
@@ -174,6 +176,7 @@ export const sub: Binary<"sub"> = binary(
   },
 );
 
+/** a · b, elementwise; `matmul` is the product of matrices. */
 export const mul: Binary<"mul"> = binary(
   "mul",
   {},
@@ -185,6 +188,7 @@ export const mul: Binary<"mul"> = binary(
   },
 );
 
+/** a / b */
 export const div: Binary<"div"> = binary(
   "div",
   {},
@@ -197,6 +201,7 @@ export const div: Binary<"div"> = binary(
   },
 );
 
+/** -x */
 export const neg: Unary<"neg", "f32" | "i32"> = unary(
   "neg",
   {},
@@ -262,6 +267,7 @@ export const floor: Unary<"floor"> = unary(
 
 // -- what the rules above need ------------------------------------------------------------------------------------------
 
+/** a < b */
 export const less: Comparison<"less", NumberType> = comparison(
   "less",
   {},
@@ -272,6 +278,7 @@ export const less: Comparison<"less", NumberType> = comparison(
   },
 );
 
+/** Logical negation. */
 export const not: Unary<"not", "bool"> = unary(
   "not",
   {},

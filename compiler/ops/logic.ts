@@ -21,6 +21,7 @@ import { type ElementwiseEntry, withEntry } from "./entry.ts";
 import { threefry } from "./threefry.ts";
 import { broadcast, constant, zerosLike } from "./views.ts";
 
+/** a = b */
 export const equal: Comparison<"equal", DType> = comparison(
   "equal",
   {},
@@ -31,6 +32,7 @@ export const equal: Comparison<"equal", DType> = comparison(
   },
 );
 
+/** Both. */
 export const and: Comparison<"and", "bool"> = comparison(
   "and",
   {},
@@ -41,6 +43,7 @@ export const and: Comparison<"and", "bool"> = comparison(
   },
 );
 
+/** One or both. */
 export const or: Comparison<"or", "bool"> = comparison(
   "or",
   {},

@@ -10,15 +10,21 @@ import { currentFrame, Frame, within } from "../trace/frame.ts";
 import { callSite } from "../trace/site.ts";
 import { Tensor } from "../trace/tensor.ts";
 
+/** How a loop over time runs. */
 export interface ScanOptions {
+  /** From the last step to the first; xs and ys keep their own order. */
   readonly reverse?: boolean;
   /** Number of steps where there are no xs to tell it. */
   readonly length?: Dim;
+  /** What it is called in printed graphs. */
   readonly name?: string;
 }
 
+/** What a step gives; of a whole loop, the final carries, and the ys stacked over time. */
 export interface StepResult {
+  /** The values that go on to the next step. */
   readonly carries: readonly Tensor[];
+  /** The values that are kept of this step. */
   readonly ys: readonly Tensor[];
 }
 

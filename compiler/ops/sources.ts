@@ -71,10 +71,12 @@ export const dimSize = withEntry((dim: Dim): Tensor<"f32"> => {
     : (emit(dimSizeEntry, [], { dim: canonical }) as Tensor<"f32">);
 }, dimSizeEntry);
 
+/** Zeros, f32. */
 export function zeros(shape: Shape): Tensor<"f32"> {
   return fill(shape, 0);
 }
 
+/** Ones, f32. */
 export function ones(shape: Shape): Tensor<"f32"> {
   return fill(shape, 1);
 }

@@ -4,7 +4,9 @@ import type { Aval, Graph } from "../graph/graph.ts";
 import { Frame, within } from "../trace/frame.ts";
 import { Tensor } from "../trace/tensor.ts";
 
+/** An input of a graph: its name, dtype and shape. */
 export interface NamedAval extends Aval {
+  /** The name by which `run` takes its value. */
   readonly name: string;
 }
 

@@ -1,6 +1,7 @@
 /** @file Elementwise functions beyond arithmetic: value, WGSL and derivative of each on one screen. */
 import { div, float, mul, neg, sub, type Unary, unary } from "./elementwise.ts";
 
+/** e to the power of x. */
 export const exp: Unary<"exp"> = unary(
   "exp",
   {},
@@ -13,6 +14,7 @@ export const exp: Unary<"exp"> = unary(
   },
 );
 
+/** Natural logarithm. */
 export const log: Unary<"log"> = unary(
   "log",
   {},
@@ -25,6 +27,7 @@ export const log: Unary<"log"> = unary(
   },
 );
 
+/** Square root. */
 export const sqrt: Unary<"sqrt"> = unary(
   "sqrt",
   {},
@@ -37,6 +40,7 @@ export const sqrt: Unary<"sqrt"> = unary(
   },
 );
 
+/** Sine of x in radians; exact to f32 for large x too, whatever the driver does. */
 export const sin: Unary<"sin"> = unary(
   "sin",
   {},
@@ -49,6 +53,7 @@ export const sin: Unary<"sin"> = unary(
   },
 );
 
+/** Cosine of x in radians; as exact as `sin`. */
 export const cos: Unary<"cos"> = unary(
   "cos",
   {},
@@ -61,6 +66,7 @@ export const cos: Unary<"cos"> = unary(
   },
 );
 
+/** Hyperbolic tangent; does not overflow. */
 export const tanh: Unary<"tanh"> = unary(
   "tanh",
   {},

@@ -282,6 +282,7 @@ export function fill<D extends DType = "f32">(shape: Shape, value: number, dtype
   return broadcastAxes(constant(value, dtype), shape, []);
 }
 
+/** Zeros of the dtype and shape of x. */
 export function zerosLike<D extends DType>(x: { readonly shape: Shape; readonly dtype: D }): Tensor<D> {
   return fill(x.shape, 0, x.dtype);
 }

@@ -5,6 +5,7 @@
  */
 import { UserError } from "../graph/errors.ts";
 
+/** What a measured search may choose; what is left open stays the compiler's own choice. */
 export interface Tuning {
   /** Rows of a product that one invocation computes at the most. */
   readonly tileRows?: number;
@@ -47,9 +48,14 @@ export function checkedTuning(value: unknown): Tuning {
     }
     const allowed: readonly unknown[] = tuningGrid[field as keyof Tuning];
     if (!allowed.includes(given)) {
-      const got = typeof given === "string" ? JSON.stringify(given.slice(0, 40)) : String(given).slice(0, 40);
+      const got = typeof given === "string" ? JSON.stringify(given.slice(0, 40)) : shortly(given);
       throw new UserError(`${field} of a tuning must be one of ${allowed.join(", ")}, got ${got}`);
     }
   }
   return { ...value };
+}
+
+/** A value in a few characters. Objects may have any `toString`, or none. */
+function shortly(value: unknown): string {
+  return typeof value === "object" ? "an object" : String(value).slice(0, 40);
 }

@@ -6,13 +6,18 @@ import type { Shape } from "../graph/dim.ts";
 import { type Aval, type DType, formatAval, type NodeId } from "../graph/graph.ts";
 import type { Frame } from "./frame.ts";
 
+/** A handle on one node of the graph that is being traced: a dtype and a shape, but no numbers. */
 export class Tensor<D extends DType = DType> {
   /** The trace this tensor belongs to. */
   readonly frame: Frame;
+  /** The node of the frame's graph. */
   readonly id: NodeId;
+  /** What its elements are. */
   readonly dtype: D;
+  /** Its dimensions; `B` and `T` are known only when the graph runs. */
   readonly shape: Shape;
 
+  /** Tensors are made by ops, and by `traceGraph` for its inputs. */
   constructor(frame: Frame, id: NodeId, aval: Aval<D>) {
     this.frame = frame;
     this.id = id;
@@ -20,10 +25,12 @@ export class Tensor<D extends DType = DType> {
     this.shape = aval.shape;
   }
 
+  /** Dtype and shape. */
   get aval(): Aval<D> {
     return { dtype: this.dtype, shape: this.shape };
   }
 
+  /** For messages, such as `Tensor f32[B,8]`. */
   toString(): string {
     return `Tensor ${formatAval(this)}`;
   }

@@ -5,6 +5,7 @@
 import { UserError } from "../graph/errors.ts";
 import { Tensor } from "./tensor.ts";
 
+/** A leaf, or lists and records of trees. */
 export type Tree<Leaf> = Leaf | readonly Tree<Leaf>[] | { readonly [key: string]: Tree<Leaf> };
 
 /** The tree with each leaf replaced, leaf by leaf; `path` is such as `layers/0/kernel`. */

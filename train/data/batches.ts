@@ -6,6 +6,7 @@ import { UserError } from "../../compiler/graph/errors.ts";
 import type { DType } from "../../compiler/graph/graph.ts";
 import { type NdArray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
 
+/** Input and targets of one training step, time first. */
 export interface Batch {
   /** [T, B, …]. */
   readonly x: NdArray;
@@ -15,6 +16,7 @@ export interface Batch {
   readonly fresh?: boolean;
 }
 
+/** How a recording is cut into batches. */
 export interface BatchSizes {
   /** Rows side by side. */
   readonly batch: number;
@@ -24,6 +26,7 @@ export interface BatchSizes {
   readonly heldOut?: number;
 }
 
+/** Batches for training and for validation. */
 export interface Batches {
   /** One pass over the training part, as often as it is walked. Its first batch is fresh. */
   readonly training: Iterable<Batch>;

@@ -2,16 +2,21 @@
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { type Batches, type BatchSizes, batchesOf, trainingLength } from "./batches.ts";
 
+/** A table of numbers, a row for each time step. */
 export interface Series {
+  /** Names of the columns. */
   readonly columns: readonly string[];
   /** [length, columns], row-major. */
   readonly values: Float64Array;
+  /** Number of rows. */
   readonly length: number;
 }
 
 /** What was subtracted from, and divided out of, each column. */
 export interface Normalisation {
+  /** Of each column. */
   readonly mean: readonly number[];
+  /** Standard deviation of each column; 1 where the column is constant. */
   readonly deviation: readonly number[];
 }
 
@@ -74,10 +79,12 @@ export function normalise(values: ArrayLike<number>, { mean, deviation }: Normal
   return Float64Array.from(values, (value, i) => (value - at(mean, i % mean.length)) / at(deviation, i % mean.length));
 }
 
+/** Undoes `normalise`: values [rows, columns] in their own units. */
 export function denormalise(values: ArrayLike<number>, { mean, deviation }: Normalisation): Float64Array {
   return Float64Array.from(values, (value, i) => value * at(deviation, i % mean.length) + at(mean, i % mean.length));
 }
 
+/** Batches of a series, with what was done to its columns. */
 export interface SeriesBatches extends Batches {
   /** Of the training part; batches are normalised with it. */
   readonly normalisation: Normalisation;

@@ -2,11 +2,13 @@
 import { UserError } from "../../compiler/graph/errors.ts";
 import { type Batches, type BatchSizes, batchesOf } from "./batches.ts";
 
+/** The characters of a text, each with the number that is its token. */
 export interface Vocabulary {
   /** The character of each token. */
   readonly characters: readonly string[];
   /** A UserError names the first character that has no token. */
   readonly encode: (text: string) => Int32Array;
+  /** The text of tokens. */
   readonly decode: (tokens: ArrayLike<number>) => string;
 }
 

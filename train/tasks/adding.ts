@@ -19,6 +19,7 @@ const shortest = 6;
 
 const parameters: readonly TaskParameter[] = [];
 
+/** The adding problem: Hochreiter & Schmidhuber 1997, experiment 4. */
 export const adding: Task = {
   name: "adding",
   about: "Add the two marked numbers of a long sequence, and tell the sum at its end.",

@@ -16,6 +16,7 @@ const parameters = [
   { name: "length", about: "steps in all, a tenth held out", initial: 10_000, least: 50, most: 1_000_000, whole: true },
 ] as const;
 
+/** The next value of a sine that is seen through noise. */
 export const noisySine: Task = {
   name: "noisy-sine",
   about: "Predict the next value of a sine that is seen through noise.",

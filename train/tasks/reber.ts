@@ -35,6 +35,7 @@ const parameters = [
   },
 ] as const;
 
+/** The embedded Reber grammar: Smith & Zipser 1989; Hochreiter & Schmidhuber 1997, experiment 1. */
 export const embeddedReber: Task = {
   name: "embedded-reber",
   about: "Say which symbols may follow; the last T or P of a string is its second symbol again.",

@@ -10,17 +10,21 @@ import type { NetworkKind } from "../networks.ts";
 
 /** A number that a task can be told. */
 export interface TaskParameter {
+  /** The name by which it is given. */
   readonly name: string;
   /** What it is, in a few words. */
   readonly about: string;
+  /** The value where none is given. */
   readonly initial: number;
   /** Smallest and largest value. */
   readonly least: number;
+  /** Largest value. */
   readonly most: number;
   /** Whole numbers only. */
   readonly whole: boolean;
 }
 
+/** How much of a task is made at once. */
 export interface TaskSizes {
   /** Rows side by side. */
   readonly batch: number;
@@ -46,13 +50,17 @@ export interface TaskBatches extends Batches {
   readonly best: number;
 }
 
+/** A source of sequences that was made up to see what a cell can learn. */
 export interface Task {
+  /** The name by which people call it. */
   readonly name: string;
   /** What is to be learned, in one sentence. */
   readonly about: string;
   /** Where it was published. */
   readonly source: string;
+  /** The kind of network that learns it. */
   readonly kind: NetworkKind;
+  /** What it can be told. */
   readonly parameters: readonly TaskParameter[];
   /** `seed` is a whole number below 2^32. Throws a UserError of one line where a size or a parameter cannot be. */
   readonly batches: (seed: number, sizes: TaskSizes) => TaskBatches;
