@@ -27,19 +27,25 @@ export interface TuneOptions extends Pick<TrainerOptions, "optimizer" | "clipNor
   readonly seconds?: number;
   /** Ends the search with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Called after each candidate. */
   readonly onProgress?: (progress: TuneProgress) => void;
 }
 
+/** How far a search is. */
 export interface TuneProgress {
   /** Candidates that are decided, of how many at the most. */
   readonly tried: number;
+  /** How many candidates there are at the most. */
   readonly total: number;
+  /** The best tuning so far. */
   readonly best: Tuning;
 }
 
 /** What became of one candidate. */
 export interface Measurement {
+  /** What was tried. */
   readonly tuning: Tuning;
+  /** What came of it. */
   readonly outcome: "faster" | "not faster" | "the same program" | "other numbers" | "failed";
   /** Time of a step over that of the best so far, where both were run: a median over turns. */
   readonly ratio?: number;
@@ -47,7 +53,9 @@ export interface Measurement {
   readonly reason?: string;
 }
 
+/** What a search found. */
 export interface TuneResult extends Tuned {
+  /** Every candidate, in the order in which they were tried. */
   readonly measurements: readonly Measurement[];
 }
 
