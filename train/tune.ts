@@ -242,6 +242,7 @@ class Search {
   }
 
   async #enter(tuning: Tuning): Promise<Contender> {
+    this.#options.signal?.throwIfAborted();
     const executable = await this.#device.compile(this.#step.graph, this.#compileOptions(tuning));
     const contender = new Contender(this.#device, this.#network, this.#step, executable, this.#options.batch);
     this.#open.add(contender);

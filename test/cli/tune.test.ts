@@ -1,0 +1,128 @@
+/** @file Tunings from the command line: searching for one, keeping it in a model, and using it again. */
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import type { Tuned } from "../../index.ts";
+import { decodeModel, encodeModel } from "../../train/model-file.ts";
+import { jsonLines, run, start, TEXT, TINY, Workspace } from "./run.ts";
+
+// The search itself is tested elsewhere, and may be short here.
+vi.mock("../../train/tune.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("../../train/tune.ts")>();
+  const tune: typeof original.tune = (device, network, options) =>
+    original.tune(device, network, { ...options, seconds: 1 });
+  return { ...original, tune };
+});
+
+/** TINY on a device that has kernels. */
+const TINY_KERNELS = TINY.map((arg) => (arg === "cpu" ? "auto" : arg));
+const TUNED: Tuned = {
+  tuning: { tileRows: 2, persistentRows: 2, termsPerTurn: 4 },
+  ...{ adapter: "an adapter of old", batch: 4, time: 6, speedup: 1.25 },
+};
+
+let space: Workspace;
+let device: string;
+
+/** A model in a file of the workspace. */
+const model = (name: string) => decodeModel(readFileSync(space.file(name)), name);
+const note = () =>
+  `note: the tuning was found on an adapter of old and this is ${device}: results are as right, but another may be faster\n`;
+
+beforeAll(async () => {
+  space = new Workspace({ "text.txt": TEXT });
+  const trained = await run("train", space.file("text.txt"), ...TINY, "--out", space.file("plain.st"));
+  expect(trained.code).toBe(0);
+  const plain = model("plain.st");
+  space.write("tuned.st", encodeModel({ ...plain, tuned: TUNED }));
+  // The length is that of the true text, so only the tuning is wrong.
+  const bytes = Buffer.from(encodeModel({ ...plain, tuned: TUNED })).toString("latin1");
+  space.write("hostile.st", Buffer.from(bytes.replace('tileRows\\":2', 'tileRows\\":3'), "latin1"));
+});
+
+afterAll(() => space.remove());
+
+test("--tune searches, trains with what it found, and the model keeps it", async () => {
+  const out = ["--out", space.file("found.st")];
+  const { code, stdout } = await run("train", space.file("text.txt"), ...TINY_KERNELS, "--tune", ...out);
+  expect(code).toBe(0);
+  device = /^device: (.*)$/m.exec(stdout)?.[1] ?? "";
+  const { tuned } = model("found.st");
+  expect(tuned).toMatchObject({ adapter: device, batch: 4, time: 6 });
+  expect(/^tuning: nothing/m.test(stdout)).toBe(Object.keys(tuned?.tuning ?? {}).length === 0);
+  expect(stdout).toMatch(
+    /^tuning: (nothing was faster than the default|.*: \d\.\d\d times as fast as the default) \(\d+ other programs tried in \d+ s\)$/m,
+  );
+});
+
+test("--tuning trains with a model's tuning: the same bits every time, and other kernels than without", async () => {
+  const train = async (name: string, ...options: string[]) => {
+    const out = ["--out", space.file(name)];
+    const { code, stdout, stderr } = await run("train", space.file("text.txt"), ...TINY_KERNELS, ...out, ...options);
+    expect(code).toBe(0);
+    return { text: stdout, warning: stderr.split("step")[0], bytes: readFileSync(space.file(name)) };
+  };
+  const first = await train("first.st", "--tuning", space.file("tuned.st"));
+  const again = await train("again.st", "--tuning", space.file("first.st"), "--json");
+  expect(first.text).toContain(
+    "\ntuning: tileRows 2, persistentRows 2, termsPerTurn 4 (found on an adapter of old at batch 4, time 6: 1.25 times as fast as the default)\n",
+  );
+  expect(first.warning).toBe(note());
+  expect(model("first.st").tuned).toEqual(TUNED);
+  expect(jsonLines(again.text).pop()?.tuned).toEqual(TUNED);
+  expect(Buffer.compare(again.bytes, first.bytes)).toBe(0);
+});
+
+test("inspect shows a model's tuning and compiles with it", async () => {
+  const sizes = ["--units", "8", "--embed", "4", "--vocabulary", "10"];
+  const inspected = async (...options: string[]) => (await run("inspect", ...sizes, ...options)).stdout;
+  const tuned = await inspected("--tuning", space.file("tuned.st"));
+  expect(tuned.split("\n")[0]).toMatch(/^tuning: tileRows 2, persistentRows 2, termsPerTurn 4 \(found on an adapter/);
+  expect(tuned).toMatch(/^lstm +persistent: rows of the batch are independent, and 2 of them take/m);
+  expect(await inspected()).toMatch(/^lstm +persistent: rows of the batch are independent, and 1 of them take/m);
+  const json = await inspected("--tuning", space.file("tuned.st"), "--json");
+  expect(jsonLines(json)[0]?.tuned).toEqual(TUNED);
+});
+
+test("sample uses a model's tuning, and says where it was found if that is elsewhere", async () => {
+  const sample = (...options: string[]) =>
+    run("sample", space.file("tuned.st"), "--length", "12", "--temperature", "0", ...options);
+  const [tuned, exact] = [await sample(), await sample("--device", "cpu")];
+  expect(tuned).toMatchObject({ code: 0, stderr: note() });
+  expect(exact).toEqual({ ...tuned, stderr: "" });
+});
+
+test("Ctrl-C during the search ends it, and nothing is trained", async () => {
+  const args = ["train", "text.txt", ...TINY_KERNELS, "--tune", "--out", "none.st"];
+  const { code, stderr } = await start(space.path, args, (child) => {
+    child.stdout?.once("data", () => setTimeout(() => child.kill("SIGINT"), 300));
+  });
+  expect({ code, stderr }).toEqual({
+    code: 130,
+    stderr: "cellgrad: interrupted while it searched for a tuning; nothing was trained\n",
+  });
+  expect(space.list()).not.toContain("none.st");
+});
+
+const FAULTS: [title: string, args: string[], fault: RegExp][] = [
+  [
+    "both options",
+    ["--tune", "--tuning", "@tuned.st"],
+    /--tune searches for a tuning, --tuning takes one from a model/,
+  ],
+  ["a model without one", ["--tuning", "@plain.st"], /--tuning .*plain\.st: this model was trained without --tune/],
+  [
+    "a model with a tuning that is none",
+    ["--tuning", "@hostile.st"],
+    /hostile\.st is not a usable model: tileRows of a tuning must be one of 1, 2, 4, 8, 16, got 3$/,
+  ],
+  ["a search on the interpreter", ["--tune"], /the float64 interpreter runs no kernels, so there is nothing to tune/],
+];
+
+test.each(FAULTS)("%s: one line, and nothing is trained", async (_, options, fault) => {
+  const given = options.map((option) => (option.startsWith("@") ? space.file(option.slice(1)) : option));
+  const { code, stderr } = await run("train", space.file("text.txt"), ...TINY, ...given);
+  expect(code).toBe(2);
+  const lines = stderr.trimEnd().split("\n");
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatch(fault);
+});
