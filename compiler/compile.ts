@@ -11,6 +11,7 @@ import { splitProducts } from "./passes/split-products.ts";
 import { type LowerOptions, lower } from "./plan/lower.ts";
 import type { Program } from "./plan/program.ts";
 import { defaultLimits, verifyProgram } from "./plan/verify-program.ts";
+import { withoutCallSites } from "./trace/site.ts";
 
 export interface Pass {
   readonly name: string;
@@ -57,7 +58,7 @@ export function compileProgram(graph: Graph, options: CompileProgramOptions = {}
   let current = graph;
   options.onPass?.({ pass: "traced", graph });
   for (const pass of passes) {
-    current = pass.run(current);
+    current = withoutCallSites(() => pass.run(current));
     options.onPass?.({ pass: pass.name, graph: current });
   }
   return verifyProgram(lower(current, options), {

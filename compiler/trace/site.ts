@@ -23,12 +23,25 @@ export function atSite<T>(site: Site | undefined, body: () => T): T {
   }
 }
 
+let looks = true;
+
+/** Nodes that `body` adds get no line unless `atSite` names one: nobody's code is on the stack while a pass runs. */
+export function withoutCallSites<T>(body: () => T): T {
+  const before = looks;
+  looks = false;
+  try {
+    return body();
+  } finally {
+    looks = before;
+  }
+}
+
 interface StackLimit {
   stackTraceLimit?: number;
 }
 
 export function callSite(): Site | undefined {
-  if (inherited !== undefined) return inherited;
+  if (inherited !== undefined || !looks) return inherited;
   // The default of ten frames can end inside the library when a cell is traced through several layers.
   const limit = Error as StackLimit;
   const before = limit.stackTraceLimit;
