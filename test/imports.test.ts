@@ -27,7 +27,7 @@ const GRAMMAR = "compiler/graph/";
 const COMPILER = ["graph", "trace", "ops", "autodiff", "dsl", "passes", "plan"];
 
 /** Folders that are never loaded by a browser, and so may import packages and Node's own modules. */
-const HOST_ONLY = ["cli/", "runtime/hosts/"];
+const HOST_ONLY = ["cli/", "entries/node.ts", "runtime/hosts/"];
 
 interface Import {
   readonly from: string;
@@ -54,13 +54,13 @@ function importsOf(from: string, text: string): Import[] {
 
 function wrongDirection({ from, to, typeOnly }: Import): string[] {
   const problem = (rule: string) => [`${from} imports ${to}: ${rule}`];
-  if (!to.endsWith(".ts")) {
-    return HOST_ONLY.some((folder) => from.startsWith(folder)) ? [] : problem("a browser loads this file");
-  }
+  const isHostOnly = HOST_ONLY.some((path) => from.startsWith(path));
+  if (!to.endsWith(".ts")) return isHostOnly ? [] : problem("a browser loads this file");
   const [importer, imported] = [layer(from), layer(to)];
   if (importer !== imported) {
     const edge = `${importer || "the root"} -> ${imported || "the root"}`;
     if (!LAYERS[importer]?.includes(imported)) return problem(`${edge} is not allowed`);
+    if (imported === "cli" && !isHostOnly) return problem("a browser loads this file");
     return TYPES_ONLY.includes(edge) && !typeOnly && !to.startsWith(GRAMMAR)
       ? problem(`${edge} is allowed for types only`)
       : [];
@@ -141,6 +141,7 @@ const PLANTED: [title: string, from: string, statement: string, expected: RegExp
   ["a value for types", "runtime/a.ts", 'import { x } from "../compiler/x.ts";', /for types only/],
   ["within compiler", "compiler/ops/a.ts", 'import type { P } from "../passes/fuse.ts";', /against the order/],
   ["compiler's top", "compiler/plan/a.ts", 'import { compile } from "../compile.ts";', /against the order/],
+  ["the command line in a page", "entries/a.ts", 'export { main } from "../cli/main.ts";', /a browser loads this file/],
   ["Node's modules", "train/a.ts", 'import { readFile } from "node:fs/promises";', /a browser loads this file/],
   ["a package", "compiler/a.ts", 'import { z } from "zod";', /a browser loads this file/],
 ];

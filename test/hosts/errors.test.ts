@@ -40,7 +40,7 @@ test("a browser that offers no adapter", async () => {
 });
 
 test("a page that is not secure", async () => {
-  const page = await openPage(browser, script, "http://example.test/");
+  const page = await openPage(browser, script, { address: "http://example.test/" });
   expect(await findAdapter(page, "auto")).toBe(
     "DeviceUnavailableError: WebGPU is only there on secure pages. Serve this one over https or from localhost.",
   );

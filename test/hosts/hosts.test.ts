@@ -140,6 +140,16 @@ describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
   });
 });
 
+test("a Worker of a page finds the same device", async () => {
+  const script = await bundle(here("page.ts"));
+  const roles = `if (globalThis.document) {
+    new Worker("/page.js", { type: "module" }).onmessage = ({ data }) => document.body.append(data);
+  } else postMessage(await globalThis.findAdapter("auto"));`;
+  const opened = await openPage(browser, `${script}\n${roles}`);
+  await opened.waitForFunction("document.body.textContent !== ''", null, { timeout: 10_000 });
+  expect(await opened.textContent("body")).toBe("SwiftShader (software)");
+});
+
 test("docs/hosts.md lists the differences", () => {
   const rows = [...docPage("docs/hosts.md").matchAll(/^\| (.*?) \| (yes|no) \| (yes|no) \|/gm)];
   expect(rows.map(([, name, dawn, wgpu]) => ({ name, dawn, wgpu }))).toEqual(

@@ -1,7 +1,6 @@
-/** @file Runs Deno, which comes from npm. It may not load code from the network. */
+/** @file Runs Deno, which comes from npm. */
 import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
-import { promisify } from "node:util";
 
 const bin = createRequire(import.meta.url).resolve("deno/bin.cjs");
 
@@ -10,12 +9,26 @@ export interface DenoOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** `deno ...args`; standard output. Rejects, with standard error in the message, where it fails. */
-export async function deno(args: readonly string[], options: DenoOptions = {}): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [bin, ...args], {
-    cwd: options.cwd,
-    env: { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...options.env },
-    maxBuffer: 2 ** 26,
+export interface DenoOutput {
+  readonly failed: boolean;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `deno ...args`, whatever its exit code. */
+export function denoOutput(args: readonly string[], options: DenoOptions = {}): Promise<DenoOutput> {
+  const env = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...options.env };
+  const settings = { cwd: options.cwd, env, maxBuffer: 2 ** 26 };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [bin, ...args], settings, (error, stdout, stderr) =>
+      resolve({ failed: error !== null, stdout, stderr }),
+    );
   });
+}
+
+/** Standard output of `deno ...args`. Rejects, with standard error in the message, where it fails. */
+export async function deno(args: readonly string[], options: DenoOptions = {}): Promise<string> {
+  const { failed, stdout, stderr } = await denoOutput(args, options);
+  if (failed) throw new Error(`deno ${args.join(" ")}: ${stderr}`);
   return stdout;
 }

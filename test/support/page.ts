@@ -1,10 +1,10 @@
 /** @file A page of one script in a browser, with no server: what it asks for is answered by the test. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 import type { Browser, Page } from "playwright-core";
 
-const library = fileURLToPath(new URL("../../index.ts", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The text of a script with all that it imports; "cellgrad" is the source of this clone. */
 export async function bundle(entry: string): Promise<string> {
@@ -14,21 +14,43 @@ export async function bundle(entry: string): Promise<string> {
     format: "esm",
     platform: "browser",
     target: "es2022",
-    alias: { cellgrad: library },
+    plugins: [sourceOfCellgrad],
     write: false,
   });
   return outputFiles.map(({ text }) => text).join("");
 }
 
-/** Pages of localhost count as secure and have WebGPU; others, such as http://example.test/, do not. */
-export async function openPage(browser: Browser, script: string, address = "http://localhost/"): Promise<Page> {
+/** What `deno.json` and Vitest's settings say to others. */
+const sourceOfCellgrad: Plugin = {
+  name: "source of cellgrad",
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /^cellgrad(\/|$)/ }, ({ path }) => ({
+      path: join(root, path === "cellgrad" ? "index.ts" : `entries/${path.slice("cellgrad/".length)}.ts`),
+      sideEffects: false,
+    }));
+  },
+};
+
+export interface PageOptions {
+  /** Pages of localhost (the default) count as secure and have WebGPU; others, such as http://example.test/, do not. */
+  readonly address?: string;
+  /** What the page may fetch, by name. */
+  readonly files?: Readonly<Record<string, Uint8Array>>;
+}
+
+/** A page that runs one script, /page.js. */
+export async function openPage(browser: Browser, script: string, options: PageOptions = {}): Promise<Page> {
+  const { address = "http://localhost/", files = {} } = options;
   const page = await browser.newPage();
   const html = '<!doctype html><meta charset="utf-8"><title>test</title><script type="module" src="/page.js"></script>';
-  await page.route(`${address}**`, (route) =>
-    route.request().url().endsWith(".js")
+  await page.route(`${address}**`, (route) => {
+    const name = new URL(route.request().url()).pathname.slice(1);
+    const file = files[name];
+    if (file !== undefined) return route.fulfill({ body: Buffer.from(file) });
+    return name === "page.js"
       ? route.fulfill({ contentType: "text/javascript", body: script })
-      : route.fulfill({ contentType: "text/html", body: html }),
-  );
+      : route.fulfill({ contentType: "text/html", body: html });
+  });
   await page.goto(address, { waitUntil: "load" });
   return page;
 }

@@ -1,0 +1,61 @@
+/** @file The guide's page writes with a model in a browser; the README's program runs in Deno from the sources. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { encodeModel, savedModel } from "../../entries/files.ts";
+import { initialize, languageModel, lstm, vocabularyOf } from "../../index.ts";
+import { launchBrowser } from "../support/browser.ts";
+import { deno } from "../support/deno.ts";
+import { bundle, openPage } from "../support/page.ts";
+import { blocks, page, replaced, root } from "./pages.ts";
+
+function inFolder<T>(task: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), "cellgrad-page-"));
+  return task(folder).finally(() => rmSync(folder, { recursive: true }));
+}
+
+/** The bytes of a model that knows the letters of a sentence, untrained. */
+function model(): Uint8Array {
+  const vocabulary = vocabularyOf("she sells sea shells by the sea shore").characters;
+  const network = languageModel({ cell: lstm, units: 6, layers: 1, vocabulary: vocabulary.length, embed: 4 });
+  return encodeModel(savedModel(network, initialize(network.specs, 1), { vocabulary }));
+}
+
+test("the guide's page writes", async () => {
+  const [example = ""] = blocks(page("docs/guide.md"), "js");
+  const script = await inFolder(async (folder) => {
+    const entry = join(folder, "page.js");
+    writeFileSync(entry, example);
+    return bundle(entry);
+  });
+  const browser = await launchBrowser();
+  try {
+    const files = { "shells.safetensors": model() };
+    const opened = await openPage(browser, script, { files });
+    const complaints: string[] = [];
+    opened.on("console", (message) => complaints.push(message.text()));
+    opened.on("pageerror", (error) => complaints.push(error.message));
+    await opened.waitForFunction("document.body.textContent.length >= 40", null, { timeout: 30_000 });
+    expect(await opened.textContent("body")).toMatch(/^[a-z ]{40}$/);
+    expect(complaints).toEqual([]);
+  } finally {
+    await browser.close();
+  }
+});
+
+test("the README's program runs in Deno, from the sources", async () => {
+  const [example = ""] = blocks(page("README.md"), "ts");
+  const short = replaced(replaced(example, "epoch <= 10", "epoch <= 2"), "units: 32", "units: 8");
+  const output = await inFolder((folder) => {
+    writeFileSync(join(folder, "mgu.ts"), short);
+    const config = ["--config", join(root, "deno.json")];
+    return deno(["run", "-A", "--no-remote", ...config, join(folder, "mgu.ts")], { cwd: root });
+  });
+  expect(output).toMatch(/^epoch 1: held-out loss \d\.\d\d\nepoch 2: held-out loss \d\.\d\d\n$/);
+});
+
+test("Deno finds nothing wrong with the types of the sources", async () => {
+  const { exports } = JSON.parse(page("deno.json")) as { exports: Readonly<Record<string, string>> };
+  await deno(["check", "--quiet", ...Object.values(exports)], { cwd: root });
+});
