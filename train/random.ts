@@ -4,6 +4,7 @@
  * `Math.cos` may differ by a bit from engine to engine), so every host gets the same numbers.
  */
 import { UserError } from "../compiler/graph/errors.ts";
+import { fnv1a } from "../compiler/ops/hash.ts";
 import { threefryBlock } from "../compiler/ops/threefry.ts";
 
 export interface RandomStream {
@@ -16,7 +17,7 @@ export interface RandomStream {
 /** The stream of a seed (a whole number below 2^32) and a name; other names give independent streams. */
 export function randomStream(seed: number, name: string): RandomStream {
   checkSeed(seed);
-  const key = hash(name);
+  const key = fnv1a(name);
   let counter = 0;
   let spare: number | undefined;
   const uniform = (): number => {
@@ -60,11 +61,4 @@ function exactLog(x: number): number {
   let series = 0;
   for (let degree = 21; degree >= 1; degree -= 2) series = series * z * z + 1 / degree;
   return 2 * z * series - halvings * Math.LN2;
-}
-
-/** FNV-1a over the UTF-16 code units. */
-function hash(text: string): number {
-  let state = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193);
-  return state >>> 0;
 }

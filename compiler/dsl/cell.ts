@@ -6,12 +6,11 @@
  */
 import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
-import { where } from "../ops/logic.ts";
-import { scanTensors } from "../ops/scan.ts";
-import { broadcast, fill, reshape, zerosLike } from "../ops/views.ts";
+import { fill } from "../ops/views.ts";
 import { faultOf } from "../trace/fault.ts";
 import { Tensor } from "../trace/tensor.ts";
 import { currentStore } from "./parameters.ts";
+import { recurrence, stepNumbers } from "./recurrence.ts";
 
 type Float = Tensor<"f32">;
 
@@ -44,8 +43,10 @@ export interface Cell<Names extends string = string> {
   readonly units: number;
   /** Shape of each state without the batch. */
   readonly stateShapes: Readonly<Record<Names, Shape>>;
-  /** One step on a batch: x is [batch, features], each state [batch, ...its shape]. */
-  readonly step: (x: Float, state: State<Names>) => CellResult<Names>;
+  /** One step on a batch: x is [batch, features], each state [batch, ...its shape]; `time` as `isTimed` says. */
+  readonly step: (x: Float, state: State<Names>, time?: Tensor<"u32">) => CellResult<Names>;
+  /** Whether the step wants the number of the time step, [batch], to draw random numbers of its own at each. */
+  readonly isTimed?: boolean;
 }
 
 /** Makes a cell of so many units. */
@@ -120,7 +121,7 @@ export interface ScanCellOptions<Names extends string> {
   /** Run from the last step to the first; outputs keep the order of the inputs. */
   readonly reverse?: boolean;
   /** [time, batch], true where a step exists; elsewhere the state is frozen and the output is zero. */
-  readonly mask?: Tensor<"bool">;
+  readonly mask?: Tensor<"bool"> | undefined;
 }
 
 /** What comes of a whole sequence. */
@@ -138,36 +139,27 @@ export function scan<Names extends string>(
   options: ScanCellOptions<Names> = {},
 ): ScanCellResult<Names> {
   if (xs.shape.length !== 3) throw faultOf("scan", `xs is ${formatShape(xs.shape)}; expected [time, batch, features]`);
+  const { mask, reverse = false } = options;
+  const [time, batch] = [at(xs.shape, 0), at(xs.shape, 1)];
   const names = Object.keys(instance.stateShapes) as Names[];
-  const initial = options.initial ?? zeroState(instance, at(xs.shape, 1));
-  const inputs = options.mask === undefined ? [xs] : [xs, options.mask];
-  const result = scanTensors(
-    (carries, [x, exists]) => {
-      const state = Object.fromEntries(names.map((key, i) => [key, carries[i]])) as State<Names>;
-      const next = instance.step(x as Float, state);
-      const keep = (mask: Tensor, a: Float, b: Float) => where(alongBatch(mask as Tensor<"bool">, a.shape), a, b);
-      return {
-        carries: names.map((key) =>
-          exists === undefined ? next.state[key] : keep(exists, next.state[key], state[key]),
-        ),
-        ys: [exists === undefined ? next.output : keep(exists, next.output, zerosLike(next.output))],
-      };
+  const given = options.initial ?? zeroState(instance, batch);
+  const initial = names.map((key) => {
+    const tensor = given[key];
+    if (tensor instanceof Tensor) return tensor;
+    throw faultOf("scan", `the initial state lacks ${key} of ${instance.name}`);
+  });
+  const { outputs, state } = recurrence(
+    (before: readonly Float[], [x, now]: readonly Tensor[]) => {
+      const next = instance.step(x as Float, named(names, before), now as Tensor<"u32"> | undefined);
+      return { state: names.map((key) => next.state[key]), output: next.output };
     },
-    names.map((key) => {
-      const given = initial[key];
-      if (!(given instanceof Tensor)) throw faultOf("scan", `the initial state lacks ${key} of ${instance.name}`);
-      return given;
-    }),
-    inputs,
-    { reverse: options.reverse ?? false, name: instance.name },
+    initial,
+    instance.isTimed ? [xs, stepNumbers(time, batch)] : [xs],
+    { reverse, mask, name: instance.name },
   );
-  return {
-    outputs: at(result.ys, 0) as Float,
-    state: Object.fromEntries(names.map((key, i) => [key, result.carries[i]])) as State<Names>,
-  };
+  return { outputs, state: named(names, state) };
 }
 
-/** A mask [batch] repeated over the axes that follow the batch. */
-function alongBatch(mask: Tensor<"bool">, shape: Shape): Tensor<"bool"> {
-  return broadcast(reshape(mask, [at(shape, 0), ...shape.slice(1).map(() => 1)]), shape);
+function named<Names extends string>(names: readonly Names[], tensors: readonly Float[]): State<Names> {
+  return Object.fromEntries(names.map((key, i) => [key, at(tensors, i)])) as State<Names>;
 }

@@ -1,0 +1,83 @@
+/**
+ * @file `recurrence`: any function of a step, run over time. `scan` runs a cell with it; decoders that read their own
+ * predictions, and other loops that are no cell, are written with it as they are.
+ */
+import { type Dim, formatShape } from "../graph/dim.ts";
+import { at } from "../graph/errors.ts";
+import { where } from "../ops/logic.ts";
+import { scanTensors } from "../ops/scan.ts";
+import { iota } from "../ops/sources.ts";
+import { broadcast, reshape, zerosLike } from "../ops/views.ts";
+import { faultOf } from "../trace/fault.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { isTensor, leavesOf, type Tree, withLeaves } from "../trace/tree.ts";
+
+type Tensors = Tree<Tensor>;
+
+export interface RecurrenceOptions {
+  /** Run from the last step to the first; outputs keep the order of the inputs. */
+  readonly reverse?: boolean;
+  /** [time, batch], true where a step exists; elsewhere the state is frozen and the outputs are zero. */
+  readonly mask?: Tensor<"bool"> | undefined;
+  /** Number of steps where there are no inputs to tell it. */
+  readonly length?: Dim;
+  /** How the loop is called in printed graphs. */
+  readonly name?: string;
+}
+
+export interface RecurrenceResult<S, O> {
+  /** As the step gives them, with time in front. */
+  readonly outputs: O;
+  /** The state after the last step. */
+  readonly state: S;
+}
+
+/**
+ * Runs `step(state, x)` over time. `state` and `xs` are tensors, or lists or records of them; xs are [time, batch, …],
+ * and the step gets one time step of each, [batch, …]. The state keeps its dtypes and shapes from step to step.
+ */
+export function recurrence<S extends Tensors, X extends Tensors, O extends Tensors>(
+  step: (state: S, x: X) => { readonly state: S; readonly output: O },
+  initial: S,
+  xs: X,
+  options: RecurrenceOptions = {},
+): RecurrenceResult<S, O> {
+  const { mask, reverse = false, length, name = "recurrence" } = options;
+  const inputs = tensorsOf(xs);
+  let output: O | undefined;
+  const { carries, ys } = scanTensors(
+    (carriesIn, xsIn) => {
+      const next = step(like(initial, carriesIn), like(xs, xsIn.slice(0, inputs.length)));
+      output = next.output;
+      const [states, outputs] = [tensorsOf(next.state), tensorsOf(next.output)];
+      if (states.length !== carriesIn.length)
+        throw faultOf(name, `the step gives ${states.length} tensors of state; it was given ${carriesIn.length}`);
+      if (mask === undefined) return { carries: states, ys: outputs };
+      const exists = at(xsIn, inputs.length) as Tensor<"bool">;
+      return {
+        carries: states.map((state, i) => whereRows(exists, state, at(carriesIn, i))),
+        ys: outputs.map((y) => whereRows(exists, y, zerosLike(y))),
+      };
+    },
+    tensorsOf(initial),
+    mask === undefined ? inputs : [...inputs, mask],
+    { reverse, name, ...(length === undefined ? {} : { length }) },
+  );
+  return { outputs: like(output as O, ys), state: like(initial, carries) };
+}
+
+/** The number of the step, for every step and row: u32 [time, batch]. As an input of a loop it tells the step its time. */
+export function stepNumbers(time: Dim, batch: Dim): Tensor<"u32"> {
+  return iota([time, batch], 0, "u32");
+}
+
+const tensorsOf = (tree: Tensors): Tensor[] => leavesOf(tree, isTensor).map(({ leaf }) => leaf);
+const like = <T extends Tensors>(tree: T, leaves: readonly Tensor[]): T => withLeaves(tree, isTensor, leaves) as T;
+
+/** Rows of `a` where the mask [batch] is true, rows of `b` elsewhere. */
+function whereRows(mask: Tensor<"bool">, a: Tensor, b: Tensor): Tensor {
+  const { shape } = a;
+  if (shape[0] !== mask.shape[0])
+    throw faultOf("mask", `it is ${formatShape(mask.shape)} in a step and a value of the step ${formatShape(shape)}`);
+  return where(broadcast(reshape(mask, [...mask.shape, ...shape.slice(1).map(() => 1)]), shape), a, b);
+}
