@@ -28,7 +28,7 @@ void training.open("auto");
 await openLink();
 
 const sample = samplePanel(training, worker);
-const flow = flowPanel(workspace, training, worker);
+const flow = flowPanel(training, worker);
 const compiled = compiledPanel(training, worker);
 byId("cell").append(cellPanel(workspace, training, sandbox));
 byId("train").append(trainingPanel(workspace, training, worker));

@@ -1,6 +1,6 @@
 /** @file Places a diagram: data flow from left to right, and each state's loop runs back around the outside. */
 import { Graph, layout } from "@dagrejs/dagre";
-import type { Diagram, Part, PartKind } from "./diagram.ts";
+import type { Diagram, Loop, Part, PartKind } from "./diagram.ts";
 
 export interface Point {
   readonly x: number;
@@ -44,29 +44,38 @@ const loopGap = 22;
 /** Room at the sides, in which the loops turn. */
 const margin = 30;
 
-function widthOf({ kind, label, squash }: Part): number {
+/** Where the name of a gate begins, from its left edge: behind the sign of its function. */
+export function nameOffset(squash: string): number {
+  return 10 + squash.length * characterWidth + 8;
+}
+
+function widthOf({ kind, label, squash = "" }: Part): number {
   const text = label.length * characterWidth;
   if (kind === "op") return label.length <= 2 ? round : text + 18;
-  if (kind === "gate") return text + 24 + 12 + (squash?.length ?? 0) * characterWidth;
+  if (kind === "gate") return nameOffset(squash) + text + 10;
   return Math.max(38, text + 24);
 }
 
 export function arrange(diagram: Diagram): Arrangement {
-  // The order in which parts are given decides between layouts that are otherwise as good.
-  const forwards = diagram.parts.map(({ id }) => id);
-  const candidates = [forwards, forwards.toReversed()].map((order) => placedIn(order, diagram));
+  const states = diagram.loops.map(({ state }) => state);
+  // One above the other as they are named, or the other way round, or as it comes: whichever is tidiest.
+  const orders = states.length > 1 ? [states, states.toReversed(), []] : [[]];
+  const candidates = orders.map((order) => placedIn(order, diagram));
   return candidates.reduce((a, b) => (untidiness(b) < untidiness(a) ? b : a));
 }
 
-function placedIn(order: readonly number[], { parts, links, loops }: Diagram): Arrangement {
+/** `order` names the states from top to bottom. */
+function placedIn(order: readonly string[], { parts, links, loops }: Diagram): Arrangement {
   const graph = new Graph();
   graph.setGraph({ rankdir: "LR", nodesep: 16, ranksep: 40, edgesep: 12 });
   graph.setDefaultEdgeLabel(() => ({}));
   const gateWidth = Math.max(0, ...parts.filter(({ kind }) => kind === "gate").map(widthOf));
   const name = (id: number) => String(id);
-  for (const id of order) {
-    const part = parts[id] as Part;
-    graph.setNode(name(id), { width: part.kind === "gate" ? gateWidth : widthOf(part), height: heights[part.kind] });
+  for (const part of parts) {
+    graph.setNode(name(part.id), {
+      width: part.kind === "gate" ? gateWidth : widthOf(part),
+      height: heights[part.kind],
+    });
   }
   // A state's own way through the step is drawn straight: for an LSTM that is the carousel.
   const carries = (id: number) => parts[id]?.kind === "state" || parts[id]?.kind === "op" || parts[id]?.kind === "next";
@@ -76,10 +85,18 @@ function placedIn(order: readonly number[], { parts, links, loops }: Diagram): A
   graph.setNode("start", { width: 0, height: 0 });
   graph.setNode("end", { width: 0, height: 0 });
   for (const { id, kind } of parts) {
-    if (kind === "x" || kind === "state") graph.setEdge("start", name(id), { weight: 2 });
-    if (kind === "next" || kind === "output") graph.setEdge(name(id), "end", { weight: 2 });
+    if (kind === "x" || kind === "state") graph.setEdge("start", name(id), { weight: 20 });
+    if (kind === "next" || kind === "output") graph.setEdge(name(id), "end", { weight: 20 });
   }
-  layout(graph);
+  const ordered = order.flatMap((state) => loops.filter((loop) => loop.state === state));
+  const constraints = ordered.slice(1).flatMap((lower, i) => {
+    const upper = ordered[i] as Loop;
+    return [
+      { left: name(upper.to), right: name(lower.to) },
+      { left: name(upper.from), right: name(lower.from) },
+    ];
+  });
+  layout(graph, { constraints });
 
   const placed = parts.map((part): PlacedPart => {
     const { x = 0, y = 0, width = 0, height = 0 } = graph.node(name(part.id));

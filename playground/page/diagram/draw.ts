@@ -1,6 +1,6 @@
 /** @file Draws an arranged diagram as SVG. Colours come from the style sheet; a gate's is that of its place among gates. */
 import { svg } from "../dom.ts";
-import type { Arrangement, PlacedPart, Point } from "./arrange.ts";
+import { type Arrangement, nameOffset, type PlacedPart, type Point } from "./arrange.ts";
 
 /** Colour variable of a scope, in the order in which gates appear; heat maps use the same. */
 export type ScopeColours = ReadonlyMap<string, string>;
@@ -21,9 +21,17 @@ export function draw(arrangement: Arrangement, colours: ScopeColours, onLine: (l
       svg("path", { d: "M0.5 0.5 L7.5 4 L0.5 7.5 z", class: id }),
     );
   const at = (id: number) => parts[id] as PlacedPart;
+  // On a narrow screen it shrinks until it would be hard to read, and then it scrolls.
+  const style = `min-width: min(${Math.ceil(width)}px, 480px)`;
   return svg(
     "svg",
-    { viewBox: `0 0 ${Math.ceil(width)} ${Math.ceil(height)}`, width: Math.ceil(width), role: "img", class: "diagram" },
+    {
+      viewBox: `0 0 ${Math.ceil(width)} ${Math.ceil(height)}`,
+      width: Math.ceil(width),
+      role: "img",
+      class: "diagram",
+      style,
+    },
     svg("defs", {}, arrow("diagram-arrow"), arrow("diagram-loop-arrow")),
     ...loops.map((loop, i) => drawLoop(loop, width, i)),
     ...links.map(({ from, to, points }) =>
@@ -38,7 +46,9 @@ function drawPart({ part, x, y, width, height }: PlacedPart, colours: ScopeColou
   const colour = scope === undefined ? undefined : colours.get(scope);
   const corner = kind === "gate" ? 8 : kind === "map" ? 4 : height / 2;
   const words = line === undefined ? about : `${about} (line ${line})`;
-  const name = svg("text", { x: squash === undefined ? 0 : 8, y: 0, class: "label" }, label);
+  const left = -width / 2;
+  const name =
+    squash === undefined ? svg("text", {}, label) : svg("text", { x: left + nameOffset(squash), class: "name" }, label);
   const group = svg(
     "g",
     {
@@ -48,8 +58,8 @@ function drawPart({ part, x, y, width, height }: PlacedPart, colours: ScopeColou
       "data-line": line,
     },
     svg("title", {}, words),
-    svg("rect", { x: -width / 2, y: -height / 2, width, height, rx: corner }),
-    squash === undefined ? undefined : svg("text", { x: -width / 2 + 10, y: 0, class: "squash" }, squash),
+    svg("rect", { x: left, y: -height / 2, width, height, rx: corner }),
+    squash === undefined ? undefined : svg("text", { x: left + 10, class: "squash" }, squash),
     name,
   );
   if (line !== undefined) group.addEventListener("click", () => onLine(line));
@@ -88,6 +98,6 @@ function drawLoop({ state, from, to, y }: Arrangement["loops"][number], width: n
     { class: "loop" },
     svg("title", {}, `${state} goes on to the next time step`),
     svg("path", { d: path, "marker-end": "url(#diagram-loop-arrow)" }),
-    svg("text", { x: width / 2, y: y + up * 10 }, `${state} → next time step`),
+    svg("text", { x: width / 2, y: y + up * 11 }, `${state} → next time step`),
   );
 }

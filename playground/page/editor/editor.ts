@@ -8,19 +8,20 @@ import {
 } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { javascript } from "@codemirror/lang-javascript";
-import { bracketMatching, indentOnInput, syntaxHighlighting, syntaxTree } from "@codemirror/language";
-import { type Diagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
+import { bracketMatching, indentOnInput, syntaxHighlighting } from "@codemirror/language";
+import { lintGutter, setDiagnostics } from "@codemirror/lint";
 import { EditorState } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 import type { SourceFault } from "../../sandbox/messages.ts";
+import { type PlacedFault, placeOf } from "./fault-place.ts";
 
 export interface Editor {
   readonly element: HTMLElement;
   /** Shows another source, with a history of its own. */
   readonly open: (source: string) => void;
-  /** Underlines a fault where its line is known; that line comes back. */
-  readonly showFault: (fault: SourceFault | undefined) => number | undefined;
+  /** Underlines a fault where its place is known; what it says, and its line, come back. */
+  readonly showFault: (fault: SourceFault | undefined) => PlacedFault | undefined;
   /** Puts the cursor on a line, from 1, and the focus into the editor. */
   readonly goTo: (line: number) => void;
   readonly completeNames: (names: readonly string[]) => void;
@@ -69,10 +70,11 @@ export function createEditor({ onEdit, onLine }: EditorEvents): Editor {
       view.dispatch({ effects: EditorView.scrollIntoView(source.length, { y: "end" }) });
     },
     showFault: (fault) => {
-      const line = fault && lineOfFault(view.state, fault);
-      const underlined = fault !== undefined && line !== undefined ? [diagnostic(view.state, fault, line)] : [];
+      const placed = fault && placeOf(view.state, fault);
+      const underlined =
+        placed?.range === undefined ? [] : [{ ...placed.range, severity: "error", message: placed.message } as const];
       view.dispatch(setDiagnostics(view.state, underlined));
-      return line;
+      return placed;
     },
     goTo: (line) => {
       const { from } = view.state.doc.line(Math.min(Math.max(1, line), view.state.doc.lines));
@@ -83,31 +85,4 @@ export function createEditor({ onEdit, onLine }: EditorEvents): Editor {
       names = found;
     },
   };
-}
-
-/** Line of a fault, where it has one or the syntax tells. */
-function lineOfFault(state: EditorState, fault: SourceFault): number | undefined {
-  if (fault.line !== undefined) return Math.min(Math.max(1, fault.line), state.doc.lines);
-  let broken: number | undefined;
-  if (fault.message.startsWith("syntax"))
-    syntaxTree(state).iterate({
-      enter: ({ type, from }) => {
-        if (type.isError) broken ??= state.doc.lineAt(from).number;
-      },
-    });
-  return broken;
-}
-
-/** From the place of the fault to the end of the word there; the whole line where only the line is known. */
-function diagnostic(state: EditorState, fault: SourceFault, number: number): Diagnostic {
-  const line = state.doc.line(number);
-  const indent = line.text.search(/\S|$/);
-  let [from, to] = [line.from + indent, line.to];
-  if (fault.column !== undefined && number === fault.line) {
-    const place = Math.min(line.from + fault.column - 1, line.to);
-    const word = state.wordAt(place);
-    if (word !== null) [from, to] = [word.from, word.to];
-    else if (place < line.to) [from, to] = [place, place + 1];
-  }
-  return { from, to: Math.max(to, from), severity: "error", message: fault.message };
 }

@@ -9,15 +9,14 @@ const parser: StreamParser<null> = {
     if (stream.match(/%\w+/)) return "variableName";
     if (stream.match(/\b(?:graph|return)\b/)) return "keyword";
     if (stream.match(/\b(?:f32|i32|u32|bool)\b(?=\[)/)) return "typeName";
-    if (stream.match(/\b\w+(?=\()/)) return "function";
+    if (stream.match(/\b\w+(?=\()/)) return "propertyName";
     if (stream.match(/-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/)) return "number";
     if (stream.match(/\b(?:true|false)\b/)) return "bool";
-    if (stream.match(/\w+(?==)/)) return "propertyName";
+    if (stream.match(/\w+(?==)/)) return null;
     if (stream.match(/[\w/-]+/)) return null;
     stream.next();
     return null;
   },
-  tokenTable: {},
 };
 
 export const irLanguage = StreamLanguage.define(parser);

@@ -30,7 +30,7 @@ const parser: StreamParser<State> = {
     if (stream.match(/\b(?:true|false)\b/)) return "bool";
     if (stream.match(keywords)) return "keyword";
     if (stream.match(types)) return "typeName";
-    if (stream.match(/[A-Za-z_]\w*(?=\s*\()/)) return "function";
+    if (stream.match(/[A-Za-z_]\w*(?=\s*\()/)) return "propertyName";
     if (stream.match(/[A-Za-z_]\w*/)) return "variableName";
     stream.next();
     return null;

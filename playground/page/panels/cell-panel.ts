@@ -34,9 +34,10 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
   let faultLine = 1;
 
   const showFault = (found: SourceFault | undefined) => {
-    const line = editor.showFault(found);
+    const placed = editor.showFault(found);
+    const line = placed?.line;
     faultLine = line ?? 1;
-    fault.textContent = `${line === undefined ? "" : `Line ${line}: `}${found?.message ?? ""}`;
+    fault.textContent = `${line === undefined ? "" : `Line ${line}: `}${placed?.message ?? ""}`;
     faults.replaceChildren(...(found === undefined ? [] : [fault]));
     drawing.classList.toggle("outdated", found !== undefined);
   };

@@ -1,15 +1,13 @@
 /** @file The curves of all runs on one plot, their speed below, and the latest figures as a table, which is the legend. */
-import { runColour } from "../colours.ts";
 import { h } from "../dom.ts";
 import { grouped, rate, short } from "../numbers.ts";
 import { createPlot, type PlottedCurve } from "../plots/plot.ts";
 import type { Training } from "../session/training.ts";
-import type { Workspace } from "../session/workspace.ts";
 
 /** Milliseconds between two updates of the figures: more often is not read. */
 const pace = 250;
 
-export function curvesPanel(workspace: Workspace, training: Training): HTMLElement {
+export function curvesPanel(training: Training): HTMLElement {
   const loss = createPlot({ label: "Loss by step", xLabel: "step", height: 240 });
   const speed = createPlot({ label: "Tokens per second by step", xLabel: "step", height: 96, format: rate });
   const body = h("tbody");
@@ -27,12 +25,12 @@ export function curvesPanel(workspace: Workspace, training: Training): HTMLEleme
   const drawn = h(
     "div",
     { class: "curves" },
-    h("h3", {}, "Loss"),
+    h("h3", {}, "Loss", h("small", {}, "in training, and held out (dashed); grey: knowing nothing")),
     loss.element,
     h("h3", {}, "Tokens per second"),
     speed.element,
   );
-  const colourOf = (run: string) => runColour(workspace.cells.value.find(({ name }) => name === run)?.colour ?? 3);
+  const colourOf = (run: string) => training.colourOf(run);
 
   const show = () => {
     const runs = [...training.history.runs];

@@ -4,11 +4,9 @@
  */
 
 import type { GradientFlow } from "../../shared/protocol.ts";
-import { runColour } from "../colours.ts";
 import { button, h } from "../dom.ts";
 import { createPlot, type PlottedCurve } from "../plots/plot.ts";
 import { messageOf, type Training } from "../session/training.ts";
-import type { Workspace } from "../session/workspace.ts";
 import type { WorkerClient } from "../worker-client.ts";
 
 /** Between two measurements while training, in milliseconds. */
@@ -22,14 +20,14 @@ export interface FlowPanel {
   readonly shown: () => void;
 }
 
-export function flowPanel(workspace: Workspace, training: Training, worker: WorkerClient): FlowPanel {
+export function flowPanel(training: Training, worker: WorkerClient): FlowPanel {
   const plot = createPlot({
     label: "Norm of the gradient of the last step's loss with respect to the state, by steps before it",
     xLabel: "steps before the loss",
     height: 240,
     logarithmic: true,
     backwards: true,
-    format: (value) => (value === 0 ? "0" : value.toExponential(0).replace("e", "·10^").replace("+", "")),
+    format: powerOfTen,
   });
   const problem = h("p", { class: "problem", role: "alert", hidden: true });
   const legend = h("ul", { class: "legend" });
@@ -60,7 +58,6 @@ export function flowPanel(workspace: Workspace, training: Training, worker: Work
     }
   };
   const show = (flows: readonly GradientFlow[]) => {
-    const colourOf = (run: string) => runColour(workspace.cells.value.find(({ name }) => name === run)?.colour ?? 3);
     const curves = flows.flatMap(({ run, states }) =>
       states.map(({ name, norms }, i): PlottedCurve => {
         const steps = Array.from(norms, (_, t) => t);
@@ -68,7 +65,7 @@ export function flowPanel(workspace: Workspace, training: Training, worker: Work
         const values = Array.from(norms, (_, t) => Math.max(floor, norms[norms.length - 1 - t] ?? 0));
         return {
           name: `${run}: ${name.replace(/^layers\/0\//, "")}`,
-          colour: colourOf(run),
+          colour: training.colourOf(run),
           steps,
           values,
           style: i === 0 ? "line" : "dashes",
@@ -116,4 +113,11 @@ export function flowPanel(workspace: Workspace, training: Training, worker: Work
 function reach(share: number, steps: number): string {
   const text = share >= 0.001 ? `${Number((share * 100).toPrecision(2))} %` : share.toExponential(0);
   return ` ${text} is left ${steps - 1} steps back`;
+}
+
+/** Such as 10⁻³; ticks lie at powers of ten. */
+function powerOfTen(value: number): string {
+  const exponent = Math.log10(value);
+  if (!Number.isInteger(Number(exponent.toFixed(6)))) return "";
+  return `10${[...String(Math.round(exponent))].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)] ?? "⁻").join("")}`;
 }

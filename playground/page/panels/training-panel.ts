@@ -15,7 +15,7 @@ export function trainingPanel(workspace: Workspace, training: Training, worker: 
     dataPanel(workspace, training, worker),
     transport(workspace, training),
     problemLine(training),
-    curvesPanel(workspace, training),
+    curvesPanel(training),
     sizesPanel(workspace),
   );
 }

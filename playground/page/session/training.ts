@@ -3,6 +3,7 @@
  * worker; what is kept here is what is shown, and which recipe the worker's runs were made from.
  */
 import type { DataReport, DeviceChoice, DeviceReport, Event, RunReport, RunSpec } from "../../shared/protocol.ts";
+import { runColour } from "../colours.ts";
 import type { Sandbox } from "../sandbox-client.ts";
 import { RequestFailed, type WorkerClient } from "../worker-client.ts";
 import { sourceOf } from "./data-source.ts";
@@ -29,6 +30,8 @@ export class Training {
   /** Whether cells, sizes or data have changed since the runs were made. */
   readonly stale = new Signal(false);
   readonly history = new History();
+  /** Places of the runs among the colours. */
+  readonly #colours = new Map<string, number>();
   /** Counts up with every event, for those who draw. */
   readonly progress = new Signal(0);
   readonly #worker: WorkerClient;
@@ -121,6 +124,11 @@ export class Training {
     });
   }
 
+  /** The colour of a run's curves, as it was when the run was made. */
+  colourOf(run: string): string {
+    return runColour(this.#colours.get(run) ?? 0);
+  }
+
   async #makeRuns(): Promise<void> {
     const recipe = recipeOf(this.#workspace);
     const data = this.data.value;
@@ -130,6 +138,8 @@ export class Training {
     for (const cell of cells.value) runs.push(await this.#specOf(cell, data));
     this.runs.set(await this.#worker.ask({ type: "setRuns", runs }));
     this.#recipe = recipe;
+    this.#colours.clear();
+    for (const { name, colour } of cells.value) this.#colours.set(name, colour);
     this.history.restart(runs.map(({ name }) => name));
     this.stale.set(recipe !== recipeOf(this.#workspace));
     // It may have been moved while the runs were made.
