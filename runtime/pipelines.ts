@@ -2,6 +2,7 @@
  * @file Compiles a program's kernels, all at once. Errors name the kernel and the line of the user's file that its ops
  * come from.
  */
+import { at } from "../compiler/graph/errors.ts";
 import type { Kernel, Program } from "../compiler/plan/program.ts";
 
 export interface Pipeline {
@@ -14,33 +15,37 @@ const sizesBinding = 0;
 const stepBinding = 1;
 export const storageBinding = 2;
 
+/** Pipelines in the order of the program's kernels. */
 export async function createPipelines(device: GPUDevice, program: Program): Promise<Pipeline[]> {
+  // The longest are begun first, so that the driver's threads end together and none waits for a late long one.
+  const order = [...program.kernels.keys()].sort((a, b) => lengthOf(program, b) - lengthOf(program, a));
+  const begun = new Map(order.map((i) => [i, createPipeline(device, at(program.kernels, i))]));
+  return Promise.all(program.kernels.map((_, i) => begun.get(i) as Promise<Pipeline>));
+}
+
+const lengthOf = ({ kernels }: Program, kernel: number) => at(kernels, kernel).wgsl.length;
+
+async function createPipeline(device: GPUDevice, kernel: Kernel): Promise<Pipeline> {
   const limit = device.limits.maxStorageBuffersPerShaderStage;
-  return Promise.all(
-    program.kernels.map(async (kernel) => {
-      if (kernel.bindings.length > limit) {
-        throw new Error(
-          `internal: ${describe(kernel)} binds ${kernel.bindings.length} buffers, this device allows ${limit}`,
-        );
-      }
-      const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
-      const layout = device.createBindGroupLayout({ label: kernel.name, entries: layoutEntries(kernel) });
-      try {
-        const pipeline = await device.createComputePipelineAsync({
-          label: kernel.name,
-          layout: device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
-          compute: { module, entryPoint: "main" },
-        });
-        return { kernel, layout, pipeline };
-      } catch (error) {
-        const { messages } = await module.getCompilationInfo();
-        const details = messages
-          .map(({ type, lineNum, message }) => `${type} in line ${lineNum}: ${message}`)
-          .join("; ");
-        throw new Error(`internal: ${describe(kernel)} does not compile: ${details || String(error)}`);
-      }
-    }),
-  );
+  if (kernel.bindings.length > limit) {
+    throw new Error(
+      `internal: ${describe(kernel)} binds ${kernel.bindings.length} buffers, this device allows ${limit}`,
+    );
+  }
+  const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
+  const layout = device.createBindGroupLayout({ label: kernel.name, entries: layoutEntries(kernel) });
+  try {
+    const pipeline = await device.createComputePipelineAsync({
+      label: kernel.name,
+      layout: device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: "main" },
+    });
+    return { kernel, layout, pipeline };
+  } catch (error) {
+    const { messages } = await module.getCompilationInfo();
+    const details = messages.map(({ type, lineNum, message }) => `${type} in line ${lineNum}: ${message}`).join("; ");
+    throw new Error(`internal: ${describe(kernel)} does not compile: ${details || String(error)}`);
+  }
 }
 
 export function describe(kernel: Kernel): string {
