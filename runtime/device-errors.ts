@@ -16,6 +16,10 @@ export class DeviceLostError extends Error {
 
   /** `device` is its name, `reason` what the host tells, if anything. */
   constructor(device: string, reason: string) {
-    super(`the device ${device} was lost: ${reason}; open a new one and go on from the last weights that were kept`);
+    // Hosts write a sentence, or several lines of which the first says it.
+    const [what] = reason.split("\n");
+    super(
+      `the device ${device} was lost: ${what?.replace(/\.$/, "")}; open a new one and go on from the last weights that were kept`,
+    );
   }
 }
