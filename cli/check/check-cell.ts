@@ -12,6 +12,8 @@ export interface CheckOptions {
   /** Only this many units, for cells that cannot have any number. */
   readonly units?: number;
   readonly features?: number;
+  /** Only these sizes, for cells that were traced at some. */
+  readonly sizes?: readonly { readonly units: number; readonly features: number }[];
 }
 
 export interface CheckReport {
@@ -59,7 +61,12 @@ export function checkCell(definition: CellDefinition, options: CheckOptions): Ch
   return { ...report, failure: { case: smallest, fault: error.fault, shrinks: outcome.numShrinks } };
 }
 
-function arbitraryCase({ units, features }: CheckOptions): fc.Arbitrary<Case> {
+function arbitraryCase({ units, features, sizes }: CheckOptions): fc.Arbitrary<Case> {
+  if (sizes !== undefined) {
+    return fc
+      .tuple(fc.constantFrom(...sizes), arbitraryCase({ cases: 0, seed: 0, units: 1, features: 1 }))
+      .map(([size, rest]) => ({ ...rest, ...size }));
+  }
   const size = (given: number | undefined, max: number) =>
     given === undefined ? fc.integer({ min: 1, max }) : fc.constant(given);
   return fc.record({

@@ -84,6 +84,14 @@ export function tracePrograms(definition: CellDefinition, units: number, feature
   };
 }
 
+/** Where derivatives are cut off on purpose: the place of each stopGradient. */
+export function stopSites(graph: Graph): string[] {
+  return graph.nodes.flatMap((node, id) => {
+    if (node.op === "scan") return stopSites(node.attrs.body);
+    return node.op === "stopGradient" ? [graph.sites[id] ?? "an unknown line"] : [];
+  });
+}
+
 function parametersOf(given: Arguments): ParameterTensors {
   const entries = Object.entries(given).filter(([name]) => name.startsWith("parameter "));
   return Object.fromEntries(entries.map(([name, tensor]) => [name.slice("parameter ".length), tensor]));

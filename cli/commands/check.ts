@@ -1,9 +1,9 @@
 /** @file `cellgrad check`: the gradient of a user's cell, on random sizes and numbers. */
-import type { CellDefinition, Graph, NdArray } from "../../index.ts";
+import type { CellDefinition, NdArray } from "../../index.ts";
 import { type Case, drawArguments } from "../check/case.ts";
 import { type CheckReport, checkCell } from "../check/check-cell.ts";
 import { LIMITS } from "../check/compare.ts";
-import { tracePrograms } from "../check/programs.ts";
+import { stopSites, tracePrograms } from "../check/programs.ts";
 import { ExitCode, shortPath } from "../errors.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { cellByName } from "../user-module.ts";
@@ -64,13 +64,6 @@ function drawnNumbers(definition: CellDefinition, failing: Case | undefined): st
     ...programs.arguments.map(({ name }, i) => `${name} = ${format(args[i])}`),
     ...(stops.length === 0 ? [] : [`note: stopGradient at ${stops.join(", ")}: no derivative passes through it`]),
   ];
-}
-
-function stopSites(graph: Graph): string[] {
-  return graph.nodes.flatMap((node, id) => {
-    if (node.op === "scan") return stopSites(node.attrs.body);
-    return node.op === "stopGradient" ? [graph.sites[id] ?? "an unknown line"] : [];
-  });
 }
 
 function format(value: NdArray | undefined): string {

@@ -190,5 +190,5 @@ function knownShape(cellName: string, name: string, shape: Shape): readonly numb
 
 function notTraced(name: string, asked: string, traces: readonly CellTrace[]): UserError {
   const known = traces.map(({ units, features }) => `units ${units}, features ${features}`).join("; ");
-  return faultOf(name, `it was not traced at ${asked}, only at ${known}; trace it at that size too`);
+  return new UserError(`${name}: it was not traced at ${asked}, only at ${known}; trace it at that size too`);
 }

@@ -15,6 +15,9 @@
 /** "auto" takes a GPU where there is one, else a software adapter, else the interpreter "cpu", for tiny cells only. */
 export type DeviceChoice = "auto" | "gpu" | "software" | "cpu";
 
+/** The name that the sandbox gives the visitor's source; lines of faults and kernels are those of this file. */
+export const cellFile = "cell.ts";
+
 /** Name of a run, chosen by the page; curves and samples are told by it. */
 export type RunName = string;
 
@@ -81,7 +84,10 @@ export type Command =
   | { readonly type: "setLearningRate"; readonly run?: RunName; readonly value: number }
   /** Norm of the gradient of the loss with respect to the state at each time step. Reply: `GradientFlow`. */
   | { readonly type: "gradientFlow"; readonly run: RunName }
-  /** Writes on from the prompt (text), or forecasts (series). Reply: `Sample`; `SampledEvent`s before it. */
+  /**
+   * Writes on from the prompt (text), forecasts (series), or answers a held-out sequence (regression). Reply: `Sample`;
+   * `SampledEvent`s of text before it.
+   */
   | {
       readonly type: "sample";
       readonly run: RunName;
@@ -279,8 +285,12 @@ export interface DataReport {
   readonly vocabulary?: readonly string[];
   /** Of a series. */
   readonly columns?: readonly string[];
+  /** Of a regression: what is to be found. */
+  readonly targets?: readonly string[];
   /** The loss of knowing nothing: ln of the vocabulary, or the variance of what is to be found. */
   readonly baseline: number;
+  /** Of a task: no cell gets below this loss, but by chance. */
+  readonly best?: number;
 }
 
 export interface RunReport {
@@ -310,8 +320,8 @@ export interface GradientFlow {
   readonly run: RunName;
   readonly step: number;
   /**
-   * For each state: the norm of d loss / d state at each time step 0..T-1 (the state that leaves the step), where the
-   * loss is that of the last time step alone, so that the curve shows how far back it reaches.
+   * For each state: the norm of d loss / d state at each time step 0..T-1, of the state that the step reads. The loss is
+   * that of the last time step alone, so that the curve shows how far back it reaches.
    */
   readonly states: readonly { readonly name: string; readonly norms: Float32Array<ArrayBuffer> }[];
 }
@@ -321,8 +331,10 @@ export interface Sample {
   readonly prompt: string;
   /** What was written after the prompt (text). */
   readonly text: string;
-  /** What was forecast, rows of features in their own units (series). */
+  /** What was forecast, rows of features in their own units (series); the answer at each step (regression). */
   readonly rows?: Table;
+  /** The rows that were read before the forecast (series), and what was asked for at each step, or NaN (regression). */
+  readonly truth?: Table;
   /** Where a trace was asked for. */
   readonly trace?: SampleTrace;
 }

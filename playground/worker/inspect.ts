@@ -1,0 +1,37 @@
+/** @file What the compiler makes of a run's training step: its IR after each pass, its kernels, and what they cost. */
+import { compileStep, withPhaseOutputs } from "../../cli/inspect/compile-step.ts";
+import { countWork } from "../../cli/inspect/count.ts";
+import { countNodes } from "../../cli/inspect/layout.ts";
+import { passes } from "../../compiler/compile.ts";
+import { printGraph } from "../../compiler/graph/print.ts";
+import { adam } from "../../train/optimizers.ts";
+import { trainingStep } from "../../train/training-step.ts";
+import type { Inspection } from "../shared/protocol.ts";
+import { lineOf } from "./fault.ts";
+import type { Run } from "./run.ts";
+
+export function inspectRun({ name, network, device, spec }: Run): Inspection {
+  const { clipNorm, batch, time } = spec.settings;
+  const step = trainingStep(network, { optimizer: adam(), clipNorm: clipNorm ?? undefined });
+  const { stages, program: portable } = compileStep(step);
+  const { graph, forward, backward } = withPhaseOutputs(step);
+  // Kernels as this device runs them; the interpreter runs none, and shows those of a GPU.
+  const program =
+    device.lower?.(graph, { donate: step.donate, phases: { forward: [forward], backward: [backward] } }) ?? portable;
+  const { dispatches, copies, bytes, arenaBytes } = countWork(program, { B: batch, T: time });
+  return {
+    run: name,
+    passes: stages.map(({ pass, graph }) => ({
+      name: pass,
+      about: passes.find((each) => each.name === pass)?.about ?? "as the equations were traced",
+      nodes: countNodes(graph),
+      text: printGraph(graph, { sites: true }),
+    })),
+    kernels: program.kernels.map(({ name, label, site, workgroupSize, workgroupBytes, wgsl }) => {
+      const line = lineOf(site);
+      return { name, label, workgroupSize, workgroupBytes, wgsl, ...(line === undefined ? {} : { line }) };
+    }),
+    schedules: program.schedules,
+    ...{ dispatches, copies, bytes, arenaBytes },
+  };
+}

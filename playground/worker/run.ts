@@ -1,0 +1,309 @@
+/**
+ * @file One run: a cell in a network, trained on the data step by step. It counts, tells its progress, evaluates held-out
+ * data now and then, and keeps its weights on the host, to go on from them where the device is lost.
+ *
+ * Whoever trains calls `turn` again and again; every other use of the run goes through `use`, so that `close` can wait
+ * for all of them before it frees what they work on.
+ */
+import { cellFromTrace } from "../../compiler/dsl/traced-cell.ts";
+import { InternalError, UserError } from "../../compiler/graph/errors.ts";
+import type { Batch, Batches } from "../../train/data/batches.ts";
+import type { Device } from "../../train/device.ts";
+import { initialize } from "../../train/initialize.ts";
+import type { Network } from "../../train/networks.ts";
+import { decodeCell } from "../../train/traced-cell-json.ts";
+import { type Checkpoint, createTrainer, type StepResult, type Trainer } from "../../train/trainer.ts";
+import type { Event, RunName, RunSpec } from "../shared/protocol.ts";
+import { type Dataset, networkFor } from "./dataset.ts";
+
+/** Steps in flight: the device has the next one before the numbers of this one are read. */
+const depth = 2;
+const progressMilliseconds = 100;
+const keepMilliseconds = 2000;
+/** Held-out batches that are looked at, and the part of the time that this may take. */
+const heldOutBatches = 8;
+const heldOutShare = 0.1;
+const heldOutMilliseconds = 500;
+
+export interface Kept {
+  readonly step: number;
+  readonly checkpoint: Checkpoint;
+}
+
+/** Numbers that were not finite: the last step that was applied, and what was bad in the next. */
+interface Halt {
+  readonly good: number;
+  readonly firstBad: string;
+}
+
+export interface RunOptions {
+  readonly device: Device;
+  readonly data: Dataset;
+  readonly spec: RunSpec;
+  readonly post: (event: Event) => void;
+  /** Refused above it. */
+  readonly maxWeights?: number | undefined;
+  /** Where to go on from. */
+  readonly kept?: Kept | undefined;
+}
+
+export class Run {
+  readonly name: RunName;
+  readonly network: Network;
+  readonly data: Dataset;
+  readonly device: Device;
+  readonly spec: RunSpec;
+  readonly #batches: Batches;
+  readonly #trainer: Trainer;
+  readonly #post: (event: Event) => void;
+  readonly #closing = new AbortController();
+  readonly #uses = new Set<Promise<unknown>>();
+  readonly #owned: { readonly destroy: () => void }[] = [];
+  #cursor: Iterator<Batch> | undefined;
+  #inFlight: Promise<void>[] = [];
+  #kept: Kept | undefined;
+  #turning: Promise<unknown> = Promise.resolve();
+  /** Steps that were enqueued. */
+  #step = 0;
+  #goal = Number.POSITIVE_INFINITY;
+  #halted: Halt | undefined;
+  readonly #since = { told: 0, kept: 0, evaluated: 0, evaluation: 0 };
+  #told = { loss: 0, steps: 0, tokens: 0, norm: Number.NaN, last: Number.NaN };
+
+  private constructor({ device, data, spec, post, kept }: RunOptions, network: Network, trainer: Trainer) {
+    this.name = spec.name;
+    this.device = device;
+    this.data = data;
+    this.spec = spec;
+    this.network = network;
+    this.#post = post;
+    this.#trainer = trainer;
+    this.#batches = data.batches(spec.settings);
+    if (kept !== undefined) {
+      trainer.restore(kept.checkpoint);
+      this.#kept = kept;
+      this.#step = kept.step;
+    }
+  }
+
+  static async open(options: RunOptions): Promise<Run> {
+    const { device, data, spec, maxWeights = Number.POSITIVE_INFINITY } = options;
+    const { seed, learningRate, clipNorm } = spec.settings;
+    const network = networkFor(data, cellFromTrace(decodeCell(spec.cell)), spec.settings);
+    const weights = weightsOf(network);
+    if (weights > maxWeights) {
+      throw new UserError(
+        `${spec.name} has ${weights} weights; the ${device.name} takes ${maxWeights} at the most: use fewer units`,
+      );
+    }
+    // Too little data for the sizes is found before anything is compiled.
+    data.batches(spec.settings);
+    const trainer = await createTrainer(device, network, { seed, learningRate, clipNorm: clipNorm ?? undefined });
+    try {
+      return new Run(options, network, trainer);
+    } catch (error) {
+      trainer.destroy();
+      throw error;
+    }
+  }
+
+  get step(): number {
+    return this.#step;
+  }
+
+  get kept(): Kept | undefined {
+    return this.#kept;
+  }
+
+  get weights(): number {
+    return weightsOf(this.network);
+  }
+
+  set learningRate(value: number) {
+    this.#trainer.learningRate = value;
+  }
+
+  get learningRate(): number {
+    return this.#trainer.learningRate;
+  }
+
+  /** Makes the run ready for turns: so many steps more, or without end. */
+  async begin(steps = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#goal = this.#step + steps;
+    if (this.#halted !== undefined) {
+      // New slots, on the weights from before the halt.
+      this.#trainer.setParameters(await this.#trainer.parameters());
+      this.#halted = undefined;
+    }
+    const now = performance.now();
+    Object.assign(this.#since, { told: now, evaluated: now, kept: now });
+    this.#told.tokens = 0;
+  }
+
+  /** Trains one step, or less where nothing is left to do. Says whether there is more. */
+  turn(): Promise<boolean> {
+    const turn = this.use(async () => {
+      if (this.#step < this.#goal && this.#halted === undefined) this.#enqueue();
+      const done = this.#step >= this.#goal || this.#halted !== undefined;
+      while (this.#inFlight.length > (done ? 0 : depth)) await this.#inFlight.shift();
+      if (this.#halted !== undefined) return this.#stopHalted(this.#halted);
+      const now = performance.now();
+      const rest = Math.max(heldOutMilliseconds, this.#since.evaluation / heldOutShare);
+      if (done || now - this.#since.evaluated > rest) await this.#evaluate();
+      if (done || now - this.#since.kept > keepMilliseconds) await this.keep();
+      if (!done) return true;
+      this.#post({ type: "stopped", run: this.name, step: this.#step, reason: "done" });
+      return false;
+    });
+    this.#turning = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Waits for the steps in flight, and tells of them. */
+  async rest(): Promise<void> {
+    await this.#turning;
+    while (this.#inFlight.length > 0) await this.#inFlight.shift();
+    if (this.#told.steps > 0) this.#tell();
+  }
+
+  /** Back to the start. No turn may be in progress. */
+  reset(): void {
+    this.#trainer.setParameters(initialize(this.network.specs, this.spec.settings.seed));
+    this.#trainer.learningRate = this.spec.settings.learningRate;
+    this.#cursor = undefined;
+    this.#kept = undefined;
+    this.#halted = undefined;
+    this.#step = 0;
+    this.#told = { loss: 0, steps: 0, tokens: 0, norm: Number.NaN, last: Number.NaN };
+  }
+
+  /** Reads the weights to the host, where they outlive the device. */
+  async keep(): Promise<void> {
+    this.#since.kept = performance.now();
+    const kept = await this.snapshot();
+    // What a step with bad numbers did not write is what the step before it had written.
+    this.#kept = { ...kept, step: Math.min(kept.step, this.#halted?.good ?? kept.step) };
+  }
+
+  readonly parameters = () => this.#trainer.parameters();
+
+  /** Starts anew from these weights, which must fit. */
+  async setParameters(parameters: Awaited<ReturnType<Trainer["parameters"]>>, step: number): Promise<void> {
+    await this.rest();
+    this.#trainer.setParameters(parameters);
+    this.#halted = undefined;
+    this.#step = step;
+  }
+
+  /** The weights as one flat array, and the step that they are of. */
+  async snapshot(): Promise<Kept> {
+    const step = this.#step;
+    return { step, checkpoint: await this.#trainer.checkpoint() };
+  }
+
+  /** The first batch that is trained on: what is shown of a run is shown on the same data again and again. */
+  firstBatch(): Batch {
+    for (const batch of this.#batches.training) return batch;
+    throw new InternalError("there is no batch");
+  }
+
+  /** Runs `body`, which ends soon after `signal` says that the run is closed; `close` waits for it. */
+  async use<T>(body: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal } = this.#closing;
+    signal.throwIfAborted();
+    const promise = body(signal);
+    this.#uses.add(promise);
+    try {
+      return await promise;
+    } finally {
+      this.#uses.delete(promise);
+    }
+  }
+
+  /** Whatever is destroyed with the run. */
+  own<T extends { readonly destroy: () => void }>(resource: T): T {
+    this.#owned.push(resource);
+    return resource;
+  }
+
+  /** Waits for what is going on and frees everything on the device. */
+  async close(): Promise<void> {
+    this.#closing.abort(new UserError(`${this.name} was replaced or ended in the meantime`));
+    await Promise.allSettled([...this.#uses, ...this.#inFlight]);
+    this.#inFlight = [];
+    for (const resource of this.#owned.splice(0)) resource.destroy();
+    this.#trainer.destroy();
+  }
+
+  #nextBatch(): Batch {
+    let next = this.#cursor?.next();
+    if (next === undefined || next.done === true) {
+      this.#cursor = this.#batches.training[Symbol.iterator]();
+      next = this.#cursor.next();
+    }
+    if (next.done === true) throw new InternalError("there is no batch");
+    return next.value;
+  }
+
+  #enqueue(): void {
+    const batch = this.#nextBatch();
+    const [time = 0, rows = 0] = batch.x.shape;
+    this.#step += 1;
+    const promise = this.#result(this.#trainer.step(batch), this.#step, time * rows);
+    // Awaited some turns later; until then a fault must not count as unhandled.
+    promise.catch(() => {});
+    this.#inFlight.push(promise);
+  }
+
+  async #result(pending: Promise<StepResult>, step: number, tokens: number): Promise<void> {
+    const result = await pending;
+    if (!result.finite) {
+      const { firstBad = "loss", firstBadStep = result.step } = result;
+      this.#halted ??= { good: step - (result.step - firstBadStep) - 1, firstBad };
+      return;
+    }
+    this.#told.loss += result.loss;
+    this.#told.steps += 1;
+    this.#told.tokens += tokens;
+    this.#told.norm = result.gradientNorm;
+    if (performance.now() - this.#since.told >= progressMilliseconds) this.#tell();
+  }
+
+  #tell(heldOut?: { readonly step: number; readonly loss: number }): void {
+    const now = performance.now();
+    const { loss, steps, tokens, norm, last } = this.#told;
+    const mean = steps === 0 ? last : loss / steps;
+    const seconds = Math.max(1, now - this.#since.told) / 1000;
+    this.#post({
+      ...{ type: "progress", run: this.name, step: this.#step, loss: mean, gradientNorm: norm },
+      tokensPerSecond: tokens / seconds,
+      ...(heldOut && { heldOut }),
+    });
+    this.#since.told = now;
+    this.#told = { loss: 0, steps: 0, tokens: 0, norm, last: mean };
+  }
+
+  async #evaluate(): Promise<void> {
+    const start = performance.now();
+    const batches: Batch[] = [];
+    for (const batch of this.#batches.validation) {
+      batches.push(batch);
+      if (batches.length === heldOutBatches) break;
+    }
+    const step = this.#step;
+    if (batches.length > 0) this.#tell({ step, loss: await this.#trainer.evaluate(batches) });
+    this.#since.evaluated = performance.now();
+    this.#since.evaluation = this.#since.evaluated - start;
+  }
+
+  #stopHalted({ good, firstBad }: Halt): false {
+    this.#step = good;
+    const message = `${this.name}: the ${firstBad} of step ${good + 1} is not finite; the weights before it are kept, and a smaller learning rate often helps`;
+    this.#post({ type: "stopped", run: this.name, step: good, reason: "not finite", fault: { message } });
+    return false;
+  }
+}
+
+function weightsOf({ specs }: Network): number {
+  return specs.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
+}

@@ -1,0 +1,68 @@
+/**
+ * @file Trains several runs on one device, in turns: each that is active gets one step, then the next. In between the
+ * worker listens to what the page says.
+ */
+import type { Run } from "./run.ts";
+
+export class TrainingLoop {
+  readonly #active = new Set<Run>();
+  readonly #onFault: (run: Run, error: unknown) => void;
+  #going = false;
+
+  /** `onFault` is told of what a turn threw; the run is then no longer active. */
+  constructor(onFault: (run: Run, error: unknown) => void) {
+    this.#onFault = onFault;
+  }
+
+  isActive(run: Run): boolean {
+    return this.#active.has(run);
+  }
+
+  async start(run: Run, steps?: number): Promise<void> {
+    await run.begin(steps);
+    this.#active.add(run);
+    void this.#go();
+  }
+
+  /** Resolves once nothing of the run is in flight. */
+  async pause(run: Run): Promise<void> {
+    this.#active.delete(run);
+    await run.rest();
+  }
+
+  /** The run gets no more turns; what is in flight is not waited for. */
+  drop(run: Run): void {
+    this.#active.delete(run);
+  }
+
+  async #go(): Promise<void> {
+    if (this.#going) return;
+    this.#going = true;
+    while (this.#active.size > 0) {
+      for (const run of [...this.#active]) {
+        if (!this.#active.has(run)) continue;
+        try {
+          if (!(await run.turn())) this.#active.delete(run);
+        } catch (error) {
+          this.#active.delete(run);
+          this.#onFault(run, error);
+        }
+      }
+      await nextTask();
+    }
+    this.#going = false;
+  }
+}
+
+/** Lets everything that has arrived be handled first. A timer would wait for milliseconds; a message does not. */
+export function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.addEventListener("message", () => {
+      port1.close();
+      resolve();
+    });
+    port1.start();
+    port2.postMessage(undefined);
+  });
+}
