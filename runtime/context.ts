@@ -81,7 +81,7 @@ export class GpuContext {
   /** The contents of a staging buffer once the device has written them; gives the buffer back. */
   async mapAndRelease(staging: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     try {
-      await staging.mapAsync(GPUMapMode.READ);
+      await this.host.wait(staging.mapAsync(GPUMapMode.READ));
       // In Deno it is here that a lost device shows.
       const copy = staging.getMappedRange().slice(0, bytes);
       staging.unmap();

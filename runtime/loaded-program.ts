@@ -49,7 +49,12 @@ export class LoadedProgram {
   /** `readback` lists outputs that the host reads after every run. */
   static async load(context: GpuContext, program: Program, readback: readonly number[] = []): Promise<LoadedProgram> {
     context.check();
-    return new LoadedProgram(context, program, await createPipelines(context.device, program), readback);
+    return new LoadedProgram(
+      context,
+      program,
+      await context.host.wait(createPipelines(context.device, program)),
+      readback,
+    );
   }
 
   /** Number of pipelines; it does not change with the sizes of the inputs. */

@@ -11,19 +11,21 @@ export interface HostAdapter {
   readonly kind: "gpu" | "software";
   /** For people, such as "NVIDIA H100 80GB HBM3" or "SwiftShader (software, subzero)". */
   readonly name: string;
+  /** Waits for the device's work, in whatever way leaves the device most of the processor. */
+  readonly wait: <T>(work: Promise<T>) => Promise<T>;
   /** Destroys the devices that were requested from this host. The adapter is of no use afterwards. */
   readonly release: () => void;
 }
 
 const devices = new WeakMap<HostAdapter, GPUDevice[]>();
 
-export function hostAdapter(adapter: GPUAdapter): HostAdapter {
+export function hostAdapter(adapter: GPUAdapter, wait: HostAdapter["wait"] = (work) => work): HostAdapter {
   const kind = isSoftware(adapter.info) ? "software" : "gpu";
   const requested: GPUDevice[] = [];
   const release = () => {
     for (const device of requested.splice(0)) device.destroy();
   };
-  const host: HostAdapter = { adapter, kind, name: describe(adapter.info), release };
+  const host: HostAdapter = { adapter, kind, name: describe(adapter.info), wait, release };
   devices.set(host, requested);
   return host;
 }

@@ -4,7 +4,8 @@
  */
 import { isMainThread } from "node:worker_threads";
 import { DeviceUnavailableError } from "../device-errors.ts";
-import { type DeviceChoice, type HostAdapter, hostAdapter } from "./adapter.ts";
+import { type DeviceChoice, type HostAdapter, hostAdapter, isSoftware } from "./adapter.ts";
+import { politeWait } from "./polite-wait.ts";
 import { swiftShader } from "./swiftshader.ts";
 import { cardDrivers, onlyDrivers, preload, userChoseDrivers, withEnvironment } from "./vulkan.ts";
 
@@ -91,7 +92,7 @@ async function request(
       powerPreference: "high-performance",
       forceFallbackAdapter: drivers === "software",
     });
-    return adapter && hostAdapter(adapter);
+    return adapter && hostAdapter(adapter, isSoftware(adapter.info) ? politeWait : undefined);
   });
 }
 
