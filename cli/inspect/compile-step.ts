@@ -30,7 +30,11 @@ export function compileStep(step: TrainingStep, schedule: Schedule = "auto", tun
  * The step with two outputs more, the loss and the gradient norm: what the first needs is the forward pass, what the
  * second needs beyond it is the backward pass, and the rest is the update.
  */
-export function withPhaseOutputs({ graph, outputs }: TrainingStep): { graph: Graph; forward: number; backward: number } {
+export function withPhaseOutputs({ graph, outputs }: TrainingStep): {
+  graph: Graph;
+  forward: number;
+  backward: number;
+} {
   const metrics = at(graph.nodes, at(graph.outputs, outputs.metrics ?? -1));
   if (metrics.op !== "concat") throw new InternalError("the metrics of a training step are no concat");
   // Loss, gradient norm and whether it was applied, each reshaped to [1].

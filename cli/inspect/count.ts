@@ -4,6 +4,7 @@
  */
 
 import { addDims, type Dim, type DimSizes, evaluateDim } from "../../compiler/graph/dim.ts";
+import type { Graph } from "../../compiler/graph/graph.ts";
 import type { Chunks, Phase, Program, Size, Step } from "../../compiler/plan/program.ts";
 import { chunkRanges } from "../../runtime/instance.ts";
 
@@ -62,4 +63,9 @@ export function bytesFormula({ buffers }: Program): string {
 /** A size is a sum of dimensions. */
 function elements(size: Size, sizes: DimSizes): number {
   return size.reduce<number>((total, dim: Dim) => total + evaluateDim(dim, sizes), 0);
+}
+
+/** Nodes of a graph and of the bodies of its scans. */
+export function countNodes(graph: Graph): number {
+  return graph.nodes.reduce((total, node) => total + 1 + (node.op === "scan" ? countNodes(node.attrs.body) : 0), 0);
 }

@@ -5,7 +5,7 @@ import type { Kernel, Program } from "../../compiler/plan/program.ts";
 import { type Graph, printGraph } from "../../index.ts";
 import { grouped } from "../progress.ts";
 import type { Compiled } from "./compile-step.ts";
-import { bytesFormula, type ChunkCount, type Work } from "./count.ts";
+import { bytesFormula, type ChunkCount, countNodes, type Work } from "./count.ts";
 
 /** Lines in the order in which things happen: what was traced, what each pass made of it, kernels, totals. */
 export function* layout({ stages, program }: Compiled, work: Work): Generator<string> {
@@ -30,11 +30,6 @@ function* section(heading: string, body: string): Generator<string> {
 function nodes(graph: Graph): string {
   const count = countNodes(graph);
   return `${count} node${count === 1 ? "" : "s"}`;
-}
-
-/** Nodes of a graph and of the bodies of its scans. */
-export function countNodes(graph: Graph): number {
-  return graph.nodes.reduce((total, node) => total + 1 + (node.op === "scan" ? countNodes(node.attrs.body) : 0), 0);
 }
 
 function kernelHeading({ name, label, site, workgroupSize, bindings }: Kernel, program: Program): string {

@@ -22,7 +22,6 @@ import {
   type RunReport,
   type RunSpec,
 } from "../shared/protocol.ts";
-import { checkGradient } from "./check.ts";
 import { type Dataset, openDataset } from "./dataset.ts";
 import { faultOf } from "./fault.ts";
 import { FlowMeter } from "./flow.ts";
@@ -140,7 +139,11 @@ export class DeviceWorker {
     },
     sample: (command, id) => this.#sample(command, id),
     inspect: async ({ run }) => inspectRun(this.#held(run).run),
-    check: ({ cell, cases = defaultCases, seed = 0 }) => checkGradient(cell, cases, seed),
+    check: async ({ cell, cases = defaultCases, seed = 0 }) => {
+      // Half of the worker's code, which most visits do not need.
+      const { checkGradient } = await import("./check.ts");
+      return checkGradient(cell, cases, seed);
+    },
     saveModel: async ({ run }) => {
       const held = this.#held(run);
       return held.run.use(() => modelFile(held.run));

@@ -1,7 +1,6 @@
 /** @file What the compiler makes of a run's training step: its IR after each pass, its kernels, and what they cost. */
 import { compileStep, withPhaseOutputs } from "../../cli/inspect/compile-step.ts";
-import { countWork } from "../../cli/inspect/count.ts";
-import { countNodes } from "../../cli/inspect/layout.ts";
+import { countNodes, countWork } from "../../cli/inspect/count.ts";
 import { passes } from "../../compiler/compile.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
 import { adam } from "../../train/optimizers.ts";
