@@ -17,6 +17,7 @@ const LAYERS: Record<string, readonly string[]> = {
   "": ["shaders", "compiler", "cells", "runtime", "train"],
   cli: ["", "shaders", "compiler", "cells", "runtime", "train"],
   entries: ["", "shaders", "compiler", "cells", "runtime", "train", "cli"],
+  playground: ["", "shaders", "compiler", "cells", "runtime", "train", "cli"],
 };
 
 /** Only the types: the program is data, and running it needs nothing of how it was made. The grammar itself is shared. */
@@ -26,8 +27,8 @@ const GRAMMAR = "compiler/graph/";
 /** compiler/'s folders in order: each imports those before it. Files directly in compiler/ import all of them. */
 const COMPILER = ["graph", "trace", "ops", "autodiff", "dsl", "passes", "plan"];
 
-/** Folders that are never loaded by a browser, and so may import packages and Node's own modules. */
-const HOST_ONLY = ["cli/", "entries/node.ts", "runtime/hosts/"];
+/** What no browser loads, or only as one bundle, and so may import packages and Node's own modules. */
+const HOST_ONLY = ["cli/", "entries/node.ts", "playground/", "runtime/hosts/"];
 
 interface Import {
   readonly from: string;
@@ -137,6 +138,7 @@ const PLANTED: [title: string, from: string, statement: string, expected: RegExp
   ["by export", "train/a.ts", 'export * from "../cli/main.ts";', /train -> cli is not allowed/],
   ["for its effect", "train/a.ts", 'import "../index.ts";', /train -> the root is not allowed/],
   ["at run time", "index.ts", 'const x = await import("./cli/main.ts");', /the root -> cli is not allowed/],
+  ["the playground", "train/a.ts", 'import { x } from "../playground/x.ts";', /train -> playground is not allowed/],
   ["out of the package", "cli/a.ts", 'import { x } from "../test/x.ts";', /cli -> test is not allowed/],
   ["a value for types", "runtime/a.ts", 'import { x } from "../compiler/x.ts";', /for types only/],
   ["within compiler", "compiler/ops/a.ts", 'import type { P } from "../passes/fuse.ts";', /against the order/],
