@@ -13,6 +13,17 @@ vi.mock("../../train/tune.ts", async (importOriginal) => {
   return { ...original, tune };
 });
 
+/** The tunings that trainers were made with. */
+const trained = vi.hoisted((): unknown[] => []);
+vi.mock("../../train/trainer.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("../../train/trainer.ts")>();
+  const createTrainer: typeof original.createTrainer = (device, network, options) => {
+    trained.push(options?.tuning);
+    return original.createTrainer(device, network, options);
+  };
+  return { ...original, createTrainer };
+});
+
 /** TINY on a device that has kernels. */
 const TINY_KERNELS = TINY.map((arg) => (arg === "cpu" ? "auto" : arg));
 const TUNED: Tuned = {
@@ -30,8 +41,8 @@ const note = () =>
 
 beforeAll(async () => {
   space = new Workspace({ "text.txt": TEXT });
-  const trained = await run("train", space.file("text.txt"), ...TINY, "--out", space.file("plain.st"));
-  expect(trained.code).toBe(0);
+  const { code } = await run("train", space.file("text.txt"), ...TINY, "--out", space.file("plain.st"));
+  expect(code).toBe(0);
   const plain = model("plain.st");
   space.write("tuned.st", encodeModel({ ...plain, tuned: TUNED }));
   // The length is that of the true text, so only the tuning is wrong.
@@ -48,13 +59,14 @@ test("--tune searches, trains with what it found, and the model keeps it", async
   device = /^device: (.*)$/m.exec(stdout)?.[1] ?? "";
   const { tuned } = model("found.st");
   expect(tuned).toMatchObject({ adapter: device, batch: 4, time: 6 });
+  expect(trained.at(-1)).toEqual(tuned?.tuning);
   expect(/^tuning: nothing/m.test(stdout)).toBe(Object.keys(tuned?.tuning ?? {}).length === 0);
   expect(stdout).toMatch(
     /^tuning: (nothing was faster than the default|.*: \d\.\d\d times as fast as the default) \(\d+ other programs tried in \d+ s\)$/m,
   );
 });
 
-test("--tuning trains with a model's tuning: the same bits every time, and other kernels than without", async () => {
+test("--tuning trains with a model's tuning, and gives the same bits every time", async () => {
   const train = async (name: string, ...options: string[]) => {
     const out = ["--out", space.file(name)];
     const { code, stdout, stderr } = await run("train", space.file("text.txt"), ...TINY_KERNELS, ...out, ...options);
@@ -69,6 +81,7 @@ test("--tuning trains with a model's tuning: the same bits every time, and other
   expect(first.warning).toBe(note());
   expect(model("first.st").tuned).toEqual(TUNED);
   expect(jsonLines(again.text).pop()?.tuned).toEqual(TUNED);
+  expect(trained.slice(-2)).toEqual([TUNED.tuning, TUNED.tuning]);
   expect(Buffer.compare(again.bytes, first.bytes)).toBe(0);
 });
 

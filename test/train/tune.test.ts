@@ -17,6 +17,7 @@ import { decodeModel, encodeModel, savedModel } from "../../train/model-file.ts"
 import { languageModel } from "../../train/networks.ts";
 import { openDevice } from "../../train/open-device.ts";
 import { adam } from "../../train/optimizers.ts";
+import { createStream } from "../../train/stream.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { trainingStep } from "../../train/training-step.ts";
 import { type TuneOptions, type TuneProgress, tune } from "../../train/tune.ts";
@@ -148,22 +149,39 @@ test("a win in one heat is not enough", async () => {
   // Slow for everybody but the candidate's first heat, as when a neighbour goes to sleep.
   let turns = 0;
   const { tuning, measurements } = await search({
-    milliseconds: (given) => (given.tileRows === 4 && ++turns <= 6 ? 50 : 100),
+    milliseconds: (given) => (given.tileRows === 4 && ++turns <= 7 ? 50 : 100),
   });
   expect(tuning).toEqual({});
   expect(measurements).toContainEqual({ tuning: { tileRows: 4 }, outcome: "not faster", ratio: 1 });
 });
 
+test("a candidate that is much slower is not run to the end", async () => {
+  const steps = new Map<string, number>();
+  await search({
+    milliseconds: (given) => {
+      const name = JSON.stringify(given);
+      steps.set(name, (steps.get(name) ?? 0) + 1);
+      return given.tileRows === 4 ? 200 : 101;
+    },
+  });
+  // The first step, and two turns instead of six.
+  expect(steps.get('{"tileRows":4}')).toBe(3);
+  expect(steps.get('{"tileRows":2}')).toBe(7);
+});
+
 test("a machine that becomes slower or faster makes no candidate win", async () => {
-  const { tuning } = await search({ milliseconds: (_, run) => 100 * 1.02 ** (run % 200) });
-  expect(tuning).toEqual({});
+  for (const change of [1.05, 0.95]) {
+    const { tuning, measurements } = await search({ milliseconds: (_, run) => 100 * change ** (run % 200) });
+    expect(measurements.map(({ outcome }) => outcome)).not.toContain("faster");
+    expect(tuning).toEqual({});
+  }
 });
 
 test("the default has the last word", async () => {
-  // The candidate is fast until it is champion: each of its heats is five turns, after a first step.
+  // The candidate is fast until it is champion: two heats of six turns, after a first step.
   let turns = 0;
   const { tuning, speedup, measurements } = await search({
-    milliseconds: (given) => (given.schedule === "stepwise" && ++turns <= 11 ? 50 : 100),
+    milliseconds: (given) => (given.schedule === "stepwise" && ++turns <= 13 ? 50 : 100),
   });
   expect(measurements).toContainEqual({ tuning: { schedule: "stepwise" }, outcome: "faster", ratio: 0.5 });
   expect({ tuning, speedup }).toEqual({ tuning: {}, speedup: 1 });
@@ -243,6 +261,10 @@ test("a tuning from a model makes other kernels, and the same bits on every run"
   const again = await train(kept.tuned?.tuning);
   expect(kept.tuned).toEqual(told.tuned);
   expect(again).toEqual(first);
+  const compile = vi.spyOn(device, "compile");
+  (await createStream(device, kept, kept.parameters)).destroy();
+  expect(compile.mock.calls.map(([, options]) => options?.tuning)).toEqual([chosen]);
+  compile.mockRestore();
   const plain = await train(undefined);
   expect(plain.programs.map((program, i) => program === first.programs[i])).toEqual([false, false]);
   expect(Math.abs(plain.loss - first.loss) / plain.loss).toBeLessThan(1e-4);
