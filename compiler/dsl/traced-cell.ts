@@ -7,7 +7,7 @@
  *   trace       ::= units features states parameters graph
  *                   graph : (x, states…, parameters…) -> (next states…, output)        B is the batch
  */
-import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
+import { type Dim, dimCoefficient, formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import { type Graph, nodeAt } from "../graph/graph.ts";
 import { inlineGraph } from "../ops/inline.ts";
@@ -20,6 +20,8 @@ import { type ParameterSpec, parameter } from "./parameters.ts";
 
 type Float = Tensor<"f32">;
 
+/** Turns of the loops within one step: a stranger's cell could keep a device busy for good. */
+const mostTurns = 100_000;
 /** The symbol of the batch in a traced step. */
 const batch = "B";
 
@@ -170,6 +172,17 @@ export function checkTrace(name: string, { features, states, parameters, graph }
   const isKnown = (dim: Dim) => typeof dim === "number";
   if (output?.dtype !== "f32" || output.shape[0] !== batch || !output.shape.slice(1).every(isKnown))
     throw new UserError(`${name}: the output of its graph is not f32 [${batch}, …]`);
+  const turns = turnsOf(graph);
+  if (turns > mostTurns)
+    throw new UserError(`${name}: its step loops ${turns} times; expected at most ${mostTurns}, so that it ends`);
+}
+
+/** Turns of the longest loop in a graph, those of its inner loops included, at batch 1. */
+function turnsOf(graph: Graph): number {
+  const loops = graph.nodes.map((node) =>
+    node.op === "scan" ? dimCoefficient(node.attrs.length) * Math.max(1, turnsOf(node.attrs.body)) : 0,
+  );
+  return loops.reduce((a, b) => Math.max(a, b), 0);
 }
 
 function outputWidth(name: string, { graph, units, features }: CellTrace): number {

@@ -299,8 +299,6 @@ export interface RunReport {
   readonly weights: number;
   /** Time it took to compile. */
   readonly compileMilliseconds: number;
-  /** How each scan runs, and why; empty on the interpreter. */
-  readonly schedules: readonly ScheduleReport[];
 }
 
 export interface ScheduleReport {
@@ -375,6 +373,7 @@ export interface Inspection {
     readonly workgroupBytes: number;
     readonly wgsl: string;
   }[];
+  /** How each scan runs, and why. */
   readonly schedules: readonly ScheduleReport[];
   readonly dispatches: { readonly forward: number; readonly backward: number; readonly update: number };
   readonly copies: number;

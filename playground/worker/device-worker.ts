@@ -221,8 +221,7 @@ export class DeviceWorker {
     const run = await Run.open({ device, data, spec, post, kept, maxWeights: this.#report?.maxWeights });
     this.#runs.set(spec.name, { run });
     const compileMilliseconds = performance.now() - start;
-    const { schedules } = device.kind === "cpu" ? { schedules: [] } : inspectRun(run);
-    return { run: spec.name, cell: run.network.config.cell, weights: run.weights, compileMilliseconds, schedules };
+    return { run: spec.name, cell: run.network.config.cell, weights: run.weights, compileMilliseconds };
   }
 
   async #sample(command: CommandOf<"sample">, id: number): Promise<Results["sample"]> {

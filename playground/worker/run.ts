@@ -36,6 +36,18 @@ interface Halt {
   readonly firstBad: string;
 }
 
+/** What has come back: the last step, sums since the last event, the last norm and loss. */
+interface Told {
+  readonly step: number;
+  readonly loss: number;
+  readonly count: number;
+  readonly tokens: number;
+  readonly norm: number;
+  readonly last: number;
+}
+
+const nothingTold: Told = { step: 0, loss: 0, count: 0, tokens: 0, norm: Number.NaN, last: Number.NaN };
+
 export interface RunOptions {
   readonly device: Device;
   readonly data: Dataset;
@@ -68,9 +80,10 @@ export class Run {
   #goal = Number.POSITIVE_INFINITY;
   #halted: Halt | undefined;
   readonly #since = { told: 0, kept: 0, evaluated: 0, evaluation: 0 };
-  #told = { loss: 0, steps: 0, tokens: 0, norm: Number.NaN, last: Number.NaN };
+  #told = nothingTold;
 
-  private constructor({ device, data, spec, post, kept }: RunOptions, network: Network, trainer: Trainer) {
+  private constructor(options: RunOptions, network: Network, batches: Batches, trainer: Trainer) {
+    const { device, data, spec, post, kept } = options;
     this.name = spec.name;
     this.device = device;
     this.data = data;
@@ -78,7 +91,7 @@ export class Run {
     this.network = network;
     this.#post = post;
     this.#trainer = trainer;
-    this.#batches = data.batches(spec.settings);
+    this.#batches = batches;
     if (kept !== undefined) {
       trainer.restore(kept.checkpoint);
       this.#kept = kept;
@@ -97,10 +110,10 @@ export class Run {
       );
     }
     // Too little data for the sizes is found before anything is compiled.
-    data.batches(spec.settings);
+    const batches = data.batches(spec.settings);
     const trainer = await createTrainer(device, network, { seed, learningRate, clipNorm: clipNorm ?? undefined });
     try {
-      return new Run(options, network, trainer);
+      return new Run(options, network, batches, trainer);
     } catch (error) {
       trainer.destroy();
       throw error;
@@ -137,7 +150,7 @@ export class Run {
     }
     const now = performance.now();
     Object.assign(this.#since, { told: now, evaluated: now, kept: now });
-    this.#told.tokens = 0;
+    this.#told = { ...this.#told, tokens: 0 };
   }
 
   /** Trains one step, or less where nothing is left to do. Says whether there is more. */
@@ -149,7 +162,9 @@ export class Run {
       if (this.#halted !== undefined) return this.#stopHalted(this.#halted);
       const now = performance.now();
       const rest = Math.max(heldOutMilliseconds, this.#since.evaluation / heldOutShare);
-      if (done || now - this.#since.evaluated > rest) await this.#evaluate();
+      const isDue = done || now - this.#since.evaluated > rest;
+      // Not before the first loss is back: a point of the curves has both.
+      if (isDue && this.#told.step > 0) await this.#evaluate();
       if (done || now - this.#since.kept > keepMilliseconds) await this.keep();
       if (!done) return true;
       this.#post({ type: "stopped", run: this.name, step: this.#step, reason: "done" });
@@ -163,7 +178,7 @@ export class Run {
   async rest(): Promise<void> {
     await this.#turning;
     while (this.#inFlight.length > 0) await this.#inFlight.shift();
-    if (this.#told.steps > 0) this.#tell();
+    if (this.#told.count > 0) this.#tell();
   }
 
   /** Back to the start. No turn may be in progress. */
@@ -174,7 +189,7 @@ export class Run {
     this.#kept = undefined;
     this.#halted = undefined;
     this.#step = 0;
-    this.#told = { loss: 0, steps: 0, tokens: 0, norm: Number.NaN, last: Number.NaN };
+    this.#told = nothingTold;
   }
 
   /** Reads the weights to the host, where they outlive the device. */
@@ -262,25 +277,29 @@ export class Run {
       this.#halted ??= { good: step - (result.step - firstBadStep) - 1, firstBad };
       return;
     }
-    this.#told.loss += result.loss;
-    this.#told.steps += 1;
-    this.#told.tokens += tokens;
-    this.#told.norm = result.gradientNorm;
+    const told = this.#told;
+    this.#told = {
+      step,
+      loss: told.loss + result.loss,
+      count: told.count + 1,
+      tokens: told.tokens + tokens,
+      norm: result.gradientNorm,
+      last: result.loss,
+    };
     if (performance.now() - this.#since.told >= progressMilliseconds) this.#tell();
   }
 
   #tell(heldOut?: { readonly step: number; readonly loss: number }): void {
     const now = performance.now();
-    const { loss, steps, tokens, norm, last } = this.#told;
-    const mean = steps === 0 ? last : loss / steps;
+    const { step, loss, count, tokens, norm, last } = this.#told;
     const seconds = Math.max(1, now - this.#since.told) / 1000;
     this.#post({
-      ...{ type: "progress", run: this.name, step: this.#step, loss: mean, gradientNorm: norm },
+      ...{ type: "progress", run: this.name, step, loss: count === 0 ? last : loss / count, gradientNorm: norm },
       tokensPerSecond: tokens / seconds,
       ...(heldOut && { heldOut }),
     });
     this.#since.told = now;
-    this.#told = { loss: 0, steps: 0, tokens: 0, norm, last: mean };
+    this.#told = { ...nothingTold, step, norm, last };
   }
 
   async #evaluate(): Promise<void> {

@@ -16,7 +16,9 @@ import {
   outer,
   parameter,
   reshape,
+  scanTensors,
   sum,
+  type Tensor,
   tanh,
   trainingStep,
   uniform,
@@ -164,6 +166,26 @@ function edit(document: Json, change: (trace: Json) => unknown): Json {
 test.each(damages)("refused in one line: %s", (_title, change, fault) => {
   const document = JSON.parse(encodeCell(traceCell(cells.rnn as CellDefinition, [{ units: 3, features: 2 }]))) as Json;
   expect(faultOf(JSON.stringify(change(document)))).toMatch(fault);
+});
+
+test("a loop without end is refused", () => {
+  const busy = cell("busy", { state: ({ units }) => ({ h: [units] }) }, ({ x, h }) => {
+    const outer = scanTensors(
+      ([a]) => ({
+        carries: scanTensors(([b]) => ({ carries: [tanh(b as Tensor<"f32">)], ys: [] }), [a as Tensor], [], {
+          length: 1000,
+        }).carries,
+        ys: [],
+      }),
+      [h],
+      [],
+      { length: 1000 },
+    );
+    return { state: { h: outer.carries[0] as Tensor<"f32"> }, output: x };
+  });
+  expect(faultOf(encodeCell(traceCell(busy, [{ units: 2, features: 2 }])))).toBe(
+    "busy: its step loops 1000000 times; expected at most 100000, so that it ends",
+  );
 });
 
 test.each(["", "null", "[]", "{", '{"version":1,"name":"a","traces":[null]}'])("refused in one line: %j", (text) => {
