@@ -152,7 +152,8 @@ A step is timed until its loss has been read back; contenders take turns, a step
 
 ${tables(report)}
 
-GFLOP/s counts the products of the cell and the head (forward once, backward twice) for everybody alike.
+GFLOP/s counts the products of the cell and the head (forward once, backward twice) for everybody alike. cellgrad does
+fewer: it multiplies the table of the embedding once and looks up the rows of the product.
 "compile ms" is from the traced graph until all pipelines are ready. "To first loss" starts when the device is open and
 the page loaded, and ends when the first loss has been read; a steady step is taken off.
 `;
