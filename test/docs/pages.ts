@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createJiti } from "jiti";
 import * as files from "../../entries/files.ts";
+import * as inspect from "../../entries/inspect.ts";
 import * as tune from "../../entries/tune.ts";
 import * as cellgrad from "../../index.ts";
 
@@ -34,6 +35,7 @@ export async function logged(program: string): Promise<string[]> {
     const virtualModules = {
       cellgrad: { ...cellgrad, openDevice },
       "cellgrad/files": files,
+      "cellgrad/inspect": inspect,
       "cellgrad/tune": tune,
     };
     const jiti = createJiti(file, { virtualModules, fsCache: false });
