@@ -72,7 +72,10 @@ export type Command =
   | { readonly type: "listTasks" }
   /** Replaces the data; runs there are end, since their networks were made for the old. Reply: `DataReport`. */
   | { readonly type: "setData"; readonly data: DataSource }
-  /** Replaces all runs; what the old ones held is released. They do not start by themselves. Reply: `RunReport[]`. */
+  /**
+   * Replaces all runs, and releases what the old ones held; where one of the new cannot be made, the old go on. They do not
+   * start by themselves. Reply: `RunReport[]`.
+   */
   | { readonly type: "setRuns"; readonly runs: readonly RunSpec[] }
   /** Starts runs, or goes on with them; all where `runs` is left out. `steps` more for each, or until paused. */
   | { readonly type: "start"; readonly runs?: readonly RunName[]; readonly steps?: number }

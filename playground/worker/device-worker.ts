@@ -103,6 +103,7 @@ export class DeviceWorker {
         // Data that cannot be read leave everything as it was.
         const next = openDataset(data);
         await this.#endRuns();
+        this.#lost = [];
         this.#data = next;
         return next.report;
       }),
@@ -201,27 +202,29 @@ export class DeviceWorker {
     const names = specs.map(({ name }) => name);
     if (new Set(names).size !== names.length || names.includes(loadedModel))
       throw new UserError("two runs have one name; give each a name of its own");
-    await this.#endRuns();
-    const reports: RunReport[] = [];
+    // The old runs end when all new ones are there: a cell with a fault ends none.
+    const opened: { readonly run: Run; readonly report: RunReport }[] = [];
     try {
-      for (const spec of specs) reports.push(await this.#openRun(device, spec));
+      for (const spec of specs) opened.push(await this.#openRun(device, spec));
     } catch (error) {
-      await this.#endRuns();
+      await Promise.all(opened.map(({ run }) => run.close()));
       throw error;
     }
-    return reports;
+    await this.#endRuns();
+    for (const { run } of opened) this.#runs.set(run.name, { run });
+    return opened.map(({ report }) => report);
   }
 
-  async #openRun(device: Device, spec: RunSpec, kept?: Kept): Promise<RunReport> {
+  async #openRun(device: Device, spec: RunSpec, kept?: Kept): Promise<{ run: Run; report: RunReport }> {
     const data = this.#data;
     if (data === undefined)
       throw new UserError("there are no data to train on; choose a text, a table or a task first");
     const start = performance.now();
     const post = (event: Message) => this.#post(event, []);
     const run = await Run.open({ device, data, spec, post, kept, maxWeights: this.#report?.maxWeights });
-    this.#runs.set(spec.name, { run });
     const compileMilliseconds = performance.now() - start;
-    return { run: spec.name, cell: run.network.config.cell, weights: run.weights, compileMilliseconds };
+    const { name, weights, network } = run;
+    return { run, report: { run: name, cell: network.config.cell, weights, compileMilliseconds } };
   }
 
   async #sample(command: CommandOf<"sample">, id: number): Promise<Results["sample"]> {
@@ -275,8 +278,9 @@ export class DeviceWorker {
     const report = await this.#openDevice(this.#choice);
     const device = this.#deviceAtHand();
     for (const { spec, kept, learningRate } of lost) {
-      await this.#openRun(device, spec, kept);
-      this.#held(spec.name).run.learningRate = learningRate;
+      const { run } = await this.#openRun(device, spec, kept);
+      run.learningRate = learningRate;
+      this.#runs.set(run.name, { run });
     }
     this.#lost = [];
     return report;

@@ -115,8 +115,12 @@ describe("runs that cannot be made", () => {
   ];
 
   test.each(wrong)("%s", async (_title, runs, line) => {
-    expect(await client.refusal({ type: "setRuns", runs })).toMatch(line);
-    await client.ask({ type: "setRuns", runs: [runSpec("a", rnn)] });
+    expect(await client.refusal({ type: "setRuns", runs: [runSpec("fine", rnn), ...runs] })).toMatch(line);
+    // The runs that were there go on.
+    client.events.length = 0;
+    await client.ask({ type: "start", steps: 1 });
+    await client.until(() => client.eventsOf("stopped").length > 0);
+    expect(client.eventsOf("stopped").map(({ run, reason }) => [run, reason])).toEqual([["a", "done"]]);
   });
 });
 
