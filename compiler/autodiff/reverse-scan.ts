@@ -174,9 +174,13 @@ function differentiateStep(node: ScanNode, wrt: readonly boolean[], pullBack: Pu
   });
 }
 
-/** Views cost nothing to make again; what they look at is stored instead. */
+/**
+ * Views cost nothing to make again, and random numbers are the same when they are drawn again; what they look at is stored
+ * instead.
+ */
 function isRecomputed(graph: Graph, id: NodeId): boolean {
   const { op } = at(graph.nodes, id);
+  if (op === "randomBits") return true;
   return op !== "scan" && op !== "result" && op !== "gather" && entryOf(op as TableOp).kind === "view";
 }
 

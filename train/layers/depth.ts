@@ -1,0 +1,102 @@
+/** @file Layers around and on top of layers: any depth, with residual or highway connections, and dropout between. */
+import { dense } from "../../compiler/dsl/dense.ts";
+import { scope } from "../../compiler/dsl/parameters.ts";
+import { fork } from "../../compiler/dsl/randomness.ts";
+import { formatShape, sameShape } from "../../compiler/graph/dim.ts";
+import { oneMinus } from "../../compiler/ops/composed.ts";
+import { add, mul } from "../../compiler/ops/elementwise.ts";
+import { sigmoid } from "../../compiler/ops/transcendental.ts";
+import { faultOf } from "../../compiler/trace/fault.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { checkRate, dropout, variationalDropout } from "./dropout.ts";
+import { type Layer, type LayerContext, prefixed, within } from "./layer.ts";
+
+type Float = Tensor<"f32">;
+
+/** Layers on top of each other. Parameters and states of layer i are `layers/i/…`. */
+export function stacked(layers: readonly Layer[]): Layer {
+  const parts = Object.fromEntries(layers.map((layer, i) => [`layers/${i}`, layer]));
+  return {
+    states: prefixed(parts),
+    run: (input, context = {}) => {
+      let outputs = input;
+      const state: Record<string, Float> = {};
+      for (const [name, layer] of Object.entries(parts)) {
+        const result = within(name, layer, outputs, context);
+        outputs = result.outputs;
+        Object.assign(state, result.state);
+      }
+      return { outputs, state };
+    },
+  };
+}
+
+/** x + layer(x), of one width: He et al. 2016, arXiv:1512.03385; between recurrent layers Wu et al. 2016, arXiv:1609.08144. */
+export function residual(layer: Layer): Layer {
+  return around(layer, "residual", (input, outputs) => add(input, outputs));
+}
+
+/**
+ * t * layer(x) + (1 - t) * x with t = sigmoid(W x + b), of one width: Srivastava, Greff & Schmidhuber 2015,
+ * arXiv:1505.00387, eq. 3. The bias starts below 0, so that x goes through at first (their section 2.2).
+ */
+export function highway(layer: Layer, { bias = -1 }: { readonly bias?: number } = {}): Layer {
+  const inside: Layer = {
+    states: layer.states,
+    run: (input, context) => scope("highway", () => layer.run(input, context)),
+  };
+  return around(inside, "highway", (input, outputs) => {
+    const width = Number(input.shape.at(-1));
+    const transform = sigmoid(scope("highway", () => dense("transform", input, width, { bias })));
+    return add(mul(transform, outputs), mul(oneMinus(transform), input));
+  });
+}
+
+/** Which elements share a mask: those of a sequence (variational dropout, the default), or none. */
+export interface DropoutOptions {
+  /** One mask for the whole sequence, or another one at each step. */
+  readonly each?: "sequence" | "step";
+}
+
+/** The layer with dropout on what it reads. */
+export function inputDropout(layer: Layer, rate: number, options?: DropoutOptions): Layer {
+  checkRate("inputDropout", rate);
+  return {
+    states: layer.states,
+    run: (input, context = {}) => layer.run(dropped(input, rate, "input", context, options), inner(context)),
+  };
+}
+
+/** The layer with dropout on what it gives. */
+export function outputDropout(layer: Layer, rate: number, options?: DropoutOptions): Layer {
+  checkRate("outputDropout", rate);
+  return {
+    states: layer.states,
+    run: (input, context = {}) => {
+      const { outputs, state } = layer.run(input, inner(context));
+      return { outputs: dropped(outputs, rate, "output", context, options), state };
+    },
+  };
+}
+
+function dropped(x: Float, rate: number, site: string, { random, isStep }: LayerContext, options: DropoutOptions = {}) {
+  const own = fork(random, site);
+  return options.each === "step" || isStep ? dropout(x, rate, own) : variationalDropout(x, rate, own);
+}
+
+/** The layer inside draws its own numbers, whatever it is. */
+const inner = (context: LayerContext): LayerContext => ({ ...context, random: fork(context.random, "inner") });
+
+function around(layer: Layer, name: string, join: (input: Float, outputs: Float) => Float): Layer {
+  return {
+    states: layer.states,
+    run: (input, context) => {
+      const { outputs, state } = layer.run(input, context);
+      if (sameShape(input.shape, outputs.shape)) return { outputs: join(input, outputs), state };
+      throw faultOf(
+        name,
+        `what goes in is ${formatShape(input.shape)} and what comes out ${formatShape(outputs.shape)}; they must be equally wide`,
+      );
+    },
+  };
+}

@@ -1,0 +1,49 @@
+/**
+ * @file Dropout: in training some of the numbers are zero and the others larger, so that each keeps its expectation.
+ *
+ * - `dropout`: every element on its own; Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from
+ *   overfitting", scaled while training.
+ * - `variationalDropout`: one mask for all steps of a sequence; Gal & Ghahramani 2016, arXiv:1512.05287, section 4.1.
+ *
+ * Without randomness, that is in evaluation, both give x itself.
+ */
+import { bernoulli, type Randomness } from "../../compiler/dsl/randomness.ts";
+import { formatShape, type Shape } from "../../compiler/graph/dim.ts";
+import { mul } from "../../compiler/ops/elementwise.ts";
+import { where } from "../../compiler/ops/logic.ts";
+import { broadcast } from "../../compiler/ops/views.ts";
+import { faultOf } from "../../compiler/trace/fault.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
+
+type Float = Tensor<"f32">;
+
+/**
+ * x with each element zero with probability `rate` (0 or more, below 1), and divided by 1 - rate otherwise. In a step of
+ * a loop give the step's number [batch], or all steps drop the same.
+ */
+export function dropout(x: Float, rate: number, random?: Randomness, step?: Tensor<"u32">): Float {
+  checkRate("dropout", rate);
+  return random === undefined || rate === 0 ? x : kept(x, keptWith(random, rate, x.shape, step), rate);
+}
+
+/** As `dropout`, of xs [time, batch, …] with one mask [batch, …] that all steps share. */
+export function variationalDropout(xs: Float, rate: number, random?: Randomness): Float {
+  checkRate("variationalDropout", rate);
+  if (xs.shape.length < 2)
+    throw faultOf("variationalDropout", `xs is ${formatShape(xs.shape)}; expected [time, batch, …]`);
+  if (random === undefined || rate === 0) return xs;
+  return kept(xs, broadcast(keptWith(random, rate, xs.shape.slice(1)), xs.shape), rate);
+}
+
+/** What stays: false with probability `rate`. */
+export function keptWith(random: Randomness, rate: number, shape: Shape, step?: Tensor<"u32">): Tensor<"bool"> {
+  return bernoulli(random, 1 - rate, shape, step);
+}
+
+function kept(x: Float, mask: Tensor<"bool">, rate: number): Float {
+  return where(mask, mul(x, 1 / (1 - rate)), 0);
+}
+
+export function checkRate(what: string, rate: number): void {
+  if (!(rate >= 0 && rate < 1)) throw faultOf(what, `the rate is ${rate}; expected a number from 0 to below 1`);
+}

@@ -1,0 +1,95 @@
+/**
+ * @file What a loop reads at a step: the truth, or what the model itself said at the step before.
+ *
+ * - Teacher forcing reads the truth, a step late: `delayed`. Williams & Zipser 1989, "A learning algorithm for
+ *   continually running fully recurrent neural networks".
+ * - Scheduled sampling reads the model's own word instead with some probability: `scheduledSample`. Bengio et al. 2015,
+ *   arXiv:1506.03099, section 2.4.
+ * - A model that writes (one to many) reads its own words alone: the same with probability 1.
+ */
+import { bernoulli, type Randomness } from "../../compiler/dsl/randomness.ts";
+import { recurrence } from "../../compiler/dsl/recurrence.ts";
+import { type Dim, formatShape, sameShape } from "../../compiler/graph/dim.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import type { DType } from "../../compiler/graph/graph.ts";
+import { positions, uniformFromBits } from "../../compiler/ops/composed.ts";
+import { reduceMax } from "../../compiler/ops/contractions.ts";
+import { cast, less, max, min, neg, not, sub } from "../../compiler/ops/elementwise.ts";
+import { randomBits, stopGradient, where } from "../../compiler/ops/logic.ts";
+import { iota } from "../../compiler/ops/sources.ts";
+import { log } from "../../compiler/ops/transcendental.ts";
+import { broadcast, broadcastAxes, reshape } from "../../compiler/ops/views.ts";
+import { faultOf } from "../../compiler/trace/fault.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
+
+type Float = Tensor<"f32">;
+
+/** xs [time, batch, …] a step late: `first` [batch, …], then xs without its last step. */
+export function delayed<D extends DType>(xs: Tensor<D>, first: Tensor<D>): Tensor<D> {
+  if (xs.dtype !== first.dtype || !sameShape(xs.shape.slice(1), first.shape))
+    throw faultOf("delayed", `the first step is ${first}; expected one step of ${xs}`);
+  return recurrence((before: Tensor<D>, x: Tensor<D>) => ({ state: x, output: before }), first, xs, { name: "delayed" })
+    .outputs;
+}
+
+/** x [batch, …] at each of `time` steps: [time, batch, …]. What a decoder reads that is given one vector (one to many). */
+export function repeated<D extends DType>(x: Tensor<D>, time: Dim): Tensor<D> {
+  return broadcastAxes(
+    x,
+    [time, ...x.shape],
+    x.shape.map((_, axis) => axis + 1),
+  );
+}
+
+/** Where the rows of what a loop reads next come from. */
+export interface Feeding {
+  /** Probability of the model's own word: a number, or a scalar that follows a schedule, such as an input of a step. */
+  readonly rate: number | Float;
+  /** Without it, in evaluation, only a rate of 1 takes the model's own word. */
+  readonly random?: Randomness | undefined;
+  /** Number of the step [batch]. */
+  readonly step?: Tensor<"u32"> | undefined;
+}
+
+/**
+ * The truth [batch, …], or with probability `rate`, for each row on its own, what the model said, of the same dtype and
+ * shape. Gradients flow through both; `stopGradient` keeps them out of what the model said.
+ */
+export function scheduledSample<D extends DType>(truth: Tensor<D>, said: Tensor<D>, feeding: Feeding): Tensor<D> {
+  const { rate, random, step } = feeding;
+  if (truth.dtype !== said.dtype || !sameShape(truth.shape, said.shape))
+    throw faultOf(
+      "scheduledSample",
+      `the truth is ${truth} and what the model said ${said}; expected one dtype and shape`,
+    );
+  if (rate === 1) return said;
+  if (random === undefined || rate === 0) return truth;
+  const rows = bernoulli(random, rate, [at(truth.shape, 0)], step);
+  const wide = broadcast(reshape(rows, [...rows.shape, ...truth.shape.slice(1).map(() => 1)]), truth.shape);
+  return where(wide, said, truth);
+}
+
+/** The class with the largest logit, i32 [...] of logits [..., classes]; the first of those that tie. */
+export function argmax(logits: Float): Tensor<"i32"> {
+  const classes = logits.shape.at(-1);
+  if (typeof classes !== "number")
+    throw faultOf("argmax", `logits are ${formatShape(logits.shape)}; expected a known number of classes`);
+  const values = stopGradient(logits);
+  const isLargest = not(less(values, reduceMax(values, -1, { keepAxes: true })));
+  const place = iota(logits.shape, logits.shape.length - 1, "f32");
+  const first = neg(reduceMax(where(isLargest, neg(place), -classes), -1));
+  return cast(min(first, classes - 1), "i32");
+}
+
+/**
+ * A class drawn from softmax(logits), i32 [...] of logits [..., classes], by the Gumbel-max trick: Maddison, Tarlow & Minka
+ * 2014, "A* sampling", section 2. In a step of a loop give the step's number [batch].
+ */
+export function sampled(logits: Float, random: Randomness, step?: Tensor<"u32">): Tensor<"i32"> {
+  const index = positions(logits.shape);
+  const wide = step && broadcast(reshape(step, [...step.shape, ...logits.shape.slice(1).map(() => 1)]), logits.shape);
+  const bits = randomBits(random.key, { site: random.site, index, ...(wide === undefined ? {} : { step: wide }) });
+  // Half a step above 0, so that no logarithm is infinite.
+  const uniform = max(uniformFromBits(bits), 2 ** -25);
+  return argmax(sub(logits, log(neg(log(uniform)))));
+}

@@ -1,0 +1,158 @@
+/**
+ * @file Layers as values: what maps a sequence [time, batch, features] to another, with states that go in and come out by
+ * name. `recurrent` makes one of a cell, `bidirectional` one of two; depth.ts puts them on top of each other.
+ *
+ * A layer gets everything that is not its own from a context: states to start from, which steps exist, randomness in
+ * training. So one description serves training, evaluation, and use step by step.
+ */
+import { type Cell, type State, scan, zeroState } from "../../compiler/dsl/cell.ts";
+import { scope } from "../../compiler/dsl/parameters.ts";
+import { fork, type Randomness } from "../../compiler/dsl/randomness.ts";
+import type { Shape } from "../../compiler/graph/dim.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import { add, mul } from "../../compiler/ops/elementwise.ts";
+import { concat } from "../../compiler/ops/pieces.ts";
+import { faultOf } from "../../compiler/trace/fault.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { learnedState } from "./initial-state.ts";
+import { type RecurrentDropoutOptions, recurrentDropout } from "./recurrent-dropout.ts";
+import { type StateRates, zoneout } from "./zoneout.ts";
+
+type Float = Tensor<"f32">;
+
+/** States by name, such as `0/h`, each [batch, …]. */
+export type LayerState = Readonly<Record<string, Float>>;
+
+export interface LayerContext {
+  /** States before the first step: given, or carried on from the batch before. What is missing a layer starts itself. */
+  readonly state?: LayerState;
+  /** [time, batch], true where a step exists. */
+  readonly mask?: Tensor<"bool"> | undefined;
+  /** Given in training alone. */
+  readonly random?: Randomness | undefined;
+  /** The input is one step, [batch, features], and so are the outputs. */
+  readonly isStep?: boolean;
+}
+
+export interface LayerResult {
+  /** [time, batch, features], or [batch, features] of one step. */
+  readonly outputs: Float;
+  /** After the last step. */
+  readonly state: LayerState;
+}
+
+export interface Layer {
+  /** Shape of each state without the batch, by name. */
+  readonly states: Readonly<Record<string, Shape>>;
+  /** Runs over a whole sequence, or one step of it where the context says so. */
+  readonly run: (input: Float, context?: LayerContext) => LayerResult;
+}
+
+export interface RecurrentOptions<Names extends string> {
+  /** Runs from the last step to the first. */
+  readonly reverse?: boolean;
+  /** How a state starts that the context does not give; at zeros by default. */
+  readonly initial?: "zeros" | "learned";
+  /** Rates of zoneout. */
+  readonly zoneout?: StateRates<Names>;
+  /** Rates of dropout on the states that products with weights read. */
+  readonly recurrentDropout?: StateRates<Names> | undefined;
+  /** Whether recurrent dropout draws a mask for each sequence (the default) or for each step. */
+  readonly each?: RecurrentDropoutOptions["each"];
+}
+
+/** One cell over time. Its parameters lie in the scope of the cell. */
+export function recurrent<Names extends string>(instance: Cell<Names>, options: RecurrentOptions<Names> = {}): Layer {
+  const names = Object.keys(instance.stateShapes) as Names[];
+  return {
+    states: instance.stateShapes,
+    run: (input, { state = {}, mask, random, isStep = false } = {}) => {
+      const cell = regularized(instance, options, random);
+      const batch = at(input.shape, isStep ? 0 : 1);
+      const own = options.initial === "learned" ? learnedState(instance, batch) : zeroState(instance, batch);
+      const initial = Object.fromEntries(names.map((name) => [name, state[name] ?? own[name]])) as State<Names>;
+      if (!isStep) return scan(cell, input, { initial, mask, reverse: options.reverse ?? false });
+      if (options.reverse)
+        throw faultOf(instance.name, "it runs from the last step to the first, so there is no one step at a time");
+      const { state: after, output } = cell.step(input, initial);
+      return { outputs: output, state: after };
+    },
+  };
+}
+
+/** The cell with recurrent dropout and zoneout at the rates of the options: in evaluation, their expectation. */
+export function regularized<Names extends string>(
+  instance: Cell<Names>,
+  { recurrentDropout: dropped, zoneout: zoned, each }: RecurrentOptions<Names>,
+  random: Randomness | undefined,
+): Cell<Names> {
+  const masked =
+    dropped === undefined || dropped === 0
+      ? instance
+      : recurrentDropout(instance, dropped, fork(random, "recurrent"), each === undefined ? {} : { each });
+  return zoned === undefined || zoned === 0 ? masked : zoneout(masked, zoned, fork(random, "zoneout"));
+}
+
+/** How the outputs of two directions become one. */
+export type Merge = "concat" | "sum" | "mean" | "product" | ((forward: Float, backward: Float) => Float);
+
+const merges: Readonly<Record<Exclude<Merge, (...args: never) => unknown>, (a: Float, b: Float) => Float>> = {
+  concat: (a, b) => concat([a, b]),
+  sum: add,
+  mean: (a, b) => mul(add(a, b), 0.5),
+  product: mul,
+};
+
+export interface BidirectionalOptions<Names extends string> extends Omit<RecurrentOptions<Names>, "reverse"> {
+  /** One after the other by default, which doubles the width. */
+  readonly merge?: Merge;
+}
+
+/**
+ * Two cells, one in each direction: Schuster & Paliwal 1997, "Bidirectional recurrent neural networks". Their states are
+ * `forward/…` and `backward/…`. With a mask, the backward one starts at the end of each sequence.
+ */
+export function bidirectional<Names extends string>(
+  forward: Cell<Names>,
+  backward: Cell<Names>,
+  { merge = "concat", ...options }: BidirectionalOptions<Names> = {},
+): Layer {
+  const directions = {
+    forward: recurrent(forward, options),
+    backward: recurrent(backward, { ...options, reverse: true }),
+  };
+  const join = typeof merge === "function" ? merge : merges[merge];
+  return {
+    states: prefixed(directions),
+    run: (input, context = {}) => {
+      const first = within("forward", directions.forward, input, context);
+      const second = within("backward", directions.backward, input, context);
+      return { outputs: join(first.outputs, second.outputs), state: { ...first.state, ...second.state } };
+    },
+  };
+}
+
+/** Runs a layer as a part of another: parameters, states and random numbers of its own, under `name`. */
+export function within(name: string, layer: Layer, input: Float, context: LayerContext): LayerResult {
+  const { state = {}, random } = context;
+  const start = `${name}/`;
+  const own = Object.entries(state).filter(([key]) => key.startsWith(start));
+  const result = scope(name, () =>
+    layer.run(input, {
+      ...context,
+      state: Object.fromEntries(own.map(([key, tensor]) => [key.slice(start.length), tensor])),
+      random: fork(random, name),
+    }),
+  );
+  const after = Object.entries(result.state).map(([key, tensor]) => [start + key, tensor] as const);
+  return { outputs: result.outputs, state: Object.fromEntries(after) };
+}
+
+/** The states of parts, each under its part's name. */
+export function prefixed(parts: Readonly<Record<string, Layer>>): Layer["states"] {
+  return Object.fromEntries(
+    Object.entries(parts).flatMap(([name, { states }]) =>
+      Object.entries(states).map(([key, shape]) => [`${name}/${key}`, shape] as const),
+    ),
+  );
+}

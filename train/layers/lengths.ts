@@ -1,0 +1,56 @@
+/**
+ * @file Sequences of different lengths in one batch, padded on the right: which steps exist, the mean over those, and the
+ * output at the last of them. `scan` takes the mask: past the end its state is frozen and its outputs are zero.
+ */
+import { type Dim, formatShape } from "../../compiler/graph/dim.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import { add, cast, div, less, max } from "../../compiler/ops/elementwise.ts";
+import { equal, where } from "../../compiler/ops/logic.ts";
+import { slice } from "../../compiler/ops/pieces.ts";
+import { iota } from "../../compiler/ops/sources.ts";
+import { broadcast, reshape, sum } from "../../compiler/ops/views.ts";
+import { faultOf } from "../../compiler/trace/fault.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
+
+type Float = Tensor<"f32">;
+
+/** True where a step exists: bool [time, batch] of lengths i32 [batch], each from 1 to `time`. */
+export function lengthsMask(lengths: Tensor<"i32">, time: Dim): Tensor<"bool"> {
+  const shape = [time, batchOf("lengthsMask", lengths)];
+  return less(iota(shape, 0), broadcast(lengths, shape));
+}
+
+/**
+ * The mean of values [time, batch, …] over the steps that exist: a mask [time, batch] is for all that follows. Values
+ * elsewhere neither count nor get a gradient. Without any step it is 0.
+ */
+export function maskedMean(values: Float, mask: Tensor<"bool">): Float {
+  const rest = values.shape.slice(mask.shape.length);
+  if (values.shape.length < mask.shape.length || mask.shape.some((dim, axis) => dim !== values.shape[axis]))
+    throw faultOf(
+      "maskedMean",
+      `values are ${formatShape(values.shape)} and the mask ${formatShape(mask.shape)}; expected values to start as the mask does`,
+    );
+  const exists = broadcast(reshape(mask, [...mask.shape, ...rest.map(() => 1)]), values.shape);
+  return div(sum(where(exists, values, 0)), max(sum(cast(exists, "f32")), 1));
+}
+
+/**
+ * The output at the last step of each sequence, [batch, …] of outputs [time, batch, …]: what a whole sequence comes to
+ * (many to one). Without lengths i32 [batch], all end with the last step.
+ */
+export function lastOutput(outputs: Float, lengths?: Tensor<"i32">): Float {
+  const [time, batch] = [at(outputs.shape, 0), at(outputs.shape, 1)];
+  if (lengths === undefined) return reshape(slice(outputs, 0, -1, 1), outputs.shape.slice(1));
+  batchOf("lastOutput", lengths, batch);
+  const isLast = equal(add(iota([time, batch], 0), 1), broadcast(lengths, [time, batch]));
+  const rest = outputs.shape.slice(2).map(() => 1);
+  return sum(where(broadcast(reshape(isLast, [time, batch, ...rest]), outputs.shape), outputs, 0), 0);
+}
+
+function batchOf(what: string, lengths: Tensor<"i32">, batch?: Dim): Dim {
+  const [rows, ...rest] = lengths.shape;
+  if (rows === undefined || rest.length > 0 || (batch !== undefined && batch !== rows))
+    throw faultOf(what, `lengths are ${formatShape(lengths.shape)}; expected [${batch ?? "batch"}]`);
+  return rows;
+}

@@ -1,0 +1,149 @@
+/**
+ * @file Recurrent dropout for any cell: a state is dropped where it enters a product with weights, and nowhere else.
+ *
+ * Gal & Ghahramani 2016 (arXiv:1512.05287, eq. 7) put a mask on the h that the gates read. What the cell carries on, such
+ * as z * h of a GRU, stays whole: a state that were masked at every step would vanish or grow without bound. Which
+ * reading is which stands in the graph of the step: what its products with weights read is computed a second time, from
+ * the masked states.
+ */
+import type { Cell, State } from "../../compiler/dsl/cell.ts";
+import { fork, type Randomness } from "../../compiler/dsl/randomness.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import { type Graph, type NodeId, nodeAt } from "../../compiler/graph/graph.ts";
+import { mul } from "../../compiler/ops/elementwise.ts";
+import { emitNode, Inlined } from "../../compiler/ops/inline.ts";
+import { where } from "../../compiler/ops/logic.ts";
+import { faultOf } from "../../compiler/trace/fault.ts";
+import { currentFrame, Frame, within } from "../../compiler/trace/frame.ts";
+import { atSite } from "../../compiler/trace/site.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { keptWith } from "./dropout.ts";
+import { type StateRates, stateRates } from "./zoneout.ts";
+
+type Float = Tensor<"f32">;
+
+export interface RecurrentDropoutOptions {
+  /** One mask for the whole sequence (the default: variational), or another one at each step. */
+  readonly each?: "sequence" | "step";
+}
+
+/**
+ * The cell with dropout on its states where products with weights read them; it has the same weights and states. Without
+ * randomness, that is in evaluation, it is the cell itself. A state that enters no such product is an error where a rate
+ * names it; a single rate is for the states that do.
+ */
+export function recurrentDropout<Names extends string>(
+  instance: Cell<Names>,
+  rates: StateRates<Names>,
+  random?: Randomness,
+  { each = "sequence" }: RecurrentDropoutOptions = {},
+): Cell<Names> {
+  const rateOf = stateRates("recurrentDropout", instance, rates);
+  if (random === undefined) return instance;
+  const names = (Object.keys(instance.stateShapes) as Names[]).filter((name) => rateOf(name) > 0);
+  return {
+    ...instance,
+    isTimed: instance.isTimed === true || each === "step",
+    step: (x, state, time) => {
+      const step = traceStep(instance, x, state, time);
+      const entering = names.filter((name) => step.products.some(({ reads }) => reads.has(name)));
+      const idle = names.filter((name) => !entering.includes(name));
+      if (idle.length > 0 && (typeof rates !== "number" || entering.length === 0))
+        throw faultOf(
+          "recurrentDropout",
+          `no product with weights in ${instance.name} reads state ${idle.join(" or ")}, so there is nothing to drop`,
+        );
+      const masked = entering.map((name) => {
+        const [value, rate] = [state[name], rateOf(name)];
+        const mask = keptWith(fork(random, name), rate, value.shape, each === "step" ? time : undefined);
+        return [name, where(mask, mul(value, 1 / (1 - rate)), 0)] as const;
+      });
+      return replayStep(instance, step, new Map<string, Float>(masked));
+    },
+  };
+}
+
+interface TracedStep {
+  /** (…, next states, output) of x, states, time and what the step captures, such as weights. */
+  readonly graph: Graph;
+  /** What stands for each input of the graph, and the state that it is, if any. */
+  readonly inputs: readonly { readonly id: NodeId; readonly tensor: Tensor; readonly state?: string }[];
+  /** Products of weights with something that depends on states. */
+  readonly products: readonly { readonly id: NodeId; readonly reads: ReadonlySet<string> }[];
+}
+
+function traceStep<Names extends string>(
+  instance: Cell<Names>,
+  x: Float,
+  state: State<Names>,
+  time: Tensor<"u32"> | undefined,
+): TracedStep {
+  const frame = new Frame(instance.name, currentFrame());
+  const names = Object.keys(instance.stateShapes) as Names[];
+  const inside = {
+    x: frame.input("x", x.aval),
+    states: names.map((name) => frame.input(`state/${name}`, state[name].aval)),
+    time: time && frame.input("time", time.aval),
+  };
+  const { state: next, output } = within(frame, () => {
+    const before = Object.fromEntries(names.map((name, i) => [name, at(inside.states, i)])) as State<Names>;
+    return instance.step(inside.x, before, inside.time);
+  });
+  const own = [inside.x, ...inside.states, ...(inside.time === undefined ? [] : [inside.time])].map(({ id }) => id);
+  const graph = frame.finish(own, [...names.map((name) => next[name]), output]);
+  const inputs: TracedStep["inputs"] = [
+    ...frame.captured.map(({ inner, outer }) => ({ id: inner, tensor: outer })),
+    { id: inside.x.id, tensor: x },
+    ...names.map((name, i) => ({ id: at(inside.states, i).id, tensor: state[name], state: name })),
+    ...(time === undefined || inside.time === undefined ? [] : [{ id: inside.time.id, tensor: time }]),
+  ];
+  return { graph, inputs, products: productsWithWeights(graph, inputs, new Set(own)) };
+}
+
+/** What is neither x nor a state, nor depends on them, is weights. */
+function productsWithWeights(graph: Graph, inputs: TracedStep["inputs"], own: ReadonlySet<NodeId>) {
+  const varies = new Set(own);
+  const reads = new Map<NodeId, ReadonlySet<string>>(
+    inputs.map(({ id, state }) => [id, new Set(state === undefined ? [] : [state])]),
+  );
+  const readsOf = (id: NodeId): ReadonlySet<string> => reads.get(id) ?? new Set();
+  const products: { id: NodeId; reads: ReadonlySet<string> }[] = [];
+  for (const [id, { op, operands }] of graph.nodes.entries()) {
+    if (operands.length === 0) continue;
+    if (operands.some((operand) => varies.has(operand))) varies.add(id);
+    reads.set(id, new Set(operands.flatMap((operand) => [...readsOf(operand)])));
+    const factors = operands.filter((operand) => varies.has(operand));
+    if (op === "dot" && factors.length === 1 && readsOf(id).size > 0) products.push({ id, reads: readsOf(id) });
+  }
+  return products;
+}
+
+/** The step once more, in the trace in progress, with masked states where its products read them. */
+function replayStep<Names extends string>(instance: Cell<Names>, step: TracedStep, masked: ReadonlyMap<string, Float>) {
+  const { graph, inputs } = step;
+  const [whole, dropped] = [new Inlined(), new Inlined()];
+  for (const { id, tensor, state } of inputs) {
+    whole.tensors.set(id, tensor);
+    dropped.tensors.set(id, masked.get(state ?? "") ?? tensor);
+  }
+  const products = new Set(step.products.map(({ id }) => id));
+  for (const id of graph.nodes.keys()) {
+    if (products.has(id)) {
+      const node = nodeAt(graph, id);
+      const operands = node.operands.map((operand) => dropped.tensor(operand));
+      const product = atSite(graph.sites[id], () => emitNode(node, operands));
+      whole.tensors.set(id, product);
+      dropped.tensors.set(id, product);
+    } else {
+      // Equal nodes are one node: what no masked state enters is not computed twice.
+      whole.add(graph, id);
+      dropped.add(graph, id);
+    }
+  }
+  const results = graph.outputs.map((id) => whole.tensor(id) as Float);
+  const names = Object.keys(instance.stateShapes) as Names[];
+  return {
+    state: Object.fromEntries(names.map((name, i) => [name, at(results, i)])) as State<Names>,
+    output: at(results, names.length),
+  };
+}
