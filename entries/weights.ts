@@ -1,0 +1,16 @@
+/** @file The entry "cellgrad/weights": weights of PyTorch and Keras as cellgrad's parameters, and back. */
+export { fromKeras, type KerasReadOptions, kerasLayers, toKeras } from "../interchange/keras.ts";
+export type {
+  DirectionWeights,
+  GateWeights,
+  LayerWeights,
+  NetworkWeights,
+} from "../interchange/network-weights.ts";
+export { fromParameters, toParameters } from "../interchange/parameters.ts";
+export {
+  fromPyTorch,
+  type PyTorchNames,
+  type PyTorchReadOptions,
+  pyTorchModule,
+  toPyTorch,
+} from "../interchange/pytorch.ts";

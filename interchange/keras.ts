@@ -1,0 +1,192 @@
+/**
+ * @file Weights of Keras by path, as `{ w.path: w.numpy() for w in model.weights }` names them: SimpleRNN, LSTM and GRU of
+ * any depth, alone or in Bidirectional, with an Embedding before and a Dense layer behind where there are such.
+ *
+ *   lstm_1/lstm_cell/kernel [width, gates * units]    …/recurrent_kernel [units, gates * units]    …/bias [gates * units]
+ *   bidirectional/forward_gru/gru_cell/…              bias [2, gates * units] of a GRU with reset_after
+ *   embedding/embeddings [symbols, width]             dense/kernel [width, outputs], dense/bias [outputs]
+ */
+import { at } from "../compiler/graph/errors.ts";
+import { type NdArray, zeros } from "../compiler/graph/ndarray.ts";
+import { columns, rows, stackColumns, stackRows, sumOf } from "./matrices.ts";
+import {
+  type Direction,
+  type DirectionWeights,
+  eachDirection,
+  gateOf,
+  isBidirectional,
+  layoutOf,
+  type NetworkWeights,
+  readLayers,
+  widthBelow,
+} from "./network-weights.ts";
+import { TensorBag } from "./tensor-bag.ts";
+
+type Arrays = Readonly<Record<string, NdArray>>;
+
+/** Which layers of a Keras model are what. */
+export interface KerasReadOptions {
+  /** The cell, where the number of gates leaves a choice: `relu-rnn` instead of `rnn`. */
+  readonly cell?: string;
+  /** The Embedding layer's path; otherwise the one layer with embeddings. */
+  readonly embedding?: string;
+  /** The Dense layer's path; otherwise the one layer with a kernel and no recurrent kernel. */
+  readonly head?: string;
+}
+
+const cellOfGates: Readonly<Record<number, string>> = { 1: "rnn", 3: "gru", 4: "lstm" };
+
+/** Paths of a recurrent layer's cells. */
+interface KerasLayer {
+  readonly name: string;
+  readonly paths: Readonly<Partial<Record<Direction, string>>>;
+}
+
+/** Reads the weights of a model. `where` is what messages call the file; a fault is a UserError of one line. */
+export function fromKeras(tensors: Arrays, where: string, options: KerasReadOptions = {}): NetworkWeights {
+  // Keras before version 3 ends each name with the number of the output.
+  const bag = new TensorBag(
+    Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name.replace(/:0$/, ""), tensor])),
+    where,
+  );
+  const layers = recurrentLayers(bag);
+  const first = layers[0]?.paths.forward;
+  if (first === undefined)
+    return bag.fail("it has no recurrent_kernel of a forward layer, so no weights of a Keras RNN");
+  const [units = 0, stacked = 0] = bag.shape(`${first}/recurrent_kernel`) ?? [];
+  const { cell, order, biases } = gateOrder(bag, stacked / units, bag.shape(`${first}/bias`), options.cell);
+  const both = layers.some(({ paths }) => paths.backward !== undefined);
+  const size = { units, features: bag.shape(`${first}/kernel`)?.[0] ?? 0, isBidirectional: both };
+  const hasBias = bag.has(`${first}/bias`);
+  const read = readLayers(size, layers.length, (i, direction, width) => {
+    const { name, paths } = at(layers, i);
+    const path = paths[direction] ?? bag.fail(`layer ${name} has no ${direction} direction, and others have`);
+    return readDirection(bag, { path, order, biases: hasBias ? biases : 0, width, units });
+  });
+  const embedding = options.embedding ?? single(bag.left, "/embeddings");
+  const head = options.head ?? single(bag.left, "/kernel");
+  const table = embedding && bag.take(`${embedding}/embeddings`, [null, size.features], "it was named");
+  const dense = head === undefined ? undefined : readDense(bag, head, widthBelow(size, layers.length));
+  bag.expectEmpty("name the embedding and the head, and leave other layers out of the file");
+  const { features } = size;
+  return { cell, units, features, layers: read, ...(table && { embedding: table }), ...(dense && { head: dense }) };
+}
+
+/** Layers in the order of their names, numbers compared as such: `lstm`, `lstm_1`, `lstm_10`. */
+function recurrentLayers(bag: TensorBag): KerasLayer[] {
+  const found = new Map<string, KerasLayer["paths"]>();
+  for (const key of bag.left.filter((name) => name.endsWith("/recurrent_kernel"))) {
+    const path = key.slice(0, key.lastIndexOf("/"));
+    const { layer, direction } = placeOf(path);
+    found.set(layer, { ...found.get(layer), [direction]: path });
+  }
+  return [...found].map(([name, paths]) => ({ name, paths })).sort((a, b) => byNumber(a.name, b.name));
+}
+
+/** `bidirectional_1/backward_gru/gru_cell` is the backward direction of `bidirectional_1`. */
+function placeOf(path: string): { layer: string; direction: Direction } {
+  const segments = path.split("/");
+  const place = segments.findIndex((segment) => /^(forward|backward)_/.test(segment));
+  if (place < 1) return { layer: path, direction: "forward" };
+  const direction = at(segments, place).startsWith("forward_") ? "forward" : "backward";
+  return { layer: segments.slice(0, place).join("/"), direction };
+}
+
+function byNumber(a: string, b: string): number {
+  const [left, right] = [a.split("/"), b.split("/")];
+  for (const [i, segment] of left.entries()) {
+    const order = segment.localeCompare(right[i] ?? "", "en", { numeric: true });
+    if (order !== 0) return order;
+  }
+  return left.length - right.length;
+}
+
+function gateOrder(bag: TensorBag, count: number, bias: readonly number[] | undefined, asked: string | undefined) {
+  // A GRU without biases may be either; reset_after is what Keras makes by default.
+  const resetAfter = count === 3 && bias?.length !== 1;
+  const cell = asked ?? (resetAfter ? "gru-reset-after" : cellOfGates[count]);
+  if (cell === undefined) return bag.fail(`its layers have ${count} gates; SimpleRNN has 1, GRU 3 and LSTM 4`);
+  const { order, biases } = layoutOf(cell).keras;
+  if (order.length !== count) bag.fail(`its layers have ${count} gates, and cell ${cell} has ${order.length}`);
+  return { cell, order, biases };
+}
+
+interface DirectionPlace {
+  readonly path: string;
+  readonly order: readonly string[];
+  readonly biases: number;
+  readonly width: number;
+  readonly units: number;
+}
+
+function readDirection(bag: TensorBag, { path, order, biases, width, units }: DirectionPlace): DirectionWeights {
+  const total = order.length * units;
+  const take = (name: string, shape: readonly number[]) => bag.take(`${path}/${name}`, shape, `${path} needs it`);
+  const [kernel, recurrent] = [take("kernel", [width, total]), take("recurrent_kernel", [units, total])];
+  const none = zeros([total]);
+  const bias = biases === 0 ? none : take("bias", biases === 2 ? [2, total] : [total]);
+  const [ofX, ofH] = biases === 2 ? [0, 1].map((i) => ({ ...rows(bias, i, 1), shape: [total] })) : [bias, none];
+  return Object.fromEntries(
+    order.map((name, gate) => [
+      name,
+      {
+        input: columns(kernel, gate * units, units),
+        recurrent: columns(recurrent, gate * units, units),
+        inputBias: rows(ofX ?? none, gate * units, units),
+        recurrentBias: rows(ofH ?? none, gate * units, units),
+      },
+    ]),
+  );
+}
+
+/** The path before `ending`, where one tensor ends so. */
+function single(names: readonly string[], ending: string): string | undefined {
+  const [name, another] = names.filter((key) => key.endsWith(ending));
+  return name === undefined || another !== undefined ? undefined : name.slice(0, -ending.length);
+}
+
+function readDense(bag: TensorBag, path: string, width: number) {
+  const kernel = bag.take(`${path}/kernel`, [width, null], `it is the kernel of ${path}`);
+  const outputs = at(kernel.shape, 1);
+  const hasBias = bag.has(`${path}/bias`);
+  return { kernel, bias: hasBias ? bag.take(`${path}/bias`, [outputs], `${path} has one`) : zeros([outputs]) };
+}
+
+/** The weights under the paths that Keras 3 gives to a fresh model of these layers. */
+export function toKeras(weights: NetworkWeights): Record<string, NdArray> {
+  const { cell, embedding, head } = weights;
+  const { path, order, biases } = layoutOf(cell).keras;
+  const both = isBidirectional(weights);
+  const tensors: Record<string, NdArray> = {};
+  if (embedding !== undefined) tensors["embedding/embeddings"] = embedding;
+  eachDirection(weights, (direction, layer, name) => {
+    const gates = order.map((gate) => gateOf(direction, gate));
+    const scope = `${layerPath(path, layer, both ? name : undefined)}/${path}_cell`;
+    const [ofX, ofH] = [
+      stackRows(gates.map((gate) => gate.inputBias)),
+      stackRows(gates.map((gate) => gate.recurrentBias)),
+    ];
+    tensors[`${scope}/kernel`] = stackColumns(gates.map(({ input }) => input));
+    tensors[`${scope}/recurrent_kernel`] = stackColumns(gates.map(({ recurrent }) => recurrent));
+    tensors[`${scope}/bias`] = biases === 2 ? stackRows([asRow(ofX), asRow(ofH)]) : sumOf(ofX, ofH);
+  });
+  if (head !== undefined) {
+    tensors["dense/kernel"] = head.kernel;
+    tensors["dense/bias"] = head.bias;
+  }
+  return tensors;
+}
+
+function layerPath(path: string, layer: number, direction: Direction | undefined): string {
+  const number = layer === 0 ? "" : `_${layer}`;
+  return direction === undefined ? `${path}${number}` : `bidirectional${number}/${direction}_${path}${number}`;
+}
+
+const asRow = (vector: NdArray): NdArray => ({ ...vector, shape: [1, ...vector.shape] });
+
+/** The Python expression of each recurrent layer that takes the weights. */
+export function kerasLayers(weights: NetworkWeights): string {
+  const { layer, options } = layoutOf(weights.cell).keras;
+  const one = `keras.layers.${layer}(${weights.units}, return_sequences=True${options})`;
+  return isBidirectional(weights) ? `keras.layers.Bidirectional(${one})` : one;
+}

@@ -1,0 +1,204 @@
+/**
+ * @file State dicts of PyTorch: nn.RNN (tanh or relu), nn.LSTM and nn.GRU of any depth, in one direction or both, with an
+ * nn.Embedding before and an nn.Linear behind where there are such.
+ *
+ *   weight_ih_l1_reverse [gates * hidden, width]    weight_hh_l1_reverse [gates * hidden, hidden]    bias_ih_…, bias_hh_…
+ *   embedding.weight [symbols, width]               head.weight [outputs, width], head.bias [outputs]
+ */
+import { at } from "../compiler/graph/errors.ts";
+import { type NdArray, zeros } from "../compiler/graph/ndarray.ts";
+import { rows, stackRows, transposed } from "./matrices.ts";
+import {
+  type Direction,
+  type DirectionWeights,
+  eachDirection,
+  gateOf,
+  isBidirectional,
+  layoutOf,
+  type NetworkWeights,
+  readLayers,
+  widthBelow,
+} from "./network-weights.ts";
+import { quote, TensorBag } from "./tensor-bag.ts";
+
+type Arrays = Readonly<Record<string, NdArray>>;
+
+/** Which tensors of a state dict are what. */
+export interface PyTorchReadOptions {
+  /** Of the recurrent module, such as `encoder.`; with it only what these options name is read, all else is left. */
+  readonly prefix?: string;
+  /** The cell, where the number of gates leaves a choice: `relu-rnn` instead of `rnn`. */
+  readonly cell?: string;
+  /** The nn.Embedding, such as `tokens`; otherwise the one module with a weight and no bias. */
+  readonly embedding?: string;
+  /** The nn.Linear, such as `decoder`; otherwise the one other module with weight and bias. */
+  readonly head?: string;
+}
+
+/** What tensors are called. */
+export interface PyTorchNames {
+  /** Of the recurrent module: `rnn.` by default, and nothing where it stands alone. */
+  readonly prefix?: string;
+  /** The nn.Embedding: `embedding` by default. */
+  readonly embedding?: string;
+  /** The nn.Linear: `head` by default. */
+  readonly head?: string;
+}
+
+const recurrentKey = /^(.*?)(?:weight|bias)_(?:ih|hh|hr)_l(\d+)(_reverse)?$/;
+const cellOfGates: Readonly<Record<number, string>> = { 1: "rnn", 3: "gru-reset-after", 4: "lstm" };
+
+/** Reads a state dict. `where` is what messages call it; a fault is a UserError of one line. */
+export function fromPyTorch(tensors: Arrays, where: string, options: PyTorchReadOptions = {}): NetworkWeights {
+  const bag = new TensorBag(tensors, where);
+  const prefix = options.prefix ?? onlyPrefix(bag);
+  const keys = bag.left.map((key) => recurrentKey.exec(key)).filter((found) => found?.[1] === prefix);
+  if (bag.has(`${prefix}weight_hr_l0`)) bag.fail("the LSTM has projections (proj_size), and no built-in cell does");
+  const [stacked, units] = bag.shape(`${prefix}weight_hh_l0`) ?? [];
+  if (stacked === undefined || units === undefined || stacked % units !== 0)
+    return bag.fail(`tensor ${quote(`${prefix}weight_hh_l0`)} is missing or no [gates * hidden, hidden]`);
+  const order = gateOrder(bag, stacked / units, options.cell);
+  const size = {
+    units,
+    features: bag.shape(`${prefix}weight_ih_l0`)?.[1] ?? 0,
+    isBidirectional: keys.some((found) => found?.[3] !== undefined),
+  };
+  const hasBias = bag.left.some((key) => key.startsWith(`${prefix}bias_`));
+  const count = Math.max(...keys.map((found) => Number(found?.[2]))) + 1;
+  const layers = readLayers(size, count, (layer, direction, width) =>
+    readDirection(bag, { prefix, suffix: suffixOf(layer, direction), gates: order.gates, width, units, hasBias }),
+  );
+  const found = otherModules(bag, options);
+  const width = widthBelow(size, count);
+  const embedding = found.embedding && bag.take(weightOf(found.embedding), [null, size.features], "it was named");
+  const head = found.head === undefined ? undefined : readLinear(bag, found.head, width);
+  if (options.prefix === undefined)
+    bag.expectEmpty("name the embedding and the head, or the recurrent module's prefix to leave all else");
+  const { features } = size;
+  return { cell: order.cell, units, features, layers, ...(embedding && { embedding }), ...(head && { head }) };
+}
+
+function onlyPrefix(bag: TensorBag): string {
+  const prefixes = [
+    ...new Set(bag.left.map((key) => recurrentKey.exec(key)?.[1]).filter((text) => text !== undefined)),
+  ];
+  const [prefix] = prefixes;
+  if (prefix === undefined)
+    return bag.fail("it has no weight_ih_l0, so it is no state dict with an nn.RNN, nn.LSTM or nn.GRU");
+  if (prefixes.length > 1) bag.fail(`it has several recurrent modules; name one by its prefix: ${prefixes.join(", ")}`);
+  return prefix;
+}
+
+function gateOrder(
+  bag: TensorBag,
+  count: number,
+  asked: string | undefined,
+): { cell: string; gates: readonly string[] } {
+  const cell = asked ?? cellOfGates[count];
+  if (cell === undefined) return bag.fail(`its layers have ${count} gates; nn.RNN has 1, nn.GRU 3 and nn.LSTM 4`);
+  const gates = layoutOf(cell).pytorch?.order;
+  if (gates === undefined) return bag.fail(`PyTorch has no module that computes cell ${cell}`);
+  if (gates.length !== count) bag.fail(`its layers have ${count} gates, and cell ${cell} has ${gates.length}`);
+  return { cell, gates };
+}
+
+interface DirectionPlace {
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly gates: readonly string[];
+  readonly width: number;
+  readonly units: number;
+  readonly hasBias: boolean;
+}
+
+function readDirection(bag: TensorBag, place: DirectionPlace): DirectionWeights {
+  const { prefix, suffix, gates, width, units, hasBias } = place;
+  const total = gates.length * units;
+  const why = `layer ${suffix} needs it`;
+  const take = (kind: string, shape: readonly number[]) => bag.take(`${prefix}${kind}_${suffix}`, shape, why);
+  const [ih, hh] = [take("weight_ih", [total, width]), take("weight_hh", [total, units])];
+  const [ofX, ofH] = hasBias ? [take("bias_ih", [total]), take("bias_hh", [total])] : [zeros([total]), zeros([total])];
+  const part = (stacked: NdArray, gate: number) => rows(stacked, gate * units, units);
+  return Object.fromEntries(
+    gates.map((name, gate) => [
+      name,
+      {
+        input: transposed(part(ih, gate)),
+        recurrent: transposed(part(hh, gate)),
+        inputBias: part(ofX, gate),
+        recurrentBias: part(ofH, gate),
+      },
+    ]),
+  );
+}
+
+function suffixOf(layer: number, direction: Direction): string {
+  return `l${layer}${direction === "backward" ? "_reverse" : ""}`;
+}
+
+/** The modules around the recurrent one: as named, or found where there is one candidate each. */
+function otherModules(bag: TensorBag, { prefix, embedding, head }: PyTorchReadOptions): Modules {
+  if (prefix !== undefined) return { embedding, head };
+  const modules = bag.left.filter((key) => key.endsWith(".weight")).map((key) => key.slice(0, -".weight".length));
+  const unnamed = modules.filter((name) => name !== embedding && name !== head);
+  const hasBias = (name: string) => bag.has(`${name}.bias`);
+  return {
+    embedding: embedding ?? single(unnamed.filter((name) => !hasBias(name))),
+    head: head ?? single(unnamed.filter(hasBias)),
+  };
+}
+
+interface Modules {
+  readonly embedding: string | undefined;
+  readonly head: string | undefined;
+}
+
+function single(names: readonly string[]): string | undefined {
+  return names.length === 1 ? names[0] : undefined;
+}
+
+function readLinear(bag: TensorBag, name: string, width: number) {
+  const weight = bag.take(weightOf(name), [null, width], `it is the weight of ${name}`);
+  const outputs = at(weight.shape, 0);
+  const hasBias = bag.has(`${name}.bias`);
+  const bias = hasBias ? bag.take(`${name}.bias`, [outputs], `it is the bias of ${name}`) : zeros([outputs]);
+  return { kernel: transposed(weight), bias };
+}
+
+const weightOf = (module: string) => `${module}.weight`;
+
+/** A state dict that PyTorch loads with `strict=True`. */
+export function toPyTorch(weights: NetworkWeights, names: PyTorchNames = {}): Record<string, NdArray> {
+  const { cell, embedding, head } = weights;
+  const isAlone = embedding === undefined && head === undefined;
+  const { prefix = isAlone ? "" : "rnn." } = names;
+  const { order } = pyTorchLayer(cell);
+  const tensors: Record<string, NdArray> = {};
+  if (embedding !== undefined) tensors[weightOf(names.embedding ?? "embedding")] = embedding;
+  eachDirection(weights, (direction, layer, name) => {
+    const gates = order.map((gate) => gateOf(direction, gate));
+    const suffix = suffixOf(layer, name);
+    tensors[`${prefix}weight_ih_${suffix}`] = stackRows(gates.map(({ input }) => transposed(input)));
+    tensors[`${prefix}weight_hh_${suffix}`] = stackRows(gates.map(({ recurrent }) => transposed(recurrent)));
+    tensors[`${prefix}bias_ih_${suffix}`] = stackRows(gates.map(({ inputBias }) => inputBias));
+    tensors[`${prefix}bias_hh_${suffix}`] = stackRows(gates.map(({ recurrentBias }) => recurrentBias));
+  });
+  if (head !== undefined) {
+    tensors[weightOf(names.head ?? "head")] = transposed(head.kernel);
+    tensors[`${names.head ?? "head"}.bias`] = head.bias;
+  }
+  return tensors;
+}
+
+/** The Python expression of the recurrent module that takes the weights. */
+export function pyTorchModule(weights: NetworkWeights): string {
+  const { module, options } = pyTorchLayer(weights.cell);
+  const both = isBidirectional(weights) ? ", bidirectional=True" : "";
+  return `torch.nn.${module}(${weights.features}, ${weights.units}, num_layers=${weights.layers.length}${options}${both})`;
+}
+
+function pyTorchLayer(cell: string) {
+  const { pytorch } = layoutOf(cell);
+  if (pytorch !== undefined) return pytorch;
+  return new TensorBag({}, cell).fail("PyTorch has no module that computes this cell");
+}

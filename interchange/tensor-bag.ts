@@ -1,0 +1,66 @@
+/**
+ * @file Named tensors of a stranger's file, taken out one by one: each must be there, in f32 and in its shape, and at the
+ * end none may be left. Every fault is one line that names file and tensor.
+ */
+import { formatShape, sameShape } from "../compiler/graph/dim.ts";
+import { UserError } from "../compiler/graph/errors.ts";
+import type { NdArray } from "../compiler/graph/ndarray.ts";
+
+/** null stands for any size along an axis. */
+export type ExpectedShape = readonly (number | null)[];
+
+export class TensorBag {
+  readonly #left: Map<string, NdArray>;
+  readonly #where: string;
+
+  /** `where` is what messages call the place that the tensors come from, such as the name of a file. */
+  constructor(tensors: Readonly<Record<string, NdArray>>, where: string) {
+    this.#left = new Map(Object.entries(tensors));
+    this.#where = where;
+  }
+
+  /** Names of what has not been taken. */
+  get left(): readonly string[] {
+    return [...this.#left.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.#left.has(name);
+  }
+
+  /** The shape of a tensor that has not been taken. */
+  shape(name: string): readonly number[] | undefined {
+    return this.#left.get(name)?.shape;
+  }
+
+  /** Takes a tensor out; `why` says who needs it, for the message where it is missing. */
+  take(name: string, expected: ExpectedShape, why: string): NdArray {
+    const tensor = this.#left.get(name);
+    if (tensor === undefined) return this.fail(`tensor ${quote(name)} is missing: ${why}`);
+    this.#left.delete(name);
+    if (tensor.dtype !== "f32") this.fail(`tensor ${quote(name)} is ${tensor.dtype}; expected f32`);
+    const shape = expected.map((size, axis) => size ?? tensor.shape[axis] ?? 0);
+    if (!sameShape(tensor.shape, shape) || tensor.shape.includes(0)) {
+      const wanted = expected.map((size) => size ?? "any");
+      this.fail(`tensor ${quote(name)} is ${formatShape(tensor.shape)}; expected ${formatShape(wanted)}`);
+    }
+    return tensor;
+  }
+
+  /** Nothing may be left; `hint` says what to do about what is. */
+  expectEmpty(hint: string): void {
+    const [first, ...others] = this.left;
+    if (first === undefined) return;
+    const more = others.length === 0 ? "" : ` and ${others.length} more`;
+    this.fail(`tensor ${quote(first)}${more} ${others.length === 0 ? "belongs" : "belong"} to no layer: ${hint}`);
+  }
+
+  fail(fault: string): never {
+    throw new UserError(`${this.#where}: ${fault}`);
+  }
+}
+
+/** A name from the file, short and on one line. */
+export function quote(name: string): string {
+  return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
+}
