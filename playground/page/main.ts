@@ -1,4 +1,5 @@
 /** @file The playground's page: opens the sandbox and the worker, and puts the parts in their places. */
+import { copy } from "./clipboard.ts";
 import { deviceChip } from "./device-notices.ts";
 import { button, byId } from "./dom.ts";
 import { onDrop } from "./drop.ts";
@@ -82,13 +83,10 @@ async function share(): Promise<void> {
     data: data.value.kind === "task" ? data.value : { kind: "documentation" },
   });
   history.replaceState(null, "", link);
-  const copied = await navigator.clipboard.writeText(link).then(
-    () => "The link is copied.",
-    () => "The link is in the address bar.",
-  );
+  const copied = await copy(link);
   const own = data.value.kind === "text" || data.value.kind === "csv" ? " Your own data are not part of it." : "";
   notify({
-    text: `${copied} It holds the cells and the settings.${own}`,
+    text: `${copied ? "The link is copied." : "The link is in the address bar."} It holds the cells and the settings.${own}`,
     actions: [{ label: "Close", act: () => {} }],
   });
 }

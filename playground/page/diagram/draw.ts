@@ -1,16 +1,7 @@
 /** @file Draws an arranged diagram as SVG. Colours come from the style sheet; a gate's is that of its place among gates. */
 import { svg } from "../dom.ts";
 import { type Arrangement, nameOffset, type PlacedPart, type Point } from "./arrange.ts";
-
-/** Colour variable of a scope, in the order in which gates appear; heat maps use the same. */
-export type ScopeColours = ReadonlyMap<string, string>;
-
-const gateColours = 6;
-
-export function scopeColours(scopes: readonly (string | undefined)[]): ScopeColours {
-  const different = [...new Set(scopes.filter((scope) => scope !== undefined))];
-  return new Map(different.map((scope, i) => [scope, `var(--gate-${i % gateColours})`]));
-}
+import type { ScopeColours } from "./gate-colours.ts";
 
 export function draw(arrangement: Arrangement, colours: ScopeColours, onLine: (line: number) => void): SVGSVGElement {
   const { width, height, parts, links, loops } = arrangement;

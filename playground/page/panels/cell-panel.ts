@@ -3,7 +3,8 @@ import type { TracedCell } from "../../../compiler/dsl/traced-cell.ts";
 import type { SourceFault } from "../../sandbox/messages.ts";
 import { arrange } from "../diagram/arrange.ts";
 import { diagramOf } from "../diagram/diagram.ts";
-import { draw, scopeColours } from "../diagram/draw.ts";
+import { draw } from "../diagram/draw.ts";
+import { gateColours } from "../diagram/gate-colours.ts";
 import { button, h } from "../dom.ts";
 import { createEditor } from "../editor/editor.ts";
 import { presets } from "../presets.ts";
@@ -45,8 +46,7 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
     const [trace] = traced.traces;
     if (trace === undefined) return;
     const diagram = diagramOf(trace);
-    const colours = scopeColours(diagram.parts.map(({ kind, scope }) => (kind === "gate" ? scope : undefined)));
-    const picture = draw(arrange(diagram), colours, editor.goTo);
+    const picture = draw(arrange(diagram), gateColours(trace), editor.goTo);
     const gates = diagram.parts.flatMap(({ kind, about }) => (kind === "gate" ? [about] : []));
     picture.setAttribute(
       "aria-label",

@@ -1,6 +1,7 @@
 /** @file What the compiler makes of a cell: the IR after each pass, and the WGSL of each kernel. */
 
 import type { Inspection } from "../../shared/protocol.ts";
+import { copy } from "../clipboard.ts";
 import { button, h } from "../dom.ts";
 import { createCodeView } from "../editor/code-view.ts";
 import { irLanguage } from "../editor/ir-language.ts";
@@ -24,11 +25,16 @@ export function compiledPanel(
     { class: "empty" },
     "Once a cell has been compiled for training, its IR and its kernels are here.",
   );
-  const copy = button("Copy", () => void navigator.clipboard.writeText(text));
+  const copyText = button("Copy", async () => {
+    copyText.textContent = (await copy(text)) ? "Copied" : "Select and copy";
+    window.setTimeout(() => {
+      copyText.textContent = "Copy";
+    }, 1500);
+  });
   const content = h(
     "div",
     {},
-    h("div", { class: "row" }, choice, parts, copy),
+    h("div", { class: "row" }, choice, parts, copyText),
     summary,
     problem,
     h("div", { class: "code" }, view.element),

@@ -18,14 +18,21 @@ export function curvesPanel(training: Training): HTMLElement {
     body,
   );
   const empty = h(
-    "p",
+    "ol",
     { class: "empty" },
-    "Press Train. The loss of training, and of text held out from it, will be drawn here as it falls.",
+    h("li", {}, "Pick a cell, or change the equations of this one: the picture follows."),
+    h("li", {}, "Press Train. The loss falls here, in training and on data that are held out from it."),
+    h("li", {}, "Look inside: what it writes, what its gates do, how far its gradient reaches."),
   );
   const drawn = h(
     "div",
     { class: "curves" },
-    h("h3", {}, "Loss", h("small", {}, "in training, and held out (dashed); grey: knowing nothing")),
+    h(
+      "h3",
+      {},
+      "Loss",
+      h("small", {}, "in training, and held out (dashed); grey: knowing nothing, and the best there is"),
+    ),
     loss.element,
     h("h3", {}, "Tokens per second"),
     speed.element,
@@ -52,20 +59,14 @@ export function curvesPanel(training: Training): HTMLElement {
         return line;
       }),
     );
-    const baseline = training.data.value?.baseline;
+    const { baseline, best } = training.data.value ?? {};
+    const steps = runs.flatMap(([, history]) => history.loss.steps);
     loss.show([
       ...runs.flatMap(([name, history]): PlottedCurve[] => [
         { name, colour: colourOf(name), ...history.loss },
         { name: `${name}, held out`, colour: colourOf(name), ...history.heldOut, style: "dashes" },
       ]),
-      ...(baseline === undefined
-        ? []
-        : [
-            levelOf(
-              baseline,
-              runs.flatMap(([, { loss }]) => loss.steps),
-            ),
-          ]),
+      ...levelsOf({ "knowing nothing": baseline, "the best there is": best }, steps),
     ]);
     speed.show(runs.map(([name, { speed }]) => ({ name, colour: colourOf(name), ...speed })));
   };
@@ -81,16 +82,14 @@ export function curvesPanel(training: Training): HTMLElement {
   return h("div", { class: "curves-panel" }, empty, table, drawn);
 }
 
-/** The loss of knowing nothing, as a level across the plot. */
-function levelOf(value: number, steps: readonly number[]): PlottedCurve {
+/** Losses to compare with, as levels across the plot. */
+function levelsOf(levels: Readonly<Record<string, number | undefined>>, steps: readonly number[]): PlottedCurve[] {
   const last = steps.reduce((a, b) => Math.max(a, b), 0);
-  return {
-    name: "knowing nothing",
-    colour: "var(--faint-ink)",
-    steps: [0, last],
-    values: [value, value],
-    style: "dashes",
-  };
+  return Object.entries(levels).flatMap(([name, value]): PlottedCurve[] =>
+    value === undefined
+      ? []
+      : [{ name, colour: "var(--faint-ink)", steps: [0, last], values: [value, value], style: "dashes" }],
+  );
 }
 
 function row(kind: "td" | "th", ...cells: readonly string[]): HTMLTableRowElement {

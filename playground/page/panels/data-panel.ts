@@ -2,7 +2,6 @@
 import type { TaskReport } from "../../shared/protocol.ts";
 import { button, h } from "../dom.ts";
 import { grouped } from "../numbers.ts";
-import { documentationName } from "../session/data-source.ts";
 import { messageOf, type Training } from "../session/training.ts";
 import type { DataChoice, Workspace } from "../session/workspace.ts";
 import type { WorkerClient } from "../worker-client.ts";
@@ -36,7 +35,7 @@ export function dataPanel(workspace: Workspace, training: Training, worker: Work
     fillSelect(select, [
       { value: documentation, label: "This project’s documentation" },
       { value: own, label: "Text or CSV of your own…" },
-      ...tasks.map(({ name }) => ({ value: name, label: nameOf(name) })),
+      ...tasks.map(({ name }) => ({ value: name, label: titleOf(name) })),
     ]);
     follow(workspace.data.value);
   };
@@ -51,9 +50,8 @@ export function dataPanel(workspace: Workspace, training: Training, worker: Work
     const { value: report } = training.data;
     about.classList.toggle("wrong", problem !== undefined);
     const task = tasks.find(({ name }) => name === report?.name);
-    about.textContent =
-      problem ??
-      (report === undefined ? "" : `${report.about}${task === undefined ? "" : `. ${task.about} (${task.source})`}`);
+    const source = task === undefined ? "" : ` (${task.source})`;
+    about.textContent = problem ?? (report === undefined ? "" : `${report.about}${source}`);
   };
   showChoices();
   workspace.data.follow((data) => {
@@ -81,8 +79,10 @@ export async function useFile(file: File, workspace: Workspace, training: Traini
   }
 }
 
-function nameOf(task: string): string {
-  return task === documentationName ? task : task.charAt(0).toUpperCase() + task.slice(1);
+/** "embedded-reber" as a title. */
+function titleOf(name: string): string {
+  const words = name.replaceAll("-", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function initialOf({ parameters }: TaskReport): Record<string, number> {

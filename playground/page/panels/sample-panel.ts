@@ -1,11 +1,10 @@
 /** @file Writes with a model: text as it comes, or a forecast, and under it what its gates and states did at each step. */
 
 import type { LoadedModel, Sample } from "../../shared/protocol.ts";
-import { scopeColours } from "../diagram/draw.ts";
+import { coloursOf } from "../diagram/gate-colours.ts";
 import { button, h } from "../dom.ts";
-import { short } from "../numbers.ts";
-import { heatMap } from "../plots/heat-map.ts";
-import { createPlot, type PlottedCurve } from "../plots/plot.ts";
+import { forecastFigure } from "../plots/forecast.ts";
+import { heatMap, scopeOf } from "../plots/heat-map.ts";
 import { Signal } from "../session/signal.ts";
 import { messageOf, type Training } from "../session/training.ts";
 import type { WorkerClient } from "../worker-client.ts";
@@ -56,11 +55,8 @@ export function samplePanel(
     try {
       const asked = { run, length, trace: true, seed: seed++, temperature: temperature.valueAsNumber };
       writing = text;
-      const result = await worker.ask({
-        type: "sample",
-        ...asked,
-        ...(prompt.value !== "" && { prompt: prompt.value }),
-      });
+      const begin = prompt.value === "" ? {} : { prompt: prompt.value };
+      const result = await training.aside(() => worker.ask({ type: "sample", ...asked, ...begin }));
       if (turn === request) show(result);
     } catch (error) {
       text.hidden = true;
@@ -77,11 +73,11 @@ export function samplePanel(
   const show = (result: Sample) => {
     if (result.rows !== undefined) {
       text.hidden = true;
-      map.replaceChildren(forecastPlot(result));
+      map.replaceChildren(...forecastFigure(result));
     } else text.replaceChildren(h("b", {}, result.prompt), result.text);
     if (result.trace === undefined) return;
-    const scopes = result.trace.values.map(({ kind, name }) => (kind === "gate" ? name.split("/").at(-1) : undefined));
-    map.append(heatMap(result.trace, scopeColours(scopes)));
+    const scopes = result.trace.values.map(({ name }) => scopeOf(name));
+    map.append(heatMap(result.trace, training.gateColoursOf(result.run) ?? coloursOf(scopes)));
   };
   temperature.addEventListener("input", () => {
     temperatureText.textContent = String(temperature.valueAsNumber);
@@ -128,17 +124,4 @@ export function samplePanel(
     files.element,
   );
   return { element, takeModel: files.take };
-}
-
-function forecastPlot({ rows, run }: Sample): HTMLElement {
-  if (rows === undefined) return h("div");
-  const { rows: count, columns, values } = rows;
-  const steps = Array.from({ length: count }, (_, t) => t + 1);
-  const curves = Array.from({ length: columns }, (_, column): PlottedCurve => {
-    const own = steps.map((_, t) => values[t * columns + column] ?? Number.NaN);
-    return { name: `column ${column + 1}`, colour: `var(--gate-${column % 6})`, steps, values: own };
-  });
-  const plot = createPlot({ label: `Forecast of ${run}`, xLabel: "steps ahead", height: 200, format: short });
-  plot.show(curves);
-  return plot.element;
 }

@@ -4,7 +4,7 @@
  */
 import type { SampleTrace, TracedValue } from "../../shared/protocol.ts";
 import { colour } from "../colours.ts";
-import type { ScopeColours } from "../diagram/draw.ts";
+import type { ScopeColours } from "../diagram/gate-colours.ts";
 import { h } from "../dom.ts";
 
 const columnWidth = 11;
@@ -20,8 +20,8 @@ export function heatMap(trace: SampleTrace, colours: ScopeColours): HTMLElement 
   );
   const readout = h("p", { class: "readout", role: "status" }, "Point at a cell of the map to read it.");
   const strips = trace.values.map((value) => {
-    const name = value.name.split("/").at(-1) ?? value.name;
-    const canvas = drawStrip(value, shown, colours.get(name) ?? "var(--state)");
+    const ink = (value.kind === "gate" ? colours.get(scopeOf(value.name)) : undefined) ?? "var(--state)";
+    const canvas = drawStrip(value, shown, ink);
     canvas.addEventListener("pointermove", ({ offsetX, offsetY }) => {
       readout.textContent = describe(value, trace.symbols, offsetX / columnWidth, offsetY / canvas.clientHeight);
     });
@@ -34,8 +34,8 @@ export function heatMap(trace: SampleTrace, colours: ScopeColours): HTMLElement 
       h(
         "figcaption",
         {},
-        h("i", { class: "dot", style: `--colour: ${colours.get(name) ?? "var(--state)"}` }),
-        value.name.replace(/^layers\/0\//, ""),
+        h("i", { class: "dot", style: `--colour: ${ink}` }),
+        shortName(value.name),
         h("small", {}, range),
       ),
       canvas,
@@ -54,6 +54,21 @@ export function heatMap(trace: SampleTrace, colours: ScopeColours): HTMLElement 
     ),
     note === undefined ? undefined : h("p", { class: "about" }, note),
   );
+}
+
+/** Of "layers/0/lstm/forget": the scope within the cell, "forget". */
+export function scopeOf(name: string): string {
+  return /^layers\/\d+\/[^/]+\/(.+)$/.exec(name)?.[1] ?? name;
+}
+
+/** As people call it; with its layer where that is not the first. */
+function shortName(name: string): string {
+  return name
+    .replace(/layers\/0\/(?:[^/ ]+\/)?/g, "")
+    .replace(
+      /layers\/(\d+)\/(?:[^/ ]+\/)?(.+)/g,
+      (_, layer: string, rest: string) => `${rest} of layer ${Number(layer) + 1}`,
+    );
 }
 
 function drawStrip(value: TracedValue, shown: number, ink: string): HTMLCanvasElement {

@@ -4,6 +4,7 @@
  */
 import type { DataReport, DeviceChoice, DeviceReport, Event, RunReport, RunSpec } from "../../shared/protocol.ts";
 import { runColour } from "../colours.ts";
+import { gateColours, type ScopeColours } from "../diagram/gate-colours.ts";
 import type { Sandbox } from "../sandbox-client.ts";
 import { RequestFailed, type WorkerClient } from "../worker-client.ts";
 import { sourceOf } from "./data-source.ts";
@@ -32,6 +33,7 @@ export class Training {
   readonly history = new History();
   /** Places of the runs among the colours. */
   readonly #colours = new Map<string, number>();
+  readonly #gateColours = new Map<string, ScopeColours>();
   /** Counts up with every event, for those who draw. */
   readonly progress = new Signal(0);
   readonly #worker: WorkerClient;
@@ -70,7 +72,10 @@ export class Training {
         this.dataProblem.set(undefined);
         this.data.set(report);
       } catch (error) {
+        // The worker keeps the data before it; nobody who sees the problem would expect to train on those.
         this.dataProblem.set(messageOf(error));
+        await this.#worker.ask({ type: "pause" });
+        this.#forget();
       }
       this.phase.set(this.#resting());
     });
@@ -129,10 +134,31 @@ export class Training {
     return runColour(this.#colours.get(run) ?? 0);
   }
 
+  /** Colours of a run's gates; undefined for a model that was loaded, whose cell the page has not seen. */
+  gateColoursOf(run: string): ScopeColours | undefined {
+    return this.#gateColours.get(run);
+  }
+
+  /** Does something with the device to itself: what takes a moment alone takes long between the turns of training. */
+  async aside<T>(action: () => Promise<T>): Promise<T> {
+    if (this.phase.value !== "training") return action();
+    await this.#worker.ask({ type: "pause" });
+    try {
+      return await action();
+    } finally {
+      const runs = [...this.#busy];
+      if (this.phase.value === "training" && runs.length > 0)
+        await this.#worker
+          .ask({ type: "start", runs })
+          .catch((error) => this.problem.set({ message: messageOf(error) }));
+    }
+  }
+
   async #makeRuns(): Promise<void> {
     const recipe = recipeOf(this.#workspace);
     const data = this.data.value;
-    if (data === undefined) throw new Error(this.dataProblem.value ?? "there are no data to train on");
+    const { value: wrong } = this.dataProblem;
+    if (data === undefined || wrong !== undefined) throw new Error(wrong ?? "there are no data to train on");
     const { cells, settings } = this.#workspace;
     const runs: RunSpec[] = [];
     for (const cell of cells.value) runs.push(await this.#specOf(cell, data));
@@ -152,7 +178,10 @@ export class Training {
     const settings = this.#workspace.settings.value;
     const { units, layers, embed } = settings;
     const outcome = await this.#sandbox.trace(source, [{ units, layers, features: data.features ?? embed }]);
-    if (outcome.kind === "traced") return { name, cell: outcome.encoded, settings };
+    if (outcome.kind === "traced") {
+      this.#gateColours.set(name, gateColours(outcome.traced.traces[0]));
+      return { name, cell: outcome.encoded, settings };
+    }
     throw new CellProblem(name, outcome.kind === "fault" ? outcome.fault.message : "its source changed meanwhile");
   }
 
