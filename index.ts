@@ -47,21 +47,11 @@ export { DeviceLostError, DeviceUnavailableError } from "./runtime/device-errors
 // Training.
 export { type Arena, type ArenaEntry, arenaOf, pack, packArrays, unpack, unpackArray } from "./train/arena.ts";
 export { clipByGlobalNorm, globalNorm } from "./train/clipping.ts";
-export type { Batch, Batches, BatchSizes } from "./train/data/batches.ts";
-export {
-  denormalise,
-  type Normalisation,
-  normalise,
-  parseSeries,
-  type Series,
-  type SeriesBatches,
-  seriesBatches,
-} from "./train/data/series.ts";
-export { textBatches, type Vocabulary, vocabularyFrom, vocabularyOf } from "./train/data/text.ts";
 export {
   type CompileOptions,
   type Device,
   type DeviceArray,
+  type DeviceChoice,
   type Executable,
   type KernelProfile,
   openInterpreter,
@@ -94,18 +84,6 @@ export {
   type Slots,
   sgd,
 } from "./train/optimizers.ts";
-export {
-  createStream,
-  type ForecastOptions,
-  forecast,
-  type SampleOptions,
-  type Stream,
-  type StreamOptions,
-  type StreamSource,
-  type StreamState,
-  type StreamStep,
-  sampleText,
-} from "./train/stream.ts";
 export {
   type Checkpoint,
   createTrainer,

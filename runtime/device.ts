@@ -11,6 +11,9 @@ import type { KernelProfile } from "./profile.ts";
 
 export type { KernelProfile } from "./profile.ts";
 
+/** Which adapter to use. "auto" takes a graphics card where there is one and a software adapter otherwise. */
+export type DeviceChoice = "auto" | "gpu" | "software";
+
 /** An array that lives on a device. */
 export interface DeviceArray {
   /** What its elements are. */

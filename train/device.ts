@@ -5,7 +5,14 @@ import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
 import type { Device, DeviceArray } from "../runtime/device.ts";
 
-export type { CompileOptions, Device, DeviceArray, Executable, KernelProfile } from "../runtime/device.ts";
+export type {
+  CompileOptions,
+  Device,
+  DeviceArray,
+  DeviceChoice,
+  Executable,
+  KernelProfile,
+} from "../runtime/device.ts";
 
 class HostArray implements DeviceArray {
   readonly value: NdArray;

@@ -2,8 +2,7 @@
 import { compileProgram } from "../compiler/compile.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import { GpuContext } from "../runtime/context.ts";
-import type { CompileOptions, Device } from "../runtime/device.ts";
-import type { DeviceChoice } from "../runtime/host.ts";
+import type { CompileOptions, Device, DeviceChoice } from "../runtime/device.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
 import { openInterpreter } from "./device.ts";
 

@@ -1,12 +1,9 @@
 /** @file Reads the pages for their tests: blocks of code, links, and running what a page shows. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createJiti } from "jiti";
-import * as files from "../../entries/files.ts";
-import * as inspect from "../../entries/inspect.ts";
-import * as tune from "../../entries/tune.ts";
 import * as cellgrad from "../../index.ts";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -22,6 +19,16 @@ export function blocks(markdown: string, language: string): string[] {
   );
 }
 
+/** The entries beside the root, by the names under which programs import them. */
+async function entries(): Promise<Record<string, Record<string, unknown>>> {
+  const names = readdirSync(join(root, "entries")).map((file) => basename(file, ".ts"));
+  return Object.fromEntries(
+    await Promise.all(
+      names.map(async (name) => [`cellgrad/${name}`, await import(join(root, "entries", `${name}.ts`))] as const),
+    ),
+  );
+}
+
 /** Runs a program that imports "cellgrad", with the interpreter as every device, and gives the lines it logs. */
 export async function logged(program: string): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), "cellgrad-docs-"));
@@ -32,12 +39,7 @@ export async function logged(program: string): Promise<string[]> {
   console.log = (...words: unknown[]) => lines.push(words.map(String).join(" "));
   try {
     const openDevice = async () => cellgrad.openInterpreter();
-    const virtualModules = {
-      cellgrad: { ...cellgrad, openDevice },
-      "cellgrad/files": files,
-      "cellgrad/inspect": inspect,
-      "cellgrad/tune": tune,
-    };
+    const virtualModules = { ...(await entries()), cellgrad: { ...cellgrad, openDevice } };
     const jiti = createJiti(file, { virtualModules, fsCache: false });
     await jiti.import(file);
   } finally {

@@ -10,10 +10,9 @@ import {
   lstm,
   openDevice,
   type Trainer,
-  textBatches,
-  vocabularyOf,
 } from "../../index.ts";
 import { type DeviceChoice, requestAdapter, requestDevice, requestGpuDevice } from "../../runtime/host.ts";
+import { textBatches, vocabularyOf } from "../../train/data/text.ts";
 
 export interface Shader {
   readonly name: string;

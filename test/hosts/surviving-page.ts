@@ -2,15 +2,8 @@
  * @file A page that trains on and on. When its device is lost, it goes on with another from the weights that it kept. What
  * happens is in the page's global object.
  */
-import {
-  createTrainer,
-  DeviceLostError,
-  gru,
-  languageModel,
-  openDevice,
-  textBatches,
-  vocabularyOf,
-} from "../../index.ts";
+import { createTrainer, DeviceLostError, gru, languageModel, openDevice } from "../../index.ts";
+import { textBatches, vocabularyOf } from "../../train/data/text.ts";
 
 export const story = {
   /** Name and message of every error. */

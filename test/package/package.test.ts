@@ -66,6 +66,22 @@ test("a fresh Node project trains with it, and reads its model again", () => {
   expect(ofNode.paths).toContain("layers/0/gru/update/kernel");
 });
 
+test("its types need neither those of WebGPU nor those of the DOM", async () => {
+  const options = [
+    "--noEmit",
+    "--strict",
+    "--target",
+    "es2023",
+    "--lib",
+    "es2023",
+    "--types",
+    "",
+    "--module",
+    "nodenext",
+  ];
+  await run(process.execPath, [bin("typescript", "tsc"), ...options, "--ignoreConfig", "train.ts"], { cwd: fresh });
+});
+
 test("its command runs", async () => {
   const command = join(fresh, "node_modules/cellgrad/bin/cellgrad.mjs");
   const { stdout } = await run(process.execPath, [command, "inspect", "--cell", "gru", "--units", "4"], { cwd: fresh });

@@ -1,7 +1,7 @@
 /** @file The built-in tasks: their sequences keep the published rules, and their bounds are those of an oracle. */
 import { describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
-import type { Batch } from "../../index.ts";
+import type { Batch } from "../../train/data/batches.ts";
 import { adding } from "../../train/tasks/adding.ts";
 import { tasks } from "../../train/tasks/index.ts";
 import { noisySine } from "../../train/tasks/noisy-sine.ts";

@@ -1,5 +1,6 @@
 /** @file What somebody writes who has just installed cellgrad: the same in Node, in Deno and in a page. */
-import { createTrainer, gru, languageModel, type Network, openDevice, textBatches, vocabularyOf } from "cellgrad";
+import { createTrainer, gru, languageModel, type Network, openDevice } from "cellgrad";
+import { textBatches, vocabularyOf } from "cellgrad/data";
 import { type SavedModel, savedModel } from "cellgrad/files";
 
 export interface Outcome {
