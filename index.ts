@@ -57,7 +57,9 @@ export {
   openInterpreter,
 } from "./train/device.ts";
 export { initialize } from "./train/initialize.ts";
-export { crossEntropy, meanSquaredError, weightedSquaredError } from "./train/losses.ts";
+export { type CrossEntropyOptions, crossEntropy } from "./train/losses/classification.ts";
+export type { LossOptions } from "./train/losses/masked.ts";
+export { meanSquaredError, weightedSquaredError } from "./train/losses/regression.ts";
 export {
   type Advance,
   type LanguageModelOptions,

@@ -14,7 +14,8 @@ import { UserError } from "../compiler/graph/errors.ts";
 import type { Aval } from "../compiler/graph/graph.ts";
 import { slice } from "../compiler/ops/pieces.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
-import { crossEntropy, meanSquaredError, weightedSquaredError } from "./losses.ts";
+import { crossEntropy } from "./losses/classification.ts";
+import { meanSquaredError, weightedSquaredError } from "./losses/regression.ts";
 
 type Float = Tensor<"f32">;
 /** The state of all layers, by names such as `layers/0/h`; each [B, …]. */

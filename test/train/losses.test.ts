@@ -5,7 +5,8 @@ import { at } from "../../compiler/graph/errors.ts";
 import { fromNested, type NdArray } from "../../compiler/graph/ndarray.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import { crossEntropy, meanSquaredError, weightedSquaredError } from "../../train/losses.ts";
+import { crossEntropy } from "../../train/losses/classification.ts";
+import { meanSquaredError, weightedSquaredError } from "../../train/losses/regression.ts";
 import { devices, difference, runOnce } from "./devices.ts";
 
 type Float = Tensor<"f32">;

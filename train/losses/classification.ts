@@ -1,0 +1,106 @@
+/** @file Losses of choices: one of many classes, or yes and no. All take logits, so that nothing overflows. */
+import { formatShape, sameShape } from "../../compiler/graph/dim.ts";
+import { at, UserError } from "../../compiler/graph/errors.ts";
+import { stack } from "../../compiler/ops/composed.ts";
+import { reduceMax } from "../../compiler/ops/contractions.ts";
+import { add, cast, div, mul, sub } from "../../compiler/ops/elementwise.ts";
+import { equal, stopGradient, where } from "../../compiler/ops/logic.ts";
+import { dimSize, iota } from "../../compiler/ops/sources.ts";
+import { exp, log, softplus } from "../../compiler/ops/transcendental.ts";
+import { broadcast, constant, reshape, sum } from "../../compiler/ops/views.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { checkMask, type LossOptions, masked, meanCost, sumOverWeights } from "./masked.ts";
+
+type Float = Tensor<"f32">;
+
+/** How classes count in a cross-entropy. */
+export interface CrossEntropyOptions extends LossOptions {
+  /**
+   * How much of the probability is wanted spread evenly over all classes instead of on the target; 0 by default, below 1.
+   * Szegedy et al. 2016, arXiv:1512.00567, section 7.
+   */
+  readonly smoothing?: number;
+  /**
+   * How much each class counts: 0 or more, as numbers or as a tensor [classes]. The mean is then the sum of weighted costs
+   * over the sum of the targets' weights, as in PyTorch.
+   */
+  readonly classWeights?: readonly number[] | Float | undefined;
+}
+
+/**
+ * Softmax cross-entropy: the mean of -log softmax(logits)[target], in nats. Logits are [..., classes]; targets [...]
+ * are class numbers (a target that is no class costs as if its logit were the largest: check them before). With smoothing
+ * e, K classes and class weights w, a position costs
+ *
+ *   -(1 - e) w[target] log softmax(logits)[target] - e / K · sum over k of w[k] log softmax(logits)[k]
+ */
+export function crossEntropy(
+  logits: Float,
+  targets: Tensor<"i32"> | Tensor<"u32">,
+  { mask, smoothing = 0, classWeights }: CrossEntropyOptions = {},
+): Float {
+  const { shape } = logits;
+  if (shape.length === 0 || !sameShape(shape.slice(0, -1), targets.shape)) {
+    throw new UserError(
+      `crossEntropy: logits are ${formatShape(shape)} and targets ${formatShape(targets.shape)}; expected the shape of the targets and then the classes`,
+    );
+  }
+  checkMask("crossEntropy", mask, targets.shape);
+  if (!(smoothing >= 0 && smoothing < 1))
+    throw new UserError(`crossEntropy: smoothing is ${smoothing}; expected 0 or more, below 1`);
+  const classAxis = shape.length - 1;
+  const classes = at(shape, classAxis);
+  const wide = broadcast(reshape(cast(targets, "i32"), [...targets.shape, 1]), shape);
+  const isTarget = equal(wide, iota(shape, classAxis));
+  const ofTarget = (x: Float) => sum(where(isTarget, x, 0), -1);
+
+  // The shift cancels, so it needs no gradient; -log softmax = log(sum of powers) - the target's own exponent, whose
+  // derivative (softmax minus one-hot) then takes no further reduction.
+  const given = masked(logits, mask);
+  const centered = sub(given, stopGradient(reduceMax(given, -1, { keepAxes: true })));
+  const logOfSum = log(sum(exp(centered), -1));
+  const cost = sub(logOfSum, ofTarget(centered));
+  if (classWeights === undefined) {
+    if (smoothing === 0) return meanCost(cost, mask);
+    const costOfAll = sub(logOfSum, div(sum(centered, -1), dimSize(classes)));
+    return meanCost(add(mul(cost, 1 - smoothing), mul(costOfAll, smoothing)), mask);
+  }
+  const weights = broadcast(weightTensor(classWeights, classes), shape);
+  const weight = masked(ofTarget(weights), mask);
+  const ofOwn = mul(cost, weight);
+  if (smoothing === 0) return sumOverWeights(ofOwn, weight);
+  const ofAll = sum(mul(sub(reshape(logOfSum, [...targets.shape, 1]), centered), weights), -1);
+  const spread = masked(div(ofAll, dimSize(classes)), mask);
+  return sumOverWeights(add(mul(ofOwn, 1 - smoothing), mul(spread, smoothing)), weight);
+}
+
+function weightTensor(weights: readonly number[] | Float, classes: number | string): Float {
+  const tensor = "length" in weights ? constants(weights) : weights;
+  if (sameShape(tensor.shape, [classes])) return tensor;
+  throw new UserError(
+    `crossEntropy: classWeights are ${formatShape(tensor.shape)} and there are ${classes} classes; give a weight for each`,
+  );
+}
+
+function constants(weights: readonly number[]): Float {
+  const wrong = weights.find((weight) => !(weight >= 0 && weight < Number.POSITIVE_INFINITY));
+  if (wrong !== undefined || weights.length === 0)
+    throw new UserError(`crossEntropy: a class weight is ${wrong ?? "missing"}; expected numbers of 0 or more`);
+  return stack(weights.map((weight) => constant(weight)));
+}
+
+/**
+ * The mean of -t log sigmoid(z) - (1 - t) log(1 - sigmoid(z)) over all elements, in nats: logits z and targets t from 0 to
+ * 1 have one shape.
+ */
+export function binaryCrossEntropy(logits: Float, targets: Float, { mask }: LossOptions = {}): Float {
+  if (!sameShape(logits.shape, targets.shape)) {
+    throw new UserError(
+      `binaryCrossEntropy: logits are ${formatShape(logits.shape)} and targets ${formatShape(targets.shape)}; expected one shape`,
+    );
+  }
+  checkMask("binaryCrossEntropy", mask, logits.shape);
+  // -log sigmoid(z) = softplus(z) - z, and -log(1 - sigmoid(z)) = softplus(z).
+  const z = masked(logits, mask);
+  return meanCost(sub(softplus(z), mul(z, masked(targets, mask))), mask);
+}

@@ -1,0 +1,56 @@
+/**
+ * @file What losses share: positions that do not count, and the mean over those that do.
+ *
+ * A mask is laid over what comes in, not only over what goes out: a cost of 0 at a padded position would still have the
+ * derivative 0 · NaN there where padding is not a number.
+ */
+import { formatShape, type Shape, sameShape } from "../../compiler/graph/dim.ts";
+import { UserError } from "../../compiler/graph/errors.ts";
+import { mean } from "../../compiler/ops/composed.ts";
+import { div, less } from "../../compiler/ops/elementwise.ts";
+import { where } from "../../compiler/ops/logic.ts";
+import { broadcast, reshape, sum } from "../../compiler/ops/views.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { maskedMean } from "../layers/lengths.ts";
+
+type Float = Tensor<"f32">;
+type Mask = Tensor<"bool"> | undefined;
+
+/** What every loss may be told. */
+export interface LossOptions {
+  /**
+   * True where a position counts; its axes are the first axes of the predictions, such as [T, B]. Elsewhere nothing
+   * counts, not even a NaN, and the gradient is exactly 0. Where no position counts, the loss is 0.
+   */
+  readonly mask?: Tensor<"bool"> | undefined;
+}
+
+/** Refuses a mask whose axes are not the first ones of `shape`. */
+export function checkMask(loss: string, mask: Mask, shape: Shape): void {
+  if (mask === undefined || sameShape(mask.shape, shape.slice(0, mask.shape.length))) return;
+  throw new UserError(
+    `${loss}: the mask is ${formatShape(mask.shape)}; expected the first axes of ${formatShape(shape)}`,
+  );
+}
+
+/** x where the mask is true, 0 elsewhere. */
+export function masked(x: Float, mask: Mask): Float {
+  return mask === undefined ? x : where(wide(mask, x.shape), x, 0);
+}
+
+/** The mean over all elements whose position counts. */
+export function meanCost(costs: Float, mask: Mask): Float {
+  return mask === undefined ? mean(costs) : maskedMean(costs, mask);
+}
+
+/** The sum of costs that are weighted already, over the sum of their weights; 0 where all weights are. */
+export function sumOverWeights(costs: Float, weights: Float): Float {
+  const total = sum(weights);
+  const isPositive = less(0, total);
+  return where(isPositive, div(sum(costs), where(isPositive, total, 1)), 0);
+}
+
+function wide(mask: Tensor<"bool">, shape: Shape): Tensor<"bool"> {
+  const rest = shape.slice(mask.shape.length).map(() => 1);
+  return broadcast(reshape(mask, [...mask.shape, ...rest]), shape);
+}

@@ -1,0 +1,42 @@
+/** @file What people read beside a loss: accuracy as a graph, and a cross-entropy in other units. */
+import { formatShape, sameShape } from "../compiler/graph/dim.ts";
+import { at, UserError } from "../compiler/graph/errors.ts";
+import { cast, less, sub } from "../compiler/ops/elementwise.ts";
+import { and, equal, or, where } from "../compiler/ops/logic.ts";
+import { dimSize, iota } from "../compiler/ops/sources.ts";
+import { broadcast, reshape, sum } from "../compiler/ops/views.ts";
+import type { Tensor } from "../compiler/trace/tensor.ts";
+import { checkMask, type LossOptions, masked, meanCost } from "./losses/masked.ts";
+
+type Float = Tensor<"f32">;
+
+/**
+ * The fraction of positions at which the target has the largest logit; of equal ones the first class counts. Logits are
+ * [..., classes], targets [...]. A position whose target's logit is NaN is wrong.
+ */
+export function accuracy(logits: Float, targets: Tensor<"i32"> | Tensor<"u32">, { mask }: LossOptions = {}): Float {
+  const { shape } = logits;
+  if (shape.length === 0 || !sameShape(shape.slice(0, -1), targets.shape)) {
+    throw new UserError(
+      `accuracy: logits are ${formatShape(shape)} and targets ${formatShape(targets.shape)}; expected the shape of the targets and then the classes`,
+    );
+  }
+  checkMask("accuracy", mask, targets.shape);
+  const given = masked(logits, mask);
+  const target = broadcast(reshape(cast(targets, "i32"), [...targets.shape, 1]), shape);
+  const classes = iota(shape, shape.length - 1);
+  const ofTarget = sum(where(equal(classes, target), given, 0), -1, { keepAxes: true });
+  const isBeaten = or(less(given, ofTarget), and(equal(given, ofTarget), less(target, classes)));
+  const others = sub(dimSize(at(shape, shape.length - 1)), 1);
+  return meanCost(cast(equal(sum(cast(isBeaten, "f32"), -1), others), "f32"), mask);
+}
+
+/** e to the power of a cross-entropy in nats: as unsure as among so many symbols that are equally likely. */
+export function perplexity(nats: number): number {
+  return Math.exp(nats);
+}
+
+/** A cross-entropy of characters in bits instead of nats: nats / ln 2. */
+export function bitsPerCharacter(nats: number): number {
+  return nats / Math.LN2;
+}
