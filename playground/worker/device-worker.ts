@@ -6,7 +6,6 @@
  */
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { Device } from "../../train/device.ts";
-import type { OpenDeviceOptions } from "../../train/open-device.ts";
 import { tasks } from "../../train/tasks/index.ts";
 import { streamingStep } from "../../train/training-step.ts";
 import {
@@ -27,15 +26,13 @@ import { faultOf } from "./fault.ts";
 import { FlowMeter } from "./flow.ts";
 import { inspectRun } from "./inspect.ts";
 import { checkFits, decodeModel, describeModel, modelFile, sampleDataOf } from "./models.ts";
+import { type OpenDevice, openFirst } from "./opening.ts";
 import { type Kept, Run } from "./run.ts";
 import { openSampler, type SampleData, type Sampler, sampleFrom } from "./sampling.ts";
 import { nextTask, TrainingLoop } from "./training-loop.ts";
 
-/** The interpreter is exact and slow: above this many weights nobody would wait for it. */
-const interpreterWeights = 20_000;
 const defaultCases = 30;
 
-export type OpenDevice = (options: OpenDeviceOptions) => Promise<Device>;
 export type Post = (message: Message, transfer: readonly ArrayBuffer[]) => void;
 type CommandOf<K extends Command["type"]> = Extract<Command, { type: K }>;
 type Handlers = { readonly [K in Command["type"]]: (command: CommandOf<K>, id: number) => Promise<Results[K]> };
@@ -171,30 +168,11 @@ export class DeviceWorker {
     await this.#endLoaded();
     this.#closeDevice();
     this.#choice = choice;
-    const { device, note } = await this.#firstDevice(choice);
+    const { device, report } = await openFirst(this.#open, choice);
     this.#device = device;
+    this.#report = report;
     void device.lost.then((error) => this.#onLost(device, error));
-    const { kind, name } = device;
-    this.#report = {
-      ...{ kind, name },
-      ...(note !== undefined && { note }),
-      ...(kind === "cpu" && { maxWeights: interpreterWeights }),
-    };
-    return this.#report;
-  }
-
-  /** "auto" ends with the interpreter, which is there everywhere. */
-  async #firstDevice(choice: DeviceChoice): Promise<{ readonly device: Device; readonly note?: string }> {
-    if (choice !== "auto") return { device: await this.#open({ device: choice }) };
-    try {
-      const device = await this.#open({ device: "auto" });
-      return device.kind === "gpu"
-        ? { device }
-        : { device, note: "No graphics card was found, so a software adapter computes: all works, slowly." };
-    } catch (error) {
-      const note = `${faultOf(error).message} Until then an interpreter computes, which is for tiny cells.`;
-      return { device: await this.#open({ device: "cpu" }), note };
-    }
+    return report;
   }
 
   async #setRuns(specs: readonly RunSpec[]): Promise<RunReport[]> {

@@ -15,10 +15,10 @@ import { decodeCell } from "../../train/traced-cell-json.ts";
 import { type Checkpoint, createTrainer, type StepResult, type Trainer } from "../../train/trainer.ts";
 import type { Event, RunName, RunSpec } from "../shared/protocol.ts";
 import { type Dataset, networkFor } from "./dataset.ts";
+import { Progress } from "./progress.ts";
 
-/** Steps in flight: the device has the next one before the numbers of this one are read. */
-const depth = 2;
-const progressMilliseconds = 100;
+/** Steps in flight: the device has the next before the numbers of this one are back. More of long steps would delay a pause. */
+const depth = { gpu: 8, software: 2, cpu: 1 } as const;
 const keepMilliseconds = 2000;
 /** Held-out batches that are looked at, and the part of the time that this may take. */
 const heldOutBatches = 8;
@@ -35,18 +35,6 @@ interface Halt {
   readonly good: number;
   readonly firstBad: string;
 }
-
-/** What has come back: the last step, sums since the last event, the last norm and loss. */
-interface Told {
-  readonly step: number;
-  readonly loss: number;
-  readonly count: number;
-  readonly tokens: number;
-  readonly norm: number;
-  readonly last: number;
-}
-
-const nothingTold: Told = { step: 0, loss: 0, count: 0, tokens: 0, norm: Number.NaN, last: Number.NaN };
 
 export interface RunOptions {
   readonly device: Device;
@@ -79,8 +67,8 @@ export class Run {
   #step = 0;
   #goal = Number.POSITIVE_INFINITY;
   #halted: Halt | undefined;
-  readonly #since = { told: 0, kept: 0, evaluated: 0, evaluation: 0 };
-  #told = nothingTold;
+  readonly #since = { kept: 0, evaluated: 0, evaluation: 0 };
+  readonly #progress: Progress;
 
   private constructor(options: RunOptions, network: Network, batches: Batches, trainer: Trainer) {
     const { device, data, spec, post, kept } = options;
@@ -90,6 +78,7 @@ export class Run {
     this.spec = spec;
     this.network = network;
     this.#post = post;
+    this.#progress = new Progress(spec.name, post);
     this.#trainer = trainer;
     this.#batches = batches;
     if (kept !== undefined) {
@@ -149,8 +138,8 @@ export class Run {
       this.#halted = undefined;
     }
     const now = performance.now();
-    Object.assign(this.#since, { told: now, evaluated: now, kept: now });
-    this.#told = { ...this.#told, tokens: 0 };
+    Object.assign(this.#since, { evaluated: now, kept: now });
+    this.#progress.begin();
   }
 
   /** Trains one step, or less where nothing is left to do. Says whether there is more. */
@@ -158,13 +147,13 @@ export class Run {
     const turn = this.use(async () => {
       if (this.#step < this.#goal && this.#halted === undefined) this.#enqueue();
       const done = this.#step >= this.#goal || this.#halted !== undefined;
-      while (this.#inFlight.length > (done ? 0 : depth)) await this.#inFlight.shift();
+      while (this.#inFlight.length > (done ? 0 : depth[this.device.kind])) await this.#inFlight.shift();
       if (this.#halted !== undefined) return this.#stopHalted(this.#halted);
       const now = performance.now();
       const rest = Math.max(heldOutMilliseconds, this.#since.evaluation / heldOutShare);
       const isDue = done || now - this.#since.evaluated > rest;
       // Not before the first loss is back: a point of the curves has both.
-      if (isDue && this.#told.step > 0) await this.#evaluate();
+      if (isDue && this.#progress.hasBegun) await this.#evaluate();
       if (done || now - this.#since.kept > keepMilliseconds) await this.keep();
       if (!done) return true;
       this.#post({ type: "stopped", run: this.name, step: this.#step, reason: "done" });
@@ -178,7 +167,7 @@ export class Run {
   async rest(): Promise<void> {
     await this.#turning;
     while (this.#inFlight.length > 0) await this.#inFlight.shift();
-    if (this.#told.count > 0) this.#tell();
+    this.#progress.rest();
   }
 
   /** Back to the start. No turn may be in progress. */
@@ -189,7 +178,7 @@ export class Run {
     this.#kept = undefined;
     this.#halted = undefined;
     this.#step = 0;
-    this.#told = nothingTold;
+    this.#progress.reset();
   }
 
   /** Reads the weights to the host, where they outlive the device. */
@@ -277,29 +266,8 @@ export class Run {
       this.#halted ??= { good: step - (result.step - firstBadStep) - 1, firstBad };
       return;
     }
-    const told = this.#told;
-    this.#told = {
-      step,
-      loss: told.loss + result.loss,
-      count: told.count + 1,
-      tokens: told.tokens + tokens,
-      norm: result.gradientNorm,
-      last: result.loss,
-    };
-    if (performance.now() - this.#since.told >= progressMilliseconds) this.#tell();
-  }
-
-  #tell(heldOut?: { readonly step: number; readonly loss: number }): void {
-    const now = performance.now();
-    const { step, loss, count, tokens, norm, last } = this.#told;
-    const seconds = Math.max(1, now - this.#since.told) / 1000;
-    this.#post({
-      ...{ type: "progress", run: this.name, step, loss: count === 0 ? last : loss / count, gradientNorm: norm },
-      tokensPerSecond: tokens / seconds,
-      ...(heldOut && { heldOut }),
-    });
-    this.#since.told = now;
-    this.#told = { ...nothingTold, step, norm, last };
+    const { loss, gradientNorm } = result;
+    this.#progress.add({ step, loss, gradientNorm, tokens });
   }
 
   async #evaluate(): Promise<void> {
@@ -310,7 +278,7 @@ export class Run {
       if (batches.length === heldOutBatches) break;
     }
     const step = this.#step;
-    if (batches.length > 0) this.#tell({ step, loss: await this.#trainer.evaluate(batches) });
+    if (batches.length > 0) this.#progress.heldOut(step, await this.#trainer.evaluate(batches));
     this.#since.evaluated = performance.now();
     this.#since.evaluation = this.#since.evaluated - start;
   }

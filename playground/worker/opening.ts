@@ -1,0 +1,42 @@
+/** @file Which device the worker gets, and what the page is told of it. */
+import type { Device } from "../../train/device.ts";
+import type { OpenDeviceOptions } from "../../train/open-device.ts";
+import type { DeviceChoice, DeviceReport } from "../shared/protocol.ts";
+import { faultOf } from "./fault.ts";
+
+/** The interpreter is exact and slow: above this many weights nobody would wait for it. */
+const interpreterWeights = 20_000;
+
+export type OpenDevice = (options: OpenDeviceOptions) => Promise<Device>;
+
+export interface Opened {
+  readonly device: Device;
+  readonly report: DeviceReport;
+}
+
+/** Opens a device of the kind wanted. "auto" ends with the interpreter, which is there everywhere, and says why. */
+export async function openFirst(open: OpenDevice, choice: DeviceChoice): Promise<Opened> {
+  const { device, note } = await firstDevice(open, choice);
+  const { kind, name } = device;
+  return {
+    device,
+    report: {
+      ...{ kind, name },
+      ...(note !== undefined && { note }),
+      ...(kind === "cpu" && { maxWeights: interpreterWeights }),
+    },
+  };
+}
+
+async function firstDevice(open: OpenDevice, choice: DeviceChoice): Promise<{ device: Device; note?: string }> {
+  if (choice !== "auto") return { device: await open({ device: choice }) };
+  try {
+    const device = await open({ device: "auto" });
+    return device.kind === "gpu"
+      ? { device }
+      : { device, note: "No graphics card was found, so a software adapter computes: all works, slowly." };
+  } catch (error) {
+    const note = `${faultOf(error).message} Until then an interpreter computes, which is for tiny cells.`;
+    return { device: await open({ device: "cpu" }), note };
+  }
+}
