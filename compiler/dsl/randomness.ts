@@ -17,18 +17,17 @@ import type { Tensor } from "../trace/tensor.ts";
 
 /** Where random numbers come from. Equal keys and sites give equal numbers, so every use gets a `fork` of its own. */
 export interface Randomness {
-  /** A scalar. */
-  readonly key: Tensor<"u32">;
+  /** A scalar that is traced, or a number. */
+  readonly key: Tensor<"u32"> | number;
   /** The place in the model that draws, as a number below 2^32. */
   readonly site: number;
 }
 
-/** Random numbers under a key: a scalar that is traced, or a number. */
+/** Random numbers under a key: a scalar that is traced, or a number below 2^32. */
 export function randomness(key: Tensor<"u32"> | number): Randomness {
-  const scalar = typeof key === "number" ? constant(key, "u32") : key;
-  if (scalar.shape.length > 0)
-    throw faultOf("randomness", `the key is ${formatShape(scalar.shape)}; expected a scalar`);
-  return { key: scalar, site: fnv1a("") };
+  if (typeof key !== "number" && key.shape.length > 0)
+    throw faultOf("randomness", `the key is ${formatShape(key.shape)}; expected a scalar`);
+  return { key, site: fnv1a("") };
 }
 
 /** Random numbers that are independent of those of any other name. Without randomness there is none to give. */
