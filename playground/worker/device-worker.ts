@@ -215,7 +215,11 @@ export class DeviceWorker {
     const held = this.#held(name);
     const { run } = held;
     return run.use(async (signal) => {
-      held.sampler ??= this.#openSampler(run);
+      held.sampler ??= this.#openSampler(run).catch((error) => {
+        // The next sample may try again.
+        delete held.sampler;
+        throw error;
+      });
       const sampler = await held.sampler;
       sampler.stream.setParameters(await run.parameters());
       const { kind, vocabulary, normalisation, batches } = run.data;

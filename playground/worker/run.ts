@@ -148,7 +148,10 @@ export class Run {
       if (this.#step < this.#goal && this.#halted === undefined) this.#enqueue();
       const done = this.#step >= this.#goal || this.#halted !== undefined;
       while (this.#inFlight.length > (done ? 0 : depth[this.device.kind])) await this.#inFlight.shift();
-      if (this.#halted !== undefined) return this.#stopHalted(this.#halted);
+      if (this.#halted !== undefined) {
+        await this.#drain();
+        return this.#stopHalted(this.#halted);
+      }
       const now = performance.now();
       const rest = Math.max(heldOutMilliseconds, this.#since.evaluation / heldOutShare);
       const isDue = done || now - this.#since.evaluated > rest;
@@ -166,14 +169,15 @@ export class Run {
   /** Waits for the steps in flight, and tells of them. */
   async rest(): Promise<void> {
     await this.#turning;
-    while (this.#inFlight.length > 0) await this.#inFlight.shift();
+    await this.#drain();
     this.#progress.rest();
+    const { good = this.#step } = this.#halted ?? {};
+    if (this.#halted !== undefined && this.#step > good) this.#stopHalted(this.#halted);
   }
 
-  /** Back to the start. No turn may be in progress. */
+  /** Back to the start, at the learning rate of now. No turn may be in progress. */
   reset(): void {
     this.#trainer.setParameters(initialize(this.network.specs, this.spec.settings.seed));
-    this.#trainer.learningRate = this.spec.settings.learningRate;
     this.#cursor = undefined;
     this.#kept = undefined;
     this.#halted = undefined;
@@ -197,6 +201,7 @@ export class Run {
     this.#trainer.setParameters(parameters);
     this.#halted = undefined;
     this.#step = step;
+    await this.keep();
   }
 
   /** The weights as one flat array, and the step that they are of. */
@@ -247,6 +252,10 @@ export class Run {
     }
     if (next.done === true) throw new InternalError("there is no batch");
     return next.value;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#inFlight.length > 0) await this.#inFlight.shift();
   }
 
   #enqueue(): void {

@@ -24,10 +24,11 @@ export class TrainingLoop {
     void this.#go();
   }
 
-  /** Resolves once nothing of the run is in flight. */
+  /** Resolves once nothing of the run is in flight and its weights are kept. */
   async pause(run: Run): Promise<void> {
     this.#active.delete(run);
     await run.rest();
+    await run.keep();
   }
 
   /** The run gets no more turns; what is in flight is not waited for. */

@@ -96,10 +96,16 @@ describe("training", () => {
     expect(stopped.calm?.reason).toBe("done");
     // With a rate that fits all is well.
     expect(stopped.wild?.step).toBe(1);
+    // The weights that were kept are too large as well: the next start ends as the first did, and is told of once.
+    await client.ask({ type: "start", runs: ["wild"] });
+    await client.until(doneWith(client, 3));
+    expect(client.eventsOf("stopped").at(-1)).toMatchObject({ run: "wild", step: 1, reason: "not finite" });
+    await client.ask({ type: "pause" });
+    expect(client.eventsOf("stopped").length).toBe(3);
     await client.ask({ type: "reset", runs: ["wild"] });
     await client.ask({ type: "setLearningRate", run: "wild", value: 0.01 });
     await client.ask({ type: "start", runs: ["wild"], steps: 3 });
-    await client.until(doneWith(client, 3));
+    await client.until(doneWith(client, 4));
     expect(client.eventsOf("stopped").at(-1)).toMatchObject({ run: "wild", step: 3, reason: "done" });
     await client.ask({ type: "destroy" });
   });
