@@ -14,6 +14,7 @@ import { isTensor, leavesOf, type Tree, withLeaves } from "../trace/tree.ts";
 
 type Tensors = Tree<Tensor>;
 
+/** How a loop over time runs. */
 export interface RecurrenceOptions {
   /** Run from the last step to the first; outputs keep the order of the inputs. */
   readonly reverse?: boolean;
@@ -25,6 +26,7 @@ export interface RecurrenceOptions {
   readonly name?: string;
 }
 
+/** What comes of a loop over time. */
 export interface RecurrenceResult<S, O> {
   /** As the step gives them, with time in front. */
   readonly outputs: O;

@@ -23,6 +23,7 @@ type Float = Tensor<"f32">;
 /** States by name, such as `0/h`, each [batch, …]. */
 export type LayerState = Readonly<Record<string, Float>>;
 
+/** What a layer reads beside its input. */
 export interface LayerContext {
   /** States before the first step: given, or carried on from the batch before. What is missing a layer starts itself. */
   readonly state?: LayerState;
@@ -34,6 +35,7 @@ export interface LayerContext {
   readonly isStep?: boolean;
 }
 
+/** What a layer gives. */
 export interface LayerResult {
   /** [time, batch, features], or [batch, features] of one step. */
   readonly outputs: Float;
@@ -41,6 +43,7 @@ export interface LayerResult {
   readonly state: LayerState;
 }
 
+/** A part of a network that runs over sequences, and step by step. */
 export interface Layer {
   /** Shape of each state without the batch, by name. */
   readonly states: Readonly<Record<string, Shape>>;
@@ -48,6 +51,7 @@ export interface Layer {
   readonly run: (input: Float, context?: LayerContext) => LayerResult;
 }
 
+/** How a cell is walked over a sequence. */
 export interface RecurrentOptions<Names extends string> {
   /** Runs from the last step to the first. */
   readonly reverse?: boolean;
@@ -103,6 +107,7 @@ const merges: Readonly<Record<Exclude<Merge, (...args: never) => unknown>, (a: F
   product: mul,
 };
 
+/** How a cell is walked both ways. */
 export interface BidirectionalOptions<Names extends string> extends Omit<RecurrentOptions<Names>, "reverse"> {
   /** One after the other by default, which doubles the width. */
   readonly merge?: Merge;

@@ -22,6 +22,7 @@ import { type StateRates, stateRates } from "./zoneout.ts";
 
 type Float = Tensor<"f32">;
 
+/** When a mask is drawn. */
 export interface RecurrentDropoutOptions {
   /** One mask for the whole sequence (the default: variational), or another one at each step. */
   readonly each?: "sequence" | "step";
