@@ -9,13 +9,18 @@ import { type Cell, type CellDefinition, scan } from "../compiler/dsl/cell.ts";
 import { dense, embedding } from "../compiler/dsl/dense.ts";
 import { type Model, model } from "../compiler/dsl/model.ts";
 import { type ParameterSpec, scope } from "../compiler/dsl/parameters.ts";
+import { fork, type Randomness } from "../compiler/dsl/randomness.ts";
 import type { Shape } from "../compiler/graph/dim.ts";
-import { UserError } from "../compiler/graph/errors.ts";
+import { at, UserError } from "../compiler/graph/errors.ts";
 import type { Aval } from "../compiler/graph/graph.ts";
 import { slice } from "../compiler/ops/pieces.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
+import { highway, outputDropout, residual } from "./layers/depth.ts";
+import { type Layer, regularized } from "./layers/layer.ts";
+import type { StateRates } from "./layers/zoneout.ts";
 import { crossEntropy } from "./losses/classification.ts";
 import { meanSquaredError, weightedSquaredError } from "./losses/regression.ts";
+import type { Objective } from "./objective.ts";
 
 type Float = Tensor<"f32">;
 /** The state of all layers, by names such as `layers/0/h`; each [B, …]. */
@@ -27,6 +32,18 @@ export interface NetworkResult {
   readonly output: Float;
   /** The next state. */
   readonly state: NetworkState;
+}
+
+/** What goes around the layers of a stack. Rates are of training; in evaluation nothing is dropped. */
+export interface StackOptions<Names extends string = string> {
+  /** Rate of variational dropout on what each layer gives. */
+  readonly dropout?: number;
+  /** Rates of dropout on the states that products with weights read, one mask for a sequence. */
+  readonly recurrentDropout?: StateRates<Names>;
+  /** Rates of zoneout. */
+  readonly zoneout?: StateRates<Names>;
+  /** A connection around each layer but the first, which may be of another width than what it reads. */
+  readonly connection?: "residual" | "highway";
 }
 
 /** What a network was made from, for those who show or save it. */
@@ -55,7 +72,7 @@ export type Advance = (
 export type NetworkKind = "text" | "series" | "regression";
 
 /** A network around a cell, over sequences and step by step. */
-export interface Network {
+export interface Network extends Objective {
   /** What it is trained to do. */
   readonly kind: NetworkKind;
   /** What it was made from. */
@@ -83,7 +100,7 @@ export interface Network {
 }
 
 /** A network that predicts the next symbol. */
-export interface LanguageModelOptions<Names extends string> {
+export interface LanguageModelOptions<Names extends string> extends StackOptions<Names> {
   /** The cell of each layer, yours or a built-in one. */
   readonly cell: CellDefinition<Names>;
   /** Units of each layer. */
@@ -114,7 +131,7 @@ export function languageModel<Names extends string>(options: LanguageModelOption
 }
 
 /** A network that predicts the next row of numbers. */
-export interface SeriesModelOptions<Names extends string> {
+export interface SeriesModelOptions<Names extends string> extends StackOptions<Names> {
   /** The cell of each layer, yours or a built-in one. */
   readonly cell: CellDefinition<Names>;
   /** Units of each layer. */
@@ -141,7 +158,7 @@ export function seriesModel<Names extends string>(options: SeriesModelOptions<Na
 }
 
 /** A network that tells what is to be found in a sequence. */
-export interface RegressionModelOptions<Names extends string> {
+export interface RegressionModelOptions<Names extends string> extends StackOptions<Names> {
   /** The cell of each layer, yours or a built-in one. */
   readonly cell: CellDefinition<Names>;
   /** Units of each layer. */
@@ -177,11 +194,13 @@ export function regressionModel<Names extends string>(options: RegressionModelOp
   });
 }
 
-function stackOf<Names extends string>(options: { cell: CellDefinition<Names>; units: number; layers: number }) {
+function stackOf<Names extends string>(
+  options: StackOptions<Names> & { cell: CellDefinition<Names>; units: number; layers: number },
+) {
   checkCount("layers", options.layers);
   // An instance for each layer: weights of its own. States are read by the names each cell lists, whatever they are.
   const layers = Array.from({ length: options.layers }, () => options.cell(options.units) as unknown as Cell);
-  return { cell: options.cell.cellName, units: options.units, layers };
+  return { cell: options.cell.cellName, units: options.units, layers, around: options as StackOptions };
 }
 
 /** What a network is made of. `x` and `targets` are those of one time step, without the batch. */
@@ -194,6 +213,8 @@ export interface NetworkParts {
   readonly units: number;
   /** The recurrent layers, from the input on. */
   readonly layers: readonly Cell[];
+  /** What goes around the layers. */
+  readonly around?: StackOptions;
   /** Width of the embedding; text only. */
   readonly embed?: number;
   /** Width of the output. */
@@ -212,21 +233,16 @@ export interface NetworkParts {
 export function network(parts: NetworkParts): Network {
   const { layers, x, targets } = parts;
   const over = (leading: Shape, aval: Aval): Aval => ({ dtype: aval.dtype, shape: [...leading, ...aval.shape] });
-  const sequence = model("network", (x: Tensor, state: NetworkState) =>
-    throughLayers(parts, x, state, (cell, input, initial) => scan(cell, input, { initial })),
-  );
-  const step = model("step", (x: Tensor, state: NetworkState) =>
-    throughLayers(parts, x, state, (cell, input, initial) => {
-      const { output, state } = cell.step(input, initial);
-      return { outputs: output, state };
-    }),
-  );
+  const sequence = (random?: Randomness) =>
+    model("network", (x: Tensor, state: NetworkState) => throughLayers(parts, x, state, overTime, random));
+  const step = model("step", (x: Tensor, state: NetworkState) => throughLayers(parts, x, state, oneStep));
   const stateShapes = Object.fromEntries(
     layers.flatMap((cell, i) =>
       Object.entries(cell.stateShapes).map(([name, shape]) => [`layers/${i}/${name}`, knownShape(cell, name, shape)]),
     ),
   );
   const stepX = over(["B"], x);
+  const batch = { x: over(["T", "B"], x), targets: over(["T", "B"], targets) };
   const stateAvals = Object.fromEntries(
     Object.entries(stateShapes).map(([name, shape]) => [name, { dtype: "f32", shape: ["B", ...shape] } satisfies Aval]),
   );
@@ -241,27 +257,58 @@ export function network(parts: NetworkParts): Network {
     },
     layers,
     specs: step.specs(stepX, stateAvals),
-    model: sequence,
+    model: sequence(),
     stepModel: step,
     through: (x, state, advance) => throughLayers(parts, x, state, advance),
-    x: over(["T", "B"], x),
+    ...batch,
+    batch,
     stepX,
-    targets: over(["T", "B"], targets),
     stateShapes,
     loss: parts.loss,
+    measure: (parameters, { batch: { x, targets }, state, random }) => {
+      const result = sequence(random).apply(parameters, x as Tensor, state);
+      return { loss: parts.loss(result.output, targets as Tensor), state: result.state };
+    },
   };
 }
 
-function throughLayers(parts: NetworkParts, x: Tensor, state: NetworkState, advance: Advance): NetworkResult {
+const overTime: Advance = (cell, input, initial) => scan(cell, input, { initial });
+
+const oneStep: Advance = (cell, input, initial) => {
+  const { output, state } = cell.step(input, initial);
+  return { outputs: output, state };
+};
+
+function throughLayers(
+  parts: NetworkParts,
+  x: Tensor,
+  state: NetworkState,
+  advance: Advance,
+  random?: Randomness,
+): NetworkResult {
   let hidden = parts.encode(x);
   const after: Record<string, Float> = {};
-  for (const [i, cell] of parts.layers.entries()) {
-    const own = Object.keys(cell.stateShapes).map((name) => [name, state[`layers/${i}/${name}`]] as const);
-    const result = scope(`layers/${i}`, () => advance(cell, hidden, Object.fromEntries(own) as NetworkState, i));
+  for (const i of parts.layers.keys()) {
+    const layer = layerOf(parts, i, advance);
+    const own = Object.keys(layer.states).map((name) => [name, state[`layers/${i}/${name}`] as Float] as const);
+    const context = { state: Object.fromEntries(own), random: fork(random, `layers/${i}`) };
+    const result = scope(`layers/${i}`, () => layer.run(hidden, context));
     for (const [name, tensor] of Object.entries(result.state)) after[`layers/${i}/${name}`] = tensor;
     hidden = result.outputs;
   }
   return { output: dense("head", hidden, parts.outputs), state: after };
+}
+
+/** Layer i with what goes around it. */
+function layerOf({ layers, around = {} }: NetworkParts, i: number, advance: Advance): Layer {
+  const cell = at(layers, i);
+  const plain: Layer = {
+    states: cell.stateShapes,
+    run: (input, { state = {}, random } = {}) => advance(regularized(cell, around, random), input, state, i),
+  };
+  const connections = { residual, highway };
+  const connected = i === 0 || around.connection === undefined ? plain : connections[around.connection](plain);
+  return around.dropout ? outputDropout(connected, around.dropout) : connected;
 }
 
 function knownShape(cell: Cell, name: string, shape: Shape): readonly number[] {

@@ -7,10 +7,11 @@ import { at, InternalError, UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, scalar, zeros } from "../compiler/graph/ndarray.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import { packArrays, unpackArray } from "./arena.ts";
-import type { Batch } from "./data/batches.ts";
+import { inputsOf, type TrainingBatch } from "./batch-inputs.ts";
 import type { Device, DeviceArray, Executable, KernelProfile } from "./device.ts";
 import { initialize } from "./initialize.ts";
 import type { Network } from "./networks.ts";
+import type { Objective } from "./objective.ts";
 import { adam, type Optimizer } from "./optimizers.ts";
 import { evaluationStep, type StepGraph, type TrainingStep, trainingStep } from "./training-step.ts";
 
@@ -46,19 +47,22 @@ export interface StepResult {
   readonly firstBadStep?: number;
 }
 
-/** A network in training: its weights, slots and state on a device. */
-export interface Trainer {
+/** A network or another objective in training: its weights, slots and state on a device. */
+export interface Trainer<Trained extends Objective = Network> {
   /** What is trained. */
-  readonly network: Network;
+  readonly network: Trained;
   /** Enqueues at once; the promise resolves when the numbers are back. The first step of a trainer is always fresh. */
-  readonly step: (batch: Batch) => Promise<StepResult>;
-  /** Mean loss over batches (each weighted by its targets), state carried from one to the next, without training. */
-  readonly evaluate: (batches: Iterable<Batch>) => Promise<number>;
+  readonly step: (batch: TrainingBatch) => Promise<StepResult>;
+  /**
+   * Mean loss over batches, state carried from one to the next, without training and without random numbers. A batch is
+   * weighted by the size of its targets, or of what it holds where it has none.
+   */
+  readonly evaluate: (batches: Iterable<TrainingBatch>, options?: EvaluationOptions) => Promise<number>;
   /**
    * Time, FLOP and bytes of each kernel of a training step on a batch of this size, from zero states. It works on copies:
    * training goes on as if it had not been called. Rejects as `Executable.profile` does.
    */
-  readonly profile: (batch: Batch) => Promise<KernelProfile[]>;
+  readonly profile: (batch: TrainingBatch) => Promise<KernelProfile[]>;
   /** The weights as they are after all steps so far, by path. */
   readonly parameters: () => Promise<Record<string, NdArray>>;
   /** Starts anew from these weights: slots, step count and carried state are as in a new trainer, a halt is over. */
@@ -76,15 +80,25 @@ export interface Trainer {
   readonly destroy: () => void;
 }
 
+/** What is evaluated. */
+export interface EvaluationOptions {
+  /** Other weights than those in training, by path: an average of them, for instance. */
+  readonly parameters?: Readonly<Record<string, NdArray>>;
+}
+
 /** Weights, optimizer slots and step count, by the names of the training step's inputs. */
 export type Checkpoint = Readonly<Record<string, NdArray>>;
 
 /**
- * Compiles the training step of a network and initializes its weights.
+ * Compiles the training step of a network, or of another objective, and initializes its weights.
  *
  * @throws UserError (the promise rejects) where an option cannot be, or the step does not fit the device.
  */
-export async function createTrainer(device: Device, network: Network, options: TrainerOptions = {}): Promise<Trainer> {
+export async function createTrainer<Trained extends Objective = Network>(
+  device: Device,
+  network: Trained,
+  options: TrainerOptions = {},
+): Promise<Trainer<Trained>> {
   const { seed = 0, optimizer = adam(), learningRate = 1e-3, clipNorm, schedule = "auto", tuning } = options;
   if (clipNorm !== undefined && !(clipNorm > 0 && clipNorm < Number.POSITIVE_INFINITY))
     throw new UserError(`clipNorm is ${clipNorm}; expected a number above 0`);
@@ -96,21 +110,23 @@ export async function createTrainer(device: Device, network: Network, options: T
     donate: step.donate,
     readback: metrics === undefined ? [] : [metrics],
   });
-  const trainer = new DeviceTrainer(device, network, step, executable, checkedRate(learningRate), tuning);
+  const trainer = new DeviceTrainer(device, network, step, executable, checkedRate(learningRate), seed, tuning);
   trainer.setParameters(initialize(network.specs, seed));
   return trainer;
 }
 
 type Held = Record<string, DeviceArray>;
 
-class DeviceTrainer implements Trainer {
-  readonly network: Network;
+class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
+  readonly network: Trained;
   readonly #device: Device;
   readonly #step: TrainingStep;
   readonly #executable: Executable;
   readonly #tuning: Tuning | undefined;
   /** Everything a step replaces, by the name of its input; the carried state is there once a batch has told its B. */
   #held: Held = {};
+  /** Of the random numbers that the loss draws, if any. */
+  readonly #seed: Readonly<Record<string, NdArray>>;
   #rate: number;
   #batch: number | undefined;
   #count = 0;
@@ -119,10 +135,11 @@ class DeviceTrainer implements Trainer {
 
   constructor(
     device: Device,
-    network: Network,
+    network: Trained,
     step: TrainingStep,
     executable: Executable,
     rate: number,
+    seed: number,
     tuning: Tuning | undefined,
   ) {
     this.network = network;
@@ -131,6 +148,7 @@ class DeviceTrainer implements Trainer {
     this.#executable = executable;
     this.#tuning = tuning;
     this.#rate = rate;
+    this.#seed = step.isSeeded ? { seed: scalar(seed, "u32") } : {};
   }
 
   get learningRate(): number {
@@ -177,19 +195,19 @@ class DeviceTrainer implements Trainer {
     return ["parameters", ...this.#step.slots, "step"];
   }
 
-  step = (batch: Batch): Promise<StepResult> => {
-    const size = checkedBatch(this.network, batch);
-    if (batch.fresh || this.#batch === undefined) this.#startState(size);
-    else if (size !== this.#batch) {
+  step = (batch: TrainingBatch): Promise<StepResult> => {
+    const { inputs, rows } = inputsOf(this.network, batch);
+    if (batch.fresh || this.#batch === undefined) this.#startState(rows);
+    else if (rows !== this.#batch && this.#step.state.length > 0) {
       throw new UserError(
-        `a batch of ${size} rows follows one of ${this.#batch}, whose state cannot be carried on; give it fresh: true`,
+        `a batch of ${rows} rows follows one of ${this.#batch}, whose state cannot be carried on; give it fresh: true`,
       );
     }
     const outputs = this.#executable.run({
       ...this.#held,
       learningRate: scalar(this.#rate),
-      x: batch.x,
-      targets: batch.targets,
+      ...this.#seed,
+      ...inputs,
     });
     this.#held = Object.fromEntries(
       Object.entries(this.#step.donate).map(([name, index]) => [name, at(outputs, index)]),
@@ -213,14 +231,20 @@ class DeviceTrainer implements Trainer {
     return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep: step };
   }
 
-  profile = async ({ x, targets }: Batch): Promise<KernelProfile[]> => {
-    const copies = zeroStates(this.#device, this.network.stateShapes, checkedBatch(this.network, { x, targets }));
+  profile = async (batch: TrainingBatch): Promise<KernelProfile[]> => {
+    const { inputs, rows } = inputsOf(this.network, batch);
+    const copies = zeroStates(this.#device, this.network.stateShapes, rows);
     try {
       for (const name of Object.keys(this.#step.donate)) {
         const held = this.#held[name];
         if (copies[name] === undefined && held !== undefined) copies[name] = this.#device.upload(await held.read());
       }
-      return await this.#executable.profile({ ...copies, learningRate: scalar(this.#rate), x, targets });
+      return await this.#executable.profile({
+        ...copies,
+        learningRate: scalar(this.#rate),
+        ...this.#seed,
+        ...inputs,
+      });
     } finally {
       for (const array of Object.values(copies)) array.destroy();
     }
@@ -232,7 +256,17 @@ class DeviceTrainer implements Trainer {
     this.#batch = size;
   }
 
-  evaluate = async (batches: Iterable<Batch>): Promise<number> => {
+  evaluate = async (batches: Iterable<TrainingBatch>, options: EvaluationOptions = {}): Promise<number> => {
+    const { parameters } = options;
+    const given = parameters && this.#device.upload(packArrays(parameters, this.#step.arena));
+    try {
+      return await this.#meanLoss(batches, () => given ?? heldOf(this.#held, "parameters"));
+    } finally {
+      given?.destroy();
+    }
+  };
+
+  #meanLoss = async (batches: Iterable<TrainingBatch>, weights: () => DeviceArray): Promise<number> => {
     this.#evaluation ??= this.#compileEvaluation();
     const { step } = this.#evaluation;
     const executable = await this.#evaluation.executable;
@@ -240,17 +274,16 @@ class DeviceTrainer implements Trainer {
     let size: number | undefined;
     const losses: Promise<readonly [loss: number, count: number]>[] = [];
     for (const batch of batches) {
-      const rows = checkedBatch(this.network, batch);
+      const { inputs, rows, weight } = inputsOf(this.network, batch);
       if (batch.fresh || rows !== size) {
         for (const array of Object.values(state)) array.destroy();
         state = zeroStates(this.#device, this.network.stateShapes, rows);
         size = rows;
       }
-      const parameters = heldOf(this.#held, "parameters");
-      const outputs = executable.run({ parameters, ...state, x: batch.x, targets: batch.targets });
+      const outputs = executable.run({ parameters: weights(), ...state, ...inputs });
       state = Object.fromEntries(Object.entries(step.donate).map(([name, index]) => [name, at(outputs, index)]));
       const loss = at(outputs, step.outputs.loss ?? -1);
-      losses.push(readScalar(loss).then((value) => [value, batch.targets.data.length]));
+      losses.push(readScalar(loss).then((value) => [value, weight]));
       // A few in flight keep the device busy; more would only hold memory.
       await losses[losses.length - 4];
     }
@@ -305,25 +338,6 @@ async function readScalar(array: DeviceArray): Promise<number> {
   const { data } = await array.read();
   array.destroy();
   return data[0] ?? Number.NaN;
-}
-
-/** Number of rows of a batch that fits the network. */
-export function checkedBatch(network: Network, { x, targets }: Batch): number {
-  const [steps = 0, rows = 0] = x.shape;
-  if (steps < 1 || rows < 1)
-    throw new UserError(`x is [${x.shape.join(", ")}]; a batch needs a step and a row at least`);
-  if (network.kind === "text") {
-    checkTokens("x", x, network.config.outputs);
-    checkTokens("targets", targets, network.config.outputs);
-  }
-  return rows;
-}
-
-/** A token that is none would silently read the last row of the embedding. */
-export function checkTokens(name: string, { data }: NdArray, vocabulary: number): void {
-  const stranger = data.find((token) => !(Number.isInteger(token) && token >= 0 && token < vocabulary));
-  if (stranger !== undefined)
-    throw new UserError(`${name} holds token ${stranger}; expected whole numbers from 0 to ${vocabulary - 1}`);
 }
 
 function checkedRate(value: number): number {

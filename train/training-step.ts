@@ -1,16 +1,21 @@
 /**
  * @file One update as one graph: forward pass, loss, gradient, clipping, optimizer, guard and carried state.
  *
- *   inputs    parameters [N], slots/… [N], step, halted, state/… [B, …], learningRate, x, targets
+ *   inputs    parameters [N], slots/… [N], step, halted, state/… [B, …], learningRate, seed, what a batch holds
  *   outputs   the first five kinds again, updated, then metrics [3] = loss, gradient norm, 1 where it was applied
+ *
+ * Of a network a batch holds x and targets. The seed is there where the loss draws random numbers, which are a function of
+ * the seed and the number of the step: so a run is the same again, and one that goes on from a checkpoint goes on as it
+ * would have.
  *
  * Truncated backpropagation through time (Williams & Peng 1990): the state comes in as a plain value, so gradients end
  * at the start of the batch while the numbers go on. Where loss or gradient norm is not finite, nothing changes and
  * `halted` is set for good: the host learns of it only steps later, and must still find the last good weights.
  */
 import { pullBack } from "../compiler/autodiff/reverse.ts";
+import { randomness, stepKey } from "../compiler/dsl/randomness.ts";
 import { at } from "../compiler/graph/errors.ts";
-import type { Graph } from "../compiler/graph/graph.ts";
+import { type Graph, inputName } from "../compiler/graph/graph.ts";
 import { add, cast, not } from "../compiler/ops/elementwise.ts";
 import { and, finite, where } from "../compiler/ops/logic.ts";
 import { concat } from "../compiler/ops/pieces.ts";
@@ -19,7 +24,8 @@ import { constant, reshape, zerosLike } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { type Arena, arenaOf, pack, unpack } from "./arena.ts";
 import { clipByGlobalNorm, globalNorm } from "./clipping.ts";
-import type { Network, NetworkState } from "./networks.ts";
+import type { Network } from "./networks.ts";
+import type { NamedTensors, Objective } from "./objective.ts";
 import type { Optimizer } from "./optimizers.ts";
 
 type Float = Tensor<"f32">;
@@ -42,6 +48,8 @@ export interface TrainingStep extends StepGraph {
   readonly slots: readonly string[];
   /** Names of the carried states. */
   readonly state: readonly string[];
+  /** Whether the loss draws random numbers: then the seed, u32, is an input too. */
+  readonly isSeeded: boolean;
 }
 
 /** What an update is made of. */
@@ -53,12 +61,13 @@ export interface TrainingStepOptions {
 }
 
 /** Traces one update of a network: forward pass, loss, gradient, clipping, optimizer, guard. */
-export function trainingStep(network: Network, { optimizer, clipNorm }: TrainingStepOptions): TrainingStep {
-  const arena = arenaOf(network.specs);
-  const forward = lossGraph(network, arena);
+export function trainingStep(objective: Objective, { optimizer, clipNorm }: TrainingStepOptions): TrainingStep {
+  const arena = arenaOf(objective.specs);
+  const { forward, isSeeded } = trainingLoss(objective, arena);
   const flat = { dtype: "f32", shape: [arena.size] } as const;
   const slots = optimizer.slots.map((name) => ({ name: `slots/${name}`, ...flat }));
-  const state = stateInputs(network);
+  const state = stateInputs(objective.stateShapes);
+  const batch = batchInputs(objective);
   const replaced: readonly NamedAval[] = [
     { name: "parameters", ...flat },
     ...slots,
@@ -69,18 +78,19 @@ export function trainingStep(network: Network, { optimizer, clipNorm }: Training
   const inputs: readonly NamedAval[] = [
     ...replaced,
     { name: "learningRate", dtype: "f32", shape: [] },
-    { name: "x", ...network.x },
-    { name: "targets", ...network.targets },
+    ...(isSeeded ? [{ name: "seed", dtype: "u32", shape: [] } as const] : []),
+    ...batch,
   ];
   const graph = traceGraph("trainingStep", inputs, (tensors) => {
     const given = byName(inputs, tensors);
     const [parameters, step] = [given.parameters as Float, given.step as Float];
     const weights = unpack(parameters, arena);
     const weightList = arena.entries.map(({ path }) => weights[path] as Float);
-    const primals = [...weightList, ...state.map(({ name }) => given[name] as Float)];
+    const data = [...state, ...batch].map(({ name }) => given[name] as Tensor);
+    const key = isSeeded ? [stepKey(given.seed as Tensor<"u32">, cast(step, "u32"))] : [];
     const { outputs, pullback } = pullBack(
       forward,
-      [...primals, given.x as Tensor, given.targets as Tensor],
+      [...weightList, ...data, ...key],
       weightList.map(() => true),
     );
     const [loss, ...nextState] = outputs as readonly Float[] as readonly [Float, ...Float[]];
@@ -114,25 +124,27 @@ export function trainingStep(network: Network, { optimizer, clipNorm }: Training
     outputs: positions([...names, "metrics"]),
     slots: slots.map(({ name }) => name),
     state: state.map(({ name }) => name),
+    isSeeded,
   };
 }
 
-/** The loss of one batch without an update: (parameters, state/…, x, targets) -> (state/…, loss). */
-export function evaluationStep(network: Network): StepGraph {
-  const arena = arenaOf(network.specs);
-  const state = stateInputs(network);
+/** The loss of one batch without an update: (parameters, state/…, what a batch holds) -> (state/…, loss). */
+export function evaluationStep(objective: Objective): StepGraph {
+  const arena = arenaOf(objective.specs);
+  const state = stateInputs(objective.stateShapes);
   const inputs: readonly NamedAval[] = [
     { name: "parameters", dtype: "f32", shape: [arena.size] },
     ...state,
-    { name: "x", ...network.x },
-    { name: "targets", ...network.targets },
+    ...batchInputs(objective),
   ];
   const graph = traceGraph("evaluationStep", inputs, (tensors) => {
     const given = byName(inputs, tensors);
-    const before = stateOf(network, given);
-    const result = network.model.apply(unpack(given.parameters as Float, arena), given.x as Tensor, before);
-    const after = Object.keys(network.stateShapes).map((name) => result.state[name] as Float);
-    return [...after, network.loss(result.output, given.targets as Tensor)];
+    const before = stateOf(objective.stateShapes, given);
+    const result = objective.measure(unpack(given.parameters as Float, arena), {
+      batch: batchOf(objective, given),
+      state: before,
+    });
+    return [...Object.keys(before).map((name) => result.state[name] as Float), result.loss];
   });
   const names = state.map(({ name }) => name);
   return { graph, arena, donate: positions(names), outputs: positions([...names, "loss"]) };
@@ -141,7 +153,7 @@ export function evaluationStep(network: Network): StepGraph {
 /** One step in time, for use after training: (parameters, state/…, x) -> (state/…, output), with B symbolic. */
 export function streamingStep(network: Network): StepGraph {
   const arena = arenaOf(network.specs);
-  const state = stateInputs(network);
+  const state = stateInputs(network.stateShapes);
   const inputs: readonly NamedAval[] = [
     { name: "parameters", dtype: "f32", shape: [arena.size] },
     ...state,
@@ -149,7 +161,7 @@ export function streamingStep(network: Network): StepGraph {
   ];
   const graph = traceGraph("streamingStep", inputs, (tensors) => {
     const given = byName(inputs, tensors);
-    const before = stateOf(network, given);
+    const before = stateOf(network.stateShapes, given);
     const result = network.stepModel.apply(unpack(given.parameters as Float, arena), given.x as Tensor, before);
     return [...Object.keys(network.stateShapes).map((name) => result.state[name] as Float), result.output];
   });
@@ -157,40 +169,49 @@ export function streamingStep(network: Network): StepGraph {
   return { graph, arena, donate: positions(names), outputs: positions([...names, "output"]) };
 }
 
-/** (each parameter, each state, x, targets) -> (loss, each next state): what is differentiated. */
-function lossGraph(network: Network, arena: Arena): Graph {
+/** What is differentiated; the last input is the key of its random numbers, where it draws any. */
+function trainingLoss(objective: Objective, arena: Arena): { readonly forward: Graph; readonly isSeeded: boolean } {
+  const drawing = lossGraph(objective, arena, [{ name: "key", dtype: "u32", shape: [] }]);
+  const key = drawing.inputs.find((id) => inputName(drawing, id) === "key");
+  const isSeeded = drawing.nodes.some(({ operands }) => operands.some((operand) => operand === key));
+  return { forward: isSeeded ? drawing : lossGraph(objective, arena, []), isSeeded };
+}
+
+/** (each parameter, each state, what a batch holds, key) -> (loss, each next state). */
+function lossGraph(objective: Objective, arena: Arena, key: readonly NamedAval[]): Graph {
   const parameters = arena.entries.map(({ path, shape }): NamedAval => ({ name: path, dtype: "f32", shape }));
-  const state = stateInputs(network);
-  const inputs: readonly NamedAval[] = [
-    ...parameters,
-    ...state,
-    { name: "x", ...network.x },
-    { name: "targets", ...network.targets },
-  ];
+  const inputs = [...parameters, ...stateInputs(objective.stateShapes), ...batchInputs(objective), ...key];
   return traceGraph("loss", inputs, (tensors) => {
     const weights = Object.fromEntries(parameters.map(({ name }, i) => [name, at(tensors, i) as Float]));
-    const [x, targets] = tensors.slice(-2) as [Tensor, Tensor];
-    const before = tensors.slice(parameters.length, -2);
-    const names = Object.keys(network.stateShapes);
-    const result = network.model.apply(
-      weights,
-      x,
-      Object.fromEntries(names.map((name, i) => [name, at(before, i) as Float])),
-    );
-    return [network.loss(result.output, targets), ...names.map((name) => result.state[name] as Float)];
+    const given = byName(inputs.slice(parameters.length), tensors.slice(parameters.length));
+    const before = stateOf(objective.stateShapes, given);
+    const { loss, state } = objective.measure(weights, {
+      batch: batchOf(objective, given),
+      state: before,
+      random: key.length === 0 ? undefined : randomness(given.key as Tensor<"u32">),
+    });
+    return [loss, ...Object.keys(before).map((name) => state[name] as Float)];
   });
 }
 
-function stateInputs(network: Network): NamedAval[] {
-  return Object.entries(network.stateShapes).map(([name, shape]) => ({
+function stateInputs(shapes: Objective["stateShapes"]): NamedAval[] {
+  return Object.entries(shapes).map(([name, shape]) => ({
     name: `state/${name}`,
     dtype: "f32",
     shape: ["B", ...shape],
   }));
 }
 
-function stateOf(network: Network, given: Readonly<Record<string, Tensor>>): NetworkState {
-  return Object.fromEntries(Object.keys(network.stateShapes).map((name) => [name, given[`state/${name}`] as Float]));
+function stateOf(shapes: Objective["stateShapes"], given: NamedTensors): Readonly<Record<string, Float>> {
+  return Object.fromEntries(Object.keys(shapes).map((name) => [name, given[`state/${name}`] as Float]));
+}
+
+function batchInputs({ batch }: Objective): NamedAval[] {
+  return Object.entries(batch).map(([name, aval]) => ({ name, ...aval }));
+}
+
+function batchOf({ batch }: Objective, given: NamedTensors): NamedTensors {
+  return Object.fromEntries(Object.keys(batch).map((name) => [name, given[name] as Tensor]));
 }
 
 function byName(inputs: readonly NamedAval[], tensors: readonly Tensor[]): Record<string, Tensor> {

@@ -10,12 +10,13 @@ import { at, messageOf, UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, scalar, zeros } from "../compiler/graph/ndarray.ts";
 import { type Tuning, tuningGrid } from "../compiler/plan/tuning.ts";
 import { packArrays } from "./arena.ts";
+import { checkedBatch } from "./batch-inputs.ts";
 import type { Batch } from "./data/batches.ts";
 import type { CompileOptions, Device, DeviceArray, Executable } from "./device.ts";
 import { initialize } from "./initialize.ts";
 import type { Network } from "./networks.ts";
 import { adam } from "./optimizers.ts";
-import { checkedBatch, type TrainerOptions, zeroStates } from "./trainer.ts";
+import { type TrainerOptions, zeroStates } from "./trainer.ts";
 import { type TrainingStep, trainingStep } from "./training-step.ts";
 import type { Tuned } from "./tuned.ts";
 
@@ -259,13 +260,14 @@ class Search {
 class Contender {
   readonly #step: TrainingStep;
   readonly #executable: Executable;
-  readonly #batch: Readonly<Record<"x" | "targets", DeviceArray>>;
+  readonly #batch: Readonly<Record<string, DeviceArray>>;
   #held: Record<string, DeviceArray>;
 
   constructor(device: Device, network: Network, step: TrainingStep, executable: Executable, batch: Batch) {
     this.#step = step;
     this.#executable = executable;
-    this.#batch = { x: device.upload(batch.x), targets: device.upload(batch.targets) };
+    const seed = step.isSeeded ? { seed: device.upload(scalar(0, "u32")) } : {};
+    this.#batch = { x: device.upload(batch.x), targets: device.upload(batch.targets), ...seed };
     this.#held = {
       parameters: device.upload(packArrays(initialize(network.specs, 0), step.arena)),
       ...Object.fromEntries(step.slots.map((name) => [name, device.upload(zeros([step.arena.size]))])),

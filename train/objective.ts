@@ -1,0 +1,68 @@
+/**
+ * @file What training makes small, in general: a loss of what a batch holds, with parameters, states that may be carried
+ * from batch to batch, and random numbers that exist in training alone. A `Network` is one; `objective` makes one of any
+ * function, for models that are no stack of layers.
+ */
+import { model } from "../compiler/dsl/model.ts";
+import type { ParameterSpec, ParameterTensors } from "../compiler/dsl/parameters.ts";
+import type { Randomness } from "../compiler/dsl/randomness.ts";
+import type { Aval } from "../compiler/graph/graph.ts";
+import type { Tensor } from "../compiler/trace/tensor.ts";
+
+type Float = Tensor<"f32">;
+
+/** Tensors by name. */
+export type NamedTensors = Readonly<Record<string, Tensor>>;
+type States = Readonly<Record<string, Float>>;
+
+/** What a loss is computed from beside the parameters. */
+export interface ObjectiveInput {
+  /** What a batch holds, by name. */
+  readonly batch: NamedTensors;
+  /** States before the first step, each [B, …]. */
+  readonly state: States;
+  /** In training; in evaluation there is none. */
+  readonly random?: Randomness | undefined;
+}
+
+/** What comes of a batch. */
+export interface ObjectiveResult {
+  /** A scalar. */
+  readonly loss: Float;
+  /** States after the last step. */
+  readonly state: States;
+}
+
+/** What is trained: a training step makes its loss small. */
+export interface Objective {
+  /** The parameters. */
+  readonly specs: readonly ParameterSpec[];
+  /** What a batch holds, by name: dtype and shape, in which B stands for the rows of the batch. */
+  readonly batch: Readonly<Record<string, Aval>>;
+  /** Shape of each state without the batch. */
+  readonly stateShapes: Readonly<Record<string, readonly number[]>>;
+  /** Loss and next states; used while tracing. */
+  readonly measure: (parameters: ParameterTensors, input: ObjectiveInput) => ObjectiveResult;
+}
+
+/**
+ * An objective without carried states: `loss` computes a scalar of what a batch holds, asking for parameters as it goes.
+ * It must ask for the same ones with and without randomness.
+ */
+export function objective<Names extends string>(
+  name: string,
+  batch: Readonly<Record<Names, Aval>>,
+  loss: (batch: Readonly<Record<Names, Tensor>>, random: Randomness | undefined) => Float,
+): Objective {
+  const inputs: Readonly<Record<string, Aval>> = batch;
+  const evaluated = model(name, (given: NamedTensors) => loss(given as Record<Names, Tensor>, undefined));
+  return {
+    specs: evaluated.specs(inputs),
+    batch: inputs,
+    stateShapes: {},
+    measure: (parameters, { batch: given, random }) => {
+      const measured = model(name, () => loss(given as Record<Names, Tensor>, random));
+      return { loss: measured.apply(parameters), state: {} };
+    },
+  };
+}
