@@ -266,7 +266,7 @@ class Contender {
   constructor(device: Device, network: Network, step: TrainingStep, executable: Executable, batch: Batch) {
     this.#step = step;
     this.#executable = executable;
-    const seed = step.isSeeded ? { seed: device.upload(scalar(0, "u32")) } : {};
+    const seed: Record<string, DeviceArray> = step.isSeeded ? { seed: device.upload(scalar(0, "u32")) } : {};
     this.#batch = { x: device.upload(batch.x), targets: device.upload(batch.targets), ...seed };
     this.#held = {
       parameters: device.upload(packArrays(initialize(network.specs, 0), step.arena)),
