@@ -1,23 +1,27 @@
 /**
  * @file The adding problem: of a long sequence of random numbers two are marked, and their sum is asked for at its end.
- * Hochreiter & Schmidhuber 1997, experiment 4 (section 5.4), whose rules these are:
+ * Hochreiter & Schmidhuber 1997, experiment 4 (section 5.4), whose rules are those of `adding`:
  *
  *   a step       a number from [-1, 1], and a mark: 1 for two of them, -1 for the first and the last, 0 else
  *   the length   between T and T + T/10, drawn anew for each batch
  *   the marks    one among the first ten steps, one among the first T/2 - 1; a marked first step has the number 0
  *   the answer   0.5 + (X1 + X2) / 4
+ *
+ * Later work compares by the simpler rules of `addingHalves`: Arjovsky, Shah & Bengio 2016, arXiv:1511.06464, section 4.2,
+ * after Le, Jaitly & Hinton 2015, arXiv:1504.00941, section 4.1:
+ *
+ *   a step       a number from [0, 1], and a mark: 1 for two of them, 0 else; T steps
+ *   the marks    one in each half
+ *   the answer   X1 + X2, whose variance is 1/6: the 0.167 of those papers
  */
-import { UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
-import { type Batch, trainingLength } from "../data/batches.ts";
-import { type RandomStream, randomStream } from "../random.ts";
+import type { Batch } from "../data/batches.ts";
+import type { RandomStream } from "../random.ts";
+import { below, checkSizes, drawnBatches, drawnLength, freshBatch } from "./drawn.ts";
 import { parameterValues, type Task, type TaskParameter } from "./task.ts";
 
-/** Batches of what is held out. */
-const heldOutBatches = 4;
-const shortest = 6;
-
 const parameters: readonly TaskParameter[] = [];
+const named = { columns: ["number", "mark"], targets: ["sum"] } as const;
 
 /** The adding problem: Hochreiter & Schmidhuber 1997, experiment 4. */
 export const adding: Task = {
@@ -28,23 +32,10 @@ export const adding: Task = {
   parameters,
   batches: (seed, { batch, time, parameters: given }) => {
     parameterValues(adding.name, parameters, given);
-    trainingLength(0, { batch, time });
-    if (time < shortest)
-      throw new UserError(
-        `${adding.name}: time is ${time}; expected ${shortest} or more, for two marks in its first half`,
-      );
-    const batchOf = (stream: string) => addingBatch(batch, time, randomStream(seed, `${adding.name}/${stream}`));
+    checkSizes(adding.name, batch, time, 6, "for two marks in its first half");
     return {
-      // Sequences are never seen twice, so there is no end.
-      training: {
-        *[Symbol.iterator]() {
-          for (let i = 0; ; i++) yield batchOf(`training ${i}`);
-        },
-      },
-      validation: Array.from({ length: heldOutBatches }, (_, i) => batchOf(`validation ${i}`)),
-      stepsPerEpoch: Number.POSITIVE_INFINITY,
-      columns: ["number", "mark"],
-      targets: ["sum"],
+      ...drawnBatches(adding.name, seed, (random) => batchOf1997(batch, time, random)),
+      ...named,
       // The variance of the answer: two numbers of variance 1/3 each, divided by 4.
       baseline: 2 / 3 / 16,
       best: 0,
@@ -52,28 +43,96 @@ export const adding: Task = {
   },
 };
 
-function addingBatch(batch: number, time: number, random: RandomStream): Batch {
-  const whole = (below: number) => Math.floor(random.uniform() * below);
-  const steps = time + whole(Math.floor(time / 10) + 1);
-  const x = new Float64Array(steps * batch * 2);
-  const targets = new Float64Array(steps * batch * 2);
+/** The adding problem with a mark in each half: Arjovsky, Shah & Bengio 2016, section 4.2. */
+export const addingHalves: Task = {
+  name: "adding-halves",
+  about: "Add the two marked numbers of a sequence, one in each half, and tell the sum at its end.",
+  source: "Arjovsky, Shah & Bengio 2016, section 4.2; Le, Jaitly & Hinton 2015",
+  kind: "regression",
+  parameters,
+  batches: (seed, { batch, time, parameters: given }) => {
+    parameterValues(addingHalves.name, parameters, given);
+    checkSizes(addingHalves.name, batch, time, 2, "for a mark in each half");
+    return {
+      ...drawnBatches(addingHalves.name, seed, (random) => batchOfHalves(batch, time, random)),
+      ...named,
+      // The variance of the answer: two numbers of variance 1/12 each.
+      baseline: 1 / 6,
+      best: 0,
+    };
+  },
+};
+
+function batchOf1997(batch: number, time: number, random: RandomStream): Batch {
+  const sequences = new Sequences(drawnLength(random, time), batch);
+  const { steps } = sequences;
   for (let row = 0; row < batch; row++) {
-    const place = (step: number) => (step * batch + row) * 2;
-    for (let step = 0; step < steps; step++) x[place(step)] = Math.fround(2 * random.uniform() - 1);
+    for (let step = 0; step < steps; step++) sequences.setNumber(step, row, Math.fround(2 * random.uniform() - 1));
     const half = Math.floor(time / 2) - 1;
-    const first = whole(Math.min(10, half));
+    const first = below(random, Math.min(10, half));
     // One of the others, so that two are always marked.
-    const other = whole(half - 1);
+    const other = below(random, half - 1);
     const second = other < first ? other : other + 1;
-    x[place(0) + 1] = -1;
-    x[place(steps - 1) + 1] = -1;
+    sequences.setMark(0, row, -1);
+    sequences.setMark(steps - 1, row, -1);
     for (const marked of [first, second]) {
-      if (marked === 0) x[place(0)] = 0;
-      x[place(marked) + 1] = 1;
+      if (marked === 0) sequences.setNumber(0, row, 0);
+      sequences.setMark(marked, row, 1);
     }
-    targets[place(steps - 1)] = 0.5 + ((x[place(first)] ?? 0) + (x[place(second)] ?? 0)) / 4;
-    targets[place(steps - 1) + 1] = 1;
+    sequences.setAnswer(row, 0.5 + (sequences.number(first, row) + sequences.number(second, row)) / 4);
   }
-  const array = (data: Float64Array): NdArray => ({ dtype: "f32", shape: [steps, batch, 2], data });
-  return { x: array(x), targets: array(targets), fresh: true };
+  return sequences.batch();
+}
+
+function batchOfHalves(batch: number, time: number, random: RandomStream): Batch {
+  const sequences = new Sequences(time, batch);
+  const half = Math.floor(time / 2);
+  for (let row = 0; row < batch; row++) {
+    for (let step = 0; step < time; step++) sequences.setNumber(step, row, Math.fround(random.uniform()));
+    const [first, second] = [below(random, half), half + below(random, time - half)];
+    sequences.setMark(first, row, 1);
+    sequences.setMark(second, row, 1);
+    sequences.setAnswer(row, sequences.number(first, row) + sequences.number(second, row));
+  }
+  return sequences.batch();
+}
+
+/** Numbers and marks x [T, B, 2], and the answer with its weight at the last step of targets [T, B, 2]. */
+class Sequences {
+  readonly steps: number;
+  readonly #rows: number;
+  readonly #x: Float64Array;
+  readonly #targets: Float64Array;
+
+  constructor(steps: number, rows: number) {
+    this.steps = steps;
+    this.#rows = rows;
+    this.#x = new Float64Array(steps * rows * 2);
+    this.#targets = new Float64Array(steps * rows * 2);
+  }
+
+  #place(step: number, row: number): number {
+    return (step * this.#rows + row) * 2;
+  }
+
+  number(step: number, row: number): number {
+    return this.#x[this.#place(step, row)] ?? Number.NaN;
+  }
+
+  setNumber(step: number, row: number, value: number): void {
+    this.#x[this.#place(step, row)] = value;
+  }
+
+  setMark(step: number, row: number, mark: number): void {
+    this.#x[this.#place(step, row) + 1] = mark;
+  }
+
+  setAnswer(row: number, answer: number): void {
+    this.#targets.set([answer, 1], this.#place(this.steps - 1, row));
+  }
+
+  batch(): Batch {
+    const array = (data: Float64Array): NdArray => ({ dtype: "f32", shape: [this.steps, this.#rows, 2], data });
+    return freshBatch(array(this.#x), array(this.#targets));
+  }
 }

@@ -36,47 +36,87 @@ const parameters = [
 ] as const;
 
 /** The embedded Reber grammar: Smith & Zipser 1989; Hochreiter & Schmidhuber 1997, experiment 1. */
-export const embeddedReber: Task = {
-  name: "embedded-reber",
-  about: "Say which symbols may follow; the last T or P of a string is its second symbol again.",
-  source: "Fahlman 1991; Hochreiter & Schmidhuber 1997, experiment 1",
-  kind: "text",
-  parameters,
-  batches: (seed, { batch, time, parameters: given }) => {
-    const { length } = parameterValues(embeddedReber.name, parameters, given);
-    const { text, choices } = reberText(length, randomStream(seed, embeddedReber.name));
-    const vocabulary = vocabularyFrom(symbols);
-    return {
-      ...textBatches(vocabulary.encode(text), { batch, time }),
-      vocabulary,
-      baseline: Math.log(symbols.length),
-      // A fair choice costs ln 2, and nothing else is left to chance.
-      best: (choices * Math.LN2) / text.length,
-    };
+export const embeddedReber: Task = grammarTask(
+  {
+    name: "embedded-reber",
+    about: "Say which symbols may follow; the last T or P of a string is its second symbol again.",
+    source: "Fahlman 1991; Hochreiter & Schmidhuber 1997, experiment 1",
   },
-};
+  embeddedReberString,
+);
+
+/** The Reber grammar itself, which asks for no long memory: Reber 1967; Cleeremans, Servan-Schreiber & McClelland 1989. */
+export const reber: Task = grammarTask(
+  {
+    name: "reber",
+    about: "Say which symbols may follow in strings of a small automaton.",
+    source: "Reber 1967; Cleeremans, Servan-Schreiber & McClelland 1989",
+  },
+  reberString,
+);
+
+function grammarTask(
+  described: Pick<Task, "name" | "about" | "source">,
+  stringOf: (random: RandomStream) => GrammarString,
+): Task {
+  const { name } = described;
+  return {
+    ...described,
+    kind: "text",
+    parameters,
+    batches: (seed, { batch, time, parameters: given }) => {
+      const { length } = parameterValues(name, parameters, given);
+      const { text, choices } = textOf(stringOf, length, randomStream(seed, name));
+      const vocabulary = vocabularyFrom(symbols);
+      return {
+        ...textBatches(vocabulary.encode(text), { batch, time }),
+        vocabulary,
+        baseline: Math.log(symbols.length),
+        // A fair choice costs ln 2, and nothing else is left to chance.
+        best: (choices * Math.LN2) / text.length,
+      };
+    },
+  };
+}
 
 /** So many symbols, and in how many places the grammar had a choice. */
-export function reberText(length: number, random: RandomStream): { readonly text: string; readonly choices: number } {
+function textOf(stringOf: (random: RandomStream) => GrammarString, length: number, random: RandomStream) {
   const strings: string[] = [];
   let [written, choices] = [0, 0];
   while (written < length) {
-    const { text, choices: made } = embeddedString(random);
+    const { text, following } = stringOf(random);
     strings.push(text);
     written += text.length;
-    choices += made;
+    choices += following.filter((legal) => legal.length > 1).length;
   }
   return { text: strings.join("").slice(0, length), choices: (choices * length) / written };
 }
 
-function embeddedString(random: RandomStream): { readonly text: string; readonly choices: number } {
-  const outer = random.uniform() < 0.5 ? "T" : "P";
-  let [inner, state, choices] = ["", 0, 1];
+/** A string of a grammar, and for each of its symbols those that might have stood there. */
+export interface GrammarString {
+  /** Its symbols. */
+  readonly text: string;
+  /** The legal symbols at each place, one or two. */
+  readonly following: readonly string[];
+}
+
+/** A string of the Reber grammar, such as BTXSE. */
+export function reberString(random: RandomStream): GrammarString {
+  let [text, state] = ["B", 0];
+  const following = ["B"];
   while (state !== last) {
-    const [symbol = "", next] = at(at(automaton, state), random.uniform() < 0.5 ? 0 : 1);
-    inner += symbol;
+    const ways = at(automaton, state);
+    const [symbol = "", next] = at(ways, random.uniform() < 0.5 ? 0 : 1);
+    following.push(ways.map(([legal]) => legal).join(""));
+    text += symbol;
     state = Number(next);
-    choices += 1;
   }
-  return { text: `B${outer}B${inner}E${outer}E`, choices };
+  return { text: `${text}E`, following: [...following, "E"] };
+}
+
+/** A string of the embedded Reber grammar, such as BTBTXSETE. */
+export function embeddedReberString(random: RandomStream): GrammarString {
+  const outer = random.uniform() < 0.5 ? "T" : "P";
+  const { text, following } = reberString(random);
+  return { text: `B${outer}${text}${outer}E`, following: ["B", "TP", ...following, outer, "E"] };
 }

@@ -1,0 +1,123 @@
+/**
+ * @file Symbols to be kept over a long time and then said again in their order.
+ *
+ * - `copy`: all at the start, then T steps of nothing. Hochreiter & Schmidhuber 1997 ask for such gaps; the rules are
+ *   those of Arjovsky, Shah & Bengio 2016, arXiv:1511.06464, section 4.1, T + 2 length steps in all:
+ *
+ *     x         length symbols   T - 1 blanks   the sign   length blanks
+ *     targets   T + length blanks                          the symbols again
+ *
+ * - `selectiveCopy`: the symbols stand at random places among T, so that their number has to be counted and not the time.
+ *   Jing et al. 2019, arXiv:1706.02761, section 4.3 ("denoise"); Gu & Dao 2023, arXiv:2312.00752, section 4.1.1:
+ *
+ *     x         T places, length of them symbols and the others blank   the sign   length blanks
+ *     targets   T + 1 blanks                                                       the symbols again
+ */
+import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { type Vocabulary, vocabularyFrom } from "../data/text.ts";
+import type { RandomStream } from "../random.ts";
+import { below, checkSizes, drawnBatches, freshBatch } from "./drawn.ts";
+import { parameterValues, type Task } from "./task.ts";
+
+const alphabet = "abcdefghijklmnopqrstuvwxyz";
+
+const parameters = [
+  { name: "length", about: "symbols to keep", initial: 10, least: 1, most: 1000, whole: true },
+  { name: "symbols", about: "kinds of symbols", initial: 8, least: 2, most: alphabet.length, whole: true },
+] as const;
+
+/** Of a vocabulary: its last two tokens are the blank and the sign after which the symbols are asked for. */
+const vocabularyOfSymbols = (symbols: number): Vocabulary => vocabularyFrom([...alphabet.slice(0, symbols), "_", "?"]);
+
+/** How a task lays out its symbols. */
+interface Layout {
+  /** The shortest time that has room for so many symbols. */
+  readonly shortest: (length: number) => number;
+  /** Steps of a sequence. */
+  readonly steps: (time: number, length: number) => number;
+  /** What is read and what is to be said of symbols that were drawn, a token for each step. */
+  readonly sequence: (drawn: Drawn) => readonly [x: number[], targets: number[]];
+}
+
+interface Drawn {
+  readonly symbols: readonly number[];
+  readonly time: number;
+  /** So many blanks. */
+  readonly blanks: (count: number) => number[];
+  /** The token after which the symbols are asked for. */
+  readonly sign: number;
+  readonly random: RandomStream;
+}
+
+/** The copying task: Arjovsky, Shah & Bengio 2016, section 4.1. */
+export const copy: Task = copyTask({
+  name: "copy",
+  about: "Keep ten symbols over a long gap, and say them again.",
+  source: "Arjovsky, Shah & Bengio 2016, section 4.1",
+  shortest: () => 1,
+  steps: (time, length) => time + 2 * length,
+  sequence: ({ symbols, time, blanks, sign }) => [
+    [...symbols, ...blanks(time - 1), sign, ...blanks(symbols.length)],
+    [...blanks(time + symbols.length), ...symbols],
+  ],
+});
+
+/** The selective copying task: Jing et al. 2019, section 4.3; Gu & Dao 2023, section 4.1.1. */
+export const selectiveCopy: Task = copyTask({
+  name: "selective-copy",
+  about: "Keep the symbols that stand among blanks, and say them again.",
+  source: "Jing et al. 2019, section 4.3; Gu & Dao 2023, section 4.1.1",
+  shortest: (length) => length,
+  steps: (time, length) => time + 1 + length,
+  sequence: ({ symbols, time, blanks, sign, random }) => {
+    const places = blanks(time);
+    // Each place is taken with the probability that leaves all sets of places equally likely.
+    const left = [...symbols];
+    for (let place = 0; place < time; place++) {
+      const isTaken = random.uniform() * (time - place) < left.length;
+      if (isTaken) places.splice(place, 1, ...left.splice(0, 1));
+    }
+    return [
+      [...places, sign, ...blanks(symbols.length)],
+      [...blanks(time + 1), ...symbols],
+    ];
+  },
+});
+
+function copyTask(rules: Pick<Task, "name" | "about" | "source"> & Layout): Task {
+  const { name, about, source } = rules;
+  return {
+    ...{ name, about, source, parameters },
+    kind: "text",
+    batches: (seed, { batch, time, parameters: given }) => {
+      const { length, symbols } = parameterValues(name, parameters, given);
+      checkSizes(name, batch, time, rules.shortest(length), "a step for each symbol or sign");
+      const blanks = (count: number) => new Array<number>(count).fill(symbols);
+      const draw = (random: RandomStream) =>
+        rules.sequence({
+          symbols: Array.from({ length }, () => below(random, symbols)),
+          ...{ time, blanks, sign: symbols + 1, random },
+        });
+      return {
+        ...drawnBatches(name, seed, (random) => {
+          const rows = Array.from({ length: batch }, () => draw(random));
+          return freshBatch(timeFirst(rows.map(([x]) => x)), timeFirst(rows.map(([, targets]) => targets)));
+        }),
+        vocabulary: vocabularyOfSymbols(symbols),
+        // Who knows the layout guesses the symbols alone.
+        baseline: (length * Math.log(symbols)) / rules.steps(time, length),
+        best: 0,
+      };
+    },
+  };
+}
+
+/** Rows of tokens as i32 [T, B]. */
+function timeFirst(rows: readonly (readonly number[])[]): NdArray {
+  const steps = rows[0]?.length ?? 0;
+  const data = Float64Array.from({ length: steps * rows.length }, (_, i) => {
+    const token = rows[i % rows.length]?.[Math.floor(i / rows.length)];
+    return token ?? Number.NaN;
+  });
+  return { dtype: "i32", shape: [steps, rows.length], data };
+}
