@@ -67,7 +67,7 @@ test("a visitor edits a cell, breaks it, mends it, trains it, lets it write, kee
   expect(await figureOf(page, "Loss")).toBeLessThan(before - 0.5);
 
   await page.getByLabel("Beginning of the text").fill("The ");
-  await page.getByLabel("Length").fill("30");
+  await page.getByLabel("Length", { exact: true }).fill("30");
   await press(page, "Write");
   await page.locator(".heat-map canvas").first().waitFor();
   const written = (await page.locator(".sample").textContent()) ?? "";
@@ -88,7 +88,7 @@ test("a visitor edits a cell, breaks it, mends it, trains it, lets it write, kee
   await eventually(() => page.locator(".model-files .about").textContent()).toMatch(
     /^mine\.safetensors: mine, 1 layer/,
   );
-  await page.getByLabel("Length").fill("20");
+  await page.getByLabel("Length", { exact: true }).fill("20");
   await press(page, "Write");
   await eventually(() => page.locator(".heat-map canvas").count()).toBeGreaterThan(0);
   expect((await page.locator(".sample").textContent())?.length).toBe(20);

@@ -1,6 +1,6 @@
 /** @file Shows code that is read and not written: printed IR, WGSL. Long texts are cheap, since only what is seen is drawn. */
 import { type Language, syntaxHighlighting } from "@codemirror/language";
-import { EditorState } from "@codemirror/state";
+import { Compartment, EditorState } from "@codemirror/state";
 import { EditorView, lineNumbers } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 
@@ -10,17 +10,23 @@ export interface CodeView {
 }
 
 export function createCodeView(label: string): CodeView {
-  const stateOf = (doc: string, language?: Language) =>
-    EditorState.create({
-      doc,
-      extensions: [
-        lineNumbers(),
-        EditorState.readOnly.of(true),
-        EditorView.contentAttributes.of({ "aria-label": label }),
-        syntaxHighlighting(classHighlighter),
-        ...(language === undefined ? [] : [language]),
-      ],
-    });
-  const view = new EditorView({ state: stateOf("") });
-  return { element: view.dom, show: (text, language) => view.setState(stateOf(text, language)) };
+  const language = new Compartment();
+  const view = new EditorView({
+    extensions: [
+      lineNumbers(),
+      EditorState.readOnly.of(true),
+      EditorView.contentAttributes.of({ "aria-label": label }),
+      syntaxHighlighting(classHighlighter),
+      language.of([]),
+    ],
+  });
+  return {
+    element: view.dom,
+    show: (text, chosen) =>
+      view.dispatch({
+        changes: { from: 0, to: view.state.doc.length, insert: text },
+        selection: { anchor: 0 },
+        effects: [language.reconfigure(chosen), EditorView.scrollIntoView(0)],
+      }),
+  };
 }

@@ -24,15 +24,11 @@ export function curvesPanel(training: Training): HTMLElement {
     h("li", {}, "Press Train. The loss falls here, in training and on data that are held out from it."),
     h("li", {}, "Look inside: what it writes, what its gates do, how far its gradient reaches."),
   );
+  const about = h("small");
   const drawn = h(
     "div",
     { class: "curves" },
-    h(
-      "h3",
-      {},
-      "Loss",
-      h("small", {}, "in training, and held out (dashed); grey: knowing nothing, and the best there is"),
-    ),
+    h("h3", {}, "Loss", about),
     loss.element,
     h("h3", {}, "Tokens per second"),
     speed.element,
@@ -60,6 +56,7 @@ export function curvesPanel(training: Training): HTMLElement {
       }),
     );
     const { baseline, best } = training.data.value ?? {};
+    about.textContent = `in training, and held out (dashed); grey: knowing nothing${best === undefined ? "" : ", and the best there is"}`;
     const steps = runs.flatMap(([, history]) => history.loss.steps);
     loss.show([
       ...runs.flatMap(([name, history]): PlottedCurve[] => [

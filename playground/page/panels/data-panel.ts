@@ -35,7 +35,7 @@ export function dataPanel(workspace: Workspace, training: Training, worker: Work
     fillSelect(select, [
       { value: documentation, label: "This project’s documentation" },
       { value: own, label: "Text or CSV of your own…" },
-      ...tasks.map(({ name }) => ({ value: name, label: titleOf(name) })),
+      ...tasks.map(({ name }) => ({ value: name, label: titles[name] ?? name })),
     ]);
     follow(workspace.data.value);
   };
@@ -79,11 +79,12 @@ export async function useFile(file: File, workspace: Workspace, training: Traini
   }
 }
 
-/** "embedded-reber" as a title. */
-function titleOf(name: string): string {
-  const words = name.replaceAll("-", " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
+/** What people call the tasks; one that is new goes by its own name. */
+const titles: Readonly<Record<string, string>> = {
+  "embedded-reber": "Embedded Reber grammar",
+  adding: "Adding problem",
+  "noisy-sine": "Noisy sine",
+};
 
 function initialOf({ parameters }: TaskReport): Record<string, number> {
   return Object.fromEntries(parameters.map(({ name, initial }) => [name, initial]));

@@ -31,6 +31,13 @@ export function samplePanel(
   });
   const temperature = h("input", { type: "range", min: 0, max: 1.5, step: 0.05, value: 0.7 });
   const temperatureText = h("output", {}, "0.7");
+  const warmth = h(
+    "label",
+    { class: "rate", title: "0 always takes the most likely character" },
+    h("span", {}, "Temperature"),
+    temperature,
+    temperatureText,
+  );
   let length = 120;
   let seed = 0;
   let request = 0;
@@ -86,10 +93,16 @@ export function samplePanel(
     if (key === "Enter" && !write.disabled) void sample();
   });
   const empty = h("p", { class: "empty" }, "Once something has been trained, or a model is loaded, it can write here.");
-  chosen.follow((run) => {
+  const update = () => {
+    const { value: run } = chosen;
     write.disabled = run === undefined;
     empty.hidden = run !== undefined;
-  });
+    const { value: model } = loaded;
+    const kind = model !== undefined && model.run === run ? model.kind : training.data.value?.kind;
+    // Numbers are not begun with letters, nor are they drawn.
+    for (const field of [prompt, warmth]) field.hidden = kind !== undefined && kind !== "text";
+  };
+  for (const signal of [chosen, training.data, loaded]) signal.follow(update);
   const element = h(
     "div",
     { class: "sample-panel" },
@@ -98,13 +111,7 @@ export function samplePanel(
       { class: "row" },
       choice,
       prompt,
-      h(
-        "label",
-        { class: "rate", title: "0 always takes the most likely character" },
-        h("span", {}, "Temperature"),
-        temperature,
-        temperatureText,
-      ),
+      warmth,
       numberField({
         label: "Length",
         value: length,

@@ -1,7 +1,6 @@
 /** @file A forecast behind the rows it goes on from; or a model's answers beside what was asked for. */
 import type { Sample, Table } from "../../shared/protocol.ts";
 import { h } from "../dom.ts";
-import { short } from "../numbers.ts";
 import { createPlot, type PlottedCurve } from "./plot.ts";
 
 export function forecastFigure({ run, rows, truth }: Sample): HTMLElement[] {
@@ -13,7 +12,7 @@ export function forecastFigure({ run, rows, truth }: Sample): HTMLElement[] {
     ...(truth === undefined ? [] : columnsOf(truth, 0, answers ? "asked for" : "read", answers ? "points" : "line")),
     ...columnsOf(rows, start, answers ? "answer" : "forecast", answers ? "line" : "dashes"),
   ];
-  const plot = createPlot({ label: `What ${run} gives`, xLabel: "time step", height: 220, format: short });
+  const plot = createPlot({ label: `What ${run} gives`, xLabel: "time step", height: 220 });
   plot.show(curves);
   const words = answers
     ? "Lines: the answer at each step. Points: what was asked for, on a sequence that was held out."

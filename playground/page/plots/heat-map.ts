@@ -7,21 +7,27 @@ import { colour } from "../colours.ts";
 import type { ScopeColours } from "../diagram/gate-colours.ts";
 import { h } from "../dom.ts";
 
-const columnWidth = 11;
+/** In pixels: few steps are drawn wider, so that they fill what a page has. */
+const columnWidths = { least: 11, most: 22, all: 1300 };
 /** A strip is about so high, whatever the number of units. */
 const stripHeight = 72;
 const mostColumns = 400;
 
 export function heatMap(trace: SampleTrace, colours: ScopeColours): HTMLElement {
   const shown = Math.min(trace.symbols.length, mostColumns);
+  const { least, most, all } = columnWidths;
+  const columnWidth = Math.min(most, Math.max(least, Math.floor(all / shown)));
   const letters = h("div", { class: "letters", "aria-hidden": "true" });
-  letters.append(
-    ...trace.symbols.slice(0, shown).map((symbol) => h("span", { style: `width: ${columnWidth}px` }, visible(symbol))),
-  );
+  // Characters stand above their columns; numbers would not fit.
+  if (trace.symbols.every((symbol) => symbol.length <= 2)) {
+    const spans = trace.symbols.slice(0, shown).map((symbol) => h("span", {}, visible(symbol)));
+    for (const span of spans) span.style.width = `${columnWidth}px`;
+    letters.append(...spans);
+  }
   const readout = h("p", { class: "readout", role: "status" }, "Point at a cell of the map to read it.");
   const strips = trace.values.map((value) => {
     const ink = (value.kind === "gate" ? colours.get(scopeOf(value.name)) : undefined) ?? "var(--state)";
-    const canvas = drawStrip(value, shown, ink);
+    const canvas = drawStrip(value, shown, columnWidth, ink);
     canvas.addEventListener("pointermove", ({ offsetX, offsetY }) => {
       readout.textContent = describe(value, trace.symbols, offsetX / columnWidth, offsetY / canvas.clientHeight);
     });
@@ -71,7 +77,7 @@ function shortName(name: string): string {
     );
 }
 
-function drawStrip(value: TracedValue, shown: number, ink: string): HTMLCanvasElement {
+function drawStrip(value: TracedValue, shown: number, columnWidth: number, ink: string): HTMLCanvasElement {
   const { columns: units, values } = value.table;
   const canvas = h("canvas", {
     width: shown,

@@ -30,6 +30,9 @@ export interface Plot {
   readonly show: (curves: readonly PlottedCurve[]) => void;
 }
 
+/** Steps are whole, and so are the marks along them. */
+const wholeSteps = Array.from({ length: 8 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
+
 /** Milliseconds between two drawings. */
 const pace = 250;
 
@@ -98,8 +101,14 @@ function optionsOf(options: PlotOptions, curves: readonly PlottedCurve[], width:
       y: logarithmic ? { distr: 3 } : { range: (_, least, most) => padded(least, most) },
     },
     axes: [
-      { ...axis, label: xLabel, labelFont: font, labelSize: 16, size: 26, gap: 2 },
-      { ...axis, size: 52, gap: 4, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : format(tick))) },
+      { ...axis, label: xLabel, labelFont: font, labelSize: 16, size: 26, gap: 2, incrs: wholeSteps },
+      {
+        ...axis,
+        size: 52,
+        gap: 4,
+        space: height < 150 ? 18 : 34,
+        values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : format(tick))),
+      },
     ],
     series: [
       {},
