@@ -1,9 +1,9 @@
 /** @file `cellgrad check`: the gradient of a user's cell, on random sizes and numbers. */
 import type { CellDefinition, NdArray } from "../../index.ts";
-import { type Case, drawArguments } from "../check/case.ts";
-import { type CheckReport, checkCell } from "../check/check-cell.ts";
-import { LIMITS } from "../check/compare.ts";
-import { stopSites, tracePrograms } from "../check/programs.ts";
+import { type Case, drawArguments } from "../../testing/gradients/case.ts";
+import { type CheckReport, checkCell } from "../../testing/gradients/check-gradients.ts";
+import { LIMITS } from "../../testing/gradients/compare.ts";
+import { stopSites, tracePrograms } from "../../testing/gradients/programs.ts";
 import { ExitCode, shortPath } from "../errors.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { cellByName } from "../user-module.ts";

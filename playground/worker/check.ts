@@ -1,7 +1,7 @@
 /** @file The gradient check of the edited cell, in portions, so that the worker goes on listening. */
-import { drawArguments } from "../../cli/check/case.ts";
-import { type CheckReport, checkCell } from "../../cli/check/check-cell.ts";
-import { stopSites, tracePrograms } from "../../cli/check/programs.ts";
+import { drawArguments } from "../../testing/gradients/case.ts";
+import { type CheckReport, checkCell } from "../../testing/gradients/check-gradients.ts";
+import { stopSites, tracePrograms } from "../../testing/gradients/programs.ts";
 import type { CellDefinition } from "../../compiler/dsl/cell.ts";
 import { cellFromTrace } from "../../compiler/dsl/traced-cell.ts";
 import { UserError } from "../../compiler/graph/errors.ts";

@@ -22,7 +22,7 @@ import {
   type Tensor,
   traceGraph,
 } from "../../index.ts";
-import { generator, randomFloats } from "../support/random-data.ts";
+import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
 
 type Float = Tensor<"f32">;
 

@@ -26,7 +26,7 @@ import {
   valueAndGrad,
 } from "../../index.ts";
 import { bool, evaluateAll, f32, type TensorFunction } from "../support/evaluate.ts";
-import { generator, randomFloats } from "../support/random-data.ts";
+import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
 
 type Float = Tensor<"f32">;
 

@@ -27,7 +27,7 @@ import {
   traceGraph,
   valueAndGrad,
 } from "../../index.ts";
-import { generator, randomFloats } from "../support/random-data.ts";
+import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
 
 type Float = Tensor<"f32">;
 

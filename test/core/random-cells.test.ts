@@ -16,15 +16,15 @@ import {
   sameOn,
   splitIsWhole,
   unrolledIsScan,
-} from "../support/cell-checks.ts";
-import { cellGraphs } from "../support/cell-graphs.ts";
-import { type CellPlan, cellPlans } from "../support/cell-plan.ts";
-import { jittered, relativeError } from "../support/compare.ts";
+} from "../../testing/random-cells/cell-checks.ts";
+import { cellGraphs } from "../../testing/random-cells/cell-graphs.ts";
+import { type CellPlan, cellPlans } from "../../testing/random-cells/cell-plan.ts";
+import { jittered, relativeError } from "../../testing/numbers/compare.ts";
 import { Coverage } from "../support/coverage.ts";
 import { executors, interpreter, smallTileExecutors } from "../support/executors.ts";
-import { leastMargin, marginOf } from "../support/margins.ts";
-import { nodeValues, roundingExecutor, stoppedValues } from "../support/node-values.ts";
-import { buildCell } from "../support/random-cell.ts";
+import { leastMargin, marginOf } from "../../testing/random-cells/margins.ts";
+import { nodeValues, roundingExecutor, stoppedValues } from "../../testing/random-cells/node-values.ts";
+import { buildCell } from "../../testing/random-cells/random-cell.ts";
 
 const seed = Number(process.env.CELLGRAD_SEED ?? 1997);
 const cells = Number(process.env.CELLGRAD_CELLS ?? 200);

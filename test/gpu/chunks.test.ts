@@ -38,8 +38,8 @@ import {
   zeroState,
 } from "../../index.ts";
 import { chunkRanges, instantiate } from "../../runtime/instance.ts";
-import { relativeError } from "../support/compare.ts";
-import { generator, randomFloats } from "../support/random-data.ts";
+import { relativeError } from "../../testing/numbers/compare.ts";
+import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
 
 type Float = Tensor<"f32">;
 

@@ -6,7 +6,7 @@ import { at } from "../../compiler/graph/errors.ts";
 import type { Graph, OpName } from "../../compiler/graph/graph.ts";
 import * as composed from "../../compiler/ops/composed.ts";
 import { opTable } from "../../compiler/ops/table.ts";
-import { isActive, isLive } from "./flow.ts";
+import { isActive, isLive } from "../../testing/random-cells/flow.ts";
 
 /** Ops that no gradient can reach: they have no operand, or none of f32 under a result of f32. */
 const withoutBackward: ReadonlySet<string> = new Set<OpName>([

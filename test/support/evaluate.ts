@@ -3,7 +3,7 @@ import { at } from "../../compiler/graph/errors.ts";
 import { fromNested, type NdArray, type Nested, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
 import { verify } from "../../compiler/ops/verify.ts";
 import { add, grad, interpret, jvp, mul, sum, type Tensor, traceGraph } from "../../index.ts";
-import { generator, randomFloats } from "./random-data.ts";
+import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
 
 type Float = Tensor<"f32">;
 

@@ -8,7 +8,7 @@ import type { Aval, DType } from "../../compiler/graph/graph.ts";
 import { type NdArray, ndarray, zeros } from "../../compiler/graph/ndarray.ts";
 import { model, type ParameterTensors, type Tensor } from "../../index.ts";
 import type { CellPlan } from "./cell-plan.ts";
-import { generator, randomFloats, randomIntegers } from "./random-data.ts";
+import { generator, randomFloats, randomIntegers } from "../numbers/random-data.ts";
 import { writeLoss } from "./random-loss.ts";
 import { type Arguments, type CellOutputs, statesOf, vocabulary, writeModel } from "./random-model.ts";
 import { SourceWriter } from "./source-writer.ts";

@@ -1,0 +1,48 @@
+/**
+ * @file What runs a graph in a check: the float64 interpreter at its own tolerance, and a device in a schedule at that of
+ * its arithmetic. A check that takes an executor holds for all of them.
+ */
+import { at } from "../compiler/graph/errors.ts";
+import { type Graph, inputName } from "../compiler/graph/graph.ts";
+import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { interpret } from "../compiler/ops/interpret.ts";
+import type { CompileOptions, Device } from "../train/device.ts";
+
+export interface Executor {
+  readonly name: string;
+  /** Largest relative error that its arithmetic excuses. */
+  readonly tolerance: number;
+  /** Outputs of a graph on inputs in the graph's order. */
+  readonly execute: (graph: Graph, inputs: readonly NdArray[]) => Promise<NdArray[]>;
+}
+
+export const interpreter: Executor = {
+  name: "interpreter",
+  tolerance: 1e-9,
+  execute: async (graph, inputs) => interpret(graph, inputs),
+};
+
+/** Compiles on a device, runs once and reads everything back. */
+export function deviceExecutor(
+  name: string,
+  device: Device,
+  tolerance: number,
+  options: CompileOptions = {},
+): Executor {
+  return {
+    name,
+    tolerance,
+    execute: async (graph, inputs) => {
+      const executable = await device.compile(graph, options);
+      try {
+        const named = graph.inputs.map((id, i) => [inputName(graph, id), at(inputs, i)] as const);
+        const outputs = executable.run(Object.fromEntries(named));
+        const values = await Promise.all(outputs.map((output) => output.read()));
+        for (const output of outputs) output.destroy();
+        return values;
+      } finally {
+        executable.destroy();
+      }
+    },
+  };
+}
