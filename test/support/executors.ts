@@ -1,49 +1,10 @@
 /**
- * @file What runs a graph in the tests. A check that takes an executor holds for all of them: the float64 interpreter
- * at its own tolerance, and each device at that of f32.
+ * @file The executors of the tests: the float64 interpreter, and the device in both schedules.
  */
-import { at } from "../../compiler/graph/errors.ts";
-import { type Graph, inputName } from "../../compiler/graph/graph.ts";
-import type { NdArray } from "../../compiler/graph/ndarray.ts";
-import { interpret } from "../../compiler/ops/interpret.ts";
-import type { CompileOptions, Device } from "../../train/device.ts";
 import { openDevice } from "../../train/open-device.ts";
+import { deviceExecutor, type Executor, interpreter } from "../../testing/executor.ts";
 
-export interface Executor {
-  readonly name: string;
-  /** Largest relative error that its arithmetic excuses. */
-  readonly tolerance: number;
-  /** Outputs of a graph on inputs in the graph's order. */
-  readonly execute: (graph: Graph, inputs: readonly NdArray[]) => Promise<NdArray[]>;
-}
-
-export const interpreter: Executor = {
-  name: "interpreter",
-  tolerance: 1e-9,
-  execute: async (graph, inputs) => interpret(graph, inputs),
-};
-
-/** Compiles, runs once and reads everything back. */
-export function deviceExecutor(
-  name: string,
-  device: Device,
-  tolerance: number,
-  options: CompileOptions = {},
-): Executor {
-  return {
-    name,
-    tolerance,
-    execute: async (graph, inputs) => {
-      const executable = await device.compile(graph, options);
-      const named = graph.inputs.map((id, i) => [inputName(graph, id), at(inputs, i)] as const);
-      const outputs = executable.run(Object.fromEntries(named));
-      const values = await Promise.all(outputs.map((output) => output.read()));
-      for (const output of outputs) output.destroy();
-      executable.destroy();
-      return values;
-    },
-  };
-}
+export { deviceExecutor, type Executor, interpreter };
 
 const device = await openDevice();
 

@@ -1,7 +1,7 @@
 /**
  * @file What is checked: one scalar made of everything that a cell computes over a sequence, as a function of its
- * weights, its inputs and its first state, with both of its derivatives. Batch and time are symbols, so one set of
- * programs serves every case of the same sizes.
+ * weights, its inputs and its first state, or one made of what any function computes; with its derivatives. Batch and
+ * time are symbols, so one set of programs serves every case of the same sizes.
  */
 import {
   type Aval,
@@ -15,6 +15,7 @@ import {
   mul,
   type ParameterTensors,
   positions,
+  type Shape,
   type State,
   scan,
   sum,
@@ -27,7 +28,7 @@ type Float = Tensor<"f32">;
 type Arguments = Readonly<Record<string, Float>>;
 
 export interface Argument {
-  /** "x", "state c", or "parameter forget/kernel". */
+  /** "x", "state c", "parameter forget/kernel", or a function's own name for it. */
   readonly name: string;
   readonly aval: Aval<"f32">;
 }
@@ -40,15 +41,20 @@ export interface Programs {
   readonly reverse: Graph;
   /** (arguments, tangents) -> the scalar's derivative along the tangents: forward mode. */
   readonly forward: Graph;
-  /** (arguments) -> the state after the sequence, in the order of the arguments "state …". */
-  readonly finalState: Graph;
+  /** (arguments, tangents) -> the derivative of the gradient along the tangents: reverse mode twice. */
+  readonly second: () => Graph;
+  /** The same, forward mode over reverse mode. */
+  readonly secondForward: () => Graph;
+  /** (arguments) -> the state after the sequence, in the order of the arguments "state …". Cells have one. */
+  readonly finalState?: Graph;
 }
 
+/** A cell over a sequence [T, B, features], from a state that is given. */
 export function tracePrograms(definition: CellDefinition, units: number, features: number): Programs {
   const cell = definition(units);
   const states = Object.keys(cell.stateShapes);
   const network = model("check", (x: Float, initial: State) => scan(cell, x, { initial }));
-  const f32 = (shape: Aval["shape"]): Aval<"f32"> => ({ dtype: "f32", shape });
+  const f32 = (shape: Shape): Aval<"f32"> => ({ dtype: "f32", shape });
   const x = f32(["T", "B", features]);
   const initial = Object.fromEntries(states.map((key) => [key, f32(["B", ...(cell.stateShapes[key] ?? [])])]));
 
@@ -62,27 +68,60 @@ export function tracePrograms(definition: CellDefinition, units: number, feature
     const { outputs, state } = run(given);
     return [outputs, ...states.map((key) => state[key] as Float)].map(weightedSum).reduce(add);
   };
-  const record = (tensors: readonly Tensor[]): Arguments =>
-    Object.fromEntries(args.map(({ name }, i) => [name, tensors[i] as Float]));
-  const inputs = args.map(({ name, aval }) => ({ name, ...aval }));
-  const tangents = args.map(({ name, aval }) => ({ name: `tangent of ${name}`, ...aval }));
+  const finalState = traceGraph("final state", inputsOf(args), (tensors) => {
+    const { state } = run(recordOf(args, tensors));
+    return states.map((key) => state[key] as Float);
+  });
+  return { ...derivatives(args, scalar), finalState };
+}
 
+/** A function of f32 tensors by name. */
+export type DifferentiableFunction = (given: Readonly<Record<string, Float>>) => Float;
+
+/** A function on tensors of given shapes, in which B and T may stand; where it gives several numbers, each counts. */
+export function traceFunction(compute: DifferentiableFunction, shapes: Readonly<Record<string, Shape>>): Programs {
+  const args = Object.entries(shapes).map(([name, shape]): Argument => ({ name, aval: { dtype: "f32", shape } }));
+  return derivatives(args, (given) => {
+    const result = compute(given);
+    return result.shape.length === 0 ? result : weightedSum(result);
+  });
+}
+
+function derivatives(args: readonly Argument[], scalar: (given: Arguments) => Float): Programs {
+  const inputs = inputsOf(args);
+  const both = [...inputs, ...args.map(({ name, aval }) => ({ name: `tangent of ${name}`, ...aval }))];
+  const primal = (tensors: readonly Tensor[]) => recordOf(args, tensors);
+  const tangent = (tensors: readonly Tensor[]) => recordOf(args, tensors.slice(args.length));
+  const gradient = (given: Arguments) => valueAndGrad(scalar)(given).grad;
+  const inOrder = (record: Arguments) => args.map(({ name }) => record[name] as Float);
   return {
     arguments: args,
-    value: traceGraph("value", inputs, (tensors) => [scalar(record(tensors))]),
+    value: traceGraph("value", inputs, (tensors) => [scalar(primal(tensors))]),
     reverse: traceGraph("reverse", inputs, (tensors) => {
-      const { value, grad } = valueAndGrad(scalar)(record(tensors));
-      return [value, ...args.map(({ name }) => grad[name] as Float)];
+      const { value, grad } = valueAndGrad(scalar)(primal(tensors));
+      return [value, ...inOrder(grad)];
     }),
-    forward: traceGraph("forward", [...inputs, ...tangents], (tensors) => [
-      jvp(scalar)([record(tensors)], [record(tensors.slice(args.length))]).tangent,
-    ]),
-    finalState: traceGraph("final state", inputs, (tensors) => {
-      const { state } = run(record(tensors));
-      return states.map((key) => state[key] as Float);
-    }),
+    forward: traceGraph("forward", both, (tensors) => [jvp(scalar)([primal(tensors)], [tangent(tensors)]).tangent]),
+    second: () =>
+      traceGraph("second", both, (tensors) => {
+        const along = tangent(tensors);
+        const slope = (given: Arguments) => {
+          const grad = gradient(given);
+          return args.map(({ name }) => sum(mul(grad[name] as Float, along[name] as Float))).reduce(add);
+        };
+        return inOrder(valueAndGrad(slope)(primal(tensors)).grad);
+      }),
+    secondForward: () =>
+      traceGraph("second, forward over reverse", both, (tensors) =>
+        inOrder(jvp(gradient)([primal(tensors)], [tangent(tensors)]).tangent),
+      ),
   };
 }
+
+const inputsOf = (args: readonly Argument[]) => args.map(({ name, aval }) => ({ name, ...aval }));
+
+const recordOf = (args: readonly Argument[], tensors: readonly Tensor[]): Arguments =>
+  Object.fromEntries(args.map(({ name }, i) => [name, tensors[i] as Float]));
 
 /** Where derivatives are cut off on purpose: the place of each stopGradient. */
 export function stopSites(graph: Graph): string[] {

@@ -9,7 +9,7 @@ import { atSite } from "../../compiler/trace/site.ts";
 import { interpret, traceGraph } from "../../index.ts";
 import { type CellGraphs, chosen, merged, site } from "./cell-graphs.ts";
 import { jittered, norm, relativeError } from "../numbers/compare.ts";
-import type { Executor } from "../../test/support/executors.ts";
+import type { Executor } from "../executor.ts";
 import { nodeValues, sizesOf, stoppedValues } from "./node-values.ts";
 import { buildCell } from "./random-cell.ts";
 import { generator } from "../numbers/random-data.ts";

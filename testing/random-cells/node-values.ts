@@ -10,7 +10,7 @@ import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { evaluateNode } from "../../compiler/ops/interpret.ts";
 import { specialize } from "../../compiler/passes/specialize.ts";
 import { unroll } from "../../compiler/passes/unroll.ts";
-import type { Executor } from "../../test/support/executors.ts";
+import type { Executor } from "../executor.ts";
 
 /** Sizes of the graph's symbols, read off the shapes of its inputs. */
 export function sizesOf(graph: Graph, inputs: readonly NdArray[]): DimSizes {
