@@ -16,9 +16,10 @@ const LAYERS: Record<string, readonly string[]> = {
   train: ["compiler", "runtime", "cells"],
   interchange: ["compiler", "cells", "train"],
   "": ["shaders", "compiler", "cells", "runtime", "train"],
-  cli: ["", "shaders", "compiler", "cells", "runtime", "train", "interchange"],
-  entries: ["", "shaders", "compiler", "cells", "runtime", "train", "interchange", "cli"],
-  playground: ["", "shaders", "compiler", "cells", "runtime", "train", "cli"],
+  testing: ["", "compiler", "train"],
+  cli: ["", "shaders", "compiler", "cells", "runtime", "train", "interchange", "testing"],
+  entries: ["", "shaders", "compiler", "cells", "runtime", "train", "interchange", "testing", "cli"],
+  playground: ["", "shaders", "compiler", "cells", "runtime", "train", "testing", "cli"],
 };
 
 /** Only the types: the program is data, and running it needs nothing of how it was made. The grammar itself is shared. */
@@ -32,7 +33,10 @@ const COMPILER = ["graph", "trace", "ops", "autodiff", "dsl", "passes", "plan"];
 const HOST_ONLY = ["cli/", "entries/node.ts", "playground/", "runtime/hosts/"];
 
 /** What a folder may import though a browser loads it: packages that run anywhere. */
-const PACKAGES: Record<string, readonly string[]> = { "interchange/onnx/": ["@bufbuild/protobuf"] };
+const PACKAGES: Record<string, readonly string[]> = {
+  "interchange/onnx/": ["@bufbuild/protobuf"],
+  "testing/": ["fast-check"],
+};
 
 interface Import {
   readonly from: string;

@@ -7,6 +7,7 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { jittered, relativeError } from "../../testing/numbers/compare.ts";
 import {
   gradientIsDifferenceQuotient,
   type Prepared,
@@ -19,12 +20,11 @@ import {
 } from "../../testing/random-cells/cell-checks.ts";
 import { cellGraphs } from "../../testing/random-cells/cell-graphs.ts";
 import { type CellPlan, cellPlans } from "../../testing/random-cells/cell-plan.ts";
-import { jittered, relativeError } from "../../testing/numbers/compare.ts";
-import { Coverage } from "../support/coverage.ts";
-import { executors, interpreter, smallTileExecutors } from "../support/executors.ts";
 import { leastMargin, marginOf } from "../../testing/random-cells/margins.ts";
 import { nodeValues, roundingExecutor, stoppedValues } from "../../testing/random-cells/node-values.ts";
 import { buildCell } from "../../testing/random-cells/random-cell.ts";
+import { Coverage } from "../support/coverage.ts";
+import { executors, interpreter, smallTileExecutors } from "../support/executors.ts";
 
 const seed = Number(process.env.CELLGRAD_SEED ?? 1997);
 const cells = Number(process.env.CELLGRAD_CELLS ?? 200);

@@ -1,8 +1,9 @@
 /**
  * @file The executors of the tests: the float64 interpreter, and the device in both schedules.
  */
-import { openDevice } from "../../train/open-device.ts";
+
 import { deviceExecutor, type Executor, interpreter } from "../../testing/executor.ts";
+import { openDevice } from "../../train/open-device.ts";
 
 export { deviceExecutor, type Executor, interpreter };
 

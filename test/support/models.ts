@@ -7,8 +7,8 @@ import { at } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { verify } from "../../compiler/ops/verify.ts";
 import { constant, model, type ParameterTensors, type Shape, type Tensor, traceGraph, zerosLike } from "../../index.ts";
-import { type Executor, interpreter } from "./executors.ts";
 import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
+import { type Executor, interpreter } from "./executors.ts";
 
 type Float = Tensor<"f32">;
 export type Tensors = Readonly<Record<string, Tensor>>;

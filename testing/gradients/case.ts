@@ -5,7 +5,9 @@ import { type Aval, interpret, type NdArray, ndarray } from "../../index.ts";
 import type { Argument, Programs } from "./programs.ts";
 
 export interface Case {
+  /** Of a cell; a function has none. */
   readonly units: number;
+  /** Of a cell's input. */
   readonly features: number;
   readonly batch: number;
   readonly time: number;
@@ -16,14 +18,17 @@ export interface Case {
 }
 
 /** The arguments of a case. States are only such as a sequence can reach: a cell may rely on that. */
-export function drawArguments(programs: Programs, { batch, time, carried, seed }: Case): NdArray[] {
+export function drawArguments(
+  programs: Pick<Programs, "arguments" | "finalState">,
+  { batch, time, carried, seed }: Case,
+): NdArray[] {
   const sizes = { B: batch, T: time };
   const draw = (key: number) =>
     programs.arguments.map(({ name, aval }, i) =>
       name.startsWith("state ") ? filled(aval, sizes, () => 0) : uniform(aval, sizes, key, i),
     );
   const args = draw(seed);
-  if (!carried) return args;
+  if (!carried || programs.finalState === undefined) return args;
   const states = interpret(
     programs.finalState,
     // The same weights, on other inputs.
@@ -35,6 +40,19 @@ export function drawArguments(programs: Programs, { batch, time, carried, seed }
     const first = programs.arguments.length - states.length;
     return i < first ? given : (states[i - first] as NdArray);
   });
+}
+
+/** A direction of length 1 through all arguments. */
+export function drawWholeDirection(args: readonly Argument[], { batch, time, seed }: Case): NdArray[] {
+  const sizes = { B: batch, T: time };
+  const drawn = args.map(({ aval }, i) => uniform(aval, sizes, seed, i + 3000));
+  const length = Math.hypot(...drawn.flatMap(({ data }) => [...data]));
+  return drawn.map(({ shape, data }) =>
+    ndarray(
+      shape,
+      data.map((x) => x / length),
+    ),
+  );
 }
 
 /** A direction of length 1 for one argument, and zeros for the others. */

@@ -3,11 +3,12 @@
  * of each argument by itself, so that a fault has the name of a weight, of the input or of a state.
  */
 import { interpret, type NdArray, ndarray } from "../../index.ts";
+import { differenceTolerance, exactTolerance } from "../tolerance.ts";
 import { type Case, drawArguments, drawDirection } from "./case.ts";
 import type { Programs } from "./programs.ts";
 
-/** Relative errors above these are faults. The first two are both exact; a quotient is not. */
-export const LIMITS = { forward: 1e-10, difference: 1e-6 } as const;
+/** Relative errors above these are faults. Two modes are both exact; a quotient is not. */
+export const LIMITS = { forward: exactTolerance, difference: differenceTolerance } as const;
 
 export interface Fault {
   /** The argument whose derivative is wrong; none where the value is. */

@@ -76,7 +76,7 @@ export function tracePrograms(definition: CellDefinition, units: number, feature
 }
 
 /** A function of f32 tensors by name. */
-export type DifferentiableFunction = (given: Readonly<Record<string, Float>>) => Float;
+export type DifferentiableFunction<Names extends string = string> = (given: Readonly<Record<Names, Float>>) => Float;
 
 /** A function on tensors of given shapes, in which B and T may stand; where it gives several numbers, each counts. */
 export function traceFunction(compute: DifferentiableFunction, shapes: Readonly<Record<string, Shape>>): Programs {

@@ -7,12 +7,12 @@ import { specialize } from "../../compiler/passes/specialize.ts";
 import { unroll } from "../../compiler/passes/unroll.ts";
 import { atSite } from "../../compiler/trace/site.ts";
 import { interpret, traceGraph } from "../../index.ts";
-import { type CellGraphs, chosen, merged, site } from "./cell-graphs.ts";
-import { jittered, norm, relativeError } from "../numbers/compare.ts";
 import type { Executor } from "../executor.ts";
+import { jittered, norm, relativeError } from "../numbers/compare.ts";
+import { generator } from "../numbers/random-data.ts";
+import { type CellGraphs, chosen, merged, site } from "./cell-graphs.ts";
 import { nodeValues, sizesOf, stoppedValues } from "./node-values.ts";
 import { buildCell } from "./random-cell.ts";
-import { generator } from "../numbers/random-data.ts";
 
 export interface Prepared extends CellGraphs {
   /** In float64, by the interpreter. */

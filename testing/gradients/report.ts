@@ -1,0 +1,40 @@
+/** @file What a gradient check found, as lines for people: the verdict, or the smallest case that fails. */
+import type { NdArray } from "../../index.ts";
+import type { GradientFailure, GradientReport } from "./check-gradients.ts";
+import { LIMITS } from "./compare.ts";
+
+/** The lines of a report; the last but one of a failure says how to see it again. */
+export function reportLines(report: GradientReport, again = `seed ${report.seed}`): string[] {
+  const { name, cases, seed } = report;
+  const heading = `${name}: reverse-mode gradient, ${cases} random case${cases === 1 ? "" : "s"} (seed ${seed})`;
+  return [heading, ...(report.failure === undefined ? verdict(report) : complaint(report.failure, again))];
+}
+
+function verdict({ comparisons, kinks, worst }: GradientReport): string[] {
+  const skipped = kinks === 0 ? "" : `, ${kinks} more lay on a kink and were left out`;
+  return [
+    `  ${comparisons} derivatives compared${skipped}`,
+    `  against forward mode         worst error ${worst.forward.toExponential(1)} (limit ${LIMITS.forward})`,
+    `  against central differences  worst error ${worst.difference.toExponential(1)} (limit ${LIMITS.difference})`,
+    "right",
+  ];
+}
+
+function complaint({ case: failing, fault, arguments: numbers, stops }: GradientFailure, again: string): string[] {
+  const { units, features, batch, time, carried } = failing;
+  const { argument, reason } = fault;
+  return [
+    `wrong: ${argument === undefined ? reason : `the derivative with respect to ${argument}: ${reason}`}`,
+    `  smallest failing case: units ${units}, features ${features}, batch ${batch}, time ${time}, starting ${carried ? "in a carried state" : "at zero"}`,
+    // Exact, since weights and inputs have three decimals.
+    ...numbers.map(({ name, value }) => `    ${name} = ${format(value)}`),
+    ...(stops.length === 0 ? [] : [`    note: stopGradient at ${stops.join(", ")}: no derivative passes through it`]),
+    `  again: ${again}`,
+  ];
+}
+
+function format({ data, shape }: NdArray): string {
+  const shown = [...data].slice(0, 12).map((x) => String(Number(x.toPrecision(6))));
+  const more = data.length > shown.length ? ", …" : "";
+  return `[${shown.join(", ")}${more}]  (shape [${shape.join(", ")}])`;
+}

@@ -1,0 +1,40 @@
+/**
+ * @file Matchers for Vitest and Jest: `expect.extend(matchers)`, then `expect(myCell).toHaveCorrectGradients()` and
+ * `await expect(myCell).toAgreeOnDevice(device)`. A failure prints the smallest case that fails.
+ */
+import type { CellDefinition, Device } from "../index.ts";
+import { checkHosts, type HostOptions, hostReportLines } from "./check-hosts.ts";
+import { checkGradients, type GradientOptions } from "./gradients/check-gradients.ts";
+import { reportLines } from "./gradients/report.ts";
+
+interface MatcherResult {
+  readonly pass: boolean;
+  readonly message: () => string;
+}
+
+function result(right: boolean, lines: readonly string[]): MatcherResult {
+  return { pass: right, message: () => lines.join("\n") };
+}
+
+export const matchers = {
+  /** The reverse-mode gradient of a cell equals forward mode and central differences on random cases. */
+  toHaveCorrectGradients(cell: CellDefinition, options?: GradientOptions): MatcherResult {
+    const report = checkGradients(cell, options);
+    return result(report.failure === undefined, reportLines(report));
+  },
+  /** Value and gradient of a cell on a device are the interpreter's, in every schedule. */
+  async toAgreeOnDevice(
+    cell: CellDefinition,
+    device: Device,
+    options?: Omit<HostOptions, "device">,
+  ): Promise<MatcherResult> {
+    const report = await checkHosts(cell, { ...options, device });
+    return result(report.failure === undefined, hostReportLines(report));
+  },
+};
+
+/** What `expect` gains; declare it for Vitest with `interface Matchers<T> extends CellMatchers<T> {}`. */
+export interface CellMatchers<R = unknown> {
+  toHaveCorrectGradients: (options?: GradientOptions) => R;
+  toAgreeOnDevice: (device: Device, options?: Omit<HostOptions, "device">) => Promise<R>;
+}

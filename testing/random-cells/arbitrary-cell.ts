@@ -1,0 +1,13 @@
+/** @file Random cells for fast-check: whole recurrent networks that nobody wrote, which shrink and print as source. */
+import fc from "fast-check";
+import { cellPlans } from "./cell-plan.ts";
+import { buildCell, type RandomCell } from "./random-cell.ts";
+
+/**
+ * A random cell over a sequence, with shapes, first state and loss: states of random shapes, a step of random
+ * instructions whose operands are taken modulo the values available, so that every list is valid and a failure shrinks
+ * by deletion. A counterexample prints as source that can be pasted into a file.
+ */
+export function arbitraryCell(): fc.Arbitrary<RandomCell> {
+  return cellPlans.map((plan) => Object.assign(buildCell(plan), { [fc.toStringMethod]: () => buildCell(plan).text }));
+}
