@@ -76,19 +76,20 @@ export {
   seriesModel,
 } from "./train/networks.ts";
 export { type OpenDeviceOptions, openDevice } from "./train/open-device.ts";
+export type { Optimizer, OptimizerInput, Slots } from "./train/optimizer.ts";
 export {
   type AdamOptions,
+  type AdamWOptions,
   adam,
   adamW,
+  type MomentumOptions,
   momentum,
-  type Optimizer,
-  type OptimizerInput,
-  type Slots,
   sgd,
 } from "./train/optimizers.ts";
 export {
   type Checkpoint,
   createTrainer,
+  type EvaluationOptions,
   type StepResult as TrainingStepResult,
   type Trainer,
   type TrainerOptions,
@@ -98,7 +99,7 @@ export {
   type StepGraph,
   streamingStep,
   type TrainingStep,
-  type TrainingStepOptions,
   trainingStep,
 } from "./train/training-step.ts";
 export type { Tuned } from "./train/tuned.ts";
+export type { UpdateOptions } from "./train/update.ts";

@@ -7,7 +7,7 @@ import { formatShape, sameShape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, sizeOfNumbers } from "../compiler/graph/ndarray.ts";
 import { concat, slice } from "../compiler/ops/pieces.ts";
-import { reshape } from "../compiler/ops/views.ts";
+import { fill, reshape } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 
 /** Where a parameter lies in the arena. */
@@ -57,6 +57,17 @@ export function pack(tensors: ParameterTensors, arena: Arena): Tensor<"f32"> {
       return reshape(tensor, [size]);
     }),
   );
+}
+
+/** A flat tensor [size] that holds, at every element of a parameter, the number that `numberOf` gives for it. */
+export function perParameter(arena: Arena, numberOf: (entry: ArenaEntry) => number): Tensor<"f32"> {
+  const runs: { size: number; readonly value: number }[] = [];
+  for (const entry of arena.entries) {
+    const [value, last] = [numberOf(entry), runs[runs.length - 1]];
+    if (last?.value === value) last.size += entry.size;
+    else runs.push({ size: entry.size, value });
+  }
+  return concat(runs.map(({ size, value }) => fill([size], value)));
 }
 
 /** The parameters of a flat array, as arrays of their own by path. */

@@ -1,6 +1,6 @@
 /**
- * @file Optimizers as graphs: an update is an expression on tensors, traced and compiled like any other. Parameters
- * arrive as one flat array (see `arena.ts`); rules are elementwise. A rule of your own is an object of this form.
+ * @file Gradient descent, with momentum and in Adam's form: rules of update that are elementwise on one flat array of all
+ * parameters (see `arena.ts`), traced and compiled like any other graph.
  */
 import { UserError } from "../compiler/graph/errors.ts";
 import { square } from "../compiler/ops/composed.ts";
@@ -9,34 +9,10 @@ import { where } from "../compiler/ops/logic.ts";
 import { exp, sqrt } from "../compiler/ops/transcendental.ts";
 import { constant } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
+import type { Optimizer } from "./optimizer.ts";
+import { type DecayGroup, withWeightDecay } from "./weight-decay.ts";
 
 type Float = Tensor<"f32">;
-/** Arrays that an optimizer keeps from update to update, by name. */
-export type Slots = Readonly<Record<string, Float>>;
-
-/** What an update reads. */
-export interface OptimizerInput {
-  /** All parameters, flat. */
-  readonly parameter: Float;
-  /** Gradient of the loss, flat; clipped where clipping is asked for. */
-  readonly gradient: Float;
-  /** Arrays like the parameter that are kept from update to update; all start at zero. */
-  readonly slots: Slots;
-  /** Scalar: 1 at the first update. */
-  readonly step: Float;
-  /** Scalar. */
-  readonly learningRate: Float;
-}
-
-/** A rule of update, traced into the training step. */
-export interface Optimizer {
-  /** For people. */
-  readonly name: string;
-  /** Names of the slots. */
-  readonly slots: readonly string[];
-  /** Traced once: the updated parameter, and every slot updated. */
-  readonly update: (input: OptimizerInput) => { readonly parameter: Float; readonly slots: Slots };
-}
 
 /** p - lr g. */
 export function sgd(): Optimizer {
@@ -50,15 +26,27 @@ export function sgd(): Optimizer {
   };
 }
 
-/** v = beta v + g, p - lr v: Polyak 1964, in the form of Sutskever et al. 2013, with lr outside v as in PyTorch. */
-export function momentum({ beta = 0.9 }: { readonly beta?: number } = {}): Optimizer {
+/** How a velocity is kept and used. */
+export interface MomentumOptions {
+  /** What part of the velocity is left at each update; 0.9 by default. */
+  readonly beta?: number;
+  /** Whether the step is already taken as from the place where the velocity leads: g + beta v instead of v. */
+  readonly nesterov?: boolean;
+}
+
+/**
+ * v = beta v + g, p - lr v: Polyak 1964, in the form of Sutskever et al. 2013, with lr outside v as in PyTorch. Nesterov's
+ * form is p - lr (g + beta v), with the new v.
+ */
+export function momentum({ beta = 0.9, nesterov = false }: MomentumOptions = {}): Optimizer {
   checkDecay("momentum", "beta", beta);
   return {
-    name: "momentum",
+    name: nesterov ? "nesterov" : "momentum",
     slots: ["velocity"],
     update: ({ parameter, gradient, slots, learningRate }) => {
       const velocity = add(mul(slots.velocity as Float, beta), gradient);
-      return { parameter: sub(parameter, mul(learningRate, velocity)), slots: { velocity } };
+      const direction = nesterov ? add(gradient, mul(velocity, beta)) : velocity;
+      return { parameter: sub(parameter, mul(learningRate, direction)), slots: { velocity } };
     },
   };
 }
@@ -91,22 +79,19 @@ export function adam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions
   };
 }
 
+/** Adam's options, and how weights decay. */
+export interface AdamWOptions extends AdamOptions {
+  /** Part of a weight that is taken away at each update, times the learning rate; 0.01 by default. */
+  readonly weightDecay?: number;
+  /** Which parameters decay; all by default. */
+  readonly decays?: DecayGroup;
+}
+
 /** Adam whose weight decay acts on the parameter and not through the gradient: Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2. */
-export function adamW({
-  weightDecay = 0.01,
-  ...options
-}: AdamOptions & { readonly weightDecay?: number } = {}): Optimizer {
+export function adamW({ weightDecay = 0.01, decays, ...options }: AdamWOptions = {}): Optimizer {
   if (!(weightDecay >= 0 && weightDecay < Number.POSITIVE_INFINITY))
     throw new UserError(`adamW: weightDecay is ${weightDecay}; expected a number of 0 or more`);
-  const inner = adam(options);
-  return {
-    ...inner,
-    name: "adamW",
-    update: (input) => {
-      const kept = sub(1, mul(input.learningRate, weightDecay));
-      return inner.update({ ...input, parameter: mul(input.parameter, kept) });
-    },
-  };
+  return { ...withWeightDecay(adam(options), { rate: weightDecay, ...(decays && { decays }) }), name: "adamW" };
 }
 
 /**
@@ -120,6 +105,7 @@ function oneMinusPower(beta: number, step: Float): Float {
   return where(less(-0.1, x), neg(mul(x, series)), sub(1, exp(x)));
 }
 
-function checkDecay(optimizer: string, name: string, value: number): void {
+/** Refuses a decay rate of an average that is none. */
+export function checkDecay(optimizer: string, name: string, value: number): void {
   if (!(value >= 0 && value < 1)) throw new UserError(`${optimizer}: ${name} is ${value}; expected 0 or more, below 1`);
 }

@@ -12,19 +12,19 @@ import type { Device, DeviceArray, Executable, KernelProfile } from "./device.ts
 import { initialize } from "./initialize.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
-import { adam, type Optimizer } from "./optimizers.ts";
+import type { Optimizer } from "./optimizer.ts";
+import { adam } from "./optimizers.ts";
 import { evaluationStep, type StepGraph, type TrainingStep, trainingStep } from "./training-step.ts";
+import type { UpdateOptions } from "./update.ts";
 
 /** How a network is trained. */
-export interface TrainerOptions {
+export interface TrainerOptions extends Partial<UpdateOptions> {
   /** A whole number below 2^32: one seed gives one run. 0 by default. */
   readonly seed?: number;
   /** Adam by default. */
   readonly optimizer?: Optimizer;
   /** 0.001 by default. */
   readonly learningRate?: number;
-  /** Largest global norm of the gradient; not clipped where it is undefined. */
-  readonly clipNorm?: number | undefined;
   /** How loops over time run on the device; a rule of shapes chooses by default. */
   readonly schedule?: "auto" | "persistent" | "stepwise";
   /** What `tune` found for this network: another choice of kernels, and with it the same bits on every run. */
@@ -99,10 +99,8 @@ export async function createTrainer<Trained extends Objective = Network>(
   network: Trained,
   options: TrainerOptions = {},
 ): Promise<Trainer<Trained>> {
-  const { seed = 0, optimizer = adam(), learningRate = 1e-3, clipNorm, schedule = "auto", tuning } = options;
-  if (clipNorm !== undefined && !(clipNorm > 0 && clipNorm < Number.POSITIVE_INFINITY))
-    throw new UserError(`clipNorm is ${clipNorm}; expected a number above 0`);
-  const step = trainingStep(network, { optimizer, clipNorm });
+  const { seed = 0, optimizer = adam(), learningRate = 1e-3, schedule = "auto", tuning } = options;
+  const step = trainingStep(network, { ...options, optimizer });
   const metrics = step.outputs.metrics;
   const executable = await device.compile(step.graph, {
     schedule,

@@ -23,10 +23,9 @@ import { type NamedAval, traceGraph } from "../compiler/ops/trace.ts";
 import { constant, reshape, zerosLike } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { type Arena, arenaOf, pack, unpack } from "./arena.ts";
-import { clipByGlobalNorm, globalNorm } from "./clipping.ts";
 import type { Network } from "./networks.ts";
 import type { NamedTensors, Objective } from "./objective.ts";
-import type { Optimizer } from "./optimizers.ts";
+import { checkUpdate, slotsOf, type UpdateOptions, update } from "./update.ts";
 
 type Float = Tensor<"f32">;
 
@@ -52,20 +51,14 @@ export interface TrainingStep extends StepGraph {
   readonly isSeeded: boolean;
 }
 
-/** What an update is made of. */
-export interface TrainingStepOptions {
-  /** The rule of update. */
-  readonly optimizer: Optimizer;
-  /** Largest global norm of the gradient; without it gradients are not clipped. */
-  readonly clipNorm?: number | undefined;
-}
-
 /** Traces one update of a network: forward pass, loss, gradient, clipping, optimizer, guard. */
-export function trainingStep(objective: Objective, { optimizer, clipNorm }: TrainingStepOptions): TrainingStep {
+export function trainingStep(objective: Objective, options: UpdateOptions): TrainingStep {
+  checkUpdate(options);
   const arena = arenaOf(objective.specs);
   const { forward, isSeeded } = trainingLoss(objective, arena);
   const flat = { dtype: "f32", shape: [arena.size] } as const;
-  const slots = optimizer.slots.map((name) => ({ name: `slots/${name}`, ...flat }));
+  const slotNames = slotsOf(options);
+  const slots = slotNames.map((name) => ({ name: `slots/${name}`, ...flat }));
   const state = stateInputs(objective.stateShapes);
   const batch = batchInputs(objective);
   const replaced: readonly NamedAval[] = [
@@ -97,23 +90,19 @@ export function trainingStep(objective: Objective, { optimizer, clipNorm }: Trai
     const cotangents = pullback([constant(1)]);
     const gradients = arena.entries.map(({ path }, i) => [path, cotangents[i] ?? zerosLike(at(weightList, i))]);
     const gradient = pack(Object.fromEntries(gradients), arena);
-    const norm = globalNorm(gradient);
     const next = add(step, 1);
-    const update = optimizer.update({
-      parameter: parameters,
-      gradient: clipNorm === undefined ? gradient : clipByGlobalNorm(gradient, norm, clipNorm),
-      slots: Object.fromEntries(optimizer.slots.map((name) => [name, given[`slots/${name}`] as Float])),
-      step: next,
-      learningRate: given.learningRate as Float,
+    const updated = update(options, {
+      ...{ parameters, gradient, arena, step: next, learningRate: given.learningRate as Float },
+      slots: Object.fromEntries(slotNames.map((name) => [name, given[`slots/${name}`] as Float])),
     });
-    const ok = and(not(given.halted as Tensor<"bool">), and(finite(loss), finite(norm)));
+    const ok = and(not(given.halted as Tensor<"bool">), and(finite(loss), finite(updated.norm)));
     return [
-      where(ok, update.parameter, parameters),
-      ...optimizer.slots.map((name) => where(ok, update.slots[name] as Float, given[`slots/${name}`] as Float)),
+      where(ok, updated.parameters, parameters),
+      ...slotNames.map((name) => where(ok, updated.slots[name] as Float, given[`slots/${name}`] as Float)),
       where(ok, next, step),
       not(ok),
       ...state.map(({ name }, i) => where(ok, at(nextState, i), given[name] as Float)),
-      concat([loss, norm, cast(ok, "f32")].map((value) => reshape(value, [1]))),
+      concat([loss, updated.norm, cast(ok, "f32")].map((value) => reshape(value, [1]))),
     ];
   });
   const names = replaced.map(({ name }) => name);

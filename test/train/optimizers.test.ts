@@ -4,9 +4,13 @@ import { at } from "../../compiler/graph/errors.ts";
 import { type NdArray, ndarray, scalar, zeros } from "../../compiler/graph/ndarray.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import { clipByGlobalNorm, globalNorm } from "../../train/clipping.ts";
+import { adagrad, lion, rmsProp } from "../../train/adaptive-optimizers.ts";
+import { type Arena, arenaOf } from "../../train/arena.ts";
+import { clipByGlobalNorm, clipByValue, globalNorm } from "../../train/clipping.ts";
 import type { Device } from "../../train/device.ts";
-import { adam, adamW, momentum, type Optimizer, sgd } from "../../train/optimizers.ts";
+import type { Optimizer } from "../../train/optimizer.ts";
+import { adam, adamW, momentum, sgd } from "../../train/optimizers.ts";
+import { matrices, withWeightDecay } from "../../train/weight-decay.ts";
 import { devices, difference, runOnce } from "./devices.ts";
 
 type Float = Tensor<"f32">;
@@ -19,64 +23,111 @@ const steps = 5;
 const gradientOf = (p: readonly number[], step: number) =>
   p.map((x, i) => Math.fround((x - 0.3 * i + 0.1 * step) * 10 ** (i - 4)));
 
+/** Updates parameters in place, once for each step; `each` walks over the elements. */
 type Rule = (p: number[], gradient: (p: readonly number[], step: number) => number[]) => void;
 
-const rules: readonly [optimizer: Optimizer, loop: Rule][] = [
-  [
-    sgd(),
-    (p, gradient) => {
-      for (let t = 1; t <= steps; t++) {
-        const g = gradient(p, t);
-        for (let i = 0; i < p.length; i++) p[i] = at(p, i) - rate * at(g, i);
-      }
-    },
-  ],
-  [
-    momentum({ beta: 0.8 }),
-    (p, gradient) => {
-      const v = p.map(() => 0);
-      for (let t = 1; t <= steps; t++) {
-        const g = gradient(p, t);
-        for (let i = 0; i < p.length; i++) {
-          v[i] = 0.8 * at(v, i) + at(g, i);
-          p[i] = at(p, i) - rate * at(v, i);
-        }
-      }
-    },
-  ],
-  [adam(), adamLoop({ beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0 })],
-  [adam({ beta1: 0.5, beta2: 0.95, epsilon: 1e-3 }), adamLoop({ beta1: 0.5, beta2: 0.95, epsilon: 1e-3, decay: 0 })],
-  [adam({ beta1: 0 }), adamLoop({ beta1: 0, beta2: 0.999, epsilon: 1e-8, decay: 0 })],
-  [adamW({ weightDecay: 0.1 }), adamLoop({ beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.1 })],
-];
+/** What a rule keeps of one element from step to step; all start at zero. */
+type Memory = Record<"a" | "b" | "c", number>;
 
-function adamLoop({
-  beta1,
-  beta2,
-  epsilon,
-  decay,
-}: {
-  beta1: number;
-  beta2: number;
-  epsilon: number;
-  decay: number;
-}): Rule {
+/** A rule by what it makes of one element: from p, g, the step's number and its memory to the new p. */
+function elementwise(next: (p: number, g: number, kept: Memory, t: number, i: number) => number): Rule {
   return (p, gradient) => {
-    const [m, v] = [p.map(() => 0), p.map(() => 0)];
+    const memories = p.map((): Memory => ({ a: 0, b: 0, c: 0 }));
     for (let t = 1; t <= steps; t++) {
       const g = gradient(p, t);
-      for (let i = 0; i < p.length; i++) {
-        m[i] = beta1 * at(m, i) + (1 - beta1) * at(g, i);
-        v[i] = beta2 * at(v, i) + (1 - beta2) * at(g, i) ** 2;
-        const mHat = at(m, i) / (1 - beta1 ** t);
-        const vHat = at(v, i) / (1 - beta2 ** t);
-        p[i] = at(p, i) * (1 - rate * decay) - (rate * mHat) / (Math.sqrt(vHat) + epsilon);
-      }
+      for (let i = 0; i < p.length; i++) p[i] = next(at(p, i), at(g, i), at(memories, i), t, i);
     }
   };
 }
 
-function updateGraph(optimizer: Optimizer, size: number) {
+/** Kingma & Ba 2015, algorithm 1, with the decay of Loshchilov & Hutter 2019, algorithm 2. */
+function adamRule({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, decay = (_: number) => 0 }): Rule {
+  return elementwise((p, g, kept, t, i) => {
+    kept.a = beta1 * kept.a + (1 - beta1) * g;
+    kept.b = beta2 * kept.b + (1 - beta2) * g ** 2;
+    const [mean, variance] = [kept.a / (1 - beta1 ** t), kept.b / (1 - beta2 ** t)];
+    return p * (1 - rate * decay(i)) - (rate * mean) / (Math.sqrt(variance) + epsilon);
+  });
+}
+
+/** The equations of torch.optim.SGD with momentum, as its documentation states them. */
+function momentumRule({ beta = 0.9, nesterov = false, decay = 0, weightDecay = 0 }): Rule {
+  return elementwise((p, gradient, kept) => {
+    const g = gradient + weightDecay * p;
+    kept.a = beta * kept.a + g;
+    return p * (1 - rate * decay) - rate * (nesterov ? g + beta * kept.a : kept.a);
+  });
+}
+
+/** The equations of torch.optim.RMSprop, as its documentation states them. */
+function rmsPropRule({ decay = 0.99, epsilon = 1e-8, centred = false, momentum = 0 }): Rule {
+  return elementwise((p, g, kept) => {
+    kept.a = decay * kept.a + (1 - decay) * g ** 2;
+    kept.b = decay * kept.b + (1 - decay) * g;
+    const variance = centred ? kept.a - kept.b ** 2 : kept.a;
+    kept.c = momentum * kept.c + g / (Math.sqrt(variance) + epsilon);
+    return p - rate * kept.c;
+  });
+}
+
+/** Chen et al. 2023, algorithm 2. */
+function lionRule({ beta1 = 0.9, beta2 = 0.99, decay = 0 }): Rule {
+  return elementwise((p, g, kept) => {
+    const direction = Math.sign(beta1 * kept.a + (1 - beta1) * g);
+    kept.a = beta2 * kept.a + (1 - beta2) * g;
+    return p - rate * (direction + decay * p);
+  });
+}
+
+/** The parameters as a matrix, a bias and another matrix, the first of which only `heads` leaves out. */
+const arena = arenaOf([
+  { path: "body/kernel", shape: [2, 1] },
+  { path: "body/bias", shape: [3] },
+  { path: "head/kernel", shape: [1, 2] },
+]);
+const isMatrix = (i: number) => i < 2 || i >= 5;
+const heads = (path: string) => path.startsWith("head/");
+
+const rules: readonly [optimizer: Optimizer, loop: Rule][] = [
+  [sgd(), elementwise((p, g) => p - rate * g)],
+  [momentum({ beta: 0.8 }), momentumRule({ beta: 0.8 })],
+  [momentum({ nesterov: true }), momentumRule({ nesterov: true })],
+  [adam(), adamRule({})],
+  [adam({ beta1: 0.5, beta2: 0.95, epsilon: 1e-3 }), adamRule({ beta1: 0.5, beta2: 0.95, epsilon: 1e-3 })],
+  [adam({ beta1: 0 }), adamRule({ beta1: 0 })],
+  [adamW({ weightDecay: 0.1 }), adamRule({ decay: () => 0.1 })],
+  [adamW({ weightDecay: 0.1, decays: matrices }), adamRule({ decay: (i) => (isMatrix(i) ? 0.1 : 0) })],
+  [adamW({ weightDecay: 0.1, decays: heads }), adamRule({ decay: (i) => (i >= 5 ? 0.1 : 0) })],
+  [rmsProp(), rmsPropRule({})],
+  [rmsProp({ decay: 0.9, centred: true, epsilon: 1e-4 }), rmsPropRule({ decay: 0.9, centred: true, epsilon: 1e-4 })],
+  [rmsProp({ momentum: 0.9 }), rmsPropRule({ momentum: 0.9 })],
+  [
+    rmsProp({ centred: true, momentum: 0.5, epsilon: 1e-4 }),
+    rmsPropRule({ centred: true, momentum: 0.5, epsilon: 1e-4 }),
+  ],
+  [
+    adagrad(),
+    elementwise((p, g, kept) => {
+      kept.a += g ** 2;
+      return p - (rate * g) / (Math.sqrt(kept.a) + 1e-10);
+    }),
+  ],
+  [
+    adagrad({ initial: 0.1, epsilon: 1e-6 }),
+    elementwise((p, g, kept, t) => {
+      kept.a = (t === 1 ? 0.1 : kept.a) + g ** 2;
+      return p - (rate * g) / (Math.sqrt(kept.a) + 1e-6);
+    }),
+  ],
+  [lion(), lionRule({})],
+  [lion({ beta1: 0.5, beta2: 0.8 }), lionRule({ beta1: 0.5, beta2: 0.8 })],
+  [withWeightDecay(lion(), { rate: 0.3 }), lionRule({ decay: 0.3 })],
+  [withWeightDecay(momentum(), { rate: 0.2 }), momentumRule({ decay: 0.2 })],
+  [withWeightDecay(momentum(), { rate: 0.2, through: "gradient" }), momentumRule({ weightDecay: 0.2 })],
+];
+
+function updateGraph(optimizer: Optimizer, parameterArena: Arena) {
+  const { size } = parameterArena;
   const flat = { dtype: "f32", shape: [size] } as const;
   const inputs = [
     { name: "parameter", ...flat },
@@ -91,7 +142,7 @@ function updateGraph(optimizer: Optimizer, size: number) {
       "parameter" | "gradient" | "step" | "learningRate",
       Float
     >;
-    const result = optimizer.update({ parameter, gradient, slots: named, step, learningRate });
+    const result = optimizer.update({ parameter, gradient, slots: named, step, learningRate, arena: parameterArena });
     return [result.parameter, ...optimizer.slots.map((name) => result.slots[name] as Float)];
   });
 }
@@ -107,7 +158,7 @@ for (const { name, open, tolerance } of devices) {
     test.each(rules)("$name equals its equations after five steps (%#)", async (optimizer, loop) => {
       const expected = [...start];
       loop(expected, gradientOf);
-      const graph = updateGraph(optimizer, start.length);
+      const graph = updateGraph(optimizer, arena);
       let parameter = ndarray([start.length], start);
       let slots: NdArray[] = optimizer.slots.map(() => zeros([start.length]));
       for (let step = 1; step <= steps; step++) {
@@ -127,7 +178,7 @@ for (const { name, open, tolerance } of devices) {
     });
 
     test("Adam's bias correction stays exact from the first step to the ten-thousandth", async () => {
-      const graph = updateGraph(adam(), 1);
+      const graph = updateGraph(adam(), arenaOf([{ path: "p", shape: [1] }]));
       for (const step of [1, 2, 50, 99, 100, 101, 1000, 10_000]) {
         const inputs = { parameter: zeros([1]), gradient: ndarray([1], [0.5]), mean: zeros([1]), variance: zeros([1]) };
         const [result] = await runOnce(device, graph, { ...inputs, step: scalar(step), learningRate: scalar(1) });
@@ -159,6 +210,14 @@ for (const { name, open, tolerance } of devices) {
       expect(difference(b, [1, 1.2, 0.6])).toBeLessThan(Math.max(tolerance, 1e-7));
     });
 
+    test("by value, each element is moved to the limit by itself", async () => {
+      const graph = traceGraph("clip", [{ name: "g", dtype: "f32", shape: [4] }], ([g]) => [
+        clipByValue(g as Float, 0.5),
+      ]);
+      const [clipped] = await runOnce(device, graph, { g: ndarray([4], [-3, -0.25, 0.5, 9]) });
+      expect([...(clipped?.data ?? [])]).toEqual([-0.5, -0.25, 0.5, 0.5]);
+    });
+
     test("a gradient below the limit, or of zeros, is left bit for bit", async () => {
       const small = [0.1, -0.2, 0.3, 0.7].map(Math.fround);
       const [, a] = await clip(small, [0.1, 0, 0]);
@@ -173,6 +232,11 @@ test.each([
   [() => adam({ beta2: -0.1 }), "adam: beta2 is -0.1; expected 0 or more, below 1"],
   [() => adam({ epsilon: 0 }), "adam: epsilon is 0; expected a number above 0"],
   [() => adamW({ weightDecay: Number.NaN }), "adamW: weightDecay is NaN; expected a number of 0 or more"],
+  [() => rmsProp({ momentum: 1 }), "rmsProp: momentum is 1; expected 0 or more, below 1"],
+  [() => rmsProp({ epsilon: 0 }), "rmsProp: epsilon is 0; expected a number above 0"],
+  [() => adagrad({ initial: -1 }), "adagrad: initial is -1; expected a number of 0 or more"],
+  [() => lion({ beta2: 1 }), "lion: beta2 is 1; expected 0 or more, below 1"],
+  [() => withWeightDecay(sgd(), { rate: -1 }), "withWeightDecay: rate is -1; expected a number of 0 or more"],
 ])("an option out of range is refused (%#)", (make, message) => {
   expect(make).toThrow(message);
 });

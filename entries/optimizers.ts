@@ -1,0 +1,27 @@
+/**
+ * @file The entry "cellgrad/optimizers": optimizers beside those of the root entry, weights that decay or are averaged, and
+ * schedules of the learning rate.
+ */
+export {
+  type AdagradOptions,
+  adagrad,
+  type LionOptions,
+  lion,
+  type RmsPropOptions,
+  rmsProp,
+} from "../train/adaptive-optimizers.ts";
+export { type Arena, type ArenaEntry, perParameter } from "../train/arena.ts";
+export { type Plateau, type PlateauOptions, plateau } from "../train/plateau.ts";
+export {
+  constantRate,
+  cosineDecay,
+  type DecayOptions,
+  factorsOf,
+  linearDecay,
+  type Schedule,
+  type StepDecayOptions,
+  stepDecay,
+  warmUp,
+} from "../train/schedules.ts";
+export { averagedParameters, withAverage } from "../train/weight-average.ts";
+export { type DecayGroup, matrices, type WeightDecayOptions, withWeightDecay } from "../train/weight-decay.ts";

@@ -1,0 +1,110 @@
+/**
+ * @file What a training step makes of a gradient: it is added up over batches, clipped, and given to the optimizer with the
+ * learning rate that the schedule leaves.
+ *
+ * With `accumulate` k, a step counts batches and every k-th is an update, with the mean of the k gradients. All steps run
+ * one and the same graph: those between only add to a slot, which the update empties.
+ */
+import { UserError } from "../compiler/graph/errors.ts";
+import { add, cast, div, mul } from "../compiler/ops/elementwise.ts";
+import { equal, where } from "../compiler/ops/logic.ts";
+import type { Tensor } from "../compiler/trace/tensor.ts";
+import type { Arena } from "./arena.ts";
+import { clipByGlobalNorm, clipByValue, globalNorm } from "./clipping.ts";
+import type { Optimizer, Slots } from "./optimizer.ts";
+import type { Schedule } from "./schedules.ts";
+
+type Float = Tensor<"f32">;
+
+/** What an update is made of. */
+export interface UpdateOptions {
+  /** The rule of update. */
+  readonly optimizer: Optimizer;
+  /** Largest global norm of the gradient; without it the norm is not clipped. */
+  readonly clipNorm?: number | undefined;
+  /** Largest size of each element of the gradient, instead of `clipNorm`. */
+  readonly clipValue?: number | undefined;
+  /** What the learning rate is multiplied by at each update; 1 by default. */
+  readonly rateSchedule?: Schedule | undefined;
+  /** How many batches make an update: their gradients are averaged. 1 by default. */
+  readonly accumulate?: number | undefined;
+}
+
+/** What a step reads; parameters and gradient are flat. */
+export interface UpdateInput {
+  readonly parameters: Float;
+  /** Of this batch alone. */
+  readonly gradient: Float;
+  /** By the names of `slotsOf`. */
+  readonly slots: Slots;
+  /** Scalar: the number of this batch, from 1 on. */
+  readonly step: Float;
+  readonly learningRate: Float;
+  readonly arena: Arena;
+}
+
+/** What a step gives. */
+export interface Update {
+  readonly parameters: Float;
+  readonly slots: Slots;
+  /** Global norm of the gradient before clipping, of all batches since the last update together. */
+  readonly norm: Float;
+}
+
+const sumSlot = "accumulated";
+
+/** Names of all that is kept from step to step. */
+export function slotsOf({ optimizer, accumulate = 1 }: UpdateOptions): readonly string[] {
+  return accumulate === 1 ? optimizer.slots : [...optimizer.slots, sumSlot];
+}
+
+/** Refuses options that cannot be, or not together. */
+export function checkUpdate({ clipNorm, clipValue, accumulate = 1 }: UpdateOptions): void {
+  for (const [name, limit] of Object.entries({ clipNorm, clipValue })) {
+    if (limit !== undefined && !(limit > 0 && limit < Number.POSITIVE_INFINITY))
+      throw new UserError(`${name} is ${limit}; expected a number above 0`);
+  }
+  if (clipNorm !== undefined && clipValue !== undefined)
+    throw new UserError("clipNorm and clipValue are both given: gradients are clipped in one way, so leave one out");
+  if (!Number.isInteger(accumulate) || accumulate < 1)
+    throw new UserError(`accumulate is ${accumulate}; expected a whole number of batches above 0`);
+}
+
+/** Traces what becomes of parameters and slots in one step. */
+export function update(options: UpdateOptions, input: UpdateInput): Update {
+  const { accumulate = 1 } = options;
+  if (accumulate === 1) return applied(options, input, input.step);
+  const { gradient, parameters, slots } = input;
+  const before = slots[sumSlot] as Float;
+  const sum = add(before, div(gradient, accumulate));
+  // Whole numbers divide exactly on every device.
+  const batch = cast(input.step, "i32");
+  const number = div(add(batch, accumulate - 1), accumulate);
+  const isDue = equal(mul(number, accumulate), batch);
+  const due = applied(options, { ...input, gradient: sum }, cast(number, "f32"));
+  const chosen = options.optimizer.slots.map((name) => {
+    return [name, where(isDue, due.slots[name] as Float, slots[name] as Float)] as const;
+  });
+  return {
+    parameters: where(isDue, due.parameters, parameters),
+    slots: { ...Object.fromEntries(chosen), [sumSlot]: where(isDue, 0, sum) },
+    norm: due.norm,
+  };
+}
+
+/** The update of this number, counted from 1. */
+function applied(options: UpdateOptions, input: UpdateInput, number: Float): Update {
+  const { parameters, gradient, learningRate, slots, arena } = input;
+  const { optimizer, clipNorm, clipValue, rateSchedule } = options;
+  const norm = globalNorm(gradient);
+  const byNorm = clipNorm === undefined ? gradient : clipByGlobalNorm(gradient, norm, clipNorm);
+  const next = optimizer.update({
+    parameter: parameters,
+    gradient: clipValue === undefined ? byNorm : clipByValue(gradient, clipValue),
+    slots,
+    step: number,
+    learningRate: rateSchedule === undefined ? learningRate : mul(learningRate, rateSchedule(number)),
+    arena,
+  });
+  return { parameters: next.parameter, slots: next.slots, norm };
+}
