@@ -4,8 +4,8 @@
  * same in WGSL; a test holds them to the authors' known answers.
  */
 
-const rotations = [13, 15, 26, 6, 17, 29, 16, 24] as const;
-const parity = 0x1bd11bda;
+export const rotations = [13, 15, 26, 6, 17, 29, 16, 24] as const;
+export const parity = 0x1bd11bda;
 
 function rotateLeft(x: number, bits: number): number {
   return (x << bits) | (x >>> (32 - bits));

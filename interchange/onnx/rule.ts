@@ -1,0 +1,64 @@
+/** @file The shape of a rule: how one op of the IR is said in ONNX. */
+import type { OpAttrs } from "../../compiler/graph/attrs.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import type { Aval } from "../../compiler/graph/graph.ts";
+import type { TableOp } from "../../compiler/ops/table.ts";
+import { broadcasting, tensorValue, type Value } from "./values.ts";
+import type { ElementType, OnnxWriter } from "./writer.ts";
+
+export interface RuleContext<K extends TableOp> {
+  readonly writer: OnnxWriter;
+  readonly operands: readonly Value[];
+  /** What is known of the operands. */
+  readonly from: readonly Aval[];
+  readonly attrs: OpAttrs[K];
+  /** What is known of the result. */
+  readonly aval: Aval;
+}
+
+export type Rule<K extends TableOp> = (context: RuleContext<K>) => Value;
+
+/** A rule that gives the name of a tensor which it writes. */
+export function written<K extends TableOp>(write: (context: RuleContext<K>) => string): Rule<K> {
+  return (context) => tensorValue(write(context));
+}
+
+/** An elementwise op that is one op of ONNX too. */
+export function same<K extends TableOp>(opType: string): Rule<K> {
+  return written(({ writer, operands }) => writer.op(opType, broadcasting(operands)));
+}
+
+/**
+ * The same for numbers of any dtype. Runtimes have few kernels for u32, so that goes through int64, whose low 32 bits are
+ * those of the result however it wraps.
+ */
+export function numeric<K extends TableOp>(opType: string): Rule<K> {
+  return written(({ writer, operands, from, aval }) =>
+    throughInt64(writer, from, aval, broadcasting(operands), (names) => writer.op(opType, names)),
+  );
+}
+
+/** `write` on the operands themselves, or where they are u32, on int64 of the same numbers. */
+export function throughInt64(
+  writer: OnnxWriter,
+  from: readonly Aval[],
+  { dtype }: Aval,
+  names: readonly string[],
+  write: (names: readonly string[], type: ElementType) => string,
+): string {
+  const type = at(from, from.length - 1).dtype;
+  if (type !== "u32") return write(names, type);
+  const widened = names.map((name, i) => (at(from, i).dtype === "u32" ? writer.cast(name, "int64") : name));
+  const result = write(widened, "int64");
+  return dtype === "u32" ? writer.cast(low32(writer, result), "u32") : result;
+}
+
+/** The low 32 bits of an int64, as a number from 0 on. */
+export function low32(writer: OnnxWriter, name: string): string {
+  return writer.op("BitwiseAnd", [name, writer.scalar(0xffffffff, "int64")]);
+}
+
+/** The name of operand `i`, in its own shape. */
+export function operand<K extends TableOp>({ operands }: RuleContext<K>, i = 0): string {
+  return at(operands, i).full();
+}

@@ -1,0 +1,173 @@
+/**
+ * @file Every op of the IR, said in ONNX. The mapped type makes the checker name an op that has no rule. Each rule means
+ * what the op's entry means, also where ONNX leaves it open: integers wrap, a division by zero gives the dividend, an index
+ * past the end of a table reads its last row.
+ */
+import { at } from "../../compiler/graph/errors.ts";
+import type { TableOp } from "../../compiler/ops/table.ts";
+import { low32, numeric, operand, type Rule, type RuleContext, same, throughInt64, written } from "./rule.ts";
+import { randomBits } from "./threefry.ts";
+import { broadcasting, knownValue, repeatedValue } from "./values.ts";
+import type { OnnxWriter } from "./writer.ts";
+
+const input: Rule<"input"> = () => {
+  throw new Error("internal: inputs of a graph are bound before its nodes are written");
+};
+
+// -- sources ----------------------------------------------------------------------------------------------------------
+
+const constant: Rule<"constant"> = ({ writer, attrs: { value, dtype } }) => ({
+  ...knownValue(writer, { dtype, shape: [], data: Float64Array.of(value) }, "constant"),
+  full: () => writer.scalar(value, dtype),
+  compact: () => writer.scalar(value, dtype),
+});
+
+const iota: Rule<"iota"> = ({ writer, attrs: { axis }, aval: { dtype, shape } }) => {
+  const count = () => alongAxes(writer, writer.cast(writer.counter(at(shape, axis)), dtype), [axis], shape.length);
+  return repeatedValue(writer, count, shape);
+};
+
+const dimSize: Rule<"dimSize"> = written(({ writer, attrs }) => writer.cast(writer.size(attrs.dim), "f32"));
+
+// -- elementwise ------------------------------------------------------------------------------------------------------
+
+const div: Rule<"div"> = written(({ writer, operands, from, aval }) => {
+  const names = broadcasting(operands);
+  if (aval.dtype === "f32") return writer.op("Div", names);
+  return throughInt64(writer, from, aval, names, ([a = "", b = ""], type) => {
+    const isZero = writer.op("Equal", [b, writer.scalar(0, type)]);
+    return writer.op("Div", [a, writer.op("Where", [isZero, writer.scalar(1, type), b])]);
+  });
+});
+
+const equal: Rule<"equal"> = numeric("Equal");
+
+const where: Rule<"where"> = written(({ writer, operands, from, aval }) => {
+  const names = broadcasting(operands);
+  if (aval.dtype !== "bool") return throughInt64(writer, from, aval, names, (all) => writer.op("Where", all));
+  const [condition = "", a = "", b = ""] = names;
+  const otherwise = writer.op("And", [writer.op("Not", [condition]), b]);
+  return writer.op("Or", [writer.op("And", [condition, a]), otherwise]);
+});
+
+const finite: Rule<"finite"> = written((context) => {
+  const [{ writer }, x] = [context, operand(context)];
+  return writer.op("Not", [writer.op("Or", [writer.op("IsInf", [x]), writer.op("IsNaN", [x])])]);
+});
+
+const cast: Rule<"cast"> = written((context) => context.writer.cast(operand(context), context.attrs.dtype));
+
+const stopGradient: Rule<"stopGradient"> = ({ operands }) => at(operands, 0);
+
+// -- views ------------------------------------------------------------------------------------------------------------
+
+const reshape: Rule<"reshape"> = written((context) => {
+  const { writer, aval } = context;
+  const unknown = aval.shape.filter((dim) => typeof dim === "string");
+  // One size that is not known follows from the others.
+  const shape = unknown.length === 1 ? aval.shape.map((dim) => (typeof dim === "number" ? dim : -1)) : aval.shape;
+  return writer.op("Reshape", [operand(context), writer.dims(shape)]);
+});
+
+const transpose: Rule<"transpose"> = written((context) =>
+  context.writer.op("Transpose", [operand(context)], { perm: context.attrs.permutation }),
+);
+
+const broadcast: Rule<"broadcast"> = ({ writer, operands, attrs: { shape, axes } }) =>
+  repeatedValue(writer, () => alongAxes(writer, at(operands, 0).full(), axes, shape.length), shape);
+
+/** The axes of `name` put at `axes` of `rank`, so that broadcasting, which counts from the right, finds them there. */
+function alongAxes(writer: OnnxWriter, name: string, axes: readonly number[], rank: number): string {
+  const first = axes[0] ?? rank;
+  const between = Array.from({ length: rank - first }, (_, i) => first + i).filter((axis) => !axes.includes(axis));
+  if (between.length === 0) return name;
+  return writer.op("Unsqueeze", [name, writer.ints(between.map((axis) => axis - first))]);
+}
+
+const slice: Rule<"slice"> = written((context) => {
+  const { writer, attrs } = context;
+  const { axis, start, size } = attrs;
+  // The whole of an axis whose size is not known; otherwise from the end where `start` is negative.
+  const end = typeof size === "string" || start + size === 0 ? 2 ** 31 - 1 : start + size;
+  return writer.op("Slice", [operand(context), ...[start, end, axis].map((value) => writer.ints([value]))]);
+});
+
+const pad: Rule<"pad"> = written((context) => {
+  const { writer, attrs, from } = context;
+  const { axis, start, size } = attrs;
+  const inner = at(at(from, 0).shape, axis);
+  const less = (a: string, b: string) => writer.op("Sub", [a, b]);
+  const isKnown = typeof size === "number" && typeof inner === "number";
+  const before = start < 0 ? less(writer.dim(size), writer.ints([-start])) : writer.ints([start]);
+  const after = less(less(writer.dim(size), before), writer.dim(inner));
+  const first = start < 0 ? Number(size) + start : start;
+  const amounts = isKnown
+    ? writer.ints([first, size - first - inner])
+    : writer.op("Concat", [before, after], { axis: 0 });
+  const zero = writer.scalar(0, context.aval.dtype);
+  return writer.op("Pad", [operand(context), amounts, zero, writer.ints([axis])]);
+});
+
+const concat: Rule<"concat"> = written(({ writer, operands, attrs: { axis } }) =>
+  writer.op(
+    "Concat",
+    operands.map((value) => value.full()),
+    { axis },
+  ),
+);
+
+const gather: Rule<"gather"> = written((context) => {
+  const rows = Number(at(context.from, 0).shape[0]);
+  return context.writer.op("Gather", [operand(context), rowNumbers(context, 1, rows)], { axis: 0 });
+});
+
+/** Indices as int64, those past the end (and negative ones, which are large as u32) set to the last row. */
+function rowNumbers<K extends "gather" | "scatterAdd">(context: RuleContext<K>, i: number, rows: number): string {
+  const { writer } = context;
+  const indices = low32(writer, writer.cast(operand(context, i), "int64"));
+  return writer.op("Min", [indices, writer.scalar(rows - 1, "int64")]);
+}
+
+// -- reductions and products ------------------------------------------------------------------------------------------
+
+function reduction<K extends "sum" | "reduceMax">(opType: string): Rule<K> {
+  return written((context) => {
+    const { writer, from, aval, attrs } = context;
+    return throughInt64(writer, from, aval, [operand(context)], (names) =>
+      writer.op(opType, [...names, writer.ints(attrs.axes)], { keepdims: 0 }),
+    );
+  });
+}
+
+const dot: Rule<"dot"> = written((context) => {
+  const { writer, attrs, from } = context;
+  const factor = (i: number, transposed: boolean) => {
+    const rank = at(from, i).shape.length;
+    const order = [...Array.from({ length: rank - 2 }, (_, axis) => axis), rank - 1, rank - 2];
+    return transposed ? writer.op("Transpose", [operand(context, i)], { perm: order }) : operand(context, i);
+  };
+  return writer.op("MatMul", [factor(0, attrs.transposeA), factor(1, attrs.transposeB)]);
+});
+
+const scatterAdd: Rule<"scatterAdd"> = written((context) => {
+  const { writer, attrs, aval } = context;
+  const indices = writer.op("Unsqueeze", [rowNumbers(context, 0, attrs.rows), writer.ints([-1])]);
+  const zeros = writer.op("Expand", [writer.scalar(0, "f32"), writer.dims(aval.shape)]);
+  return writer.op("ScatterND", [zeros, indices, operand(context, 1)], { reduction: "add" });
+});
+
+export const rules: { readonly [K in TableOp]: Rule<K> } = {
+  ...{ input, constant, iota, dimSize },
+  ...{ neg: same("Neg"), exp: same("Exp"), log: same("Log"), sqrt: same("Sqrt"), abs: same("Abs") },
+  ...{ sin: same("Sin"), cos: same("Cos"), tanh: same("Tanh"), sigmoid: same("Sigmoid"), softplus: same("Softplus") },
+  ...{ floor: same("Floor"), not: same("Not"), and: same("And"), or: same("Or"), finite, stopGradient, cast },
+  ...{ add: numeric("Add"), sub: numeric("Sub"), mul: numeric("Mul"), div, min: numeric("Min"), max: numeric("Max") },
+  ...{ less: numeric("Less"), equal, where, randomBits },
+  ...{ reshape, transpose, broadcast, slice, pad, concat, gather },
+  ...{ sum: reduction("ReduceSum"), reduceMax: reduction("ReduceMax"), dot, scatterAdd },
+};
+
+/** The rule of an op, with its attributes widened: callers pass a node's own attributes to its own rule. */
+export function ruleOf(op: TableOp): Rule<TableOp> {
+  return rules[op] as Rule<TableOp>;
+}

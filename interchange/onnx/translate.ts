@@ -1,0 +1,110 @@
+/**
+ * @file Writes the nodes of a graph of the IR, in their order, as nodes of ONNX. A scan is a `Scan`: carries are its state
+ * variables, xs and ys its scan inputs and outputs, and its consts are read from outside by name, as ONNX allows.
+ */
+import { at, InternalError } from "../../compiler/graph/errors.ts";
+import { ancestorsOf, type Graph, type Node, type NodeId, nodeAt, type ScanNode } from "../../compiler/graph/graph.ts";
+import { evaluateNode } from "../../compiler/ops/interpret.ts";
+import { bodyInputs } from "../../compiler/ops/scan.ts";
+import type { TableOp } from "../../compiler/ops/table.ts";
+import { ruleOf } from "./rules.ts";
+import { knownValue, tensorValue, type Value } from "./values.ts";
+import { OnnxWriter, valueInfo } from "./writer.ts";
+
+/** What a part of known numbers is called: (name of the whole, first element, number of elements) -> name. */
+export type NameOfPart = (whole: string, start: number, size: number) => string | undefined;
+
+/** Writes what the outputs of `graph` need, its inputs being `bound`, and gives the outputs the names `results`. */
+export function translate(
+  graph: Graph,
+  bound: ReadonlyMap<NodeId, Value>,
+  writer: OnnxWriter,
+  results: readonly string[],
+  nameOfPart: NameOfPart,
+): void {
+  const values = new Map(bound);
+  const tuples = new Map<NodeId, readonly Value[]>();
+  const value = (id: NodeId): Value => {
+    const known = values.get(id);
+    if (known === undefined) throw new InternalError(`node %${id} of ${graph.name} was not written`);
+    return known;
+  };
+  const needed = ancestorsOf(graph, graph.outputs);
+  for (const [id, node] of graph.nodes.entries()) {
+    if (!needed.has(id) || values.has(id)) continue;
+    if (node.op === "scan") tuples.set(id, writeScan(node, node.operands.map(value), writer, nameOfPart));
+    else if (node.op === "result") values.set(id, at(tuples.get(at(node.operands, 0)) ?? [], node.attrs.index));
+    else values.set(id, writeNode(graph, node, node.operands.map(value), writer, nameOfPart));
+  }
+  for (const [i, id] of graph.outputs.entries()) writer.copy(value(id).full(), at(results, i));
+}
+
+function writeNode(
+  graph: Graph,
+  node: Node,
+  operands: readonly Value[],
+  writer: OnnxWriter,
+  nameOfPart: NameOfPart,
+): Value {
+  const known = operands.map((operand) => operand.known);
+  // What only repeats numbers is left to who reads it, or a model would hold them many times.
+  if (known.length > 0 && known.every((one) => one !== undefined) && node.op !== "broadcast") {
+    const array = evaluateNode(
+      node,
+      known.map((one) => one.array),
+      {},
+    );
+    return knownValue(writer, array, nameOfKnown(node, at(known, 0).name, nameOfPart));
+  }
+  return ruleOf(node.op as TableOp)({
+    writer,
+    operands,
+    from: node.operands.map((id) => nodeAt(graph, id).aval),
+    attrs: node.attrs as never,
+    aval: node.aval,
+  });
+}
+
+/** A part of a weight, and a weight in another shape, keep its name. */
+function nameOfKnown(node: Node, whole: string, nameOfPart: NameOfPart): string {
+  if (node.op === "reshape") return whole;
+  if (node.op !== "slice" || typeof node.attrs.size === "string") return node.op;
+  const { start, size } = node.attrs;
+  return nameOfPart(whole, start, size) ?? `${whole}[${start}:${start + size}]`;
+}
+
+function writeScan(
+  node: ScanNode,
+  operands: readonly Value[],
+  writer: OnnxWriter,
+  nameOfPart: NameOfPart,
+): readonly Value[] {
+  const { attrs } = node;
+  const { body } = attrs;
+  const places = bodyInputs(attrs);
+  const inner = new OnnxWriter(writer);
+  const bound = new Map(places.consts.map((id, i) => [id, at(operands, i)]));
+  const given = [...places.carries, ...places.xs].map((id) => {
+    const name = inner.name(places.xs.includes(id) ? "x" : "carry");
+    bound.set(id, tensorValue(name));
+    return valueInfo(name, nodeAt(body, id).aval);
+  });
+  const outside = operands.slice(attrs.consts).map((operand) => operand.full());
+  if (places.xs.length === 0) {
+    // ONNX counts the steps of a loop by what it walks over.
+    outside.push(writer.counter(attrs.length));
+    given.push(valueInfo(inner.name("step"), { dtype: "i32", shape: [] }));
+  }
+  const names = body.outputs.map((_, i) => inner.name(i < attrs.carries ? "next" : "y"));
+  translate(body, bound, inner, names, nameOfPart);
+  const direction = Number(attrs.reverse);
+  const made = names.map((name, i) => valueInfo(name, nodeAt(body, at(body.outputs, i)).aval));
+  const walked = Math.max(1, places.xs.length);
+  const attributes = {
+    body: inner.graph(body.name, given, made),
+    num_scan_inputs: walked,
+    scan_input_directions: new Array<number>(walked).fill(direction),
+    scan_output_directions: new Array<number>(names.length - attrs.carries).fill(direction),
+  };
+  return writer.results("Scan", outside, attributes, [...names]).map(tensorValue);
+}

@@ -1,0 +1,184 @@
+/**
+ * @file ONNX: ONNX Runtime computes of an exported graph what the graph means. Every op on its own, random cells with their
+ * gradients (loops in both directions, whatever order ops come in), and trained models of every built-in cell.
+ */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { cells } from "../../cells/index.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { interpret } from "../../compiler/ops/interpret.ts";
+import { opTable } from "../../compiler/ops/table.ts";
+import { savedModel } from "../../entries/files.ts";
+import { encodeOnnx, modelToOnnx } from "../../entries/onnx.ts";
+import { fill, languageModel, seriesModel, type Tensor, traceGraph, UserError } from "../../index.ts";
+import { generator, randomFloats, randomIntegers } from "../../testing/numbers/random-data.ts";
+import { prepare, sameOn } from "../../testing/random-cells/cell-checks.ts";
+import { cellGraphs } from "../../testing/random-cells/cell-graphs.ts";
+import { cellPlans } from "../../testing/random-cells/cell-plan.ts";
+import type { Network } from "../../train/networks.ts";
+import { arrayCases } from "../support/array-cases.ts";
+import { elementwiseCases } from "../support/elementwise-cases.ts";
+import type { OpCase } from "../support/evaluate.ts";
+import { loadOnnx, onnxRuntime } from "../support/onnx-executor.ts";
+
+const cases: Readonly<Record<string, OpCase>> = { ...arrayCases, ...elementwiseCases };
+
+test.each(Object.keys(opTable))("op %s", async (op) => {
+  for (const [f, args, expected] of cases[op]?.gives ?? []) {
+    const avals = args.map(({ dtype, shape }, i) => ({ name: `x${i}`, dtype, shape }));
+    const graph = traceGraph("f", avals, (tensors) => [f(...(tensors as never[]))].flat() as Tensor[]);
+    const value = at(await onnxRuntime.execute(graph, args), 0);
+    expect([value.dtype, value.shape]).toEqual([expected.dtype, expected.shape]);
+    for (const [i, number] of value.data.entries()) {
+      const reference = at([...expected.data], i);
+      const error = expected.dtype === "f32" ? Math.abs(number - Math.fround(reference)) : number === reference ? 0 : 1;
+      expect(error, `${number} for ${reference}`).toBeLessThanOrEqual(4e-6 * Math.max(1, Math.abs(reference)));
+    }
+  }
+});
+
+test("loss and gradient of random cells", { timeout: 120_000 }, async () => {
+  const property = fc.asyncProperty(cellPlans, (plan) => sameOn(onnxRuntime, prepare(cellGraphs(plan))));
+  await fc.assert(property, { seed: 1997, numRuns: 6 });
+});
+
+const symbols = [..."abcdefg"];
+const sizes = [
+  [1, 1],
+  [5, 3],
+  [18, 2],
+] as const;
+
+/** What a network means: (state/…, x [T, B, …]) -> (next/…, output). */
+function meaning(
+  network: Network,
+  weights: Readonly<Record<string, NdArray>>,
+  inputs: Readonly<Record<string, NdArray>>,
+) {
+  const states = Object.entries(network.stateShapes);
+  const avals = [
+    ...network.specs.map(({ path, shape }) => ({ name: path, dtype: "f32", shape }) as const),
+    ...states.map(([name, shape]) => ({ name: `state/${name}`, dtype: "f32", shape: ["B", ...shape] }) as const),
+    { name: "x", ...network.x },
+  ];
+  const graph = traceGraph("network", avals, (tensors) => {
+    const named = Object.fromEntries(avals.map(({ name }, i) => [name, at(tensors, i) as Tensor<"f32">]));
+    const before = Object.fromEntries(states.map(([name]) => [name, named[`state/${name}`] as Tensor<"f32">]));
+    const { output, state } = network.model.apply(named, named.x as Tensor, before);
+    return [...states.map(([name]) => state[name] as Tensor), output];
+  });
+  const given = avals.map(({ name }) => weights[name] ?? (inputs[name] as NdArray));
+  const names = [...states.map(([name]) => `next/${name}`), "output"];
+  return Object.fromEntries(interpret(graph, given).map((array, i) => [at(names, i), array]));
+}
+
+function networksOf(name: string): [string, Network][] {
+  const stack = { cell: at([cells[name]], 0) as NonNullable<(typeof cells)[string]>, units: 6, layers: 2 };
+  return [
+    ["text", languageModel({ ...stack, vocabulary: symbols.length, embed: 5 })],
+    ["series", seriesModel({ ...stack, features: 3 })],
+  ];
+}
+
+const details = { text: { vocabulary: symbols }, series: { columns: ["a", "b", "c"] }, regression: {} };
+
+function inputsOf(network: Network, time: number, batch: number) {
+  const random = generator(29);
+  const leading = [time, batch];
+  const x =
+    network.kind === "text"
+      ? randomIntegers(random, leading, symbols.length, "i32")
+      : randomFloats(random, [...leading, 3]);
+  const states = Object.entries(network.stateShapes);
+  const given = states.map(([name, shape]) => [`state/${name}`, randomFloats(random, [batch, ...shape])] as const);
+  return { ...Object.fromEntries(given), x };
+}
+
+/** No weight is zero, as biases are before training. */
+function weightsOf({ specs }: Network): Record<string, NdArray> {
+  const random = generator(3);
+  return Object.fromEntries(specs.map(({ path, shape }) => [path, randomFloats(random, shape, 0.6)]));
+}
+
+function expectSame(got: Readonly<Record<string, NdArray>>, meant: Readonly<Record<string, NdArray>>) {
+  expect(Object.keys(got).toSorted()).toEqual(Object.keys(meant).toSorted());
+  for (const [name, { shape, data }] of Object.entries(meant)) {
+    expect(got[name]?.shape, name).toEqual(shape);
+    const errors = data.map((value, i) => Math.abs((got[name]?.data[i] ?? Number.NaN) - value));
+    expect(
+      errors.every((error) => error < 1e-5),
+      `${name}: ${Math.max(...errors)}`,
+    ).toBe(true);
+  }
+}
+
+describe.each(Object.keys(cells))("trained models of cell %s", (name) => {
+  test.each(networksOf(name))("%s: one file serves every batch and length", async (_kind, network) => {
+    const weights = weightsOf(network);
+    const exported = await loadOnnx(modelToOnnx(savedModel(network, weights, details[network.kind])));
+    for (const [time, batch] of sizes) {
+      const inputs = inputsOf(network, time, batch);
+      expectSame(await exported.run(inputs), meaning(network, weights, inputs));
+    }
+    await exported.release();
+  });
+
+  test("step by step, and the state carried on", async () => {
+    const [, network] = at(networksOf(name), 0);
+    const weights = weightsOf(network);
+    const exported = await loadOnnx(modelToOnnx(savedModel(network, weights, details.text), "step"));
+    const { x, ...start } = inputsOf(network, 4, 3);
+    let state: Record<string, NdArray> = start;
+    const steps: NdArray[] = [];
+    for (let step = 0; step < 4; step++) {
+      const tokens = { ...x, shape: [3], data: x.data.slice(3 * step, 3 * step + 3) };
+      const { output, ...next } = await exported.run({ ...state, x: tokens });
+      steps.push(output as NdArray);
+      state = Object.fromEntries(Object.entries(next).map(([key, value]) => [key.replace("next/", "state/"), value]));
+    }
+    await exported.release();
+    const { output, ...final } = meaning(network, weights, { ...start, x });
+    const after = Object.entries(state).map(([key, value]) => [key.replace("state/", "next/"), value] as const);
+    expectSame({ ...Object.fromEntries(after), output: joined(steps) }, { ...final, output: output as NdArray });
+  });
+});
+
+/** Arrays one on top of the other, with a new axis in front. */
+function joined(arrays: readonly NdArray[]): NdArray {
+  const data = Float64Array.from(arrays.flatMap(({ data }) => [...data]));
+  return { dtype: "f32", shape: [arrays.length, ...at(arrays, 0).shape], data };
+}
+
+test("what using a model takes is in its metadata", () => {
+  const [[, network]] = networksOf("gru") as [[string, Network]];
+  const model = savedModel(network, weightsOf(network), { ...details.text, training: { steps: 12 } });
+  const text = new TextDecoder().decode(modelToOnnx(model));
+  for (const part of [
+    "vocabulary",
+    JSON.stringify(symbols),
+    "kind",
+    "text",
+    "training",
+    '{"steps":12}',
+    "embedding/table",
+  ])
+    expect(text).toContain(part);
+});
+
+describe("what ONNX cannot hold is refused in one line", () => {
+  const graph = traceGraph("f", [{ name: "x", dtype: "f32", shape: [2] }], ([x]) => [x as Tensor]);
+  test.each([
+    ["an output too many", ["a", "b"], "2 names for the 1 outputs of f"],
+    ["one name twice", ["x"], "two inputs or outputs of the model would be called x"],
+  ])("%s", (_title, outputs, message) => {
+    expect(() => encodeOnnx(graph, { outputs })).toThrow(new UserError(message));
+  });
+
+  test("a size that no input tells", () => {
+    const products = traceGraph("g", [{ name: "x", dtype: "f32", shape: ["2*B"] }], () => [fill(["B"], 1)]);
+    expect(() => encodeOnnx(products, { outputs: ["y"] })).toThrow(
+      new UserError("no input has an axis of size B, so ONNX cannot know it"),
+    );
+  });
+});
