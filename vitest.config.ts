@@ -10,7 +10,7 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     // A process each: a driver that crashes takes one test file with it, not the run.
     pool: "forks",
     // Software adapters are themselves multithreaded.

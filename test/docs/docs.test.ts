@@ -6,10 +6,18 @@ import { bytesFormula, countWork } from "../../cli/inspect/count.ts";
 import { compileProgram, passes } from "../../compiler/compile.ts";
 import { evaluateDim } from "../../compiler/graph/dim.ts";
 import { adam, languageModel, lstm, trainingStep } from "../../index.ts";
+import { f32Tolerance } from "../../testing/tolerance.ts";
 import { run } from "../cli/run.ts";
 import { blocks, logged, page, root } from "./pages.ts";
 
-const pages = ["README.md", "CHANGELOG.md", "docs/architecture.md", "docs/guide.md", "docs/trust.md"];
+const pages = [
+  "README.md",
+  "CHANGELOG.md",
+  "docs/architecture.md",
+  "docs/guide.md",
+  "docs/testing.md",
+  "docs/trust.md",
+];
 
 test("the guide's blocks are one program, which runs", async () => {
   const lines = await logged(blocks(page("docs/guide.md"), "ts").join("\n"));
@@ -50,6 +58,20 @@ test("chunk lengths in the table are those of the rule", () => {
     const [, steps] = new RegExp(`^\\| ${name} \\|.*\\| (\\d+) steps \\|$`, "m").exec(text) ?? [];
     const loop = compileProgram(graph, { target }).steps.find((step) => step.kind === "dispatch" && step.chunks);
     expect(loop).toMatchObject({ chunks: { scan: "lstm", steps: Number(steps) } });
+  }
+});
+
+test("the ten lines of a test are those of the example, which runs with all tests", () => {
+  const [lines] = blocks(page("docs/testing.md"), "ts");
+  expect(lines).toBe(page("examples/minimal-gated-unit.test.ts"));
+});
+
+test("tolerances at the sizes that are named", () => {
+  const text = page("docs/testing.md");
+  const named = [...text.matchAll(/T = (\d+) and K = (\d+) (?:that|it) is (\d\.\de-\d)/g)];
+  expect(named.length).toBe(2);
+  for (const [, time, depth, tolerance] of named) {
+    expect(f32Tolerance({ time: Number(time), depth: Number(depth) }).toExponential(1)).toBe(tolerance);
   }
 });
 

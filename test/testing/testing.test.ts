@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import {
   arbitraryCell,
-  type CellMatchers,
   checkGradients,
   checkHosts,
   checkRandomCell,
@@ -32,11 +31,6 @@ import {
   type Tensor,
   tanh,
 } from "../../index.ts";
-
-declare module "vitest" {
-  // The type parameter is that of Vitest's own declaration.
-  interface Matchers<T> extends CellMatchers<T> {}
-}
 
 expect.extend(matchers);
 
