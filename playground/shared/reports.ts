@@ -58,6 +58,9 @@ export interface RunReport {
   readonly weights: number;
   /** Time it took to compile. */
   readonly compileMilliseconds: number;
+  /** As in `DataReport`, at the batch and time of this run, on which they depend in some tasks. */
+  readonly baseline: number;
+  readonly best?: number;
 }
 
 export interface ScheduleReport {

@@ -10,6 +10,9 @@ import { tasks } from "../../train/tasks/index.ts";
 import type { DataReport, DataSource, RunSettings } from "../shared/protocol.ts";
 import { readSeries, readText } from "./reading.ts";
 
+/** Batches, and where they know them the bounds of their loss. */
+export type BatchesWithBounds = Batches & Partial<Pick<DataReport, "baseline" | "best">>;
+
 export interface Dataset {
   readonly report: DataReport;
   readonly kind: NetworkKind;
@@ -18,7 +21,7 @@ export interface Dataset {
   readonly targets?: readonly string[];
   readonly normalisation?: Normalisation;
   /** Batches of these sizes; a UserError where there is too little data for them. */
-  readonly batches: (sizes: BatchSizes) => Batches;
+  readonly batches: (sizes: BatchSizes) => BatchesWithBounds;
 }
 
 /** The network that a run trains: its cell between what the data bring and what they ask for. */
@@ -75,7 +78,7 @@ function taskData(name: string, seed: number, parameters: Readonly<Record<string
   const task = Object.hasOwn(tasks, name) ? tasks[name] : undefined;
   if (task === undefined)
     throw new UserError(`there is no task ${JSON.stringify(name)}; there are ${Object.keys(tasks).join(", ")}`);
-  // What does not depend on the sizes of batches is the same at any.
+  // Only bounds of the loss depend on sizes: see `BatchesWithBounds`.
   const made = task.batches(seed, { batch: 1, time: 16, parameters });
   const { vocabulary, columns, targets, normalisation, baseline, best } = made;
   return {

@@ -54,7 +54,10 @@ interface Loaded {
 export class DeviceWorker {
   readonly #post: Post;
   readonly #open: OpenDevice;
-  readonly #loop = new TrainingLoop((run, error) => this.#onTurnFault(run, error));
+  readonly #loop = new TrainingLoop(
+    (event) => this.#post(event, []),
+    (run, error) => this.#onTurnFault(run, error),
+  );
   readonly #runs = new Map<RunName, Held>();
   #device: Device | undefined;
   #choice: DeviceChoice = "auto";
@@ -201,8 +204,8 @@ export class DeviceWorker {
     const post = (event: Message) => this.#post(event, []);
     const run = await Run.open({ device, data, spec, post, kept, maxWeights: this.#report?.maxWeights });
     const compileMilliseconds = performance.now() - start;
-    const { name, weights, network } = run;
-    return { run, report: { run: name, cell: network.config.cell, weights, compileMilliseconds } };
+    const { name, weights, network, bounds } = run;
+    return { run, report: { run: name, cell: network.config.cell, weights, compileMilliseconds, ...bounds } };
   }
 
   async #sample(command: CommandOf<"sample">, id: number): Promise<Results["sample"]> {

@@ -7,14 +7,14 @@
  */
 import { cellFromTrace } from "../../compiler/dsl/traced-cell.ts";
 import { InternalError, UserError } from "../../compiler/graph/errors.ts";
-import type { Batch, Batches } from "../../train/data/batches.ts";
+import type { Batch } from "../../train/data/batches.ts";
 import type { Device } from "../../train/device.ts";
 import { initialize } from "../../train/initialize.ts";
 import type { Network } from "../../train/networks.ts";
 import { decodeCell } from "../../train/traced-cell-json.ts";
 import { type Checkpoint, createTrainer, type StepResult, type Trainer } from "../../train/trainer.ts";
-import type { Event, RunName, RunSpec } from "../shared/protocol.ts";
-import { type Dataset, networkFor } from "./dataset.ts";
+import type { DataReport, Event, RunName, RunSpec, StoppedEvent } from "../shared/protocol.ts";
+import { type BatchesWithBounds, type Dataset, networkFor } from "./dataset.ts";
 import { Progress } from "./progress.ts";
 
 /** Steps in flight: the device has the next before the numbers of this one are back. More of long steps would delay a pause. */
@@ -53,7 +53,7 @@ export class Run {
   readonly data: Dataset;
   readonly device: Device;
   readonly spec: RunSpec;
-  readonly #batches: Batches;
+  readonly #batches: BatchesWithBounds;
   readonly #trainer: Trainer;
   readonly #post: (event: Event) => void;
   readonly #closing = new AbortController();
@@ -70,7 +70,7 @@ export class Run {
   readonly #since = { kept: 0, evaluated: 0, evaluation: 0 };
   readonly #progress: Progress;
 
-  private constructor(options: RunOptions, network: Network, batches: Batches, trainer: Trainer) {
+  private constructor(options: RunOptions, network: Network, batches: BatchesWithBounds, trainer: Trainer) {
     const { device, data, spec, post, kept } = options;
     this.name = spec.name;
     this.device = device;
@@ -121,6 +121,12 @@ export class Run {
     return weightsOf(this.network);
   }
 
+  /** The loss of one who knows nothing, and the lowest there is where it is known. */
+  get bounds(): Pick<DataReport, "baseline" | "best"> {
+    const { baseline, best } = { ...this.data.report, ...this.#batches };
+    return { baseline, ...(best !== undefined && { best }) };
+  }
+
   set learningRate(value: number) {
     this.#trainer.learningRate = value;
   }
@@ -142,15 +148,15 @@ export class Run {
     this.#progress.begin();
   }
 
-  /** Trains one step, or less where nothing is left to do. Says whether there is more. */
-  turn(): Promise<boolean> {
-    const turn = this.use(async () => {
+  /** Trains one step, or less where nothing is left to do; then it says why. */
+  turn(): Promise<StoppedEvent | undefined> {
+    const turn = this.use(async (): Promise<StoppedEvent | undefined> => {
       if (this.#step < this.#goal && this.#halted === undefined) this.#enqueue();
       const done = this.#step >= this.#goal || this.#halted !== undefined;
       while (this.#inFlight.length > (done ? 0 : depth[this.device.kind])) await this.#inFlight.shift();
       if (this.#halted !== undefined) {
         await this.#drain();
-        return this.#stopHalted(this.#halted);
+        return this.#stoppedBy(this.#halted);
       }
       const now = performance.now();
       const rest = Math.max(heldOutMilliseconds, this.#since.evaluation / heldOutShare);
@@ -158,9 +164,7 @@ export class Run {
       // Not before the first loss is back: a point of the curves has both.
       if (isDue && this.#progress.hasBegun) await this.#evaluate();
       if (done || now - this.#since.kept > keepMilliseconds) await this.keep();
-      if (!done) return true;
-      this.#post({ type: "stopped", run: this.name, step: this.#step, reason: "done" });
-      return false;
+      return done ? { type: "stopped", run: this.name, step: this.#step, reason: "done" } : undefined;
     });
     this.#turning = turn.catch(() => {});
     return turn;
@@ -172,7 +176,7 @@ export class Run {
     await this.#drain();
     this.#progress.rest();
     const { good = this.#step } = this.#halted ?? {};
-    if (this.#halted !== undefined && this.#step > good) this.#stopHalted(this.#halted);
+    if (this.#halted !== undefined && this.#step > good) this.#post(this.#stoppedBy(this.#halted));
   }
 
   /** Back to the start, at the learning rate of now. No turn may be in progress. */
@@ -292,11 +296,10 @@ export class Run {
     this.#since.evaluation = this.#since.evaluated - start;
   }
 
-  #stopHalted({ good, firstBad }: Halt): false {
+  #stoppedBy({ good, firstBad }: Halt): StoppedEvent {
     this.#step = good;
     const message = `${this.name}: the ${firstBad} of step ${good + 1} is not finite; the weights before it are kept, and a smaller learning rate often helps`;
-    this.#post({ type: "stopped", run: this.name, step: good, reason: "not finite", fault: { message } });
-    return false;
+    return { type: "stopped", run: this.name, step: good, reason: "not finite", fault: { message } };
   }
 }
 

@@ -2,20 +2,19 @@
  * @file Trains several runs on one device, in turns: each that is active gets one step, then the next. In between the
  * worker listens to what the page says.
  */
+import type { StoppedEvent } from "../shared/protocol.ts";
 import type { Run } from "./run.ts";
 
 export class TrainingLoop {
   readonly #active = new Set<Run>();
+  readonly #post: (event: StoppedEvent) => void;
   readonly #onFault: (run: Run, error: unknown) => void;
   #going = false;
 
   /** `onFault` is told of what a turn threw; the run is then no longer active. */
-  constructor(onFault: (run: Run, error: unknown) => void) {
+  constructor(post: (event: StoppedEvent) => void, onFault: (run: Run, error: unknown) => void) {
+    this.#post = post;
     this.#onFault = onFault;
-  }
-
-  isActive(run: Run): boolean {
-    return this.#active.has(run);
   }
 
   async start(run: Run, steps?: number): Promise<void> {
@@ -43,7 +42,11 @@ export class TrainingLoop {
       for (const run of [...this.#active]) {
         if (!this.#active.has(run)) continue;
         try {
-          if (!(await run.turn())) this.#active.delete(run);
+          const stopped = await run.turn();
+          if (stopped === undefined) continue;
+          // Told afterwards: whoever hears of it may start the run again.
+          this.#active.delete(run);
+          this.#post(stopped);
         } catch (error) {
           this.#active.delete(run);
           this.#onFault(run, error);

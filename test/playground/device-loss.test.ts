@@ -49,6 +49,15 @@ test("a lost device is told of once, and runs go on from the weights that were k
   expect(client.eventsOf("stopped")[0]).toMatchObject({ run: "a", step: kept + 4, reason: "done" });
   // A new start would be far from what was learned.
   expect(heldOut().at(-1)?.loss).toBeLessThan((before?.loss ?? 0) + 0.1);
+
+  // A pause keeps the weights, so that a device which is lost then costs no step.
+  client.events.length = 0;
+  await client.ask({ type: "start", runs: ["a"] });
+  await client.until(() => (client.eventsOf("progress").at(-1)?.step ?? 0) > kept + 5);
+  await client.ask({ type: "pause" });
+  await client.ask({ type: "loseDevice" });
+  await client.until(() => client.eventsOf("lost").length === 1);
+  expect(client.eventsOf("lost")[0]?.kept[0]).toEqual({ run: "a", step: client.eventsOf("progress").at(-1)?.step });
   await client.ask({ type: "destroy" });
 });
 
