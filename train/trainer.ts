@@ -8,6 +8,7 @@ import { type NdArray, scalar, zeros } from "../compiler/graph/ndarray.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import { packArrays, unpackArray } from "./arena.ts";
 import { inputsOf, type TrainingBatch } from "./batch-inputs.ts";
+import { type Checkpoint, carriedState } from "./checkpoint.ts";
 import type { Device, DeviceArray, Executable, KernelProfile } from "./device.ts";
 import { initialize } from "./initialize.ts";
 import type { Network } from "./networks.ts";
@@ -16,6 +17,8 @@ import type { Optimizer } from "./optimizer.ts";
 import { adam } from "./optimizers.ts";
 import { evaluationStep, type StepGraph, type TrainingStep, trainingStep } from "./training-step.ts";
 import type { UpdateOptions } from "./update.ts";
+
+export type { Checkpoint } from "./checkpoint.ts";
 
 /** How a network is trained. */
 export interface TrainerOptions extends Partial<UpdateOptions> {
@@ -70,8 +73,9 @@ export interface Trainer<Trained extends Objective = Network> {
   /** What training goes on from, as it is after the steps so far, read to the host: see `restore`. */
   readonly checkpoint: () => Promise<Checkpoint>;
   /**
-   * Goes on from a checkpoint of this network and optimizer, perhaps on another device: weights, slots and the optimizer's
-   * step count are as they were, a halt is over, and the carried state starts at zeros.
+   * Goes on from a checkpoint of this network and optimizer, perhaps on another device: weights, slots, the optimizer's
+   * step count and the carried state are as they were, and a halt is over. With the same batches the same numbers follow,
+   * to the bit on the same adapter.
    */
   readonly restore: (checkpoint: Checkpoint) => void;
   /** Of the next steps; may be set at any time. */
@@ -85,9 +89,6 @@ export interface EvaluationOptions {
   /** Other weights than those in training, by path: an average of them, for instance. */
   readonly parameters?: Readonly<Record<string, NdArray>>;
 }
-
-/** Weights, optimizer slots and step count, by the names of the training step's inputs. */
-export type Checkpoint = Readonly<Record<string, NdArray>>;
 
 /**
  * Compiles the training step of a network, or of another objective, and initializes its weights.
@@ -168,7 +169,8 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
 
   checkpoint = async (): Promise<Checkpoint> => {
     // All copies are enqueued before anything is waited for, so that they are of one moment.
-    const reads = this.#kept().map(async (name) => [name, await heldOf(this.#held, name).read()] as const);
+    const names = [...this.#kept(), ...(this.#batch === undefined ? [] : this.#step.state)];
+    const reads = names.map(async (name) => [name, await heldOf(this.#held, name).read()] as const);
     return Object.fromEntries(await Promise.all(reads));
   };
 
@@ -179,16 +181,17 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
       if (value?.dtype === "f32" && value.data.length === size) return [name, value] as const;
       throw new UserError(`the checkpoint is of another network or optimizer: ${name} does not fit`);
     });
+    const { rows, states } = carriedState(checkpoint, this.network.stateShapes);
     for (const array of Object.values(this.#held)) array.destroy();
     this.#held = {
-      ...Object.fromEntries(values.map(([name, value]) => [name, this.#device.upload(value)])),
+      ...Object.fromEntries([...values, ...states].map(([name, value]) => [name, this.#device.upload(value)])),
       halted: this.#device.upload(scalar(0, "bool")),
     };
-    this.#batch = undefined;
+    this.#batch = rows;
     this.#last = Promise.resolve(undefined);
   };
 
-  /** What a checkpoint holds. */
+  /** What every checkpoint holds. */
   #kept(): readonly string[] {
     return ["parameters", ...this.#step.slots, "step"];
   }

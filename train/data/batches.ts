@@ -36,13 +36,20 @@ export interface Batches {
   readonly stepsPerEpoch: number;
 }
 
-export interface Recording {
+/** What a recording is a sequence of. */
+export interface RecordingEntries {
   /** How messages call it, such as "the text", and its entries, such as "characters". */
   readonly name: string;
   readonly entries: string;
   readonly dtype: DType;
-  /** Shape of one entry; `data` holds the entries one after the other. */
+  /** Shape of one entry. */
   readonly shape: readonly number[];
+  /** How many entries later the target of an entry stands: its horizon. 1 by default. */
+  readonly ahead?: number;
+}
+
+export interface Recording extends RecordingEntries {
+  /** The entries one after the other. */
   readonly data: ArrayLike<number>;
 }
 
@@ -58,69 +65,97 @@ export function trainingLength(length: number, { batch, time, heldOut = 0.1 }: B
 }
 
 export function batchesOf(recording: Recording, sizes: BatchSizes): Batches {
-  const { batch, time } = sizes;
-  const width = sizeOfNumbers(recording.shape);
-  const length = recording.data.length / width;
-  const trained = trainingLength(length, sizes);
-  // Every row needs one entry more than it has steps, for its last target.
-  const rowLength = Math.floor((trained - 1) / batch);
-  const stepsPerEpoch = Math.floor(rowLength / time);
-  if (stepsPerEpoch < 1) {
-    throw new UserError(
-      `${recording.name} has ${trained} ${recording.entries} to train on, too few for batch ${batch} x time ${time}: it takes ${batch * time + 1}; make batch or time smaller`,
-    );
-  }
-  const heldOut = length - trained;
-  // Held-out targets are all unseen: the last entry that was trained on is only the first x.
-  const rows = Math.max(1, Math.min(batch, Math.floor(heldOut / time)));
+  const length = recording.data.length / sizeOfNumbers(recording.shape);
+  const { training, validation } = windowsOf(recording, length, sizes);
   return {
-    training: windows(recording, { start: 0, rows: batch, rowLength, time, count: stepsPerEpoch }),
-    validation: windows(recording, {
-      start: trained - 1,
-      rows,
-      rowLength: Math.floor(heldOut / rows),
-      time,
-      count: Math.ceil(Math.floor(heldOut / rows) / time),
-    }),
-    stepsPerEpoch,
+    training: walked(recording, training),
+    validation: walked(recording, validation),
+    stepsPerEpoch: training.count,
   };
 }
 
-interface Windows {
-  /** First entry. */
+/** Where the batches of a part of a recording lie in it. */
+export interface Windows {
+  /** First entry of the part. */
   readonly start: number;
   readonly rows: number;
   readonly rowLength: number;
   readonly time: number;
+  /** Number of batches. */
   readonly count: number;
 }
 
-function windows(recording: Recording, { start, rows, rowLength, time, count }: Windows): Iterable<Batch> {
+/** How a recording of so many entries is cut, for training and for validation. */
+export function windowsOf(
+  { name, entries, ahead = 1 }: RecordingEntries,
+  length: number,
+  sizes: BatchSizes,
+): { readonly training: Windows; readonly validation: Windows } {
+  const { batch, time } = sizes;
+  const trained = trainingLength(length, sizes);
+  // The last row needs more entries than it has steps, for its last targets.
+  const rowLength = Math.floor((trained - ahead) / batch);
+  const count = Math.floor(rowLength / time);
+  if (count < 1) {
+    throw new UserError(
+      `${name} has ${trained} ${entries} to train on, too few for batch ${batch} x time ${time}: it takes ${batch * time + ahead}; make batch or time smaller`,
+    );
+  }
+  const heldOut = length - trained;
+  // Held-out targets are all unseen: of what was trained on, the last entries are only x.
+  const rows = Math.max(1, Math.min(batch, Math.floor(heldOut / time)));
+  const heldOutRow = Math.floor(heldOut / rows);
   return {
-    *[Symbol.iterator]() {
-      for (let window = 0; window < count; window++) {
-        const first = window * time;
-        const steps = Math.min(time, rowLength - first);
-        const cut = (shift: number) =>
-          gatherEntries(recording, [steps, rows], (t, row) => start + row * rowLength + first + t + shift);
-        yield { x: cut(0), targets: cut(1), fresh: window === 0 };
-      }
-    },
+    training: { start: 0, rows: batch, rowLength, time, count },
+    validation: { start: trained - ahead, rows, rowLength: heldOutRow, time, count: Math.ceil(heldOutRow / time) },
   };
 }
 
-function gatherEntries(
-  { dtype, shape, data }: Recording,
-  [steps, rows]: readonly [number, number],
-  entry: (t: number, row: number) => number,
-): NdArray {
+/** Entry of the recording at which each row of a window starts, and the steps of the window. */
+export function windowAt(
+  { start, rows, rowLength, time }: Windows,
+  window: number,
+): { readonly steps: number; readonly firsts: readonly number[] } {
+  const first = window * time;
+  return {
+    steps: Math.min(time, rowLength - first),
+    firsts: Array.from({ length: rows }, (_, row) => start + row * rowLength + first),
+  };
+}
+
+/** The batch of rows of entries, each of which is longer than the batch has steps, by as much as targets are ahead. */
+export function batchOfRows(
+  { dtype, shape, ahead = 1 }: RecordingEntries,
+  rows: readonly ArrayLike<number>[],
+  steps: number,
+  fresh: boolean,
+): Batch {
   const width = sizeOfNumbers(shape);
-  const numbers = new Float64Array(steps * rows * width);
-  for (let t = 0; t < steps; t++) {
-    for (let row = 0; row < rows; row++) {
-      for (let k = 0; k < width; k++)
-        numbers[(t * rows + row) * width + k] = data[entry(t, row) * width + k] ?? Number.NaN;
+  const shifted = (shift: number): NdArray => {
+    const numbers = new Float64Array(steps * rows.length * width);
+    for (const [row, entries] of rows.entries()) {
+      for (let t = 0; t < steps; t++) {
+        for (let k = 0; k < width; k++)
+          numbers[(t * rows.length + row) * width + k] = entries[(t + shift) * width + k] ?? Number.NaN;
+      }
     }
-  }
-  return { dtype, shape: [steps, rows, ...shape], data: numbers };
+    return { dtype, shape: [steps, rows.length, ...shape], data: numbers };
+  };
+  return { x: shifted(0), targets: shifted(ahead), fresh };
+}
+
+function walked(recording: Recording, windows: Windows): Iterable<Batch> {
+  const width = sizeOfNumbers(recording.shape);
+  const { data, ahead = 1 } = recording;
+  return {
+    *[Symbol.iterator]() {
+      for (let window = 0; window < windows.count; window++) {
+        const { steps, firsts } = windowAt(windows, window);
+        const rows = firsts.map((first) =>
+          Float64Array.from({ length: (steps + ahead) * width }, (_, i) => data[first * width + i] ?? Number.NaN),
+        );
+        yield batchOfRows(recording, rows, steps, window === 0);
+      }
+    },
+  };
 }

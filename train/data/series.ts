@@ -1,6 +1,7 @@
 /** @file Numeric series: rows of a table, one per time step and one column per feature. */
 import { at, UserError } from "../../compiler/graph/errors.ts";
-import { type Batches, type BatchSizes, batchesOf, trainingLength } from "./batches.ts";
+import { type Batches, type BatchSizes, batchesOf, type RecordingEntries, trainingLength } from "./batches.ts";
+import { type TableOptions, TableReader } from "./table.ts";
 
 /** A table of numbers, a row for each time step. */
 export interface Series {
@@ -10,6 +11,8 @@ export interface Series {
   readonly values: Float64Array;
   /** Number of rows. */
   readonly length: number;
+  /** Names of the table's columns that are left out, such as those of dates. */
+  readonly skipped?: readonly string[];
 }
 
 /** What was subtracted from, and divided out of, each column. */
@@ -20,58 +23,92 @@ export interface Normalisation {
   readonly deviation: readonly number[];
 }
 
-const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
-
-/** A field as a number; undefined for anything but a decimal number that f32 can hold. */
-function numberOf(field: string): number | undefined {
-  const text = field.trim();
-  const value = decimal.test(text) ? Number(text) : Number.NaN;
-  return Math.abs(value) < 3.4e38 ? value : undefined;
-}
-
 /**
- * The series in the fields of a table; `name` is what messages call it. A first row in which no field is a number names
- * the columns. Every other field must be a number: a UserError gives the line (from 1) and the column of the first hole.
+ * The series in the fields of a table; `name` is what messages call it. A first row in which no field is a number or a
+ * date names the columns. Columns of dates are skipped. Every other field must be a number: a UserError gives the line
+ * (from 1) and the column of the first hole.
  */
-export function parseSeries(table: readonly (readonly string[])[], name: string): Series {
-  const lines = table.slice(0, table.findLastIndex((fields) => fields.some((field) => field.trim() !== "")) + 1);
-  const [first] = lines;
-  if (first === undefined) throw new UserError(`${name} is empty; give it a row of numbers for each time step`);
-  const named = first.every((field) => numberOf(field) === undefined);
-  const columns = first.map((field, i) => (named && field.trim() !== "" ? field.trim() : `column ${i + 1}`));
-  const start = named ? 1 : 0;
-  const length = lines.length - start;
-  if (length < 1) throw new UserError(`${name} has no row of numbers`);
-  const values = new Float64Array(length * columns.length);
-  for (let row = 0; row < length; row++) {
-    const fields = at(lines, start + row);
-    const line = `${name}, line ${start + row + 1}`;
-    if (fields.length !== columns.length)
-      throw new UserError(`${line}: expected ${columns.length} fields, as in line 1, got ${fields.length}`);
-    for (const [i, field] of fields.entries()) {
-      const value = numberOf(field);
-      if (value === undefined) {
-        const what = field.trim() === "" ? "is empty" : `is ${JSON.stringify(field.trim().slice(0, 40))}`;
-        throw new UserError(`${line}, ${columns[i]}: the field ${what}; expected a number`);
-      }
-      values[row * columns.length + i] = value;
-    }
-  }
-  return { columns, values, length };
+export function parseSeries(table: readonly (readonly string[])[], name: string, options?: TableOptions): Series {
+  const reader = new TableReader(name, options);
+  const rows = table.flatMap((fields) => {
+    const numbers = reader.next(fields);
+    return numbers === undefined ? [] : [numbers];
+  });
+  reader.end();
+  const { columns, skipped } = reader;
+  return {
+    columns,
+    values: Float64Array.from(rows.flat()),
+    length: rows.length,
+    ...(skipped.length > 0 && { skipped }),
+  };
 }
 
 /** Mean and deviation of each column over its first `length` rows; a constant column gets deviation 1. */
 export function normalisationOf(values: ArrayLike<number>, features: number, length: number): Normalisation {
-  const columnOf = (column: number) =>
-    Array.from({ length }, (_, row) => values[row * features + column] ?? Number.NaN);
-  const moments = Array.from({ length: features }, (_, i) => {
-    const column = columnOf(i);
-    const mean = column.reduce((sum, x) => sum + x, 0) / length;
-    const deviation = Math.sqrt(column.reduce((sum, x) => sum + (x - mean) ** 2, 0) / length);
-    // Summing equal numbers may leave a rest of rounding, which is no deviation either.
-    return { mean, deviation: deviation > 1e-12 * Math.abs(mean) ? deviation : 1 };
-  });
-  return { mean: moments.map(({ mean }) => mean), deviation: moments.map(({ deviation }) => deviation) };
+  const moments = new Moments(features, length);
+  moments.addToMean(values);
+  moments.addToDeviation(values);
+  return moments.normalisation();
+}
+
+/**
+ * Mean and deviation of columns whose rows come in parts: all parts once for the mean, and once more for the deviation.
+ * Numbers are added in the order of the rows, so it makes no difference how they are parted.
+ */
+export class Moments {
+  readonly #length: number;
+  readonly #sums: Float64Array;
+  readonly #squares: Float64Array;
+  /** Rows that were added to each. */
+  #inSums = 0;
+  #inSquares = 0;
+
+  /** Of the first `length` rows; those that follow do not count. */
+  constructor(features: number, length: number) {
+    this.#length = length;
+    this.#sums = new Float64Array(features);
+    this.#squares = new Float64Array(features);
+  }
+
+  /** The next rows, row-major. */
+  addToMean(values: ArrayLike<number>): void {
+    this.#inSums = this.#add(values, this.#sums, this.#inSums, (x) => x);
+  }
+
+  /** The same rows again, after all have been added to the mean. */
+  addToDeviation(values: ArrayLike<number>): void {
+    const mean = this.#mean();
+    this.#inSquares = this.#add(values, this.#squares, this.#inSquares, (x, i) => (x - at(mean, i)) ** 2);
+  }
+
+  normalisation(): Normalisation {
+    const mean = this.#mean();
+    const deviation = Array.from(this.#squares, (sum, i) => {
+      const root = Math.sqrt(sum / this.#length);
+      // Summing equal numbers may leave a rest of rounding, which is no deviation either.
+      return root > 1e-12 * Math.abs(at(mean, i)) ? root : 1;
+    });
+    return { mean, deviation };
+  }
+
+  #mean(): readonly number[] {
+    return Array.from(this.#sums, (sum) => sum / this.#length);
+  }
+
+  #add(
+    values: ArrayLike<number>,
+    sums: Float64Array,
+    before: number,
+    term: (x: number, column: number) => number,
+  ): number {
+    const features = sums.length;
+    const rows = Math.min(this.#length - before, values.length / features);
+    for (let row = 0; row < rows; row++) {
+      for (let i = 0; i < features; i++) sums[i] = (sums[i] ?? 0) + term(values[row * features + i] ?? Number.NaN, i);
+    }
+    return before + rows;
+  }
 }
 
 /** (value - mean) / deviation, column by column. */
@@ -90,11 +127,23 @@ export interface SeriesBatches extends Batches {
   readonly normalisation: Normalisation;
 }
 
-/** Batches of normalised values, f32 [T, B, features]; each target is the row that follows. */
-export function seriesBatches({ columns, values, length }: Series, sizes: BatchSizes): SeriesBatches {
+/** How a series is cut into batches. */
+export interface SeriesBatchSizes extends BatchSizes {
+  /** How many rows later the row stands that is to be predicted; 1, the next one, by default. */
+  readonly horizon?: number;
+}
+
+/** Batches of normalised values, f32 [T, B, features]; each target is the row that follows, or stands at the horizon. */
+export function seriesBatches({ columns, values, length }: Series, sizes: SeriesBatchSizes): SeriesBatches {
   const features = columns.length;
   const normalisation = normalisationOf(values, features, trainingLength(length, sizes));
   const data = normalise(values, normalisation);
-  const batches = batchesOf({ name: "the series", entries: "rows", dtype: "f32", shape: [features], data }, sizes);
-  return { ...batches, normalisation };
+  return { ...batchesOf({ ...seriesEntries(features, sizes), data }, sizes), normalisation };
+}
+
+/** What a series is a sequence of. */
+export function seriesEntries(features: number, { horizon: ahead = 1 }: SeriesBatchSizes): RecordingEntries {
+  if (!Number.isInteger(ahead) || ahead < 1)
+    throw new UserError(`horizon must be a whole number above 0, got ${ahead}`);
+  return { name: "the series", entries: "rows", dtype: "f32", shape: [features], ahead };
 }

@@ -1,0 +1,111 @@
+/**
+ * @file Batches of a recording that lies elsewhere, in pieces that are read one by one: a file may be larger than memory.
+ * They are the batches that `batches.ts` cuts of the same recording in memory, and may be walked from any of them on.
+ */
+import { at } from "../../compiler/graph/errors.ts";
+import { sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
+import { type Batch, type BatchSizes, batchOfRows, type RecordingEntries, windowAt, windowsOf } from "./batches.ts";
+
+/** A recording in pieces. */
+export interface PiecedRecording extends RecordingEntries {
+  /** Number of entries of each piece. */
+  readonly pieces: readonly number[];
+  /** The entries of a piece, one after the other. */
+  readonly read: (piece: number) => Promise<ArrayLike<number>>;
+}
+
+/** Batches in their order, from the first on or from any other. */
+export interface BatchStream {
+  /** Number of batches. */
+  readonly count: number;
+  /** The batches from number `first` on, which is 0 for all of them; the first of all is fresh. */
+  readonly from: (first: number) => AsyncIterable<Batch>;
+}
+
+/** Batches for training and for validation; see `Batches`. */
+export interface StreamedBatches {
+  /** One pass over the training part. */
+  readonly training: BatchStream;
+  /** The held-out part. */
+  readonly validation: BatchStream;
+}
+
+/** Number of entries of all pieces. */
+export function lengthOf({ pieces }: Pick<PiecedRecording, "pieces">): number {
+  return pieces.reduce((total, count) => total + count, 0);
+}
+
+/** Batches of a recording in pieces; at most two pieces for each row of a batch are in memory. */
+export function streamedBatches(recording: PiecedRecording, sizes: BatchSizes): StreamedBatches {
+  const width = sizeOfNumbers(recording.shape);
+  const plan = windowsOf(recording, lengthOf(recording), sizes);
+  const streamOf = (windows: (typeof plan)["training"]): BatchStream => ({
+    count: windows.count,
+    async *from(first) {
+      // A row that crosses from a piece to the next needs both.
+      const reader = new PieceReader(recording, width, 2 * windows.rows);
+      for (let window = first; window < windows.count; window++) {
+        const { steps, firsts } = windowAt(windows, window);
+        const rows: Float64Array[] = [];
+        for (const entry of firsts) rows.push(await reader.read(entry, steps + (recording.ahead ?? 1)));
+        yield batchOfRows(recording, rows, steps, window === 0);
+      }
+    },
+  });
+  return { training: streamOf(plan.training), validation: streamOf(plan.validation) };
+}
+
+/** Reads any entries of a recording, and keeps the pieces that were used last. */
+class PieceReader {
+  readonly #recording: PiecedRecording;
+  readonly #width: number;
+  readonly #most: number;
+  /** First entry of each piece. */
+  readonly #firsts: readonly number[];
+  /** In the order of their last use. */
+  readonly #held = new Map<number, ArrayLike<number>>();
+
+  constructor(recording: PiecedRecording, width: number, most: number) {
+    this.#recording = recording;
+    this.#width = width;
+    this.#most = most;
+    let next = 0;
+    this.#firsts = recording.pieces.map((count) => {
+      next += count;
+      return next - count;
+    });
+  }
+
+  async read(first: number, count: number): Promise<Float64Array> {
+    const width = this.#width;
+    const entries = new Float64Array(count * width);
+    let done = 0;
+    for (let piece = this.#pieceOf(first); done < count; piece++) {
+      const offset = first + done - at(this.#firsts, piece);
+      const numbers = this.#held.get(piece) ?? (await this.#recording.read(piece));
+      this.#keep(piece, numbers);
+      const taken = Math.min(count - done, at(this.#recording.pieces, piece) - offset);
+      for (let i = 0; i < taken * width; i++) entries[done * width + i] = numbers[offset * width + i] ?? Number.NaN;
+      done += taken;
+    }
+    return entries;
+  }
+
+  #keep(piece: number, numbers: ArrayLike<number>): void {
+    this.#held.delete(piece);
+    this.#held.set(piece, numbers);
+    const [oldest] = this.#held.keys();
+    if (this.#held.size > this.#most && oldest !== undefined) this.#held.delete(oldest);
+  }
+
+  /** The piece in which an entry lies: the last that starts at it or before and is not empty. */
+  #pieceOf(entry: number): number {
+    let [low, high] = [0, this.#firsts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (at(this.#firsts, middle) <= entry) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+}
