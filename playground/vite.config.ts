@@ -24,5 +24,7 @@ export default defineConfig({
   plugins: [sandboxBundle(library)],
   worker: { format: "es" },
   server: { fs: { allow: [at("..")] } },
-  build: { outDir: at("../dist-playground"), emptyOutDir: true, target: "es2022" },
+  optimizeDeps: { include: ["csv-parse/browser/esm/sync"] },
+  // The sandbox's script and the page are each one piece, for good reasons.
+  build: { chunkSizeWarningLimit: 1000, outDir: at("../dist-playground"), emptyOutDir: true, target: "es2022" },
 });

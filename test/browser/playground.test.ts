@@ -14,6 +14,7 @@ import {
   tellWorker,
   toldWorkers,
   withoutWebGpu,
+  withWebGpu,
   writeSource,
 } from "../support/playground.ts";
 
@@ -128,7 +129,7 @@ test("a cell that does not end is stopped, has no network, and its source stays 
   await writeSource(page, mine.replace("const next", "for (;;) {}\n  const next"));
   await eventually(() => fault(page).textContent()).toBe("stopped after 1 s: the code does not end");
 
-  const reach = 'const found = await fetch("./index.html").then(() => "network", () => "no network");\n';
+  const reach = `const found = await fetch("${withWebGpu}index.html").then(() => "network", () => "no network");\n`;
   await writeSource(page, `${mine}${reach}throw new Error([found, origin, typeof indexedDB, typeof document].join());`);
   await eventually(() => fault(page).textContent()).toMatch(/no network,null,(?:object|undefined),undefined$/);
 
