@@ -60,21 +60,6 @@ export { initialize } from "./train/initialize.ts";
 export { type CrossEntropyOptions, crossEntropy } from "./train/losses/classification.ts";
 export type { LossOptions } from "./train/losses/masked.ts";
 export { meanSquaredError, weightedSquaredError } from "./train/losses/regression.ts";
-export {
-  type Advance,
-  type LanguageModelOptions,
-  languageModel,
-  type Network,
-  type NetworkKind,
-  type NetworkParts,
-  type NetworkResult,
-  type NetworkState,
-  network,
-  type RegressionModelOptions,
-  regressionModel,
-  type SeriesModelOptions,
-  seriesModel,
-} from "./train/networks.ts";
 export { type OpenDeviceOptions, openDevice } from "./train/open-device.ts";
 export type { Optimizer, OptimizerInput, Slots } from "./train/optimizer.ts";
 export {

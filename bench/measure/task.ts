@@ -6,7 +6,8 @@
  * Then the cell over T steps with 128 units, a dense head to 64 logits at every step, and the mean cross-entropy.
  */
 import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";
-import { type CellDefinition, gru, initialize, languageModel, lstm, type NdArray, type Network } from "../../index.ts";
+import { type CellDefinition, gru, initialize, lstm, type NdArray } from "../../index.ts";
+import { languageModel, type Network } from "../../train/networks.ts";
 import { randomStream } from "../../train/random.ts";
 
 export const cellNames = ["lstm", "gru", "minimal-gated-unit"] as const;

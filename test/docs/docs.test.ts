@@ -5,8 +5,9 @@ import { describe, expect, test } from "vitest";
 import { bytesFormula, countWork } from "../../cli/inspect/count.ts";
 import { compileProgram, passes } from "../../compiler/compile.ts";
 import { evaluateDim } from "../../compiler/graph/dim.ts";
-import { adam, languageModel, lstm, trainingStep } from "../../index.ts";
+import { adam, lstm, trainingStep } from "../../index.ts";
 import { f32Tolerance } from "../../testing/tolerance.ts";
+import { languageModel } from "../../train/networks.ts";
 import { run } from "../cli/run.ts";
 import { blocks, logged, page, root } from "./pages.ts";
 

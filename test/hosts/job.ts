@@ -2,17 +2,10 @@
  * @file What every host is asked to do, by the same lines of code: train, lose the device in mid-step and go on with
  * another, and judge shaders. Nothing here knows which host it runs in.
  */
-import {
-  createTrainer,
-  type Device,
-  DeviceLostError,
-  languageModel,
-  lstm,
-  openDevice,
-  type Trainer,
-} from "../../index.ts";
+import { createTrainer, type Device, DeviceLostError, lstm, openDevice, type Trainer } from "../../index.ts";
 import { type DeviceChoice, requestAdapter, requestDevice, requestGpuDevice } from "../../runtime/host.ts";
 import { textBatches, vocabularyOf } from "../../train/data/text.ts";
+import { languageModel } from "../../train/networks.ts";
 
 export interface Shader {
   readonly name: string;

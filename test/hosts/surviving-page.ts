@@ -2,8 +2,9 @@
  * @file A page that trains on and on. When its device is lost, it goes on with another from the weights that it kept. What
  * happens is in the page's global object.
  */
-import { createTrainer, DeviceLostError, gru, languageModel, openDevice } from "../../index.ts";
+import { createTrainer, DeviceLostError, gru, openDevice } from "../../index.ts";
 import { textBatches, vocabularyOf } from "../../train/data/text.ts";
+import { languageModel } from "../../train/networks.ts";
 
 export const story = {
   /** Name and message of every error. */

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { savedModel } from "../../entries/files.ts";
 import { loadCell, loadModel, readSeries, readText, saveModel } from "../../entries/node.ts";
-import { initialize, languageModel, UserError } from "../../index.ts";
+import { initialize, UserError } from "../../index.ts";
+import { languageModel } from "../../train/networks.ts";
 import { Workspace } from "../cli/run.ts";
 import { root } from "../docs/pages.ts";
 

@@ -3,9 +3,10 @@ import { describe, expect, test } from "vitest";
 import { cells, gru } from "../../cells/index.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
-import { type CellDefinition, initialize, languageModel, seriesModel, streamingStep } from "../../index.ts";
+import { type CellDefinition, initialize, streamingStep } from "../../index.ts";
 import { gatesOf } from "../../train/gates.ts";
 import { decodeModel, encodeModel, savedModel } from "../../train/model-file.ts";
+import { languageModel, seriesModel } from "../../train/networks.ts";
 import { createStream } from "../../train/stream.ts";
 import { devices, difference } from "./devices.ts";
 

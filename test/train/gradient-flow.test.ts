@@ -14,16 +14,14 @@ import {
   dense,
   evaluationStep,
   interpret,
-  languageModel,
   mul,
-  type Network,
   outer,
   type StepGraph,
-  seriesModel,
   sum,
   tanh,
 } from "../../index.ts";
 import { gradientFlow } from "../../train/gradient-flow.ts";
+import { languageModel, type Network, seriesModel } from "../../train/networks.ts";
 import { devices, difference } from "./devices.ts";
 import { numbers, run, startOf, tokens, type Values } from "./steps.ts";
 

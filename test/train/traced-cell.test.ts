@@ -11,7 +11,6 @@ import {
   cell,
   dense,
   interpret,
-  languageModel,
   mul,
   outer,
   parameter,
@@ -23,6 +22,7 @@ import {
   trainingStep,
   uniform,
 } from "../../index.ts";
+import { languageModel } from "../../train/networks.ts";
 import { decodeCell, encodeCell } from "../../train/traced-cell-json.ts";
 import { control, revealing, startOf, states, tokens, type Values } from "./steps.ts";
 

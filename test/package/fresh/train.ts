@@ -1,7 +1,8 @@
 /** @file What somebody writes who has just installed cellgrad: the same in Node, in Deno and in a page. */
-import { createTrainer, gru, languageModel, type Network, openDevice } from "cellgrad";
+import { createTrainer, gru, openDevice } from "cellgrad";
 import { textBatches, vocabularyOf } from "cellgrad/data";
 import { type SavedModel, savedModel } from "cellgrad/files";
+import { languageModel, type Network } from "cellgrad/networks";
 
 export interface Outcome {
   readonly device: string;
