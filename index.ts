@@ -17,7 +17,7 @@ export {
   scan,
   zeroState,
 } from "./compiler/dsl/cell.ts";
-export { bias, type DenseOptions, dense, embedding } from "./compiler/dsl/dense.ts";
+export { bias, type DenseOptions, dense, embedding, layerNorm } from "./compiler/dsl/dense.ts";
 export * from "./compiler/dsl/initializers.ts";
 export { type Model, model } from "./compiler/dsl/model.ts";
 export { type ParameterSpec, type ParameterTensors, parameter, scope } from "./compiler/dsl/parameters.ts";

@@ -5,6 +5,7 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createJiti } from "jiti";
+import * as zooEntry from "../cells/zoo.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import type { CellDefinition } from "../index.ts";
 import * as cellgrad from "../index.ts";
@@ -12,9 +13,9 @@ import { fileFault, oneLine, placeInUserCode, plainMessage, shortPath } from "./
 
 /** The cell that `--cell` means: a built-in's name, or the path of a module that exports one. */
 export async function cellByName(nameOrPath: string): Promise<CellDefinition> {
-  if (Object.hasOwn(cellgrad.cells, nameOrPath)) return cellgrad.cells[nameOrPath] as CellDefinition;
+  if (Object.hasOwn(zooEntry.zoo, nameOrPath)) return zooEntry.zoo[nameOrPath] as CellDefinition;
   if (isPath(nameOrPath)) return loadCell(nameOrPath);
-  const known = Object.keys(cellgrad.cells).join(", ");
+  const known = Object.keys(zooEntry.zoo).join(", ");
   throw new UserError(
     `unknown cell ${JSON.stringify(nameOrPath)}: use ${known}, or the path of a module that exports a cell, such as ./my-cell.ts`,
   );
@@ -55,7 +56,7 @@ async function loadModule(path: string): Promise<Record<string, unknown>> {
   });
   if (!found.isFile()) throw new UserError(`${path}: not a file; --cell takes a module such as ./my-cell.ts`);
   const jiti = createJiti(file, {
-    virtualModules: { cellgrad },
+    virtualModules: { cellgrad, "cellgrad/zoo": zooEntry },
     // The file may change between two calls in one process, and nothing is to be left beside it.
     moduleCache: false,
     fsCache: false,

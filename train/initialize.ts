@@ -7,7 +7,7 @@ import type { ParameterSpec } from "../compiler/dsl/parameters.ts";
 import { formatShape } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, sizeOfNumbers } from "../compiler/graph/ndarray.ts";
-import { checkSeed, type RandomStream, randomStream } from "./random.ts";
+import { checkSeed, exactLog, type RandomStream, randomStream } from "./random.ts";
 
 /** One array for every parameter, by path. `seed` is a whole number below 2^32. */
 export function initialize(specs: readonly ParameterSpec[], seed: number): Record<string, NdArray> {
@@ -36,6 +36,15 @@ function draw(init: Initializer, shape: readonly number[], random: RandomStream,
     }
     case "orthogonal":
       return orthogonalMatrix(shape, init.gain, random, path);
+    case "identity":
+      return diagonalMatrix(shape, init.gain, path);
+    case "chrono":
+      return fill(() => exactLog(1 + (init.longest - 2) * random.uniform()));
+    case "ringModulus":
+      return fill(() => exactLog(-exactLog(betweenSquares(init.inner, init.outer, random)) / 2));
+    case "ringPhase":
+      // 1 - u is above 0.
+      return fill(() => exactLog(init.largest * (1 - random.uniform())));
     case "rows":
       return drawRows(init.parts, shape, random, path);
   }
@@ -74,6 +83,18 @@ function orthogonalMatrix(shape: readonly number[], gain: number, random: Random
     { length: rows * columns },
     (_, i) => gain * (entry(Math.floor(i / columns), i % columns) ?? 0),
   );
+}
+
+function diagonalMatrix(shape: readonly number[], gain: number, path: string): Float64Array {
+  if (shape.length !== 2)
+    throw new UserError(`parameter ${path} is ${formatShape(shape)}; an identity start needs a matrix`);
+  const [rows, columns] = [at(shape, 0), at(shape, 1)];
+  return new Float64Array(rows * columns).map((_, i) => (Math.floor(i / columns) === i % columns ? gain : 0));
+}
+
+/** Above inner^2 and at most outer^2: the squared modulus of a point that is uniform in the ring. */
+function betweenSquares(inner: number, outer: number, random: RandomStream): number {
+  return outer ** 2 - (outer ** 2 - inner ** 2) * random.uniform();
 }
 
 function dotProduct(a: Float64Array, b: Float64Array): number {

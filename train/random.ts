@@ -49,12 +49,16 @@ export function checkSeed(seed: number): void {
     throw new UserError(`the seed is ${seed}; expected a whole number from 0 to ${2 ** 32 - 1}`);
 }
 
-/** log(x) for x in (0, 1): halvings, and the series of 2 atanh((x - 1) / (x + 1)). */
-function exactLog(x: number): number {
+/** log(x) for x above 0: halvings, and the series of 2 atanh((x - 1) / (x + 1)). */
+export function exactLog(x: number): number {
   let [mantissa, halvings] = [x, 0];
   while (mantissa < Math.SQRT1_2) {
     mantissa *= 2;
     halvings += 1;
+  }
+  while (mantissa > Math.SQRT2) {
+    mantissa /= 2;
+    halvings -= 1;
   }
   const z = (mantissa - 1) / (mantissa + 1);
   // |z| is at most 0.172, so what follows the term of degree 21 is below 1e-17.

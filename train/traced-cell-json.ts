@@ -2,7 +2,7 @@
  * @file Traced cells as versioned JSON: how a cell comes from a sandbox, which may be hostile. Every field is checked, and
  * then every graph against what its trace says of it, so that whatever was sent ends in a cell or in one line.
  */
-import type { Initializer } from "../compiler/dsl/initializers.ts";
+import { chrono, type Initializer, ringModulus, ringPhase } from "../compiler/dsl/initializers.ts";
 import type { ParameterSpec } from "../compiler/dsl/parameters.ts";
 import { type CellTrace, checkTrace, type TracedCell, type TracedState } from "../compiler/dsl/traced-cell.ts";
 import { sameShape } from "../compiler/graph/dim.ts";
@@ -86,6 +86,14 @@ function asInitializer(value: unknown, where: string, depth: number): Initialize
       return { kind: "constant", value: number("value") };
     case "orthogonal":
       return { kind: "orthogonal", gain: number("gain") };
+    case "identity":
+      return { kind: "identity", gain: number("gain") };
+    case "chrono":
+      return chrono(number("longest"));
+    case "ringModulus":
+      return ringModulus(number("inner"), number("outer"));
+    case "ringPhase":
+      return ringPhase(number("largest"));
     case "normal":
       return { kind: "normal", deviation: number("deviation") };
     case "uniform":

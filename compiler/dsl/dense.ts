@@ -1,12 +1,13 @@
-/** @file Layers that are one expression: dense (affine) and embedding. */
+/** @file Layers that are one expression: dense (affine), embedding and layer normalisation. */
 import { formatShape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
+import { standardize } from "../ops/composed.ts";
 import { gather, matmul } from "../ops/contractions.ts";
-import { add } from "../ops/elementwise.ts";
+import { add, mul } from "../ops/elementwise.ts";
 import { concat } from "../ops/pieces.ts";
 import { faultOf } from "../trace/fault.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { glorot, type Initializer, normal, zerosInit } from "./initializers.ts";
+import { glorot, type Initializer, normal, onesInit, zerosInit } from "./initializers.ts";
 import { parameter, scope } from "./parameters.ts";
 
 type Float = Tensor<"f32">;
@@ -77,4 +78,18 @@ export function embedding(
 /** A parameter with as many entries as the last axis: the bias of an affine map written by hand. */
 export function bias(name: string, units: number, init: Initializer = zerosInit): Float {
   return parameter(name, [units], init);
+}
+
+/**
+ * Layer normalisation: Ba, Kiros & Hinton 2016, arXiv:1607.06450, eq. 4. Each vector along the last axis gets mean 0 and
+ * variance 1, then a factor `name/gain` (1 at the start) and an offset `name/bias` (0) for each entry.
+ */
+export function layerNorm(name: string, x: Float): Float {
+  const width = x.shape[x.shape.length - 1];
+  if (typeof width !== "number")
+    throw faultOf(
+      `layerNorm "${name}"`,
+      `x is ${formatShape(x.shape)}; its last axis must be a known number of features`,
+    );
+  return scope(name, () => add(mul(standardize(x), parameter("gain", [width], onesInit)), bias("bias", width)));
 }

@@ -5,11 +5,11 @@ import type { DType } from "../graph/graph.ts";
 import { faultOf } from "../trace/fault.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { reduceMax } from "./contractions.ts";
-import { add, cast, div, less, min, mul, not, sub } from "./elementwise.ts";
+import { add, cast, div, less, min, mul, neg, not, sub } from "./elementwise.ts";
 import { equal, stopGradient, where } from "./logic.ts";
-import { concat, slice } from "./pieces.ts";
+import { concat, pad, slice } from "./pieces.ts";
 import { dimSize, iota } from "./sources.ts";
-import { exp, log, tanh } from "./transcendental.ts";
+import { exp, log, softplus, sqrt, tanh } from "./transcendental.ts";
 import { axisOf, broadcast, reductionAxes, reshape, sum } from "./views.ts";
 
 type Float = Tensor<"f32">;
@@ -43,6 +43,11 @@ export function gelu(x: Float): Float {
 }
 
 /** a > b */
+/** log(1 / (1 + e^-x)), which is finite where the sigmoid rounds to 0. */
+export function logSigmoid(x: Float): Float {
+  return neg(softplus(neg(x)));
+}
+
 export function greater<D extends NumberType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
   return less(b, a);
 }
@@ -85,6 +90,16 @@ export function logSoftmax(x: Float, axis = -1): Float {
 /** The shift cancels in the quotient, so no gradient has to flow through the maximum. */
 function shifted(x: Float, axis: number): Float {
   return sub(x, stopGradient(reduceMax(x, axis, { keepAxes: true })));
+}
+
+/**
+ * Shifted and scaled to mean 0 and variance 1 along `axis`: Ba et al. 2016, arXiv:1607.06450, eq. 4. `epsilon` is added to
+ * the variance, so that equal numbers give zeros.
+ */
+export function standardize(x: Float, axis = -1, epsilon = 1e-5): Float {
+  const centered = sub(x, mean(x, axis, { keepAxes: true }));
+  const variance = mean(square(centered), axis, { keepAxes: true });
+  return div(centered, sqrt(add(variance, epsilon)));
 }
 
 /** 1 where the last axis's position equals the index, 0 elsewhere: shape [...indices, depth]. */
@@ -131,6 +146,22 @@ export function pick<D extends DType>(x: Tensor<D>, index: number, axis = 0): Te
     slice(x, position, index, 1),
     x.shape.filter((_, i) => i !== position),
   );
+}
+
+/**
+ * Each position beside its neighbours: [..., positions, channels] gives [..., positions, width * channels], the channels
+ * of `width` positions in a row of which this one is the middle (the left of two middles), and zeros beyond the ends. So a
+ * 1-D convolution is `dense("conv", windows(x, 3), channels)`.
+ */
+export function windows(x: Float, width: number): Float {
+  const [axis, before] = [x.shape.length - 2, Math.floor((width - 1) / 2)];
+  const positions = x.shape[axis];
+  if (typeof positions !== "number")
+    throw faultOf("windows", `x is ${formatShape(x.shape)}; expected [..., positions, channels], positions a number`);
+  if (!Number.isInteger(width) || width < 1)
+    throw faultOf("windows", `width must be a whole number above 0, got ${width}`);
+  const padded = width === 1 ? x : pad(x, axis, before, positions + width - 1);
+  return concat(Array.from({ length: width }, (_, offset) => slice(padded, axis, offset, positions)));
 }
 
 /** Column vector times row vector for each leading index: [..., m] and [..., n] give [..., m, n]. */

@@ -4,7 +4,7 @@
  * with time as part of its depth. Inside the loop remains what the carries need.
  */
 import { at } from "../graph/errors.ts";
-import { countUses, type Graph, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { countUses, type Graph, type NodeId, nodeAt, type OpName, type ScanNode } from "../graph/graph.ts";
 import { dot } from "../ops/contractions.ts";
 import { add } from "../ops/elementwise.ts";
 import { emitNode } from "../ops/inline.ts";
@@ -59,6 +59,12 @@ function sinkFromScan(outer: Graph, node: ScanNode, operands: readonly Tensor[])
   const stepOf = (id: NodeId) => at(all, kept.length + steps.indexOf(id));
   return body.outputs.map((_, i) => sunk.get(i)?.(stepOf) ?? at(all, kept.indexOf(i)));
 }
+
+/** Ops that add and move numbers: a sum over time may be taken before or after them. */
+const linear: ReadonlySet<string> = new Set<OpName>([
+  ...(["add", "sub", "neg", "concat", "pad"] as const),
+  ...(["reshape", "slice", "transpose", "broadcast"] as const),
+]);
 
 /** Decides what can be made outside, and notes which values of each step that takes. */
 class Planner {
@@ -118,9 +124,16 @@ class Planner {
     const node = nodeAt(this.#body, id);
     if (node.op === "dot") return node.aval.shape.length === 2 && node.attrs.transposeA && !node.attrs.transposeB;
     if (node.op === "sum") return true;
-    const isLinear = node.op === "add" || node.op === "neg" || node.op === "concat" || node.op === "pad";
-    const isView = node.op === "reshape" || node.op === "slice" || node.op === "transpose";
-    return (isLinear || isView) && node.operands.every((operand) => this.#canSum(operand));
+    if (this.#scaled(id) !== undefined) return true;
+    return linear.has(node.op) && node.operands.every((operand) => this.#canSum(operand));
+  }
+
+  /** Which operand of a product or quotient by elements can be summed, where the other is the same in every step. */
+  #scaled(id: NodeId): number | undefined {
+    const { op, operands } = nodeAt(this.#body, id);
+    if (op !== "mul" && op !== "div") return undefined;
+    const candidates = op === "mul" ? [0, 1] : [0];
+    return candidates.find((i) => this.#values.isInvariant(at(operands, 1 - i)) && this.#canSum(at(operands, i)));
   }
 
   /** The sum of a value over all steps. */
@@ -134,7 +147,10 @@ class Planner {
       const x = this.#stacked(at(node.operands, 0));
       return this.#atSiteOf(id, (step) => sum(x(step) as Float, [0, ...node.attrs.axes.map((axis) => axis + 1)]));
     }
-    const parts = node.operands.map((operand) => this.#sum(operand));
+    const scaled = this.#scaled(id);
+    const parts = node.operands.map((operand, i) =>
+      scaled === undefined || i === scaled ? this.#sum(operand) : () => this.#values.invariant(operand),
+    );
     return this.#atSiteOf(id, (step) =>
       emitNode(
         node,

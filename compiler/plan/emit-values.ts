@@ -116,17 +116,39 @@ export class Emitter {
     let result: Bound = { text: zeroOf(dtype), depth: 0 };
     for (const { operand, index, when } of [...pieces].reverse()) {
       if (when === undefined) throw new InternalError(`piece of %${id} without a condition`);
+      const inside = this.#within(when);
+      if (inside === false) continue;
       const value = this.value(region, at(node.operands, operand), index);
-      const inside = `(${this.writer.indexText(when.at)} >= ${this.writer.indexText(when.from)} && ${this.writer.indexText(when.at)} < ${this.writer.indexText(when.to)})`;
-      const depth = Math.max(value.depth, result.depth, when.at.depth, when.from.depth, when.to.depth);
+      if (inside === true) {
+        result = value;
+        continue;
+      }
+      const depth = Math.max(value.depth, result.depth, inside.depth);
       result = this.writer.bind(
         `${key} piece ${operand}`,
         dtype,
-        `select(${result.text}, ${value.text}, ${inside})`,
+        `select(${result.text}, ${value.text}, ${inside.text})`,
         depth,
       );
     }
     return result;
+  }
+
+  /**
+   * Whether an index lies from `from` up to `to`, where that is known, or the condition. u32 wraps around, so that one
+   * comparison tells: `&&` would be a branch, and a driver's compiler can take minutes over a hundred of those.
+   */
+  #within({ at: place, from, to }: NonNullable<Piece<Index>["when"]>): boolean | Bound {
+    const { index } = this.writer;
+    const [i, first, end] = [numberOf(place), numberOf(from), numberOf(to)];
+    if (i !== undefined && first !== undefined && end !== undefined) return first <= i && i < end;
+    const isBelow = typeof place.bound === "number" && end !== undefined && place.bound <= end;
+    if (first === 0 && isBelow) return true;
+    const [offset, extent] = [index.sub(place, from), index.sub(to, from)];
+    return {
+      text: `(${this.writer.indexText(offset)} < ${this.writer.indexText(extent)})`,
+      depth: Math.max(offset.depth, extent.depth),
+    };
   }
 
   #textArithmetic() {
@@ -143,6 +165,10 @@ export class Emitter {
       below: (a: string) => a,
     };
   }
+}
+
+function numberOf({ form }: Index): number | undefined {
+  return form.kind === "size" && typeof form.dim === "number" ? form.dim : undefined;
 }
 
 export function valueKey(region: Region, id: NodeId, index: readonly Index[]): string {

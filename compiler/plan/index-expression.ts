@@ -83,6 +83,10 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     if (a.bound !== undefined && fits(a.bound, d)) return this.dim(0);
     const split = this.#splitBy(a, d);
     if (split !== undefined) return this.add(split.multiple, this.div(split.rest, b));
+    const joined = this.#joinedWithin(a, d);
+    if (joined !== undefined) return this.div(joined.high, this.dim(joined.times));
+    const cycle = cycleOf(a, d);
+    if (cycle !== undefined) return this.mod(this.div(cycle.of, b), this.dim(cycle.times));
     const earlier = a.form.kind === "div" ? sizeOfIndex(a.form.b) : undefined;
     if (earlier !== undefined && a.form.kind === "div") return this.div(a.form.a, this.dim(mulDims(earlier, d)));
     const bound = a.bound === undefined ? undefined : divideDims(a.bound, d);
@@ -96,6 +100,11 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     const split = this.#splitBy(a, d);
     if (split !== undefined) return this.mod(split.rest, b);
     if (a.bound !== undefined && fits(a.bound, d)) return a;
+    const cycle = cycleOf(a, d);
+    if (cycle !== undefined) return this.mod(cycle.of, b);
+    const joined = this.#joinedWithin(a, d);
+    if (joined !== undefined)
+      return this.add(this.mul(this.mod(joined.high, this.dim(joined.times)), joined.factor), joined.low);
     return combined("mod", a, b, d);
   };
 
@@ -113,6 +122,17 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     const times = factor === undefined ? undefined : divideDims(factor, d);
     if (times === undefined || high.form.kind !== "mul") return undefined;
     return { multiple: this.mul(high.form.a, this.dim(times)), rest: low };
+  }
+
+  /** `a` as high * factor + low with low < factor and d = factor * times: of this, / d and % d concern only `high`. */
+  #joinedWithin(a: Index, d: Dim): { high: Index; factor: Index; low: Index; times: Dim } | undefined {
+    const [high, low] = a.form.kind === "add" ? [a.form.a, a.form.b] : [a, this.dim(0)];
+    if (high.form.kind !== "mul") return undefined;
+    const factor = sizeOfIndex(high.form.b);
+    const times = factor === undefined ? undefined : divideDims(d, factor);
+    if (factor === undefined || times === undefined || low.bound === undefined || !fits(low.bound, factor))
+      return undefined;
+    return { high: high.form.a, factor: high.form.b, low, times };
   }
 
   /** (x / d) * d + x % d is x, and ((x / d) % e) * d + x % d is x % (d * e). */
@@ -142,6 +162,13 @@ function combined(kind: keyof typeof operators | "min", a: Index, b: Index, boun
 
 function sizeOfIndex({ form }: Index): Dim | undefined {
   return form.kind === "size" ? form.dim : undefined;
+}
+
+/** `a` as x % (d * times): then a / d is (x / d) % times, and a % d is x % d. */
+function cycleOf({ form }: Index, d: Dim): { of: Index; times: Dim } | undefined {
+  const modulus = form.kind === "mod" ? sizeOfIndex(form.b) : undefined;
+  const times = modulus === undefined ? undefined : divideDims(modulus, d);
+  return form.kind === "mod" && times !== undefined ? { of: form.a, times } : undefined;
 }
 
 /** Everything below `bound` is below `limit` too. */

@@ -1,11 +1,15 @@
 /** @file Initializers: their statistics, their orthonormality, and that a seed means one set of numbers. */
 import { describe, expect, test } from "vitest";
 import {
+  chrono,
   constantInit,
   glorot,
   type Initializer,
+  identity,
   normal,
   orthogonal,
+  ringModulus,
+  ringPhase,
   uniform,
 } from "../../compiler/dsl/initializers.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -66,6 +70,42 @@ test.each([
 
 test("a constant is that number", () => {
   expect([...draw(constantInit(0.5), [3]).data]).toEqual([0.5, 0.5, 0.5]);
+});
+
+test("identity is its gain on the diagonal, whatever the shape", () => {
+  expect([...draw(identity(), [2, 2]).data]).toEqual([1, 0, 0, 1]);
+  expect([...draw(identity(0.5), [2, 3]).data]).toEqual([0.5, 0, 0, 0, 0.5, 0]);
+  expect(() => draw(identity(), [3])).toThrow("parameter w is [3]; an identity start needs a matrix");
+});
+
+/** Numbers are uniform in [low, high] where each tenth of that range has a tenth of them. */
+function expectUniform(numbers: readonly number[], low: number, high: number): void {
+  const tenths = new Array<number>(10).fill(0);
+  for (const x of numbers) {
+    expect(x).toBeGreaterThanOrEqual(low - 1e-5);
+    expect(x).toBeLessThanOrEqual(high + 1e-5);
+    const tenth = Math.min(9, Math.max(0, Math.floor((10 * (x - low)) / (high - low))));
+    tenths[tenth] = (tenths[tenth] ?? 0) + 1;
+  }
+  for (const count of tenths) expect(Math.abs(count / numbers.length - 0.1)).toBeLessThan(0.015);
+}
+
+test("chrono is the logarithm of what is uniform in [1, longest - 1]", () => {
+  expectUniform([...draw(chrono(50), [10_000]).data].map(Math.exp), 1, 49);
+  expect(() => chrono(2)).toThrow("chrono: longest must be 3 or more steps, got 2");
+});
+
+test("a ring's modulus and phase are those of points that are uniform in the ring", () => {
+  // The area within a radius grows as its square.
+  const moduli = [...draw(ringModulus(0.4, 0.9), [10_000]).data].map((nu) => Math.exp(-Math.exp(nu)));
+  expectUniform(
+    moduli.map((r) => r ** 2),
+    0.16,
+    0.81,
+  );
+  expectUniform([...draw(ringPhase(2 * Math.PI), [10_000]).data].map(Math.exp), 0, 2 * Math.PI);
+  expect(() => ringModulus(0.5, 1)).toThrow("ringModulus: expected 0 <= inner < outer < 1, got 0.5 and 1");
+  expect(() => ringPhase(0)).toThrow("ringPhase: the largest angle must be above 0, got 0");
 });
 
 test.each([

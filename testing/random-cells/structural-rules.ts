@@ -108,6 +108,11 @@ const broadcast: Rule = (step, { a, n }) => {
   step.push(step.writer.call("broadcast", [row, [step.batch, 1 + (n % 3), widthOf(x)]], x.bound));
 };
 
+const windows: Rule = (step, { a, n }) => {
+  const x = step.matrix(step.pick(a));
+  step.push(step.writer.call("windows", [x, 1 + (n % 4)], x.bound));
+};
+
 const pad: Rule = (step, { a, b, n }) => {
   const x = step.pick(a);
   const axis = innerAxis(x, n);
@@ -134,6 +139,12 @@ function alongAxis(name: DslName, bound: (bound: number) => number): Rule {
     step.push(step.writer.call(name, n % 2 === 0 ? [x] : [x, innerAxis(x, n)], bound(x.bound)));
   };
 }
+
+/** The variance is kept above 0.1, so that numbers which happen to be near each other are not torn apart. */
+const standardize: Rule = (step, { a, n }) => {
+  const x = step.pick(a);
+  step.push(step.writer.call("standardize", [x, innerAxis(x, n), 0.1], Math.min(4, 2 * x.bound * Math.sqrt(10))));
+};
 
 /** Rows meet here: each batch row reads the mean of all. */
 const batchMean: Rule = (step, { a }) => {
@@ -232,12 +243,14 @@ export const structuralRules: readonly Rule[] = [
   transpose,
   broadcast,
   pad,
+  windows,
   reduction("sum", (count, bound) => count * bound),
   reduction("mean", (_, bound) => bound),
   reduction("reduceMax", (_, bound) => bound),
   reduction("reduceMax", (_, bound) => bound),
   alongAxis("softmax", () => 1),
   alongAxis("logSoftmax", (bound) => 2 * bound + 3),
+  standardize,
   batchMean,
   embedding,
   oneHot,

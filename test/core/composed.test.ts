@@ -1,0 +1,102 @@
+/** @file Functions made of primitives whose values are not plain from their parts: values by hand, and both derivatives. */
+import { describe, expect, test } from "vitest";
+import { logSigmoid, mul, standardize, type Tensor, windows } from "../../index.ts";
+import { derivativeErrors, evaluate, type FloatFunction, f32, type TensorFunction } from "../support/evaluate.ts";
+
+type Float = Tensor<"f32">;
+
+const matrix = f32([
+  [0.5, -1, 2],
+  [1.5, 0.25, -0.75],
+]);
+
+function expectNumbers(f: TensorFunction, x: ReturnType<typeof f32>, expected: ReturnType<typeof f32>): void {
+  const got = evaluate(f, [x]);
+  expect(got.shape).toEqual(expected.shape);
+  for (const [i, value] of got.data.entries()) expect(value).toBeCloseTo(expected.data[i] ?? Number.NaN, 12);
+}
+
+test("logSigmoid is log(1 / (1 + e^-x)), and finite where that is log 0", () => {
+  const log = (x: number) => -Math.log(1 + Math.exp(-x));
+  expectNumbers(logSigmoid, f32([-3, 0, 2]), f32([log(-3), -Math.LN2, log(2)]));
+  expectNumbers(logSigmoid, f32([-1000, 1000]), f32([-1000, 0]));
+});
+
+describe("standardize", () => {
+  test("gives mean 0 and variance 1 along an axis", () => {
+    // Without epsilon: 1 and 5 lie two deviations of 1 to either side of 3.
+    expectNumbers((x: Float) => standardize(x, -1, 0), f32([[1, 5]]), f32([[-1, 1]]));
+    expectNumbers((x: Float) => standardize(x, 0, 0), f32([[1], [5]]), f32([[-1], [1]]));
+    const thirds = Math.sqrt(2 / 3);
+    expectNumbers((x: Float) => standardize(x, -1, 0), f32([1, 2, 3]), f32([-1 / thirds, 0, 1 / thirds]));
+  });
+
+  test("adds epsilon to the variance, so that equal numbers give zeros", () => {
+    expectNumbers((x: Float) => standardize(x), f32([7, 7]), f32([0, 0]));
+    expectNumbers((x: Float) => standardize(x, -1, 3), f32([1, 3]), f32([-0.5, 0.5]));
+  });
+});
+
+describe("windows", () => {
+  const line = f32([
+    [1, 10],
+    [2, 20],
+    [3, 30],
+  ]);
+
+  test("puts each position beside its neighbours, with zeros beyond the ends", () => {
+    expectNumbers(
+      (x: Float) => windows(x, 3),
+      line,
+      f32([
+        [0, 0, 1, 10, 2, 20],
+        [1, 10, 2, 20, 3, 30],
+        [2, 20, 3, 30, 0, 0],
+      ]),
+    );
+  });
+
+  test("of an even width has one neighbour more to the right", () => {
+    expectNumbers(
+      (x: Float) => windows(x, 2),
+      line,
+      f32([
+        [1, 10, 2, 20],
+        [2, 20, 3, 30],
+        [3, 30, 0, 0],
+      ]),
+    );
+    expectNumbers((x: Float) => windows(x, 1), line, line);
+  });
+
+  test("may be wider than the line", () => {
+    expectNumbers(
+      (x: Float) => windows(x, 5),
+      f32([[1], [2]]),
+      f32([
+        [0, 0, 1, 2, 0],
+        [0, 1, 2, 0, 0],
+      ]),
+    );
+  });
+
+  test("says what is wrong", () => {
+    expect(() => evaluate((x: Float) => windows(x, 0), [line])).toThrow(
+      /^windows.*: width must be a whole number above 0, got 0$/,
+    );
+    expect(() => evaluate((x: Float) => windows(x, 3), [f32([1, 2])])).toThrow(
+      /expected \[\.\.\., positions, channels\]/,
+    );
+  });
+});
+
+test.each<[string, FloatFunction]>([
+  ["logSigmoid", logSigmoid],
+  ["standardize", (x) => mul(standardize(x), x)],
+  ["windows", (x) => mul(windows(x, 3), windows(x, 3))],
+])("derivatives of %s, first and second, both modes", (_, f) => {
+  const { reverse, forward, second } = derivativeErrors(f, [matrix]);
+  expect(reverse).toBeLessThan(1e-9);
+  expect(forward).toBeLessThan(1e-12);
+  expect(second).toBeLessThan(1e-8);
+});

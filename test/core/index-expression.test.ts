@@ -1,0 +1,57 @@
+/**
+ * @file Index expressions: whatever is simplified keeps its value, and one index has one text, whichever way its position
+ * was taken apart. A kernel finds what it has computed by that text.
+ */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ravel, unravel } from "../../compiler/ops/views.ts";
+import { type Index, IndexBuilder } from "../../compiler/plan/index-expression.ts";
+
+const m = new IndexBuilder((dim) => `size_${String(dim).replaceAll("*", "_")}`);
+
+/** The number that an index has where its variables have these values. */
+function numberOf({ form, text }: Index, values: Readonly<Record<string, number>>): number {
+  if (form.kind === "size") return Number(form.dim);
+  if (form.kind === "leaf") return values[text] ?? Number.NaN;
+  const [a, b] = [numberOf(form.a, values), numberOf(form.b, values)];
+  const results = { add: a + b, sub: a - b, mul: a * b, div: Math.floor(a / b), mod: a % b, min: Math.min(a, b) };
+  return results[form.kind];
+}
+
+/** Shapes of 48 elements, and one position after another through several of them. */
+const shapes = [[48], [6, 8], [2, 3, 8], [2, 3, 2, 4], [12, 4], [4, 12], [3, 16], [24, 2], [2, 24], [1, 48], [48, 1]];
+
+test("a position that is taken apart and put together any number of times keeps its value", () => {
+  const route = fc.array(fc.constantFrom(...shapes), { minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(route, fc.nat(7), fc.nat(5), (through, column, row) => {
+      let position = m.add(m.mul(m.variable("row", 0, 6), m.dim(8)), m.variable("column", 0, 8));
+      for (const shape of through) {
+        const index = unravel(m, position, shape);
+        const values = index.map((i) => numberOf(i, { row, column }));
+        for (const [axis, i] of values.entries()) expect(i).toBeLessThan(shape[axis] ?? 0);
+        position = ravel(m, index, shape);
+      }
+      expect(numberOf(position, { row, column })).toBe(row * 8 + column);
+    }),
+    { seed: 3, numRuns: 300 },
+  );
+});
+
+describe("one text", () => {
+  const texts = (index: readonly Index[]) => index.map(({ text }) => text);
+  const position = m.variable("position", 0, "B*128");
+
+  test("of a row and column by a finer shape, and of that put together again", () => {
+    const tile = m.add(m.mul(m.variable("row", 0, "B*8"), m.dim(16)), m.variable("column", 0, 16));
+    const fine = unravel(m, tile, ["B", 8, 16]);
+    expect(texts(fine)).toEqual(["(row / 8u)", "(row % 8u)", "column"]);
+    expect(texts(unravel(m, ravel(m, fine, ["B", 8, 16]), ["B*8", 16]))).toEqual(["row", "column"]);
+  });
+
+  test("of an axis that is taken apart later as of one that was at once", () => {
+    const [batch, rest] = unravel(m, position, ["B", 128]) as [Index, Index];
+    const later = [batch, ...unravel(m, rest, [4, 32])];
+    expect(texts(later)).toEqual(texts(unravel(m, position, ["B", 4, 32])));
+  });
+});

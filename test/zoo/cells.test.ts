@@ -1,0 +1,72 @@
+/**
+ * @file Every cell of the zoo, forward and backward: reverse mode against forward mode and differences, the unrolled loop
+ * against the scan, each pass's result against the graph it got, and the device in each schedule against the interpreter.
+ */
+import { describe, expect, test } from "vitest";
+import { compileProgram, passes } from "../../compiler/compile.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import { verify } from "../../compiler/ops/verify.ts";
+import { specialize } from "../../compiler/passes/specialize.ts";
+import { unroll } from "../../compiler/passes/unroll.ts";
+import { atSite } from "../../compiler/trace/site.ts";
+import { interpret, type NdArray } from "../../index.ts";
+import { type Case, drawArguments } from "../../testing/gradients/case.ts";
+import { checkGradients } from "../../testing/gradients/check-gradients.ts";
+import { tracePrograms } from "../../testing/gradients/programs.ts";
+import { norm, relativeError } from "../../testing/numbers/compare.ts";
+import { smallTileExecutors } from "../support/executors.ts";
+import { type Form, forms } from "./forms.ts";
+
+const [time, batch] = [3, 2];
+
+/** These have values that mix the rows of a batch: a convolution's product has a row for each position of each line. */
+const stepwiseOnly = new Set(["conv-lstm", "conv-lstm, even filter"]);
+
+/** The graph of value and gradient, and its numbers: a state that an earlier sequence left behind, weights, and inputs. */
+function prepare({ cell, units, features }: Form) {
+  const programs = atSite(site, () => tracePrograms(cell, units, features));
+  const sizes: Case = { units, features, batch, time, carried: true, seed: 11 };
+  const inputs = drawArguments(programs, sizes);
+  return { graph: programs.reverse, inputs, expected: interpret(programs.reverse, inputs) };
+}
+
+/** All nodes are said to come from one place: finding each node's line is most of the time that tracing takes. */
+const site = "zoo";
+
+/** The value, and each argument's gradient by itself: an error in a small one is not to hide behind a large one. */
+function expectEqual(got: readonly NdArray[], expected: readonly NdArray[], tolerance: number): void {
+  expect(got.length).toBe(expected.length);
+  const total = norm(expected.slice(1));
+  for (const [i, array] of expected.entries()) {
+    const scale = i === 0 ? Math.max(1, norm([array])) : Math.max(norm([array]), 0.01 * total);
+    expect(relativeError([at(got, i)], [array], scale)).toBeLessThan(tolerance);
+  }
+}
+
+describe.each([...forms])("%s", (name, form) => {
+  const { graph, inputs, expected } = prepare(form);
+
+  test("reverse mode is forward mode (1e-10) and the difference quotient (1e-6)", () => {
+    const { cell, units, features } = form;
+    const report = checkGradients(cell, { cases: 2, seed: 5, units, features });
+    expect(report.failure?.fault).toBeUndefined();
+    expect(report.comparisons).toBeGreaterThan(report.kinks);
+  });
+
+  test("unrolled, and after each pass, it is the same", () => {
+    expectEqual(interpret(verify(unroll(specialize(graph, { B: batch, T: time }))), inputs), expected, 1e-11);
+    let current = graph;
+    for (const pass of passes) current = verify(pass.run(current));
+    expectEqual(interpret(current, inputs), expected, 1e-11);
+  });
+
+  test("it runs in one dispatch where rows of the batch do not meet", () => {
+    const { schedules } = compileProgram(graph);
+    const kind = stepwiseOnly.has(name) ? "stepwise" : "persistent";
+    expect(schedules.map(({ schedule }) => schedule)).toEqual([kind, kind]);
+  });
+
+  test.each(smallTileExecutors)("$name gives the interpreter's numbers", async ({ execute, tolerance }) => {
+    expectEqual(await execute(graph, inputs), expected, tolerance);
+  });
+});

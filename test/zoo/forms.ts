@@ -1,0 +1,61 @@
+/** @file The forms of the zoo that the tests run: every cell as the command line knows it, and options of those that have some. */
+import { convLstm, mlstm, projectedLstm, qrnn, recurrentHighway, zoo } from "../../cells/zoo.ts";
+import type { CellDefinition } from "../../compiler/dsl/cell.ts";
+import * as reference from "./reference-cells.ts";
+
+export interface Form {
+  readonly cell: CellDefinition;
+  readonly units: number;
+  readonly features: number;
+  readonly reference: reference.ReferenceCell;
+}
+
+function builtIn(name: string, by: reference.ReferenceCell, units = 3, features = 2): [string, Form] {
+  const cell = zoo[name];
+  if (cell === undefined) throw new Error(`the zoo has no ${name}`);
+  return [name, { cell, units, features, reference: by }];
+}
+
+function withOptions<Names extends string>(
+  what: string,
+  cell: CellDefinition<Names>,
+  by: reference.ReferenceCell,
+  units: number,
+  features: number,
+): [string, Form] {
+  return [`${cell.cellName}, ${what}`, { cell: cell as CellDefinition, units, features, reference: by }];
+}
+
+export const forms: ReadonlyMap<string, Form> = new Map([
+  builtIn("rnn", reference.rnn),
+  builtIn("relu-rnn", reference.reluRnn),
+  builtIn("irnn", reference.reluRnn),
+  builtIn("indrnn", reference.indrnn),
+  builtIn("lstm1997", reference.lstm1997),
+  builtIn("lstm", reference.lstm),
+  builtIn("peephole-lstm", reference.peepholeLstm),
+  builtIn("coupled-lstm", reference.coupledLstm),
+  builtIn("projected-lstm", reference.projectedLstm),
+  withOptions("no peepholes", projectedLstm({ projection: 1, peepholes: false }), reference.plainProjectedLstm, 2, 3),
+  builtIn("layer-norm-lstm", reference.layerNormLstm),
+  builtIn("multiplicative-lstm", reference.multiplicativeLstm),
+  builtIn("conv-lstm", reference.convLstm(8, 3), 8, 16),
+  withOptions("even filter", convLstm({ positions: 3, width: 2 }), reference.convLstm(3, 2), 6, 3),
+  builtIn("gru", reference.gru),
+  builtIn("gru-reset-after", reference.gruResetAfter),
+  builtIn("mgu", reference.mgu),
+  builtIn("janet", reference.janet),
+  builtIn("ugrnn", reference.ugrnn),
+  builtIn("recurrent-highway", reference.recurrentHighway(3)),
+  withOptions("depth 1", recurrentHighway({ depth: 1 }), reference.recurrentHighway(1), 2, 3),
+  builtIn("sru", reference.sru),
+  builtIn("qrnn", reference.qrnn("fo", 2)),
+  withOptions("f, width 1", qrnn({ pooling: "f", width: 1 }), reference.qrnn("f", 1), 2, 3),
+  withOptions("ifo, width 3", qrnn({ pooling: "ifo", width: 3 }), reference.qrnn("ifo", 3), 2, 3),
+  builtIn("min-gru", reference.minGru),
+  builtIn("min-lstm", reference.minLstm),
+  builtIn("lru", reference.lru),
+  builtIn("slstm", reference.slstm),
+  builtIn("mlstm", reference.mlstm(1)),
+  withOptions("2 heads", mlstm({ heads: 2 }), reference.mlstm(2), 4, 3),
+]);

@@ -1,0 +1,321 @@
+/**
+ * @file The cells once more, in plain numbers: the equations of the papers for one sequence, written without tensors and
+ * apart from cells/. Each function gives the outputs for inputs xs [time][features], from a state of zeros.
+ */
+
+/** Weights by path below the cell. */
+export interface Weights {
+  /** A vector under a path. */
+  readonly vector: (path: string) => number[];
+  /** concat(parts)·kernel + bias of the dense layer `name`, where it has a bias. */
+  readonly affine: (name: string, ...parts: number[][]) => number[];
+  /** A matrix under a path, as rows. */
+  readonly matrix: (path: string) => number[][];
+}
+
+export type ReferenceCell = (w: Weights, xs: readonly number[][], units: number) => number[][];
+
+const sigma = (x: number): number => 1 / (1 + Math.exp(-x));
+const th = Math.tanh;
+const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+const zeros = (n: number): number[] => new Array<number>(n).fill(0);
+const of = (v: readonly number[], i: number): number => v[i] ?? Number.NaN;
+const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, x, i) => sum + x * of(b, i), 0);
+
+/** Runs a step that keeps its state in variables of its own. */
+const over = (xs: readonly number[][], step: (x: number[]) => number[]): number[][] => xs.map(step);
+
+/** The sequence of states h' = next(x, h), each number by itself once the gates are known. */
+function recurrent(
+  xs: readonly number[][],
+  units: number,
+  gates: (x: number[], h: number[]) => (i: number) => number,
+): number[][] {
+  let h = zeros(units);
+  return over(xs, (x) => {
+    h = range(units).map(gates(x, h));
+    return h;
+  });
+}
+
+const rnnWith =
+  (f: (x: number) => number): ReferenceCell =>
+  (w, xs, units) =>
+    recurrent(xs, units, (x, h) => {
+      const a = w.affine("hidden", x, h);
+      return (i) => f(of(a, i));
+    });
+
+export const rnn = rnnWith(th);
+export const reluRnn = rnnWith((x) => Math.max(x, 0));
+
+export const indrnn: ReferenceCell = (w, xs, units) =>
+  recurrent(xs, units, (x, h) => {
+    const a = w.affine("input", x);
+    return (i) => Math.max(0, of(a, i) + of(w.vector("recurrent"), i) * of(h, i));
+  });
+
+export const gru: ReferenceCell = (w, xs, units) =>
+  recurrent(xs, units, (x, h) => {
+    const [z, r] = [w.affine("update", x, h).map(sigma), w.affine("reset", x, h).map(sigma)];
+    const reset = h.map((value, i) => of(r, i) * value);
+    const n = w.affine("candidate", x, reset).map(th);
+    return (i) => of(z, i) * of(h, i) + (1 - of(z, i)) * of(n, i);
+  });
+
+export const gruResetAfter: ReferenceCell = (w, xs, units) =>
+  recurrent(xs, units, (x, h) => {
+    const [z, r] = [w.affine("update", x, h).map(sigma), w.affine("reset", x, h).map(sigma)];
+    const [fromX, fromH] = [w.affine("candidate", x), w.affine("recurrent", h)];
+    return (i) => of(z, i) * of(h, i) + (1 - of(z, i)) * th(of(fromX, i) + of(r, i) * of(fromH, i));
+  });
+
+export const mgu: ReferenceCell = (w, xs, units) =>
+  recurrent(xs, units, (x, h) => {
+    const f = w.affine("forget", h, x).map(sigma);
+    const n = w.affine(
+      "candidate",
+      h.map((value, i) => of(f, i) * value),
+      x,
+    );
+    return (i) => (1 - of(f, i)) * of(h, i) + of(f, i) * th(of(n, i));
+  });
+
+export const janet: ReferenceCell = (w, xs, units) =>
+  recurrent(xs, units, (x, h) => {
+    const [s, n] = [w.affine("forget", x, h), w.affine("candidate", x, h)];
+    return (i) => sigma(of(s, i)) * of(h, i) + (1 - sigma(of(s, i) - 1)) * th(of(n, i));
+  });
+
+export const ugrnn: ReferenceCell = (w, xs, units) =>
+  recurrent(xs, units, (x, h) => {
+    const [g, n] = [w.affine("update", x, h), w.affine("candidate", x, h)];
+    return (i) => sigma(of(g, i)) * of(h, i) + (1 - sigma(of(g, i))) * th(of(n, i));
+  });
+
+export const recurrentHighway =
+  (depth: number): ReferenceCell =>
+  (w, xs, units) =>
+    recurrent(xs, units, (x, h) => {
+      let s = h;
+      for (const layer of range(depth)) {
+        const seen = layer === 0 ? [x, s] : [s];
+        const [n, t] = [w.affine(`${layer}/candidate`, ...seen), w.affine(`${layer}/transform`, ...seen)];
+        s = s.map((value, i) => th(of(n, i)) * sigma(of(t, i)) + value * (1 - sigma(of(t, i))));
+      }
+      return (i) => of(s, i);
+    });
+
+export const minGru: ReferenceCell = (w, xs, units) =>
+  recurrent(xs, units, (x, h) => {
+    const [z, n] = [w.affine("update", x).map(sigma), w.affine("candidate", x)];
+    return (i) => of(h, i) + of(z, i) * (of(n, i) - of(h, i));
+  });
+
+export const minLstm: ReferenceCell = (w, xs, units) =>
+  recurrent(xs, units, (x, h) => {
+    const [f, g, n] = [w.affine("forget", x).map(sigma), w.affine("input", x).map(sigma), w.affine("candidate", x)];
+    return (i) => (of(f, i) * of(h, i) + of(g, i) * of(n, i)) / (of(f, i) + of(g, i));
+  });
+
+// -- with a cell state --------------------------------------------------------------------------------------------------
+
+interface LstmVariant {
+  readonly input?: "own" | "coupled";
+  readonly forget?: boolean;
+  readonly peepholes?: boolean;
+  readonly multiplicative?: boolean;
+  /** The output goes through this projection. */
+  readonly projected?: boolean;
+}
+
+const lstmWith =
+  ({
+    input = "own",
+    forget = true,
+    peepholes = false,
+    multiplicative = false,
+    projected = false,
+  }: LstmVariant): ReferenceCell =>
+  (w, xs, units) => {
+    let c = zeros(units);
+    let h = zeros(projected ? (w.matrix("projection/kernel")[0]?.length ?? 0) : units);
+    return over(xs, (x) => {
+      const inX = multiplicative ? w.affine("intermediate/input", x) : [];
+      const inH = multiplicative ? w.affine("intermediate/recurrent", h) : [];
+      const m = multiplicative ? inX.map((value, i) => value * of(inH, i)) : h;
+      const seen = (gate: string) => w.affine(gate, x, m);
+      const peep = (gate: string, i: number, state: number) =>
+        peepholes ? of(w.vector(`${gate}/peephole`), i) * state : 0;
+      const [g, o] = [seen("candidate"), seen("output")];
+      const f = forget ? seen("forget") : [];
+      const inputs = input === "own" ? seen("input") : [];
+      const before = c;
+      c = range(units).map((i) => {
+        const keep = forget ? sigma(of(f, i) + peep("forget", i, of(before, i))) : 1;
+        const write = input === "coupled" ? 1 - keep : sigma(of(inputs, i) + peep("input", i, of(before, i)));
+        return keep * of(before, i) + write * th(of(g, i));
+      });
+      const out = c.map((state, i) => sigma(of(o, i) + peep("output", i, state)) * th(state));
+      h = projected ? w.affine("projection", out) : out;
+      return h;
+    });
+  };
+
+export const lstm = lstmWith({});
+export const lstm1997 = lstmWith({ forget: false });
+export const coupledLstm = lstmWith({ input: "coupled" });
+export const peepholeLstm = lstmWith({ peepholes: true });
+export const projectedLstm = lstmWith({ peepholes: true, projected: true });
+export const plainProjectedLstm = lstmWith({ projected: true });
+export const multiplicativeLstm = lstmWith({ multiplicative: true });
+
+/** Mean 0, variance 1 (to within 1e-5), gain and shift. */
+function normed(w: Weights, name: string, v: readonly number[]): number[] {
+  const mean = v.reduce((a, b) => a + b, 0) / v.length;
+  const variance = v.reduce((sum, x) => sum + (x - mean) ** 2, 0) / v.length;
+  const [gain, shift] = [w.vector(`${name}/gain`), w.vector(`${name}/bias`)];
+  return v.map((x, i) => (of(gain, i) * (x - mean)) / Math.sqrt(variance + 1e-5) + of(shift, i));
+}
+
+export const layerNormLstm: ReferenceCell = (w, xs, units) => {
+  let [c, h] = [zeros(units), zeros(units)];
+  return over(xs, (x) => {
+    const [fromH, fromX] = [
+      normed(w, "recurrent_norm", w.affine("recurrent", h)),
+      normed(w, "input_norm", w.affine("input", x)),
+    ];
+    const gate = (which: number, name: string, i: number) =>
+      of(fromH, which * units + i) + of(fromX, which * units + i) + of(w.vector(`${name}_bias`), i);
+    c = c.map(
+      (state, i) => sigma(gate(1, "forget", i)) * state + sigma(gate(0, "input", i)) * th(gate(3, "candidate", i)),
+    );
+    const shown = normed(w, "state_norm", c);
+    h = shown.map((value, i) => sigma(gate(2, "output", i)) * th(value));
+    return h;
+  });
+};
+
+// -- by element ---------------------------------------------------------------------------------------------------------
+
+export const sru: ReferenceCell = (w, xs, units) => {
+  let c = zeros(units);
+  return over(xs, (x) => {
+    const before = c;
+    const gate = (name: string, i: number) =>
+      sigma(of(w.affine(name, x), i) + of(w.vector(`${name}/recurrent`), i) * of(before, i));
+    c = before.map((state, i) => {
+      const f = gate("forget", i);
+      return f * state + (1 - f) * of(w.affine("candidate", x), i);
+    });
+    const highway = x.length === units ? x : w.affine("highway", x);
+    return c.map((state, i) => gate("reset", i) * state + (1 - gate("reset", i)) * of(highway, i));
+  });
+};
+
+/** The filters as sums over the present and past steps, those before the first being absent. */
+export const qrnn =
+  (pooling: "f" | "fo" | "ifo", width: number): ReferenceCell =>
+  (w, xs, units) => {
+    const filtered = (gate: string, t: number) =>
+      range(width)
+        .filter((lag) => lag <= t)
+        .map((lag) => w.affine(`${gate}/lag${lag}`, xs[t - lag] ?? []))
+        .reduce((a, b) => a.map((value, i) => value + of(b, i)));
+    let c = zeros(units);
+    return xs.map((_, t) => {
+      const [z, f] = [filtered("z", t).map(th), filtered("f", t).map(sigma)];
+      const write = pooling === "ifo" ? filtered("i", t).map(sigma) : f.map((value) => 1 - value);
+      c = c.map((state, i) => of(f, i) * state + of(write, i) * of(z, i));
+      return pooling === "f" ? c : c.map((state, i) => sigma(of(filtered("o", t), i)) * state);
+    });
+  };
+
+/** In polar form: the state at t is the sum of what came before, turned and faded once for each step since. */
+export const lru: ReferenceCell = (w, xs, units) => {
+  const radius = w.vector("nu").map((nu) => Math.exp(-Math.exp(nu)));
+  const angle = w.vector("theta").map(Math.exp);
+  const into = (part: string, t: number) => w.affine(`B/${part}`, xs[t] ?? []);
+  return xs.map((x, t) => {
+    const state = (turned: (re: number, im: number, angle: number) => number) =>
+      range(units).map((i) =>
+        range(t + 1).reduce((sum, s) => {
+          const [fade, turn] = [of(radius, i) ** (t - s), of(angle, i) * (t - s)];
+          const gamma = Math.sqrt(1 - of(radius, i) ** 2);
+          return sum + gamma * fade * turned(of(into("real", s), i), of(into("imaginary", s), i), turn);
+        }, 0),
+      );
+    const re = state((a, b, turn) => a * Math.cos(turn) - b * Math.sin(turn));
+    const im = state((a, b, turn) => a * Math.sin(turn) + b * Math.cos(turn));
+    const [fromRe, fromIm, direct] = [w.affine("C/real", re), w.affine("C/imaginary", im), w.affine("D", x)];
+    return direct.map((value, i) => value + of(fromRe, i) - of(fromIm, i));
+  });
+};
+
+// -- exponential gates, without their stabilizer, which cancels -----------------------------------------------------------
+
+export const slstm: ReferenceCell = (w, xs, units) => {
+  let [c, n, h] = [zeros(units), zeros(units), zeros(units)];
+  return over(xs, (x) => {
+    const [i, f] = [w.affine("input", x, h).map(Math.exp), w.affine("forget", x, h).map(sigma)];
+    const [o, z] = [w.affine("output", x, h).map(sigma), w.affine("candidate", x, h).map(th)];
+    c = c.map((state, k) => of(f, k) * state + of(i, k) * of(z, k));
+    n = n.map((state, k) => of(f, k) * state + of(i, k));
+    h = c.map((state, k) => (of(o, k) * state) / of(n, k));
+    return h;
+  });
+};
+
+export const mlstm =
+  (heads: number): ReferenceCell =>
+  (w, xs, units) => {
+    const d = units / heads;
+    const memory = range(heads).map(() => ({ C: range(d).map(() => zeros(d)), n: zeros(d) }));
+    return over(xs, (x) => {
+      const [query, value] = [w.affine("query", x), w.affine("value", x)];
+      const key = w
+        .affine("key", x)
+        .map((k, i) => (k - of(w.vector("key/bias"), i)) / Math.sqrt(d) + of(w.vector("key/bias"), i));
+      const o = w.affine("output", x).map(sigma);
+      const out = memory.flatMap((head, number) => {
+        const part = (all: number[]) => all.slice(number * d, (number + 1) * d);
+        const [q, k, v] = [part(query), part(key), part(value)];
+        const i = Math.exp(of(w.affine("input", x), number));
+        const f = sigma(of(w.affine("forget", x), number));
+        head.C = head.C.map((row, a) => row.map((cell, b) => f * cell + i * of(v, a) * of(k, b)));
+        head.n = head.n.map((sum, b) => f * sum + i * of(k, b));
+        return head.C.map((row) => dot(row, q) / Math.max(Math.abs(dot(head.n, q)), 1));
+      });
+      return out.map((read, i) => of(o, i) * read);
+    });
+  };
+
+// -- along a line ---------------------------------------------------------------------------------------------------------
+
+export const convLstm =
+  (positions: number, width: number): ReferenceCell =>
+  (w, xs, units) => {
+    const channels = units / positions;
+    const line = (row: readonly number[]) => {
+      const each = row.length / positions;
+      return range(positions).map((p) => row.slice(p * each, (p + 1) * each));
+    };
+    let [c, h] = [line(zeros(units)), line(zeros(units))];
+    return over(xs, (x) => {
+      /** What a filter sees at p: the channels of `width` positions, zeros beyond the ends. */
+      const seenAt = (all: readonly number[][], p: number) =>
+        range(width).flatMap((j) => all[p + j - Math.floor((width - 1) / 2)] ?? zeros(all[0]?.length ?? 0));
+      const convolved = (gate: string) => range(positions).map((p) => w.affine(gate, seenAt(line(x), p), seenAt(h, p)));
+      const [i, f, g, o] = [convolved("input"), convolved("forget"), convolved("candidate"), convolved("output")];
+      const number = (all: readonly number[][], p: number, k: number) => all[p]?.[k] ?? Number.NaN;
+      const gate = (all: readonly number[][], name: string, p: number, k: number, state: number) =>
+        sigma(number(all, p, k) + of(w.vector(`${name}/peephole`), p * channels + k) * state);
+      c = c.map((row, p) =>
+        row.map(
+          (state, k) => gate(f, "forget", p, k, state) * state + gate(i, "input", p, k, state) * th(number(g, p, k)),
+        ),
+      );
+      h = c.map((row, p) => row.map((state, k) => gate(o, "output", p, k, state) * th(state)));
+      return h.flat();
+    });
+  };
