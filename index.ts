@@ -46,6 +46,7 @@ export type { Tree } from "./compiler/trace/tree.ts";
 export { DeviceLostError, DeviceUnavailableError } from "./runtime/device-errors.ts";
 // Training.
 export { type Arena, type ArenaEntry, arenaOf, pack, packArrays, unpack, unpackArray } from "./train/arena.ts";
+export type { NamedBatch, TrainingBatch } from "./train/batch-inputs.ts";
 export { clipByGlobalNorm, globalNorm } from "./train/clipping.ts";
 export {
   type CompileOptions,
@@ -60,6 +61,13 @@ export { initialize } from "./train/initialize.ts";
 export { type CrossEntropyOptions, crossEntropy } from "./train/losses/classification.ts";
 export type { LossOptions } from "./train/losses/masked.ts";
 export { meanSquaredError, weightedSquaredError } from "./train/losses/regression.ts";
+export {
+  type NamedTensors,
+  type Objective,
+  type ObjectiveInput,
+  type ObjectiveResult,
+  objective,
+} from "./train/objective.ts";
 export { type OpenDeviceOptions, openDevice } from "./train/open-device.ts";
 export type { Optimizer, OptimizerInput, Slots } from "./train/optimizer.ts";
 export {

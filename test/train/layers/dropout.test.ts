@@ -35,10 +35,10 @@ import {
   tanh,
   traceGraph,
 } from "../../../index.ts";
+import { generator, randomFloats } from "../../../testing/numbers/random-data.ts";
 import { derivativeErrors, evaluateAll, type FloatFunction, type TensorFunction } from "../../support/evaluate.ts";
 import { interpreter, smallTileExecutors } from "../../support/executors.ts";
 import { runModel } from "../../support/models.ts";
-import { generator, randomFloats } from "../../../testing/numbers/random-data.ts";
 
 type Float = Tensor<"f32">;
 const numbersOf = (f: TensorFunction, ...args: Parameters<typeof evaluateAll>[1]) =>

@@ -19,8 +19,8 @@ import {
   concat,
   dense,
   mul,
-  ones,
   oneMinus,
+  ones,
   scan,
   scope,
   sigmoid,
@@ -30,9 +30,9 @@ import {
   sum,
   type Tensor,
 } from "../../../index.ts";
-import { type Measured, runModel, type Tensors } from "../../support/models.ts";
+import { generator, randomFloats } from "../../../testing/numbers/random-data.ts";
 import { smallTileExecutors } from "../../support/executors.ts";
-import { generator, randomFloats } from "../../support/random-data.ts";
+import { type Measured, runModel, type Tensors } from "../../support/models.ts";
 import { difference } from "../devices.ts";
 
 type Float = Tensor<"f32">;
@@ -147,24 +147,28 @@ describe("depth", () => {
   test("dropout on what goes in and on what comes out draws for each place and layer on its own", async () => {
     const layer: Layer = { states: {}, run: (input) => ({ outputs: input, state: {} }) };
     const random = randomness(3);
-    const { outputs } = await runModel(
-      () => {
-        const x = ones([3, 2, 32]);
-        const through = (built: Layer) => built.run(x, { random }).outputs;
-        return {
-          loss: sum(x),
-          input: through(inputDropout(layer, 0.5)),
-          output: through(outputDropout(layer, 0.5)),
-          both: through(stacked([inputDropout(layer, 0.5), inputDropout(layer, 0.5)])),
-          nested: through(inputDropout(inputDropout(layer, 0.5), 0.5)),
-          steps: through(inputDropout(layer, 0.5, { each: "step" })),
-          evaluated: inputDropout(outputDropout(layer, 0.5), 0.5).run(x).outputs,
-        };
-      },
-      {},
-    );
+    const { outputs } = await runModel(() => {
+      const x = ones([3, 2, 32]);
+      const through = (built: Layer) => built.run(x, { random }).outputs;
+      return {
+        loss: sum(x),
+        input: through(inputDropout(layer, 0.5)),
+        output: through(outputDropout(layer, 0.5)),
+        both: through(stacked([inputDropout(layer, 0.5), inputDropout(layer, 0.5)])),
+        nested: through(inputDropout(inputDropout(layer, 0.5), 0.5)),
+        steps: through(inputDropout(layer, 0.5, { each: "step" })),
+        evaluated: inputDropout(outputDropout(layer, 0.5), 0.5).run(x).outputs,
+      };
+    }, {});
     const values = (name: string) => [...(outputs[name]?.data ?? [])];
-    const overTime = (name: string) => new Set([0, 1, 2].map((t) => values(name).slice(t * 64, (t + 1) * 64).join())).size;
+    const overTime = (name: string) =>
+      new Set(
+        [0, 1, 2].map((t) =>
+          values(name)
+            .slice(t * 64, (t + 1) * 64)
+            .join(),
+        ),
+      ).size;
     expect(values("input")).not.toEqual(values("output"));
     // Two masks of their own: a quarter is left, four times as large.
     for (const name of ["both", "nested"]) {
@@ -216,47 +220,55 @@ describe("states", () => {
   test("given states are where it starts, and get a gradient", async () => {
     const h = randomFloats(generator(4), [2, 2]);
     const layer = recurrent(gru(2));
-    const from = (state: boolean): Measured => (inputs) => {
-      const { outputs } = layer.run(inputs.xs as Float, state ? { state: { h: inputs.h as Float } } : {});
-      return { loss: squares(outputs), outputs };
-    };
+    const from =
+      (state: boolean): Measured =>
+      (inputs) => {
+        const { outputs } = layer.run(inputs.xs as Float, state ? { state: { h: inputs.h as Float } } : {});
+        return { loss: squares(outputs), outputs };
+      };
     const [given, zeros] = [await runModel(from(true), { xs, h }), await runModel(from(false), { xs, h })];
     expect(given.outputs.outputs).not.toEqual(zeros.outputs.outputs);
     expect(Math.min(...(given.gradients.h?.data.map(Math.abs) ?? [0]))).toBeGreaterThan(1e-4);
     expect(new Set(zeros.gradients.h?.data)).toEqual(new Set([0]));
   });
 
-  test.each([undefined, ...smallTileExecutors])("a learned state gets the gradient that differences give", async (executor) => {
-    const layer = recurrent(lstm(2), { initial: "learned" });
-    const name = "lstm/initial/c";
-    const options = { shapes, ...(executor === undefined ? {} : { executor }) };
-    const { gradients } = await runModel(ran(layer), { xs }, options);
-    const moved = async (unit: number, distance: number) => {
-      const pushed: Measured = (inputs) => {
-        const instance = lstm(2);
-        const initial = learnedState(instance, 2);
-        const { outputs, state } = scan(instance, inputs.xs as Float, {
-          initial: { ...initial, c: add(initial.c, inputs.push as Float) },
-        });
-        return { loss: squares(outputs, state) };
+  test.each([undefined, ...smallTileExecutors])(
+    "a learned state gets the gradient that differences give",
+    async (executor) => {
+      const layer = recurrent(rnn(2), { initial: "learned" });
+      const name = "rnn/initial/h";
+      const options = { shapes, ...(executor === undefined ? {} : { executor }) };
+      const { gradients } = await runModel(ran(layer), { xs }, options);
+      const moved = async (unit: number, distance: number) => {
+        const pushed: Measured = (inputs) => {
+          const instance = rnn(2);
+          const initial = learnedState(instance, 2);
+          const { outputs, state } = scan(instance, inputs.xs as Float, {
+            initial: { h: add(initial.h, inputs.push as Float) },
+          });
+          return { loss: squares(outputs, state) };
+        };
+        const push = { dtype: "f32" as const, shape: [2], data: Float64Array.of(0, 0) };
+        push.data[unit] = distance;
+        return (await runModel(pushed, { xs, push })).outputs.loss?.data[0] ?? Number.NaN;
       };
-      const push = { dtype: "f32" as const, shape: [2], data: Float64Array.of(0, 0) };
-      push.data[unit] = distance;
-      return (await runModel(pushed, { xs, push })).outputs.loss?.data[0] ?? Number.NaN;
-    };
-    for (const unit of [0, 1]) {
-      const slope = ((await moved(unit, 1e-4)) - (await moved(unit, -1e-4))) / 2e-4;
-      expect(Math.abs(slope)).toBeGreaterThan(1e-2);
-      expect(difference([gradients[name]?.data[unit] ?? 0], [slope])).toBeLessThan(executor?.tolerance ?? 1e-7);
-    }
-  });
+      for (const unit of [0, 1]) {
+        const slope = ((await moved(unit, 1e-4)) - (await moved(unit, -1e-4))) / 2e-4;
+        expect(Math.abs(slope)).toBeGreaterThan(1e-2);
+        expect(difference([gradients[name]?.data[unit] ?? 0], [slope])).toBeLessThan(executor?.tolerance ?? 1e-7);
+      }
+    },
+  );
 
   test("two cells of one scope learn states of their own", async () => {
     const cells = [rnn(2), rnn(2)];
-    const { gradients } = await runModel((inputs) => {
-      const runs = cells.map((cell) => recurrent(cell, { initial: "learned" }).run(inputs.xs as Float).outputs);
-      return { loss: squares(concat(runs)) };
-    }, { xs });
+    const { gradients } = await runModel(
+      (inputs) => {
+        const runs = cells.map((cell) => recurrent(cell, { initial: "learned" }).run(inputs.xs as Float).outputs);
+        return { loss: squares(concat(runs)) };
+      },
+      { xs },
+    );
     expect(Object.keys(gradients).filter((path) => path.includes("initial"))).toEqual([
       "rnn/initial/h",
       "rnn_1/initial/h",

@@ -14,10 +14,10 @@ import {
   stacked,
 } from "../../../entries/layers.ts";
 import { add, fill, type NdArray, square, sum, type Tensor } from "../../../index.ts";
+import { generator, randomFloats } from "../../../testing/numbers/random-data.ts";
 import { bool, evaluate, evaluateAll, f32, i32 } from "../../support/evaluate.ts";
 import { smallTileExecutors } from "../../support/executors.ts";
 import { type Measured, type Run, runModel, type Tensors } from "../../support/models.ts";
-import { generator, randomFloats } from "../../../testing/numbers/random-data.ts";
 import { difference } from "../devices.ts";
 
 type Float = Tensor<"f32">;

@@ -1,0 +1,145 @@
+/**
+ * @file Random numbers in training: a function of the seed and the number of the step, so runs and checkpoints go on bit for
+ * bit, on every device alike; and what goes around the layers of a network.
+ */
+import { afterAll, describe, expect, test } from "vitest";
+import { gru } from "../../../cells/index.ts";
+import { dropout, fork } from "../../../entries/layers.ts";
+import { languageModel, type Network, type StackOptions } from "../../../entries/networks.ts";
+import {
+  constantInit,
+  createTrainer,
+  interpret,
+  mul,
+  ndarray,
+  objective,
+  ones,
+  openDevice,
+  openInterpreter,
+  parameter,
+  sgd,
+  slice,
+  square,
+  sum,
+  type Tensor,
+  traceGraph,
+  trainingStep,
+} from "../../../index.ts";
+import type { Batch } from "../../../train/data/batches.ts";
+import { parameterNumbers } from "../../support/models.ts";
+import { difference } from "../devices.ts";
+
+type Float = Tensor<"f32">;
+
+const device = await openDevice();
+afterAll(() => device.destroy());
+
+const plain = { cell: gru, units: 6, layers: 2, vocabulary: 5, embed: 4 } as const;
+const around: StackOptions = { dropout: 0.3, recurrentDropout: 0.2, zoneout: 0.1, connection: "residual" };
+const tokens = (shift: number) =>
+  ndarray(
+    [4, 3],
+    Array.from({ length: 12 }, (_, i) => (i * i + shift) % 5),
+    "i32",
+  );
+const batch = (n: number): Batch => ({ x: tokens(n), targets: tokens(n + 1), fresh: true });
+
+async function losses(network: Network, seed: number, steps: number, on = device, from = 0) {
+  const trainer = await createTrainer(on, network, { seed, learningRate: 0.01 });
+  const found: number[] = [];
+  for (let n = from; n < from + steps; n++) found.push((await trainer.step(batch(n))).loss);
+  return { found, trainer };
+}
+
+describe("a network with dropout, recurrent dropout, zoneout and residual connections", () => {
+  const network = languageModel({ ...plain, ...around });
+
+  test("trains on the device as in the interpreter", async () => {
+    const [a, b] = [await losses(network, 7, 3), await losses(network, 7, 3, openInterpreter())];
+    expect(difference(a.found, b.found)).toBeLessThan(1e-4);
+    a.trainer.destroy();
+  });
+
+  test("one seed gives one run, bit for bit, and a checkpoint goes on as the run would have", async () => {
+    const [whole, again] = [await losses(network, 7, 5), await losses(network, 7, 3)];
+    expect(again.found).toEqual(whole.found.slice(0, 3));
+    const resumed = await createTrainer(device, network, { seed: 7, learningRate: 0.01 });
+    resumed.restore(await again.trainer.checkpoint());
+    const rest = [await resumed.step(batch(3)), await resumed.step(batch(4))].map(({ loss }) => loss);
+    expect(rest).toEqual(whole.found.slice(3));
+    expect(await resumed.parameters()).toEqual(await whole.trainer.parameters());
+    for (const trainer of [whole.trainer, again.trainer, resumed]) trainer.destroy();
+  });
+
+  test("each step draws anew, and so does another seed; evaluation does not draw", async () => {
+    const trainer = await createTrainer(device, network, { learningRate: 1e-30, optimizer: sgd(), seed: 1 });
+    const other = await createTrainer(device, network, { learningRate: 1e-30, optimizer: sgd(), seed: 2 });
+    other.setParameters(await trainer.parameters());
+    const found = [await trainer.step(batch(0)), await trainer.step(batch(0)), await other.step(batch(0))];
+    expect(new Set(found.map(({ loss }) => loss)).size).toBe(3);
+    const held = [await trainer.evaluate([batch(0)]), await other.evaluate([batch(0)])];
+    expect(new Set(held).size).toBe(1);
+    trainer.destroy();
+    other.destroy();
+  });
+});
+
+test("a network that draws nothing takes no seed", () => {
+  const seedOf = (network: Network) => {
+    const { graph, isSeeded } = trainingStep(network, { optimizer: sgd() });
+    return [isSeeded, graph.nodes.some((node) => node.op === "input" && node.attrs.name === "seed")];
+  };
+  expect(seedOf(languageModel(plain))).toEqual([false, false]);
+  expect(seedOf(languageModel({ ...plain, connection: "highway" }))).toEqual([false, false]);
+  expect(seedOf(languageModel({ ...plain, zoneout: { h: 0.1 } }))).toEqual([true, true]);
+});
+
+test.each(["residual", "highway"] as const)("step by step it is the sequence, with %s connections", (connection) => {
+  const network = languageModel({ ...plain, connection, zoneout: 0.2, dropout: 0.5 });
+  expect(network.specs.some(({ path }) => path === "layers/1/highway/transform/kernel")).toBe(connection === "highway");
+  expect(network.specs.some(({ path }) => path.startsWith("layers/0/highway"))).toBe(false);
+  const inputs = network.specs.map(({ path, shape }) => ({ name: path, dtype: "f32" as const, shape }));
+  const x = { name: "x", dtype: "i32", shape: [4, 3] } as const;
+  const graph = traceGraph("both", [...inputs, x], (tensors) => {
+    const parameters = Object.fromEntries(inputs.map(({ name }, i) => [name, tensors[i] as Float]));
+    const all = tensors.at(-1) as Tensor<"i32">;
+    const start = Object.fromEntries(
+      Object.entries(network.stateShapes).map(([name, shape]) => [name, mul(ones([3, ...shape]), 0.5)]),
+    );
+    const sequence = network.model.apply(parameters, all, start);
+    let state: Readonly<Record<string, Float>> = start;
+    for (const t of [0, 1, 2]) state = network.stepModel.apply(parameters, sum(slice(all, 0, t, 1), 0), state).state;
+    const last = network.stepModel.apply(parameters, sum(slice(all, 0, 3, 1), 0), state);
+    return [sum(slice(sequence.output, 0, 3, 1), 0), last.output];
+  });
+  const [whole, steps] = interpret(graph, [
+    ...inputs.map(({ name, shape }) => parameterNumbers(name, shape)),
+    tokens(1),
+  ]);
+  expect(difference(steps?.data ?? [], whole?.data ?? [])).toBeLessThan(1e-12);
+});
+
+describe("an objective of one's own", () => {
+  const scaled = objective("scaled", { rows: { dtype: "f32", shape: ["B", 2] } }, ({ rows }, random) => {
+    const weight = parameter("weight", [2], constantInit(1));
+    return sum(square(mul(dropout(rows as Float, 0.5, fork(random, "rows")), weight)));
+  });
+  const rows = ndarray([3, 2], [1, 2, 3, 4, 5, 6]);
+
+  test("is trained and evaluated with inputs by name, of any number of rows", async () => {
+    const trainer = await createTrainer(openInterpreter(), scaled, { optimizer: sgd(), learningRate: 1e-3 });
+    expect(await trainer.evaluate([{ inputs: { rows } }])).toBe(91);
+    const { loss } = await trainer.step({ inputs: { rows } });
+    // Each number that is left counts four times.
+    expect(loss % 4).toBe(0);
+    expect(loss).toBeLessThan(364);
+    const { weight } = await trainer.parameters();
+    expect(weight?.data.some((value) => value < 1)).toBe(true);
+    await trainer.step({ inputs: { rows: ndarray([1, 2], [1, 1]) } });
+  });
+
+  test("a batch that lacks an input is refused", async () => {
+    const trainer = await createTrainer(openInterpreter(), scaled);
+    expect(() => trainer.step({ inputs: { row: rows } })).toThrow("the batch has no rows; it holds row, expected rows");
+  });
+});
