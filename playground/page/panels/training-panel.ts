@@ -28,6 +28,8 @@ function transport(workspace: Workspace, training: Training): HTMLElement {
   });
   train.className = "primary";
   const reset = button("Reset", () => void training.reset(), { title: "Back to the first weights" });
+  // The first button pauses, too, but offers something else once there are changes.
+  const pause = button("Pause", () => void training.pause());
   const state = h("span", { class: "state", role: "status" });
   const show = () => {
     const { value: phase } = training.phase;
@@ -36,10 +38,11 @@ function transport(workspace: Workspace, training: Training): HTMLElement {
     train.dataset.phase = phase;
     train.disabled = phase === "opening" || phase === "preparing";
     reset.disabled = fresh || train.disabled || phase === "lost";
+    pause.hidden = phase !== "training" || !training.stale.value;
     state.textContent = stateOf(training);
   };
   for (const signal of [training.phase, training.stale, training.runs, training.device]) signal.follow(show);
-  return h("div", { class: "transport" }, train, reset, learningRateField(workspace, training), state);
+  return h("div", { class: "transport" }, train, pause, reset, learningRateField(workspace, training), state);
 }
 
 function labelOf(phase: Phase, stale: boolean, fresh: boolean): string {
