@@ -43,3 +43,11 @@ export function deviceName(text: string): DeviceName {
     throw new UserError(`--device must be one of ${DEVICES.join(", ")}, got ${JSON.stringify(text)}`);
   return found;
 }
+
+/** Rules of update by the names of the command line. */
+export const OPTIMIZER_NAMES = ["adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "adagrad", "lion"] as const;
+export type OptimizerName = (typeof OPTIMIZER_NAMES)[number];
+
+/** Ways of the learning rate by the names of the command line. */
+export const SCHEDULE_NAMES = ["constant", "linear", "cosine", "step", "plateau"] as const;
+export type ScheduleName = (typeof SCHEDULE_NAMES)[number];

@@ -4,7 +4,7 @@
  */
 import { Command, Option } from "commander";
 import type { TrainCommandOptions } from "./commands/train.ts";
-import { deviceName, real, whole } from "./options.ts";
+import { deviceName, OPTIMIZER_NAMES, real, SCHEDULE_NAMES, whole } from "./options.ts";
 import type { Streams } from "./streams.ts";
 
 export interface Invocation {
@@ -48,7 +48,27 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--batch <n>", "sequences side by side", whole("--batch", 1, MOST_BATCH), 16)
     .option("--time <n>", "time steps per update", whole("--time", 1, MOST_TIME), 32)
     .option("--steps <n>", "updates", whole("--steps", 1), 1000)
-    .option("--lr <x>", "learning rate of Adam", real("--lr", 0), 0.002)
+    .option("--lr <x>", "learning rate; 0.002 suits adam: sgd wants more, lion less", real("--lr", 0), 0.002)
+    .addOption(
+      new Option("--optimizer <name>", "rule of update; adamw is adam with --weight-decay 0.01")
+        .choices(OPTIMIZER_NAMES)
+        .default("adam"),
+    )
+    .addOption(
+      new Option(
+        "--lr-schedule <name>",
+        "how the learning rate goes on after the warm-up: linear and cosine fall towards 0, step to a tenth after each third, plateau to a half where the held-out loss stops falling",
+      )
+        .choices(SCHEDULE_NAMES)
+        .default("constant"),
+    )
+    .option("--warmup <n>", "updates over which the learning rate rises to --lr", whole("--warmup", 0), 0)
+    .option(
+      "--weight-decay <x>",
+      "part of each matrix that is taken away per update, times the learning rate; biases do not decay",
+      real("--weight-decay", 0, true),
+    )
+    .option("--clip <x>", "largest norm of the gradient of all weights; 0 for no limit", real("--clip", 0, true), 1)
     .option("--seed <n>", "one seed gives one run", whole("--seed", 0, LARGEST_SEED), 1)
     .option("--tune", "search for faster tile sizes first, for a minute at most; the model keeps what was found")
     .option("--tuning <model>", "train with the tuning that a model keeps")
@@ -60,14 +80,16 @@ export function createProgram({ streams, version, finish }: Invocation): Command
       examples([
         "cellgrad train book.txt --out book.safetensors",
         "cellgrad train book.txt --cell ./my-cell.ts --units 256 --steps 5000",
+        "cellgrad train book.txt --lr-schedule cosine --warmup 100 --optimizer adamw",
         "cellgrad train book.txt --tune --steps 5000 --out book.safetensors",
         "cellgrad train sales.csv --units 32 --batch 8 --out sales.safetensors",
       ]),
     )
     .action(async (file: string, options: TrainCommandOptions, command: Command) => {
       const { train } = await import("./commands/train.ts");
-      const embedGiven = command.getOptionValueSource("embed") === "cli";
-      finish(await train(file, { ...options, embedGiven }, streams));
+      const isGiven = (option: string) => command.getOptionValueSource(option) === "cli";
+      const updateGiven = ["optimizer", "lrSchedule", "warmup", "weightDecay", "clip"].some(isGiven);
+      finish(await train(file, { ...options, embedGiven: isGiven("embed"), updateGiven }, streams));
     });
 
   program

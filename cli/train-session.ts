@@ -2,8 +2,11 @@
 import type { Batch } from "../train/data/batches.ts";
 import type { Device } from "../train/device.ts";
 import { type SavedModel, savedModel } from "../train/model-file.ts";
+import { adam } from "../train/optimizers.ts";
+import { plateau } from "../train/plateau.ts";
 import { createTrainer, type Trainer } from "../train/trainer.ts";
 import type { Tuned } from "../train/tuned.ts";
+import type { UpdateOptions } from "../train/update.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { showProgress } from "./progress.ts";
 import { jsonLine, type Streams } from "./streams.ts";
@@ -15,6 +18,10 @@ export interface SessionOptions {
   readonly device: Device;
   readonly steps: number;
   readonly learningRate: number;
+  /** How weights are updated; by Adam, gradients clipped to a norm of 1, by default. */
+  readonly update?: UpdateOptions;
+  /** Whether the learning rate falls where the held-out loss no longer does. */
+  readonly followsPlateau?: boolean;
   readonly seed: number;
   /** The tuning to train with; the model keeps it. */
   readonly tuned?: Tuned | undefined;
@@ -35,14 +42,16 @@ export interface SessionResult {
 
 /** Largest global norm of a gradient: what recurrent networks are commonly clipped to. */
 export const CLIP_NORM = 1;
+/** How often the held-out loss is measured while the learning rate follows it. */
+const MEASUREMENTS = 20;
 /** Enough for two digits of the held-out loss, however long the file. */
 const MOST_HELD_OUT_BATCHES = 100;
 
 export async function trainSession(options: SessionOptions): Promise<SessionResult> {
-  const { task, device, learningRate, seed, tuned } = options;
+  const { task, device, learningRate, seed, tuned, update = { optimizer: adam(), clipNorm: CLIP_NORM } } = options;
   const interrupt = watchInterrupt();
   const trainer = await createTrainer(device, task.network, {
-    ...{ seed, learningRate, clipNorm: CLIP_NORM, tuning: tuned?.tuning },
+    ...{ ...update, seed, learningRate, tuning: tuned?.tuning },
   });
   try {
     const before = await heldOutLoss(trainer, task);
@@ -84,11 +93,8 @@ async function lastGood(trainer: Trainer, task: Task, run: RunResult): Promise<K
   return { kept: run.lastGood.step, after: await heldOutLoss(trainer, task) };
 }
 
-async function steps(
-  trainer: Trainer,
-  { task, steps, json, streams }: SessionOptions,
-  isInterrupted: () => boolean,
-): Promise<RunResult> {
+async function steps(trainer: Trainer, options: SessionOptions, isInterrupted: () => boolean): Promise<RunResult> {
+  const { task, steps, json, streams } = options;
   const progress = json
     ? { update: (report: object) => jsonLine(streams.stdout, report), stop: () => {} }
     : showProgress(streams.stderr, steps, task.entries);
@@ -99,10 +105,21 @@ async function steps(
       steps,
       report: progress.update,
       isInterrupted,
+      ...(options.followsPlateau && { between: rateOnPlateau(trainer, options) }),
     });
   } finally {
     progress.stop();
   }
+}
+
+/** Measures the held-out loss now and then, and halves the learning rate after two measurements without an improvement. */
+function rateOnPlateau(trainer: Trainer, { task, steps, learningRate }: SessionOptions) {
+  const every = Math.ceil(steps / MEASUREMENTS);
+  const { observe } = plateau({ factor: 0.5, patience: 1 });
+  return async (done: number) => {
+    const loss = done % every === 0 ? await heldOutLoss(trainer, task) : undefined;
+    if (loss !== undefined) trainer.learningRate = learningRate * observe(loss);
+  };
 }
 
 async function heldOutLoss(trainer: Trainer, { batches }: Task): Promise<number | undefined> {

@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly report: (report: StepReport) => void;
   /** Asked before every step. */
   readonly isInterrupted: () => boolean;
+  /** Awaited after every step but the last, with the number of steps so far. */
+  readonly between?: (steps: number) => Promise<void>;
 }
 
 export interface RunResult {
@@ -57,7 +59,7 @@ function isSnapshotStep(step: number): boolean {
 }
 
 export async function runTraining(options: RunOptions): Promise<RunResult> {
-  const { trainer, steps, report, isInterrupted } = options;
+  const { trainer, steps, report, isInterrupted, between } = options;
   const started = performance.now();
   const finished: { readonly at: number; readonly tokens: number }[] = [{ at: started, tokens: 0 }];
   const pending: { readonly result: Promise<StepResult>; readonly tokens: number }[] = [];
@@ -91,6 +93,7 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
     pending.push({ result: trainer.step(batch), tokens: (batch.x.shape[0] ?? 0) * (batch.x.shape[1] ?? 0) });
     if (isSnapshotStep(step)) snapshots.push({ step, weights: trainer.parameters() });
     if (pending.length >= IN_FLIGHT) await settle();
+    if (step < steps) await between?.(step);
   }
   while (pending.length > 0) await settle();
   await Promise.all(snapshots.map(({ weights }) => weights));

@@ -5,12 +5,12 @@ import type { Device } from "../train/device.ts";
 import { decodeModel } from "../train/model-file.ts";
 import { type TuneResult, tune } from "../train/tune.ts";
 import type { Tuned } from "../train/tuned.ts";
+import type { UpdateOptions } from "../train/update.ts";
 import { readBytes } from "./data-files.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { showPieces } from "./progress.ts";
 import { line, type Streams } from "./streams.ts";
 import type { Task } from "./tasks.ts";
-import { CLIP_NORM } from "./train-session.ts";
 
 const MOST_SECONDS = 60;
 
@@ -24,6 +24,7 @@ export interface FoundTuning {
 export async function searchTuning(
   { network, batches }: Task,
   device: Device,
+  update: UpdateOptions,
   { stderr }: Streams,
 ): Promise<FoundTuning | "interrupted"> {
   const [batch] = batches.training;
@@ -33,7 +34,7 @@ export async function searchTuning(
   let bar: ReturnType<typeof showPieces> | undefined;
   try {
     const { measurements, ...tuned } = await tune(device, network, {
-      ...{ batch, clipNorm: CLIP_NORM, seconds: MOST_SECONDS, signal: interrupt.signal },
+      ...{ ...update, batch, seconds: MOST_SECONDS, signal: interrupt.signal },
       onProgress: ({ total }) => {
         bar ??= showPieces(stderr, total, `tile sizes tried, for at most ${MOST_SECONDS} s`);
         bar.done();

@@ -8,17 +8,21 @@
  *   columns ["x", …] and normalisation {mean, deviation} (series)   columns and targets ["y", …] (regression)
  *   training {steps, loss, …}                                                                          all as JSON
  *   tuned {tuning, adapter, …} where a tuning was searched for (see tuned.ts), as JSON too
+ *   checkpoint ["parameters", "slots/…", "step"] where training can go on from the file: names of the trainer's arrays,
+ *   whose tensors are called checkpoint/NAME. The parameters are there again, since those of the model may be an average.
  */
 import { formatShape, sameShape } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
 import { type Aval, formatAval, type Graph, inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { type Arena, arenaOf } from "./arena.ts";
+import { checkpointFrom, checkpointTensors } from "./checkpoint-tensors.ts";
 import type { Normalisation } from "./data/series.ts";
 import { decodeGraph, encodeGraph } from "./graph-json.ts";
 import type { Network, NetworkKind } from "./networks.ts";
 import { decodeTensors, encodeTensors } from "./safetensors.ts";
 import type { StreamSource } from "./stream.ts";
+import type { Checkpoint } from "./trainer.ts";
 import { streamingStep } from "./training-step.ts";
 import { checkedTuned, onlyTuned } from "./tuned.ts";
 
@@ -56,12 +60,14 @@ export interface SavedModel extends StreamSource {
   readonly targets?: readonly string[];
   /** How it was trained, for people. */
   readonly training?: TrainingRecord;
+  /** What training goes on from, for `trainer.restore`: weights, optimizer slots (averages among them) and step count. */
+  readonly checkpoint?: Checkpoint;
 }
 
 /** What is told of a model beside its network and weights. */
 export type ModelDetails = Pick<
   SavedModel,
-  "vocabulary" | "columns" | "normalisation" | "targets" | "training" | "tuned"
+  "vocabulary" | "columns" | "normalisation" | "targets" | "training" | "tuned" | "checkpoint"
 >;
 
 /** A network with its numbers, ready to be written or streamed. */
@@ -78,7 +84,7 @@ export function savedModel(
 
 /** The bytes of a safetensors file that `decodeModel` and any reader of safetensors can read. */
 export function encodeModel(model: SavedModel): Uint8Array {
-  const { units, layers, embed, vocabulary, columns, normalisation, targets, training, tuned } = model;
+  const { units, layers, embed, vocabulary, columns, normalisation, targets, training, tuned, checkpoint } = model;
   // JSON has no NaN, and a model is worth keeping even where a loss is not.
   const told = Object.entries(training ?? {}).filter(
     ([, value]) => typeof value === "string" || Number.isFinite(value),
@@ -92,12 +98,13 @@ export function encodeModel(model: SavedModel): Uint8Array {
     targets,
     training: training && Object.fromEntries(told),
     tuned: tuned && onlyTuned(tuned),
+    checkpoint: checkpoint && Object.keys(checkpoint),
   };
   const texts = Object.entries(documents).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, JSON.stringify(value)] as const],
   );
   return encodeTensors({
-    tensors: model.parameters,
+    tensors: { ...model.parameters, ...checkpointTensors(checkpoint ?? {}, model.parameters) },
     metadata: {
       format,
       version: formatVersion,
@@ -134,8 +141,11 @@ function readModel(tensors: Readonly<Record<string, NdArray>>, metadata: Readonl
   const sizes = fields.read("sizes", "units, layers and perhaps embed", isSizes);
   const paths = fields.read("parameters", "a list of different names", isNames);
   const arena = arenaOf(paths.map((path) => ({ path, shape: shapeOf(path, tensors) })));
-  if (paths.length !== Object.keys(tensors).length)
+  const kept = fields.optional("checkpoint", "a list of different names", isNames);
+  const checkpoint = kept && checkpointFrom(kept, tensors, arena);
+  if (paths.length + (kept?.length ?? 0) !== Object.keys(tensors).length)
     throw new UserError(`it has ${Object.keys(tensors).length} tensors for ${paths.length} parameters`);
+  const parameters = Object.fromEntries(paths.map((path) => [path, tensors[path] as NdArray]));
   const read = { text: textDetails, series: seriesDetails, regression: regressionDetails }[kind];
   const { features, outputs, details } = read(fields);
   const graph = decodeGraph(fields.text("graph") ?? "", ["B"]);
@@ -147,12 +157,13 @@ function readModel(tensors: Readonly<Record<string, NdArray>>, metadata: Readonl
     kind,
     graph,
     arena,
-    parameters: tensors,
+    parameters,
     cell,
     ...sizes,
     ...details,
     ...(training && { training }),
     ...(tuned && { tuned: checkedTuned(tuned) }),
+    ...(checkpoint && { checkpoint }),
   };
 }
 

@@ -19,9 +19,10 @@ import { adam } from "./optimizers.ts";
 import { type TrainerOptions, zeroStates } from "./trainer.ts";
 import { type TrainingStep, trainingStep } from "./training-step.ts";
 import type { Tuned } from "./tuned.ts";
+import type { UpdateOptions } from "./update.ts";
 
-/** `optimizer`, `clipNorm` and `schedule` as for the trainer that will use the tuning. */
-export interface TuneOptions extends Pick<TrainerOptions, "optimizer" | "clipNorm" | "schedule"> {
+/** How weights are updated, and `schedule`, as for the trainer that will use the tuning. */
+export interface TuneOptions extends Partial<UpdateOptions>, Pick<TrainerOptions, "schedule"> {
   /** What every candidate runs on: the tuning is for its sizes. */
   readonly batch: Batch;
   /** After so many seconds the best so far is taken; 60 by default. */
@@ -75,14 +76,14 @@ const sweeps = 2;
 
 /** Searches for the fastest tuning of a network's training step on a device. Errors are those of compiling without one. */
 export async function tune(device: Device, network: Network, options: TuneOptions): Promise<TuneResult> {
-  const { batch, seconds = 60, optimizer = adam(), clipNorm } = options;
+  const { batch, seconds = 60, optimizer = adam() } = options;
   if (device.lower === undefined)
     throw new UserError(
       `the ${device.name} runs no kernels, so there is nothing to tune; use a gpu or software device`,
     );
   if (!(seconds > 0)) throw new UserError(`tune: seconds is ${seconds}; expected a number above 0`);
   const rows = checkedBatch(network, batch);
-  const step = trainingStep(network, { optimizer, clipNorm });
+  const step = trainingStep(network, { ...options, optimizer });
   const search = new Search(device, network, step, options, performance.now() + 1000 * seconds);
   try {
     const found = await search.run();

@@ -1,5 +1,6 @@
 /** @file `cellgrad train`: a network on a file of the user's. */
 import { UserError } from "../../compiler/graph/errors.ts";
+import { bitsPerCharacter, perplexity } from "../../train/metrics.ts";
 import { encodeModel } from "../../train/model-file.ts";
 import type { Tuned } from "../../train/tuned.ts";
 import { isSeriesFile } from "../data-files.ts";
@@ -12,9 +13,10 @@ import { jsonLine, line, type Streams } from "../streams.ts";
 import { type Task, taskOf, weightCount } from "../tasks.ts";
 import { type SessionResult, trainSession } from "../train-session.ts";
 import { readTuned, searchTuning, tuningLine, warnOfAdapter } from "../tuning.ts";
+import { type UpdateCommandOptions, updateLine, updateOptionsOf } from "../update-options.ts";
 import { cellByName } from "../user-module.ts";
 
-export interface TrainCommandOptions {
+export interface TrainCommandOptions extends UpdateCommandOptions {
   readonly cell: string;
   readonly units: number;
   readonly layers: number;
@@ -33,6 +35,8 @@ export interface TrainCommandOptions {
   readonly tuning?: string;
   /** Whether --embed was written and is not the default. */
   readonly embedGiven: boolean;
+  /** Whether an option of the update was written. */
+  readonly updateGiven: boolean;
 }
 
 export async function train(file: string, options: TrainCommandOptions, streams: Streams): Promise<number> {
@@ -40,32 +44,39 @@ export async function train(file: string, options: TrainCommandOptions, streams:
     throw new UserError(`--embed is for text; ${file} is read as a numeric series, whose values need no embedding`);
   if (options.tune && options.tuning !== undefined)
     throw new UserError("--tune searches for a tuning, --tuning takes one from a model: give one of them");
+  const update = updateOptionsOf(options, options.steps);
+  const followsPlateau = options.lrSchedule === "plateau";
   const given = options.tuning === undefined ? undefined : await readTuned(options.tuning);
   const cell = await cellByName(options.cell);
   const task = await taskOf(file, { ...options, cell });
+  const [firstHeldOut] = task.batches.validation;
+  if (followsPlateau && firstHeldOut === undefined)
+    throw new UserError(`--lr-schedule plateau follows the held-out loss, and ${file} is too short to hold some out`);
   const output = options.out === undefined ? undefined : await prepareOutput(options.out, file);
   const json = options.json ?? false;
   const say = (text: string) => (json ? undefined : line(streams.stdout, text));
 
   return withDevice(options.device, async (device) => {
     for (const text of introduction(task, device.name)) say(text);
+    if (options.updateGiven) say(`updates: ${updateLine(options, options.lr)}`);
     if (output === undefined) say("the model will not be kept: --out FILE saves it");
     const { steps, lr: learningRate, seed } = options;
     if (given !== undefined) {
       say(tuningLine(given));
       warnOfAdapter(given, device, streams);
     }
-    const search = options.tune ? await searchTuning(task, device, streams) : undefined;
+    const search = options.tune ? await searchTuning(task, device, update, streams) : undefined;
     if (search === "interrupted") {
       line(streams.stderr, "cellgrad: interrupted while it searched for a tuning; nothing was trained");
       return ExitCode.interrupted;
     }
     if (search !== undefined) say(search.text);
     const tuned = given ?? search?.tuned;
-    const result = await trainSession({ task, device, steps, learningRate, seed, tuned, json, streams });
+    const session = { task, device, steps, learningRate, update, followsPlateau, seed, tuned, json, streams };
+    const result = await trainSession(session);
     const saved = await save(result, output);
-    if (json) jsonLine(streams.stdout, summary(result, device.name, saved, tuned));
-    else if (result.kept > 0) say(outcome(result, task));
+    if (json) jsonLine(streams.stdout, summary(result, device.name, saved, tuned, task));
+    else if (result.kept > 0) for (const text of outcome(result, task)) say(text);
     if (result.run.fault !== undefined) throw new UserError(faultLine(result, saved));
     if (saved !== undefined) say(`saved ${saved}; use it with: ${nextCommand(task, saved, file)}`);
     if (!result.run.interrupted) return ExitCode.ok;
@@ -95,6 +106,7 @@ function summary(
   device: string,
   saved: string | undefined,
   tuned: Tuned | undefined,
+  { network }: Task,
 ): object {
   return {
     done: true,
@@ -102,6 +114,8 @@ function summary(
     loss: run.loss,
     valLoss: after ?? null,
     valLossBefore: before ?? null,
+    ...(network.kind === "text" &&
+      after !== undefined && { perplexity: perplexity(after), bitsPerCharacter: bitsPerCharacter(after) }),
     seconds: run.seconds,
     tokensPerSecond: run.tokensPerSecond,
     device,
@@ -112,10 +126,15 @@ function summary(
   };
 }
 
-function outcome({ run, before, after }: SessionResult, task: Task): string {
+function outcome({ run, before, after }: SessionResult, task: Task): string[] {
   const work = `${grouped(run.steps)} steps, ${run.seconds.toFixed(1)} s, ${grouped(run.tokensPerSecond)} ${task.entries}/s`;
-  if (before === undefined || after === undefined) return `loss ${shortLoss(run.loss)} ${task.lossUnit} (${work})`;
-  return `held-out loss ${shortLoss(before)} -> ${shortLoss(after)} ${task.lossUnit} (${work})`;
+  if (before === undefined || after === undefined) return [`loss ${shortLoss(run.loss)} ${task.lossUnit} (${work})`];
+  const losses = `held-out loss ${shortLoss(before)} -> ${shortLoss(after)} ${task.lossUnit} (${work})`;
+  if (task.network.kind !== "text") return [losses];
+  return [
+    losses,
+    `perplexity ${perplexity(after).toPrecision(4)}, ${bitsPerCharacter(after).toFixed(3)} bits per character`,
+  ];
 }
 
 function faultLine({ run, kept: good }: SessionResult, saved: string | undefined): string {

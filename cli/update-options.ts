@@ -1,0 +1,71 @@
+/** @file How `cellgrad train` changes weights: its options as an optimizer, a schedule of the learning rate, and clipping. */
+import { UserError } from "../compiler/graph/errors.ts";
+import { adagrad, lion, rmsProp } from "../train/adaptive-optimizers.ts";
+import type { Optimizer } from "../train/optimizer.ts";
+import { adam, momentum, sgd } from "../train/optimizers.ts";
+import { cosineDecay, linearDecay, type Schedule, stepDecay, warmUp } from "../train/schedules.ts";
+import type { UpdateOptions } from "../train/update.ts";
+import { matrices, withWeightDecay } from "../train/weight-decay.ts";
+import type { OptimizerName, ScheduleName } from "./options.ts";
+
+const optimizers: Readonly<Record<OptimizerName, () => Optimizer>> = {
+  adam,
+  adamw: adam,
+  sgd,
+  momentum,
+  nesterov: () => momentum({ nesterov: true }),
+  rmsprop: rmsProp,
+  adagrad,
+  lion,
+};
+
+/** Schedules by name, for a number of updates after the warm-up. A plateau is followed by the host, between updates. */
+const schedules: Readonly<Record<ScheduleName, (updates: number) => Schedule | undefined>> = {
+  constant: () => undefined,
+  linear: (updates) => linearDecay({ updates }),
+  cosine: (updates) => cosineDecay({ updates }),
+  step: (updates) => stepDecay({ every: Math.ceil(updates / 3) }),
+  plateau: () => undefined,
+};
+
+/** What AdamW decays by where nobody says it. */
+const ADAMW_DECAY = 0.01;
+
+export interface UpdateCommandOptions {
+  readonly optimizer: OptimizerName;
+  readonly lrSchedule: ScheduleName;
+  /** Updates. */
+  readonly warmup: number;
+  /** Of matrices; the optimizer's own where it is not given. */
+  readonly weightDecay?: number;
+  /** Largest global norm of the gradient; 0 for none. */
+  readonly clip: number;
+}
+
+/** What a training of so many updates is made of. */
+export function updateOptionsOf(options: UpdateCommandOptions, steps: number): UpdateOptions {
+  const { optimizer: name, warmup, lrSchedule, clip, weightDecay = name === "adamw" ? ADAMW_DECAY : 0 } = options;
+  if (warmup > 0 && warmup >= steps)
+    throw new UserError(`--warmup ${warmup} leaves nothing of --steps ${steps}: give fewer updates to the warm-up`);
+  const after = schedules[lrSchedule](steps - warmup);
+  const rateSchedule = warmup > 0 ? warmUp(warmup, after) : after;
+  const optimizer = optimizers[name]();
+  return {
+    optimizer: weightDecay > 0 ? withWeightDecay(optimizer, { rate: weightDecay, decays: matrices }) : optimizer,
+    ...(clip > 0 && { clipNorm: clip }),
+    ...(rateSchedule && { rateSchedule }),
+  };
+}
+
+/** In a line, for people. */
+export function updateLine(options: UpdateCommandOptions, learningRate: number): string {
+  const { optimizer, lrSchedule, warmup, weightDecay = optimizer === "adamw" ? ADAMW_DECAY : 0, clip } = options;
+  const parts = [
+    `${optimizer}, learning rate ${learningRate}`,
+    ...(lrSchedule === "constant" ? [] : [`schedule ${lrSchedule}`]),
+    ...(warmup > 0 ? [`warm-up over ${warmup} steps`] : []),
+    ...(weightDecay > 0 ? [`weight decay ${weightDecay}`] : []),
+    clip > 0 ? `gradients clipped to norm ${clip}` : "gradients not clipped",
+  ];
+  return parts.join(", ");
+}

@@ -1,0 +1,123 @@
+/** @file How `cellgrad train` updates weights: optimizers, schedules, warm-up, weight decay, clipping, by their options. */
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { OPTIMIZER_NAMES } from "../../cli/options.ts";
+import { type UpdateCommandOptions, updateOptionsOf } from "../../cli/update-options.ts";
+import { decodeModel } from "../../train/model-file.ts";
+import { factorsOf } from "../../train/schedules.ts";
+import { jsonLines, run, TEXT, TINY, Workspace } from "./run.ts";
+
+let space: Workspace;
+beforeAll(() => {
+  space = new Workspace({ "text.txt": TEXT });
+});
+afterAll(() => space.remove());
+
+/** The losses of all steps, and the weights that were saved. */
+async function trained(...options: string[]) {
+  const out = space.file("m.safetensors");
+  const { code, stdout, stderr } = await run(
+    "train",
+    space.file("text.txt"),
+    ...TINY,
+    ...options,
+    "--json",
+    "--out",
+    out,
+  );
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const lines = jsonLines(stdout);
+  const weights = Object.values(decodeModel(readFileSync(out), "m").parameters).flatMap(({ data }) => [...data]);
+  return { losses: lines.slice(0, -1).map(({ loss }) => loss), weights, last: lines.pop() };
+}
+
+test("every optimizer trains, and each in its own way", async () => {
+  const results: string[] = [];
+  for (const name of OPTIMIZER_NAMES) results.push((await trained("--optimizer", name, "--steps", "2")).weights.join());
+  expect(new Set(results).size).toBe(OPTIMIZER_NAMES.length);
+  // The default is Adam, clipped to a norm of 1.
+  expect((await trained("--steps", "2", "--clip", "1")).weights.join()).toBe(results[0]);
+});
+
+test("a plateau halves the rate once the held-out loss has stopped falling, and not before", async () => {
+  const plateau = ["--lr-schedule", "plateau"];
+  const good = ["--steps", "6", "--lr", "0.01"];
+  expect((await trained(...good, ...plateau)).losses).toEqual((await trained(...good)).losses);
+  // Adam moves every weight by about the rate, which here is far too much: measured after every step.
+  const bad = ["--steps", "10", "--lr", "2"];
+  const [wild, tamed] = [await trained(...bad), await trained(...bad, ...plateau)];
+  expect(tamed.losses.slice(0, 3)).toEqual(wild.losses.slice(0, 3));
+  expect(tamed.losses).not.toEqual(wild.losses);
+});
+
+test("what was asked for is said, and the losses of a text in other units", async () => {
+  const options = ["--optimizer", "adamw", "--lr-schedule", "cosine", "--warmup", "2", "--clip", "0"];
+  const { stdout } = await run("train", space.file("text.txt"), ...TINY, ...options);
+  expect(stdout).toMatch(
+    /^updates: adamw, learning rate 0\.05, schedule cosine, warm-up over 2 steps, weight decay 0\.01, gradients not clipped$/m,
+  );
+  const [, perplexity, bits] = /^perplexity (\S+), (\S+) bits per character$/m.exec(stdout) ?? [];
+  const { last } = await trained();
+  expect(Number(perplexity)).toBeGreaterThan(1);
+  expect(Number(bits)).toBeCloseTo(Math.log2(Number(perplexity)), 1);
+  expect(last?.perplexity).toBeCloseTo(Math.exp(Number(last?.valLoss)), 8);
+  expect(last?.bitsPerCharacter).toBeCloseTo(Number(last?.valLoss) / Math.LN2, 8);
+  const plain = await run("train", space.file("text.txt"), ...TINY);
+  expect(plain.stdout).not.toContain("updates:");
+});
+
+describe("the options make", () => {
+  const defaults: UpdateCommandOptions = { optimizer: "adam", lrSchedule: "constant", warmup: 0, clip: 1 };
+  const factors = (options: Partial<UpdateCommandOptions>, steps: number) => {
+    const { rateSchedule } = updateOptionsOf({ ...defaults, ...options }, steps);
+    return rateSchedule && factorsOf(rateSchedule, steps).map((factor) => Number(factor.toFixed(6)));
+  };
+
+  test("schedules over all steps, after the warm-up", () => {
+    expect(factors({}, 4)).toBeUndefined();
+    expect(factors({ lrSchedule: "linear" }, 4)).toEqual([1, 0.75, 0.5, 0.25]);
+    expect(factors({ lrSchedule: "linear", warmup: 2 }, 6)).toEqual([0.5, 1, 1, 0.75, 0.5, 0.25]);
+    expect(factors({ lrSchedule: "cosine" }, 4)?.[2]).toBe(0.5);
+    expect(factors({ lrSchedule: "step" }, 6)).toEqual([1, 1, 0.1, 0.1, 0.01, 0.01]);
+    expect(factors({ lrSchedule: "plateau", warmup: 2 }, 4)).toEqual([0.5, 1, 1, 1]);
+  });
+
+  test("clipping, or none", () => {
+    expect(updateOptionsOf(defaults, 1)).toMatchObject({ clipNorm: 1 });
+    expect(updateOptionsOf({ ...defaults, clip: 0 }, 1)).not.toHaveProperty("clipNorm");
+  });
+
+  test("weight decay where it is asked for, or where AdamW has it", () => {
+    const nameOf = (options: Partial<UpdateCommandOptions>) =>
+      updateOptionsOf({ ...defaults, ...options }, 1).optimizer.name;
+    expect(nameOf({})).toBe("adam");
+    expect(nameOf({ optimizer: "adamw" })).toBe("adam with weight decay");
+    expect(nameOf({ optimizer: "adamw", weightDecay: 0 })).toBe("adam");
+    expect(nameOf({ optimizer: "lion", weightDecay: 0.1 })).toBe("lion with weight decay");
+  });
+});
+
+test.each([
+  [
+    ["--optimizer", "adamm"],
+    /^cellgrad: option '--optimizer <name>' argument 'adamm' is invalid\. Allowed choices are adam,/,
+  ],
+  [["--lr-schedule", "cos"], /^cellgrad: option '--lr-schedule <name>' argument 'cos' is invalid/],
+  [["--warmup", "4"], "cellgrad: --warmup 4 leaves nothing of --steps 4: give fewer updates to the warm-up\n"],
+  [["--warmup", "-1"], /^cellgrad: --warmup must be a whole number from 0/],
+  [["--clip", "-1"], 'cellgrad: --clip must be a number of at least 0, got "-1"\n'],
+  [["--weight-decay", "x"], 'cellgrad: --weight-decay must be a number of at least 0, got "x"\n'],
+])("%j is refused in one line", async (options, message) => {
+  const { code, stdout, stderr } = await run("train", space.file("text.txt"), ...TINY, ...options);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toMatch(message);
+  expect(stderr.trimEnd()).not.toContain("\n");
+});
+
+test("a plateau needs held-out data", async () => {
+  const short = space.write("short.txt", TEXT.slice(0, 9));
+  const options = ["--batch", "1", "--time", "4", "--lr-schedule", "plateau"];
+  const { code, stderr } = await run("train", short, ...TINY, "--embed", "2", ...options);
+  expect(code).toBe(2);
+  expect(stderr).toContain("--lr-schedule plateau follows the held-out loss, and");
+});
