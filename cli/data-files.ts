@@ -3,6 +3,8 @@ import { readFile } from "node:fs/promises";
 import { parse } from "csv-parse/sync";
 import { messageOf, UserError } from "../compiler/graph/errors.ts";
 import { parseSeries, type Series } from "../train/data/series.ts";
+import { delimiterOf } from "./data/table-source.ts";
+import { decodeText } from "./data/utf8.ts";
 import { fileFault, oneLine } from "./errors.ts";
 
 /** Tables are numeric series; every other file is text. */
@@ -25,38 +27,7 @@ export async function readBytes(path: string): Promise<Uint8Array> {
  * @throws UserError where the file cannot be read, is empty, or is not UTF-8; the message names the first bad byte.
  */
 export async function readText(path: string): Promise<string> {
-  const bytes = await readBytes(path);
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new UserError(`${path} is not UTF-8 text: the bytes from offset ${firstFault(bytes)} on are no character`, {
-      cause,
-    });
-  }
-}
-
-/** Offset of the first character that is none: where a faulty sequence of bytes starts. */
-function firstFault(bytes: Uint8Array): number {
-  // `fine` is the length of a prefix without a fault (a character cut off at its end is none), `faulty` of one with it.
-  let [fine, faulty] = decodes(bytes, true) ? [bytes.length, bytes.length] : [0, bytes.length];
-  while (faulty - fine > 1) {
-    const middle = (fine + faulty) >> 1;
-    if (decodes(bytes.subarray(0, middle), true)) fine = middle;
-    else faulty = middle;
-  }
-  if (decodes(bytes.subarray(0, fine), false)) return fine;
-  let start = fine - 1;
-  while (start > 0 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start--;
-  return start;
-}
-
-function decodes(bytes: Uint8Array, mayEndWithin: boolean): boolean {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: mayEndWithin });
-    return true;
-  } catch {
-    return false;
-  }
+  return decodeText(path, await readBytes(path));
 }
 
 /**
@@ -72,10 +43,9 @@ export async function readSeries(path: string): Promise<Series> {
 /** The rows of a table, cells as text. Row i is line i + 1 of the file: empty lines are kept, except at the end. */
 export async function readRows(path: string): Promise<string[][]> {
   const text = await readText(path);
-  const delimiter = /\.tsv$/i.test(path) ? "\t" : ",";
   let rows: string[][];
   try {
-    rows = parse(text.replace(/[\r\n]+$/, ""), { delimiter, relax_column_count: true, trim: true });
+    rows = parse(text.replace(/[\r\n]+$/, ""), { delimiter: delimiterOf(path), relax_column_count: true, trim: true });
   } catch (cause) {
     throw new UserError(`${path}: ${oneLine(messageOf(cause))}`, { cause });
   }

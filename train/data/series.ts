@@ -72,15 +72,15 @@ export class Moments {
   }
 
   /** The next rows, row-major. */
-  addToMean(values: ArrayLike<number>): void {
+  addToMean = (values: ArrayLike<number>): void => {
     this.#inSums = this.#add(values, this.#sums, this.#inSums, (x) => x);
-  }
+  };
 
   /** The same rows again, after all have been added to the mean. */
-  addToDeviation(values: ArrayLike<number>): void {
+  addToDeviation = (values: ArrayLike<number>): void => {
     const mean = this.#mean();
     this.#inSquares = this.#add(values, this.#squares, this.#inSquares, (x, i) => (x - at(mean, i)) ** 2);
-  }
+  };
 
   normalisation(): Normalisation {
     const mean = this.#mean();

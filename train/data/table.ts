@@ -34,6 +34,7 @@ export class TableReader {
   readonly #asked: readonly string[] | undefined;
   #line = 0;
   #names: readonly string[] = [];
+  #isNamed = false;
   /** Positions of the columns that are read; known from the first row of numbers on. */
   #read: readonly number[] | undefined;
   /** The first line that was blank: only blank ones may follow. */
@@ -54,14 +55,23 @@ export class TableReader {
     return this.#names.filter((_, position) => !this.#read?.includes(position));
   }
 
+  /** Rows at the start that name the columns. */
+  get headerRows(): number {
+    return this.#isNamed ? 1 : 0;
+  }
+
+  /** The numbers of a row that was read before. */
+  numbersOf = (fields: readonly string[]): readonly number[] =>
+    (this.#read ?? []).map((position) => Number(fields[position]));
+
   /** The numbers of the next row; none where it names the columns or is blank. */
   next(fields: readonly string[]): readonly number[] | undefined {
     this.#line += 1;
     const isBlank = fields.every((field) => field.trim() === "");
     if (this.#line === 1 && !isBlank) {
-      const isNamed = fields.every((field) => numberOf(field) === undefined && !isDate(field));
-      this.#names = fields.map((field, i) => (isNamed && field.trim() !== "" ? field.trim() : `column ${i + 1}`));
-      if (isNamed) return undefined;
+      this.#isNamed = fields.every((field) => numberOf(field) === undefined && !isDate(field));
+      this.#names = fields.map((field, i) => (this.#isNamed && field.trim() !== "" ? field.trim() : `column ${i + 1}`));
+      if (this.#isNamed) return undefined;
     }
     if (isBlank) {
       this.#blank ??= this.#line;

@@ -2,7 +2,7 @@
 import { UserError } from "../../compiler/graph/errors.ts";
 import { type Batches, type BatchSizes, batchesOf } from "./batches.ts";
 
-/** The characters of a text, each with the number that is its token. */
+/** The characters of a text, or other parts of it, each with the number that is its token. */
 export interface Vocabulary {
   /** The character of each token. */
   readonly characters: readonly string[];
@@ -10,11 +10,21 @@ export interface Vocabulary {
   readonly encode: (text: string) => Int32Array;
   /** The text of tokens. */
   readonly decode: (tokens: ArrayLike<number>) => string;
+  /**
+   * Where a token may be part of a character: begins a text, and then gives what each token adds to it, which is nothing
+   * until a character is whole. Without it a token adds its character.
+   */
+  readonly speak?: () => (token: number) => string;
 }
 
 /** The characters that occur in a text, which must be of two kinds at least: of one kind there is nothing to learn. */
 export function vocabularyOf(text: string): Vocabulary {
-  const characters = [...new Set(text)].sort((a, b) => (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0));
+  return vocabularyOfCharacters(new Set(text));
+}
+
+/** The vocabulary of a text in which these characters occur. */
+export function vocabularyOfCharacters(occurring: ReadonlySet<string>): Vocabulary {
+  const characters = [...occurring].sort((a, b) => (a.codePointAt(0) ?? 0) - (b.codePointAt(0) ?? 0));
   if (characters.length === 0) throw new UserError("the text is empty; give one with some thousand characters");
   if (characters.length === 1) {
     throw new UserError(

@@ -1,0 +1,116 @@
+/**
+ * @file A file in pieces: where each begins and ends, and its bytes when they are asked for. Only one piece is in memory
+ * at a time, so a file may be larger than memory. Where pieces may be cut depends on what is in them.
+ */
+import { open, readFile } from "node:fs/promises";
+import { UserError } from "../../compiler/graph/errors.ts";
+import { fileFault } from "../errors.ts";
+
+/** Bytes of a piece, but for the last and for what cannot be cut. */
+export const PIECE_BYTES = 2 ** 18;
+
+/** Bytes that can be read at any place. */
+export interface ByteSource {
+  /** How messages call it. */
+  readonly name: string;
+  readonly size: number;
+  readonly read: (offset: number, length: number) => Promise<Uint8Array>;
+}
+
+export interface Piece {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** How many of the bytes, which start a piece, belong to it; undefined where the end of the piece is not among them. */
+export type Cut = (bytes: Uint8Array) => number | undefined;
+
+/** A file; what is no regular file, such as a pipe, is read at once. */
+export async function openSource(path: string): Promise<ByteSource> {
+  const failed = (error: unknown) => {
+    throw fileFault(path, error);
+  };
+  const file = await open(path).catch(failed);
+  try {
+    const found = await file.stat();
+    if (!found.isFile()) return sourceOf(path, await readFile(path).catch(failed));
+    if (found.size === 0) throw new UserError(`${path} is empty`);
+    return { name: path, size: found.size, read: (offset, length) => readAt(path, offset, length).catch(failed) };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Bytes that are in memory already. */
+export function sourceOf(name: string, bytes: Uint8Array): ByteSource {
+  if (bytes.length === 0) throw new UserError(`${name} is empty`);
+  return { name, size: bytes.length, read: async (offset, length) => bytes.subarray(offset, offset + length) };
+}
+
+async function readAt(path: string, offset: number, length: number): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
+      if (bytesRead === 0) throw new UserError("the file became shorter while it was read");
+      done += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await file.close();
+  }
+}
+
+/** All pieces of a source, in their order. */
+export async function* piecesOf(source: ByteSource, cut: Cut, pieceBytes = PIECE_BYTES): AsyncGenerator<Piece> {
+  for (let offset = 0; offset < source.size; ) {
+    const bytes = await pieceAt(source, offset, cut, pieceBytes);
+    yield { offset, bytes };
+    offset += bytes.length;
+  }
+}
+
+async function pieceAt(source: ByteSource, offset: number, cut: Cut, pieceBytes: number): Promise<Uint8Array> {
+  const rest = source.size - offset;
+  for (let length = pieceBytes; length < rest; length *= 2) {
+    const bytes = await source.read(offset, length);
+    const end = cut(bytes);
+    if (end !== undefined) return bytes.subarray(0, end);
+  }
+  return source.read(offset, rest);
+}
+
+/** Anywhere between two characters of UTF-8. */
+export const betweenCharacters: Cut = (bytes) => {
+  const { length } = bytes;
+  // The last character starts at the last byte that goes on none; it is at most four bytes long.
+  let start = length - 1;
+  while (start > Math.max(0, length - 4) && ((bytes[start] ?? 0) & 0xc0) === 0x80) start -= 1;
+  const lead = bytes[start] ?? 0;
+  const isWhole = start + (lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4) <= length;
+  const end = isWhole ? length : start;
+  return end > 0 ? end : undefined;
+};
+
+const [lineFeed, carriageReturn, space, quote] = [0x0a, 0x0d, 0x20, 0x22];
+
+/** Behind a line end between two lines that are not blank, so that no run of white space is cut. */
+export const betweenLines: Cut = (bytes) => {
+  const isBlank = (byte = lineFeed) => byte === lineFeed || byte === carriageReturn || byte === space || byte === 0x09;
+  for (let end = bytes.length - 1; end > 1; end--)
+    if (bytes[end - 1] === lineFeed && !isBlank(bytes[end]) && !isBlank(bytes[end - 2])) return end;
+  return undefined;
+};
+
+/** Behind a line end that is not within quotes: after a row of a table. */
+export const betweenRows: Cut = (bytes) => {
+  let [quotes, end] = [0, 0];
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === quote) quotes += 1;
+    else if (byte === lineFeed && quotes % 2 === 0) end = i + 1;
+  }
+  return end > 0 ? end : undefined;
+};

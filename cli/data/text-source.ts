@@ -1,0 +1,88 @@
+/**
+ * @file A text as tokens, read piece by piece: characters, bytes, or the pieces of words that a tokenizer makes. One pass
+ * over the file finds its characters and checks that it is text; training reads what it needs when it needs it.
+ */
+import { at } from "../../compiler/graph/errors.ts";
+import { byteVocabulary } from "../../train/data/bytes.ts";
+import type { PiecedRecording } from "../../train/data/pieces.ts";
+import { type Vocabulary, vocabularyOfCharacters } from "../../train/data/text.ts";
+import { type ByteSource, betweenCharacters, betweenLines, type Cut, PIECE_BYTES, piecesOf } from "./file-pieces.ts";
+import { decodeText } from "./utf8.ts";
+
+/** A text that is ready to be trained on. */
+export interface TextSource {
+  readonly vocabulary: Vocabulary;
+  readonly recording: PiecedRecording;
+}
+
+/** A text by its characters. */
+export async function characterSource(source: ByteSource, pieceBytes = PIECE_BYTES): Promise<TextSource> {
+  const characters = new Set<string>();
+  const pieces = await indexed(source, betweenCharacters, pieceBytes, (text) => {
+    let count = 0;
+    for (const character of text) {
+      characters.add(character);
+      count += 1;
+    }
+    return count;
+  });
+  const vocabulary = vocabularyOfCharacters(characters);
+  return { vocabulary, recording: recordingOf(source, pieces, "characters", vocabulary.encode) };
+}
+
+/** Anything at all by its bytes. */
+export function byteSource(source: ByteSource, pieceBytes = PIECE_BYTES): TextSource {
+  const count = Math.ceil(source.size / pieceBytes);
+  const pieces = Array.from({ length: count }, (_, i) => Math.min(pieceBytes, source.size - i * pieceBytes));
+  return {
+    vocabulary: byteVocabulary,
+    recording: {
+      ...{ name: "the file", entries: "bytes", dtype: "i32", shape: [], pieces },
+      read: (piece) => source.read(piece * pieceBytes, at(pieces, piece)),
+    },
+  };
+}
+
+/** A text by the tokens of a vocabulary that was made elsewhere. Pieces end with lines, which no token goes across. */
+export async function tokenSource(
+  source: ByteSource,
+  vocabulary: Vocabulary,
+  pieceBytes = PIECE_BYTES,
+): Promise<TextSource> {
+  const pieces = await indexed(source, betweenLines, pieceBytes, (text) => vocabulary.encode(text).length);
+  return { vocabulary, recording: recordingOf(source, pieces, "tokens", vocabulary.encode) };
+}
+
+/** Where a piece lies, and how many tokens it has. */
+interface IndexedPiece {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly count: number;
+}
+
+async function indexed(
+  source: ByteSource,
+  cut: Cut,
+  pieceBytes: number,
+  countOf: (text: string) => number,
+): Promise<readonly IndexedPiece[]> {
+  const pieces: IndexedPiece[] = [];
+  for await (const { offset, bytes } of piecesOf(source, cut, pieceBytes))
+    pieces.push({ offset, bytes: bytes.length, count: countOf(decodeText(source.name, bytes, offset)) });
+  return pieces;
+}
+
+function recordingOf(
+  source: ByteSource,
+  pieces: readonly IndexedPiece[],
+  entries: string,
+  encode: Vocabulary["encode"],
+): PiecedRecording {
+  return {
+    ...{ name: "the text", entries, dtype: "i32", shape: [], pieces: pieces.map(({ count }) => count) },
+    read: async (piece) => {
+      const { offset, bytes } = at(pieces, piece);
+      return encode(decodeText(source.name, await source.read(offset, bytes), offset));
+    },
+  };
+}
