@@ -14,7 +14,7 @@ const patience = 1000;
 /** A check traces a cell at a dozen sizes. */
 const patienceForSizes = 5000;
 
-const notAgreed = "it came by a link and has not run; read it, then press “Run it” above";
+const notAgreed = "this cell came by a link and has not run; read it, then press “Run it” above";
 
 export type Outcome =
   | { readonly kind: "traced"; readonly traced: TracedCell; readonly encoded: string }
