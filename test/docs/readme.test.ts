@@ -34,13 +34,23 @@ test("everything that the lists name is exported", () => {
   expect(names.filter((name) => !(name in cellgrad))).toEqual([]);
 });
 
+const entries = [...readme.matchAll(/^\| `cellgrad\/([a-z]+)` \| (.*) \|$/gm)].map(
+  ([, entry = "", about = ""]) => [entry, [...about.matchAll(/`([A-Za-z]+)`/g)].map(([, name = ""]) => name)] as const,
+);
+
+test.each(entries)("what is named of cellgrad/%s is exported there", async (entry, names) => {
+  const exported: object = await import(`../../entries/${entry}.ts`);
+  expect(names.length).toBeGreaterThan(0);
+  expect(names.filter((name) => !(name in exported))).toEqual([]);
+});
+
 test("the cells are those of the command line", () => {
   const table = [...readme.matchAll(/\[`([a-z0-9-]+)`\]\(cells\//g)].map(([, name]) => name);
   expect(table.toSorted()).toEqual(Object.keys(zoo).toSorted());
 });
 
 const commands = [...readme.matchAll(/^\| `cellgrad ([a-z]+)[^`]*` \|(.*)\|$/gm)].map(
-  ([, name = "", about = ""]) => [name, [...about.matchAll(/`(--[a-z]+)`/g)].map(([, flag = ""]) => flag)] as const,
+  ([, name = "", about = ""]) => [name, [...about.matchAll(/`(--[a-z-]+)`/g)].map(([, flag = ""]) => flag)] as const,
 );
 
 test("all commands are in the table", async () => {
@@ -51,7 +61,7 @@ test("all commands are in the table", async () => {
 
 test.each(commands)("%s has the options that the table names, and no others", async (name, flags) => {
   const { stdout } = await run(name, "--help");
-  const known = [...stdout.matchAll(/^ +(?:-\w, )?(--[a-z]+)/gm)].map(([, flag = ""]) => flag);
+  const known = [...stdout.matchAll(/^ +(?:-\w, )?(--[a-z-]+)/gm)].map(([, flag = ""]) => flag);
   expect(flags.toSorted()).toEqual(known.filter((flag) => flag !== "--help").toSorted());
 });
 
