@@ -11,38 +11,55 @@ import { jittered, norm, relativeError } from "./numbers/compare.ts";
 import { generator } from "./numbers/random-data.ts";
 import { f32Tolerance } from "./tolerance.ts";
 
+/** Options of `checkHosts` on a cell. */
 export interface HostOptions {
+  /** What is compared with the interpreter. */
   readonly device: Device;
   /** How loops run on the device; by default both ways that there are. "auto" runs persistently where that is possible. */
   readonly schedules?: readonly ("auto" | "persistent" | "stepwise")[];
   /** Random cases; 5 by default, since each compiles kernels. */
   readonly cases?: number;
+  /** Of the cases; by default another one each time. */
   readonly seed?: number;
   /** Units and features of a cell; 5 and 3 by default. */
   readonly units?: number;
+  /** Width of a cell's input. */
   readonly features?: number;
 }
 
+/** Options of `checkHosts` on a function. */
 export interface FunctionHostOptions<Names extends string = string> extends HostOptions {
   /** Shape of each argument; B and T may stand for sizes that vary. */
   readonly arguments: Readonly<Record<Names, Shape>>;
 }
 
+/** What a comparison with the interpreter found. */
 export interface HostReport {
+  /** Of the cell or function. */
   readonly name: string;
+  /** Name of the adapter. */
   readonly device: string;
+  /** Draws the same cases again. */
   readonly seed: number;
+  /** Values and gradients that were compared. */
   readonly comparisons: number;
   /** The largest relative error, as a part of what was allowed. */
   readonly worst: number;
+  /** The first case that differs, if one does. */
   readonly failure?: HostFailure;
 }
 
+/** A case in which the device computes something else. */
 export interface HostFailure {
+  /** Its sizes and the seed of its numbers. */
   readonly case: Case;
+  /** How the device ran its loops. */
   readonly schedule: string;
+  /** Which of the two differs. */
   readonly what: "value" | "gradient";
+  /** Relative. */
   readonly error: number;
+  /** What rounding excuses. */
   readonly tolerance: number;
 }
 
@@ -52,6 +69,7 @@ export interface HostFailure {
  * @throws UserError where the device is the interpreter itself.
  */
 export function checkHosts(definition: CellDefinition, options: HostOptions): Promise<HostReport>;
+/** As for a cell, of a function of f32 tensors by name. */
 export function checkHosts<Names extends string>(
   compute: DifferentiableFunction<Names>,
   options: FunctionHostOptions<Names>,

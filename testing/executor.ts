@@ -8,7 +8,9 @@ import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
 import type { CompileOptions, Device } from "../train/device.ts";
 
+/** What runs a graph on numbers, and how exact it claims to be. */
 export interface Executor {
+  /** For messages. */
   readonly name: string;
   /** Largest relative error that its arithmetic excuses. */
   readonly tolerance: number;
@@ -16,6 +18,7 @@ export interface Executor {
   readonly execute: (graph: Graph, inputs: readonly NdArray[]) => Promise<NdArray[]>;
 }
 
+/** The float64 interpreter, which defines what a graph means. */
 export const interpreter: Executor = {
   name: "interpreter",
   tolerance: 1e-9,

@@ -16,6 +16,7 @@ function result(right: boolean, lines: readonly string[]): MatcherResult {
   return { pass: right, message: () => lines.join("\n") };
 }
 
+/** To be given to `expect.extend`. */
 export const matchers = {
   /** The reverse-mode gradient of a cell equals forward mode and central differences on random cases. */
   toHaveCorrectGradients(cell: CellDefinition, options?: GradientOptions): MatcherResult {
@@ -35,6 +36,8 @@ export const matchers = {
 
 /** What `expect` gains; declare it for Vitest with `interface Matchers<T> extends CellMatchers<T> {}`. */
 export interface CellMatchers<R = unknown> {
+  /** The reverse-mode gradient equals forward mode and central differences on random cases. */
   toHaveCorrectGradients: (options?: GradientOptions) => R;
+  /** Value and gradient on a device are the interpreter's, in every schedule. */
   toAgreeOnDevice: (device: Device, options?: Omit<HostOptions, "device">) => Promise<R>;
 }

@@ -4,12 +4,15 @@ import { threefry } from "../../compiler/ops/threefry.ts";
 import { type Aval, interpret, type NdArray, ndarray } from "../../index.ts";
 import type { Argument, Programs } from "./programs.ts";
 
+/** One case of a check: sizes, and the seed of its numbers. */
 export interface Case {
   /** Of a cell; a function has none. */
   readonly units: number;
   /** Of a cell's input. */
   readonly features: number;
+  /** Rows of the batch. */
   readonly batch: number;
+  /** Steps of the sequence. */
   readonly time: number;
   /** Starts in a state that an earlier sequence left behind, instead of zeros. */
   readonly carried: boolean;

@@ -9,6 +9,7 @@ import { type Comparison, compareCase, type Fault } from "./compare.ts";
 import { compareSecond, type SecondPrograms } from "./compare-second.ts";
 import { type DifferentiableFunction, type Programs, stopSites, traceFunction, tracePrograms } from "./programs.ts";
 
+/** Options of `checkGradients` on a cell. */
 export interface GradientOptions {
   /** Random cases; 100 by default. */
   readonly cases?: number;
@@ -18,33 +19,44 @@ export interface GradientOptions {
   readonly order?: 1 | 2;
   /** Only this many units, for cells that cannot have any number. */
   readonly units?: number;
+  /** Only this many features of the input. */
   readonly features?: number;
   /** Only these sizes, for cells that were traced at some. */
   readonly sizes?: readonly { readonly units: number; readonly features: number }[];
 }
 
+/** Options of `checkGradients` on a function. */
 export interface FunctionOptions<Names extends string = string>
   extends Pick<GradientOptions, "cases" | "seed" | "order"> {
   /** Shape of each argument; B and T may stand for sizes that vary. */
   readonly arguments: Readonly<Record<Names, Shape>>;
 }
 
+/** What a gradient check found. */
 export interface GradientReport {
+  /** Of the cell or function. */
   readonly name: string;
+  /** Draws the same cases again. */
   readonly seed: number;
   /** Cases that were compared before the first fault, or all. */
   readonly cases: number;
+  /** Derivatives that were compared. */
   readonly comparisons: number;
   /** Directions along which there is no derivative to compare. */
   readonly kinks: number;
   /** The largest relative errors among comparisons that passed. */
   readonly worst: Comparison["worst"];
+  /** The smallest case that fails, if one does. */
   readonly failure?: GradientFailure;
 }
 
+/** A case whose gradient is wrong, made as small as it gets. */
 export interface GradientFailure {
+  /** Its sizes and the seed of its numbers. */
   readonly case: Case;
+  /** What is wrong, and with respect to which argument. */
   readonly fault: Fault;
+  /** How often it was made smaller. */
   readonly shrinks: number;
   /** The numbers of the case, by argument. */
   readonly arguments: readonly { readonly name: string; readonly value: NdArray }[];
@@ -64,6 +76,7 @@ const casesByDefault = 100;
  * @throws UserError where the cell or function itself cannot be traced, or has a kink wherever it is looked at.
  */
 export function checkGradients(definition: CellDefinition, options?: GradientOptions): GradientReport;
+/** As for a cell, of a function of f32 tensors by name. */
 export function checkGradients<Names extends string>(
   compute: DifferentiableFunction<Names>,
   options: FunctionOptions<Names>,

@@ -20,6 +20,7 @@ import { leastMargin, marginOf } from "./margins.ts";
 import { nodeValues, roundingExecutor, stoppedValues } from "./node-values.ts";
 import type { RandomCell } from "./random-cell.ts";
 
+/** What was compared: graphs, numbers, value and gradients of the cell. */
 export interface RandomCellOutcome extends Prepared {
   /** Why nothing was compared: the cell sits where derivatives or decisions jump, or f32 numbers do not determine it. */
   readonly unsuitable?: string;

@@ -21,13 +21,17 @@ export interface CellInput extends Aval {
   readonly role: Role;
 }
 
+/** A random recurrent network over a sequence: what it reads, how it is traced, and its source. */
 export interface RandomCell {
+  /** What it was made from, as plain data. */
   readonly plan: CellPlan;
+  /** Parameters, x, first states, and whatever else it reads. */
   readonly inputs: readonly CellInput[];
   /** Avals of the outputs and of each state: the loss weighs each by numbers of this shape. */
   readonly results: readonly Aval[];
   /** To be called while tracing, on tensors for the inputs. */
   readonly run: (inputs: readonly Tensor[]) => CellOutputs;
+  /** One number made of everything that it computes, each result weighed. */
   readonly loss: (inputs: readonly Tensor[], weights: readonly Tensor[]) => Tensor<"f32">;
   /** Source that can be pasted into a file. */
   readonly text: string;
