@@ -25,8 +25,8 @@ import {
   traceGraph,
   valueAndGrad,
 } from "../../index.ts";
-import { bool, evaluateAll, f32, type TensorFunction } from "../support/evaluate.ts";
 import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
+import { bool, evaluateAll, f32, type TensorFunction } from "../support/evaluate.ts";
 
 type Float = Tensor<"f32">;
 

@@ -7,11 +7,12 @@ import { openDevice } from "../../train/open-device.ts";
 
 export { deviceExecutor, type Executor, interpreter };
 
-const device = await openDevice();
+/** The device of the tests. A missing adapter fails here, with the reason. */
+export const device = await openDevice();
 
 const inOneDispatch = "persistent where it can";
 
-/** Every executor that the checks run on. A missing adapter fails here, with the reason. */
+/** Every executor that the checks run on. */
 export const executors: readonly Executor[] = [
   interpreter,
   deviceExecutor(`${device.name}, ${inOneDispatch}`, device, 1e-4),
