@@ -6,6 +6,7 @@ import { Command, Option } from "commander";
 import type { TrainCommandOptions } from "./commands/train.ts";
 import { deviceName, OPTIMIZER_NAMES, real, SCHEDULE_NAMES, whole } from "./options.ts";
 import type { Streams } from "./streams.ts";
+import { addWeightCommands } from "./weight-commands.ts";
 
 export interface Invocation {
   readonly streams: Streams;
@@ -185,6 +186,8 @@ export function createProgram({ streams, version, finish }: Invocation): Command
       const { check } = await import("./commands/check.ts");
       finish(await check(module, options, streams));
     });
+
+  addWeightCommands(program, { streams, finish, examples });
 
   program
     .command("start")

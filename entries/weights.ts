@@ -1,4 +1,4 @@
-/** @file The entry "cellgrad/weights": weights of PyTorch and Keras as cellgrad's parameters, and back. */
+/** @file The entry "cellgrad/weights": weights of PyTorch and Keras as cellgrad's parameters and models, and back. */
 export { fromKeras, type KerasReadOptions, kerasLayers, toKeras } from "../interchange/keras.ts";
 export type {
   DirectionWeights,
@@ -13,4 +13,6 @@ export {
   type PyTorchReadOptions,
   pyTorchModule,
   toPyTorch,
+  toPyTorchLike,
 } from "../interchange/pytorch.ts";
+export { type ModelMeaning, modelFrom } from "../interchange/rebuild.ts";

@@ -104,3 +104,36 @@ export function gateOf(weights: DirectionWeights, name: string): GateWeights {
   if (gate === undefined) throw new UserError(`the weights of gate ${quote(name)} are missing`);
   return gate;
 }
+
+/**
+ * The weights with the biases of `original` wherever the two of a gate still have the same sum, in f32: weights that were
+ * read and not trained are written as they came, bit for bit.
+ */
+export function withBiasesOf(weights: NetworkWeights, original: NetworkWeights): NetworkWeights {
+  const sizeOf = ({ cell, units, features, layers }: NetworkWeights) =>
+    `${cell}, ${layers.length} x ${units} units, ${features} features${layers[0]?.backward ? ", both ways" : ""}`;
+  if (sizeOf(weights) !== sizeOf(original))
+    throw new UserError(`the original is ${sizeOf(original)}; these weights are ${sizeOf(weights)}`);
+  const layers = weights.layers.map((layer, i): LayerWeights => {
+    const [forward, backward] = directions.map((direction) => {
+      const gates = Object.entries(layer[direction] ?? {});
+      return Object.fromEntries(
+        gates.map(([name, gate]) => [name, restored(gate, gateOf(original.layers[i]?.[direction] ?? {}, name))]),
+      );
+    });
+    return { forward: forward ?? {}, ...(layer.backward && backward && { backward }) };
+  });
+  return { ...weights, layers };
+}
+
+function restored(gate: GateWeights, original: GateWeights): GateWeights {
+  const sum = (of: GateWeights, i: number) =>
+    Math.fround((of.inputBias.data[i] ?? 0) + (of.recurrentBias.data[i] ?? 0));
+  const choose = (bias: "inputBias" | "recurrentBias"): NdArray => ({
+    ...gate[bias],
+    data: gate[bias].data.map((value, i) =>
+      sum(gate, i) === sum(original, i) ? (original[bias].data[i] ?? value) : value,
+    ),
+  });
+  return { ...gate, inputBias: choose("inputBias"), recurrentBias: choose("recurrentBias") };
+}

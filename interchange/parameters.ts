@@ -6,7 +6,8 @@
  *   head/bias [V]
  *
  * A gate x·W + h·U + b + c has two biases in PyTorch, which act as their sum alone: read, they become one bias b + c, and
- * written, that one is b while c is 0. Where a gate scales h·U + c (GRU, reset after), both exist here too.
+ * written, that one is b while c is 0, or b and c themselves where the original is known and their sum is still the same.
+ * Where a gate scales h·U + c (GRU, reset after), both exist here too.
  */
 import { at } from "../compiler/graph/errors.ts";
 import { type NdArray, zeros } from "../compiler/graph/ndarray.ts";

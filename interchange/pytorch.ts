@@ -18,6 +18,7 @@ import {
   type NetworkWeights,
   readLayers,
   widthBelow,
+  withBiasesOf,
 } from "./network-weights.ts";
 import { quote, TensorBag } from "./tensor-bag.ts";
 
@@ -188,6 +189,30 @@ export function toPyTorch(weights: NetworkWeights, names: PyTorchNames = {}): Re
     tensors[`${names.head ?? "head"}.bias`] = head.bias;
   }
   return tensors;
+}
+
+/**
+ * The state dict `original` with these weights in it, under its names and beside whatever else it has. Where nothing was
+ * trained, it is the original bit for bit. `where` is what messages call it.
+ */
+export function toPyTorchLike(
+  weights: NetworkWeights,
+  original: Arrays,
+  where: string,
+  options: PyTorchReadOptions = {},
+): Record<string, NdArray> {
+  const before = fromPyTorch(original, where, { ...options, cell: weights.cell });
+  const bag = new TensorBag(original, where);
+  const { embedding, head } = otherModules(bag, options);
+  const names = { prefix: options.prefix ?? onlyPrefix(bag), ...(embedding && { embedding }), ...(head && { head }) };
+  const written = toPyTorch(withBiasesOf(weights, before), names);
+  for (const [name, { shape, data }] of Object.entries(written)) {
+    if (bag.has(name)) bag.take(name, shape, "it is written");
+    // A layer without biases says the same with biases of zero.
+    else if (data.some((value) => value !== 0)) bag.fail(`it has no tensor ${quote(name)} to write to`);
+  }
+  const known = Object.entries(written).filter(([name]) => Object.hasOwn(original, name));
+  return { ...original, ...Object.fromEntries(known) };
 }
 
 /** The Python expression of the recurrent module that takes the weights. */

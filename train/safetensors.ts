@@ -128,7 +128,9 @@ function parseEntry(name: string, entry: unknown, fail: Fail): Entry {
   const { dtype, shape, data_offsets: offsets } = entry;
   const storage = typeof dtype === "string" && Object.hasOwn(storages, dtype) ? storages[dtype] : undefined;
   if (storage === undefined) {
-    return fail(`${label} has dtype ${quote(String(dtype))}; expected ${Object.keys(storages).join(", ")}`);
+    const expected = Object.keys(storages).join(", ");
+    const advice = /^B?F\d+$/.test(String(dtype)) ? " (convert it to float32, which is F32)" : "";
+    return fail(`${label} has dtype ${quote(String(dtype))}; expected ${expected}${advice}`);
   }
   if (!isCounts(shape)) return fail(`${label} has a shape that is not a list of whole numbers`);
   if (!isCounts(offsets) || offsets.length !== 2)

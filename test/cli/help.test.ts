@@ -7,17 +7,20 @@ test("without arguments, and with --help, the commands are listed", async () => 
   const [bare, help] = [await run(), await run("--help")];
   expect(bare).toEqual(help);
   expect(help).toMatchObject({ code: 0, stderr: "" });
-  for (const command of ["train", "sample", "forecast", "inspect", "check", "start"])
+  for (const command of ["train", "sample", "forecast", "inspect", "check", "import", "export", "start"])
     expect(help.stdout).toMatch(new RegExp(`^  ${command} `, "m"));
 });
 
-test.each(["train", "sample", "forecast", "inspect", "check", "start"])("%s --help has examples", async (command) => {
-  const help = await run(command, "--help");
-  expect(help).toMatchObject({ code: 0, stderr: "" });
-  expect(help.stdout).toMatch(new RegExp(`^Usage: cellgrad ${command} `));
-  expect(help.stdout).toMatch(/\nExamples:\n {2}(cellgrad|npm) /);
-  expect(await run("help", command)).toEqual(help);
-});
+test.each(["train", "sample", "forecast", "inspect", "check", "import", "export", "start"])(
+  "%s --help has examples",
+  async (command) => {
+    const help = await run(command, "--help");
+    expect(help).toMatchObject({ code: 0, stderr: "" });
+    expect(help.stdout).toMatch(new RegExp(`^Usage: cellgrad ${command} `));
+    expect(help.stdout).toMatch(/\nExamples:\n {2}(cellgrad|npm) /);
+    expect(await run("help", command)).toEqual(help);
+  },
+);
 
 test("defaults are shown", async () => {
   const { stdout } = await run("train", "--help");

@@ -5,14 +5,10 @@
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { cells } from "../../cells/index.ts";
-import { reluRnn } from "../../cells/relu-rnn.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
-import { fromParameters, fromPyTorch, toParameters, toPyTorch } from "../../entries/weights.ts";
+import { fromParameters, fromPyTorch, type NetworkWeights, toParameters, toPyTorch } from "../../entries/weights.ts";
 import {
-  type Cell,
-  type CellDefinition,
   fromNested,
   model,
   mul,
@@ -23,15 +19,12 @@ import {
   traceGraph,
   valueAndGrad,
 } from "../../index.ts";
-import { stacked } from "../../train/layers/depth.ts";
-import { bidirectional, type LayerState, recurrent } from "../../train/layers/layer.ts";
+import type { LayerState } from "../../train/layers/layer.ts";
 import { lengthsMask } from "../../train/layers/lengths.ts";
 import { interpreter, smallTileExecutors } from "../support/executors.ts";
+import { type Arrays, errorOf, type Matrix, type Sequence, stackFor } from "./imported-stack.ts";
 
 type Float = Tensor<"f32">;
-type Matrix = number[][];
-type Sequence = number[][][];
-type Arrays = Readonly<Record<string, NdArray>>;
 
 /** One file of figures, whoever made it, in one form. */
 interface Figures {
@@ -126,13 +119,11 @@ const singles: Figures[] = ["rnn", "lstm", "gru"].map((name) => {
   };
 });
 
-const definitions: Readonly<Record<string, CellDefinition>> = { ...cells, "relu-rnn": reluRnn as CellDefinition };
-
 /** The layers of the figures, and a graph (parameters…, states…, x, w, lengths) -> (output, states…, loss, gradients…). */
-function graphOf({ cell, layers, isBidirectional, initial, x }: Figures, parameters: Arrays, units: number) {
-  const make = (): Cell => (definitions[cell] as CellDefinition)(units);
-  const layer = () => (isBidirectional ? bidirectional(make(), make()) : recurrent(make()));
-  const stack = stacked(Array.from({ length: layers }, layer));
+function graphOf({ isBidirectional, initial, x }: Figures, imported: NetworkWeights) {
+  const { units } = imported;
+  const parameters = toParameters(imported);
+  const stack = stackFor(imported);
   const network = model("network", (input: Float, state: LayerState, mask: Tensor<"bool">) =>
     stack.run(input, { state, mask }),
   );
@@ -167,17 +158,6 @@ function graphOf({ cell, layers, isBidirectional, initial, x }: Figures, paramet
   return { graph, paths, states, given };
 }
 
-/** Largest difference, each relative to max(1, |reference|). */
-function errorOf(got: NdArray, reference: NdArray): number {
-  expect(got.shape).toEqual(reference.shape);
-  const errors = got.data.map((value, i) => {
-    const wanted = reference.data[i] ?? Number.NaN;
-    const error = Math.abs(value - wanted) / Math.max(1, Math.abs(wanted));
-    return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
-  });
-  return Math.max(...errors);
-}
-
 const cases = [...singles, ...stacks].map((figures) => {
   const { cell, layers, isBidirectional } = figures;
   return [
@@ -195,7 +175,7 @@ describe.each(executors)("on the $name", ({ execute, tolerance }) => {
     const imported = fromPyTorch(weights, "figures", { cell: figures.cell });
     expect(imported).toMatchObject({ cell: figures.cell });
     const parameters = toParameters(imported);
-    const { graph, paths, states, given } = graphOf(figures, parameters, imported.units);
+    const { graph, paths, states, given } = graphOf(figures, imported);
     const results = await execute(graph, [
       ...paths.map((path) => parameters[path] as NdArray),
       ...given.map((name) => initial[name] as NdArray),

@@ -107,6 +107,11 @@ const hostile: readonly [title: string, bytes: Uint8Array, fault: string][] = [
     'tensor "a" has dtype "F8_E4M3"; expected F32, I32, U32, BOOL',
   ],
   [
+    "floats of another width",
+    file({ a: tensor("BF16", [1], [0, 2]) }, 2),
+    'tensor "a" has dtype "BF16"; expected F32, I32, U32, BOOL (convert it to float32, which is F32)',
+  ],
+  [
     "a dtype out of the prototype",
     file({ a: tensor("constructor", [1], [0, 1]) }, 1),
     'tensor "a" has dtype "constructor"; expected F32, I32, U32, BOOL',

@@ -1,0 +1,91 @@
+/** @file `cellgrad export`: a trained model for others: weights for PyTorch or Keras, or the whole of it as ONNX. */
+import { UserError } from "../../compiler/graph/errors.ts";
+import { kerasLayers, toKeras } from "../../interchange/keras.ts";
+import type { NetworkWeights } from "../../interchange/network-weights.ts";
+import type { OnnxForm } from "../../interchange/onnx/model.ts";
+import { fromParameters } from "../../interchange/parameters.ts";
+import { pyTorchModule, toPyTorch, toPyTorchLike } from "../../interchange/pytorch.ts";
+import { decodeModel } from "../../train/model-file.ts";
+import { decodeTensors, encodeTensors, type TensorFile } from "../../train/safetensors.ts";
+import { readBytes } from "../data-files.ts";
+import { ExitCode } from "../errors.ts";
+import { prepareOutput } from "../model-output.ts";
+import { jsonLine, line, type Streams } from "../streams.ts";
+import { describeWeights } from "../weights.ts";
+
+export interface ExportCommandOptions {
+  readonly to: "pytorch" | "keras" | "onnx";
+  readonly out: string;
+  readonly form?: OnnxForm;
+  readonly prefix?: string;
+  readonly like?: string;
+  readonly json?: boolean;
+}
+
+/** What was made of a model, and how it is told. */
+interface Exported {
+  readonly bytes: Uint8Array;
+  readonly about: string;
+  readonly use: string;
+}
+
+export async function exportModel(path: string, options: ExportCommandOptions, { stdout }: Streams): Promise<number> {
+  const { to, form, prefix, like } = options;
+  if (form !== undefined && to !== "onnx") throw new UserError("--form is for --to onnx");
+  if ((prefix !== undefined || like !== undefined) && to !== "pytorch")
+    throw new UserError(`${prefix === undefined ? "--like" : "--prefix"} is for --to pytorch`);
+  const output = await prepareOutput(options.out, path);
+  const bytes = await readBytes(path);
+  const exported = to === "onnx" ? await onnx(bytes, path, form) : await tensorsFor(to, bytes, path, options);
+  await output.write(exported.bytes);
+  const { about, use } = exported;
+  if (options.json) jsonLine(stdout, { to, about, use, bytes: exported.bytes.length, out: output.path });
+  else {
+    line(stdout, `${path}: ${about}`);
+    line(stdout, `saved ${output.path}; ${use}`);
+  }
+  return ExitCode.ok;
+}
+
+async function onnx(bytes: Uint8Array, path: string, form: OnnxForm = "sequence"): Promise<Exported> {
+  // Loaded where it is used: it brings the encoder of the format along.
+  const { modelToOnnx } = await import("../../interchange/onnx/model.ts");
+  const model = decodeModel(bytes, path);
+  const { cell, units, layers } = model;
+  const shape = form === "sequence" ? "[T, B, …]" : "[B, …]";
+  return {
+    bytes: modelToOnnx(model, form),
+    about: `${cell}, ${layers} ${layers === 1 ? "layer" : "layers"} of ${units} units`,
+    use: `x is ${shape}, any batch${form === "sequence" ? " and length" : ""}; state/… goes in as zeros first, then as next/… came out`,
+  };
+}
+
+async function tensorsFor(
+  to: "pytorch" | "keras",
+  bytes: Uint8Array,
+  path: string,
+  { prefix, like }: ExportCommandOptions,
+): Promise<Exported> {
+  const weights = fromParameters(decodeTensors(bytes, path).tensors, path);
+  const file = (tensors: TensorFile["tensors"], framework: string) =>
+    encodeTensors({ tensors, metadata: { format: framework } });
+  const about = describeWeights(weights);
+  if (to === "keras") {
+    const use = `the layers are ${kerasLayers(weights)}; for w in model.weights: w.assign(tensors[w.path])`;
+    return { bytes: file(toKeras(weights), "np"), about, use };
+  }
+  const tensors =
+    like === undefined
+      ? toPyTorch(weights, prefix === undefined ? {} : { prefix })
+      : await likeFile(weights, like, prefix);
+  return { bytes: file(tensors, "pt"), about, use: `the recurrent module is ${pyTorchModule(weights)}` };
+}
+
+async function likeFile(
+  weights: NetworkWeights,
+  like: string,
+  prefix: string | undefined,
+): Promise<TensorFile["tensors"]> {
+  const { tensors } = decodeTensors(await readBytes(like), like);
+  return toPyTorchLike(weights, tensors, like, prefix === undefined ? {} : { prefix });
+}

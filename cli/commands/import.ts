@@ -1,0 +1,98 @@
+/** @file `cellgrad import`: weights of PyTorch or Keras as a model that samples or forecasts, or as parameters. */
+import { messageOf, UserError } from "../../compiler/graph/errors.ts";
+import { fromKeras } from "../../interchange/keras.ts";
+import type { NetworkWeights } from "../../interchange/network-weights.ts";
+import { toParameters } from "../../interchange/parameters.ts";
+import { fromPyTorch } from "../../interchange/pytorch.ts";
+import { type ModelMeaning, modelFrom } from "../../interchange/rebuild.ts";
+import { vocabularyOf } from "../../train/data/text.ts";
+import { encodeModel } from "../../train/model-file.ts";
+import { decodeTensors, encodeTensors } from "../../train/safetensors.ts";
+import { readBytes, readText } from "../data-files.ts";
+import { ExitCode } from "../errors.ts";
+import { prepareOutput } from "../model-output.ts";
+import { jsonLine, line, type Streams } from "../streams.ts";
+import { describeWeights } from "../weights.ts";
+
+export interface ImportCommandOptions {
+  readonly from: "pytorch" | "keras";
+  readonly out: string;
+  readonly cell?: string;
+  readonly prefix?: string;
+  readonly embedding?: string;
+  readonly head?: string;
+  readonly vocabulary?: string;
+  readonly columns?: readonly string[];
+  readonly targets?: readonly string[];
+  readonly json?: boolean;
+}
+
+export async function importWeights(path: string, options: ImportCommandOptions, { stdout }: Streams): Promise<number> {
+  const { from, vocabulary, columns, targets } = options;
+  if (from === "keras" && options.prefix !== undefined)
+    throw new UserError("--prefix is for --from pytorch; name layers of Keras with --embedding and --head");
+  if (vocabulary !== undefined && columns !== undefined)
+    throw new UserError("give --vocabulary for a model of text or --columns for one of numbers, not both");
+  if (targets !== undefined && columns === undefined) throw new UserError("--targets needs --columns");
+  const output = await prepareOutput(options.out, path);
+  const { tensors } = decodeTensors(await readBytes(path), path);
+  const weights = { pytorch: fromPyTorch, keras: fromKeras }[from](tensors, path, options);
+  const isModel = vocabulary !== undefined || columns !== undefined;
+  const meaning: ModelMeaning = {
+    ...(vocabulary !== undefined && { vocabulary: await readVocabulary(vocabulary) }),
+    ...(columns && { columns }),
+    ...(targets && { targets }),
+  };
+  await output.write(isModel ? modelBytes(path, weights, meaning) : parameterBytes(weights, from));
+  const { cell, units, features, layers } = weights;
+  const parameters = Object.keys(toParameters(weights));
+  if (options.json)
+    jsonLine(stdout, { cell, units, features, layers: layers.length, isModel, parameters, out: output.path });
+  else {
+    line(stdout, `${path}: ${describeWeights(weights)}`);
+    line(
+      stdout,
+      `saved ${output.path}${isModel ? usage(output.path, meaning) : `: ${parameters.length} parameters by path`}`,
+    );
+  }
+  return ExitCode.ok;
+}
+
+function modelBytes(path: string, weights: NetworkWeights, meaning: ModelMeaning): Uint8Array {
+  try {
+    return encodeModel(modelFrom(weights, meaning));
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(`${path}: ${error.message}`, { cause: error }) : error;
+  }
+}
+
+/** Parameters alone, for code that makes its own network; the metadata is for people. */
+function parameterBytes(weights: NetworkWeights, from: string): Uint8Array {
+  return encodeTensors({
+    tensors: toParameters(weights),
+    metadata: { format: "cellgrad parameters", cell: weights.cell, from },
+  });
+}
+
+function usage(path: string, { vocabulary, targets }: ModelMeaning): string {
+  if (vocabulary !== undefined) return `; use it with: cellgrad sample ${path}`;
+  return targets === undefined
+    ? `; use it with: cellgrad forecast ${path} FILE.csv`
+    : "; use it from code, with createStream";
+}
+
+/** A JSON list of symbols, or a text whose characters they are, in the order of their code points. */
+async function readVocabulary(path: string): Promise<readonly string[]> {
+  const text = await readText(path);
+  if (!/\.json$/i.test(path)) return vocabularyOf(text).characters;
+  let list: unknown;
+  try {
+    list = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${path} is not JSON: ${messageOf(error)}`, { cause: error });
+  }
+  const isCharacter = (item: unknown) => typeof item === "string" && [...item].length === 1;
+  if (!Array.isArray(list) || !list.every(isCharacter) || new Set(list).size !== list.length)
+    throw new UserError(`${path}: expected a list of different characters, such as ["a", "b"]`);
+  return list as string[];
+}

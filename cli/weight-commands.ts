@@ -1,0 +1,83 @@
+/** @file The commands that take weights in and out, their options and their help. */
+import { type Command, Option } from "commander";
+import { UserError } from "../compiler/graph/errors.ts";
+import type { Streams } from "./streams.ts";
+
+interface Context {
+  readonly streams: Streams;
+  readonly finish: (exitCode: number) => void;
+  readonly examples: (lines: readonly string[]) => string;
+}
+
+export function addWeightCommands(program: Command, { streams, finish, examples }: Context): void {
+  program
+    .command("import")
+    .argument("<file>", "a state dict of PyTorch, or weights of Keras by path, as safetensors in float32")
+    .description("take weights of nn.RNN, nn.LSTM, nn.GRU or their Keras layers: as a model, or as parameters for code")
+    .addOption(
+      new Option("--from <framework>", "who wrote the file").choices(["pytorch", "keras"]).makeOptionMandatory(),
+    )
+    .requiredOption("--out <file>", "file for the model, or for the parameters (safetensors)")
+    .option("--vocabulary <file>", "of text: a .json list of its symbols, or a text whose sorted characters they are")
+    .option("--columns <names>", "of numbers: what is read, as a,b,c", names("--columns"))
+    .option("--targets <names>", "what is found in them, where it is not what follows", names("--targets"))
+    .option("--cell <cell>", "where the weights leave a choice: relu-rnn instead of rnn")
+    .option("--prefix <text>", "of the recurrent module, where there are several: encoder.rnn. (PyTorch only)")
+    .option("--embedding <name>", "module or layer of the embedding, where it is not the only one")
+    .option("--head <name>", "module or layer behind the recurrent ones, where it is not the only one")
+    .option("--json", "one JSON object")
+    .addHelpText(
+      "after",
+      `${examples([
+        "cellgrad import char-rnn.safetensors --from pytorch --vocabulary book.txt --out book.safetensors",
+        "cellgrad import sales-gru.safetensors --from keras --columns price,volume --out sales.safetensors",
+        "cellgrad import tagger.safetensors --from pytorch --prefix encoder. --out parameters.safetensors",
+      ])}\n\nIn Python:\n  safetensors.torch.save_file(model.state_dict(), "weights.safetensors")\n  safetensors.numpy.save_file({w.path: w.numpy() for w in model.weights}, "weights.safetensors")`,
+    )
+    .action(async (file: string, options) => {
+      const { importWeights } = await import("./commands/import.ts");
+      finish(await importWeights(file, options, streams));
+    });
+
+  program
+    .command("export")
+    .argument("<model>", "a trained model, or parameters that import wrote")
+    .description("write a model as weights for PyTorch or Keras, or as ONNX, which runs without cellgrad")
+    .addOption(
+      new Option("--to <format>", "who reads the file").choices(["pytorch", "keras", "onnx"]).makeOptionMandatory(),
+    )
+    .requiredOption("--out <file>", "the file: .safetensors, or .onnx")
+    .addOption(
+      new Option("--form <form>", "of ONNX: over whole sequences (the default), or one time step").choices([
+        "sequence",
+        "step",
+      ]),
+    )
+    .option("--prefix <text>", "what names in the state dict start with: rnn. by default")
+    .option(
+      "--like <file>",
+      "write into this state dict's names; what was not trained comes out as it was, bit for bit",
+    )
+    .option("--json", "one JSON object")
+    .addHelpText(
+      "after",
+      examples([
+        "cellgrad export book.safetensors --to onnx --out book.onnx",
+        "cellgrad export book.safetensors --to pytorch --out state-dict.safetensors",
+        "cellgrad export book.safetensors --to pytorch --like char-rnn.safetensors --out tuned.safetensors",
+      ]),
+    )
+    .action(async (model: string, options) => {
+      const { exportModel } = await import("./commands/export.ts");
+      finish(await exportModel(model, options, streams));
+    });
+}
+
+/** Names with commas between them. */
+function names(option: string): (text: string) => string[] {
+  return (text) => {
+    const list = text.split(",").map((name) => name.trim());
+    if (!list.includes("") && new Set(list).size === list.length) return list;
+    throw new UserError(`${option} must be different names, such as a,b, got ${JSON.stringify(text)}`);
+  };
+}

@@ -1,0 +1,57 @@
+/** @file A model of this library out of the weights of another: the network around a built-in cell that they fit. */
+
+import { cells } from "../cells/index.ts";
+import { reluRnn } from "../cells/relu-rnn.ts";
+import type { CellDefinition } from "../compiler/dsl/cell.ts";
+import { UserError } from "../compiler/graph/errors.ts";
+import { type ModelDetails, type SavedModel, savedModel } from "../train/model-file.ts";
+import { languageModel, type Network, regressionModel, seriesModel } from "../train/networks.ts";
+import { isBidirectional, layoutOf, type NetworkWeights } from "./network-weights.ts";
+import { toParameters } from "./parameters.ts";
+import { quote } from "./tensor-bag.ts";
+
+/** What the numbers that go in and come out mean: symbols, or columns; with targets, what is found in them. */
+export type ModelMeaning = Pick<ModelDetails, "vocabulary" | "columns" | "normalisation" | "targets">;
+
+/**
+ * A model that streams, as if it had been trained here: of text with a `vocabulary`, of a series with `columns`, of what is
+ * found in a sequence with `targets` too. Throws a UserError where weights and meaning do not fit.
+ */
+export function modelFrom(weights: NetworkWeights, meaning: ModelMeaning): SavedModel {
+  if (isBidirectional(weights))
+    throw new UserError("its layers run both ways, so it cannot go on step by step; use its parameters in code");
+  return savedModel(networkFor(weights, meaning), toParameters(weights), meaning);
+}
+
+function networkFor(weights: NetworkWeights, { vocabulary, columns, targets }: ModelMeaning): Network {
+  const { cell, units, features, layers, embedding, head } = weights;
+  if (head === undefined) throw new UserError("it has no dense layer behind the recurrent ones, which a model needs");
+  const stack = { cell: definitionOf(cell), units, layers: layers.length };
+  const outputs = head.bias.data.length;
+  const expect = (what: string, found: number, wanted: number, of: string) => {
+    if (found !== wanted) throw new UserError(`there are ${found} ${what} for ${wanted} ${of}`);
+  };
+  if (vocabulary !== undefined) {
+    if (embedding === undefined) throw new UserError("it has no embedding, which a model of text needs");
+    expect("symbols in the vocabulary", vocabulary.length, embedding.shape[0] ?? 0, "rows of the embedding");
+    expect("symbols in the vocabulary", vocabulary.length, outputs, "outputs");
+    return languageModel({ ...stack, vocabulary: vocabulary.length, embed: features });
+  }
+  if (embedding !== undefined) throw new UserError("it has an embedding; name the symbols of its vocabulary");
+  if (columns === undefined) throw new UserError("name its columns");
+  expect("columns", columns.length, features, "features");
+  expect(targets === undefined ? "columns" : "targets", (targets ?? columns).length, outputs, "outputs");
+  return targets === undefined ? seriesModel({ ...stack, features }) : regressionModel({ ...stack, features, outputs });
+}
+
+const definitions: Readonly<Record<string, CellDefinition>> = {
+  ...cells,
+  [reluRnn.cellName]: reluRnn as CellDefinition,
+};
+
+function definitionOf(cell: string): CellDefinition {
+  layoutOf(cell);
+  const definition = definitions[cell];
+  if (definition === undefined) throw new UserError(`there is no built-in cell ${quote(cell)}`);
+  return definition;
+}

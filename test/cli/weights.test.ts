@@ -1,0 +1,169 @@
+/** @file `cellgrad import` and `cellgrad export`: a state dict becomes a model that samples, and a model goes out three ways. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { decodeModel, decodeTensors, encodeTensors } from "../../entries/files.ts";
+import { fromKeras, toParameters } from "../../entries/weights.ts";
+import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
+import { loadOnnx } from "../support/onnx-executor.ts";
+import { run } from "./run.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "cellgrad-weights-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const at = (name: string) => join(folder, name);
+const read = (name: string) => new Uint8Array(readFileSync(at(name)));
+
+const random = generator(7);
+const [symbols, width, units] = [4, 3, 5];
+const gru = {
+  weight_ih_l0: randomFloats(random, [3 * units, width]),
+  weight_hh_l0: randomFloats(random, [3 * units, units]),
+  bias_ih_l0: randomFloats(random, [3 * units]),
+  bias_hh_l0: randomFloats(random, [3 * units]),
+};
+const prefixed = Object.entries(gru).map(([name, array]) => [`core.${name}`, array] as const);
+const dict: Record<string, NdArray> = {
+  "tokens.weight": randomFloats(random, [symbols, width]),
+  ...Object.fromEntries(prefixed),
+  "decoder.weight": randomFloats(random, [symbols, units]),
+  "decoder.bias": randomFloats(random, [symbols]),
+};
+writeFileSync(at("dict.safetensors"), encodeTensors({ tensors: dict, metadata: { format: "pt" } }));
+writeFileSync(at("alone.safetensors"), encodeTensors({ tensors: gru, metadata: {} }));
+writeFileSync(at("symbols.json"), JSON.stringify([..."\nabc"]));
+writeFileSync(at("symbols.txt"), "cab\n");
+const imported = ["import", at("dict.safetensors"), "--from", "pytorch"];
+
+test("a state dict with a vocabulary is a model, which samples", async () => {
+  const outcome = await run(...imported, "--vocabulary", at("symbols.json"), "--out", at("model.safetensors"));
+  const about = `gru-reset-after, 1 layer of ${units} units, reading ${width} features, an embedding of 4 symbols, a head of 4 outputs`;
+  expect(outcome).toEqual({
+    code: 0,
+    stdout: `${at("dict.safetensors")}: ${about}\nsaved ${at("model.safetensors")}; use it with: cellgrad sample ${at("model.safetensors")}\n`,
+    stderr: "",
+  });
+  const text = await run("sample", at("model.safetensors"), "--length", "12", "--device", "cpu");
+  expect(text).toMatchObject({ code: 0, stderr: "" });
+  expect(text.stdout).toMatch(/^[abc\n]{13}$/);
+});
+
+test("a text serves as vocabulary, by its sorted characters", async () => {
+  await run(...imported, "--vocabulary", at("symbols.txt"), "--out", at("same.safetensors"));
+  expect(read("same.safetensors")).toEqual(read("model.safetensors"));
+});
+
+test("it goes back into its dict bit for bit", async () => {
+  const args = ["--to", "pytorch", "--like", at("dict.safetensors"), "--out", at("back.safetensors")];
+  const { code, stdout } = await run("export", at("model.safetensors"), ...args);
+  expect(code).toBe(0);
+  expect(stdout).toContain("the recurrent module is torch.nn.GRU(3, 5, num_layers=1)");
+  expect(decodeTensors(read("back.safetensors"), "back")).toEqual(decodeTensors(read("dict.safetensors"), "dict"));
+});
+
+test("in a dict of its own it has our names, or those with a prefix", async () => {
+  const to = ["export", at("model.safetensors"), "--to", "pytorch", "--out", at("own.safetensors")];
+  await run(...to);
+  const keys = Object.keys(gru).map((name) => `rnn.${name}`);
+  const names = () => Object.keys(decodeTensors(read("own.safetensors"), "own").tensors).toSorted();
+  expect(names()).toEqual(["embedding.weight", "head.bias", "head.weight", ...keys].toSorted());
+  await run(...to, "--prefix", "gru.");
+  expect(names()).toContain("gru.weight_hh_l0");
+});
+
+test("Keras reads the same parameters", async () => {
+  const outcome = await run("export", at("model.safetensors"), "--to", "keras", "--out", at("keras.safetensors"));
+  expect(outcome.stdout).toContain("keras.layers.GRU(5, return_sequences=True)");
+  const { tensors } = decodeTensors(read("keras.safetensors"), "keras");
+  const { parameters } = decodeModel(read("model.safetensors"), "model");
+  expect(toParameters(fromKeras(tensors, "keras"))).toEqual(parameters);
+});
+
+test.each([
+  ["sequence", [3, 2]],
+  ["step", [2]],
+] as const)("ONNX, form %s, runs", async (form, shape) => {
+  const args = ["--to", "onnx", "--form", form, "--out", at("model.onnx"), "--json"];
+  const outcome = await run("export", at("model.safetensors"), ...args);
+  expect(JSON.parse(outcome.stdout)).toMatchObject({ to: "onnx", bytes: read("model.onnx").length });
+  const model = await loadOnnx(read("model.onnx"));
+  const x: NdArray = { dtype: "i32", shape: [...shape], data: new Float64Array(shape.reduce((a, b) => a * b, 1)) };
+  const state: NdArray = { dtype: "f32", shape: [2, units], data: new Float64Array(2 * units) };
+  const { output } = await model.run({ x, "state/layers/0/h": state });
+  expect(output?.shape).toEqual([...shape, symbols]);
+  await model.release();
+});
+
+test("weights without a head are parameters, which go out again", async () => {
+  const args = [
+    "import",
+    at("alone.safetensors"),
+    "--from",
+    "pytorch",
+    "--out",
+    at("parameters.safetensors"),
+    "--json",
+  ];
+  const { stdout } = await run(...args);
+  expect(JSON.parse(stdout)).toMatchObject({
+    cell: "gru-reset-after",
+    units,
+    features: width,
+    layers: 1,
+    isModel: false,
+  });
+  await run("export", at("parameters.safetensors"), "--to", "pytorch", "--out", at("again.safetensors"));
+  const { tensors } = decodeTensors(read("again.safetensors"), "again");
+  expect(Object.keys(tensors).toSorted()).toEqual(Object.keys(gru).toSorted());
+});
+
+describe("bad input is one line, and no file", () => {
+  const out = ["--out", at("none.safetensors")];
+  test.each<[string, string[], string]>([
+    ["no --from", ["import", at("dict.safetensors"), ...out], "required option '--from <framework>' not specified"],
+    ["a vocabulary that does not fit", [...imported, "--vocabulary", at("dict.json"), ...out], "there are 2 symbols"],
+    ["columns for an embedding", [...imported, "--columns", "a,b", ...out], "it has an embedding; name the symbols"],
+    [
+      "columns that are one",
+      [...imported, "--columns", "a,a", ...out],
+      '--columns must be different names, such as a,b, got "a,a"',
+    ],
+    ["targets of nothing", [...imported, "--targets", "a", ...out], "--targets needs --columns"],
+    ["both meanings", [...imported, "--vocabulary", "v", "--columns", "a", ...out], "not both"],
+    [
+      "a head where none is",
+      ["import", at("alone.safetensors"), "--from", "pytorch", "--columns", "a,b,c", ...out],
+      "no dense layer",
+    ],
+    [
+      "Keras with a prefix",
+      ["import", at("dict.safetensors"), "--from", "keras", "--prefix", "a", ...out],
+      "--prefix is for --from pytorch",
+    ],
+    ["another layout", ["import", at("dict.safetensors"), "--from", "keras", ...out], "it has no recurrent_kernel"],
+    [
+      "a form of weights",
+      ["export", at("model.safetensors"), "--to", "keras", "--form", "step", ...out],
+      "--form is for --to onnx",
+    ],
+    [
+      "a dict like it for Keras",
+      ["export", at("model.safetensors"), "--to", "keras", "--like", "x", ...out],
+      "--like is for --to pytorch",
+    ],
+    ["ONNX of parameters alone", ["export", at("alone.safetensors"), "--to", "onnx", ...out], "is not a usable model"],
+    [
+      "a folder that is not there",
+      ["export", at("model.safetensors"), "--to", "onnx", "--out", at("no/m.onnx")],
+      "does not exist",
+    ],
+  ])("%s", async (_title, args, message) => {
+    writeFileSync(at("dict.json"), '["a", "b"]');
+    const { code, stdout, stderr } = await run(...args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/^cellgrad: .*\n$/);
+    expect(stderr).toContain(message);
+    expect(readdirSync(folder)).not.toContain("none.safetensors");
+  });
+});

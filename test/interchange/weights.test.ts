@@ -1,0 +1,290 @@
+/**
+ * @file Weights in and out: what is read and written again is the same bit for bit, models come of state dicts, and what
+ * does not fit is refused in one line that says what and where.
+ */
+import { describe, expect, test } from "vitest";
+import { cells } from "../../cells/index.ts";
+import { type NdArray, ndarray, zeros } from "../../compiler/graph/ndarray.ts";
+import { languageModel } from "../../entries/networks.ts";
+import {
+  fromKeras,
+  fromParameters,
+  fromPyTorch,
+  kerasLayers,
+  modelFrom,
+  type NetworkWeights,
+  pyTorchModule,
+  toKeras,
+  toParameters,
+  toPyTorch,
+  toPyTorchLike,
+} from "../../entries/weights.ts";
+import { type CellDefinition, UserError } from "../../index.ts";
+import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
+import type { Arrays } from "./imported-stack.ts";
+
+const [symbols, features, units, layers] = [5, 3, 4, 2];
+const random = generator(41);
+/** As files hold them; among them a zero with a sign. */
+const f32 = (shape: readonly number[]): NdArray => {
+  const { data } = randomFloats(random, shape);
+  return ndarray(shape, [-0, ...Float32Array.from(data).subarray(1)]);
+};
+
+/** A state dict of nn.Embedding, a recurrent module and nn.Linear. */
+function stateDict(
+  gates: number,
+  options: { bias?: boolean; both?: boolean; prefix?: string } = {},
+): Record<string, NdArray> {
+  const { bias = true, both = false, prefix = "rnn." } = options;
+  const tensors: Record<string, NdArray> = { "embedding.weight": f32([symbols, features]) };
+  for (let layer = 0; layer < layers; layer++)
+    for (const suffix of both ? [`l${layer}`, `l${layer}_reverse`] : [`l${layer}`]) {
+      const width = layer === 0 ? features : units * (both ? 2 : 1);
+      tensors[`${prefix}weight_ih_${suffix}`] = f32([gates * units, width]);
+      tensors[`${prefix}weight_hh_${suffix}`] = f32([gates * units, units]);
+      if (!bias) continue;
+      tensors[`${prefix}bias_ih_${suffix}`] = f32([gates * units]);
+      tensors[`${prefix}bias_hh_${suffix}`] = f32([gates * units]);
+    }
+  const width = units * (both ? 2 : 1);
+  return { ...tensors, "head.weight": f32([symbols, width]), "head.bias": f32([symbols]) };
+}
+
+const bits = (arrays: Arrays) =>
+  Object.entries(arrays)
+    .map(([name, { shape, data }]) => [name, shape, [...new Uint8Array(data.slice().buffer)].join()])
+    .toSorted();
+
+/** Through parameters, as a model file keeps them: in f32. */
+function kept(weights: NetworkWeights): NetworkWeights {
+  const parameters = Object.entries(toParameters(weights)).map(
+    ([path, array]) => [path, { ...array, data: array.data.map(Math.fround) }] as const,
+  );
+  return fromParameters(Object.fromEntries(parameters), "kept");
+}
+
+const modules: [title: string, gates: number, both: boolean][] = [
+  ["nn.RNN", 1, false],
+  ["nn.LSTM", 4, false],
+  ["nn.GRU", 3, false],
+  ["nn.LSTM both ways", 4, true],
+  ["nn.GRU both ways", 3, true],
+];
+
+describe.each(modules)("%s", (_title, gates, both) => {
+  const tensors = stateDict(gates, { both });
+
+  test("a state dict comes back bit for bit", () => {
+    expect(bits(toPyTorch(fromPyTorch(tensors, "dict")))).toEqual(bits(tensors));
+  });
+
+  test("through a model too, into the dict it came from", () => {
+    expect(bits(toPyTorchLike(kept(fromPyTorch(tensors, "dict")), tensors, "dict"))).toEqual(bits(tensors));
+  });
+
+  test("without that dict, two biases come back as their sum and zeros", () => {
+    const back = toPyTorch(kept(fromPyTorch(tensors, "dict")));
+    expect(Object.keys(back).toSorted()).toEqual(Object.keys(tensors).toSorted());
+    const sumsOf = (all: Arrays) =>
+      Object.keys(all)
+        .filter((name) => name.includes("bias_ih"))
+        .flatMap((name) => {
+          const [first, second] = [all[name], all[name.replace("_ih", "_hh")]];
+          return [...(first?.data ?? [])].map((value, i) => Math.fround(value + (second?.data[i] ?? Number.NaN)));
+        });
+    for (const [i, sum] of sumsOf(tensors).entries()) expect(sumsOf(back)[i]).toBeCloseTo(sum, 15);
+    const matrices = (all: Arrays) =>
+      bits(Object.fromEntries(Object.entries(all).filter(([key]) => !key.includes("bias_"))));
+    expect(matrices(back)).toEqual(matrices(tensors));
+  });
+
+  test("parameters come back bit for bit, by way of PyTorch and of Keras", () => {
+    const parameters = toParameters(kept(fromPyTorch(tensors, "dict")));
+    const weights = fromParameters(parameters, "parameters");
+    expect(bits(toParameters(fromPyTorch(toPyTorch(weights), "dict")))).toEqual(bits(parameters));
+    expect(bits(toParameters(fromKeras(toKeras(weights), "layers")))).toEqual(bits(parameters));
+  });
+});
+
+test("the parameters are those of the network that the model is", () => {
+  const weights = fromPyTorch(stateDict(4), "dict");
+  const definition = cells.lstm as CellDefinition;
+  const network = languageModel({ cell: definition, units, layers, vocabulary: symbols, embed: features });
+  const model = modelFrom(weights, { vocabulary: [..."abcde"] });
+  expect(model).toMatchObject({ kind: "text", cell: "lstm", units, layers, embed: features });
+  const shapes = Object.entries(model.parameters).map(([path, { shape }]) => ({ path, shape }));
+  expect(shapes.toSorted((a, b) => (a.path < b.path ? -1 : 1))).toEqual(
+    network.specs.map(({ path, shape }) => ({ path, shape })).toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+  );
+});
+
+test("modules are found whatever they are called; a prefix leaves all else", () => {
+  const {
+    "embedding.weight": table,
+    "head.weight": weight,
+    "head.bias": bias,
+    ...rest
+  } = stateDict(3, { prefix: "a.core." });
+  const renamed = { ...rest, "a.tokens.weight": table, "out.weight": weight, "out.bias": bias } as Arrays;
+  expect(fromPyTorch(renamed, "dict")).toMatchObject({ embedding: table, head: { bias } });
+  const two = { ...renamed, ...stateDict(3, { prefix: "b." }), "norm.running": f32([3]) };
+  const chosen = fromPyTorch(two, "dict", { prefix: "a.core.", head: "out" });
+  expect(chosen).toMatchObject({ cell: "gru-reset-after", head: { bias } });
+  expect(chosen.embedding).toBeUndefined();
+  const like = toPyTorchLike(chosen, two, "dict", { prefix: "a.core.", head: "out" });
+  expect(bits(like)).toEqual(bits(two));
+});
+
+test("a module without biases stays one", () => {
+  const tensors = stateDict(3, { bias: false });
+  const weights = kept(fromPyTorch(tensors, "dict"));
+  expect(bits(toPyTorchLike(weights, tensors, "dict"))).toEqual(bits(tensors));
+  const changed = toParameters(weights);
+  changed["layers/1/gru-reset-after/update/bias"] = f32([units]);
+  expect(() => toPyTorchLike(fromParameters(changed, "p"), tensors, "dict")).toThrow(
+    new UserError('dict: it has no tensor "rnn.bias_ih_l1" to write to'),
+  );
+});
+
+test("what is trained changes, and no more", () => {
+  const tensors = stateDict(4);
+  const parameters = toParameters(kept(fromPyTorch(tensors, "dict")));
+  const bias = parameters["layers/0/lstm/output/bias"] as NdArray;
+  parameters["layers/0/lstm/output/bias"] = { ...bias, data: bias.data.map((value, i) => (i === 1 ? 7 : value)) };
+  const back = toPyTorchLike(fromParameters(parameters, "trained"), tensors, "dict");
+  const changed = Object.keys(tensors).flatMap((name) =>
+    [...(tensors[name]?.data ?? [])].flatMap((value, i) =>
+      Object.is(value, back[name]?.data[i]) ? [] : [`${name} ${i}`],
+    ),
+  );
+  const place = 3 * units + 1;
+  expect(changed).toEqual([`rnn.bias_ih_l0 ${place}`, `rnn.bias_hh_l0 ${place}`]);
+  expect([back["rnn.bias_ih_l0"]?.data[place], back["rnn.bias_hh_l0"]?.data[place]]).toEqual([7, 0]);
+});
+
+test("Keras layers are taken in the order of their numbers, and older names end with :0", () => {
+  const written = toKeras(fromPyTorch(stateDict(4), "dict"));
+  const renamed = Object.entries(written).map(([name, array]) => [
+    `${name.replace("lstm_1/", "lstm_10/").replace(/^lstm\//, "lstm_9/")}:0`,
+    array,
+  ]);
+  expect(toKeras(fromKeras(Object.fromEntries(renamed.reverse()), "layers"))).toEqual(written);
+});
+
+test("Python is told what takes the weights", () => {
+  const weights = fromPyTorch(stateDict(1, { both: true }), "dict", { cell: "relu-rnn" });
+  expect(pyTorchModule(weights)).toBe('torch.nn.RNN(3, 4, num_layers=2, nonlinearity="relu", bidirectional=True)');
+  expect(kerasLayers(weights)).toBe(
+    'keras.layers.Bidirectional(keras.layers.SimpleRNN(4, return_sequences=True, activation="relu"))',
+  );
+});
+
+describe("refused in one line", () => {
+  const lstm = stateDict(4);
+  const without = (name: string) => Object.fromEntries(Object.entries(lstm).filter(([key]) => key !== name));
+  const strange = { ...lstm, "rnn.weight_hh_l1": f32([16, 3]) };
+  const linear = { "extra.weight": f32([2, 2]), "extra.bias": f32([2]) };
+
+  test.each<[string, () => unknown, string]>([
+    [
+      "a missing tensor",
+      () => fromPyTorch(without("rnn.bias_hh_l1"), "w"),
+      'w: tensor "rnn.bias_hh_l1" is missing: layer l1 needs it',
+    ],
+    [
+      "a missing layer",
+      () => fromPyTorch({ ...lstm, "rnn.weight_ih_l3": f32([16, 4]) }, "w"),
+      'w: tensor "rnn.weight_ih_l2" is missing: layer l2 needs it',
+    ],
+    ["a wrong shape", () => fromPyTorch(strange, "w"), 'w: tensor "rnn.weight_hh_l1" is [16, 3]; expected [16, 4]'],
+    [
+      "a wrong dtype",
+      () => fromPyTorch({ ...lstm, "rnn.bias_ih_l0": zeros([16], "i32") }, "w"),
+      'w: tensor "rnn.bias_ih_l0" is i32; expected f32',
+    ],
+    [
+      "tensors of no layer",
+      () => fromPyTorch({ ...lstm, "scale.gain": f32([2]) }, "w"),
+      `w: tensor "scale.gain" belongs to no layer: name the embedding and the head, or the recurrent module's prefix to leave all else`,
+    ],
+    [
+      "two heads",
+      () => fromPyTorch({ ...lstm, ...linear }, "w"),
+      `w: tensor "head.weight" and 3 more belong to no layer: name the embedding and the head, or the recurrent module's prefix to leave all else`,
+    ],
+    [
+      "two recurrent modules",
+      () => fromPyTorch({ ...lstm, ...stateDict(3, { prefix: "b." }) }, "w"),
+      "w: it has several recurrent modules; name one by its prefix: rnn., b.",
+    ],
+    [
+      "no recurrent module",
+      () => fromPyTorch(linear, "w"),
+      "w: it has no weight_ih_l0, so it is no state dict with an nn.RNN, nn.LSTM or nn.GRU",
+    ],
+    [
+      "a cell of other gates",
+      () => fromPyTorch(lstm, "w", { cell: "rnn" }),
+      "w: its layers have 4 gates, and cell rnn has 1",
+    ],
+    [
+      "a cell that PyTorch has not",
+      () => fromPyTorch(stateDict(3), "w", { cell: "gru" }),
+      "w: PyTorch has no module that computes cell gru",
+    ],
+    [
+      "a cell without a counterpart",
+      () => fromPyTorch(lstm, "w", { cell: "mgu" }),
+      'cell "mgu" has no layer like it in other frameworks; those with one are rnn, relu-rnn, lstm, gru-reset-after, gru',
+    ],
+    [
+      "projections",
+      () => fromPyTorch({ ...lstm, "rnn.weight_hr_l0": f32([2, 4]) }, "w"),
+      "w: the LSTM has projections (proj_size), and no built-in cell does",
+    ],
+    [
+      "a parameter that is missing",
+      () => fromParameters({ "layers/0/lstm/input/kernel": f32([7, 4]) }, "p"),
+      'p: tensor "layers/0/lstm/input/bias" is missing: layers/0/lstm needs it',
+    ],
+    [
+      "a parameter too many",
+      () => fromParameters({ ...toParameters(fromPyTorch(lstm, "w")), "attention/kernel": f32([2, 2]) }, "p"),
+      'p: tensor "attention/kernel" belongs to no layer: only embedding/table, layers/… and head/… have a place in other frameworks',
+    ],
+    [
+      "no layers",
+      () => fromParameters(linear, "p"),
+      "p: it has no layer; expected parameters such as layers/0/lstm/input/kernel",
+    ],
+    [
+      "no Keras layer",
+      () => fromKeras(linear, "k"),
+      "k: it has no recurrent_kernel of a forward layer, so no weights of a Keras RNN",
+    ],
+    [
+      "a Keras bias of another kind",
+      () =>
+        fromKeras({ "gru/kernel": f32([3, 12]), "gru/recurrent_kernel": f32([4, 12]), "gru/bias": f32([2, 9]) }, "k"),
+      'k: tensor "gru/bias" is [2, 9]; expected [2, 12]',
+    ],
+    [
+      "a vocabulary of another size",
+      () => modelFrom(fromPyTorch(lstm, "w"), { vocabulary: ["a", "b"] }),
+      "there are 2 symbols in the vocabulary for 5 rows of the embedding",
+    ],
+    [
+      "a model both ways",
+      () => modelFrom(fromPyTorch(stateDict(4, { both: true }), "w"), { vocabulary: [..."abcde"] }),
+      "its layers run both ways, so it cannot go on step by step; use its parameters in code",
+    ],
+    [
+      "an original of another size",
+      () => toPyTorchLike(fromPyTorch(lstm, "w"), stateDict(4, { both: true }), "w"),
+      "the original is lstm, 2 x 4 units, 3 features, both ways; these weights are lstm, 2 x 4 units, 3 features",
+    ],
+  ])("%s", (_title, act, message) => {
+    expect(act).toThrow(new UserError(message));
+  });
+});
