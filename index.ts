@@ -67,6 +67,7 @@ export {
   type ObjectiveInput,
   type ObjectiveResult,
   objective,
+  type TensorsOf,
 } from "./train/objective.ts";
 export { type OpenDeviceOptions, openDevice } from "./train/open-device.ts";
 export type { Optimizer, OptimizerInput, Slots } from "./train/optimizer.ts";

@@ -14,6 +14,7 @@ export * from "../train/layers/initial-state.ts";
 export {
   type BidirectionalOptions,
   bidirectional,
+  type CellOptions,
   type Layer,
   type LayerContext,
   type LayerResult,

@@ -90,25 +90,25 @@ export function reversal(sizes: ReversalSizes, own = 0.1): Reversal {
       { source: words, target: words, lengths },
       ({ source, target, lengths }, random) => {
         const feeding = { rate: own, random: fork(random, "feeding") };
-        const { logits } = encodeAndDecode(sizes, source as Int, target as Int, lengths as Int, feeding);
-        return crossEntropy(logits, target as Int, { mask: lengthsMask(lengths as Int, target.shape[0] ?? 1) });
+        const { logits } = encodeAndDecode(sizes, source, target, lengths, feeding);
+        return crossEntropy(logits, target, { mask: lengthsMask(lengths, target.shape[0] ?? 1) });
       },
     ),
     write: async (device, parameters, given) => {
       const batch = padded(given);
       const paths = Object.keys(parameters);
-      const writing = model("write", (source: Int, own: Int) => {
+      const writing = model("write", (source: Int, ends: Int) => {
         const nothing = fill(source.shape, 0, "i32");
-        return encodeAndDecode(sizes, source, nothing, own, { rate: 1 }).letters;
+        return encodeAndDecode(sizes, source, nothing, ends, { rate: 1 }).letters;
       });
       const inputs = [
         { name: "source", ...words },
         { name: "lengths", ...lengths },
         ...paths.map((path) => ({ name: path, dtype: "f32" as const, shape: parameters[path]?.shape ?? [] })),
       ];
-      const graph = traceGraph("write", inputs, ([source, own, ...weights]) => {
+      const graph = traceGraph("write", inputs, ([source, ends, ...weights]) => {
         const byPath = Object.fromEntries(paths.map((path, i) => [path, weights[i] as Float]));
-        return [writing.apply(byPath, source as Int, own as Int)];
+        return [writing.apply(byPath, source as Int, ends as Int)];
       });
       const executable = await device.compile(graph);
       const [written] = executable.run({ ...parameters, source: batch.source, lengths: batch.lengths });
@@ -149,7 +149,7 @@ function encodeAndDecode(
   const decoder = gru(units);
   const start = tanh(dense("start", read.state["backward/h"] as Float, units));
   const { outputs } = recurrence(
-    ({ s, letter }: { s: Float; letter: Int }, { right, step }: { right: Int; step: Tensor<"u32"> }) => {
+    ({ s, letter }, { right, step }) => {
       const { state, output } = decoder.step(concat([lookUp(letter), attend(s)]), { h: s });
       const logits = dense("head", output, letters + 1);
       const own = argmax(logits);

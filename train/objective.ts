@@ -45,23 +45,28 @@ export interface Objective {
   readonly measure: (parameters: ParameterTensors, input: ObjectiveInput) => ObjectiveResult;
 }
 
+/** Tensors of the dtypes of some avals, by name. */
+export type TensorsOf<Avals extends Readonly<Record<string, Aval>>> = {
+  readonly [Name in keyof Avals]: Tensor<Avals[Name]["dtype"]>;
+};
+
 /**
  * An objective without carried states: `loss` computes a scalar of what a batch holds, asking for parameters as it goes.
  * It must ask for the same ones with and without randomness.
  */
-export function objective<Names extends string>(
+export function objective<const Avals extends Readonly<Record<string, Aval>>>(
   name: string,
-  batch: Readonly<Record<Names, Aval>>,
-  loss: (batch: Readonly<Record<Names, Tensor>>, random: Randomness | undefined) => Float,
+  batch: Avals,
+  loss: (batch: TensorsOf<Avals>, random: Randomness | undefined) => Float,
 ): Objective {
   const inputs: Readonly<Record<string, Aval>> = batch;
-  const evaluated = model(name, (given: NamedTensors) => loss(given as Record<Names, Tensor>, undefined));
+  const evaluated = model(name, (given: NamedTensors) => loss(given as TensorsOf<Avals>, undefined));
   return {
     specs: evaluated.specs(inputs),
     batch: inputs,
     stateShapes: {},
     measure: (parameters, { batch: given, random }) => {
-      const measured = model(name, () => loss(given as Record<Names, Tensor>, random));
+      const measured = model(name, () => loss(given as TensorsOf<Avals>, random));
       return { loss: measured.apply(parameters), state: {} };
     },
   };

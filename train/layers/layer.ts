@@ -51,10 +51,8 @@ export interface Layer {
   readonly run: (input: Float, context?: LayerContext) => LayerResult;
 }
 
-/** How a cell is walked over a sequence. */
-export interface RecurrentOptions<Names extends string> {
-  /** Runs from the last step to the first. */
-  readonly reverse?: boolean;
+/** What goes around one cell. */
+export interface CellOptions<Names extends string> {
   /** How a state starts that the context does not give; at zeros by default. */
   readonly initial?: "zeros" | "learned";
   /** Rates of zoneout. */
@@ -63,6 +61,12 @@ export interface RecurrentOptions<Names extends string> {
   readonly recurrentDropout?: StateRates<Names> | undefined;
   /** Whether recurrent dropout draws a mask for each sequence (the default) or for each step. */
   readonly each?: RecurrentDropoutOptions["each"];
+}
+
+/** How a cell is walked over time. */
+export interface RecurrentOptions<Names extends string> extends CellOptions<Names> {
+  /** Runs from the last step to the first. */
+  readonly reverse?: boolean;
 }
 
 /** One cell over time. Its parameters lie in the scope of the cell. */
@@ -107,25 +111,27 @@ const merges: Readonly<Record<Exclude<Merge, (...args: never) => unknown>, (a: F
   product: mul,
 };
 
-/** How a cell is walked both ways. */
-export interface BidirectionalOptions<Names extends string> extends Omit<RecurrentOptions<Names>, "reverse"> {
-  /** One after the other by default, which doubles the width. */
-  readonly merge?: Merge;
-}
+/** What goes around two cells that walk in opposite directions, and how their outputs meet. */
+export type BidirectionalOptions<Forward extends string, Backward extends string> = CellOptions<Forward> &
+  CellOptions<Backward> & {
+    /** One after the other by default, which doubles the width. */
+    readonly merge?: Merge;
+  };
 
 /**
  * Two cells, one in each direction: Schuster & Paliwal 1997, "Bidirectional recurrent neural networks". Their states are
  * `forward/…` and `backward/…`. With a mask, the backward one starts at the end of each sequence.
  */
-export function bidirectional<Names extends string>(
-  forward: Cell<Names>,
-  backward: Cell<Names>,
-  { merge = "concat", ...options }: BidirectionalOptions<Names> = {},
+export function bidirectional<Forward extends string, Backward extends string>(
+  forward: Cell<Forward>,
+  backward: Cell<Backward>,
+  options: BidirectionalOptions<Forward, Backward> = {},
 ): Layer {
   const directions = {
-    forward: recurrent(forward, options),
-    backward: recurrent(backward, { ...options, reverse: true }),
+    forward: recurrent<Forward>(forward, options),
+    backward: recurrent<Backward>(backward, { ...options, reverse: true }),
   };
+  const { merge = "concat" } = options;
   const join = typeof merge === "function" ? merge : merges[merge];
   return {
     states: prefixed(directions),
