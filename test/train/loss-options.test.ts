@@ -166,6 +166,15 @@ for (const { name, open, tolerance } of devices) {
         expect(loss).toBe(0);
         expect(new Set(gradient.map(Math.abs))).toEqual(new Set([0]));
       }
+      // Without a mask as well, where no target has a weight.
+      const weightless = { ...targets, data: targets.data.map(() => classWeights.indexOf(0)) };
+      const unweighted = crossEntropyCase({ classWeights });
+      const { loss, gradient } = await lossValues(device, {
+        ...unweighted,
+        inputs: { ...unweighted.inputs, targets: weightless },
+      });
+      expect(loss).toBe(0);
+      expect(new Set(gradient.map(Math.abs))).toEqual(new Set([0]));
     });
 
     test("binary cross-entropy of logits far from 0 neither overflows nor loses the loss", async () => {

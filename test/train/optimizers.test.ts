@@ -19,9 +19,9 @@ const start = [0.5, -1, 2, 0, 3.25, -0.125, 1e-3].map(Math.fround);
 const rate = Math.fround(0.05);
 const steps = 5;
 
-/** A gradient that changes with the parameter and the step, of sizes from 1e-6 to 1e3. */
+/** A gradient that changes with the parameter and turns with the step, of sizes from 1e-6 to 1e3. */
 const gradientOf = (p: readonly number[], step: number) =>
-  p.map((x, i) => Math.fround((x - 0.3 * i + 0.1 * step) * 10 ** (i - 4)));
+  p.map((x, i) => Math.fround((x - 0.3 * i + 0.1 * step) * Math.cos(step * (i + 1)) * 10 ** (i - 4)));
 
 /** Updates parameters in place, once for each step; `each` walks over the elements. */
 type Rule = (p: number[], gradient: (p: readonly number[], step: number) => number[]) => void;
