@@ -4,7 +4,7 @@
  */
 import { type Dim, mulDims } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
-import { type Graph, type NodeId, nodeAt, type ScanAttrs } from "../graph/graph.ts";
+import { type Graph, type Node, type NodeId, nodeAt, type OpName, type ScanAttrs } from "../graph/graph.ts";
 import { dot } from "../ops/contractions.ts";
 import { emitNode, Inlined } from "../ops/inline.ts";
 import { bodyInputs } from "../ops/scan.ts";
@@ -59,7 +59,8 @@ export class LoopValues {
     if (node.op === "scan" || node.op === "result" || node.op === "input") return false;
     if (node.op === "dot") return this.canStackProduct(id) && this.canStack(at(node.operands, 0));
     const { kind } = entryOf(node.op as TableOp);
-    const isSimple = kind === "elementwise" || node.op === "reshape" || node.op === "broadcast";
+    const isView = node.op === "reshape" || node.op === "broadcast" || alongOneAxis.has(node.op);
+    const isSimple = kind === "elementwise" || isView;
     return isSimple && node.operands.every((operand) => this.canStack(operand));
   }
 
@@ -102,7 +103,7 @@ export class LoopValues {
       return broadcastAxes(this.stacked(at(node.operands, 0)), [length, ...shape], axes);
     }
     return emitNode(
-      node,
+      withTimeInFront(node),
       node.operands.map((operand) => this.stacked(operand)),
     );
   }
@@ -113,6 +114,22 @@ export class LoopValues {
     const flags = node.op === "dot" ? node.attrs : {};
     const product = dot(flattenSteps(rows), this.invariant(at(node.operands, 1)), flags);
     return reshape(product, [this.attrs.length, ...node.aval.shape]);
+  }
+}
+
+/** Views whose one axis is counted from the front. */
+const alongOneAxis: ReadonlySet<string> = new Set<OpName>(["slice", "pad", "concat"]);
+
+/** The op on values with one more axis in front. */
+function withTimeInFront(node: Node): Node {
+  switch (node.op) {
+    case "slice":
+    case "pad":
+      return { ...node, attrs: { ...node.attrs, axis: node.attrs.axis + 1 } };
+    case "concat":
+      return { ...node, attrs: { ...node.attrs, axis: node.attrs.axis + 1 } };
+    default:
+      return node;
   }
 }
 

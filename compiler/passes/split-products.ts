@@ -4,17 +4,18 @@
  * backwards serves the gradient: a slice of a product is a product of a slice, and a product with joined rows is joined
  * products.
  */
+import type { Shape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
 import { dot } from "../ops/contractions.ts";
 import { add } from "../ops/elementwise.ts";
 import { concat, slice } from "../ops/pieces.ts";
+import { reshape } from "../ops/views.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { removeDead } from "./dead.ts";
 import { neededNodes, type Rebuilt, rewriteGraph } from "./rewrite.ts";
 
 type DotNode = Extract<Node, { readonly op: "dot" }>;
-type ConcatNode = Extract<Node, { readonly op: "concat" }>;
 
 export function splitProducts(graph: Graph): Graph {
   // A slice moves past one node at a time; the number of nodes stops changing when all have arrived.
@@ -55,9 +56,35 @@ function readersOf(graph: Graph): Map<NodeId, Node[]> {
   return readers;
 }
 
-function concatAt(graph: Graph, id: NodeId, axis: number): ConcatNode | undefined {
+/** One operand of a joined value: where it stands in the joined axis, and what of the product reads it. */
+interface JoinedPart {
+  readonly id: NodeId;
+  readonly start: number;
+  readonly size: number;
+  /** Its shape in the product, where a reshape stands between. */
+  readonly shape: Shape;
+}
+
+/** The parts of a value that is joined along `axis`, itself or beneath a reshape that leaves its last axis alone. */
+function joinedAlong(graph: Graph, id: NodeId, axis: number): JoinedPart[] | undefined {
   const node = nodeAt(graph, id);
-  return node.op === "concat" && node.attrs.axis === axis ? node : undefined;
+  const { shape } = node.aval;
+  const isBeneath = node.op === "reshape" && axis === shape.length - 1 && keepsLastAxis(graph, node);
+  const joined = isBeneath ? nodeAt(graph, at(node.operands, 0)) : node;
+  const joinedAxis = isBeneath ? joined.aval.shape.length - 1 : axis;
+  if (joined.op !== "concat" || joined.attrs.axis !== joinedAxis) return undefined;
+  let start = 0;
+  return joined.operands.map((operand) => {
+    const size = Number(nodeAt(graph, operand).aval.shape[joinedAxis]);
+    start += size;
+    const partShape = shape.map((dim, i) => (i === axis ? size : dim));
+    return { id: operand, start: start - size, size, shape: partShape };
+  });
+}
+
+function keepsLastAxis(graph: Graph, node: Node): boolean {
+  const from = nodeAt(graph, at(node.operands, 0)).aval.shape;
+  return from.length > 0 && from[from.length - 1] === node.aval.shape[node.aval.shape.length - 1];
 }
 
 function splitDot(graph: Graph, node: DotNode, rebuilt: Rebuilt): Tensor | undefined {
@@ -67,42 +94,34 @@ function splitDot(graph: Graph, node: DotNode, rebuilt: Rebuilt): Tensor | undef
   const [row, column] = [rank - 2, rank - 1];
   const [aDepth, aRows] = transposeA ? [row, column] : [column, row];
   const [bDepth, bColumns] = transposeB ? [column, row] : [row, column];
-  const joinedDepth = concatAt(graph, aId, aDepth);
+  const part = ({ id, shape }: JoinedPart) => reshape(rebuilt(id), shape);
+  const joinedDepth = joinedAlong(graph, aId, aDepth);
   if (joinedDepth !== undefined) {
-    const terms = pieces(graph, joinedDepth).map(({ id, start, size }) =>
-      dot(rebuilt(id), slice(rebuilt(bId), bDepth, start, size), node.attrs),
+    const terms = joinedDepth.map((piece) =>
+      dot(part(piece), slice(rebuilt(bId), bDepth, piece.start, piece.size), node.attrs),
     );
     return terms.reduce((total, term) => add(total, term));
   }
-  const deepB = concatAt(graph, bId, bDepth);
+  const deepB = joinedAlong(graph, bId, bDepth);
   if (deepB !== undefined) {
-    const terms = pieces(graph, deepB).map(({ id, start, size }) =>
-      dot(slice(rebuilt(aId), aDepth, start, size), rebuilt(id), node.attrs),
+    const terms = deepB.map((piece) =>
+      dot(slice(rebuilt(aId), aDepth, piece.start, piece.size), part(piece), node.attrs),
     );
     return terms.reduce((total, term) => add(total, term));
   }
-  const joinedRows = concatAt(graph, aId, aRows);
+  const joinedRows = joinedAlong(graph, aId, aRows);
   if (joinedRows !== undefined)
     return concat(
-      pieces(graph, joinedRows).map(({ id }) => dot(rebuilt(id), rebuilt(bId), node.attrs)),
+      joinedRows.map((piece) => dot(part(piece), rebuilt(bId), node.attrs)),
       row,
     );
-  const joinedColumns = concatAt(graph, bId, bColumns);
+  const joinedColumns = joinedAlong(graph, bId, bColumns);
   if (joinedColumns !== undefined)
     return concat(
-      pieces(graph, joinedColumns).map(({ id }) => dot(rebuilt(aId), rebuilt(id), node.attrs)),
+      joinedColumns.map((piece) => dot(rebuilt(aId), part(piece), node.attrs)),
       column,
     );
   return undefined;
-}
-
-function pieces(graph: Graph, node: ConcatNode): { id: NodeId; start: number; size: number }[] {
-  let start = 0;
-  return node.operands.map((id) => {
-    const size = Number(nodeAt(graph, id).aval.shape[node.attrs.axis]);
-    start += size;
-    return { id, start: start - size, size };
-  });
 }
 
 /** A product, or a sum of them, of which only slices are read is computed slice by slice. */

@@ -114,7 +114,7 @@ export function emitBlocks(emitter: Emitter, region: Region, stage: Stage, store
   });
 }
 
-/** Products that read one left operand and so share its block. */
+/** Products that read one left operand and so share its block, as many as fit beside it. */
 interface Phase {
   readonly left: NodeId;
   readonly transposed: boolean;
@@ -122,18 +122,21 @@ interface Phase {
 }
 
 function phasesOf(region: Region, sums: readonly (Accumulator & { readonly rows: readonly string[] })[]): Phase[] {
-  const phases = new Map<string, { left: NodeId; transposed: boolean; products: { id: NodeId; rows: string[] }[] }>();
+  const phases: { left: NodeId; transposed: boolean; products: { id: NodeId; rows: string[] }[] }[] = [];
   for (const { loops, rows } of sums) {
     for (const id of loops) {
       const node = dotAt(region, id);
       const left = at(node.operands, 0);
-      const key = `${left} ${node.attrs.transposeA}`;
-      const phase = phases.get(key) ?? { left, transposed: node.attrs.transposeA, products: [] };
+      const transposed = node.attrs.transposeA;
+      const open = phases.find(
+        (phase) => phase.left === left && phase.transposed === transposed && phase.products.length < mostProducts,
+      );
+      const phase = open ?? { left, transposed, products: [] };
+      if (open === undefined) phases.push(phase);
       phase.products.push({ id, rows: [...rows] });
-      phases.set(key, phase);
     }
   }
-  return [...phases.values()];
+  return phases;
 }
 
 function dotAt(region: Region, id: NodeId): DotNode {

@@ -122,6 +122,8 @@ function keepAll(emitter: Emitter, region: Region, id: NodeId, names: readonly s
 /** A workgroup computes the position together: each lane a strided part, then a tree over the lanes. */
 export function emitTree(emitter: Emitter, region: Region, stage: Stage, position: Position, store: StoreRoot): void {
   const { writer } = emitter;
+  // The loops take turns with one array of each dtype.
+  const arrays = new Map<string, string>();
   for (const id of stage.loops) {
     const node = nodeAt(region.graph, id);
     const accumulator = startLoop(emitter, region, id);
@@ -134,7 +136,11 @@ export function emitTree(emitter: Emitter, region: Region, stage: Stage, positio
         accumulation(emitter, region, [id], accumulator, position, [{ index: emitter.indexAt(flat, extents) }]),
       );
     });
-    const shared = writer.workgroupArray(node.aval.dtype, treeLanes);
+    const { dtype } = node.aval;
+    const used = arrays.get(dtype);
+    if (used !== undefined) writer.line("workgroupBarrier();");
+    const shared = used ?? writer.workgroupArray(dtype, treeLanes);
+    arrays.set(dtype, shared);
     writer.line(`${shared}[lane] = ${accumulator};`);
     const half = writer.fresh("half");
     writer.block(`for (var ${half}: u32 = ${treeLanes / 2}u; ${half} > 0u; ${half} = ${half} / 2u)`, () => {

@@ -46,6 +46,7 @@ describe("one text", () => {
     const tile = m.add(m.mul(m.variable("row", 0, "B*8"), m.dim(16)), m.variable("column", 0, 16));
     const fine = unravel(m, tile, ["B", 8, 16]);
     expect(texts(fine)).toEqual(["(row / 8u)", "(row % 8u)", "column"]);
+    expect(texts(unravel(m, tile, ["B", 128]))).toEqual(["(row / 8u)", "(((row % 8u) * 16u) + column)"]);
     expect(texts(unravel(m, ravel(m, fine, ["B", 8, 16]), ["B*8", 16]))).toEqual(["row", "column"]);
   });
 

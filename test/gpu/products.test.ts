@@ -8,6 +8,7 @@ import { compileProgram } from "../../compiler/compile.ts";
 import type { Shape } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
+import { pick } from "../../compiler/ops/composed.ts";
 import { dot, gather, scatterAdd } from "../../compiler/ops/contractions.ts";
 import { add, mul } from "../../compiler/ops/elementwise.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
@@ -79,6 +80,13 @@ const cases: Readonly<Record<string, Case>> = {
         dot(input(x, "b"), input(x, "v"), { transposeB: true }),
       ),
     ],
+  },
+  "more products of one operand than find room beside it": {
+    inputs: { a: ["T", "B", 36], w: [17, 36, 40] },
+    outputs: (x) => {
+      const products = Array.from({ length: 17 }, (_, i) => dot(input(x, "a"), pick(input(x, "w"), i)));
+      return [products.reduce((total, product) => add(total, product))];
+    },
   },
   "rows that were looked up": {
     inputs: { table: [9, 33], w: [33, 64], g: ["T", "B", 64] },

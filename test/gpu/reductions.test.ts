@@ -1,0 +1,27 @@
+/** @file Long reductions to few numbers, which a workgroup computes together: as many as one stage may have. */
+import { expect, test } from "vitest";
+import { compileProgram } from "../../compiler/compile.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import { interpret, mul, reduceMax, sum, type Tensor, traceGraph } from "../../index.ts";
+import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
+import { executors } from "../support/executors.ts";
+
+type Float = Tensor<"f32">;
+
+/** Sums and a maximum over rows for each of 8 columns; 24 arrays for the lanes of a workgroup would take 24 KB. */
+const graph = traceGraph("reductions", [{ name: "x", dtype: "f32", shape: ["N", 8] }], ([x]) => {
+  const scaled = (i: number) => mul(x as Float, 1 + i / 8);
+  return [...Array.from({ length: 23 }, (_, i) => sum(scaled(i), 0)), reduceMax(x as Float, 0)];
+});
+
+test("two dozen fit in the workgroup memory that WebGPU promises", () => {
+  for (const target of ["gpu", "software"] as const) expect(() => compileProgram(graph, { target })).not.toThrow();
+});
+
+test.each(executors)("two dozen on $name", async ({ execute }) => {
+  const inputs = [randomFloats(generator(3), [700, 8])];
+  const expected = interpret(graph, inputs);
+  for (const [i, result] of (await execute(graph, inputs)).entries()) {
+    for (const [k, value] of result.data.entries()) expect(value).toBeCloseTo(at([...at(expected, i).data], k), 3);
+  }
+});
