@@ -28,7 +28,8 @@ const scaledText = `const scaled = (text, dtype) => dtype === "bool" ? "(!" + te
 function mutantsOf(op: TableOp): Mutant[] {
   const { kind } = opTable[op];
   const mutants: Mutant[] = [];
-  if (!discrete.has(op) && !sources.has(op)) {
+  // Derivatives end before a stopGradient: its vjp is never asked.
+  if (!discrete.has(op) && !sources.has(op) && op !== "stopGradient") {
     mutants.push(
       ruleMutant(
         op,
