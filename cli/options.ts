@@ -51,3 +51,8 @@ export type OptimizerName = (typeof OPTIMIZER_NAMES)[number];
 /** Ways of the learning rate by the names of the command line. */
 export const SCHEDULE_NAMES = ["constant", "linear", "cosine", "step", "plateau"] as const;
 export type ScheduleName = (typeof SCHEDULE_NAMES)[number];
+
+/** Texts with commas between them. */
+export function listed(text: string): string[] {
+  return text.split(",").map((part) => part.trim());
+}

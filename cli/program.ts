@@ -4,7 +4,7 @@
  */
 import { Command, Option } from "commander";
 import type { TrainCommandOptions } from "./commands/train.ts";
-import { deviceName, OPTIMIZER_NAMES, real, SCHEDULE_NAMES, whole } from "./options.ts";
+import { deviceName, listed, OPTIMIZER_NAMES, real, SCHEDULE_NAMES, whole } from "./options.ts";
 import type { Streams } from "./streams.ts";
 import { addWeightCommands } from "./weight-commands.ts";
 
@@ -73,6 +73,20 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--seed <n>", "one seed gives one run", whole("--seed", 0, LARGEST_SEED), 1)
     .option("--tune", "search for faster tile sizes first, for a minute at most; the model keeps what was found")
     .option("--tuning <model>", "train with the tuning that a model keeps")
+    .option(
+      "--tokens <how>",
+      "what a text is made of: characters, bytes, or the path of a tokenizer.json",
+      "characters",
+    )
+    .option("--columns <names>", "columns of a table to read, by name or number, with commas between them", listed)
+    .option(
+      "--eval-every <n>",
+      "measure the held-out loss every so many updates, and keep the best weights",
+      whole("--eval-every", 1),
+    )
+    .option("--patience <n>", "end after so many measurements without an improvement", whole("--patience", 1))
+    .option("--resume <model>", "go on with the run that wrote a model, as if it had not ended")
+    .option("--log <file>", "write the losses of all updates to a file, as JSON lines")
     .option("--out <model>", "file for the trained model (safetensors)")
     .option("--json", 'JSON lines on standard output: one a step, and a last one with "done"')
     .addOption(device())
@@ -84,13 +98,14 @@ export function createProgram({ streams, version, finish }: Invocation): Command
         "cellgrad train book.txt --lr-schedule cosine --warmup 100 --optimizer adamw",
         "cellgrad train book.txt --tune --steps 5000 --out book.safetensors",
         "cellgrad train sales.csv --units 32 --batch 8 --out sales.safetensors",
+        "cellgrad train sales.csv --columns price,stock --patience 5 --out sales.safetensors",
+        "cellgrad train book.txt --resume book.safetensors --steps 1000 --out book.safetensors",
       ]),
     )
     .action(async (file: string, options: TrainCommandOptions, command: Command) => {
       const { train } = await import("./commands/train.ts");
-      const isGiven = (option: string) => command.getOptionValueSource(option) === "cli";
-      const updateGiven = ["optimizer", "lrSchedule", "warmup", "weightDecay", "clip"].some(isGiven);
-      finish(await train(file, { ...options, embedGiven: isGiven("embed"), updateGiven }, streams));
+      const given = new Set(Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli"));
+      finish(await train(file, { ...options, given }, streams));
     });
 
   program

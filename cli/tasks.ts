@@ -1,11 +1,16 @@
 /** @file What a file gives to train on: a network of the right kind for it, and its batches. */
+import { createHash } from "node:crypto";
 import { UserError } from "../compiler/graph/errors.ts";
 import type { CellDefinition } from "../index.ts";
-import type { Batches } from "../train/data/batches.ts";
-import { type Normalisation, parseSeries, seriesBatches } from "../train/data/series.ts";
-import { textBatches, vocabularyOf } from "../train/data/text.ts";
+import { lengthOf, type StreamedBatches, streamedBatches } from "../train/data/pieces.ts";
+import type { Normalisation } from "../train/data/series.ts";
+import type { SavedModel } from "../train/model-file.ts";
 import { languageModel, type Network, seriesModel } from "../train/networks.ts";
-import { isSeriesFile, readRows, readText } from "./data-files.ts";
+import { type ByteSource, openSource, sourceOf } from "./data/file-pieces.ts";
+import { tableSource } from "./data/table-source.ts";
+import { byteSource, characterSource, type TextSource, tokenSource } from "./data/text-source.ts";
+import { tokenizerVocabulary } from "./data/tokenizer.ts";
+import { isSeriesFile, readText } from "./data-files.ts";
 import { grouped } from "./progress.ts";
 
 export interface TaskSizes {
@@ -15,67 +20,102 @@ export interface TaskSizes {
   readonly embed: number;
   readonly batch: number;
   readonly time: number;
+  /** Of text: "characters" (the default), "bytes", or the path of a tokenizer.json. */
+  readonly tokens?: string;
+  /** The text of that tokenizer.json, where it is known already. */
+  readonly tokenizer?: string | undefined;
+  /** Of a table: the columns that are read. */
+  readonly columns?: readonly string[] | undefined;
 }
 
 export interface Task {
   readonly network: Network;
-  readonly batches: Batches;
+  readonly batches: StreamedBatches;
   /** What is counted, such as "characters". */
   readonly entries: string;
   /** What the loss is, such as "nats per character". */
   readonly lossUnit: string;
   /** The data in a line. */
   readonly summary: string;
-  /** Of text: the character of each token. */
-  readonly vocabulary?: readonly string[];
-  /** Of a series. */
-  readonly columns?: readonly string[];
-  readonly normalisation?: Normalisation;
+  /** Another for every file, but for those that differ only in their middle. */
+  readonly data: string;
+  /** What a model keeps of its symbols or columns. */
+  readonly details: Pick<SavedModel, "vocabulary" | "tokens" | "tokenizer" | "columns" | "normalisation">;
 }
 
-/** Tables are trained on as series, everything else as text. */
+/** Tables are trained on as series, everything else as text. The file is read piece by piece, so it may be of any length. */
 export async function taskOf(file: string, sizes: TaskSizes): Promise<Task> {
-  return isSeriesFile(file)
-    ? seriesTask(await readRows(file), file, sizes)
-    : textTask(await readText(file), file, sizes);
+  const source = await openSource(file);
+  return isSeriesFile(file) ? seriesTask(source, sizes) : textTask(source, sizes);
 }
 
-export function textTask(text: string, name: string, sizes: TaskSizes): Task {
-  const vocabulary = within(name, () => vocabularyOf(text));
-  const tokens = vocabulary.encode(text);
-  const batches = within(name, () => textBatches(tokens, sizes));
+/** A text in memory. */
+export function taskOfText(text: string, name: string, sizes: TaskSizes): Promise<Task> {
+  return textTask(sourceOf(name, new TextEncoder().encode(text)), sizes);
+}
+
+async function textTask(source: ByteSource, sizes: TaskSizes): Promise<Task> {
+  const { name } = source;
+  const { tokens = "characters" } = sizes;
+  const tokenizer =
+    tokens === "characters" || tokens === "bytes" ? undefined : (sizes.tokenizer ?? (await readText(tokens)));
+  const { vocabulary, recording } = await within(name, () => textSource(source, tokens, tokenizer));
+  const { entries } = recording;
+  const one = entries.slice(0, -1);
   const count = vocabulary.characters.length;
+  const different = `${count} different (ln ${count} = ${Math.log(count).toFixed(2)})`;
   return {
     network: checkedSize(languageModel({ ...sizes, vocabulary: count })),
-    batches,
-    entries: "characters",
-    lossUnit: "nats per character",
-    summary: `${name}: ${grouped(tokens.length)} characters, ${count} different (ln ${count} = ${Math.log(count).toFixed(2)})`,
-    vocabulary: vocabulary.characters,
+    batches: await within(name, async () => streamedBatches(recording, sizes)),
+    entries,
+    lossUnit: `nats per ${one}`,
+    summary: `${name}: ${grouped(lengthOf(recording))} ${entries}, ${different}`,
+    data: await fingerprint(source),
+    details: {
+      vocabulary: vocabulary.characters,
+      ...(tokens === "bytes" && { tokens }),
+      ...(tokenizer !== undefined && { tokenizer }),
+    },
   };
 }
 
-export function seriesTask(rows: readonly (readonly string[])[], name: string, sizes: TaskSizes): Task {
-  const series = parseSeries(rows, name);
-  const { normalisation, ...batches } = within(name, () => seriesBatches(series, sizes));
+async function textSource(source: ByteSource, tokens: string, tokenizer: string | undefined): Promise<TextSource> {
+  if (tokenizer !== undefined) return tokenSource(source, await tokenizerVocabulary(tokenizer, tokens));
+  return tokens === "bytes" ? byteSource(source) : characterSource(source);
+}
+
+async function seriesTask(source: ByteSource, sizes: TaskSizes): Promise<Task> {
+  const { name } = source;
+  const { columns, skipped, length, normalisation, recording } = await tableSource(source, sizes);
+  const left = skipped.length === 0 ? "" : `; ${skipped.join(", ")} ${skipped.length === 1 ? "is" : "are"} left out`;
   return {
-    network: checkedSize(seriesModel({ ...sizes, features: series.columns.length })),
-    batches,
+    network: checkedSize(seriesModel({ ...sizes, features: columns.length })),
+    batches: await within(name, async () => streamedBatches(recording, sizes)),
     entries: "rows",
     lossUnit: "mean squared error, in units of the variance",
-    summary: `${name}: ${grouped(series.length)} rows of ${series.columns.join(", ")}`,
-    columns: series.columns,
-    normalisation,
+    summary: `${name}: ${grouped(length)} rows of ${columns.join(", ")}${left}`,
+    data: await fingerprint(source),
+    details: { columns, normalisation: normalisation satisfies Normalisation },
   };
+}
+
+/** Bytes at both ends of a file that tell it from others. */
+const TELLING_BYTES = 65536;
+
+async function fingerprint({ size, read }: ByteSource): Promise<string> {
+  const length = Math.min(size, TELLING_BYTES);
+  const hash = createHash("sha256").update(String(size));
+  for (const offset of [0, size - length]) hash.update(await read(offset, length));
+  return hash.digest("hex");
 }
 
 /** A fault of the data, with the name of the file. */
-function within<T>(name: string, make: () => T): T {
+async function within<T>(name: string, make: () => Promise<T>): Promise<T> {
   try {
-    return make();
+    return await make();
   } catch (error) {
-    if (error instanceof UserError) throw new UserError(`${name}: ${error.message}`, { cause: error });
-    throw error;
+    if (!(error instanceof UserError) || error.message.startsWith(name)) throw error;
+    throw new UserError(`${name}: ${error.message}`, { cause: error });
   }
 }
 

@@ -1,37 +1,48 @@
 /** @file One training session: held-out loss before, the steps with their progress, held-out loss after, the model. */
-import type { Batch } from "../train/data/batches.ts";
+import { InternalError } from "../compiler/graph/errors.ts";
 import type { Device } from "../train/device.ts";
-import { type SavedModel, savedModel } from "../train/model-file.ts";
+import { type ModelDetails, type SavedModel, savedModel } from "../train/model-file.ts";
 import { adam } from "../train/optimizers.ts";
-import { plateau } from "../train/plateau.ts";
+import type { RunRecord } from "../train/run-record.ts";
 import { createTrainer, type Trainer } from "../train/trainer.ts";
 import type { Tuned } from "../train/tuned.ts";
 import type { UpdateOptions } from "../train/update.ts";
+import { HeldOut, heldOutLoss, type Measurement, type Measuring } from "./held-out.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { showProgress } from "./progress.ts";
 import { jsonLine, type Streams } from "./streams.ts";
 import type { Task } from "./tasks.ts";
-import { type RunResult, runTraining } from "./training-run.ts";
+import { type RunResult, runTraining, type StepReport } from "./training-run.ts";
 
 export interface SessionOptions {
   readonly task: Task;
   readonly device: Device;
+  /** Steps to make. */
   readonly steps: number;
   readonly learningRate: number;
   /** How weights are updated; by Adam, gradients clipped to a norm of 1, by default. */
   readonly update?: UpdateOptions;
-  /** Whether the learning rate falls where the held-out loss no longer does. */
-  readonly followsPlateau?: boolean;
+  /** How the held-out loss is measured on the way; only before and after by default. */
+  readonly measuring?: Measuring | undefined;
   readonly seed: number;
   /** The tuning to train with; the model keeps it. */
   readonly tuned?: Tuned | undefined;
+  /** What the model keeps of the run beside its steps and losses; without it the run cannot be gone on with. */
+  readonly record?: Omit<RunRecord, "steps" | "losses"> | undefined;
+  /** The model of the run that this one goes on with. */
+  readonly resumed?: ResumableModel | undefined;
+  /** Takes what is known of each step and measurement, for a log. */
+  readonly note?: (entry: StepReport | Measurement) => void;
   readonly json: boolean;
   readonly streams: Streams;
 }
 
+/** A model that a run can be gone on with. */
+export type ResumableModel = SavedModel & Required<Pick<SavedModel, "checkpoint" | "run">>;
+
 export interface SessionResult {
   readonly run: RunResult;
-  /** Held-out losses; none where the data is too short to hold some out. */
+  /** Held-out losses; none where the data is too short to hold some out, and none before a run that is gone on with. */
   readonly before: number | undefined;
   readonly after: number | undefined;
   /** None where no step was good: nothing was learned that is worth a file. */
@@ -42,95 +53,101 @@ export interface SessionResult {
 
 /** Largest global norm of a gradient: what recurrent networks are commonly clipped to. */
 export const CLIP_NORM = 1;
-/** How often the held-out loss is measured while the learning rate follows it. */
-const MEASUREMENTS = 20;
-/** Enough for two digits of the held-out loss, however long the file. */
-const MOST_HELD_OUT_BATCHES = 100;
 
 export async function trainSession(options: SessionOptions): Promise<SessionResult> {
-  const { task, device, learningRate, seed, tuned, update = { optimizer: adam(), clipNorm: CLIP_NORM } } = options;
+  const { task, device, learningRate, seed, tuned, measuring, resumed } = options;
+  const update = options.update ?? { optimizer: adam(), clipNorm: CLIP_NORM };
   const interrupt = watchInterrupt();
   const trainer = await createTrainer(device, task.network, {
     ...{ ...update, seed, learningRate, tuning: tuned?.tuning },
   });
   try {
-    const before = await heldOutLoss(trainer, task);
-    const run = await steps(trainer, options, () => interrupt.requested);
-    const { kept, after } = run.fault ? await lastGood(trainer, task, run) : await lastMade(trainer, task, run);
-    if (kept === 0) return { run, before, after, kept, model: undefined };
-    const { vocabulary, columns, normalisation } = task;
-    const model = savedModel(task.network, await trainer.parameters(), {
-      ...(vocabulary && { vocabulary }),
-      ...(columns && { columns }),
-      ...(normalisation && { normalisation }),
+    if (resumed !== undefined) trainer.restore(resumed.checkpoint);
+    const heldOut = measuring && new HeldOut(trainer, task.batches, measuring, learningRate);
+    if (resumed !== undefined) heldOut?.resume(resumed.run.losses, resumed.parameters);
+    const before = resumed === undefined ? await heldOutLoss(trainer, task.batches) : undefined;
+    const run = await steps(trainer, options, heldOut, () => interrupt.requested);
+    const checkpoint = run.fault === undefined && options.record ? await trainer.checkpoint() : undefined;
+    const kept = await keptOf(trainer, task, run, heldOut);
+    if (kept === undefined) return { run, before, after: undefined, kept: 0, model: undefined };
+    const { step, weights, after } = kept;
+    const details: ModelDetails = {
+      ...task.details,
       ...(tuned && { tuned }),
-      training: { steps: kept, loss: run.loss, ...(after !== undefined && { valLoss: after }), seed, learningRate },
-    });
-    return { run, before, after, kept, model };
+      training: { steps: step, loss: run.loss, ...(after !== undefined && { valLoss: after }), seed, learningRate },
+      ...(checkpoint && { checkpoint, run: recordOf(options, run, heldOut) }),
+    };
+    return { run, before, after, kept: step, model: savedModel(task.network, weights, details) };
   } finally {
     interrupt.dispose();
     trainer.destroy();
   }
 }
 
+/** What goes into the model. */
 interface Kept {
-  /** The step that made the weights which the trainer now holds. */
-  readonly kept: number;
+  /** The step that made the weights. */
+  readonly step: number;
+  readonly weights: SavedModel["parameters"];
+  /** Their held-out loss, where there is one. */
   readonly after: number | undefined;
 }
 
-async function lastMade(trainer: Trainer, task: Task, { steps, interrupted }: RunResult): Promise<Kept> {
+/** The best weights where they were measured, and otherwise the last ones that are good. */
+async function keptOf(
+  trainer: Trainer,
+  { batches }: Task,
+  run: RunResult,
+  heldOut: HeldOut | undefined,
+): Promise<Kept | undefined> {
+  if (heldOut?.best !== undefined) {
+    const { step, weights, loss } = heldOut.best;
+    return { step, weights, after: loss };
+  }
+  if (run.steps === 0) return undefined;
   // Whoever interrupts does not want to wait.
-  return { kept: steps, after: interrupted || steps === 0 ? undefined : await heldOutLoss(trainer, task) };
+  const after = run.interrupted ? undefined : await heldOutLoss(trainer, batches);
+  const isGood = run.fault === undefined || (after !== undefined && Number.isFinite(after));
+  if (isGood) return { step: run.steps, weights: await trainer.parameters(), after };
+  // The weights that the guard kept are those that made the loss bad.
+  if (run.lastGood === undefined) return undefined;
+  const weights = await run.lastGood.weights;
+  trainer.setParameters(weights);
+  return { step: run.lastGood.step, weights, after: await heldOutLoss(trainer, batches) };
 }
 
-/** After a fault: the weights that the guard kept, where they are good, or else the last that were. */
-async function lastGood(trainer: Trainer, task: Task, run: RunResult): Promise<Kept> {
-  const after = run.steps === 0 ? undefined : await heldOutLoss(trainer, task);
-  if (after !== undefined && Number.isFinite(after)) return { kept: run.steps, after };
-  if (run.lastGood === undefined) return { kept: 0, after: undefined };
-  trainer.setParameters(await run.lastGood.weights);
-  return { kept: run.lastGood.step, after: await heldOutLoss(trainer, task) };
+function recordOf({ record }: SessionOptions, { steps }: RunResult, heldOut: HeldOut | undefined): RunRecord {
+  if (record === undefined) throw new InternalError("a run without a record cannot be kept");
+  // A run that went on for longer than was planned has been planned so.
+  return { ...record, steps, planned: Math.max(steps, record.planned), losses: heldOut?.losses ?? [] };
 }
 
-async function steps(trainer: Trainer, options: SessionOptions, isInterrupted: () => boolean): Promise<RunResult> {
-  const { task, steps, json, streams } = options;
-  const progress = json
-    ? { update: (report: object) => jsonLine(streams.stdout, report), stop: () => {} }
-    : showProgress(streams.stderr, steps, task.entries);
+async function steps(
+  trainer: Trainer,
+  options: SessionOptions,
+  heldOut: HeldOut | undefined,
+  isInterrupted: () => boolean,
+): Promise<RunResult> {
+  const { task, steps, json, streams, resumed, note = () => {} } = options;
+  const before = resumed?.run.steps ?? 0;
+  const tell = (entry: object) => (json ? jsonLine(streams.stdout, entry) : undefined);
+  const progress = json ? { update: tell, stop: () => {} } : showProgress(streams.stderr, before + steps, task.entries);
+  const after = async (step: number) => {
+    const measurement = await heldOut?.after(step);
+    if (measurement === undefined) return false;
+    note(measurement);
+    tell(measurement);
+    return heldOut?.isOver ?? false;
+  };
   try {
     return await runTraining({
-      trainer,
-      training: task.batches.training,
-      steps,
-      report: progress.update,
-      isInterrupted,
-      ...(options.followsPlateau && { between: rateOnPlateau(trainer, options) }),
+      ...{ trainer, training: task.batches.training, before, steps, isInterrupted, after },
+      report: (report) => {
+        note(report);
+        progress.update(report);
+      },
     });
   } finally {
     progress.stop();
-  }
-}
-
-/** Measures the held-out loss now and then, and halves the learning rate after two measurements without an improvement. */
-function rateOnPlateau(trainer: Trainer, { task, steps, learningRate }: SessionOptions) {
-  const every = Math.ceil(steps / MEASUREMENTS);
-  const { observe } = plateau({ factor: 0.5, patience: 1 });
-  return async (done: number) => {
-    const loss = done % every === 0 ? await heldOutLoss(trainer, task) : undefined;
-    if (loss !== undefined) trainer.learningRate = learningRate * observe(loss);
-  };
-}
-
-async function heldOutLoss(trainer: Trainer, { batches }: Task): Promise<number | undefined> {
-  const held = [...firstOf(batches.validation, MOST_HELD_OUT_BATCHES)];
-  return held.length === 0 ? undefined : trainer.evaluate(held);
-}
-
-function* firstOf(batches: Iterable<Batch>, count: number): Generator<Batch> {
-  let taken = 0;
-  for (const batch of batches) {
-    if (taken++ >= count) return;
-    yield batch;
   }
 }

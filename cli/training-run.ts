@@ -8,24 +8,30 @@
 import { setImmediate } from "node:timers/promises";
 import type { NdArray } from "../index.ts";
 import type { Batch } from "../train/data/batches.ts";
+import type { BatchStream } from "../train/data/pieces.ts";
 import type { StepResult, Trainer } from "../train/trainer.ts";
 
 export interface StepReport {
   readonly step: number;
   readonly loss: number;
+  /** Before clipping. */
+  readonly gradientNorm: number;
   readonly tokensPerSecond: number;
 }
 
 export interface RunOptions {
   readonly trainer: Trainer;
   /** One pass over the data; walked as often as it takes. */
-  readonly training: Iterable<Batch>;
+  readonly training: BatchStream;
+  /** Steps that were made before, by a run that this one goes on with. */
+  readonly before?: number;
+  /** Steps to make. */
   readonly steps: number;
   readonly report: (report: StepReport) => void;
   /** Asked before every step. */
   readonly isInterrupted: () => boolean;
-  /** Awaited after every step but the last, with the number of steps so far. */
-  readonly between?: (steps: number) => Promise<void>;
+  /** Awaited after every step, with the number of steps so far; the run ends where it says true. */
+  readonly after?: (steps: number) => Promise<boolean>;
 }
 
 export interface RunResult {
@@ -36,6 +42,8 @@ export interface RunResult {
   readonly seconds: number;
   readonly tokensPerSecond: number;
   readonly interrupted: boolean;
+  /** Whether `after` ended it. */
+  readonly stopped: boolean;
   /** The value that first was not finite, such as "the loss is NaN". The trainer holds the weights that the step found. */
   readonly fault?: { readonly step: number; readonly value: string };
   /** The last weights that are known to give a finite loss. */
@@ -59,11 +67,11 @@ function isSnapshotStep(step: number): boolean {
 }
 
 export async function runTraining(options: RunOptions): Promise<RunResult> {
-  const { trainer, steps, report, isInterrupted, between } = options;
+  const { trainer, before = 0, steps, report, isInterrupted, after } = options;
   const started = performance.now();
   const finished: { readonly at: number; readonly tokens: number }[] = [{ at: started, tokens: 0 }];
   const pending: { readonly result: Promise<StepResult>; readonly tokens: number }[] = [];
-  let [done, loss, tokens] = [0, Number.NaN, 0];
+  let [done, loss, tokens, isStopped] = [before, Number.NaN, 0, false];
   let fault: RunResult["fault"];
   const snapshots: Snapshot[] = [];
   let lastGood: Snapshot | undefined;
@@ -73,27 +81,27 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
     if (oldest === undefined) return;
     const result = await oldest.result;
     if (!result.finite) {
-      fault ??= { step: result.step, value: whatIsBad(result) };
+      fault ??= { step: before + result.step, value: whatIsBad(result) };
       return;
     }
-    [done, loss] = [result.step, result.loss];
+    [done, loss] = [before + result.step, result.loss];
     if (snapshots[0]?.step === done - 1) lastGood = snapshots.shift();
     tokens += oldest.tokens;
     finished.push({ at: performance.now(), tokens });
     if (finished.length > WINDOW) finished.shift();
-    report({ step: done, loss, tokensPerSecond: speed(finished) });
+    report({ step: done, loss, gradientNorm: result.gradientNorm, tokensPerSecond: speed(finished) });
   };
 
-  const batches = endless(options.training);
-  for (let step = 1; step <= steps && fault === undefined; step++) {
+  const batches = endless(options.training, before);
+  for (let step = before + 1; step <= before + steps && fault === undefined && !isStopped; step++) {
     // A device that computes at once would otherwise never let a signal through.
     await setImmediate();
     if (isInterrupted()) break;
-    const batch = batches.next().value;
+    const batch = (await batches.next()).value;
     pending.push({ result: trainer.step(batch), tokens: (batch.x.shape[0] ?? 0) * (batch.x.shape[1] ?? 0) });
     if (isSnapshotStep(step)) snapshots.push({ step, weights: trainer.parameters() });
     if (pending.length >= IN_FLIGHT) await settle();
-    if (step < steps) await between?.(step);
+    isStopped = (await after?.(step)) ?? false;
   }
   while (pending.length > 0) await settle();
   await Promise.all(snapshots.map(({ weights }) => weights));
@@ -104,7 +112,8 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
     loss,
     seconds,
     tokensPerSecond: rounded(tokens / seconds),
-    interrupted: fault === undefined && done < steps,
+    interrupted: fault === undefined && !isStopped && done < before + steps,
+    stopped: isStopped,
     ...(fault && { fault }),
     ...(lastGood && { lastGood }),
   };
@@ -115,8 +124,9 @@ function whatIsBad({ firstBad = "loss", loss, gradientNorm }: StepResult): strin
   return `the ${firstBad} is ${firstBad === "loss" ? loss : gradientNorm}`;
 }
 
-function* endless(training: Iterable<Batch>): Generator<Batch, never> {
-  for (;;) yield* training;
+/** Pass after pass, from the batch on that follows so many. */
+async function* endless(training: BatchStream, before: number): AsyncGenerator<Batch, never> {
+  for (let first = before % training.count; ; first = 0) yield* training.from(first);
 }
 
 function speed(finished: readonly { readonly at: number; readonly tokens: number }[]): number {

@@ -27,7 +27,7 @@ export async function searchTuning(
   update: UpdateOptions,
   { stderr }: Streams,
 ): Promise<FoundTuning | "interrupted"> {
-  const [batch] = batches.training;
+  const { value: batch } = await batches.training.from(0)[Symbol.asyncIterator]().next();
   if (batch === undefined) throw new UserError("--tune: there is no batch to run");
   const interrupt = watchInterrupt();
   const started = performance.now();

@@ -8,6 +8,8 @@
  *   columns ["x", …] and normalisation {mean, deviation} (series)   columns and targets ["y", …] (regression)
  *   training {steps, loss, …}                                                                          all as JSON
  *   tuned {tuning, adapter, …} where a tuning was searched for (see tuned.ts), as JSON too
+ *   tokens "bytes" where the symbols are not characters but bytes, or tokenizer, the text of a tokenizer.json, where they
+ *   are tokens of one   run {steps, …} of the run that can be gone on with (see run-record.ts)
  *   checkpoint ["parameters", "slots/…", "step"] where training can go on from the file: names of the trainer's arrays,
  *   whose tensors are called checkpoint/NAME. The parameters are there again, since those of the model may be an average.
  */
@@ -20,6 +22,7 @@ import { checkpointFrom, checkpointTensors } from "./checkpoint-tensors.ts";
 import type { Normalisation } from "./data/series.ts";
 import { decodeGraph, encodeGraph } from "./graph-json.ts";
 import type { Network, NetworkKind } from "./networks.ts";
+import { checkedRun, type RunRecord } from "./run-record.ts";
 import { decodeTensors, encodeTensors } from "./safetensors.ts";
 import type { StreamSource } from "./stream.ts";
 import type { Checkpoint } from "./trainer.ts";
@@ -50,8 +53,12 @@ export interface SavedModel extends StreamSource {
   readonly layers: number;
   /** Width of the embedding; text only. */
   readonly embed?: number;
-  /** Of text: the character of each token. */
+  /** Of text: the character of each token, or what stands for it where tokens are no characters. */
   readonly vocabulary?: readonly string[];
+  /** Of text whose tokens are bytes. */
+  readonly tokens?: "bytes";
+  /** Of text whose tokens are those of a tokenizer: its tokenizer.json. */
+  readonly tokenizer?: string;
   /** Of a series or a regression: the names of the features that are read, and how they were normalised. */
   readonly columns?: readonly string[];
   /** How the columns were normalised. */
@@ -62,12 +69,23 @@ export interface SavedModel extends StreamSource {
   readonly training?: TrainingRecord;
   /** What training goes on from, for `trainer.restore`: weights, optimizer slots (averages among them) and step count. */
   readonly checkpoint?: Checkpoint;
+  /** The run so far, for those who go on with it. */
+  readonly run?: RunRecord;
 }
 
 /** What is told of a model beside its network and weights. */
 export type ModelDetails = Pick<
   SavedModel,
-  "vocabulary" | "columns" | "normalisation" | "targets" | "training" | "tuned" | "checkpoint"
+  | "vocabulary"
+  | "tokens"
+  | "tokenizer"
+  | "columns"
+  | "normalisation"
+  | "targets"
+  | "training"
+  | "tuned"
+  | "checkpoint"
+  | "run"
 >;
 
 /** A network with its numbers, ready to be written or streamed. */
@@ -99,6 +117,7 @@ export function encodeModel(model: SavedModel): Uint8Array {
     training: training && Object.fromEntries(told),
     tuned: tuned && onlyTuned(tuned),
     checkpoint: checkpoint && Object.keys(checkpoint),
+    run: model.run,
   };
   const texts = Object.entries(documents).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, JSON.stringify(value)] as const],
@@ -110,6 +129,8 @@ export function encodeModel(model: SavedModel): Uint8Array {
       version: formatVersion,
       kind: model.kind,
       cell: model.cell,
+      ...(model.tokens && { tokens: model.tokens }),
+      ...(model.tokenizer !== undefined && { tokenizer: model.tokenizer }),
       ...Object.fromEntries(texts),
       graph: encodeGraph(model.graph),
     },
@@ -152,6 +173,7 @@ function readModel(tensors: Readonly<Record<string, NdArray>>, metadata: Readonl
   checkSignature(graph, arena, features, outputs);
   const training = fields.optional("training", "a record of numbers and texts", isTrainingRecord);
   const tuned = fields.optional("tuned", "an object", isRecord);
+  const run = fields.optional("run", "an object", isRecord);
   const cell = fields.text("cell") ?? "";
   return {
     kind,
@@ -164,6 +186,7 @@ function readModel(tensors: Readonly<Record<string, NdArray>>, metadata: Readonl
     ...(training && { training }),
     ...(tuned && { tuned: checkedTuned(tuned) }),
     ...(checkpoint && { checkpoint }),
+    ...(run && { run: checkedRun(run) }),
   };
 }
 
@@ -175,8 +198,14 @@ interface KindDetails {
 }
 
 function textDetails(fields: Fields): KindDetails {
-  const vocabulary = fields.read("vocabulary", "a list of different characters", isVocabulary);
-  return { features: undefined, outputs: vocabulary.length, details: { vocabulary } };
+  const tokenizer = fields.text("tokenizer");
+  const tokens = fields.text("tokens");
+  if (tokens !== undefined && tokens !== "bytes") damaged("tokens", "bytes");
+  const isOne = tokenizer === undefined ? isVocabulary : isTexts;
+  const vocabulary = fields.read("vocabulary", "a list of different characters", isOne);
+  if (tokens !== undefined && vocabulary.length !== 256) damaged("vocabulary", "256 bytes");
+  const details = { vocabulary, ...(tokens && { tokens: "bytes" as const }), ...(tokenizer && { tokenizer }) };
+  return { features: undefined, outputs: vocabulary.length, details };
 }
 
 function regressionDetails(fields: Fields): KindDetails {

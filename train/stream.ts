@@ -158,7 +158,7 @@ export interface SampleOptions {
   readonly seed?: number;
 }
 
-/** Yields the characters that follow the prompt, one by one; the stream must have batch 1. */
+/** Yields what each token adds to the text after the prompt, a character as a rule; the stream must have batch 1. */
 export async function* sampleText(options: SampleOptions): AsyncGenerator<string> {
   const { stream, vocabulary, prompt = "", length, temperature = 1, seed = 0 } = options;
   if (!Number.isInteger(length) || length < 0)
@@ -166,9 +166,10 @@ export async function* sampleText(options: SampleOptions): AsyncGenerator<string
   if (!(temperature >= 0 && temperature < Number.POSITIVE_INFINITY))
     throw new UserError(`temperature is ${temperature}; expected a number, 0 or more`);
   const random = randomStream(seed, "sample");
-  const start = vocabulary.characters.includes("\n") ? "\n" : at(vocabulary.characters, 0);
-  const tokens = [...vocabulary.encode(prompt === "" ? start : prompt)];
+  const start = Math.max(0, vocabulary.characters.indexOf("\n"));
+  const tokens = prompt === "" ? [start] : [...vocabulary.encode(prompt)];
   const end = tokens.length + length;
+  const speak = vocabulary.speak?.() ?? ((token: number) => at(vocabulary.characters, token));
   let steps = 0;
   const next = () => ndarray([1], [at(tokens, steps++)], "i32");
   if (length === 0) return;
@@ -176,7 +177,7 @@ export async function* sampleText(options: SampleOptions): AsyncGenerator<string
     if (steps < tokens.length) continue;
     const token = drawToken(logits.data, temperature, random);
     tokens.push(token);
-    yield at(vocabulary.characters, token);
+    yield speak(token);
     if (tokens.length === end) return;
   }
 }

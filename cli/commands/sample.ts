@@ -1,9 +1,9 @@
 /** @file `cellgrad sample`: text from a trained model. */
 import { UserError } from "../../compiler/graph/errors.ts";
-import { vocabularyFrom } from "../../train/data/text.ts";
 import type { Device } from "../../train/device.ts";
 import type { SavedModel } from "../../train/model-file.ts";
 import { createStream, sampleText } from "../../train/stream.ts";
+import { vocabularyOfModel } from "../data/tokenizer.ts";
 import { withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { readModel } from "../model-input.ts";
@@ -23,7 +23,7 @@ export interface SampleCommandOptions {
 export async function sample(path: string, options: SampleCommandOptions, streams: Streams): Promise<number> {
   const { stdout } = streams;
   const model = await readModel(path, "text");
-  checkPrompt(model, options.prompt);
+  await checkPrompt(model, options.prompt);
   return withDevice(options.device, async (device) => {
     const { prompt, temperature, seed, json } = options;
     warnOfAdapter(model.tuned, device, streams);
@@ -48,15 +48,15 @@ export async function* samples(
 ): AsyncGenerator<string> {
   const stream = await createStream(device, model, model.parameters);
   try {
-    yield* sampleText({ ...options, stream, vocabulary: vocabularyFrom(model.vocabulary ?? []) });
+    yield* sampleText({ ...options, stream, vocabulary: await vocabularyOfModel(model) });
   } finally {
     stream.destroy();
   }
 }
 
-function checkPrompt(model: SavedModel, prompt: string): void {
+async function checkPrompt(model: SavedModel, prompt: string): Promise<void> {
   try {
-    vocabularyFrom(model.vocabulary ?? []).encode(prompt);
+    (await vocabularyOfModel(model)).encode(prompt);
   } catch (error) {
     throw error instanceof UserError ? new UserError(`--prompt: ${error.message}`, { cause: error }) : error;
   }

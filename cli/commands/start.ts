@@ -13,7 +13,7 @@ import { ExitCode } from "../errors.ts";
 import type { DeviceName } from "../options.ts";
 import { grouped } from "../progress.ts";
 import { line, type Streams } from "../streams.ts";
-import { type TaskSizes, textTask } from "../tasks.ts";
+import { type TaskSizes, taskOfText } from "../tasks.ts";
 import { trainSession } from "../train-session.ts";
 import { samples } from "./sample.ts";
 import { introduction } from "./train.ts";
@@ -62,7 +62,7 @@ export async function demonstrate(
   streams: Streams,
 ): Promise<number> {
   const say = (words = "") => line(streams.stdout, words);
-  const task = textTask(text, name, sizes);
+  const task = await taskOfText(text, name, sizes);
   for (const words of introduction(task, device.name)) say(words);
   const result = await trainSession({ task, device, steps, learningRate, seed, json: false, streams });
   const { run, before, after, model } = result;

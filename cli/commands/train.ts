@@ -6,12 +6,15 @@ import type { Tuned } from "../../train/tuned.ts";
 import { isSeriesFile } from "../data-files.ts";
 import { withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
+import type { Measuring } from "../held-out.ts";
 import { type ModelOutput, prepareOutput } from "../model-output.ts";
 import type { DeviceName } from "../options.ts";
 import { grouped, shortLoss } from "../progress.ts";
+import { checkResumed, readResumable, resumedOptions, updateRecord } from "../resume.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { type Task, taskOf, weightCount } from "../tasks.ts";
 import { type SessionResult, trainSession } from "../train-session.ts";
+import { logHead, logNote, openLog } from "../training-log.ts";
 import { readTuned, searchTuning, tuningLine, warnOfAdapter } from "../tuning.ts";
 import { type UpdateCommandOptions, updateLine, updateOptionsOf } from "../update-options.ts";
 import { cellByName } from "../user-module.ts";
@@ -33,34 +36,54 @@ export interface TrainCommandOptions extends UpdateCommandOptions {
   readonly tune?: boolean;
   /** The model whose tuning to train with. */
   readonly tuning?: string;
-  /** Whether --embed was written and is not the default. */
-  readonly embedGiven: boolean;
-  /** Whether an option of the update was written. */
-  readonly updateGiven: boolean;
+  /** Of text: characters, bytes, or the path of a tokenizer.json. */
+  readonly tokens: string;
+  /** The text of that tokenizer.json, where it is known already. */
+  readonly tokenizer?: string;
+  /** Of a table: the columns to read. */
+  readonly columns?: readonly string[];
+  /** Steps from one measurement of the held-out loss to the next. */
+  readonly evalEvery?: number;
+  /** Measurements without improvement that end the run. */
+  readonly patience?: number;
+  /** The model of the run to go on with. */
+  readonly resume?: string;
+  /** The file for the log. */
+  readonly log?: string;
+  /** Names of the options that were written. */
+  readonly given: ReadonlySet<string>;
 }
 
-export async function train(file: string, options: TrainCommandOptions, streams: Streams): Promise<number> {
-  if (options.embedGiven && isSeriesFile(file))
-    throw new UserError(`--embed is for text; ${file} is read as a numeric series, whose values need no embedding`);
-  if (options.tune && options.tuning !== undefined)
-    throw new UserError("--tune searches for a tuning, --tuning takes one from a model: give one of them");
-  const update = updateOptionsOf(options, options.steps);
-  const followsPlateau = options.lrSchedule === "plateau";
-  const given = options.tuning === undefined ? undefined : await readTuned(options.tuning);
+/** How often the held-out loss is measured where it matters and nobody says how often. */
+const MEASUREMENTS = 20;
+
+export async function train(file: string, written: TrainCommandOptions, streams: Streams): Promise<number> {
+  const resumed = written.resume === undefined ? undefined : await readResumable(written.resume);
+  const options = resumed === undefined ? written : resumedOptions(resumed, written);
+  checkGiven(file, options);
+  const { steps, seed, lr: learningRate } = options;
+  const planned = resumed?.run.planned ?? steps;
+  const update = updateOptionsOf(options, planned);
+  const given = options.tuning === undefined ? resumed?.tuned : await readTuned(options.tuning);
   const cell = await cellByName(options.cell);
   const task = await taskOf(file, { ...options, cell });
-  const [firstHeldOut] = task.batches.validation;
-  if (followsPlateau && firstHeldOut === undefined)
-    throw new UserError(`--lr-schedule plateau follows the held-out loss, and ${file} is too short to hold some out`);
+  if (resumed !== undefined) checkResumed(resumed, task, options);
+  const measuring = measuringOf(options, planned);
+  if (measuring !== undefined && task.batches.validation.count === 0) {
+    const asking = measuring.followsPlateau ? "--lr-schedule plateau follows" : "--eval-every and --patience need";
+    throw new UserError(`${asking} the held-out loss, and ${file} is too short to hold some out`);
+  }
   const output = options.out === undefined ? undefined : await prepareOutput(options.out, file);
+  const others = [file, ...(options.out === undefined ? [] : [options.out])];
+  const log = options.log === undefined ? undefined : await openLog(options.log, resumed !== undefined, others);
   const json = options.json ?? false;
   const say = (text: string) => (json ? undefined : line(streams.stdout, text));
 
   return withDevice(options.device, async (device) => {
     for (const text of introduction(task, device.name)) say(text);
-    if (options.updateGiven) say(`updates: ${updateLine(options, options.lr)}`);
+    if (resumed !== undefined) say(`goes on after step ${grouped(resumed.run.steps)} of ${options.resume}`);
+    if (updateFlags.some((flag) => options.given.has(flag))) say(`updates: ${updateLine(options, learningRate)}`);
     if (output === undefined) say("the model will not be kept: --out FILE saves it");
-    const { steps, lr: learningRate, seed } = options;
     if (given !== undefined) {
       say(tuningLine(given));
       warnOfAdapter(given, device, streams);
@@ -72,10 +95,23 @@ export async function train(file: string, options: TrainCommandOptions, streams:
     }
     if (search !== undefined) say(search.text);
     const tuned = given ?? search?.tuned;
-    const session = { task, device, steps, learningRate, update, followsPlateau, seed, tuned, json, streams };
-    const result = await trainSession(session);
+    const { batch, time } = options;
+    const { every, patience } = measuring ?? {};
+    log?.write(logHead(file, task, device.name, options, resumed?.run.steps ?? 0));
+    const result = await trainSession({
+      ...{ task, device, steps, learningRate, update, measuring, seed, tuned, resumed, json, streams },
+      record: {
+        ...{ planned, batch, time, seed, learningRate, update: updateRecord(options), data: task.data },
+        ...(every !== undefined && { every }),
+        ...(patience !== undefined && { patience }),
+      },
+      note: logNote(log),
+    });
     const saved = await save(result, output);
-    if (json) jsonLine(streams.stdout, summary(result, device.name, saved, tuned, task));
+    const told = summary(result, device.name, saved, tuned, task);
+    log?.write(told);
+    await log?.close();
+    if (json) jsonLine(streams.stdout, told);
     else if (result.kept > 0) for (const text of outcome(result, task)) say(text);
     if (result.run.fault !== undefined) throw new UserError(faultLine(result, saved));
     if (saved !== undefined) say(`saved ${saved}; use it with: ${nextCommand(task, saved, file)}`);
@@ -83,6 +119,26 @@ export async function train(file: string, options: TrainCommandOptions, streams:
     line(streams.stderr, interruptLine(result, saved));
     return ExitCode.interrupted;
   });
+}
+
+const updateFlags = ["optimizer", "lrSchedule", "warmup", "weightDecay", "clip"];
+
+/** Refuses options that do not go together. */
+function checkGiven(file: string, { given, tune, tuning }: TrainCommandOptions): void {
+  const isSeries = isSeriesFile(file);
+  if (given.has("embed") && isSeries)
+    throw new UserError(`--embed is for text; ${file} is read as a numeric series, whose values need no embedding`);
+  if (given.has("tokens") && isSeries) throw new UserError(`--tokens is for text; ${file} is read as a numeric series`);
+  if (given.has("columns") && !isSeries)
+    throw new UserError(`--columns is for a .csv or .tsv; ${file} is read as text`);
+  if (tune && tuning !== undefined)
+    throw new UserError("--tune searches for a tuning, --tuning takes one from a model: give one of them");
+}
+
+function measuringOf({ lrSchedule, evalEvery, patience }: TrainCommandOptions, planned: number): Measuring | undefined {
+  const followsPlateau = lrSchedule === "plateau";
+  if (!followsPlateau && evalEvery === undefined && patience === undefined) return undefined;
+  return { every: evalEvery ?? Math.ceil(planned / MEASUREMENTS), patience, followsPlateau };
 }
 
 export function introduction(task: Task, device: string): string[] {
@@ -120,20 +176,25 @@ function summary(
     tokensPerSecond: run.tokensPerSecond,
     device,
     out: saved ?? null,
+    ...(kept > 0 && kept !== run.steps && { kept }),
+    ...(run.stopped && { stoppedEarly: true }),
     ...(tuned && { tuned }),
     ...(run.interrupted && { interrupted: true }),
     ...(run.fault && { stopped: { ...run.fault, kept } }),
   };
 }
 
-function outcome({ run, before, after }: SessionResult, task: Task): string[] {
-  const work = `${grouped(run.steps)} steps, ${run.seconds.toFixed(1)} s, ${grouped(run.tokensPerSecond)} ${task.entries}/s`;
-  if (before === undefined || after === undefined) return [`loss ${shortLoss(run.loss)} ${task.lossUnit} (${work})`];
-  const losses = `held-out loss ${shortLoss(before)} -> ${shortLoss(after)} ${task.lossUnit} (${work})`;
+function outcome({ run, before, after, kept }: SessionResult, task: Task): string[] {
+  const best = kept === run.steps ? "" : `; the best weights, which are kept, are those of step ${grouped(kept)}`;
+  const early = run.stopped ? `, where it stopped as the held-out loss no longer fell` : "";
+  const work = `${grouped(run.steps)} steps${early}, ${run.seconds.toFixed(1)} s, ${grouped(run.tokensPerSecond)} ${task.entries}/s`;
+  if (after === undefined) return [`loss ${shortLoss(run.loss)} ${task.lossUnit} (${work})`];
+  const from = before === undefined ? "" : `${shortLoss(before)} -> `;
+  const losses = `held-out loss ${from}${shortLoss(after)} ${task.lossUnit} (${work})${best}`;
   if (task.network.kind !== "text") return [losses];
   return [
     losses,
-    `perplexity ${perplexity(after).toPrecision(4)}, ${bitsPerCharacter(after).toFixed(3)} bits per character`,
+    `perplexity ${perplexity(after).toPrecision(4)}, ${bitsPerCharacter(after).toFixed(3)} bits per ${task.entries.slice(0, -1)}`,
   ];
 }
 

@@ -1,0 +1,56 @@
+/**
+ * @file Tokens of a tokenizer that was made elsewhere, such as byte-pair encoding (Sennrich, Haddow & Birch 2016): the
+ * vocabulary of a tokenizer.json, the format of Hugging Face's tokenizers, which most tools write. The package that reads
+ * it is loaded when it is needed.
+ */
+import { messageOf, UserError } from "../../compiler/graph/errors.ts";
+import { byteVocabulary } from "../../train/data/bytes.ts";
+import { type Vocabulary, vocabularyFrom } from "../../train/data/text.ts";
+import type { SavedModel } from "../../train/model-file.ts";
+import { oneLine } from "../errors.ts";
+
+/** The vocabulary of a tokenizer.json; `name` is what messages call it. */
+export async function tokenizerVocabulary(json: string, name: string): Promise<Vocabulary> {
+  const { Tokenizer } = await import("@huggingface/tokenizers");
+  let tokenizer: InstanceType<typeof Tokenizer>;
+  let pieces: ReadonlyMap<string, number>;
+  try {
+    tokenizer = new Tokenizer(JSON.parse(json) as object, {});
+    pieces = tokenizer.get_vocab(true);
+  } catch (cause) {
+    throw new UserError(`${name} is no tokenizer.json: ${oneLine(messageOf(cause))}`, { cause });
+  }
+  const characters: string[] = [];
+  for (const [piece, token] of pieces) characters[token] = piece;
+  for (let token = 0; token < characters.length; token++) characters[token] ??= `<unused ${token}>`;
+  if (characters.length < 2) throw new UserError(`${name} has ${characters.length} tokens; there is nothing to learn`);
+  const decode = (tokens: ArrayLike<number>) =>
+    tokens.length === 0
+      ? ""
+      : tokenizer.decode(Array.from(tokens), { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+  return {
+    characters,
+    encode: (text) => Int32Array.from(tokenizer.encode(text, { add_special_tokens: false }).ids),
+    decode,
+    speak: () => speaker(decode),
+  };
+}
+
+/** A token may be part of a character, and what it adds may depend on those before it: so some are decoded together. */
+function speaker(decode: (tokens: readonly number[]) => string): (token: number) => string {
+  let [before, pending]: [readonly number[], readonly number[]] = [[], []];
+  return (token) => {
+    pending = [...pending, token];
+    const text = decode([...before, ...pending]);
+    if (text.endsWith("\uFFFD") && pending.length < 4) return "";
+    const added = text.slice(decode(before).length);
+    [before, pending] = [pending, []];
+    return added;
+  };
+}
+
+/** The vocabulary with which a model was trained on text. */
+export async function vocabularyOfModel(model: SavedModel): Promise<Vocabulary> {
+  if (model.tokenizer !== undefined) return tokenizerVocabulary(model.tokenizer, "the model's tokenizer");
+  return model.tokens === "bytes" ? byteVocabulary : vocabularyFrom(model.vocabulary ?? []);
+}

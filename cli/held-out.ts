@@ -1,0 +1,94 @@
+/**
+ * @file The held-out loss on the way: the best weights are kept, the learning rate may follow the loss, and a run ends
+ * where the loss no longer improves. Early stopping: Prechelt 1998, "Early stopping - but when?".
+ */
+import type { NdArray } from "../compiler/graph/ndarray.ts";
+import type { Batch } from "../train/data/batches.ts";
+import type { StreamedBatches } from "../train/data/pieces.ts";
+import { plateau } from "../train/plateau.ts";
+import type { Trainer } from "../train/trainer.ts";
+
+/** Enough for two digits of the held-out loss, however long the file. */
+const MOST_BATCHES = 100;
+
+/** The loss on what is held out; none where the data is too short to hold some out. */
+export async function heldOutLoss(trainer: Trainer, { validation }: StreamedBatches): Promise<number | undefined> {
+  const held: Batch[] = [];
+  for await (const batch of validation.from(0)) if (held.push(batch) === MOST_BATCHES) break;
+  return held.length === 0 ? undefined : trainer.evaluate(held);
+}
+
+export interface Measuring {
+  /** Steps from one measurement to the next. */
+  readonly every: number;
+  /** Measurements in a row without an improvement that end the run. */
+  readonly patience?: number | undefined;
+  /** Whether the learning rate is halved after two measurements without an improvement. */
+  readonly followsPlateau?: boolean | undefined;
+}
+
+export interface Measurement {
+  readonly step: number;
+  readonly valLoss: number;
+  /** Whether it is the lowest so far. */
+  readonly best: boolean;
+}
+
+export interface Best {
+  /** The step that made the weights. */
+  readonly step: number;
+  readonly loss: number;
+  readonly weights: Readonly<Record<string, NdArray>>;
+}
+
+/** A run's held-out losses. */
+export class HeldOut {
+  readonly losses: number[] = [];
+  best: Best | undefined;
+  readonly #trainer: Trainer;
+  readonly #batches: StreamedBatches;
+  readonly #measuring: Measuring;
+  readonly #learningRate: number;
+  readonly #plateau = plateau({ factor: 0.5, patience: 1 });
+  #sinceBest = 0;
+
+  constructor(trainer: Trainer, batches: StreamedBatches, measuring: Measuring, learningRate: number) {
+    this.#trainer = trainer;
+    this.#batches = batches;
+    this.#measuring = measuring;
+    this.#learningRate = learningRate;
+  }
+
+  /** Goes on after the losses of an earlier run, whose best weights these are. */
+  resume(losses: readonly number[], weights: Best["weights"]): void {
+    for (const loss of losses) {
+      const isBest = this.#note(loss);
+      if (isBest) this.best = { step: this.losses.length * this.#measuring.every, loss, weights };
+    }
+  }
+
+  /** Measures where it is time to; to be called after every step. */
+  async after(step: number): Promise<Measurement | undefined> {
+    if (step % this.#measuring.every !== 0) return undefined;
+    const loss = await heldOutLoss(this.#trainer, this.#batches);
+    if (loss === undefined) return undefined;
+    // JSON, which keeps the losses, has no NaN: what cannot be measured is the worst of all.
+    const valLoss = Number.isFinite(loss) ? loss : Number.MAX_VALUE;
+    const best = this.#note(valLoss);
+    if (best) this.best = { step, loss, weights: await this.#trainer.parameters() };
+    return { step, valLoss, best };
+  }
+
+  /** Whether the loss has not improved for too long. */
+  get isOver(): boolean {
+    return this.#sinceBest >= (this.#measuring.patience ?? Number.POSITIVE_INFINITY);
+  }
+
+  #note(loss: number): boolean {
+    const isBest = loss < (this.best?.loss ?? Number.MAX_VALUE);
+    this.#sinceBest = isBest ? 0 : this.#sinceBest + 1;
+    this.losses.push(loss);
+    if (this.#measuring.followsPlateau) this.#trainer.learningRate = this.#learningRate * this.#plateau.observe(loss);
+    return isBest;
+  }
+}

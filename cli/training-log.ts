@@ -1,0 +1,64 @@
+/**
+ * @file The log of a training as JSON lines, for tools that plot it. Each line says what it is by its fields:
+ *
+ *   {"run": {…}, "time": "2026-01-31T12:00:00.000Z"}     a run begins: file, cell, sizes, device, seed, the first step
+ *   {"step", "loss", "gradientNorm", "tokensPerSecond", "seconds"}      an update; the norm is that before clipping
+ *   {"step", "valLoss", "best"}                          the held-out loss after a step, and whether it is the lowest so far
+ *   {"done": true, "steps", "loss", "valLoss", "seconds", …}            the run is over
+ *
+ * `seconds` count from the run's begin. Steps count on when a run is resumed, and its lines follow those of the earlier run.
+ */
+import { createWriteStream, type WriteStream } from "node:fs";
+import { open } from "node:fs/promises";
+import { UserError } from "../compiler/graph/errors.ts";
+import type { TrainCommandOptions } from "./commands/train.ts";
+import { fileFault } from "./errors.ts";
+import type { Measurement } from "./held-out.ts";
+import { jsonLine } from "./streams.ts";
+import type { Task } from "./tasks.ts";
+import type { StepReport } from "./training-run.ts";
+
+export interface TrainingLog {
+  readonly write: (entry: object) => void;
+  readonly close: () => Promise<void>;
+}
+
+/** Opens a log, empty or, where `append`, behind what is there. The UserError of a place that cannot be written comes now. */
+export async function openLog(path: string, append: boolean, others: readonly string[]): Promise<TrainingLog> {
+  if (others.includes(path)) throw new UserError(`--log ${path} is a file of this run; give the log a name of its own`);
+  const file = await open(path, append ? "a" : "w").catch((error: unknown) => {
+    throw fileFault(`--log ${path}`, error);
+  });
+  const stream: WriteStream = createWriteStream(path, { fd: file });
+  let fault: unknown;
+  stream.on("error", (error) => {
+    fault = error;
+  });
+  return {
+    write: (entry) => {
+      if (fault === undefined) jsonLine(stream, entry);
+    },
+    close: async () => {
+      await new Promise<void>((resolve) => stream.end(() => resolve()));
+      if (fault !== undefined) throw fileFault(`--log ${path}`, fault);
+    },
+  };
+}
+
+/** The first line of a run. */
+export function logHead(
+  file: string,
+  { network }: Task,
+  device: string,
+  { batch, time, steps, seed, lr: learningRate }: TrainCommandOptions,
+  before: number,
+): object {
+  const run = { file, ...network.config, batch, time, seed, learningRate, device, first: before + 1, steps };
+  return { run, time: new Date().toISOString() };
+}
+
+/** Writes what is known of steps and measurements. */
+export function logNote(log: TrainingLog | undefined): (entry: StepReport | Measurement) => void {
+  const started = performance.now();
+  return (entry) => log?.write({ ...entry, seconds: Math.round(performance.now() - started) / 1000 });
+}

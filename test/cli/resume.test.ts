@@ -1,0 +1,145 @@
+/** @file Runs that are gone on with, that end early, that keep their best weights, and that write a log. */
+import { readFileSync } from "node:fs";
+import { afterAll, describe, expect, test } from "vitest";
+import { decodeModel, encodeModel, type SavedModel } from "../../train/model-file.ts";
+import { jsonLines, run, SERIES, TEXT, TINY, Workspace } from "./run.ts";
+
+const CELL = `import { add, cell, dense, mul, tanh } from "cellgrad";
+export default cell("leaky", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
+  const next = add(mul(h, 0.5), tanh(dense("hidden", [x, h], units)));
+  return { state: { h: next }, output: next };
+});
+`;
+const space = new Workspace({ "text.txt": TEXT, "series.csv": SERIES, "leaky.ts": CELL });
+afterAll(() => space.remove());
+
+const at = (name: string) => space.file(name);
+const modelOf = (name: string): SavedModel => decodeModel(readFileSync(at(name)), name);
+const without = (args: readonly string[], ...names: string[]) =>
+  args.filter((arg, i) => !names.includes(arg) && !names.includes(args[i - 1] ?? ""));
+
+describe("a run that is gone on with is a run without a break, to the byte", () => {
+  // A pass has 18 batches of the text and 2 of the series: the second run starts within a pass.
+  const SMALL = ["--units", "6", "--batch", "4", "--time", "8", "--lr", "0.02", "--seed", "5"];
+  test.each([
+    [
+      "a text by its bytes, with RMSProp, the best weights and a rate that follows them",
+      "text.txt",
+      ["--embed", "3", "--tokens", "bytes", "--optimizer", "rmsprop", "--lr-schedule", "plateau", "--eval-every", "3"],
+    ],
+    ["a series, two layers, with Adam", "series.csv", ["--layers", "2", "--cell", "gru", "--columns", "b"]],
+  ])("%s", async (_name, file, options) => {
+    const train = async (...args: string[]) => {
+      const { code, stderr } = await run("train", at(file), "--device", "software", "--json", ...args);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    };
+    const given = [...SMALL, ...options];
+    await train(...given, "--steps", "14", "--out", at("whole"));
+    await train(...given, "--steps", "7", "--out", at("half"));
+    await train("--resume", at("half"), "--steps", "7", "--out", at("both"));
+    expect(readFileSync(at("both")).equals(readFileSync(at("whole")))).toBe(true);
+    expect(modelOf("both").run?.steps).toBe(14);
+    expect(readFileSync(at("half")).equals(readFileSync(at("whole")))).toBe(false);
+  });
+});
+
+test("a user's cell goes on, in a file that is replaced, and the rest of a schedule is made without --steps", async () => {
+  const args = ["--cell", at("leaky.ts"), "--lr-schedule", "cosine", "--out", at("leaky")];
+  await run("train", at("text.txt"), ...TINY, ...args);
+  // As if the run of four steps had been interrupted after one.
+  const model = modelOf("leaky");
+  const cut = (steps: number) => model.run && { ...model.run, steps };
+  space.write("cut", encodeModel({ ...model, ...{ run: cut(1) } } as SavedModel));
+  const go = (...more: string[]) => run("train", at("text.txt"), "--device", "cpu", "--resume", at("cut"), ...more);
+  expect(await go("--json")).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/leaky is not a built-in cell; give the module .* --cell \.\/leaky\.ts/),
+  });
+  const { code, stdout } = await go("--cell", at("leaky.ts"), "--out", at("cut"));
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^goes on after step 1 of /m);
+  expect(modelOf("cut").run).toMatchObject({ steps: 4, planned: 4 });
+  expect(await go("--cell", at("leaky.ts"), "--steps", "3")).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/the cosine schedule of the learning rate ends with step 4, and 4 are made/),
+  });
+});
+
+test("what does not go on is refused in one line", async () => {
+  await run("train", at("text.txt"), ...TINY, "--out", at("text"));
+  const { checkpoint, run: record, ...plain } = modelOf("text");
+  expect([checkpoint, record]).not.toContain(undefined);
+  space.write("plain", encodeModel(plain));
+  space.write("broken", encodeModel({ ...modelOf("text"), run: { ...record, steps: -1 } } as SavedModel));
+  space.write("more.txt", `${TEXT}x`);
+  space.write("other.txt", TEXT.replace("cat", "tac"));
+  const refused = async (file: string, model: string, ...more: string[]) => {
+    const { code, stdout, stderr } = await run("train", at(file), "--device", "cpu", "--resume", at(model), ...more);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr.trimEnd()).not.toContain("\n");
+    return stderr;
+  };
+  expect(await refused("text.txt", "plain")).toContain("this model keeps nothing to go on from");
+  expect(await refused("text.txt", "broken")).toContain("its run is damaged; expected counts above 0");
+  expect(await refused("more.txt", "text")).toContain("the cell or the data is not that with which the model was");
+  expect(await refused("other.txt", "text")).toContain("the file is not that with which the model was trained");
+  expect(await refused("text.txt", "text", "--cell", "gru")).toContain("the cell or the data is not that");
+  for (const option of [["--units", "5"], ["--time", "7"], ["--seed", "1"], ["--clip", "2"], ["--tune"]])
+    expect(await refused("text.txt", "text", ...option)).toContain(`${option[0]} is decided by the model`);
+});
+
+test("a run ends where the held-out loss no longer falls, and keeps the weights of its lowest", async () => {
+  // So large a rate that the loss soon rises.
+  const args = [...without(TINY, "--steps", "--lr"), "--steps", "60", "--lr", "0.7", "--seed", "2"];
+  const stopping = ["--eval-every", "2", "--patience", "3"];
+  const { stdout } = await run("train", at("text.txt"), ...args, ...stopping, "--json", "--out", at("best"));
+  const lines = jsonLines(stdout);
+  const last = lines.pop();
+  const measured = lines.flatMap(({ step, valLoss, best }) => (valLoss === undefined ? [] : [{ step, valLoss, best }]));
+  const losses = measured.map(({ valLoss }) => Number(valLoss));
+  const lowest = losses.indexOf(Math.min(...losses));
+  expect(measured.map(({ step }) => step)).toEqual(losses.map((_, i) => 2 * (i + 1)));
+  expect(measured.map(({ best }) => best)).toEqual(
+    losses.map((loss, i) => loss < Math.min(...losses.slice(0, i), 1e9)),
+  );
+  expect(lowest).toBe(losses.length - 4);
+  const kept = 2 * (lowest + 1);
+  expect(last).toMatchObject({ done: true, stoppedEarly: true, kept, steps: kept + 6, valLoss: losses[lowest] });
+  const { training, run: record, parameters } = modelOf("best");
+  expect(training).toMatchObject({ steps: kept, valLoss: losses[lowest] });
+  expect(record).toMatchObject({ steps: kept + 6, every: 2, patience: 3, losses });
+
+  // The weights are those of a run that ends there.
+  await run("train", at("text.txt"), ...without(args, "--steps"), "--steps", String(kept), "--out", at("short"));
+  expect(parameters).toEqual(modelOf("short").parameters);
+  const { stdout: text } = await run("train", at("text.txt"), ...args, ...stopping);
+  expect(text).toMatch(/steps, where it stopped as the held-out loss no longer fell/);
+  expect(text).toMatch(new RegExp(`the best weights, which are kept, are those of step ${kept}$`, "m"));
+});
+
+test("the log has a line for each step and measurement, and goes on when the run does", async () => {
+  const log = at("run.jsonl");
+  const train = (...args: string[]) => run("train", at("text.txt"), "--device", "cpu", "--log", log, ...args);
+  await train(...without(TINY, "--device"), "--eval-every", "2", "--out", at("logged"));
+  const lines = jsonLines(readFileSync(log, "utf8"));
+  const [head, ...rest] = lines;
+  expect(head?.run).toMatchObject({ file: at("text.txt"), cell: "lstm", units: 4, batch: 4, first: 1, steps: 4 });
+  expect(Date.parse(String(head?.time))).toBeGreaterThan(0);
+  const kinds = rest.map((entry) => Object.keys(entry).join(" "));
+  const [step, measured] = ["step loss gradientNorm tokensPerSecond seconds", "step valLoss best seconds"];
+  expect(kinds.slice(0, -1).toSorted()).toEqual([...Array(4).fill(step), ...Array(2).fill(measured)].toSorted());
+  for (const entry of rest.slice(0, -1)) expect(Object.values(entry)).not.toContain(null);
+  expect(rest.at(-1)).toMatchObject({ done: true, steps: 4 });
+
+  await train("--resume", at("logged"), "--steps", "2");
+  const all = jsonLines(readFileSync(log, "utf8"));
+  expect(all.slice(0, lines.length)).toEqual(lines);
+  expect(all[lines.length]?.run).toMatchObject({ first: 5, steps: 2 });
+  expect(all.slice(lines.length).flatMap(({ loss, step }) => (step && loss ? [step] : []))).toEqual([5, 6]);
+
+  await train(...without(TINY, "--device"));
+  expect(jsonLines(readFileSync(log, "utf8"))[0]?.run).toMatchObject({ first: 1 });
+  const refused = (place: string) => run("train", at("text.txt"), ...TINY, "--log", place);
+  expect((await refused(at("none/run.jsonl"))).stderr).toMatch(/--log .*: no such file/);
+  expect((await refused(at("text.txt"))).stderr).toMatch(/--log .* is a file of this run/);
+});
