@@ -54,7 +54,7 @@ export function fromPyTorch(tensors: Arrays, where: string, options: PyTorchRead
   const bag = new TensorBag(tensors, where);
   const prefix = options.prefix ?? onlyPrefix(bag);
   const keys = bag.left.map((key) => recurrentKey.exec(key)).filter((found) => found?.[1] === prefix);
-  if (bag.has(`${prefix}weight_hr_l0`)) bag.fail("the LSTM has projections (proj_size), and no built-in cell does");
+  if (bag.has(`${prefix}weight_hr_l0`)) bag.fail("the LSTM has projections (proj_size), which are not read");
   const [stacked, units] = bag.shape(`${prefix}weight_hh_l0`) ?? [];
   if (stacked === undefined || units === undefined || stacked % units !== 0)
     return bag.fail(`tensor ${quote(`${prefix}weight_hh_l0`)} is missing or no [gates * hidden, hidden]`);

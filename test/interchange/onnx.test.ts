@@ -5,6 +5,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cells } from "../../cells/index.ts";
+import { zoo } from "../../cells/zoo.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
@@ -90,7 +91,7 @@ function inputsOf(network: Network, time: number, batch: number) {
   const x =
     network.kind === "text"
       ? randomIntegers(random, leading, symbols.length, "i32")
-      : randomFloats(random, [...leading, 3]);
+      : randomFloats(random, [...leading, network.config.outputs]);
   const states = Object.entries(network.stateShapes);
   const given = states.map(([name, shape]) => [`state/${name}`, randomFloats(random, [batch, ...shape])] as const);
   return { ...Object.fromEntries(given), x };
@@ -143,6 +144,15 @@ describe.each(Object.keys(cells))("trained models of cell %s", (name) => {
     const after = Object.entries(state).map(([key, value]) => [key.replace("state/", "next/"), value] as const);
     expectSame({ ...Object.fromEntries(after), output: joined(steps) }, { ...final, output: output as NdArray });
   });
+});
+
+test.each(Object.entries(zoo).filter(([name]) => cells[name] === undefined))("a model of cell %s", async (_, cell) => {
+  const network = seriesModel({ cell, units: 8, layers: 1, features: 8 });
+  const weights = weightsOf(network);
+  const exported = await loadOnnx(modelToOnnx(savedModel(network, weights, { columns: [..."abcdefgh"] })));
+  const inputs = inputsOf(network, 5, 3);
+  expectSame(await exported.run(inputs), meaning(network, weights, inputs));
+  await exported.release();
 });
 
 /** Arrays one on top of the other, with a new axis in front. */

@@ -241,7 +241,7 @@ describe("refused in one line", () => {
     [
       "projections",
       () => fromPyTorch({ ...lstm, "rnn.weight_hr_l0": f32([2, 4]) }, "w"),
-      "w: the LSTM has projections (proj_size), and no built-in cell does",
+      "w: the LSTM has projections (proj_size), which are not read",
     ],
     [
       "a parameter that is missing",
