@@ -1,6 +1,6 @@
 /** @file The entry "cellgrad/networks": networks around a cell, for text, series and what is to be found in a sequence. */
+export type { Advance, StackOptions } from "../train/cell-stack.ts";
 export {
-  type Advance,
   type LanguageModelOptions,
   languageModel,
   type Network,
@@ -12,6 +12,5 @@ export {
   type RegressionModelOptions,
   regressionModel,
   type SeriesModelOptions,
-  type StackOptions,
   seriesModel,
 } from "../train/networks.ts";

@@ -20,7 +20,8 @@ import { sqrt } from "../compiler/ops/transcendental.ts";
 import { sum } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { arenaOf, unpack } from "./arena.ts";
-import type { Advance, Network, NetworkState } from "./networks.ts";
+import type { Advance } from "./cell-stack.ts";
+import type { Network, NetworkState } from "./networks.ts";
 import type { StepGraph } from "./training-step.ts";
 
 type Float = Tensor<"f32">;

@@ -5,19 +5,17 @@
  *
  * Batch `B` and time `T` are symbols. State is a record such as `layers/0/h`, each [B, ...the cell's own shape].
  */
-import { type Cell, type CellDefinition, scan } from "../compiler/dsl/cell.ts";
+import type { Cell, CellDefinition } from "../compiler/dsl/cell.ts";
 import { dense, embedding } from "../compiler/dsl/dense.ts";
 import { type Model, model } from "../compiler/dsl/model.ts";
-import { type ParameterSpec, scope } from "../compiler/dsl/parameters.ts";
-import { fork, type Randomness } from "../compiler/dsl/randomness.ts";
+import type { ParameterSpec } from "../compiler/dsl/parameters.ts";
+import type { Randomness } from "../compiler/dsl/randomness.ts";
 import type { Shape } from "../compiler/graph/dim.ts";
-import { at, UserError } from "../compiler/graph/errors.ts";
+import { UserError } from "../compiler/graph/errors.ts";
 import type { Aval } from "../compiler/graph/graph.ts";
 import { slice } from "../compiler/ops/pieces.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
-import { highway, outputDropout, residual } from "./layers/depth.ts";
-import { type Layer, regularized } from "./layers/layer.ts";
-import type { StateRates } from "./layers/zoneout.ts";
+import { type Advance, oneStep, overTime, type StackOptions, throughLayers } from "./cell-stack.ts";
 import { crossEntropy } from "./losses/classification.ts";
 import { meanSquaredError, weightedSquaredError } from "./losses/regression.ts";
 import type { Objective } from "./objective.ts";
@@ -34,18 +32,6 @@ export interface NetworkResult {
   readonly state: NetworkState;
 }
 
-/** What goes around the layers of a stack. Rates are of training; in evaluation nothing is dropped. */
-export interface StackOptions<Names extends string = string> {
-  /** Rate of variational dropout on what each layer gives. */
-  readonly dropout?: number;
-  /** Rates of dropout on the states that products with weights read, one mask for a sequence. */
-  readonly recurrentDropout?: StateRates<Names>;
-  /** Rates of zoneout. */
-  readonly zoneout?: StateRates<Names>;
-  /** A connection around each layer but the first, which may be of another width than what it reads. */
-  readonly connection?: "residual" | "highway";
-}
-
 /** What a network was made from, for those who show or save it. */
 export interface NetworkConfig {
   readonly cell: string;
@@ -59,14 +45,6 @@ export interface NetworkConfig {
 
 /** The model of `run` on x and a state. */
 export type RecurrentModel = Model<[x: Tensor, state: NetworkState], NetworkResult>;
-
-/** Runs one layer over what it is given: a sequence, or one step. */
-export type Advance = (
-  cell: Cell,
-  input: Float,
-  state: NetworkState,
-  layer: number,
-) => { readonly outputs: Float; readonly state: NetworkState };
 
 /** What follows each symbol, what follows each row of numbers, or what is to be found in a sequence of rows. */
 export type NetworkKind = "text" | "series" | "regression";
@@ -233,9 +211,13 @@ export interface NetworkParts {
 export function network(parts: NetworkParts): Network {
   const { layers, x, targets } = parts;
   const over = (leading: Shape, aval: Aval): Aval => ({ dtype: aval.dtype, shape: [...leading, ...aval.shape] });
+  const through = (x: Tensor, state: NetworkState, advance: Advance, random?: Randomness): NetworkResult => {
+    const { outputs, state: after } = throughLayers(parts, parts.encode(x), state, advance, random);
+    return { output: dense("head", outputs, parts.outputs), state: after };
+  };
   const sequence = (random?: Randomness) =>
-    model("network", (x: Tensor, state: NetworkState) => throughLayers(parts, x, state, overTime, random));
-  const step = model("step", (x: Tensor, state: NetworkState) => throughLayers(parts, x, state, oneStep));
+    model("network", (x: Tensor, state: NetworkState) => through(x, state, overTime, random));
+  const step = model("step", (x: Tensor, state: NetworkState) => through(x, state, oneStep));
   const stateShapes = Object.fromEntries(
     layers.flatMap((cell, i) =>
       Object.entries(cell.stateShapes).map(([name, shape]) => [`layers/${i}/${name}`, knownShape(cell, name, shape)]),
@@ -259,7 +241,7 @@ export function network(parts: NetworkParts): Network {
     specs: step.specs(stepX, stateAvals),
     model: sequence(),
     stepModel: step,
-    through: (x, state, advance) => throughLayers(parts, x, state, advance),
+    through,
     ...batch,
     batch,
     stepX,
@@ -270,45 +252,6 @@ export function network(parts: NetworkParts): Network {
       return { loss: parts.loss(result.output, targets as Tensor), state: result.state };
     },
   };
-}
-
-const overTime: Advance = (cell, input, initial) => scan(cell, input, { initial });
-
-const oneStep: Advance = (cell, input, initial) => {
-  const { output, state } = cell.step(input, initial);
-  return { outputs: output, state };
-};
-
-function throughLayers(
-  parts: NetworkParts,
-  x: Tensor,
-  state: NetworkState,
-  advance: Advance,
-  random?: Randomness,
-): NetworkResult {
-  let hidden = parts.encode(x);
-  const after: Record<string, Float> = {};
-  for (const i of parts.layers.keys()) {
-    const layer = layerOf(parts, i, advance);
-    const own = Object.keys(layer.states).map((name) => [name, state[`layers/${i}/${name}`] as Float] as const);
-    const context = { state: Object.fromEntries(own), random: fork(random, `layers/${i}`) };
-    const result = scope(`layers/${i}`, () => layer.run(hidden, context));
-    for (const [name, tensor] of Object.entries(result.state)) after[`layers/${i}/${name}`] = tensor;
-    hidden = result.outputs;
-  }
-  return { output: dense("head", hidden, parts.outputs), state: after };
-}
-
-/** Layer i with what goes around it. */
-function layerOf({ layers, around = {} }: NetworkParts, i: number, advance: Advance): Layer {
-  const cell = at(layers, i);
-  const plain: Layer = {
-    states: cell.stateShapes,
-    run: (input, { state = {}, random } = {}) => advance(regularized(cell, around, random), input, state, i),
-  };
-  const connections = { residual, highway };
-  const connected = i === 0 || around.connection === undefined ? plain : connections[around.connection](plain);
-  return around.dropout ? outputDropout(connected, around.dropout) : connected;
 }
 
 function knownShape(cell: Cell, name: string, shape: Shape): readonly number[] {
