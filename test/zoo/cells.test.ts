@@ -66,7 +66,9 @@ describe.each([...forms])("%s", (name, form) => {
     expect(schedules.map(({ schedule }) => schedule)).toEqual([kind, kind]);
   });
 
-  test.each(smallTileExecutors)("$name gives the interpreter's numbers", async ({ execute, tolerance }) => {
-    expectEqual(await execute(graph, inputs), expected, tolerance);
+  test("the device gives the interpreter's numbers in each schedule", async () => {
+    // Together, since one program's kernels compile while the next is lowered.
+    const results = await Promise.all(smallTileExecutors.map(({ execute }) => execute(graph, inputs)));
+    for (const [i, got] of results.entries()) expectEqual(got, expected, at(smallTileExecutors, i).tolerance);
   });
 });

@@ -1,0 +1,23 @@
+/** @file Options of cells: what is said of one that cannot be. */
+import { expect, test } from "vitest";
+import { convLstm, indrnn, janet, lru, mlstm, projectedLstm, qrnn, recurrentHighway } from "../../cells/zoo.ts";
+import { traceCell } from "../../compiler/dsl/traced-cell.ts";
+
+test.each<[make: () => unknown, message: string]>([
+  [() => recurrentHighway({ depth: 0 }), "recurrent-highway: depth must be a whole number above 0, got 0"],
+  [() => indrnn({ longest: 1.5 }), "indrnn: longest must be a whole number above 0, got 1.5"],
+  [() => qrnn({ width: -1 }), "qrnn: width must be a whole number above 0, got -1"],
+  [() => qrnn({ pooling: "io" as "fo" }), 'qrnn: pooling must be f, fo or ifo, got "io"'],
+  [() => projectedLstm({ projection: 0 })(4), "projected-lstm: projection must be a whole number above 0, got 0"],
+  [() => mlstm({ heads: 3 })(8), "mlstm: 8 units do not divide into 3 heads; choose a multiple of 3"],
+  [() => convLstm({ width: 0 }), "conv-lstm: width must be a whole number above 0, got 0"],
+  [() => convLstm()(12), "conv-lstm: 12 units do not divide into 8 positions; choose a multiple of 8"],
+  [
+    () => traceCell(convLstm(), [{ units: 8, features: 5 }]),
+    "conv-lstm: 5 features do not divide into 8 positions; choose a multiple of 8",
+  ],
+  [() => janet({ longest: 2 }), "chrono: longest must be 3 or more steps, got 2"],
+  [() => lru({ radii: [0.5, 1] }), "ringModulus: expected 0 <= inner < outer < 1, got 0.5 and 1"],
+])("%s", (make, message) => {
+  expect(make).toThrow(message);
+});
