@@ -61,6 +61,7 @@ export { initialize } from "./train/initialize.ts";
 export { type CrossEntropyOptions, crossEntropy } from "./train/losses/classification.ts";
 export type { LossOptions } from "./train/losses/masked.ts";
 export { meanSquaredError, weightedSquaredError } from "./train/losses/regression.ts";
+export type { Metric } from "./train/metrics.ts";
 export {
   type NamedTensors,
   type Objective,

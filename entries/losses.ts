@@ -17,4 +17,4 @@ export {
   meanSquaredError,
   weightedSquaredError,
 } from "../train/losses/regression.ts";
-export { accuracy, bitsPerCharacter, perplexity } from "../train/metrics.ts";
+export { accuracy, bitsPerCharacter, type Metric, perplexity } from "../train/metrics.ts";

@@ -7,6 +7,8 @@ import { dimSize, iota } from "../compiler/ops/sources.ts";
 import { broadcast, reshape, sum } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { checkMask, type LossOptions, masked, meanCost } from "./losses/masked.ts";
+import type { Network } from "./networks.ts";
+import type { Objective } from "./objective.ts";
 
 type Float = Tensor<"f32">;
 
@@ -30,6 +32,24 @@ export function accuracy(logits: Float, targets: Tensor<"i32"> | Tensor<"u32">, 
   const others = sub(dimSize(at(shape, shape.length - 1)), 1);
   return meanCost(cast(equal(sum(cast(isBeaten, "f32"), -1), others), "f32"), mask);
 }
+
+/** What is measured of a network's output [T, B, …] and the targets: a scalar, such as `accuracy`. */
+export type Metric = (output: Float, targets: Tensor) => Float;
+
+/** The network with a metric in the place of its loss, to be evaluated. */
+export function measuredBy(objective: Objective, metric: Metric): Objective {
+  if (!isNetwork(objective))
+    throw new UserError("evaluate: a metric is of a network's output and targets, and what is trained is no network");
+  return {
+    ...objective,
+    measure: (parameters, { batch: { x, targets }, state }) => {
+      const result = objective.model.apply(parameters, x as Tensor, state);
+      return { loss: metric(result.output, targets as Tensor), state: result.state };
+    },
+  };
+}
+
+const isNetwork = (objective: Objective): objective is Network => "model" in objective;
 
 /** e to the power of a cross-entropy in nats: as unsure as among so many symbols that are equally likely. */
 export function perplexity(nats: number): number {

@@ -11,6 +11,7 @@ import { inputsOf, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState } from "./checkpoint.ts";
 import type { Device, DeviceArray, Executable, KernelProfile } from "./device.ts";
 import { initialize } from "./initialize.ts";
+import { type Metric, measuredBy } from "./metrics.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
 import type { Optimizer } from "./optimizer.ts";
@@ -88,6 +89,8 @@ export interface Trainer<Trained extends Objective = Network> {
 export interface EvaluationOptions {
   /** Other weights than those in training, by path: an average of them, for instance. */
   readonly parameters?: Readonly<Record<string, NdArray>>;
+  /** What is measured of a network's output and targets instead of its loss, such as `accuracy`; compiled once for each. */
+  readonly metric?: Metric;
 }
 
 /**
@@ -114,6 +117,11 @@ export async function createTrainer<Trained extends Objective = Network>(
   return trainer;
 }
 
+interface Evaluation {
+  readonly step: StepGraph;
+  readonly executable: Promise<Executable>;
+}
+
 type Held = Record<string, DeviceArray>;
 
 class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
@@ -130,7 +138,8 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   #batch: number | undefined;
   #count = 0;
   #last: Promise<StepResult | undefined> = Promise.resolve(undefined);
-  #evaluation: { readonly step: StepGraph; readonly executable: Promise<Executable> } | undefined;
+  /** What was evaluated so far: the loss, and metrics. */
+  readonly #evaluations = new Map<Metric | undefined, Evaluation>();
 
   constructor(
     device: Device,
@@ -221,7 +230,8 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   async #result(step: number, metrics: DeviceArray, earlier: Promise<StepResult | undefined>): Promise<StepResult> {
     const numbers = await metrics.read();
     metrics.destroy();
-    const before = await earlier;
+    // A step that failed changed nothing, and says nothing of this one.
+    const before = await earlier.catch(() => undefined);
     const [loss = Number.NaN, gradientNorm = Number.NaN, applied = 0] = numbers.data;
     if (applied === 1) return { step, loss, gradientNorm, finite: true };
     if (before?.firstBad !== undefined && before.firstBadStep !== undefined) {
@@ -258,53 +268,61 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   }
 
   evaluate = async (batches: Iterable<TrainingBatch>, options: EvaluationOptions = {}): Promise<number> => {
-    const { parameters } = options;
+    const { parameters, metric } = options;
     const given = parameters && this.#device.upload(packArrays(parameters, this.#step.arena));
     try {
-      return await this.#meanLoss(batches, () => given ?? heldOf(this.#held, "parameters"));
+      return await this.#meanOver(batches, metric, () => given ?? heldOf(this.#held, "parameters"));
     } finally {
       given?.destroy();
     }
   };
 
-  #meanLoss = async (batches: Iterable<TrainingBatch>, weights: () => DeviceArray): Promise<number> => {
-    this.#evaluation ??= this.#compileEvaluation();
-    const { step } = this.#evaluation;
-    const executable = await this.#evaluation.executable;
+  #meanOver = async (
+    batches: Iterable<TrainingBatch>,
+    metric: Metric | undefined,
+    weights: () => DeviceArray,
+  ): Promise<number> => {
+    const { step, executable: compiling } = this.#evaluationOf(metric);
+    const executable = await compiling;
     let state: Held = {};
     let size: number | undefined;
     const losses: Promise<readonly [loss: number, count: number]>[] = [];
-    for (const batch of batches) {
-      const { inputs, rows, weight } = inputsOf(this.network, batch);
-      if (batch.fresh || rows !== size) {
-        for (const array of Object.values(state)) array.destroy();
-        state = zeroStates(this.#device, this.network.stateShapes, rows);
-        size = rows;
+    try {
+      for (const batch of batches) {
+        const { inputs, rows, weight } = inputsOf(this.network, batch);
+        if (batch.fresh || rows !== size) {
+          for (const array of Object.values(state)) array.destroy();
+          state = zeroStates(this.#device, this.network.stateShapes, rows);
+          size = rows;
+        }
+        const outputs = executable.run({ parameters: weights(), ...state, ...inputs });
+        state = Object.fromEntries(Object.entries(step.donate).map(([name, index]) => [name, at(outputs, index)]));
+        const loss = at(outputs, step.outputs.loss ?? -1);
+        losses.push(readScalar(loss).then((value) => [value, weight]));
+        // A few in flight keep the device busy; more would only hold memory.
+        await losses[losses.length - 4];
       }
-      const outputs = executable.run({ parameters: weights(), ...state, ...inputs });
-      state = Object.fromEntries(Object.entries(step.donate).map(([name, index]) => [name, at(outputs, index)]));
-      const loss = at(outputs, step.outputs.loss ?? -1);
-      losses.push(readScalar(loss).then((value) => [value, weight]));
-      // A few in flight keep the device busy; more would only hold memory.
-      await losses[losses.length - 4];
+    } finally {
+      for (const array of Object.values(state)) array.destroy();
     }
-    for (const array of Object.values(state)) array.destroy();
     const all = await Promise.all(losses);
     const count = all.reduce((total, [, n]) => total + n, 0);
     if (count === 0) throw new UserError("evaluate: there is no batch to evaluate; hold out more");
     return all.reduce((total, [loss, n]) => total + loss * n, 0) / count;
   };
 
-  #compileEvaluation() {
-    const step = evaluationStep(this.network);
-    return {
-      step,
-      executable: this.#device.compile(step.graph, {
-        tuning: this.#tuning,
-        donate: step.donate,
-        readback: [step.outputs.loss ?? 0],
-      }),
-    };
+  #evaluationOf(metric: Metric | undefined): Evaluation {
+    const known = this.#evaluations.get(metric);
+    if (known !== undefined) return known;
+    const step = evaluationStep(metric === undefined ? this.network : measuredBy(this.network, metric));
+    const executable = this.#device.compile(step.graph, {
+      tuning: this.#tuning,
+      donate: step.donate,
+      readback: [step.outputs.loss ?? 0],
+    });
+    const evaluation = { step, executable };
+    this.#evaluations.set(metric, evaluation);
+    return evaluation;
   }
 
   parameters = async (): Promise<Record<string, NdArray>> => {
@@ -315,7 +333,8 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     for (const array of Object.values(this.#held)) array.destroy();
     this.#held = {};
     this.#executable.destroy();
-    void this.#evaluation?.executable.then((executable) => executable.destroy());
+    for (const { executable } of this.#evaluations.values()) void executable.then((compiled) => compiled.destroy());
+    this.#evaluations.clear();
   };
 }
 

@@ -1,10 +1,15 @@
 /** @file CTC against the sum over every path, written out; against TensorFlow's figures; and rows of different lengths. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { gru } from "../../cells/gru.ts";
+import { scan } from "../../compiler/dsl/cell.ts";
+import { dense } from "../../compiler/dsl/dense.ts";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import type { Device } from "../../train/device.ts";
 import { ctc } from "../../train/losses/ctc.ts";
+import { objective } from "../../train/objective.ts";
+import { createTrainer } from "../../train/trainer.ts";
 import { devices, difference } from "./devices.ts";
 import { expectLoss, lossValues } from "./loss-checks.ts";
 import { numbers } from "./steps.ts";
@@ -215,6 +220,45 @@ for (const { name, open, tolerance } of devices) {
       expect(whole).toBeGreaterThan(100);
       expect(difference([whole], [expected])).toBeLessThan(Math.max(tolerance, 1e-10));
     });
+  });
+}
+
+for (const { name, open } of devices) {
+  test(`${name}: a network learns what its frames spell, though nobody says where`, async () => {
+    const device = await open();
+    const [frames, rows] = [6, 4];
+    const spelling = objective(
+      "spelling",
+      { x: { dtype: "f32", shape: ["T", "B", 2] }, labels: { dtype: "i32", shape: ["B", 2] } },
+      ({ x, labels }) => ctc(dense("head", scan(gru(6), x).outputs, 3), labels),
+    );
+    // A row shows its two labels at frames of its own, as a 1 in a place of their own, and nothing elsewhere.
+    const places = [
+      [0, 3],
+      [1, 5],
+      [2, 4],
+      [0, 5],
+    ];
+    const words = [
+      [1, 2],
+      [2, 1],
+      [1, 1],
+      [2, 2],
+    ];
+    const x = ndarray(
+      [frames, rows, 2],
+      Array.from({ length: frames * rows * 2 }, (_, i) => {
+        const [t, row, k] = [Math.floor(i / (2 * rows)), Math.floor(i / 2) % rows, i % 2];
+        return Number([0, 1].some((n) => places[row]?.[n] === t && words[row]?.[n] === k + 1));
+      }),
+    );
+    const inputs = { x, labels: ndarray([rows, 2], words.flat(), "i32") };
+    const trainer = await createTrainer(device, spelling, { learningRate: 0.05, seed: 1 });
+    const results = await Promise.all(Array.from({ length: 40 }, () => trainer.step({ inputs, fresh: true })));
+    expect(results[0]?.loss).toBeGreaterThan(1);
+    expect(results[39]?.loss).toBeLessThan(0.3);
+    trainer.destroy();
+    device.destroy();
   });
 }
 

@@ -8,7 +8,7 @@ import type { Batch } from "../../train/data/batches.ts";
 import type { Device } from "../../train/device.ts";
 import { adam, adamW, momentum, sgd } from "../../train/optimizers.ts";
 import { linearDecay, stepDecay, warmUp } from "../../train/schedules.ts";
-import { createTrainer, type TrainerOptions } from "../../train/trainer.ts";
+import { type Checkpoint, createTrainer, type Trainer, type TrainerOptions } from "../../train/trainer.ts";
 import { trainingStep } from "../../train/training-step.ts";
 import { averagedParameters, withAverage } from "../../train/weight-average.ts";
 import { matrices } from "../../train/weight-decay.ts";
@@ -44,6 +44,11 @@ const batchOf = (i: number): Batch => ({
 
 const all = (parameters: Readonly<Record<string, NdArray>>) =>
   Object.values(parameters).flatMap(({ data }) => [...data]);
+
+/** A checkpoint without the carried state, which a fresh batch sets to zeros. */
+async function kept(trainer: Trainer): Promise<Checkpoint> {
+  return Object.fromEntries(Object.entries(await trainer.checkpoint()).filter(([key]) => !key.startsWith("state/")));
+}
 
 for (const { name, open, tolerance } of devices) {
   describe(name, () => {
@@ -116,12 +121,12 @@ for (const { name, open, tolerance } of devices) {
       const options = { optimizer: withAverage(adam()), accumulate: 3, seed: 3 };
       const trainer = await createTrainer(device, series, options);
       for (const i of [0, 1, 2, 3]) await trainer.step(batchOf(i));
-      const before = await trainer.checkpoint();
+      const before = await kept(trainer);
       const bad = batchOf(4);
       const targets = { ...bad.targets, data: bad.targets.data.map((x, i) => (i === 3 ? Number.NaN : x)) };
       expect((await trainer.step({ ...bad, targets })).finite).toBe(false);
       for (const i of [5, 6, 7]) expect((await trainer.step(batchOf(i))).finite).toBe(false);
-      expect(await trainer.checkpoint()).toEqual(before);
+      expect(await kept(trainer)).toEqual(before);
       expect(Object.keys(before)).toEqual([
         "parameters",
         ...["mean", "variance", "average", "accumulated"].map((slot) => `slots/${slot}`),
