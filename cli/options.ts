@@ -56,3 +56,12 @@ export type ScheduleName = (typeof SCHEDULE_NAMES)[number];
 export function listed(text: string): string[] {
   return text.split(",").map((part) => part.trim());
 }
+
+/** Numbers by name, of an option that may be given several times: NAME=VALUE. */
+export function numbered(option: string) {
+  return (text: string, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> => {
+    const [, name = "", value = ""] = /^([^=]+)=(.*)$/.exec(text) ?? [];
+    if (name !== "" && Number.isFinite(numberOf(value))) return { ...before, [name]: Number(value) };
+    throw new UserError(`${option} must be a name and a number, such as length=20, got ${JSON.stringify(text)}`);
+  };
+}

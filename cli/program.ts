@@ -4,7 +4,7 @@
  */
 import { Command, Option } from "commander";
 import type { TrainCommandOptions } from "./commands/train.ts";
-import { deviceName, listed, OPTIMIZER_NAMES, real, SCHEDULE_NAMES, whole } from "./options.ts";
+import { deviceName, listed, numbered, OPTIMIZER_NAMES, real, SCHEDULE_NAMES, whole } from "./options.ts";
 import type { Streams } from "./streams.ts";
 import { addWeightCommands } from "./weight-commands.ts";
 
@@ -38,7 +38,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
       writeErr: () => {},
       outputError: () => {},
     });
-  program
+  const training = program
     .command("train")
     .argument("<file>", "a text in UTF-8, or a numeric series (.csv or .tsv: a row for each time step)")
     .description("train a network on a text (next character) or on a series (next row of values)")
@@ -49,27 +49,8 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--batch <n>", "sequences side by side", whole("--batch", 1, MOST_BATCH), 16)
     .option("--time <n>", "time steps per update", whole("--time", 1, MOST_TIME), 32)
     .option("--steps <n>", "updates", whole("--steps", 1), 1000)
-    .option("--lr <x>", "learning rate; 0.002 suits adam: sgd wants more, lion less", real("--lr", 0), 0.002)
-    .addOption(
-      new Option("--optimizer <name>", "rule of update; adamw is adam with --weight-decay 0.01")
-        .choices(OPTIMIZER_NAMES)
-        .default("adam"),
-    )
-    .addOption(
-      new Option(
-        "--lr-schedule <name>",
-        "how the learning rate goes on after the warm-up: linear and cosine fall towards 0, step to a tenth after each third, plateau to a half where the held-out loss stops falling",
-      )
-        .choices(SCHEDULE_NAMES)
-        .default("constant"),
-    )
-    .option("--warmup <n>", "updates over which the learning rate rises to --lr", whole("--warmup", 0), 0)
-    .option(
-      "--weight-decay <x>",
-      "part of each matrix that is taken away per update, times the learning rate; biases do not decay",
-      real("--weight-decay", 0, true),
-    )
-    .option("--clip <x>", "largest norm of the gradient of all weights; 0 for no limit", real("--clip", 0, true), 1)
+    .option("--lr <x>", "learning rate; 0.002 suits adam: sgd wants more, lion less", real("--lr", 0), 0.002);
+  addUpdateOptions(training)
     .option("--seed <n>", "one seed gives one run", whole("--seed", 0, LARGEST_SEED), 1)
     .option("--tune", "search for faster tile sizes first, for a minute at most; the model keeps what was found")
     .option("--tuning <model>", "train with the tuning that a model keeps")
@@ -106,6 +87,42 @@ export function createProgram({ streams, version, finish }: Invocation): Command
       const { train } = await import("./commands/train.ts");
       const given = new Set(Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli"));
       finish(await train(file, { ...options, given }, streams));
+    });
+
+  const task = program
+    .command("task")
+    .argument("[name]", "a task, such as adding; without it the tasks are listed")
+    .description("train a network on one of the field's own tasks, made from a seed, and measure it on fresh sequences")
+    .option("--cell <cell>", CELL, "lstm")
+    .option("--units <n>", "units of each layer", whole("--units", 1, MOST_UNITS), 32)
+    .option("--layers <n>", "stacked recurrent layers", whole("--layers", 1, 64), 1)
+    .option("--embed <n>", "width of the symbols' embedding", whole("--embed", 1, MOST_UNITS), 16)
+    .option("--batch <n>", "sequences side by side", whole("--batch", 1, MOST_BATCH), 16)
+    .option("--time <n>", "length of a sequence, by the rules of the task", whole("--time", 1, MOST_TIME), 50)
+    .option("--steps <n>", "updates", whole("--steps", 1), 1000)
+    .option("--lr <x>", "learning rate", real("--lr", 0), 0.01);
+  addUpdateOptions(task)
+    .option("--seed <n>", "one seed gives one run", whole("--seed", 0, LARGEST_SEED), 1)
+    .option("--with <name=value>", "a parameter of the task; may be given several times", numbered("--with"), {})
+    .option(
+      "--start <path=value>",
+      "value with which all parameters start whose path ends so, such as input/bias=-3",
+      numbered("--start"),
+      {},
+    )
+    .option("--json", "one JSON object")
+    .addOption(device())
+    .addHelpText(
+      "after",
+      examples([
+        "cellgrad task",
+        "cellgrad task adding --cell gru --time 100 --steps 2000",
+        "cellgrad task copy --cell ./my-cell.ts --with length=5 --seed 3",
+      ]),
+    )
+    .action(async (name: string | undefined, options) => {
+      const { taskCommand } = await import("./commands/task.ts");
+      finish(await taskCommand(name, options, streams));
     });
 
   program
@@ -216,6 +233,31 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     });
 
   return program;
+}
+
+/** How weights are updated. */
+function addUpdateOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--optimizer <name>", "rule of update; adamw is adam with --weight-decay 0.01")
+        .choices(OPTIMIZER_NAMES)
+        .default("adam"),
+    )
+    .addOption(
+      new Option(
+        "--lr-schedule <name>",
+        "how the learning rate goes on after the warm-up: linear and cosine fall towards 0, step to a tenth after each third, plateau to a half where the held-out loss stops falling",
+      )
+        .choices(SCHEDULE_NAMES)
+        .default("constant"),
+    )
+    .option("--warmup <n>", "updates over which the learning rate rises to --lr", whole("--warmup", 0), 0)
+    .option(
+      "--weight-decay <x>",
+      "part of each matrix that is taken away per update, times the learning rate; biases do not decay",
+      real("--weight-decay", 0, true),
+    )
+    .option("--clip <x>", "largest norm of the gradient of all weights; 0 for no limit", real("--clip", 0, true), 1);
 }
 
 function device(about = DEVICE): Option {

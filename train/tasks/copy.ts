@@ -13,10 +13,12 @@
  *     x         T places, length of them symbols and the others blank   the sign   length blanks
  *     targets   T + 1 blanks                                                       the symbols again
  */
+import { InternalError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { type Vocabulary, vocabularyFrom } from "../data/text.ts";
 import type { RandomStream } from "../random.ts";
 import { below, checkSizes, drawnBatches, freshBatch } from "./drawn.ts";
+import { mostLikely, sequencesOfScore } from "./scores.ts";
 import { parameterValues, type Task } from "./task.ts";
 
 const alphabet = "abcdefghijklmnopqrstuvwxyz";
@@ -86,7 +88,7 @@ export const selectiveCopy: Task = copyTask({
 
 function copyTask(rules: Pick<Task, "name" | "about" | "source"> & Layout): Task {
   const { name, about, source } = rules;
-  return {
+  const described: Task = {
     ...{ name, about, source, parameters },
     kind: "text",
     batches: (seed, { batch, time, parameters: given }) => {
@@ -109,7 +111,25 @@ function copyTask(rules: Pick<Task, "name" | "about" | "source"> & Layout): Task
         best: 0,
       };
     },
+    score: async (seed, sizes, predict) => {
+      const { length } = parameterValues(name, parameters, sizes.parameters);
+      const [batch] = described.batches(seed, { ...sizes, batch: sequencesOfScore }).training;
+      if (batch === undefined) throw new InternalError(`${name} has no batch`);
+      const { x, targets } = batch;
+      const said = mostLikely(await predict(x));
+      const [steps = 0, rows = 0] = targets.shape;
+      const wrong = Array.from({ length: rows }, (_, row) => {
+        const places = Array.from({ length }, (_, i) => (steps - length + i) * rows + row);
+        return places.filter((place) => said[place] !== targets.data[place]).length;
+      });
+      const symbols = wrong.reduce((a, b) => a + b, 0);
+      return {
+        "symbols that are wrong": symbols / (rows * length),
+        "sequences with a wrong symbol": wrong.filter((count) => count > 0).length / rows,
+      };
+    },
   };
+  return described;
 }
 
 /** Rows of tokens as i32 [T, B]. */

@@ -10,7 +10,8 @@
 import { at } from "../../compiler/graph/errors.ts";
 import { textBatches, vocabularyFrom } from "../data/text.ts";
 import { type RandomStream, randomStream } from "../random.ts";
-import { parameterValues, type Task } from "./task.ts";
+import { sequencesOfScore } from "./scores.ts";
+import { type Predict, parameterValues, type Task } from "./task.ts";
 
 /** From each state of the automaton, two ways that are equally likely: a symbol, and the state that it leads to. */
 const automaton = [
@@ -76,7 +77,56 @@ function grammarTask(
         best: (choices * Math.LN2) / text.length,
       };
     },
+    score: (seed, _sizes, predict) => legality(stringOf, randomStream(seed, `${name}/score`), predict),
   };
+}
+
+/** Strings of a score that follow each other in a row. */
+const stringsOfRow = 20;
+
+/**
+ * How many of a thousand fresh strings meet a prediction that the grammar forbids: as the most likely symbol; or, as
+ * Hochreiter & Schmidhuber 1997 (section 5.1) count, as one that is more likely than a legal one.
+ */
+async function legality(
+  stringOf: (random: RandomStream) => GrammarString,
+  random: RandomStream,
+  predict: Predict,
+): Promise<Readonly<Record<string, number>>> {
+  const strings = Array.from({ length: sequencesOfScore }, () => stringOf(random));
+  const rows = Array.from({ length: strings.length / stringsOfRow }, (_, row) =>
+    strings.slice(row * stringsOfRow, (row + 1) * stringsOfRow),
+  );
+  const texts = rows.map((row) => row.map(({ text }) => text).join(""));
+  const steps = Math.max(...texts.map((text) => text.length));
+  const tokens = Float64Array.from({ length: steps * rows.length }, (_, i) =>
+    Math.max(0, symbols.indexOf(texts[i % rows.length]?.[Math.floor(i / rows.length)] ?? "")),
+  );
+  const { data } = await predict({ dtype: "i32", shape: [steps, rows.length], data: tokens });
+  const counts = { "strings with a symbol that is illegal": 0, "strings with one above a legal one": 0 };
+  for (const [row, ofRow] of rows.entries()) {
+    let place = 0;
+    for (const { following } of ofRow) {
+      let [isIllegal, isAbove] = [false, false];
+      for (const legal of following) {
+        // What is said at a step is of the next one; to the very first symbol nothing was said.
+        if (place > 0) {
+          const logits = symbols.map((symbol, i) => ({
+            isLegal: legal.includes(symbol),
+            logit: data[((place - 1) * rows.length + row) * symbols.length + i] ?? Number.NaN,
+          }));
+          const of = (isLegal: boolean) => logits.filter((each) => each.isLegal === isLegal).map(({ logit }) => logit);
+          const illegal = Math.max(...of(false));
+          isIllegal ||= !(Math.max(...of(true)) > illegal);
+          isAbove ||= !(Math.min(...of(true)) > illegal);
+        }
+        place += 1;
+      }
+      counts["strings with a symbol that is illegal"] += Number(isIllegal);
+      counts["strings with one above a legal one"] += Number(isAbove);
+    }
+  }
+  return counts;
 }
 
 /** So many symbols, and in how many places the grammar had a choice. */

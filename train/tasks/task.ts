@@ -3,6 +3,7 @@
  * gives the same sequences on every host.
  */
 import { UserError } from "../../compiler/graph/errors.ts";
+import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import type { Batches } from "../data/batches.ts";
 import type { Normalisation } from "../data/series.ts";
 import type { Vocabulary } from "../data/text.ts";
@@ -50,6 +51,9 @@ export interface TaskBatches extends Batches {
   readonly best: number;
 }
 
+/** What a trained network says to sequences x [T, B, …] from zero states: logits or values [T, B, outputs]. */
+export type Predict = (x: NdArray) => Promise<NdArray>;
+
 /** A source of sequences that was made up to see what a cell can learn. */
 export interface Task {
   /** The name by which people call it. */
@@ -64,6 +68,11 @@ export interface Task {
   readonly parameters: readonly TaskParameter[];
   /** `seed` is a whole number below 2^32. Throws a UserError of one line where a size or a parameter cannot be. */
   readonly batches: (seed: number, sizes: TaskSizes) => TaskBatches;
+  /**
+   * Where the source asks for more than a small loss: its own measure on a thousand sequences of another seed, as numbers
+   * with names that say what they count.
+   */
+  readonly score?: (seed: number, sizes: TaskSizes, predict: Predict) => Promise<Readonly<Record<string, number>>>;
 }
 
 /** The value of every parameter of a task: the given one, where it may be, and the initial one otherwise. */

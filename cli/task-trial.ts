@@ -1,0 +1,112 @@
+/** @file A trial: a network learns a task, and is then asked for what it never saw. */
+import { UserError } from "../compiler/graph/errors.ts";
+import type { CellDefinition } from "../index.ts";
+import type { Batch } from "../train/data/batches.ts";
+import type { Device } from "../train/device.ts";
+import { networkOfTask, predictor } from "../train/tasks/network.ts";
+import type { Task } from "../train/tasks/task.ts";
+import { createTrainer, type Trainer } from "../train/trainer.ts";
+import type { UpdateOptions } from "../train/update.ts";
+import { heldOutLoss } from "./held-out.ts";
+import { checkedSize } from "./tasks.ts";
+import { type RunResult, runTraining, type StepReport } from "./training-run.ts";
+
+export interface Trial {
+  readonly task: Task;
+  readonly cell: CellDefinition;
+  readonly units: number;
+  readonly layers: number;
+  readonly embed: number;
+  readonly batch: number;
+  readonly time: number;
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly update: UpdateOptions;
+  readonly seed: number;
+  /** Parameters of the task by name. */
+  readonly parameters: Readonly<Record<string, number>>;
+  /** Values with which parameters start whose path ends so, such as "input/bias". */
+  readonly start: Readonly<Record<string, number>>;
+}
+
+export interface TrialResult {
+  readonly run: RunResult;
+  /** On sequences of another seed. */
+  readonly loss: number;
+  /** Of one who knows nothing, and of one who knows how the sequences are made. */
+  readonly baseline: number;
+  readonly best: number;
+  /** The task's own measure, where it has one. */
+  readonly score: Readonly<Record<string, number>>;
+}
+
+/** Fresh sequences on which the loss is measured, at least. */
+const FRESH_SEQUENCES = 1000;
+/** The seed of what was never seen is another one, whatever the seed. */
+const freshSeed = (seed: number) => (seed + 2 ** 31) % 2 ** 32;
+
+export async function runTrial(
+  device: Device,
+  trial: Trial,
+  report: (report: StepReport) => void,
+  isInterrupted: () => boolean,
+): Promise<TrialResult> {
+  const { task, seed, batch, time, parameters, learningRate, update, steps } = trial;
+  const made = task.batches(seed, { batch, time, parameters });
+  const fresh = task.batches(freshSeed(seed), { batch, time, parameters });
+  const network = checkedSize(networkOfTask(task, made, trial));
+  const trainer = await createTrainer(device, network, { ...update, seed, learningRate });
+  try {
+    await setStart(trainer, trial.start);
+    const run = await runTraining({
+      ...{ trainer, steps, report, isInterrupted },
+      training: { count: made.stepsPerEpoch, from: () => walked(made.training) },
+    });
+    const { baseline, best } = made;
+    if (run.steps === 0) return { run, loss: Number.NaN, baseline, best, score: {} };
+    const count = Math.ceil(FRESH_SEQUENCES / batch);
+    const validation = { count, from: () => walked(fresh.training, count) };
+    const loss = await heldOutLoss(trainer, { training: validation, validation });
+    return { run, loss: loss ?? Number.NaN, baseline, best, score: await scoreOf(device, trial, trainer) };
+  } finally {
+    trainer.destroy();
+  }
+}
+
+async function scoreOf(
+  device: Device,
+  { task, seed, batch, time, parameters }: Trial,
+  trainer: Trainer,
+): Promise<TrialResult["score"]> {
+  if (task.score === undefined) return {};
+  const { predict, destroy } = await predictor(device, trainer.network, await trainer.parameters());
+  try {
+    return await task.score(freshSeed(seed), { batch, time, parameters }, predict);
+  } finally {
+    destroy();
+  }
+}
+
+async function* walked(batches: Iterable<Batch>, most = Number.POSITIVE_INFINITY): AsyncGenerator<Batch> {
+  let count = 0;
+  for (const batch of batches) {
+    yield batch;
+    count += 1;
+    if (count >= most) return;
+  }
+}
+
+async function setStart(trainer: Trainer, start: Trial["start"]): Promise<void> {
+  const endings = Object.entries(start);
+  if (endings.length === 0) return;
+  const parameters = await trainer.parameters();
+  for (const [ending, value] of endings) {
+    const paths = Object.keys(parameters).filter((path) => `/${path}`.endsWith(`/${ending}`));
+    if (paths.length === 0)
+      throw new UserError(
+        `--start ${ending}: no parameter's path ends so; there are ${Object.keys(parameters).join(", ")}`,
+      );
+    for (const path of paths) parameters[path]?.data.fill(value);
+  }
+  trainer.setParameters(parameters);
+}
