@@ -58,9 +58,6 @@ export {
   openInterpreter,
 } from "./train/device.ts";
 export { initialize } from "./train/initialize.ts";
-export { type CrossEntropyOptions, crossEntropy } from "./train/losses/classification.ts";
-export type { LossOptions } from "./train/losses/masked.ts";
-export { meanSquaredError, weightedSquaredError } from "./train/losses/regression.ts";
 export type { Metric } from "./train/metrics.ts";
 export {
   type NamedTensors,

@@ -21,7 +21,6 @@ import {
   add,
   concat,
   createTrainer,
-  crossEntropy,
   type Device,
   type Dim,
   dense,
@@ -58,6 +57,7 @@ import {
   scheduledSample,
   stepNumbers,
 } from "cellgrad/layers";
+import { crossEntropy } from "cellgrad/losses";
 
 type Float = Tensor<"f32">;
 type Int = Tensor<"i32">;

@@ -14,10 +14,10 @@ import {
   scheduledSample,
   stepNumbers,
 } from "../../../entries/layers.ts";
+import { crossEntropy } from "../../../entries/losses.ts";
 import {
   cast,
   constant,
-  crossEntropy,
   dense,
   fill,
   logSoftmax,
