@@ -3,7 +3,7 @@
  * what the op's entry means, also where ONNX leaves it open: integers wrap, a division by zero gives the dividend, an index
  * past the end of a table reads its last row.
  */
-import { at } from "../../compiler/graph/errors.ts";
+import { at, InternalError } from "../../compiler/graph/errors.ts";
 import type { TableOp } from "../../compiler/ops/table.ts";
 import { low32, numeric, operand, type Rule, type RuleContext, same, throughInt64, written } from "./rule.ts";
 import { randomBits } from "./threefry.ts";
@@ -11,7 +11,7 @@ import { broadcasting, knownValue, repeatedValue } from "./values.ts";
 import type { OnnxWriter } from "./writer.ts";
 
 const input: Rule<"input"> = () => {
-  throw new Error("internal: inputs of a graph are bound before its nodes are written");
+  throw new InternalError("inputs of a graph are bound before its nodes are written");
 };
 
 // -- sources ----------------------------------------------------------------------------------------------------------

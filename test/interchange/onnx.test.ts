@@ -7,12 +7,23 @@ import { describe, expect, test } from "vitest";
 import { cells } from "../../cells/index.ts";
 import { zoo } from "../../cells/zoo.ts";
 import { at } from "../../compiler/graph/errors.ts";
-import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { type NdArray, ndarray, zeros } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import { opTable } from "../../compiler/ops/table.ts";
 import { savedModel } from "../../entries/files.ts";
 import { encodeOnnx, modelToOnnx } from "../../entries/onnx.ts";
-import { fill, type Tensor, traceGraph, UserError } from "../../index.ts";
+import {
+  add,
+  fill,
+  type NamedAval,
+  pad,
+  randomBits,
+  scanTensors,
+  slice,
+  type Tensor,
+  traceGraph,
+  UserError,
+} from "../../index.ts";
 import { generator, randomFloats, randomIntegers } from "../../testing/numbers/random-data.ts";
 import { prepare, sameOn } from "../../testing/random-cells/cell-checks.ts";
 import { cellGraphs } from "../../testing/random-cells/cell-graphs.ts";
@@ -23,6 +34,8 @@ import { arrayCases } from "../support/array-cases.ts";
 import { elementwiseCases } from "../support/elementwise-cases.ts";
 import type { OpCase } from "../support/evaluate.ts";
 import { loadOnnx, onnxRuntime } from "../support/onnx-executor.ts";
+
+type Float = Tensor<"f32">;
 
 const cases: Readonly<Record<string, OpCase>> = { ...arrayCases, ...elementwiseCases };
 
@@ -39,6 +52,40 @@ test.each(Object.keys(opTable))("op %s", async (op) => {
     }
   }
 });
+
+describe("where ONNX would have gone another way", () => {
+  const x = { name: "x", dtype: "f32", shape: ["B", 2] } as const;
+  const bits = { name: "bits", dtype: "u32", shape: ["B"] } as const;
+
+  test.each<[string, NamedAval[], (inputs: readonly Tensor[]) => Tensor, NdArray]>([
+    ["operands that all only repeat", [x], () => add(fill(["B", 3], 1), fill(["B", 3], 2)), zeros([4, 2])],
+    [
+      "a part from the end, put back at it",
+      [x],
+      ([a]) => pad(slice(a as Float, 0, -1, 1), 0, -1, "B"),
+      ndarray([3, 2], [1, 2, 3, 4, 5, 6]),
+    ],
+    [
+      "random bits",
+      [bits],
+      ([i]) => randomBits(2024, { site: 7, step: 3, index: i as Tensor<"u32"> }),
+      ndarray([3], [0, 1, 4294967295], "u32"),
+    ],
+    ["a loop over nothing but its length", [x], ([a]) => threeTimes(a as Float), ndarray([1, 2], [3, 4])],
+  ])("%s", async (_title, avals, f, given) => {
+    const graph = traceGraph("f", avals, (inputs) => [f(inputs)]);
+    expect(await onnxRuntime.execute(graph, [given])).toEqual(interpret(graph, [given]));
+  });
+});
+
+/** A carry that only counts, and a y at each step. */
+function threeTimes(a: Float): Tensor {
+  const { ys } = scanTensors(([sum]) => ({ carries: [add(sum as Float, a)], ys: [sum as Float] }), [a], [], {
+    length: 3,
+    reverse: true,
+  });
+  return at(ys, 0);
+}
 
 test("loss and gradient of random cells", { timeout: 120_000 }, async () => {
   const property = fc.asyncProperty(cellPlans, (plan) => sameOn(onnxRuntime, prepare(cellGraphs(plan))));

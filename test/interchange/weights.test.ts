@@ -56,13 +56,14 @@ const bits = (arrays: Arrays) =>
     .map(([name, { shape, data }]) => [name, shape, [...new Uint8Array(data.slice().buffer)].join()])
     .toSorted();
 
-/** Through parameters, as a model file keeps them: in f32. */
-function kept(weights: NetworkWeights): NetworkWeights {
-  const parameters = Object.entries(toParameters(weights)).map(
-    ([path, array]) => [path, { ...array, data: array.data.map(Math.fround) }] as const,
-  );
-  return fromParameters(Object.fromEntries(parameters), "kept");
+/** Parameters as a model file keeps them: in f32. */
+function keptParameters(weights: NetworkWeights): Record<string, NdArray> {
+  const parameters = Object.entries(toParameters(weights));
+  return Object.fromEntries(parameters.map(([path, array]) => [path, { ...array, data: array.data.map(Math.fround) }]));
 }
+
+/** Through a model file. */
+const kept = (weights: NetworkWeights) => fromParameters(keptParameters(weights), "kept");
 
 const modules: [title: string, gates: number, both: boolean][] = [
   ["nn.RNN", 1, false],
@@ -100,7 +101,7 @@ describe.each(modules)("%s", (_title, gates, both) => {
   });
 
   test("parameters come back bit for bit, by way of PyTorch and of Keras", () => {
-    const parameters = toParameters(kept(fromPyTorch(tensors, "dict")));
+    const parameters = keptParameters(fromPyTorch(tensors, "dict"));
     const weights = fromParameters(parameters, "parameters");
     expect(bits(toParameters(fromPyTorch(toPyTorch(weights), "dict")))).toEqual(bits(parameters));
     expect(bits(toParameters(fromKeras(toKeras(weights), "layers")))).toEqual(bits(parameters));
