@@ -67,11 +67,14 @@ export function readLayers(
   count: number,
   read: (layer: number, direction: Direction, width: number) => DirectionWeights,
 ): LayerWeights[] {
-  return Array.from({ length: count }, (_, i) => {
+  const layers: LayerWeights[] = [];
+  // One by one: a count that a file claims is believed only as far as its layers are there.
+  for (let i = 0; i < count; i++) {
     const width = widthBelow(size, i);
     const forward = read(i, "forward", width);
-    return size.isBidirectional ? { forward, backward: read(i, "backward", width) } : { forward };
-  });
+    layers.push(size.isBidirectional ? { forward, backward: read(i, "backward", width) } : { forward });
+  }
+  return layers;
 }
 
 /** Every direction of every layer, from the input on. */

@@ -200,6 +200,11 @@ describe("refused in one line", () => {
     ],
     ["a wrong shape", () => fromPyTorch(strange, "w"), 'w: tensor "rnn.weight_hh_l1" is [16, 3]; expected [16, 4]'],
     [
+      "a number of layers that nobody has",
+      () => fromPyTorch({ ...lstm, "rnn.weight_ih_l99999999999": f32([16, 4]) }, "w"),
+      'w: tensor "rnn.weight_ih_l2" is missing: layer l2 needs it',
+    ],
+    [
       "a wrong dtype",
       () => fromPyTorch({ ...lstm, "rnn.bias_ih_l0": zeros([16], "i32") }, "w"),
       'w: tensor "rnn.bias_ih_l0" is i32; expected f32',
