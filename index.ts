@@ -26,7 +26,6 @@ export type { Dim, DimSizes, Shape } from "./compiler/graph/dim.ts";
 export { InternalError, UserError } from "./compiler/graph/errors.ts";
 export type { Aval, DType, Graph, Node } from "./compiler/graph/graph.ts";
 export { fromNested, type NdArray, ndarray } from "./compiler/graph/ndarray.ts";
-export { printGraph } from "./compiler/graph/print.ts";
 // Ops.
 export * from "./compiler/ops/composed.ts";
 export { dot, gather, matmul, reduceMax, scatterAdd } from "./compiler/ops/contractions.ts";
@@ -43,7 +42,12 @@ export type { Tuning } from "./compiler/plan/tuning.ts";
 export { Tensor, type TensorLike } from "./compiler/trace/tensor.ts";
 export type { Tree } from "./compiler/trace/tree.ts";
 // Devices.
-export { DeviceLostError, DeviceUnavailableError } from "./runtime/device-errors.ts";
+export {
+  DeviceLostError,
+  DeviceMemoryError,
+  DeviceTimeoutError,
+  DeviceUnavailableError,
+} from "./runtime/device-errors.ts";
 // Training.
 export { type Arena, type ArenaEntry, arenaOf, pack, packArrays, unpack, unpackArray } from "./train/arena.ts";
 export type { NamedBatch, TrainingBatch } from "./train/batch-inputs.ts";
@@ -69,15 +73,7 @@ export {
 } from "./train/objective.ts";
 export { type OpenDeviceOptions, openDevice } from "./train/open-device.ts";
 export type { Optimizer, OptimizerInput, Slots } from "./train/optimizer.ts";
-export {
-  type AdamOptions,
-  type AdamWOptions,
-  adam,
-  adamW,
-  type MomentumOptions,
-  momentum,
-  sgd,
-} from "./train/optimizers.ts";
+export { type AdamOptions, adam, sgd } from "./train/optimizers.ts";
 export {
   type Checkpoint,
   createTrainer,

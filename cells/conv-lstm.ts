@@ -23,6 +23,7 @@ import { sigmoid, tanh } from "../compiler/ops/transcendental.ts";
 import { reshape } from "../compiler/ops/views.ts";
 import { equalShare, wholeOption } from "./options.ts";
 
+/** Options of `convLstm`. */
 export interface ConvLstmOptions {
   /** Positions on the line: units and features are multiples of it; 8 by default. */
   readonly positions?: number;

@@ -15,6 +15,7 @@ import { relu } from "../compiler/ops/composed.ts";
 import { add, mul } from "../compiler/ops/elementwise.ts";
 import { wholeOption } from "./options.ts";
 
+/** Options of `indrnn`. */
 export interface IndrnnOptions {
   /** Steps of the longest sequence, which bound the start of u; 100 by default. */
   readonly longest?: number;

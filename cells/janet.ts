@@ -19,6 +19,7 @@ import { sigmoid, tanh } from "../compiler/ops/transcendental.ts";
 
 const kernel = [glorot, orthogonal()];
 
+/** Options of `janet`. */
 export interface JanetOptions {
   /** How far the gate of what is written lies below that of what is kept; 1 by default, as in the paper. */
   readonly beta?: number;

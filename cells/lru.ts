@@ -19,6 +19,7 @@ import { oneMinus } from "../compiler/ops/composed.ts";
 import { add, mul, neg, sub } from "../compiler/ops/elementwise.ts";
 import { cos, exp, sin, sqrt } from "../compiler/ops/transcendental.ts";
 
+/** Options of `lru`. */
 export interface LruOptions {
   /** Inner and outer radius of the ring in which lambda starts; 0.4 and 0.99 by default. */
   readonly radii?: readonly [inner: number, outer: number];

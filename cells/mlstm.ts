@@ -24,6 +24,7 @@ import { exp, sigmoid } from "../compiler/ops/transcendental.ts";
 import { reshape, sum } from "../compiler/ops/views.ts";
 import { equalShare } from "./options.ts";
 
+/** Options of `mlstm`. */
 export interface MlstmOptions {
   /** Memories side by side, each with a share of the units; 1 by default. */
   readonly heads?: number;

@@ -21,6 +21,7 @@ import { wholeOption } from "./options.ts";
 
 const kernel = [glorot, orthogonal()];
 
+/** Options of `projectedLstm`. */
 export interface ProjectedLstmOptions {
   /** Width of what is fed back and given out; half the units (rounded up) by default. */
   readonly projection?: number;

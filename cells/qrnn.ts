@@ -25,6 +25,7 @@ type Float = Tensor<"f32">;
 
 const gatesOf = { f: ["z", "f"], fo: ["z", "f", "o"], ifo: ["z", "f", "o", "i"] } as const;
 
+/** Options of `qrnn`. */
 export interface QrnnOptions {
   /** Which gates pool: f, fo or ifo; "fo" by default. */
   readonly pooling?: keyof typeof gatesOf;

@@ -19,6 +19,7 @@ import { add, mul } from "../compiler/ops/elementwise.ts";
 import { sigmoid, tanh } from "../compiler/ops/transcendental.ts";
 import { wholeOption } from "./options.ts";
 
+/** Options of `recurrentHighway`. */
 export interface RecurrentHighwayOptions {
   /** Highway layers from one step to the next; 3 by default. */
   readonly depth?: number;

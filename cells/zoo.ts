@@ -52,6 +52,7 @@ const more = [
   ...[slstm, mlstm()],
 ];
 
+/** All cells by name, in their default forms. */
 export const zoo: Readonly<Record<string, CellDefinition>> = {
   ...cells,
   ...Object.fromEntries(more.map((definition) => [definition.cellName, definition as CellDefinition])),

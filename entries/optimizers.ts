@@ -11,6 +11,7 @@ export {
   rmsProp,
 } from "../train/adaptive-optimizers.ts";
 export { type Arena, type ArenaEntry, perParameter } from "../train/arena.ts";
+export { type AdamWOptions, adamW, type MomentumOptions, momentum } from "../train/optimizers.ts";
 export { type Plateau, type PlateauOptions, plateau } from "../train/plateau.ts";
 export {
   constantRate,

@@ -12,6 +12,7 @@ const { mutants } = await createJiti(import.meta.url).import("../test/mutants/ca
 const options = new Command("npm run mutants --")
   .description("Breaks the code in every way of the catalog and runs the tests that should notice.")
   .option("--only <text>", "only mutants whose name or file contains this")
+  .option("--from <n>", "begin with the n-th of them", Number, 1)
   .option("--list", "print the mutants and run nothing")
   .parse()
   .opts();
@@ -29,7 +30,8 @@ if (options.list) {
 }
 
 const survivors = [];
-for (const [done, { i, name, file, tests }] of chosen.entries()) {
+const first = Math.max(0, options.from - 1);
+for (const [done, { i, name, file, tests }] of [...chosen.entries()].slice(first)) {
   const args = ["vitest", "run", "--config", "test/mutants/config.ts", "--bail", "1", "--reporter", "json", ...tests];
   // A mutant that changes anything that cells compute is seen in a few of them.
   const env = { ...process.env, CELLGRAD_MUTANT: String(i), CELLGRAD_CELLS: "25", CELLGRAD_SHRINK: "0" };
@@ -43,6 +45,7 @@ for (const [done, { i, name, file, tests }] of chosen.entries()) {
   if (!caught) survivors.push(`${file}: ${name}`);
   console.log(`${done + 1}/${chosen.length} ${caught ? "caught  " : "SURVIVED"} ${file}: ${name}`);
 }
-console.log(`\n${chosen.length - survivors.length} of ${chosen.length} mutants caught`);
+const tried = chosen.length - first;
+console.log(`\n${tried - survivors.length} of ${tried} mutants caught`);
 for (const survivor of survivors) console.log(`survived: ${survivor}`);
 process.exit(survivors.length === 0 ? 0 : 1);

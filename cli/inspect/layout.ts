@@ -1,8 +1,9 @@
 /** @file How `inspect` shows a compilation to people: the graph after each pass, each kernel, and the totals. */
 
 import { passes } from "../../compiler/compile.ts";
+import { printGraph } from "../../compiler/graph/print.ts";
 import type { Kernel, Program } from "../../compiler/plan/program.ts";
-import { type Graph, printGraph } from "../../index.ts";
+import type { Graph } from "../../index.ts";
 import { grouped } from "../progress.ts";
 import type { Compiled } from "./compile-step.ts";
 import { bytesFormula, type ChunkCount, countNodes, type Work } from "./count.ts";

@@ -34,8 +34,9 @@ export const onesInit: Initializer = constantInit(1);
 export const glorot: Initializer = { kind: "glorot" };
 /** A random matrix with orthonormal rows or columns, times `gain`: Saxe et al. 2014, arXiv:1312.6120. */
 export const orthogonal = (gain = 1): Initializer => ({ kind: "orthogonal", gain });
-/** Normal around 0, with the given standard deviation. */
+/** Ones on the diagonal, times `gain`, and zeros elsewhere. */
 export const identity = (gain = 1): Initializer => ({ kind: "identity", gain });
+/** Normal around 0, with the given standard deviation. */
 export const normal = (deviation: number): Initializer => ({ kind: "normal", deviation });
 /** Uniform between `low` and `high`. */
 export const uniform = (low: number, high: number): Initializer => ({ kind: "uniform", low, high });

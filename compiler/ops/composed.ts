@@ -42,12 +42,12 @@ export function gelu(x: Float): Float {
   return mul(mul(x, 0.5), add(tanh(inner), 1));
 }
 
-/** a > b */
 /** log(1 / (1 + e^-x)), which is finite where the sigmoid rounds to 0. */
 export function logSigmoid(x: Float): Float {
   return neg(softplus(neg(x)));
 }
 
+/** a > b, element by element; shapes broadcast. */
 export function greater<D extends NumberType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
   return less(b, a);
 }

@@ -5,6 +5,7 @@ import { gru } from "../../cells/index.ts";
 import { bindShape, canonicalDim, divideDims, evaluateDim, mulDims, sizeOf } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName, type ScanAttrs } from "../../compiler/graph/graph.ts";
+import { printGraph } from "../../compiler/graph/print.ts";
 import { verify } from "../../compiler/ops/verify.ts";
 import { specialize } from "../../compiler/passes/specialize.ts";
 import { unroll } from "../../compiler/passes/unroll.ts";
@@ -16,7 +17,6 @@ import {
   mul,
   type NamedAval,
   type ParameterTensors,
-  printGraph,
   reshape,
   scan,
   scanTensors,

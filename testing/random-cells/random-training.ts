@@ -6,11 +6,9 @@ import fc from "fast-check";
 import { at } from "../../compiler/graph/errors.ts";
 import {
   adam,
-  adamW,
   type CellDefinition,
   createTrainer,
   type Device,
-  momentum,
   type NdArray,
   ndarray,
   type Optimizer,
@@ -18,6 +16,7 @@ import {
   sgd,
 } from "../../index.ts";
 import { languageModel } from "../../train/networks.ts";
+import { adamW, momentum } from "../../train/optimizers.ts";
 import { generator } from "../numbers/random-data.ts";
 
 const optimizers: Readonly<Record<string, () => Optimizer>> = { sgd, momentum, adam, adamW };
