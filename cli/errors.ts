@@ -6,7 +6,7 @@ import { isAbsolute, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CommanderError } from "commander";
 import { InternalError, messageOf, UserError } from "../compiler/graph/errors.ts";
-import { DeviceLostError, DeviceUnavailableError } from "../runtime/device-errors.ts";
+import { DeviceLostError, DeviceTimeoutError, DeviceUnavailableError } from "../runtime/device-errors.ts";
 
 /** 0: all is well. 1: `check` found a wrong gradient. 2: bad input. 70: a fault of cellgrad's own. 130: interrupted. */
 export const ExitCode = { ok: 0, wrong: 1, badInput: 2, internal: 70, interrupted: 130 } as const;
@@ -20,7 +20,9 @@ export interface Complaint {
 export function complaintOf(error: unknown): Complaint {
   if (error instanceof CommanderError) return { line: commanderLine(error), exitCode: ExitCode.badInput };
   const place = placeInUserCode(error);
-  const isTheirs = [UserError, DeviceUnavailableError, DeviceLostError].some((kind) => error instanceof kind);
+  const isTheirs = [UserError, DeviceUnavailableError, DeviceLostError, DeviceTimeoutError].some(
+    (kind) => error instanceof kind,
+  );
   if (error instanceof Error && isTheirs) {
     return { line: withPlace(oneLine(error.message), place), exitCode: ExitCode.badInput };
   }

@@ -47,6 +47,11 @@ export class GpuArray implements DeviceArray {
     return sizeOfNumbers(this.shape);
   }
 
+  /** What the run or the upload that makes this array reports: undefined where all went well. */
+  get outcome(): Promise<Error | undefined> {
+    return this.#outcome;
+  }
+
   /** The buffer, or undefined once the array was destroyed or donated. */
   get buffer(): GPUBuffer | undefined {
     return this.#buffer;
@@ -86,6 +91,7 @@ export class StagedArray implements DeviceArray {
   readonly #context: GpuContext;
   readonly #staging: GPUBuffer;
   readonly #outcome: Promise<Error | undefined>;
+  readonly #task: string;
   #numbers: Promise<NdArray> | undefined;
 
   constructor(
@@ -94,9 +100,11 @@ export class StagedArray implements DeviceArray {
     dtype: DType,
     shape: readonly number[],
     outcome: Promise<Error | undefined>,
+    task: string,
   ) {
     this.#context = context;
     this.#staging = staging;
+    this.#task = task;
     this.dtype = dtype;
     this.shape = shape;
     this.#outcome = outcome;
@@ -109,9 +117,7 @@ export class StagedArray implements DeviceArray {
 
   async #read(): Promise<NdArray> {
     const count = sizeOfNumbers(this.shape);
-    const bytes = await this.#context.mapAndRelease(this.#staging, count * 4);
-    const failure = await this.#outcome;
-    if (failure !== undefined) throw failure;
+    const bytes = await this.#context.mapAndRelease(this.#staging, count * 4, this.#task, this.#outcome);
     return { dtype: this.dtype, shape: this.shape, data: fromDeviceWords(bytes, this.dtype, count) };
   }
 

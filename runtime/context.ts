@@ -1,9 +1,10 @@
 /** @file One WebGPU device in use: its buffers, its faults, and reading back. */
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { GpuArray, toDeviceWords } from "./arrays.ts";
-import { BufferPool } from "./buffers.ts";
-import { DeviceLostError } from "./device-errors.ts";
+import { BufferPool, megabytes } from "./buffers.ts";
+import { DeviceLostError, DeviceMemoryError, DeviceTimeoutError } from "./device-errors.ts";
 import { type DeviceChoice, type HostAdapter, requestDevice } from "./host.ts";
+import { judged, type Verdict } from "./verdict.ts";
 
 export interface CompileLimits {
   readonly target: "gpu" | "software";
@@ -19,9 +20,14 @@ export class GpuContext {
   readonly pool: BufferPool;
   /** Resolves when the device is gone, with what to tell people. */
   readonly lost: Promise<DeviceLostError>;
+  /** Seconds for which the device may be silent while somebody waits for it. */
+  timeout: number;
   #loss: DeviceLostError | undefined;
+  /** When the device last answered anything, on the clock of `performance`. */
+  #heard = 0;
 
-  constructor(host: HostAdapter, device: GPUDevice) {
+  constructor(host: HostAdapter, device: GPUDevice, timeout = Number.POSITIVE_INFINITY) {
+    this.timeout = timeout;
     this.host = host;
     this.device = device;
     this.pool = new BufferPool(device);
@@ -31,9 +37,9 @@ export class GpuContext {
     });
   }
 
-  static async open(choice: DeviceChoice): Promise<GpuContext> {
+  static async open(choice: DeviceChoice, timeout?: number): Promise<GpuContext> {
     const { host, device } = await requestDevice(choice);
-    return new GpuContext(host, device);
+    return new GpuContext(host, device, timeout);
   }
 
   /** What the compiler may count on. */
@@ -60,36 +66,92 @@ export class GpuContext {
     return loss ?? (error instanceof Error ? error : new Error(String(error)));
   }
 
+  /**
+   * What `work` gives, which the device is to do; `task` names it in the infinitive.
+   *
+   * @throws DeviceTimeoutError where the device has answered nobody for as long as it may be silent.
+   */
+  async wait<T>(work: Promise<T>, task: string): Promise<T> {
+    if (!Number.isFinite(this.timeout)) return this.host.wait(work);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const began = performance.now();
+    const silence = new Promise<never>((_, reject) => {
+      const listen = () => {
+        const left = Math.max(began, this.#heard) + 1000 * this.timeout - performance.now();
+        if (left > 0) timer = setTimeout(listen, left);
+        else reject(new DeviceTimeoutError(this.host.name, this.timeout, task));
+      };
+      listen();
+    });
+    try {
+      const answer = await Promise.race([this.host.wait(work), silence]);
+      this.#heard = performance.now();
+      return answer;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   upload(value: NdArray): GpuArray {
     this.check();
     const words = toDeviceWords(value);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const buffer = this.pool.take(words.byteLength, usage, "array");
-    this.device.queue.writeBuffer(buffer, 0, words as Float32Array<ArrayBuffer>);
-    return new GpuArray(this, buffer, value.dtype, value.shape);
+    const { result, verdict } = judged(this.device, () => {
+      const buffer = this.pool.take(words.byteLength, usage, "array");
+      this.device.queue.writeBuffer(buffer, 0, words as Float32Array<ArrayBuffer>);
+      return buffer;
+    });
+    const outcome = this.#outcomeOf(verdict, `an array [${value.shape.join(", ")}]`, words.byteLength);
+    return new GpuArray(this, result, value.dtype, value.shape, outcome);
   }
 
   async readBuffer(source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     this.check();
-    const staging = this.pool.take(bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "staging");
-    const encoder = this.device.createCommandEncoder({ label: "read back" });
-    encoder.copyBufferToBuffer(source, 0, staging, 0, Math.max(4, bytes));
-    this.device.queue.submit([encoder.finish()]);
-    return this.mapAndRelease(staging, bytes);
+    const { result: staging, verdict } = judged(this.device, () => {
+      const buffer = this.pool.take(bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "staging");
+      const encoder = this.device.createCommandEncoder({ label: "read back" });
+      encoder.copyBufferToBuffer(source, 0, buffer, 0, Math.max(4, bytes));
+      this.device.queue.submit([encoder.finish()]);
+      return buffer;
+    });
+    const outcome = this.#outcomeOf(verdict, "an array that is read", bytes);
+    return this.mapAndRelease(staging, bytes, "read an array", outcome);
   }
 
-  /** The contents of a staging buffer once the device has written them; gives the buffer back. */
-  async mapAndRelease(staging: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+  /**
+   * The contents of a staging buffer once the device has done its `task`, which writes them and ends in `outcome`; gives
+   * the buffer back.
+   */
+  async mapAndRelease(
+    staging: GPUBuffer,
+    bytes: number,
+    task: string,
+    outcome: Promise<Error | undefined>,
+  ): Promise<ArrayBuffer> {
+    let copy: ArrayBuffer;
     try {
-      await this.host.wait(staging.mapAsync(GPUMapMode.READ));
+      await this.wait(staging.mapAsync(GPUMapMode.READ), task);
       // In Deno it is here that a lost device shows.
-      const copy = staging.getMappedRange().slice(0, bytes);
+      copy = staging.getMappedRange().slice(0, bytes);
       staging.unmap();
-      this.pool.giveBack(staging);
-      return copy;
     } catch (error) {
-      throw await this.explain(error);
+      this.pool.destroy(staging);
+      const reason = await this.explain(error);
+      // A device that is gone or silent judges nothing. Otherwise the task says why there is no buffer to map.
+      const isGone = reason instanceof DeviceLostError || reason instanceof DeviceTimeoutError;
+      throw (isGone ? undefined : await outcome) ?? reason;
     }
+    this.pool.giveBack(staging);
+    const failure = await outcome;
+    if (failure !== undefined) throw failure;
+    return copy;
+  }
+
+  async #outcomeOf(verdict: Promise<Verdict>, task: string, bytes: number): Promise<Error | undefined> {
+    // Where the device is lost, whoever waits for it is told.
+    const { shortage, invalid } = await verdict.catch(() => ({ shortage: null, invalid: null }));
+    if (shortage !== null) return new DeviceMemoryError(this.host.name, task, megabytes(bytes));
+    return invalid === null ? undefined : new Error(`${task}: the device reports: ${invalid.message}`);
   }
 
   destroy(): void {

@@ -5,16 +5,26 @@
 import { bindShape, type DimSizes } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
-import type { Copy, Location, Program, ProgramInput } from "../compiler/plan/program.ts";
+import type { Copy, Location, Program, ProgramInput, Size } from "../compiler/plan/program.ts";
 import { GpuArray, StagedArray, toDeviceWords } from "./arrays.ts";
+import { megabytes } from "./buffers.ts";
 import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device.ts";
+import { DeviceMemoryError } from "./device-errors.ts";
 import { evaluateSize, type Instance, instantiate, uniformAlignment } from "./instance.ts";
 import { chunksOf, KernelTimer } from "./kernel-timer.ts";
 import { createPipelines, type Pipeline, storageBinding } from "./pipelines.ts";
 import { type KernelProfile, profileKernels } from "./profile.ts";
+import { judged, type Verdict } from "./verdict.ts";
 
 type Inputs = Readonly<Record<string, NdArray | DeviceArray>>;
+
+/** What is known of a run once the device has judged it. */
+interface Report extends Verdict {
+  readonly shared: Buffers;
+  readonly inputs: Inputs;
+  readonly instance: Instance;
+}
 
 /** An instance with the GPU's copies of its uniforms. */
 interface Bound {
@@ -23,6 +33,11 @@ interface Bound {
   readonly uniformOffsets: readonly number[];
   readonly stepTable: GPUBuffer;
   readonly groups: Map<string, GPUBindGroup>;
+}
+
+/** The buffers that runs share, until the device had no memory for one of them: then for none of these runs. */
+interface Buffers {
+  shortage?: DeviceMemoryError;
 }
 
 const arrayUsage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
@@ -37,6 +52,7 @@ export class LoadedProgram {
   readonly #uploads = new Map<string, GPUBuffer>();
   readonly #donated: ReadonlySet<string>;
   readonly #readback: ReadonlySet<number>;
+  #buffers: Buffers = {};
 
   constructor(context: GpuContext, program: Program, pipelines: readonly Pipeline[], readback: readonly number[]) {
     this.#readback = new Set(readback);
@@ -52,7 +68,7 @@ export class LoadedProgram {
     return new LoadedProgram(
       context,
       program,
-      await context.host.wait(createPipelines(context.device, program)),
+      await context.wait(createPipelines(context.device, program), `compile the kernels of ${program.name}`),
       readback,
     );
   }
@@ -66,32 +82,25 @@ export class LoadedProgram {
     this.#context.check();
     const { device } = this.#context;
     const sizes = this.#sizesOf(inputs);
-    device.pushErrorScope("out-of-memory");
-    device.pushErrorScope("validation");
-    let arrays: (GpuArray | StagedArray)[];
-    const faults: Promise<GPUError | null>[] = [];
-    try {
+    const shared = this.#buffers;
+    let report = (_: Error | undefined): void => {};
+    const outcome = new Promise<Error | undefined>((resolve) => {
+      report = resolve;
+    });
+    const { result, verdict } = judged(device, () => {
       const bound = this.#bind(sizes);
       const buffers = this.program.buffers.map((_, i) => this.#arenas.get(i));
       for (const input of this.program.inputs) buffers[input.buffer] = this.#inputBuffer(input, inputs[input.name]);
       const encoder = device.createCommandEncoder({ label: this.program.name });
       this.#encodeSteps(encoder, bound, buffers);
-      const outcome = { report: (_: Error | undefined): void => {} };
-      const done = new Promise<Error | undefined>((resolve) => {
-        outcome.report = resolve;
-      });
-      arrays = this.#collect(encoder, inputs, sizes, buffers, done);
+      const arrays = this.#collect(encoder, inputs, sizes, buffers, outcome);
       device.queue.submit([encoder.finish()]);
-      faults.push(device.popErrorScope(), device.popErrorScope());
-      void Promise.all(faults).then(
-        (found) => outcome.report(this.#fault(found)),
-        (error) => outcome.report(error instanceof Error ? error : new Error(String(error))),
-      );
-    } catch (error) {
-      if (faults.length === 0) for (let i = 0; i < 2; i++) device.popErrorScope().catch(() => {});
-      throw error;
-    }
-    return arrays;
+      return { arrays, bound };
+    });
+    void verdict
+      .then(async (found) => report(await this.#fault({ ...found, shared, inputs, instance: result.bound.instance })))
+      .catch(async (error) => report(await this.#context.explain(error)));
+    return result.arrays;
   }
 
   /**
@@ -135,6 +144,10 @@ export class LoadedProgram {
   }
 
   destroy(): void {
+    this.#dropBuffers();
+  }
+
+  #dropBuffers(): void {
     const { pool } = this.#context;
     for (const buffer of [...this.#arenas.values(), ...this.#uploads.values()]) pool.destroy(buffer);
     for (const { uniforms, stepTable } of this.#bound.values())
@@ -144,9 +157,31 @@ export class LoadedProgram {
     this.#bound.clear();
   }
 
-  #fault(found: readonly (GPUError | null)[]): Error | undefined {
-    const fault = found.find((error) => error !== null);
-    return fault ? new Error(`${this.program.name}: the device reports: ${fault.message}`) : undefined;
+  /** What a run reports. Where there was no memory, nothing of it was done, and the next run asks for memory again. */
+  async #fault({ invalid, shortage, shared, inputs, instance }: Report): Promise<Error | undefined> {
+    if (shortage && shared.shortage === undefined) {
+      const { name } = this.#context.host;
+      shared.shortage = new DeviceMemoryError(name, this.#taskAt(instance.sizes), this.#planOf(instance));
+      this.#dropBuffers();
+      this.#buffers = {};
+    }
+    if (shortage || !invalid) return shortage ? shared.shortage : undefined;
+    for (const input of Object.values(inputs)) {
+      const failure = input instanceof GpuArray ? await input.outcome : undefined;
+      if (failure instanceof DeviceMemoryError) return failure;
+    }
+    return shared.shortage ?? new Error(`${this.program.name}: the device reports: ${invalid.message}`);
+  }
+
+  /** Such as "trainingStep at B=16, T=32". */
+  #taskAt(sizes: DimSizes): string {
+    const known = this.program.symbols.map((symbol) => `${symbol}=${sizes[symbol]}`).join(", ");
+    return known === "" ? this.program.name : `${this.program.name} at ${known}`;
+  }
+
+  /** Bytes that the program's plan gives to the sizes of an instance. */
+  #planOf({ bufferBytes }: Instance): string {
+    return megabytes(bufferBytes.reduce((sum, bytes) => sum + bytes, 0));
   }
 
   #sizesOf(inputs: Inputs): DimSizes {
@@ -174,7 +209,11 @@ export class LoadedProgram {
       const bytes = at(instance.bufferBytes, i);
       const arena = this.#arenas.get(i);
       if (role !== "arena" || (arena !== undefined && arena.size >= bytes)) continue;
-      const larger = pool.take(bytes, arrayUsage(), `${this.program.name}: ${name}`);
+      const larger = pool.take(
+        bytes,
+        arrayUsage(),
+        `${this.#taskAt(sizes)} needs ${this.#planOf(instance)} on the device, of which ${name}`,
+      );
       if (arena !== undefined) {
         pool.destroy(arena);
         for (const other of this.#bound.values()) other.groups.clear();
@@ -287,6 +326,21 @@ export class LoadedProgram {
     buffers: readonly (GPUBuffer | undefined)[],
     outcome: Promise<Error | undefined>,
   ): (GpuArray | StagedArray)[] {
+    const { pool } = this.#context;
+    const bytesOf = (size: Size) => 4 * evaluateSize(size, sizes);
+    const usageOf = (i: number) =>
+      this.#readback.has(i) ? GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST : arrayUsage();
+    // All memory is found before anything is given away.
+    const taken: (GPUBuffer | undefined)[] = [];
+    try {
+      for (const [i, { location, donated }] of this.program.outputs.entries()) {
+        const label = `${this.#taskAt(sizes)}: output ${i}`;
+        taken.push(donated === undefined ? pool.take(bytesOf(location.size), usageOf(i), label) : undefined);
+      }
+    } catch (error) {
+      for (const buffer of taken) if (buffer !== undefined) pool.giveBack(buffer);
+      throw error;
+    }
     return this.program.outputs.map(({ dtype, shape, location, donated }, i) => {
       const numbers = shape.map((dim) => evaluateSize([dim], sizes));
       if (donated !== undefined) {
@@ -295,10 +349,8 @@ export class LoadedProgram {
         array.release();
         return new GpuArray(this.#context, buffer, dtype, numbers, outcome);
       }
-      const bytes = 4 * evaluateSize(location.size, sizes);
-      const isStaged = this.#readback.has(i);
-      const usage = isStaged ? GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST : arrayUsage();
-      const buffer = this.#context.pool.take(bytes, usage, `${this.program.name}: output`);
+      const bytes = bytesOf(location.size);
+      const buffer = bufferAt(taken, i);
       if (bytes > 0) {
         encoder.copyBufferToBuffer(
           bufferAt(buffers, location.buffer),
@@ -308,7 +360,8 @@ export class LoadedProgram {
           bytes,
         );
       }
-      if (isStaged) return new StagedArray(this.#context, buffer, dtype, numbers, outcome);
+      if (this.#readback.has(i))
+        return new StagedArray(this.#context, buffer, dtype, numbers, outcome, `run ${this.#taskAt(sizes)}`);
       return new GpuArray(this.#context, buffer, dtype, numbers, outcome);
     });
   }

@@ -1,0 +1,214 @@
+/**
+ * @file Faults of devices in mid-training: lost, out of memory, silent, with the least that WebGPU promises, or with a
+ * kernel that does not compile. Each says in one line what to do, keeps what was learned, and leaves no buffer behind.
+ */
+import { describe, expect, test } from "vitest";
+import { lstm } from "../../cells/lstm.ts";
+import { rnn } from "../../cells/rnn.ts";
+import { compileProgram } from "../../compiler/compile.ts";
+import { ndarray } from "../../compiler/graph/ndarray.ts";
+import { scanTensors } from "../../compiler/ops/scan.ts";
+import { traceGraph } from "../../compiler/ops/trace.ts";
+import { exp, log } from "../../compiler/ops/transcendental.ts";
+import { broadcast, sum } from "../../compiler/ops/views.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { LoadedProgram } from "../../runtime/loaded-program.ts";
+import type { TrainingBatch } from "../../train/batch-inputs.ts";
+import { type Device, openInterpreter } from "../../train/device.ts";
+import { decodeModel, encodeModel, savedModel } from "../../train/model-file.ts";
+import { languageModel } from "../../train/networks.ts";
+import { openDevice } from "../../train/open-device.ts";
+import { createTrainer } from "../../train/trainer.ts";
+import { shortOfMemory, silent, withDefaultLimits } from "./faulty-device.ts";
+
+const network = languageModel({ cell: rnn, units: 6, layers: 1, vocabulary: 5, embed: 4 });
+const options = { learningRate: 0.05, clipNorm: 1, seed: 3 };
+
+/** Tokens that repeat with a period of 7, `rows` sequences of `steps`. */
+function batch(i: number, fresh = i === 0, rows = 2, steps = 6): TrainingBatch {
+  const tokens = (shift: number) =>
+    Int32Array.from({ length: rows * steps }, (_, at) => ((at + shift + i * steps) % 7) % 5);
+  const array = (shift: number) => ndarray([steps, rows], [...tokens(shift)], "i32");
+  return { x: array(0), targets: array(1), fresh };
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+const failureOf = (task: Promise<unknown>) => task.then(() => "no failure", messageOf);
+/** Some memory is given back in later turns. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+test("a device lost in mid-training: from the last checkpoint in a file, the run is bit-equal to one that was not interrupted", async () => {
+  const device = await openDevice();
+  const whole = await createTrainer(device, network, options);
+  const losses: number[] = [];
+  for (let i = 0; i < 12; i++) losses.push((await whole.step(batch(i))).loss);
+  const end = await whole.checkpoint();
+
+  const interrupted = await createTrainer(device, network, options);
+  const seen: number[] = [];
+  for (let i = 0; i < 6; i++) seen.push((await interrupted.step(batch(i))).loss);
+  const vocabulary = [..."abcde"];
+  const file = encodeModel(
+    savedModel(network, await interrupted.parameters(), { vocabulary, checkpoint: await interrupted.checkpoint() }),
+  );
+  const onTheirWay = [6, 7, 8].map((i) => interrupted.step(batch(i)));
+  device.destroy();
+  for (const outcome of await Promise.allSettled(onTheirWay)) {
+    if (outcome.status === "rejected")
+      expect(messageOf(outcome.reason)).toMatch(/^DeviceLostError: the device .* was lost/);
+  }
+  expect(await failureOf(interrupted.checkpoint())).toMatch(
+    /^DeviceLostError: .* from the last weights that were kept$/,
+  );
+
+  const second = await openDevice();
+  const resumed = await createTrainer(second, network, { ...options, seed: 99 });
+  resumed.restore(decodeModel(file, "kept").checkpoint ?? {});
+  for (let i = 6; i < 12; i++) seen.push((await resumed.step(batch(i))).loss);
+  expect(seen).toEqual(losses);
+  expect(await resumed.checkpoint()).toEqual(end);
+  second.destroy();
+});
+
+describe("out of memory", () => {
+  const line =
+    /^DeviceMemoryError: the device SwiftShader .* is out of memory: trainingStep at (B=\d+, T=\d+|T=\d+, B=\d+) needs \d+\.\d MiB; lower the batch, the length or the units, or close what else uses the device$/;
+
+  test("keeps weights, slots and step count; a smaller batch trains on, bit-equal to a run that never asked for more", async () => {
+    const { device, context } = await shortOfMemory(100_000);
+    const plain = await createTrainer(device, network, options);
+    const undisturbed = [0, 1, 2, 3].map(async (i) => (await plain.step(batch(i, true))).loss);
+    const losses = await Promise.all(undisturbed);
+    plain.destroy();
+    await settled();
+    device.trim();
+    const empty = context.pool.allocated.buffers;
+
+    const trainer = await createTrainer(device, network, options);
+    expect([(await trainer.step(batch(0, true))).loss, (await trainer.step(batch(1, true))).loss]).toEqual(
+      losses.slice(0, 2),
+    );
+    const kept = await trainer.checkpoint();
+    // The steps on their way fail with the first, whose arenas they share.
+    const failures = [0, 1, 2].map((i) => failureOf(trainer.step(batch(i, i === 0, 64, 40))));
+    for (const failure of await Promise.all(failures)) expect(failure).toMatch(line);
+    expect([(await trainer.step(batch(2, true))).loss, (await trainer.step(batch(3, true))).loss]).toEqual(
+      losses.slice(2),
+    );
+    expect((await trainer.checkpoint()).step?.data[0]).toBe((kept.step?.data[0] ?? 0) + 2);
+    const evaluation = trainer.evaluate([batch(0, true, 64, 40), batch(1, true, 64, 40)]);
+    expect(await failureOf(evaluation)).toMatch(/evaluationStep at .* needs \d+\.\d MiB; lower the batch/);
+    trainer.destroy();
+    await settled();
+    device.trim();
+    expect(context.pool.allocated.buffers).toBe(empty);
+    device.destroy();
+  });
+
+  test("serves the same batch once there is memory again", async () => {
+    const { device, restore } = await shortOfMemory(100_000);
+    const trainer = await createTrainer(device, network, options);
+    const large = batch(0, true, 64, 40);
+    expect(await failureOf(trainer.step(large))).toMatch(line);
+    restore();
+    expect((await trainer.step(large)).finite).toBe(true);
+    device.destroy();
+  });
+
+  test("is said of an upload by the run that would read it, and by whoever reads it", async () => {
+    const { device } = await shortOfMemory(1000);
+    const array = device.upload(ndarray([500], new Float64Array(500)));
+    const graph = traceGraph("total", [{ name: "x", dtype: "f32", shape: ["N"] }], ([x]) => [sum(x as Tensor<"f32">)]);
+    const executable = await device.compile(graph);
+    const said = /^DeviceMemoryError: .* is out of memory: an array \[500\] needs 0\.0 MiB/;
+    const [result] = executable.run({ x: array });
+    expect(await failureOf(Promise.resolve(result?.read()))).toMatch(said);
+    expect(await failureOf(array.read())).toMatch(said);
+    device.destroy();
+  });
+
+  test("a value above the adapter's limit is refused before anything is enqueued, with the plan's bytes", async () => {
+    const device = await openDevice({ device: "software" });
+    const rows = 16384;
+    const graph = traceGraph("outer", [{ name: "x", dtype: "f32", shape: ["N"] }], ([x]) => {
+      const table = broadcast(exp(x as Tensor<"f32">), [2 * rows, "N"]);
+      return [
+        scanTensors(([total]) => ({ carries: [log(total as Tensor<"f32">)], ys: [] }), [table], [], { length: 2 })
+          .carries[0] as Tensor,
+      ];
+    });
+    const executable = await device.compile(graph);
+    const before = device.memory();
+    expect(() => executable.run({ x: ndarray([rows], new Float64Array(rows)) })).toThrow(
+      /^outer at N=16384 needs \d+\.\d MiB on the device, of which \w+ needs \d+\.\d MiB; this adapter allows 1024\.0 MiB in one buffer: lower the batch, the length or the units$/,
+    );
+    expect(device.memory()).toEqual(before);
+    device.destroy();
+  });
+});
+
+test("a device that hangs is waited for as long as was allowed, and its trainer goes on where it answers again", async () => {
+  const { device, context, hang } = await silent();
+  const trainer = await createTrainer(device, network, options);
+  await trainer.step(batch(0));
+  const before = context.pool.allocated.buffers;
+  context.timeout = 0.3;
+  hang(true);
+  expect(await failureOf(trainer.step(batch(1)))).toMatch(
+    /^DeviceTimeoutError: the device .* has not answered for 0\.3 s, while it was to run trainingStep at .*: it hangs or is too slow for this; lower the batch or the length, allow a longer timeout, or open a new device and go on from the last weights that were kept$/,
+  );
+  expect(await failureOf(createTrainer(device, network, options))).toMatch(
+    /while it was to compile the kernels of trainingStep:/,
+  );
+  hang(false);
+  context.timeout = 60;
+  expect((await trainer.step(batch(2))).finite).toBe(true);
+  expect(context.pool.allocated.buffers).toBeLessThanOrEqual(before);
+  device.destroy();
+});
+
+test("a timeout is a number of seconds", async () => {
+  expect(await failureOf(openDevice({ timeout: 0 }))).toBe(
+    "UserError: openDevice: timeout is 0; expected seconds, a number above 0",
+  );
+});
+
+test("a kernel that does not compile is named, with the user's op and line", async () => {
+  const { device, context } = await withDefaultLimits();
+  const graph = traceGraph("mine", [{ name: "x", dtype: "f32", shape: ["N"] }], ([x]) => [log(x as Tensor<"f32">)]);
+  const program = compileProgram(graph, { target: "software" });
+  const broken = {
+    ...program,
+    kernels: program.kernels.map((kernel) => ({
+      ...kernel,
+      wgsl: kernel.wgsl.replace("fn main(", "fn main(nonsense "),
+    })),
+  };
+  const before = context.pool.allocated;
+  const said = await failureOf(LoadedProgram.load(context, broken));
+  expect(said).toMatch(
+    /^Error: internal: kernel k0_map \(mine: log, from test\/trust\/device-faults\.test\.ts:\d+:\d+\) does not compile: error in line \d+: /,
+  );
+  expect(said).not.toContain("\n");
+  expect(context.pool.allocated).toEqual(before);
+  device.destroy();
+});
+
+describe("an adapter with WebGPU's default limits alone", () => {
+  test("trains", async () => {
+    const { device, context } = await withDefaultLimits();
+    const { maxStorageBuffersPerShaderStage, maxComputeWorkgroupStorageSize } = context.device.limits;
+    expect([maxStorageBuffersPerShaderStage, maxComputeWorkgroupStorageSize]).toEqual([8, 16384]);
+    const trained = languageModel({ cell: lstm, units: 8, layers: 2, vocabulary: 5, embed: 4 });
+    const lossesOn = async (on: Device) => {
+      const trainer = await createTrainer(on, trained, options);
+      const losses: number[] = [];
+      for (let i = 0; i < 3; i++) losses.push((await trainer.step(batch(i))).loss);
+      return losses;
+    };
+    const [found, expected] = [await lossesOn(device), await lossesOn(openInterpreter())];
+    for (const [i, loss] of expected.entries())
+      expect(Math.abs((found[i] ?? Number.NaN) / loss - 1)).toBeLessThan(1e-4);
+    device.destroy();
+  });
+});
