@@ -37,7 +37,7 @@ test("on a terminal, progress is a bar with loss and speed", async () => {
   }
   const terminal = new Terminal();
   const bar = showProgress(terminal, 10, "characters");
-  bar.update({ step: 5, loss: 1.23456, tokensPerSecond: 9876.5 });
+  bar.update({ step: 5, loss: 1.23456, gradientNorm: 0.5, tokensPerSecond: 9876.5 });
   bar.stop();
   expect(terminal.text).toMatch(/█{12}░{12} 5\/10 {2}loss 1\.235 {2}9,877 characters\/s/);
 });

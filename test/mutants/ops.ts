@@ -9,8 +9,19 @@ const ops = Object.keys(opTable) as TableOp[];
 const table = "compiler/ops/table.ts";
 const values = "test/core/ops.test.ts";
 const onDevice = "test/gpu/ops.test.ts";
-/** What flows through these is no f32, so they have no derivative to get wrong. */
-const discrete = new Set<TableOp>(["less", "equal", "and", "or", "not", "finite", "randomBits", "iota", "dimSize"]);
+/** What goes into these or comes out is no f32, so they have no derivative to get wrong. */
+const discrete = new Set<TableOp>([
+  "cast",
+  "less",
+  "equal",
+  "and",
+  "or",
+  "not",
+  "finite",
+  "randomBits",
+  "iota",
+  "dimSize",
+]);
 const sources = new Set<TableOp>(["input", "constant", "iota", "dimSize"]);
 
 /** A mutant that replaces rules of an entry; `make` is the body of a function of the entry that gives the new rules. */
@@ -67,7 +78,8 @@ function mutantsOf(op: TableOp): Mutant[] {
         op,
         "one element further",
         `return { locate: (context) => entry.locate(context).map((piece) => ({ ...piece, index: piece.index.map((i, axis) => axis < piece.index.length - 1 ? i : context.arithmetic.mod(context.arithmetic.add(i, context.arithmetic.dim(1)), context.arithmetic.dim(context.operands[piece.operand][axis]))) })) };`,
-        [values],
+        // The interpreter reads a reshape as it lies.
+        [values, onDevice],
       ),
     );
   }
