@@ -16,5 +16,12 @@ export default defineConfig({
     // Software adapters are themselves multithreaded.
     maxWorkers: 2,
     testTimeout: 60_000,
+    // `npm run coverage`: a report, and no goal.
+    coverage: {
+      provider: "v8",
+      include: ["compiler/**/*.ts", "runtime/**/*.ts", "shaders/**/*.ts", "train/**/*.ts"],
+      reporter: ["text-summary", "html"],
+      reportsDirectory: "coverage",
+    },
   },
 });
