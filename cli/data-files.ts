@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "csv-parse/sync";
 import { messageOf, UserError } from "../compiler/graph/errors.ts";
+import { type LabelledSequences, parseLabelled } from "../train/data/labelled.ts";
 import { parseSeries, type Series } from "../train/data/series.ts";
 import { delimiterOf } from "./data/table-source.ts";
 import { decodeText } from "./data/utf8.ts";
@@ -38,6 +39,15 @@ export async function readText(path: string): Promise<string> {
  */
 export async function readSeries(path: string): Promise<Series> {
   return parseSeries(await readRows(path), path);
+}
+
+/**
+ * Labelled sequences from JSON lines: {"x": …, "label": …} on each.
+ *
+ * @throws UserError where the file cannot be read, or a line is not as it should be; the message names the line.
+ */
+export async function readLabelled(path: string): Promise<LabelledSequences> {
+  return parseLabelled((await readText(path)).split("\n"), path);
 }
 
 /** The rows of a table, cells as text. Row i is line i + 1 of the file: empty lines are kept, except at the end. */

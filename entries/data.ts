@@ -1,5 +1,23 @@
-/** @file The entry "cellgrad/data": texts and tables cut into batches for training. */
-export type { Batch, Batches, BatchSizes } from "../train/data/batches.ts";
+/** @file The entry "cellgrad/data": texts, tables, labelled sequences and images, cut into batches for training. */
+export type { Batch, Batches, BatchSizes, RecordingEntries } from "../train/data/batches.ts";
+export { byteVocabulary } from "../train/data/bytes.ts";
+export {
+  type GreyImage,
+  type IdxArray,
+  imagesOfIdx,
+  type PixelOptions,
+  parseIdx,
+  parsePgm,
+  pixelSequences,
+} from "../train/data/images.ts";
+export {
+  type LabelledBatchSizes,
+  type LabelledSequences,
+  labelledBatches,
+  noClass,
+  parseLabelled,
+} from "../train/data/labelled.ts";
+export { type BatchStream, type PiecedRecording, type StreamedBatches, streamedBatches } from "../train/data/pieces.ts";
 export {
   denormalise,
   type Normalisation,
@@ -7,6 +25,8 @@ export {
   parseSeries,
   type Series,
   type SeriesBatches,
+  type SeriesBatchSizes,
   seriesBatches,
 } from "../train/data/series.ts";
+export type { TableOptions } from "../train/data/table.ts";
 export { textBatches, type Vocabulary, vocabularyFrom, vocabularyOf } from "../train/data/text.ts";

@@ -1,5 +1,7 @@
 /** @file The entry "cellgrad/networks": networks around a cell, for text, series and what is to be found in a sequence. */
+
 export type { Advance, StackOptions } from "../train/cell-stack.ts";
+export { type ClassifierOptions, classified, classifierModel } from "../train/classifier.ts";
 export {
   type LanguageModelOptions,
   languageModel,

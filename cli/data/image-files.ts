@@ -1,0 +1,82 @@
+/**
+ * @file Images of the user's: a folder with a folder for each class, of PNG or PGM files; or a pair of IDX files, such as
+ * those of MNIST, compressed by gzip or not.
+ */
+import { readdir } from "node:fs/promises";
+import { extname, join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { messageOf, UserError } from "../../compiler/graph/errors.ts";
+import {
+  type GreyImage,
+  imagesOfIdx,
+  type PixelOptions,
+  parseIdx,
+  parsePgm,
+  pixelSequences,
+} from "../../train/data/images.ts";
+import type { LabelledSequences } from "../../train/data/labelled.ts";
+import { readBytes } from "../data-files.ts";
+import { fileFault, oneLine } from "../errors.ts";
+
+/** Images in `folder/CLASS/NAME.png` or `.pgm`, as sequences of pixels. */
+export async function readImageFolder(folder: string, options?: PixelOptions): Promise<LabelledSequences> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    throw fileFault(folder, error);
+  });
+  const classes = entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
+  const images: GreyImage[] = [];
+  const labels: number[] = [];
+  for (const [label, name] of classes.entries()) {
+    for (const file of (await readdir(join(folder, name))).sort()) {
+      const image = await readImage(join(folder, name, file));
+      if (image === undefined) continue;
+      images.push(image);
+      labels.push(label);
+    }
+  }
+  if (images.length === 0) throw new UserError(`${folder} has no image; expected FOLDER/CLASS/NAME.png or .pgm`);
+  return pixelSequences(images, labels, classes, options);
+}
+
+/** Images and labels of a pair of IDX files, as sequences of pixels; classes are called by their numbers. */
+export async function readIdxImages(
+  images: string,
+  labels: string,
+  options?: PixelOptions,
+): Promise<LabelledSequences> {
+  const [pictures, numbers] = [await readIdx(images), await readIdx(labels)];
+  const classes = Array.from({ length: 1 + numbers.data.reduce((a, b) => Math.max(a, b), 0) }, (_, i) => String(i));
+  return pixelSequences(imagesOfIdx(pictures, images), [...numbers.data], classes, options);
+}
+
+async function readIdx(path: string) {
+  const bytes = await readBytes(path);
+  const isCompressed = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  return parseIdx(isCompressed ? gunzipSync(bytes) : bytes, path);
+}
+
+async function readImage(path: string): Promise<GreyImage | undefined> {
+  const kind = extname(path).toLowerCase();
+  if (kind === ".pgm") return parsePgm(await readBytes(path), path);
+  return kind === ".png" ? decodePng(await readBytes(path), path) : undefined;
+}
+
+/** Colours become grey by their luma: ITU-R BT.601. Transparency is not looked at. */
+async function decodePng(bytes: Uint8Array, path: string): Promise<GreyImage> {
+  const { decode, convertIndexedToRgb } = await import("fast-png");
+  let image: ReturnType<typeof decode>;
+  try {
+    image = decode(bytes);
+  } catch (cause) {
+    throw new UserError(`${path} is no PNG image: ${oneLine(messageOf(cause))}`, { cause });
+  }
+  const { width, height, palette } = image;
+  const data = palette === undefined ? image.data : convertIndexedToRgb(image);
+  const channels = data.length / (width * height);
+  if (channels < 1) throw new UserError(`${path} has ${image.depth} bits a pixel; grey images are read with 8 or 16`);
+  const brightest = palette === undefined ? 2 ** image.depth - 1 : 255;
+  const value = (i: number) => (data[i] ?? Number.NaN) / brightest;
+  const grey = (i: number) =>
+    channels < 3 ? value(i) : 0.299 * value(i) + 0.587 * value(i + 1) + 0.114 * value(i + 2);
+  return { width, height, pixels: Float64Array.from({ length: width * height }, (_, i) => grey(i * channels)) };
+}

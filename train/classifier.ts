@@ -1,0 +1,59 @@
+/** @file A network that classifies sequences: many to one, read where each sequence ends. */
+import type { Cell, CellDefinition } from "../compiler/dsl/cell.ts";
+import { embedding } from "../compiler/dsl/dense.ts";
+import { UserError } from "../compiler/graph/errors.ts";
+import { less, max } from "../compiler/ops/elementwise.ts";
+import type { Tensor } from "../compiler/trace/tensor.ts";
+import { crossEntropy } from "./losses/classification.ts";
+import { accuracy, type Metric } from "./metrics.ts";
+import { type Network, network } from "./networks.ts";
+
+/** A network that says of what class a sequence is. */
+export interface ClassifierOptions {
+  /** The cell of each layer, yours or a built-in one. */
+  readonly cell: CellDefinition;
+  /** Units of each layer. */
+  readonly units: number;
+  /** Number of stacked layers; 1 by default. */
+  readonly layers?: number;
+  /** Number of classes. */
+  readonly classes: number;
+  /** Numbers per time step, or a text's number of symbols with the width of their embedding. */
+  readonly reads: { readonly features: number } | { readonly vocabulary: number; readonly embed: number };
+}
+
+/**
+ * Model of the class of a sequence: x is f32 [T, B, features] or i32 [T, B], the output f32 [T, B, classes] logits after
+ * each step. Targets are i32 [T, B]: the class where a sequence ends, and a number below 0 wherever nothing is asked.
+ */
+export function classifierModel({ cell, units, layers = 1, classes, reads }: ClassifierOptions): Network {
+  if (!Number.isInteger(layers) || layers < 1)
+    throw new UserError(`layers must be a whole number above 0, got ${layers}`);
+  if (!Number.isInteger(classes) || classes < 2)
+    throw new UserError(`classes must be a whole number above 1, got ${classes}`);
+  return network({
+    ...{ kind: "regression", cell: cell.cellName, units, outputs: classes },
+    layers: Array.from({ length: layers }, () => cell(units) as Cell),
+    encode: (x) =>
+      "features" in reads
+        ? (x as Tensor<"f32">)
+        : embedding("embedding", x as Tensor<"i32">, reads.vocabulary, reads.embed),
+    x: "features" in reads ? { dtype: "f32", shape: [reads.features] } : { dtype: "i32", shape: [] },
+    targets: { dtype: "i32", shape: [] },
+    loss: (output, targets) => {
+      const { classes, mask } = asked(targets as Tensor<"i32">);
+      return crossEntropy(output, classes, { mask });
+    },
+  });
+}
+
+/** The fraction of sequences whose class a classifier finds, as a metric of `trainer.evaluate`. */
+export const classified: Metric = (output, targets) => {
+  const { classes, mask } = asked(targets as Tensor<"i32">);
+  return accuracy(output, classes, { mask });
+};
+
+/** Where a class is asked for, and which. */
+function asked(targets: Tensor<"i32">): { readonly classes: Tensor<"i32">; readonly mask: Tensor<"bool"> } {
+  return { classes: max(targets, 0), mask: less(-1, targets) };
+}

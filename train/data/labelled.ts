@@ -1,0 +1,170 @@
+/**
+ * @file Sequences of different lengths, each with a label: what a network that classifies is trained on. As JSON lines:
+ *
+ *   {"x": [[0.1, 2], [0.3, 1]], "label": "walk"}     rows of numbers, a row for each time step
+ *   {"x": [0.1, 0.3], "label": "walk"}               a number for each time step
+ *   {"x": "some text", "label": 3}                   a text by its characters
+ *
+ * In a batch they are padded at their end, and the class stands at the last step of each: nothing that follows it counts.
+ */
+import { at, UserError } from "../../compiler/graph/errors.ts";
+import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { randomStream } from "../random.ts";
+import { type Batch, type Batches, trainingLength } from "./batches.ts";
+import { type Vocabulary, vocabularyOfCharacters } from "./text.ts";
+
+/** Sequences with their labels. */
+export interface LabelledSequences {
+  /** Each row-major [length, features], or [length] tokens of a text. */
+  readonly sequences: readonly ArrayLike<number>[];
+  /** Numbers per time step; none where the sequences are texts. */
+  readonly features?: number;
+  /** Of texts: their characters. */
+  readonly vocabulary?: Vocabulary;
+  /** The class of each sequence, as its place in `classes`. */
+  readonly labels: readonly number[];
+  /** Names of the classes. */
+  readonly classes: readonly string[];
+}
+
+/** What stands in the targets wherever no class does. */
+export const noClass = -1;
+
+interface Labelled {
+  readonly x: string | readonly (readonly number[])[];
+  readonly label: string;
+}
+
+/** Reads JSON lines; blank ones are passed over. A UserError names the first line, from 1, that is not as it should be. */
+export function parseLabelled(lines: Iterable<string>, name: string): LabelledSequences {
+  const all: Labelled[] = [];
+  let number = 0;
+  for (const line of lines) {
+    number += 1;
+    if (line.trim() === "") continue;
+    const labelled = parseLine(line, `${name}, line ${number}`);
+    const [first] = all;
+    if (first !== undefined && widthOf(first) !== widthOf(labelled))
+      throw new UserError(`${name}, line ${number}: x has ${told(labelled)}, in the lines before ${told(first)}`);
+    all.push(labelled);
+  }
+  const classes = [...new Set(all.map(({ label }) => label))].sort();
+  if (classes.length < 2)
+    throw new UserError(
+      `${name} has ${all.length} sequences of ${classes.length} classes; there is nothing to tell apart`,
+    );
+  const labels = all.map(({ label }) => classes.indexOf(label));
+  const features = widthOf(at(all, 0));
+  if (features !== undefined)
+    return { sequences: all.map(({ x }) => Float64Array.from([...x].flat().map(Number))), features, labels, classes };
+  const texts = all.map(({ x }) => String(x));
+  const vocabulary = vocabularyOfCharacters(new Set(texts.flatMap((text) => [...text])));
+  return { sequences: texts.map(vocabulary.encode), vocabulary, labels, classes };
+}
+
+/** Numbers per time step; undefined for a text. */
+const widthOf = ({ x }: Labelled): number | undefined => (typeof x === "string" ? undefined : x[0]?.length);
+const told = (labelled: Labelled) => {
+  const width = widthOf(labelled);
+  return width === undefined ? "a text" : `${width} numbers a step`;
+};
+
+function parseLine(line: string, place: string): Labelled {
+  const { x, label } = parsed(line, place);
+  if (typeof label !== "string" && !Number.isFinite(label))
+    throw new UserError(`${place}: label is ${said(label)}; expected a text or a number`);
+  if (typeof x === "string" && x !== "") return { x, label: String(label) };
+  const rows = Array.isArray(x) ? x.map((row: unknown) => (Array.isArray(row) ? row : [row])) : [];
+  const width = rows[0]?.length ?? 0;
+  const isTable = width > 0 && rows.every((row) => row.length === width && row.every(isNumber));
+  if (isTable) return { x: rows as number[][], label: String(label) };
+  throw new UserError(`${place}: x is ${said(x)}; expected a text, numbers, or rows of equally many numbers`);
+}
+
+function parsed(line: string, place: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw new UserError(`${place} is not JSON`, { cause });
+  }
+  if (typeof value === "object" && value !== null) return { ...value };
+  throw new UserError(`${place}: expected {"x": …, "label": …}`);
+}
+
+const isNumber = (value: unknown): boolean => typeof value === "number" && Math.abs(value) < 3.4e38;
+const said = (value: unknown): string => (JSON.stringify(value) ?? "missing").slice(0, 40);
+
+/** How labelled sequences are put into batches. */
+export interface LabelledBatchSizes {
+  /** Sequences side by side. */
+  readonly batch: number;
+  /** Part of the sequences that is kept for validation; 0.1 by default. */
+  readonly heldOut?: number;
+  /** Of the order, a whole number below 2^32; 0 by default. */
+  readonly seed?: number;
+}
+
+/**
+ * Batches of sequences in an order of chance, another one in each pass: x is f32 [T, B, features] or i32 [T, B] tokens,
+ * padded with 0 to the longest of the batch; targets are i32 [T, B], the class at the last step of each sequence and
+ * `noClass` elsewhere. Every batch is fresh.
+ */
+export function labelledBatches(
+  data: LabelledSequences,
+  { batch, heldOut = 0.1, seed = 0 }: LabelledBatchSizes,
+): Batches {
+  const count = data.sequences.length;
+  const trained = trainingLength(count, { batch, time: 1, heldOut });
+  if (trained < batch)
+    throw new UserError(`${trained} sequences to train on are too few for a batch of ${batch}; make batch smaller`);
+  const order = shuffled(
+    Array.from({ length: count }, (_, i) => i),
+    seed,
+    "split",
+  );
+  const [training, validation] = [order.slice(0, trained), order.slice(trained)];
+  const stepsPerEpoch = Math.floor(trained / batch);
+  let pass = 0;
+  return {
+    training: {
+      *[Symbol.iterator]() {
+        const chosen = shuffled(training, seed, `pass ${pass++}`);
+        for (let i = 0; i < stepsPerEpoch; i++) yield paddedBatch(data, chosen.slice(i * batch, (i + 1) * batch));
+      },
+    },
+    validation: Array.from({ length: Math.ceil(validation.length / batch) }, (_, i) =>
+      paddedBatch(data, validation.slice(i * batch, (i + 1) * batch)),
+    ),
+    stepsPerEpoch,
+  };
+}
+
+function paddedBatch({ sequences, features, labels }: LabelledSequences, chosen: readonly number[]): Batch {
+  const width = features ?? 1;
+  const rows = chosen.map((i) => ({ numbers: at(sequences, i), label: at(labels, i) }));
+  const steps = Math.max(...rows.map(({ numbers }) => numbers.length / width));
+  const x = new Float64Array(steps * rows.length * width);
+  const targets = new Float64Array(steps * rows.length).fill(noClass);
+  for (const [row, { numbers, label }] of rows.entries()) {
+    const length = numbers.length / width;
+    for (let t = 0; t < length; t++)
+      for (let k = 0; k < width; k++) x[(t * rows.length + row) * width + k] = numbers[t * width + k] ?? Number.NaN;
+    targets[(length - 1) * rows.length + row] = label;
+  }
+  const shape = [steps, rows.length];
+  const read: NdArray =
+    features === undefined ? { dtype: "i32", shape, data: x } : { dtype: "f32", shape: [...shape, width], data: x };
+  return { x: read, targets: { dtype: "i32", shape, data: targets }, fresh: true };
+}
+
+/** Fisher & Yates, in the form of Durstenfeld 1964. */
+function shuffled(items: readonly number[], seed: number, name: string): number[] {
+  const random = randomStream(seed, `labelled sequences/${name}`);
+  const order = [...items];
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(random.uniform() * (i + 1));
+    [order[i], order[j]] = [at(order, j), at(order, i)];
+  }
+  return order;
+}
