@@ -1,8 +1,9 @@
 /** @file Models as files, for programs: the command line's own output has more to watch (see model-output.ts). */
-import { rename, rm, writeFile } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { decodeModel, encodeModel, type SavedModel } from "../train/model-file.ts";
 import { readBytes } from "./data-files.ts";
 import { fileFault } from "./errors.ts";
+import { writeWhole } from "./whole-file.ts";
 
 /**
  * Reads a model that `saveModel` or `cellgrad train` wrote. It runs no code of the file.
@@ -14,17 +15,17 @@ export async function loadModel(path: string): Promise<SavedModel> {
 }
 
 /**
- * Writes a model as a safetensors file, beside its target and then renamed: nobody ever sees a part of one.
+ * Writes a model as a safetensors file, beside its target and then renamed: whoever looks finds the old file or the new
+ * one, never a part.
  *
- * @throws UserError where the place cannot be written.
+ * @throws UserError where the place cannot be written; a file that was there stays as it was.
  */
 export async function saveModel(path: string, model: SavedModel): Promise<void> {
-  const aside = `${path}.${process.pid}.part`;
+  const bytes = encodeModel(model);
   try {
-    await writeFile(aside, encodeModel(model));
-    await rename(aside, path);
+    // A link stays one: what it leads to is replaced.
+    await writeWhole(await realpath(path).catch(() => path), bytes);
   } catch (error) {
-    await rm(aside, { force: true });
     throw fileFault(path, error);
   }
 }

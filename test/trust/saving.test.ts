@@ -1,0 +1,122 @@
+/**
+ * @file Saving under faults: killed half-way, a full disk, something that is no file in the way. The old file stays as it
+ * was or the new one is there, and what was written aside goes.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { lstatSync, readFileSync, symlinkSync } from "node:fs";
+import type * as promises from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { lstm } from "../../cells/lstm.ts";
+import { prepareOutput } from "../../cli/model-output.ts";
+import { loadModel, saveModel } from "../../entries/node.ts";
+import { initialize } from "../../train/initialize.ts";
+import { encodeModel, savedModel } from "../../train/model-file.ts";
+import { languageModel } from "../../train/networks.ts";
+import { Workspace } from "../cli/run.ts";
+
+const network = languageModel({ cell: lstm, units: 32, layers: 1, vocabulary: 2, embed: 8 });
+
+/** The model of one seed; some 20 kB. */
+const modelOf = (seed: number) =>
+  savedModel(network, initialize(network.specs, seed), { vocabulary: ["a", "b"], training: { seed } });
+
+/** Bytes that the disk still takes; what goes on beyond finds it full, as the kernel says it. */
+let room = Number.POSITIVE_INFINITY;
+
+vi.mock("node:fs/promises", async (original) => {
+  const real = await original<typeof promises>();
+  const open: typeof real.open = async (path, flags, mode) => {
+    const file = await real.open(path, flags, mode);
+    const writeFile = file.writeFile.bind(file);
+    file.writeFile = async (data, options) => {
+      const bytes = data as Uint8Array;
+      await writeFile(bytes.subarray(0, Math.min(room, bytes.length)), options);
+      if (bytes.length > room)
+        throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    };
+    return file;
+  };
+  return { ...real, open };
+});
+
+let space: Workspace;
+beforeEach(() => {
+  space = new Workspace();
+});
+afterEach(() => {
+  room = Number.POSITIVE_INFINITY;
+  space.remove();
+});
+
+const failureOf = (task: Promise<unknown>) =>
+  task.then(
+    () => "no failure",
+    (error: unknown) => String(error),
+  );
+
+/** Lets `child` work for so many milliseconds, and kills it as nothing can prevent. */
+async function killAfter(child: ChildProcess, milliseconds: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+}
+
+test("a process that is killed while it saves leaves the old file or the new one, never a part", async () => {
+  const contents = [1, 2].map((byte) => Buffer.alloc(16e6, byte));
+  const sources = contents.map((bytes, i) => space.write(`source${i}`, bytes));
+  const place = space.write("m.safetensors", Buffer.alloc(16e6, 1));
+  const script = fileURLToPath(new URL("saving.ts", import.meta.url));
+  let abandoned = 0;
+  for (const milliseconds of [3, 17, 31, 44, 58, 71]) {
+    const child = spawn(process.execPath, ["--import", "jiti/register", script, place, ...sources], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(child.stdout, "data");
+    await killAfter(child, milliseconds);
+    const found = readFileSync(place);
+    expect(contents.some((bytes) => bytes.equals(found))).toBe(true);
+    abandoned += space.list().filter((name) => name.endsWith(".part")).length;
+  }
+  expect(abandoned).toBeGreaterThan(0);
+  // What the killed left is removed by whoever saves next.
+  await saveModel(place, modelOf(2));
+  expect(space.list()).toEqual(["m.safetensors", "source0", "source1"]);
+});
+
+test("a full disk is one line, and the old model is as it was", async () => {
+  const path = space.file("m.safetensors");
+  await saveModel(path, modelOf(1));
+  const before = readFileSync(path);
+  const output = await prepareOutput(path, "none");
+  room = 10_000;
+  expect(await failureOf(saveModel(path, modelOf(2)))).toBe(`UserError: ${path}: the disk is full`);
+  expect(await failureOf(output.write(encodeModel(modelOf(2))))).toBe(`UserError: --out ${path}: the disk is full`);
+  expect(readFileSync(path).equals(before)).toBe(true);
+  expect(space.list()).toEqual(["m.safetensors"]);
+  room = Number.POSITIVE_INFINITY;
+  await output.write(encodeModel(modelOf(2)));
+  expect((await loadModel(path)).training).toEqual({ seed: 2 });
+});
+
+test("a link stays a link, and the file that it leads to is replaced", async () => {
+  await saveModel(space.file("real.safetensors"), modelOf(1));
+  symlinkSync(space.file("real.safetensors"), space.file("link.safetensors"));
+  await saveModel(space.file("link.safetensors"), modelOf(2));
+  expect(lstatSync(space.file("link.safetensors")).isSymbolicLink()).toBe(true);
+  expect((await loadModel(space.file("real.safetensors"))).training).toEqual({ seed: 2 });
+});
+
+test("what is no file is not replaced by one", async () => {
+  expect(await failureOf(saveModel("/dev/null", modelOf(1)))).toBe("UserError: /dev/null: not a regular file");
+  expect(lstatSync("/dev/null").isCharacterDevice()).toBe(true);
+});
+
+test("two saves at once to one file leave one of the two models", async () => {
+  const path = space.file("m.safetensors");
+  await Promise.all([1, 2].map((seed) => saveModel(path, modelOf(seed))));
+  expect([1, 2]).toContain((await loadModel(path)).training?.seed);
+  expect(space.list()).toEqual(["m.safetensors"]);
+});
