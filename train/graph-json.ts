@@ -8,6 +8,7 @@ import { canonicalDim, type Dim, dimCoefficient, type Shape, sizeOf, symbolsOf }
 import { UserError } from "../compiler/graph/errors.ts";
 import type { Aval, DType, Graph, Node, OpName, Site } from "../compiler/graph/graph.ts";
 import { verify } from "../compiler/ops/verify.ts";
+import { repeatedKey } from "./repeated-key.ts";
 
 /** Raised whenever a graph of an older version would be read wrongly. */
 export const graphVersion = 1;
@@ -47,6 +48,8 @@ export function decodeGraph(text: string, symbols: readonly string[]): Graph {
   } catch {
     throw new UserError("the graph is not JSON");
   }
+  const twice = repeatedKey(text);
+  if (twice !== undefined) throw new UserError(`the graph names ${JSON.stringify(twice.slice(0, 60))} twice`);
   const { version, graph } = asRecord(value, "the graph");
   if (version !== graphVersion) {
     const found = typeof version === "number" ? `version ${version}` : "no version";

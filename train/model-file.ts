@@ -22,6 +22,7 @@ import { checkpointFrom, checkpointTensors } from "./checkpoint-tensors.ts";
 import type { Normalisation } from "./data/series.ts";
 import { decodeGraph, encodeGraph } from "./graph-json.ts";
 import type { Network, NetworkKind } from "./networks.ts";
+import { repeatedKey } from "./repeated-key.ts";
 import { checkedRun, type RunRecord } from "./run-record.ts";
 import { decodeTensors, encodeTensors } from "./safetensors.ts";
 import type { StreamSource } from "./stream.ts";
@@ -236,13 +237,14 @@ class Fields {
   }
 
   read<T>(key: string, expected: string, is: (value: unknown) => value is T): T {
+    const text = this.text(key) ?? "";
     let value: unknown;
     try {
-      value = JSON.parse(this.text(key) ?? "");
+      value = JSON.parse(text);
     } catch {
       return damaged(key, expected);
     }
-    return is(value) ? value : damaged(key, expected);
+    return is(value) && repeatedKey(text) === undefined ? value : damaged(key, expected);
   }
 
   optional<T>(key: string, expected: string, is: (value: unknown) => value is T): T | undefined {

@@ -12,6 +12,7 @@
 import { at, UserError } from "../compiler/graph/errors.ts";
 import type { DType } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { repeatedKey } from "./repeated-key.ts";
 
 /** What a safetensors file holds. */
 export interface TensorFile {
@@ -108,12 +109,15 @@ interface Entry {
 }
 
 function parseHeader(bytes: Uint8Array, fail: Fail): { entries: Entry[]; metadata: Record<string, string> } {
-  let header: unknown;
+  let [text, header]: [string, unknown] = ["", undefined];
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    header = JSON.parse(text);
   } catch {
     fail("its header is not JSON");
   }
+  const twice = repeatedKey(text);
+  if (twice !== undefined) fail(`its header names ${quote(twice)} twice`);
   if (!isRecord(header)) return fail("its header is not a JSON object");
   const { __metadata__: metadata = {}, ...tensors } = header;
   if (!isRecord(metadata) || !Object.values(metadata).every((value) => typeof value === "string"))

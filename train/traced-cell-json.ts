@@ -8,6 +8,7 @@ import { type CellTrace, checkTrace, type TracedCell, type TracedState } from ".
 import { sameShape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import { graphFrom, textWithGraphs } from "./graph-json.ts";
+import { repeatedKey } from "./repeated-key.ts";
 
 /** Raised whenever a cell of an older version would be read wrongly. */
 const cellVersion = 1;
@@ -36,11 +37,13 @@ export function decodeCell(text: string): TracedCell {
 function parsed(text: unknown): unknown {
   if (typeof text !== "string" || text.length > longest)
     return wrong("the cell", `a text of at most ${longest} characters`);
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
     return wrong("the cell", "JSON");
   }
+  return repeatedKey(text) === undefined ? value : wrong("the cell", "JSON that names no key twice");
 }
 
 function asTrace(value: unknown, where: string): CellTrace {
