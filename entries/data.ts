@@ -1,5 +1,12 @@
 /** @file The entry "cellgrad/data": texts, tables, labelled sequences and images, cut into batches for training. */
-export type { Batch, Batches, BatchSizes, RecordingEntries } from "../train/data/batches.ts";
+export {
+  type Batch,
+  type Batches,
+  type BatchSizes,
+  batchesOf,
+  type Recording,
+  type RecordingEntries,
+} from "../train/data/batches.ts";
 export { byteVocabulary } from "../train/data/bytes.ts";
 export {
   type GreyImage,

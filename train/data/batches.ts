@@ -48,6 +48,7 @@ export interface RecordingEntries {
   readonly ahead?: number;
 }
 
+/** One long sequence in memory. */
 export interface Recording extends RecordingEntries {
   /** The entries one after the other. */
   readonly data: ArrayLike<number>;
@@ -64,6 +65,7 @@ export function trainingLength(length: number, { batch, time, heldOut = 0.1 }: B
   return length - Math.floor(length * heldOut);
 }
 
+/** Batches of any recording, as it is; each target is the entry that follows, or stands at the horizon. */
 export function batchesOf(recording: Recording, sizes: BatchSizes): Batches {
   const length = recording.data.length / sizeOfNumbers(recording.shape);
   const { training, validation } = windowsOf(recording, length, sizes);
