@@ -1,0 +1,146 @@
+/** @file Passes at the places where a mistake would change values: what they must leave alone, beside what they change. */
+import { describe, expect, test } from "vitest";
+import { at } from "../../compiler/graph/errors.ts";
+import type { Graph, Node } from "../../compiler/graph/graph.ts";
+import { ndarray } from "../../compiler/graph/ndarray.ts";
+import { removeDead } from "../../compiler/passes/dead.ts";
+import { hoist } from "../../compiler/passes/hoist.ts";
+import { simplify } from "../../compiler/passes/simplify.ts";
+import { sink } from "../../compiler/passes/sink.ts";
+import {
+  add,
+  constant,
+  div,
+  dot,
+  interpret,
+  mul,
+  neg,
+  ones,
+  scanTensors,
+  sub,
+  sum,
+  type Tensor,
+  tanh,
+  traceGraph,
+  zeros,
+} from "../../index.ts";
+
+type Float = Tensor<"f32">;
+
+const numbers = (shape: readonly number[], seed: number) =>
+  ndarray(
+    shape,
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(seed + 1.3 * i)),
+  );
+
+function unchanged(graph: Graph, pass: (graph: Graph) => Graph, shapes: readonly (readonly number[])[]): Graph {
+  const inputs = shapes.map((shape, i) => numbers(shape, i + 1));
+  const after = pass(graph);
+  const [before, now] = [interpret(graph, inputs), interpret(after, inputs)];
+  for (const [i, { data }] of before.entries())
+    for (const [k, value] of data.entries()) expect(at(now, i).data[k]).toBeCloseTo(value, 12);
+  return after;
+}
+
+const count = (graph: Graph, op: Node["op"]) => graph.nodes.filter((node) => node.op === op).length;
+
+describe("simplify", () => {
+  const simplified = (graph: Graph) => removeDead(simplify(graph));
+  const of = (f: (x: Float) => Float) =>
+    traceGraph("f", [{ name: "x", dtype: "f32", shape: [3] }], ([x]) => [f(x as Float)]);
+
+  test.each<[string, (x: Float) => Float, Node["op"]]>([
+    ["x + 0", (x) => add(x, 0), "add"],
+    ["0 + x", (x) => add(constant(0), x), "add"],
+    ["x - 0", (x) => sub(x, 0), "sub"],
+    ["1 x", (x) => mul(constant(1), x), "mul"],
+    ["x / 1", (x) => div(x, 1), "div"],
+    ["- - x", (x) => neg(neg(x)), "neg"],
+  ])("%s is x", (_, f, op) => {
+    expect(count(unchanged(of(f), simplified, [[3]]), op)).toBe(0);
+  });
+
+  test.each<[string, (x: Float) => Float]>([
+    ["0 - x", (x) => sub(constant(0), x)],
+    ["1 / x", (x) => div(constant(1), x)],
+    ["- x", (x) => neg(x)],
+    ["0 x", (x) => mul(x, 0)],
+  ])("%s is not x", (_, f) => {
+    unchanged(of(f), simplified, [[3]]);
+  });
+});
+
+describe("sums over time", () => {
+  /** A carry that adds a product of every step, from a start. */
+  const accumulated = (start: () => Float) =>
+    traceGraph(
+      "accumulated",
+      [
+        { name: "a", dtype: "f32", shape: [4, 2, 3] },
+        { name: "b", dtype: "f32", shape: [4, 2, 5] },
+      ],
+      ([a, b]) => {
+        const step = ([total]: readonly Tensor[], [x, y]: readonly Tensor[]) => {
+          const product = dot(x as Float, y as Float, { transposeA: true });
+          return { carries: [add(total as Float, product)], ys: [] };
+        };
+        return scanTensors(step, [start()], [a as Float, b as Float]).carries;
+      },
+    );
+  const shapes = [
+    [4, 2, 3],
+    [4, 2, 5],
+  ];
+
+  test("that start at 0 are one product behind the loop", () => {
+    const after = unchanged(
+      accumulated(() => zeros([3, 5])),
+      sink,
+      shapes,
+    );
+    expect(after.nodes.find(({ op }) => op === "dot")?.aval.shape).toEqual([3, 5]);
+  });
+
+  test("that start elsewhere keep their start", () => {
+    unchanged(
+      accumulated(() => ones([3, 5])),
+      sink,
+      shapes,
+    );
+  });
+
+  test("of values that are summed over the batch as well", () => {
+    const graph = traceGraph("summed", [{ name: "x", dtype: "f32", shape: [4, 2, 3] }], ([x]) => {
+      const step = ([total]: readonly Tensor[], [row]: readonly Tensor[]) => ({
+        carries: [add(total as Float, sum(tanh(row as Float), [0]))],
+        ys: [],
+      });
+      return scanTensors(step, [zeros([3])], [x as Float]).carries;
+    });
+    unchanged(graph, sink, [[4, 2, 3]]);
+  });
+});
+
+test("several products that leave a loop keep their places", () => {
+  const graph = traceGraph(
+    "gates",
+    [
+      { name: "x", dtype: "f32", shape: [4, 2, 3] },
+      { name: "u", dtype: "f32", shape: [3, 5] },
+      { name: "v", dtype: "f32", shape: [3, 5] },
+    ],
+    ([x, u, v]) => {
+      const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => {
+        const gate = tanh(dot(row as Float, u as Float));
+        return { carries: [add(mul(gate, h as Float), dot(row as Float, v as Float))], ys: [] };
+      };
+      return scanTensors(step, [ones([2, 5])], [x as Float]).carries;
+    },
+  );
+  const after = unchanged(graph, hoist, [
+    [4, 2, 3],
+    [3, 5],
+    [3, 5],
+  ]);
+  expect(count(after, "dot")).toBe(2);
+});
