@@ -81,7 +81,10 @@ function grammarTask(
   };
 }
 
-/** Strings of a score that follow each other in a row. */
+/**
+ * Strings of a score that follow each other in a row. One more goes before them and is only read: a text that begins
+ * anywhere does not tell where in it strings begin.
+ */
 const stringsOfRow = 20;
 
 /**
@@ -93,9 +96,8 @@ async function legality(
   random: RandomStream,
   predict: Predict,
 ): Promise<Readonly<Record<string, number>>> {
-  const strings = Array.from({ length: sequencesOfScore }, () => stringOf(random));
-  const rows = Array.from({ length: strings.length / stringsOfRow }, (_, row) =>
-    strings.slice(row * stringsOfRow, (row + 1) * stringsOfRow),
+  const rows = Array.from({ length: sequencesOfScore / stringsOfRow }, () =>
+    Array.from({ length: 1 + stringsOfRow }, () => stringOf(random)),
   );
   const texts = rows.map((row) => row.map(({ text }) => text).join(""));
   const steps = Math.max(...texts.map((text) => text.length));
@@ -104,22 +106,20 @@ async function legality(
   );
   const { data } = await predict({ dtype: "i32", shape: [steps, rows.length], data: tokens });
   const counts = { "strings with a symbol that is illegal": 0, "strings with one above a legal one": 0 };
-  for (const [row, ofRow] of rows.entries()) {
-    let place = 0;
-    for (const { following } of ofRow) {
+  for (const [row, [first, ...counted]] of rows.entries()) {
+    let place = first?.text.length ?? 0;
+    for (const { following } of counted) {
       let [isIllegal, isAbove] = [false, false];
       for (const legal of following) {
-        // What is said at a step is of the next one; to the very first symbol nothing was said.
-        if (place > 0) {
-          const logits = symbols.map((symbol, i) => ({
-            isLegal: legal.includes(symbol),
-            logit: data[((place - 1) * rows.length + row) * symbols.length + i] ?? Number.NaN,
-          }));
-          const of = (isLegal: boolean) => logits.filter((each) => each.isLegal === isLegal).map(({ logit }) => logit);
-          const illegal = Math.max(...of(false));
-          isIllegal ||= !(Math.max(...of(true)) > illegal);
-          isAbove ||= !(Math.min(...of(true)) > illegal);
-        }
+        // What is said at a step is of the next one.
+        const said = symbols.map((symbol, i) => ({
+          isLegal: legal.includes(symbol),
+          logit: data[((place - 1) * rows.length + row) * symbols.length + i] ?? Number.NaN,
+        }));
+        const of = (isLegal: boolean) => said.filter((each) => each.isLegal === isLegal).map(({ logit }) => logit);
+        const illegal = Math.max(...of(false));
+        isIllegal ||= !(Math.max(...of(true)) > illegal);
+        isAbove ||= !(Math.min(...of(true)) > illegal);
         place += 1;
       }
       counts["strings with a symbol that is illegal"] += Number(isIllegal);
