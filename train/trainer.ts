@@ -14,84 +14,12 @@ import { initialize } from "./initialize.ts";
 import { type Metric, measuredBy } from "./metrics.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
-import type { Optimizer } from "./optimizer.ts";
 import { adam } from "./optimizers.ts";
+import type { EvaluationOptions, StepResult, StoppedStep, Trainer, TrainerOptions } from "./trainer-interface.ts";
 import { evaluationStep, type StepGraph, type TrainingStep, trainingStep } from "./training-step.ts";
-import type { UpdateOptions } from "./update.ts";
 
 export type { Checkpoint } from "./checkpoint.ts";
-
-/** How a network is trained. */
-export interface TrainerOptions extends Partial<UpdateOptions> {
-  /** A whole number below 2^32: one seed gives one run. 0 by default. */
-  readonly seed?: number;
-  /** Adam by default. */
-  readonly optimizer?: Optimizer;
-  /** 0.001 by default. */
-  readonly learningRate?: number;
-  /** How loops over time run on the device; a rule of shapes chooses by default. */
-  readonly schedule?: "auto" | "persistent" | "stepwise";
-  /** What `tune` found for this network: another choice of kernels, and with it the same bits on every run. */
-  readonly tuning?: Tuning | undefined;
-}
-
-/** What is known of one training step. */
-export interface StepResult {
-  /** 1 for the first call of `step`. */
-  readonly step: number;
-  /** Of this batch, before the update. */
-  readonly loss: number;
-  /** Global norm of the gradient before clipping. */
-  readonly gradientNorm: number;
-  /** Whether the update was applied. Once it was not, no later step is, and the last good weights stay. */
-  readonly finite: boolean;
-  /** Where `finite` is false: the first value that was not finite, and the step at which. */
-  readonly firstBad?: "loss" | "gradient norm";
-  /** The step at which `firstBad` was not finite first. */
-  readonly firstBadStep?: number;
-}
-
-/** A network or another objective in training: its weights, slots and state on a device. */
-export interface Trainer<Trained extends Objective = Network> {
-  /** What is trained. */
-  readonly network: Trained;
-  /** Enqueues at once; the promise resolves when the numbers are back. The first step of a trainer is always fresh. */
-  readonly step: (batch: TrainingBatch) => Promise<StepResult>;
-  /**
-   * Mean loss over batches, state carried from one to the next, without training and without random numbers. A batch is
-   * weighted by the size of its targets, or of what it holds where it has none.
-   */
-  readonly evaluate: (batches: Iterable<TrainingBatch>, options?: EvaluationOptions) => Promise<number>;
-  /**
-   * Time, FLOP and bytes of each kernel of a training step on a batch of this size, from zero states. It works on copies:
-   * training goes on as if it had not been called. Rejects as `Executable.profile` does.
-   */
-  readonly profile: (batch: TrainingBatch) => Promise<KernelProfile[]>;
-  /** The weights as they are after all steps so far, by path. */
-  readonly parameters: () => Promise<Record<string, NdArray>>;
-  /** Starts anew from these weights: slots, step count and carried state are as in a new trainer, a halt is over. */
-  readonly setParameters: (parameters: Readonly<Record<string, NdArray>>) => void;
-  /** What training goes on from, as it is after the steps so far, read to the host: see `restore`. */
-  readonly checkpoint: () => Promise<Checkpoint>;
-  /**
-   * Goes on from a checkpoint of this network and optimizer, perhaps on another device: weights, slots, the optimizer's
-   * step count and the carried state are as they were, and a halt is over. With the same batches the same numbers follow,
-   * to the bit on the same adapter.
-   */
-  readonly restore: (checkpoint: Checkpoint) => void;
-  /** Of the next steps; may be set at any time. */
-  learningRate: number;
-  /** Gives its memory back. The device stays. */
-  readonly destroy: () => void;
-}
-
-/** What is evaluated. */
-export interface EvaluationOptions {
-  /** Other weights than those in training, by path: an average of them, for instance. */
-  readonly parameters?: Readonly<Record<string, NdArray>>;
-  /** What is measured of a network's output and targets instead of its loss, such as `accuracy`; compiled once for each. */
-  readonly metric?: Metric;
-}
+export type { EvaluationOptions, StepResult, StoppedStep, Trainer, TrainerOptions } from "./trainer-interface.ts";
 
 /**
  * Compiles the training step of a network, or of another objective, and initializes its weights.
@@ -124,6 +52,15 @@ interface Evaluation {
 
 type Held = Record<string, DeviceArray>;
 
+/** What a step was given beside what the trainer holds. */
+interface Given {
+  readonly step: number;
+  readonly inputs: Readonly<Record<string, NdArray>>;
+  readonly rows: number;
+  /** The step from whose start on the state is carried. */
+  readonly stateSince: number;
+}
+
 class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   readonly network: Trained;
   readonly #device: Device;
@@ -138,6 +75,8 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   #batch: number | undefined;
   #count = 0;
   #last: Promise<StepResult | undefined> = Promise.resolve(undefined);
+  #stateSince = 1;
+  #stopped: Given | undefined;
   /** What was evaluated so far: the loss, and metrics. */
   readonly #evaluations = new Map<Metric | undefined, Evaluation>();
 
@@ -197,6 +136,8 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
       halted: this.#device.upload(scalar(0, "bool")),
     };
     this.#batch = rows;
+    this.#stateSince = this.#count;
+    this.#stopped = undefined;
     this.#last = Promise.resolve(undefined);
   };
 
@@ -223,11 +164,13 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
       Object.entries(this.#step.donate).map(([name, index]) => [name, at(outputs, index)]),
     );
     this.#count += 1;
-    this.#last = this.#result(this.#count, at(outputs, this.#step.outputs.metrics ?? -1), this.#last);
+    const given = { step: this.#count, inputs, rows, stateSince: this.#stateSince };
+    this.#last = this.#result(given, at(outputs, this.#step.outputs.metrics ?? -1), this.#last);
     return this.#last as Promise<StepResult>;
   };
 
-  async #result(step: number, metrics: DeviceArray, earlier: Promise<StepResult | undefined>): Promise<StepResult> {
+  async #result(given: Given, metrics: DeviceArray, earlier: Promise<StepResult | undefined>): Promise<StepResult> {
+    const { step } = given;
     const numbers = await metrics.read();
     metrics.destroy();
     // A step that failed changed nothing, and says nothing of this one.
@@ -239,6 +182,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
       return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep };
     }
     const firstBad = Number.isFinite(loss) ? "gradient norm" : "loss";
+    this.#stopped = given;
     return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep: step };
   }
 
@@ -265,7 +209,23 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     for (const name of this.#step.state) this.#held[name]?.destroy();
     Object.assign(this.#held, zeroStates(this.#device, this.network.stateShapes, size));
     this.#batch = size;
+    this.#stateSince = this.#count + 1;
   }
+
+  stoppedStep = async (): Promise<StoppedStep | undefined> => {
+    const stopped = this.#stopped;
+    if (stopped === undefined) return undefined;
+    const { step, inputs, rows, stateSince } = stopped;
+    // The guard wrote nothing, so what the step found is still there, but for a state that it or a later step began anew.
+    const held = await this.checkpoint();
+    const isStateHeld = stateSince === this.#stateSince && stateSince < step;
+    const state = Object.entries(this.network.stateShapes).map(([name, shape]) => {
+      const kept = isStateHeld ? held[`state/${name}`] : undefined;
+      return [`state/${name}`, kept ?? zeros([rows, ...shape])] as const;
+    });
+    const control = { halted: scalar(0, "bool"), learningRate: scalar(this.#rate), ...this.#seed };
+    return { step, graph: this.#step.graph, inputs: { ...held, ...Object.fromEntries(state), ...control, ...inputs } };
+  };
 
   evaluate = async (batches: Iterable<TrainingBatch>, options: EvaluationOptions = {}): Promise<number> => {
     const { parameters, metric } = options;

@@ -1,0 +1,100 @@
+/** @file What a trainer is to those who use one: its options, what it can do, and what it tells of a step. */
+import type { Graph } from "../compiler/graph/graph.ts";
+import type { NdArray } from "../compiler/graph/ndarray.ts";
+import type { Tuning } from "../compiler/plan/tuning.ts";
+import type { TrainingBatch } from "./batch-inputs.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { KernelProfile } from "./device.ts";
+import type { Metric } from "./metrics.ts";
+import type { Network } from "./networks.ts";
+import type { Objective } from "./objective.ts";
+import type { Optimizer } from "./optimizer.ts";
+import type { UpdateOptions } from "./update.ts";
+
+/** How a network is trained. */
+export interface TrainerOptions extends Partial<UpdateOptions> {
+  /** A whole number below 2^32: one seed gives one run. 0 by default. */
+  readonly seed?: number;
+  /** Adam by default. */
+  readonly optimizer?: Optimizer;
+  /** 0.001 by default. */
+  readonly learningRate?: number;
+  /** How loops over time run on the device; a rule of shapes chooses by default. */
+  readonly schedule?: "auto" | "persistent" | "stepwise";
+  /** What `tune` found for this network: another choice of kernels, and with it the same bits on every run. */
+  readonly tuning?: Tuning | undefined;
+}
+
+/** What is known of one training step. */
+export interface StepResult {
+  /** 1 for the first call of `step`. */
+  readonly step: number;
+  /** Of this batch, before the update. */
+  readonly loss: number;
+  /** Global norm of the gradient before clipping. */
+  readonly gradientNorm: number;
+  /** Whether the update was applied. Once it was not, no later step is, and the last good weights stay. */
+  readonly finite: boolean;
+  /** Where `finite` is false: the first value that was not finite, and the step at which. */
+  readonly firstBad?: "loss" | "gradient norm";
+  /** The step at which `firstBad` was not finite first. */
+  readonly firstBadStep?: number;
+}
+
+/** A network or another objective in training: its weights, slots and state on a device. */
+export interface Trainer<Trained extends Objective = Network> {
+  /** What is trained. */
+  readonly network: Trained;
+  /** Enqueues at once; the promise resolves when the numbers are back. The first step of a trainer is always fresh. */
+  readonly step: (batch: TrainingBatch) => Promise<StepResult>;
+  /**
+   * Mean loss over batches, state carried from one to the next, without training and without random numbers. A batch is
+   * weighted by the size of its targets, or of what it holds where it has none.
+   */
+  readonly evaluate: (batches: Iterable<TrainingBatch>, options?: EvaluationOptions) => Promise<number>;
+  /**
+   * Time, FLOP and bytes of each kernel of a training step on a batch of this size, from zero states. It works on copies:
+   * training goes on as if it had not been called. Rejects as `Executable.profile` does.
+   */
+  readonly profile: (batch: TrainingBatch) => Promise<KernelProfile[]>;
+  /**
+   * The step that stopped training, since a number was not finite, with all that it was given: `findNonFinite` of
+   * cellgrad/inspect says where that number came from. undefined where nothing stopped it. The carried state is zero where
+   * a fresh batch has replaced it since.
+   */
+  readonly stoppedStep: () => Promise<StoppedStep | undefined>;
+  /** The weights as they are after all steps so far, by path. */
+  readonly parameters: () => Promise<Record<string, NdArray>>;
+  /** Starts anew from these weights: slots, step count and carried state are as in a new trainer, a halt is over. */
+  readonly setParameters: (parameters: Readonly<Record<string, NdArray>>) => void;
+  /** What training goes on from, as it is after the steps so far, read to the host: see `restore`. */
+  readonly checkpoint: () => Promise<Checkpoint>;
+  /**
+   * Goes on from a checkpoint of this network and optimizer, perhaps on another device: weights, slots, the optimizer's
+   * step count and the carried state are as they were, and a halt is over. With the same batches the same numbers follow,
+   * to the bit on the same adapter.
+   */
+  readonly restore: (checkpoint: Checkpoint) => void;
+  /** Of the next steps; may be set at any time. */
+  learningRate: number;
+  /** Gives its memory back. The device stays. */
+  readonly destroy: () => void;
+}
+
+/** A training step as data, to be looked into. */
+export interface StoppedStep {
+  /** 1 for the first call of `step`. */
+  readonly step: number;
+  /** The whole training step. */
+  readonly graph: Graph;
+  /** What it was given, by the names of its inputs. */
+  readonly inputs: Readonly<Record<string, NdArray>>;
+}
+
+/** What is evaluated. */
+export interface EvaluationOptions {
+  /** Other weights than those in training, by path: an average of them, for instance. */
+  readonly parameters?: Readonly<Record<string, NdArray>>;
+  /** What is measured of a network's output and targets instead of its loss, such as `accuracy`; compiled once for each. */
+  readonly metric?: Metric;
+}
