@@ -13,7 +13,9 @@ export const PIECE_BYTES = 2 ** 18;
 export interface ByteSource {
   /** How messages call it. */
   readonly name: string;
+  /** Number of bytes. */
   readonly size: number;
+  /** So many bytes from a place on. */
   readonly read: (offset: number, length: number) => Promise<Uint8Array>;
 }
 

@@ -20,8 +20,9 @@ import { decodeText } from "./utf8.ts";
 
 /** A table that is ready to be trained on. */
 export interface TableSource {
-  /** Names of the columns that are read, and of those that are not. */
+  /** Names of the columns that are read. */
   readonly columns: readonly string[];
+  /** Names of those that are not. */
   readonly skipped: readonly string[];
   /** Rows in all. */
   readonly length: number;

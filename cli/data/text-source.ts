@@ -11,7 +11,9 @@ import { decodeText } from "./utf8.ts";
 
 /** A text that is ready to be trained on. */
 export interface TextSource {
+  /** What its tokens are. */
   readonly vocabulary: Vocabulary;
+  /** The tokens, for `streamedBatches`. */
   readonly recording: PiecedRecording;
 }
 

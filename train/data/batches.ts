@@ -38,9 +38,11 @@ export interface Batches {
 
 /** What a recording is a sequence of. */
 export interface RecordingEntries {
-  /** How messages call it, such as "the text", and its entries, such as "characters". */
+  /** How messages call it, such as "the text". */
   readonly name: string;
+  /** How messages call its entries, such as "characters". */
   readonly entries: string;
+  /** Dtype of the entries. */
   readonly dtype: DType;
   /** Shape of one entry. */
   readonly shape: readonly number[];

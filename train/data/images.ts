@@ -8,7 +8,9 @@ import type { LabelledSequences } from "./labelled.ts";
 
 /** A grey image. */
 export interface GreyImage {
+  /** Pixels of a row. */
   readonly width: number;
+  /** Number of rows. */
   readonly height: number;
   /** From 0 (black) to 1 (white), row by row. */
   readonly pixels: Float64Array;
@@ -16,7 +18,9 @@ export interface GreyImage {
 
 /** Numbers of a file in IDX format: unsigned bytes in some shape. */
 export interface IdxArray {
+  /** Sizes of its axes. */
   readonly shape: readonly number[];
+  /** The numbers, row-major. */
   readonly data: Uint8Array;
 }
 
