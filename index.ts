@@ -79,6 +79,7 @@ export {
   createTrainer,
   type EvaluationOptions,
   type StepResult as TrainingStepResult,
+  type StoppedStep,
   type Trainer,
   type TrainerOptions,
 } from "./train/trainer.ts";

@@ -69,6 +69,10 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--resume <model>", "go on with the run that wrote a model, as if it had not ended")
     .option("--log <file>", "write the losses of all updates to a file, as JSON lines")
     .option("--out <model>", "file for the trained model (safetensors)")
+    .option(
+      "--debug-nan",
+      "where a number is not finite, find the op that made it: the interpreter runs that step again",
+    )
     .option("--json", 'JSON lines on standard output: one a step, and a last one with "done"')
     .addOption(device())
     .addHelpText(

@@ -1,5 +1,6 @@
 /** @file One training session: held-out loss before, the steps with their progress, held-out loss after, the model. */
 import { InternalError } from "../compiler/graph/errors.ts";
+import { findNonFinite, nonFiniteLine } from "../compiler/ops/non-finite.ts";
 import type { Device } from "../train/device.ts";
 import { type ModelDetails, type SavedModel, savedModel } from "../train/model-file.ts";
 import { adam } from "../train/optimizers.ts";
@@ -33,6 +34,8 @@ export interface SessionOptions {
   readonly resumed?: ResumableModel | undefined;
   /** Takes what is known of each step and measurement, for a log. */
   readonly note?: (entry: StepReport | Measurement) => void;
+  /** Whether to look for the op that made a number which is not finite. */
+  readonly debugNan?: boolean | undefined;
   readonly json: boolean;
   readonly streams: Streams;
 }
@@ -42,6 +45,8 @@ export type ResumableModel = SavedModel & Required<Pick<SavedModel, "checkpoint"
 
 export interface SessionResult {
   readonly run: RunResult;
+  /** Where the number came from that stopped training, in words; none where that was not asked for, or nothing did. */
+  readonly origin: string | undefined;
   /** Held-out losses; none where the data is too short to hold some out, and none before a run that is gone on with. */
   readonly before: number | undefined;
   readonly after: number | undefined;
@@ -67,9 +72,10 @@ export async function trainSession(options: SessionOptions): Promise<SessionResu
     if (resumed !== undefined) heldOut?.resume(resumed.run.losses, resumed.parameters);
     const before = resumed === undefined ? await heldOutLoss(trainer, task.batches) : undefined;
     const run = await steps(trainer, options, heldOut, () => interrupt.requested);
+    const origin = options.debugNan ? await originOf(trainer) : undefined;
     const checkpoint = run.fault === undefined && options.record ? await trainer.checkpoint() : undefined;
     const kept = await keptOf(trainer, task, run, heldOut);
-    if (kept === undefined) return { run, before, after: undefined, kept: 0, model: undefined };
+    if (kept === undefined) return { run, origin, before, after: undefined, kept: 0, model: undefined };
     const { step, weights, after } = kept;
     const details: ModelDetails = {
       ...task.details,
@@ -77,11 +83,20 @@ export async function trainSession(options: SessionOptions): Promise<SessionResu
       training: { steps: step, loss: run.loss, ...(after !== undefined && { valLoss: after }), seed, learningRate },
       ...(checkpoint && { checkpoint, run: recordOf(options, run, heldOut) }),
     };
-    return { run, before, after, kept: step, model: savedModel(task.network, weights, details) };
+    return { run, origin, before, after, kept: step, model: savedModel(task.network, weights, details) };
   } finally {
     interrupt.dispose();
     trainer.destroy();
   }
+}
+
+/** The interpreter goes through the step that stopped training, before the trainer is given other weights. */
+async function originOf(trainer: Trainer): Promise<string | undefined> {
+  const stopped = await trainer.stoppedStep();
+  if (stopped === undefined) return undefined;
+  const { graph, inputs } = stopped;
+  const found = findNonFinite(graph, inputs);
+  return found === undefined ? "the interpreter finds all numbers of that step finite" : nonFiniteLine(found);
 }
 
 /** What goes into the model. */

@@ -30,6 +30,8 @@ export interface TrainCommandOptions extends UpdateCommandOptions {
   readonly lr: number;
   readonly seed: number;
   readonly out?: string;
+  /** Look for the op that made a number which is not finite. */
+  readonly debugNan?: boolean;
   readonly json?: boolean;
   readonly device: DeviceName;
   /** Search for a tuning first. */
@@ -101,6 +103,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     const result = await trainSession({
       ...{ task, device, steps, learningRate, update, measuring, seed, tuned, resumed, json, streams },
       record: {
+      debugNan: options.debugNan,
         ...{ planned, batch, time, seed, learningRate, update: updateRecord(options), data: task.data },
         ...(every !== undefined && { every }),
         ...(patience !== undefined && { patience }),
@@ -198,10 +201,11 @@ function outcome({ run, before, after, kept }: SessionResult, task: Task): strin
   ];
 }
 
-function faultLine({ run, kept: good }: SessionResult, saved: string | undefined): string {
+function faultLine({ run, origin, kept: good }: SessionResult, saved: string | undefined): string {
   const { step, value } = run.fault ?? { step: 0, value: "" };
   const kept = good === 0 ? "no step before it was good, so no model was written" : keptAs(good, saved);
-  return `step ${step}: ${value}; training stopped, ${kept}. A smaller --lr often helps`;
+  const cause = origin ?? "--debug-nan tells which op it came from";
+  return `step ${step}: ${value}; training stopped, ${kept}. A smaller --lr often helps; ${cause}`;
 }
 
 function interruptLine({ kept }: SessionResult, saved: string | undefined): string {

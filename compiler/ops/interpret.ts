@@ -4,13 +4,30 @@
  */
 import { bindShape, type Dim, type DimSizes, evaluateDim, evaluateShape } from "../graph/dim.ts";
 import { at, InternalError, UserError } from "../graph/errors.ts";
-import { type DType, type Graph, inputName, type Node, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { type DType, type Graph, inputName, type Node, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { type NdArray, sizeOfNumbers, stridesOf } from "../graph/ndarray.ts";
 import type { IndexArithmetic, Piece, ReductionEntry, ViewEntry } from "./entry.ts";
 import { entryOf, type TableOp } from "./table.ts";
 
+/** Who looks at an interpreter's values as they are made. */
+export interface Observer {
+  /** A node's value, but for inputs, loops and their results. Its numbers may be changed: what reads it sees the change. */
+  readonly value: (graph: Graph, id: NodeId, node: Node, operands: readonly NdArray[], result: NdArray) => void;
+  /** One step's value becomes a row of those over time. */
+  readonly stacked: (all: NdArray, row: NdArray) => void;
+  /** A step of a loop begins; the first in time is 0. */
+  readonly enter: (body: Graph, step: number) => void;
+  /** It ends. */
+  readonly leave: () => void;
+}
+
 /** Runs a graph on concrete inputs, in the order of its inputs; sizes of symbols are read off their shapes. */
-export function interpret(graph: Graph, inputs: readonly NdArray[], sizes: DimSizes = {}): NdArray[] {
+export function interpret(
+  graph: Graph,
+  inputs: readonly NdArray[],
+  sizes: DimSizes = {},
+  observer?: Observer,
+): NdArray[] {
   const known: Record<string, number> = { ...sizes };
   for (const [i, id] of graph.inputs.entries()) {
     const given = inputs[i];
@@ -18,10 +35,10 @@ export function interpret(graph: Graph, inputs: readonly NdArray[], sizes: DimSi
     const problem = bindShape(nodeAt(graph, id).aval.shape, given.shape, known);
     if (problem !== undefined) throw new UserError(`${graph.name}: input ${inputName(graph, id)}: ${problem}`);
   }
-  return run(graph, inputs, known);
+  return run(graph, inputs, known, observer);
 }
 
-function run(graph: Graph, inputs: readonly NdArray[], sizes: DimSizes): NdArray[] {
+function run(graph: Graph, inputs: readonly NdArray[], sizes: DimSizes, observer: Observer | undefined): NdArray[] {
   const values = new Array<NdArray | undefined>(graph.nodes.length);
   const tuples = new Map<number, readonly NdArray[]>();
   const lastUse = lastUses(graph);
@@ -33,9 +50,14 @@ function run(graph: Graph, inputs: readonly NdArray[], sizes: DimSizes): NdArray
   };
   for (const [id, node] of graph.nodes.entries()) {
     if (node.op === "input") continue;
-    if (node.op === "scan") tuples.set(id, runScan(node, node.operands.map(read), sizes));
+    if (node.op === "scan") tuples.set(id, runScan(node, node.operands.map(read), sizes, observer));
     else if (node.op === "result") values[id] = at(tuples.get(at(node.operands, 0)) ?? [], node.attrs.index);
-    else values[id] = evaluateNode(node, node.operands.map(read), sizes);
+    else {
+      const operands = node.operands.map(read);
+      const value = evaluateNode(node, operands, sizes);
+      observer?.value(graph, id, node, operands, value);
+      values[id] = value;
+    }
     for (const operand of node.operands) if (lastUse[operand] === id) values[operand] = undefined;
   }
   return graph.outputs.map(read);
@@ -48,7 +70,12 @@ function lastUses(graph: Graph): number[] {
   return last;
 }
 
-function runScan(node: ScanNode, operands: readonly NdArray[], sizes: DimSizes): NdArray[] {
+function runScan(
+  node: ScanNode,
+  operands: readonly NdArray[],
+  sizes: DimSizes,
+  observer: Observer | undefined,
+): NdArray[] {
   const { body, consts, carries: carryCount, length, reverse } = node.attrs;
   const steps = evaluateDim(length, sizes);
   const fixed = operands.slice(0, consts);
@@ -61,11 +88,14 @@ function runScan(node: ScanNode, operands: readonly NdArray[], sizes: DimSizes):
   });
   for (let step = 0; step < steps; step++) {
     const t = reverse ? steps - 1 - step : step;
-    const results = run(body, [...fixed, ...carries, ...xs.map((x) => rowOf(x, t))], sizes);
+    observer?.enter(body, t);
+    const results = run(body, [...fixed, ...carries, ...xs.map((x) => rowOf(x, t))], sizes, observer);
+    observer?.leave();
     carries = results.slice(0, carryCount);
     for (const [i, y] of ys.entries()) {
-      const row = at(results, carryCount + i).data;
-      y.data.set(row, t * row.length);
+      const row = at(results, carryCount + i);
+      y.data.set(row.data, t * row.data.length);
+      observer?.stacked(y, row);
     }
   }
   return [...carries, ...ys];
