@@ -56,7 +56,10 @@ function withPlace(message: string, place: string | undefined): string {
 }
 
 const libraryRoot = fileURLToPath(new URL("..", import.meta.url));
-const ownFolders = ["cells", "cli", "compiler", "dist", "node_modules", "runtime", "shaders", "train", "bin", "test"];
+const own = [
+  ...["bin", "cells", "cli", "compiler", "dist", "entries", "interchange", "node_modules", "runtime", "shaders"],
+  ...["test", "testing", "train", "index.ts"],
+];
 
 /** The innermost line of the stack, as `file:line`, that belongs neither to this package nor to an installed one. */
 export function placeInUserCode(error: unknown): string | undefined {
@@ -74,7 +77,7 @@ function isUserFile(file: string): boolean {
   if (file.includes(`${sep}node_modules${sep}`)) return false;
   const inside = relative(libraryRoot, file);
   if (isAbsolute(inside) || inside.startsWith("..")) return true;
-  return inside.includes(sep) && !ownFolders.includes(inside.split(sep)[0] ?? "");
+  return !own.includes(inside.split(sep)[0] ?? "");
 }
 
 /** A path as the user would write it: relative where the file is below the working directory. */

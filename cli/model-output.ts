@@ -13,10 +13,11 @@ export interface ModelOutput {
   readonly write: (bytes: Uint8Array) => Promise<void>;
 }
 
-/** Makes sure that a model can be written to `path`, which must not be the file `source` that is read. */
-export async function prepareOutput(path: string, source: string): Promise<ModelOutput> {
+/** Makes sure that a model can be written to `path`, which must be none of the files `sources` that are read. */
+export async function prepareOutput(path: string, ...sources: readonly string[]): Promise<ModelOutput> {
   const target = await targetOf(path);
-  if (target === (await realpath(source).catch(() => undefined)))
+  const read = await Promise.all(sources.map((source) => realpath(source).catch(() => undefined)));
+  if (read.includes(target))
     throw new UserError(`--out ${path} is the file that is read; give the model a name of its own`);
   await tryWriting(target).catch(async (error: unknown) => {
     throw await outputFault(path, error);
@@ -32,6 +33,7 @@ export async function prepareOutput(path: string, source: string): Promise<Model
 
 /** The file itself where `path` is a link to one. */
 async function targetOf(path: string): Promise<string> {
+  if (path === "") throw new UserError("--out is empty; give the name of a file");
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw fileFault(`--out ${path}`, error);

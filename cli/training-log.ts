@@ -9,7 +9,8 @@
  * `seconds` count from the run's begin. Steps count on when a run is resumed, and its lines follow those of the earlier run.
  */
 import { createWriteStream, type WriteStream } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, realpath } from "node:fs/promises";
+import { resolve } from "node:path";
 import { UserError } from "../compiler/graph/errors.ts";
 import type { TrainCommandOptions } from "./commands/train.ts";
 import { fileFault } from "./errors.ts";
@@ -23,9 +24,14 @@ export interface TrainingLog {
   readonly close: () => Promise<void>;
 }
 
-/** Opens a log, empty or, where `append`, behind what is there. The UserError of a place that cannot be written comes now. */
+/**
+ * Opens a log, empty or, where `append`, behind what is there; never one of the `others`, files of the run. The
+ * UserError of a place that cannot be written comes now.
+ */
 export async function openLog(path: string, append: boolean, others: readonly string[]): Promise<TrainingLog> {
-  if (others.includes(path)) throw new UserError(`--log ${path} is a file of this run; give the log a name of its own`);
+  const taken = await Promise.all(others.map(realPath));
+  if (taken.includes(await realPath(path)))
+    throw new UserError(`--log ${path} is a file of this run; give the log a name of its own`);
   const file = await open(path, append ? "a" : "w").catch((error: unknown) => {
     throw fileFault(`--log ${path}`, error);
   });
@@ -44,6 +50,9 @@ export async function openLog(path: string, append: boolean, others: readonly st
     },
   };
 }
+
+/** One name for one file, also where it is not there yet. */
+const realPath = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
 
 /** The first line of a run. */
 export function logHead(

@@ -21,7 +21,8 @@ export async function cellByName(nameOrPath: string): Promise<CellDefinition> {
   );
 }
 
-function isPath(text: string): boolean {
+/** Whether `--cell` names a module, and no built-in cell. */
+export function isPath(text: string): boolean {
   return /[\\/]/.test(text) || /\.[cm]?[jt]s$/.test(text);
 }
 

@@ -15,4 +15,4 @@ export {
   toPyTorch,
   toPyTorchLike,
 } from "../interchange/pytorch.ts";
-export { type ModelMeaning, modelFrom } from "../interchange/rebuild.ts";
+export { type ModelMeaning, modelFrom, weightsOf } from "../interchange/rebuild.ts";

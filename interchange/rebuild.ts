@@ -1,13 +1,18 @@
-/** @file A model of this library out of the weights of another: the network around a built-in cell that they fit. */
+/**
+ * @file A model of this library out of the weights of another: the network around a built-in cell that they fit; and the
+ * weights of a model, where it is such a network.
+ */
 
 import { cells } from "../cells/index.ts";
 import { reluRnn } from "../cells/relu-rnn.ts";
 import type { CellDefinition } from "../compiler/dsl/cell.ts";
 import { UserError } from "../compiler/graph/errors.ts";
+import { encodeGraph } from "../train/graph-json.ts";
 import { type ModelDetails, type SavedModel, savedModel } from "../train/model-file.ts";
 import { languageModel, type Network, regressionModel, seriesModel } from "../train/networks.ts";
+import { streamingStep } from "../train/training-step.ts";
 import { isBidirectional, layoutOf, type NetworkWeights } from "./network-weights.ts";
-import { toParameters } from "./parameters.ts";
+import { fromParameters, toParameters } from "./parameters.ts";
 import { quote } from "./tensor-bag.ts";
 
 /** What the numbers that go in and come out mean: symbols, or columns; with targets, what is found in them. */
@@ -21,6 +26,20 @@ export function modelFrom(weights: NetworkWeights, meaning: ModelMeaning): Saved
   if (isBidirectional(weights))
     throw new UserError("its layers run both ways, so it cannot go on step by step; use its parameters in code");
   return savedModel(networkFor(weights, meaning), toParameters(weights), meaning);
+}
+
+/**
+ * The weights of a model, for other frameworks; `where` is what messages call it. Throws a UserError where another
+ * framework would compute something else with them: names alone do not make a cell, and a model may have connections
+ * around its layers.
+ */
+export function weightsOf(model: SavedModel, where: string): NetworkWeights {
+  const weights = fromParameters(model.parameters, where);
+  if (encodeGraph(streamingStep(networkFor(weights, model)).graph) !== encodeGraph(model.graph))
+    throw new UserError(
+      `${where}: it computes something else than layers of the built-in cell ${quote(weights.cell)} on top of each other, which is all that other frameworks have; export it as ONNX`,
+    );
+  return weights;
 }
 
 function networkFor(weights: NetworkWeights, { vocabulary, columns, targets }: ModelMeaning): Network {

@@ -24,7 +24,7 @@ import { decodeGraph, encodeGraph } from "./graph-json.ts";
 import type { Network, NetworkKind } from "./networks.ts";
 import { repeatedKey } from "./repeated-key.ts";
 import { checkedRun, type RunRecord } from "./run-record.ts";
-import { decodeTensors, encodeTensors } from "./safetensors.ts";
+import { decodeTensors, encodeTensors, type TensorFile } from "./safetensors.ts";
 import type { StreamSource } from "./stream.ts";
 import type { Checkpoint } from "./trainer.ts";
 import { streamingStep } from "./training-step.ts";
@@ -136,6 +136,11 @@ export function encodeModel(model: SavedModel): Uint8Array {
       graph: encodeGraph(model.graph),
     },
   });
+}
+
+/** Whether a file says that it is a model, and not weights alone; it may still be damaged. */
+export function isModelFile({ metadata }: TensorFile): boolean {
+  return metadata.format === format;
 }
 
 /** Reads a model; `name` is what messages call the file. Throws a UserError of one line where anything is wrong. */

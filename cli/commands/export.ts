@@ -5,7 +5,8 @@ import type { NetworkWeights } from "../../interchange/network-weights.ts";
 import type { OnnxForm } from "../../interchange/onnx/model.ts";
 import { fromParameters } from "../../interchange/parameters.ts";
 import { pyTorchModule, toPyTorch, toPyTorchLike } from "../../interchange/pytorch.ts";
-import { decodeModel } from "../../train/model-file.ts";
+import { weightsOf } from "../../interchange/rebuild.ts";
+import { decodeModel, isModelFile } from "../../train/model-file.ts";
 import { decodeTensors, encodeTensors, type TensorFile } from "../../train/safetensors.ts";
 import { readBytes } from "../data-files.ts";
 import { ExitCode } from "../errors.ts";
@@ -66,7 +67,11 @@ async function tensorsFor(
   path: string,
   { prefix, like }: ExportCommandOptions,
 ): Promise<Exported> {
-  const weights = fromParameters(decodeTensors(bytes, path).tensors, path);
+  const decoded = decodeTensors(bytes, path);
+  // A model holds more than its weights, such as what training goes on from.
+  const weights = isModelFile(decoded)
+    ? weightsOf(decodeModel(bytes, path), path)
+    : fromParameters(decoded.tensors, path);
   const file = (tensors: TensorFile["tensors"], framework: string) =>
     encodeTensors({ tensors, metadata: { format: framework } });
   const about = describeWeights(weights);

@@ -34,7 +34,7 @@ export async function importWeights(path: string, options: ImportCommandOptions,
   if (vocabulary !== undefined && columns !== undefined)
     throw new UserError("give --vocabulary for a model of text or --columns for one of numbers, not both");
   if (targets !== undefined && columns === undefined) throw new UserError("--targets needs --columns");
-  const output = await prepareOutput(options.out, path);
+  const output = await prepareOutput(options.out, path, ...(vocabulary === undefined ? [] : [vocabulary]));
   const { tensors } = decodeTensors(await readBytes(path), path);
   const weights = { pytorch: fromPyTorch, keras: fromKeras }[from](tensors, path, options);
   const isModel = vocabulary !== undefined || columns !== undefined;

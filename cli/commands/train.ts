@@ -17,7 +17,7 @@ import { type SessionResult, trainSession } from "../train-session.ts";
 import { logHead, logNote, openLog } from "../training-log.ts";
 import { readTuned, searchTuning, tuningLine, warnOfAdapter } from "../tuning.ts";
 import { type UpdateCommandOptions, updateLine, updateOptionsOf } from "../update-options.ts";
-import { cellByName } from "../user-module.ts";
+import { cellByName, isPath } from "../user-module.ts";
 
 export interface TrainCommandOptions extends UpdateCommandOptions {
   readonly cell: string;
@@ -75,8 +75,9 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     const asking = measuring.followsPlateau ? "--lr-schedule plateau follows" : "--eval-every and --patience need";
     throw new UserError(`${asking} the held-out loss, and ${file} is too short to hold some out`);
   }
-  const output = options.out === undefined ? undefined : await prepareOutput(options.out, file);
-  const others = [file, ...(options.out === undefined ? [] : [options.out])];
+  const read = filesRead(file, options);
+  const output = options.out === undefined ? undefined : await prepareOutput(options.out, ...read);
+  const others = [...read, options.out, options.resume, options.tuning].filter((path) => path !== undefined);
   const log = options.log === undefined ? undefined : await openLog(options.log, resumed !== undefined, others);
   const json = options.json ?? false;
   const say = (text: string) => (json ? undefined : line(streams.stdout, text));
@@ -102,8 +103,8 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     log?.write(logHead(file, task, device.name, options, resumed?.run.steps ?? 0));
     const result = await trainSession({
       ...{ task, device, steps, learningRate, update, measuring, seed, tuned, resumed, json, streams },
-      record: {
       debugNan: options.debugNan,
+      record: {
         ...{ planned, batch, time, seed, learningRate, update: updateRecord(options), data: task.data },
         ...(every !== undefined && { every }),
         ...(patience !== undefined && { patience }),
@@ -123,6 +124,12 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     return ExitCode.interrupted;
   });
 }
+
+/** What no model may be written over; over the model that it goes on from, it may. */
+const filesRead = (file: string, { cell, tokens }: TrainCommandOptions) => [
+  ...[file, ...(isPath(cell) ? [cell] : [])],
+  ...(["characters", "bytes"].includes(tokens) ? [] : [tokens]),
+];
 
 const updateFlags = ["optimizer", "lrSchedule", "warmup", "weightDecay", "clip"];
 

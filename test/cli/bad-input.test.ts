@@ -27,6 +27,8 @@ beforeAll(async () => {
     "none.ts": "export const x = 1;\n",
     "two.ts":
       'import { cell, tanh } from "cellgrad";\nconst make = (name: string) => cell(name, { state: ({ units }) => ({ h: [units] }) }, ({ h }) => ({ state: { h: tanh(h) }, output: h }));\nexport const first = make("first");\nexport const second = make("second");\n',
+    "fine.ts":
+      'import { cell, tanh } from "cellgrad";\nexport default cell("fine", { state: ({ units }) => ({ h: [units] }) }, ({ h }) => ({ state: { h: tanh(h) }, output: h }));\n',
     "syntax.ts": '/**\n * A comment.\n */\nimport { cell } from "cellgrad";\n\nexport default cell("x",, {});\n',
     "throws.ts": '/**\n * A comment.\n */\nimport { nonesuch } from "cellgrad";\n\nexport default nonesuch("x");\n',
     "import.ts": 'import { cell } from "cellgrad";\nimport "./missing.ts";\nexport default cell;\n',
@@ -120,6 +122,12 @@ const TABLE: [title: string, args: string, message: RegExp][] = [
   ["an output that is a directory", "train @text.txt --out @folder", /folder: this is a directory/],
   ["an output that is a device", "train @text.txt --out /dev/null", /\/dev\/null: not a regular file/],
   ["the input as output", "train @text.txt --out @text.txt", /text\.txt is the file that is read/],
+  [
+    "the cell's module as output",
+    "train @text.txt --cell @fine.ts --out @fine.ts",
+    /fine\.ts is the file that is read/,
+  ],
+  ["an output without a name", "train @text.txt --out=", /--out is empty/],
   ["a missing model", "sample @absent.safetensors", /absent\.safetensors: no such file/],
   ["an empty model", "sample @nothing.safetensors", /nothing\.safetensors is empty/],
   ["a model that is none", "sample @noise.safetensors", /noise\.safetensors is not a valid safetensors file/],

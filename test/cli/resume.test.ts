@@ -1,5 +1,6 @@
 /** @file Runs that are gone on with, that end early, that keep their best weights, and that write a log. */
 import { readFileSync } from "node:fs";
+import { relative } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { decodeModel, encodeModel, type SavedModel } from "../../train/model-file.ts";
 import { jsonLines, run, SERIES, TEXT, TINY, Workspace } from "./run.ts";
@@ -141,5 +142,12 @@ test("the log has a line for each step and measurement, and goes on when the run
   expect(jsonLines(readFileSync(log, "utf8"))[0]?.run).toMatchObject({ first: 1 });
   const refused = (place: string) => run("train", at("text.txt"), ...TINY, "--log", place);
   expect((await refused(at("none/run.jsonl"))).stderr).toMatch(/--log .*: no such file/);
-  expect((await refused(at("text.txt"))).stderr).toMatch(/--log .* is a file of this run/);
+  const text = readFileSync(at("text.txt"), "utf8");
+  for (const place of [at("text.txt"), relative(process.cwd(), at("text.txt"))])
+    expect((await refused(place)).stderr).toMatch(/--log .* is a file of this run/);
+  expect(readFileSync(at("text.txt"), "utf8")).toBe(text);
+  const model = readFileSync(at("logged"));
+  const over = await run("train", at("text.txt"), "--device", "cpu", "--resume", at("logged"), "--log", at("logged"));
+  expect(over.stderr).toMatch(/--log .* is a file of this run/);
+  expect(readFileSync(at("logged"))).toEqual(model);
 });

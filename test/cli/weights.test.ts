@@ -80,6 +80,17 @@ test("Keras reads the same parameters", async () => {
   expect(toParameters(fromKeras(tensors, "keras"))).toEqual(parameters);
 });
 
+test("what was trained here goes out too, though its file holds a checkpoint", async () => {
+  writeFileSync(at("text.txt"), "cab\n".repeat(40));
+  const sizes = ["--cell", "gru", "--units", "5", "--embed", "3", "--batch", "2", "--time", "4", "--steps", "1"];
+  await run("train", at("text.txt"), ...sizes, "--device", "cpu", "--out", at("trained.safetensors"));
+  const outcome = await run("export", at("trained.safetensors"), "--to", "keras", "--out", at("kept.safetensors"));
+  expect(outcome).toMatchObject({ code: 0, stderr: "" });
+  const { tensors } = decodeTensors(read("kept.safetensors"), "kept");
+  const { parameters } = decodeModel(read("trained.safetensors"), "trained");
+  expect(toParameters(fromKeras(tensors, "kept"))).toEqual(parameters);
+});
+
 test.each([
   ["sequence", [3, 2]],
   ["step", [2]],

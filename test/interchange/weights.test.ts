@@ -18,9 +18,11 @@ import {
   toParameters,
   toPyTorch,
   toPyTorchLike,
+  weightsOf,
 } from "../../entries/weights.ts";
-import { type CellDefinition, UserError } from "../../index.ts";
+import { add, type CellDefinition, cell, dense, mul, sigmoid, UserError } from "../../index.ts";
 import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
+import { savedModel } from "../../train/model-file.ts";
 import type { Arrays } from "./imported-stack.ts";
 
 const [symbols, features, units, layers] = [5, 3, 4, 2];
@@ -118,6 +120,28 @@ test("the parameters are those of the network that the model is", () => {
   expect(shapes.toSorted((a, b) => (a.path < b.path ? -1 : 1))).toEqual(
     network.specs.map(({ path, shape }) => ({ path, shape })).toSorted((a, b) => (a.path < b.path ? -1 : 1)),
   );
+});
+
+test("weights are those of a model only where others compute the same with them", () => {
+  const vocabulary = [..."abcde"];
+  const imported = modelFrom(fromPyTorch(stateDict(4), "dict"), { vocabulary });
+  const weights = weightsOf(imported, "model");
+  expect(toParameters(weights)).toEqual(imported.parameters);
+  const sizes = { units, layers, vocabulary: symbols, embed: features };
+  const stranger = cell("lstm", { state: ({ units }) => ({ c: [units], h: [units] }) }, ({ x, c, h, units }) => {
+    const gate = (name: string) => sigmoid(dense(name, [x, h], units));
+    const next = add(mul(gate("forget"), c), mul(gate("input"), gate("candidate")));
+    const output = mul(gate("output"), next);
+    return { state: { c: next, h: output }, output };
+  });
+  const networks = [
+    languageModel({ ...sizes, cell: stranger }),
+    languageModel({ ...sizes, cell: cells.lstm as CellDefinition, connection: "residual" }),
+  ];
+  for (const network of networks)
+    expect(() => weightsOf(savedModel(network, imported.parameters, { vocabulary }), "model")).toThrow(
+      'model: it computes something else than layers of the built-in cell "lstm"',
+    );
 });
 
 test("modules are found whatever they are called; a prefix leaves all else", () => {

@@ -84,7 +84,7 @@ export function parameterValues<Name extends string>(
   const stranger = Object.keys(given).find((key) => known.every(({ name }) => name !== key));
   if (stranger !== undefined) {
     const names = known.map(({ name }) => name).join(", ");
-    throw new UserError(`${task} has no parameter ${JSON.stringify(stranger.slice(0, 40))}; it has ${names}`);
+    throw new UserError(`${task} has no parameter ${JSON.stringify(stranger.slice(0, 40))}; it has ${names || "none"}`);
   }
   const entries = known.map(({ name, initial, least, most, whole }) => {
     const value = Object.hasOwn(given, name) ? given[name] : initial;
