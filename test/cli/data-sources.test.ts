@@ -99,7 +99,7 @@ test("of a long text only some pieces are in memory", async () => {
 
 test("tokens do not go across lines, so pieces that end with lines change none of them", async () => {
   // A vocabulary of words with the white space behind them.
-  const lines = Array.from({ length: 50 }, (_, i) => `word ${i % 7} of  line\n`).join("");
+  const lines = Array.from({ length: 50 }, (_, i) => `word ${i % 7} of  line\n${i % 3 === 0 ? "\n  \n" : ""}`).join("");
   const words = [...new Set(lines.match(/\S+\s*/g))];
   const vocabulary = {
     characters: words,
