@@ -69,6 +69,7 @@ const rows = [
 const given = process.argv.slice(2);
 const started = performance.now();
 let isWrong = false;
+const table = [];
 for (const [args, judge] of rows) {
   const full = ["task", ...args, "--seed", "1", "--json", ...given];
   const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...full], { encoding: "utf8" });
@@ -80,6 +81,8 @@ for (const [args, judge] of rows) {
   const { isMet, wanted } = judge(result);
   isWrong ||= !isMet;
   const { loss, baseline, best, score, seconds, device } = result;
+  const { task, cell, time, steps, seed } = result;
+  table.push({ task, cell, time, steps, seed, loss: Number(loss.toPrecision(3)), wanted, met: isMet });
   console.log(`cellgrad ${full.filter((arg) => arg !== "--json").join(" ")}`);
   console.log(
     `  loss ${loss.toPrecision(3)} (knowing nothing ${baseline.toPrecision(3)}, knowing all ${best.toPrecision(3)})`,
@@ -87,5 +90,6 @@ for (const [args, judge] of rows) {
   for (const [name, value] of Object.entries(score)) console.log(`  ${name}: ${value}`);
   console.log(`  ${isMet ? "as wanted" : "NOT AS WANTED"}: ${wanted}; ${seconds.toFixed(0)} s on ${device}`);
 }
+console.table(table);
 console.log(`${((performance.now() - started) / 60_000).toFixed(1)} minutes in all`);
 process.exitCode = isWrong ? 1 : 0;
