@@ -12,6 +12,7 @@ import { traceGraph } from "../../compiler/ops/trace.ts";
 import { exp, log } from "../../compiler/ops/transcendental.ts";
 import { broadcast, sum } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { DeviceLostError, DeviceMemoryError, DeviceTimeoutError } from "../../runtime/device-errors.ts";
 import { LoadedProgram } from "../../runtime/loaded-program.ts";
 import type { TrainingBatch } from "../../train/batch-inputs.ts";
 import { type Device, openInterpreter } from "../../train/device.ts";
@@ -19,6 +20,7 @@ import { decodeModel, encodeModel, savedModel } from "../../train/model-file.ts"
 import { languageModel } from "../../train/networks.ts";
 import { openDevice } from "../../train/open-device.ts";
 import { createTrainer } from "../../train/trainer.ts";
+import { lineOf } from "./fault-table.ts";
 import { shortOfMemory, silent, withDefaultLimits } from "./faulty-device.ts";
 
 const network = languageModel({ cell: rnn, units: 6, layers: 1, vocabulary: 5, embed: 4 });
@@ -32,7 +34,7 @@ function batch(i: number, fresh = i === 0, rows = 2, steps = 6): TrainingBatch {
   return { x: array(0), targets: array(1), fresh };
 }
 
-const messageOf = (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 const failureOf = (task: Promise<unknown>) => task.then(() => "no failure", messageOf);
 /** Some memory is given back in later turns. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
@@ -55,11 +57,10 @@ test("a device lost in mid-training: from the last checkpoint in a file, the run
   device.destroy();
   for (const outcome of await Promise.allSettled(onTheirWay)) {
     if (outcome.status === "rejected")
-      expect(messageOf(outcome.reason)).toMatch(/^DeviceLostError: the device .* was lost/);
+      expect(messageOf(outcome.reason)).toMatch(lineOf("a device that is lost in mid-training"));
   }
-  expect(await failureOf(interrupted.checkpoint())).toMatch(
-    /^DeviceLostError: .* from the last weights that were kept$/,
-  );
+  await expect(interrupted.checkpoint()).rejects.toBeInstanceOf(DeviceLostError);
+  expect(await failureOf(interrupted.checkpoint())).toMatch(lineOf("a device that is lost in mid-training"));
 
   const second = await openDevice();
   const resumed = await createTrainer(second, network, { ...options, seed: 99 });
@@ -71,8 +72,7 @@ test("a device lost in mid-training: from the last checkpoint in a file, the run
 });
 
 describe("out of memory", () => {
-  const line =
-    /^DeviceMemoryError: the device SwiftShader .* is out of memory: trainingStep at (B=\d+, T=\d+|T=\d+, B=\d+) needs \d+\.\d MiB; lower the batch, the length or the units, or close what else uses the device$/;
+  const line = lineOf("a batch for which the device has no memory");
 
   test("keeps weights, slots and step count; a smaller batch trains on, bit-equal to a run that never asked for more", async () => {
     const { device, context } = await shortOfMemory(100_000);
@@ -109,6 +109,7 @@ describe("out of memory", () => {
     const { device, restore } = await shortOfMemory(100_000);
     const trainer = await createTrainer(device, network, options);
     const large = batch(0, true, 64, 40);
+    await expect(trainer.step(large)).rejects.toBeInstanceOf(DeviceMemoryError);
     expect(await failureOf(trainer.step(large))).toMatch(line);
     restore();
     expect((await trainer.step(large)).finite).toBe(true);
@@ -120,7 +121,7 @@ describe("out of memory", () => {
     const array = device.upload(ndarray([500], new Float64Array(500)));
     const graph = traceGraph("total", [{ name: "x", dtype: "f32", shape: ["N"] }], ([x]) => [sum(x as Tensor<"f32">)]);
     const executable = await device.compile(graph);
-    const said = /^DeviceMemoryError: .* is out of memory: an array \[500\] needs 0\.0 MiB/;
+    const said = lineOf("an array for which the device has no memory");
     const [result] = executable.run({ x: array });
     expect(await failureOf(Promise.resolve(result?.read()))).toMatch(said);
     expect(await failureOf(array.read())).toMatch(said);
@@ -140,7 +141,7 @@ describe("out of memory", () => {
     const executable = await device.compile(graph);
     const before = device.memory();
     expect(() => executable.run({ x: ndarray([rows], new Float64Array(rows)) })).toThrow(
-      /^outer at N=16384 needs \d+\.\d MiB on the device, of which \w+ needs \d+\.\d MiB; this adapter allows 1024\.0 MiB in one buffer: lower the batch, the length or the units$/,
+      lineOf("a value larger than a buffer may be"),
     );
     expect(device.memory()).toEqual(before);
     device.destroy();
@@ -154,9 +155,8 @@ test("a device that hangs is waited for as long as was allowed, and its trainer 
   const before = context.pool.allocated.buffers;
   context.timeout = 0.3;
   hang(true);
-  expect(await failureOf(trainer.step(batch(1)))).toMatch(
-    /^DeviceTimeoutError: the device .* has not answered for 0\.3 s, while it was to run trainingStep at .*: it hangs or is too slow for this; lower the batch or the length, allow a longer timeout, or open a new device and go on from the last weights that were kept$/,
-  );
+  expect(await failureOf(trainer.step(batch(1)))).toMatch(lineOf("a device that does not answer"));
+  await expect(trainer.checkpoint()).rejects.toBeInstanceOf(DeviceTimeoutError);
   expect(await failureOf(createTrainer(device, network, options))).toMatch(
     /while it was to compile the kernels of trainingStep:/,
   );
@@ -168,9 +168,7 @@ test("a device that hangs is waited for as long as was allowed, and its trainer 
 });
 
 test("a timeout is a number of seconds", async () => {
-  expect(await failureOf(openDevice({ timeout: 0 }))).toBe(
-    "UserError: openDevice: timeout is 0; expected seconds, a number above 0",
-  );
+  expect(await failureOf(openDevice({ timeout: 0 }))).toMatch(lineOf("a timeout that is no time"));
 });
 
 test("a kernel that does not compile is named, with the user's op and line", async () => {
@@ -186,9 +184,7 @@ test("a kernel that does not compile is named, with the user's op and line", asy
   };
   const before = context.pool.allocated;
   const said = await failureOf(LoadedProgram.load(context, broken));
-  expect(said).toMatch(
-    /^Error: internal: kernel k0_map \(mine: log, from test\/trust\/device-faults\.test\.ts:\d+:\d+\) does not compile: error in line \d+: /,
-  );
+  expect(said).toMatch(lineOf("a kernel that does not compile"));
   expect(said).not.toContain("\n");
   expect(context.pool.allocated).toEqual(before);
   device.destroy();

@@ -13,6 +13,7 @@ import { decodeCell } from "../../train/traced-cell-json.ts";
 import { Workspace } from "../cli/run.ts";
 import { root } from "../docs/pages.ts";
 import { damaged, faultOf, seriesSaved, small } from "../train/saved-models.ts";
+import { lineOf } from "./fault-table.ts";
 
 /** The small model with its header's text changed; offsets count from behind it, so any length will do. */
 function withHeader(change: (text: string) => string): Uint8Array {
@@ -94,6 +95,17 @@ test.each(refused)("%s is refused in one line", (_given, bytes, line) => {
   expect(fault).toBeInstanceOf(UserError);
   expect((fault as UserError).message.slice(0, line.length)).toBe(line);
   expect((fault as UserError).message).not.toContain("\n");
+});
+
+test("two of them are in the table of faults", () => {
+  const lineFor = (given: string) =>
+    (faultOf(refused.find(([name]) => name === given)?.[1] ?? small) as UserError).message;
+  const [twice, code] = [
+    "a tensor twice, for readers who take the first and readers who take the last",
+    "a graph of code",
+  ];
+  expect(lineFor(twice)).toMatch(lineOf("a model in which a tensor is named twice"));
+  expect(lineFor(code)).toMatch(lineOf("a model whose graph is code"));
 });
 
 test("no file reaches the prototype of objects", () => {

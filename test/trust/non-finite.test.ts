@@ -17,6 +17,7 @@ import { seriesModel } from "../../train/networks.ts";
 import { createTrainer, type Trainer } from "../../train/trainer.ts";
 import { run, Workspace } from "../cli/run.ts";
 import { devices } from "../train/devices.ts";
+import { lineOf } from "./fault-table.ts";
 
 type Float = Tensor<"f32">;
 
@@ -190,9 +191,8 @@ export default cell("fading", { state: ({ units }) => ({ h: [units] }) }, ({ x, 
     );
   const told = await train("--debug-nan");
   expect(told.code).toBe(2);
-  expect(told.stderr).toMatch(
-    /^.*\n?.*step 1: the loss is NaN; training stopped, .*; log at .*fading\.ts:4:\d+ gave NaN at \[\d, \d\] \(\d of \d numbers\) from -\S+, in step \d of fading\n$/s,
-  );
-  expect((await train()).stderr).toMatch(/A smaller --lr often helps; --debug-nan tells which op it came from\n$/);
+  const lastLine = (text: string) => text.trimEnd().split("\n").at(-1);
+  expect(lastLine(told.stderr)).toMatch(lineOf("the same with --debug-nan"));
+  expect(lastLine((await train()).stderr)).toMatch(lineOf("a step whose numbers are not finite"));
   space.remove();
 });

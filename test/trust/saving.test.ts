@@ -15,6 +15,7 @@ import { initialize } from "../../train/initialize.ts";
 import { encodeModel, savedModel } from "../../train/model-file.ts";
 import { languageModel } from "../../train/networks.ts";
 import { Workspace } from "../cli/run.ts";
+import { lineOf } from "./fault-table.ts";
 
 const network = languageModel({ cell: lstm, units: 32, layers: 1, vocabulary: 2, embed: 8 });
 
@@ -53,7 +54,7 @@ afterEach(() => {
 const failureOf = (task: Promise<unknown>) =>
   task.then(
     () => "no failure",
-    (error: unknown) => String(error),
+    (error: unknown) => (error as Error).message,
   );
 
 /** Lets `child` work for so many milliseconds, and kills it as nothing can prevent. */
@@ -92,8 +93,8 @@ test("a full disk is one line, and the old model is as it was", async () => {
   const before = readFileSync(path);
   const output = await prepareOutput(path, "none");
   room = 10_000;
-  expect(await failureOf(saveModel(path, modelOf(2)))).toBe(`UserError: ${path}: the disk is full`);
-  expect(await failureOf(output.write(encodeModel(modelOf(2))))).toBe(`UserError: --out ${path}: the disk is full`);
+  expect(await failureOf(saveModel(path, modelOf(2)))).toMatch(lineOf("a disk that is full when a model is saved"));
+  expect(await failureOf(output.write(encodeModel(modelOf(2))))).toBe(`--out ${path}: the disk is full`);
   expect(readFileSync(path).equals(before)).toBe(true);
   expect(space.list()).toEqual(["m.safetensors"]);
   room = Number.POSITIVE_INFINITY;
@@ -110,7 +111,7 @@ test("a link stays a link, and the file that it leads to is replaced", async () 
 });
 
 test("what is no file is not replaced by one", async () => {
-  expect(await failureOf(saveModel("/dev/null", modelOf(1)))).toBe("UserError: /dev/null: not a regular file");
+  expect(await failureOf(saveModel("/dev/null", modelOf(1)))).toMatch(lineOf("a place that is no file"));
   expect(lstatSync("/dev/null").isCharacterDevice()).toBe(true);
 });
 

@@ -1,0 +1,88 @@
+/**
+ * @file `npm run soak`: trains for long and lets trainers come and go, and fails where memory of the device or of the process
+ * grows, or steps become slower. Growth is judged between the second fifth of the run, when all is warm, and the last.
+ */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { Command, InvalidArgumentError } from "commander";
+import { createJiti } from "jiti";
+
+setFlagsFromString("--expose-gc");
+globalThis.gc = runInNewContext("gc");
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const jiti = createJiti(import.meta.url, { alias: { cellgrad: join(root, "index.ts") } });
+
+const whole = (text) => {
+  const value = Number(text);
+  if (!(Number.isSafeInteger(value) && value >= 0)) throw new InvalidArgumentError("it must be a whole number");
+  return value;
+};
+const options = new Command("npm run soak --")
+  .description("Long training without growth or slowdown; trainers that leave nothing behind.")
+  .option("--steps <n>", "training steps; 0 for none", whole, 20_000)
+  .option("--cycles <n>", "times to create, train and destroy; 0 for none", whole, 1_000)
+  .option("--device <device>", "gpu, software or auto", "auto")
+  .addHelpText("after", "\nExample:\n  npm run soak -- --steps 2000 --cycles 50")
+  .parse()
+  .opts();
+
+const { openDevice } = await jiti.import("../train/open-device.ts");
+const { soakCycles, soakSteps, quantile } = await jiti.import("../test/trust/soak.ts");
+
+/** What the process may grow by: beyond this it is no noise of the heap. */
+const heapNoise = 8 * 2 ** 20;
+const residentNoise = 64 * 2 ** 20;
+/** Steps may take so much longer at the end; machines that do other things vary as much. */
+const slower = 1.3;
+const samples = 20;
+
+const device = await openDevice({ device: options.device });
+const faults = [];
+const mebibytes = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+const show = (what) => (sample) =>
+  console.log(
+    `${what} ${sample.done}: ${sample.buffers} buffers, ${mebibytes(sample.deviceBytes)} on the device, heap ${mebibytes(sample.heapBytes)}, resident ${mebibytes(sample.residentBytes)}, ${sample.millisecondsEach.toFixed(2)} ms each`,
+  );
+
+const middle = (values) => quantile(values, 0.5);
+
+/** Compares the second fifth with the last. */
+function judge(what, found) {
+  const fifth = Math.max(1, Math.floor(found.length / 5));
+  const [early, late] = [found.slice(fifth, 2 * fifth), found.slice(-fifth)];
+  const growth = (key) => middle(late.map((sample) => sample[key])) - middle(early.map((sample) => sample[key]));
+  const fail = (text) => faults.push(`${what}: ${text}`);
+  if (growth("buffers") !== 0) fail(`${growth("buffers")} buffers more`);
+  if (growth("deviceBytes") !== 0) fail(`${mebibytes(growth("deviceBytes"))} more on the device`);
+  if (growth("heapBytes") > heapNoise) fail(`the heap grew by ${mebibytes(growth("heapBytes"))}`);
+  if (growth("residentBytes") > residentNoise) fail(`the process grew by ${mebibytes(growth("residentBytes"))}`);
+  const ratio = middle(late.map((s) => s.millisecondsEach)) / middle(early.map((s) => s.millisecondsEach));
+  if (ratio > slower) fail(`${ratio.toFixed(2)} times slower`);
+  console.log(
+    `${what}: heap ${mebibytes(growth("heapBytes"))}, resident ${mebibytes(growth("residentBytes"))} from the second fifth to the last; times ${ratio.toFixed(2)}`,
+  );
+}
+
+if (options.steps > 0) {
+  const count = options.steps;
+  judge("steps", await soakSteps(device, { count, samples: Math.min(samples, count), onSample: show("step") }));
+}
+if (options.cycles > 0) {
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  device.trim();
+  const before = device.memory();
+  const count = options.cycles;
+  const found = await soakCycles(device, { count, samples: Math.min(samples, count), onSample: show("cycle") });
+  judge("cycles", found);
+  const left = found.at(-1).buffers - before.buffers;
+  if (left !== 0) faults.push(`cycles: ${left} buffers were left behind`);
+}
+
+device.destroy();
+for (const fault of faults) console.error(`soak: ${fault}`);
+console.log(faults.length === 0 ? "soak: nothing grew" : "soak: failed");
+process.exit(faults.length === 0 ? 0 : 1);
