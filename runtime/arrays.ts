@@ -5,6 +5,9 @@ import { sizeOfNumbers } from "../compiler/graph/ndarray.ts";
 import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device.ts";
 
+/** How buffers are used that hold the numbers of arrays. A function: browsers lack these names where there is no WebGPU. */
+export const storageUsage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+
 /** Float64 numbers as the device stores them: bool as u32. */
 export function toDeviceWords(value: NdArray): Float32Array | Int32Array | Uint32Array {
   if (value.dtype === "f32") return Float32Array.from(value.data);

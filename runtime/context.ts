@@ -1,6 +1,6 @@
 /** @file One WebGPU device in use: its buffers, its faults, and reading back. */
 import type { NdArray } from "../compiler/graph/ndarray.ts";
-import { GpuArray, toDeviceWords } from "./arrays.ts";
+import { GpuArray, storageUsage, toDeviceWords } from "./arrays.ts";
 import { BufferPool, megabytes } from "./buffers.ts";
 import { DeviceLostError, DeviceMemoryError, DeviceTimeoutError } from "./device-errors.ts";
 import { type DeviceChoice, type HostAdapter, requestDevice } from "./host.ts";
@@ -95,9 +95,8 @@ export class GpuContext {
   upload(value: NdArray): GpuArray {
     this.check();
     const words = toDeviceWords(value);
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const { result, verdict } = judged(this.device, () => {
-      const buffer = this.pool.take(words.byteLength, usage, "array");
+      const buffer = this.pool.take(words.byteLength, storageUsage(), "array");
       this.device.queue.writeBuffer(buffer, 0, words as Float32Array<ArrayBuffer>);
       return buffer;
     });

@@ -5,12 +5,13 @@
 import { bindShape, type DimSizes } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
-import type { Copy, Location, Program, ProgramInput, Size } from "../compiler/plan/program.ts";
-import { GpuArray, StagedArray, toDeviceWords } from "./arrays.ts";
+import type { Copy, Location, Program, Size } from "../compiler/plan/program.ts";
+import { GpuArray, StagedArray, storageUsage } from "./arrays.ts";
 import { megabytes } from "./buffers.ts";
 import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device.ts";
 import { DeviceMemoryError } from "./device-errors.ts";
+import { InputBuffers } from "./input-buffers.ts";
 import { evaluateSize, type Instance, instantiate, uniformAlignment } from "./instance.ts";
 import { chunksOf, KernelTimer } from "./kernel-timer.ts";
 import { createPipelines, type Pipeline, storageBinding } from "./pipelines.ts";
@@ -40,7 +41,6 @@ interface Buffers {
   shortage?: DeviceMemoryError;
 }
 
-const arrayUsage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
 const uniformUsage = () => GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
 
 export class LoadedProgram {
@@ -49,8 +49,7 @@ export class LoadedProgram {
   readonly #pipelines: readonly Pipeline[];
   readonly #bound = new Map<string, Bound>();
   readonly #arenas = new Map<number, GPUBuffer>();
-  readonly #uploads = new Map<string, GPUBuffer>();
-  readonly #donated: ReadonlySet<string>;
+  readonly #inputs: InputBuffers;
   readonly #readback: ReadonlySet<number>;
   #buffers: Buffers = {};
 
@@ -59,7 +58,7 @@ export class LoadedProgram {
     this.#context = context;
     this.program = program;
     this.#pipelines = pipelines;
-    this.#donated = new Set(program.outputs.flatMap(({ donated }) => (donated === undefined ? [] : [donated])));
+    this.#inputs = new InputBuffers(context, program);
   }
 
   /** `readback` lists outputs that the host reads after every run. */
@@ -90,7 +89,7 @@ export class LoadedProgram {
     const { result, verdict } = judged(device, () => {
       const bound = this.#bind(sizes);
       const buffers = this.program.buffers.map((_, i) => this.#arenas.get(i));
-      for (const input of this.program.inputs) buffers[input.buffer] = this.#inputBuffer(input, inputs[input.name]);
+      for (const input of this.program.inputs) buffers[input.buffer] = this.#inputs.bufferOf(input, inputs[input.name]);
       const encoder = device.createCommandEncoder({ label: this.program.name });
       this.#encodeSteps(encoder, bound, buffers);
       const arrays = this.#collect(encoder, inputs, sizes, buffers, outcome);
@@ -124,7 +123,7 @@ export class LoadedProgram {
     const sizes = this.#sizesOf(inputs);
     const bound = this.#bind(sizes);
     const buffers = this.program.buffers.map((_, i) => this.#arenas.get(i));
-    for (const input of this.program.inputs) buffers[input.buffer] = this.#inputBuffer(input, inputs[input.name]);
+    for (const input of this.program.inputs) buffers[input.buffer] = this.#inputs.bufferOf(input, inputs[input.name]);
     for (const batch of chunksOf(bound.instance.steps, timer.capacity)) {
       const encoder = device.createCommandEncoder({ label: `${this.program.name} (profile)` });
       for (const step of batch) {
@@ -149,11 +148,11 @@ export class LoadedProgram {
 
   #dropBuffers(): void {
     const { pool } = this.#context;
-    for (const buffer of [...this.#arenas.values(), ...this.#uploads.values()]) pool.destroy(buffer);
+    for (const buffer of this.#arenas.values()) pool.destroy(buffer);
+    this.#inputs.destroy();
     for (const { uniforms, stepTable } of this.#bound.values())
       for (const buffer of [uniforms, stepTable]) pool.destroy(buffer);
     this.#arenas.clear();
-    this.#uploads.clear();
     this.#bound.clear();
   }
 
@@ -211,7 +210,7 @@ export class LoadedProgram {
       if (role !== "arena" || (arena !== undefined && arena.size >= bytes)) continue;
       const larger = pool.take(
         bytes,
-        arrayUsage(),
+        storageUsage(),
         `${this.#taskAt(sizes)} needs ${this.#planOf(instance)} on the device, of which ${name}`,
       );
       if (arena !== undefined) {
@@ -230,37 +229,6 @@ export class LoadedProgram {
     const bound = { instance, uniforms, uniformOffsets, stepTable, groups: new Map() };
     this.#bound.set(key, bound);
     return bound;
-  }
-
-  #inputBuffer(input: ProgramInput, given: NdArray | DeviceArray | undefined): GPUBuffer {
-    if (given instanceof GpuArray) {
-      if (given.dtype !== input.dtype)
-        throw new UserError(`${this.program.name}: input ${input.name} is ${given.dtype}; expected ${input.dtype}`);
-      if (given.buffer === undefined)
-        throw new UserError(`${this.program.name}: input ${input.name} was destroyed or donated before`);
-      return given.buffer;
-    }
-    if (given instanceof StagedArray) {
-      throw new UserError(
-        `${this.program.name}: input ${input.name} is a result that only the host reads; compile without readback for it`,
-      );
-    }
-    if (this.#donated.has(input.name))
-      throw new UserError(
-        `${this.program.name}: input ${input.name} is donated, so it must be an array of the device: upload it`,
-      );
-    const value = given as NdArray;
-    if (value.dtype !== input.dtype)
-      throw new UserError(`${this.program.name}: input ${input.name} is ${value.dtype}; expected ${input.dtype}`);
-    const words = toDeviceWords(value);
-    let buffer = this.#uploads.get(input.name);
-    if (buffer === undefined || buffer.size < words.byteLength) {
-      if (buffer !== undefined) this.#context.pool.destroy(buffer);
-      buffer = this.#context.pool.take(words.byteLength, arrayUsage(), `${this.program.name}: ${input.name}`);
-      this.#uploads.set(input.name, buffer);
-    }
-    this.#context.device.queue.writeBuffer(buffer, 0, words as Float32Array<ArrayBuffer>);
-    return buffer;
   }
 
   #encodeSteps(encoder: GPUCommandEncoder, bound: Bound, buffers: readonly (GPUBuffer | undefined)[]): void {
@@ -329,7 +297,7 @@ export class LoadedProgram {
     const { pool } = this.#context;
     const bytesOf = (size: Size) => 4 * evaluateSize(size, sizes);
     const usageOf = (i: number) =>
-      this.#readback.has(i) ? GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST : arrayUsage();
+      this.#readback.has(i) ? GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST : storageUsage();
     // All memory is found before anything is given away.
     const taken: (GPUBuffer | undefined)[] = [];
     try {
