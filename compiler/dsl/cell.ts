@@ -72,6 +72,7 @@ export function cell<Names extends string>(
     const names = Object.keys(stateShapes) as Names[];
     const taken = names.find((key) => inputNames.includes(key));
     if (taken !== undefined) throw faultOf(name, `a state cannot be called ${taken}: the step reads something else so`);
+    for (const key of names) checkStateShape(name, key, stateShapes[key]);
     const instance: Cell<Names> = {
       name,
       units,
@@ -83,7 +84,9 @@ export function cell<Names extends string>(
             throw faultOf(name, `x is ${formatShape(x.shape)}; its last axis must be a known number of features`);
           }
           const result = step({ x, units, features, ...state } as StepInput<Names>);
-          for (const key of names) checkState(name, key, state[key], result.state?.[key]);
+          // From JavaScript anything may come, and a step that is async gives a promise.
+          if (result?.state === undefined) throw faultOf(name, "the step must return { state, output }");
+          for (const key of names) checkState(name, key, state[key], result.state[key]);
           if (!(result.output instanceof Tensor))
             throw faultOf(name, `the step must return { state, output }; output is missing`);
           return {
@@ -95,6 +98,13 @@ export function cell<Names extends string>(
     return instance;
   };
   return Object.assign(define, { cellName: name });
+}
+
+function checkStateShape(cellName: string, key: string, shape: Shape): void {
+  const isSize = (dim: unknown) => typeof dim === "string" || (Number.isInteger(dim) && Number(dim) > 0);
+  if (Array.isArray(shape) && shape.every(isSize)) return;
+  const found = Array.isArray(shape) ? `the shape [${shape.join(", ")}]` : "no shape";
+  throw faultOf(cellName, `state ${key} has ${found}; expected whole numbers above 0, such as [units]`);
 }
 
 function checkState(cellName: string, key: string, before: Float, after: Float | undefined): void {

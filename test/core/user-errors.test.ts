@@ -110,6 +110,19 @@ describe("an error", () => {
       output: now,
     })) as never);
     expect(run(forgets as CellDefinition<"h">)).toThrow(/^forgets at .*: the step does not return state h/);
+    const silent = cell("silent", { state: ({ units }) => ({ h: [units] }) }, (async () => undefined) as never);
+    expect(run(silent as CellDefinition<"h">)).toThrow(/^silent at .*: the step must return \{ state, output \}/);
+    for (const [shape, found] of [
+      [[0], "the shape \\[0\\]"],
+      [[2, Number.NaN], "the shape \\[2, NaN\\]"],
+      [undefined, "no shape"],
+    ]) {
+      const odd = cell("odd", { state: () => ({ h: shape as number[] }) }, ({ x: now, h }) => ({
+        state: { h },
+        output: now,
+      }));
+      expect(run(odd)).toThrow(new RegExp(`^odd at .*: state h has ${found}; expected whole numbers above 0`));
+    }
   });
 
   test("of a tensor that outlived its trace says so", () => {
