@@ -1,11 +1,9 @@
 /** @file Opens a device by choice: a GPU, a software adapter, or the interpreter. */
-import { compileProgram } from "../compiler/compile.ts";
 import { UserError } from "../compiler/graph/errors.ts";
-import type { Graph } from "../compiler/graph/graph.ts";
 import { GpuContext } from "../runtime/context.ts";
-import type { CompileOptions, Device, DeviceChoice } from "../runtime/device.ts";
-import { LoadedProgram } from "../runtime/loaded-program.ts";
+import type { Device, DeviceChoice } from "../runtime/device.ts";
 import { openInterpreter } from "./device.ts";
+import { deviceOn } from "./webgpu-device.ts";
 
 /** Which device to open. */
 export interface OpenDeviceOptions {
@@ -29,30 +27,4 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   if (timeout !== undefined && !(timeout > 0))
     throw new UserError(`openDevice: timeout is ${timeout}; expected seconds, a number above 0`);
   return device === "cpu" ? openInterpreter() : deviceOn(await GpuContext.open(device, timeout));
-}
-
-/** The device of a context. */
-export function deviceOn(context: GpuContext): Device {
-  const lower = (graph: Graph, given: CompileOptions = {}) =>
-    compileProgram(graph, { ...given, ...context.compileLimits });
-  return {
-    kind: context.host.kind,
-    name: context.host.name,
-    lower,
-    compile: async (graph, compileOptions = {}) => {
-      const program = lower(graph, compileOptions);
-      const loaded = await LoadedProgram.load(context, program, compileOptions.readback);
-      return {
-        graph,
-        run: (inputs) => loaded.run(inputs),
-        profile: (inputs) => loaded.profile(inputs),
-        destroy: () => loaded.destroy(),
-      };
-    },
-    upload: (value) => context.upload(value),
-    memory: () => context.pool.allocated,
-    trim: () => context.pool.destroyFree(),
-    lost: context.lost,
-    destroy: () => context.destroy(),
-  };
 }

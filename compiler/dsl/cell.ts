@@ -87,6 +87,12 @@ export function cell<Names extends string>(
           // From JavaScript anything may come, and a step that is async gives a promise.
           if (result?.state === undefined) throw faultOf(name, "the step must return { state, output }");
           for (const key of names) checkState(name, key, state[key], result.state[key]);
+          const unknown = Object.keys(result.state).find((key) => !Object.hasOwn(stateShapes, key));
+          if (unknown !== undefined)
+            throw faultOf(
+              name,
+              `the step returns a state ${unknown} that the cell does not have; its states are ${names.join(", ") || "none"}`,
+            );
           if (!(result.output instanceof Tensor))
             throw faultOf(name, `the step must return { state, output }; output is missing`);
           return {

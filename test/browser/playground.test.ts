@@ -60,12 +60,12 @@ test("a visitor edits a cell, breaks it, mends it, trains it, lets it write, kee
   expect(await page.locator(".diagram .loop text").allTextContents()).toEqual(["h → next time step"]);
 
   await press(page, "Train");
-  await untilStep(page, 1);
-  const before = await figureOf(page, "Loss");
   await untilStep(page, 30);
   await press(page, "Pause");
   await page.getByRole("button", { name: "Resume" }).waitFor();
-  expect(await figureOf(page, "Loss")).toBeLessThan(before - 0.5);
+  // A network that knows nothing gives every character the same chance. What the first step said may be gone by now.
+  const [, different] = /(\d+) different/.exec(await page.locator("body").innerText()) ?? [];
+  expect(await figureOf(page, "Loss")).toBeLessThan(Math.log(Number(different)) - 0.5);
 
   await page.getByLabel("Beginning of the text").fill("The ");
   await page.getByLabel("Length", { exact: true }).fill("30");

@@ -110,6 +110,19 @@ describe("an error", () => {
       output: now,
     })) as never);
     expect(run(forgets as CellDefinition<"h">)).toThrow(/^forgets at .*: the step does not return state h/);
+    const invents = cell("invents", { state: ({ units }) => ({ h: [units] }) }, (({
+      x: now,
+      h,
+    }: {
+      x: Float;
+      h: Float;
+    }) => ({
+      state: { h, j: h },
+      output: now,
+    })) as never);
+    expect(run(invents as CellDefinition<"h">)).toThrow(
+      /^invents at .*: the step returns a state j that the cell does not have; its states are h$/,
+    );
     const silent = cell("silent", { state: ({ units }) => ({ h: [units] }) }, (async () => undefined) as never);
     expect(run(silent as CellDefinition<"h">)).toThrow(/^silent at .*: the step must return \{ state, output \}/);
     for (const [shape, found] of [

@@ -2,7 +2,7 @@
 import { GpuContext } from "../../runtime/context.ts";
 import { type HostAdapter, requestAdapter } from "../../runtime/host.ts";
 import type { Device } from "../../train/device.ts";
-import { deviceOn } from "../../train/open-device.ts";
+import { deviceOn } from "../../train/webgpu-device.ts";
 
 /** SwiftShader allows a buffer of 1 GiB and has no memory for one. */
 const tooLarge = 2 ** 30;
