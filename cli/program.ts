@@ -2,7 +2,9 @@
  * @file The commands, their options and their help: what `cellgrad --help` says. What a command does is in `commands/`
  * and is loaded when it runs, so that help and errors of usage come at once.
  */
+
 import { Command, Option } from "commander";
+import { zoo } from "../cells/zoo.ts";
 import type { TrainCommandOptions } from "./commands/train.ts";
 import { deviceName, listed, numbered, OPTIMIZER_NAMES, real, SCHEDULE_NAMES, whole } from "./options.ts";
 import type { Streams } from "./streams.ts";
@@ -15,7 +17,7 @@ export interface Invocation {
   readonly finish: (exitCode: number) => void;
 }
 
-const CELL = "a built-in cell (rnn, lstm1997, lstm, gru, gru-reset-after) or a module that exports one";
+const CELL = `a built-in cell (${Object.keys(zoo).join(", ")}) or a module that exports one`;
 const DEVICE =
   "gpu, software (SwiftShader), cpu (the float64 interpreter: exact and slow), or auto: gpu where there is one, else software";
 /** Beyond this, one matrix alone is larger than a buffer of any adapter we know. */
