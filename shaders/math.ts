@@ -21,6 +21,15 @@ const helpers: readonly Helper[] = [
 }`,
   },
   {
+    name: "cg_log",
+    needs: ["cg_opaque"],
+    // Some drivers give a finite number for what has no logarithm, which would hide that training has gone wrong.
+    wgsl: `fn cg_log(x: f32) -> f32 {
+  let none = bitcast<f32>(cg_opaque(select(0x7fc00000u, 0xff800000u, x == 0.0)));
+  return select(none, log(x), x > 0.0);
+}`,
+  },
+  {
     name: "cg_tanh",
     // tanh x = sign(x) (1 - q) / (1 + q) with q = exp(-2|x|), which is never above 1. Below 1/4 the odd series is
     // taken instead, since 1 - q loses digits there: its next term is under 1e-8 of the value.

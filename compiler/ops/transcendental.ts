@@ -22,7 +22,7 @@ export const log: Unary<"log"> = unary(
     dtypes: float,
     cheap: false,
     scalar: ([x = 0]) => Math.log(x),
-    wgsl: ([x]) => `log(${x})`,
+    wgsl: ([x]) => `cg_log(${x})`,
     partials: ({ operands: [x] }) => [div(1, x)],
   },
 );

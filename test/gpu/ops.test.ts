@@ -10,6 +10,7 @@ import {
   add,
   cos,
   grad,
+  log,
   mul,
   randomBits,
   sigmoid,
@@ -73,6 +74,16 @@ describe("far from zero", () => {
         const scale = k === 0 ? Math.abs(reference) + 1e-24 : Math.max(1, Math.abs(reference));
         expect(Math.abs(value - reference), `result ${k} at ${places.data[i]}`).toBeLessThanOrEqual(2e-6 * scale);
       }
+    }
+  });
+
+  test("what has no logarithm has none on the device either", async () => {
+    const places = f32([-6, -1e-3, 0, 1e-3, 1, 3e38]);
+    const { got, meant } = await onBoth((x: Float) => [log(x)], [places]);
+    for (const [i, reference] of [...at(meant, 0).data].entries()) {
+      const value = at([...at(got, 0).data], i);
+      if (Number.isFinite(reference)) expect(value).toBeCloseTo(reference, 4);
+      else expect(value, `${places.data[i]}`).toBe(reference);
     }
   });
 

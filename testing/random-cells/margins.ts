@@ -3,7 +3,7 @@
  * nothing, and rounding to f32 may decide otherwise: a cell whose margin is under `leastMargin` is drawn again.
  */
 import { at } from "../../compiler/graph/errors.ts";
-import type { Graph, Node } from "../../compiler/graph/graph.ts";
+import { type Graph, type Node, type NodeId, nodeAt } from "../../compiler/graph/graph.ts";
 import { type NdArray, stridesOf } from "../../compiler/graph/ndarray.ts";
 import { isActive, isLive } from "./flow.ts";
 
@@ -83,13 +83,25 @@ export function marginOf(
     );
     here?.forEach((distance, i) => {
       if (moved.some((there) => there?.[i] !== distance)) margin = Math.min(margin, distance);
-      else if (distance < leastFixedMargin && !isExactTie(node, operands, i, distance)) margin = 0;
+      else if (distance < leastFixedMargin && !isExactTie(graph, node, operands, i, distance)) margin = 0;
     });
   }
   return margin;
 }
 
-/** Copies of one value tie whatever the inputs are, and two zeros compare alike in any arithmetic. */
-function isExactTie(node: Node, operands: readonly NdArray[], i: number, distance: number): boolean {
-  return continuous.has(node.op) ? distance === 0 : operands.every(({ data }) => data[i] === 0);
+/**
+ * Copies of one value tie whatever the inputs are, and two zeros compare alike in any arithmetic, unless they are what a
+ * sum has left: terms that cancel in float64 need not cancel in f32.
+ */
+function isExactTie(graph: Graph, node: Node, operands: readonly NdArray[], i: number, distance: number): boolean {
+  if (continuous.has(node.op)) return distance === 0;
+  return operands.every(({ data }) => data[i] === 0) && !node.operands.some((operand) => isSum(graph, operand));
+}
+
+const sums = new Set(["add", "sub", "sum", "dot", "scatterAdd"]);
+const views = new Set(["reshape", "broadcast", "slice", "transpose", "gather", "concat", "pad", "neg", "abs", "mul"]);
+
+function isSum(graph: Graph, id: NodeId): boolean {
+  const { op, operands } = nodeAt(graph, id);
+  return sums.has(op) || (views.has(op) && operands.some((operand) => isSum(graph, operand)));
 }
