@@ -69,7 +69,10 @@ export function verifyProgram(program: Program, limits: ProgramLimits = defaultL
 /** A kernel reads the steps of the loops around it; one that runs a loop itself is told which of its steps to run. */
 function checkDispatch({ kernels }: Program, { kernel: number, chunks }: Dispatch, nesting: number, fail: Fail): void {
   const kernel = kernels[number];
-  if (kernel === undefined) return fail("a dispatch", `kernel ${number} does not exist`);
+  if (kernel === undefined) {
+    fail("a dispatch", `kernel ${number} does not exist`);
+    return;
+  }
   const { name, loops, chunked } = kernel;
   if (chunked !== (chunks !== undefined))
     fail(name, chunked ? "runs a chunk of a loop and is not told which" : "is cut into chunks and runs no loop");
