@@ -1,0 +1,35 @@
+/**
+ * @file Second order through scan on the device: the derivative of a cell's gradient, stepwise, and persistent where a
+ * loop can run so. (One that carries the tangent of a weight has no rows, and runs stepwise.)
+ */
+import { afterAll, describe, expect, test } from "vitest";
+import { gru, interpret, lstm1997, openDevice, rnn } from "../../index.ts";
+import { deviceExecutor } from "../../testing/executor.ts";
+import { drawArguments, drawWholeDirection } from "../../testing/gradients/case.ts";
+import { tracePrograms } from "../../testing/gradients/programs.ts";
+import { norm, relativeError } from "../../testing/numbers/compare.ts";
+import { f32Tolerance } from "../../testing/tolerance.ts";
+
+const device = await openDevice();
+afterAll(() => device.destroy());
+
+const sizes = { units: 4, features: 3, batch: 2, time: 5, carried: true, seed: 7 };
+
+describe.each([rnn, lstm1997, gru])("$cellName", (definition) => {
+  const programs = tracePrograms(definition, sizes.units, sizes.features);
+  const inputs = [...drawArguments(programs, sizes), ...drawWholeDirection(programs.arguments, sizes)];
+  const second = programs.second();
+  const expected = interpret(second, inputs);
+
+  test.each(["auto", "stepwise"] as const)("%s", async (schedule) => {
+    const { lower } = device;
+    const schedules = lower?.(second, { schedule }).schedules.map((note) => note.schedule);
+    expect(schedules?.length).toBeGreaterThan(1);
+    expect(schedules?.includes("persistent")).toBe(schedule === "auto");
+    const got = await deviceExecutor(device.name, device, 0, { schedule }).execute(second, inputs);
+    expect(norm(expected)).toBeGreaterThan(0.01);
+    // Twice differentiated is twice through the sequence and back.
+    const tolerance = f32Tolerance({ time: 4 * sizes.time, depth: sizes.units + sizes.features });
+    expect(relativeError(got, expected)).toBeLessThan(tolerance);
+  });
+});
