@@ -48,7 +48,8 @@ test(`${cells} random cells`, { timeout: 600_000 }, async () => {
   }
   const drawn = [...redrawn].map(([reason, count]) => `${count} ${reason}`).join(", ");
   console.log(`${coverage.table}\n\n${details.numRuns} cells; drawn again: ${drawn || "none"}`);
+  // Fewer cells than by default miss some op or other, and by chance a tenth of a few is soon drawn again.
+  if (cells < 200) return;
   expect(details.numSkips).toBeLessThan((details.numRuns + details.numSkips) / 10);
-  // Fewer cells than by default miss some op or other.
-  if (cells >= 200) expect(coverage.missed).toEqual([]);
+  expect(coverage.missed).toEqual([]);
 });
