@@ -9,7 +9,7 @@
  * so the paper's backward variables (eq. 9-16) are nowhere written down.
  */
 import { type Dim, formatShape, type Shape, sameShape } from "../../compiler/graph/dim.ts";
-import { UserError } from "../../compiler/graph/errors.ts";
+import { at, UserError } from "../../compiler/graph/errors.ts";
 import { lessEqual, logSoftmax, notEqual, oneHot } from "../../compiler/ops/composed.ts";
 import { dot } from "../../compiler/ops/contractions.ts";
 import { add, cast, mul, neg } from "../../compiler/ops/elementwise.ts";
@@ -58,7 +58,8 @@ export function ctc(logits: Float, labels: Int, options: CtcOptions = {}): Float
 
   const { carries } = scanTensors(
     (carriesIn, xs) => {
-      const [before, emission, exists] = [...carriesIn, ...xs] as unknown as readonly [Float, Float, Bool];
+      const before = at(carriesIn, 0) as Float;
+      const [emission, exists] = [at(xs, 0) as Float, at(xs, 1) as Bool];
       const skipped = where(isNewLabel, shifted(before, 2, never), never);
       const next = add(logAddExp3(before, shifted(before, 1, never), skipped), emission);
       return { carries: [where(reshape(exists, [batch, 1]), next, before)], ys: [] };

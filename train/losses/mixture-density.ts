@@ -6,7 +6,7 @@
  * Everything is kept as logarithms until the end, so that far-off targets cost much instead of infinitely.
  */
 import { formatShape, type Shape, sameShape } from "../../compiler/graph/dim.ts";
-import { UserError } from "../../compiler/graph/errors.ts";
+import { at, UserError } from "../../compiler/graph/errors.ts";
 import { logSoftmax, split, square } from "../../compiler/ops/composed.ts";
 import { add, mul, neg, sub } from "../../compiler/ops/elementwise.ts";
 import { slice } from "../../compiler/ops/pieces.ts";
@@ -73,15 +73,13 @@ export function bivariateMixture(output: Float): BivariateMixture {
       `bivariateMixture: the output is ${formatShape(output.shape)}; expected 6 numbers for each Gaussian and 1 for the end of the stroke`,
     );
   }
-  const [weights, xMeans, yMeans, xLog, yLog, correlation] = split(
-    slice(output, axis, 0, width - 1),
-    6,
-  ) as unknown as readonly [Float, Float, Float, Float, Float, Float];
+  // Weights, means of x and y, log deviations of x and y, correlations.
+  const parts = split(slice(output, axis, 0, width - 1), 6);
   return {
-    logWeights: logSoftmax(weights),
-    means: [xMeans, yMeans],
-    logDeviations: [xLog, yLog],
-    correlation,
+    logWeights: logSoftmax(at(parts, 0)),
+    means: [at(parts, 1), at(parts, 2)],
+    logDeviations: [at(parts, 3), at(parts, 4)],
+    correlation: at(parts, 5),
     end: reshape(slice(output, axis, width - 1, 1), output.shape.slice(0, -1)),
   };
 }
