@@ -48,8 +48,10 @@ test(`${cells} random cells`, { timeout: 600_000 }, async () => {
   }
   const drawn = [...redrawn].map(([reason, count]) => `${count} ${reason}`).join(", ");
   console.log(`${coverage.table}\n\n${details.numRuns} cells; drawn again: ${drawn || "none"}`);
-  // Fewer cells than by default miss some op or other, and by chance a tenth of a few is soon drawn again.
-  if (cells < 200) return;
-  expect(details.numSkips).toBeLessThan((details.numRuns + details.numSkips) / 10);
-  expect(coverage.missed).toEqual([]);
+  // Fewer cells than by default miss some op or other, and by chance more than a tenth of them is drawn again: three
+  // deviations more are allowed there.
+  const isWhole = cells >= 200;
+  const tenth = (details.numRuns + details.numSkips) / 10;
+  expect(details.numSkips).toBeLessThan(isWhole ? tenth : tenth + 3 * Math.sqrt(tenth));
+  if (isWhole) expect(coverage.missed).toEqual([]);
 });
