@@ -3,6 +3,7 @@
  */
 import type { Graph } from "./graph/graph.ts";
 import { removeDead } from "./passes/dead.ts";
+import { fixCarries } from "./passes/fixed-carries.ts";
 import { hoist } from "./passes/hoist.ts";
 import { lookupsOfProducts } from "./passes/lookups.ts";
 import { simplify } from "./passes/simplify.ts";
@@ -24,6 +25,7 @@ export interface Pass {
 export const passes: readonly Pass[] = [
   { name: "simplify", about: "drop additions of 0 and products with 1", run: simplify },
   { name: "dead", about: "drop what no output needs, in and out of loops", run: removeDead },
+  { name: "fixed carries", about: "a carry that no step changes becomes a const of its loop", run: fixCarries },
   { name: "split products", about: "concat(a, b)·W becomes a·W_a + b·W_b", run: splitProducts },
   {
     name: "hoist",

@@ -4,6 +4,7 @@ import { at } from "../../compiler/graph/errors.ts";
 import type { Graph, Node } from "../../compiler/graph/graph.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { removeDead } from "../../compiler/passes/dead.ts";
+import { fixCarries } from "../../compiler/passes/fixed-carries.ts";
 import { hoist } from "../../compiler/passes/hoist.ts";
 import { simplify } from "../../compiler/passes/simplify.ts";
 import { sink } from "../../compiler/passes/sink.ts";
@@ -67,6 +68,41 @@ describe("simplify", () => {
     ["0 x", (x) => mul(x, 0)],
   ])("%s is not x", (_, f) => {
     unchanged(of(f), simplified, [[3]]);
+  });
+});
+
+describe("carries that no step changes", () => {
+  const shapes = [
+    [2, 3],
+    [3, 3],
+    [2, 3],
+    [4, 2, 3],
+  ];
+  /** Of three carries the middle one is handed on, and is returned from every step as well. */
+  const graph = traceGraph(
+    "loop",
+    shapes.map((shape, i) => ({ name: `input${i}`, dtype: "f32", shape })),
+    ([h, w, c, x]) => {
+      const step = ([before, weight, sum]: readonly Tensor[], [row]: readonly Tensor[]) => {
+        const [kernel, total] = [weight as Float, sum as Float];
+        const now = tanh(add(dot(row as Float, kernel), before as Float));
+        return { carries: [now, kernel, add(total, now)], ys: [kernel, total] };
+      };
+      const { carries, ys } = scanTensors(step, [h as Float, w as Float, c as Float], [x as Float]);
+      return [...carries, ...ys];
+    },
+  );
+  const loopOf = ({ nodes }: Graph) => nodes.flatMap((node) => (node.op === "scan" ? [node.attrs] : []));
+
+  test("are consts of their loop, and the others keep their order", () => {
+    expect(loopOf(graph)).toMatchObject([{ consts: 0, carries: 3 }]);
+    expect(loopOf(unchanged(graph, fixCarries, shapes))).toMatchObject([{ consts: 1, carries: 2 }]);
+  });
+
+  test("let their products leave the loop", () => {
+    const [before, after] = [hoist(graph), hoist(fixCarries(graph))];
+    expect(count(before, "dot")).toBe(0);
+    expect(count(after, "dot")).toBe(1);
   });
 });
 
