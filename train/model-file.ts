@@ -21,8 +21,19 @@ import { type Arena, arenaOf } from "./arena.ts";
 import { checkpointFrom, checkpointTensors } from "./checkpoint-tensors.ts";
 import type { Normalisation } from "./data/series.ts";
 import { decodeGraph, encodeGraph } from "./graph-json.ts";
+import {
+  damaged,
+  Fields,
+  isNames,
+  isNormalisation,
+  isRecord,
+  isSizes,
+  isTexts,
+  isTrainingRecord,
+  isVocabulary,
+  type TrainingRecord,
+} from "./model-fields.ts";
 import type { Network, NetworkKind } from "./networks.ts";
-import { repeatedKey } from "./repeated-key.ts";
 import { checkedRun, type RunRecord } from "./run-record.ts";
 import { decodeTensors, encodeTensors, type TensorFile } from "./safetensors.ts";
 import type { StreamSource } from "./stream.ts";
@@ -32,9 +43,6 @@ import { checkedTuned, onlyTuned } from "./tuned.ts";
 
 const format = "cellgrad";
 const formatVersion = "1";
-
-/** What is told of a training run: numbers and short texts by name, such as steps, loss, valLoss, seed. */
-export type TrainingRecord = Readonly<Record<string, number | string>>;
 
 /** A trained model: the traced step with its weights, and what it was trained on. */
 export interface SavedModel extends StreamSource {
@@ -229,38 +237,6 @@ function seriesDetails(fields: Fields): KindDetails {
   return { features: width, outputs: width, details: { columns, ...(normalisation && { normalisation }) } };
 }
 
-/** The metadata, of which nothing is believed. */
-class Fields {
-  readonly #metadata: Readonly<Record<string, string>>;
-
-  constructor(metadata: Readonly<Record<string, string>>) {
-    this.#metadata = metadata;
-  }
-
-  text(key: string): string | undefined {
-    return Object.hasOwn(this.#metadata, key) ? this.#metadata[key] : undefined;
-  }
-
-  read<T>(key: string, expected: string, is: (value: unknown) => value is T): T {
-    const text = this.text(key) ?? "";
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch {
-      return damaged(key, expected);
-    }
-    return is(value) && repeatedKey(text) === undefined ? value : damaged(key, expected);
-  }
-
-  optional<T>(key: string, expected: string, is: (value: unknown) => value is T): T | undefined {
-    return this.text(key) === undefined ? undefined : this.read(key, expected, is);
-  }
-}
-
-function damaged(key: string, expected: string): never {
-  throw new UserError(`its ${key} is missing or damaged; expected ${expected}`);
-}
-
 /** The graph must take and give what a stream feeds and reads, and nothing else. */
 function checkSignature(graph: Graph, arena: Arena, features: number | undefined, width: number): void {
   const inputs = new Map(graph.inputs.map((id) => [inputName(graph, id), at(graph.nodes, id).aval]));
@@ -290,41 +266,3 @@ function shapeOf(path: string, tensors: Readonly<Record<string, NdArray>>): read
   if (tensor.dtype !== "f32") throw new UserError(`parameter ${JSON.stringify(path)} is ${tensor.dtype}; expected f32`);
   return tensor.shape;
 }
-
-interface Sizes {
-  readonly units: number;
-  readonly layers: number;
-  readonly embed?: number;
-}
-
-const isTexts = (value: unknown): value is readonly string[] =>
-  Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "string");
-
-const isNames = (value: unknown): value is readonly string[] => isTexts(value) && new Set(value).size === value.length;
-
-const isVocabulary = (value: unknown): value is readonly string[] =>
-  isNames(value) && value.every((character) => [...character].length === 1);
-
-const isNumbers = (value: unknown): value is readonly number[] => Array.isArray(value) && value.every(Number.isFinite);
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) > 0;
-
-const isSizes = (value: unknown): value is Sizes =>
-  isRecord(value) &&
-  isCount(value.units) &&
-  isCount(value.layers) &&
-  (value.embed === undefined || isCount(value.embed)) &&
-  Object.keys(value).every((key) => ["units", "layers", "embed"].includes(key));
-
-const isNormalisation = (value: unknown): value is Normalisation =>
-  isRecord(value) &&
-  isNumbers(value.mean) &&
-  isNumbers(value.deviation) &&
-  value.mean.length === value.deviation.length &&
-  value.deviation.every((deviation) => deviation > 0);
-
-const isTrainingRecord = (value: unknown): value is TrainingRecord =>
-  isRecord(value) && Object.values(value).every((item) => typeof item === "string" || Number.isFinite(item));
