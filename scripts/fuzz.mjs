@@ -1,105 +1,92 @@
 /**
- * @file `npm run fuzz`: random cells and random training runs until the time is up. What fails is shrunk, printed as
- * source or data, and added to the corpus (test/corpus), which the tests replay.
+ * @file `npm run fuzz`: random cells and random training runs in one host or in all, until the time is up. What fails is
+ * shrunk, printed as source, and added to the corpus (test/corpus), which the tests replay.
  */
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command, InvalidArgumentError } from "commander";
-import fc from "fast-check";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { createJiti } from "jiti";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const jiti = createJiti(import.meta.url, {
-  alias: { cellgrad: join(root, "index.ts") },
-});
+const jiti = createJiti(import.meta.url, { alias: { cellgrad: join(root, "index.ts") } });
+const { hostNames } = await jiti.import("../test/fuzz/protocol.ts");
 
-const number = (text) => {
+const positive = (text) => {
   const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError("it must be a number above 0");
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError("It must be a number above 0.");
+  return value;
+};
+const whole = (text) => {
+  const value = Number(text);
+  // fast-check's seeds are i32, and each cell takes the next one.
+  if (!(/^\d+$/.test(text) && value < 2 ** 30)) throw new InvalidArgumentError("It must be a whole number below 2^30.");
   return value;
 };
 const options = new Command("npm run fuzz --")
-  .description("Random cells and random training runs, on the interpreter and the device in every schedule.")
-  .option("--minutes <n>", "how long", number, 5)
-  .option("--seed <n>", "draws the same cells again", number, 1 + Math.floor(Math.random() * 2 ** 30))
-  .option("--training <n>", "one training run for so many cells", number, 10)
-  .addHelpText("after", "\nExample:\n  npm run fuzz -- --minutes 60 --seed 7")
+  .description("Random cells and random training runs, on the interpreter and on a device in every schedule.")
+  .addOption(new Option("--host <host>", "where the device is").choices([...hostNames, "all"]).default("node"))
+  .option("--minutes <n>", "how long, in each host", positive, 5)
+  .option("--seed <n>", "draws the same again; another one each time by default", whole)
+  .option("--training <n>", "one training run for so many cells; 0 for none", whole, 10)
+  .option("--second <n>", "second order of every so many-th cell; 0 for none", whole, 4)
+  .addHelpText(
+    "after",
+    "\nExample:\n  npm run fuzz -- --minutes 60 --seed 7\n  npm run fuzz -- --host all --minutes 10",
+  )
   .parse()
   .opts();
 
-const { cellPlans } = await jiti.import("../testing/random-cells/cell-plan.ts");
-const { buildCell } = await jiti.import("../testing/random-cells/random-cell.ts");
-const { checkRandomCell } = await jiti.import("../testing/random-cells/check-random-cell.ts");
-const { checkTraining, trainingPlans } = await jiti.import("../testing/random-cells/random-training.ts");
-const { smallTileExecutors, device } = await jiti.import("../test/support/executors.ts");
-const { cells } = await jiti.import("../cells/index.ts");
+const { drivers } = await jiti.import("../test/fuzz/hosts.ts");
+const { drawnBy } = await jiti.import("../test/fuzz/fuzz.ts");
+const { addToCorpus } = await jiti.import("../test/fuzz/corpus.ts");
 
-const until = performance.now() + options.minutes * 60_000;
-const counts = { cells: 0, drawnAgain: 0, training: 0, failures: 0 };
-const trained = Object.values(cells);
-const runs = trainingPlans(trained);
+const { minutes, training, second, seed = 1 + Math.floor(Math.random() * 2 ** 29) } = options;
+const hosts = options.host === "all" ? hostNames : [options.host];
+const toldEvery = 30_000;
 
-/** Checks one drawn plan; a failure is shrunk by fast-check from the same seed. */
-async function look(name, arbitrary, check, seed, text) {
-  // What is tried only to shrink a failure is not counted.
-  let isFirst = true;
-  const once = (plan) => {
-    const isCounted = isFirst;
-    isFirst = false;
-    return check(plan, isCounted);
+const summary = ({ cells, cellsDrawnAgain, secondOrder, trainings, trainingsDrawnAgain, failures, minutes }) =>
+  `${cells} cells (${cellsDrawnAgain} drawn again, ${secondOrder} to second order), ` +
+  `${trainings} training runs (${trainingsDrawnAgain} drawn again), ${failures} failures; ` +
+  `${(cells / Math.max(minutes, 1e-9)).toFixed(0)} cells a minute`;
+
+function report(host, failure) {
+  console.log(`\n${host}: ${failure.kind}, seed ${failure.seed}: ${failure.found}\n\n${failure.source}\n`);
+  console.log(`added to the corpus: ${addToCorpus(failure, host)}\n`);
+}
+
+/** Runs one host; gives its last line. */
+async function fuzzIn(host) {
+  const at = { device: "", kind: "cell", seed, totals: undefined, told: performance.now(), isDone: false };
+  const receive = (event) => {
+    if (event.event === "device") at.device = event.name;
+    if (event.event === "device") console.log(`${host}: ${event.name}, seeds ${seed} and on, ${minutes} minutes`);
+    if (event.event === "checking") Object.assign(at, { kind: event.kind, seed: event.seed });
+    if (event.event === "failure") report(host, event);
+    if (event.event === "progress" || event.event === "done") at.totals = event.totals;
+    if (event.event === "done") at.isDone = true;
+    if (event.event === "progress" && performance.now() - at.told > toldEvery) {
+      at.told = performance.now();
+      console.log(`${host}: ${summary(event.totals)}`);
+    }
   };
-  const details = await fc.check(fc.asyncProperty(arbitrary, once), { seed, numRuns: 1 });
-  if (!details.failed) return;
-  const [plan] = details.counterexample ?? [];
-  if (plan === undefined) return;
-  counts.failures += 1;
-  const file = join(root, "test", "corpus", `${name}-${seed}.json`);
-  writeFileSync(
-    file,
-    `${JSON.stringify({ kind: name, found: details.errorInstance?.message ?? "", plan }, null, 2)}\n`,
-  );
-  console.log(
-    `\n${details.errorInstance?.stack ?? details.errorInstance}\n${text(plan)}\nadded to the corpus: ${file}`,
-  );
-}
-
-const started = performance.now();
-let told = started;
-for (let n = 0; performance.now() < until; n++) {
-  const seed = options.seed + n;
-  await look(
-    "cell",
-    cellPlans,
-    async (plan, isCounted) => {
-      const { unsuitable } = await checkRandomCell(buildCell(plan), smallTileExecutors);
-      if (isCounted) counts[unsuitable === undefined ? "cells" : "drawnAgain"] += 1;
-    },
-    seed,
-    (plan) => buildCell(plan).text,
-  );
-  if (n % options.training === 0) {
-    counts.training += 1;
-    await look(
-      "training",
-      runs,
-      (plan) => checkTraining(plan, trained, device),
-      seed,
-      (plan) => JSON.stringify(plan),
-    );
+  let failures = 0;
+  try {
+    await drivers[host]({ fuzz: { seed, minutes, training, second } }, receive);
+  } catch (error) {
+    failures += 1;
+    const found = `the host ended: ${error instanceof Error ? error.message : error}`;
+    if (at.device === "") console.log(`${host}: ${found}`);
+    else report(host, { kind: at.kind, seed: at.seed, found, ...drawnBy(at.kind, at.seed) });
   }
-  if (performance.now() - told > 30_000) {
-    told = performance.now();
-    console.log(line());
-  }
+  failures += at.totals?.failures ?? 0;
+  const came = at.totals === undefined ? "nothing was checked" : summary(at.totals);
+  return {
+    failures,
+    line: `${host}${at.device && ` on ${at.device}`}, seed ${seed}: ${came}${at.isDone ? "" : "; it did not end by itself"}`,
+  };
 }
 
-function line() {
-  const minutes = (performance.now() - started) / 60_000;
-  const { cells, drawnAgain, training, failures } = counts;
-  return `${cells} cells (${drawnAgain} drawn again), ${training} training runs, ${failures} failures; ${(cells / minutes).toFixed(0)} cells a minute, seeds ${options.seed} and on`;
-}
-
-console.log(line());
-device.destroy();
-process.exit(counts.failures === 0 ? 0 : 1);
+const results = [];
+for (const host of hosts) results.push(await fuzzIn(host));
+console.log(`\n${results.map(({ line }) => line).join("\n")}`);
+process.exit(results.every(({ failures }) => failures === 0) ? 0 : 1);

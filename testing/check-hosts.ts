@@ -3,13 +3,13 @@
  * interpreter that defines them. The tolerance is what rounding alone may do at these sizes (tolerance.ts).
  */
 import { UserError } from "../compiler/graph/errors.ts";
-import { type CellDefinition, type Device, type Graph, interpret, type NdArray, type Shape } from "../index.ts";
+import { type CellDefinition, type Device, interpret, type NdArray, type Shape } from "../index.ts";
 import { deviceExecutor } from "./executor.ts";
 import { type Case, drawArguments } from "./gradients/case.ts";
 import { type DifferentiableFunction, type Programs, traceFunction, tracePrograms } from "./gradients/programs.ts";
 import { jittered, norm, relativeError } from "./numbers/compare.ts";
 import { generator } from "./numbers/random-data.ts";
-import { f32Tolerance } from "./tolerance.ts";
+import { depthOf, f32Tolerance } from "./tolerance.ts";
 
 /** Options of `checkHosts` on a cell. */
 export interface HostOptions {
@@ -86,7 +86,7 @@ export async function checkHosts(
     : tracePrograms(subject as CellDefinition, units, features);
   const name = isFunction ? subject.name || "function" : (subject as CellDefinition).cellName;
   const total = { comparisons: 0, worst: 0 };
-  const depth = deepest(programs.reverse);
+  const depth = depthOf(programs.reverse);
   for (const drawn of drawCases(seed, cases, units, features)) {
     const inputs = drawArguments(programs, drawn);
     const expected = interpret(programs.reverse, inputs);
@@ -134,17 +134,6 @@ function errorsOf(
     ["value", Math.abs(actual - expected) / Math.max(1, Math.abs(expected))],
     ["gradient", relativeError(gradients, gradient, scale)],
   ];
-}
-
-/** The depth of the deepest product of a graph, as far as it is known. */
-function deepest(graph: Graph): number {
-  return graph.nodes.reduce((most, node) => {
-    if (node.op === "scan") return Math.max(most, deepest(node.attrs.body));
-    if (node.op !== "dot") return most;
-    const shape = graph.nodes[node.operands[0] ?? 0]?.aval.shape ?? [];
-    const depth = shape[shape.length - (node.attrs.transposeA ? 2 : 1)];
-    return typeof depth === "number" ? Math.max(most, depth) : most;
-  }, 1);
 }
 
 /** A report as lines for people. */

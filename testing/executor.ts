@@ -49,3 +49,17 @@ export function deviceExecutor(
     },
   };
 }
+
+/**
+ * The device in both schedules with tiles of few rows, whose kernels a software adapter compiles in a quarter of the time:
+ * for checks that compile thousands of kernels. Persistent loops are cut into chunks.
+ */
+export function smallTileExecutorsOn(device: Device): readonly Executor[] {
+  return [
+    deviceExecutor(`${device.name}, persistent where it can, tiles of 2 rows, chunks of 2 steps`, device, 1e-4, {
+      maxRows: 2,
+      chunkSteps: 2,
+    }),
+    deviceExecutor(`${device.name}, stepwise, tiles of 2 rows`, device, 1e-4, { maxRows: 2, schedule: "stepwise" }),
+  ];
+}

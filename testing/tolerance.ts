@@ -6,6 +6,7 @@
  * probabilistic rounding error analysis", SIAM J. Sci. Comput. 41(5), theorem 2.4, for inner products). Through a
  * recurrence of T steps, each an inner product of depth K and some elementwise functions, n = T·(K + E).
  */
+import type { Graph } from "../index.ts";
 
 /** Unit roundoff of f32. */
 const f32Roundoff = 2 ** -24;
@@ -24,6 +25,17 @@ const bothWays = 4;
  */
 export function f32Tolerance({ time, depth }: { readonly time: number; readonly depth: number }): number {
   return bothWays * confidence * f32Roundoff * Math.sqrt(time * (depth + elementwiseRoundings));
+}
+
+/** The depth of the deepest product of a graph, as far as it is known: the K of its tolerance. */
+export function depthOf(graph: Graph): number {
+  return graph.nodes.reduce((most, node) => {
+    if (node.op === "scan") return Math.max(most, depthOf(node.attrs.body));
+    if (node.op !== "dot") return most;
+    const shape = graph.nodes[node.operands[0] ?? 0]?.aval.shape ?? [];
+    const depth = shape[shape.length - (node.attrs.transposeA ? 2 : 1)];
+    return typeof depth === "number" ? Math.max(most, depth) : most;
+  }, 1);
 }
 
 /**

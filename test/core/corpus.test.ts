@@ -1,26 +1,27 @@
 /**
  * @file The corpus: plans of random cells and training runs that once failed, or that once showed a broken compiler, each
- * replayed on every executor. `npm run fuzz` adds what it finds.
+ * replayed on every executor, and in the host in which it failed. `npm run fuzz` adds what it finds.
  */
-import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { cells } from "../../cells/index.ts";
-import type { CellPlan } from "../../testing/random-cells/cell-plan.ts";
-import { checkRandomCell } from "../../testing/random-cells/check-random-cell.ts";
-import { buildCell } from "../../testing/random-cells/random-cell.ts";
-import { checkTraining, type TrainingPlan } from "../../testing/random-cells/random-training.ts";
-import { device, smallTileExecutors } from "../support/executors.ts";
+import { corpus } from "../fuzz/corpus.ts";
+import { replay } from "../fuzz/fuzz.ts";
+import { drivers } from "../fuzz/hosts.ts";
+import type { FuzzEvent } from "../fuzz/protocol.ts";
+import { device } from "../support/executors.ts";
 
-type Entry =
-  | { readonly kind: "cell"; readonly found: string; readonly plan: CellPlan }
-  | { readonly kind: "training"; readonly found: string; readonly plan: TrainingPlan };
+const entries = Object.entries(corpus());
 
-const folder = new URL("../corpus/", import.meta.url);
-const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
-
-test.each(files)("%s", async (file) => {
-  const entry: Entry = JSON.parse(readFileSync(new URL(file, folder), "utf8"));
+test.each(entries)("%s", async (_file, entry) => {
   expect(entry.found).not.toBe("");
-  if (entry.kind === "training") await checkTraining(entry.plan, Object.values(cells), device);
-  else expect((await checkRandomCell(buildCell(entry.plan), smallTileExecutors)).unsuitable).toBeUndefined();
+  await replay(entry, device);
+});
+
+const elsewhere = entries.flatMap(([file, entry]) =>
+  entry.host === undefined || entry.host === "node" ? [] : [{ file, entry, host: entry.host }],
+);
+
+test.each(elsewhere)("$file in $host", async ({ entry, host }) => {
+  const events: FuzzEvent[] = [];
+  await drivers[host]({ replay: entry }, (event) => events.push(event));
+  expect(events).toEqual([{ event: "replayed" }]);
 });

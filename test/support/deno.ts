@@ -2,7 +2,8 @@
 import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 
-const bin = createRequire(import.meta.url).resolve("deno/bin.cjs");
+/** The script that runs Deno, for Node. */
+export const denoProgram = createRequire(import.meta.url).resolve("deno/bin.cjs");
 
 export interface DenoOptions {
   readonly cwd?: string;
@@ -20,7 +21,7 @@ export function denoOutput(args: readonly string[], options: DenoOptions = {}): 
   const env = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...options.env };
   const settings = { cwd: options.cwd, env, maxBuffer: 2 ** 26 };
   return new Promise((resolve) => {
-    execFile(process.execPath, [bin, ...args], settings, (error, stdout, stderr) =>
+    execFile(process.execPath, [denoProgram, ...args], settings, (error, stdout, stderr) =>
       resolve({ failed: error !== null, stdout, stderr }),
     );
   });

@@ -38,14 +38,14 @@ export function prepare(graphs: CellGraphs): Prepared {
   };
 }
 
-function expectBelow(error: number, limit: number, what: string): void {
+export function expectBelow(error: number, limit: number, what: string): void {
   if (!(error <= limit)) throw new Error(`${what}: the error is ${error.toExponential(2)}, allowed is ${limit}`);
 }
 
 const numberOf = (value: NdArray | undefined): number => value?.data[0] ?? Number.NaN;
 
 /** A random direction for each input that moves, its elements in ±1. */
-function direction({ gradients }: Prepared, seed: number): NdArray[] {
+export function direction({ gradients }: Prepared, seed: number): NdArray[] {
   const random = generator(seed);
   return gradients.map((gradient) => ({ ...gradient, data: gradient.data.map(() => 2 * random() - 1) }));
 }

@@ -5,7 +5,7 @@ import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { inlineGraph } from "../../compiler/ops/inline.ts";
 import { verify } from "../../compiler/ops/verify.ts";
 import { atSite } from "../../compiler/trace/site.ts";
-import { jvp, type NamedAval, type Tensor, traceGraph, valueAndGrad } from "../../index.ts";
+import { add, grad, jvp, mul, type NamedAval, sum, type Tensor, traceGraph, valueAndGrad } from "../../index.ts";
 import type { CellPlan } from "./cell-plan.ts";
 import { straightened } from "./node-values.ts";
 import { buildCell, cellData, moves, type RandomCell } from "./random-cell.ts";
@@ -27,6 +27,16 @@ export interface CellGraphs {
   readonly straightGradient: Graph;
   /** inputs and a tangent for each that moves -> loss and its derivative along the tangents. */
   readonly forwardMode: Graph;
+  /** Inputs and a direction for each that moves -> the derivative of each gradient along it; traced when asked for. */
+  readonly second: () => SecondOrder;
+}
+
+/** Products of a Hessian with a vector, in two ways. */
+export interface SecondOrder {
+  /** The gradient of the gradient's product with the direction. */
+  readonly reverse: Graph;
+  /** The tangent of the gradient along the direction. */
+  readonly forward: Graph;
 }
 
 /** All nodes are said to come from one place: finding each node's line is most of the time that tracing takes. */
@@ -72,6 +82,36 @@ function graphsOf(plan: CellPlan): CellGraphs {
         return [value, tangent];
       }),
     ),
+    second: () => atSite(site, () => secondOrder(avals, tangents, moving, lossOf)),
+  };
+}
+
+function secondOrder(
+  avals: readonly NamedAval[],
+  tangents: readonly NamedAval[],
+  moving: readonly boolean[],
+  lossOf: (tensors: readonly Tensor[]) => Float,
+): SecondOrder {
+  type Along = (gradient: (moved: Float[]) => Float[], at: Float[], direction: Float[]) => Float[];
+  const derivative = (name: string, along: Along) =>
+    verify(
+      traceGraph(name, [...avals, ...tangents], (tensors) => {
+        const [given, direction] = [tensors.slice(0, avals.length), tensors.slice(avals.length) as Float[]];
+        const gradient = (moved: Float[]) => grad((at: Float[]) => lossOf(merged(given, moving, at)))(moved);
+        return along(gradient, chosen(given, moving) as Float[], direction);
+      }),
+    );
+  return {
+    reverse: derivative("reverse over reverse", (gradient, start, direction) => {
+      const slope = (moved: Float[]) =>
+        gradient(moved)
+          .map((part, i) => sum(mul(part, at(direction, i))))
+          .reduce(add);
+      return grad(slope)(start);
+    }),
+    forward: derivative("forward over reverse", (gradient, start, direction) => {
+      return jvp(gradient)([start], [direction]).tangent;
+    }),
   };
 }
 

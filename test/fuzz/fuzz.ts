@@ -1,0 +1,124 @@
+/**
+ * @file The fuzz: random cells and random training runs until the time is up. Nothing here knows which host it runs in; what
+ * happens is told as events, which drivers pass on as lines of JSON (protocol.ts).
+ */
+import fc from "fast-check";
+import { zoo } from "../../cells/zoo.ts";
+import { type Device, openDevice } from "../../index.ts";
+import { smallTileExecutorsOn } from "../../testing/executor.ts";
+import { type CellPlan, cellPlans } from "../../testing/random-cells/cell-plan.ts";
+import { checkRandomCell } from "../../testing/random-cells/check-random-cell.ts";
+import { buildCell } from "../../testing/random-cells/random-cell.ts";
+import { checkTraining, trainingSource } from "../../testing/random-training/check-training.ts";
+import { type TrainingPlan, trainingPlans } from "../../testing/random-training/training-plan.ts";
+import type { Entry, FuzzJob, Kind, Task, Tell, Totals } from "./protocol.ts";
+
+const runs = trainingPlans(Object.keys(zoo));
+
+/** How each kind is drawn, checked and printed; `check` says what became of the plan. */
+interface Subject<Plan> {
+  readonly plans: fc.Arbitrary<Plan>;
+  readonly check: (plan: Plan, device: Device, order: 1 | 2) => Promise<Partial<Totals>>;
+  readonly source: (plan: Plan) => string;
+}
+
+const cell: Subject<CellPlan> = {
+  plans: cellPlans,
+  check: async (plan, device, order) => {
+    const executors = smallTileExecutorsOn(device);
+    const { unsuitable, isSecondDetermined } = await checkRandomCell(buildCell(plan), executors, { order });
+    if (unsuitable !== undefined) return { cellsDrawnAgain: 1 };
+    return { cells: 1, secondOrder: Number(isSecondDetermined === true) };
+  },
+  source: (plan) => buildCell(plan).text,
+};
+
+const training: Subject<TrainingPlan> = {
+  plans: runs,
+  check: async (plan, device) => {
+    const { unsuitable } = await checkTraining(plan, zoo, device);
+    return unsuitable === undefined ? { trainings: 1 } : { trainingsDrawnAgain: 1 };
+  },
+  source: (plan) => trainingSource(plan, zoo),
+};
+
+/** The plan that a seed draws, and its source: what a host was at when it ended. */
+export function drawnBy(kind: Kind, seed: number): { readonly plan: unknown; readonly source: string } {
+  const draw = <Plan>({ plans, source }: Subject<Plan>) => {
+    const [plan] = fc.sample(plans, { seed, numRuns: 1 });
+    return plan === undefined ? { plan, source: "" } : { plan, source: source(plan) };
+  };
+  return kind === "cell" ? draw(cell) : draw(training);
+}
+
+/** Runs all checks of an entry of the corpus again; throws what fails, and says where the entry is no check any more. */
+export async function replay(entry: Entry, device: Device): Promise<void> {
+  const came = await (entry.kind === "cell"
+    ? cell.check(entry.plan as CellPlan, device, 2)
+    : training.check(entry.plan as TrainingPlan, device, 1));
+  if (came.cellsDrawnAgain || came.trainingsDrawnAgain)
+    throw new Error("f32 does not determine it, so it tests nothing");
+}
+
+/** Does what a driver asks for. */
+export async function perform(task: Task, tell: Tell): Promise<void> {
+  if ("fuzz" in task) return fuzz(task.fuzz, tell);
+  const device = await openDevice();
+  const wrong = await replay(task.replay, device).then(() => undefined, messageOf);
+  device.destroy();
+  tell({ event: "replayed", ...(wrong !== undefined && { wrong }) });
+}
+
+/** Draws and checks until the minutes are over. */
+async function fuzz(job: FuzzJob, tell: Tell): Promise<void> {
+  const started = performance.now();
+  const minutes = () => (performance.now() - started) / 60_000;
+  let totals: Totals = {
+    ...{ cells: 0, cellsDrawnAgain: 0, secondOrder: 0, trainings: 0, trainingsDrawnAgain: 0, failures: 0, minutes: 0 },
+  };
+  const count = (more: Partial<Totals>) => {
+    const sums = Object.entries(totals).map(([key, n]) => [key, n + (more[key as keyof Totals] ?? 0)]);
+    totals = { ...(Object.fromEntries(sums) as Totals), minutes: minutes() };
+  };
+  let device = await openDevice();
+  tell({ event: "device", name: device.name });
+
+  const look = async <Plan>(kind: Kind, { plans, check, source }: Subject<Plan>, seed: number, order: 1 | 2) => {
+    tell({ event: "checking", kind, seed });
+    // What is tried only to shrink a failure is not counted.
+    let isFirst = true;
+    const property = fc.asyncProperty(plans, async (plan) => {
+      const isCounted = isFirst;
+      isFirst = false;
+      const came = await check(plan, device, order);
+      if (isCounted) count(came);
+    });
+    const { failed, counterexample, errorInstance } = await fc.check(property, { seed, numRuns: 1 });
+    const [plan] = counterexample ?? [];
+    if (!failed || plan === undefined) return;
+    count({ failures: 1 });
+    tell({ event: "failure", kind, seed, found: messageOf(errorInstance), plan, source: source(plan) });
+    // A device that is lost fails everything after it.
+    if (!(await isUsable(device))) device = await openDevice();
+  };
+
+  for (let n = 0; minutes() < job.minutes; n++) {
+    const seed = job.seed + n;
+    const isEvery = (period: number) => period > 0 && n % period === 0;
+    await look("cell", cell, seed, isEvery(job.second) ? 2 : 1);
+    if (isEvery(job.training)) await look("training", training, seed, 1);
+    count({});
+    tell({ event: "progress", totals });
+  }
+  device.destroy();
+  tell({ event: "done", totals });
+}
+
+function isUsable(device: Device): Promise<boolean> {
+  return Promise.race([
+    device.lost.then(() => false),
+    new Promise<boolean>((resolve) => setTimeout(resolve, 50, true)),
+  ]);
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,73 @@
+/** @file What passes between `npm run fuzz` and a host that runs the fuzz, as lines of JSON. */
+
+/** What is drawn. */
+export type Kind = "cell" | "training";
+
+/** What a host is asked to do. */
+export interface FuzzJob {
+  readonly seed: number;
+  readonly minutes: number;
+  /** One training run for so many cells, and the second order of every so many-th; 0 for none. */
+  readonly training: number;
+  readonly second: number;
+}
+
+/** What a host can be given to do: fuzz, or check an entry of the corpus again. */
+export type Task = { readonly fuzz: FuzzJob } | { readonly replay: Entry };
+
+/** What was checked so far. */
+export interface Totals {
+  readonly cells: number;
+  readonly cellsDrawnAgain: number;
+  /** Cells whose second order was compared too. */
+  readonly secondOrder: number;
+  readonly trainings: number;
+  readonly trainingsDrawnAgain: number;
+  readonly failures: number;
+  readonly minutes: number;
+}
+
+/** What failed, shrunk, with its source. */
+export interface Failure {
+  readonly kind: Kind;
+  readonly seed: number;
+  /** The error's message. */
+  readonly found: string;
+  readonly plan: unknown;
+  readonly source: string;
+}
+
+export type FuzzEvent =
+  | { readonly event: "device"; readonly name: string }
+  /** Told before, so that it is known what a host was at that is gone. */
+  | { readonly event: "checking"; readonly kind: Kind; readonly seed: number }
+  | { readonly event: "progress" | "done"; readonly totals: Totals }
+  | ({ readonly event: "failure" } & Failure)
+  /** An entry was replayed: what does not hold, if anything. */
+  | { readonly event: "replayed"; readonly wrong?: string };
+
+export type Tell = (event: FuzzEvent) => void;
+
+/** A file of the corpus. */
+export interface Entry {
+  readonly kind: Kind;
+  /** What failed, or why it was chosen. */
+  readonly found: string;
+  /** Where it failed; in Node if nothing is said. */
+  readonly host?: HostName;
+  readonly plan: unknown;
+}
+
+/** Where the fuzz can run. */
+export const hostNames = ["node", "deno", "chromium"] as const;
+export type HostName = (typeof hostNames)[number];
+
+const mark = '{"event":';
+
+/** An event as a line that `eventIn` finds among whatever else a host prints. */
+export const lineOf = (event: FuzzEvent): string => JSON.stringify(event);
+
+/** The event of a line, if it is one. */
+export function eventIn(line: string): FuzzEvent | undefined {
+  return line.startsWith(mark) ? (JSON.parse(line) as FuzzEvent) : undefined;
+}

@@ -1,0 +1,34 @@
+/**
+ * @file The second order of a random cell: the derivative of its gradient along a direction of all that moves, by reverse
+ * mode twice, by forward mode over reverse mode, after the passes, and on every executor.
+ */
+import { passes } from "../../compiler/compile.ts";
+import { verify } from "../../compiler/ops/verify.ts";
+import { interpret, type NdArray } from "../../index.ts";
+import type { Executor } from "../executor.ts";
+import { jittered, norm, relativeError } from "../numbers/compare.ts";
+import { direction, expectBelow, type Prepared } from "./cell-checks.ts";
+import { roundingExecutor } from "./node-values.ts";
+
+/** Throws where two of them differ. Gives whether f32 determines the product well enough to ask executors for it. */
+export async function secondOrderAgrees(cell: Prepared, executors: readonly Executor[]): Promise<boolean> {
+  const { reverse, forward } = cell.second();
+  const along = direction(cell, 4);
+  const given = [...cell.inputs, ...along];
+  const expected = interpret(reverse, given);
+  const moved = [...jittered(cell.inputs, cell.moving, cell.cell.plan.seed), ...along];
+  // Where the loss is nearly linear, what is left of the second order is the rounding of the first.
+  const scale = Math.max(norm(expected), relativeError(interpret(reverse, moved), expected, 1), 1e-4 * cell.scale);
+  const error = (got: readonly NdArray[]) => relativeError(got, expected, scale);
+  expectBelow(error(interpret(forward, given)), 1e-10, "second order: reverse against forward over reverse");
+  let graph = reverse;
+  for (const pass of passes) {
+    graph = verify(pass.run(graph));
+    expectBelow(error(interpret(graph, given)), 1e-11, `second order after the pass ${pass.name}`);
+  }
+  if (error(await roundingExecutor.execute(reverse, given)) > roundingExecutor.tolerance / 10) return false;
+  for (const { name, execute, tolerance } of executors) {
+    expectBelow(error(await execute(reverse, given)), tolerance, `second order on the ${name}`);
+  }
+  return true;
+}

@@ -1,0 +1,44 @@
+/** @file Random training runs on a device, each of whose steps must be that of the interpreter. */
+import { atSite } from "../../compiler/trace/site.ts";
+import type { CellDefinition, Device } from "../../index.ts";
+import { trainingStep } from "../../train/training-step.ts";
+import { site } from "../random-cells/cell-graphs.ts";
+import { runOn, seedOf, updateOf } from "./device-run.ts";
+import { judgeStep } from "./judge-step.ts";
+import { objectiveOf } from "./random-objective.ts";
+import { type TrainingPlan, trainingText } from "./training-plan.ts";
+
+/** Cells by name. */
+type Cells = Readonly<Record<string, CellDefinition>>;
+
+/** What came of a run in which nothing was wrong. */
+export interface TrainingOutcome {
+  /** Why little of it was judged: f32 numbers do not determine it. */
+  readonly unsuitable?: string;
+}
+
+/** Throws an error that says which step of the device changes what otherwise than the interpreter, and by how much. */
+export async function checkTraining(plan: TrainingPlan, cells: Cells, device: Device): Promise<TrainingOutcome> {
+  const random = objectiveOf(plan.objective, cellOf(plan, cells));
+  const { objective } = random;
+  const step = atSite(site, () => trainingStep(objective, updateOf(plan)));
+  const judged = { step, objective, seed: seedOf(plan), layers: plan.objective.layers };
+  let outcome: TrainingOutcome = {};
+  for (const made of await runOn(device, plan, random)) {
+    const { wrong, unsuitable } = judgeStep(judged, made);
+    if (wrong !== undefined) throw new Error(`step ${made.result.step}: ${wrong}`);
+    if (unsuitable !== undefined) outcome = { unsuitable };
+  }
+  return outcome;
+}
+
+/** The run of a plan as source. */
+export function trainingSource(plan: TrainingPlan, cells: Cells): string {
+  return trainingText(plan, objectiveOf(plan.objective, cellOf(plan, cells)));
+}
+
+function cellOf({ objective: { cell } }: TrainingPlan, cells: Cells): CellDefinition {
+  const found = cells[cell];
+  if (found === undefined) throw new Error(`there is no cell ${cell}; there are ${Object.keys(cells).join(", ")}`);
+  return found;
+}

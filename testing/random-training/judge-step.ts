@@ -1,0 +1,147 @@
+/**
+ * @file One step of a device judged: the interpreter makes the same step from the checkpoint that the device had before
+ * it, so that errors neither grow nor hide through a run.
+ *
+ * What a step changes (weights, each slot, each carried state) is a vector, whose error is measured against the length of
+ * the change; loss and gradient norm are vectors of one number. Where the error is more than rounding makes of numbers
+ * that are determined well (`f32Tolerance`), only that part of each element's error counts that lies beyond its spread
+ * under rough rounding (rough-rounding.ts): a rule such as Lion's, or Adam's first update, moves a weight one way or the
+ * other by the sign of a gradient that may be nothing but rounding, and a small change is rounded when it is added to a
+ * large weight. Where the spread is as large as a tenth of a vector, little of that vector was judged.
+ */
+import { at } from "../../compiler/graph/errors.ts";
+import { inputName } from "../../compiler/graph/graph.ts";
+import { type NdArray, scalar, zeros } from "../../compiler/graph/ndarray.ts";
+import { interpret } from "../../index.ts";
+import type { Objective } from "../../train/objective.ts";
+import type { TrainingStep } from "../../train/training-step.ts";
+import { difference, norm } from "../numbers/compare.ts";
+import { roundingSpread } from "../numbers/rough-rounding.ts";
+import { depthOf, f32Tolerance } from "../tolerance.ts";
+import type { DeviceStep } from "./device-run.ts";
+
+/** What is told of a step. */
+export interface Verdict {
+  /** What the device did otherwise. */
+  readonly wrong?: string;
+  /** Why little was judged: f32 does not determine it. */
+  readonly unsuitable?: string;
+}
+
+/** What a run has in common for all its steps. */
+export interface Judged {
+  readonly step: TrainingStep;
+  readonly objective: Objective;
+  /** Of random numbers in training. */
+  readonly seed: number;
+  /** Recurrent layers one after the other. */
+  readonly layers: number;
+}
+
+/** Something that a step gives: what it was, what it should be, what the device made of it. */
+interface Change {
+  readonly what: string;
+  readonly from: NdArray;
+  readonly exact: NdArray;
+  readonly got: NdArray;
+  /** How far rounding moves each number; found when it is asked for. */
+  readonly spread: () => NdArray;
+}
+
+const badlyDetermined = 0.1;
+/** Squares of larger numbers are infinite in f32. */
+const largest = 1e19;
+
+export function judgeStep(judged: Judged, made: DeviceStep): Verdict {
+  const { graph, outputs } = judged.step;
+  const inputs = inputsOf(judged, made);
+  const inOrder = graph.inputs.map((id) => named(inputs, inputName(graph, id)));
+  const exact = interpret(graph, inOrder);
+  const spread = once(() => roundingSpread(graph, inOrder, exact));
+  const metrics = named(outputs, "metrics");
+  const [loss, gradientNorm, applied] = Array.from(at(exact, metrics).data, (number) => scalar(number));
+  const { result } = made;
+  const areFinite = [loss, gradientNorm].every((value) => Math.abs(numberOf(value)) < largest);
+  const metric = (what: string, place: number, value: NdArray | undefined, got: number): Change => ({
+    what,
+    from: scalar(0),
+    exact: scalar(numberOf(value)),
+    got: scalar(got),
+    spread: () => scalar(at(spread(), metrics).data[place] ?? Number.NaN),
+  });
+  const changes = [
+    metric("whether the update is applied", 2, applied, Number(result.finite)),
+    ...(areFinite
+      ? [metric("loss", 0, loss, result.loss), metric("gradient norm", 1, gradientNorm, result.gradientNorm)]
+      : []),
+    ...Object.keys(judged.step.donate)
+      .filter((name) => name in made.after)
+      .map((name): Change => {
+        const place = named(outputs, name);
+        const got = named(made.after, name);
+        return {
+          what: name,
+          from: named(inputs, name),
+          exact: at(exact, place),
+          got,
+          spread: () => at(spread(), place),
+        };
+      }),
+  ];
+  const tolerance = f32Tolerance({ time: made.given.time * judged.layers, depth: depthOf(graph) });
+  const verdicts = changes.map((change) => verdictOn(change, tolerance));
+  return verdicts.find(({ wrong }) => wrong) ?? verdicts.find(({ unsuitable }) => unsuitable) ?? {};
+}
+
+/** What the step on the device read, as the interpreter reads it. */
+function inputsOf({ step, objective, seed }: Judged, { before, given, isHalted }: DeviceStep): Record<string, NdArray> {
+  const zeroStates = step.state.map((name): [string, NdArray] => {
+    const shape = objective.stateShapes[name.slice("state/".length)] ?? [];
+    return [name, zeros([given.rows, ...shape.map(Number)])];
+  });
+  return {
+    ...before,
+    ...(given.isFresh && Object.fromEntries(zeroStates)),
+    ...given.inputs,
+    halted: scalar(Number(isHalted), "bool"),
+    learningRate: scalar(Math.fround(given.learningRate)),
+    seed: scalar(seed, "u32"),
+  };
+}
+
+function verdictOn({ what, from, exact, got, spread }: Change, tolerance: number): Verdict {
+  const length = norm(difference([exact], [from]));
+  const error = difference([got], [exact]);
+  const allowed = tolerance * length;
+  if (norm(error) <= allowed) return {};
+  const moved = spread();
+  const most = norm([moved]);
+  const beyond = norm(error.map((array) => ({ ...array, data: array.data.map((e, k) => outside(e, moved.data[k])) })));
+  if (beyond <= allowed)
+    return most <= badlyDetermined * length ? {} : { unsuitable: "determined badly by f32 numbers" };
+  if (!Number.isFinite(most)) return { unsuitable: "not finite in f32" };
+  const [changed, off, excused, room, rest] = [length, norm(error), allowed, most, beyond].map((x) =>
+    x.toExponential(2),
+  );
+  return {
+    wrong: `${what} should change by ${changed} and is off by ${off}; rounding excuses ${excused}, and up to ${room} of some elements, which leaves ${rest}`,
+  };
+}
+
+const outside = (error: number, moved = 0): number => Math.max(0, Math.abs(error) - moved);
+
+const numberOf = (value: NdArray | undefined): number => value?.data[0] ?? Number.NaN;
+
+function named<T>(record: Readonly<Record<string, T>>, name: string): T {
+  const found = record[name];
+  if (found === undefined) throw new Error(`there is no ${name} among ${Object.keys(record).join(", ")}`);
+  return found;
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
