@@ -1,7 +1,25 @@
 /** @file Functions made of primitives whose values are not plain from their parts: values by hand, and both derivatives. */
 import { describe, expect, test } from "vitest";
-import { logSigmoid, mul, standardize, type Tensor, windows } from "../../index.ts";
-import { derivativeErrors, evaluate, type FloatFunction, f32, type TensorFunction } from "../support/evaluate.ts";
+import {
+  add,
+  constant,
+  elu,
+  greater,
+  greaterEqual,
+  lessEqual,
+  logSigmoid,
+  mean,
+  mul,
+  notEqual,
+  outer,
+  split,
+  standardize,
+  sum,
+  type Tensor,
+  uniformFromBits,
+  windows,
+} from "../../index.ts";
+import { derivativeErrors, evaluate, type FloatFunction, f32, type TensorFunction, u32 } from "../support/evaluate.ts";
 
 type Float = Tensor<"f32">;
 
@@ -20,6 +38,56 @@ test("logSigmoid is log(1 / (1 + e^-x)), and finite where that is log 0", () => 
   const log = (x: number) => -Math.log(1 + Math.exp(-x));
   expectNumbers(logSigmoid, f32([-3, 0, 2]), f32([log(-3), -Math.LN2, log(2)]));
   expectNumbers(logSigmoid, f32([-1000, 1000]), f32([-1000, 0]));
+});
+
+test("elu ends at -alpha", () => {
+  expectNumbers((x: Float) => elu(x, 2), f32([-1000, -1, 0, 3]), f32([-2, 2 * (Math.exp(-1) - 1), 0, 3]));
+});
+
+test.each<[string, (a: Float, b: Float) => Tensor<"bool">, readonly number[]]>([
+  [">", greater, [0, 0, 1]],
+  [">=", greaterEqual, [0, 1, 1]],
+  ["<=", lessEqual, [1, 1, 0]],
+  ["!=", notEqual, [1, 0, 1]],
+])("a %s b", (_, compare, expected) => {
+  const got = evaluate((a: Float, b: Float) => compare(a, b), [f32([1, 2, 3]), f32([2, 2, 2])]);
+  expect([got.dtype, ...got.data]).toEqual(["bool", ...expected]);
+});
+
+test("mean divides by the number of what it sums", () => {
+  expectNumbers((x: Float) => mean(x), matrix, f32(2.5 / 6));
+  expectNumbers((x: Float) => mean(x, 0), matrix, f32([1, -0.375, 0.625]));
+  expectNumbers((x: Float) => mean(x, 1, { keepAxes: true }), matrix, f32([[0.5], [1 / 3]]));
+});
+
+describe("split", () => {
+  const pieces = (x: Float, sizes: number | readonly number[], axis?: number) =>
+    split(x, sizes, axis).reduce((total, piece, i) => add(total, mul(sum(piece), 10 ** i)), constant(0));
+
+  test("cuts one piece after the other", () => {
+    expectNumbers((x: Float) => pieces(x, [1, 2]), matrix, f32(2 + 10 * 0.5));
+    expectNumbers((x: Float) => pieces(x, 2, 0), matrix, f32(1.5 + 10));
+  });
+
+  test.each([
+    [2, /an axis of 3 does not divide into 2 equal pieces/],
+    [[1, 1], /an axis of 3 does not divide into \[1, 1\]/],
+  ] as const)("leaves nothing over: %s", (sizes, fault) => {
+    expect(() => evaluate((x: Float) => pieces(x, sizes), [matrix])).toThrow(fault);
+  });
+});
+
+test("outer: the first operand goes down, the second across", () => {
+  const got = evaluate((a: Float, b: Float) => outer(a, b), [f32([[1, 2]]), f32([[3, 4, 5]])]);
+  expect([got.shape, [...got.data]]).toEqual([
+    [1, 2, 3],
+    [3, 4, 5, 6, 8, 10],
+  ]);
+});
+
+test("uniform numbers go from 0 to a step below 1", () => {
+  const got = evaluate(uniformFromBits as TensorFunction, [u32([0, 255, 256, 2 ** 31, 2 ** 32 - 1])]);
+  expect([...got.data]).toEqual([0, 0, 2 ** -24, 0.5, 1 - 2 ** -24]);
 });
 
 describe("standardize", () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { threefryBlock } from "../../compiler/ops/threefry.ts";
 import {
+  abs,
   add,
   constant,
   elu,
@@ -147,6 +148,10 @@ describe("ties", () => {
       [0.5, 1],
       [0.5, 0],
     ]);
+  });
+
+  test("|x| has the slope 0 at 0", () => {
+    expect([...evaluate((x: Float) => grad((v: Float) => sum(abs(v)))(x), [f32([-2, 0, 3])]).data]).toEqual([-1, 0, 1]);
   });
 
   test("reduceMax shares it equally, in both modes", () => {

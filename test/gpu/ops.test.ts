@@ -8,7 +8,10 @@ import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import {
   add,
+  cast,
+  constant,
   cos,
+  dimSize,
   grad,
   log,
   mul,
@@ -100,6 +103,33 @@ describe("far from zero", () => {
     }
     expect(meant.length).toBe(2);
   });
+});
+
+test("constants for which WGSL has no literal", async () => {
+  const numbers = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 3e38, -0.5];
+  const { got } = await onBoth(
+    (x: Float) => [
+      ...numbers.map((number) => add(sum(x), constant(number))),
+      add(cast(sum(x), "i32"), constant(-2147483648, "i32")),
+      add(cast(sum(x), "u32"), constant(4294967295, "u32")),
+    ],
+    [f32([0, 0])],
+  );
+  expect(got.map(({ data }) => data[0])).toEqual([...numbers.map(Math.fround), -2147483648, 4294967295]);
+});
+
+test("the size of a symbol is known when a program runs", async () => {
+  const input = { name: "x", dtype: "f32", shape: ["B", "T"] } as const;
+  const graph = traceGraph("sizes", [input], () => [dimSize("B"), dimSize("3*B*T")]);
+  const given = f32([
+    [1, 2, 3, 4],
+    [5, 6, 7, 8],
+  ]);
+  const executable = await device.compile(graph);
+  const outputs = await Promise.all(executable.run({ x: given }).map((output) => output.read()));
+  executable.destroy();
+  for (const results of [outputs, interpret(graph, [given])])
+    expect(results.map(({ data }) => [...data])).toEqual([[2], [24]]);
 });
 
 test("random bits are the interpreter's, bit for bit", async () => {

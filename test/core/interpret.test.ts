@@ -1,0 +1,64 @@
+/** @file The interpreter, which defines what graphs mean: loops by hand, and inputs that do not fit. */
+import { describe, expect, test } from "vitest";
+import { ndarray } from "../../compiler/graph/ndarray.ts";
+import { add, constant, interpret, mul, scanTensors, type Tensor, traceGraph } from "../../index.ts";
+
+type Float = Tensor<"f32">;
+
+describe("a loop of h = 2 h + x, from h = 1 over 1, 10, 100,", () => {
+  const run = (reverse: boolean) => {
+    const graph = traceGraph("loop", [{ name: "x", dtype: "f32", shape: ["T"] }], ([x]) => {
+      const step = ([h]: readonly Tensor[], [now]: readonly Tensor[]) => {
+        const next = add(mul(h as Float, 2), now as Float);
+        return { carries: [next], ys: [next, mul(now as Float, 3)] };
+      };
+      const { carries, ys } = scanTensors(step, [constant(1)], [x as Float], { reverse });
+      return [...carries, ...ys];
+    });
+    return interpret(graph, [ndarray([3], [1, 10, 100])]).map(({ data }) => [...data]);
+  };
+
+  test("first to last", () => {
+    expect(run(false)).toEqual([[132], [3, 16, 132], [3, 30, 300]]);
+  });
+
+  test("last to first, with xs and ys in their own order", () => {
+    expect(run(true)).toEqual([[429], [429, 214, 102], [3, 30, 300]]);
+  });
+});
+
+describe("inputs that do not fit", () => {
+  const graph = traceGraph(
+    "sums",
+    [
+      { name: "a", dtype: "f32", shape: ["B", 2] },
+      { name: "b", dtype: "f32", shape: ["B", 2] },
+    ],
+    ([a, b]) => [add(a as Float, b as Float)],
+  );
+  const pair = (rows: number) => ndarray([rows, 2], new Array<number>(2 * rows).fill(1));
+
+  test.each([
+    ["one that is missing", [pair(3)], "sums: input b is missing"],
+    ["one of other rows", [pair(3), pair(4)], "sums: input b: axis 0 is B=3 elsewhere, got 4 in [4, 2]"],
+    ["one of other columns", [ndarray([2, 1], [1, 1]), pair(2)], "sums: input a: axis 1 must be 2, got 1 in [2, 1]"],
+  ])("%s", (_, inputs, fault) => {
+    expect(() => interpret(graph, inputs)).toThrow(fault);
+  });
+});
+
+test("xs of unequal lengths are refused when the loop is traced", () => {
+  const inputs = [
+    { name: "a", dtype: "f32", shape: [3] },
+    { name: "b", dtype: "f32", shape: [4] },
+  ] as const;
+  const traced = () =>
+    traceGraph("loop", inputs, ([a, b]) => {
+      const step = ([h]: readonly Tensor[], [x]: readonly Tensor[]) => ({
+        carries: [add(h as Float, x as Float)],
+        ys: [],
+      });
+      return scanTensors(step, [constant(0)], [a as Float, b as Float]).carries;
+    });
+  expect(traced).toThrow(/xs 1 is \[4\]; its leading axis must be time, of 3 steps/);
+});

@@ -1,0 +1,157 @@
+/**
+ * @file What may leave a loop, and what may not though it looks alike: each case runs before and after the pass, and what
+ * is left inside is counted. Time, batch and width are equal where that lets a mistake fit.
+ */
+import { describe, expect, test } from "vitest";
+import { hoist } from "../../compiler/passes/hoist.ts";
+import { sink } from "../../compiler/passes/sink.ts";
+import {
+  add,
+  concat,
+  div,
+  dot,
+  exp,
+  mul,
+  pad,
+  reshape,
+  scanTensors,
+  slice,
+  sum,
+  type Tensor,
+  tanh,
+  traceGraph,
+  transpose,
+  zeros,
+} from "../../index.ts";
+import { count, loopOf, numbers, sameAfter } from "../support/same-after.ts";
+
+type Float = Tensor<"f32">;
+
+const side = 3;
+/** Two sequences of matrices, and two matrices that are the same in every step. */
+const inputs = [
+  { name: "x", dtype: "f32", shape: [side, side, side] },
+  { name: "y", dtype: "f32", shape: [side, side, side] },
+  { name: "u", dtype: "f32", shape: [side, side] },
+  { name: "v", dtype: "f32", shape: [side, side] },
+] as const;
+const arrays = inputs.map(({ shape }, i) => numbers(shape, i));
+
+type Given = Readonly<Record<"x" | "y" | "u" | "v", Float>>;
+
+describe("before a loop:", () => {
+  /** h = tanh(h + what is computed from x, y and weights), 3 times. */
+  const looped = (f: (given: Given) => Float) =>
+    traceGraph("loop", inputs, ([xs, ys, u, v]) => {
+      const step = ([h]: readonly Tensor[], [x, y]: readonly Tensor[]) => ({
+        carries: [tanh(add(h as Float, f({ x, y, u, v } as Given)))],
+        ys: [],
+      });
+      return scanTensors(step, [zeros([side, side])], [xs, ys] as Tensor[]).carries;
+    });
+  const stack = (x: Float) => reshape(x, [1, side, side]);
+
+  test.each<[string, (given: Given) => Float]>([
+    ["a product with weights", ({ x, u }) => dot(x, u)],
+    ["of what is made of several xs", ({ x, y, u }) => dot(tanh(mul(x, y)), u)],
+    ["of columns", ({ x, u }) => dot(slice(x, 1, 1, 2), slice(u, 0, 0, 2))],
+    ["of rows", ({ x, u }) => dot(pad(slice(x, 0, 1, 2), 0, 0, side), u)],
+    ["of what is joined", ({ x, y, u, v }) => dot(concat([x, y], 1), concat([u, v], 0))],
+    ["of rows that are joined", ({ x, y, u }) => dot(concat([slice(x, 0, 0, 1), slice(y, 0, 1, 2)], 0), u)],
+  ])("%s leaves it", (_, f) => {
+    const after = sameAfter(looped(f), hoist, arrays);
+    expect([count(after, "dot"), count(loopOf(after).body, "dot")]).toEqual([1, 0]);
+  });
+
+  test.each<[string, (given: Given) => Float]>([
+    ["with a matrix of each step", ({ x, y }) => dot(x, y)],
+    ["of what each step transposes", ({ x, u }) => dot(x, u, { transposeA: true })],
+    ["of what each step turns", ({ x, u }) => dot(transpose(x), u)],
+    ["of stacks", ({ x, u }) => reshape(dot(stack(x), stack(u)), [side, side])],
+  ])("a product %s stays", (_, f) => {
+    const after = sameAfter(looped(f), hoist, arrays);
+    expect(count(loopOf(after).body, "dot")).toBe(1);
+  });
+
+  test("what is the same in every step is computed once", () => {
+    const after = sameAfter(
+      looped(({ x, u }) => mul(x, exp(u))),
+      hoist,
+      arrays,
+    );
+    expect([count(after, "exp"), count(loopOf(after).body, "exp")]).toEqual([1, 0]);
+  });
+});
+
+describe("after a loop:", () => {
+  /** A carry [3, 3] that starts at zero, and whatever a step makes of it. */
+  const accumulated = (f: (total: Float, given: Given) => { next: Float; y?: Float }, shape = [side, side]) =>
+    traceGraph("loop", inputs, ([xs, ys, u, v]) => {
+      const step = ([total]: readonly Tensor[], [x, y]: readonly Tensor[]) => {
+        const { next, y: out } = f(total as Float, { x, y, u, v } as Given);
+        return { carries: [next], ys: out === undefined ? [] : [out] };
+      };
+      const results = scanTensors(step, [zeros(shape)], [xs, ys] as Tensor[]);
+      return [...results.carries, ...results.ys];
+    });
+  const overTime = (x: Float, y: Float) => dot(x, y, { transposeA: true });
+  const rows = (x: Float) => sum(tanh(x), [0]);
+
+  test("a product that only a y reads leaves it", () => {
+    const graph = accumulated((h, { x, u }) => {
+      const next = tanh(add(h, x));
+      return { next, y: add(dot(next, u), x) };
+    });
+    const after = sameAfter(graph, sink, arrays);
+    expect([count(after, "dot"), count(loopOf(after).body, "dot")]).toEqual([1, 0]);
+  });
+
+  test.each<[string, (total: Float, given: Given) => Float]>([
+    ["of products", (total, { x, y }) => add(total, overTime(x, y))],
+    ["of products, added in front", (total, { x, y }) => add(overTime(x, y), total)],
+    ["of a difference of products", (total, { x, y }) => add(total, add(overTime(x, y), overTime(y, x)))],
+    ["of products times what does not change", (total, { x, y, u }) => add(total, mul(overTime(x, y), u))],
+    ["of products over what does not change", (total, { x, y, u }) => add(total, div(overTime(x, y), u))],
+  ])("a sum %s leaves it", (_, next) => {
+    const after = sameAfter(
+      accumulated((total, given) => ({ next: next(total, given) })),
+      sink,
+      arrays,
+    );
+    expect(loopOf(after).carries).toBe(0);
+  });
+
+  test.each<[string, readonly number[], (total: Float, given: Given) => { next: Float; y?: Float }]>([
+    ["that is read on its way", [side, side], (total, { x, y }) => ({ next: add(total, overTime(x, y)), y: total })],
+    [
+      "of products times what changes",
+      [side, side],
+      (total, { x, y }) => ({ next: add(total, mul(overTime(x, y), x)) }),
+    ],
+    ["of sums times each other", [side], (total, { x, y }) => ({ next: add(total, mul(rows(x), rows(y))) })],
+    ["of what a sum divides", [side], (total, { x, u }) => ({ next: add(total, div(rows(u), add(rows(x), 9))) })],
+    ["of what a sum alone divides", [side], (total, { x, u }) => ({ next: add(total, div(rows(u), rows(x))) })],
+    ["of products of each step's own", [side, side], (total, { x, y }) => ({ next: add(total, dot(x, y)) })],
+    [
+      "of products that are transposed on both sides",
+      [side, side],
+      (total, { x, y }) => ({ next: add(total, dot(x, y, { transposeA: true, transposeB: true })) }),
+    ],
+  ])("a sum %s stays", (_, shape, f) => {
+    expect(loopOf(sameAfter(accumulated(f, [...shape]), sink, arrays)).carries).toBe(1);
+  });
+
+  test("a state that is written anew in every step is no sum", () => {
+    const graph = traceGraph("loop", inputs, ([xs, ys]) => {
+      const step = ([h, last]: readonly Tensor[], [x, y]: readonly Tensor[]) => {
+        const [before, now, other] = [h, x, y] as Float[] as [Float, Float, Float];
+        return {
+          carries: [tanh(add(before, last as Float)), add(overTime(now, other), overTime(other, now))],
+          ys: [],
+        };
+      };
+      return scanTensors(step, [zeros([side, side]), zeros([side, side])], [xs, ys] as Tensor[]).carries;
+    });
+    expect(loopOf(sameAfter(graph, sink, arrays)).carries).toBe(2);
+  });
+});

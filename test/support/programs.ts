@@ -1,0 +1,47 @@
+/** @file Programs in a test: a graph compiled with any choice of the compiler's, run once on the device. */
+import { type CompileProgramOptions, compileProgram } from "../../compiler/compile.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import { type Graph, inputName } from "../../compiler/graph/graph.ts";
+import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { interpret } from "../../compiler/ops/interpret.ts";
+import { GpuContext } from "../../runtime/context.ts";
+import { LoadedProgram } from "../../runtime/loaded-program.ts";
+import { difference } from "../train/devices.ts";
+
+export class ProgramRunner {
+  readonly #context: GpuContext;
+
+  constructor(context: GpuContext) {
+    this.#context = context;
+  }
+
+  static async open(): Promise<ProgramRunner> {
+    return new ProgramRunner(await GpuContext.open("auto"));
+  }
+
+  destroy(): void {
+    this.#context.destroy();
+  }
+
+  /** The outputs of a graph; arrays that are donated are uploaded for it. */
+  async run(graph: Graph, inputs: readonly NdArray[], options: CompileProgramOptions = {}): Promise<NdArray[]> {
+    const program = compileProgram(graph, { ...this.#context.compileLimits, ...options });
+    const loaded = await LoadedProgram.load(this.#context, program);
+    const given = graph.inputs.map((id, i) => {
+      const [name, value] = [inputName(graph, id), at(inputs, i)];
+      return [name, options.donate?.[name] === undefined ? value : this.#context.upload(value)] as const;
+    });
+    const outputs = loaded.run(Object.fromEntries(given));
+    const results = await Promise.all(outputs.map((output) => output.read()));
+    for (const output of outputs) output.destroy();
+    loaded.destroy();
+    return results;
+  }
+
+  /** How far the outputs are from the interpreter's, relative to the largest number of each. */
+  async error(graph: Graph, inputs: readonly NdArray[], options: CompileProgramOptions = {}): Promise<number> {
+    const expected = interpret(graph, inputs);
+    const results = await this.run(graph, inputs, options);
+    return Math.max(...results.map(({ data }, i) => difference(data, at(expected, i).data)));
+  }
+}
