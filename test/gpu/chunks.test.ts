@@ -8,7 +8,6 @@ import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { inputName } from "../../compiler/graph/graph.ts";
 import type { Chunks, Program } from "../../compiler/plan/program.ts";
-import { verifyProgram } from "../../compiler/plan/verify-program.ts";
 import {
   add,
   type CellDefinition,
@@ -215,43 +214,4 @@ test("chunks are shorter the more there is to do in a step, and depend on no bat
   }
   // What is timed in bench/ stays whole.
   expect(stepsAt(128, "software")).toBeGreaterThan(100);
-});
-
-describe("verifyProgram refuses", () => {
-  const program = compileProgram(gradient, options);
-  const loop = program.steps.findIndex((step) => step.kind === "dispatch" && step.chunks !== undefined);
-  const plain = program.steps.findIndex((step) => step.kind === "dispatch" && step.chunks === undefined);
-  const withStep = (i: number, change: object): Program => ({
-    ...program,
-    steps: program.steps.map((step, k) => (k === i ? { ...step, ...change } : step)),
-  });
-
-  test.each([
-    [
-      "a kernel that is not told its chunk",
-      () => withStep(loop, { chunks: undefined }),
-      /runs a chunk of a loop and is not told which/,
-    ],
-    [
-      "chunks of a kernel that runs no loop",
-      () => withStep(plain, { chunks: { scan: "lstm", length: "T", steps: 3 } }),
-      /is cut into chunks and runs no loop/,
-    ],
-    [
-      "chunks of no steps",
-      () => withStep(loop, { chunks: { scan: "lstm", length: "T", steps: 0 } }),
-      /is cut into chunks of 0 steps/,
-    ],
-    [
-      "a step that no loop gives",
-      () => ({
-        ...program,
-        kernels: program.kernels.map((kernel) => ({ ...kernel, loops: kernel.chunked ? 2 : kernel.loops })),
-      }),
-      /reads the steps of 2 loops, around it are 0/,
-    ],
-  ] as const)("%s", (_, broken, fault) => {
-    expect(() => verifyProgram(program)).not.toThrow();
-    expect(() => verifyProgram(broken())).toThrow(fault);
-  });
 });

@@ -1,83 +1,204 @@
-/** @file Lowering at the places where a mistake would change values: donated inputs, rows that meet, shared sums. */
-import { afterAll, expect, test } from "vitest";
+/**
+ * @file Lowering at the places where a mistake would change values: donated inputs, values that lie in others, places that
+ * are used again, sums that are shared, and kernels of several parts.
+ */
+import { afterAll, describe, expect, test } from "vitest";
+import { type CompileProgramOptions, compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
-import type { Graph } from "../../compiler/graph/graph.ts";
-import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import {
   add,
+  broadcast,
+  concat,
   dot,
-  interpret,
+  exp,
+  iota,
   mul,
-  ones,
-  openDevice,
+  pad,
+  reduceMax,
+  reshape,
   scanTensors,
+  scatterAdd,
+  slice,
+  softmax,
+  sub,
   sum,
   type Tensor,
   tanh,
   traceGraph,
+  transpose,
 } from "../../index.ts";
-import type { CompileOptions } from "../../train/device.ts";
-import { difference } from "../train/devices.ts";
+import { ProgramRunner } from "../support/programs.ts";
+import { numbers } from "../support/same-after.ts";
 
 type Float = Tensor<"f32">;
+type Function = (a: Float, b: Float, u: Float, v: Float) => readonly Tensor[];
 
-const device = await openDevice();
-afterAll(() => device.destroy());
+const runner = await ProgramRunner.open();
+afterAll(() => runner.destroy());
 
-const numbers = (shape: readonly number[], seed: number) =>
-  ndarray(
-    shape,
-    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.fround(Math.sin(seed + 1.3 * i))),
-  );
+const names = ["a", "b", "u", "v"] as const;
 
-async function sameOnDevice(graph: Graph, inputs: Readonly<Record<string, NdArray>>, options: CompileOptions = {}) {
-  const expected = interpret(graph, Object.values(inputs));
-  const executable = await device.compile(graph, options);
-  const given = Object.entries(inputs).map(([name, value]) => {
-    return [name, options.donate?.[name] === undefined ? value : device.upload(value)] as const;
-  });
-  const outputs = executable.run(Object.fromEntries(given));
-  for (const [i, output] of outputs.entries()) {
-    expect(difference((await output.read()).data, at(expected, i).data)).toBeLessThan(1e-5);
-    output.destroy();
-  }
-  executable.destroy();
+/** Runs a function of four matrices on the device and in the interpreter. */
+async function expectSame(f: Function, options: CompileProgramOptions = {}, side = 6): Promise<void> {
+  const inputs = names.map((name) => ({ name, dtype: "f32" as const, shape: [side, side] }));
+  const graph = traceGraph("f", inputs, ([a, b, u, v]) => f(a as Float, b as Float, u as Float, v as Float));
+  const arrays = names.map((_, seed) => numbers([side, side], seed));
+  expect(await runner.error(graph, arrays, options)).toBeLessThan(1e-5);
 }
 
-test("an input that is overwritten is read by others first", async () => {
-  const graph = traceGraph("updated", [{ name: "a", dtype: "f32", shape: [6, 6] }], ([a]) => {
-    const matrix = a as Float;
-    return [add(matrix, 1), dot(matrix, matrix), sum(matrix, [0])];
+describe("a donated input", () => {
+  test.each<[string, Function, Readonly<Record<string, number>>, number?]>([
+    ["is read by others first", (a) => [add(a, 1), dot(a, a), sum(a, [0])], { a: 0 }],
+    ["is read by others later", (a, b) => [add(a, 1), dot(tanh(dot(b, b)), a)], { a: 0 }],
+    ["is read elsewhere by what is written over it", (a) => [dot(a, a, { transposeA: true })], { a: 0 }, 40],
+    ["is turned by what is written over it", (a) => [add(a, transpose(a))], { a: 0 }, 40],
+    ["is read elsewhere beside what is written over it", (a, b) => [mul(a, b), add(transpose(a), b)], { a: 0 }, 40],
+    ["is summed by what is written over it", (a) => [sub(a, broadcast(sum(a, 0), a.shape))], { a: 0 }, 40],
+    ["changes places with another", (a, b) => [b, a], { a: 0, b: 1 }],
+    ["is handed back", (a, b) => [a, dot(a, b)], { a: 0 }],
+    ["is handed back by another", (a, b) => [b, dot(a, b)], { a: 0 }],
+    ["gets what another gets too", (a, b) => [tanh(add(a, b)), tanh(add(a, b))], { a: 0, b: 1 }],
+    ["gets a part of something joined", (a, b) => [mul(a, 2), concat([mul(a, 2), mul(b, 3)], 0)], { a: 0 }],
+  ])("%s", async (_, f, donate, side) => {
+    await expectSame(f, { donate }, side);
   });
-  await sameOnDevice(graph, { a: numbers([6, 6], 1) }, { donate: { a: 0 } });
+
+  test("must be of the size of what it gets", () => {
+    const graph = traceGraph("f", [{ name: "a", dtype: "f32", shape: [6, 6] }], ([a]) => [sum(a as Float, 0)]);
+    expect(() => compileProgram(graph, { donate: { a: 0 } })).toThrow(
+      "donate: input a and output 0 of f differ in dtype or size",
+    );
+  });
 });
 
-test("an input that its own update reads elsewhere is not overwritten in place", async () => {
-  const graph = traceGraph("turned", [{ name: "a", dtype: "f32", shape: [40, 40] }], ([a]) => [
-    dot(a as Float, a as Float, { transposeA: true }),
-  ]);
-  await sameOnDevice(graph, { a: numbers([40, 40], 2) }, { donate: { a: 0 } });
+describe("joined values", () => {
+  const parts = (a: Float, b: Float) => [dot(a, b), tanh(dot(b, a))] as const;
+  test.each<[string, Function]>([
+    ["of computed parts, read at every position", (a, b, u, v) => [dot(concat(parts(a, b), 0), u), v]],
+    ["that are read at their own position", (a, b, u, v) => [mul(concat(parts(a, b), 0), concat([u, v], 0))]],
+    [
+      "that share a part",
+      (a, b, u) => {
+        const [p, q] = parts(a, b);
+        return [concat([p, q], 0), concat([q, mul(u, 2)], 0), q];
+      },
+    ],
+    ["in which a part stands twice", (a, b) => [concat([dot(a, b), dot(a, b)], 0)]],
+    ["of an input", (a, b, u) => [concat([u, dot(a, b)], 0)]],
+    ["of columns", (a, b) => [concat(parts(a, b), 1)]],
+    ["of joined values", (a, b, u) => [concat([concat(parts(a, b), 0), dot(u, a)], 0)]],
+    [
+      "whose parts are read long after",
+      (a, b, u, v) => {
+        const joined = concat(parts(a, b), 0);
+        const later = [u, v, u, v].reduce((x, w) => tanh(dot(x, w)), a);
+        return [add(dot(later, u), slice(joined, 0, 3, 6)), sum(joined, 0)];
+      },
+    ],
+  ])("%s", async (_, f) => {
+    await expectSame(f);
+  });
 });
 
-test.each(["auto", "stepwise"] as const)("rows that meet within a step, as many as units (%s)", async (schedule) => {
-  const graph = traceGraph("meeting", [{ name: "x", dtype: "f32", shape: ["T", 3, 3] }], ([xs]) => {
-    const step = ([h]: readonly Tensor[], [x]: readonly Tensor[]) => {
-      // A sum over the batch: with as many units as rows it has the shape of a number for each row.
-      const common = sum(h as Float, [0]);
-      const next = tanh(add(x as Float, mul(h as Float, 0.3)));
-      return { carries: [next], ys: [next, common] };
-    };
-    return scanTensors(step, [ones([3, 3])], [xs as Float]).ys;
+describe("values are where they are read:", () => {
+  test.each<[string, Function]>([
+    [
+      "a chain of products, each read once more at the end",
+      (a, b, u, v) => {
+        const chain = [a];
+        for (const w of [b, u, v, b, u]) chain.push(tanh(dot(at(chain, chain.length - 1), w)));
+        return [chain.reduce((total, x) => add(total, mul(x, x))), ...chain.slice(2, 4)];
+      },
+    ],
+    [
+      "values of several sizes in turn",
+      (a, b, u) => {
+        const wide = tanh(dot(a, concat([b, u], 1)));
+        const narrow = tanh(dot(wide, concat([b, u], 0)));
+        return [dot(narrow, concat([b, u], 1)), dot(tanh(dot(narrow, u)), b), sum(wide, 1)];
+      },
+    ],
+    [
+      "what a loop gives, used at its own position",
+      (a, b, u) => {
+        const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => {
+          const next = tanh(add(h as Float, row as Float));
+          return { carries: [next], ys: [mul(next, 2)] };
+        };
+        const { carries, ys } = scanTensors(step, [reshape(slice(b, 0, 0, 1), [6])], [a]);
+        return [mul(ys[0] as Float, u), tanh(carries[0] as Float), ys[0] as Float];
+      },
+    ],
+    [
+      "what was scattered, used at its own position",
+      (a, b) => {
+        const indices = iota([6], 0);
+        const [p, q] = [scatterAdd(indices, a, 6), scatterAdd(indices, b, 6)];
+        return [add(p, 1), mul(q, p), softmax(add(p, q))];
+      },
+    ],
+    ["rows and columns that are normalized", (a, b) => [softmax(dot(a, b), 1), softmax(dot(a, b), 0)]],
+    ["a sum of what another sum has shifted", (a) => [sum(exp(sub(a, broadcast(sum(a, 0), a.shape))), 1)]],
+    [
+      "pieces that overlap",
+      (a, b) => [add(pad(slice(a, 0, 1, 3), 0, 2, 6), concat([slice(b, 0, 4, 2), slice(a, 0, 0, 4)], 0))],
+    ],
+  ])("%s", async (_, f) => {
+    await expectSame(f);
   });
-  await sameOnDevice(graph, { x: numbers([5, 3, 3], 3) }, { schedule });
 });
 
-test("a product that is added to another and read by itself", async () => {
-  const inputs = (["a", "b", "u", "v"] as const).map((name) => ({ name, dtype: "f32" as const, shape: [8, 8] }));
-  const graph = traceGraph("shared", inputs, ([a, b, u, v]) => {
-    const [p, q] = [dot(a as Float, u as Float), dot(b as Float, v as Float)];
-    return [mul(add(p, q), 2), mul(p, 3)];
+describe("sums that are shared:", () => {
+  const left = (x: Float) => slice(x, 1, 0, 3);
+  test.each<[string, Function]>([
+    ["products that are added", (a, b, u, v) => [add(dot(a, u), dot(b, v))]],
+    ["and read by themselves", (a, b, u, v) => [mul(add(dot(a, u), dot(b, v)), 2), mul(dot(a, u), 3)]],
+    ["and results by themselves", (a, b, u, v) => [add(dot(a, u), dot(b, v)), dot(a, u)]],
+    ["one with itself", (a, _, u) => [add(dot(a, u), dot(a, u))]],
+    ["of unequal depth", (a, b, u, v) => [add(dot(a, u), dot(left(b), slice(v, 0, 0, 3)))]],
+    ["maxima that are added", (a, b) => [add(reduceMax(a, 1), reduceMax(b, 1))]],
+    ["sums of other axes", (a, b) => [add(sum(a, 0), sum(b, 1)), sum(reshape(a, [2, 3, 6]), [0, 2])]],
+    ["a product and its transpose", (a, b) => [add(dot(a, b), transpose(dot(a, b)))]],
+  ])("%s", async (_, f) => {
+    await expectSame(f);
   });
-  const given = Object.fromEntries(inputs.map(({ name, shape }, i) => [name, numbers(shape, i)]));
-  await sameOnDevice(graph, given);
+});
+
+test("kernels of parts of any size, and more reductions than one", async () => {
+  const inputs = [
+    { name: "x", dtype: "f32", shape: ["N", 3] },
+    { name: "y", dtype: "f32", shape: [70, 5] },
+  ] as const;
+  const graph = traceGraph("parts", inputs, ([x, y]) => {
+    const [long, short] = [x as Float, y as Float];
+    return [
+      mul(long, 2),
+      mul(short, 3),
+      dot(short, slice(short, 0, 0, 5)),
+      reshape(mul(long, 4), ["3*N"]),
+      sum(long, 0),
+      reduceMax(long, 0),
+      sum(mul(long, long)),
+    ];
+  });
+  expect(await runner.error(graph, [numbers([700, 3], 1), numbers([70, 5], 2)])).toBeLessThan(1e-5);
+});
+
+test("more inputs than a kernel may bind", async () => {
+  const inputs = Array.from({ length: 9 }, (_, i) => ({ name: `x${i}`, dtype: "f32" as const, shape: [5 + (i % 2)] }));
+  const graph = traceGraph("crowd", inputs, (tensors) => {
+    const short = tensors.map((x, i) => (i % 2 === 0 ? (x as Float) : slice(x as Float, 0, 1, 5)));
+    return [short.reduce((total, x, i) => add(total, mul(x, i + 1)))];
+  });
+  const arrays = inputs.map(({ shape }, seed) => numbers(shape, seed));
+  expect(await runner.error(graph, arrays, { maxStorageBuffers: 4 })).toBeLessThan(1e-5);
+});
+
+test("more workgroups than one axis of a dispatch has", async () => {
+  const size = 65535 * 64 + 77;
+  const graph = traceGraph("long", [{ name: "x", dtype: "f32", shape: ["N"] }], ([x]) => [mul(x as Float, 2)]);
+  const x = { dtype: "f32" as const, shape: [size], data: Float64Array.from({ length: size }, (_, i) => i % 1000) };
+  const [doubled] = await runner.run(graph, [x]);
+  expect(doubled?.data.length).toBe(size);
+  expect(doubled?.data.findIndex((value, i) => value !== 2 * (i % 1000))).toBe(-1);
 });

@@ -14,7 +14,6 @@ import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { mean, square } from "../../compiler/ops/composed.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import { type NamedAval, traceGraph } from "../../compiler/ops/trace.ts";
-import type { LowerOptions } from "../../compiler/plan/lower.ts";
 import type { Program } from "../../compiler/plan/program.ts";
 import type { Target } from "../../compiler/plan/tiles.ts";
 import { checkedTuning, type Tuning, tuningGrid } from "../../compiler/plan/tuning.ts";
@@ -100,26 +99,4 @@ describe.each(targets)("for a target $target", ({ programs }) => {
       expect(Math.max(...errors)).toBeLessThan(1e-4);
     },
   );
-});
-
-test("a schedule that a tuning prefers is followed where it can be, and no order", () => {
-  const { graph: wide } = lossAndGradient(4200);
-  const schedulesOf = (options: LowerOptions) =>
-    compileProgram(wide, options).schedules.map(({ schedule, reason }) => `${schedule}: ${reason}`);
-  const both = (start: RegExp) => [expect.stringMatching(start), expect.stringMatching(start)];
-  // One row of the state does not fit into workgroup memory of 16 KiB, which is what every device has.
-  expect(schedulesOf({ tuning: { schedule: "persistent" } })).toEqual(both(/^stepwise: one row needs/));
-  expect(() => schedulesOf({ schedule: "persistent" })).toThrow(/cannot run persistently/);
-  const roomy = { maxWorkgroupBytes: 2 ** 16 };
-  expect(schedulesOf({ ...roomy, schedule: "persistent", tuning: { schedule: "stepwise" } })).toEqual(
-    both(/^persistent: /),
-  );
-  expect(schedulesOf({ tuning: { schedule: "stepwise" } })).toEqual(both(/^stepwise: its tuning says so$/));
-});
-
-test("many weights run stepwise, unless a tuning prefers otherwise", () => {
-  const { graph: heavy } = lossAndGradient(1100);
-  const scheduleOf = (tuning?: Tuning) => compileProgram(heavy, { tuning }).schedules.map(({ schedule }) => schedule);
-  expect(scheduleOf()).toEqual(["stepwise", "stepwise"]);
-  expect(scheduleOf({ schedule: "persistent" })).toEqual(["persistent", "persistent"]);
 });

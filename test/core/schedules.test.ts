@@ -1,0 +1,72 @@
+/** @file How a scan runs, and how many steps one dispatch takes: rules of shapes, limits and what was asked for. */
+import { describe, expect, test } from "vitest";
+import { compileProgram } from "../../compiler/compile.ts";
+import { chunkSteps, flopsOfRow } from "../../compiler/plan/chunks.ts";
+import type { LowerOptions } from "../../compiler/plan/lower.ts";
+import { add, dot, scanTensors, type Tensor, tanh, traceGraph, zeros } from "../../index.ts";
+
+type Float = Tensor<"f32">;
+
+/** h = tanh(h·W + x), whose weights are `units` squared, or of a batch's size. */
+function schedulesOf(units: number, options: LowerOptions): string[] {
+  const inputs = [
+    { name: "x", dtype: "f32", shape: ["T", "B", units] },
+    { name: "w", dtype: "f32", shape: [units, units] },
+  ] as const;
+  const graph = traceGraph("loop", inputs, ([x, w]) => {
+    const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => ({
+      carries: [tanh(add(dot(h as Float, w as Float), row as Float))],
+      ys: [],
+    });
+    return scanTensors(step, [zeros(["B", units])], [x as Float]).carries;
+  });
+  return compileProgram(graph, options).schedules.map(({ schedule, reason }) => `${schedule}: ${reason}`);
+}
+
+describe("how a scan runs", () => {
+  test.each<[string, number, LowerOptions, RegExp]>([
+    ["by default", 8, {}, /^persistent: rows of the batch are independent/],
+    ["stepwise, asked for", 8, { schedule: "stepwise" }, /^stepwise: it was asked for$/],
+    ["stepwise, as a tuning prefers", 8, { tuning: { schedule: "stepwise" } }, /^stepwise: its tuning says so$/],
+    ["with more weights than a workgroup should read", 1100, {}, /^stepwise: 4840000 bytes of weights/],
+    ["with such weights, asked for", 1100, { schedule: "persistent" }, /^persistent:/],
+    ["with such weights, as a tuning prefers", 1100, { tuning: { schedule: "persistent" } }, /^persistent:/],
+    [
+      "with a row that is too wide, as a tuning prefers",
+      4200,
+      { tuning: { schedule: "persistent" } },
+      /^stepwise: one row needs 33600 bytes/,
+    ],
+    [
+      "asked for, whatever a tuning prefers",
+      8,
+      { schedule: "persistent", tuning: { schedule: "stepwise" } },
+      /^persistent:/,
+    ],
+  ])("%s", (_, units, options, expected) => {
+    expect(schedulesOf(units, options)).toEqual([expect.stringMatching(expected)]);
+  });
+
+  test("asked for where it cannot be, is refused", () => {
+    expect(() => schedulesOf(4200, { schedule: "persistent" })).toThrow(/cannot run persistently: one row needs/);
+  });
+});
+
+describe("steps of a chunk", () => {
+  test("fill the time that a dispatch may take, by FLOP and barriers", () => {
+    // 64 lanes do 1.28e9 FLOP a second: 1 ms, and 2 µs for a barrier.
+    expect(chunkSteps({ flops: 1.28e6, barriers: 1, lanes: 64 }, "gpu")).toBe(24);
+    expect(chunkSteps({ flops: 1.28e6, barriers: 501, lanes: 64 }, "gpu")).toBe(12);
+    expect(chunkSteps({ flops: 1.28e6, barriers: 0, lanes: 128 }, "gpu")).toBe(49);
+    // 1e9 FLOP a second whatever the lanes, and 10 µs for a barrier.
+    expect(chunkSteps({ flops: 1e6, barriers: 10, lanes: 4 }, "software")).toBe(454);
+  });
+
+  test("are never fewer than one", () => {
+    expect(chunkSteps({ flops: 1e12, barriers: 1, lanes: 64 }, "gpu")).toBe(1);
+  });
+
+  test("count the FLOP of a row in a step", () => {
+    expect(flopsOfRow(["12*B*T", "3*T", 6], "2*B", "T")).toBe((12 + 3 + 6) / 2);
+  });
+});

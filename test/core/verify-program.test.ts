@@ -1,0 +1,152 @@
+/** @file Programs that break WebGPU's rules or their own: each rule refuses one, before a device has seen it. */
+import { expect, test } from "vitest";
+import { compileProgram } from "../../compiler/compile.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import type { Kernel, Program, Step } from "../../compiler/plan/program.ts";
+import { defaultLimits, verifyProgram } from "../../compiler/plan/verify-program.ts";
+import { add, dot, mul, scanTensors, sum, type Tensor, tanh, traceGraph, zeros } from "../../index.ts";
+
+type Float = Tensor<"f32">;
+
+const inputs = [
+  { name: "x", dtype: "f32", shape: ["T", "B", 4] },
+  { name: "w", dtype: "f32", shape: [4, 4] },
+] as const;
+/** A persistent loop, a product, and a donated input that is updated. */
+const graph = traceGraph("sound", inputs, ([x, w]) => {
+  const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => {
+    const next = tanh(add(dot(h as Float, w as Float), row as Float));
+    return { carries: [next], ys: [] };
+  };
+  const { carries } = scanTensors(step, [zeros(["B", 4])], [x as Float]);
+  return [mul(w as Float, 0.9), sum(carries[0] as Float)];
+});
+const program = compileProgram(graph, { donate: { w: 0 } });
+
+const withKernel = (change: (kernel: Kernel) => Partial<Kernel>): Program => ({
+  ...program,
+  kernels: program.kernels.map((kernel) => ({ ...kernel, ...change(kernel) })),
+});
+const withSteps = (change: (step: Step) => object): Program => ({
+  ...program,
+  steps: program.steps.map((step) => ({ ...step, ...change(step) }) as Step),
+});
+const withOutput = (i: number, change: object): Program => ({
+  ...program,
+  outputs: program.outputs.map((output, k) => (k === i ? { ...output, ...change } : output)),
+});
+const isChunked = (step: Step) => step.kind === "dispatch" && step.chunks !== undefined;
+const copy = (from: number, to: number): Step => {
+  const place = (buffer: number) => ({ buffer, offset: [0], size: [4] });
+  return { kind: "copy", from: place(from), to: place(to) };
+};
+const twoBuffers = (kernel: Kernel) => kernel.bindings.length > 1;
+
+test("a sound program passes", () => {
+  expect(verifyProgram(program)).toBe(program);
+  expect(program.steps.some(isChunked) && program.kernels.some(twoBuffers)).toBe(true);
+});
+
+test.each<[string, () => Program, RegExp]>([
+  [
+    "a buffer bound twice",
+    () => withKernel(({ bindings }) => ({ bindings: [...bindings, at(bindings, 0)] })),
+    /binds a buffer twice/,
+  ],
+  [
+    "a buffer that does not exist",
+    () => withKernel(({ bindings }) => ({ bindings: [...bindings, { buffer: 99, access: "read" }] })),
+    /binds a buffer that does not exist/,
+  ],
+  [
+    "more workgroup memory than there is",
+    () => withKernel(() => ({ workgroupBytes: defaultLimits.workgroupBytes + 4 })),
+    /takes 16388 bytes of workgroup memory/,
+  ],
+  [
+    "more invocations than a workgroup may have",
+    () => withKernel(() => ({ workgroupSize: 257 })),
+    /has 257 invocations a workgroup/,
+  ],
+  [
+    "a buffer that is written and bound to be read",
+    () => withKernel(({ bindings }) => ({ bindings: bindings.map((binding) => ({ ...binding, access: "read" })) })),
+    /binds \w+ as read and writes it/,
+  ],
+  [
+    "a buffer that is bound to be written and only read",
+    () =>
+      withKernel(({ bindings }) => ({ bindings: bindings.map((binding) => ({ ...binding, access: "read_write" })) })),
+    /binds \w+ as read_write and never writes it/,
+  ],
+  [
+    "an input that lies in an arena",
+    () => ({ ...program, buffers: program.buffers.map((buffer) => ({ ...buffer, role: "arena" })) }),
+    /input x: has no buffer of its own/,
+  ],
+  [
+    "an input whose buffer has another size",
+    () => ({ ...program, buffers: program.buffers.map((buffer) => ({ ...buffer, size: [1, "B"] })) }),
+    /input x: has a buffer of another size/,
+  ],
+  [
+    "a copy to nowhere",
+    () => ({ ...program, steps: [copy(0, 99)] }),
+    /a copy: lies in buffer 99, which does not exist/,
+  ],
+  [
+    "a copy from nowhere",
+    () => ({ ...program, steps: [copy(99, 0)] }),
+    /a copy: lies in buffer 99, which does not exist/,
+  ],
+  ["a copy within a buffer", () => ({ ...program, steps: [copy(2, 2)] }), /source and destination are one buffer/],
+  [
+    "an output that does not exist",
+    () => withOutput(1, { location: { buffer: 99, offset: [0], size: [1] } }),
+    /output 1: lies in buffer 99/,
+  ],
+  [
+    "a result in an input's buffer",
+    () => withOutput(1, { location: at(program.outputs, 0).location }),
+    /output 1: lies in an input's buffer/,
+  ],
+  [
+    "a donated output in an arena",
+    () => withOutput(0, { location: at(program.outputs, 1).location }),
+    /output 0: is donated but lies in an arena/,
+  ],
+  ["a kernel that does not exist", () => withSteps(() => ({ kernel: 99 })), /kernel 99 does not exist/],
+  [
+    "a kernel that is not told its chunk",
+    () => withSteps(() => ({ chunks: undefined })),
+    /runs a chunk of a loop and is not told which/,
+  ],
+  [
+    "chunks of a kernel that runs no loop",
+    () => withSteps((step) => (isChunked(step) ? {} : { chunks: { scan: "sound", length: "T", steps: 3 } })),
+    /is cut into chunks and runs no loop/,
+  ],
+  [
+    "chunks of no steps",
+    () => withSteps((step) => (isChunked(step) ? { chunks: { scan: "sound", length: "T", steps: 0 } } : {})),
+    /is cut into chunks of 0 steps/,
+  ],
+  [
+    "a step of a loop that is not there",
+    () => withKernel(({ chunked, loops }) => ({ loops: chunked ? 2 : loops })),
+    /reads the steps of 2 loops, around it are 0/,
+  ],
+  [
+    "a step of a loop around a kernel that stands in none",
+    () => withKernel(({ chunked, loops }) => ({ loops: chunked ? loops : 1 })),
+    /reads the steps of 1 loops, around it are 0/,
+  ],
+])("refused is %s", (_, broken, fault) => {
+  expect(() => verifyProgram(broken())).toThrow(fault);
+});
+
+test("refused are more buffers than a device binds", () => {
+  expect(() => verifyProgram(program, { ...defaultLimits, storageBuffers: 1 })).toThrow(
+    /binds \d buffers, allowed are 1/,
+  );
+});
