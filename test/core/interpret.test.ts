@@ -1,7 +1,7 @@
 /** @file The interpreter, which defines what graphs mean: loops by hand, and inputs that do not fit. */
 import { describe, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
-import { add, constant, interpret, mul, scanTensors, type Tensor, traceGraph } from "../../index.ts";
+import { add, constant, interpret, mul, ones, scanTensors, type Tensor, traceGraph } from "../../index.ts";
 
 type Float = Tensor<"f32">;
 
@@ -47,18 +47,29 @@ describe("inputs that do not fit", () => {
   });
 });
 
-test("xs of unequal lengths are refused when the loop is traced", () => {
+describe("a loop is refused when it is traced:", () => {
   const inputs = [
     { name: "a", dtype: "f32", shape: [3] },
     { name: "b", dtype: "f32", shape: [4] },
   ] as const;
-  const traced = () =>
+  const traced = (xs: (a: Float, b: Float) => readonly Float[], step: (h: Float, x: Float) => Float) => () =>
     traceGraph("loop", inputs, ([a, b]) => {
-      const step = ([h]: readonly Tensor[], [x]: readonly Tensor[]) => ({
-        carries: [add(h as Float, x as Float)],
+      const run = ([h]: readonly Tensor[], [x]: readonly Tensor[]) => ({
+        carries: [step(h as Float, x as Float)],
         ys: [],
       });
-      return scanTensors(step, [constant(0)], [a as Float, b as Float]).carries;
+      return scanTensors(run, [constant(0)], xs(a as Float, b as Float)).carries;
     });
-  expect(traced).toThrow(/xs 1 is \[4\]; its leading axis must be time, of 3 steps/);
+
+  test("xs of unequal lengths", () => {
+    expect(traced((a, b) => [a, b], add)).toThrow(/xs 1 is \[4\]; its leading axis must be time, of 3 steps/);
+  });
+
+  test("a state that changes its shape", () => {
+    const widened = traced(
+      (a) => [a],
+      (h, x) => add(h, mul(x, ones([2]))),
+    );
+    expect(widened).toThrow(/carry 0 starts as f32\[\] and leaves the step as f32\[2\]/);
+  });
 });

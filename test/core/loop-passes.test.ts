@@ -3,6 +3,7 @@
  * is left inside is counted. Time, batch and width are equal where that lets a mistake fit.
  */
 import { describe, expect, test } from "vitest";
+import { fixCarries } from "../../compiler/passes/fixed-carries.ts";
 import { hoist } from "../../compiler/passes/hoist.ts";
 import { sink } from "../../compiler/passes/sink.ts";
 import {
@@ -80,6 +81,37 @@ describe("before a loop:", () => {
       arrays,
     );
     expect([count(after, "exp"), count(loopOf(after).body, "exp")]).toEqual([1, 0]);
+  });
+});
+
+describe("states", () => {
+  /** The results of three states, of which the first is handed on and the others are what a step makes of them. */
+  const states = (step: (b: Float, c: Float, x: Float) => readonly [Float, Float]) =>
+    traceGraph("loop", inputs, ([xs, , u, v]) => {
+      const run = ([a, b, c]: readonly Tensor[], [x]: readonly Tensor[]) => ({
+        carries: [a as Float, ...step(b as Float, c as Float, x as Float)],
+        ys: [mul(a as Float, x as Float)],
+      });
+      const { carries, ys } = scanTensors(run, [u, v, mul(v as Float, 2)] as Tensor[], [xs as Float]);
+      return [...carries, ...ys];
+    });
+
+  test("that are handed on are consts, and those behind them keep their places", () => {
+    const after = sameAfter(
+      states((b, c, x) => [tanh(add(b, x)), mul(c, x)]),
+      fixCarries,
+      arrays,
+    );
+    expect(loopOf(after)).toMatchObject({ consts: 1, carries: 2 });
+  });
+
+  test("that change places are no consts", () => {
+    const after = sameAfter(
+      states((b, c) => [c, b]),
+      fixCarries,
+      arrays,
+    );
+    expect(loopOf(after)).toMatchObject({ consts: 1, carries: 2 });
   });
 });
 

@@ -14,7 +14,7 @@ import {
   tanh,
   traceGraph,
 } from "../../index.ts";
-import { numbers, sameAfter } from "../support/same-after.ts";
+import { count, numbers, sameAfter } from "../support/same-after.ts";
 
 type Float = Tensor<"f32">;
 
@@ -34,6 +34,7 @@ const graph = traceGraph("symbols", [{ name: "x", dtype: "f32", shape: ["T", "B"
 test("all sizes at once", () => {
   const after = sameAfter(graph, (each) => specialize(each, { T: 3, B: 4 }), [numbers([3, 4, 2], 1)]);
   expect(JSON.stringify({ ...after, sites: [] })).not.toMatch(/"[^"]*\b[BT]\b[^"]*"/);
+  expect([count(graph, "dimSize"), count(after, "dimSize")]).toEqual([1, 0]);
 });
 
 test("one of them alone", () => {
