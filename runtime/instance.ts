@@ -3,10 +3,11 @@
  * loops walked. Nothing here depends on which buffers hold the data.
  */
 import { type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
+import { at } from "../compiler/graph/errors.ts";
 import type { Chunks, Copy, Dispatch, GridPart, Loop, Program, Size } from "../compiler/plan/program.ts";
 
 /** Offsets of uniforms that are chosen per dispatch must be multiples of this. */
-export const uniformAlignment = 256;
+const uniformAlignment = 256;
 const maxWorkgroups = 65535;
 
 export interface FlatDispatch {
@@ -22,8 +23,10 @@ export interface Instance {
   readonly sizes: DimSizes;
   /** Bytes of each buffer of the program. */
   readonly bufferBytes: readonly number[];
-  /** Words of the sizes uniform of each kernel. */
-  readonly uniforms: readonly Uint32Array<ArrayBuffer>[];
+  /** The sizes that kernels read, one kernel's after the other's, each beginning at its alignment. */
+  readonly sizeTable: Uint32Array<ArrayBuffer>;
+  /** Byte offset of each kernel's. */
+  readonly sizeOffsets: readonly number[];
   /** The counts of every step of every loop, and first step and end of every chunk, each entry at its alignment. */
   readonly stepTable: Uint32Array<ArrayBuffer>;
   readonly steps: readonly FlatStep[];
@@ -80,10 +83,24 @@ export function instantiate(program: Program, sizes: DimSizes): Instance {
   return {
     sizes,
     bufferBytes: program.buffers.map(({ size }) => 4 * evaluateSize(size, sizes)),
-    uniforms: program.kernels.map((kernel) =>
-      Uint32Array.from(kernel.uniforms, ({ value }) => evaluateSize(value, sizes)),
-    ),
+    ...sizeTableOf(program, sizes),
     stepTable,
     steps,
   };
+}
+
+/** A kernel may read more sizes than one alignment holds: those of the next begin at the alignment after them. */
+function sizeTableOf({ kernels }: Program, sizes: DimSizes): Pick<Instance, "sizeTable" | "sizeOffsets"> {
+  const sizeOffsets: number[] = [];
+  let bytes = 0;
+  for (const { uniforms } of kernels) {
+    sizeOffsets.push(bytes);
+    bytes += Math.ceil((4 * uniforms.length) / uniformAlignment) * uniformAlignment;
+  }
+  const sizeTable = new Uint32Array(Math.max(uniformAlignment, bytes) / 4);
+  for (const [i, { uniforms }] of kernels.entries()) {
+    const values = uniforms.map(({ value }) => evaluateSize(value, sizes));
+    sizeTable.set(values, at(sizeOffsets, i) / 4);
+  }
+  return { sizeTable, sizeOffsets };
 }

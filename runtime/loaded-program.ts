@@ -12,7 +12,7 @@ import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device.ts";
 import { DeviceMemoryError } from "./device-errors.ts";
 import { InputBuffers } from "./input-buffers.ts";
-import { evaluateSize, type Instance, instantiate, uniformAlignment } from "./instance.ts";
+import { evaluateSize, type Instance, instantiate } from "./instance.ts";
 import { chunksOf, KernelTimer } from "./kernel-timer.ts";
 import { createPipelines, type Pipeline, storageBinding } from "./pipelines.ts";
 import { type KernelProfile, profileKernels } from "./profile.ts";
@@ -27,11 +27,10 @@ interface Report extends Verdict {
   readonly instance: Instance;
 }
 
-/** An instance with the GPU's copies of its uniforms. */
+/** An instance with the GPU's copies of its tables. */
 interface Bound {
   readonly instance: Instance;
-  readonly uniforms: GPUBuffer;
-  readonly uniformOffsets: readonly number[];
+  readonly sizeTable: GPUBuffer;
   readonly stepTable: GPUBuffer;
   readonly groups: Map<string, GPUBindGroup>;
 }
@@ -150,8 +149,8 @@ export class LoadedProgram {
     const { pool } = this.#context;
     for (const buffer of this.#arenas.values()) pool.destroy(buffer);
     this.#inputs.destroy();
-    for (const { uniforms, stepTable } of this.#bound.values())
-      for (const buffer of [uniforms, stepTable]) pool.destroy(buffer);
+    for (const { sizeTable, stepTable } of this.#bound.values())
+      for (const buffer of [sizeTable, stepTable]) pool.destroy(buffer);
     this.#arenas.clear();
     this.#bound.clear();
   }
@@ -219,14 +218,11 @@ export class LoadedProgram {
       }
       this.#arenas.set(i, larger);
     }
-    const uniformOffsets = instance.uniforms.map((_, i) => i * uniformAlignment);
-    const uniforms = pool.take(Math.max(1, instance.uniforms.length) * uniformAlignment, uniformUsage(), "sizes");
-    for (const [i, words] of instance.uniforms.entries()) {
-      if (words.length > 0) device.queue.writeBuffer(uniforms, at(uniformOffsets, i), words);
-    }
+    const sizeTable = pool.take(instance.sizeTable.byteLength, uniformUsage(), "sizes");
+    device.queue.writeBuffer(sizeTable, 0, instance.sizeTable);
     const stepTable = pool.take(instance.stepTable.byteLength, uniformUsage(), "steps");
     device.queue.writeBuffer(stepTable, 0, instance.stepTable);
-    const bound = { instance, uniforms, uniformOffsets, stepTable, groups: new Map() };
+    const bound = { instance, sizeTable, stepTable, groups: new Map() };
     this.#bound.set(key, bound);
     return bound;
   }
@@ -277,9 +273,9 @@ export class LoadedProgram {
       resource: { buffer },
     }));
     if (kernel.uniforms.length > 0) {
-      const offset = at(bound.uniformOffsets, kernelIndex);
+      const offset = at(bound.instance.sizeOffsets, kernelIndex);
       const size = Math.ceil(kernel.uniforms.length / 4) * 16;
-      entries.push({ binding: 0, resource: { buffer: bound.uniforms, offset, size } });
+      entries.push({ binding: 0, resource: { buffer: bound.sizeTable, offset, size } });
     }
     if (kernel.loops > 0) entries.push({ binding: 1, resource: { buffer: bound.stepTable, size: 16 } });
     const group = this.#context.device.createBindGroup({ label: kernel.name, layout, entries });

@@ -69,8 +69,10 @@ export async function perform(task: Task, tell: Tell): Promise<void> {
   tell({ event: "replayed", ...(wrong !== undefined && { wrong }) });
 }
 
-/** Draws and checks until the minutes are over. */
+/** Draws and checks until the minutes are over, but one cell at least. */
 async function fuzz(job: FuzzJob, tell: Tell): Promise<void> {
+  let device = await openDevice();
+  tell({ event: "device", name: device.name });
   const started = performance.now();
   const minutes = () => (performance.now() - started) / 60_000;
   let totals: Totals = {
@@ -80,8 +82,6 @@ async function fuzz(job: FuzzJob, tell: Tell): Promise<void> {
     const sums = Object.entries(totals).map(([key, n]) => [key, n + (more[key as keyof Totals] ?? 0)]);
     totals = { ...(Object.fromEntries(sums) as Totals), minutes: minutes() };
   };
-  let device = await openDevice();
-  tell({ event: "device", name: device.name });
 
   const look = async <Plan>(kind: Kind, { plans, check, source }: Subject<Plan>, seed: number, order: 1 | 2) => {
     tell({ event: "checking", kind, seed });
@@ -102,7 +102,7 @@ async function fuzz(job: FuzzJob, tell: Tell): Promise<void> {
     if (!(await isUsable(device))) device = await openDevice();
   };
 
-  for (let n = 0; minutes() < job.minutes; n++) {
+  for (let n = 0; n === 0 || minutes() < job.minutes; n++) {
     const seed = job.seed + n;
     const isEvery = (period: number) => period > 0 && n % period === 0;
     await look("cell", cell, seed, isEvery(job.second) ? 2 : 1);

@@ -118,7 +118,7 @@ function verdictOn({ what, from, exact, got, spread }: Change, tolerance: number
   const most = norm([moved]);
   const beyond = norm(error.map((array) => ({ ...array, data: array.data.map((e, k) => outside(e, moved.data[k])) })));
   if (beyond <= allowed)
-    return most <= badlyDetermined * length ? {} : { unsuitable: "determined badly by f32 numbers" };
+    return most <= badlyDetermined * length ? {} : { unsuitable: `${what}: determined badly by f32 numbers` };
   if (!Number.isFinite(most)) return { unsuitable: "not finite in f32" };
   const [changed, off, excused, room, rest] = [length, norm(error), allowed, most, beyond].map((x) =>
     x.toExponential(2),

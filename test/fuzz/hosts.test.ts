@@ -1,0 +1,59 @@
+/** @file The fuzz in each host: a few cells, an entry that fails, and what a wrong option is answered. */
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { corpus } from "./corpus.ts";
+import { drivers } from "./hosts.ts";
+import { type Entry, type FuzzEvent, hostNames, type Task } from "./protocol.ts";
+
+async function eventsOf(host: (typeof hostNames)[number], task: Task): Promise<FuzzEvent[]> {
+  const events: FuzzEvent[] = [];
+  await drivers[host](task, (event) => events.push(event));
+  return events;
+}
+
+test.each(hostNames)("%s checks a cell and a training run, and says what it was at", async (host) => {
+  const events = await eventsOf(host, { fuzz: { seed: 2, minutes: 1e-6, training: 1, second: 1 } });
+  const [device, ...rest] = events;
+  expect(device).toMatchObject({ event: "device", name: expect.stringMatching(/./) });
+  const totals = { cells: 1, cellsDrawnAgain: 0, secondOrder: 1, trainings: 1, trainingsDrawnAgain: 0, failures: 0 };
+  expect(rest).toEqual([
+    { event: "checking", kind: "cell", seed: 2 },
+    { event: "checking", kind: "training", seed: 2 },
+    { event: "progress", totals: { ...totals, minutes: expect.any(Number) } },
+    { event: "done", totals: { ...totals, minutes: expect.any(Number) } },
+  ]);
+});
+
+test("an entry that fails in a host says what is wrong", async () => {
+  const entry = corpus()["training.json"] as Entry & { plan: { objective: object } };
+  const unknown = { ...entry, plan: { ...entry.plan, objective: { ...entry.plan.objective, cell: "nobody" } } };
+  const [replayed] = await eventsOf("node", { replay: unknown });
+  expect(replayed).toMatchObject({
+    event: "replayed",
+    wrong: expect.stringMatching(/^there is no cell nobody; there are rnn/),
+  });
+});
+
+test("a host that ends says how", async () => {
+  const noTask = JSON.parse("null") as Task;
+  await expect(eventsOf("node", noTask)).rejects.toThrow(/^the process ended with code 1: .*TypeError/s);
+});
+
+const script = fileURLToPath(new URL("../../scripts/fuzz.mjs", import.meta.url));
+
+test.each([
+  [
+    ["--host", "safari"],
+    "option '--host <host>' argument 'safari' is invalid. Allowed choices are node, deno, chromium, all.",
+  ],
+  [["--minutes", "0"], "option '--minutes <n>' argument '0' is invalid. It must be a number above 0."],
+  [["--seed", "1.5"], "option '--seed <n>' argument '1.5' is invalid. It must be a whole number below 2^30."],
+])("%j is refused in a line", async (args, line) => {
+  const answer = await new Promise((resolve) => {
+    execFile(process.execPath, [script, ...args], (error, stdout, stderr) =>
+      resolve({ code: error?.code, stdout, stderr }),
+    );
+  });
+  expect(answer).toEqual({ code: 1, stdout: "", stderr: `error: ${line}\n` });
+});
