@@ -1,0 +1,168 @@
+/** @file Arrays on a device from run to run: who owns their memory, when it is used again, and what is refused. */
+import { afterAll, describe, expect, test } from "vitest";
+import { at } from "../../compiler/graph/errors.ts";
+import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
+import {
+  add,
+  cast,
+  concat,
+  dot,
+  interpret,
+  mul,
+  not,
+  openDevice,
+  sum,
+  type Tensor,
+  tanh,
+  traceGraph,
+} from "../../index.ts";
+import { numbers } from "../support/same-after.ts";
+import { difference } from "../train/devices.ts";
+
+type Float = Tensor<"f32">;
+
+const device = await openDevice();
+afterAll(() => device.destroy());
+
+/** A number that needs places of its own on the way, and two results. */
+const graph = traceGraph(
+  "network",
+  [
+    { name: "x", dtype: "f32", shape: ["N", 8] },
+    { name: "w", dtype: "f32", shape: [8, 8] },
+  ],
+  ([x, w]) => {
+    const hidden = tanh(dot(tanh(dot(x as Float, w as Float)), w as Float));
+    return [sum(hidden, 1), dot(hidden, w as Float)];
+  },
+);
+const w = numbers([8, 8], 1);
+
+async function expectRight(results: readonly { read: () => Promise<NdArray> }[], x: NdArray): Promise<void> {
+  const expected = interpret(graph, [x, w]);
+  for (const [i, result] of results.entries())
+    expect(difference((await result.read()).data, at(expected, i).data)).toBeLessThan(1e-5);
+}
+
+test("one program serves sizes that grow and shrink, and arrays that change, all on their way at once", async () => {
+  const executable = await device.compile(graph);
+  const inputs = [3, 700, 3, 90].map((rows, seed) => numbers([rows, 8], seed));
+  const uploaded = inputs.map((x) => device.upload(x));
+  const runs = [...inputs, ...uploaded].map((x) => executable.run({ x, w }));
+  for (const [i, results] of runs.entries()) {
+    await expectRight(results, at(inputs, i % inputs.length));
+    for (const result of results) result.destroy();
+  }
+  executable.destroy();
+});
+
+test("memory that is given back is used again, and none is left in the end", async () => {
+  device.trim();
+  const before = device.memory();
+  const executable = await device.compile(graph, { readback: [0] });
+  const x = numbers([30, 8], 2);
+  const run = async () => {
+    const [staged, kept] = executable.run({ x, w });
+    await kept?.read();
+    staged?.destroy();
+    kept?.destroy();
+  };
+  await run();
+  await run();
+  const warm = device.memory();
+  for (let i = 0; i < 5; i++) await run();
+  expect(device.memory()).toEqual(warm);
+  executable.destroy();
+  device.trim();
+  expect(device.memory()).toEqual(before);
+});
+
+test("results that are alive at once lie apart, whatever they are used for", async () => {
+  const executable = await device.compile(graph, { readback: [1] });
+  const inputs = [numbers([30, 8], 3), numbers([30, 8], 4), numbers([30, 8], 5)];
+  // What the first gives back may serve the others, as their results or on the way to the host.
+  const first = executable.run({ x: at(inputs, 0), w });
+  await expectRight(first, at(inputs, 0));
+  for (const result of first) result.destroy();
+  const others = inputs.slice(1).map((x) => executable.run({ x, w }));
+  for (const [i, results] of others.entries()) await expectRight(results, at(inputs, i + 1));
+  for (const result of others.flat()) result.destroy();
+  executable.destroy();
+});
+
+test("numbers of every dtype come back as they are", async () => {
+  const inputs = [
+    { name: "i", dtype: "i32", shape: [3] },
+    { name: "u", dtype: "u32", shape: [2] },
+    { name: "b", dtype: "bool", shape: [2] },
+    { name: "x", dtype: "f32", shape: [2] },
+  ] as const;
+  const each = traceGraph("each", inputs, ([i, u, b, x]) => [
+    add(i as Tensor<"i32">, 1),
+    add(u as Tensor<"u32">, 1),
+    not(b as Tensor<"bool">),
+    cast(x as Float, "i32"),
+    concat([u, u] as Tensor<"u32">[], 0),
+  ]);
+  const executable = await device.compile(each);
+  const given = {
+    i: ndarray([3], [-2147483648, -1, 2147483646], "i32"),
+    u: ndarray([2], [4294967294, 7], "u32"),
+    b: ndarray([2], [1, 0], "bool"),
+    x: ndarray([2], [-1.5, 2.5]),
+  };
+  const uploaded = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, device.upload(value)]));
+  for (const inputsOf of [given, uploaded]) {
+    const results = await Promise.all(executable.run(inputsOf).map((result) => result.read()));
+    expect(results.map(({ dtype, data }) => [dtype, ...data])).toEqual([
+      ["i32", -2147483647, 0, 2147483647],
+      ["u32", 4294967295, 8],
+      ["bool", 0, 1],
+      ["i32", -1, 2],
+      ["u32", 4294967294, 7, 4294967294, 7],
+    ]);
+  }
+  executable.destroy();
+});
+
+describe("refused is", () => {
+  const doubled = traceGraph("doubled", [{ name: "x", dtype: "f32", shape: ["N"] }], ([x]) => [mul(x as Float, 2)]);
+  const x = ndarray([2], [1, 2]);
+
+  test("an array that was donated, to whoever reads it or runs with it", async () => {
+    const executable = await device.compile(doubled, { donate: { x: 0 } });
+    const array = device.upload(x);
+    const [result] = executable.run({ x: array });
+    expect([...((await result?.read())?.data ?? [])]).toEqual([2, 4]);
+    await expect(array.read()).rejects.toThrow("this array was destroyed, or donated to a run that wrote over it");
+    expect(() => executable.run({ x: array })).toThrow("doubled: input x was destroyed or donated before");
+    expect(() => executable.run({ x })).toThrow("doubled: input x is donated, so it must be an array of the device");
+    executable.destroy();
+  });
+
+  test("an array that was destroyed, and one for the host alone", async () => {
+    const executable = await device.compile(doubled, { readback: [0] });
+    const array = device.upload(x);
+    array.destroy();
+    await expect(array.read()).rejects.toThrow("this array was destroyed");
+    expect(() => executable.run({ x: array })).toThrow("doubled: input x was destroyed or donated before");
+    const [staged] = executable.run({ x });
+    if (staged === undefined) throw new Error("no result");
+    expect(() => executable.run({ x: staged })).toThrow("doubled: input x is a result that only the host reads");
+    staged.destroy();
+    executable.destroy();
+  });
+
+  test.each<[string, Record<string, NdArray>, string]>([
+    ["an input that is missing", {}, "doubled: input x is missing"],
+    ["one of another shape", { x: numbers([2, 2], 1) }, "doubled: input x: expected 1 axes [N], got 2 [2, 2]"],
+    ["one of another dtype", { x: ndarray([2], [1, 2], "i32") }, "doubled: input x is i32; expected f32"],
+  ])("%s", async (_, inputs, fault) => {
+    const executable = await device.compile(doubled);
+    expect(() => executable.run(inputs)).toThrow(fault);
+    const uploaded = Object.entries(inputs).map(([name, value]) => [name, device.upload(value)] as const);
+    expect(() => executable.run(Object.fromEntries(uploaded))).toThrow(fault);
+    for (const [, array] of uploaded) array.destroy();
+    executable.destroy();
+  });
+});
