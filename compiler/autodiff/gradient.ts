@@ -4,8 +4,9 @@
  */
 import { formatShape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
+import { formatAval, sameAval } from "../graph/graph.ts";
 import { constant, zerosLike } from "../ops/views.ts";
-import { faultOf } from "../trace/fault.ts";
+import { checking, faultOf } from "../trace/fault.ts";
 import { currentFrame, Frame, within } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { isTensor, leavesOf, type Tree, withLeaves } from "../trace/tree.ts";
@@ -15,13 +16,18 @@ import { pullBack } from "./reverse.ts";
 type Float = Tensor<"f32">;
 type Tensors = Tree<Tensor>;
 
-/** Traces `f` in a frame of its own, with fresh inputs for the leaves of `args`. */
-function subgraph<R extends Tensors>(name: string, f: (args: readonly Tensors[]) => R, args: readonly Tensors[]) {
+/** Traces `f` in a frame of its own, with fresh inputs for the leaves of `args`; `op` is who asks for it. */
+function subgraph<R extends Tensors>(
+  op: string,
+  name: string,
+  f: (args: readonly Tensors[]) => R,
+  args: readonly Tensors[],
+) {
   const frame = new Frame(name || "function", currentFrame());
-  const leaves = leavesOf(args, isTensor);
+  const leaves = checking(op, () => leavesOf(args, isTensor));
   const inputs = leaves.map(({ path, leaf }) => frame.input(path, leaf.aval));
   const result = within(frame, () => f(withLeaves(args, isTensor, inputs) as readonly Tensors[]));
-  const outputs = leavesOf<Tensor>(result, isTensor).map(({ leaf }) => leaf);
+  const outputs = checking(op, () => leavesOf<Tensor>(result, isTensor)).map(({ leaf }) => leaf);
   const graph = frame.finish(
     inputs.map(({ id }) => id),
     outputs,
@@ -46,12 +52,16 @@ export function valueAndGrad<A extends Tensors, Rest extends Tensors[]>(
   f: (first: A, ...rest: Rest) => Float,
 ): (first: A, ...rest: Rest) => ValueAndGrad<A> {
   return (first, ...rest) => {
-    const { graph, captured, primals } = subgraph(f.name, (args) => f(...(args as [A, ...Rest])), [first, ...rest]);
-    const out = at(graph.nodes, at(graph.outputs, 0)).aval;
-    if (out.dtype !== "f32" || out.shape.length !== 0) {
+    const { graph, captured, primals } = subgraph("grad", f.name, (args) => f(...(args as [A, ...Rest])), [
+      first,
+      ...rest,
+    ]);
+    const outs = graph.outputs.map((id) => at(graph.nodes, id).aval);
+    if (outs.length !== 1 || outs.some(({ dtype, shape }) => dtype !== "f32" || shape.length > 0)) {
+      const found = outs.map(({ dtype, shape }) => `${dtype}${formatShape(shape)}`).join(" and ") || "none";
       throw faultOf(
         "grad",
-        `${f.name || "the function"} must return one f32 scalar, got ${out.dtype}${formatShape(out.shape)}; take its sum or mean`,
+        `${f.name || "the function"} must return one f32 scalar, got ${found}; take its sum or mean`,
       );
     }
     const wanted = leavesOf<Tensor>(first, isTensor).length;
@@ -76,13 +86,20 @@ export function jvp<Args extends Tensors[], R extends Tensors>(
   f: (...args: Args) => R,
 ): (primals: readonly [...Args], tangents: readonly [...Args]) => { value: R; tangent: R } {
   return (primals, tangents) => {
-    const traced = subgraph(f.name, (args) => f(...(args as Args)), primals);
-    const directions = leavesOf<Tensor>(tangents, isTensor).map(({ leaf }) =>
-      leaf.dtype === "f32" ? (leaf as Float) : undefined,
-    );
-    if (directions.length !== traced.primals.length) {
-      throw faultOf("jvp", `${traced.primals.length} tensors and ${directions.length} tangents; expected one for each`);
+    const traced = subgraph("jvp", f.name, (args) => f(...(args as Args)), primals);
+    const along = checking("jvp", () => leavesOf<Tensor>(tangents, isTensor)).map(({ leaf }) => leaf);
+    if (along.length !== traced.primals.length) {
+      throw faultOf("jvp", `${traced.primals.length} tensors and ${along.length} tangents; expected one for each`);
     }
+    for (const [i, primal] of traced.primals.entries()) {
+      const tangent = at(along, i);
+      if (!sameAval(primal, tangent))
+        throw faultOf(
+          "jvp",
+          `tensor ${i} is ${formatAval(primal)} and its tangent ${formatAval(tangent)}; expected the same`,
+        );
+    }
+    const directions = along.map((leaf) => (leaf.dtype === "f32" ? (leaf as Float) : undefined));
     const { outputs, tangents: moved } = pushForward(
       traced.graph,
       [...traced.captured, ...traced.primals],

@@ -94,7 +94,15 @@ export function cell<Names extends string>(
               `the step returns a state ${unknown} that the cell does not have; its states are ${names.join(", ") || "none"}`,
             );
           if (!(result.output instanceof Tensor))
-            throw faultOf(name, `the step must return { state, output }; output is missing`);
+            throw faultOf(
+              name,
+              `the step must return { state, output }; output is ${String(result.output)}, not a tensor`,
+            );
+          if (result.output.shape[0] !== x.shape[0])
+            throw faultOf(
+              name,
+              `output is ${formatShape(result.output.shape)}; expected [${x.shape[0]}, …], as x is ${formatShape(x.shape)}`,
+            );
           return {
             state: Object.fromEntries(names.map((key) => [key, result.state[key]])) as State<Names>,
             output: result.output,
@@ -161,8 +169,11 @@ export function scan<Names extends string>(
   const given = options.initial ?? zeroState(instance, batch);
   const initial = names.map((key) => {
     const tensor = given[key];
-    if (tensor instanceof Tensor) return tensor;
-    throw faultOf("scan", `the initial state lacks ${key} of ${instance.name}`);
+    if (!(tensor instanceof Tensor)) throw faultOf("scan", `the initial state lacks ${key} of ${instance.name}`);
+    const expected = [batch, ...instance.stateShapes[key]];
+    if (sameShape(tensor.shape, expected)) return tensor;
+    const found = `the initial state ${key} is ${formatShape(tensor.shape)}`;
+    throw faultOf("scan", `${found}; ${instance.name} of ${instance.units} units keeps ${formatShape(expected)}`);
   });
   const { outputs, state } = recurrence(
     (before: readonly Float[], [x, now]: readonly Tensor[]) => {

@@ -33,6 +33,7 @@ export function dense(
   if (!Number.isInteger(units) || units < 1)
     throw faultOf(`dense "${name}"`, `units must be a whole number above 0, got ${units}`);
   const list = Array.isArray(inputs) ? (inputs as readonly Float[]) : [inputs as Float];
+  if (list.length === 0) throw faultOf(`dense "${name}"`, "expected at least one input, got none");
   const widths = list.map((x) => {
     const width = x.shape[x.shape.length - 1];
     if (typeof width === "number") return width;
@@ -60,7 +61,10 @@ function kernelInitializer(
   if (!Array.isArray(kernel)) return kernel as Initializer;
   const list = kernel as readonly Initializer[];
   if (list.length !== widths.length)
-    throw faultOf(`dense "${name}"`, `${list.length} kernel initializers for ${widths.length} inputs`);
+    throw faultOf(
+      `dense "${name}"`,
+      `${list.length} kernel initializers for ${widths.length} inputs; give one for each, or one for all`,
+    );
   return { kind: "rows", parts: widths.map((rows, i) => ({ rows, initializer: at(list, i) })) };
 }
 

@@ -8,6 +8,7 @@
 import { formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { UserError } from "../graph/errors.ts";
 import type { Site } from "../graph/graph.ts";
+import { faultOf } from "../trace/fault.ts";
 import { callSite } from "../trace/site.ts";
 import { Tensor } from "../trace/tensor.ts";
 import type { Initializer } from "./initializers.ts";
@@ -53,7 +54,7 @@ export class ParameterStore {
     const path = [...this.#path, name].join("/");
     const site = callSite();
     const sizes = shape.map((dim) => {
-      if (typeof dim === "number" && dim > 0) return dim;
+      if (typeof dim === "number" && Number.isInteger(dim) && dim > 0) return dim;
       throw new UserError(
         `parameter ${path}${place(site)} has shape ${formatShape(shape)}: every axis must be a whole number above 0`,
       );
@@ -123,7 +124,8 @@ export function withParameters<T>(next: ParameterStore, body: () => T): T {
 }
 
 export function currentStore(): ParameterStore {
-  if (store === undefined) throw new UserError("parameters exist only inside a model: wrap the function with model(…)");
+  if (store === undefined)
+    throw faultOf("parameter", "parameters exist only inside a model: wrap the function with model(…)");
   return store;
 }
 
@@ -143,7 +145,8 @@ export function givenParameters(tensors: ParameterTensors): ParameterStore {
     const tensor = tensors[path];
     if (tensor === undefined) throw new UserError(`parameter ${path} is not among those given`);
     if (!(tensor instanceof Tensor) || !sameShape(tensor.shape, shape)) {
-      throw new UserError(`parameter ${path} is ${formatShape(tensor.shape)}; the model expects ${formatShape(shape)}`);
+      const found = tensor instanceof Tensor ? formatShape(tensor.shape) : `${String(tensor)} and no tensor`;
+      throw new UserError(`parameter ${path} is ${found}; the model expects ${formatShape(shape)}`);
     }
     return tensor;
   });

@@ -53,7 +53,10 @@ export function recurrence<S extends Tensors, X extends Tensors, O extends Tenso
       output = next.output;
       const [states, outputs] = [tensorsOf(next.state), tensorsOf(next.output)];
       if (states.length !== carriesIn.length)
-        throw faultOf(name, `the step gives ${states.length} tensors of state; it was given ${carriesIn.length}`);
+        throw faultOf(
+          name,
+          `the step gives ${states.length} tensors of state; it was given ${carriesIn.length}; return as many`,
+        );
       if (mask === undefined) return { carries: states, ys: outputs };
       const exists = at(xsIn, inputs.length) as Tensor<"bool">;
       return {
@@ -80,6 +83,9 @@ const like = <T extends Tensors>(tree: T, leaves: readonly Tensor[]): T => withL
 function whereRows(mask: Tensor<"bool">, a: Tensor, b: Tensor): Tensor {
   const { shape } = a;
   if (shape[0] !== mask.shape[0])
-    throw faultOf("mask", `it is ${formatShape(mask.shape)} in a step and a value of the step ${formatShape(shape)}`);
+    throw faultOf(
+      "mask",
+      `it is ${formatShape(mask.shape)} in a step, where a value of the step is ${formatShape(shape)}; both start with the batch`,
+    );
   return where(broadcast(reshape(mask, [...mask.shape, ...shape.slice(1).map(() => 1)]), shape), a, b);
 }

@@ -8,6 +8,8 @@
  * two dimensions are equal exactly when they are `===`, and a graph is plain JSON.
  */
 
+import { UserError } from "./errors.ts";
+
 /** A dimension: an integer, or a product such as `4*B*T` as its canonical text. */
 export type Dim = number | string;
 /** The dimensions of a tensor, slowest first; [] is a scalar. */
@@ -123,7 +125,7 @@ export function evaluateDim(dim: Dim, sizes: DimSizes): number {
   const { coefficient, symbols } = parse(dim);
   return symbols.reduce((product, symbol) => {
     const size = sizes[symbol];
-    if (size === undefined) throw new Error(`the size of dimension ${symbol} is not known here`);
+    if (size === undefined) throw new UserError(`the size of dimension ${symbol} is not known: no input has it`);
     return product * size;
   }, coefficient);
 }

@@ -4,7 +4,7 @@
  */
 import type { OpAttrs } from "./attrs.ts";
 import { canonicalDim, type Dim } from "./dim.ts";
-import type { OpName } from "./graph.ts";
+import { isDType, type OpName } from "./graph.ts";
 
 /** What an attribute must be, and how to say so. */
 interface Form {
@@ -29,7 +29,7 @@ const number = form("a number", (value) => typeof value === "number");
 const truth = form("true or false", (value) => typeof value === "boolean");
 const whole = form("a whole number", Number.isInteger);
 const count = form("a whole number from 0", (value) => Number.isInteger(value) && Number(value) >= 0);
-const dtype = form("a dtype", (value) => value === "f32" || value === "i32" || value === "u32" || value === "bool");
+const dtype = form("a dtype", isDType);
 const dim = form("a dimension", (value) => {
   return (typeof value === "number" || typeof value === "string") && canonicalDim(value as Dim) === value;
 });

@@ -20,6 +20,10 @@ import type { Dim, Shape } from "./dim.ts";
 /** What the elements of a tensor are. On a device, f32 is computed in f32, and bool is stored as u32. */
 export type DType = "f32" | "i32" | "u32" | "bool";
 
+export function isDType(value: unknown): value is DType {
+  return value === "f32" || value === "i32" || value === "u32" || value === "bool";
+}
+
 /** What is known of a value before it exists: its dtype and its shape. */
 export interface Aval<D extends DType = DType> {
   /** What the elements are. */

@@ -114,12 +114,12 @@ export function split<D extends DType>(x: Tensor<D>, pieces: number | readonly n
   const position = axisOf("split", axis, x.shape.length);
   const total = x.shape[position];
   if (typeof total !== "number") throw faultOf("split", `axis ${axis} of ${formatShape(x.shape)} has no known size`);
-  const sizes = typeof pieces === "number" ? new Array<number>(pieces).fill(total / pieces) : pieces;
-  if (sizes.some((size) => !Number.isInteger(size)) || sizes.reduce((a, b) => a + b, 0) !== total) {
-    throw faultOf(
-      "split",
-      `an axis of ${total} does not divide into ${typeof pieces === "number" ? `${pieces} equal pieces` : `[${pieces.join(", ")}]`}`,
-    );
+  const isCount = (size: number) => Number.isInteger(size) && size >= 0;
+  const equal = typeof pieces === "number" && isCount(pieces) ? new Array<number>(pieces).fill(total / pieces) : [];
+  const sizes = typeof pieces === "number" ? equal : pieces;
+  if (!sizes.every(isCount) || sizes.reduce((a, b) => a + b, 0) !== total) {
+    const wanted = typeof pieces === "number" ? `${pieces} equal pieces` : `[${pieces.join(", ")}]`;
+    throw faultOf("split", `an axis of ${total} does not divide into ${wanted}`);
   }
   let start = 0;
   return sizes.map((size) => {

@@ -208,6 +208,7 @@ const scatterAddEntry: ContractionEntry<"scatterAdd"> = {
   aval: (operands, { rows }) => {
     const [indices, updates] = [at(operands, 0), at(operands, 1)];
     const leading: readonly Dim[] = updates.shape.slice(0, indices.shape.length);
+    if (!Number.isInteger(rows) || rows < 1) throw new UserError(`rows are ${rows}; expected a whole number above 0`);
     if (!isIndex(indices) || updates.dtype !== "f32") {
       throw new UserError(`indices are ${indices.dtype} and updates ${updates.dtype}; expected i32 or u32, and f32`);
     }

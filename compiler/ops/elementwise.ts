@@ -9,11 +9,11 @@ import type { OpAttrs } from "../graph/attrs.ts";
 import { formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import type { Aval, DType, OpName } from "../graph/graph.ts";
-import { faultOf } from "../trace/fault.ts";
+import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import { Tensor } from "../trace/tensor.ts";
 import { type ElementwiseEntry, type Op, type RuleContext, withEntry } from "./entry.ts";
-import { broadcast, constant } from "./views.ts";
+import { broadcast, checkedDType, constant } from "./views.ts";
 
 export type Float = Tensor<"f32">;
 type Partial = Float | 1 | -1 | undefined;
@@ -99,6 +99,11 @@ export function broadcastShapes(op: string, shapes: readonly Shape[]): Shape {
 
 /** Turns numbers into constants of the tensors' dtype and repeats every operand to the common shape. */
 export function together(op: string, operands: readonly (Tensor | number)[]): Tensor[] {
+  for (const [i, operand] of operands.entries()) {
+    // From JavaScript anything may come.
+    if (!(typeof operand === "number" || operand instanceof Tensor))
+      throw faultOf(op, `operand ${i} is ${String(operand)}; expected a tensor or a number`);
+  }
   const dtype = operands.find((operand) => operand instanceof Tensor)?.dtype ?? "f32";
   const tensors = operands.map((operand) => (typeof operand === "number" ? constant(operand, dtype) : operand));
   const shape = broadcastShapes(
@@ -298,5 +303,6 @@ const castEntry = elementwise<"cast">("cast", {
 
 /** The same number in another dtype: f32 to an integer truncates towards zero, to bool asks whether it is not 0. */
 export const cast = withEntry(<D extends DType>(x: Tensor, dtype: D): Tensor<D> => {
-  return (x.dtype === dtype ? x : emit(castEntry, [x], { dtype })) as Tensor<D>;
+  const target = checking("cast", () => checkedDType(dtype));
+  return (x.dtype === target ? x : emit(castEntry, [x], { dtype: target })) as Tensor<D>;
 }, castEntry);

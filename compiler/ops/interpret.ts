@@ -5,7 +5,7 @@
 import { bindShape, type Dim, type DimSizes, evaluateDim, evaluateShape } from "../graph/dim.ts";
 import { at, InternalError, UserError } from "../graph/errors.ts";
 import { type DType, type Graph, inputName, type Node, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
-import { type NdArray, sizeOfNumbers, stridesOf } from "../graph/ndarray.ts";
+import { type NdArray, sizeOfNumbers, stridesOf, valueFault } from "../graph/ndarray.ts";
 import type { IndexArithmetic, Piece, ReductionEntry, ViewEntry } from "./entry.ts";
 import { entryOf, type TableOp } from "./table.ts";
 
@@ -32,7 +32,10 @@ export function interpret(
   for (const [i, id] of graph.inputs.entries()) {
     const given = inputs[i];
     if (given === undefined) throw new UserError(`${graph.name}: input ${inputName(graph, id)} is missing`);
-    const problem = bindShape(nodeAt(graph, id).aval.shape, given.shape, known);
+    const { dtype, shape } = nodeAt(graph, id).aval;
+    const fault = valueFault(given, dtype);
+    if (fault !== undefined) throw new UserError(`${graph.name}: input ${inputName(graph, id)} ${fault}`);
+    const problem = bindShape(shape, given.shape, known);
     if (problem !== undefined) throw new UserError(`${graph.name}: input ${inputName(graph, id)}: ${problem}`);
   }
   return run(graph, inputs, known, observer);

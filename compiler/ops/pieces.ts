@@ -2,11 +2,11 @@
 import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import type { DType } from "../graph/graph.ts";
-import { faultOf } from "../trace/fault.ts";
+import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { type IndexArithmetic, type ViewEntry, withEntry } from "./entry.ts";
-import { axisOf, normalizeAxis, operandOf, view, zerosLike } from "./views.ts";
+import { axisOf, checkedDim, normalizeAxis, operandOf, view, zerosLike } from "./views.ts";
 
 /** Where a slice of `size` that may start from the end begins in an axis of extent `total`. */
 function startIndex<I>(m: IndexArithmetic<I>, start: number, total: Dim): I {
@@ -18,6 +18,7 @@ function alongAxis(shape: Shape, axis: number, size: Dim): Shape {
 }
 
 function checkExtent(total: Dim, start: number, size: Dim): void {
+  if (!Number.isInteger(start)) throw new UserError(`the start is ${start}; expected a whole number`);
   if (typeof total === "number" && typeof size === "number") {
     const first = start < 0 ? start + total : start;
     if (first < 0 || first + size > total) {
@@ -53,8 +54,9 @@ const sliceEntry: ViewEntry<"slice"> = view("slice", {
 /** `size` entries of `axis` from `start`; a negative start counts from the end, so `slice(xs, 0, -1, 1)` is the last. */
 export const slice = withEntry(<D extends DType>(x: Tensor<D>, axis: number, start: number, size: Dim): Tensor<D> => {
   const position = axisOf("slice", axis, x.shape.length);
-  if (start === 0 && size === x.shape[position]) return x;
-  return emit(sliceEntry, [x], { axis: position, start, size }) as Tensor<D>;
+  const extent = checking("slice", () => checkedDim(size));
+  if (start === 0 && extent === x.shape[position]) return x;
+  return emit(sliceEntry, [x], { axis: position, start, size: extent }) as Tensor<D>;
 }, sliceEntry);
 
 const padEntry: ViewEntry<"pad"> = view("pad", {
@@ -82,7 +84,9 @@ const padEntry: ViewEntry<"pad"> = view("pad", {
 
 /** Zeros of extent `size` along `axis`, with `x` placed at `start`. */
 export const pad = withEntry(<D extends DType>(x: Tensor<D>, axis: number, start: number, size: Dim): Tensor<D> => {
-  return emit(padEntry, [x], { axis: axisOf("pad", axis, x.shape.length), start, size }) as Tensor<D>;
+  const position = axisOf("pad", axis, x.shape.length);
+  const extent = checking("pad", () => checkedDim(size));
+  return emit(padEntry, [x], { axis: position, start, size: extent }) as Tensor<D>;
 }, padEntry);
 
 // -- concat -----------------------------------------------------------------------------------------------------------
@@ -151,6 +155,6 @@ const concatEntry: ViewEntry<"concat"> = view("concat", {
 export const concat = withEntry(<D extends DType>(xs: readonly Tensor<D>[], axis = -1): Tensor<D> => {
   const [first, ...others] = xs;
   if (first === undefined) throw faultOf("concat", "expected at least one tensor, got none");
-  if (others.length === 0) return first;
-  return emit(concatEntry, xs, { axis: axisOf("concat", axis, first.shape.length) }) as Tensor<D>;
+  const position = axisOf("concat", axis, first.shape.length);
+  return others.length === 0 ? first : (emit(concatEntry, xs, { axis: position }) as Tensor<D>);
 }, concatEntry);

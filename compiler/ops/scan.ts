@@ -5,10 +5,11 @@
 import { type Dim, formatShape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { formatAval, type ScanAttrs, sameAval, scanResults } from "../graph/graph.ts";
-import { faultOf } from "../trace/fault.ts";
+import { checking, faultOf } from "../trace/fault.ts";
 import { currentFrame, Frame, within } from "../trace/frame.ts";
 import { callSite } from "../trace/site.ts";
 import { Tensor } from "../trace/tensor.ts";
+import { checkedDim } from "./views.ts";
 
 /** How a loop over time runs. */
 export interface ScanOptions {
@@ -44,6 +45,11 @@ export function scanTensors(
   const carryIn = initial.map((tensor, i) => frame.input(`carry${i}`, tensor.aval));
   const xIn = xs.map((tensor, i) => frame.input(`x${i}`, { dtype: tensor.dtype, shape: tensor.shape.slice(1) }));
   const results = within(frame, () => step(carryIn, xIn));
+  if (results?.carries?.length !== initial.length)
+    throw faultOf(
+      "scan",
+      `the step gives ${results?.carries?.length ?? "no"} carries and takes ${initial.length}; return { carries, ys } with as many`,
+    );
   for (const [i, carry] of results.carries.entries()) {
     const before = at(initial, i);
     if (!sameAval(carry, before)) {
@@ -79,8 +85,11 @@ export function emitScan(attrs: ScanAttrs, operands: readonly Tensor[]): StepRes
 }
 
 function scanLength(xs: readonly Tensor[], given: Dim | undefined): Dim {
-  const length = given ?? xs[0]?.shape[0];
-  if (length === undefined) throw faultOf("scan", "without xs, give the number of steps as `length`");
+  const scalar = xs.findIndex(({ shape }) => shape.length === 0);
+  if (scalar >= 0) throw faultOf("scan", `xs ${scalar} is a scalar; its leading axis must be time`);
+  const wanted = given ?? xs[0]?.shape[0];
+  if (wanted === undefined) throw faultOf("scan", "without xs, give the number of steps as `length`");
+  const length = checking("scan", () => checkedDim(wanted));
   for (const [i, x] of xs.entries()) {
     if (x.shape[0] !== length) {
       throw faultOf("scan", `xs ${i} is ${formatShape(x.shape)}; its leading axis must be time, of ${length} steps`);

@@ -1,12 +1,12 @@
 /** @file Values that come from nowhere: constants, counters and the sizes of symbolic dimensions. */
-import { canonicalDim, type Dim, evaluateDim, type Shape } from "../graph/dim.ts";
+import { type Dim, evaluateDim, type Shape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import type { DType, OpName } from "../graph/graph.ts";
-import { faultOf } from "../trace/fault.ts";
+import { checking } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { type SourceEntry, withEntry } from "./entry.ts";
-import { constant, fill } from "./views.ts";
+import { checkedDim, constant, constantAval, fill } from "./views.ts";
 
 const noDerivative = { vjp: () => [], jvp: () => undefined };
 
@@ -30,7 +30,7 @@ export function literal(value: number, dtype: DType): string {
 }
 
 const constantEntry = source("constant", {
-  aval: (_, { dtype }) => ({ dtype, shape: [] }),
+  aval: (_, attrs) => constantAval(attrs),
   element: (_, { value }) => value,
   wgsl: (_, __, { value, dtype }) => literal(value, dtype),
 });
@@ -57,15 +57,15 @@ export const constantOp = withEntry(constant, constantEntry);
 /** 0, 1, 2, … along one axis of `shape`. */
 export const iota = withEntry(
   <D extends "f32" | "i32" | "u32" = "i32">(shape: Shape, axis = 0, dtype?: D): Tensor<D> => {
-    return emit(iotaEntry, [], { shape, axis, dtype: dtype ?? "i32" }) as Tensor<D>;
+    const sizes = checking("iota", () => shape.map(checkedDim));
+    return emit(iotaEntry, [], { shape: sizes, axis, dtype: dtype ?? "i32" }) as Tensor<D>;
   },
   iotaEntry,
 );
 
 /** The size of a dimension as an f32 scalar; of a symbolic one it is known only when the program runs. */
 export const dimSize = withEntry((dim: Dim): Tensor<"f32"> => {
-  const canonical = canonicalDim(dim);
-  if (canonical === undefined) throw faultOf("dimSize", `${dim} is no dimension`);
+  const canonical = checking("dimSize", () => checkedDim(dim));
   return typeof canonical === "number"
     ? constant(canonical)
     : (emit(dimSizeEntry, [], { dim: canonical }) as Tensor<"f32">);

@@ -1,8 +1,10 @@
 /** @file `traceGraph`: runs a function on symbolic tensors and keeps the graph it draws. */
 import { UserError } from "../graph/errors.ts";
 import type { Aval, Graph } from "../graph/graph.ts";
+import { checking } from "../trace/fault.ts";
 import { Frame, within } from "../trace/frame.ts";
 import { Tensor } from "../trace/tensor.ts";
+import { checkedDim, checkedDType } from "./views.ts";
 
 /** An input of a graph: its name, dtype and shape. */
 export interface NamedAval extends Aval {
@@ -17,13 +19,19 @@ export function traceGraph(
   body: (inputs: readonly Tensor[]) => readonly Tensor[],
 ): Graph {
   const frame = new Frame(name);
-  const tensors = inputs.map((input) => frame.input(input.name, { dtype: input.dtype, shape: input.shape }));
+  const tensors = inputs.map((input) => frame.input(input.name, checkedAval(name, input)));
   const outputs = within(frame, () => body(tensors));
+  if (!Array.isArray(outputs)) throw new UserError(`${name} returns ${String(outputs)}; expected a list of tensors`);
   for (const output of outputs) {
-    if (!(output instanceof Tensor)) throw new UserError(`${name} returned ${typeof output}; expected a tensor`);
+    if (!(output instanceof Tensor))
+      throw new UserError(`${name} returns ${String(output)} in its list; expected a tensor`);
   }
   return frame.finish(
     tensors.map((tensor) => tensor.id),
     outputs,
   );
+}
+
+function checkedAval(graph: string, { name, dtype, shape }: NamedAval): Aval {
+  return checking(`input ${name} of ${graph}`, () => ({ dtype: checkedDType(dtype), shape: shape.map(checkedDim) }));
 }

@@ -2,6 +2,8 @@
  * @file Views and their transpose: the ops that move numbers without changing them, and `sum`, which is broadcast
  * read backwards. All are linear, so forward mode is the op itself applied to the tangent.
  */
+
+import type { OpAttrs } from "../graph/attrs.ts";
 import {
   canonicalDim,
   type Dim,
@@ -13,7 +15,7 @@ import {
   sizeOf,
 } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
-import type { Aval, DType, OpName } from "../graph/graph.ts";
+import { type Aval, type DType, isDType, type OpName } from "../graph/graph.ts";
 import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
@@ -115,21 +117,30 @@ export function unravel<I>(m: IndexArithmetic<I>, position: I, shape: Shape): I[
 /** The same elements in row-major order under another shape; `-1` once stands for whatever is left. */
 export const reshape = withEntry(<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> => {
   const known = checking("reshape", () => shape.filter((dim) => dim !== -1).map(checkedDim));
-  const rest = divideDims(sizeOf(x.shape), sizeOf(known));
-  if (shape.includes(-1) && rest === undefined) {
-    throw faultOf("reshape", `${formatShape(x.shape)} does not divide into ${formatShape(shape)}`);
+  const open = shape.length - known.length;
+  const rest = open === 0 ? 1 : divideDims(sizeOf(x.shape), sizeOf(known));
+  if (rest === undefined || open > 1) {
+    const why = open > 1 ? "; -1 may stand once" : "";
+    throw faultOf("reshape", `${formatShape(x.shape)} does not divide into ${formatShape(shape)}${why}`);
   }
-  const target = shape.map((dim) => (dim === -1 ? (rest ?? 1) : checkedDim(dim)));
+  const target = shape.map((dim) => (dim === -1 ? rest : checkedDim(dim)));
   if (sameShape(x.shape, target)) return x;
   return emit(reshapeEntry, [x], { shape: target }) as Tensor<D>;
 }, reshapeEntry);
 
-function checkedDim(dim: Dim): Dim {
+/** The canonical form of a dimension that the user wrote. */
+export function checkedDim(dim: Dim): Dim {
   const canonical = canonicalDim(dim);
   if (canonical === undefined) {
     throw new UserError(`dimension ${dim} is neither a whole number nor a product of symbols such as B or T`);
   }
   return canonical;
+}
+
+/** A dtype that the user wrote. */
+export function checkedDType<D extends DType>(dtype: D): D {
+  if (!isDType(dtype)) throw new UserError(`dtype ${String(dtype)} is none of f32, i32, u32 and bool`);
+  return dtype;
 }
 
 // -- transpose --------------------------------------------------------------------------------------------------------
@@ -213,7 +224,11 @@ export function broadcast<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D
 const sumEntry: ReductionEntry<"sum"> = {
   kind: "reduction",
   op: "sum",
-  aval: (operands, { axes }) => reducedAval(operandOf(operands), axes),
+  aval: (operands, { axes }) => {
+    const from = operandOf(operands);
+    if (from.dtype === "bool") throw new UserError("the operand is bool; expected f32, i32 or u32 (cast it)");
+    return reducedAval(from, axes);
+  },
   axes: ({ axes }) => axes,
   initial: 0,
   combine: (a, b) => a + b,
@@ -267,9 +282,25 @@ export function keepReduced<D extends DType>(x: Tensor<D>, shape: Shape, axes: r
 
 // -- zeros, which the rules above need --------------------------------------------------------------------------------
 
+/** The least and the greatest number of each dtype that counts. */
+const ranges: Readonly<Record<DType, readonly [number, number] | undefined>> = {
+  f32: undefined,
+  bool: [0, 1],
+  i32: [-(2 ** 31), 2 ** 31 - 1],
+  u32: [0, 2 ** 32 - 1],
+};
+
+/** Of integers, only what the device holds as the same number is a constant. */
+export function constantAval({ value, dtype }: OpAttrs["constant"]): Aval {
+  const range = ranges[checkedDType(dtype)];
+  if (range !== undefined && !(Number.isInteger(value) && value >= range[0] && value <= range[1]))
+    throw new UserError(`${value} is no ${dtype}; expected a whole number from ${range[0]} to ${range[1]}`);
+  return { dtype, shape: [] };
+}
+
 const constantRule = {
   op: "constant" as const,
-  aval: (_: readonly Aval[], { dtype }: { readonly dtype: DType }): Aval => ({ dtype, shape: [] }),
+  aval: (_: readonly Aval[], attrs: OpAttrs["constant"]) => constantAval(attrs),
 };
 
 /** A scalar. */

@@ -29,6 +29,8 @@ export function donations(graph: Graph, donate: Readonly<Record<string, number>>
         `donate: ${input === undefined ? `there is no input ${name}` : `there is no output ${index}`} in ${graph.name}`,
       );
     }
+    if (byOutput.has(index))
+      throw new UserError(`donate: output ${index} of ${graph.name} takes the memory of one input, not of two`);
     const [from, to] = [nodeAt(graph, input).aval, nodeAt(graph, output).aval];
     if (elementOf[from.dtype] !== elementOf[to.dtype] || sizeOf(from.shape) !== sizeOf(to.shape)) {
       throw new UserError(`donate: input ${name} and output ${index} of ${graph.name} differ in dtype or size`);

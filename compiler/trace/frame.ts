@@ -28,6 +28,8 @@ export class Frame {
 
   /** The tensor as a node of this frame. */
   resolve(tensor: Tensor): NodeId {
+    // From JavaScript anything may come.
+    if (!(tensor instanceof Tensor)) throw new UserError(`${String(tensor)} stands where a tensor is expected`);
     if (tensor.frame === this) return tensor.id;
     if (!this.#isInside(tensor.frame)) {
       throw new UserError(
@@ -103,9 +105,9 @@ export interface ShapeRule<K extends OpName> {
 /** Adds one node to the trace in progress. Errors of the shape rule get the op's name and the user's line. */
 export function emit<K extends OpName>(rule: ShapeRule<K>, operands: readonly Tensor[], attrs: OpAttrs[K]): Tensor {
   const frame = currentFrame();
-  const { aval, ids } = checking(rule.op, () => ({
-    aval: rule.aval(operands, attrs),
-    ids: operands.map((tensor) => frame.resolve(tensor)),
-  }));
+  const { aval, ids } = checking(rule.op, () => {
+    const ids = operands.map((tensor) => frame.resolve(tensor));
+    return { ids, aval: rule.aval(operands, attrs) };
+  });
   return new Tensor(frame, frame.builder.add(rule.op, ids, attrs, aval, callSite()), aval);
 }

@@ -20,7 +20,7 @@ export function mapTree<A, B>(
   if (Array.isArray(tree)) return tree.map((child, i) => mapTree<A, B>(child, isLeaf, replace, below(i)));
   if (typeof tree !== "object" || tree === null) {
     throw new UserError(
-      `${path === "" ? "the value" : path} is ${String(tree)}; expected a tensor, or a list or record of them`,
+      `${path === "" ? "the value" : `the value at ${path}`} is ${String(tree)}; expected a tensor, or a list or record of them`,
     );
   }
   const entries = Object.entries(tree as Record<string, Tree<A>>).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -2,7 +2,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { gru } from "../../cells/index.ts";
-import { bindShape, canonicalDim, divideDims, evaluateDim, mulDims, sizeOf } from "../../compiler/graph/dim.ts";
+import {
+  addDims,
+  bindShape,
+  canonicalDim,
+  divideDims,
+  evaluateDim,
+  mulDims,
+  sizeOf,
+} from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName, type ScanAttrs } from "../../compiler/graph/graph.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
@@ -40,6 +48,8 @@ describe("dimensions", () => {
     expect(sizeOf([])).toBe(1);
     expect(canonicalDim("T*B*2*3")).toBeUndefined();
     expect(canonicalDim("2*T*B")).toBe("2*B*T");
+    expect(addDims(["T", 2, "B", "B*T", "2*T"])).toEqual(["B*T", "B", "3*T", 2]);
+    expect(addDims([3, -3])).toEqual([]);
     for (const wrong of [-1, 1.5, "t", "B+1", "", "2*", "-2*B"]) expect(canonicalDim(wrong)).toBeUndefined();
   });
 
@@ -226,7 +236,8 @@ describe("JSON", () => {
   const find = (op: string) => graph.nodes.findIndex((node) => node.op === op);
   const node = (op: string, ...path: (string | number)[]) => ["nodes", find(op), ...path];
   const { length } = graph.nodes;
-  const scanConsts = (at(graph.nodes, find("scan")).attrs as ScanAttrs).consts;
+  const { consts: scanConsts, body: step } = at(graph.nodes, find("scan")).attrs as ScanAttrs;
+  const joined = step.nodes.findIndex(({ op }) => op === "concat");
 
   test.each<[string, readonly (string | number)[], Json | undefined]>([
     ["an operand that comes later", node("div", "operands", 0), length - 1],
@@ -249,6 +260,8 @@ describe("JSON", () => {
     ["a scan of another length", node("scan", "attrs", "length"), 4],
     ["a scan with another number of consts", node("scan", "attrs", "consts"), 0],
     ["a scan with another number of carries", node("scan", "attrs", "carries"), 0],
+    ["a scan with more consts than operands", node("scan", "attrs", "consts"), 99],
+    ["a concatenation of nothing", node("scan", "attrs", "body", "nodes", joined, "operands"), []],
     ["a scan with more carries than it has outputs", node("scan", "attrs", "carries"), 99],
     ["a scan without a direction", node("scan", "attrs", "reverse"), undefined],
     ["a scan that starts from another carry", node("scan", "operands", scanConsts), 0],
