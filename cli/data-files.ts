@@ -1,5 +1,5 @@
 /** @file Reads what is trained on: a text file in UTF-8, or a table of numbers (CSV or TSV). */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { parse } from "csv-parse/sync";
 import { messageOf, UserError } from "../compiler/graph/errors.ts";
 import { type LabelledSequences, parseLabelled } from "../train/data/labelled.ts";
@@ -11,6 +11,15 @@ import { fileFault, oneLine } from "./errors.ts";
 /** Tables are numeric series; every other file is text. */
 export function isSeriesFile(path: string): boolean {
   return /\.(csv|tsv)$/i.test(path);
+}
+
+/** Refuses what is not there, is no file, or is empty: the first thing to be said of a file. */
+export async function checkFile(path: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw fileFault(path, error);
+  });
+  if (found.isDirectory()) throw new UserError(`${path}: this is a directory, not a file`);
+  if (found.isFile() && found.size === 0) throw new UserError(`${path} is empty`);
 }
 
 /** The bytes of a file that must hold something. */

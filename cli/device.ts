@@ -2,18 +2,22 @@
 import { type Device, openInterpreter } from "../train/device.ts";
 import type { DeviceName } from "./options.ts";
 
-/** Seconds after which a silent device is given up: far more than a step or the kernels of one take. */
-const PATIENCE = 600;
+/** What a command is told of its device. */
+export interface DeviceOptions {
+  readonly device: DeviceName;
+  /** Seconds after which a silent device is given up. */
+  readonly timeout: number;
+}
 
-export async function openNamedDevice(name: DeviceName): Promise<Device> {
-  if (name === "cpu") return openInterpreter();
+export async function openNamedDevice({ device, timeout }: DeviceOptions): Promise<Device> {
+  if (device === "cpu") return openInterpreter();
   const { openDevice } = await import("../train/open-device.ts");
-  return openDevice({ device: name, timeout: PATIENCE });
+  return openDevice({ device, timeout });
 }
 
 /** Runs `task` on the device and releases it afterwards, so that the process can end. */
-export async function withDevice<T>(name: DeviceName, task: (device: Device) => Promise<T>): Promise<T> {
-  const device = await openNamedDevice(name);
+export async function withDevice<T>(options: DeviceOptions, task: (device: Device) => Promise<T>): Promise<T> {
+  const device = await openNamedDevice(options);
   try {
     return await task(device);
   } finally {

@@ -6,6 +6,7 @@ import { isAbsolute, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CommanderError } from "commander";
 import { InternalError, messageOf, UserError } from "../compiler/graph/errors.ts";
+import { ownFolders } from "../compiler/trace/site.ts";
 import { DeviceLostError, DeviceTimeoutError, DeviceUnavailableError } from "../runtime/device-errors.ts";
 
 /** 0: all is well. 1: `check` found a wrong gradient. 2: bad input. 70: a fault of cellgrad's own. 130: interrupted. */
@@ -31,14 +32,18 @@ export function complaintOf(error: unknown): Complaint {
   if (place !== undefined && !(error instanceof InternalError)) {
     return { line: `${place}: ${message}`, exitCode: ExitCode.badInput };
   }
+  // Engines say so of arrays for which there is no room.
+  if (error instanceof RangeError && /array length|allocation failed|array buffer/i.test(error.message)) {
+    const line = `there is no memory for this (${message}): lower --batch, --time or --units`;
+    return { line, exitCode: ExitCode.badInput };
+  }
   const line = `${withPlace(message, place)} (a fault of cellgrad itself; CELLGRAD_DEBUG=1 shows the stack)`;
   return { line, exitCode: ExitCode.internal };
 }
 
 /** "error: unknown option '--step'\n(Did you mean --steps?)" on one line, with the way to the help. */
-function commanderLine({ message, code }: CommanderError): string {
-  // `help` of a command that does not exist has no message of its own.
-  const text = code === "commander.help" ? "unknown command" : oneLine(message.replace(/^error: /, ""));
+function commanderLine({ message }: CommanderError): string {
+  const text = oneLine(message.replace(/^error: /, ""));
   return `${text.replace(/\.$/, "")}; --help lists what there is`;
 }
 
@@ -56,10 +61,8 @@ function withPlace(message: string, place: string | undefined): string {
 }
 
 const libraryRoot = fileURLToPath(new URL("..", import.meta.url));
-const own = [
-  ...["bin", "cells", "cli", "compiler", "dist", "entries", "interchange", "node_modules", "runtime", "shaders"],
-  ...["test", "testing", "train", "index.ts"],
-];
+/** In a stack, unlike in a graph, the built-in cells are no code of the user's; nor is what lies around the sources. */
+const own = [...ownFolders, "cells", "dist", "index.ts", "node_modules", "test"];
 
 /** The innermost line of the stack, as `file:line`, that belongs neither to this package nor to an installed one. */
 export function placeInUserCode(error: unknown): string | undefined {
@@ -101,5 +104,7 @@ export function fileFault(path: string, error: unknown): UserError {
     ELOOP: "too many symbolic links",
     ERR_FS_FILE_TOO_LARGE: "the file is larger than 2 GiB",
   };
-  return new UserError(`${path}: ${known[code ?? ""] ?? oneLine(messageOf(error))}`, { cause: error });
+  return new UserError(`${path === "" ? '""' : path}: ${known[code ?? ""] ?? oneLine(messageOf(error))}`, {
+    cause: error,
+  });
 }

@@ -5,6 +5,7 @@
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Batch } from "../train/data/batches.ts";
 import type { StreamedBatches } from "../train/data/pieces.ts";
+import { isFiniteInF32 } from "../train/finite-model.ts";
 import { plateau } from "../train/plateau.ts";
 import type { Trainer } from "../train/trainer.ts";
 
@@ -73,7 +74,7 @@ export class HeldOut {
     const loss = await heldOutLoss(this.#trainer, this.#batches);
     if (loss === undefined) return undefined;
     // JSON, which keeps the losses, has no NaN: what cannot be measured is the worst of all.
-    const valLoss = Number.isFinite(loss) ? loss : Number.MAX_VALUE;
+    const valLoss = isFiniteInF32(loss) ? loss : Number.MAX_VALUE;
     const best = this.#note(valLoss);
     if (best) this.best = { step, loss, weights: await this.#trainer.parameters() };
     return { step, valLoss, best };

@@ -15,43 +15,45 @@ export interface ModelOutput {
 
 /** Makes sure that a model can be written to `path`, which must be none of the files `sources` that are read. */
 export async function prepareOutput(path: string, ...sources: readonly string[]): Promise<ModelOutput> {
-  const target = await targetOf(path);
+  const { target, isFile } = await targetOf("--out", path);
+  if (!isFile) throw new UserError(`--out ${path}: not a regular file`);
   const read = await Promise.all(sources.map((source) => realpath(source).catch(() => undefined)));
   if (read.includes(target))
     throw new UserError(`--out ${path} is the file that is read; give the model a name of its own`);
   await tryWriting(target).catch(async (error: unknown) => {
-    throw await outputFault(path, error);
+    throw await outputFault("--out", path, error);
   });
   return {
     path,
     write: (bytes) =>
       writeWhole(target, bytes).catch(async (error: unknown) => {
-        throw await outputFault(path, error);
+        throw await outputFault("--out", path, error);
       }),
   };
 }
 
-/** The file itself where `path` is a link to one. */
-async function targetOf(path: string): Promise<string> {
-  if (path === "") throw new UserError("--out is empty; give the name of a file");
+/** What `option` names: a file that is or is not there yet, where `path` is a link the one that it leads to, or a device. */
+export async function targetOf(option: string, path: string): Promise<{ target: string; isFile: boolean }> {
+  if (path === "") throw new UserError(`${option} is empty; give the name of a file`);
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
-    throw fileFault(`--out ${path}`, error);
+    throw fileFault(`${option} ${path}`, error);
   });
-  if (found?.isDirectory()) throw new UserError(`--out ${path}: this is a directory; give the name of a file in it`);
-  if (found !== undefined && !found.isFile()) throw new UserError(`--out ${path}: not a regular file`);
-  return found === undefined ? resolve(path) : realpath(path);
+  if (found?.isDirectory())
+    throw new UserError(`${option} ${path}: this is a directory; give the name of a file in it`);
+  return { target: found === undefined ? resolve(path) : await realpath(path), isFile: found?.isFile() ?? true };
 }
 
-async function outputFault(path: string, error: unknown): Promise<UserError> {
+/** What the system says of a place that cannot be written. */
+export async function outputFault(option: string, path: string, error: unknown): Promise<UserError> {
   // Some file systems answer so for a file that they will not make, though the directory is there.
   const isDirectory = await stat(dirname(path)).then(
     (found) => found.isDirectory(),
     () => false,
   );
   if (!isDirectory)
-    return new UserError(`--out ${path}: the directory ${dirname(path)} does not exist`, { cause: error });
+    return new UserError(`${option} ${path}: the directory ${dirname(path)} does not exist`, { cause: error });
   if ((error as NodeJS.ErrnoException).code === "ENOENT")
-    return new UserError(`--out ${path}: no file can be made in ${dirname(path)}`, { cause: error });
-  return fileFault(`--out ${path}`, error);
+    return new UserError(`${option} ${path}: no file can be made in ${dirname(path)}`, { cause: error });
+  return fileFault(`${option} ${path}`, error);
 }

@@ -18,18 +18,12 @@ export function whole(option: string, low: number, high = 1_000_000_000): Parser
   };
 }
 
-/** A number above `low` (or from it on, where `inclusive`) that a float32 can hold. */
-export function real(option: string, low: number, inclusive = false): Parser<number> {
+/** A number up to `most` and above 0, as devices compute with it (in float32), or 0 itself where `mayBeZero`. */
+export function real(option: string, most: number, { mayBeZero = false } = {}): Parser<number> {
+  const range = mayBeZero ? `from 0 to ${most}` : `above 0, up to ${most}`;
   return (text) => {
     const value = numberOf(text);
-    const fits = Number.isFinite(Math.fround(value)) && (inclusive ? value >= low : value > low);
-    if (fits) return value;
-    if (Number.isFinite(value) && !Number.isFinite(Math.fround(value))) {
-      throw new UserError(
-        `${option} must be a number that a float32 can hold (below 3.4e38), got ${JSON.stringify(text)}`,
-      );
-    }
-    const range = inclusive ? `of at least ${low}` : `above ${low}`;
+    if (value <= most && (mayBeZero ? value >= 0 : Math.fround(value) > 0)) return value;
     throw new UserError(`${option} must be a number ${range}, got ${JSON.stringify(text)}`);
   };
 }
@@ -52,16 +46,20 @@ export type OptimizerName = (typeof OPTIMIZER_NAMES)[number];
 export const SCHEDULE_NAMES = ["constant", "linear", "cosine", "step", "plateau"] as const;
 export type ScheduleName = (typeof SCHEDULE_NAMES)[number];
 
-/** Texts with commas between them. */
-export function listed(text: string): string[] {
-  return text.split(",").map((part) => part.trim());
+/** Names with commas between them, each once. */
+export function names(option: string): Parser<string[]> {
+  return (text) => {
+    const list = text.split(",").map((name) => name.trim());
+    if (!list.includes("") && new Set(list).size === list.length) return list;
+    throw new UserError(`${option} must be different names, such as a,b, got ${JSON.stringify(text)}`);
+  };
 }
 
 /** Numbers by name, of an option that may be given several times: NAME=VALUE. */
 export function numbered(option: string) {
   return (text: string, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> => {
     const [, name = "", value = ""] = /^([^=]+)=(.*)$/.exec(text) ?? [];
-    if (name !== "" && Number.isFinite(numberOf(value))) return { ...before, [name]: Number(value) };
+    if (name !== "" && Number.isFinite(Math.fround(numberOf(value)))) return { ...before, [name]: Number(value) };
     throw new UserError(`${option} must be a name and a number, such as length=20, got ${JSON.stringify(text)}`);
   };
 }

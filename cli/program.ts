@@ -6,7 +6,7 @@
 import { Command, Option } from "commander";
 import { zoo } from "../cells/zoo.ts";
 import type { TrainCommandOptions } from "./commands/train.ts";
-import { deviceName, listed, numbered, OPTIMIZER_NAMES, real, SCHEDULE_NAMES, whole } from "./options.ts";
+import { deviceName, names, numbered, OPTIMIZER_NAMES, real, SCHEDULE_NAMES, whole } from "./options.ts";
 import type { Streams } from "./streams.ts";
 import { addWeightCommands } from "./weight-commands.ts";
 
@@ -25,13 +25,15 @@ const MOST_UNITS = 16384;
 const MOST_BATCH = 65535;
 const MOST_TIME = 65535;
 const LARGEST_SEED = 2 ** 32 - 1;
+/** Weights of recurrent networks are of the order of 1: what moves them further in one update is a slip of the pen. */
+const LARGEST_RATE = 1000;
 
 export function createProgram({ streams, version, finish }: Invocation): Command {
   const program = new Command("cellgrad")
     .description("Trains recurrent cells, yours or the built-in ones, on WebGPU.")
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "show help")
-    .helpCommand("help [command]", "show help of a command")
+    .helpCommand(false)
     .addHelpText("after", "\ncellgrad <command> --help shows the options of a command, with examples.")
     .exitOverride()
     .configureOutput({
@@ -51,7 +53,12 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--batch <n>", "sequences side by side", whole("--batch", 1, MOST_BATCH), 16)
     .option("--time <n>", "time steps per update", whole("--time", 1, MOST_TIME), 32)
     .option("--steps <n>", "updates", whole("--steps", 1), 1000)
-    .option("--lr <x>", "learning rate; 0.002 suits adam: sgd wants more, lion less", real("--lr", 0), 0.002);
+    .option(
+      "--lr <x>",
+      "learning rate; 0.002 suits adam: sgd wants more, lion less",
+      real("--lr", LARGEST_RATE),
+      0.002,
+    );
   addUpdateOptions(training)
     .option("--seed <n>", "one seed gives one run", whole("--seed", 0, LARGEST_SEED), 1)
     .option("--tune", "search for faster tile sizes first, for a minute at most; the model keeps what was found")
@@ -61,7 +68,11 @@ export function createProgram({ streams, version, finish }: Invocation): Command
       "what a text is made of: characters, bytes, or the path of a tokenizer.json",
       "characters",
     )
-    .option("--columns <names>", "columns of a table to read, by name or number, with commas between them", listed)
+    .option(
+      "--columns <names>",
+      "columns of a table to read, by name or number, with commas between them",
+      names("--columns"),
+    )
     .option(
       "--eval-every <n>",
       "measure the held-out loss every so many updates, and keep the best weights",
@@ -77,6 +88,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     )
     .option("--json", 'JSON lines on standard output: one a step, and a last one with "done"')
     .addOption(device())
+    .addOption(timeout())
     .addHelpText(
       "after",
       examples([
@@ -106,7 +118,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--batch <n>", "sequences side by side", whole("--batch", 1, MOST_BATCH), 16)
     .option("--time <n>", "length of a sequence, by the rules of the task", whole("--time", 1, MOST_TIME), 50)
     .option("--steps <n>", "updates", whole("--steps", 1), 1000)
-    .option("--lr <x>", "learning rate", real("--lr", 0), 0.01);
+    .option("--lr <x>", "learning rate", real("--lr", LARGEST_RATE), 0.01);
   addUpdateOptions(task)
     .option("--seed <n>", "one seed gives one run", whole("--seed", 0, LARGEST_SEED), 1)
     .option("--with <name=value>", "a parameter of the task; may be given several times", numbered("--with"), {})
@@ -118,6 +130,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     )
     .option("--json", "one JSON object")
     .addOption(device())
+    .addOption(timeout())
     .addHelpText(
       "after",
       examples([
@@ -140,12 +153,13 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option(
       "--temperature <x>",
       "below 1 is more careful, above 1 more daring; 0 takes the likeliest",
-      real("--temperature", 0, true),
+      real("--temperature", 1000, { mayBeZero: true }),
       0.8,
     )
     .option("--seed <n>", "one seed gives one text", whole("--seed", 0, LARGEST_SEED), 1)
     .option("--json", "one JSON object instead of the text as it comes")
     .addOption(device())
+    .addOption(timeout())
     .addHelpText(
       "after",
       examples([
@@ -166,6 +180,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--horizon <n>", "rows to forecast", whole("--horizon", 1), 10)
     .option("--json", "one JSON object instead of CSV")
     .addOption(device())
+    .addOption(timeout())
     .addHelpText("after", examples(["cellgrad forecast sales.safetensors sales.csv --horizon 24 > next.csv"]))
     .action(async (model: string, file: string, options) => {
       const { forecastCommand } = await import("./commands/forecast.ts");
@@ -192,6 +207,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--tuning <model>", "show the tuning that a model keeps, and compile with it")
     .option("--profile", "run a training step on a device: time, FLOP and bytes of each kernel, instead of its text")
     .addOption(device("of --profile: gpu, software (SwiftShader), or auto: gpu where there is one, else software"))
+    .addOption(timeout())
     .option("--json", "one JSON object")
     .addHelpText(
       "after",
@@ -203,7 +219,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     )
     .action(async (options, command: Command) => {
       const { inspect } = await import("./commands/inspect.ts");
-      const deviceGiven = command.getOptionValueSource("device") === "cli";
+      const deviceGiven = ["device", "timeout"].find((name) => command.getOptionValueSource(name) === "cli");
       finish(await inspect({ ...options, deviceGiven }, streams));
     });
 
@@ -212,7 +228,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .argument("<module>", "a module that exports a cell (or a built-in cell's name)")
     .description("check a cell's gradient on random sizes and numbers; exits with 1 where it is wrong")
     .option("--cases <n>", "random cases", whole("--cases", 1, 1_000_000), 100)
-    .option("--seed <n>", "of the cases; drawn and printed where it is not given", whole("--seed", 0, 2 ** 31 - 1))
+    .option("--seed <n>", "of the cases; drawn and printed where it is not given", whole("--seed", 0, LARGEST_SEED))
     .option("--units <n>", "only this many units, for a cell that cannot have any number", whole("--units", 1, 64))
     .option("--features <n>", "only this many features of x", whole("--features", 1, 64))
     .option("--json", "one JSON object")
@@ -232,10 +248,22 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .description("the demonstration of npm start: trains an LSTM on real text, then writes a sample")
     .option("--steps <n>", "updates, instead of the demonstration's own number", whole("--steps", 1))
     .addOption(device())
+    .addOption(timeout())
     .addHelpText("after", examples(["npm start", "cellgrad start --device gpu"]))
     .action(async (options) => {
       const { start } = await import("./commands/start.ts");
       finish(await start(options, streams));
+    });
+
+  program
+    .command("help")
+    .argument("[command]", "whose options to show")
+    .description("show help of a command")
+    .action(async (name: string | undefined) => {
+      const found = name === undefined ? program : program.commands.find((command) => command.name() === name);
+      if (found !== undefined) found.outputHelp();
+      // Says that it is unknown, and which was meant.
+      else await program.parseAsync([name ?? ""], { from: "user" });
     });
 
   return program;
@@ -261,13 +289,27 @@ function addUpdateOptions(command: Command): Command {
     .option(
       "--weight-decay <x>",
       "part of each matrix that is taken away per update, times the learning rate; biases do not decay",
-      real("--weight-decay", 0, true),
+      real("--weight-decay", LARGEST_RATE, { mayBeZero: true }),
     )
-    .option("--clip <x>", "largest norm of the gradient of all weights; 0 for no limit", real("--clip", 0, true), 1);
+    .option(
+      "--clip <x>",
+      "largest norm of the gradient of all weights; 0 for no limit",
+      real("--clip", 1e9, { mayBeZero: true }),
+      1,
+    );
 }
 
 function device(about = DEVICE): Option {
   return new Option("--device <device>", about).argParser(deviceName).default("auto");
+}
+
+/** Far more seconds than a step or the kernels of one take anywhere. */
+const PATIENCE = 600;
+
+function timeout(): Option {
+  return new Option("--timeout <seconds>", "give the device up after so many seconds without an answer")
+    .argParser(real("--timeout", 1e6))
+    .default(PATIENCE);
 }
 
 function examples(lines: readonly string[]): string {

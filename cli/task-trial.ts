@@ -3,11 +3,13 @@ import { UserError } from "../compiler/graph/errors.ts";
 import type { CellDefinition } from "../index.ts";
 import type { Batch } from "../train/data/batches.ts";
 import type { Device } from "../train/device.ts";
+import type { Network } from "../train/networks.ts";
 import { networkOfTask, predictor } from "../train/tasks/network.ts";
-import type { Task } from "../train/tasks/task.ts";
+import type { Task, TaskBatches } from "../train/tasks/task.ts";
 import { createTrainer, type Trainer } from "../train/trainer.ts";
 import type { UpdateOptions } from "../train/update.ts";
 import { heldOutLoss } from "./held-out.ts";
+import { grouped } from "./progress.ts";
 import { checkedSize } from "./tasks.ts";
 import { type RunResult, runTraining, type StepReport } from "./training-run.ts";
 
@@ -45,16 +47,42 @@ const FRESH_SEQUENCES = 1000;
 /** The seed of what was never seen is another one, whatever the seed. */
 const freshSeed = (seed: number) => (seed + 2 ** 31) % 2 ** 32;
 
+/** A trial whose sizes and names all fit. */
+export interface PreparedTrial extends Trial {
+  readonly made: TaskBatches;
+  readonly network: Network;
+}
+
+/** More steps in a batch than any device has buffers for. */
+const MOST_STEPS = 2 ** 24;
+
+/** Throws a UserError where the trial cannot be made, before a device is opened for it. */
+export function prepareTrial(trial: Trial): PreparedTrial {
+  const { task, seed, batch, time, parameters, start } = trial;
+  if (batch * time > MOST_STEPS)
+    throw new UserError(
+      `--batch ${batch} x --time ${time} is ${grouped(batch * time)} steps in time, and ${grouped(MOST_STEPS)} are the most; make one of them smaller`,
+    );
+  const made = task.batches(seed, { batch, time, parameters });
+  const network = checkedSize(networkOfTask(task, made, trial));
+  const paths = network.specs.map(({ path }) => path);
+  for (const ending of Object.keys(start)) {
+    if (paths.some((path) => endsSo(path, ending))) continue;
+    throw new UserError(`--start ${ending}: no parameter's path ends so; there are ${paths.join(", ")}`);
+  }
+  return { ...trial, made, network };
+}
+
+const endsSo = (path: string, ending: string) => `/${path}`.endsWith(`/${ending}`);
+
 export async function runTrial(
   device: Device,
-  trial: Trial,
+  trial: PreparedTrial,
   report: (report: StepReport) => void,
   isInterrupted: () => boolean,
 ): Promise<TrialResult> {
-  const { task, seed, batch, time, parameters, learningRate, update, steps } = trial;
-  const made = task.batches(seed, { batch, time, parameters });
+  const { task, seed, batch, time, parameters, learningRate, update, steps, made, network } = trial;
   const fresh = task.batches(freshSeed(seed), { batch, time, parameters });
-  const network = checkedSize(networkOfTask(task, made, trial));
   const trainer = await createTrainer(device, network, { ...update, seed, learningRate });
   try {
     await setStart(trainer, trial.start);
@@ -101,12 +129,7 @@ async function setStart(trainer: Trainer, start: Trial["start"]): Promise<void> 
   if (endings.length === 0) return;
   const parameters = await trainer.parameters();
   for (const [ending, value] of endings) {
-    const paths = Object.keys(parameters).filter((path) => `/${path}`.endsWith(`/${ending}`));
-    if (paths.length === 0)
-      throw new UserError(
-        `--start ${ending}: no parameter's path ends so; there are ${Object.keys(parameters).join(", ")}`,
-      );
-    for (const path of paths) parameters[path]?.data.fill(value);
+    for (const [path, { data }] of Object.entries(parameters)) if (endsSo(path, ending)) data.fill(value);
   }
   trainer.setParameters(parameters);
 }

@@ -1,9 +1,10 @@
 /** @file What a file gives to train on: a network of the right kind for it, and its batches. */
 import { createHash } from "node:crypto";
-import { UserError } from "../compiler/graph/errors.ts";
+import { messageOf, UserError } from "../compiler/graph/errors.ts";
 import type { CellDefinition } from "../index.ts";
 import { lengthOf, type StreamedBatches, streamedBatches } from "../train/data/pieces.ts";
 import type { Normalisation } from "../train/data/series.ts";
+import type { Vocabulary } from "../train/data/text.ts";
 import type { SavedModel } from "../train/model-file.ts";
 import { languageModel, type Network, seriesModel } from "../train/networks.ts";
 import { type ByteSource, openSource, sourceOf } from "./data/file-pieces.ts";
@@ -58,8 +59,9 @@ async function textTask(source: ByteSource, sizes: TaskSizes): Promise<Task> {
   const { name } = source;
   const { tokens = "characters" } = sizes;
   const tokenizer =
-    tokens === "characters" || tokens === "bytes" ? undefined : (sizes.tokenizer ?? (await readText(tokens)));
-  const { vocabulary, recording } = await within(name, () => textSource(source, tokens, tokenizer));
+    tokens === "characters" || tokens === "bytes" ? undefined : (sizes.tokenizer ?? (await readTokenizer(tokens)));
+  const known = tokenizer === undefined ? undefined : await tokenizerVocabulary(tokenizer, tokens);
+  const { vocabulary, recording } = await within(name, () => textSource(source, tokens, known));
   const { entries } = recording;
   const one = entries.slice(0, -1);
   const count = vocabulary.characters.length;
@@ -79,8 +81,18 @@ async function textTask(source: ByteSource, sizes: TaskSizes): Promise<Task> {
   };
 }
 
-async function textSource(source: ByteSource, tokens: string, tokenizer: string | undefined): Promise<TextSource> {
-  if (tokenizer !== undefined) return tokenSource(source, await tokenizerVocabulary(tokenizer, tokens));
+async function readTokenizer(path: string): Promise<string> {
+  try {
+    return await readText(path);
+  } catch (cause) {
+    throw new UserError(`--tokens ${messageOf(cause)}; give characters, bytes, or the path of a tokenizer.json`, {
+      cause,
+    });
+  }
+}
+
+async function textSource(source: ByteSource, tokens: string, known: Vocabulary | undefined): Promise<TextSource> {
+  if (known !== undefined) return tokenSource(source, known);
   return tokens === "bytes" ? byteSource(source) : characterSource(source);
 }
 

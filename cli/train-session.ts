@@ -2,6 +2,7 @@
 import { InternalError } from "../compiler/graph/errors.ts";
 import { findNonFinite, nonFiniteLine } from "../compiler/ops/non-finite.ts";
 import type { Device } from "../train/device.ts";
+import { isFiniteInF32 } from "../train/finite-model.ts";
 import { type ModelDetails, type SavedModel, savedModel } from "../train/model-file.ts";
 import { adam } from "../train/optimizers.ts";
 import type { RunRecord } from "../train/run-record.ts";
@@ -71,10 +72,12 @@ export async function trainSession(options: SessionOptions): Promise<SessionResu
     const heldOut = measuring && new HeldOut(trainer, task.batches, measuring, learningRate);
     if (resumed !== undefined) heldOut?.resume(resumed.run.losses, resumed.parameters);
     const before = resumed === undefined ? await heldOutLoss(trainer, task.batches) : undefined;
-    const run = await steps(trainer, options, heldOut, () => interrupt.requested);
+    const made = await steps(trainer, options, heldOut, () => interrupt.requested);
     const origin = options.debugNan ? await originOf(trainer) : undefined;
+    const last = await lastLoss(trainer, task, made, heldOut);
+    const run = last === undefined || isFiniteInF32(last) ? made : withFault(made, last);
     const checkpoint = run.fault === undefined && options.record ? await trainer.checkpoint() : undefined;
-    const kept = await keptOf(trainer, task, run, heldOut);
+    const kept = await keptOf(trainer, task, run, heldOut, last);
     if (kept === undefined) return { run, origin, before, after: undefined, kept: 0, model: undefined };
     const { step, weights, after } = kept;
     const details: ModelDetails = {
@@ -108,27 +111,45 @@ interface Kept {
   readonly after: number | undefined;
 }
 
-/** The best weights where they were measured, and otherwise the last ones that are good. */
+/** The held-out loss of the weights that the run ends with, where it decides on what is kept. */
+async function lastLoss(
+  trainer: Trainer,
+  { batches }: Task,
+  run: RunResult,
+  heldOut: HeldOut | undefined,
+): Promise<number | undefined> {
+  // Whoever interrupts does not want to wait.
+  if (heldOut?.best !== undefined || run.steps === 0 || run.interrupted) return undefined;
+  return heldOutLoss(trainer, batches);
+}
+
+/** Steps that were all finite may end in weights whose held-out loss is not. */
+function withFault(run: RunResult, loss: number): RunResult {
+  return { fault: { step: run.steps, value: `the held-out loss is ${Math.fround(loss)}`, isHeldOut: true }, ...run };
+}
+
+/** The best weights where they were measured, and otherwise the last ones that are good, of which `after` is the loss. */
 async function keptOf(
   trainer: Trainer,
   { batches }: Task,
   run: RunResult,
   heldOut: HeldOut | undefined,
+  after: number | undefined,
 ): Promise<Kept | undefined> {
   if (heldOut?.best !== undefined) {
     const { step, weights, loss } = heldOut.best;
     return { step, weights, after: loss };
   }
   if (run.steps === 0) return undefined;
-  // Whoever interrupts does not want to wait.
-  const after = run.interrupted ? undefined : await heldOutLoss(trainer, batches);
-  const isGood = run.fault === undefined || (after !== undefined && Number.isFinite(after));
+  const isGood = after === undefined ? run.fault === undefined : isFiniteInF32(after);
   if (isGood) return { step: run.steps, weights: await trainer.parameters(), after };
   // The weights that the guard kept are those that made the loss bad.
   if (run.lastGood === undefined) return undefined;
   const weights = await run.lastGood.weights;
   trainer.setParameters(weights);
-  return { step: run.lastGood.step, weights, after: await heldOutLoss(trainer, batches) };
+  const earlier = await heldOutLoss(trainer, batches);
+  if (earlier !== undefined && !isFiniteInF32(earlier)) return undefined;
+  return { step: run.lastGood.step, weights, after: earlier };
 }
 
 function recordOf({ record }: SessionOptions, { steps }: RunResult, heldOut: HeldOut | undefined): RunRecord {

@@ -9,15 +9,17 @@
  * `seconds` count from the run's begin. Steps count on when a run is resumed, and its lines follow those of the earlier run.
  */
 import { createWriteStream, type WriteStream } from "node:fs";
-import { open, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import { UserError } from "../compiler/graph/errors.ts";
 import type { TrainCommandOptions } from "./commands/train.ts";
 import { fileFault } from "./errors.ts";
 import type { Measurement } from "./held-out.ts";
+import { outputFault, targetOf } from "./model-output.ts";
 import { jsonLine } from "./streams.ts";
 import type { Task } from "./tasks.ts";
 import type { StepReport } from "./training-run.ts";
+import { tryWriting } from "./whole-file.ts";
 
 export interface TrainingLog {
   readonly write: (entry: object) => void;
@@ -25,27 +27,29 @@ export interface TrainingLog {
 }
 
 /**
- * Opens a log, empty or, where `append`, behind what is there; never one of the `others`, files of the run. The
- * UserError of a place that cannot be written comes now.
+ * A log, empty or, where `append`, behind what is there; never one of the `others`, files of the run. The UserError of a
+ * place that cannot be written comes now; what is there is kept until the first line is written.
  */
 export async function openLog(path: string, append: boolean, others: readonly string[]): Promise<TrainingLog> {
+  const { target, isFile } = await targetOf("--log", path);
   const taken = await Promise.all(others.map(realPath));
-  if (taken.includes(await realPath(path)))
+  if (taken.includes(target))
     throw new UserError(`--log ${path} is a file of this run; give the log a name of its own`);
-  const file = await open(path, append ? "a" : "w").catch((error: unknown) => {
-    throw fileFault(`--log ${path}`, error);
+  const asked = isFile ? tryWriting(target) : Promise.resolve();
+  await asked.catch(async (error: unknown) => {
+    throw await outputFault("--log", path, error);
   });
-  const stream: WriteStream = createWriteStream(path, { fd: file });
+  let stream: WriteStream | undefined;
   let fault: unknown;
-  stream.on("error", (error) => {
-    fault = error;
-  });
   return {
     write: (entry) => {
+      stream ??= createWriteStream(target, { flags: append ? "a" : "w" }).on("error", (error) => {
+        fault = error;
+      });
       if (fault === undefined) jsonLine(stream, entry);
     },
     close: async () => {
-      await new Promise<void>((resolve) => stream.end(() => resolve()));
+      await new Promise<void>((resolve) => (stream === undefined ? resolve() : stream.end(() => resolve())));
       if (fault !== undefined) throw fileFault(`--log ${path}`, fault);
     },
   };

@@ -45,9 +45,16 @@ export interface RunResult {
   /** Whether `after` ended it. */
   readonly stopped: boolean;
   /** The value that first was not finite, such as "the loss is NaN". The trainer holds the weights that the step found. */
-  readonly fault?: { readonly step: number; readonly value: string };
+  readonly fault?: Fault;
   /** The last weights that are known to give a finite loss. */
   readonly lastGood?: Snapshot;
+}
+
+export interface Fault {
+  readonly step: number;
+  readonly value: string;
+  /** Whether every step was finite, and only the held-out loss of the last weights is not. */
+  readonly isHeldOut?: boolean;
 }
 
 export interface Snapshot {
@@ -121,7 +128,7 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
 
 /** Of the first step that was not applied: its numbers are the first bad ones. */
 function whatIsBad({ firstBad = "loss", loss, gradientNorm }: StepResult): string {
-  return `the ${firstBad} is ${firstBad === "loss" ? loss : gradientNorm}`;
+  return `the ${firstBad} is ${Math.fround(firstBad === "loss" ? loss : gradientNorm)}`;
 }
 
 /** Pass after pass, from the batch on that follows so many. */

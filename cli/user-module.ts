@@ -2,6 +2,7 @@
  * @file Cells by name or from a file. A user's module is TypeScript or JavaScript from anywhere on the disk; its
  * imports of "cellgrad" get the library that is running, so it needs nothing installed beside it.
  */
+import { writeSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createJiti } from "jiti";
@@ -9,7 +10,7 @@ import * as zooEntry from "../cells/zoo.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import type { CellDefinition } from "../index.ts";
 import * as cellgrad from "../index.ts";
-import { fileFault, oneLine, placeInUserCode, plainMessage, shortPath } from "./errors.ts";
+import { ExitCode, fileFault, oneLine, placeInUserCode, plainMessage, shortPath } from "./errors.ts";
 
 /** The cell that `--cell` means: a built-in's name, or the path of a module that exports one. */
 export async function cellByName(nameOrPath: string): Promise<CellDefinition> {
@@ -21,10 +22,12 @@ export async function cellByName(nameOrPath: string): Promise<CellDefinition> {
   );
 }
 
-/** Whether `--cell` names a module, and no built-in cell. */
+/** Whether `--cell` names a file, and no built-in cell. */
 export function isPath(text: string): boolean {
-  return /[\\/]/.test(text) || /\.[cm]?[jt]s$/.test(text);
+  return /[\\/.]/.test(text);
 }
+
+const isModuleName = (path: string) => /\.[cm]?[jt]sx?$/i.test(path);
 
 /**
  * The one cell that a module (TypeScript or JavaScript) exports: its default export, or the only exported cell. Runs the
@@ -55,7 +58,9 @@ async function loadModule(path: string): Promise<Record<string, unknown>> {
   const found = await stat(file).catch((error: unknown) => {
     throw fileFault(path, error);
   });
-  if (!found.isFile()) throw new UserError(`${path}: not a file; --cell takes a module such as ./my-cell.ts`);
+  if (!found.isFile()) throw new UserError(`${path}: not a file; a cell is in a module such as ./my-cell.ts`);
+  if (!isModuleName(path))
+    throw new UserError(`${path}: not a .ts or .js file; a cell is in a module such as ./my-cell.ts`);
   const jiti = createJiti(file, {
     virtualModules: { cellgrad, "cellgrad/zoo": zooEntry },
     // The file may change between two calls in one process, and nothing is to be left beside it.
@@ -65,10 +70,17 @@ async function loadModule(path: string): Promise<Record<string, unknown>> {
     // Without their comments, statements stay on the lines on which they were written, and errors name those.
     transformOptions: { babel: { comments: false } },
   });
+  const onExit = () => {
+    process.exitCode = ExitCode.badInput;
+    writeSync(2, `cellgrad: ${path} ends the process while it is loaded; take that out of it\n`);
+  };
+  process.on("exit", onExit);
   try {
     return await jiti.import<Record<string, unknown>>(file);
   } catch (error) {
     throw moduleFault(path, error);
+  } finally {
+    process.off("exit", onExit);
   }
 }
 

@@ -1,6 +1,6 @@
 /** @file The commands that take weights in and out, their options and their help. */
 import { type Command, Option } from "commander";
-import { UserError } from "../compiler/graph/errors.ts";
+import { names } from "./options.ts";
 import type { Streams } from "./streams.ts";
 
 interface Context {
@@ -71,13 +71,4 @@ export function addWeightCommands(program: Command, { streams, finish, examples 
       const { exportModel } = await import("./commands/export.ts");
       finish(await exportModel(model, options, streams));
     });
-}
-
-/** Names with commas between them. */
-function names(option: string): (text: string) => string[] {
-  return (text) => {
-    const list = text.split(",").map((name) => name.trim());
-    if (!list.includes("") && new Set(list).size === list.length) return list;
-    throw new UserError(`${option} must be different names, such as a,b, got ${JSON.stringify(text)}`);
-  };
 }

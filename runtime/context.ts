@@ -127,9 +127,12 @@ export class GpuContext {
     task: string,
     outcome: Promise<Error | undefined>,
   ): Promise<ArrayBuffer> {
+    // A buffer that could not be made cannot be mapped either: `outcome` says why, and the host need not print it.
+    const { result: mapping, verdict } = judged(this.device, () => staging.mapAsync(GPUMapMode.READ));
+    verdict.catch(() => {});
     let copy: ArrayBuffer;
     try {
-      await this.wait(staging.mapAsync(GPUMapMode.READ), task);
+      await this.wait(mapping, task);
       // In Deno it is here that a lost device shows.
       copy = staging.getMappedRange().slice(0, bytes);
       staging.unmap();

@@ -4,6 +4,7 @@
  */
 import { at } from "../compiler/graph/errors.ts";
 import type { Kernel, Program } from "../compiler/plan/program.ts";
+import { judged } from "./verdict.ts";
 
 export interface Pipeline {
   readonly kernel: Kernel;
@@ -32,15 +33,21 @@ async function createPipeline(device: GPUDevice, kernel: Kernel): Promise<Pipeli
       `internal: ${describe(kernel)} binds ${kernel.bindings.length} buffers, this device allows ${limit}`,
     );
   }
-  const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
-  const layout = device.createBindGroupLayout({ label: kernel.name, entries: layoutEntries(kernel) });
-  try {
-    const pipeline = await device.createComputePipelineAsync({
+  // What is wrong with a module is an error of its pipeline too, and told there: outside of a scope, hosts would print it.
+  const { result, verdict } = judged(device, () => {
+    const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
+    const layout = device.createBindGroupLayout({ label: kernel.name, entries: layoutEntries(kernel) });
+    const compiling = device.createComputePipelineAsync({
       label: kernel.name,
       layout: device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: "main" },
     });
-    return { kernel, layout, pipeline };
+    return { module, layout, compiling };
+  });
+  verdict.catch(() => {});
+  const { module, layout, compiling } = result;
+  try {
+    return { kernel, layout, pipeline: await compiling };
   } catch (error) {
     const { messages } = await module.getCompilationInfo();
     const details = messages.map(({ type, lineNum, message }) => `${type} in line ${lineNum}: ${message}`).join("; ");

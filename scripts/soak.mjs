@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { createJiti } from "jiti";
 
 setFlagsFromString("--expose-gc");
@@ -17,15 +17,19 @@ const jiti = createJiti(import.meta.url, { alias: { cellgrad: join(root, "index.
 
 const whole = (text) => {
   const value = Number(text);
-  if (!(Number.isSafeInteger(value) && value >= 0)) throw new InvalidArgumentError("it must be a whole number");
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError("It must be a whole number.");
   return value;
 };
 const options = new Command("npm run soak --")
   .description("Long training without growth or slowdown; trainers that leave nothing behind.")
   .option("--steps <n>", "training steps; 0 for none", whole, 20_000)
   .option("--cycles <n>", "times to create, train and destroy; 0 for none", whole, 1_000)
-  .option("--device <device>", "gpu, software or auto", "auto")
+  .addOption(new Option("--device <device>", "what to train on").choices(["auto", "gpu", "software"]).default("auto"))
   .addHelpText("after", "\nExample:\n  npm run soak -- --steps 2000 --cycles 50")
+  .configureOutput({
+    outputError: (text, write) => write(text.replace(/^error: /, "soak: ").replace(/\s*\n\s*(?=\S)/g, " ")),
+  })
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()
   .opts();
 
@@ -39,7 +43,10 @@ const residentNoise = 64 * 2 ** 20;
 const slower = 1.3;
 const samples = 20;
 
-const device = await openDevice({ device: options.device });
+const device = await openDevice({ device: options.device }).catch((error) => {
+  console.error(`soak: ${error.message}`);
+  process.exit(2);
+});
 const faults = [];
 const mebibytes = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 

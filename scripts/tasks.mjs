@@ -67,6 +67,10 @@ const rows = [
 ];
 
 const given = process.argv.slice(2);
+if (given.includes("--help") || given.includes("-h")) {
+  console.log("npm run tasks -- [options of cellgrad task], such as --device gpu or --seed 2");
+  process.exit(0);
+}
 const started = performance.now();
 let isWrong = false;
 const table = [];

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { ownFolders } from "../compiler/trace/site.ts";
 
 /** Which other folders a folder may import. "" is the root: index.ts. */
 const LAYERS: Record<string, readonly string[]> = {
@@ -124,6 +125,11 @@ function sources(): Record<string, string> {
 
 test("the sources keep to the rules", () => {
   expect(violations(sources())).toEqual([]);
+});
+
+test("stacks are walked past every folder of the library but the cells, whose lines readers want to see", () => {
+  const folders = Object.keys(LAYERS).filter((name) => name !== "" && name !== "playground");
+  expect([...ownFolders, "cells"].sort()).toEqual([...folders, "bin"].sort());
 });
 
 test("allowed imports pass", () => {

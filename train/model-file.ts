@@ -20,6 +20,7 @@ import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { type Arena, arenaOf } from "./arena.ts";
 import { checkpointFrom, checkpointTensors } from "./checkpoint-tensors.ts";
 import type { Normalisation } from "./data/series.ts";
+import { checkFiniteArrays, checkFiniteRecord } from "./finite-model.ts";
 import { decodeGraph, encodeGraph } from "./graph-json.ts";
 import {
   damaged,
@@ -109,13 +110,16 @@ export function savedModel(
   return { kind: network.kind, graph, arena, parameters, ...sizes, ...details };
 }
 
-/** The bytes of a safetensors file that `decodeModel` and any reader of safetensors can read. */
+/**
+ * The bytes of a safetensors file that `decodeModel` and any reader of safetensors can read.
+ *
+ * @throws UserError where a weight or a loss is not finite.
+ */
 export function encodeModel(model: SavedModel): Uint8Array {
   const { units, layers, embed, vocabulary, columns, normalisation, targets, training, tuned, checkpoint } = model;
-  // JSON has no NaN, and a model is worth keeping even where a loss is not.
-  const told = Object.entries(training ?? {}).filter(
-    ([, value]) => typeof value === "string" || Number.isFinite(value),
-  );
+  const tensors = { ...model.parameters, ...checkpointTensors(checkpoint ?? {}, model.parameters) };
+  checkFiniteArrays(tensors);
+  checkFiniteRecord(training ?? {});
   const documents = {
     sizes: { units, layers, embed },
     parameters: model.arena.entries.map(({ path }) => path),
@@ -123,7 +127,7 @@ export function encodeModel(model: SavedModel): Uint8Array {
     columns,
     normalisation,
     targets,
-    training: training && Object.fromEntries(told),
+    training,
     tuned: tuned && onlyTuned(tuned),
     checkpoint: checkpoint && Object.keys(checkpoint),
     run: model.run,
@@ -132,7 +136,7 @@ export function encodeModel(model: SavedModel): Uint8Array {
     value === undefined ? [] : [[key, JSON.stringify(value)] as const],
   );
   return encodeTensors({
-    tensors: { ...model.parameters, ...checkpointTensors(checkpoint ?? {}, model.parameters) },
+    tensors,
     metadata: {
       format,
       version: formatVersion,
@@ -175,6 +179,7 @@ function readModel(tensors: Readonly<Record<string, NdArray>>, metadata: Readonl
     throw new UserError("its kind is none of text, series and regression");
   const sizes = fields.read("sizes", "units, layers and perhaps embed", isSizes);
   const paths = fields.read("parameters", "a list of different names", isNames);
+  checkFiniteArrays(tensors);
   const arena = arenaOf(paths.map((path) => ({ path, shape: shapeOf(path, tensors) })));
   const kept = fields.optional("checkpoint", "a list of different names", isNames);
   const checkpoint = kept && checkpointFrom(kept, tensors, arena);

@@ -36,6 +36,8 @@ const storages: Readonly<Record<string, Storage>> = {
   BOOL: { dtype: "bool", bytes: 1, get: (v, p) => Number(v.getUint8(p) !== 0), set: (v, p, x) => v.setUint8(p, x) },
 };
 
+/** A header begins with "{": the format says so, and it tells other files from damaged ones. */
+const firstOfHeader = 0x7b;
 /** The limit of the reference implementation. */
 const longestHeader = 100_000_000;
 
@@ -80,7 +82,10 @@ export function decodeTensors(bytes: Uint8Array, name: string): TensorFile {
   const fail = (fault: string): never => {
     throw new UserError(`${name} is not a valid safetensors file: ${fault}`);
   };
-  if (bytes.length < 8) fail(`it has ${bytes.length} bytes, too few for the length of a header`);
+  if (bytes.length < 8)
+    fail(`it has ${bytes.length} ${bytes.length === 1 ? "byte" : "bytes"}, too few for the length of a header`);
+  if (bytes.length > 8 && bytes[8] !== firstOfHeader)
+    throw new UserError(`${name} is not a safetensors file, in which models and weights are kept`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const stated = view.getBigUint64(0, true);
   if (stated > BigInt(longestHeader)) fail(`its header claims ${stated} bytes; at most ${longestHeader} are allowed`);
@@ -114,11 +119,11 @@ function parseHeader(bytes: Uint8Array, fail: Fail): { entries: Entry[]; metadat
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     header = JSON.parse(text);
   } catch {
-    fail("its header is not JSON");
+    // Said below: what is undefined is no record.
   }
+  if (!isRecord(header)) return fail("its header is not a JSON object");
   const twice = repeatedKey(text);
   if (twice !== undefined) fail(`its header names ${quote(twice)} twice`);
-  if (!isRecord(header)) return fail("its header is not a JSON object");
   const { __metadata__: metadata = {}, ...tensors } = header;
   if (!isRecord(metadata) || !Object.values(metadata).every((value) => typeof value === "string"))
     fail("its __metadata__ is not a record of texts");

@@ -10,6 +10,7 @@ import { packArrays, unpackArray } from "./arena.ts";
 import { inputsOf, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState } from "./checkpoint.ts";
 import type { Device, DeviceArray, Executable, KernelProfile } from "./device.ts";
+import { isFiniteInF32 } from "./finite-model.ts";
 import { initialize } from "./initialize.ts";
 import { type Metric, measuredBy } from "./metrics.ts";
 import type { Network } from "./networks.ts";
@@ -59,6 +60,8 @@ interface Given {
   readonly rows: number;
   /** The step from whose start on the state is carried. */
   readonly stateSince: number;
+  /** How often the trainer had been restored. */
+  readonly restores: number;
 }
 
 class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
@@ -77,6 +80,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   #last: Promise<StepResult | undefined> = Promise.resolve(undefined);
   #stateSince = 1;
   #stopped: Given | undefined;
+  #restores = 0;
   /** What was evaluated so far: the loss, and metrics. */
   readonly #evaluations = new Map<Metric | undefined, Evaluation>();
 
@@ -138,6 +142,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     this.#batch = rows;
     this.#stateSince = this.#count;
     this.#stopped = undefined;
+    this.#restores += 1;
     this.#last = Promise.resolve(undefined);
   };
 
@@ -164,7 +169,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
       Object.entries(this.#step.donate).map(([name, index]) => [name, at(outputs, index)]),
     );
     this.#count += 1;
-    const given = { step: this.#count, inputs, rows, stateSince: this.#stateSince };
+    const given = { step: this.#count, inputs, rows, stateSince: this.#stateSince, restores: this.#restores };
     this.#last = this.#result(given, at(outputs, this.#step.outputs.metrics ?? -1), this.#last);
     return this.#last as Promise<StepResult>;
   };
@@ -181,8 +186,9 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
       const { firstBad, firstBadStep } = before;
       return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep };
     }
-    const firstBad = Number.isFinite(loss) ? "gradient norm" : "loss";
-    this.#stopped = given;
+    const firstBad = isFiniteInF32(loss) ? "gradient norm" : "loss";
+    // Of a step that was on its way when the trainer was restored, what it found is gone.
+    if (given.restores === this.#restores) this.#stopped = given;
     return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep: step };
   }
 

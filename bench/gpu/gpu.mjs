@@ -43,8 +43,14 @@ function run(...args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-await build();
 const args = process.argv.slice(2);
+if (args.length > 0 && !args.includes("--smoke")) {
+  console.error(
+    `bench:gpu: ${args[0]} is for the machine with the GPU; here there is --smoke, with options of run.mjs`,
+  );
+  process.exit(2);
+}
+await build();
 if (args.includes("--smoke")) {
   run("run.mjs", "--out", "smoke.jsonl", ...args);
   run("merge.mjs", "smoke.jsonl");

@@ -4,7 +4,7 @@
  */
 import { appendFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { at } from "../../compiler/graph/errors.ts";
+import { at, messageOf } from "../../compiler/graph/errors.ts";
 import { GpuArray } from "../../runtime/arrays.ts";
 import { GpuContext } from "../../runtime/context.ts";
 import { instantiate } from "../../runtime/instance.ts";
@@ -27,28 +27,44 @@ const usage = `node run.mjs [--smoke] [--cells A,B] [--units N,â€¦] [--batch N,â
   Lines go to stdout, or are added to FILE. --smoke takes tiny sizes and any adapter. --profile adds the time of each
   kernel. Without options: ${fullGrid.cells.join(", ")} at units ${fullGrid.units.join(", ")}, batch ${fullGrid.batch.join(", ")}, time ${fullGrid.time.join(", ")}.`;
 
-const { values: options } = parseArgs({
-  options: {
-    smoke: { type: "boolean", default: false },
-    cells: { type: "string" },
-    units: { type: "string" },
-    batch: { type: "string" },
-    time: { type: "string" },
-    profile: { type: "boolean", default: false },
-    out: { type: "string" },
-    help: { type: "boolean", default: false },
-  },
-});
+const options = parsed();
+
+function parsed() {
+  try {
+    return parseArgs({
+      options: {
+        smoke: { type: "boolean", default: false },
+        cells: { type: "string" },
+        units: { type: "string" },
+        batch: { type: "string" },
+        time: { type: "string" },
+        profile: { type: "boolean", default: false },
+        out: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    return refuse(messageOf(error));
+  }
+}
+
+function refuse(fault: string): never {
+  console.error(`bench:gpu: ${fault.replaceAll("\n", " ")}`);
+  process.exit(2);
+}
 
 function gridOf(): Grid {
   const base = options.smoke ? smokeGrid : fullGrid;
-  const numbers = (text: string | undefined, all: readonly number[]) => text?.split(",").map(Number) ?? all;
-  return {
-    cells: options.cells?.split(",") ?? base.cells,
-    units: numbers(options.units, base.units),
-    batch: numbers(options.batch, base.batch),
-    time: numbers(options.time, base.time),
+  const numbers = (option: "units" | "batch" | "time") => {
+    const list = options[option]?.split(",").map(Number) ?? base[option];
+    if (!list.every((value) => Number.isInteger(value) && value > 0))
+      refuse(`--${option} must be whole numbers above 0, such as 64,128, got ${options[option]}`);
+    return list;
   };
+  const cells = options.cells?.split(",") ?? base.cells;
+  const unknown = cells.find((cell) => !Object.hasOwn(gpuCells, cell));
+  if (unknown !== undefined) refuse(`no cell ${unknown}; there are ${Object.keys(gpuCells).join(", ")}`);
+  return { cells, units: numbers("units"), batch: numbers("batch"), time: numbers("time") };
 }
 
 function write(line: Line | object): void {
@@ -164,11 +180,11 @@ async function main(): Promise<void> {
     return;
   }
   const grid = gridOf();
-  const context = await GpuContext.open(options.smoke ? "auto" : "gpu");
+  const context = await GpuContext.open(options.smoke ? "auto" : "gpu").catch((error) => refuse(messageOf(error)));
   const device = context.host.name;
   for (const cell of grid.cells) {
     const definition = gpuCells[cell];
-    if (definition === undefined) throw new Error(`no cell ${cell}; there are ${Object.keys(gpuCells).join(", ")}`);
+    if (definition === undefined) continue;
     for (const units of grid.units) {
       for (const pass of ["forward", "forward+backward"] as const) {
         const layer = layerGraph(definition, units, pass);

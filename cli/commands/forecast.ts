@@ -1,40 +1,40 @@
 /** @file `cellgrad forecast`: the rows that follow a series, as CSV. */
 import { UserError } from "../../compiler/graph/errors.ts";
-import { parseSeries, type Series } from "../../train/data/series.ts";
+import { checkReach, parseSeries, type Series } from "../../train/data/series.ts";
 import type { SavedModel } from "../../train/model-file.ts";
 import { createStream, forecast } from "../../train/stream.ts";
 import { readRows } from "../data-files.ts";
-import { withDevice } from "../device.ts";
+import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { readModel } from "../model-input.ts";
-import type { DeviceName } from "../options.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { warnOfAdapter } from "../tuning.ts";
 
-export interface ForecastCommandOptions {
+export interface ForecastCommandOptions extends DeviceOptions {
   readonly horizon: number;
   readonly json?: boolean;
-  readonly device: DeviceName;
 }
 
 export async function forecastCommand(
   path: string,
   file: string,
-  { horizon, json, device: name }: ForecastCommandOptions,
+  options: ForecastCommandOptions,
   streams: Streams,
 ): Promise<number> {
   const { stdout } = streams;
+  const { horizon, json } = options;
   const model = await readModel(path, "series");
   const series = parseSeries(await readRows(file), file);
   checkColumns(model, series, file);
+  const { normalisation } = model;
+  if (normalisation !== undefined) checkReach(series, normalisation, file);
   const { columns } = series;
   const values = Array.from({ length: series.length }, (_, row) => [
     ...series.values.subarray(row * columns.length, (row + 1) * columns.length),
   ]);
-  return withDevice(name, async (device) => {
+  return withDevice(options, async (device) => {
     warnOfAdapter(model.tuned, device, streams);
     const stream = await createStream(device, model, model.parameters);
-    const { normalisation } = model;
     const rows = await forecast({ stream, values, horizon, ...(normalisation && { normalisation }) });
     stream.destroy();
     if (json) jsonLine(stdout, { columns, values: rows, device: device.name });

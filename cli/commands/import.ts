@@ -6,6 +6,7 @@ import { toParameters } from "../../interchange/parameters.ts";
 import { fromPyTorch } from "../../interchange/pytorch.ts";
 import { type ModelMeaning, modelFrom } from "../../interchange/rebuild.ts";
 import { vocabularyOf } from "../../train/data/text.ts";
+import { checkFiniteArrays } from "../../train/finite-model.ts";
 import { encodeModel } from "../../train/model-file.ts";
 import { decodeTensors, encodeTensors } from "../../train/safetensors.ts";
 import { readBytes, readText } from "../data-files.ts";
@@ -43,7 +44,9 @@ export async function importWeights(path: string, options: ImportCommandOptions,
     ...(columns && { columns }),
     ...(targets && { targets }),
   };
-  await output.write(isModel ? modelBytes(path, weights, meaning) : parameterBytes(weights, from));
+  await output.write(
+    named(path, () => (isModel ? encodeModel(modelFrom(weights, meaning)) : parameterBytes(weights, from))),
+  );
   const { cell, units, features, layers } = weights;
   const parameters = Object.keys(toParameters(weights));
   if (options.json)
@@ -58,9 +61,10 @@ export async function importWeights(path: string, options: ImportCommandOptions,
   return ExitCode.ok;
 }
 
-function modelBytes(path: string, weights: NetworkWeights, meaning: ModelMeaning): Uint8Array {
+/** A fault of the file, with its name. */
+function named(path: string, make: () => Uint8Array): Uint8Array {
   try {
-    return encodeModel(modelFrom(weights, meaning));
+    return make();
   } catch (error) {
     throw error instanceof UserError ? new UserError(`${path}: ${error.message}`, { cause: error }) : error;
   }
@@ -68,8 +72,10 @@ function modelBytes(path: string, weights: NetworkWeights, meaning: ModelMeaning
 
 /** Parameters alone, for code that makes its own network; the metadata is for people. */
 function parameterBytes(weights: NetworkWeights, from: string): Uint8Array {
+  const tensors = toParameters(weights);
+  checkFiniteArrays(tensors);
   return encodeTensors({
-    tensors: toParameters(weights),
+    tensors,
     metadata: { format: "cellgrad parameters", cell: weights.cell, from },
   });
 }

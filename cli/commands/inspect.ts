@@ -7,14 +7,13 @@ import { languageModel, type Network } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { trainingStep } from "../../train/training-step.ts";
-import { withDevice } from "../device.ts";
+import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { compileStep } from "../inspect/compile-step.ts";
 import { bytesFormula, countNodes, countWork } from "../inspect/count.ts";
 import { layout } from "../inspect/layout.ts";
 import { anyBatch, profiledRuns, profileStep, type StepProfile } from "../inspect/profile-step.ts";
 import { profileTable, totalOf } from "../inspect/profile-table.ts";
-import type { DeviceName } from "../options.ts";
 import { showPieces } from "../progress.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { checkedSize, weightCount } from "../tasks.ts";
@@ -22,7 +21,7 @@ import { CLIP_NORM } from "../train-session.ts";
 import { readTuned, tuningLine } from "../tuning.ts";
 import { cellByName } from "../user-module.ts";
 
-export interface InspectCommandOptions {
+export interface InspectCommandOptions extends DeviceOptions {
   readonly cell: string;
   readonly units: number;
   readonly layers: number;
@@ -35,9 +34,8 @@ export interface InspectCommandOptions {
   readonly tuning?: string;
   readonly json?: boolean;
   readonly profile?: boolean;
-  readonly device: DeviceName;
-  /** Whether --device was written and is not the default. */
-  readonly deviceGiven: boolean;
+  /** The option that was written of those that are for a device. */
+  readonly deviceGiven: string | undefined;
 }
 
 export async function inspect(options: InspectCommandOptions, streams: Streams): Promise<number> {
@@ -82,8 +80,8 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
 function checkDevice({ profile, device, deviceGiven }: InspectCommandOptions): void {
   if (profile && device === "cpu")
     throw new UserError('--profile times kernels, and "cpu" is an interpreter without any: give gpu, software or auto');
-  if (!profile && deviceGiven)
-    throw new UserError("--device is for --profile: inspect alone compiles, which takes no device");
+  if (!profile && deviceGiven !== undefined)
+    throw new UserError(`--${deviceGiven} is for --profile: inspect alone compiles, which takes no device`);
 }
 
 function profiled(
@@ -92,7 +90,7 @@ function profiled(
   tuning: Tuning | undefined,
   { stderr }: Streams,
 ): Promise<StepProfile> {
-  return withDevice(options.device, async (device) => {
+  return withDevice(options, async (device) => {
     const progress = showPieces(stderr, 2 * profiledRuns + 2, "steps, half of them with every kernel timed");
     try {
       const trainer = await createTrainer(device, network, { clipNorm: CLIP_NORM, schedule, tuning });

@@ -4,27 +4,25 @@ import type { Device } from "../../train/device.ts";
 import type { SavedModel } from "../../train/model-file.ts";
 import { createStream, sampleText } from "../../train/stream.ts";
 import { vocabularyOfModel } from "../data/tokenizer.ts";
-import { withDevice } from "../device.ts";
+import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { readModel } from "../model-input.ts";
-import type { DeviceName } from "../options.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { warnOfAdapter } from "../tuning.ts";
 
-export interface SampleCommandOptions {
+export interface SampleCommandOptions extends DeviceOptions {
   readonly prompt: string;
   readonly length: number;
   readonly temperature: number;
   readonly seed: number;
   readonly json?: boolean;
-  readonly device: DeviceName;
 }
 
 export async function sample(path: string, options: SampleCommandOptions, streams: Streams): Promise<number> {
   const { stdout } = streams;
   const model = await readModel(path, "text");
   await checkPrompt(model, options.prompt);
-  return withDevice(options.device, async (device) => {
+  return withDevice(options, async (device) => {
     const { prompt, temperature, seed, json } = options;
     warnOfAdapter(model.tuned, device, streams);
     if (json) {

@@ -8,9 +8,8 @@ import { UserError } from "../../compiler/graph/errors.ts";
 import { lstm } from "../../index.ts";
 import type { Device } from "../../train/device.ts";
 import { readText } from "../data-files.ts";
-import { withDevice } from "../device.ts";
+import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
-import type { DeviceName } from "../options.ts";
 import { grouped } from "../progress.ts";
 import { line, type Streams } from "../streams.ts";
 import { type TaskSizes, taskOfText } from "../tasks.ts";
@@ -40,15 +39,14 @@ const DEMONSTRATION: Demonstration = {
   sample: { prompt: "", length: 500, temperature: 0.7, seed: 1 },
 };
 
-export interface StartCommandOptions {
+export interface StartCommandOptions extends DeviceOptions {
   readonly steps?: number;
-  readonly device: DeviceName;
 }
 
 export async function start(options: StartCommandOptions, streams: Streams): Promise<number> {
   const text = await readText(textFile());
   const demonstration = { ...DEMONSTRATION, steps: options.steps ?? DEMONSTRATION.steps };
-  return withDevice(options.device, (device) =>
+  return withDevice(options, (device) =>
     demonstrate(text, "the declarations of @webgpu/types", demonstration, device, streams),
   );
 }

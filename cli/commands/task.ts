@@ -1,17 +1,16 @@
 /** @file `cellgrad task`: a network learns one of the field's own tasks; without a name, what tasks there are. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { tasks } from "../../train/tasks/index.ts";
-import { withDevice } from "../device.ts";
+import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { watchInterrupt } from "../interrupt.ts";
-import type { DeviceName } from "../options.ts";
 import { grouped, shortLoss, showProgress } from "../progress.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
-import { runTrial, type TrialResult } from "../task-trial.ts";
+import { prepareTrial, runTrial, type TrialResult } from "../task-trial.ts";
 import { type UpdateCommandOptions, updateOptionsOf } from "../update-options.ts";
 import { cellByName } from "../user-module.ts";
 
-export interface TaskCommandOptions extends UpdateCommandOptions {
+export interface TaskCommandOptions extends UpdateCommandOptions, DeviceOptions {
   readonly cell: string;
   readonly units: number;
   readonly layers: number;
@@ -24,7 +23,6 @@ export interface TaskCommandOptions extends UpdateCommandOptions {
   readonly with: Readonly<Record<string, number>>;
   readonly start: Readonly<Record<string, number>>;
   readonly json?: boolean;
-  readonly device: DeviceName;
 }
 
 export async function taskCommand(
@@ -39,14 +37,16 @@ export async function taskCommand(
   const { steps, json, lr: learningRate, with: parameters } = options;
   const cell = await cellByName(options.cell);
   const update = updateOptionsOf(options, steps);
+  if (options.lrSchedule === "plateau")
+    throw new UserError("--lr-schedule plateau follows a held-out loss, which a task measures at its end alone");
+  const trial = prepareTrial({ ...options, task, cell, learningRate, update, parameters });
   const say = (text: string) => (json ? undefined : line(streams.stdout, text));
-  return withDevice(options.device, async (device) => {
+  return withDevice(options, async (device) => {
     say(`${task.name}: ${task.about}`);
     say(`${cell.cellName}, ${options.units} units; seed ${options.seed}; device: ${device.name}`);
     const interrupt = watchInterrupt();
     const progress = json ? { update: () => {}, stop: () => {} } : showProgress(streams.stderr, steps, "steps in time");
     try {
-      const trial = { ...options, task, cell, learningRate, update, parameters };
       const result = await runTrial(device, trial, progress.update, () => interrupt.requested);
       progress.stop();
       if (result.run.fault !== undefined)

@@ -3,12 +3,11 @@ import { UserError } from "../../compiler/graph/errors.ts";
 import { bitsPerCharacter, perplexity } from "../../train/metrics.ts";
 import { encodeModel } from "../../train/model-file.ts";
 import type { Tuned } from "../../train/tuned.ts";
-import { isSeriesFile } from "../data-files.ts";
-import { withDevice } from "../device.ts";
+import { checkFile, isSeriesFile } from "../data-files.ts";
+import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import type { Measuring } from "../held-out.ts";
 import { type ModelOutput, prepareOutput } from "../model-output.ts";
-import type { DeviceName } from "../options.ts";
 import { grouped, shortLoss } from "../progress.ts";
 import { checkResumed, readResumable, resumedOptions, updateRecord } from "../resume.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
@@ -19,7 +18,7 @@ import { readTuned, searchTuning, tuningLine, warnOfAdapter } from "../tuning.ts
 import { type UpdateCommandOptions, updateLine, updateOptionsOf } from "../update-options.ts";
 import { cellByName, isPath } from "../user-module.ts";
 
-export interface TrainCommandOptions extends UpdateCommandOptions {
+export interface TrainCommandOptions extends UpdateCommandOptions, DeviceOptions {
   readonly cell: string;
   readonly units: number;
   readonly layers: number;
@@ -33,7 +32,6 @@ export interface TrainCommandOptions extends UpdateCommandOptions {
   /** Look for the op that made a number which is not finite. */
   readonly debugNan?: boolean;
   readonly json?: boolean;
-  readonly device: DeviceName;
   /** Search for a tuning first. */
   readonly tune?: boolean;
   /** The model whose tuning to train with. */
@@ -62,6 +60,7 @@ const MEASUREMENTS = 20;
 export async function train(file: string, written: TrainCommandOptions, streams: Streams): Promise<number> {
   const resumed = written.resume === undefined ? undefined : await readResumable(written.resume);
   const options = resumed === undefined ? written : resumedOptions(resumed, written);
+  await checkFile(file);
   checkGiven(file, options);
   const { steps, seed, lr: learningRate } = options;
   const planned = resumed?.run.planned ?? steps;
@@ -82,7 +81,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
   const json = options.json ?? false;
   const say = (text: string) => (json ? undefined : line(streams.stdout, text));
 
-  return withDevice(options.device, async (device) => {
+  return withDevice(options, async (device) => {
     for (const text of introduction(task, device.name)) say(text);
     if (resumed !== undefined) say(`goes on after step ${grouped(resumed.run.steps)} of ${options.resume}`);
     if (updateFlags.some((flag) => options.given.has(flag))) say(`updates: ${updateLine(options, learningRate)}`);
@@ -204,15 +203,21 @@ function outcome({ run, before, after, kept }: SessionResult, task: Task): strin
   if (task.network.kind !== "text") return [losses];
   return [
     losses,
-    `perplexity ${perplexity(after).toPrecision(4)}, ${bitsPerCharacter(after).toFixed(3)} bits per ${task.entries.slice(0, -1)}`,
+    `perplexity ${perplexityOf(after)}, ${bitsPerCharacter(after).toFixed(3)} bits per ${task.entries.slice(0, -1)}`,
   ];
 }
 
+/** Of a loss that is large, but finite, the exponential may be no number any more. */
+function perplexityOf(loss: number): string {
+  const value = perplexity(loss);
+  return Number.isFinite(value) ? value.toPrecision(4) : `e^${loss.toPrecision(4)}`;
+}
+
 function faultLine({ run, origin, kept: good }: SessionResult, saved: string | undefined): string {
-  const { step, value } = run.fault ?? { step: 0, value: "" };
+  const { step, value, isHeldOut } = run.fault ?? { step: 0, value: "" };
   const kept = good === 0 ? "no step before it was good, so no model was written" : keptAs(good, saved);
-  const cause = origin ?? "--debug-nan tells which op it came from";
-  return `step ${step}: ${value}; training stopped, ${kept}. A smaller --lr often helps; ${cause}`;
+  const cause = isHeldOut ? "" : `; ${origin ?? "--debug-nan tells which op it came from"}`;
+  return `step ${step}: ${value}; training stopped, ${kept}. A smaller --lr often helps${cause}`;
 }
 
 function interruptLine({ kept }: SessionResult, saved: string | undefined): string {

@@ -61,6 +61,7 @@ export async function tableSource(
   for (const add of [moments.addToMean, moments.addToDeviation])
     for (const piece of pieces.keys()) add(await read(piece));
   const normalisation = moments.normalisation();
+  table.checkReach(normalisation);
   return {
     ...{ columns, skipped, length, normalisation },
     recording: {

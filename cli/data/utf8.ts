@@ -10,7 +10,11 @@ export function decodeText(name: string, bytes: Uint8Array, offset = 0): string 
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: offset > 0 }).decode(bytes);
   } catch (cause) {
     const fault = offset + firstFault(bytes);
-    throw new UserError(`${name} is not UTF-8 text: the bytes from offset ${fault} on are no character`, { cause });
+    const wide = fault === 0 && (bytes[0] === 0xff || bytes[0] === 0xfe);
+    const hint = wide ? "; it looks like UTF-16: save it as UTF-8" : "";
+    throw new UserError(`${name} is not UTF-8 text: the bytes from offset ${fault} on are no character${hint}`, {
+      cause,
+    });
   }
 }
 

@@ -57,7 +57,8 @@ export const or: Comparison<"or", "bool"> = comparison(
 const finiteEntry = elementwise<"finite">("finite", {
   dtypes: float,
   result: "bool",
-  scalar: ([x = 0]) => Number(Number.isFinite(x)),
+  // In f32: what float64 still holds would be infinite on a device.
+  scalar: ([x = 0]) => Number(Number.isFinite(Math.fround(x))),
   // By bit pattern: WGSL lets a compiler assume that NaN and infinity do not occur.
   wgsl: ([x]) => `((bitcast<u32>(${x}) & 0x7f800000u) != 0x7f800000u)`,
 });

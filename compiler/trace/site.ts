@@ -5,7 +5,18 @@
  */
 import type { Site } from "../graph/graph.ts";
 
-const ownFolders = ["bin", "cli", "compiler", "entries", "interchange", "runtime", "shaders", "testing", "train"];
+/** The folders of this library whose lines nobody who wrote a cell wants to see. */
+export const ownFolders = [
+  "bin",
+  "cli",
+  "compiler",
+  "entries",
+  "interchange",
+  "runtime",
+  "shaders",
+  "testing",
+  "train",
+];
 const libraryRoot = import.meta.url.replace(/compiler\/trace\/site\.[jt]s$/, "").replace(/^file:\/\//, "");
 /** A line of a stack, as V8 ("at f (file:1:2)") or as Firefox and Safari ("f@file:1:2") write it. */
 const framePattern = /(?:^[^@\s]*@|^|[\s(])(?:file:\/\/)?([^\s()]+):(\d+):(\d+)\)?$/;

@@ -6,9 +6,11 @@
  *   step       x [B, …],    state/… [B, …] -> output [B, …],    next/… [B, …]          for runtimes without Scan
  */
 import { passes } from "../../compiler/compile.ts";
-import { at } from "../../compiler/graph/errors.ts";
+import { at, UserError } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName, nodeAt } from "../../compiler/graph/graph.ts";
+import { zeros } from "../../compiler/graph/ndarray.ts";
 import { inlineGraph } from "../../compiler/ops/inline.ts";
+import { findNonFinite, nonFiniteLine } from "../../compiler/ops/non-finite.ts";
 import { scanTensors } from "../../compiler/ops/scan.ts";
 import { type NamedAval, traceGraph } from "../../compiler/ops/trace.ts";
 import { withoutCallSites } from "../../compiler/trace/site.ts";
@@ -20,8 +22,13 @@ import { encodeOnnx } from "./encode.ts";
 /** Over whole sequences, or step by step. */
 export type OnnxForm = "sequence" | "step";
 
-/** The bytes of an .onnx file of a model, over whole sequences unless `form` says otherwise. */
+/**
+ * The bytes of an .onnx file of a model, over whole sequences unless `form` says otherwise.
+ *
+ * @throws UserError where the model gives a number that is not finite, to zeros even.
+ */
 export function modelToOnnx(model: SavedModel, form: OnnxForm = "sequence"): Uint8Array {
+  checkOutputs(model);
   const graph = form === "step" ? model.graph : optimized(sequenceOf(model.graph));
   const states = graph.inputs.map((id) => inputName(graph, id)).filter((name) => name.startsWith("state/"));
   return encodeOnnx(graph, {
@@ -31,6 +38,22 @@ export function modelToOnnx(model: SavedModel, form: OnnxForm = "sequence"): Uin
     about: about(model, form),
     metadata: metadataOf(model, form),
   });
+}
+
+/** Another runtime would pass on what is not finite without a word. */
+function checkOutputs({ graph, arena, parameters }: SavedModel): void {
+  const inputs = graph.inputs.map((id) => {
+    const { dtype, shape } = nodeAt(graph, id).aval;
+    return [
+      inputName(graph, id),
+      zeros(
+        shape.map((dim) => (dim === "B" ? 1 : Number(dim))),
+        dtype,
+      ),
+    ] as const;
+  });
+  const found = findNonFinite(graph, { ...Object.fromEntries(inputs), parameters: packArrays(parameters, arena) });
+  if (found !== undefined) throw new UserError(`the model is of no use to others: ${nonFiniteLine(found)}`);
 }
 
 type Named = Readonly<Record<string, Tensor>>;

@@ -52,18 +52,6 @@ test("parameters of the task and starts of weights reach where they belong", asy
   expect(await lossOf("--start", "input/bias=-3")).not.toBe(await lossOf());
 });
 
-test.each([
-  ["another name", ["task", "adding-up"], /there is no task "adding-up"; there are .*adding/],
-  ["another parameter", ["task", "copy", ...SMALL, "--with", "width=3"], /copy has no parameter "width"/],
-  ["no number", ["task", "copy", ...SMALL, "--with", "length"], /--with must be a name and a number/],
-  ["no such weight", ["task", "copy", ...SMALL, "--start", "x/y=1"], /--start x\/y: no parameter's path ends so/],
-])("%s is refused in one line", async (_what, args, message) => {
-  const { code, stderr } = await run(...args);
-  expect(code).toBe(2);
-  expect(stderr).toMatch(message);
-  expect(stderr.trimEnd()).not.toContain("\n");
-});
-
 /** Logits that are 1 for the given tokens [T, B], and 0 for all others. */
 const saying = ({ shape }: NdArray, classes: number, says: (t: number, row: number) => number): NdArray => {
   const [steps = 0, rows = 0] = shape;

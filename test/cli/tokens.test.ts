@@ -72,14 +72,3 @@ test("a model of bytes knows every character", async () => {
   expect(code).toBe(0);
   expect(stdout.startsWith("🙂é")).toBe(true);
 });
-
-test.each([
-  ["what is no tokenizer", ["text.txt", "--tokens", "@none.json"], /none\.json is no tokenizer\.json: /],
-  ["no such file", ["text.txt", "--tokens", "@gone.json"], /gone\.json: no such file/],
-])("%s is refused in one line", async (_what, [file = "", ...more], message) => {
-  const args = more.map((arg) => (arg.startsWith("@") ? at(arg.slice(1)) : arg));
-  const { code, stderr } = await run("train", at(file), ...TINY, ...args);
-  expect(code).toBe(2);
-  expect(stderr).toMatch(message);
-  expect(stderr.trimEnd()).not.toContain("\n");
-});

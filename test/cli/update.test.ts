@@ -101,23 +101,6 @@ describe("the options make", () => {
   });
 });
 
-test.each([
-  [
-    ["--optimizer", "adamm"],
-    /^cellgrad: option '--optimizer <name>' argument 'adamm' is invalid\. Allowed choices are adam,/,
-  ],
-  [["--lr-schedule", "cos"], /^cellgrad: option '--lr-schedule <name>' argument 'cos' is invalid/],
-  [["--warmup", "4"], "cellgrad: --warmup 4 leaves nothing of --steps 4: give fewer updates to the warm-up\n"],
-  [["--warmup", "-1"], /^cellgrad: --warmup must be a whole number from 0/],
-  [["--clip", "-1"], 'cellgrad: --clip must be a number of at least 0, got "-1"\n'],
-  [["--weight-decay", "x"], 'cellgrad: --weight-decay must be a number of at least 0, got "x"\n'],
-])("%j is refused in one line", async (options, message) => {
-  const { code, stdout, stderr } = await run("train", space.file("text.txt"), ...TINY, ...options);
-  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
-  expect(stderr).toMatch(message);
-  expect(stderr.trimEnd()).not.toContain("\n");
-});
-
 test("a plateau needs held-out data", async () => {
   const short = space.write("short.txt", TEXT.slice(0, 9));
   const options = ["--batch", "1", "--time", "4", "--lr-schedule", "plateau"];

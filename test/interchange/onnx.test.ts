@@ -14,13 +14,18 @@ import { savedModel } from "../../entries/files.ts";
 import { encodeOnnx, modelToOnnx } from "../../entries/onnx.ts";
 import {
   add,
+  cell,
+  dense,
   fill,
+  log,
   type NamedAval,
   pad,
   randomBits,
   scanTensors,
   slice,
+  sub,
   type Tensor,
+  tanh,
   traceGraph,
   UserError,
 } from "../../index.ts";
@@ -222,6 +227,17 @@ test("what using a model takes is in its metadata", () => {
     "embedding/table",
   ])
     expect(text).toContain(part);
+});
+
+test("a model whose outputs are not finite is not exported, and the op that made them is named", () => {
+  const bad = cell("bad", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
+    const next = log(sub(tanh(dense("d", [x, h], units)), 2));
+    return { state: { h: next }, output: next };
+  });
+  const network = languageModel({ cell: bad, units: 2, layers: 1, vocabulary: symbols.length, embed: 2 });
+  expect(() => modelToOnnx(savedModel(network, weightsOf(network), details.text))).toThrow(
+    /^the model is of no use to others: log at test\/interchange\/onnx\.test\.ts:\d+:\d+ gave NaN at \[0, 0\] \(2 of 2 numbers\) from -1\.\d+$/,
+  );
 });
 
 describe("what ONNX cannot hold is refused in one line", () => {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gru, rnn } from "../../cells/index.ts";
 import type { Command, RunSpec } from "../../playground/shared/protocol.ts";
+import { rowsSaid } from "../trust/fault-table.ts";
 import { Client, clientWithText, runSpec, smallSettings } from "./client.ts";
 
 let client: Client;
@@ -78,42 +79,34 @@ test.each(refused)("%s", async (_title, command, line) => {
   expect(client.eventsOf("stopped").map(({ reason }) => reason)).toEqual(["done"]);
 });
 
-describe("runs that cannot be made", () => {
-  const wrong: readonly [title: string, runs: readonly RunSpec[], line: RegExp][] = [
-    [
-      "two of one name",
-      [runSpec("b", rnn), runSpec("b", gru)],
-      /^two runs have one name; give each a name of its own$/,
-    ],
-    [
-      "a cell traced at another size",
-      [{ ...runSpec("b", gru), settings: { ...smallSettings, units: 9 } }],
-      /^gru: it was not traced at units 9, only at units 6, features 4; trace it at that size too$/,
-    ],
-    [
-      "too little text",
-      [runSpec("b", rnn, null, { batch: 99, time: 99 })],
-      /^the text has \d+ characters to train on, too few/,
-    ],
-    [
-      "too many weights",
-      [runSpec("b", gru, null, { units: 200 })],
-      /^b has \d+ weights; the float64 interpreter takes 20000/,
-    ],
-    [
-      "a rate below zero",
-      [runSpec("b", gru, null, { learningRate: -1 })],
-      /^the learning rate is -1; expected a number above 0$/,
-    ],
-    [
-      "a clipping norm of zero",
-      [runSpec("b", gru, null, { clipNorm: 0 })],
-      /^clipNorm is 0; expected a number above 0$/,
-    ],
-    ["a seed that is none", [runSpec("b", gru, null, { seed: 0.5 })], /^the seed is 0\.5; expected a whole number/],
-    ["half a batch", [runSpec("b", gru, null, { batch: 1.5 })], /^batch must be a whole number above 0, got 1\.5$/],
-  ];
+const wrong: readonly [title: string, runs: readonly RunSpec[], line: RegExp][] = [
+  ["two of one name", [runSpec("b", rnn), runSpec("b", gru)], /^two runs have one name; give each a name of its own$/],
+  [
+    "a cell traced at another size",
+    [{ ...runSpec("b", gru), settings: { ...smallSettings, units: 9 } }],
+    /^gru: it was not traced at units 9, only at units 6, features 4; trace it at that size too$/,
+  ],
+  [
+    "too little text",
+    [runSpec("b", rnn, null, { batch: 99, time: 99 })],
+    /^the text has \d+ characters to train on, too few/,
+  ],
+  [
+    "too many weights",
+    [runSpec("b", gru, null, { units: 200 })],
+    /^b has \d+ weights; the float64 interpreter takes 20000/,
+  ],
+  [
+    "a rate below zero",
+    [runSpec("b", gru, null, { learningRate: -1 })],
+    /^the learning rate is -1; expected a number above 0$/,
+  ],
+  ["a clipping norm of zero", [runSpec("b", gru, null, { clipNorm: 0 })], /^clipNorm is 0; expected a number above 0$/],
+  ["a seed that is none", [runSpec("b", gru, null, { seed: 0.5 })], /^the seed is 0\.5; expected a whole number/],
+  ["half a batch", [runSpec("b", gru, null, { batch: 1.5 })], /^batch must be a whole number above 0, got 1\.5$/],
+];
 
+describe("runs that cannot be made", () => {
   test.each(wrong)("%s", async (_title, runs, line) => {
     expect(await client.refusal({ type: "setRuns", runs: [runSpec("fine", rnn), ...runs] })).toMatch(line);
     // The runs that were there go on.
@@ -122,6 +115,10 @@ describe("runs that cannot be made", () => {
     await client.until(() => client.eventsOf("stopped").length > 0);
     expect(client.eventsOf("stopped").map(({ run, reason }) => [run, reason])).toEqual([["a", "done"]]);
   });
+});
+
+test("docs/trust.md says how many rows there are", () => {
+  expect(rowsSaid("playground/bad-input.test.ts")).toBe(refused.length + wrong.length);
 });
 
 test("before there is a device or data, the line says what is missing", async () => {

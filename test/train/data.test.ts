@@ -145,7 +145,7 @@ describe("a series", () => {
     [[["1"], ["NaN"]], 'a.csv, line 2, column 1: the field is "NaN"; expected a number'],
     [[["1"], ["Infinity"]], 'a.csv, line 2, column 1: the field is "Infinity"; expected a number'],
     [[["1"], ["0x10"]], 'a.csv, line 2, column 1: the field is "0x10"; expected a number'],
-    [[["1"], ["1e39"]], 'a.csv, line 2, column 1: the field is "1e39"; expected a number'],
+    [[["1"], ["1e39"]], 'a.csv, line 2, column 1: the field is "1e39"; expected a number that float32 holds'],
     [[["1", "2"], ["3"], ["4", "5"]], "a.csv, line 2: expected 2 fields, as in line 1, got 1"],
     [[["1"], [""], ["2"]], "a.csv, line 2, column 1: the field is empty; expected a number"],
   ])("with a hole is refused (%#)", (table, message) => {

@@ -4,6 +4,7 @@ import { at, UserError } from "../../compiler/graph/errors.ts";
 import { decodeGraph, encodeGraph } from "../../train/graph-json.ts";
 import { encodeModel } from "../../train/model-file.ts";
 import { decodeTensors } from "../../train/safetensors.ts";
+import { rowsSaid } from "../trust/fault-table.ts";
 import { damaged, faultOf, small, textModel } from "./saved-models.ts";
 
 test("numbers that JSON lacks survive in the graph", () => {
@@ -209,22 +210,28 @@ test.each(wrongGraphs)("a graph with %s is refused in one line", (_, change, fau
   expect((error as UserError).message).toMatch(fault);
 });
 
-test.each([
+const wrongLoops: typeof wrongGraphs = [
   [
     "a scan of more consts than inputs",
-    (graph: JsonGraph) => {
+    (graph) => {
       find(graph, "scan").attrs.consts = 100;
     },
     /nodes\[\d+\]: expected at least as many inputs of its body as consts and carries$/,
   ],
   [
     "a state that comes out as another",
-    (graph: JsonGraph) => {
+    (graph) => {
       graph.outputs.splice(0, 2, at(graph.outputs, 1), at(graph.outputs, 0));
     },
     /output 0 of its graph is f32\[B,3\]; expected f32\[B, 3, 3\]$/,
   ],
-])("a graph with %s is refused in one line", (_, change, fault) => {
+];
+
+test("docs/trust.md says how many rows there are", () => {
+  expect(rowsSaid("train/graph-json.test.ts")).toBe(wrongGraphs.length + wrongLoops.length);
+});
+
+test.each(wrongLoops)("a graph with %s is refused in one line", (_, change, fault) => {
   expect((faultOf(withGraph(change, encodeModel(textModel))) as Error).message).toMatch(fault);
 });
 

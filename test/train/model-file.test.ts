@@ -6,6 +6,7 @@ import { printGraph } from "../../compiler/graph/print.ts";
 import { decodeModel, encodeModel, type SavedModel } from "../../train/model-file.ts";
 import { encodeTensors } from "../../train/safetensors.ts";
 import { createStream } from "../../train/stream.ts";
+import { rowsSaid } from "../trust/fault-table.ts";
 import { devices } from "./devices.ts";
 import { damaged, faultOf, regressionSaved, seriesSaved, small, textModel, textNetwork } from "./saved-models.ts";
 
@@ -16,10 +17,8 @@ describe("a model comes back", () => {
     ["regression", regressionSaved],
   ])("of %s, with all that is told of it", (_, model) => {
     const read = decodeModel(encodeModel(model), "m");
-    const told = { ...model.training };
-    delete told.valLoss;
     const { graph, ...others } = read;
-    const { graph: written, ...expected } = model.training === undefined ? model : { ...model, training: told };
+    const { graph: written, ...expected } = model;
     expect(others).toEqual(expected);
     expect(printGraph(graph)).toBe(printGraph(written));
     expect(graph.sites.every((site) => site === undefined)).toBe(true);
@@ -158,6 +157,20 @@ const wrongModels: readonly [title: string, bytes: Uint8Array, fault: string][] 
     having("normalisation", '{"mean":[1,null],"deviation":[1,1]}', series),
     "its normalisation is missing or damaged; expected 2 means and deviations above 0",
   ],
+  [
+    "a weight that is not a number",
+    damaged((_, tensors) => {
+      tensors["head/bias"] = ndarray([2], [1, Number.NaN]);
+    }),
+    '"head/bias" is damaged: 1 of its 2 numbers is not finite (NaN)',
+  ],
+  [
+    "weights that are infinite",
+    damaged((_, tensors) => {
+      tensors["head/bias"] = ndarray([2], [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]);
+    }),
+    '"head/bias" is damaged: 2 of its 2 numbers are not finite (-Infinity)',
+  ],
   ["no graph", without("graph"), "the graph is not JSON"],
   ["half a graph", having("graph", '{"version":1,'), "the graph is not JSON"],
   ["a graph that is a list", having("graph", "[]"), "the graph: expected an object"],
@@ -171,6 +184,38 @@ const wrongModels: readonly [title: string, bytes: Uint8Array, fault: string][] 
 
 test.each(wrongModels)("%s is refused in one line", (_, bytes, fault) => {
   expect(faultOf(bytes)).toEqual(new UserError(`m.safetensors is not a usable model: ${fault}`));
+});
+
+const bias = (value: number) => ({ ...textModel.parameters, "head/bias": ndarray([4], [0, 1, value, 3]) });
+const unworthy: readonly [title: string, model: SavedModel, line: string][] = [
+  [
+    "a weight is not a number",
+    { ...textModel, parameters: bias(Number.NaN) },
+    '"head/bias" is damaged: 1 of its 4 numbers is not finite (NaN)',
+  ],
+  [
+    "a weight is more than f32 holds",
+    { ...textModel, parameters: bias(1e39) },
+    '"head/bias" is damaged: 1 of its 4 numbers is not finite (1e+39)',
+  ],
+  [
+    "its loss is not a number",
+    { ...textModel, training: { loss: Number.NaN } },
+    "training.loss is NaN; keep weights of a step whose loss was finite instead",
+  ],
+  [
+    "its held-out loss is infinite in f32",
+    { ...textModel, training: { loss: 1, valLoss: 1e58 } },
+    "training.valLoss is 1e+58; keep weights of a step whose loss was finite instead",
+  ],
+];
+
+test.each(unworthy)("a model is not written where %s", (_, model, line) => {
+  expect(() => encodeModel(model)).toThrow(new UserError(line));
+});
+
+test("docs/trust.md says how many rows there are", () => {
+  expect(rowsSaid("train/model-file.test.ts")).toBe(wrongModels.length + unworthy.length);
 });
 
 test("a file that is not safetensors is told so", () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { UserError } from "../../compiler/graph/errors.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { decodeTensors, encodeTensors } from "../../train/safetensors.ts";
+import { rowsSaid } from "../trust/fault-table.ts";
 
 /** A file with any header, as text or as JSON, and any number of bytes behind it. */
 function file(header: unknown, data = 0, length?: bigint): Uint8Array {
@@ -77,10 +78,11 @@ test("a file as another writer lays it out is read", () => {
 });
 
 const F = "F32";
-const hostile: readonly [title: string, bytes: Uint8Array, fault: string][] = [
+/** Without a fault, it is no safetensors file at all: the header does not begin as one. */
+const hostile: readonly [title: string, bytes: Uint8Array, fault: string | undefined][] = [
   ["nothing", new Uint8Array(0), "it has 0 bytes, too few for the length of a header"],
   ["seven bytes", new Uint8Array(7), "it has 7 bytes, too few for the length of a header"],
-  ["no header", file(""), "its header is not JSON"],
+  ["no header", file(""), "its header is not a JSON object"],
   ["a header longer than the file", file("{}", 0, 3n), "its header claims 3 bytes, and 2 are there"],
   ["a gigabyte header", file("{}", 0, 2n ** 30n), "its header claims 1073741824 bytes; at most 100000000 are allowed"],
   [
@@ -88,16 +90,12 @@ const hostile: readonly [title: string, bytes: Uint8Array, fault: string][] = [
     file("{}", 0, 2n ** 64n - 1n),
     "its header claims 18446744073709551615 bytes; at most 100000000 are allowed",
   ],
-  [
-    "text",
-    new TextEncoder().encode("it was a dark and stormy night"),
-    "its header claims 6998720683381388393 bytes; at most 100000000 are allowed",
-  ],
-  ["half of JSON", file('{"a":'), "its header is not JSON"],
-  ["no UTF-8", file('{"?":1}').map((byte) => (byte === 0x3f ? 0xff : byte)), "its header is not JSON"],
-  ["JSON nested without end", file("[".repeat(200_000)), "its header is not JSON"],
-  ["a list", file([]), "its header is not a JSON object"],
-  ["null", file("null"), "its header is not a JSON object"],
+  ["text", new TextEncoder().encode("it was a dark and stormy night"), undefined],
+  ["half of JSON", file('{"a":'), "its header is not a JSON object"],
+  ["no UTF-8", file('{"?":1}').map((byte) => (byte === 0x3f ? 0xff : byte)), "its header is not a JSON object"],
+  ["JSON nested without end", file('{"a":'.repeat(200_000)), "its header is not a JSON object"],
+  ["a list", file([]), undefined],
+  ["null", file("null"), undefined],
   ["metadata of numbers", file({ __metadata__: { a: 1 } }), "its __metadata__ is not a record of texts"],
   ["metadata in a list", file({ __metadata__: ["a"] }), "its __metadata__ is not a record of texts"],
   ["a tensor that is a number", file({ a: 1 }), 'tensor "a" is not described by a JSON object'],
@@ -204,8 +202,16 @@ test.each(hostile)("%s is refused in one line", (_, bytes, fault) => {
       return error;
     }
   })();
-  expect(error).toEqual(new UserError(`model.safetensors is not a valid safetensors file: ${fault}`));
+  const line =
+    fault === undefined
+      ? "a safetensors file, in which models and weights are kept"
+      : `a valid safetensors file: ${fault}`;
+  expect(error).toEqual(new UserError(`model.safetensors is not ${line}`));
   expect((error as Error).message).not.toContain("\n");
+});
+
+test("docs/trust.md says how many rows there are", () => {
+  expect(rowsSaid("train/safetensors.test.ts")).toBe(hostile.length);
 });
 
 test("a tensor cannot take the name of the metadata", () => {

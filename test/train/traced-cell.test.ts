@@ -24,6 +24,7 @@ import {
 } from "../../index.ts";
 import { languageModel } from "../../train/networks.ts";
 import { decodeCell, encodeCell } from "../../train/traced-cell-json.ts";
+import { rowsSaid } from "../trust/fault-table.ts";
 import { control, revealing, startOf, states, tokens, type Values } from "./steps.ts";
 
 /** A state that is a matrix, a parameter that is no dense layer, and an output wider than its states. */
@@ -166,6 +167,10 @@ function edit(document: Json, change: (trace: Json) => unknown): Json {
 test.each(damages)("refused in one line: %s", (_title, change, fault) => {
   const document = JSON.parse(encodeCell(traceCell(cells.rnn as CellDefinition, [{ units: 3, features: 2 }]))) as Json;
   expect(faultOf(JSON.stringify(change(document)))).toMatch(fault);
+});
+
+test("docs/trust.md says how many rows there are", () => {
+  expect(rowsSaid("train/traced-cell.test.ts")).toBe(damages.length);
 });
 
 test("a loop without end is refused", () => {

@@ -183,8 +183,12 @@ test("a kernel that does not compile is named, with the user's op and line", asy
     })),
   };
   const before = context.pool.allocated;
+  const unheard: string[] = [];
+  // What no scope catches, hosts print in lines of their own.
+  context.device.addEventListener("uncapturederror", ({ error }) => unheard.push(error.message));
   const said = await failureOf(LoadedProgram.load(context, broken));
   expect(said).toMatch(lineOf("a kernel that does not compile"));
+  expect(unheard).toEqual([]);
   expect(said).not.toContain("\n");
   expect(context.pool.allocated).toEqual(before);
   device.destroy();

@@ -13,7 +13,7 @@ import { decodeCell } from "../../train/traced-cell-json.ts";
 import { Workspace } from "../cli/run.ts";
 import { root } from "../docs/pages.ts";
 import { damaged, faultOf, seriesSaved, small } from "../train/saved-models.ts";
-import { lineOf } from "./fault-table.ts";
+import { lineOf, rowsSaid } from "./fault-table.ts";
 
 /** The small model with its header's text changed; offsets count from behind it, so any length will do. */
 function withHeader(change: (text: string) => string): Uint8Array {
@@ -97,7 +97,9 @@ test.each(refused)("%s is refused in one line", (_given, bytes, line) => {
   expect((fault as UserError).message).not.toContain("\n");
 });
 
-test("two of them are in the table of faults", () => {
+test("two of them are in the table of faults, which says how many there are", () => {
+  expect(rowsSaid("trust/hostile-models.test.ts")).toBe(refused.length);
+
   const lineFor = (given: string) =>
     (faultOf(refused.find(([name]) => name === given)?.[1] ?? small) as UserError).message;
   const [twice, code] = [

@@ -15,7 +15,7 @@ import type { Tensor } from "../../compiler/trace/tensor.ts";
 import type { Device } from "../../train/device.ts";
 import { seriesModel } from "../../train/networks.ts";
 import { createTrainer, type Trainer } from "../../train/trainer.ts";
-import { run, Workspace } from "../cli/run.ts";
+import { jsonLines, run, Workspace } from "../cli/run.ts";
 import { devices } from "../train/devices.ts";
 import { lineOf } from "./fault-table.ts";
 
@@ -157,8 +157,36 @@ for (const { name, open } of devices) {
       expect(await trainer.stoppedStep()).toBeUndefined();
       expect((await trainer.step(batch([1, 2], true))).finite).toBe(true);
     });
+
+    test("is not that of a step which was on its way when the trainer was restored", async () => {
+      const kept = await trainer.checkpoint();
+      const onItsWay = trainer.step(batch([4, 999], false));
+      trainer.restore(kept);
+      expect((await onItsWay).finite).toBe(false);
+      expect(await trainer.stoppedStep()).toBeUndefined();
+      const next = trainer.step(batch([999, 1], false));
+      expect((await next).firstBadStep).toBe((await next).step);
+      expect(await trainer.stoppedStep()).toMatchObject({ step: (await next).step });
+    });
   });
 }
+
+test("weights whose held-out loss is not finite are not kept, though every step was: the last that were good are", async () => {
+  const space = new Workspace({
+    "late.csv": `a\n${Array.from({ length: 90 }, (_, i) => (i < 85 ? i % 2 : 99)).join("\n")}\n`,
+    "steep.ts": `import { cell, exp, mul } from "cellgrad";
+export default cell("steep", { state: ({ units }) => ({ h: [units] }) }, ({ x, h }) => ({ state: { h }, output: exp(mul(x, 2)) }));
+`,
+  });
+  const sizes = ["--device", "cpu", "--units", "1", "--batch", "2", "--time", "4", "--steps", "3"];
+  const train = ["train", space.file("late.csv"), "--cell", space.file("steep.ts"), ...sizes];
+  const { code, stdout, stderr } = await run(...train, "--out", space.file("steep.safetensors"), "--json");
+  expect(code).toBe(2);
+  expect(stderr).toMatch(lineOf("steps that are finite and end in a held-out loss that is not"));
+  expect(jsonLines(stdout).at(-1)).toMatchObject({ done: true, steps: 3, valLoss: null, out: null });
+  expect(space.list()).toEqual(["late.csv", "steep.ts"]);
+  space.remove();
+});
 
 test("cellgrad train --debug-nan names the op and the line of the user's file; without it, the message says how", async () => {
   const rows = Array.from({ length: 90 }, (_, i) => (i < 20 ? 2 : 2 - i / 20));

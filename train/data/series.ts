@@ -1,6 +1,7 @@
 /** @file Numeric series: rows of a table, one per time step and one column per feature. */
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { type Batches, type BatchSizes, batchesOf, type RecordingEntries, trainingLength } from "./batches.ts";
+import { Extremes } from "./reach.ts";
 import { type TableOptions, TableReader } from "./table.ts";
 
 /** A table of numbers, a row for each time step. */
@@ -60,6 +61,8 @@ export class Moments {
   readonly #length: number;
   readonly #sums: Float64Array;
   readonly #squares: Float64Array;
+  /** The first row: sums of differences from it leave no rest of rounding where a column is constant. */
+  readonly #first: Float64Array;
   /** Rows that were added to each. */
   #inSums = 0;
   #inSquares = 0;
@@ -69,11 +72,13 @@ export class Moments {
     this.#length = length;
     this.#sums = new Float64Array(features);
     this.#squares = new Float64Array(features);
+    this.#first = new Float64Array(features);
   }
 
   /** The next rows, row-major. */
   addToMean = (values: ArrayLike<number>): void => {
-    this.#inSums = this.#add(values, this.#sums, this.#inSums, (x) => x);
+    if (this.#inSums === 0) for (const i of this.#first.keys()) this.#first[i] = values[i] ?? 0;
+    this.#inSums = this.#add(values, this.#sums, this.#inSums, (x, i) => x - (this.#first[i] ?? 0));
   };
 
   /** The same rows again, after all have been added to the mean. */
@@ -86,14 +91,14 @@ export class Moments {
     const mean = this.#mean();
     const deviation = Array.from(this.#squares, (sum, i) => {
       const root = Math.sqrt(sum / this.#length);
-      // Summing equal numbers may leave a rest of rounding, which is no deviation either.
+      // What differs in its last digits alone is constant but for rounding.
       return root > 1e-12 * Math.abs(at(mean, i)) ? root : 1;
     });
     return { mean, deviation };
   }
 
   #mean(): readonly number[] {
-    return Array.from(this.#sums, (sum) => sum / this.#length);
+    return Array.from(this.#sums, (sum, i) => (this.#first[i] ?? 0) + sum / this.#length);
   }
 
   #add(
@@ -121,6 +126,15 @@ export function denormalise(values: ArrayLike<number>, { mean, deviation }: Norm
   return Float64Array.from(values, (value, i) => value * at(deviation, i % mean.length) + at(mean, i % mean.length));
 }
 
+/** Throws a UserError where a value of a series, called `name`, is too far off for f32 once it is normalised. */
+export function checkReach({ columns, values }: Series, normalisation: Normalisation, name: string): void {
+  const extremes = new Extremes();
+  const width = columns.length;
+  for (let row = 0; row * width < values.length; row++)
+    extremes.add([...values.subarray(row * width, (row + 1) * width)], `row ${row + 1}`);
+  extremes.check(name, columns, normalisation);
+}
+
 /** Batches of a series, with what was done to its columns. */
 export interface SeriesBatches extends Batches {
   /** Of the training part; batches are normalised with it. */
@@ -133,10 +147,16 @@ export interface SeriesBatchSizes extends BatchSizes {
   readonly horizon?: number;
 }
 
-/** Batches of normalised values, f32 [T, B, features]; each target is the row that follows, or stands at the horizon. */
-export function seriesBatches({ columns, values, length }: Series, sizes: SeriesBatchSizes): SeriesBatches {
+/**
+ * Batches of normalised values, f32 [T, B, features]; each target is the row that follows, or stands at the horizon.
+ *
+ * @throws UserError where there are too few rows, or a value is so far from the others that f32 cannot hold its square.
+ */
+export function seriesBatches(series: Series, sizes: SeriesBatchSizes): SeriesBatches {
+  const { columns, values, length } = series;
   const features = columns.length;
   const normalisation = normalisationOf(values, features, trainingLength(length, sizes));
+  checkReach(series, normalisation, "the series");
   const data = normalise(values, normalisation);
   return { ...batchesOf({ ...seriesEntries(features, sizes), data }, sizes), normalisation };
 }

@@ -5,6 +5,8 @@
  * A column whose first field under the header is a date or a time of day is skipped: the order of the rows is their time.
  */
 import { at, UserError } from "../../compiler/graph/errors.ts";
+import { Extremes } from "./reach.ts";
+import type { Normalisation } from "./series.ts";
 
 /** Which columns of a table are read. */
 export interface TableOptions {
@@ -12,6 +14,7 @@ export interface TableOptions {
   readonly columns?: readonly string[] | undefined;
 }
 
+const hintOfSeparator = "; a .csv has commas between its fields, a .tsv tabs";
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 const timeOfDay = String.raw`\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*([AaPp][Mm])?\s*(Z|[+-]\d{2}:?\d{2})?`;
 const day = String.raw`(\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})`;
@@ -39,6 +42,7 @@ export class TableReader {
   #read: readonly number[] | undefined;
   /** The first line that was blank: only blank ones may follow. */
   #blank: number | undefined;
+  readonly #extremes = new Extremes();
 
   constructor(name: string, { columns }: TableOptions = {}) {
     this.#name = name;
@@ -71,7 +75,10 @@ export class TableReader {
     if (this.#line === 1 && !isBlank) {
       this.#isNamed = fields.every((field) => numberOf(field) === undefined && !isDate(field));
       this.#names = fields.map((field, i) => (this.#isNamed && field.trim() !== "" ? field.trim() : `column ${i + 1}`));
-      if (this.#isNamed) return undefined;
+      if (this.#isNamed) {
+        this.#checkNames();
+        return undefined;
+      }
     }
     if (isBlank) {
       this.#blank ??= this.#line;
@@ -87,7 +94,14 @@ export class TableReader {
     if (fields.length !== this.#names.length)
       throw this.#fault(this.#line, `: expected ${this.#names.length} fields, as in line 1, got ${fields.length}`);
     this.#read ??= this.#chosen(fields);
-    return this.#read.map((position) => this.#number(at(fields, position), position));
+    const numbers = this.#read.map((position) => this.#number(at(fields, position), position));
+    this.#extremes.add(numbers, `line ${this.#line}`);
+    return numbers;
+  }
+
+  /** Throws where a value of the rows that were read is too far off for f32 once it is normalised. */
+  checkReach(normalisation: Normalisation): void {
+    this.#extremes.check(this.#name, this.columns, normalisation);
   }
 
   /** Throws where there was no row of numbers. */
@@ -102,7 +116,13 @@ export class TableReader {
     if (value !== undefined) return value;
     const text = field.trim();
     const what = text === "" ? "is empty" : `is ${JSON.stringify(text.slice(0, 40))}`;
-    const hint = isDate(field) ? ", and dates are not read" : "";
+    const hint = decimal.test(text)
+      ? " that float32 holds"
+      : isDate(field)
+        ? ", and dates are not read"
+        : /[;\t]/.test(text)
+          ? hintOfSeparator
+          : "";
     throw this.#fault(this.#line, `, ${this.#names[position]}: the field ${what}; expected a number${hint}`);
   }
 
@@ -112,7 +132,19 @@ export class TableReader {
       if (numeric.length > 0) return numeric;
       throw this.#fault(this.#line, ": all fields are dates; a series needs a column of numbers beside them");
     }
-    return this.#asked.map((column) => this.#position(column));
+    const positions = this.#asked.map((column) => this.#position(column));
+    const again = positions.findIndex((position, i) => positions.indexOf(position) < i);
+    if (again < 0) return positions;
+    throw new UserError(
+      `${this.#name}: column ${JSON.stringify(this.#names[at(positions, again)])} is asked for twice; name each once`,
+    );
+  }
+
+  #checkNames(): void {
+    const again = this.#names.find((name, i) => this.#names.indexOf(name) < i);
+    if (again === undefined) return;
+    const name = JSON.stringify(again.slice(0, 40));
+    throw this.#fault(1, `: two columns are called ${name}; give each a name of its own`);
   }
 
   #position(column: string): number {

@@ -1,0 +1,176 @@
+/** @file Bad input: texts and tables that nothing can be learned from, and options that are not for them. */
+import type { BadInput } from "./row.ts";
+
+export const data: readonly BadInput[] = [
+  ["a missing file", "train @absent.txt", "absent.txt: no such file"],
+  ["a missing file with a name of many kinds", "train @größe-文.txt", "größe-文.txt: no such file"],
+  ["no name", "train ''", '"": no such file'],
+  ["a directory", "train @folder", "folder: this is a directory, not a file"],
+  ["an empty text", "train @empty.txt", "empty.txt is empty"],
+  [
+    "a text that is a byte order mark alone",
+    "train @bom.txt",
+    "bom.txt: the text is empty; give one with some thousand characters",
+  ],
+  [
+    "one character",
+    "train @one.txt",
+    'one.txt: the text has only one kind of character, "x"; there is nothing to learn from it',
+  ],
+  [
+    "one kind of character",
+    "train @same.txt",
+    'same.txt: the text has only one kind of character, "x"; there is nothing to learn from it',
+  ],
+  [
+    "zeros alone",
+    "train @zeros.txt",
+    'zeros.txt: the text has only one kind of character, "\\u0000"; there is nothing to learn from it',
+  ],
+  [
+    "a text that is not UTF-8",
+    "train @latin1.txt",
+    "latin1.txt is not UTF-8 text: the bytes from offset 3 on are no character",
+  ],
+  [
+    "a text with a stray byte",
+    "train @stray.txt",
+    "stray.txt is not UTF-8 text: the bytes from offset 2 on are no character",
+  ],
+  [
+    "a text that ends within a character",
+    "train @cut.txt",
+    "cut.txt is not UTF-8 text: the bytes from offset 3 on are no character",
+  ],
+  [
+    "a text in UTF-16",
+    "train @utf16.txt",
+    "utf16.txt is not UTF-8 text: the bytes from offset 0 on are no character; it looks like UTF-16: save it as UTF-8",
+  ],
+  [
+    "a batch longer than the text",
+    "train @text.txt --batch 400",
+    "text.txt: the text has 648 characters to train on, too few for batch 400 x time 32: it takes 12801; make batch or time smaller",
+  ],
+  [
+    "a time longer than the text",
+    "train @text.txt --time 4000 --batch 1",
+    "text.txt: the text has 648 characters to train on, too few for batch 1 x time 4000: it takes 4001; make batch or time smaller",
+  ],
+  [
+    "a tokenizer that is not there",
+    "train @text.txt --tokens @absent.json",
+    "--tokens absent.json: no such file; give characters, bytes, or the path of a tokenizer.json",
+  ],
+  [
+    "tokens of an unknown kind",
+    "train @text.txt --tokens byte",
+    "--tokens byte: no such file; give characters, bytes, or the path of a tokenizer.json",
+  ],
+  [
+    "empty tokens",
+    "train @text.txt --tokens=",
+    '--tokens "": no such file; give characters, bytes, or the path of a tokenizer.json',
+  ],
+  [
+    "a tokenizer that is a folder",
+    "train @text.txt --tokens @folder",
+    "--tokens folder: this is a directory, not a file; give characters, bytes, or the path of a tokenizer.json",
+  ],
+  [
+    "a tokenizer that is other JSON",
+    "train @text.txt --tokens @no-tokenizer.json",
+    'no-tokenizer.json is no tokenizer.json: Tokenizer must contain a "model" property',
+  ],
+  ["a tokenizer that is half of JSON", "train @text.txt --tokens @half.json", "half.json is no tokenizer.json: …"],
+  [
+    "tokens of a series",
+    "train @series.csv --tokens bytes",
+    "--tokens is for text; series.csv is read as a numeric series",
+  ],
+  ["columns of a text", "train @text.txt --columns a", "--columns is for a .csv or .tsv; text.txt is read as text"],
+  ["an empty table", "train @empty.csv", "empty.csv is empty"],
+  ["an empty table, and an embedding for it", "train @empty.csv --embed 3", "empty.csv is empty"],
+  ["a table of empty lines", "train @blank.csv", "blank.csv is empty; give it a row of numbers for each time step"],
+  ["a table with a head alone", "train @head.csv", "head.csv has no row of numbers"],
+  ["a table with a hole", "train @hole.csv", "hole.csv, line 3, b: the field is empty; expected a number"],
+  ["a table with a word", "train @word.csv", 'word.csv, line 3, b: the field is "four"; expected a number'],
+  ["a table with NaN", "train @nan.csv", 'nan.csv, line 3, a: the field is "NaN"; expected a number'],
+  ["a table with infinity", "train @infinity.csv", 'infinity.csv, line 3, b: the field is "-inf"; expected a number'],
+  [
+    "a table with a number that f32 cannot hold",
+    "train @huge.csv",
+    'huge.csv, line 3, b: the field is "1e39"; expected a number that float32 holds',
+  ],
+  ["a table with a short row", "train @ragged.csv", "ragged.csv, line 3: expected 2 fields, as in line 1, got 1"],
+  ["a table with an empty line", "train @gap.csv", "gap.csv, line 3: the line is empty"],
+  [
+    "a table with an open quote",
+    "train @quote.csv",
+    "quote.csv: Quote Not Closed: the parsing is finished with an opening quote at line 3",
+  ],
+  [
+    "a table of dates",
+    "train @dates.csv",
+    "dates.csv, line 2: all fields are dates; a series needs a column of numbers beside them",
+  ],
+  [
+    "a table with semicolons",
+    "train @semicolons.csv",
+    'semicolons.csv, line 2, a;b: the field is "0.0000;1.0000"; expected a number; a .csv has commas between its fields, a .tsv tabs',
+  ],
+  [
+    "a table in UTF-16",
+    "train @utf16.csv",
+    "utf16.csv is not UTF-8 text: the bytes from offset 0 on are no character; it looks like UTF-16: save it as UTF-8",
+  ],
+  [
+    "two columns of one name",
+    "train @twice.csv",
+    'twice.csv, line 1: two columns are called "a"; give each a name of its own',
+  ],
+  [
+    "one column asked for twice",
+    "train @series.csv --columns b,b",
+    '--columns must be different names, such as a,b, got "b,b"',
+  ],
+  [
+    "one column asked for by name and by number",
+    "train @series.csv --columns b,2",
+    'series.csv: column "b" is asked for twice; name each once',
+  ],
+  ["a column that is none", "train @series.csv --columns c", 'series.csv has no column "c"; it has a, b'],
+  ["a number that is none of a column", "train @series.csv --columns 3", 'series.csv has no column "3"; it has a, b'],
+  ["an empty column", "train @series.csv --columns a,,b", '--columns must be different names, such as a,b, got "a,,b"'],
+  ["no column", "train @series.csv --columns=", '--columns must be different names, such as a,b, got ""'],
+  [
+    "a value whose square f32 cannot hold",
+    "train @far.csv --batch 4 --time 6",
+    "far.csv, line 90, a: 1e+30 is 5.0e+29 standard deviations from the mean of the rows that are trained on, so far that squares overflow float32; mend it, or leave the column out",
+  ],
+  [
+    "values near the largest of f32, which move late",
+    "train @edge.csv --batch 4 --time 6",
+    "edge.csv, line 87, a: 1.001e+38 is 1.0e+35 standard deviations from the mean of the rows that are trained on, so far that squares overflow float32; mend it, or leave the column out",
+  ],
+  [
+    "an embedding for a series",
+    "train @series.csv --embed 3",
+    "--embed is for text; series.csv is read as a numeric series, whose values need no embedding",
+  ],
+  [
+    "a batch longer than the series",
+    "train @series.csv",
+    "series.csv: the series has 81 rows to train on, too few for batch 16 x time 32: it takes 513; make batch or time smaller",
+  ],
+  [
+    "a schedule that follows what cannot be measured",
+    "train @short.txt --batch 1 --time 4 --lr-schedule plateau",
+    "--lr-schedule plateau follows the held-out loss, and short.txt is too short to hold some out",
+  ],
+  [
+    "measurements of what is too short",
+    "train @short.txt --batch 1 --time 4 --eval-every 1",
+    "--eval-every and --patience need the held-out loss, and short.txt is too short to hold some out",
+  ],
+];

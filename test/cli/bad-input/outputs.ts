@@ -1,0 +1,79 @@
+/** @file Bad input: places that cannot be written to, or must not be. */
+import type { BadInput } from "./row.ts";
+
+export const outputs: readonly BadInput[] = [
+  [
+    "an output in no directory",
+    "train @text.txt --out @no/such/m.st",
+    "--out no/such/m.st: the directory no/such does not exist",
+  ],
+  [
+    "an output below a file",
+    "train @text.txt --out @one.txt/m.st",
+    "--out one.txt/m.st: a part of the path is not a directory",
+  ],
+  [
+    "an output that is a directory",
+    "train @text.txt --out @folder",
+    "--out folder: this is a directory; give the name of a file in it",
+  ],
+  ["an output that is a device", "train @text.txt --out /dev/null", "--out /dev/null: not a regular file"],
+  ["an output without a name", "train @text.txt --out=", "--out is empty; give the name of a file"],
+  [
+    "the input as output",
+    "train @text.txt --out @text.txt",
+    "--out text.txt is the file that is read; give the model a name of its own",
+  ],
+  [
+    "the cell's module as output",
+    "train @text.txt --cell @fine.ts --out @fine.ts",
+    "--out fine.ts is the file that is read; give the model a name of its own",
+  ],
+  [
+    "a name longer than a file may have",
+    "train @text.txt --out @nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
+    "--out nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn: the name is too long",
+  ],
+  ["a log in no directory", "train @text.txt --log @no/x.log", "--log no/x.log: the directory no does not exist"],
+  [
+    "a log below a file",
+    "train @text.txt --log @one.txt/x.log",
+    "--log one.txt/x.log: a part of the path is not a directory",
+  ],
+  [
+    "a log that is a directory",
+    "train @text.txt --log @folder",
+    "--log folder: this is a directory; give the name of a file in it",
+  ],
+  ["a log without a name", "train @text.txt --log=", "--log is empty; give the name of a file"],
+  [
+    "the input as log",
+    "train @text.txt --log @text.txt",
+    "--log text.txt is a file of this run; give the log a name of its own",
+  ],
+  [
+    "the output as log",
+    "train @text.txt --out @new.st --log @new.st",
+    "--log new.st is a file of this run; give the log a name of its own",
+  ],
+  [
+    "the model that is exported as output",
+    "export @text.safetensors --to onnx --out @text.safetensors",
+    "--out text.safetensors is the file that is read; give the model a name of its own",
+  ],
+  [
+    "the weights that are imported as output",
+    "import @torch.safetensors --from pytorch --out @torch.safetensors",
+    "--out torch.safetensors is the file that is read; give the model a name of its own",
+  ],
+  [
+    "an export to no directory",
+    "export @text.safetensors --to onnx --out @no/m.onnx",
+    "--out no/m.onnx: the directory no does not exist",
+  ],
+  [
+    "an import to no directory",
+    "import @torch.safetensors --from pytorch --out @no/m.st",
+    "--out no/m.st: the directory no does not exist",
+  ],
+];

@@ -1,0 +1,79 @@
+/** @file Bad input: tasks that are none, and what they cannot be told. */
+import type { BadInput } from "./row.ts";
+
+export const tasks: readonly BadInput[] = [
+  ["another name", "task adding-up", 'there is no task "adding-up"; there are embedded-reber, …'],
+  [
+    "a task named like an object's own property",
+    "task toString",
+    'there is no task "toString"; there are embedded-reber, …',
+  ],
+  [
+    "two tasks",
+    "task copy adding",
+    "too many arguments for 'task'. Expected 1 argument but got 2; --help lists what there is",
+  ],
+  [
+    "a parameter that the task does not have",
+    "task copy --with width=3",
+    'copy has no parameter "width"; it has length, symbols',
+  ],
+  ["a parameter of a task without any", "task adding --with length=3", 'adding has no parameter "length"; it has none'],
+  [
+    "a parameter without its number",
+    "task copy --with length",
+    '--with must be a name and a number, such as length=20, got "length"',
+  ],
+  [
+    "a parameter that is not a number",
+    "task copy --with length=nan",
+    '--with must be a name and a number, such as length=20, got "length=nan"',
+  ],
+  [
+    "a parameter without a name",
+    "task copy --with =3",
+    '--with must be a name and a number, such as length=20, got "=3"',
+  ],
+  [
+    "a parameter out of range",
+    "task copy --with length=1e9",
+    "copy: length is 1000000000; expected a whole number from 1 to 1000",
+  ],
+  [
+    "no such weight",
+    "task copy --start x/y=1",
+    "--start x/y: no parameter's path ends so; there are embedding/table, …",
+  ],
+  [
+    "a start that f32 cannot hold",
+    "task copy --start bias=1e300",
+    '--start must be a name and a number, such as length=20, got "bias=1e300"',
+  ],
+  [
+    "less time than the task takes",
+    "task adding --time 1",
+    "adding: time is 1; expected 6 or more, for two marks in its first half",
+  ],
+  ["no time for a task", "task copy --time 0", '--time must be a whole number from 1 to 65535, got "0"'],
+  [
+    "more steps in time than there is memory for",
+    "task adding --batch 65535 --time 65535",
+    "--batch 65535 x --time 65535 is 4,294,836,225 steps in time, and 16,777,216 are the most; make one of them smaller",
+  ],
+  ["an absurd learning rate of a task", "task copy --lr 1e30", '--lr must be a number above 0, up to 1000, got "1e30"'],
+  [
+    "a schedule that follows what a task does not measure",
+    "task copy --lr-schedule plateau",
+    "--lr-schedule plateau follows a held-out loss, which a task measures at its end alone",
+  ],
+  [
+    "a warm-up longer than the task's run",
+    "task copy --warmup 3 --steps 2",
+    "--warmup 3 leaves nothing of --steps 2: give fewer updates to the warm-up",
+  ],
+  [
+    "more weights of a task than a buffer holds",
+    "task copy --units 16000",
+    "the network would have 1,025,248,170 weights, above the limit of 33,554,432: give fewer --units, --layers or --embed",
+  ],
+];

@@ -1,0 +1,212 @@
+/** @file Bad input: weights of other frameworks, in and out. */
+import type { BadInput } from "./row.ts";
+
+export const weights: readonly BadInput[] = [
+  [
+    "weights of nobody",
+    "import @torch.safetensors --out @new.st",
+    "required option '--from <framework>' not specified; --help lists what there is",
+  ],
+  [
+    "weights of an unknown framework",
+    "import @torch.safetensors --from torch --out @new.st",
+    "option '--from <framework>' argument 'torch' is invalid. Allowed choices are pytorch, keras; --help lists what there is",
+  ],
+  [
+    "weights to nowhere",
+    "import @torch.safetensors --from pytorch",
+    "required option '--out <file>' not specified; --help lists what there is",
+  ],
+  ["missing weights", "import @absent.safetensors --from pytorch --out @new.st", "absent.safetensors: no such file"],
+  [
+    "a text as weights",
+    "import @text.txt --from pytorch --out @new.st",
+    "text.txt is not a safetensors file, in which models and weights are kept",
+  ],
+  [
+    "weights of something else as PyTorch's",
+    "import @other.safetensors --from pytorch --out @new.st",
+    "other.safetensors: it has no weight_ih_l0, so it is no state dict with an nn.RNN, nn.LSTM or nn.GRU",
+  ],
+  [
+    "weights of something else as Keras's",
+    "import @other.safetensors --from keras --out @new.st",
+    "other.safetensors: it has no recurrent_kernel of a forward layer, so no weights of a Keras RNN",
+  ],
+  [
+    "PyTorch's weights as Keras's",
+    "import @torch.safetensors --from keras --out @new.st",
+    "torch.safetensors: it has no recurrent_kernel of a forward layer, so no weights of a Keras RNN",
+  ],
+  [
+    "weights with a shape that does not fit",
+    "import @torch-shape.safetensors --from pytorch --out @new.st",
+    'torch-shape.safetensors: tensor "rnn.weight_hh_l0" is missing or no [gates * hidden, hidden]',
+  ],
+  [
+    "weights that are not finite, as a model",
+    "import @torch-nan.safetensors --from pytorch --columns a,b,c --out @new.st",
+    'torch-nan.safetensors: "head/bias" is damaged: 3 of its 3 numbers are not finite (NaN)',
+  ],
+  [
+    "weights that are not finite, as parameters",
+    "import @torch-nan.safetensors --from pytorch --out @new.st",
+    'torch-nan.safetensors: "head/bias" is damaged: 3 of its 3 numbers are not finite (NaN)',
+  ],
+  [
+    "a text model without an embedding",
+    "import @torch.safetensors --from pytorch --vocabulary @two.json --out @new.st",
+    "torch.safetensors: it has no embedding, which a model of text needs",
+  ],
+  [
+    "a vocabulary that does not fit",
+    "import @torch-text.safetensors --from pytorch --vocabulary @two.json --out @new.st",
+    "torch-text.safetensors: there are 2 symbols in the vocabulary for 3 rows of the embedding",
+  ],
+  [
+    "a vocabulary with a symbol twice",
+    "import @torch-text.safetensors --from pytorch --vocabulary @again.json --out @new.st",
+    'again.json: expected a list of different characters, such as ["a", "b"]',
+  ],
+  [
+    "a vocabulary that is half of JSON",
+    "import @torch-text.safetensors --from pytorch --vocabulary @half-a-list.json --out @new.st",
+    "half-a-list.json is not JSON: …",
+  ],
+  [
+    "a missing vocabulary",
+    "import @torch-text.safetensors --from pytorch --vocabulary @absent.json --out @new.st",
+    "absent.json: no such file",
+  ],
+  [
+    "columns for an embedding",
+    "import @torch-text.safetensors --from pytorch --columns a,b,c --out @new.st",
+    "torch-text.safetensors: it has an embedding; name the symbols of its vocabulary",
+  ],
+  [
+    "columns that do not fit",
+    "import @torch.safetensors --from pytorch --columns a,b --out @new.st",
+    "torch.safetensors: there are 2 columns for 3 features",
+  ],
+  [
+    "columns of which two are one",
+    "import @torch.safetensors --from pytorch --columns a,a,b --out @new.st",
+    '--columns must be different names, such as a,b, got "a,a,b"',
+  ],
+  [
+    "targets that do not fit",
+    "import @torch.safetensors --from pytorch --columns a,b,c --targets a --out @new.st",
+    "torch.safetensors: there are 1 targets for 3 outputs",
+  ],
+  [
+    "targets of nothing",
+    "import @torch.safetensors --from pytorch --targets a --out @new.st",
+    "--targets needs --columns",
+  ],
+  [
+    "both meanings",
+    "import @torch.safetensors --from pytorch --vocabulary @two.json --columns a --out @new.st",
+    "give --vocabulary for a model of text or --columns for one of numbers, not both",
+  ],
+  [
+    "a model without a head",
+    "import @torch-headless.safetensors --from pytorch --columns a,b,c --out @new.st",
+    "torch-headless.safetensors: it has no dense layer behind the recurrent ones, which a model needs",
+  ],
+  [
+    "a prefix that is none",
+    "import @torch.safetensors --from pytorch --prefix no. --out @new.st",
+    'torch.safetensors: tensor "no.weight_hh_l0" is missing or no [gates * hidden, hidden]',
+  ],
+  [
+    "a prefix for Keras",
+    "import @torch.safetensors --from keras --prefix a --out @new.st",
+    "--prefix is for --from pytorch; name layers of Keras with --embedding and --head",
+  ],
+  [
+    "a head that is none",
+    "import @torch.safetensors --from pytorch --head no --out @new.st",
+    'torch.safetensors: tensor "no.weight" is missing: it is the weight of no',
+  ],
+  [
+    "an embedding that is none",
+    "import @torch.safetensors --from pytorch --embedding no --out @new.st",
+    'torch.safetensors: tensor "no.weight" is missing: it was named',
+  ],
+  [
+    "a cell that PyTorch does not have",
+    "import @torch.safetensors --from pytorch --cell janet --out @new.st",
+    'cell "janet" has no layer like it in other frameworks; those with one are rnn, relu-rnn, lstm, gru-reset-after, gru',
+  ],
+  [
+    "an export to nobody",
+    "export @text.safetensors --out @new.st",
+    "required option '--to <format>' not specified; --help lists what there is",
+  ],
+  [
+    "an export to an unknown format",
+    "export @text.safetensors --to tensorflow --out @new.st",
+    "option '--to <format>' argument 'tensorflow' is invalid. Allowed choices are pytorch, keras, onnx; --help lists what there is",
+  ],
+  [
+    "an export to nowhere",
+    "export @text.safetensors --to onnx",
+    "required option '--out <file>' not specified; --help lists what there is",
+  ],
+  [
+    "an export of a missing model",
+    "export @absent.safetensors --to onnx --out @new.st",
+    "absent.safetensors: no such file",
+  ],
+  [
+    "an export of a text",
+    "export @text.txt --to onnx --out @new.st",
+    "text.txt is not a safetensors file, in which models and weights are kept",
+  ],
+  [
+    "an export of weights alone as ONNX",
+    "export @other.safetensors --to onnx --out @new.st",
+    "other.safetensors is not a usable model: its metadata does not say that cellgrad wrote it",
+  ],
+  [
+    "an export of a model with NaN",
+    "export @nan.safetensors --to onnx --out @new.st",
+    'nan.safetensors is not a usable model: "head/bias" is damaged: 11 of its 11 numbers are not finite (NaN)',
+  ],
+  [
+    "an export of a cell that PyTorch does not have",
+    "export @fine.safetensors --to pytorch --out @new.st",
+    "fine.safetensors: it has no layer; expected parameters such as layers/0/lstm/input/kernel",
+  ],
+  [
+    "an unknown form",
+    "export @text.safetensors --to onnx --form loop --out @new.st",
+    "option '--form <form>' argument 'loop' is invalid. Allowed choices are sequence, step; --help lists what there is",
+  ],
+  ["a form of weights", "export @text.safetensors --to keras --form step --out @new.st", "--form is for --to onnx"],
+  [
+    "a prefix of Keras's names",
+    "export @text.safetensors --to keras --prefix a --out @new.st",
+    "--prefix is for --to pytorch",
+  ],
+  [
+    "a dict like it for Keras",
+    "export @text.safetensors --to keras --like x --out @new.st",
+    "--like is for --to pytorch",
+  ],
+  [
+    "a dict like it that is missing",
+    "export @text.safetensors --to pytorch --like @absent.safetensors --out @new.st",
+    "absent.safetensors: no such file",
+  ],
+  [
+    "a dict like it that is a text",
+    "export @text.safetensors --to pytorch --like @text.txt --out @new.st",
+    "text.txt is not a safetensors file, in which models and weights are kept",
+  ],
+  [
+    "a dict like it of something else",
+    "export @text.safetensors --to pytorch --like @other.safetensors --out @new.st",
+    "other.safetensors: it has no weight_ih_l0, so it is no state dict with an nn.RNN, nn.LSTM or nn.GRU",
+  ],
+];

@@ -1,0 +1,76 @@
+/** @file Options of npm scripts that are none: one line, exit code 2, and nothing is begun. */
+import { execFile } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { expect, test } from "vitest";
+import { parseOptions } from "../../bench/options.ts";
+import { root } from "../docs/pages.ts";
+import { patternOf, rowsSaid } from "./fault-table.ts";
+
+const rows: readonly (readonly [script: string, args: string, line: string])[] = [
+  ["scripts/soak.mjs", "--stepz 3", "soak: unknown option '--stepz' (Did you mean --steps?)"],
+  ["scripts/soak.mjs", "--steps", "soak: option '--steps <n>' argument missing"],
+  ["scripts/soak.mjs", "--steps -1", "soak: option '--steps <n>' argument '-1' is invalid. It must be a whole number."],
+  [
+    "scripts/soak.mjs",
+    "--cycles 1.5",
+    "soak: option '--cycles <n>' argument '1.5' is invalid. It must be a whole number.",
+  ],
+  [
+    "scripts/soak.mjs",
+    "--device tpu",
+    "soak: option '--device <device>' argument 'tpu' is invalid. Allowed choices are auto, gpu, software.",
+  ],
+  ["scripts/soak.mjs", "20000", "soak: too many arguments. Expected 0 arguments but got 1."],
+  ["scripts/docs.mjs", "--out folder", "docs: expected one folder at most, got --out folder"],
+  ["scripts/docs.mjs", "one two", "docs: expected one folder at most, got one two"],
+  [
+    "scripts/tasks.mjs",
+    "--stepz 3",
+    "cellgrad: unknown option '--stepz' (Did you mean --steps?); --help lists what there is",
+  ],
+  [
+    "scripts/tasks.mjs",
+    "adding",
+    "cellgrad: too many arguments for 'task'. Expected 1 argument but got 2; --help lists what there is",
+  ],
+  [
+    "bench/gpu/gpu.mjs",
+    "--cells lstm",
+    "bench:gpu: --cells is for the machine with the GPU; here there is --smoke, with options of run.mjs",
+  ],
+];
+
+const benchRows: readonly (readonly [args: string, line: string])[] = [
+  ["--foo", "Unknown option '--foo'"],
+  ["lstm", "Unexpected argument 'lstm'…"],
+  ["--rounds", "Option '--rounds <value>' argument missing"],
+  ["--rounds 0", "--rounds must be a whole number above 0"],
+  ["--rounds many", "--rounds must be a whole number above 0"],
+  ["--only tanh", "--only tanh is unknown; it takes …"],
+];
+
+test.each(rows)("%s %s", async (script, args, line) => {
+  const before = readdirSync(root).sort();
+  const outcome = await new Promise((resolve) => {
+    execFile(process.execPath, [script, ...args.split(" ")], { cwd: root }, (error, stdout, stderr) =>
+      resolve({ code: error?.code, stdout, stderr }),
+    );
+  });
+  expect(outcome).toEqual({ code: 2, stdout: "", stderr: expect.stringMatching(patternOf(line)) });
+  expect(readdirSync(root).sort()).toEqual(before);
+});
+
+test.each(benchRows)("npm run bench -- %s", (args, line) => {
+  const said = (() => {
+    try {
+      return `options: ${JSON.stringify(parseOptions(args.split(" ")))}`;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  })();
+  expect(said).toMatch(patternOf(line));
+});
+
+test("docs/trust.md says how many rows there are", () => {
+  expect(rowsSaid("trust/scripts.test.ts")).toBe(rows.length + benchRows.length);
+});
