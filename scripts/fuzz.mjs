@@ -27,12 +27,16 @@ const options = new Command("npm run fuzz --")
   .addOption(new Option("--host <host>", "where the device is").choices([...hostNames, "all"]).default("node"))
   .option("--minutes <n>", "how long, in each host", positive, 5)
   .option("--seed <n>", "draws the same again; another one each time by default", whole)
-  .option("--training <n>", "one training run for so many cells; 0 for none", whole, 10)
+  .option("--training <n>", "one training run for so many cells; 0 for none", whole, 4)
   .option("--second <n>", "second order of every so many-th cell; 0 for none", whole, 4)
   .addHelpText(
     "after",
     "\nExample:\n  npm run fuzz -- --minutes 60 --seed 7\n  npm run fuzz -- --host all --minutes 10",
   )
+  .configureOutput({
+    outputError: (text, write) => write(text.replace(/^error: /, "fuzz: ").replace(/\s*\n\s*(?=\S)/g, " ")),
+  })
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()
   .opts();
 
@@ -74,7 +78,9 @@ async function fuzzIn(host) {
     await drivers[host]({ fuzz: { seed, minutes, training, second } }, receive);
   } catch (error) {
     failures += 1;
-    const found = `the host ended: ${error instanceof Error ? error.message : error}`;
+    // A browser adds its whole log.
+    const [reason] = String(error instanceof Error ? error.message : error).split("\nBrowser logs:");
+    const found = `the host ended: ${reason.trim()}`;
     if (at.device === "") console.log(`${host}: ${found}`);
     else report(host, { kind: at.kind, seed: at.seed, found, ...drawnBy(at.kind, at.seed) });
   }
@@ -85,6 +91,9 @@ async function fuzzIn(host) {
     line: `${host}${at.device && ` on ${at.device}`}, seed ${seed}: ${came}${at.isDone ? "" : "; it did not end by itself"}`,
   };
 }
+
+// Hosts end with this process.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
 
 const results = [];
 for (const host of hosts) results.push(await fuzzIn(host));

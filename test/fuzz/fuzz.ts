@@ -13,6 +13,9 @@ import { checkTraining, trainingSource } from "../../testing/random-training/che
 import { type TrainingPlan, trainingPlans } from "../../testing/random-training/training-plan.ts";
 import type { Entry, FuzzJob, Kind, Task, Tell, Totals } from "./protocol.ts";
 
+/** Milliseconds for one check with all that is tried to shrink it. */
+const patience = 120_000;
+
 const runs = trainingPlans(Object.keys(zoo));
 
 /** How each kind is drawn, checked and printed; `check` says what became of the plan. */
@@ -85,19 +88,20 @@ async function fuzz(job: FuzzJob, tell: Tell): Promise<void> {
 
   const look = async <Plan>(kind: Kind, { plans, check, source }: Subject<Plan>, seed: number, order: 1 | 2) => {
     tell({ event: "checking", kind, seed });
-    // What is tried only to shrink a failure is not counted.
-    let isFirst = true;
+    const tried: Plan[] = [];
     const property = fc.asyncProperty(plans, async (plan) => {
-      const isCounted = isFirst;
-      isFirst = false;
+      tried.push(plan);
+      // What is tried only to shrink a failure is not counted.
+      const isCounted = tried.length === 1;
       const came = await check(plan, device, order);
       if (isCounted) count(came);
     });
-    const { failed, counterexample, errorInstance } = await fc.check(property, { seed, numRuns: 1 });
-    const [plan] = counterexample ?? [];
-    if (!failed || plan === undefined) return;
+    const came = await fc.check(property, { seed, numRuns: 1, interruptAfterTimeLimit: patience });
+    const [plan] = came.counterexample ?? tried;
+    if (!(came.failed || came.interrupted) || plan === undefined) return;
     count({ failures: 1 });
-    tell({ event: "failure", kind, seed, found: messageOf(errorInstance), plan, source: source(plan) });
+    const found = came.failed ? messageOf(came.errorInstance) : `no answer after ${patience / 1000} s`;
+    tell({ event: "failure", kind, seed, found, plan, source: source(plan) });
     // A device that is lost fails everything after it.
     if (!(await isUsable(device))) device = await openDevice();
   };

@@ -55,5 +55,5 @@ test.each([
       resolve({ code: error?.code, stdout, stderr }),
     );
   });
-  expect(answer).toEqual({ code: 1, stdout: "", stderr: `error: ${line}\n` });
+  expect(answer).toEqual({ code: 2, stdout: "", stderr: `fuzz: ${line}\n` });
 });

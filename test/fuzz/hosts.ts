@@ -28,6 +28,8 @@ const keptOfErrors = 2000;
 function inProcess(args: readonly string[], task: Task, tell: Tell): Promise<void> {
   const env = { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
   const child = spawn(process.execPath, [...args, JSON.stringify(task)], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const end = () => child.kill();
+  process.once("exit", end);
   let errors = "";
   child.stderr.on("data", (text: Buffer) => {
     errors = `${errors}${text}`.slice(-keptOfErrors);
@@ -36,6 +38,7 @@ function inProcess(args: readonly string[], task: Task, tell: Tell): Promise<voi
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code, signal) => {
+      process.off("exit", end);
       if (code === 0) resolve();
       else reject(new Error(`the process ended with ${signal ?? `code ${code}`}${errors && `: ${errors.trim()}`}`));
     });
