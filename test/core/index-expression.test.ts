@@ -38,6 +38,61 @@ test("a position that is taken apart and put together any number of times keeps 
   );
 });
 
+/** An index, and the number that it stands for whatever it was simplified to. */
+interface Known {
+  readonly index: Index;
+  readonly value: number;
+}
+
+const variables = { row: 6, column: 8, group: 5, lane: 4 } as const;
+const values = fc.record({ row: fc.nat(5), column: fc.nat(7), group: fc.nat(4), lane: fc.nat(3) });
+const divisors = fc.constantFrom(1, 2, 3, 4, 5, 6, 8, 12, 16);
+
+/** Makes an expression of a list of numbers: operations on variables, numbers, and what was made before. */
+function expressionOf(
+  steps: readonly (readonly [op: number, a: number, b: number, d: number])[],
+  at: Readonly<Record<string, number>>,
+): Known[] {
+  const made: Known[] = Object.entries(variables).map(([name, bound]) => ({
+    index: m.variable(name, 0, bound),
+    value: at[name] ?? Number.NaN,
+  }));
+  const number = (value: number): Known => ({ index: m.dim(value), value });
+  const operations: ((a: Known, b: Known, d: Known) => Known)[] = [
+    (a, b) => ({ index: m.add(a.index, b.index), value: a.value + b.value }),
+    (a, _, d) => ({ index: m.mul(a.index, d.index), value: a.value * d.value }),
+    (a, _, d) => ({ index: m.div(a.index, d.index), value: Math.floor(a.value / d.value) }),
+    (a, _, d) => ({ index: m.mod(a.index, d.index), value: a.value % d.value }),
+    (a, b) => ({ index: m.min(a.index, b.index), value: Math.min(a.value, b.value) }),
+    // What positions are made of: a quotient of one and a remainder of the same or another.
+    (a, b, d) => ({
+      index: m.add(m.mul(m.div(a.index, d.index), d.index), m.mod(b.index, d.index)),
+      value: Math.floor(a.value / d.value) * d.value + (b.value % d.value),
+    }),
+    (_, __, d) => ({ index: m.sub(m.dim(20), d.index), value: 20 - d.value }),
+    (a) => ({ index: m.mul(a.index, m.dim(0)), value: 0 }),
+  ];
+  for (const [op, a, b, d] of steps) {
+    const pick = (i: number) => made[i % made.length] as Known;
+    const make = operations[op % operations.length];
+    if (make !== undefined) made.push(make(pick(a), pick(b), number(d)));
+  }
+  return made;
+}
+
+test("whatever is made of indices has the value of its operations, and stays below its bound", () => {
+  const steps = fc.array(fc.tuple(fc.nat(7), fc.nat(20), fc.nat(20), divisors), { minLength: 1, maxLength: 12 });
+  fc.assert(
+    fc.property(steps, values, (operations, at) => {
+      for (const { index, value } of expressionOf(operations, at)) {
+        expect(numberOf(index, at)).toBe(value);
+        if (typeof index.bound === "number") expect(value).toBeLessThan(index.bound);
+      }
+    }),
+    { seed: 11, numRuns: 2000 },
+  );
+});
+
 describe("one text", () => {
   const texts = (index: readonly Index[]) => index.map(({ text }) => text);
   const position = m.variable("position", 0, "B*128");

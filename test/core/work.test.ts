@@ -153,6 +153,18 @@ test("in one dispatch, a loop reads weights and initial states once, its xs and 
   expect(together?.flops).toEqual(stepwise?.flops.map((dim) => mulDims("T", dim)));
 });
 
+test("what nobody reads of a loop is not written", () => {
+  const graph = traceGraph("outputs", [f32("xs", "T", "B", 4), f32("h", "B", 4)], ([xs, h]) => {
+    const step = ([before]: readonly Tensor[], [x]: readonly Tensor[]) => {
+      const next = tanh(add(before as Float, x as Float));
+      return { carries: [next], ys: [next] };
+    };
+    return scanTensors(step, [h as Float], [xs as Float]).ys;
+  });
+  // The xs and ys, and the first state.
+  expect(compileProgram(graph, { schedule: "persistent" }).kernels[0]?.work.bytes).toEqual(["32*B*T", "16*B"]);
+});
+
 test("the step of a loop over looked up rows reads the rows and the indices of the step", () => {
   const inputs = [f32("table", 50, 4), i32("tokens", "T", "B"), f32("h", "B", 4)];
   const graph = traceGraph("lookup", inputs, ([table, tokens, h]) => {

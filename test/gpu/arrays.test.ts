@@ -11,6 +11,7 @@ import {
   mul,
   not,
   openDevice,
+  scatterAdd,
   sum,
   type Tensor,
   tanh,
@@ -52,6 +53,25 @@ test("one program serves sizes that grow and shrink, and arrays that change, all
   for (const [i, results] of runs.entries()) {
     await expectRight(results, at(inputs, i % inputs.length));
     for (const result of results) result.destroy();
+  }
+  executable.destroy();
+});
+
+test("a program that runs again finds nothing of the run before", async () => {
+  const inputs = [
+    { name: "i", dtype: "i32", shape: [5] },
+    { name: "x", dtype: "f32", shape: [5, 3] },
+  ] as const;
+  const again = traceGraph("again", inputs, ([i, x]) => {
+    const scattered = scatterAdd(i as Tensor<"i32">, x as Float, 4);
+    return [scattered, sum(scattered, 0), mul(scattered, 2)];
+  });
+  const given = { i: ndarray([5], [3, 0, 3, 1, 9], "i32"), x: numbers([5, 3], 6) };
+  const executable = await device.compile(again);
+  const expected = interpret(again, [given.i, given.x]);
+  for (let run = 0; run < 3; run++) {
+    const results = await Promise.all(executable.run(given).map((result) => result.read()));
+    for (const [k, { data }] of results.entries()) expect(difference(data, at(expected, k).data)).toBeLessThan(1e-6);
   }
   executable.destroy();
 });

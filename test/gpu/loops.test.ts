@@ -153,6 +153,28 @@ describe.each(Object.entries(cases))("%s", (name, graph) => {
   );
 });
 
+test.each(sizes.target)("several columns and rows to an invocation, for a target %s", async (target) => {
+  const width = 32;
+  const tiled = traceGraph(
+    "tiled",
+    [
+      { name: "x", dtype: "f32", shape: ["T", "B", width] },
+      { name: "w", dtype: "f32", shape: [width, width] },
+    ],
+    ([x, w]) =>
+      all(
+        scanTensors(
+          ([h], [row]) => ({ carries: [tanh(add(half(h as Float, w as Float), row as Float))], ys: [h as Float] }),
+          [zeros(["B", width])],
+          [x as Float],
+        ),
+      ),
+  );
+  const given = [numbers([time, rows, width], 1), numbers([width, width], 2)];
+  const options = { target, schedule: "persistent", tuning: { persistentColumns: 4, persistentRows: 4 } } as const;
+  expect(await runner.error(tiled, given, options)).toBeLessThan(1e-5);
+});
+
 test("a persistent loop takes as many rows as fit in workgroup memory, and lanes as a workgroup may have", () => {
   const wide = (width: number) =>
     traceGraph(
@@ -175,6 +197,8 @@ test("a persistent loop takes as many rows as fit in workgroup memory, and lanes
     const program = compileProgram(wide(width), { target: "software", schedule: "persistent" });
     const rowsOf = program.steps.flatMap((step) => (step.kind === "dispatch" ? step.grid : []));
     expect(at(rowsOf, rowsOf.length - 1).rowsPer).toBe(width === 300 ? 4 : 2);
+    const { kernels } = compileProgram(wide(width), { target: "gpu", schedule: "persistent" });
+    expect(Math.max(...kernels.map(({ workgroupSize }) => workgroupSize))).toBe(256);
   }
 });
 
@@ -198,6 +222,7 @@ describe("rows that meet are never split among workgroups:", () => {
       "a sum over the batch with as many columns as rows",
       (h) => reshape(sum(reshape(h, [side, 1, side]), 0), [1, side]),
     ],
+    ["sums over columns, as a row", (h) => broadcast(sum(h, 1), [side, side])],
     ["a transposition", (h) => transpose(h)],
     ["a cut and a join", (h) => concat([slice(h, 0, 1, 2), slice(h, 0, 0, 1)], 0)],
     ["a row moved on", (h) => pad(slice(h, 0, 0, 2), 0, 1, side)],
@@ -220,6 +245,17 @@ describe("rows that meet are never split among workgroups:", () => {
     });
     const error = await runner.error(graph, [at(given, 0), at(given, 1), indices], { maxRows: 1 });
     expect(error).toBeLessThan(1e-5);
+  });
+
+  test("a y that is a sum over the batch, with as many columns as rows", async () => {
+    const graph = traceGraph("common", square, ([xs]) => {
+      const step = ([h]: readonly Tensor[], [x]: readonly Tensor[]) => {
+        const next = tanh(add(x as Float, mul(h as Float, 0.3)));
+        return { carries: [next], ys: [next, sum(h as Float, 0)] };
+      };
+      return all(scanTensors(step, [ones([side, side])], [xs as Float]));
+    });
+    expect(await runner.error(graph, [at(given, 0), at(given, 1), indices], { maxRows: 1 })).toBeLessThan(1e-5);
   });
 
   test("a y without rows", async () => {

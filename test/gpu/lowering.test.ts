@@ -88,6 +88,27 @@ describe("joined values", () => {
     ["of columns", (a, b) => [concat(parts(a, b), 1)]],
     ["of joined values", (a, b, u) => [concat([concat(parts(a, b), 0), dot(u, a)], 0)]],
     [
+      "of what loops give",
+      (a, b) => {
+        const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => {
+          const next = tanh(add(h as Float, row as Float));
+          return { carries: [next], ys: [mul(next, 2)] };
+        };
+        const start = reshape(slice(b, 0, 0, 1), [6]);
+        const [one, two] = [scanTensors(step, [start], [a]), scanTensors(step, [start], [b], { reverse: true })];
+        return [concat([...one.carries, ...two.carries] as Float[], 0), concat([...one.ys, ...two.ys] as Float[], 0)];
+      },
+    ],
+    [
+      "of which a part is read long after the whole",
+      (a, b, u, v) => {
+        const [p, q] = parts(a, b);
+        const common = sum(concat([p, q], 0), 0);
+        const tall = tanh(dot(concat([u, v], 0), add(a, common)));
+        return [dot(p, dot(tall, v), { transposeB: true })];
+      },
+    ],
+    [
       "whose parts are read long after",
       (a, b, u, v) => {
         const joined = concat(parts(a, b), 0);
@@ -101,6 +122,7 @@ describe("joined values", () => {
 });
 
 describe("values are where they are read:", () => {
+  const row = (x: Float, i: number) => slice(x, 0, i, 1);
   test.each<[string, Function]>([
     [
       "a chain of products, each read once more at the end",
@@ -139,6 +161,7 @@ describe("values are where they are read:", () => {
     ],
     ["rows and columns that are normalized", (a, b) => [softmax(dot(a, b), 1), softmax(dot(a, b), 0)]],
     ["a sum of what another sum has shifted", (a) => [sum(exp(sub(a, broadcast(sum(a, 0), a.shape))), 1)]],
+    ["a piece of known place in what is joined", (a, b) => [mul(row(concat([row(a, 0), row(b, 0)], 0), 1), 2)]],
     [
       "pieces that overlap",
       (a, b) => [add(pad(slice(a, 0, 1, 3), 0, 2, 6), concat([slice(b, 0, 4, 2), slice(a, 0, 0, 4)], 0))],

@@ -88,6 +88,17 @@ const cases: Readonly<Record<string, Case>> = {
       return [products.reduce((total, product) => add(total, product))];
     },
   },
+  "a chain of products, of which one is kept while its neighbours come and go": {
+    inputs: { a: ["T", "B", 64], u: [64, 64], v: [64, 64], w: [64, 64] },
+    outputs: (x) => {
+      const kept = dot(tanh(mul(dot(input(x, "a"), input(x, "u")), 0.1)), input(x, "v"));
+      return [dot(tanh(mul(kept, 0.1)), input(x, "w")), kept];
+    },
+  },
+  "one operand, as it lies and transposed": {
+    inputs: { a: [64, 64], u: [64, 64], v: [64, 64] },
+    outputs: (x) => [mul(dot(input(x, "a"), input(x, "u")), dot(input(x, "a"), input(x, "v"), { transposeA: true }))],
+  },
   "rows that were looked up": {
     inputs: { table: [9, 33], w: [33, 64], g: ["T", "B", 64] },
     indices: { i: ["T", "B"] },

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
-import { interpret, mul, reduceMax, sum, type Tensor, traceGraph } from "../../index.ts";
+import { broadcast, exp, interpret, mul, reduceMax, sub, sum, type Tensor, traceGraph } from "../../index.ts";
 import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
 import { executors } from "../support/executors.ts";
 
@@ -22,6 +22,18 @@ test.each(executors)("two dozen on $name", async ({ execute }) => {
   const inputs = [randomFloats(generator(3), [700, 8])];
   const expected = interpret(graph, inputs);
   for (const [i, result] of (await execute(graph, inputs)).entries()) {
+    for (const [k, value] of result.data.entries()) expect(value).toBeCloseTo(at([...at(expected, i).data], k), 3);
+  }
+});
+
+test.each(executors)("a sum that waits for a maximum of the same numbers, on $name", async ({ execute }) => {
+  const shifted = traceGraph("shifted", [{ name: "x", dtype: "f32", shape: ["N", 8] }], ([x]) => {
+    const largest = reduceMax(x as Float, 0);
+    return [sum(exp(sub(x as Float, broadcast(largest, ["N", 8]))), 0), largest];
+  });
+  const inputs = [randomFloats(generator(4), [700, 8])];
+  const expected = interpret(shifted, inputs);
+  for (const [i, result] of (await execute(shifted, inputs)).entries()) {
     for (const [k, value] of result.data.entries()) expect(value).toBeCloseTo(at([...at(expected, i).data], k), 3);
   }
 });

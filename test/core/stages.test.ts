@@ -1,0 +1,96 @@
+/**
+ * @file Stages: whatever a stage reads was stored before its level began, since stages of one level run side by side. A
+ * device that happens to run them in order would not show a mistake.
+ */
+import { describe, expect, test } from "vitest";
+import { lstm } from "../../cells/lstm.ts";
+import { compileProgram } from "../../compiler/compile.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import { type Graph, nodeAt } from "../../compiler/graph/graph.ts";
+import { readsOf } from "../../compiler/plan/reads.ts";
+import { formStages } from "../../compiler/plan/stages.ts";
+import {
+  add,
+  concat,
+  dot,
+  exp,
+  iota,
+  mul,
+  scanTensors,
+  scatterAdd,
+  slice,
+  softmax,
+  sum,
+  type Tensor,
+  tanh,
+  traceGraph,
+} from "../../index.ts";
+import { languageModel } from "../../train/networks.ts";
+import { adam } from "../../train/optimizers.ts";
+import { trainingStep } from "../../train/training-step.ts";
+
+type Float = Tensor<"f32">;
+
+/** What stages read too early, in words. */
+function readTooEarly(graph: Graph): string[] {
+  const { stages, stored, packs } = formStages(graph, graph.outputs, { packs: true });
+  const levels = new Map<number, number>();
+  for (const stage of stages) {
+    if (stage.kind === "stage") for (const id of stage.roots) levels.set(id, stage.level);
+    else {
+      for (const [id, { op, operands }] of graph.nodes.entries())
+        if (op === "result" && operands[0] === stage.scan) levels.set(id, stage.level);
+    }
+  }
+  /** The level at which a value is there: that of the last of its parts, where it is made of parts. */
+  const levelOf = (id: number): number => {
+    const parts = packs.get(id)?.parts;
+    return parts === undefined ? (levels.get(id) ?? -1) : Math.max(...parts.map((part) => levelOf(part.id)));
+  };
+  return stages.flatMap((stage) => {
+    const own = new Set(stage.kind === "stage" ? stage.roots : []);
+    return readsOf(graph, stage, stored)
+      .filter(({ id }) => nodeAt(graph, id).op !== "input" && !own.has(id) && levelOf(id) >= stage.level)
+      .map(({ id }) => `level ${stage.level} reads ${nodeAt(graph, id).op} %${id} of level ${levelOf(id)}`);
+  });
+}
+
+const names = ["a", "b", "u", "v"] as const;
+const traced = (f: (a: Float, b: Float, u: Float, v: Float) => readonly Tensor[]): Graph =>
+  traceGraph(
+    "f",
+    names.map((name) => ({ name, dtype: "f32", shape: [6, 6] })),
+    ([a, b, u, v]) => f(a as Float, b as Float, u as Float, v as Float),
+  );
+
+const graphs: Readonly<Record<string, Graph>> = {
+  "a product of products": traced((a, b, u, v) => [dot(tanh(dot(a, b)), u), dot(dot(a, b), v)]),
+  "what is joined, used at its own position": traced((a, b, u, v) => [
+    mul(exp(concat([dot(a, b), tanh(dot(b, a))], 0)), concat([dot(u, v), u], 0)),
+  ]),
+  "what a loop gives, and what was scattered": traced((a, b, u) => {
+    const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => ({
+      carries: [tanh(add(h as Float, row as Float))],
+      ys: [h as Float],
+    });
+    const { carries, ys } = scanTensors(step, [sum(b, 0)], [a]);
+    const scattered = scatterAdd(iota([6], 0), mul(ys[0] as Float, 2), 6);
+    return [mul(ys[0] as Float, u), tanh(carries[0] as Float), add(scattered, 1), dot(scattered, u)];
+  }),
+  "rows and columns that are normalized": traced((a, b) => [softmax(dot(a, b), 1), softmax(dot(a, b), 0)]),
+  "pieces of products": traced((a, b, u) => [add(slice(dot(a, b), 0, 1, 3), slice(dot(a, u), 0, 0, 3))]),
+};
+
+describe("what a stage reads was there before its level:", () => {
+  test.each(Object.entries(graphs))("%s", (_, graph) => {
+    expect(readTooEarly(graph)).toEqual([]);
+  });
+
+  test("a whole step of training, after every pass", () => {
+    const network = languageModel({ cell: lstm, units: 8, layers: 2, vocabulary: 7, embed: 4 });
+    const { graph, donate } = trainingStep(network, { optimizer: adam(), clipNorm: 1 });
+    const after: Graph[] = [];
+    compileProgram(graph, { donate, onPass: (trace) => after.push(trace.graph) });
+    for (const each of [at(after, 0), at(after, after.length - 1)]) expect(readTooEarly(each)).toEqual([]);
+  });
+});
