@@ -23,6 +23,10 @@ export type { DifferentiableFunction } from "../testing/gradients/programs.ts";
 export { reportLines } from "../testing/gradients/report.ts";
 export { type CellMatchers, matchers } from "../testing/matchers.ts";
 export { arbitraryCell } from "../testing/random-cells/arbitrary-cell.ts";
-export { checkRandomCell, type RandomCellOutcome } from "../testing/random-cells/check-random-cell.ts";
+export {
+  checkRandomCell,
+  type RandomCellOptions,
+  type RandomCellOutcome,
+} from "../testing/random-cells/check-random-cell.ts";
 export type { RandomCell } from "../testing/random-cells/random-cell.ts";
 export { differenceTolerance, exactTolerance, f32Tolerance } from "../testing/tolerance.ts";
