@@ -1,4 +1,5 @@
 /** @file Arrays on a WebGPU device, and the way of numbers to it and back. */
+import { UserError } from "../compiler/graph/errors.ts";
 import type { DType } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { sizeOfNumbers } from "../compiler/graph/ndarray.ts";
@@ -55,6 +56,10 @@ export class GpuArray implements DeviceArray {
     return this.#outcome;
   }
 
+  isOn(context: GpuContext): boolean {
+    return this.#context === context;
+  }
+
   /** The buffer, or undefined once the array was destroyed or donated. */
   get buffer(): GPUBuffer | undefined {
     return this.#buffer;
@@ -67,7 +72,8 @@ export class GpuArray implements DeviceArray {
 
   read = async (): Promise<NdArray> => {
     const buffer = this.#buffer;
-    if (buffer === undefined) throw new Error("this array was destroyed, or donated to a run that wrote over it");
+    if (buffer === undefined)
+      throw new UserError("this array was destroyed, or donated to a run that wrote over it; read it before that");
     const bytes = this.#context.readBuffer(buffer, this.size * 4);
     const failure = await this.#outcome;
     // Nobody else waits for the bytes once the run has failed.
@@ -96,6 +102,7 @@ export class StagedArray implements DeviceArray {
   readonly #outcome: Promise<Error | undefined>;
   readonly #task: string;
   #numbers: Promise<NdArray> | undefined;
+  #isDestroyed = false;
 
   constructor(
     context: GpuContext,
@@ -119,6 +126,7 @@ export class StagedArray implements DeviceArray {
   };
 
   async #read(): Promise<NdArray> {
+    if (this.#isDestroyed) throw new UserError("this result was destroyed; read it before that");
     const count = sizeOfNumbers(this.shape);
     const bytes = await this.#context.mapAndRelease(this.#staging, count * 4, this.#task, this.#outcome);
     return { dtype: this.dtype, shape: this.shape, data: fromDeviceWords(bytes, this.dtype, count) };
@@ -126,6 +134,7 @@ export class StagedArray implements DeviceArray {
 
   destroy = (): void => {
     // Reading gives the staging buffer back; unread, it is given back here.
-    if (this.#numbers === undefined) this.#context.pool.giveBack(this.#staging);
+    if (this.#numbers === undefined && !this.#isDestroyed) this.#context.pool.giveBack(this.#staging);
+    this.#isDestroyed = true;
   };
 }

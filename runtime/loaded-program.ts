@@ -88,7 +88,7 @@ export class LoadedProgram {
     const { result, verdict } = judged(device, () => {
       const bound = this.#bind(sizes);
       const buffers = this.program.buffers.map((_, i) => this.#arenas.get(i));
-      for (const input of this.program.inputs) buffers[input.buffer] = this.#inputs.bufferOf(input, inputs[input.name]);
+      this.#inputs.placeIn(buffers, inputs);
       const encoder = device.createCommandEncoder({ label: this.program.name });
       this.#encodeSteps(encoder, bound, buffers);
       const arrays = this.#collect(encoder, inputs, sizes, buffers, outcome);
@@ -122,7 +122,7 @@ export class LoadedProgram {
     const sizes = this.#sizesOf(inputs);
     const bound = this.#bind(sizes);
     const buffers = this.program.buffers.map((_, i) => this.#arenas.get(i));
-    for (const input of this.program.inputs) buffers[input.buffer] = this.#inputs.bufferOf(input, inputs[input.name]);
+    this.#inputs.placeIn(buffers, inputs);
     for (const batch of chunksOf(bound.instance.steps, timer.capacity)) {
       const encoder = device.createCommandEncoder({ label: `${this.program.name} (profile)` });
       for (const step of batch) {

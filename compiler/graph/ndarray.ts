@@ -29,11 +29,13 @@ export function ndarray(shape: readonly number[], data: ArrayLike<number>, dtype
   return { dtype, shape, data: Float64Array.from(data) };
 }
 
+export const ofAnotherDevice = "is an array of another device; read it there and upload it here";
+
 /** What keeps an array from being a value of that dtype: a sentence about it, or undefined. */
 export function valueFault({ dtype, shape, data }: NdArray, expected: DType): string | undefined {
   if (dtype !== expected) return `is ${dtype}; expected ${expected}`;
   // An array of a device has its numbers there.
-  if (data === undefined) return "is an array of another device; read it there and upload it here";
+  if (data === undefined) return ofAnotherDevice;
   const size = sizeOfNumbers(shape);
   return data.length === size ? undefined : `has ${data.length} numbers; its shape [${shape.join(", ")}] holds ${size}`;
 }
