@@ -48,49 +48,65 @@ interface Change {
   readonly spread: () => NdArray;
 }
 
+/** Where rounding moves a vector by more than this part of its length, little of it is judged. */
 const badlyDetermined = 0.1;
 /** Squares of larger numbers are infinite in f32. */
 const largest = 1e19;
 
+/** Compares a step on a device with the interpreter's. */
 export function judgeStep(judged: Judged, made: DeviceStep): Verdict {
-  const { graph, outputs } = judged.step;
+  const { graph } = judged.step;
   const inputs = inputsOf(judged, made);
   const inOrder = graph.inputs.map((id) => named(inputs, inputName(graph, id)));
   const exact = interpret(graph, inOrder);
   const spread = once(() => roundingSpread(graph, inOrder, exact));
-  const metrics = named(outputs, "metrics");
-  const [loss, gradientNorm, applied] = Array.from(at(exact, metrics).data, (number) => scalar(number));
-  const { result } = made;
-  const areFinite = [loss, gradientNorm].every((value) => Math.abs(numberOf(value)) < largest);
-  const metric = (what: string, place: number, value: NdArray | undefined, got: number): Change => ({
-    what,
-    from: scalar(0),
-    exact: scalar(numberOf(value)),
-    got: scalar(got),
-    spread: () => scalar(at(spread(), metrics).data[place] ?? Number.NaN),
-  });
-  const changes = [
-    metric("whether the update is applied", 2, applied, Number(result.finite)),
-    ...(areFinite
-      ? [metric("loss", 0, loss, result.loss), metric("gradient norm", 1, gradientNorm, result.gradientNorm)]
-      : []),
-    ...Object.keys(judged.step.donate)
-      .filter((name) => name in made.after)
-      .map((name): Change => {
-        const place = named(outputs, name);
-        const got = named(made.after, name);
-        return {
-          what: name,
-          from: named(inputs, name),
-          exact: at(exact, place),
-          got,
-          spread: () => at(spread(), place),
-        };
-      }),
-  ];
   const tolerance = f32Tolerance({ time: made.given.time * judged.layers, depth: depthOf(graph) });
+  const changes = [...toldChanges(judged, made, exact, spread), ...heldChanges(judged, made, inputs, exact, spread)];
   const verdicts = changes.map((change) => verdictOn(change, tolerance));
   return verdicts.find(({ wrong }) => wrong) ?? verdicts.find(({ unsuitable }) => unsuitable) ?? {};
+}
+
+/** What the trainer tells of a step: loss, gradient norm, and whether the guard let the update through. */
+function toldChanges(
+  { step }: Judged,
+  { result }: DeviceStep,
+  exact: readonly NdArray[],
+  spread: () => readonly NdArray[],
+): Change[] {
+  const metrics = named(step.outputs, "metrics");
+  const place = (values: readonly NdArray[], i: number) => at(values, metrics).data[i] ?? Number.NaN;
+  const change = (what: string, i: number, got: number): Change => ({
+    what,
+    from: scalar(0),
+    exact: scalar(place(exact, i)),
+    got: scalar(got),
+    spread: () => scalar(place(spread(), i)),
+  });
+  const applied = change("whether the update is applied", 2, Number(result.finite));
+  const numbers = [change("loss", 0, result.loss), change("gradient norm", 1, result.gradientNorm)];
+  const areFinite = numbers.every(({ exact: { data } }) => data.every((number) => Math.abs(number) < largest));
+  return areFinite ? [applied, ...numbers] : [applied];
+}
+
+/** What the trainer holds from step to step: all that the step replaces, but for the halt, which shows in what is told. */
+function heldChanges(
+  { step: { donate, outputs } }: Judged,
+  { after }: DeviceStep,
+  inputs: Readonly<Record<string, NdArray>>,
+  exact: readonly NdArray[],
+  spread: () => readonly NdArray[],
+): Change[] {
+  const names = Object.keys(donate).filter((name) => name !== "halted");
+  return names.map((name) => {
+    const place = named(outputs, name);
+    return {
+      what: name,
+      from: named(inputs, name),
+      exact: at(exact, place),
+      got: named(after, name),
+      spread: () => at(spread(), place),
+    };
+  });
 }
 
 /** What the step on the device read, as the interpreter reads it. */
@@ -129,8 +145,6 @@ function verdictOn({ what, from, exact, got, spread }: Change, tolerance: number
 }
 
 const outside = (error: number, moved = 0): number => Math.max(0, Math.abs(error) - moved);
-
-const numberOf = (value: NdArray | undefined): number => value?.data[0] ?? Number.NaN;
 
 function named<T>(record: Readonly<Record<string, T>>, name: string): T {
   const found = record[name];
