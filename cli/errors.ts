@@ -89,8 +89,8 @@ export function shortPath(file: string): string {
   return below === "" || below.startsWith("..") || isAbsolute(below) ? file : below;
 }
 
-/** What the system says of a file, in words: for errors of `node:fs`. */
-export function fileFault(path: string, error: unknown): UserError {
+/** What the system says of a file, which messages call `name`, in words: for errors of `node:fs`. */
+export function fileFault(name: string, error: unknown): UserError {
   const { code } = error as { code?: string };
   const known: Record<string, string> = {
     ENOENT: "no such file",
@@ -104,7 +104,7 @@ export function fileFault(path: string, error: unknown): UserError {
     ELOOP: "too many symbolic links",
     ERR_FS_FILE_TOO_LARGE: "the file is larger than 2 GiB",
   };
-  return new UserError(`${path === "" ? '""' : path}: ${known[code ?? ""] ?? oneLine(messageOf(error))}`, {
+  return new UserError(`${name === "" ? '""' : name}: ${known[code ?? ""] ?? oneLine(messageOf(error))}`, {
     cause: error,
   });
 }

@@ -2,7 +2,7 @@
 import { realpath } from "node:fs/promises";
 import { decodeModel, encodeModel, type SavedModel } from "../train/model-file.ts";
 import { readBytes } from "./data-files.ts";
-import { fileFault } from "./errors.ts";
+import { outputFault } from "./model-output.ts";
 import { writeWhole } from "./whole-file.ts";
 
 /**
@@ -26,6 +26,6 @@ export async function saveModel(path: string, model: SavedModel): Promise<void> 
     // A link stays one: what it leads to is replaced.
     await writeWhole(await realpath(path).catch(() => path), bytes);
   } catch (error) {
-    throw fileFault(path, error);
+    throw await outputFault(path, path, error);
   }
 }

@@ -21,13 +21,13 @@ export async function prepareOutput(path: string, ...sources: readonly string[])
   if (read.includes(target))
     throw new UserError(`--out ${path} is the file that is read; give the model a name of its own`);
   await tryWriting(target).catch(async (error: unknown) => {
-    throw await outputFault("--out", path, error);
+    throw await outputFault(`--out ${path}`, path, error);
   });
   return {
     path,
     write: (bytes) =>
       writeWhole(target, bytes).catch(async (error: unknown) => {
-        throw await outputFault("--out", path, error);
+        throw await outputFault(`--out ${path}`, path, error);
       }),
   };
 }
@@ -44,16 +44,15 @@ export async function targetOf(option: string, path: string): Promise<{ target: 
   return { target: found === undefined ? resolve(path) : await realpath(path), isFile: found?.isFile() ?? true };
 }
 
-/** What the system says of a place that cannot be written. */
-export async function outputFault(option: string, path: string, error: unknown): Promise<UserError> {
+/** What the system says of a place that cannot be written; `name` is what the message calls it. */
+export async function outputFault(name: string, path: string, error: unknown): Promise<UserError> {
   // Some file systems answer so for a file that they will not make, though the directory is there.
   const isDirectory = await stat(dirname(path)).then(
     (found) => found.isDirectory(),
     () => false,
   );
-  if (!isDirectory)
-    return new UserError(`${option} ${path}: the directory ${dirname(path)} does not exist`, { cause: error });
+  if (!isDirectory) return new UserError(`${name}: the directory ${dirname(path)} does not exist`, { cause: error });
   if ((error as NodeJS.ErrnoException).code === "ENOENT")
-    return new UserError(`${option} ${path}: no file can be made in ${dirname(path)}`, { cause: error });
-  return fileFault(`${option} ${path}`, error);
+    return new UserError(`${name}: no file can be made in ${dirname(path)}`, { cause: error });
+  return fileFault(name, error);
 }

@@ -37,7 +37,7 @@ export async function openLog(path: string, append: boolean, others: readonly st
     throw new UserError(`--log ${path} is a file of this run; give the log a name of its own`);
   const asked = isFile ? tryWriting(target) : Promise.resolve();
   await asked.catch(async (error: unknown) => {
-    throw await outputFault("--log", path, error);
+    throw await outputFault(`--log ${path}`, path, error);
   });
   let stream: WriteStream | undefined;
   let fault: unknown;

@@ -20,14 +20,16 @@ import { fileFault, oneLine } from "../errors.ts";
 
 /** Images in `folder/CLASS/NAME.png` or `.pgm`, as sequences of pixels. */
 export async function readImageFolder(folder: string, options?: PixelOptions): Promise<LabelledSequences> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    throw fileFault(folder, error);
-  });
+  const failed = (path: string) => (error: unknown) => {
+    throw fileFault(path, error);
+  };
+  const entries = await readdir(folder, { withFileTypes: true }).catch(failed(folder));
   const classes = entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
   const images: GreyImage[] = [];
   const labels: number[] = [];
   for (const [label, name] of classes.entries()) {
-    for (const file of (await readdir(join(folder, name))).sort()) {
+    const files = await readdir(join(folder, name)).catch(failed(join(folder, name)));
+    for (const file of files.sort()) {
       const image = await readImage(join(folder, name, file));
       if (image === undefined) continue;
       images.push(image);
@@ -52,7 +54,15 @@ export async function readIdxImages(
 async function readIdx(path: string) {
   const bytes = await readBytes(path);
   const isCompressed = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  return parseIdx(isCompressed ? gunzipSync(bytes) : bytes, path);
+  return parseIdx(isCompressed ? unpacked(bytes, path) : bytes, path);
+}
+
+function unpacked(bytes: Uint8Array, path: string): Uint8Array {
+  try {
+    return gunzipSync(bytes);
+  } catch (cause) {
+    throw new UserError(`${path} begins as gzip and cannot be unpacked: ${oneLine(messageOf(cause))}`, { cause });
+  }
 }
 
 async function readImage(path: string): Promise<GreyImage | undefined> {

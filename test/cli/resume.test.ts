@@ -1,7 +1,8 @@
 /** @file Runs that are gone on with, that end early, that keep their best weights, and that write a log. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { openLog } from "../../cli/training-log.ts";
 import { decodeModel, encodeModel, type SavedModel } from "../../train/model-file.ts";
 import { jsonLines, run, SERIES, TEXT, TINY, Workspace } from "./run.ts";
 
@@ -116,6 +117,21 @@ test("a run ends where the held-out loss no longer falls, and keeps the weights 
   const { stdout: text } = await run("train", at("text.txt"), ...args, ...stopping);
   expect(text).toMatch(/steps, where it stopped as the held-out loss no longer fell/);
   expect(text).toMatch(new RegExp(`the best weights, which are kept, are those of step ${kept}$`, "m"));
+});
+
+test("a log keeps what is there until its first line is written", async () => {
+  const [path, next] = [space.write("old.jsonl", "old\n"), at("next.jsonl")];
+  for (const place of [path, next]) await (await openLog(place, false, [])).close();
+  expect([readFileSync(path, "utf8"), existsSync(next)]).toEqual(["old\n", false]);
+  for (const [append, expected] of [
+    [true, 'old\n{"step":1}\n'],
+    [false, '{"step":1}\n'],
+  ] as const) {
+    const log = await openLog(path, append, []);
+    log.write({ step: 1 });
+    await log.close();
+    expect(readFileSync(path, "utf8")).toBe(expected);
+  }
 });
 
 test("the log has a line for each step and measurement, and goes on when the run does", async () => {

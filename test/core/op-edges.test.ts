@@ -1,6 +1,7 @@
 /** @file What ops do at their edges: saturation, ties, stopped gradients, shared values, and random bits. */
 import { describe, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
+import { finite } from "../../compiler/ops/logic.ts";
 import { threefryBlock } from "../../compiler/ops/threefry.ts";
 import {
   abs,
@@ -35,6 +36,11 @@ import {
 import { derivativeErrors, evaluate, evaluateAll, f32, i32, type TensorFunction, u32 } from "../support/evaluate.ts";
 
 type Float = Tensor<"f32">;
+
+test("finite is what f32 holds, in float64 too", () => {
+  const { data } = evaluate((x: Float) => finite(x), [f32([3.4e38, -3.4e38, 3.5e38, -1e39, 1e300, Number.NaN])]);
+  expect([...data]).toEqual([1, 1, 0, 0, 0, 0]);
+});
 
 const extremes = [-100, -50, -10, 0, 10, 50, 100];
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { savedModel } from "../../entries/files.ts";
 import { loadCell, loadModel, readSeries, readText, saveModel } from "../../entries/node.ts";
-import { initialize, UserError } from "../../index.ts";
+import { initialize } from "../../index.ts";
 import { languageModel } from "../../train/networks.ts";
 import { Workspace } from "../cli/run.ts";
 import { root } from "../docs/pages.ts";
@@ -11,8 +11,6 @@ import { root } from "../docs/pages.ts";
 const workspace = new Workspace({
   "hello.txt": "\uFEFFhello",
   "waves.csv": "fast,slow\n1,2\n3,4\n",
-  "hole.csv": "fast,slow\n1,\n",
-  "cut.safetensors": new Uint8Array([1, 2, 3]),
 });
 
 afterAll(() => workspace.remove());
@@ -40,27 +38,4 @@ test("a cell from a module becomes a model in a file, and the model is read agai
     const expected = Float32Array.from(model.parameters[path]?.data ?? []);
     expect(Float32Array.from(parameters[path]?.data ?? [])).toEqual(expected);
   }
-});
-
-test.each([
-  ["a hole in a table", () => readSeries(workspace.file("hole.csv")), /hole\.csv, line 2, slow: the field is empty/],
-  ["no such file", () => readText(workspace.file("none.txt")), /none\.txt/],
-  [
-    "a damaged model",
-    () => loadModel(workspace.file("cut.safetensors")),
-    /cut\.safetensors is not a valid safetensors/,
-  ],
-  [
-    "a place that cannot be written",
-    async () => saveModel(workspace.file("none/x.safetensors"), await loadModel(workspace.file("ab.safetensors"))),
-    /x\.safetensors/,
-  ],
-])("%s is one line", async (_what, task, line) => {
-  const error = await task().then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  expect(error).toBeInstanceOf(UserError);
-  expect((error as UserError).message).toMatch(line);
-  expect((error as UserError).message).not.toContain("\n");
 });

@@ -36,6 +36,14 @@ function batch(i: number, fresh = i === 0, rows = 2, steps = 6): TrainingBatch {
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 const failureOf = (task: Promise<unknown>) => task.then(() => "no failure", messageOf);
+
+/** What no error scope catches: hosts print it in lines of their own. */
+function unheardOn(device: GPUDevice): readonly string[] {
+  const unheard: string[] = [];
+  device.addEventListener("uncapturederror", ({ error }) => unheard.push(error.message));
+  return unheard;
+}
+
 /** Some memory is given back in later turns. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
 
@@ -117,7 +125,8 @@ describe("out of memory", () => {
   });
 
   test("is said of an upload by the run that would read it, and by whoever reads it", async () => {
-    const { device } = await shortOfMemory(1000);
+    const { device, context } = await shortOfMemory(1000);
+    const unheard = unheardOn(context.device);
     const array = device.upload(ndarray([500], new Float64Array(500)));
     const graph = traceGraph("total", [{ name: "x", dtype: "f32", shape: ["N"] }], ([x]) => [sum(x as Tensor<"f32">)]);
     const executable = await device.compile(graph);
@@ -125,6 +134,7 @@ describe("out of memory", () => {
     const [result] = executable.run({ x: array });
     expect(await failureOf(Promise.resolve(result?.read()))).toMatch(said);
     expect(await failureOf(array.read())).toMatch(said);
+    expect(unheard).toEqual([]);
     device.destroy();
   });
 
@@ -183,9 +193,7 @@ test("a kernel that does not compile is named, with the user's op and line", asy
     })),
   };
   const before = context.pool.allocated;
-  const unheard: string[] = [];
-  // What no scope catches, hosts print in lines of their own.
-  context.device.addEventListener("uncapturederror", ({ error }) => unheard.push(error.message));
+  const unheard = unheardOn(context.device);
   const said = await failureOf(LoadedProgram.load(context, broken));
   expect(said).toMatch(lineOf("a kernel that does not compile"));
   expect(unheard).toEqual([]);
