@@ -9,7 +9,7 @@
  */
 import { type Dim, dimCoefficient, formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
-import { type Graph, nodeAt } from "../graph/graph.ts";
+import { type Aval, type Graph, nodeAt } from "../graph/graph.ts";
 import { inlineGraph } from "../ops/inline.ts";
 import { type NamedAval, traceGraph } from "../ops/trace.ts";
 import { faultOf } from "../trace/fault.ts";
@@ -158,19 +158,20 @@ export function checkTrace(name: string, { features, states, parameters, graph }
   const given = graph.inputs.map((id) => nodeAt(graph, id).aval);
   const made = graph.outputs.map((id) => nodeAt(graph, id).aval);
   const stateShapes = states.map(({ shape }): Shape => [batch, ...shape]);
-  const expect = (what: string, shape: Shape, aval: (typeof given)[number] | undefined) => {
-    if (aval?.dtype === "f32" && sameShape(aval.shape, shape)) return;
-    const found = aval === undefined ? "missing" : `${aval.dtype}${formatShape(aval.shape)}`;
-    throw new UserError(`${name}: ${what} of its graph is ${found}; expected f32${formatShape(shape)}`);
+  const expect = (what: string, shape: Shape, aval: Aval) => {
+    if (aval.dtype === "f32" && sameShape(aval.shape, shape)) return;
+    throw new UserError(
+      `${name}: ${what} of its graph is ${aval.dtype}${formatShape(aval.shape)}; expected f32${formatShape(shape)}`,
+    );
   };
   const wanted = [[batch, features], ...stateShapes, ...parameters.map(({ shape }) => shape)];
   if (given.length !== wanted.length || made.length !== states.length + 1)
     throw new UserError(`${name}: the inputs and outputs of its graph are not those of a step`);
-  for (const [i, shape] of wanted.entries()) expect(`input ${i}`, shape, given[i]);
-  for (const [i, shape] of stateShapes.entries()) expect(`output ${i}`, shape, made[i]);
-  const output = made[states.length];
+  for (const [i, shape] of wanted.entries()) expect(`input ${i}`, shape, at(given, i));
+  for (const [i, shape] of stateShapes.entries()) expect(`output ${i}`, shape, at(made, i));
+  const output = at(made, states.length);
   const isKnown = (dim: Dim) => typeof dim === "number";
-  if (output?.dtype !== "f32" || output.shape[0] !== batch || !output.shape.slice(1).every(isKnown))
+  if (output.dtype !== "f32" || output.shape[0] !== batch || !output.shape.slice(1).every(isKnown))
     throw new UserError(`${name}: the output of its graph is not f32 [${batch}, …]`);
   const turns = turnsOf(graph);
   if (turns > mostTurns)

@@ -147,16 +147,14 @@ function evaluateDot(
  * otherwise the leading axes must be equal.
  */
 export function matmul(a: Tensor<"f32">, b: Tensor<"f32">): Tensor<"f32"> {
-  if (a.shape.length === 0 || b.shape.length < 2) {
+  const isVector = a.shape.length === 1;
+  if (a.shape.length === 0 || b.shape.length < 2 || (isVector && b.shape.length > 2)) {
     throw faultOf(
       "matmul",
-      `expected a vector or matrices, times matrices; got ${formatShape(a.shape)} and ${formatShape(b.shape)}`,
+      `expected a vector times a matrix, or matrices times matrices; got ${formatShape(a.shape)} and ${formatShape(b.shape)}`,
     );
   }
-  if (a.shape.length === 1) {
-    const row = matmul(reshape(a, [1, ...a.shape]), b);
-    return reshape(row, [...row.shape.slice(0, -2), at(row.shape, row.shape.length - 1)]);
-  }
+  if (isVector) return reshape(dot(reshape(a, [1, ...a.shape]), b), b.shape.slice(1));
   if (b.shape.length !== 2 || a.shape.length === 2) return dot(a, b);
   const rows = sizeOf(a.shape.slice(0, -1));
   const flat = dot(reshape(a, [rows, at(a.shape, a.shape.length - 1)]), b);

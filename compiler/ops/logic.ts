@@ -2,6 +2,7 @@
 import { sameShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import type { DType } from "../graph/graph.ts";
+import { faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor, TensorLike } from "../trace/tensor.ts";
 import {
@@ -85,16 +86,15 @@ const whereEntry: ElementwiseEntry<"where"> = {
     const condition = at(operands, 0) as Tensor as Tensor<"bool">;
     return [undefined, where(condition, ct, zerosLike(ct)), where(condition, zerosLike(ct), ct)];
   },
-  jvp: ([, a, b], { operands, out }) => {
-    if (a === undefined && b === undefined) return undefined;
-    return where(at(operands, 0) as Tensor as Tensor<"bool">, a ?? zerosLike(out), b ?? zerosLike(out));
-  },
+  jvp: ([, a, b], { operands, out }) =>
+    where(at(operands, 0) as Tensor as Tensor<"bool">, a ?? zerosLike(out), b ?? zerosLike(out)),
 };
 
 /** a where the condition holds, b elsewhere. Both are computed; neither's gradient leaks into the other. */
 export const where = withEntry(
   <D extends DType = "f32">(condition: Tensor<"bool">, a: Tensor<D> | number, b: Tensor<D> | number): Tensor<D> => {
     const values = together("where", [a, b]);
+    if (typeof condition === "number") throw faultOf("where", `the condition is ${condition}; expected a bool tensor`);
     const shape = broadcastShapes("where", [condition.shape, at(values, 0).shape]);
     return emit(
       whereEntry,

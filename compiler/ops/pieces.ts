@@ -142,19 +142,17 @@ const concatEntry: ViewEntry<"concat"> = view("concat", {
     const starts = concatStarts(operands, attrs.axis);
     return operands.map(({ shape }, i) => slice(ct, attrs.axis, at(starts, i), at(shape, attrs.axis)));
   },
-  jvp: (tangents, { operands, attrs }) => {
-    if (tangents.every((tangent) => tangent === undefined)) return undefined;
-    return concat(
+  jvp: (tangents, { operands, attrs }) =>
+    concat(
       tangents.map((tangent, i) => tangent ?? zerosLike(at(operands, i))),
       attrs.axis,
-    );
-  },
+    ),
 });
 
 /** Tensors one after the other along `axis`, whose sizes must be known numbers. */
 export const concat = withEntry(<D extends DType>(xs: readonly Tensor<D>[], axis = -1): Tensor<D> => {
-  const [first, ...others] = xs;
+  const [first] = xs;
   if (first === undefined) throw faultOf("concat", "expected at least one tensor, got none");
   const position = axisOf("concat", axis, first.shape.length);
-  return others.length === 0 ? first : (emit(concatEntry, xs, { axis: position }) as Tensor<D>);
+  return xs.length === 1 ? first : (emit(concatEntry, xs, { axis: position }) as Tensor<D>);
 }, concatEntry);

@@ -1,5 +1,5 @@
 /** @file What is wrong in a layer or in a cell that a person writes, and the line that they read. */
-import { describe } from "vitest";
+import { describe, expect, test } from "vitest";
 import { lstm, rnn } from "../../cells/index.ts";
 import { traceCell } from "../../compiler/dsl/traced-cell.ts";
 import {
@@ -19,7 +19,8 @@ import {
   sum,
   type Tensor,
 } from "../../index.ts";
-import { refused, sequence, whatever } from "../support/refused.ts";
+import { refused, rowsRefused, sequence, whatever } from "../support/refused.ts";
+import { rowsSaid } from "../trust/fault-table.ts";
 
 type Float = Tensor<"f32">;
 
@@ -132,4 +133,8 @@ describe("cells", () => {
       "thin: at units 2, features 3 its output is [B]; expected [B, …]",
     ],
   ]);
+});
+
+test("docs/trust.md says how many rows there are", () => {
+  expect(rowsSaid("core/bad-cells.test.ts")).toBe(rowsRefused());
 });

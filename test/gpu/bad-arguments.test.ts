@@ -17,6 +17,7 @@ import {
   traceGraph,
 } from "../../index.ts";
 import { lineOfPromise } from "../support/refused.ts";
+import { rowsSaid } from "../trust/fault-table.ts";
 
 type Float = Tensor<"f32">;
 
@@ -47,18 +48,18 @@ async function run(on: Device, inputs: () => Inputs | Promise<Inputs>, options: 
 
 const x = array([3, 2]);
 
+const misfits: readonly (readonly [given: string, inputs: Inputs, line: string])[] = [
+  ["one too few", { x }, "g: input y is missing"],
+  ["rows that differ", { x, y: array([4, 2]) }, "g: input y: axis 0 is B=3 elsewhere, got 4 in [4, 2]"],
+  ["integers", { x: array([3, 2], "i32"), y: x }, "g: input x is i32; expected f32"],
+  [
+    "a shape that lies",
+    { x, y: { ...x, data: x.data.slice(1) } },
+    "g: input y has 5 numbers; its shape [3, 2] holds 6",
+  ],
+];
 describe("inputs that do not fit", () => {
-  const cases: readonly (readonly [given: string, inputs: Inputs, line: string])[] = [
-    ["one too few", { x }, "g: input y is missing"],
-    ["rows that differ", { x, y: array([4, 2]) }, "g: input y: axis 0 is B=3 elsewhere, got 4 in [4, 2]"],
-    ["integers", { x: array([3, 2], "i32"), y: x }, "g: input x is i32; expected f32"],
-    [
-      "a shape that lies",
-      { x, y: { ...x, data: x.data.slice(1) } },
-      "g: input y has 5 numbers; its shape [3, 2] holds 6",
-    ],
-  ];
-  test.each(cases)("%s", async (_, inputs, line) => {
+  test.each(misfits)("%s", async (_, inputs, line) => {
     for (const on of [device, cpu]) expect(await lineOfPromise(() => run(on, () => inputs)), on.name).toBe(line);
   });
 
@@ -95,14 +96,14 @@ describe("inputs that do not fit", () => {
   });
 });
 
+const donations: readonly (readonly [given: string, donate: Record<string, number>, line: string])[] = [
+  ["of an input that is none", { z: 0 }, "donate: there is no input z in g"],
+  ["to an output that is none", { x: 7 }, "donate: there is no output 7 in g"],
+  ["to an output of another size", { x: 1 }, "donate: input x and output 1 of g differ in dtype or size"],
+  ["of two inputs to one output", { x: 0, y: 0 }, "donate: output 0 of g takes the memory of one input, not of two"],
+];
 describe("donation", () => {
-  const refused: readonly (readonly [given: string, donate: Record<string, number>, line: string])[] = [
-    ["of an input that is none", { z: 0 }, "donate: there is no input z in g"],
-    ["to an output that is none", { x: 7 }, "donate: there is no output 7 in g"],
-    ["to an output of another size", { x: 1 }, "donate: input x and output 1 of g differ in dtype or size"],
-    ["of two inputs to one output", { x: 0, y: 0 }, "donate: output 0 of g takes the memory of one input, not of two"],
-  ];
-  test.each(refused)("%s", async (_, donate, line) => {
+  test.each(donations)("%s", async (_, donate, line) => {
     expect(await lineOfPromise(() => device.compile(graph, { donate }))).toBe(line);
   });
 
@@ -170,4 +171,8 @@ test("a size that no input tells", async () => {
   const program = await device.compile(size);
   expect(await lineOfPromise(async () => program.run({ x }))).toBe("size: no input tells the size of T");
   program.destroy();
+});
+
+test("docs/trust.md says how many rows there are", () => {
+  expect(rowsSaid("gpu/bad-arguments.test.ts")).toBe(misfits.length + donations.length);
 });

@@ -1,6 +1,7 @@
 /** @file A cell as data and back: the same numbers, gradients and parameters, and hostile text ends in one line. */
 import { describe, expect, test } from "vitest";
 import { cells } from "../../cells/index.ts";
+import { chrono, ringModulus, ringPhase } from "../../compiler/dsl/initializers.ts";
 import { cellFromTrace, traceCell } from "../../compiler/dsl/traced-cell.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
 import { inputName } from "../../compiler/graph/graph.ts";
@@ -9,12 +10,21 @@ import {
   add,
   type CellDefinition,
   cell,
+  constantInit,
   dense,
+  glorot,
+  type Initializer,
+  identity,
   interpret,
+  matmul,
+  model,
   mul,
+  normal,
+  orthogonal,
   outer,
   parameter,
   reshape,
+  scan,
   scanTensors,
   sum,
   type Tensor,
@@ -24,6 +34,7 @@ import {
 } from "../../index.ts";
 import { languageModel } from "../../train/networks.ts";
 import { decodeCell, encodeCell } from "../../train/traced-cell-json.ts";
+import { lineOf, whatever } from "../support/refused.ts";
 import { rowsSaid } from "../trust/fault-table.ts";
 import { control, revealing, startOf, states, tokens, type Values } from "./steps.ts";
 
@@ -100,6 +111,45 @@ test("a stack is traced at the width that each layer reads, once", () => {
   expect(traces.map(({ features }) => features)).toEqual([2, 5]);
 });
 
+test("a size that is asked for twice is traced once", () => {
+  expect(
+    traceCell(associative, [
+      { units: 3, features: 2 },
+      { units: 3, features: 2 },
+    ]).traces,
+  ).toHaveLength(1);
+});
+
+test("a batch of known size is refused, since the trace has its own", () => {
+  const copy = roundTrip(cells.gru as CellDefinition);
+  const xs = { name: "xs", dtype: "f32", shape: ["T", 5, 2] } as const;
+  expect(lineOf(() => model("m", (x: Tensor<"f32">) => scan(copy(3), x).outputs).specs(xs))).toBe(
+    "gru at …: x is [5, 2]; a traced cell takes [B, 2]",
+  );
+});
+
+test("every way in which a parameter can start comes back", () => {
+  const starts: readonly Initializer[] = [
+    constantInit(0.5),
+    glorot,
+    orthogonal(2),
+    identity(3),
+    normal(0.1),
+    uniform(-1, 2),
+    chrono(9),
+    ringModulus(0.4, 0.9),
+    ringPhase(3),
+  ];
+  const varied = cell("varied", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
+    const weights = starts.map((start, i) => parameter(`w${i}`, [units, units], start));
+    const mixed = dense("mixed", [x, h], units, { kernel: [glorot, orthogonal()] });
+    return { state: { h: weights.reduce((sum, weight) => matmul(sum, weight), mixed) }, output: h };
+  }) as CellDefinition;
+  const traced = traceCell(varied, [{ units: 2, features: 3 }]);
+  expect(decodeCell(encodeCell(traced)).traces[0]?.parameters).toEqual(traced.traces[0]?.parameters);
+  expect(traced.traces[0]?.parameters).toHaveLength(starts.length + 2);
+});
+
 test("at a size that was not traced, the error lists those that were", () => {
   const copy = roundTrip(cells.gru as CellDefinition);
   expect(() => languageModel({ ...sizes, cell: copy, embed: 7 })).toThrow(
@@ -155,8 +205,41 @@ const damages: readonly [title: string, change: (document: Json) => unknown, fau
     (d) => edit(d, (t) => Object.assign(t.graph ?? {}, { sites: t.graph?.nodes?.map(() => "a.ts:1\n}") })),
     /sites\[0\]: expected a line of a file/,
   ],
+  [
+    "an output that has no batch",
+    (d) => edit(d, (t) => Object.assign(t.graph?.outputs ?? [], { 1: t.graph?.inputs?.[2] })),
+    /^rnn: the output of its graph is not f32 \[B, …\]$/,
+  ],
+  ["traces by name", (d) => ({ ...d, traces: {} }), /^traces: expected a list$/],
+  [
+    "states that differ from size to size",
+    (d) => ({ ...d, traces: [...(d.traces ?? []), wider(d)] }),
+    /^traces\[1\]\.states: expected the states of the other trace with 3 units$/,
+  ],
+  ...(
+    [
+      ["a gain of text", { kind: "orthogonal", gain: "1" }, /initializer\.gain: expected a number$/],
+      [
+        "rows of rows",
+        { kind: "rows", parts: [{ rows: 1, initializer: { kind: "rows", parts: [] } }] },
+        /initializer\.parts\[0\]\.initializer: expected rows of other kinds$/,
+      ],
+    ] as const
+  ).map(([title, initializer, fault]): (typeof damages)[number] => [
+    title,
+    (d) => edit(d, (t) => Object.assign(t.parameters?.[0] ?? {}, { initializer })),
+    fault,
+  ]),
   ["one size twice", (d) => ({ ...d, traces: [d.traces?.[0], d.traces?.[0]] }), /^traces: expected no two of one name/],
 ];
+
+/** The trace of the document for another width, with a state of another name. */
+function wider(document: Json): unknown {
+  const other = JSON.parse(encodeCell(traceCell(cells.rnn as CellDefinition, [{ units: 3, features: 4 }]))) as Json;
+  const trace = other.traces?.[0] ?? document;
+  Object.assign(trace.states?.[0] ?? {}, { name: "k" });
+  return trace;
+}
 
 function edit(document: Json, change: (trace: Json) => unknown): Json {
   const copy = structuredClone(document);
@@ -191,6 +274,11 @@ test("a loop without end is refused", () => {
   expect(faultOf(encodeCell(traceCell(busy, [{ units: 2, features: 2 }])))).toBe(
     "busy: its step loops 1000000 times; expected at most 100000, so that it ends",
   );
+});
+
+test("neither no text nor a longer one than any cell's is read", () => {
+  for (const text of [whatever<string>(undefined), " ".repeat(2 ** 24 + 1)])
+    expect(faultOf(text)).toMatch(/^the cell: expected a text of at most \d+ characters$/);
 });
 
 test.each(["", "null", "[]", "{", '{"version":1,"name":"a","traces":[null]}'])("refused in one line: %j", (text) => {
