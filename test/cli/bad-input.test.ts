@@ -44,6 +44,14 @@ test("a module that ends the process does not end it as if all were well", async
   expect(outcome).toEqual({ code: 2, stdout: "", stderr });
 });
 
+test("a device that takes longer than --timeout is given up in one line", async () => {
+  const options = ["--device", "software", "--timeout", "0.00001"];
+  const outcome = await run("sample", space.file("text.safetensors"), ...options);
+  const line =
+    "cellgrad: the device … has not answered for 0.00001 s, while it was to compile the kernels of streamingStep: …";
+  expect(outcome).toEqual({ code: 2, stdout: "", stderr: expect.stringMatching(patternOf(line)) });
+});
+
 /** Every file of the workspace, to the byte. */
 function contents(): Readonly<Record<string, string>> {
   const files = space.list().filter((name) => statSync(space.file(name)).isFile());

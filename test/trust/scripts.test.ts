@@ -21,6 +21,13 @@ const rows: readonly (readonly [script: string, args: string, line: string])[] =
     "soak: option '--device <device>' argument 'tpu' is invalid. Allowed choices are auto, gpu, software.",
   ],
   ["scripts/soak.mjs", "20000", "soak: too many arguments. Expected 0 arguments but got 1."],
+  ["scripts/fuzz.mjs", "--minute 3", "fuzz: unknown option '--minute' (Did you mean --minutes?)"],
+  [
+    "scripts/fuzz.mjs",
+    "--minutes 0",
+    "fuzz: option '--minutes <n>' argument '0' is invalid. It must be a number above 0.",
+  ],
+  ["scripts/fuzz.mjs", "60", "fuzz: too many arguments. Expected 0 arguments but got 1."],
   ["scripts/docs.mjs", "--out folder", "docs: expected one folder at most, got --out folder"],
   ["scripts/docs.mjs", "one two", "docs: expected one folder at most, got one two"],
   [
