@@ -5,7 +5,7 @@
 import type { ParameterTensors } from "../compiler/dsl/parameters.ts";
 import { formatShape, sameShape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
-import { type NdArray, sizeOfNumbers } from "../compiler/graph/ndarray.ts";
+import { type NdArray, sizeOfNumbers, valueFault } from "../compiler/graph/ndarray.ts";
 import { concat, slice } from "../compiler/ops/pieces.ts";
 import { fill, reshape } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
@@ -91,6 +91,8 @@ export function packArrays(arrays: Readonly<Record<string, NdArray>>, arena: Are
   for (const { path, shape, offset } of arena.entries) {
     const array = Object.hasOwn(arrays, path) ? arrays[path] : undefined;
     if (array === undefined) throw new UserError(`parameter ${path} is missing`);
+    const fault = valueFault(array, "f32");
+    if (fault !== undefined) throw new UserError(`parameter ${path} ${fault}`);
     if (!sameShape(array.shape, shape))
       throw new UserError(`parameter ${path} is ${formatShape(array.shape)}; the model expects ${formatShape(shape)}`);
     data.set(array.data, offset);

@@ -18,15 +18,21 @@ export type TrainingBatch = Batch | NamedBatch;
 
 /** Inputs by name, the number of rows B, and what the loss of the batch counts beside that of others. */
 export function inputsOf(objective: Objective, batch: TrainingBatch) {
-  const given = "inputs" in batch ? batch.inputs : { x: batch.x, targets: batch.targets };
+  // From JavaScript anything may come.
+  if (typeof batch !== "object" || batch === null)
+    throw new UserError(`the batch is ${String(batch)}; expected { x, targets }, or { inputs } by name`);
+  const given: Readonly<Record<string, NdArray | undefined>> =
+    "inputs" in batch ? batch.inputs : { x: batch.x, targets: batch.targets };
   const names = Object.keys(objective.batch);
   const inputs = Object.fromEntries(
     names.map((name): [string, NdArray] => {
       const array = given[name];
-      if (array === undefined)
+      if (array === undefined) {
+        const held = Object.keys(given).filter((key) => given[key] !== undefined);
         throw new UserError(
-          `the batch has no ${name}; it holds ${Object.keys(given).join(", ")}, expected ${names.join(", ")}`,
+          `the batch has no ${name}; it holds ${held.join(", ") || "nothing"}, expected ${names.join(", ")}`,
         );
+      }
       return [name, array];
     }),
   );

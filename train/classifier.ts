@@ -6,7 +6,7 @@ import { less, max } from "../compiler/ops/elementwise.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { crossEntropy } from "./losses/classification.ts";
 import { accuracy, type Metric } from "./metrics.ts";
-import { type Network, network } from "./networks.ts";
+import { checkCell, checkCount, type Network, network } from "./networks.ts";
 
 /** A network that says of what class a sequence is. */
 export interface ClassifierOptions {
@@ -27,8 +27,9 @@ export interface ClassifierOptions {
  * each step. Targets are i32 [T, B]: the class where a sequence ends, and a number below 0 wherever nothing is asked.
  */
 export function classifierModel({ cell, units, layers = 1, classes, reads }: ClassifierOptions): Network {
-  if (!Number.isInteger(layers) || layers < 1)
-    throw new UserError(`layers must be a whole number above 0, got ${layers}`);
+  checkCount("layers", layers);
+  checkCell(cell);
+  for (const [name, value] of Object.entries(reads)) checkCount(name, value);
   if (!Number.isInteger(classes) || classes < 2)
     throw new UserError(`classes must be a whole number above 1, got ${classes}`);
   return network({

@@ -176,6 +176,7 @@ function stackOf<Names extends string>(
   options: StackOptions<Names> & { cell: CellDefinition<Names>; units: number; layers: number },
 ) {
   checkCount("layers", options.layers);
+  checkCell(options.cell);
   // An instance for each layer: weights of its own. States are read by the names each cell lists, whatever they are.
   const layers = Array.from({ length: options.layers }, () => options.cell(options.units) as unknown as Cell);
   return { cell: options.cell.cellName, units: options.units, layers, around: options as StackOptions };
@@ -261,7 +262,13 @@ function knownShape(cell: Cell, name: string, shape: Shape): readonly number[] {
   });
 }
 
-function checkCount(what: string, value: number): void {
+/** A cell of so many units is none: each layer makes one of its own. */
+export function checkCell(cell: unknown): void {
+  if (typeof cell !== "function")
+    throw new UserError("the cell must be what makes cells of so many units: lstm and not lstm(8)");
+}
+
+export function checkCount(what: string, value: number): void {
   if (!Number.isInteger(value) || value < 1)
     throw new UserError(`${what} must be a whole number above 0, got ${value}`);
 }

@@ -59,7 +59,9 @@ export function slotsOf({ optimizer, accumulate = 1 }: UpdateOptions): readonly 
 }
 
 /** Refuses options that cannot be, or not together. */
-export function checkUpdate({ clipNorm, clipValue, accumulate = 1 }: UpdateOptions): void {
+export function checkUpdate({ optimizer, clipNorm, clipValue, accumulate = 1 }: UpdateOptions): void {
+  if (typeof optimizer.update !== "function")
+    throw new UserError("the optimizer must be a rule of update such as adam(), neither its name nor adam itself");
   for (const [name, limit] of Object.entries({ clipNorm, clipValue })) {
     if (limit !== undefined && !(limit > 0 && limit < Number.POSITIVE_INFINITY))
       throw new UserError(`${name} is ${limit}; expected a number above 0`);

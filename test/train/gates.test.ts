@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { cells, gru } from "../../cells/index.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
-import { type CellDefinition, initialize, streamingStep } from "../../index.ts";
+import { add, type CellDefinition, cell, dense, initialize, mul, sigmoid, streamingStep, tanh } from "../../index.ts";
 import { gatesOf } from "../../train/gates.ts";
 import { decodeModel, encodeModel, savedModel } from "../../train/model-file.ts";
 import { languageModel, seriesModel } from "../../train/networks.ts";
@@ -27,6 +27,20 @@ test.each(Object.entries(cells))("the gates of %s, in both layers", (name, cell)
   );
   const found = gatesOf(streamingStep(network)).map((gate) => gate.name);
   expect([...found].sort()).toEqual([...wanted].sort());
+});
+
+test("gates of one scope are told apart by number, and gates without weights by the state that they make", () => {
+  const bare = cell("bare", { state: ({ units }) => ({ a: [units], b: [units] }) }, ({ x, a, b, units }) => {
+    const both = dense("both", x, units);
+    const [first, second] = [sigmoid(both), tanh(both)];
+    return { state: { a: sigmoid(a), b: add(b, mul(first, second)) }, output: tanh(add(a, b)) };
+  }) as CellDefinition;
+  const network = seriesModel({ cell: bare, units: 3, layers: 1, features: 2 });
+  expect(
+    gatesOf(streamingStep(network))
+      .map(({ name }) => name)
+      .sort(),
+  ).toEqual(["layers/0/bare/both", "layers/0/bare/both 2", "sigmoid", "tanh"]);
 });
 
 test("a model that was saved has the same gates", () => {

@@ -213,8 +213,30 @@ describe("a classifier", () => {
     expect(await trainer.evaluate([{ ...batch, x: noisy }])).toBe(await trainer.evaluate([batch]));
     trainer.destroy();
     device.destroy();
-    expect(() => classifierModel({ cell: lstm, units: 4, classes: 1, reads: { features: 1 } })).toThrow(
-      "classes must be a whole number above 1, got 1",
+  });
+
+  test("reads symbols, and learns whether one of them occurs", async () => {
+    const sequences = Array.from({ length: 60 }, (_, i) =>
+      Float64Array.from({ length: 2 + (i % 3) }, (_, t) => (t === i % 2 && i % 4 < 2 ? 2 : (i + t) % 2)),
     );
+    const data = {
+      sequences,
+      features: undefined,
+      labels: sequences.map((_, i) => Number(i % 4 < 2)),
+      classes: ["no", "yes"],
+    };
+    const network = classifierModel({
+      cell: lstm,
+      units: 4,
+      layers: 2,
+      classes: 2,
+      reads: { vocabulary: 3, embed: 2 },
+    });
+    expect(network.specs.map(({ path }) => path)).toContain("embedding/table");
+    const trainer = await createTrainer(openInterpreter(), network, { learningRate: 0.05, seed: 1 });
+    const { training, validation } = labelledBatches(data, { batch: 9 });
+    expect([...validation].map(({ x }) => x.dtype)).toEqual(["i32"]);
+    for (let pass = 0; pass < 12; pass++) for (const batch of training) await trainer.step(batch);
+    expect(await trainer.evaluate(validation, { metric: classified })).toBe(1);
   });
 });

@@ -197,6 +197,11 @@ test.each<[(x: Float, i: Tensor<"i32">) => Tensor, string]>([
     (x, i) => crossEntropy(x, i, { classWeights: [1, -2, 1] }),
     "crossEntropy: a class weight is -2; expected numbers of 0",
   ],
+  [
+    (x, i) => crossEntropy(x, i, { classWeights: [] }),
+    "crossEntropy: a class weight is missing; expected numbers of 0",
+  ],
+  [(x) => crossEntropy(x, cast(x)), "crossEntropy: logits are [2, 3] and targets [2, 3]; expected the shape of the"],
   [(x, i) => crossEntropy(x, i, { mask: cast(x) }), "crossEntropy: the mask is [2, 3]; expected the first axes of [2]"],
   [
     (x, i) => binaryCrossEntropy(x, cast(i)),

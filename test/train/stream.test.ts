@@ -159,6 +159,17 @@ for (const { name, open, tolerance } of devices) {
       }
       expect(predicted).toHaveLength(3);
       expect(difference(predicted.flat(), expected.flat())).toBeLessThan(tolerance);
+      // In the model's own units the same values, unchanged, give the same predictions.
+      const own = await forecast({
+        stream,
+        values: [
+          [0.5, 1],
+          [-1, -1],
+        ],
+        horizon: 3,
+      });
+      const scaled = own.map(([a = 0, b = 0]) => [10 + 2 * a, -5 + 4 * b]);
+      expect(difference(scaled.flat(), expected.flat())).toBeLessThan(tolerance);
       stream.destroy();
     });
 

@@ -1,9 +1,11 @@
 /** @file The built-in tasks: their sequences keep the published rules, and their bounds are those of an oracle. */
 import { describe, expect, test } from "vitest";
+import { rnn } from "../../cells/index.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { Batch } from "../../train/data/batches.ts";
 import { adding } from "../../train/tasks/adding.ts";
 import { tasks } from "../../train/tasks/index.ts";
+import { networkOfTask } from "../../train/tasks/network.ts";
 import { noisySine } from "../../train/tasks/noisy-sine.ts";
 import { embeddedReber } from "../../train/tasks/reber.ts";
 import type { Task, TaskBatches } from "../../train/tasks/task.ts";
@@ -34,6 +36,18 @@ describe.each(Object.values(tasks).map((task) => [task.name, task] as const))("%
     const trained = new Set(first(made.training, 50).map((batch) => String(numbersOf(batch))));
     expect([...made.validation].length).toBeGreaterThan(0);
     for (const batch of made.validation) expect(trained.has(String(numbersOf(batch)))).toBe(false);
+  });
+
+  test("has a network of its kind, as wide as what it reads and asks for", () => {
+    const made = task.batches(7, sizes);
+    const network = networkOfTask(task, made, { cell: rnn, units: 3, layers: 1, embed: 2 });
+    const [batch] = first(made.training, 1);
+    const { vocabulary, columns = [], targets = columns } = made;
+    expect([network.kind, network.config.outputs]).toEqual([
+      task.kind,
+      vocabulary?.characters.length ?? targets.length,
+    ]);
+    expect([network.x.dtype, network.x.shape.slice(2)]).toEqual([batch?.x.dtype, batch?.x.shape.slice(2)]);
   });
 
   test("a parameter that is none is refused in one line", () => {

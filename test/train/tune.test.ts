@@ -14,7 +14,7 @@ import { packArrays } from "../../train/arena.ts";
 import { type Device, openInterpreter } from "../../train/device.ts";
 import { initialize } from "../../train/initialize.ts";
 import { decodeModel, encodeModel, savedModel } from "../../train/model-file.ts";
-import { languageModel } from "../../train/networks.ts";
+import { languageModel, seriesModel } from "../../train/networks.ts";
 import { openDevice } from "../../train/open-device.ts";
 import { adam } from "../../train/optimizers.ts";
 import { createStream } from "../../train/stream.ts";
@@ -230,6 +230,11 @@ test("what cannot be tuned is refused in a line", async () => {
   const { device } = madeUp({ milliseconds: likes });
   await expect(tune(device, network, { batch, seconds: 0 })).rejects.toEqual(
     new UserError("tune: seconds is 0; expected a number above 0"),
+  );
+  const series = seriesModel({ cell: rnn, units: 2, layers: 1, features: 1 });
+  const notFinite = { x: ndarray([2, 1, 1], [0, Number.NaN]), targets: ndarray([2, 1, 1], [0, 1]) };
+  await expect(tune(await openDevice(), series, { batch: notFinite })).rejects.toEqual(
+    new UserError("tune: the first step gives numbers that are not finite, so candidates cannot be compared"),
   );
   await expect(createTrainer(await openDevice(), network, { tuning: JSON.parse('{"tileRows":3}') })).rejects.toEqual(
     new UserError("tileRows of a tuning must be one of 1, 2, 4, 8, 16, got 3"),

@@ -23,11 +23,13 @@ import {
   cast,
   cell,
   dense,
+  dot,
   fill,
   model,
   mul,
   ndarray,
   ones,
+  reshape,
   scan,
   square,
   sum,
@@ -153,6 +155,35 @@ describe("zoneout", () => {
     expect(outputs.slice(-state.length)).toEqual(state);
   });
 
+  test("leaves an output alone that is no state", () => {
+    const twice = cell("twice", { state: () => ({ n: [1] }) }, ({ x, n }) => {
+      const next = add(add(n, 1), x);
+      return { state: { n: next }, output: mul(next, 2) };
+    });
+    const [state, outputs] = numbersOf(() =>
+      model("m", (xs: Float) => {
+        const { outputs, state } = scan(zoneout(twice(1), 0.5), xs);
+        return [state.n, outputs];
+      }).apply({}, fill([3, 1, 1], 0)),
+    );
+    // n is half of the old and half of n + 1: 0.5, 1, 1.5; the output is twice n + 1 before that.
+    expect([state, outputs]).toEqual([[1.5], [2, 3, 4]]);
+  });
+
+  test("each state has a mask of its own", () => {
+    const pair = cell("pair", { state: () => ({ a: [64], b: [64] }) }, ({ a, b }) => {
+      return { state: { a: add(a, 1), b: add(b, 1) }, output: a };
+    });
+    const [a = [], b = []] = numbersOf(() =>
+      model("m", () => {
+        const { state } = scan(zoneout(pair(1), 0.5, random()), fill([1, 1, 2], 0));
+        return [state.a, state.b];
+      }).apply({}),
+    );
+    expect(new Set([...a, ...b])).toEqual(new Set([0, 1]));
+    expect(a).not.toEqual(b);
+  });
+
   test("rates by name; a state that is none is an error", () => {
     expect(counts(random(), { n: 0 }, 3)[0]).toEqual(counts(undefined, 0, 3)[0]);
     expect(() => zoneout(lstm(2), { s: 0.1 } as never, undefined)).toThrow(
@@ -212,6 +243,22 @@ describe("recurrent dropout", () => {
     };
     expect(outputs("sequence")).toBe(1);
     expect(outputs("step")).toBeGreaterThan(3);
+  });
+
+  test("leaves products of states with each other whole", () => {
+    const associative = cell("associative", { state: () => ({ h: [1, 8], memory: [8, 8] }) }, ({ h, memory }) => {
+      const read = dot(h, memory);
+      const written = dense("write", reshape(h, [1, 8]), 8, { bias: false });
+      return { state: { h: read, memory }, output: written };
+    });
+    const [h = []] = numbersOf(() =>
+      model("m", () => {
+        const cellWith = recurrentDropout(associative(1), { h: 0.5 }, random());
+        const initial = { h: fill([1, 1, 8], 1), memory: fill([1, 8, 8], 1) };
+        return scan(cellWith, fill([1, 1, 1], 0), { initial }).state.h;
+      }).apply({ "associative/write/kernel": fill([8, 8], 1) }),
+    );
+    expect(new Set(h)).toEqual(new Set([8]));
   });
 
   test("is the cell itself in evaluation", () => {

@@ -62,6 +62,19 @@ describe("words", () => {
   });
 });
 
+test("words are drawn anew at each step, and at step 0 as without a number", () => {
+  const words = (step?: number) =>
+    dataOf(
+      (row: Float) => {
+        const rows = mul(ones([40, 50]), row);
+        return sampled(rows, randomness(5), step === undefined ? undefined : fill([40], step, "u32"));
+      },
+      f32(Array(50).fill(0)),
+    );
+  expect(words(0)).toEqual(words());
+  expect(words(1)).not.toEqual(words());
+});
+
 describe("sequences", () => {
   test("a step late", () => {
     const xs = i32([

@@ -20,6 +20,7 @@ import {
   sgd,
   slice,
   square,
+  sub,
   sum,
   type Tensor,
   type Trainer,
@@ -141,6 +142,14 @@ describe("an objective of one's own", () => {
     const { weight } = await trainer.parameters();
     expect(weight?.data.some((value) => value < 1)).toBe(true);
     await trainer.step({ inputs: { rows: ndarray([1, 2], [1, 1]) } });
+  });
+
+  test("may read nothing at all: then there is one row", async () => {
+    const found = objective("found", {}, () => square(sub(sum(parameter("weight", [1], constantInit(1))), 3)));
+    const trainer = await createTrainer(openInterpreter(), found, { optimizer: sgd(), learningRate: 0.25 });
+    expect(await trainer.evaluate([{ inputs: {} }, { inputs: {} }])).toBe(4);
+    // The step goes half of the way: 1, 2, 2.5.
+    for (const loss of [4, 1, 0.25]) expect((await trainer.step({ inputs: {} })).loss).toBe(loss);
   });
 
   test("a batch that lacks an input is refused", async () => {
