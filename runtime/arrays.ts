@@ -75,12 +75,10 @@ export class GpuArray implements DeviceArray {
     if (buffer === undefined)
       throw new UserError("this array was destroyed, or donated to a run that wrote over it; read it before that");
     const bytes = this.#context.readBuffer(buffer, this.size * 4);
+    // They may fail before the run that makes them is judged; nobody waits for them until then, or where it has failed.
+    bytes.catch(() => {});
     const failure = await this.#outcome;
-    // Nobody else waits for the bytes once the run has failed.
-    if (failure !== undefined) {
-      bytes.catch(() => {});
-      throw failure;
-    }
+    if (failure !== undefined) throw failure;
     return { dtype: this.dtype, shape: this.shape, data: fromDeviceWords(await bytes, this.dtype, this.size) };
   };
 

@@ -54,6 +54,7 @@ describe("a donated input", () => {
     ["is turned by what is written over it", (a) => [add(a, transpose(a))], { a: 0 }, 40],
     ["is read elsewhere beside what is written over it", (a, b) => [mul(a, b), add(transpose(a), b)], { a: 0 }, 40],
     ["is summed by what is written over it", (a) => [sub(a, broadcast(sum(a, 0), a.shape))], { a: 0 }, 40],
+    ["is read elsewhere, as another is", (a, b) => [dot(a, b), dot(b, a)], { a: 0, b: 1 }, 40],
     ["changes places with another", (a, b) => [b, a], { a: 0, b: 1 }],
     ["is handed back", (a, b) => [a, dot(a, b)], { a: 0 }],
     ["is handed back by another", (a, b) => [b, dot(a, b)], { a: 0 }],
@@ -122,7 +123,7 @@ describe("joined values", () => {
 });
 
 describe("values are where they are read:", () => {
-  const row = (x: Float, i: number) => slice(x, 0, i, 1);
+  const column = (x: Float, i: number) => slice(x, 1, i, 1);
   test.each<[string, Function]>([
     [
       "a chain of products, each read once more at the end",
@@ -161,7 +162,10 @@ describe("values are where they are read:", () => {
     ],
     ["rows and columns that are normalized", (a, b) => [softmax(dot(a, b), 1), softmax(dot(a, b), 0)]],
     ["a sum of what another sum has shifted", (a) => [sum(exp(sub(a, broadcast(sum(a, 0), a.shape))), 1)]],
-    ["a piece of known place in what is joined", (a, b) => [mul(row(concat([row(a, 0), row(b, 0)], 0), 1), 2)]],
+    [
+      "a piece of known place in what is joined",
+      (a, b) => [mul(column(concat([column(a, 0), column(b, 0)], 1), 1), 2)],
+    ],
     [
       "pieces that overlap",
       (a, b) => [add(pad(slice(a, 0, 1, 3), 0, 2, 6), concat([slice(b, 0, 4, 2), slice(a, 0, 0, 4)], 0))],

@@ -1,9 +1,10 @@
 /** @file The arena: its layout, the same on the host and in a graph. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { zeros } from "../../compiler/graph/ndarray.ts";
+import { interpret } from "../../compiler/ops/interpret.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import { arenaOf, pack, packArrays, unpack, unpackArray } from "../../train/arena.ts";
+import { arenaOf, pack, packArrays, perParameter, unpack, unpackArray } from "../../train/arena.ts";
 import type { Device } from "../../train/device.ts";
 import { devices, runOnce } from "./devices.ts";
 import { numbers, startOf, text } from "./steps.ts";
@@ -26,6 +27,15 @@ describe("the arena", () => {
     const flat = packArrays(arrays, arena);
     expect([...flat.data.slice(6, 10)]).toEqual([...(arrays.a?.data ?? [])]);
     expect(unpackArray(flat, arena)).toEqual(arrays);
+  });
+
+  test("has a number for every element of each parameter", () => {
+    const numberOf = (path: string) => (path === "c" ? 5 : 7);
+    const graph = traceGraph("numbers", [], () => [perParameter(arena, ({ path }) => numberOf(path))]);
+    const expected = arena.entries.flatMap(({ path, size }) => new Array<number>(size).fill(numberOf(path)));
+    expect([...(interpret(graph, [])[0]?.data ?? [])]).toEqual(expected);
+    const alike = traceGraph("numbers", [], () => [perParameter(arena, () => 3)]);
+    expect(interpret(alike, [])[0]?.shape).toEqual([12]);
   });
 
   test("refuses what is missing, unknown, or of another shape", () => {

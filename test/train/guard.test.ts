@@ -4,7 +4,7 @@ import { rnn } from "../../cells/rnn.ts";
 import type { Cell } from "../../compiler/dsl/cell.ts";
 import { type NdArray, scalar } from "../../compiler/graph/ndarray.ts";
 import { square } from "../../compiler/ops/composed.ts";
-import { mul, sub } from "../../compiler/ops/elementwise.ts";
+import { add, mul, sub } from "../../compiler/ops/elementwise.ts";
 import { sqrt } from "../../compiler/ops/transcendental.ts";
 import { sum } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
@@ -67,6 +67,22 @@ for (const { name, open } of devices) {
         expect(dataOf(after, "metrics")[2]).toBe(0);
       }
       expect(Number.isFinite(dataOf(second, "metrics")[0])).toBe(true);
+    });
+
+    test("sees a loss that is not finite over a gradient that is", async () => {
+      const model = network({
+        ...partsOf([rnn(2) as unknown as Cell]),
+        loss: (output, targets) => add(sum(output), sum(targets as Tensor<"f32">)),
+      });
+      const step = trainingStep(model, { optimizer: sgd() });
+      const parameters = startOf(model);
+      const targets = numbers([2, 1, 2], "targets");
+      const batch = { x: numbers([2, 1, 2], "x"), targets: { ...targets, data: targets.data.fill(1e38 * 4) } };
+      const after = await run(device, step, { parameters, ...control, ...states(model, 1, 0), ...batch });
+      expect(dataOf(after, "metrics")[0]).toBeGreaterThan(1e38);
+      expect(Number.isFinite(dataOf(after, "metrics")[1])).toBe(true);
+      expect(after.parameters?.data).toEqual(parameters.data);
+      expect(dataOf(after, "halted")).toEqual(Float64Array.of(1));
     });
 
     test("sees a gradient that is not finite under a loss that is", async () => {

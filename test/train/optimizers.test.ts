@@ -177,6 +177,37 @@ for (const { name, open, tolerance } of devices) {
       expect(difference(moved(parameter.data), moved(expected))).toBeLessThan(Math.max(tolerance, 1e-7));
     });
 
+    test.each([
+      sgd(),
+      momentum({ nesterov: true }),
+      adam(),
+      adamW({ weightDecay: 0 }),
+      rmsProp({ decay: 0.5, centred: true, momentum: 0.5 }),
+      adagrad(),
+      lion(),
+    ])(
+      "$name leaves alone what has no gradient, and stays finite where a gradient never changes",
+      async (optimizer) => {
+        const graph = updateGraph(optimizer, arena);
+        const gradient = ndarray([start.length], [0, 0.1, 0.3, -0.7, 1.1, 1e-3, -13.7].map(Math.fround));
+        let parameter = ndarray([start.length], start);
+        let slots: NdArray[] = optimizer.slots.map(() => zeros([start.length]));
+        for (let step = 1; step <= 40; step++) {
+          const [next, ...nextSlots] = await runOnce(device, graph, {
+            ...{ parameter, gradient, step: scalar(step), learningRate: scalar(rate) },
+            ...Object.fromEntries(optimizer.slots.map((slot, i) => [slot, at(slots, i)])),
+          });
+          parameter = next ?? parameter;
+          slots = nextSlots;
+        }
+        expect(parameter.data[0]).toBe(start[0]);
+        expect([...parameter.data].every(Number.isFinite)).toBe(true);
+        // Against the gradient, every one of them.
+        for (const [i, g] of [...gradient.data].entries())
+          expect(Math.sign((parameter.data[i] ?? Number.NaN) - at(start, i))).toBe(-Math.sign(g) || 0);
+      },
+    );
+
     test("Adam's bias correction stays exact from the first step to the ten-thousandth", async () => {
       const graph = updateGraph(adam(), arenaOf([{ path: "p", shape: [1] }]));
       for (const step of [1, 2, 50, 99, 100, 101, 1000, 10_000]) {
