@@ -6,7 +6,8 @@
 import { Command, Option } from "commander";
 import { zoo } from "../cells/zoo.ts";
 import type { TrainCommandOptions } from "./commands/train.ts";
-import { deviceName, names, numbered, OPTIMIZER_NAMES, real, SCHEDULE_NAMES, whole } from "./options.ts";
+import { names, numbered, real, whole } from "./options.ts";
+import { addUpdateOptions, device, LARGEST_RATE, timeout } from "./shared-options.ts";
 import type { Streams } from "./streams.ts";
 import { addWeightCommands } from "./weight-commands.ts";
 
@@ -18,15 +19,11 @@ export interface Invocation {
 }
 
 const CELL = `a built-in cell (${Object.keys(zoo).join(", ")}) or a module that exports one`;
-const DEVICE =
-  "gpu, software (SwiftShader), cpu (the float64 interpreter: exact and slow), or auto: gpu where there is one, else software";
 /** Beyond this, one matrix alone is larger than a buffer of any adapter we know. */
 const MOST_UNITS = 16384;
 const MOST_BATCH = 65535;
 const MOST_TIME = 65535;
 const LARGEST_SEED = 2 ** 32 - 1;
-/** Weights of recurrent networks are of the order of 1: what moves them further in one update is a slip of the pen. */
-const LARGEST_RATE = 1000;
 
 export function createProgram({ streams, version, finish }: Invocation): Command {
   const program = new Command("cellgrad")
@@ -267,49 +264,6 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     });
 
   return program;
-}
-
-/** How weights are updated. */
-function addUpdateOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option("--optimizer <name>", "rule of update; adamw is adam with --weight-decay 0.01")
-        .choices(OPTIMIZER_NAMES)
-        .default("adam"),
-    )
-    .addOption(
-      new Option(
-        "--lr-schedule <name>",
-        "how the learning rate goes on after the warm-up: linear and cosine fall towards 0, step to a tenth after each third, plateau to a half where the held-out loss stops falling",
-      )
-        .choices(SCHEDULE_NAMES)
-        .default("constant"),
-    )
-    .option("--warmup <n>", "updates over which the learning rate rises to --lr", whole("--warmup", 0), 0)
-    .option(
-      "--weight-decay <x>",
-      "part of each matrix that is taken away per update, times the learning rate; biases do not decay",
-      real("--weight-decay", LARGEST_RATE, { mayBeZero: true }),
-    )
-    .option(
-      "--clip <x>",
-      "largest norm of the gradient of all weights; 0 for no limit",
-      real("--clip", 1e9, { mayBeZero: true }),
-      1,
-    );
-}
-
-function device(about = DEVICE): Option {
-  return new Option("--device <device>", about).argParser(deviceName).default("auto");
-}
-
-/** Far more seconds than a step or the kernels of one take anywhere. */
-const PATIENCE = 600;
-
-function timeout(): Option {
-  return new Option("--timeout <seconds>", "give the device up after so many seconds without an answer")
-    .argParser(real("--timeout", 1e6))
-    .default(PATIENCE);
 }
 
 function examples(lines: readonly string[]): string {

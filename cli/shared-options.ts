@@ -1,0 +1,52 @@
+/** @file Options that several commands have: how weights are updated, and on which device. */
+import { type Command, Option } from "commander";
+import { deviceName, OPTIMIZER_NAMES, real, SCHEDULE_NAMES, whole } from "./options.ts";
+
+/** Weights of recurrent networks are of the order of 1: what moves them further in one update is a slip of the pen. */
+export const LARGEST_RATE = 1000;
+
+const DEVICE =
+  "gpu, software (SwiftShader), cpu (the float64 interpreter: exact and slow), or auto: gpu where there is one, else software";
+
+/** How weights are updated. */
+export function addUpdateOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--optimizer <name>", "rule of update; adamw is adam with --weight-decay 0.01")
+        .choices(OPTIMIZER_NAMES)
+        .default("adam"),
+    )
+    .addOption(
+      new Option(
+        "--lr-schedule <name>",
+        "how the learning rate goes on after the warm-up: linear and cosine fall towards 0, step to a tenth after each third, plateau to a half where the held-out loss stops falling",
+      )
+        .choices(SCHEDULE_NAMES)
+        .default("constant"),
+    )
+    .option("--warmup <n>", "updates over which the learning rate rises to --lr", whole("--warmup", 0), 0)
+    .option(
+      "--weight-decay <x>",
+      "part of each matrix that is taken away per update, times the learning rate; biases do not decay",
+      real("--weight-decay", LARGEST_RATE, { mayBeZero: true }),
+    )
+    .option(
+      "--clip <x>",
+      "largest norm of the gradient of all weights; 0 for no limit",
+      real("--clip", 1e9, { mayBeZero: true }),
+      1,
+    );
+}
+
+export function device(about = DEVICE): Option {
+  return new Option("--device <device>", about).argParser(deviceName).default("auto");
+}
+
+/** Far more seconds than a step or the kernels of one take anywhere. */
+const PATIENCE = 600;
+
+export function timeout(): Option {
+  return new Option("--timeout <seconds>", "give the device up after so many seconds without an answer")
+    .argParser(real("--timeout", 1e6))
+    .default(PATIENCE);
+}
