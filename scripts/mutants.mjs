@@ -2,61 +2,153 @@
  * @file `npm run mutants`: breaks the code in every way of the catalog (test/mutants), one at a time, and runs the tests
  * that should notice. Prints the mutants that no test caught; the exit code is 1 where there are any.
  */
-import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { createJiti } from "jiti";
+import { createVitest } from "vitest/node";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const { mutants } = await createJiti(import.meta.url).import("../test/mutants/catalog.ts");
+/** A file's path, as Vite writes it. */
+const pathOf = (file) => join(root, file).replaceAll("\\", "/");
+const jiti = createJiti(import.meta.url);
+const { mutants } = await jiti.import("../test/mutants/catalog.ts");
+const { mutated } = await jiti.import("../test/mutants/mutant.ts");
+const count = (text) => {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("It must be a whole number above 0.");
+  return Number(text);
+};
 const options = new Command("npm run mutants --")
   .description("Breaks the code in every way of the catalog and runs the tests that should notice.")
-  .option("--only <text>", "only mutants whose name or file contains this")
-  .option("--from <n>", "begin with the n-th of them", Number, 1)
+  .option("--only <texts...>", "only mutants whose file or name contains one of these")
+  .option("--from <n>", "begin with the n-th of them", count, 1)
+  .option("--lanes <n>", "how many are tried at a time", count, 2)
   .option("--list", "print the mutants and run nothing")
+  .option("--why", "print what the failing test said")
+  .addHelpText("after", "\nExample:\n  npm run mutants -- --only compiler/passes sigmoid")
+  .configureOutput({
+    outputError: (text, write) => write(text.replace(/^error: /, "mutants: ").replace(/\s*\n\s*(?=\S)/g, " ")),
+  })
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()
   .opts();
 
-const chosen = mutants
-  .map((mutant, i) => ({ ...mutant, i }))
-  .filter(({ name, file }) => options.only === undefined || `${file} ${name}`.includes(options.only));
-if (chosen.length === 0) {
-  console.error(`no mutant's name or file contains ${JSON.stringify(options.only)}; --list prints them all`);
+/** Says in a line what is wrong, and ends. */
+function fail(message) {
+  console.error(`mutants: ${message}`);
   process.exit(2);
 }
+
+const chosen = mutants.filter(
+  ({ name, file }) => options.only?.some((text) => `${file}: ${name}`.includes(text)) ?? true,
+);
+if (chosen.length === 0) fail(`no mutant's file or name contains ${options.only.join(" or ")}; --list prints them all`);
 if (options.list) {
   for (const { name, file } of chosen) console.log(`${file}: ${name}`);
   process.exit(0);
 }
-
-/** Runs tests with the mutant at a place of the catalog, or with none. A mutant that changes cells is seen in a few. */
-function runTests(tests, place) {
-  const args = ["vitest", "run", "--config", "test/mutants/config.ts", "--bail", "1", "--reporter", "json", ...tests];
-  const env = { ...process.env, CELLGRAD_MUTANT: String(place), CELLGRAD_CELLS: "25", CELLGRAD_SHRINK: "0" };
-  return spawnSync("npx", args, { cwd: root, env, encoding: "utf8" });
+try {
+  for (const mutant of chosen) mutated(readFileSync(pathOf(mutant.file), "utf8"), mutant);
+} catch (error) {
+  fail(error.message);
 }
+
+/** A Vitest of its own, whose sources hold one mutant at a time: what no mutant touches is read and transformed once. */
+class Lane {
+  #vitest;
+  #mutant;
+
+  static async open() {
+    const lane = new Lane();
+    const mutant = {
+      name: "mutant",
+      enforce: "pre",
+      transform: (text, id) =>
+        lane.#mutant !== undefined && id.split("?")[0] === pathOf(lane.#mutant.file)
+          ? { code: mutated(text, lane.#mutant), map: null }
+          : undefined,
+    };
+    // A mutant that changes cells is seen in a few.
+    const env = { CELLGRAD_CELLS: "25", CELLGRAD_SHRINK: "0" };
+    const config = { root, env, watch: false, bail: 1, maxWorkers: 1, reporters: [{}] };
+    lane.#vitest = await createVitest("test", config, { plugins: [mutant] });
+    return lane;
+  }
+
+  /** What the first failing test says with this mutant in the sources, or undefined where all pass. */
+  async failureOf(mutant, tests) {
+    this.#put(mutant);
+    try {
+      for (const test of tests) {
+        const failure = await this.#failureIn(test);
+        if (failure !== undefined) return `${test}: ${failure.split("\n")[0]}`;
+      }
+      return undefined;
+    } finally {
+      this.#put(undefined);
+    }
+  }
+
+  async #failureIn(test) {
+    const specifications = await this.#vitest.globTestSpecifications([test]);
+    if (specifications.length === 0) return "there is no such test";
+    const { testModules, unhandledErrors } = await this.#vitest.runTestSpecifications(specifications);
+    // The modules are those of all runs so far.
+    const ran = testModules.find(({ moduleId }) => moduleId === pathOf(test));
+    return ran === undefined ? "it did not run" : (failureOf(ran) ?? unhandledErrors[0]?.message);
+  }
+
+  #put(mutant) {
+    const file = (mutant ?? this.#mutant)?.file;
+    this.#mutant = mutant;
+    if (file !== undefined) this.#vitest.invalidateFile(pathOf(file));
+  }
+
+  close() {
+    return this.#vitest.close();
+  }
+}
+
+function failureOf(module) {
+  if (module.ok()) return undefined;
+  for (const test of module.children.allTests("failed"))
+    return `${test.fullName}: ${test.result().errors?.[0]?.message ?? "failed"}`;
+  const suites = [...module.children.allSuites()].flatMap((suite) => suite.errors());
+  return [...module.errors(), ...suites][0]?.message ?? "failed";
+}
+
+const lanes = await Promise.all(Array.from({ length: options.lanes }, Lane.open));
 
 // A test that fails without a mutant would catch every one.
 const needed = [...new Set(chosen.flatMap(({ tests }) => tests))];
-if (runTests(needed, "none").status !== 0) {
-  console.error(`the code as it is does not pass ${needed.join(", ")}; mend that first`);
-  process.exit(2);
-}
+const failures = await Promise.all(
+  lanes.map((lane, i) =>
+    lane.failureOf(
+      undefined,
+      needed.filter((_, k) => k % lanes.length === i),
+    ),
+  ),
+);
+const broken = failures.find((failure) => failure !== undefined);
+if (broken !== undefined) fail(`the code as it is does not pass; mend that first: ${broken}`);
 
 const survivors = [];
-const first = Math.max(0, options.from - 1);
-for (const [done, { i, name, file, tests }] of [...chosen.entries()].slice(first)) {
-  const { stdout, stderr, status } = runTests(tests, i);
-  const stale = /mutant ".*": its text stands \d+ times in .*/.exec(stdout + stderr)?.[0];
-  if (stale !== undefined) {
-    console.error(stale);
-    process.exit(2);
-  }
-  const caught = status !== 0;
-  if (!caught) survivors.push(`${file}: ${name}`);
-  console.log(`${done + 1}/${chosen.length} ${caught ? "caught  " : "SURVIVED"} ${file}: ${name}`);
-}
-const tried = chosen.length - first;
+const waiting = [...chosen.entries()].slice(Math.max(0, options.from - 1));
+const tried = waiting.length;
+await Promise.all(
+  lanes.map(async (lane) => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [number, mutant] = next;
+      const failure = await lane.failureOf(mutant, mutant.tests);
+      if (failure === undefined) survivors.push(`${mutant.file}: ${mutant.name}`);
+      const outcome = failure === undefined ? "SURVIVED" : "caught  ";
+      console.log(`${number + 1}/${chosen.length} ${outcome} ${mutant.file}: ${mutant.name}`);
+      if (options.why && failure !== undefined) console.log(`    ${failure.slice(0, 300)}`);
+    }
+  }),
+);
 console.log(`\n${tried - survivors.length} of ${tried} mutants caught`);
 for (const survivor of survivors) console.log(`survived: ${survivor}`);
+await Promise.all(lanes.map((lane) => lane.close()));
 process.exit(survivors.length === 0 ? 0 : 1);

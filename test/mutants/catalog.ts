@@ -1,6 +1,27 @@
 /** @file All mutants: every rule of every op, every pass, the lowering, and every function in WGSL. */
-import { codeMutants } from "./code.ts";
+import { autodiffMutants } from "./autodiff.ts";
+import { kernelMutants } from "./kernels.ts";
+import { layerMutants } from "./layers.ts";
+import { lossMutants } from "./losses.ts";
 import type { Mutant } from "./mutant.ts";
-import { opMutants } from "./ops.ts";
+import { opEntryMutants } from "./op-entries.ts";
+import { opRuleMutants } from "./op-rules.ts";
+import { passMutants } from "./passes.ts";
+import { planMutants } from "./plan.ts";
+import { runtimeMutants } from "./runtime.ts";
+import { shaderMutants } from "./shaders.ts";
+import { trainingMutants } from "./training.ts";
 
-export const mutants: readonly Mutant[] = [...opMutants, ...codeMutants];
+export const mutants: readonly Mutant[] = [
+  ...opEntryMutants,
+  ...opRuleMutants,
+  ...autodiffMutants,
+  ...passMutants,
+  ...planMutants,
+  ...kernelMutants,
+  ...shaderMutants,
+  ...runtimeMutants,
+  ...layerMutants,
+  ...lossMutants,
+  ...trainingMutants,
+];

@@ -6,8 +6,16 @@ export interface Mutant {
   readonly replace?: readonly [from: string, to: string];
   /** JavaScript that runs after the file's own. */
   readonly append?: string;
-  /** Test files of which one at least must fail. */
+  /** Test files of which one at least must fail, the quickest first. */
   readonly tests: readonly string[];
+}
+
+/** What is wrong then, and the text that makes it so. */
+export type Change = readonly [name: string, from: string, to: string];
+
+/** Mutants of one file. */
+export function changed(file: string, tests: readonly string[], changes: readonly Change[]): Mutant[] {
+  return changes.map(([name, from, to]) => ({ name, file, replace: [from, to], tests }));
 }
 
 /** The file's text with the mutant in it. Throws where the text it replaces is not there, or there more than once. */

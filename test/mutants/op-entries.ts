@@ -8,6 +8,7 @@ import type { Mutant } from "./mutant.ts";
 const ops = Object.keys(opTable) as TableOp[];
 const table = "compiler/ops/table.ts";
 const values = "test/core/ops.test.ts";
+const edges = "test/core/op-edges.test.ts";
 const onDevice = "test/gpu/ops.test.ts";
 /** What goes into these or comes out is no f32, so they have no derivative to get wrong. */
 const discrete = new Set<TableOp>([
@@ -23,6 +24,19 @@ const discrete = new Set<TableOp>([
   "dimSize",
 ]);
 const sources = new Set<TableOp>(["input", "constant", "iota", "dimSize"]);
+/** The operands that are differentiated; of all other ops the first alone. */
+const differentiated: Readonly<Partial<Record<TableOp, readonly number[]>>> = {
+  add: [0, 1],
+  sub: [0, 1],
+  mul: [0, 1],
+  div: [0, 1],
+  min: [0, 1],
+  max: [0, 1],
+  dot: [0, 1],
+  concat: [0, 1],
+  where: [1, 2],
+  scatterAdd: [1],
+};
 
 /** A mutant that replaces rules of an entry; `make` is the body of a function of the entry that gives the new rules. */
 function ruleMutant(op: TableOp, rule: string, make: string, tests: readonly string[]): Mutant {
@@ -34,40 +48,63 @@ function ruleMutant(op: TableOp, rule: string, make: string, tests: readonly str
   };
 }
 
-const scaledText = `const scaled = (text, dtype) => dtype === "bool" ? "(!" + text + ")" : dtype === "f32" ? "(" + text + " * 1.001f)" : "(" + text + " + " + dtype + "(1))";`;
+/** Changes a WGSL expression. */
+const changedText = `const changed = (text, dtype) => dtype === "bool" ? "(!" + text + ")" : dtype === "f32" ? "(" + text + " * 1.001f)" : "(" + text + " + " + dtype + "(1))";`;
+
+function derivativeMutants(op: TableOp): Mutant[] {
+  const operands = differentiated[op] ?? [0];
+  const ofOperand = (rule: string, i: number) => (operands.length === 1 ? rule : `${rule}, operand ${i}`);
+  const vjps = operands.map((i) =>
+    ruleMutant(
+      op,
+      ofOperand("vjp off by a thousandth", i),
+      `return { vjp: (ct, context) => entry.vjp(ct, context).map((one, i) => i !== ${i} ? one : one === undefined ? ct : e.mul(one, 1.001)) };`,
+      [values, edges],
+    ),
+  );
+  const jvps = operands.map((i) =>
+    ruleMutant(
+      op,
+      ofOperand("jvp off by a thousandth", i),
+      `return { jvp: (tangents, context) => entry.jvp(tangents.map((one, i) => i !== ${i} ? one : one && e.mul(one, 1.001)), context) ?? tangents[${i}] };`,
+      [values, edges],
+    ),
+  );
+  // Derivatives end before a stopGradient: its vjp is never asked.
+  return op === "stopGradient" ? jvps : [...vjps, ...jvps];
+}
 
 function mutantsOf(op: TableOp): Mutant[] {
   const { kind } = opTable[op];
-  const mutants: Mutant[] = [];
-  // Derivatives end before a stopGradient: its vjp is never asked.
-  if (!discrete.has(op) && !sources.has(op) && op !== "stopGradient") {
-    mutants.push(
-      ruleMutant(
-        op,
-        "vjp off by a thousandth",
-        `return { vjp: (ct, context) => { const all = [...entry.vjp(ct, context)]; const i = all.findIndex((one) => one !== undefined); if (i < 0) return [ct]; all[i] = e.mul(all[i], 1.001); return all; } };`,
-        [values, "test/core/op-edges.test.ts"],
-      ),
-      ruleMutant(
-        op,
-        "jvp off by a thousandth",
-        `return { jvp: (tangents, context) => { const tangent = entry.jvp(tangents, context); return tangent === undefined ? tangents[0] : e.mul(tangent, 1.001); } };`,
-        [values, "test/core/op-edges.test.ts"],
-      ),
-    );
-  }
+  const mutants = discrete.has(op) || sources.has(op) ? [] : derivativeMutants(op);
   if (kind === "elementwise") {
     mutants.push(
       ruleMutant(
         op,
         "another meaning",
         `return { scalar: (operands, dtype, attrs) => { const value = entry.scalar(operands, dtype, attrs); return dtype === "bool" ? Number(!value) : value + 0.001 + Number(dtype !== "f32"); } };`,
-        [values, "test/core/op-edges.test.ts"],
+        [values, edges],
       ),
       ruleMutant(
         op,
         "other WGSL",
-        `${scaledText} return { wgsl: (operands, dtype, attrs, from) => scaled(entry.wgsl(operands, dtype, attrs, from), dtype) };`,
+        `${changedText} return { wgsl: (operands, dtype, attrs, from) => changed(entry.wgsl(operands, dtype, attrs, from), dtype) };`,
+        [onDevice],
+      ),
+    );
+  }
+  if (kind === "source" && op !== "input") {
+    mutants.push(
+      ruleMutant(
+        op,
+        "another meaning",
+        `return { element: (index, attrs, sizes) => entry.element(index, attrs, sizes) + 1 };`,
+        op === "dimSize" ? [onDevice] : [values],
+      ),
+      ruleMutant(
+        op,
+        "other WGSL",
+        `${changedText} return { wgsl: (m, index, attrs) => changed(entry.wgsl(m, index, attrs), attrs.dtype ?? "f32") };`,
         [onDevice],
       ),
     );
@@ -79,7 +116,7 @@ function mutantsOf(op: TableOp): Mutant[] {
         "one element further",
         `return { locate: (context) => entry.locate(context).map((piece) => ({ ...piece, index: piece.index.map((i, axis) => axis < piece.index.length - 1 ? i : context.arithmetic.mod(context.arithmetic.add(i, context.arithmetic.dim(1)), context.arithmetic.dim(context.operands[piece.operand][axis]))) })) };`,
         // The interpreter reads a reshape as it lies.
-        [values, onDevice],
+        op === "reshape" ? [onDevice] : [values],
       ),
     );
   }
@@ -89,6 +126,7 @@ function mutantsOf(op: TableOp): Mutant[] {
       ruleMutant(op, "WGSL of the last one only", `return { wgsl: { ...entry.wgsl, combine: (a, b) => b } };`, [
         onDevice,
       ]),
+      ruleMutant(op, "another start", `return { initial: 1 };`, [values]),
     );
   }
   if (kind === "contraction") {
@@ -104,4 +142,4 @@ function mutantsOf(op: TableOp): Mutant[] {
   return mutants;
 }
 
-export const opMutants: readonly Mutant[] = ops.flatMap(mutantsOf);
+export const opEntryMutants: readonly Mutant[] = ops.flatMap(mutantsOf);

@@ -1,0 +1,76 @@
+/** @file Mutants of both modes of differentiation. Not here: what makes a gradient no other but computes more of it. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const cells = "test/core/random-cells.test.ts";
+const onLoops = "test/core/scan-derivatives.test.ts";
+const onResiduals = "test/core/residuals.test.ts";
+
+export const autodiffMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/autodiff/reverse.ts",
+    [onLoops, cells],
+    [
+      ["the last cotangent instead of their sum", "before === undefined ? ct : add(before, ct)", "ct"],
+      ["one result alone of a scan hands its cotangent on", "scanCotangents.get(scan) ?? []", "[]"],
+    ],
+  ),
+  ...changed(
+    "compiler/autodiff/reverse-scan.ts",
+    [onLoops, cells],
+    [
+      ["a backward scan that runs forward", "reverse: !attrs.reverse", "reverse: attrs.reverse"],
+      [
+        "a weight's gradient from the first step alone",
+        "add(at(sums, k) as Float, cotangent(i) as Float)",
+        "cotangent(i) as Float",
+      ],
+      ["no cotangent of the final carries", "cts[i] ?? zerosLike(at(initial, i))", "zerosLike(at(initial, i))"],
+      ["all ys give their cotangent to the first", "joint.received[carryCount + y]", "joint.received[carryCount]"],
+      [
+        "a carry that a step does not read keeps its cotangent",
+        "cotangent(constCount + i) ?? zerosLike(at(initial, i))",
+        "cotangent(constCount + i) ?? at(stepCts, floatCarries.indexOf(i))",
+      ],
+      ["no gradient through a carry whose start is fixed", "isCarry(i) || (wrt[i] ?? false)", "wrt[i] ?? false"],
+    ],
+  ),
+  ...changed(
+    "compiler/autodiff/reverse-scan.ts",
+    [onResiduals],
+    [
+      ["xs are stored once more", " && !xIds.has(id)", ""],
+      ["what is the same in every step is stored in every step", " && fromSteps.has(id)", ""],
+      ["what derivative rules compute is stored", "id < ownNodes && ", ""],
+      ["random bits are stored", 'if (op === "randomBits") return true;', ""],
+      ["views are stored", 'entryOf(op as TableOp).kind === "view"', "false"],
+      ["1 - z is stored beside z", "if (isPlainArithmetic(graph, id) && available(id, id)) residuals.delete(id);", ""],
+    ],
+  ),
+  ...changed(
+    "compiler/autodiff/forward.ts",
+    [onLoops, cells],
+    [
+      ["tangents that run the other way", "{ reverse: attrs.reverse, length", "{ reverse: !attrs.reverse, length"],
+      ["carries that start with no tangent", "tangents[consts + i] ?? zerosLike(carry)", "zerosLike(carry)"],
+      [
+        "an op rests where one of its operands does",
+        "moving.every((t) => t === undefined)",
+        "moving.some((t) => t === undefined)",
+      ],
+      ["weights do not move in a loop", "...tangents.slice(0, consts),", "...fixed.map(() => undefined),"],
+    ],
+  ),
+  ...changed(
+    "compiler/autodiff/gradient.ts",
+    [onLoops, "test/core/dsl.test.ts", "test/core/user-errors.test.ts"],
+    [
+      [
+        "the gradient of what was captured comes first",
+        ".slice(captured.length, captured.length + wanted)",
+        ".slice(0, wanted)",
+      ],
+      ["a loss of any shape", 'dtype !== "f32" || shape.length > 0)', 'dtype !== "f32")'],
+      ["no tangent for what does not move", "tangent ?? zerosLike(at(outputs, i))", "tangent ?? at(outputs, i)"],
+    ],
+  ),
+];

@@ -1,0 +1,332 @@
+/** @file Mutants of the text of kernels: indices, loops, tiles, blocks, barriers, and the loops over time. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const onDevice = "test/gpu/ops.test.ts";
+const products = "test/gpu/products.test.ts";
+const reductions = "test/gpu/reductions.test.ts";
+const onLowering = "test/gpu/lowering.test.ts";
+const onLoops = "test/gpu/loops.test.ts";
+const onArrays = "test/gpu/arrays.test.ts";
+const onIndices = "test/core/index-expression.test.ts";
+
+export const kernelMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/plan/index-expression.ts",
+    [onIndices],
+    [
+      ["what is below one more is below", "bound <= limit;", "bound <= limit + 1;"],
+      [
+        "a quotient of a multiple forgets the rest",
+        "this.add(split.multiple, this.div(split.rest, b))",
+        "split.multiple",
+      ],
+      [
+        "a remainder of a multiple is 0",
+        "if (split !== undefined) return this.mod(split.rest, b);",
+        "if (split !== undefined) return this.dim(0);",
+      ],
+      [
+        "a quotient within a row is that of the whole",
+        "return this.div(joined.high, this.dim(joined.times));",
+        "return joined.high;",
+      ],
+      [
+        "a remainder within a row forgets the column",
+        "this.add(this.mul(this.mod(joined.high, this.dim(joined.times)), joined.factor), joined.low)",
+        "this.mul(this.mod(joined.high, this.dim(joined.times)), joined.factor)",
+      ],
+      [
+        "a quotient of a remainder does not turn",
+        "return this.mod(this.div(cycle.of, b), this.dim(cycle.times));",
+        "return this.div(cycle.of, b);",
+      ],
+      ["two divisions are one by the second", "this.dim(mulDims(earlier, d))", "this.dim(d)"],
+      [
+        "any quotient and remainder are one position",
+        'form.kind === "div" && sizeOfIndex(form.b) === d && form.a.text === x.text',
+        'form.kind === "div" && sizeOfIndex(form.b) === d',
+      ],
+      ["a quotient that turns is joined as one that does not", "this.mod(x, this.dim(mulDims(d, e)))", "x"],
+      [
+        "a sum is below its first operand's bound",
+        "if (d !== undefined && b.bound !== undefined && fits(b.bound, d)) return a.bound;",
+        "return a.bound;",
+      ],
+      ["a difference of sizes is 0", "return this.dim(x - y);", "return this.dim(0);"],
+      [
+        "anything times 0 is itself",
+        "if (x === 0 || y === 0) return this.dim(0);",
+        "if (x === 0 || y === 0) return a;",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit-values.ts",
+    [onDevice, onLowering, onLoops],
+    [
+      ["every piece that begins at 0 holds everywhere", "first === 0 && isBelow", "first === 0"],
+      ["every piece that reaches the end holds everywhere", "first === 0 && isBelow", "isBelow"],
+      ["pieces never hold where that is known", "return first <= i && i < end;", "return false;"],
+      ["a piece's end is its extent", "index.sub(to, from)]", "to]"],
+      [
+        "values at all positions are one",
+        '`${region.key}%${id}[${index.map(({ text }) => text).join(", ")}]`',
+        "`${region.key}%${id}[${index.length}]`",
+      ],
+      ["values of nested loops are those of the outer", "`${region.key}%${id}[${index", "`%${id}[${index"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit-loops.ts",
+    [products, onLowering, onLoops],
+    [
+      [
+        "what lies past the end counts",
+        "select(0.0, ${right.text}, ${step.counts})",
+        "select(${right.text}, ${right.text}, ${step.counts})",
+      ],
+      ["the rest of an unrolled loop is left out", "if (rest > 0)", "if (rest > 9)"],
+      ["the rest of an unrolled loop is the beginning", "index.dim(Number(depth) - rest + step)", "index.dim(step)"],
+      ["every lane's row is the first lane's", "${text}, ${shared.lane}u", "${text}, 0u"],
+      ["what one lane loaded is every lane's", "`shared ${shared.lane} ${valueKey", "`shared ${valueKey"],
+      [
+        "loops that wait for each other run as one",
+        "!accumulator.loops.some((id) => dependsOn(region, id, others))",
+        "others.length > 0",
+      ],
+      ["loops of other extents run as one", "if (last !== undefined && isAlike && ", "if (last !== undefined && "],
+      ["a transposed left operand is read as it lies", "transposeA ? [k, m] : [m, k]", "[m, k]"],
+      ["a transposed right operand is read as it lies", "transposeB ? [n, k] : [k, n]", "[k, n]"],
+      [
+        "axes that are reduced change places",
+        "at(reduced, axes.indexOf(axis))",
+        "at(reduced, axes.length - 1 - axes.indexOf(axis))",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit-blocks.ts",
+    [products],
+    [
+      ["blocks do not wait before they multiply", 'writer.line("workgroupBarrier();");\n    const step', "const step"],
+      [
+        "blocks are fetched before all have multiplied",
+        '    writer.line("workgroupBarrier();");\n  });\n}',
+        "  });\n}",
+      ],
+      [
+        "past the depth the last element counts again",
+        'vec4<f32>(${values.join(", ")}), ${k0} + ${k} <',
+        'vec4<f32>(${values.join(", ")}), 0u * ${k0} <',
+      ],
+      ["rows past the end are stored", "if (row < ${rowCount} && column < ${n}u)", "if (column < ${n}u)"],
+      ["columns past the end are stored", "if (row < ${rowCount} && column < ${n}u)", "if (row < ${rowCount})"],
+      ["the left operand as if it were transposed", "phase.left, !phase.transposed,", "phase.left, phase.transposed,"],
+      [
+        "the right operand as if it were transposed",
+        'node.attrs.transposeB, "column0"',
+        '!node.attrs.transposeB, "column0"',
+      ],
+      ["products of any left operand share its block", "phase.left === left && ", ""],
+      ["a left operand is read one way", "phase.transposed === transposed && ", ""],
+      [
+        "every matrix of a stack is the first",
+        "`(group / (${columnBlocks(n)}u * rowBlocks))`",
+        "`(group / (${columnBlocks(n)}u * rowBlocks) * 0u)`",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit-stage.ts",
+    [reductions, onDevice, onArrays, products],
+    [
+      [
+        "a tree that forgets the upper half",
+        "combine(node, `${shared}[lane]`, `${shared}[lane + ${half}]`)",
+        "`${shared}[lane]`",
+      ],
+      [
+        "lanes of a tree do not wait for each other",
+        'writer.line("workgroupBarrier();");\n      writer.block(`if (lane < ${half})`',
+        "writer.block(`if (lane < ${half})`",
+      ],
+      ["the next tree does not wait for the last", 'if (used !== undefined) writer.line("workgroupBarrier();");', ""],
+      ["lanes of a tree read what their neighbours read", "${k} += ${treeLanes}u)", "${k} += 1u)"],
+      [
+        "scattered updates replace each other",
+        'store(scatter, placeOf(rowIndex), update.text, "+=")',
+        'store(scatter, placeOf(rowIndex), update.text, "=")',
+      ],
+      [
+        "a scatter adds to what was there",
+        'store(scatter, placeOf(writer.index.variable(row, writer.depth, rows)), "0.0");',
+        "",
+      ],
+      [
+        "scattered updates past the end are lost",
+        "min(u32(${target.text}), ${node.attrs.rows - 1}u)",
+        "u32(${target.text})",
+      ],
+      [
+        "every row gets every update",
+        "writer.block(`if (${found} == ${writer.indexText(row ?? writer.index.dim(0))})`",
+        "writer.block(`if (${found} >= 0u)`",
+      ],
+      [
+        "roots are stored one after the other",
+        "for (const { id, index, text } of values) store(id, index, text);",
+        'for (const { id, index } of values) store(id, index, emitter.compute(region, id, index).text + " * 1.001");',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/kernel.ts",
+    [onLowering, products],
+    [
+      [
+        "invocations beyond the last write",
+        'writer.block(`if (${name} >= ${writer.index.dim(count).text})`, () => writer.line("return;"));',
+        "",
+      ],
+      [
+        "rows beyond the last are stored",
+        'if (!isWhole) writer.block(`if (row >= ${rowCount})`, () => writer.line("break;"));',
+        "",
+      ],
+      ["tiles beyond the last write", 'writer.block(`if (tile >= ${tiles})`, () => writer.line("return;"));', ""],
+      [
+        "the second part of a kernel starts with the first",
+        "part${i}(group - ${at(starts, i)}, lane);",
+        "part${i}(group, lane);",
+      ],
+      [
+        "a part ends one workgroup early",
+        "(${blocks} * ${text(columns)} + ${lanes - 1}u) / ${lanes}u",
+        "(${blocks} * ${text(columns)}) / ${lanes}u",
+      ],
+      ["columns of a tile lie side by side", "column0 + ${c * Number(stride)}u", "column0 + ${c}u"],
+      ["a lane loads the first rows for all", "row0 + ${i * sharingLanes}u + (lane", "row0 + (lane"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/kernel.ts",
+    ["test/trust/names-in-kernels.test.ts"],
+    [["names end their comment", 'text.replace(/[^\\x20-\\x7e]/g, "?")', "text"]],
+  ),
+  ...changed(
+    "compiler/plan/kernel-writer.ts",
+    [onDevice, onLowering, onLoops],
+    [
+      ["values of all buffers are one", "`load ${location.buffer} ${location.offset", "`load ${location.offset"],
+      [
+        "values of all places are one",
+        '${location.buffer} ${location.offset.join("+")} ${index.text}',
+        "${location.buffer} ${index.text}",
+      ],
+      ["all values lie at the start of their buffer", "return this.index.add(index, offset);", "return index;"],
+      ["4 B is B", "coefficient === 1 ? [] : [`${coefficient}u`]", "coefficient > 0 ? [] : [`${coefficient}u`]"],
+      [
+        "all sizes are the first",
+        "this.#uniforms.set(key, { name, value });",
+        "this.#uniforms.set(key, { name, value: [...this.#uniforms.values()][0]?.value ?? value });",
+      ],
+      [
+        "what is bound in a function is known outside",
+        "this.#blocks = [{ lines: [], memo: new Map() }];\n    body();",
+        "this.#blocks = [{ lines: [], memo: at(outside, 0).memo }];\n    body();",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/persistent.ts",
+    [onLoops],
+    [
+      ["time forward in a reversed scan", "if (!reverse) return count;", "return count;"],
+      ["a chunk starts at the beginning", "(${steps} & 1u)", "0u"],
+      [
+        "stages of a step do not wait for each other",
+        'this.#stage(stage, workgroupSize);\n        w.line("workgroupBarrier();");',
+        "this.#stage(stage, workgroupSize);",
+      ],
+      [
+        "a step writes what it reads",
+        'this.#slotAfter("(count + 1u)", slots, 1)',
+        'this.#slotAfter("count", slots, 1)',
+      ],
+      [
+        "the second slot of a row is the next row",
+        "m.add(m.mul(slot, m.dim(this.#plan.rowsPerWorkgroup)), local)",
+        "m.add(slot, local)",
+      ],
+      [
+        "carries are saved from where they started",
+        "this.#loadLocal(id, slots, index, this.#slotAfter(end, slots, 0), emitter)",
+        'this.#loadLocal(id, slots, index, this.#slotAfter("0u", slots, 0), emitter)',
+      ],
+      [
+        "carries are not loaded from the chunk before",
+        "w.block(`if (${first} > 0u)`",
+        "w.block(`if (${first} > 4000000u)`",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/workgroup-rows.ts",
+    [onLoops],
+    [
+      [
+        "every workgroup owns the first rows",
+        "let row0 = group * ${this.#plan.rowsPerWorkgroup}u;",
+        "let row0 = group * 0u;",
+      ],
+      [
+        "elements of all rows are of the first column",
+        "w.index.variable(`(element % ${width}u)`, w.depth, width)",
+        "w.index.dim(0)",
+      ],
+      ["columns of a tile lie side by side", "`(column0 + ${c * stride}u)`", "`(column0 + ${c}u)`"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/stepwise.ts",
+    [onLoops],
+    [
+      ["steps read what they write", "clock.slot(emitter, 0), ...index]", "clock.slot(emitter, 1), ...index]"],
+      [
+        "the first step reads the slots",
+        "${clock.count(emitter).text} == 0u)`",
+        "${clock.count(emitter).text} == 99u)`",
+      ],
+      ["time forward in a reversed scan", "if (!this.#node.attrs.reverse) return count;", "return count;"],
+      [
+        "final carries are those of the first step",
+        "== ${emitter.writer.indexText(this.#lastCount(emitter))}`",
+        "== 0u`",
+      ],
+      [
+        "ys of all steps lie in one place",
+        'leading === "time" ? this.time(emitter) : this.slot(emitter, 1)',
+        'leading === "time" ? emitter.writer.index.dim(0) : this.slot(emitter, 1)',
+      ],
+      [
+        "every step reads the first x",
+        "[clock.time(emitter), ...index]);\n  const slot",
+        "[emitter.writer.index.dim(0), ...index]);\n  const slot",
+      ],
+      ["a slot for both steps", "mulDims(2, sizeOf(aval.shape))", "sizeOf(aval.shape)"],
+      ["inner loops count as the outer one does", "nesting: context.nesting + 1", "nesting: context.nesting"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/tiles.ts",
+    [products],
+    [
+      [
+        "lanes share rows of tiles that do not lie side by side",
+        "columnStride % sharingLanes === 0",
+        "columnStride > 0",
+      ],
+      ["tiles leave out what is left of the columns", "columns % (tileColumns * 2) === 0 &&", "columns > 0 &&"],
+    ],
+  ),
+];

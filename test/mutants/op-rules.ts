@@ -1,0 +1,325 @@
+/** @file Mutants inside the rules of the ops, at the cases that a rule tells apart, and of the interpreter. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const values = "test/core/ops.test.ts";
+const edges = "test/core/op-edges.test.ts";
+const composed = "test/core/composed.test.ts";
+const onLoops = "test/core/interpret.test.ts";
+const onGraphs = "test/core/graph.test.ts";
+const onDevice = "test/gpu/ops.test.ts";
+
+export const opRuleMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/ops/elementwise.ts",
+    [values, edges],
+    [
+      ["products of integers round", "Math.imul(a, b)", "a * b"],
+      ["an integer by 0 is 0", "b === 0 ? a : Math.trunc(a / b)", "b === 0 ? 0 : Math.trunc(a / b)"],
+      ["quotients of integers are rounded down", "Math.trunc(a / b)", "Math.floor(a / b)"],
+      ["max gives its gradient to the smaller", "[share(b, a), share(a, b)]", "[share(a, b), share(b, a)]"],
+      ["min gives its gradient to the larger", "[share(a, b), share(b, a)]", "[share(b, a), share(a, b)]"],
+      [
+        "where both are equal neither gets a gradient",
+        'mul(cast(not(less(b, a)), "f32"), 0.5)',
+        'mul(cast(less(a, b), "f32"), 0.5)',
+      ],
+      [
+        "|x| has the slope -1 at 0",
+        'sub(cast(less(0, x), "f32"), cast(less(x, 0), "f32"))',
+        'sub(mul(cast(less(0, x), "f32"), 2), 1)',
+      ],
+      ["a cast rounds to the nearest integer", "Number(x !== 0) : Math.trunc(x)", "Number(x !== 0) : Math.round(x)"],
+      ["a cast to bool asks for more than 0", "Number(x !== 0) : ", "Number(x > 0) : "],
+      ["an operand of another shape is repeated from the left", "shape[axis - rank + shape.length]", "shape[axis]"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/logic.ts",
+    [values, edges],
+    [
+      ["where leaks gradient into what was not chosen", "where(condition, ct, zerosLike(ct))", "ct"],
+      ["the condition's operands change places", "(condition === 0 ? b : a)", "(condition === 0 ? a : b)"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/logic.ts",
+    [onDevice],
+    [
+      ["WGSL's select the other way round", "select(${b}, ${a}, ${condition})", "select(${a}, ${b}, ${condition})"],
+      ["infinity is finite on the device", "& 0x7f800000u) != 0x7f800000u", "& 0x7fc00000u) != 0x7fc00000u"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/sources.ts",
+    [onDevice],
+    [
+      [
+        "infinity of the other sign",
+        'rounded > 0 ? "0x7f800000u" : "0xff800000u"',
+        'rounded < 0 ? "0x7f800000u" : "0xff800000u"',
+      ],
+      ["NaN is infinite", "0x7fc00000u", "0x7f800000u"],
+      ["the least integer is one more", "(-2147483647i - 1i)", "(-2147483647i)"],
+      ["counts along the first axis", "`${dtype}(${at(index, axis)})`", "`${dtype}(${at(index, 0)})`"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/contractions.ts",
+    [values, edges],
+    [
+      [
+        "elements that tie each get the whole gradient",
+        "div(attains, broadcastReduced(sum(attains, axes), x.shape, axes))",
+        "attains",
+      ],
+      [
+        "the left cotangent forgets that the right operand is transposed",
+        "{ transposeA: transposeB, transposeB: true }",
+        "{ transposeB: true }",
+      ],
+      [
+        "the left cotangent takes the right operand as transposed",
+        "dot(ct, b, { transposeB: !transposeB })",
+        "dot(ct, b, { transposeB: true })",
+      ],
+      [
+        "the right cotangent forgets that the left operand is transposed",
+        "{ transposeA: true, transposeB: transposeA }",
+        "{ transposeA: true }",
+      ],
+      [
+        "the right cotangent takes the left operand as transposed",
+        "dot(a, ct, { transposeA: !transposeA })",
+        "dot(a, ct, { transposeA: true })",
+      ],
+      ["every product of a stack is of the first left matrix", "a.data[batch * m * k", "a.data[0 * m * k"],
+      ["every product of a stack is of the first right matrix", "batch * k * n + depth", "0 * k * n + depth"],
+      [
+        "a lookup past the end reads past the end",
+        "m.min(load(1, index.slice(0, rank)), last)",
+        "load(1, index.slice(0, rank))",
+      ],
+      ["an update past the end is lost", "Math.min(index >>> 0, rows - 1)", "index >>> 0"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/views.ts",
+    [values],
+    [
+      [
+        "a transposition reads by its own permutation",
+        "at(index, attrs.permutation.indexOf(axis))",
+        "at(index, at(attrs.permutation, axis))",
+      ],
+      [
+        "its cotangent goes by its own permutation",
+        "(_, axis) => attrs.permutation.indexOf(axis))",
+        "(_, axis) => at(attrs.permutation, axis))",
+      ],
+      [
+        "what is repeated is read by its first axes",
+        "attrs.axes.map((axis) => at(index, axis))",
+        "attrs.axes.map((_, i) => at(index, i))",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/views.ts",
+    [onDevice],
+    [
+      [
+        "rows are as long as the axis before",
+        "m.mul(flat, m.dim(at(shape, axis)))",
+        "m.mul(flat, m.dim(at(shape, axis - 1)))",
+      ],
+      [
+        "a position's index is the quotient",
+        "axis === 0 ? rest : m.mod(rest, size)",
+        "axis === 0 ? rest : m.div(rest, size)",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/pieces.ts",
+    [values, "test/core/user-errors.test.ts"],
+    [
+      ["a start counted from the end counts from the start", "m.sub(m.dim(total), m.dim(-start))", "m.dim(-start)"],
+      ["a slice's cotangent lies at the start", "pad(ct, attrs.axis, attrs.start,", "pad(ct, attrs.axis, 0,"],
+      [
+        "a slice's tangent is that of the start",
+        "slice(tangent, attrs.axis, attrs.start,",
+        "slice(tangent, attrs.axis, 0,",
+      ],
+      [
+        "what is padded gets the cotangent of the start",
+        "slice(ct, attrs.axis, attrs.start,",
+        "slice(ct, attrs.axis, 0,",
+      ],
+      ["a padded tangent lies at the start", "pad(tangent, attrs.axis, attrs.start,", "pad(tangent, attrs.axis, 0,"],
+      [
+        "padding goes on after its end",
+        "const when = { at: at(index, attrs.axis), from, to };",
+        "const when = { at: at(index, attrs.axis), from, to: m.add(to, m.dim(1)) };",
+      ],
+      [
+        "all that was joined gets the first cotangent",
+        "slice(ct, attrs.axis, at(starts, i),",
+        "slice(ct, attrs.axis, 0,",
+      ],
+      ["a slice may end past the end", "first < 0 || first + size > total", "first < 0"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/composed.ts",
+    [composed, edges],
+    [
+      ["elu overflows on the branch not taken", "exp(min(x, 0))", "exp(x)"],
+      ["elu without its factor", "mul(sub(exp(min(x, 0)), 1), alpha)", "sub(exp(min(x, 0)), 1)"],
+      ["gelu's cube", "0.044715", "0.04415"],
+      ["logSigmoid is log of 1 - sigmoid", "neg(softplus(neg(x)))", "neg(softplus(x))"],
+      ["a >= b is a > b", "return not(less(a, b));", "return less(b, a);"],
+      ["a <= b is a < b", "return not(less(b, a));", "return less(a, b);"],
+      ["a > b is a < b", '): Tensor<"bool"> {\n  return less(b, a);', '): Tensor<"bool"> {\n  return less(a, b);'],
+      ["a != b is a = b", "return not(equal(a, b));", "return equal(a, b);"],
+      [
+        "a mean is over all axes",
+        "div(sum(x, axes, options), dimSize(count))",
+        "div(sum(x, axes, options), dimSize(sizeOf(x.shape)))",
+      ],
+      [
+        "powers of softmax overflow",
+        "return sub(x, stopGradient(reduceMax(x, axis, { keepAxes: true })));",
+        "return x;",
+      ],
+      ["deviations are not centred", "const variance = mean(square(centered),", "const variance = mean(square(x),"],
+      ["epsilon is added to the deviation", "sqrt(add(variance, epsilon))", "add(sqrt(variance), epsilon)"],
+      [
+        "oneHot counts from the end",
+        "equal(wide, iota(shape, shape.length - 1))",
+        "equal(wide, sub(depth - 1, iota(shape, shape.length - 1)))",
+      ],
+      [
+        "split starts every piece at the start",
+        "slice(x, position, start - size, size)",
+        "slice(x, position, 0, size)",
+      ],
+      ["split takes sizes that leave a rest", "sizes.reduce((a, b) => a + b, 0) !== total", "total < 0"],
+      ["windows of an even width lean to the left", "Math.floor((width - 1) / 2)", "Math.floor(width / 2)"],
+      [
+        "an outer product of the wrong way round",
+        "return mul(reshape(a, [...a.shape, 1]), reshape(b, [...b.shape.slice(0, -1), 1, at(b.shape, b.shape.length - 1)]));",
+        "return mul(reshape(b, [...b.shape, 1]), reshape(a, [...a.shape.slice(0, -1), 1, at(a.shape, a.shape.length - 1)]));",
+      ],
+      [
+        "uniform numbers reach 1",
+        'mul(cast(div(bits, 256), "f32"), 2 ** -24)',
+        'mul(add(cast(div(bits, 256), "f32"), 1), 2 ** -24)',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/threefry.ts",
+    [edges],
+    [
+      ["one set of rotations", "((group % 2) * 4 + round)", "round"],
+      ["another parity", "parity = 0x1bd11bda", "parity = 0x1bd11bdb"],
+      ["no counter in the keys", "+ group + 1) | 0", "+ group) | 0"],
+      ["keys do not turn", "(keys[(group + 1) % 3] ?? 0)", "(keys[1] ?? 0)"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/interpret.ts",
+    [onLoops, values, edges],
+    [
+      ["a reversed scan runs forward", "const t = reverse ? steps - 1 - step : step;", "const t = step;"],
+      [
+        "ys of a reversed scan in the order of computation",
+        "y.data.set(row.data, t * row.data.length)",
+        "y.data.set(row.data, step * row.data.length)",
+      ],
+      ["carries stay what they were", "carries = results.slice(0, carryCount);", ""],
+      ["u32 does not wrap around", 'dtype === "u32" ? value >>> 0 : value', "value"],
+      ["i32 does not wrap around", 'if (dtype === "i32") return value | 0;', 'if (dtype === "i32") return value;'],
+      ["indices below 0 are places before the start", "read(k, i) >>> 0", "read(k, i)"],
+      ["a piece ends one later", "when.at < when.to", "when.at <= when.to"],
+      [
+        "any size that arrives is taken",
+        "if (problem !== undefined) throw new UserError(`${graph.name}: input ${inputName(graph, id)}: ${problem}`);",
+        "",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/scan.ts",
+    [onLoops, "test/core/dsl.test.ts"],
+    [
+      ["every scan runs forward", "reverse: options.reverse ?? false", "reverse: false"],
+      ["xs of any length", "if (x.shape[0] !== length) {", "if (x.shape[0] === undefined) {"],
+      ["a carry may change its shape", "if (!sameAval(carry, before)) {", "if (carry.dtype !== before.dtype) {"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/verify.ts",
+    [onGraphs],
+    [
+      ["operands may stand behind", "operand >= 0 && operand < id", "operand >= 0"],
+      ["anything reads a scan", '&& node.op !== "result") fail', '&& node.op === "input") fail'],
+      [
+        "avals need not be those of the op",
+        "if (!sameAval(aval, node.aval)) fail",
+        "if (aval.dtype !== node.aval.dtype) fail",
+      ],
+      ["inputs that are not listed", "if (!graph.inputs.includes(id)) fail", "if (id < 0) fail"],
+      ["two inputs of one name", "if (seen.has(node.attrs.name)) fail", "if (id < 0) fail"],
+      ["an input listed twice", "new Set(graph.inputs).size !== graph.inputs.length", "graph.inputs.length < 0"],
+      ["bodies are not looked at", "  verify(attrs.body);\n", ""],
+      [
+        "a carry leaves the step in another shape",
+        "expect(`next carry ${i}`, avalOf(id), out === undefined ? undefined : avalOf(out));",
+        "",
+      ],
+      [
+        "xs of another length",
+        "{ dtype, shape: [attrs.length, ...shape] }",
+        "{ dtype, shape: [operands[attrs.consts + attrs.carries + i]?.aval.shape[0] ?? 0, ...shape] }",
+      ],
+      [
+        "operands left over",
+        "operands.length !== attrs.body.inputs.length",
+        "operands.length < attrs.body.inputs.length",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/non-finite.ts",
+    ["test/trust/non-finite.test.ts"],
+    [
+      [
+        "the last number in time is named",
+        "found.sort((a, b) => a.order - b.order)[0]",
+        "found.sort((a, b) => b.order - a.order)[0]",
+      ],
+      [
+        "numbers are not rounded to f32",
+        "result.data[i] = Math.fround(result.data[i] ?? 0)",
+        "result.data[i] = result.data[i] ?? 0",
+      ],
+      [
+        "infinity that a mask put there is an origin",
+        "Number.isNaN(result.data[bad]) || operands.every((operand) => firstBad(operand) < 0)",
+        "true",
+      ],
+      [
+        "an origin ends with the op that made it",
+        "if (known !== undefined) this.#byMemory.set(result.data.buffer, known);",
+        "if (known === undefined && bad < 0) return;",
+      ],
+      ["loops are not left", "this.#loops.pop();", ""],
+      [
+        "rows over time forget their origin",
+        "if (origin !== undefined) this.#byMemory.set(all.data.buffer, origin);",
+        "",
+      ],
+    ],
+  ),
+];

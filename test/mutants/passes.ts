@@ -1,0 +1,291 @@
+/** @file Mutants of the passes: each doing nothing, and each rule without one of its conditions. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const onPasses = "test/core/passes.test.ts";
+const onLoops = "test/core/loop-passes.test.ts";
+const onDead = "test/core/dead-code.test.ts";
+const onSizes = "test/core/specialize.test.ts";
+const onProducts = "test/core/split-products.test.ts";
+const onLookups = "test/core/lookups.test.ts";
+const onGraphs = "test/core/graph.test.ts";
+
+export const passMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/passes/simplify.ts",
+    [onPasses],
+    [
+      ["nothing is simplified", "node: (node, _, rebuilt) => simpler(inner, node, rebuilt)", "node: () => undefined"],
+      [
+        "0 - b is b",
+        'return right === 0 ? rebuilt(a) : undefined;\n    case "mul"',
+        'return left === 0 ? rebuilt(b) : right === 0 ? rebuilt(a) : undefined;\n    case "mul"',
+      ],
+      [
+        "0 · b is b",
+        "return left === 1 ? rebuilt(b) : right === 1 ?",
+        "return left === 0 || left === 1 ? rebuilt(b) : right === 1 ?",
+      ],
+      [
+        "1 / b is b",
+        "return right === 1 ? rebuilt(a) : undefined;",
+        "return left === 1 ? rebuilt(b) : right === 1 ? rebuilt(a) : undefined;",
+      ],
+      ["one negation is none", 'inner.op === "neg" ? rebuilt(at(inner.operands, 0)) : undefined', "rebuilt(a)"],
+      [
+        "a padded 1 is 1 everywhere",
+        'node.op === "broadcast" || node.op === "reshape"',
+        'node.op === "broadcast" || node.op === "reshape" || node.op === "pad"',
+      ],
+      ["a repeated 1 is no 1", 'node.op === "broadcast" || node.op === "reshape"', 'node.op === "reshape"'],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/dead.ts",
+    [onDead],
+    [
+      [
+        "nothing is dead",
+        "return { scan: (node, id, operands) => pruneScan(node, operands, read.get(id) ?? new Set()) };",
+        "return {};",
+      ],
+      ["ys stay that nobody reads", "i >= attrs.carries && read.has(i)", "i >= attrs.carries"],
+      [
+        "ys that are equal stay twice",
+        "ys.filter((i, k) => ys.findIndex((j) => body.outputs[j] === body.outputs[i]) === k)",
+        "ys",
+      ],
+      [
+        "carries stay that nobody reads",
+        "carries.map((_, i) => i).filter((i) => read.has(i))",
+        "carries.map((_, i) => i)",
+      ],
+      ["the first y for every y", "results.ys[keptYs.findIndex((j) => body.outputs[j] === id)]", "results.ys[0]"],
+      ["carries that only carries read are dropped", "if (found.length === 0) return", "if (found.length >= 0) return"],
+      [
+        "carries that carries of carries read are dropped",
+        "for (const i of found) live.add(i);",
+        "for (const i of found) live.add(i);\n    return [...live].sort((a, b) => a - b);",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/split-products.ts",
+    [onProducts],
+    [
+      ["no product is taken apart", 'if (node.op === "dot") return splitDot(inner, node, rebuilt);', ""],
+      ["slices of products stay", 'if (node.op === "slice") return sliceOfProduct(inner, node, readers, rebuilt);', ""],
+      [
+        "the first rows of W for every part",
+        "return { id: operand, start: start - size",
+        "return { id: operand, start: 0",
+      ],
+      [
+        "the first columns of the left operand for every part",
+        "slice(rebuilt(aId), aDepth, piece.start, piece.size)",
+        "slice(rebuilt(aId), aDepth, 0, piece.size)",
+      ],
+      [
+        "a slice of columns from the first",
+        "slice(rebuilt(b), transposeB ? rank - 2 : rank - 1, start, size)",
+        "slice(rebuilt(b), transposeB ? rank - 2 : rank - 1, 0, size)",
+      ],
+      [
+        "a slice of rows from the first",
+        "slice(rebuilt(a), transposeA ? rank - 1 : rank - 2, start, size)",
+        "slice(rebuilt(a), transposeA ? rank - 1 : rank - 2, 0, size)",
+      ],
+      [
+        "a transposed left operand's depth is its last axis",
+        "const [aDepth, aRows] = transposeA ? [row, column] : [column, row];",
+        "const [aDepth, aRows] = [column, row];",
+      ],
+      [
+        "a transposed right operand's depth is its first axis",
+        "const [bDepth, bColumns] = transposeB ? [column, row] : [row, column];",
+        "const [bDepth, bColumns] = [row, column];",
+      ],
+      [
+        "any axis is the joined one",
+        'joined.op !== "concat" || joined.attrs.axis !== joinedAxis',
+        'joined.op !== "concat"',
+      ],
+      [
+        "any reshape keeps the last axis",
+        "axis === shape.length - 1 && keepsLastAxis(graph, node)",
+        "axis === shape.length - 1",
+      ],
+      [
+        "one term of the sum is left",
+        'if (product.op === "add") return add(part(at(product.operands, 0)), part(at(product.operands, 1)));',
+        'if (product.op === "add") return part(at(product.operands, 0));',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/fixed-carries.ts",
+    [onPasses, onLoops],
+    [
+      ["no carry is fixed", "at(body.outputs, i) === at(carries, i)", "false"],
+      [
+        "a carry that takes another one's place is fixed",
+        "at(body.outputs, i) === at(carries, i)",
+        "carries.includes(at(body.outputs, i))",
+      ],
+      [
+        "the last of a fixed carry is that of a moving one",
+        "isFixed(i) ? initial(i) : at(results.carries, moving.indexOf(i))",
+        "at(results.carries, Math.min(i, moving.length - 1))",
+      ],
+      [
+        "carries move up",
+        "at(results.carries, moving.indexOf(i))",
+        "at(results.carries, Math.min(i, moving.length - 1))",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/hoist.ts",
+    [onLoops, onPasses],
+    [
+      ["nothing leaves a loop", "scan: hoistFromScan", "scan: () => undefined"],
+      [
+        "invariant values change places",
+        "products: products.map((id) => values.stacked(id))",
+        "products: products.map((id) => values.stacked(id)).reverse()",
+      ],
+      ["what is the same in every step stays", "if (isWork(body, id)) invariants.push(id);", ""],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/loop-values.ts",
+    [onLoops, onPasses],
+    [
+      [
+        "what depends on an x counts as invariant",
+        "!this.#dependsOnCarry.has(id) && !this.#dependsOnXs.has(id)",
+        "!this.#dependsOnCarry.has(id)",
+      ],
+      ["a transposed product is one over time", "      !node.attrs.transposeA &&\n", ""],
+      ["stacks of products are one over time", "      node.aval.shape.length === 2 &&\n", ""],
+      [
+        "a matrix of each step is the same in all",
+        "this.isInvariant(at(node.operands, 1))",
+        "this.canStack(at(node.operands, 1))",
+      ],
+      ["a transposition of all steps turns time", '"pad", "concat"]', '"pad", "concat", "transpose"]'],
+      [
+        "slices of all steps along the axis of one",
+        'case "pad":\n      return { ...node, attrs: { ...node.attrs, axis: node.attrs.axis + 1 } };',
+        'case "pad":\n      return node;',
+      ],
+      [
+        "joins of all steps along the axis of one",
+        'case "concat":\n      return { ...node, attrs: { ...node.attrs, axis: node.attrs.axis + 1 } };',
+        'case "concat":\n      return node;',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/sink.ts",
+    [onLoops, onPasses],
+    [
+      [
+        "nothing leaves a loop at its end",
+        "({ scan: (node, _, operands) => sinkFromScan(outer, node, operands) })",
+        "({ scan: () => undefined })",
+      ],
+      ["products that only a y reads stay", "const outside = planner.tail(id);", "const outside = undefined;"],
+      [
+        "a carry that starts anywhere is a sum",
+        "constantValue(outer, at(node.operands, attrs.consts + i)) === 0",
+        "true",
+      ],
+      ["a sum that is read on its way is a sum", "this.#uses[carry] !== 1 || ", ""],
+      ["anything that is added is added to the carry", " || !node.operands.includes(carry)", ""],
+      [
+        "the sum over the batch but not over time",
+        "sum(x(step) as Float, [0, ...node.attrs.axes.map((axis) => axis + 1)])",
+        "sum(x(step) as Float, [0, ...node.attrs.axes.map((axis) => axis)])",
+      ],
+      [
+        "products by elements are summed",
+        '["add", "sub", "neg", "concat", "pad"]',
+        '["add", "sub", "neg", "concat", "pad", "mul"]',
+      ],
+      ["what changes from step to step is a factor", "this.#values.isInvariant(at(operands, 1 - i)) && ", ""],
+      ["divisors are summed", 'op === "mul" ? [0, 1] : [0]', "[0, 1]"],
+      ["every product is one over time", "node.attrs.transposeA && !node.attrs.transposeB", "true"],
+      ["a sum is an operand of itself", "node.operands[0] === carry ? 1 : 0", "0"],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/lookups.ts",
+    [onLookups],
+    [
+      [
+        "products of what was looked up stay",
+        'if (node.op === "dot") return productOfLookup(inner, node, rebuilt);',
+        "",
+      ],
+      [
+        "updates that are products stay",
+        'if (node.op === "scatterAdd") return scatterOfProducts(inner, node, uses, rebuilt);',
+        "",
+      ],
+      ["one product for all that are added", "terms?.reduce((total, term) => add(total, term))", "terms?.[0]"],
+      ["any table", "tableRows <= smallTable && ", ""],
+      [
+        "a reshape may cut rows apart before a product",
+        "return lastAxis(graph, from) === lastAxis(graph, id) ? lookupOf(graph, from) : undefined;",
+        "return lookupOf(graph, from);",
+      ],
+      [
+        "a reshape may cut rows apart before a scatter",
+        "return lastAxis(graph, from) === lastAxis(graph, id) ? addedProducts(graph, from, uses) : undefined;",
+        "return addedProducts(graph, from, uses);",
+      ],
+      ["a product of two transposed operands is one of rows", "  if (node.attrs.transposeB) return undefined;\n", ""],
+      [
+        "updates that are products of columns",
+        "node.aval.shape.length === 2 && !node.attrs.transposeA ? [node] : undefined",
+        "node.aval.shape.length === 2 ? [node] : undefined",
+      ],
+      [
+        "tables of matrices",
+        "nodeAt(graph, table).aval.shape.length === 2 ? { table, indices } : undefined",
+        "{ table, indices }",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/unroll.ts",
+    [onGraphs],
+    [
+      ["scans stay", 'if (typeof length !== "number") {', "if (true) {"],
+      ["time runs forward whatever the scan says", "const t = reverse ? length - 1 - step : step;", "const t = step;"],
+      ["every step starts from the beginning", "carries = results.slice(0, carryCount);", ""],
+      [
+        "ys in the order of computation",
+        "rows[t] = results.slice(carryCount);",
+        "rows[step] = results.slice(carryCount);",
+      ],
+      ["every step reads the first x", "pick(x, t)", "pick(x, 0)"],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/specialize.ts",
+    [onSizes],
+    [
+      [
+        "inputs keep their symbols",
+        "const aval = specializeAval(nodeAt(graph, id).aval, sizes);",
+        "const { aval } = nodeAt(graph, id);",
+      ],
+      ["bodies keep their symbols", "body: specialize(node.attrs.body, sizes)", "body: node.attrs.body"],
+      ["lengths keep their symbols", "length: dim(node.attrs.length), body", "body"],
+      ["sizes of slices keep their symbols", "size: dim(node.attrs.size)", "size: node.attrs.size"],
+      ["sizes as numbers are forgotten", 'typeof size === "number"\n', "size === 0\n"],
+      ["a symbol stands once in a product", "mulDims(size, sizes[symbol] ?? symbol)", "sizes[symbol] ?? symbol"],
+    ],
+  ),
+];

@@ -1,0 +1,306 @@
+/**
+ * @file Mutants of what a graph becomes before it is text: stages, places, schedules, counted work, and the rules that a
+ * program is held to. Not here: choices that change no value, such as what is stored rather than computed again.
+ */
+import { changed, type Mutant } from "./mutant.ts";
+
+const onLowering = "test/gpu/lowering.test.ts";
+const onLoops = "test/gpu/loops.test.ts";
+const onStages = "test/core/stages.test.ts";
+const onTunings = "test/gpu/tunings.test.ts";
+const onWork = "test/core/work.test.ts";
+const onPrograms = "test/core/verify-program.test.ts";
+const onSchedules = "test/core/schedules.test.ts";
+
+export const planMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/plan/stages.ts",
+    [onStages, onLowering, onLoops],
+    [
+      ["results of a loop are read beside it", 'const elsewhere = op === "result" || ', "const elsewhere = "],
+      ["what is scattered is read beside it", 'op === "scatterAdd" || this.#packs.has(id);', "this.#packs.has(id);"],
+      ["what is packed is read beside it", '|| op === "scatterAdd" || this.#packs.has(id);', '|| op === "scatterAdd";'],
+      ["any position can be read at once", "return at(this.#level, id) + 1;", "return at(this.#level, id);"],
+      ["any repetition is one number for a row", "kept.every((axis, i) => axis === node.attrs.axes[i])", "true"],
+      [
+        "scatters share a kernel",
+        'node.op === "scatterAdd" ? `scatter ${id}` : `${level} ${size}`',
+        "`${level} ${size}`",
+      ],
+      [
+        "parts of a pack are not stored",
+        'nodeAt(this.#graph, id).op !== "result") this.#stored.add(id);',
+        'nodeAt(this.#graph, id).op === "input") this.#stored.add(id);',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/packs.ts",
+    [onLowering],
+    [
+      ["parts of two packs lie in the first", " && !taken.has(part)", ""],
+      ["a part that stands twice lies once", " || new Set(parts).size !== parts.length", ""],
+      ["all parts lie at the start", "offset: offset - Number(size)", "offset: 0"],
+      [
+        "columns lie one after the other",
+        "!node.aval.shape.slice(0, node.attrs.axis).every((dim) => dim === 1)",
+        "false",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/memory.ts",
+    [onLowering, onLoops],
+    [
+      ["places are taken over while they are read", "slot.busyUntil < from", "slot.busyUntil <= from"],
+      ["places are taken over whatever their size", "slot.size === size && ", ""],
+      ["whoever takes a place over does not hold it", "free.busyUntil = until;", ""],
+      ["all values lie at the start", "const offset = total(this.size);", "const offset = [0];"],
+      [
+        "the plain part of an offset is forgotten",
+        '[...size.filter((dim) => typeof dim !== "number"), numbers]',
+        '[...size.filter((dim) => typeof dim !== "number"), 0]',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/donations.ts",
+    [onLowering],
+    [
+      ["inputs are overwritten that others read", "if (isSafe) locations.set", "locations.set"],
+      ["inputs are overwritten that the same step reads", "read.order < order ||", "read.order <= order ||"],
+      [
+        "inputs are overwritten whose writer reads them elsewhere",
+        "read.stage === writer && read.samePosition",
+        "read.stage === writer",
+      ],
+      [
+        "an output that two names have lies in the second's input",
+        "if (locations.has(id) || isPacked(id)) continue;",
+        "",
+      ],
+      ["outputs are given away before the end", "for (const id of graph.outputs) use(id, groups.length);", ""],
+      [
+        "a pack ends before its parts are read",
+        "const longest = Math.max(last.get(id) ?? 0, ...parts.map((part) => lifetimeOf(part.id)));",
+        "const longest = last.get(id) ?? 0;",
+      ],
+      ["parts end before their pack is read", "for (const part of parts) use(part.id, longest);", ""],
+      [
+        "any donation is taken",
+        "elementOf[from.dtype] !== elementOf[to.dtype] || sizeOf(from.shape) !== sizeOf(to.shape)",
+        "from.dtype !== to.dtype",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/reads.ts",
+    [onLowering, onLoops],
+    [
+      ["every view reads at its own position", 'node.op === "reshape") && sizeOf', 'kind === "view") && sizeOf'],
+      [
+        "loops read at their own position",
+        '(kind === "elementwise" || node.op === "reshape")',
+        '(kind !== "view" || node.op === "reshape")',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/accumulators.ts",
+    [onLowering],
+    [
+      ["products that others read are only added", "uses[id] === 1 && ", ""],
+      ["maxima are added", "loops?.every(isProduct) && ", "loops && "],
+      ["products of any depth share a loop", " || !sameExtents(region, left, right)", ""],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/rows.ts",
+    [onLoops],
+    [
+      ["rows may be summed", "return node.attrs.axes.includes(0) ? mixes : undefined;", "return undefined;"],
+      ["rows may be turned", "return node.attrs.permutation[0] === 0 ? undefined : mixes;", "return undefined;"],
+      [
+        "columns may be repeated along rows",
+        "return node.attrs.axes[0] === 0 ? undefined : mixes;",
+        "return undefined;",
+      ],
+      ["rows may be looked up", "return isRow(0) ? mixes : undefined;", "return undefined;"],
+      ["rows may be multiplied with rows", "isRow(0) && !isRow(1) && ", "isRow(0) && "],
+      [
+        "rows may be what a product sums over",
+        " && !node.attrs.transposeA ? undefined : mixes",
+        " ? undefined : mixes",
+      ],
+      [
+        "rows may be scattered",
+        'case "scatterAdd":\n      return mixes;',
+        'case "scatterAdd":\n      return undefined;',
+      ],
+      [
+        "what is the same for all rows may be reduced inside",
+        'if (kind === "reduction" || kind === "contraction")',
+        'if (kind === "source")',
+      ],
+      ["results need no rows", "if (alien !== undefined)", "if (rows === 0)"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/schedule.ts",
+    [onSchedules, onTunings],
+    [
+      ["stepwise is only asked for", 'if (schedule === "stepwise") return stepwise("it was asked for");', ""],
+      ["persistent is done another way where it cannot be", 'if (schedule === "persistent")', 'if (scan === "")'],
+      ["a tuning's schedule is not followed", 'schedule === "auto" ? tiles.tuning?.schedule : undefined', "undefined"],
+      ["any weights are read by one workgroup", "weights > persistentWeightBytes", "weights < 0"],
+      ["weights of symbolic size count", 'typeof size === "number" ? 4 * size : 0', "4 * 2 ** 24"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/chunks.ts",
+    [onSchedules],
+    [
+      ["a chunk of no steps", "Math.max(1, Math.floor(budget / seconds))", "Math.floor(budget / seconds)"],
+      ["barriers cost nothing", "Math.max(1, barriers) * secondsPerBarrier", "1e-12"],
+      ["products cost nothing", "flops / flopsPerSecond(lanes) + ", ""],
+      ["a lane does the work of all", "20e6 * lanes", "20e6"],
+      ["a row's work is that of all rows", "total / (dimCoefficient(rows) * dimCoefficient(length))", "total"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/persistent-plan.ts",
+    [onLoops],
+    [
+      ["one slot for every carry", "count: isSafe ? 1 : 2", "count: 1"],
+      ["one slot for a carry that is read after it is written", "read.order < written", "read.order <= written"],
+      [
+        "one slot for a carry that its writer reads elsewhere",
+        "read.stage === writer && read.samePosition",
+        "read.stage === writer",
+      ],
+      [
+        "more rows than fit in workgroup memory",
+        "while (rows > 1 && rows * wordsPerRow * bytesPerWord > limit) rows /= 2;",
+        "",
+      ],
+      [
+        "what crosses invocations has no slot",
+        "reads.some((read) => read.id === id && read.stage !== writer)",
+        "false",
+      ],
+      ["workgroups of any size", "Math.min(maxLanes, ", "Math.min(4096, "],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/lower.ts",
+    [onLowering, onLoops],
+    [
+      [
+        "inputs that were copied are read where they were",
+        "homes.get(id) ?? inputLocation(graph, id)",
+        "inputLocation(graph, id)",
+      ],
+      ["parts lie where their pack starts", "[...whole.offset, offset]", "whole.offset"],
+      [
+        "donated outputs are not copied home",
+        "if (home !== undefined && location.buffer !== home.buffer)",
+        "if (home === undefined && location.buffer === -1)",
+      ],
+      [
+        "an input that is handed back is computed again",
+        'graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id)',
+        'graph.outputs.filter((id) => nodeAt(graph, id).op !== "input")',
+      ],
+      ["kernels bind any number of buffers", "bindings.length > limit", "bindings.length > 99"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/work.ts",
+    [onWork],
+    [
+      [
+        "a product's additions do not count",
+        "return mulDims(2, mulDims(elements,",
+        "return mulDims(1, mulDims(elements,",
+      ],
+      ["a reduction counts what it gives", "return sizeOf(operandShape(0));", "return elements;"],
+      ["a scatter counts its rows", "return sizeOf(operandShape(1));", "return elements;"],
+      ["choosing is arithmetic", '["where", "cast", "stopGradient"]', '["cast", "stopGradient"]'],
+      [
+        "whole numbers are arithmetic",
+        'isArithmetic && node.aval.dtype === "f32" ? elements : 0',
+        "isArithmetic ? elements : 0",
+      ],
+      [
+        "a loop's work is that of one step",
+        "for (const stage of stages) count.stage(scope, stage, length);",
+        "for (const stage of stages) count.stage(scope, stage, 1);",
+      ],
+      [
+        "what several stages read is read by each",
+        "reads.some((other) => other.value === value && other.path !== path && path.endsWith(other.path))",
+        "reads.length < 0",
+      ],
+      [
+        "a slice reads the whole",
+        'if (node.op === "slice" || (node.op === "gather" && operand === 0))',
+        'if (node.op === "gather" && operand === 0)',
+      ],
+      [
+        "a lookup reads its table",
+        'if (node.op === "slice" || (node.op === "gather" && operand === 0))',
+        'if (node.op === "slice")',
+      ],
+      ["numbers take two bytes", "const bytesPerElement = 4;", "const bytesPerElement = 2;"],
+      ["a value is counted for every reader", "if (this.#visited.has(key)) return;", ""],
+      ["states that stay in workgroup memory are read", "if (!loop?.persistent) this.#reads", "this.#reads"],
+      ["a y is written once", "mulDims(i < carries ? 1 : length, elementsOf(body, id))", "elementsOf(body, id)"],
+      ["what nobody reads is written", "if (isWritten(i)) count.write", "count.write"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/verify-program.ts",
+    [onPrograms, "test/gpu/chunks.test.ts"],
+    [
+      ["a buffer may be bound twice", "new Set(buffers).size !== buffers.length", "buffers.length < 0"],
+      [
+        "a buffer need not exist",
+        "buffers.some((buffer) => program.buffers[buffer] === undefined)",
+        "buffers.length < 0",
+      ],
+      ["any number of buffers", "buffers.length > limits.storageBuffers", "buffers.length < 0"],
+      ["any workgroup memory", "kernel.workgroupBytes > limits.workgroupBytes", "kernel.workgroupBytes < 0"],
+      ["any number of invocations", "kernel.workgroupSize > limits.workgroupSize", "kernel.workgroupSize < 0"],
+      [
+        "what is written may be bound to be read",
+        'if (isWritten !== (access === "read_write"))',
+        "if (isWritten === undefined)",
+      ],
+      ["inputs in arenas", 'spec === undefined || spec.role !== "input"', "spec === undefined"],
+      ["inputs whose buffer has another size", "shape.length > 0 && spec?.size.length !== 1", "shape.length < 0"],
+      [
+        "places in buffers that do not exist",
+        "if (program.buffers[buffer] === undefined) fail(where",
+        "if (buffer < 0) fail(where",
+      ],
+      ["copies within a buffer", "step.from.buffer === step.to.buffer", "step.from.buffer === -1"],
+      ["results in an input's buffer", '(donated !== undefined) !== (role === "input")', "role === undefined"],
+      ["kernels that do not exist", "if (kernel === undefined) {", "if (number < 0) {"],
+      ["chunks that nobody runs", "chunked !== (chunks !== undefined)", "chunked === undefined"],
+      ["chunks of no steps", "!(Number.isInteger(chunks.steps) && chunks.steps > 0)", "chunks.steps === -1"],
+      [
+        "steps of loops that are not there",
+        "chunks === undefined ? loops > nesting : loops !== nesting + 1",
+        "loops < 0",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/tuning.ts",
+    ["test/train/tuned.test.ts"],
+    [
+      ["a tuning may be any object", "if (!Object.hasOwn(tuningGrid, field)) {", 'if (field === "") {'],
+      ["a field may have any value", "if (!allowed.includes(given)) {", "if (given === undefined) {"],
+    ],
+  ),
+];

@@ -1,0 +1,190 @@
+/** @file Mutants of the runtime: sizes, buffers, donations, faults. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const onLowering = "test/gpu/lowering.test.ts";
+const onSteps = "test/gpu/training-step.test.ts";
+const onFaults = "test/trust/device-faults.test.ts";
+const onWaiting = "test/gpu/waiting.test.ts";
+const onArrays = "test/gpu/arrays.test.ts";
+const onInstances = "test/core/instance.test.ts";
+
+export const runtimeMutants: readonly Mutant[] = [
+  ...changed(
+    "runtime/instance.ts",
+    [onInstances],
+    [
+      [
+        "the last rows have no workgroup",
+        "Math.ceil(evaluateSize(rows, sizes) / rowsPer)",
+        "Math.floor(evaluateSize(rows, sizes) / rowsPer)",
+      ],
+      ["the last lanes have no workgroup", "return Math.ceil((Math.ceil(", "return Math.floor((Math.ceil("],
+      ["the last chunk goes past the end", "Math.min((i + 1) * steps, total)", "(i + 1) * steps"],
+      ["a loop of no steps hands nothing on", "Math.max(1, Math.ceil(total / steps))", "Math.ceil(total / steps)"],
+      ["workgroups beyond the first 65535 are left out", "Math.ceil(groups / maxWorkgroups)]", "1]"],
+      ["inner loops count in front", "walk(inner, [...counts, count])", "walk(inner, [count, ...counts])"],
+      [
+        "every step has the first entry",
+        "step.kernel, workgroups, stepOffset: entry.length === 0 ? 0 : entryOf(entry)",
+        "step.kernel, workgroups, stepOffset: entryOf(entry) * 0",
+      ],
+      [
+        "buffers are counted in numbers",
+        "size }) => 4 * evaluateSize(size, sizes)",
+        "size }) => evaluateSize(size, sizes)",
+      ],
+    ],
+  ),
+  ...changed(
+    "runtime/loaded-program.ts",
+    [onArrays, onLowering, onSteps],
+    [
+      ["arrays that were donated can be read", "array.release();", ""],
+      [
+        "arenas do not grow",
+        'role !== "arena" || (arena !== undefined && arena.size >= bytes)',
+        'role !== "arena" || arena !== undefined',
+      ],
+      [
+        "bindings are those of the first arrays",
+        'const key = `${kernelIndex}:${storage.map((buffer) => this.#context.pool.idOf(buffer)).join(",")}`;',
+        "const key = `${kernelIndex}`;",
+      ],
+      [
+        "a step of a loop is the one before",
+        "if (current !== step.kernel || kernel.loops > 0) {",
+        "if (current !== step.kernel) {",
+      ],
+      [
+        "outputs are copied from the start",
+        "4 * evaluateSize(location.offset, sizes),\n          buffer,",
+        "0,\n          buffer,",
+      ],
+      [
+        "copies go to the start",
+        "to.buffer, to.offset, 4 * evaluateSize(copy.from.size, sizes)",
+        "to.buffer, 0, 4 * evaluateSize(copy.from.size, sizes)",
+      ],
+      ["copies come from the start", "from.buffer, from.offset, to.buffer", "from.buffer, 0, to.buffer"],
+      [
+        "sizes are those of the first run",
+        'const key = this.program.symbols.map((symbol) => sizes[symbol]).join(",");',
+        'const key = "";',
+      ],
+      [
+        "inputs may be missing",
+        "if (given === undefined) throw new UserError(`${this.program.name}: input ${name} is missing`);\n      const problem",
+        "if (given === undefined) continue;\n      const problem",
+      ],
+      [
+        "inputs may be of any shape",
+        "if (problem !== undefined) throw new UserError(`${this.program.name}: input ${name}: ${problem}`);",
+        "",
+      ],
+    ],
+  ),
+  ...changed(
+    "runtime/loaded-program.ts",
+    [onFaults],
+    [
+      ["a run without memory keeps its arenas", "this.#dropBuffers();\n      this.#buffers = {};", ""],
+      ["a run without memory did nothing wrong", "return shortage ? shared.shortage : undefined;", "return undefined;"],
+    ],
+  ),
+  ...changed(
+    "runtime/input-buffers.ts",
+    [onArrays],
+    [
+      [
+        "arrays of any dtype",
+        "if (given.dtype !== input.dtype) fail(`is ${given.dtype}; expected ${input.dtype}`);",
+        "",
+      ],
+      ["numbers of any dtype", "const fault = valueFault(value, input.dtype);", "const fault = undefined;"],
+      ["numbers may be donated", "if (this.#donated.has(input.name)) fail(", 'if (input.name === "") fail('],
+      [
+        "larger inputs go into smaller buffers",
+        "buffer === undefined || buffer.size < words.byteLength",
+        "buffer === undefined",
+      ],
+    ],
+  ),
+  ...changed(
+    "runtime/arrays.ts",
+    [onArrays],
+    [
+      [
+        "whole numbers are read as f32",
+        'dtype === "i32"\n        ? new Int32Array',
+        'dtype === "bool"\n        ? new Int32Array',
+      ],
+      [
+        "a destroyed array can be read",
+        "if (this.#buffer !== undefined) this.#context.pool.giveBack(this.#buffer);\n    this.#buffer = undefined;",
+        "if (this.#buffer !== undefined) this.#context.pool.giveBack(this.#buffer);",
+      ],
+      ["memory is not given back", "if (this.#buffer !== undefined) this.#context.pool.giveBack(this.#buffer);", ""],
+      [
+        "results that nobody reads keep their memory",
+        "if (this.#numbers === undefined && !this.#isDestroyed) this.#context.pool.giveBack(this.#staging);",
+        "",
+      ],
+    ],
+  ),
+  ...changed(
+    "runtime/buffers.ts",
+    [onArrays],
+    [
+      [
+        "a buffer serves any use",
+        "const known = this.#free.get(`${size} ${usage}`)?.pop();",
+        "const known = [...this.#free.entries()].find(([key]) => key.startsWith(`${size} `))?.[1].pop();",
+      ],
+      ["a buffer is given twice", "?.pop();", "?.at(-1);"],
+      [
+        "no buffer is used again",
+        "const known = this.#free.get(`${size} ${usage}`)?.pop();",
+        "const known = undefined;",
+      ],
+      ["bytes that are gone are counted", "this.#bytes -= buffer.size;", ""],
+      ["buffers that are gone are counted", "this.#count -= 1;", ""],
+    ],
+  ),
+  ...changed("runtime/buffers.ts", [onFaults], [["buffers of any size", "if (size > limit) {", "if (size < 0) {"]]),
+  ...changed(
+    "runtime/verdict.ts",
+    [onFaults],
+    [["want of memory is a broken rule", "const [invalid, shortage] =", "const [shortage, invalid] ="]],
+  ),
+  ...changed(
+    "runtime/context.ts",
+    [onWaiting, onArrays, onFaults],
+    [
+      [
+        "a silent device is waited for",
+        "const answer = await Promise.race([this.host.wait(work), silence]);",
+        "const answer = await this.host.wait(work);",
+      ],
+      ["a device that answers others is silent", "Math.max(began, this.#heard) + 1000", "began + 1000"],
+      ["a device that is gone is worked with", "if (this.#loss !== undefined) throw this.#loss;", ""],
+      [
+        "a loss is not behind an error",
+        "const loss = this.#loss ?? (await Promise.race([this.lost, nextTask()]));",
+        "const loss = undefined;",
+      ],
+    ],
+  ),
+  ...changed(
+    "runtime/profile.ts",
+    ["test/gpu/profile.test.ts"],
+    [
+      ["loops count once", "walk(inner, times * evaluateDim(step.length, sizes))", "walk(inner, times)"],
+      [
+        "work is that of one dispatch",
+        "flops: count * evaluateSize(work.flops, sizes)",
+        "flops: evaluateSize(work.flops, sizes)",
+      ],
+      ["rates are per millisecond", "count / (milliseconds * 1e6)", "count / (milliseconds * 1e9)"],
+    ],
+  ),
+];

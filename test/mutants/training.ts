@@ -1,0 +1,266 @@
+/** @file Mutants of training: optimizers, schedules, the step and its guard, starts of parameters, data. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const onOptimizers = "test/train/optimizers.test.ts";
+const onUpdates = "test/train/update.test.ts";
+const onGuard = "test/train/guard.test.ts";
+const onSteps = "test/train/training-step.test.ts";
+
+export const trainingMutants: readonly Mutant[] = [
+  ...changed(
+    "train/optimizers.ts",
+    [onOptimizers],
+    [
+      [
+        "the gradient's direction",
+        "sub(parameter, mul(learningRate, gradient))",
+        "add(parameter, mul(learningRate, gradient))",
+      ],
+      ["no momentum", "add(mul(slots.velocity as Float, beta), gradient)", "gradient"],
+      ["Nesterov's step is Polyak's", "nesterov ? add(gradient, mul(velocity, beta)) : velocity", "velocity"],
+      ["Adam's mean is a sum", "mul(gradient, 1 - beta1)", "gradient"],
+      ["Adam's variance is of the gradient", "mul(square(gradient), 1 - beta2)", "mul(gradient, 1 - beta2)"],
+      ["Adam's mean is not corrected", "div(learningRate, oneMinusPower(beta1, step))", "learningRate"],
+      ["Adam's variance is not corrected", "sqrt(div(variance, oneMinusPower(beta2, step)))", "sqrt(variance)"],
+      [
+        "epsilon under the root",
+        "add(sqrt(div(variance, oneMinusPower(beta2, step))), epsilon)",
+        "sqrt(add(div(variance, oneMinusPower(beta2, step)), epsilon))",
+      ],
+      ["the power's series ends early", "[8, 7, 6, 5, 4, 3, 2]", "[2]"],
+      [
+        "AdamW is Adam",
+        "{ rate: weightDecay, ...(decays && { decays }) }",
+        "{ rate: 0 * weightDecay, ...(decays && { decays }) }",
+      ],
+    ],
+  ),
+  ...changed(
+    "train/adaptive-optimizers.ts",
+    [onOptimizers],
+    [
+      ["an average square is a sum", "add(mul(slot, decay), mul(value, 1 - decay))", "add(mul(slot, decay), value)"],
+      ["centred is not", "max(sub(ofSquare, square(mean)), 0)", "ofSquare"],
+      ["a root of what is below 0", "max(sub(ofSquare, square(mean)), 0)", "sub(ofSquare, square(mean))"],
+      ["no velocity of scaled gradients", "add(mul(slots.velocity as Float, momentum), scaled)", "scaled"],
+      ["Adagrad forgets", "add(slots.squares as Float, square(gradient))", "square(gradient)"],
+      ["Adagrad starts at 0", "initial === 0 ? squares : add(squares, initial)", "squares"],
+      ["Lion steps by its average", "sign(blend(beta1))", "sign(blend(beta2))"],
+      [
+        "Lion's sign of 0",
+        'sub(cast(less(0, x), "f32"), cast(less(x, 0), "f32"))',
+        'sub(mul(cast(less(0, x), "f32"), 2), 1)',
+      ],
+    ],
+  ),
+  ...changed(
+    "train/clipping.ts",
+    [onUpdates, onOptimizers],
+    [
+      ["the norm of one gradient", "list.map((gradient)", "list.slice(0, 1).map((gradient)"],
+      ["what is below the limit grows", "div(limit, max(norm, limit))", "div(limit, norm)"],
+      ["elements are clipped above alone", "max(min(gradient, limit), -limit)", "min(gradient, limit)"],
+    ],
+  ),
+  ...changed(
+    "train/weight-decay.ts",
+    [onOptimizers],
+    [
+      ["weights decay whatever the learning rate", "sub(1, mul(learningRate, rates))", "sub(1, rates)"],
+      ["decay through the gradient shrinks weights", 'through === "gradient"', 'through === "none"'],
+      ["all parameters decay", "(decays(path, shape) ? rate : 0)", "(rate)"],
+    ],
+  ),
+  ...changed(
+    "train/weight-average.ts",
+    [onOptimizers, onUpdates],
+    [
+      ["the average starts at 0", "where(equal(input.step, 1), parameter, next)", "next"],
+      [
+        "the average keeps what it should forget",
+        "mul(sub(parameter, before), 1 - decay)",
+        "mul(sub(parameter, before), decay)",
+      ],
+    ],
+  ),
+  ...changed(
+    "train/schedules.ts",
+    ["test/train/schedules.test.ts"],
+    [
+      ["the first update is the second", "div(sub(update, 1), updates)", "div(update, updates)"],
+      ["a way down goes on", "min(div(sub(update, 1), updates), 1)", "div(sub(update, 1), updates)"],
+      ["the way ends at 0", "add(mul(height, 1 - to), to)", "mul(height, 1 - to)"],
+      ["half a cosine is a whole one", "mul(progress(update), Math.PI)", "mul(progress(update), 2 * Math.PI)"],
+      ["steps one update late", "sub(update, 0.5), every", "sub(update, 1.5), every"],
+      ["what follows the warm-up counts from the start", "then(sub(update, updates))", "then(update)"],
+      ["the warm-up ends early", "lessEqual(update, updates)", "lessEqual(update, updates / 2)"],
+    ],
+  ),
+  ...changed(
+    "train/plateau.ts",
+    ["test/train/schedules.test.ts"],
+    [
+      [
+        "any loss is an improvement",
+        "loss < best - threshold * Math.abs(best)",
+        "loss < best + threshold * Math.abs(best)",
+      ],
+      ["patience is one shorter", "if (bad > patience) {", "if (bad >= patience) {"],
+      ["no cooldown", "cooling = cooldown;", ""],
+      ["the rate falls for ever", "Math.max(current * factor, lowest)", "current * factor"],
+    ],
+  ),
+  ...changed(
+    "train/update.ts",
+    [onUpdates],
+    [
+      [
+        "gradients of batches are added and not averaged",
+        "add(before, div(gradient, accumulate))",
+        "add(before, gradient)",
+      ],
+      ["the last gradient alone counts", "{ ...input, gradient: sum }", "input"],
+      ["the sum is not emptied", "where(isDue, 0, sum)", "sum"],
+      ["updates are counted in batches", 'cast(number, "f32"));', "input.step);"],
+      [
+        "slots change with every batch",
+        "where(isDue, due.slots[name] as Float, slots[name] as Float)",
+        "due.slots[name] as Float",
+      ],
+      [
+        "the schedule is not asked",
+        "rateSchedule === undefined ? learningRate : mul(learningRate, rateSchedule(number))",
+        "learningRate",
+      ],
+      ["elements are not clipped", "clipValue === undefined ? byNorm : clipByValue(gradient, clipValue)", "byNorm"],
+    ],
+  ),
+  ...changed(
+    "train/training-step.ts",
+    [onGuard, onSteps, "test/train/layers/training.test.ts"],
+    [
+      [
+        "what was halted goes on",
+        'and(not(given.halted as Tensor<"bool">), and(finite(loss), finite(updated.norm)))',
+        "and(finite(loss), finite(updated.norm))",
+      ],
+      ["a loss that is not finite is applied", "and(finite(loss), finite(updated.norm))", "finite(updated.norm)"],
+      ["a gradient that is not finite is applied", "and(finite(loss), finite(updated.norm))", "finite(loss)"],
+      ["parameters are written whatever the loss", "where(ok, updated.parameters, parameters)", "updated.parameters"],
+      [
+        "slots are written whatever the loss",
+        "where(ok, updated.slots[name] as Float, given[`slots/${name}`] as Float)",
+        "updated.slots[name] as Float",
+      ],
+      ["steps are counted whatever the loss", "where(ok, next, step)", "next"],
+      ["states are written whatever the loss", "where(ok, at(nextState, i), given[name] as Float)", "at(nextState, i)"],
+      ["the first update has the number 0", "step: next, learningRate", "step, learningRate"],
+      [
+        "every step has the key of the first",
+        'stepKey(given.seed as Tensor<"u32">, cast(step, "u32"))',
+        'stepKey(given.seed as Tensor<"u32">, cast(zerosLike(step), "u32"))',
+      ],
+      [
+        "evaluation forgets the state",
+        "state: before,\n    });\n    return [...Object",
+        "state: Object.fromEntries(Object.entries(before).map(([name, x]) => [name, zerosLike(x)])),\n    });\n    return [...Object",
+      ],
+    ],
+  ),
+  ...changed(
+    "train/arena.ts",
+    ["test/train/arena.test.ts", onSteps],
+    [
+      [
+        "parameters begin where the last began",
+        "offset: offset - size, size };",
+        "offset: Math.max(0, offset - 2 * size), size };",
+      ],
+      ["every parameter is the first", "slice(flat, 0, offset, size)", "slice(flat, 0, 0, size)"],
+      ["equal numbers do not add up", "last.size += entry.size;", "last.size = entry.size;"],
+      ["arrays are cut at the start", "flat.data.slice(offset, offset + size)", "flat.data.slice(0, size)"],
+      ["arrays are put at the start", "data.set(array.data, offset);", "data.set(array.data, 0);"],
+    ],
+  ),
+  ...changed(
+    "train/initialize.ts",
+    ["test/train/initialize.test.ts"],
+    [
+      ["Glorot's limit by one fan", "Math.sqrt(6 / (fanIn + fanOut))", "Math.sqrt(6 / fanIn)"],
+      [
+        "vectors are not orthogonal",
+        "vector[k] = (vector[k] ?? 0) - projection * (earlier[k] ?? 0)",
+        "vector[k] = (vector[k] ?? 0) + 0 * projection * (earlier[k] ?? 0)",
+      ],
+      [
+        "vectors are not normed",
+        "vector[k] = (vector[k] ?? 0) / norm",
+        "vector[k] = (vector[k] ?? 0) / (0 * norm + 1)",
+      ],
+      [
+        "a wide matrix has orthonormal columns",
+        "rows <= columns ? at(vectors, row)[column] : at(vectors, column)[row]",
+        "at(vectors, Math.min(row, column))[Math.max(row, column)]",
+      ],
+      ["no gain", "(_, i) => gain * (entry(", "(_, i) => (entry("],
+      [
+        "an identity beside the diagonal",
+        "Math.floor(i / columns) === i % columns ? gain : 0",
+        "Math.floor(i / columns) === (i + 1) % columns ? gain : 0",
+      ],
+      [
+        "blocks of rows have one fan",
+        "draw(part.initializer, [part.rows, ...rest], random, path)",
+        "draw(part.initializer, shape, random, path).slice(0, part.rows * sizeOfNumbers(rest))",
+      ],
+      ["parameters are not rounded to f32", "data: numbers.map(Math.fround)", "data: numbers"],
+      ["every parameter has one stream", "randomStream(seed, path), path)", 'randomStream(seed, ""), path)'],
+    ],
+  ),
+  ...changed(
+    "train/metrics.ts",
+    ["test/train/metrics.test.ts"],
+    [
+      [
+        "of equal logits the last counts",
+        "and(equal(given, ofTarget), less(target, classes))",
+        "and(equal(given, ofTarget), less(classes, target))",
+      ],
+      [
+        "ties are won",
+        "and(equal(given, ofTarget), less(target, classes))",
+        "and(equal(given, ofTarget), less(sub(given, given), sub(given, given)))",
+      ],
+      ["bits are nats", "return nats / Math.LN2;", "return nats;"],
+    ],
+  ),
+  ...changed(
+    "train/gradient-flow.ts",
+    ["test/train/gradient-flow.test.ts"],
+    [
+      [
+        "the loss of all steps",
+        "slice(output, 0, -1, 1), slice(targets as Tensor, 0, -1, 1)",
+        "output, targets as Tensor",
+      ],
+      [
+        "the state that a step leaves",
+        "carries: names.map((name) => next.state[name] as Float)",
+        "carries: names.map((name, i) => add(next.state[name] as Float, at(perturbation, i) as Float))",
+      ],
+      ["norms are not of the root", "return sqrt(sum(square(gradient), axes));", "return sum(square(gradient), axes);"],
+    ],
+  ),
+  ...changed(
+    "train/data/batches.ts",
+    ["test/train/data.test.ts"],
+    [
+      ["targets are what comes in", "targets: shifted(ahead), fresh", "targets: shifted(0), fresh"],
+      ["rows start at the same place", "start + row * rowLength + first", "start + first"],
+      ["rows do not go on where they stopped", "const first = window * time;", "const first = window * (time + 1);"],
+      ["every batch is fresh", "window === 0)", "window >= 0)"],
+      ["what is held out is trained on", "start: trained - ahead, rows", "start: 0, rows"],
+      ["the last window goes past the row", "Math.min(time, rowLength - first)", "time"],
+    ],
+  ),
+];
