@@ -3,14 +3,12 @@
  * that installs with npm alone. The driver lies in the package as an archive and is unpacked once, into a cache.
  */
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
-import { brotliDecompress } from "node:zlib";
 import { DeviceUnavailableError } from "../device-errors.ts";
-import { readTar } from "./ustar.ts";
+import { unpackOnce } from "./unpack.ts";
 
 const PACKAGE = "@sparticuz/chromium";
 const FILES = { driver: "libvk_swiftshader.so", loader: "libvulkan.so.1", manifest: "vk_swiftshader_icd.json" };
@@ -42,7 +40,8 @@ async function locate(): Promise<SwiftShader> {
   }
   const root = packageRoot();
   const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
-  const folder = await unpackOnce(join(root, "bin", "swiftshader.tar.br"), `swiftshader-${version}`, [
+  const archive = join(root, "bin", "swiftshader.tar.br");
+  const folder = await unpackOnce(archive, Object.values(FILES), `swiftshader-${version}`, [
     join(root, "..", "..", ".cache", "cellgrad"),
     join(tmpdir(), `cellgrad-${userInfo().username}`),
   ]);
@@ -63,49 +62,4 @@ function packageRoot(): string {
     folder = dirname(folder);
   }
   return folder;
-}
-
-/** Unpacks into the first of the parent folders that can be written, and returns the folder. */
-async function unpackOnce(archive: string, name: string, parents: readonly string[]): Promise<string> {
-  for (const parent of parents) if (await isOurs(join(parent, name))) return join(parent, name);
-  let failure: unknown;
-  for (const parent of parents) {
-    try {
-      return await unpack(archive, parent, name);
-    } catch (error) {
-      failure = error;
-    }
-  }
-  const reason = failure instanceof Error ? failure.message : String(failure);
-  throw new DeviceUnavailableError(
-    `The software adapter could not be unpacked (${reason}). Make ${parents.join(" or ")} writable.`,
-    { cause: failure },
-  );
-}
-
-/** A folder that another user made is not trusted: code would be loaded from it. */
-async function isOurs(folder: string): Promise<boolean> {
-  const found = await stat(folder).catch(() => undefined);
-  return found !== undefined && (found.uid === process.getuid?.() || found.uid === 0);
-}
-
-/** Unpacks beside the target and renames, so that other processes see all of the files or none. */
-async function unpack(archive: string, parent: string, name: string): Promise<string> {
-  const target = join(parent, name);
-  await mkdir(parent, { recursive: true, mode: 0o700 });
-  const aside = await mkdtemp(`${target}.`);
-  try {
-    const files = readTar(await promisify(brotliDecompress)(await readFile(archive)));
-    for (const file of Object.values(FILES)) {
-      const bytes = files.get(file);
-      if (!bytes) throw new Error(`${archive} holds no ${file}`);
-      await writeFile(join(aside, file), bytes);
-    }
-    await rename(aside, target);
-  } catch (error) {
-    await rm(aside, { recursive: true, force: true });
-    // Another process was faster: its files are as good.
-    if (!(await isOurs(target))) throw error;
-  }
-  return target;
 }

@@ -1,0 +1,115 @@
+/** @file What adapters are called, which of them are software, and which one a host with `navigator.gpu` hands out. */
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { requestAdapter, requestGpuDevice } from "../../runtime/host.ts";
+import { hostAdapter } from "../../runtime/hosts/adapter.ts";
+import { navigatorAdapter } from "../../runtime/hosts/navigator.ts";
+import { whatever } from "../support/refused.ts";
+
+type Info = Partial<GPUAdapterInfo>;
+
+const nothing: Info = { vendor: "", architecture: "", device: "", description: "" };
+const adapterOf = (info: Info): GPUAdapter => whatever({ info: { ...nothing, ...info } });
+
+/** As hosts report them. */
+test.each<[info: Info, kind: string, name: string]>([
+  [
+    { vendor: "nvidia", architecture: "ampere", description: "NVIDIA GeForce RTX 3060" },
+    "gpu",
+    "NVIDIA GeForce RTX 3060",
+  ],
+  [{ vendor: "nvidia", architecture: "ampere" }, "gpu", "nvidia ampere"],
+  [{ vendor: "apple" }, "gpu", "apple"],
+  [{ device: "Mali-G78" }, "gpu", "Mali-G78"],
+  [{}, "gpu", "unnamed adapter"],
+  [
+    { vendor: "mesa", description: "llvmpipe (LLVM 15.0.6, 256 bits)" },
+    "software",
+    "llvmpipe (LLVM 15.0.6, 256 bits) (software)",
+  ],
+  [
+    { vendor: "microsoft", description: "Microsoft Basic Render Driver" },
+    "software",
+    "Microsoft Basic Render Driver (software)",
+  ],
+  [{ vendor: "intel", description: "Warp speed", isFallbackAdapter: true }, "software", "Warp speed (software)"],
+  [{ vendor: "google", architecture: "swiftshader" }, "software", "SwiftShader (software)"],
+  [{ description: "SwiftShader Device (Subzero)" }, "software", "SwiftShader (software, subzero)"],
+  [{ description: "SwiftShader Device (LLVM 16.0.6)" }, "software", "SwiftShader (software, llvm)"],
+])("%o is called by its name", (info, kind, name) => {
+  const host = hostAdapter(adapterOf(info));
+  expect([host.kind, host.name]).toEqual([kind, name]);
+});
+
+test("an adapter gives one device; the second time the line says what to do", async () => {
+  const host = await requestAdapter("software");
+  await requestGpuDevice(host);
+  const line = await requestGpuDevice(host).catch((error: Error) => `${error.name}: ${error.message}`);
+  expect(line).toMatch(
+    /^DeviceUnavailableError: SwiftShader \(.*\) gives no device \(.+\)\. Close what else uses it, and try again\.$/,
+  );
+  host.release();
+});
+
+describe("navigator.gpu", () => {
+  let software: GPUAdapter;
+  beforeAll(async () => {
+    software = (await requestAdapter("software")).adapter;
+  });
+  const card = adapterOf({ description: "A card" });
+  const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+
+  /** What the page's WebGPU offers: a card, a fallback for who asks for one. */
+  function offer(normal: GPUAdapter | null, fallback: GPUAdapter | null): void {
+    const requestAdapter = async ({ forceFallbackAdapter = false }: GPURequestAdapterOptions) =>
+      forceFallbackAdapter ? fallback : normal;
+    Object.defineProperty(globalThis, "navigator", { value: { gpu: { requestAdapter } }, configurable: true });
+  }
+  afterEach(() => {
+    if (before === undefined) Reflect.deleteProperty(globalThis, "navigator");
+    else Object.defineProperty(globalThis, "navigator", before);
+  });
+  const chosen = (choice: "auto" | "gpu" | "software") =>
+    navigatorAdapter(choice).then(
+      ({ adapter }) => adapter,
+      (error: Error) => `${error.name}: ${error.message}`,
+    );
+  const advice = "Update the graphics driver, and see chrome://gpu or about:support for the reason.";
+
+  test("with a card and a fallback: the card, unless software is asked for", async () => {
+    offer(card, software);
+    expect([await chosen("auto"), await chosen("gpu"), await chosen("software")]).toEqual([card, card, software]);
+  });
+
+  test("with software as the normal adapter, as on servers", async () => {
+    offer(software, null);
+    expect([await chosen("auto"), await chosen("software")]).toEqual([software, software]);
+    expect(await chosen("gpu")).toMatch(
+      new RegExp(
+        `^DeviceUnavailableError: The only adapter is SwiftShader \\(.*\\), not a graphics card\\. ${advice.replace(/[.:/]/g, "\\$&")}$`,
+      ),
+    );
+  });
+
+  test("with a card alone: no software", async () => {
+    offer(card, null);
+    expect(await chosen("software")).toBe(
+      "DeviceUnavailableError: WebGPU is here, but it offers no software adapter. " +
+        "Chrome has one when started with --enable-unsafe-webgpu --use-webgpu-adapter=swiftshader.",
+    );
+  });
+
+  test("with a fallback alone, and with nothing", async () => {
+    offer(null, software);
+    expect(await chosen("auto")).toBe(software);
+    offer(null, null);
+    expect(await chosen("auto")).toBe(`DeviceUnavailableError: WebGPU is here, but it offers no adapter. ${advice}`);
+    expect(await chosen("gpu")).toBe(
+      `DeviceUnavailableError: WebGPU is here, but it offers no graphics card. ${advice}`,
+    );
+  });
+
+  test("where it is, it comes before what Node would load", async () => {
+    offer(card, null);
+    expect((await requestAdapter("auto")).adapter).toBe(card);
+  });
+});

@@ -1,0 +1,22 @@
+/** @file Node with drivers that the user has chosen: those are taken as they are, once for the process. */
+import { expect, test } from "vitest";
+import { requestAdapter } from "../../runtime/host.ts";
+import { swiftShader } from "../../runtime/hosts/swiftshader.ts";
+
+test("a chosen driver is the system's adapter, and is no graphics card", async () => {
+  const before = { ...process.env };
+  process.env.VK_DRIVER_FILES = (await swiftShader()).manifest;
+  try {
+    const host = await requestAdapter("auto");
+    expect([host.kind, host.name]).toEqual(["software", expect.stringMatching(/^SwiftShader/)]);
+    const line = await requestAdapter("gpu").catch((error: Error) => `${error.name}: ${error.message}`);
+    expect(line).toBe(
+      `DeviceUnavailableError: The only adapter is ${host.name}, not a graphics card. ` +
+        'Install its Vulkan driver and libvulkan, or use the software adapter ("software").',
+    );
+    expect((await requestAdapter("software")).name).toBe(host.name);
+  } finally {
+    delete process.env.VK_DRIVER_FILES;
+  }
+  expect({ ...process.env }).toEqual(before);
+});
