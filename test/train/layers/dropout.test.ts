@@ -246,19 +246,20 @@ describe("recurrent dropout", () => {
   });
 
   test("leaves products of states with each other whole", () => {
-    const associative = cell("associative", { state: () => ({ h: [1, 8], memory: [8, 8] }) }, ({ h, memory }) => {
+    const associative = cell("associative", { state: () => ({ h: [1, 7], memory: [7, 7] }) }, ({ h, memory }) => {
       const read = dot(h, memory);
-      const written = dense("write", reshape(h, [1, 8]), 8, { bias: false });
+      const written = dense("write", reshape(h, [1, 7]), 7, { bias: false });
       return { state: { h: read, memory }, output: written };
     });
     const [h = []] = numbersOf(() =>
       model("m", () => {
         const cellWith = recurrentDropout(associative(1), { h: 0.5 }, random());
-        const initial = { h: fill([1, 1, 8], 1), memory: fill([1, 8, 8], 1) };
+        const initial = { h: fill([1, 1, 7], 1), memory: fill([1, 7, 7], 1) };
         return scan(cellWith, fill([1, 1, 1], 0), { initial }).state.h;
-      }).apply({ "associative/write/kernel": fill([8, 8], 1) }),
+      }).apply({ "associative/write/kernel": fill([7, 7], 1) }),
     );
-    expect(new Set(h)).toEqual(new Set([8]));
+    // A masked sum would be even.
+    expect(new Set(h)).toEqual(new Set([7]));
   });
 
   test("is the cell itself in evaluation", () => {
