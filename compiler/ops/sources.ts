@@ -14,17 +14,23 @@ function source<K extends OpName>(op: K, rules: Pick<SourceEntry<K>, "aval" | "e
   return { kind: "source", op, ...noDerivative, ...rules };
 }
 
+/** What no literal can say, as bits. */
+const strangeBits: readonly (readonly [number, string])[] = [
+  [Number.NaN, "0x7fc00000u"],
+  [Number.POSITIVE_INFINITY, "0x7f800000u"],
+  [Number.NEGATIVE_INFINITY, "0xff800000u"],
+  [-0, "0x80000000u"],
+];
+
 /** A number as a WGSL literal of its dtype. */
 export function literal(value: number, dtype: DType): string {
   if (dtype === "bool") return value === 0 ? "false" : "true";
   if (dtype === "u32") return `${value >>> 0}u`;
   if (dtype === "i32") return value === -2147483648 ? "(-2147483647i - 1i)" : `${value | 0}i`;
   const rounded = Math.fround(value);
-  // WGSL rejects literals that overflow or are NaN; a bit pattern says the same.
-  if (!Number.isFinite(rounded)) {
-    const bits = Number.isNaN(rounded) ? "0x7fc00000u" : rounded > 0 ? "0x7f800000u" : "0xff800000u";
-    return `bitcast<f32>(cg_opaque(${bits}))`;
-  }
+  // WGSL rejects literals that overflow or are NaN, and its compilers drop the sign of a zero; a bit pattern says the same.
+  const bits = strangeBits.find(([strange]) => Object.is(strange, rounded));
+  if (bits !== undefined) return `bitcast<f32>(cg_opaque(${bits[1]}))`;
   const text = String(rounded);
   return `${rounded < 0 ? `(${text}` : text}${/[.e]/.test(text) ? "" : ".0"}f${rounded < 0 ? ")" : ""}`;
 }
