@@ -14,14 +14,6 @@ function source<K extends OpName>(op: K, rules: Pick<SourceEntry<K>, "aval" | "e
   return { kind: "source", op, ...noDerivative, ...rules };
 }
 
-/** What no literal can say, as bits. */
-const strangeBits: readonly (readonly [number, string])[] = [
-  [Number.NaN, "0x7fc00000u"],
-  [Number.POSITIVE_INFINITY, "0x7f800000u"],
-  [Number.NEGATIVE_INFINITY, "0xff800000u"],
-  [-0, "0x80000000u"],
-];
-
 /** A number as a WGSL literal of its dtype. */
 export function literal(value: number, dtype: DType): string {
   if (dtype === "bool") return value === 0 ? "false" : "true";
@@ -29,8 +21,10 @@ export function literal(value: number, dtype: DType): string {
   if (dtype === "i32") return value === -2147483648 ? "(-2147483647i - 1i)" : `${value | 0}i`;
   const rounded = Math.fround(value);
   // WGSL rejects literals that overflow or are NaN, and its compilers drop the sign of a zero; a bit pattern says the same.
-  const bits = strangeBits.find(([strange]) => Object.is(strange, rounded));
-  if (bits !== undefined) return `bitcast<f32>(cg_opaque(${bits[1]}))`;
+  const ofBits = (bits: string) => `bitcast<f32>(cg_opaque(${bits}))`;
+  if (!Number.isFinite(rounded))
+    return ofBits(Number.isNaN(rounded) ? "0x7fc00000u" : rounded > 0 ? "0x7f800000u" : "0xff800000u");
+  if (Object.is(rounded, -0)) return ofBits("0x80000000u");
   const text = String(rounded);
   return `${rounded < 0 ? `(${text}` : text}${/[.e]/.test(text) ? "" : ".0"}f${rounded < 0 ? ")" : ""}`;
 }
