@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { rnn } from "../../cells/index.ts";
 import { randomness } from "../../compiler/dsl/randomness.ts";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
-import { type CellDefinition, fill } from "../../index.ts";
+import { type CellDefinition, cell, fill } from "../../index.ts";
 import { arenaOf, packArrays } from "../../train/arena.ts";
 import type { TrainingBatch } from "../../train/batch-inputs.ts";
 import { checkpointTensors } from "../../train/checkpoint-tensors.ts";
@@ -100,6 +100,11 @@ const calls: readonly (readonly [given: string, f: () => unknown, line: string])
     () => languageModel({ cell: rnn, units: 3, layers: 1, vocabulary: 1.5, embed: 2 }),
     "vocabulary must be a whole number above 0, got 1.5",
   ],
+  [
+    "a state of as many numbers as there are rows",
+    () => seriesModel({ cell: wide, units: 3, layers: 1, features: 2 }),
+    "wide: state h has an axis B; the axes of a state are whole numbers",
+  ],
   ["no layer", () => classifier({ layers: 0 }), "layers must be a whole number above 0, got 0"],
   ["one class", () => classifier({ classes: 1 }), "classes must be a whole number above 1, got 1"],
   ["nothing to read", () => classifier({ reads: { features: 0 } }), "features must be a whole number above 0, got 0"],
@@ -140,6 +145,7 @@ const calls: readonly (readonly [given: string, f: () => unknown, line: string])
   ],
 ];
 
+const wide = cell("wide", { state: () => ({ h: ["B"] }) }, ({ x, h }) => ({ state: { h }, output: x }));
 const classifier = (options: Partial<ClassifierOptions>) =>
   classifierModel({ cell: rnn, units: 3, classes: 2, reads: { features: 2 }, ...options });
 const image = (width: number) => ({ width, height: 1, pixels: new Float64Array(width) });

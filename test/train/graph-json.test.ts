@@ -219,6 +219,23 @@ const wrongLoops: typeof wrongGraphs = [
     /nodes\[\d+\]: expected at least as many inputs of its body as consts and carries$/,
   ],
   [
+    "more nodes than any model has",
+    (graph) => {
+      graph.nodes = new Array<JsonNode>(20_001).fill(at(graph.nodes, 0));
+    },
+    /graph\.nodes: expected at most 20000 nodes$/,
+  ],
+  [
+    "a state without a batch",
+    (graph) => {
+      const aval = { dtype: "f32", shape: [3] };
+      graph.nodes.push({ op: "input", operands: [], attrs: { name: "state/odd", aval }, aval });
+      graph.inputs.unshift(graph.nodes.length - 1);
+      graph.outputs.unshift(graph.nodes.length - 1);
+    },
+    /input "state\/odd" of its graph is f32\[3\]; expected \[B, …\]$/,
+  ],
+  [
     "a state that comes out as another",
     (graph) => {
       graph.outputs.splice(0, 2, at(graph.outputs, 1), at(graph.outputs, 0));

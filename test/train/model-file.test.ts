@@ -96,6 +96,12 @@ const wrongModels: readonly [title: string, bytes: Uint8Array, fault: string][] 
     having("vocabulary", '["a","bc"]'),
     "its vocabulary is missing or damaged; expected a list of different characters",
   ],
+  ["tokens that are no bytes", having("tokens", "words"), "its tokens is missing or damaged; expected bytes"],
+  [
+    "bytes of which there are two",
+    having("tokens", "bytes"),
+    "its vocabulary is missing or damaged; expected 256 bytes",
+  ],
   [
     "a longer vocabulary",
     having("vocabulary", '["a","b","c"]'),

@@ -106,6 +106,14 @@ test("lines of the source come along", () => {
   expect(decodeCell(encodeCell(traced))).toEqual(traced);
 });
 
+test("nodes without a line come back without one", () => {
+  const traced = traceCell(cells.gru as CellDefinition, [{ units: 3, features: 2 }]);
+  const document = JSON.parse(encodeCell(traced)) as Json;
+  Object.assign(document.traces?.[0]?.graph ?? {}, { sites: traced.traces[0]?.graph.nodes.map(() => null) });
+  const [trace] = decodeCell(JSON.stringify(document)).traces;
+  expect(trace?.graph.sites).toEqual(trace?.graph.nodes.map(() => undefined));
+});
+
 test("a stack is traced at the width that each layer reads, once", () => {
   const { traces } = traceCell(associative, [{ units: 3, features: 2, layers: 9 }]);
   expect(traces.map(({ features }) => features)).toEqual([2, 5]);
@@ -209,6 +217,11 @@ const damages: readonly [title: string, change: (document: Json) => unknown, fau
     "an output that has no batch",
     (d) => edit(d, (t) => Object.assign(t.graph?.outputs ?? [], { 1: t.graph?.inputs?.[2] })),
     /^rnn: the output of its graph is not f32 \[B, …\]$/,
+  ],
+  [
+    "lines for some of the nodes",
+    (d) => edit(d, (t) => Object.assign(t.graph ?? {}, { sites: ["a.ts:1:1"] })),
+    /sites: expected one for each node$/,
   ],
   ["traces by name", (d) => ({ ...d, traces: {} }), /^traces: expected a list$/],
   [
