@@ -55,15 +55,20 @@ export interface CompileProgramOptions extends LowerOptions {
   readonly onPass?: (trace: CompileTrace) => void;
 }
 
-/** Compiles a graph to a program: plain data, with no device. */
-export function compileProgram(graph: Graph, options: CompileProgramOptions = {}): Program {
+/** Passes and lowering: a graph as a program, which is plain data, with no device. */
+export function buildProgram(graph: Graph, options: CompileProgramOptions = {}): Program {
   let current = graph;
   options.onPass?.({ pass: "traced", graph });
   for (const pass of passes) {
     current = withoutCallSites(() => pass.run(current));
     options.onPass?.({ pass: pass.name, graph: current });
   }
-  return verifyProgram(lower(current, options), {
+  return lower(current, options);
+}
+
+/** Builds a program and checks it against WebGPU's rules, for tests and for people who look; a device checks by itself. */
+export function compileProgram(graph: Graph, options: CompileProgramOptions = {}): Program {
+  return verifyProgram(buildProgram(graph, options), {
     ...defaultLimits,
     storageBuffers: options.maxStorageBuffers ?? defaultLimits.storageBuffers,
     workgroupBytes: options.maxWorkgroupBytes ?? defaultLimits.workgroupBytes,

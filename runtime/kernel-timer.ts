@@ -6,8 +6,6 @@ const maxQueries = 4096;
 const nanosecondsPerMillisecond = 1e6;
 
 export class KernelTimer {
-  /** Dispatches that fit between two calls of `collect`. */
-  readonly capacity = maxQueries / 2;
   readonly #context: GpuContext;
   readonly #queries: GPUQuerySet;
   readonly #resolved: GPUBuffer;
@@ -28,6 +26,12 @@ export class KernelTimer {
       size: maxQueries * 8,
       usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
     });
+  }
+
+  /** Steps in turns, each of as many dispatches as fit between two calls of `collect`. */
+  *batches<T>(steps: readonly T[]): Generator<readonly T[]> {
+    const capacity = maxQueries / 2;
+    for (let start = 0; start < steps.length; start += capacity) yield steps.slice(start, start + capacity);
   }
 
   /** The queries around the next dispatch of a kernel. */
@@ -61,8 +65,4 @@ export class KernelTimer {
     this.#queries.destroy();
     this.#resolved.destroy();
   }
-}
-
-export function* chunksOf<T>(items: readonly T[], size: number): Generator<readonly T[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
 }

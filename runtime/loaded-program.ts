@@ -13,9 +13,9 @@ import type { DeviceArray } from "./device.ts";
 import { DeviceMemoryError } from "./device-errors.ts";
 import { InputBuffers } from "./input-buffers.ts";
 import { evaluateSize, type Instance, instantiate } from "./instance.ts";
-import { chunksOf, KernelTimer } from "./kernel-timer.ts";
+import type { KernelTimer } from "./kernel-timer.ts";
 import { createPipelines, type Pipeline, storageBinding } from "./pipelines.ts";
-import { type KernelProfile, profileKernels } from "./profile.ts";
+import type { KernelProfile } from "./profile.ts";
 import { judged, type Verdict } from "./verdict.ts";
 
 type Inputs = Readonly<Record<string, NdArray | DeviceArray>>;
@@ -108,22 +108,28 @@ export class LoadedProgram {
    * @throws UserError where the adapter has no timestamp queries.
    */
   async profile(inputs: Inputs): Promise<KernelProfile[]> {
+    // Few programs look at times: a browser fetches the code when one does.
+    const [{ KernelTimer }, { profileKernels }] = await Promise.all([
+      import("./kernel-timer.ts"),
+      import("./profile.ts"),
+    ]);
     this.#context.check();
     const timer = new KernelTimer(this.#context);
     try {
-      return await this.#timed(inputs, timer);
+      const sizes = await this.#timed(inputs, timer);
+      return profileKernels(this.program, sizes, timer.milliseconds);
     } finally {
       timer.destroy();
     }
   }
 
-  async #timed(inputs: Inputs, timer: KernelTimer): Promise<KernelProfile[]> {
+  async #timed(inputs: Inputs, timer: KernelTimer): Promise<DimSizes> {
     const { device } = this.#context;
     const sizes = this.#sizesOf(inputs);
     const bound = this.#bind(sizes);
     const buffers = this.program.buffers.map((_, i) => this.#arenas.get(i));
     this.#inputs.placeIn(buffers, inputs);
-    for (const batch of chunksOf(bound.instance.steps, timer.capacity)) {
+    for (const batch of timer.batches(bound.instance.steps)) {
       const encoder = device.createCommandEncoder({ label: `${this.program.name} (profile)` });
       for (const step of batch) {
         if ("kind" in step) this.#encodeCopy(encoder, step, bound, buffers);
@@ -138,7 +144,7 @@ export class LoadedProgram {
       }
       await timer.collect(encoder);
     }
-    return profileKernels(this.program, sizes, timer.milliseconds);
+    return sizes;
   }
 
   destroy(): void {

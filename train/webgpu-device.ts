@@ -2,7 +2,7 @@
  * @file A WebGPU device as everybody else sees devices. Apart from `openDevice`, so that the package's public types name
  * nothing of WebGPU's.
  */
-import { compileProgram } from "../compiler/compile.ts";
+import { buildProgram } from "../compiler/compile.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import type { GpuContext } from "../runtime/context.ts";
 import type { CompileOptions, Device } from "../runtime/device.ts";
@@ -11,7 +11,7 @@ import { LoadedProgram } from "../runtime/loaded-program.ts";
 /** The device of a context. */
 export function deviceOn(context: GpuContext): Device {
   const lower = (graph: Graph, given: CompileOptions = {}) =>
-    compileProgram(graph, { ...given, ...context.compileLimits });
+    buildProgram(graph, { ...given, ...context.compileLimits });
   return {
     kind: context.host.kind,
     name: context.host.name,

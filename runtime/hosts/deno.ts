@@ -4,7 +4,7 @@
  */
 import { DeviceUnavailableError } from "../device-errors.ts";
 import type { DeviceChoice, HostAdapter } from "./adapter.ts";
-import { navigatorAdapter } from "./navigator.ts";
+import { type HostAdvice, navigatorAdapter } from "./navigator.ts";
 import { swiftShader } from "./swiftshader.ts";
 import { cardDrivers, onlyDrivers, userChoseDrivers, withEnvironment } from "./vulkan.ts";
 
@@ -14,10 +14,18 @@ interface DenoHost {
   readonly permissions: { readonly querySync: (permission: { name: string }) => { readonly state: string } };
 }
 
+const advice: HostAdvice = {
+  noWebGpu: "This Deno has WebGPU switched off. Start it with --unstable-webgpu.",
+  noAdapter:
+    "Install the graphics driver (on Linux: its Vulkan driver and libvulkan), or start Deno with -A for the software " +
+    "adapter of the npm package @sparticuz/chromium.",
+  noSoftwareAdapter: "Start Deno with -A on Linux, with the npm package @sparticuz/chromium installed.",
+};
+
 export async function denoAdapter(choice: DeviceChoice): Promise<HostAdapter> {
   const { Deno: deno } = globalThis as { readonly Deno?: DenoHost };
   if (!deno || process.platform !== "linux" || !mayLoad(deno) || !wantsSoftware(choice))
-    return navigatorAdapter(choice);
+    return navigatorAdapter(choice, advice);
   let manifest: string;
   try {
     const driver = await swiftShader();
@@ -26,9 +34,9 @@ export async function denoAdapter(choice: DeviceChoice): Promise<HostAdapter> {
     manifest = driver.manifest;
   } catch (error) {
     if (choice === "software" && error instanceof DeviceUnavailableError) throw error;
-    return navigatorAdapter(choice);
+    return navigatorAdapter(choice, advice);
   }
-  return withEnvironment(onlyDrivers([manifest]), () => navigatorAdapter(choice));
+  return withEnvironment(onlyDrivers([manifest]), () => navigatorAdapter(choice, advice));
 }
 
 function wantsSoftware(choice: DeviceChoice): boolean {

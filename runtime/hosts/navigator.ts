@@ -6,27 +6,41 @@ import { type DeviceChoice, type HostAdapter, hostAdapter } from "./adapter.ts";
 interface HostGlobals {
   readonly navigator?: { readonly gpu?: GPU };
   readonly isSecureContext?: boolean;
-  readonly Deno?: object;
 }
 
 const host = globalThis as HostGlobals;
+
+/** What to do where something is missing. */
+export interface HostAdvice {
+  readonly noWebGpu: string;
+  readonly noAdapter: string;
+  readonly noSoftwareAdapter: string;
+}
 
 export function hasNavigatorGpu(): boolean {
   return host.navigator?.gpu !== undefined;
 }
 
-export async function navigatorAdapter(choice: DeviceChoice): Promise<HostAdapter> {
+export async function navigatorAdapter(
+  choice: DeviceChoice,
+  advice: HostAdvice = adviceOfBrowsers(),
+): Promise<HostAdapter> {
   const gpu = host.navigator?.gpu;
-  if (!gpu) throw new DeviceUnavailableError(whyNoWebGpu());
+  if (!gpu) throw new DeviceUnavailableError(advice.noWebGpu);
   const hardware = choice === "software" ? null : await request(gpu, { powerPreference: "high-performance" });
   if (hardware?.kind === "gpu") return hardware;
-  if (choice === "gpu") throw new DeviceUnavailableError(noGraphicsCard(hardware));
+  if (choice === "gpu") {
+    const found = hardware
+      ? `The only adapter is ${hardware.name}, not a graphics card.`
+      : "WebGPU is here, but it offers no graphics card.";
+    throw new DeviceUnavailableError(`${found} ${advice.noAdapter}`);
+  }
   const software = hardware ?? (await softwareAdapter(gpu));
   if (software) return software;
   throw new DeviceUnavailableError(
     choice === "auto"
-      ? `WebGPU is here, but it offers no adapter. ${ADVICE}`
-      : `WebGPU is here, but it offers no software adapter. ${SOFTWARE_ADVICE}`,
+      ? `WebGPU is here, but it offers no adapter. ${advice.noAdapter}`
+      : `WebGPU is here, but it offers no software adapter. ${advice.noSoftwareAdapter}`,
   );
 }
 
@@ -43,25 +57,13 @@ async function request(gpu: GPU, options: GPURequestAdapterOptions): Promise<Hos
   return adapter && hostAdapter(adapter);
 }
 
-const ADVICE = host.Deno
-  ? "Install the graphics driver (on Linux: its Vulkan driver and libvulkan), or start Deno with -A for the software " +
-    "adapter of the npm package @sparticuz/chromium."
-  : "Update the graphics driver, and see chrome://gpu or about:support for the reason.";
-
-const SOFTWARE_ADVICE = host.Deno
-  ? "Start Deno with -A on Linux, with the npm package @sparticuz/chromium installed."
-  : "Chrome has one when started with --enable-unsafe-webgpu --use-webgpu-adapter=swiftshader.";
-
-function noGraphicsCard(found: HostAdapter | null): string {
-  return found
-    ? `The only adapter is ${found.name}, not a graphics card. ${ADVICE}`
-    : `WebGPU is here, but it offers no graphics card. ${ADVICE}`;
-}
-
-function whyNoWebGpu(): string {
-  if (host.Deno) return "This Deno has WebGPU switched off. Start it with --unstable-webgpu.";
-  if (host.isSecureContext === false) {
-    return "WebGPU is only there on secure pages. Serve this one over https or from localhost.";
-  }
-  return "This browser has no WebGPU. Use Chrome or Edge 113, Safari 26, Firefox 141, or anything newer.";
+function adviceOfBrowsers(): HostAdvice {
+  return {
+    noWebGpu:
+      host.isSecureContext === false
+        ? "WebGPU is only there on secure pages. Serve this one over https or from localhost."
+        : "This browser has no WebGPU. Use Chrome or Edge 113, Safari 26, Firefox 141, or anything newer.",
+    noAdapter: "Update the graphics driver, and see chrome://gpu or about:support for the reason.",
+    noSoftwareAdapter: "Chrome has one when started with --enable-unsafe-webgpu --use-webgpu-adapter=swiftshader.",
+  };
 }

@@ -1,5 +1,5 @@
 /** @file What must hold for every random cell, each as a function that throws when it does not. */
-import { passes } from "../../compiler/compile.ts";
+import { compileProgram, passes } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type NdArray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
 import { verify } from "../../compiler/ops/verify.ts";
@@ -132,6 +132,12 @@ export function passesKeepValues(cell: Prepared): void {
     expectBelow(Math.abs(numberOf(value) - numberOf(cell.value)) / size, 1e-12, `value after the pass ${pass.name}`);
     expectBelow(relativeError(gradients, cell.gradients, cell.scale), 1e-12, `gradient after the pass ${pass.name}`);
   }
+}
+
+/** Programs of either schedule, and for either kind of device, keep WebGPU's rules and its least limits. */
+export function programsAreValid({ gradient }: Prepared): void {
+  compileProgram(gradient, { schedule: "auto", target: "gpu" });
+  compileProgram(gradient, { schedule: "stepwise", target: "software" });
 }
 
 /** A sequence cut in two, with the state carried over, against the whole. */

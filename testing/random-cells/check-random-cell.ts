@@ -10,6 +10,7 @@ import {
   type Prepared,
   passesKeepValues,
   prepare,
+  programsAreValid,
   reverseIsForward,
   sameOn,
   splitIsWhole,
@@ -49,6 +50,7 @@ export async function checkRandomCell(
   reverseIsForward(cell);
   unrolledIsScan(cell);
   passesKeepValues(cell);
+  programsAreValid(cell);
   splitIsWhole(cell);
   for (const executor of [roundingExecutor, ...executors]) await sameOn(executor, cell);
   if (order === 1) return cell;
