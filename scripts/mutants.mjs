@@ -7,14 +7,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { createJiti } from "jiti";
-import { createVitest } from "vitest/node";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** A file's path, as Vite writes it. */
 const pathOf = (file) => join(root, file).replaceAll("\\", "/");
-const jiti = createJiti(import.meta.url);
-const { mutants } = await jiti.import("../test/mutants/catalog.ts");
-const { mutated } = await jiti.import("../test/mutants/mutant.ts");
+
 const count = (text) => {
   if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("It must be a whole number above 0.");
   return Number(text);
@@ -40,6 +37,10 @@ function fail(message) {
   process.exit(2);
 }
 
+const jiti = createJiti(import.meta.url);
+const { mutants } = await jiti.import("../test/mutants/catalog.ts");
+const { mutated } = await jiti.import("../test/mutants/mutant.ts");
+
 const chosen = mutants.filter(
   ({ name, file }) => options.only?.some((text) => `${file}: ${name}`.includes(text)) ?? true,
 );
@@ -53,6 +54,8 @@ try {
 } catch (error) {
   fail(error.message);
 }
+
+const { createVitest } = await import("vitest/node");
 
 /** A Vitest of its own, whose sources hold one mutant at a time: what no mutant touches is read and transformed once. */
 class Lane {

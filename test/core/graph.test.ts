@@ -300,6 +300,32 @@ describe("JSON", () => {
     expect(() => verify(fromJson(corrupted))).toThrow(/next carry 0 is .*, expected/);
   });
 
+  describe("of a loop whose results are only states, where no shape tells:", () => {
+    const loop = traceGraph("loop", [{ name: "x", dtype: "f32", shape: [4, 2] }], ([x]) => {
+      const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => ({
+        carries: [add(h as Float, row as Float)],
+        ys: [],
+      });
+      return [sin(at(scanTensors(step, [reshape(mean(x as Float, 0), [2])], [x as Float]).carries, 0) as Float)];
+    });
+    const placeOf = (op: string) => loop.nodes.findIndex((each) => each.op === op);
+    const [scanAt, sinAt] = [placeOf("scan"), placeOf("sin")];
+    const operands = [...at(loop.nodes, scanAt).operands];
+
+    test.each<[string, readonly (string | number)[], Json, RegExp]>([
+      ["a value that reads the scan itself", ["nodes", sinAt, "operands"], [scanAt], /only a result reads a scan/],
+      [
+        "another length than its xs have",
+        ["nodes", scanAt, "attrs", "length"],
+        5,
+        /x 0 is f32\[4, ?2\], expected f32\[5, ?2\]/,
+      ],
+      ["an operand left over", ["nodes", scanAt, "operands"], [...operands, 0], /3 operands for 2 inputs/],
+    ])("%s is rejected", (_, path, value, fault) => {
+      expect(() => verify(fromJson(replaced(toJson(loop), path, value)))).toThrow(fault);
+    });
+  });
+
   test("with any one place replaced is either valid or rejected in words", () => {
     const places = placesOf(json);
     const strange = fc.constantFrom<Json | undefined>(

@@ -91,6 +91,14 @@ describe("a graph", () => {
     expect(saidOf(shrinking(true), [9, 3])).toMatch(/, in step 1 of /);
   });
 
+  test("of several outputs, that which was computed first", () => {
+    const graph = traceGraph("f", [{ name: "x", dtype: "f32", shape: [2] }], ([x]) => {
+      const [first, second] = [log(x as Float), sqrt(sub(x as Float, 1))];
+      return [second, first];
+    });
+    expect(findNonFinite(graph, { x: ndarray([2], [0, 0]) })).toMatchObject({ op: "log", count: 2 });
+  });
+
   test("neither inputs nor what the interpreter gives are changed", () => {
     const graph = traceGraph("f", [{ name: "x", dtype: "f32", shape: [2] }], ([x]) => [reshape(x as Float, [1, 2])]);
     const x = ndarray([2], [0.1, 0.2]);

@@ -28,6 +28,16 @@ const rows: readonly (readonly [script: string, args: string, line: string])[] =
     "fuzz: option '--minutes <n>' argument '0' is invalid. It must be a number above 0.",
   ],
   ["scripts/fuzz.mjs", "60", "fuzz: too many arguments. Expected 0 arguments but got 1."],
+  [
+    "scripts/mutants.mjs",
+    "--from 0",
+    "mutants: option '--from <n>' argument '0' is invalid. It must be a whole number above 0.",
+  ],
+  [
+    "scripts/mutants.mjs",
+    "--only no-such-thing",
+    "mutants: no mutant's file or name contains no-such-thing; --list prints them all",
+  ],
   ["scripts/docs.mjs", "--out folder", "docs: expected one folder at most, got --out folder"],
   ["scripts/docs.mjs", "one two", "docs: expected one folder at most, got one two"],
   [
