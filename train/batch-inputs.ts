@@ -1,5 +1,5 @@
 /** @file What a batch gives to the inputs of a training step: checked where the device could not tell that it is wrong. */
-import { UserError } from "../compiler/graph/errors.ts";
+import { inWords, UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Batch } from "./data/batches.ts";
 import type { Network } from "./networks.ts";
@@ -20,7 +20,7 @@ export type TrainingBatch = Batch | NamedBatch;
 export function inputsOf(objective: Objective, batch: TrainingBatch) {
   // From JavaScript anything may come.
   if (typeof batch !== "object" || batch === null)
-    throw new UserError(`the batch is ${String(batch)}; expected { x, targets }, or { inputs } by name`);
+    throw new UserError(`the batch is ${inWords(batch)}; expected { x, targets }, or { inputs } by name`);
   const given: Readonly<Record<string, NdArray | undefined>> =
     "inputs" in batch ? batch.inputs : { x: batch.x, targets: batch.targets };
   const names = Object.keys(objective.batch);

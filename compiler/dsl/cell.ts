@@ -5,7 +5,7 @@
  * using one instance twice ties them, two instances of one cell have weights of their own.
  */
 import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
-import { at } from "../graph/errors.ts";
+import { at, inWords } from "../graph/errors.ts";
 import { fill } from "../ops/views.ts";
 import { faultOf } from "../trace/fault.ts";
 import { Tensor } from "../trace/tensor.ts";
@@ -96,7 +96,7 @@ export function cell<Names extends string>(
           if (!(result.output instanceof Tensor))
             throw faultOf(
               name,
-              `the step must return { state, output }; output is ${String(result.output)}, not a tensor`,
+              `the step must return { state, output }; output is ${inWords(result.output)}, not a tensor`,
             );
           if (result.output.shape[0] !== x.shape[0])
             throw faultOf(

@@ -6,7 +6,7 @@
  * for (on the first trace) or hands out what it was given (when the parameters are arguments of a gradient).
  */
 import { formatShape, type Shape, sameShape } from "../graph/dim.ts";
-import { UserError } from "../graph/errors.ts";
+import { inWords, UserError } from "../graph/errors.ts";
 import type { Site } from "../graph/graph.ts";
 import { faultOf } from "../trace/fault.ts";
 import { callSite } from "../trace/site.ts";
@@ -145,7 +145,7 @@ export function givenParameters(tensors: ParameterTensors): ParameterStore {
     const tensor = tensors[path];
     if (tensor === undefined) throw new UserError(`parameter ${path} is not among those given`);
     if (!(tensor instanceof Tensor) || !sameShape(tensor.shape, shape)) {
-      const found = tensor instanceof Tensor ? formatShape(tensor.shape) : `${String(tensor)} and no tensor`;
+      const found = tensor instanceof Tensor ? formatShape(tensor.shape) : `${inWords(tensor)} and no tensor`;
       throw new UserError(`parameter ${path} is ${found}; the model expects ${formatShape(shape)}`);
     }
     return tensor;

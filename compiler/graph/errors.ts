@@ -24,6 +24,14 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What stands where something else was expected, in a few words of one line. */
+export function inWords(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
+  if (typeof value === "function") return "a function";
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" && value !== null ? "an object" : String(value);
+}
+
 /** Reads an array at an index that the code's own invariants guarantee. */
 export function at<T>(items: readonly T[], index: number): T {
   const item = items[index];

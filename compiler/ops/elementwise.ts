@@ -7,7 +7,7 @@
  */
 import type { OpAttrs } from "../graph/attrs.ts";
 import { formatShape, type Shape, sameShape } from "../graph/dim.ts";
-import { at, UserError } from "../graph/errors.ts";
+import { at, inWords, UserError } from "../graph/errors.ts";
 import type { Aval, DType, OpName } from "../graph/graph.ts";
 import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
@@ -102,7 +102,7 @@ export function together(op: string, operands: readonly (Tensor | number)[]): Te
   for (const [i, operand] of operands.entries()) {
     // From JavaScript anything may come.
     if (!(typeof operand === "number" || operand instanceof Tensor))
-      throw faultOf(op, `operand ${i} is ${String(operand)}; expected a tensor or a number`);
+      throw faultOf(op, `operand ${i} is ${inWords(operand)}; expected a tensor or a number`);
   }
   const dtype = operands.find((operand) => operand instanceof Tensor)?.dtype ?? "f32";
   const tensors = operands.map((operand) => (typeof operand === "number" ? constant(operand, dtype) : operand));

@@ -1,5 +1,5 @@
 /** @file `traceGraph`: runs a function on symbolic tensors and keeps the graph it draws. */
-import { UserError } from "../graph/errors.ts";
+import { inWords, UserError } from "../graph/errors.ts";
 import type { Aval, Graph } from "../graph/graph.ts";
 import { checking } from "../trace/fault.ts";
 import { Frame, within } from "../trace/frame.ts";
@@ -21,10 +21,13 @@ export function traceGraph(
   const frame = new Frame(name);
   const tensors = inputs.map((input) => frame.input(input.name, checkedAval(name, input)));
   const outputs = within(frame, () => body(tensors));
-  if (!Array.isArray(outputs)) throw new UserError(`${name} returns ${String(outputs)}; expected a list of tensors`);
+  if (!Array.isArray(outputs))
+    throw new UserError(
+      `${name} returns ${outputs instanceof Tensor ? outputs : inWords(outputs)}; expected a list of tensors`,
+    );
   for (const output of outputs) {
     if (!(output instanceof Tensor))
-      throw new UserError(`${name} returns ${String(output)} in its list; expected a tensor`);
+      throw new UserError(`${name} returns ${inWords(output)} in its list; expected a tensor`);
   }
   return frame.finish(
     tensors.map((tensor) => tensor.id),

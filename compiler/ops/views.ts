@@ -14,7 +14,7 @@ import {
   sameShape,
   sizeOf,
 } from "../graph/dim.ts";
-import { at, UserError } from "../graph/errors.ts";
+import { at, inWords, UserError } from "../graph/errors.ts";
 import { type Aval, type DType, isDType, type OpName } from "../graph/graph.ts";
 import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
@@ -139,7 +139,7 @@ export function checkedDim(dim: Dim): Dim {
 
 /** A dtype that the user wrote. */
 export function checkedDType<D extends DType>(dtype: D): D {
-  if (!isDType(dtype)) throw new UserError(`dtype ${String(dtype)} is none of f32, i32, u32 and bool`);
+  if (!isDType(dtype)) throw new UserError(`dtype ${inWords(dtype)} is none of f32, i32, u32 and bool`);
   return dtype;
 }
 

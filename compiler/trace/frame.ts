@@ -5,7 +5,7 @@
  */
 import type { OpAttrs } from "../graph/attrs.ts";
 import { GraphBuilder } from "../graph/builder.ts";
-import { UserError } from "../graph/errors.ts";
+import { at, inWords, UserError } from "../graph/errors.ts";
 import type { Aval, DType, Graph, NodeId, OpName } from "../graph/graph.ts";
 import { checking } from "./fault.ts";
 import { callSite } from "./site.ts";
@@ -29,7 +29,7 @@ export class Frame {
   /** The tensor as a node of this frame. */
   resolve(tensor: Tensor): NodeId {
     // From JavaScript anything may come.
-    if (!(tensor instanceof Tensor)) throw new UserError(`${String(tensor)} stands where a tensor is expected`);
+    if (!(tensor instanceof Tensor)) throw new UserError(`${inWords(tensor)} stands where a tensor is expected`);
     if (tensor.frame === this) return tensor.id;
     if (!this.#isInside(tensor.frame)) {
       throw new UserError(
@@ -61,10 +61,8 @@ export class Frame {
     if (node.op === "dimSize") return this.builder.add(node.op, [], node.attrs, node.aval);
     if (node.op === "iota") return this.builder.add(node.op, [], node.attrs, node.aval);
     if (node.op !== "broadcast") return undefined;
-    const [source] = node.operands;
-    const operand =
-      source === undefined ? undefined : new Tensor(tensor.frame, source, tensor.frame.builder.aval(source));
-    const inner = operand === undefined ? undefined : this.#remakeSource(operand);
+    const source = at(node.operands, 0);
+    const inner = this.#remakeSource(new Tensor(tensor.frame, source, tensor.frame.builder.aval(source)));
     return inner === undefined ? undefined : this.builder.add("broadcast", [inner], node.attrs, node.aval);
   }
 }

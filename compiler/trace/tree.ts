@@ -2,7 +2,7 @@
  * @file Trees of tensors: a tensor, a list of trees, or a record of trees. Functions that are differentiated or
  * compiled take and return them; records are walked in the order of their sorted keys.
  */
-import { UserError } from "../graph/errors.ts";
+import { inWords, UserError } from "../graph/errors.ts";
 import { Tensor } from "./tensor.ts";
 
 /** A leaf, or lists and records of trees. */
@@ -20,7 +20,7 @@ export function mapTree<A, B>(
   if (Array.isArray(tree)) return tree.map((child, i) => mapTree<A, B>(child, isLeaf, replace, below(i)));
   if (typeof tree !== "object" || tree === null) {
     throw new UserError(
-      `${path === "" ? "the value" : `the value at ${path}`} is ${String(tree)}; expected a tensor, or a list or record of them`,
+      `${path === "" ? "the value" : `the value at ${path}`} is ${inWords(tree)}; expected a tensor, or a list or record of them`,
     );
   }
   const entries = Object.entries(tree as Record<string, Tree<A>>).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -48,7 +48,22 @@ describe("operands", () => {
       ({ p }) => add(p, whatever<Float>(undefined)),
       "add at …: operand 1 is undefined; expected a tensor or a number",
     ],
-    ["a text", ({ p }) => add(whatever<Float>("x"), p), "add at …: operand 0 is x; expected a tensor or a number"],
+    ["a text", ({ p }) => add(whatever<Float>("x"), p), 'add at …: operand 0 is "x"; expected a tensor or a number'],
+    [
+      "a function",
+      ({ p }) => add(p, whatever<Float>(add)),
+      "add at …: operand 1 is a function; expected a tensor or a number",
+    ],
+    [
+      "a list",
+      ({ p }) => add(p, whatever<Float>([1, 2])),
+      "add at …: operand 1 is a list; expected a tensor or a number",
+    ],
+    [
+      "an object",
+      ({ p }) => add(p, whatever<Float>({})),
+      "add at …: operand 1 is an object; expected a tensor or a number",
+    ],
     [
       "a number in the place of a matrix",
       ({ p }) => dot(whatever(3), p),
@@ -99,7 +114,7 @@ describe("operands", () => {
     [
       "an unknown dtype",
       ({ p }) => cast(p, whatever<"f32">("f64")),
-      "cast at …: dtype f64 is none of f32, i32, u32 and bool",
+      'cast at …: dtype "f64" is none of f32, i32, u32 and bool',
     ],
     [
       "half an integer",
@@ -262,7 +277,7 @@ describe("what is traced", () => {
     [
       "an input of f64",
       () => traceGraph("g", [{ name: "x", dtype: whatever("f64"), shape: [] }], () => []),
-      "input x of g at …: dtype f64 is none of f32, i32, u32 and bool",
+      'input x of g at …: dtype "f64" is none of f32, i32, u32 and bool',
     ],
   ]);
 

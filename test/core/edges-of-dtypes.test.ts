@@ -8,9 +8,13 @@ import {
   broadcast,
   cast,
   concat,
+  dimSize,
+  div,
   equal,
   fill,
   grad,
+  interpret,
+  iota,
   jvp,
   less,
   matmul,
@@ -184,6 +188,28 @@ test("a probability of 0 is never and one of 1 always, without drawing", () => {
       Array(3).fill(probability),
     );
   }
+});
+
+test("counters and sizes of outside are made anew within a loop, and are no input of it", () => {
+  const graph = traceGraph("f", [{ name: "xs", dtype: "f32", shape: ["T", 3] }], ([xs]) => {
+    const [numbers, size] = [iota([3], 0, "f32"), dimSize("T")];
+    const whole = fill([3], 2);
+    const { carries } = scanTensors(
+      ([h], [x]) => ({
+        carries: [add(h as Float, div(mul(mul(x as Float, numbers), whole), broadcast(size, [3])))],
+        ys: [],
+      }),
+      [fill([3], 0)],
+      [xs as Float],
+    );
+    return carries;
+  });
+  expect(graph.nodes.flatMap((node) => (node.op === "scan" ? [node.attrs.consts] : []))).toEqual([0]);
+  const rows = [
+    [1, 2, 3],
+    [5, 6, 7],
+  ];
+  expect(interpret(graph, [f32(rows)]).map(numbersOf)).toEqual([[0, 8, 20]]);
 });
 
 test("a loop without inputs runs as many steps as it is told", () => {

@@ -1,6 +1,7 @@
 /** @file Losses with masks, label smoothing, class weights; of yes and no; of absolute size: each against plain numbers. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
+import { interpret } from "../../compiler/ops/interpret.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import type { Device } from "../../train/device.ts";
@@ -186,6 +187,22 @@ for (const { name, open, tolerance } of devices) {
     });
   });
 }
+
+test("class weights may be a tensor", async () => {
+  const inputs = [
+    { name: "x", dtype: "f32", shape: [time, batch, classes] },
+    { name: "i", dtype: "i32", shape: [time, batch] },
+    { name: "w", dtype: "f32", shape: [classes] },
+  ] as const;
+  const graph = traceGraph("loss", inputs, ([x, i, w]) =>
+    [classWeights, w as Float].map((weights) =>
+      crossEntropy(x as Float, i as Tensor<"i32">, { classWeights: weights }),
+    ),
+  );
+  const [byNumbers, byTensor] = interpret(graph, [logits, targets, ndarray([classes], classWeights)]);
+  expect(byTensor).toEqual(byNumbers);
+  expect(byTensor?.data[0]).toBeGreaterThan(0);
+});
 
 test.each<[(x: Float, i: Tensor<"i32">) => Tensor, string]>([
   [(x, i) => crossEntropy(x, i, { smoothing: 1 }), "crossEntropy: smoothing is 1; expected 0 or more, below 1"],
