@@ -1,7 +1,7 @@
 /** @file Second order through scan on the device: the derivative of a cell's gradient, all of it in either schedule. */
 import { afterAll, describe, expect, test } from "vitest";
-import { gru, interpret, lstm, lstm1997, openDevice, rnn } from "../../index.ts";
 import { slstm } from "../../cells/slstm.ts";
+import { gru, interpret, lstm, lstm1997, openDevice, rnn } from "../../index.ts";
 import { deviceExecutor } from "../../testing/executor.ts";
 import { drawArguments, drawWholeDirection } from "../../testing/gradients/case.ts";
 import { tracePrograms } from "../../testing/gradients/programs.ts";
