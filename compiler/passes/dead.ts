@@ -3,12 +3,11 @@
  * only such results, operands that the body ignores, and ys that stand twice.
  */
 import { at } from "../graph/errors.ts";
-import { type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
-import { Inlined } from "../ops/inline.ts";
-import { bodyInputs, emitScan } from "../ops/scan.ts";
-import { Frame, within } from "../trace/frame.ts";
+import { type Graph, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { bodyInputs } from "../ops/scan.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { demand, neededNodes, rewriteGraph } from "./rewrite.ts";
+import { emitPart, placesOf } from "./part-of-loop.ts";
+import { neededNodes, rewriteGraph } from "./rewrite.ts";
 
 export function removeDead(graph: Graph): Graph {
   return rewriteGraph(graph, (inner) => {
@@ -34,9 +33,9 @@ function pruneScan(
   operands: readonly Tensor[],
   read: ReadonlySet<number>,
 ): readonly (Tensor | undefined)[] {
-  const { attrs } = node;
-  const body = removeDead(attrs.body);
-  const { consts, carries, xs } = bodyInputs({ ...attrs, body });
+  const attrs = { ...node.attrs, body: removeDead(node.attrs.body) };
+  const { body } = attrs;
+  const { carries } = bodyInputs(attrs);
   const ys = body.outputs.map((_, i) => i).filter((i) => i >= attrs.carries && read.has(i));
   const keptCarries = liveCarries(body, carries, ys, read);
   const keptYs = ys.filter((i, k) => ys.findIndex((j) => body.outputs[j] === body.outputs[i]) === k);
@@ -44,24 +43,18 @@ function pruneScan(
     body,
     [...keptCarries, ...keptYs].map((i) => at(body.outputs, i)),
   );
-  const used = (id: NodeId) => needed.has(id);
-  const keptConsts = consts.flatMap((id, i) => (used(id) ? [i] : []));
-  const keptXs = xs.flatMap((id, i) => (used(id) ? [i] : []));
-  const inputs = [
-    ...keptConsts.map((i) => at(consts, i)),
-    ...keptCarries.map((i) => at(carries, i)),
-    ...keptXs.map((i) => at(xs, i)),
-  ];
-  const pruned = restrict(
-    body,
-    inputs,
-    [...keptCarries, ...keptYs].map((i) => at(body.outputs, i)),
+  const isUsed = (place: number) => needed.has(at(body.inputs, place));
+  const places = placesOf(attrs);
+  const results = emitPart(
+    attrs,
+    operands,
+    {
+      consts: places.consts.filter(isUsed),
+      carries: keptCarries.map((i) => at(places.carries, i)),
+      xs: places.xs.filter(isUsed),
+    },
+    keptYs.map((i) => at(body.outputs, i)),
   );
-  const results = emitScan({ ...attrs, body: pruned, consts: keptConsts.length, carries: keptCarries.length }, [
-    ...keptConsts.map((i) => at(operands, i)),
-    ...keptCarries.map((i) => at(operands, attrs.consts + i)),
-    ...keptXs.map((i) => at(operands, attrs.consts + attrs.carries + i)),
-  ]);
   return body.outputs.map((id, i) => {
     if (i < attrs.carries) return results.carries[keptCarries.indexOf(i)];
     return results.ys[keptYs.findIndex((j) => body.outputs[j] === id)];
@@ -89,18 +82,4 @@ function liveCarries(
 
 function neededFrom(graph: Graph, outputs: readonly NodeId[]): Set<NodeId> {
   return neededNodes({ ...graph, outputs });
-}
-
-/** The part of a body that some of its outputs need, on some of its inputs. */
-export function restrict(body: Graph, inputs: readonly NodeId[], outputs: readonly NodeId[]): Graph {
-  const frame = new Frame(body.name);
-  return within(frame, () => {
-    const inlined = new Inlined();
-    for (const id of inputs) inlined.tensors.set(id, frame.input(inputName(body, id), nodeAt(body, id).aval));
-    const tensors = outputs.map((id) => demand(body, id, inlined));
-    return frame.finish(
-      inputs.map((id) => inlined.tensor(id).id),
-      tensors,
-    );
-  });
 }

@@ -5,9 +5,8 @@
  */
 import { at } from "../graph/errors.ts";
 import type { Graph, ScanNode } from "../graph/graph.ts";
-import { bodyInputs, emitScan } from "../ops/scan.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { restrict } from "./dead.ts";
+import { emitPart, placesOf } from "./part-of-loop.ts";
 import { rewriteGraph } from "./rewrite.ts";
 
 export function fixCarries(graph: Graph): Graph {
@@ -16,30 +15,12 @@ export function fixCarries(graph: Graph): Graph {
 
 function withFixedCarries(node: ScanNode, operands: readonly Tensor[]): readonly Tensor[] {
   const attrs = { ...node.attrs, body: fixCarries(node.attrs.body) };
-  const { body } = attrs;
-  const { consts, carries, xs } = bodyInputs(attrs);
-  const all = carries.map((_, i) => i);
-  const isFixed = (i: number) => at(body.outputs, i) === at(carries, i);
-  const [fixed, moving] = [all.filter(isFixed), all.filter((i) => !isFixed(i))];
-  const initial = (i: number) => at(operands, attrs.consts + i);
-  const carryIn = (i: number) => at(carries, i);
-  const results = emitScan(
-    {
-      ...attrs,
-      body: restrict(
-        body,
-        [...consts, ...fixed.map(carryIn), ...moving.map(carryIn), ...xs],
-        [...moving.map((i) => at(body.outputs, i)), ...body.outputs.slice(attrs.carries)],
-      ),
-      consts: attrs.consts + fixed.length,
-      carries: moving.length,
-    },
-    [
-      ...operands.slice(0, attrs.consts),
-      ...fixed.map(initial),
-      ...moving.map(initial),
-      ...operands.slice(attrs.consts + attrs.carries),
-    ],
-  );
-  return [...all.map((i) => (isFixed(i) ? initial(i) : at(results.carries, moving.indexOf(i)))), ...results.ys];
+  const { inputs, outputs } = attrs.body;
+  const { consts, carries, xs } = placesOf(attrs);
+  const isFixed = (place: number) => at(outputs, place - attrs.consts) === at(inputs, place);
+  const moving = carries.filter((place) => !isFixed(place));
+  const places = { consts: [...consts, ...carries.filter(isFixed)], carries: moving, xs };
+  const results = emitPart(attrs, operands, places, outputs.slice(attrs.carries));
+  const last = (place: number) => (isFixed(place) ? at(operands, place) : at(results.carries, moving.indexOf(place)));
+  return [...carries.map(last), ...results.ys];
 }

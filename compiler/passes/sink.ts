@@ -8,12 +8,12 @@ import { countUses, type Graph, type NodeId, nodeAt, type OpName, type ScanNode 
 import { dot } from "../ops/contractions.ts";
 import { add } from "../ops/elementwise.ts";
 import { emitNode } from "../ops/inline.ts";
-import { bodyInputs, emitScan } from "../ops/scan.ts";
+import { bodyInputs } from "../ops/scan.ts";
 import { sum } from "../ops/views.ts";
 import { atSite } from "../trace/site.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { restrict } from "./dead.ts";
 import { flattenSteps, LoopValues } from "./loop-values.ts";
+import { emitPart, placesOf } from "./part-of-loop.ts";
 import { rewriteGraph } from "./rewrite.ts";
 import { constantValue } from "./simplify.ts";
 
@@ -45,15 +45,10 @@ function sinkFromScan(outer: Graph, node: ScanNode, operands: readonly Tensor[])
   const kept = body.outputs.map((_, i) => i).filter((i) => !sunk.has(i));
   const keptCarries = kept.filter((i) => i < attrs.carries);
   const steps = [...planner.steps];
-  const inner = restrict(
-    body,
-    [...inputs.consts, ...keptCarries.map((i) => at(inputs.carries, i)), ...inputs.xs],
-    [...kept.map((i) => at(body.outputs, i)), ...steps],
-  );
-  const results = emitScan({ ...attrs, body: inner, carries: keptCarries.length }, [
-    ...operands.slice(0, attrs.consts),
-    ...keptCarries.map((i) => at(operands, attrs.consts + i)),
-    ...operands.slice(attrs.consts + attrs.carries),
+  const places = placesOf(attrs);
+  const results = emitPart(attrs, operands, { ...places, carries: keptCarries.map((i) => at(places.carries, i)) }, [
+    ...kept.slice(keptCarries.length).map((i) => at(body.outputs, i)),
+    ...steps,
   ]);
   const all = [...results.carries, ...results.ys];
   const stepOf = (id: NodeId) => at(all, kept.length + steps.indexOf(id));

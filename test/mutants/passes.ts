@@ -125,21 +125,21 @@ export const passMutants: readonly Mutant[] = [
     "compiler/passes/fixed-carries.ts",
     [onPasses, onLoops],
     [
-      ["no carry is fixed", "at(body.outputs, i) === at(carries, i)", "false"],
+      ["no carry is fixed", "at(outputs, place - attrs.consts) === at(inputs, place)", "false"],
       [
         "a carry that takes another one's place is fixed",
-        "at(body.outputs, i) === at(carries, i)",
-        "carries.includes(at(body.outputs, i))",
+        "at(outputs, place - attrs.consts) === at(inputs, place)",
+        "inputs.includes(at(outputs, place - attrs.consts))",
       ],
       [
         "the last of a fixed carry is that of a moving one",
-        "isFixed(i) ? initial(i) : at(results.carries, moving.indexOf(i))",
-        "at(results.carries, Math.min(i, moving.length - 1))",
+        "isFixed(place) ? at(operands, place) : at(results.carries, moving.indexOf(place))",
+        "at(results.carries, Math.max(0, moving.indexOf(place)))",
       ],
       [
         "carries move up",
-        "at(results.carries, moving.indexOf(i))",
-        "at(results.carries, Math.min(i, moving.length - 1))",
+        "at(results.carries, moving.indexOf(place))",
+        "at(results.carries, Math.min(place - attrs.consts, moving.length - 1))",
       ],
     ],
   ),

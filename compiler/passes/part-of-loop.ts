@@ -1,0 +1,59 @@
+/** @file A loop with some of the operands and results of another: what is left of it when a pass has moved the rest. */
+import { at } from "../graph/errors.ts";
+import { type Graph, inputName, type NodeId, nodeAt, type ScanAttrs } from "../graph/graph.ts";
+import { Inlined } from "../ops/inline.ts";
+import { emitScan } from "../ops/scan.ts";
+import { Frame, within } from "../trace/frame.ts";
+import type { Tensor } from "../trace/tensor.ts";
+import { demand } from "./rewrite.ts";
+
+/** Places among a loop's operands, which are those among the inputs of its body, by role. */
+export interface LoopPlaces {
+  readonly consts: readonly number[];
+  readonly carries: readonly number[];
+  readonly xs: readonly number[];
+}
+
+export function placesOf({ body, consts, carries }: ScanAttrs): LoopPlaces {
+  const all = body.inputs.map((_, i) => i);
+  return {
+    consts: all.slice(0, consts),
+    carries: all.slice(consts, consts + carries),
+    xs: all.slice(consts + carries),
+  };
+}
+
+/** Emits the part of a loop that has the operands at `places`, each in the role that is said there, and gives `ys`. */
+export function emitPart(
+  attrs: ScanAttrs,
+  operands: readonly Tensor[],
+  { consts, carries, xs }: LoopPlaces,
+  ys: readonly NodeId[],
+) {
+  const { body } = attrs;
+  const places = [...consts, ...carries, ...xs];
+  const next = carries.map((place) => at(body.outputs, place - attrs.consts));
+  const inner = restrict(
+    body,
+    places.map((place) => at(body.inputs, place)),
+    [...next, ...ys],
+  );
+  return emitScan(
+    { ...attrs, body: inner, consts: consts.length, carries: carries.length },
+    places.map((place) => at(operands, place)),
+  );
+}
+
+/** The part of a body that some of its outputs need, on some of its inputs. */
+function restrict(body: Graph, inputs: readonly NodeId[], outputs: readonly NodeId[]): Graph {
+  const frame = new Frame(body.name);
+  return within(frame, () => {
+    const inlined = new Inlined();
+    for (const id of inputs) inlined.tensors.set(id, frame.input(inputName(body, id), nodeAt(body, id).aval));
+    const tensors = outputs.map((id) => demand(body, id, inlined));
+    return frame.finish(
+      inputs.map((id) => inlined.tensor(id).id),
+      tensors,
+    );
+  });
+}
