@@ -36,10 +36,12 @@ async function bundle(resolve: UserConfig["resolve"]): Promise<string> {
       write: false,
       target: "es2022",
       lib: { entry: at("./worker.ts"), formats: ["es"], fileName: "sandbox" },
+      rolldownOptions: { output: { codeSplitting: false } },
     },
   });
   const output = [result].flat().flatMap((one) => ("output" in one ? one.output : []));
-  const [chunk] = output.filter((one) => one.type === "chunk");
-  if (chunk === undefined) throw new Error("the sandbox's script was not made");
+  const [chunk, ...others] = output.filter((one) => one.type === "chunk");
+  if (chunk === undefined || others.length > 0)
+    throw new Error(`the sandbox's script is of ${output.length} pieces, not one`);
   return chunk.code;
 }
