@@ -14,36 +14,17 @@ import type { Program } from "./plan/program.ts";
 import { defaultLimits, verifyProgram } from "./plan/verify-program.ts";
 import { withoutCallSites } from "./trace/site.ts";
 
-export interface Pass {
-  readonly name: string;
-  /** What the pass does, in a line. */
-  readonly about: string;
-  readonly run: (graph: Graph) => Graph;
-}
-
-/** Graph to graph, in order. Every pass keeps values to 1e-12 in the interpreter. */
-export const passes: readonly Pass[] = [
-  { name: "simplify", about: "drop additions of 0 and products with 1", run: simplify },
-  { name: "dead", about: "drop what no output needs, in and out of loops", run: removeDead },
-  { name: "fixed carries", about: "a carry that no step changes becomes a const of its loop", run: fixCarries },
-  { name: "split products", about: "concat(a, b)·W becomes a·W_a + b·W_b", run: splitProducts },
-  {
-    name: "hoist",
-    about: "products that wait for no carry move before the loop, over all time steps at once",
-    run: hoist,
-  },
-  { name: "sink", about: "products that no carry waits for, and sums over time, move behind the loop", run: sink },
-  {
-    name: "lookups",
-    about: "a product of rows looked up in a small table becomes a lookup in the table's product",
-    run: lookupsOfProducts,
-  },
-  {
-    name: "clean up",
-    about: "simplify and drop what the moves left behind",
-    run: (graph) => removeDead(simplify(graph)),
-  },
-];
+/** Graph to graph, in order. Every pass keeps values to 1e-12 in the interpreter; about-passes.ts says what each does. */
+export const passes = [
+  { name: "simplify", run: simplify },
+  { name: "dead", run: removeDead },
+  { name: "fixed carries", run: fixCarries },
+  { name: "split products", run: splitProducts },
+  { name: "hoist", run: hoist },
+  { name: "sink", run: sink },
+  { name: "lookups", run: lookupsOfProducts },
+  { name: "clean up", run: (graph: Graph) => removeDead(simplify(graph)) },
+] as const;
 
 export interface CompileTrace {
   readonly pass: string;

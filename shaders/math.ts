@@ -2,7 +2,8 @@
  * @file Functions in WGSL for what the language lacks or leaves loose. A kernel gets those that its text names.
  *
  * `exp` may overflow to infinity and `tanh` to NaN on some drivers, so both are kept away from large arguments; `sin`
- * and `cos` are only promised to 2^-11, so the range is reduced here and a polynomial used.
+ * and `cos` are only promised to 2^-11, so the range is reduced here and a polynomial used. What is not a number stays so:
+ * the functions of a driver may lose it, and with it the sign that training has gone wrong.
  */
 
 interface Helper {
@@ -21,6 +22,34 @@ const helpers: readonly Helper[] = [
 }`,
   },
   {
+    name: "cg_is_nan",
+    // By its bits: drivers may take it that there is no NaN, and drop a comparison of a number with itself.
+    wgsl: `fn cg_is_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}`,
+  },
+  {
+    name: "cg_exp",
+    needs: ["cg_is_nan"],
+    wgsl: `fn cg_exp(x: f32) -> f32 {
+  return select(exp(x), x, cg_is_nan(x));
+}`,
+  },
+  {
+    name: "cg_max",
+    needs: ["cg_is_nan"],
+    wgsl: `fn cg_max(a: f32, b: f32) -> f32 {
+  return select(select(max(a, b), b, cg_is_nan(b)), a, cg_is_nan(a));
+}`,
+  },
+  {
+    name: "cg_min",
+    needs: ["cg_is_nan"],
+    wgsl: `fn cg_min(a: f32, b: f32) -> f32 {
+  return select(select(min(a, b), b, cg_is_nan(b)), a, cg_is_nan(a));
+}`,
+  },
+  {
     name: "cg_log",
     needs: ["cg_opaque"],
     // Some drivers give a finite number for what has no logarithm, which would hide that training has gone wrong.
@@ -31,6 +60,7 @@ const helpers: readonly Helper[] = [
   },
   {
     name: "cg_tanh",
+    needs: ["cg_is_nan"],
     // tanh x = sign(x) (1 - q) / (1 + q) with q = exp(-2|x|), which is never above 1. Below 1/4 the odd series is
     // taken instead, since 1 - q loses digits there: its next term is under 1e-8 of the value.
     wgsl: `fn cg_tanh(x: f32) -> f32 {
@@ -40,22 +70,25 @@ const helpers: readonly Helper[] = [
   let s = x * x;
   let near = a * (1.0 + s * (-0.33333334 + s * (0.13333334 + s * (-0.053968254 + s * (0.021869488 - s * 0.008863236)))));
   let magnitude = select(far, near, a < 0.25);
-  return select(magnitude, -magnitude, x < 0.0);
+  return select(select(magnitude, -magnitude, x < 0.0), x, cg_is_nan(x));
 }`,
   },
   {
     name: "cg_sigmoid",
+    needs: ["cg_is_nan"],
     wgsl: `fn cg_sigmoid(x: f32) -> f32 {
   let q = exp(-min(abs(x), 80.0));
-  return select(q, 1.0, x >= 0.0) / (1.0 + q);
+  return select(select(q, 1.0, x >= 0.0) / (1.0 + q), x, cg_is_nan(x));
 }`,
   },
   {
     name: "cg_softplus",
+    needs: ["cg_is_nan"],
     // log(1 + q) by its series where q is so small that 1 + q would drop it.
     wgsl: `fn cg_softplus(x: f32) -> f32 {
   let q = exp(-min(abs(x), 80.0));
-  return max(x, 0.0) + select(log(1.0 + q), q * (1.0 - q * (0.5 - q * 0.33333334)), q < 0.01);
+  let y = max(x, 0.0) + select(log(1.0 + q), q * (1.0 - q * (0.5 - q * 0.33333334)), q < 0.01);
+  return select(y, x, cg_is_nan(x));
 }`,
   },
   {

@@ -1,6 +1,6 @@
 /** @file How `inspect` shows a compilation to people: the graph after each pass, each kernel, and the totals. */
 
-import { passes } from "../../compiler/compile.ts";
+import { aboutPass } from "../../compiler/about-passes.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
 import type { Kernel, Program } from "../../compiler/plan/program.ts";
 import type { Graph } from "../../index.ts";
@@ -14,7 +14,7 @@ export function* layout({ stages, program }: Compiled, work: Work): Generator<st
   for (const { pass, graph } of stages) {
     const after = printGraph(graph, { sites: true });
     const same = after === before;
-    const about = passes.find(({ name }) => name === pass)?.about;
+    const about = aboutPass(pass);
     const heading = about === undefined ? `IR, ${pass}` : `IR after "${pass}" (${about})`;
     yield* section(`${heading}: ${same ? "nothing changed" : nodes(graph)}`, same ? "" : after);
     before = after;

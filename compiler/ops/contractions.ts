@@ -24,8 +24,8 @@ const reduceMaxEntry: ReductionEntry<"reduceMax"> = {
   axes: ({ axes }) => axes,
   initial: Number.NEGATIVE_INFINITY,
   combine: Math.max,
-  // The most negative f32, since an infinite literal is not allowed.
-  wgsl: { initial: "-3.4028234663852886e38f", combine: (a, b) => `max(${a}, ${b})` },
+  // By its bits, since an infinite literal is not allowed.
+  wgsl: { initial: "bitcast<f32>(cg_opaque(0xff800000u))", combine: (a, b) => `cg_max(${a}, ${b})` },
   vjp: (ct, context) => {
     const [x] = context.operands;
     const { shares, axes } = maxShares(x, context.out, context.attrs.axes);

@@ -225,7 +225,7 @@ export const max: Binary<"max"> = binary(
   {
     dtypes: numeric,
     scalar: ([a = 0, b = 0]) => Math.max(a, b),
-    wgsl: ([a, b]) => `max(${a}, ${b})`,
+    wgsl: ([a, b], dtype) => `${dtype === "f32" ? "cg_max" : "max"}(${a}, ${b})`,
     partials: ({ operands: [a, b] }) => [share(b, a), share(a, b)],
   },
 );
@@ -237,7 +237,7 @@ export const min: Binary<"min"> = binary(
   {
     dtypes: numeric,
     scalar: ([a = 0, b = 0]) => Math.min(a, b),
-    wgsl: ([a, b]) => `min(${a}, ${b})`,
+    wgsl: ([a, b], dtype) => `${dtype === "f32" ? "cg_min" : "min"}(${a}, ${b})`,
     partials: ({ operands: [a, b] }) => [share(a, b), share(b, a)],
   },
 );

@@ -9,7 +9,7 @@ export const exp: Unary<"exp"> = unary(
     dtypes: float,
     cheap: false,
     scalar: ([x = 0]) => Math.exp(x),
-    wgsl: ([x]) => `exp(${x})`,
+    wgsl: ([x]) => `cg_exp(${x})`,
     partials: ({ out }) => [out],
   },
 );

@@ -1,7 +1,7 @@
 /** @file What the compiler makes of a run's training step: its IR after each pass, its kernels, and what they cost. */
 import { compileStep, withPhaseOutputs } from "../../cli/inspect/compile-step.ts";
 import { countNodes, countWork } from "../../cli/inspect/count.ts";
-import { passes } from "../../compiler/compile.ts";
+import { aboutPass } from "../../compiler/about-passes.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
 import { adam } from "../../train/optimizers.ts";
 import { trainingStep } from "../../train/training-step.ts";
@@ -22,7 +22,7 @@ export function inspectRun({ name, network, device, spec }: Run): Inspection {
     run: name,
     passes: stages.map(({ pass, graph }) => ({
       name: pass,
-      about: passes.find((each) => each.name === pass)?.about ?? "as the equations were traced",
+      about: aboutPass(pass) ?? "as the equations were traced",
       nodes: countNodes(graph),
       text: printGraph(graph, { sites: true }),
     })),
