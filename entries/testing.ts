@@ -24,9 +24,12 @@ export { reportLines } from "../testing/gradients/report.ts";
 export { type CellMatchers, matchers } from "../testing/matchers.ts";
 export { arbitraryCell } from "../testing/random-cells/arbitrary-cell.ts";
 export {
-  checkRandomCell,
-  type RandomCellOptions,
-  type RandomCellOutcome,
-} from "../testing/random-cells/check-random-cell.ts";
+  type CheckOptions,
+  type CheckOutcome,
+  checkLoss,
+  type LossOutcome,
+  type LossPoint,
+} from "../testing/random-cells/check-loss.ts";
+export { checkRandomCell, type RandomCellOutcome } from "../testing/random-cells/check-random-cell.ts";
 export type { RandomCell } from "../testing/random-cells/random-cell.ts";
 export { differenceTolerance, exactTolerance, f32Tolerance } from "../testing/tolerance.ts";

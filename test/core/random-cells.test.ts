@@ -31,8 +31,9 @@ test(`${cells} random cells`, { timeout: 600_000 }, async () => {
   const redrawn = new Map<string, number>();
   const property = fc.asyncProperty(cellPlans, async (plan) => {
     const full = checked % fullTilesEvery === 0 ? fullTiles : [];
-    const outcome = await checkRandomCell(buildCell(plan), [...smallTileExecutors, ...full]);
-    const { unsuitable, cell } = outcome;
+    const cell = buildCell(plan);
+    const outcome = await checkRandomCell(cell, [...smallTileExecutors, ...full]);
+    const { unsuitable } = outcome;
     if (unsuitable !== undefined) redrawn.set(unsuitable, (redrawn.get(unsuitable) ?? 0) + 1);
     fc.pre(unsuitable === undefined);
     checked += 1;

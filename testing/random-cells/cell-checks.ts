@@ -1,4 +1,4 @@
-/** @file What must hold for every random cell, each as a function that throws when it does not. */
+/** @file What must hold for every random cell, and for any other loss, each as a function that throws when it does not. */
 import { compileProgram, passes } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type NdArray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
@@ -10,11 +10,11 @@ import { interpret, traceGraph } from "../../index.ts";
 import type { Executor } from "../executor.ts";
 import { jittered, norm, relativeError } from "../numbers/compare.ts";
 import { generator } from "../numbers/random-data.ts";
-import { type CellGraphs, chosen, merged, site } from "./cell-graphs.ts";
+import { chosen, type LossGraphs, merged, site } from "./cell-graphs.ts";
 import { nodeValues, sizesOf, stoppedValues } from "./node-values.ts";
-import { buildCell } from "./random-cell.ts";
+import { buildCell, type RandomCell } from "./random-cell.ts";
 
-export interface Prepared extends CellGraphs {
+export interface Prepared extends LossGraphs {
   /** In float64, by the interpreter. */
   readonly value: NdArray;
   readonly gradients: readonly NdArray[];
@@ -22,10 +22,10 @@ export interface Prepared extends CellGraphs {
   readonly scale: number;
 }
 
-export function prepare(graphs: CellGraphs): Prepared {
-  const { gradient, inputs, moving, cell } = graphs;
+export function prepare(graphs: LossGraphs): Prepared {
+  const { gradient, inputs, moving, seed } = graphs;
   const [value, ...gradients] = interpret(gradient, inputs);
-  const [, ...changed] = interpret(gradient, jittered(inputs, moving, cell.plan.seed));
+  const [, ...changed] = interpret(gradient, jittered(inputs, moving, seed));
   const scale = Math.max(norm(gradients), relativeError(changed, gradients, 1));
   return {
     ...graphs,
@@ -141,8 +141,7 @@ export function programsAreValid({ gradient }: Prepared): void {
 }
 
 /** A sequence cut in two, with the state carried over, against the whole. */
-export function splitIsWhole({ cell, inputs }: Prepared): void {
-  const { plan } = cell;
+export function splitIsWhole({ plan }: RandomCell, { inputs }: Prepared): void {
   if (plan.time < 2) return;
   const { anyTime, graph } = atSite(site, () => {
     const anyTime = buildCell({ ...plan, symbolicTime: true });

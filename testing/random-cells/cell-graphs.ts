@@ -1,4 +1,4 @@
-/** @file The graphs of a random cell that the checks run, and its numbers. Each graph is verified as it is made. */
+/** @file The graphs of a loss that the checks run, and its numbers. Each graph is verified as it is made. */
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
@@ -6,18 +6,25 @@ import { inlineGraph } from "../../compiler/ops/inline.ts";
 import { verify } from "../../compiler/ops/verify.ts";
 import { atSite } from "../../compiler/trace/site.ts";
 import { add, grad, jvp, mul, type NamedAval, sum, type Tensor, traceGraph, valueAndGrad } from "../../index.ts";
-import type { CellPlan } from "./cell-plan.ts";
 import { straightened } from "./node-values.ts";
-import { buildCell, cellData, moves, type RandomCell } from "./random-cell.ts";
+import { cellData, moves, type RandomCell } from "./random-cell.ts";
 
 type Float = Tensor<"f32">;
 
-export interface CellGraphs {
-  readonly cell: RandomCell;
-  /** Numbers for the inputs of `loss` and `gradient`: the cell's own, then the weights of the loss. */
+/** A loss at one point: what it reads, with numbers, and what of it is differentiated. */
+export interface LossAtPoint {
+  readonly avals: readonly NamedAval[];
+  /** Numbers for each of them. */
   readonly inputs: readonly NdArray[];
   /** Which of them are differentiated, the others being fixed. */
   readonly moving: readonly boolean[];
+  /** To be called while tracing, on tensors for the avals. */
+  readonly lossOf: (tensors: readonly Tensor[]) => Float;
+  /** Of the directions in which the inputs are moved. */
+  readonly seed: number;
+}
+
+export interface LossGraphs extends LossAtPoint {
   /** inputs -> loss. */
   readonly loss: Graph;
   /** inputs -> loss, and the gradient of each input that moves. */
@@ -42,18 +49,25 @@ export interface SecondOrder {
 /** All nodes are said to come from one place: finding each node's line is most of the time that tracing takes. */
 export const site = "random cell";
 
-export function cellGraphs(plan: CellPlan): CellGraphs {
-  return atSite(site, () => graphsOf(plan));
+/** The loss of a random cell: it reads what the cell reads, then the weights of its results. */
+export function lossOfCell(cell: RandomCell): LossAtPoint {
+  const { values, weights } = cellData(cell);
+  const avals: NamedAval[] = [...cell.inputs, ...cell.results.map((aval, i) => ({ ...aval, name: `weights${i}` }))];
+  return {
+    avals,
+    inputs: [...values, ...weights],
+    moving: avals.map((_, i) => i < cell.inputs.length && moves(at(cell.inputs, i))),
+    lossOf: (tensors) => cell.loss(tensors.slice(0, cell.inputs.length), tensors.slice(cell.inputs.length)),
+    seed: cell.plan.seed,
+  };
 }
 
-function graphsOf(plan: CellPlan): CellGraphs {
-  const cell = buildCell(plan);
-  const { values, weights } = cellData(cell);
-  const inputs = [...values, ...weights];
-  const avals: NamedAval[] = [...cell.inputs, ...cell.results.map((aval, i) => ({ ...aval, name: `weights${i}` }))];
-  const moving = avals.map((_, i) => i < cell.inputs.length && moves(at(cell.inputs, i)));
-  const lossOf = (tensors: readonly Tensor[]) =>
-    cell.loss(tensors.slice(0, cell.inputs.length), tensors.slice(cell.inputs.length));
+export function lossGraphs(point: LossAtPoint): LossGraphs {
+  return atSite(site, () => graphsOf(point));
+}
+
+function graphsOf(point: LossAtPoint): LossGraphs {
+  const { avals, inputs, moving, lossOf } = point;
   const loss = verify(traceGraph("loss", avals, (tensors) => [lossOf(tensors)]));
   const straightLoss = verify(straightened(loss, inputs));
   const straightAvals = straightLoss.inputs.map((id, i) => ({
@@ -62,9 +76,7 @@ function graphsOf(plan: CellPlan): CellGraphs {
   }));
   const tangents = avals.filter((_, i) => moving[i]).map((aval) => ({ ...aval, name: `${aval.name}.tangent` }));
   return {
-    cell,
-    inputs,
-    moving,
+    ...point,
     loss,
     gradient: gradientGraph("gradient", avals, moving, lossOf),
     straightLoss,

@@ -9,6 +9,7 @@ import { type NdArray, ndarray, zeros } from "../../compiler/graph/ndarray.ts";
 import { model, type ParameterTensors, type Tensor } from "../../index.ts";
 import { generator, randomFloats, randomIntegers } from "../numbers/random-data.ts";
 import type { CellPlan } from "./cell-plan.ts";
+import { type PrintedInput, printedProgram } from "./printed-program.ts";
 import { writeLoss } from "./random-loss.ts";
 import { type Arguments, type CellOutputs, statesOf, vocabulary, writeModel } from "./random-model.ts";
 import { SourceWriter } from "./source-writer.ts";
@@ -33,11 +34,14 @@ export interface RandomCell {
   readonly run: (inputs: readonly Tensor[]) => CellOutputs;
   /** One number made of everything that it computes, each result weighed. */
   readonly loss: (inputs: readonly Tensor[], weights: readonly Tensor[]) => Tensor<"f32">;
-  /** Source that can be pasted into a file. */
+  /** A program that checks its loss at its numbers, to be pasted into a module and run. */
   readonly text: string;
   /** The functions of the DSL that it calls. */
   readonly functions: ReadonlySet<string>;
 }
+
+/** What the numbers of a cell follow from. */
+type CellNumbers = Pick<RandomCell, "plan" | "inputs" | "results">;
 
 /** Inputs that can be moved a little: those that are differentiated. The counter is f32, but counts. */
 export const moves = ({ role }: CellInput): boolean => role === "parameter" || role === "x" || role === "state";
@@ -50,7 +54,7 @@ export function buildCell(plan: CellPlan): RandomCell {
   const written = model("random", (args: Arguments) => {
     const { outputs, states } = writeModel(writer, plan, batch, args);
     results.push(outputs.aval, ...states.map((state) => state.aval));
-    writeLoss(writer, plan.losses, [outputs, ...states]);
+    writeLoss(writer, plan, [outputs, ...states]);
   });
   const fixed = fixedInputs(plan, time, batch);
   const specs = written.specs(Object.fromEntries(fixed.map(({ name, dtype, shape }) => [name, { dtype, shape }])));
@@ -63,9 +67,26 @@ export function buildCell(plan: CellPlan): RandomCell {
   };
   const loss = (tensors: readonly Tensor[], weights: readonly Tensor[]): Tensor<"f32"> => {
     const { outputs, states } = run(tensors);
-    return writeLoss(new SourceWriter(), plan.losses, [outputs, ...states], weights);
+    return writeLoss(new SourceWriter(), plan, [outputs, ...states], weights);
   };
-  return { plan, inputs, results, run, loss, text: writer.text, functions: writer.used };
+  const cell = { plan, inputs, results, run, loss, functions: writer.used };
+  return {
+    ...cell,
+    get text() {
+      return printedProgram(writer.used, writer.lines, printedInputs(cell), plan.seed);
+    },
+  };
+}
+
+function printedInputs(cell: CellNumbers): PrintedInput[] {
+  const { values, weights } = cellData(cell);
+  const kindOf = (input: CellInput) => (input.role === "parameter" ? "parameters" : moves(input) ? "inputs" : "fixed");
+  return [
+    ...cell.inputs.map((aval, i) => ({ aval, value: at(values, i), kind: kindOf(aval) }) as const),
+    ...cell.results.map((aval, i) => {
+      return { aval: { ...aval, name: `weights${i}` }, value: at(weights, i), kind: "fixed" } as const;
+    }),
+  ];
 }
 
 export function dimsOf(plan: CellPlan): [time: Dim, batch: Dim] {
@@ -90,7 +111,7 @@ function fixedInputs(plan: CellPlan, time: Dim, batch: Dim): CellInput[] {
 }
 
 /** Random numbers for every input and, for the loss, for every result. */
-export function cellData({ plan, inputs, results }: RandomCell): { values: NdArray[]; weights: NdArray[] } {
+export function cellData({ plan, inputs, results }: CellNumbers): { values: NdArray[]; weights: NdArray[] } {
   const random = generator(plan.seed);
   const sized = (shape: Shape) =>
     shape.map((dim) => (dim === "T" ? plan.time : dim === "B" ? plan.batch : Number(dim)));

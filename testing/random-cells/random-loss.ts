@@ -1,6 +1,8 @@
 /** @file A random scalar of a cell's results: each enters by one of a few terms, weighed by numbers of its shape. */
 import { at } from "../../compiler/graph/errors.ts";
 import type { Tensor } from "../../index.ts";
+import type { CellPlan } from "./cell-plan.ts";
+import { statesOf } from "./random-model.ts";
 import { type SourceWriter, Value } from "./source-writer.ts";
 
 type Float = Tensor<"f32">;
@@ -23,15 +25,17 @@ const terms: readonly Term[] = [
 /** The loss of the outputs and the states; while only its text is wanted, the results weigh themselves. */
 export function writeLoss(
   writer: SourceWriter,
-  kinds: readonly number[],
+  { losses: kinds, ...plan }: CellPlan,
   results: readonly Float[],
   weights: readonly Tensor[] = results,
 ): Float {
+  const stateNames = Object.keys(statesOf(plan));
   const parts = results.map((result, i) => {
-    const name = i === 0 ? "outputs" : `Object.values(state)[${i - 1}]`;
+    const name = i === 0 ? "outputs" : `state.${at(stateNames, i - 1)}`;
     const term = at(terms, (kinds[i % kinds.length] ?? 0) % terms.length);
-    return term(writer, new Value(name, result, 0), new Value(`weights[${i}]`, at(weights, i), 0));
+    return term(writer, new Value(name, result, 0), new Value(`weights${i}`, at(weights, i), 0));
   });
   const total = parts.reduce((sum, part) => writer.call("add", [sum, part], 0));
+  writer.line(`return ${total.text};`);
   return total.tensor as Float;
 }

@@ -19,7 +19,7 @@ export interface CellOutputs {
 export const vocabulary = 5;
 
 /** Shapes of the states by name, without the batch. */
-export function statesOf({ states, counts }: CellPlan): Record<string, readonly number[]> {
+export function statesOf({ states, counts }: Pick<CellPlan, "states" | "counts">): Record<string, readonly number[]> {
   const named = states.map((shape, i) => [at(["a", "b"], i), shape] as const);
   return Object.fromEntries([...named, ...(counts ? [["count", [1]] as const] : [])]);
 }

@@ -16,7 +16,7 @@ export async function secondOrderAgrees(cell: Prepared, executors: readonly Exec
   const along = direction(cell, 4);
   const given = [...cell.inputs, ...along];
   const expected = interpret(reverse, given);
-  const moved = [...jittered(cell.inputs, cell.moving, cell.cell.plan.seed), ...along];
+  const moved = [...jittered(cell.inputs, cell.moving, cell.seed), ...along];
   // Where the loss is nearly linear, what is left of the second order is the rounding of the first.
   const scale = Math.max(norm(expected), relativeError(interpret(reverse, moved), expected, 1), 1e-4 * cell.scale);
   const error = (got: readonly NdArray[]) => relativeError(got, expected, scale);

@@ -1,6 +1,6 @@
 /**
  * @file Calls functions of the DSL and writes down each call as source text. A random cell is built through this, so
- * what a failure prints is, by construction, what ran: it can be pasted into a file.
+ * what a failure prints is, by construction, what ran.
  */
 import * as cellgrad from "../../index.ts";
 
@@ -63,9 +63,8 @@ export class SourceWriter {
   #indent = "";
   #count = 0;
 
-  /** The text so far, after an import of what it uses. */
-  get text(): string {
-    return [`import { ${[...this.#used].sort().join(", ")} } from "cellgrad";`, ...this.#lines].join("\n");
+  get lines(): readonly string[] {
+    return this.#lines;
   }
 
   get used(): ReadonlySet<DslName> {

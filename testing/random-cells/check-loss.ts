@@ -1,0 +1,128 @@
+/**
+ * @file All that must hold for a loss at one point: reverse mode equals difference quotients and forward mode, a scan equals
+ * its unrolled copies, the passes keep values, and every executor agrees with the interpreter; where it is asked for, the
+ * same for the derivative of the gradient. What a random cell is printed as ends with a call of it.
+ */
+import { at } from "../../compiler/graph/errors.ts";
+import type { Aval, Model, NdArray, ParameterTensors, Shape, Tensor } from "../../index.ts";
+import type { Executor } from "../executor.ts";
+import { jittered, relativeError } from "../numbers/compare.ts";
+import {
+  gradientIsDifferenceQuotient,
+  type Prepared,
+  passesKeepValues,
+  prepare,
+  programsAreValid,
+  reverseIsForward,
+  sameOn,
+  unrolledIsScan,
+} from "./cell-checks.ts";
+import { lossGraphs } from "./cell-graphs.ts";
+import { leastMargin, marginOf } from "./margins.ts";
+import { nodeValues, roundingExecutor, stoppedValues } from "./node-values.ts";
+import { secondOrderAgrees } from "./second-order.ts";
+
+type Arrays = Readonly<Record<string, NdArray>>;
+type Arguments = Readonly<Record<string, Tensor>>;
+
+/** What is checked beside what always is. */
+export interface CheckOptions {
+  /** 2 for the derivative of the gradient too, on every executor; it costs about as much as all the rest. 1 by default. */
+  readonly order?: 1 | 2;
+}
+
+/** What became of the checks. */
+export interface CheckOutcome {
+  /** Why nothing was compared: the loss sits where derivatives or decisions jump, or f32 numbers do not determine it. */
+  readonly unsuitable?: string;
+  /** Of order 2: whether f32 numbers determine the second order, so that executors were asked for it. */
+  readonly isSecondDetermined?: boolean;
+}
+
+/** The point at which a loss is checked, by the names of its parameters and arguments. */
+export interface LossPoint {
+  /** Numbers of the parameters, by path. */
+  readonly parameters: Arrays;
+  /** Numbers of the arguments that are differentiated. */
+  readonly inputs: Arrays;
+  /** Numbers of the other arguments. */
+  readonly fixed?: Arrays;
+  /** Shapes of arguments of which a dimension is a symbol: `{ x: ["T", "B", 3] }`. */
+  readonly shapes?: Readonly<Record<string, Shape>>;
+  /** Of the directions in which the numbers are moved; 1 by default. */
+  readonly seed?: number;
+}
+
+/** What a loss is at its point, in float64. */
+export interface LossOutcome extends CheckOutcome {
+  /** Its value. */
+  readonly loss: number;
+  /** By the names of parameters and inputs. */
+  readonly gradients: Arrays;
+}
+
+/**
+ * Checks a loss, which is a model of named arguments, at one point, and throws an error that says what does not hold, and
+ * by how much.
+ */
+export async function checkLoss(
+  loss: Model<[Arguments], Tensor<"f32">>,
+  { parameters, inputs, fixed = {}, shapes = {}, seed = 1 }: LossPoint,
+  executors: readonly Executor[] = [],
+  options: CheckOptions = {},
+): Promise<LossOutcome> {
+  const given = Object.entries({ ...parameters, ...inputs, ...fixed });
+  const moved = [...Object.keys(parameters), ...Object.keys(inputs)];
+  const weightCount = Object.keys(parameters).length;
+  const prepared = prepare(
+    lossGraphs({
+      avals: given.map(([name, { dtype, shape }]): Aval & { name: string } => ({
+        ...{ name, dtype },
+        shape: shapes[name] ?? shape,
+      })),
+      inputs: given.map(([, value]) => value),
+      moving: given.map((_, i) => i < moved.length),
+      lossOf: (tensors) => {
+        const named = given.map(([name], i) => [name, at(tensors, i)] as const);
+        const weights = Object.fromEntries(named.slice(0, weightCount)) as ParameterTensors;
+        return loss.apply(weights, Object.fromEntries(named.slice(weightCount)));
+      },
+      seed,
+    }),
+  );
+  return {
+    loss: prepared.value.data[0] ?? Number.NaN,
+    gradients: Object.fromEntries(moved.map((name, i) => [name, at(prepared.gradients, i)])),
+    ...(await checkPrepared(prepared, executors, options)),
+  };
+}
+
+/** As `checkLoss`, of graphs that are there. */
+export async function checkPrepared(
+  prepared: Prepared,
+  executors: readonly Executor[],
+  { order = 1 }: CheckOptions,
+): Promise<CheckOutcome> {
+  if (!prepared.gradients.every(({ data }) => data.every(Number.isFinite)))
+    throw new Error("the gradient is not finite");
+  const unsuitable = await reasonNotTo(prepared);
+  if (unsuitable !== undefined) return { unsuitable };
+  gradientIsDifferenceQuotient(prepared);
+  reverseIsForward(prepared);
+  unrolledIsScan(prepared);
+  passesKeepValues(prepared);
+  programsAreValid(prepared);
+  for (const executor of [roundingExecutor, ...executors]) await sameOn(executor, prepared);
+  return order === 1 ? {} : { isSecondDetermined: await secondOrderAgrees(prepared, executors) };
+}
+
+async function reasonNotTo(prepared: Prepared): Promise<string | undefined> {
+  const { straightLoss: graph, inputs, moving, seed } = prepared;
+  const values = nodeValues(graph, inputs);
+  const nearby = jittered(inputs, moving, seed);
+  const moved = [nodeValues(graph, nearby), stoppedValues(graph, nearby, values)];
+  if (marginOf(graph, moving, values, moved) < leastMargin) return "near a kink or a comparison's edge";
+  const [, ...rounded] = await roundingExecutor.execute(prepared.gradient, inputs);
+  const lost = relativeError(rounded, prepared.gradients, prepared.scale);
+  return lost > roundingExecutor.tolerance / 10 ? "determined badly by f32 numbers" : undefined;
+}
