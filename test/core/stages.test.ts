@@ -65,7 +65,8 @@ const traced = (f: (a: Float, b: Float, u: Float, v: Float) => readonly Tensor[]
 
 const graphs: Readonly<Record<string, Graph>> = {
   "a product of products": traced((a, b, u, v) => [dot(tanh(dot(a, b)), u), dot(dot(a, b), v)]),
-  "what is joined, used at its own position": traced((a, b, u, v) => [
+  "what is joined, used at its own position": traced((a, b) => [exp(concat([dot(a, b), tanh(dot(b, a))], 0))]),
+  "what is joined, used beside what is not": traced((a, b, u, v) => [
     mul(exp(concat([dot(a, b), tanh(dot(b, a))], 0)), concat([dot(u, v), u], 0)),
   ]),
   "what a loop gives, and what was scattered": traced((a, b, u) => {
