@@ -99,7 +99,7 @@ async function originOf(trainer: Trainer): Promise<string | undefined> {
   if (stopped === undefined) return undefined;
   const { graph, inputs } = stopped;
   const found = findNonFinite(graph, inputs);
-  return found === undefined ? "the interpreter finds all numbers of that step finite" : nonFiniteLine(found);
+  return found === undefined ? "the interpreter finds loss and gradient of that step finite" : nonFiniteLine(found);
 }
 
 /** What goes into the model. */

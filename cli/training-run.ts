@@ -128,6 +128,7 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
 
 /** Of the first step that was not applied: its numbers are the first bad ones. */
 function whatIsBad({ firstBad = "loss", loss, gradientNorm }: StepResult): string {
+  if (firstBad === "update") return "the update gives weights that are not finite";
   return `the ${firstBad} is ${Math.fround(firstBad === "loss" ? loss : gradientNorm)}`;
 }
 

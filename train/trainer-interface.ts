@@ -35,8 +35,8 @@ export interface StepResult {
   readonly gradientNorm: number;
   /** Whether the update was applied. Once it was not, no later step is, and the last good weights stay. */
   readonly finite: boolean;
-  /** Where `finite` is false: the first value that was not finite, and the step at which. */
-  readonly firstBad?: "loss" | "gradient norm";
+  /** Where `finite` is false: the first value that was not finite; of an update, a weight or a number the optimizer keeps. */
+  readonly firstBad?: "loss" | "gradient norm" | "update";
   /** The step at which `firstBad` was not finite first. */
   readonly firstBadStep?: number;
 }

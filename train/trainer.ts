@@ -186,7 +186,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
       const { firstBad, firstBadStep } = before;
       return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep };
     }
-    const firstBad = isFiniteInF32(loss) ? "gradient norm" : "loss";
+    const firstBad = !isFiniteInF32(loss) ? "loss" : isFiniteInF32(gradientNorm) ? "update" : "gradient norm";
     // Of a step that was on its way when the trainer was restored, what it found is gone.
     if (given.restores === this.#restores) this.#stopped = given;
     return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep: step };

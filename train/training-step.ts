@@ -9,18 +9,18 @@
  * would have.
  *
  * Truncated backpropagation through time (Williams & Peng 1990): the state comes in as a plain value, so gradients end
- * at the start of the batch while the numbers go on. Where loss or gradient norm is not finite, nothing changes and
- * `halted` is set for good: the host learns of it only steps later, and must still find the last good weights.
+ * at the start of the batch while the numbers go on. Where loss, gradient norm or any updated number is not finite, nothing
+ * changes and `halted` is set for good: the host learns of it only steps later, and must still find the last good weights.
  */
 import { pullBack } from "../compiler/autodiff/reverse.ts";
 import { randomness, stepKey } from "../compiler/dsl/randomness.ts";
 import { at } from "../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../compiler/graph/graph.ts";
 import { add, cast, not } from "../compiler/ops/elementwise.ts";
-import { and, finite, where } from "../compiler/ops/logic.ts";
-import { concat } from "../compiler/ops/pieces.ts";
+import { and, equal, finite, where } from "../compiler/ops/logic.ts";
+import { concat, pad } from "../compiler/ops/pieces.ts";
 import { type NamedAval, traceGraph } from "../compiler/ops/trace.ts";
-import { constant, reshape, zerosLike } from "../compiler/ops/views.ts";
+import { constant, reshape, sum, zerosLike } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { type Arena, arenaOf, pack, unpack } from "./arena.ts";
 import type { Network } from "./networks.ts";
@@ -95,7 +95,8 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
       ...{ parameters, gradient, arena, step: next, learningRate: given.learningRate as Float },
       slots: Object.fromEntries(slotNames.map((name) => [name, given[`slots/${name}`] as Float])),
     });
-    const ok = and(not(given.halted as Tensor<"bool">), and(finite(loss), finite(updated.norm)));
+    const fits = areFinite([updated.parameters, ...slotNames.map((name) => updated.slots[name] as Float)], arena.size);
+    const ok = [finite(loss), finite(updated.norm), fits].reduce(and, not(given.halted as Tensor<"bool">));
     return [
       where(ok, updated.parameters, parameters),
       ...slotNames.map((name) => where(ok, updated.slots[name] as Float, given[`slots/${name}`] as Float)),
@@ -115,6 +116,13 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
     state: state.map(({ name }) => name),
     isSeeded,
   };
+}
+
+/** Whether every number of some arrays [size] is finite: a scalar. It is counted in columns, so that a device has many. */
+function areFinite(arrays: readonly Float[], size: number): Tensor<"bool"> {
+  const bad = cast(not(arrays.map((array) => finite(array)).reduce(and)), "f32");
+  const columns = Math.ceil(size / 64);
+  return equal(sum(sum(reshape(pad(bad, 0, 0, 64 * columns), [64, columns]), [0])), 0);
 }
 
 /** The loss of one batch without an update: (parameters, state/…, what a batch holds) -> (state/…, loss). */

@@ -10,6 +10,7 @@ import { sum } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import type { Device } from "../../train/device.ts";
 import { network } from "../../train/networks.ts";
+import type { Optimizer } from "../../train/optimizer.ts";
 import { adam, sgd } from "../../train/optimizers.ts";
 import { trainingStep } from "../../train/training-step.ts";
 import { devices } from "./devices.ts";
@@ -82,6 +83,33 @@ for (const { name, open } of devices) {
       expect(dataOf(after, "metrics")[0]).toBeGreaterThan(1e38);
       expect(Number.isFinite(dataOf(after, "metrics")[1])).toBe(true);
       expect(after.parameters?.data).toEqual(parameters.data);
+      expect(dataOf(after, "halted")).toEqual(Float64Array.of(1));
+    });
+
+    const overflows = (number: Tensor<"f32">) => mul(add(number, 3e38), 10);
+    test.each<[string, Optimizer]>([
+      ["a weight", { ...sgd(), update: ({ parameter }) => ({ parameter: overflows(parameter), slots: {} }) }],
+      [
+        "a number that the optimizer keeps",
+        {
+          ...{ name: "swelling", slots: ["total"] },
+          update: ({ parameter, slots }) => ({ parameter, slots: { total: overflows(slots.total as Tensor<"f32">) } }),
+        },
+      ],
+    ])("sees an update that makes %s infinite, under loss and gradient that are finite", async (_, optimizer) => {
+      const step = trainingStep(series, { optimizer });
+      const names = Object.keys(step.donate);
+      const total = numbers([step.arena.size], "total");
+      const wanted = [...names, "x", "targets", "learningRate"];
+      const given = Object.fromEntries(
+        Object.entries<NdArray>({ ...inputs(), "slots/total": total }).filter(([name]) => wanted.includes(name)),
+      );
+      const after = await run(device, step, given);
+      const [loss, norm, applied] = dataOf(after, "metrics");
+      expect([loss, norm].every(Number.isFinite)).toBe(true);
+      expect(applied).toBe(0);
+      for (const key of names.filter((name) => name !== "halted"))
+        expect(after[key]?.data, key).toEqual(given[key]?.data);
       expect(dataOf(after, "halted")).toEqual(Float64Array.of(1));
     });
 

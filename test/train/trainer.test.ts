@@ -4,6 +4,7 @@ import { gru } from "../../cells/gru.ts";
 import { lstm } from "../../cells/lstm.ts";
 import { rnn } from "../../cells/rnn.ts";
 import { type NdArray, ndarray, zeros } from "../../compiler/graph/ndarray.ts";
+import { add, mul } from "../../compiler/ops/elementwise.ts";
 import type { Batch } from "../../train/data/batches.ts";
 import { seriesBatches } from "../../train/data/series.ts";
 import { textBatches, vocabularyOf } from "../../train/data/text.ts";
@@ -172,6 +173,23 @@ for (const { name, open } of devices) {
       const resumed = await trainer.step(batch(2));
       expect(resumed.finite).toBe(true);
       expect(await trainer.parameters()).not.toEqual(parameters);
+      trainer.destroy();
+    });
+
+    test("an update that would make weights infinite is not made, and stops training", async () => {
+      const trainer = await createTrainer(device, tiny(), {
+        ...{ seed: 2, learningRate: 1e38 },
+        optimizer: {
+          ...sgd(),
+          update: ({ parameter, learningRate }) => ({ parameter: add(parameter, mul(learningRate, 10)), slots: {} }),
+        },
+      });
+      const parameters = await trainer.parameters();
+      const results = [await trainer.step(batch(2, { fresh: true })), await trainer.step(batch(2))];
+      for (const result of results)
+        expect(result).toMatchObject({ finite: false, firstBad: "update", firstBadStep: 1 });
+      for (const { loss, gradientNorm } of results) expect([loss, gradientNorm].every(Number.isFinite)).toBe(true);
+      expect(await trainer.parameters()).toEqual(parameters);
       trainer.destroy();
     });
 
