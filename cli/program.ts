@@ -78,7 +78,13 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--patience <n>", "end after so many measurements without an improvement", whole("--patience", 1))
     .option("--resume <model>", "go on with the run that wrote a model, as if it had not ended")
     .option("--log <file>", "write the losses of all updates to a file, as JSON lines")
-    .option("--out <model>", "file for the trained model (safetensors)")
+    .option("--out <model>", "file for the trained model (safetensors), written on the way too")
+    .option(
+      "--save-every <seconds>",
+      "write the model at least this often on the way, and whenever a better one is measured; a killed run resumes from it",
+      real("--save-every", 86_400),
+      60,
+    )
     .option(
       "--debug-nan",
       "where a number is not finite, find the op that made it: the interpreter runs that step again",
@@ -225,6 +231,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .argument("<module>", "a module that exports a cell (or a built-in cell's name)")
     .description("check a cell's gradient on random sizes and numbers; exits with 1 where it is wrong")
     .option("--cases <n>", "random cases", whole("--cases", 1, 1_000_000), 100)
+    .option("--order <n>", "2 checks the derivative of the gradient as well", whole("--order", 1, 2), 1)
     .option("--seed <n>", "of the cases; drawn and printed where it is not given", whole("--seed", 0, LARGEST_SEED))
     .option("--units <n>", "only this many units, for a cell that cannot have any number", whole("--units", 1, 64))
     .option("--features <n>", "only this many features of x", whole("--features", 1, 64))

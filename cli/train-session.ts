@@ -10,9 +10,10 @@ import { createTrainer, type Trainer } from "../train/trainer.ts";
 import type { Tuned } from "../train/tuned.ts";
 import type { UpdateOptions } from "../train/update.ts";
 import { HeldOut, heldOutLoss, type Measurement, type Measuring } from "./held-out.ts";
+import { InterimSaves, type Moment } from "./interim-saves.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { showProgress } from "./progress.ts";
-import { jsonLine, type Streams } from "./streams.ts";
+import { jsonLine, line, type Streams } from "./streams.ts";
 import type { Task } from "./tasks.ts";
 import { type RunResult, runTraining, type StepReport } from "./training-run.ts";
 
@@ -31,6 +32,8 @@ export interface SessionOptions {
   readonly tuned?: Tuned | undefined;
   /** What the model keeps of the run beside its steps and losses; without it the run cannot be gone on with. */
   readonly record?: Omit<RunRecord, "steps" | "losses"> | undefined;
+  /** Takes the model on the way, where the held-out loss has improved and every so many seconds. */
+  readonly saving?: { readonly every: number; readonly write: (model: SavedModel) => Promise<void> } | undefined;
   /** The model of the run that this one goes on with. */
   readonly resumed?: ResumableModel | undefined;
   /** Takes what is known of each step and measurement, for a log. */
@@ -53,6 +56,8 @@ export interface SessionResult {
   readonly after: number | undefined;
   /** None where no step was good: nothing was learned that is worth a file. */
   readonly model: SavedModel | undefined;
+  /** The step after which the model was saved on the way, last; 0 where it was not. */
+  readonly savedStep: number;
   /** The step whose weights the model has. */
   readonly kept: number;
 }
@@ -72,21 +77,18 @@ export async function trainSession(options: SessionOptions): Promise<SessionResu
     const heldOut = measuring && new HeldOut(trainer, task.batches, measuring, learningRate);
     if (resumed !== undefined) heldOut?.resume(resumed.run.losses, resumed.parameters);
     const before = resumed === undefined ? await heldOutLoss(trainer, task.batches) : undefined;
-    const made = await steps(trainer, options, heldOut, () => interrupt.requested);
+    const saves = interimSaves(trainer, options, heldOut);
+    const made = await steps(trainer, options, heldOut, saves, () => interrupt.requested);
+    const savedStep = saves?.savedStep ?? 0;
     const origin = options.debugNan ? await originOf(trainer) : undefined;
     const last = await lastLoss(trainer, task, made, heldOut);
     const run = last === undefined || isFiniteInF32(last) ? made : withFault(made, last);
     const checkpoint = run.fault === undefined && options.record ? await trainer.checkpoint() : undefined;
     const kept = await keptOf(trainer, task, run, heldOut, last);
-    if (kept === undefined) return { run, origin, before, after: undefined, kept: 0, model: undefined };
-    const { step, weights, after } = kept;
-    const details: ModelDetails = {
-      ...task.details,
-      ...(tuned && { tuned }),
-      training: { steps: step, loss: run.loss, ...(after !== undefined && { valLoss: after }), seed, learningRate },
-      ...(checkpoint && { checkpoint, run: recordOf(options, run, heldOut) }),
-    };
-    return { run, origin, before, after, kept: step, model: savedModel(task.network, weights, details) };
+    if (kept === undefined) return { run, origin, before, after: undefined, kept: 0, savedStep, model: undefined };
+    const record = checkpoint && { checkpoint, run: recordOf(options, run.steps, heldOut) };
+    const model = modelOf(options, kept, run.loss, record);
+    return { run, origin, before, after: kept.after, kept: kept.step, savedStep, model };
   } finally {
     interrupt.dispose();
     trainer.destroy();
@@ -152,16 +154,53 @@ async function keptOf(
   return { step: run.lastGood.step, weights, after: earlier };
 }
 
-function recordOf({ record }: SessionOptions, { steps }: RunResult, heldOut: HeldOut | undefined): RunRecord {
+/** The model of these weights, with what the run is gone on with. */
+function modelOf(
+  { task, tuned, seed, learningRate }: SessionOptions,
+  { step, weights, after }: Kept,
+  loss: number,
+  record: Pick<ModelDetails, "checkpoint" | "run"> | undefined,
+): SavedModel {
+  return savedModel(task.network, weights, {
+    ...task.details,
+    ...(tuned && { tuned }),
+    training: { steps: step, loss, ...(after !== undefined && { valLoss: after }), seed, learningRate },
+    ...record,
+  });
+}
+
+/** Saves on the way: the best weights where they are measured, and otherwise those of the moment. */
+function interimSaves(
+  trainer: Trainer,
+  options: SessionOptions,
+  heldOut: HeldOut | undefined,
+): InterimSaves | undefined {
+  const { saving, streams } = options;
+  if (saving === undefined) return undefined;
+  const prepare = () => {
+    const [best, measured] = [heldOut?.best, [...(heldOut?.losses ?? [])]];
+    return async ({ step, loss, checkpoint, weights }: Moment) => {
+      const kept = best === undefined ? { step, weights, after: undefined } : { ...best, after: best.loss };
+      const run = { ...recordOf(options, step, heldOut), losses: measured };
+      await saving.write(modelOf(options, kept, loss, { checkpoint, run })).catch((error: unknown) => {
+        line(streams.stderr, `cellgrad: ${error instanceof Error ? error.message : error}; training goes on`);
+      });
+    };
+  };
+  return new InterimSaves({ trainer, every: saving.every, prepare });
+}
+
+function recordOf({ record }: SessionOptions, steps: number, heldOut: HeldOut | undefined): RunRecord {
   if (record === undefined) throw new InternalError("a run without a record cannot be kept");
   // A run that went on for longer than was planned has been planned so.
-  return { ...record, steps, planned: Math.max(steps, record.planned), losses: heldOut?.losses ?? [] };
+  return { ...record, steps, planned: Math.max(steps, record.planned), losses: [...(heldOut?.losses ?? [])] };
 }
 
 async function steps(
   trainer: Trainer,
   options: SessionOptions,
   heldOut: HeldOut | undefined,
+  saves: InterimSaves | undefined,
   isInterrupted: () => boolean,
 ): Promise<RunResult> {
   const { task, steps, json, streams, resumed, note = () => {} } = options;
@@ -170,6 +209,7 @@ async function steps(
   const progress = json ? { update: tell, stop: () => {} } : showProgress(streams.stderr, before + steps, task.entries);
   const after = async (step: number) => {
     const measurement = await heldOut?.after(step);
+    await saves?.after(step, measurement?.best ?? false);
     if (measurement === undefined) return false;
     note(measurement);
     tell(measurement);
@@ -180,6 +220,7 @@ async function steps(
       ...{ trainer, training: task.batches.training, before, steps, isInterrupted, after },
       report: (report) => {
         note(report);
+        saves?.settle(report.step, report.loss);
         progress.update(report);
       },
     });

@@ -48,6 +48,8 @@ export interface TrainCommandOptions extends UpdateCommandOptions, DeviceOptions
   readonly patience?: number;
   /** The model of the run to go on with. */
   readonly resume?: string;
+  /** Seconds from one save on the way to the next. */
+  readonly saveEvery: number;
   /** The file for the log. */
   readonly log?: string;
   /** Names of the options that were written. */
@@ -109,6 +111,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
         ...(patience !== undefined && { patience }),
       },
       note: logNote(log),
+      saving: output && { every: options.saveEvery, write: (model) => output.write(encodeModel(model)) },
     });
     const saved = await save(result, output);
     const told = summary(result, device.name, saved, tuned, task);
@@ -116,7 +119,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     await log?.close();
     if (json) jsonLine(streams.stdout, told);
     else if (result.kept > 0) for (const text of outcome(result, task)) say(text);
-    if (result.run.fault !== undefined) throw new UserError(faultLine(result, saved));
+    if (result.run.fault !== undefined) throw new UserError(faultLine(result, saved, output));
     if (saved !== undefined) say(`saved ${saved}; use it with: ${nextCommand(task, saved, file)}`);
     if (!result.run.interrupted) return ExitCode.ok;
     line(streams.stderr, interruptLine(result, saved));
@@ -213,9 +216,15 @@ function perplexityOf(loss: number): string {
   return Number.isFinite(value) ? value.toPrecision(4) : `e^${loss.toPrecision(4)}`;
 }
 
-function faultLine({ run, origin, kept: good }: SessionResult, saved: string | undefined): string {
+function faultLine(
+  { run, origin, kept: good, savedStep }: SessionResult,
+  saved: string | undefined,
+  output: ModelOutput | undefined,
+): string {
   const { step, value, isHeldOut } = run.fault ?? { step: 0, value: "" };
-  const kept = good === 0 ? "no step before it was good, so no model was written" : keptAs(good, saved);
+  const none =
+    savedStep === 0 ? "no step before it was good, so no model was written" : keptAs(savedStep, output?.path);
+  const kept = good === 0 ? none : keptAs(good, saved);
   const cause = isHeldOut ? "" : `; ${origin ?? "--debug-nan tells which op it came from"}`;
   return `step ${step}: ${value}; training stopped, ${kept}. A smaller --lr often helps${cause}`;
 }
