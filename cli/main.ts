@@ -20,10 +20,15 @@ export async function main(argv: readonly string[], streams: Streams = process):
     // Help and version end the parsing by throwing.
     if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.ok;
     const complaint = complaintOf(error);
-    line(streams.stderr, `cellgrad: ${complaint.line}`);
+    line(streams.stderr, `cellgrad: ${abridged(complaint.line)}`);
     if (process.env.CELLGRAD_DEBUG && error instanceof Error) line(streams.stderr, error.stack);
     return complaint.exitCode;
   }
+}
+
+/** What was named may be of any length; what is wrong stands before it or behind. */
+function abridged(text: string): string {
+  return text.length <= 2000 ? text : `${text.slice(0, 1000)} … ${text.slice(-500)}`;
 }
 
 async function packageVersion(): Promise<string> {

@@ -2,12 +2,22 @@
 import type { Writable } from "node:stream";
 
 export interface Streams {
-  readonly stdout: Writable;
+  readonly stdout: Writable & { readonly isTTY?: boolean };
   readonly stderr: Writable & { readonly isTTY?: boolean };
 }
 
 export function line(stream: Writable, text = ""): void {
-  stream.write(`${text}\n`);
+  stream.write(`${harmless(text)}\n`);
+}
+
+/**
+ * Text whose characters that steer a terminal, or turn the direction of writing, are escaped as in JSON: names of models,
+ * columns and cells may come from strangers. Line feeds and tabs stay.
+ */
+export function harmless(text: string): string {
+  return text.replace(/(?![\n\t])[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
 }
 
 /** One JSON value on a line of its own. A number that is not finite becomes null, as JSON has none. */

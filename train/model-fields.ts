@@ -52,6 +52,16 @@ export const isTexts = (value: unknown): value is readonly string[] =>
 export const isNames = (value: unknown): value is readonly string[] =>
   isTexts(value) && new Set(value).size === value.length;
 
+const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const longestName = 200;
+
+/** What a name is read as again: cells may be called anything, and a file keeps what can be shown. */
+export const printableName = (name: string): string =>
+  [...name.replace(unprintable, "?")].slice(0, longestName).join("") || "?";
+
+/** Whether a file's name of a cell may stand in a message. */
+export const isPrintableName = (name: string): boolean => printableName(name) === name;
+
 export const isVocabulary = (value: unknown): value is readonly string[] =>
   isNames(value) && value.every((character) => [...character].length === 1);
 

@@ -27,11 +27,13 @@ import {
   Fields,
   isNames,
   isNormalisation,
+  isPrintableName,
   isRecord,
   isSizes,
   isTexts,
   isTrainingRecord,
   isVocabulary,
+  printableName,
   type TrainingRecord,
 } from "./model-fields.ts";
 import type { Network, NetworkKind } from "./networks.ts";
@@ -141,7 +143,7 @@ export function encodeModel(model: SavedModel): Uint8Array {
       format,
       version: formatVersion,
       kind: model.kind,
-      cell: model.cell,
+      cell: printableName(model.cell),
       ...(model.tokens && { tokens: model.tokens }),
       ...(model.tokenizer !== undefined && { tokenizer: model.tokenizer }),
       ...Object.fromEntries(texts),
@@ -194,6 +196,7 @@ function readModel(tensors: Readonly<Record<string, NdArray>>, metadata: Readonl
   const tuned = fields.optional("tuned", "an object", isRecord);
   const run = fields.optional("run", "an object", isRecord);
   const cell = fields.text("cell") ?? "";
+  if (!isPrintableName(cell)) damaged("cell", "a printable name of at most 200 characters");
   return {
     kind,
     graph,

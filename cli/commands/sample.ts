@@ -7,7 +7,7 @@ import { vocabularyOfModel } from "../data/tokenizer.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { readModel } from "../model-input.ts";
-import { jsonLine, line, type Streams } from "../streams.ts";
+import { harmless, jsonLine, line, type Streams } from "../streams.ts";
 import { warnOfAdapter } from "../tuning.ts";
 
 export interface SampleCommandOptions extends DeviceOptions {
@@ -31,7 +31,9 @@ export async function sample(path: string, options: SampleCommandOptions, stream
       jsonLine(stdout, { prompt, text, temperature, seed, device: device.name });
     } else {
       stdout.write(prompt);
-      for await (const character of samples(device, model, options)) stdout.write(character);
+      // A file gets what the model writes; a terminal nothing that steers it.
+      const shown = (character: string) => (stdout.isTTY && character !== "\r" ? harmless(character) : character);
+      for await (const character of samples(device, model, options)) stdout.write(shown(character));
       line(stdout);
     }
     return ExitCode.ok;

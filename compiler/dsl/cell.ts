@@ -58,7 +58,8 @@ export interface CellDefinition<Names extends string = string> {
 
 /**
  * Defines a cell. `state` gives the shape of each state for a number of units, without the batch; `step` is the
- * equations of one time step. Names of states are the names under which the step reads them.
+ * equations of one time step. Names of states are the names under which the step reads them. Names may be any text:
+ * kernels, model files and the command line show `?` or an escape for what cannot be printed.
  */
 export function cell<Names extends string>(
   name: string,

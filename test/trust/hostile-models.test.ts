@@ -33,7 +33,7 @@ const having = (key: string, value: string) =>
 const header = "m.safetensors is not a valid safetensors file: its header";
 const model = "m.safetensors is not a usable model:";
 
-const refused: readonly [given: string, bytes: Uint8Array, line: string][] = [
+const refused: readonly (readonly [given: string, bytes: Uint8Array, line: string])[] = [
   [
     "a tensor twice, for readers who take the first and readers who take the last",
     withHeader((text) => text.replace("{", '{"head/bias":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},')),
@@ -77,6 +77,15 @@ const refused: readonly [given: string, bytes: Uint8Array, line: string][] = [
     ),
     `${model} `,
   ],
+  ...[
+    ["no name for its cell", ""],
+    ["a cell's name that clears the screen", "\u001b[2Jlstm"],
+    ["a cell's name of two lines", "lstm\ncellgrad: all is well"],
+    ["a cell's name of 100 kB", "x".repeat(100_000)],
+  ].map(
+    ([given = "", name = ""]) =>
+      [given, having("cell", name), `${model} its cell is missing or damaged; expected a printable name`] as const,
+  ),
   ["a graph of code", having("graph", "process.exit(1)//"), `${model} the graph is not JSON`],
   [
     "a record of code",
@@ -135,7 +144,7 @@ test("a model whose every text is code is used by a process that may compile non
     "hostile.safetensors",
     encodeModel({ ...seriesSaved, cell: code, columns: [code, `b${code}`], training: { [code]: code } }),
   );
-  expect(decodeModel(encodeModel({ ...seriesSaved, cell: code }), "m").cell).toBe(code);
+  expect(decodeModel(encodeModel({ ...seriesSaved, cell: code }), "m").cell).toBe(code.replace(/[\n\u2028]/g, "?"));
   const table = space.write("rows.csv", `${[code, `b${code}`].map((name) => `"${name}"`).join(",")}\n1,2\n3,4\n`);
   const command = ["bin/cellgrad.mjs", "forecast", path, table, "--horizon", "1", "--device", "cpu", "--json"];
   const { stdout, failure } = await new Promise<{ stdout: string; failure: Error | null }>((resolve) => {
