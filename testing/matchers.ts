@@ -4,7 +4,7 @@
  */
 import type { CellDefinition, Device } from "../index.ts";
 import { checkHosts, type HostOptions, hostReportLines } from "./check-hosts.ts";
-import { checkGradients, type GradientOptions } from "./gradients/check-gradients.ts";
+import { casesByDefault, checkGradients, type GradientOptions } from "./gradients/check-gradients.ts";
 import { reportLines } from "./gradients/report.ts";
 
 interface MatcherResult {
@@ -21,7 +21,8 @@ export const matchers = {
   /** The reverse-mode gradient of a cell equals forward mode and central differences on random cases. */
   toHaveCorrectGradients(cell: CellDefinition, options?: GradientOptions): MatcherResult {
     const report = checkGradients(cell, options);
-    return result(report.failure === undefined, reportLines(report));
+    const again = `{ seed: ${report.seed}, cases: ${options?.cases ?? casesByDefault}, order: ${options?.order ?? 1} }`;
+    return result(report.right, reportLines(report, again));
   },
   /** Value and gradient of a cell on a device are the interpreter's, in every schedule. */
   async toAgreeOnDevice(

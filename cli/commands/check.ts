@@ -7,6 +7,7 @@ import { cellByName } from "../user-module.ts";
 
 export interface CheckCommandOptions {
   readonly cases: number;
+  readonly order: 1 | 2;
   readonly seed?: number;
   readonly units?: number;
   readonly features?: number;
@@ -15,21 +16,23 @@ export interface CheckCommandOptions {
 
 export async function check(module: string, options: CheckCommandOptions, { stdout }: Streams): Promise<number> {
   const definition = await cellByName(module);
-  const { cases, units, features } = options;
+  const { cases, order, units, features } = options;
   const report = checkGradients(definition, {
     cases,
+    order,
     ...(options.seed !== undefined && { seed: options.seed }),
     ...(units && { units }),
     ...(features && { features }),
   });
-  const { seed, failure } = report;
-  const right = failure === undefined;
+  const { seed, failure, right } = report;
   if (options.json) {
     const { name: cell, failure: _, ...rest } = report;
     const numbers = failure?.arguments.map(({ name, value: { shape, data } }) => ({ name, shape, values: [...data] }));
-    jsonLine(stdout, { cell, right, ...rest, ...(failure && { failure: { ...failure, arguments: numbers } }) });
+    jsonLine(stdout, { cell, ...rest, ...(failure && { failure: { ...failure, arguments: numbers } }) });
   } else {
-    const again = `cellgrad check ${module} --seed ${seed}${units ? ` --units ${units}` : ""}${features ? ` --features ${features}` : ""}`;
+    const shownOptions = { cases, seed, ...(order === 2 && { order }), units, features };
+    const given = Object.entries(shownOptions).filter(([, value]) => value !== undefined);
+    const again = `cellgrad check ${module} ${given.map(([name, value]) => `--${name} ${value}`).join(" ")}`;
     // Lines without columns: those are of the text after its types were taken off.
     const stops = failure?.stops.map((site) => shortPath(site.replace(/:\d+$/, ""))) ?? [];
     const shown = failure === undefined ? report : { ...report, failure: { ...failure, stops } };

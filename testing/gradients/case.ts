@@ -1,7 +1,9 @@
 /** @file A case of the gradient check: sizes, and numbers that follow from a seed. */
 
+import { evaluateShape } from "../../compiler/graph/dim.ts";
 import { threefry } from "../../compiler/ops/threefry.ts";
-import { type Aval, interpret, type NdArray, ndarray } from "../../index.ts";
+import { interpret, type NdArray, ndarray } from "../../index.ts";
+import { norm } from "../numbers/compare.ts";
 import type { Argument, Programs } from "./programs.ts";
 
 /** One case of a check: sizes, and the seed of its numbers. */
@@ -26,17 +28,15 @@ export function drawArguments(
   { batch, time, carried, seed }: Case,
 ): NdArray[] {
   const sizes = { B: batch, T: time };
-  const draw = (key: number) =>
-    programs.arguments.map(({ name, aval }, i) =>
-      name.startsWith("state ") ? filled(aval, sizes, () => 0) : uniform(aval, sizes, key, i),
-    );
-  const args = draw(seed);
+  const args = programs.arguments.map((argument, i) =>
+    argument.role === "state" ? filled(argument, sizes, () => 0) : uniform(argument, sizes, seed, i),
+  );
   if (!carried || programs.finalState === undefined) return args;
   const states = interpret(
     programs.finalState,
     // The same weights, on other inputs.
-    programs.arguments.map(({ name, aval }, i) =>
-      name === "x" ? uniform(aval, sizes, seed, i + 1000) : (args[i] as NdArray),
+    programs.arguments.map((argument, i) =>
+      argument.role === "x" ? uniform(argument, sizes, seed, i + 1000) : (args[i] as NdArray),
     ),
   );
   return args.map((given, i) => {
@@ -48,9 +48,22 @@ export function drawArguments(
 /** A direction of length 1 through all arguments. */
 export function drawWholeDirection(args: readonly Argument[], { batch, time, seed }: Case): NdArray[] {
   const sizes = { B: batch, T: time };
-  const drawn = args.map(({ aval }, i) => uniform(aval, sizes, seed, i + 3000));
-  const length = Math.hypot(...drawn.flatMap(({ data }) => [...data]));
-  return drawn.map(({ shape, data }) =>
+  return unit(args.map(({ aval }, i) => uniform({ aval }, sizes, seed, i + 3000)));
+}
+
+/** A direction of length 1 for one argument, and zeros for the others. */
+export function drawDirection(args: readonly Argument[], { batch, time, seed }: Case, index: number): NdArray[] {
+  const sizes = { B: batch, T: time };
+  return unit(
+    args.map(({ aval }, i) =>
+      i === index ? uniform({ aval }, sizes, seed, i + 2000) : filled({ aval }, sizes, () => 0),
+    ),
+  );
+}
+
+function unit(direction: readonly NdArray[]): NdArray[] {
+  const length = norm(direction) || 1;
+  return direction.map(({ shape, data }) =>
     ndarray(
       shape,
       data.map((x) => x / length),
@@ -58,30 +71,22 @@ export function drawWholeDirection(args: readonly Argument[], { batch, time, see
   );
 }
 
-/** A direction of length 1 for one argument, and zeros for the others. */
-export function drawDirection(args: readonly Argument[], { batch, time, seed }: Case, index: number): NdArray[] {
-  const sizes = { B: batch, T: time };
-  return args.map(({ aval }, i) => {
-    if (i !== index) return filled(aval, sizes, () => 0);
-    const direction = uniform(aval, sizes, seed, i + 2000);
-    const length = Math.hypot(...direction.data);
-    return ndarray(
-      direction.shape,
-      direction.data.map((x) => x / length),
-    );
+type Drawn = Pick<Argument, "aval" | "domain">;
+
+/** Within the domain, or within ±1.5 with three decimals and never 0, so that a printed case is short and exact. */
+function uniform(drawn: Drawn, sizes: Readonly<Record<string, number>>, key: number, stream: number): NdArray {
+  const { domain } = drawn;
+  return filled(drawn, sizes, (i) => {
+    const place = threefry(key, stream, i, 0) % 3000;
+    if (domain !== undefined) {
+      return Number((domain.from + ((domain.to - domain.from) * (place + 0.5)) / 3000).toPrecision(6));
+    }
+    return (place < 1500 ? place - 1500 : place - 1499) / 1000;
   });
 }
 
-/** Uniform in [-1.5, 1.5] and never 0, with three decimals, so that a printed case is short and exact. */
-function uniform(aval: Aval, sizes: Readonly<Record<string, number>>, key: number, stream: number): NdArray {
-  return filled(aval, sizes, (i) => {
-    const step = (threefry(key, stream, i, 0) % 3000) - 1500;
-    return (step < 0 ? step : step + 1) / 1000;
-  });
-}
-
-function filled(aval: Aval, sizes: Readonly<Record<string, number>>, number: (i: number) => number): NdArray {
-  const shape = aval.shape.map((dim) => (typeof dim === "number" ? dim : (sizes[dim] ?? 0)));
+function filled({ aval }: Drawn, sizes: Readonly<Record<string, number>>, number: (i: number) => number): NdArray {
+  const shape = evaluateShape(aval.shape, sizes);
   const count = shape.reduce((a, b) => a * b, 1);
   return ndarray(
     shape,

@@ -3,7 +3,9 @@
  */
 import fc from "fast-check";
 import { UserError } from "../../compiler/graph/errors.ts";
-import type { CellDefinition, NdArray, Shape } from "../../index.ts";
+import type { CellDefinition, NdArray } from "../../index.ts";
+import { commonRules, holdOptions, listOf, oneOf, wholeFrom } from "../options.ts";
+import { type ArgumentSpecs, argumentsOf, holdSubject, isFunctionCheck } from "./arguments.ts";
 import { type Case, drawArguments } from "./case.ts";
 import { type Comparison, compareCase, type Fault } from "./compare.ts";
 import { compareSecond, type SecondPrograms } from "./compare-second.ts";
@@ -28,8 +30,8 @@ export interface GradientOptions {
 /** Options of `checkGradients` on a function. */
 export interface FunctionOptions<Names extends string = string>
   extends Pick<GradientOptions, "cases" | "seed" | "order"> {
-  /** Shape of each argument; B and T may stand for sizes that vary. */
-  readonly arguments: Readonly<Record<Names, Shape>>;
+  /** Shape of each argument, in which B and T may stand for sizes that vary; or `{ shape, from, to }` where it is defined. */
+  readonly arguments: ArgumentSpecs<Names>;
 }
 
 /** What a gradient check found. */
@@ -44,8 +46,14 @@ export interface GradientReport {
   readonly comparisons: number;
   /** Directions along which there is no derivative to compare. */
   readonly kinks: number;
+  /** Directions along which rounding, or how fast the function turns, hides the derivative from every quotient. */
+  readonly undetermined: number;
+  /** Arguments that were left out of every case: nothing is known of their derivatives. */
+  readonly uncompared: readonly string[];
   /** The largest relative errors among comparisons that passed. */
   readonly worst: Comparison["worst"];
+  /** The derivatives of all arguments were compared, and all are right. */
+  readonly right: boolean;
   /** The smallest case that fails, if one does. */
   readonly failure?: GradientFailure;
 }
@@ -54,6 +62,8 @@ export interface GradientReport {
 export interface GradientFailure {
   /** Its sizes and the seed of its numbers. */
   readonly case: Case;
+  /** Of a function, which has neither units nor features nor a state. */
+  readonly isFunction: boolean;
   /** What is wrong, and with respect to which argument. */
   readonly fault: Fault;
   /** How often it was made smaller. */
@@ -66,7 +76,7 @@ export interface GradientFailure {
 
 /** The sizes that are tried: small enough for the interpreter, and different enough to tell axes apart. */
 const largest = { units: 5, features: 4, batch: 3, time: 6 };
-const casesByDefault = 100;
+export const casesByDefault = 100;
 
 /**
  * Compares the gradient of a cell, or of a function of f32 tensors, with forward mode and with central differences, in
@@ -85,9 +95,11 @@ export function checkGradients(
   subject: CellDefinition | DifferentiableFunction,
   options: GradientOptions | FunctionOptions = {},
 ): GradientReport {
-  if ("arguments" in options) {
+  holdSubject("checkGradients", subject, options);
+  holdOptions("checkGradients", options, isFunctionCheck(options) ? functionRules : cellRules);
+  if (isFunctionCheck<FunctionOptions>(options)) {
     const compute = subject as DifferentiableFunction;
-    const programs = traceFunction(compute, options.arguments);
+    const programs = traceFunction(compute, argumentsOf("checkGradients", options.arguments));
     return check(compute.name || "function", () => programs, options, { units: 1, features: 1 });
   }
   const definition = subject as CellDefinition;
@@ -99,23 +111,42 @@ export function checkGradients(
   );
 }
 
+const sizeRules = { units: wholeFrom(1), features: wholeFrom(1) } as const;
+const functionRules = { ...commonRules, order: oneOf([1, 2]), arguments: () => undefined } as const;
+const cellRules = {
+  ...{ ...commonRules, order: oneOf([1, 2]), ...sizeRules },
+  sizes: listOf((entry) => {
+    const { units, features } = Object(entry);
+    return sizeRules.units(units) === undefined && sizeRules.features(features) === undefined
+      ? undefined
+      : "{ units, features }, each a whole number from 1";
+  }),
+} as const;
+
 function check(
   name: string,
   trace: (sizes: Case) => Programs,
-  { cases = casesByDefault, seed = Math.floor(Math.random() * 2 ** 31), order = 1 }: GradientOptions,
+  options: GradientOptions,
   sizes: GradientOptions,
 ): GradientReport {
+  const { cases = casesByDefault, seed = Math.floor(Math.random() * 2 ** 31), order = 1 } = options;
   const programsOf = tracedOnce(trace);
-  const total = { cases: 0, comparisons: 0, kinks: 0, forward: 0, difference: 0, failed: false };
+  const total = { cases: 0, comparisons: 0, kinks: 0, undetermined: 0, forward: 0, difference: 0, failed: false };
+  const [compared, wanted] = [new Set<string>(), new Set<string>()];
   const outcome = fc.check(
     fc.property(arbitraryCase(sizes), (drawn) => {
       const { programs, second } = programsOf(drawn);
-      const { compared, kinks, worst, fault } = withSecond(compareCase(programs, drawn), order, second, drawn);
+      const found = withSecond(compareCase(programs, drawn), order, second, drawn);
+      const { worst, fault } = found;
       // What is tried only to shrink a failing case is not counted.
       if (!total.failed) {
         total.cases += 1;
-        total.comparisons += compared;
-        total.kinks += kinks;
+        total.comparisons += found.compared.length;
+        total.kinks += found.kinks;
+        total.undetermined += found.undetermined;
+        for (const { name } of programs.arguments) wanted.add(name);
+        if (order === 2) wanted.add(secondOrder);
+        for (const name of found.compared) compared.add(name);
         total.forward = Math.max(total.forward, worst.forward);
         total.difference = Math.max(total.difference, worst.difference);
       }
@@ -124,21 +155,27 @@ function check(
     }),
     { seed, numRuns: cases },
   );
-  const { comparisons, kinks, forward, difference } = total;
-  const report = { name, seed, cases: total.cases, comparisons, kinks, worst: { forward, difference } };
+  const { comparisons, kinks, undetermined, forward, difference } = total;
+  const uncompared = [...wanted].filter((argument) => !compared.has(argument));
+  const report = { name, seed, cases: total.cases, comparisons, kinks, undetermined, worst: { forward, difference } };
   if (!outcome.failed) {
-    if (comparisons > 0) return report;
-    throw new UserError(`${name}: every case lies on a kink, so there is no derivative to compare`);
+    if (comparisons > 0) return { ...report, uncompared, right: uncompared.length === 0 };
+    const why = kinks >= undetermined ? "lies on a kink" : "hides its derivatives behind rounding or turns too fast";
+    throw new UserError(`${name}: every case ${why}, so there is no derivative to compare`);
   }
   const smallest = outcome.counterexample?.[0];
   const error = outcome.errorInstance;
-  if (!(error instanceof WrongGradient) || smallest === undefined) throw withSizes(error, smallest);
+  if (!(error instanceof WrongGradient) || smallest === undefined)
+    throw isFunctionCheck(options) ? error : withSizes(error, smallest);
   const { programs } = programsOf(smallest);
   const values = drawArguments(programs, smallest);
   return {
     ...report,
+    uncompared: [],
+    right: false,
     failure: {
       case: smallest,
+      isFunction: isFunctionCheck(options),
       fault: error.fault,
       shrinks: outcome.numShrinks,
       arguments: programs.arguments.flatMap(({ name }, i) => {
@@ -150,13 +187,17 @@ function check(
   };
 }
 
+/** The name under which the second order is counted: it moves all arguments together. */
+const secondOrder = "second order";
+
 /** The comparison with second order joined to it, where it was asked for and the first found nothing wrong. */
 function withSecond(first: Comparison, order: 1 | 2, second: () => SecondPrograms, drawn: Case): Comparison {
   if (order === 1 || first.fault !== undefined) return first;
-  const { worst, kink, fault } = compareSecond(second(), drawn);
+  const { worst, leftOut, fault } = compareSecond(second(), drawn);
   return {
-    compared: first.compared + (kink ? 0 : 1),
-    kinks: first.kinks + (kink ? 1 : 0),
+    compared: leftOut === undefined ? [...first.compared, secondOrder] : first.compared,
+    kinks: first.kinks + (leftOut === "kink" ? 1 : 0),
+    undetermined: first.undetermined + (leftOut === "undetermined" ? 1 : 0),
     worst: {
       forward: Math.max(first.worst.forward, worst.forward),
       difference: Math.max(first.worst.difference, worst.difference),

@@ -3,23 +3,25 @@
  * weights, its inputs and its first state, or one made of what any function computes; with its derivatives. Batch and
  * time are symbols, so one set of programs serves every case of the same sizes.
  */
+import { inWords, UserError } from "../../compiler/graph/errors.ts";
 import {
   type Aval,
   add,
   type CellDefinition,
   cast,
-  cos,
+  div,
   type Graph,
   jvp,
   model,
   mul,
   type ParameterTensors,
   positions,
+  randomBits,
   type Shape,
   type State,
   scan,
   sum,
-  type Tensor,
+  Tensor,
   traceGraph,
   valueAndGrad,
 } from "../../index.ts";
@@ -31,6 +33,18 @@ export interface Argument {
   /** "x", "state c", "parameter forget/kernel", or a function's own name for it. */
   readonly name: string;
   readonly aval: Aval<"f32">;
+  /** What a cell reads and where sequences start is drawn otherwise than weights. */
+  readonly role: "weight" | "x" | "state" | "argument";
+  /** Where a function is defined, and its numbers are drawn from; for cells and by default ±1.5. */
+  readonly domain?: Domain;
+}
+
+/** Numbers between two others. */
+export interface Domain {
+  /** The least. */
+  readonly from: number;
+  /** The largest. */
+  readonly to: number;
 }
 
 export interface Programs {
@@ -39,6 +53,8 @@ export interface Programs {
   readonly value: Graph;
   /** (arguments) -> the scalar and its gradient with respect to each argument: reverse mode. */
   readonly reverse: Graph;
+  /** (arguments) -> everything computed, as it is, and the gradient of the scalar. */
+  readonly everything: () => Graph;
   /** (arguments, tangents) -> the scalar's derivative along the tangents: forward mode. */
   readonly forward: Graph;
   /** (arguments, tangents) -> the derivative of the gradient along the tangents: reverse mode twice. */
@@ -59,35 +75,43 @@ export function tracePrograms(definition: CellDefinition, units: number, feature
   const initial = Object.fromEntries(states.map((key) => [key, f32(["B", ...(cell.stateShapes[key] ?? [])])]));
 
   const args: Argument[] = [
-    ...network.specs(x, initial).map(({ path, shape }) => ({ name: `parameter ${path}`, aval: f32(shape) })),
-    { name: "x", aval: x },
-    ...states.map((key) => ({ name: `state ${key}`, aval: initial[key] ?? f32([]) })),
+    ...network
+      .specs(x, initial)
+      .map(({ path, shape }) => ({ name: `parameter ${path}`, aval: f32(shape), role: "weight" }) as const),
+    { name: "x", aval: x, role: "x" },
+    ...states.map((key) => ({ name: `state ${key}`, aval: initial[key] ?? f32([]), role: "state" }) as const),
   ];
   const run = (given: Arguments) => network.apply(parametersOf(given), given.x as Float, stateOf(given, states));
-  const scalar = (given: Arguments): Float => {
+  const results = (given: Arguments): Float[] => {
     const { outputs, state } = run(given);
-    return [outputs, ...states.map((key) => state[key] as Float)].map(weightedSum).reduce(add);
+    return [outputs, ...states.map((key) => state[key] as Float)];
   };
   const finalState = traceGraph("final state", inputsOf(args), (tensors) => {
     const { state } = run(recordOf(args, tensors));
     return states.map((key) => state[key] as Float);
   });
-  return { ...derivatives(args, scalar), finalState };
+  return { ...derivatives(args, results), finalState };
 }
 
 /** A function of f32 tensors by name. */
 export type DifferentiableFunction<Names extends string = string> = (given: Readonly<Record<Names, Float>>) => Float;
 
 /** A function on tensors of given shapes, in which B and T may stand; where it gives several numbers, each counts. */
-export function traceFunction(compute: DifferentiableFunction, shapes: Readonly<Record<string, Shape>>): Programs {
-  const args = Object.entries(shapes).map(([name, shape]): Argument => ({ name, aval: { dtype: "f32", shape } }));
+export function traceFunction(compute: DifferentiableFunction, args: readonly Argument[]): Programs {
   return derivatives(args, (given) => {
-    const result = compute(given);
-    return result.shape.length === 0 ? result : weightedSum(result);
+    const result: unknown = compute(given);
+    if (result instanceof Tensor && result.dtype === "f32") return [result as Float];
+    const found = result instanceof Tensor ? `a tensor of ${result.dtype}` : inWords(result);
+    throw new UserError(`${compute.name || "the function"} returns ${found}; expected one tensor of f32`);
   });
 }
 
-function derivatives(args: readonly Argument[], scalar: (given: Arguments) => Float): Programs {
+function derivatives(args: readonly Argument[], results: (given: Arguments) => readonly Float[]): Programs {
+  const scalar = (given: Arguments): Float => {
+    const computed = results(given);
+    const [first] = computed;
+    return computed.length === 1 && first?.shape.length === 0 ? first : weightedSum(computed);
+  };
   const inputs = inputsOf(args);
   const both = [...inputs, ...args.map(({ name, aval }) => ({ name: `tangent of ${name}`, ...aval }))];
   const primal = (tensors: readonly Tensor[]) => recordOf(args, tensors);
@@ -101,6 +125,11 @@ function derivatives(args: readonly Argument[], scalar: (given: Arguments) => Fl
       const { value, grad } = valueAndGrad(scalar)(primal(tensors));
       return [value, ...inOrder(grad)];
     }),
+    everything: () =>
+      traceGraph("everything", inputs, (tensors) => [
+        ...results(primal(tensors)),
+        ...inOrder(gradient(primal(tensors))),
+      ]),
     forward: traceGraph("forward", both, (tensors) => [jvp(scalar)([primal(tensors)], [tangent(tensors)]).tangent]),
     second: () =>
       traceGraph("second", both, (tensors) => {
@@ -140,7 +169,16 @@ function stateOf(given: Arguments, states: readonly string[]): State {
   return Object.fromEntries(states.map((key) => [key, given[`state ${key}`] as Float]));
 }
 
-/** Every element counts, each with a weight of its own, so that no two errors can cancel by symmetry. */
-function weightedSum(x: Float): Float {
-  return sum(mul(x, cos(mul(add(cast(positions(x.shape), "f32"), 1), 1.7))));
+/**
+ * Every element counts, each with a weight of its own from 1/2 to 3/2, so that no two errors can cancel by symmetry. f32
+ * holds the weights exactly: a device computes the same ones.
+ */
+function weightedSum(results: readonly Float[]): Float {
+  const weighted = results.map((x, site) => {
+    const bits = div(randomBits(weightsKey, { site, index: positions(x.shape) }), 2 ** 16);
+    return sum(mul(x, add(mul(cast(bits, "f32"), 2 ** -16), 0.5)));
+  });
+  return weighted.reduce(add);
 }
+
+const weightsKey = 1;

@@ -1,5 +1,6 @@
 /** @file What a gradient check found, as lines for people: the verdict, or the smallest case that fails. */
 import type { NdArray } from "../../index.ts";
+import type { Case } from "./case.ts";
 import type { GradientFailure, GradientReport } from "./check-gradients.ts";
 import { LIMITS } from "./compare.ts";
 
@@ -10,27 +11,37 @@ export function reportLines(report: GradientReport, again = `seed ${report.seed}
   return [heading, ...(report.failure === undefined ? verdict(report) : complaint(report.failure, again))];
 }
 
-function verdict({ comparisons, kinks, worst }: GradientReport): string[] {
-  const skipped = kinks === 0 ? "" : `, ${kinks} more lay on a kink and were left out`;
+function verdict({ comparisons, kinks, undetermined, uncompared, worst, right }: GradientReport): string[] {
+  const onKinks = kinks === 0 ? "" : `, ${kinks} more lay on a kink and were left out`;
+  const hidden =
+    undetermined === 0 ? "" : `, ${undetermined} more are hidden from quotients by rounding or sharp turns`;
   return [
-    `  ${comparisons} derivatives compared${skipped}`,
+    `  ${comparisons} derivatives compared${onKinks}${hidden}`,
     `  against forward mode         worst error ${worst.forward.toExponential(1)} (limit ${LIMITS.forward})`,
     `  against central differences  worst error ${worst.difference.toExponential(1)} (limit ${LIMITS.difference})`,
-    "right",
+    right ? "right" : `not compared in any case: ${uncompared.join(", ")}; what was compared agrees`,
   ];
 }
 
-function complaint({ case: failing, fault, arguments: numbers, stops }: GradientFailure, again: string): string[] {
-  const { units, features, batch, time, carried } = failing;
+function complaint(
+  { case: failing, isFunction, fault, arguments: numbers, stops }: GradientFailure,
+  again: string,
+): string[] {
   const { argument, reason } = fault;
   return [
     `wrong: ${argument === undefined ? reason : `the derivative with respect to ${argument}: ${reason}`}`,
-    `  smallest failing case: units ${units}, features ${features}, batch ${batch}, time ${time}, starting ${carried ? "in a carried state" : "at zero"}`,
+    `  smallest failing case: ${sizesOf(failing, isFunction)}`,
     // Exact, since weights and inputs have three decimals.
     ...numbers.map(({ name, value }) => `    ${name} = ${format(value)}`),
     ...(stops.length === 0 ? [] : [`    note: stopGradient at ${stops.join(", ")}: no derivative passes through it`]),
     `  again: ${again}`,
   ];
+}
+
+/** Of a function only the sizes of B and T vary. */
+export function sizesOf({ units, features, batch, time, carried }: Case, isFunction: boolean): string {
+  if (isFunction) return `B ${batch}, T ${time}`;
+  return `units ${units}, features ${features}, batch ${batch}, time ${time}, starting ${carried ? "in a carried state" : "at zero"}`;
 }
 
 function format({ data, shape }: NdArray): string {

@@ -1,0 +1,269 @@
+/** @file `cellgrad/testing` neither accuses what is right nor passes what was not compared: options, domains, tolerances. */
+import { afterAll, describe, expect, test } from "vitest";
+import { checkGradients, checkHosts, hostReportLines, matchers, reportLines } from "../../entries/testing.ts";
+import {
+  abs,
+  add,
+  cast,
+  cell,
+  type Device,
+  dense,
+  div,
+  floor,
+  gru,
+  log,
+  lstm,
+  matmul,
+  mul,
+  openDevice,
+  scanTensors,
+  sigmoid,
+  sin,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  sum,
+  type Tensor,
+  tanh,
+} from "../../index.ts";
+
+expect.extend(matchers);
+const device = await openDevice({ device: "auto" });
+afterAll(() => device.destroy());
+
+type Float = Tensor<"f32">;
+type Given<Names extends string> = Readonly<Record<Names, Float>>;
+
+/** The device, with every number that it gives back off by a part of itself. */
+function offBy(part: number): Device {
+  return {
+    ...device,
+    compile: async (graph, options) => {
+      const executable = await device.compile(graph, options);
+      const run: typeof executable.run = (inputs) =>
+        executable.run(inputs).map((output) => ({
+          ...output,
+          destroy: () => output.destroy(),
+          read: async () => {
+            const value = await output.read();
+            return { ...value, data: value.data.map((x) => x * (1 + part)) };
+          },
+        }));
+      return { ...executable, run, destroy: () => executable.destroy() };
+    },
+  };
+}
+
+/** A recurrence over as many steps as x has. */
+function recurrence({ x, w, u, h }: Given<"x" | "w" | "u" | "h">): Float {
+  const { ys } = scanTensors(
+    ([state], [input]) => {
+      const next = tanh(add(matmul(state as Float, u), matmul(input as Float, w)));
+      return { carries: [next], ys: [next] };
+    },
+    [h],
+    [x],
+  );
+  return ys[0] as Float;
+}
+const shapesOf = (time: number) => ({ x: [time, 2, 2], w: [2, 3], u: [3, 3], h: [2, 3] });
+
+describe("a device that is right passes", () => {
+  test.each([
+    ["lstm", lstm, 64, 1],
+    ["gru", gru, 32, 2],
+  ] as const)("%s of many units", async (_, definition, units, seed) => {
+    const options = { device, units, features: 8, seed, cases: 1, schedules: ["auto"] } as const;
+    expect((await checkHosts(definition, options)).failure).toBeUndefined();
+    const off = await checkHosts(definition, { ...options, device: offBy(1e-4) });
+    expect(off.failure).toMatchObject({ what: "value", cases: 1 });
+    expect(off.failure?.error).toBeCloseTo(1e-4, 6);
+  });
+
+  test("with a thousand results", async () => {
+    const report = await checkHosts(({ x }: Given<"x">) => tanh(x), {
+      ...{ device, seed: 2, cases: 1, schedules: ["auto"] },
+      arguments: { x: [1000] },
+    });
+    expect(report.failure).toBeUndefined();
+  });
+
+  test("over a time that the shape of an argument fixes: tolerances count its steps", async () => {
+    const report = await checkHosts(recurrence, {
+      ...{ device, seed: 3, cases: 1, schedules: ["stepwise"] },
+      arguments: shapesOf(60),
+    });
+    expect(report).toMatchObject({ undetermined: 0 });
+    expect(report.failure).toBeUndefined();
+  });
+
+  test("where f32 hardly determines what is computed, rounding is tried, and that is said", async () => {
+    const rough = ({ x }: Given<"x">) => floor(mul(x, 1e4));
+    const options = { device, seed: 1, cases: 3, schedules: ["auto"], arguments: { x: [40, 3] } } as const;
+    const report = await checkHosts(rough, options);
+    expect(report.failure).toBeUndefined();
+    expect(report.undetermined).toBeGreaterThan(0);
+    expect(hostReportLines(report)[1]).toContain("of numbers that f32 does not determine");
+  });
+});
+
+test("a gradient that a device computes wrong names the argument, and how to see it again", async () => {
+  const wrong: Device = {
+    ...device,
+    compile: async (graph, options) => {
+      const executable = await device.compile(graph, options);
+      const run: typeof executable.run = (inputs) =>
+        executable.run(inputs).map((output, i) => {
+          const read = async () => ({ ...(await output.read()), data: Float64Array.of(i === 2 ? 9 : 0) });
+          return i === 0 ? output : { ...output, destroy: () => output.destroy(), read };
+        });
+      return { ...executable, run, destroy: () => executable.destroy() };
+    },
+  };
+  const zero = ({ a, b }: Given<"a" | "b">) => mul(0, mul(a, b));
+  const report = await checkHosts(zero, { device: wrong, seed: 4, cases: 2, arguments: { a: [1], b: [1] } });
+  expect(report.failure).toMatchObject({ what: "gradient", argument: "b", cases: 1 });
+  const lines = hostReportLines(report);
+  expect(lines[1]).toMatch(/^wrong: the gradient \(most with respect to b\), schedule auto/);
+  expect(lines[2]).toMatch(/^ {2}B \d, T \d$/);
+  expect(lines[3]).toBe("  again: seed 4, cases 1");
+});
+
+const doubled = ({ x }: Given<"x">) => sum(square(x));
+const shape = { arguments: { x: ["B", 2] } };
+
+describe("what is asked for wrongly is refused in one line", () => {
+  test.each<readonly [string, unknown, unknown, RegExp]>([
+    ["no case", gru, { cases: 0 }, /cases is 0; expected a whole number from 1$/],
+    ["fewer than none", gru, { cases: -1 }, /cases is -1/],
+    ["half a case", gru, { cases: 1.5 }, /cases is 1.5/],
+    ["cases that are no number", gru, { cases: Number.NaN }, /cases is NaN/],
+    ["a seed that is no number", gru, { seed: Number.NaN }, /seed is NaN/],
+    ["a third order", gru, { order: 3 }, /order is 3; expected 1 or 2$/],
+    ["no units", gru, { units: 0 }, /units is 0/],
+    ["no sizes", gru, { sizes: [] }, /sizes is \[\]; expected a list with one entry at least/],
+    ["a misspelt option", gru, { csaes: 3 }, /no option csaes; there are cases, seed, order, units/],
+    ["an option of cells", doubled, { ...shape, units: 3 }, /no option units/],
+    ["no options", gru, null, /the options are null/],
+    ["no cell", { a: 1 }, {}, /the first argument is an object; expected a cell or a function/],
+    ["a function without arguments", doubled, {}, /doubled is no cell; of a function say the arguments/],
+    ["a cell with arguments", gru, shape, /gru is a cell; leave the option arguments out/],
+    ["no arguments", doubled, { arguments: {} }, /arguments are none/],
+    ["another symbol", doubled, { arguments: { x: ["N", 2] } }, /shape of x is \["N",2\]; expected .*"B" and "T"/],
+    ["no numbers", doubled, { arguments: { x: [0, 2] } }, /shape of x is \[0,2\]/],
+    ["a product alone", doubled, { arguments: { x: ["2*B"] } }, /B must be an axis by itself/],
+    ["an empty domain", doubled, { arguments: { x: { shape: [2], from: 2, to: 1 } } }, /drawn from 2 to 1; expected/],
+    ["a record", ({ x }: Given<"x">) => ({ x }), shape, /returns an object; expected one tensor of f32/],
+    ["nothing", () => undefined, shape, /returns undefined/],
+    ["whole numbers", ({ x }: Given<"x">) => cast(x, "i32"), shape, /returns a tensor of i32/],
+  ])("%s", (_, subject, options, message) => {
+    const check = checkGradients as (subject: unknown, options: unknown) => unknown;
+    expect(() => check(subject, options)).toThrow(message);
+    expect(() => check(subject, options)).not.toThrow(/\n|--units/);
+  });
+
+  test.each<readonly [string, object, RegExp]>([
+    ["no case", { cases: 0 }, /checkHosts: cases is 0/],
+    ["no schedule", { schedules: [] }, /schedules is \[\]; expected a list with one entry at least/],
+    ["another schedule", { schedules: ["foo"] }, /a list of "auto" or "persistent" or "stepwise"/],
+    ["no device", { device: undefined }, /there is no device; say \{ device: await openDevice\(\) \}/],
+  ])("of devices: %s", async (_, options, message) => {
+    await expect(checkHosts(gru, { device, ...options })).rejects.toThrow(message);
+  });
+
+  test("products of B beside B are sizes", () => {
+    const both = ({ x, y }: Given<"x" | "y">) => add(sum(square(x)), sum(square(y)));
+    const report = checkGradients(both, { arguments: { x: ["B"], y: ["2*B"] }, cases: 3, seed: 1 });
+    expect(report).toMatchObject({ right: true, comparisons: 6 });
+  });
+});
+
+describe("functions with a domain", () => {
+  const entropy = ({ p }: Given<"p">) => sum(mul(p, log(p)));
+  test("are right within it, and a hint says so without", () => {
+    const within = { arguments: { p: { shape: [2], from: 0.1, to: 1 } }, cases: 5, seed: 1 };
+    expect(checkGradients(entropy, within)).toMatchObject({ right: true, comparisons: 5 });
+    const lines = reportLines(checkGradients(entropy, { arguments: { p: [2] }, cases: 20, seed: 1 })).join("\n");
+    expect(lines).toMatch(/^wrong: the function itself computes NaN; .*p: \{ shape: \[2\], from: 0\.1, to: 2 \}/m);
+    expect(lines).toMatch(/smallest failing case: B 1, T 1$/m);
+  });
+
+  test("devices are not accused of what the interpreter does too", async () => {
+    const checked = checkHosts(entropy, { device, arguments: { p: [8] }, cases: 1, seed: 1 });
+    await expect(checked).rejects.toThrow(/the interpreter itself computes NaN as value .* from: 0\.1, to: 2/);
+  });
+
+  test("an argument's name means nothing: one called like a state is drawn", () => {
+    const named = ({ "state s": s }: Given<"state s">) => div(1, sum(abs(s)));
+    expect(checkGradients(named, { arguments: { "state s": [2] }, cases: 3, seed: 1 }).right).toBe(true);
+  });
+});
+
+describe("quotients", () => {
+  test.each<readonly [string, (x: Float) => Float]>([
+    ["sigmoid(100 x)", (x) => sigmoid(mul(x, 100))],
+    ["sigmoid(1000 x)", (x) => sigmoid(mul(x, 1000))],
+    ["1 / (0.01 + x²)", (x) => div(1, add(0.01, square(x)))],
+    ["sin(30 x)", (x) => sin(mul(x, 30))],
+    ["sin(1000 x)", (x) => sin(mul(x, 1000))],
+    ["tanh(x) + 10⁶", (x) => add(tanh(x), 1e6)],
+    ["tanh(x) + 10⁸", (x) => add(tanh(x), 1e8)],
+  ])("of what is right accuse nothing: %s", (_, f) => {
+    const check = () =>
+      checkGradients(({ x }: Given<"x">) => f(x), { arguments: { x: [3] }, cases: 12, seed: 1, order: 2 });
+    expect(check().failure).toBeUndefined();
+    expect(check().comparisons).toBeGreaterThan(0);
+  });
+
+  test.each<readonly [string, (x: Float) => Float]>([
+    ["sigmoid(100 x)", (x) => sigmoid(mul(x, 100))],
+    ["1 / (0.01 + x²)", (x) => div(1, add(0.01, square(x)))],
+    ["tanh(x) + 10⁶", (x) => add(tanh(x), 1e6)],
+  ])("find a derivative that is off by 1e-4: %s", (_, f) => {
+    const off = ({ x }: Given<"x">) => add(f(x), mul(1e-4, sub(stopGradient(f(x)), f(x))));
+    const { failure } = checkGradients(off, { arguments: { x: [3] }, cases: 12, seed: 1 });
+    expect(failure?.fault).toMatchObject({ argument: "x" });
+  });
+
+  test("of what turns within every step say nothing", () => {
+    const chaos = ({ x }: Given<"x">) => [1, 2, 3, 4, 5, 6].reduce((y) => sin(mul(y, 100)), x);
+    expect(() => checkGradients(chaos, { arguments: { x: [3] }, cases: 12, seed: 1 })).toThrow(/or turns too fast/);
+  });
+
+  test("an argument that lies on a kink in every case is named, and nobody says right", () => {
+    const half = ({ x, w }: Given<"x" | "w">) => add(abs(sin(mul(x, 1000 * Math.PI))), mul(w, w));
+    const report = checkGradients(half, { arguments: { x: [1], w: [1] }, cases: 3, seed: 1 });
+    expect(report).toMatchObject({ right: false, uncompared: ["x"] });
+    expect(report.failure).toBeUndefined();
+    expect(reportLines(report).at(-1)).toBe("not compared in any case: x; what was compared agrees");
+  });
+
+  test("a point without a derivative is named, or left out where only forward mode meets 0 · ∞", () => {
+    const root = cell("root", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
+      const next = tanh(dense("k", [h, x], units));
+      return { state: { h: next }, output: add(next, sqrt(abs(h))) };
+    });
+    const { failure, kinks } = checkGradients(root, { cases: 6, seed: 1, units: 1, features: 1 });
+    expect(failure?.fault).toEqual({
+      argument: "state h",
+      reason: "reverse mode gives NaN at a point where there is no derivative",
+    });
+    expect(kinks).toBeGreaterThan(0);
+  });
+});
+
+test("arguments of many numbers", () => {
+  const report = checkGradients(doubled, { arguments: { x: [400, 400] }, cases: 1, seed: 3 });
+  expect(report.right).toBe(true);
+});
+
+test("a failing matcher says which options see it again", () => {
+  const cut = cell("cut", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
+    const next = tanh(dense("k", [x, stopGradient(h)], units));
+    return { state: { h: next }, output: next };
+  });
+  expect(() => expect(cut).toHaveCorrectGradients({ cases: 7, seed: 3, order: 2 })).toThrow(
+    "again: { seed: 3, cases: 7, order: 2 }",
+  );
+});

@@ -1,0 +1,10 @@
+/** @file Points along a direction. */
+import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
+
+/** x + distance · direction; where there is no direction, x. */
+export function along(x: NdArray, direction: NdArray | undefined, distance: number): NdArray {
+  return ndarray(
+    x.shape,
+    x.data.map((value, i) => value + distance * (direction?.data[i] ?? 0)),
+  );
+}

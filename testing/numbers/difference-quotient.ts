@@ -1,0 +1,133 @@
+/**
+ * @file A derivative along a line against difference quotients in float64. Which step is right depends on how curved a
+ * function is and on how large its values are, so several are tried (central differences of fourth order, which is
+ * Richardson's extrapolation of those of second order), and how far rounding alone moves each is measured. A derivative
+ * is right where one of them agrees, and wrong where they settle on something else. Where they do neither, the numbers
+ * say nothing: a function that turns within the smallest step, or values that hide their differences.
+ */
+
+import { at } from "../../compiler/graph/errors.ts";
+import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { differenceTolerance } from "../tolerance.ts";
+import { difference, norm } from "./compare.ts";
+
+/** A point of a vector space, in several arrays. */
+type Vector = readonly NdArray[];
+/** What a function gives at a distance along a direction. */
+export type Line = (distance: number) => Vector;
+
+/** What the quotients say of a derivative. */
+export interface QuotientVerdict {
+  readonly verdict: "right" | "wrong" | "kink" | "undetermined";
+  /** The quotient that is nearest to the derivative. */
+  readonly quotient: Vector;
+  /** How far the two are apart, less what rounding does to the quotient. */
+  readonly excess: number;
+}
+
+interface Measured {
+  readonly quotient: Vector;
+  readonly error: number;
+  /** How far rounding, and the choice of the step, move it. */
+  readonly noise: number;
+  /** How far rounding of the value moves it at least. */
+  readonly floor: number;
+}
+
+const steps = [1e-2, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 1e-6, 1e-7] as const;
+/** A quotient has settled where it is still the same at this many smaller steps. */
+const confirmations = 3;
+/** An error is seen where the quotient itself is known ten times better. */
+const clarity = 10;
+
+/** Compares what should be the derivative of a line at 0. A right one is off by less than 1e-6 of `scale`. */
+export function compareWithQuotients(line: Line, derivative: Vector, scale: number): QuotientVerdict {
+  const close = differenceTolerance * scale;
+  const errorOf = (quotient: Vector) => norm(difference(quotient, derivative));
+  const right = (quotient: Vector, excess: number) => ({ verdict: "right", quotient, excess }) as const;
+
+  const first = secondOrder(line, 1e-5);
+  if (errorOf(first) <= close) return right(first, errorOf(first));
+  const quotients: Vector[] = [];
+  for (const step of steps) {
+    const quotient = fourthOrder(line, step);
+    if (errorOf(quotient) <= close) return right(quotient, errorOf(quotient));
+    quotients.push(quotient);
+  }
+  const nearest = quotients.reduce((a, b) => (errorOf(b) < errorOf(a) || Number.isNaN(errorOf(a)) ? b : a));
+  if (isKink(line, scale)) return { verdict: "kink", quotient: nearest, excess: errorOf(nearest) };
+
+  const rounding = 2 ** -53 * norm(line(0));
+  const measured: Measured[] = [];
+  for (const [i, step] of steps.entries()) {
+    const quotient = at(quotients, i);
+    const noise = noiseOf(line, fourthOrder, step);
+    const one = { quotient, error: errorOf(quotient), noise, floor: rounding / step };
+    if (excessOf(one) <= close && noise <= clarity * close) return right(quotient, excessOf(one));
+    measured.push(one);
+  }
+  const least = Math.min(...measured.map(excessOf));
+  const settled = measured.find((one, i) => one.error > close && settlesElsewhere(measured.slice(i)));
+  return settled === undefined
+    ? { verdict: "undetermined", quotient: nearest, excess: least }
+    : { verdict: "wrong", quotient: settled.quotient, excess: excessOf(settled) };
+}
+
+function excessOf({ error, noise }: Measured): number {
+  return Math.max(0, error - noise);
+}
+
+/** (f(h) - f(-h)) / 2h. */
+function secondOrder(line: Line, h: number): Vector {
+  return over(difference(line(h), line(-h)), 2 * h);
+}
+
+/** (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h, whose error is h⁴/30 of the fifth derivative. */
+function fourthOrder(line: Line, h: number): Vector {
+  const [near, far] = [difference(line(h), line(-h)), difference(line(2 * h), line(-2 * h))];
+  return over(difference(over(near, 1 / 8), far), 12 * h);
+}
+
+/**
+ * Four times how far a quotient moves where its step is another one by a few percent: but for rounding, a good one stays
+ * where it is. That may be far more than the size of a value suggests, where the value is what cancelling terms leave; it
+ * is no less than what half a unit in the last place of the value makes.
+ */
+function noiseOf(line: Line, quotientAt: (line: Line, h: number) => Vector, h: number): number {
+  const given = quotientAt(line, h);
+  const moved = [1, 2, 3, 4].map((k) => norm(difference(quotientAt(line, h * (1 + k / 128)), given)));
+  return 4 * Math.max(...moved, (2 ** -53 * norm(line(0))) / h);
+}
+
+/** Whether the first of the quotients differs from the derivative and the smaller steps stand by it. */
+function settlesElsewhere([first, ...smaller]: readonly Measured[]): boolean {
+  if (first === undefined || smaller.length < confirmations) return false;
+  const { quotient, error, noise } = first;
+  const witnesses = [first, ...smaller.slice(0, confirmations)];
+  if (!witnesses.every((one) => isKnown(one) && error > clarity * one.noise)) return false;
+  const apart = Math.min(error / clarity, Math.max(noise, norm(quotient) / clarity));
+  return smaller.every((one) => norm(difference(one.quotient, quotient)) - one.noise <= apart);
+}
+
+/** Of a function that turns within the step, a quotient is another one for every step. */
+function isKnown({ quotient, noise, floor }: Measured): boolean {
+  return noise <= Math.max(norm(quotient) / clarity, 64 * floor);
+}
+
+/** Where a line is smooth, the slopes of its two sides differ in proportion to h; at a kink by the same at every h. */
+function isKink(line: Line, scale: number): boolean {
+  const [wide, narrow] = [1e-4, 1e-6].map((h) => norm(gapOf(line, h)));
+  return (
+    (narrow ?? 0) - noiseOf(line, gapOf, 1e-6) > Math.max(0.3 * (wide ?? 0), clarity * differenceTolerance * scale)
+  );
+}
+
+/** How much the slopes of the two sides differ. */
+function gapOf(line: Line, h: number): Vector {
+  const here = line(0);
+  return over(difference(difference(line(h), here), difference(here, line(-h))), h);
+}
+
+function over(vector: Vector, divisor: number): Vector {
+  return vector.map((array) => ({ ...array, data: array.data.map((value) => value / divisor) }));
+}

@@ -1,0 +1,46 @@
+/** @file Options of the checks, held to what they mean before anything is drawn: a check of nothing must not pass. */
+import { inWords, UserError } from "../compiler/graph/errors.ts";
+
+/** Says what was expected of an option that is given, in a few words; nothing where it is as it should be. */
+type Rule = (value: unknown) => string | undefined;
+
+/** A whole number within bounds. */
+export function wholeFrom(least: number, most = Number.MAX_SAFE_INTEGER): Rule {
+  const bounds = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
+  return (value) => {
+    const fits = typeof value === "number" && Number.isInteger(value) && value >= least && value <= most;
+    return fits ? undefined : `a whole number ${bounds}`;
+  };
+}
+
+/** One of several values. */
+export function oneOf(choices: readonly (string | number)[]): Rule {
+  return (value) => (choices.some((choice) => choice === value) ? undefined : choices.map(inWords).join(" or "));
+}
+
+/** A list with one entry at least, each by the rule. */
+export function listOf(entry: Rule): Rule {
+  return (value) => {
+    if (!Array.isArray(value) || value.length === 0) return "a list with one entry at least";
+    const problem = value.map(entry).find((found) => found !== undefined);
+    return problem === undefined ? undefined : `a list of ${problem}`;
+  };
+}
+
+/** Options that cells and functions share. */
+export const commonRules = { cases: wholeFrom(1), seed: wholeFrom(0, 2 ** 32 - 1) } as const;
+
+/** @throws UserError for options that there are not, and for values that mean nothing. */
+export function holdOptions(caller: string, options: object, rules: Readonly<Record<string, Rule>>): void {
+  for (const [name, value] of Object.entries(options)) {
+    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    if (rule === undefined)
+      throw new UserError(`${caller}: there is no option ${name}; there are ${Object.keys(rules).join(", ")}`);
+    const expected = value === undefined ? undefined : rule(value);
+    if (expected !== undefined) throw new UserError(`${caller}: ${name} is ${shown(value)}; expected ${expected}`);
+  }
+}
+
+function shown(value: unknown): string {
+  return Array.isArray(value) ? JSON.stringify(value).slice(0, 60) : inWords(value);
+}
