@@ -5,7 +5,7 @@
 import { isAbsolute, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CommanderError } from "commander";
-import { InternalError, messageOf, UserError } from "../compiler/graph/errors.ts";
+import { InternalError, inWords, messageOf, UserError } from "../compiler/graph/errors.ts";
 import { ownFolders } from "../compiler/trace/site.ts";
 import { DeviceLostError, DeviceTimeoutError, DeviceUnavailableError } from "../runtime/device-errors.ts";
 
@@ -20,11 +20,16 @@ export interface Complaint {
 /** The one line and the exit code for whatever was thrown. */
 export function complaintOf(error: unknown): Complaint {
   if (error instanceof CommanderError) return { line: commanderLine(error), exitCode: ExitCode.badInput };
+  // Nothing of ours throws what is no Error.
+  if (!(error instanceof Error)) {
+    const line = `the code of a cell or module throws ${inWords(error)}; throw an Error instead, which tells the place`;
+    return { line, exitCode: ExitCode.badInput };
+  }
   const place = placeInUserCode(error);
   const isTheirs = [UserError, DeviceUnavailableError, DeviceLostError, DeviceTimeoutError].some(
     (kind) => error instanceof kind,
   );
-  if (error instanceof Error && isTheirs) {
+  if (isTheirs) {
     return { line: withPlace(oneLine(error.message), place), exitCode: ExitCode.badInput };
   }
   const message = oneLine(plainMessage(error));
@@ -53,7 +58,8 @@ export function oneLine(text: string): string {
 
 /** Compiled imports turn `f(x)` into `(0 , _module.f)(x)`, and engines quote that. */
 export function plainMessage(error: unknown): string {
-  return messageOf(error).replace(/\(0 ?, ?_\w+\.(\w+)\)/g, "$1");
+  const message = error instanceof Error || typeof error === "string" ? messageOf(error) : inWords(error);
+  return message.replace(/\(0 ?, ?_\w+\.(\w+)\)/g, "$1");
 }
 
 function withPlace(message: string, place: string | undefined): string {

@@ -5,7 +5,7 @@
  * using one instance twice ties them, two instances of one cell have weights of their own.
  */
 import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
-import { at, inWords } from "../graph/errors.ts";
+import { at, inWords, UserError } from "../graph/errors.ts";
 import { fill } from "../ops/views.ts";
 import { faultOf } from "../trace/fault.ts";
 import { Tensor } from "../trace/tensor.ts";
@@ -69,7 +69,7 @@ export function cell<Names extends string>(
   const define = (units: number): Cell<Names> => {
     if (!Number.isInteger(units) || units < 1)
       throw faultOf(name, `units must be a whole number above 0, got ${units}`);
-    const stateShapes = shapes.state({ units });
+    const stateShapes = errorsOf(name, () => shapes.state({ units }));
     const names = Object.keys(stateShapes) as Names[];
     const taken = names.find((key) => inputNames.includes(key));
     if (taken !== undefined) throw faultOf(name, `a state cannot be called ${taken}: the step reads something else so`);
@@ -84,7 +84,7 @@ export function cell<Names extends string>(
           if (typeof features !== "number") {
             throw faultOf(name, `x is ${formatShape(x.shape)}; its last axis must be a known number of features`);
           }
-          const result = step({ x, units, features, ...state } as StepInput<Names>);
+          const result = errorsOf(name, () => step({ x, units, features, ...state } as StepInput<Names>));
           // From JavaScript anything may come, and a step that is async gives a promise.
           if (result?.state === undefined) throw faultOf(name, "the step must return { state, output }");
           for (const key of names) checkState(name, key, state[key], result.state[key]);
@@ -113,6 +113,16 @@ export function cell<Names extends string>(
     return instance;
   };
   return Object.assign(define, { cellName: name });
+}
+
+/** Runs code of the cell's author. From JavaScript anything may be thrown, and what is no Error tells no place. */
+function errorsOf<T>(cellName: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof Error) throw error;
+    throw new UserError(`${cellName}: its code throws ${inWords(error)}; throw an Error instead`);
+  }
 }
 
 function checkStateShape(cellName: string, key: string, shape: Shape): void {

@@ -73,6 +73,17 @@ export const cells: readonly BadInput[] = [
   ["a module that throws", "train @text.txt --cell @throws.ts", "throws.ts:6: nonesuch is not a function"],
   ["a module that throws a text", "train @text.txt --cell @throws-text.ts", "throws-text.ts: not today"],
   ["a module that throws nothing", "train @text.txt --cell @throws-null.ts", "throws-null.ts: null"],
+  ["a module that throws an object", "train @text.txt --cell @throws-object.ts", "throws-object.ts: an object"],
+  [
+    "a step that throws what is no Error",
+    "train @text.txt --cell @step-throws.ts",
+    "thrower: its code throws undefined; throw an Error instead",
+  ],
+  [
+    "states that throw what is no Error",
+    "train @text.txt --cell @state-throws.ts",
+    "thrower: its code throws an object; throw an Error instead",
+  ],
   ["a module that throws several lines", "train @text.txt --cell @throws-lines.ts", "throws-lines.ts:1: one two three"],
   [
     "a module with a missing import",

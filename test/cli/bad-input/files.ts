@@ -69,6 +69,11 @@ const modules = {
   "throws.ts": '/**\n * A comment.\n */\nimport { nonesuch } from "cellgrad";\n\nexport default nonesuch("x");\n',
   "throws-text.ts": 'throw "not today";\n',
   "throws-null.ts": "throw null;\n",
+  "throws-object.ts": "throw Object.create(null);\n",
+  "step-throws.ts": line(`export default cell("thrower", ${state}, () => {\n  throw undefined;\n});`),
+  "state-throws.ts": line(
+    `export default cell("thrower", { state: () => {\n  throw Object.create(null);\n} }, ${step});`,
+  ),
   "throws-lines.ts": 'throw new Error("one\\ntwo\\n\\nthree");\n',
   "import.ts": 'import { cell } from "cellgrad";\nimport "./missing.ts";\nexport default cell;\n',
   "exit.ts": "process.exit(0);\n",
