@@ -139,13 +139,23 @@ export const trainingMutants: readonly Mutant[] = [
     "train/training-step.ts",
     [onGuard, onSteps, "test/train/layers/training.test.ts"],
     [
+      ["what was halted goes on", '.reduce(and, not(given.halted as Tensor<"bool">))', ".reduce(and)"],
       [
-        "what was halted goes on",
-        'and(not(given.halted as Tensor<"bool">), and(finite(loss), finite(updated.norm)))',
-        "and(finite(loss), finite(updated.norm))",
+        "a loss that is not finite is applied",
+        "[finite(loss), finite(updated.norm), fits]",
+        "[finite(updated.norm), fits]",
       ],
-      ["a loss that is not finite is applied", "and(finite(loss), finite(updated.norm))", "finite(updated.norm)"],
-      ["a gradient that is not finite is applied", "and(finite(loss), finite(updated.norm))", "finite(loss)"],
+      [
+        "a gradient that is not finite is applied",
+        "[finite(loss), finite(updated.norm), fits]",
+        "[finite(loss), fits]",
+      ],
+      ["an update that overflows is applied", "finite(updated.norm), fits]", "finite(updated.norm)]"],
+      [
+        "slots may overflow",
+        ", ...slotNames.map((name) => updated.slots[name] as Float)], arena.size",
+        "], arena.size",
+      ],
       ["parameters are written whatever the loss", "where(ok, updated.parameters, parameters)", "updated.parameters"],
       [
         "slots are written whatever the loss",
