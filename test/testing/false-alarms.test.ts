@@ -26,7 +26,9 @@ import {
   sum,
   type Tensor,
   tanh,
+  traceGraph,
 } from "../../index.ts";
+import { depthOf, stepsOf } from "../../testing/tolerance.ts";
 
 expect.extend(matchers);
 const device = await openDevice({ device: "auto" });
@@ -96,6 +98,16 @@ describe("a device that is right passes", () => {
     });
     expect(report).toMatchObject({ undetermined: 0 });
     expect(report.failure).toBeUndefined();
+  });
+
+  test("steps and terms are counted as they are", () => {
+    const inputs = Object.entries(shapesOf(200)).map(([name, shape]) => ({ name, dtype: "f32" as const, shape }));
+    const graph = traceGraph("recurrence", inputs, ([x, w, u, h]) => {
+      const ys = recurrence({ x, w, u, h } as Given<"x" | "w" | "u" | "h">);
+      return [ys, sum(ys)];
+    });
+    expect(stepsOf(graph)).toBe(200);
+    expect(depthOf(graph)).toBe(200 * 2 * 3);
   });
 
   test("where f32 hardly determines what is computed, rounding is tried, and that is said", async () => {

@@ -21,7 +21,7 @@ export interface QuotientVerdict {
   readonly verdict: "right" | "wrong" | "kink" | "undetermined";
   /** The quotient that is nearest to the derivative. */
   readonly quotient: Vector;
-  /** How far the two are apart, less what rounding does to the quotient. */
+  /** How far the two are apart; of one that was measured for it, less what rounding and the choice of the step do to it. */
   readonly excess: number;
 }
 
@@ -66,10 +66,9 @@ export function compareWithQuotients(line: Line, derivative: Vector, scale: numb
     if (excessOf(one) <= close && noise <= clarity * close) return right(quotient, excessOf(one));
     measured.push(one);
   }
-  const least = Math.min(...measured.map(excessOf));
   const settled = measured.find((one, i) => one.error > close && settlesElsewhere(measured.slice(i)));
   return settled === undefined
-    ? { verdict: "undetermined", quotient: nearest, excess: least }
+    ? { verdict: "undetermined", quotient: nearest, excess: errorOf(nearest) }
     : { verdict: "wrong", quotient: settled.quotient, excess: excessOf(settled) };
 }
 
@@ -89,13 +88,25 @@ function fourthOrder(line: Line, h: number): Vector {
 }
 
 /**
- * Four times how far a quotient moves where its step is another one by a few percent: but for rounding, a good one stays
- * where it is. That may be far more than the size of a value suggests, where the value is what cancelling terms leave; it
- * is no less than what half a unit in the last place of the value makes.
+ * How far a derivative is from the nearest quotient, less what rounding alone does to that: for values that are what
+ * cancelling terms leave, of which no quotient is known well.
  */
-function noiseOf(line: Line, quotientAt: (line: Line, h: number) => Vector, h: number): number {
+export function excessOverRounding(line: Line, derivative: Vector): number {
+  const excess = steps.map((step) => {
+    const error = norm(difference(fourthOrder(line, step), derivative));
+    return Math.max(0, error - noiseOf(line, fourthOrder, step, 1e-7));
+  });
+  return Math.min(...excess);
+}
+
+/**
+ * Four times how far a quotient moves where its step is another one by up to four times `spacing` of itself: but for
+ * rounding, a good one stays where it is. That may be far more than the size of a value suggests; it is no less than what
+ * half a unit in the last place of the value makes.
+ */
+function noiseOf(line: Line, quotientAt: (line: Line, h: number) => Vector, h: number, spacing = 1 / 128): number {
   const given = quotientAt(line, h);
-  const moved = [1, 2, 3, 4].map((k) => norm(difference(quotientAt(line, h * (1 + k / 128)), given)));
+  const moved = [1, 2, 3, 4].map((k) => norm(difference(quotientAt(line, h * (1 + k * spacing)), given)));
   return 4 * Math.max(...moved, (2 ** -53 * norm(line(0))) / h);
 }
 

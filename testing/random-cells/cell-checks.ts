@@ -1,7 +1,7 @@
 /** @file What must hold for every random cell, and for any other loss, each as a function that throws when it does not. */
 import { compileProgram, passes } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
-import { type NdArray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
+import { type NdArray, ndarray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
 import { verify } from "../../compiler/ops/verify.ts";
 import { specialize } from "../../compiler/passes/specialize.ts";
 import { unroll } from "../../compiler/passes/unroll.ts";
@@ -9,7 +9,9 @@ import { atSite } from "../../compiler/trace/site.ts";
 import { interpret, traceGraph } from "../../index.ts";
 import type { Executor } from "../executor.ts";
 import { jittered, norm, relativeError } from "../numbers/compare.ts";
+import { compareWithQuotients, excessOverRounding } from "../numbers/difference-quotient.ts";
 import { generator } from "../numbers/random-data.ts";
+import { differenceTolerance } from "../tolerance.ts";
 import { chosen, type LossGraphs, merged, site } from "./cell-graphs.ts";
 import { nodeValues, sizesOf, stoppedValues } from "./node-values.ts";
 import { buildCell, type RandomCell } from "./random-cell.ts";
@@ -59,42 +61,32 @@ function product(a: readonly NdArray[], b: readonly NdArray[]): { sum: number; l
   };
 }
 
-/** Reverse mode against the loss itself: central differences of fourth order. */
+/** Reverse mode against the loss itself: the central differences of compareWithQuotients. */
 export function gradientIsDifferenceQuotient(cell: Prepared): void {
   const { inputs, moving, straightLoss, gradients, value } = cell;
   const start = chosen(inputs, moving);
   const before = nodeValues(straightLoss, inputs);
   for (const seed of [1, 2]) {
     const along = direction(cell, seed);
-    const lossAt = (distance: number) => {
+    const loss = (distance: number) => {
       const moved = start.map((array, i) => ({
         ...array,
         data: array.data.map((number, k) => number + distance * (at(along, i).data[k] ?? 0)),
       }));
-      return numberOf(stoppedValues(straightLoss, merged(inputs, moving, moved), before)[at(straightLoss.outputs, 0)]);
+      return [at(stoppedValues(straightLoss, merged(inputs, moving, moved), before), at(straightLoss.outputs, 0))];
     };
-    const quotient = (h: number) => (8 * (lossAt(h) - lossAt(-h)) - (lossAt(2 * h) - lossAt(-2 * h))) / (12 * h);
     const { sum, length } = product(gradients, along);
     // A loss is known to 1e-16 of itself, which a quotient over h = 1e-3 or less turns into 1e-12 at best.
     const scale = Math.max(length, 1e-6 * Math.max(Math.abs(numberOf(value)), 1e-3));
-    const errorOf = (h: number) => Math.abs(quotient(h) - sum);
-    if (steps.some((h) => errorOf(h) <= 1e-6 * scale)) continue;
-    const excess = (h: number) => Math.max(0, errorOf(h) - 4 * roundingNoise(quotient, h)) / scale;
-    expectBelow(Math.min(...steps.map(excess)), 1e-6, "gradient against difference quotient");
+    const derivative = [ndarray([], [sum])];
+    if (compareWithQuotients(loss, derivative, scale).verdict === "right") continue;
+    expectBelow(
+      excessOverRounding(loss, derivative) / scale,
+      differenceTolerance,
+      "gradient against difference quotient",
+    );
   }
 }
-
-/**
- * How far rounding alone moves a quotient: steps that differ in the seventh digit give the same slope but for that. It may
- * be far more than the size of a loss suggests, where the loss is what cancelling terms leave.
- */
-function roundingNoise(quotient: (h: number) => number, h: number): number {
-  const nearby = Array.from({ length: 8 }, (_, k) => quotient(h * (1 + (k + 1) * 1e-7)));
-  return Math.max(...nearby) - Math.min(...nearby);
-}
-
-/** Which step is best depends on how curved a cell is; a wrong gradient agrees with none. */
-const steps = [1e-3, 1e-4, 3e-4, 3e-5, 1e-5];
 
 /** Reverse mode against forward mode. */
 export function reverseIsForward(cell: Prepared): void {
