@@ -151,6 +151,8 @@ export interface CheckResult {
   readonly comparisons: number;
   /** Directions left out since the function has a kink there. */
   readonly kinks: number;
+  /** Arguments whose derivatives were left out in every case. */
+  readonly uncompared: readonly string[];
   /** Largest relative errors among those that passed. */
   readonly worst: { readonly forward: number; readonly difference: number };
   /** The smallest failing case. */

@@ -18,6 +18,7 @@ export async function checkGradient(text: string, cases: number, seed: number): 
   const traced = decodeCell(text);
   const definition = cellFromTrace(traced);
   const sizes = traced.traces.map(({ units, features }) => ({ units, features }));
+  let uncompared: readonly string[] | undefined;
   const total = { cases: 0, comparisons: 0, kinks: 0, worst: { forward: 0, difference: 0 } };
   for (let done = 0; done < cases; done += portion) {
     const report = checkGradients(definition, { cases: Math.min(portion, cases - done), seed: seed + done, sizes });
@@ -27,10 +28,12 @@ export async function checkGradient(text: string, cases: number, seed: number): 
     total.worst.forward = Math.max(total.worst.forward, report.worst.forward);
     total.worst.difference = Math.max(total.worst.difference, report.worst.difference);
     const failure = failureOf(report);
-    if (failure !== undefined) return { cell: traced.name, right: false, ...total, failure };
+    if (failure !== undefined) return { cell: traced.name, right: false, ...total, uncompared: [], failure };
+    // What one portion leaves out another may compare.
+    uncompared = uncompared?.filter((name) => report.uncompared.includes(name)) ?? report.uncompared;
     await nextTask();
   }
-  return { cell: traced.name, right: true, ...total };
+  return { cell: traced.name, right: uncompared?.length === 0, ...total, uncompared: uncompared ?? [] };
 }
 
 function failureOf({ failure }: GradientReport): CheckResult["failure"] {

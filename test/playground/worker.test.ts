@@ -3,7 +3,20 @@ import { describe, expect, test } from "vitest";
 import { cells, gru, lstm, lstm1997, rnn } from "../../cells/index.ts";
 import { passes as pipeline } from "../../compiler/compile.ts";
 import { encodeCell, traceCell } from "../../entries/files.ts";
-import { add, type CellDefinition, cell, dense, exp, mul, stopGradient, tanh } from "../../index.ts";
+import {
+  abs,
+  add,
+  type CellDefinition,
+  cell,
+  dense,
+  exp,
+  mul,
+  onesInit,
+  parameter,
+  sin,
+  stopGradient,
+  tanh,
+} from "../../index.ts";
 import { checkSizes, loadedModel } from "../../playground/shared/protocol.ts";
 import { tasks } from "../../train/tasks/index.ts";
 import { Client, clientWithText, runSpec } from "./client.ts";
@@ -254,6 +267,17 @@ describe("the gradient check", () => {
       expect(result).toMatchObject({ cell: definition.cellName, right: true, cases: 4 });
       expect(result.comparisons).toBeGreaterThan(10);
     }
+  });
+
+  test("says which argument was never compared", async () => {
+    const steps = cell("steps", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
+      const scale = parameter("scale", [units], onesInit);
+      const next = tanh(dense("hidden", [x, h], units));
+      return { state: { h: next }, output: add(next, abs(sin(mul(scale, 1000 * Math.PI)))) };
+    }) as CellDefinition;
+    const result = await new Client().ask({ type: "check", cell: traced(steps), cases: 6, seed: 1 });
+    expect(result).toMatchObject({ right: false, uncompared: ["parameter steps/scale"] });
+    expect(result.failure).toBeUndefined();
   });
 
   test("shows the smallest failing case, and where the derivative is cut off", async () => {

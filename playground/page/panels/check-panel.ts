@@ -39,11 +39,16 @@ export function checkPanel(workspace: Workspace, sandbox: Sandbox, worker: Worke
   return h("div", { class: "check-panel" }, about, h("div", { class: "row" }, start), result);
 }
 
-function report(name: string, { right, cases, comparisons, kinks, worst, failure }: CheckResult): HTMLElement[] {
+function report(name: string, result: CheckResult): HTMLElement[] {
+  const { right, cases, comparisons, kinks, uncompared, worst, failure } = result;
+  const fault =
+    uncompared.length === 0
+      ? `The gradient of ${name} is wrong.`
+      : `The gradient of ${name} was not compared, at a kink in every case: ${uncompared.join(", ")}.`;
   const verdict = h(
     "p",
     { class: right ? "verdict right" : "verdict wrong" },
-    right ? `The gradient of ${name} is right.` : `The gradient of ${name} is wrong.`,
+    right ? `The gradient of ${name} is right.` : fault,
   );
   const facts = h(
     "dl",
