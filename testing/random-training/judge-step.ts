@@ -52,6 +52,8 @@ interface Change {
 const badlyDetermined = 0.1;
 /** Squares of larger numbers are infinite in f32. */
 const largest = 1e19;
+/** Numbers of f32 below it are subnormal: WGSL lets a device take them for 0. */
+const smallestNormal = 2 ** -126;
 
 /** Compares a step on a device with the interpreter's. */
 export function judgeStep(judged: Judged, made: DeviceStep): Verdict {
@@ -128,7 +130,7 @@ function inputsOf({ step, objective, seed }: Judged, { before, given, isHalted }
 function verdictOn({ what, from, exact, got, spread }: Change, tolerance: number): Verdict {
   const length = norm(difference([exact], [from]));
   const error = difference([got], [exact]);
-  const allowed = tolerance * length;
+  const allowed = tolerance * length + smallestNormal * Math.sqrt(exact.data.length);
   if (norm(error) <= allowed) return {};
   const moved = spread();
   const most = norm([moved]);
