@@ -1,10 +1,8 @@
 /** @file What a random cell is printed as is a program: run as it stands, it has the cell's loss and gradient, bit for bit. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { createJiti } from "jiti";
 import { afterAll, expect, test, vi } from "vitest";
 import type { LossOutcome } from "../../entries/testing.ts";
 import { prepare } from "../../testing/random-cells/cell-checks.ts";
@@ -13,13 +11,9 @@ import { type CellPlan, cellPlans } from "../../testing/random-cells/cell-plan.t
 import { buildCell } from "../../testing/random-cells/random-cell.ts";
 import { corpus } from "../fuzz/corpus.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "printed-"));
+// Beside the tests, where modules find the package by its name as those of the tests do.
+const folder = mkdtempSync(fileURLToPath(new URL("printed-", import.meta.url)));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const jiti = createJiti(import.meta.url, {
-  alias: { "cellgrad/testing": join(root, "entries/testing.ts"), cellgrad: join(root, "index.ts") },
-});
 
 const kept = Object.values(corpus()).flatMap(({ kind, plan }) => (kind === "cell" ? [plan as CellPlan] : []));
 const drawn = fc.sample(cellPlans, { numRuns: 6, seed: 11 });
@@ -39,7 +33,7 @@ test.each(plans.map((plan, i) => [i, plan] as const))("plan %i, pasted and run",
   const file = join(folder, `counterexample-${i}.mjs`);
   writeFileSync(file, cell.text);
   const printed = vi.spyOn(console, "log").mockImplementation(() => {});
-  const { outcome } = await jiti.import<{ outcome: LossOutcome }>(file);
+  const { outcome } = (await import(/* @vite-ignore */ file)) as { readonly outcome: LossOutcome };
   expect(printed).toHaveBeenCalledWith(outcome);
   printed.mockRestore();
   expect(outcome.loss).toBe(value.data[0]);
