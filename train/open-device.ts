@@ -1,9 +1,7 @@
 /** @file Opens a device by choice: a GPU, a software adapter, or the interpreter. */
 import { UserError } from "../compiler/graph/errors.ts";
-import { GpuContext } from "../runtime/context.ts";
 import type { Device, DeviceChoice } from "../runtime/device.ts";
 import { openInterpreter } from "./device.ts";
-import { deviceOn } from "./webgpu-device.ts";
 
 /** Which device to open. */
 export interface OpenDeviceOptions {
@@ -26,5 +24,7 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   const { device = "auto", timeout } = options;
   if (timeout !== undefined && !(timeout > 0))
     throw new UserError(`openDevice: timeout is ${timeout}; expected seconds, a number above 0`);
-  return device === "cpu" ? openInterpreter() : deviceOn(await GpuContext.open(device, timeout));
+  if (device === "cpu") return openInterpreter();
+  const { openWebgpuDevice } = await import("./webgpu-device.ts");
+  return openWebgpuDevice(device, timeout);
 }

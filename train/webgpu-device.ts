@@ -1,12 +1,18 @@
 /**
- * @file A WebGPU device as everybody else sees devices. Apart from `openDevice`, so that the package's public types name
- * nothing of WebGPU's.
+ * @file A WebGPU device behind the common `Device` interface: compiler back end, shaders and runtime. Apart from
+ * `openDevice`, which fetches it when such a device is opened: a page that only traces, checks or interprets never loads
+ * it, and the package's public types name nothing of WebGPU's.
  */
 import { buildProgram } from "../compiler/compile.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
-import type { GpuContext } from "../runtime/context.ts";
-import type { CompileOptions, Device } from "../runtime/device.ts";
+import { GpuContext } from "../runtime/context.ts";
+import type { CompileOptions, Device, DeviceChoice } from "../runtime/device.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
+
+/** Opens an adapter of the wanted kind; `timeout` is in seconds, as in `OpenDeviceOptions`. */
+export async function openWebgpuDevice(choice: DeviceChoice, timeout?: number): Promise<Device> {
+  return deviceOn(await GpuContext.open(choice, timeout));
+}
 
 /** The device of a context. */
 export function deviceOn(context: GpuContext): Device {
