@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { patience } from "./test/support/patience.ts";
 
 export default defineConfig({
   // Examples and tests may import the package by its own name; in a clone that is the source, built or not.
@@ -15,7 +16,12 @@ export default defineConfig({
     pool: "forks",
     // Software adapters are themselves multithreaded.
     maxWorkers: 2,
-    testTimeout: 60_000,
+    // No test is about speed, and a machine may be busy: these end only what hangs. A wait within a test ends before the
+    // test does, and says what it was for.
+    testTimeout: 2 * patience,
+    hookTimeout: 2 * patience,
+    teardownTimeout: 2 * patience,
+    expect: { poll: { timeout: patience, interval: 50 } },
     // `npm run coverage`: a report, and no goal.
     coverage: {
       provider: "v8",

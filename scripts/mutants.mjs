@@ -74,7 +74,8 @@ class Lane {
     };
     // A mutant that changes cells is seen in a few.
     const env = { CELLGRAD_CELLS: "25", CELLGRAD_SHRINK: "0" };
-    const config = { root, env, watch: false, bail: 1, maxWorkers: 1, reporters: [{}] };
+    // A mutant may loop for ever.
+    const config = { root, env, watch: false, bail: 1, maxWorkers: 1, testTimeout: 120_000, reporters: [{}] };
     lane.#vitest = await createVitest("test", config, { plugins: [mutant] });
     return lane;
   }

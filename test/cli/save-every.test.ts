@@ -27,7 +27,7 @@ async function killed(out: string, ...options: string[]): Promise<void> {
 test.each([
   ["the held-out loss has improved", ["--eval-every", "3", "--save-every", "86400"]],
   ["time has passed", ["--save-every", "0.001"]],
-])("a run that is killed after %s is gone on with", { timeout: 60_000 }, async (_, options) => {
+])("a run that is killed after %s is gone on with", async (_, options) => {
   rmSync(space.file("killed.safetensors"), { force: true });
   await killed("killed.safetensors", ...options);
   const { run: record, training } = await loadModel(space.file("killed.safetensors"));
@@ -63,7 +63,7 @@ test.each([
   }
 });
 
-test("a save on the way that fails is said, and the run goes on", { timeout: 60_000 }, async () => {
+test("a save on the way that fails is said, and the run goes on", async () => {
   const out = space.file("taken.safetensors");
   let interrupted = false;
   const { code, stderr } = await start(

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Tuned } from "../../index.ts";
 import { decodeModel, encodeModel } from "../../train/model-file.ts";
-import { jsonLines, run, start, TEXT, TINY, Workspace } from "./run.ts";
+import { jsonLines, run, TEXT, TINY, Workspace } from "./run.ts";
 
 // The search itself is tested elsewhere, and may be short here.
 vi.mock("../../train/tune.ts", async (importOriginal) => {
@@ -105,10 +105,16 @@ test("sample uses a model's tuning, and says where it was found if that is elsew
 });
 
 test("Ctrl-C during the search ends it, and nothing is trained", async () => {
-  const args = ["train", "text.txt", ...TINY_KERNELS, "--tune", "--out", "none.st"];
-  const { code, stderr } = await start(space.path, args, (child) => {
-    child.stdout?.once("data", () => setTimeout(() => child.kill("SIGINT"), 300));
-  });
+  const out = ["--out", space.file("none.st")];
+  const ending = run("train", space.file("text.txt"), ...TINY_KERNELS, "--tune", ...out);
+  // The search is what listens first.
+  const listeners = process.listenerCount("SIGINT");
+  const watch = setInterval(() => {
+    if (process.listenerCount("SIGINT") === listeners) return;
+    clearInterval(watch);
+    process.emit("SIGINT");
+  }, 1);
+  const { code, stderr } = await ending;
   expect({ code, stderr }).toEqual({
     code: 130,
     stderr: "cellgrad: interrupted while it searched for a tuning; nothing was trained\n",

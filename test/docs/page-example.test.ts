@@ -38,7 +38,7 @@ test("the guide's page writes", async () => {
     const complaints: string[] = [];
     opened.on("console", (message) => complaints.push(message.text()));
     opened.on("pageerror", (error) => complaints.push(error.message));
-    await opened.waitForFunction("document.body.textContent.length >= 40", null, { timeout: 30_000 });
+    await opened.waitForFunction("document.body.textContent.length >= 40");
     expect(await opened.textContent("body")).toMatch(/^[a-z ]{40}$/);
     expect(complaints).toEqual([]);
   } finally {

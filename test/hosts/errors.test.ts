@@ -16,7 +16,7 @@ beforeAll(async () => {
   // As a browser is that blocks the graphics card: WebGPU is there, adapters are not.
   browser = await launchBrowser(["--no-sandbox", "--headless=new", "--disable-gpu"]);
   script = await bundle(here("page.ts"));
-}, 60_000);
+});
 
 afterAll(() => browser.close());
 

@@ -46,7 +46,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, "shaders.json"), JSON.stringify(shaders));
   browser = await launchBrowser();
   reference = (await trainTwentySteps(openInterpreter())).losses;
-}, 60_000);
+});
 
 afterAll(async () => {
   await browser.close();
@@ -93,7 +93,7 @@ describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
   let found: HostReport;
   beforeAll(async () => {
     found = await report();
-  }, 60_000);
+  });
 
   test("trains as the interpreter does, to 1e-4 over 20 steps", () => {
     if (adapter !== undefined) expect(found.device).toMatch(adapter);
@@ -146,7 +146,7 @@ test("a Worker of a page finds the same device", async () => {
     new Worker("/page.js", { type: "module" }).onmessage = ({ data }) => document.body.append(data);
   } else postMessage(await globalThis.findAdapter("auto"));`;
   const opened = await openPage(browser, `${script}\n${roles}`);
-  await opened.waitForFunction("document.body.textContent !== ''", null, { timeout: 10_000 });
+  await opened.waitForFunction("document.body.textContent !== ''");
   expect(await opened.textContent("body")).toBe("SwiftShader (software)");
 });
 

@@ -10,7 +10,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   browser = await launchBrowser();
-}, 60_000);
+});
 
 afterAll(() => browser.close());
 
@@ -25,11 +25,9 @@ async function killGpuProcess(): Promise<void> {
 
 test("training goes on from the weights that were kept", async () => {
   const page = await openPage(browser, await bundle(fileURLToPath(new URL("surviving-page.ts", import.meta.url))));
-  await page.waitForFunction("globalThis.story.steps > 0", null, { timeout: 30_000 });
+  await page.waitForFunction("globalThis.story.steps > 0");
   await killGpuProcess();
-  await page.waitForFunction("globalThis.story.resumed.length > 0 || globalThis.story.errors.length > 1", null, {
-    timeout: 30_000,
-  });
+  await page.waitForFunction("globalThis.story.resumed.length > 0 || globalThis.story.errors.length > 1");
   const { errors, told, kept, resumed } = (await page.evaluate("globalThis.story")) as typeof story;
   const line =
     /^the device SwiftShader \(software\) was lost: [^.;\n]+; open a new one and go on from the last weights that were kept$/;

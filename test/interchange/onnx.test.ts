@@ -93,7 +93,7 @@ function threeTimes(a: Float): Tensor {
   return at(ys, 0);
 }
 
-test("loss and gradient of random cells", { timeout: 120_000 }, async () => {
+test("loss and gradient of random cells", async () => {
   const property = fc.asyncProperty(cellPlans, (plan) =>
     sameOn(onnxRuntime, prepare(lossGraphs(lossOfCell(buildCell(plan))))),
   );

@@ -42,7 +42,7 @@ beforeAll(async () => {
   await run(process.execPath, [bin("typescript", "tsc"), "-p", fresh]);
   const { stdout } = await run(process.execPath, [join(fresh, "built/program.js")], { cwd: fresh });
   ofNode = JSON.parse(stdout);
-}, 120_000);
+});
 
 afterAll(() => rmSync(fresh, { recursive: true, force: true }));
 
@@ -117,9 +117,7 @@ test("a fresh Vite project builds without a warning, and its page trains", async
     const page = await openFolder(browser, join(fresh, "site"));
     const errors: string[] = [];
     page.on("pageerror", (error) => errors.push(error.message));
-    const text = await page.waitForFunction("document.body.textContent.trim()", null, {
-      timeout: 30_000,
-    });
+    const text = await page.waitForFunction("document.body.textContent.trim()");
     const { device, losses } = JSON.parse(String(await text.jsonValue())) as Trained;
     expect(errors).toEqual([]);
     expect(device).toBe("SwiftShader (software)");

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
 import type { Browser, Page } from "playwright-core";
+import { newPage } from "./browser.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -41,7 +42,7 @@ export interface PageOptions {
 /** A page that runs one script, /page.js. */
 export async function openPage(browser: Browser, script: string, options: PageOptions = {}): Promise<Page> {
   const { address = "http://localhost/", files = {} } = options;
-  const page = await browser.newPage();
+  const page = await newPage(browser);
   const html = '<!doctype html><meta charset="utf-8"><title>test</title><script type="module" src="/page.js"></script>';
   await page.route(`${address}**`, (route) => {
     const name = new URL(route.request().url()).pathname.slice(1);
@@ -57,7 +58,7 @@ export async function openPage(browser: Browser, script: string, options: PageOp
 
 /** A page of a folder of built files, as a web server would serve it. */
 export async function openFolder(browser: Browser, folder: string): Promise<Page> {
-  const page = await browser.newPage();
+  const page = await newPage(browser);
   await page.route("http://localhost/**", (route) => {
     const { pathname } = new URL(route.request().url());
     return route.fulfill({ path: join(folder, pathname === "/" ? "index.html" : pathname) });

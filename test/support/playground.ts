@@ -5,6 +5,7 @@ import { extname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { build } from "vite";
+import { newPage } from "./browser.ts";
 
 const root = fileURLToPath(new URL("../../playground", import.meta.url));
 
@@ -40,7 +41,7 @@ export async function openPlayground(
   site: Site,
   { address = withWebGpu, hash = "", ...context }: BrowserContextOptions & { address?: string; hash?: string } = {},
 ): Promise<OpenedPage> {
-  const page = await browser.newPage({ locale: "en-US", viewport: { width: 1280, height: 900 }, ...context });
+  const page = await newPage(browser, { locale: "en-US", viewport: { width: 1280, height: 900 }, ...context });
   const complaints: string[] = [];
   page.on("pageerror", ({ message }) => complaints.push(message));
   page.on("console", (line) => {
