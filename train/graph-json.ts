@@ -3,10 +3,11 @@
  * field of what was read is checked against a schema before `verify` checks what it means, so a file that was made up
  * ends in one line and not in a crash somewhere else.
  */
-import type { OpAttrs } from "../compiler/graph/attrs.ts";
 import { canonicalDim, type Dim, dimCoefficient, type Shape, sizeOf, symbolsOf } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
-import type { Aval, DType, Graph, Node, OpName, Site } from "../compiler/graph/graph.ts";
+import { countOf } from "../compiler/graph/form.ts";
+import type { Aval, DType, Graph, Node, Site } from "../compiler/graph/graph.ts";
+import { type AttrKind, type AttrTypes, isOpName, type OpForm, opSchema } from "../compiler/graph/op-schema.ts";
 import { verify } from "../compiler/ops/verify.ts";
 import { repeatedKey } from "./repeated-key.ts";
 
@@ -64,7 +65,6 @@ export function graphFrom(value: unknown, symbols: readonly string[]): Graph {
 }
 
 type Check<T> = (decoder: Decoder, value: unknown, where: string, depth: number) => T;
-type Schema = { readonly [K in OpName]: { readonly [A in keyof OpAttrs[K]]-?: Check<OpAttrs[K][A]> } };
 
 const text: Check<string> = (_, value, where) =>
   typeof value === "string" && value.length <= 200 ? value : wrong(where, "a short text");
@@ -93,82 +93,19 @@ const real: Check<number> = (_, value, where) => {
     : wrong(where, "a number");
 };
 
-/** What the attributes of each op are; the mapped type makes the checker name one that is missing. */
-const schema: Schema = {
-  input: {
-    name: text,
-    aval: (decoder, value, where) => decoder.aval(value, where),
-  },
-  constant: { value: real, dtype },
-  iota: { dtype, shape, axis: count },
-  dimSize: { dim },
-  neg: {},
-  exp: {},
-  log: {},
-  sqrt: {},
-  abs: {},
-  sin: {},
-  cos: {},
-  tanh: {},
-  sigmoid: {},
-  softplus: {},
-  floor: {},
-  not: {},
-  finite: {},
-  stopGradient: {},
-  cast: { dtype },
-  add: {},
-  sub: {},
-  mul: {},
-  div: {},
-  min: {},
-  max: {},
-  less: {},
-  equal: {},
-  and: {},
-  or: {},
-  where: {},
-  randomBits: {},
-  reshape: { shape },
-  transpose: { permutation: counts },
-  broadcast: { shape, axes: counts },
-  slice: { axis: count, start: integer, size: dim },
-  pad: { axis: count, start: integer, size: dim },
-  concat: { axis: count },
-  sum: { axes: counts },
-  reduceMax: { axes: counts },
-  dot: { transposeA: flag, transposeB: flag },
-  gather: {},
-  scatterAdd: { rows: count },
-  scan: {
-    body: (decoder, value, where, depth) => decoder.graph(value, where, depth + 1),
-    consts: count,
-    carries: count,
-    length: dim,
-    reverse: flag,
-  },
-  result: { index: count },
-};
-
-/** How many operands an op takes, where it is not one; concat and scan take any number. */
-const arity: Readonly<Partial<Record<OpName, number>>> = {
-  ...{ input: 0, constant: 0, iota: 0, dimSize: 0 },
-  ...{
-    add: 2,
-    sub: 2,
-    mul: 2,
-    div: 2,
-    min: 2,
-    max: 2,
-    less: 2,
-    equal: 2,
-    and: 2,
-    or: 2,
-    dot: 2,
-    gather: 2,
-    scatterAdd: 2,
-  },
-  ...{ where: 3, randomBits: 4 },
+/** Each kind of attribute that an op may have. */
+const checkOf: { readonly [K in AttrKind]: Check<AttrTypes[K]> } = {
+  text,
+  number: real,
+  integer,
+  count,
+  counts,
+  flag,
+  dtype,
+  dim,
+  shape,
+  aval: (decoder, value, where) => decoder.aval(value, where),
+  graph: (decoder, value, where, depth) => decoder.graph(value, where, depth + 1),
 };
 
 class Decoder {
@@ -205,18 +142,19 @@ class Decoder {
 
   node(value: unknown, where: string, depth: number): Node {
     const { op, operands, attrs, aval } = asRecord(value, where);
-    if (typeof op !== "string" || !Object.hasOwn(schema, op)) return wrong(`${where}.op`, "an op of this release");
-    const known = op as OpName;
+    if (!isOpName(op)) return wrong(`${where}.op`, "an op of this release");
+    const form: OpForm = opSchema[op];
     const ids = counts(this, operands, `${where}.operands`, depth);
-    const wanted = known === "concat" ? Math.max(1, ids.length) : known === "scan" ? ids.length : (arity[known] ?? 1);
-    if (ids.length !== wanted) wrong(`${where}.operands`, `${wanted} operands of ${op}`);
     const given = asRecord(attrs, `${where}.attrs`);
-    const checks = Object.entries(schema[known]) as [string, Check<unknown>][];
-    const stranger = Object.keys(given).find((key) => !Object.hasOwn(schema[known], key));
+    const stranger = Object.keys(given).find((key) => !Object.hasOwn(form.attrs, key));
     if (stranger !== undefined) wrong(`${where}.attrs`, `none but the attributes of ${op}`);
-    const checked = checks.map(([key, check]) => [key, check(this, given[key], `${where}.${key}`, depth)] as const);
+    const checked = Object.entries(form.attrs).map(([key, kind]) => {
+      return [key, checkOf[kind](this, given[key], `${where}.${key}`, depth)] as const;
+    });
+    if (ids.length < form.operands.least || ids.length > form.operands.most)
+      wrong(`${where}.operands`, `${countOf(form.operands)} operands of ${op}`);
     const node = {
-      op: known,
+      op,
       operands: Object.freeze(ids),
       attrs: Object.freeze(Object.fromEntries(checked)),
       aval: this.aval(aval, `${where}.aval`),

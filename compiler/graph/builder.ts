@@ -2,9 +2,10 @@
  * @file Builds one graph, node by node. Equal nodes (op, operands, attributes) are interned, so hash-consing holds by
  * construction and no pass has to look for common subexpressions.
  */
-import type { OpAttrs } from "./attrs.ts";
+
 import { at, InternalError } from "./errors.ts";
 import type { Aval, Graph, Node, NodeId, OpName, Site } from "./graph.ts";
+import type { OpAttrs } from "./op-schema.ts";
 
 export class GraphBuilder {
   readonly name: string;

@@ -14,8 +14,8 @@
  * its consts, which is all that weight tying is.
  */
 
-import type { OpAttrs } from "./attrs.ts";
-import type { Dim, Shape } from "./dim.ts";
+import type { Shape } from "./dim.ts";
+import type { OpAttrs, OpName } from "./op-schema.ts";
 
 /** What the elements of a tensor are. On a device, f32 is computed in f32, and bool is stored as u32. */
 export type DType = "f32" | "i32" | "u32" | "bool";
@@ -32,7 +32,7 @@ export interface Aval<D extends DType = DType> {
   readonly shape: Shape;
 }
 
-export type OpName = keyof OpAttrs;
+export type { OpName } from "./op-schema.ts";
 export type NodeId = number;
 
 /** Where in the user's file a node was written, e.g. `cells/gru.ts:12:9`. */
@@ -64,15 +64,7 @@ export interface Graph {
   readonly sites: readonly (Site | undefined)[];
 }
 
-export interface ScanAttrs {
-  readonly body: Graph;
-  readonly consts: number;
-  readonly carries: number;
-  /** Number of steps; the leading axis of every x and y. */
-  readonly length: Dim;
-  /** Walk time from the last step to the first; xs and ys keep their own order. */
-  readonly reverse: boolean;
-}
+export type ScanAttrs = OpAttrs["scan"];
 
 export function nodeAt(graph: Graph, id: NodeId): Node {
   const node = graph.nodes[id];

@@ -1,14 +1,15 @@
 /**
  * @file Elementwise ops: value, WGSL and derivative of each on one screen. A new one is one entry here, its name in
- * `graph/attrs.ts` and a line in `ops/table.ts`.
+ * `graph/op-schema.ts` and a line in `ops/table.ts`.
  *
  * `partials` gives the derivative of the result with respect to each operand; both modes of differentiation follow
  * from it. A partial of 1 or -1 is written as that number, and undefined means that the op does not differentiate there.
  */
-import type { OpAttrs } from "../graph/attrs.ts";
+
 import { formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { at, inWords, UserError } from "../graph/errors.ts";
 import type { Aval, DType, OpName } from "../graph/graph.ts";
+import type { OpAttrs } from "../graph/op-schema.ts";
 import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import { Tensor } from "../trace/tensor.ts";

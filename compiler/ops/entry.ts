@@ -5,10 +5,11 @@
  * Five kinds differ in how they are lowered: sources, elementwise ops (one scalar expression), views (the same numbers
  * under other indices), reductions (many to one along axes), and contractions (products, gather's transpose).
  */
-import type { OpAttrs } from "../graph/attrs.ts";
+
 import type { Dim, DimSizes, Shape } from "../graph/dim.ts";
 import type { Aval, DType, OpName } from "../graph/graph.ts";
 import type { NdArray } from "../graph/ndarray.ts";
+import type { OpAttrs } from "../graph/op-schema.ts";
 import type { Tensor } from "../trace/tensor.ts";
 
 type Float = Tensor<"f32">;

@@ -3,7 +3,6 @@
  * read backwards. All are linear, so forward mode is the op itself applied to the tangent.
  */
 
-import type { OpAttrs } from "../graph/attrs.ts";
 import {
   canonicalDim,
   type Dim,
@@ -16,6 +15,7 @@ import {
 } from "../graph/dim.ts";
 import { at, inWords, UserError } from "../graph/errors.ts";
 import { type Aval, type DType, isDType, type OpName } from "../graph/graph.ts";
+import type { OpAttrs } from "../graph/op-schema.ts";
 import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";

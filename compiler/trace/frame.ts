@@ -3,10 +3,11 @@
  * outer frame that is used inside becomes a *captured* input of the inner one. That is how weights become the consts
  * of a scan without anybody passing them.
  */
-import type { OpAttrs } from "../graph/attrs.ts";
+
 import { GraphBuilder } from "../graph/builder.ts";
 import { at, inWords, UserError } from "../graph/errors.ts";
 import type { Aval, DType, Graph, NodeId, OpName } from "../graph/graph.ts";
+import type { OpAttrs } from "../graph/op-schema.ts";
 import { checking } from "./fault.ts";
 import { callSite } from "./site.ts";
 import { Tensor } from "./tensor.ts";

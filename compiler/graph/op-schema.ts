@@ -1,0 +1,129 @@
+/**
+ * @file The vocabulary of the IR: every op's name, how many operands it takes and its static attributes, as data. The
+ * types of nodes (`OpAttrs`), the check of a graph's form and the decoding of model files all follow from this one table.
+ * What an op *means* stands in its entry under `ops/`.
+ */
+import type { Dim, Shape } from "./dim.ts";
+import type { Aval, DType, Graph } from "./graph.ts";
+
+/** What an attribute may be, and the type of its value. */
+export interface AttrTypes {
+  readonly text: string;
+  /** Any f64, NaN and infinities among them. */
+  readonly number: number;
+  readonly integer: number;
+  /** An integer from 0. */
+  readonly count: number;
+  readonly counts: readonly number[];
+  readonly flag: boolean;
+  readonly dtype: DType;
+  readonly dim: Dim;
+  readonly shape: Shape;
+  readonly aval: Aval;
+  readonly graph: Graph;
+}
+
+export type AttrKind = keyof AttrTypes;
+type AttrKinds = Readonly<Record<string, AttrKind>>;
+
+export interface OpForm<Attrs extends AttrKinds = AttrKinds> {
+  /** How many operands it takes. */
+  readonly operands: { readonly least: number; readonly most: number };
+  readonly attrs: Attrs;
+}
+
+function op(operands: number): OpForm<Record<never, never>>;
+function op<const Attrs extends AttrKinds>(operands: number | OpForm["operands"], attrs: Attrs): OpForm<Attrs>;
+function op(operands: number | OpForm["operands"], attrs: AttrKinds = {}): OpForm {
+  return { operands: typeof operands === "number" ? { least: operands, most: operands } : operands, attrs };
+}
+
+function atLeast(least: number): OpForm["operands"] {
+  return { least, most: Number.POSITIVE_INFINITY };
+}
+
+export const opSchema = {
+  // Sources.
+  input: op(0, { name: "text", aval: "aval" }),
+  constant: op(0, { value: "number", dtype: "dtype" }),
+  /** 0, 1, 2, … along `axis`. */
+  iota: op(0, { dtype: "dtype", shape: "shape", axis: "count" }),
+  /** The size of a symbolic dimension as an f32 scalar. */
+  dimSize: op(0, { dim: "dim" }),
+
+  // Elementwise, one operand.
+  neg: op(1),
+  exp: op(1),
+  log: op(1),
+  sqrt: op(1),
+  abs: op(1),
+  sin: op(1),
+  cos: op(1),
+  tanh: op(1),
+  sigmoid: op(1),
+  softplus: op(1),
+  floor: op(1),
+  not: op(1),
+  finite: op(1),
+  stopGradient: op(1),
+  cast: op(1, { dtype: "dtype" }),
+
+  // Elementwise, several operands of one shape.
+  add: op(2),
+  sub: op(2),
+  mul: op(2),
+  div: op(2),
+  min: op(2),
+  max: op(2),
+  less: op(2),
+  equal: op(2),
+  and: op(2),
+  or: op(2),
+  where: op(3),
+  randomBits: op(4),
+
+  // Views: the same numbers under other indices.
+  reshape: op(1, { shape: "shape" }),
+  transpose: op(1, { permutation: "counts" }),
+  /** Operand axis i becomes result axis `axes[i]`; every other axis repeats it. */
+  broadcast: op(1, { shape: "shape", axes: "counts" }),
+  /** `size` entries of `axis` from `start`; a negative start counts from the end. */
+  slice: op(1, { axis: "count", start: "integer", size: "dim" }),
+  /** Zeros of extent `size` along `axis` with the operand placed at `start`: the transpose of slice. */
+  pad: op(1, { axis: "count", start: "integer", size: "dim" }),
+  concat: op(atLeast(1), { axis: "count" }),
+
+  // Reductions and products.
+  sum: op(1, { axes: "counts" }),
+  reduceMax: op(1, { axes: "counts" }),
+  /** Matrix product of the last two axes, batched over equal leading ones; a flag reads that operand transposed. */
+  dot: op(2, { transposeA: "flag", transposeB: "flag" }),
+  /** Rows of a table: (table [V, …r], indices [...i]) -> [...i, …r]. */
+  gather: op(2),
+  /** The transpose of gather: (indices [...i], updates [...i, …r]) -> [rows, …r]. */
+  scatterAdd: op(2, { rows: "count" }),
+
+  // Control.
+  /**
+   * A loop of `length` steps, the leading axis of every x and y. With `reverse` time is walked from the last step to the
+   * first; xs and ys keep their own order.
+   */
+  scan: op(atLeast(1), { body: "graph", consts: "count", carries: "count", length: "dim", reverse: "flag" }),
+  result: op(1, { index: "count" }),
+};
+
+export type OpName = keyof typeof opSchema;
+
+/** No attributes. */
+export type Empty = Record<string, never>;
+
+type ValuesOf<Attrs> = [keyof Attrs] extends [never]
+  ? Empty
+  : { readonly [Name in keyof Attrs]: Attrs[Name] extends AttrKind ? AttrTypes[Attrs[Name]] : never };
+
+/** The static attributes of each op. */
+export type OpAttrs = { readonly [K in OpName]: ValuesOf<(typeof opSchema)[K]["attrs"]> };
+
+export function isOpName(name: unknown): name is OpName {
+  return typeof name === "string" && Object.hasOwn(opSchema, name);
+}
