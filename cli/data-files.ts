@@ -6,7 +6,8 @@ import { type LabelledSequences, parseLabelled } from "../train/data/labelled.ts
 import { parseSeries, type Series } from "../train/data/series.ts";
 import { delimiterOf } from "./data/table-source.ts";
 import { decodeText } from "./data/utf8.ts";
-import { fileFault, oneLine } from "./errors.ts";
+import { fileFault } from "./errors.ts";
+import { oneLine } from "./one-line.ts";
 
 /** Tables are numeric series; every other file is text. */
 export function isSeriesFile(path: string): boolean {

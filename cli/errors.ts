@@ -8,6 +8,7 @@ import { CommanderError } from "commander";
 import { InternalError, inWords, messageOf, UserError } from "../compiler/graph/errors.ts";
 import { ownFolders } from "../compiler/trace/site.ts";
 import { DeviceLostError, DeviceTimeoutError, DeviceUnavailableError } from "../runtime/device-errors.ts";
+import { oneLine } from "./one-line.ts";
 
 /** 0: all is well. 1: `check` found a wrong gradient. 2: bad input. 70: a fault of cellgrad's own. 130: interrupted. */
 export const ExitCode = { ok: 0, wrong: 1, badInput: 2, internal: 70, interrupted: 130 } as const;
@@ -50,10 +51,6 @@ export function complaintOf(error: unknown): Complaint {
 function commanderLine({ message }: CommanderError): string {
   const text = oneLine(message.replace(/^error: /, ""));
   return `${text.replace(/\.$/, "")}; --help lists what there is`;
-}
-
-export function oneLine(text: string): string {
-  return text.trim().replace(/\s*\n\s*/g, " ");
 }
 
 /** Compiled imports turn `f(x)` into `(0 , _module.f)(x)`, and engines quote that. */

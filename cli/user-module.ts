@@ -10,7 +10,8 @@ import * as zooEntry from "../cells/zoo.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import type { CellDefinition } from "../index.ts";
 import * as cellgrad from "../index.ts";
-import { ExitCode, fileFault, oneLine, placeInUserCode, plainMessage, shortPath } from "./errors.ts";
+import { ExitCode, fileFault, placeInUserCode, plainMessage, shortPath } from "./errors.ts";
+import { oneLine } from "./one-line.ts";
 
 /** The cell that `--cell` means: a built-in's name, or the path of a module that exports one. */
 export async function cellByName(nameOrPath: string): Promise<CellDefinition> {

@@ -45,10 +45,7 @@ interface KerasLayer {
 /** Reads the weights of a model. `where` is what messages call the file; a fault is a UserError of one line. */
 export function fromKeras(tensors: Arrays, where: string, options: KerasReadOptions = {}): NetworkWeights {
   // Keras before version 3 ends each name with the number of the output.
-  const bag = new TensorBag(
-    Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name.replace(/:0$/, ""), tensor])),
-    where,
-  );
+  const bag = new TensorBag(tensors, where, (name) => name.replace(/:0$/, ""));
   const layers = recurrentLayers(bag);
   const first = layers[0]?.paths.forward;
   if (first === undefined)

@@ -201,6 +201,16 @@ export function toPyTorchLike(
   where: string,
   options: PyTorchReadOptions = {},
 ): Record<string, NdArray> {
+  return { ...original, ...writtenLike(weights, original, where, options) };
+}
+
+/** The tensors of `original` that are written anew. */
+export function writtenLike(
+  weights: NetworkWeights,
+  original: Arrays,
+  where: string,
+  options: PyTorchReadOptions = {},
+): Record<string, NdArray> {
   const before = fromPyTorch(original, where, { ...options, cell: weights.cell });
   const bag = new TensorBag(original, where);
   const { embedding, head } = otherModules(bag, options);
@@ -211,8 +221,7 @@ export function toPyTorchLike(
     // A layer without biases says the same with biases of zero.
     else if (data.some((value) => value !== 0)) bag.fail(`it has no tensor ${quote(name)} to write to`);
   }
-  const known = Object.entries(written).filter(([name]) => Object.hasOwn(original, name));
-  return { ...original, ...Object.fromEntries(known) };
+  return Object.fromEntries(Object.entries(written).filter(([name]) => Object.hasOwn(original, name)));
 }
 
 /** The Python expression of the recurrent module that takes the weights. */

@@ -10,12 +10,17 @@ import type { NdArray } from "../compiler/graph/ndarray.ts";
 export type ExpectedShape = readonly (number | null)[];
 
 export class TensorBag {
-  readonly #left: Map<string, NdArray>;
+  readonly #tensors: Readonly<Record<string, NdArray>>;
+  readonly #left: Map<string, string>;
   readonly #where: string;
 
-  /** `where` is what messages call the place that the tensors come from, such as the name of a file. */
-  constructor(tensors: Readonly<Record<string, NdArray>>, where: string) {
-    this.#left = new Map(Object.entries(tensors));
+  /**
+   * `where` is what messages call the place that the tensors come from, such as the name of a file, and `nameOf` what they
+   * are called in here. Tensors that are not asked for are not looked at: a file reads them when they are.
+   */
+  constructor(tensors: Readonly<Record<string, NdArray>>, where: string, nameOf = (key: string) => key) {
+    this.#tensors = tensors;
+    this.#left = new Map(Object.keys(tensors).map((key) => [nameOf(key), key]));
     this.#where = where;
   }
 
@@ -30,12 +35,12 @@ export class TensorBag {
 
   /** The shape of a tensor that has not been taken. */
   shape(name: string): readonly number[] | undefined {
-    return this.#left.get(name)?.shape;
+    return this.#get(name)?.shape;
   }
 
   /** Takes a tensor out; `why` says who needs it, for the message where it is missing. */
   take(name: string, expected: ExpectedShape, why: string): NdArray {
-    const tensor = this.#left.get(name);
+    const tensor = this.#get(name);
     if (tensor === undefined) return this.fail(`tensor ${quote(name)} is missing: ${why}`);
     this.#left.delete(name);
     if (tensor.dtype !== "f32") this.fail(`tensor ${quote(name)} is ${tensor.dtype}; expected f32`);
@@ -53,6 +58,11 @@ export class TensorBag {
     if (first === undefined) return;
     const more = others.length === 0 ? "" : ` and ${others.length} more`;
     this.fail(`tensor ${quote(first)}${more} ${others.length === 0 ? "belongs" : "belong"} to no layer: ${hint}`);
+  }
+
+  #get(name: string): NdArray | undefined {
+    const key = this.#left.get(name);
+    return key === undefined ? undefined : this.#tensors[key];
   }
 
   fail(fault: string): never {

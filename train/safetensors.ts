@@ -10,9 +10,9 @@
  * and the tensors must cover the data exactly, without holes, overlaps or a rest.
  */
 import { at, UserError } from "../compiler/graph/errors.ts";
-import type { DType } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { repeatedKey } from "./repeated-key.ts";
+import { type Storage, storages } from "./tensor-storage.ts";
 
 /** What a safetensors file holds. */
 export interface TensorFile {
@@ -22,20 +22,6 @@ export interface TensorFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-interface Storage {
-  readonly dtype: DType;
-  readonly bytes: number;
-  readonly get: (view: DataView, position: number) => number;
-  readonly set: (view: DataView, position: number, value: number) => void;
-}
-
-const storages: Readonly<Record<string, Storage>> = {
-  F32: { dtype: "f32", bytes: 4, get: (v, p) => v.getFloat32(p, true), set: (v, p, x) => v.setFloat32(p, x, true) },
-  I32: { dtype: "i32", bytes: 4, get: (v, p) => v.getInt32(p, true), set: (v, p, x) => v.setInt32(p, x, true) },
-  U32: { dtype: "u32", bytes: 4, get: (v, p) => v.getUint32(p, true), set: (v, p, x) => v.setUint32(p, x, true) },
-  BOOL: { dtype: "bool", bytes: 1, get: (v, p) => Number(v.getUint8(p) !== 0), set: (v, p, x) => v.setUint8(p, x) },
-};
-
 /** A header begins with "{": the format says so, and it tells other files from damaged ones. */
 const firstOfHeader = 0x7b;
 /** The limit of the reference implementation. */
@@ -43,42 +29,124 @@ const longestHeader = 100_000_000;
 
 /** The bytes of a file; f32 numbers are rounded to f32. */
 export function encodeTensors({ tensors, metadata }: TensorFile): Uint8Array {
+  return fileOf(Object.entries(tensors).map(partOf), metadata);
+}
+
+/**
+ * The file `bytes`, which messages call `name`, with these tensors in place of those of their names, and this metadata
+ * beside its own. Every other tensor, and every one that holds the same numbers, stays as it is to the bit.
+ */
+export function withTensors(bytes: Uint8Array, name: string, { tensors, metadata }: TensorFile): Uint8Array {
+  const { entries, metadata: before, data } = parseFile(bytes, name);
+  const parts = entries.map((entry): Part => {
+    const tensor = Object.hasOwn(tensors, entry.name) ? tensors[entry.name] : undefined;
+    const { code, storage, shape, begin, end } = entry;
+    if (tensor === undefined || isSame(tensor, readTensor(entry, data, name)))
+      return { name: entry.name, code, shape, width: storage?.bytes ?? 1, bytes: data.subarray(begin, end) };
+    return partOf([entry.name, tensor]);
+  });
+  return fileOf(parts, { ...before, ...metadata });
+}
+
+const isSame = (a: NdArray, b: NdArray) =>
+  a.data.length === b.data.length && a.data.every((value, i) => Object.is(Math.fround(value), b.data[i]));
+
+/** A tensor as its bytes. */
+interface Part {
+  readonly name: string;
+  readonly code: string;
+  readonly shape: readonly number[];
+  /** Bytes of an element. */
+  readonly width: number;
+  readonly bytes: Uint8Array;
+}
+
+function partOf([name, { dtype, shape, data }]: readonly [string, NdArray]): Part {
+  if (name === "__metadata__") throw new UserError("a tensor cannot be called __metadata__");
+  const [code, { bytes: width, set = () => {} }] = at(
+    Object.entries(storages).filter(([, candidate]) => candidate.set !== undefined && candidate.dtype === dtype),
+    0,
+  );
+  const bytes = new Uint8Array(data.length * width);
+  const view = new DataView(bytes.buffer);
+  data.forEach((value, i) => {
+    set(view, i * width, value);
+  });
+  return { name, code, shape, width, bytes };
+}
+
+/** Wide elements come first, so that all are aligned. */
+function fileOf(parts: readonly Part[], metadata: TensorFile["metadata"]): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: metadata };
-  const parts: { readonly storage: Storage; readonly data: Float64Array; readonly begin: number }[] = [];
+  const sorted = [...parts].sort((a, b) => b.width - a.width);
   let end = 0;
-  // Wide elements come first, so that all are aligned.
-  const entries = Object.entries(tensors).map(([name, tensor]) => ({ name, tensor, ...storageOf(tensor.dtype) }));
-  for (const { name, tensor, code, storage } of entries.sort((a, b) => b.storage.bytes - a.storage.bytes)) {
-    if (name === "__metadata__") throw new UserError("a tensor cannot be called __metadata__");
-    const begin = end;
-    end += tensor.data.length * storage.bytes;
-    header[name] = { dtype: code, shape: tensor.shape, data_offsets: [begin, end] };
-    parts.push({ storage, data: tensor.data, begin });
+  for (const { name, code, shape, bytes } of sorted) {
+    header[name] = { dtype: code, shape, data_offsets: [end, end + bytes.length] };
+    end += bytes.length;
   }
   const text = new TextEncoder().encode(JSON.stringify(header));
   const length = Math.ceil(text.length / 8) * 8;
-  const bytes = new Uint8Array(8 + length + end);
-  bytes.fill(0x20, 8, 8 + length);
-  bytes.set(text, 8);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, BigInt(length), true);
-  for (const { storage, data, begin } of parts)
-    data.forEach((value, i) => {
-      storage.set(view, 8 + length + begin + i * storage.bytes, value);
-    });
-  return bytes;
+  const file = new Uint8Array(8 + length + end);
+  file.fill(0x20, 8, 8 + length);
+  file.set(text, 8);
+  new DataView(file.buffer).setBigUint64(0, BigInt(length), true);
+  let place = 8 + length;
+  for (const { bytes } of sorted) {
+    file.set(bytes, place);
+    place += bytes.length;
+  }
+  return file;
 }
 
-function storageOf(dtype: DType): { readonly code: string; readonly storage: Storage } {
-  const [code, storage] = at(
-    Object.entries(storages).filter(([, candidate]) => candidate.dtype === dtype),
-    0,
-  );
-  return { code, storage };
-}
-
-/** Reads a file; `name` is what messages call it. A UserError says in one line what is wrong with it. */
+/**
+ * Reads a file; `name` is what messages call it. F16, BF16 and F64 become f32, and other widths of whole numbers i32 (U64
+ * u32). A tensor is read when it is looked at first, so one that nothing asks for may be of any dtype.
+ *
+ * @throws UserError where the file is none, in one line that says what is wrong with it; and where a tensor is looked at
+ * whose dtype is another, or which holds a number that 32 bits do not.
+ */
 export function decodeTensors(bytes: Uint8Array, name: string): TensorFile {
+  const { entries, metadata, data } = parseFile(bytes, name);
+  const tensors: Record<string, NdArray> = {};
+  for (const entry of entries) {
+    const define = (property: PropertyDescriptor) =>
+      Object.defineProperty(tensors, entry.name, { enumerable: true, configurable: true, ...property });
+    define({
+      get: () => {
+        const value = readTensor(entry, data, name);
+        define({ value, writable: true });
+        return value;
+      },
+    });
+  }
+  return { tensors, metadata };
+}
+
+/** The numbers of a tensor; a new array each time. */
+function readTensor(
+  { name: tensor, code, storage, shape, begin, end }: Entry,
+  data: Uint8Array,
+  name: string,
+): NdArray {
+  const fail = (fault: string): never => {
+    throw new UserError(`${name}: tensor ${quote(tensor)} ${fault}`);
+  };
+  if (storage === undefined)
+    return fail(`has dtype ${quote(code)}; those that are read are ${Object.keys(storages).join(", ")}`);
+  const { dtype, bytes: width, get, fits } = storage;
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const isRounded = dtype === "f32" && width > 4;
+  const numbers = new Float64Array((end - begin) / width);
+  for (const i of numbers.keys()) {
+    const value = get(view, begin + i * width);
+    if (fits !== undefined && !fits(value)) fail(`is ${code} and holds ${value}, which ${dtype} cannot`);
+    numbers[i] = isRounded ? Math.fround(value) : value;
+  }
+  return { dtype, shape, data: numbers };
+}
+
+/** What the header says, and the bytes behind it. */
+function parseFile(bytes: Uint8Array, name: string) {
   const fail = (fault: string): never => {
     throw new UserError(`${name} is not a valid safetensors file: ${fault}`);
   };
@@ -86,28 +154,24 @@ export function decodeTensors(bytes: Uint8Array, name: string): TensorFile {
     fail(`it has ${bytes.length} ${bytes.length === 1 ? "byte" : "bytes"}, too few for the length of a header`);
   if (bytes.length > 8 && bytes[8] !== firstOfHeader)
     throw new UserError(`${name} is not a safetensors file, in which models and weights are kept`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const stated = view.getBigUint64(0, true);
+  const stated = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true);
   if (stated > BigInt(longestHeader)) fail(`its header claims ${stated} bytes; at most ${longestHeader} are allowed`);
   const length = Number(stated);
   if (length > bytes.length - 8) fail(`its header claims ${length} bytes, and ${bytes.length - 8} are there`);
   const { entries, metadata } = parseHeader(bytes.subarray(8, 8 + length), fail);
-  const start = 8 + length;
-  checkCover(entries, bytes.length - start, fail);
-  const tensors = entries.map(({ name: tensor, storage, shape, begin, end }) => {
-    const data = Float64Array.from({ length: (end - begin) / storage.bytes }, (_, i) =>
-      storage.get(view, start + begin + i * storage.bytes),
-    );
-    return [tensor, { dtype: storage.dtype, shape, data } satisfies NdArray] as const;
-  });
-  return { tensors: Object.fromEntries(tensors), metadata };
+  const data = bytes.subarray(8 + length);
+  checkCover(entries, data.length, fail);
+  return { entries, metadata, data };
 }
 
 type Fail = (fault: string) => never;
 
 interface Entry {
   readonly name: string;
-  readonly storage: Storage;
+  /** The dtype as the file has it. */
+  readonly code: string;
+  /** None where the dtype is not known. */
+  readonly storage: Storage | undefined;
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
@@ -135,20 +199,17 @@ function parseEntry(name: string, entry: unknown, fail: Fail): Entry {
   const label = `tensor ${quote(name)}`;
   if (!isRecord(entry)) return fail(`${label} is not described by a JSON object`);
   const { dtype, shape, data_offsets: offsets } = entry;
-  const storage = typeof dtype === "string" && Object.hasOwn(storages, dtype) ? storages[dtype] : undefined;
-  if (storage === undefined) {
-    const expected = Object.keys(storages).join(", ");
-    const advice = /^B?F\d+$/.test(String(dtype)) ? " (convert it to float32, which is F32)" : "";
-    return fail(`${label} has dtype ${quote(String(dtype))}; expected ${expected}${advice}`);
-  }
+  if (typeof dtype !== "string") return fail(`${label} has no dtype`);
+  const storage = Object.hasOwn(storages, dtype) ? storages[dtype] : undefined;
   if (!isCounts(shape)) return fail(`${label} has a shape that is not a list of whole numbers`);
   if (!isCounts(offsets) || offsets.length !== 2)
     return fail(`${label} has data_offsets that are not two whole numbers`);
   const [begin = 0, end = 0] = offsets;
-  const size = shape.reduce((product, axis) => product * axis, storage.bytes);
+  const size = shape.reduce((product, axis) => product * axis, storage?.bytes ?? 1);
   // A product beyond the exact integers cannot equal a difference of two of them.
-  if (size !== end - begin) fail(`${label} needs ${size} bytes and its data_offsets span ${end - begin}`);
-  return { name, storage, shape, begin, end };
+  if (storage === undefined ? end < begin : size !== end - begin)
+    fail(`${label} needs ${size} bytes and its data_offsets span ${end - begin}`);
+  return { name, code: dtype, storage, shape, begin, end };
 }
 
 /** In the order of their offsets, each tensor begins where the one before ends, and the last ends with the file. */

@@ -166,10 +166,11 @@ export async function* sampleText(options: SampleOptions): AsyncGenerator<string
   if (!(temperature >= 0 && temperature < Number.POSITIVE_INFINITY))
     throw new UserError(`temperature is ${temperature}; expected a number, 0 or more`);
   const random = randomStream(seed, "sample");
-  const start = Math.max(0, vocabulary.characters.indexOf("\n"));
-  const tokens = prompt === "" ? [start] : [...vocabulary.encode(prompt)];
+  const tokens = prompt === "" ? [lineBreakOf(vocabulary)] : [...vocabulary.encode(prompt)];
   const end = tokens.length + length;
-  const speak = vocabulary.speak?.() ?? ((token: number) => at(vocabulary.characters, token));
+  // What the first tokens add depends on the prompt: a space before a word is none at the beginning of a text.
+  const speak =
+    vocabulary.speak?.(prompt === "" ? [] : [...tokens]) ?? ((token: number) => at(vocabulary.characters, token));
   let steps = 0;
   const next = () => ndarray([1], [at(tokens, steps++)], "i32");
   if (length === 0) return;
@@ -180,6 +181,14 @@ export async function* sampleText(options: SampleOptions): AsyncGenerator<string
     yield speak(token);
     if (tokens.length === end) return;
   }
+}
+
+/** The token of a line break, or 0. */
+function lineBreakOf({ characters, encode, speak }: Vocabulary): number {
+  const token = characters.indexOf("\n");
+  // A tokenizer may write it with other characters, and a space before it.
+  if (token >= 0 || speak === undefined) return Math.max(0, token);
+  return encode("\n").at(-1) ?? 0;
 }
 
 /** One draw from softmax(logits / temperature). */

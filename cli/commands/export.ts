@@ -1,13 +1,14 @@
 /** @file `cellgrad export`: a trained model for others: weights for PyTorch or Keras, or the whole of it as ONNX. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { kerasLayers, toKeras } from "../../interchange/keras.ts";
+import { modelMetadata } from "../../interchange/model-metadata.ts";
 import type { NetworkWeights } from "../../interchange/network-weights.ts";
 import type { OnnxForm } from "../../interchange/onnx/model.ts";
 import { fromParameters } from "../../interchange/parameters.ts";
-import { pyTorchModule, toPyTorch, toPyTorchLike } from "../../interchange/pytorch.ts";
+import { type PyTorchReadOptions, pyTorchModule, toPyTorch, writtenLike } from "../../interchange/pytorch.ts";
 import { weightsOf } from "../../interchange/rebuild.ts";
 import { decodeModel, isModelFile } from "../../train/model-file.ts";
-import { decodeTensors, encodeTensors, type TensorFile } from "../../train/safetensors.ts";
+import { decodeTensors, encodeTensors, type TensorFile, withTensors } from "../../train/safetensors.ts";
 import { readBytes } from "../data-files.ts";
 import { ExitCode } from "../errors.ts";
 import { prepareOutput } from "../model-output.ts";
@@ -69,28 +70,24 @@ async function tensorsFor(
 ): Promise<Exported> {
   const decoded = decodeTensors(bytes, path);
   // A model holds more than its weights, such as what training goes on from.
-  const weights = isModelFile(decoded)
-    ? weightsOf(decodeModel(bytes, path), path)
-    : fromParameters(decoded.tensors, path);
-  const file = (tensors: TensorFile["tensors"], framework: string) =>
-    encodeTensors({ tensors, metadata: { format: framework } });
+  const model = isModelFile(decoded) ? decodeModel(bytes, path) : undefined;
+  const weights = model === undefined ? fromParameters(decoded.tensors, path) : weightsOf(model, path);
   const about = describeWeights(weights);
+  const metadata = model === undefined ? {} : modelMetadata(model);
+  const file = (tensors: TensorFile["tensors"], format: string) =>
+    encodeTensors({ tensors, metadata: { ...metadata, format } });
   if (to === "keras") {
     const use = `the layers are ${kerasLayers(weights)}; for w in model.weights: w.assign(tensors[w.path])`;
     return { bytes: file(toKeras(weights), "np"), about, use };
   }
-  const tensors =
-    like === undefined
-      ? toPyTorch(weights, prefix === undefined ? {} : { prefix })
-      : await likeFile(weights, like, prefix);
-  return { bytes: file(tensors, "pt"), about, use: `the recurrent module is ${pyTorchModule(weights)}` };
+  const names = prefix === undefined ? {} : { prefix };
+  const written = like === undefined ? file(toPyTorch(weights, names), "pt") : await likeFile(weights, like, names);
+  return { bytes: written, about, use: `the recurrent module is ${pyTorchModule(weights)}` };
 }
 
-async function likeFile(
-  weights: NetworkWeights,
-  like: string,
-  prefix: string | undefined,
-): Promise<TensorFile["tensors"]> {
-  const { tensors } = decodeTensors(await readBytes(like), like);
-  return toPyTorchLike(weights, tensors, like, prefix === undefined ? {} : { prefix });
+/** What was not trained comes out as it was, whatever its dtype. */
+async function likeFile(weights: NetworkWeights, like: string, names: PyTorchReadOptions): Promise<Uint8Array> {
+  const bytes = await readBytes(like);
+  const { tensors } = decodeTensors(bytes, like);
+  return withTensors(bytes, like, { tensors: writtenLike(weights, tensors, like, names), metadata: {} });
 }

@@ -16,7 +16,8 @@ import {
 } from "../../train/data/images.ts";
 import type { LabelledSequences } from "../../train/data/labelled.ts";
 import { readBytes } from "../data-files.ts";
-import { fileFault, oneLine } from "../errors.ts";
+import { fileFault } from "../errors.ts";
+import { oneLine } from "../one-line.ts";
 
 /** Images in `folder/CLASS/NAME.png` or `.pgm`, as sequences of pixels. */
 export async function readImageFolder(folder: string, options?: PixelOptions): Promise<LabelledSequences> {

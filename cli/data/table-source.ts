@@ -14,7 +14,7 @@ import {
   seriesEntries,
 } from "../../train/data/series.ts";
 import { type TableOptions, TableReader } from "../../train/data/table.ts";
-import { oneLine } from "../errors.ts";
+import { oneLine } from "../one-line.ts";
 import { type ByteSource, betweenRows, PIECE_BYTES, piecesOf } from "./file-pieces.ts";
 import { decodeText } from "./utf8.ts";
 

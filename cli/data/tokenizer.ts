@@ -7,7 +7,7 @@ import { messageOf, UserError } from "../../compiler/graph/errors.ts";
 import { byteVocabulary } from "../../train/data/bytes.ts";
 import { type Vocabulary, vocabularyFrom } from "../../train/data/text.ts";
 import type { SavedModel } from "../../train/model-file.ts";
-import { oneLine } from "../errors.ts";
+import { oneLine } from "../one-line.ts";
 
 /** The vocabulary of a tokenizer.json; `name` is what messages call it. */
 export async function tokenizerVocabulary(json: string, name: string): Promise<Vocabulary> {
@@ -32,13 +32,13 @@ export async function tokenizerVocabulary(json: string, name: string): Promise<V
     characters,
     encode: (text) => Int32Array.from(tokenizer.encode(text, { add_special_tokens: false }).ids),
     decode,
-    speak: () => speaker(decode),
+    speak: (before = []) => speaker(decode, Array.from(before)),
   };
 }
 
 /** A token may be part of a character, and what it adds may depend on those before it: so some are decoded together. */
-function speaker(decode: (tokens: readonly number[]) => string): (token: number) => string {
-  let [before, pending]: [readonly number[], readonly number[]] = [[], []];
+function speaker(decode: (tokens: readonly number[]) => string, prompt: readonly number[]): (token: number) => string {
+  let [before, pending]: [readonly number[], readonly number[]] = [prompt, []];
   return (token) => {
     pending = [...pending, token];
     const text = decode([...before, ...pending]);
@@ -50,7 +50,9 @@ function speaker(decode: (tokens: readonly number[]) => string): (token: number)
 }
 
 /** The vocabulary with which a model was trained on text. */
-export async function vocabularyOfModel(model: SavedModel): Promise<Vocabulary> {
+export async function vocabularyOfModel(
+  model: Pick<SavedModel, "vocabulary" | "tokens" | "tokenizer">,
+): Promise<Vocabulary> {
   if (model.tokenizer !== undefined) return tokenizerVocabulary(model.tokenizer, "the model's tokenizer");
   return model.tokens === "bytes" ? byteVocabulary : vocabularyFrom(model.vocabulary ?? []);
 }

@@ -17,6 +17,7 @@ import { withoutCallSites } from "../../compiler/trace/site.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { type Arena, packArrays } from "../../train/arena.ts";
 import type { SavedModel } from "../../train/model-file.ts";
+import { modelMetadata, tokensOf } from "../model-metadata.ts";
 import { encodeOnnx } from "./encode.ts";
 
 /** Over whole sequences, or step by step. */
@@ -36,7 +37,7 @@ export function modelToOnnx(model: SavedModel, form: OnnxForm = "sequence"): Uin
     constants: { parameters: packArrays(model.parameters, model.arena) },
     nameOfPart: nameIn(model.arena),
     about: about(model, form),
-    metadata: metadataOf(model, form),
+    metadata: { ...modelMetadata(model), form },
   });
 }
 
@@ -99,20 +100,20 @@ function nameIn({ entries }: Arena): (whole: string, start: number, size: number
   return (whole, start, size) => (whole === "parameters" ? paths.get(`${start}:${size}`) : undefined);
 }
 
-function about({ kind, cell, units, layers, vocabulary }: SavedModel, form: OnnxForm): string {
+function about(model: SavedModel, form: OnnxForm): string {
+  const { kind, cell, units, layers } = model;
   const stack = `${layers} ${layers === 1 ? "layer" : "layers"} of ${units} units (${cell})`;
   const steps = form === "sequence" ? "time steps first, [T, B, …]" : "one time step, [B, …]";
-  const x = vocabulary === undefined ? "rows of numbers" : "numbers of symbols in metadata vocabulary";
-  return `${kind} model of cellgrad: ${stack}. x: ${x}, ${steps}. next/… is the state to give as state/… from there on.`;
+  return `${kind} model of cellgrad: ${stack}. x: ${readOf(model)}, ${steps}. next/… is the state to give as state/… from there on.`;
 }
 
-/** Texts, and all else as JSON. */
-function metadataOf(model: SavedModel, form: OnnxForm): Record<string, string> {
-  const { kind, cell, units, layers, embed, vocabulary, columns, normalisation, targets, training } = model;
-  const told = { kind, form, cell, units, layers, embed, vocabulary, columns, normalisation, targets, training };
-  return Object.fromEntries(
-    Object.entries(told).flatMap(([key, value]) =>
-      value === undefined ? [] : [[key, typeof value === "string" ? value : JSON.stringify(value)]],
-    ),
-  );
+/** What the numbers of x are. */
+function readOf(model: SavedModel): string {
+  const tokens = tokensOf(model);
+  if (tokens === undefined) return "rows of numbers";
+  return {
+    characters: "numbers of symbols in metadata vocabulary",
+    bytes: "bytes of text in UTF-8",
+    tokenizer: "tokens of the tokenizer.json in metadata tokenizer",
+  }[tokens];
 }

@@ -4,6 +4,8 @@
  *
  * Requests that make or end runs wait for each other; all others go on side by side, between the turns of training.
  */
+
+import { vocabularyOfModel } from "../../cli/data/tokenizer.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { Device } from "../../train/device.ts";
 import { tasks } from "../../train/tasks/index.ts";
@@ -250,9 +252,11 @@ export class DeviceWorker {
       await held.run.setParameters(model.parameters, typeof steps === "number" ? steps : 0);
       return describeModel(run, model);
     }
+    // Its tokens may be bytes, or those of a tokenizer that it brings along.
+    const vocabulary = model.kind === "text" ? await vocabularyOfModel(model) : undefined;
     const sampler = await openSampler(this.#deviceAtHand(), model, model.parameters);
     await this.#endLoaded();
-    const dataFor = (data: Dataset | undefined) => sampleDataOf(model, data);
+    const dataFor = (data: Dataset | undefined) => sampleDataOf(model, vocabulary, data);
     this.#loaded = { sampler, dataFor, ending: new AbortController() };
     return describeModel(loadedModel, model);
   }

@@ -1,6 +1,6 @@
 /** @file Models as files: a run's weights with all that using them takes, and files that come back. */
 import { UserError } from "../../compiler/graph/errors.ts";
-import { vocabularyFrom } from "../../train/data/text.ts";
+import type { Vocabulary } from "../../train/data/text.ts";
 import { decodeModel, encodeModel, type SavedModel, savedModel } from "../../train/model-file.ts";
 import type { LoadedModel, ModelFile } from "../shared/protocol.ts";
 import type { Dataset } from "./dataset.ts";
@@ -54,11 +54,15 @@ function described({ kind, vocabulary, columns = [] }: SavedModel): string {
 }
 
 /** What sampling a loaded model needs; a series goes on from the data at hand, where they have the same columns. */
-export function sampleDataOf(model: SavedModel, data: Dataset | undefined): SampleData {
-  const { kind, vocabulary, columns = [], normalisation } = model;
+export function sampleDataOf(
+  model: SavedModel,
+  vocabulary: Vocabulary | undefined,
+  data: Dataset | undefined,
+): SampleData {
+  const { kind, columns = [], normalisation } = model;
   return {
     kind,
-    ...(vocabulary && { vocabulary: vocabularyFrom(vocabulary) }),
+    ...(vocabulary && { vocabulary }),
     ...(normalisation && { normalisation }),
     heldOut: (sizes) => {
       if (data === undefined || data.kind !== kind || data.columns?.length !== columns.length)

@@ -163,7 +163,7 @@ class Recorder {
     const symbols = this.#read.map((x) =>
       vocabulary === undefined
         ? x.map((value) => String(Number(value.toPrecision(3)))).join(", ")
-        : vocabulary.decode(x),
+        : x.map((token) => vocabulary.characters[token] ?? "").join(""),
     );
     const values = [...this.#values].map(([name, rows]): TracedValue => {
       const gate = this.#gates.find((each) => each.name === name);

@@ -1,26 +1,15 @@
 /** @file Texts by their bytes and by the tokens of a tokenizer: from the command line, and in models. */
 import { readFileSync, rmSync } from "node:fs";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { tokenizerVocabulary } from "../../cli/data/tokenizer.ts";
-import { decodeModel } from "../../train/model-file.ts";
+import { zeros } from "../../compiler/graph/ndarray.ts";
+import { languageModel } from "../../entries/networks.ts";
+import { saveModel } from "../../entries/node.ts";
+import { gru } from "../../index.ts";
+import { byteVocabulary } from "../../train/data/bytes.ts";
+import { decodeModel, savedModel } from "../../train/model-file.ts";
+import { metaspaceJson, tokenizerJson } from "../support/tokenizers.ts";
 import { jsonLines, run, TEXT, TINY, Workspace } from "./run.ts";
-
-/** A byte-pair encoding as most tools write it: GPT-2's 256 characters that stand for bytes, and merges in their order. */
-function tokenizerJson(merges: readonly (readonly [string, string])[]): string {
-  const plain = (byte: number) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
-  let others = 256;
-  const bytes = Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(plain(byte) ? byte : others++));
-  const vocab = Object.fromEntries([...bytes, ...merges.map((pair) => pair.join(""))].map((piece, id) => [piece, id]));
-  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
-  return JSON.stringify({
-    ...{ version: "1.0", truncation: null, padding: null, added_tokens: [], normalizer: null, post_processor: null },
-    ...{ pre_tokenizer: byteLevel, decoder: byteLevel },
-    model: {
-      ...{ type: "BPE", dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null },
-      ...{ fuse_unk: false, vocab, merges: merges.map((pair) => pair.join(" ")) },
-    },
-  });
-}
 
 const merges = [
   ["t", "h"],
@@ -47,6 +36,50 @@ test("a tokenizer makes tokens of a text and the text of tokens, also one by one
   // A character of four bytes is told when its last is there.
   const speak = vocabulary.speak?.() ?? String;
   expect(Array.from(vocabulary.encode("a🙂"), speak)).toEqual(["a", "", "", "", "🙂"]);
+});
+
+const spaced = metaspaceJson(["▁hello", "▁world", "▁a"]);
+
+describe.each([
+  ["a space before a word", spaced],
+  ["a space that is a token's own", tokenizerJson(merges)],
+])("with %s, what follows a prompt is written as it stands in the text", (_how, json) => {
+  test.each([
+    ["hello", " world"],
+    ["hello ", "world"],
+    ["hello world", "中 a"],
+    ["中", "👍🏽 hello"],
+    ["", "hello world"],
+    [" ", " hello"],
+  ])("%j, %j", async (prompt, rest) => {
+    const vocabulary = await tokenizerVocabulary(json, "tokenizer.json");
+    const [before, all] = [vocabulary.encode(prompt), vocabulary.encode(prompt + rest)];
+    // The tokens of the whole need not begin with those of the prompt; where they do not, the prompt is cut shorter.
+    const common = [...before].findIndex((token, i) => token !== all[i]);
+    const shared = before.slice(0, common < 0 ? before.length : common);
+    const text = vocabulary.decode(shared);
+    const speak = vocabulary.speak?.(shared) ?? String;
+    expect(text + Array.from(all.slice(shared.length), speak).join("")).toBe(prompt + rest);
+  });
+});
+
+test("bytes go on from a prompt, whatever they are", () => {
+  const speak = byteVocabulary.speak?.(byteVocabulary.encode("é")) ?? String;
+  expect(Array.from(byteVocabulary.encode("\uFEFF中"), speak).join("")).toBe("\uFEFF中");
+  const begun = byteVocabulary.speak?.() ?? String;
+  expect(Array.from(byteVocabulary.encode("\uFEFFa"), begun).join("")).toBe("\uFEFFa");
+});
+
+test("a sample begins with the space that stands between the prompt and its first word", async () => {
+  const { characters } = await tokenizerVocabulary(spaced, "spaced.json");
+  const network = languageModel({ cell: gru, units: 2, layers: 1, vocabulary: characters.length, embed: 2 });
+  const parameters = Object.fromEntries(network.specs.map(({ path, shape }) => [path, zeros(shape)]));
+  // Whatever it has read, it writes one word.
+  parameters["head/bias"]?.data.fill(5, characters.indexOf("▁world"), characters.indexOf("▁world") + 1);
+  await saveModel(at("spaced"), savedModel(network, parameters, { vocabulary: characters, tokenizer: spaced }));
+  const args = ["--device", "cpu", "--prompt", "hello", "--length", "1", "--temperature", "0"];
+  expect((await run("sample", at("spaced"), ...args)).stdout).toBe("hello world\n");
+  expect(jsonLines((await run("sample", at("spaced"), ...args, "--json")).stdout)).toMatchObject([{ text: " world" }]);
 });
 
 test("a model of tokens trains, keeps its tokenizer, samples without the file, and goes on", async () => {

@@ -62,6 +62,68 @@ test("it goes back into its dict bit for bit", async () => {
   expect(decodeTensors(read("back.safetensors"), "back")).toEqual(decodeTensors(read("dict.safetensors"), "dict"));
 });
 
+test("of a dict with other modules and dtypes only what is asked for is read, and the rest stays as it is", async () => {
+  const header = { ...headerOf(read("dict.safetensors")) };
+  // Behind the weights: a counter beyond 32 bits, a dtype that is not read, and an embedding's table as binary16.
+  const more = {
+    "bn.num_batches_tracked": ["I64", [], 8],
+    "quantized.weight": ["F8_E4M3", [3], 3],
+    "cnn.weight": ["F16", [1, 2], 4],
+  } as const;
+  const weights = read("dict.safetensors").subarray(
+    8 + Number(new DataView(read("dict.safetensors").buffer).getBigUint64(0, true)),
+  );
+  const tail = Uint8Array.from({ length: 15 }, (_, i) => 0x3c + i);
+  let end = weights.length;
+  for (const [name, [dtype, shape, length]] of Object.entries(more)) {
+    header[name] = { dtype, shape, data_offsets: [end, end + length] };
+    end += length;
+  }
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const length = new Uint8Array(new BigUint64Array([BigInt(text.length)]).buffer);
+  writeFileSync(at("crnn.safetensors"), Buffer.concat([length, text, weights, tail]));
+  const from = ["import", at("crnn.safetensors"), "--from", "pytorch", "--out", at("crnn-model.safetensors")];
+  const named = ["--prefix", "core.", "--embedding", "tokens", "--head", "decoder"];
+  const outcome = await run(...from, ...named, "--vocabulary", at("symbols.json"));
+  expect(outcome).toMatchObject({ code: 0, stderr: "" });
+  expect(read("crnn-model.safetensors")).toEqual(read("model.safetensors"));
+  // What is asked for and cannot be read says so.
+  const asked = await run(...from, "--prefix", "core.", "--head", "quantized");
+  expect(asked.stderr).toMatch(
+    /^cellgrad: .*crnn\.safetensors: tensor "quantized\.weight" has dtype "F8_E4M3"; those that are read are F32, /,
+  );
+  const like = [
+    "--to",
+    "pytorch",
+    "--like",
+    at("crnn.safetensors"),
+    "--prefix",
+    "core.",
+    "--out",
+    at("crnn-back.safetensors"),
+  ];
+  const alone = await run(...from, "--prefix", "core.");
+  expect(alone).toMatchObject({ code: 0 });
+  const back = await run("export", at("crnn-model.safetensors"), ...like);
+  expect(back).toMatchObject({ code: 0, stderr: "" });
+  expect(headerOf(read("crnn-back.safetensors"))).toMatchObject({ __metadata__: { format: "pt" } });
+  for (const name of Object.keys(header).filter((key) => key !== "__metadata__"))
+    expect(bitsOf(read("crnn-back.safetensors"), name), name).toEqual(bitsOf(read("crnn.safetensors"), name));
+});
+
+type Header = Record<string, { dtype: string; shape: readonly number[]; data_offsets: readonly [number, number] }>;
+
+function headerOf(bytes: Uint8Array): Header {
+  const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  return JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+}
+
+function bitsOf(bytes: Uint8Array, name: string) {
+  const { dtype, shape, data_offsets } = headerOf(bytes)[name] ?? { dtype: "", shape: [], data_offsets: [0, 0] };
+  const start = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  return { dtype, shape, data: bytes.slice(start + data_offsets[0], start + data_offsets[1]) };
+}
+
 test("in a dict of its own it has our names, or those with a prefix", async () => {
   const to = ["export", at("model.safetensors"), "--to", "pytorch", "--out", at("own.safetensors")];
   await run(...to);
@@ -78,6 +140,10 @@ test("Keras reads the same parameters", async () => {
   const { tensors } = decodeTensors(read("keras.safetensors"), "keras");
   const { parameters } = decodeModel(read("model.safetensors"), "model");
   expect(toParameters(fromKeras(tensors, "keras"))).toEqual(parameters);
+  // What the numbers that go in and out stand for goes along.
+  expect(decodeTensors(read("keras.safetensors"), "keras").metadata).toMatchObject({
+    ...{ format: "np", kind: "text", tokens: "characters", vocabulary: '["\\n","a","b","c"]' },
+  });
 });
 
 test("what was trained here goes out too, though its file holds a checkpoint", async () => {

@@ -232,6 +232,23 @@ test("what using a model takes is in its metadata", () => {
     expect(text).toContain(part);
 });
 
+test.each([
+  ["characters", {}, "numbers of symbols in metadata vocabulary"],
+  ["bytes", { tokens: "bytes" }, "bytes of text in UTF-8"],
+  ["tokenizer", { tokenizer: '{"model":{}}' }, "tokens of the tokenizer.json in metadata tokenizer"],
+] as const)("how text becomes tokens is in its metadata: %s", async (tokens, more, about) => {
+  const [[, network]] = networksOf("gru") as [[string, Network]];
+  const model = savedModel(network, weightsOf(network), { ...details.text, ...more });
+  const text = new TextDecoder().decode(modelToOnnx(model, "step"));
+  // An entry of the metadata: the key behind its tag and length, and the value.
+  const entry = (key: string, value: string) =>
+    `\n${String.fromCharCode(key.length)}${key}\x12${String.fromCharCode(value.length)}${value}`;
+  expect(text).toContain(entry("tokens", tokens));
+  expect(text).toContain(entry("vocabulary", JSON.stringify(symbols)));
+  if (model.tokenizer !== undefined) expect(text).toContain(entry("tokenizer", model.tokenizer));
+  expect(text).toContain(`x: ${about}, one time step`);
+});
+
 test("a model whose outputs are not finite is not exported, and the op that made them is named", () => {
   const bad = cell("bad", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
     const next = log(sub(tanh(dense("d", [x, h], units)), 2));

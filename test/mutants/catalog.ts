@@ -1,5 +1,6 @@
 /** @file All mutants: every rule of every op, every pass, the lowering, and every function in WGSL. */
 import { autodiffMutants } from "./autodiff.ts";
+import { fileMutants } from "./files.ts";
 import { kernelMutants } from "./kernels.ts";
 import { layerMutants } from "./layers.ts";
 import { lossMutants } from "./losses.ts";
@@ -24,4 +25,5 @@ export const mutants: readonly Mutant[] = [
   ...layerMutants,
   ...lossMutants,
   ...trainingMutants,
+  ...fileMutants,
 ];

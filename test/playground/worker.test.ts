@@ -1,8 +1,11 @@
 /** @file The worker of the playground: training side by side, and what is shown of a run. On the interpreter. */
 import { describe, expect, test } from "vitest";
 import { cells, gru, lstm, lstm1997, rnn } from "../../cells/index.ts";
+import { vocabularyOfModel } from "../../cli/data/tokenizer.ts";
 import { passes as pipeline } from "../../compiler/compile.ts";
-import { encodeCell, traceCell } from "../../entries/files.ts";
+import { zeros } from "../../compiler/graph/ndarray.ts";
+import { encodeCell, encodeModel, savedModel, traceCell } from "../../entries/files.ts";
+import { languageModel } from "../../entries/networks.ts";
 import {
   abs,
   add,
@@ -19,6 +22,7 @@ import {
 } from "../../index.ts";
 import { checkSizes, loadedModel } from "../../playground/shared/protocol.ts";
 import { tasks } from "../../train/tasks/index.ts";
+import { metaspaceJson } from "../support/tokenizers.ts";
 import { Client, clientWithText, runSpec } from "./client.ts";
 
 /** Weights that are a little too large make it infinite. */
@@ -255,6 +259,27 @@ describe("what is shown of a run", () => {
     );
     await client.ask({ type: "destroy" });
   });
+});
+
+const spaced = metaspaceJson(["▁hello", "▁world"]);
+
+test.each([
+  ["bytes", { tokens: "bytes" as const }, "é", ["Ã", "©"], "A", "A"],
+  ["a tokenizer", { tokenizer: spaced }, "hello", ["▁hello"], "▁world", " world"],
+])("a model of the tokens of %s reads and writes text", async (_of, details, prompt, read, piece, text) => {
+  const client = await clientWithText("cpu");
+  const { characters } = await vocabularyOfModel(details);
+  const network = languageModel({ cell: gru, units: 2, layers: 1, vocabulary: characters.length, embed: 2 });
+  const parameters = Object.fromEntries(network.specs.map(({ path, shape }) => [path, zeros(shape)]));
+  // Whatever it has read, it writes one piece.
+  parameters["head/bias"]?.data.set([5], characters.indexOf(piece));
+  const bytes = new Uint8Array(encodeModel(savedModel(network, parameters, { vocabulary: characters, ...details })));
+  await client.ask({ type: "loadModel", name: "m", bytes });
+  const ask = { type: "sample", run: loadedModel, prompt, length: 1, temperature: 0, trace: true } as const;
+  const sample = await client.ask(ask);
+  expect(sample.text).toBe(text);
+  expect(sample.trace?.symbols).toEqual(read);
+  await client.ask({ type: "destroy" });
 });
 
 describe("the gradient check", () => {

@@ -1,14 +1,18 @@
 /** @file Text as bytes of UTF-8: 256 tokens, whatever the language, and no character is unknown. */
 import type { Vocabulary } from "./text.ts";
 
+// A byte order mark that the model reads or writes is a character like others.
+const decoderOfBytes = () => new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** The vocabulary of bytes: token n is the byte n. */
 export const byteVocabulary: Vocabulary = {
   // A byte is shown as the character of its number, as in Latin-1.
   characters: Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(byte)),
   encode: (text) => Int32Array.from(new TextEncoder().encode(text)),
-  decode: (tokens) => new TextDecoder().decode(Uint8Array.from(tokens)),
-  speak: () => {
-    const decoder = new TextDecoder();
+  decode: (tokens) => decoderOfBytes().decode(Uint8Array.from(tokens)),
+  speak: (before = []) => {
+    const decoder = decoderOfBytes();
+    decoder.decode(Uint8Array.from(before), { stream: true });
     return (token) => decoder.decode(Uint8Array.of(token), { stream: true });
   },
 };

@@ -11,10 +11,11 @@ export interface Vocabulary {
   /** The text of tokens. */
   readonly decode: (tokens: ArrayLike<number>) => string;
   /**
-   * Where a token may be part of a character: begins a text, and then gives what each token adds to it, which is nothing
-   * until a character is whole. Without it a token adds its character.
+   * Where a token may be part of a character, or is written by what stands before it: goes on from a text of these tokens
+   * (begins one where there are none), and then gives what each token adds to it, which is nothing until a character is
+   * whole. Without it a token adds its character.
    */
-  readonly speak?: () => (token: number) => string;
+  readonly speak?: (before?: ArrayLike<number>) => (token: number) => string;
 }
 
 /** The characters that occur in a text, which must be of two kinds at least: of one kind there is nothing to learn. */
