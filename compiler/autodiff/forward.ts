@@ -2,11 +2,11 @@
  * @file Forward mode: the derivative of a graph along one direction, computed beside its values. The jvp of a scan is
  * a scan that carries each state with its tangent. It checks reverse mode, which shares its table of rules.
  */
-import { at } from "../graph/errors.ts";
-import { type Graph, type NodeId, type ScanNode, scanResults } from "../graph/graph.ts";
-import { Inlined } from "../ops/inline.ts";
+import { foldGraph } from "../graph/fold.ts";
+import { type Graph, type ScanNode, scanResults } from "../graph/graph.ts";
+import { emitNode, emitResults } from "../ops/inline.ts";
 import { scanTensors } from "../ops/scan.ts";
-import { entryOf, type TableOp } from "../ops/table.ts";
+import { entryOf } from "../ops/table.ts";
 import { zerosLike } from "../ops/views.ts";
 import { atSite } from "../trace/site.ts";
 import type { Tensor } from "../trace/tensor.ts";
@@ -20,41 +20,41 @@ export interface ForwardResult {
   readonly tangents: readonly Tangent[];
 }
 
+/** A value beside its change along the direction. */
+interface Moving {
+  readonly primal: Tensor;
+  readonly tangent: Tangent;
+}
+
 /** Adds `graph` on `primals` and its derivative along `tangents` to the trace in progress. */
 export function pushForward(graph: Graph, primals: readonly Tensor[], tangents: readonly Tangent[]): ForwardResult {
-  const inlined = new Inlined();
-  const tangent = new Map<NodeId, Tangent>();
-  const scanTangents = new Map<NodeId, readonly Tangent[]>();
-  for (const [i, id] of graph.inputs.entries()) {
-    inlined.tensors.set(id, at(primals, i));
-    tangent.set(id, tangents[i]);
-  }
-  for (const [id, node] of graph.nodes.entries()) {
-    const moving = node.operands.map((operand) => tangent.get(operand));
-    if (node.op === "result") {
-      inlined.add(graph, id);
-      tangent.set(id, scanTangents.get(at(node.operands, 0))?.[node.attrs.index]);
-    } else if (moving.every((t) => t === undefined)) {
-      inlined.add(graph, id);
-    } else if (node.op === "scan") {
-      const operands = node.operands.map((operand) => inlined.tensor(operand));
-      const { outputs, tangents: moved } = atSite(graph.sites[id], () => pushScanForward(node, operands, moving));
-      inlined.scans.set(id, outputs);
-      scanTangents.set(id, moved);
-    } else {
-      inlined.add(graph, id);
-      const operands = node.operands.map((operand) => inlined.tensor(operand)) as [Float, Float];
-      const context = { operands, out: inlined.tensor(id) as Float, attrs: node.attrs as never };
-      tangent.set(
-        id,
-        atSite(graph.sites[id], () => entryOf(node.op as TableOp).jvp(moving, context)),
-      );
-    }
-  }
-  return {
-    outputs: graph.outputs.map((id) => inlined.tensor(id)),
-    tangents: graph.outputs.map((id) => tangent.get(id)),
-  };
+  const isStill = (operands: readonly Moving[]) => operands.every(({ tangent }) => tangent === undefined);
+  const moved = foldGraph<Moving>(
+    graph,
+    primals.map((primal, i) => ({ primal, tangent: tangents[i] })),
+    {
+      node: (node, operands, id) =>
+        atSite(graph.sites[id], () => {
+          const primalsIn = operands.map(({ primal }) => primal);
+          const primal = emitNode(node, primalsIn);
+          if (isStill(operands)) return { primal, tangent: undefined };
+          const context = { operands: primalsIn as [Float, Float], out: primal as Float, attrs: node.attrs as never };
+          const tangentsIn = operands.map(({ tangent }) => tangent);
+          return { primal, tangent: entryOf(node.op).jvp(tangentsIn, context) };
+        }),
+      scan: (node, operands, id) =>
+        atSite(graph.sites[id], () => {
+          const primalsIn = operands.map(({ primal }) => primal);
+          if (isStill(operands))
+            return emitResults(node.attrs, primalsIn).map((primal) => ({ primal, tangent: undefined }));
+          const tangentsIn = operands.map(({ tangent }) => tangent);
+          const { outputs, tangents: moving } = pushScanForward(node, primalsIn, tangentsIn);
+          return outputs.map((primal, i) => ({ primal, tangent: moving[i] }));
+        }),
+    },
+  );
+  const outputs = moved.outputs();
+  return { outputs: outputs.map(({ primal }) => primal), tangents: outputs.map(({ tangent }) => tangent) };
 }
 
 /** Each f32 carry gets a tangent, zero at first where its start does not move: a weight's tangent may reach it later. */

@@ -8,9 +8,10 @@
  * consts (weights) are summed over time in carries of their own; a pass takes products among these out of the loop.
  */
 import { at } from "../graph/errors.ts";
-import type { Graph, NodeId, ScanNode } from "../graph/graph.ts";
+import { Fold } from "../graph/fold.ts";
+import { dependentsOf, type Graph, type NodeId, type ScanNode } from "../graph/graph.ts";
 import { add } from "../ops/elementwise.ts";
-import { Inlined } from "../ops/inline.ts";
+import { copyRules } from "../ops/inline.ts";
 import { bodyInputs, emitScan, scanTensors } from "../ops/scan.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 import { zerosLike } from "../ops/views.ts";
@@ -77,9 +78,9 @@ export function differentiableScan(
         const [stepCts, sums] = cut(carriesIn, floatCarries.length);
         const [yCts, rest] = cut(xsIn, floatYs.length);
         const [residuals, xsNow] = cut(rest, stored.length);
-        const inlined = new Inlined();
+        const known = new Map<NodeId, Tensor>();
         const set = (id: NodeId | undefined, tensor: Tensor): void => {
-          if (id !== undefined) inlined.tensors.set(id, tensor);
+          if (id !== undefined) known.set(id, tensor);
         };
         inputs.consts.forEach((id, i) => {
           set(id, at(consts, i));
@@ -99,9 +100,10 @@ export function differentiableScan(
         joint.residuals.forEach((id, i) => {
           set(id, at(residuals, i));
         });
+        const step = new Fold(joint.graph, copyRules(joint.graph), known);
         const cotangent = (input: number): Cotangent => {
           const id = joint.cotangentOf[input];
-          return id === undefined ? undefined : (demand(joint.graph, id, inlined) as Float);
+          return id === undefined ? undefined : (step.value(id) as Float);
         };
         return {
           carries: [
@@ -158,11 +160,11 @@ function differentiateStep(node: ScanNode, wrt: readonly boolean[], pullBack: Pu
       [],
     );
     const cotangentOf = found.map((ct) => (ct === undefined ? undefined : frame.resolve(ct)));
-    const fromCts = reachable(
+    const fromCts = dependentsOf(
       graph,
       cts.flatMap((ct) => (ct === undefined ? [] : [ct.id])),
     );
-    const fromSteps = reachable(
+    const fromSteps = dependentsOf(
       graph,
       primals.slice(node.attrs.consts).map(({ id }) => id),
     );
@@ -182,14 +184,6 @@ function isRecomputed(graph: Graph, id: NodeId): boolean {
   const { op } = at(graph.nodes, id);
   if (op === "randomBits") return true;
   return op !== "scan" && op !== "result" && op !== "gather" && entryOf(op as TableOp).kind === "view";
-}
-
-/** All nodes that depend on any of `from`. */
-function reachable(graph: Graph, from: readonly NodeId[]): Set<NodeId> {
-  const reached = new Set(from);
-  for (const [id, { operands }] of graph.nodes.entries())
-    if (operands.some((operand) => reached.has(operand))) reached.add(id);
-  return reached;
 }
 
 /** The stored nodes at which a walk from the cotangents towards their operands stops. */
@@ -235,28 +229,18 @@ function isPlainArithmetic(graph: Graph, id: NodeId): boolean {
 function forwardWithResiduals(joint: Joint, body: Graph): Graph {
   const frame = new Frame(body.name);
   return within(frame, () => {
-    const inlined = new Inlined();
     const inputs = body.inputs.map((id, i) => {
       const { aval, attrs } = at(body.nodes, id);
       const name = (attrs as { readonly name?: string }).name ?? `input${i}`;
-      const tensor = frame.input(name, aval);
-      inlined.tensors.set(at(joint.graph.inputs, i), tensor);
-      return tensor.id;
+      return frame.input(name, aval);
     });
-    const outputs = [...joint.outputs, ...joint.residuals].map((id) => demand(joint.graph, id, inlined));
-    return frame.finish(inputs, outputs);
+    // The joint graph has inputs for the cotangents as well; nothing of the step reads them.
+    const known = inputs.map((tensor, i) => [at(joint.graph.inputs, i), tensor] as const);
+    const step = new Fold(joint.graph, copyRules(joint.graph), known);
+    const outputs = [...joint.outputs, ...joint.residuals].map((id) => step.value(id));
+    return frame.finish(
+      inputs.map(({ id }) => id),
+      outputs,
+    );
   });
-}
-
-/** Inlines a node and whatever it needs, unless it is there. */
-function demand(graph: Graph, id: NodeId, inlined: Inlined): Tensor {
-  const needed: NodeId[] = [];
-  const visit = (node: NodeId): void => {
-    if (inlined.tensors.has(node) || inlined.scans.has(node) || needed.includes(node)) return;
-    at(graph.nodes, node).operands.forEach(visit);
-    needed.push(node);
-  };
-  visit(id);
-  for (const node of needed) inlined.add(graph, node);
-  return inlined.tensor(id);
 }

@@ -3,9 +3,10 @@
  * its own rule, and a value that is used several times sums what it gets.
  */
 import { at } from "../graph/errors.ts";
-import type { Graph, NodeId } from "../graph/graph.ts";
+import { foldGraph } from "../graph/fold.ts";
+import type { Graph, NodeId, ScanNode } from "../graph/graph.ts";
 import { add } from "../ops/elementwise.ts";
-import { Inlined } from "../ops/inline.ts";
+import { copyRules } from "../ops/inline.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 import { atSite } from "../trace/site.ts";
 import type { Tensor } from "../trace/tensor.ts";
@@ -23,20 +24,15 @@ export interface Pullback {
 /** Adds `graph` on `primals` to the trace in progress; `wrt` says which inputs are differentiated. */
 export function pullBack(graph: Graph, primals: readonly Tensor[], wrt: readonly boolean[]): Pullback {
   const active = activeNodes(graph, wrt);
-  const inlined = new Inlined();
   const scans = new Map<NodeId, DifferentiableScan>();
-  for (const [i, id] of graph.inputs.entries()) inlined.tensors.set(id, at(primals, i));
-  for (const [id, node] of graph.nodes.entries()) {
-    if (node.op === "scan" && active[id]) {
-      const operands = node.operands.map((operand) => inlined.tensor(operand));
-      const flags = node.operands.map((operand) => active[operand] ?? false);
-      const scan = atSite(graph.sites[id], () => differentiableScan(node, operands, flags, pullBack));
-      scans.set(id, scan);
-      inlined.scans.set(id, scan.results);
-    } else {
-      inlined.add(graph, id);
-    }
-  }
+  const differentiate = (node: ScanNode, operands: readonly Tensor[], id: NodeId) => {
+    if (!active[id]) return undefined;
+    const flags = node.operands.map((operand) => active[operand] ?? false);
+    const scan = differentiableScan(node, operands, flags, pullBack);
+    scans.set(id, scan);
+    return scan.results;
+  };
+  const copied = foldGraph(graph, primals, copyRules(graph, { scan: differentiate }));
 
   const pullback = (cts: readonly Cotangent[]): Cotangent[] => {
     const cotangents = new Map<NodeId, Float>();
@@ -70,8 +66,8 @@ export function pullBack(graph: Graph, primals: readonly Tensor[], wrt: readonly
           received[node.attrs.index] = ct;
           scanCotangents.set(scan, received);
         } else {
-          const operands = node.operands.map((operand) => inlined.tensor(operand)) as [Float, Float];
-          const context = { operands, out: inlined.tensor(id) as Float, attrs: node.attrs as never };
+          const operands = node.operands.map((operand) => copied.value(operand)) as [Float, Float];
+          const context = { operands, out: copied.value(id) as Float, attrs: node.attrs as never };
           entryOf(node.op as TableOp)
             .vjp(ct, context)
             .forEach((operandCt, i) => {
@@ -82,7 +78,7 @@ export function pullBack(graph: Graph, primals: readonly Tensor[], wrt: readonly
     }
     return graph.inputs.map((id) => cotangents.get(id));
   };
-  return { outputs: graph.outputs.map((id) => inlined.tensor(id)), pullback };
+  return { outputs: copied.outputs(), pullback };
 }
 
 /** Nodes that a change of the wanted inputs can reach through f32 values and without passing a stopGradient. */

@@ -110,14 +110,20 @@ export function countUses(graph: Graph): number[] {
   return uses;
 }
 
-/** Everything that `ids` are computed from, themselves included. */
-export function ancestorsOf(graph: Graph, ids: readonly NodeId[]): Set<NodeId> {
-  const found = new Set<NodeId>();
-  const visit = (id: NodeId): void => {
-    if (found.has(id)) return;
-    found.add(id);
-    nodeAt(graph, id).operands.forEach(visit);
-  };
-  ids.forEach(visit);
+/** Everything that `ids` (the outputs, if none are named) are computed from, themselves included. */
+export function ancestorsOf(graph: Graph, ids: readonly NodeId[] = graph.outputs): Set<NodeId> {
+  const found = new Set<NodeId>(ids);
+  // Ids are a topological order: whatever reads a node has been passed before it.
+  for (let id = graph.nodes.length - 1; id >= 0; id--) {
+    if (found.has(id)) for (const operand of nodeAt(graph, id).operands) found.add(operand);
+  }
+  return found;
+}
+
+/** Everything that is computed from any of `ids`, themselves included. */
+export function dependentsOf(graph: Graph, ids: readonly NodeId[]): Set<NodeId> {
+  const found = new Set<NodeId>(ids);
+  for (const [id, { operands }] of graph.nodes.entries())
+    if (operands.some((operand) => found.has(operand))) found.add(id);
   return found;
 }

@@ -3,7 +3,8 @@
  * and it is the device that runs when the user asks for "cpu".
  */
 import { bindShape, type Dim, type DimSizes, evaluateDim, evaluateShape } from "../graph/dim.ts";
-import { at, InternalError, UserError } from "../graph/errors.ts";
+import { at, UserError } from "../graph/errors.ts";
+import { Fold, inputsOf, type OpNode } from "../graph/fold.ts";
 import { type DType, type Graph, inputName, type Node, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { type NdArray, sizeOfNumbers, stridesOf, valueFault } from "../graph/ndarray.ts";
 import type { IndexArithmetic, Piece, ReductionEntry, ViewEntry } from "./entry.ts";
@@ -42,28 +43,29 @@ export function interpret(
 }
 
 function run(graph: Graph, inputs: readonly NdArray[], sizes: DimSizes, observer: Observer | undefined): NdArray[] {
-  const values = new Array<NdArray | undefined>(graph.nodes.length);
-  const tuples = new Map<number, readonly NdArray[]>();
   const lastUse = lastUses(graph);
-  for (const [i, id] of graph.inputs.entries()) values[id] = at(inputs, i);
-  const read = (id: number): NdArray => {
-    const value = values[id];
-    if (value === undefined) throw new InternalError(`value %${id} of ${graph.name} is not there`);
-    return value;
+  const release = (id: NodeId, operands: readonly NodeId[]) => {
+    for (const operand of operands) if (lastUse[operand] === id) fold.drop(operand);
   };
-  for (const [id, node] of graph.nodes.entries()) {
-    if (node.op === "input") continue;
-    if (node.op === "scan") tuples.set(id, runScan(node, node.operands.map(read), sizes, observer));
-    else if (node.op === "result") values[id] = at(tuples.get(at(node.operands, 0)) ?? [], node.attrs.index);
-    else {
-      const operands = node.operands.map(read);
-      const value = evaluateNode(node, operands, sizes);
-      observer?.value(graph, id, node, operands, value);
-      values[id] = value;
-    }
-    for (const operand of node.operands) if (lastUse[operand] === id) values[operand] = undefined;
-  }
-  return graph.outputs.map(read);
+  const fold = new Fold<NdArray>(
+    graph,
+    {
+      node: (node, operands, id) => {
+        const value = evaluateNode(node, operands, sizes);
+        observer?.value(graph, id, node, operands, value);
+        release(id, node.operands);
+        return value;
+      },
+      scan: (node, operands, id) => {
+        const results = runScan(node, operands, sizes, observer);
+        release(id, node.operands);
+        return results;
+      },
+    },
+    inputsOf(graph, inputs),
+  );
+  for (const id of graph.nodes.keys()) fold.compute(id);
+  return fold.outputs();
 }
 
 function lastUses(graph: Graph): number[] {
@@ -110,8 +112,8 @@ function rowOf(x: NdArray, t: number): NdArray {
   return { dtype: x.dtype, shape, data: x.data.subarray(t * size, (t + 1) * size) };
 }
 
-export function evaluateNode(node: Node, operands: readonly NdArray[], sizes: DimSizes): NdArray {
-  const entry = entryOf(node.op as TableOp);
+export function evaluateNode(node: OpNode, operands: readonly NdArray[], sizes: DimSizes): NdArray {
+  const entry = entryOf(node.op);
   const attrs = node.attrs as never;
   const { dtype } = node.aval;
   const shape = evaluateShape(node.aval.shape, sizes);

@@ -3,11 +3,11 @@
  * only such results, operands that the body ignores, and ys that stand twice.
  */
 import { at } from "../graph/errors.ts";
-import { type Graph, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { ancestorsOf, type Graph, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { emitPart, placesOf } from "./part-of-loop.ts";
-import { neededNodes, rewriteGraph } from "./rewrite.ts";
+import { rewriteGraph } from "./rewrite.ts";
 
 export function removeDead(graph: Graph): Graph {
   return rewriteGraph(graph, (inner) => {
@@ -19,7 +19,7 @@ export function removeDead(graph: Graph): Graph {
 /** For each scan, the indices of its results that are needed. */
 function resultsRead(graph: Graph): Map<NodeId, Set<number>> {
   const read = new Map<NodeId, Set<number>>();
-  for (const id of neededNodes(graph)) {
+  for (const id of ancestorsOf(graph)) {
     const node = nodeAt(graph, id);
     if (node.op !== "result") continue;
     const scan = at(node.operands, 0);
@@ -39,7 +39,7 @@ function pruneScan(
   const ys = body.outputs.map((_, i) => i).filter((i) => i >= attrs.carries && read.has(i));
   const keptCarries = liveCarries(body, carries, ys, read);
   const keptYs = ys.filter((i, k) => ys.findIndex((j) => body.outputs[j] === body.outputs[i]) === k);
-  const needed = neededFrom(
+  const needed = ancestorsOf(
     body,
     [...keptCarries, ...keptYs].map((i) => at(body.outputs, i)),
   );
@@ -70,7 +70,7 @@ function liveCarries(
 ): number[] {
   const live = new Set<number>(carries.map((_, i) => i).filter((i) => read.has(i)));
   for (;;) {
-    const needed = neededFrom(
+    const needed = ancestorsOf(
       body,
       [...live, ...ys].map((i) => at(body.outputs, i)),
     );
@@ -78,8 +78,4 @@ function liveCarries(
     if (found.length === 0) return [...live].sort((a, b) => a - b);
     for (const i of found) live.add(i);
   }
-}
-
-function neededFrom(graph: Graph, outputs: readonly NodeId[]): Set<NodeId> {
-  return neededNodes({ ...graph, outputs });
 }

@@ -2,14 +2,15 @@
  * @file Work that does not wait for the carries leaves the loop before it starts: x_t·W becomes one product over
  * [time × batch] rows, and what is the same in every step is computed once.
  */
-import { type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
-import { Inlined } from "../ops/inline.ts";
-import { bodyInputs, emitScan } from "../ops/scan.ts";
+import { Fold } from "../graph/fold.ts";
+import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { copyRules, emitResults } from "../ops/inline.ts";
+import { bodyInputs } from "../ops/scan.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 import { Frame, within } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { LoopValues } from "./loop-values.ts";
-import { demand, neededNodes, rewriteGraph } from "./rewrite.ts";
+import { rewriteGraph } from "./rewrite.ts";
 
 export function hoist(graph: Graph): Graph {
   return rewriteGraph(graph, () => ({ scan: hoistFromScan }));
@@ -21,7 +22,7 @@ function hoistFromScan(node: ScanNode, _: NodeId, operands: readonly Tensor[]): 
   const values = new LoopValues(attrs, operands);
   const invariants: NodeId[] = [];
   const products: NodeId[] = [];
-  for (const id of [...neededNodes(body)].sort((a, b) => a - b)) {
+  for (const id of [...ancestorsOf(body)].sort((a, b) => a - b)) {
     if (nodeAt(body, id).op === "input") continue;
     if (values.isInvariant(id)) {
       if (isWork(body, id)) invariants.push(id);
@@ -34,13 +35,12 @@ function hoistFromScan(node: ScanNode, _: NodeId, operands: readonly Tensor[]): 
   const inputs = bodyInputs(attrs);
   const inner = withInputs(body, [...inputs.consts, ...invariants, ...inputs.carries, ...inputs.xs, ...products]);
   const given = { consts: operands.slice(0, attrs.consts), rest: operands.slice(attrs.consts) };
-  const results = emitScan({ ...attrs, body: inner, consts: attrs.consts + invariants.length }, [
+  return emitResults({ ...attrs, body: inner, consts: attrs.consts + invariants.length }, [
     ...given.consts,
     ...outer.invariants,
     ...given.rest,
     ...outer.products,
   ]);
-  return [...results.carries, ...results.ys];
 }
 
 /** Views and plain numbers cost nothing, inside as outside. */
@@ -56,16 +56,13 @@ function isWork(body: Graph, id: NodeId): boolean {
 function withInputs(body: Graph, inputs: readonly NodeId[]): Graph {
   const frame = new Frame(body.name);
   return within(frame, () => {
-    const inlined = new Inlined();
-    const ids = inputs.map((id) => {
+    const known = inputs.map((id) => {
       const node = nodeAt(body, id);
-      const tensor = frame.input(node.op === "input" ? inputName(body, id) : `outside${id}`, node.aval);
-      inlined.tensors.set(id, tensor);
-      return tensor.id;
+      return [id, frame.input(node.op === "input" ? inputName(body, id) : `outside${id}`, node.aval)] as const;
     });
     return frame.finish(
-      ids,
-      body.outputs.map((id) => demand(body, id, inlined)),
+      known.map(([, { id }]) => id),
+      new Fold(body, copyRules(body), known).outputs(),
     );
   });
 }

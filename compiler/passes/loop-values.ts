@@ -4,22 +4,22 @@
  */
 import { type Dim, mulDims } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
-import { type Graph, type Node, type NodeId, nodeAt, type OpName, type ScanAttrs } from "../graph/graph.ts";
+import { Fold, type OpNode, opNodeAt } from "../graph/fold.ts";
+import { dependentsOf, type NodeId, nodeAt, type OpName, type ScanAttrs } from "../graph/graph.ts";
 import { dot } from "../ops/contractions.ts";
-import { emitNode, Inlined } from "../ops/inline.ts";
+import { copyRules, emitNode } from "../ops/inline.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 import { broadcastAxes, reshape } from "../ops/views.ts";
 import { atSite } from "../trace/site.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { demand } from "./rewrite.ts";
 
 export class LoopValues {
   readonly attrs: ScanAttrs;
   readonly #operands: readonly Tensor[];
   readonly #dependsOnCarry: ReadonlySet<NodeId>;
   readonly #dependsOnXs: ReadonlySet<NodeId>;
-  readonly #invariants = new Inlined();
+  readonly #invariants: Fold<Tensor>;
   readonly #xs: readonly NodeId[];
   readonly #stacked = new Map<NodeId, Tensor>();
 
@@ -28,11 +28,10 @@ export class LoopValues {
     this.#operands = operands;
     const { consts, carries, xs } = bodyInputs(attrs);
     this.#xs = xs;
-    this.#dependsOnCarry = dependents(attrs.body, carries);
-    this.#dependsOnXs = dependents(attrs.body, xs);
-    consts.forEach((id, i) => {
-      this.#invariants.tensors.set(id, at(operands, i));
-    });
+    this.#dependsOnCarry = dependentsOf(attrs.body, carries);
+    this.#dependsOnXs = dependentsOf(attrs.body, xs);
+    const known = consts.map((id, i) => [id, at(operands, i)] as const);
+    this.#invariants = new Fold(attrs.body, copyRules(attrs.body), known);
   }
 
   /** The same in every step: it depends on consts alone. */
@@ -42,7 +41,7 @@ export class LoopValues {
 
   /** An invariant value, outside of the loop. */
   invariant(id: NodeId): Tensor {
-    return demand(this.attrs.body, id, this.#invariants);
+    return this.#invariants.value(id);
   }
 
   /** The outer tensor that a per-step input is a row of. */
@@ -88,14 +87,14 @@ export class LoopValues {
     const { body, length } = this.attrs;
     const x = this.xsOperand(id);
     if (x !== undefined) return x;
-    const node = nodeAt(body, id);
-    const { shape } = node.aval;
+    const { shape } = nodeAt(body, id).aval;
     if (this.isInvariant(id))
       return broadcastAxes(
         this.invariant(id),
         [length, ...shape],
         shape.map((_, axis) => axis + 1),
       );
+    const node = opNodeAt(body, id);
     if (node.op === "dot") return this.stackProduct(id, this.stacked(at(node.operands, 0)));
     if (node.op === "reshape") return reshape(this.stacked(at(node.operands, 0)), [length, ...shape]);
     if (node.op === "broadcast") {
@@ -121,7 +120,7 @@ export class LoopValues {
 const alongOneAxis: ReadonlySet<string> = new Set<OpName>(["slice", "pad", "concat"]);
 
 /** The op on values with one more axis in front. */
-function withTimeInFront(node: Node): Node {
+function withTimeInFront(node: OpNode): OpNode {
   switch (node.op) {
     case "slice":
     case "pad":
@@ -137,11 +136,4 @@ function withTimeInFront(node: Node): Node {
 export function flattenSteps(x: Tensor): Tensor {
   const [time, rows, ...rest] = x.shape as readonly [Dim, Dim, ...Dim[]];
   return reshape(x, [mulDims(time, rows), ...rest]);
-}
-
-function dependents(graph: Graph, from: readonly NodeId[]): Set<NodeId> {
-  const reached = new Set(from);
-  for (const [id, { operands }] of graph.nodes.entries())
-    if (operands.some((operand) => reached.has(operand))) reached.add(id);
-  return reached;
 }

@@ -1,11 +1,11 @@
 /** @file A loop with some of the operands and results of another: what is left of it when a pass has moved the rest. */
 import { at } from "../graph/errors.ts";
+import { Fold } from "../graph/fold.ts";
 import { type Graph, inputName, type NodeId, nodeAt, type ScanAttrs } from "../graph/graph.ts";
-import { Inlined } from "../ops/inline.ts";
+import { copyRules } from "../ops/inline.ts";
 import { emitScan } from "../ops/scan.ts";
 import { Frame, within } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { demand } from "./rewrite.ts";
 
 /** Places among a loop's operands, which are those among the inputs of its body, by role. */
 export interface LoopPlaces {
@@ -48,12 +48,11 @@ export function emitPart(
 function restrict(body: Graph, inputs: readonly NodeId[], outputs: readonly NodeId[]): Graph {
   const frame = new Frame(body.name);
   return within(frame, () => {
-    const inlined = new Inlined();
-    for (const id of inputs) inlined.tensors.set(id, frame.input(inputName(body, id), nodeAt(body, id).aval));
-    const tensors = outputs.map((id) => demand(body, id, inlined));
+    const known = inputs.map((id) => [id, frame.input(inputName(body, id), nodeAt(body, id).aval)] as const);
+    const part = new Fold(body, copyRules(body), known);
     return frame.finish(
-      inputs.map((id) => inlined.tensor(id).id),
-      tensors,
+      known.map(([, { id }]) => id),
+      outputs.map((id) => part.value(id)),
     );
   });
 }

@@ -4,6 +4,7 @@
  * with time as part of its depth. Inside the loop remains what the carries need.
  */
 import { at } from "../graph/errors.ts";
+import { opNodeAt } from "../graph/fold.ts";
 import { countUses, type Graph, type NodeId, nodeAt, type OpName, type ScanNode } from "../graph/graph.ts";
 import { dot } from "../ops/contractions.ts";
 import { add } from "../ops/elementwise.ts";
@@ -133,7 +134,7 @@ class Planner {
 
   /** The sum of a value over all steps. */
   #sum(id: NodeId): Outside {
-    const node = nodeAt(this.#body, id);
+    const node = opNodeAt(this.#body, id);
     if (node.op === "dot") {
       const [a, b] = [this.#stacked(at(node.operands, 0)), this.#stacked(at(node.operands, 1))];
       return this.#atSiteOf(id, (step) => dot(flattenSteps(a(step)), flattenSteps(b(step)), node.attrs));

@@ -6,14 +6,14 @@
  */
 import type { Shape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
-import { type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
+import { ancestorsOf, type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
 import { dot } from "../ops/contractions.ts";
 import { add } from "../ops/elementwise.ts";
 import { concat, slice } from "../ops/pieces.ts";
 import { reshape } from "../ops/views.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { removeDead } from "./dead.ts";
-import { neededNodes, type Rebuilt, rewriteGraph } from "./rewrite.ts";
+import { type Rebuilt, rewriteGraph } from "./rewrite.ts";
 
 type DotNode = Extract<Node, { readonly op: "dot" }>;
 
@@ -49,7 +49,7 @@ function splitOnce(graph: Graph): Graph {
 
 function readersOf(graph: Graph): Map<NodeId, Node[]> {
   const readers = new Map<NodeId, Node[]>();
-  for (const id of neededNodes(graph)) {
+  for (const id of ancestorsOf(graph)) {
     const node = nodeAt(graph, id);
     for (const operand of node.operands) readers.set(operand, [...(readers.get(operand) ?? []), node]);
   }

@@ -4,10 +4,10 @@
  * that every compiled loop is tested against. A scan whose length is a symbol stays, with its body unrolled.
  */
 import { at } from "../graph/errors.ts";
-import { type Graph, inputName, type ScanNode, scanResults } from "../graph/graph.ts";
+import { foldGraph } from "../graph/fold.ts";
+import { type Graph, inputName, nodeAt, type ScanNode, scanResults } from "../graph/graph.ts";
 import { pick, stack } from "../ops/composed.ts";
-import { Inlined, inlineGraph } from "../ops/inline.ts";
-import { emitScan } from "../ops/scan.ts";
+import { copyRules, emitResults, inlineGraph } from "../ops/inline.ts";
 import { zerosLike } from "../ops/views.ts";
 import { Frame, within } from "../trace/frame.ts";
 import { atSite } from "../trace/site.ts";
@@ -16,26 +16,13 @@ import type { Tensor } from "../trace/tensor.ts";
 export function unroll(graph: Graph): Graph {
   const frame = new Frame(graph.name);
   return within(frame, () => {
-    const inlined = new Inlined();
-    const inputs = graph.inputs.map((id) => {
-      const tensor = atSite(graph.sites[id], () => frame.input(inputName(graph, id), at(graph.nodes, id).aval));
-      inlined.tensors.set(id, tensor);
-      return tensor.id;
-    });
-    for (const [id, node] of graph.nodes.entries()) {
-      if (node.op !== "scan") {
-        inlined.add(graph, id);
-        continue;
-      }
-      const operands = node.operands.map((operand) => inlined.tensor(operand));
-      inlined.scans.set(
-        id,
-        atSite(graph.sites[id], () => unrollScan(node, operands)),
-      );
-    }
+    const inputs = graph.inputs.map((id) =>
+      atSite(graph.sites[id], () => frame.input(inputName(graph, id), nodeAt(graph, id).aval)),
+    );
+    const unrolled = foldGraph(graph, inputs, copyRules(graph, { scan: unrollScan }));
     return frame.finish(
-      inputs,
-      graph.outputs.map((id) => inlined.tensor(id)),
+      inputs.map(({ id }) => id),
+      unrolled.outputs(),
     );
   });
 }
@@ -44,10 +31,7 @@ export function unroll(graph: Graph): Graph {
 function unrollScan({ attrs }: ScanNode, operands: readonly Tensor[]): readonly Tensor[] {
   const { consts, carries: carryCount, length, reverse } = attrs;
   const body = unroll(attrs.body);
-  if (typeof length !== "number") {
-    const { carries, ys } = emitScan({ ...attrs, body }, operands);
-    return [...carries, ...ys];
-  }
+  if (typeof length !== "number") return emitResults({ ...attrs, body }, operands);
   const weights = operands.slice(0, consts);
   const xs = operands.slice(consts + carryCount);
   let carries = operands.slice(consts, consts + carryCount);

@@ -2,11 +2,11 @@
  * @file Writes the nodes of a graph of the IR, in their order, as nodes of ONNX. A scan is a `Scan`: carries are its state
  * variables, xs and ys its scan inputs and outputs, and its consts are read from outside by name, as ONNX allows.
  */
-import { at, InternalError } from "../../compiler/graph/errors.ts";
-import { ancestorsOf, type Graph, type Node, type NodeId, nodeAt, type ScanNode } from "../../compiler/graph/graph.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import { Fold, type OpNode } from "../../compiler/graph/fold.ts";
+import { ancestorsOf, type Graph, type NodeId, nodeAt, type ScanNode } from "../../compiler/graph/graph.ts";
 import { evaluateNode } from "../../compiler/ops/interpret.ts";
 import { bodyInputs } from "../../compiler/ops/scan.ts";
-import type { TableOp } from "../../compiler/ops/table.ts";
 import { ruleOf } from "./rules.ts";
 import { knownValue, tensorValue, type Value } from "./values.ts";
 import { OnnxWriter, valueInfo } from "./writer.ts";
@@ -22,26 +22,19 @@ export function translate(
   results: readonly string[],
   nameOfPart: NameOfPart,
 ): void {
-  const values = new Map(bound);
-  const tuples = new Map<NodeId, readonly Value[]>();
-  const value = (id: NodeId): Value => {
-    const known = values.get(id);
-    if (known === undefined) throw new InternalError(`node %${id} of ${graph.name} was not written`);
-    return known;
+  const rules = {
+    node: (node: OpNode, operands: readonly Value[]) => writeNode(graph, node, operands, writer, nameOfPart),
+    scan: (node: ScanNode, operands: readonly Value[]) => writeScan(node, operands, writer, nameOfPart),
   };
-  const needed = ancestorsOf(graph, graph.outputs);
-  for (const [id, node] of graph.nodes.entries()) {
-    if (!needed.has(id) || values.has(id)) continue;
-    if (node.op === "scan") tuples.set(id, writeScan(node, node.operands.map(value), writer, nameOfPart));
-    else if (node.op === "result") values.set(id, at(tuples.get(at(node.operands, 0)) ?? [], node.attrs.index));
-    else values.set(id, writeNode(graph, node, node.operands.map(value), writer, nameOfPart));
-  }
-  for (const [i, id] of graph.outputs.entries()) writer.copy(value(id).full(), at(results, i));
+  const written = new Fold(graph, rules, bound);
+  const needed = ancestorsOf(graph);
+  for (const id of graph.nodes.keys()) if (needed.has(id)) written.compute(id);
+  for (const [i, value] of written.outputs().entries()) writer.copy(value.full(), at(results, i));
 }
 
 function writeNode(
   graph: Graph,
-  node: Node,
+  node: OpNode,
   operands: readonly Value[],
   writer: OnnxWriter,
   nameOfPart: NameOfPart,
@@ -56,7 +49,7 @@ function writeNode(
     );
     return knownValue(writer, array, nameOfKnown(node, at(known, 0).name, nameOfPart));
   }
-  return ruleOf(node.op as TableOp)({
+  return ruleOf(node.op)({
     writer,
     operands,
     from: node.operands.map((id) => nodeAt(graph, id).aval),
@@ -66,7 +59,7 @@ function writeNode(
 }
 
 /** A part of a weight, and a weight in another shape, keep its name. */
-function nameOfKnown(node: Node, whole: string, nameOfPart: NameOfPart): string {
+function nameOfKnown(node: OpNode, whole: string, nameOfPart: NameOfPart): string {
   if (node.op === "reshape") return whole;
   if (node.op !== "slice" || typeof node.attrs.size === "string") return node.op;
   const { start, size } = node.attrs;

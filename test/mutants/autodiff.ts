@@ -54,8 +54,8 @@ export const autodiffMutants: readonly Mutant[] = [
       ["carries that start with no tangent", "tangents[consts + i] ?? zerosLike(carry)", "zerosLike(carry)"],
       [
         "an op rests where one of its operands does",
-        "moving.every((t) => t === undefined)",
-        "moving.some((t) => t === undefined)",
+        "operands.every(({ tangent }) => tangent === undefined)",
+        "operands.some(({ tangent }) => tangent === undefined)",
       ],
       ["weights do not move in a loop", "...tangents.slice(0, consts),", "...fixed.map(() => undefined),"],
     ],

@@ -113,14 +113,10 @@ const layers: readonly Mutant[] = [
     [
       [
         "what the cell carries on is dropped too",
-        "whole.tensors.set(id, tensor);\n",
-        'whole.tensors.set(id, masked.get(state ?? "") ?? tensor);\n',
+        "inputs.map(({ id, tensor }) => [id, tensor])",
+        'inputs.map(({ id, tensor, state }) => [id, masked.get(state ?? "") ?? tensor])',
       ],
-      [
-        "products read what is whole",
-        "node.operands.map((operand) => dropped.tensor(operand))",
-        "node.operands.map((operand) => whole.tensor(operand))",
-      ],
+      ["products read what is whole", "products.has(id) ? dropped.value(id) : undefined", "undefined"],
       ["products of states with states are with weights", "factors.length === 1 && ", ""],
       ["every step has one mask", 'each === "step" ? time : undefined', "undefined"],
     ],

@@ -261,7 +261,7 @@ export const passMutants: readonly Mutant[] = [
     "compiler/passes/unroll.ts",
     [onGraphs],
     [
-      ["scans stay", 'if (typeof length !== "number") {', "if (true) {"],
+      ["scans stay", 'if (typeof length !== "number") return', "if (true) return"],
       ["time runs forward whatever the scan says", "const t = reverse ? length - 1 - step : step;", "const t = step;"],
       ["every step starts from the beginning", "carries = results.slice(0, carryCount);", ""],
       [

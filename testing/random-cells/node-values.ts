@@ -5,6 +5,7 @@
  */
 import { bindShape, type DimSizes } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
+import { foldGraph } from "../../compiler/graph/fold.ts";
 import { type Graph, nodeAt } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { evaluateNode } from "../../compiler/ops/interpret.ts";
@@ -33,13 +34,14 @@ export function nodeValues(
   inputs: readonly NdArray[],
   keep: (value: NdArray, id: number) => NdArray = (value) => value,
 ): NdArray[] {
-  const values: NdArray[] = [];
-  for (const [id, node] of graph.nodes.entries()) {
-    const place = graph.inputs.indexOf(id);
-    const operands = node.operands.map((operand) => at(values, operand));
-    values.push(keep(place < 0 ? evaluateNode(node, operands, {}) : at(inputs, place), id));
-  }
-  return values;
+  const given = graph.inputs.map((id, i) => keep(at(inputs, i), id));
+  const values = foldGraph(graph, given, {
+    node: (node, operands, id) => keep(evaluateNode(node, operands, {}), id),
+    scan: () => {
+      throw new Error(`${graph.name}: it has a loop; unroll it first`);
+    },
+  });
+  return [...graph.nodes.keys()].map((id) => values.value(id));
 }
 
 /** As `nodeValues`, with everything that a gradient is stopped at as it was in `before`: what a gradient sees. */

@@ -9,13 +9,13 @@
 import type { Cell, State } from "../../compiler/dsl/cell.ts";
 import { fork, type Randomness } from "../../compiler/dsl/randomness.ts";
 import { at } from "../../compiler/graph/errors.ts";
-import { type Graph, type NodeId, nodeAt } from "../../compiler/graph/graph.ts";
+import { Fold } from "../../compiler/graph/fold.ts";
+import type { Graph, NodeId } from "../../compiler/graph/graph.ts";
 import { mul } from "../../compiler/ops/elementwise.ts";
-import { emitNode, Inlined } from "../../compiler/ops/inline.ts";
+import { copyRules } from "../../compiler/ops/inline.ts";
 import { where } from "../../compiler/ops/logic.ts";
 import { faultOf } from "../../compiler/trace/fault.ts";
 import { currentFrame, Frame, within } from "../../compiler/trace/frame.ts";
-import { atSite } from "../../compiler/trace/site.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { keptWith } from "./dropout.ts";
 import { type StateRates, stateRates } from "./zoneout.ts";
@@ -122,26 +122,18 @@ function productsWithWeights(graph: Graph, inputs: TracedStep["inputs"], own: Re
 /** The step once more, in the trace in progress, with masked states where its products read them. */
 function replayStep<Names extends string>(instance: Cell<Names>, step: TracedStep, masked: ReadonlyMap<string, Float>) {
   const { graph, inputs } = step;
-  const [whole, dropped] = [new Inlined(), new Inlined()];
-  for (const { id, tensor, state } of inputs) {
-    whole.tensors.set(id, tensor);
-    dropped.tensors.set(id, masked.get(state ?? "") ?? tensor);
-  }
   const products = new Set(step.products.map(({ id }) => id));
-  for (const id of graph.nodes.keys()) {
-    if (products.has(id)) {
-      const node = nodeAt(graph, id);
-      const operands = node.operands.map((operand) => dropped.tensor(operand));
-      const product = atSite(graph.sites[id], () => emitNode(node, operands));
-      whole.tensors.set(id, product);
-      dropped.tensors.set(id, product);
-    } else {
-      // Equal nodes are one node: what no masked state enters is not computed twice.
-      whole.add(graph, id);
-      dropped.add(graph, id);
-    }
-  }
-  const results = graph.outputs.map((id) => whole.tensor(id) as Float);
+  const dropped = new Fold(
+    graph,
+    copyRules(graph),
+    inputs.map(({ id, tensor, state }) => [id, masked.get(state ?? "") ?? tensor]),
+  );
+  const whole = new Fold(
+    graph,
+    copyRules(graph, { node: (_node, _operands, id) => (products.has(id) ? dropped.value(id) : undefined) }),
+    inputs.map(({ id, tensor }) => [id, tensor]),
+  );
+  const results = whole.outputs() as Float[];
   const names = Object.keys(instance.stateShapes) as Names[];
   return {
     state: Object.fromEntries(names.map((name, i) => [name, at(results, i)])) as State<Names>,
