@@ -47,6 +47,12 @@ export function chunkRanges({ length, steps }: Chunks, sizes: DimSizes): (readon
   return Array.from({ length: count }, (_, i) => [i * steps, Math.min((i + 1) * steps, total)]);
 }
 
+/** What a loop runs, and how often. */
+export function turnsOf({ length, body, otherwise }: Loop, sizes: DimSizes): { steps: Loop["body"]; times: number } {
+  const times = evaluateDim(length, sizes);
+  return times === 0 ? { steps: otherwise, times: 1 } : { steps: body, times };
+}
+
 export function instantiate(program: Program, sizes: DimSizes): Instance {
   const entries = new Map<string, number>();
   const table: (readonly number[])[] = [];
@@ -65,6 +71,7 @@ export function instantiate(program: Program, sizes: DimSizes): Instance {
     else if (step.kind === "loop") {
       const length = evaluateDim(step.length, sizes);
       for (let count = 0; count < length; count++) for (const inner of step.body) walk(inner, [...counts, count]);
+      if (length === 0) for (const dispatch of step.otherwise) walk(dispatch, counts);
     } else {
       const groups = step.grid.reduce((sum, part) => sum + workgroupsOf(part, sizes), 0);
       if (groups === 0) return;

@@ -1,8 +1,8 @@
 /** @file What each kernel did in a run: its time on the device's clock beside the work that the compiler has counted. */
-import { type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
+import type { DimSizes } from "../compiler/graph/dim.ts";
 import type { Site } from "../compiler/graph/graph.ts";
 import type { Dispatch, Loop, Program, Step } from "../compiler/plan/program.ts";
-import { evaluateSize } from "./instance.ts";
+import { evaluateSize, turnsOf } from "./instance.ts";
 
 /** All that one kernel did in one run of a program. */
 export interface KernelProfile {
@@ -60,7 +60,10 @@ export function countDispatches(program: Program, sizes: DimSizes): number[] {
   const counts = program.kernels.map(() => 0);
   const walk = (step: Step | Dispatch | Loop, times: number): void => {
     if (step.kind === "dispatch") counts[step.kernel] = (counts[step.kernel] ?? 0) + times;
-    else if (step.kind === "loop") for (const inner of step.body) walk(inner, times * evaluateDim(step.length, sizes));
+    else if (step.kind === "loop") {
+      const turns = turnsOf(step, sizes);
+      for (const inner of turns.steps) walk(inner, times * turns.times);
+    }
   };
   for (const step of program.steps) walk(step, 1);
   return counts;

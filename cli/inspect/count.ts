@@ -6,7 +6,7 @@
 import { addDims, type Dim, type DimSizes, evaluateDim } from "../../compiler/graph/dim.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
 import type { Chunks, Phase, Program, Size, Step } from "../../compiler/plan/program.ts";
-import { chunkRanges } from "../../runtime/instance.ts";
+import { chunkRanges, turnsOf } from "../../runtime/instance.ts";
 
 /** A loop over time in one kernel: so many dispatches of so many steps, the last of what is left. */
 export interface ChunkCount {
@@ -39,7 +39,10 @@ export function countWork(program: Program, sizes: DimSizes): Work {
         dispatches[step.phase] += times;
         if (step.chunks !== undefined) chunks.push(countChunks(step.chunks, sizes));
       } else if (step.kind === "copy") copies += times;
-      else walk(step.body, times * evaluateDim(step.length, sizes));
+      else {
+        const turns = turnsOf(step, sizes);
+        walk(turns.steps, times * turns.times);
+      }
     }
   };
   walk(program.steps, 1);

@@ -73,6 +73,8 @@ const reshapeEntry: ViewEntry<"reshape"> = view("reshape", {
  * batch axis that a reshape leaves alone keeps its index.
  */
 function reshapeIndex<I>(m: IndexArithmetic<I>, index: readonly I[], shape: Shape, from: Shape): I[] {
+  // No index exists where there are no elements; extents of 0 would never grow equal.
+  if (sizeOf(shape) === 0) return from.map(() => m.dim(0));
   const result: I[] = [];
   let axis = 0;
   while (result.length < from.length) {

@@ -58,5 +58,6 @@ export function chunkSteps({ flops, barriers, lanes }: StepWork, target: Target)
 /** FLOP of one row in one step, from those of all rows in all steps. What does not belong to a row counts once. */
 export function flopsOfRow(flops: Size, rows: Dim, length: Dim): number {
   const total = flops.reduce<number>((sum, dim) => sum + dimCoefficient(dim), 0);
-  return total / (dimCoefficient(rows) * dimCoefficient(length));
+  const shares = dimCoefficient(rows) * dimCoefficient(length);
+  return shares === 0 ? 0 : total / shares;
 }

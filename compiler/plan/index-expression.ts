@@ -79,6 +79,8 @@ export class IndexBuilder implements IndexArithmetic<Index> {
   div = (a: Index, b: Index): Index => {
     const d = sizeOfIndex(b);
     if (d === undefined) return combined("div", a, b);
+    // In an axis of extent 0 there is no index: what is written of one never runs, and must compile.
+    if (d === 0) return this.dim(0);
     if (d === 1) return a;
     if (a.bound !== undefined && fits(a.bound, d)) return this.dim(0);
     const split = this.#splitBy(a, d);
@@ -96,7 +98,7 @@ export class IndexBuilder implements IndexArithmetic<Index> {
   mod = (a: Index, b: Index): Index => {
     const d = sizeOfIndex(b);
     if (d === undefined) return combined("mod", a, b);
-    if (d === 1) return this.dim(0);
+    if (d === 0 || d === 1) return this.dim(0);
     const split = this.#splitBy(a, d);
     if (split !== undefined) return this.mod(split.rest, b);
     if (a.bound !== undefined && fits(a.bound, d)) return a;

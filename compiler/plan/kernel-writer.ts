@@ -186,8 +186,10 @@ export class KernelWriter {
 
   workgroupArray(element: string, length: number): string {
     const name = this.fresh("shared");
-    this.#declarations.push(`var<workgroup> ${name}: array<${element}, ${length}>;`);
-    this.#workgroupBytes += (element.startsWith("vec4") ? 16 : 4) * length;
+    // No array may be empty; that of a state of no elements is never read.
+    const count = Math.max(1, length);
+    this.#declarations.push(`var<workgroup> ${name}: array<${element}, ${count}>;`);
+    this.#workgroupBytes += (element.startsWith("vec4") ? 16 : 4) * count;
     return name;
   }
 

@@ -1,6 +1,6 @@
 /** @file Builds the kernel of one stage and says how many workgroups it takes. */
 import { kernelText } from "../../shaders/kernel.ts";
-import { type Dim, mulDims, sizeOf } from "../graph/dim.ts";
+import { addDims, type Dim, mulDims, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt } from "../graph/graph.ts";
 import { accumulatorsOf } from "./accumulators.ts";
@@ -20,7 +20,7 @@ import { Emitter, type Region } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
 import { KernelWriter } from "./kernel-writer.ts";
 import type { Lowering } from "./lower.ts";
-import type { BufferSpec, Grid, GridPart, Kernel, Work } from "./program.ts";
+import type { BufferSpec, Grid, GridPart, Kernel, Location, Work } from "./program.ts";
 import type { Stage } from "./stages.ts";
 import { chooseTile, sharesRows, sharingLanes, spreadOver, type Tile, type TileOptions } from "./tiles.ts";
 
@@ -51,29 +51,61 @@ export function buildKernel(
   const { tiles } = lowering;
   const grid = stages.map((stage) => gridOf(region, stage, tiles));
   const ids = stages.flatMap((stage) => [...stage.loops, ...stage.roots]);
-  const write = (stage: Stage) => writeStage(writer, region, stage, hooks, tiles);
-  const [only] = stages;
-  if (stages.length === 1 && only !== undefined) {
-    write(only);
-    return { kernel: finishKernel(lowering, writer, region, ids, workgroupSize, hooks.work), grid };
+  writeParts(writer, grid, (i) => writeStage(writer, region, at(stages, i), hooks, tiles));
+  return { kernel: finishKernel(lowering, writer, region, ids, workgroupSize, hooks.work), grid };
+}
+
+/** Writes the parts of a kernel, each with its range of workgroups; one alone is the kernel's body. */
+function writeParts(writer: KernelWriter, grid: Grid, write: (part: number) => void): void {
+  if (grid.length === 1) {
+    write(0);
+    return;
   }
   const starts: string[] = ["0u"];
-  for (const [i, stage] of stages.entries()) {
-    writer.function(`fn part${i}(group: u32, lane: u32)`, () => write(stage));
-    writer.line(`let end${i} = ${at(starts, i)} + ${workgroupsText(writer, at(grid, i))};`);
+  for (const [i, part] of grid.entries()) {
+    writer.function(`fn part${i}(group: u32, lane: u32)`, () => write(i));
+    writer.line(`let end${i} = ${at(starts, i)} + ${workgroupsText(writer, part)};`);
     starts.push(`end${i}`);
     const inside = i === 0 ? `group < end0` : `group >= ${at(starts, i)} && group < end${i}`;
     writer.block(`if (${inside})`, () => writer.line(`part${i}(group - ${at(starts, i)}, lane);`));
   }
-  return { kernel: finishKernel(lowering, writer, region, ids, workgroupSize, hooks.work), grid };
 }
+
+/** A value that is written to a place as it is. */
+export interface Handover {
+  readonly id: NodeId;
+  readonly to: Location;
+}
+
+/** Builds the kernel that writes values of a region, known before it runs, to other places; `scan` is what it is for. */
+export function buildHandover(
+  lowering: Lowering,
+  region: Region,
+  scan: NodeId,
+  values: readonly Handover[],
+): { kernel: number; grid: Grid } {
+  const writer = new KernelWriter(lowering.buffers(), lowering.tiles.tuning);
+  const avalOf = (id: NodeId) => nodeAt(region.graph, id).aval;
+  const grid = values.map(({ id }): GridPart => ({ ...oneByOne, rows: [sizeOf(avalOf(id).shape)] }));
+  writeParts(writer, grid, (i) => {
+    const { id, to } = at(values, i);
+    const { dtype, shape } = avalOf(id);
+    const emitter = new Emitter(writer, { region, ids: [] });
+    const position = ownedPosition(writer, "position", sizeOf(shape));
+    writer.store(to, position, dtype, emitter.valueAt(region, id, position).text);
+  });
+  const work = { flops: [], bytes: addDims(values.map(({ id }) => mulDims(8, sizeOf(avalOf(id).shape)))) };
+  return { kernel: finishKernel(lowering, writer, region, [scan], lanes, work), grid };
+}
+
+/** One invocation to each element. */
+const oneByOne = { rowsPer: 1, columns: [1], lanes };
 
 function gridOf(region: Region, stage: Stage, options: TileOptions): GridPart {
   const form = formOf(region, stage);
-  const whole = { rowsPer: 1, columns: [1] };
-  if (form === "tree") return { ...whole, rows: [stage.size], lanes: 1 };
-  if (form === "scatter") return { ...whole, rows: [scatterOwners(region, stage, options)], lanes };
-  if (form === "element") return { ...whole, rows: [stage.size], lanes };
+  if (form === "tree") return { ...oneByOne, rows: [stage.size], lanes: 1 };
+  if (form === "scatter") return { ...oneByOne, rows: [scatterOwners(region, stage, options)] };
+  if (form === "element") return { ...oneByOne, rows: [stage.size] };
   if (usesBlocks(region, stage, options)) return blockGrid(region, stage);
   const { batch, m, n, tile } = tileOf(region, stage, options);
   return { rows: [m], rowsPer: tile.rows, columns: [mulDims(sizeOf(batch), strideOf(n, tile))], lanes };

@@ -24,7 +24,7 @@ import type {
   Step,
 } from "./program.ts";
 import { lowerScan, type Schedule } from "./schedule.ts";
-import { formStages, type Stage } from "./stages.ts";
+import { formStages, hasPositions, type Stage } from "./stages.ts";
 import type { Target, TileOptions } from "./tiles.ts";
 import { checkedTuning, type Tuning } from "./tuning.ts";
 import { stagesWork, type WorkScope } from "./work.ts";
@@ -175,7 +175,8 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
       );
     } else {
       for (const stage of group.stages) stage.roots.forEach(place);
-      steps.push(lowerStages(lowering, group.stages, work));
+      const stages = group.stages.filter(hasPositions);
+      if (stages.length > 0) steps.push(lowerStages(lowering, stages, work));
     }
   }
 

@@ -17,7 +17,7 @@ import type { Location } from "./program.ts";
 import { readsOf } from "./reads.ts";
 import { analyzeRows } from "./rows.ts";
 import { formStages, type Stage } from "./stages.ts";
-import type { ScanContext } from "./stepwise.ts";
+import { resultPlaces, type ScanContext } from "./stepwise.ts";
 import { chooseTile, type Target, type TileOptions } from "./tiles.ts";
 
 /** Room in workgroup memory for one value of the body: elements of a row, and how many copies alternate. */
@@ -53,15 +53,10 @@ const preferredRows: Record<Target, number> = { gpu: 1, software: 8 };
 const bytesPerWord = 4;
 
 export function planPersistent(lowering: Lowering, context: ScanContext): PersistentChoice {
-  const { outer, scan, resultPlace } = context;
-  const node = nodeAt(outer.graph, scan) as ScanNode;
+  const node = nodeAt(context.outer.graph, context.scan) as ScanNode;
   const { attrs } = node;
   const { body } = attrs;
-  const results = new Map<number, Location>();
-  for (const [id, result] of outer.graph.nodes.entries()) {
-    const location = result.op === "result" && result.operands[0] === scan ? resultPlace(id) : undefined;
-    if (result.op === "result" && location !== undefined) results.set(result.attrs.index, location);
-  }
+  const results = resultPlaces(context);
   const outputs = body.outputs.filter((_, i) => i < attrs.carries || results.has(i));
   const analysis = analyzeRows(node, outputs);
   if (!analysis.separable) return { plan: undefined, reason: analysis.reason };

@@ -21,7 +21,7 @@ import { type Bound, KernelWriter } from "./kernel-writer.ts";
 import type { Lowering } from "./lower.ts";
 import type { PersistentPlan, Slots } from "./persistent-plan.ts";
 import type { Dispatch, Location } from "./program.ts";
-import type { Stage } from "./stages.ts";
+import { hasPositions, type Stage } from "./stages.ts";
 import type { ScanContext } from "./stepwise.ts";
 import { sharesRows } from "./tiles.ts";
 import { wholeLoopWork } from "./work.ts";
@@ -120,7 +120,7 @@ class PersistentKernel {
     w.block(`for (var count: u32 = ${first}; count < ${end}; count++)`, () => {
       for (const group of groupStages(this.region, this.#plan.stages)) {
         if (group.kind === "scan") throw new InternalError("a scan inside a persistent scan");
-        for (const stage of group.stages) this.#stage(stage, workgroupSize);
+        for (const stage of group.stages.filter(hasPositions)) this.#stage(stage, workgroupSize);
         w.line("workgroupBarrier();");
       }
     });

@@ -5,7 +5,7 @@
  *   program  ::= symbols inputs outputs buffers kernels steps
  *   buffer   ::= one GPU buffer: an input's own, or an arena that holds many values
  *   kernel   ::= WGSL text, its bindings in order, its uniform fields, its workgroup size
- *   step     ::= dispatch of a kernel | loop over time around dispatches | copy between buffers
+ *   step     ::= dispatch of a kernel | loop over time around dispatches, or else others | copy between buffers
  *   chunks   ::= how a dispatch whose kernel runs a loop over time is cut, so that none runs for long
  *
  * Sizes are sums of dimensions, evaluated when batch and time are known; kernels read them from uniforms, so no
@@ -112,6 +112,8 @@ export interface Loop {
   readonly length: Dim;
   readonly reverse: boolean;
   readonly body: readonly (Dispatch | Loop)[];
+  /** What runs instead where it has no steps: the initial carries become the final ones. */
+  readonly otherwise: readonly Dispatch[];
 }
 
 export interface Copy {

@@ -26,6 +26,7 @@ export function lowerScan(lowering: Lowering, context: ScanContext): Dispatch | 
     lowering.schedules.push({ scan, schedule: "stepwise", reason });
     return lowerStepwise(lowering, context);
   };
+  if (node.attrs.length === 0) return stepwise("it has no steps");
   if (schedule === "stepwise") return stepwise("it was asked for");
   if (preferred === "stepwise") return stepwise("its tuning says so");
   const { plan, reason } = planPersistent(lowering, context);

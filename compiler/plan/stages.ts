@@ -26,6 +26,9 @@ export interface Stage {
   readonly roots: readonly NodeId[];
 }
 
+/** Whether there is anything to compute: a value with an axis of extent 0 has no elements. */
+export const hasPositions = ({ size }: Stage): boolean => size !== 0;
+
 export interface ScanStage {
   readonly kind: "scan";
   readonly level: number;

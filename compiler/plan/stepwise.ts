@@ -1,7 +1,8 @@
 /**
  * @file The stepwise schedule: a loop with a dispatch for each stage of the body. Carries alternate between two slots,
  * so that a step reads what the last one wrote while it writes its own; the first step reads the initial values where
- * they are, and the last also writes the final ones. A scan in the body becomes a loop inside the loop.
+ * they are, and the last also writes the final ones; where there is no step, a dispatch writes the initial ones there. A
+ * scan in the body becomes a loop inside the loop.
  */
 import { type Dim, mulDims, type Shape, sizeOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
@@ -10,11 +11,11 @@ import { bodyInputs } from "../ops/scan.ts";
 import type { Emitter, Region } from "./emit-values.ts";
 import { groupStages } from "./groups.ts";
 import type { Index } from "./index-expression.ts";
-import { buildKernel } from "./kernel.ts";
+import { buildHandover, buildKernel, type Handover } from "./kernel.ts";
 import type { Bound } from "./kernel-writer.ts";
 import type { Lowering } from "./lower.ts";
 import type { Dispatch, Location, Loop } from "./program.ts";
-import { formStages } from "./stages.ts";
+import { formStages, hasPositions } from "./stages.ts";
 import { stagesWork, type WorkScope } from "./work.ts";
 
 export interface ScanContext {
@@ -44,6 +45,8 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
   const node = nodeAt(outer.graph, scan);
   if (node.op !== "scan") throw new InternalError("lowerStepwise wants a scan");
   const { body, length, reverse } = node.attrs;
+  const otherwise = handInitialOn(lowering, context, node);
+  if (length === 0) return { kind: "loop", length, reverse, body: [], otherwise };
   const clock = new Clock(node, context.nesting);
   const { targets, slots } = placeOutputs(lowering, context, node);
   const { stages, stored } = formStages(body, [...targets.keys()], { copyResults: true });
@@ -90,29 +93,48 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
   };
   const places = (id: NodeId) => targets.get(id)?.filter(({ when }) => when === "each step").length ?? 0;
   const phase = lowering.phaseOf([scan]);
-  const steps = groupStages(region, stages).map((group): Dispatch | Loop => {
+  const steps = groupStages(region, stages).flatMap((group): (Dispatch | Loop)[] => {
     if (group.kind === "stages") {
-      const built = buildKernel(lowering, region, group.stages, {
+      const some = group.stages.filter(hasPositions);
+      if (some.length === 0) return [];
+      const built = buildKernel(lowering, region, some, {
         begin: (emitter) => void clock.count(emitter),
         store,
-        work: stagesWork(work, group.stages, places),
+        work: stagesWork(work, some, places),
       });
-      return { ...built, kind: "dispatch", phase };
+      return [{ ...built, kind: "dispatch", phase }];
     }
     body.nodes.forEach(({ op, operands }, id) => {
       if (op === "result" && operands[0] === group.scan) nestedResults.set(id, scratch(id));
     });
     const resultPlace = (id: NodeId) => nestedResults.get(id);
-    return lowerStepwise(lowering, {
-      outer: region,
-      scan: group.scan,
-      work,
-      nesting: context.nesting + 1,
-      order,
-      resultPlace,
-    });
+    const inner = { outer: region, scan: group.scan, work, nesting: context.nesting + 1, order, resultPlace };
+    return [lowerStepwise(lowering, inner)];
   });
-  return { kind: "loop", length, reverse, body: steps };
+  return { kind: "loop", length, reverse, body: steps, otherwise };
+}
+
+/** What a loop of no steps does: its initial carries are its final ones. A loop that is known to have steps needs none. */
+function handInitialOn(lowering: Lowering, context: ScanContext, { attrs, operands }: ScanNode): Dispatch[] {
+  const { outer, scan } = context;
+  const { length, consts, carries } = attrs;
+  const results = resultPlaces(context);
+  const values = operands.slice(consts, consts + carries).flatMap((id, i): Handover[] => {
+    const to = results.get(i);
+    return to === undefined || sizeOf(nodeAt(outer.graph, id).aval.shape) === 0 ? [] : [{ id, to }];
+  });
+  if (values.length === 0 || (typeof length === "number" && length > 0)) return [];
+  return [{ ...buildHandover(lowering, outer, scan, values), kind: "dispatch", phase: lowering.phaseOf([scan]) }];
+}
+
+/** Where the results of a scan go, by their index; those that nobody reads have no place. */
+export function resultPlaces({ outer, scan, resultPlace }: ScanContext): Map<number, Location> {
+  const results = new Map<number, Location>();
+  for (const [id, result] of outer.graph.nodes.entries()) {
+    const location = result.op === "result" && result.operands[0] === scan ? resultPlace(id) : undefined;
+    if (result.op === "result" && location !== undefined) results.set(result.attrs.index, location);
+  }
+  return results;
 }
 
 /** Which step of the loop a kernel runs in, and what follows from it. */
@@ -166,16 +188,13 @@ class Clock {
 }
 
 /** Where each output of the body goes, and the two slots of each carry. A y that nobody reads goes nowhere. */
-function placeOutputs(lowering: Lowering, { outer, scan, order, resultPlace }: ScanContext, { attrs }: ScanNode) {
+function placeOutputs(lowering: Lowering, context: ScanContext, { attrs }: ScanNode) {
   const { body, carries } = attrs;
   const inputs = bodyInputs(attrs);
   const targets = new Map<NodeId, Target[]>();
   const slots = new Map<NodeId, Location>();
-  const results = new Map<number, Location>();
-  for (const [id, result] of outer.graph.nodes.entries()) {
-    const location = result.op === "result" && result.operands[0] === scan ? resultPlace(id) : undefined;
-    if (result.op === "result" && location !== undefined) results.set(result.attrs.index, location);
-  }
+  const results = resultPlaces(context);
+  const { order } = context;
   const add = (id: NodeId, target: Target) => targets.set(id, [...(targets.get(id) ?? []), target]);
   for (const [i, id] of body.outputs.entries()) {
     const result = results.get(i);

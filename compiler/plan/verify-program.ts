@@ -49,8 +49,10 @@ export function verifyProgram(program: Program, limits: ProgramLimits = defaultL
     if (program.buffers[buffer] === undefined) fail(where, `lies in buffer ${buffer}, which does not exist`);
   };
   const walk = (step: Step | Dispatch | Loop, nesting: number): void => {
-    if (step.kind === "loop") for (const inner of step.body) walk(inner, nesting + 1);
-    else if (step.kind === "copy") {
+    if (step.kind === "loop") {
+      for (const inner of step.body) walk(inner, nesting + 1);
+      for (const dispatch of step.otherwise) walk(dispatch, nesting);
+    } else if (step.kind === "copy") {
       checkLocation("a copy", step.from);
       checkLocation("a copy", step.to);
       if (step.from.buffer === step.to.buffer) fail("a copy", "source and destination are one buffer");

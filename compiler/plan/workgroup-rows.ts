@@ -51,6 +51,7 @@ export class WorkgroupRows {
 
   /** Every element of the workgroup's rows, `width` to a row, spread over the lanes. */
   overElements(width: number, body: (position: Position) => void): void {
+    if (width === 0) return;
     const { rowsPerWorkgroup, rows, workgroupSize } = this.#plan;
     const w = this.#writer;
     const count = rowsPerWorkgroup * width;

@@ -6,7 +6,13 @@ import type { BufferSpec, Dispatch, Loop, Phase, Program } from "../../compiler/
 import { jsonLines, run } from "./run.ts";
 
 const dispatch = (phase: Phase): Dispatch => ({ kind: "dispatch", kernel: 0, grid: [], phase });
-const loop = (length: string | number, body: Loop["body"]): Loop => ({ kind: "loop", length, reverse: false, body });
+const loop = (length: string | number, body: Loop["body"]): Loop => ({
+  kind: "loop",
+  length,
+  reverse: false,
+  body,
+  otherwise: [dispatch("update")],
+});
 const buffer = (role: BufferSpec["role"], size: BufferSpec["size"]): BufferSpec => ({
   name: "b",
   element: "f32",

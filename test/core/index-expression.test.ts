@@ -93,6 +93,11 @@ test("whatever is made of indices has the value of its operations, and stays bel
   );
 });
 
+test("in an axis of extent 0 nothing is divided by it", () => {
+  const position = m.variable("position", 0, "B");
+  for (const index of unravel(m, position, [0, 3, 0])) expect(index.text).not.toMatch(/[/%] 0u/);
+});
+
 describe("one text", () => {
   const texts = (index: readonly Index[]) => index.map(({ text }) => text);
   const position = m.variable("position", 0, "B*128");

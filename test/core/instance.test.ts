@@ -1,7 +1,7 @@
 /** @file A program at given sizes: how many workgroups run, with which steps of which loops, and how much memory it takes. */
 import { expect, test } from "vitest";
-import type { Dispatch, GridPart, Program, Step } from "../../compiler/plan/program.ts";
-import { chunkRanges, instantiate } from "../../runtime/instance.ts";
+import type { Dispatch, GridPart, Loop, Program, Step } from "../../compiler/plan/program.ts";
+import { chunkRanges, instantiate, turnsOf } from "../../runtime/instance.ts";
 
 const dispatch = (grid: readonly GridPart[], more: Partial<Dispatch> = {}): Dispatch => ({
   kind: "dispatch",
@@ -62,8 +62,8 @@ test("parts follow each other, and what is more than one axis may have goes into
 
 test("loops count their steps, the outermost first", () => {
   const one = dispatch([part([1], 1, [1], 1)]);
-  const inner: Step = { kind: "loop", length: 2, reverse: false, body: [one] };
-  const outer: Step = { kind: "loop", length: "T", reverse: true, body: [one, inner] };
+  const inner: Loop = { kind: "loop", length: 2, reverse: false, body: [one], otherwise: [] };
+  const outer: Loop = { kind: "loop", length: "T", reverse: true, body: [one, inner], otherwise: [] };
   expect(dispatches([outer], { T: 2, B: 1 }).map(({ entry }) => entry)).toEqual([
     [0, 0, 0],
     [0, 0, 0],
@@ -71,6 +71,25 @@ test("loops count their steps, the outermost first", () => {
     [1, 0, 0],
     [1, 0, 0],
     [1, 1, 0],
+  ]);
+});
+
+test("a loop of no steps runs what stands there instead, once in each step of the loops around it", () => {
+  const [one, other] = [dispatch([part([1], 1, [1], 1)]), dispatch([part([128], 1, [1], 64)])];
+  const inner: Loop = { kind: "loop", length: "K", reverse: false, body: [one], otherwise: [other] };
+  const outer: Loop = { kind: "loop", length: "T", reverse: false, body: [inner], otherwise: [one] };
+  const run = (T: number, K: number) =>
+    dispatches([outer], { T, K, B: 1 }).map(({ groups, entry }) => [groups[0], ...entry]);
+  expect(run(2, 0)).toEqual([
+    [2, 0, 0, 0],
+    [2, 1, 0, 0],
+  ]);
+  expect(run(0, 0)).toEqual([[1, 0, 0, 0]]);
+  expect(run(1, 1)).toEqual([[1, 0, 0, 0]]);
+  const turns = (K: number) => turnsOf(inner, { K });
+  expect([turns(0), turns(3)]).toEqual([
+    { steps: [other], times: 1 },
+    { steps: [one], times: 3 },
   ]);
 });
 

@@ -117,6 +117,15 @@ test.each<[string, () => Program, RegExp]>([
   ],
   ["a kernel that does not exist", () => withSteps(() => ({ kernel: 99 })), /kernel 99 does not exist/],
   [
+    "one that runs instead of a loop",
+    () => {
+      const missing = { kind: "dispatch", kernel: 99, grid: [], phase: "forward" } as const;
+      const loop = { kind: "loop", length: "T", reverse: false, body: [], otherwise: [missing] } as const;
+      return { ...program, steps: [loop] };
+    },
+    /kernel 99 does not exist/,
+  ],
+  [
     "a kernel that is not told its chunk",
     () => withSteps(() => ({ chunks: undefined })),
     /runs a chunk of a loop and is not told which/,

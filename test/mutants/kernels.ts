@@ -7,6 +7,7 @@ const reductions = "test/gpu/reductions.test.ts";
 const onLowering = "test/gpu/lowering.test.ts";
 const onLoops = "test/gpu/loops.test.ts";
 const onArrays = "test/gpu/arrays.test.ts";
+const onNoSteps = "test/gpu/no-steps.test.ts";
 const onIndices = "test/core/index-expression.test.ts";
 
 export const kernelMutants: readonly Mutant[] = [
@@ -15,6 +16,8 @@ export const kernelMutants: readonly Mutant[] = [
     [onIndices],
     [
       ["what is below one more is below", "bound <= limit;", "bound <= limit + 1;"],
+      ["a remainder by nothing", "if (d === 0 || d === 1) return this.dim(0);", "if (d === 1) return this.dim(0);"],
+      ["a quotient by nothing", "if (d === 0) return this.dim(0);", ""],
       [
         "a quotient of a multiple forgets the rest",
         "this.add(split.multiple, this.div(split.rest, b))",
@@ -315,6 +318,30 @@ export const kernelMutants: readonly Mutant[] = [
       ],
       ["a slot for both steps", "mulDims(2, sizeOf(aval.shape))", "sizeOf(aval.shape)"],
       ["inner loops count as the outer one does", "nesting: context.nesting + 1", "nesting: context.nesting"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/stepwise.ts",
+    [onNoSteps],
+    [
+      ["no steps leave what lay there", "if (values.length === 0 ||", "if (values.length < 99 ||"],
+      [
+        "no steps give every state the first one's place",
+        "const to = results.get(i);",
+        "const to = results.get(i * 0);",
+      ],
+      ["loops that are known to have no steps are written", "if (length === 0) return", "if (length === -1) return"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/kernel.ts",
+    [onNoSteps],
+    [
+      [
+        "initial states are handed on from their start",
+        "emitter.valueAt(region, id, position).text",
+        "emitter.valueAt(region, id, writer.index.dim(0)).text",
+      ],
     ],
   ),
   ...changed(

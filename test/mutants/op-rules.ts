@@ -140,6 +140,11 @@ export const opRuleMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/ops/views.ts",
+    ["test/gpu/no-steps.test.ts"],
+    [["extents of 0 grow until they are equal", "if (sizeOf(shape) === 0) return from.map(() => m.dim(0));", ""]],
+  ),
+  ...changed(
     "compiler/ops/pieces.ts",
     [values, "test/core/user-errors.test.ts"],
     [

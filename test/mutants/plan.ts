@@ -10,6 +10,7 @@ const onStages = "test/core/stages.test.ts";
 const onTunings = "test/gpu/tunings.test.ts";
 const onWork = "test/core/work.test.ts";
 const onPrograms = "test/core/verify-program.test.ts";
+const onNoSteps = "test/gpu/no-steps.test.ts";
 const onSchedules = "test/core/schedules.test.ts";
 
 export const planMutants: readonly Mutant[] = [
@@ -157,6 +158,17 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/plan/schedule.ts",
+    [onNoSteps],
+    [["a loop of no steps is persistent", 'if (node.attrs.length === 0) return stepwise("it has no steps");', ""]],
+  ),
+  ...changed("compiler/plan/chunks.ts", [onNoSteps], [["work of no rows is no number", "shares === 0 ? 0 : ", ""]]),
+  ...changed(
+    "compiler/plan/stages.ts",
+    [onNoSteps],
+    [["values without elements have kernels", "): boolean => size !== 0;", "): boolean => size !== -1;"]],
+  ),
+  ...changed(
     "compiler/plan/chunks.ts",
     [onSchedules],
     [
@@ -164,7 +176,7 @@ export const planMutants: readonly Mutant[] = [
       ["barriers cost nothing", "Math.max(1, barriers) * secondsPerBarrier", "1e-12"],
       ["products cost nothing", "flops / flopsPerSecond(lanes) + ", ""],
       ["a lane does the work of all", "20e6 * lanes", "20e6"],
-      ["a row's work is that of all rows", "total / (dimCoefficient(rows) * dimCoefficient(length))", "total"],
+      ["a row's work is that of all rows", "total / shares", "total"],
     ],
   ),
   ...changed(
@@ -287,6 +299,11 @@ export const planMutants: readonly Mutant[] = [
       ["results in an input's buffer", '(donated !== undefined) !== (role === "input")', "role === undefined"],
       ["kernels that do not exist", "if (kernel === undefined) {", "if (number < 0) {"],
       ["chunks that nobody runs", "chunked !== (chunks !== undefined)", "chunked === undefined"],
+      [
+        "what runs instead of a loop is not looked at",
+        "for (const dispatch of step.otherwise) walk(dispatch, nesting);",
+        "",
+      ],
       ["chunks of no steps", "!(Number.isInteger(chunks.steps) && chunks.steps > 0)", "chunks.steps === -1"],
       [
         "steps of loops that are not there",

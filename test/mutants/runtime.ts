@@ -21,6 +21,12 @@ export const runtimeMutants: readonly Mutant[] = [
       ["the last lanes have no workgroup", "return Math.ceil((Math.ceil(", "return Math.floor((Math.ceil("],
       ["the last chunk goes past the end", "Math.min((i + 1) * steps, total)", "(i + 1) * steps"],
       ["a loop of no steps hands nothing on", "Math.max(1, Math.ceil(total / steps))", "Math.ceil(total / steps)"],
+      [
+        "a loop of no steps runs nothing",
+        "if (length === 0) for (const dispatch of step.otherwise)",
+        "if (length < 0) for (const dispatch of step.otherwise)",
+      ],
+      ["a loop of no steps counts as none", "times === 0 ? { steps: otherwise, times: 1 } : ", ""],
       ["workgroups beyond the first 65535 are left out", "Math.ceil(groups / maxWorkgroups)]", "1]"],
       ["inner loops count in front", "walk(inner, [...counts, count])", "walk(inner, [count, ...counts])"],
       [

@@ -25,17 +25,29 @@ export class ProgramRunner {
 
   /** The outputs of a graph; arrays that are donated are uploaded for it. */
   async run(graph: Graph, inputs: readonly NdArray[], options: CompileProgramOptions = {}): Promise<NdArray[]> {
+    return at(await this.runs(graph, [inputs], options), 0);
+  }
+
+  /** The outputs of several runs of one program, which find in its memory what the runs before them left. */
+  async runs(
+    graph: Graph,
+    rounds: readonly (readonly NdArray[])[],
+    options: CompileProgramOptions = {},
+  ): Promise<NdArray[][]> {
     const program = compileProgram(graph, { ...this.#context.compileLimits, ...options });
     const loaded = await LoadedProgram.load(this.#context, program);
-    const given = graph.inputs.map((id, i) => {
-      const [name, value] = [inputName(graph, id), at(inputs, i)];
-      return [name, options.donate?.[name] === undefined ? value : this.#context.upload(value)] as const;
-    });
-    const outputs = loaded.run(Object.fromEntries(given));
-    const results = await Promise.all(outputs.map((output) => output.read()));
-    for (const output of outputs) output.destroy();
+    const all: NdArray[][] = [];
+    for (const inputs of rounds) {
+      const given = graph.inputs.map((id, i) => {
+        const [name, value] = [inputName(graph, id), at(inputs, i)];
+        return [name, options.donate?.[name] === undefined ? value : this.#context.upload(value)] as const;
+      });
+      const outputs = loaded.run(Object.fromEntries(given));
+      all.push(await Promise.all(outputs.map((output) => output.read())));
+      for (const output of outputs) output.destroy();
+    }
     loaded.destroy();
-    return results;
+    return all;
   }
 
   /** How far the outputs are from the interpreter's, relative to the largest number of each. */
