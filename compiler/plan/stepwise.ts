@@ -45,8 +45,8 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
   const node = nodeAt(outer.graph, scan);
   if (node.op !== "scan") throw new InternalError("lowerStepwise wants a scan");
   const { body, length, reverse } = node.attrs;
-  const otherwise = handInitialOn(lowering, context, node);
-  if (length === 0) return { kind: "loop", length, reverse, body: [], otherwise };
+  const otherwise = () => handInitialOn(lowering, context, node);
+  if (length === 0) return { kind: "loop", length, reverse, body: [], otherwise: otherwise() };
   const clock = new Clock(node, context.nesting);
   const { targets, slots } = placeOutputs(lowering, context, node);
   const { stages, stored } = formStages(body, [...targets.keys()], { copyResults: true });
@@ -111,7 +111,7 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
     const inner = { outer: region, scan: group.scan, work, nesting: context.nesting + 1, order, resultPlace };
     return [lowerStepwise(lowering, inner)];
   });
-  return { kind: "loop", length, reverse, body: steps, otherwise };
+  return { kind: "loop", length, reverse, body: steps, otherwise: otherwise() };
 }
 
 /** What a loop of no steps does: its initial carries are its final ones. A loop that is known to have steps needs none. */

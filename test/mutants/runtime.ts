@@ -184,7 +184,7 @@ export const runtimeMutants: readonly Mutant[] = [
     "runtime/profile.ts",
     ["test/gpu/profile.test.ts"],
     [
-      ["loops count once", "walk(inner, times * evaluateDim(step.length, sizes))", "walk(inner, times)"],
+      ["loops count once", "walk(inner, times * turns.times)", "walk(inner, times)"],
       [
         "work is that of one dispatch",
         "flops: count * evaluateSize(work.flops, sizes)",
