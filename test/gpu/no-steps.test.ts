@@ -4,7 +4,7 @@
  * nothing is 0.
  */
 import { afterAll, describe, expect, test } from "vitest";
-import type { CompileProgramOptions } from "../../compiler/compile.ts";
+import { type CompileProgramOptions, compileProgram } from "../../compiler/compile.ts";
 import type { Dim } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
@@ -199,6 +199,14 @@ describe.each(schedules)("%s", (schedule) => {
   test.each(loops)("%s, known before", async (_, loop) => {
     await same(loop(0), [{ B: 2 }], { schedule, target: "software" });
   });
+});
+
+test("where it is known before, no kernel of a step is written", () => {
+  const graph = at(Object.values(separable), 1)(0);
+  for (const schedule of schedules) {
+    const { kernels, steps } = compileProgram(graph, { schedule });
+    expect([kernels.length, steps]).toEqual([1, [expect.objectContaining({ kind: "loop", body: [] })]]);
+  }
 });
 
 test("without inputs, and with nothing but a state", async () => {
