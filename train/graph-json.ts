@@ -94,7 +94,7 @@ const real: Check<number> = (_, value, where) => {
 };
 
 /** Each kind of attribute that an op may have. */
-const checkOf: { readonly [K in AttrKind]: Check<AttrTypes[K]> } = {
+const checkOf: { readonly [K in AttrKind]: Check<AttrTypes<Graph>[K]> } = {
   text,
   number: real,
   integer,

@@ -4,8 +4,7 @@
  */
 
 import { at, InternalError } from "./errors.ts";
-import type { Aval, Graph, Node, NodeId, OpName, Site } from "./graph.ts";
-import type { OpAttrs } from "./op-schema.ts";
+import type { Aval, Graph, Node, NodeId, OpAttrs, OpName, Site } from "./graph.ts";
 
 export class GraphBuilder {
   readonly name: string;

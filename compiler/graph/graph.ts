@@ -14,25 +14,12 @@
  * its consts, which is all that weight tying is.
  */
 
-import type { Shape } from "./dim.ts";
-import type { OpAttrs, OpName } from "./op-schema.ts";
+import type { Aval } from "./aval.ts";
+import type { AttrsOf, OpName } from "./op-schema.ts";
 
-/** What the elements of a tensor are. On a device, f32 is computed in f32, and bool is stored as u32. */
-export type DType = "f32" | "i32" | "u32" | "bool";
-
-export function isDType(value: unknown): value is DType {
-  return value === "f32" || value === "i32" || value === "u32" || value === "bool";
-}
-
-/** What is known of a value before it exists: its dtype and its shape. */
-export interface Aval<D extends DType = DType> {
-  /** What the elements are. */
-  readonly dtype: D;
-  /** The dimensions, slowest first. */
-  readonly shape: Shape;
-}
-
+export { type Aval, type DType, formatAval, isDType, sameAval } from "./aval.ts";
 export type { OpName } from "./op-schema.ts";
+
 export type NodeId = number;
 
 /** Where in the user's file a node was written, e.g. `cells/gru.ts:12:9`. */
@@ -64,6 +51,8 @@ export interface Graph {
   readonly sites: readonly (Site | undefined)[];
 }
 
+/** The static attributes of each op. */
+export type OpAttrs = AttrsOf<Graph>;
 export type ScanAttrs = OpAttrs["scan"];
 
 export function nodeAt(graph: Graph, id: NodeId): Node {
@@ -76,14 +65,6 @@ export function inputName(graph: Graph, id: NodeId): string {
   const node = nodeAt(graph, id);
   if (node.op !== "input") throw new Error(`internal: node ${id} of ${graph.name} is ${node.op}, not an input`);
   return node.attrs.name;
-}
-
-export function formatAval(aval: Aval): string {
-  return `${aval.dtype}[${aval.shape.join(",")}]`;
-}
-
-export function sameAval(a: Aval, b: Aval): boolean {
-  return a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i]);
 }
 
 /** Number of per-step inputs, given the node's operands. */

@@ -3,11 +3,12 @@
  * types of nodes (`OpAttrs`), the check of a graph's form and the decoding of model files all follow from this one table.
  * What an op *means* stands in its entry under `ops/`.
  */
-import type { Dim, Shape } from "./dim.ts";
-import type { Aval, DType, Graph } from "./graph.ts";
 
-/** What an attribute may be, and the type of its value. */
-export interface AttrTypes {
+import type { Aval, DType } from "./aval.ts";
+import type { Dim, Shape } from "./dim.ts";
+
+/** What an attribute may be, and the type of its value. A graph among them has nodes with attributes: `G` ties the knot. */
+export interface AttrTypes<G = unknown> {
   readonly text: string;
   /** Any f64, NaN and infinities among them. */
   readonly number: number;
@@ -20,7 +21,7 @@ export interface AttrTypes {
   readonly dim: Dim;
   readonly shape: Shape;
   readonly aval: Aval;
-  readonly graph: Graph;
+  readonly graph: G;
 }
 
 export type AttrKind = keyof AttrTypes;
@@ -117,12 +118,12 @@ export type OpName = keyof typeof opSchema;
 /** No attributes. */
 export type Empty = Record<string, never>;
 
-type ValuesOf<Attrs> = [keyof Attrs] extends [never]
+type ValuesOf<Attrs, G> = [keyof Attrs] extends [never]
   ? Empty
-  : { readonly [Name in keyof Attrs]: Attrs[Name] extends AttrKind ? AttrTypes[Attrs[Name]] : never };
+  : { readonly [Name in keyof Attrs]: Attrs[Name] extends AttrKind ? AttrTypes<G>[Attrs[Name]] : never };
 
-/** The static attributes of each op. */
-export type OpAttrs = { readonly [K in OpName]: ValuesOf<(typeof opSchema)[K]["attrs"]> };
+/** The static attributes of each op, where a body is a `G`. */
+export type AttrsOf<G> = { readonly [K in OpName]: ValuesOf<(typeof opSchema)[K]["attrs"], G> };
 
 export function isOpName(name: unknown): name is OpName {
   return typeof name === "string" && Object.hasOwn(opSchema, name);

@@ -8,8 +8,7 @@
 
 import { formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { at, inWords, UserError } from "../graph/errors.ts";
-import type { Aval, DType, OpName } from "../graph/graph.ts";
-import type { OpAttrs } from "../graph/op-schema.ts";
+import type { Aval, DType, OpAttrs, OpName } from "../graph/graph.ts";
 import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import { Tensor } from "../trace/tensor.ts";

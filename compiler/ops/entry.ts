@@ -7,9 +7,8 @@
  */
 
 import type { Dim, DimSizes, Shape } from "../graph/dim.ts";
-import type { Aval, DType, OpName } from "../graph/graph.ts";
+import type { Aval, DType, OpAttrs, OpName } from "../graph/graph.ts";
 import type { NdArray } from "../graph/ndarray.ts";
-import type { OpAttrs } from "../graph/op-schema.ts";
 import type { Tensor } from "../trace/tensor.ts";
 
 type Float = Tensor<"f32">;

@@ -14,8 +14,7 @@ import {
   sizeOf,
 } from "../graph/dim.ts";
 import { at, inWords, UserError } from "../graph/errors.ts";
-import { type Aval, type DType, isDType, type OpName } from "../graph/graph.ts";
-import type { OpAttrs } from "../graph/op-schema.ts";
+import { type Aval, type DType, isDType, type OpAttrs, type OpName } from "../graph/graph.ts";
 import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";

@@ -6,8 +6,7 @@
 
 import { GraphBuilder } from "../graph/builder.ts";
 import { at, inWords, UserError } from "../graph/errors.ts";
-import type { Aval, DType, Graph, NodeId, OpName } from "../graph/graph.ts";
-import type { OpAttrs } from "../graph/op-schema.ts";
+import type { Aval, DType, Graph, NodeId, OpAttrs, OpName } from "../graph/graph.ts";
 import { checking } from "./fault.ts";
 import { callSite } from "./site.ts";
 import { Tensor } from "./tensor.ts";

@@ -1,8 +1,7 @@
 /** @file The shape of a rule: how one op of the IR is said in ONNX. */
 
 import { at } from "../../compiler/graph/errors.ts";
-import type { Aval } from "../../compiler/graph/graph.ts";
-import type { OpAttrs } from "../../compiler/graph/op-schema.ts";
+import type { Aval, OpAttrs } from "../../compiler/graph/graph.ts";
 import type { TableOp } from "../../compiler/ops/table.ts";
 import { broadcasting, tensorValue, type Value } from "./values.ts";
 import type { ElementType, OnnxWriter } from "./writer.ts";
