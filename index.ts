@@ -62,6 +62,7 @@ export {
   openInterpreter,
 } from "./train/device.ts";
 export { initialize } from "./train/initialize.ts";
+export type { Loss, WeightedMean } from "./train/loss-parts.ts";
 export type { Metric } from "./train/metrics.ts";
 export {
   type NamedTensors,

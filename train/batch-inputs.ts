@@ -16,7 +16,7 @@ export interface NamedBatch {
 /** What a trainer takes: x and targets of a network, or inputs by name. */
 export type TrainingBatch = Batch | NamedBatch;
 
-/** Inputs by name, the number of rows B, and what the loss of the batch counts beside that of others. */
+/** Inputs by name, and the number of rows B. */
 export function inputsOf(objective: Objective, batch: TrainingBatch) {
   // From JavaScript anything may come.
   if (typeof batch !== "object" || batch === null)
@@ -41,8 +41,7 @@ export function inputsOf(objective: Objective, batch: TrainingBatch) {
     "kind" in objective && x !== undefined && targets !== undefined
       ? checkedBatch(objective as Network, { x, targets })
       : rowsOf(objective, inputs);
-  const weight = (targets ?? Object.values(inputs)[0])?.data.length ?? 1;
-  return { inputs, rows, weight };
+  return { inputs, rows };
 }
 
 function rowsOf({ batch }: Objective, inputs: Readonly<Record<string, NdArray>>): number {

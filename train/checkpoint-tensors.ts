@@ -3,7 +3,7 @@ import { formatShape, sameShape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Arena } from "./arena.ts";
-import type { Checkpoint } from "./trainer.ts";
+import { type Checkpoint, keptShape } from "./checkpoint.ts";
 
 type Tensors = Readonly<Record<string, NdArray>>;
 
@@ -17,8 +17,8 @@ export function checkpointTensors(checkpoint: Checkpoint, parameters: Tensors): 
 }
 
 /**
- * The checkpoint of these names. All arrays are laid out like the parameters, but the step count, which is a scalar, and
- * the carried state: whether that fits the network is for the trainer to say.
+ * The checkpoint of these names. All arrays are laid out like the parameters, but counts, which are scalars, and the carried
+ * state: whether that fits the network is for the trainer to say.
  */
 export function checkpointFrom(names: readonly string[], tensors: Tensors, arena: Arena): Checkpoint {
   const lacking = ["parameters", "step"].find((name) => !names.includes(name));
@@ -27,7 +27,7 @@ export function checkpointFrom(names: readonly string[], tensors: Tensors, arena
     names.map((name) => {
       const tensor = Object.hasOwn(tensors, prefix + name) ? tensors[prefix + name] : undefined;
       if (name.startsWith("state/") && tensor?.dtype === "f32") return [name, tensor];
-      const shape = name === "step" ? [] : [arena.size];
+      const shape = keptShape(name, arena);
       if (tensor?.dtype === "f32" && sameShape(tensor.shape, shape)) return [name, tensor];
       const said = JSON.stringify(name.slice(0, 60));
       throw new UserError(`${said} of its checkpoint is missing or damaged; expected f32${formatShape(shape)}`);

@@ -1,10 +1,28 @@
 /** @file What training goes on from. */
 import { type Shape, sameShape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
-import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { type NdArray, scalar } from "../compiler/graph/ndarray.ts";
+import type { Arena } from "./arena.ts";
+import { isCount } from "./update.ts";
 
 /** Weights, optimizer slots, step count and carried state (once there is one), by the names of the training step's inputs. */
 export type Checkpoint = Readonly<Record<string, NdArray>>;
+
+const slotPrefix = "slots/";
+
+/** Shape of what is kept by this name of a training step's inputs, states aside. */
+export function keptShape(name: string, arena: Arena): readonly number[] {
+  const isNumber = name === "step" || (name.startsWith(slotPrefix) && isCount(name.slice(slotPrefix.length)));
+  return isNumber ? [] : [arena.size];
+}
+
+/** What a checkpoint holds by this name. One of before batches were weighed has no weight: right after an update it is 0. */
+export function keptValue(checkpoint: Checkpoint, name: string): NdArray | undefined {
+  if (Object.hasOwn(checkpoint, name)) return checkpoint[name];
+  const isNew = name.startsWith(slotPrefix) && isCount(name.slice(slotPrefix.length));
+  const sum = checkpoint[`${slotPrefix}accumulated`];
+  return isNew && sum?.data?.every((value) => value === 0) ? scalar(0) : undefined;
+}
 
 /** The states that a checkpoint carries, each [rows, …], and their rows; none where it is of before the first step. */
 export function carriedState(

@@ -21,6 +21,7 @@ import { sum } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { arenaOf, unpack } from "./arena.ts";
 import type { Advance } from "./cell-stack.ts";
+import { lossOf } from "./loss-parts.ts";
 import type { Network, NetworkState } from "./networks.ts";
 import type { StepGraph } from "./training-step.ts";
 
@@ -51,13 +52,15 @@ export function gradientFlow(network: Network, { loss = "last" }: GradientFlowOp
     Object.fromEntries(names.map((name) => [name, zeros([...leading, ...(network.stateShapes[name] ?? [])])]));
   const graph = traceGraph("gradientFlow", inputs, ([parameters, x, targets]) => {
     const weights = unpack(parameters as Float, arena);
-    const lossOf = (perturbations: Perturbations): Float => {
+    const measured = (perturbations: Perturbations): Float => {
       const output = perturbed(network, weights, x as Tensor, over(["B"]), perturbations);
-      return loss === "all"
-        ? network.loss(output, targets as Tensor)
-        : network.loss(slice(output, 0, -1, 1), slice(targets as Tensor, 0, -1, 1));
+      return lossOf(
+        loss === "all"
+          ? network.loss(output, targets as Tensor)
+          : network.loss(slice(output, 0, -1, 1), slice(targets as Tensor, 0, -1, 1)),
+      );
     };
-    const { grad } = valueAndGrad(lossOf)(over(["T", "B"]));
+    const { grad } = valueAndGrad(measured)(over(["T", "B"]));
     return names.map((name) => {
       const gradient = grad[name] as Float;
       const axes = gradient.shape.map((_, axis) => axis).slice(1);

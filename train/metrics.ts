@@ -6,6 +6,7 @@ import { and, equal, or, where } from "../compiler/ops/logic.ts";
 import { dimSize, iota } from "../compiler/ops/sources.ts";
 import { broadcast, reshape, sum } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
+import type { Loss } from "./loss-parts.ts";
 import { checkMask, type LossOptions, masked, meanCost } from "./losses/masked.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
@@ -33,8 +34,11 @@ export function accuracy(logits: Float, targets: Tensor<"i32"> | Tensor<"u32">, 
   return meanCost(cast(equal(sum(cast(isBeaten, "f32"), -1), others), "f32"), mask);
 }
 
-/** What is measured of a network's output [T, B, …] and the targets: a scalar, such as `accuracy`. */
-export type Metric = (output: Float, targets: Tensor) => Float;
+/**
+ * What is measured of a network's output [T, B, …] and the targets: a scalar, such as `accuracy`. Batches are weighed by
+ * what it is a mean over, which its graph tells, or which it gives as `{ mean, weight }`.
+ */
+export type Metric = (output: Float, targets: Tensor) => Loss;
 
 /** The network with a metric in the place of its loss, to be evaluated. */
 export function measuredBy(objective: Objective, metric: Metric): Objective {

@@ -16,6 +16,7 @@ import type { Aval } from "../compiler/graph/graph.ts";
 import { slice } from "../compiler/ops/pieces.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { type Advance, oneStep, overTime, type StackOptions, throughLayers } from "./cell-stack.ts";
+import type { Loss } from "./loss-parts.ts";
 import { crossEntropy } from "./losses/classification.ts";
 import { meanSquaredError, weightedSquaredError } from "./losses/regression.ts";
 import type { Objective } from "./objective.ts";
@@ -74,7 +75,7 @@ export interface Network extends Objective {
   /** Shape of each state without the batch. */
   readonly stateShapes: Readonly<Record<string, readonly number[]>>;
   /** The scalar that training makes small. */
-  readonly loss: (output: Float, targets: Tensor) => Float;
+  readonly loss: (output: Float, targets: Tensor) => Loss;
 }
 
 /** A network that predicts the next symbol. */
@@ -205,7 +206,7 @@ export interface NetworkParts {
   /** What each step is compared with, without [T, B]. */
   readonly targets: Aval;
   /** The scalar that training makes small. */
-  readonly loss: (output: Float, targets: Tensor) => Float;
+  readonly loss: (output: Float, targets: Tensor) => Loss;
 }
 
 /** A network of given layers. A cell instance that appears twice among them has one set of weights and two states. */

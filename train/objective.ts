@@ -8,6 +8,7 @@ import type { ParameterSpec, ParameterTensors } from "../compiler/dsl/parameters
 import type { Randomness } from "../compiler/dsl/randomness.ts";
 import type { Aval } from "../compiler/graph/graph.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
+import type { Loss } from "./loss-parts.ts";
 
 type Float = Tensor<"f32">;
 
@@ -27,8 +28,8 @@ export interface ObjectiveInput {
 
 /** What comes of a batch. */
 export interface ObjectiveResult {
-  /** A scalar. */
-  readonly loss: Float;
+  /** A scalar, or one with what it is a mean over: see `WeightedMean`. */
+  readonly loss: Loss;
   /** States after the last step. */
   readonly state: States;
 }
@@ -52,12 +53,13 @@ export type TensorsOf<Avals extends Readonly<Record<string, Aval>>> = {
 
 /**
  * An objective without carried states: `loss` computes a scalar of what a batch holds, asking for parameters as it goes.
- * It must ask for the same ones with and without randomness.
+ * It must ask for the same ones with and without randomness. What the scalar is a mean over is found in its graph, and
+ * `evaluate` and `accumulate` weigh batches by it; where it cannot be found, return `{ mean, weight }`.
  */
 export function objective<const Avals extends Readonly<Record<string, Aval>>>(
   name: string,
   batch: Avals,
-  loss: (batch: TensorsOf<Avals>, random: Randomness | undefined) => Float,
+  loss: (batch: TensorsOf<Avals>, random: Randomness | undefined) => Loss,
 ): Objective {
   const inputs: Readonly<Record<string, Aval>> = batch;
   const evaluated = model(name, (given: NamedTensors) => loss(given as TensorsOf<Avals>, undefined));

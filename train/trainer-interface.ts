@@ -49,7 +49,9 @@ export interface Trainer<Trained extends Objective = Network> {
   readonly step: (batch: TrainingBatch) => Promise<StepResult>;
   /**
    * Mean loss over batches, state carried from one to the next, without training and without random numbers. A batch is
-   * weighted by the size of its targets, or of what it holds where it has none.
+   * weighted by what its loss is a mean over, such as its number of valid steps, its rows, or the sum of its weights: so the
+   * result is that of one batch with all their positions. A sum of losses is weighted term by term. Where the graph of the
+   * loss does not tell, its rows count, and `{ mean, weight }` says otherwise: see `WeightedMean`.
    */
   readonly evaluate: (batches: Iterable<TrainingBatch>, options?: EvaluationOptions) => Promise<number>;
   /**

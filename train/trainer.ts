@@ -4,14 +4,15 @@
  */
 import type { Shape } from "../compiler/graph/dim.ts";
 import { at, InternalError, UserError } from "../compiler/graph/errors.ts";
-import { type NdArray, scalar, zeros } from "../compiler/graph/ndarray.ts";
+import { type NdArray, scalar, sizeOfNumbers, zeros } from "../compiler/graph/ndarray.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import { packArrays, unpackArray } from "./arena.ts";
 import { inputsOf, type TrainingBatch } from "./batch-inputs.ts";
-import { type Checkpoint, carriedState } from "./checkpoint.ts";
+import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
 import type { Device, DeviceArray, Executable, KernelProfile } from "./device.ts";
 import { isFiniteInF32 } from "./finite-model.ts";
 import { initialize } from "./initialize.ts";
+import { meanOfBatches } from "./loss-parts.ts";
 import { type Metric, measuredBy } from "./metrics.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
@@ -114,7 +115,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     const { arena, slots } = this.#step;
     this.restore({
       parameters: packArrays(parameters, arena),
-      ...Object.fromEntries(slots.map((name) => [name, zeros([arena.size])])),
+      ...Object.fromEntries(slots.map((name) => [name, zeros(keptShape(name, arena))])),
       step: scalar(0),
     });
   };
@@ -128,8 +129,8 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
 
   restore = (checkpoint: Checkpoint): void => {
     const values = this.#kept().map((name) => {
-      const value = Object.hasOwn(checkpoint, name) ? checkpoint[name] : undefined;
-      const size = name === "step" ? 1 : this.#step.arena.size;
+      const value = keptValue(checkpoint, name);
+      const size = sizeOfNumbers(keptShape(name, this.#step.arena));
       if (value?.dtype === "f32" && value.data.length === size) return [name, value] as const;
       throw new UserError(`the checkpoint is of another network or optimizer: ${name} does not fit`);
     });
@@ -252,10 +253,10 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     const executable = await compiling;
     let state: Held = {};
     let size: number | undefined;
-    const losses: Promise<readonly [loss: number, count: number]>[] = [];
+    const found: Promise<Float64Array>[] = [];
     try {
       for (const batch of batches) {
-        const { inputs, rows, weight } = inputsOf(this.network, batch);
+        const { inputs, rows } = inputsOf(this.network, batch);
         if (batch.fresh || rows !== size) {
           for (const array of Object.values(state)) array.destroy();
           state = zeroStates(this.#device, this.network.stateShapes, rows);
@@ -263,18 +264,16 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
         }
         const outputs = executable.run({ parameters: weights(), ...state, ...inputs });
         state = Object.fromEntries(Object.entries(step.donate).map(([name, index]) => [name, at(outputs, index)]));
-        const loss = at(outputs, step.outputs.loss ?? -1);
-        losses.push(readScalar(loss).then((value) => [value, weight]));
+        at(outputs, step.outputs.loss ?? -1).destroy();
+        found.push(readAll(at(outputs, step.outputs.means ?? -1)));
         // A few in flight keep the device busy; more would only hold memory.
-        await losses[losses.length - 4];
+        await found[found.length - 4];
       }
     } finally {
       for (const array of Object.values(state)) array.destroy();
     }
-    const all = await Promise.all(losses);
-    const count = all.reduce((total, [, n]) => total + n, 0);
-    if (count === 0) throw new UserError("evaluate: there is no batch to evaluate; hold out more");
-    return all.reduce((total, [loss, n]) => total + loss * n, 0) / count;
+    if (found.length === 0) throw new UserError("evaluate: there is no batch to evaluate; hold out more");
+    return meanOfBatches(await Promise.all(found));
   };
 
   #evaluationOf(metric: Metric | undefined): Evaluation {
@@ -284,7 +283,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     const executable = this.#device.compile(step.graph, {
       tuning: this.#tuning,
       donate: step.donate,
-      readback: [step.outputs.loss ?? 0],
+      readback: [step.outputs.means ?? 0],
     });
     const evaluation = { step, executable };
     this.#evaluations.set(metric, evaluation);
@@ -320,10 +319,10 @@ export function zeroStates(device: Device, shapes: Readonly<Record<string, Shape
   );
 }
 
-async function readScalar(array: DeviceArray): Promise<number> {
+async function readAll(array: DeviceArray): Promise<Float64Array> {
   const { data } = await array.read();
   array.destroy();
-  return data[0] ?? Number.NaN;
+  return data;
 }
 
 function checkedRate(value: number): number {

@@ -16,6 +16,7 @@ import { pullBack } from "../compiler/autodiff/reverse.ts";
 import { randomness, stepKey } from "../compiler/dsl/randomness.ts";
 import { at } from "../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../compiler/graph/graph.ts";
+import { stack } from "../compiler/ops/composed.ts";
 import { add, cast, not } from "../compiler/ops/elementwise.ts";
 import { and, equal, finite, where } from "../compiler/ops/logic.ts";
 import { concat, pad } from "../compiler/ops/pieces.ts";
@@ -23,9 +24,10 @@ import { type NamedAval, traceGraph } from "../compiler/ops/trace.ts";
 import { constant, reshape, sum, zerosLike } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { type Arena, arenaOf, pack, unpack } from "./arena.ts";
+import { lossOf, lossParts, lossWeight } from "./loss-parts.ts";
 import type { Network } from "./networks.ts";
 import type { NamedTensors, Objective } from "./objective.ts";
-import { checkUpdate, slotsOf, type UpdateOptions, update } from "./update.ts";
+import { checkUpdate, isCount, slotsOf, type UpdateOptions, update } from "./update.ts";
 
 type Float = Tensor<"f32">;
 
@@ -55,10 +57,12 @@ export interface TrainingStep extends StepGraph {
 export function trainingStep(objective: Objective, options: UpdateOptions): TrainingStep {
   checkUpdate(options);
   const arena = arenaOf(objective.specs);
-  const { forward, isSeeded } = trainingLoss(objective, arena);
+  const isWeighed = (options.accumulate ?? 1) > 1;
+  const { forward, isSeeded } = trainingLoss(objective, arena, isWeighed);
   const flat = { dtype: "f32", shape: [arena.size] } as const;
+  const number = { dtype: "f32", shape: [] } as const;
   const slotNames = slotsOf(options);
-  const slots = slotNames.map((name) => ({ name: `slots/${name}`, ...flat }));
+  const slots = slotNames.map((name) => ({ name: `slots/${name}`, ...(isCount(name) ? number : flat) }));
   const state = stateInputs(objective.stateShapes);
   const batch = batchInputs(objective);
   const replaced: readonly NamedAval[] = [
@@ -86,16 +90,19 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
       [...weightList, ...data, ...key],
       weightList.map(() => true),
     );
-    const [loss, ...nextState] = outputs as readonly Float[] as readonly [Float, ...Float[]];
+    const [loss, ...rest] = outputs as readonly Float[] as readonly [Float, ...Float[]];
+    const nextState = rest.slice(0, state.length);
     const cotangents = pullback([constant(1)]);
     const gradients = arena.entries.map(({ path }, i) => [path, cotangents[i] ?? zerosLike(at(weightList, i))]);
     const gradient = pack(Object.fromEntries(gradients), arena);
     const next = add(step, 1);
     const updated = update(options, {
       ...{ parameters, gradient, arena, step: next, learningRate: given.learningRate as Float },
+      weight: rest[state.length],
       slots: Object.fromEntries(slotNames.map((name) => [name, given[`slots/${name}`] as Float])),
     });
-    const fits = areFinite([updated.parameters, ...slotNames.map((name) => updated.slots[name] as Float)], arena.size);
+    const flatSlots = slotNames.filter((name) => !isCount(name)).map((name) => updated.slots[name] as Float);
+    const fits = areFinite([updated.parameters, ...flatSlots], arena.size);
     const ok = [finite(loss), finite(updated.norm), fits].reduce(and, not(given.halted as Tensor<"bool">));
     return [
       where(ok, updated.parameters, parameters),
@@ -125,7 +132,10 @@ function areFinite(arrays: readonly Float[], size: number): Tensor<"bool"> {
   return equal(sum(sum(reshape(pad(bad, 0, 0, 64 * columns), [64, columns]), [0])), 0);
 }
 
-/** The loss of one batch without an update: (parameters, state/…, what a batch holds) -> (state/…, loss). */
+/**
+ * The loss of one batch without an update: (parameters, state/…, what a batch holds) -> (state/…, loss, means), where means
+ * [2, K] are the K terms of the loss and what each of them is a mean over.
+ */
 export function evaluationStep(objective: Objective): StepGraph {
   const arena = arenaOf(objective.specs);
   const state = stateInputs(objective.stateShapes);
@@ -137,14 +147,20 @@ export function evaluationStep(objective: Objective): StepGraph {
   const graph = traceGraph("evaluationStep", inputs, (tensors) => {
     const given = byName(inputs, tensors);
     const before = stateOf(objective.stateShapes, given);
-    const result = objective.measure(unpack(given.parameters as Float, arena), {
-      batch: batchOf(objective, given),
+    const batch = batchOf(objective, given);
+    const { loss, state: after } = objective.measure(unpack(given.parameters as Float, arena), {
+      batch,
       state: before,
     });
-    return [...Object.keys(before).map((name) => result.state[name] as Float), result.loss];
+    const { values, weights } = lossParts(loss, Object.values(batch));
+    return [
+      ...Object.keys(before).map((name) => after[name] as Float),
+      lossOf(loss),
+      stack([stack(values), stack(weights)]),
+    ];
   });
   const names = state.map(({ name }) => name);
-  return { graph, arena, donate: positions(names), outputs: positions([...names, "loss"]) };
+  return { graph, arena, donate: positions(names), outputs: positions([...names, "loss", "means"]) };
 }
 
 /** One step in time, for use after training: (parameters, state/…, x) -> (state/…, output), with B symbolic. */
@@ -167,27 +183,35 @@ export function streamingStep(network: Network): StepGraph {
 }
 
 /** What is differentiated; the last input is the key of its random numbers, where it draws any. */
-function trainingLoss(objective: Objective, arena: Arena): { readonly forward: Graph; readonly isSeeded: boolean } {
-  const drawing = lossGraph(objective, arena, [{ name: "key", dtype: "u32", shape: [] }]);
+function trainingLoss(
+  objective: Objective,
+  arena: Arena,
+  isWeighed: boolean,
+): { readonly forward: Graph; readonly isSeeded: boolean } {
+  const drawing = lossGraph(objective, arena, [{ name: "key", dtype: "u32", shape: [] }], isWeighed);
   const key = drawing.inputs.find((id) => inputName(drawing, id) === "key");
   const isSeeded = drawing.nodes.some(({ operands }) => operands.some((operand) => operand === key));
-  return { forward: isSeeded ? drawing : lossGraph(objective, arena, []), isSeeded };
+  return { forward: isSeeded ? drawing : lossGraph(objective, arena, [], isWeighed), isSeeded };
 }
 
-/** (each parameter, each state, what a batch holds, key) -> (loss, each next state). */
-function lossGraph(objective: Objective, arena: Arena, key: readonly NamedAval[]): Graph {
+/** (each parameter, each state, what a batch holds, key) -> (loss, each next state, what the loss is a mean over if asked). */
+function lossGraph(objective: Objective, arena: Arena, key: readonly NamedAval[], isWeighed: boolean): Graph {
   const parameters = arena.entries.map(({ path, shape }): NamedAval => ({ name: path, dtype: "f32", shape }));
   const inputs = [...parameters, ...stateInputs(objective.stateShapes), ...batchInputs(objective), ...key];
   return traceGraph("loss", inputs, (tensors) => {
     const weights = Object.fromEntries(parameters.map(({ name }, i) => [name, at(tensors, i) as Float]));
     const given = byName(inputs.slice(parameters.length), tensors.slice(parameters.length));
     const before = stateOf(objective.stateShapes, given);
+    const batch = batchOf(objective, given);
+    const drawn = key.length === 0 ? undefined : (given.key as Tensor<"u32">);
     const { loss, state } = objective.measure(weights, {
-      batch: batchOf(objective, given),
+      batch,
       state: before,
-      random: key.length === 0 ? undefined : randomness(given.key as Tensor<"u32">),
+      random: drawn && randomness(drawn),
     });
-    return [loss, ...Object.keys(before).map((name) => state[name] as Float)];
+    const after = Object.keys(before).map((name) => state[name] as Float);
+    const data = [...Object.values(batch), ...(drawn === undefined ? [] : [drawn])];
+    return [lossOf(loss), ...after, ...(isWeighed ? [lossWeight(loss, data)] : [])];
   });
 }
 

@@ -11,6 +11,7 @@ import { type NdArray, scalar, zeros } from "../compiler/graph/ndarray.ts";
 import { type Tuning, tuningGrid } from "../compiler/plan/tuning.ts";
 import { packArrays } from "./arena.ts";
 import { checkedBatch } from "./batch-inputs.ts";
+import { keptShape } from "./checkpoint.ts";
 import type { Batch } from "./data/batches.ts";
 import type { CompileOptions, Device, DeviceArray, Executable } from "./device.ts";
 import { initialize } from "./initialize.ts";
@@ -271,7 +272,7 @@ class Contender {
     this.#batch = { x: device.upload(batch.x), targets: device.upload(batch.targets), ...seed };
     this.#held = {
       parameters: device.upload(packArrays(initialize(network.specs, 0), step.arena)),
-      ...Object.fromEntries(step.slots.map((name) => [name, device.upload(zeros([step.arena.size]))])),
+      ...Object.fromEntries(step.slots.map((name) => [name, device.upload(zeros(keptShape(name, step.arena)))])),
       step: device.upload(scalar(0)),
       halted: device.upload(scalar(0, "bool")),
       ...zeroStates(device, network.stateShapes, at(batch.x.shape, 1)),

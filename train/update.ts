@@ -2,12 +2,14 @@
  * @file What a training step makes of a gradient: it is added up over batches, clipped, and given to the optimizer with the
  * learning rate that the schedule leaves.
  *
- * With `accumulate` k, a step counts batches and every k-th is an update, with the mean of the k gradients. All steps run
- * one and the same graph: those between only add to a slot, which the update empties.
+ * With `accumulate` k, a step counts batches and every k-th is an update, with the mean of the k gradients. Each counts as
+ * much as its loss is a mean over, so k batches give what one of all their positions would. All steps run one and the same
+ * graph: those between only move a slot, which the update empties.
  */
 import { UserError } from "../compiler/graph/errors.ts";
-import { add, cast, div, mul } from "../compiler/ops/elementwise.ts";
+import { add, cast, div, less, mul, sub } from "../compiler/ops/elementwise.ts";
 import { equal, where } from "../compiler/ops/logic.ts";
+import { constant } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import type { Arena } from "./arena.ts";
 import { clipByGlobalNorm, clipByValue, globalNorm } from "./clipping.ts";
@@ -26,7 +28,10 @@ export interface UpdateOptions {
   readonly clipValue?: number | undefined;
   /** What the learning rate is multiplied by at each update; 1 by default. */
   readonly rateSchedule?: Schedule | undefined;
-  /** How many batches make an update: their gradients are averaged. 1 by default. */
+  /**
+   * How many batches make an update: their gradients are averaged, each weighed by what its loss is a mean over, such as
+   * its number of valid steps. 1 by default.
+   */
   readonly accumulate?: number | undefined;
 }
 
@@ -35,6 +40,8 @@ export interface UpdateInput {
   readonly parameters: Float;
   /** Of this batch alone. */
   readonly gradient: Float;
+  /** Scalar: what the batch counts beside others; where gradients are accumulated. */
+  readonly weight?: Float | undefined;
   /** By the names of `slotsOf`. */
   readonly slots: Slots;
   /** Scalar: the number of this batch, from 1 on. */
@@ -51,11 +58,18 @@ export interface Update {
   readonly norm: Float;
 }
 
-const sumSlot = "accumulated";
+/** The mean of the gradients since the last update, and what the batches counted of which it is one. */
+const meanSlot = "accumulated";
+const countSlot = "accumulatedWeight";
 
 /** Names of all that is kept from step to step. */
 export function slotsOf({ optimizer, accumulate = 1 }: UpdateOptions): readonly string[] {
-  return accumulate === 1 ? optimizer.slots : [...optimizer.slots, sumSlot];
+  return accumulate === 1 ? optimizer.slots : [...optimizer.slots, meanSlot, countSlot];
+}
+
+/** Whether what is kept by this name is one number; everything else is laid out as the parameters are. */
+export function isCount(slot: string): boolean {
+  return slot === countSlot;
 }
 
 /** Refuses options that cannot be, or not together. */
@@ -76,20 +90,27 @@ export function checkUpdate({ optimizer, clipNorm, clipValue, accumulate = 1 }: 
 export function update(options: UpdateOptions, input: UpdateInput): Update {
   const { accumulate = 1 } = options;
   if (accumulate === 1) return applied(options, input, input.step);
-  const { gradient, parameters, slots } = input;
-  const before = slots[sumSlot] as Float;
-  const sum = add(before, div(gradient, accumulate));
+  const { gradient, parameters, slots, weight = constant(1) } = input;
+  const before = slots[meanSlot] as Float;
+  const count = add(slots[countSlot] as Float, weight);
+  // Of batches in which nothing counts the mean is 0.
+  const counts = less(0, count);
+  const mean = add(before, mul(sub(gradient, before), where(counts, div(weight, where(counts, count, 1)), 0)));
   // Whole numbers divide exactly on every device.
   const batch = cast(input.step, "i32");
   const number = div(add(batch, accumulate - 1), accumulate);
   const isDue = equal(mul(number, accumulate), batch);
-  const due = applied(options, { ...input, gradient: sum }, cast(number, "f32"));
+  const due = applied(options, { ...input, gradient: mean }, cast(number, "f32"));
   const chosen = options.optimizer.slots.map((name) => {
     return [name, where(isDue, due.slots[name] as Float, slots[name] as Float)] as const;
   });
   return {
     parameters: where(isDue, due.parameters, parameters),
-    slots: { ...Object.fromEntries(chosen), [sumSlot]: where(isDue, 0, sum) },
+    slots: {
+      ...Object.fromEntries(chosen),
+      [meanSlot]: where(isDue, 0, mean),
+      [countSlot]: where(isDue, 0, count),
+    },
     norm: due.norm,
   };
 }

@@ -164,11 +164,7 @@ const layers: readonly Mutant[] = [
         "less(iota(shape, 0), broadcast(lengths, shape))",
         "less(iota(shape, 0), broadcast(add(lengths, 1), shape))",
       ],
-      [
-        "a mean is over all steps",
-        'max(sum(cast(exists, "f32")), 1)',
-        'max(sum(cast(equal(exists, exists), "f32")), 1)',
-      ],
+      ["a mean is over all steps", 'max(sum(cast(mask, "f32")), 1)', 'max(sum(cast(equal(mask, mask), "f32")), 1)'],
       [
         "the last output is that of the padding",
         "equal(add(iota([time, batch], 0), 1), broadcast(lengths, [time, batch]))",

@@ -116,11 +116,17 @@ export const trainingMutants: readonly Mutant[] = [
     [
       [
         "gradients of batches are added and not averaged",
-        "add(before, div(gradient, accumulate))",
-        "add(before, gradient)",
+        "where(counts, div(weight, where(counts, count, 1)), 0)",
+        "1",
       ],
-      ["the last gradient alone counts", "{ ...input, gradient: sum }", "input"],
-      ["the sum is not emptied", "where(isDue, 0, sum)", "sum"],
+      [
+        "batches count alike, whatever their losses are means over",
+        "weight = constant(1) } = input;",
+        "} = input, weight = constant(1);",
+      ],
+      ["the last gradient alone counts", "{ ...input, gradient: mean }", "input"],
+      ["the mean is not emptied", "[meanSlot]: where(isDue, 0, mean)", "[meanSlot]: mean"],
+      ["the count is not emptied", "[countSlot]: where(isDue, 0, count)", "[countSlot]: count"],
       ["updates are counted in batches", 'cast(number, "f32"));', "input.step);"],
       [
         "slots change with every batch",
@@ -133,6 +139,27 @@ export const trainingMutants: readonly Mutant[] = [
         "learningRate",
       ],
       ["elements are not clipped", "clipValue === undefined ? byNorm : clipByValue(gradient, clipValue)", "byNorm"],
+    ],
+  ),
+  ...changed(
+    "train/loss-parts.ts",
+    ["test/train/loss-parts.test.ts"],
+    [
+      ["every batch counts alike", "total += value * weight;", "total += value; weights += 1; continue;"],
+      ["a guarded count is 1 where nothing counts", 'if (node.op === "max" && a && b && isAbove0(b))', "if (false)"],
+      ["a term has the weight of the first", "part.weight?.id === weight?.id", "part.value.id >= 0"],
+      ["what cannot be told counts 1", "weight: this.#rows }]", "weight: undefined }]"],
+      ["a loss's own weight is not asked", "if (!(loss instanceof Tensor)) return loss.weight;", ""],
+      [
+        "means over other counts are accumulated by the first",
+        "if (others.every(({ id }) => id === weight.id)) return weight;",
+        "return weight;",
+      ],
+      [
+        "a quotient in a quotient is not looked for",
+        "const divisors = [b, ...this.#divisorsIn(a)];",
+        "const divisors = [b];",
+      ],
     ],
   ),
   ...changed(
@@ -151,11 +178,7 @@ export const trainingMutants: readonly Mutant[] = [
         "[finite(loss), fits]",
       ],
       ["an update that overflows is applied", "finite(updated.norm), fits]", "finite(updated.norm)]"],
-      [
-        "slots may overflow",
-        ", ...slotNames.map((name) => updated.slots[name] as Float)], arena.size",
-        "], arena.size",
-      ],
+      ["slots may overflow", "[updated.parameters, ...flatSlots], arena.size", "[updated.parameters], arena.size"],
       ["parameters are written whatever the loss", "where(ok, updated.parameters, parameters)", "updated.parameters"],
       [
         "slots are written whatever the loss",
@@ -172,8 +195,8 @@ export const trainingMutants: readonly Mutant[] = [
       ],
       [
         "evaluation forgets the state",
-        "state: before,\n    });\n    return [...Object",
-        "state: Object.fromEntries(Object.entries(before).map(([name, x]) => [name, zerosLike(x)])),\n    });\n    return [...Object",
+        "state: before,\n    });\n    const { values",
+        "state: Object.fromEntries(Object.entries(before).map(([name, x]) => [name, zerosLike(x)])),\n    });\n    const { values",
       ],
     ],
   ),

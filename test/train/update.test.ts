@@ -93,28 +93,41 @@ for (const { name, open, tolerance } of devices) {
     test("the norm that is reported is of what is accumulated, and the slot is emptied by the update", async () => {
       const step = trainingStep(series, { optimizer: revealing, accumulate: 2 });
       verify(step.graph);
-      expect(step.slots).toEqual(["slots/accumulated"]);
+      expect(step.slots).toEqual(["slots/accumulated", "slots/accumulatedWeight"]);
       const parameters = startOf(series);
       const empty = { ...parameters, data: parameters.data.map(() => 0) };
       const batch = { x: whole.x, targets: whole.targets };
       const given = { parameters, ...control, ...states(series, rows, 0), ...batch };
-      const first = await run(device, step, { ...given, "slots/accumulated": empty });
+      const none = { "slots/accumulated": empty, "slots/accumulatedWeight": scalar(0) };
+      const first = await run(device, step, { ...given, ...none });
       expect(first.parameters?.data).toEqual(parameters.data);
-      const half = dataOf(first, "slots/accumulated");
-      expect(difference([Math.hypot(...half)], [dataOf(first, "metrics")[1] ?? 0])).toBeLessThan(tolerance);
-      const second = await run(device, step, {
-        ...given,
-        "slots/accumulated": first["slots/accumulated"] as NdArray,
-        step: scalar(1),
-      });
-      // The optimizer shows the gradient as parameters: twice the half, as both batches are one.
-      expect(
-        difference(
-          dataOf(second, "parameters"),
-          half.map((x) => 2 * x),
-        ),
-      ).toBeLessThan(tolerance);
-      expect(new Set(dataOf(second, "slots/accumulated"))).toEqual(new Set([0]));
+      const mean = dataOf(first, "slots/accumulated");
+      expect(difference([Math.hypot(...mean)], [dataOf(first, "metrics")[1] ?? 0])).toBeLessThan(tolerance);
+      // The loss is a mean over the rows of all steps.
+      expect(dataOf(first, "slots/accumulatedWeight")[0]).toBe(time * rows);
+      const slots = Object.fromEntries(step.slots.map((slot) => [slot, first[slot] as NdArray]));
+      const second = await run(device, step, { ...given, ...slots, step: scalar(1) });
+      // The optimizer shows the gradient as parameters: that of one, as both batches are one.
+      expect(difference(dataOf(second, "parameters"), mean)).toBeLessThan(tolerance);
+      for (const slot of ["slots/accumulated", "slots/accumulatedWeight"])
+        expect(new Set(dataOf(second, slot))).toEqual(new Set([0]));
+    });
+
+    test("a checkpoint from before batches were weighed goes on where it is of an update, and nowhere else", async () => {
+      const trainer = await createTrainer(device, series, { accumulate: 2, seed: 3 });
+      const older = async () => {
+        const { "slots/accumulatedWeight": _, ...rest } = await kept(trainer);
+        return rest;
+      };
+      await trainer.step(batchOf(0));
+      const between = await older();
+      await trainer.step(batchOf(1));
+      const updated = await older();
+      const before = await kept(trainer);
+      trainer.restore(updated);
+      expect(await kept(trainer)).toEqual(before);
+      expect(() => trainer.restore(between)).toThrow("slots/accumulatedWeight does not fit");
+      trainer.destroy();
     });
 
     test("a batch that is not finite leaves what was accumulated, and no later batch changes anything", async () => {
@@ -129,7 +142,7 @@ for (const { name, open, tolerance } of devices) {
       expect(await kept(trainer)).toEqual(before);
       expect(Object.keys(before)).toEqual([
         "parameters",
-        ...["mean", "variance", "average", "accumulated"].map((slot) => `slots/${slot}`),
+        ...["mean", "variance", "average", "accumulated", "accumulatedWeight"].map((slot) => `slots/${slot}`),
         "step",
       ]);
       trainer.destroy();

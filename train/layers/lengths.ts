@@ -2,12 +2,12 @@
  * @file Sequences of different lengths in one batch, padded on the right: which steps exist, the mean over those, and the
  * output at the last of them. `scan` takes the mask: past the end its state is frozen and its outputs are zero.
  */
-import { type Dim, formatShape } from "../../compiler/graph/dim.ts";
+import { type Dim, formatShape, sizeOf } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
-import { add, cast, div, less, max } from "../../compiler/ops/elementwise.ts";
+import { add, cast, div, less, max, mul } from "../../compiler/ops/elementwise.ts";
 import { equal, where } from "../../compiler/ops/logic.ts";
 import { slice } from "../../compiler/ops/pieces.ts";
-import { iota } from "../../compiler/ops/sources.ts";
+import { dimSize, iota } from "../../compiler/ops/sources.ts";
 import { broadcast, reshape, sum } from "../../compiler/ops/views.ts";
 import { faultOf } from "../../compiler/trace/fault.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
@@ -32,7 +32,10 @@ export function maskedMean(values: Float, mask: Tensor<"bool">): Float {
       `values are ${formatShape(values.shape)} and the mask ${formatShape(mask.shape)}; expected values to start as the mask does`,
     );
   const exists = broadcast(reshape(mask, [...mask.shape, ...rest.map(() => 1)]), values.shape);
-  return div(sum(where(exists, values, 0)), max(sum(cast(exists, "f32")), 1));
+  // Counted before it is widened: losses of one mask are means over one count, whatever their width.
+  const count = max(sum(cast(mask, "f32")), 1);
+  const width = sizeOf(rest);
+  return div(sum(where(exists, values, 0)), width === 1 ? count : mul(count, dimSize(width)));
 }
 
 /**
