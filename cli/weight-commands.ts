@@ -12,7 +12,10 @@ interface Context {
 export function addWeightCommands(program: Command, { streams, finish, examples }: Context): void {
   program
     .command("import")
-    .argument("<file>", "a state dict of PyTorch, or weights of Keras by path, as safetensors in float32")
+    .argument(
+      "<file>",
+      "a state dict of PyTorch, or weights of Keras by path, as safetensors; or Keras's own .keras, .weights.h5 or .h5",
+    )
     .description("take weights of nn.RNN, nn.LSTM, nn.GRU or their Keras layers: as a model, or as parameters for code")
     .addOption(
       new Option("--from <framework>", "who wrote the file").choices(["pytorch", "keras"]).makeOptionMandatory(),
@@ -25,12 +28,17 @@ export function addWeightCommands(program: Command, { streams, finish, examples 
     .option("--prefix <text>", "of the recurrent module, where there are several: encoder.rnn. (PyTorch only)")
     .option("--embedding <name>", "module or layer of the embedding, where it is not the only one")
     .option("--head <name>", "module or layer behind the recurrent ones, where it is not the only one")
+    .option(
+      "--layers <names>",
+      "the recurrent layers from the input on, where a file of Keras does not tell their order",
+      names("--layers"),
+    )
     .option("--json", "one JSON object")
     .addHelpText(
       "after",
       `${examples([
         "cellgrad import char-rnn.safetensors --from pytorch --vocabulary book.txt --out book.safetensors",
-        "cellgrad import sales-gru.safetensors --from keras --columns price,volume --out sales.safetensors",
+        "cellgrad import sales-gru.keras --from keras --columns price,volume --out sales.safetensors",
         "cellgrad import tagger.safetensors --from pytorch --prefix encoder. --out parameters.safetensors",
       ])}\n\nIn Python:\n  safetensors.torch.save_file(model.state_dict(), "weights.safetensors")\n  safetensors.numpy.save_file({w.path: w.numpy() for w in model.weights}, "weights.safetensors")`,
     )

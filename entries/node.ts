@@ -8,5 +8,6 @@ export { type TableSource, tableSource } from "../cli/data/table-source.ts";
 export { byteSource, characterSource, type TextSource, tokenSource } from "../cli/data/text-source.ts";
 export { tokenizerVocabulary } from "../cli/data/tokenizer.ts";
 export { readLabelled, readSeries, readText } from "../cli/data-files.ts";
+export { type KerasFile, readKeras } from "../cli/keras/keras-file.ts";
 export { loadModel, saveModel } from "../cli/model-files.ts";
 export { loadCell } from "../cli/user-module.ts";

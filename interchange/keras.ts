@@ -10,6 +10,8 @@ import { at } from "../compiler/graph/errors.ts";
 import { type NdArray, zeros } from "../compiler/graph/ndarray.ts";
 import { columns, rows, stackColumns, stackRows, sumOf } from "./matrices.ts";
 import {
+  assumedModules,
+  checkOneWidth,
   type Direction,
   type DirectionWeights,
   eachDirection,
@@ -18,9 +20,10 @@ import {
   layoutOf,
   type NetworkWeights,
   readLayers,
+  reluOrTanh,
   widthBelow,
 } from "./network-weights.ts";
-import { TensorBag } from "./tensor-bag.ts";
+import { quote, TensorBag } from "./tensor-bag.ts";
 
 type Arrays = Readonly<Record<string, NdArray>>;
 
@@ -32,6 +35,8 @@ export interface KerasReadOptions {
   readonly embedding?: string;
   /** The Dense layer's path; otherwise the one layer with a kernel and no recurrent kernel. */
   readonly head?: string;
+  /** The recurrent layers from the input on, where their names or sizes do not tell the order. */
+  readonly layers?: readonly string[];
 }
 
 const cellOfGates: Readonly<Record<number, string>> = { 1: "rnn", 3: "gru", 4: "lstm" };
@@ -46,12 +51,14 @@ interface KerasLayer {
 export function fromKeras(tensors: Arrays, where: string, options: KerasReadOptions = {}): NetworkWeights {
   // Keras before version 3 ends each name with the number of the output.
   const bag = new TensorBag(tensors, where, (name) => name.replace(/:0$/, ""));
-  const layers = recurrentLayers(bag);
+  const { layers, assumed } = inOrder(bag, recurrentLayers(bag), options.layers);
   const first = layers[0]?.paths.forward;
   if (first === undefined)
     return bag.fail("it has no recurrent_kernel of a forward layer, so no weights of a Keras RNN");
+  checkWidths(bag, layers);
   const [units = 0, stacked = 0] = bag.shape(`${first}/recurrent_kernel`) ?? [];
-  const { cell, order, biases } = gateOrder(bag, stacked / units, bag.shape(`${first}/bias`), options.cell);
+  const gates = gateOrder(bag, stacked / units, bag.shape(`${first}/bias`), options.cell);
+  const { cell, order, biases } = gates;
   const both = layers.some(({ paths }) => paths.backward !== undefined);
   const size = { units, features: bag.shape(`${first}/kernel`)?.[0] ?? 0, isBidirectional: both };
   const hasBias = bag.has(`${first}/bias`);
@@ -66,10 +73,15 @@ export function fromKeras(tensors: Arrays, where: string, options: KerasReadOpti
   const dense = head === undefined ? undefined : readDense(bag, head, widthBelow(size, layers.length));
   bag.expectEmpty("name the embedding and the head, and leave other layers out of the file");
   const { features } = size;
-  return { cell, units, features, layers: read, ...(table && { embedding: table }), ...(dense && { head: dense }) };
+  const all = [...assumed, ...gates.assumed, ...assumedModules(options, embedding, head)];
+  return {
+    ...{ cell, units, features, layers: read },
+    ...(table && { embedding: table }),
+    ...(dense && { head: dense }),
+    ...(all.length > 0 && { assumed: all }),
+  };
 }
 
-/** Layers in the order of their names, numbers compared as such: `lstm`, `lstm_1`, `lstm_10`. */
 function recurrentLayers(bag: TensorBag): KerasLayer[] {
   const found = new Map<string, KerasLayer["paths"]>();
   for (const key of bag.left.filter((name) => name.endsWith("/recurrent_kernel"))) {
@@ -80,11 +92,58 @@ function recurrentLayers(bag: TensorBag): KerasLayer[] {
   return [...found].map(([name, paths]) => ({ name, paths })).sort((a, b) => byNumber(a.name, b.name));
 }
 
+/** The layers from the input on: as they are named, or where one order alone is possible. */
+function inOrder(bag: TensorBag, found: readonly KerasLayer[], asked: readonly string[] | undefined) {
+  const names = found.map(({ name }) => name).join(", ");
+  if (asked !== undefined) {
+    const layers = asked.map((name) => {
+      const [layer, another] = found.filter((each) => `/${each.name}`.endsWith(`/${name}`));
+      return layer === undefined || another !== undefined
+        ? bag.fail(
+            `${another ? "several recurrent layers are" : "no recurrent layer is"} called ${quote(name)}; it has ${names}`,
+          )
+        : layer;
+    });
+    return { layers, assumed: [] };
+  }
+  if (found.length < 2) return { layers: found, assumed: [] };
+  const numbers = new Set(found.map(({ name }) => /_?\d*$/.exec(name)?.[0]));
+  const stems = new Set(found.map(({ name }) => name.replace(/_?\d*$/, "")));
+  const says = (how: string) =>
+    `the layers follow on each other by ${how}: ${names}; the option layers names another order`;
+  if (stems.size === 1 && numbers.size === found.length) return { layers: found, assumed: [says("their numbers")] };
+  // A layer that reads something of another width than its own kind writes can only be the first.
+  const [first, ...more] = found.filter((layer) => !readsItsOwn(bag, layer));
+  if (found.length === 2 && first !== undefined && more.length === 0) {
+    const layers = [first, ...found.filter((layer) => layer !== first)];
+    return { layers, assumed: [says("their sizes").replace(names, layers.map(({ name }) => name).join(", "))] };
+  }
+  return bag.fail(
+    `the names of its recurrent layers, ${names}, do not tell their order, nor do their sizes; name them from the input on (layers), or read Keras's own file, .keras or .weights.h5, which holds the order`,
+  );
+}
+
+function readsItsOwn(bag: TensorBag, { paths }: KerasLayer): boolean {
+  const path = paths.forward ?? paths.backward;
+  const [units = 0] = bag.shape(`${path}/recurrent_kernel`) ?? [];
+  return bag.shape(`${path}/kernel`)?.[0] === units * Object.keys(paths).length;
+}
+
+/** A stack has one width, wherever it comes from. */
+function checkWidths(bag: TensorBag, layers: readonly KerasLayer[]): void {
+  const widths = layers.map(({ paths }) => bag.shape(`${paths.forward ?? paths.backward}/recurrent_kernel`)?.[0] ?? 0);
+  checkOneWidth(
+    layers.map(({ name }) => name),
+    widths,
+    (fault) => bag.fail(fault),
+  );
+}
+
 /** `bidirectional_1/backward_gru/gru_cell` is the backward direction of `bidirectional_1`. */
 function placeOf(path: string): { layer: string; direction: Direction } {
   const segments = path.split("/");
   const place = segments.findIndex((segment) => /^(forward|backward)_/.test(segment));
-  if (place < 1) return { layer: path, direction: "forward" };
+  if (place < 1) return { layer: path.replace(/\/[^/]*cell(_\d+)?$/, ""), direction: "forward" };
   const direction = at(segments, place).startsWith("forward_") ? "forward" : "backward";
   return { layer: segments.slice(0, place).join("/"), direction };
 }
@@ -105,7 +164,11 @@ function gateOrder(bag: TensorBag, count: number, bias: readonly number[] | unde
   if (cell === undefined) return bag.fail(`its layers have ${count} gates; SimpleRNN has 1, GRU 3 and LSTM 4`);
   const { order, biases } = layoutOf(cell).keras;
   if (order.length !== count) bag.fail(`its layers have ${count} gates, and cell ${cell} has ${order.length}`);
-  return { cell, order, biases };
+  const assumed: string[] = [];
+  if (asked === undefined && count === 3 && bias === undefined)
+    assumed.push("reset_after is taken to be True, which only biases would tell; cell gru is the one with False");
+  if (asked === undefined && count === 1) assumed.push(reluOrTanh);
+  return { cell, order, biases, assumed };
 }
 
 interface DirectionPlace {

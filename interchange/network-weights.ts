@@ -44,6 +44,8 @@ export interface NetworkWeights {
   readonly embedding?: NdArray;
   /** The dense layer behind the last recurrent one: kernel [width, outputs], bias [outputs]. */
   readonly head?: { readonly kernel: NdArray; readonly bias: NdArray };
+  /** What a reader took for granted because the file does not say it, and how to say it: sentences for people. */
+  readonly assumed?: readonly string[];
 }
 
 export const directions = ["forward", "backward"] as const;
@@ -92,6 +94,35 @@ export function eachDirection(
 /** Whether the layers run both ways: all of them do, or none. */
 export function isBidirectional({ layers }: NetworkWeights): boolean {
   return layers.some(({ backward }) => backward !== undefined);
+}
+
+/** What weights of a simple RNN do not tell. */
+export const reluOrTanh =
+  "the nonlinearity is taken to be tanh, which weights do not tell; cell relu-rnn is the one with relu";
+
+/** What is said of an embedding and a head that were found, and not named. */
+export function assumedModules(
+  asked: { readonly embedding?: string; readonly head?: string },
+  embedding: string | undefined,
+  head: string | undefined,
+): string[] {
+  const found = Object.entries({ embedding, head }).filter(
+    ([part, name]) => name !== undefined && asked[part as "embedding" | "head"] === undefined,
+  );
+  if (found.length === 0) return [];
+  const parts = found.map(([part, name]) => `${name} is taken for the ${part}`).join(" and ");
+  return [`${parts}, as nothing else fits; the options embedding and head name others`];
+}
+
+/** Refuses layers that are not all of one width: `units` are those of each of the `names`. */
+export function checkOneWidth(
+  names: readonly string[],
+  units: readonly number[],
+  fail: (fault: string) => never,
+): void {
+  if (new Set(units).size < 2) return;
+  const each = names.map((name, i) => `${name} has ${units[i]}`).join(", ");
+  fail(`its layers are of several widths (units: ${each}), and all layers of a network here have one`);
 }
 
 /** The layout of a cell, or a UserError that lists those there are. */

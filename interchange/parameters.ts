@@ -14,6 +14,7 @@ import { type NdArray, zeros } from "../compiler/graph/ndarray.ts";
 import type { GatePlace } from "./cell-layouts.ts";
 import { rows, stackRows, sumOf } from "./matrices.ts";
 import {
+  checkOneWidth,
   type Direction,
   type DirectionWeights,
   eachDirection,
@@ -80,13 +81,34 @@ export function fromParameters(parameters: Arrays, where: string): NetworkWeight
   const size = { ...sizeOfFirst(bag, scope(0, "forward"), Object.values(gates)), isBidirectional: named !== undefined };
   const { units, features } = size;
   const numbers = bag.left.map((path) => Number(/^layers\/(\d+)\//.exec(path)?.[1] ?? 0));
-  const layers = readLayers(size, Math.max(...numbers) + 1, (layer, direction, width) =>
+  const count = Math.max(...numbers) + 1;
+  checkWidths(bag, scope, gates, [...new Set(numbers)]);
+  const layers = readLayers(size, count, (layer, direction, width) =>
     readDirection(bag, scope(layer, direction), gates, width, units),
   );
   const embedding = bag.has("embedding/table") && bag.take("embedding/table", [null, features], "it is looked up");
   const head = bag.has("head/kernel") && readHead(bag, widthBelow(size, layers.length));
   bag.expectEmpty("only embedding/table, layers/… and head/… have a place in other frameworks");
   return { cell, units, features, layers, ...(embedding && { embedding }), ...(head && { head }) };
+}
+
+/** Other frameworks read layers of one width, where each layer is described by the same numbers. */
+function checkWidths(
+  bag: TensorBag,
+  scope: (layer: number, direction: Direction) => string,
+  gates: Readonly<Record<string, GatePlace>>,
+  layers: readonly number[],
+): void {
+  const name = at(Object.values(gates), 0).input;
+  const found = layers.flatMap((layer) => {
+    const units = bag.shape(`${scope(layer, "forward")}/${name}/kernel`)?.[1];
+    return units === undefined ? [] : [{ name: `layers/${layer}`, units }];
+  });
+  checkOneWidth(
+    found.map((layer) => layer.name),
+    found.map((layer) => layer.units),
+    (fault) => bag.fail(fault),
+  );
 }
 
 /** Units and features, from the kernel of a gate that reads both x and h. */

@@ -9,6 +9,7 @@ import { at } from "../compiler/graph/errors.ts";
 import { type NdArray, zeros } from "../compiler/graph/ndarray.ts";
 import { rows, stackRows, transposed } from "./matrices.ts";
 import {
+  assumedModules,
   type Direction,
   type DirectionWeights,
   eachDirection,
@@ -17,6 +18,7 @@ import {
   layoutOf,
   type NetworkWeights,
   readLayers,
+  reluOrTanh,
   widthBelow,
   withBiasesOf,
 } from "./network-weights.ts";
@@ -69,14 +71,23 @@ export function fromPyTorch(tensors: Arrays, where: string, options: PyTorchRead
   const layers = readLayers(size, count, (layer, direction, width) =>
     readDirection(bag, { prefix, suffix: suffixOf(layer, direction), gates: order.gates, width, units, hasBias }),
   );
-  const found = otherModules(bag, options);
   const width = widthBelow(size, count);
+  const found = otherModules(bag, options, { features: size.features, width });
   const embedding = found.embedding && bag.take(weightOf(found.embedding), [null, size.features], "it was named");
   const head = found.head === undefined ? undefined : readLinear(bag, found.head, width);
   if (options.prefix === undefined)
     bag.expectEmpty("name the embedding and the head, or the recurrent module's prefix to leave all else");
   const { features } = size;
-  return { cell: order.cell, units, features, layers, ...(embedding && { embedding }), ...(head && { head }) };
+  const assumed = [
+    ...(order.cell === "rnn" && options.cell === undefined ? [reluOrTanh] : []),
+    ...assumedModules(options, found.embedding, found.head),
+  ];
+  return {
+    ...{ cell: order.cell, units, features, layers },
+    ...(embedding && { embedding }),
+    ...(head && { head }),
+    ...(assumed.length > 0 && { assumed }),
+  };
 }
 
 function onlyPrefix(bag: TensorBag): string {
@@ -137,25 +148,53 @@ function suffixOf(layer: number, direction: Direction): string {
   return `l${layer}${direction === "backward" ? "_reverse" : ""}`;
 }
 
-/** The modules around the recurrent one: as named, or found where there is one candidate each. */
-function otherModules(bag: TensorBag, { prefix, embedding, head }: PyTorchReadOptions): Modules {
+/** The modules around the recurrent one: as named, or as all that are left fit, where they fit in one way alone. */
+function otherModules(bag: TensorBag, { prefix, embedding, head }: PyTorchReadOptions, sizes: Sizes): Modules {
   if (prefix !== undefined) return { embedding, head };
-  const modules = bag.left.filter((key) => key.endsWith(".weight")).map((key) => key.slice(0, -".weight".length));
-  const unnamed = modules.filter((name) => name !== embedding && name !== head);
-  const hasBias = (name: string) => bag.has(`${name}.bias`);
-  return {
-    embedding: embedding ?? single(unnamed.filter((name) => !hasBias(name))),
-    head: head ?? single(unnamed.filter(hasBias)),
+  const unnamed = bag.left
+    .filter((key) => key.endsWith(".weight"))
+    .map((key) => key.slice(0, -".weight".length))
+    .filter((name) => name !== embedding && name !== head);
+  const alone = bag.left.find((key) => key.endsWith(".bias") && !bag.has(`${key.slice(0, -".bias".length)}.weight`));
+  if (alone !== undefined)
+    bag.fail(
+      `tensor ${quote(alone)} has no weight beside it; a weight that two modules share must stand under both names`,
+    );
+  // There are two places.
+  if (unnamed.length > 2) return { embedding, head };
+  const fits = (name: string | undefined, width: number) => {
+    const shape = name === undefined ? undefined : bag.shape(weightOf(name));
+    return name === undefined || (shape?.length === 2 && shape[1] === width);
   };
+  // Each place is taken by the module that was named, by one that was not, or by none; all modules must have a place.
+  const places = (named: string | undefined) => (named === undefined ? [undefined, ...unnamed] : [named]);
+  const readings = places(embedding).flatMap((e) => places(head).map((h): Modules => ({ embedding: e, head: h })));
+  const possible = readings.filter(
+    (reading) =>
+      unnamed.every((name) => (name === reading.embedding) !== (name === reading.head)) &&
+      (reading.embedding === embedding ||
+        (!bag.has(`${reading.embedding}.bias`) && fits(reading.embedding, sizes.features))) &&
+      (reading.head === head || fits(reading.head, sizes.width)),
+  );
+  const [only, ...others] = possible;
+  if (only !== undefined && others.length === 0) return only;
+  if (only === undefined) return { embedding, head };
+  const ways = possible.map(describe).join(", or ");
+  return bag.fail(`its modules can be read in several ways: ${ways}; name the embedding or the head (embedding, head)`);
+}
+
+const describe = ({ embedding, head }: Modules): string =>
+  [embedding && `${embedding} is the embedding`, head && `${head} is the head`].filter(Boolean).join(" and ");
+
+interface Sizes {
+  /** What the first layer reads, and the last one writes. */
+  readonly features: number;
+  readonly width: number;
 }
 
 interface Modules {
   readonly embedding: string | undefined;
   readonly head: string | undefined;
-}
-
-function single(names: readonly string[]): string | undefined {
-  return names.length === 1 ? names[0] : undefined;
 }
 
 function readLinear(bag: TensorBag, name: string, width: number) {
@@ -213,7 +252,9 @@ export function writtenLike(
 ): Record<string, NdArray> {
   const before = fromPyTorch(original, where, { ...options, cell: weights.cell });
   const bag = new TensorBag(original, where);
-  const { embedding, head } = otherModules(bag, options);
+  const { features, units } = before;
+  const width = units * (isBidirectional(before) ? 2 : 1);
+  const { embedding, head } = otherModules(bag, options, { features, width });
   const names = { prefix: options.prefix ?? onlyPrefix(bag), ...(embedding && { embedding }), ...(head && { head }) };
   const written = toPyTorch(withBiasesOf(weights, before), names);
   for (const [name, { shape, data }] of Object.entries(written)) {

@@ -107,19 +107,25 @@ function fileOf(parts: readonly Part[], metadata: TensorFile["metadata"]): Uint8
  */
 export function decodeTensors(bytes: Uint8Array, name: string): TensorFile {
   const { entries, metadata, data } = parseFile(bytes, name);
+  const readers = entries.map((entry) => [entry.name, () => readTensor(entry, data, name)] as const);
+  return { tensors: readWhenAsked(readers), metadata };
+}
+
+/** Arrays by name, each read when it is looked at first. */
+export function readWhenAsked(readers: readonly (readonly [string, () => NdArray])[]): Record<string, NdArray> {
   const tensors: Record<string, NdArray> = {};
-  for (const entry of entries) {
+  for (const [name, read] of readers) {
     const define = (property: PropertyDescriptor) =>
-      Object.defineProperty(tensors, entry.name, { enumerable: true, configurable: true, ...property });
+      Object.defineProperty(tensors, name, { enumerable: true, configurable: true, ...property });
     define({
       get: () => {
-        const value = readTensor(entry, data, name);
+        const value = read();
         define({ value, writable: true });
         return value;
       },
     });
   }
-  return { tensors, metadata };
+  return tensors;
 }
 
 /** The numbers of a tensor; a new array each time. */

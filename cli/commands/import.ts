@@ -11,6 +11,7 @@ import { encodeModel } from "../../train/model-file.ts";
 import { decodeTensors, encodeTensors } from "../../train/safetensors.ts";
 import { readBytes, readText } from "../data-files.ts";
 import { ExitCode } from "../errors.ts";
+import { isKerasFile, readKerasFile } from "../keras/keras-file.ts";
 import { prepareOutput } from "../model-output.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { describeWeights } from "../weights.ts";
@@ -22,6 +23,7 @@ export interface ImportCommandOptions {
   readonly prefix?: string;
   readonly embedding?: string;
   readonly head?: string;
+  readonly layers?: readonly string[];
   readonly vocabulary?: string;
   readonly columns?: readonly string[];
   readonly targets?: readonly string[];
@@ -31,13 +33,14 @@ export interface ImportCommandOptions {
 export async function importWeights(path: string, options: ImportCommandOptions, { stdout }: Streams): Promise<number> {
   const { from, vocabulary, columns, targets } = options;
   if (from === "keras" && options.prefix !== undefined)
-    throw new UserError("--prefix is for --from pytorch; name layers of Keras with --embedding and --head");
+    throw new UserError("--prefix is for --from pytorch; name layers of Keras with --layers, --embedding and --head");
+  if (from === "pytorch" && options.layers !== undefined)
+    throw new UserError("--layers is for --from keras; layers of PyTorch are numbered");
   if (vocabulary !== undefined && columns !== undefined)
     throw new UserError("give --vocabulary for a model of text or --columns for one of numbers, not both");
   if (targets !== undefined && columns === undefined) throw new UserError("--targets needs --columns");
   const output = await prepareOutput(options.out, path, ...(vocabulary === undefined ? [] : [vocabulary]));
-  const { tensors } = decodeTensors(await readBytes(path), path);
-  const weights = { pytorch: fromPyTorch, keras: fromKeras }[from](tensors, path, options);
+  const weights = from === "keras" ? await kerasWeights(path, options) : await pyTorchWeights(path, options);
   const isModel = vocabulary !== undefined || columns !== undefined;
   const meaning: ModelMeaning = {
     ...(vocabulary !== undefined && { vocabulary: await readVocabulary(vocabulary) }),
@@ -47,18 +50,37 @@ export async function importWeights(path: string, options: ImportCommandOptions,
   await output.write(
     named(path, () => (isModel ? encodeModel(modelFrom(weights, meaning)) : parameterBytes(weights, from))),
   );
-  const { cell, units, features, layers } = weights;
+  const { cell, units, features, layers, assumed = [] } = weights;
   const parameters = Object.keys(toParameters(weights));
   if (options.json)
-    jsonLine(stdout, { cell, units, features, layers: layers.length, isModel, parameters, out: output.path });
+    jsonLine(stdout, { cell, units, features, layers: layers.length, isModel, parameters, assumed, out: output.path });
   else {
     line(stdout, `${path}: ${describeWeights(weights)}`);
+    for (const text of assumed) line(stdout, `note: ${text}`);
     line(
       stdout,
       `saved ${output.path}${isModel ? usage(output.path, meaning) : `: ${parameters.length} parameters by path`}`,
     );
   }
   return ExitCode.ok;
+}
+
+async function pyTorchWeights(path: string, options: ImportCommandOptions): Promise<NetworkWeights> {
+  const bytes = await readBytes(path);
+  if (isKerasFile(bytes)) throw new UserError(`${path} is a zip or HDF5 file: ${pyTorchAdvice}`);
+  return fromPyTorch(decodeTensors(bytes, path).tensors, path, options);
+}
+
+/** What torch.save writes is a zip of pickled objects, which only running code would read. */
+const pyTorchAdvice =
+  'write the state dict as safetensors, with safetensors.torch.save_file(model.state_dict(), "weights.safetensors"); files of Keras take --from keras';
+
+async function kerasWeights(path: string, options: ImportCommandOptions): Promise<NetworkWeights> {
+  const bytes = await readBytes(path);
+  if (!isKerasFile(bytes)) return fromKeras(decodeTensors(bytes, path).tensors, path, options);
+  const { tensors, options: told, remarks } = await readKerasFile(bytes, path);
+  const weights = fromKeras(tensors, path, { ...told, ...options });
+  return { ...weights, assumed: [...(weights.assumed ?? []), ...remarks] };
 }
 
 /** A fault of the file, with its name. */

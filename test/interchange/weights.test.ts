@@ -197,6 +197,131 @@ test("Keras layers are taken in the order of their numbers, and older names end 
   expect(toKeras(fromKeras(Object.fromEntries(renamed.reverse()), "layers"))).toEqual(written);
 });
 
+describe("what a file does not say", () => {
+  const dict = stateDict(4);
+  const linear = { "fc.weight": f32([symbols, units]) };
+  const core = Object.fromEntries(Object.entries(dict).filter(([key]) => key.startsWith("rnn.")));
+  const square = { "rnn.weight_ih_l0": f32([16, 4]), "rnn.weight_hh_l0": f32([16, 4]) };
+
+  test("a Linear without bias is the head where its width is that of the layers", () => {
+    const read = fromPyTorch({ ...core, ...linear }, "w");
+    expect(read.embedding).toBeUndefined();
+    expect(read.head?.kernel.shape).toEqual([units, symbols]);
+    expect(read.assumed).toEqual([
+      "fc is taken for the head, as nothing else fits; the options embedding and head name others",
+    ]);
+    // Beside an embedding both are found by their widths, whatever they are called.
+    const both = fromPyTorch({ ...core, "a.weight": f32([symbols, units]), "b.weight": f32([symbols, features]) }, "w");
+    expect([both.embedding?.shape, both.head?.kernel.shape]).toEqual([
+      [symbols, features],
+      [units, symbols],
+    ]);
+  });
+
+  test("a module that may be either is what it is named", () => {
+    const file = { ...square, "fc.weight": f32([3, 4]) };
+    expect(() => fromPyTorch(file, "w")).toThrow(
+      new UserError(
+        "w: its modules can be read in several ways: fc is the head, or fc is the embedding; name the embedding or the head (embedding, head)",
+      ),
+    );
+    expect(fromPyTorch(file, "w", { head: "fc" })).toMatchObject({ head: { kernel: { shape: [4, 3] } } });
+    expect(fromPyTorch(file, "w", { embedding: "fc" }).embedding?.shape).toEqual([3, 4]);
+    const two = { ...file, "tokens.weight": f32([3, 4]) };
+    expect(() => fromPyTorch(two, "w")).toThrow(
+      /^w: its modules can be read in several ways: fc is the embedding and tokens/,
+    );
+    expect(fromPyTorch(two, "w", { head: "fc" }).embedding).toEqual(two["tokens.weight"]);
+    // A bias leaves one reading alone, of one width too.
+    expect(fromPyTorch({ ...two, "fc.bias": f32([3]) }, "w").embedding).toEqual(two["tokens.weight"]);
+  });
+
+  test("a normalization is no head, and a bias whose weight is another module's says so", () => {
+    const norm = { "norm.weight": f32([units]), "norm.bias": f32([units]) };
+    expect(() => fromPyTorch({ ...core, ...norm }, "w")).toThrow(
+      /^w: tensor "norm.weight" and 1 more belong to no layer/,
+    );
+    expect(() => fromPyTorch({ ...core, "decoder.bias": f32([5]) }, "w")).toThrow(
+      'w: tensor "decoder.bias" has no weight beside it; a weight that two modules share must stand under both names',
+    );
+  });
+
+  test("a nonlinearity is told to be a guess, unless it is named", () => {
+    const read = fromPyTorch(stateDict(1), "w").assumed;
+    expect(read?.[0]).toBe(
+      "the nonlinearity is taken to be tanh, which weights do not tell; cell relu-rnn is the one with relu",
+    );
+    expect(fromPyTorch(stateDict(1), "w", { cell: "rnn" }).assumed?.length).toBe(1);
+    const keras = { "rnn/kernel": f32([3, 4]), "rnn/recurrent_kernel": f32([4, 4]) };
+    expect(fromKeras(keras, "k").assumed).toEqual([read?.[0]]);
+    const gru = { "gru/kernel": f32([3, 12]), "gru/recurrent_kernel": f32([4, 12]) };
+    expect(fromKeras(gru, "k").assumed).toEqual([
+      "reset_after is taken to be True, which only biases would tell; cell gru is the one with False",
+    ]);
+  });
+
+  const layer = (name: string, width: number, size = 3) => ({
+    [`${name}/lstm_cell/kernel`]: f32([width, 4 * size]),
+    [`${name}/lstm_cell/recurrent_kernel`]: f32([size, 4 * size]),
+    [`${name}/lstm_cell/bias`]: f32([4 * size]),
+  });
+  const inputs = (weights: NetworkWeights) => weights.layers.map(({ forward }) => forward.input?.recurrent.data[1]);
+  const firstOf = (all: Arrays, names: readonly string[]) =>
+    names.map((name) => all[`${name}/lstm_cell/recurrent_kernel`]?.data[1]);
+
+  test("layers of Keras follow on each other by their numbers", () => {
+    const file = { ...layer("lstm_10", 3), ...layer("lstm_9", 3), ...layer("lstm", 3) };
+    const read = fromKeras(file, "k");
+    expect(inputs(read)).toEqual(firstOf(file, ["lstm", "lstm_9", "lstm_10"]));
+    expect(read.assumed).toEqual([
+      "the layers follow on each other by their numbers: lstm, lstm_9, lstm_10; the option layers names another order",
+    ]);
+  });
+
+  test("or by their sizes, or as they are named", () => {
+    const two = { ...layer("out", 3), ...layer("first", 5) };
+    expect(inputs(fromKeras(two, "k"))).toEqual(firstOf(two, ["first", "out"]));
+    const three = { ...layer("seq/lstm_in", 3), ...layer("seq/lstm_hidden", 3), ...layer("seq/lstm_out", 3) };
+    expect(() => fromKeras(three, "k")).toThrow(
+      new UserError(
+        "k: the names of its recurrent layers, seq/lstm_hidden, seq/lstm_in, seq/lstm_out, do not tell their order, nor do their sizes; name them from the input on (layers), or read Keras's own file, .keras or .weights.h5, which holds the order",
+      ),
+    );
+    const names = ["lstm_in", "lstm_hidden", "lstm_out"];
+    const read = fromKeras(three, "k", { layers: names });
+    expect(inputs(read)).toEqual(
+      firstOf(
+        three,
+        names.map((name) => `seq/${name}`),
+      ),
+    );
+    expect(read.assumed).toBeUndefined();
+    expect(() => fromKeras(three, "k", { layers: [...names, "more"] })).toThrow(
+      'k: no recurrent layer is called "more"; it has seq/lstm_hidden, seq/lstm_in, seq/lstm_out',
+    );
+    expect(() => fromKeras(three, "k", { layers: ["lstm_in"] })).toThrow(
+      /^k: tensor "seq\/lstm_hidden\/lstm_cell\/kernel" and 5 more belong/,
+    );
+  });
+
+  test("layers of several widths are refused as such", () => {
+    const file = { ...layer("lstm", 3, 8), ...layer("lstm_1", 8, 4) };
+    const line = (a: string, b: string) =>
+      `its layers are of several widths (units: ${a} has 8, ${b} has 4), and all layers of a network here have one`;
+    expect(() => fromKeras(file, "k")).toThrow(new UserError(`k: ${line("lstm", "lstm_1")}`));
+    const deep = (i: number, width: number, size: number) =>
+      Object.fromEntries(
+        ["input", "forget", "candidate", "output"].flatMap((gate) => [
+          [`layers/${i}/lstm/${gate}/kernel`, f32([width + size, size])],
+          [`layers/${i}/lstm/${gate}/bias`, f32([size])],
+        ]),
+      );
+    expect(() => fromParameters({ ...deep(0, 3, 8), ...deep(1, 8, 4) }, "p")).toThrow(
+      new UserError(`p: ${line("layers/0", "layers/1")}`),
+    );
+  });
+});
+
 test("Python is told what takes the weights", () => {
   const weights = fromPyTorch(stateDict(1, { both: true }), "dict", { cell: "relu-rnn" });
   expect(pyTorchModule(weights)).toBe('torch.nn.RNN(3, 4, num_layers=2, nonlinearity="relu", bidirectional=True)');
@@ -241,7 +366,7 @@ describe("refused in one line", () => {
     [
       "two heads",
       () => fromPyTorch({ ...lstm, ...linear }, "w"),
-      `w: tensor "head.weight" and 3 more belong to no layer: name the embedding and the head, or the recurrent module's prefix to leave all else`,
+      `w: tensor "embedding.weight" and 4 more belong to no layer: name the embedding and the head, or the recurrent module's prefix to leave all else`,
     ],
     [
       "two recurrent modules",

@@ -39,4 +39,41 @@ export const fileMutants: readonly Mutant[] = [
     ["test/interchange/onnx.test.ts"],
     [["bytes are told as characters", '(tokens ?? "characters")', '"characters"']],
   ),
+  ...changed(
+    "interchange/pytorch.ts",
+    ["test/interchange/weights.test.ts"],
+    [
+      ["of several readings the first is taken", "only !== undefined && others.length === 0", "only !== undefined"],
+      ["a head of any width", "reading.head === head || fits(reading.head, sizes.width)", "true"],
+    ],
+  ),
+  ...changed(
+    "interchange/keras.ts",
+    ["test/interchange/weights.test.ts"],
+    [
+      ["any names tell an order", "stems.size === 1 && numbers.size === found.length", "true"],
+      ["layers of any width are read", "  checkWidths(bag, layers);\n", ""],
+    ],
+  ),
+  ...changed(
+    "interchange/keras-config.ts",
+    ["test/cli/keras-files.test.ts"],
+    [
+      ["any activation is tanh", "if (found !== expected) fail(", "if (false) fail("],
+      ["layers need not follow on each other", "sources.length === 1 && sources[0] === before", "true"],
+      ["relu is not seen", 'if (activation === "relu") return "relu-rnn";', ""],
+    ],
+  ),
+  ...changed(
+    "cli/keras/keras-file.ts",
+    ["test/cli/keras-files.test.ts"],
+    [
+      [
+        "kernels are taken for each other",
+        '["kernel", "recurrent_kernel", "bias"]',
+        '["recurrent_kernel", "kernel", "bias"]',
+      ],
+      ["the last layer is the first", "layers: named.filter(", "layers: named.toReversed().filter("],
+    ],
+  ),
 ];

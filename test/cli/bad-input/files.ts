@@ -108,6 +108,34 @@ const weights = {
   "torch-nan.safetensors": dict({ ...lstm, "head.bias": filled([3], Number.NaN) }),
   "torch-shape.safetensors": dict({ ...lstm, "rnn.weight_hh_l0": filled([8, 3]) }),
   "torch-headless.safetensors": dict(Object.fromEntries(Object.entries(lstm).slice(0, 4))),
+  "torch-either.safetensors": dict({
+    ...Object.fromEntries(Object.entries(lstm).slice(1, 4)),
+    "rnn.weight_ih_l0": filled([8, 2]),
+    "fc.weight": filled([3, 2]),
+  }),
+  "torch-f8.safetensors": Uint8Array.from(
+    Buffer.from(
+      Buffer.from(dict({ "rnn.weight_hh_l0": { dtype: "bool", shape: [8, 2], data: new Float64Array(16) } }))
+        .toString("latin1")
+        .replace('"BOOL"', '"F8_E4M3"')
+        .replace("   ", ""),
+      "latin1",
+    ),
+  ),
+  "keras-named.safetensors": dict(
+    Object.fromEntries(
+      ["start", "middle"].flatMap((name) => [
+        [`${name}/lstm_cell/kernel`, filled([2, 8])],
+        [`${name}/lstm_cell/recurrent_kernel`, filled([2, 8])],
+      ]),
+    ),
+  ),
+  // What torch.save writes is a zip; of HDF5 there is a signature and no more.
+  "pickle.pt": Buffer.from(
+    "UEsDBBQAAAAAAAAAIQAAAAAAAAAAAAAAAAABAAAAYVBLAQIUABQAAAAAAAAAIQAAAAAAAAAAAAAAAAABAAAAAAAAAAAAAAAAAAAAAABhUEsFBgAAAAABAAEALwAAAB8AAAAAAA==",
+    "base64",
+  ),
+  "cut.h5": bytes(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0),
   "other.safetensors": dict({ a: filled([1]) }),
   "two.json": '["a", "b"]',
   "again.json": '["a", "a", "b"]',

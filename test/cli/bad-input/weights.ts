@@ -121,7 +121,38 @@ export const weights: readonly BadInput[] = [
   [
     "a prefix for Keras",
     "import @torch.safetensors --from keras --prefix a --out @new.st",
-    "--prefix is for --from pytorch; name layers of Keras with --embedding and --head",
+    "--prefix is for --from pytorch; name layers of Keras with --layers, --embedding and --head",
+  ],
+  [
+    "layers of PyTorch by name",
+    "import @torch.safetensors --from pytorch --layers a,b --out @new.st",
+    "--layers is for --from keras; layers of PyTorch are numbered",
+  ],
+  [
+    "layers whose order nothing tells",
+    "import @keras-named.safetensors --from keras --out @new.st",
+    "keras-named.safetensors: the names of its recurrent layers, middle, start, do not tell their order, nor do their sizes; name them from the input on (layers), or read Keras's own file, .keras or .weights.h5, which holds the order",
+  ],
+  [
+    "a module of two meanings",
+    "import @torch-either.safetensors --from pytorch --out @new.st",
+    "torch-either.safetensors: its modules can be read in several ways: fc is the head, or fc is the embedding; name the embedding or the head (embedding, head)",
+  ],
+  [
+    "a zip as PyTorch's",
+    "import @pickle.pt --from pytorch --out @new.st",
+    'pickle.pt is a zip or HDF5 file: write the state dict as safetensors, with safetensors.torch.save_file(model.state_dict(), "weights.safetensors"); files of Keras take --from keras',
+  ],
+  [
+    "a zip as Keras's",
+    "import @pickle.pt --from keras --out @new.st",
+    "pickle.pt is a zip without config.json, so it is no .keras file",
+  ],
+  ["damaged HDF5", "import @cut.h5 --from keras --out @new.st", "cut.h5: it cannot be read as HDF5: …"],
+  [
+    "a dtype that is not read",
+    "import @torch-f8.safetensors --from pytorch --out @new.st",
+    'torch-f8.safetensors: tensor "rnn.weight_hh_l0" has dtype "F8_E4M3"; those that are read are …',
   ],
   [
     "a head that is none",

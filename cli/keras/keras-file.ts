@@ -1,0 +1,170 @@
+/**
+ * @file Keras's own files: .keras (a zip with the configuration, and weights in HDF5), .weights.h5, and models or weights
+ * in one .h5 of Keras 2. Their tensors get the paths by which `fromKeras` knows them, and what the file says of order and
+ * cells becomes its options.
+ *
+ *   .weights.h5   layers/lstm_1/cell/vars/0 …    groups by class, numbered in the model's order; `vars` keeps the layer's name
+ *   .h5           lists layer_names and, of each layer, weight_names; perhaps within model_weights
+ */
+import { messageOf, UserError } from "../../compiler/graph/errors.ts";
+import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import type { KerasReadOptions } from "../../interchange/keras.ts";
+import { type KerasStack, readKerasConfig } from "../../interchange/keras-config.ts";
+import { readWhenAsked } from "../../train/safetensors.ts";
+import { readBytes } from "../data-files.ts";
+import { oneLine } from "../one-line.ts";
+import { isHdf5, readHdf5, type Tree } from "./hdf5.ts";
+
+/** What `fromKeras` takes. */
+export interface KerasFile {
+  readonly tensors: Readonly<Record<string, NdArray>>;
+  readonly options: KerasReadOptions;
+  /** What of the model is not in the weights, in words. */
+  readonly remarks: readonly string[];
+}
+
+/** A layer's arrays by their path within it, such as cell/kernel or forward_layer/cell/bias. */
+interface FileLayer {
+  readonly group: string;
+  readonly name: string;
+  readonly arrays: Readonly<Record<string, () => NdArray>>;
+}
+
+const isZip = (bytes: Uint8Array) => [0x50, 0x4b, 0x03, 0x04].every((byte, i) => bytes[i] === byte);
+
+export const isKerasFile = (bytes: Uint8Array) => isZip(bytes) || isHdf5(bytes);
+
+/**
+ * Reads Keras's own files, for `fromKeras(tensors, path, options)`: .keras, .weights.h5, and .h5 of Keras 2. It runs no code
+ * of the file.
+ *
+ * @throws UserError where there is no such file, it is damaged, or its layers compute something else than those here.
+ */
+export async function readKeras(path: string): Promise<KerasFile> {
+  const bytes = await readBytes(path);
+  if (!isKerasFile(bytes)) throw new UserError(`${path} is neither a zip nor an HDF5 file, so it is no file of Keras`);
+  return readKerasFile(bytes, path);
+}
+
+/** Reads a file of one of these formats; `name` is what messages call it. A fault is a UserError of one line. */
+export async function readKerasFile(bytes: Uint8Array, name: string): Promise<KerasFile> {
+  if (!isZip(bytes)) {
+    const tree = await readHdf5(bytes, name);
+    return kerasFile(tree, tree.texts.model_config, name);
+  }
+  const { config, weights } = await unzipped(bytes, name);
+  return kerasFile(await readHdf5(weights, name), new TextDecoder().decode(config), name);
+}
+
+/** Bytes of one part of a .keras file, at the most. */
+const largestPart = 2 ** 31;
+
+async function unzipped(bytes: Uint8Array, name: string) {
+  const { unzipSync } = await import("fflate");
+  const parts = { config: "config.json", weights: "model.weights.h5" };
+  let files: Readonly<Record<string, Uint8Array>>;
+  try {
+    files = unzipSync(bytes, {
+      filter: (file) => Object.values(parts).includes(file.name) && file.originalSize < largestPart,
+    });
+  } catch (cause) {
+    throw new UserError(`${name} begins as a zip and cannot be unpacked: ${oneLine(messageOf(cause))}`, { cause });
+  }
+  const part = (file: string) => {
+    const found = files[file];
+    if (found === undefined) throw new UserError(`${name} is a zip without ${file}, so it is no .keras file`);
+    return found;
+  };
+  return { config: part(parts.config), weights: part(parts.weights) };
+}
+
+function kerasFile(tree: Tree, config: string | undefined, name: string): KerasFile {
+  const stack = config === undefined ? undefined : readKerasConfig(config, name);
+  const layers = layersOf(tree, name);
+  const named = stack === undefined ? layers : namedLayers(layers, stack);
+  const tensors = readWhenAsked(
+    named.flatMap((layer) =>
+      Object.entries(layer.arrays).map(([path, read]) => [`${layer.name}/${path}`, read] as const),
+    ),
+  );
+  if (stack !== undefined) {
+    const { remarks, all: _, ...options } = stack;
+    return { tensors, options, remarks };
+  }
+  const isRecurrent = ({ arrays }: FileLayer) =>
+    Object.keys(arrays).some((path) => /(^|\/)recurrent_kernel$/.test(path));
+  const defaults = "activations are taken to be those that Keras has by default: weights alone do not hold them";
+  return { tensors, options: { layers: named.filter(isRecurrent).map((layer) => layer.name) }, remarks: [defaults] };
+}
+
+/** The layers under the names of the configuration, which older files do not keep beside the weights. */
+function namedLayers(layers: readonly FileLayer[], { all }: KerasStack): readonly FileLayer[] {
+  const counts = new Map<string, number>();
+  const nameOfGroup = new Map<string, string>();
+  for (const { kind, name } of all) {
+    const stem = kind
+      .replace(/(.)([A-Z][a-z0-9]+)/g, "$1_$2")
+      .replace(/([a-z])([A-Z])/g, "$1_$2")
+      .toLowerCase();
+    const count = counts.get(stem) ?? 0;
+    counts.set(stem, count + 1);
+    nameOfGroup.set(count === 0 ? stem : `${stem}_${count}`, name);
+  }
+  const known = new Set(all.map(({ name }) => name));
+  return layers.map((layer) =>
+    known.has(layer.name) ? layer : { ...layer, name: nameOfGroup.get(layer.group) ?? layer.name },
+  );
+}
+
+function layersOf(tree: Tree, name: string): readonly FileLayer[] {
+  const legacy = tree.groups.model_weights ?? tree;
+  const { layer_names: names } = legacy.lists;
+  if (names !== undefined) return names.map((layer) => legacyLayer(legacy.groups[layer], layer));
+  const groups = tree.groups.layers ?? tree.groups._layer_checkpoint_dependencies;
+  if (groups === undefined)
+    throw new UserError(`${name}: it has neither layers nor layer_names, so it is no file of Keras`);
+  const found = Object.entries(groups.groups).map(([group, layer]): FileLayer => {
+    const stem = group.replace(/_\d+$/, "");
+    return { group, name: layer.groups.vars?.texts.name ?? group, arrays: arraysOf(layer, stem) };
+  });
+  return found.sort((a, b) => a.group.localeCompare(b.group, "en", { numeric: true }));
+}
+
+/** The arrays of a layer, by the names that its class gives to its variables. */
+function arraysOf(layer: Tree, stem: string): FileLayer["arrays"] {
+  const { vars, cell, layer: wrapped, ...others } = layer.groups;
+  if (wrapped !== undefined) return arraysOf(wrapped, "dense");
+  const namesOf: Readonly<Record<string, readonly string[]>> = {
+    cell: ["kernel", "recurrent_kernel", "bias"],
+    embedding: ["embeddings"],
+    dense: ["kernel", "bias"],
+  };
+  const named = (of: Tree | undefined, names: readonly string[] = []) =>
+    Object.entries(of?.arrays ?? {}).map(([key, read]) => [names[Number(key)] ?? `variable ${key}`, read] as const);
+  const inner = Object.entries(others).flatMap(([key, group]) =>
+    // Seeds of what is random in training.
+    key.includes("seed_generator")
+      ? []
+      : Object.entries(arraysOf(group, key)).map(([path, read]) => [`${key}/${path}`, read] as const),
+  );
+  const ofCell = named(cell?.groups.vars, namesOf.cell).map(([key, read]) => [`cell/${key}`, read] as const);
+  return Object.fromEntries([...named(vars, namesOf[stem]), ...ofCell, ...inner]);
+}
+
+/** `seq/lstm_in/lstm_cell/kernel:0` is cell/kernel of its layer. */
+function legacyLayer(layer: Tree | undefined, name: string): FileLayer {
+  const arrays = (layer?.lists.weight_names ?? []).flatMap((path) => {
+    const segments = path.split("/");
+    const leaf = segments.at(-1) ?? "";
+    let group = layer;
+    for (const segment of segments.slice(0, -1)) group = group?.groups[segment];
+    const read = group?.arrays[leaf];
+    const direction = segments.find((segment) => /^(forward|backward)_/.test(segment));
+    const isOfCell = segments.some((segment) => /_cell(_\d+)?$/.test(segment));
+    const place = [direction, isOfCell ? "cell" : undefined, leaf.replace(/:0$/, "")].filter(
+      (part) => part !== undefined,
+    );
+    return read === undefined ? [] : [[place.join("/"), read] as const];
+  });
+  return { group: name, name, arrays: Object.fromEntries(arrays) };
+}
