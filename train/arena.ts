@@ -4,7 +4,7 @@
  */
 import type { ParameterTensors } from "../compiler/dsl/parameters.ts";
 import { formatShape, sameShape } from "../compiler/graph/dim.ts";
-import { UserError } from "../compiler/graph/errors.ts";
+import { inWords, UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, sizeOfNumbers, valueFault } from "../compiler/graph/ndarray.ts";
 import { concat, slice } from "../compiler/ops/pieces.ts";
 import { fill, reshape } from "../compiler/ops/views.ts";
@@ -84,6 +84,9 @@ export function unpackArray(flat: NdArray, arena: Arena): Record<string, NdArray
 
 /** The reverse: every parameter of the arena must be there, in its shape, and no other. */
 export function packArrays(arrays: Readonly<Record<string, NdArray>>, arena: Arena): NdArray {
+  // From JavaScript anything may come.
+  if (typeof arrays !== "object" || arrays === null)
+    throw new UserError(`the parameters are ${inWords(arrays)}; expected an array for each path`);
   const known = new Set(arena.entries.map(({ path }) => path));
   const stranger = Object.keys(arrays).find((path) => !known.has(path));
   if (stranger !== undefined) throw new UserError(`the model has no parameter ${JSON.stringify(stranger)}`);

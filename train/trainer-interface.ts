@@ -15,6 +15,8 @@ import type { UpdateOptions } from "./update.ts";
 export interface TrainerOptions extends Partial<UpdateOptions> {
   /** A whole number below 2^32: one seed gives one run. 0 by default. */
   readonly seed?: number;
+  /** Weights to start from, by path, all of them: imported ones, or those of a model. Drawn from the seed by default. */
+  readonly parameters?: Readonly<Record<string, NdArray>> | undefined;
   /** Adam by default. */
   readonly optimizer?: Optimizer;
   /** 0.001 by default. */

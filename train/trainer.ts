@@ -17,6 +17,7 @@ import { type Metric, measuredBy } from "./metrics.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
 import { adam } from "./optimizers.ts";
+import { checkSeed } from "./random.ts";
 import type { EvaluationOptions, StepResult, StoppedStep, Trainer, TrainerOptions } from "./trainer-interface.ts";
 import { evaluationStep, type StepGraph, type TrainingStep, trainingStep } from "./training-step.ts";
 
@@ -35,6 +36,10 @@ export async function createTrainer<Trained extends Objective = Network>(
 ): Promise<Trainer<Trained>> {
   const { seed = 0, optimizer = adam(), learningRate = 1e-3, schedule = "auto", tuning } = options;
   const step = trainingStep(network, { ...options, optimizer });
+  checkSeed(seed);
+  const start = options.parameters ?? initialize(network.specs, seed);
+  // Weights that do not fit are refused before anything is compiled for them.
+  packArrays(start, step.arena);
   const metrics = step.outputs.metrics;
   const executable = await device.compile(step.graph, {
     schedule,
@@ -43,7 +48,7 @@ export async function createTrainer<Trained extends Objective = Network>(
     readback: metrics === undefined ? [] : [metrics],
   });
   const trainer = new DeviceTrainer(device, network, step, executable, checkedRate(learningRate), seed, tuning);
-  trainer.setParameters(initialize(network.specs, seed));
+  trainer.setParameters(start);
   return trainer;
 }
 

@@ -1,15 +1,18 @@
 /** @file The pages in docs/: the guide's program runs, formulas and lists equal the sources, and links lead somewhere. */
-import { existsSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { bytesFormula, countWork } from "../../cli/inspect/count.ts";
 import { compileProgram, passes } from "../../compiler/compile.ts";
-import { evaluateDim } from "../../compiler/graph/dim.ts";
+import { addDims, evaluateDim } from "../../compiler/graph/dim.ts";
 import { adam, lstm, trainingStep } from "../../index.ts";
 import { f32Tolerance } from "../../testing/tolerance.ts";
 import { languageModel } from "../../train/networks.ts";
 import { run } from "../cli/run.ts";
-import { blocks, logged, page, root } from "./pages.ts";
+import { type Claim, guideClaims, hostsClaims } from "./claims.ts";
+import { blocks, logged, page, replaced, root } from "./pages.ts";
 
 const pages = [
   "README.md",
@@ -20,14 +23,95 @@ const pages = [
   "docs/trust.md",
 ];
 
-test("the guide's blocks are one program, which runs", async () => {
-  const lines = await logged(blocks(page("docs/guide.md"), "ts").join("\n"));
-  const printed = lines.join("\n");
-  expect(printed).toContain("graph energyAndGradient(xs: f32[T,B,3]");
-  const said = (what: string) => Number(new RegExp(`^${what} (.*)$`, "m").exec(printed)?.[1]);
-  expect(said("energy")).toBeGreaterThan(0);
-  expect(said("held-out loss")).toBeLessThan(Math.log(13));
-  expect(printed).toMatch(/^[a-z. ]{20}$/m);
+/** A program with checks in it, each behind the line that it is about. */
+function checked(program: string, claims: readonly Claim[]): string {
+  const all = claims.reduce((text, { after, check }) => {
+    if (text.split(after).length !== 2) throw new Error(`the page does not say this once: ${after}`);
+    return replaced(text, after, `${after}\n${check}`);
+  }, program);
+  return `import { expect } from "vitest";\n${all}`;
+}
+
+const guide = blocks(page("docs/guide.md"), "ts");
+
+test("the guide's blocks are one program, which runs and does what is said of it", async () => {
+  await logged(checked(guide.join("\n"), guideClaims));
+});
+
+test.each(guide.map((block) => [block.split("\n").find((line) => !line.startsWith("import")) ?? "", block]))(
+  "something is claimed of the block of: %s",
+  (_, block) => expect(guideClaims.filter(({ after }) => block.includes(after))).not.toEqual([]),
+);
+
+test("the block of lost devices goes on with what was kept", async () => {
+  const [block = ""] = blocks(page("docs/hosts.md"), "js");
+  const before = `
+import { createTrainer, initialize, openDevice, gru } from "cellgrad";
+import { seriesModel } from "cellgrad/networks";
+const device = await openDevice();
+const network = seriesModel({ cell: gru, units: 2, layers: 1, features: 1 });
+const kept = initialize(network.specs, 5);`;
+  await logged(`${before}\n${checked(block, hostsClaims)}`);
+});
+
+test("the program of device bytes prints the terms of the formula", async () => {
+  const text = page("docs/architecture.md");
+  const [block = ""] = blocks(text, "ts");
+  const imports = [...block.matchAll(/from "(\.\/.*)"/g)].map(([, path = ""]) => path);
+  const modules = await Promise.all(imports.map(async (path) => [path, await import(join(root, path))] as const));
+  const lines = await logged(block, Object.fromEntries(modules));
+  const terms = lines.flatMap((line) => line.slice(line.indexOf(" ") + 1).split(" + "));
+  const dims = addDims(terms.map((term) => (Number.isNaN(Number(term)) ? term : Number(term))));
+  expect(`4 * (${dims.join(" + ")})`).toBe(blocks(text, "formula")[0]?.trim());
+});
+
+/** Where each block of code in the pages is checked. Of the guide's Python: names of an exported model are claims above. */
+const places: Readonly<Record<string, string>> = {
+  "README.md ts": "test/docs/readme.test.ts",
+  "docs/architecture.md ts": "test/docs/docs.test.ts",
+  "docs/architecture.md formula": "test/docs/docs.test.ts",
+  "docs/guide.md ts": "test/docs/docs.test.ts",
+  "docs/guide.md js": "test/docs/page-example.test.ts",
+  "docs/guide.md python": "test/docs/claims.ts",
+  "docs/hosts.md js": "test/docs/docs.test.ts",
+  "docs/testing.md ts": "test/docs/docs.test.ts",
+};
+
+test("no page has code that no test looks at, and of one kind there is one block but in the guide", () => {
+  const kinds = [...pages, "docs/hosts.md"].flatMap((path) =>
+    [...page(path).matchAll(/^```(\S+)\n/gm)].map(([, language = ""]) => `${path} ${language}`),
+  );
+  const code = kinds.filter((kind) => !kind.endsWith(" console") && kind !== "docs/guide.md ts");
+  expect(code.toSorted()).toEqual(
+    Object.keys(places)
+      .filter((kind) => kind !== "docs/guide.md ts")
+      .toSorted(),
+  );
+  for (const file of Object.values(places)) expect(existsSync(join(root, file)), file).toBe(true);
+});
+
+test("the types of the guide's and the README's programs are right: an option that there is not is an error", async () => {
+  const folder = mkdtempSync(join(root, "node_modules/.docs-"));
+  try {
+    writeFileSync(join(folder, "guide.ts"), guide.join("\n"));
+    writeFileSync(join(folder, "readme.ts"), blocks(page("README.md"), "ts").join("\n"));
+    const paths = { cellgrad: [`${root}/index.ts`], "cellgrad/*": [`${root}/entries/*.ts`] };
+    const config = {
+      extends: `${root}/tsconfig.json`,
+      compilerOptions: { paths, rootDir: root },
+      include: ["*.ts"],
+      exclude: [],
+    };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+    const tsc = join(root, "node_modules/typescript/lib/tsc.js");
+    const complaints = await promisify(execFile)(process.execPath, [tsc, "-p", folder]).then(
+      ({ stdout }) => stdout,
+      ({ stdout }: { stdout: string }) => stdout,
+    );
+    expect(complaints).toBe("");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("the formula of device bytes is what inspect prints", async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createJiti } from "jiti";
+import { expect } from "vitest";
 import * as cellgrad from "../../index.ts";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -29,8 +30,11 @@ async function entries(): Promise<Record<string, Record<string, unknown>>> {
   );
 }
 
-/** Runs a program that imports "cellgrad", with the interpreter as every device, and gives the lines it logs. */
-export async function logged(program: string): Promise<string[]> {
+/**
+ * Runs a program that imports "cellgrad", with the interpreter as every device, and gives the lines it logs. It may import
+ * `expect` of Vitest, and other modules that are given.
+ */
+export async function logged(program: string, others: Readonly<Record<string, object>> = {}): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), "cellgrad-docs-"));
   const file = join(folder, "program.ts");
   writeFileSync(file, program);
@@ -39,7 +43,12 @@ export async function logged(program: string): Promise<string[]> {
   console.log = (...words: unknown[]) => lines.push(words.map(String).join(" "));
   try {
     const openDevice = async () => cellgrad.openInterpreter();
-    const virtualModules = { ...(await entries()), cellgrad: { ...cellgrad, openDevice } };
+    const virtualModules = {
+      ...(await entries()),
+      cellgrad: { ...cellgrad, openDevice },
+      vitest: { expect },
+      ...others,
+    };
     const jiti = createJiti(file, { virtualModules, fsCache: false });
     await jiti.import(file);
   } finally {

@@ -142,6 +142,17 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "train/trainer.ts",
+    ["test/train/trainer.test.ts"],
+    [
+      [
+        "weights that are given are not trained on",
+        "options.parameters ?? initialize(network.specs, seed)",
+        "initialize(network.specs, seed)",
+      ],
+    ],
+  ),
+  ...changed(
     "train/loss-parts.ts",
     ["test/train/loss-parts.test.ts"],
     [

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gru } from "../../cells/gru.ts";
 import { lstm } from "../../cells/lstm.ts";
 import { rnn } from "../../cells/rnn.ts";
-import { type NdArray, ndarray, zeros } from "../../compiler/graph/ndarray.ts";
+import { type NdArray, ndarray, scalar, zeros } from "../../compiler/graph/ndarray.ts";
 import { add, mul } from "../../compiler/ops/elementwise.ts";
 import type { Batch } from "../../train/data/batches.ts";
 import { seriesBatches } from "../../train/data/series.ts";
@@ -232,6 +232,29 @@ for (const { name, open } of devices) {
       await expect(a.evaluate([])).rejects.toThrow("evaluate: there is no batch to evaluate; hold out more");
       a.destroy();
       b.destroy();
+    });
+
+    test("training starts from the weights that are given, and weights that do not fit are refused", async () => {
+      const network = tiny();
+      const given = initialize(network.specs, 4);
+      const [a, b] = [
+        await createTrainer(device, network, { parameters: given }),
+        await createTrainer(device, network, { seed: 4 }),
+      ];
+      expect(await a.parameters()).toEqual(given);
+      for (const trainer of [a, b]) await trainer.step(batch(2));
+      expect(await a.parameters()).toEqual(await b.parameters());
+      const [path = "", array] = Object.entries(given)[0] ?? [];
+      const { [path]: _, ...others } = given;
+      for (const [parameters, message] of [
+        [others, `parameter ${path} is missing`],
+        [{ ...given, extra: scalar(1) }, 'the model has no parameter "extra"'],
+        [{ ...given, [path]: scalar(1) }, `parameter ${path} is []; the model expects [`],
+        [{ ...given, [path]: { ...array, dtype: "i32" } as NdArray }, `parameter ${path} is i32; expected f32`],
+      ] as const) {
+        await expect(createTrainer(device, network, { parameters })).rejects.toThrow(message);
+      }
+      for (const trainer of [a, b]) trainer.destroy();
     });
 
     test("parameters go in and come out by path, and the seed is where they start", async () => {
