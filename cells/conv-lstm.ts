@@ -17,6 +17,7 @@ import { dense } from "../compiler/dsl/dense.ts";
 import { zerosInit } from "../compiler/dsl/initializers.ts";
 import { parameter } from "../compiler/dsl/parameters.ts";
 import { at } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { windows } from "../compiler/ops/composed.ts";
 import { add, mul } from "../compiler/ops/elementwise.ts";
 import { sigmoid, tanh } from "../compiler/ops/transcendental.ts";
@@ -32,7 +33,8 @@ export interface ConvLstmOptions {
 }
 
 /** Convolutional LSTM along a line; states c and h: [positions, units / positions], output h: [units]. */
-export function convLstm({ positions = 8, width = 3 }: ConvLstmOptions = {}) {
+export function convLstm(options: ConvLstmOptions = {}) {
+  const { positions = 8, width = 3 } = checkedOptions("convLstm", options, { positions: "number", width: "number" });
   const name = "conv-lstm";
   wholeOption(name, "width", width);
   const channelsOf = (total: number, what: string) => equalShare(name, total, what, positions, "positions");

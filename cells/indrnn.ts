@@ -11,6 +11,7 @@ import { cell } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";
 import { uniform } from "../compiler/dsl/initializers.ts";
 import { parameter } from "../compiler/dsl/parameters.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { relu } from "../compiler/ops/composed.ts";
 import { add, mul } from "../compiler/ops/elementwise.ts";
 import { wholeOption } from "./options.ts";
@@ -22,7 +23,8 @@ export interface IndrnnOptions {
 }
 
 /** Independently recurrent network; state h: [units], output h. */
-export function indrnn({ longest = 100 }: IndrnnOptions = {}) {
+export function indrnn(options: IndrnnOptions = {}) {
+  const { longest = 100 } = checkedOptions("indrnn", options, { longest: "number" });
   const start = uniform(0, 2 ** (1 / wholeOption("indrnn", "longest", longest)));
   return cell("indrnn", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
     const next = relu(add(dense("input", x, units), mul(parameter("recurrent", [units], start), h)));

@@ -13,6 +13,7 @@
 import { cell } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";
 import { chrono, glorot, orthogonal } from "../compiler/dsl/initializers.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { oneMinus } from "../compiler/ops/composed.ts";
 import { add, mul, sub } from "../compiler/ops/elementwise.ts";
 import { sigmoid, tanh } from "../compiler/ops/transcendental.ts";
@@ -28,7 +29,8 @@ export interface JanetOptions {
 }
 
 /** JANET; state h: [units], output h. */
-export function janet({ beta = 1, longest = 100 }: JanetOptions = {}) {
+export function janet(options: JanetOptions = {}) {
+  const { beta = 1, longest = 100 } = checkedOptions("janet", options, { beta: "number", longest: "number" });
   const start = chrono(longest);
   return cell("janet", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
     const s = dense("forget", [x, h], units, { kernel, bias: start });

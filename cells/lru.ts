@@ -15,6 +15,7 @@ import { cell } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";
 import { normal, ringModulus, ringPhase } from "../compiler/dsl/initializers.ts";
 import { parameter } from "../compiler/dsl/parameters.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { oneMinus } from "../compiler/ops/composed.ts";
 import { add, mul, neg, sub } from "../compiler/ops/elementwise.ts";
 import { cos, exp, sin, sqrt } from "../compiler/ops/transcendental.ts";
@@ -28,7 +29,11 @@ export interface LruOptions {
 }
 
 /** Linear recurrent unit; states a and b: [units], output y: [units]. */
-export function lru({ radii: [inner, outer] = [0.4, 0.99], phase = 2 * Math.PI }: LruOptions = {}) {
+export function lru(options: LruOptions = {}) {
+  const { radii: [inner, outer] = [0.4, 0.99], phase = 2 * Math.PI } = checkedOptions("lru", options, {
+    radii: "list",
+    phase: "number",
+  });
   const [modulus, angle] = [ringModulus(inner, outer), ringPhase(phase)];
   return cell("lru", { state: ({ units }) => ({ a: [units], b: [units] }) }, ({ x, a, b, units, features }) => {
     const decay = neg(exp(parameter("nu", [units], modulus)));

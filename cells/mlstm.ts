@@ -17,6 +17,7 @@
 import { cell } from "../compiler/dsl/cell.ts";
 import { bias, dense } from "../compiler/dsl/dense.ts";
 import { at } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { logSigmoid, outer } from "../compiler/ops/composed.ts";
 import { matmul } from "../compiler/ops/contractions.ts";
 import { abs, add, div, max, mul, neg, sub } from "../compiler/ops/elementwise.ts";
@@ -31,7 +32,8 @@ export interface MlstmOptions {
 }
 
 /** LSTM with a matrix for its memory; with d = units / heads, states C: [heads, d, d], n: [heads, d], m: [heads, 1]. */
-export function mlstm({ heads = 1 }: MlstmOptions = {}) {
+export function mlstm(options: MlstmOptions = {}) {
+  const { heads = 1 } = checkedOptions("mlstm", options, { heads: "number" });
   const widthOf = (units: number) => equalShare("mlstm", units, "units", heads, "heads");
   return cell(
     "mlstm",

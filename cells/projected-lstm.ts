@@ -15,6 +15,7 @@ import { cell } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";
 import { glorot, orthogonal, zerosInit } from "../compiler/dsl/initializers.ts";
 import { parameter } from "../compiler/dsl/parameters.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { add, mul } from "../compiler/ops/elementwise.ts";
 import { sigmoid, tanh } from "../compiler/ops/transcendental.ts";
 import { wholeOption } from "./options.ts";
@@ -30,7 +31,11 @@ export interface ProjectedLstmOptions {
 }
 
 /** LSTM with a projection; states c: [units] and r: [projection], output r. */
-export function projectedLstm({ projection, peepholes = true }: ProjectedLstmOptions = {}) {
+export function projectedLstm(options: ProjectedLstmOptions = {}) {
+  const { projection, peepholes = true } = checkedOptions("projectedLstm", options, {
+    projection: "number",
+    peepholes: "boolean",
+  });
   const name = "projected-lstm";
   const widthOf = (units: number) => wholeOption(name, "projection", projection ?? Math.ceil(units / 2));
   return cell(name, { state: ({ units }) => ({ c: [units], r: [widthOf(units)] }) }, ({ x, c, r, units }) => {

@@ -14,7 +14,7 @@
  */
 import { cell, type State } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";
-import { UserError } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { oneMinus, pick, stack } from "../compiler/ops/composed.ts";
 import { add, mul } from "../compiler/ops/elementwise.ts";
 import { sigmoid, tanh } from "../compiler/ops/transcendental.ts";
@@ -34,9 +34,9 @@ export interface QrnnOptions {
 }
 
 /** Quasi-recurrent network; states c: [units] and, above width 1, pending: [gates, width - 1, units]; output h. */
-export function qrnn({ pooling = "fo", width = 2 }: QrnnOptions = {}) {
-  const gates: readonly string[] | undefined = gatesOf[pooling];
-  if (gates === undefined) throw new UserError(`qrnn: pooling must be f, fo or ifo, got ${JSON.stringify(pooling)}`);
+export function qrnn(options: QrnnOptions = {}) {
+  const { pooling = "fo", width = 2 } = checkedOptions("qrnn", options, { pooling: gatesOf, width: "number" });
+  const gates: readonly string[] = gatesOf[pooling];
   const past = wholeOption("qrnn", "width", width) - 1;
   const waits = past > 0;
   return cell<string>(

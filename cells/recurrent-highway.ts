@@ -14,6 +14,7 @@
 import { cell } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";
 import { glorot, orthogonal } from "../compiler/dsl/initializers.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { oneMinus } from "../compiler/ops/composed.ts";
 import { add, mul } from "../compiler/ops/elementwise.ts";
 import { sigmoid, tanh } from "../compiler/ops/transcendental.ts";
@@ -26,7 +27,8 @@ export interface RecurrentHighwayOptions {
 }
 
 /** Recurrent highway network; state h: [units], output h. */
-export function recurrentHighway({ depth = 3 }: RecurrentHighwayOptions = {}) {
+export function recurrentHighway(options: RecurrentHighwayOptions = {}) {
+  const { depth = 3 } = checkedOptions("recurrentHighway", options, { depth: "number" });
   const layers = Array.from({ length: wholeOption("recurrent-highway", "depth", depth) }, (_, layer) => layer);
   return cell("recurrent-highway", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
     const next = layers.reduce((s, layer) => {

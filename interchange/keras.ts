@@ -8,6 +8,7 @@
  */
 import { at } from "../compiler/graph/errors.ts";
 import { type NdArray, zeros } from "../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { columns, rows, stackColumns, stackRows, sumOf } from "./matrices.ts";
 import {
   assumedModules,
@@ -49,6 +50,7 @@ interface KerasLayer {
 
 /** Reads the weights of a model. `where` is what messages call the file; a fault is a UserError of one line. */
 export function fromKeras(tensors: Arrays, where: string, options: KerasReadOptions = {}): NetworkWeights {
+  checkedOptions("fromKeras", options, { cell: "string", embedding: "string", head: "string" });
   // Keras before version 3 ends each name with the number of the output.
   const bag = new TensorBag(tensors, where, (name) => name.replace(/:0$/, ""));
   const { layers, assumed } = inOrder(bag, recurrentLayers(bag), options.layers);

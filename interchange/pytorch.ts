@@ -7,6 +7,7 @@
  */
 import { at } from "../compiler/graph/errors.ts";
 import { type NdArray, zeros } from "../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { rows, stackRows, transposed } from "./matrices.ts";
 import {
   assumedModules,
@@ -48,11 +49,14 @@ export interface PyTorchNames {
   readonly head?: string;
 }
 
+const ofNames = { prefix: "string", embedding: "string", head: "string" } as const;
+
 const recurrentKey = /^(.*?)(?:weight|bias)_(?:ih|hh|hr)_l(\d+)(_reverse)?$/;
 const cellOfGates: Readonly<Record<number, string>> = { 1: "rnn", 3: "gru-reset-after", 4: "lstm" };
 
 /** Reads a state dict. `where` is what messages call it; a fault is a UserError of one line. */
 export function fromPyTorch(tensors: Arrays, where: string, options: PyTorchReadOptions = {}): NetworkWeights {
+  checkedOptions("fromPyTorch", options, { ...ofNames, cell: "string" });
   const bag = new TensorBag(tensors, where);
   const prefix = options.prefix ?? onlyPrefix(bag);
   const keys = bag.left.map((key) => recurrentKey.exec(key)).filter((found) => found?.[1] === prefix);
@@ -209,6 +213,7 @@ const weightOf = (module: string) => `${module}.weight`;
 
 /** A state dict that PyTorch loads with `strict=True`. */
 export function toPyTorch(weights: NetworkWeights, names: PyTorchNames = {}): Record<string, NdArray> {
+  checkedOptions("toPyTorch", names, ofNames);
   const { cell, embedding, head } = weights;
   const isAlone = embedding === undefined && head === undefined;
   const { prefix = isAlone ? "" : "rnn." } = names;
@@ -240,6 +245,7 @@ export function toPyTorchLike(
   where: string,
   options: PyTorchReadOptions = {},
 ): Record<string, NdArray> {
+  checkedOptions("toPyTorchLike", options, { ...ofNames, cell: "string" });
   return { ...original, ...writtenLike(weights, original, where, options) };
 }
 

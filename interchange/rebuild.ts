@@ -7,6 +7,7 @@ import { cells } from "../cells/index.ts";
 import { reluRnn } from "../cells/relu-rnn.ts";
 import type { CellDefinition } from "../compiler/dsl/cell.ts";
 import { UserError } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { encodeGraph } from "../train/graph-json.ts";
 import { type ModelDetails, type SavedModel, savedModel } from "../train/model-file.ts";
 import { languageModel, type Network, regressionModel, seriesModel } from "../train/networks.ts";
@@ -23,6 +24,12 @@ export type ModelMeaning = Pick<ModelDetails, "vocabulary" | "columns" | "normal
  * found in a sequence with `targets` too. Throws a UserError where weights and meaning do not fit.
  */
 export function modelFrom(weights: NetworkWeights, meaning: ModelMeaning): SavedModel {
+  checkedOptions("modelFrom", meaning, {
+    vocabulary: "list",
+    columns: "list",
+    normalisation: "object",
+    targets: "list",
+  });
   if (isBidirectional(weights))
     throw new UserError("its layers run both ways, so it cannot go on step by step; use its parameters in code");
   return savedModel(networkFor(weights, meaning), toParameters(weights), meaning);

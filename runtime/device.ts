@@ -47,6 +47,17 @@ export interface CompileOptions {
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
 }
 
+export const ofSchedule = { auto: 1, persistent: 1, stepwise: 1 } as const;
+export const ofCompile = {
+  donate: "object",
+  readback: "list",
+  schedule: ofSchedule,
+  maxRows: "number",
+  tuning: "object",
+  chunkSteps: "number",
+  phases: "object",
+} as const;
+
 /** A graph that is compiled for a device. */
 export interface Executable {
   /** The graph that was compiled. */

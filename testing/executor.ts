@@ -5,8 +5,9 @@
 import { at } from "../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
-import type { CompileOptions, Device } from "../train/device.ts";
+import { type CompileOptions, type Device, ofCompile } from "../train/device.ts";
 
 /** What runs a graph on numbers, and how exact it claims to be. */
 export interface Executor {
@@ -32,6 +33,7 @@ export function deviceExecutor(
   tolerance: number,
   options: CompileOptions = {},
 ): Executor {
+  checkedOptions("deviceExecutor", options, ofCompile);
   return {
     name,
     tolerance,

@@ -1,5 +1,7 @@
 /** @file Options of the checks, held to what they mean before anything is drawn: a check of nothing must not pass. */
+
 import { inWords, UserError } from "../compiler/graph/errors.ts";
+import { unknownOption } from "../compiler/graph/options.ts";
 
 /** Says what was expected of an option that is given, in a few words; nothing where it is as it should be. */
 type Rule = (value: unknown) => string | undefined;
@@ -34,8 +36,7 @@ export const commonRules = { cases: wholeFrom(1), seed: wholeFrom(0, 2 ** 32 - 1
 export function holdOptions(caller: string, options: object, rules: Readonly<Record<string, Rule>>): void {
   for (const [name, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
-    if (rule === undefined)
-      throw new UserError(`${caller}: there is no option ${name}; there are ${Object.keys(rules).join(", ")}`);
+    if (rule === undefined) throw new UserError(`${caller}: ${unknownOption(name, Object.keys(rules))}`);
     const expected = value === undefined ? undefined : rule(value);
     if (expected !== undefined) throw new UserError(`${caller}: ${name} is ${shown(value)}; expected ${expected}`);
   }

@@ -6,8 +6,10 @@
  * probabilistic rounding error analysis", SIAM J. Sci. Comput. 41(5), theorem 2.4, for inner products). Through a
  * recurrence of T steps, each an inner product of depth K and some elementwise functions, n = T·(K + E).
  */
+
 import type { Dim } from "../compiler/graph/dim.ts";
 import type { Graph, Node, NodeId } from "../compiler/graph/graph.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 
 /** Unit roundoff of f32. */
 const f32Roundoff = 2 ** -24;
@@ -21,10 +23,10 @@ const bothWays = 4;
 /**
  * Largest relative error of an f32 result, as the length of the error against that of the result.
  *
- * @param time steps that the numbers go through
- * @param depth terms of the longest sum of a step, such as the inner size of a product
+ * @param sizes time: steps that the numbers go through; depth: terms of the longest sum of a step, such as the inner size of a product
  */
-export function f32Tolerance({ time, depth }: { readonly time: number; readonly depth: number }): number {
+export function f32Tolerance(sizes: { readonly time: number; readonly depth: number }): number {
+  const { time, depth } = checkedOptions("f32Tolerance", sizes, { time: "number", depth: "number" });
   return bothWays * confidence * f32Roundoff * Math.sqrt(time * (depth + elementwiseRoundings));
 }
 

@@ -1,5 +1,6 @@
 /** @file Rules that scale each element's step by the history of its own gradient, and Lion, which keeps only its sign. */
 import { UserError } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { square } from "../compiler/ops/composed.ts";
 import { add, cast, div, less, max, mul, sub } from "../compiler/ops/elementwise.ts";
 import { sqrt } from "../compiler/ops/transcendental.ts";
@@ -27,7 +28,17 @@ export interface RmsPropOptions {
  * g / (…) and p - lr v.
  */
 export function rmsProp(options: RmsPropOptions = {}): Optimizer {
-  const { decay = 0.99, epsilon = 1e-8, centred = false, momentum = 0 } = options;
+  const {
+    decay = 0.99,
+    epsilon = 1e-8,
+    centred = false,
+    momentum = 0,
+  } = checkedOptions("rmsProp", options, {
+    decay: "number",
+    epsilon: "number",
+    centred: "boolean",
+    momentum: "number",
+  });
   checkDecay("rmsProp", "decay", decay);
   checkDecay("rmsProp", "momentum", momentum);
   checkEpsilon("rmsProp", epsilon);
@@ -59,7 +70,8 @@ export interface AdagradOptions {
 }
 
 /** s = s + g^2, p - lr g / (sqrt(s) + epsilon): Duchi, Hazan & Singer 2011, with diagonal matrices. */
-export function adagrad({ epsilon = 1e-10, initial = 0 }: AdagradOptions = {}): Optimizer {
+export function adagrad(options: AdagradOptions = {}): Optimizer {
+  const { epsilon = 1e-10, initial = 0 } = checkedOptions("adagrad", options, { epsilon: "number", initial: "number" });
   checkEpsilon("adagrad", epsilon);
   if (!(initial >= 0 && initial < Number.POSITIVE_INFINITY))
     throw new UserError(`adagrad: initial is ${initial}; expected a number of 0 or more`);
@@ -90,7 +102,8 @@ export interface LionOptions {
  * weight decay is that of `withWeightDecay`. Every element moves by the learning rate, so that wants a third to a tenth
  * of Adam's.
  */
-export function lion({ beta1 = 0.9, beta2 = 0.99 }: LionOptions = {}): Optimizer {
+export function lion(options: LionOptions = {}): Optimizer {
+  const { beta1 = 0.9, beta2 = 0.99 } = checkedOptions("lion", options, { beta1: "number", beta2: "number" });
   checkDecay("lion", "beta1", beta1);
   checkDecay("lion", "beta2", beta2);
   return {

@@ -24,6 +24,13 @@ export interface StackOptions<Names extends string = string> {
   readonly connection?: "residual" | "highway";
 }
 
+export const ofStack = {
+  dropout: "number",
+  recurrentDropout: "any",
+  zoneout: "any",
+  connection: { residual: 1, highway: 1 },
+} as const;
+
 /** Cells from the input on, and what goes around them. */
 export interface CellStack {
   /** One for each layer. */

@@ -2,6 +2,7 @@
 import type { Cell, CellDefinition } from "../compiler/dsl/cell.ts";
 import { embedding } from "../compiler/dsl/dense.ts";
 import { UserError } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { less, max } from "../compiler/ops/elementwise.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { crossEntropy } from "./losses/classification.ts";
@@ -26,7 +27,16 @@ export interface ClassifierOptions {
  * Model of the class of a sequence: x is f32 [T, B, features] or i32 [T, B], the output f32 [T, B, classes] logits after
  * each step. Targets are i32 [T, B]: the class where a sequence ends, and a number below 0 wherever nothing is asked.
  */
-export function classifierModel({ cell, units, layers = 1, classes, reads }: ClassifierOptions): Network {
+export function classifierModel(options: ClassifierOptions): Network {
+  const {
+    cell,
+    units,
+    layers = 1,
+    classes,
+    reads,
+  } = checkedOptions("classifierModel", options, {
+    ...{ cell: "any", units: "number", layers: "number", classes: "number", reads: "object" },
+  });
   checkCount("layers", layers);
   checkCell(cell);
   for (const [name, value] of Object.entries(reads)) checkCount(name, value);

@@ -2,8 +2,9 @@
 import { at, UserError } from "../compiler/graph/errors.ts";
 import { type DType, inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
-import type { Device, DeviceArray } from "../runtime/device.ts";
+import { type Device, type DeviceArray, ofCompile } from "../runtime/device.ts";
 
 export type {
   CompileOptions,
@@ -13,6 +14,7 @@ export type {
   Executable,
   KernelProfile,
 } from "../runtime/device.ts";
+export { ofCompile, ofSchedule } from "../runtime/device.ts";
 
 class HostArray implements DeviceArray {
   readonly value: NdArray;
@@ -34,23 +36,26 @@ export function openInterpreter(): Device {
   return {
     kind: "cpu",
     name: "float64 interpreter",
-    compile: async (graph) => ({
-      graph,
-      run: (inputs) => {
-        const values = graph.inputs.map((id) => {
-          const name = inputName(graph, id);
-          const given = inputs[name];
-          if (given === undefined) throw new UserError(`${graph.name}: input ${name} is missing`);
-          return given instanceof HostArray ? given.value : (given as NdArray);
-        });
-        const outputs = interpret(graph, values);
-        return graph.outputs.map((_, i) => new HostArray(at(outputs, i)));
-      },
-      profile: async () => {
-        throw new UserError('device "cpu" is an interpreter and has no kernels to time; open "gpu" or "software"');
-      },
-      destroy: () => {},
-    }),
+    compile: async (graph, options = {}) => {
+      checkedOptions("compile", options, ofCompile);
+      return {
+        graph,
+        run: (inputs) => {
+          const values = graph.inputs.map((id) => {
+            const name = inputName(graph, id);
+            const given = inputs[name];
+            if (given === undefined) throw new UserError(`${graph.name}: input ${name} is missing`);
+            return given instanceof HostArray ? given.value : (given as NdArray);
+          });
+          const outputs = interpret(graph, values);
+          return graph.outputs.map((_, i) => new HostArray(at(outputs, i)));
+        },
+        profile: async () => {
+          throw new UserError('device "cpu" is an interpreter and has no kernels to time; open "gpu" or "software"');
+        },
+        destroy: () => {},
+      };
+    },
     upload: (value) => new HostArray(value),
     memory: () => ({ bytes: 0, buffers: 0 }),
     trim: () => {},

@@ -10,6 +10,7 @@ import { valueAndGrad } from "../compiler/autodiff/gradient.ts";
 import { model } from "../compiler/dsl/model.ts";
 import type { ParameterTensors } from "../compiler/dsl/parameters.ts";
 import { at } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { square } from "../compiler/ops/composed.ts";
 import { add } from "../compiler/ops/elementwise.ts";
 import { slice } from "../compiler/ops/pieces.ts";
@@ -40,7 +41,8 @@ export interface GradientFlowOptions {
  * The norms for one batch: (parameters, x, targets) -> (for each state [T]). Entry t is the norm, over batch and units, of
  * the gradient with respect to the state that step t reads. A sequence starts at zero states.
  */
-export function gradientFlow(network: Network, { loss = "last" }: GradientFlowOptions = {}): StepGraph {
+export function gradientFlow(network: Network, options: GradientFlowOptions = {}): StepGraph {
+  const { loss = "last" } = checkedOptions("gradientFlow", options, { loss: { last: 1, all: 1 } });
   const arena = arenaOf(network.specs);
   const names = Object.keys(network.stateShapes);
   const inputs: readonly NamedAval[] = [

@@ -1,13 +1,14 @@
 /** @file What people read beside a loss: accuracy as a graph, and a cross-entropy in other units. */
 import { formatShape, sameShape } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { cast, less, sub } from "../compiler/ops/elementwise.ts";
 import { and, equal, or, where } from "../compiler/ops/logic.ts";
 import { dimSize, iota } from "../compiler/ops/sources.ts";
 import { broadcast, reshape, sum } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import type { Loss } from "./loss-parts.ts";
-import { checkMask, type LossOptions, masked, meanCost } from "./losses/masked.ts";
+import { checkMask, type LossOptions, masked, meanCost, ofLoss } from "./losses/masked.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
 
@@ -17,7 +18,8 @@ type Float = Tensor<"f32">;
  * The fraction of positions at which the target has the largest logit; of equal ones the first class counts. Logits are
  * [..., classes], targets [...]. A position whose target's logit is NaN is wrong.
  */
-export function accuracy(logits: Float, targets: Tensor<"i32"> | Tensor<"u32">, { mask }: LossOptions = {}): Float {
+export function accuracy(logits: Float, targets: Tensor<"i32"> | Tensor<"u32">, options: LossOptions = {}): Float {
+  const { mask } = checkedOptions("accuracy", options, ofLoss);
   const { shape } = logits;
   if (shape.length === 0 || !sameShape(shape.slice(0, -1), targets.shape)) {
     throw new UserError(

@@ -17,6 +17,7 @@ import { formatShape, sameShape } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
 import { type Aval, formatAval, type Graph, inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { type Arena, arenaOf } from "./arena.ts";
 import { checkpointFrom, checkpointTensors } from "./checkpoint-tensors.ts";
 import type { Normalisation } from "./data/series.ts";
@@ -100,12 +101,26 @@ export type ModelDetails = Pick<
   | "run"
 >;
 
+const ofDetails = {
+  vocabulary: "list",
+  tokens: { bytes: 1 },
+  tokenizer: "string",
+  columns: "list",
+  normalisation: "object",
+  targets: "list",
+  training: "object",
+  tuned: "object",
+  checkpoint: "object",
+  run: "object",
+} as const;
+
 /** A network with its numbers, ready to be written or streamed. */
 export function savedModel(
   network: Network,
   parameters: Readonly<Record<string, NdArray>>,
   details: ModelDetails,
 ): SavedModel {
+  checkedOptions("savedModel", details, ofDetails);
   const { graph, arena } = streamingStep(network);
   const { cell, units, layers, embed } = network.config;
   const sizes = { cell, units, layers, ...(embed === undefined ? {} : { embed }) };

@@ -13,9 +13,10 @@ import type { Randomness } from "../compiler/dsl/randomness.ts";
 import type { Shape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import type { Aval } from "../compiler/graph/graph.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { slice } from "../compiler/ops/pieces.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
-import { type Advance, oneStep, overTime, type StackOptions, throughLayers } from "./cell-stack.ts";
+import { type Advance, ofStack, oneStep, overTime, type StackOptions, throughLayers } from "./cell-stack.ts";
 import type { Loss } from "./loss-parts.ts";
 import { crossEntropy } from "./losses/classification.ts";
 import { meanSquaredError, weightedSquaredError } from "./losses/regression.ts";
@@ -78,6 +79,8 @@ export interface Network extends Objective {
   readonly loss: (output: Float, targets: Tensor) => Loss;
 }
 
+const ofNetwork = { cell: "any", units: "number", layers: "number", ...ofStack } as const;
+
 /** A network that predicts the next symbol. */
 export interface LanguageModelOptions<Names extends string> extends StackOptions<Names> {
   /** The cell of each layer, yours or a built-in one. */
@@ -94,7 +97,8 @@ export interface LanguageModelOptions<Names extends string> extends StackOptions
 
 /** Next-symbol model: x is i32 [T, B] tokens, the output f32 [T, B, vocabulary] logits of the token that follows. */
 export function languageModel<Names extends string>(options: LanguageModelOptions<Names>): Network {
-  const { vocabulary, embed } = options;
+  const kinds = { ...ofNetwork, vocabulary: "number", embed: "number" } as const;
+  const { vocabulary, embed } = checkedOptions<LanguageModelOptions<string>>("languageModel", options, kinds);
   checkCount("vocabulary", vocabulary);
   checkCount("embed", embed);
   return network({
@@ -123,7 +127,8 @@ export interface SeriesModelOptions<Names extends string> extends StackOptions<N
 
 /** Next-value model: x is f32 [T, B, features], the output f32 [T, B, features] what follows each step. */
 export function seriesModel<Names extends string>(options: SeriesModelOptions<Names>): Network {
-  const { features } = options;
+  const kinds = { ...ofNetwork, features: "number" } as const;
+  const { features } = checkedOptions<SeriesModelOptions<string>>("seriesModel", options, kinds);
   checkCount("features", features);
   return network({
     ...stackOf(options),
@@ -155,7 +160,8 @@ export interface RegressionModelOptions<Names extends string> extends StackOptio
  * [T, B, outputs + 1], whose last entry is the weight of the step in the loss: 1 where the target stands, 0 elsewhere.
  */
 export function regressionModel<Names extends string>(options: RegressionModelOptions<Names>): Network {
-  const { features, outputs } = options;
+  const kinds = { ...ofNetwork, features: "number", outputs: "number" } as const;
+  const { features, outputs } = checkedOptions<RegressionModelOptions<string>>("regressionModel", options, kinds);
   checkCount("features", features);
   checkCount("outputs", outputs);
   return network({
@@ -179,8 +185,14 @@ function stackOf<Names extends string>(
   checkCount("layers", options.layers);
   checkCell(options.cell);
   // An instance for each layer: weights of its own. States are read by the names each cell lists, whatever they are.
-  const layers = Array.from({ length: options.layers }, () => options.cell(options.units) as unknown as Cell);
-  return { cell: options.cell.cellName, units: options.units, layers, around: options as StackOptions };
+  const { cell, units, layers: depth, dropout, recurrentDropout, zoneout, connection } = options;
+  const layers = Array.from({ length: depth }, () => cell(units) as unknown as Cell);
+  return {
+    cell: cell.cellName,
+    units,
+    layers,
+    around: { dropout, recurrentDropout, zoneout, connection } as StackOptions,
+  };
 }
 
 /** What a network is made of. `x` and `targets` are those of one time step, without the batch. */
@@ -211,7 +223,12 @@ export interface NetworkParts {
 
 /** A network of given layers. A cell instance that appears twice among them has one set of weights and two states. */
 export function network(parts: NetworkParts): Network {
-  const { layers, x, targets } = parts;
+  const { layers, x, targets } = checkedOptions("network", parts, {
+    kind: { text: 1, series: 1, regression: 1 },
+    ...{ cell: "string", units: "number", layers: "list", around: "object", embed: "number", outputs: "number" },
+    ...{ encode: "function", x: "any", targets: "any", loss: "function" },
+  });
+  checkedOptions("network: around", parts.around ?? {}, ofStack);
   const over = (leading: Shape, aval: Aval): Aval => ({ dtype: aval.dtype, shape: [...leading, ...aval.shape] });
   const through = (x: Tensor, state: NetworkState, advance: Advance, random?: Randomness): NetworkResult => {
     const { outputs, state: after } = throughLayers(parts, parts.encode(x), state, advance, random);

@@ -1,5 +1,6 @@
 /** @file Opens a device by choice: a GPU, a software adapter, or the interpreter. */
 import { UserError } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Device, DeviceChoice } from "../runtime/device.ts";
 import { openInterpreter } from "./device.ts";
 
@@ -21,7 +22,10 @@ export interface OpenDeviceOptions {
  * @throws UserError where the timeout is not a number above 0.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  const { device = "auto", timeout } = options;
+  const { device = "auto", timeout } = checkedOptions("openDevice", options, {
+    device: { auto: 1, gpu: 1, software: 1, cpu: 1 },
+    timeout: "number",
+  });
   if (timeout !== undefined && !(timeout > 0))
     throw new UserError(`openDevice: timeout is ${timeout}; expected seconds, a number above 0`);
   if (device === "cpu") return openInterpreter();

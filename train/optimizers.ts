@@ -3,6 +3,7 @@
  * parameters (see `arena.ts`), traced and compiled like any other graph.
  */
 import { UserError } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { square } from "../compiler/ops/composed.ts";
 import { add, div, less, mul, neg, sub } from "../compiler/ops/elementwise.ts";
 import { where } from "../compiler/ops/logic.ts";
@@ -15,7 +16,8 @@ import { type DecayGroup, withWeightDecay } from "./weight-decay.ts";
 type Float = Tensor<"f32">;
 
 /** p - lr g. */
-export function sgd(): Optimizer {
+export function sgd(options: Readonly<Record<never, never>> = {}): Optimizer {
+  checkedOptions("sgd", options, {});
   return {
     name: "sgd",
     slots: [],
@@ -38,7 +40,8 @@ export interface MomentumOptions {
  * v = beta v + g, p - lr v: Polyak 1964, in the form of Sutskever et al. 2013, with lr outside v as in PyTorch. Nesterov's
  * form is p - lr (g + beta v), with the new v.
  */
-export function momentum({ beta = 0.9, nesterov = false }: MomentumOptions = {}): Optimizer {
+export function momentum(options: MomentumOptions = {}): Optimizer {
+  const { beta = 0.9, nesterov = false } = checkedOptions("momentum", options, { beta: "number", nesterov: "boolean" });
   checkDecay("momentum", "beta", beta);
   return {
     name: nesterov ? "nesterov" : "momentum",
@@ -61,8 +64,11 @@ export interface AdamOptions {
   readonly epsilon?: number;
 }
 
+const ofAdam = { beta1: "number", beta2: "number", epsilon: "number" } as const;
+
 /** Kingma & Ba 2015, arXiv:1412.6980, algorithm 1. */
-export function adam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {}): Optimizer {
+export function adam(options: AdamOptions = {}): Optimizer {
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = checkedOptions("adam", options, ofAdam);
   checkDecay("adam", "beta1", beta1);
   checkDecay("adam", "beta2", beta2);
   if (!(epsilon > 0)) throw new UserError(`adam: epsilon is ${epsilon}; expected a number above 0`);
@@ -88,10 +94,12 @@ export interface AdamWOptions extends AdamOptions {
 }
 
 /** Adam whose weight decay acts on the parameter and not through the gradient: Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2. */
-export function adamW({ weightDecay = 0.01, decays, ...options }: AdamWOptions = {}): Optimizer {
+export function adamW(options: AdamWOptions = {}): Optimizer {
+  const kinds = { ...ofAdam, weightDecay: "number", decays: "function" } as const;
+  const { weightDecay = 0.01, decays, ...rest } = checkedOptions("adamW", options, kinds);
   if (!(weightDecay >= 0 && weightDecay < Number.POSITIVE_INFINITY))
     throw new UserError(`adamW: weightDecay is ${weightDecay}; expected a number of 0 or more`);
-  return { ...withWeightDecay(adam(options), { rate: weightDecay, ...(decays && { decays }) }), name: "adamW" };
+  return { ...withWeightDecay(adam(rest), { rate: weightDecay, ...(decays && { decays }) }), name: "adamW" };
 }
 
 /**

@@ -1,5 +1,6 @@
 /** @file A learning rate that follows the held-out loss: it falls where the loss no longer does. This runs on the host. */
 import { UserError } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 
 /** When the learning rate falls, and how far. */
 export interface PlateauOptions {
@@ -23,7 +24,19 @@ export interface Plateau {
 
 /** The rules of PyTorch's ReduceLROnPlateau (mode min, relative threshold). A NaN is no improvement. */
 export function plateau(options: PlateauOptions = {}): Plateau {
-  const { factor = 0.1, patience = 10, threshold = 1e-4, cooldown = 0, lowest = 0 } = options;
+  const {
+    factor = 0.1,
+    patience = 10,
+    threshold = 1e-4,
+    cooldown = 0,
+    lowest = 0,
+  } = checkedOptions("plateau", options, {
+    factor: "number",
+    patience: "number",
+    threshold: "number",
+    cooldown: "number",
+    lowest: "number",
+  });
   if (!(factor > 0 && factor < 1))
     throw new UserError(`plateau: factor is ${factor}; expected a number above 0 and below 1`);
   for (const [name, value] of Object.entries({ patience, cooldown })) {

@@ -5,6 +5,7 @@
  */
 import { UserError } from "../compiler/graph/errors.ts";
 import { scalar } from "../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { lessEqual } from "../compiler/ops/composed.ts";
 import { add, div, floor, min, mul, sub } from "../compiler/ops/elementwise.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
@@ -51,7 +52,8 @@ export interface StepDecayOptions {
 }
 
 /** 1 for the first updates, then a fixed part of it for as many, and so on: PyTorch's StepLR. */
-export function stepDecay({ every, factor = 0.1 }: StepDecayOptions): Schedule {
+export function stepDecay(options: StepDecayOptions): Schedule {
+  const { every, factor = 0.1 } = checkedOptions("stepDecay", options, { every: "number", factor: "number" });
   checkUpdates("stepDecay", "every", every);
   if (!(factor > 0 && factor < 1))
     throw new UserError(`stepDecay: factor is ${factor}; expected a number above 0 and below 1`);
@@ -73,7 +75,8 @@ export function factorsOf(schedule: Schedule, last: number): number[] {
   return Array.from({ length: last }, (_, i) => interpret(graph, [scalar(i + 1)])[0]?.data[0] ?? Number.NaN);
 }
 
-function wayDown(schedule: string, { updates, to = 0 }: DecayOptions) {
+function wayDown(schedule: string, options: DecayOptions) {
+  const { updates, to = 0 } = checkedOptions(schedule, options, { updates: "number", to: "number" });
   checkUpdates(schedule, "updates", updates);
   if (!(to >= 0 && to <= 1)) throw new UserError(`${schedule}: to is ${to}; expected a number from 0 to 1`);
   return {

@@ -6,6 +6,7 @@ import { evaluateShape } from "../compiler/graph/dim.ts";
 import { at, InternalError, UserError } from "../compiler/graph/errors.ts";
 import { type Graph, inputName, type NodeId } from "../compiler/graph/graph.ts";
 import { type NdArray, ndarray, zeros } from "../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { type Arena, packArrays } from "./arena.ts";
 import { denormalise, type Normalisation, normalise } from "./data/series.ts";
 import type { Vocabulary } from "./data/text.ts";
@@ -71,8 +72,9 @@ export async function createStream(
   device: Device,
   source: Network | StreamSource,
   parameters: Readonly<Record<string, NdArray>>,
-  { batch = 1, watch = [] }: StreamOptions = {},
+  options: StreamOptions = {},
 ): Promise<Stream> {
+  const { batch = 1, watch = [] } = checkedOptions("createStream", options, { batch: "number", watch: "list" });
   if (!Number.isInteger(batch) || batch < 1) throw new UserError(`batch must be a whole number above 0, got ${batch}`);
   const { graph: step, arena, tuned }: StreamSource = "graph" in source ? source : streamingStep(source);
   const graph: Graph = { ...step, outputs: [...step.outputs, ...watch] };
@@ -160,7 +162,21 @@ export interface SampleOptions {
 
 /** Yields what each token adds to the text after the prompt, a character as a rule; the stream must have batch 1. */
 export async function* sampleText(options: SampleOptions): AsyncGenerator<string> {
-  const { stream, vocabulary, prompt = "", length, temperature = 1, seed = 0 } = options;
+  const {
+    stream,
+    vocabulary,
+    prompt = "",
+    length,
+    temperature = 1,
+    seed = 0,
+  } = checkedOptions("sampleText", options, {
+    stream: "object",
+    vocabulary: "object",
+    prompt: "string",
+    length: "number",
+    temperature: "number",
+    seed: "number",
+  });
   if (!Number.isInteger(length) || length < 0)
     throw new UserError(`length must be a whole number, 0 or more, got ${length}`);
   if (!(temperature >= 0 && temperature < Number.POSITIVE_INFINITY))
@@ -218,7 +234,13 @@ export interface ForecastOptions {
 }
 
 /** The rows that follow: each prediction is fed back as the next value. The stream must have batch 1. */
-export async function forecast({ stream, values, horizon, normalisation }: ForecastOptions): Promise<number[][]> {
+export async function forecast(options: ForecastOptions): Promise<number[][]> {
+  const { stream, values, horizon, normalisation } = checkedOptions("forecast", options, {
+    stream: "object",
+    values: "list",
+    horizon: "number",
+    normalisation: "object",
+  });
   if (!Number.isInteger(horizon) || horizon < 1)
     throw new UserError(`horizon must be a whole number above 0, got ${horizon}`);
   if (values.length === 0) throw new UserError("forecast: there are no values to go on from");

@@ -4,12 +4,12 @@ import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { TrainingBatch } from "./batch-inputs.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import type { KernelProfile } from "./device.ts";
+import { type KernelProfile, ofSchedule } from "./device.ts";
 import type { Metric } from "./metrics.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
 import type { Optimizer } from "./optimizer.ts";
-import type { UpdateOptions } from "./update.ts";
+import { ofUpdate, type UpdateOptions } from "./update.ts";
 
 /** How a network is trained. */
 export interface TrainerOptions extends Partial<UpdateOptions> {
@@ -26,6 +26,15 @@ export interface TrainerOptions extends Partial<UpdateOptions> {
   /** What `tune` found for this network: another choice of kernels, and with it the same bits on every run. */
   readonly tuning?: Tuning | undefined;
 }
+
+export const ofTrainer = {
+  ...ofUpdate,
+  seed: "number",
+  learningRate: "number",
+  schedule: ofSchedule,
+  tuning: "object",
+  parameters: "object",
+} as const;
 
 /** What is known of one training step. */
 export interface StepResult {

@@ -5,6 +5,7 @@
 import type { Shape } from "../compiler/graph/dim.ts";
 import { at, InternalError, UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, scalar, sizeOfNumbers, zeros } from "../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import { packArrays, unpackArray } from "./arena.ts";
 import { inputsOf, type TrainingBatch } from "./batch-inputs.ts";
@@ -18,7 +19,14 @@ import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
 import { adam } from "./optimizers.ts";
 import { checkSeed } from "./random.ts";
-import type { EvaluationOptions, StepResult, StoppedStep, Trainer, TrainerOptions } from "./trainer-interface.ts";
+import {
+  type EvaluationOptions,
+  ofTrainer,
+  type StepResult,
+  type StoppedStep,
+  type Trainer,
+  type TrainerOptions,
+} from "./trainer-interface.ts";
 import { evaluationStep, type StepGraph, type TrainingStep, trainingStep } from "./training-step.ts";
 
 export type { Checkpoint } from "./checkpoint.ts";
@@ -34,10 +42,17 @@ export async function createTrainer<Trained extends Objective = Network>(
   network: Trained,
   options: TrainerOptions = {},
 ): Promise<Trainer<Trained>> {
-  const { seed = 0, optimizer = adam(), learningRate = 1e-3, schedule = "auto", tuning } = options;
-  const step = trainingStep(network, { ...options, optimizer });
+  const {
+    seed = 0,
+    learningRate = 1e-3,
+    schedule = "auto",
+    tuning,
+    parameters,
+    ...given
+  } = checkedOptions("createTrainer", options, ofTrainer);
+  const step = trainingStep(network, { optimizer: adam(), ...given });
   checkSeed(seed);
-  const start = options.parameters ?? initialize(network.specs, seed);
+  const start = parameters ?? initialize(network.specs, seed);
   // Weights that do not fit are refused before anything is compiled for them.
   packArrays(start, step.arena);
   const metrics = step.outputs.metrics;
@@ -240,7 +255,8 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   };
 
   evaluate = async (batches: Iterable<TrainingBatch>, options: EvaluationOptions = {}): Promise<number> => {
-    const { parameters, metric } = options;
+    const kinds = { parameters: "object", metric: "function" } as const;
+    const { parameters, metric } = checkedOptions("evaluate", options, kinds);
     const given = parameters && this.#device.upload(packArrays(parameters, this.#step.arena));
     try {
       return await this.#meanOver(batches, metric, () => given ?? heldOf(this.#held, "parameters"));

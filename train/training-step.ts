@@ -16,6 +16,7 @@ import { pullBack } from "../compiler/autodiff/reverse.ts";
 import { randomness, stepKey } from "../compiler/dsl/randomness.ts";
 import { at } from "../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../compiler/graph/graph.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { stack } from "../compiler/ops/composed.ts";
 import { add, cast, not } from "../compiler/ops/elementwise.ts";
 import { and, equal, finite, where } from "../compiler/ops/logic.ts";
@@ -27,7 +28,7 @@ import { type Arena, arenaOf, pack, unpack } from "./arena.ts";
 import { lossOf, lossParts, lossWeight } from "./loss-parts.ts";
 import type { Network } from "./networks.ts";
 import type { NamedTensors, Objective } from "./objective.ts";
-import { checkUpdate, isCount, slotsOf, type UpdateOptions, update } from "./update.ts";
+import { checkUpdate, isCount, ofUpdate, slotsOf, type UpdateOptions, update } from "./update.ts";
 
 type Float = Tensor<"f32">;
 
@@ -55,7 +56,7 @@ export interface TrainingStep extends StepGraph {
 
 /** Traces one update of a network: forward pass, loss, gradient, clipping, optimizer, guard. */
 export function trainingStep(objective: Objective, options: UpdateOptions): TrainingStep {
-  checkUpdate(options);
+  checkUpdate(checkedOptions("trainingStep", options, ofUpdate));
   const arena = arenaOf(objective.specs);
   const isWeighed = (options.accumulate ?? 1) > 1;
   const { forward, isSeeded } = trainingLoss(objective, arena, isWeighed);

@@ -8,19 +8,20 @@
  */
 import { at, messageOf, UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, scalar, zeros } from "../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { type Tuning, tuningGrid } from "../compiler/plan/tuning.ts";
 import { packArrays } from "./arena.ts";
 import { checkedBatch } from "./batch-inputs.ts";
 import { keptShape } from "./checkpoint.ts";
 import type { Batch } from "./data/batches.ts";
-import type { CompileOptions, Device, DeviceArray, Executable } from "./device.ts";
+import { type CompileOptions, type Device, type DeviceArray, type Executable, ofSchedule } from "./device.ts";
 import { initialize } from "./initialize.ts";
 import type { Network } from "./networks.ts";
 import { adam } from "./optimizers.ts";
 import { type TrainerOptions, zeroStates } from "./trainer.ts";
 import { type TrainingStep, trainingStep } from "./training-step.ts";
 import type { Tuned } from "./tuned.ts";
-import type { UpdateOptions } from "./update.ts";
+import { ofUpdate, type UpdateOptions } from "./update.ts";
 
 /** How weights are updated, and `schedule`, as for the trainer that will use the tuning. */
 export interface TuneOptions extends Partial<UpdateOptions>, Pick<TrainerOptions, "schedule"> {
@@ -33,6 +34,15 @@ export interface TuneOptions extends Partial<UpdateOptions>, Pick<TrainerOptions
   /** Called after each candidate. */
   readonly onProgress?: (progress: TuneProgress) => void;
 }
+
+const ofTune = {
+  ...ofUpdate,
+  schedule: ofSchedule,
+  batch: "object",
+  seconds: "number",
+  signal: "object",
+  onProgress: "function",
+} as const;
 
 /** How far a search is. */
 export interface TuneProgress {
@@ -77,14 +87,21 @@ const sweeps = 2;
 
 /** Searches for the fastest tuning of a network's training step on a device. Errors are those of compiling without one. */
 export async function tune(device: Device, network: Network, options: TuneOptions): Promise<TuneResult> {
-  const { batch, seconds = 60, optimizer = adam() } = options;
+  const {
+    batch,
+    seconds = 60,
+    signal: _,
+    onProgress: __,
+    schedule: ___,
+    ...given
+  } = checkedOptions("tune", options, ofTune);
   if (device.lower === undefined)
     throw new UserError(
       `the ${device.name} runs no kernels, so there is nothing to tune; use a gpu or software device`,
     );
   if (!(seconds > 0)) throw new UserError(`tune: seconds is ${seconds}; expected a number above 0`);
   const rows = checkedBatch(network, batch);
-  const step = trainingStep(network, { ...options, optimizer });
+  const step = trainingStep(network, { optimizer: adam(), ...given });
   const search = new Search(device, network, step, options, performance.now() + 1000 * seconds);
   try {
     const found = await search.run();

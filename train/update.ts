@@ -72,9 +72,17 @@ export function isCount(slot: string): boolean {
   return slot === countSlot;
 }
 
+export const ofUpdate = {
+  optimizer: "any",
+  clipNorm: "number",
+  clipValue: "number",
+  rateSchedule: "function",
+  accumulate: "number",
+} as const;
+
 /** Refuses options that cannot be, or not together. */
 export function checkUpdate({ optimizer, clipNorm, clipValue, accumulate = 1 }: UpdateOptions): void {
-  if (typeof optimizer.update !== "function")
+  if (typeof optimizer?.update !== "function")
     throw new UserError("the optimizer must be a rule of update such as adam(), neither its name nor adam itself");
   for (const [name, limit] of Object.entries({ clipNorm, clipValue })) {
     if (limit !== undefined && !(limit > 0 && limit < Number.POSITIVE_INFINITY))

@@ -5,8 +5,9 @@
  */
 import { buildProgram } from "../compiler/compile.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { GpuContext } from "../runtime/context.ts";
-import type { CompileOptions, Device, DeviceChoice } from "../runtime/device.ts";
+import { type CompileOptions, type Device, type DeviceChoice, ofCompile } from "../runtime/device.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
 
 /** Opens an adapter of the wanted kind; `timeout` is in seconds, as in `OpenDeviceOptions`. */
@@ -17,7 +18,7 @@ export async function openWebgpuDevice(choice: DeviceChoice, timeout?: number): 
 /** The device of a context. */
 export function deviceOn(context: GpuContext): Device {
   const lower = (graph: Graph, given: CompileOptions = {}) =>
-    buildProgram(graph, { ...given, ...context.compileLimits });
+    buildProgram(graph, { ...checkedOptions("compile", given, ofCompile), ...context.compileLimits });
   return {
     kind: context.host.kind,
     name: context.host.name,

@@ -5,6 +5,7 @@
 
 import { UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { add, mul, sub } from "../compiler/ops/elementwise.ts";
 import { equal, where } from "../compiler/ops/logic.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
@@ -20,7 +21,8 @@ const slot = "average";
  * The optimizer with an average a of the parameters p: a = p after the first update, then a + (1 - decay) (p - a) after
  * each, as PyTorch's `swa_utils.AveragedModel` with `get_ema_avg_fn(decay)`. Training itself goes on as without.
  */
-export function withAverage(optimizer: Optimizer, { decay = 0.999 }: { readonly decay?: number } = {}): Optimizer {
+export function withAverage(optimizer: Optimizer, options: { readonly decay?: number } = {}): Optimizer {
+  const { decay = 0.999 } = checkedOptions("withAverage", options, { decay: "number" });
   checkDecay("withAverage", "decay", decay);
   return {
     name: `${optimizer.name} with average`,

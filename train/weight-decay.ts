@@ -1,6 +1,7 @@
 /** @file Weight decay for any optimizer, and which parameters decay. */
 import type { Shape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { add, mul, sub } from "../compiler/ops/elementwise.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { type Arena, perParameter } from "./arena.ts";
@@ -28,7 +29,15 @@ export interface WeightDecayOptions {
 
 /** The optimizer with weights that decay. */
 export function withWeightDecay(optimizer: Optimizer, options: WeightDecayOptions): Optimizer {
-  const { rate, decays, through = "weights" } = options;
+  const {
+    rate,
+    decays,
+    through = "weights",
+  } = checkedOptions("withWeightDecay", options, {
+    rate: "number",
+    decays: "function",
+    through: { weights: 1, gradient: 1 },
+  });
   if (!(rate >= 0 && rate < Number.POSITIVE_INFINITY))
     throw new UserError(`withWeightDecay: rate is ${rate}; expected a number of 0 or more`);
   return {

@@ -2,13 +2,16 @@
  * @file Images of the user's: a folder with a folder for each class, of PNG or PGM files; or a pair of IDX files, such as
  * those of MNIST, compressed by gzip or not.
  */
+
 import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { messageOf, UserError } from "../../compiler/graph/errors.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import {
   type GreyImage,
   imagesOfIdx,
+  ofPixels,
   type PixelOptions,
   parseIdx,
   parsePgm,
@@ -20,7 +23,8 @@ import { fileFault } from "../errors.ts";
 import { oneLine } from "../one-line.ts";
 
 /** Images in `folder/CLASS/NAME.png` or `.pgm`, as sequences of pixels. */
-export async function readImageFolder(folder: string, options?: PixelOptions): Promise<LabelledSequences> {
+export async function readImageFolder(folder: string, options: PixelOptions = {}): Promise<LabelledSequences> {
+  checkedOptions("readImageFolder", options, ofPixels);
   const failed = (path: string) => (error: unknown) => {
     throw fileFault(path, error);
   };
@@ -45,8 +49,9 @@ export async function readImageFolder(folder: string, options?: PixelOptions): P
 export async function readIdxImages(
   images: string,
   labels: string,
-  options?: PixelOptions,
+  options: PixelOptions = {},
 ): Promise<LabelledSequences> {
+  checkedOptions("readIdxImages", options, ofPixels);
   const [pictures, numbers] = [await readIdx(images), await readIdx(labels)];
   const classes = Array.from({ length: 1 + numbers.data.reduce((a, b) => Math.max(a, b), 0) }, (_, i) => String(i));
   return pixelSequences(imagesOfIdx(pictures, images), [...numbers.data], classes, options);

@@ -4,16 +4,18 @@
  */
 import { parse } from "csv-parse/sync";
 import { at, messageOf, UserError } from "../../compiler/graph/errors.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import { trainingLength } from "../../train/data/batches.ts";
 import { lengthOf, type PiecedRecording } from "../../train/data/pieces.ts";
 import {
   Moments,
   type Normalisation,
   normalise,
+  ofSeriesBatches,
   type SeriesBatchSizes,
   seriesEntries,
 } from "../../train/data/series.ts";
-import { type TableOptions, TableReader } from "../../train/data/table.ts";
+import { ofTable, type TableOptions, TableReader } from "../../train/data/table.ts";
 import { oneLine } from "../one-line.ts";
 import { type ByteSource, betweenRows, PIECE_BYTES, piecesOf } from "./file-pieces.ts";
 import { decodeText } from "./utf8.ts";
@@ -43,7 +45,8 @@ export async function tableSource(
   sizes: SeriesBatchSizes & TableOptions,
   pieceBytes = PIECE_BYTES,
 ): Promise<TableSource> {
-  const { table, pieces } = await checked(source, sizes, pieceBytes);
+  checkedOptions("tableSource", sizes, { ...ofSeriesBatches, ...ofTable });
+  const { table, pieces } = await checked(source, { columns: sizes.columns }, pieceBytes);
   const { columns, skipped } = table;
   const counts = pieces.map(({ rows }) => rows);
   const length = lengthOf({ pieces: counts });

@@ -4,10 +4,12 @@
  * The step is written on symbolic tensors with a batch in front; the loop is outside it. An instance owns its weights:
  * using one instance twice ties them, two instances of one cell have weights of their own.
  */
+
 import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { at, inWords, UserError } from "../graph/errors.ts";
+import { checkedOptions } from "../graph/options.ts";
 import { fill } from "../ops/views.ts";
-import { faultOf } from "../trace/fault.ts";
+import { faultOf, opOptions } from "../trace/fault.ts";
 import { Tensor } from "../trace/tensor.ts";
 import { currentStore } from "./parameters.ts";
 import { recurrence, stepNumbers } from "./recurrence.ts";
@@ -66,6 +68,7 @@ export function cell<Names extends string>(
   shapes: { readonly state: (sizes: { readonly units: number }) => Readonly<Record<Names, Shape>> },
   step: (input: StepInput<Names>) => CellResult<Names>,
 ): CellDefinition<Names> {
+  checkedOptions(`cell "${name}"`, shapes, { state: "any" });
   const define = (units: number): Cell<Names> => {
     if (!Number.isInteger(units) || units < 1)
       throw faultOf(name, `units must be a whole number above 0, got ${units}`);
@@ -173,8 +176,9 @@ export function scan<Names extends string>(
   xs: Float,
   options: ScanCellOptions<Names> = {},
 ): ScanCellResult<Names> {
+  const kinds = { initial: "object", reverse: "boolean", mask: "tensor" } as const;
+  const { mask, reverse = false } = opOptions<ScanCellOptions<string>>("scan", options, kinds);
   if (xs.shape.length !== 3) throw faultOf("scan", `xs is ${formatShape(xs.shape)}; expected [time, batch, features]`);
-  const { mask, reverse = false } = options;
   const [time, batch] = [at(xs.shape, 0), at(xs.shape, 1)];
   const names = Object.keys(instance.stateShapes) as Names[];
   const given = options.initial ?? zeroState(instance, batch);

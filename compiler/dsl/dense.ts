@@ -5,7 +5,7 @@ import { standardize } from "../ops/composed.ts";
 import { gather, matmul } from "../ops/contractions.ts";
 import { add, mul } from "../ops/elementwise.ts";
 import { concat } from "../ops/pieces.ts";
-import { faultOf } from "../trace/fault.ts";
+import { faultOf, opOptions } from "../trace/fault.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { glorot, type Initializer, normal, onesInit, zerosInit } from "./initializers.ts";
 import { parameter, scope } from "./parameters.ts";
@@ -30,6 +30,7 @@ export function dense(
   units: number,
   options: DenseOptions = {},
 ): Float {
+  const { kernel = glorot, bias = 0 } = opOptions(`dense "${name}"`, options, { kernel: "any", bias: "any" });
   if (!Number.isInteger(units) || units < 1)
     throw faultOf(`dense "${name}"`, `units must be a whole number above 0, got ${units}`);
   const list = Array.isArray(inputs) ? (inputs as readonly Float[]) : [inputs as Float];
@@ -43,7 +44,6 @@ export function dense(
     );
   });
   const rows = widths.reduce((a, b) => a + b, 0);
-  const { kernel = glorot, bias = 0 } = options;
   return scope(name, () => {
     const weights = parameter("kernel", [rows, units], kernelInitializer(name, kernel, widths));
     const product = matmul(list.length === 1 ? at(list, 0) : concat(list), weights);

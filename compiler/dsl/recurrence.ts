@@ -8,7 +8,7 @@ import { where } from "../ops/logic.ts";
 import { scanTensors } from "../ops/scan.ts";
 import { iota } from "../ops/sources.ts";
 import { broadcast, reshape, zerosLike } from "../ops/views.ts";
-import { faultOf } from "../trace/fault.ts";
+import { faultOf, opOptions } from "../trace/fault.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { isTensor, leavesOf, type Tree, withLeaves } from "../trace/tree.ts";
 
@@ -44,7 +44,8 @@ export function recurrence<S extends Tensors, X extends Tensors, O extends Tenso
   xs: X,
   options: RecurrenceOptions = {},
 ): RecurrenceResult<S, O> {
-  const { mask, reverse = false, length, name = "recurrence" } = options;
+  const kinds = { reverse: "boolean", mask: "tensor", length: "any", name: "string" } as const;
+  const { mask, reverse = false, length, name = "recurrence" } = opOptions("recurrence", options, kinds);
   const inputs = tensorsOf(xs);
   let output: O | undefined;
   const { carries, ys } = scanTensors(

@@ -7,9 +7,11 @@
  *   trace       ::= units features states parameters graph
  *                   graph : (x, states…, parameters…) -> (next states…, output)        B is the batch
  */
+
 import { type Dim, dimCoefficient, formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import { type Aval, type Graph, nodeAt } from "../graph/graph.ts";
+import { checkedOptions } from "../graph/options.ts";
 import { inlineGraph } from "../ops/inline.ts";
 import { type NamedAval, traceGraph } from "../ops/trace.ts";
 import { faultOf } from "../trace/fault.ts";
@@ -81,7 +83,9 @@ export function traceCell<Names extends string>(
     traces.push(trace);
     return trace;
   };
-  for (const { units, features, layers = 1 } of sizes) {
+  for (const size of sizes) {
+    const kinds = { units: "number", features: "number", layers: "number" } as const;
+    const { units, features, layers = 1 } = checkedOptions("traceCell", size, kinds);
     let width = features;
     for (let layer = 0; layer < layers; layer++) {
       const next = outputWidth(definition.cellName, traceAt(units, width));

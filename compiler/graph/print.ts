@@ -4,6 +4,7 @@
  */
 import { at } from "./errors.ts";
 import { formatAval, type Graph, type Node } from "./graph.ts";
+import { checkedOptions } from "./options.ts";
 
 export interface PrintOptions {
   /** Show where each node was written. */
@@ -12,6 +13,7 @@ export interface PrintOptions {
 
 /** The graph as text, a line for each node; the bodies of scans stand indented below them. */
 export function printGraph(graph: Graph, options: PrintOptions = {}, indent = ""): string {
+  checkedOptions("printGraph", options, { sites: "boolean" });
   const name = (id: number) => nameOf(graph, id);
   const inputs = graph.inputs.map((id) => `${name(id)}: ${formatAval(at(graph.nodes, id).aval)}`);
   const lines = [`${indent}graph ${graph.name}(${inputs.join(", ")}) {`];

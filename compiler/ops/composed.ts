@@ -10,7 +10,7 @@ import { equal, stopGradient, where } from "./logic.ts";
 import { concat, pad, slice } from "./pieces.ts";
 import { dimSize, iota } from "./sources.ts";
 import { exp, log, softplus, sqrt, tanh } from "./transcendental.ts";
-import { axisOf, broadcast, reductionAxes, reshape, sum } from "./views.ts";
+import { axisOf, broadcast, type ReductionOptions, reductionAxes, reshape, sum } from "./views.ts";
 
 type Float = Tensor<"f32">;
 type NumberType = "f32" | "i32" | "u32";
@@ -68,8 +68,8 @@ export function notEqual<D extends DType>(a: Tensor<D> | number, b: Tensor<D> | 
 }
 
 /** Mean over `axes` (all by default). Over symbolic axes the count is a value that is known at run time. */
-export function mean(x: Float, axes?: number | readonly number[], options?: { keepAxes?: boolean }): Float {
-  const count = reductionAxes("mean", x, axes)
+export function mean(x: Float, axes?: number | readonly number[], options?: ReductionOptions): Float {
+  const count = reductionAxes("mean", x, axes, options)
     .map((axis) => at(x.shape, axis))
     .reduce<Dim>(mulDims, 1);
   return div(sum(x, axes, options), dimSize(count));

@@ -3,13 +3,21 @@ import { type Dim, formatShape, type Shape, sameShape, sizeOf } from "../graph/d
 import { at, UserError } from "../graph/errors.ts";
 import type { Aval } from "../graph/graph.ts";
 import { type NdArray, sizeOfNumbers } from "../graph/ndarray.ts";
-import { faultOf } from "../trace/fault.ts";
+import { faultOf, opOptions } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { add, cast, div, mul } from "./elementwise.ts";
 import { type ContractionEntry, type ReductionEntry, type ViewEntry, withEntry } from "./entry.ts";
 import { equal } from "./logic.ts";
-import { broadcastReduced, keepReduced, reducedAval, reductionAxes, reshape, sum } from "./views.ts";
+import {
+  broadcastReduced,
+  keepReduced,
+  type ReductionOptions,
+  reducedAval,
+  reductionAxes,
+  reshape,
+  sum,
+} from "./views.ts";
 
 // -- reduceMax --------------------------------------------------------------------------------------------------------
 
@@ -46,8 +54,8 @@ function maxShares(x: Tensor<"f32">, out: Tensor<"f32">, axes: readonly number[]
 
 /** Maximum over `axes` (all by default). Elements that tie share the gradient equally. */
 export const reduceMax = withEntry(
-  (x: Tensor<"f32">, axes?: number | readonly number[], options?: { keepAxes?: boolean }): Tensor<"f32"> => {
-    const reduced = reductionAxes("reduceMax", x, axes);
+  (x: Tensor<"f32">, axes?: number | readonly number[], options?: ReductionOptions): Tensor<"f32"> => {
+    const reduced = reductionAxes("reduceMax", x, axes, options);
     if (reduced.length === 0) return x;
     const result = emit(reduceMaxEntry, [x], { axes: reduced }) as Tensor<"f32">;
     return options?.keepAxes ? keepReduced(result, x.shape, reduced) : result;
@@ -109,6 +117,7 @@ const dotEntry: ContractionEntry<"dot"> = {
 /** The product of the last two axes, batched over equal leading ones; the primitive under `matmul`. */
 export const dot = withEntry(
   (a: Tensor, b: Tensor, flags: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor<"f32"> => {
+    opOptions("dot", flags, { transposeA: "boolean", transposeB: "boolean" });
     const attrs = { transposeA: flags.transposeA ?? false, transposeB: flags.transposeB ?? false };
     return emit(dotEntry, [a, b], attrs) as Tensor<"f32">;
   },

@@ -2,7 +2,7 @@
 import { sameShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import type { DType } from "../graph/graph.ts";
-import { faultOf } from "../trace/fault.ts";
+import { faultOf, opOptions } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor, TensorLike } from "../trace/tensor.ts";
 import {
@@ -134,7 +134,11 @@ export const randomBits = withEntry(
     counter: { site?: TensorLike<"u32">; step?: TensorLike<"u32">; index: Tensor<"u32"> },
   ) => {
     const scalarOf = (x: TensorLike<"u32">) => (typeof x === "number" ? constant(x, "u32") : x);
-    const { site = 0, step = 0, index } = counter;
+    const {
+      site = 0,
+      step = 0,
+      index,
+    } = opOptions("randomBits", counter, { site: "any", step: "any", index: "tensor" });
     return emit(randomBitsEntry, together("randomBits", [key, site, step, index].map(scalarOf)), {}) as Tensor<"u32">;
   },
   randomBitsEntry,

@@ -5,7 +5,7 @@
 import { type Dim, formatShape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { formatAval, type ScanAttrs, sameAval, scanResults } from "../graph/graph.ts";
-import { checking, faultOf } from "../trace/fault.ts";
+import { checking, faultOf, opOptions } from "../trace/fault.ts";
 import { currentFrame, Frame, within } from "../trace/frame.ts";
 import { callSite } from "../trace/site.ts";
 import { Tensor } from "../trace/tensor.ts";
@@ -39,6 +39,7 @@ export function scanTensors(
   xs: readonly Tensor[],
   options: ScanOptions = {},
 ): StepResult {
+  opOptions("scanTensors", options, { reverse: "boolean", length: "any", name: "string" });
   const length = scanLength(xs, options.length);
   const name = options.name ?? "step";
   const frame = new Frame(name, currentFrame());

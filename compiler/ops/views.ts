@@ -15,7 +15,7 @@ import {
 } from "../graph/dim.ts";
 import { at, inWords, UserError } from "../graph/errors.ts";
 import { type Aval, type DType, isDType, type OpAttrs, type OpName } from "../graph/graph.ts";
-import { checking, faultOf } from "../trace/fault.ts";
+import { checking, faultOf, opOptions } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { type IndexArithmetic, type Jvp, type ReductionEntry, type ViewEntry, type Vjp, withEntry } from "./entry.ts";
@@ -253,8 +253,20 @@ export function broadcastReduced<D extends DType>(x: Tensor<D>, shape: Shape, ax
   );
 }
 
+/** How axes are reduced. */
+export interface ReductionOptions {
+  /** Keeps the reduced axes, each with one entry. */
+  readonly keepAxes?: boolean;
+}
+
 /** Axes as the user names them (one, several, or all by default), sorted and counted from the front. */
-export function reductionAxes(op: string, x: Tensor, axes: number | readonly number[] | undefined): number[] {
+export function reductionAxes(
+  op: string,
+  x: Tensor,
+  axes: number | readonly number[] | undefined,
+  options: ReductionOptions = {},
+): number[] {
+  opOptions(op, options, { keepAxes: "boolean" });
   const given = axes === undefined ? x.shape.map((_, axis) => axis) : typeof axes === "number" ? [axes] : axes;
   return [...new Set(given.map((axis) => axisOf(op, axis, x.shape.length)))].sort((a, b) => a - b);
 }
@@ -264,9 +276,9 @@ export const sum = withEntry(
   <D extends "f32" | "i32" | "u32">(
     x: Tensor<D>,
     axes?: number | readonly number[],
-    options?: { keepAxes?: boolean },
+    options?: ReductionOptions,
   ): Tensor<D> => {
-    const reduced = reductionAxes("sum", x, axes);
+    const reduced = reductionAxes("sum", x, axes, options);
     if (reduced.length === 0) return x;
     const result = emit(sumEntry, [x], { axes: reduced }) as Tensor<D>;
     return options?.keepAxes ? keepReduced(result, x.shape, reduced) : result;

@@ -1,5 +1,6 @@
 /** @file Faults of the user's code, named by the op that found them and the user's line that called it. */
 import { UserError } from "../graph/errors.ts";
+import { type Kinds, optionsFault } from "../graph/options.ts";
 import { callSite } from "./site.ts";
 
 /** A fault that has its op and its line; what it passes through on its way out adds nothing. */
@@ -19,4 +20,11 @@ export function checking<T>(op: string, body: () => T): T {
     if (!(error instanceof UserError) || error instanceof PlacedError) throw error;
     throw faultOf(op, error.message);
   }
+}
+
+/** As `checkedOptions`, of a function that is called while a graph is traced: the line that called it is named. */
+export function opOptions<O extends object>(op: string, options: O, kinds: Kinds<O>): O {
+  const fault = optionsFault(options, kinds);
+  if (fault !== undefined) throw faultOf(op, fault);
+  return options;
 }

@@ -7,6 +7,7 @@
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName, type NodeId, nodeAt } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import { encodeModelProto } from "./schema.ts";
 import { type NameOfPart, translate } from "./translate.ts";
 import { knownValue, tensorValue, type Value } from "./values.ts";
@@ -31,7 +32,19 @@ export interface OnnxOptions {
 
 /** The bytes of an .onnx file that computes the graph. */
 export function encodeOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
-  const { outputs, constants = {}, nameOfPart = () => undefined, about = "", metadata = {} } = options;
+  const {
+    outputs,
+    constants = {},
+    nameOfPart = () => undefined,
+    about = "",
+    metadata = {},
+  } = checkedOptions("encodeOnnx", options, {
+    outputs: "list",
+    constants: "object",
+    nameOfPart: "function",
+    about: "string",
+    metadata: "object",
+  });
   if (outputs.length !== graph.outputs.length)
     throw new UserError(`${outputs.length} names for the ${graph.outputs.length} outputs of ${graph.name}`);
   const writer = new OnnxWriter();

@@ -4,6 +4,7 @@
  * same for the derivative of the gradient. What a random cell is printed as ends with a call of it.
  */
 import { at } from "../../compiler/graph/errors.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import type { Aval, Model, NdArray, ParameterTensors, Shape, Tensor } from "../../index.ts";
 import type { Executor } from "../executor.ts";
 import { jittered, relativeError } from "../numbers/compare.ts";
@@ -67,10 +68,24 @@ export interface LossOutcome extends CheckOutcome {
  */
 export async function checkLoss(
   loss: Model<[Arguments], Tensor<"f32">>,
-  { parameters, inputs, fixed = {}, shapes = {}, seed = 1 }: LossPoint,
+  point: LossPoint,
   executors: readonly Executor[] = [],
   options: CheckOptions = {},
 ): Promise<LossOutcome> {
+  checkedOptions("checkLoss", options, ofCheck);
+  const {
+    parameters,
+    inputs,
+    fixed = {},
+    shapes = {},
+    seed = 1,
+  } = checkedOptions("checkLoss", point, {
+    parameters: "object",
+    inputs: "object",
+    fixed: "object",
+    shapes: "object",
+    seed: "number",
+  });
   const given = Object.entries({ ...parameters, ...inputs, ...fixed });
   const moved = [...Object.keys(parameters), ...Object.keys(inputs)];
   const weightCount = Object.keys(parameters).length;
@@ -96,6 +111,8 @@ export async function checkLoss(
     ...(await checkPrepared(prepared, executors, options)),
   };
 }
+
+export const ofCheck = { order: "any" } as const;
 
 /** As `checkLoss`, of graphs that are there. */
 export async function checkPrepared(

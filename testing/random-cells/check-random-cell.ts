@@ -2,10 +2,11 @@
  * @file All that must hold for a random cell, in one call: what must hold for its loss, and that a sequence cut in two equals
  * the whole.
  */
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import type { Executor } from "../executor.ts";
 import { type Prepared, prepare, splitIsWhole } from "./cell-checks.ts";
 import { lossGraphs, lossOfCell } from "./cell-graphs.ts";
-import { type CheckOptions, type CheckOutcome, checkPrepared } from "./check-loss.ts";
+import { type CheckOptions, type CheckOutcome, checkPrepared, ofCheck } from "./check-loss.ts";
 import { buildCell, type RandomCell } from "./random-cell.ts";
 
 /** What was compared: graphs, numbers, value and gradients of the cell. */
@@ -17,6 +18,7 @@ export async function checkRandomCell(
   executors: readonly Executor[] = [],
   options: CheckOptions = {},
 ): Promise<RandomCellOutcome> {
+  checkedOptions("checkRandomCell", options, ofCheck);
   const cell = buildCell(plan);
   const prepared = prepare(lossGraphs(lossOfCell(cell)));
   const outcome = await checkPrepared(prepared, executors, options);

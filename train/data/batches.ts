@@ -5,6 +5,7 @@
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { DType } from "../../compiler/graph/graph.ts";
 import { type NdArray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 
 /** Input and targets of one training step, time first. */
 export interface Batch {
@@ -25,6 +26,8 @@ export interface BatchSizes {
   /** Part of the recording, at its end, that is kept for validation; 0.1 by default. */
   readonly heldOut?: number;
 }
+
+export const ofBatches = { batch: "number", time: "number", heldOut: "number" } as const;
 
 /** Batches for training and for validation. */
 export interface Batches {
@@ -69,6 +72,7 @@ export function trainingLength(length: number, { batch, time, heldOut = 0.1 }: B
 
 /** Batches of any recording, as it is; each target is the entry that follows, or stands at the horizon. */
 export function batchesOf(recording: Recording, sizes: BatchSizes): Batches {
+  checkedOptions("batchesOf", sizes, ofBatches);
   const length = recording.data.length / sizeOfNumbers(recording.shape);
   const { training, validation } = windowsOf(recording, length, sizes);
   return {

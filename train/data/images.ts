@@ -4,6 +4,7 @@
  * (http://yann.lecun.com/exdb/mnist), and binary PGM (https://netpbm.sourceforge.net/doc/pgm.html).
  */
 import { UserError } from "../../compiler/graph/errors.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import type { LabelledSequences } from "./labelled.ts";
 
 /** A grey image. */
@@ -75,13 +76,16 @@ export interface PixelOptions {
   readonly byRows?: boolean;
 }
 
+export const ofPixels = { byRows: "boolean" } as const;
+
 /** Images with their classes as sequences of one pixel at each time step, or of one row. */
 export function pixelSequences(
   images: readonly GreyImage[],
   labels: readonly number[],
   classes: readonly string[],
-  { byRows = false }: PixelOptions = {},
+  options: PixelOptions = {},
 ): LabelledSequences {
+  const { byRows = false } = checkedOptions("pixelSequences", options, ofPixels);
   if (images.length !== labels.length || images.length === 0)
     throw new UserError(`${images.length} images have ${labels.length} labels; expected one for each`);
   const stranger = labels.find((label) => classes[label] === undefined);

@@ -9,6 +9,7 @@
  */
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import { randomStream } from "../random.ts";
 import { type Batch, type Batches, trainingLength } from "./batches.ts";
 import { type Vocabulary, vocabularyOfCharacters } from "./text.ts";
@@ -110,10 +111,9 @@ export interface LabelledBatchSizes {
  * padded with 0 to the longest of the batch; targets are i32 [T, B], the class at the last step of each sequence and
  * `noClass` elsewhere. Every batch is fresh.
  */
-export function labelledBatches(
-  data: LabelledSequences,
-  { batch, heldOut = 0.1, seed = 0 }: LabelledBatchSizes,
-): Batches {
+export function labelledBatches(data: LabelledSequences, sizes: LabelledBatchSizes): Batches {
+  const kinds = { batch: "number", heldOut: "number", seed: "number" } as const;
+  const { batch, heldOut = 0.1, seed = 0 } = checkedOptions("labelledBatches", sizes, kinds);
   const count = data.sequences.length;
   const trained = trainingLength(count, { batch, time: 1, heldOut });
   if (trained < batch)

@@ -4,7 +4,16 @@
  */
 import { at } from "../../compiler/graph/errors.ts";
 import { sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
-import { type Batch, type BatchSizes, batchOfRows, type RecordingEntries, windowAt, windowsOf } from "./batches.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
+import {
+  type Batch,
+  type BatchSizes,
+  batchOfRows,
+  ofBatches,
+  type RecordingEntries,
+  windowAt,
+  windowsOf,
+} from "./batches.ts";
 
 /** A recording in pieces. */
 export interface PiecedRecording extends RecordingEntries {
@@ -37,6 +46,7 @@ export function lengthOf({ pieces }: Pick<PiecedRecording, "pieces">): number {
 
 /** Batches of a recording in pieces; at most two pieces for each row of a batch are in memory. */
 export function streamedBatches(recording: PiecedRecording, sizes: BatchSizes): StreamedBatches {
+  checkedOptions("streamedBatches", sizes, ofBatches);
   const width = sizeOfNumbers(recording.shape);
   const plan = windowsOf(recording, lengthOf(recording), sizes);
   const streamOf = (windows: (typeof plan)["training"]): BatchStream => ({

@@ -1,6 +1,14 @@
 /** @file Numeric series: rows of a table, one per time step and one column per feature. */
 import { at, UserError } from "../../compiler/graph/errors.ts";
-import { type Batches, type BatchSizes, batchesOf, type RecordingEntries, trainingLength } from "./batches.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
+import {
+  type Batches,
+  type BatchSizes,
+  batchesOf,
+  ofBatches,
+  type RecordingEntries,
+  trainingLength,
+} from "./batches.ts";
 import { Extremes } from "./reach.ts";
 import { type TableOptions, TableReader } from "./table.ts";
 
@@ -147,18 +155,22 @@ export interface SeriesBatchSizes extends BatchSizes {
   readonly horizon?: number;
 }
 
+export const ofSeriesBatches = { ...ofBatches, horizon: "number" } as const;
+
 /**
  * Batches of normalised values, f32 [T, B, features]; each target is the row that follows, or stands at the horizon.
  *
  * @throws UserError where there are too few rows, or a value is so far from the others that f32 cannot hold its square.
  */
 export function seriesBatches(series: Series, sizes: SeriesBatchSizes): SeriesBatches {
+  checkedOptions("seriesBatches", sizes, ofSeriesBatches);
   const { columns, values, length } = series;
   const features = columns.length;
   const normalisation = normalisationOf(values, features, trainingLength(length, sizes));
   checkReach(series, normalisation, "the series");
   const data = normalise(values, normalisation);
-  return { ...batchesOf({ ...seriesEntries(features, sizes), data }, sizes), normalisation };
+  const { horizon: _, ...cut } = sizes;
+  return { ...batchesOf({ ...seriesEntries(features, sizes), data }, cut), normalisation };
 }
 
 /** What a series is a sequence of. */

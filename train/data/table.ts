@@ -5,6 +5,7 @@
  * A column whose first field under the header is a date or a time of day is skipped: the order of the rows is their time.
  */
 import { at, UserError } from "../../compiler/graph/errors.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import { Extremes } from "./reach.ts";
 import type { Normalisation } from "./series.ts";
 
@@ -13,6 +14,8 @@ export interface TableOptions {
   /** Their names, or their numbers from 1 on; without it all that are not dates. */
   readonly columns?: readonly string[] | undefined;
 }
+
+export const ofTable = { columns: "list" } as const;
 
 const hintOfSeparator = "; a .csv has commas between its fields, a .tsv tabs";
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
@@ -44,7 +47,8 @@ export class TableReader {
   #blank: number | undefined;
   readonly #extremes = new Extremes();
 
-  constructor(name: string, { columns }: TableOptions = {}) {
+  constructor(name: string, options: TableOptions = {}) {
+    const { columns } = checkedOptions("parseSeries", options, ofTable);
     this.#name = name;
     this.#asked = columns;
   }

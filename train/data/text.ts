@@ -1,6 +1,7 @@
 /** @file Text as a sequence of symbols: Unicode code points, numbered in their order. */
 import { UserError } from "../../compiler/graph/errors.ts";
-import { type Batches, type BatchSizes, batchesOf } from "./batches.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
+import { type Batches, type BatchSizes, batchesOf, ofBatches } from "./batches.ts";
 
 /** The characters of a text, or other parts of it, each with the number that is its token. */
 export interface Vocabulary {
@@ -54,5 +55,6 @@ export function vocabularyFrom(characters: readonly string[]): Vocabulary {
 
 /** Batches of tokens, i32 [T, B]; each target is the token that follows. */
 export function textBatches(tokens: ArrayLike<number>, sizes: BatchSizes): Batches {
+  checkedOptions("textBatches", sizes, ofBatches);
   return batchesOf({ name: "the text", entries: "characters", dtype: "i32", shape: [], data: tokens }, sizes);
 }

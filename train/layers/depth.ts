@@ -3,6 +3,7 @@ import { dense } from "../../compiler/dsl/dense.ts";
 import { scope } from "../../compiler/dsl/parameters.ts";
 import { fork } from "../../compiler/dsl/randomness.ts";
 import { formatShape, sameShape } from "../../compiler/graph/dim.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import { oneMinus } from "../../compiler/ops/composed.ts";
 import { add, mul } from "../../compiler/ops/elementwise.ts";
 import { sigmoid } from "../../compiler/ops/transcendental.ts";
@@ -10,6 +11,7 @@ import { faultOf } from "../../compiler/trace/fault.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { checkRate, dropout, variationalDropout } from "./dropout.ts";
 import { type Layer, type LayerContext, prefixed, within } from "./layer.ts";
+import { ofEach } from "./recurrent-dropout.ts";
 
 type Float = Tensor<"f32">;
 
@@ -40,7 +42,8 @@ export function residual(layer: Layer): Layer {
  * t * layer(x) + (1 - t) * x with t = sigmoid(W x + b), of one width: Srivastava, Greff & Schmidhuber 2015,
  * arXiv:1505.00387, eq. 3. The bias starts below 0, so that x goes through at first (their section 2.2).
  */
-export function highway(layer: Layer, { bias = -1 }: { readonly bias?: number } = {}): Layer {
+export function highway(layer: Layer, options: { readonly bias?: number } = {}): Layer {
+  const { bias = -1 } = checkedOptions("highway", options, { bias: "number" });
   const inside: Layer = {
     states: layer.states,
     run: (input, context) => scope("highway", () => layer.run(input, context)),
@@ -59,7 +62,8 @@ export interface DropoutOptions {
 }
 
 /** The layer with dropout on what it reads. */
-export function inputDropout(layer: Layer, rate: number, options?: DropoutOptions): Layer {
+export function inputDropout(layer: Layer, rate: number, options: DropoutOptions = {}): Layer {
+  checkedOptions("inputDropout", options, { each: ofEach });
   checkRate("inputDropout", rate);
   return {
     states: layer.states,
@@ -68,7 +72,8 @@ export function inputDropout(layer: Layer, rate: number, options?: DropoutOption
 }
 
 /** The layer with dropout on what it gives. */
-export function outputDropout(layer: Layer, rate: number, options?: DropoutOptions): Layer {
+export function outputDropout(layer: Layer, rate: number, options: DropoutOptions = {}): Layer {
+  checkedOptions("outputDropout", options, { each: ofEach });
   checkRate("outputDropout", rate);
   return {
     states: layer.states,
@@ -79,7 +84,7 @@ export function outputDropout(layer: Layer, rate: number, options?: DropoutOptio
   };
 }
 
-function dropped(x: Float, rate: number, site: string, { random, isStep }: LayerContext, options: DropoutOptions = {}) {
+function dropped(x: Float, rate: number, site: string, { random, isStep }: LayerContext, options: DropoutOptions) {
   const own = fork(random, site);
   return options.each === "step" || isStep ? dropout(x, rate, own) : variationalDropout(x, rate, own);
 }

@@ -19,7 +19,7 @@ import { randomBits, stopGradient, where } from "../../compiler/ops/logic.ts";
 import { iota } from "../../compiler/ops/sources.ts";
 import { log } from "../../compiler/ops/transcendental.ts";
 import { broadcast, broadcastAxes, reshape } from "../../compiler/ops/views.ts";
-import { faultOf } from "../../compiler/trace/fault.ts";
+import { faultOf, opOptions } from "../../compiler/trace/fault.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 
 type Float = Tensor<"f32">;
@@ -56,7 +56,8 @@ export interface Feeding {
  * shape. Gradients flow through both; `stopGradient` keeps them out of what the model said.
  */
 export function scheduledSample<D extends DType>(truth: Tensor<D>, said: Tensor<D>, feeding: Feeding): Tensor<D> {
-  const { rate, random, step } = feeding;
+  const kinds = { rate: "any", random: "object", step: "tensor" } as const;
+  const { rate, random, step } = opOptions("scheduledSample", feeding, kinds);
   if (truth.dtype !== said.dtype || !sameShape(truth.shape, said.shape))
     throw faultOf(
       "scheduledSample",

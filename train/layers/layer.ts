@@ -10,12 +10,13 @@ import { scope } from "../../compiler/dsl/parameters.ts";
 import { fork, type Randomness } from "../../compiler/dsl/randomness.ts";
 import type { Shape } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import { add, mul } from "../../compiler/ops/elementwise.ts";
 import { concat } from "../../compiler/ops/pieces.ts";
 import { faultOf } from "../../compiler/trace/fault.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { learnedState } from "./initial-state.ts";
-import { type RecurrentDropoutOptions, recurrentDropout } from "./recurrent-dropout.ts";
+import { ofEach, type RecurrentDropoutOptions, recurrentDropout } from "./recurrent-dropout.ts";
 import { type StateRates, zoneout } from "./zoneout.ts";
 
 type Float = Tensor<"f32">;
@@ -63,6 +64,13 @@ export interface CellOptions<Names extends string> {
   readonly each?: RecurrentDropoutOptions["each"];
 }
 
+const ofCell = {
+  initial: { zeros: 1, learned: 1 },
+  zoneout: "any",
+  recurrentDropout: "any",
+  each: ofEach,
+} as const;
+
 /** How a cell is walked over time. */
 export interface RecurrentOptions<Names extends string> extends CellOptions<Names> {
   /** Runs from the last step to the first. */
@@ -71,6 +79,7 @@ export interface RecurrentOptions<Names extends string> extends CellOptions<Name
 
 /** One cell over time. Its parameters lie in the scope of the cell. */
 export function recurrent<Names extends string>(instance: Cell<Names>, options: RecurrentOptions<Names> = {}): Layer {
+  checkedOptions<RecurrentOptions<string>>("recurrent", options, { ...ofCell, reverse: "boolean" });
   const names = Object.keys(instance.stateShapes) as Names[];
   return {
     states: instance.stateShapes,
@@ -127,11 +136,12 @@ export function bidirectional<Forward extends string, Backward extends string>(
   backward: Cell<Backward>,
   options: BidirectionalOptions<Forward, Backward> = {},
 ): Layer {
+  checkedOptions<BidirectionalOptions<string, string>>("bidirectional", options, { ...ofCell, merge: "any" });
+  const { merge = "concat", ...around } = options;
   const directions = {
-    forward: recurrent<Forward>(forward, options),
-    backward: recurrent<Backward>(backward, { ...options, reverse: true }),
+    forward: recurrent<Forward>(forward, around),
+    backward: recurrent<Backward>(backward, { ...around, reverse: true }),
   };
-  const { merge = "concat" } = options;
   const join = typeof merge === "function" ? merge : merges[merge];
   return {
     states: prefixed(directions),

@@ -11,6 +11,7 @@ import { fork, type Randomness } from "../../compiler/dsl/randomness.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { Fold } from "../../compiler/graph/fold.ts";
 import type { Graph, NodeId } from "../../compiler/graph/graph.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import { mul } from "../../compiler/ops/elementwise.ts";
 import { copyRules } from "../../compiler/ops/inline.ts";
 import { where } from "../../compiler/ops/logic.ts";
@@ -28,6 +29,8 @@ export interface RecurrentDropoutOptions {
   readonly each?: "sequence" | "step";
 }
 
+export const ofEach = { sequence: 1, step: 1 } as const;
+
 /**
  * The cell with dropout on its states where products with weights read them; it has the same weights and states. Without
  * randomness, that is in evaluation, it is the cell itself. A state that enters no such product is an error where a rate
@@ -37,8 +40,9 @@ export function recurrentDropout<Names extends string>(
   instance: Cell<Names>,
   rates: StateRates<Names>,
   random?: Randomness,
-  { each = "sequence" }: RecurrentDropoutOptions = {},
+  options: RecurrentDropoutOptions = {},
 ): Cell<Names> {
+  const { each = "sequence" } = checkedOptions("recurrentDropout", options, { each: ofEach });
   const rateOf = stateRates("recurrentDropout", instance, rates);
   if (random === undefined) return instance;
   const names = (Object.keys(instance.stateShapes) as Names[]).filter((name) => rateOf(name) > 0);

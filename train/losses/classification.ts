@@ -1,6 +1,7 @@
 /** @file Losses of choices: one of many classes, or yes and no. All take logits, so that nothing overflows. */
 import { formatShape, sameShape } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import { stack } from "../../compiler/ops/composed.ts";
 import { reduceMax } from "../../compiler/ops/contractions.ts";
 import { add, cast, div, mul, sub } from "../../compiler/ops/elementwise.ts";
@@ -9,7 +10,7 @@ import { dimSize, iota } from "../../compiler/ops/sources.ts";
 import { exp, log, softplus } from "../../compiler/ops/transcendental.ts";
 import { broadcast, constant, reshape, sum } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import { checkMask, type LossOptions, masked, meanCost, sumOverWeights } from "./masked.ts";
+import { checkMask, type LossOptions, masked, meanCost, ofLoss, sumOverWeights } from "./masked.ts";
 
 type Float = Tensor<"f32">;
 
@@ -37,8 +38,10 @@ export interface CrossEntropyOptions extends LossOptions {
 export function crossEntropy(
   logits: Float,
   targets: Tensor<"i32"> | Tensor<"u32">,
-  { mask, smoothing = 0, classWeights }: CrossEntropyOptions = {},
+  options: CrossEntropyOptions = {},
 ): Float {
+  const kinds = { ...ofLoss, smoothing: "number", classWeights: "any" } as const;
+  const { mask, smoothing = 0, classWeights } = checkedOptions("crossEntropy", options, kinds);
   const { shape } = logits;
   if (shape.length === 0 || !sameShape(shape.slice(0, -1), targets.shape)) {
     throw new UserError(
@@ -93,7 +96,8 @@ function constants(weights: readonly number[]): Float {
  * The mean of -t log sigmoid(z) - (1 - t) log(1 - sigmoid(z)) over all elements, in nats: logits z and targets t from 0 to
  * 1 have one shape.
  */
-export function binaryCrossEntropy(logits: Float, targets: Float, { mask }: LossOptions = {}): Float {
+export function binaryCrossEntropy(logits: Float, targets: Float, options: LossOptions = {}): Float {
+  const { mask } = checkedOptions("binaryCrossEntropy", options, ofLoss);
   if (!sameShape(logits.shape, targets.shape)) {
     throw new UserError(
       `binaryCrossEntropy: logits are ${formatShape(logits.shape)} and targets ${formatShape(targets.shape)}; expected one shape`,

@@ -10,6 +10,7 @@
  */
 import { type Dim, formatShape, type Shape, sameShape } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import { lessEqual, logSoftmax, notEqual, oneHot } from "../../compiler/ops/composed.ts";
 import { dot } from "../../compiler/ops/contractions.ts";
 import { add, cast, mul, neg } from "../../compiler/ops/elementwise.ts";
@@ -105,7 +106,9 @@ function framesNeeded(labels: Int, isLabel: Bool): Float {
   return add(sum(cast(isLabel, "f32"), 1), sum(cast(and(isLabel, isRepeat), "f32"), 1));
 }
 
-function checked(logits: Float, labels: Int, { mask, labelMask, blank = 0 }: CtcOptions) {
+function checked(logits: Float, labels: Int, options: CtcOptions) {
+  const kinds = { mask: "tensor", labelMask: "tensor", blank: "number" } as const;
+  const { mask, labelMask, blank = 0 } = checkedOptions("ctc", options, kinds);
   const [time, batch, classes] = logits.shape;
   const count = labels.shape[1];
   const fits = logits.shape.length === 3 && labels.shape.length === 2 && labels.shape[0] === batch;

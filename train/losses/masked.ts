@@ -25,6 +25,8 @@ export interface LossOptions {
   readonly mask?: Tensor<"bool"> | undefined;
 }
 
+export const ofLoss = { mask: "tensor" } as const;
+
 /** Refuses a mask whose axes are not the first ones of `shape`. */
 export function checkMask(loss: string, mask: Mask, shape: Shape): void {
   if (mask === undefined || sameShape(mask.shape, shape.slice(0, mask.shape.length))) return;

@@ -7,6 +7,7 @@
  */
 import { formatShape, type Shape, sameShape } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import { logSoftmax, split, square } from "../../compiler/ops/composed.ts";
 import { add, mul, neg, sub } from "../../compiler/ops/elementwise.ts";
 import { slice } from "../../compiler/ops/pieces.ts";
@@ -14,7 +15,7 @@ import { exp, softplus, tanh } from "../../compiler/ops/transcendental.ts";
 import { reshape } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { logSumExp } from "./log-sum-exp.ts";
-import { checkMask, type LossOptions, masked, meanCost } from "./masked.ts";
+import { checkMask, type LossOptions, masked, meanCost, ofLoss } from "./masked.ts";
 
 type Float = Tensor<"f32">;
 
@@ -38,7 +39,8 @@ export function gaussianMixture(output: Float): GaussianMixture {
  * The mean of -log density of the targets [...] under the mixtures that the output [..., 3 M] stands for, in nats: see
  * `gaussianMixture`. A density may be above 1, so the loss may be negative.
  */
-export function gaussianMixtureLoss(output: Float, targets: Float, { mask }: LossOptions = {}): Float {
+export function gaussianMixtureLoss(output: Float, targets: Float, options: LossOptions = {}): Float {
+  const { mask } = checkedOptions("gaussianMixtureLoss", options, ofLoss);
   checkTargets("gaussianMixtureLoss", output, targets, output.shape.slice(0, -1));
   checkMask("gaussianMixtureLoss", mask, targets.shape);
   const { logWeights, means, logDeviations } = gaussianMixture(masked(output, mask));
@@ -88,7 +90,8 @@ export function bivariateMixture(output: Float): BivariateMixture {
  * The mean of -log density of the offset - log probability of the pen: eq. 26. Targets are [..., 3]: the offset x, y and 1
  * where the stroke ends, 0 elsewhere; the output is [..., 6 M + 1]: see `bivariateMixture`. In nats.
  */
-export function bivariateMixtureLoss(output: Float, targets: Float, { mask }: LossOptions = {}): Float {
+export function bivariateMixtureLoss(output: Float, targets: Float, options: LossOptions = {}): Float {
+  const { mask } = checkedOptions("bivariateMixtureLoss", options, ofLoss);
   checkTargets("bivariateMixtureLoss", output, targets, [...output.shape.slice(0, -1), 3]);
   checkMask("bivariateMixtureLoss", mask, targets.shape.slice(0, -1));
   const { logWeights, means, logDeviations, correlation, end } = bivariateMixture(masked(output, mask));

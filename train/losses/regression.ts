@@ -1,21 +1,24 @@
 /** @file Losses of numbers: how far predictions are from targets. */
 import { formatShape, sameShape } from "../../compiler/graph/dim.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import { mean, square } from "../../compiler/ops/composed.ts";
 import { abs, div, min, mul, sub } from "../../compiler/ops/elementwise.ts";
 import { sum } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import { checkMask, type LossOptions, masked, meanCost } from "./masked.ts";
+import { checkMask, type LossOptions, masked, meanCost, ofLoss } from "./masked.ts";
 
 type Float = Tensor<"f32">;
 
 /** The mean of (prediction - target)^2 over all elements; both have one shape. */
-export function meanSquaredError(predictions: Float, targets: Float, { mask }: LossOptions = {}): Float {
+export function meanSquaredError(predictions: Float, targets: Float, options: LossOptions = {}): Float {
+  const { mask } = checkedOptions("meanSquaredError", options, ofLoss);
   return meanCost(square(errors("meanSquaredError", predictions, targets, mask)), mask);
 }
 
 /** The mean of |prediction - target| over all elements; both have one shape. The derivative where they are equal is 0. */
-export function meanAbsoluteError(predictions: Float, targets: Float, { mask }: LossOptions = {}): Float {
+export function meanAbsoluteError(predictions: Float, targets: Float, options: LossOptions = {}): Float {
+  const { mask } = checkedOptions("meanAbsoluteError", options, ofLoss);
   return meanCost(abs(errors("meanAbsoluteError", predictions, targets, mask)), mask);
 }
 
@@ -29,7 +32,8 @@ export interface HuberOptions extends LossOptions {
  * The mean of e^2 / 2 where |e| <= delta and of delta (|e| - delta / 2) beyond, e = prediction - target; both have one
  * shape. Huber 1964, "Robust estimation of a location parameter".
  */
-export function huber(predictions: Float, targets: Float, { mask, delta = 1 }: HuberOptions = {}): Float {
+export function huber(predictions: Float, targets: Float, options: HuberOptions = {}): Float {
+  const { mask, delta = 1 } = checkedOptions("huber", options, { ...ofLoss, delta: "number" });
   if (!(delta > 0 && delta < Number.POSITIVE_INFINITY))
     throw new UserError(`huber: delta is ${delta}; expected a number above 0`);
   const size = abs(errors("huber", predictions, targets, mask));

@@ -30,8 +30,9 @@ export const adding: Task = {
   source: "Hochreiter & Schmidhuber 1997, experiment 4",
   kind: "regression",
   parameters,
-  batches: (seed, { batch, time, parameters: given }) => {
-    parameterValues(adding.name, parameters, given);
+  batches: (seed, sizes) => {
+    const { batch, time } = sizes;
+    parameterValues(adding.name, parameters, sizes);
     checkSizes(adding.name, batch, time, 6, "for two marks in its first half");
     return {
       ...drawnBatches(adding.name, seed, (random) => batchOf1997(batch, time, random)),
@@ -50,8 +51,9 @@ export const addingHalves: Task = {
   source: "Arjovsky, Shah & Bengio 2016, section 4.2; Le, Jaitly & Hinton 2015",
   kind: "regression",
   parameters,
-  batches: (seed, { batch, time, parameters: given }) => {
-    parameterValues(addingHalves.name, parameters, given);
+  batches: (seed, sizes) => {
+    const { batch, time } = sizes;
+    parameterValues(addingHalves.name, parameters, sizes);
     checkSizes(addingHalves.name, batch, time, 2, "for a mark in each half");
     return {
       ...drawnBatches(addingHalves.name, seed, (random) => batchOfHalves(batch, time, random)),

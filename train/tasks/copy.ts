@@ -91,8 +91,9 @@ function copyTask(rules: Pick<Task, "name" | "about" | "source"> & Layout): Task
   const described: Task = {
     ...{ name, about, source, parameters },
     kind: "text",
-    batches: (seed, { batch, time, parameters: given }) => {
-      const { length, symbols } = parameterValues(name, parameters, given);
+    batches: (seed, sizes) => {
+      const { batch, time } = sizes;
+      const { length, symbols } = parameterValues(name, parameters, sizes);
       checkSizes(name, batch, time, rules.shortest(length), "a step for each symbol or sign");
       const blanks = (count: number) => new Array<number>(count).fill(symbols);
       const draw = (random: RandomStream) =>
@@ -112,7 +113,7 @@ function copyTask(rules: Pick<Task, "name" | "about" | "source"> & Layout): Task
       };
     },
     score: async (seed, sizes, predict) => {
-      const { length } = parameterValues(name, parameters, sizes.parameters);
+      const { length } = parameterValues(name, parameters, sizes);
       const [batch] = described.batches(seed, { ...sizes, batch: sequencesOfScore }).training;
       if (batch === undefined) throw new InternalError(`${name} has no batch`);
       const { x, targets } = batch;

@@ -29,8 +29,9 @@ export const mackeyGlass: Task = {
   source: "Mackey & Glass 1977; Gers, Eck & Schmidhuber 2001",
   kind: "series",
   parameters,
-  batches: (seed, { batch, time, parameters: given }) => {
-    const { tau, stride, length } = parameterValues(mackeyGlass.name, parameters, given);
+  batches: (seed, sizes) => {
+    const { batch, time } = sizes;
+    const { tau, stride, length } = parameterValues(mackeyGlass.name, parameters, sizes);
     const all = integrated(tau, settling + stride * length, randomStream(seed, mackeyGlass.name));
     const values = Float64Array.from({ length }, (_, i) => all[(settling + i * stride) * stepsPerUnit] ?? Number.NaN);
     const series: Series = { columns: ["y"], values, length };

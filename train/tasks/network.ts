@@ -2,6 +2,7 @@
 import type { CellDefinition } from "../../compiler/dsl/cell.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import { type NamedAval, traceGraph } from "../../compiler/ops/trace.ts";
 import { fill } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
@@ -23,7 +24,9 @@ export interface TaskNetworkOptions {
 }
 
 /** The network that reads what a task gives and says what it asks for. */
-export function networkOfTask({ kind }: Task, made: TaskBatches, { embed, ...stack }: TaskNetworkOptions): Network {
+export function networkOfTask({ kind }: Task, made: TaskBatches, options: TaskNetworkOptions): Network {
+  const kinds = { cell: "any", units: "number", layers: "number", embed: "number" } as const;
+  const { embed, ...stack } = checkedOptions("networkOfTask", options, kinds);
   const { vocabulary, columns = [], targets = [] } = made;
   if (vocabulary !== undefined) return languageModel({ ...stack, embed, vocabulary: vocabulary.characters.length });
   if (kind === "series") return seriesModel({ ...stack, features: columns.length });

@@ -23,8 +23,9 @@ export const noisySine: Task = {
   source: "after Yule 1927",
   kind: "series",
   parameters,
-  batches: (seed, { batch, time, parameters: given }) => {
-    const { period, noise, length } = parameterValues(noisySine.name, parameters, given);
+  batches: (seed, sizes) => {
+    const { batch, time } = sizes;
+    const { period, noise, length } = parameterValues(noisySine.name, parameters, sizes);
     const random = randomStream(seed, noisySine.name);
     const values = Float64Array.from(
       { length },

@@ -21,8 +21,9 @@ export const parity: Task = {
   source: "Minsky & Papert 1969; Hochreiter & Schmidhuber 1996",
   kind: "regression",
   parameters,
-  batches: (seed, { batch, time, parameters: given }) => {
-    parameterValues(parity.name, parameters, given);
+  batches: (seed, sizes) => {
+    const { batch, time } = sizes;
+    parameterValues(parity.name, parameters, sizes);
     checkSizes(parity.name, batch, time, 1, "for a bit");
     return {
       ...drawnBatches(parity.name, seed, (random) => draw(batch, time, random)),

@@ -65,8 +65,9 @@ function grammarTask(
     ...described,
     kind: "text",
     parameters,
-    batches: (seed, { batch, time, parameters: given }) => {
-      const { length } = parameterValues(name, parameters, given);
+    batches: (seed, sizes) => {
+      const { batch, time } = sizes;
+      const { length } = parameterValues(name, parameters, sizes);
       const { text, choices } = textOf(stringOf, length, randomStream(seed, name));
       const vocabulary = vocabularyFrom(symbols);
       return {

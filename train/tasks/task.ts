@@ -2,8 +2,10 @@
  * @file A task: a source of sequences that somebody made up to see what a cell can learn, and published. The same seed
  * gives the same sequences on every host.
  */
+
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import type { Batches } from "../data/batches.ts";
 import type { Normalisation } from "../data/series.ts";
 import type { Vocabulary } from "../data/text.ts";
@@ -79,8 +81,13 @@ export interface Task {
 export function parameterValues<Name extends string>(
   task: string,
   known: readonly (TaskParameter & { readonly name: Name })[],
-  given: Readonly<Record<string, number>> = {},
+  sizes: TaskSizes,
 ): Readonly<Record<Name, number>> {
+  const { parameters: given = {} } = checkedOptions(task, sizes, {
+    batch: "number",
+    time: "number",
+    parameters: "object",
+  });
   const stranger = Object.keys(given).find((key) => known.every(({ name }) => name !== key));
   if (stranger !== undefined) {
     const names = known.map(({ name }) => name).join(", ");

@@ -24,8 +24,9 @@ export const temporalOrder: Task = {
   source: "Hochreiter & Schmidhuber 1997, experiment 6a",
   kind: "regression",
   parameters,
-  batches: (seed, { batch, time, parameters: given }) => {
-    parameterValues(temporalOrder.name, parameters, given);
+  batches: (seed, sizes) => {
+    const { batch, time } = sizes;
+    parameterValues(temporalOrder.name, parameters, sizes);
     checkSizes(temporalOrder.name, batch, time, 10, "for two symbols apart from each other");
     return {
       ...drawnBatches(temporalOrder.name, seed, (random) => draw(batch, time, random)),

@@ -1,0 +1,137 @@
+/**
+ * @file Options that callers give by name. From JavaScript anything may come, and an option that is not read is an error
+ * that nobody sees: so every function that takes options says which it knows, and a type holds that list to them.
+ */
+import { inWords, UserError } from "./errors.ts";
+import type { Aval } from "./graph.ts";
+
+/** What an option must be; of one that is a choice, the choices. "any" is looked at where it is used. */
+type Kind =
+  | ("number" | "string" | "boolean" | "function" | "list" | "object" | "tensor" | "any")
+  | Readonly<Record<string, unknown>>;
+
+type KindOf<T> =
+  | "any"
+  | ([T] extends [number]
+      ? "number"
+      : [T] extends [boolean]
+        ? "boolean"
+        : [T] extends [string]
+          ? string extends T
+            ? "string"
+            : Readonly<Record<T, unknown>>
+          : [T] extends [(...args: never) => unknown]
+            ? "function"
+            : [T] extends [readonly unknown[]]
+              ? "list"
+              : [T] extends [Aval]
+                ? "tensor"
+                : [T] extends [object]
+                  ? "object"
+                  : never);
+
+/** Every option with what it must be: one that is left out is a type error. */
+export type Kinds<O> = { readonly [K in keyof O]-?: KindOf<Exclude<O[K], undefined>> };
+
+/** The options, of which none is unknown or of another kind. `where` is the function that takes them. */
+export function checkedOptions<O extends object>(where: string, options: O, kinds: Kinds<O>): O {
+  const fault = optionsFault(options, kinds);
+  if (fault !== undefined) throw new UserError(`${where}: ${fault}`);
+  return options;
+}
+
+/** What is wrong with options, in one line, or undefined. */
+export function optionsFault<O extends object>(options: O, kinds: Kinds<O>): string | undefined {
+  const names = Object.keys(kinds);
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    return `the options are ${inWords(options)}; expected a record, and ${taken(names)}`;
+  for (const [name, value] of Object.entries(options as Readonly<Record<string, unknown>>)) {
+    if (!Object.hasOwn(kinds, name)) return unknownOption(name, names);
+    const kind = (kinds as Readonly<Record<string, Kind>>)[name] ?? "any";
+    if (value !== undefined && !fits(value, kind)) return `${name} is ${inWords(value)}; expected ${kindInWords(kind)}`;
+  }
+  return undefined;
+}
+
+const taken = (names: readonly string[]) => `it takes ${names.join(", ") || "none"}`;
+
+/** What is said of an option that there is not. */
+export function unknownOption(name: string, names: readonly string[]): string {
+  const near = nearest(name, names);
+  if (near !== undefined) return `there is no option ${name}; did you mean ${near}?`;
+  const isRate = synonyms[plain(name)] === rate || name === rate;
+  return `there is no option ${name}; ${taken(names)}${isRate ? ` (${rate} is an option of createTrainer)` : ""}`;
+}
+
+function fits(value: unknown, kind: Kind): boolean {
+  if (kind === "any") return true;
+  if (typeof kind === "object") return typeof value === "string" && Object.hasOwn(kind, value);
+  if (kind === "list") return Array.isArray(value);
+  if (kind === "tensor") return typeof value === "object" && value !== null && "shape" in value;
+  return typeof value === kind && value !== null && !Array.isArray(value);
+}
+
+function kindInWords(kind: Kind): string {
+  if (typeof kind === "object")
+    return Object.keys(kind)
+      .map((choice) => JSON.stringify(choice))
+      .join(" or ");
+  return kind === "boolean"
+    ? "true or false"
+    : kind === "object"
+      ? "a record"
+      : kind === "string"
+        ? "a text"
+        : `a ${kind}`;
+}
+
+const rate = "learningRate";
+
+/** What other libraries call an option, in small letters, and what it is called here. */
+const synonyms: Readonly<Record<string, string>> = {
+  lr: rate,
+  hidden: "units",
+  hiddensize: "units",
+  inputsize: "features",
+  inputdim: "features",
+  steps: "time",
+  seqlen: "time",
+  bptt: "time",
+  alpha: "decay",
+  rho: "decay",
+  gamma: "factor",
+  maxnorm: "clipNorm",
+  scheduler: "rateSchedule",
+  keepdims: "keepAxes",
+  gobackwards: "reverse",
+  validationsplit: "heldOut",
+};
+
+/** The name that was meant, if one is near. */
+function nearest(given: string, names: readonly string[]): string | undefined {
+  const wanted = plain(given);
+  const known = Object.hasOwn(synonyms, wanted) ? synonyms[wanted] : undefined;
+  if (known !== undefined && names.includes(known)) return known;
+  const distances = names.map((name) => {
+    const other = plain(name);
+    const [short, long] = other.length < wanted.length ? [other, wanted] : [wanted, other];
+    const isPart = short.length > 2 && (long.includes(short) || long.startsWith(short.slice(0, 5)));
+    return [isPart ? 0.5 : distance(wanted, other), name] as const;
+  });
+  const farthest: readonly [number, string | undefined] = [wanted.length / 2.5, undefined];
+  return distances.reduce((a, b) => (b[0] < a[0] ? b : a), farthest)[1];
+}
+
+const plain = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, "");
+
+/** The least number of letters to put in, take out or change. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...b].entries())
+      next.push(Math.min((row[j] ?? 0) + (letter === other ? 0 : 1), (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
