@@ -5,7 +5,7 @@ import type { DType } from "../graph/graph.ts";
 import { faultOf } from "../trace/fault.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { reduceMax } from "./contractions.ts";
-import { add, cast, div, less, min, mul, neg, not, sub } from "./elementwise.ts";
+import { add, cast, div, less, min, mul, neg, not, type OfTwo, sub } from "./elementwise.ts";
 import { equal, stopGradient, where } from "./logic.ts";
 import { concat, pad, slice } from "./pieces.ts";
 import { dimSize, iota } from "./sources.ts";
@@ -48,24 +48,22 @@ export function logSigmoid(x: Float): Float {
 }
 
 /** a > b, element by element; shapes broadcast. */
-export function greater<D extends NumberType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
-  return less(b, a);
-}
+export const greater: OfTwo<NumberType, "bool"> = (a: Tensor<NumberType> | number, b: Tensor<NumberType> | number) =>
+  less(b, a);
 
 /** a <= b */
-export function lessEqual<D extends NumberType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
-  return not(less(b, a));
-}
+export const lessEqual: OfTwo<NumberType, "bool"> = (a: Tensor<NumberType> | number, b: Tensor<NumberType> | number) =>
+  not(less(b, a));
 
 /** a >= b */
-export function greaterEqual<D extends NumberType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
-  return not(less(a, b));
-}
+export const greaterEqual: OfTwo<NumberType, "bool"> = (
+  a: Tensor<NumberType> | number,
+  b: Tensor<NumberType> | number,
+) => not(less(a, b));
 
 /** a != b */
-export function notEqual<D extends DType>(a: Tensor<D> | number, b: Tensor<D> | number): Tensor<"bool"> {
-  return not(equal(a, b));
-}
+export const notEqual: OfTwo<DType, "bool"> = (a: Tensor<DType> | number, b: Tensor<DType> | number) =>
+  not(equal(a, b));
 
 /** Mean over `axes` (all by default). Over symbolic axes the count is a value that is known at run time. */
 export function mean(x: Float, axes?: number | readonly number[], options?: ReductionOptions): Float {

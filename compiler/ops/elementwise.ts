@@ -114,10 +114,14 @@ export function together(op: string, operands: readonly (Tensor | number)[]): Te
 }
 
 export type Unary<K extends OpName, D extends DType = "f32"> = Op<K, <X extends D>(x: Tensor<X> | number) => Tensor<X>>;
-type Binary<K extends OpName, D extends DType = NumberType> = Op<
-  K,
-  <X extends D>(a: Tensor<X> | number, b: Tensor<X> | number) => Tensor<X>
->;
+
+/** A function of two operands of one dtype: the first tensor settles it. */
+export interface OfTwo<D extends DType, R extends DType | "same" = "same"> {
+  <X extends D>(a: number, b: Tensor<X>): Tensor<R extends DType ? R : X>;
+  <X extends D>(a: Tensor<X> | number, b: Tensor<NoInfer<X>> | number): Tensor<R extends DType ? R : X>;
+}
+
+type Binary<K extends OpName, D extends DType = NumberType> = Op<K, OfTwo<D>>;
 
 export function unary<K extends OpName, D extends DType = "f32">(
   op: K,
@@ -139,10 +143,7 @@ function binary<K extends OpName, D extends DType = NumberType>(
   return withEntry(call, entry);
 }
 
-export type Comparison<K extends OpName, D extends DType> = Op<
-  K,
-  <X extends D>(a: Tensor<X> | number, b: Tensor<X> | number) => Tensor<"bool">
->;
+export type Comparison<K extends OpName, D extends DType> = Op<K, OfTwo<D, "bool">>;
 
 export function comparison<K extends OpName, D extends DType>(
   op: K,

@@ -90,9 +90,18 @@ const whereEntry: ElementwiseEntry<"where"> = {
     where(at(operands, 0) as Tensor as Tensor<"bool">, a ?? zerosLike(out), b ?? zerosLike(out)),
 };
 
+interface Where {
+  <D extends DType>(condition: Tensor<"bool">, a: number, b: Tensor<D>): Tensor<D>;
+  <D extends DType = "f32">(
+    condition: Tensor<"bool">,
+    a: Tensor<D> | number,
+    b: Tensor<NoInfer<D>> | number,
+  ): Tensor<D>;
+}
+
 /** a where the condition holds, b elsewhere. Both are computed; neither's gradient leaks into the other. */
 export const where = withEntry(
-  <D extends DType = "f32">(condition: Tensor<"bool">, a: Tensor<D> | number, b: Tensor<D> | number): Tensor<D> => {
+  (<D extends DType>(condition: Tensor<"bool">, a: Tensor<D> | number, b: Tensor<D> | number): Tensor<D> => {
     const values = together("where", [a, b]);
     if (typeof condition === "number") throw faultOf("where", `the condition is ${condition}; expected a bool tensor`);
     const shape = broadcastShapes("where", [condition.shape, at(values, 0).shape]);
@@ -101,7 +110,7 @@ export const where = withEntry(
       [condition, ...values].map((x) => (sameShape(x.shape, shape) ? x : broadcast(x, shape))),
       {},
     ) as Tensor<D>;
-  },
+  }) as Where,
   whereEntry,
 );
 

@@ -56,7 +56,7 @@ export const constantOp = withEntry(constant, constantEntry);
 
 /** 0, 1, 2, … along one axis of `shape`. */
 export const iota = withEntry(
-  <D extends "f32" | "i32" | "u32" = "i32">(shape: Shape, axis = 0, dtype?: D): Tensor<D> => {
+  <D extends "f32" | "i32" | "u32" = "i32">(shape: Shape, axis = 0, dtype?: D): Tensor<NoInfer<D>> => {
     const sizes = checking("iota", () => shape.map(checkedDim));
     return emit(iotaEntry, [], { shape: sizes, axis, dtype: dtype ?? "i32" }) as Tensor<D>;
   },

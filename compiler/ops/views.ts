@@ -317,12 +317,12 @@ const constantRule = {
 };
 
 /** A scalar. */
-export function constant<D extends DType = "f32">(value: number, dtype?: D): Tensor<D> {
+export function constant<D extends DType = "f32">(value: number, dtype?: D): Tensor<NoInfer<D>> {
   return emit(constantRule, [], { value, dtype: dtype ?? "f32" }) as Tensor<D>;
 }
 
 /** One number, everywhere. */
-export function fill<D extends DType = "f32">(shape: Shape, value: number, dtype?: D): Tensor<D> {
+export function fill<D extends DType = "f32">(shape: Shape, value: number, dtype?: D): Tensor<NoInfer<D>> {
   return broadcastAxes(constant(value, dtype), shape, []);
 }
 

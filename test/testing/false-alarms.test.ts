@@ -155,7 +155,7 @@ describe("what is asked for wrongly is refused in one line", () => {
     ["a third order", gru, { order: 3 }, /order is 3; expected 1 or 2$/],
     ["no units", gru, { units: 0 }, /units is 0/],
     ["no sizes", gru, { sizes: [] }, /sizes is \[\]; expected a list with one entry at least/],
-    ["a misspelt option", gru, { csaes: 3 }, /no option csaes; there are cases, seed, order, units/],
+    ["a misspelt option", gru, { csaes: 3 }, /no option csaes; did you mean cases\?/],
     ["an option of cells", doubled, { ...shape, units: 3 }, /no option units/],
     ["no options", gru, null, /the options are null/],
     ["no cell", { a: 1 }, {}, /the first argument is an object; expected a cell or a function/],
