@@ -118,7 +118,7 @@ function nearest(given: string, names: readonly string[]): string | undefined {
     const isPart = short.length > 2 && (long.includes(short) || long.startsWith(short.slice(0, 5)));
     return [isPart ? 0.5 : distance(wanted, other), name] as const;
   });
-  const farthest: readonly [number, string | undefined] = [wanted.length / 2.5, undefined];
+  const farthest: readonly [number, string | undefined] = [wanted.length / 2.4, undefined];
   return distances.reduce((a, b) => (b[0] < a[0] ? b : a), farthest)[1];
 }
 

@@ -47,23 +47,19 @@ export function logSigmoid(x: Float): Float {
   return neg(softplus(neg(x)));
 }
 
+type Numbers = Tensor<NumberType> | number;
+
 /** a > b, element by element; shapes broadcast. */
-export const greater: OfTwo<NumberType, "bool"> = (a: Tensor<NumberType> | number, b: Tensor<NumberType> | number) =>
-  less(b, a);
+export const greater: OfTwo<NumberType, "bool"> = (a: Numbers, b: Numbers) => less(b, a);
 
 /** a <= b */
-export const lessEqual: OfTwo<NumberType, "bool"> = (a: Tensor<NumberType> | number, b: Tensor<NumberType> | number) =>
-  not(less(b, a));
+export const lessEqual: OfTwo<NumberType, "bool"> = (a: Numbers, b: Numbers) => not(less(b, a));
 
 /** a >= b */
-export const greaterEqual: OfTwo<NumberType, "bool"> = (
-  a: Tensor<NumberType> | number,
-  b: Tensor<NumberType> | number,
-) => not(less(a, b));
+export const greaterEqual: OfTwo<NumberType, "bool"> = (a: Numbers, b: Numbers) => not(less(a, b));
 
 /** a != b */
-export const notEqual: OfTwo<DType, "bool"> = (a: Tensor<DType> | number, b: Tensor<DType> | number) =>
-  not(equal(a, b));
+export const notEqual: OfTwo<DType, "bool"> = (a: Tensor | number, b: Tensor | number) => not(equal(a, b));
 
 /** Mean over `axes` (all by default). Over symbolic axes the count is a value that is known at run time. */
 export function mean(x: Float, axes?: number | readonly number[], options?: ReductionOptions): Float {

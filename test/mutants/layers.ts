@@ -144,7 +144,7 @@ const layers: readonly Mutant[] = [
     "train/layers/layer.ts",
     [onLayers],
     [
-      ["both directions run forward", "{ ...options, reverse: true }", "options"],
+      ["both directions run forward", "{ ...around, reverse: true }", "around"],
       ["a given state is not taken", "state[name] ?? own[name]", "own[name]"],
       ["a mean of two directions is their sum", "mul(add(a, b), 0.5)", "add(a, b)"],
       ["one direction alone is heard", "join(first.outputs, second.outputs)", "join(first.outputs, first.outputs)"],

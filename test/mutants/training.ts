@@ -8,6 +8,15 @@ const onSteps = "test/train/training-step.test.ts";
 
 export const trainingMutants: readonly Mutant[] = [
   ...changed(
+    "compiler/graph/options.ts",
+    ["test/package/unknown-options.test.ts"],
+    [
+      ["an option that there is not is let through", "return unknownOption(name, names);", "continue;"],
+      ["options are of any kind", "value !== undefined && !fits(value, kind)", "value === null"],
+      ["the name that was meant is the last one", "b[0] < a[0] ? b : a", "b"],
+    ],
+  ),
+  ...changed(
     "train/optimizers.ts",
     [onOptimizers],
     [
