@@ -58,13 +58,13 @@ const MOST_STEPS = 2 ** 24;
 
 /** Throws a UserError where the trial cannot be made, before a device is opened for it. */
 export function prepareTrial(trial: Trial): PreparedTrial {
-  const { task, seed, batch, time, parameters, start } = trial;
+  const { task, cell, units, layers, embed, seed, batch, time, parameters, start } = trial;
   if (batch * time > MOST_STEPS)
     throw new UserError(
       `--batch ${batch} x --time ${time} is ${grouped(batch * time)} steps in time, and ${grouped(MOST_STEPS)} are the most; make one of them smaller`,
     );
   const made = task.batches(seed, { batch, time, parameters });
-  const network = checkedSize(networkOfTask(task, made, trial));
+  const network = checkedSize(networkOfTask(task, made, { cell, units, layers, embed }));
   const paths = network.specs.map(({ path }) => path);
   for (const ending of Object.keys(start)) {
     if (paths.some((path) => endsSo(path, ending))) continue;

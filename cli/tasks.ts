@@ -57,7 +57,7 @@ export function taskOfText(text: string, name: string, sizes: TaskSizes): Promis
 
 async function textTask(source: ByteSource, sizes: TaskSizes): Promise<Task> {
   const { name } = source;
-  const { tokens = "characters" } = sizes;
+  const { cell, units, layers, embed, batch, time, tokens = "characters" } = sizes;
   const tokenizer =
     tokens === "characters" || tokens === "bytes" ? undefined : (sizes.tokenizer ?? (await readTokenizer(tokens)));
   const known = tokenizer === undefined ? undefined : await tokenizerVocabulary(tokenizer, tokens);
@@ -67,8 +67,8 @@ async function textTask(source: ByteSource, sizes: TaskSizes): Promise<Task> {
   const count = vocabulary.characters.length;
   const different = `${count} different (ln ${count} = ${Math.log(count).toFixed(2)})`;
   return {
-    network: checkedSize(languageModel({ ...sizes, vocabulary: count })),
-    batches: await within(name, async () => streamedBatches(recording, sizes)),
+    network: checkedSize(languageModel({ cell, units, layers, embed, vocabulary: count })),
+    batches: await within(name, async () => streamedBatches(recording, { batch, time })),
     entries,
     lossUnit: `nats per ${one}`,
     summary: `${name}: ${grouped(lengthOf(recording))} ${entries}, ${different}`,
@@ -98,11 +98,14 @@ async function textSource(source: ByteSource, tokens: string, known: Vocabulary 
 
 async function seriesTask(source: ByteSource, sizes: TaskSizes): Promise<Task> {
   const { name } = source;
-  const { columns, skipped, length, normalisation, recording } = await tableSource(source, sizes);
+  const { cell, units, layers, batch, time } = sizes;
+  const { columns, skipped, length, normalisation, recording } = await tableSource(source, {
+    ...{ batch, time, columns: sizes.columns },
+  });
   const left = skipped.length === 0 ? "" : `; ${skipped.join(", ")} ${skipped.length === 1 ? "is" : "are"} left out`;
   return {
-    network: checkedSize(seriesModel({ ...sizes, features: columns.length })),
-    batches: await within(name, async () => streamedBatches(recording, sizes)),
+    network: checkedSize(seriesModel({ cell, units, layers, features: columns.length })),
+    batches: await within(name, async () => streamedBatches(recording, { batch, time })),
     entries: "rows",
     lossUnit: "mean squared error, in units of the variance",
     summary: `${name}: ${grouped(length)} rows of ${columns.join(", ")}${left}`,

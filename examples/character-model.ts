@@ -26,8 +26,9 @@ export interface Sizes {
 /** Trains on a text, tells the held-out loss after every epoch, and writes so many characters. */
 export async function readAndWrite(device: Device, text: string, sizes: Sizes, length: number) {
   const vocabulary = vocabularyOf(text);
-  const batches = textBatches(vocabulary.encode(text), sizes);
-  const network = languageModel({ ...sizes, cell: lstm, layers: 1, vocabulary: vocabulary.characters.length });
+  const { units, embed, batch, time } = sizes;
+  const batches = textBatches(vocabulary.encode(text), { batch, time });
+  const network = languageModel({ cell: lstm, units, layers: 1, embed, vocabulary: vocabulary.characters.length });
   const trainer = await createTrainer(device, network, { learningRate: 0.01, clipNorm: 1 });
   const losses = [await trainer.evaluate(batches.validation)];
   for (let epoch = 1; epoch <= sizes.epochs; epoch++) {

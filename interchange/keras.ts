@@ -50,7 +50,7 @@ interface KerasLayer {
 
 /** Reads the weights of a model. `where` is what messages call the file; a fault is a UserError of one line. */
 export function fromKeras(tensors: Arrays, where: string, options: KerasReadOptions = {}): NetworkWeights {
-  checkedOptions("fromKeras", options, { cell: "string", embedding: "string", head: "string" });
+  checkedOptions("fromKeras", options, { layers: "list", cell: "string", embedding: "string", head: "string" });
   // Keras before version 3 ends each name with the number of the output.
   const bag = new TensorBag(tensors, where, (name) => name.replace(/:0$/, ""));
   const { layers, assumed } = inOrder(bag, recurrentLayers(bag), options.layers);

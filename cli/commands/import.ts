@@ -66,9 +66,10 @@ export async function importWeights(path: string, options: ImportCommandOptions,
 }
 
 async function pyTorchWeights(path: string, options: ImportCommandOptions): Promise<NetworkWeights> {
+  const { prefix, cell, embedding, head } = options;
   const bytes = await readBytes(path);
   if (isKerasFile(bytes)) throw new UserError(`${path} is a zip or HDF5 file: ${pyTorchAdvice}`);
-  return fromPyTorch(decodeTensors(bytes, path).tensors, path, options);
+  return fromPyTorch(decodeTensors(bytes, path).tensors, path, { prefix, cell, embedding, head });
 }
 
 /** What torch.save writes is a zip of pickled objects, which only running code would read. */
@@ -76,10 +77,17 @@ const pyTorchAdvice =
   'write the state dict as safetensors, with safetensors.torch.save_file(model.state_dict(), "weights.safetensors"); files of Keras take --from keras';
 
 async function kerasWeights(path: string, options: ImportCommandOptions): Promise<NetworkWeights> {
+  const { layers, cell, embedding, head } = options;
+  const given = {
+    ...(layers && { layers }),
+    ...(cell !== undefined && { cell }),
+    ...(embedding !== undefined && { embedding }),
+    ...(head !== undefined && { head }),
+  };
   const bytes = await readBytes(path);
-  if (!isKerasFile(bytes)) return fromKeras(decodeTensors(bytes, path).tensors, path, options);
+  if (!isKerasFile(bytes)) return fromKeras(decodeTensors(bytes, path).tensors, path, given);
   const { tensors, options: told, remarks } = await readKerasFile(bytes, path);
-  const weights = fromKeras(tensors, path, { ...told, ...options });
+  const weights = fromKeras(tensors, path, { ...told, ...given });
   return { ...weights, assumed: [...(weights.assumed ?? []), ...remarks] };
 }
 

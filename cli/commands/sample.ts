@@ -44,11 +44,11 @@ export async function sample(path: string, options: SampleCommandOptions, stream
 export async function* samples(
   device: Device,
   model: SavedModel,
-  options: Pick<SampleCommandOptions, "prompt" | "length" | "temperature" | "seed">,
+  { prompt, length, temperature, seed }: Pick<SampleCommandOptions, "prompt" | "length" | "temperature" | "seed">,
 ): AsyncGenerator<string> {
   const stream = await createStream(device, model, model.parameters);
   try {
-    yield* sampleText({ ...options, stream, vocabulary: await vocabularyOfModel(model) });
+    yield* sampleText({ prompt, length, temperature, seed, stream, vocabulary: await vocabularyOfModel(model) });
   } finally {
     stream.destroy();
   }

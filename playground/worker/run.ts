@@ -99,7 +99,7 @@ export class Run {
       );
     }
     // Too little data for the sizes is found before anything is compiled.
-    const batches = data.batches(spec.settings);
+    const batches = data.batches({ batch: spec.settings.batch, time: spec.settings.time });
     const trainer = await createTrainer(device, network, { seed, learningRate, clipNorm: clipNorm ?? undefined });
     try {
       return new Run(options, network, batches, trainer);
