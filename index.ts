@@ -76,6 +76,7 @@ export { type OpenDeviceOptions, openDevice } from "./train/open-device.ts";
 export type { Optimizer, OptimizerInput, Slots } from "./train/optimizer.ts";
 export { type AdamOptions, adam, sgd } from "./train/optimizers.ts";
 export {
+  type BatchOf,
   type Checkpoint,
   createTrainer,
   type EvaluationOptions,

@@ -1,28 +1,36 @@
 /** @file What a batch gives to the inputs of a training step: checked where the device could not tell that it is wrong. */
 import { inWords, UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { unknownOption } from "../compiler/graph/options.ts";
 import type { Batch } from "./data/batches.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
 
 /** A batch of an objective that reads other things than x and targets. */
-export interface NamedBatch {
+export interface NamedBatch<Names extends string = string> {
   /** What the objective reads, by name. */
-  readonly inputs: Readonly<Record<string, NdArray>>;
+  readonly inputs: Readonly<Record<Names, NdArray>>;
   /** The state starts at zero instead of going on from the batch before. */
   readonly fresh?: boolean;
 }
 
-/** What a trainer takes: x and targets of a network, or inputs by name. */
-export type TrainingBatch = Batch | NamedBatch;
+/** What a trainer takes: inputs by name, or x and targets of a network. */
+export type TrainingBatch<Names extends string = string> =
+  | NamedBatch<Names>
+  | ("x" | "targets" extends Names ? Batch : never);
 
 /** Inputs by name, and the number of rows B. */
 export function inputsOf(objective: Objective, batch: TrainingBatch) {
   // From JavaScript anything may come.
   if (typeof batch !== "object" || batch === null)
     throw new UserError(`the batch is ${inWords(batch)}; expected { x, targets }, or { inputs } by name`);
-  const given: Readonly<Record<string, NdArray | undefined>> =
-    "inputs" in batch ? batch.inputs : { x: batch.x, targets: batch.targets };
+  const isNamed = "inputs" in batch;
+  const parts = isNamed ? ["inputs", "fresh"] : ["x", "targets", "fresh"];
+  const stranger = Object.keys(batch).find((key) => !parts.includes(key));
+  if (stranger !== undefined) throw new UserError(`the batch: ${unknownOption(stranger, parts)}`);
+  const given: Readonly<Record<string, NdArray | undefined>> = isNamed
+    ? batch.inputs
+    : { x: batch.x, targets: batch.targets };
   const names = Object.keys(objective.batch);
   const inputs = Object.fromEntries(
     names.map((name): [string, NdArray] => {
@@ -33,9 +41,16 @@ export function inputsOf(objective: Objective, batch: TrainingBatch) {
           `the batch has no ${name}; it holds ${held.join(", ") || "nothing"}, expected ${names.join(", ")}`,
         );
       }
+      if (typeof array !== "object" || array === null || !("shape" in array && "dtype" in array))
+        throw new UserError(
+          `the batch's ${name} is ${inWords(array)}; make it an array with ndarray(shape, numbers, dtype) or fromNested(lists, dtype)`,
+        );
       return [name, array];
     }),
   );
+  const unread = Object.keys(given).find((name) => given[name] !== undefined && !names.includes(name));
+  if (unread !== undefined)
+    throw new UserError(`the batch has an input ${unread}, which nothing reads; expected ${names.join(", ")}`);
   const { x, targets } = inputs;
   const rows =
     "kind" in objective && x !== undefined && targets !== undefined

@@ -35,11 +35,11 @@ export interface ObjectiveResult {
 }
 
 /** What is trained: a training step makes its loss small. */
-export interface Objective {
+export interface Objective<Names extends string = string> {
   /** The parameters. */
   readonly specs: readonly ParameterSpec[];
   /** What a batch holds, by name: dtype and shape, in which B stands for the rows of the batch. */
-  readonly batch: Readonly<Record<string, Aval>>;
+  readonly batch: Readonly<Record<Names, Aval>>;
   /** Shape of each state without the batch. */
   readonly stateShapes: Readonly<Record<string, readonly number[]>>;
   /** Loss and next states; used while tracing. */
@@ -60,12 +60,12 @@ export function objective<const Avals extends Readonly<Record<string, Aval>>>(
   name: string,
   batch: Avals,
   loss: (batch: TensorsOf<Avals>, random: Randomness | undefined) => Loss,
-): Objective {
+): Objective<keyof Avals & string> {
   const inputs: Readonly<Record<string, Aval>> = batch;
   const evaluated = model(name, (given: NamedTensors) => loss(given as TensorsOf<Avals>, undefined));
   return {
     specs: evaluated.specs(inputs),
-    batch: inputs,
+    batch,
     stateShapes: {},
     measure: (parameters, { batch: given, random }) => {
       const measured = model(name, () => loss(given as TensorsOf<Avals>, random));

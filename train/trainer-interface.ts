@@ -52,24 +52,27 @@ export interface StepResult {
   readonly firstBadStep?: number;
 }
 
+/** What a batch for a trainer of this objective holds. */
+export type BatchOf<Trained extends Objective> = TrainingBatch<keyof Trained["batch"] & string>;
+
 /** A network or another objective in training: its weights, slots and state on a device. */
 export interface Trainer<Trained extends Objective = Network> {
   /** What is trained. */
   readonly network: Trained;
   /** Enqueues at once; the promise resolves when the numbers are back. The first step of a trainer is always fresh. */
-  readonly step: (batch: TrainingBatch) => Promise<StepResult>;
+  step(batch: BatchOf<Trained>): Promise<StepResult>;
   /**
    * Mean loss over batches, state carried from one to the next, without training and without random numbers. A batch is
    * weighted by what its loss is a mean over, such as its number of valid steps, its rows, or the sum of its weights: so the
    * result is that of one batch with all their positions. A sum of losses is weighted term by term. Where the graph of the
    * loss does not tell, its rows count, and `{ mean, weight }` says otherwise: see `WeightedMean`.
    */
-  readonly evaluate: (batches: Iterable<TrainingBatch>, options?: EvaluationOptions) => Promise<number>;
+  evaluate(batches: Iterable<BatchOf<Trained>>, options?: EvaluationOptions): Promise<number>;
   /**
    * Time, FLOP and bytes of each kernel of a training step on a batch of this size, from zero states. It works on copies:
    * training goes on as if it had not been called. Rejects as `Executable.profile` does.
    */
-  readonly profile: (batch: TrainingBatch) => Promise<KernelProfile[]>;
+  profile(batch: BatchOf<Trained>): Promise<KernelProfile[]>;
   /**
    * The step that stopped training, since a number was not finite, with all that it was given: `findNonFinite` of
    * cellgrad/inspect says where that number came from. undefined where nothing stopped it. The carried state is zero where

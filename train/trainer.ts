@@ -30,7 +30,14 @@ import {
 import { evaluationStep, type StepGraph, type TrainingStep, trainingStep } from "./training-step.ts";
 
 export type { Checkpoint } from "./checkpoint.ts";
-export type { EvaluationOptions, StepResult, StoppedStep, Trainer, TrainerOptions } from "./trainer-interface.ts";
+export type {
+  BatchOf,
+  EvaluationOptions,
+  StepResult,
+  StoppedStep,
+  Trainer,
+  TrainerOptions,
+} from "./trainer-interface.ts";
 
 /**
  * Compiles the training step of a network, or of another objective, and initializes its weights.

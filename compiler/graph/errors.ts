@@ -29,6 +29,8 @@ export function inWords(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
   if (typeof value === "function") return "a function";
   if (Array.isArray(value)) return "a list";
+  if (ArrayBuffer.isView(value))
+    return `${/^[AEIOU]/.test(value.constructor.name) ? "an" : "a"} ${value.constructor.name}`;
   return typeof value === "object" && value !== null ? "an object" : String(value);
 }
 

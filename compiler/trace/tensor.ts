@@ -4,6 +4,7 @@
  */
 import type { Shape } from "../graph/dim.ts";
 import { type Aval, type DType, formatAval, type NodeId } from "../graph/graph.ts";
+import { faultOf } from "./fault.ts";
 import type { Frame } from "./frame.ts";
 
 /** A handle on one node of the graph that is being traced: a dtype and a shape, but no numbers. */
@@ -33,6 +34,17 @@ export class Tensor<D extends DType = DType> {
   /** For messages, such as `Tensor f32[B,8]`. */
   toString(): string {
     return `Tensor ${formatAval(this)}`;
+  }
+
+  /**
+   * Its text where one is wanted. Operators of JavaScript would make NaN of a tensor, or of two of them a text, without a word.
+   *
+   * @throws UserError that names the ops instead
+   */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === "string") return this.toString();
+    const ops = hint === "number" ? "mul, sub, div, neg, less or greater" : "add or equal";
+    throw faultOf("an operator of JavaScript", `${this} has no number while a graph is traced; use ${ops} instead`);
   }
 }
 

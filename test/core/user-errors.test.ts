@@ -1,4 +1,5 @@
 /** @file What a person is told who errs in the DSL: the op, the line of their file, what was expected and what came. */
+import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { rnn } from "../../cells/index.ts";
 import {
@@ -31,6 +32,7 @@ import {
   transpose,
   where,
 } from "../../index.ts";
+import { whatever } from "../support/refused.ts";
 
 type Float = Tensor<"f32">;
 
@@ -46,6 +48,10 @@ describe("an error", () => {
     ["add", (p, q) => add(p, q), "shapes \\[2, 3\\] and \\[4, B\\] do not fit"],
     ["add", (p) => add(p, fill([2, 3], 1, "i32") as unknown as Float), "operands are f32 and i32"],
     ["tanh", () => tanh(fill([2], 1, "i32") as unknown as Float), "operand 0 is i32; expected f32"],
+    ["an operator of JavaScript", (p) => whatever<number>(p) * 2, "Tensor f32\\[2,3\\] has no number .* use mul, sub"],
+    ["an operator of JavaScript", (p, q) => p < q, "use mul, sub, div, neg, less or greater instead"],
+    ["an operator of JavaScript", (p) => whatever<number>(p) + 1, "use add or equal instead"],
+    ["an operator of JavaScript", (p) => Math.exp(whatever(p)), "has no number while a graph is traced"],
     ["where", (p, q) => where(q as unknown as Tensor<"bool">, p, p), "shapes \\[4, B\\] and \\[2, 3\\] do not fit"],
     ["dot", (p) => matmul(p, p), "\\[2, 3\\] times \\[2, 3\\]: inner sizes 3 and 2 must be equal"],
     ["dot", (p, q) => dot(p, reshape(q, [1, 4, "B"])), "got \\[2, 3\\] and \\[1, 4, B\\]"],
@@ -161,5 +167,13 @@ describe("an error", () => {
         return [mul(inner as Float, 2)];
       });
     expect(smuggle).toThrow(/belongs to another trace/);
+  });
+});
+
+test("a tensor has a text all the same", () => {
+  traceGraph("f", [x], ([given]) => {
+    expect([`${given}`, String(given), [given].join()]).toEqual(Array(3).fill("Tensor f32[T,2,3]"));
+    expect(inspect(given)).toContain("Tensor {");
+    return [];
   });
 });

@@ -17,6 +17,23 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "train/batch-inputs.ts",
+    ["test/train/bad-options.test.ts"],
+    [
+      [
+        "a batch may hold what nothing reads",
+        "given[name] !== undefined && !names.includes(name)",
+        "name === undefined",
+      ],
+      ["a batch may have parts that there are not", "!parts.includes(key)", 'key === ""'],
+    ],
+  ),
+  ...changed(
+    "compiler/trace/tensor.ts",
+    ["test/core/user-errors.test.ts"],
+    [["a tensor in an operator is its text", 'hint === "string"', "hint.length > 0"]],
+  ),
+  ...changed(
     "train/optimizers.ts",
     [onOptimizers],
     [

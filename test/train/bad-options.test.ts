@@ -34,6 +34,36 @@ const batches: readonly (readonly [given: string, network: typeof text, batch: u
   ["nothing", text, undefined, "the batch is undefined; expected { x, targets }, or { inputs } by name"],
   ["no targets", text, { x }, "the batch has no targets; it holds x, expected x, targets"],
   ["no inputs by name", text, { inputs: {} }, "the batch has no x; it holds nothing, expected x, targets"],
+  [
+    "a part that there is not",
+    text,
+    { x, targets: x, frsh: true },
+    "the batch: there is no option frsh; did you mean fresh?",
+  ],
+  [
+    "x beside inputs",
+    text,
+    { x, inputs: { x, targets: x } },
+    "the batch: there is no option x; it takes inputs, fresh",
+  ],
+  [
+    "an input more",
+    text,
+    { inputs: { x, targets: x, more: x } },
+    "the batch has an input more, which nothing reads; expected x, targets",
+  ],
+  [
+    "lists",
+    text,
+    { x: [[1, 2]], targets: x },
+    "the batch's x is a list; make it an array with ndarray(shape, numbers, dtype) or fromNested(lists, dtype)",
+  ],
+  [
+    "numbers without a shape",
+    text,
+    { x, targets: new Int32Array(3) },
+    "the batch's targets is an Int32Array; make it an array with ndarray(shape, numbers, dtype) or fromNested(lists, dtype)",
+  ],
   ["no rows", text, { x: ones([3, 0]), targets: ones([3, 0]) }, "x is [3, 0]; a batch needs a step and a row at least"],
   [
     "a token above the vocabulary",
