@@ -14,9 +14,11 @@ import { at, InternalError } from "../graph/errors.ts";
 import { type Node, type NodeId, nodeAt } from "../graph/graph.ts";
 import { type Accumulator, accumulatorsOf } from "./accumulators.ts";
 import { flatPosition } from "./emit-loops.ts";
-import { type StoreRoot, type Sums, storeWalking } from "./emit-stage.ts";
+import { type StoreRoot, storeWalking } from "./emit-stage.ts";
 import type { Emitter, Region } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
+import type { KernelWriter } from "./kernel-writer.ts";
+import { overBlocks, RunningSums } from "./long-sums.ts";
 import { loopExtentsOf } from "./loops.ts";
 import type { GridPart } from "./program.ts";
 import type { Stage } from "./stages.ts";
@@ -85,11 +87,7 @@ export function emitBlocks(emitter: Emitter, region: Region, stage: Stage, store
   const outer = batch.length === 0 ? [] : emitter.indexAt(matrix, batch);
   const sums = accumulatorsOf(region, stage).map((accumulator) => ({
     ...accumulator,
-    rows: Array.from({ length: tile }, () => {
-      const name = writer.fresh("sum");
-      writer.line(`var ${name} = vec4<f32>(0.0);`);
-      return name;
-    }),
+    rows: Array.from({ length: tile }, () => startRow(writer)),
   }));
   const arrays: string[] = [];
   const arrayAt = (i: number): string => {
@@ -98,7 +96,7 @@ export function emitBlocks(emitter: Emitter, region: Region, stage: Stage, store
   };
   for (const phase of phasesOf(region, sums)) writePhase(emitter, region, phase, { outer, m, n, arrayAt });
 
-  const kept: Sums[] = sums.map(({ result, rows }) => ({
+  const kept = sums.map(({ result, rows }) => ({
     id: result,
     names: rows.flatMap((row) => ["x", "y", "z", "w"].map((component) => `${row}.${component}`)),
   }));
@@ -112,6 +110,13 @@ export function emitBlocks(emitter: Emitter, region: Region, stage: Stage, store
       });
     });
   });
+}
+
+/** A row of a lane's tile. */
+function startRow(writer: KernelWriter): string {
+  const name = writer.fresh("sum");
+  writer.line(`var ${name} = vec4<f32>(0.0);`);
+  return name;
 }
 
 /** Products that read one left operand and so share its block, as many as fit beside it. */
@@ -159,7 +164,13 @@ function writePhase(emitter: Emitter, region: Region, phase: Phase, { outer, m, 
   const { index } = writer;
   const depth = at(loopExtentsOf(region, at(phase.products, 0).id), 0);
   const k0 = writer.fresh("k");
-  writer.block(`for (var ${k0}: u32 = 0u; ${k0} < ${index.dim(depth).text}; ${k0} += ${blockDepth}u)`, () => {
+  const products = phase.products.map(({ rows }) => ({ names: rows, startPart: () => startRow(writer) }));
+  const running = new RunningSums(writer, products);
+  const overDepth = (write: () => void) =>
+    overBlocks(writer, { start: "0u", count: depth, stride: 1 }, running, (start, end) => {
+      writer.block(`for (var ${k0}: u32 = ${start}; ${k0} < ${end}; ${k0} += ${blockDepth}u)`, write);
+    });
+  overDepth(() => {
     const cell = writer.fresh("cell");
     writer.block(`for (var ${cell}: u32 = lane; ${cell} < ${cells}u; ${cell} += ${lanes}u)`, () => {
       const fetch = (array: string, operand: NodeId, depthFirst: boolean, start: string, size: Dim) => {
@@ -199,7 +210,7 @@ function writePhase(emitter: Emitter, region: Region, phase: Phase, { outer, m, 
       for (const [i, { rows }] of phase.products.entries()) {
         const right = writer.fresh("right");
         writer.line(`let ${right} = ${arrayAt(i + 1)}[${step} * ${side / tile}u + laneColumn];`);
-        for (const [r, row] of rows.entries()) writer.line(`${row} += ${left}[${r}] * ${right};`);
+        for (const r of rows.keys()) writer.line(`${running.name(i, r)} += ${left}[${r}] * ${right};`);
       }
     });
     writer.line("workgroupBarrier();");

@@ -9,6 +9,7 @@ import { entryOf, type TableOp } from "../ops/table.ts";
 import type { Accumulator } from "./accumulators.ts";
 import { type Emitter, type Region, valueKey, zeroOf } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
+import { overBlocks, type RunningSum, RunningSums } from "./long-sums.ts";
 import { loopExtentsOf } from "./loops.ts";
 
 /** A position of a stage: it has an index in every shape that has as many elements as the stage. */
@@ -81,8 +82,48 @@ export function combine(node: Node, a: string, b: string): string {
   return entry.kind === "reduction" ? entry.wgsl.combine(a, b) : `${a} + ${b}`;
 }
 
+/** The results of a loop, for each position of a tile. */
+export interface Sums {
+  readonly id: NodeId;
+  readonly loops: readonly NodeId[];
+  readonly names: readonly string[];
+}
+
+/** Writes the loops of accumulators that run as one, for all positions at once. */
+export function runLoops(
+  emitter: Emitter,
+  region: Region,
+  accumulators: readonly Accumulator[],
+  positions: readonly Position[],
+): Sums[] {
+  const { writer } = emitter;
+  const sums = accumulators.map(({ result, loops }): Sums => {
+    return { id: result, loops, names: positions.map(() => startLoop(emitter, region, at(loops, 0))) };
+  });
+  const running = new RunningSums(
+    writer,
+    sums.map(({ loops, names }) => runningSum(emitter, region, at(loops, 0), names)),
+  );
+  const extents = loopExtentsOf(region, at(at(accumulators, 0).loops, 0));
+  overReduced(emitter, extents, stepsPerTurn(emitter, region, accumulators), running, (turn) => {
+    const terms = sums.flatMap(({ loops }, k) =>
+      positions.map((position, i) => accumulation(emitter, region, loops, running.name(k, i), position, turn)),
+    );
+    // All loads first, then all sums: the loads do not wait for each other.
+    for (const term of terms) writer.line(term);
+  });
+  return sums;
+}
+
+/** The accumulators of a loop as a running sum: a maximum is exact, and so are whole numbers. */
+export function runningSum(emitter: Emitter, region: Region, id: NodeId, names: readonly string[]): RunningSum {
+  const { op, aval } = nodeAt(region.graph, id);
+  const rounds = op !== "reduceMax" && aval.dtype === "f32";
+  return { names, ...(rounds ? { startPart: () => startLoop(emitter, region, id) } : {}) };
+}
+
 /** Steps of the depth that one turn does: several loops that share an accumulator give it terms enough in one step. */
-export function stepsPerTurn(emitter: Emitter, region: Region, accumulators: readonly Accumulator[]): number {
+function stepsPerTurn(emitter: Emitter, region: Region, accumulators: readonly Accumulator[]): number {
   const isProduct = accumulators.every(({ loops }) => loops.every((id) => nodeAt(region.graph, id).op === "dot"));
   const fewest = Math.min(...accumulators.map(({ loops }) => loops.length));
   return isProduct ? Math.ceil(emitter.writer.termsPerTurn / fewest) : 1;
@@ -96,13 +137,14 @@ export interface ReducedStep {
 }
 
 /**
- * Nested loops over what is reduced; `body` gets the steps of one turn, of which there are `unrolled` where there is
- * but one axis: their terms are added in one expression, so that the accumulator is read and written once.
+ * Nested loops over what is reduced, each in blocks; `body` gets the steps of one turn, of which there are `unrolled`
+ * where there is but one axis: their terms are added in one expression, so that the accumulator is read and written once.
  */
-export function overReduced(
+function overReduced(
   emitter: Emitter,
   extents: readonly Dim[],
   unrolled: number,
+  running: RunningSums,
   body: (turn: readonly ReducedStep[]) => void,
 ): void {
   const { index } = emitter.writer;
@@ -113,17 +155,19 @@ export function overReduced(
     const k = writer.fresh("k");
     const limit = index.dim(depth).text;
     const rest = typeof depth === "number" ? depth % unrolled : 0;
-    const whole = rest === 0 ? limit : `${Number(depth) - rest}u`;
-    writer.block(`for (var ${k}: u32 = 0u; ${k} < ${whole}; ${k} += ${unrolled}u)`, () => {
-      const first = index.variable(k, writer.depth, depth);
-      const stepAt = (step: number): ReducedStep => {
-        const later = index.add(first, index.dim(step));
-        if (typeof depth === "number" || step === 0) return { index: [index.below(later, depth)] };
-        // What is left at the end of a depth that is not known is not written out again: the text would be twice as long.
-        const last = index.sub(index.dim(depth), index.dim(1));
-        return { index: [index.below(index.min(later, last), depth)], counts: `${k} + ${step}u < ${limit}` };
-      };
-      body(counted(unrolled).map(stepAt));
+    const whole = typeof depth === "number" ? depth - rest : depth;
+    overBlocks(writer, { start: "0u", count: whole, stride: 1 }, running, (start, end) => {
+      writer.block(`for (var ${k}: u32 = ${start}; ${k} < ${end}; ${k} += ${unrolled}u)`, () => {
+        const first = index.variable(k, writer.depth, depth);
+        const stepAt = (step: number): ReducedStep => {
+          const later = index.add(first, index.dim(step));
+          if (typeof depth === "number" || step === 0) return { index: [index.below(later, depth)] };
+          // What is left at the end of a depth that is not known is not written out again: the text would be twice as long.
+          const last = index.sub(index.dim(depth), index.dim(1));
+          return { index: [index.below(index.min(later, last), depth)], counts: `${k} + ${step}u < ${limit}` };
+        };
+        body(counted(unrolled).map(stepAt));
+      });
     });
     if (rest > 0)
       body(
@@ -138,8 +182,13 @@ export function overReduced(
       return;
     }
     const k = writer.fresh("k");
-    writer.block(`for (var ${k}: u32 = 0u; ${k} < ${index.dim(extent).text}; ${k}++)`, () => {
-      nest(axis + 1, [...reduced, index.variable(k, writer.depth, extent)]);
+    overBlocks(writer, { start: "0u", count: extent, stride: 1 }, running, (start, end) => {
+      writer.block(`for (var ${k}: u32 = ${start}; ${k} < ${end}; ${k}++)`, () => {
+        const inner = () => nest(axis + 1, [...reduced, index.variable(k, writer.depth, extent)]);
+        // What the axes within add up is a part of this one's sum.
+        if (axis + 1 < extents.length) running.inPart(inner);
+        else inner();
+      });
     });
   };
   nest(0, []);

@@ -2,21 +2,23 @@
  * @file Writes one stage into a kernel: which position an invocation owns, the loops, and the stores of the roots.
  */
 import { sizeOf } from "../graph/dim.ts";
-import { at, InternalError } from "../graph/errors.ts";
+import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt } from "../graph/graph.ts";
 import { accumulatorsOf } from "./accumulators.ts";
 import {
   accumulation,
   combine,
   loopGroups,
-  overReduced,
   type Position,
   rememberLoop,
+  runLoops,
+  runningSum,
+  type Sums,
   startLoop,
-  stepsPerTurn,
 } from "./emit-loops.ts";
 import type { Emitter, Region } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
+import { overBlocks, RunningSums } from "./long-sums.ts";
 import { loopExtentsOf } from "./loops.ts";
 import type { Stage } from "./stages.ts";
 
@@ -57,25 +59,14 @@ export interface Owned {
  * share is loaded once; what follows is written once and walks over them.
  */
 export function emitPositions(emitter: Emitter, region: Region, stage: Stage, owned: Owned, store: StoreRoot): void {
-  const { writer } = emitter;
   const { positions, walk } = owned;
   const sums: Sums[] = [];
   for (const group of loopGroups(region, accumulatorsOf(region, stage))) {
-    const started = group.map(({ result, loops }) => {
-      return { id: result, loops, names: positions.map(() => startLoop(emitter, region, at(loops, 0))) };
-    });
-    const first = at(at(group, 0).loops, 0);
-    overReduced(emitter, loopExtentsOf(region, first), stepsPerTurn(emitter, region, group), (turn) => {
-      const terms = started.flatMap(({ loops, names }) =>
-        positions.map((position, i) => accumulation(emitter, region, loops, at(names, i), position, turn)),
-      );
-      // All loads first, then all sums: the loads do not wait for each other.
-      for (const term of terms) writer.line(term);
-    });
-    for (const { id, names } of started) {
+    const results = runLoops(emitter, region, group, positions);
+    for (const { id, names } of results) {
       for (const [i, position] of positions.entries()) rememberLoop(emitter, region, id, position, at(names, i));
     }
-    sums.push(...started);
+    sums.push(...results);
   }
   if (walk === undefined) {
     for (const position of positions) storeRoots(emitter, region, stage, position, store);
@@ -84,18 +75,12 @@ export function emitPositions(emitter: Emitter, region: Region, stage: Stage, ow
   storeWalking(emitter, region, stage, sums, store, walk);
 }
 
-/** The results of a loop for all positions of a tile. */
-export interface Sums {
-  readonly id: NodeId;
-  readonly names: readonly string[];
-}
-
 /** Writes what follows the loops once, and walks over the positions with it. */
 export function storeWalking(
   emitter: Emitter,
   region: Region,
   stage: Stage,
-  sums: readonly Sums[],
+  sums: readonly Pick<Sums, "id" | "names">[],
   store: StoreRoot,
   walk: (body: (position: Position, number: string) => void) => void,
 ): void {
@@ -130,11 +115,13 @@ export function emitTree(emitter: Emitter, region: Region, stage: Stage, positio
     const extents = loopExtentsOf(region, id);
     const extent = sizeOf(extents);
     const k = writer.fresh("k");
-    writer.block(`for (var ${k}: u32 = lane; ${k} < ${writer.index.dim(extent).text}; ${k} += ${treeLanes}u)`, () => {
-      const flat = writer.index.variable(k, writer.depth, extent);
-      writer.line(
-        accumulation(emitter, region, [id], accumulator, position, [{ index: emitter.indexAt(flat, extents) }]),
-      );
+    const running = new RunningSums(writer, [runningSum(emitter, region, id, [accumulator])]);
+    overBlocks(writer, { start: "lane", count: extent, stride: treeLanes }, running, (first, end) => {
+      writer.block(`for (var ${k}: u32 = ${first}; ${k} < ${end}; ${k} += ${treeLanes}u)`, () => {
+        const flat = writer.index.variable(k, writer.depth, extent);
+        const own = running.name(0, 0);
+        writer.line(accumulation(emitter, region, [id], own, position, [{ index: emitter.indexAt(flat, extents) }]));
+      });
     });
     const { dtype } = node.aval;
     const used = arrays.get(dtype);
@@ -155,73 +142,6 @@ export function emitTree(emitter: Emitter, region: Region, stage: Stage, positio
     rememberLoop(emitter, region, id, position, total);
   }
   writer.block("if (lane == 0u)", () => storeRoots(emitter, region, stage, position, store));
-}
-
-/**
- * One invocation owns a column of the result and adds every update to it in order: no two write to one place, and the
- * order of the sums is fixed.
- */
-export function emitScatter(emitter: Emitter, region: Region, stage: Stage, column: Index, store: StoreRoot): void {
-  const { writer } = emitter;
-  const scatter = at(stage.loops, 0);
-  const node = nodeAt(region.graph, scatter);
-  if (node.op !== "scatterAdd") throw new InternalError("a scatter stage without a scatter");
-  const indices = at(node.operands, 0);
-  const updates = at(node.operands, 1);
-  const { rows } = node.attrs;
-  const indexShape = nodeAt(region.graph, indices).aval.shape;
-  const width = node.aval.shape.slice(1);
-  const rest = emitter.indexAt(column, width);
-  const placeOf = (row: Index) => [row, ...rest];
-  const row = writer.fresh("row");
-  writer.block(`for (var ${row}: u32 = 0u; ${row} < ${rows}u; ${row}++)`, () => {
-    store(scatter, placeOf(writer.index.variable(row, writer.depth, rows)), "0.0");
-  });
-  const count = sizeOf(indexShape);
-  const n = writer.fresh("k");
-  writer.block(`for (var ${n}: u32 = 0u; ${n} < ${writer.index.dim(count).text}; ${n}++)`, () => {
-    const source = emitter.indexAt(writer.index.variable(n, writer.depth, count), indexShape);
-    const target = emitter.value(region, indices, source);
-    const update = emitter.value(region, updates, [...source, ...rest]);
-    const rowIndex = writer.index.min(
-      writer.index.variable(`u32(${target.text})`, target.depth),
-      writer.index.dim(rows - 1),
-    );
-    store(scatter, placeOf(rowIndex), update.text, "+=");
-  });
-}
-
-/**
- * One invocation owns an element of the result and adds what belongs to it, in order: where lanes are many, looking at
- * every index in parallel takes less time than adding all updates of a column one after the other.
- */
-export function emitScatterByElement(
-  emitter: Emitter,
-  region: Region,
-  stage: Stage,
-  element: Index,
-  store: StoreRoot,
-): void {
-  const { writer } = emitter;
-  const scatter = at(stage.loops, 0);
-  const node = nodeAt(region.graph, scatter);
-  if (node.op !== "scatterAdd") throw new InternalError("a scatter stage without a scatter");
-  const [indices, updates] = [at(node.operands, 0), at(node.operands, 1)];
-  const indexShape = nodeAt(region.graph, indices).aval.shape;
-  const place = emitter.indexAt(element, node.aval.shape);
-  const [row, ...rest] = place;
-  const total = startLoop(emitter, region, scatter);
-  const count = sizeOf(indexShape);
-  const n = writer.fresh("k");
-  writer.block(`for (var ${n}: u32 = 0u; ${n} < ${writer.index.dim(count).text}; ${n}++)`, () => {
-    const source = emitter.indexAt(writer.index.variable(n, writer.depth, count), indexShape);
-    const target = emitter.value(region, indices, source);
-    const found = `min(u32(${target.text}), ${node.attrs.rows - 1}u)`;
-    writer.block(`if (${found} == ${writer.indexText(row ?? writer.index.dim(0))})`, () => {
-      writer.line(`${total} += ${emitter.value(region, updates, [...source, ...rest]).text};`);
-    });
-  });
-  store(scatter, place, total);
 }
 
 /** All values are computed before the first is stored: a root may take over the memory of what another one reads. */

@@ -6,16 +6,8 @@ import { type NodeId, nodeAt } from "../graph/graph.ts";
 import { accumulatorsOf } from "./accumulators.ts";
 import { blockGrid, emitBlocks, usesBlocks } from "./emit-blocks.ts";
 import { flatPosition, type Position } from "./emit-loops.ts";
-import {
-  emitPositions,
-  emitScatter,
-  emitScatterByElement,
-  emitTree,
-  formOf,
-  type Owned,
-  type StoreRoot,
-  treeLanes,
-} from "./emit-stage.ts";
+import { emitScatterByColumn, emitScatterByElement } from "./emit-scatter.ts";
+import { emitPositions, emitTree, formOf, type Owned, type StoreRoot, treeLanes } from "./emit-stage.ts";
 import { Emitter, type Region } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
 import { KernelWriter } from "./kernel-writer.ts";
@@ -31,6 +23,8 @@ export interface KernelHooks {
   readonly begin: (emitter: Emitter) => void;
   /** Puts a root's value where it belongs, or adds it to what is there. */
   readonly store: (emitter: Emitter, id: NodeId, index: readonly Index[], value: string, how: "=" | "+=") => void;
+  /** Memory for so many numbers, until the kernel has run. */
+  readonly scratch: (size: Dim) => Location;
   /** How much the stages have to do. */
   readonly work: Work;
 }
@@ -161,8 +155,8 @@ function writeStage(
       form === "scatter" ? scatterOwners(region, stage, options) : stage.size,
     );
     if (form === "scatter") {
-      const write = scattersByElement(region, stage, options) ? emitScatterByElement : emitScatter;
-      write(emitter, region, stage, position, store);
+      if (scattersByElement(region, stage, options)) emitScatterByElement(emitter, region, stage, position, store);
+      else emitScatterByColumn(emitter, region, stage, position, store, hooks.scratch);
     } else emitPositions(emitter, region, stage, { positions: [flatPosition(emitter, position)] }, store);
   }
 }

@@ -176,7 +176,7 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
     } else {
       for (const stage of group.stages) stage.roots.forEach(place);
       const stages = group.stages.filter(hasPositions);
-      if (stages.length > 0) steps.push(lowerStages(lowering, stages, work));
+      if (stages.length > 0) steps.push(lowerStages(lowering, stages, order, work));
     }
   }
 
@@ -230,14 +230,15 @@ function rootRegion(
   };
 }
 
-function lowerStages(lowering: Lowering, stages: readonly Stage[], work: WorkScope): Dispatch {
-  const { region, locations } = lowering;
+function lowerStages(lowering: Lowering, stages: readonly Stage[], order: number, work: WorkScope): Dispatch {
+  const { region, locations, memory } = lowering;
   const kernel = buildKernel(lowering, region, stages, {
     begin: () => {},
     store: (emitter, id, index, value, how) => {
       const { aval } = nodeAt(region.graph, id);
       emitter.writer.store(placeOf(locations, id), emitter.positionOf(index, aval.shape), aval.dtype, value, how);
     },
+    scratch: (size) => memory.place("f32", size, order, order),
     work: stagesWork(work, stages),
   });
   return {

@@ -100,6 +100,7 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
       const built = buildKernel(lowering, region, some, {
         begin: (emitter) => void clock.count(emitter),
         store,
+        scratch: (size) => lowering.memory.place("f32", size, order, order),
         work: stagesWork(work, some, places),
       });
       return [{ ...built, kind: "dispatch", phase }];
