@@ -9,7 +9,7 @@ import { entryOf, type TableOp } from "../ops/table.ts";
 import type { Accumulator } from "./accumulators.ts";
 import { type Emitter, type Region, valueKey, zeroOf } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
-import { overBlocks, type RunningSum, RunningSums } from "./long-sums.ts";
+import { isLong, overBlocks, type RunningSum, RunningSums } from "./long-sums.ts";
 import { loopExtentsOf } from "./loops.ts";
 
 /** A position of a stage: it has an index in every shape that has as many elements as the stage. */
@@ -185,13 +185,17 @@ function overReduced(
     overBlocks(writer, { start: "0u", count: extent, stride: 1 }, running, (start, end) => {
       writer.block(`for (var ${k}: u32 = ${start}; ${k} < ${end}; ${k}++)`, () => {
         const inner = () => nest(axis + 1, [...reduced, index.variable(k, writer.depth, extent)]);
-        // What the axes within add up is a part of this one's sum.
-        if (axis + 1 < extents.length) running.inPart(inner);
+        // What a short axis within adds up is a part of this one's sum; a long one has parts of its own.
+        if (isShort(extents[axis + 1])) running.inPart(inner);
         else inner();
       });
     });
   };
   nest(0, []);
+}
+
+function isShort(extent: Dim | undefined): boolean {
+  return extent !== undefined && !isLong({ start: "0u", count: extent, stride: 1 });
 }
 
 /** The indices of a loop's operands for an output position and an index of what is reduced. */

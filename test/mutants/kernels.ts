@@ -7,6 +7,7 @@ const reductions = "test/gpu/reductions.test.ts";
 const onLowering = "test/gpu/lowering.test.ts";
 const onLoops = "test/gpu/loops.test.ts";
 const onArrays = "test/gpu/arrays.test.ts";
+const onLongSums = "test/gpu/long-sums.test.ts";
 const onNoSteps = "test/gpu/no-steps.test.ts";
 const onIndices = "test/core/index-expression.test.ts";
 
@@ -156,29 +157,65 @@ export const kernelMutants: readonly Mutant[] = [
       ["the next tree does not wait for the last", 'if (used !== undefined) writer.line("workgroupBarrier();");', ""],
       ["lanes of a tree read what their neighbours read", "${k} += ${treeLanes}u)", "${k} += 1u)"],
       [
+        "roots are stored one after the other",
+        "for (const { id, index, text } of values) store(id, index, text);",
+        'for (const { id, index } of values) store(id, index, emitter.compute(region, id, index).text + " * 1.001");',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit-scatter.ts",
+    [onArrays, onDevice, products, onLongSums],
+    [
+      [
         "scattered updates replace each other",
-        'store(scatter, placeOf(rowIndex), update.text, "+=")',
-        'store(scatter, placeOf(rowIndex), update.text, "=")',
+        'store(scatter, [rowOf(n), ...rest], updateOf(n, rest), "+=");',
+        'store(scatter, [rowOf(n), ...rest], updateOf(n, rest), "=");',
       ],
       [
         "a scatter adds to what was there",
-        'store(scatter, placeOf(writer.index.variable(row, writer.depth, rows)), "0.0");',
+        'store(scatter, [index.variable(row, writer.depth, rows), ...rest], "0.0");',
         "",
       ],
       [
         "scattered updates past the end are lost",
-        "min(u32(${target.text}), ${node.attrs.rows - 1}u)",
-        "u32(${target.text})",
+        "writer.index.dim(node.attrs.rows - 1),",
+        "writer.index.dim(4294967295),",
       ],
       [
         "every row gets every update",
-        "writer.block(`if (${found} == ${writer.indexText(row ?? writer.index.dim(0))})`",
-        "writer.block(`if (${found} >= 0u)`",
+        "writer.block(`if (${writer.indexText(rowOf(n))} == ${writer.indexText(row)})`",
+        "writer.block(`if (${writer.indexText(rowOf(n))} >= 0u)`",
       ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit-scatter.ts",
+    [onLongSums],
+    [
+      ["parts of scatters are not put aside", "if (!isLong(terms)) {", "if (rows > 0) {"],
+      ["what is put aside counts on", 'store(scatter, row, "0.0");', ""],
+      ["parts of all columns lie in one place", "index.add(index.mul(part, index.dim(sizeOf(width))), column)", "part"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/long-sums.ts",
+    [onLongSums],
+    [
+      ["sums are not cut", "if (!parts.round || !isLong(terms)) {", 'if (start !== "") {'],
+      ["parts of a sum start with the sum", "{ names: names.map(startPart), startPart }", "sum"],
+      ["blocks of few terms", "(33u - countLeadingZeros(${own})) / 2u", "0u"],
+      ["more parts than there is room for", "mostBlocks === undefined ? root :", 'root !== "" ? root :'],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit-loops.ts",
+    [onLongSums],
+    [
       [
-        "roots are stored one after the other",
-        "for (const { id, index, text } of values) store(id, index, text);",
-        'for (const { id, index } of values) store(id, index, emitter.compute(region, id, index).text + " * 1.001");',
+        "short axes within are no part",
+        "if (isShort(extents[axis + 1])) running.inPart(inner);",
+        "if (axis < 0) inner();",
       ],
     ],
   ),
