@@ -10,27 +10,17 @@
  */
 import { type Dim, dimFactors, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
-import { countUses, type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
+import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
 import { dot, gather, scatterAdd } from "../ops/contractions.ts";
 import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/views.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { type Rebuilt, rewriteGraph } from "./rewrite.ts";
+import { applyRules, type Match } from "./local-rules.ts";
 
-type DotNode = Extract<Node, { readonly op: "dot" }>;
-type ScatterNode = Extract<Node, { readonly op: "scatterAdd" }>;
+type DotNode = Match<"dot">["node"];
 
 export function lookupsOfProducts(graph: Graph): Graph {
-  return rewriteGraph(graph, (inner) => {
-    const uses = countUses(inner);
-    return {
-      node: (node, _, rebuilt) => {
-        if (node.op === "dot") return productOfLookup(inner, node, rebuilt);
-        if (node.op === "scatterAdd") return scatterOfProducts(inner, node, uses, rebuilt);
-        return undefined;
-      },
-    };
-  });
+  return applyRules(graph, { dot: productOfLookup, scatterAdd: scatterOfProducts });
 }
 
 /** Rows of a table up to which it is taken to be smaller than a sequence: every character of an alphabet, every byte. */
@@ -60,7 +50,7 @@ function lastAxis(graph: Graph, id: NodeId): Dim | undefined {
   return shape[shape.length - 1];
 }
 
-function productOfLookup(graph: Graph, node: DotNode, rebuilt: Rebuilt): Tensor | undefined {
+function productOfLookup({ node, graph, rebuilt }: Match<"dot">): Tensor | undefined {
   const [a, b] = [at(node.operands, 0), at(node.operands, 1)];
   const lookup = node.aval.shape.length === 2 ? lookupOf(graph, a) : undefined;
   if (lookup === undefined) return undefined;
@@ -74,16 +64,12 @@ function productOfLookup(graph: Graph, node: DotNode, rebuilt: Rebuilt): Tensor 
   return dot(table, scatterAdd(indices, rebuilt(b), Number(rows)), node.attrs);
 }
 
-function scatterOfProducts(
-  graph: Graph,
-  node: ScatterNode,
-  uses: readonly number[],
-  rebuilt: Rebuilt,
-): Tensor | undefined {
+function scatterOfProducts({ node, graph, rebuilt, readersOf }: Match<"scatterAdd">): Tensor | undefined {
   const [indices, updates] = [at(node.operands, 0), at(node.operands, 1)];
   const lookups = sizeOf(nodeAt(graph, indices).aval.shape);
   if (node.aval.shape.length !== 2 || !isWorthIt(node.attrs.rows, lookups)) return undefined;
-  const products = addedProducts(graph, updates, uses);
+  const isReadOnce = (id: NodeId) => readersOf(id).length === 1 && !graph.outputs.includes(id);
+  const products = addedProducts(graph, updates, isReadOnce);
   const terms = products?.map((product) => {
     const [rows, weights] = [at(product.operands, 0), at(product.operands, 1)];
     return dot(scatterAdd(flat(rebuilt(indices)), rebuilt(rows), node.attrs.rows), rebuilt(weights), product.attrs);
@@ -92,16 +78,16 @@ function scatterOfProducts(
 }
 
 /** The products whose sum a value is, if it is one and nobody else reads them. */
-function addedProducts(graph: Graph, id: NodeId, uses: readonly number[]): DotNode[] | undefined {
+function addedProducts(graph: Graph, id: NodeId, isReadOnce: (id: NodeId) => boolean): DotNode[] | undefined {
   const node = nodeAt(graph, id);
-  if (uses[id] !== 1) return undefined;
+  if (!isReadOnce(id)) return undefined;
   if (node.op === "dot") return node.aval.shape.length === 2 && !node.attrs.transposeA ? [node] : undefined;
   if (node.op === "reshape") {
     const from = at(node.operands, 0);
-    return lastAxis(graph, from) === lastAxis(graph, id) ? addedProducts(graph, from, uses) : undefined;
+    return lastAxis(graph, from) === lastAxis(graph, id) ? addedProducts(graph, from, isReadOnce) : undefined;
   }
   if (node.op !== "add") return undefined;
-  const [left, right] = node.operands.map((operand) => addedProducts(graph, operand, uses));
+  const [left, right] = node.operands.map((operand) => addedProducts(graph, operand, isReadOnce));
   return left && right && [...left, ...right];
 }
 

@@ -1,11 +1,31 @@
 /** @file Algebra that changes no value: adding 0, multiplying or dividing by 1, negating twice. */
 import { at } from "../graph/errors.ts";
-import { type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
+import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { type Rebuilt, rewriteGraph } from "./rewrite.ts";
+import { applyRules, type LocalRules, type Match } from "./local-rules.ts";
 
 export function simplify(graph: Graph): Graph {
-  return rewriteGraph(graph, (inner) => ({ node: (node, _, rebuilt) => simpler(inner, node, rebuilt) }));
+  return applyRules(graph, rules);
+}
+
+const rules: LocalRules = {
+  neg: ({ node, graph, rebuilt }) => {
+    const inner = nodeAt(graph, at(node.operands, 0));
+    return inner.op === "neg" ? rebuilt(at(inner.operands, 0)) : undefined;
+  },
+  add: (match) => otherThan(0, match, 0) ?? otherThan(0, match, 1),
+  sub: (match) => otherThan(0, match, 1),
+  mul: (match) => otherThan(1, match, 0) ?? otherThan(1, match, 1),
+  div: (match) => otherThan(1, match, 1),
+};
+
+/** The other of two operands, where the one at `place` is `neutral` everywhere. */
+function otherThan(
+  neutral: number,
+  { node, graph, rebuilt }: Match<"add"> | Match<"sub"> | Match<"mul"> | Match<"div">,
+  place: 0 | 1,
+): Tensor | undefined {
+  return constantValue(graph, at(node.operands, place)) === neutral ? rebuilt(at(node.operands, 1 - place)) : undefined;
 }
 
 /** The number that a node is everywhere, if it is one. */
@@ -13,27 +33,4 @@ export function constantValue(graph: Graph, id: NodeId): number | undefined {
   const node = nodeAt(graph, id);
   if (node.op === "constant") return node.attrs.value;
   return node.op === "broadcast" || node.op === "reshape" ? constantValue(graph, at(node.operands, 0)) : undefined;
-}
-
-function simpler(graph: Graph, node: Node, rebuilt: Rebuilt): Tensor | undefined {
-  const [a, b] = node.operands;
-  if (a === undefined) return undefined;
-  if (node.op === "neg") {
-    const inner = nodeAt(graph, a);
-    return inner.op === "neg" ? rebuilt(at(inner.operands, 0)) : undefined;
-  }
-  if (b === undefined) return undefined;
-  const [left, right] = [constantValue(graph, a), constantValue(graph, b)];
-  switch (node.op) {
-    case "add":
-      return left === 0 ? rebuilt(b) : right === 0 ? rebuilt(a) : undefined;
-    case "sub":
-      return right === 0 ? rebuilt(a) : undefined;
-    case "mul":
-      return left === 1 ? rebuilt(b) : right === 1 ? rebuilt(a) : undefined;
-    case "div":
-      return right === 1 ? rebuilt(a) : undefined;
-    default:
-      return undefined;
-  }
 }

@@ -6,54 +6,17 @@
  */
 import type { Shape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
-import { ancestorsOf, type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
+import { type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
 import { dot } from "../ops/contractions.ts";
 import { add } from "../ops/elementwise.ts";
 import { concat, slice } from "../ops/pieces.ts";
 import { reshape } from "../ops/views.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { removeDead } from "./dead.ts";
-import { type Rebuilt, rewriteGraph } from "./rewrite.ts";
+import { applyRules, type Match } from "./local-rules.ts";
 
-type DotNode = Extract<Node, { readonly op: "dot" }>;
-
+/** A slice moves past one node a round. */
 export function splitProducts(graph: Graph): Graph {
-  // A slice moves past one node at a time; the number of nodes stops changing when all have arrived.
-  let current = graph;
-  for (let round = 0; round < maxRounds; round++) {
-    const next = removeDead(splitOnce(current));
-    if (countNodes(next) === countNodes(current)) return next;
-    current = next;
-  }
-  return current;
-}
-
-const maxRounds = 8;
-
-function countNodes(graph: Graph): number {
-  return graph.nodes.reduce((count, node) => count + 1 + (node.op === "scan" ? countNodes(node.attrs.body) : 0), 0);
-}
-
-function splitOnce(graph: Graph): Graph {
-  return rewriteGraph(graph, (inner) => {
-    const readers = readersOf(inner);
-    return {
-      node: (node, _, rebuilt) => {
-        if (node.op === "dot") return splitDot(inner, node, rebuilt);
-        if (node.op === "slice") return sliceOfProduct(inner, node, readers, rebuilt);
-        return undefined;
-      },
-    };
-  });
-}
-
-function readersOf(graph: Graph): Map<NodeId, Node[]> {
-  const readers = new Map<NodeId, Node[]>();
-  for (const id of ancestorsOf(graph)) {
-    const node = nodeAt(graph, id);
-    for (const operand of node.operands) readers.set(operand, [...(readers.get(operand) ?? []), node]);
-  }
-  return readers;
+  return applyRules(graph, { dot: splitDot, slice: sliceOfProduct });
 }
 
 /** One operand of a joined value: where it stands in the joined axis, and what of the product reads it. */
@@ -87,7 +50,7 @@ function keepsLastAxis(graph: Graph, node: Node): boolean {
   return from.length > 0 && from[from.length - 1] === node.aval.shape[node.aval.shape.length - 1];
 }
 
-function splitDot(graph: Graph, node: DotNode, rebuilt: Rebuilt): Tensor | undefined {
+function splitDot({ node, graph, rebuilt }: Match<"dot">): Tensor | undefined {
   const [aId, bId] = [at(node.operands, 0), at(node.operands, 1)];
   const { transposeA, transposeB } = node.attrs;
   const rank = node.aval.shape.length;
@@ -125,16 +88,11 @@ function splitDot(graph: Graph, node: DotNode, rebuilt: Rebuilt): Tensor | undef
 }
 
 /** A product, or a sum of them, of which only slices are read is computed slice by slice. */
-function sliceOfProduct(
-  graph: Graph,
-  node: Extract<Node, { readonly op: "slice" }>,
-  readers: ReadonlyMap<NodeId, readonly Node[]>,
-  rebuilt: Rebuilt,
-): Tensor | undefined {
+function sliceOfProduct({ node, graph, rebuilt, readersOf }: Match<"slice">): Tensor | undefined {
   const productId = at(node.operands, 0);
   const product = nodeAt(graph, productId);
   if ((product.op !== "dot" && product.op !== "add") || graph.outputs.includes(productId)) return undefined;
-  if (!(readers.get(productId) ?? []).every(({ op }) => op === "slice")) return undefined;
+  if (!readersOf(productId).every(({ op }) => op === "slice")) return undefined;
   const rank = product.aval.shape.length;
   const { axis, start, size } = node.attrs;
   const part = (id: NodeId) => slice(rebuilt(id) as Tensor<"f32">, axis, start, size);

@@ -14,23 +14,27 @@ export const passMutants: readonly Mutant[] = [
     "compiler/passes/simplify.ts",
     [onPasses],
     [
-      ["nothing is simplified", "node: (node, _, rebuilt) => simpler(inner, node, rebuilt)", "node: () => undefined"],
+      ["nothing is simplified", "applyRules(graph, rules)", "applyRules(graph, {})"],
       [
         "0 - b is b",
-        'return right === 0 ? rebuilt(a) : undefined;\n    case "mul"',
-        'return left === 0 ? rebuilt(b) : right === 0 ? rebuilt(a) : undefined;\n    case "mul"',
+        "sub: (match) => otherThan(0, match, 1)",
+        "sub: (match) => otherThan(0, match, 0) ?? otherThan(0, match, 1)",
       ],
       [
         "0 · b is b",
-        "return left === 1 ? rebuilt(b) : right === 1 ?",
-        "return left === 0 || left === 1 ? rebuilt(b) : right === 1 ?",
+        "mul: (match) => otherThan(1, match, 0) ??",
+        "mul: (match) => otherThan(0, match, 0) ?? otherThan(1, match, 0) ??",
       ],
       [
         "1 / b is b",
-        "return right === 1 ? rebuilt(a) : undefined;",
-        "return left === 1 ? rebuilt(b) : right === 1 ? rebuilt(a) : undefined;",
+        "div: (match) => otherThan(1, match, 1)",
+        "div: (match) => otherThan(1, match, 0) ?? otherThan(1, match, 1)",
       ],
-      ["one negation is none", 'inner.op === "neg" ? rebuilt(at(inner.operands, 0)) : undefined', "rebuilt(a)"],
+      [
+        "one negation is none",
+        'inner.op === "neg" ? rebuilt(at(inner.operands, 0)) : undefined',
+        "rebuilt(at(node.operands, 0))",
+      ],
       [
         "a padded 1 is 1 everywhere",
         'node.op === "broadcast" || node.op === "reshape"',
@@ -72,8 +76,8 @@ export const passMutants: readonly Mutant[] = [
     "compiler/passes/split-products.ts",
     [onProducts],
     [
-      ["no product is taken apart", 'if (node.op === "dot") return splitDot(inner, node, rebuilt);', ""],
-      ["slices of products stay", 'if (node.op === "slice") return sliceOfProduct(inner, node, readers, rebuilt);', ""],
+      ["no product is taken apart", "dot: splitDot, ", ""],
+      ["slices of products stay", ", slice: sliceOfProduct", ""],
       [
         "the first rows of W for every part",
         "return { id: operand, start: start - size",
@@ -222,16 +226,8 @@ export const passMutants: readonly Mutant[] = [
     "compiler/passes/lookups.ts",
     [onLookups],
     [
-      [
-        "products of what was looked up stay",
-        'if (node.op === "dot") return productOfLookup(inner, node, rebuilt);',
-        "",
-      ],
-      [
-        "updates that are products stay",
-        'if (node.op === "scatterAdd") return scatterOfProducts(inner, node, uses, rebuilt);',
-        "",
-      ],
+      ["products of what was looked up stay", "dot: productOfLookup, ", ""],
+      ["updates that are products stay", ", scatterAdd: scatterOfProducts", ""],
       ["one product for all that are added", "terms?.reduce((total, term) => add(total, term))", "terms?.[0]"],
       ["any table", "tableRows <= smallTable && ", ""],
       [
@@ -241,8 +237,8 @@ export const passMutants: readonly Mutant[] = [
       ],
       [
         "a reshape may cut rows apart before a scatter",
-        "return lastAxis(graph, from) === lastAxis(graph, id) ? addedProducts(graph, from, uses) : undefined;",
-        "return addedProducts(graph, from, uses);",
+        "return lastAxis(graph, from) === lastAxis(graph, id) ? addedProducts(graph, from, isReadOnce) : undefined;",
+        "return addedProducts(graph, from, isReadOnce);",
       ],
       ["a product of two transposed operands is one of rows", "  if (node.attrs.transposeB) return undefined;\n", ""],
       [
