@@ -7,6 +7,7 @@ import type { ParameterSpec } from "../compiler/dsl/parameters.ts";
 import { formatShape } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, sizeOfNumbers } from "../compiler/graph/ndarray.ts";
+import { orthonormalVectors, placeOf } from "./orthogonal.ts";
 import { checkSeed, exactLog, type RandomStream, randomStream } from "./random.ts";
 
 /** One array for every parameter, by path. `seed` is a whole number below 2^32. */
@@ -15,7 +16,7 @@ export function initialize(specs: readonly ParameterSpec[], seed: number): Recor
   return Object.fromEntries(
     specs.map(({ path, shape, initializer }) => {
       const numbers = draw(initializer, shape, randomStream(seed, path), path);
-      return [path, { dtype: "f32", shape, data: numbers.map(Math.fround) } satisfies NdArray];
+      return [path, { dtype: "f32", shape, data: new Float64Array(new Float32Array(numbers)) } satisfies NdArray];
     }),
   );
 }
@@ -58,31 +59,20 @@ function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
   return { fanIn: height * leading, fanOut: width * leading };
 }
 
-/**
- * A matrix with orthonormal rows, or columns where there are more rows than columns: the Q of a normal matrix by
- * modified Gram-Schmidt. R's diagonal is positive by construction, which makes Q uniform over all such matrices
- * (Mezzadri 2007, arXiv:math-ph/0609050, section 5).
- */
+/** A matrix with orthonormal rows, or columns where there are more rows than columns, times `gain`. */
 function orthogonalMatrix(shape: readonly number[], gain: number, random: RandomStream, path: string): Float64Array {
   if (shape.length !== 2)
     throw new UserError(`parameter ${path} is ${formatShape(shape)}; an orthogonal start needs a matrix`);
   const [rows, columns] = [at(shape, 0), at(shape, 1)];
   const [count, length] = [Math.min(rows, columns), Math.max(rows, columns)];
-  const vectors = Array.from({ length: count }, () => new Float64Array(length).map(random.normal));
-  vectors.forEach((vector, i) => {
-    for (const earlier of vectors.slice(0, i)) {
-      const projection = dotProduct(vector, earlier);
-      for (let k = 0; k < length; k++) vector[k] = (vector[k] ?? 0) - projection * (earlier[k] ?? 0);
-    }
-    const norm = Math.sqrt(dotProduct(vector, vector));
-    for (let k = 0; k < length; k++) vector[k] = (vector[k] ?? 0) / norm;
-  });
-  const entry = (row: number, column: number) =>
-    rows <= columns ? at(vectors, row)[column] : at(vectors, column)[row];
-  return Float64Array.from(
-    { length: rows * columns },
-    (_, i) => gain * (entry(Math.floor(i / columns), i % columns) ?? 0),
-  );
+  const vectors = orthonormalVectors(count, length, random.normal);
+  const matrix = new Float64Array(rows * columns);
+  for (let vector = 0; vector < count; vector++) {
+    for (let k = 0; k < length; k++)
+      matrix[rows <= columns ? vector * columns + k : k * columns + vector] =
+        gain * (vectors[placeOf(vector, k, length)] ?? 0);
+  }
+  return matrix;
 }
 
 function diagonalMatrix(shape: readonly number[], gain: number, path: string): Float64Array {
@@ -95,12 +85,6 @@ function diagonalMatrix(shape: readonly number[], gain: number, path: string): F
 /** Above inner^2 and at most outer^2: the squared modulus of a point that is uniform in the ring. */
 function betweenSquares(inner: number, outer: number, random: RandomStream): number {
   return outer ** 2 - (outer ** 2 - inner ** 2) * random.uniform();
-}
-
-function dotProduct(a: Float64Array, b: Float64Array): number {
-  let total = 0;
-  for (let i = 0; i < a.length; i++) total += (a[i] ?? 0) * (b[i] ?? 0);
-  return total;
 }
 
 /** Blocks of rows, each with its own initializer (and its own fan): the kernel of concatenated operands. */

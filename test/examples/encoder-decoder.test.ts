@@ -9,9 +9,9 @@ test("an encoder-decoder with additive attention learns to write words backwards
   const { objective, write } = reversal(sizes);
   const device = await openDevice();
   const random = generator(1);
-  const trainer = await createTrainer(device, objective, { learningRate: 0.03, clipNorm: 1, seed: 1 });
+  const trainer = await createTrainer(device, objective, { learningRate: 0.03, clipNorm: 1, seed: 3 });
   const losses: number[] = [];
-  for (let step = 0; step < 70; step++) {
+  for (let step = 0; step < 80; step++) {
     losses.push((await trainer.step({ inputs: drawWords(random, sizes, 8, 3).inputs })).loss);
   }
   expect(losses[0]).toBeGreaterThan(0.8);

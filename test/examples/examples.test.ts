@@ -40,7 +40,7 @@ test("the forecast of temperatures is better than that tomorrow is as today", as
 });
 
 test("waves are classified by their form", async () => {
-  const { before, after } = await learnToClassify(device, waves(160, random("waves")), 6);
+  const { before, after } = await learnToClassify(device, waves(160, random("waves")), 8);
   expect(before).toBeLessThan(0.7);
   expect(after).toBeGreaterThan(0.85);
 });

@@ -104,6 +104,10 @@ describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
     expect(reference.at(-1)).toBeLessThan(0.8 * (reference[0] ?? 0));
   });
 
+  test("draws the same weights, bit by bit", () => {
+    expect(found.weights.toString(16)).toBe("c82b8736");
+  });
+
   test("a lost device is one clear line, and training goes on from the weights that were kept", () => {
     const line = `the device ${found.device} was lost: it was destroyed; open a new one and go on from the last weights that were kept`;
     expect(found.afterLoss.told).toBe(line);

@@ -2,9 +2,24 @@
  * @file What every host is asked to do, by the same lines of code: train, lose the device in mid-step and go on with
  * another, and judge shaders. Nothing here knows which host it runs in.
  */
-import { createTrainer, type Device, DeviceLostError, lstm, openDevice, type Trainer } from "../../index.ts";
+import { fnv1a } from "../../compiler/ops/hash.ts";
+import {
+  chrono,
+  createTrainer,
+  type Device,
+  DeviceLostError,
+  lstm,
+  normal,
+  openDevice,
+  orthogonal,
+  ringModulus,
+  ringPhase,
+  type Trainer,
+  uniform,
+} from "../../index.ts";
 import { type DeviceChoice, requestAdapter, requestDevice, requestGpuDevice } from "../../runtime/host.ts";
 import { textBatches, vocabularyOf } from "../../train/data/text.ts";
+import { initialize } from "../../train/initialize.ts";
 import { languageModel } from "../../train/networks.ts";
 
 export interface Shader {
@@ -26,6 +41,8 @@ export interface HostReport {
   readonly secondDevice: string;
   /** Why a shader was refused; those that were taken are not listed. */
   readonly refused: Readonly<Record<string, string>>;
+  /** The bits of freshly drawn weights, as one number. */
+  readonly weights: number;
 }
 
 /** Messages of a device that was destroyed while steps were on their way. */
@@ -57,6 +74,16 @@ export async function trainTwentySteps(device: Device): Promise<{ trainer: Train
   return { trainer, losses };
 }
 
+/** Of a wide LSTM, and of one parameter for each of the other initializers. */
+function weightBits(): number {
+  const wide = languageModel({ cell: lstm, units: 150, layers: 1, vocabulary: 9, embed: 30 });
+  const others = [normal(0.3), uniform(-1, 2), orthogonal(0.7), chrono(50), ringModulus(0.4, 0.9), ringPhase(6)];
+  const specs = others.map((initializer, i) => ({ path: `${i}`, shape: [37, 61], initializer }));
+  const drawn = initialize([...wide.specs, ...specs], 7);
+  const bits = Object.values(drawn).flatMap(({ data }) => [...new Uint32Array(new Float32Array(data).buffer)]);
+  return fnv1a(bits.join());
+}
+
 export async function work(shaders: readonly Shader[]): Promise<HostReport> {
   const device = await openDevice();
   const { trainer, losses } = await trainTwentySteps(device);
@@ -75,7 +102,18 @@ export async function work(shaders: readonly Shader[]): Promise<HostReport> {
   const refused = await refusalsOf(judge.device, shaders);
   const subgroups = judge.device.features.has("subgroups");
   judge.host.release();
-  return { device: device.name, subgroups, losses, heldOut, heldOutOnNewDevice, afterLoss, secondDevice, refused };
+  const weights = weightBits();
+  return {
+    device: device.name,
+    subgroups,
+    losses,
+    heldOut,
+    heldOutOnNewDevice,
+    afterLoss,
+    secondDevice,
+    refused,
+    weights,
+  };
 }
 
 async function loseInMidStep(device: Device, trainer: Trainer): Promise<AfterLoss> {

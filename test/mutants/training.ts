@@ -258,21 +258,11 @@ export const trainingMutants: readonly Mutant[] = [
     [
       ["Glorot's limit by one fan", "Math.sqrt(6 / (fanIn + fanOut))", "Math.sqrt(6 / fanIn)"],
       [
-        "vectors are not orthogonal",
-        "vector[k] = (vector[k] ?? 0) - projection * (earlier[k] ?? 0)",
-        "vector[k] = (vector[k] ?? 0) + 0 * projection * (earlier[k] ?? 0)",
-      ],
-      [
-        "vectors are not normed",
-        "vector[k] = (vector[k] ?? 0) / norm",
-        "vector[k] = (vector[k] ?? 0) / (0 * norm + 1)",
-      ],
-      [
         "a wide matrix has orthonormal columns",
-        "rows <= columns ? at(vectors, row)[column] : at(vectors, column)[row]",
-        "at(vectors, Math.min(row, column))[Math.max(row, column)]",
+        "rows <= columns ? vector * columns + k : k * columns + vector",
+        "rows <= columns ? k * rows + vector : vector * rows + k",
       ],
-      ["no gain", "(_, i) => gain * (entry(", "(_, i) => (entry("],
+      ["no gain", "gain * (vectors[placeOf(vector, k, length)] ?? 0)", "vectors[placeOf(vector, k, length)] ?? 0"],
       [
         "an identity beside the diagonal",
         "Math.floor(i / columns) === i % columns ? gain : 0",
@@ -283,8 +273,24 @@ export const trainingMutants: readonly Mutant[] = [
         "draw(part.initializer, [part.rows, ...rest], random, path)",
         "draw(part.initializer, shape, random, path).slice(0, part.rows * sizeOfNumbers(rest))",
       ],
-      ["parameters are not rounded to f32", "data: numbers.map(Math.fround)", "data: numbers"],
+      ["parameters are not rounded to f32", "data: new Float64Array(new Float32Array(numbers))", "data: numbers"],
       ["every parameter has one stream", "randomStream(seed, path), path)", 'randomStream(seed, ""), path)'],
+    ],
+  ),
+  ...changed(
+    "train/orthogonal.ts",
+    ["test/train/initialize.test.ts"],
+    [
+      ["a reflection that is none", "square === 0 ? 0 : 2 / square", "square === 0 ? 0 : 1 / square"],
+      [
+        "reflections of four without their T",
+        "factor[4 * i + j] = -scale * sum",
+        "factor[4 * i + j] = 0 * scale * sum",
+      ],
+      ["the first reflection comes first", ".reverse())", ")"],
+      ["reflections end at the cache's block", "group < groups", "group < end"],
+      ["signs that make Q uniform are left out", "return x < 0 ? 1 : -1", "return 1"],
+      ["the fourth's combination of the third", "f23 * v2", "f33 * v2"],
     ],
   ),
   ...changed(

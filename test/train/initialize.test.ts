@@ -113,6 +113,8 @@ test.each([
   [[8, 32], 1],
   [[32, 8], 0.5],
   [[1, 5], 1],
+  [[39, 70], 1],
+  [[71, 70], 1],
 ])("orthogonal %j with gain %d has orthogonal vectors of that length along its shorter side", (shape, gain) => {
   const [rows = 0, columns = 0] = shape;
   const { data } = draw(orthogonal(gain), shape);
@@ -120,13 +122,28 @@ test.each([
     rows <= columns
       ? Array.from({ length: columns }, (_, k) => data[i * columns + k] ?? 0)
       : Array.from({ length: rows }, (_, k) => data[k * columns + i] ?? 0);
-  const count = Math.min(rows, columns);
-  for (let i = 0; i < count; i++) {
-    for (let j = 0; j <= i; j++) {
-      const dot = vector(i).reduce((sum, x, k) => sum + x * at(vector(j), k), 0);
-      expect(Math.abs(dot - (i === j ? gain ** 2 : 0))).toBeLessThan(1e-6);
-    }
-  }
+  const vectors = Array.from({ length: Math.min(rows, columns) }, (_, i) => vector(i));
+  const errors = vectors.flatMap((one, i) =>
+    vectors.slice(0, i + 1).map((other, j) => {
+      const dot = one.reduce((sum, x, k) => sum + x * at(other, k), 0);
+      return Math.abs(dot - (i === j ? gain ** 2 : 0));
+    }),
+  );
+  expect(errors.filter((error) => !(error < 1e-6))).toEqual([]);
+});
+
+// The first moments of the trace of an orthogonal matrix that is uniform are those of a standard normal number, up to
+// the order of the matrix: Diaconis & Shahshahani 1994, "On the eigenvalues of random matrices", J. Appl. Prob. 31A.
+test("orthogonal matrices are uniform over all such", () => {
+  const [seeds, size] = [400, 5];
+  const matrices = Array.from({ length: seeds }, (_, seed) => draw(orthogonal(), [size, size], seed).data);
+  const mean = (f: (matrix: ArrayLike<number>) => number) => matrices.reduce((sum, m) => sum + f(m), 0) / seeds;
+  const trace = (m: ArrayLike<number>) => [0, 6, 12, 18, 24].reduce((sum, i) => sum + (m[i] ?? 0), 0);
+  // Deviations of these means: sqrt(1 / (n * seeds)), sqrt(1 / seeds), sqrt(2 / seeds), sqrt(96 / seeds).
+  for (let i = 0; i < size ** 2; i++) expect(Math.abs(mean((m) => m[i] ?? Number.NaN))).toBeLessThan(4 * 0.0224);
+  expect(Math.abs(mean(trace))).toBeLessThan(4 * 0.05);
+  expect(Math.abs(mean((m) => trace(m) ** 2) - 1)).toBeLessThan(4 * 0.0707);
+  expect(Math.abs(mean((m) => trace(m) ** 4) - 3)).toBeLessThan(4 * 0.49);
 });
 
 test("rows give each block its own initializer and its own fan", () => {
