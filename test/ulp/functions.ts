@@ -1,0 +1,30 @@
+/** @file The functions whose error is measured in units of the last place, each beside what it is in float64. */
+import { cos, div, elu, exp, gelu, log, logSigmoid, sigmoid, sin, softplus, sqrt, type Tensor, tanh } from "../../index.ts";
+
+type Float = Tensor<"f32">;
+
+export interface Measured {
+  readonly f: (x: Float, y: Float) => Float;
+  /** The same in float64. Where it is composed, the form is one that loses no digits. */
+  readonly exact: (x: number, y: number) => number;
+}
+
+const sigmoidOf = (x: number) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
+
+export const measuredFunctions: Readonly<Record<string, Measured>> = {
+  exp: { f: exp, exact: Math.exp },
+  log: { f: log, exact: Math.log },
+  sqrt: { f: sqrt, exact: Math.sqrt },
+  sin: { f: sin, exact: Math.sin },
+  cos: { f: cos, exact: Math.cos },
+  tanh: { f: tanh, exact: Math.tanh },
+  sigmoid: { f: sigmoid, exact: sigmoidOf },
+  softplus: { f: softplus, exact: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))) },
+  div: { f: div, exact: (x, y) => x / y },
+  elu: { f: (x) => elu(x), exact: (x) => (x > 0 ? x : Math.expm1(x)) },
+  gelu: {
+    f: gelu,
+    exact: (x) => x * sigmoidOf(2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)),
+  },
+  logSigmoid: { f: logSigmoid, exact: (x) => Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x))) },
+};
