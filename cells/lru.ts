@@ -16,9 +16,8 @@ import { dense } from "../compiler/dsl/dense.ts";
 import { normal, ringModulus, ringPhase } from "../compiler/dsl/initializers.ts";
 import { parameter } from "../compiler/dsl/parameters.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
-import { oneMinus } from "../compiler/ops/composed.ts";
 import { add, mul, neg, sub } from "../compiler/ops/elementwise.ts";
-import { cos, exp, sin, sqrt } from "../compiler/ops/transcendental.ts";
+import { cos, exp, expm1, sin, sqrt } from "../compiler/ops/transcendental.ts";
 
 /** Options of `lru`. */
 export interface LruOptions {
@@ -39,7 +38,7 @@ export function lru(options: LruOptions = {}) {
     const decay = neg(exp(parameter("nu", [units], modulus)));
     const turn = exp(parameter("theta", [units], angle));
     const [re, im] = [mul(exp(decay), cos(turn)), mul(exp(decay), sin(turn))];
-    const gamma = sqrt(oneMinus(exp(mul(2, decay))));
+    const gamma = sqrt(neg(expm1(mul(2, decay))));
 
     const intoState = { kernel: normal(1 / Math.sqrt(2 * features)), bias: false } as const;
     const nextA = add(sub(mul(re, a), mul(im, b)), mul(gamma, dense("B/real", x, units, intoState)));

@@ -5,9 +5,8 @@
 import { UserError } from "../compiler/graph/errors.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { square } from "../compiler/ops/composed.ts";
-import { add, div, less, mul, neg, sub } from "../compiler/ops/elementwise.ts";
-import { where } from "../compiler/ops/logic.ts";
-import { exp, sqrt } from "../compiler/ops/transcendental.ts";
+import { add, div, mul, neg, sub } from "../compiler/ops/elementwise.ts";
+import { expm1, sqrt } from "../compiler/ops/transcendental.ts";
 import { constant } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import type { Optimizer } from "./optimizer.ts";
@@ -102,15 +101,9 @@ export function adamW(options: AdamWOptions = {}): Optimizer {
   return { ...withWeightDecay(adam(rest), { rate: weightDecay, ...(decays && { decays }) }), name: "adamW" };
 }
 
-/**
- * 1 - beta^step without cancellation: written plainly, f32 keeps four digits of it at the first steps for beta = 0.999.
- */
+/** 1 - beta^step without cancellation: written plainly, f32 keeps four digits of it at the first steps for beta = 0.999. */
 function oneMinusPower(beta: number, step: Float): Float {
-  if (beta === 0) return constant(1);
-  const x = mul(step, Math.log(beta));
-  // 1 - e^x = -x (1 + x/2 (1 + x/3 (1 + …))), whose rest after x/8 is below 3e-14 of it for |x| < 0.1.
-  const series = [8, 7, 6, 5, 4, 3, 2].reduce<Float | number>((inner, n) => add(mul(div(x, n), inner), 1), 1) as Float;
-  return where(less(-0.1, x), neg(mul(x, series)), sub(1, exp(x)));
+  return beta === 0 ? constant(1) : neg(expm1(mul(step, Math.log(beta))));
 }
 
 /** Refuses a decay rate of an average that is none. */

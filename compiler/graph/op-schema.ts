@@ -55,7 +55,9 @@ export const opSchema = {
   // Elementwise, one operand.
   neg: op(1),
   exp: op(1),
+  expm1: op(1),
   log: op(1),
+  log1p: op(1),
   sqrt: op(1),
   abs: op(1),
   sin: op(1),

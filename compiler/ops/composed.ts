@@ -5,11 +5,11 @@ import type { DType } from "../graph/graph.ts";
 import { faultOf } from "../trace/fault.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { reduceMax } from "./contractions.ts";
-import { add, cast, div, less, min, mul, neg, not, type OfTwo, sub } from "./elementwise.ts";
-import { equal, stopGradient, where } from "./logic.ts";
+import { add, cast, div, less, mul, neg, not, type OfTwo, sub } from "./elementwise.ts";
+import { equal, or, stopGradient, where } from "./logic.ts";
 import { concat, pad, slice } from "./pieces.ts";
 import { dimSize, iota } from "./sources.ts";
-import { exp, log, softplus, sqrt, tanh } from "./transcendental.ts";
+import { exp, expm1, log, sigmoid, softplus, sqrt } from "./transcendental.ts";
 import { axisOf, broadcast, type ReductionOptions, reductionAxes, reshape, sum } from "./views.ts";
 
 type Float = Tensor<"f32">;
@@ -25,21 +25,23 @@ export function square(x: Float): Float {
   return mul(x, x);
 }
 
-/** max(x, 0), with derivative 0 at 0. */
+/** max(x, 0), with derivative 0 at 0; NaN stays NaN. */
 export function relu(x: Float): Float {
-  return where(less(0, x), x, 0);
+  return where(lessEqual(x, 0), 0, x);
 }
 
-/** x above 0, alpha (e^x - 1) below: Clevert et al. 2016, arXiv:1511.07289, eq. 15. */
+/** x from 0 on, alpha (e^x - 1) below: Clevert et al. 2016, arXiv:1511.07289, eq. 15. The derivative at 0 is 1. */
 export function elu(x: Float, alpha = 1): Float {
-  // exp sees no positive x, so the branch not taken cannot overflow into the gradient.
-  return where(less(0, x), x, mul(sub(exp(min(x, 0)), 1), alpha));
+  const below = less(x, 0);
+  // expm1 sees no positive x, so the branch not taken cannot overflow into the gradient.
+  return where(below, mul(expm1(where(below, x, 0)), alpha), x);
 }
 
 /** The tanh form of the Gaussian error linear unit: Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2. */
 export function gelu(x: Float): Float {
-  const inner = mul(add(x, mul(mul(square(x), x), 0.044715)), Math.sqrt(2 / Math.PI));
-  return mul(mul(x, 0.5), add(tanh(inner), 1));
+  // (1 + tanh u) / 2 is the sigmoid of 2u, which keeps its digits where tanh comes near -1.
+  const twice = mul(add(x, mul(mul(square(x), x), 0.044715)), 2 * Math.sqrt(2 / Math.PI));
+  return mul(x, sigmoid(twice));
 }
 
 /** log(1 / (1 + e^-x)), which is finite where the sigmoid rounds to 0. */
@@ -49,16 +51,16 @@ export function logSigmoid(x: Float): Float {
 
 type Numbers = Tensor<NumberType> | number;
 
-/** a > b, element by element; shapes broadcast. */
+/** a > b, element by element; shapes broadcast. False where one of them is NaN. */
 export const greater: OfTwo<NumberType, "bool"> = (a: Numbers, b: Numbers) => less(b, a);
 
-/** a <= b */
-export const lessEqual: OfTwo<NumberType, "bool"> = (a: Numbers, b: Numbers) => not(less(b, a));
+/** a <= b; false where one of them is NaN. */
+export const lessEqual: OfTwo<NumberType, "bool"> = (a: Numbers, b: Numbers) => or(less(a, b), equal(a, b));
 
-/** a >= b */
-export const greaterEqual: OfTwo<NumberType, "bool"> = (a: Numbers, b: Numbers) => not(less(a, b));
+/** a >= b; false where one of them is NaN. */
+export const greaterEqual: OfTwo<NumberType, "bool"> = (a: Numbers, b: Numbers) => lessEqual(b, a);
 
-/** a != b */
+/** a != b; true where one of them is NaN. */
 export const notEqual: OfTwo<DType, "bool"> = (a: Tensor | number, b: Tensor | number) => not(equal(a, b));
 
 /** Mean over `axes` (all by default). Over symbolic axes the count is a value that is known at run time. */

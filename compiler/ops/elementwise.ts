@@ -13,7 +13,7 @@ import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import { Tensor } from "../trace/tensor.ts";
 import { type ElementwiseEntry, type Op, type RuleContext, withEntry } from "./entry.ts";
-import { broadcast, checkedDType, constant } from "./views.ts";
+import { broadcast, checkedDType, constant, ranges } from "./views.ts";
 
 export type Float = Tensor<"f32">;
 type Partial = Float | 1 | -1 | undefined;
@@ -194,7 +194,7 @@ export const mul: Binary<"mul"> = binary(
   },
 );
 
-/** a / b */
+/** a / b. Of integers it is cut towards 0; a / 0 is a, and -2147483648 / -1 is -2147483648. */
 export const div: Binary<"div"> = binary(
   "div",
   {},
@@ -207,7 +207,7 @@ export const div: Binary<"div"> = binary(
   },
 );
 
-/** -x */
+/** -x; of -2147483648 in i32 it is the same number, as integers wrap. */
 export const neg: Unary<"neg", "f32" | "i32"> = unary(
   "neg",
   {},
@@ -219,7 +219,7 @@ export const neg: Unary<"neg", "f32" | "i32"> = unary(
   },
 );
 
-/** The larger operand; where both are equal, the gradient is split in halves. */
+/** The larger operand, NaN where one is; where both are equal, the gradient is split in halves. */
 export const max: Binary<"max"> = binary(
   "max",
   {},
@@ -231,7 +231,7 @@ export const max: Binary<"max"> = binary(
   },
 );
 
-/** The smaller operand; where both are equal, the gradient is split in halves. */
+/** The smaller operand, NaN where one is; where both are equal, the gradient is split in halves. */
 export const min: Binary<"min"> = binary(
   "min",
   {},
@@ -248,7 +248,7 @@ function share(a: Tensor<"f32">, b: Tensor<"f32">): Tensor<"f32"> {
   return add(mul(cast(less(a, b), "f32"), 0.5), mul(cast(not(less(b, a)), "f32"), 0.5));
 }
 
-/** |x|, whose derivative at 0 is taken as 0. */
+/** |x|, whose derivative at 0 is taken as 0. Of -2147483648 in i32 it is the same number, as integers wrap. */
 export const abs: Unary<"abs", "f32" | "i32"> = unary(
   "abs",
   {},
@@ -273,7 +273,7 @@ export const floor: Unary<"floor"> = unary(
 
 // -- what the rules above need ------------------------------------------------------------------------------------------
 
-/** a < b */
+/** a < b; false where one of them is NaN. */
 export const less: Comparison<"less", NumberType> = comparison(
   "less",
   {},
@@ -297,12 +297,29 @@ export const not: Unary<"not", "bool"> = unary(
 
 const castEntry = elementwise<"cast">("cast", {
   dtypes: every,
-  scalar: ([x = 0], dtype) => (dtype === "f32" ? x : dtype === "bool" ? Number(x !== 0) : Math.trunc(x)),
-  wgsl: ([x], dtype) => `${dtype}(${x})`,
+  scalar: ([x = 0], dtype, _, [from]) => {
+    if (dtype === "bool") return Number((from === "f32" ? Math.fround(x) : x) !== 0);
+    const range = from === "f32" ? ranges[dtype] : undefined;
+    // Integers wrap, as the interpreter does with every result.
+    return range === undefined ? x : Math.min(Math.max(Math.trunc(x) || 0, range[0]), range[1]);
+  },
+  wgsl: ([x], dtype, _, [from]) => {
+    if (from !== "f32" || dtype === "f32") return `${dtype}(${x})`;
+    // By its bits: a driver may take a subnormal number for 0, and NaN for anything.
+    return dtype === "bool" ? `((bitcast<u32>(${x}) & 0x7fffffffu) != 0u)` : `cg_to_${dtype}(${x})`;
+  },
   partials: ({ out }) => [out.dtype === "f32" ? 1 : undefined],
 });
 
-/** The same number in another dtype: f32 to an integer truncates towards zero, to bool asks whether it is not 0. */
+/**
+ * The same number in another dtype, on every device as here:
+ *
+ * - f32 to i32 or u32 cuts the fraction off; beyond the range of the integers it gives the nearest of them (2147483647,
+ *   -2147483648, 4294967295, 0), as infinities do, and 0 of NaN.
+ * - i32 to u32 and back keeps the bits: -1 is 4294967295.
+ * - i32 or u32 to f32 is rounded to the nearest number that f32 has, as all results are; exact up to 16777216.
+ * - To bool asks whether it is not 0, which NaN is not. bool to a number gives 1 or 0.
+ */
 export const cast = withEntry(<D extends DType>(x: Tensor, dtype: D): Tensor<D> => {
   const target = checking("cast", () => checkedDType(dtype));
   return (x.dtype === target ? x : emit(castEntry, [x], { dtype: target })) as Tensor<D>;

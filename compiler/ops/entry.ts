@@ -52,7 +52,7 @@ export interface SourceEntry<K extends OpName> extends CommonRules<K> {
 export interface ElementwiseEntry<K extends OpName> extends CommonRules<K> {
   readonly kind: "elementwise";
   /** Meaning on float64 scalars. Integer results are wrapped to their dtype by the caller. */
-  readonly scalar: (operands: readonly number[], dtype: DType, attrs: OpAttrs[K]) => number;
+  readonly scalar: (operands: readonly number[], dtype: DType, attrs: OpAttrs[K], from: readonly DType[]) => number;
   /** Meaning as a WGSL expression; helper functions whose name starts with `cg_` stand in `shaders/math.ts`. */
   readonly wgsl: (operands: readonly string[], dtype: DType, attrs: OpAttrs[K], from: readonly DType[]) => string;
   /** Cheaper to compute again than to store: plain arithmetic, no transcendental function. */

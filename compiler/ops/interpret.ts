@@ -124,10 +124,11 @@ export function evaluateNode(node: OpNode, operands: readonly NdArray[], sizes: 
     case "elementwise": {
       const data = new Float64Array(sizeOfNumbers(shape));
       const columns = operands.map((operand) => operand.data);
+      const from = operands.map((operand) => operand.dtype);
       const scalars = new Array<number>(columns.length);
       for (let i = 0; i < data.length; i++) {
         for (let k = 0; k < columns.length; k++) scalars[k] = columns[k]?.[i] ?? 0;
-        data[i] = wrap(entry.scalar(scalars, dtype, attrs), dtype);
+        data[i] = wrap(entry.scalar(scalars, dtype, attrs, from), dtype);
       }
       return { dtype, shape, data };
     }

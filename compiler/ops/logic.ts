@@ -22,7 +22,7 @@ import { type ElementwiseEntry, withEntry } from "./entry.ts";
 import { threefry } from "./threefry.ts";
 import { broadcast, constant, zerosLike } from "./views.ts";
 
-/** a = b */
+/** a = b; false where one of them is NaN. */
 export const equal: Comparison<"equal", DType> = comparison(
   "equal",
   {},

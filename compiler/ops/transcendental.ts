@@ -1,5 +1,5 @@
 /** @file Elementwise functions beyond arithmetic: value, WGSL and derivative of each on one screen. */
-import { div, float, mul, neg, sub, type Unary, unary } from "./elementwise.ts";
+import { add, div, float, mul, neg, sub, type Unary, unary } from "./elementwise.ts";
 
 /** e to the power of x. */
 export const exp: Unary<"exp"> = unary(
@@ -14,7 +14,21 @@ export const exp: Unary<"exp"> = unary(
   },
 );
 
-/** Natural logarithm. */
+/** e^x - 1, with all its digits near 0, where `sub(exp(x), 1)` has none left. */
+export const expm1: Unary<"expm1"> = unary(
+  "expm1",
+  {},
+  {
+    dtypes: float,
+    cheap: false,
+    scalar: ([x = 0]) => Math.expm1(x),
+    wgsl: ([x]) => `cg_expm1(${x})`,
+    // Not 1 more than the result, which loses its digits far below 0.
+    partials: ({ operands: [x] }) => [exp(x)],
+  },
+);
+
+/** Natural logarithm; NaN below 0. */
 export const log: Unary<"log"> = unary(
   "log",
   {},
@@ -27,7 +41,20 @@ export const log: Unary<"log"> = unary(
   },
 );
 
-/** Square root. */
+/** log(1 + x), with all its digits near 0, where `log(add(x, 1))` has none left. */
+export const log1p: Unary<"log1p"> = unary(
+  "log1p",
+  {},
+  {
+    dtypes: float,
+    cheap: false,
+    scalar: ([x = 0]) => Math.log1p(x),
+    wgsl: ([x]) => `cg_log1p(${x})`,
+    partials: ({ operands: [x] }) => [div(1, add(x, 1))],
+  },
+);
+
+/** Square root; NaN below 0. */
 export const sqrt: Unary<"sqrt"> = unary(
   "sqrt",
   {},
@@ -40,7 +67,7 @@ export const sqrt: Unary<"sqrt"> = unary(
   },
 );
 
-/** Sine of x in radians; exact to f32 for large x too, whatever the driver does. */
+/** Sine of x in radians, good to the last digits of f32 for every x, however large; NaN of an infinity. */
 export const sin: Unary<"sin"> = unary(
   "sin",
   {},
@@ -75,7 +102,8 @@ export const tanh: Unary<"tanh"> = unary(
     cheap: false,
     scalar: ([x = 0]) => Math.tanh(x),
     wgsl: ([x]) => `cg_tanh(${x})`,
-    partials: ({ out }) => [sub(1, mul(out, out))],
+    // Not 1 - out², whose product has lost what is left of 1 where the result is near 1 or -1.
+    partials: ({ out }) => [mul(sub(1, out), add(1, out))],
   },
 );
 

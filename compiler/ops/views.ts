@@ -296,7 +296,7 @@ export function keepReduced<D extends DType>(x: Tensor<D>, shape: Shape, axes: r
 // -- zeros, which the rules above need --------------------------------------------------------------------------------
 
 /** The least and the greatest number of each dtype that counts. */
-const ranges: Readonly<Record<DType, readonly [number, number] | undefined>> = {
+export const ranges: Readonly<Record<DType, readonly [number, number] | undefined>> = {
   f32: undefined,
   bool: [0, 1],
   i32: [-(2 ** 31), 2 ** 31 - 1],

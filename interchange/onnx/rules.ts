@@ -5,6 +5,7 @@
  */
 import { at, InternalError } from "../../compiler/graph/errors.ts";
 import type { TableOp } from "../../compiler/ops/table.ts";
+import { ranges } from "../../compiler/ops/views.ts";
 import { low32, numeric, operand, type Rule, type RuleContext, same, throughInt64, written } from "./rule.ts";
 import { randomBits } from "./threefry.ts";
 import { broadcasting, knownValue, repeatedValue } from "./values.ts";
@@ -34,10 +35,28 @@ const dimSize: Rule<"dimSize"> = written(({ writer, attrs }) => writer.cast(writ
 const div: Rule<"div"> = written(({ writer, operands, from, aval }) => {
   const names = broadcasting(operands);
   if (aval.dtype === "f32") return writer.op("Div", names);
-  return throughInt64(writer, from, aval, names, ([a = "", b = ""], type) => {
-    const isZero = writer.op("Equal", [b, writer.scalar(0, type)]);
-    return writer.op("Div", [a, writer.op("Where", [isZero, writer.scalar(1, type), b])]);
-  });
+  // In int64, where -2147483648 / -1 is a number: in i32 it stops WebAssembly.
+  const [a = "", b = ""] = names.map((name) => writer.cast(name, "int64"));
+  const isZero = writer.op("Equal", [b, writer.scalar(0, "int64")]);
+  const quotient = writer.op("Div", [a, writer.op("Where", [isZero, writer.scalar(1, "int64"), b])]);
+  return writer.cast(aval.dtype === "u32" ? low32(writer, quotient) : quotient, aval.dtype);
+});
+
+/** e^x - 1 is tanh(x/2) (e^x + 1), in which nothing cancels. */
+const expm1: Rule<"expm1"> = written((context) => {
+  const [{ writer }, x] = [context, operand(context)];
+  const half = writer.op("Tanh", [writer.op("Mul", [x, writer.scalar(0.5, "f32")])]);
+  return writer.op("Mul", [half, writer.op("Add", [writer.op("Exp", [x]), writer.scalar(1, "f32")])]);
+});
+
+/** log(1 + x) is 2 atanh(x / (2 + x)), which is taken near 0. */
+const log1p: Rule<"log1p"> = written((context) => {
+  const [{ writer }, x] = [context, operand(context)];
+  const number = (value: number) => writer.scalar(value, "f32");
+  const half = writer.op("Atanh", [writer.op("Div", [x, writer.op("Add", [x, number(2)])])]);
+  const isNear = writer.op("Less", [writer.op("Abs", [x]), number(0.25)]);
+  const far = writer.op("Log", [writer.op("Add", [x, number(1)])]);
+  return writer.op("Where", [isNear, writer.op("Mul", [half, number(2)]), far]);
 });
 
 const equal: Rule<"equal"> = numeric("Equal");
@@ -55,7 +74,18 @@ const finite: Rule<"finite"> = written((context) => {
   return writer.op("Not", [writer.op("Or", [writer.op("IsInf", [x]), writer.op("IsNaN", [x])])]);
 });
 
-const cast: Rule<"cast"> = written((context) => context.writer.cast(operand(context), context.attrs.dtype));
+/** ONNX leaves open what comes of an f32 number that no integer is near: it is brought into their range before. */
+const cast: Rule<"cast"> = written((context) => {
+  const { writer, attrs, from } = context;
+  const [x, range] = [operand(context), ranges[attrs.dtype]];
+  if (at(from, 0).dtype !== "f32" || attrs.dtype === "bool" || range === undefined) return writer.cast(x, attrs.dtype);
+  const [least, most] = range;
+  const number = writer.op("Where", [writer.op("IsNaN", [x]), writer.scalar(0, "f32"), x]);
+  const above = writer.op("Max", [number, writer.scalar(least, "f32")]);
+  // The f32 number nearest to the largest integer is 1 more.
+  const wide = writer.cast(writer.op("Min", [above, writer.scalar(most + 1, "f32")]), "int64");
+  return writer.cast(writer.op("Min", [wide, writer.scalar(most, "int64")]), attrs.dtype);
+});
 
 const stopGradient: Rule<"stopGradient"> = ({ operands }) => at(operands, 0);
 
@@ -158,7 +188,7 @@ const scatterAdd: Rule<"scatterAdd"> = written((context) => {
 
 export const rules: { readonly [K in TableOp]: Rule<K> } = {
   ...{ input, constant, iota, dimSize },
-  ...{ neg: same("Neg"), exp: same("Exp"), log: same("Log"), sqrt: same("Sqrt"), abs: same("Abs") },
+  ...{ neg: same("Neg"), exp: same("Exp"), expm1, log: same("Log"), log1p, sqrt: same("Sqrt"), abs: same("Abs") },
   ...{ sin: same("Sin"), cos: same("Cos"), tanh: same("Tanh"), sigmoid: same("Sigmoid"), softplus: same("Softplus") },
   ...{ floor: same("Floor"), not: same("Not"), and: same("And"), or: same("Or"), finite, stopGradient, cast },
   ...{ add: numeric("Add"), sub: numeric("Sub"), mul: numeric("Mul"), div, min: numeric("Min"), max: numeric("Max") },

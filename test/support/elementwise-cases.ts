@@ -4,6 +4,10 @@ import * as cg from "../../index.ts";
 import { constant, type Tensor } from "../../index.ts";
 import { bool, f32, i32, type OpCase, u32 } from "./evaluate.ts";
 
+const { POSITIVE_INFINITY: infinity } = Number;
+/** The ends of i32. */
+const [least, most] = [-2147483648, 2147483647];
+
 type Float = Tensor<"f32">;
 type Int = Tensor<"i32">;
 type Bool = Tensor<"bool">;
@@ -29,12 +33,14 @@ export const elementwiseCases = {
     derivatives: [[(a) => cg.neg(a), [x]]],
   },
   exp: math(cg.exp, Math.exp),
+  expm1: math(cg.expm1, Math.expm1, [-3e-6, 0.3, -1.2, 2.5]),
   log: math(cg.log, Math.log),
+  log1p: math(cg.log1p, Math.log1p, [-3e-6, 0.3, -0.6, 2.5]),
   sqrt: math(cg.sqrt, Math.sqrt),
   abs: {
     gives: [
       [cg.abs, [f32([-1.5, 0, 2])], f32([1.5, 0, 2])],
-      [cg.abs, [i32([-4])], i32([4])],
+      [cg.abs, [i32([-4, least])], i32([4, least])],
     ],
     derivatives: [[cg.abs, [x]]],
   },
@@ -62,6 +68,24 @@ export const elementwiseCases = {
       [(a: Bool) => cg.cast(a, "f32"), [bool([1, 0])], f32([1, 0])],
       [(a: Int) => cg.cast(a, "u32"), [i32([-1])], u32([4294967295])],
       [(a: Int) => cg.cast(a, "i32"), [u32([4294967295])], i32([-1])],
+      [
+        (a: Float) => cg.cast(a, "i32"),
+        [f32([1e20, -1, 3e9, -3e9, Number.NaN, infinity, -infinity, 2147483520, 2147483648, -2147483648])],
+        i32([most, -1, most, least, 0, most, least, 2147483520, most, least]),
+      ],
+      [
+        (a: Float) => cg.cast(a, "u32"),
+        [f32([1e20, -1, -0.5, 3e9, Number.NaN, infinity, -infinity, 4294967040, 4294967296])],
+        u32([4294967295, 0, 0, 3e9, 0, 4294967295, 0, 4294967040, 4294967295]),
+      ],
+      [
+        (a: Float) => cg.cast(a, "bool"),
+        [f32([Number.NaN, infinity, -0, 1e-40, 1e-50])],
+        bool([1, 1, 0, 1, 0]),
+      ],
+      [(a: Int) => cg.cast(a, "bool"), [i32([least, 0, -1])], bool([1, 0, 1])],
+      [(a: Bool) => cg.cast(a, "i32"), [bool([1, 0])], i32([1, 0])],
+      [(a: Int) => cg.cast(a, "f32"), [u32([4294967295, 2147483648])], f32([4294967295, 2147483648])],
     ],
   },
   add: {
@@ -96,6 +120,7 @@ export const elementwiseCases = {
     gives: [
       [cg.div, [f32([3]), f32([-4])], f32([-0.75])],
       [cg.div, [i32([-7, 7, 5]), i32([2, -2, 0])], i32([-3, -3, 5])],
+      [cg.div, [i32([least, least, 0, -5]), i32([-1, 0, 0, 0])], i32([least, least, 0, -5])],
       [cg.div, [u32([4294967295, 9]), u32([2, 0])], u32([2147483647, 9])],
     ],
     derivatives: [[(a, b) => cg.div(a, b), [x, y]]],

@@ -14,8 +14,8 @@ import { at } from "../../compiler/graph/errors.ts";
 import type { DType } from "../../compiler/graph/graph.ts";
 import { positions, uniformFromBits } from "../../compiler/ops/composed.ts";
 import { reduceMax } from "../../compiler/ops/contractions.ts";
-import { cast, less, max, min, neg, not, sub } from "../../compiler/ops/elementwise.ts";
-import { randomBits, stopGradient, where } from "../../compiler/ops/logic.ts";
+import { abs, cast, max, neg, not, sub } from "../../compiler/ops/elementwise.ts";
+import { equal, finite, or, randomBits, stopGradient, where } from "../../compiler/ops/logic.ts";
 import { iota } from "../../compiler/ops/sources.ts";
 import { log } from "../../compiler/ops/transcendental.ts";
 import { broadcast, broadcastAxes, reshape } from "../../compiler/ops/views.ts";
@@ -70,16 +70,23 @@ export function scheduledSample<D extends DType>(truth: Tensor<D>, said: Tensor<
   return where(wide, said, truth);
 }
 
-/** The class with the largest logit, i32 [...] of logits [..., classes]; the first of those that tie. */
+/**
+ * The class with the largest logit, i32 [...] of logits [..., classes]; the first of those that tie. Where one is NaN, that
+ * is the class (the first such), as in NumPy.
+ */
 export function argmax(logits: Float): Tensor<"i32"> {
   const classes = logits.shape.at(-1);
   if (typeof classes !== "number")
     throw faultOf("argmax", `logits are ${formatShape(logits.shape)}; expected a known number of classes`);
   const values = stopGradient(logits);
-  const isLargest = not(less(values, reduceMax(values, -1, { keepAxes: true })));
+  const isLargest = or(isNaN(values), equal(values, reduceMax(values, -1, { keepAxes: true })));
   const place = iota(logits.shape, logits.shape.length - 1, "f32");
-  const first = neg(reduceMax(where(isLargest, neg(place), -classes), -1));
-  return cast(min(first, classes - 1), "i32");
+  return cast(neg(reduceMax(where(isLargest, neg(place), -classes), -1)), "i32");
+}
+
+/** Not by comparing it with itself, which a driver may take to hold for every number. */
+function isNaN(x: Float): Tensor<"bool"> {
+  return not(or(finite(x), equal(abs(x), Number.POSITIVE_INFINITY)));
 }
 
 /**
