@@ -39,6 +39,19 @@ const helpers: readonly Helper[] = [
 }`,
   },
   {
+    name: "cg_div_i32",
+    wgsl: `fn cg_div_i32(a: i32, b: i32) -> i32 {
+  let none = b == 0 || (b == -1 && a < -2147483647);
+  return select(a / select(b, 1, none), a, none);
+}`,
+  },
+  {
+    name: "cg_div_u32",
+    wgsl: `fn cg_div_u32(a: u32, b: u32) -> u32 {
+  return select(a / max(b, 1u), a, b == 0u);
+}`,
+  },
+  {
     name: "cg_to_i32",
     needs: ["cg_is_nan"],
     // WGSL has let the conversion of what does not fit be anything. 2147483520 is the largest f32 number below 2^31.

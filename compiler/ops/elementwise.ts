@@ -200,9 +200,9 @@ export const div: Binary<"div"> = binary(
   {},
   {
     dtypes: numeric,
-    // WGSL defines integer division by zero as the dividend.
     scalar: ([a = 0, b = 0], dtype) => (dtype === "f32" ? a / b : b === 0 ? a : Math.trunc(a / b)),
-    wgsl: ([a, b]) => `(${a} / ${b})`,
+    // WGSL says the same of integers, but refuses a kernel that divides by a number that is plainly 0.
+    wgsl: ([a, b], dtype) => (dtype === "f32" ? `(${a} / ${b})` : `cg_div_${dtype}(${a}, ${b})`),
     partials: ({ operands: [, b], out }) => [div(1, b), neg(div(out, b))],
   },
 );

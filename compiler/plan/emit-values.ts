@@ -5,7 +5,7 @@
 
 import type { Dim, Shape } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
-import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
+import { type DType, type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
 import type { Piece } from "../ops/entry.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 import { ravel, unravel } from "../ops/views.ts";
@@ -69,7 +69,10 @@ export class Emitter {
         const operands = node.operands.map((operand) => this.value(region, operand, index));
         const from = node.operands.map((operand) => nodeAt(region.graph, operand).aval.dtype);
         const text = entry.wgsl(
-          operands.map((operand) => operand.text),
+          notAllKnown(
+            operands.map((operand) => operand.text),
+            from,
+          ),
           dtype,
           attrs,
           from,
@@ -165,6 +168,22 @@ export class Emitter {
       below: (a: string) => a,
     };
   }
+}
+
+/**
+ * Operands, one of which at least is no constant expression to WGSL: it computes those when a kernel is compiled, and
+ * refuses the kernel where they overflow or have no value.
+ */
+function notAllKnown(operands: readonly string[], from: readonly DType[]): readonly string[] {
+  const [first = "", ...others] = operands;
+  if (from[0] === "bool" || !operands.every(isKnown)) return operands;
+  const bits = from[0] === "u32" ? first : `bitcast<u32>(${first})`;
+  return [from[0] === "u32" ? `cg_opaque(${bits})` : `bitcast<${from[0]}>(cg_opaque(${bits}))`, ...others];
+}
+
+/** Whether a text names nothing: it is made of numbers, truths and dtypes alone. */
+function isKnown(text: string): boolean {
+  return !/[a-z]/i.test(text.replace(/\b(?:[\d.]+(?:e[-+]?\d+)?[iuf]?|true|false|[iuf]32|bool)\b/g, ""));
 }
 
 function numberOf({ form }: Index): number | undefined {

@@ -37,8 +37,8 @@ export const lossMutants: readonly Mutant[] = [
       ["padding is costed", "const given = masked(logits, mask);", "const given = logits;"],
       [
         "binary: the other answer",
-        "sub(softplus(z), mul(z, masked(targets, mask)))",
-        "sub(softplus(z), mul(z, sub(1, masked(targets, mask))))",
+        "add(mul(t, softplus(neg(z))), mul(oneMinus(t), softplus(z)))",
+        "add(mul(t, softplus(z)), mul(oneMinus(t), softplus(neg(z))))",
       ],
     ],
   ),

@@ -2,9 +2,9 @@
 import { formatShape, sameShape } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
-import { stack } from "../../compiler/ops/composed.ts";
+import { oneMinus, stack } from "../../compiler/ops/composed.ts";
 import { reduceMax } from "../../compiler/ops/contractions.ts";
-import { add, cast, div, mul, sub } from "../../compiler/ops/elementwise.ts";
+import { add, cast, div, mul, neg, sub } from "../../compiler/ops/elementwise.ts";
 import { equal, stopGradient, where } from "../../compiler/ops/logic.ts";
 import { dimSize, iota } from "../../compiler/ops/sources.ts";
 import { exp, log, softplus } from "../../compiler/ops/transcendental.ts";
@@ -104,7 +104,8 @@ export function binaryCrossEntropy(logits: Float, targets: Float, options: LossO
     );
   }
   checkMask("binaryCrossEntropy", mask, logits.shape);
-  // -log sigmoid(z) = softplus(z) - z, and -log(1 - sigmoid(z)) = softplus(z).
-  const z = masked(logits, mask);
-  return meanCost(sub(softplus(z), mul(z, masked(targets, mask))), mask);
+  // -log sigmoid(z) = softplus(-z), and -log(1 - sigmoid(z)) = softplus(z). Their difference is z, and in softplus(z) - t z
+  // nothing is left of the cost of a logit that is surely right.
+  const [z, t] = [masked(logits, mask), masked(targets, mask)];
+  return meanCost(add(mul(t, softplus(neg(z))), mul(oneMinus(t), softplus(z))), mask);
 }

@@ -8,7 +8,7 @@
 import { formatShape, type Shape, sameShape } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
-import { logSoftmax, split, square } from "../../compiler/ops/composed.ts";
+import { logSoftmax, oneMinus, split, square } from "../../compiler/ops/composed.ts";
 import { add, mul, neg, sub } from "../../compiler/ops/elementwise.ts";
 import { slice } from "../../compiler/ops/pieces.ts";
 import { exp, softplus, tanh } from "../../compiler/ops/transcendental.ts";
@@ -104,7 +104,8 @@ export function bivariateMixtureLoss(output: Float, targets: Float, options: Los
   const vGivenU = mul(sub(v, mul(tanh(correlation), u)), exp(logCosh));
   const logDensity = add(logNormal(u, logDeviations[0]), add(logNormal(vGivenU, logDeviations[1]), logCosh));
   const ofOffset = logSumExp(add(logWeights, logDensity));
-  const ofPen = sub(mul(end, reshape(ended, end.shape)), softplus(end));
+  const isEnd = reshape(ended, end.shape);
+  const ofPen = neg(add(mul(isEnd, softplus(neg(end))), mul(oneMinus(isEnd), softplus(end))));
   return meanCost(neg(add(ofOffset, ofPen)), mask);
 }
 
