@@ -9,33 +9,43 @@ import type { Helper } from "./helper.ts";
 
 export const exponentialHelpers: readonly Helper[] = [
   {
-    name: "cg_exp_rest",
-    // e^r - 1 - r, for |r| up to ln(2) / 2.
-    wgsl: `fn cg_exp_rest(r: f32) -> f32 {
-  return r * r * (0.5 + r * (0.16666667 + r * (0.041666463 + r * (0.0083333105 + r * (0.0013933674 + r * 0.00019891017)))));
+    name: "cg_exp_near",
+    // e^r - 1 with r = x - k ln 2, up to ln(2) / 2 of either sign. ln 2 comes in two parts, the first of so few bits that its
+    // product with k is exact: Cody & Waite 1980, chapter 6.
+    wgsl: `fn cg_exp_near(x: f32, k: f32) -> f32 {
+  let r = (x - k * 0.69311523) - k * 0.000031946183;
+  return r + r * r * (0.5 + r * (0.16666667 + r * (0.041666463 + r * (0.0083333105 + r * (0.0013933674 + r * 0.00019891017)))));
+}`,
+  },
+  {
+    name: "cg_exp_end",
+    needs: ["cg_is_nan", "cg_opaque"],
+    // 2^k y, but infinity past the largest x. 2^k is two factors, since it may be no number of its own at either end.
+    wgsl: `fn cg_exp_end(x: f32, y: f32, k: f32) -> f32 {
+  let n = i32(k);
+  let first = bitcast<f32>(u32((n >> 1u) + 127) << 23u);
+  let second = bitcast<f32>(u32(n - (n >> 1u) + 127) << 23u);
+  return select(select(y * first * second, bitcast<f32>(cg_opaque(0x7f800000u)), x > 88.72284), x, cg_is_nan(x));
 }`,
   },
   {
     name: "cg_exp",
-    needs: ["cg_is_nan", "cg_opaque", "cg_exp_rest"],
-    // 2^k e^r with x = k ln 2 + r: Cody & Waite 1980, chapter 6. ln 2 comes in two parts, the first of so few bits that its
-    // product with k is exact. 2^k is two factors, since it may be no number of its own at either end.
+    needs: ["cg_exp_near", "cg_exp_end"],
     wgsl: `fn cg_exp(x: f32) -> f32 {
   let a = clamp(x, -104.0, 89.0);
   let k = round(a * 1.442695);
-  let r = (a - k * 0.69311523) - k * 0.000031946183;
-  let n = i32(k);
-  let first = bitcast<f32>(u32((n >> 1u) + 127) << 23u);
-  let second = bitcast<f32>(u32(n - (n >> 1u) + 127) << 23u);
-  let y = (1.0 + (r + cg_exp_rest(r))) * first * second;
-  return select(select(y, bitcast<f32>(cg_opaque(0x7f800000u)), x > 88.72284), x, cg_is_nan(x));
+  return cg_exp_end(x, 1.0 + cg_exp_near(a, k), k);
 }`,
   },
   {
     name: "cg_expm1",
-    needs: ["cg_exp", "cg_exp_rest"],
+    needs: ["cg_exp_near", "cg_exp_end"],
+    // 2^k (1 + t) - 1 is 2^k (t + (1 - 2^-k)): t itself where k is 0, so nothing cancels. Below -20 it is -1.
     wgsl: `fn cg_expm1(x: f32) -> f32 {
-  return select(cg_exp(x) - 1.0, x + cg_exp_rest(x), abs(x) < 0.34);
+  let a = clamp(x, -20.0, 89.0);
+  let k = round(a * 1.442695);
+  let rest = 1.0 - bitcast<f32>(u32(max(127 - i32(k), 0)) << 23u);
+  return cg_exp_end(x, cg_exp_near(a, k) + rest, k);
 }`,
   },
   {

@@ -32,7 +32,7 @@ const dimSize: Rule<"dimSize"> = written(({ writer, attrs }) => writer.cast(writ
 
 // -- elementwise ------------------------------------------------------------------------------------------------------
 
-const div: Rule<"div"> = written(({ writer, operands, from, aval }) => {
+const div: Rule<"div"> = written(({ writer, operands, aval }) => {
   const names = broadcasting(operands);
   if (aval.dtype === "f32") return writer.op("Div", names);
   // In int64, where -2147483648 / -1 is a number: in i32 it stops WebAssembly.

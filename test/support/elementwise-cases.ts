@@ -78,11 +78,7 @@ export const elementwiseCases = {
         [f32([1e20, -1, -0.5, 3e9, Number.NaN, infinity, -infinity, 4294967040, 4294967296])],
         u32([4294967295, 0, 0, 3e9, 0, 4294967295, 0, 4294967040, 4294967295]),
       ],
-      [
-        (a: Float) => cg.cast(a, "bool"),
-        [f32([Number.NaN, infinity, -0, 1e-40, 1e-50])],
-        bool([1, 1, 0, 1, 0]),
-      ],
+      [(a: Float) => cg.cast(a, "bool"), [f32([Number.NaN, infinity, -0, 1e-40, 1e-50])], bool([1, 1, 0, 1, 0])],
       [(a: Int) => cg.cast(a, "bool"), [i32([least, 0, -1])], bool([1, 0, 1])],
       [(a: Bool) => cg.cast(a, "i32"), [bool([1, 0])], i32([1, 0])],
       [(a: Int) => cg.cast(a, "f32"), [u32([4294967295, 2147483648])], f32([4294967295, 2147483648])],

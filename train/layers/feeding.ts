@@ -79,13 +79,13 @@ export function argmax(logits: Float): Tensor<"i32"> {
   if (typeof classes !== "number")
     throw faultOf("argmax", `logits are ${formatShape(logits.shape)}; expected a known number of classes`);
   const values = stopGradient(logits);
-  const isLargest = or(isNaN(values), equal(values, reduceMax(values, -1, { keepAxes: true })));
+  const isLargest = or(isNoNumber(values), equal(values, reduceMax(values, -1, { keepAxes: true })));
   const place = iota(logits.shape, logits.shape.length - 1, "f32");
   return cast(neg(reduceMax(where(isLargest, neg(place), -classes), -1)), "i32");
 }
 
 /** Not by comparing it with itself, which a driver may take to hold for every number. */
-function isNaN(x: Float): Tensor<"bool"> {
+function isNoNumber(x: Float): Tensor<"bool"> {
   return not(or(finite(x), equal(abs(x), Number.POSITIVE_INFINITY)));
 }
 
