@@ -4,6 +4,7 @@ import {
   add,
   constant,
   elu,
+  grad,
   greater,
   greaterEqual,
   lessEqual,
@@ -12,6 +13,7 @@ import {
   mul,
   notEqual,
   outer,
+  relu,
   split,
   standardize,
   sum,
@@ -42,6 +44,7 @@ test("logSigmoid is log(1 / (1 + e^-x)), and finite where that is log 0", () => 
 
 test("elu ends at -alpha", () => {
   expectNumbers((x: Float) => elu(x, 2), f32([-1000, -1, 0, 3]), f32([-2, 2 * (Math.exp(-1) - 1), 0, 3]));
+  expectNumbers((x: Float) => grad((v: Float) => sum(elu(v)))(x), f32([-1, 0, 3]), f32([Math.exp(-1), 1, 1]));
 });
 
 test.each<[string, (a: Float, b: Float) => Tensor<"bool">, readonly number[]]>([
@@ -50,8 +53,12 @@ test.each<[string, (a: Float, b: Float) => Tensor<"bool">, readonly number[]]>([
   ["<=", lessEqual, [1, 1, 0]],
   ["!=", notEqual, [1, 0, 1]],
 ])("a %s b", (_, compare, expected) => {
-  const got = evaluate((a: Float, b: Float) => compare(a, b), [f32([1, 2, 3]), f32([2, 2, 2])]);
-  expect([got.dtype, ...got.data]).toEqual(["bool", ...expected]);
+  const got = evaluate((a: Float, b: Float) => compare(a, b), [f32([1, 2, 3, Number.NaN]), f32([2, 2, 2, 2])]);
+  expect([got.dtype, ...got.data]).toEqual(["bool", ...expected, Number(compare === notEqual)]);
+});
+
+test("relu keeps what is no number", () => {
+  expect([...evaluate(relu as TensorFunction, [f32([Number.NaN, -1, 2])]).data]).toEqual([Number.NaN, 0, 2]);
 });
 
 test("mean divides by the number of what it sums", () => {

@@ -12,9 +12,13 @@ import {
   constant,
   cos,
   dimSize,
+  elu,
+  expm1,
   grad,
   log,
+  log1p,
   mul,
+  neg,
   randomBits,
   sigmoid,
   sin,
@@ -24,6 +28,7 @@ import {
   tanh,
   traceGraph,
 } from "../../index.ts";
+import { binaryCrossEntropy } from "../../train/losses/classification.ts";
 import { openDevice } from "../../train/open-device.ts";
 import { arrayCases } from "../support/array-cases.ts";
 import { elementwiseCases } from "../support/elementwise-cases.ts";
@@ -102,6 +107,95 @@ describe("far from zero", () => {
       }
     }
     expect(meant.length).toBe(2);
+  });
+});
+
+describe("where digits would cancel", () => {
+  /** Each result is right relative to itself. */
+  async function holdRelative(f: TensorFunction, args: readonly NdArray[], exact: readonly (readonly number[])[]) {
+    const { got, meant } = await onBoth(f, args);
+    for (const [k, results] of [...got, ...meant].entries())
+      for (const [i, value] of results.data.entries()) {
+        const right = at(at(exact, k % got.length), i);
+        expect(Math.abs(value - right), `result ${k}, ${i}: ${value} for ${right}`).toBeLessThanOrEqual(
+          4e-7 * Math.abs(right),
+        );
+      }
+  }
+
+  test("angles of any size", async () => {
+    const angles = [100, 1e3, 1e5, 131072, 1e6, -1e7, 1.7e9, -1e20, 3e38, 16367173 * 2 ** 72].map(Math.fround);
+    await holdRelative((x: Float) => [sin(x), cos(x)], [f32(angles)], [angles.map(Math.sin), angles.map(Math.cos)]);
+  });
+
+  test("e^x - 1 and log(1 + x) near 0, and elu", async () => {
+    const places = [-1e-2, -1e-4, -1e-6, -1e-7, -1e-8, -1e-20, 1e-3, 1e-8].map(Math.fround);
+    await holdRelative(
+      (x: Float) => [expm1(x), log1p(x), elu(x), elu(x, 2), grad((v: Float) => sum(elu(v)))(x)],
+      [f32(places)],
+      [
+        places.map(Math.expm1),
+        places.map(Math.log1p),
+        places.map((x) => (x < 0 ? Math.expm1(x) : x)),
+        places.map((x) => (x < 0 ? 2 * Math.expm1(x) : x)),
+        places.map((x) => (x < 0 ? Math.exp(x) : 1)),
+      ],
+    );
+  });
+
+  test("slopes far below 0", async () => {
+    const places = [-3, -10, -20, -60].map(Math.fround);
+    const slope = (f: (x: Float) => Float) => (x: Float) => grad((v: Float) => sum(f(v)))(x);
+    await holdRelative(
+      (x: Float) => [
+        slope(expm1)(x),
+        slope((v) => elu(v))(x),
+        slope(sigmoid)(x),
+        slope(softplus)(x),
+        slope(log1p)(neg(x)),
+      ],
+      [f32(places)],
+      [
+        places.map(Math.exp),
+        places.map(Math.exp),
+        places.map((x) => Math.exp(x) / (1 + Math.exp(x)) ** 2),
+        places.map((x) => 1 / (1 + Math.exp(-x))),
+        places.map((x) => 1 / (1 - x)),
+      ],
+    );
+  });
+
+  test("the slope of tanh is that of its result: 1 - y² to the last digits of y", async () => {
+    const { got } = await onBoth(
+      (x: Float) => [tanh(x), grad((v: Float) => sum(tanh(v)))(x)],
+      [f32([1, 3, 5, 7, -8, 20])],
+    );
+    const [values, slopes] = got;
+    for (const [i, y] of (values?.data ?? []).entries()) {
+      const right = (1 - y) * (1 + y);
+      expect(Math.abs((slopes?.data[i] ?? 0) - right), `y = ${y}`).toBeLessThanOrEqual(4e-7 * right);
+    }
+  });
+
+  test("the cost of a logit that is surely right", async () => {
+    const [logits, targets] = [
+      [20, -20, 3, -30],
+      [1, 0, 1, 0.25],
+    ];
+    const cost = (z: number, t: number) =>
+      t * Math.log1p(Math.exp(-z)) + (1 - t) * (Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))));
+    for (const [i, z] of logits.entries()) {
+      const t = at(targets, i);
+      // -log sigmoid(-30) is 30 + log(1 + e^-30).
+      const exact = z < -20 ? t * 30 + Math.log1p(Math.exp(-30)) : cost(z, t);
+      const slope = 1 / (1 + Math.exp(-z)) - t;
+      const exactSlope = t === 1 ? -1 / (1 + Math.exp(z)) : slope;
+      await holdRelative(
+        (x: Float, y: Float) => [binaryCrossEntropy(x, y), grad((v: Float) => binaryCrossEntropy(v, y))(x)],
+        [f32([z]), f32([t])],
+        [[exact], [exactSlope]],
+      );
+    }
   });
 });
 

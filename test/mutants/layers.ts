@@ -184,6 +184,11 @@ const layers: readonly Mutant[] = [
         "if (random === undefined) return said;\n  if (rate === 0) return truth;",
       ],
       [
+        "what is no number is not found",
+        "or(isNoNumber(values), equal(values, reduceMax(values, -1, { keepAxes: true })))",
+        "equal(values, reduceMax(values, -1, { keepAxes: true }))",
+      ],
+      [
         "the last of those that tie",
         "where(isLargest, neg(place), -classes), -1)",
         "where(isLargest, place, -classes), -1)",

@@ -53,7 +53,11 @@ export const trainingMutants: readonly Mutant[] = [
         "add(sqrt(div(variance, oneMinusPower(beta2, step))), epsilon)",
         "sqrt(add(div(variance, oneMinusPower(beta2, step)), epsilon))",
       ],
-      ["the power's series ends early", "[8, 7, 6, 5, 4, 3, 2]", "[2]"],
+      [
+        "the power that corrects a mean",
+        "expm1(mul(step, Math.log(beta)))",
+        "expm1(mul(step, 1.001 * Math.log(beta)))",
+      ],
       [
         "AdamW is Adam",
         "{ rate: weightDecay, ...(decays && { decays }) }",

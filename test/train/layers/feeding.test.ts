@@ -48,6 +48,13 @@ describe("words", () => {
       [-2, -3, -2],
     ]);
     expect(evaluate(argmax as TensorFunction, [logits])).toEqual(i32([1, 0, 0]));
+    const { NaN: none } = Number;
+    const broken = f32([
+      [1, none, 2],
+      [none, 5, none],
+      [1, 2, none],
+    ]);
+    expect(evaluate(argmax as TensorFunction, [broken])).toEqual(i32([1, 0, 2]));
   });
 
   test("are drawn as often as softmax says", () => {
