@@ -20,22 +20,22 @@ test("the example trains, as it stands but for fewer epochs and units", async ()
 });
 
 test("every op of the table is named, by its own name or by what makes it", () => {
-  const named = new Set([...readme.matchAll(/`([A-Za-z]+)`/g)].map(([, name]) => name));
+  const named = new Set([...readme.matchAll(/`([A-Za-z0-9]+)`/g)].map(([, name]) => name));
   const missing = Object.keys(opTable).filter((op) => op !== "input" && !named.has(op));
   expect(missing).toEqual([]);
 });
 
 test("everything that the lists name is exported", () => {
   const list = /## Ops, cells, optimizers\n(.*?)\n\| Cell/s.exec(readme)?.[1] ?? "";
-  const names = [...list.matchAll(/`([A-Za-z]+)`/g)].map(([, name = ""]) => name);
+  const names = [...list.matchAll(/`([A-Za-z0-9]+)`/g)].map(([, name = ""]) => name);
   const training = /^Optimizers are graphs.*$/m.exec(readme)?.[0] ?? "";
-  names.push(...[...training.matchAll(/`([A-Za-z]+)`/g)].map(([, name = ""]) => name));
+  names.push(...[...training.matchAll(/`([A-Za-z0-9]+)`/g)].map(([, name = ""]) => name));
   expect(names.length).toBeGreaterThan(80);
   expect(names.filter((name) => !(name in cellgrad))).toEqual([]);
 });
 
 const entries = [...readme.matchAll(/^\| `cellgrad\/([a-z]+)` \| (.*) \|$/gm)].map(
-  ([, entry = "", about = ""]) => [entry, [...about.matchAll(/`([A-Za-z]+)`/g)].map(([, name = ""]) => name)] as const,
+  ([, entry = "", about = ""]) => [entry, [...about.matchAll(/`([A-Za-z0-9]+)`/g)].map(([, name = ""]) => name)] as const,
 );
 
 test.each(entries)("what is named of cellgrad/%s is exported there", async (entry, names) => {

@@ -20,9 +20,9 @@ const unary: Readonly<Partial<Record<DslName, (bound: number) => number>>> = {
   stopGradient: (b) => b,
 };
 
-/** e^x of x up to 4. */
-const exp: Rule = (step, { a }) => {
-  step.push(step.writer.call("exp", [step.limited(step.pick(a), 4)], Math.exp(4)));
+/** e^x, or e^x - 1, of x up to 4. */
+const exp: Rule = (step, { a, n }) => {
+  step.push(step.writer.call(n % 2 === 0 ? "exp" : "expm1", [step.limited(step.pick(a), 4)], Math.exp(4)));
 };
 
 /** A number above 0.1 for the functions that need one: x^2 + 0.1. */
@@ -31,9 +31,10 @@ function positive(step: StepInProgress, x: Value): Value {
   return step.writer.call("add", [power, 0.1], x.bound ** 2 + 0.1);
 }
 
-const log: Rule = (step, { a }) => {
+const log: Rule = (step, { a, n }) => {
   const x = positive(step, step.pick(a));
-  step.push(step.writer.call("log", [x], Math.max(Math.log(10), Math.log(x.bound))));
+  const bound = Math.max(Math.log(10), Math.log(x.bound + 1));
+  step.push(step.writer.call(n % 2 === 0 ? "log" : "log1p", [x], bound));
 };
 
 const sqrt: Rule = (step, { a }) => {
