@@ -35,7 +35,8 @@ test("everything that the lists name is exported", () => {
 });
 
 const entries = [...readme.matchAll(/^\| `cellgrad\/([a-z]+)` \| (.*) \|$/gm)].map(
-  ([, entry = "", about = ""]) => [entry, [...about.matchAll(/`([A-Za-z0-9]+)`/g)].map(([, name = ""]) => name)] as const,
+  ([, entry = "", about = ""]) =>
+    [entry, [...about.matchAll(/`([A-Za-z0-9]+)`/g)].map(([, name = ""]) => name)] as const,
 );
 
 test.each(entries)("what is named of cellgrad/%s is exported there", async (entry, names) => {
