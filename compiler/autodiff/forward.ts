@@ -10,6 +10,8 @@ import { entryOf } from "../ops/table.ts";
 import { zerosLike } from "../ops/views.ts";
 import { atSite } from "../trace/site.ts";
 import type { Tensor } from "../trace/tensor.ts";
+import { tangentTimes } from "./chain.ts";
+import { knowBody } from "./known.ts";
 
 type Float = Tensor<"f32">;
 export type Tangent = Float | undefined;
@@ -38,7 +40,12 @@ export function pushForward(graph: Graph, primals: readonly Tensor[], tangents: 
           const primalsIn = operands.map(({ primal }) => primal);
           const primal = emitNode(node, primalsIn);
           if (isStill(operands)) return { primal, tangent: undefined };
-          const context = { operands: primalsIn as [Float, Float], out: primal as Float, attrs: node.attrs as never };
+          const context = {
+            operands: primalsIn as [Float, Float],
+            out: primal as Float,
+            attrs: node.attrs as never,
+            times: tangentTimes,
+          };
           const tangentsIn = operands.map(({ tangent }) => tangent);
           return { primal, tangent: entryOf(node.op).jvp(tangentsIn, context) };
         }),
@@ -58,11 +65,8 @@ export function pushForward(graph: Graph, primals: readonly Tensor[], tangents: 
 }
 
 /** Each f32 carry gets a tangent, zero at first where its start does not move: a weight's tangent may reach it later. */
-function pushScanForward(
-  { attrs }: ScanNode,
-  operands: readonly Tensor[],
-  tangents: readonly Tangent[],
-): ForwardResult {
+function pushScanForward(node: ScanNode, operands: readonly Tensor[], tangents: readonly Tangent[]): ForwardResult {
+  const { attrs } = node;
   const { body, consts, carries: carryCount } = attrs;
   const isFloat = (tensor: Tensor): tensor is Float => tensor.dtype === "f32";
   const fixed = operands.slice(0, consts);
@@ -78,6 +82,7 @@ function pushScanForward(
       const carryTangents = [...carriesIn.slice(carryCount)] as Float[];
       const stepTangents = [...xsIn.slice(xs.length)] as Float[];
       const primals = [...fixed, ...carriesIn.slice(0, carryCount), ...xsIn.slice(0, xs.length)];
+      knowBody(node, operands, primals);
       const moving: Tangent[] = [
         ...tangents.slice(0, consts),
         ...initial.map((carry) => (isFloat(carry) ? carryTangents.shift() : undefined)),

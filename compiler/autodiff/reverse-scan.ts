@@ -17,6 +17,7 @@ import { entryOf, type TableOp } from "../ops/table.ts";
 import { zerosLike } from "../ops/views.ts";
 import { Frame, within } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
+import { knowBody } from "./known.ts";
 
 type Float = Tensor<"f32">;
 type Cotangent = Float | undefined;
@@ -56,7 +57,7 @@ export function differentiableScan(
 ): DifferentiableScan {
   const { attrs } = node;
   const { consts: constCount, carries: carryCount, body } = attrs;
-  const joint = differentiateStep(node, wrt, pullBack);
+  const joint = differentiateStep(node, operands, wrt, pullBack);
   const forwardBody = forwardWithResiduals(joint, body);
   const forward = emitScan({ ...attrs, body: forwardBody }, operands);
   const results = [...forward.carries, ...forward.ys];
@@ -139,11 +140,17 @@ function cut<T>(items: readonly T[], count: number): [readonly T[], readonly T[]
   return [items.slice(0, count), items.slice(count)];
 }
 
-function differentiateStep(node: ScanNode, wrt: readonly boolean[], pullBack: PullBack): Joint {
+function differentiateStep(
+  node: ScanNode,
+  operands: readonly Tensor[],
+  wrt: readonly boolean[],
+  pullBack: PullBack,
+): Joint {
   const { body, carries: carryCount } = node.attrs;
   const frame = new Frame(`${body.name}.joint`);
   const avalOf = (id: NodeId) => at(body.nodes, id).aval;
   const primals = body.inputs.map((id, i) => frame.input(`p${i}`, avalOf(id)));
+  knowBody(node, operands, primals);
   const cts = body.outputs.map((id, i) =>
     avalOf(id).dtype === "f32" ? frame.input(`ct${i}`, avalOf(id) as Float) : undefined,
   );

@@ -10,6 +10,7 @@ import { copyRules } from "../ops/inline.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 import { atSite } from "../trace/site.ts";
 import type { Tensor } from "../trace/tensor.ts";
+import { timesPartial } from "./chain.ts";
 import { type DifferentiableScan, differentiableScan } from "./reverse-scan.ts";
 
 type Float = Tensor<"f32">;
@@ -67,7 +68,7 @@ export function pullBack(graph: Graph, primals: readonly Tensor[], wrt: readonly
           scanCotangents.set(scan, received);
         } else {
           const operands = node.operands.map((operand) => copied.value(operand)) as [Float, Float];
-          const context = { operands, out: copied.value(id) as Float, attrs: node.attrs as never };
+          const context = { operands, out: copied.value(id) as Float, attrs: node.attrs as never, times: timesPartial };
           entryOf(node.op as TableOp)
             .vjp(ct, context)
             .forEach((operandCt, i) => {

@@ -6,7 +6,7 @@ import { type NdArray, sizeOfNumbers } from "../graph/ndarray.ts";
 import { faultOf, opOptions } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { add, cast, div, mul } from "./elementwise.ts";
+import { add, cast, div } from "./elementwise.ts";
 import { type ContractionEntry, type ReductionEntry, type ViewEntry, withEntry } from "./entry.ts";
 import { equal } from "./logic.ts";
 import {
@@ -37,12 +37,12 @@ const reduceMaxEntry: ReductionEntry<"reduceMax"> = {
   vjp: (ct, context) => {
     const [x] = context.operands;
     const { shares, axes } = maxShares(x, context.out, context.attrs.axes);
-    return [mul(broadcastReduced(ct, x.shape, axes), shares)];
+    return [context.times(broadcastReduced(ct, x.shape, axes), shares)];
   },
   jvp: ([tangent], context) => {
     if (tangent === undefined) return undefined;
     const { shares, axes } = maxShares(context.operands[0], context.out, context.attrs.axes);
-    return sum(mul(tangent, shares), axes);
+    return sum(context.times(tangent, shares), axes);
   },
 };
 

@@ -43,22 +43,22 @@ export function elementwise<K extends OpName>(op: K, rules: Rules<K>): Elementwi
     aval: (operands, attrs) => elementwiseAval(operands, rules, attrs),
     vjp: (ct, context) => {
       const partials = rules.partials?.(context) ?? [];
-      return context.operands.map((_, i) => scale(ct, partials[i]));
+      return context.operands.map((_, i) => scale(ct, partials[i], context));
     },
     jvp: (tangents, context) => {
       const partials = rules.partials?.(context) ?? [];
       const terms = tangents
-        .map((tangent, i) => tangent && scale(tangent, partials[i]))
+        .map((tangent, i) => tangent && scale(tangent, partials[i], context))
         .filter((term) => term !== undefined);
       return terms.length === 0 ? undefined : terms.reduce((total, term) => add(total, term));
     },
   };
 }
 
-function scale(x: Float, partial: Partial): Float | undefined {
+function scale(x: Float, partial: Partial, { times }: Pick<RuleContext<OpName>, "times">): Float | undefined {
   if (partial === undefined) return undefined;
   if (partial === 1) return x;
-  return partial === -1 ? neg(x) : mul(x, partial);
+  return partial === -1 ? neg(x) : times(x, partial);
 }
 
 export function elementwiseAval<K extends OpName>(operands: readonly Aval[], rules: Rules<K>, attrs: OpAttrs[K]): Aval {

@@ -22,6 +22,8 @@ export interface RuleContext<K extends OpName> {
   readonly operands: readonly [Float, Float, ...Float[]];
   readonly out: Float;
   readonly attrs: OpAttrs[K];
+  /** A cotangent or tangent times a partial derivative: 0 where it is 0, whatever the partial is (autodiff/chain.ts). */
+  readonly times: (x: Float, partial: Float) => Float;
 }
 
 /** Cotangents of the operands; undefined where an operand gets none (an exact zero). */
