@@ -2,7 +2,7 @@
  * @file The device check: what a cell or a function computes and its gradient, on a device in each schedule, against the
  * float64 interpreter that defines them. The tolerance is what rounding alone may do at these sizes (tolerance.ts).
  */
-import { UserError } from "../compiler/graph/errors.ts";
+import { at, UserError } from "../compiler/graph/errors.ts";
 import { specialize } from "../compiler/passes/specialize.ts";
 import { type CellDefinition, type Device, type Graph, interpret, type NdArray } from "../index.ts";
 import { deviceExecutor } from "./executor.ts";
@@ -10,7 +10,7 @@ import { type ArgumentSpecs, argumentsOf, holdSubject, isFunctionCheck } from ".
 import { type Case, drawArguments } from "./gradients/case.ts";
 import { type DifferentiableFunction, type Programs, traceFunction, tracePrograms } from "./gradients/programs.ts";
 import { sizesOf } from "./gradients/report.ts";
-import { difference, norm } from "./numbers/compare.ts";
+import { difference, isFiniteArray, norm } from "./numbers/compare.ts";
 import { generator } from "./numbers/random-data.ts";
 import { roundingSpread } from "./numbers/rough-rounding.ts";
 import { commonRules, holdOptions, listOf, oneOf, wholeFrom } from "./options.ts";
@@ -114,11 +114,11 @@ export async function checkHosts(
       for (const what of ["value", "gradient"] as const) {
         const [got, wanted] = [partOf(actual, programs, what), partOf(expected, programs, what)];
         const errors = difference(got, wanted);
-        const error = norm(errors);
-        const limit = error <= allowed.derived(what) ? allowed.derived(what) : allowed.tried(what);
+        const { error, limit, isDetermined } = allowed.judge(what, errors);
         total.comparisons += 1;
-        if (limit > allowed.derived(what)) total.undetermined += 1;
-        if (error !== 0) total.worst = Math.max(total.worst, error / limit);
+        if (!isDetermined) total.undetermined += 1;
+        if (error !== 0)
+          total.worst = Math.max(total.worst, Number.isNaN(error) ? Number.POSITIVE_INFINITY : error / limit);
         if (!(error <= limit)) {
           const scale = norm(wanted) || 1;
           const failure: HostFailure = {
@@ -169,7 +169,8 @@ function partOf(
 
 /**
  * How long the vector of the errors of value or gradient may be. What follows from sizes holds where the graph is well
- * conditioned. Where a device is farther off, what rounding does to these very numbers is tried, and twice that allowed.
+ * conditioned. Where a device is farther off, what rounding does to these very numbers is tried, and twice that allowed;
+ * numbers that rounding makes NaN or infinite are left out, and excuse no others.
  */
 function allowedErrors(
   graph: Graph,
@@ -181,13 +182,21 @@ function allowedErrors(
   const sizes = { B: batch, T: time };
   const steps = stepsOf(specialize(programs.value, sizes));
   const tolerance = f32Tolerance({ time: steps, depth: depthOf(specialize(graph, sizes)) });
-  const derived = (what: "value" | "gradient") => tolerance * norm(partOf(expected, programs, what));
   let spread: readonly NdArray[] | undefined;
-  const tried = (what: "value" | "gradient") => {
+  const judge = (what: "value" | "gradient", errors: readonly NdArray[]) => {
+    const derived = tolerance * norm(partOf(expected, programs, what));
+    if (norm(errors) <= derived) return { error: norm(errors), limit: derived, isDetermined: true };
     spread ??= roundingSpread(graph, inputs, expected);
-    return Math.max(derived(what), 2 * norm(partOf(spread, programs, what)));
+    const moved = partOf(spread, programs, what);
+    const known = (arrays: readonly NdArray[]) =>
+      arrays.map((array, i) => ({
+        ...array,
+        data: array.data.map((number, k) => (Number.isFinite(at(moved, i).data[k]) ? number : 0)),
+      }));
+    const limit = Math.max(derived, 2 * norm(known(moved)));
+    return { error: norm(known(errors)), limit, isDetermined: limit === derived && moved.every(isFiniteArray) };
   };
-  return { derived, tried };
+  return { judge };
 }
 
 /** @throws UserError where no device could give what the interpreter gives. */
@@ -209,7 +218,8 @@ function holdFinite(name: string, expected: readonly NdArray[], programs: Progra
 }
 
 function worstArgument({ arguments: args }: Programs, errors: readonly NdArray[]): string {
-  const sizes = errors.map((error) => norm([error]));
+  // A device's NaN is farther off than any number.
+  const sizes = errors.map((error) => (isFiniteArray(error) ? norm([error]) : Number.POSITIVE_INFINITY));
   const worst = sizes.findIndex((size) => !sizes.some((other) => other > size));
   return args[Math.max(0, worst)]?.name ?? "";
 }
@@ -237,7 +247,7 @@ export function hostReportLines({
   const part = argument === undefined ? what : `${what} (most with respect to ${argument})`;
   return [
     heading,
-    `wrong: the ${part}, schedule ${schedule}: relative error ${error.toExponential(1)}, allowed is ${tolerance.toExponential(1)}`,
+    `wrong: the ${part}, schedule ${schedule}: ${Number.isFinite(error) ? `relative error ${error.toExponential(1)}` : "numbers that are NaN or infinite"}, allowed is ${tolerance.toExponential(1)}`,
     `  ${sizesOf(drawn, isFunction)}`,
     `  again: seed ${seed}, cases ${cases}`,
   ];

@@ -68,7 +68,10 @@ function knownOf({ frame, id }: Tensor): Known {
 }
 
 /** Of the inputs of a body in any of its steps, and of the results of the loop. */
-function bodyKnown(attrs: ScanNode["attrs"], operands: readonly Known[]) {
+function bodyKnown(
+  attrs: ScanNode["attrs"],
+  operands: readonly Known[],
+): { readonly inputs: readonly Known[]; readonly outputs: readonly Known[] } {
   let inputs = operands;
   for (;;) {
     const outputs = foldGraph<Known>(attrs.body, inputs, {

@@ -99,7 +99,11 @@ interface Where {
   ): Tensor<D>;
 }
 
-/** a where the condition holds, b elsewhere. Both are computed; neither's gradient leaks into the other. */
+/**
+ * a where the condition holds, b elsewhere. Both are computed, and what was not taken gets a gradient of exactly 0 though it
+ * is infinite or NaN there, as sqrt, log and x / y may be: `where(less(0, x), sqrt(x), x)` has the derivative 1 at 0 and
+ * below. Two things that a branch must not do: sums and products that overflow, and matrix products of what is infinite.
+ */
 export const where = withEntry(
   (<D extends DType>(condition: Tensor<"bool">, a: Tensor<D> | number, b: Tensor<D> | number): Tensor<D> => {
     const values = together("where", [a, b]);

@@ -4,8 +4,29 @@ import { changed, type Mutant } from "./mutant.ts";
 const cells = "test/core/random-cells.test.ts";
 const onLoops = "test/core/scan-derivatives.test.ts";
 const onResiduals = "test/core/residuals.test.ts";
+const onZeros = "test/core/zero-cotangents.test.ts";
 
 export const autodiffMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/autodiff/chain.ts",
+    [onZeros],
+    [
+      ["a cotangent of 0 times infinity", "mayBeInfinite(x) ? ", "!mayBeInfinite(x) ? "],
+      ["an infinite tangent times a partial of 0", "unlessStopped(tangent, partial), ", "tangent, "],
+      ["what is not finite is 0 for every cotangent", "or(finite(x), not(equal(factor, 0)))", "finite(x)"],
+      ["a cotangent of 0 has no derivative", "or(finite(x), not(equal(factor, 0)))", "not(equal(factor, 0))"],
+    ],
+  ),
+  ...changed(
+    "compiler/autodiff/known.ts",
+    [onZeros],
+    [
+      ["quotients are taken to be finite", "finite && b.sign === 2", "finite"],
+      ["powers are taken to be finite", "{ finite: false, sign: 1 }", "{ finite, sign: 1 }"],
+      ["a variance with an epsilon may be 0", "sign: least.sign > 0 ? higher : 0", "sign: 0"],
+      ["what a loop is given is taken to be finite", "notesOn(frame).inputs.set(id, at(inputs, i))", "at(inputs, i)"],
+    ],
+  ),
   ...changed(
     "compiler/autodiff/reverse.ts",
     [onLoops, cells],

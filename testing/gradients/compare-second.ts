@@ -2,9 +2,10 @@
  * @file Second order compared: the derivative of the gradient along a random direction of all arguments, by reverse mode
  * twice, by forward mode over reverse mode, and by a difference quotient of the gradient.
  */
+import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, interpret, type NdArray } from "../../index.ts";
 import { along } from "../numbers/along.ts";
-import { difference, norm } from "../numbers/compare.ts";
+import { difference, isFiniteArray, norm } from "../numbers/compare.ts";
 import { compareWithQuotients } from "../numbers/difference-quotient.ts";
 import { type Case, drawArguments, drawWholeDirection } from "./case.ts";
 import { type Fault, LIMITS } from "./compare.ts";
@@ -39,13 +40,20 @@ export function compareSecond(programs: SecondPrograms, sizes: Case): SecondComp
       programs.reverse,
       args.map((given, i) => along(given, direction[i], h)),
     ).slice(1);
-  const length = norm(reverse);
-  const scale = Math.max(Number.isFinite(length) ? length : 0, 1e-4 * (norm(gradientAt(0)) + size), 1e-9);
+  // What is no number is named, and enters no tolerance.
+  const odd = programs.arguments.find((_, i) => !isFiniteArray(at(reverse, i)));
+  const scale = Math.max(norm(reverse.filter(isFiniteArray)), 1e-4 * (norm(gradientAt(0)) + size), 1e-9);
   const forwardError = norm(difference(forward, reverse)) / scale;
   const { verdict, excess } = compareWithQuotients(gradientAt, reverse, scale);
   const worst = { forward: forwardError, difference: verdict === "right" ? excess / scale : 0 };
-  const fail = (reason: string): SecondComparison => ({ worst, fault: { reason: `second order: ${reason}` } });
-  if (Number.isNaN(forwardError) && verdict === "kink") return { worst: { ...worst, forward: 0 }, leftOut: verdict };
+  const fail = (reason: string, argument?: string): SecondComparison => ({
+    worst,
+    fault: { ...(argument !== undefined && { argument }), reason: `second order: ${reason}` },
+  });
+  if (!Number.isFinite(forwardError)) {
+    if (verdict === "kink") return { worst: { ...worst, forward: 0 }, leftOut: verdict };
+    if (odd !== undefined) return fail("reverse mode over reverse mode gives NaN or infinity", odd.name);
+  }
   if (!(forwardError <= LIMITS.forward))
     return fail(`reverse over reverse and forward over reverse differ by ${forwardError.toExponential(1)}`);
   if (verdict === "wrong")

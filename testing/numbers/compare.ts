@@ -12,6 +12,11 @@ export function norm(arrays: readonly NdArray[]): number {
   return Math.sqrt(arrays.reduce((sum, { data }) => data.reduce((total, value) => total + value * value, sum), 0));
 }
 
+/** Whether an array has neither NaN nor infinity. */
+export function isFiniteArray({ data }: NdArray): boolean {
+  return data.every((value) => Number.isFinite(value));
+}
+
 export function difference(a: readonly NdArray[], b: readonly NdArray[]): NdArray[] {
   if (a.length !== b.length) throw new Error(`${a.length} arrays against ${b.length}`);
   return a.map((array, i) => {

@@ -96,7 +96,8 @@ export function excessOverRounding(line: Line, derivative: Vector): number {
     const error = norm(difference(fourthOrder(line, step), derivative));
     return Math.max(0, error - noiseOf(line, fourthOrder, step, 1e-7));
   });
-  return Math.min(...excess);
+  // A step that leaves the domain of the function says nothing.
+  return Math.min(...excess.filter(Number.isFinite));
 }
 
 /**

@@ -134,6 +134,8 @@ export async function checkPrepared(
 }
 
 async function reasonNotTo(prepared: Prepared): Promise<string | undefined> {
+  // The scale of all errors: were it infinite, none would be one.
+  if (!Number.isFinite(prepared.scale)) return "not finite where rounding moves its numbers";
   const { straightLoss: graph, inputs, moving, seed } = prepared;
   const values = nodeValues(graph, inputs);
   const nearby = jittered(inputs, moving, seed);

@@ -6,7 +6,7 @@ import { passes } from "../../compiler/compile.ts";
 import { verify } from "../../compiler/ops/verify.ts";
 import { interpret, type NdArray } from "../../index.ts";
 import type { Executor } from "../executor.ts";
-import { jittered, norm, relativeError } from "../numbers/compare.ts";
+import { isFiniteArray, jittered, norm, relativeError } from "../numbers/compare.ts";
 import { direction, expectBelow, type Prepared } from "./cell-checks.ts";
 import { roundingExecutor } from "./node-values.ts";
 
@@ -19,6 +19,8 @@ export async function secondOrderAgrees(cell: Prepared, executors: readonly Exec
   const moved = [...jittered(cell.inputs, cell.moving, cell.seed), ...along];
   // Where the loss is nearly linear, what is left of the second order is the rounding of the first.
   const scale = Math.max(norm(expected), relativeError(interpret(reverse, moved), expected, 1), 1e-4 * cell.scale);
+  if (!expected.every(isFiniteArray)) throw new Error("the second order is not finite");
+  if (!Number.isFinite(scale)) return false;
   const error = (got: readonly NdArray[]) => relativeError(got, expected, scale);
   expectBelow(error(interpret(forward, given)), 1e-10, "second order: reverse against forward over reverse");
   let graph = reverse;
