@@ -1,12 +1,12 @@
 /**
- * @file Deno: WebGPU is `navigator.gpu`, as in browsers, and on Linux without a graphics card it is pointed at
- * SwiftShader first. Deno looks for drivers once, at the first request, so a process keeps the kind it began with.
+ * @file Deno: WebGPU is `navigator.gpu`, as in browsers, and on Linux without a graphics card it is pointed at a software
+ * driver first. Deno looks for drivers once, at the first request, so a process keeps the kind it began with.
  */
 import { DeviceUnavailableError } from "../device-errors.ts";
 import type { DeviceChoice, HostAdapter } from "./adapter.ts";
 import { type HostAdvice, navigatorAdapter } from "./navigator.ts";
 import { swiftShader } from "./swiftshader.ts";
-import { cardDrivers, onlyDrivers, userChoseDrivers, withEnvironment } from "./vulkan.ts";
+import { cardDrivers, lavapipe, onlyDrivers, userChoseDrivers, withEnvironment } from "./vulkan.ts";
 
 /** What is used of Deno's own interface. */
 interface DenoHost {
@@ -28,15 +28,32 @@ export async function denoAdapter(choice: DeviceChoice): Promise<HostAdapter> {
     return navigatorAdapter(choice, advice);
   let manifest: string;
   try {
-    const driver = await swiftShader();
-    // Never closed: a later load of libvulkan, by name, finds this one.
-    deno.dlopen(driver.loader, {});
-    manifest = driver.manifest;
+    manifest = await softwareDriver(deno);
   } catch (error) {
     if (choice === "software" && error instanceof DeviceUnavailableError) throw error;
     return navigatorAdapter(choice, advice);
   }
   return withEnvironment(onlyDrivers([manifest]), () => navigatorAdapter(choice, advice));
+}
+
+/**
+ * The driver to use, once a loader is there: lavapipe where it is installed, which takes a third of the time of the
+ * packaged SwiftShader for a training step, and SwiftShader elsewhere. Libraries are never closed: a later load of
+ * libvulkan, by name, finds this one.
+ */
+async function softwareDriver({ dlopen }: DenoHost): Promise<string> {
+  const installed = lavapipe();
+  if (installed !== undefined) {
+    try {
+      dlopen("libvulkan.so.1", {});
+    } catch {
+      dlopen((await swiftShader()).loader, {});
+    }
+    return installed;
+  }
+  const { loader, manifest } = await swiftShader();
+  dlopen(loader, {});
+  return manifest;
 }
 
 function wantsSoftware(choice: DeviceChoice): boolean {

@@ -1,5 +1,5 @@
 /**
- * @file Node: WebGPU comes from Dawn (the npm package `webgpu`), which finds Metal, Direct3D or Vulkan. On Linux without
+ * @file Node and Bun: WebGPU comes from Dawn (the npm package `webgpu`), which finds Metal, Direct3D or Vulkan. On Linux without
  * a graphics card it is pointed at SwiftShader. Nobody has to set a variable or to start Node in a particular way.
  */
 import { isMainThread } from "node:worker_threads";
@@ -7,7 +7,7 @@ import { DeviceUnavailableError } from "../device-errors.ts";
 import { type DeviceChoice, type HostAdapter, hostAdapter, isSoftware } from "./adapter.ts";
 import { politeWait } from "./polite-wait.ts";
 import { swiftShader } from "./swiftshader.ts";
-import { cardDrivers, onlyDrivers, preload, userChoseDrivers, withEnvironment } from "./vulkan.ts";
+import { cardDrivers, loadFault, onlyDrivers, userChoseDrivers, withEnvironment } from "./vulkan.ts";
 
 /**
  * Dawn clears workgroup memory at the start of every kernel unless told not to, and on SwiftShader the code for that
@@ -42,9 +42,9 @@ async function systemAdapter(create: CreateGpu): Promise<HostAdapter | null> {
 
 /** Containers often have a card's driver without the loader that finds it; SwiftShader's package has a loader. */
 async function hasLoader(): Promise<boolean> {
-  if (process.platform !== "linux" || preload("libvulkan.so.1")) return true;
+  if (process.platform !== "linux" || loadFault("libvulkan.so.1") === undefined) return true;
   return swiftShader().then(
-    ({ loader }) => preload(loader),
+    ({ loader }) => loadFault(loader) === undefined,
     () => false,
   );
 }
@@ -65,9 +65,14 @@ const IN_WORKER =
 
 async function packagedAdapter(create: CreateGpu): Promise<HostAdapter | null> {
   const { manifest, loader } = await swiftShader();
-  if (!preload("libvulkan.so.1") && !preload(loader)) {
+  const reason = loadFault("libvulkan.so.1") && loadFault(loader);
+  if (reason !== undefined) {
+    const [first = ""] = reason
+      .replace(loader, "")
+      .replace(/^[: ]+/, "")
+      .split("\n");
     throw new DeviceUnavailableError(
-      `The Vulkan loader ${loader} cannot be loaded. It needs a Linux with glibc; install libvulkan (libvulkan1) there.`,
+      `The Vulkan loader ${loader} cannot be loaded (${first}). It needs a Linux with glibc; install libvulkan (libvulkan1) there.`,
     );
   }
   return request(create, "software", SOFTWARE_FLAGS, onlyDrivers([manifest]));

@@ -5,22 +5,25 @@
  */
 import { readdirSync } from "node:fs";
 import { constants, homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { type Bun, bun } from "./bun.ts";
 
 /** Keeps a library loaded after Node closes it. Node has no name for it; the value is the same in glibc and musl. */
 const RTLD_NODELETE = 0x1000;
 
 /**
  * Loads a shared library that is no Node addon, so that a later load of the same library, by name, finds it: the one way
- * to say where libvulkan is from within a running process. Returns whether it was loaded.
+ * to say where libvulkan is from within a running process. Returns why it cannot be loaded, or undefined.
  */
-export function preload(library: string): boolean {
+export function loadFault(library: string, host: Bun | undefined = bun): string | undefined {
   try {
-    process.dlopen({ exports: {} }, library, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
-    return true;
+    if (host === undefined) process.dlopen({ exports: {} }, library, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
+    else host.load(library);
+    return undefined;
   } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
     // Node complains that the library is no addon, after having loaded it. Any other complaint is a failure.
-    return error instanceof Error && error.message.includes("did not self-register");
+    return said.includes("did not self-register") ? undefined : said;
   }
 }
 
@@ -38,7 +41,18 @@ export function onlyDrivers(manifests: readonly string[]): Record<string, string
 
 /** The installed drivers for graphics cards: their manifests, or none where the machine shows no card. */
 export function cardDrivers(): string[] {
-  if (!hasCard()) return [];
+  return hasCard() ? installedDrivers().filter(isCardDriver) : [];
+}
+
+/** The manifest of lavapipe, Mesa's driver that runs on the processor, where it is installed for this one. */
+export function lavapipe(arch: string = process.arch): string | undefined {
+  const names: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
+  const known = ["lvp_icd.json", `lvp_icd.${names[arch] ?? arch}.json`];
+  return installedDrivers().find((manifest) => known.includes(basename(manifest)));
+}
+
+/** The manifests of all drivers that a Vulkan loader would find, and of some that it would not. */
+function installedDrivers(): string[] {
   const { env } = process;
   const split = (list: string | undefined, fallback: string) => (list || fallback).split(":");
   const parents = [
@@ -52,16 +66,12 @@ export function cardDrivers(): string[] {
     "/run/opengl-driver/share",
   ];
   const folders = [...new Set(parents)].map((parent) => join(parent, "vulkan/icd.d"));
-  return folders.flatMap((folder) =>
-    list(folder)
-      .filter(isCardDriver)
-      .map((file) => join(folder, file)),
-  );
+  return folders.flatMap((folder) => list(folder).map((file) => join(folder, file)));
 }
 
 /** Neither lavapipe, which is software and which Dawn refuses, nor a driver for 32-bit programs. */
 function isCardDriver(manifest: string): boolean {
-  return manifest.endsWith(".json") && !/^lvp|i[36]86/.test(manifest);
+  return manifest.endsWith(".json") && !/^lvp|i[36]86/.test(basename(manifest));
 }
 
 function hasCard(): boolean {
@@ -108,5 +118,6 @@ function setVariables(variables: Iterable<readonly [string, string | undefined]>
   for (const [name, value] of variables) {
     if (value === undefined) delete process.env[name];
     else process.env[name] = value;
+    bun?.setVariable(name, value);
   }
 }

@@ -1,12 +1,14 @@
 /**
- * @file The same training in every host: Node, Deno and headless Chromium on SwiftShader, Deno on lavapipe where it is
- * installed. Each takes every kernel that the compiler emits for the built-in cells, loses its device in mid-step and
+ * @file The same training in every host: Node, Deno and headless Chromium on SwiftShader; Deno on lavapipe, and Bun, where
+ * they are installed. Each takes every kernel that the compiler emits for the built-in cells, loses its device in mid-step and
  * goes on from the weights that were kept.
  */
+import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openInterpreter } from "../../index.ts";
@@ -63,6 +65,18 @@ async function inChromium(): Promise<HostReport> {
   return opened.evaluate((given) => (globalThis as unknown as typeof page).work(given), shaders);
 }
 
+/** Bun is installed by those who want it here: its package brings half a gigabyte of programs for all kinds of machines. */
+const bunProgram = (process.env.PATH ?? "")
+  .split(":")
+  .map((folder) => join(folder, "bun"))
+  .find(existsSync);
+
+async function inBun(): Promise<HostReport> {
+  const args = [here("deno.ts"), "work", join(folder, "shaders.json")];
+  const { stdout } = await promisify(execFile)(bunProgram ?? "", args, { maxBuffer: 2 ** 26 });
+  return JSON.parse(stdout) as HostReport;
+}
+
 /** Debian's manifest of lavapipe, Mesa's driver that runs on the processor. */
 const lavapipe = ["/usr/share/vulkan/icd.d/lvp_icd.x86_64.json", "/usr/share/vulkan/icd.d/lvp_icd.json"].find(
   existsSync,
@@ -71,7 +85,12 @@ const lavapipe = ["/usr/share/vulkan/icd.d/lvp_icd.x86_64.json", "/usr/share/vul
 const hosts = [
   { name: "Node", compiler: "Dawn", adapter: undefined, report: () => work(shaders) },
   { name: "Chromium on SwiftShader", compiler: "Dawn", adapter: /SwiftShader/, report: inChromium },
-  { name: "Deno on SwiftShader", compiler: "wgpu", adapter: /SwiftShader/, report: () => inDeno({}) },
+  {
+    name: "Deno on SwiftShader",
+    compiler: "wgpu",
+    adapter: /SwiftShader/,
+    report: () => inDeno({ XDG_DATA_DIRS: folder }),
+  },
   {
     name: "Deno on lavapipe",
     compiler: "wgpu",
@@ -79,13 +98,17 @@ const hosts = [
     report: () => inDeno({ VK_DRIVER_FILES: lavapipe ?? "", VK_ICD_FILENAMES: lavapipe ?? "" }),
     notRun: lavapipe === undefined ? "lavapipe is not installed (Debian: mesa-vulkan-drivers)" : undefined,
   },
+  {
+    ...{ name: "Bun", compiler: "Dawn", adapter: undefined, report: inBun },
+    notRun: bunProgram === undefined ? "there is no bun in PATH" : undefined,
+  },
 ];
 
 describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
   if (notRun !== undefined) {
     test("not run", () => {
       console.log(`${name}: not run: ${notRun}`);
-      expect(lavapipe).toBeUndefined();
+      expect(name === "Bun" ? bunProgram : lavapipe).toBeUndefined();
     });
     return;
   }

@@ -10,6 +10,19 @@ const onInstances = "test/core/instance.test.ts";
 
 export const runtimeMutants: readonly Mutant[] = [
   ...changed(
+    "runtime/hosts/vulkan.ts",
+    ["test/hosts/vulkan.test.ts"],
+    [
+      ["lavapipe of any machine", "known.includes(basename(manifest))", 'manifest.includes("lvp_icd")'],
+      ["in Bun libraries are loaded as in Node", "if (host === undefined) process", "process"],
+    ],
+  ),
+  ...changed(
+    "runtime/hosts/bun.ts",
+    ["test/hosts/vulkan.test.ts"],
+    [["a variable in Bun does not end", "`${given}\\0`", "given"]],
+  ),
+  ...changed(
     "runtime/instance.ts",
     [onInstances],
     [

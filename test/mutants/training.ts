@@ -177,7 +177,7 @@ export const trainingMutants: readonly Mutant[] = [
     [
       [
         "weights that are given are not trained on",
-        "options.parameters ?? initialize(network.specs, seed)",
+        "parameters ?? initialize(network.specs, seed)",
         "initialize(network.specs, seed)",
       ],
     ],
