@@ -1,16 +1,15 @@
 /**
  * @file Long sums are added up in blocks. A running sum rounds once for each term, and terms that are alike round the same
- * way: 50,000 equal ones are off by 2e-4. Here some √n terms are added to a part, and the part to the sum, so that no
- * number rounds more than about 2 √n times; it costs an addition for each block. Not by compensation: WGSL allows a
- * compiler to reassociate, which would cancel the correction.
+ * way: 50,000 equal ones are off by 2e-4. Here some √n terms, and no fewer than 256, are added to a part, and the part to
+ * the sum, so that no number rounds more than 512 or 3 √n times; it costs an accumulator, and an addition for each block.
+ * Not by compensation: WGSL allows a compiler to reassociate, which would cancel the correction.
  */
 import type { Dim } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import type { KernelWriter } from "./kernel-writer.ts";
 
-/** Up to so many terms, where their number is known, a sum is one block. */
+/** Up to so many terms are one block. */
 const fewTerms = 256;
-const shortestBlock = 64;
 
 /** What is added up: of `start`, `start + stride`, … those below `count`. */
 export interface Terms {
@@ -105,11 +104,11 @@ export function isLong({ count, stride }: Terms): boolean {
 export function blockLength(writer: KernelWriter, { count, stride, mostBlocks }: Terms): string {
   if (typeof count === "number") {
     const least = mostBlocks === undefined ? 1 : Math.ceil(count / mostBlocks);
-    return `${stride * Math.max(least, shortestBlock, 1 << ((33 - Math.clz32(count / stride)) >> 1))}u`;
+    return `${stride * Math.max(least, fewTerms, 1 << ((33 - Math.clz32(count / stride)) >> 1))}u`;
   }
   const limit = writer.index.dim(count).text;
   const [own, times] = stride === 1 ? [limit, ""] : [`(${limit} / ${stride}u)`, `${stride}u * `];
-  const root = `max(${shortestBlock}u, 1u << ((33u - countLeadingZeros(${own})) / 2u))`;
+  const root = `max(${fewTerms}u, 1u << ((33u - countLeadingZeros(${own})) / 2u))`;
   const text = mostBlocks === undefined ? root : `max(${root}, (${limit} + ${mostBlocks - 1}u) / ${mostBlocks}u)`;
   return writer.bind(`block of ${own} ${mostBlocks}`, "u32", `${times}${text}`, 0).text;
 }

@@ -204,7 +204,8 @@ export const kernelMutants: readonly Mutant[] = [
     [
       ["sums are not cut", "if (!parts.round || !isLong(terms)) {", 'if (start !== "") {'],
       ["parts of a sum start with the sum", "{ names: names.map(startPart), startPart }", "sum"],
-      ["blocks of few terms", "(33u - countLeadingZeros(${own})) / 2u", "0u"],
+      ["one block holds all terms", "1u << ((33u - countLeadingZeros(${own})) / 2u)", "4294967295u"],
+      ["one block holds all terms that are known", "1 << ((33 - Math.clz32(count / stride)) >> 1)", "count"],
       ["more parts than there is room for", "mostBlocks === undefined ? root :", 'root !== "" ? root :'],
     ],
   ),
