@@ -3,7 +3,7 @@ import { inWords, UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { unknownOption } from "../compiler/graph/options.ts";
 import type { Batch } from "./data/batches.ts";
-import type { Network } from "./networks.ts";
+import { checkIndices, type IndexChecks } from "./index-checks.ts";
 import type { Objective } from "./objective.ts";
 
 /** A batch of an objective that reads other things than x and targets. */
@@ -20,7 +20,7 @@ export type TrainingBatch<Names extends string = string> =
   | ("x" | "targets" extends Names ? Batch : never);
 
 /** Inputs by name, and the number of rows B. */
-export function inputsOf(objective: Objective, batch: TrainingBatch) {
+export function inputsOf(objective: Objective, batch: TrainingBatch, indices: IndexChecks) {
   // From JavaScript anything may come.
   if (typeof batch !== "object" || batch === null)
     throw new UserError(`the batch is ${inWords(batch)}; expected { x, targets }, or { inputs } by name`);
@@ -53,9 +53,8 @@ export function inputsOf(objective: Objective, batch: TrainingBatch) {
     throw new UserError(`the batch has an input ${unread}, which nothing reads; expected ${names.join(", ")}`);
   const { x, targets } = inputs;
   const rows =
-    "kind" in objective && x !== undefined && targets !== undefined
-      ? checkedBatch(objective as Network, { x, targets })
-      : rowsOf(objective, inputs);
+    "kind" in objective && x !== undefined && targets !== undefined ? checkedBatch({ x }) : rowsOf(objective, inputs);
+  checkIndices(indices, inputs);
   return { inputs, rows };
 }
 
@@ -67,21 +66,10 @@ function rowsOf({ batch }: Objective, inputs: Readonly<Record<string, NdArray>>)
   return 1;
 }
 
-/** Number of rows of a batch that fits the network. */
-export function checkedBatch(network: Network, { x, targets }: Batch): number {
-  const [steps = 0, rows = 0] = x.shape;
+/** Number of rows of a batch of a network. */
+function checkedBatch({ x }: { readonly x: NdArray }): number {
+  const [steps = 0, rows = 0] = x.shape ?? [];
   if (steps < 1 || rows < 1)
-    throw new UserError(`x is [${x.shape.join(", ")}]; a batch needs a step and a row at least`);
-  if (network.kind === "text") {
-    checkTokens("x", x, network.config.outputs);
-    checkTokens("targets", targets, network.config.outputs);
-  }
+    throw new UserError(`x is [${x.shape?.join(", ")}]; a batch needs a step and a row at least`);
   return rows;
-}
-
-/** A token that is none would silently read the last row of the embedding. */
-export function checkTokens(name: string, { data }: NdArray, vocabulary: number): void {
-  const stranger = data.find((token) => !(Number.isInteger(token) && token >= 0 && token < vocabulary));
-  if (stranger !== undefined)
-    throw new UserError(`${name} holds token ${stranger}; expected whole numbers from 0 to ${vocabulary - 1}`);
 }

@@ -6,6 +6,7 @@ import { cast, less, sub } from "../compiler/ops/elementwise.ts";
 import { and, equal, or, where } from "../compiler/ops/logic.ts";
 import { dimSize, iota } from "../compiler/ops/sources.ts";
 import { broadcast, reshape, sum } from "../compiler/ops/views.ts";
+import { expectIndex } from "../compiler/trace/index-ranges.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import type { Loss } from "./loss-parts.ts";
 import { checkMask, type LossOptions, masked, meanCost, ofLoss } from "./losses/masked.ts";
@@ -27,6 +28,7 @@ export function accuracy(logits: Float, targets: Tensor<"i32"> | Tensor<"u32">, 
     );
   }
   checkMask("accuracy", mask, targets.shape);
+  expectIndex({ index: targets, what: "classes", to: at(shape, shape.length - 1), below: 1, mask });
   const given = masked(logits, mask);
   const target = broadcast(reshape(cast(targets, "i32"), [...targets.shape, 1]), shape);
   const classes = iota(shape, shape.length - 1);

@@ -11,6 +11,7 @@ import { type Arena, packArrays } from "./arena.ts";
 import { denormalise, type Normalisation, normalise } from "./data/series.ts";
 import type { Vocabulary } from "./data/text.ts";
 import type { Device, DeviceArray } from "./device.ts";
+import { checkIndices, indexChecks } from "./index-checks.ts";
 import type { Network } from "./networks.ts";
 import { type RandomStream, randomStream } from "./random.ts";
 import { streamingStep } from "./training-step.ts";
@@ -52,7 +53,8 @@ export interface Stream {
   /** Number of rows that go side by side. */
   readonly batch: number;
   /**
-   * One time step: x is [batch] tokens, or [batch, features] values; the output is [batch, …]. Without a state it goes
+   * One time step: x is [batch] tokens, which are refused where there are none such, or [batch, features] values; the output
+   * is [batch, …]. Without a state it goes
    * on from the step before (zeros at first) and keeps the new state as its own; with one, that state is left as it is
    * and the next one belongs to the caller, who destroys it after use.
    */
@@ -78,6 +80,7 @@ export async function createStream(
   if (!Number.isInteger(batch) || batch < 1) throw new UserError(`batch must be a whole number above 0, got ${batch}`);
   const { graph: step, arena, tuned }: StreamSource = "graph" in source ? source : streamingStep(source);
   const graph: Graph = { ...step, outputs: [...step.outputs, ...watch] };
+  const indices = indexChecks(step, ["x"]);
   const readback = graph.outputs.map((_, i) => i).slice(step.outputs.length - 1);
   const executable = await device.compile(graph, { maxRows: batch, readback, tuning: tuned?.tuning });
   let weights = device.upload(packArrays(parameters, arena));
@@ -98,6 +101,7 @@ export async function createStream(
     reset,
     step: async (x, state) => {
       if (x.shape[0] !== batch) throw new UserError(`x is [${x.shape.join(", ")}]; expected ${batch} rows`);
+      checkIndices(indices, { x });
       const before = state ?? own ?? initialState();
       const outputs = executable.run({ parameters: weights, ...before, x });
       const after = Object.fromEntries(names.map((name, i) => [name, at(outputs, i)]));

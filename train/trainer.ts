@@ -27,7 +27,7 @@ import {
   type Trainer,
   type TrainerOptions,
 } from "./trainer-interface.ts";
-import { evaluationStep, type StepGraph, type TrainingStep, trainingStep } from "./training-step.ts";
+import { type BatchStepGraph, evaluationStep, type TrainingStep, trainingStep } from "./training-step.ts";
 
 export type { Checkpoint } from "./checkpoint.ts";
 export type {
@@ -75,7 +75,7 @@ export async function createTrainer<Trained extends Objective = Network>(
 }
 
 interface Evaluation {
-  readonly step: StepGraph;
+  readonly step: BatchStepGraph;
   readonly executable: Promise<Executable>;
 }
 
@@ -180,7 +180,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   }
 
   step = (batch: TrainingBatch): Promise<StepResult> => {
-    const { inputs, rows } = inputsOf(this.network, batch);
+    const { inputs, rows } = inputsOf(this.network, batch, this.#step.indices);
     if (batch.fresh || this.#batch === undefined) this.#startState(rows);
     else if (rows !== this.#batch && this.#step.state.length > 0) {
       throw new UserError(
@@ -221,7 +221,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   }
 
   profile = async (batch: TrainingBatch): Promise<KernelProfile[]> => {
-    const { inputs, rows } = inputsOf(this.network, batch);
+    const { inputs, rows } = inputsOf(this.network, batch, this.#step.indices);
     const copies = zeroStates(this.#device, this.network.stateShapes, rows);
     try {
       for (const name of Object.keys(this.#step.donate)) {
@@ -284,7 +284,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     const found: Promise<Float64Array>[] = [];
     try {
       for (const batch of batches) {
-        const { inputs, rows } = inputsOf(this.network, batch);
+        const { inputs, rows } = inputsOf(this.network, batch, step.indices);
         if (batch.fresh || rows !== size) {
           for (const array of Object.values(state)) array.destroy();
           state = zeroStates(this.#device, this.network.stateShapes, rows);

@@ -23,8 +23,10 @@ import { and, equal, finite, where } from "../compiler/ops/logic.ts";
 import { concat, pad } from "../compiler/ops/pieces.ts";
 import { type NamedAval, traceGraph } from "../compiler/ops/trace.ts";
 import { constant, reshape, sum, zerosLike } from "../compiler/ops/views.ts";
+import { collectingIndices, type IndexRange } from "../compiler/trace/index-ranges.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { type Arena, arenaOf, pack, unpack } from "./arena.ts";
+import { type IndexChecks, indexChecks } from "./index-checks.ts";
 import { lossOf, lossParts, lossWeight } from "./loss-parts.ts";
 import type { Network } from "./networks.ts";
 import type { NamedTensors, Objective } from "./objective.ts";
@@ -44,8 +46,14 @@ export interface StepGraph {
   readonly outputs: Readonly<Record<string, number>>;
 }
 
+/** A step of a batch, with what the whole numbers of a batch must be. */
+export interface BatchStepGraph extends StepGraph {
+  /** For `checkIndices`. */
+  readonly indices: IndexChecks;
+}
+
 /** The graph of a training step, with what it replaces. */
-export interface TrainingStep extends StepGraph {
+export interface TrainingStep extends BatchStepGraph {
   /** Names of the inputs that the step replaces, by kind. */
   readonly slots: readonly string[];
   /** Names of the carried states. */
@@ -59,7 +67,7 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
   checkUpdate(checkedOptions("trainingStep", options, ofUpdate));
   const arena = arenaOf(objective.specs);
   const isWeighed = (options.accumulate ?? 1) > 1;
-  const { forward, isSeeded } = trainingLoss(objective, arena, isWeighed);
+  const { forward, isSeeded, indices } = trainingLoss(objective, arena, isWeighed);
   const flat = { dtype: "f32", shape: [arena.size] } as const;
   const number = { dtype: "f32", shape: [] } as const;
   const slotNames = slotsOf(options);
@@ -123,6 +131,7 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
     slots: slots.map(({ name }) => name),
     state: state.map(({ name }) => name),
     isSeeded,
+    indices,
   };
 }
 
@@ -137,7 +146,7 @@ function areFinite(arrays: readonly Float[], size: number): Tensor<"bool"> {
  * The loss of one batch without an update: (parameters, state/…, what a batch holds) -> (state/…, loss, means), where means
  * [2, K] are the K terms of the loss and what each of them is a mean over.
  */
-export function evaluationStep(objective: Objective): StepGraph {
+export function evaluationStep(objective: Objective): BatchStepGraph {
   const arena = arenaOf(objective.specs);
   const state = stateInputs(objective.stateShapes);
   const inputs: readonly NamedAval[] = [
@@ -145,14 +154,16 @@ export function evaluationStep(objective: Objective): StepGraph {
     ...state,
     ...batchInputs(objective),
   ];
+  let ranges: readonly IndexRange[] = [];
   const graph = traceGraph("evaluationStep", inputs, (tensors) => {
     const given = byName(inputs, tensors);
     const before = stateOf(objective.stateShapes, given);
     const batch = batchOf(objective, given);
-    const { loss, state: after } = objective.measure(unpack(given.parameters as Float, arena), {
-      batch,
-      state: before,
+    const measured = collectingIndices(() => {
+      return objective.measure(unpack(given.parameters as Float, arena), { batch, state: before });
     });
+    ranges = measured.ranges;
+    const { loss, state: after } = measured.result;
     const { values, weights } = lossParts(loss, Object.values(batch));
     return [
       ...Object.keys(before).map((name) => after[name] as Float),
@@ -161,7 +172,8 @@ export function evaluationStep(objective: Objective): StepGraph {
     ];
   });
   const names = state.map(({ name }) => name);
-  return { graph, arena, donate: positions(names), outputs: positions([...names, "loss", "means"]) };
+  const indices = indexChecks(graph, Object.keys(objective.batch), ranges);
+  return { graph, arena, donate: positions(names), outputs: positions([...names, "loss", "means"]), indices };
 }
 
 /** One step in time, for use after training: (parameters, state/…, x) -> (state/…, output), with B symbolic. */
@@ -188,32 +200,35 @@ function trainingLoss(
   objective: Objective,
   arena: Arena,
   isWeighed: boolean,
-): { readonly forward: Graph; readonly isSeeded: boolean } {
+): { readonly forward: Graph; readonly isSeeded: boolean; readonly indices: IndexChecks } {
   const drawing = lossGraph(objective, arena, [{ name: "key", dtype: "u32", shape: [] }], isWeighed);
-  const key = drawing.inputs.find((id) => inputName(drawing, id) === "key");
-  const isSeeded = drawing.nodes.some(({ operands }) => operands.some((operand) => operand === key));
-  return { forward: isSeeded ? drawing : lossGraph(objective, arena, [], isWeighed), isSeeded };
+  const { forward } = drawing;
+  const key = forward.inputs.find((id) => inputName(forward, id) === "key");
+  const isSeeded = forward.nodes.some(({ operands }) => operands.some((operand) => operand === key));
+  return { ...(isSeeded ? drawing : lossGraph(objective, arena, [], isWeighed)), isSeeded };
 }
 
 /** (each parameter, each state, what a batch holds, key) -> (loss, each next state, what the loss is a mean over if asked). */
-function lossGraph(objective: Objective, arena: Arena, key: readonly NamedAval[], isWeighed: boolean): Graph {
+function lossGraph(objective: Objective, arena: Arena, key: readonly NamedAval[], isWeighed: boolean) {
   const parameters = arena.entries.map(({ path, shape }): NamedAval => ({ name: path, dtype: "f32", shape }));
   const inputs = [...parameters, ...stateInputs(objective.stateShapes), ...batchInputs(objective), ...key];
-  return traceGraph("loss", inputs, (tensors) => {
+  let ranges: readonly IndexRange[] = [];
+  const forward = traceGraph("loss", inputs, (tensors) => {
     const weights = Object.fromEntries(parameters.map(({ name }, i) => [name, at(tensors, i) as Float]));
     const given = byName(inputs.slice(parameters.length), tensors.slice(parameters.length));
     const before = stateOf(objective.stateShapes, given);
     const batch = batchOf(objective, given);
     const drawn = key.length === 0 ? undefined : (given.key as Tensor<"u32">);
-    const { loss, state } = objective.measure(weights, {
-      batch,
-      state: before,
-      random: drawn && randomness(drawn),
+    const measured = collectingIndices(() => {
+      return objective.measure(weights, { batch, state: before, random: drawn && randomness(drawn) });
     });
+    ranges = measured.ranges;
+    const { loss, state } = measured.result;
     const after = Object.keys(before).map((name) => state[name] as Float);
     const data = [...Object.values(batch), ...(drawn === undefined ? [] : [drawn])];
     return [lossOf(loss), ...after, ...(isWeighed ? [lossWeight(loss, data)] : [])];
   });
+  return { forward, indices: indexChecks(forward, Object.keys(objective.batch), ranges) };
 }
 
 function stateInputs(shapes: Objective["stateShapes"]): NamedAval[] {

@@ -11,7 +11,7 @@ import { type NdArray, scalar, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { type Tuning, tuningGrid } from "../compiler/plan/tuning.ts";
 import { packArrays } from "./arena.ts";
-import { checkedBatch } from "./batch-inputs.ts";
+import { inputsOf } from "./batch-inputs.ts";
 import { keptShape } from "./checkpoint.ts";
 import type { Batch } from "./data/batches.ts";
 import { type CompileOptions, type Device, type DeviceArray, type Executable, ofSchedule } from "./device.ts";
@@ -100,8 +100,8 @@ export async function tune(device: Device, network: Network, options: TuneOption
       `the ${device.name} runs no kernels, so there is nothing to tune; use a gpu or software device`,
     );
   if (!(seconds > 0)) throw new UserError(`tune: seconds is ${seconds}; expected a number above 0`);
-  const rows = checkedBatch(network, batch);
   const step = trainingStep(network, { optimizer: adam(), ...given });
+  const { rows } = inputsOf(network, batch, step.indices);
   const search = new Search(device, network, step, options, performance.now() + 1000 * seconds);
   try {
     const found = await search.run();

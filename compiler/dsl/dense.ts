@@ -6,6 +6,7 @@ import { gather, matmul } from "../ops/contractions.ts";
 import { add, mul } from "../ops/elementwise.ts";
 import { concat } from "../ops/pieces.ts";
 import { faultOf, opOptions } from "../trace/fault.ts";
+import { expectIndex } from "../trace/index-ranges.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { glorot, type Initializer, normal, onesInit, zerosInit } from "./initializers.ts";
 import { parameter, scope } from "./parameters.ts";
@@ -76,6 +77,7 @@ export function embedding(
   units: number,
   init: Initializer = normal(0.1),
 ): Float {
+  expectIndex({ index: tokens, what: "tokens", to: vocabulary, below: 1 });
   return scope(name, () => gather(parameter("table", [vocabulary, units], init), tokens));
 }
 

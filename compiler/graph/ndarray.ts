@@ -19,14 +19,31 @@ export function sizeOfNumbers(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** `data` in row-major order; its length must be the product of `shape`. */
+/** Whether a number is one of a dtype: whole and in its range, or 0 or 1; any number is an f32. */
+export function holds(dtype: DType, value: number): boolean {
+  if (dtype === "f32") return true;
+  if (dtype === "bool") return value === 0 || value === 1;
+  const [low, high] = dtype === "i32" ? [-(2 ** 31), 2 ** 31] : [0, 2 ** 32];
+  return Number.isInteger(value) && value >= low && value < high;
+}
+
+/**
+ * `data` in row-major order; its length must be the product of `shape`. Numbers that are none of the dtype, such as 1.5 of
+ * i32, are refused.
+ */
 export function ndarray(shape: readonly number[], data: ArrayLike<number>, dtype: DType = "f32"): NdArray {
   if (sizeOfNumbers(shape) !== data.length) {
     throw new UserError(
       `ndarray: shape [${shape.join(", ")}] holds ${sizeOfNumbers(shape)} numbers, got ${data.length}`,
     );
   }
-  return { dtype, shape, data: Float64Array.from(data) };
+  const numbers = Float64Array.from(data);
+  const stranger = dtype === "f32" ? -1 : numbers.findIndex((value) => !holds(dtype, value));
+  if (stranger >= 0)
+    throw new UserError(
+      `ndarray: entry ${stranger} (counted from 0) is ${numbers[stranger]}; expected ${dtype === "bool" ? "0 or 1, as bool is" : `whole numbers, as ${dtype} is`}`,
+    );
+  return { dtype, shape, data: numbers };
 }
 
 export const ofAnotherDevice = "is an array of another device; read it there and upload it here";

@@ -183,6 +183,26 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "train/index-checks.ts",
+    ["test/train/index-checks.test.ts"],
+    [
+      [
+        "what a mask leaves out has to be in order",
+        "if (mask === undefined || mask.data[Math.floor((i * mask.data.length) / data.length)] !== 0)",
+        "",
+      ],
+      [
+        "an index may be a fraction",
+        "Number.isInteger(value) && value >= 0 && value <= to",
+        "!(value < 0) && !(value > to)",
+      ],
+      ["the range is one too long", "to: evaluateDim(to, sizes) - below", "to: evaluateDim(to, sizes)"],
+      ["loops are not looked into", 'if (node.op !== "scan") return [];', "return [];"],
+      ["a fraction may be an i32", 'if (dtype === "f32") continue;', "continue;"],
+      ["the row is said to be the step", 'T: "step", B: "row"', 'T: "row", B: "step"'],
+    ],
+  ),
+  ...changed(
     "train/loss-parts.ts",
     ["test/train/loss-parts.test.ts"],
     [
@@ -236,8 +256,8 @@ export const trainingMutants: readonly Mutant[] = [
       ],
       [
         "evaluation forgets the state",
-        "state: before,\n    });\n    const { values",
-        "state: Object.fromEntries(Object.entries(before).map(([name, x]) => [name, zerosLike(x)])),\n    });\n    const { values",
+        "{ batch, state: before });",
+        "{ batch, state: Object.fromEntries(Object.entries(before).map(([name, x]) => [name, zerosLike(x)])) });",
       ],
     ],
   ),

@@ -69,13 +69,13 @@ const batches: readonly (readonly [given: string, network: typeof text, batch: u
     "a token above the vocabulary",
     text,
     { x: ones([3, 2], "i32", 5), targets: x },
-    "x holds token 5; expected whole numbers from 0 to 4",
+    "x holds 5 at step 0, row 0 (counted from 0); expected tokens, whole numbers from 0 to 4",
   ],
   [
     "a target below 0",
     text,
     { x, targets: ones([3, 2], "i32", -1) },
-    "targets holds token -1; expected whole numbers from 0 to 4",
+    "targets holds -1 at step 0, row 0 (counted from 0); expected classes, whole numbers from 0 to 4",
   ],
   ["tokens as f32", text, { x: ones([3, 2], "f32"), targets: x }, "trainingStep: input x is f32; expected i32"],
   [

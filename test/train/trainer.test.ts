@@ -294,9 +294,9 @@ for (const { name, open } of devices) {
       const trainer = await createTrainer(device, textNetwork());
       const tokens = (token: number) => ndarray([1, 1], [token], "i32");
       expect(() => trainer.step({ x: tokens(5), targets: tokens(0) })).toThrow(
-        "x holds token 5; expected whole numbers from 0 to 4",
+        "x holds 5 at step 0, row 0 (counted from 0); expected tokens, whole numbers from 0 to 4",
       );
-      expect(() => trainer.step({ x: tokens(0), targets: tokens(-1) })).toThrow("targets holds token -1");
+      expect(() => trainer.step({ x: tokens(0), targets: tokens(-1) })).toThrow("targets holds -1 at step 0, row 0");
       expect(() => trainer.step({ x: ndarray([0, 1], [], "i32"), targets: tokens(0) })).toThrow("x is [0, 1]");
       trainer.destroy();
     });

@@ -10,6 +10,7 @@
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
+import { outOfRange, type Range, strangerIn } from "../index-checks.ts";
 import { randomStream } from "../random.ts";
 import { type Batch, type Batches, trainingLength } from "./batches.ts";
 import { type Vocabulary, vocabularyOfCharacters } from "./text.ts";
@@ -109,12 +110,14 @@ export interface LabelledBatchSizes {
 /**
  * Batches of sequences in an order of chance, another one in each pass: x is f32 [T, B, features] or i32 [T, B] tokens,
  * padded with 0 to the longest of the batch; targets are i32 [T, B], the class at the last step of each sequence and
- * `noClass` elsewhere. Every batch is fresh.
+ * `noClass` elsewhere. Every batch is fresh. Labels that are no place in `classes`, tokens that are none, and sequences
+ * without a step are refused.
  */
 export function labelledBatches(data: LabelledSequences, sizes: LabelledBatchSizes): Batches {
   const kinds = { batch: "number", heldOut: "number", seed: "number" } as const;
   const { batch, heldOut = 0.1, seed = 0 } = checkedOptions("labelledBatches", sizes, kinds);
   const count = data.sequences.length;
+  checkLabelled(data);
   const trained = trainingLength(count, { batch, time: 1, heldOut });
   if (trained < batch)
     throw new UserError(`${trained} sequences to train on are too few for a batch of ${batch}; make batch smaller`);
@@ -138,6 +141,29 @@ export function labelledBatches(data: LabelledSequences, sizes: LabelledBatchSiz
     ),
     stepsPerEpoch,
   };
+}
+
+/** Refuses sequences and labels that a batch could not hold, by the number of the sequence. */
+function checkLabelled({ sequences, labels, features, classes, vocabulary }: LabelledSequences): void {
+  if (labels.length !== sequences.length)
+    throw new UserError(`there are ${sequences.length} sequences and ${labels.length} labels; give each its label`);
+  const known: Range = { what: "classes", to: classes.length - 1 };
+  const wrong = strangerIn(labels, known);
+  if (wrong !== undefined)
+    throw new UserError(outOfRange("labels", Number(labels[wrong]), ` of sequence ${wrong} (counted from 0)`, known));
+  const tokens: Range = { what: "tokens", to: (vocabulary?.characters.length ?? 2 ** 31) - 1 };
+  for (const [i, numbers] of sequences.entries()) {
+    const width = features ?? 1;
+    if (numbers.length === 0 || numbers.length % width !== 0)
+      throw new UserError(
+        `sequence ${i} (counted from 0) has ${numbers.length} numbers; expected steps of ${width}, one at least`,
+      );
+    const stranger = features === undefined ? strangerIn(numbers, tokens) : undefined;
+    if (stranger !== undefined)
+      throw new UserError(
+        outOfRange(`sequence ${i}`, Number(numbers[stranger]), ` at step ${stranger} (counted from 0)`, tokens),
+      );
+  }
 }
 
 function paddedBatch({ sequences, features, labels }: LabelledSequences, chosen: readonly number[]): Batch {

@@ -10,6 +10,7 @@ import { slice } from "../../compiler/ops/pieces.ts";
 import { dimSize, iota } from "../../compiler/ops/sources.ts";
 import { broadcast, reshape, sum } from "../../compiler/ops/views.ts";
 import { faultOf } from "../../compiler/trace/fault.ts";
+import { expectIndex } from "../../compiler/trace/index-ranges.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 
 type Float = Tensor<"f32">;
@@ -17,6 +18,7 @@ type Float = Tensor<"f32">;
 /** True where a step exists: bool [time, batch] of lengths i32 [batch], each from 1 to `time`. */
 export function lengthsMask(lengths: Tensor<"i32">, time: Dim): Tensor<"bool"> {
   const shape = [time, batchOf("lengthsMask", lengths)];
+  expectIndex({ index: lengths, what: "lengths", to: time });
   return less(iota(shape, 0), broadcast(lengths, shape));
 }
 

@@ -9,6 +9,7 @@ import { equal, stopGradient, where } from "../../compiler/ops/logic.ts";
 import { dimSize, iota } from "../../compiler/ops/sources.ts";
 import { exp, log, softplus } from "../../compiler/ops/transcendental.ts";
 import { broadcast, constant, reshape, sum } from "../../compiler/ops/views.ts";
+import { expectIndex } from "../../compiler/trace/index-ranges.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { checkMask, type LossOptions, masked, meanCost, ofLoss, sumOverWeights } from "./masked.ts";
 
@@ -30,8 +31,7 @@ export interface CrossEntropyOptions extends LossOptions {
 
 /**
  * Softmax cross-entropy: the mean of -log softmax(logits)[target], in nats. Logits are [..., classes]; targets [...]
- * are class numbers (a target that is no class costs as if its logit were the largest: check them before). With smoothing
- * e, K classes and class weights w, a position costs
+ * are class numbers (a trainer refuses a batch in which one that counts is no class). With smoothing e, K classes and class weights w, a position costs
  *
  *   -(1 - e) w[target] log softmax(logits)[target] - e / K · sum over k of w[k] log softmax(logits)[k]
  */
@@ -54,6 +54,7 @@ export function crossEntropy(
   const classAxis = shape.length - 1;
   const classes = at(shape, classAxis);
   const wide = broadcast(reshape(cast(targets, "i32"), [...targets.shape, 1]), shape);
+  expectIndex({ index: targets, what: "classes", to: classes, below: 1, mask });
   const isTarget = equal(wide, iota(shape, classAxis));
   const ofTarget = (x: Float) => sum(where(isTarget, x, 0), -1);
 

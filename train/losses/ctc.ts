@@ -19,6 +19,7 @@ import { concat, slice } from "../../compiler/ops/pieces.ts";
 import { scanTensors } from "../../compiler/ops/scan.ts";
 import { iota } from "../../compiler/ops/sources.ts";
 import { fill, reshape, sum, transpose } from "../../compiler/ops/views.ts";
+import { expectIndex } from "../../compiler/trace/index-ranges.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { maskedMean } from "../layers/lengths.ts";
 import { logAddExp3, logSumExp } from "./log-sum-exp.ts";
@@ -51,6 +52,7 @@ export function ctc(logits: Float, labels: Int, options: CtcOptions = {}): Float
   const frames = options.mask ?? cast(fill([time, batch], 1), "bool");
   const isLabel = options.labelMask ?? cast(fill([batch, count], 1), "bool");
 
+  expectIndex({ index: labels, what: "labels", to: classes - 1, mask: options.labelMask, except: blank });
   const states = withBlanks(labels, batch, count, blank);
   const width = 2 * count + 1;
   const isNewLabel = and(notEqual(states, blank), notEqual(states, shifted(states, 2, blank)));

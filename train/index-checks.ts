@@ -1,0 +1,167 @@
+/**
+ * @file Whole numbers that are places of something, checked before a device sees them: it would read another row of a table,
+ * or no class at all, and say nothing. What must hold follows from the graph: rows of a table are looked up by `gather`, in
+ * loops too, and losses and layers say what classes and lengths they take (see `trace/index-ranges.ts`). An index that is
+ * computed from a batch, such as a class under a mask, is computed here as well; one that depends on weights is not checked.
+ */
+import { bindShape, type Dim, evaluateDim } from "../compiler/graph/dim.ts";
+import { at, InternalError, UserError } from "../compiler/graph/errors.ts";
+import { Fold } from "../compiler/graph/fold.ts";
+import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt } from "../compiler/graph/graph.ts";
+import { holds, type NdArray } from "../compiler/graph/ndarray.ts";
+import { evaluateNode } from "../compiler/ops/interpret.ts";
+import { bodyInputs } from "../compiler/ops/scan.ts";
+import type { IndexRange } from "../compiler/trace/index-ranges.ts";
+
+type Arrays = Readonly<Record<string, NdArray>>;
+
+/** What whole numbers may be. */
+export interface Range {
+  /** In words, such as "classes". */
+  readonly what: string;
+  /** The largest; the smallest is 0. */
+  readonly to: number;
+  readonly except?: number | undefined;
+}
+
+/** What indices must be that are computed from a batch. */
+export interface IndexChecks {
+  readonly graph: Graph;
+  readonly checks: readonly IndexCheck[];
+}
+
+interface IndexCheck {
+  readonly index: NodeId;
+  readonly mask: NodeId | undefined;
+  /** Names of the inputs that the index is computed from. */
+  readonly names: readonly string[];
+  readonly what: string;
+  readonly to: Dim;
+  readonly below: number;
+  readonly except: number | undefined;
+}
+
+/** The checks of a graph, of what its inputs of these names hold. `ranges` are what its functions expect. */
+export function indexChecks(graph: Graph, names: readonly string[], ranges: readonly IndexRange[] = []): IndexChecks {
+  const given = new Set(graph.inputs.filter((id) => names.includes(inputName(graph, id))));
+  const said = ranges.map(({ index, mask, what, to, below = 0, except }) => {
+    return { index: index.id, mask: mask?.id, what, to, below, except };
+  });
+  const looked = lookups(graph).map(([index, rows]) => {
+    return { index, mask: undefined, what: "indices", to: rows, below: 1, except: undefined };
+  });
+  const checks = [...said, ...looked].flatMap((check): IndexCheck[] => {
+    const needed = [...ancestorsOf(graph, check.mask === undefined ? [check.index] : [check.index, check.mask])];
+    const isKnown = needed.every((id) => {
+      const { op } = nodeAt(graph, id);
+      return op === "input" ? given.has(id) : op !== "scan";
+    });
+    const sources = [...ancestorsOf(graph, [check.index])].filter((id) => given.has(id));
+    return isKnown && sources.length > 0 ? [{ ...check, names: sources.map((id) => inputName(graph, id)) }] : [];
+  });
+  return { graph, checks };
+}
+
+/** Every index that is looked up, as a node of the outermost graph, and the number of rows of its table. */
+function lookups(graph: Graph): (readonly [index: NodeId, rows: number])[] {
+  return graph.nodes.flatMap((node) => {
+    if (node.op === "gather") {
+      const [table, index] = [nodeAt(graph, at(node.operands, 0)), at(node.operands, 1)];
+      return [[index, Number(table.aval.shape[0])] as const];
+    }
+    if (node.op !== "scan") return [];
+    const { consts, xs } = bodyInputs(node.attrs);
+    const outside = new Map([
+      ...consts.map((id, i) => [id, at(node.operands, i)] as const),
+      ...xs.map((id, i) => [id, at(node.operands, node.attrs.consts + node.attrs.carries + i)] as const),
+    ]);
+    return lookups(node.attrs.body).flatMap(([index, rows]) => {
+      const outer = outside.get(index);
+      return outer === undefined ? [] : [[outer, rows] as const];
+    });
+  });
+}
+
+/** Throws a UserError of one line where a number of the inputs is none of its dtype, or not in the range of an index. */
+export function checkIndices({ graph, checks }: IndexChecks, inputs: Arrays): void {
+  const sizes: Record<string, number> = {};
+  const known: (readonly [NodeId, NdArray])[] = [];
+  for (const id of graph.inputs) {
+    const array = inputs[inputName(graph, id)];
+    if (array === undefined) continue;
+    const { dtype, shape } = nodeAt(graph, id).aval;
+    // What does not fit is refused where the graph runs, in other words.
+    const isFitting = array.dtype === dtype && array.data !== undefined && Array.isArray(array.shape);
+    if (!isFitting || bindShape(shape, array.shape, sizes) !== undefined) return;
+    known.push([id, array]);
+  }
+  const fold = new Fold<NdArray>(
+    graph,
+    {
+      node: (node, operands) => evaluateNode(node, operands, sizes),
+      scan: () => {
+        throw new InternalError("an index is checked that a loop computes");
+      },
+    },
+    known,
+  );
+  for (const { index, mask, names, what, to, below, except } of checks) {
+    const range = { what, to: evaluateDim(to, sizes) - below, except };
+    const found = fold.value(index);
+    const position = strangerIn(found.data, range, () => (mask === undefined ? undefined : fold.value(mask)));
+    if (position === undefined) continue;
+    const [name = ""] = names;
+    const source = inputs[name];
+    // A class may have gone through a function of no concern here: what was given is what is said.
+    const isSame = names.length === 1 && source?.data.length === found.data.length;
+    const value = isSame ? source.data[position] : found.data[position];
+    const axes = nodeAt(graph, index).aval.shape;
+    const subject = isSame ? name : `what is computed from ${names.join(" and ")}`;
+    throw new UserError(outOfRange(subject, Number(value), placeOf(position, found.shape, axes), range));
+  }
+  for (const [id, { dtype, data, shape }] of known) {
+    if (dtype === "f32") continue;
+    const position = data.findIndex((value) => !holds(dtype, value));
+    if (position < 0) continue;
+    const place = placeOf(position, shape, nodeAt(graph, id).aval.shape);
+    throw new UserError(
+      `${inputName(graph, id)} holds ${data[position]}${place}; expected ${dtype === "bool" ? "0 or 1" : `whole numbers, as ${dtype} is`}`,
+    );
+  }
+}
+
+/** The position of the first number that is not in the range and counts. */
+export function strangerIn(
+  data: ArrayLike<number>,
+  { to, except }: Range,
+  maskOf: () => NdArray | undefined = () => undefined,
+): number | undefined {
+  let mask: NdArray | undefined;
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i] ?? Number.NaN;
+    if (Number.isInteger(value) && value >= 0 && value <= to && value !== except) continue;
+    // Most batches are in order, and then nobody has to know what counts.
+    mask ??= maskOf();
+    if (mask === undefined || mask.data[Math.floor((i * mask.data.length) / data.length)] !== 0) return i;
+  }
+  return undefined;
+}
+
+/** What is said of a number that is none of the range. */
+export function outOfRange(subject: string, value: number, place: string, { what, to, except }: Range): string {
+  const but = except === undefined ? "" : ` other than ${except}`;
+  return `${subject} holds ${value}${place}; expected ${what}, whole numbers from 0 to ${to}${but}`;
+}
+
+/** Where in an array a position is: its step and its row by name, where its axes are T and B. */
+function placeOf(position: number, shape: readonly number[], axes: readonly Dim[]): string {
+  const names = axes.map((dim) => ({ T: "step", B: "row" })[String(dim)] ?? "place");
+  const index: string[] = [];
+  let rest = position;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const size = shape[axis] ?? 1;
+    index.unshift(`${names[axis]} ${rest % size}`);
+    rest = Math.floor(rest / size);
+  }
+  return index.length === 0 ? "" : ` at ${index.join(", ")} (counted from 0)`;
+}
