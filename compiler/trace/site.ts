@@ -47,31 +47,70 @@ export function withoutCallSites<T>(body: () => T): T {
   }
 }
 
-interface StackLimit {
-  stackTraceLimit?: number;
+/** A frame as V8 has it before a stack is written out. */
+interface Frame {
+  getScriptNameOrSourceURL(): string | null;
+  getLineNumber(): number | null;
+  getColumnNumber(): number | null;
 }
+
+/** What engines let a library set; those that are not V8 know none of it. */
+interface StackSettings {
+  stackTraceLimit?: number | undefined;
+  prepareStackTrace?: unknown;
+}
+
+/**
+ * The sites of frames that were met before, "" where they are not the user's. To write a stack out, through source maps
+ * at that, takes longer than all else that is done for an op.
+ */
+const known = new Map<string, Site>();
+const keyOf = (frame: Frame) =>
+  `${frame.getScriptNameOrSourceURL()}:${frame.getLineNumber()}:${frame.getColumnNumber()}`;
 
 export function callSite(): Site | undefined {
   if (inherited !== undefined || !looks) return inherited;
+  const settings = Error as StackSettings;
+  const { stackTraceLimit, prepareStackTrace } = settings;
   // The default of ten frames can end inside the library when a cell is traced through several layers.
-  const limit = Error as StackLimit;
-  const before = limit.stackTraceLimit;
-  limit.stackTraceLimit = 40;
-  const stack = new Error().stack ?? "";
-  if (before !== undefined) limit.stackTraceLimit = before;
-  let ownFile: string | undefined;
-  for (const line of stack.split("\n")) {
-    const place = framePattern.exec(line.trim());
-    if (place === null) continue;
-    const file = place[1] ?? "";
-    // The first frame is this function.
-    ownFile ??= file;
-    if (file === ownFile || file.startsWith("node:")) continue;
-    if (ownFolders.some((folder) => file.startsWith(`${libraryRoot}${folder}/`))) continue;
+  if (stackTraceLimit !== undefined) settings.stackTraceLimit = 40;
+  settings.prepareStackTrace = (_: Error, frames: unknown) => frames;
+  const frames = stackHere();
+  settings.prepareStackTrace = prepareStackTrace;
+  let site = Array.isArray(frames) ? knownSite(frames) : undefined;
+  if (site === undefined) {
+    const sites = sitesOf(String(stackHere()));
+    // V8 writes a frame a line, below the error's name.
+    if (Array.isArray(frames) && frames.length === sites.length - 1)
+      for (const [i, frame] of frames.entries()) known.set(keyOf(frame), sites[i + 1] ?? "");
+    site = sites.find((found) => found !== "");
+  }
+  settings.stackTraceLimit = stackTraceLimit;
+  return site || undefined;
+}
+
+const stackHere = (): unknown => new Error().stack;
+
+/** The first that is the user's, "" where none is; undefined where a frame before it is new. */
+function knownSite(frames: readonly Frame[]): Site | undefined {
+  for (const frame of frames) {
+    const site = known.get(keyOf(frame));
+    if (site !== "") return site;
+  }
+  return "";
+}
+
+/** Of every frame of a stack that is written out, "" where it is not the user's. */
+function sitesOf(stack: string): Site[] {
+  const places = stack.split("\n").map((line) => framePattern.exec(line.trim()));
+  // The first frame is of this file.
+  const ownFile = places.find((place) => place !== null)?.[1];
+  return places.map((place) => {
+    const [, file = "", line, column] = place ?? [];
+    if (place === null || file === ownFile || file.startsWith("node:")) return "";
+    if (ownFolders.some((folder) => file.startsWith(`${libraryRoot}${folder}/`))) return "";
     const short = file.startsWith(libraryRoot) ? file.slice(libraryRoot.length) : file;
     // Installed packages that call into the library (command line parsers, test runners) wrote no op.
-    if (short.includes("node_modules/")) continue;
-    return `${short}:${place[2]}:${place[3]}`;
-  }
-  return undefined;
+    return short.includes("node_modules/") ? "" : `${short}:${line}:${column}`;
+  });
 }

@@ -4,6 +4,10 @@ import { expect, test } from "vitest";
 import { lstm } from "../../cells/lstm.ts";
 import { compileProgram } from "../../compiler/compile.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
+import { add, mul } from "../../compiler/ops/elementwise.ts";
+import { traceGraph } from "../../compiler/ops/trace.ts";
+import { exp } from "../../compiler/ops/transcendental.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { languageModel } from "../../train/networks.ts";
 import { sgd } from "../../train/optimizers.ts";
 import { trainingStep } from "../../train/training-step.ts";
@@ -35,4 +39,30 @@ test("x·W of all steps, which moves before the loop, belongs to the gate's line
 test("the gradient of a weight, which moves behind the loop, belongs to the gate's line", () => {
   expect(linesOf("hoist", `${units},${units}`)).toEqual([]);
   expect(linesOf("sink", `${units},${units}`)).toEqual(gates);
+});
+
+test("frames that were met before give the sites that they gave when they were new", () => {
+  const steps = (times: number) =>
+    traceGraph("repeated", [{ name: "x", dtype: "f32", shape: [3] }], ([x]) => {
+      let sum = x as Tensor<"f32">;
+      for (let i = 0; i < times; i++) sum = add(mul(sum, sum), exp(sum));
+      return [sum];
+    });
+  const { nodes, sites } = steps(2);
+  const here = nodes.map((_, id) => sites[id]).filter((site) => site?.startsWith("test/core/sites.test.ts"));
+  const [x, product, exponential, sum] = here;
+  expect(new Set([x, product, exponential, sum]).size).toBe(4);
+  expect(here).toEqual([x, product, exponential, sum, product, exponential, sum]);
+  expect(steps(3).sites.slice(0, nodes.length)).toEqual(sites);
+});
+
+test("stacks of errors are written as before", () => {
+  const settings = Error as { stackTraceLimit?: number; prepareStackTrace?: unknown };
+  const limit = settings.stackTraceLimit;
+  settings.stackTraceLimit = 7;
+  const before = { limit: 7, prepare: settings.prepareStackTrace };
+  traceGraph("one", [{ name: "x", dtype: "f32", shape: [3] }], ([x]) => [exp(x as Tensor<"f32">)]);
+  const after = { limit: settings.stackTraceLimit, prepare: settings.prepareStackTrace };
+  settings.stackTraceLimit = limit;
+  expect(after).toEqual(before);
 });

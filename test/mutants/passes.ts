@@ -11,6 +11,16 @@ const onGraphs = "test/core/graph.test.ts";
 
 export const passMutants: readonly Mutant[] = [
   ...changed(
+    "compiler/trace/site.ts",
+    ["test/core/sites.test.ts"],
+    [
+      ["a frame has its neighbour's site", "sites[i + 1] ??", "sites[i] ??"],
+      ["frames of one line are one", ":${frame.getColumnNumber()}`", "`"],
+      ["stacks are frames for all from then on", "settings.prepareStackTrace = prepareStackTrace;", ""],
+      ["stacks are longer for all from then on", "settings.stackTraceLimit = stackTraceLimit;", ""],
+    ],
+  ),
+  ...changed(
     "compiler/passes/simplify.ts",
     [onPasses],
     [
