@@ -1,13 +1,14 @@
 /** @file Reads what is trained on: a text file in UTF-8, or a table of numbers (CSV or TSV). */
 import { readFile, stat } from "node:fs/promises";
 import { parse } from "csv-parse/sync";
-import { messageOf, UserError } from "../compiler/graph/errors.ts";
+import { UserError } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import { type LabelledSequences, parseLabelled } from "../train/data/labelled.ts";
-import { parseSeries, type Series } from "../train/data/series.ts";
-import { delimiterOf } from "./data/table-source.ts";
+import { type Series, seriesOf } from "../train/data/series.ts";
+import { ofTable, type TableOptions, type TableRow } from "../train/data/table.ts";
+import { type LayoutOptions, ofLayout, parsedTable } from "../train/data/table-layout.ts";
 import { decodeText } from "./data/utf8.ts";
 import { fileFault } from "./errors.ts";
-import { oneLine } from "./one-line.ts";
 
 /** Tables are numeric series; every other file is text. */
 export function isSeriesFile(path: string): boolean {
@@ -42,13 +43,16 @@ export async function readText(path: string): Promise<string> {
 }
 
 /**
- * A table of numbers (CSV, or TSV by its name), a row for each time step; a first row in which no field is a number names
- * the columns.
+ * A table of numbers, a row for each time step; a first row in which no field is a number names the columns. What separates
+ * the fields and how numbers are written is found in the text, or said by the options.
  *
- * @throws UserError where the file cannot be read, or a field is empty or no number; the message names line and column.
+ * @throws UserError where the file cannot be read, a field is empty or no number, or may mean two numbers; the message names
+ *   line and column.
  */
-export async function readSeries(path: string): Promise<Series> {
-  return parseSeries(await readRows(path), path);
+export async function readSeries(path: string, options: TableOptions & LayoutOptions = {}): Promise<Series> {
+  checkedOptions("readSeries", options, { ...ofTable, ...ofLayout });
+  const { separator, columns, decimal, missing } = options;
+  return seriesOf(await readRows(path, { separator, decimal }), path, { columns, decimal, missing });
 }
 
 /**
@@ -60,15 +64,7 @@ export async function readLabelled(path: string): Promise<LabelledSequences> {
   return parseLabelled((await readText(path)).split("\n"), path);
 }
 
-/** The rows of a table, cells as text. Row i is line i + 1 of the file: empty lines are kept, except at the end. */
-export async function readRows(path: string): Promise<string[][]> {
-  const text = await readText(path);
-  let rows: string[][];
-  try {
-    rows = parse(text.replace(/[\r\n]+$/, ""), { delimiter: delimiterOf(path), relax_column_count: true, trim: true });
-  } catch (cause) {
-    throw new UserError(`${path}: ${oneLine(messageOf(cause))}`, { cause });
-  }
-  if (rows.length === 0) throw new UserError(`${path} is empty`);
-  return rows;
+/** The rows of a table, cells as text; empty lines are rows too. */
+export async function readRows(path: string, options: LayoutOptions = {}): Promise<TableRow[]> {
+  return parsedTable(await readText(path), path, options, parse);
 }

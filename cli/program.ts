@@ -6,8 +6,9 @@
 import { Command, Option } from "commander";
 import { zoo } from "../cells/zoo.ts";
 import type { TrainCommandOptions } from "./commands/train.ts";
+import { invocation } from "./invocation.ts";
 import { names, numbered, real, whole } from "./options.ts";
-import { addUpdateOptions, device, LARGEST_RATE, timeout } from "./shared-options.ts";
+import { addTableOptions, addUpdateOptions, device, LARGEST_RATE, timeout } from "./shared-options.ts";
 import type { Streams } from "./streams.ts";
 import { addWeightCommands } from "./weight-commands.ts";
 
@@ -69,7 +70,8 @@ export function createProgram({ streams, version, finish }: Invocation): Command
       "--columns <names>",
       "columns of a table to read, by name or number, with commas between them",
       names("--columns"),
-    )
+    );
+  addTableOptions(training)
     .option(
       "--eval-every <n>",
       "measure the held-out loss every so many updates, and keep the best weights",
@@ -175,12 +177,13 @@ export function createProgram({ streams, version, finish }: Invocation): Command
       finish(await sample(model, options, streams));
     });
 
-  program
+  const forecasting = program
     .command("forecast")
     .argument("<model>", "a model that was trained on a series")
-    .argument("<file>", "the series so far (.csv or .tsv), with the columns it was trained on")
+    .argument("<file>", "the series so far (.csv or .tsv), with the columns it was trained on among its own")
     .description("continue a numeric series; prints CSV")
-    .option("--horizon <n>", "rows to forecast", whole("--horizon", 1), 10)
+    .option("--horizon <n>", "rows to forecast", whole("--horizon", 1), 10);
+  addTableOptions(forecasting)
     .option("--json", "one JSON object instead of CSV")
     .addOption(device())
     .addOption(timeout())
@@ -249,11 +252,11 @@ export function createProgram({ streams, version, finish }: Invocation): Command
 
   program
     .command("start")
-    .description("the demonstration of npm start: trains an LSTM on real text, then writes a sample")
+    .description("a demonstration: trains an LSTM on real text, then writes a sample")
     .option("--steps <n>", "updates, instead of the demonstration's own number", whole("--steps", 1))
     .addOption(device())
     .addOption(timeout())
-    .addHelpText("after", examples(["npm start", "cellgrad start --device gpu"]))
+    .addHelpText("after", examples(["cellgrad start", "cellgrad start --device gpu"]))
     .action(async (options) => {
       const { start } = await import("./commands/start.ts");
       finish(await start(options, streams));
@@ -274,5 +277,6 @@ export function createProgram({ streams, version, finish }: Invocation): Command
 }
 
 function examples(lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((text) => `  ${text}`).join("\n")}`;
+  const started = lines.map((text) => text.replace(/^cellgrad /, `${invocation(process.argv[1])} `));
+  return `\nExamples:\n${started.map((text) => `  ${text}`).join("\n")}`;
 }

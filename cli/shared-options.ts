@@ -50,3 +50,18 @@ export function timeout(): Option {
     .argParser(real("--timeout", 1e6))
     .default(PATIENCE);
 }
+
+/** How a table is read where its text does not tell. */
+export function addTableOptions(command: Command): Command {
+  return command
+    .option("--separator <mark>", "of a table's fields: comma, semicolon, tab, space, bar, or any character")
+    .addOption(
+      new Option("--decimal <mark>", "what stands before the decimals of a table's numbers").choices([
+        "point",
+        "comma",
+      ]),
+    )
+    .addOption(
+      new Option("--missing <how>", "what a missing value of a table is: the last one before it").choices(["last"]),
+    );
+}

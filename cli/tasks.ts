@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { messageOf, UserError } from "../compiler/graph/errors.ts";
 import type { CellDefinition } from "../index.ts";
+import type { Decimal } from "../train/data/field.ts";
 import { lengthOf, type StreamedBatches, streamedBatches } from "../train/data/pieces.ts";
 import type { Normalisation } from "../train/data/series.ts";
 import type { Vocabulary } from "../train/data/text.ts";
@@ -25,8 +26,11 @@ export interface TaskSizes {
   readonly tokens?: string;
   /** The text of that tokenizer.json, where it is known already. */
   readonly tokenizer?: string | undefined;
-  /** Of a table: the columns that are read. */
+  /** Of a table: the columns that are read, and how. */
   readonly columns?: readonly string[] | undefined;
+  readonly separator?: string;
+  readonly decimal?: Decimal;
+  readonly missing?: "last";
 }
 
 export interface Task {
@@ -98,9 +102,9 @@ async function textSource(source: ByteSource, tokens: string, known: Vocabulary 
 
 async function seriesTask(source: ByteSource, sizes: TaskSizes): Promise<Task> {
   const { name } = source;
-  const { cell, units, layers, batch, time } = sizes;
+  const { cell, units, layers, batch, time, decimal, missing, separator } = sizes;
   const { columns, skipped, length, normalisation, recording } = await tableSource(source, {
-    ...{ batch, time, columns: sizes.columns },
+    ...{ batch, time, columns: sizes.columns, decimal, missing, separator },
   });
   const left = skipped.length === 0 ? "" : `; ${skipped.join(", ")} ${skipped.length === 1 ? "is" : "are"} left out`;
   return {
@@ -109,7 +113,7 @@ async function seriesTask(source: ByteSource, sizes: TaskSizes): Promise<Task> {
     entries: "rows",
     lossUnit: "mean squared error, in units of the variance",
     summary: `${name}: ${grouped(length)} rows of ${columns.join(", ")}${left}`,
-    data: await fingerprint(source),
+    data: await fingerprint(source, readingOf(sizes)),
     details: { columns, normalisation: normalisation satisfies Normalisation },
   };
 }
@@ -117,9 +121,15 @@ async function seriesTask(source: ByteSource, sizes: TaskSizes): Promise<Task> {
 /** Bytes at both ends of a file that tell it from others. */
 const TELLING_BYTES = 65536;
 
-async function fingerprint({ size, read }: ByteSource): Promise<string> {
+/** How a table is read where its text does not tell; nothing where nothing was said. */
+function readingOf({ separator, decimal, missing }: TaskSizes): string {
+  const reading = JSON.stringify({ separator, decimal, missing });
+  return reading === "{}" ? "" : reading;
+}
+
+async function fingerprint({ size, read }: ByteSource, reading = ""): Promise<string> {
   const length = Math.min(size, TELLING_BYTES);
-  const hash = createHash("sha256").update(String(size));
+  const hash = createHash("sha256").update(`${size}${reading}`);
   for (const offset of [0, size - length]) hash.update(await read(offset, length));
   return hash.digest("hex");
 }

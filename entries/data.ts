@@ -8,6 +8,7 @@ export {
   type RecordingEntries,
 } from "../train/data/batches.ts";
 export { byteVocabulary } from "../train/data/bytes.ts";
+export type { Decimal } from "../train/data/field.ts";
 export {
   type GreyImage,
   type IdxArray,

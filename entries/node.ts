@@ -11,3 +11,4 @@ export { readLabelled, readSeries, readText } from "../cli/data-files.ts";
 export { type KerasFile, readKeras } from "../cli/keras/keras-file.ts";
 export { loadModel, saveModel } from "../cli/model-files.ts";
 export { loadCell } from "../cli/user-module.ts";
+export type { LayoutOptions } from "../train/data/table-layout.ts";

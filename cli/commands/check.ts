@@ -2,6 +2,7 @@
 import { checkGradients } from "../../testing/gradients/check-gradients.ts";
 import { reportLines } from "../../testing/gradients/report.ts";
 import { ExitCode, shortPath } from "../errors.ts";
+import { commandLine, fileWord } from "../invocation.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { cellByName } from "../user-module.ts";
 
@@ -32,7 +33,8 @@ export async function check(module: string, options: CheckCommandOptions, { stdo
   } else {
     const shownOptions = { cases, seed, ...(order === 2 && { order }), units, features };
     const given = Object.entries(shownOptions).filter(([, value]) => value !== undefined);
-    const again = `cellgrad check ${module} ${given.map(([name, value]) => `--${name} ${value}`).join(" ")}`;
+    const flags = given.flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const again = commandLine("check", fileWord(module), ...flags);
     // Lines without columns: those are of the text after its types were taken off.
     const stops = failure?.stops.map((site) => shortPath(site.replace(/:\d+$/, ""))) ?? [];
     const shown = failure === undefined ? report : { ...report, failure: { ...failure, stops } };

@@ -1,6 +1,8 @@
 /** @file `cellgrad forecast`: the rows that follow a series, as CSV. */
 import { UserError } from "../../compiler/graph/errors.ts";
-import { checkReach, parseSeries, type Series } from "../../train/data/series.ts";
+import { checkReach, type Series, seriesOf } from "../../train/data/series.ts";
+import { type TableOptions, TableReader } from "../../train/data/table.ts";
+import type { LayoutOptions } from "../../train/data/table-layout.ts";
 import type { SavedModel } from "../../train/model-file.ts";
 import { createStream, forecast } from "../../train/stream.ts";
 import { readRows } from "../data-files.ts";
@@ -10,7 +12,7 @@ import { readModel } from "../model-input.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { warnOfAdapter } from "../tuning.ts";
 
-export interface ForecastCommandOptions extends DeviceOptions {
+export interface ForecastCommandOptions extends DeviceOptions, LayoutOptions, Pick<TableOptions, "missing"> {
   readonly horizon: number;
   readonly json?: boolean;
 }
@@ -24,8 +26,7 @@ export async function forecastCommand(
   const { stdout } = streams;
   const { horizon, json } = options;
   const model = await readModel(path, "series");
-  const series = parseSeries(await readRows(file), file);
-  checkColumns(model, series, file);
+  const series = await readSeriesFor(model, file, options);
   const { normalisation } = model;
   if (normalisation !== undefined) checkReach(series, normalisation, file);
   const { columns } = series;
@@ -35,14 +36,27 @@ export async function forecastCommand(
   return withDevice(options, async (device) => {
     warnOfAdapter(model.tuned, device, streams);
     const stream = await createStream(device, model, model.parameters);
-    const rows = await forecast({ stream, values, horizon, ...(normalisation && { normalisation }) });
+    const forecasts = await forecast({ stream, values, horizon, ...(normalisation && { normalisation }) });
+    const rows = forecasts.map((row) => row.map((value, i) => resolved(value, normalisation?.deviation[i])));
     stream.destroy();
     if (json) jsonLine(stdout, { columns, values: rows, device: device.name });
     else
-      for (const fields of [columns.map(quoted), ...rows.map((row) => row.map(shortest))])
-        line(stdout, fields.join(","));
+      for (const fields of [columns.map(quoted), ...rows.map((row) => row.map(String))]) line(stdout, fields.join(","));
     return ExitCode.ok;
   });
+}
+
+/** The columns that the model was trained on, by their names, whatever else the table has; otherwise all of its numbers. */
+async function readSeriesFor(model: SavedModel, file: string, options: ForecastCommandOptions): Promise<Series> {
+  const { columns: expected = [] } = model;
+  const { separator, decimal, missing } = options;
+  const rows = await readRows(file, { separator, decimal });
+  const first = rows.find(({ fields }) => fields.some((field) => field.trim() !== ""));
+  const names = first === undefined ? [] : TableReader.namesIn(first, file);
+  const columns = expected.every((name) => names.includes(name)) ? expected : undefined;
+  const series = seriesOf(rows, file, { columns, decimal, missing });
+  checkColumns(model, series, file);
+  return series;
 }
 
 /** Columns in another order would be read without an error, and the forecast would be nonsense. */
@@ -54,10 +68,13 @@ function checkColumns(model: SavedModel, { columns }: Series, file: string): voi
   throw new UserError(`${file} has the columns ${columns.join(", ")}; the model was trained on ${expected.join(", ")}`);
 }
 
-/** Seven digits: what the model's 32-bit numbers hold. */
-function shortest(value: number): string {
-  return String(Number(value.toPrecision(7)));
+/** What a forecast in f32 holds: seven digits of how far a column's values lie apart, wherever they lie. */
+function resolved(value: number, deviation: number | undefined): number {
+  const digits = deviation === undefined ? 7 : 7 + exponentOf(value) - exponentOf(deviation);
+  return digits < 1 ? 0 : Number(value.toPrecision(Math.min(17, digits)));
 }
+
+const exponentOf = (value: number) => Math.floor(Math.log10(Math.abs(value) || Number.MIN_VALUE));
 
 function quoted(name: string): string {
   return /[",\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name;

@@ -11,6 +11,7 @@ import { encodeModel } from "../../train/model-file.ts";
 import { decodeTensors, encodeTensors } from "../../train/safetensors.ts";
 import { readBytes, readText } from "../data-files.ts";
 import { ExitCode } from "../errors.ts";
+import { commandLine, fileWord } from "../invocation.ts";
 import { isKerasFile, readKerasFile } from "../keras/keras-file.ts";
 import { prepareOutput } from "../model-output.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
@@ -111,9 +112,9 @@ function parameterBytes(weights: NetworkWeights, from: string): Uint8Array {
 }
 
 function usage(path: string, { vocabulary, targets }: ModelMeaning): string {
-  if (vocabulary !== undefined) return `; use it with: cellgrad sample ${path}`;
+  if (vocabulary !== undefined) return `; use it with: ${commandLine("sample", fileWord(path))}`;
   return targets === undefined
-    ? `; use it with: cellgrad forecast ${path} FILE.csv`
+    ? `; use it with: ${commandLine("forecast", fileWord(path), "FILE.csv")}`
     : "; use it from code, with createStream";
 }
 

@@ -1,9 +1,10 @@
 /**
- * @file `cellgrad start`, which is what `npm start` runs: a character LSTM on the text that every clone has (the
+ * @file `cellgrad start`, which is what `npm start` runs: a character LSTM on a text that is there (in a clone the
  * declarations of WebGPU's types), and a sample of what it learned to write.
  */
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { UserError } from "../../compiler/graph/errors.ts";
 import { lstm } from "../../index.ts";
 import type { Device } from "../../train/device.ts";
@@ -44,11 +45,10 @@ export interface StartCommandOptions extends DeviceOptions {
 }
 
 export async function start(options: StartCommandOptions, streams: Streams): Promise<number> {
-  const text = await readText(textFile());
+  const { path, name } = textFile();
+  const text = await readText(path);
   const demonstration = { ...DEMONSTRATION, steps: options.steps ?? DEMONSTRATION.steps };
-  return withDevice(options, (device) =>
-    demonstrate(text, "the declarations of @webgpu/types", demonstration, device, streams),
-  );
+  return withDevice(options, (device) => demonstrate(text, name, demonstration, device, streams));
 }
 
 /** Trains on a text, shows a sample, and ends with a line that says what was learned. */
@@ -86,13 +86,14 @@ function finalLine(before = Number.NaN, after = Number.NaN, vocabulary: number):
   return `The held-out loss ${moved} from ${before.toFixed(2)} (before training; ${chance}) to ${after.toFixed(2)} nats per character.`;
 }
 
-function textFile(): string {
+/** What the demonstration is trained on: the declarations of WebGPU in a clone, the guide in an installed package. */
+function textFile(): { readonly path: string; readonly name: string } {
   try {
-    return join(dirname(createRequire(import.meta.url).resolve("@webgpu/types/package.json")), "dist/index.d.ts");
-  } catch (cause) {
-    throw new UserError(
-      "the demonstration trains on the declarations of @webgpu/types, which are not installed here; train on a file of your own: cellgrad train FILE",
-      { cause },
-    );
+    const types = dirname(createRequire(import.meta.url).resolve("@webgpu/types/package.json"));
+    return { path: join(types, "dist/index.d.ts"), name: "the declarations of @webgpu/types" };
+  } catch {
+    // The compiled files lie one folder deeper than the source.
+    const depth = import.meta.url.endsWith(".ts") ? "../.." : "../../..";
+    return { path: fileURLToPath(new URL(`${depth}/docs/guide.md`, import.meta.url)), name: "cellgrad's own guide" };
   }
 }

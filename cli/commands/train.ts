@@ -1,5 +1,6 @@
 /** @file `cellgrad train`: a network on a file of the user's. */
 import { UserError } from "../../compiler/graph/errors.ts";
+import type { Decimal } from "../../train/data/field.ts";
 import { bitsPerCharacter, perplexity } from "../../train/metrics.ts";
 import { encodeModel } from "../../train/model-file.ts";
 import type { Tuned } from "../../train/tuned.ts";
@@ -7,6 +8,7 @@ import { checkFile, isSeriesFile } from "../data-files.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import type { Measuring } from "../held-out.ts";
+import { commandLine, fileWord } from "../invocation.ts";
 import { type ModelOutput, prepareOutput } from "../model-output.ts";
 import { grouped, shortLoss } from "../progress.ts";
 import { checkResumed, readResumable, resumedOptions, updateRecord } from "../resume.ts";
@@ -42,6 +44,10 @@ export interface TrainCommandOptions extends UpdateCommandOptions, DeviceOptions
   readonly tokenizer?: string;
   /** Of a table: the columns to read. */
   readonly columns?: readonly string[];
+  /** Of a table: how it is read where its text does not tell. */
+  readonly separator?: string;
+  readonly decimal?: Decimal;
+  readonly missing?: "last";
   /** Steps from one measurement of the held-out loss to the next. */
   readonly evalEvery?: number;
   /** Measurements without improvement that end the run. */
@@ -120,7 +126,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     if (json) jsonLine(streams.stdout, told);
     else if (result.kept > 0) for (const text of outcome(result, task)) say(text);
     if (result.run.fault !== undefined) throw new UserError(faultLine(result, saved, output));
-    if (saved !== undefined) say(`saved ${saved}; use it with: ${nextCommand(task, saved, file)}`);
+    if (saved !== undefined) say(`saved ${saved}; use it with: ${nextCommand(task, saved, file, options)}`);
     if (!result.run.interrupted) return ExitCode.ok;
     line(streams.stderr, interruptLine(result, saved));
     return ExitCode.interrupted;
@@ -133,6 +139,7 @@ const filesRead = (file: string, { cell, tokens }: TrainCommandOptions) => [
   ...(["characters", "bytes"].includes(tokens) ? [] : [tokens]),
 ];
 
+const tableFlags = ["separator", "decimal", "missing"] as const;
 const updateFlags = ["optimizer", "lrSchedule", "warmup", "weightDecay", "clip"];
 
 /** Refuses options that do not go together. */
@@ -143,6 +150,9 @@ function checkGiven(file: string, { given, tune, tuning }: TrainCommandOptions):
   if (given.has("tokens") && isSeries) throw new UserError(`--tokens is for text; ${file} is read as a numeric series`);
   if (given.has("columns") && !isSeries)
     throw new UserError(`--columns is for a .csv or .tsv; ${file} is read as text`);
+  const reading = tableFlags.find((flag) => given.has(flag));
+  if (reading !== undefined && !isSeries)
+    throw new UserError(`--${reading} is for a .csv or .tsv; ${file} is read as text`);
   if (tune && tuning !== undefined)
     throw new UserError("--tune searches for a tuning, --tuning takes one from a model: give one of them");
 }
@@ -239,6 +249,9 @@ function keptAs(step: number, saved: string | undefined): string {
     : `the weights of step ${step} are in ${saved}`;
 }
 
-function nextCommand(task: Task, saved: string, file: string): string {
-  return task.network.kind === "text" ? `cellgrad sample ${saved}` : `cellgrad forecast ${saved} ${file}`;
+/** A table is read again as it was. */
+function nextCommand(task: Task, saved: string, file: string, options: TrainCommandOptions): string {
+  if (task.network.kind === "text") return commandLine("sample", fileWord(saved));
+  const flags = tableFlags.flatMap((flag) => (options[flag] === undefined ? [] : [`--${flag}`, options[flag]]));
+  return commandLine("forecast", fileWord(saved), fileWord(file), ...flags);
 }

@@ -106,13 +106,25 @@ export const betweenLines: Cut = (bytes) => {
   return undefined;
 };
 
-/** Behind a line end that is not within quotes: after a row of a table. */
-export const betweenRows: Cut = (bytes) => {
-  let [quotes, end] = [0, 0];
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i];
-    if (byte === quote) quotes += 1;
-    else if (byte === lineFeed && quotes % 2 === 0) end = i + 1;
-  }
-  return end > 0 ? end : undefined;
-};
+/** Behind a line end that is not within quotes, which stand where a field begins: after a row of a table. */
+export const betweenRows =
+  (separator: string): Cut =>
+  (bytes) => {
+    let [isQuoted, isFieldStart, end] = [false, true, 0];
+    const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+    for (let i = start; i < bytes.length; i++) {
+      const byte = bytes[i];
+      if (isQuoted) {
+        if (byte !== quote) continue;
+        // A quote that is written twice is one within the field.
+        if (bytes[i + 1] === quote) i += 1;
+        else isQuoted = false;
+      } else if (byte === quote && isFieldStart) isQuoted = true;
+      else if (byte === lineFeed || (byte === carriageReturn && ![undefined, lineFeed].includes(bytes[i + 1]))) {
+        isFieldStart = true;
+        end = i + 1;
+      } else if (byte === separator.charCodeAt(0)) isFieldStart = true;
+      else if (byte !== space) isFieldStart = false;
+    }
+    return end > 0 ? end : undefined;
+  };

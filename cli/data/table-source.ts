@@ -7,6 +7,7 @@ import { at, messageOf, UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { trainingLength } from "../../train/data/batches.ts";
 import { lengthOf, type PiecedRecording } from "../../train/data/pieces.ts";
+import { Extremes } from "../../train/data/reach.ts";
 import {
   Moments,
   type Normalisation,
@@ -15,7 +16,17 @@ import {
   type SeriesBatchSizes,
   seriesEntries,
 } from "../../train/data/series.ts";
-import { ofTable, type TableOptions, TableReader } from "../../train/data/table.ts";
+import { ofTable, type TableOptions, TableReader, type TableRow } from "../../train/data/table.ts";
+import {
+  faultOf,
+  firstBytes,
+  type LayoutOptions,
+  layoutOf,
+  ofLayout,
+  parsedRows,
+  type TableLayout,
+  withoutLines,
+} from "../../train/data/table-layout.ts";
 import { oneLine } from "../one-line.ts";
 import { type ByteSource, betweenRows, PIECE_BYTES, piecesOf } from "./file-pieces.ts";
 import { decodeText } from "./utf8.ts";
@@ -34,37 +45,37 @@ export interface TableSource {
   readonly recording: PiecedRecording;
 }
 
-/** Fields are separated by tabs where the name says so, by commas otherwise. */
-export function delimiterOf(name: string): string {
-  return /\.tsv$/i.test(name) ? "\t" : ",";
-}
-
 /** Reads a table for batches of these sizes. */
 export async function tableSource(
   source: ByteSource,
-  sizes: SeriesBatchSizes & TableOptions,
+  sizes: SeriesBatchSizes & TableOptions & LayoutOptions,
   pieceBytes = PIECE_BYTES,
 ): Promise<TableSource> {
-  checkedOptions("tableSource", sizes, { ...ofSeriesBatches, ...ofTable });
-  const { table, pieces } = await checked(source, { columns: sizes.columns }, pieceBytes);
+  checkedOptions("tableSource", sizes, { ...ofSeriesBatches, ...ofTable, ...ofLayout });
+  const { separator, columns: asked, decimal, missing } = sizes;
+  const layout = await layoutOfSource(source, { separator, decimal });
+  const { table, pieces } = await checked(source, layout, { columns: asked, decimal, missing }, pieceBytes);
   const { columns, skipped } = table;
-  const counts = pieces.map(({ rows }) => rows);
+  const counts = pieces.map(({ count }) => count);
   const length = lengthOf({ pieces: counts });
-  const read = async (piece: number): Promise<Float64Array> => {
-    const { offset, bytes, rows } = at(pieces, piece);
-    const fields = rowsOf(source, await source.read(offset, bytes), offset, 0);
-    return Float64Array.from(
-      fields
-        .slice(piece === 0 ? table.headerRows : 0)
-        .slice(0, rows)
-        .flatMap(table.numbersOf),
-    );
+  const rowsIn = async (piece: number): Promise<readonly TableRow[]> => {
+    const { offset, bytes, line, isNumber } = at(pieces, piece);
+    const rows = rowsOfPiece(source, layout, await source.read(offset, bytes), offset, line);
+    return rows.filter((_, i) => isNumber(i));
   };
+  const numbersOf = (rows: readonly TableRow[], piece: number) => table.numbersOf(rows, at(pieces, piece).last);
+  const read = async (piece: number) => Float64Array.from(numbersOf(await rowsIn(piece), piece).flat());
   const moments = new Moments(columns.length, trainingLength(length, sizes));
-  for (const add of [moments.addToMean, moments.addToDeviation])
-    for (const piece of pieces.keys()) add(await read(piece));
+  const extremes = new Extremes();
+  for (const piece of pieces.keys()) {
+    const rows = await rowsIn(piece);
+    const numbers = numbersOf(rows, piece);
+    for (const [i, row] of numbers.entries()) extremes.add(row, `line ${at(rows, i).line}`);
+    moments.addToMean(numbers.flat());
+  }
+  for (const piece of pieces.keys()) moments.addToDeviation(await read(piece));
   const normalisation = moments.normalisation();
-  table.checkReach(normalisation);
+  extremes.check(source.name, columns, normalisation);
   return {
     ...{ columns, skipped, length, normalisation },
     recording: {
@@ -75,35 +86,65 @@ export async function tableSource(
   };
 }
 
-/** Where a piece lies, and how many rows of numbers it has. */
+/** Where a piece lies, and what must be known to read it alone. */
 interface IndexedPiece {
   readonly offset: number;
   readonly bytes: number;
-  readonly rows: number;
+  /** Lines of the file before it. */
+  readonly line: number;
+  /** Rows of numbers, and whether the i-th row is one: the first may name the columns, the last ones be blank. */
+  readonly count: number;
+  readonly isNumber: (row: number) => boolean;
+  /** Fields of the row before it, where missing values repeat them. */
+  readonly last: readonly string[];
 }
 
-async function checked(source: ByteSource, options: TableOptions, pieceBytes: number) {
+async function checked(source: ByteSource, layout: TableLayout, options: TableOptions, pieceBytes: number) {
   const table = new TableReader(source.name, options);
   const pieces: IndexedPiece[] = [];
-  let lines = 0;
-  for await (const { offset, bytes } of piecesOf(source, betweenRows, pieceBytes)) {
-    const rows = rowsOf(source, bytes, offset, lines);
-    lines += rows.length;
-    const numbers = rows.filter((fields) => table.next(fields) !== undefined);
-    pieces.push({ offset, bytes: bytes.length, rows: numbers.length });
+  let line = 0;
+  for await (const { offset, bytes } of piecesOf(source, betweenRows(layout.separator), pieceBytes)) {
+    const { last } = table;
+    const rows = rowsOfPiece(source, layout, bytes, offset, line);
+    const kinds = rows.map((row) => table.look(row));
+    // What is not a row of numbers stands at both ends.
+    const [first, count] = [Math.max(0, kinds.indexOf(true)), kinds.filter((isNumber) => isNumber).length];
+    const isNumber = (row: number) => row >= first && row < first + count;
+    pieces.push({ offset, bytes: bytes.length, line, count, isNumber, last });
+    line += linesIn(bytes);
   }
   table.end();
   return { table, pieces };
 }
 
-/** The fields of each row; before them come `lines` rows of the file. */
-function rowsOf(source: ByteSource, bytes: Uint8Array, offset: number, lines: number): string[][] {
+async function layoutOfSource(source: ByteSource, options: LayoutOptions): Promise<TableLayout> {
+  const length = Math.min(source.size, firstBytes);
+  // A character that is cut at the end is not looked at; faults of the text are told where it is read.
+  const start = new TextDecoder().decode(await source.read(0, length), { stream: true });
+  return layoutOf(start, length === source.size, source.name, options);
+}
+
+/** Line ends of any kind. */
+function linesIn(bytes: Uint8Array): number {
+  let count = 0;
+  for (const [i, byte] of bytes.entries()) if (byte === 0x0a || (byte === 0x0d && bytes[i + 1] !== 0x0a)) count += 1;
+  return count;
+}
+
+/** The rows of a piece; before it come `line` lines of the file. */
+function rowsOfPiece(
+  source: ByteSource,
+  layout: TableLayout,
+  bytes: Uint8Array,
+  offset: number,
+  line: number,
+): TableRow[] {
   const { name } = source;
-  const text = decodeText(name, bytes, offset);
+  const skipped = Math.max(0, Math.min(layout.linesBefore - line, linesIn(bytes)));
+  const text = withoutLines(decodeText(name, bytes, offset), skipped);
   try {
-    return parse(text, { delimiter: delimiterOf(name), relax_column_count: true, trim: true });
+    return parsedRows(parse, text, layout, line + skipped);
   } catch (cause) {
-    const message = oneLine(messageOf(cause)).replace(/\bline (\d+)/, (_, line) => `line ${lines + Number(line)}`);
-    throw new UserError(`${name}: ${message}`, { cause });
+    throw new UserError(`${name}: ${faultOf(oneLine(messageOf(cause)), line + skipped)}`, { cause });
   }
 }

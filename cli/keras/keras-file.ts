@@ -17,7 +17,9 @@ import { isHdf5, readHdf5, type Tree } from "./hdf5.ts";
 
 /** What `fromKeras` takes. */
 export interface KerasFile {
+  /** Arrays by path, each read when it is looked at. */
   readonly tensors: Readonly<Record<string, NdArray>>;
+  /** The order of the layers, and what else of them the file says. */
   readonly options: KerasReadOptions;
   /** What of the model is not in the weights, in words. */
   readonly remarks: readonly string[];

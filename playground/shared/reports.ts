@@ -73,7 +73,8 @@ export interface ScheduleReport {
 export interface Table {
   readonly rows: number;
   readonly columns: number;
-  readonly values: Float32Array<ArrayBuffer>;
+  /** In f64: series may lie far from 0. */
+  readonly values: Float64Array<ArrayBuffer>;
 }
 
 export interface GradientFlow {

@@ -1,7 +1,8 @@
 /** @file Text and tables that visitors paste or drop: what cannot be trained on is refused in one line. */
 import { parse } from "csv-parse/browser/esm/sync";
 import { UserError } from "../../compiler/graph/errors.ts";
-import { parseSeries, type Series } from "../../train/data/series.ts";
+import { type Series, seriesOf } from "../../train/data/series.ts";
+import { parsedTable } from "../../train/data/table-layout.ts";
 
 /** Characters: more would fill the memory of a phone, and no page trains on them in an hour. */
 const longest = 8_000_000;
@@ -33,15 +34,8 @@ function notText(name: string): UserError {
   return new UserError(`${name} is no text in UTF-8: it looks like an image, an archive or another binary file`);
 }
 
-/** The numbers in a table, a row for each time step; fields are separated by whichever of , ; and tab comes first. */
+/** The numbers in a table, a row for each time step. */
 export function readSeries(name: string, given: string | Uint8Array): Series {
-  const text = readText(name, given);
-  const delimiter = /[,;\t]/.exec(text)?.[0] ?? ",";
-  let rows: string[][];
-  try {
-    rows = parse(text.replace(/[\r\n]+$/, ""), { delimiter, relax_column_count: true, trim: true });
-  } catch (error) {
-    throw new UserError(`${name}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  return parseSeries(rows, name);
+  const rows = parsedTable(readText(name, given), name, {}, parse);
+  return seriesOf(rows, name);
 }

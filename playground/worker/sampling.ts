@@ -176,7 +176,7 @@ class Recorder {
 }
 
 function tableOf(rows: readonly (readonly number[])[]): Table {
-  return { rows: rows.length, columns: rows[0]?.length ?? 0, values: Float32Array.from(rows.flat()) };
+  return { rows: rows.length, columns: rows[0]?.length ?? 0, values: Float64Array.from(rows.flat()) };
 }
 
 function rangeOf({ values }: Table): readonly [number, number] {

@@ -139,7 +139,35 @@ test("a series trains and is forecast in its own units and columns", async () =>
   const [forecast] = jsonLines(json.stdout);
   expect(forecast?.columns).toEqual(["a", "b"]);
   const values = (forecast?.values ?? []) as number[][];
-  expect(values.map((row) => row.map((x) => Number(x.toPrecision(7))).join(","))).toEqual(rows);
+  expect(values.map((row) => row.join(","))).toEqual(rows);
+});
+
+test("a forecast has the digits that tell its values from each other, wherever they lie", async () => {
+  // Around one value far from 0, and around 0; the third moves in the last digits of f64 that make a difference.
+  const rows = Array.from({ length: 60 }, (_, t) => [
+    1.7e9 + 20 * Math.sin(t / 3),
+    Math.cos(t / 3),
+    1.7e12 + (t % 5) / 4,
+  ]);
+  const file = space.write(
+    "meter.csv",
+    `meter,wave,clock\n${rows.map((row) => row.map((x) => x.toFixed(2)).join(",")).join("\n")}\n`,
+  );
+  const model = space.file("meter.st");
+  const trained = await run("train", file, ...TINY_SERIES, "--steps", "3", "--out", model);
+  expect(trained).toMatchObject({ code: 0 });
+  const { normalisation } = decodeModel(readFileSync(model), "m");
+  expect(normalisation?.deviation[0]).toBeCloseTo(14, 0);
+  expect(normalisation?.deviation[2]).toBeCloseTo(0.35, 1);
+  const args = ["forecast", model, file, "--device", "cpu", "--horizon", "6"];
+  const csv = (await run(...args)).stdout.trimEnd().split("\n").slice(1);
+  const [json] = jsonLines((await run(...args, "--json")).stdout);
+  const values = (json?.values ?? []) as number[][];
+  expect(values.map((row) => row.join(","))).toEqual(csv);
+  const decimals = (column: number) =>
+    Math.max(...csv.map((row) => (row.split(",")[column]?.split(".")[1] ?? "").length));
+  expect([0, 1, 2].map(decimals)).toEqual([5, 7, expect.toSatisfy((digits: number) => digits >= 3)]);
+  for (const column of [0, 1, 2]) expect(new Set(csv.map((row) => row.split(",")[column])).size).toBe(6);
 });
 
 /** Its weight w moves by the learning rate at each step, and it has no value once w is too far from 1. */

@@ -41,7 +41,7 @@ test("a state dict with a vocabulary is a model, which samples", async () => {
   const about = `gru-reset-after, 1 layer of ${units} units, reading ${width} features, an embedding of 4 symbols, a head of 4 outputs`;
   expect(outcome).toEqual({
     code: 0,
-    stdout: `${at("dict.safetensors")}: ${about}\nsaved ${at("model.safetensors")}; use it with: cellgrad sample ${at("model.safetensors")}\n`,
+    stdout: `${at("dict.safetensors")}: ${about}\nsaved ${at("model.safetensors")}; use it with: npx cellgrad sample ${at("model.safetensors")}\n`,
     stderr: "",
   });
   const text = await run("sample", at("model.safetensors"), "--length", "12", "--device", "cpu");

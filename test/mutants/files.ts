@@ -65,6 +65,57 @@ export const fileMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "train/data/field.ts",
+    ["test/cli/tables.test.ts"],
+    [
+      ["a decimal comma is no comma", 'replaceAll(".", "").replace(",", ".")', 'replaceAll(".", "").replace(",", "")'],
+      ["months have no names", "(jan|feb|mar|apr|", "(apr|"],
+    ],
+  ),
+  ...changed(
+    "train/data/table.ts",
+    ["test/cli/tables.test.ts"],
+    [
+      [
+        "a comma of two meanings is one of thousands",
+        "point === undefined && comma === undefined) {\n      const",
+        "false) {\n      const",
+      ],
+      ["what is missing is repeated from elsewhere", "let last = before;", "let last: readonly string[] = [];"],
+    ],
+  ),
+  ...changed(
+    "train/data/table-layout.ts",
+    ["test/cli/tables.test.ts"],
+    [
+      ["lines end in one way", '["\\r\\n", "\\n", "\\r"]', '["\\n"]'],
+      ["the line of a row is that of its end", "line: before + end + 1", "line: before + lines"],
+    ],
+  ),
+  ...changed(
+    "cli/data/file-pieces.ts",
+    ["test/cli/tables.test.ts", "test/cli/data-sources.test.ts"],
+    [["a quote within a field hides line ends", "byte === quote && isFieldStart", "byte === quote"]],
+  ),
+  ...changed(
+    "cli/commands/forecast.ts",
+    ["test/cli/train.test.ts", "test/cli/printed-commands.test.ts"],
+    [
+      ["seven digits wherever values lie", "deviation === undefined ? 7 :", "deviation !== undefined ? 7 :"],
+      ["all numbers of a table are forecast", "{ columns, decimal, missing }", "{ decimal, missing }"],
+    ],
+  ),
+  ...changed(
+    "cli/invocation.ts",
+    ["test/cli/printed-commands.test.ts"],
+    [["spaces are not quoted", "if (/^[\\w@", "if (true || /^[\\w@"]],
+  ),
+  ...changed(
+    "train/data/series.ts",
+    ["test/cli/train.test.ts"],
+    [["what lies far from 0 is constant", "8 * Number.EPSILON *", "1e-12 *"]],
+  ),
+  ...changed(
     "cli/keras/keras-file.ts",
     ["test/cli/keras-files.test.ts"],
     [

@@ -57,7 +57,7 @@ const rows: readonly (readonly [given: string, task: () => Promise<unknown>, lin
   [
     "a hole in a table",
     () => readSeries(at("hole.csv")),
-    "hole.csv, line 2, slow: the field is empty; expected a number",
+    "hole.csv, line 2, slow: the field is empty; expected a number (option missing: last repeats the one before)",
   ],
   ["a text that is not there", () => readText(at("none.txt")), "none.txt: no such file"],
   ["a text of another encoding", () => readText(at("latin1.txt")), "latin1.txt is not UTF-8 text: …"],

@@ -138,6 +138,7 @@ const calls: Calls = {
   randomBits: (o) => root.randomBits(0, o),
   readIdxImages: (o) => node.readIdxImages("", "", o),
   readImageFolder: (o) => node.readImageFolder("", o),
+  readSeries: (o) => node.readSeries("", o),
   recurrence: (o) => layers.recurrence(none, none, none, o),
   recurrent: (o) => layers.recurrent(none, o),
   recurrentDropout: (o) => layers.recurrentDropout(none, 0, none, o),

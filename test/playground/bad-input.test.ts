@@ -35,7 +35,11 @@ const refused: readonly [title: string, command: Command, line: RegExp][] = [
     /^notes\.txt has 20\.0 million characters; a page takes 8\.0 million/,
   ],
   ["20 MB of bytes", text(new Uint8Array(2e7).fill(97)), /^notes\.txt has 20\.0 million characters/],
-  ["a hole in a table", csv("x,y\n1,2\n3,\n"), /^table\.csv, line 3, y: the field is empty; expected a number$/],
+  [
+    "a hole in a table",
+    csv("x,y\n1,2\n3,\n"),
+    /^table\.csv, line 3, y: the field is empty; expected a number \(option missing/,
+  ],
   ["a table that is a text", csv("once upon a time"), /^table\.csv has no row of numbers$/],
   ["an open quote", csv('1,2\n"3,4\n'), /^table\.csv: Quote Not Closed/],
   ["a binary table", csv(bytes(0, 1, 2, 3)), /^table\.csv is no text in UTF-8/],

@@ -170,7 +170,11 @@ const calls: readonly (readonly [given: string, f: () => unknown, line: string])
   ],
   [
     "a column that a wide table does not have",
-    () => new TableReader("t.csv", { columns: ["z"] }).next(Array.from({ length: 30 }, (_, i) => String(i))),
+    () =>
+      new TableReader("t.csv", { columns: ["z"] }).look({
+        fields: Array.from({ length: 30 }, (_, i) => String(i)),
+        line: 1,
+      }),
     `t.csv has no column "z"; it has ${Array.from({ length: 20 }, (_, i) => `column ${i + 1}`).join(", ")}, …`,
   ],
 ];

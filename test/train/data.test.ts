@@ -126,14 +126,14 @@ describe("a series", () => {
         ["1", "2"],
         ["3", ""],
       ],
-      "a.csv, line 3, y: the field is empty; expected a number",
+      "a.csv, line 3, y: the field is empty; expected a number (option missing: last repeats the one before)",
     ],
     [
       [
         ["1", "2"],
         ["3", "n/a"],
       ],
-      'a.csv, line 2, column 2: the field is "n/a"; expected a number',
+      'a.csv, line 2, column 2: the field is "n/a"; expected a number (option missing: last repeats the one before)',
     ],
     [
       [
@@ -142,7 +142,10 @@ describe("a series", () => {
       ],
       'a.csv, line 1, column 2: the field is "b"; expected a number',
     ],
-    [[["1"], ["NaN"]], 'a.csv, line 2, column 1: the field is "NaN"; expected a number'],
+    [
+      [["1"], ["NaN"]],
+      'a.csv, line 2, column 1: the field is "NaN"; expected a number (option missing: last repeats the one before)',
+    ],
     [[["1"], ["Infinity"]], 'a.csv, line 2, column 1: the field is "Infinity"; expected a number'],
     [[["1"], ["0x10"]], 'a.csv, line 2, column 1: the field is "0x10"; expected a number'],
     [[["1"], ["1e39"]], 'a.csv, line 2, column 1: the field is "1e39"; expected a number that float32 holds'],

@@ -10,7 +10,7 @@ import {
   trainingLength,
 } from "./batches.ts";
 import { Extremes } from "./reach.ts";
-import { type TableOptions, TableReader } from "./table.ts";
+import { type TableOptions, TableReader, type TableRow } from "./table.ts";
 
 /** A table of numbers, a row for each time step. */
 export interface Series {
@@ -34,16 +34,25 @@ export interface Normalisation {
 
 /**
  * The series in the fields of a table; `name` is what messages call it. A first row in which no field is a number or a
- * date names the columns. Columns of dates are skipped. Every other field must be a number: a UserError gives the line
- * (from 1) and the column of the first hole.
+ * date names the columns. Columns of dates are skipped. Every other field must be a number, with a decimal point or comma and
+ * thousands or without: a UserError gives the line (from 1) and the column of the first hole, or of a field that may mean
+ * two numbers where no other tells.
  */
 export function parseSeries(table: readonly (readonly string[])[], name: string, options?: TableOptions): Series {
+  if (!Array.isArray(table)) throw new UserError("parseSeries takes the fields of each row, a list of lists of texts");
+  return seriesOf(
+    table.map((fields, i) => ({ fields, line: i + 1 })),
+    name,
+    options,
+  );
+}
+
+/** The series in rows that know their lines; see `parseSeries`. */
+export function seriesOf(table: readonly TableRow[], name: string, options?: TableOptions): Series {
   const reader = new TableReader(name, options);
-  const rows = table.flatMap((fields) => {
-    const numbers = reader.next(fields);
-    return numbers === undefined ? [] : [numbers];
-  });
+  const numbers = table.filter((row) => reader.look(row));
   reader.end();
+  const rows = reader.numbersOf(numbers);
   const { columns, skipped } = reader;
   return {
     columns,
@@ -99,8 +108,8 @@ export class Moments {
     const mean = this.#mean();
     const deviation = Array.from(this.#squares, (sum, i) => {
       const root = Math.sqrt(sum / this.#length);
-      // What differs in its last digits alone is constant but for rounding.
-      return root > 1e-12 * Math.abs(at(mean, i)) ? root : 1;
+      // What differs in the last bits of f64 alone is constant but for rounding, however far from 0 it lies.
+      return root > 8 * Number.EPSILON * Math.abs(at(mean, i)) ? root : 1;
     });
     return { mean, deviation };
   }

@@ -1,56 +1,69 @@
 /**
  * @file The rows of a table, one after the other, as numbers: which columns are read, what they are called, and what is
- * said where a field is no number. Rows come from memory or, piece by piece, from a file of any length.
+ * said where a field is no number. Rows come from memory or, piece by piece, from a file of any length: all are looked at
+ * once before any is read, since one row may tell how the numbers of all others are written.
  *
  * A column whose first field under the header is a date or a time of day is skipped: the order of the rows is their time.
  */
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
-import { Extremes } from "./reach.ts";
-import type { Normalisation } from "./series.ts";
+import { type Decimal, decimals, isDate, isMissing, isNumeral, readingsOf } from "./field.ts";
 
-/** Which columns of a table are read. */
+/** Which columns of a table are read, and how. */
 export interface TableOptions {
   /** Their names, or their numbers from 1 on; without it all that are not dates. */
   readonly columns?: readonly string[] | undefined;
+  /** What stands before the decimals of a number; found in the fields where they tell. */
+  readonly decimal?: Decimal | undefined;
+  /** What a missing value is: refused by default; with `last` it is the one before it. */
+  readonly missing?: "last" | undefined;
 }
 
-export const ofTable = { columns: "list" } as const;
+export const ofTable = { columns: "list", decimal: decimals, missing: { last: true } } as const;
 
-const hintOfSeparator = "; a .csv has commas between its fields, a .tsv tabs";
-const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
-const timeOfDay = String.raw`\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*([AaPp][Mm])?\s*(Z|[+-]\d{2}:?\d{2})?`;
-const day = String.raw`(\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})`;
-const date = new RegExp(`^(${day}([T\\s]\\s*${timeOfDay})?|${timeOfDay})$`);
-
-/** A field as a number; undefined for anything but a decimal number that f32 can hold. */
-function numberOf(field: string): number | undefined {
-  const text = field.trim();
-  const value = decimal.test(text) ? Number(text) : Number.NaN;
-  return Math.abs(value) < 3.4e38 ? value : undefined;
+/** A row as text, and the line of the file on which it starts. */
+export interface TableRow {
+  readonly fields: readonly string[];
+  readonly line: number;
 }
 
-function isDate(field: string): boolean {
-  return numberOf(field) === undefined && date.test(field.trim());
+/** A field that tells how numbers are written. */
+interface Evidence {
+  readonly line: number;
+  readonly title: string;
+  readonly text: string;
 }
 
 /** Reads a table row by row. A UserError gives the line (from 1) and the column of the first fault. */
 export class TableReader {
   readonly #name: string;
-  readonly #asked: readonly string[] | undefined;
-  #line = 0;
+  readonly #options: TableOptions;
+  /** The line of the first row. */
+  #first: number | undefined;
   #names: readonly string[] = [];
   #isNamed = false;
   /** Positions of the columns that are read; known from the first row of numbers on. */
   #read: readonly number[] | undefined;
+  /** Positions of columns with neither a name nor a value. */
+  #empty: readonly number[] = [];
   /** The first line that was blank: only blank ones may follow. */
   #blank: number | undefined;
-  readonly #extremes = new Extremes();
+  readonly #evidence: Partial<Record<Decimal | "either", Evidence>> = {};
+  #decimal: Decimal | undefined;
+  /** The last field of each column that is read. */
+  #last: readonly string[] = [];
 
   constructor(name: string, options: TableOptions = {}) {
-    const { columns } = checkedOptions("parseSeries", options, ofTable);
     this.#name = name;
-    this.#asked = columns;
+    this.#options = checkedOptions("parseSeries", options, ofTable);
+    this.#decimal = options.decimal;
+  }
+
+  /** Names of all columns of a table whose first row this is. */
+  static namesIn(row: TableRow, name: string): readonly string[] {
+    const reader = new TableReader(name);
+    reader.#begin(row.fields, row.line);
+    return reader.#names;
   }
 
   /** Names of the columns that are read. */
@@ -58,97 +71,176 @@ export class TableReader {
     return (this.#read ?? []).map((position) => at(this.#names, position));
   }
 
-  /** Names of the columns that are not, because they hold dates or were not asked for. */
+  /** Names of the columns that are not, because they hold dates or nothing, or were not asked for. */
   get skipped(): readonly string[] {
     return this.#names.filter((_, position) => !this.#read?.includes(position));
   }
 
-  /** Rows at the start that name the columns. */
-  get headerRows(): number {
-    return this.#isNamed ? 1 : 0;
+  /** The last fields that were looked at, of the columns that are read: what a missing value after them is. */
+  get last(): readonly string[] {
+    return this.#last;
   }
 
-  /** The numbers of a row that was read before. */
-  numbersOf = (fields: readonly string[]): readonly number[] =>
-    (this.#read ?? []).map((position) => Number(fields[position]));
+  /** Rows that were looked at before, as numbers; `before` is what `last` was ahead of them. */
+  numbersOf(rows: readonly TableRow[], before: readonly string[] = []): readonly (readonly number[])[] {
+    const positions = this.#read ?? [];
+    let last = before;
+    return rows.map(({ fields }) => {
+      last = positions.map((position, i) => this.#filled(fields[position] ?? "", last[i]));
+      return last.map((field) => readingsOf(field)[this.#decimal ?? "point"] ?? Number.NaN);
+    });
+  }
 
-  /** The numbers of the next row; none where it names the columns or is blank. */
-  next(fields: readonly string[]): readonly number[] | undefined {
-    this.#line += 1;
-    const isBlank = fields.every((field) => field.trim() === "");
-    if (this.#line === 1 && !isBlank) {
-      this.#isNamed = fields.every((field) => numberOf(field) === undefined && !isDate(field));
-      this.#names = fields.map((field, i) => (this.#isNamed && field.trim() !== "" ? field.trim() : `column ${i + 1}`));
-      if (this.#isNamed) {
-        this.#checkNames();
-        return undefined;
-      }
+  /** Looks at the next row: whether it is one of numbers, and neither blank nor names the columns. */
+  look({ fields: given, line }: TableRow): boolean {
+    const isBlank = given.every((field) => field.trim() === "");
+    if (this.#first === undefined && !isBlank) {
+      this.#first = line;
+      this.#begin(given, line);
+      if (this.#isNamed) return false;
     }
     if (isBlank) {
-      this.#blank ??= this.#line;
-      return undefined;
+      this.#blank ??= line;
+      return false;
     }
-    if (this.#blank !== undefined) {
-      const width = this.#names.length;
-      throw this.#fault(
-        this.#blank,
-        width === 1 ? `, ${this.#names[0]}: the field is empty; expected a number` : ": the line is empty",
-      );
+    if (this.#blank !== undefined) throw this.#gap(this.#blank, given, line);
+    const fields = this.#trimmed(given, line);
+    this.#read ??= this.#chosen(fields, line);
+    for (const position of this.#empty) {
+      const text = fields[position]?.trim() ?? "";
+      if (text !== "")
+        throw this.#fault(
+          line,
+          `, ${this.#names[position]}: the field is ${shown(text)}, in a column that began empty`,
+        );
     }
-    if (fields.length !== this.#names.length)
-      throw this.#fault(this.#line, `: expected ${this.#names.length} fields, as in line 1, got ${fields.length}`);
-    this.#read ??= this.#chosen(fields);
-    const numbers = this.#read.map((position) => this.#number(at(fields, position), position));
-    this.#extremes.add(numbers, `line ${this.#line}`);
-    return numbers;
+    this.#last = this.#read.map((position, i) => {
+      const field = this.#filled(at(fields, position), this.#last[i]);
+      this.#check(field, line, at(this.#names, position));
+      return field;
+    });
+    return true;
   }
 
-  /** Throws where a value of the rows that were read is too far off for f32 once it is normalised. */
-  checkReach(normalisation: Normalisation): void {
-    this.#extremes.check(this.#name, this.columns, normalisation);
-  }
-
-  /** Throws where there was no row of numbers. */
+  /** All rows have been looked at. Throws where there was none of numbers, or nothing tells how they are written. */
   end(): void {
-    if (this.#names.length === 0)
+    if (this.#first === undefined)
       throw new UserError(`${this.#name} is empty; give it a row of numbers for each time step`);
     if (this.#read === undefined) throw new UserError(`${this.#name} has no row of numbers`);
-  }
-
-  #number(field: string, position: number): number {
-    const value = numberOf(field);
-    if (value !== undefined) return value;
-    const text = field.trim();
-    const what = text === "" ? "is empty" : `is ${JSON.stringify(text.slice(0, 40))}`;
-    const hint = decimal.test(text)
-      ? " that float32 holds"
-      : isDate(field)
-        ? ", and dates are not read"
-        : /[;\t]/.test(text)
-          ? hintOfSeparator
-          : "";
-    throw this.#fault(this.#line, `, ${this.#names[position]}: the field ${what}; expected a number${hint}`);
-  }
-
-  #chosen(fields: readonly string[]): readonly number[] {
-    if (this.#asked === undefined) {
-      const numeric = fields.flatMap((field, position) => (isDate(field) ? [] : [position]));
-      if (numeric.length > 0) return numeric;
-      throw this.#fault(this.#line, ": all fields are dates; a series needs a column of numbers beside them");
+    const { point, comma, either } = this.#evidence;
+    if (this.#decimal === undefined && either !== undefined && point === undefined && comma === undefined) {
+      const { point: thousands, comma: decimals } = readingsOf(either.text);
+      throw this.#fault(
+        either.line,
+        `, ${either.title}: the field is ${shown(either.text)}, which is ${thousands} or ${decimals}, and no other field tells; say what its comma is (option decimal: point or comma)`,
+      );
     }
-    const positions = this.#asked.map((column) => this.#position(column));
+    this.#decimal ??= comma === undefined ? "point" : "comma";
+  }
+
+  #begin(fields: readonly string[], line: number): void {
+    this.#isNamed = fields.every((field) => !isNumeral(field) && !isDate(field));
+    this.#names = fields.map((field, i) => (this.#isNamed && field.trim() !== "" ? field.trim() : `column ${i + 1}`));
+    const again = this.#names.find((name, i) => this.#names.indexOf(name) < i);
+    if (again === undefined) return;
+    throw this.#fault(line, `: two columns are called ${shown(again)}; give each a name of its own`);
+  }
+
+  #filled(field: string, last: string | undefined): string {
+    return this.#options.missing === "last" && isMissing(field) ? (last ?? field) : field;
+  }
+
+  /** As many fields as there are columns: one more or less at the end, and empty, is a separator too many. */
+  #trimmed(fields: readonly string[], line: number): readonly string[] {
+    const width = this.#names.length;
+    const isEmpty = (text: string | undefined) => text?.trim() === "";
+    if (fields.length === width + 1 && isEmpty(fields[width])) return fields.slice(0, -1);
+    const isHeadLonger = fields.length === width - 1 && this.#names[width - 1] === `column ${width}`;
+    if (isHeadLonger && this.#isNamed && this.#read === undefined) {
+      this.#names = this.#names.slice(0, -1);
+      return fields;
+    }
+    if (fields.length === width) return fields;
+    const hint =
+      fields.length < width
+        ? ""
+        : "; a field with a separator in it must be in quotes, and a decimal comma be told (options separator and decimal)";
+    throw this.#fault(
+      line,
+      `: expected ${width} ${width === 1 ? "field" : "fields"}, as in line ${this.#first}, got ${fields.length}${hint}`,
+    );
+  }
+
+  #check(field: string, line: number, title: string): void {
+    const readings = readingsOf(field);
+    const text = field.trim();
+    const { point, comma } = readings;
+    const wanted = this.#decimal;
+    if (point === undefined && comma === undefined) throw this.#noNumber(text, line, title);
+    if (wanted !== undefined) {
+      if (readings[wanted] === undefined)
+        throw this.#fault(line, `, ${title}: the field is ${shown(text)}; expected a number with a decimal ${wanted}`);
+      return;
+    }
+    if (point === comma) return;
+    // "1.234" is what it seems to be, unless a field elsewhere has a decimal comma.
+    const says =
+      point === undefined ? "comma" : comma === undefined ? "point" : text.includes(",") ? "either" : undefined;
+    if (says === undefined) return;
+    this.#evidence[says] ??= { line, title, text };
+    const { point: one, comma: other } = this.#evidence;
+    if (one === undefined || other === undefined) return;
+    const [earlier, later] = one.line <= other.line ? [one, other] : [other, one];
+    throw this.#fault(
+      later.line,
+      `, ${later.title}: the field is ${shown(later.text)} and in line ${earlier.line}, ${earlier.title}, it is ${shown(earlier.text)}: one with a decimal point and one with a decimal comma; write them alike`,
+    );
+  }
+
+  #noNumber(text: string, line: number, title: string): UserError {
+    const what = text === "" ? "is empty" : `is ${shown(text)}`;
+    const hint = isMissing(text)
+      ? this.#options.missing === "last"
+        ? ", and there is none before it to repeat"
+        : " (option missing: last repeats the one before)"
+      : isNumeral(text)
+        ? " that float32 holds"
+        : isDate(text)
+          ? ", and dates are not read"
+          : /^[^\d.,]*[\d.,]+[^\d.,]*$/.test(text)
+            ? ": take currencies and units out of it, or leave the column out (option columns)"
+            : /[;\t| ]/.test(text)
+              ? "; name what separates the fields (option separator)"
+              : "";
+    return this.#fault(line, `, ${title}: the field ${what}; expected a number${hint}`);
+  }
+
+  #gap(blank: number, fields: readonly string[], line: number): UserError {
+    if (this.#names.length === 1)
+      return this.#fault(blank, `, ${this.#names[0]}: the field is empty; expected a number`);
+    const text = fields.find((field) => field.trim() !== "") ?? "";
+    return this.#fault(
+      blank,
+      `: the line is empty, and ${shown(text)} follows in line ${line}; take out empty lines, and what is not of the table`,
+    );
+  }
+
+  #chosen(fields: readonly string[], line: number): readonly number[] {
+    const { columns: asked } = this.#options;
+    if (asked === undefined) {
+      const titleOf = (position: number) => (this.#isNamed ? at(this.#names, position) : "");
+      const isEmpty = (position: number) => this.#isNamed && titleOf(position) === `column ${position + 1}`;
+      this.#empty = fields.flatMap((field, i) => (isEmpty(i) && field.trim() === "" ? [i] : []));
+      const numeric = fields.flatMap((field, i) => (isDate(field, titleOf(i)) || this.#empty.includes(i) ? [] : [i]));
+      if (numeric.length > 0) return numeric;
+      throw this.#fault(line, ": all fields are dates; a series needs a column of numbers beside them");
+    }
+    const positions = asked.map((column) => this.#position(column));
     const again = positions.findIndex((position, i) => positions.indexOf(position) < i);
     if (again < 0) return positions;
     throw new UserError(
       `${this.#name}: column ${JSON.stringify(this.#names[at(positions, again)])} is asked for twice; name each once`,
     );
-  }
-
-  #checkNames(): void {
-    const again = this.#names.find((name, i) => this.#names.indexOf(name) < i);
-    if (again === undefined) return;
-    const name = JSON.stringify(again.slice(0, 40));
-    throw this.#fault(1, `: two columns are called ${name}; give each a name of its own`);
   }
 
   #position(column: string): number {
@@ -157,7 +249,7 @@ export class TableReader {
     if (position >= 0 && position < this.#names.length) return position;
     const known = this.#names.slice(0, 20).join(", ");
     throw new UserError(
-      `${this.#name} has no column ${JSON.stringify(column.slice(0, 40))}; it has ${known}${this.#names.length > 20 ? ", …" : ""}`,
+      `${this.#name} has no column ${shown(column)}; it has ${known}${this.#names.length > 20 ? ", …" : ""}`,
     );
   }
 
@@ -165,3 +257,5 @@ export class TableReader {
     return new UserError(`${this.#name}, line ${line}${what}`);
   }
 }
+
+const shown = (text: string): string => JSON.stringify(text.slice(0, 40));

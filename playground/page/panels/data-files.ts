@@ -1,5 +1,6 @@
 /** @file What a dropped file or a pasted text is: a table where its name or its form says so, and text otherwise. */
 import { byteSize } from "../numbers.ts";
+import { isTable } from "../pasted.ts";
 import type { DataChoice } from "../session/workspace.ts";
 
 /** What a page can hold several times over without trouble. */
@@ -24,11 +25,4 @@ export async function choiceOfFile(file: File): Promise<DataChoice> {
 export function choiceOfPaste(text: string): DataChoice {
   const kind = isTable(text.slice(0, 10_000)) ? "csv" : "text";
   return { kind, name: kind === "csv" ? "pasted table" : "pasted text", text, version: ++versions };
-}
-
-/** Every line after the first, which may be names, is numbers with separators between them. */
-function isTable(text: string): boolean {
-  const lines = text.trim().split(/\r?\n/).slice(1, 20);
-  const numbers = /^\s*-?[\d.]+(?:e[+-]?\d+)?(?:\s*[,;\t]\s*-?[\d.]+(?:e[+-]?\d+)?)*\s*$/i;
-  return lines.length >= 2 && lines.every((line) => numbers.test(line));
 }

@@ -1,5 +1,6 @@
 /** @file A plot of curves that grow: uPlot, in the page's colours, as wide as its place, drawn at most some times a second. */
 import uPlot from "uplot";
+import { ticksInWords } from "../numbers.ts";
 import "uplot/dist/uPlot.min.css";
 import { colour, onTheme } from "../colours.ts";
 import { h } from "../dom.ts";
@@ -90,7 +91,7 @@ function optionsOf(options: PlotOptions, curves: readonly PlottedCurve[], width:
   const [ink, grid] = [colour("var(--faint-ink)"), colour("var(--grid)")];
   const font = "11px ui-sans-serif, system-ui, sans-serif";
   const axis = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
-  const format = options.format ?? ((value: number) => String(Number(value.toPrecision(4))));
+  const { format } = options;
   return {
     width,
     height,
@@ -107,7 +108,8 @@ function optionsOf(options: PlotOptions, curves: readonly PlottedCurve[], width:
         size: 52,
         gap: 4,
         space: height < 150 ? 18 : 34,
-        values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : format(tick))),
+        values: (_, ticks) =>
+          format === undefined ? ticksInWords(ticks) : ticks.map((tick) => (tick === null ? "" : format(tick))),
       },
     ],
     series: [

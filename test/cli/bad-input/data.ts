@@ -93,9 +93,17 @@ export const data: readonly BadInput[] = [
   ["an empty table, and an embedding for it", "train @empty.csv --embed 3", "empty.csv is empty"],
   ["a table of empty lines", "train @blank.csv", "blank.csv is empty; give it a row of numbers for each time step"],
   ["a table with a head alone", "train @head.csv", "head.csv has no row of numbers"],
-  ["a table with a hole", "train @hole.csv", "hole.csv, line 3, b: the field is empty; expected a number"],
+  [
+    "a table with a hole",
+    "train @hole.csv",
+    "hole.csv, line 3, b: the field is empty; expected a number (option missing: last repeats the one before)",
+  ],
   ["a table with a word", "train @word.csv", 'word.csv, line 3, b: the field is "four"; expected a number'],
-  ["a table with NaN", "train @nan.csv", 'nan.csv, line 3, a: the field is "NaN"; expected a number'],
+  [
+    "a table with NaN",
+    "train @nan.csv",
+    'nan.csv, line 3, a: the field is "NaN"; expected a number (option missing: last repeats the one before)',
+  ],
   ["a table with infinity", "train @infinity.csv", 'infinity.csv, line 3, b: the field is "-inf"; expected a number'],
   [
     "a table with a number that f32 cannot hold",
@@ -103,7 +111,11 @@ export const data: readonly BadInput[] = [
     'huge.csv, line 3, b: the field is "1e39"; expected a number that float32 holds',
   ],
   ["a table with a short row", "train @ragged.csv", "ragged.csv, line 3: expected 2 fields, as in line 1, got 1"],
-  ["a table with an empty line", "train @gap.csv", "gap.csv, line 3: the line is empty"],
+  [
+    "a table with an empty line",
+    "train @gap.csv",
+    'gap.csv, line 3: the line is empty, and "5" follows in line 4; take out empty lines, and what is not of the table',
+  ],
   [
     "a table with an open quote",
     "train @quote.csv",
@@ -115,9 +127,30 @@ export const data: readonly BadInput[] = [
     "dates.csv, line 2: all fields are dates; a series needs a column of numbers beside them",
   ],
   [
-    "a table with semicolons",
-    "train @semicolons.csv",
-    'semicolons.csv, line 2, a;b: the field is "0.0000;1.0000"; expected a number; a .csv has commas between its fields, a .tsv tabs',
+    "a table whose commas may mean two things",
+    "train @commas.csv",
+    'commas.csv, line 2, a: the field is "1,500", which is 1500 or 1.5, and no other field tells; say what its comma is (option decimal: point or comma)',
+  ],
+  [
+    "a table with points and commas for decimals",
+    "train @mixed.csv",
+    'mixed.csv, line 3, a: the field is "2,5" and in line 2, a, it is "1.5": one with a decimal point and one with a decimal comma; write them alike',
+  ],
+  ["an unknown separator", "train @series.csv --separator tabs", 'separator is "tabs"; expected comma, …'],
+  [
+    "an unknown decimal mark",
+    "train @series.csv --decimal dot",
+    "option '--decimal <mark>' argument 'dot' is invalid. Allowed choices are point, comma; --help lists what there is",
+  ],
+  [
+    "a missing value that is to be zero",
+    "train @hole.csv --missing zero",
+    "option '--missing <how>' argument 'zero' is invalid. Allowed choices are last; --help lists what there is",
+  ],
+  [
+    "a decimal mark for a text",
+    "train @text.txt --decimal comma",
+    "--decimal is for a .csv or .tsv; text.txt is read as text",
   ],
   [
     "a table in UTF-16",

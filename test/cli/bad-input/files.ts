@@ -27,8 +27,8 @@ const texts = {
 
 const tables = {
   "series.csv": SERIES,
-  "other.csv": SERIES.replace("a,b", "b,a"),
-  "third.csv": "a,b,c\n1,2,3\n4,5,6\n",
+  "other.csv": SERIES.replace("a,b", "c,a"),
+  "third.csv": "a,c,d\n1,2,3\n4,5,6\n",
   "empty.csv": "",
   "blank.csv": "\n\n",
   "head.csv": "a,b\n",
@@ -41,7 +41,8 @@ const tables = {
   "gap.csv": "a,b\n1,2\n\n5,6\n",
   "quote.csv": 'a,b\n1,2\n"3,4\n',
   "dates.csv": "day\n2020-01-01\n2020-01-02\n",
-  "semicolons.csv": SERIES.replaceAll(",", ";"),
+  "commas.csv": "a;b\n1,500;2\n3,250;4\n",
+  "mixed.csv": "a;b\n1.5;2\n2,5;4\n",
   "twice.csv": SERIES.replace("a,b", "a,a"),
   "utf16.csv": wide(SERIES),
   // One number stands for "none", or lost its point.

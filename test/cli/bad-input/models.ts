@@ -50,7 +50,7 @@ export const models: readonly BadInput[] = [
   [
     "a series model for a sample",
     "sample @series.safetensors",
-    "series.safetensors was trained on a numeric series: use cellgrad forecast series.safetensors FILE.csv",
+    "series.safetensors was trained on a numeric series: use npx cellgrad forecast series.safetensors FILE.csv",
   ],
   [
     "a prompt with an unknown character",
@@ -95,7 +95,7 @@ export const models: readonly BadInput[] = [
   [
     "a text model for a forecast",
     "forecast @text.safetensors @series.csv",
-    "text.safetensors was trained on text: use cellgrad sample text.safetensors",
+    "text.safetensors was trained on text: use npx cellgrad sample text.safetensors",
   ],
   [
     "a text as a model for a forecast",
@@ -120,12 +120,12 @@ export const models: readonly BadInput[] = [
   [
     "other columns",
     "forecast @series.safetensors @other.csv",
-    "other.csv has the columns b, a; the model was trained on a, b",
+    "other.csv has the columns c, a; the model was trained on a, b",
   ],
   [
     "too many columns",
     "forecast @series.safetensors @third.csv",
-    "third.csv has the columns a, b, c; the model was trained on a, b",
+    "third.csv has the columns a, c, d; the model was trained on a, b",
   ],
   [
     "a series with two columns of one name",
