@@ -138,6 +138,7 @@ import { sgd as plain } from "cellgrad";
     after: 'console.log("evaluated", await sorting.evaluate([{ inputs: padded }]));',
     says: "padding does not count, and each sequence is read to its own end in both directions",
     check: `
+import { sum as sumOf } from "cellgrad";
 {
   const { xs } = padded;
   const lossWith = (changed: (t: number, row: number) => boolean) =>
@@ -145,6 +146,17 @@ import { sgd as plain } from "cellgrad";
   const loss = await lossWith(() => false);
   expect(await lossWith((t, row) => row === 1 && t >= 3)).toBe(loss);
   for (const at of [0, 2]) expect(await lossWith((t, row) => row === 1 && t === at)).not.toBe(loss);
+  // The backward half alone, which a forward layer under it would tell of the first step anyway.
+  const ends = bidirectional(gru(2), gru(2), { merge: (_, backward) => backward });
+  const last = model("last", (given: Tensor<"f32">) => sumOf(lastOutput(ends.run(given).outputs)));
+  const lastSpecs = last.specs({ dtype: "f32", shape: ["T", "B", 3] });
+  const lastInputs = [{ path: "xs", shape: ["T", "B", 3] }, ...lastSpecs].map(({ path, shape }) => ({ name: path, dtype: "f32", shape }) as const);
+  const lastGraph = traceGraph("last", lastInputs, ([given, ...weights]) => [
+    last.apply(Object.fromEntries(lastSpecs.map(({ path }, i) => [path, weights[i] as Tensor<"f32">])), given as Tensor<"f32">),
+  ]);
+  const comesTo = (first: number) =>
+    interpret(lastGraph, [ndarray([3, 1, 3], [first, 0, 0, 1, 2, 3, 4, 5, 6]), ...lastSpecs.map(({ shape }) => numbers(shape))])[0]?.data[0];
+  expect(comesTo(1)).not.toBe(comesTo(-1));
 }`,
   },
   {

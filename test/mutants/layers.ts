@@ -167,9 +167,26 @@ const layers: readonly Mutant[] = [
       ["a mean is over all steps", 'max(sum(cast(mask, "f32")), 1)', 'max(sum(cast(equal(mask, mask), "f32")), 1)'],
       [
         "the last output is that of the padding",
-        "equal(add(iota([time, batch], 0), 1), broadcast(lengths, [time, batch]))",
-        "equal(iota([time, batch], 0), broadcast(lengths, [time, batch]))",
+        "equal(add(iota([time, batch], 0), 1), broadcast(ends, [time, batch]))",
+        "equal(iota([time, batch], 0), broadcast(ends, [time, batch]))",
       ],
+      ["a length above the time ends nowhere", 'min(lengths, cast(dimSize(time), "i32"))', "lengths"],
+      ["a backward layer is read at the last step", "return stepOf(outputs, 0);", "return stepOf(outputs, -1);"],
+      ["both directions are read at the last step", "if (ending !== undefined) return ending(lengths);", ""],
+      [
+        "what was computed of a backward layer is read at the last step",
+        "if (readsReverseLoop(outputs)) {",
+        "if (false) {",
+      ],
+      ["a backward layer may have read the padding", "if (lengths === undefined || isMasked(reverse))", "if (true)"],
+    ],
+  ),
+  ...changed(
+    "train/layers/direction.ts",
+    [onLengths],
+    [
+      ["a sum over time keeps steps apart", "node.attrs.axes.includes(0)", "false"],
+      ["a forward loop is taken for a backward one", "scan.attrs.reverse && node.attrs.index", "node.attrs.index"],
     ],
   ),
   ...changed(

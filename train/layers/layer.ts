@@ -13,9 +13,12 @@ import { at } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { add, mul } from "../../compiler/ops/elementwise.ts";
 import { concat } from "../../compiler/ops/pieces.ts";
+import { reshape } from "../../compiler/ops/views.ts";
 import { faultOf } from "../../compiler/trace/fault.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { withEnding } from "./direction.ts";
 import { learnedState } from "./initial-state.ts";
+import { lastOutput } from "./lengths.ts";
 import { ofEach, type RecurrentDropoutOptions, recurrentDropout } from "./recurrent-dropout.ts";
 import { type StateRates, zoneout } from "./zoneout.ts";
 
@@ -148,7 +151,19 @@ export function bidirectional<Forward extends string, Backward extends string>(
     run: (input, context = {}) => {
       const first = within("forward", directions.forward, input, context);
       const second = within("backward", directions.backward, input, context);
-      return { outputs: join(first.outputs, second.outputs), state: { ...first.state, ...second.state } };
+      const ending = (lengths: Tensor<"i32"> | undefined) => {
+        // Over one step, so that a merge of one's own sees the axes that it knows.
+        const [one, other] = [first, second].map(({ outputs }) => {
+          const last = lastOutput(outputs, lengths);
+          return reshape(last, [1, ...last.shape]);
+        }) as [Float, Float];
+        const both = join(one, other);
+        return reshape(both, both.shape.slice(1));
+      };
+      const joined = join(first.outputs, second.outputs);
+      const isOne = joined === first.outputs || joined === second.outputs;
+      const outputs = isOne ? joined : withEnding(joined, ending);
+      return { outputs, state: { ...first.state, ...second.state } };
     },
   };
 }

@@ -4,7 +4,7 @@
  */
 import { type Dim, formatShape, sizeOf } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
-import { add, cast, div, less, max, mul } from "../../compiler/ops/elementwise.ts";
+import { add, cast, div, less, max, min, mul } from "../../compiler/ops/elementwise.ts";
 import { equal, where } from "../../compiler/ops/logic.ts";
 import { slice } from "../../compiler/ops/pieces.ts";
 import { dimSize, iota } from "../../compiler/ops/sources.ts";
@@ -13,9 +13,11 @@ import { faultOf } from "../../compiler/trace/fault.ts";
 import { expectIndex } from "../../compiler/trace/index-ranges.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 
+import { endingOf, isMasked, readsReverseLoop, reverseLoopOf } from "./direction.ts";
+
 type Float = Tensor<"f32">;
 
-/** True where a step exists: bool [time, batch] of lengths i32 [batch], each from 1 to `time`. */
+/** True where a step exists: bool [time, batch] of lengths i32 [batch], each from 0 to `time`. */
 export function lengthsMask(lengths: Tensor<"i32">, time: Dim): Tensor<"bool"> {
   const shape = [time, batchOf("lengthsMask", lengths)];
   expectIndex({ index: lengths, what: "lengths", to: time });
@@ -41,16 +43,41 @@ export function maskedMean(values: Float, mask: Tensor<"bool">): Float {
 }
 
 /**
- * The output at the last step of each sequence, [batch, …] of outputs [time, batch, …]: what a whole sequence comes to
- * (many to one). Without lengths i32 [batch], all end with the last step.
+ * The last output of each sequence, [batch, …] of outputs [time, batch, …]: what a whole sequence comes to (many to one).
+ * Without lengths i32 [batch], all end with the last step; of a length of 0 it is 0, and one above `time` ends with the
+ * last step (a trainer refuses it). Of a layer that runs from the last step to the first it is that of the first step,
+ * where the layer has seen all; of `bidirectional` it is the last of each direction, joined as their outputs are.
+ *
+ * @throws UserError where outputs of such a layer were computed on before: at the last step they have seen that one alone.
  */
 export function lastOutput(outputs: Float, lengths?: Tensor<"i32">): Float {
   const [time, batch] = [at(outputs.shape, 0), at(outputs.shape, 1)];
-  if (lengths === undefined) return reshape(slice(outputs, 0, -1, 1), outputs.shape.slice(1));
-  batchOf("lastOutput", lengths, batch);
-  const isLast = equal(add(iota([time, batch], 0), 1), broadcast(lengths, [time, batch]));
+  if (lengths !== undefined) batchOf("lastOutput", lengths, batch);
+  const ending = endingOf(outputs);
+  if (ending !== undefined) return ending(lengths);
+  const reverse = reverseLoopOf(outputs);
+  if (reverse !== undefined) {
+    if (lengths === undefined || isMasked(reverse)) return stepOf(outputs, 0);
+    throw faultOf(
+      "lastOutput",
+      "the layer that runs from the last step to the first was given no mask, so it has read the padding; run it with { mask: lengthsMask(lengths, time) }",
+    );
+  }
+  if (readsReverseLoop(outputs)) {
+    throw faultOf(
+      "lastOutput",
+      "at the last step, a layer that runs from the last step to the first has seen that step alone; take lastOutput of that layer's own outputs (of bidirectional it is the last of each direction), and compute on what it gives",
+    );
+  }
+  if (lengths === undefined) return stepOf(outputs, -1);
+  const ends = min(lengths, cast(dimSize(time), "i32"));
+  const isLast = equal(add(iota([time, batch], 0), 1), broadcast(ends, [time, batch]));
   const rest = outputs.shape.slice(2).map(() => 1);
   return sum(where(broadcast(reshape(isLast, [time, batch, ...rest]), outputs.shape), outputs, 0), 0);
+}
+
+function stepOf(outputs: Float, step: number): Float {
+  return reshape(slice(outputs, 0, step, 1), outputs.shape.slice(1));
 }
 
 function batchOf(what: string, lengths: Tensor<"i32">, batch?: Dim): Dim {

@@ -6,14 +6,33 @@ import { describe, expect, test } from "vitest";
 import { gru, lstm, rnn } from "../../../cells/index.ts";
 import {
   bidirectional,
+  fork,
   type Layer,
   lastOutput,
   lengthsMask,
   maskedMean,
+  outputDropout,
+  randomness,
   recurrent,
+  residual,
   stacked,
 } from "../../../entries/layers.ts";
-import { add, fill, type NdArray, square, sum, type Tensor } from "../../../index.ts";
+import {
+  add,
+  broadcast,
+  dense,
+  fill,
+  model,
+  mul,
+  type NdArray,
+  scan,
+  softmax,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  tanh,
+} from "../../../index.ts";
 import { generator, randomFloats } from "../../../testing/numbers/random-data.ts";
 import { bool, evaluate, evaluateAll, f32, i32 } from "../../support/evaluate.ts";
 import { smallTileExecutors } from "../../support/executors.ts";
@@ -172,4 +191,105 @@ test("the output at the last step of each sequence", async () => {
     { shapes: { values: ["T", "B", 1], ends: ["B"] } },
   );
   expect([...(gradients.values?.data ?? [])]).toEqual([0, 20, 0, 0, 6, 0]);
+});
+
+const merges = {
+  concat: "concat",
+  sum: "sum",
+  mean: "mean",
+  product: "product",
+  "one's own": (a: Float, b: Float) => sub(mul(a, 2), b),
+} as const;
+
+/** lastOutput of a layer on sequences of these lengths, beside its final states: [rows, width] each. */
+async function comesTo(layer: Layer, each: readonly number[] | undefined) {
+  const { outputs } = await runModel(
+    (inputs) => {
+      const sequence = inputs.xs as Float;
+      const ends = each === undefined ? undefined : (inputs.lengths as Tensor<"i32">);
+      const mask = ends && lengthsMask(ends, sequence.shape[0] ?? 0);
+      const { outputs: all, state } = layer.run(sequence, { mask });
+      return { loss: sum(all), last: lastOutput(all, ends), ...state };
+    },
+    { xs: randomFloats(generator(3), [time, 3, features]), lengths: i32(each ?? [5, 5, 5]) },
+    { shapes: { xs: ["T", "B", features], lengths: ["B"] } },
+  );
+  return (name: string) => [...(outputs[name]?.data ?? [])];
+}
+
+test.each([undefined, [5, 2, 0]])(
+  "what a sequence comes to is what each direction has in the end, of lengths %j",
+  async (each) => {
+    for (const reverse of [false, true]) {
+      const found = await comesTo(recurrent(gru(2), { reverse }), each);
+      expect(found("last")).toEqual(found("h"));
+    }
+    for (const [name, merge] of Object.entries(merges)) {
+      const found = await comesTo(stacked([recurrent(gru(3)), bidirectional(gru(2), gru(2), { merge })]), each);
+      const [forward, backward] = [found("layers/1/forward/h"), found("layers/1/backward/h")];
+      const expected = forward.map((f, i) => {
+        const b = backward[i] ?? Number.NaN;
+        return { sum: f + b, mean: (f + b) / 2, product: f * b, "one's own": 2 * f - b, concat: f }[name];
+      });
+      const last = found("last");
+      const halves = [0, 1, 2].flatMap((row) =>
+        [forward, backward].flatMap((half) => half.slice(2 * row, 2 * row + 2)),
+      );
+      const wanted = name === "concat" ? halves : expected;
+      expect(difference(last, wanted as number[]), name).toBeLessThan(1e-12);
+    }
+    // One direction of the two, by a merge that takes one.
+    const one = await comesTo(bidirectional(gru(2), gru(2), { merge: (_, backward) => backward }), each);
+    expect(one("last")).toEqual(one("backward/h"));
+  },
+);
+
+test("a length above the time is the last step, and of 0 the last output is 0", () => {
+  const outputs = f32([
+    [[1], [10]],
+    [[2], [20]],
+  ]);
+  const f = (values: Float, ends: Tensor<"i32">) => lastOutput(values, ends);
+  expect([...evaluate(f as never, [outputs, i32([5, 0])]).data]).toEqual([2, 0]);
+});
+
+const both = bidirectional(gru(2), gru(2));
+const gradual: Readonly<Record<string, (xs: Float) => Float>> = {
+  "a head over all steps": (xs) => dense("head", both.run(xs).outputs, 3),
+  dropout: (xs) => outputDropout(both, 0.5).run(xs, { random: fork(randomness(fill([], 3, "u32")), "a") }).outputs,
+  "a residual connection": (xs) => residual(bidirectional(gru(2), gru(1))).run(xs).outputs,
+  arithmetic: (xs) => tanh(mul(recurrent(gru(2), { reverse: true }).run(xs).outputs, 2)),
+  "a softmax over units": (xs) => softmax(scan(gru(2), xs, { reverse: true }).outputs),
+};
+
+test.each(Object.entries(gradual))(
+  "the last step after %s has seen one step of the backward layer: an error with the right call",
+  (_, f) => {
+    expect(() => model("last", (xs: Float) => lastOutput(f(xs))).specs({ dtype: "f32", shape: ["T", "B", 3] })).toThrow(
+      /^lastOutput at .*: at the last step, a layer that runs from the last step to the first has seen that step alone; take lastOutput of that layer's own outputs \(of bidirectional it is the last of each direction\), and compute on what it gives$/,
+    );
+  },
+);
+
+test("a forward layer or a sum over time has seen all steps of a backward one", () => {
+  const fine: readonly ((xs: Float) => Float)[] = [
+    (xs) => stacked([both, recurrent(gru(2))]).run(xs).outputs,
+    (xs) => {
+      const { outputs } = both.run(xs);
+      const all = sum(outputs, 0);
+      return add(recurrent(gru(4)).run(outputs).outputs, broadcast(all, outputs.shape));
+    },
+  ];
+  // As many rows as steps, so that axes cannot be told by their sizes.
+  for (const f of fine) {
+    const last = model("last", (xs: Float) => lastOutput(f(xs)));
+    expect(last.specs({ dtype: "f32", shape: [3, 3, 3] }).length).toBeGreaterThan(0);
+  }
+});
+
+test("lengths without a mask are refused of a backward layer: it has read the padding", () => {
+  const last = model("last", (xs: Float, ends: Tensor<"i32">) => lastOutput(both.run(xs).outputs, ends));
+  expect(() => last.specs({ dtype: "f32", shape: ["T", "B", 3] }, { dtype: "i32", shape: ["B"] })).toThrow(
+    /it has read the padding; run it with \{ mask: lengthsMask\(lengths, time\) \}$/,
+  );
 });
