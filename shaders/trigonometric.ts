@@ -81,7 +81,7 @@ export const trigonometricHelpers: readonly Helper[] = [
   let zeros = countLeadingZeros(large | 1u);
   let top = (large << zeros) | ((small >> 1u) >> (31u - zeros));
   scale *= bitcast<f32>((127u - zeros) << 23u);
-  let part = (f32(top >> 8u) * 256.0 + f32(top & 255u)) * scale;
+  let part = f32(top) * scale;
   let r = part * 1.5707964 - part * 0.000000043711388;
   return vec2<f32>(select(r, -r, below), f32(quadrant));
 }`,
