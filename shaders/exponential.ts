@@ -3,7 +3,7 @@
  * near 1 to no digit at all, and drivers use that; so both are polynomials here, which every driver evaluates alike.
  *
  * Coefficients are interpolations at Chebyshev nodes of the functions named beside them, rounded to f32: their errors are
- * below 4e-9 of the value, a fifteenth of an f32's rounding. What is not a number stays so, and is told by its bits.
+ * below 4e-9 of the value, a fifteenth of an f32's rounding. What is not a number stays so: exp and log tell it by its bits.
  */
 import type { Helper } from "./helper.ts";
 
@@ -35,6 +35,16 @@ export const exponentialHelpers: readonly Helper[] = [
   let a = clamp(x, -104.0, 89.0);
   let k = round(a * 1.442695);
   return cg_exp_end(x, 1.0 + cg_exp_near(a, k), k);
+}`,
+  },
+  {
+    name: "cg_exp_below",
+    needs: ["cg_exp_near"],
+    // Of x up to 0, where it takes less: 2^k is one factor, which is 0 where the result is subnormal. NaN is lost.
+    wgsl: `fn cg_exp_below(x: f32) -> f32 {
+  let a = max(x, -88.0);
+  let k = round(a * 1.442695);
+  return (1.0 + cg_exp_near(a, k)) * bitcast<f32>(u32(i32(k) + 127) << 23u);
 }`,
   },
   {
@@ -84,12 +94,12 @@ export const exponentialHelpers: readonly Helper[] = [
   },
   {
     name: "cg_tanh",
-    needs: ["cg_is_nan", "cg_exp"],
+    needs: ["cg_is_nan", "cg_exp_below"],
     // tanh x = sign(x) (1 - q) / (1 + q) with q = exp(-2|x|), which is never above 1. Below 1/4 a polynomial in x^2 is taken
     // instead, since 1 - q loses digits there.
     wgsl: `fn cg_tanh(x: f32) -> f32 {
   let a = abs(x);
-  let q = cg_exp(-2.0 * a);
+  let q = cg_exp_below(-2.0 * a);
   let far = (1.0 - q) / (1.0 + q);
   let s = a * a;
   let near = a + a * (s * (-0.33333334 + s * (0.13333282 + s * (-0.053926885 + s * 0.020799048))));
@@ -99,17 +109,21 @@ export const exponentialHelpers: readonly Helper[] = [
   },
   {
     name: "cg_sigmoid",
-    needs: ["cg_exp"],
+    needs: ["cg_is_nan", "cg_exp_below"],
     wgsl: `fn cg_sigmoid(x: f32) -> f32 {
-  let q = cg_exp(-abs(x));
-  return select(q, 1.0, x >= 0.0) / (1.0 + q);
+  let q = cg_exp_below(-abs(x));
+  return select(select(q, 1.0, x >= 0.0) / (1.0 + q), x, cg_is_nan(x));
 }`,
   },
   {
     name: "cg_softplus",
-    needs: ["cg_is_nan", "cg_exp", "cg_log1p"],
+    needs: ["cg_is_nan", "cg_exp_below", "cg_log_near"],
+    // 1 + e^-|x| is at most 2.
     wgsl: `fn cg_softplus(x: f32) -> f32 {
-  return select(max(x, 0.0) + cg_log1p(cg_exp(-abs(x))), x, cg_is_nan(x));
+  let q = cg_exp_below(-abs(x));
+  let isNear = q < 0.41;
+  let rest = cg_log_near(select(0.5 * q - 0.5, q, isNear), select(1.0, 0.0, isNear));
+  return select(max(x, 0.0) + rest, x, cg_is_nan(x));
 }`,
   },
 ];

@@ -40,15 +40,16 @@ const helpers: readonly Helper[] = [
   },
   {
     name: "cg_div_i32",
+    // By 1 where there is no quotient, which gives a. As a function: a kernel that divides by a number which is plainly 0 is
+    // refused.
     wgsl: `fn cg_div_i32(a: i32, b: i32) -> i32 {
-  let none = b == 0 || (b == -1 && a < -2147483647);
-  return select(a / select(b, 1, none), a, none);
+  return a / select(b, 1, b == 0 || (b == -1 && a < -2147483647));
 }`,
   },
   {
     name: "cg_div_u32",
     wgsl: `fn cg_div_u32(a: u32, b: u32) -> u32 {
-  return select(a / max(b, 1u), a, b == 0u);
+  return a / max(b, 1u);
 }`,
   },
   {

@@ -201,7 +201,6 @@ export const div: Binary<"div"> = binary(
   {
     dtypes: numeric,
     scalar: ([a = 0, b = 0], dtype) => (dtype === "f32" ? a / b : b === 0 ? a : Math.trunc(a / b)),
-    // WGSL says the same of integers, but refuses a kernel that divides by a number that is plainly 0.
     wgsl: ([a, b], dtype) => (dtype === "f32" ? `(${a} / ${b})` : `cg_div_${dtype}(${a}, ${b})`),
     partials: ({ operands: [, b], out }) => [div(1, b), neg(div(out, b))],
   },
@@ -300,8 +299,8 @@ const castEntry = elementwise<"cast">("cast", {
   scalar: ([x = 0], dtype, _, [from]) => {
     if (dtype === "bool") return Number((from === "f32" ? Math.fround(x) : x) !== 0);
     const range = from === "f32" ? ranges[dtype] : undefined;
-    // Integers wrap, as the interpreter does with every result.
-    return range === undefined ? x : Math.min(Math.max(Math.trunc(x) || 0, range[0]), range[1]);
+    // The interpreter wraps integers, and makes 0 of NaN.
+    return range === undefined ? x : Math.min(Math.max(Math.trunc(x), range[0]), range[1]);
   },
   wgsl: ([x], dtype, _, [from]) => {
     if (from !== "f32" || dtype === "f32") return `${dtype}(${x})`;

@@ -6,11 +6,13 @@ import {
   cast,
   constant,
   type DType,
+  div,
   equal,
   fill,
   less,
   mul,
   scanTensors,
+  sqrt,
   sub,
   type Tensor,
   tanh,
@@ -42,6 +44,22 @@ test.each(Object.entries(numbers) as [DType, readonly number[]][])("%s", async (
   expect(results.map((result) => [result.dtype, ...result.data])).toEqual(
     expected.map((value) => [dtype, value, value]),
   );
+});
+
+test("what is computed of them may overflow, or have no value", async () => {
+  const graph = traceGraph("constants", [], () => [
+    mul(constant(3e38), constant(10)),
+    div(constant(-1), constant(0)),
+    sqrt(constant(-1)),
+    div(constant(7, "i32"), 0),
+    div(constant(-2147483648, "i32"), -1),
+    div(constant(7, "u32"), 0),
+  ]);
+  for (const { name, execute } of executors)
+    expect(
+      (await execute(graph, [])).map(({ data }) => Math.fround(data[0] ?? 0)),
+      name,
+    ).toEqual([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 7, -2147483648, 7]);
 });
 
 test("what is added to them wraps around as on the device", async () => {

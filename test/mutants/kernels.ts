@@ -66,6 +66,11 @@ export const kernelMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/plan/emit-values.ts",
+    ["test/gpu/constants.test.ts"],
+    [["a kernel of constants overflows when it is compiled", "!operands.every(isKnown)", "true"]],
+  ),
+  ...changed(
+    "compiler/plan/emit-values.ts",
     [onDevice, onLowering, onLoops],
     [
       ["every piece that begins at 0 holds everywhere", "first === 0 && isBelow", "first === 0"],

@@ -28,13 +28,24 @@ export const opRuleMutants: readonly Mutant[] = [
         'sub(cast(less(0, x), "f32"), cast(less(x, 0), "f32"))',
         'sub(mul(cast(less(0, x), "f32"), 2), 1)',
       ],
-      ["a cast rounds to the nearest integer", "Math.trunc(x) || 0", "Math.round(x) || 0"],
-      ["a cast of what is no number", "Math.trunc(x) || 0", "Math.trunc(x)"],
+      ["a cast rounds to the nearest integer", "Math.trunc(x), range[0]", "Math.round(x), range[0]"],
       ["a cast wraps where it is out of range", 'from === "f32" ? ranges[dtype] : undefined', "undefined"],
       ["a cast of integers keeps to the range", 'from === "f32" ? ranges[dtype] : undefined', "ranges[dtype]"],
       ["a cast to bool asks for more than 0", "Math.fround(x) : x) !== 0", "Math.fround(x) : x) > 0"],
       ["a cast to bool sees what f32 does not hold", '(from === "f32" ? Math.fround(x) : x) !== 0', "x !== 0"],
       ["an operand of another shape is repeated from the left", "shape[axis - rank + shape.length]", "shape[axis]"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/transcendental.ts",
+    ["test/gpu/ops.test.ts"],
+    [
+      ["the slope of tanh has lost what is left of 1", "mul(sub(1, out), add(1, out))", "sub(1, mul(out, out))"],
+      [
+        "the slope of e^x - 1 is made of its result",
+        "partials: ({ operands: [x] }) => [exp(x)]",
+        "partials: ({ out }) => [add(out, 1)]",
+      ],
     ],
   ),
   ...changed(

@@ -116,7 +116,11 @@ export const elementwiseCases = {
     gives: [
       [cg.div, [f32([3]), f32([-4])], f32([-0.75])],
       [cg.div, [i32([-7, 7, 5]), i32([2, -2, 0])], i32([-3, -3, 5])],
-      [cg.div, [i32([least, least, 0, -5]), i32([-1, 0, 0, 0])], i32([least, least, 0, -5])],
+      [
+        cg.div,
+        [i32([least, least, 0, -5, most, 6]), i32([-1, 0, 0, 0, -1, -1])],
+        i32([least, least, 0, -5, -most, -6]),
+      ],
       [cg.div, [u32([4294967295, 9]), u32([2, 0])], u32([2147483647, 9])],
     ],
     derivatives: [[(a, b) => cg.div(a, b), [x, y]]],
