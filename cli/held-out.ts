@@ -4,24 +4,42 @@
  */
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Batch } from "../train/data/batches.ts";
-import type { StreamedBatches } from "../train/data/pieces.ts";
+import type { BatchStream, StreamedBatches } from "../train/data/pieces.ts";
 import { isFiniteInF32 } from "../train/finite-model.ts";
 import { plateau } from "../train/plateau.ts";
 import type { Trainer } from "../train/trainer.ts";
 
-/** Enough for two digits of the held-out loss, however long the file. */
-const MOST_BATCHES = 100;
+/**
+ * The loss on what is held out, of its first `most` batches, or of all where that is 0; none where the data is too short to
+ * hold some out.
+ */
+export async function heldOutLoss(
+  trainer: { readonly evaluate: (batches: AsyncIterable<Batch>) => Promise<number> },
+  { validation }: StreamedBatches,
+  most: number,
+): Promise<number | undefined> {
+  return validation.count === 0 ? undefined : trainer.evaluate(firstOf(validation, measuredBatches(validation, most)));
+}
 
-/** The loss on what is held out; none where the data is too short to hold some out. */
-export async function heldOutLoss(trainer: Trainer, { validation }: StreamedBatches): Promise<number | undefined> {
-  const held: Batch[] = [];
-  for await (const batch of validation.from(0)) if (held.push(batch) === MOST_BATCHES) break;
-  return held.length === 0 ? undefined : trainer.evaluate(held);
+/** How many batches a measurement takes. */
+export function measuredBatches({ count }: BatchStream, most: number): number {
+  return most === 0 ? count : Math.min(count, most);
+}
+
+async function* firstOf({ from }: BatchStream, count: number): AsyncGenerator<Batch> {
+  let left = count;
+  for await (const batch of from(0)) {
+    yield batch;
+    left -= 1;
+    if (left === 0) return;
+  }
 }
 
 export interface Measuring {
   /** Steps from one measurement to the next. */
   readonly every: number;
+  /** Batches of a measurement, at the most; 0 for all. */
+  readonly batches: number;
   /** Measurements in a row without an improvement that end the run. */
   readonly patience?: number | undefined;
   /** Whether the learning rate is halved after two measurements without an improvement. */
@@ -71,7 +89,7 @@ export class HeldOut {
   /** Measures where it is time to; to be called after every step. */
   async after(step: number): Promise<Measurement | undefined> {
     if (step % this.#measuring.every !== 0) return undefined;
-    const loss = await heldOutLoss(this.#trainer, this.#batches);
+    const loss = await heldOutLoss(this.#trainer, this.#batches, this.#measuring.batches);
     if (loss === undefined) return undefined;
     // JSON, which keeps the losses, has no NaN: what cannot be measured is the worst of all.
     const valLoss = isFiniteInF32(loss) ? loss : Number.MAX_VALUE;

@@ -7,7 +7,7 @@ import { Command, Option } from "commander";
 import { zoo } from "../cells/zoo.ts";
 import type { TrainCommandOptions } from "./commands/train.ts";
 import { invocation } from "./invocation.ts";
-import { names, numbered, real, whole } from "./options.ts";
+import { EVAL_BATCHES, names, numbered, real, whole } from "./options.ts";
 import { addTableOptions, addUpdateOptions, device, LARGEST_RATE, timeout } from "./shared-options.ts";
 import type { Streams } from "./streams.ts";
 import { addWeightCommands } from "./weight-commands.ts";
@@ -76,6 +76,12 @@ export function createProgram({ streams, version, finish }: Invocation): Command
       "--eval-every <n>",
       "measure the held-out loss every so many updates, and keep the best weights",
       whole("--eval-every", 1),
+    )
+    .option(
+      "--eval-batches <n>",
+      "batches of the held-out part that a measurement takes, at the most; 0 for all",
+      whole("--eval-batches", 0),
+      EVAL_BATCHES,
     )
     .option("--patience <n>", "end after so many measurements without an improvement", whole("--patience", 1))
     .option("--resume <model>", "go on with the run that wrote a model, as if it had not ended")

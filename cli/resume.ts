@@ -18,6 +18,7 @@ import type { ResumableModel } from "./train-session.ts";
 const decidedByModel = {
   ...{ units: "--units", layers: "--layers", embed: "--embed", batch: "--batch", time: "--time", seed: "--seed" },
   ...{ tokens: "--tokens", columns: "--columns", tune: "--tune", tuning: "--tuning", evalEvery: "--eval-every" },
+  evalBatches: "--eval-batches",
   ...{ optimizer: "--optimizer", lrSchedule: "--lr-schedule", warmup: "--warmup", weightDecay: "--weight-decay" },
   clip: "--clip",
 } as const satisfies Partial<Record<keyof TrainCommandOptions, string>>;
@@ -66,6 +67,7 @@ export function resumedOptions(model: ResumableModel, options: TrainCommandOptio
     ...(tokenizer !== undefined && { tokenizer }),
     ...(model.columns && { columns: model.columns }),
     ...(run.every !== undefined && { evalEvery: run.every }),
+    ...(run.evalBatches !== undefined && { evalBatches: run.evalBatches }),
     ...(!given.has("patience") && run.patience !== undefined && { patience: run.patience }),
   };
 }

@@ -94,7 +94,7 @@ export async function runTrial(
     if (run.steps === 0) return { run, loss: Number.NaN, baseline, best, score: {} };
     const count = Math.ceil(FRESH_SEQUENCES / batch);
     const validation = { count, from: () => walked(fresh.training, count) };
-    const loss = await heldOutLoss(trainer, { training: validation, validation });
+    const loss = await heldOutLoss(trainer, { training: validation, validation }, 0);
     return { run, loss: loss ?? Number.NaN, baseline, best, score: await scoreOf(device, trial, trainer) };
   } finally {
     trainer.destroy();

@@ -12,6 +12,7 @@ import type { UpdateOptions } from "../train/update.ts";
 import { HeldOut, heldOutLoss, type Measurement, type Measuring } from "./held-out.ts";
 import { InterimSaves, type Moment } from "./interim-saves.ts";
 import { watchInterrupt } from "./interrupt.ts";
+import { EVAL_BATCHES } from "./options.ts";
 import { showProgress } from "./progress.ts";
 import { jsonLine, line, type Streams } from "./streams.ts";
 import type { Task } from "./tasks.ts";
@@ -27,6 +28,8 @@ export interface SessionOptions {
   readonly update?: UpdateOptions;
   /** How the held-out loss is measured on the way; only before and after by default. */
   readonly measuring?: Measuring | undefined;
+  /** Batches of a measurement of the held-out loss, at the most; 0 for all, 100 by default. */
+  readonly evalBatches?: number;
   readonly seed: number;
   /** The tuning to train with; the model keeps it. */
   readonly tuned?: Tuned | undefined;
@@ -66,7 +69,7 @@ export interface SessionResult {
 export const CLIP_NORM = 1;
 
 export async function trainSession(options: SessionOptions): Promise<SessionResult> {
-  const { task, device, learningRate, seed, tuned, measuring, resumed } = options;
+  const { task, device, learningRate, seed, tuned, measuring, resumed, evalBatches = EVAL_BATCHES } = options;
   const update = options.update ?? { optimizer: adam(), clipNorm: CLIP_NORM };
   const interrupt = watchInterrupt();
   const trainer = await createTrainer(device, task.network, {
@@ -76,15 +79,15 @@ export async function trainSession(options: SessionOptions): Promise<SessionResu
     if (resumed !== undefined) trainer.restore(resumed.checkpoint);
     const heldOut = measuring && new HeldOut(trainer, task.batches, measuring, learningRate);
     if (resumed !== undefined) heldOut?.resume(resumed.run.losses, resumed.parameters);
-    const before = resumed === undefined ? await heldOutLoss(trainer, task.batches) : undefined;
+    const before = resumed === undefined ? await heldOutLoss(trainer, task.batches, evalBatches) : undefined;
     const saves = interimSaves(trainer, options, heldOut);
     const made = await steps(trainer, options, heldOut, saves, () => interrupt.requested);
     const savedStep = saves?.savedStep ?? 0;
     const origin = options.debugNan ? await originOf(trainer) : undefined;
-    const last = await lastLoss(trainer, task, made, heldOut);
+    const last = await lastLoss(trainer, task, made, heldOut, evalBatches);
     const run = last === undefined || isFiniteInF32(last) ? made : withFault(made, last);
     const checkpoint = run.fault === undefined && options.record ? await trainer.checkpoint() : undefined;
-    const kept = await keptOf(trainer, task, run, heldOut, last);
+    const kept = await keptOf(trainer, task, run, heldOut, last, evalBatches);
     if (kept === undefined) return { run, origin, before, after: undefined, kept: 0, savedStep, model: undefined };
     const record = checkpoint && { checkpoint, run: recordOf(options, run.steps, heldOut) };
     const model = modelOf(options, kept, run.loss, record);
@@ -119,10 +122,11 @@ async function lastLoss(
   { batches }: Task,
   run: RunResult,
   heldOut: HeldOut | undefined,
+  evalBatches: number,
 ): Promise<number | undefined> {
   // Whoever interrupts does not want to wait.
   if (heldOut?.best !== undefined || run.steps === 0 || run.interrupted) return undefined;
-  return heldOutLoss(trainer, batches);
+  return heldOutLoss(trainer, batches, evalBatches);
 }
 
 /** Steps that were all finite may end in weights whose held-out loss is not. */
@@ -137,6 +141,7 @@ async function keptOf(
   run: RunResult,
   heldOut: HeldOut | undefined,
   after: number | undefined,
+  evalBatches: number,
 ): Promise<Kept | undefined> {
   if (heldOut?.best !== undefined) {
     const { step, weights, loss } = heldOut.best;
@@ -149,7 +154,7 @@ async function keptOf(
   if (run.lastGood === undefined) return undefined;
   const weights = await run.lastGood.weights;
   trainer.setParameters(weights);
-  const earlier = await heldOutLoss(trainer, batches);
+  const earlier = await heldOutLoss(trainer, batches, evalBatches);
   if (earlier !== undefined && !isFiniteInF32(earlier)) return undefined;
   return { step: run.lastGood.step, weights, after: earlier };
 }

@@ -19,6 +19,8 @@ export interface RunRecord {
   /** How often the held-out loss is measured, in steps; and how many times in a row without improvement end the run. */
   readonly every?: number;
   readonly patience?: number;
+  /** Batches that each measurement takes, at the most; 0 for all. */
+  readonly evalBatches?: number;
   /** The held-out losses that were measured, one every `every` steps. */
   readonly losses: readonly number[];
 }
@@ -30,6 +32,8 @@ const mostLosses = 1_000_000;
 export function checkedRun(value: unknown): RunRecord {
   if (!isRecord(value)) return damaged("an object");
   const { steps, planned, batch, time, seed, learningRate, update, data, every, patience, losses } = value;
+  const { evalBatches } = value;
+  if (evalBatches !== undefined && evalBatches !== 0 && !isCount(evalBatches)) return damaged("a count of batches");
   if (![steps, planned, batch, time].every(isCount)) return damaged("counts above 0");
   if (![every, patience].every((count) => count === undefined || isCount(count))) return damaged("counts above 0");
   if (!(Number.isInteger(seed) && Number(seed) >= 0 && Number(seed) < 2 ** 32)) return damaged("a seed");
@@ -44,6 +48,7 @@ export function checkedRun(value: unknown): RunRecord {
     update: update as RunRecord["update"],
     ...(every !== undefined && { every: Number(every) }),
     ...(patience !== undefined && { patience: Number(patience) }),
+    ...(evalBatches !== undefined && { evalBatches: Number(evalBatches) }),
   };
 }
 

@@ -67,7 +67,10 @@ export interface Trainer<Trained extends Objective = Network> {
    * result is that of one batch with all their positions. A sum of losses is weighted term by term. Where the graph of the
    * loss does not tell, its rows count, and `{ mean, weight }` says otherwise: see `WeightedMean`.
    */
-  evaluate(batches: Iterable<BatchOf<Trained>>, options?: EvaluationOptions): Promise<number>;
+  evaluate(
+    batches: Iterable<BatchOf<Trained>> | AsyncIterable<BatchOf<Trained>>,
+    options?: EvaluationOptions,
+  ): Promise<number>;
   /**
    * Time, FLOP and bytes of each kernel of a training step on a batch of this size, from zero states. It works on copies:
    * training goes on as if it had not been called. Rejects as `Executable.profile` does.

@@ -81,6 +81,8 @@ interface Evaluation {
 
 type Held = Record<string, DeviceArray>;
 
+type AnyBatches = Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>;
+
 /** What a step was given beside what the trainer holds. */
 interface Given {
   readonly step: number;
@@ -261,7 +263,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     return { step, graph: this.#step.graph, inputs: { ...held, ...Object.fromEntries(state), ...control, ...inputs } };
   };
 
-  evaluate = async (batches: Iterable<TrainingBatch>, options: EvaluationOptions = {}): Promise<number> => {
+  evaluate = async (batches: AnyBatches, options: EvaluationOptions = {}): Promise<number> => {
     const kinds = { parameters: "object", metric: "function" } as const;
     const { parameters, metric } = checkedOptions("evaluate", options, kinds);
     const given = parameters && this.#device.upload(packArrays(parameters, this.#step.arena));
@@ -272,18 +274,14 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     }
   };
 
-  #meanOver = async (
-    batches: Iterable<TrainingBatch>,
-    metric: Metric | undefined,
-    weights: () => DeviceArray,
-  ): Promise<number> => {
+  #meanOver = async (batches: AnyBatches, metric: Metric | undefined, weights: () => DeviceArray): Promise<number> => {
     const { step, executable: compiling } = this.#evaluationOf(metric);
     const executable = await compiling;
     let state: Held = {};
     let size: number | undefined;
     const found: Promise<Float64Array>[] = [];
     try {
-      for (const batch of batches) {
+      for await (const batch of batches) {
         const { inputs, rows } = inputsOf(this.network, batch, step.indices);
         if (batch.fresh || rows !== size) {
           for (const array of Object.values(state)) array.destroy();

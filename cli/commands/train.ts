@@ -7,7 +7,7 @@ import type { Tuned } from "../../train/tuned.ts";
 import { checkFile, isSeriesFile } from "../data-files.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
-import type { Measuring } from "../held-out.ts";
+import { type Measuring, measuredBatches } from "../held-out.ts";
 import { commandLine, fileWord } from "../invocation.ts";
 import { type ModelOutput, prepareOutput } from "../model-output.ts";
 import { grouped, shortLoss } from "../progress.ts";
@@ -50,6 +50,8 @@ export interface TrainCommandOptions extends UpdateCommandOptions, DeviceOptions
   readonly missing?: "last";
   /** Steps from one measurement of the held-out loss to the next. */
   readonly evalEvery?: number;
+  /** Batches of a measurement, at the most; 0 for all. */
+  readonly evalBatches: number;
   /** Measurements without improvement that end the run. */
   readonly patience?: number;
   /** The model of the run to go on with. */
@@ -110,9 +112,10 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     log?.write(logHead(file, task, device.name, options, resumed?.run.steps ?? 0));
     const result = await trainSession({
       ...{ task, device, steps, learningRate, update, measuring, seed, tuned, resumed, json, streams },
-      debugNan: options.debugNan,
+      ...{ debugNan: options.debugNan, evalBatches: options.evalBatches },
       record: {
         ...{ planned, batch, time, seed, learningRate, update: updateRecord(options), data: task.data },
+        evalBatches: options.evalBatches,
         ...(every !== undefined && { every }),
         ...(patience !== undefined && { patience }),
       },
@@ -120,11 +123,12 @@ export async function train(file: string, written: TrainCommandOptions, streams:
       saving: output && { every: options.saveEvery, write: (model) => output.write(encodeModel(model)) },
     });
     const saved = await save(result, output);
-    const told = summary(result, device.name, saved, tuned, task);
+    const measured = measuredOf(task, options.evalBatches);
+    const told = summary(result, device.name, saved, tuned, task, measured);
     log?.write(told);
     await log?.close();
     if (json) jsonLine(streams.stdout, told);
-    else if (result.kept > 0) for (const text of outcome(result, task)) say(text);
+    else if (result.kept > 0) for (const text of outcome(result, task, measured)) say(text);
     if (result.run.fault !== undefined) throw new UserError(faultLine(result, saved, output));
     if (saved !== undefined) say(`saved ${saved}; use it with: ${nextCommand(task, saved, file, options)}`);
     if (!result.run.interrupted) return ExitCode.ok;
@@ -157,10 +161,23 @@ function checkGiven(file: string, { given, tune, tuning }: TrainCommandOptions):
     throw new UserError("--tune searches for a tuning, --tuning takes one from a model: give one of them");
 }
 
-function measuringOf({ lrSchedule, evalEvery, patience }: TrainCommandOptions, planned: number): Measuring | undefined {
+function measuringOf(
+  { lrSchedule, evalEvery, evalBatches: batches, patience }: TrainCommandOptions,
+  planned: number,
+): Measuring | undefined {
   const followsPlateau = lrSchedule === "plateau";
   if (!followsPlateau && evalEvery === undefined && patience === undefined) return undefined;
-  return { every: evalEvery ?? Math.ceil(planned / MEASUREMENTS), patience, followsPlateau };
+  return { every: evalEvery ?? Math.ceil(planned / MEASUREMENTS), batches, patience, followsPlateau };
+}
+
+/** How many of the held-out batches the loss is of. */
+interface Measured {
+  readonly valBatches: number;
+  readonly heldOutBatches: number;
+}
+
+function measuredOf({ batches: { validation } }: Task, most: number): Measured {
+  return { valBatches: measuredBatches(validation, most), heldOutBatches: validation.count };
 }
 
 export function introduction(task: Task, device: string): string[] {
@@ -185,6 +202,7 @@ function summary(
   saved: string | undefined,
   tuned: Tuned | undefined,
   { network }: Task,
+  measured: Measured,
 ): object {
   return {
     done: true,
@@ -192,6 +210,7 @@ function summary(
     loss: run.loss,
     valLoss: after ?? null,
     valLossBefore: before ?? null,
+    ...measured,
     ...(network.kind === "text" &&
       after !== undefined && { perplexity: perplexity(after), bitsPerCharacter: bitsPerCharacter(after) }),
     seconds: run.seconds,
@@ -206,13 +225,18 @@ function summary(
   };
 }
 
-function outcome({ run, before, after, kept }: SessionResult, task: Task): string[] {
+function outcome({ run, before, after, kept }: SessionResult, task: Task, measured: Measured): string[] {
   const best = kept === run.steps ? "" : `; the best weights, which are kept, are those of step ${grouped(kept)}`;
   const early = run.stopped ? `, where it stopped as the held-out loss no longer fell` : "";
   const work = `${grouped(run.steps)} steps${early}, ${run.seconds.toFixed(1)} s, ${grouped(run.tokensPerSecond)} ${task.entries}/s`;
   if (after === undefined) return [`loss ${shortLoss(run.loss)} ${task.lossUnit} (${work})`];
   const from = before === undefined ? "" : `${shortLoss(before)} -> `;
-  const losses = `held-out loss ${from}${shortLoss(after)} ${task.lossUnit} (${work})${best}`;
+  const { valBatches, heldOutBatches } = measured;
+  const part =
+    valBatches === heldOutBatches
+      ? ""
+      : `, of the first ${grouped(valBatches)} of ${grouped(heldOutBatches)} held-out batches (--eval-batches)`;
+  const losses = `held-out loss ${from}${shortLoss(after)} ${task.lossUnit}${part} (${work})${best}`;
   if (task.network.kind !== "text") return [losses];
   return [
     losses,

@@ -2,6 +2,11 @@
 import { copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { heldOutLoss } from "../../cli/held-out.ts";
+import { zeros } from "../../compiler/graph/ndarray.ts";
+import { textBatches, vocabularyOf } from "../../entries/data.ts";
+import { languageModel } from "../../entries/networks.ts";
+import { createTrainer, lstm, openInterpreter } from "../../index.ts";
 import { decodeModel } from "../../train/model-file.ts";
 import { jsonLines, run, SERIES, start, TEXT, TINY, Workspace } from "./run.ts";
 
@@ -69,6 +74,60 @@ test("an untrained network's held-out loss is near ln of the vocabulary", async 
   const { stdout } = await run("train", space.file("text.txt"), "--json", ...TINY);
   const distinct = new Set(TEXT).size;
   expect(Math.abs(Number(jsonLines(stdout).pop()?.valLossBefore) - Math.log(distinct))).toBeLessThan(0.2);
+});
+
+test("a held-out loss of a part says so, and --eval-batches says how much", async () => {
+  // 72 held-out characters in rows of 6 steps: 4 rows, 3 batches.
+  const told = async (...more: string[]) => {
+    const { stdout } = await run("train", space.file("text.txt"), ...TINY, ...more);
+    const { stdout: json } = await run("train", space.file("text.txt"), ...TINY, ...more, "--json");
+    return { stdout, last: jsonLines(json).pop() };
+  };
+  const [part, all] = [await told("--eval-batches", "2"), await told("--eval-batches", "0")];
+  expect(part.stdout).toContain("nats per character, of the first 2 of 3 held-out batches (--eval-batches) (4 steps");
+  expect(all.stdout).toContain("nats per character (4 steps");
+  expect(part.last).toMatchObject({ valBatches: 2, heldOutBatches: 3 });
+  expect(all.last).toMatchObject({ valBatches: 3, heldOutBatches: 3 });
+  const vocabulary = vocabularyOf(TEXT);
+  const network = languageModel({
+    cell: lstm,
+    units: 4,
+    layers: 1,
+    vocabulary: vocabulary.characters.length,
+    embed: 3,
+  });
+  const { validation } = textBatches(vocabulary.encode(TEXT), { batch: 4, time: 6 });
+  const trainer = await createTrainer(openInterpreter(), network, { seed: 1 });
+  const batches = [...validation];
+  expect(part.last?.valLossBefore).toBe(await trainer.evaluate(batches.slice(0, 2)));
+  expect(all.last?.valLossBefore).toBe(await trainer.evaluate(batches));
+  expect(part.last?.valLoss).not.toBe(all.last?.valLoss);
+  trainer.destroy();
+});
+
+test.each([
+  [0, 7],
+  [3, 3],
+  [100, 7],
+])("a measurement of at most %i batches of 7 takes %i", async (most, expected) => {
+  let walked = 0;
+  const batch = { x: zeros([1, 1]), targets: zeros([1, 1]) };
+  const stream = {
+    count: 7,
+    async *from() {
+      for (; walked < 7; walked++) yield batch;
+    },
+  };
+  const evaluate = async (batches: AsyncIterable<unknown>) => {
+    let count = 0;
+    for await (const _ of batches) count += 1;
+    return count;
+  };
+  const trainer = { evaluate };
+  expect(await heldOutLoss(trainer, { training: stream, validation: stream }, most)).toBe(expected);
+  // What is not measured is not read.
+  expect(walked).toBeLessThan(expected + 1);
+  expect(await heldOutLoss(trainer, { training: stream, validation: { ...stream, count: 0 } }, most)).toBeUndefined();
 });
 
 test("one seed gives one model, and another seed another", async () => {

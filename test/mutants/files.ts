@@ -106,6 +106,11 @@ export const fileMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "cli/held-out.ts",
+    ["test/cli/train.test.ts"],
+    [["a hundred batches whatever is asked for", "most === 0 ? count : Math.min(count, most)", "Math.min(count, 100)"]],
+  ),
+  ...changed(
     "cli/invocation.ts",
     ["test/cli/printed-commands.test.ts"],
     [["spaces are not quoted", "if (/^[\\w@", "if (true || /^[\\w@"]],

@@ -180,6 +180,11 @@ export const models: readonly BadInput[] = [
     "--units is decided by the model that --resume takes; leave it out",
   ],
   [
+    "another part of what is held out than before",
+    "train @text.txt --resume @text.safetensors --eval-batches 5",
+    "--eval-batches is decided by the model that --resume takes; leave it out",
+  ],
+  [
     "a run whose cell is gone",
     "train @text.txt --resume @fine.safetensors",
     "--resume: fine is not a built-in cell; give the module that exports it, such as --cell ./fine.ts",
