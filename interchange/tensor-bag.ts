@@ -3,7 +3,7 @@
  * end none may be left. Every fault is one line that names file and tensor.
  */
 import { formatShape, sameShape } from "../compiler/graph/dim.ts";
-import { UserError } from "../compiler/graph/errors.ts";
+import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 
 /** null stands for any size along an axis. */
@@ -19,6 +19,12 @@ export class TensorBag {
    * are called in here. Tensors that are not asked for are not looked at: a file reads them when they are.
    */
   constructor(tensors: Readonly<Record<string, NdArray>>, where: string, nameOf = (key: string) => key) {
+    expectArgument(
+      typeof tensors === "object" && tensors !== null,
+      `${where}: what is read`,
+      tensors,
+      "arrays by name",
+    );
     this.#tensors = tensors;
     this.#left = new Map(Object.keys(tensors).map((key) => [nameOf(key), key]));
     this.#where = where;

@@ -2,8 +2,10 @@
  * @file What a device is to those who train: it compiles graphs, holds arrays, and runs. WebGPU implements this here;
  * the float64 interpreter implements it for the explicit choice "cpu".
  */
+
+import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import type { DType, Graph } from "../compiler/graph/graph.ts";
-import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
 import type { Program } from "../compiler/plan/program.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { DeviceLostError } from "./device-errors.ts";
@@ -45,6 +47,22 @@ export interface CompileOptions {
   readonly chunkSteps?: number;
   /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
+}
+
+/** Refuses inputs that are not given by name. */
+export function checkInputs(program: string, inputs: unknown): void {
+  expectArgument(
+    typeof inputs === "object" && inputs !== null && !Array.isArray(inputs),
+    `${program}: what it runs on`,
+    inputs,
+    "inputs by name, such as { x }",
+  );
+}
+
+/** Refuses what is no array. */
+export function checkUpload(value: unknown): void {
+  const fault = arrayFault(value);
+  if (fault !== undefined) throw new UserError(`upload: the value ${fault}`);
 }
 
 export const ofSchedule = { auto: 1, persistent: 1, stepwise: 1 } as const;

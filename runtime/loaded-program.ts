@@ -4,7 +4,7 @@
  */
 import { bindShape, type DimSizes } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
-import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
 import type { Copy, Location, Program, Size } from "../compiler/plan/program.ts";
 import { GpuArray, StagedArray, storageUsage } from "./arrays.ts";
 import { megabytes } from "./buffers.ts";
@@ -193,6 +193,8 @@ export class LoadedProgram {
     for (const { name, shape } of this.program.inputs) {
       const given = inputs[name];
       if (given === undefined) throw new UserError(`${this.program.name}: input ${name} is missing`);
+      const fault = arrayFault(given);
+      if (fault !== undefined) throw new UserError(`${this.program.name}: input ${name} ${fault}`);
       const problem = bindShape(shape, given.shape, sizes);
       if (problem !== undefined) throw new UserError(`${this.program.name}: input ${name}: ${problem}`);
     }

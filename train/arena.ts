@@ -85,7 +85,7 @@ export function unpackArray(flat: NdArray, arena: Arena): Record<string, NdArray
 /** The reverse: every parameter of the arena must be there, in its shape, and no other. */
 export function packArrays(arrays: Readonly<Record<string, NdArray>>, arena: Arena): NdArray {
   // From JavaScript anything may come.
-  if (typeof arrays !== "object" || arrays === null)
+  if (typeof arrays !== "object" || arrays === null || Array.isArray(arrays))
     throw new UserError(`the parameters are ${inWords(arrays)}; expected an array for each path`);
   const known = new Set(arena.entries.map(({ path }) => path));
   const stranger = Object.keys(arrays).find((path) => !known.has(path));

@@ -1,6 +1,6 @@
 /** @file What a batch gives to the inputs of a training step: checked where the device could not tell that it is wrong. */
 import { inWords, UserError } from "../compiler/graph/errors.ts";
-import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
 import { unknownOption } from "../compiler/graph/options.ts";
 import type { Batch } from "./data/batches.ts";
 import { checkIndices, type IndexChecks } from "./index-checks.ts";
@@ -22,7 +22,7 @@ export type TrainingBatch<Names extends string = string> =
 /** Inputs by name, and the number of rows B. */
 export function inputsOf(objective: Objective, batch: TrainingBatch, indices: IndexChecks) {
   // From JavaScript anything may come.
-  if (typeof batch !== "object" || batch === null)
+  if (typeof batch !== "object" || batch === null || Array.isArray(batch))
     throw new UserError(`the batch is ${inWords(batch)}; expected { x, targets }, or { inputs } by name`);
   const isNamed = "inputs" in batch;
   const parts = isNamed ? ["inputs", "fresh"] : ["x", "targets", "fresh"];
@@ -41,10 +41,8 @@ export function inputsOf(objective: Objective, batch: TrainingBatch, indices: In
           `the batch has no ${name}; it holds ${held.join(", ") || "nothing"}, expected ${names.join(", ")}`,
         );
       }
-      if (typeof array !== "object" || array === null || !("shape" in array && "dtype" in array))
-        throw new UserError(
-          `the batch's ${name} is ${inWords(array)}; make it an array with ndarray(shape, numbers, dtype) or fromNested(lists, dtype)`,
-        );
+      const fault = arrayFault(array);
+      if (fault !== undefined) throw new UserError(`the batch's ${name} ${fault}`);
       return [name, array];
     }),
   );

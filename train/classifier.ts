@@ -39,6 +39,11 @@ export function classifierModel(options: ClassifierOptions): Network {
   });
   checkCount("layers", layers);
   checkCell(cell);
+  checkedOptions<{ features: number; vocabulary: number; embed: number }>("classifierModel: reads", reads as never, {
+    features: "number",
+    vocabulary: "number",
+    embed: "number",
+  });
   for (const [name, value] of Object.entries(reads)) checkCount(name, value);
   if (!Number.isInteger(classes) || classes < 2)
     throw new UserError(`classes must be a whole number above 1, got ${classes}`);

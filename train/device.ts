@@ -1,10 +1,10 @@
 /** @file The float64 interpreter as a device, for the explicit choice "cpu". */
 import { at, UserError } from "../compiler/graph/errors.ts";
-import { type DType, inputName } from "../compiler/graph/graph.ts";
+import { checkGraph, type DType, inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
-import { type Device, type DeviceArray, ofCompile } from "../runtime/device.ts";
+import { checkInputs, checkUpload, type Device, type DeviceArray, ofCompile } from "../runtime/device.ts";
 
 export type {
   CompileOptions,
@@ -38,9 +38,11 @@ export function openInterpreter(): Device {
     name: "float64 interpreter",
     compile: async (graph, options = {}) => {
       checkedOptions("compile", options, ofCompile);
+      checkGraph("compile", graph);
       return {
         graph,
         run: (inputs) => {
+          checkInputs(graph.name, inputs);
           const values = graph.inputs.map((id) => {
             const name = inputName(graph, id);
             const given = inputs[name];
@@ -56,7 +58,10 @@ export function openInterpreter(): Device {
         destroy: () => {},
       };
     },
-    upload: (value) => new HostArray(value),
+    upload: (value) => {
+      checkUpload(value);
+      return new HostArray(value);
+    },
     memory: () => ({ bytes: 0, buffers: 0 }),
     trim: () => {},
     lost: new Promise(() => {}),

@@ -3,7 +3,7 @@
  * asked for. It works on the graph alone, so it works for every cell, and for a model whose cell is long gone.
  */
 import { at } from "../compiler/graph/errors.ts";
-import { type Graph, type NodeId, nodeAt } from "../compiler/graph/graph.ts";
+import { checkGraph, type Graph, type NodeId, nodeAt } from "../compiler/graph/graph.ts";
 import type { StreamSource } from "./stream.ts";
 
 /** A value between 0 and 1 (or -1 and 1) that decides what a step keeps. */
@@ -17,7 +17,9 @@ export interface Gate {
 }
 
 /** The gates of a streaming step, in the order in which they are computed. */
-export function gatesOf({ graph, arena }: StreamSource): Gate[] {
+export function gatesOf(source: StreamSource): Gate[] {
+  const { graph, arena } = source;
+  checkGraph("gatesOf", graph);
   const pathAt = new Map(arena.entries.map(({ offset, path }) => [offset, path]));
   const parameterOf = (id: NodeId): string | undefined => {
     const node = nodeAt(graph, id);

@@ -23,7 +23,7 @@ import type { Tensor } from "../compiler/trace/tensor.ts";
 import { arenaOf, unpack } from "./arena.ts";
 import type { Advance } from "./cell-stack.ts";
 import { lossOf } from "./loss-parts.ts";
-import type { Network, NetworkState } from "./networks.ts";
+import { checkNetwork, type Network, type NetworkState } from "./networks.ts";
 import type { StepGraph } from "./training-step.ts";
 
 type Float = Tensor<"f32">;
@@ -43,6 +43,7 @@ export interface GradientFlowOptions {
  */
 export function gradientFlow(network: Network, options: GradientFlowOptions = {}): StepGraph {
   const { loss = "last" } = checkedOptions("gradientFlow", options, { loss: { last: 1, all: 1 } });
+  checkNetwork("gradientFlow", network);
   const arena = arenaOf(network.specs);
   const names = Object.keys(network.stateShapes);
   const inputs: readonly NamedAval[] = [

@@ -1,4 +1,5 @@
 /** @file What people read beside a loss: accuracy as a graph, and a cross-entropy in other units. */
+
 import { formatShape, sameShape } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
@@ -6,6 +7,7 @@ import { cast, less, sub } from "../compiler/ops/elementwise.ts";
 import { and, equal, or, where } from "../compiler/ops/logic.ts";
 import { dimSize, iota } from "../compiler/ops/sources.ts";
 import { broadcast, reshape, sum } from "../compiler/ops/views.ts";
+import { expectTensors } from "../compiler/trace/expect.ts";
 import { expectIndex } from "../compiler/trace/index-ranges.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import type { Loss } from "./loss-parts.ts";
@@ -21,6 +23,7 @@ type Float = Tensor<"f32">;
  */
 export function accuracy(logits: Float, targets: Tensor<"i32"> | Tensor<"u32">, options: LossOptions = {}): Float {
   const { mask } = checkedOptions("accuracy", options, ofLoss);
+  expectTensors("accuracy", logits, targets);
   const { shape } = logits;
   if (shape.length === 0 || !sameShape(shape.slice(0, -1), targets.shape)) {
     throw new UserError(

@@ -14,7 +14,7 @@
  *   whose tensors are called checkpoint/NAME. The parameters are there again, since those of the model may be an average.
  */
 import { formatShape, sameShape } from "../compiler/graph/dim.ts";
-import { at, UserError } from "../compiler/graph/errors.ts";
+import { at, expectArgument, UserError } from "../compiler/graph/errors.ts";
 import { type Aval, formatAval, type Graph, inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
@@ -37,7 +37,7 @@ import {
   printableName,
   type TrainingRecord,
 } from "./model-fields.ts";
-import type { Network, NetworkKind } from "./networks.ts";
+import { checkNetwork, type Network, type NetworkKind } from "./networks.ts";
 import { checkedRun, type RunRecord } from "./run-record.ts";
 import { decodeTensors, encodeTensors, type TensorFile } from "./safetensors.ts";
 import type { StreamSource } from "./stream.ts";
@@ -118,9 +118,10 @@ const ofDetails = {
 export function savedModel(
   network: Network,
   parameters: Readonly<Record<string, NdArray>>,
-  details: ModelDetails,
+  details: ModelDetails = {},
 ): SavedModel {
   checkedOptions("savedModel", details, ofDetails);
+  checkNetwork("savedModel", network);
   const { graph, arena } = streamingStep(network);
   const { cell, units, layers, embed } = network.config;
   const sizes = { cell, units, layers, ...(embed === undefined ? {} : { embed }) };
@@ -133,6 +134,12 @@ export function savedModel(
  * @throws UserError where a weight or a loss is not finite.
  */
 export function encodeModel(model: SavedModel): Uint8Array {
+  expectArgument(
+    typeof model?.kind === "string",
+    "encodeModel: the model",
+    model,
+    "what savedModel(network, parameters) gives",
+  );
   const { units, layers, embed, vocabulary, columns, normalisation, targets, training, tuned, checkpoint } = model;
   const tensors = { ...model.parameters, ...checkpointTensors(checkpoint ?? {}, model.parameters) };
   checkFiniteArrays(tensors);

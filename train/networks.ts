@@ -11,7 +11,7 @@ import { type Model, model } from "../compiler/dsl/model.ts";
 import type { ParameterSpec } from "../compiler/dsl/parameters.ts";
 import type { Randomness } from "../compiler/dsl/randomness.ts";
 import type { Shape } from "../compiler/graph/dim.ts";
-import { UserError } from "../compiler/graph/errors.ts";
+import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import type { Aval } from "../compiler/graph/graph.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { slice } from "../compiler/ops/pieces.ts";
@@ -278,6 +278,13 @@ function knownShape(cell: Cell, name: string, shape: Shape): readonly number[] {
     if (typeof dim === "number") return dim;
     throw new UserError(`${cell.name}: state ${name} has an axis ${dim}; the axes of a state are whole numbers`);
   });
+}
+
+/** An objective is no network: it has no step and no output of its own. */
+export function checkNetwork(where: string, network: Network): void {
+  const isNetwork = typeof network === "object" && network !== null && "stepModel" in network;
+  const words = "what languageModel or network makes; an objective has no output";
+  expectArgument(isNetwork, `${where}: the network`, network, words);
 }
 
 /** A cell of so many units is none: each layer makes one of its own. */

@@ -3,9 +3,11 @@
  * from batch to batch, and random numbers that exist in training alone. A `Network` is one; `objective` makes one of any
  * function, for models that are no stack of layers.
  */
+
 import { model } from "../compiler/dsl/model.ts";
 import type { ParameterSpec, ParameterTensors } from "../compiler/dsl/parameters.ts";
 import type { Randomness } from "../compiler/dsl/randomness.ts";
+import { expectArgument } from "../compiler/graph/errors.ts";
 import type { Aval } from "../compiler/graph/graph.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import type { Loss } from "./loss-parts.ts";
@@ -61,6 +63,7 @@ export function objective<const Avals extends Readonly<Record<string, Aval>>>(
   batch: Avals,
   loss: (batch: TensorsOf<Avals>, random: Randomness | undefined) => Loss,
 ): Objective<keyof Avals & string> {
+  expectArgument(typeof loss === "function", `objective "${name}": the loss`, loss, "a function of what a batch holds");
   const inputs: Readonly<Record<string, Aval>> = batch;
   const evaluated = model(name, (given: NamedTensors) => loss(given as TensorsOf<Avals>, undefined));
   return {

@@ -9,8 +9,10 @@
  * The reader believes nothing: every length is checked against the bytes that are there before anything is allocated,
  * and the tensors must cover the data exactly, without holes, overlaps or a rest.
  */
-import { at, UserError } from "../compiler/graph/errors.ts";
+
+import { at, expectArgument, UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
+import { arrayFault } from "../compiler/graph/ndarray.ts";
 import { repeatedKey } from "./repeated-key.ts";
 import { type Storage, storages } from "./tensor-storage.ts";
 
@@ -29,6 +31,16 @@ const longestHeader = 100_000_000;
 
 /** The bytes of a file; f32 numbers are rounded to f32. */
 export function encodeTensors({ tensors, metadata }: TensorFile): Uint8Array {
+  expectArgument(
+    typeof tensors === "object" && tensors !== null,
+    "encodeTensors: tensors",
+    tensors,
+    "arrays by name, in { tensors, metadata }",
+  );
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const fault = arrayFault(tensor);
+    if (fault !== undefined) throw new UserError(`encodeTensors: tensor ${name} ${fault}`);
+  }
   return fileOf(Object.entries(tensors).map(partOf), metadata);
 }
 
@@ -106,6 +118,7 @@ function fileOf(parts: readonly Part[], metadata: TensorFile["metadata"]): Uint8
  * whose dtype is another, or which holds a number that 32 bits do not.
  */
 export function decodeTensors(bytes: Uint8Array, name: string): TensorFile {
+  expectArgument(bytes instanceof Uint8Array, `the file ${name}`, bytes, "its bytes, a Uint8Array");
   const { entries, metadata, data } = parseFile(bytes, name);
   const readers = entries.map((entry) => [entry.name, () => readTensor(entry, data, name)] as const);
   return { tensors: readWhenAsked(readers), metadata };

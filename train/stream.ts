@@ -3,16 +3,16 @@
  * the two uses that are made of it, sampling text and forecasting a series.
  */
 import { evaluateShape } from "../compiler/graph/dim.ts";
-import { at, InternalError, UserError } from "../compiler/graph/errors.ts";
+import { at, expectArgument, InternalError, UserError } from "../compiler/graph/errors.ts";
 import { type Graph, inputName, type NodeId } from "../compiler/graph/graph.ts";
-import { type NdArray, ndarray, zeros } from "../compiler/graph/ndarray.ts";
+import { arrayFault, type NdArray, ndarray, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { type Arena, packArrays } from "./arena.ts";
 import { denormalise, type Normalisation, normalise } from "./data/series.ts";
 import type { Vocabulary } from "./data/text.ts";
 import type { Device, DeviceArray } from "./device.ts";
 import { checkIndices, indexChecks } from "./index-checks.ts";
-import type { Network } from "./networks.ts";
+import { checkNetwork, type Network } from "./networks.ts";
 import { type RandomStream, randomStream } from "./random.ts";
 import { streamingStep } from "./training-step.ts";
 import type { Tuned } from "./tuned.ts";
@@ -77,6 +77,7 @@ export async function createStream(
   options: StreamOptions = {},
 ): Promise<Stream> {
   const { batch = 1, watch = [] } = checkedOptions("createStream", options, { batch: "number", watch: "list" });
+  if (typeof source !== "object" || !("graph" in source)) checkNetwork("createStream", source as Network);
   if (!Number.isInteger(batch) || batch < 1) throw new UserError(`batch must be a whole number above 0, got ${batch}`);
   const { graph: step, arena, tuned }: StreamSource = "graph" in source ? source : streamingStep(source);
   const graph: Graph = { ...step, outputs: [...step.outputs, ...watch] };
@@ -87,6 +88,7 @@ export async function createStream(
   const names = graph.inputs.map((id) => inputName(graph, id)).filter((name) => name.startsWith("state/"));
   const shapes = new Map(graph.inputs.map((id) => [inputName(graph, id), at(graph.nodes, id).aval.shape]));
   let own: StreamState | undefined;
+  let isDestroyed = false;
   const initialState = (): StreamState =>
     Object.fromEntries(
       names.map((name) => [name, device.upload(zeros(evaluateShape(shapes.get(name) ?? [], { B: batch })))]),
@@ -100,6 +102,8 @@ export async function createStream(
     initialState,
     reset,
     step: async (x, state) => {
+      const fault = isDestroyed ? "cannot go in: the stream was destroyed" : arrayFault(x);
+      if (fault !== undefined) throw new UserError(`x ${fault}`);
       if (x.shape[0] !== batch) throw new UserError(`x is [${x.shape.join(", ")}]; expected ${batch} rows`);
       checkIndices(indices, { x });
       const before = state ?? own ?? initialState();
@@ -121,6 +125,7 @@ export async function createStream(
       weights = device.upload(packed);
     },
     destroy: () => {
+      isDestroyed = true;
       reset();
       weights.destroy();
       executable.destroy();
@@ -181,6 +186,12 @@ export async function* sampleText(options: SampleOptions): AsyncGenerator<string
     temperature: "number",
     seed: "number",
   });
+  expectArgument(
+    typeof vocabulary?.encode === "function",
+    "sampleText: the vocabulary",
+    vocabulary,
+    "one, such as vocabularyOf(text)",
+  );
   if (!Number.isInteger(length) || length < 0)
     throw new UserError(`length must be a whole number, 0 or more, got ${length}`);
   if (!(temperature >= 0 && temperature < Number.POSITIVE_INFINITY))
@@ -248,6 +259,8 @@ export async function forecast(options: ForecastOptions): Promise<number[][]> {
   if (!Number.isInteger(horizon) || horizon < 1)
     throw new UserError(`horizon must be a whole number above 0, got ${horizon}`);
   if (values.length === 0) throw new UserError("forecast: there are no values to go on from");
+  const flat = values.find((row) => typeof row !== "object");
+  expectArgument(flat === undefined, "forecast: a row of the values", flat, "a list of numbers, one for each feature");
   const toModel = (row: readonly number[]) => (normalisation === undefined ? row : normalise(row, normalisation));
   const predictions: number[][] = [];
   let steps = 0;

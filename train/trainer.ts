@@ -3,7 +3,7 @@
  * batch. Nothing is read back but three numbers a step, and those arrive later: callers keep a few steps in flight.
  */
 import type { Shape } from "../compiler/graph/dim.ts";
-import { at, InternalError, UserError } from "../compiler/graph/errors.ts";
+import { at, expectArgument, InternalError, inWords, UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, scalar, sizeOfNumbers, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
@@ -57,6 +57,12 @@ export async function createTrainer<Trained extends Objective = Network>(
     parameters,
     ...given
   } = checkedOptions("createTrainer", options, ofTrainer);
+  expectArgument(
+    typeof device?.compile === "function",
+    "createTrainer: the device",
+    device,
+    "what await openDevice() gives",
+  );
   const step = trainingStep(network, { optimizer: adam(), ...given });
   checkSeed(seed);
   const start = parameters ?? initialize(network.specs, seed);
@@ -111,6 +117,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   #stateSince = 1;
   #stopped: Given | undefined;
   #restores = 0;
+  #isDestroyed = false;
   /** What was evaluated so far: the loss, and metrics. */
   readonly #evaluations = new Map<Metric | undefined, Evaluation>();
 
@@ -150,6 +157,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   };
 
   checkpoint = async (): Promise<Checkpoint> => {
+    this.#use();
     // All copies are enqueued before anything is waited for, so that they are of one moment.
     const names = [...this.#kept(), ...(this.#batch === undefined ? [] : this.#step.state)];
     const reads = names.map(async (name) => [name, await heldOf(this.#held, name).read()] as const);
@@ -157,6 +165,13 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   };
 
   restore = (checkpoint: Checkpoint): void => {
+    this.#use();
+    expectArgument(
+      typeof checkpoint === "object" && checkpoint !== null,
+      "restore: the checkpoint",
+      checkpoint,
+      "what trainer.checkpoint() gave",
+    );
     const values = this.#kept().map((name) => {
       const value = keptValue(checkpoint, name);
       const size = sizeOfNumbers(keptShape(name, this.#step.arena));
@@ -182,6 +197,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   }
 
   step = (batch: TrainingBatch): Promise<StepResult> => {
+    this.#use();
     const { inputs, rows } = inputsOf(this.network, batch, this.#step.indices);
     if (batch.fresh || this.#batch === undefined) this.#startState(rows);
     else if (rows !== this.#batch && this.#step.state.length > 0) {
@@ -223,6 +239,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   }
 
   profile = async (batch: TrainingBatch): Promise<KernelProfile[]> => {
+    this.#use();
     const { inputs, rows } = inputsOf(this.network, batch, this.#step.indices);
     const copies = zeroStates(this.#device, this.network.stateShapes, rows);
     try {
@@ -266,6 +283,9 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   evaluate = async (batches: AnyBatches, options: EvaluationOptions = {}): Promise<number> => {
     const kinds = { parameters: "object", metric: "function" } as const;
     const { parameters, metric } = checkedOptions("evaluate", options, kinds);
+    this.#use();
+    const isWalked = typeof batches === "object" && (Symbol.iterator in batches || Symbol.asyncIterator in batches);
+    expectArgument(isWalked, "evaluate: what is walked", batches, "batches, such as a list of them");
     const given = parameters && this.#device.upload(packArrays(parameters, this.#step.arena));
     try {
       return await this.#meanOver(batches, metric, () => given ?? heldOf(this.#held, "parameters"));
@@ -317,10 +337,17 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   }
 
   parameters = async (): Promise<Record<string, NdArray>> => {
+    this.#use();
     return unpackArray(await heldOf(this.#held, "parameters").read(), this.#step.arena);
   };
 
+  /** Throws a UserError where there is nothing left to use. */
+  #use(): void {
+    if (this.#isDestroyed) throw new UserError("the trainer was destroyed; make another with createTrainer");
+  }
+
   destroy = (): void => {
+    this.#isDestroyed = true;
     for (const array of Object.values(this.#held)) array.destroy();
     this.#held = {};
     this.#executable.destroy();
@@ -353,6 +380,7 @@ async function readAll(array: DeviceArray): Promise<Float64Array> {
 
 function checkedRate(value: number): number {
   // Above this the rate itself would be infinite in f32.
-  if (!(value > 0 && value < 3.4e38)) throw new UserError(`the learning rate is ${value}; expected a number above 0`);
+  if (!(typeof value === "number" && value > 0 && value < 3.4e38))
+    throw new UserError(`the learning rate is ${inWords(value)}; expected a number above 0`);
   return value;
 }

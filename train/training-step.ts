@@ -14,7 +14,7 @@
  */
 import { pullBack } from "../compiler/autodiff/reverse.ts";
 import { randomness, stepKey } from "../compiler/dsl/randomness.ts";
-import { at } from "../compiler/graph/errors.ts";
+import { at, expectArgument, UserError } from "../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../compiler/graph/graph.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { stack } from "../compiler/ops/composed.ts";
@@ -28,7 +28,7 @@ import type { Tensor } from "../compiler/trace/tensor.ts";
 import { type Arena, arenaOf, pack, unpack } from "./arena.ts";
 import { type IndexChecks, indexChecks } from "./index-checks.ts";
 import { lossOf, lossParts, lossWeight } from "./loss-parts.ts";
-import type { Network } from "./networks.ts";
+import { checkNetwork, type Network } from "./networks.ts";
 import type { NamedTensors, Objective } from "./objective.ts";
 import { checkUpdate, isCount, ofUpdate, slotsOf, type UpdateOptions, update } from "./update.ts";
 
@@ -65,6 +65,16 @@ export interface TrainingStep extends BatchStepGraph {
 /** Traces one update of a network: forward pass, loss, gradient, clipping, optimizer, guard. */
 export function trainingStep(objective: Objective, options: UpdateOptions): TrainingStep {
   checkUpdate(checkedOptions("trainingStep", options, ofUpdate));
+  expectArgument(
+    Array.isArray(objective?.specs),
+    "what is trained",
+    objective,
+    "a network, such as languageModel makes, or an objective",
+  );
+  if (objective.specs.length === 0)
+    throw new UserError(
+      "what is trained asks for no parameters, so there is nothing to learn; use dense, a cell or parameter in it",
+    );
   const arena = arenaOf(objective.specs);
   const isWeighed = (options.accumulate ?? 1) > 1;
   const { forward, isSeeded, indices } = trainingLoss(objective, arena, isWeighed);
@@ -178,6 +188,7 @@ export function evaluationStep(objective: Objective): BatchStepGraph {
 
 /** One step in time, for use after training: (parameters, state/…, x) -> (state/…, output), with B symbolic. */
 export function streamingStep(network: Network): StepGraph {
+  checkNetwork("streamingStep", network);
   const arena = arenaOf(network.specs);
   const state = stateInputs(network.stateShapes);
   const inputs: readonly NamedAval[] = [

@@ -4,10 +4,17 @@
  * it, and the package's public types name nothing of WebGPU's.
  */
 import { buildProgram } from "../compiler/compile.ts";
-import type { Graph } from "../compiler/graph/graph.ts";
+import { checkGraph, type Graph } from "../compiler/graph/graph.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { GpuContext } from "../runtime/context.ts";
-import { type CompileOptions, type Device, type DeviceChoice, ofCompile } from "../runtime/device.ts";
+import {
+  type CompileOptions,
+  checkInputs,
+  checkUpload,
+  type Device,
+  type DeviceChoice,
+  ofCompile,
+} from "../runtime/device.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
 
 /** Opens an adapter of the wanted kind; `timeout` is in seconds, as in `OpenDeviceOptions`. */
@@ -17,8 +24,10 @@ export async function openWebgpuDevice(choice: DeviceChoice, timeout?: number): 
 
 /** The device of a context. */
 export function deviceOn(context: GpuContext): Device {
-  const lower = (graph: Graph, given: CompileOptions = {}) =>
-    buildProgram(graph, { ...checkedOptions("compile", given, ofCompile), ...context.compileLimits });
+  const lower = (graph: Graph, given: CompileOptions = {}) => {
+    checkGraph("compile", graph);
+    return buildProgram(graph, { ...checkedOptions("compile", given, ofCompile), ...context.compileLimits });
+  };
   return {
     kind: context.host.kind,
     name: context.host.name,
@@ -28,12 +37,18 @@ export function deviceOn(context: GpuContext): Device {
       const loaded = await LoadedProgram.load(context, program, compileOptions.readback);
       return {
         graph,
-        run: (inputs) => loaded.run(inputs),
+        run: (inputs) => {
+          checkInputs(graph.name, inputs);
+          return loaded.run(inputs);
+        },
         profile: (inputs) => loaded.profile(inputs),
         destroy: () => loaded.destroy(),
       };
     },
-    upload: (value) => context.upload(value),
+    upload: (value) => {
+      checkUpload(value);
+      return context.upload(value);
+    },
     memory: () => context.pool.allocated,
     trim: () => context.pool.destroyFree(),
     lost: context.lost,

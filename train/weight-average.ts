@@ -3,7 +3,7 @@
  * that forgets. It is one more slot of the optimizer, so it is updated in the same step and kept in checkpoints.
  */
 
-import { UserError } from "../compiler/graph/errors.ts";
+import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { add, mul, sub } from "../compiler/ops/elementwise.ts";
@@ -23,6 +23,12 @@ const slot = "average";
  */
 export function withAverage(optimizer: Optimizer, options: { readonly decay?: number } = {}): Optimizer {
   const { decay = 0.999 } = checkedOptions("withAverage", options, { decay: "number" });
+  expectArgument(
+    typeof optimizer?.update === "function",
+    "withAverage: the optimizer",
+    optimizer,
+    "a rule of update such as adam()",
+  );
   checkDecay("withAverage", "decay", decay);
   return {
     name: `${optimizer.name} with average`,

@@ -1,6 +1,6 @@
 /** @file Weight decay for any optimizer, and which parameters decay. */
 import type { Shape } from "../compiler/graph/dim.ts";
-import { UserError } from "../compiler/graph/errors.ts";
+import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { add, mul, sub } from "../compiler/ops/elementwise.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
@@ -38,6 +38,12 @@ export function withWeightDecay(optimizer: Optimizer, options: WeightDecayOption
     decays: "function",
     through: { weights: 1, gradient: 1 },
   });
+  expectArgument(
+    typeof optimizer?.update === "function",
+    "withWeightDecay: the optimizer",
+    optimizer,
+    "a rule of update such as adam()",
+  );
   if (!(rate >= 0 && rate < Number.POSITIVE_INFINITY))
     throw new UserError(`withWeightDecay: rate is ${rate}; expected a number of 0 or more`);
   return {

@@ -6,9 +6,10 @@
  */
 
 import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
-import { at, inWords, UserError } from "../graph/errors.ts";
+import { at, expectArgument, inWords, UserError } from "../graph/errors.ts";
 import { checkedOptions } from "../graph/options.ts";
 import { fill } from "../ops/views.ts";
+import { expectTensors } from "../trace/expect.ts";
 import { faultOf, opOptions } from "../trace/fault.ts";
 import { Tensor } from "../trace/tensor.ts";
 import { currentStore } from "./parameters.ts";
@@ -69,6 +70,18 @@ export function cell<Names extends string>(
   step: (input: StepInput<Names>) => CellResult<Names>,
 ): CellDefinition<Names> {
   checkedOptions(`cell "${name}"`, shapes, { state: "any" });
+  expectArgument(
+    typeof shapes.state === "function",
+    `cell "${name}": state`,
+    shapes.state,
+    "a function, such as ({ units }) => ({ h: [units] })",
+  );
+  expectArgument(
+    typeof step === "function",
+    `cell "${name}": the step`,
+    step,
+    "a function that returns { state, output }",
+  );
   const define = (units: number): Cell<Names> => {
     if (!Number.isInteger(units) || units < 1)
       throw faultOf(name, `units must be a whole number above 0, got ${units}`);
@@ -116,6 +129,16 @@ export function cell<Names extends string>(
     return instance;
   };
   return Object.assign(define, { cellName: name });
+}
+
+/** A definition is no cell yet: it takes units. */
+export function checkInstance<Names extends string>(where: string, instance: Cell<Names>): void {
+  expectArgument(
+    typeof instance === "object" && instance !== null && "stateShapes" in instance,
+    `${where}: the cell`,
+    instance,
+    "one of so many units: gru(8) and not gru",
+  );
 }
 
 /** Runs code of the cell's author. From JavaScript anything may be thrown, and what is no Error tells no place. */
@@ -178,6 +201,8 @@ export function scan<Names extends string>(
 ): ScanCellResult<Names> {
   const kinds = { initial: "object", reverse: "boolean", mask: "tensor" } as const;
   const { mask, reverse = false } = opOptions<ScanCellOptions<string>>("scan", options, kinds);
+  checkInstance("scan", instance);
+  expectTensors("scan", xs);
   if (xs.shape.length !== 3) throw faultOf("scan", `xs is ${formatShape(xs.shape)}; expected [time, batch, features]`);
   const [time, batch] = [at(xs.shape, 0), at(xs.shape, 1)];
   const names = Object.keys(instance.stateShapes) as Names[];

@@ -1,10 +1,12 @@
 /** @file Layers that are one expression: dense (affine), embedding and layer normalisation. */
+
 import { formatShape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { standardize } from "../ops/composed.ts";
 import { gather, matmul } from "../ops/contractions.ts";
 import { add, mul } from "../ops/elementwise.ts";
 import { concat } from "../ops/pieces.ts";
+import { expectTensors } from "../trace/expect.ts";
 import { faultOf, opOptions } from "../trace/fault.ts";
 import { expectIndex } from "../trace/index-ranges.ts";
 import type { Tensor } from "../trace/tensor.ts";
@@ -36,6 +38,7 @@ export function dense(
     throw faultOf(`dense "${name}"`, `units must be a whole number above 0, got ${units}`);
   const list = Array.isArray(inputs) ? (inputs as readonly Float[]) : [inputs as Float];
   if (list.length === 0) throw faultOf(`dense "${name}"`, "expected at least one input, got none");
+  expectTensors(`dense "${name}"`, ...list);
   const widths = list.map((x) => {
     const width = x.shape[x.shape.length - 1];
     if (typeof width === "number") return width;

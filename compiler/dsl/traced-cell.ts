@@ -9,7 +9,7 @@
  */
 
 import { type Dim, dimCoefficient, formatShape, type Shape, sameShape } from "../graph/dim.ts";
-import { at, UserError } from "../graph/errors.ts";
+import { at, expectArgument, UserError } from "../graph/errors.ts";
 import { type Aval, type Graph, nodeAt } from "../graph/graph.ts";
 import { checkedOptions } from "../graph/options.ts";
 import { inlineGraph } from "../ops/inline.ts";
@@ -75,6 +75,7 @@ export function traceCell<Names extends string>(
   definition: CellDefinition<Names>,
   sizes: readonly StackSize[],
 ): TracedCell {
+  expectArgument(Array.isArray(sizes), "traceCell: the sizes", sizes, "a list, such as [{ units: 8, features: 4 }]");
   const traces: CellTrace[] = [];
   const traceAt = (units: number, features: number): CellTrace => {
     const known = traces.find((trace) => trace.units === units && trace.features === features);

@@ -29,9 +29,15 @@ export function inWords(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
   if (typeof value === "function") return "a function";
   if (Array.isArray(value)) return "a list";
+  if (value instanceof Promise) return "a promise";
   if (ArrayBuffer.isView(value))
     return `${/^[AEIOU]/.test(value.constructor.name) ? "an" : "a"} ${value.constructor.name}`;
   return typeof value === "object" && value !== null ? "an object" : String(value);
+}
+
+/** Refuses what stands in the place of an argument: `what` names it, `words` say what it must be. */
+export function expectArgument(fits: boolean, what: string, value: unknown, words: string): void {
+  if (!fits) throw new UserError(`${what} is ${inWords(value)}; expected ${words}`);
 }
 
 /** Reads an array at an index that the code's own invariants guarantee. */

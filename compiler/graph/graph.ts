@@ -15,6 +15,7 @@
  */
 
 import type { Aval } from "./aval.ts";
+import { expectArgument } from "./errors.ts";
 import type { AttrsOf, OpName } from "./op-schema.ts";
 
 export { type Aval, type DType, formatAval, isDType, sameAval } from "./aval.ts";
@@ -54,6 +55,11 @@ export interface Graph {
 /** The static attributes of each op. */
 export type OpAttrs = AttrsOf<Graph>;
 export type ScanAttrs = OpAttrs["scan"];
+
+/** Refuses what is no graph. */
+export function checkGraph(where: string, graph: Graph): void {
+  expectArgument(Array.isArray(graph?.nodes), `${where}: the graph`, graph, "a Graph, such as traceGraph gives");
+}
 
 export function nodeAt(graph: Graph, id: NodeId): Node {
   const node = graph.nodes[id];

@@ -2,8 +2,8 @@
  * @file Concrete numbers: a dtype, a shape and row-major data. The data is float64 whatever the dtype, since the
  * interpreter defines meaning in float64 and every i32, u32 and bool is exact in it.
  */
-import { UserError } from "./errors.ts";
-import type { DType } from "./graph.ts";
+import { expectArgument, inWords, UserError } from "./errors.ts";
+import { type DType, isDType } from "./graph.ts";
 
 /** Numbers with a dtype and a shape, on the host. */
 export interface NdArray {
@@ -32,9 +32,26 @@ export function holds(dtype: DType, value: number): boolean {
  * i32, are refused.
  */
 export function ndarray(shape: readonly number[], data: ArrayLike<number>, dtype: DType = "f32"): NdArray {
+  expectArgument(Array.isArray(shape), "ndarray: the shape", shape, "a list, such as [2, 3]");
+  expectArgument(
+    typeof data === "object" && data !== null && "length" in data,
+    "ndarray: the data",
+    data,
+    "numbers in a list or a typed array",
+  );
+  expectArgument(isDType(dtype), "ndarray: the dtype", dtype, "f32, i32, u32 or bool");
   if (sizeOfNumbers(shape) !== data.length) {
     throw new UserError(
       `ndarray: shape [${shape.join(", ")}] holds ${sizeOfNumbers(shape)} numbers, got ${data.length}`,
+    );
+  }
+  if (Array.isArray(data)) {
+    const other = data.find((value) => typeof value !== "number" && typeof value !== "boolean");
+    expectArgument(
+      other === undefined,
+      "ndarray: an entry of the data",
+      other,
+      "a number; nested lists are for fromNested",
     );
   }
   const numbers = Float64Array.from(data);
@@ -48,8 +65,17 @@ export function ndarray(shape: readonly number[], data: ArrayLike<number>, dtype
 
 export const ofAnotherDevice = "is an array of another device; read it there and upload it here";
 
+/** What keeps a value from being an array at all: a sentence about it, or undefined. */
+export function arrayFault(value: unknown): string | undefined {
+  if (typeof value === "object" && value !== null && "shape" in value && "dtype" in value) return undefined;
+  return `is ${inWords(value)}; make it an array with ndarray(shape, numbers, dtype) or fromNested(lists, dtype)`;
+}
+
 /** What keeps an array from being a value of that dtype: a sentence about it, or undefined. */
-export function valueFault({ dtype, shape, data }: NdArray, expected: DType): string | undefined {
+export function valueFault(value: NdArray, expected: DType): string | undefined {
+  const fault = arrayFault(value);
+  if (fault !== undefined) return fault;
+  const { dtype, shape, data } = value;
   if (dtype !== expected) return `is ${dtype}; expected ${expected}`;
   // An array of a device has its numbers there.
   if (data === undefined) return ofAnotherDevice;
@@ -75,6 +101,12 @@ export function fromNested(value: Nested, dtype: DType = "f32"): NdArray {
 }
 
 function flatten(value: Nested): number[] {
+  expectArgument(
+    typeof value === "number" || Array.isArray(value),
+    "fromNested: an entry",
+    value,
+    "a number or a list of them",
+  );
   return typeof value === "number" ? [value] : value.flatMap(flatten);
 }
 

@@ -3,7 +3,7 @@
  * their position. This is what `inspect` shows and what the golden tests compare.
  */
 import { at } from "./errors.ts";
-import { formatAval, type Graph, type Node } from "./graph.ts";
+import { checkGraph, formatAval, type Graph, type Node } from "./graph.ts";
 import { checkedOptions } from "./options.ts";
 
 export interface PrintOptions {
@@ -14,6 +14,7 @@ export interface PrintOptions {
 /** The graph as text, a line for each node; the bodies of scans stand indented below them. */
 export function printGraph(graph: Graph, options: PrintOptions = {}, indent = ""): string {
   checkedOptions("printGraph", options, { sites: "boolean" });
+  checkGraph("printGraph", graph);
   const name = (id: number) => nameOf(graph, id);
   const inputs = graph.inputs.map((id) => `${name(id)}: ${formatAval(at(graph.nodes, id).aval)}`);
   const lines = [`${indent}graph ${graph.name}(${inputs.join(", ")}) {`];

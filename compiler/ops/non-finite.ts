@@ -6,7 +6,7 @@
 
 import { UserError } from "../graph/errors.ts";
 import type { Graph, Node, NodeId, Site } from "../graph/graph.ts";
-import { inputName } from "../graph/graph.ts";
+import { checkGraph, inputName } from "../graph/graph.ts";
 import type { NdArray } from "../graph/ndarray.ts";
 import { interpret } from "./interpret.ts";
 
@@ -41,6 +41,7 @@ export interface NonFinite {
  * @throws UserError where an input is missing or does not fit.
  */
 export function findNonFinite(graph: Graph, inputs: Readonly<Record<string, NdArray>>): NonFinite | undefined {
+  checkGraph("findNonFinite", graph);
   const origins = new Origins();
   const given = graph.inputs.map((id) => {
     const name = inputName(graph, id);

@@ -1,5 +1,5 @@
 /** @file `traceGraph`: runs a function on symbolic tensors and keeps the graph it draws. */
-import { inWords, UserError } from "../graph/errors.ts";
+import { expectArgument, inWords, UserError } from "../graph/errors.ts";
 import type { Aval, Graph } from "../graph/graph.ts";
 import { checking } from "../trace/fault.ts";
 import { Frame, within } from "../trace/frame.ts";
@@ -18,6 +18,7 @@ export function traceGraph(
   inputs: readonly NamedAval[],
   body: (inputs: readonly Tensor[]) => readonly Tensor[],
 ): Graph {
+  expectArgument(typeof body === "function", `traceGraph: the body of ${name}`, body, "a function of tensors");
   const frame = new Frame(name);
   const tensors = inputs.map((input) => frame.input(input.name, checkedAval(name, input)));
   const outputs = within(frame, () => body(tensors));

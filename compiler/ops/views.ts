@@ -15,6 +15,7 @@ import {
 } from "../graph/dim.ts";
 import { at, inWords, UserError } from "../graph/errors.ts";
 import { type Aval, type DType, isDType, type OpAttrs, type OpName } from "../graph/graph.ts";
+import { expectTensors } from "../trace/expect.ts";
 import { checking, faultOf, opOptions } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
@@ -267,6 +268,7 @@ export function reductionAxes(
   options: ReductionOptions = {},
 ): number[] {
   opOptions(op, options, { keepAxes: "boolean" });
+  expectTensors(op, x);
   const given = axes === undefined ? x.shape.map((_, axis) => axis) : typeof axes === "number" ? [axes] : axes;
   return [...new Set(given.map((axis) => axisOf(op, axis, x.shape.length)))].sort((a, b) => a - b);
 }

@@ -6,7 +6,7 @@
  *   step       x [B, …],    state/… [B, …] -> output [B, …],    next/… [B, …]          for runtimes without Scan
  */
 import { passes } from "../../compiler/compile.ts";
-import { at, UserError } from "../../compiler/graph/errors.ts";
+import { at, expectArgument, UserError } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName, nodeAt } from "../../compiler/graph/graph.ts";
 import { zeros } from "../../compiler/graph/ndarray.ts";
 import { inlineGraph } from "../../compiler/ops/inline.ts";
@@ -29,6 +29,13 @@ export type OnnxForm = "sequence" | "step";
  * @throws UserError where the model gives a number that is not finite, to zeros even.
  */
 export function modelToOnnx(model: SavedModel, form: OnnxForm = "sequence"): Uint8Array {
+  expectArgument(
+    typeof model?.kind === "string" && "graph" in model,
+    "modelToOnnx: the model",
+    model,
+    "what savedModel or loadModel gives",
+  );
+  expectArgument(form === "sequence" || form === "step", "modelToOnnx: the form", form, '"sequence" or "step"');
   checkOutputs(model);
   const graph = form === "step" ? model.graph : optimized(sequenceOf(model.graph));
   const states = graph.inputs.map((id) => inputName(graph, id)).filter((name) => name.startsWith("state/"));

@@ -92,8 +92,8 @@ export const runtimeMutants: readonly Mutant[] = [
       ],
       [
         "inputs may be missing",
-        "if (given === undefined) throw new UserError(`${this.program.name}: input ${name} is missing`);\n      const problem",
-        "if (given === undefined) continue;\n      const problem",
+        "if (given === undefined) throw new UserError(`${this.program.name}: input ${name} is missing`);\n      const fault",
+        "if (given === undefined) continue;\n      const fault",
       ],
       [
         "inputs may be of any shape",

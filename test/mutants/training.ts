@@ -29,6 +29,29 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "train/trainer.ts",
+    ["test/package/wrong-arguments.test.ts"],
+    [
+      ["a trainer is used after its end", "if (this.#isDestroyed) throw", "if (this.#count < 0) throw"],
+      [
+        "batches may only be at hand",
+        "for await (const batch of batches)",
+        "for (const batch of batches as TrainingBatch[])",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/trace/expect.ts",
+    ["test/package/wrong-arguments.test.ts"],
+    [
+      [
+        "what is no tensor goes on",
+        "if (values.some((value) => !(value instanceof Tensor)))",
+        "if (values.length === 0)",
+      ],
+    ],
+  ),
+  ...changed(
     "compiler/trace/tensor.ts",
     ["test/core/user-errors.test.ts"],
     [["a tensor in an operator is its text", 'hint === "string"', "hint.length > 0"]],

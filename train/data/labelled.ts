@@ -7,7 +7,7 @@
  *
  * In a batch they are padded at their end, and the class stands at the last step of each: nothing that follows it counts.
  */
-import { at, UserError } from "../../compiler/graph/errors.ts";
+import { at, expectArgument, UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { outOfRange, type Range, strangerIn } from "../index-checks.ts";
@@ -43,6 +43,7 @@ export function parseLabelled(lines: Iterable<string>, name: string): LabelledSe
   let number = 0;
   for (const line of lines) {
     number += 1;
+    expectArgument(typeof line === "string", `${name}, line ${number}`, line, "the JSON of a sequence, as text");
     if (line.trim() === "") continue;
     const labelled = parseLine(line, `${name}, line ${number}`);
     const [first] = all;
@@ -116,6 +117,12 @@ export interface LabelledBatchSizes {
 export function labelledBatches(data: LabelledSequences, sizes: LabelledBatchSizes): Batches {
   const kinds = { batch: "number", heldOut: "number", seed: "number" } as const;
   const { batch, heldOut = 0.1, seed = 0 } = checkedOptions("labelledBatches", sizes, kinds);
+  expectArgument(
+    Array.isArray(data?.sequences),
+    "labelledBatches: the data",
+    data,
+    "what parseLabelled gives: { sequences, labels, classes }",
+  );
   const count = data.sequences.length;
   checkLabelled(data);
   const trained = trainingLength(count, { batch, time: 1, heldOut });

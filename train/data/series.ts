@@ -1,5 +1,5 @@
 /** @file Numeric series: rows of a table, one per time step and one column per feature. */
-import { at, UserError } from "../../compiler/graph/errors.ts";
+import { at, expectArgument, UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import {
   type Batches,
@@ -39,7 +39,9 @@ export interface Normalisation {
  * two numbers where no other tells.
  */
 export function parseSeries(table: readonly (readonly string[])[], name: string, options?: TableOptions): Series {
-  if (!Array.isArray(table)) throw new UserError("parseSeries takes the fields of each row, a list of lists of texts");
+  const other = Array.isArray(table) ? table.find((row) => !Array.isArray(row)) : table;
+  const words = "a list of rows, each a list of fields";
+  expectArgument(other === undefined, "parseSeries: the table, or a row of it,", other, words);
   return seriesOf(
     table.map((fields, i) => ({ fields, line: i + 1 })),
     name,
@@ -173,6 +175,12 @@ export const ofSeriesBatches = { ...ofBatches, horizon: "number" } as const;
  */
 export function seriesBatches(series: Series, sizes: SeriesBatchSizes): SeriesBatches {
   checkedOptions("seriesBatches", sizes, ofSeriesBatches);
+  expectArgument(
+    Array.isArray(series?.columns),
+    "seriesBatches: the series",
+    series,
+    "what parseSeries gives: { columns, values, length }",
+  );
   const { columns, values, length } = series;
   const features = columns.length;
   const normalisation = normalisationOf(values, features, trainingLength(length, sizes));

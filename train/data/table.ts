@@ -5,7 +5,7 @@
  *
  * A column whose first field under the header is a date or a time of day is skipped: the order of the rows is their time.
  */
-import { at, UserError } from "../../compiler/graph/errors.ts";
+import { at, expectArgument, UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { type Decimal, decimals, isDate, isMissing, isNumeral, readingsOf } from "./field.ts";
 
@@ -93,6 +93,8 @@ export class TableReader {
 
   /** Looks at the next row: whether it is one of numbers, and neither blank nor names the columns. */
   look({ fields: given, line }: TableRow): boolean {
+    const other = given.find((field) => typeof field !== "string");
+    expectArgument(other === undefined, `${this.#name}: a field of row ${line}`, other, "a text");
     const isBlank = given.every((field) => field.trim() === "");
     if (this.#first === undefined && !isBlank) {
       this.#first = line;

@@ -1,5 +1,5 @@
 /** @file Text as a sequence of symbols: Unicode code points, numbered in their order. */
-import { UserError } from "../../compiler/graph/errors.ts";
+import { expectArgument, UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { type Batches, type BatchSizes, batchesOf, ofBatches } from "./batches.ts";
 
@@ -38,6 +38,7 @@ export function vocabularyOfCharacters(occurring: ReadonlySet<string>): Vocabula
 
 /** The vocabulary in which token i is `characters[i]`. */
 export function vocabularyFrom(characters: readonly string[]): Vocabulary {
+  expectArgument(Array.isArray(characters), "vocabularyFrom: the characters", characters, "a list of them");
   const tokenOf = new Map(characters.map((character, token) => [character, token]));
   return {
     characters,
@@ -56,5 +57,7 @@ export function vocabularyFrom(characters: readonly string[]): Vocabulary {
 /** Batches of tokens, i32 [T, B]; each target is the token that follows. */
 export function textBatches(tokens: ArrayLike<number>, sizes: BatchSizes): Batches {
   checkedOptions("textBatches", sizes, ofBatches);
+  const isList = typeof tokens === "object" && tokens !== null && "length" in tokens;
+  expectArgument(isList, "textBatches: the text", tokens, "its tokens: vocabulary.encode(text)");
   return batchesOf({ name: "the text", entries: "characters", dtype: "i32", shape: [], data: tokens }, sizes);
 }

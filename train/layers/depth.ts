@@ -1,8 +1,10 @@
 /** @file Layers around and on top of layers: any depth, with residual or highway connections, and dropout between. */
+
 import { dense } from "../../compiler/dsl/dense.ts";
 import { scope } from "../../compiler/dsl/parameters.ts";
 import { fork } from "../../compiler/dsl/randomness.ts";
 import { formatShape, sameShape } from "../../compiler/graph/dim.ts";
+import { expectArgument } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { oneMinus } from "../../compiler/ops/composed.ts";
 import { add, mul } from "../../compiler/ops/elementwise.ts";
@@ -17,6 +19,13 @@ type Float = Tensor<"f32">;
 
 /** Layers on top of each other. Parameters and states of layer i are `layers/i/…`. */
 export function stacked(layers: readonly Layer[]): Layer {
+  const other = Array.isArray(layers) ? layers.find((layer) => typeof layer?.run !== "function") : layers;
+  expectArgument(
+    other === undefined,
+    "stacked: a layer",
+    other,
+    "layers in a list; a cell becomes one by recurrent(cell)",
+  );
   const parts = Object.fromEntries(layers.map((layer, i) => [`layers/${i}`, layer]));
   return {
     states: prefixed(parts),

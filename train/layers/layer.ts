@@ -5,11 +5,11 @@
  * A layer gets everything that is not its own from a context: states to start from, which steps exist, randomness in
  * training. So one description serves training, evaluation, and use step by step.
  */
-import { type Cell, type State, scan, zeroState } from "../../compiler/dsl/cell.ts";
+import { type Cell, checkInstance, type State, scan, zeroState } from "../../compiler/dsl/cell.ts";
 import { scope } from "../../compiler/dsl/parameters.ts";
 import { fork, type Randomness } from "../../compiler/dsl/randomness.ts";
 import type { Shape } from "../../compiler/graph/dim.ts";
-import { at } from "../../compiler/graph/errors.ts";
+import { at, inWords, UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { add, mul } from "../../compiler/ops/elementwise.ts";
 import { concat } from "../../compiler/ops/pieces.ts";
@@ -83,6 +83,7 @@ export interface RecurrentOptions<Names extends string> extends CellOptions<Name
 /** One cell over time. Its parameters lie in the scope of the cell. */
 export function recurrent<Names extends string>(instance: Cell<Names>, options: RecurrentOptions<Names> = {}): Layer {
   checkedOptions<RecurrentOptions<string>>("recurrent", options, { ...ofCell, reverse: "boolean" });
+  checkInstance("recurrent", instance);
   const names = Object.keys(instance.stateShapes) as Names[];
   return {
     states: instance.stateShapes,
@@ -145,7 +146,11 @@ export function bidirectional<Forward extends string, Backward extends string>(
     forward: recurrent<Forward>(forward, around),
     backward: recurrent<Backward>(backward, { ...around, reverse: true }),
   };
-  const join = typeof merge === "function" ? merge : merges[merge];
+  const join = typeof merge === "function" ? merge : Object.hasOwn(merges, merge) ? merges[merge] : undefined;
+  if (join === undefined)
+    throw new UserError(
+      `bidirectional: merge is ${inWords(merge)}; expected a function, or ${Object.keys(merges).join(", ")}`,
+    );
   return {
     states: prefixed(directions),
     run: (input, context = {}) => {

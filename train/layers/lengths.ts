@@ -2,6 +2,7 @@
  * @file Sequences of different lengths in one batch, padded on the right: which steps exist, the mean over those, and the
  * output at the last of them. `scan` takes the mask: past the end its state is frozen and its outputs are zero.
  */
+
 import { type Dim, formatShape, sizeOf } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { add, cast, div, less, max, min, mul } from "../../compiler/ops/elementwise.ts";
@@ -9,6 +10,7 @@ import { equal, where } from "../../compiler/ops/logic.ts";
 import { slice } from "../../compiler/ops/pieces.ts";
 import { dimSize, iota } from "../../compiler/ops/sources.ts";
 import { broadcast, reshape, sum } from "../../compiler/ops/views.ts";
+import { expectTensors } from "../../compiler/trace/expect.ts";
 import { faultOf } from "../../compiler/trace/fault.ts";
 import { expectIndex } from "../../compiler/trace/index-ranges.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
@@ -51,6 +53,7 @@ export function maskedMean(values: Float, mask: Tensor<"bool">): Float {
  * @throws UserError where outputs of such a layer were computed on before: at the last step they have seen that one alone.
  */
 export function lastOutput(outputs: Float, lengths?: Tensor<"i32">): Float {
+  expectTensors("lastOutput", outputs);
   const [time, batch] = [at(outputs.shape, 0), at(outputs.shape, 1)];
   if (lengths !== undefined) batchOf("lastOutput", lengths, batch);
   const ending = endingOf(outputs);
@@ -81,6 +84,7 @@ function stepOf(outputs: Float, step: number): Float {
 }
 
 function batchOf(what: string, lengths: Tensor<"i32">, batch?: Dim): Dim {
+  expectTensors(what, lengths);
   const [rows, ...rest] = lengths.shape;
   if (rows === undefined || rest.length > 0 || (batch !== undefined && batch !== rows))
     throw faultOf(what, `lengths are ${formatShape(lengths.shape)}; expected [${batch ?? "batch"}]`);

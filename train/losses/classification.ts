@@ -1,4 +1,5 @@
 /** @file Losses of choices: one of many classes, or yes and no. All take logits, so that nothing overflows. */
+
 import { formatShape, sameShape } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
@@ -9,6 +10,7 @@ import { equal, stopGradient, where } from "../../compiler/ops/logic.ts";
 import { dimSize, iota } from "../../compiler/ops/sources.ts";
 import { exp, log, softplus } from "../../compiler/ops/transcendental.ts";
 import { broadcast, constant, reshape, sum } from "../../compiler/ops/views.ts";
+import { expectTensors } from "../../compiler/trace/expect.ts";
 import { expectIndex } from "../../compiler/trace/index-ranges.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { checkMask, type LossOptions, masked, meanCost, ofLoss, sumOverWeights } from "./masked.ts";
@@ -42,6 +44,7 @@ export function crossEntropy(
 ): Float {
   const kinds = { ...ofLoss, smoothing: "number", classWeights: "any" } as const;
   const { mask, smoothing = 0, classWeights } = checkedOptions("crossEntropy", options, kinds);
+  expectTensors("crossEntropy", logits, targets);
   const { shape } = logits;
   if (shape.length === 0 || !sameShape(shape.slice(0, -1), targets.shape)) {
     throw new UserError(
@@ -99,6 +102,7 @@ function constants(weights: readonly number[]): Float {
  */
 export function binaryCrossEntropy(logits: Float, targets: Float, options: LossOptions = {}): Float {
   const { mask } = checkedOptions("binaryCrossEntropy", options, ofLoss);
+  expectTensors("binaryCrossEntropy", logits, targets);
   if (!sameShape(logits.shape, targets.shape)) {
     throw new UserError(
       `binaryCrossEntropy: logits are ${formatShape(logits.shape)} and targets ${formatShape(targets.shape)}; expected one shape`,

@@ -1,10 +1,12 @@
 /** @file Losses of numbers: how far predictions are from targets. */
+
 import { formatShape, sameShape } from "../../compiler/graph/dim.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { mean, square } from "../../compiler/ops/composed.ts";
 import { abs, div, min, mul, sub } from "../../compiler/ops/elementwise.ts";
 import { sum } from "../../compiler/ops/views.ts";
+import { expectTensors } from "../../compiler/trace/expect.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { checkMask, type LossOptions, masked, meanCost, ofLoss } from "./masked.ts";
 
@@ -44,6 +46,7 @@ export function huber(predictions: Float, targets: Float, options: HuberOptions 
 
 /** prediction - target, 0 where the mask is false. */
 function errors(loss: string, predictions: Float, targets: Float, mask: Tensor<"bool"> | undefined): Float {
+  expectTensors(loss, predictions, targets);
   if (!sameShape(predictions.shape, targets.shape)) {
     throw new UserError(
       `${loss}: predictions are ${formatShape(predictions.shape)} and targets ${formatShape(targets.shape)}; expected one shape`,

@@ -31,8 +31,8 @@ export const adding: Task = {
   kind: "regression",
   parameters,
   batches: (seed, sizes) => {
-    const { batch, time } = sizes;
     parameterValues(adding.name, parameters, sizes);
+    const { batch, time } = sizes;
     checkSizes(adding.name, batch, time, 6, "for two marks in its first half");
     return {
       ...drawnBatches(adding.name, seed, (random) => batchOf1997(batch, time, random)),
@@ -52,8 +52,8 @@ export const addingHalves: Task = {
   kind: "regression",
   parameters,
   batches: (seed, sizes) => {
-    const { batch, time } = sizes;
     parameterValues(addingHalves.name, parameters, sizes);
+    const { batch, time } = sizes;
     checkSizes(addingHalves.name, batch, time, 2, "for a mark in each half");
     return {
       ...drawnBatches(addingHalves.name, seed, (random) => batchOfHalves(batch, time, random)),

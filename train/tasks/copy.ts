@@ -92,8 +92,8 @@ function copyTask(rules: Pick<Task, "name" | "about" | "source"> & Layout): Task
     ...{ name, about, source, parameters },
     kind: "text",
     batches: (seed, sizes) => {
-      const { batch, time } = sizes;
       const { length, symbols } = parameterValues(name, parameters, sizes);
+      const { batch, time } = sizes;
       checkSizes(name, batch, time, rules.shortest(length), "a step for each symbol or sign");
       const blanks = (count: number) => new Array<number>(count).fill(symbols);
       const draw = (random: RandomStream) =>

@@ -30,8 +30,8 @@ export const mackeyGlass: Task = {
   kind: "series",
   parameters,
   batches: (seed, sizes) => {
-    const { batch, time } = sizes;
     const { tau, stride, length } = parameterValues(mackeyGlass.name, parameters, sizes);
+    const { batch, time } = sizes;
     const all = integrated(tau, settling + stride * length, randomStream(seed, mackeyGlass.name));
     const values = Float64Array.from({ length }, (_, i) => all[(settling + i * stride) * stepsPerUnit] ?? Number.NaN);
     const series: Series = { columns: ["y"], values, length };

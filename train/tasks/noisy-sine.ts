@@ -24,8 +24,8 @@ export const noisySine: Task = {
   kind: "series",
   parameters,
   batches: (seed, sizes) => {
-    const { batch, time } = sizes;
     const { period, noise, length } = parameterValues(noisySine.name, parameters, sizes);
+    const { batch, time } = sizes;
     const random = randomStream(seed, noisySine.name);
     const values = Float64Array.from(
       { length },

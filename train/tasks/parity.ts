@@ -22,8 +22,8 @@ export const parity: Task = {
   kind: "regression",
   parameters,
   batches: (seed, sizes) => {
-    const { batch, time } = sizes;
     parameterValues(parity.name, parameters, sizes);
+    const { batch, time } = sizes;
     checkSizes(parity.name, batch, time, 1, "for a bit");
     return {
       ...drawnBatches(parity.name, seed, (random) => draw(batch, time, random)),

@@ -66,8 +66,8 @@ function grammarTask(
     kind: "text",
     parameters,
     batches: (seed, sizes) => {
-      const { batch, time } = sizes;
       const { length } = parameterValues(name, parameters, sizes);
+      const { batch, time } = sizes;
       const { text, choices } = textOf(stringOf, length, randomStream(seed, name));
       const vocabulary = vocabularyFrom(symbols);
       return {

@@ -25,8 +25,8 @@ export const temporalOrder: Task = {
   kind: "regression",
   parameters,
   batches: (seed, sizes) => {
-    const { batch, time } = sizes;
     parameterValues(temporalOrder.name, parameters, sizes);
+    const { batch, time } = sizes;
     checkSizes(temporalOrder.name, batch, time, 10, "for two symbols apart from each other");
     return {
       ...drawnBatches(temporalOrder.name, seed, (random) => draw(batch, time, random)),

@@ -1,0 +1,279 @@
+/** @file What stands in the place of an argument is told by its name, with what was expected: from JavaScript anything may come. */
+import { describe, expect, test } from "vitest";
+import { parseLabelled, parseSeries, seriesBatches, textBatches, vocabularyFrom } from "../../entries/data.ts";
+import { decodeTensors, encodeModel, encodeTensors, savedModel, traceCell } from "../../entries/files.ts";
+import { findNonFinite, gatesOf, gradientFlow, printGraph } from "../../entries/inspect.ts";
+import { bidirectional, lastOutput, lengthsMask, recurrent, stacked } from "../../entries/layers.ts";
+import { crossEntropy, meanSquaredError } from "../../entries/losses.ts";
+import { classifierModel, seriesModel } from "../../entries/networks.ts";
+import { modelToOnnx } from "../../entries/onnx.ts";
+import { withAverage } from "../../entries/optimizers.ts";
+import { createStream, forecast, sampleText } from "../../entries/stream.ts";
+import { fromPyTorch } from "../../entries/weights.ts";
+import {
+  adam,
+  add,
+  cell,
+  createTrainer,
+  type Device,
+  dense,
+  fromNested,
+  gru,
+  mean,
+  ndarray,
+  objective,
+  scan,
+  traceGraph,
+} from "../../index.ts";
+import { lineOf, lineOfPromise, whatever } from "../support/refused.ts";
+import { devices } from "../train/devices.ts";
+
+const none = undefined as never;
+const series = seriesModel({ cell: gru, units: 2, layers: 1, features: 2 });
+const own = objective("own", { x: { dtype: "f32", shape: ["B", 2] } }, ({ x }) => mean(dense("h", x, 1)));
+const row = ndarray([1, 2], [1, 2]);
+const batch = { x: ndarray([1, 1, 2], [1, 2]), targets: ndarray([1, 1, 2], [1, 2]) };
+const makeIt = "make it an array with ndarray(shape, numbers, dtype) or fromNested(lists, dtype)";
+const trained = "a network, such as languageModel makes, or an objective";
+
+const calls: readonly (readonly [line: string, call: () => unknown])[] = [
+  ["ndarray: the shape is 3; expected a list, such as [2, 3]", () => ndarray(whatever(3), [1, 2, 3])],
+  ["ndarray: the data is undefined; expected numbers in a list or a typed array", () => ndarray([2], none)],
+  ['ndarray: the dtype is "float32"; expected f32, i32, u32 or bool', () => ndarray([1], [1], whatever("float32"))],
+  [
+    'ndarray: an entry of the data is "a"; expected a number; nested lists are for fromNested',
+    () => ndarray([2], whatever(["a", "b"])),
+  ],
+  ['fromNested: an entry is "abc"; expected a number or a list of them', () => fromNested(whatever("abc"))],
+  [
+    'cell "a": state is a list; expected a function, such as ({ units }) => ({ h: [units] })',
+    () =>
+      cell(
+        "a",
+        { state: whatever(["h"]) },
+        whatever(() => {}),
+      ),
+  ],
+  [
+    'cell "a": the step is undefined; expected a function that returns { state, output }',
+    () => cell("a", { state: () => ({ h: [1] }) }, none),
+  ],
+  [
+    "scan at …: undefined stands where a tensor is expected; tensors are what a traced function is given",
+    () => scan(gru(2), none),
+  ],
+  [
+    "scan: the cell is a function; expected one of so many units: gru(8) and not gru",
+    () => scan(whatever<never>(gru), none),
+  ],
+  [
+    "recurrent: the cell is a function; expected one of so many units: gru(8) and not gru",
+    () => recurrent(whatever<never>(gru)),
+  ],
+  [
+    "stacked: a layer is an object; expected layers in a list; a cell becomes one by recurrent(cell)",
+    () => stacked(whatever([gru(2)])),
+  ],
+  [
+    'bidirectional: merge is "add"; expected a function, or concat, sum, mean, product',
+    () => bidirectional(gru(2), gru(2), { merge: whatever("add") }),
+  ],
+  ['objective "o": the loss is undefined; expected a function of what a batch holds', () => objective("o", {}, none)],
+  ["traceGraph: the body of g is undefined; expected a function of tensors", () => traceGraph("g", [], none)],
+  [
+    "printGraph: the graph is an object; expected a Graph, such as traceGraph gives",
+    () => printGraph(whatever(series)),
+  ],
+  ["findNonFinite: the graph is undefined; expected a Graph, such as traceGraph gives", () => findNonFinite(none, {})],
+  ["gatesOf: the graph is undefined; expected a Graph, such as traceGraph gives", () => gatesOf(whatever(series))],
+  [
+    "gradientFlow: the network is an object; expected what languageModel or network makes; an objective has no output",
+    () => gradientFlow(whatever(own)),
+  ],
+  [
+    "savedModel: the network is an object; expected what languageModel or network makes; an objective has no output",
+    () => savedModel(whatever(own), {}, {}),
+  ],
+  [
+    "encodeModel: the model is an object; expected what savedModel(network, parameters) gives",
+    () => encodeModel(whatever({ w: row })),
+  ],
+  [
+    "modelToOnnx: the model is an object; expected what savedModel or loadModel gives",
+    () => modelToOnnx(whatever(own)),
+  ],
+  [`encodeTensors: tensor a is 1; ${makeIt}`, () => encodeTensors({ tensors: { a: whatever(1) }, metadata: {} })],
+  [
+    "encodeTensors: tensors is undefined; expected arrays by name, in { tensors, metadata }",
+    () => encodeTensors(whatever({ a: row })),
+  ],
+  ['the file m is "x"; expected its bytes, a Uint8Array', () => decodeTensors(whatever("x"), "m")],
+  [
+    "traceCell: the sizes is an object; expected a list, such as [{ units: 8, features: 4 }]",
+    () => traceCell(gru, whatever({ units: 2, features: 2 })),
+  ],
+  [
+    'parseSeries: the table, or a row of it, is "a,b"; expected a list of rows, each a list of fields',
+    () => parseSeries(whatever("a,b"), "t"),
+  ],
+  ["t: a field of row 1 is 1; expected a text", () => parseSeries(whatever([[1, 2]]), "t")],
+  ["t, line 1 is an object; expected the JSON of a sequence, as text", () => parseLabelled(whatever([{}]), "t")],
+  [
+    'textBatches: the text is "hello"; expected its tokens: vocabulary.encode(text)',
+    () => textBatches(whatever("hello"), { batch: 1, time: 2 }),
+  ],
+  [
+    "seriesBatches: the series is a list; expected what parseSeries gives: { columns, values, length }",
+    () => seriesBatches(whatever([1, 2]), { batch: 1, time: 2 }),
+  ],
+  ['vocabularyFrom: the characters is "ab"; expected a list of them', () => vocabularyFrom(whatever("ab"))],
+  [
+    "classifierModel: reads: there is no option feature; did you mean features?",
+    () => classifierModel({ cell: gru, units: 2, classes: 2, reads: whatever({ feature: 2 }) }),
+  ],
+  [
+    "classifierModel: reads: the options are undefined; expected a record, and it takes features, vocabulary, embed",
+    () => classifierModel({ cell: gru, units: 2, classes: 2, reads: none }),
+  ],
+  [
+    "withAverage: the optimizer is a function; expected a rule of update such as adam()",
+    () => withAverage(whatever(adam)),
+  ],
+  ["w: what is read is undefined; expected arrays by name", () => fromPyTorch(none, "w")],
+  [
+    "crossEntropy at …: a list stands where a tensor is expected; tensors are what a traced function is given",
+    () => crossEntropy(whatever([1]), whatever([2])),
+  ],
+  [
+    "meanSquaredError at …: a list stands where a tensor is expected; tensors are what a traced function is given",
+    () => meanSquaredError(whatever([1]), whatever([2])),
+  ],
+  [
+    "lastOutput at …: a list stands where a tensor is expected; tensors are what a traced function is given",
+    () => lastOutput(whatever([1])),
+  ],
+  [
+    "lengthsMask at …: a list stands where a tensor is expected; tensors are what a traced function is given",
+    () => lengthsMask(whatever([1]), 2),
+  ],
+  [
+    'dense "h" at …: 1 stands where a tensor is expected; tensors are what a traced function is given',
+    () => dense("h", whatever([1, 2]), 3),
+  ],
+  [
+    "mean at …: undefined stands where a tensor is expected; tensors are what a traced function is given",
+    () => mean(none),
+  ],
+];
+
+test.each(calls)("%s", (line, call) => {
+  expect(lineOf(call)).toBe(line);
+});
+
+describe.each(devices)("on $name", ({ open }) => {
+  const over: readonly (readonly [line: string, call: (device: Device) => unknown])[] = [
+    [
+      "createTrainer: the device is an object; expected what await openDevice() gives",
+      () => createTrainer(whatever(series), none),
+    ],
+    [
+      "createTrainer: the device is a promise; expected what await openDevice() gives",
+      (device) => createTrainer(whatever(Promise.resolve(device)), series),
+    ],
+    [
+      `what is trained is a function; expected ${trained}`,
+      (device) => createTrainer(device, whatever<typeof own>(gru)),
+    ],
+    [
+      "what is trained asks for no parameters, so there is nothing to learn; use dense, a cell or parameter in it",
+      (device) =>
+        createTrainer(
+          device,
+          objective("o", { x: { dtype: "f32", shape: ["B"] } }, ({ x }) => mean(x)),
+        ),
+    ],
+    [
+      "compile: the graph is a function; expected a Graph, such as traceGraph gives",
+      (device) => device.compile(whatever(() => 1)),
+    ],
+    [`upload: the value is a list; ${makeIt}`, (device) => device.upload(whatever([1, 2]))],
+    [
+      "createStream: the network is an object; expected what languageModel or network makes; an objective has no output",
+      (device) => createStream(device, whatever(own), {}),
+    ],
+  ];
+
+  test.each(over)("%s", async (line, call) => {
+    const device = await open();
+    expect(await lineOfPromise(async () => call(device))).toBe(line);
+    device.destroy();
+  });
+
+  test("a graph that is run", async () => {
+    const device = await open();
+    const executable = await device.compile(
+      traceGraph("g", [{ name: "x", dtype: "f32", shape: ["N"] }], ([x]) => [add(whatever(x), 1)]),
+    );
+    const line = (inputs: unknown) => lineOf(() => executable.run(whatever(inputs)));
+    expect(line(undefined)).toBe("g: what it runs on is undefined; expected inputs by name, such as { x }");
+    expect(line([row])).toBe("g: what it runs on is a list; expected inputs by name, such as { x }");
+    expect(line({ x: [1, 2] })).toBe(`g: input x is a list; ${makeIt}`);
+    expect(line({ x: new Float32Array(2) })).toBe(`g: input x is a Float32Array; ${makeIt}`);
+    device.destroy();
+  });
+
+  test("a trainer and a stream, in use and after", async () => {
+    const device = await open();
+    const trainer = await createTrainer(device, series);
+    const parameters = await trainer.parameters();
+    const stream = await createStream(device, series, parameters);
+    const line = (call: () => unknown) => lineOfPromise(async () => call());
+    expect(await line(() => trainer.evaluate(whatever(batch)))).toBe(
+      "evaluate: what is walked is an object; expected batches, such as a list of them",
+    );
+    expect(await line(() => trainer.evaluate(none))).toMatch(
+      /^evaluate: what is walked is undefined; expected batches/,
+    );
+    expect(await line(() => trainer.restore(none))).toBe(
+      "restore: the checkpoint is undefined; expected what trainer.checkpoint() gave",
+    );
+    expect(await line(() => trainer.setParameters(none))).toBe(
+      "the parameters are undefined; expected an array for each path",
+    );
+    expect(await line(() => trainer.step(whatever([batch])))).toBe(
+      "the batch is a list; expected { x, targets }, or { inputs } by name",
+    );
+    const setRate = () => {
+      trainer.learningRate = whatever("0.1");
+    };
+    expect(await line(setRate)).toBe('the learning rate is "0.1"; expected a number above 0');
+    expect(await line(() => stream.step(whatever([1, 2])))).toBe(`x is a list; ${makeIt}`);
+    expect(await line(() => sampleText(whatever({ stream, length: 2 })).next())).toBe(
+      "sampleText: the vocabulary is undefined; expected one, such as vocabularyOf(text)",
+    );
+    expect(await line(() => forecast({ stream, values: whatever([1, 2]), horizon: 1 }))).toBe(
+      "forecast: a row of the values is 1; expected a list of numbers, one for each feature",
+    );
+    const whole = await trainer.evaluate([batch, batch]);
+    const streamed = async function* () {
+      yield batch;
+      yield batch;
+    };
+    expect(await trainer.evaluate(streamed())).toBe(whole);
+
+    trainer.destroy();
+    stream.destroy();
+    const gone = "the trainer was destroyed; make another with createTrainer";
+    const after: readonly (() => unknown)[] = [
+      () => trainer.step(batch),
+      () => trainer.profile(batch),
+      () => trainer.evaluate([batch]),
+      () => trainer.parameters(),
+      () => trainer.checkpoint(),
+      () => trainer.setParameters(parameters),
+    ];
+    for (const call of after) expect(await line(call)).toBe(gone);
+    expect(await line(() => stream.step(row))).toBe("x cannot go in: the stream was destroyed");
+    device.destroy();
+  });
+});
