@@ -112,10 +112,14 @@ function rule(node: OpNode, operands: readonly Known[]): Known {
       return { finite, sign: 1 };
     case "exp":
       return { finite: false, sign: 1 };
+    case "expm1":
+      return { finite: false, sign: a.sign > 0 ? 1 : 0 };
     case "log":
-      return { finite: a.finite && a.sign === 2, sign: 0 };
+      return { finite: finite && a.sign === 2, sign: 0 };
+    case "log1p":
+      return { finite: finite && a.sign > 0, sign: a.sign > 0 ? 1 : 0 };
     case "sqrt":
-      return { finite: a.finite && a.sign > 0, sign: a.sign };
+      return { finite: finite && a.sign > 0, sign: a.sign };
     case "div":
       return { finite: finite && b.sign === 2, sign: least.sign };
     case "mul":
@@ -140,8 +144,20 @@ function rule(node: OpNode, operands: readonly Known[]): Known {
     case "cos":
     case "tanh":
       return { finite, sign: 0 };
-    default:
-      // Views, sums, maxima and products of numbers that are 0 or more are so too.
+    case "dimSize":
+    case "min":
+    case "cast":
+    case "stopGradient":
+    case "reshape":
+    case "transpose":
+    case "broadcast":
+    case "slice":
+    case "concat":
+    case "sum":
+    case "reduceMax":
+    case "dot":
       return least;
+    default:
+      return { finite: false, sign: 0 };
   }
 }

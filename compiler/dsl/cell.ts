@@ -181,7 +181,10 @@ export interface ScanCellOptions<Names extends string> {
   readonly initial?: State<Names>;
   /** Run from the last step to the first; outputs keep the order of the inputs. */
   readonly reverse?: boolean;
-  /** [time, batch], true where a step exists; elsewhere the state is frozen and the output is zero. */
+  /**
+   * [time, batch], true where a step exists. Elsewhere the cell reads zeros, whatever lies there, its state is frozen, its
+   * output is zero, and there is exactly no gradient.
+   */
   readonly mask?: Tensor<"bool"> | undefined;
 }
 

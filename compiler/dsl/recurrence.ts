@@ -18,7 +18,10 @@ type Tensors = Tree<Tensor>;
 export interface RecurrenceOptions {
   /** Run from the last step to the first; outputs keep the order of the inputs. */
   readonly reverse?: boolean;
-  /** [time, batch], true where a step exists; elsewhere the state is frozen and the outputs are zero. */
+  /**
+   * [time, batch], true where a step exists. Elsewhere the step reads zeros instead of xs, whatever these are, its state is
+   * frozen, its outputs are zero, and it has exactly no gradient.
+   */
   readonly mask?: Tensor<"bool"> | undefined;
   /** Number of steps where there are no inputs to tell it. */
   readonly length?: Dim;
@@ -50,7 +53,11 @@ export function recurrence<S extends Tensors, X extends Tensors, O extends Tenso
   let output: O | undefined;
   const { carries, ys } = scanTensors(
     (carriesIn, xsIn) => {
-      const next = step(like(initial, carriesIn), like(xs, xsIn.slice(0, inputs.length)));
+      const exists = xsIn[inputs.length] as Tensor<"bool"> | undefined;
+      const now = xsIn.slice(0, inputs.length);
+      // What a step that does not exist would read is never computed with: it may be no number, and 0 · NaN is NaN.
+      const read = exists === undefined ? now : now.map((x) => whereRows(exists, x, zerosLike(x)));
+      const next = step(like(initial, carriesIn), like(xs, read));
       output = next.output;
       const [states, outputs] = [tensorsOf(next.state), tensorsOf(next.output)];
       if (states.length !== carriesIn.length)
@@ -58,8 +65,7 @@ export function recurrence<S extends Tensors, X extends Tensors, O extends Tenso
           name,
           `the step gives ${states.length} tensors of state; it was given ${carriesIn.length}; return as many`,
         );
-      if (mask === undefined) return { carries: states, ys: outputs };
-      const exists = at(xsIn, inputs.length) as Tensor<"bool">;
+      if (exists === undefined) return { carries: states, ys: outputs };
       return {
         carries: states.map((state, i) => whereRows(exists, state, at(carriesIn, i))),
         ys: outputs.map((y) => whereRows(exists, y, zerosLike(y))),

@@ -64,7 +64,7 @@ export const lossMutants: readonly Mutant[] = [
     "train/losses/masked.ts",
     [onLosses, onLossOptions],
     [
-      ["what does not count comes in", "where(wide(mask, x.shape), x, 0)", "x"],
+      ["what does not count comes in", "mask === undefined ? x : whereTrue(mask, x)", "x"],
       ["without weights nothing divides", "div(sum(costs), where(isPositive, total, 1))", "div(sum(costs), total)"],
     ],
   ),

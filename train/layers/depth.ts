@@ -13,6 +13,7 @@ import { faultOf } from "../../compiler/trace/fault.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { checkRate, dropout, variationalDropout } from "./dropout.ts";
 import { type Layer, type LayerContext, prefixed, within } from "./layer.ts";
+import { whereTrue } from "./lengths.ts";
 import { ofEach } from "./recurrent-dropout.ts";
 
 type Float = Tensor<"f32">;
@@ -106,7 +107,10 @@ function around(layer: Layer, name: string, join: (input: Float, outputs: Float)
     states: layer.states,
     run: (input, context) => {
       const { outputs, state } = layer.run(input, context);
-      if (sameShape(input.shape, outputs.shape)) return { outputs: join(input, outputs), state };
+      const { mask } = context ?? {};
+      // Where no step exists nothing goes around the layer either.
+      if (sameShape(input.shape, outputs.shape))
+        return { outputs: join(mask === undefined ? input : whereTrue(mask, input), outputs), state };
       throw faultOf(
         name,
         `what goes in is ${formatShape(input.shape)} and what comes out ${formatShape(outputs.shape)}; they must be equally wide`,

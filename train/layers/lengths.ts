@@ -1,6 +1,7 @@
 /**
  * @file Sequences of different lengths in one batch, padded on the right: which steps exist, the mean over those, and the
- * output at the last of them. `scan` takes the mask: past the end its state is frozen and its outputs are zero.
+ * output at the last of them. `scan` takes the mask: past the end it reads zeros, its state is frozen and its outputs are
+ * zero.
  */
 
 import { type Dim, formatShape, sizeOf } from "../../compiler/graph/dim.ts";
@@ -31,17 +32,21 @@ export function lengthsMask(lengths: Tensor<"i32">, time: Dim): Tensor<"bool"> {
  * elsewhere neither count nor get a gradient. Without any step it is 0.
  */
 export function maskedMean(values: Float, mask: Tensor<"bool">): Float {
-  const rest = values.shape.slice(mask.shape.length);
   if (values.shape.length < mask.shape.length || mask.shape.some((dim, axis) => dim !== values.shape[axis]))
     throw faultOf(
       "maskedMean",
       `values are ${formatShape(values.shape)} and the mask ${formatShape(mask.shape)}; expected values to start as the mask does`,
     );
-  const exists = broadcast(reshape(mask, [...mask.shape, ...rest.map(() => 1)]), values.shape);
   // Counted before it is widened: losses of one mask are means over one count, whatever their width.
   const count = max(sum(cast(mask, "f32")), 1);
-  const width = sizeOf(rest);
-  return div(sum(where(exists, values, 0)), width === 1 ? count : mul(count, dimSize(width)));
+  const width = sizeOf(values.shape.slice(mask.shape.length));
+  return div(sum(whereTrue(mask, values)), width === 1 ? count : mul(count, dimSize(width)));
+}
+
+/** x where the mask, whose axes are the first ones of x, is true; 0 elsewhere. */
+export function whereTrue(mask: Tensor<"bool">, x: Float): Float {
+  const rest = x.shape.slice(mask.shape.length).map(() => 1);
+  return where(broadcast(reshape(mask, [...mask.shape, ...rest]), x.shape), x, 0);
 }
 
 /**

@@ -9,9 +9,9 @@ import { UserError } from "../../compiler/graph/errors.ts";
 import { mean } from "../../compiler/ops/composed.ts";
 import { div, less } from "../../compiler/ops/elementwise.ts";
 import { where } from "../../compiler/ops/logic.ts";
-import { broadcast, reshape, sum } from "../../compiler/ops/views.ts";
+import { sum } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import { maskedMean } from "../layers/lengths.ts";
+import { maskedMean, whereTrue } from "../layers/lengths.ts";
 
 type Float = Tensor<"f32">;
 type Mask = Tensor<"bool"> | undefined;
@@ -37,7 +37,7 @@ export function checkMask(loss: string, mask: Mask, shape: Shape): void {
 
 /** x where the mask is true, 0 elsewhere. */
 export function masked(x: Float, mask: Mask): Float {
-  return mask === undefined ? x : where(wide(mask, x.shape), x, 0);
+  return mask === undefined ? x : whereTrue(mask, x);
 }
 
 /** The mean over all elements whose position counts. */
@@ -50,9 +50,4 @@ export function sumOverWeights(costs: Float, weights: Float): Float {
   const total = sum(weights);
   const isPositive = less(0, total);
   return where(isPositive, div(sum(costs), where(isPositive, total, 1)), 0);
-}
-
-function wide(mask: Tensor<"bool">, shape: Shape): Tensor<"bool"> {
-  const rest = shape.slice(mask.shape.length).map(() => 1);
-  return broadcast(reshape(mask, [...mask.shape, ...rest]), shape);
 }

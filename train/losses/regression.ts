@@ -4,8 +4,9 @@ import { formatShape, sameShape } from "../../compiler/graph/dim.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { mean, square } from "../../compiler/ops/composed.ts";
-import { abs, div, min, mul, sub } from "../../compiler/ops/elementwise.ts";
-import { sum } from "../../compiler/ops/views.ts";
+import { abs, div, min, mul, not, sub } from "../../compiler/ops/elementwise.ts";
+import { equal, finite, or, where } from "../../compiler/ops/logic.ts";
+import { broadcast, sum } from "../../compiler/ops/views.ts";
 import { expectTensors } from "../../compiler/trace/expect.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { checkMask, type LossOptions, masked, meanCost, ofLoss } from "./masked.ts";
@@ -58,7 +59,7 @@ function errors(loss: string, predictions: Float, targets: Float, mask: Tensor<"
 
 /**
  * The mean of (prediction - target)^2 weighted by row: predictions and targets are [..., values], weights [..., 1], 0 or
- * more and not all 0.
+ * more and not all 0. What is not finite in a row of weight 0 does not count.
  */
 export function weightedSquaredError(predictions: Float, targets: Float, weights: Float): Float {
   const rows = [...predictions.shape.slice(0, -1), 1];
@@ -67,6 +68,9 @@ export function weightedSquaredError(predictions: Float, targets: Float, weights
       `weightedSquaredError: predictions are ${formatShape(predictions.shape)}, targets ${formatShape(targets.shape)} and weights ${formatShape(weights.shape)}; expected one shape, and weights ${formatShape(rows)}`,
     );
   }
-  const squares = mean(square(sub(predictions, targets)), -1, { keepAxes: true });
+  // A row of weight 0 does not count, though it be no number. Where it is one, the weight's own derivative needs it.
+  const off = sub(predictions, targets);
+  const counts = or(finite(off), not(equal(broadcast(weights, off.shape), 0)));
+  const squares = mean(square(where(counts, off, 0)), -1, { keepAxes: true });
   return div(sum(mul(squares, weights)), sum(weights));
 }

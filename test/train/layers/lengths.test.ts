@@ -4,9 +4,14 @@
  */
 import { describe, expect, test } from "vitest";
 import { gru, lstm, rnn } from "../../../cells/index.ts";
+import { lru } from "../../../cells/lru.ts";
+import { qrnn } from "../../../cells/qrnn.ts";
+import { slstm } from "../../../cells/slstm.ts";
 import {
   bidirectional,
   fork,
+  highway,
+  inputDropout,
   type Layer,
   lastOutput,
   lengthsMask,
@@ -20,7 +25,10 @@ import {
 import {
   add,
   broadcast,
+  cell,
   dense,
+  div,
+  embedding,
   fill,
   model,
   mul,
@@ -35,8 +43,8 @@ import {
 } from "../../../index.ts";
 import { generator, randomFloats } from "../../../testing/numbers/random-data.ts";
 import { bool, evaluate, evaluateAll, f32, i32 } from "../../support/evaluate.ts";
-import { smallTileExecutors } from "../../support/executors.ts";
-import { type Measured, type Run, runModel, type Tensors } from "../../support/models.ts";
+import { interpreter, smallTileExecutors } from "../../support/executors.ts";
+import { type Arrays, type Measured, type Run, runModel, type Tensors } from "../../support/models.ts";
 import { difference } from "../devices.ts";
 
 type Float = Tensor<"f32">;
@@ -91,6 +99,12 @@ function expectSame(padded: Run, alone: readonly Run[], tolerance: number): void
   }
 }
 
+/** h' = tanh(h + 1 / x). */
+const reciprocal = cell("reciprocal", { state: ({ units }) => ({ h: [units] }) }, ({ x, h }) => {
+  const next = tanh(add(h, div(1, x)));
+  return { state: { h: next }, output: next };
+});
+
 const layers: readonly (readonly [string, () => Layer])[] = [
   ["forwards", () => recurrent(lstm(4))],
   ["backwards", () => recurrent(gru(4), { reverse: true })],
@@ -118,19 +132,69 @@ describe.each(smallTileExecutors)("on $name", (executor) => {
   });
 });
 
-test("what lies past an end changes nothing, whatever it is", async () => {
-  const layer = layers.at(-1)?.[1]() as Layer;
-  const isPast = (i: number) => {
-    const [t, row] = [Math.floor(i / (lengths.length * features)), Math.floor(i / features) % lengths.length];
-    return t >= (lengths[row] ?? 0);
+/** The layer with a head, and a loss that asks only where steps exist. */
+const headed =
+  (layer: Layer): Measured =>
+  (inputs: Tensors) => {
+    const sequence = inputs.tokens === undefined ? (inputs.xs as Float) : embedded(inputs.tokens as Tensor<"i32">);
+    const mask = lengthsMask(inputs.lengths as Tensor<"i32">, sequence.shape[0] ?? 0);
+    const { outputs, state } = layer.run(sequence, { mask, random: randomness(7) });
+    const ends = Object.values(state).map((value) => sum(square(value)));
+    return { loss: ends.reduce(add, maskedMean(square(dense("head", outputs, 2)), mask)), outputs, ...state };
   };
-  const other = { ...xs, data: xs.data.map((x, i) => (isPast(i) ? 1e30 : x)) };
-  expect(other.data).not.toEqual(xs.data);
-  const [one, two] = [
-    await runModel(measured(layer, true), inputs, { shapes }),
-    await runModel(measured(layer, true), { ...inputs, xs: other }, { shapes }),
+const embedded = (tokens: Tensor<"i32">) => embedding("embedding", tokens, 4, features);
+
+/** The array with other numbers past the ends. */
+function padded(array: NdArray, numbers: readonly number[]): NdArray {
+  const width = array.data.length / (time * lengths.length);
+  const isPast = (i: number) => Math.floor(i / width / lengths.length) >= (lengths[Math.floor(i / width) % 3] ?? 0);
+  return { ...array, data: array.data.map((x, i) => (isPast(i) ? (numbers[i % numbers.length] ?? 0) : x)) };
+}
+
+describe("what lies past an end changes nothing", () => {
+  const { NaN: none, POSITIVE_INFINITY: infinity } = Number;
+  const paddings = [[none], [3e38, infinity, -3e38, -infinity]];
+  const made: readonly (readonly [string, () => Layer])[] = [
+    ...layers,
+    [
+      "around which its input goes",
+      () => stacked([residual(recurrent(gru(features))), highway(recurrent(rnn(features)))]),
+    ],
+    [
+      "with dropout of every kind",
+      () =>
+        outputDropout(
+          inputDropout(recurrent(lstm(4), { zoneout: 0.2, recurrentDropout: 0.3, each: "step" }), 0.3, {
+            each: "step",
+          }),
+          0.2,
+        ),
+    ],
+    ["that is linear", () => recurrent(lru()(4))],
+    ["that reads several steps", () => recurrent(qrnn({ width: 3 })(4))],
+    ["with exponential gates", () => recurrent(slstm(3))],
+    // It divides by what it reads, which is 0 where there is no step.
+    ["whose step is not defined there", () => recurrent(reciprocal(features))],
+    ["both ways, multiplied", () => bidirectional(gru(2), lstm(2), { merge: "product" })],
   ];
-  expect(two).toEqual(one);
+
+  test.each(made)("a layer: %s", async (_, make) => {
+    const layer = make();
+    const expected = await runModel(headed(layer), inputs, { shapes });
+    expect(Object.values(expected.gradients).every(({ data }) => data.every(Number.isFinite))).toBe(true);
+    for (const numbers of paddings)
+      expect(await runModel(headed(layer), { ...inputs, xs: padded(xs, numbers) }, { shapes })).toEqual(expected);
+  });
+
+  const tokens = i32(Array.from({ length: time }, (_, t) => lengths.map((_, row) => (t * 2 + row) % 4)));
+  test.each([interpreter, ...smallTileExecutors])("numbers and tokens that there are not: $name", async (executor) => {
+    const layer = stacked([residual(recurrent(gru(features))), recurrent(lstm(2), { reverse: true })]);
+    const run = (given: Arrays) => runModel(headed(layer), given, { executor });
+    expect(await run({ ...inputs, xs: padded(xs, [none, infinity]) })).toEqual(await run(inputs));
+    const { lengths: ends } = inputs;
+    const odd = padded(tokens, [-1, 4, 2 ** 31 - 1, -(2 ** 31)]);
+    expect(await run({ lengths: ends, tokens: odd })).toEqual(await run({ lengths: ends, tokens }));
+  });
 });
 
 test("the mask of some lengths", () => {
