@@ -147,7 +147,8 @@ export function pick<D extends DType>(x: Tensor<D>, index: number, axis = 0): Te
 /**
  * Each position beside its neighbours: [..., positions, channels] gives [..., positions, width * channels], the channels
  * of `width` positions in a row of which this one is the middle (the left of two middles), and zeros beyond the ends. So a
- * 1-D convolution is `dense("conv", windows(x, 3), channels)`.
+ * 1-D convolution is `dense("conv", windows(x, 3), channels)`. Of padded sequences it reads the padding too: set that to 0
+ * before, `where(mask, x, 0)`.
  */
 export function windows(x: Float, width: number): Float {
   const [axis, before] = [x.shape.length - 2, Math.floor((width - 1) / 2)];

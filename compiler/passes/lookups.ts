@@ -7,15 +7,19 @@
  *   gather(E, i)·W        = gather(E·W, i)
  *   gather(E, i)ᵀ·G       = Eᵀ·scatterAdd(i, G)
  *   scatterAdd(i, G·W)    = scatterAdd(i, G)·W
+ *
+ * Rows that a mask sets to 0 (steps that do not exist) stay so: the mask is laid over the product.
  */
 import { type Dim, dimFactors, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
-import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
+import { type DType, type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
 import { dot, gather, scatterAdd } from "../ops/contractions.ts";
 import { add } from "../ops/elementwise.ts";
-import { reshape } from "../ops/views.ts";
+import { where } from "../ops/logic.ts";
+import { broadcastAxes, reshape } from "../ops/views.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { applyRules, type Match } from "./local-rules.ts";
+import { constantValue } from "./simplify.ts";
 
 type DotNode = Match<"dot">["node"];
 
@@ -33,9 +37,21 @@ function isWorthIt(tableRows: Dim | undefined, lookups: Dim): boolean {
   return tableRows <= smallTable && dimFactors(lookups).length > 1;
 }
 
-/** The table [V, F] and the indices of rows [N, F] that are looked up, whatever reshapes lie in between. */
-function lookupOf(graph: Graph, id: NodeId): { table: NodeId; indices: NodeId } | undefined {
+interface Lookup {
+  readonly table: NodeId;
+  readonly indices: NodeId;
+  /** Of as many elements as there are indices: false where the row is 0 instead. */
+  readonly mask?: NodeId;
+}
+
+/** The table [V, F] and the indices of rows [N, F] that are looked up, whatever reshapes and one mask lie in between. */
+function lookupOf(graph: Graph, id: NodeId): Lookup | undefined {
   const node = nodeAt(graph, id);
+  const rows = maskedRows(graph, id);
+  if (rows !== undefined) {
+    const found = lookupOf(graph, rows.of);
+    return found?.mask === undefined ? found && { ...found, mask: rows.mask } : undefined;
+  }
   if (node.op === "reshape") {
     const from = at(node.operands, 0);
     return lastAxis(graph, from) === lastAxis(graph, id) ? lookupOf(graph, from) : undefined;
@@ -43,6 +59,24 @@ function lookupOf(graph: Graph, id: NodeId): { table: NodeId; indices: NodeId } 
   if (node.op !== "gather") return undefined;
   const [table, indices] = [at(node.operands, 0), at(node.operands, 1)];
   return nodeAt(graph, table).aval.shape.length === 2 ? { table, indices } : undefined;
+}
+
+/** Of a value some rows of which a mask sets to 0: the mask, without the last axis, and what it is laid over. */
+function maskedRows(graph: Graph, id: NodeId): { readonly mask: NodeId; readonly of: NodeId } | undefined {
+  const node = nodeAt(graph, id);
+  if (node.op !== "where") return undefined;
+  const [condition, of, other] = node.operands as [NodeId, NodeId, NodeId];
+  const wide = nodeAt(graph, condition);
+  const isOfRows = wide.op === "broadcast" && wide.attrs.axes.length === node.aval.shape.length - 1;
+  if (!isOfRows || wide.attrs.axes.some((axis, i) => axis !== i) || constantValue(graph, other) !== 0) return undefined;
+  return { mask: at(wide.operands, 0), of };
+}
+
+/** The rows [N, n] for which a mask of N elements is true, 0 elsewhere. */
+function onlyRows(mask: Tensor | undefined, rows: Tensor): Tensor<"f32"> {
+  const x = rows as Tensor<"f32">;
+  if (mask === undefined) return x;
+  return where(broadcastAxes(flat(mask as Tensor<"bool">), x.shape, [0]), x, 0);
 }
 
 function lastAxis(graph: Graph, id: NodeId): Dim | undefined {
@@ -58,10 +92,11 @@ function productOfLookup({ node, graph, rebuilt }: Match<"dot">): Tensor | undef
   const lookups = at(nodeAt(graph, a).aval.shape, 0);
   if (!isWorthIt(rows, lookups)) return undefined;
   const table = rebuilt(lookup.table);
-  const indices = flat(rebuilt(lookup.indices));
-  if (!node.attrs.transposeA) return gather(dot(table, rebuilt(b), node.attrs), indices);
+  const indices = flat(rebuilt(lookup.indices) as Tensor<"i32">);
+  const mask = lookup.mask === undefined ? undefined : rebuilt(lookup.mask);
+  if (!node.attrs.transposeA) return onlyRows(mask, gather(dot(table, rebuilt(b), node.attrs), indices));
   if (node.attrs.transposeB) return undefined;
-  return dot(table, scatterAdd(indices, rebuilt(b), Number(rows)), node.attrs);
+  return dot(table, scatterAdd(indices, onlyRows(mask, rebuilt(b)), Number(rows)), node.attrs);
 }
 
 function scatterOfProducts({ node, graph, rebuilt, readersOf }: Match<"scatterAdd">): Tensor | undefined {
@@ -69,19 +104,33 @@ function scatterOfProducts({ node, graph, rebuilt, readersOf }: Match<"scatterAd
   const lookups = sizeOf(nodeAt(graph, indices).aval.shape);
   if (node.aval.shape.length !== 2 || !isWorthIt(node.attrs.rows, lookups)) return undefined;
   const isReadOnce = (id: NodeId) => readersOf(id).length === 1 && !graph.outputs.includes(id);
-  const products = addedProducts(graph, updates, isReadOnce);
-  const terms = products?.map((product) => {
+  const inARow = flat(rebuilt(indices) as Tensor<"i32">);
+  const terms = addedProducts(graph, updates, isReadOnce)?.map(({ product, mask }) => {
     const [rows, weights] = [at(product.operands, 0), at(product.operands, 1)];
-    return dot(scatterAdd(flat(rebuilt(indices)), rebuilt(rows), node.attrs.rows), rebuilt(weights), product.attrs);
+    const kept = onlyRows(mask === undefined ? undefined : rebuilt(mask), rebuilt(rows));
+    return dot(scatterAdd(inARow, kept, node.attrs.rows), rebuilt(weights), product.attrs);
   });
   return terms?.reduce((total, term) => add(total, term));
 }
 
+/** A product, and the mask outside of which its rows count as 0. */
+interface Term {
+  readonly product: DotNode;
+  readonly mask?: NodeId;
+}
+
 /** The products whose sum a value is, if it is one and nobody else reads them. */
-function addedProducts(graph: Graph, id: NodeId, isReadOnce: (id: NodeId) => boolean): DotNode[] | undefined {
+function addedProducts(graph: Graph, id: NodeId, isReadOnce: (id: NodeId) => boolean): readonly Term[] | undefined {
   const node = nodeAt(graph, id);
   if (!isReadOnce(id)) return undefined;
-  if (node.op === "dot") return node.aval.shape.length === 2 && !node.attrs.transposeA ? [node] : undefined;
+  if (node.op === "dot")
+    return node.aval.shape.length === 2 && !node.attrs.transposeA ? [{ product: node }] : undefined;
+  const rows = maskedRows(graph, id);
+  if (rows !== undefined) {
+    const terms = addedProducts(graph, rows.of, isReadOnce);
+    if (terms?.some(({ mask }) => mask !== undefined)) return undefined;
+    return terms?.map(({ product }) => ({ product, mask: rows.mask }));
+  }
   if (node.op === "reshape") {
     const from = at(node.operands, 0);
     return lastAxis(graph, from) === lastAxis(graph, id) ? addedProducts(graph, from, isReadOnce) : undefined;
@@ -92,7 +141,7 @@ function addedProducts(graph: Graph, id: NodeId, isReadOnce: (id: NodeId) => boo
 }
 
 /** Indices in a row, as the rows of a product stand. */
-function flat(indices: Tensor): Tensor<"i32"> {
+function flat<D extends DType>(indices: Tensor<D>): Tensor<D> {
   const { shape } = indices;
-  return (shape.length === 1 ? indices : reshape(indices as Tensor<"i32">, [sizeOf(shape)])) as Tensor<"i32">;
+  return shape.length === 1 ? indices : reshape(indices, [sizeOf(shape)]);
 }

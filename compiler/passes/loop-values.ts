@@ -63,6 +63,16 @@ export class LoopValues {
     return isSimple && node.operands.every((operand) => this.canStack(operand));
   }
 
+  /** As `canStack`, of what is moved or computed by plain arithmetic: to make it once more costs less than to store it. */
+  canStackCheaply(id: NodeId): boolean {
+    if (!this.canStack(id)) return false;
+    if (this.isInvariant(id) || this.#xs.includes(id)) return true;
+    const { op, operands } = nodeAt(this.attrs.body, id);
+    const entry = entryOf(op as TableOp);
+    const isCheap = entry.kind === "view" || (entry.kind === "elementwise" && entry.cheap);
+    return isCheap && operands.every((operand) => this.canStackCheaply(operand));
+  }
+
   /** A product of rows with the same matrix in every step. */
   canStackProduct(id: NodeId): boolean {
     const node = nodeAt(this.attrs.body, id);

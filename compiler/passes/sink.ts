@@ -7,7 +7,6 @@ import { at } from "../graph/errors.ts";
 import { opNodeAt } from "../graph/fold.ts";
 import { countUses, type Graph, type NodeId, nodeAt, type OpName, type ScanNode } from "../graph/graph.ts";
 import { dot } from "../ops/contractions.ts";
-import { add } from "../ops/elementwise.ts";
 import { emitNode } from "../ops/inline.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { sum } from "../ops/views.ts";
@@ -85,6 +84,11 @@ class Planner {
     const node = nodeAt(this.#body, id);
     if (this.#uses[id] !== 1) return false;
     if (this.#values.canStackProduct(id)) return true;
+    // Such as the cotangent of an x under a mask.
+    if (node.op === "where") {
+      const [condition, a, b] = node.operands as [NodeId, NodeId, NodeId];
+      return this.#endsInProduct(a) && [condition, b].every((operand) => this.#values.canStackCheaply(operand));
+    }
     return node.op === "add" && node.operands.some((operand) => this.#endsInProduct(operand));
   }
 
@@ -96,13 +100,17 @@ class Planner {
   /** All steps of a value, [T, ..]: tails are made outside, the rest comes out of the loop. */
   #stacked(id: NodeId): Outside {
     const node = nodeAt(this.#body, id);
-    if (this.#values.xsOperand(id) !== undefined) return () => this.#values.stacked(id);
+    if (this.#values.canStackCheaply(id)) return () => this.#values.stacked(id);
     if (this.#endsInProduct(id)) {
-      const [a, b] = [at(node.operands, 0), at(node.operands, 1)];
-      const left = this.#stacked(a);
-      if (node.op === "dot") return this.#atSiteOf(id, (step) => this.#values.stackProduct(id, left(step)));
-      const right = this.#stacked(b);
-      return this.#atSiteOf(id, (step) => add(left(step) as Float, right(step) as Float));
+      const parts = node.operands.map((operand, i) =>
+        node.op === "dot" && i > 0 ? undefined : this.#stacked(operand),
+      );
+      return this.#atSiteOf(id, (step) => {
+        const made = parts.flatMap((part) => part?.(step) ?? []);
+        return node.op === "dot"
+          ? this.#values.stackProduct(id, at(made, 0))
+          : emitNode(opNodeAt(this.#body, id), made);
+      });
     }
     this.steps.add(id);
     return (step) => step(id);

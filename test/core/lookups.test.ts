@@ -7,10 +7,12 @@ import { type Graph, nodeAt } from "../../compiler/graph/graph.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { square } from "../../compiler/ops/composed.ts";
 import { dot, gather, matmul, scatterAdd } from "../../compiler/ops/contractions.ts";
-import { add } from "../../compiler/ops/elementwise.ts";
+import { add, less } from "../../compiler/ops/elementwise.ts";
+import { where } from "../../compiler/ops/logic.ts";
 import { slice } from "../../compiler/ops/pieces.ts";
+import { iota } from "../../compiler/ops/sources.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
-import { reshape, sum } from "../../compiler/ops/views.ts";
+import { reshape, sum, transpose } from "../../compiler/ops/views.ts";
 import { removeDead } from "../../compiler/passes/dead.ts";
 import { lookupsOfProducts } from "../../compiler/passes/lookups.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
@@ -18,8 +20,11 @@ import { numbers, sameAfter } from "../support/same-after.ts";
 
 type Float = Tensor<"f32">;
 
-/** Loss and gradient of (E[i]·U)² + (E[i]·V)², for a table of so many rows and indices of a shape. */
-function embedded(tableRows: number, shape: readonly Dim[]): Graph {
+/**
+ * Loss and gradient of (E[i]·U)² + (E[i]·V)², for a table of so many rows and indices of a shape; under a mask rows are 0
+ * where an index is, and their products are added to 1.
+ */
+function embedded(tableRows: number, shape: readonly Dim[], isMasked = false): Graph {
   const inputs = [
     { name: "table", dtype: "f32" as const, shape: [tableRows, 3] },
     { name: "u", dtype: "f32" as const, shape: [3, 4] },
@@ -28,7 +33,10 @@ function embedded(tableRows: number, shape: readonly Dim[]): Graph {
   ];
   return traceGraph("embedded", inputs, ([table, u, v, i]) => {
     const loss = ({ table, u, v }: { table: Float; u: Float; v: Float }) => {
-      const rows = gather(table, i as Tensor<"i32">);
+      const found = gather(table, i as Tensor<"i32">);
+      const exists = less(0, reshape(i as Tensor<"i32">, [...shape, 1]));
+      const rows = isMasked ? where(exists, found, 0) : found;
+      if (isMasked) return sum(square(add(matmul(rows, matmul(u, matmul(transpose(u), v))), 1)));
       return add(sum(square(matmul(rows, u))), sum(square(matmul(rows, v))));
     };
     const { value, grad } = valueAndGrad(loss)({ table: table as Float, u: u as Float, v: v as Float });
@@ -45,18 +53,21 @@ function lengths(graph: Graph): Dim[] {
   );
 }
 
-test("values and gradients stay as they were, past the end of the table too", () => {
-  const graph = embedded(5, ["T", "B"]);
-  const indices = {
-    ...ndarray(
-      [7, 3],
-      Array.from({ length: 21 }, (_, i) => (i * 5) % 8),
-    ),
-    dtype: "i32" as const,
-  };
-  const given = [numbers([5, 3], 1), numbers([3, 4], 2), numbers([3, 2], 3), indices];
-  sameAfter(graph, lookupsOfProducts, given);
-});
+test.each([false, true])(
+  "values and gradients stay as they were, past the end of the table too; masked: %s",
+  (masked) => {
+    const graph = embedded(5, ["T", "B"], masked);
+    const indices = {
+      ...ndarray(
+        [7, 3],
+        Array.from({ length: 21 }, (_, i) => (i * 5) % 8),
+      ),
+      dtype: "i32" as const,
+    };
+    const given = [numbers([5, 3], 1), numbers([3, 4], 2), numbers([3, 2], 3), indices];
+    sameAfter(graph, lookupsOfProducts, given);
+  },
+);
 
 describe("what looks alike stays:", () => {
   const [rows, lookups] = [4, 6];
@@ -94,6 +105,14 @@ describe("what looks alike stays:", () => {
       "updates that are products of columns",
       ({ g, u, i }) => scatterAdd(i, dot(slice(g, 0, 0, 4), u, { transposeA: true }), rows),
     ],
+    [
+      "a product of rows in whose place others may stand",
+      ({ table, u, i }) => matmul(where(less(0, reshape(i, [6, 1])), gather(table, i), 1), u),
+    ],
+    [
+      "a product of rows of which columns are hidden",
+      ({ table, u, i }) => matmul(where(less(iota([4], 0), 2), gather(table, i), 0), u),
+    ],
   ])("%s", (_, f) => {
     const graph = traceGraph("alike", inputs, (tensors) => [
       f(Object.fromEntries(inputs.map(({ name }, k) => [name, tensors[k]])) as Tensors),
@@ -106,6 +125,12 @@ describe("which products move", () => {
   test("all of a sequence of a batch: the table is multiplied, forward and backward", () => {
     expect(lengths(embedded(64, ["T", "B"]))).toContain("B*T");
     expect(new Set(lengths(moved(embedded(64, ["T", "B"]))))).toEqual(new Set([64]));
+  });
+
+  test("with a mask over the rows that are looked up", () => {
+    const graph = embedded(64, ["T", "B"], true);
+    expect(lengths(graph)).toContain("B*T");
+    expect(lengths(moved(graph))).not.toContain("B*T");
   });
 
   test.each<[string, number, readonly Dim[]]>([

@@ -12,6 +12,7 @@ import {
   div,
   dot,
   exp,
+  less,
   mul,
   pad,
   reshape,
@@ -22,6 +23,7 @@ import {
   tanh,
   traceGraph,
   transpose,
+  where,
   zeros,
 } from "../../index.ts";
 import { count, loopOf, numbers, sameAfter } from "../support/same-after.ts";
@@ -136,6 +138,44 @@ describe("after a loop:", () => {
     });
     const after = sameAfter(graph, sink, arrays);
     expect([count(after, "dot"), count(loopOf(after).body, "dot")]).toEqual([1, 0]);
+  });
+
+  test("with what a mask leaves of it", () => {
+    const after = sameAfter(
+      accumulated((h, { x, y, u }) => {
+        const next = tanh(add(h, x));
+        return { next, y: where(less(0, y), dot(next, u), mul(x, 2)) };
+      }),
+      sink,
+      arrays,
+    );
+    expect(["dot", "where"].map((op) => [count(after, op as "dot"), count(loopOf(after).body, op as "dot")])).toEqual([
+      [1, 0],
+      [1, 0],
+    ]);
+  });
+
+  test.each<[string, (h: Float, given: Given) => Float]>([
+    ["chosen by a state", (h, { x, u }) => where(less(0, h), dot(h, u), x)],
+    ["in whose place a state may stand", (h, { x, u }) => where(less(0, x), dot(h, u), h)],
+    ["in whose place a costly value may stand", (h, { x, u }) => where(less(0, x), dot(h, u), tanh(x))],
+  ])("a product %s stays", (_, f) => {
+    const after = sameAfter(
+      accumulated((h, given) => ({ next: tanh(add(h, given.x)), y: f(h, given) })),
+      sink,
+      arrays,
+    );
+    expect(count(loopOf(after).body, "dot")).toBe(1);
+  });
+
+  test("what is plainly made of xs is made outside for a product there", () => {
+    const after = sameAfter(
+      accumulated((total, { x, y }) => ({ next: add(total, overTime(where(less(0, y), x, 0), y)) })),
+      sink,
+      arrays,
+    );
+    expect(after.nodes.some(({ op }) => op === "scan")).toBe(true);
+    expect(loopOf(after).body.outputs).toEqual([]);
   });
 
   test.each<[string, (total: Float, given: Given) => Float]>([

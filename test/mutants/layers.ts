@@ -12,6 +12,7 @@ const dsl: readonly Mutant[] = [
     "compiler/dsl/recurrence.ts",
     [onLengths, onDsl],
     [
+      ["what lies past the end is read", "exists === undefined ? now : ", "exists !== null ? now : "],
       [
         "a state goes on past the end",
         "carries: states.map((state, i) => whereRows(exists, state, at(carriesIn, i)))",
@@ -123,8 +124,9 @@ const layers: readonly Mutant[] = [
   ),
   ...changed(
     "train/layers/depth.ts",
-    [onLayers, "test/train/layers/training.test.ts"],
+    [onLayers, onLengths, "test/train/layers/training.test.ts"],
     [
+      ["padding goes around a layer", "mask === undefined ? input : whereTrue(mask, input)", "input"],
       ["a residual layer drops what came in", "add(input, outputs))", "outputs)"],
       [
         "a highway's gate the other way round",

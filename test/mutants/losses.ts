@@ -46,6 +46,12 @@ export const lossMutants: readonly Mutant[] = [
     "train/losses/regression.ts",
     [onLosses, onLossOptions],
     [
+      ["rows of weight 0 count where they are no numbers", "where(counts, off, 0)", "off"],
+      [
+        "weights of 0 have no derivative",
+        "or(finite(off), not(equal(broadcast(weights, off.shape), 0)))",
+        "not(equal(broadcast(weights, off.shape), 0))",
+      ],
       [
         "squares are halved",
         'meanCost(square(errors("meanSquaredError", predictions, targets, mask)), mask)',

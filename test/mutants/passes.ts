@@ -179,6 +179,11 @@ export const passMutants: readonly Mutant[] = [
         "!this.#dependsOnCarry.has(id) && !this.#dependsOnXs.has(id)",
         "!this.#dependsOnCarry.has(id)",
       ],
+      [
+        "costly values are made twice",
+        'entry.kind === "view" || (entry.kind === "elementwise" && entry.cheap)',
+        'entry.kind !== "contraction"',
+      ],
       ["a transposed product is one over time", "      !node.attrs.transposeA &&\n", ""],
       ["stacks of products are one over time", "      node.aval.shape.length === 2 &&\n", ""],
       [
@@ -207,6 +212,11 @@ export const passMutants: readonly Mutant[] = [
         "nothing leaves a loop at its end",
         "({ scan: (node, _, operands) => sinkFromScan(outer, node, operands) })",
         "({ scan: () => undefined })",
+      ],
+      [
+        "what a step chooses is chosen behind the loop",
+        "[condition, b].every((operand) => this.#values.canStackCheaply(operand))",
+        "true",
       ],
       ["products that only a y reads stay", "const outside = planner.tail(id);", "const outside = undefined;"],
       [
@@ -238,6 +248,9 @@ export const passMutants: readonly Mutant[] = [
     [
       ["products of what was looked up stay", "dot: productOfLookup, ", ""],
       ["updates that are products stay", ", scatterAdd: scatterOfProducts", ""],
+      ["rows that a mask hides are looked up", "if (mask === undefined) return x;", "if (mask !== null) return x;"],
+      ["other rows are taken for hidden ones", " || constantValue(graph, other) !== 0", ""],
+      ["columns that are hidden are taken for rows", "wide.attrs.axes.some((axis, i) => axis !== i)", "false"],
       ["one product for all that are added", "terms?.reduce((total, term) => add(total, term))", "terms?.[0]"],
       ["any table", "tableRows <= smallTable && ", ""],
       [
@@ -253,8 +266,8 @@ export const passMutants: readonly Mutant[] = [
       ["a product of two transposed operands is one of rows", "  if (node.attrs.transposeB) return undefined;\n", ""],
       [
         "updates that are products of columns",
-        "node.aval.shape.length === 2 && !node.attrs.transposeA ? [node] : undefined",
-        "node.aval.shape.length === 2 ? [node] : undefined",
+        "node.aval.shape.length === 2 && !node.attrs.transposeA ? [{ product: node }] : undefined",
+        "node.aval.shape.length === 2 ? [{ product: node }] : undefined",
       ],
       [
         "tables of matrices",

@@ -96,14 +96,26 @@ for (const { name, open, tolerance } of devices) {
         { name: "b", dtype: "f32", shape: ["T", "B", 2] },
         { name: "weights", dtype: "f32", shape: ["T", "B", 1] },
       ],
-      ([a, b, weights]) => [weightedSquaredError(a as Float, b as Float, weights as Float)],
+      ([a, b, weights]) => {
+        const loss = (given: { a: Float; weights: Float }) => weightedSquaredError(given.a, b as Float, given.weights);
+        const { value, grad } = valueAndGrad(loss)({ a: a as Float, weights: weights as Float });
+        return [value, grad.a, grad.weights];
+      },
     );
     const device = await open();
-    const [a, b] = [fromNested([[[9, 9]], [[1, 2]], [[3, 4]]]), fromNested([[[0, 0]], [[1, 0]], [[0, 5]]])];
-    const [loss] = await runOnce(device, graph, { a, b, weights: fromNested([[[0]], [[1]], [[3]]]) });
+    // Of the rows without weight one is no number, and the other says what its weight would change.
+    const a = fromNested([[[9, 9]], [[1, 2]], [[3, 4]], [[Number.NaN, Number.POSITIVE_INFINITY]]]);
+    const b = fromNested([[[0, 0]], [[1, 0]], [[0, 5]], [[Number.NaN, 0]]]);
+    const [loss, slope, ofWeights] = await runOnce(device, graph, {
+      a,
+      b,
+      weights: fromNested([[[0]], [[1]], [[3]], [[0]]]),
+    });
     device.destroy();
     // (2 * 1 + 5 * 3) / 4
     expect([...(loss?.data ?? [])]).toEqual([4.25]);
+    expect([...(slope?.data ?? [])].map((x) => x + 0)).toEqual([0, 0, 0, 0.5, 2.25, -0.75, 0, 0]);
+    expect([...(ofWeights?.data ?? [])].slice(0, 3)).toEqual([(81 - 4.25) / 4, (2 - 4.25) / 4, (5 - 4.25) / 4]);
   });
 }
 
