@@ -80,11 +80,14 @@ class Origins {
     for (let i = 0; i < result.data.length; i++) result.data[i] = Math.fround(result.data[i] ?? 0);
     const bad = firstBad(result);
     if (bad < 0 || node.operands.length === 0) return;
-    const known = operands.flatMap((operand) => this.of(operand) ?? []).sort((a, b) => a.order - b.order)[0];
+    const isElementwise = operands.every(({ data }) => data.length === result.data.length);
+    // What a choice did not take, and what is finite at this place, has no part in it.
+    const taken = node.op === "where" ? operands.slice(...(operands[0]?.data[bad] === 0 ? [2, 3] : [1, 2])) : operands;
+    const makers = isElementwise ? taken.filter(({ data }) => !Number.isFinite(data[bad])) : taken;
+    const known = makers.flatMap((operand) => this.of(operand) ?? []).sort((a, b) => a.order - b.order)[0];
     if (known !== undefined) this.#byMemory.set(result.data.buffer, known);
     // Infinity that was a constant is passed on as it is; only NaN made of it is new.
-    else if (Number.isNaN(result.data[bad]) || operands.every((operand) => firstBad(operand) < 0)) {
-      const isElementwise = operands.every(({ data }) => data.length === result.data.length);
+    else if (Number.isNaN(result.data[bad]) || makers.every((operand) => firstBad(operand) < 0)) {
       const from = isElementwise ? operands.map(({ data }) => data[bad] ?? Number.NaN) : [];
       this.#made(result, { op: node.op, site: graph.sites[id], from });
     }

@@ -316,6 +316,12 @@ export const opRuleMutants: readonly Mutant[] = [
     "compiler/ops/non-finite.ts",
     ["test/trust/non-finite.test.ts"],
     [
+      ["what is odd at another place is named", "isElementwise ? taken.filter(", "!isElementwise ? taken.filter("],
+      [
+        "what a choice did not take is named",
+        'node.op === "where" ? operands.slice(',
+        'node.op === "pad" ? operands.slice(',
+      ],
       [
         "the last number in time is named",
         "found.sort((a, b) => a.order - b.order)[0]",

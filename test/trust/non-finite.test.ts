@@ -1,10 +1,11 @@
 /** @file A number that is not finite is traced to the step, the tensor and the op that made it, with the user's line. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { grad } from "../../compiler/autodiff/gradient.ts";
 import { cell } from "../../compiler/dsl/cell.ts";
 import { dense } from "../../compiler/dsl/dense.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
-import { add, less, mul, sub } from "../../compiler/ops/elementwise.ts";
+import { add, div, less, mul, sub } from "../../compiler/ops/elementwise.ts";
 import { where } from "../../compiler/ops/logic.ts";
 import { findNonFinite, nonFiniteLine } from "../../compiler/ops/non-finite.ts";
 import { scanTensors } from "../../compiler/ops/scan.ts";
@@ -50,6 +51,24 @@ describe("a graph", () => {
       (x) => sum(mul(reshape(sqrt(x), [1, 2]), 2)),
       [4, -1],
       "sqrt at HERE gave NaN at [1] (1 of 2 numbers) from -1",
+    ],
+    [
+      "not what a choice leaves",
+      (x) => where(less(0, x), log(x), div(1, add(x, 1))),
+      [-2, -1],
+      "div at HERE gave Infinity at [1] (1 of 2 numbers) from 1 and 0",
+    ],
+    [
+      "not what is odd elsewhere",
+      (x) => add(where(less(x, 0), 0, log(sub(x, 1))), where(less(x, 0), sqrt(x), x)),
+      [-1, 1],
+      "sqrt at HERE gave NaN at [0] (1 of 2 numbers) from -1",
+    ],
+    [
+      "a gradient that counts, beside one that does not",
+      (x) => grad((v: Float) => sum(add(where(less(0, v), log(v), v), sqrt(add(v, 1)))))(x),
+      [0, -1],
+      "div at HERE gave Infinity at [1] (1 of 2 numbers) from 0.5 and 0",
     ],
     ["infinite, and made finite again", (x) => exp(log(x)), [0, 1], undefined],
     [
