@@ -160,14 +160,23 @@ function rowNumbers<K extends "gather" | "scatterAdd">(context: RuleContext<K>, 
 
 // -- reductions and products ------------------------------------------------------------------------------------------
 
-function reduction<K extends "sum" | "reduceMax">(opType: string): Rule<K> {
-  return written((context) => {
-    const { writer, from, aval, attrs } = context;
-    return throughInt64(writer, from, aval, [operand(context)], (names) =>
-      writer.op(opType, [...names, writer.ints(attrs.axes)], { keepdims: 0 }),
-    );
-  });
-}
+/** Integers are added up in int64: in i32, runtimes stop at the largest. */
+const sum: Rule<"sum"> = written((context) => {
+  const { writer, aval, attrs } = context;
+  const add = (name: string) => writer.op("ReduceSum", [name, writer.ints(attrs.axes)], { keepdims: 0 });
+  if (aval.dtype === "f32") return add(operand(context));
+  const total = add(writer.cast(operand(context), "int64"));
+  return writer.cast(aval.dtype === "u32" ? low32(writer, total) : total, aval.dtype);
+});
+
+/** Runtimes pass over NaN, so it is added to the maximum, and 0 where there is none. */
+const reduceMax: Rule<"reduceMax"> = written((context) => {
+  const [{ writer, attrs }, x] = [context, operand(context)];
+  const reduced = (opType: string, name: string) => writer.op(opType, [name, writer.ints(attrs.axes)], { keepdims: 0 });
+  const number = (value: number) => writer.scalar(value, "f32");
+  const strangers = writer.op("Where", [writer.op("IsNaN", [x]), number(Number.NaN), number(0)]);
+  return writer.op("Add", [reduced("ReduceMax", x), reduced("ReduceSum", strangers)]);
+});
 
 const dot: Rule<"dot"> = written((context) => {
   const { writer, attrs, from } = context;
@@ -194,7 +203,7 @@ export const rules: { readonly [K in TableOp]: Rule<K> } = {
   ...{ add: numeric("Add"), sub: numeric("Sub"), mul: numeric("Mul"), div, min: numeric("Min"), max: numeric("Max") },
   ...{ less: numeric("Less"), equal, where, randomBits },
   ...{ reshape, transpose, broadcast, slice, pad, concat, gather },
-  ...{ sum: reduction("ReduceSum"), reduceMax: reduction("ReduceMax"), dot, scatterAdd },
+  ...{ sum, reduceMax, dot, scatterAdd },
 };
 
 /** The rule of an op, with its attributes widened: callers pass a node's own attributes to its own rule. */

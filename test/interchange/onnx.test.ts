@@ -36,6 +36,7 @@ import { cellPlans } from "../../testing/random-cells/cell-plan.ts";
 import { buildCell } from "../../testing/random-cells/random-cell.ts";
 import type { Network } from "../../train/networks.ts";
 import { languageModel, seriesModel } from "../../train/networks.ts";
+import { inexactCases } from "../numbers/measure.ts";
 import { arrayCases } from "../support/array-cases.ts";
 import { elementwiseCases } from "../support/elementwise-cases.ts";
 import type { OpCase } from "../support/evaluate.ts";
@@ -58,6 +59,10 @@ test.each(Object.keys(opTable))("op %s", async (op) => {
       expect(Math.abs(number - rounded), `${number} for ${reference}`).toBeLessThanOrEqual(allowed);
     }
   }
+});
+
+test("conversions, integers at their ends and NaN are what they are elsewhere", async () => {
+  expect(await inexactCases(onnxRuntime)).toEqual([]);
 });
 
 describe("where ONNX would have gone another way", () => {
