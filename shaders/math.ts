@@ -70,6 +70,20 @@ const helpers: readonly Helper[] = [
 }`,
   },
   {
+    name: "cg_from_u32",
+    // WGSL leaves open to which side it rounds, and a driver may round twice. Both parts are exact here, and their sum is
+    // rounded once.
+    wgsl: `fn cg_from_u32(x: u32) -> f32 {
+  return f32(x >> 8u) * 256.0 + f32(x & 255u);
+}`,
+  },
+  {
+    name: "cg_from_i32",
+    wgsl: `fn cg_from_i32(x: i32) -> f32 {
+  return f32(x >> 8u) * 256.0 + f32(x & 255);
+}`,
+  },
+  {
     name: "cg_threefry",
     wgsl: `fn cg_threefry(k0: u32, k1: u32, c0: u32, c1: u32) -> u32 {
   let keys = vec3<u32>(k0, k1, 0x1bd11bdau ^ k0 ^ k1);

@@ -47,7 +47,7 @@ export const trigonometricHelpers: readonly Helper[] = [
   },
   {
     name: "cg_far_angle",
-    needs: ["cg_high_product"],
+    needs: ["cg_high_product", "cg_from_u32"],
     // Payne & Hanek 1983, "Radian reduction for trigonometric functions". The number is an integer m of 24 bits times a
     // power of two, so of the quarter turns x · 2/pi, those that count (modulo 4) come from the 96 bits of 2/pi that start
     // at the bit which m turns into halves of a circle. `turns` holds 2/pi after 32 zeros. The product has 94 bits behind
@@ -81,7 +81,7 @@ export const trigonometricHelpers: readonly Helper[] = [
   let zeros = countLeadingZeros(large | 1u);
   let top = (large << zeros) | ((small >> 1u) >> (31u - zeros));
   scale *= bitcast<f32>((127u - zeros) << 23u);
-  let part = f32(top) * scale;
+  let part = cg_from_u32(top) * scale;
   let r = part * 1.5707964 - part * 0.000000043711388;
   return vec2<f32>(select(r, -r, below), f32(quadrant));
 }`,

@@ -303,7 +303,8 @@ const castEntry = elementwise<"cast">("cast", {
     return range === undefined ? x : Math.min(Math.max(Math.trunc(x), range[0]), range[1]);
   },
   wgsl: ([x], dtype, _, [from]) => {
-    if (from !== "f32" || dtype === "f32") return `${dtype}(${x})`;
+    if (dtype === "f32") return from === "bool" ? `f32(${x})` : `cg_from_${from}(${x})`;
+    if (from !== "f32") return `${dtype}(${x})`;
     // By its bits: a driver may take a subnormal number for 0, and NaN for anything.
     return dtype === "bool" ? `((bitcast<u32>(${x}) & 0x7fffffffu) != 0u)` : `cg_to_${dtype}(${x})`;
   },

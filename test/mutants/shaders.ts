@@ -92,11 +92,17 @@ export const shaderMutants: readonly Mutant[] = [
       ["i32 divided by 0", "select(b, 1, b == 0 || (b", "select(b, 2, b == 0 || (b"],
       ["u32 divided by 0", "a / max(b, 1u)", "a / max(b, 2u)"],
       ["i32 divided by -1", "(b == -1 && a < -2147483647)", "b == -1"],
+      ["the low bits of an i32 as f32", "f32(x & 255)", "0.0"],
       ["random bits", "0x1bd11bdau", "0x1bd11bdbu"],
       ["rotations of random bits", "[17, 29, 16, 24]", "[13, 15, 26, 6]"],
       ["keys of random bits", "keys[${(group + 1) % 3}]", "keys[${group % 3}]"],
       ["the counter in the keys", "+ ${group + 1}u);", "+ ${group}u);"],
     ],
+  ),
+  ...changed(
+    "shaders/math.ts",
+    [onDevice, numbers],
+    [["u32 is rounded to f32 as the driver does", "return f32(x >> 8u) * 256.0 + f32(x & 255u);", "return f32(x);"]],
   ),
   ...changed(
     "shaders/math.ts",
