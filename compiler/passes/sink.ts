@@ -1,12 +1,13 @@
 /**
  * @file Work that the loop does not wait for leaves it at the end. A product that only a y reads becomes one product
  * over [time × batch] rows; a carry that only sums products over time (the gradient of a weight) becomes one product
- * with time as part of its depth. Inside the loop remains what the carries need.
+ * with time as part of its depth, one that only sums what comes in or goes out anyway becomes a sum of that. Inside the
+ * loop remains what the carries need, and sums whose terms would have to be kept for all steps.
  */
 import { at } from "../graph/errors.ts";
 import { opNodeAt } from "../graph/fold.ts";
 import { countUses, type Graph, type NodeId, nodeAt, type OpName, type ScanNode } from "../graph/graph.ts";
-import { dot } from "../ops/contractions.ts";
+import { dot, scatterAdd } from "../ops/contractions.ts";
 import { emitNode } from "../ops/inline.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { sum } from "../ops/views.ts";
@@ -32,15 +33,17 @@ function sinkFromScan(outer: Graph, node: ScanNode, operands: readonly Tensor[])
   const planner = new Planner(body, new LoopValues(attrs, operands));
   const sunk = new Map<number, Outside>();
   for (const [i, id] of body.outputs.entries()) {
-    if (i >= attrs.carries) {
-      const outside = planner.tail(id);
-      if (outside !== undefined) sunk.set(i, outside);
-      continue;
-    }
-    const carry = at(inputs.carries, i);
-    const startsAtZero = constantValue(outer, at(node.operands, attrs.consts + i)) === 0;
-    const outside = startsAtZero ? planner.summed(carry, id) : undefined;
+    const outside = i >= attrs.carries ? planner.tail(id) : undefined;
     if (outside !== undefined) sunk.set(i, outside);
+  }
+  // What one sum needs of every step is at hand for those before it.
+  for (let before = -1; before < sunk.size; ) {
+    before = sunk.size;
+    for (const [i, carry] of inputs.carries.entries()) {
+      const startsAtZero = constantValue(outer, at(node.operands, attrs.consts + i)) === 0;
+      const outside = startsAtZero && !sunk.has(i) ? planner.summed(carry, at(body.outputs, i)) : undefined;
+      if (outside !== undefined) sunk.set(i, outside);
+    }
   }
   const kept = body.outputs.map((_, i) => i).filter((i) => !sunk.has(i));
   const keptCarries = kept.filter((i) => i < attrs.carries);
@@ -66,6 +69,7 @@ class Planner {
   readonly #body: Graph;
   readonly #values: LoopValues;
   readonly #uses: readonly number[];
+  readonly #ys: readonly NodeId[];
   /** Body values that must come out as ys. */
   readonly steps = new Set<NodeId>();
 
@@ -73,6 +77,7 @@ class Planner {
     this.#body = body;
     this.#values = values;
     this.#uses = countUses(body);
+    this.#ys = body.outputs.slice(values.attrs.carries);
   }
 
   /** A y that ends in products with invariant matrices, which nobody inside reads. */
@@ -119,17 +124,26 @@ class Planner {
   /** A carry that starts at zero and only adds a term in every step: the sum of the term over time. */
   summed(carry: NodeId, next: NodeId): Outside | undefined {
     const node = nodeAt(this.#body, next);
-    if (node.op !== "add" || this.#uses[carry] !== 1 || !node.operands.includes(carry)) return undefined;
+    // Who reads the carry, or the sum so far, reads it in every step.
+    if (this.#uses[carry] !== 1 || this.#uses[next] !== 1) return undefined;
+    if (node.op !== "add" || !node.operands.includes(carry)) return undefined;
     const term = at(node.operands, node.operands[0] === carry ? 1 : 0);
     return this.#canSum(term) ? this.#sum(term) : undefined;
   }
 
   #canSum(id: NodeId): boolean {
+    if (this.#isAtHand(id)) return true;
     const node = nodeAt(this.#body, id);
     if (node.op === "dot") return node.aval.shape.length === 2 && node.attrs.transposeA && !node.attrs.transposeB;
-    if (node.op === "sum") return true;
+    if (node.op === "sum" || node.op === "scatterAdd") return true;
     if (this.#scaled(id) !== undefined) return true;
     return linear.has(node.op) && node.operands.every((operand) => this.#canSum(operand));
+  }
+
+  /** All steps of it are in memory anyway. */
+  #isAtHand(id: NodeId): boolean {
+    const isKept = this.steps.has(id) || this.#ys.includes(id) || this.#values.xsOperand(id) !== undefined;
+    return isKept && nodeAt(this.#body, id).aval.dtype === "f32";
   }
 
   /** Which operand of a product or quotient by elements can be summed, where the other is the same in every step. */
@@ -142,6 +156,10 @@ class Planner {
 
   /** The sum of a value over all steps. */
   #sum(id: NodeId): Outside {
+    if (this.#isAtHand(id)) {
+      const x = this.#stacked(id);
+      return this.#atSiteOf(id, (step) => sum(x(step) as Float, 0));
+    }
     const node = opNodeAt(this.#body, id);
     if (node.op === "dot") {
       const [a, b] = [this.#stacked(at(node.operands, 0)), this.#stacked(at(node.operands, 1))];
@@ -150,6 +168,10 @@ class Planner {
     if (node.op === "sum") {
       const x = this.#stacked(at(node.operands, 0));
       return this.#atSiteOf(id, (step) => sum(x(step) as Float, [0, ...node.attrs.axes.map((axis) => axis + 1)]));
+    }
+    if (node.op === "scatterAdd") {
+      const [indices, updates] = [this.#stacked(at(node.operands, 0)), this.#stacked(at(node.operands, 1))];
+      return this.#atSiteOf(id, (step) => scatterAdd(indices(step), updates(step), node.attrs.rows));
     }
     const scaled = this.#scaled(id);
     const parts = node.operands.map((operand, i) =>

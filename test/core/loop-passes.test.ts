@@ -8,6 +8,7 @@ import { hoist } from "../../compiler/passes/hoist.ts";
 import { sink } from "../../compiler/passes/sink.ts";
 import {
   add,
+  cast,
   concat,
   div,
   dot,
@@ -17,7 +18,9 @@ import {
   pad,
   reshape,
   scanTensors,
+  scatterAdd,
   slice,
+  sub,
   sum,
   type Tensor,
   tanh,
@@ -184,6 +187,9 @@ describe("after a loop:", () => {
     ["of a difference of products", (total, { x, y }) => add(total, add(overTime(x, y), overTime(y, x)))],
     ["of products times what does not change", (total, { x, y, u }) => add(total, mul(overTime(x, y), u))],
     ["of products over what does not change", (total, { x, y, u }) => add(total, div(overTime(x, y), u))],
+    ["of what comes in", (total, { x }) => add(total, x)],
+    ["of what comes in, times what does not change", (total, { x, y, u }) => add(total, sub(mul(x, u), y))],
+    ["of scattered rows", (total, { x, y }) => add(total, scatterAdd(cast(mul(y, 2), "i32"), mul(x, y), side))],
   ])("a sum %s leaves it", (_, next) => {
     const after = sameAfter(
       accumulated((total, given) => ({ next: next(total, given) })),
@@ -193,7 +199,23 @@ describe("after a loop:", () => {
     expect(loopOf(after).carries).toBe(0);
   });
 
+  test("sums of what the loop gives anyway leave it, whichever stands first", () => {
+    const graph = traceGraph("loop", inputs, ([xs, ys]) => {
+      const step = ([first, second, third]: readonly Tensor[], [x, y]: readonly Tensor[]) => {
+        const [kept, given] = [tanh(x as Float), exp(y as Float)];
+        const carries = [add(first as Float, kept), add(second as Float, overTime(kept, x as Float))];
+        return { carries: [...carries, add(third as Float, given)], ys: [given] };
+      };
+      const zero = zeros([side, side]);
+      const results = scanTensors(step, [zero, zero, zero], [xs, ys] as Tensor[]);
+      return [...results.carries, ...results.ys];
+    });
+    expect(loopOf(sameAfter(graph, sink, arrays)).carries).toBe(0);
+  });
+
   test.each<[string, readonly number[], (total: Float, given: Given) => { next: Float; y?: Float }]>([
+    ["of what would have to be kept", [side, side], (total, { x }) => ({ next: add(total, tanh(x)) })],
+    ["that is kept as it grows", [side, side], (total, { x }) => ({ next: add(total, x), y: add(total, x) })],
     ["that is read on its way", [side, side], (total, { x, y }) => ({ next: add(total, overTime(x, y)), y: total })],
     [
       "of products times what changes",

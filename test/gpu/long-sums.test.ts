@@ -143,6 +143,18 @@ describe.each(targets)("for a target %s", (target) => {
   });
 });
 
+test("states that only sum what comes in or goes out", async () => {
+  const graph = traceGraph("states", [floats("x", "T", "B", 3)], ([x]) => {
+    const step = ([plain, squares]: readonly Tensor[], [row]: readonly Tensor[]) => {
+      const own = square(row as Float);
+      return { carries: [add(plain as Float, row as Float), add(squares as Float, own)], ys: [own] };
+    };
+    const { carries, ys } = scanTensors(step, [zeros(["B", 3]), zeros(["B", 3])], [x as Float]);
+    return [...carries, ...ys];
+  });
+  expect(await errorOf(graph, [all([20_000, 1, 3])], {})).toBeLessThan(boundOf(20_000));
+});
+
 test("sums in a step, in both schedules", async () => {
   const features = 3000;
   const graph = traceGraph("loop", [floats("x", "T", "B", features)], ([x]) => {
