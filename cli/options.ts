@@ -58,6 +58,15 @@ export function names(option: string): Parser<string[]> {
   };
 }
 
+/** Numbers with commas between them. */
+export function numbers(option: string): Parser<number[]> {
+  return (text) => {
+    const list = text.split(",").map((part) => numberOf(part.trim()));
+    if (list.every((value) => Number.isFinite(Math.fround(value)))) return list;
+    throw new UserError(`${option} must be numbers, such as 0.5,2, got ${JSON.stringify(text)}`);
+  };
+}
+
 /** Numbers by name, of an option that may be given several times: NAME=VALUE. */
 export function numbered(option: string) {
   return (text: string, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> => {

@@ -1,6 +1,6 @@
 /** @file The commands that take weights in and out, their options and their help. */
 import { type Command, Option } from "commander";
-import { names } from "./options.ts";
+import { names, numbers } from "./options.ts";
 import type { Streams } from "./streams.ts";
 
 interface Context {
@@ -23,6 +23,8 @@ export function addWeightCommands(program: Command, { streams, finish, examples 
     .requiredOption("--out <file>", "file for the model, or for the parameters (safetensors)")
     .option("--vocabulary <file>", "of text: a .json list of its symbols, or a text whose sorted characters they are")
     .option("--columns <names>", "of numbers: what is read, as a,b,c", names("--columns"))
+    .option("--mean <numbers>", "what was subtracted from each column in training", numbers("--mean"))
+    .option("--deviation <numbers>", "what each column was divided by after that", numbers("--deviation"))
     .option("--targets <names>", "what is found in them, where it is not what follows", names("--targets"))
     .option("--cell <cell>", "where the weights leave a choice: relu-rnn instead of rnn")
     .option("--prefix <text>", "of the recurrent module, where there are several: encoder.rnn. (PyTorch only)")

@@ -5,6 +5,7 @@ import type { NetworkWeights } from "../../interchange/network-weights.ts";
 import { toParameters } from "../../interchange/parameters.ts";
 import { fromPyTorch } from "../../interchange/pytorch.ts";
 import { type ModelMeaning, modelFrom } from "../../interchange/rebuild.ts";
+import type { Normalisation } from "../../train/data/series.ts";
 import { vocabularyOf } from "../../train/data/text.ts";
 import { checkFiniteArrays } from "../../train/finite-model.ts";
 import { encodeModel } from "../../train/model-file.ts";
@@ -28,6 +29,8 @@ export interface ImportCommandOptions {
   readonly vocabulary?: string;
   readonly columns?: readonly string[];
   readonly targets?: readonly string[];
+  readonly mean?: readonly number[];
+  readonly deviation?: readonly number[];
   readonly json?: boolean;
 }
 
@@ -40,18 +43,22 @@ export async function importWeights(path: string, options: ImportCommandOptions,
   if (vocabulary !== undefined && columns !== undefined)
     throw new UserError("give --vocabulary for a model of text or --columns for one of numbers, not both");
   if (targets !== undefined && columns === undefined) throw new UserError("--targets needs --columns");
+  const normalisation = normalisationOf(options);
   const output = await prepareOutput(options.out, path, ...(vocabulary === undefined ? [] : [vocabulary]));
   const weights = from === "keras" ? await kerasWeights(path, options) : await pyTorchWeights(path, options);
   const isModel = vocabulary !== undefined || columns !== undefined;
   const meaning: ModelMeaning = {
     ...(vocabulary !== undefined && { vocabulary: await readVocabulary(vocabulary) }),
     ...(columns && { columns }),
+    ...(normalisation && { normalisation }),
     ...(targets && { targets }),
   };
   await output.write(
     named(path, () => (isModel ? encodeModel(modelFrom(weights, meaning)) : parameterBytes(weights, from))),
   );
-  const { cell, units, features, layers, assumed = [] } = weights;
+  const { cell, units, features, layers } = weights;
+  const isRaw = columns !== undefined && targets === undefined && normalisation === undefined;
+  const assumed = [...(weights.assumed ?? []), ...(isRaw ? [ownUnits] : [])];
   const parameters = Object.keys(toParameters(weights));
   if (options.json)
     jsonLine(stdout, { cell, units, features, layers: layers.length, isModel, parameters, assumed, out: output.path });
@@ -64,6 +71,21 @@ export async function importWeights(path: string, options: ImportCommandOptions,
     );
   }
   return ExitCode.ok;
+}
+
+const ownUnits =
+  "values are given to the model as they are; --mean and --deviation say how they were normalised in training";
+
+/** How columns were normalised, where that is said. */
+function normalisationOf({ columns, targets, mean, deviation }: ImportCommandOptions): Normalisation | undefined {
+  if (mean === undefined && deviation === undefined) return undefined;
+  if (columns === undefined || targets !== undefined)
+    throw new UserError("--mean and --deviation are for a model that goes on with its --columns, without --targets");
+  const { length } = columns;
+  if (mean?.length !== length || deviation?.length !== length)
+    throw new UserError(`--mean and --deviation need a number for each of the ${length} columns`);
+  if (!deviation.every((value) => value > 0)) throw new UserError("--deviation must be numbers above 0");
+  return { mean, deviation };
 }
 
 async function pyTorchWeights(path: string, options: ImportCommandOptions): Promise<NetworkWeights> {

@@ -87,9 +87,12 @@ function finalLine(before = Number.NaN, after = Number.NaN, vocabulary: number):
 }
 
 /** What the demonstration is trained on: the declarations of WebGPU in a clone, the guide in an installed package. */
-function textFile(): { readonly path: string; readonly name: string } {
+export function textFile(resolve: (name: string) => string = createRequire(import.meta.url).resolve): {
+  readonly path: string;
+  readonly name: string;
+} {
   try {
-    const types = dirname(createRequire(import.meta.url).resolve("@webgpu/types/package.json"));
+    const types = dirname(resolve("@webgpu/types/package.json"));
     return { path: join(types, "dist/index.d.ts"), name: "the declarations of @webgpu/types" };
   } catch {
     // The compiled files lie one folder deeper than the source.

@@ -90,7 +90,7 @@ const whereEntry: ElementwiseEntry<"where"> = {
     where(at(operands, 0) as Tensor as Tensor<"bool">, a ?? zerosLike(out), b ?? zerosLike(out)),
 };
 
-interface Where {
+export interface Where {
   <D extends DType>(condition: Tensor<"bool">, a: number, b: Tensor<D>): Tensor<D>;
   <D extends DType = "f32">(
     condition: Tensor<"bool">,

@@ -89,15 +89,46 @@ test("the command line makes a model of one, and says what was taken for granted
     ...columns,
   );
   expect(whole).toMatchObject({ code: 0, stderr: "" });
-  expect(whole.stdout).not.toContain("note:");
+  expect(whole.stdout.match(/^note: .*/gm)).toEqual([
+    "note: values are given to the model as they are; --mean and --deviation say how they were normalised in training",
+  ]);
   const { parameters } = await loadModel(space.file("model.st"));
   const file = space.write("m.weights.h5", bytesOf(goldenOf("lstm"), ".weights.h5"));
   const alone = await run("import", file, "--from", "keras", ...columns, "--json");
   expect(jsonLines(alone.stdout)[0]?.assumed).toEqual([
     "dense is taken for the head, as nothing else fits; the options embedding and head name others",
     "activations are taken to be those that Keras has by default: weights alone do not hold them",
+    "values are given to the model as they are; --mean and --deviation say how they were normalised in training",
   ]);
   expect((await loadModel(space.file("model.st"))).parameters).toEqual(parameters);
+});
+
+test("how columns were normalised is kept, and a forecast is in their units", async () => {
+  const file = space.write("n.keras", bytesOf(goldenOf("lstm"), ".keras"));
+  const normalised = ["--columns", "a,b,c", "--mean", "100,-2,1e3", "--deviation", "10,0.5,2"];
+  const args = ["import", file, "--from", "keras", "--out", space.file("n.st")];
+  const imported = await run(...args, ...normalised);
+  expect(imported.stdout).not.toContain("note:");
+  expect((await loadModel(space.file("n.st"))).normalisation).toEqual({
+    mean: [100, -2, 1000],
+    deviation: [10, 0.5, 2],
+  });
+  await run("import", file, "--from", "keras", "--columns", "a,b,c", "--out", space.file("raw.st"));
+  const rows = [
+    [0.5, -1, 0.25],
+    [0.1, 1, -2],
+    [1, 0, 0.5],
+  ];
+  const inUnits = rows.map(([a = 0, b = 0, c = 0]) => [100 + 10 * a, -2 + b / 2, 1000 + 2 * c]);
+  const table = (values: number[][]) => `a,b,c\n${values.map((row) => row.join(",")).join("\n")}\n`;
+  const forecast = async (model: string, values: number[][]) => {
+    const series = space.write("s.csv", table(values));
+    const { stdout } = await run("forecast", space.file(model), series, "--device", "cpu", "--horizon", "1", "--json");
+    const written = (jsonLines(stdout)[0]?.values ?? []) as number[][];
+    return written[0] ?? [];
+  };
+  const [[a = 0, b = 0, c = 0], found] = [await forecast("raw.st", rows), await forecast("n.st", inUnits)];
+  for (const [i, value] of [100 + 10 * a, -2 + b / 2, 1000 + 2 * c].entries()) expect(found[i]).toBeCloseTo(value, 4);
 });
 
 describe("a configuration that computes something else is refused", () => {

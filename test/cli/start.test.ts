@@ -1,6 +1,9 @@
 /** @file What `npm start` shows, on a small text, and the progress bar of a terminal. */
+import { readFileSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { demonstrate } from "../../cli/commands/start.ts";
+import { demonstrate, textFile } from "../../cli/commands/start.ts";
 import { showProgress } from "../../cli/progress.ts";
 import { lstm } from "../../index.ts";
 import { openInterpreter } from "../../train/device.ts";
@@ -28,6 +31,18 @@ test("the demonstration names its device, shows a sample, and ends with what the
   const [, before, after] = final.exec(lines.at(-1) ?? "") ?? [];
   expect(Math.abs(Number(before) - Math.log(11))).toBeLessThan(0.2);
   expect(Number(after)).toBeLessThan(1.5);
+});
+
+test("where the declarations are not installed, it is trained on what the package brings", () => {
+  const { path, name } = textFile(() => {
+    throw new Error("Cannot find module");
+  });
+  expect(name).toBe("cellgrad's own guide");
+  expect(readFileSync(path, "utf8").length).toBeGreaterThan(20_000);
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const packed = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).files as string[];
+  expect(packed).toContain(relative(root, path).split(sep)[0]);
+  expect(textFile().name).toBe("the declarations of @webgpu/types");
 });
 
 test("on a terminal, progress is a bar with loss and speed", async () => {

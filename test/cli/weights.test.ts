@@ -39,9 +39,11 @@ const imported = ["import", at("dict.safetensors"), "--from", "pytorch"];
 test("a state dict with a vocabulary is a model, which samples", async () => {
   const outcome = await run(...imported, "--vocabulary", at("symbols.json"), "--out", at("model.safetensors"));
   const about = `gru-reset-after, 1 layer of ${units} units, reading ${width} features, an embedding of 4 symbols, a head of 4 outputs`;
+  const note =
+    "note: tokens is taken for the embedding and decoder is taken for the head, as nothing else fits; the options embedding and head name others";
   expect(outcome).toEqual({
     code: 0,
-    stdout: `${at("dict.safetensors")}: ${about}\nsaved ${at("model.safetensors")}; use it with: npx cellgrad sample ${at("model.safetensors")}\n`,
+    stdout: `${at("dict.safetensors")}: ${about}\n${note}\nsaved ${at("model.safetensors")}; use it with: npx cellgrad sample ${at("model.safetensors")}\n`,
     stderr: "",
   });
   const text = await run("sample", at("model.safetensors"), "--length", "12", "--device", "cpu");

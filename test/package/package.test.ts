@@ -3,7 +3,7 @@
  * and Vite. Then its weight, and that a bundler leaves out what a program does not use.
  */
 import { execFile } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -48,9 +48,10 @@ afterAll(() => rmSync(fresh, { recursive: true, force: true }));
 
 /** Under `npm test` the variables of this package would make npm work on it wherever it is started. */
 async function npm(cwd: string, ...args: readonly string[]): Promise<void> {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
-  await run("npm", [...args, "--loglevel=error"], { cwd, env, shell: process.platform === "win32" });
+  await run("npm", [...args, "--loglevel=error"], { cwd, env: withoutNpm(), shell: process.platform === "win32" });
 }
+
+const withoutNpm = () => Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
 
 function installedVersion(name: string): string {
   return String(read(`node_modules/${name}/package.json`).version);
@@ -61,6 +62,20 @@ function bin(name: string, command: string): string {
   const manifest = read(`node_modules/${name}/package.json`) as { bin: Readonly<Record<string, string>> };
   return join(root, "node_modules", name, manifest.bin[command] ?? "");
 }
+
+test("its command trains, prints the next command as it works there, and demonstrates on a text that is there", async () => {
+  const rows = Array.from({ length: 60 }, (_, i) => `${i},5;${i % 7},25`);
+  writeFileSync(join(fresh, "my table.csv"), `a;b\n${rows.join("\n")}\n`);
+  const command = join(fresh, "node_modules/.bin/cellgrad");
+  const sizes = ["--units", "2", "--batch", "2", "--time", "4", "--steps", "1", "--device", "cpu"];
+  const trained = await run(command, ["train", "my table.csv", ...sizes, "--out", "m.st"], { cwd: fresh });
+  const [, next = ""] = /use it with: (.*)\n/.exec(trained.stdout) ?? [];
+  expect(next).toBe("npx cellgrad forecast m.st 'my table.csv'");
+  const { stdout } = await run("sh", ["-c", `${next} --device cpu --horizon 2`], { cwd: fresh, env: withoutNpm() });
+  expect(stdout).toMatch(/^a,b\n\S+\n\S+\n$/);
+  const shown = await run(command, ["start", "--steps", "1", "--device", "software"], { cwd: fresh });
+  expect(shown.stdout).toMatch(/^[^\n]+: [\d,]+ characters, \d+ different/);
+});
 
 test("a fresh Node project trains with it, and reads its model again", () => {
   expect(ofNode.losses.length).toBeGreaterThan(5);

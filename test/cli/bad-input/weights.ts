@@ -104,6 +104,26 @@ export const weights: readonly BadInput[] = [
     "--targets needs --columns",
   ],
   [
+    "a mean for each column but one",
+    "import @torch.safetensors --from pytorch --columns a,b,c --mean 1,2 --deviation 1,1,1 --out @new.st",
+    "--mean and --deviation need a number for each of the 3 columns",
+  ],
+  [
+    "a mean of targets",
+    "import @torch.safetensors --from pytorch --columns a,b,c --targets d --mean 1,2,3 --deviation 1,1,1 --out @new.st",
+    "--mean and --deviation are for a model that goes on with its --columns, without --targets",
+  ],
+  [
+    "a deviation of zero",
+    "import @torch.safetensors --from pytorch --columns a,b,c --mean 1,2,3 --deviation 1,0,1 --out @new.st",
+    "--deviation must be numbers above 0",
+  ],
+  [
+    "a mean that is no number",
+    "import @torch.safetensors --from pytorch --columns a,b,c --mean 1,x,3 --deviation 1,1,1 --out @new.st",
+    '--mean must be numbers, such as 0.5,2, got "1,x,3"',
+  ],
+  [
     "both meanings",
     "import @torch.safetensors --from pytorch --vocabulary @two.json --columns a --out @new.st",
     "give --vocabulary for a model of text or --columns for one of numbers, not both",
