@@ -1,6 +1,22 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { patience } from "./test/support/patience.ts";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+const every = ["test/**/*.test.ts", "examples/**/*.test.ts"];
+/** What would change its process for the files after it: replaced modules, clocks, globals, variables for drivers. */
+const changesItsProcess =
+  /\bvi\.(mock|doMock|stubGlobal|stubEnv|useFakeTimers)\(|defineProperty\((globalThis|process)\b|process\.env\.\w+ = |process\.chdir\(/;
+/** Files alone in a process are begun before the others, as it should be with these. */
+const long = ["test/core/random-cells.test.ts", "test/browser/playground.test.ts"];
+const alone = [
+  ...long,
+  ...readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
+    .map((name) => join("test", name))
+    .filter((name) => name.endsWith(".test.ts") && changesItsProcess.test(readFileSync(join(root, name), "utf8"))),
+];
 
 export default defineConfig({
   // Examples and tests may import the package by its own name; in a clone that is the source, built or not.
@@ -11,9 +27,16 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
-    // A process each: a driver that crashes takes one test file with it, not the run.
+    // Processes: a driver that crashes takes one test file with it, not the run, for what comes after gets another. Most
+    // files follow one another in a process, which has imported and compiled most of what they need.
     pool: "forks",
+    projects: [
+      { extends: true, test: { name: "alone", include: alone } },
+      {
+        extends: true,
+        test: { name: "together", include: every, exclude: alone, isolate: false },
+      },
+    ],
     // Software adapters are themselves multithreaded.
     maxWorkers: 2,
     // No test is about speed, and a machine may be busy: these end only what hangs. A wait within a test ends before the

@@ -40,6 +40,7 @@ function fail(message) {
 const jiti = createJiti(import.meta.url);
 const { mutants } = await jiti.import("../test/mutants/catalog.ts");
 const { mutated } = await jiti.import("../test/mutants/mutant.ts");
+const { resolve, test: settings } = await jiti.import("../vitest.config.ts", { default: true });
 
 const chosen = mutants.filter(
   ({ name, file }) => options.only?.some((text) => `${file}: ${name}`.includes(text)) ?? true,
@@ -75,8 +76,19 @@ class Lane {
     // A mutant that changes cells is seen in a few.
     const env = { CELLGRAD_CELLS: "25", CELLGRAD_SHRINK: "0" };
     // A mutant may loop for ever.
-    const config = { root, env, watch: false, bail: 1, maxWorkers: 1, testTimeout: 120_000, reporters: [{}] };
-    lane.#vitest = await createVitest("test", config, { plugins: [mutant] });
+    const limits = { bail: 1, maxWorkers: 1, testTimeout: 120_000 };
+    // Its projects would read their sources past the plugin, and no file meets what another has compiled.
+    const config = {
+      ...settings,
+      projects: undefined,
+      config: false,
+      root,
+      env,
+      watch: false,
+      ...limits,
+      reporters: [{}],
+    };
+    lane.#vitest = await createVitest("test", config, { resolve, plugins: [mutant] });
     return lane;
   }
 
