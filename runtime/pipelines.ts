@@ -16,6 +16,13 @@ const sizesBinding = 0;
 const stepBinding = 1;
 export const storageBinding = 2;
 
+type Compiled = Omit<Pipeline, "kernel">;
+
+/** Compiled kernels of a device, the last used at the end: another program, or the same again, may have the same kernel. */
+const kept = new WeakMap<GPUDevice, Map<string, Promise<Compiled>>>();
+/** Each takes memory of the driver's. */
+export const mostKept = 256;
+
 /** Pipelines in the order of the program's kernels. */
 export async function createPipelines(device: GPUDevice, program: Program): Promise<Pipeline[]> {
   // The longest are begun first, so that the driver's threads end together and none waits for a late long one.
@@ -27,6 +34,26 @@ export async function createPipelines(device: GPUDevice, program: Program): Prom
 const lengthOf = ({ kernels }: Program, kernel: number) => at(kernels, kernel).wgsl.length;
 
 async function createPipeline(device: GPUDevice, kernel: Kernel): Promise<Pipeline> {
+  const pipelines = kept.get(device) ?? new Map<string, Promise<Compiled>>();
+  kept.set(device, pipelines);
+  const layout = layoutEntries(kernel);
+  const key = JSON.stringify([kernel.wgsl, layout]);
+  const compiling = pipelines.get(key) ?? compile(device, kernel, layout);
+  pipelines.delete(key);
+  pipelines.set(key, compiling);
+  for (const oldest of pipelines.keys()) {
+    if (pipelines.size <= mostKept) break;
+    pipelines.delete(oldest);
+  }
+  try {
+    return { kernel, ...(await compiling) };
+  } catch (error) {
+    pipelines.delete(key);
+    throw error;
+  }
+}
+
+async function compile(device: GPUDevice, kernel: Kernel, entries: GPUBindGroupLayoutEntry[]): Promise<Compiled> {
   const limit = device.limits.maxStorageBuffersPerShaderStage;
   if (kernel.bindings.length > limit) {
     throw new Error(
@@ -36,7 +63,7 @@ async function createPipeline(device: GPUDevice, kernel: Kernel): Promise<Pipeli
   // What is wrong with a module is an error of its pipeline too, and told there: outside of a scope, hosts would print it.
   const { result, verdict } = judged(device, () => {
     const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
-    const layout = device.createBindGroupLayout({ label: kernel.name, entries: layoutEntries(kernel) });
+    const layout = device.createBindGroupLayout({ label: kernel.name, entries });
     const compiling = device.createComputePipelineAsync({
       label: kernel.name,
       layout: device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
@@ -47,7 +74,7 @@ async function createPipeline(device: GPUDevice, kernel: Kernel): Promise<Pipeli
   verdict.catch(() => {});
   const { module, layout, compiling } = result;
   try {
-    return { kernel, layout, pipeline: await compiling };
+    return { layout, pipeline: await compiling };
   } catch (error) {
     const { messages } = await module.getCompilationInfo();
     const details = messages.map(({ type, lineNum, message }) => `${type} in line ${lineNum}: ${message}`).join("; ");

@@ -1,0 +1,64 @@
+/** @file What a device has compiled is compiled once, whichever program asks for it. */
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { compileProgram } from "../../compiler/compile.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import { traceGraph } from "../../compiler/ops/trace.ts";
+import { exp } from "../../compiler/ops/transcendental.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { GpuContext } from "../../runtime/context.ts";
+import { createPipelines, mostKept } from "../../runtime/pipelines.ts";
+
+const graph = traceGraph("e", [{ name: "x", dtype: "f32", shape: [3] }], ([x]) => [exp(x as Tensor<"f32">)]);
+const program = compileProgram(graph, { target: "software" });
+
+/** The same program with a kernel of another text. */
+const variant = (text: string) => ({
+  ...program,
+  kernels: program.kernels.map((kernel) => ({ ...kernel, wgsl: `${kernel.wgsl}\n${text}` })),
+});
+
+let context: GpuContext;
+beforeEach(async () => {
+  context = await GpuContext.open("auto");
+});
+afterEach(() => context.destroy());
+
+const pipelinesOf = (of: typeof program) => context.wait(createPipelines(context.device, of), "compile");
+
+test("a kernel that is compiled again is the same pipeline, on this device alone", async () => {
+  const compile = vi.spyOn(context.device, "createComputePipelineAsync");
+  const [first, together] = await Promise.all([pipelinesOf(program), pipelinesOf(program)]);
+  const again = await pipelinesOf(program);
+  expect(compile).toHaveBeenCalledTimes(program.kernels.length);
+  expect(at(together, 0).pipeline).toBe(at(first, 0).pipeline);
+  expect(at(again, 0).pipeline).toBe(at(first, 0).pipeline);
+  await pipelinesOf(variant("// other"));
+  expect(compile).toHaveBeenCalledTimes(2 * program.kernels.length);
+
+  const other = await GpuContext.open("auto");
+  const [elsewhere] = await other.wait(createPipelines(other.device, program), "compile");
+  expect(elsewhere?.pipeline).not.toBe(at(first, 0).pipeline);
+  other.destroy();
+});
+
+test("a kernel that does not compile is tried again", async () => {
+  const wrong = variant("nonsense");
+  const compile = vi.spyOn(context.device, "createComputePipelineAsync");
+  await expect(pipelinesOf(wrong)).rejects.toThrow(/does not compile/);
+  await expect(pipelinesOf(wrong)).rejects.toThrow(/does not compile/);
+  expect(compile).toHaveBeenCalledTimes(2 * program.kernels.length);
+});
+
+test("the last used are kept, and no more", async () => {
+  const made = vi.fn(async () => ({}) as GPUComputePipeline);
+  vi.spyOn(context.device, "createComputePipelineAsync").mockImplementation(made);
+  const numbered = (i: number) => pipelinesOf(variant(`// ${i}`));
+  for (let i = 0; i < mostKept; i++) await numbered(i);
+  await numbered(0);
+  expect(made).toHaveBeenCalledTimes(mostKept);
+  await numbered(mostKept);
+  await numbered(0);
+  expect(made).toHaveBeenCalledTimes(mostKept + 1);
+  await numbered(1);
+  expect(made).toHaveBeenCalledTimes(mostKept + 2);
+});
