@@ -82,14 +82,14 @@ export const exponentialHelpers: readonly Helper[] = [
   let y = cg_log_near(bitcast<f32>(scaled - (u32(k) << 23u)) - 1.0, f32(k - select(0, 149, tiny)));
   let zero = (bits & 0x7fffffffu) == 0u;
   let special = bitcast<f32>(cg_opaque(select(select(0x7fc00000u, bits, bits == 0x7f800000u), 0xff800000u, zero)));
-  return select(y, special, zero || bits >= 0x7f800000u);
+  return select(y, special, zero | (bits >= 0x7f800000u));
 }`,
   },
   {
     name: "cg_log1p",
     needs: ["cg_log", "cg_log_near"],
     wgsl: `fn cg_log1p(x: f32) -> f32 {
-  return select(cg_log(1.0 + x), cg_log_near(x, 0.0), x > -0.29 && x < 0.41);
+  return select(cg_log(1.0 + x), cg_log_near(x, 0.0), (x > -0.29) & (x < 0.41));
 }`,
   },
   {

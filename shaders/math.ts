@@ -43,7 +43,7 @@ const helpers: readonly Helper[] = [
     // By 1 where there is no quotient, which gives a. As a function: a kernel that divides by a number which is plainly 0 is
     // refused.
     wgsl: `fn cg_div_i32(a: i32, b: i32) -> i32 {
-  return a / select(b, 1, b == 0 || (b == -1 && a < -2147483647));
+  return a / select(b, 1, (b == 0) | ((b == -1) & (a < -2147483647)));
 }`,
   },
   {

@@ -51,7 +51,7 @@ export const trigonometricHelpers: readonly Helper[] = [
     // Payne & Hanek 1983, "Radian reduction for trigonometric functions". The number is an integer m of 24 bits times a
     // power of two, so of the quarter turns x · 2/pi, those that count (modulo 4) come from the 96 bits of 2/pi that start
     // at the bit which m turns into halves of a circle. `turns` holds 2/pi after 32 zeros. The product has 94 bits behind
-    // the point, the lowest of which nobody needs: no f32 number is nearer to a quarter turn than 2^-33 of one.
+    // the point, of which the lowest are not needed: no f32 number is nearer to a quarter turn than 2^-33 of one.
     wgsl: `fn cg_far_angle(bits: u32) -> vec2<f32> {
   var turns = array<u32, 8>(0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu);
   let start = min(bits >> 23u, 254u) - 120u;

@@ -81,6 +81,7 @@ export const elementwiseCases = {
       [(a: Float) => cg.cast(a, "bool"), [f32([Number.NaN, infinity, -0, 1e-40, 1e-50])], bool([1, 1, 0, 1, 0])],
       [(a: Int) => cg.cast(a, "bool"), [i32([least, 0, -1])], bool([1, 0, 1])],
       [(a: Bool) => cg.cast(a, "i32"), [bool([1, 0])], i32([1, 0])],
+      [(a: Int) => cg.cast(a, "f32"), [i32([3, -300, 0, least])], f32([3, -300, 0, least])],
       [(a: Int) => cg.cast(a, "f32"), [u32([4294967295, 2147483648])], f32([4294967295, 2147483648])],
     ],
   },

@@ -91,7 +91,8 @@ function isNoNumber(x: Float): Tensor<"bool"> {
 
 /**
  * A class drawn from softmax(logits), i32 [...] of logits [..., classes], by the Gumbel-max trick: Maddison, Tarlow & Minka
- * 2014, "A* sampling", section 2. In a step of a loop give the step's number [batch].
+ * 2014, "A* sampling", section 2. In a step of a loop give the step's number [batch]. A logit that is NaN is drawn, as
+ * `argmax` finds it.
  */
 export function sampled(logits: Float, random: Randomness, step?: Tensor<"u32">): Tensor<"i32"> {
   const index = positions(logits.shape);
