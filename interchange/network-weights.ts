@@ -2,7 +2,7 @@
  * @file The weights of a network as every framework has them: an embedding, recurrent layers gate by gate, a dense head.
  * Readers and writers of all layouts meet here.
  */
-import { UserError } from "../compiler/graph/errors.ts";
+import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { type CellLayout, cellLayouts } from "./cell-layouts.ts";
 import { quote } from "./tensor-bag.ts";
@@ -127,6 +127,12 @@ export function checkOneWidth(
 
 /** The layout of a cell, or a UserError that lists those there are. */
 export function layoutOf(cell: string): CellLayout {
+  expectArgument(
+    typeof cell === "string",
+    "weights: their cell",
+    cell,
+    "its name, as fromPyTorch, fromKeras and fromParameters give it",
+  );
   const layout = Object.hasOwn(cellLayouts, cell) ? cellLayouts[cell] : undefined;
   if (layout !== undefined) return layout;
   const known = Object.keys(cellLayouts).join(", ");

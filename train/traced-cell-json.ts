@@ -6,7 +6,7 @@ import { chrono, type Initializer, ringModulus, ringPhase } from "../compiler/ds
 import type { ParameterSpec } from "../compiler/dsl/parameters.ts";
 import { type CellTrace, checkTrace, type TracedCell, type TracedState } from "../compiler/dsl/traced-cell.ts";
 import { sameShape } from "../compiler/graph/dim.ts";
-import { UserError } from "../compiler/graph/errors.ts";
+import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import { graphFrom, textWithGraphs } from "./graph-json.ts";
 import { repeatedKey } from "./repeated-key.ts";
 
@@ -19,6 +19,7 @@ const largest = 2 ** 26;
 
 /** The cell with the lines that its nodes come from, so that kernels and faults can name them. */
 export function encodeCell(traced: TracedCell): string {
+  expectArgument(Array.isArray(traced?.traces), "encodeCell: the cell", traced, "what traceCell gives");
   return textWithGraphs({ version: cellVersion, ...traced }, { sites: true });
 }
 

@@ -44,6 +44,12 @@ export function withAverage(optimizer: Optimizer, options: { readonly decay?: nu
 
 /** The averaged weights, by path, of a trainer whose optimizer keeps an average; its weights where there was no update yet. */
 export async function averagedParameters(trainer: Trainer<Objective>): Promise<Record<string, NdArray>> {
+  expectArgument(
+    typeof trainer?.checkpoint === "function",
+    "averagedParameters: the trainer",
+    trainer,
+    "what await createTrainer(…) gives",
+  );
   const { parameters, [`slots/${slot}`]: average } = await trainer.checkpoint();
   if (average === undefined || parameters === undefined)
     throw new UserError("averagedParameters: the trainer keeps no average; give it optimizer: withAverage(…)");

@@ -1,15 +1,24 @@
 /** @file What stands in the place of an argument is told by its name, with what was expected: from JavaScript anything may come. */
 import { describe, expect, test } from "vitest";
 import { parseLabelled, parseSeries, seriesBatches, textBatches, vocabularyFrom } from "../../entries/data.ts";
-import { decodeTensors, encodeModel, encodeTensors, savedModel, traceCell } from "../../entries/files.ts";
+import { decodeTensors, encodeCell, encodeModel, encodeTensors, savedModel, traceCell } from "../../entries/files.ts";
 import { findNonFinite, gatesOf, gradientFlow, printGraph } from "../../entries/inspect.ts";
-import { bidirectional, lastOutput, lengthsMask, recurrent, stacked } from "../../entries/layers.ts";
+import {
+  bidirectional,
+  dropout,
+  lastOutput,
+  lengthsMask,
+  outputDropout,
+  recurrent,
+  residual,
+  stacked,
+} from "../../entries/layers.ts";
 import { crossEntropy, meanSquaredError } from "../../entries/losses.ts";
 import { classifierModel, seriesModel } from "../../entries/networks.ts";
 import { modelToOnnx } from "../../entries/onnx.ts";
 import { withAverage } from "../../entries/optimizers.ts";
 import { createStream, forecast, sampleText } from "../../entries/stream.ts";
-import { fromPyTorch } from "../../entries/weights.ts";
+import { fromPyTorch, toPyTorch } from "../../entries/weights.ts";
 import {
   adam,
   add,
@@ -71,7 +80,7 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
     () => recurrent(whatever<never>(gru)),
   ],
   [
-    "stacked: a layer is an object; expected layers in a list; a cell becomes one by recurrent(cell)",
+    "stacked: a layer is an object; expected a layer; a cell becomes one by recurrent(cell)",
     () => stacked(whatever([gru(2)])),
   ],
   [
@@ -163,6 +172,21 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
   [
     "mean at …: undefined stands where a tensor is expected; tensors are what a traced function is given",
     () => mean(none),
+  ],
+  [
+    "residual: a layer is an object; expected a layer; a cell becomes one by recurrent(cell)",
+    () => residual(whatever<never>(gru(2))),
+  ],
+  [
+    "outputDropout: a layer is a function; expected a layer; a cell becomes one by recurrent(cell)",
+    () => outputDropout(whatever<never>(gru), 0.1),
+  ],
+  ['dropout at …: the rate is "0.1"; expected a number from 0 to below 1', () => dropout(none, whatever("0.1"))],
+  ["encodeCell: the cell is a function; expected what traceCell gives", () => encodeCell(whatever(gru))],
+  ["encode: what is encoded is 3; expected a text", () => vocabularyFrom(["a"]).encode(whatever(3))],
+  [
+    "weights: their cell is undefined; expected its name, as fromPyTorch, fromKeras and fromParameters give it",
+    () => toPyTorch(whatever({ w: row })),
   ],
 ];
 

@@ -42,14 +42,16 @@ export function vocabularyFrom(characters: readonly string[]): Vocabulary {
   const tokenOf = new Map(characters.map((character, token) => [character, token]));
   return {
     characters,
-    encode: (text) =>
-      Int32Array.from([...text], (character, position) => {
+    encode: (text) => {
+      expectArgument(typeof text === "string", "encode: what is encoded", text, "a text");
+      return Int32Array.from([...text], (character, position) => {
         const token = tokenOf.get(character);
         if (token !== undefined) return token;
         throw new UserError(
           `character ${JSON.stringify(character)} at position ${position} is none of the ${characters.length} that the model knows`,
         );
-      }),
+      });
+    },
     decode: (tokens) => Array.from(tokens, (token) => characters[token] ?? "\uFFFD").join(""),
   };
 }

@@ -20,13 +20,8 @@ type Float = Tensor<"f32">;
 
 /** Layers on top of each other. Parameters and states of layer i are `layers/i/…`. */
 export function stacked(layers: readonly Layer[]): Layer {
-  const other = Array.isArray(layers) ? layers.find((layer) => typeof layer?.run !== "function") : layers;
-  expectArgument(
-    other === undefined,
-    "stacked: a layer",
-    other,
-    "layers in a list; a cell becomes one by recurrent(cell)",
-  );
+  expectArgument(Array.isArray(layers), "stacked: what is stacked", layers, "a list of layers");
+  for (const layer of layers) checkLayer("stacked", layer);
   const parts = Object.fromEntries(layers.map((layer, i) => [`layers/${i}`, layer]));
   return {
     states: prefixed(parts),
@@ -54,6 +49,7 @@ export function residual(layer: Layer): Layer {
  */
 export function highway(layer: Layer, options: { readonly bias?: number } = {}): Layer {
   const { bias = -1 } = checkedOptions("highway", options, { bias: "number" });
+  checkLayer("highway", layer);
   const inside: Layer = {
     states: layer.states,
     run: (input, context) => scope("highway", () => layer.run(input, context)),
@@ -74,6 +70,7 @@ export interface DropoutOptions {
 /** The layer with dropout on what it reads. */
 export function inputDropout(layer: Layer, rate: number, options: DropoutOptions = {}): Layer {
   checkedOptions("inputDropout", options, { each: ofEach });
+  checkLayer("inputDropout", layer);
   checkRate("inputDropout", rate);
   return {
     states: layer.states,
@@ -84,6 +81,7 @@ export function inputDropout(layer: Layer, rate: number, options: DropoutOptions
 /** The layer with dropout on what it gives. */
 export function outputDropout(layer: Layer, rate: number, options: DropoutOptions = {}): Layer {
   checkedOptions("outputDropout", options, { each: ofEach });
+  checkLayer("outputDropout", layer);
   checkRate("outputDropout", rate);
   return {
     states: layer.states,
@@ -102,7 +100,18 @@ function dropped(x: Float, rate: number, site: string, { random, isStep }: Layer
 /** The layer inside draws its own numbers, whatever it is. */
 const inner = (context: LayerContext): LayerContext => ({ ...context, random: fork(context.random, "inner") });
 
+/** Refuses what is no layer, such as a cell. */
+function checkLayer(where: string, layer: Layer): void {
+  expectArgument(
+    typeof layer?.run === "function",
+    `${where}: a layer`,
+    layer,
+    "a layer; a cell becomes one by recurrent(cell)",
+  );
+}
+
 function around(layer: Layer, name: string, join: (input: Float, outputs: Float) => Float): Layer {
+  checkLayer(name, layer);
   return {
     states: layer.states,
     run: (input, context) => {

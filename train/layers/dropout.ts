@@ -7,8 +7,10 @@
  *
  * Without randomness, that is in evaluation, both give x itself.
  */
+
 import { bernoulli, type Randomness } from "../../compiler/dsl/randomness.ts";
 import { formatShape, type Shape } from "../../compiler/graph/dim.ts";
+import { inWords } from "../../compiler/graph/errors.ts";
 import { mul } from "../../compiler/ops/elementwise.ts";
 import { where } from "../../compiler/ops/logic.ts";
 import { broadcast } from "../../compiler/ops/views.ts";
@@ -45,5 +47,6 @@ function kept(x: Float, mask: Tensor<"bool">, rate: number): Float {
 }
 
 export function checkRate(what: string, rate: number): void {
-  if (!(rate >= 0 && rate < 1)) throw faultOf(what, `the rate is ${rate}; expected a number from 0 to below 1`);
+  if (!(typeof rate === "number" && rate >= 0 && rate < 1))
+    throw faultOf(what, `the rate is ${inWords(rate)}; expected a number from 0 to below 1`);
 }
