@@ -180,8 +180,8 @@ function whole(built: Objective, text: string, bound = 1): RandomObjective {
   const numbers = (random: () => number, { dtype }: Aval, shape: readonly number[]): NdArray => {
     if (dtype === "f32") return randomFloats(random, shape);
     if (dtype !== "bool") return randomIntegers(random, shape, bound, dtype);
-    const fifths = randomIntegers(random, shape, 5, dtype);
-    return { ...fifths, data: fifths.data.map((value) => Number(value > 0)) };
+    const fifths = randomIntegers(random, shape, 5, "u32");
+    return { ...fifths, dtype, data: fifths.data.map((value) => Number(value > 0)) };
   };
   return {
     objective: built,
