@@ -8,7 +8,9 @@ import { at } from "../graph/errors.ts";
 import { opNodeAt } from "../graph/fold.ts";
 import { countUses, type Graph, type NodeId, nodeAt, type OpName, type ScanNode } from "../graph/graph.ts";
 import { dot, scatterAdd } from "../ops/contractions.ts";
+import { not } from "../ops/elementwise.ts";
 import { emitNode } from "../ops/inline.ts";
+import { equal, or, where } from "../ops/logic.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { sum } from "../ops/views.ts";
 import { atSite } from "../trace/site.ts";
@@ -151,7 +153,35 @@ class Planner {
     const { op, operands } = nodeAt(this.#body, id);
     if (op !== "mul" && op !== "div") return undefined;
     const candidates = op === "mul" ? [0, 1] : [0];
-    return candidates.find((i) => this.#values.isInvariant(at(operands, 1 - i)) && this.#canSum(at(operands, i)));
+    return candidates.find((i) => {
+      const [part, other] = [at(operands, i), at(operands, 1 - i)];
+      return (this.#values.isInvariant(other) || this.#stops(other, part)) && this.#canSum(part);
+    });
+  }
+
+  /**
+   * Whether a factor is where(or(a, not(equal(part, 0))), b, c) of what is the same in every step but for the part that it is
+   * multiplied by: a derivative at which a cotangent of 0 stops (autodiff/chain.ts). It may stop their sum instead.
+   */
+  #stops(factor: NodeId, part: NodeId): boolean {
+    const choice = nodeAt(this.#body, factor);
+    const condition = choice.op === "where" ? nodeAt(this.#body, at(choice.operands, 0)) : undefined;
+    const moves = condition?.op === "or" ? nodeAt(this.#body, at(condition.operands, 1)) : undefined;
+    const isZero = moves?.op === "not" ? nodeAt(this.#body, at(moves.operands, 0)) : undefined;
+    if (condition === undefined || isZero?.op !== "equal" || isZero.operands[0] !== part) return false;
+    const others = [...choice.operands.slice(1), at(condition.operands, 0)];
+    return (
+      constantValue(this.#body, at(isZero.operands, 1)) === 0 && others.every((id) => this.#values.isInvariant(id))
+    );
+  }
+
+  /** A factor of a sum that is the same in every step, or that stops where the sum is 0. */
+  #factorOf(total: Tensor, id: NodeId): Tensor {
+    if (this.#values.isInvariant(id)) return this.#values.invariant(id);
+    const [condition, kept, other] = nodeAt(this.#body, id).operands.map((operand, i) =>
+      this.#values.invariant(i === 0 ? at(nodeAt(this.#body, operand).operands, 0) : operand),
+    ) as [Tensor<"bool">, Float, Float];
+    return where(or(condition, not(equal(total as Float, 0))), kept, other);
   }
 
   /** The sum of a value over all steps. */
@@ -174,9 +204,15 @@ class Planner {
       return this.#atSiteOf(id, (step) => scatterAdd(indices(step), updates(step), node.attrs.rows));
     }
     const scaled = this.#scaled(id);
-    const parts = node.operands.map((operand, i) =>
-      scaled === undefined || i === scaled ? this.#sum(operand) : () => this.#values.invariant(operand),
-    );
+    if (scaled !== undefined) {
+      const [part, other] = [this.#sum(at(node.operands, scaled)), at(node.operands, 1 - scaled)];
+      return this.#atSiteOf(id, (step) => {
+        const total = part(step);
+        const factor = this.#factorOf(total, other);
+        return emitNode(opNodeAt(this.#body, id), scaled === 0 ? [total, factor] : [factor, total]);
+      });
+    }
+    const parts = node.operands.map((operand) => this.#sum(operand));
     return this.#atSiteOf(id, (step) =>
       emitNode(
         node,

@@ -12,9 +12,13 @@ import {
   concat,
   div,
   dot,
+  equal,
   exp,
+  finite,
   less,
   mul,
+  not,
+  or,
   pad,
   reshape,
   scanTensors,
@@ -186,6 +190,13 @@ describe("after a loop:", () => {
     ["of products, added in front", (total, { x, y }) => add(overTime(x, y), total)],
     ["of a difference of products", (total, { x, y }) => add(total, add(overTime(x, y), overTime(y, x)))],
     ["of products times what does not change", (total, { x, y, u }) => add(total, mul(overTime(x, y), u))],
+    [
+      "of products times what does not change, which stops at 0",
+      (total, { x, y, u }) => {
+        const product = mul(overTime(x, y), cast(less(0, u), "f32"));
+        return add(total, mul(product, where(or(finite(exp(u)), not(equal(product, 0))), exp(u), 0)));
+      },
+    ],
     ["of products over what does not change", (total, { x, y, u }) => add(total, div(overTime(x, y), u))],
     ["of what comes in", (total, { x }) => add(total, x)],
     ["of what comes in, times what does not change", (total, { x, y, u }) => add(total, sub(mul(x, u), y))],
@@ -221,6 +232,29 @@ describe("after a loop:", () => {
       "of products times what changes",
       [side, side],
       (total, { x, y }) => ({ next: add(total, mul(overTime(x, y), x)) }),
+    ],
+    [
+      "of products times what changes, which stops at 0",
+      [side, side],
+      (total, { x, y }) => {
+        const product = overTime(x, y);
+        return { next: add(total, mul(product, where(or(finite(x), not(equal(product, 0))), x, 0))) };
+      },
+    ],
+    [
+      "of products times what stops where they are 1",
+      [side, side],
+      (total, { x, y, u }) => {
+        const product = overTime(x, y);
+        return { next: add(total, mul(product, where(or(less(u, 0), not(equal(product, 1))), u, 0))) };
+      },
+    ],
+    [
+      "of products times what stops where another is 0",
+      [side, side],
+      (total, { x, y, u }) => {
+        return { next: add(total, mul(overTime(x, y), where(or(less(u, 0), not(equal(x, 0))), u, 0))) };
+      },
     ],
     ["of sums times each other", [side], (total, { x, y }) => ({ next: add(total, mul(rows(x), rows(y))) })],
     ["of what a sum divides", [side], (total, { x, u }) => ({ next: add(total, div(rows(u), add(rows(x), 9))) })],

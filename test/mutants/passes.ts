@@ -218,6 +218,16 @@ export const passMutants: readonly Mutant[] = [
         "[condition, b].every((operand) => this.#values.canStackCheaply(operand))",
         "true",
       ],
+      [
+        "a factor that stops at 0 keeps a sum in the loop",
+        "(this.#values.isInvariant(other) || this.#stops(other, part))",
+        "this.#values.isInvariant(other)",
+      ],
+      [
+        "a factor stops where anything is 0",
+        'isZero?.op !== "equal" || isZero.operands[0] !== part',
+        'isZero?.op !== "equal"',
+      ],
       ["products that only a y reads stay", "i >= attrs.carries ? planner.tail(id) : undefined;", "undefined;"],
       [
         "a carry that starts anywhere is a sum",
