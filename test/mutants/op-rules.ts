@@ -334,7 +334,7 @@ export const opRuleMutants: readonly Mutant[] = [
       ],
       [
         "infinity that a mask put there is an origin",
-        "Number.isNaN(result.data[bad]) || operands.every((operand) => firstBad(operand) < 0)",
+        "Number.isNaN(result.data[bad]) || makers.every((operand) => firstBad(operand) < 0)",
         "true",
       ],
       [

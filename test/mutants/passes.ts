@@ -256,7 +256,11 @@ export const passMutants: readonly Mutant[] = [
         '["add", "sub", "neg", "concat", "pad"]',
         '["add", "sub", "neg", "concat", "pad", "mul"]',
       ],
-      ["what changes from step to step is a factor", "this.#values.isInvariant(at(operands, 1 - i)) && ", ""],
+      [
+        "what changes from step to step is a factor",
+        "(this.#values.isInvariant(other) || this.#stops(other, part)) && ",
+        "",
+      ],
       ["divisors are summed", 'op === "mul" ? [0, 1] : [0]', "[0, 1]"],
       ["every product is one over time", "node.attrs.transposeA && !node.attrs.transposeB", "true"],
       ["a sum is an operand of itself", "node.operands[0] === carry ? 1 : 0", "0"],
