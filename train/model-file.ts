@@ -5,7 +5,8 @@
  *
  *   format "cellgrad"   version "1"   kind "text" | "series" | "regression"   cell   graph (see graph-json.ts)
  *   sizes {units, layers, embed?}   parameters [path, …] in the order of the arena   vocabulary ["a", …] (text)
- *   columns ["x", …] and normalisation {mean, deviation} (series)   columns and targets ["y", …] (regression)
+ *   columns ["x", …] and perhaps normalisation {mean, deviation} (series)   either and targets ["y", …] (regression: what
+ *   is found in rows or in texts, or the names of classes)
  *   training {steps, loss, …}                                                                          all as JSON
  *   tuned {tuning, adapter, …} where a tuning was searched for (see tuned.ts), as JSON too
  *   tokens "bytes" where the symbols are not characters but bytes, or tokenizer, the text of a tokenizer.json, where they
@@ -66,7 +67,7 @@ export interface SavedModel extends StreamSource {
   readonly layers: number;
   /** Width of the embedding; text only. */
   readonly embed?: number;
-  /** Of text: the character of each token, or what stands for it where tokens are no characters. */
+  /** Of text, or of a classifier of texts: the character of each token, or what stands for it where tokens are no characters. */
   readonly vocabulary?: readonly string[];
   /** Of text whose tokens are bytes. */
   readonly tokens?: "bytes";
@@ -76,7 +77,7 @@ export interface SavedModel extends StreamSource {
   readonly columns?: readonly string[];
   /** How the columns were normalised. */
   readonly normalisation?: Normalisation;
-  /** Of a regression: the names of what is found. */
+  /** Of a regression: the names of what is found; of a classifier: those of the classes. */
   readonly targets?: readonly string[];
   /** How it was trained, for people. */
   readonly training?: TrainingRecord;
@@ -131,7 +132,8 @@ export function savedModel(
 /**
  * The bytes of a safetensors file that `decodeModel` and any reader of safetensors can read.
  *
- * @throws UserError where a weight or a loss is not finite.
+ * @throws UserError where a weight or a loss is not finite, and where a model lacks what reading it takes, such as the
+ * vocabulary of text, or holds what its kind does not keep.
  */
 export function encodeModel(model: SavedModel): Uint8Array {
   expectArgument(
@@ -159,19 +161,35 @@ export function encodeModel(model: SavedModel): Uint8Array {
   const texts = Object.entries(documents).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, JSON.stringify(value)] as const],
   );
-  return encodeTensors({
-    tensors,
-    metadata: {
-      format,
-      version: formatVersion,
-      kind: model.kind,
-      cell: printableName(model.cell),
-      ...(model.tokens && { tokens: model.tokens }),
-      ...(model.tokenizer !== undefined && { tokenizer: model.tokenizer }),
-      ...Object.fromEntries(texts),
-      graph: encodeGraph(model.graph),
-    },
-  });
+  const metadata = {
+    format,
+    version: formatVersion,
+    kind: model.kind,
+    cell: printableName(model.cell),
+    ...(model.tokens !== undefined && { tokens: model.tokens }),
+    ...(model.tokenizer !== undefined && { tokenizer: model.tokenizer }),
+    ...Object.fromEntries(texts),
+    graph: encodeGraph(model.graph),
+  };
+  checkReadable(model, tensors, metadata);
+  return encodeTensors({ tensors, metadata });
+}
+
+/** Refuses what the reader would refuse, or not give back: a file that cannot be read is found out too late. */
+function checkReadable(model: SavedModel, tensors: TensorFile["tensors"], metadata: TensorFile["metadata"]): void {
+  let read: SavedModel;
+  try {
+    read = readModel(tensors, metadata);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(
+      `the model is not written, since it could not be read again: ${error.message} (savedModel takes the vocabulary of texts or the columns of rows, and the targets of what is found)`,
+    );
+  }
+  const given: Readonly<Record<string, unknown>> = { ...model };
+  const lost = Object.keys(given).find((key) => given[key] !== undefined && !(key in read));
+  if (lost !== undefined)
+    throw new UserError(`the model is not written, since a model of kind ${model.kind} keeps no ${lost}; leave it out`);
 }
 
 /** Whether a file says that it is a model, and not weights alone; it may still be damaged. */
@@ -248,14 +266,17 @@ function textDetails(fields: Fields): KindDetails {
   const isOne = tokenizer === undefined ? isVocabulary : isTexts;
   const vocabulary = fields.read("vocabulary", "a list of different characters", isOne);
   if (tokens !== undefined && vocabulary.length !== 256) damaged("vocabulary", "256 bytes");
+  if (tokenizer === "") damaged("tokenizer", "the text of a tokenizer.json");
   const details = { vocabulary, ...(tokens && { tokens: "bytes" as const }), ...(tokenizer && { tokenizer }) };
   return { features: undefined, outputs: vocabulary.length, details };
 }
 
+/** What is found in rows of numbers, or in texts: `targets` are the names of what is found, or of the classes. */
 function regressionDetails(fields: Fields): KindDetails {
-  const columns = fields.read("columns", "a list of texts", isTexts);
   const targets = fields.read("targets", "a list of texts", isTexts);
-  return { features: columns.length, outputs: targets.length, details: { columns, targets } };
+  const isText = fields.text("columns") === undefined && fields.text("vocabulary") !== undefined;
+  const { features, details } = (isText ? textDetails : seriesDetails)(fields);
+  return { features, outputs: targets.length, details: { ...details, targets } };
 }
 
 function seriesDetails(fields: Fields): KindDetails {

@@ -9,10 +9,8 @@
  * The reader believes nothing: every length is checked against the bytes that are there before anything is allocated,
  * and the tensors must cover the data exactly, without holes, overlaps or a rest.
  */
-
-import { at, expectArgument, UserError } from "../compiler/graph/errors.ts";
-import type { NdArray } from "../compiler/graph/ndarray.ts";
-import { arrayFault } from "../compiler/graph/ndarray.ts";
+import { expectArgument, inWords, UserError } from "../compiler/graph/errors.ts";
+import { arrayFault, holds, type NdArray, sizeOfNumbers } from "../compiler/graph/ndarray.ts";
 import { repeatedKey } from "./repeated-key.ts";
 import { type Storage, storages } from "./tensor-storage.ts";
 
@@ -75,10 +73,15 @@ interface Part {
 
 function partOf([name, { dtype, shape, data }]: readonly [string, NdArray]): Part {
   if (name === "__metadata__") throw new UserError("a tensor cannot be called __metadata__");
-  const [code, { bytes: width, set = () => {} }] = at(
-    Object.entries(storages).filter(([, candidate]) => candidate.set !== undefined && candidate.dtype === dtype),
-    0,
-  );
+  const [written] = Object.entries(storages).filter(([, { set, dtype: held }]) => set !== undefined && held === dtype);
+  // What is read back has to be what was written.
+  if (written === undefined || !isCounts(shape) || data?.length !== sizeOfNumbers(shape))
+    throw new UserError(
+      `tensor ${quote(name)} is no array: its dtype, shape or numbers are missing or do not fit; make it with ndarray(shape, numbers, dtype)`,
+    );
+  const stranger = data.find((value) => !holds(dtype, value));
+  if (stranger !== undefined) throw new UserError(`tensor ${quote(name)} holds ${stranger}, which ${dtype} cannot`);
+  const [code, { bytes: width, set = () => {} }] = written;
   const bytes = new Uint8Array(data.length * width);
   const view = new DataView(bytes.buffer);
   data.forEach((value, i) => {
@@ -89,14 +92,19 @@ function partOf([name, { dtype, shape, data }]: readonly [string, NdArray]): Par
 
 /** Wide elements come first, so that all are aligned. */
 function fileOf(parts: readonly Part[], metadata: TensorFile["metadata"]): Uint8Array {
-  const header: Record<string, unknown> = { __metadata__: metadata };
+  const wrong = Object.entries(metadata).find(([, value]) => typeof value !== "string");
+  if (wrong !== undefined)
+    throw new UserError(`the metadata's ${quote(wrong[0])} is ${inWords(wrong[1])}; expected a text`);
+  const header: [string, unknown][] = [["__metadata__", metadata]];
   const sorted = [...parts].sort((a, b) => b.width - a.width);
   let end = 0;
   for (const { name, code, shape, bytes } of sorted) {
-    header[name] = { dtype: code, shape, data_offsets: [end, end + bytes.length] };
+    header.push([name, { dtype: code, shape, data_offsets: [end, end + bytes.length] }]);
     end += bytes.length;
   }
-  const text = new TextEncoder().encode(JSON.stringify(header));
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  if (text.length > longestHeader)
+    throw new UserError(`the header takes ${text.length} bytes; at most ${longestHeader} are allowed`);
   const length = Math.ceil(text.length / 8) * 8;
   const file = new Uint8Array(8 + length + end);
   file.fill(0x20, 8, 8 + length);

@@ -20,7 +20,10 @@ const largest = 2 ** 26;
 /** The cell with the lines that its nodes come from, so that kernels and faults can name them. */
 export function encodeCell(traced: TracedCell): string {
   expectArgument(Array.isArray(traced?.traces), "encodeCell: the cell", traced, "what traceCell gives");
-  return textWithGraphs({ version: cellVersion, ...traced }, { sites: true });
+  const text = textWithGraphs({ version: cellVersion, ...traced }, { sites: true });
+  // What could not be read again is refused here, where the cell is still at hand.
+  decodeCell(text);
+  return text;
 }
 
 /** The cell in a text made by `encodeCell`. Throws a UserError of one line where it is none. */

@@ -36,7 +36,10 @@ export function checkedTuned(value: unknown): Tuned {
 
 /** Without what else a search tells of. */
 export function onlyTuned({ tuning, adapter, batch, time, speedup }: Tuned): Tuned {
-  return { tuning, adapter, batch, time, speedup };
+  // A driver may call itself anything, and a file keeps what can be shown.
+  const shown = adapter.replace(/\p{C}/gu, "?");
+  const name = [...shown].slice(0, shown.length > longestName ? longestName / 2 : longestName).join("");
+  return { tuning, adapter: name, batch, time, speedup };
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) > 0;

@@ -4,6 +4,7 @@ import { relative } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { openLog } from "../../cli/training-log.ts";
 import { decodeModel, encodeModel, type SavedModel } from "../../train/model-file.ts";
+import { decodeTensors, encodeTensors } from "../../train/safetensors.ts";
 import { jsonLines, run, SERIES, TEXT, TINY, Workspace } from "./run.ts";
 
 const CELL = `import { add, cell, dense, mul, tanh } from "cellgrad";
@@ -72,7 +73,9 @@ test("what does not go on is refused in one line", async () => {
   const { checkpoint, run: record, ...plain } = modelOf("text");
   expect([checkpoint, record]).not.toContain(undefined);
   space.write("plain", encodeModel(plain));
-  space.write("broken", encodeModel({ ...modelOf("text"), run: { ...record, steps: -1 } } as SavedModel));
+  const { tensors, metadata } = decodeTensors(readFileSync(at("text")), "text");
+  const broken = { ...metadata, run: JSON.stringify({ ...record, steps: -1 }) };
+  space.write("broken", encodeTensors({ tensors, metadata: broken }));
   space.write("more.txt", `${TEXT}x`);
   space.write("other.txt", TEXT.replace("cat", "tac"));
   const refused = async (file: string, model: string, ...more: string[]) => {

@@ -206,6 +206,41 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "train/model-file.ts",
+    ["test/train/saved-again.test.ts"],
+    [
+      ["a model is not read when it is written", "  checkReadable(model, tensors, metadata);\n", ""],
+      ["what a kind does not keep is dropped", "if (lost !== undefined)", "if (false)"],
+      [
+        "a classifier of texts has to have columns",
+        'const isText = fields.text("columns") === undefined &&',
+        "const isText = false &&",
+      ],
+    ],
+  ),
+  ...changed(
+    "train/safetensors.ts",
+    ["test/train/saved-again.test.ts"],
+    [
+      ["a tensor may have other numbers than its shape", "data?.length !== sizeOfNumbers(shape)", "data === undefined"],
+      [
+        "whole numbers are cut off",
+        "const stranger = data.find((value) => !holds(dtype, value));",
+        "const stranger = data.find(() => false);",
+      ],
+      [
+        "a tensor of an object's own name is lost",
+        "JSON.stringify(Object.fromEntries(header))",
+        "JSON.stringify(header.reduce((all, [name, value]) => { all[name] = value; return all; }, {}))",
+      ],
+    ],
+  ),
+  ...changed(
+    "train/tuned.ts",
+    ["test/train/saved-again.test.ts"],
+    [["an adapter's name is kept as it is", "tuning, adapter: name, batch", "tuning, adapter, batch"]],
+  ),
+  ...changed(
     "train/index-checks.ts",
     ["test/train/index-checks.test.ts"],
     [

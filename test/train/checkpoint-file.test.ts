@@ -56,20 +56,23 @@ test("a checkpoint that does not fit its model is refused in one line", async ()
   const weights = Object.fromEntries(
     series.specs.map(({ path, shape }) => [path, ndarray(shape, new Float64Array(shape.reduce((a, b) => a * b, 1)))]),
   );
+  const plain = decodeTensors(encodeModel(savedModel(series, weights, { columns: ["a", "b"] })), "m");
   const faultOf = (kept: Readonly<Record<string, ReturnType<typeof ndarray>>>, drop = "") => {
-    const bytes = encodeModel(savedModel(series, weights, { columns: ["a", "b"], checkpoint: kept }));
-    const { tensors, metadata } = decodeTensors(bytes, "m");
-    const rest = Object.fromEntries(Object.entries(tensors).filter(([name]) => name !== drop));
+    const added = Object.entries(kept).map(([name, value]) => [`checkpoint/${name}`, value] as const);
+    const tensors = { ...plain.tensors, ...Object.fromEntries(added.filter(([name]) => name !== drop)) };
+    const metadata = { ...plain.metadata, checkpoint: JSON.stringify(Object.keys(kept)) };
     try {
-      decodeModel(encodeTensors({ tensors: rest, metadata }), "m");
+      decodeModel(encodeTensors({ tensors, metadata }), "m");
     } catch (error) {
       return String(error);
     }
     return undefined;
   };
   expect(faultOf({ ...checkpoint, parameters: flat })).toBeUndefined();
-  expect(faultOf(checkpoint)).toContain(
-    `m is not a usable model: "parameters" of its checkpoint is missing or damaged; expected f32[${size}]`,
+  const fault = `"parameters" of its checkpoint is missing or damaged; expected f32[${size}]`;
+  expect(faultOf(checkpoint)).toContain(`m is not a usable model: ${fault}`);
+  expect(() => encodeModel(savedModel(series, weights, { columns: ["a", "b"], checkpoint }))).toThrow(
+    `the model is not written, since it could not be read again: ${fault}`,
   );
   expect(faultOf({ parameters: flat })).toContain("its checkpoint lacks step");
   expect(faultOf({ ...checkpoint, parameters: flat, "slots/a": flat }, "checkpoint/slots/a")).toContain(

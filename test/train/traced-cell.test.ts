@@ -32,6 +32,7 @@ import {
   trainingStep,
   uniform,
 } from "../../index.ts";
+import { textWithGraphs } from "../../train/graph-json.ts";
 import { languageModel } from "../../train/networks.ts";
 import { decodeCell, encodeCell } from "../../train/traced-cell-json.ts";
 import { lineOf, whatever } from "../support/refused.ts";
@@ -284,9 +285,10 @@ test("a loop without end is refused", () => {
     );
     return { state: { h: outer.carries[0] as Tensor<"f32"> }, output: x };
   });
-  expect(faultOf(encodeCell(traceCell(busy, [{ units: 2, features: 2 }])))).toBe(
-    "busy: its step loops 1000000 times; expected at most 100000, so that it ends",
-  );
+  const traced = traceCell(busy, [{ units: 2, features: 2 }]);
+  const fault = "busy: its step loops 1000000 times; expected at most 100000, so that it ends";
+  expect(faultOf(textWithGraphs({ version: 1, ...traced }, { sites: true }))).toBe(fault);
+  expect(() => encodeCell(traced)).toThrow(fault);
 });
 
 test("neither no text nor a longer one than any cell's is read", () => {
