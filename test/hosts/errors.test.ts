@@ -1,4 +1,7 @@
 /** @file A host without WebGPU, or without an adapter, says so in one line that tells what to do. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -63,4 +66,23 @@ test("Deno that may not load the software adapter", async () => {
       "Install the graphics driver (on Linux: its Vulkan driver and libvulkan), " +
       "or start Deno with -A for the software adapter of the npm package @sparticuz/chromium.",
   );
+});
+
+test("Deno takes lavapipe where its manifest lies, though there is another software adapter", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "cellgrad-lavapipe-"));
+  try {
+    mkdirSync(join(folder, "vulkan/icd.d"), { recursive: true });
+    // A driver that cannot be loaded: that there is no adapter then says that it was this one that was asked for.
+    const manifest = {
+      file_format_version: "1.0.0",
+      ICD: { library_path: join(folder, "none.so"), api_version: "1.1.0" },
+    };
+    writeFileSync(join(folder, "vulkan/icd.d/lvp_icd.json"), JSON.stringify(manifest));
+    const args = ["run", "-A", "--no-prompt", "--no-remote", here("deno.ts"), "adapter", "software"];
+    const found = (places: string) => deno(args, { env: { DENO_WEBGPU_BACKEND: "vulkan", XDG_DATA_DIRS: places } });
+    expect(JSON.parse(await found(folder))).toMatch(/^DeviceUnavailableError: WebGPU is here, but it offers no/);
+    expect(JSON.parse(await found(join(folder, "none")))).toMatch(/^SwiftShader/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
