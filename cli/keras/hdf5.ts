@@ -2,7 +2,7 @@
  * @file The tree in an HDF5 file. jsfive reads it (public domain, of NIST, kept since 2017): a pure reader of a tenth of the
  * size of HDF5 in WebAssembly. It is loaded when it is needed.
  */
-import { messageOf, UserError } from "../../compiler/graph/errors.ts";
+import { InternalError, messageOf, UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { oneLine } from "../one-line.ts";
 
@@ -15,6 +15,37 @@ export interface Tree {
   readonly lists: Readonly<Record<string, readonly string[]>>;
 }
 
+type Attributes = Readonly<Record<string, unknown>>;
+
+/** What jsfive reads: the package brings no types. */
+interface Group {
+  readonly attrs: Attributes;
+  readonly keys: readonly string[];
+  readonly get: (name: string) => Group | Dataset;
+}
+
+interface Dataset {
+  readonly attrs: Attributes;
+  readonly shape: readonly number[];
+  readonly dtype: unknown;
+  readonly value: readonly unknown[];
+}
+
+interface Jsfive {
+  readonly File: new (bytes: ArrayBuffer, name: string) => Group;
+  readonly Group: new (...args: never) => Group;
+  readonly Dataset: new (...args: never) => Dataset;
+}
+
+async function loadJsfive(): Promise<Jsfive> {
+  const found: unknown = await import("jsfive");
+  if (!isJsfive(found)) throw new InternalError("jsfive exports something else");
+  return found;
+}
+
+const isJsfive = (value: unknown): value is Jsfive =>
+  typeof value === "object" && value !== null && "File" in value && "Group" in value && "Dataset" in value;
+
 /** Of groups within groups. */
 const deepest = 32;
 /** Groups and arrays in all. */
@@ -26,13 +57,11 @@ export function isHdf5(bytes: Uint8Array): boolean {
 
 /** Reads a file; `name` is what messages call it. A UserError says where it is damaged, or holds what is not read. */
 export async function readHdf5(bytes: Uint8Array, name: string): Promise<Tree> {
-  const { Dataset, File, Group } = await import("jsfive");
+  const { Dataset, File, Group } = await loadJsfive();
   const fault = (what: string, cause: unknown) =>
     // The package throws texts too.
     new UserError(`${name}: ${what} cannot be read as HDF5: ${oneLine(messageOf(cause))}`, { cause });
-  type Item = InstanceType<typeof Group> | InstanceType<typeof Dataset>;
-
-  const arrayOf = (item: InstanceType<typeof Dataset>, path: string) => (): NdArray => {
+  const arrayOf = (item: Dataset, path: string) => (): NdArray => {
     try {
       const { shape, dtype, value } = item;
       if (!/^[<>=|][fiu]\d$/.test(String(dtype))) throw new Error(`its dtype is ${dtype}; expected numbers`);
@@ -46,14 +75,14 @@ export async function readHdf5(bytes: Uint8Array, name: string): Promise<Tree> {
     }
   };
   let count = 0;
-  const treeOf = (group: InstanceType<typeof Group>, path: string, depth: number): Tree => {
+  const treeOf = (group: Group, path: string, depth: number): Tree => {
     const groups: Record<string, Tree> = {};
     const arrays: Record<string, () => NdArray> = {};
     for (const key of group.keys) {
       count += 1;
       // A damaged group may hold itself.
       if (depth > deepest || count > most || key === "__proto__") throw new Error("its groups are damaged");
-      const item: Item = group.get(key);
+      const item = group.get(key);
       const place = `${path}/${key}`;
       if (item instanceof Group) groups[key] = treeOf(item, place, depth + 1);
       else if (item instanceof Dataset) arrays[key] = arrayOf(item, place);
