@@ -11,9 +11,17 @@ export interface TestDevice {
   readonly tolerance: number;
 }
 
+let shared: Promise<Device> | undefined;
+
+/** One device for the tests of a process: it keeps the kernels that it has compiled. It outlives those who destroy it. */
+async function openShared(): Promise<Device> {
+  shared ??= openDevice();
+  return { ...(await shared), destroy: () => {} };
+}
+
 export const devices: readonly TestDevice[] = [
   { name: "interpreter", open: async () => openInterpreter(), tolerance: 1e-12 },
-  { name: "WebGPU", open: () => openDevice(), tolerance: 1e-4 },
+  { name: "WebGPU", open: openShared, tolerance: 1e-4 },
 ];
 
 /** Compiles and runs a graph once. */
