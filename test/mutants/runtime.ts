@@ -18,11 +18,6 @@ export const runtimeMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "runtime/hosts/deno.ts",
-    ["test/hosts/errors.test.ts"],
-    [["Deno never takes lavapipe", "if (installed !== undefined)", 'if (installed === "")']],
-  ),
-  ...changed(
     "runtime/hosts/bun.ts",
     ["test/hosts/vulkan.test.ts"],
     [["a variable in Bun does not end", "`${given}\\0`", "given"]],

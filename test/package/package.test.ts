@@ -209,7 +209,8 @@ test("the root entry takes less than 60 kB compressed, and the back end fetched 
 
 test("what a program does not use is left out of its bundle", async () => {
   const { text } = await bundled('import { ndarray } from "cellgrad"; console.log(ndarray);', false);
-  expect(text.length).toBeLessThan(1000);
+  // `ndarray` itself with what it refuses, and in which words.
+  expect(text.length).toBeLessThan(2000);
   const { text: cells } = await bundled(
     'import { cell, dense, tanh } from "cellgrad"; console.log(cell, dense, tanh);',
     false,
