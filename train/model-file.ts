@@ -136,6 +136,15 @@ export function savedModel(
  * vocabulary of text, or holds what its kind does not keep.
  */
 export function encodeModel(model: SavedModel): Uint8Array {
+  return encodeTensors(partsOf(model));
+}
+
+/** Throws what `encodeModel` would, before a training is begun whose weights could not be kept. */
+export function checkSavable(model: SavedModel): void {
+  partsOf(model);
+}
+
+function partsOf(model: SavedModel): TensorFile {
   expectArgument(
     typeof model?.kind === "string",
     "encodeModel: the model",
@@ -172,7 +181,7 @@ export function encodeModel(model: SavedModel): Uint8Array {
     graph: encodeGraph(model.graph),
   };
   checkReadable(model, tensors, metadata);
-  return encodeTensors({ tensors, metadata });
+  return { tensors, metadata };
 }
 
 /** Refuses what the reader would refuse, or not give back: a file that cannot be read is found out too late. */

@@ -1,8 +1,10 @@
 /** @file `cellgrad train`: a network on a file of the user's. */
 import { UserError } from "../../compiler/graph/errors.ts";
+import { type NdArray, zeros } from "../../compiler/graph/ndarray.ts";
 import type { Decimal } from "../../train/data/field.ts";
 import { bitsPerCharacter, perplexity } from "../../train/metrics.ts";
-import { encodeModel } from "../../train/model-file.ts";
+import { checkSavable, encodeModel, savedModel } from "../../train/model-file.ts";
+import type { Network } from "../../train/networks.ts";
 import type { Tuned } from "../../train/tuned.ts";
 import { checkFile, isSeriesFile } from "../data-files.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";
@@ -64,6 +66,11 @@ export interface TrainCommandOptions extends UpdateCommandOptions, DeviceOptions
   readonly given: ReadonlySet<string>;
 }
 
+/** Weights of the right shapes, for those who ask of a model what has nothing to do with them. */
+function zeroWeights({ specs }: Network): Record<string, NdArray> {
+  return Object.fromEntries(specs.map(({ path, shape }) => [path, zeros(shape)]));
+}
+
 /** How often the held-out loss is measured where it matters and nobody says how often. */
 const MEASUREMENTS = 20;
 
@@ -85,6 +92,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     throw new UserError(`${asking} the held-out loss, and ${file} is too short to hold some out`);
   }
   const read = filesRead(file, options);
+  if (options.out !== undefined) checkSavable(savedModel(task.network, zeroWeights(task.network), task.details));
   const output = options.out === undefined ? undefined : await prepareOutput(options.out, ...read);
   const others = [...read, options.out, options.resume, options.tuning].filter((path) => path !== undefined);
   const log = options.log === undefined ? undefined : await openLog(options.log, resumed !== undefined, others);

@@ -65,6 +65,11 @@ export const cells: readonly BadInput[] = [
     'promise.ts exports no cell: make one with cell("name", { state }, step) and export it as default',
   ],
   [
+    "a cell whose state has a longer name than models keep, before it is trained",
+    "train @text.txt --cell @long-state.ts --out @long.safetensors",
+    "the model is not written, since it could not be read again: …: expected a short text (savedModel takes …)",
+  ],
+  [
     "a module with two cells",
     "train @text.txt --cell @two.ts",
     "two.ts exports 2 cells (first, second): export the one to use as default",

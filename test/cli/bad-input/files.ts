@@ -62,6 +62,9 @@ const modules = {
   "two.ts": line(
     `export const first = cell("first", ${state}, ${step});\nexport const second = cell("second", ${state}, ${step});`,
   ),
+  "long-state.ts": line(
+    'const name = "h".repeat(300);\nexport default cell("long", { state: ({ units }) => ({ [name]: [units] }) }, (given) => ({ state: { [name]: tanh(given[name]) }, output: given[name] }));',
+  ),
   "fine.ts": line(`export default cell("fine", ${state}, ${step});`),
   "nan.ts": line(
     `export default cell("nan", ${state}, ({ x, h, units }) => {\n  const bad = log(sub(tanh(dense("d", [x, h], units)), 2));\n  return { state: { h: bad }, output: bad };\n});`,
