@@ -70,13 +70,13 @@ test("a gradient that is cut off is wrong, with the smallest case and the line t
   expect(stdout).toMatch(/smallest failing case: units 1, features 1, batch 1, time 1, starting at zero/);
   expect(stdout).toMatch(/parameter truncated\/a\/kernel = \[-?[\d.]+\] {2}\(shape \[1, 1\]\)/);
   expect(stdout).toMatch(/note: stopGradient at .*truncated\.ts:3: no derivative passes through it/);
-  expect(stdout).toMatch(/again: cellgrad check .*truncated\.ts --cases 40 --seed 5$/m);
+  expect(stdout).toMatch(/again: npx cellgrad check .*truncated\.ts --cases 40 --seed 5$/m);
 });
 
 test("of second order too, and says so in how to see it again", async () => {
   const { code, stdout } = await check("truncated.ts", "--order", "2");
   expect(code).toBe(1);
-  expect(stdout).toMatch(/again: cellgrad check .*truncated\.ts --cases 40 --seed 5 --order 2$/m);
+  expect(stdout).toMatch(/again: npx cellgrad check .*truncated\.ts --cases 40 --seed 5 --order 2$/m);
   const compared = async (order: string) =>
     jsonLines((await run("check", "gru", "--cases", "3", "--seed", "1", "--order", order, "--json")).stdout)[0]
       ?.comparisons;
