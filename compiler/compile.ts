@@ -36,14 +36,20 @@ export interface CompileProgramOptions extends LowerOptions {
   readonly onPass?: (trace: CompileTrace) => void;
 }
 
+/** What the passes make of a graph: programs of it for other devices, schedules and tiles begin there. */
+const passed = new WeakMap<Graph, Graph>();
+
 /** Passes and lowering: a graph as a program, which is plain data, with no device. */
 export function buildProgram(graph: Graph, options: CompileProgramOptions = {}): Program {
+  const known = passed.get(graph);
+  if (known !== undefined && options.onPass === undefined) return lower(known, options);
   let current = graph;
   options.onPass?.({ pass: "traced", graph });
   for (const pass of passes) {
     current = withoutCallSites(() => pass.run(current));
     options.onPass?.({ pass: pass.name, graph: current });
   }
+  passed.set(graph, current);
   return lower(current, options);
 }
 

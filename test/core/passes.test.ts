@@ -1,5 +1,7 @@
 /** @file Passes at the places where a mistake would change values: what they must leave alone, beside what they change. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { compileProgram, passes } from "../../compiler/compile.ts";
+import { at } from "../../compiler/graph/errors.ts";
 import type { Graph, Node } from "../../compiler/graph/graph.ts";
 import { removeDead } from "../../compiler/passes/dead.ts";
 import { fixCarries } from "../../compiler/passes/fixed-carries.ts";
@@ -170,4 +172,18 @@ test("several products that leave a loop keep their places", () => {
     [3, 5],
   ]);
   expect(count(after, "dot")).toBe(2);
+});
+
+test("the passes run once for a graph, whatever is compiled of it", () => {
+  const traced = () =>
+    traceGraph("sums", [{ name: "x", dtype: "f32", shape: ["N", 4] }], ([x]) => [sum(tanh(x as Tensor<"f32">), 1)]);
+  const graph = traced();
+  const run = vi.spyOn(at(passes, 0), "run");
+  const programs = ([1, 2] as const).map((maxRows) => compileProgram(graph, { maxRows }));
+  expect(run).toHaveBeenCalledTimes(1);
+  expect(programs).toEqual(([1, 2] as const).map((maxRows) => compileProgram(traced(), { maxRows })));
+  const told: string[] = [];
+  compileProgram(graph, { onPass: ({ pass }) => told.push(pass) });
+  expect(told).toEqual(["traced", ...passes.map(({ name }) => name)]);
+  run.mockRestore();
 });
