@@ -11,6 +11,14 @@ const onGraphs = "test/core/graph.test.ts";
 
 export const passMutants: readonly Mutant[] = [
   ...changed(
+    "compiler/compile.ts",
+    ["test/core/passes.test.ts"],
+    [
+      ["the passes run again for each program", "passed.set(graph, current);", ""],
+      ["a known graph tells of no pass", " && options.onPass === undefined", ""],
+    ],
+  ),
+  ...changed(
     "compiler/trace/site.ts",
     ["test/core/sites.test.ts"],
     [

@@ -10,6 +10,17 @@ const onInstances = "test/core/instance.test.ts";
 
 export const runtimeMutants: readonly Mutant[] = [
   ...changed(
+    "runtime/pipelines.ts",
+    ["test/gpu/kept-pipelines.test.ts"],
+    [
+      ["no pipeline is kept", "pipelines.get(key) ?? compile", "compile"],
+      ["kernels of one interface are one", "JSON.stringify([kernel.wgsl, layout])", "JSON.stringify([layout])"],
+      ["what did not compile is kept", "    pipelines.delete(key);\n    throw error;", "    throw error;"],
+      ["the last used are given up", "pipelines.delete(key);\n  pipelines.set", "pipelines.set"],
+      ["all pipelines are kept", "if (pipelines.size <= mostKept) break;", "break;"],
+    ],
+  ),
+  ...changed(
     "runtime/hosts/vulkan.ts",
     ["test/hosts/vulkan.test.ts"],
     [
