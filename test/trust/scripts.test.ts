@@ -29,6 +29,12 @@ const rows: readonly (readonly [script: string, args: string, line: string])[] =
   ],
   ["scripts/fuzz.mjs", "60", "fuzz: too many arguments. Expected 0 arguments but got 1."],
   [
+    "scripts/ulp.mjs",
+    "--stride 0",
+    "ulp: option '--stride <n>' argument '0' is invalid. It must be a whole number from 1 on, below 2^32.",
+  ],
+  ["scripts/ulp.mjs", "--only sinh", "ulp: no function is named sinh; there are exp, log, …"],
+  [
     "scripts/mutants.mjs",
     "--from 0",
     "mutants: option '--from <n>' argument '0' is invalid. It must be a whole number above 0.",
