@@ -166,6 +166,26 @@ export function splitIsWhole({ plan }: RandomCell, { inputs }: Prepared): void {
   if (differs) throw new Error(`the sequence cut at ${cut} differs from the whole`);
 }
 
+/** What lies where the mask is false, numbers and tokens that there are not, against what was drawn there. */
+export function paddingIsHidden(
+  { plan, inputs: roles }: RandomCell,
+  { gradient, inputs, value, gradients }: Prepared,
+): void {
+  const mask = inputs[roles.findIndex(({ role }) => role === "mask")];
+  if (!plan.mask || mask === undefined) return;
+  const odd = inputs.map((given, i) => {
+    const role = roles[i]?.role;
+    if (role !== "x" && role !== "tokens") return given;
+    const width = given.data.length / mask.data.length;
+    const filler = role === "x" ? Number.NaN : -1;
+    return { ...given, data: given.data.map((number, k) => (mask.data[Math.floor(k / width)] ? number : filler)) };
+  });
+  const [before, after] = [[value, ...gradients], interpret(gradient, odd)].map((arrays) =>
+    arrays.flatMap(({ data }) => [...data]),
+  ) as [number[], number[]];
+  if (before.some((number, i) => number !== after[i])) throw new Error("what lies where the mask is false shows");
+}
+
 /** Steps from `from` up to `to`. */
 function rows(array: NdArray, from: number, to: number): NdArray {
   const width = sizeOfNumbers(array.shape.slice(1));

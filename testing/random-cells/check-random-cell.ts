@@ -1,10 +1,10 @@
 /**
- * @file All that must hold for a random cell, in one call: what must hold for its loss, and that a sequence cut in two equals
- * the whole.
+ * @file All that must hold for a random cell, in one call: what must hold for its loss, that a sequence cut in two equals
+ * the whole, and that nothing shows of what a mask hides.
  */
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import type { Executor } from "../executor.ts";
-import { type Prepared, prepare, splitIsWhole } from "./cell-checks.ts";
+import { type Prepared, paddingIsHidden, prepare, splitIsWhole } from "./cell-checks.ts";
 import { lossGraphs, lossOfCell } from "./cell-graphs.ts";
 import { type CheckOptions, type CheckOutcome, checkPrepared, ofCheck } from "./check-loss.ts";
 import { buildCell, type RandomCell } from "./random-cell.ts";
@@ -22,6 +22,9 @@ export async function checkRandomCell(
   const cell = buildCell(plan);
   const prepared = prepare(lossGraphs(lossOfCell(cell)));
   const outcome = await checkPrepared(prepared, executors, options);
-  if (outcome.unsuitable === undefined) splitIsWhole(cell, prepared);
+  if (outcome.unsuitable === undefined) {
+    splitIsWhole(cell, prepared);
+    paddingIsHidden(cell, prepared);
+  }
   return { ...prepared, ...outcome };
 }
