@@ -26,7 +26,7 @@ beforeAll(() => {
       'const next = tanh(add(dense("a", x, units), dense("r", stopGradient(h), units)));',
     ),
     "linear.ts": moduleOf("linear", 'const next = add(dense("a", x, units), stopGradient(h));'),
-    "nan.ts": moduleOf("nan", 'const z = dense("a", [x, h], units); const next = where(less(0, z), sqrt(z), 0);'),
+    "nan.ts": moduleOf("nan", 'const z = dense("a", [x, h], units); const next = mul(z, sqrt(mul(z, 0)));'),
     "value.ts": moduleOf("value", 'const next = log(dense("a", [x, h], units));'),
     "kink.ts": moduleOf("kink", 'const next = tanh(add(abs(h), relu(dense("a", [x, relu(h)], units))));'),
     "attention.ts": moduleOf(

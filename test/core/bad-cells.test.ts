@@ -19,8 +19,10 @@ import {
   sum,
   type Tensor,
 } from "../../index.ts";
-import { refused, rowsRefused, sequence, whatever } from "../support/refused.ts";
+import { refusals, sequence, whatever } from "../support/refused.ts";
 import { rowsSaid } from "../trust/fault-table.ts";
+
+const { refused, rowsRefused } = refusals();
 
 type Float = Tensor<"f32">;
 

@@ -34,8 +34,10 @@ import {
   traceGraph,
   where,
 } from "../../index.ts";
-import { avals, refused, rowsRefused, whatever } from "../support/refused.ts";
+import { avals, refusals, whatever } from "../support/refused.ts";
 import { rowsSaid } from "../trust/fault-table.ts";
+
+const { refused, rowsRefused } = refusals();
 
 type Float = Tensor<"f32">;
 

@@ -54,22 +54,22 @@ export const avals: readonly NamedAval[] = [
 /** What was given, and the line that the person read. */
 type Row = readonly [given: string, f: (given: Given) => unknown, line: string];
 
-let count = 0;
-
-/** How many rows `refused` was given in this test file. */
-export function rowsRefused(): number {
-  return count;
-}
-
-/** A test for each row, run while a graph is traced. */
-export function refused(rows: readonly Row[]): void {
-  count += rows.length;
-  test.each(rows)("%s", (_, f, line) => {
-    const trace = () =>
-      traceGraph("f", avals, ([p, q, i, m, s]) => {
-        f({ p, q, i, m, s } as Given);
-        return [];
+/** What a test file refuses: a test for each row, and how many rows there were. Files share a process, not a count. */
+export function refusals() {
+  let count = 0;
+  return {
+    rowsRefused: () => count,
+    /** A test for each row, run while a graph is traced. */
+    refused: (rows: readonly Row[]): void => {
+      count += rows.length;
+      test.each(rows)("%s", (_, f, line) => {
+        const trace = () =>
+          traceGraph("f", avals, ([p, q, i, m, s]) => {
+            f({ p, q, i, m, s } as Given);
+            return [];
+          });
+        expect(lineOf(trace)).toBe(line);
       });
-    expect(lineOf(trace)).toBe(line);
-  });
+    },
+  };
 }

@@ -20,9 +20,11 @@ import { accuracy } from "../../train/metrics.ts";
 import { languageModel, seriesModel } from "../../train/networks.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { trainingStep } from "../../train/training-step.ts";
-import { lineOf, lineOfPromise, refused, rowsRefused, whatever } from "../support/refused.ts";
+import { lineOf, lineOfPromise, refusals, whatever } from "../support/refused.ts";
 import { rowsSaid } from "../trust/fault-table.ts";
 import { devices } from "./devices.ts";
+
+const { refused, rowsRefused } = refusals();
 
 const text = languageModel({ cell: rnn, units: 3, layers: 1, vocabulary: 5, embed: 2 });
 const series = seriesModel({ cell: rnn, units: 3, layers: 1, features: 2 });
