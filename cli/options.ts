@@ -28,7 +28,7 @@ export function real(option: string, most: number, { mayBeZero = false } = {}): 
   };
 }
 
-/** Batches of a held-out loss where nothing else is said: enough for two digits of it, however long the file. */
+/** Batches of a held-out loss by default: enough for two digits of it, however long the file. */
 export const EVAL_BATCHES = 100;
 
 const DEVICES = ["auto", "gpu", "software", "cpu"] as const;

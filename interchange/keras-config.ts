@@ -1,6 +1,6 @@
 /**
  * @file The configuration of a Keras model, as a .keras file and a whole model in HDF5 hold it: which layers follow on each
- * other, and whether they compute what the cells here compute. Of weights alone nobody can tell.
+ * other, and whether they compute what the cells here compute. The weights alone do not tell.
  */
 import { UserError } from "../compiler/graph/errors.ts";
 import { quote } from "./tensor-bag.ts";

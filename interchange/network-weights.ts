@@ -100,7 +100,7 @@ export function isBidirectional({ layers }: NetworkWeights): boolean {
 export const reluOrTanh =
   "the nonlinearity is taken to be tanh, which weights do not tell; cell relu-rnn is the one with relu";
 
-/** What is said of an embedding and a head that were found, and not named. */
+/** The note about an embedding and a head that were found, and not named. */
 export function assumedModules(
   asked: { readonly embedding?: string; readonly head?: string },
   embedding: string | undefined,

@@ -25,7 +25,7 @@ export const trigonometricHelpers: readonly Helper[] = [
     name: "cg_sin_quadrant",
     needs: ["cg_opaque", "cg_far_angle"],
     // Cody-Waite reduction by pi/2 in three parts below 400: the products of the first two with the number of quarter turns
-    // are exact there. Beyond, `cg_far_angle`. Infinity has no sine, and is told by its bits like what is not a number.
+    // are exact there. Beyond, `cg_far_angle`. Infinity has no sine, and is recognised by its bits, as NaN is.
     wgsl: `fn cg_sin_quadrant(x: f32, shift: i32) -> f32 {
   let magnitude = bitcast<u32>(x) & 0x7fffffffu;
   let turns = round(x * 0.63661975);

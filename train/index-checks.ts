@@ -112,7 +112,7 @@ export function checkIndices({ graph, checks }: IndexChecks, inputs: Arrays): vo
     if (position === undefined) continue;
     const [name = ""] = names;
     const source = inputs[name];
-    // A class may have gone through a function of no concern here: what was given is what is said.
+    // A class may have gone through a function of no concern here: the message gives what came in.
     const isSame = names.length === 1 && source?.data.length === found.data.length;
     const value = isSame ? source.data[position] : found.data[position];
     const axes = nodeAt(graph, index).aval.shape;
@@ -140,14 +140,14 @@ export function strangerIn(
   for (let i = 0; i < data.length; i++) {
     const value = data[i] ?? Number.NaN;
     if (Number.isInteger(value) && value >= 0 && value <= to && value !== except) continue;
-    // Most batches are in order, and then nobody has to know what counts.
+    // Most batches are in order, and then what counts need not be known.
     mask ??= maskOf();
     if (mask === undefined || mask.data[Math.floor((i * mask.data.length) / data.length)] !== 0) return i;
   }
   return undefined;
 }
 
-/** What is said of a number that is none of the range. */
+/** The message about a number outside the range. */
 export function outOfRange(subject: string, value: number, place: string, { what, to, except }: Range): string {
   const but = except === undefined ? "" : ` other than ${except}`;
   return `${subject} holds ${value}${place}; expected ${what}, whole numbers from 0 to ${to}${but}`;

@@ -76,7 +76,7 @@ export async function importWeights(path: string, options: ImportCommandOptions,
 const ownUnits =
   "values are given to the model as they are; --mean and --deviation say how they were normalised in training";
 
-/** How columns were normalised, where that is said. */
+/** How columns were normalised, where an option gives it. */
 function normalisationOf({ columns, targets, mean, deviation }: ImportCommandOptions): Normalisation | undefined {
   if (mean === undefined && deviation === undefined) return undefined;
   if (columns === undefined || targets !== undefined)

@@ -6,7 +6,7 @@ import { InternalError, messageOf, UserError } from "../../compiler/graph/errors
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { oneLine } from "../one-line.ts";
 
-/** A group: what is in it by name, and what is said of it. */
+/** A group: its members by name, and its attributes. */
 export interface Tree {
   readonly groups: Readonly<Record<string, Tree>>;
   /** Arrays are read when they are looked at. */

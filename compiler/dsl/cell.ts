@@ -137,7 +137,7 @@ export function checkInstance<Names extends string>(where: string, instance: Cel
     typeof instance === "object" && instance !== null && "stateShapes" in instance,
     `${where}: the cell`,
     instance,
-    "one of so many units: gru(8) and not gru",
+    "a cell with its units: gru(8), not gru",
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * @file Options that callers give by name. From JavaScript anything may come, and an option that is not read is an error
- * that nobody sees: so every function that takes options says which it knows, and a type holds that list to them.
+ * @file Options that callers give by name. From JavaScript anything may come, and an unread option
+ * is a silent error: so every function that takes options lists those it knows, and a type holds the list to its interface.
  */
 import { inWords, UserError } from "./errors.ts";
 import type { Aval } from "./graph.ts";
@@ -55,7 +55,7 @@ export function optionsFault<O extends object>(options: O, kinds: Kinds<O>): str
 
 const taken = (names: readonly string[]) => `it takes ${names.join(", ") || "none"}`;
 
-/** What is said of an option that there is not. */
+/** The message about an unknown option. */
 export function unknownOption(name: string, names: readonly string[]): string {
   const near = nearest(name, names);
   if (near !== undefined) return `there is no option ${name}; did you mean ${near}?`;

@@ -23,7 +23,7 @@ export interface KernelHooks {
   readonly begin: (emitter: Emitter) => void;
   /** Puts a root's value where it belongs, or adds it to what is there. */
   readonly store: (emitter: Emitter, id: NodeId, index: readonly Index[], value: string, how: "=" | "+=") => void;
-  /** Memory for so many numbers, until the kernel has run. */
+  /** Scratch memory of a length, until the kernel has run. */
   readonly scratch: (size: Dim) => Location;
   /** How much the stages have to do. */
   readonly work: Work;

@@ -8,7 +8,7 @@ import type { Dim } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import type { KernelWriter } from "./kernel-writer.ts";
 
-/** Up to so many terms are one block. */
+/** The most terms that are added up in one block. */
 const fewTerms = 256;
 
 /** What is added up: of `start`, `start + stride`, … those below `count`. */

@@ -128,7 +128,7 @@ function handInitialOn(lowering: Lowering, context: ScanContext, { attrs, operan
   return [{ ...buildHandover(lowering, outer, scan, values), kind: "dispatch", phase: lowering.phaseOf([scan]) }];
 }
 
-/** Where the results of a scan go, by their index; those that nobody reads have no place. */
+/** Where the results of a scan go, by their index; unread results have no place. */
 export function resultPlaces({ outer, scan, resultPlace }: ScanContext): Map<number, Location> {
   const results = new Map<number, Location>();
   for (const [id, result] of outer.graph.nodes.entries()) {

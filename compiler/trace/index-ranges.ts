@@ -24,7 +24,7 @@ export interface IndexRange {
 
 let collected: IndexRange[] | undefined;
 
-/** Says what an index must be; heard where somebody collects. */
+/** Declares the range of an index; kept where a collector is active. */
 export function expectIndex(range: IndexRange): void {
   collected?.push(range);
 }

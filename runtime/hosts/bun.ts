@@ -13,7 +13,7 @@ export interface Ffi {
   readonly ptr: (bytes: Uint8Array) => unknown;
 }
 
-/** What native code is told in Bun. */
+/** How native code gets its variables and libraries in Bun. */
 export interface Bun {
   /** Loads a Vulkan loader. Throws where it cannot be loaded. */
   readonly load: (library: string) => void;

@@ -21,7 +21,7 @@ import { numbers, sameAfter } from "../support/same-after.ts";
 type Float = Tensor<"f32">;
 
 /**
- * Loss and gradient of (E[i]·U)² + (E[i]·V)², for a table of so many rows and indices of a shape; under a mask rows are 0
+ * Loss and gradient of (E[i]·U)² + (E[i]·V)², for a table of some rows and indices of a shape; under a mask rows are 0
  * where an index is, and their products are added to 1.
  */
 function embedded(tableRows: number, shape: readonly Dim[], isMasked = false): Graph {

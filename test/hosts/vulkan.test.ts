@@ -1,4 +1,4 @@
-/** @file Vulkan on Linux before WebGPU asks for it: which drivers are found, and what native code is told in Bun. */
+/** @file Vulkan on Linux before WebGPU asks for it: which drivers are found, and how native code gets its variables in Bun. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

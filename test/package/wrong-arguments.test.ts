@@ -1,4 +1,4 @@
-/** @file What stands in the place of an argument is told by its name, with what was expected: from JavaScript anything may come. */
+/** @file Wrong arguments: the message names what was given and what was expected: from JavaScript anything may come. */
 import { describe, expect, test } from "vitest";
 import { parseLabelled, parseSeries, seriesBatches, textBatches, vocabularyFrom } from "../../entries/data.ts";
 import { decodeTensors, encodeCell, encodeModel, encodeTensors, savedModel, traceCell } from "../../entries/files.ts";
@@ -72,11 +72,11 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
     () => scan(gru(2), none),
   ],
   [
-    "scan: the cell is a function; expected one of so many units: gru(8) and not gru",
+    "scan: the cell is a function; expected a cell with its units: gru(8), not gru",
     () => scan(whatever<never>(gru), none),
   ],
   [
-    "recurrent: the cell is a function; expected one of so many units: gru(8) and not gru",
+    "recurrent: the cell is a function; expected a cell with its units: gru(8), not gru",
     () => recurrent(whatever<never>(gru)),
   ],
   [

@@ -1,6 +1,6 @@
 /**
  * @file Which way outputs over time were made. A layer that runs from the last step to the first has seen a whole sequence
- * at step 0, and at the last step that one alone: whoever wants what a sequence comes to has to know.
+ * at step 0, and at the last step that one alone: a reader of a sequence's result must know which.
  */
 import { mulDims } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
