@@ -290,7 +290,7 @@ export function checkNetwork(where: string, network: Network): void {
 /** A cell of so many units is none: each layer makes one of its own. */
 export function checkCell(cell: unknown): void {
   if (typeof cell !== "function")
-    throw new UserError("the cell must be what makes cells of so many units: lstm and not lstm(8)");
+    throw new UserError("the cell must be a definition without units yet: lstm, not lstm(8)");
 }
 
 export function checkCount(what: string, value: number): void {

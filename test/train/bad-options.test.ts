@@ -125,7 +125,7 @@ const calls: readonly (readonly [given: string, f: () => unknown, line: string])
   [
     "a cell of so many units",
     () => languageModel({ cell: whatever<CellDefinition>(rnn(3)), units: 3, layers: 1, vocabulary: 5, embed: 2 }),
-    "the cell must be what makes cells of so many units: lstm and not lstm(8)",
+    "the cell must be a definition without units yet: lstm, not lstm(8)",
   ],
   [
     "half a symbol",
