@@ -63,7 +63,7 @@ test.each([
   }
 });
 
-test("a save on the way that fails is said, and the run goes on", async () => {
+test("a failed save on the way prints a warning, and the run goes on", async () => {
   const out = space.file("taken.safetensors");
   let interrupted = false;
   const { code, stderr } = await start(

@@ -64,7 +64,7 @@ test("it goes back into its dict bit for bit", async () => {
   expect(decodeTensors(read("back.safetensors"), "back")).toEqual(decodeTensors(read("dict.safetensors"), "dict"));
 });
 
-test("of a dict with other modules and dtypes only what is asked for is read, and the rest stays as it is", async () => {
+test("of a dict with other modules and dtypes only the wanted tensors are read, and the rest stays as it is", async () => {
   const header = { ...headerOf(read("dict.safetensors")) };
   // Behind the weights: a counter beyond 32 bits, a dtype that is not read, and an embedding's table as binary16.
   const more = {
@@ -89,7 +89,7 @@ test("of a dict with other modules and dtypes only what is asked for is read, an
   const outcome = await run(...from, ...named, "--vocabulary", at("symbols.json"));
   expect(outcome).toMatchObject({ code: 0, stderr: "" });
   expect(read("crnn-model.safetensors")).toEqual(read("model.safetensors"));
-  // What is asked for and cannot be read says so.
+  // A wanted tensor that cannot be read is an error with the reason.
   const asked = await run(...from, "--prefix", "core.", "--head", "quantized");
   expect(asked.stderr).toMatch(
     /^cellgrad: .*crnn\.safetensors: tensor "quantized\.weight" has dtype "F8_E4M3"; those that are read are F32, /,

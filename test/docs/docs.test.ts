@@ -34,7 +34,7 @@ function checked(program: string, claims: readonly Claim[]): string {
 
 const guide = blocks(page("docs/guide.md"), "ts");
 
-test("the guide's blocks are one program, which runs and does what is said of it", async () => {
+test("the guide's blocks are one program, which runs and does what the guide claims", async () => {
   await logged(checked(guide.join("\n"), guideClaims));
 });
 
