@@ -51,7 +51,6 @@ export {
 // Training.
 export { type Arena, type ArenaEntry, arenaOf, pack, packArrays, unpack, unpackArray } from "./train/arena.ts";
 export type { NamedBatch, TrainingBatch } from "./train/batch-inputs.ts";
-export { clipByGlobalNorm, globalNorm } from "./train/clipping.ts";
 export {
   type CompileOptions,
   type Device,
@@ -61,6 +60,7 @@ export {
   type KernelProfile,
   openInterpreter,
 } from "./train/device.ts";
+export type { Tuned } from "./train/files/tuned.ts";
 export { initialize } from "./train/initialize.ts";
 export type { Loss, WeightedMean } from "./train/loss-parts.ts";
 export type { Metric } from "./train/metrics.ts";
@@ -73,8 +73,10 @@ export {
   type TensorsOf,
 } from "./train/objective.ts";
 export { type OpenDeviceOptions, openDevice } from "./train/open-device.ts";
-export type { Optimizer, OptimizerInput, Slots } from "./train/optimizer.ts";
-export { type AdamOptions, adam, sgd } from "./train/optimizers.ts";
+export { clipByGlobalNorm, globalNorm } from "./train/optimizers/clipping.ts";
+export { type AdamOptions, adam, sgd } from "./train/optimizers/gradient-descent.ts";
+export type { Optimizer, OptimizerInput, Slots } from "./train/optimizers/optimizer.ts";
+export type { UpdateOptions } from "./train/optimizers/update.ts";
 export {
   type BatchOf,
   type Checkpoint,
@@ -92,5 +94,3 @@ export {
   type TrainingStep,
   trainingStep,
 } from "./train/training-step.ts";
-export type { Tuned } from "./train/tuned.ts";
-export type { UpdateOptions } from "./train/update.ts";

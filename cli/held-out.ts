@@ -5,8 +5,8 @@
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Batch } from "../train/data/batches.ts";
 import type { BatchStream, StreamedBatches } from "../train/data/pieces.ts";
-import { isFiniteInF32 } from "../train/finite-model.ts";
-import { plateau } from "../train/plateau.ts";
+import { isFiniteInF32 } from "../train/files/finite-model.ts";
+import { plateau } from "../train/optimizers/plateau.ts";
 import type { Trainer } from "../train/trainer.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** @file Models as files, for programs: the command line's own output has more to watch (see model-output.ts). */
 import { realpath } from "node:fs/promises";
-import { decodeModel, encodeModel, type SavedModel } from "../train/model-file.ts";
+import { decodeModel, encodeModel, type SavedModel } from "../train/files/model-file.ts";
 import { readBytes } from "./data-files.ts";
 import { outputFault } from "./model-output.ts";
 import { writeWhole } from "./whole-file.ts";

@@ -1,6 +1,6 @@
 /** @file Reads a model of the kind that a command needs. */
 import { UserError } from "../compiler/graph/errors.ts";
-import { decodeModel, type SavedModel } from "../train/model-file.ts";
+import { decodeModel, type SavedModel } from "../train/files/model-file.ts";
 import { readBytes } from "./data-files.ts";
 import { commandLine, fileWord } from "./invocation.ts";
 

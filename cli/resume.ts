@@ -4,9 +4,9 @@
  */
 import { zoo } from "../cells/zoo.ts";
 import { UserError } from "../compiler/graph/errors.ts";
-import { encodeGraph } from "../train/graph-json.ts";
-import { decodeModel } from "../train/model-file.ts";
-import type { RunRecord } from "../train/run-record.ts";
+import { encodeGraph } from "../train/files/graph-json.ts";
+import { decodeModel } from "../train/files/model-file.ts";
+import type { RunRecord } from "../train/files/run-record.ts";
 import { streamingStep } from "../train/training-step.ts";
 import type { TrainCommandOptions } from "./commands/train.ts";
 import { readBytes } from "./data-files.ts";

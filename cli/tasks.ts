@@ -6,7 +6,7 @@ import type { Decimal } from "../train/data/field.ts";
 import { lengthOf, type StreamedBatches, streamedBatches } from "../train/data/pieces.ts";
 import type { Normalisation } from "../train/data/series.ts";
 import type { Vocabulary } from "../train/data/text.ts";
-import type { SavedModel } from "../train/model-file.ts";
+import type { SavedModel } from "../train/files/model-file.ts";
 import { languageModel, type Network, seriesModel } from "../train/networks.ts";
 import { type ByteSource, openSource, sourceOf } from "./data/file-pieces.ts";
 import { tableSource } from "./data/table-source.ts";

@@ -2,10 +2,10 @@
 import { UserError } from "../compiler/graph/errors.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { Device } from "../train/device.ts";
-import { decodeModel } from "../train/model-file.ts";
+import { decodeModel } from "../train/files/model-file.ts";
+import type { Tuned } from "../train/files/tuned.ts";
+import type { UpdateOptions } from "../train/optimizers/update.ts";
 import { type TuneResult, tune } from "../train/tune.ts";
-import type { Tuned } from "../train/tuned.ts";
-import type { UpdateOptions } from "../train/update.ts";
 import { readBytes } from "./data-files.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { showPieces } from "./progress.ts";

@@ -1,11 +1,11 @@
 /** @file How `cellgrad train` changes weights: its options as an optimizer, a schedule of the learning rate, and clipping. */
 import { UserError } from "../compiler/graph/errors.ts";
-import { adagrad, lion, rmsProp } from "../train/adaptive-optimizers.ts";
-import type { Optimizer } from "../train/optimizer.ts";
-import { adam, momentum, sgd } from "../train/optimizers.ts";
-import { cosineDecay, linearDecay, type Schedule, stepDecay, warmUp } from "../train/schedules.ts";
-import type { UpdateOptions } from "../train/update.ts";
-import { matrices, withWeightDecay } from "../train/weight-decay.ts";
+import { adagrad, lion, rmsProp } from "../train/optimizers/adaptive.ts";
+import { adam, momentum, sgd } from "../train/optimizers/gradient-descent.ts";
+import type { Optimizer } from "../train/optimizers/optimizer.ts";
+import { cosineDecay, linearDecay, type Schedule, stepDecay, warmUp } from "../train/optimizers/schedules.ts";
+import type { UpdateOptions } from "../train/optimizers/update.ts";
+import { matrices, withWeightDecay } from "../train/optimizers/weight-decay.ts";
 import type { OptimizerName, ScheduleName } from "./options.ts";
 
 const optimizers: Readonly<Record<OptimizerName, () => Optimizer>> = {

@@ -7,7 +7,7 @@ export {
   type TracedState,
   traceCell,
 } from "../compiler/dsl/traced-cell.ts";
-export { decodeModel, encodeModel, type ModelDetails, type SavedModel, savedModel } from "../train/model-file.ts";
-export { decodeTensors, encodeTensors, type TensorFile } from "../train/safetensors.ts";
-export { decodeCell, encodeCell } from "../train/traced-cell-json.ts";
-export type { Tuned } from "../train/tuned.ts";
+export { decodeModel, encodeModel, type ModelDetails, type SavedModel, savedModel } from "../train/files/model-file.ts";
+export { decodeTensors, encodeTensors, type TensorFile } from "../train/files/safetensors.ts";
+export { decodeCell, encodeCell } from "../train/files/traced-cell-json.ts";
+export type { Tuned } from "../train/files/tuned.ts";

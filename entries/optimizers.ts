@@ -2,6 +2,8 @@
  * @file The entry "cellgrad/optimizers": optimizers beside those of the root entry, weights that decay or are averaged, and
  * schedules of the learning rate.
  */
+
+export { type Arena, type ArenaEntry, perParameter } from "../train/arena.ts";
 export {
   type AdagradOptions,
   adagrad,
@@ -9,10 +11,9 @@ export {
   lion,
   type RmsPropOptions,
   rmsProp,
-} from "../train/adaptive-optimizers.ts";
-export { type Arena, type ArenaEntry, perParameter } from "../train/arena.ts";
-export { type AdamWOptions, adamW, type MomentumOptions, momentum } from "../train/optimizers.ts";
-export { type Plateau, type PlateauOptions, plateau } from "../train/plateau.ts";
+} from "../train/optimizers/adaptive.ts";
+export { type AdamWOptions, adamW, type MomentumOptions, momentum } from "../train/optimizers/gradient-descent.ts";
+export { type Plateau, type PlateauOptions, plateau } from "../train/optimizers/plateau.ts";
 export {
   constantRate,
   cosineDecay,
@@ -23,6 +24,11 @@ export {
   type StepDecayOptions,
   stepDecay,
   warmUp,
-} from "../train/schedules.ts";
-export { averagedParameters, withAverage } from "../train/weight-average.ts";
-export { type DecayGroup, matrices, type WeightDecayOptions, withWeightDecay } from "../train/weight-decay.ts";
+} from "../train/optimizers/schedules.ts";
+export { averagedParameters, withAverage } from "../train/optimizers/weight-average.ts";
+export {
+  type DecayGroup,
+  matrices,
+  type WeightDecayOptions,
+  withWeightDecay,
+} from "../train/optimizers/weight-decay.ts";

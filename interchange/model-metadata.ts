@@ -1,5 +1,5 @@
 /** @file What using a model takes beside its weights, as texts by name: for formats that keep such beside their tensors. */
-import type { SavedModel } from "../train/model-file.ts";
+import type { SavedModel } from "../train/files/model-file.ts";
 
 /**
  * What goes in and what comes out: `kind`, sizes, and how text becomes tokens (`tokens`: characters of `vocabulary`, bytes

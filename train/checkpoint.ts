@@ -3,7 +3,7 @@ import { type Shape, sameShape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, scalar } from "../compiler/graph/ndarray.ts";
 import type { Arena } from "./arena.ts";
-import { isCount } from "./update.ts";
+import { isCount } from "./optimizers/update.ts";
 
 /** Weights, optimizer slots, step count and carried state (once there is one), by the names of the training step's inputs. */
 export type Checkpoint = Readonly<Record<string, NdArray>>;

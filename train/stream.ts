@@ -11,11 +11,11 @@ import { type Arena, packArrays } from "./arena.ts";
 import { denormalise, type Normalisation, normalise } from "./data/series.ts";
 import type { Vocabulary } from "./data/text.ts";
 import type { Device, DeviceArray } from "./device.ts";
+import type { Tuned } from "./files/tuned.ts";
 import { checkIndices, indexChecks } from "./index-checks.ts";
 import { checkNetwork, type Network } from "./networks.ts";
 import { type RandomStream, randomStream } from "./random.ts";
 import { streamingStep } from "./training-step.ts";
-import type { Tuned } from "./tuned.ts";
 
 /** The state between two steps, by the names of the graph's inputs. */
 export type StreamState = Readonly<Record<string, DeviceArray>>;

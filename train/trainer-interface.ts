@@ -8,8 +8,8 @@ import { type KernelProfile, ofSchedule } from "./device.ts";
 import type { Metric } from "./metrics.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
-import type { Optimizer } from "./optimizer.ts";
-import { ofUpdate, type UpdateOptions } from "./update.ts";
+import type { Optimizer } from "./optimizers/optimizer.ts";
+import { ofUpdate, type UpdateOptions } from "./optimizers/update.ts";
 
 /** How a network is trained. */
 export interface TrainerOptions extends Partial<UpdateOptions> {

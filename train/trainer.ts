@@ -11,13 +11,13 @@ import { packArrays, unpackArray } from "./arena.ts";
 import { inputsOf, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
 import type { Device, DeviceArray, Executable, KernelProfile } from "./device.ts";
-import { isFiniteInF32 } from "./finite-model.ts";
+import { isFiniteInF32 } from "./files/finite-model.ts";
 import { initialize } from "./initialize.ts";
 import { meanOfBatches } from "./loss-parts.ts";
 import { type Metric, measuredBy } from "./metrics.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
-import { adam } from "./optimizers.ts";
+import { adam } from "./optimizers/gradient-descent.ts";
 import { checkSeed } from "./random.ts";
 import {
   type EvaluationOptions,

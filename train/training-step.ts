@@ -30,7 +30,7 @@ import { type IndexChecks, indexChecks } from "./index-checks.ts";
 import { lossOf, lossParts, lossWeight } from "./loss-parts.ts";
 import { checkNetwork, type Network } from "./networks.ts";
 import type { NamedTensors, Objective } from "./objective.ts";
-import { checkUpdate, isCount, ofUpdate, slotsOf, type UpdateOptions, update } from "./update.ts";
+import { checkUpdate, isCount, ofUpdate, slotsOf, type UpdateOptions, update } from "./optimizers/update.ts";
 
 type Float = Tensor<"f32">;
 

@@ -15,13 +15,13 @@ import { inputsOf } from "./batch-inputs.ts";
 import { keptShape } from "./checkpoint.ts";
 import type { Batch } from "./data/batches.ts";
 import { type CompileOptions, type Device, type DeviceArray, type Executable, ofSchedule } from "./device.ts";
+import type { Tuned } from "./files/tuned.ts";
 import { initialize } from "./initialize.ts";
 import type { Network } from "./networks.ts";
-import { adam } from "./optimizers.ts";
+import { adam } from "./optimizers/gradient-descent.ts";
+import { ofUpdate, type UpdateOptions } from "./optimizers/update.ts";
 import { type TrainerOptions, zeroStates } from "./trainer.ts";
 import { type TrainingStep, trainingStep } from "./training-step.ts";
-import type { Tuned } from "./tuned.ts";
-import { ofUpdate, type UpdateOptions } from "./update.ts";
 
 /** How weights are updated, and `schedule`, as for the trainer that will use the tuning. */
 export interface TuneOptions extends Partial<UpdateOptions>, Pick<TrainerOptions, "schedule"> {

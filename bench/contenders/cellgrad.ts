@@ -3,7 +3,7 @@
  */
 import { createTrainer, type Device } from "../../index.ts";
 import { openDevice } from "../../train/open-device.ts";
-import { adam } from "../../train/optimizers.ts";
+import { adam } from "../../train/optimizers/gradient-descent.ts";
 import type { Contender, Run } from "../measure/contender.ts";
 import type { Task } from "../measure/task.ts";
 

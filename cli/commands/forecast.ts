@@ -3,7 +3,7 @@ import { UserError } from "../../compiler/graph/errors.ts";
 import { checkReach, type Series, seriesOf } from "../../train/data/series.ts";
 import { type TableOptions, TableReader } from "../../train/data/table.ts";
 import type { LayoutOptions } from "../../train/data/table-layout.ts";
-import type { SavedModel } from "../../train/model-file.ts";
+import type { SavedModel } from "../../train/files/model-file.ts";
 import { createStream, forecast } from "../../train/stream.ts";
 import { readRows } from "../data-files.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";

@@ -4,7 +4,7 @@ import { UserError } from "../../compiler/graph/errors.ts";
 import type { Schedule } from "../../compiler/plan/schedule.ts";
 import type { Tuning } from "../../compiler/plan/tuning.ts";
 import { languageModel, type Network } from "../../train/networks.ts";
-import { adam } from "../../train/optimizers.ts";
+import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { trainingStep } from "../../train/training-step.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";

@@ -2,10 +2,10 @@
 import { UserError } from "../../compiler/graph/errors.ts";
 import { type NdArray, zeros } from "../../compiler/graph/ndarray.ts";
 import type { Decimal } from "../../train/data/field.ts";
+import { checkSavable, encodeModel, savedModel } from "../../train/files/model-file.ts";
+import type { Tuned } from "../../train/files/tuned.ts";
 import { bitsPerCharacter, perplexity } from "../../train/metrics.ts";
-import { checkSavable, encodeModel, savedModel } from "../../train/model-file.ts";
 import type { Network } from "../../train/networks.ts";
-import type { Tuned } from "../../train/tuned.ts";
 import { checkFile, isSeriesFile } from "../data-files.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";

@@ -6,7 +6,7 @@
 import { messageOf, UserError } from "../../compiler/graph/errors.ts";
 import { byteVocabulary } from "../../train/data/bytes.ts";
 import { type Vocabulary, vocabularyFrom } from "../../train/data/text.ts";
-import type { SavedModel } from "../../train/model-file.ts";
+import type { SavedModel } from "../../train/files/model-file.ts";
 import { oneLine } from "../one-line.ts";
 
 /** The vocabulary of a tokenizer.json; `name` is what messages call it. */

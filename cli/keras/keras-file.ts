@@ -10,7 +10,7 @@ import { messageOf, UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import type { KerasReadOptions } from "../../interchange/keras.ts";
 import { type KerasStack, readKerasConfig } from "../../interchange/keras-config.ts";
-import { readWhenAsked } from "../../train/safetensors.ts";
+import { readWhenAsked } from "../../train/files/safetensors.ts";
 import { readBytes } from "../data-files.ts";
 import { oneLine } from "../one-line.ts";
 import { isHdf5, readHdf5, type Tree } from "./hdf5.ts";

@@ -16,7 +16,7 @@ import { type NamedAval, traceGraph } from "../../compiler/ops/trace.ts";
 import { withoutCallSites } from "../../compiler/trace/site.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { type Arena, packArrays } from "../../train/arena.ts";
-import type { SavedModel } from "../../train/model-file.ts";
+import type { SavedModel } from "../../train/files/model-file.ts";
 import { modelMetadata, tokensOf } from "../model-metadata.ts";
 import { encodeOnnx } from "./encode.ts";
 

@@ -4,7 +4,7 @@
  * with every field checked.
  */
 import type { StackSize, TracedCell } from "../../compiler/dsl/traced-cell.ts";
-import { decodeCell } from "../../train/traced-cell-json.ts";
+import { decodeCell } from "../../train/files/traced-cell-json.ts";
 import type { Answer, Job, SourceFault } from "../sandbox/messages.ts";
 import { h } from "./dom.ts";
 import { Signal } from "./session/signal.ts";

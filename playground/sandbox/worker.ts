@@ -1,7 +1,7 @@
 /** @file The sandbox's worker: runs a visitor's source, finds the cell it exports, and answers with its traces as text. */
 import { type StackSize, traceCell } from "../../compiler/dsl/traced-cell.ts";
 import { type CellDefinition, UserError } from "../../index.ts";
-import { encodeCell } from "../../train/traced-cell-json.ts";
+import { encodeCell } from "../../train/files/traced-cell-json.ts";
 import { faultFrom } from "./fault.ts";
 import type { Answer, Job } from "./messages.ts";
 import { libraryNames, runSource, sourceName } from "./source-module.ts";

@@ -3,7 +3,7 @@
 import { cellFromTrace } from "../../compiler/dsl/traced-cell.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
 import { checkGradients, type GradientReport } from "../../testing/gradients/check-gradients.ts";
-import { decodeCell } from "../../train/traced-cell-json.ts";
+import { decodeCell } from "../../train/files/traced-cell-json.ts";
 import type { CheckResult } from "../shared/protocol.ts";
 import { lineOf } from "./fault.ts";
 import { nextTask } from "./training-loop.ts";

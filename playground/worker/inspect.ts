@@ -3,7 +3,7 @@ import { compileStep, withPhaseOutputs } from "../../cli/inspect/compile-step.ts
 import { countNodes, countWork } from "../../cli/inspect/count.ts";
 import { aboutPass } from "../../compiler/about-passes.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
-import { adam } from "../../train/optimizers.ts";
+import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { trainingStep } from "../../train/training-step.ts";
 import type { Inspection } from "../shared/protocol.ts";
 import { lineOf } from "./fault.ts";

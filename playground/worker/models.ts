@@ -1,7 +1,7 @@
 /** @file Models as files: a run's weights with all that using them takes, and files that come back. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { Vocabulary } from "../../train/data/text.ts";
-import { decodeModel, encodeModel, type SavedModel, savedModel } from "../../train/model-file.ts";
+import { decodeModel, encodeModel, type SavedModel, savedModel } from "../../train/files/model-file.ts";
 import type { LoadedModel, ModelFile } from "../shared/protocol.ts";
 import type { Dataset } from "./dataset.ts";
 import type { Run } from "./run.ts";

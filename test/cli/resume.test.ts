@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { openLog } from "../../cli/training-log.ts";
-import { decodeModel, encodeModel, type SavedModel } from "../../train/model-file.ts";
-import { decodeTensors, encodeTensors } from "../../train/safetensors.ts";
+import { decodeModel, encodeModel, type SavedModel } from "../../train/files/model-file.ts";
+import { decodeTensors, encodeTensors } from "../../train/files/safetensors.ts";
 import { jsonLines, run, SERIES, TEXT, TINY, Workspace } from "./run.ts";
 
 const CELL = `import { add, cell, dense, mul, tanh } from "cellgrad";

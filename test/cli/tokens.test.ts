@@ -7,7 +7,7 @@ import { languageModel } from "../../entries/networks.ts";
 import { saveModel } from "../../entries/node.ts";
 import { gru } from "../../index.ts";
 import { byteVocabulary } from "../../train/data/bytes.ts";
-import { decodeModel, savedModel } from "../../train/model-file.ts";
+import { decodeModel, savedModel } from "../../train/files/model-file.ts";
 import { metaspaceJson, tokenizerJson } from "../support/tokenizers.ts";
 import { jsonLines, run, TEXT, TINY, Workspace } from "./run.ts";
 

@@ -7,7 +7,7 @@ import { zeros } from "../../compiler/graph/ndarray.ts";
 import { textBatches, vocabularyOf } from "../../entries/data.ts";
 import { languageModel } from "../../entries/networks.ts";
 import { createTrainer, lstm, openInterpreter } from "../../index.ts";
-import { decodeModel } from "../../train/model-file.ts";
+import { decodeModel } from "../../train/files/model-file.ts";
 import { jsonLines, run, SERIES, start, TEXT, TINY, Workspace } from "./run.ts";
 
 const example = fileURLToPath(new URL("../../examples/minimal-gated-unit.ts", import.meta.url));

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Tuned } from "../../index.ts";
-import { decodeModel, encodeModel } from "../../train/model-file.ts";
+import { decodeModel, encodeModel } from "../../train/files/model-file.ts";
 import { jsonLines, run, TEXT, TINY, Workspace } from "./run.ts";
 
 // The search itself is tested elsewhere, and may be short here.

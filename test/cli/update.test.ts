@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OPTIMIZER_NAMES } from "../../cli/options.ts";
 import { type UpdateCommandOptions, updateOptionsOf } from "../../cli/update-options.ts";
-import { decodeModel } from "../../train/model-file.ts";
-import { factorsOf } from "../../train/schedules.ts";
+import { decodeModel } from "../../train/files/model-file.ts";
+import { factorsOf } from "../../train/optimizers/schedules.ts";
 import { jsonLines, run, TEXT, TINY, Workspace } from "./run.ts";
 
 let space: Workspace;

@@ -9,7 +9,7 @@ import { traceGraph } from "../../compiler/ops/trace.ts";
 import { exp } from "../../compiler/ops/transcendental.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { languageModel } from "../../train/networks.ts";
-import { sgd } from "../../train/optimizers.ts";
+import { sgd } from "../../train/optimizers/gradient-descent.ts";
 import { trainingStep } from "../../train/training-step.ts";
 
 const units = 6;

@@ -26,7 +26,7 @@ import {
   traceGraph,
 } from "../../index.ts";
 import { languageModel } from "../../train/networks.ts";
-import { adam } from "../../train/optimizers.ts";
+import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { trainingStep } from "../../train/training-step.ts";
 
 type Float = Tensor<"f32">;

@@ -19,7 +19,7 @@ import type { Dispatch, Loop, Program, Step, Work } from "../../compiler/plan/pr
 import type { Schedule } from "../../compiler/plan/schedule.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { languageModel } from "../../train/networks.ts";
-import { adam } from "../../train/optimizers.ts";
+import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { trainingStep } from "../../train/training-step.ts";
 
 type Float = Tensor<"f32">;

@@ -9,7 +9,7 @@ import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { openInterpreter } from "../../train/device.ts";
 import { languageModel } from "../../train/networks.ts";
 import { openDevice } from "../../train/open-device.ts";
-import { adam } from "../../train/optimizers.ts";
+import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
 
 const device = await openDevice();

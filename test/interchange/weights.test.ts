@@ -22,7 +22,7 @@ import {
 } from "../../entries/weights.ts";
 import { add, type CellDefinition, cell, dense, mul, sigmoid, UserError } from "../../index.ts";
 import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
-import { savedModel } from "../../train/model-file.ts";
+import { savedModel } from "../../train/files/model-file.ts";
 import type { Arrays } from "./imported-stack.ts";
 
 const [symbols, features, units, layers] = [5, 3, 4, 2];

@@ -3,8 +3,8 @@ import { changed, type Mutant } from "./mutant.ts";
 
 export const fileMutants: readonly Mutant[] = [
   ...changed(
-    "train/tensor-storage.ts",
-    ["test/train/safetensors.test.ts"],
+    "train/files/tensor-storage.ts",
+    ["test/train/files/safetensors.test.ts"],
     [
       ["subnormal numbers of F16 are zero", "return sign * fraction * 2 ** -24;", "return sign * 0;"],
       ["infinity of F16 is a number", "exponent === 0x1f", "exponent === 0x20"],
@@ -13,8 +13,8 @@ export const fileMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/safetensors.ts",
-    ["test/train/safetensors.test.ts", "test/cli/weights.test.ts"],
+    "train/files/safetensors.ts",
+    ["test/train/files/safetensors.test.ts", "test/cli/weights.test.ts"],
     [
       [
         "tensors are read that nothing asks for",

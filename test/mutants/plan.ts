@@ -314,7 +314,7 @@ export const planMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/plan/tuning.ts",
-    ["test/train/tuned.test.ts"],
+    ["test/train/files/tuned.test.ts"],
     [
       ["a tuning may be any object", "if (!Object.hasOwn(tuningGrid, field)) {", 'if (field === "") {'],
       ["a field may have any value", "if (!allowed.includes(given)) {", "if (given === undefined) {"],

@@ -1,8 +1,8 @@
 /** @file Mutants of training: optimizers, schedules, the step and its guard, starts of parameters, data. */
 import { changed, type Mutant } from "./mutant.ts";
 
-const onOptimizers = "test/train/optimizers.test.ts";
-const onUpdates = "test/train/update.test.ts";
+const onOptimizers = "test/train/optimizers/optimizers.test.ts";
+const onUpdates = "test/train/optimizers/update.test.ts";
 const onGuard = "test/train/guard.test.ts";
 const onSteps = "test/train/training-step.test.ts";
 
@@ -57,7 +57,7 @@ export const trainingMutants: readonly Mutant[] = [
     [["a tensor in an operator is its text", 'hint === "string"', "hint.length > 0"]],
   ),
   ...changed(
-    "train/optimizers.ts",
+    "train/optimizers/gradient-descent.ts",
     [onOptimizers],
     [
       [
@@ -89,7 +89,7 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/adaptive-optimizers.ts",
+    "train/optimizers/adaptive.ts",
     [onOptimizers],
     [
       ["an average square is a sum", "add(mul(slot, decay), mul(value, 1 - decay))", "add(mul(slot, decay), value)"],
@@ -107,7 +107,7 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/clipping.ts",
+    "train/optimizers/clipping.ts",
     [onUpdates, onOptimizers],
     [
       ["the norm of one gradient", "list.map((gradient)", "list.slice(0, 1).map((gradient)"],
@@ -116,7 +116,7 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/weight-decay.ts",
+    "train/optimizers/weight-decay.ts",
     [onOptimizers],
     [
       ["weights decay whatever the learning rate", "sub(1, mul(learningRate, rates))", "sub(1, rates)"],
@@ -125,7 +125,7 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/weight-average.ts",
+    "train/optimizers/weight-average.ts",
     [onOptimizers, onUpdates],
     [
       ["the average starts at 0", "where(equal(input.step, 1), parameter, next)", "next"],
@@ -137,8 +137,8 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/schedules.ts",
-    ["test/train/schedules.test.ts"],
+    "train/optimizers/schedules.ts",
+    ["test/train/optimizers/schedules.test.ts"],
     [
       ["the first update is the second", "div(sub(update, 1), updates)", "div(update, updates)"],
       ["a way down goes on", "min(div(sub(update, 1), updates), 1)", "div(sub(update, 1), updates)"],
@@ -150,8 +150,8 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/plateau.ts",
-    ["test/train/schedules.test.ts"],
+    "train/optimizers/plateau.ts",
+    ["test/train/optimizers/schedules.test.ts"],
     [
       [
         "any loss is an improvement",
@@ -164,7 +164,7 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/update.ts",
+    "train/optimizers/update.ts",
     [onUpdates],
     [
       [
@@ -206,8 +206,8 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/model-file.ts",
-    ["test/train/saved-again.test.ts"],
+    "train/files/model-file.ts",
+    ["test/train/files/saved-again.test.ts"],
     [
       ["a model is not read when it is written", "  checkReadable(model, tensors, metadata);\n", ""],
       ["what a kind does not keep is dropped", "if (lost !== undefined)", "if (false)"],
@@ -219,8 +219,8 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/safetensors.ts",
-    ["test/train/saved-again.test.ts"],
+    "train/files/safetensors.ts",
+    ["test/train/files/saved-again.test.ts"],
     [
       ["a tensor may have other numbers than its shape", "data?.length !== sizeOfNumbers(shape)", "data === undefined"],
       [
@@ -236,8 +236,8 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/tuned.ts",
-    ["test/train/saved-again.test.ts"],
+    "train/files/tuned.ts",
+    ["test/train/files/saved-again.test.ts"],
     [["an adapter's name is kept as it is", "tuning, adapter: name, batch", "tuning, adapter, batch"]],
   ),
   ...changed(

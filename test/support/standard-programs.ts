@@ -5,7 +5,7 @@ import type { CellDefinition } from "../../compiler/dsl/cell.ts";
 import type { Program } from "../../compiler/plan/program.ts";
 import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";
 import { languageModel } from "../../train/networks.ts";
-import { adam } from "../../train/optimizers.ts";
+import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { trainingStep } from "../../train/training-step.ts";
 
 export const standardCells: readonly CellDefinition[] = [...Object.values(cells), minimalGatedUnit as CellDefinition];

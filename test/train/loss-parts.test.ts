@@ -24,7 +24,7 @@ import { huber, meanAbsoluteError, meanSquaredError, weightedSquaredError } from
 import { accuracy } from "../../train/metrics.ts";
 import { languageModel, type Network, regressionModel, seriesModel } from "../../train/networks.ts";
 import { type Objective, objective } from "../../train/objective.ts";
-import { sgd } from "../../train/optimizers.ts";
+import { sgd } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer, type Trainer, type TrainerOptions } from "../../train/trainer.ts";
 import { devices, difference } from "./devices.ts";
 import { numbers, tokens } from "./steps.ts";

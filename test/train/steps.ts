@@ -11,7 +11,7 @@ import { arenaOf, packArrays } from "../../train/arena.ts";
 import type { Device } from "../../train/device.ts";
 import { initialize } from "../../train/initialize.ts";
 import { languageModel, type Network, seriesModel } from "../../train/networks.ts";
-import type { Optimizer } from "../../train/optimizer.ts";
+import type { Optimizer } from "../../train/optimizers/optimizer.ts";
 import { randomStream } from "../../train/random.ts";
 import type { StepGraph } from "../../train/training-step.ts";
 import { runOnce } from "./devices.ts";

@@ -11,7 +11,7 @@ import { textBatches, vocabularyOf } from "../../train/data/text.ts";
 import type { Device } from "../../train/device.ts";
 import { initialize } from "../../train/initialize.ts";
 import { languageModel, seriesModel } from "../../train/networks.ts";
-import { momentum, sgd } from "../../train/optimizers.ts";
+import { momentum, sgd } from "../../train/optimizers/gradient-descent.ts";
 import { createStream, forecast, sampleText } from "../../train/stream.ts";
 import { createTrainer, type StepResult, type Trainer } from "../../train/trainer.ts";
 import { devices } from "./devices.ts";

@@ -11,8 +11,8 @@ import { packArrays, unpackArray } from "../../train/arena.ts";
 import { type Device, openInterpreter } from "../../train/device.ts";
 import { initialize } from "../../train/initialize.ts";
 import { type Network, network } from "../../train/networks.ts";
-import type { Optimizer } from "../../train/optimizer.ts";
-import { adam } from "../../train/optimizers.ts";
+import { adam } from "../../train/optimizers/gradient-descent.ts";
+import type { Optimizer } from "../../train/optimizers/optimizer.ts";
 import { evaluationStep, trainingStep } from "../../train/training-step.ts";
 import { devices, difference } from "./devices.ts";
 import {

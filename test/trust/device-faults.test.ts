@@ -16,7 +16,7 @@ import { DeviceLostError, DeviceMemoryError, DeviceTimeoutError } from "../../ru
 import { LoadedProgram } from "../../runtime/loaded-program.ts";
 import type { TrainingBatch } from "../../train/batch-inputs.ts";
 import { type Device, openInterpreter } from "../../train/device.ts";
-import { decodeModel, encodeModel, savedModel } from "../../train/model-file.ts";
+import { decodeModel, encodeModel, savedModel } from "../../train/files/model-file.ts";
 import { languageModel } from "../../train/networks.ts";
 import { openDevice } from "../../train/open-device.ts";
 import { createTrainer } from "../../train/trainer.ts";

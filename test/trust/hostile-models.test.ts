@@ -6,13 +6,13 @@ import { execFile } from "node:child_process";
 import { expect, test } from "vitest";
 import { UserError } from "../../compiler/graph/errors.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
-import { decodeModel, encodeModel } from "../../train/model-file.ts";
-import { repeatedKey } from "../../train/repeated-key.ts";
-import { decodeTensors, encodeTensors } from "../../train/safetensors.ts";
-import { decodeCell } from "../../train/traced-cell-json.ts";
+import { decodeModel, encodeModel } from "../../train/files/model-file.ts";
+import { repeatedKey } from "../../train/files/repeated-key.ts";
+import { decodeTensors, encodeTensors } from "../../train/files/safetensors.ts";
+import { decodeCell } from "../../train/files/traced-cell-json.ts";
 import { Workspace } from "../cli/run.ts";
 import { root } from "../docs/pages.ts";
-import { damaged, faultOf, seriesSaved, small } from "../train/saved-models.ts";
+import { damaged, faultOf, seriesSaved, small } from "../train/files/saved-models.ts";
 import { lineOf, rowsSaid } from "./fault-table.ts";
 
 /** The small model with its header's text changed; offsets count from behind it, so any length will do. */

@@ -20,7 +20,7 @@ import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { initialize } from "../../train/initialize.ts";
 import { seriesModel } from "../../train/networks.ts";
 import { openDevice } from "../../train/open-device.ts";
-import { adam } from "../../train/optimizers.ts";
+import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { evaluationStep, trainingStep } from "../../train/training-step.ts";
 

@@ -4,11 +4,18 @@
  */
 import fc from "fast-check";
 import { adam, type Optimizer, sgd } from "../../index.ts";
-import { adagrad, lion, rmsProp } from "../../train/adaptive-optimizers.ts";
-import { adamW, momentum } from "../../train/optimizers.ts";
-import { constantRate, cosineDecay, linearDecay, type Schedule, stepDecay, warmUp } from "../../train/schedules.ts";
-import { withAverage } from "../../train/weight-average.ts";
-import { matrices, withWeightDecay } from "../../train/weight-decay.ts";
+import { adagrad, lion, rmsProp } from "../../train/optimizers/adaptive.ts";
+import { adamW, momentum } from "../../train/optimizers/gradient-descent.ts";
+import {
+  constantRate,
+  cosineDecay,
+  linearDecay,
+  type Schedule,
+  stepDecay,
+  warmUp,
+} from "../../train/optimizers/schedules.ts";
+import { withAverage } from "../../train/optimizers/weight-average.ts";
+import { matrices, withWeightDecay } from "../../train/optimizers/weight-decay.ts";
 
 /** Options of a function of the library, as JSON has them. */
 type Options = Readonly<Record<string, number | boolean>>;

@@ -1,7 +1,7 @@
 /** @file What the tables of bad input are tried on: texts, tables, modules, models and weights, most of them wrong in one way. */
 import { mkdirSync, readFileSync } from "node:fs";
 import { type NdArray, ndarray } from "../../../compiler/graph/ndarray.ts";
-import { decodeTensors, encodeTensors } from "../../../train/safetensors.ts";
+import { decodeTensors, encodeTensors } from "../../../train/files/safetensors.ts";
 import { run, SERIES, TEXT, TINY, Workspace } from "../run.ts";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);

@@ -1,0 +1,65 @@
+/** @file Weight decay for any optimizer, and which parameters decay. */
+import type { Shape } from "../../compiler/graph/dim.ts";
+import { expectArgument, UserError } from "../../compiler/graph/errors.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
+import { add, mul, sub } from "../../compiler/ops/elementwise.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { type Arena, perParameter } from "../arena.ts";
+import type { Optimizer } from "./optimizer.ts";
+
+/** Whether a parameter decays, by its path, such as `layers/0/lstm/forget/kernel`, and its shape. */
+export type DecayGroup = (path: string, shape: Shape) => boolean;
+
+/** The group of matrices: kernels and embeddings decay, biases and gains, which nothing multiplies up, do not. */
+export const matrices: DecayGroup = (_path, shape) => shape.length >= 2;
+
+/** How weights decay. */
+export interface WeightDecayOptions {
+  /** How fast: 0 or more. */
+  readonly rate: number;
+  /** Which parameters decay; all by default. */
+  readonly decays?: DecayGroup;
+  /**
+   * `weights` (the default): a weight shrinks by the part lr · rate, apart from the gradient (Loshchilov & Hutter 2019,
+   * arXiv:1711.05101), as in AdamW, SGDW and Lion. `gradient`: rate · p is added to the gradient, which is what L2
+   * regularisation does and what PyTorch's `weight_decay` of SGD, Adam, RMSprop and Adagrad is.
+   */
+  readonly through?: "weights" | "gradient";
+}
+
+/** The optimizer with weights that decay. */
+export function withWeightDecay(optimizer: Optimizer, options: WeightDecayOptions): Optimizer {
+  const {
+    rate,
+    decays,
+    through = "weights",
+  } = checkedOptions("withWeightDecay", options, {
+    rate: "number",
+    decays: "function",
+    through: { weights: 1, gradient: 1 },
+  });
+  expectArgument(
+    typeof optimizer?.update === "function",
+    "withWeightDecay: the optimizer",
+    optimizer,
+    "a rule of update such as adam()",
+  );
+  if (!(rate >= 0 && rate < Number.POSITIVE_INFINITY))
+    throw new UserError(`withWeightDecay: rate is ${rate}; expected a number of 0 or more`);
+  return {
+    ...optimizer,
+    name: `${optimizer.name} with weight decay`,
+    update: (input) => {
+      const { parameter, gradient, learningRate, arena } = input;
+      const rates = ratesOf(arena, rate, decays);
+      if (through === "gradient") return optimizer.update({ ...input, gradient: add(gradient, mul(parameter, rates)) });
+      return optimizer.update({ ...input, parameter: mul(parameter, sub(1, mul(learningRate, rates))) });
+    },
+  };
+}
+
+/** One number where all parameters decay; else one for each element. */
+function ratesOf(arena: Arena, rate: number, decays: DecayGroup | undefined): Tensor<"f32"> | number {
+  if (decays === undefined || arena.entries.every(({ path, shape }) => decays(path, shape))) return rate;
+  return perParameter(arena, ({ path, shape }) => (decays(path, shape) ? rate : 0));
+}
