@@ -41,6 +41,9 @@ export { broadcast, broadcastAxes, constant, fill, reshape, sum, transpose, zero
 export type { Tuning } from "./compiler/plan/tuning.ts";
 export { Tensor, type TensorLike } from "./compiler/trace/tensor.ts";
 export type { Tree } from "./compiler/trace/tree.ts";
+export type { CompileOptions, Device, DeviceArray, DeviceChoice, Executable, KernelProfile } from "./devices/device.ts";
+export { openInterpreter } from "./devices/interpreter.ts";
+export { type OpenDeviceOptions, openDevice } from "./devices/open-device.ts";
 // Devices.
 export {
   DeviceLostError,
@@ -51,15 +54,6 @@ export {
 // Training.
 export { type Arena, type ArenaEntry, arenaOf, pack, packArrays, unpack, unpackArray } from "./train/arena.ts";
 export type { NamedBatch, TrainingBatch } from "./train/batch-inputs.ts";
-export {
-  type CompileOptions,
-  type Device,
-  type DeviceArray,
-  type DeviceChoice,
-  type Executable,
-  type KernelProfile,
-  openInterpreter,
-} from "./train/device.ts";
 export type { Tuned } from "./train/files/tuned.ts";
 export { initialize } from "./train/initialize.ts";
 export type { Loss, WeightedMean } from "./train/loss-parts.ts";
@@ -72,7 +66,6 @@ export {
   objective,
   type TensorsOf,
 } from "./train/objective.ts";
-export { type OpenDeviceOptions, openDevice } from "./train/open-device.ts";
 export { clipByGlobalNorm, globalNorm } from "./train/optimizers/clipping.ts";
 export { type AdamOptions, adam, sgd } from "./train/optimizers/gradient-descent.ts";
 export type { Optimizer, OptimizerInput, Slots } from "./train/optimizers/optimizer.ts";

@@ -1,5 +1,7 @@
 /** @file Opens the device that `--device` names. What WebGPU takes is loaded only where it serves. */
-import { type Device, openInterpreter } from "../train/device.ts";
+
+import type { Device } from "../devices/device.ts";
+import { openInterpreter } from "../devices/interpreter.ts";
 import type { DeviceName } from "./options.ts";
 
 /** What a command is told of its device. */
@@ -11,7 +13,7 @@ export interface DeviceOptions {
 
 export async function openNamedDevice({ device, timeout }: DeviceOptions): Promise<Device> {
   if (device === "cpu") return openInterpreter();
-  const { openDevice } = await import("../train/open-device.ts");
+  const { openDevice } = await import("../devices/open-device.ts");
   return openDevice({ device, timeout });
 }
 

@@ -1,8 +1,8 @@
 /** @file A trial: a network learns a task, and is then asked for what it never saw. */
 import { UserError } from "../compiler/graph/errors.ts";
+import type { Device } from "../devices/device.ts";
 import type { CellDefinition } from "../index.ts";
 import type { Batch } from "../train/data/batches.ts";
-import type { Device } from "../train/device.ts";
 import type { Network } from "../train/networks.ts";
 import type { UpdateOptions } from "../train/optimizers/update.ts";
 import { networkOfTask, predictor } from "../train/tasks/network.ts";

@@ -1,7 +1,7 @@
 /** @file One training session: held-out loss before, the steps with their progress, held-out loss after, the model. */
 import { InternalError } from "../compiler/graph/errors.ts";
 import { findNonFinite, nonFiniteLine } from "../compiler/ops/non-finite.ts";
-import type { Device } from "../train/device.ts";
+import type { Device } from "../devices/device.ts";
 import { isFiniteInF32 } from "../train/files/finite-model.ts";
 import { type ModelDetails, type SavedModel, savedModel } from "../train/files/model-file.ts";
 import type { RunRecord } from "../train/files/run-record.ts";

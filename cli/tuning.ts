@@ -1,7 +1,7 @@
 /** @file Tunings on the command line: searching for one, taking one from a model, and telling of it in a line. */
 import { UserError } from "../compiler/graph/errors.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
-import type { Device } from "../train/device.ts";
+import type { Device } from "../devices/device.ts";
 import { decodeModel } from "../train/files/model-file.ts";
 import type { Tuned } from "../train/files/tuned.ts";
 import type { UpdateOptions } from "../train/optimizers/update.ts";

@@ -4,7 +4,7 @@ import type { DType } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { sizeOfNumbers } from "../compiler/graph/ndarray.ts";
 import type { GpuContext } from "./context.ts";
-import type { DeviceArray } from "./device.ts";
+import type { DeviceArray } from "./device-array.ts";
 
 /** How buffers are used that hold the numbers of arrays. A function: browsers lack these names where there is no WebGPU. */
 export const storageUsage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;

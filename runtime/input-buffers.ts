@@ -4,7 +4,7 @@ import { type NdArray, ofAnotherDevice, valueFault } from "../compiler/graph/nda
 import type { Program, ProgramInput } from "../compiler/plan/program.ts";
 import { GpuArray, StagedArray, storageUsage, toDeviceWords } from "./arrays.ts";
 import type { GpuContext } from "./context.ts";
-import type { DeviceArray } from "./device.ts";
+import type { DeviceArray } from "./device-array.ts";
 
 export class InputBuffers {
   readonly #context: GpuContext;

@@ -9,7 +9,7 @@ import type { Copy, Location, Program, Size } from "../compiler/plan/program.ts"
 import { GpuArray, StagedArray, storageUsage } from "./arrays.ts";
 import { megabytes } from "./buffers.ts";
 import type { GpuContext } from "./context.ts";
-import type { DeviceArray } from "./device.ts";
+import type { DeviceArray } from "./device-array.ts";
 import { DeviceMemoryError } from "./device-errors.ts";
 import { InputBuffers } from "./input-buffers.ts";
 import { evaluateSize, type Instance, instantiate } from "./instance.ts";

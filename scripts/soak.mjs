@@ -33,7 +33,7 @@ const options = new Command("npm run soak --")
   .parse()
   .opts();
 
-const { openDevice } = await jiti.import("../train/open-device.ts");
+const { openDevice } = await jiti.import("../devices/open-device.ts");
 const { soakCycles, soakSteps, quantile } = await jiti.import("../test/trust/soak.ts");
 
 /** What the process may grow by: beyond this it is no noise of the heap. */

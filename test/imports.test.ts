@@ -14,13 +14,14 @@ const LAYERS: Record<string, readonly string[]> = {
   compiler: ["shaders"],
   cells: ["compiler"],
   runtime: ["compiler"],
-  train: ["compiler", "runtime", "cells"],
+  devices: ["compiler", "runtime"],
+  train: ["compiler", "devices", "cells"],
   interchange: ["compiler", "cells", "train"],
-  "": ["shaders", "compiler", "cells", "runtime", "train"],
-  testing: ["", "compiler", "train"],
-  cli: ["", "shaders", "compiler", "cells", "runtime", "train", "interchange", "testing"],
-  entries: ["", "shaders", "compiler", "cells", "runtime", "train", "interchange", "testing", "cli"],
-  playground: ["", "shaders", "compiler", "cells", "runtime", "train", "testing", "cli"],
+  "": ["shaders", "compiler", "cells", "runtime", "devices", "train"],
+  testing: ["", "compiler", "devices", "train"],
+  cli: ["", "shaders", "compiler", "cells", "runtime", "devices", "train", "interchange", "testing"],
+  entries: ["", "shaders", "compiler", "cells", "runtime", "devices", "train", "interchange", "testing", "cli"],
+  playground: ["", "shaders", "compiler", "cells", "runtime", "devices", "train", "testing", "cli"],
 };
 
 /** Only the types: the program is data, and running it needs nothing of how it was made. The grammar itself is shared. */
@@ -136,7 +137,8 @@ test("allowed imports pass", () => {
   const files = {
     "index.ts": 'export * from "./compiler/compile.ts";\nexport { fit } from "./train/fit.ts";',
     "cli/main.ts": 'import { readFile } from "node:fs/promises";\nimport { fit } from "../index.ts";',
-    "train/fit.ts": 'import { run } from "../runtime/run.ts";\nimport {\n  lstm,\n} from "../cells/lstm.ts";',
+    "devices/device.ts": 'import { run } from "../runtime/run.ts";',
+    "train/fit.ts": 'import { Device } from "../devices/device.ts";\nimport {\n  lstm,\n} from "../cells/lstm.ts";',
     "runtime/run.ts": 'import type { Program } from "../compiler/plan/program.ts";\nawait import("./hosts/node.ts");',
     "runtime/hosts/node.ts": 'import { join } from "node:path";',
     "cells/lstm.ts":
@@ -154,6 +156,7 @@ const PLANTED: [title: string, from: string, statement: string, expected: RegExp
   ["a lower folder", "compiler/a.ts", 'import { fit } from "../train/fit.ts";', /compiler -> train is not allowed/],
   ["a type alone", "cells/a.ts", 'import type { Fit } from "../train/fit.ts";', /cells -> train is not allowed/],
   ["over several lines", "shaders/a.ts", 'import {\n  a,\n  b,\n} from "../compiler/b.ts";', /shaders -> compiler/],
+  ["past the devices", "train/a.ts", 'import { run } from "../runtime/run.ts";', /train -> runtime is not allowed/],
   ["by export", "train/a.ts", 'export * from "../cli/main.ts";', /train -> cli is not allowed/],
   ["for its effect", "train/a.ts", 'import "../index.ts";', /train -> the root is not allowed/],
   ["at run time", "index.ts", 'const x = await import("./cli/main.ts");', /the root -> cli is not allowed/],

@@ -7,7 +7,7 @@ import { type Graph, inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
-import { type CompileOptions, type Device, ofCompile } from "../train/device.ts";
+import { type CompileOptions, type Device, ofCompile } from "../devices/device.ts";
 
 /** What runs a graph on numbers, and how exact it claims to be. */
 export interface Executor {

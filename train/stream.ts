@@ -7,10 +7,10 @@ import { at, expectArgument, InternalError, UserError } from "../compiler/graph/
 import { type Graph, inputName, type NodeId } from "../compiler/graph/graph.ts";
 import { arrayFault, type NdArray, ndarray, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
+import type { Device, DeviceArray } from "../devices/device.ts";
 import { type Arena, packArrays } from "./arena.ts";
 import { denormalise, type Normalisation, normalise } from "./data/series.ts";
 import type { Vocabulary } from "./data/text.ts";
-import type { Device, DeviceArray } from "./device.ts";
 import type { Tuned } from "./files/tuned.ts";
 import { checkIndices, indexChecks } from "./index-checks.ts";
 import { checkNetwork, type Network } from "./networks.ts";

@@ -2,9 +2,9 @@
 import type { Graph } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
+import { type KernelProfile, ofSchedule } from "../devices/device.ts";
 import type { TrainingBatch } from "./batch-inputs.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import { type KernelProfile, ofSchedule } from "./device.ts";
 import type { Metric } from "./metrics.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";

@@ -7,10 +7,10 @@ import { at, expectArgument, InternalError, inWords, UserError } from "../compil
 import { type NdArray, scalar, sizeOfNumbers, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
+import type { Device, DeviceArray, Executable, KernelProfile } from "../devices/device.ts";
 import { packArrays, unpackArray } from "./arena.ts";
 import { inputsOf, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
-import type { Device, DeviceArray, Executable, KernelProfile } from "./device.ts";
 import { isFiniteInF32 } from "./files/finite-model.ts";
 import { initialize } from "./initialize.ts";
 import { meanOfBatches } from "./loss-parts.ts";

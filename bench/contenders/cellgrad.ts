@@ -1,8 +1,9 @@
 /**
  * @file cellgrad: the whole training step (loss, gradient, clipping by the global norm, Adam) as `createTrainer` runs it.
  */
+
+import { openDevice } from "../../devices/open-device.ts";
 import { createTrainer, type Device } from "../../index.ts";
-import { openDevice } from "../../train/open-device.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import type { Contender, Run } from "../measure/contender.ts";
 import type { Task } from "../measure/task.ts";

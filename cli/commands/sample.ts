@@ -1,6 +1,6 @@
 /** @file `cellgrad sample`: text from a trained model. */
 import { UserError } from "../../compiler/graph/errors.ts";
-import type { Device } from "../../train/device.ts";
+import type { Device } from "../../devices/device.ts";
 import type { SavedModel } from "../../train/files/model-file.ts";
 import { createStream, sampleText } from "../../train/stream.ts";
 import { vocabularyOfModel } from "../data/tokenizer.ts";

@@ -1,8 +1,8 @@
 /** @file Times the kernels of one training step on a device, and whole steps beside them. */
 import { setImmediate } from "node:timers/promises";
+import type { Device, KernelProfile } from "../../devices/device.ts";
 import { ratesOf } from "../../runtime/profile.ts";
 import type { Batch } from "../../train/data/batches.ts";
-import type { Device, KernelProfile } from "../../train/device.ts";
 import type { Trainer } from "../../train/trainer.ts";
 
 export interface StepProfile {

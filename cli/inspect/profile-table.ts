@@ -1,6 +1,7 @@
 /** @file How `inspect --profile` shows times to people: a table of the kernels, their sum, and a whole step beside it. */
+
+import type { KernelProfile } from "../../devices/device.ts";
 import { ratesOf } from "../../runtime/profile.ts";
-import type { KernelProfile } from "../../train/device.ts";
 import type { StepProfile } from "./profile-step.ts";
 
 /** Names to the left, numbers to the right, what a kernel comes from last. */

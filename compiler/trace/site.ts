@@ -10,6 +10,7 @@ export const ownFolders = [
   "bin",
   "cli",
   "compiler",
+  "devices",
   "entries",
   "interchange",
   "runtime",

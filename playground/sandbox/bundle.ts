@@ -16,7 +16,7 @@ export function sandboxBundle(resolve: UserConfig["resolve"]): Plugin {
     resolveId: (id) => (id === NAME ? `\0${NAME}` : undefined),
     async load(id) {
       if (id !== `\0${NAME}`) return undefined;
-      for (const folder of ["../../compiler", "../../cells", "../../shaders", "../../train", "."]) {
+      for (const folder of ["../../compiler", "../../cells", "../../shaders", "../../devices", "../../train", "."]) {
         for (const file of readdirSync(at(folder), { recursive: true, encoding: "utf8" })) {
           if (file.endsWith(".ts")) this.addWatchFile(at(`${folder}/${file}`));
         }

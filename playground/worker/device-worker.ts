@@ -7,7 +7,7 @@
 
 import { vocabularyOfModel } from "../../cli/data/tokenizer.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
-import type { Device } from "../../train/device.ts";
+import type { Device } from "../../devices/device.ts";
 import { tasks } from "../../train/tasks/index.ts";
 import { streamingStep } from "../../train/training-step.ts";
 import {

@@ -1,6 +1,6 @@
 /** @file Gradient flow of a run: compiled when it is first asked for, on the same batch every time. */
 import { at, InternalError } from "../../compiler/graph/errors.ts";
-import type { Executable } from "../../train/device.ts";
+import type { Executable } from "../../devices/device.ts";
 import { gradientFlow } from "../../train/gradient-flow.ts";
 import type { StepGraph } from "../../train/training-step.ts";
 import type { GradientFlow } from "../shared/protocol.ts";

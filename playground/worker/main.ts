@@ -1,5 +1,5 @@
 /** @file The worker's door: messages of the page go to the `DeviceWorker`, and its messages to the page. */
-import { openDevice } from "../../train/open-device.ts";
+import { openDevice } from "../../devices/open-device.ts";
 import type { Message, Request } from "../shared/protocol.ts";
 import { DeviceWorker } from "./device-worker.ts";
 

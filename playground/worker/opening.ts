@@ -1,6 +1,6 @@
 /** @file Which device the worker gets, and what the page is told of it. */
-import type { Device } from "../../train/device.ts";
-import type { OpenDeviceOptions } from "../../train/open-device.ts";
+import type { Device } from "../../devices/device.ts";
+import type { OpenDeviceOptions } from "../../devices/open-device.ts";
 import type { DeviceChoice, DeviceReport } from "../shared/protocol.ts";
 import { faultOf } from "./fault.ts";
 

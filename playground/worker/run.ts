@@ -7,8 +7,8 @@
  */
 import { cellFromTrace } from "../../compiler/dsl/traced-cell.ts";
 import { InternalError, UserError } from "../../compiler/graph/errors.ts";
+import type { Device } from "../../devices/device.ts";
 import type { Batch } from "../../train/data/batches.ts";
-import type { Device } from "../../train/device.ts";
 import { decodeCell } from "../../train/files/traced-cell-json.ts";
 import { initialize } from "../../train/initialize.ts";
 import type { Network } from "../../train/networks.ts";

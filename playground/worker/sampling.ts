@@ -1,8 +1,8 @@
 /** @file What a trained model makes of a beginning: text, a forecast, or an answer; with its gates and states on the way. */
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
+import type { Device } from "../../devices/device.ts";
 import { denormalise } from "../../train/data/series.ts";
-import type { Device } from "../../train/device.ts";
 import { type Gate, gatesOf } from "../../train/gates.ts";
 import {
   createStream,

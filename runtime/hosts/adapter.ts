@@ -2,7 +2,9 @@
  * @file What every host hands back: an adapter, whether it is a graphics card or a program that imitates one, and a name
  * to show. The hosts themselves are the files beside this one.
  */
-export type { DeviceChoice } from "../device.ts";
+
+/** Which adapter to use. "auto" takes a graphics card where there is one and a software adapter otherwise. */
+export type DeviceChoice = "auto" | "gpu" | "software";
 
 export interface HostAdapter {
   readonly adapter: GPUAdapter;

@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { demonstrate, textFile } from "../../cli/commands/start.ts";
 import { showProgress } from "../../cli/progress.ts";
+import { openInterpreter } from "../../devices/interpreter.ts";
 import { lstm } from "../../index.ts";
-import { openInterpreter } from "../../train/device.ts";
 import { Collected, TEXT } from "./run.ts";
 
 const SMALL = {

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
+import { openDevice } from "../../devices/open-device.ts";
 import {
   add,
   cast,
@@ -29,7 +30,6 @@ import {
   traceGraph,
 } from "../../index.ts";
 import { binaryCrossEntropy } from "../../train/losses/classification.ts";
-import { openDevice } from "../../train/open-device.ts";
 import { arrayCases } from "../support/array-cases.ts";
 import { elementwiseCases } from "../support/elementwise-cases.ts";
 import { f32, type OpCase, type TensorFunction, u32 } from "../support/evaluate.ts";

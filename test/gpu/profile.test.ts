@@ -7,15 +7,15 @@ import { matmul } from "../../compiler/ops/contractions.ts";
 import { add, mul } from "../../compiler/ops/elementwise.ts";
 import { scanTensors } from "../../compiler/ops/scan.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
+import { openInterpreter } from "../../devices/interpreter.ts";
+import { openDevice } from "../../devices/open-device.ts";
 import type { Tensor } from "../../index.ts";
 import { GpuContext } from "../../runtime/context.ts";
 import { requestAdapter } from "../../runtime/host.ts";
 import { LoadedProgram } from "../../runtime/loaded-program.ts";
 import { ratesOf } from "../../runtime/profile.ts";
 import type { Batch } from "../../train/data/batches.ts";
-import { openInterpreter } from "../../train/device.ts";
 import { languageModel } from "../../train/networks.ts";
-import { openDevice } from "../../train/open-device.ts";
 import { createTrainer } from "../../train/trainer.ts";
 
 const device = await openDevice();

@@ -6,9 +6,9 @@ import { afterAll, describe, expect, test, vi } from "vitest";
 import { gru, lstm } from "../../cells/index.ts";
 import type { CellDefinition } from "../../compiler/dsl/cell.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
-import { openInterpreter } from "../../train/device.ts";
+import { openInterpreter } from "../../devices/interpreter.ts";
+import { openDevice } from "../../devices/open-device.ts";
 import { languageModel } from "../../train/networks.ts";
-import { openDevice } from "../../train/open-device.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
 

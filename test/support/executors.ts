@@ -2,8 +2,8 @@
  * @file The executors of the tests: the float64 interpreter, and the device in both schedules.
  */
 
+import { openDevice } from "../../devices/open-device.ts";
 import { deviceExecutor, type Executor, interpreter, smallTileExecutorsOn } from "../../testing/executor.ts";
-import { openDevice } from "../../train/open-device.ts";
 
 export { deviceExecutor, type Executor, interpreter };
 

@@ -4,8 +4,8 @@ import { zeros } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
+import type { Device } from "../../devices/device.ts";
 import { arenaOf, pack, packArrays, perParameter, unpack, unpackArray } from "../../train/arena.ts";
-import type { Device } from "../../train/device.ts";
 import { devices, runOnce } from "./devices.ts";
 import { numbers, startOf, text } from "./steps.ts";
 

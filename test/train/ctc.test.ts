@@ -6,7 +6,7 @@ import { dense } from "../../compiler/dsl/dense.ts";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import type { Device } from "../../train/device.ts";
+import type { Device } from "../../devices/device.ts";
 import { ctc } from "../../train/losses/ctc.ts";
 import { objective } from "../../train/objective.ts";
 import { createTrainer } from "../../train/trainer.ts";

@@ -1,8 +1,9 @@
 /** @file The devices on which the tests of train/ run, each with the relative error that its arithmetic allows. */
 import type { Graph } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
-import { type Device, openInterpreter } from "../../train/device.ts";
-import { openDevice } from "../../train/open-device.ts";
+import type { Device } from "../../devices/device.ts";
+import { openInterpreter } from "../../devices/interpreter.ts";
+import { openDevice } from "../../devices/open-device.ts";
 
 export interface TestDevice {
   readonly name: string;

@@ -8,7 +8,7 @@ import { add, mul, sub } from "../../compiler/ops/elementwise.ts";
 import { sqrt } from "../../compiler/ops/transcendental.ts";
 import { sum } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import type { Device } from "../../train/device.ts";
+import type { Device } from "../../devices/device.ts";
 import { network } from "../../train/networks.ts";
 import { adam, sgd } from "../../train/optimizers/gradient-descent.ts";
 import type { Optimizer } from "../../train/optimizers/optimizer.ts";

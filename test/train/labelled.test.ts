@@ -5,11 +5,11 @@ import { encode } from "fast-png";
 import { afterAll, describe, expect, test } from "vitest";
 import { readIdxImages, readImageFolder } from "../../cli/data/image-files.ts";
 import { readLabelled } from "../../cli/data-files.ts";
+import { openInterpreter } from "../../devices/interpreter.ts";
 import { lstm } from "../../index.ts";
 import { classified, classifierModel } from "../../train/classifier.ts";
 import { imagesOfIdx, parseIdx, parsePgm, pixelSequences } from "../../train/data/images.ts";
 import { type LabelledSequences, labelledBatches, noClass, parseLabelled } from "../../train/data/labelled.ts";
-import { openInterpreter } from "../../train/device.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { Workspace } from "../cli/run.ts";
 

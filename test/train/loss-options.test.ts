@@ -4,7 +4,7 @@ import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import type { Device } from "../../train/device.ts";
+import type { Device } from "../../devices/device.ts";
 import { binaryCrossEntropy, type CrossEntropyOptions, crossEntropy } from "../../train/losses/classification.ts";
 import { huber, meanAbsoluteError, meanSquaredError } from "../../train/losses/regression.ts";
 import { devices, difference } from "./devices.ts";

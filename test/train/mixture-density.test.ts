@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import type { Device } from "../../train/device.ts";
+import type { Device } from "../../devices/device.ts";
 import { bivariateMixtureLoss, gaussianMixtureLoss } from "../../train/losses/mixture-density.ts";
 import { devices, difference } from "./devices.ts";
 import { expectLoss, lossValues } from "./loss-checks.ts";

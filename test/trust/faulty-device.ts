@@ -1,8 +1,9 @@
 /** @file Devices at fault, as hosts give them: with WebGPU's default limits alone, with no memory left, with no answer. */
+
+import type { Device } from "../../devices/device.ts";
+import { deviceOn } from "../../devices/webgpu.ts";
 import { GpuContext } from "../../runtime/context.ts";
 import { type HostAdapter, requestAdapter } from "../../runtime/host.ts";
-import type { Device } from "../../train/device.ts";
-import { deviceOn } from "../../train/webgpu-device.ts";
 
 /** SwiftShader allows a buffer of 1 GiB and has no memory for one. */
 const tooLarge = 2 ** 30;

@@ -13,7 +13,7 @@ import { traceGraph } from "../../compiler/ops/trace.ts";
 import { exp, log, sqrt, tanh } from "../../compiler/ops/transcendental.ts";
 import { constant, fill, reshape, sum } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import type { Device } from "../../train/device.ts";
+import type { Device } from "../../devices/device.ts";
 import { seriesModel } from "../../train/networks.ts";
 import { createTrainer, type Trainer } from "../../train/trainer.ts";
 import { jsonLines, run, Workspace } from "../cli/run.ts";

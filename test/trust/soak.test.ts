@@ -1,8 +1,8 @@
 /** @file The soak in short: device memory neither grows while training goes on nor stays when trainers go. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
-import type { Device } from "../../train/device.ts";
-import { openDevice } from "../../train/open-device.ts";
+import type { Device } from "../../devices/device.ts";
+import { openDevice } from "../../devices/open-device.ts";
 import { soakCycles, soakSteps } from "./soak.ts";
 
 let device: Device;

@@ -5,8 +5,8 @@
 import { lstm } from "../../cells/lstm.ts";
 import { rnn } from "../../cells/rnn.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
+import type { Device } from "../../devices/device.ts";
 import type { Batch } from "../../train/data/batches.ts";
-import type { Device } from "../../train/device.ts";
 import { languageModel } from "../../train/networks.ts";
 import { createTrainer } from "../../train/trainer.ts";
 

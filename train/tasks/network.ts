@@ -6,8 +6,8 @@ import { checkedOptions } from "../../compiler/graph/options.ts";
 import { type NamedAval, traceGraph } from "../../compiler/ops/trace.ts";
 import { fill } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
+import type { Device } from "../../devices/device.ts";
 import { arenaOf, packArrays, unpack } from "../arena.ts";
-import type { Device } from "../device.ts";
 import { languageModel, type Network, type NetworkState, regressionModel, seriesModel } from "../networks.ts";
 import type { Predict, Task, TaskBatches } from "./task.ts";
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { scalar } from "../../../compiler/graph/ndarray.ts";
 import { traceGraph } from "../../../compiler/ops/trace.ts";
 import type { Tensor } from "../../../compiler/trace/tensor.ts";
-import type { Device, Executable } from "../../../train/device.ts";
+import type { Device, Executable } from "../../../devices/device.ts";
 import { plateau } from "../../../train/optimizers/plateau.ts";
 import {
   constantRate,

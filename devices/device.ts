@@ -1,32 +1,19 @@
 /**
- * @file What a device is to those who train: it compiles graphs, holds arrays, and runs. WebGPU implements this here;
- * the float64 interpreter implements it for the explicit choice "cpu".
+ * @file What a device is: it compiles graphs, holds arrays, and runs. The files beside this one are the devices there
+ * are: WebGPU, and the float64 interpreter for the explicit choice "cpu".
  */
-
 import { expectArgument, UserError } from "../compiler/graph/errors.ts";
-import type { DType, Graph } from "../compiler/graph/graph.ts";
+import type { Graph } from "../compiler/graph/graph.ts";
 import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
 import type { Program } from "../compiler/plan/program.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
-import type { DeviceLostError } from "./device-errors.ts";
-import type { KernelProfile } from "./profile.ts";
+import type { DeviceArray } from "../runtime/device-array.ts";
+import type { DeviceLostError } from "../runtime/device-errors.ts";
+import type { KernelProfile } from "../runtime/profile.ts";
 
-export type { KernelProfile } from "./profile.ts";
-
-/** Which adapter to use. "auto" takes a graphics card where there is one and a software adapter otherwise. */
-export type DeviceChoice = "auto" | "gpu" | "software";
-
-/** An array that lives on a device. */
-export interface DeviceArray {
-  /** What its elements are. */
-  readonly dtype: DType;
-  /** The dimensions, slowest first; all known. */
-  readonly shape: readonly number[];
-  /** Its numbers, once everything that was enqueued before has run. Rejects with the error of the run that made it. */
-  readonly read: () => Promise<NdArray>;
-  /** Gives its memory back. It cannot be read afterwards. */
-  readonly destroy: () => void;
-}
+export type { DeviceArray } from "../runtime/device-array.ts";
+export type { DeviceChoice } from "../runtime/hosts/adapter.ts";
+export type { KernelProfile } from "../runtime/profile.ts";
 
 /** How a graph is compiled. */
 export interface CompileOptions {

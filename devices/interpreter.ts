@@ -4,17 +4,7 @@ import { checkGraph, type DType, inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
-import { checkInputs, checkUpload, type Device, type DeviceArray, ofCompile } from "../runtime/device.ts";
-
-export type {
-  CompileOptions,
-  Device,
-  DeviceArray,
-  DeviceChoice,
-  Executable,
-  KernelProfile,
-} from "../runtime/device.ts";
-export { ofCompile, ofSchedule } from "../runtime/device.ts";
+import { checkInputs, checkUpload, type Device, type DeviceArray, ofCompile } from "./device.ts";
 
 class HostArray implements DeviceArray {
   readonly value: NdArray;

@@ -7,15 +7,8 @@ import { buildProgram } from "../compiler/compile.ts";
 import { checkGraph, type Graph } from "../compiler/graph/graph.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { GpuContext } from "../runtime/context.ts";
-import {
-  type CompileOptions,
-  checkInputs,
-  checkUpload,
-  type Device,
-  type DeviceChoice,
-  ofCompile,
-} from "../runtime/device.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
+import { type CompileOptions, checkInputs, checkUpload, type Device, type DeviceChoice, ofCompile } from "./device.ts";
 
 /** Opens an adapter of the wanted kind; `timeout` is in seconds, as in `OpenDeviceOptions`. */
 export async function openWebgpuDevice(choice: DeviceChoice, timeout?: number): Promise<Device> {

@@ -1,8 +1,8 @@
 /** @file Opens a device by choice: a GPU, a software adapter, or the interpreter. */
 import { UserError } from "../compiler/graph/errors.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
-import type { Device, DeviceChoice } from "../runtime/device.ts";
-import { openInterpreter } from "./device.ts";
+import type { Device, DeviceChoice } from "./device.ts";
+import { openInterpreter } from "./interpreter.ts";
 
 /** Which device to open. */
 export interface OpenDeviceOptions {
@@ -29,6 +29,6 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   if (timeout !== undefined && !(timeout > 0))
     throw new UserError(`openDevice: timeout is ${timeout}; expected seconds, a number above 0`);
   if (device === "cpu") return openInterpreter();
-  const { openWebgpuDevice } = await import("./webgpu-device.ts");
+  const { openWebgpuDevice } = await import("./webgpu.ts");
   return openWebgpuDevice(device, timeout);
 }
