@@ -2,13 +2,10 @@
  * @file What the person at the terminal reads when something fails: one line that says what, where and what to do. A
  * stack trace is shown only where the variable CELLGRAD_DEBUG asks for it.
  */
-import { isAbsolute, relative, sep } from "node:path";
-import { fileURLToPath } from "node:url";
 import { CommanderError } from "commander";
-import { InternalError, inWords, messageOf, UserError } from "../compiler/graph/errors.ts";
-import { ownFolders } from "../compiler/trace/site.ts";
+import { InternalError, inWords, oneLine, UserError } from "../compiler/graph/errors.ts";
+import { placeInUserCode, plainMessage } from "../disk/user-code.ts";
 import { DeviceLostError, DeviceTimeoutError, DeviceUnavailableError } from "../runtime/device-errors.ts";
-import { oneLine } from "./one-line.ts";
 
 /** 0: all is well. 1: `check` found a wrong gradient. 2: bad input. 70: a fault of cellgrad's own. 130: interrupted. */
 export const ExitCode = { ok: 0, wrong: 1, badInput: 2, internal: 70, interrupted: 130 } as const;
@@ -53,61 +50,6 @@ function commanderLine({ message }: CommanderError): string {
   return `${text.replace(/\.$/, "")}; --help lists what there is`;
 }
 
-/** Compiled imports turn `f(x)` into `(0 , _module.f)(x)`, and engines quote that. */
-export function plainMessage(error: unknown): string {
-  const message = error instanceof Error || typeof error === "string" ? messageOf(error) : inWords(error);
-  return message.replace(/\(0 ?, ?_\w+\.(\w+)\)/g, "$1");
-}
-
 function withPlace(message: string, place: string | undefined): string {
   return place === undefined || message.includes(place) ? message : `${message} (at ${place})`;
-}
-
-const libraryRoot = fileURLToPath(new URL("..", import.meta.url));
-/** In a stack, unlike in a graph, the built-in cells are no code of the user's; nor is what lies around the sources. */
-const own = [...ownFolders, "cells", "dist", "index.ts", "node_modules", "test"];
-
-/** The innermost line of the stack, as `file:line`, that belongs neither to this package nor to an installed one. */
-export function placeInUserCode(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  for (const frame of (error.stack ?? "").split("\n")) {
-    const found = /[\s(]((?:file:\/\/)?(?:\/|[A-Za-z]:[\\/])[^()]*):(\d+):\d+\)?$/.exec(frame);
-    const file = found?.[1]?.startsWith("file://") ? fileURLToPath(found[1]) : found?.[1];
-    if (file === undefined || !isUserFile(file)) continue;
-    return `${shortPath(file)}:${found?.[2]}`;
-  }
-  return undefined;
-}
-
-function isUserFile(file: string): boolean {
-  if (file.includes(`${sep}node_modules${sep}`)) return false;
-  const inside = relative(libraryRoot, file);
-  if (isAbsolute(inside) || inside.startsWith("..")) return true;
-  return !own.includes(inside.split(sep)[0] ?? "");
-}
-
-/** A path as the user would write it: relative where the file is below the working directory. */
-export function shortPath(file: string): string {
-  const below = relative(process.cwd(), file);
-  return below === "" || below.startsWith("..") || isAbsolute(below) ? file : below;
-}
-
-/** What the system says of a file, which messages call `name`, in words: for errors of `node:fs`. */
-export function fileFault(name: string, error: unknown): UserError {
-  const { code } = error as { code?: string };
-  const known: Record<string, string> = {
-    ENOENT: "no such file",
-    ENOTDIR: "a part of the path is not a directory",
-    EISDIR: "this is a directory, not a file",
-    EACCES: "permission denied",
-    EPERM: "permission denied",
-    EROFS: "the file system is read-only",
-    ENOSPC: "the disk is full",
-    ENAMETOOLONG: "the name is too long",
-    ELOOP: "too many symbolic links",
-    ERR_FS_FILE_TOO_LARGE: "the file is larger than 2 GiB",
-  };
-  return new UserError(`${name === "" ? '""' : name}: ${known[code ?? ""] ?? oneLine(messageOf(error))}`, {
-    cause: error,
-  });
 }

@@ -3,7 +3,7 @@
  * quotes where a file's name needs them.
  */
 import { basename, dirname, sep } from "node:path";
-import { shortPath } from "./errors.ts";
+import { shortPath } from "../disk/user-code.ts";
 
 /** A command of this program: its words, of which those that are files stand as they are. */
 export function commandLine(...words: readonly string[]): string {

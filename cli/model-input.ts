@@ -1,7 +1,7 @@
 /** @file Reads a model of the kind that a command needs. */
 import { UserError } from "../compiler/graph/errors.ts";
+import { readBytes } from "../disk/data-files.ts";
 import { decodeModel, type SavedModel } from "../train/files/model-file.ts";
-import { readBytes } from "./data-files.ts";
 import { commandLine, fileWord } from "./invocation.ts";
 
 export async function readModel(path: string, kind: SavedModel["kind"]): Promise<SavedModel> {

@@ -3,10 +3,10 @@
  * beside its target and renamed, so that nobody ever sees a part of one.
  */
 import { realpath, stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { UserError } from "../compiler/graph/errors.ts";
-import { fileFault } from "./errors.ts";
-import { tryWriting, writeWhole } from "./whole-file.ts";
+import { tryWriting, writeAtomically } from "../disk/atomic-write.ts";
+import { fileFault, outputFault } from "../disk/file-faults.ts";
 
 export interface ModelOutput {
   readonly path: string;
@@ -26,7 +26,7 @@ export async function prepareOutput(path: string, ...sources: readonly string[])
   return {
     path,
     write: (bytes) =>
-      writeWhole(target, bytes).catch(async (error: unknown) => {
+      writeAtomically(target, bytes).catch(async (error: unknown) => {
         throw await outputFault(`--out ${path}`, path, error);
       }),
   };
@@ -42,17 +42,4 @@ export async function targetOf(option: string, path: string): Promise<{ target: 
   if (found?.isDirectory())
     throw new UserError(`${option} ${path}: this is a directory; give the name of a file in it`);
   return { target: found === undefined ? resolve(path) : await realpath(path), isFile: found?.isFile() ?? true };
-}
-
-/** What the system says of a place that cannot be written; `name` is what the message calls it. */
-export async function outputFault(name: string, path: string, error: unknown): Promise<UserError> {
-  // Some file systems answer so for a file that they will not make, though the directory is there.
-  const isDirectory = await stat(dirname(path)).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  if (!isDirectory) return new UserError(`${name}: the directory ${dirname(path)} does not exist`, { cause: error });
-  if ((error as NodeJS.ErrnoException).code === "ENOENT")
-    return new UserError(`${name}: no file can be made in ${dirname(path)}`, { cause: error });
-  return fileFault(name, error);
 }

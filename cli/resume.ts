@@ -4,12 +4,12 @@
  */
 import { zoo } from "../cells/zoo.ts";
 import { UserError } from "../compiler/graph/errors.ts";
+import { readBytes } from "../disk/data-files.ts";
 import { encodeGraph } from "../train/files/graph-json.ts";
 import { decodeModel } from "../train/files/model-file.ts";
 import type { RunRecord } from "../train/files/run-record.ts";
 import { streamingStep } from "../train/training-step.ts";
 import type { TrainCommandOptions } from "./commands/train.ts";
-import { readBytes } from "./data-files.ts";
 import { OPTIMIZER_NAMES, SCHEDULE_NAMES } from "./options.ts";
 import type { Task } from "./tasks.ts";
 import type { ResumableModel } from "./train-session.ts";

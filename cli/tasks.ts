@@ -1,18 +1,18 @@
 /** @file What a file gives to train on: a network of the right kind for it, and its batches. */
 import { createHash } from "node:crypto";
 import { messageOf, UserError } from "../compiler/graph/errors.ts";
+import { isSeriesFile, readText } from "../disk/data-files.ts";
+import { type ByteSource, openSource, sourceOf } from "../disk/file-pieces.ts";
+import { tableSource } from "../disk/table-source.ts";
+import { byteSource, characterSource, type TextSource, tokenSource } from "../disk/text-source.ts";
 import type { CellDefinition } from "../index.ts";
 import type { Decimal } from "../train/data/field.ts";
 import { lengthOf, type StreamedBatches, streamedBatches } from "../train/data/pieces.ts";
 import type { Normalisation } from "../train/data/series.ts";
 import type { Vocabulary } from "../train/data/text.ts";
+import { tokenizerVocabulary } from "../train/data/tokenizer.ts";
 import type { SavedModel } from "../train/files/model-file.ts";
 import { languageModel, type Network, seriesModel } from "../train/networks.ts";
-import { type ByteSource, openSource, sourceOf } from "./data/file-pieces.ts";
-import { tableSource } from "./data/table-source.ts";
-import { byteSource, characterSource, type TextSource, tokenSource } from "./data/text-source.ts";
-import { tokenizerVocabulary } from "./data/tokenizer.ts";
-import { isSeriesFile, readText } from "./data-files.ts";
 import { grouped } from "./progress.ts";
 
 export interface TaskSizes {

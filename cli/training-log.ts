@@ -12,14 +12,14 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import { UserError } from "../compiler/graph/errors.ts";
+import { tryWriting } from "../disk/atomic-write.ts";
+import { fileFault, outputFault } from "../disk/file-faults.ts";
 import type { TrainCommandOptions } from "./commands/train.ts";
-import { fileFault } from "./errors.ts";
 import type { Measurement } from "./held-out.ts";
-import { outputFault, targetOf } from "./model-output.ts";
+import { targetOf } from "./model-output.ts";
 import { jsonLine } from "./streams.ts";
 import type { Task } from "./tasks.ts";
 import type { StepReport } from "./training-run.ts";
-import { tryWriting } from "./whole-file.ts";
 
 export interface TrainingLog {
   readonly write: (entry: object) => void;

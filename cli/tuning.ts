@@ -2,11 +2,11 @@
 import { UserError } from "../compiler/graph/errors.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { Device } from "../devices/device.ts";
+import { readBytes } from "../disk/data-files.ts";
 import { decodeModel } from "../train/files/model-file.ts";
 import type { Tuned } from "../train/files/tuned.ts";
 import type { UpdateOptions } from "../train/optimizers/update.ts";
 import { type TuneResult, tune } from "../train/tune.ts";
-import { readBytes } from "./data-files.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { showPieces } from "./progress.ts";
 import { line, type Streams } from "./streams.ts";

@@ -19,9 +19,10 @@ const LAYERS: Record<string, readonly string[]> = {
   interchange: ["compiler", "cells", "train"],
   "": ["shaders", "compiler", "cells", "runtime", "devices", "train"],
   testing: ["", "compiler", "devices", "train"],
-  cli: ["", "shaders", "compiler", "cells", "runtime", "devices", "train", "interchange", "testing"],
-  entries: ["", "shaders", "compiler", "cells", "runtime", "devices", "train", "interchange", "testing", "cli"],
-  playground: ["", "shaders", "compiler", "cells", "runtime", "devices", "train", "testing", "cli"],
+  disk: ["", "compiler", "cells", "train", "interchange"],
+  cli: ["", "shaders", "compiler", "cells", "runtime", "devices", "train", "interchange", "testing", "disk"],
+  entries: ["", "shaders", "compiler", "cells", "runtime", "devices", "train", "interchange", "testing", "disk"],
+  playground: ["", "shaders", "compiler", "cells", "runtime", "devices", "train", "testing"],
 };
 
 /** Only the types: the program is data, and running it needs nothing of how it was made. The grammar itself is shared. */
@@ -32,12 +33,13 @@ const GRAMMAR = "compiler/graph/";
 const COMPILER = ["graph", "trace", "ops", "autodiff", "dsl", "passes", "plan"];
 
 /** What no browser loads, or only as one bundle, and so may import packages and Node's own modules. */
-const HOST_ONLY = ["cli/", "entries/node.ts", "playground/", "runtime/hosts/"];
+const HOST_ONLY = ["cli/", "disk/", "entries/node.ts", "playground/", "runtime/hosts/"];
 
 /** What a folder may import though a browser loads it: packages that run anywhere. */
 const PACKAGES: Record<string, readonly string[]> = {
   "interchange/onnx/": ["@bufbuild/protobuf"],
   "testing/": ["fast-check"],
+  "train/data/tokenizer.ts": ["@huggingface/tokenizers"],
 };
 
 interface Import {
@@ -76,7 +78,7 @@ function wrongDirection({ from, to, typeOnly }: Import): string[] {
   if (importer !== imported) {
     const edge = `${importer || "the root"} -> ${imported || "the root"}`;
     if (!LAYERS[importer]?.includes(imported)) return problem(`${edge} is not allowed`);
-    if (imported === "cli" && !isHostOnly) return problem("a browser loads this file");
+    if (imported === "disk" && !isHostOnly) return problem("a browser loads this file");
     return TYPES_ONLY.includes(edge) && !typeOnly && !to.startsWith(GRAMMAR)
       ? problem(`${edge} is allowed for types only`)
       : [];
@@ -165,7 +167,9 @@ const PLANTED: [title: string, from: string, statement: string, expected: RegExp
   ["a value for types", "runtime/a.ts", 'import { x } from "../compiler/x.ts";', /for types only/],
   ["within compiler", "compiler/ops/a.ts", 'import type { P } from "../passes/fuse.ts";', /against the order/],
   ["compiler's top", "compiler/plan/a.ts", 'import { compile } from "../compile.ts";', /against the order/],
-  ["the command line in a page", "entries/a.ts", 'export { main } from "../cli/main.ts";', /a browser loads this file/],
+  ["the command line", "entries/node.ts", 'export { main } from "../cli/main.ts";', /entries -> cli is not allowed/],
+  ["a page's command line", "playground/a.ts", 'import { x } from "../cli/x.ts";', /playground -> cli is not allowed/],
+  ["files in a page", "entries/a.ts", 'export { readText } from "../disk/a.ts";', /a browser loads this file/],
   ["Node's modules", "train/a.ts", 'import { readFile } from "node:fs/promises";', /a browser loads this file/],
   ["another package", "interchange/onnx/a.ts", 'import { z } from "zod";', /a browser loads this file/],
   ["a folder's package", "interchange/a.ts", 'import { z } from "@bufbuild/protobuf";', /a browser loads this file/],

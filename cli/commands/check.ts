@@ -1,10 +1,12 @@
 /** @file `cellgrad check`: the gradient of a user's cell, on random sizes and numbers. */
+
+import { shortPath } from "../../disk/user-code.ts";
 import { checkGradients } from "../../testing/gradients/check-gradients.ts";
 import { reportLines } from "../../testing/gradients/report.ts";
-import { ExitCode, shortPath } from "../errors.ts";
+import { ExitCode } from "../errors.ts";
 import { commandLine, fileWord } from "../invocation.ts";
+import { cellByName } from "../named-cell.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
-import { cellByName } from "../user-module.ts";
 
 export interface CheckCommandOptions {
   readonly cases: number;

@@ -1,5 +1,6 @@
 /** @file `cellgrad export`: a trained model for others: weights for PyTorch or Keras, or the whole of it as ONNX. */
 import { UserError } from "../../compiler/graph/errors.ts";
+import { readBytes } from "../../disk/data-files.ts";
 import { kerasLayers, toKeras } from "../../interchange/keras.ts";
 import { modelMetadata } from "../../interchange/model-metadata.ts";
 import type { NetworkWeights } from "../../interchange/network-weights.ts";
@@ -9,7 +10,6 @@ import { type PyTorchReadOptions, pyTorchModule, toPyTorch, writtenLike } from "
 import { weightsOf } from "../../interchange/rebuild.ts";
 import { decodeModel, isModelFile } from "../../train/files/model-file.ts";
 import { decodeTensors, encodeTensors, type TensorFile, withTensors } from "../../train/files/safetensors.ts";
-import { readBytes } from "../data-files.ts";
 import { ExitCode } from "../errors.ts";
 import { prepareOutput } from "../model-output.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";

@@ -1,11 +1,11 @@
 /** @file `cellgrad forecast`: the rows that follow a series, as CSV. */
 import { UserError } from "../../compiler/graph/errors.ts";
+import { readRows } from "../../disk/data-files.ts";
 import { checkReach, type Series, seriesOf } from "../../train/data/series.ts";
 import { type TableOptions, TableReader } from "../../train/data/table.ts";
 import type { LayoutOptions } from "../../train/data/table-layout.ts";
 import type { SavedModel } from "../../train/files/model-file.ts";
 import { createStream, forecast } from "../../train/stream.ts";
-import { readRows } from "../data-files.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { readModel } from "../model-input.ts";

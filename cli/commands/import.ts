@@ -1,5 +1,7 @@
 /** @file `cellgrad import`: weights of PyTorch or Keras as a model that samples or forecasts, or as parameters. */
 import { messageOf, UserError } from "../../compiler/graph/errors.ts";
+import { readBytes, readText } from "../../disk/data-files.ts";
+import { isKerasFile, readKerasFile } from "../../disk/keras/keras-file.ts";
 import { fromKeras } from "../../interchange/keras.ts";
 import type { NetworkWeights } from "../../interchange/network-weights.ts";
 import { toParameters } from "../../interchange/parameters.ts";
@@ -10,10 +12,8 @@ import { vocabularyOf } from "../../train/data/text.ts";
 import { checkFiniteArrays } from "../../train/files/finite-model.ts";
 import { encodeModel } from "../../train/files/model-file.ts";
 import { decodeTensors, encodeTensors } from "../../train/files/safetensors.ts";
-import { readBytes, readText } from "../data-files.ts";
 import { ExitCode } from "../errors.ts";
 import { commandLine, fileWord } from "../invocation.ts";
-import { isKerasFile, readKerasFile } from "../keras/keras-file.ts";
 import { prepareOutput } from "../model-output.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { describeWeights } from "../weights.ts";

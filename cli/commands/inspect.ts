@@ -3,23 +3,23 @@
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { Schedule } from "../../compiler/plan/schedule.ts";
 import type { Tuning } from "../../compiler/plan/tuning.ts";
+import { bytesFormula, countNodes, countWork } from "../../runtime/count-work.ts";
+import { compileStep } from "../../train/compile-step.ts";
 import { languageModel, type Network } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { trainingStep } from "../../train/training-step.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
-import { compileStep } from "../inspect/compile-step.ts";
-import { bytesFormula, countNodes, countWork } from "../inspect/count.ts";
 import { layout } from "../inspect/layout.ts";
 import { anyBatch, profiledRuns, profileStep, type StepProfile } from "../inspect/profile-step.ts";
 import { profileTable, totalOf } from "../inspect/profile-table.ts";
+import { cellByName } from "../named-cell.ts";
 import { showPieces } from "../progress.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { checkedSize, weightCount } from "../tasks.ts";
 import { CLIP_NORM } from "../train-session.ts";
 import { readTuned, tuningLine } from "../tuning.ts";
-import { cellByName } from "../user-module.ts";
 
 export interface InspectCommandOptions extends DeviceOptions {
   readonly cell: string;

@@ -1,9 +1,9 @@
 /** @file `cellgrad sample`: text from a trained model. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { Device } from "../../devices/device.ts";
+import { vocabularyOfModel } from "../../train/data/tokenizer.ts";
 import type { SavedModel } from "../../train/files/model-file.ts";
 import { createStream, sampleText } from "../../train/stream.ts";
-import { vocabularyOfModel } from "../data/tokenizer.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { readModel } from "../model-input.ts";

@@ -4,11 +4,11 @@ import { tasks } from "../../train/tasks/index.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { watchInterrupt } from "../interrupt.ts";
+import { cellByName } from "../named-cell.ts";
 import { grouped, shortLoss, showProgress } from "../progress.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { prepareTrial, runTrial, type TrialResult } from "../task-trial.ts";
 import { type UpdateCommandOptions, updateOptionsOf } from "../update-options.ts";
-import { cellByName } from "../user-module.ts";
 
 export interface TaskCommandOptions extends UpdateCommandOptions, DeviceOptions {
   readonly cell: string;

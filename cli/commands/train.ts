@@ -1,17 +1,18 @@
 /** @file `cellgrad train`: a network on a file of the user's. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { type NdArray, zeros } from "../../compiler/graph/ndarray.ts";
+import { checkFile, isSeriesFile } from "../../disk/data-files.ts";
 import type { Decimal } from "../../train/data/field.ts";
 import { checkSavable, encodeModel, savedModel } from "../../train/files/model-file.ts";
 import type { Tuned } from "../../train/files/tuned.ts";
 import { bitsPerCharacter, perplexity } from "../../train/metrics.ts";
 import type { Network } from "../../train/networks.ts";
-import { checkFile, isSeriesFile } from "../data-files.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { type Measuring, measuredBatches } from "../held-out.ts";
 import { commandLine, fileWord } from "../invocation.ts";
 import { type ModelOutput, prepareOutput } from "../model-output.ts";
+import { cellByName, isPath } from "../named-cell.ts";
 import { grouped, shortLoss } from "../progress.ts";
 import { checkResumed, readResumable, resumedOptions, updateRecord } from "../resume.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
@@ -20,7 +21,6 @@ import { type SessionResult, trainSession } from "../train-session.ts";
 import { logHead, logNote, openLog } from "../training-log.ts";
 import { readTuned, searchTuning, tuningLine, warnOfAdapter } from "../tuning.ts";
 import { type UpdateCommandOptions, updateLine, updateOptionsOf } from "../update-options.ts";
-import { cellByName, isPath } from "../user-module.ts";
 
 export interface TrainCommandOptions extends UpdateCommandOptions, DeviceOptions {
   readonly cell: string;

@@ -4,9 +4,9 @@ import { aboutPass } from "../../compiler/about-passes.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
 import type { Kernel, Program } from "../../compiler/plan/program.ts";
 import type { Graph } from "../../index.ts";
+import { bytesFormula, type ChunkCount, countNodes, type Work } from "../../runtime/count-work.ts";
+import type { Compiled } from "../../train/compile-step.ts";
 import { grouped } from "../progress.ts";
-import type { Compiled } from "./compile-step.ts";
-import { bytesFormula, type ChunkCount, countNodes, type Work } from "./count.ts";
 
 /** Lines in the order in which things happen: what was traced, what each pass made of it, kernels, totals. */
 export function* layout({ stages, program }: Compiled, work: Work): Generator<string> {

@@ -46,3 +46,8 @@ export function at<T>(items: readonly T[], index: number): T {
   if (item === undefined) throw new InternalError(`index ${index} of ${items.length} items`);
   return item;
 }
+
+/** Text of other programs on one line. */
+export function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, " ");
+}

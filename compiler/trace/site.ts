@@ -11,6 +11,7 @@ export const ownFolders = [
   "cli",
   "compiler",
   "devices",
+  "disk",
   "entries",
   "interchange",
   "runtime",

@@ -5,9 +5,9 @@
  * Requests that make or end runs wait for each other; all others go on side by side, between the turns of training.
  */
 
-import { vocabularyOfModel } from "../../cli/data/tokenizer.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { Device } from "../../devices/device.ts";
+import { vocabularyOfModel } from "../../train/data/tokenizer.ts";
 import { tasks } from "../../train/tasks/index.ts";
 import { streamingStep } from "../../train/training-step.ts";
 import {

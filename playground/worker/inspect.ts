@@ -1,8 +1,9 @@
 /** @file What the compiler makes of a run's training step: its IR after each pass, its kernels, and what they cost. */
-import { compileStep, withPhaseOutputs } from "../../cli/inspect/compile-step.ts";
-import { countNodes, countWork } from "../../cli/inspect/count.ts";
+
 import { aboutPass } from "../../compiler/about-passes.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
+import { countNodes, countWork } from "../../runtime/count-work.ts";
+import { compileStep, withPhaseOutputs } from "../../train/compile-step.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { trainingStep } from "../../train/training-step.ts";
 import type { Inspection } from "../shared/protocol.ts";

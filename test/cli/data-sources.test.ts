@@ -1,8 +1,8 @@
 /** @file Files that are read piece by piece: however they are cut, the batches are those of the whole file in memory. */
 import { afterAll, describe, expect, test } from "vitest";
-import { openSource, PIECE_BYTES, sourceOf } from "../../cli/data/file-pieces.ts";
-import { tableSource } from "../../cli/data/table-source.ts";
-import { byteSource, characterSource, type TextSource, tokenSource } from "../../cli/data/text-source.ts";
+import { openSource, PIECE_BYTES, sourceOf } from "../../disk/file-pieces.ts";
+import { tableSource } from "../../disk/table-source.ts";
+import { byteSource, characterSource, type TextSource, tokenSource } from "../../disk/text-source.ts";
 import type { Batch } from "../../train/data/batches.ts";
 import { byteVocabulary } from "../../train/data/bytes.ts";
 import { type BatchStream, type PiecedRecording, streamedBatches } from "../../train/data/pieces.ts";

@@ -1,8 +1,8 @@
 /** @file `cellgrad inspect`: what it counts and what it shows, with no device. */
 import { expect, test } from "vitest";
-import { countWork, type Work } from "../../cli/inspect/count.ts";
 import { passes } from "../../compiler/compile.ts";
 import type { BufferSpec, Dispatch, Loop, Phase, Program } from "../../compiler/plan/program.ts";
+import { countWork, type Work } from "../../runtime/count-work.ts";
 import { jsonLines, run } from "./run.ts";
 
 const dispatch = (phase: Phase): Dispatch => ({ kind: "dispatch", kernel: 0, grid: [], phase });

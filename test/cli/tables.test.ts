@@ -3,8 +3,8 @@
  * what is not is refused in a line that names place, cause and option.
  */
 import { afterAll, describe, expect, test } from "vitest";
-import { betweenRows, PIECE_BYTES, sourceOf } from "../../cli/data/file-pieces.ts";
-import { tableSource } from "../../cli/data/table-source.ts";
+import { betweenRows, PIECE_BYTES, sourceOf } from "../../disk/file-pieces.ts";
+import { tableSource } from "../../disk/table-source.ts";
 import { readSeries as readFile } from "../../entries/node.ts";
 import { readSeries } from "../../playground/worker/reading.ts";
 import { denormalise } from "../../train/data/series.ts";

@@ -1,12 +1,12 @@
 /** @file Texts by their bytes and by the tokens of a tokenizer: from the command line, and in models. */
 import { readFileSync, rmSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
-import { tokenizerVocabulary } from "../../cli/data/tokenizer.ts";
 import { zeros } from "../../compiler/graph/ndarray.ts";
 import { languageModel } from "../../entries/networks.ts";
 import { saveModel } from "../../entries/node.ts";
 import { gru } from "../../index.ts";
 import { byteVocabulary } from "../../train/data/bytes.ts";
+import { tokenizerVocabulary } from "../../train/data/tokenizer.ts";
 import { decodeModel, savedModel } from "../../train/files/model-file.ts";
 import { metaspaceJson, tokenizerJson } from "../support/tokenizers.ts";
 import { jsonLines, run, TEXT, TINY, Workspace } from "./run.ts";

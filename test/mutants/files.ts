@@ -93,7 +93,7 @@ export const fileMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "cli/data/file-pieces.ts",
+    "disk/file-pieces.ts",
     ["test/cli/tables.test.ts", "test/cli/data-sources.test.ts"],
     [["a quote within a field hides line ends", "byte === quote && isFieldStart", "byte === quote"]],
   ),
@@ -121,7 +121,7 @@ export const fileMutants: readonly Mutant[] = [
     [["what lies far from 0 is constant", "8 * Number.EPSILON *", "1e-12 *"]],
   ),
   ...changed(
-    "cli/keras/keras-file.ts",
+    "disk/keras/keras-file.ts",
     ["test/cli/keras-files.test.ts"],
     [
       [

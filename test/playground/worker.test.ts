@@ -1,7 +1,6 @@
 /** @file The worker of the playground: training side by side, and what is shown of a run. On the interpreter. */
 import { describe, expect, test } from "vitest";
 import { cells, gru, lstm, lstm1997, rnn } from "../../cells/index.ts";
-import { vocabularyOfModel } from "../../cli/data/tokenizer.ts";
 import { passes as pipeline } from "../../compiler/compile.ts";
 import { zeros } from "../../compiler/graph/ndarray.ts";
 import { encodeCell, encodeModel, savedModel, traceCell } from "../../entries/files.ts";
@@ -21,6 +20,7 @@ import {
   tanh,
 } from "../../index.ts";
 import { checkSizes, loadedModel } from "../../playground/shared/protocol.ts";
+import { vocabularyOfModel } from "../../train/data/tokenizer.ts";
 import { tasks } from "../../train/tasks/index.ts";
 import { metaspaceJson } from "../support/tokenizers.ts";
 import { Client, clientWithText, runSpec } from "./client.ts";

@@ -7,8 +7,8 @@ import { type LabelledSequences, parseLabelled } from "../train/data/labelled.ts
 import { type Series, seriesOf } from "../train/data/series.ts";
 import { ofTable, type TableOptions, type TableRow } from "../train/data/table.ts";
 import { type LayoutOptions, ofLayout, parsedTable } from "../train/data/table-layout.ts";
-import { decodeText } from "./data/utf8.ts";
-import { fileFault } from "./errors.ts";
+import { fileFault } from "./file-faults.ts";
+import { decodeText } from "./utf8.ts";
 
 /** Tables are numeric series; every other file is text. */
 export function isSeriesFile(path: string): boolean {

@@ -1,33 +1,20 @@
 /**
- * @file Cells by name or from a file. A user's module is TypeScript or JavaScript from anywhere on the disk; its
- * imports of "cellgrad" get the library that is running, so it needs nothing installed beside it.
+ * @file Cells from a file. A user's module is TypeScript or JavaScript from anywhere on the disk; its imports of
+ * "cellgrad" get the library that is running, so it needs nothing installed beside it.
  */
 import { writeSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createJiti } from "jiti";
 import * as zooEntry from "../cells/zoo.ts";
-import { UserError } from "../compiler/graph/errors.ts";
+import { oneLine, UserError } from "../compiler/graph/errors.ts";
 import type { CellDefinition } from "../index.ts";
 import * as cellgrad from "../index.ts";
-import { ExitCode, fileFault, placeInUserCode, plainMessage, shortPath } from "./errors.ts";
-import { oneLine } from "./one-line.ts";
+import { fileFault } from "./file-faults.ts";
+import { placeInUserCode, plainMessage, shortPath } from "./user-code.ts";
 
-/** The cell that `--cell` means: a built-in's name, or the path of a module that exports one. */
-export async function cellByName(nameOrPath: string): Promise<CellDefinition> {
-  if (Object.hasOwn(zooEntry.zoo, nameOrPath)) return zooEntry.zoo[nameOrPath] as CellDefinition;
-  if (isPath(nameOrPath)) return loadCell(nameOrPath);
-  const known = Object.keys(zooEntry.zoo).join(", ");
-  throw new UserError(
-    `unknown cell ${JSON.stringify(nameOrPath)}: use ${known}, or the path of a module that exports a cell, such as ./my-cell.ts`,
-  );
-}
-
-/** Whether `--cell` names a file, and no built-in cell. */
-export function isPath(text: string): boolean {
-  return /[\\/.]/.test(text);
-}
-
+/** The exit code of `cellgrad` for bad input. */
+const badInput = 2;
 const isModuleName = (path: string) => /\.[cm]?[jt]sx?$/i.test(path);
 
 /**
@@ -72,7 +59,7 @@ async function loadModule(path: string): Promise<Record<string, unknown>> {
     transformOptions: { babel: { comments: false } },
   });
   const onExit = () => {
-    process.exitCode = ExitCode.badInput;
+    process.exitCode = badInput;
     writeSync(2, `cellgrad: ${path} ends the process while it is loaded; take that out of it\n`);
   };
   process.on("exit", onExit);

@@ -3,10 +3,10 @@
  * bytes of its buffers.
  */
 
-import { addDims, type Dim, type DimSizes, evaluateDim } from "../../compiler/graph/dim.ts";
-import type { Graph } from "../../compiler/graph/graph.ts";
-import type { Chunks, Phase, Program, Size, Step } from "../../compiler/plan/program.ts";
-import { chunkRanges, turnsOf } from "../../runtime/instance.ts";
+import { addDims, type Dim, type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
+import type { Graph } from "../compiler/graph/graph.ts";
+import type { Chunks, Phase, Program, Size, Step } from "../compiler/plan/program.ts";
+import { chunkRanges, turnsOf } from "./instance.ts";
 
 /** A loop over time in one kernel: so many dispatches of so many steps, the last of what is left. */
 export interface ChunkCount {

@@ -6,13 +6,12 @@
  *   .weights.h5   layers/lstm_1/cell/vars/0 …    groups by class, numbered in the model's order; `vars` keeps the layer's name
  *   .h5           lists layer_names and, of each layer, weight_names; perhaps within model_weights
  */
-import { messageOf, UserError } from "../../compiler/graph/errors.ts";
+import { messageOf, oneLine, UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import type { KerasReadOptions } from "../../interchange/keras.ts";
 import { type KerasStack, readKerasConfig } from "../../interchange/keras-config.ts";
 import { readWhenAsked } from "../../train/files/safetensors.ts";
 import { readBytes } from "../data-files.ts";
-import { oneLine } from "../one-line.ts";
 import { isHdf5, readHdf5, type Tree } from "./hdf5.ts";
 
 /** What `fromKeras` takes. */

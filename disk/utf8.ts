@@ -1,5 +1,5 @@
 /** @file Bytes of a file as text in UTF-8, and where they are none. */
-import { UserError } from "../../compiler/graph/errors.ts";
+import { UserError } from "../compiler/graph/errors.ts";
 
 /**
  * The text of bytes that lie at `offset` of a file, where a character starts. A byte order mark at the very start is not

@@ -2,9 +2,8 @@
  * @file The tree in an HDF5 file. jsfive reads it (public domain, of NIST, kept since 2017): a pure reader of a tenth of the
  * size of HDF5 in WebAssembly. It is loaded when it is needed.
  */
-import { InternalError, messageOf, UserError } from "../../compiler/graph/errors.ts";
+import { InternalError, messageOf, oneLine, UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
-import { oneLine } from "../one-line.ts";
 
 /** A group: its members by name, and its attributes. */
 export interface Tree {

@@ -3,11 +3,10 @@
  * vocabulary of a tokenizer.json, the format of Hugging Face's tokenizers, which most tools write. The package that reads
  * it is loaded when it is needed.
  */
-import { messageOf, UserError } from "../../compiler/graph/errors.ts";
-import { byteVocabulary } from "../../train/data/bytes.ts";
-import { type Vocabulary, vocabularyFrom } from "../../train/data/text.ts";
-import type { SavedModel } from "../../train/files/model-file.ts";
-import { oneLine } from "../one-line.ts";
+import { messageOf, oneLine, UserError } from "../../compiler/graph/errors.ts";
+import type { SavedModel } from "../files/model-file.ts";
+import { byteVocabulary } from "./bytes.ts";
+import { type Vocabulary, vocabularyFrom } from "./text.ts";
 
 /** The vocabulary of a tokenizer.json; `name` is what messages call it. */
 export async function tokenizerVocabulary(json: string, name: string): Promise<Vocabulary> {

@@ -3,11 +3,11 @@
  * find mean and deviation of the training part; training reads what it needs when it needs it.
  */
 import { parse } from "csv-parse/sync";
-import { at, messageOf, UserError } from "../../compiler/graph/errors.ts";
-import { checkedOptions } from "../../compiler/graph/options.ts";
-import { trainingLength } from "../../train/data/batches.ts";
-import { lengthOf, type PiecedRecording } from "../../train/data/pieces.ts";
-import { Extremes } from "../../train/data/reach.ts";
+import { at, messageOf, oneLine, UserError } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
+import { trainingLength } from "../train/data/batches.ts";
+import { lengthOf, type PiecedRecording } from "../train/data/pieces.ts";
+import { Extremes } from "../train/data/reach.ts";
 import {
   Moments,
   type Normalisation,
@@ -15,8 +15,8 @@ import {
   ofSeriesBatches,
   type SeriesBatchSizes,
   seriesEntries,
-} from "../../train/data/series.ts";
-import { ofTable, type TableOptions, TableReader, type TableRow } from "../../train/data/table.ts";
+} from "../train/data/series.ts";
+import { ofTable, type TableOptions, TableReader, type TableRow } from "../train/data/table.ts";
 import {
   faultOf,
   firstBytes,
@@ -26,8 +26,7 @@ import {
   parsedRows,
   type TableLayout,
   withoutLines,
-} from "../../train/data/table-layout.ts";
-import { oneLine } from "../one-line.ts";
+} from "../train/data/table-layout.ts";
 import { type ByteSource, betweenRows, PIECE_BYTES, piecesOf } from "./file-pieces.ts";
 import { decodeText } from "./utf8.ts";
 

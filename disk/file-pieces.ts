@@ -3,8 +3,8 @@
  * at a time, so a file may be larger than memory. Where pieces may be cut depends on what is in them.
  */
 import { open, readFile } from "node:fs/promises";
-import { UserError } from "../../compiler/graph/errors.ts";
-import { fileFault } from "../errors.ts";
+import { UserError } from "../compiler/graph/errors.ts";
+import { fileFault } from "./file-faults.ts";
 
 /** Bytes of a piece, but for the last and for what cannot be cut. */
 export const PIECE_BYTES = 2 ** 18;

@@ -2,10 +2,10 @@
  * @file A text as tokens, read piece by piece: characters, bytes, or the pieces of words that a tokenizer makes. One pass
  * over the file finds its characters and checks that it is text; training reads what it needs when it needs it.
  */
-import { at } from "../../compiler/graph/errors.ts";
-import { byteVocabulary } from "../../train/data/bytes.ts";
-import type { PiecedRecording } from "../../train/data/pieces.ts";
-import { type Vocabulary, vocabularyOfCharacters } from "../../train/data/text.ts";
+import { at } from "../compiler/graph/errors.ts";
+import { byteVocabulary } from "../train/data/bytes.ts";
+import type { PiecedRecording } from "../train/data/pieces.ts";
+import { type Vocabulary, vocabularyOfCharacters } from "../train/data/text.ts";
 import { type ByteSource, betweenCharacters, betweenLines, type Cut, PIECE_BYTES, piecesOf } from "./file-pieces.ts";
 import { decodeText } from "./utf8.ts";
 

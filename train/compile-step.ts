@@ -1,11 +1,11 @@
 /** @file Compiles one training step and keeps what each pass made of its graph. Nothing here needs a device. */
-import { type CompileTrace, compileProgram } from "../../compiler/compile.ts";
-import { at, InternalError } from "../../compiler/graph/errors.ts";
-import type { Program } from "../../compiler/plan/program.ts";
-import type { Schedule } from "../../compiler/plan/schedule.ts";
-import type { Tuning } from "../../compiler/plan/tuning.ts";
-import type { Graph } from "../../index.ts";
-import type { TrainingStep } from "../../train/training-step.ts";
+import { type CompileTrace, compileProgram } from "../compiler/compile.ts";
+import { at, InternalError } from "../compiler/graph/errors.ts";
+import type { Graph } from "../compiler/graph/graph.ts";
+import type { Program } from "../compiler/plan/program.ts";
+import type { Schedule } from "../compiler/plan/schedule.ts";
+import type { Tuning } from "../compiler/plan/tuning.ts";
+import type { TrainingStep } from "./training-step.ts";
 
 export interface Compiled {
   /** The graph as traced, and after each pass. */

@@ -6,8 +6,8 @@
 import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { messageOf, UserError } from "../../compiler/graph/errors.ts";
-import { checkedOptions } from "../../compiler/graph/options.ts";
+import { messageOf, oneLine, UserError } from "../compiler/graph/errors.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import {
   type GreyImage,
   imagesOfIdx,
@@ -16,11 +16,10 @@ import {
   parseIdx,
   parsePgm,
   pixelSequences,
-} from "../../train/data/images.ts";
-import type { LabelledSequences } from "../../train/data/labelled.ts";
-import { readBytes } from "../data-files.ts";
-import { fileFault } from "../errors.ts";
-import { oneLine } from "../one-line.ts";
+} from "../train/data/images.ts";
+import type { LabelledSequences } from "../train/data/labelled.ts";
+import { readBytes } from "./data-files.ts";
+import { fileFault } from "./file-faults.ts";
 
 /** Images in `folder/CLASS/NAME.png` or `.pgm`, as sequences of pixels. */
 export async function readImageFolder(folder: string, options: PixelOptions = {}): Promise<LabelledSequences> {

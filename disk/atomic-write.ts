@@ -1,6 +1,6 @@
 /**
- * @file A file is written beside its target, synced, and renamed: whoever looks finds the old file or the new one, never a
- * part, whether the disk is full or the process is killed half-way.
+ * @file Atomic writes: a file is written beside its target, synced, and renamed. A reader finds the old file or the new
+ * one, never a part, whether the disk is full or the process is killed half-way.
  */
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -17,7 +17,7 @@ function asideOf(target: string): string {
 const prefixOf = (target: string) => `.${basename(target)}.`;
 
 /** Replaces `target`, which must be no link, by these bytes. Rejects as `node:fs` does, with the old file as it was. */
-export async function writeWhole(target: string, bytes: Uint8Array): Promise<void> {
+export async function writeAtomically(target: string, bytes: Uint8Array): Promise<void> {
   const found = await stat(target).catch(() => undefined);
   // As root, a rename would replace even /dev/null.
   if (found !== undefined && !found.isFile() && !found.isDirectory()) throw new Error("not a regular file");

@@ -1,0 +1,20 @@
+/** @file The cell that a command line names. */
+import { zoo } from "../cells/zoo.ts";
+import { UserError } from "../compiler/graph/errors.ts";
+import { loadCell } from "../disk/user-module.ts";
+import type { CellDefinition } from "../index.ts";
+
+/** The cell that `--cell` means: a built-in's name, or the path of a module that exports one. */
+export async function cellByName(nameOrPath: string): Promise<CellDefinition> {
+  if (Object.hasOwn(zoo, nameOrPath)) return zoo[nameOrPath] as CellDefinition;
+  if (isPath(nameOrPath)) return loadCell(nameOrPath);
+  const known = Object.keys(zoo).join(", ");
+  throw new UserError(
+    `unknown cell ${JSON.stringify(nameOrPath)}: use ${known}, or the path of a module that exports a cell, such as ./my-cell.ts`,
+  );
+}
+
+/** Whether `--cell` names a file, and no built-in cell. */
+export function isPath(text: string): boolean {
+  return /[\\/.]/.test(text);
+}
