@@ -28,7 +28,7 @@ export class GraphBuilder {
     for (const id of operands) {
       if (id >= this.#nodes.length) throw new InternalError(`${op} in ${this.name} reads node ${id} before it exists`);
     }
-    const key = `${op}(${operands.join(",")})${JSON.stringify(attrs, identity)}`;
+    const key = `${op}(${operands.join(",")})${identityOf(attrs)}`;
     const known = this.#interned.get(key);
     if (known !== undefined) return known;
     const id = this.#push(op, operands, attrs, aval, site);
@@ -67,9 +67,33 @@ export class GraphBuilder {
   }
 }
 
-/** Sites are no part of a node's identity; numbers that JSON would merge (NaN and infinities, 0 and -0) are. */
-function identity(key: string, value: unknown): unknown {
-  if (Object.is(value, -0)) return "-0";
-  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
-  return key === "sites" ? undefined : value;
+/** Texts of bodies: a pass that leaves a loop alone adds the same body again. */
+const identities = new WeakMap<object, string>();
+
+/** A text that two values share exactly when they are equal. Sites are no part of it; 0 and -0 differ. */
+function identityOf(value: unknown): string {
+  switch (typeof value) {
+    case "number":
+      return Object.is(value, -0) ? "-0" : String(value);
+    case "string":
+      return `${value.length}'${value}`;
+    case "object":
+      return value === null ? "null" : identityOfRecord(value);
+    default:
+      return String(value);
+  }
+}
+
+function identityOfRecord(value: object): string {
+  if (Array.isArray(value)) return `[${value.map(identityOf).join(",")}]`;
+  const known = identities.get(value);
+  if (known !== undefined) return known;
+  let text = "{";
+  for (const [name, field] of Object.entries(value)) {
+    if (name !== "sites" && field !== undefined) text += `${name}:${identityOf(field)},`;
+  }
+  text += "}";
+  // Only a graph is frozen and long enough.
+  if ("nodes" in value && Object.isFrozen(value)) identities.set(value, text);
+  return text;
 }

@@ -3,10 +3,8 @@
  * recurrent cell's gradient ends in, is one running sum and not one for each gate.
  */
 import { at } from "../graph/errors.ts";
-import { countUses, type NodeId, nodeAt } from "../graph/graph.ts";
-import type { Region } from "./emit-values.ts";
+import { countUses, type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
 import { loopExtentsOf } from "./loops.ts";
-import type { Stage } from "./stages.ts";
 
 export interface Accumulator {
   /** The value that is known when the loop has run: a loop, or the sum of several products. */
@@ -15,35 +13,61 @@ export interface Accumulator {
   readonly loops: readonly NodeId[];
 }
 
-export function accumulatorsOf(region: Region, stage: Stage): Accumulator[] {
-  const { graph } = region;
-  const uses = countUses(graph);
-  const open = new Map<NodeId, readonly NodeId[]>(stage.loops.map((id) => [id, [id]]));
-  const isProduct = (id: NodeId) => nodeAt(graph, id).op === "dot";
-  /** The products of an operand that nobody else reads, or undefined. */
-  const mergeable = (id: NodeId): readonly NodeId[] | undefined => {
-    const loops = open.get(id);
-    return loops?.every(isProduct) && uses[id] === 1 && !stage.roots.includes(id) ? loops : undefined;
-  };
-  for (const [id, node] of graph.nodes.entries()) {
-    if (node.op === "reshape") {
-      const from = at(node.operands, 0);
-      const loops = mergeable(from);
-      if (loops === undefined) continue;
-      open.delete(from);
-      open.set(id, loops);
-    } else if (node.op === "add") {
-      const [a, b] = [at(node.operands, 0), at(node.operands, 1)];
-      const [left, right] = [mergeable(a), a === b ? undefined : mergeable(b)];
-      if (left === undefined || right === undefined || !sameExtents(region, left, right)) continue;
-      open.delete(a);
-      open.delete(b);
-      open.set(id, [...left, ...right]);
-    }
-  }
-  return [...open].map(([result, loops]) => ({ result, loops }));
-}
+/** Finds the accumulators of a graph's stages; who reads what is counted once for all of them. */
+export class AccumulatorFinder {
+  readonly #graph: Graph;
+  readonly #uses: readonly number[];
+  /** Of a value that one node reads, that node. */
+  readonly #reader: readonly (NodeId | undefined)[];
 
-function sameExtents(region: Region, left: readonly NodeId[], right: readonly NodeId[]): boolean {
-  return loopExtentsOf(region, at(left, 0)).join(",") === loopExtentsOf(region, at(right, 0)).join(",");
+  constructor(graph: Graph) {
+    this.#graph = graph;
+    this.#uses = countUses(graph);
+    const reader = new Array<NodeId | undefined>(graph.nodes.length).fill(undefined);
+    for (const [id, { operands }] of graph.nodes.entries()) for (const operand of operands) reader[operand] = id;
+    this.#reader = reader;
+  }
+
+  /** The accumulators of a stage that runs these loops and stores these roots. */
+  of(loops: readonly NodeId[], roots: readonly NodeId[]): Accumulator[] {
+    const open = new Map<NodeId, readonly NodeId[]>(loops.map((id) => [id, [id]]));
+    const isProduct = (id: NodeId) => nodeAt(this.#graph, id).op === "dot";
+    /** The products of an operand that nothing else reads, or undefined. */
+    const mergeable = (id: NodeId): readonly NodeId[] | undefined => {
+      const products = open.get(id);
+      return products?.every(isProduct) && this.#uses[id] === 1 && !roots.includes(id) ? products : undefined;
+    };
+    // Ids are a topological order: the smallest reader comes first, when all that it reads has been looked at.
+    const readers = new Set<NodeId>();
+    const awaitReader = (id: NodeId) => {
+      const reader = mergeable(id) && this.#reader[id];
+      if (reader !== undefined) readers.add(reader);
+    };
+    for (const id of loops) awaitReader(id);
+    while (readers.size > 0) {
+      const id = Math.min(...readers);
+      readers.delete(id);
+      const merged = this.#merged(id, mergeable);
+      if (merged === undefined) continue;
+      for (const operand of nodeAt(this.#graph, id).operands) open.delete(operand);
+      open.set(id, merged);
+      awaitReader(id);
+    }
+    return [...open].map(([result, added]) => ({ result, loops: added }));
+  }
+
+  /** The products that a node adds up, or hands on, if it does nothing else. */
+  #merged(id: NodeId, mergeable: (id: NodeId) => readonly NodeId[] | undefined): readonly NodeId[] | undefined {
+    const { op, operands } = nodeAt(this.#graph, id);
+    if (op === "reshape") return mergeable(at(operands, 0));
+    if (op !== "add") return undefined;
+    const [a, b] = [at(operands, 0), at(operands, 1)];
+    const [left, right] = [mergeable(a), a === b ? undefined : mergeable(b)];
+    return left && right && this.#sameExtents(left, right) ? [...left, ...right] : undefined;
+  }
+
+  #sameExtents(left: readonly NodeId[], right: readonly NodeId[]): boolean {
+    const extents = (loops: readonly NodeId[]) => loopExtentsOf({ graph: this.#graph }, at(loops, 0)).join(",");
+    return extents(left) === extents(right);
+  }
 }

@@ -8,7 +8,8 @@ import { type DType, type Graph, inputName, type NodeId, nodeAt } from "../graph
 import { type Group, membersOf } from "./groups.ts";
 import type { Pack } from "./packs.ts";
 import type { BufferSpec, Location } from "./program.ts";
-import { readsOf } from "./reads.ts";
+import type { Read } from "./reads.ts";
+import type { ScanStage, Stage } from "./stages.ts";
 
 /** How a dtype is stored: bool as u32. */
 export const elementOf: Record<DType, BufferSpec["element"]> = { f32: "f32", i32: "i32", u32: "u32", bool: "u32" };
@@ -48,26 +49,25 @@ export function placeDonations(
   graph: Graph,
   donated: ReadonlyMap<number, NodeId>,
   groups: readonly Group[],
-  stored: ReadonlySet<NodeId>,
   isPacked: (id: NodeId) => boolean,
   locations: Map<NodeId, Location>,
 ): void {
-  const reads = groups.flatMap((group, order) =>
-    membersOf(group).flatMap((stage) => readsOf(graph, stage, stored).map((read) => ({ ...read, stage, order }))),
-  );
+  const readers = new Map<NodeId, (Read & { readonly stage: Stage | ScanStage; readonly order: number })[]>();
+  const writers = new Map<NodeId, { readonly stage: Stage; readonly order: number }>();
+  for (const [order, group] of groups.entries()) {
+    for (const stage of membersOf(group)) {
+      for (const read of stage.reads)
+        readers.set(read.id, [...(readers.get(read.id) ?? []), { ...read, stage, order }]);
+      if (stage.kind === "stage") for (const id of stage.roots) writers.set(id, { stage, order });
+    }
+  }
   for (const [output, input] of donated) {
     const id = at(graph.outputs, output);
     if (locations.has(id) || isPacked(id)) continue;
-    const order = groups.findIndex(
-      (group) => group.kind === "stages" && group.stages.some(({ roots }) => roots.includes(id)),
-    );
-    const writer =
-      order < 0
-        ? undefined
-        : membersOf(at(groups, order)).find((stage) => stage.kind === "stage" && stage.roots.includes(id));
+    const writer = writers.get(id);
     if (writer === undefined) continue;
-    const isSafe = reads.every(
-      (read) => read.id !== input || read.order < order || (read.stage === writer && read.samePosition),
+    const isSafe = (readers.get(input) ?? []).every(
+      ({ order, stage, samePosition }) => order < writer.order || (stage === writer.stage && samePosition),
     );
     if (isSafe) locations.set(id, inputLocation(graph, input));
   }
@@ -77,14 +77,13 @@ export function placeDonations(
 export function lastUses(
   graph: Graph,
   groups: readonly Group[],
-  stored: ReadonlySet<NodeId>,
   packs: ReadonlyMap<NodeId, Pack>,
 ): Map<NodeId, number> {
   const last = new Map<NodeId, number>();
   const use = (id: NodeId, order: number) => last.set(id, Math.max(order, last.get(id) ?? 0));
   for (const [order, group] of groups.entries()) {
     for (const stage of membersOf(group)) {
-      for (const { id } of readsOf(graph, stage, stored)) use(id, order);
+      for (const { id } of stage.reads) use(id, order);
       if (stage.kind === "stage") for (const id of stage.roots) use(id, order);
     }
   }

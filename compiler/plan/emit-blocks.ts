@@ -12,7 +12,7 @@
 import { type Dim, dimFactors, mulDims, sameShape, sizeOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { type Node, type NodeId, nodeAt } from "../graph/graph.ts";
-import { type Accumulator, accumulatorsOf } from "./accumulators.ts";
+import type { Accumulator } from "./accumulators.ts";
 import { flatPosition } from "./emit-loops.ts";
 import { type StoreRoot, storeWalking } from "./emit-stage.ts";
 import type { Emitter, Region } from "./emit-values.ts";
@@ -54,7 +54,7 @@ export function usesBlocks(region: Region, stage: Stage, { target, maxRows, tuni
     (typeof m === "number" ? m >= manyRows : dimFactors(m).length > 1 && isLong(maxRows, side)) &&
     typeof n === "number" &&
     n >= side &&
-    accumulatorsOf(region, stage).length <= mostProducts
+    stage.accumulators.length <= mostProducts
   );
 }
 
@@ -85,7 +85,7 @@ export function emitBlocks(emitter: Emitter, region: Region, stage: Stage, store
   writer.line(`let laneColumn = lane % ${lanesPerSide}u;`);
   const matrix = index.variable(`(group / (${columnBlocks(n)}u * rowBlocks))`, 0, sizeOf(batch));
   const outer = batch.length === 0 ? [] : emitter.indexAt(matrix, batch);
-  const sums = accumulatorsOf(region, stage).map((accumulator) => ({
+  const sums = stage.accumulators.map((accumulator) => ({
     ...accumulator,
     rows: Array.from({ length: tile }, () => startRow(writer)),
   }));

@@ -4,7 +4,6 @@
 import { sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt } from "../graph/graph.ts";
-import { accumulatorsOf } from "./accumulators.ts";
 import {
   accumulation,
   combine,
@@ -25,27 +24,8 @@ import type { Stage } from "./stages.ts";
 /** Puts a root's value where it belongs, or adds it to what is there. */
 export type StoreRoot = (id: NodeId, index: readonly Index[], value: string, how?: "=" | "+=") => void;
 
-/** How an invocation of the stage's kernel finds its work. */
-export type StageForm = "element" | "tile" | "tree" | "scatter";
-
 /** Lanes of a workgroup that reduces one output together. */
 export const treeLanes = 256;
-
-const smallOutput = 32;
-
-const longReduction = 512;
-
-export function formOf(region: Region, stage: Stage): StageForm {
-  const [first] = stage.loops;
-  if (first !== undefined && nodeAt(region.graph, first).op === "scatterAdd") return "scatter";
-  const plain = stage.loops.some((id) => nodeAt(region.graph, id).op === "dot") ? "tile" : "element";
-  if (typeof stage.size !== "number" || stage.size > smallOutput) return plain;
-  const isLong = stage.loops.some((id) => {
-    const extent = sizeOf(loopExtentsOf(region, id));
-    return typeof extent !== "number" || extent >= longReduction;
-  });
-  return isLong ? "tree" : plain;
-}
 
 /** The positions that an invocation owns. */
 export interface Owned {
@@ -61,7 +41,7 @@ export interface Owned {
 export function emitPositions(emitter: Emitter, region: Region, stage: Stage, owned: Owned, store: StoreRoot): void {
   const { positions, walk } = owned;
   const sums: Sums[] = [];
-  for (const group of loopGroups(region, accumulatorsOf(region, stage))) {
+  for (const group of loopGroups(region, stage.accumulators)) {
     const results = runLoops(emitter, region, group, positions);
     for (const { id, names } of results) {
       for (const [i, position] of positions.entries()) rememberLoop(emitter, region, id, position, at(names, i));

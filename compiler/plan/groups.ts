@@ -1,17 +1,20 @@
 /** @file Which stages run together: those of one level share a dispatch, scans and tree reductions stand alone. */
-import { formOf } from "./emit-stage.ts";
-import type { Region } from "./emit-values.ts";
 import type { ScanStage, Stage } from "./stages.ts";
 
 /** What runs as one step of the program: stages that share a dispatch, or a scan. */
 export type Group = { readonly kind: "stages"; readonly stages: readonly Stage[] } | ScanStage;
 
-export function groupStages(region: Region, stages: readonly (Stage | ScanStage)[]): Group[] {
-  const levels = [...new Set(stages.map(({ level }) => level))];
-  return levels.flatMap((level): Group[] => {
-    const here = stages.filter((stage) => stage.level === level);
+/** The groups of stages that are ordered by their levels. */
+export function groupStages(stages: readonly (Stage | ScanStage)[]): Group[] {
+  const levels = new Map<number, (Stage | ScanStage)[]>();
+  for (const stage of stages) {
+    const here = levels.get(stage.level);
+    if (here === undefined) levels.set(stage.level, [stage]);
+    else here.push(stage);
+  }
+  return [...levels.values()].flatMap((here): Group[] => {
     const plain = here.filter((stage) => stage.kind === "stage");
-    const shared = shareDispatches(region, plain).map((group): Group => ({ kind: "stages", stages: group }));
+    const shared = shareDispatches(plain).map((group): Group => ({ kind: "stages", stages: group }));
     return [...shared, ...here.filter((stage) => stage.kind === "scan")];
   });
 }
@@ -21,8 +24,8 @@ export function membersOf(group: Group): readonly (Stage | ScanStage)[] {
 }
 
 /** Stages of one level that can share a dispatch, in order; those that use barriers stand alone. */
-function shareDispatches(region: Region, stages: readonly Stage[]): Stage[][] {
-  const alone = stages.filter((stage) => formOf(region, stage) === "tree");
-  const together = stages.filter((stage) => !alone.includes(stage));
+function shareDispatches(stages: readonly Stage[]): Stage[][] {
+  const alone = stages.filter(({ form }) => form === "tree");
+  const together = stages.filter(({ form }) => form !== "tree");
   return [...(together.length > 0 ? [together] : []), ...alone.map((stage) => [stage])];
 }

@@ -3,11 +3,10 @@ import { kernelText } from "../../shaders/kernel.ts";
 import { addDims, type Dim, mulDims, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt } from "../graph/graph.ts";
-import { accumulatorsOf } from "./accumulators.ts";
 import { blockGrid, emitBlocks, usesBlocks } from "./emit-blocks.ts";
 import { flatPosition, type Position } from "./emit-loops.ts";
 import { emitScatterByColumn, emitScatterByElement } from "./emit-scatter.ts";
-import { emitPositions, emitTree, formOf, type Owned, type StoreRoot, treeLanes } from "./emit-stage.ts";
+import { emitPositions, emitTree, type Owned, type StoreRoot, treeLanes } from "./emit-stage.ts";
 import { Emitter, type Region } from "./emit-values.ts";
 import type { Index } from "./index-expression.ts";
 import { KernelWriter } from "./kernel-writer.ts";
@@ -40,7 +39,7 @@ export function buildKernel(
   hooks: KernelHooks,
 ): { kernel: number; grid: Grid } {
   const writer = new KernelWriter(lowering.buffers(), lowering.tiles.tuning);
-  const tree = stages.some((stage) => formOf(region, stage) === "tree");
+  const tree = stages.some(({ form }) => form === "tree");
   const workgroupSize = tree ? treeLanes : lanes;
   const { tiles } = lowering;
   const grid = stages.map((stage) => gridOf(region, stage, tiles));
@@ -96,7 +95,7 @@ export function buildHandover(
 const oneByOne = { rowsPer: 1, columns: [1], lanes };
 
 function gridOf(region: Region, stage: Stage, options: TileOptions): GridPart {
-  const form = formOf(region, stage);
+  const { form } = stage;
   if (form === "tree") return { ...oneByOne, rows: [stage.size], lanes: 1 };
   if (form === "scatter") return { ...oneByOne, rows: [scatterOwners(region, stage, options)] };
   if (form === "element") return { ...oneByOne, rows: [stage.size] };
@@ -122,7 +121,7 @@ function tileOf(region: Region, stage: Stage, options: TileOptions) {
     batch: shape.slice(0, -2),
     m,
     n,
-    tile: chooseTile(m, n, accumulatorsOf(region, stage).length, options, spreadOver(stage.size, options)),
+    tile: chooseTile(m, n, stage.accumulators.length, options, spreadOver(stage.size, options)),
   };
 }
 
@@ -139,7 +138,7 @@ function writeStage(
   options: TileOptions,
 ): void {
   const emitter = new Emitter(writer, { region, ids: stage.roots });
-  const form = formOf(region, stage);
+  const { form } = stage;
   hooks.begin(emitter);
   const store: StoreRoot = (id, index, value, how = "=") => hooks.store(emitter, id, index, value, how);
   if (form === "tree") {

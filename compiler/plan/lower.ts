@@ -6,7 +6,7 @@ import { at, InternalError } from "../graph/errors.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
 import { donations, elementOf, inputLocation, lastUses, placeDonations } from "./donations.ts";
 import type { Region } from "./emit-values.ts";
-import { groupStages } from "./groups.ts";
+import { formStages } from "./form-stages.ts";
 import { buildKernel } from "./kernel.ts";
 import { Memory } from "./memory.ts";
 import { partsByValue } from "./packs.ts";
@@ -24,7 +24,7 @@ import type {
   Step,
 } from "./program.ts";
 import { lowerScan, type Schedule } from "./schedule.ts";
-import { formStages, hasPositions, type Stage } from "./stages.ts";
+import { hasPositions, type Stage } from "./stages.ts";
 import type { Target, TileOptions } from "./tiles.ts";
 import { checkedTuning, type Tuning } from "./tuning.ts";
 import { stagesWork, type WorkScope } from "./work.ts";
@@ -79,13 +79,33 @@ export function lower(graph: Graph, options: LowerOptions = {}): Program {
   const copied = new Set<NodeId>();
   for (;;) {
     const program = lowerWith(graph, options, copied);
-    const crowded = program.kernels.find(({ bindings }) => bindings.length > limit);
-    if (crowded === undefined) return program;
-    const bound = crowded.bindings.flatMap(({ buffer }) => graph.inputs[buffer] ?? []).filter((id) => !copied.has(id));
-    const [smallest] = bound.sort((a, b) => sizeRank(graph, a) - sizeRank(graph, b));
-    if (smallest === undefined) throw new InternalError(`${crowded.name} binds ${crowded.bindings.length} buffers`);
-    copied.add(smallest);
+    const crowding = inputsToCopy(graph, program, limit);
+    if (crowding.length === 0) return program;
+    for (const id of crowding) copied.add(id);
   }
+}
+
+/**
+ * The inputs that must be copied so that every kernel fits. A copy changes the bindings of kernels in one way, its
+ * input's buffer for the arena's, so that all are found at once.
+ */
+function inputsToCopy(graph: Graph, { kernels, buffers }: Program, limit: number): NodeId[] {
+  const found: NodeId[] = [];
+  const arenas = buffers.flatMap(({ role, element }, buffer) => (role === "arena" ? [{ element, buffer }] : []));
+  const bound = kernels.map(({ bindings }) => new Set(bindings.map(({ buffer }) => buffer)));
+  for (const [i, own] of bound.entries()) {
+    while (own.size > limit) {
+      const inputs = [...own].flatMap((buffer) => graph.inputs[buffer] ?? []);
+      const [smallest] = inputs.sort((a, b) => sizeRank(graph, a) - sizeRank(graph, b));
+      if (smallest === undefined) throw new InternalError(`${at(kernels, i).name} binds ${own.size} buffers`);
+      found.push(smallest);
+      const isFloat = nodeAt(graph, smallest).aval.dtype === "f32";
+      const arena = arenas.find(({ element }) => (element === "f32") === isFloat);
+      const from = graph.inputs.indexOf(smallest);
+      for (const buffers of bound) if (buffers.delete(from) && arena !== undefined) buffers.add(arena.buffer);
+    }
+  }
+  return found;
 }
 
 /** What every WebGPU device allows in one shader stage, and in one workgroup. */
@@ -110,9 +130,8 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
   const donated = donations(graph, options.donate ?? {});
   // An input that is handed back as its own donation stays where it is.
   const computed = graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id);
-  const { stages, stored, packs } = formStages(graph, computed, { packs: true });
-  const groups = groupStages(rootRegion(graph, new Map(), new Map()), stages);
-  const lastUse = lastUses(graph, groups, stored, packs);
+  const { groups, stored, packs } = formStages(graph, computed, { packs: true });
+  const lastUse = lastUses(graph, groups, packs);
   const locations = new Map<NodeId, Location>();
   const homes = new Map<NodeId, Location>();
   const copies = [...copied].map((id): Copy => {
@@ -144,7 +163,7 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
   const work: WorkScope = { depth: 0, graph, stored };
   const partOf = partsByValue(packs);
   const home = new Map([...donated].filter(([, input]) => !copied.has(input)));
-  placeDonations(graph, home, groups, stored, (id) => partOf.has(id) || packs.has(id), locations);
+  placeDonations(graph, home, groups, (id) => partOf.has(id) || packs.has(id), locations);
   const steps: Step[] = [...copies];
   for (const [order, group] of groups.entries()) {
     const place = (id: NodeId): Location => {
@@ -160,13 +179,12 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
       return location;
     };
     if (group.kind === "scan") {
-      graph.nodes.forEach((node, id) => {
-        if (node.op === "result" && node.operands[0] === group.scan && lastUse.has(id)) place(id);
-      });
+      for (const id of group.results) if (lastUse.has(id)) place(id);
       steps.push(
         lowerScan(lowering, {
           outer: region,
           scan: group.scan,
+          results: group.results,
           work,
           nesting: 0,
           order,

@@ -2,13 +2,12 @@
  * @file The arenas: which value lies where, and for how long. Sizes are symbolic, so a place is taken over only by a
  * value of the very same size; that is what recurrent programs are full of, and it keeps the total a plain sum.
  */
-import type { Dim } from "../graph/dim.ts";
+import { addDims, type Dim } from "../graph/dim.ts";
 import type { DType } from "../graph/graph.ts";
-import type { BufferSpec, Location } from "./program.ts";
+import type { BufferSpec, Location, Size } from "./program.ts";
 
 interface Slot {
-  readonly size: Dim;
-  readonly offset: readonly Dim[];
+  readonly offset: Size;
   /** Order of the last step that uses what lies here; a value that is made later may take it over. */
   busyUntil: number;
 }
@@ -20,7 +19,10 @@ class Arena {
   readonly name: string;
   readonly element: "f32" | "u32";
   readonly buffer: number;
-  readonly slots: Slot[] = [];
+  /** By size. */
+  readonly #slots = new Map<Dim, Slot[]>();
+  /** All that is placed, like terms added up. */
+  #size: Size = [0];
 
   constructor(name: string, element: "f32" | "u32", buffer: number) {
     this.name = name;
@@ -28,31 +30,33 @@ class Arena {
     this.buffer = buffer;
   }
 
-  get size(): Dim[] {
-    return this.slots.flatMap(({ size }) => aligned(size));
+  get size(): Size {
+    return this.#size;
   }
 
   place(size: Dim, from: number, until: number): Location {
-    const free = this.slots.find((slot) => slot.size === size && slot.busyUntil < from);
+    const slots = this.#slots.get(size) ?? [];
+    const free = slots.find(({ busyUntil }) => busyUntil < from);
     if (free !== undefined) {
       free.busyUntil = until;
       return { buffer: this.buffer, offset: free.offset, size: [size] };
     }
-    const offset = total(this.size);
-    this.slots.push({ size, offset, busyUntil: until });
+    const offset = this.#size;
+    this.#slots.set(size, [...slots, { offset, busyUntil: until }]);
+    this.#size = sum([...offset, aligned(size)]);
     return { buffer: this.buffer, offset, size: [size] };
   }
 }
 
 /** Known sizes are rounded up. */
-function aligned(size: Dim): Dim[] {
-  return [typeof size === "number" ? Math.ceil(size / alignment) * alignment : size];
+function aligned(size: Dim): Dim {
+  return typeof size === "number" ? Math.ceil(size / alignment) * alignment : size;
 }
 
-/** A sum with its plain numbers added up. */
-function total(size: readonly Dim[]): Dim[] {
-  const numbers = size.reduce<number>((sum, dim) => sum + (typeof dim === "number" ? dim : 0), 0);
-  return [...size.filter((dim) => typeof dim !== "number"), numbers];
+/** Like terms added up; of nothing it is 0. */
+function sum(terms: Size): Size {
+  const added = addDims(terms);
+  return added.length === 0 ? [0] : added;
 }
 
 /** The program's own memory: one arena of f32 and one of u32, which also holds i32 and bool. */
@@ -74,7 +78,7 @@ export class Memory {
     return [this.#floats, this.#integers].map(({ name, element, size }) => ({
       name,
       element,
-      size: total(size),
+      size,
       role: "arena",
     }));
   }

@@ -9,14 +9,12 @@ import { type Dim, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { bodyInputs } from "../ops/scan.ts";
-import { accumulatorsOf } from "./accumulators.ts";
-import { formOf } from "./emit-stage.ts";
-import { groupStages } from "./groups.ts";
+import { formStages } from "./form-stages.ts";
+import type { Group } from "./groups.ts";
 import type { Lowering } from "./lower.ts";
 import type { Location } from "./program.ts";
-import { readsOf } from "./reads.ts";
 import { analyzeRows } from "./rows.ts";
-import { formStages, type Stage } from "./stages.ts";
+import type { Stage } from "./stages.ts";
 import { resultPlaces, type ScanContext } from "./stepwise.ts";
 import { chooseTile, type Target, type TileOptions } from "./tiles.ts";
 
@@ -33,6 +31,7 @@ export interface PersistentPlan {
   readonly rowsPerWorkgroup: number;
   readonly workgroupSize: number;
   readonly stages: readonly Stage[];
+  readonly groups: readonly Group[];
   /** By carry input or by value. */
   readonly slots: ReadonlyMap<NodeId, Slots>;
   /** Where the results go, by their index. */
@@ -60,11 +59,10 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
   const outputs = body.outputs.filter((_, i) => i < attrs.carries || results.has(i));
   const analysis = analyzeRows(node, outputs);
   if (!analysis.separable) return { plan: undefined, reason: analysis.reason };
-  const { stages: formed, stored } = formStages(body, outputs);
+  const { stages: formed, stored, groups } = formStages(body, outputs);
   const stages = formed.filter((stage) => stage.kind === "stage");
-  const region = { key: "", graph: body, read: () => undefined };
   const order = new Map<Stage, number>();
-  for (const [i, group] of groupStages(region, stages).entries())
+  for (const [i, group] of groups.entries())
     if (group.kind === "stages") for (const stage of group.stages) order.set(stage, i);
   const slots = findSlots(node, stages, order, stored);
   const wordsPerRow = [...slots.values()].reduce((sum, { width, count }) => sum + width * count, 0);
@@ -87,9 +85,9 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
     // A GPU hides latency with lanes; a software adapter saves loads with columns.
     if (target === "gpu" && tuning.persistentColumns === undefined) return 1;
     const tiles = { ...lowering.tiles, tuning: { ...tuning, tileRows: rows, tileColumns: tuning.persistentColumns } };
-    return chooseTile(rows, widthOf(stage), accumulatorsOf(region, stage).length, tiles).columns;
+    return chooseTile(rows, widthOf(stage), stage.accumulators.length, tiles).columns;
   };
-  const tiled = stages.filter((stage) => formOf(region, stage) === "tile");
+  const tiled = stages.filter(({ form }) => form === "tile");
   // As many lanes as the widest product has columns: lanes beyond would repeat its work.
   const widest = Math.max(
     1,
@@ -103,6 +101,7 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
       rowsPerWorkgroup: rows,
       workgroupSize,
       stages,
+      groups,
       slots,
       results,
       tileColumns,
@@ -123,7 +122,7 @@ function findSlots(
   const { body } = attrs;
   const { carries } = bodyInputs(attrs);
   const reads = stages.flatMap((stage) =>
-    readsOf(body, stage, stored).map((read) => ({ ...read, stage, order: order.get(stage) ?? 0 })),
+    stage.reads.map((read) => ({ ...read, stage, order: order.get(stage) ?? 0 })),
   );
   const writerOf = (id: NodeId) => stages.find((stage) => stage.roots.includes(id));
   const widthOf = (id: NodeId) => Number(sizeOf(nodeAt(body, id).aval.shape.slice(1)));

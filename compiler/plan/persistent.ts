@@ -12,9 +12,8 @@ import { at, InternalError } from "../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { chunkSteps, flopsOfRow, type StepWork } from "./chunks.ts";
-import { emitPositions, formOf } from "./emit-stage.ts";
+import { emitPositions } from "./emit-stage.ts";
 import { Emitter, type Region } from "./emit-values.ts";
-import { groupStages } from "./groups.ts";
 import type { Index } from "./index-expression.ts";
 import { finishKernel } from "./kernel.ts";
 import { type Bound, KernelWriter } from "./kernel-writer.ts";
@@ -37,7 +36,7 @@ export function lowerPersistent(lowering: Lowering, context: ScanContext, plan: 
   const { body, length } = plan.node.attrs;
   const step: StepWork = {
     flops: plan.rowsPerWorkgroup * flopsOfRow(work.flops, plan.rows, length),
-    barriers: groupStages(kernel.region, plan.stages).length,
+    barriers: plan.groups.length,
     lanes: plan.workgroupSize,
   };
   return {
@@ -118,7 +117,7 @@ class PersistentKernel {
     w.block(`if (${first} > 0u)`, () => this.#loadSaved(first));
     w.line("workgroupBarrier();");
     w.block(`for (var count: u32 = ${first}; count < ${end}; count++)`, () => {
-      for (const group of groupStages(this.region, this.#plan.stages)) {
+      for (const group of this.#plan.groups) {
         if (group.kind === "scan") throw new InternalError("a scan inside a persistent scan");
         for (const stage of group.stages.filter(hasPositions)) this.#stage(stage, workgroupSize);
         w.line("workgroupBarrier();");
@@ -178,7 +177,7 @@ class PersistentKernel {
     const emitter = new Emitter(this.#writer, { region: this.region, ids: stage.roots });
     const store = (id: NodeId, index: readonly Index[], value: string) => this.#store(emitter, id, index, value);
     const width = Number(sizePerRow(this.region, stage, this.#plan.rows));
-    if (formOf(this.region, stage) !== "tile") {
+    if (stage.form !== "tile") {
       this.#rows.overElements(width, (position) =>
         emitPositions(emitter, this.region, stage, { positions: [position] }, store),
       );

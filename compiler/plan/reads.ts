@@ -2,7 +2,6 @@
 import { type Dim, sizeOf } from "../graph/dim.ts";
 import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
-import type { ScanStage, Stage } from "./stages.ts";
 
 export interface Read {
   readonly id: NodeId;
@@ -10,26 +9,37 @@ export interface Read {
   readonly samePosition: boolean;
 }
 
-export function readsOf(graph: Graph, stage: Stage | ScanStage, stored: ReadonlySet<NodeId>): Read[] {
-  const reads: Read[] = [];
-  const visited = new Set<string>();
-  const visit = (id: NodeId, samePosition: boolean, size: Dim): void => {
-    const key = `${id} ${samePosition}`;
-    if (visited.has(key)) return;
-    visited.add(key);
+/** What a stage of `size` positions reads, which computes `own`. */
+export function readsOfStage(graph: Graph, own: readonly NodeId[], size: Dim, stored: ReadonlySet<NodeId>): Read[] {
+  return reads(graph, own, { samePosition: true, size }, new Set(own), stored);
+}
+
+/** What a scan reads: its operands, wherever its kernels need them. */
+export function readsOfScan(graph: Graph, scan: NodeId, stored: ReadonlySet<NodeId>): Read[] {
+  return reads(graph, nodeAt(graph, scan).operands, { samePosition: false, size: 0 }, new Set(), stored);
+}
+
+function reads(
+  graph: Graph,
+  from: readonly NodeId[],
+  { samePosition, size }: { readonly samePosition: boolean; readonly size: Dim },
+  own: ReadonlySet<NodeId>,
+  stored: ReadonlySet<NodeId>,
+): Read[] {
+  const found: Read[] = [];
+  const visited = { here: new Set<NodeId>(), anywhere: new Set<NodeId>() };
+  const visit = (id: NodeId, isHere: boolean): void => {
+    const before = isHere ? visited.here : visited.anywhere;
+    if (before.has(id)) return;
+    before.add(id);
     const node = nodeAt(graph, id);
-    if (node.op === "input" || node.op === "result" || stored.has(id)) reads.push({ id, samePosition });
+    if (node.op === "input" || node.op === "result" || stored.has(id)) found.push({ id, samePosition: isHere });
     if (node.op === "input" || node.op === "result" || node.op === "scan") return;
-    const own = stage.kind === "stage" && (stage.loops.includes(id) || stage.roots.includes(id));
-    if (stored.has(id) && !own) return;
+    if (stored.has(id) && !own.has(id)) return;
     const { kind } = entryOf(node.op as TableOp);
-    const keeps = samePosition && (kind === "elementwise" || node.op === "reshape") && sizeOf(node.aval.shape) === size;
-    for (const operand of node.operands) visit(operand, keeps, size);
+    const keeps = isHere && (kind === "elementwise" || node.op === "reshape") && sizeOf(node.aval.shape) === size;
+    for (const operand of node.operands) visit(operand, keeps);
   };
-  if (stage.kind === "scan") {
-    for (const operand of nodeAt(graph, stage.scan).operands) visit(operand, false, 0);
-  } else {
-    for (const root of [...stage.loops, ...stage.roots]) visit(root, true, stage.size);
-  }
-  return reads;
+  for (const id of from) visit(id, samePosition);
+  return found;
 }

@@ -1,19 +1,16 @@
 /**
- * @file Cuts a graph into stages. A stage is a set of values that one invocation can compute for one position: loops
- * (products, reductions) followed by whatever is elementwise in their results. It ends only where a value must cross
- * invocations, that is, where somebody reads it at another position than its own.
+ * @file Stages. A stage is a set of values that one invocation can compute for one position: loops (products, reductions)
+ * followed by whatever is elementwise in their results.
  *
- *   stage ::= level size loops roots
+ *   stage ::= level size loops roots, and what follows from these: form, accumulators, reads
  *
- * Stages of one level do not depend on each other. Values that are cheap to compute again are not stored: their readers
- * inline them. Two positions are the same when their row-major numbers are, so a reshape does not end a stage; and a
- * reduction over the columns of a row may read what was reduced for that same row before.
+ * Stages of one level do not depend on each other.
  */
-import { type Dim, sizeOf } from "../graph/dim.ts";
-import { at } from "../graph/errors.ts";
-import { ancestorsOf, countUses, type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
-import { entryOf, type TableOp } from "../ops/table.ts";
-import { findPacks, type Pack } from "./packs.ts";
+import type { Dim } from "../graph/dim.ts";
+import type { NodeId } from "../graph/graph.ts";
+import type { Accumulator } from "./accumulators.ts";
+import type { StageForm } from "./forms.ts";
+import type { Read } from "./reads.ts";
 
 export interface Stage {
   readonly kind: "stage";
@@ -24,6 +21,9 @@ export interface Stage {
   readonly loops: readonly NodeId[];
   /** Values that are stored here, in topological order; loops that others read are among them. */
   readonly roots: readonly NodeId[];
+  readonly form: StageForm;
+  readonly accumulators: readonly Accumulator[];
+  readonly reads: readonly Read[];
 }
 
 /** Whether there is anything to compute: a value with an axis of extent 0 has no elements. */
@@ -33,221 +33,7 @@ export interface ScanStage {
   readonly kind: "scan";
   readonly level: number;
   readonly scan: NodeId;
-}
-
-export interface Staging {
-  readonly stages: readonly (Stage | ScanStage)[];
-  /** Values that have a place in memory, results of scans apart. */
-  readonly stored: ReadonlySet<NodeId>;
-  /** Joined values whose parts are written straight into the whole. */
-  readonly packs: ReadonlyMap<NodeId, Pack>;
-}
-
-export interface StagingOptions {
-  /** Store results of scans among the outputs in a place of the output's own, rather than where the scan puts them. */
-  readonly copyResults?: boolean;
-  /** Let the parts of joined values be written straight into the whole. */
-  readonly packs?: boolean;
-}
-
-/** Operations above which an elementwise value is stored rather than computed by each reader. */
-const inlineLimit = { product: 2, scan: 2, reduction: 24, broadcast: 24 };
-const transcendentalCost = 8;
-
-/** What of a graph is stored and where its stages end. `outputs` are stored whatever they are. */
-export function formStages(graph: Graph, outputs: readonly NodeId[], options: StagingOptions = {}): Staging {
-  return new Stager(graph, outputs, options).form();
-}
-
-function kindOf(node: Node): string {
-  return node.op === "scan" || node.op === "result" ? node.op : entryOf(node.op as TableOp).kind;
-}
-
-export function isLoop(node: Node): boolean {
-  const kind = kindOf(node);
-  return kind === "reduction" || kind === "contraction";
-}
-
-const isElementwise = (node: Node) => kindOf(node) === "elementwise";
-const isView = (node: Node) => kindOf(node) === "view";
-
-function isTranscendental(node: Node): boolean {
-  if (node.op === "scan" || node.op === "result") return false;
-  const entry = entryOf(node.op as TableOp);
-  return entry.kind === "elementwise" && !entry.cheap;
-}
-
-class Stager {
-  readonly #graph: Graph;
-  readonly #live: ReadonlySet<NodeId>;
-  readonly #stored: Set<NodeId>;
-  readonly #packs: ReadonlyMap<NodeId, Pack>;
-  readonly #level: number[];
-
-  constructor(graph: Graph, outputs: readonly NodeId[], options: StagingOptions) {
-    this.#graph = graph;
-    this.#live = ancestorsOf(graph, outputs);
-    this.#stored = new Set(outputs.filter((id) => options.copyResults || nodeAt(graph, id).op !== "result"));
-    this.#packs = options.packs ? findPacks(graph, this.#live) : new Map();
-    this.#level = new Array<number>(graph.nodes.length).fill(0);
-  }
-
-  form(): Staging {
-    for (const { parts } of this.#packs.values()) {
-      for (const { id } of parts) if (nodeAt(this.#graph, id).op !== "result") this.#stored.add(id);
-    }
-    this.#storeCostly();
-    this.#findLevels();
-    this.#storeLoopsReadElsewhere();
-    const stages = this.#collect();
-    // A pack has a place of its own, which its parts fill.
-    for (const id of this.#packs.keys()) this.#stored.add(id);
-    return { stages, stored: this.#stored, packs: this.#packs };
-  }
-
-  /** Elementwise values are stored where computing them in every reader would cost more. */
-  #storeCostly(): void {
-    const uses = countUses(this.#graph);
-    const cost = (id: NodeId): number => {
-      const node = nodeAt(this.#graph, id);
-      if (this.#stored.has(id) || node.op === "input" || node.op === "result" || isLoop(node)) return 1;
-      const own = isTranscendental(node) ? transcendentalCost : isElementwise(node) ? 1 : 0;
-      return node.operands.reduce((total, operand) => total + cost(operand), own);
-    };
-    const beneathViews = (id: NodeId): NodeId[] => {
-      const node = nodeAt(this.#graph, id);
-      return isView(node) ? node.operands.flatMap(beneathViews) : [id];
-    };
-    for (const [id, node] of this.#graph.nodes.entries()) {
-      if (!this.#live.has(id)) continue;
-      if (node.op === "broadcast") {
-        // What is repeated is computed once, such as Adam's bias corrections for all weights.
-        for (const operand of beneathViews(at(node.operands, 0))) {
-          if (isElementwise(nodeAt(this.#graph, operand)) && cost(operand) > inlineLimit.broadcast)
-            this.#stored.add(operand);
-        }
-      }
-      if (!(isLoop(node) || node.op === "scan")) continue;
-      const isReduction = kindOf(node) === "reduction";
-      for (const operand of node.operands.flatMap(beneathViews)) {
-        const onlyReader = isReduction && (uses[operand] ?? 0) === 1;
-        const shared = isReduction
-          ? inlineLimit.reduction
-          : node.op === "scan"
-            ? inlineLimit.scan
-            : inlineLimit.product;
-        const limit = onlyReader ? Number.POSITIVE_INFINITY : shared;
-        if (isElementwise(nodeAt(this.#graph, operand)) && cost(operand) > limit) this.#stored.add(operand);
-      }
-    }
-  }
-
-  /** The level at which each live value is known at its own position. */
-  #findLevels(): void {
-    for (const [id, node] of this.#graph.nodes.entries()) {
-      if (!this.#live.has(id)) continue;
-      const { operands } = node;
-      const most = (levels: readonly number[]) => Math.max(0, ...levels);
-      if (node.op === "result") this.#level[id] = at(this.#level, at(operands, 0));
-      else if (this.#packs.has(id)) this.#level[id] = most(operands.map((operand) => this.#own(operand)));
-      else if (node.op === "reshape" || isElementwise(node))
-        this.#level[id] = most(operands.map((operand) => this.#own(operand)));
-      else if (kindOf(node) === "reduction") this.#level[id] = this.#reductionLevel(id);
-      else this.#level[id] = most(operands.map((operand) => this.#anywhere(operand)));
-    }
-  }
-
-  /** The level at which a reader at the same position can use a value that may be another kernel's. */
-  #own(id: NodeId): number {
-    const { op } = nodeAt(this.#graph, id);
-    const elsewhere = op === "result" || op === "scatterAdd" || this.#packs.has(id);
-    return at(this.#level, id) + (elsewhere ? 1 : 0);
-  }
-
-  /** The level at which a value can be read at any position. */
-  #anywhere(id: NodeId): number {
-    const node = nodeAt(this.#graph, id);
-    if (node.op === "input") return 0;
-    if (this.#stored.has(id) || isLoop(node) || node.op === "result" || this.#packs.has(id))
-      return at(this.#level, id) + 1;
-    return node.operands.reduce((most, operand) => Math.max(most, this.#anywhere(operand)), 0);
-  }
-
-  /** A reduction may read what belongs to its own row as soon as it is known; everything else must be in memory. */
-  #reductionLevel(id: NodeId): number {
-    const visit = (operand: NodeId): number => {
-      const node = nodeAt(this.#graph, operand);
-      if (this.#stored.has(operand)) return this.#anywhere(operand);
-      if (isElementwise(node)) return node.operands.reduce((most, next) => Math.max(most, visit(next)), 0);
-      if (this.#broadcastsRow(id, operand)) return this.#own(at(node.operands, 0));
-      return this.#anywhere(operand);
-    };
-    return visit(at(nodeAt(this.#graph, id).operands, 0));
-  }
-
-  /** Whether `view` repeats one number for each row that the reduction `id` reduces. */
-  #broadcastsRow(id: NodeId, view: NodeId): boolean {
-    const reduction = nodeAt(this.#graph, id);
-    const node = nodeAt(this.#graph, view);
-    if ((reduction.op !== "sum" && reduction.op !== "reduceMax") || node.op !== "broadcast") return false;
-    const kept = node.attrs.shape.map((_, axis) => axis).filter((axis) => !reduction.attrs.axes.includes(axis));
-    return (
-      kept.length > 0 && kept.length === node.attrs.axes.length && kept.every((axis, i) => axis === node.attrs.axes[i])
-    );
-  }
-
-  /** A loop's result stays in a register only where all its readers sit at the same position in the same stage. */
-  #storeLoopsReadElsewhere(): void {
-    const visit = (id: NodeId, reader: NodeId, samePosition: boolean): void => {
-      const node = nodeAt(this.#graph, id);
-      const stage = at(this.#level, reader);
-      if (isLoop(node)) {
-        const sameStage =
-          at(this.#level, id) === stage && sizeOf(node.aval.shape) === sizeOf(nodeAt(this.#graph, reader).aval.shape);
-        if (!samePosition || !sameStage || node.op === "scatterAdd") this.#stored.add(id);
-        return;
-      }
-      if (
-        this.#stored.has(id) ||
-        kindOf(node) === "scan" ||
-        node.op === "input" ||
-        node.op === "result" ||
-        this.#packs.has(id)
-      )
-        return;
-      const isRow = !samePosition && this.#broadcastsRow(reader, id);
-      const keeps = isRow || (samePosition && (isElementwise(node) || node.op === "reshape"));
-      for (const operand of node.operands) visit(operand, reader, keeps);
-    };
-    for (const [id, node] of this.#graph.nodes.entries()) {
-      if (!this.#live.has(id) || this.#packs.has(id)) continue;
-      const isWhole = isLoop(node) || node.op === "scan";
-      if (!isWhole && !this.#stored.has(id)) continue;
-      const keeps = !isWhole && (isElementwise(node) || node.op === "reshape");
-      for (const operand of node.operands) visit(operand, id, keeps);
-    }
-  }
-
-  #collect(): (Stage | ScanStage)[] {
-    const groups = new Map<string, { level: number; size: Dim; loops: NodeId[]; roots: NodeId[] }>();
-    const scans: ScanStage[] = [];
-    for (const [id, node] of this.#graph.nodes.entries()) {
-      if (!this.#live.has(id) || this.#packs.has(id) || (node.op === "result" && !this.#stored.has(id))) continue;
-      if (node.op === "scan") {
-        scans.push({ kind: "scan", level: at(this.#level, id), scan: id });
-        continue;
-      }
-      if (!isLoop(node) && !this.#stored.has(id)) continue;
-      const size = sizeOf(node.aval.shape);
-      const level = node.op === "result" ? this.#own(id) : at(this.#level, id);
-      // A scatter owns columns, not positions, so it never shares a kernel.
-      const key = node.op === "scatterAdd" ? `scatter ${id}` : `${level} ${size}`;
-      const group = groups.get(key) ?? { level, size, loops: [], roots: [] };
-      if (isLoop(node)) group.loops.push(id);
-      if (this.#stored.has(id)) group.roots.push(id);
-      groups.set(key, group);
-    }
-    const stages = [...groups.values()].map((group): Stage => ({ kind: "stage", ...group }));
-    return [...stages, ...scans].sort((a, b) => a.level - b.level);
-  }
+  /** The nodes that pick its results. */
+  readonly results: readonly NodeId[];
+  readonly reads: readonly Read[];
 }

@@ -9,19 +9,21 @@ import { at, InternalError } from "../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import type { Emitter, Region } from "./emit-values.ts";
-import { groupStages } from "./groups.ts";
+import { formStages } from "./form-stages.ts";
 import type { Index } from "./index-expression.ts";
 import { buildHandover, buildKernel, type Handover } from "./kernel.ts";
 import type { Bound } from "./kernel-writer.ts";
 import type { Lowering } from "./lower.ts";
 import type { Dispatch, Location, Loop } from "./program.ts";
-import { formStages, hasPositions } from "./stages.ts";
+import { hasPositions } from "./stages.ts";
 import { stagesWork, type WorkScope } from "./work.ts";
 
 export interface ScanContext {
   /** The region that the scan node stands in. */
   readonly outer: Region;
   readonly scan: NodeId;
+  /** The nodes that pick its results. */
+  readonly results: readonly NodeId[];
   /** The same region, for counting work. */
   readonly work: WorkScope;
   /** Number of loops around the scan. */
@@ -49,7 +51,7 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
   if (length === 0) return { kind: "loop", length, reverse, body: [], otherwise: otherwise() };
   const clock = new Clock(node, context.nesting);
   const { targets, slots } = placeOutputs(lowering, context, node);
-  const { stages, stored } = formStages(body, [...targets.keys()], { copyResults: true });
+  const { groups, stored } = formStages(body, [...targets.keys()], { copyResults: true });
   const scratch = (id: NodeId): Location => {
     const { aval } = nodeAt(body, id);
     return lowering.memory.place(aval.dtype, sizeOf(aval.shape), order, order);
@@ -93,7 +95,7 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
   };
   const places = (id: NodeId) => targets.get(id)?.filter(({ when }) => when === "each step").length ?? 0;
   const phase = lowering.phaseOf([scan]);
-  const steps = groupStages(region, stages).flatMap((group): (Dispatch | Loop)[] => {
+  const steps = groups.flatMap((group): (Dispatch | Loop)[] => {
     if (group.kind === "stages") {
       const some = group.stages.filter(hasPositions);
       if (some.length === 0) return [];
@@ -105,11 +107,17 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
       });
       return [{ ...built, kind: "dispatch", phase }];
     }
-    body.nodes.forEach(({ op, operands }, id) => {
-      if (op === "result" && operands[0] === group.scan) nestedResults.set(id, scratch(id));
-    });
+    for (const id of group.results) nestedResults.set(id, scratch(id));
     const resultPlace = (id: NodeId) => nestedResults.get(id);
-    const inner = { outer: region, scan: group.scan, work, nesting: context.nesting + 1, order, resultPlace };
+    const inner = {
+      outer: region,
+      scan: group.scan,
+      results: group.results,
+      work,
+      nesting: context.nesting + 1,
+      order,
+      resultPlace,
+    };
     return [lowerStepwise(lowering, inner)];
   });
   return { kind: "loop", length, reverse, body: steps, otherwise: otherwise() };
@@ -129,13 +137,14 @@ function handInitialOn(lowering: Lowering, context: ScanContext, { attrs, operan
 }
 
 /** Where the results of a scan go, by their index; unread results have no place. */
-export function resultPlaces({ outer, scan, resultPlace }: ScanContext): Map<number, Location> {
-  const results = new Map<number, Location>();
-  for (const [id, result] of outer.graph.nodes.entries()) {
-    const location = result.op === "result" && result.operands[0] === scan ? resultPlace(id) : undefined;
-    if (result.op === "result" && location !== undefined) results.set(result.attrs.index, location);
+export function resultPlaces({ outer, results, resultPlace }: ScanContext): Map<number, Location> {
+  const places = new Map<number, Location>();
+  for (const id of results) {
+    const node = nodeAt(outer.graph, id);
+    const location = resultPlace(id);
+    if (node.op === "result" && location !== undefined) places.set(node.attrs.index, location);
   }
-  return results;
+  return places;
 }
 
 /** Which step of the loop a kernel runs in, and what follows from it. */

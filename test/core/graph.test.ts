@@ -19,6 +19,7 @@ import { specialize } from "../../compiler/passes/specialize.ts";
 import { unroll } from "../../compiler/passes/unroll.ts";
 import {
   add,
+  constant,
   interpret,
   mean,
   model,
@@ -103,6 +104,18 @@ describe("a graph", () => {
     expect(graph.nodes.map(({ op }) => op)).toEqual(["input", "constant", "broadcast", "mul", "sin", "add"]);
     expect(at(graph.nodes, 5).operands).toEqual([4, 4]);
     expect(() => (graph.nodes as unknown[]).push(1)).toThrow();
+  });
+
+  test("tells apart what is nearly equal", () => {
+    const numbers = [0, -0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    const decay = (by: number) =>
+      scanTensors(([h]) => ({ carries: [mul(h as Float, by)], ys: [] }), [constant(1)], [], { length: 3 });
+    const graph = traceGraph("alike", [], () => [
+      ...[...numbers, ...numbers].map((value) => constant(value)),
+      ...[0.5, 0.25, 0.5].flatMap((by) => decay(by).carries),
+    ]);
+    expect(graph.nodes.filter(({ op }) => op === "constant")).toHaveLength(numbers.length + 1);
+    expect(graph.nodes.filter(({ op }) => op === "scan")).toHaveLength(2);
   });
 
   test("prints with stable names", () => {

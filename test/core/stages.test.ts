@@ -7,8 +7,7 @@ import { lstm } from "../../cells/lstm.ts";
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, nodeAt } from "../../compiler/graph/graph.ts";
-import { readsOf } from "../../compiler/plan/reads.ts";
-import { formStages } from "../../compiler/plan/stages.ts";
+import { formStages } from "../../compiler/plan/form-stages.ts";
 import {
   add,
   concat,
@@ -33,7 +32,7 @@ type Float = Tensor<"f32">;
 
 /** What stages read too early, in words. */
 function readTooEarly(graph: Graph): string[] {
-  const { stages, stored, packs } = formStages(graph, graph.outputs, { packs: true });
+  const { stages, packs } = formStages(graph, graph.outputs, { packs: true });
   const levels = new Map<number, number>();
   for (const stage of stages) {
     if (stage.kind === "stage") for (const id of stage.roots) levels.set(id, stage.level);
@@ -49,7 +48,7 @@ function readTooEarly(graph: Graph): string[] {
   };
   return stages.flatMap((stage) => {
     const own = new Set(stage.kind === "stage" ? stage.roots : []);
-    return readsOf(graph, stage, stored)
+    return stage.reads
       .filter(({ id }) => nodeAt(graph, id).op !== "input" && !own.has(id) && levelOf(id) >= stage.level)
       .map(({ id }) => `level ${stage.level} reads ${nodeAt(graph, id).op} %${id} of level ${levelOf(id)}`);
   });

@@ -12,10 +12,12 @@ const onWork = "test/core/work.test.ts";
 const onPrograms = "test/core/verify-program.test.ts";
 const onNoSteps = "test/gpu/no-steps.test.ts";
 const onSchedules = "test/core/schedules.test.ts";
+const onCost = "test/core/compile-cost.test.ts";
+const onGraphs = "test/core/graph.test.ts";
 
 export const planMutants: readonly Mutant[] = [
   ...changed(
-    "compiler/plan/stages.ts",
+    "compiler/plan/form-stages.ts",
     [onStages, onLowering, onLoops],
     [
       ["results of a loop are read beside it", 'const elsewhere = op === "result" || ', "const elsewhere = "],
@@ -53,14 +55,38 @@ export const planMutants: readonly Mutant[] = [
     "compiler/plan/memory.ts",
     [onLowering, onLoops],
     [
-      ["places are taken over while they are read", "slot.busyUntil < from", "slot.busyUntil <= from"],
-      ["places are taken over whatever their size", "slot.size === size && ", ""],
+      ["places are taken over while they are read", "busyUntil < from", "busyUntil <= from"],
+      ["places are taken over whatever their size", "this.#slots.get(size) ?? []", "[...this.#slots.values()].flat()"],
       ["whoever takes a place over does not hold it", "free.busyUntil = until;", ""],
-      ["all values lie at the start", "const offset = total(this.size);", "const offset = [0];"],
+      ["all values lie at the start", "const offset = this.#size;", "const offset = [0];"],
       [
         "the plain part of an offset is forgotten",
-        '[...size.filter((dim) => typeof dim !== "number"), numbers]',
-        '[...size.filter((dim) => typeof dim !== "number"), 0]',
+        "added.length === 0 ? [0] : added",
+        '[...added.filter((dim) => typeof dim !== "number"), 0]',
+      ],
+    ],
+  ),
+  ...changed("compiler/plan/memory.ts", [onCost], [["like terms stand apart", "= addDims(terms);", "= [...terms];"]]),
+  ...changed(
+    "compiler/plan/lower.ts",
+    [onCost],
+    [
+      [
+        "one input is copied after a lowering",
+        "while (own.size > limit)",
+        "while (found.length === 0 && own.size > limit)",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/graph/builder.ts",
+    [onGraphs],
+    [
+      ["0 and -0 are one constant", 'Object.is(value, -0) ? "-0" : String(value)', "String(value)"],
+      [
+        "bodies of the same inputs are one",
+        'name !== "sites" && field',
+        'name !== "sites" && name !== "nodes" && field',
       ],
     ],
   ),
@@ -69,11 +95,11 @@ export const planMutants: readonly Mutant[] = [
     [onLowering],
     [
       ["inputs are overwritten that others read", "if (isSafe) locations.set", "locations.set"],
-      ["inputs are overwritten that the same step reads", "read.order < order ||", "read.order <= order ||"],
+      ["inputs are overwritten that the same step reads", "order < writer.order ||", "order <= writer.order ||"],
       [
         "inputs are overwritten whose writer reads them elsewhere",
-        "read.stage === writer && read.samePosition",
-        "read.stage === writer",
+        "stage === writer.stage && samePosition",
+        "stage === writer.stage",
       ],
       [
         "an output that two names have lies in the second's input",
@@ -110,9 +136,9 @@ export const planMutants: readonly Mutant[] = [
     "compiler/plan/accumulators.ts",
     [onLowering],
     [
-      ["products that others read are only added", "uses[id] === 1 && ", ""],
-      ["maxima are added", "loops?.every(isProduct) && ", "loops && "],
-      ["products of any depth share a loop", " || !sameExtents(region, left, right)", ""],
+      ["products that others read are only added", "this.#uses[id] === 1 && ", ""],
+      ["maxima are added", "products?.every(isProduct) && ", "products && "],
+      ["products of any depth share a loop", " && this.#sameExtents(left, right)", ""],
     ],
   ),
   ...changed(
@@ -223,7 +249,7 @@ export const planMutants: readonly Mutant[] = [
         'graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id)',
         'graph.outputs.filter((id) => nodeAt(graph, id).op !== "input")',
       ],
-      ["kernels bind any number of buffers", "bindings.length > limit", "bindings.length > 99"],
+      ["kernels bind any number of buffers", "own.size > limit", "own.size > 99"],
     ],
   ),
   ...changed(

@@ -1,0 +1,60 @@
+/**
+ * @file Times the compiler of the checkout that it is bundled with on a training step of equal LSTM layers: trace with
+ * differentiation, each pass, stages and lowering apart.
+ */
+import { lstm } from "../../cells/lstm.ts";
+import { buildProgram } from "../../compiler/compile.ts";
+import type { Graph } from "../../compiler/graph/graph.ts";
+import { formStages } from "../../compiler/plan/form-stages.ts";
+import { languageModel } from "../../entries/networks.ts";
+import { adam, trainingStep } from "../../index.ts";
+
+export interface Measurement {
+  /** Milliseconds by phase, in the order in which they happen. */
+  readonly phases: Readonly<Record<string, number>>;
+  /** Milliseconds of passes and lowering together. */
+  readonly total: number;
+  /** Milliseconds of forming the stages of the top graph, which lowering does too. */
+  readonly stages: number;
+  /** Nodes of the traced graph, bodies of loops included. */
+  readonly nodes: number;
+  readonly kernels: number;
+  /** Kernels of different WGSL: as many pipelines are made. */
+  readonly differentKernels: number;
+}
+
+/** One compilation. The graph is traced anew, since what the passes make of a graph is remembered. */
+export function measure(layers: number, units: number): Measurement {
+  const start = performance.now();
+  const network = languageModel({ cell: lstm, units, layers, vocabulary: 64, embed: units });
+  const step = trainingStep(network, { optimizer: adam(), clipNorm: 1 });
+  let last = performance.now();
+  const phases: Record<string, number> = { "trace, derivative": last - start };
+  const before = last;
+  let passed = step.graph;
+  const program = buildProgram(step.graph, {
+    donate: step.donate,
+    onPass: ({ pass, graph }) => {
+      const now = performance.now();
+      if (pass !== "traced") phases[pass] = now - last;
+      last = now;
+      passed = graph;
+    },
+  });
+  const end = performance.now();
+  phases.lowering = end - last;
+  formStages(passed, passed.outputs, { packs: true });
+  const texts = program.kernels.map(({ wgsl }) => wgsl);
+  return {
+    phases,
+    total: end - before,
+    stages: performance.now() - end,
+    nodes: nodesOf(step.graph),
+    kernels: texts.length,
+    differentKernels: new Set(texts).size,
+  };
+}
+
+function nodesOf(graph: Graph): number {
+  return graph.nodes.reduce((sum, node) => sum + 1 + (node.op === "scan" ? nodesOf(node.attrs.body) : 0), 0);
+}

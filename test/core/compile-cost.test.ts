@@ -1,0 +1,68 @@
+/**
+ * @file What compiling costs, counted and not timed: how often the nodes of a training step are looked at. Twice the layers
+ * may cost twice as much.
+ */
+import { expect, test } from "vitest";
+import { lstm } from "../../cells/lstm.ts";
+import { buildProgram, passes } from "../../compiler/compile.ts";
+import type { Graph } from "../../compiler/graph/graph.ts";
+import { lower } from "../../compiler/plan/lower.ts";
+import { adam, type TrainingStep, trainingStep } from "../../index.ts";
+import { languageModel } from "../../train/networks.ts";
+
+/** Eight layers have as much as twice four, less what four and eight have once: embedding, head and optimizer. */
+const mostGrowth = 2.1;
+
+function stepOf(layers: number): TrainingStep {
+  return trainingStep(languageModel({ cell: lstm, units: 8, layers, vocabulary: 11, embed: 8 }), {
+    optimizer: adam(),
+    clipNorm: 1,
+  });
+}
+
+/** How often `body` looks at the nodes of a graph and of the bodies of its loops. */
+function looks(graph: Graph, body: (graph: Graph) => void): number {
+  let count = 0;
+  const counted = (inner: Graph): Graph => ({
+    ...inner,
+    nodes: new Proxy(
+      inner.nodes.map((node) =>
+        node.op === "scan" ? { ...node, attrs: { ...node.attrs, body: counted(node.attrs.body) } } : node,
+      ),
+      {
+        get: (nodes, key, receiver) => {
+          count += 1;
+          return Reflect.get(nodes, key, receiver);
+        },
+      },
+    ),
+  });
+  body(counted(graph));
+  return count;
+}
+
+const [four, eight] = [stepOf(4), stepOf(8)];
+
+test.each(passes.map(({ name, run }) => [name, run] as const))("pass %s", (_, run) => {
+  const [half, whole] = [four, eight].map(({ graph }) => looks(graph, run)) as [number, number];
+  expect(whole / half).toBeLessThan(mostGrowth);
+});
+
+test.each(["persistent", "stepwise"] as const)("lowering, %s", (schedule) => {
+  const [half, whole] = [four, eight].map(({ graph, donate }) => {
+    const passed = passes.reduce((current, { run }) => run(current), graph);
+    return looks(passed, (counted) => void lower(counted, { donate, schedule }));
+  }) as [number, number];
+  expect(whole / half).toBeLessThan(mostGrowth);
+});
+
+test("sizes and places are sums of few terms, however many values lie before", () => {
+  const { graph, donate } = eight;
+  const program = buildProgram(graph, { donate });
+  const sums = [
+    ...program.buffers.map(({ size }) => size),
+    ...program.kernels.flatMap(({ uniforms }) => uniforms.map(({ value }) => value)),
+  ];
+  // A number and products of symbols (B, T, B·T), and the place in a value that is joined of parts.
+  expect(Math.max(...sums.map(({ length }) => length))).toBeLessThanOrEqual(5);
+});
