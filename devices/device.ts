@@ -12,7 +12,7 @@ import type { DeviceLostError } from "../runtime/device-errors.ts";
 import type { KernelProfile } from "../runtime/profile.ts";
 
 export type { DeviceArray } from "../runtime/device-array.ts";
-export type { DeviceChoice } from "../runtime/hosts/adapter.ts";
+export type { DeviceChoice } from "../runtime/device-choice.ts";
 export type { KernelProfile } from "../runtime/profile.ts";
 
 /** How a graph is compiled. */

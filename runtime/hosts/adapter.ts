@@ -3,8 +3,7 @@
  * to show. The hosts themselves are the files beside this one.
  */
 
-/** Which adapter to use. "auto" takes a graphics card where there is one and a software adapter otherwise. */
-export type DeviceChoice = "auto" | "gpu" | "software";
+export type { DeviceChoice } from "../device-choice.ts";
 
 export interface HostAdapter {
   readonly adapter: GPUAdapter;
