@@ -10,7 +10,7 @@ const every = ["test/**/*.test.ts", "examples/**/*.test.ts"];
 const changesItsProcess =
   /\bvi\.(mock|doMock|stubGlobal|stubEnv|useFakeTimers)\(|defineProperty\((globalThis|process)\b|process\.env\.\w+ = |process\.chdir\(/;
 /** Files alone in a process are begun before the others, as it should be with these. */
-const long = ["test/core/random-cells.test.ts", "test/browser/playground.test.ts"];
+const long = ["test/testing/random-cells.test.ts", "test/browser/playground.test.ts"];
 const alone = [
   ...long,
   ...readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })

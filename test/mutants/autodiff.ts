@@ -1,10 +1,10 @@
 /** @file Mutants of both modes of differentiation. Not here: what makes a gradient no other but computes more of it. */
 import { changed, type Mutant } from "./mutant.ts";
 
-const cells = "test/core/random-cells.test.ts";
-const onLoops = "test/core/scan-derivatives.test.ts";
-const onResiduals = "test/core/residuals.test.ts";
-const onZeros = "test/core/zero-cotangents.test.ts";
+const cells = "test/testing/random-cells.test.ts";
+const onLoops = "test/autodiff/scan-derivatives.test.ts";
+const onResiduals = "test/autodiff/residuals.test.ts";
+const onZeros = "test/autodiff/zero-cotangents.test.ts";
 
 export const autodiffMutants: readonly Mutant[] = [
   ...changed(
@@ -83,7 +83,7 @@ export const autodiffMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/autodiff/gradient.ts",
-    [onLoops, "test/core/dsl.test.ts", "test/core/user-errors.test.ts"],
+    [onLoops, "test/dsl/dsl.test.ts", "test/dsl/user-errors.test.ts"],
     [
       [
         "the gradient of what was captured comes first",

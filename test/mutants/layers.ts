@@ -1,7 +1,7 @@
 /** @file Mutants of what models are made of: loops of cells, parameters, random numbers, layers. */
 import { changed, type Mutant } from "./mutant.ts";
 
-const onDsl = "test/core/dsl.test.ts";
+const onDsl = "test/dsl/dsl.test.ts";
 const onDropout = "test/train/layers/dropout.test.ts";
 const onLayers = "test/train/layers/layers.test.ts";
 const onLengths = "test/train/layers/lengths.test.ts";
@@ -63,7 +63,7 @@ const dsl: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/dsl/dense.ts",
-    ["test/core/dense.test.ts"],
+    ["test/dsl/dense.test.ts"],
     [
       [
         "no bias",

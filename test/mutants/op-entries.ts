@@ -7,8 +7,8 @@ import type { Mutant } from "./mutant.ts";
 
 const ops = Object.keys(opTable) as TableOp[];
 const table = "compiler/ops/table.ts";
-const values = "test/core/ops.test.ts";
-const edges = "test/core/op-edges.test.ts";
+const values = "test/ops/ops.test.ts";
+const edges = "test/ops/op-edges.test.ts";
 const onDevice = "test/gpu/ops.test.ts";
 /** What goes into these or comes out is no f32, so they have no derivative to get wrong. */
 const discrete = new Set<TableOp>([

@@ -1,11 +1,11 @@
 /** @file Mutants inside the rules of the ops, at the cases that a rule tells apart, and of the interpreter. */
 import { changed, type Mutant } from "./mutant.ts";
 
-const values = "test/core/ops.test.ts";
-const edges = "test/core/op-edges.test.ts";
-const composed = "test/core/composed.test.ts";
-const onLoops = "test/core/interpret.test.ts";
-const onGraphs = "test/core/graph.test.ts";
+const values = "test/ops/ops.test.ts";
+const edges = "test/ops/op-edges.test.ts";
+const composed = "test/ops/composed.test.ts";
+const onLoops = "test/ops/interpret.test.ts";
+const onGraphs = "test/graph/graph.test.ts";
 const onDevice = "test/gpu/ops.test.ts";
 
 export const opRuleMutants: readonly Mutant[] = [
@@ -161,7 +161,7 @@ export const opRuleMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/ops/pieces.ts",
-    [values, "test/core/user-errors.test.ts"],
+    [values, "test/dsl/user-errors.test.ts"],
     [
       ["a start counted from the end counts from the start", "m.sub(m.dim(total), m.dim(-start))", "m.dim(-start)"],
       ["a slice's cotangent lies at the start", "pad(ct, attrs.axis, attrs.start,", "pad(ct, attrs.axis, 0,"],
@@ -273,7 +273,7 @@ export const opRuleMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/ops/scan.ts",
-    [onLoops, "test/core/dsl.test.ts"],
+    [onLoops, "test/dsl/dsl.test.ts"],
     [
       ["every scan runs forward", "reverse: options.reverse ?? false", "reverse: false"],
       ["xs of any length", "if (x.shape[0] !== length) {", "if (x.shape[0] === undefined) {"],

@@ -1,18 +1,18 @@
 /** @file Mutants of the passes: each doing nothing, and each rule without one of its conditions. */
 import { changed, type Mutant } from "./mutant.ts";
 
-const onPasses = "test/core/passes.test.ts";
-const onLoops = "test/core/loop-passes.test.ts";
-const onDead = "test/core/dead-code.test.ts";
-const onSizes = "test/core/specialize.test.ts";
-const onProducts = "test/core/split-products.test.ts";
-const onLookups = "test/core/lookups.test.ts";
-const onGraphs = "test/core/graph.test.ts";
+const onPasses = "test/passes/passes.test.ts";
+const onLoops = "test/passes/loop-passes.test.ts";
+const onDead = "test/passes/dead-code.test.ts";
+const onSizes = "test/passes/specialize.test.ts";
+const onProducts = "test/passes/split-products.test.ts";
+const onLookups = "test/passes/lookups.test.ts";
+const onGraphs = "test/graph/graph.test.ts";
 
 export const passMutants: readonly Mutant[] = [
   ...changed(
     "compiler/compile.ts",
-    ["test/core/passes.test.ts"],
+    ["test/passes/passes.test.ts"],
     [
       ["the passes run again for each program", "passed.set(graph, current);", ""],
       ["a known graph tells of no pass", " && options.onPass === undefined", ""],
@@ -20,7 +20,7 @@ export const passMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/trace/site.ts",
-    ["test/core/sites.test.ts"],
+    ["test/passes/sites.test.ts"],
     [
       ["a frame has its neighbour's site", "sites[i + 1] ??", "sites[i] ??"],
       ["frames of one line are one", ":${frame.getColumnNumber()}`", "`"],

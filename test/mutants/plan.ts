@@ -6,14 +6,14 @@ import { changed, type Mutant } from "./mutant.ts";
 
 const onLowering = "test/gpu/lowering.test.ts";
 const onLoops = "test/gpu/loops.test.ts";
-const onStages = "test/core/stages.test.ts";
+const onStages = "test/plan/stages.test.ts";
 const onTunings = "test/gpu/tunings.test.ts";
-const onWork = "test/core/work.test.ts";
-const onPrograms = "test/core/verify-program.test.ts";
+const onWork = "test/plan/work.test.ts";
+const onPrograms = "test/plan/verify-program.test.ts";
 const onNoSteps = "test/gpu/no-steps.test.ts";
-const onSchedules = "test/core/schedules.test.ts";
-const onCost = "test/core/compile-cost.test.ts";
-const onGraphs = "test/core/graph.test.ts";
+const onSchedules = "test/plan/schedules.test.ts";
+const onCost = "test/passes/compile-cost.test.ts";
+const onGraphs = "test/graph/graph.test.ts";
 
 export const planMutants: readonly Mutant[] = [
   ...changed(

@@ -6,7 +6,7 @@ const onSteps = "test/gpu/training-step.test.ts";
 const onFaults = "test/trust/device-faults.test.ts";
 const onWaiting = "test/gpu/waiting.test.ts";
 const onArrays = "test/gpu/arrays.test.ts";
-const onInstances = "test/core/instance.test.ts";
+const onInstances = "test/runtime/instance.test.ts";
 
 export const runtimeMutants: readonly Mutant[] = [
   ...changed(

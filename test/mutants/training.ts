@@ -53,7 +53,7 @@ export const trainingMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/trace/tensor.ts",
-    ["test/core/user-errors.test.ts"],
+    ["test/dsl/user-errors.test.ts"],
     [["a tensor in an operator is its text", 'hint === "string"', "hint.length > 0"]],
   ),
   ...changed(

@@ -138,5 +138,5 @@ describe("cells", () => {
 });
 
 test("docs/trust.md says how many rows there are", () => {
-  expect(rowsSaid("core/bad-cells.test.ts")).toBe(rowsRefused());
+  expect(rowsSaid("dsl/bad-cells.test.ts")).toBe(rowsRefused());
 });

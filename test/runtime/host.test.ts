@@ -1,7 +1,7 @@
 /** @file The device hosts, in the Node that runs the tests. Machines without a graphics card use SwiftShader. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { DeviceUnavailableError, type HostAdapter, requestAdapter, requestGpuDevice } from "../runtime/host.ts";
-import { readTar } from "../runtime/hosts/ustar.ts";
+import { DeviceUnavailableError, type HostAdapter, requestAdapter, requestGpuDevice } from "../../runtime/host.ts";
+import { readTar } from "../../runtime/hosts/ustar.ts";
 
 let software: HostAdapter;
 

@@ -328,5 +328,5 @@ describe("what a graph is run on", () => {
 });
 
 test("docs/trust.md says how many rows there are", () => {
-  expect(rowsSaid("core/bad-graphs.test.ts")).toBe(rowsRefused());
+  expect(rowsSaid("dsl/bad-graphs.test.ts")).toBe(rowsRefused());
 });

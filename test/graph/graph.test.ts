@@ -140,7 +140,7 @@ describe("a graph", () => {
       }"
     `);
     expect(printGraph(example())).toBe(printGraph(example()));
-    expect(printGraph(example(), { sites: true })).toMatch(/tanh.*\/\/ test\/core\/graph\.test\.ts:\d+:\d+/);
+    expect(printGraph(example(), { sites: true })).toMatch(/tanh.*\/\/ test\/graph\/graph\.test\.ts:\d+:\d+/);
   });
 
   test("without symbols and scans prints so too", () => {

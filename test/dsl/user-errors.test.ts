@@ -43,7 +43,7 @@ describe("an error", () => {
     { name: "a", dtype: "f32", shape: [2, 3] },
     { name: "b", dtype: "f32", shape: [4, "B"] },
   ];
-  const here = "at test/core/user-errors\\.test\\.ts:\\d+:\\d+: ";
+  const here = "at test/dsl/user-errors\\.test\\.ts:\\d+:\\d+: ";
   const failing: readonly (readonly [string, (a: Float, b: Float) => unknown, string])[] = [
     ["add", (p, q) => add(p, q), "shapes \\[2, 3\\] and \\[4, B\\] do not fit"],
     ["add", (p) => add(p, fill([2, 3], 1, "i32") as unknown as Float), "operands are f32 and i32"],

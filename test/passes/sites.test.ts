@@ -49,7 +49,7 @@ test("frames that were met before give the sites that they gave when they were n
       return [sum];
     });
   const { nodes, sites } = steps(2);
-  const here = nodes.map((_, id) => sites[id]).filter((site) => site?.startsWith("test/core/sites.test.ts"));
+  const here = nodes.map((_, id) => sites[id]).filter((site) => site?.startsWith("test/passes/sites.test.ts"));
   const [x, product, exponential, sum] = here;
   expect(new Set([x, product, exponential, sum]).size).toBe(4);
   expect(here).toEqual([x, product, exponential, sum, product, exponential, sum]);

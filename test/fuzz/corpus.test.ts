@@ -3,11 +3,11 @@
  * replayed on every executor, and in the host in which it failed. `npm run fuzz` adds what it finds.
  */
 import { expect, test } from "vitest";
-import { corpus } from "../fuzz/corpus.ts";
-import { replay } from "../fuzz/fuzz.ts";
-import { drivers } from "../fuzz/hosts.ts";
-import type { FuzzEvent } from "../fuzz/protocol.ts";
 import { device } from "../support/executors.ts";
+import { corpus } from "./corpus.ts";
+import { replay } from "./fuzz.ts";
+import { drivers } from "./hosts.ts";
+import type { FuzzEvent } from "./protocol.ts";
 
 const entries = Object.entries(corpus());
 

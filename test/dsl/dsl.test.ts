@@ -115,7 +115,7 @@ describe("weights", () => {
   test("another shape under the same name is an error that shows both places", () => {
     const network = model("clash", (xs: Float) => [dense("same", xs, 2), dense("same", xs, 4)]);
     expect(() => network.specs(x)).toThrow(
-      /^parameter same\/kernel is \[3, 2\] at test\/core\/dsl\.test\.ts:\d+:\d+ and \[3, 4\] at test\/core\/dsl\.test\.ts:\d+:\d+: use another name/,
+      /^parameter same\/kernel is \[3, 2\] at test\/dsl\/dsl\.test\.ts:\d+:\d+ and \[3, 4\] at test\/dsl\/dsl\.test\.ts:\d+:\d+: use another name/,
     );
   });
 
