@@ -5,11 +5,11 @@
 
 import { Command, Option } from "commander";
 import { zoo } from "../cells/zoo.ts";
-import type { TrainCommandOptions } from "./commands/train.ts";
 import { invocation } from "./invocation.ts";
 import { EVAL_BATCHES, names, numbered, real, whole } from "./options.ts";
 import { addTableOptions, addUpdateOptions, device, LARGEST_RATE, timeout } from "./shared-options.ts";
 import type { Streams } from "./streams.ts";
+import type { TrainCommandOptions } from "./train-options.ts";
 import { addWeightCommands } from "./weight-commands.ts";
 
 export interface Invocation {

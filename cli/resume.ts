@@ -9,9 +9,9 @@ import { encodeGraph } from "../train/files/graph-json.ts";
 import { decodeModel } from "../train/files/model-file.ts";
 import type { RunRecord } from "../train/files/run-record.ts";
 import { streamingStep } from "../train/training-step.ts";
-import type { TrainCommandOptions } from "./commands/train.ts";
 import { OPTIMIZER_NAMES, SCHEDULE_NAMES } from "./options.ts";
 import type { Task } from "./tasks.ts";
+import type { TrainCommandOptions } from "./train-options.ts";
 import type { ResumableModel } from "./train-session.ts";
 
 /** Options that the model decides, by their flags. */

@@ -14,11 +14,11 @@ import { resolve } from "node:path";
 import { UserError } from "../compiler/graph/errors.ts";
 import { tryWriting } from "../disk/atomic-write.ts";
 import { fileFault, outputFault } from "../disk/file-faults.ts";
-import type { TrainCommandOptions } from "./commands/train.ts";
 import type { Measurement } from "./held-out.ts";
 import { targetOf } from "./model-output.ts";
 import { jsonLine } from "./streams.ts";
 import type { Task } from "./tasks.ts";
+import type { TrainCommandOptions } from "./train-options.ts";
 import type { StepReport } from "./training-run.ts";
 
 export interface TrainingLog {

@@ -6,6 +6,7 @@
 import { buildProgram } from "../compiler/compile.ts";
 import { checkGraph, type Graph } from "../compiler/graph/graph.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
+import { uploadArray } from "../runtime/arrays.ts";
 import { GpuContext } from "../runtime/context.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
 import { type CompileOptions, checkInputs, checkUpload, type Device, type DeviceChoice, ofCompile } from "./device.ts";
@@ -40,7 +41,7 @@ export function deviceOn(context: GpuContext): Device {
     },
     upload: (value) => {
       checkUpload(value);
-      return context.upload(value);
+      return uploadArray(context, value);
     },
     memory: () => context.pool.allocated,
     trim: () => context.pool.destroyFree(),

@@ -6,16 +6,10 @@ import { parse } from "csv-parse/sync";
 import { at, messageOf, oneLine, UserError } from "../compiler/graph/errors.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { trainingLength } from "../train/data/batches.ts";
+import { Moments, type Normalisation, normalise } from "../train/data/normalisation.ts";
 import { lengthOf, type PiecedRecording } from "../train/data/pieces.ts";
 import { Extremes } from "../train/data/reach.ts";
-import {
-  Moments,
-  type Normalisation,
-  normalise,
-  ofSeriesBatches,
-  type SeriesBatchSizes,
-  seriesEntries,
-} from "../train/data/series.ts";
+import { ofSeriesBatches, type SeriesBatchSizes, seriesEntries } from "../train/data/series.ts";
 import { ofTable, type TableOptions, TableReader, type TableRow } from "../train/data/table.ts";
 import {
   faultOf,

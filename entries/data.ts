@@ -25,11 +25,9 @@ export {
   noClass,
   parseLabelled,
 } from "../train/data/labelled.ts";
+export { denormalise, type Normalisation, normalise } from "../train/data/normalisation.ts";
 export { type BatchStream, type PiecedRecording, type StreamedBatches, streamedBatches } from "../train/data/pieces.ts";
 export {
-  denormalise,
-  type Normalisation,
-  normalise,
   parseSeries,
   type Series,
   type SeriesBatches,

@@ -6,9 +6,6 @@ import { sizeOfNumbers } from "../compiler/graph/ndarray.ts";
 import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device-array.ts";
 
-/** How buffers are used that hold the numbers of arrays. A function: browsers lack these names where there is no WebGPU. */
-export const storageUsage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-
 /** Float64 numbers as the device stores them: bool as u32. */
 export function toDeviceWords(value: NdArray): Float32Array | Int32Array | Uint32Array {
   if (value.dtype === "f32") return Float32Array.from(value.data);
@@ -135,4 +132,11 @@ export class StagedArray implements DeviceArray {
     if (this.#numbers === undefined && !this.#isDestroyed) this.#context.pool.giveBack(this.#staging);
     this.#isDestroyed = true;
   };
+}
+
+/** Puts numbers on the device. */
+export function uploadArray(context: GpuContext, value: NdArray): GpuArray {
+  const words = toDeviceWords(value);
+  const { buffer, outcome } = context.bufferOf(words, `an array [${value.shape.join(", ")}]`);
+  return new GpuArray(context, buffer, value.dtype, value.shape, outcome);
 }

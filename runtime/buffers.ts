@@ -6,6 +6,9 @@ import { UserError } from "../compiler/graph/errors.ts";
 
 const minimumBytes = 16;
 
+/** How buffers are used that hold the numbers of arrays. A function: browsers lack these names where there is no WebGPU. */
+export const storageUsage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+
 export class BufferPool {
   readonly #device: GPUDevice;
   readonly #free = new Map<string, GPUBuffer[]>();

@@ -1,7 +1,5 @@
 /** @file One WebGPU device in use: its buffers, its faults, and reading back. */
-import type { NdArray } from "../compiler/graph/ndarray.ts";
-import { GpuArray, storageUsage, toDeviceWords } from "./arrays.ts";
-import { BufferPool, megabytes } from "./buffers.ts";
+import { BufferPool, megabytes, storageUsage } from "./buffers.ts";
 import { DeviceLostError, DeviceMemoryError, DeviceTimeoutError } from "./device-errors.ts";
 import { type DeviceChoice, type HostAdapter, requestDevice } from "./host.ts";
 import { judged, type Verdict } from "./verdict.ts";
@@ -92,16 +90,18 @@ export class GpuContext {
     }
   }
 
-  upload(value: NdArray): GpuArray {
+  /** A buffer that holds these words, which messages call `task`, and what the device reports of it. */
+  bufferOf(
+    words: Float32Array | Int32Array | Uint32Array,
+    task: string,
+  ): { readonly buffer: GPUBuffer; readonly outcome: Promise<Error | undefined> } {
     this.check();
-    const words = toDeviceWords(value);
-    const { result, verdict } = judged(this.device, () => {
+    const { result: buffer, verdict } = judged(this.device, () => {
       const buffer = this.pool.take(words.byteLength, storageUsage(), "array");
       this.device.queue.writeBuffer(buffer, 0, words as Float32Array<ArrayBuffer>);
       return buffer;
     });
-    const outcome = this.#outcomeOf(verdict, `an array [${value.shape.join(", ")}]`, words.byteLength);
-    return new GpuArray(this, result, value.dtype, value.shape, outcome);
+    return { buffer, outcome: this.#outcomeOf(verdict, task, words.byteLength) };
   }
 
   async readBuffer(source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {

@@ -2,7 +2,8 @@
 import { UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, ofAnotherDevice, valueFault } from "../compiler/graph/ndarray.ts";
 import type { Program, ProgramInput } from "../compiler/plan/program.ts";
-import { GpuArray, StagedArray, storageUsage, toDeviceWords } from "./arrays.ts";
+import { GpuArray, StagedArray, toDeviceWords } from "./arrays.ts";
+import { storageUsage } from "./buffers.ts";
 import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device-array.ts";
 

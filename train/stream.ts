@@ -9,7 +9,7 @@ import { arrayFault, type NdArray, ndarray, zeros } from "../compiler/graph/ndar
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Device, DeviceArray } from "../devices/device.ts";
 import { type Arena, packArrays } from "./arena.ts";
-import { denormalise, type Normalisation, normalise } from "./data/series.ts";
+import { denormalise, type Normalisation, normalise } from "./data/normalisation.ts";
 import type { Vocabulary } from "./data/text.ts";
 import type { Tuned } from "./files/tuned.ts";
 import { checkIndices, indexChecks } from "./index-checks.ts";

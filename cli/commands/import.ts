@@ -7,7 +7,7 @@ import type { NetworkWeights } from "../../interchange/network-weights.ts";
 import { toParameters } from "../../interchange/parameters.ts";
 import { fromPyTorch } from "../../interchange/pytorch.ts";
 import { type ModelMeaning, modelFrom } from "../../interchange/rebuild.ts";
-import type { Normalisation } from "../../train/data/series.ts";
+import type { Normalisation } from "../../train/data/normalisation.ts";
 import { vocabularyOf } from "../../train/data/text.ts";
 import { checkFiniteArrays } from "../../train/files/finite-model.ts";
 import { encodeModel } from "../../train/files/model-file.ts";

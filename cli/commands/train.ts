@@ -2,12 +2,11 @@
 import { UserError } from "../../compiler/graph/errors.ts";
 import { type NdArray, zeros } from "../../compiler/graph/ndarray.ts";
 import { checkFile, isSeriesFile } from "../../disk/data-files.ts";
-import type { Decimal } from "../../train/data/field.ts";
 import { checkSavable, encodeModel, savedModel } from "../../train/files/model-file.ts";
 import type { Tuned } from "../../train/files/tuned.ts";
 import { bitsPerCharacter, perplexity } from "../../train/metrics.ts";
 import type { Network } from "../../train/networks.ts";
-import { type DeviceOptions, withDevice } from "../device.ts";
+import { withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { type Measuring, measuredBatches } from "../held-out.ts";
 import { commandLine, fileWord } from "../invocation.ts";
@@ -17,54 +16,11 @@ import { grouped, shortLoss } from "../progress.ts";
 import { checkResumed, readResumable, resumedOptions, updateRecord } from "../resume.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { type Task, taskOf, weightCount } from "../tasks.ts";
+import type { TrainCommandOptions } from "../train-options.ts";
 import { type SessionResult, trainSession } from "../train-session.ts";
 import { logHead, logNote, openLog } from "../training-log.ts";
 import { readTuned, searchTuning, tuningLine, warnOfAdapter } from "../tuning.ts";
-import { type UpdateCommandOptions, updateLine, updateOptionsOf } from "../update-options.ts";
-
-export interface TrainCommandOptions extends UpdateCommandOptions, DeviceOptions {
-  readonly cell: string;
-  readonly units: number;
-  readonly layers: number;
-  readonly embed: number;
-  readonly batch: number;
-  readonly time: number;
-  readonly steps: number;
-  readonly lr: number;
-  readonly seed: number;
-  readonly out?: string;
-  /** Look for the op that made a number which is not finite. */
-  readonly debugNan?: boolean;
-  readonly json?: boolean;
-  /** Search for a tuning first. */
-  readonly tune?: boolean;
-  /** The model whose tuning to train with. */
-  readonly tuning?: string;
-  /** Of text: characters, bytes, or the path of a tokenizer.json. */
-  readonly tokens: string;
-  /** The text of that tokenizer.json, where it is known already. */
-  readonly tokenizer?: string;
-  /** Of a table: the columns to read. */
-  readonly columns?: readonly string[];
-  /** Of a table: how it is read where its text does not tell. */
-  readonly separator?: string;
-  readonly decimal?: Decimal;
-  readonly missing?: "last";
-  /** Steps from one measurement of the held-out loss to the next. */
-  readonly evalEvery?: number;
-  /** Batches of a measurement, at the most; 0 for all. */
-  readonly evalBatches: number;
-  /** Measurements without improvement that end the run. */
-  readonly patience?: number;
-  /** The model of the run to go on with. */
-  readonly resume?: string;
-  /** Seconds from one save on the way to the next. */
-  readonly saveEvery: number;
-  /** The file for the log. */
-  readonly log?: string;
-  /** Names of the options that were written. */
-  readonly given: ReadonlySet<string>;
-}
+import { updateLine, updateOptionsOf } from "../update-options.ts";
 
 /** Weights of the right shapes, for those who ask of a model what has nothing to do with them. */
 function zeroWeights({ specs }: Network): Record<string, NdArray> {

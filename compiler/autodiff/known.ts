@@ -6,8 +6,7 @@
 import { at } from "../graph/errors.ts";
 import { foldGraph, type OpNode } from "../graph/fold.ts";
 import type { Aval, NodeId, ScanNode } from "../graph/graph.ts";
-import type { Frame } from "../trace/frame.ts";
-import type { Tensor } from "../trace/tensor.ts";
+import type { Tensor, Trace } from "../trace/tensor.ts";
 
 /** What is known of all elements of a value. Sums and products are taken not to overflow. */
 interface Known {
@@ -40,9 +39,9 @@ interface Notes {
   readonly scans: Map<NodeId, readonly Known[]>;
 }
 
-const notes = new WeakMap<Frame, Notes>();
+const notes = new WeakMap<Trace, Notes>();
 
-function notesOn(frame: Frame): Notes {
+function notesOn(frame: Trace): Notes {
   const found = notes.get(frame) ?? { nodes: [], inputs: new Map(), scans: new Map() };
   notes.set(frame, found);
   return found;

@@ -9,12 +9,11 @@ import { at, inWords, UserError } from "../graph/errors.ts";
 import type { Aval, DType, Graph, NodeId, OpAttrs, OpName } from "../graph/graph.ts";
 import { checking } from "./fault.ts";
 import { callSite } from "./site.ts";
-import { Tensor } from "./tensor.ts";
+import { Tensor, type Trace } from "./tensor.ts";
 
-export class Frame {
+export class Frame implements Trace {
   readonly builder: GraphBuilder;
   readonly parent: Frame | undefined;
-  /** Outer tensors used inside, in the order of their first use, with the input that stands for each. */
   readonly captured: { readonly outer: Tensor; readonly inner: NodeId }[] = [];
 
   constructor(name: string, parent?: Frame) {
@@ -50,7 +49,7 @@ export class Frame {
     return this.builder.finish([...this.captured.map(({ inner }) => inner), ...inputs], ids);
   }
 
-  #isInside(frame: Frame): boolean {
+  #isInside(frame: Trace): boolean {
     return this.parent !== undefined && (this.parent === frame || this.parent.#isInside(frame));
   }
 

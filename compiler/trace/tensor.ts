@@ -2,15 +2,23 @@
  * @file A symbolic tensor: a handle on one node of the graph that is being traced. It has a dtype and a shape but no
  * numbers; functions on tensors add nodes.
  */
+import type { GraphBuilder } from "../graph/builder.ts";
 import type { Shape } from "../graph/dim.ts";
 import { type Aval, type DType, formatAval, type NodeId } from "../graph/graph.ts";
 import { faultOf } from "./fault.ts";
-import type { Frame } from "./frame.ts";
+
+/** What a tensor belongs to: a graph that is being traced, perhaps within another. */
+export interface Trace {
+  readonly builder: GraphBuilder;
+  readonly parent: Trace | undefined;
+  /** Outer tensors used inside, in the order of their first use, with the input that stands for each. */
+  readonly captured: readonly { readonly outer: Tensor; readonly inner: NodeId }[];
+}
 
 /** A handle on one node of the graph that is being traced: a dtype and a shape, but no numbers. */
 export class Tensor<D extends DType = DType> {
   /** The trace this tensor belongs to. */
-  readonly frame: Frame;
+  readonly frame: Trace;
   /** The node of the frame's graph. */
   readonly id: NodeId;
   /** What its elements are. */
@@ -19,7 +27,7 @@ export class Tensor<D extends DType = DType> {
   readonly shape: Shape;
 
   /** Tensors are made by ops, and by `traceGraph` for its inputs. */
-  constructor(frame: Frame, id: NodeId, aval: Aval<D>) {
+  constructor(frame: Trace, id: NodeId, aval: Aval<D>) {
     this.frame = frame;
     this.id = id;
     this.dtype = aval.dtype;

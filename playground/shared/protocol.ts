@@ -16,11 +16,13 @@ import type {
   CheckResult,
   DataReport,
   DeviceReport,
+  Fault,
   GradientFlow,
   Inspection,
   LoadedModel,
   MemoryReport,
   ModelFile,
+  RunName,
   RunReport,
   Sample,
   TaskReport,
@@ -33,9 +35,6 @@ export type DeviceChoice = "auto" | "gpu" | "software" | "cpu";
 
 /** The name that the sandbox gives the visitor's source; lines of faults and kernels are those of this file. */
 export const cellFile = "cell.ts";
-
-/** Name of a run, chosen by the page; curves and samples are told by it. */
-export type RunName = string;
 
 export interface RunSettings {
   readonly units: number;
@@ -208,13 +207,6 @@ export interface Failure {
   readonly type: "failure";
   readonly id: number;
   readonly fault: Fault;
-}
-
-export interface Fault {
-  /** One line that says what, where, and what to do. */
-  readonly message: string;
-  /** Line of the cell's source, from 1, where it is known. */
-  readonly line?: number;
 }
 
 export type Event = ProgressEvent | StoppedEvent | SampledEvent | LostEvent;

@@ -1,5 +1,14 @@
 /** @file The results of requests: what the worker tells of devices, data, runs, samples and checks. */
-import type { Fault, RunName } from "./protocol.ts";
+
+/** Name of a run, chosen by the page; curves and samples are told by it. */
+export type RunName = string;
+
+export interface Fault {
+  /** One line that says what, where, and what to do. */
+  readonly message: string;
+  /** Line of the cell's source, from 1, where it is known. */
+  readonly line?: number;
+}
 
 export interface DeviceReport {
   readonly kind: "gpu" | "software" | "cpu";

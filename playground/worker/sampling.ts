@@ -2,7 +2,7 @@
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import type { Device } from "../../devices/device.ts";
-import { denormalise } from "../../train/data/series.ts";
+import { denormalise } from "../../train/data/normalisation.ts";
 import { type Gate, gatesOf } from "../../train/gates.ts";
 import {
   createStream,

@@ -7,7 +7,7 @@ import { betweenRows, PIECE_BYTES, sourceOf } from "../../disk/file-pieces.ts";
 import { tableSource } from "../../disk/table-source.ts";
 import { readSeries as readFile } from "../../entries/node.ts";
 import { readSeries } from "../../playground/worker/reading.ts";
-import { denormalise } from "../../train/data/series.ts";
+import { denormalise } from "../../train/data/normalisation.ts";
 import type { TableOptions } from "../../train/data/table.ts";
 import type { LayoutOptions } from "../../train/data/table-layout.ts";
 import { Workspace } from "./run.ts";

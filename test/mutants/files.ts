@@ -116,7 +116,7 @@ export const fileMutants: readonly Mutant[] = [
     [["spaces are not quoted", "if (/^[\\w@", "if (true || /^[\\w@"]],
   ),
   ...changed(
-    "train/data/series.ts",
+    "train/data/normalisation.ts",
     ["test/cli/train.test.ts"],
     [["what lies far from 0 is constant", "8 * Number.EPSILON *", "1e-12 *"]],
   ),

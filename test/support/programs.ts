@@ -4,6 +4,7 @@ import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
+import { uploadArray } from "../../runtime/arrays.ts";
 import { GpuContext } from "../../runtime/context.ts";
 import { LoadedProgram } from "../../runtime/loaded-program.ts";
 import { difference } from "../train/devices.ts";
@@ -40,7 +41,7 @@ export class ProgramRunner {
     for (const inputs of rounds) {
       const given = graph.inputs.map((id, i) => {
         const [name, value] = [inputName(graph, id), at(inputs, i)];
-        return [name, options.donate?.[name] === undefined ? value : this.#context.upload(value)] as const;
+        return [name, options.donate?.[name] === undefined ? value : uploadArray(this.#context, value)] as const;
       });
       const outputs = loaded.run(Object.fromEntries(given));
       all.push(await Promise.all(outputs.map((output) => output.read())));

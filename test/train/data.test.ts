@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import type { Batch } from "../../train/data/batches.ts";
-import { denormalise, normalise, parseSeries, seriesBatches } from "../../train/data/series.ts";
+import { denormalise, normalise } from "../../train/data/normalisation.ts";
+import { parseSeries, seriesBatches } from "../../train/data/series.ts";
 import { textBatches, vocabularyFrom, vocabularyOf } from "../../train/data/text.ts";
 
 describe("the vocabulary", () => {

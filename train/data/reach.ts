@@ -3,7 +3,7 @@
  * point, or a number that stands for "none". Said before anything is trained, since a loss would only become infinite.
  */
 import { at, UserError } from "../../compiler/graph/errors.ts";
-import type { Normalisation } from "./series.ts";
+import type { Normalisation } from "./normalisation.ts";
 
 /** In standard deviations. Its square leaves eight of f32's 38 decimal powers to sums and to what weights make of it. */
 const farthest = 1e15;

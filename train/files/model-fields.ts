@@ -1,6 +1,6 @@
 /** @file The metadata of a model file, of which nothing is believed: its fields, and what each of them must be. */
 import { UserError } from "../../compiler/graph/errors.ts";
-import type { Normalisation } from "../data/series.ts";
+import type { Normalisation } from "../data/normalisation.ts";
 import { repeatedKey } from "./repeated-key.ts";
 
 /** What is told of a training run: numbers and short texts by name, such as steps, loss, valLoss, seed. */

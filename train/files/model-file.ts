@@ -20,7 +20,7 @@ import { type Aval, formatAval, type Graph, inputName } from "../../compiler/gra
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { type Arena, arenaOf } from "../arena.ts";
-import type { Normalisation } from "../data/series.ts";
+import type { Normalisation } from "../data/normalisation.ts";
 import { checkNetwork, type Network, type NetworkKind } from "../networks.ts";
 import type { StreamSource } from "../stream.ts";
 import type { Checkpoint } from "../trainer.ts";

@@ -7,7 +7,7 @@ import { UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import type { Batches } from "../data/batches.ts";
-import type { Normalisation } from "../data/series.ts";
+import type { Normalisation } from "../data/normalisation.ts";
 import type { Vocabulary } from "../data/text.ts";
 import type { NetworkKind } from "../networks.ts";
 
