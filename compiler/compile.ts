@@ -2,6 +2,7 @@
  * @file The compiler's table of contents: a graph goes through the passes in this order and is lowered to a program.
  */
 import type { Graph } from "./graph/graph.ts";
+import { requirementsOf } from "./ops/requirements.ts";
 import { removeDead } from "./passes/dead.ts";
 import { fixCarries } from "./passes/fixed-carries.ts";
 import { hoist } from "./passes/hoist.ts";
@@ -41,8 +42,10 @@ const passed = new WeakMap<Graph, Graph>();
 
 /** Passes and lowering: a graph as a program, which is plain data, with no device. */
 export function buildProgram(graph: Graph, options: CompileProgramOptions = {}): Program {
+  // Of the graph as it was traced: passes move what a loop computes to before it, where it runs though the loop has no steps.
+  const requires = requirementsOf(graph);
   const known = passed.get(graph);
-  if (known !== undefined && options.onPass === undefined) return lower(known, options);
+  if (known !== undefined && options.onPass === undefined) return { ...lower(known, options), requires };
   let current = graph;
   options.onPass?.({ pass: "traced", graph });
   for (const pass of passes) {
@@ -50,7 +53,7 @@ export function buildProgram(graph: Graph, options: CompileProgramOptions = {}):
     options.onPass?.({ pass: pass.name, graph: current });
   }
   passed.set(graph, current);
-  return lower(current, options);
+  return { ...lower(current, options), requires };
 }
 
 /** Builds a program and checks it against WebGPU's rules, for tests and for people who look; a device checks by itself. */

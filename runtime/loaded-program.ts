@@ -5,6 +5,7 @@
 import { bindShape, type DimSizes } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
 import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
+import { unmetRequirement } from "../compiler/graph/requirements.ts";
 import type { Copy, Location, Program, Size } from "../compiler/plan/program.ts";
 import { GpuArray, StagedArray } from "./arrays.ts";
 import { megabytes, storageUsage } from "./buffers.ts";
@@ -202,6 +203,8 @@ export class LoadedProgram {
       if (sizes[symbol] === undefined)
         throw new UserError(`${this.program.name}: no input tells the size of ${symbol}`);
     }
+    const unmet = unmetRequirement(this.program.requires, sizes);
+    if (unmet !== undefined) throw new UserError(`${this.program.name}: ${unmet}`);
     return sizes;
   }
 

@@ -185,7 +185,10 @@ const gatherEntry: ViewEntry<"gather"> = {
     if (!isIndex(indices)) throw new UserError(`indices are ${indices.dtype}; expected i32 or u32 (cast them)`);
     if (typeof table.shape[0] !== "number")
       throw new UserError(`expected a table with a known number of rows, got ${formatShape(table.shape)}`);
-    return { dtype: table.dtype, shape: [...indices.shape, ...table.shape.slice(1)] };
+    const shape = [...indices.shape, ...table.shape.slice(1)];
+    if (table.shape[0] === 0 && sizeOf(shape) !== 0)
+      throw new UserError(`a table of ${formatShape(table.shape)} has no row to look up; give it one at least`);
+    return { dtype: table.dtype, shape };
   },
   locate: ({ arithmetic: m, index, operands, load }) => {
     const rank = at(operands, 1).length;

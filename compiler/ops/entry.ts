@@ -98,6 +98,14 @@ export interface ViewEntry<K extends OpName> extends CommonRules<K> {
   readonly kind: "view";
   /** The pieces in order; the first whose condition holds gives the element, and zero where none does. */
   readonly locate: <I>(context: ViewContext<I, K>) => readonly Piece<I>[];
+  /** How long an axis must be where the result has an element. Without it, an element is always one of an operand. */
+  readonly needs?: (operands: readonly Shape[], attrs: OpAttrs[K]) => NeededExtent | undefined;
+}
+
+/** An axis, by its extent, and the fewest entries with which what a view reads of it exists. */
+export interface NeededExtent {
+  readonly dim: Dim;
+  readonly atLeast: number;
 }
 
 export interface ReductionEntry<K extends OpName> extends CommonRules<K> {

@@ -7,7 +7,9 @@ import { at, UserError } from "../graph/errors.ts";
 import { Fold, inputsOf, type OpNode } from "../graph/fold.ts";
 import { type DType, type Graph, inputName, type Node, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { type NdArray, sizeOfNumbers, stridesOf, valueFault } from "../graph/ndarray.ts";
+import { unmetRequirement } from "../graph/requirements.ts";
 import type { IndexArithmetic, Piece, ReductionEntry, ViewEntry } from "./entry.ts";
+import { requirementsOf } from "./requirements.ts";
 import { entryOf, type TableOp } from "./table.ts";
 
 /** Who looks at an interpreter's values as they are made. */
@@ -39,6 +41,8 @@ export function interpret(
     const problem = bindShape(shape, given.shape, known);
     if (problem !== undefined) throw new UserError(`${graph.name}: input ${inputName(graph, id)}: ${problem}`);
   }
+  const unmet = unmetRequirement(requirementsOf(graph), known);
+  if (unmet !== undefined) throw new UserError(`${graph.name}: ${unmet}`);
   return run(graph, inputs, known, observer);
 }
 

@@ -5,7 +5,7 @@ import type { DType } from "../graph/graph.ts";
 import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { type IndexArithmetic, type ViewEntry, withEntry } from "./entry.ts";
+import { type IndexArithmetic, type NeededExtent, type ViewEntry, withEntry } from "./entry.ts";
 import { axisOf, checkedDim, normalizeAxis, operandOf, view, zerosLike } from "./views.ts";
 
 /** Where a slice of `size` that may start from the end begins in an axis of extent `total`. */
@@ -24,11 +24,17 @@ function checkExtent(total: Dim, start: number, size: Dim): void {
     if (first < 0 || first + size > total) {
       throw new UserError(`entries ${first} to ${first + size} do not exist in an axis of ${total}`);
     }
-  } else if (size !== total && (typeof size !== "number" || (start < 0 && size > -start))) {
+  } else if (size === total ? start !== 0 : typeof size !== "number" || (start < 0 && size > -start)) {
     throw new UserError(
       `cannot take ${size} entries from ${start} of an axis of ${total}: give a whole number, or the whole axis`,
     );
   }
+}
+
+/** Of an axis of known extent `checkExtent` has seen to it. */
+function neededExtent(total: Dim, start: number, size: Dim): NeededExtent | undefined {
+  if (typeof total === "number" || typeof size === "string" || size === 0) return undefined;
+  return { dim: total, atLeast: start < 0 ? -start : start + size };
 }
 
 const sliceEntry: ViewEntry<"slice"> = view("slice", {
@@ -47,6 +53,7 @@ const sliceEntry: ViewEntry<"slice"> = view("slice", {
       },
     ];
   },
+  needs: (operands, { axis, start, size }) => neededExtent(at(at(operands, 0), axis), start, size),
   vjp: (ct, { operands, attrs }) => [pad(ct, attrs.axis, attrs.start, at(at(operands, 0).shape, attrs.axis))],
   jvp: ([tangent], { attrs }) => tangent && slice(tangent, attrs.axis, attrs.start, attrs.size),
 });
@@ -78,6 +85,7 @@ const padEntry: ViewEntry<"pad"> = view("pad", {
       },
     ];
   },
+  needs: (operands, { axis, start, size }) => neededExtent(size, start, at(at(operands, 0), axis)),
   vjp: (ct, { operands, attrs }) => [slice(ct, attrs.axis, attrs.start, at(at(operands, 0).shape, attrs.axis))],
   jvp: ([tangent], { attrs }) => tangent && pad(tangent, attrs.axis, attrs.start, attrs.size),
 });

@@ -40,6 +40,7 @@ export function view<K extends OpName>(
   rules: {
     aval: ViewEntry<K>["aval"];
     locate: ViewEntry<K>["locate"];
+    needs?: NonNullable<ViewEntry<K>["needs"]>;
     vjp: Vjp<K>;
     jvp: Jvp<K>;
   },

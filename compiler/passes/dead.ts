@@ -4,7 +4,7 @@
  */
 import { at } from "../graph/errors.ts";
 import { ancestorsOf, type Graph, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
-import { bodyInputs } from "../ops/scan.ts";
+import { liveOutputs } from "../graph/live.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { emitPart, placesOf } from "./part-of-loop.ts";
 import { rewriteGraph } from "./rewrite.ts";
@@ -35,9 +35,9 @@ function pruneScan(
 ): readonly (Tensor | undefined)[] {
   const attrs = { ...node.attrs, body: removeDead(node.attrs.body) };
   const { body } = attrs;
-  const { carries } = bodyInputs(attrs);
-  const ys = body.outputs.map((_, i) => i).filter((i) => i >= attrs.carries && read.has(i));
-  const keptCarries = liveCarries(body, carries, ys, read);
+  const live = liveOutputs(attrs, read);
+  const keptCarries = live.filter((i) => i < attrs.carries);
+  const ys = live.filter((i) => i >= attrs.carries);
   const keptYs = ys.filter((i, k) => ys.findIndex((j) => body.outputs[j] === body.outputs[i]) === k);
   const needed = ancestorsOf(
     body,
@@ -59,23 +59,4 @@ function pruneScan(
     if (i < attrs.carries) return results.carries[keptCarries.indexOf(i)];
     return results.ys[keptYs.findIndex((j) => body.outputs[j] === id)];
   });
-}
-
-/** Carries that are read outside, or that something live reads inside: a fixed point, since carries feed carries. */
-function liveCarries(
-  body: Graph,
-  carries: readonly NodeId[],
-  ys: readonly number[],
-  read: ReadonlySet<number>,
-): number[] {
-  const live = new Set<number>(carries.map((_, i) => i).filter((i) => read.has(i)));
-  for (;;) {
-    const needed = ancestorsOf(
-      body,
-      [...live, ...ys].map((i) => at(body.outputs, i)),
-    );
-    const found = carries.map((_, i) => i).filter((i) => !live.has(i) && needed.has(at(carries, i)));
-    if (found.length === 0) return [...live].sort((a, b) => a - b);
-    for (const i of found) live.add(i);
-  }
 }

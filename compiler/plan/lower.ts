@@ -70,11 +70,14 @@ export interface Lowering {
   readonly phaseOf: (ids: readonly NodeId[]) => Phase;
 }
 
+/** A program but for what it asks of sizes, which passes do not keep: they compute values that no result needs. */
+export type LoweredProgram = Omit<Program, "requires">;
+
 /**
  * Lowers a graph. Where a kernel would bind more buffers than a device allows, inputs that it reads are copied into the
  * arena first, the smallest first, until every kernel fits.
  */
-export function lower(graph: Graph, options: LowerOptions = {}): Program {
+export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram {
   const limit = options.maxStorageBuffers ?? defaultStorageBuffers;
   const copied = new Set<NodeId>();
   for (;;) {
@@ -89,7 +92,7 @@ export function lower(graph: Graph, options: LowerOptions = {}): Program {
  * The inputs that must be copied so that every kernel fits. A copy changes the bindings of kernels in one way, its
  * input's buffer for the arena's, so that all are found at once.
  */
-function inputsToCopy(graph: Graph, { kernels, buffers }: Program, limit: number): NodeId[] {
+function inputsToCopy(graph: Graph, { kernels, buffers }: LoweredProgram, limit: number): NodeId[] {
   const found: NodeId[] = [];
   const arenas = buffers.flatMap(({ role, element }, buffer) => (role === "arena" ? [{ element, buffer }] : []));
   const bound = kernels.map(({ bindings }) => new Set(bindings.map(({ buffer }) => buffer)));
@@ -118,7 +121,7 @@ function sizeRank(graph: Graph, id: NodeId): number {
   return typeof size === "number" ? size : Number.MAX_SAFE_INTEGER;
 }
 
-function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<NodeId>): Program {
+function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<NodeId>): LoweredProgram {
   const inputs = graph.inputs.map((id, buffer): ProgramInput => {
     const { dtype, shape } = nodeAt(graph, id).aval;
     return { name: inputName(graph, id), dtype, shape, buffer };

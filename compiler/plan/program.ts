@@ -2,7 +2,8 @@
  * @file The program: what the compiler hands to the runtime, as plain JSON. Nothing in it refers to the compiler, so
  * it can be printed, stored, counted and checked with no device.
  *
- *   program  ::= symbols inputs outputs buffers kernels steps
+ *   program  ::= symbols requires inputs outputs buffers kernels steps
+ *   requires ::= how large sizes must be for what the program reads to exist
  *   buffer   ::= one GPU buffer: an input's own, or an arena that holds many values
  *   kernel   ::= WGSL text, its bindings in order, its uniform fields, its workgroup size
  *   step     ::= dispatch of a kernel | loop over time around dispatches, or else others | copy between buffers
@@ -13,6 +14,7 @@
  */
 import type { Dim } from "../graph/dim.ts";
 import type { DType, Site } from "../graph/graph.ts";
+import type { Requirement } from "../graph/requirements.ts";
 
 /** A sum of dimensions, in elements. */
 export type Size = readonly Dim[];
@@ -150,6 +152,8 @@ export interface Program {
   readonly version: 1;
   readonly name: string;
   readonly symbols: readonly string[];
+  /** What sizes must meet; a device refuses others. */
+  readonly requires: readonly Requirement[];
   readonly buffers: readonly BufferSpec[];
   readonly inputs: readonly ProgramInput[];
   readonly outputs: readonly ProgramOutput[];

@@ -26,6 +26,7 @@ test("dispatches in loops count once a step, a kernel that is cut once, and size
     version: 1,
     name: "p",
     symbols: ["B", "T"],
+    requires: [],
     buffers: [buffer("arena", ["2*B*T", 3]), buffer("input", ["B"])],
     inputs: [],
     outputs: [],

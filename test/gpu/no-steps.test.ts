@@ -8,6 +8,8 @@ import { type CompileProgramOptions, compileProgram } from "../../compiler/compi
 import type { Dim } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
+import { lastOutput } from "../../entries/layers.ts";
+import { crossEntropy, meanSquaredError } from "../../entries/losses.ts";
 import {
   add,
   broadcast,
@@ -243,6 +245,18 @@ const empty: Readonly<Record<string, (extent: Dim) => Graph>> = {
       sum(gather(t as Float, i as Tensor<"i32">), 0),
       scatterAdd(i as Tensor<"i32">, x as Float, 5),
     ]),
+  "losses over no steps, and the last of sequences of length 0": (n) =>
+    traceGraph("empty", [f32("x", n, 2, 3), f32("y", n, 2, 3), indices("i", n, 2), indices("l", 2)], ([x, y, i, l]) => {
+      const [outputs, targets] = [x as Float, y as Float];
+      const mask = less(sum(targets, -1), 9);
+      const losses = (x: Float) => [
+        crossEntropy(x, i as Tensor<"i32">),
+        crossEntropy(x, i as Tensor<"i32">, { mask }),
+        meanSquaredError(x, targets, { mask }),
+        sum(lastOutput(x, mul(l as Tensor<"i32">, 0))),
+      ];
+      return losses(outputs).flatMap((loss, k) => [loss, valueAndGrad((x: Float) => at(losses(x), k))(outputs).grad]);
+    }),
   "a loop over no rows": (n) =>
     traceGraph("empty", [f32("x", 2, n, 3), f32("h", n, 3), f32("w", 3, 3)], ([x, h, w]) =>
       withGradient(

@@ -6,6 +6,7 @@ const edges = "test/ops/op-edges.test.ts";
 const composed = "test/ops/composed.test.ts";
 const onLoops = "test/ops/interpret.test.ts";
 const onGraphs = "test/graph/graph.test.ts";
+const missing = "test/gpu/missing-entries.test.ts";
 const onDevice = "test/gpu/ops.test.ts";
 
 export const opRuleMutants: readonly Mutant[] = [
@@ -188,6 +189,53 @@ export const opRuleMutants: readonly Mutant[] = [
       ],
       ["a slice may end past the end", "first < 0 || first + size > total", "first < 0"],
     ],
+  ),
+  ...changed(
+    "compiler/ops/pieces.ts",
+    [missing],
+    [
+      ["the last entries of an axis are there", "start < 0 ? -start : start + size", "start < 0 ? 0 : start + size"],
+      ["an entry is there where the one before it is", "-start : start + size", "-start : start"],
+      [
+        "a symbolic axis may be cut anywhere into as many",
+        "size === total ? start !== 0 :",
+        "size === total ? false :",
+      ],
+      ["what is padded may be longer than the whole", "neededExtent(size, start,", "neededExtent(0, start,"],
+      ["slices have all that they read", "neededExtent(at(at(operands, 0), axis), start", "neededExtent(0, start"],
+    ],
+  ),
+  ...changed(
+    "compiler/graph/requirements.ts",
+    [missing],
+    [
+      ["results without elements need some", " || evaluateDim(elements, sizes) === 0) continue", ") continue"],
+      ["one entry is enough", "extent >= atLeast ||", "extent >= 1 ||"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/requirements.ts",
+    [missing],
+    [
+      ["loops of no steps read what they would", "mulDims(times, node.attrs.length)", "times"],
+      ["bodies of loops need nothing", "body === undefined ? []", "body !== undefined ? []"],
+      ["the one that asks least", "other.atLeast < requirement.atLeast", "other.atLeast > requirement.atLeast"],
+      [
+        "all nodes count",
+        "requirementsIn(graph, liveIn(graph), 1)",
+        "requirementsIn(graph, { ...liveIn(graph), ids: new Set(graph.nodes.keys()) }, 1)",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/interpret.ts",
+    [missing],
+    [["sizes are taken as they come", "if (unmet !== undefined) throw", "if (unmet === null) throw"]],
+  ),
+  ...changed(
+    "compiler/ops/contractions.ts",
+    [missing],
+    [["a table of no rows is looked into", "table.shape[0] === 0 &&", "table.shape[0] === -1 &&"]],
   ),
   ...changed(
     "compiler/ops/composed.ts",

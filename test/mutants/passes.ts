@@ -19,6 +19,17 @@ export const passMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/compile.ts",
+    ["test/gpu/missing-entries.test.ts"],
+    [
+      [
+        "what passes have moved is asked for too",
+        "requirementsOf(graph)",
+        "requirementsOf(passed.get(graph) ?? graph)",
+      ],
+    ],
+  ),
+  ...changed(
     "compiler/trace/site.ts",
     ["test/passes/sites.test.ts"],
     [
@@ -70,24 +81,29 @@ export const passMutants: readonly Mutant[] = [
         "return { scan: (node, id, operands) => pruneScan(node, operands, read.get(id) ?? new Set()) };",
         "return {};",
       ],
-      ["ys stay that nobody reads", "i >= attrs.carries && read.has(i)", "i >= attrs.carries"],
       [
         "ys that are equal stay twice",
         "ys.filter((i, k) => ys.findIndex((j) => body.outputs[j] === body.outputs[i]) === k)",
         "ys",
       ],
-      [
-        "carries stay that nobody reads",
-        "carries.map((_, i) => i).filter((i) => read.has(i))",
-        "carries.map((_, i) => i)",
-      ],
       ["the first y for every y", "results.ys[keptYs.findIndex((j) => body.outputs[j] === id)]", "results.ys[0]"],
+    ],
+  ),
+  ...changed(
+    "compiler/graph/live.ts",
+    [onDead, "test/gpu/missing-entries.test.ts"],
+    [
+      ["results stay that nobody reads", "new Set(read);", "new Set(body.outputs.keys());"],
+      ["carries stay that nobody reads", "new Set(read);", "new Set([...read, ...Array(carries).keys()]);"],
       ["carries that only carries read are dropped", "if (found.length === 0) return", "if (found.length >= 0) return"],
       [
         "carries that carries of carries read are dropped",
         "for (const i of found) live.add(i);",
         "for (const i of found) live.add(i);\n    return [...live].sort((a, b) => a - b);",
       ],
+      ["a loop needs all that it is given", "if (live.ids.has(input)) ids", "ids"],
+      ["of a loop every result is read", "read.get(id) ?? new Set()", "new Set(body.outputs.keys())"],
+      ["a loop needs nothing outside", "ids.add(at(node.operands, place));", ""],
     ],
   ),
   ...changed(

@@ -3,6 +3,7 @@ import { changed, type Mutant } from "./mutant.ts";
 
 const onLowering = "test/gpu/lowering.test.ts";
 const onSteps = "test/gpu/training-step.test.ts";
+const onMissing = "test/gpu/missing-entries.test.ts";
 const onFaults = "test/trust/device-faults.test.ts";
 const onWaiting = "test/gpu/waiting.test.ts";
 const onArrays = "test/gpu/arrays.test.ts";
@@ -112,6 +113,11 @@ export const runtimeMutants: readonly Mutant[] = [
         "",
       ],
     ],
+  ),
+  ...changed(
+    "runtime/loaded-program.ts",
+    [onMissing],
+    [["sizes are taken as they come", "if (unmet !== undefined) throw", "if (unmet === null) throw"]],
   ),
   ...changed(
     "runtime/loaded-program.ts",

@@ -22,6 +22,7 @@ function instanceOf(steps: readonly Step[], sizes: Readonly<Record<string, numbe
     version: 1,
     name: "program",
     symbols: Object.keys(sizes),
+    requires: [],
     buffers: [
       { name: "in0", element: "f32", size: ["2*B"], role: "input" },
       { name: "work", element: "f32", size: ["B", 12], role: "arena" },

@@ -1,0 +1,56 @@
+/**
+ * @file What the outputs of a graph need, inside of loops too: of a scan the results that something reads, the carries that
+ * those are computed from, and the operands that these read.
+ */
+import { at } from "./errors.ts";
+import { ancestorsOf, type Graph, type NodeId, nodeAt, type ScanAttrs } from "./graph.ts";
+
+/** The nodes that are needed, and the bodies of those that are scans. */
+export interface Live {
+  readonly ids: ReadonlySet<NodeId>;
+  readonly bodies: ReadonlyMap<NodeId, Live>;
+}
+
+/** What `outputs` (the graph's own, if none are named) need. */
+export function liveIn(graph: Graph, outputs: readonly NodeId[] = graph.outputs): Live {
+  const ids = new Set<NodeId>(outputs);
+  const read = new Map<NodeId, Set<number>>();
+  const bodies = new Map<NodeId, Live>();
+  // Ids are a topological order: all that reads a node has been passed before it.
+  for (let id = graph.nodes.length - 1; id >= 0; id--) {
+    if (!ids.has(id)) continue;
+    const node = nodeAt(graph, id);
+    if (node.op === "result") {
+      const scan = at(node.operands, 0);
+      read.set(scan, (read.get(scan) ?? new Set()).add(node.attrs.index));
+    }
+    if (node.op !== "scan") {
+      for (const operand of node.operands) ids.add(operand);
+      continue;
+    }
+    const { body } = node.attrs;
+    const live = liveIn(
+      body,
+      liveOutputs(node.attrs, read.get(id) ?? new Set()).map((i) => at(body.outputs, i)),
+    );
+    bodies.set(id, live);
+    for (const [place, input] of body.inputs.entries()) if (live.ids.has(input)) ids.add(at(node.operands, place));
+  }
+  return { ids, bodies };
+}
+
+/** The body's outputs behind the results that are read: a fixed point, since carries feed carries. */
+export function liveOutputs({ body, consts, carries }: ScanAttrs, read: ReadonlySet<number>): number[] {
+  const live = new Set(read);
+  for (;;) {
+    const needed = ancestorsOf(
+      body,
+      [...live].map((i) => at(body.outputs, i)),
+    );
+    const found = Array.from({ length: carries }, (_, i) => i).filter(
+      (i) => !live.has(i) && needed.has(at(body.inputs, consts + i)),
+    );
+    if (found.length === 0) return [...live].sort((a, b) => a - b);
+    for (const i of found) live.add(i);
+  }
+}
