@@ -11,8 +11,9 @@ import { simplify } from "./passes/simplify.ts";
 import { sink } from "./passes/sink.ts";
 import { splitProducts } from "./passes/split-products.ts";
 import { type LowerOptions, lower } from "./plan/lower.ts";
-import type { Program } from "./plan/program.ts";
+import type { PlannedKernel, Program } from "./plan/program.ts";
 import { defaultLimits, verifyProgram } from "./plan/verify-program.ts";
+import { rendered } from "./render.ts";
 import { withoutCallSites } from "./trace/site.ts";
 
 /** Graph to graph, in order. Every pass keeps values to 1e-12 in the interpreter; about-passes.ts says what each does. */
@@ -40,8 +41,13 @@ export interface CompileProgramOptions extends LowerOptions {
 /** What the passes make of a graph: programs of it for other devices, schedules and tiles begin there. */
 const passed = new WeakMap<Graph, Graph>();
 
-/** Passes and lowering: a graph as a program, which is plain data, with no device. */
+/** A graph as a program for WebGPU, which is plain data: passes, lowering, and WGSL for every kernel. */
 export function buildProgram(graph: Graph, options: CompileProgramOptions = {}): Program {
+  return rendered(planProgram(graph, options));
+}
+
+/** Passes and lowering: a graph as a program whose kernels are in the kernel IR, for any target. */
+export function planProgram(graph: Graph, options: CompileProgramOptions = {}): Program<PlannedKernel> {
   // Of the graph as it was traced: passes move what a loop computes to before it, where it runs though the loop has no steps.
   const requires = requirementsOf(graph);
   const known = passed.get(graph);

@@ -1,70 +1,133 @@
 /**
- * @file The frame around a kernel's body: uniforms, bindings, helper functions and the entry point. Binding 0 holds the
- * sizes, binding 1 the step of the loop around the kernel, storage buffers follow from 2.
+ * @file A kernel of the IR as WGSL: uniforms, bindings, functions, parts and the entry point. Binding 0 holds the sizes,
+ * binding 1 the step of the loop around the kernel, storage buffers follow from 2. This folder is the only place that
+ * writes WGSL.
  */
-import { helpersFor } from "./math.ts";
-import { wgsl } from "./wgsl.ts";
-
-export interface KernelParts {
-  /** Comment lines at the top, for people. */
-  readonly about: readonly string[];
-  readonly workgroupSize: number;
-  readonly uniformNames: readonly string[];
-  /** Loops around the kernel whose step it reads. */
-  readonly loops: number;
-  /** Whether it runs a chunk of the innermost of them. */
-  readonly chunked: boolean;
-  readonly storage: readonly {
-    readonly name: string;
-    readonly element: string;
-    readonly access: "read" | "read_write";
-  }[];
-  /** Workgroup variables. */
-  readonly declarations: readonly string[];
-  readonly functions: readonly string[];
-  readonly body: readonly string[];
-}
+import type { Dim } from "../compiler/graph/dim.ts";
+import { at } from "../compiler/graph/errors.ts";
+import type { Expr, GridPart, KernelCode, Part, Variable } from "../compiler/kernel/ir.ts";
+import { expressionsIn, functionsOf } from "../compiler/kernel/walk.ts";
+import { expressionText, type Names, opaque, opaqueText, typeText } from "./expression.ts";
+import { functionText, indented, statementLines } from "./statement.ts";
 
 export const bindingOf = { sizes: 0, step: 1, storage: 2 } as const;
 
-/** The first binding of storage buffer `i` is `bindingOf.storage + i`. */
-export function kernelText(parts: KernelParts): string {
-  const body = parts.body.map((line) => `  ${line}`).join("\n");
-  const storage = parts.storage.map(
-    ({ name, element, access }, i) =>
-      wgsl`@group(0) @binding(${bindingOf.storage + i}) var<storage, ${access}> ${name}: array<${element}>;`,
-  );
-  const functions = parts.functions.join("\n\n");
-  const helpers = helpersFor(functions + body);
-  const usesSubgroups = /\bsubgroup[A-Z]/.test(functions + body);
+/** `about` stands at the top, for people: lines of printable characters. */
+export function kernelText(code: KernelCode, about: readonly string[]): string {
+  const names = namesOf(code);
+  const { functions, body } = partsText(code.parts, names);
+  const helpers = functionsOf(code.parts).map(functionText);
+  const written = [...helpers, ...functions, ...body].join("\n");
   const sections = [
-    usesSubgroups ? "enable subgroups;" : "",
-    parts.about.map((line) => `// ${line}`).join("\n"),
-    uniformSection(parts),
-    storage.join("\n"),
-    parts.declarations.join("\n"),
+    usesSubgroups(code) ? ["enable subgroups;"] : [],
+    [about.map((line) => `// ${line}`).join("\n")],
+    [uniformSection(code)],
+    [bindings(code).join("\n")],
+    [
+      code.shared
+        .map(({ name, element, length }) => `var<workgroup> ${name}: array<${typeText[element]}, ${length}>;`)
+        .join("\n"),
+    ],
+    written.includes(`${opaque}(`) ? [opaqueText] : [],
     helpers,
     functions,
-    wgsl`
-      @compute @workgroup_size(${parts.workgroupSize})
-      fn main(
-        @builtin(workgroup_id) workgroup_id: vec3<u32>,
-        @builtin(num_workgroups) workgroups: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32,
-      ) {
-        let group = workgroup_id.x + workgroup_id.y * workgroups.x;
-    `,
-    `${body}\n}`,
+    [[...entryPoint(code), ...indented(body), "}"].join("\n")],
   ];
-  return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
+  return `${sections
+    .flat()
+    .filter((section) => section !== "")
+    .join("\n\n")}\n`;
 }
 
-function uniformSection({ uniformNames, loops, chunked }: KernelParts): string {
-  const fields = uniformNames.map((name) => `  ${name}: u32,`).join("\n");
-  const sizes =
-    uniformNames.length === 0 ? "" : `struct Sizes {\n${fields}\n}\n@group(0) @binding(0) var<uniform> sizes: Sizes;`;
-  const counts = Array.from({ length: loops }, (_, nesting) => `  count${nesting}: u32,`);
-  const range = [...counts, ...(chunked ? ["  end: u32,"] : [])].join("\n");
-  const step = loops === 0 ? "" : `struct Step {\n${range}\n}\n@group(0) @binding(1) var<uniform> step: Step;`;
-  return [sizes, step].filter((text) => text !== "").join("\n");
+/** The names of a kernel's uniform fields, in order. */
+export function uniformNames({ uniforms }: Pick<KernelCode, "uniforms">): string[] {
+  return uniforms.map((_, i) => `at${i}`);
+}
+
+function namesOf(code: KernelCode): Names {
+  const fields = uniformNames(code);
+  const byValue = new Map(code.uniforms.map((sum, i) => [sum.join(" + "), `sizes.${fields[i]}`]));
+  const { counts, end } = code.steps;
+  const builtins = new Map<Variable, string>(counts.map((variable, i) => [variable, `step.count${i}`]));
+  if (end !== undefined) builtins.set(end, "step.end");
+  return {
+    uniform: (sum) => byValue.get(sum.join(" + ")) ?? "",
+    builtin: (variable) => builtins.get(variable),
+  };
+}
+
+/** One part is the kernel's body; of several, each has its range of workgroups and a function of its own. */
+function partsText(parts: readonly Part[], names: Names): { functions: string[]; body: string[] } {
+  if (parts.length === 1) return { functions: [], body: statementLines(at(parts, 0).body, names) };
+  const functions = parts.map(({ body }, i) =>
+    [`fn part${i}(group: u32, lane: u32) {`, ...indented(statementLines(body, names)), "}"].join("\n"),
+  );
+  const body = parts.flatMap(({ grid }, i) => {
+    const start = i === 0 ? "0u" : `end${i - 1}`;
+    const inside = i === 0 ? `group < end0` : `group >= ${start} && group < end${i}`;
+    return [
+      `let end${i} = ${start} + ${workgroupsText(grid, names)};`,
+      `if (${inside}) {`,
+      `  part${i}(group - ${start}, lane);`,
+      "}",
+    ];
+  });
+  return { functions, body };
+}
+
+/** How many workgroups a part takes. */
+function workgroupsText({ rows, rowsPer, columns, lanes }: GridPart, names: Names): string {
+  const text = (size: readonly Dim[]) => size.map((dim) => dimText(dim, names)).join(" + ");
+  const blocks = rowsPer === 1 ? text(rows) : `((${text(rows)} + ${rowsPer - 1}u) / ${rowsPer}u)`;
+  return `(${blocks} * ${text(columns)} + ${lanes - 1}u) / ${lanes}u`;
+}
+
+function dimText(dim: Dim, names: Names): string {
+  const known = { id: 0, type: "u32", depth: 0, isUniform: true } as const;
+  const expr: Expr =
+    typeof dim === "number"
+      ? { ...known, kind: "literal", value: dim, isConstant: true }
+      : { ...known, kind: "size", dim, isConstant: false };
+  return expressionText(expr, names);
+}
+
+function bindings({ buffers }: KernelCode): string[] {
+  return buffers.map(
+    ({ array: { name, element }, access }, i) =>
+      `@group(0) @binding(${bindingOf.storage + i}) var<storage, ${access}> ${name}: array<${element}>;`,
+  );
+}
+
+function usesSubgroups({ parts }: KernelCode): boolean {
+  const isShared = (expr: Expr) => expr.kind === "apply" && expr.op === "fromLane";
+  return parts.some(({ body }) => [...expressionsIn(body)].some(isShared));
+}
+
+function uniformSection(code: KernelCode): string {
+  const fields = uniformNames(code).map((name) => `  ${name}: u32,`);
+  const { counts, end } = code.steps;
+  const range = [
+    ...counts.map((_, nesting) => `  count${nesting}: u32,`),
+    ...(end === undefined ? [] : ["  end: u32,"]),
+  ];
+  const struct = (type: string, name: string, binding: number, lines: readonly string[]) =>
+    [`struct ${type} {`, ...lines, "}", `@group(0) @binding(${binding}) var<uniform> ${name}: ${type};`].join("\n");
+  return [
+    fields.length === 0 ? "" : struct("Sizes", "sizes", bindingOf.sizes, fields),
+    range.length === 0 ? "" : struct("Step", "step", bindingOf.step, range),
+  ]
+    .filter((text) => text !== "")
+    .join("\n");
+}
+
+function entryPoint({ workgroupSize }: KernelCode): string[] {
+  return [
+    `@compute @workgroup_size(${workgroupSize})`,
+    "fn main(",
+    "  @builtin(workgroup_id) workgroup_id: vec3<u32>,",
+    "  @builtin(num_workgroups) workgroups: vec3<u32>,",
+    "  @builtin(local_invocation_index) lane: u32,",
+    ") {",
+    "  let group = workgroup_id.x + workgroup_id.y * workgroups.x;",
+  ];
 }

@@ -10,7 +10,7 @@ import { ownFolders } from "../compiler/trace/site.ts";
 
 /** Which other folders a folder may import. "" is the root: index.ts. */
 const LAYERS: Record<string, readonly string[]> = {
-  shaders: [],
+  shaders: ["compiler"],
   compiler: ["shaders"],
   cells: ["compiler"],
   runtime: ["compiler"],
@@ -29,8 +29,11 @@ const LAYERS: Record<string, readonly string[]> = {
 const TYPES_ONLY = ["runtime -> compiler"];
 const GRAMMAR = "compiler/graph/";
 
+/** What a renderer of kernels may know of the compiler. */
+const KERNELS = ["compiler/kernel/", GRAMMAR];
+
 /** compiler/'s folders in order: each imports those before it. Files directly in compiler/ import all of them. */
-const COMPILER = ["graph", "trace", "ops", "autodiff", "dsl", "passes", "plan"];
+const COMPILER = ["graph", "kernel", "trace", "ops", "autodiff", "dsl", "passes", "plan"];
 
 /** What no browser loads, or only as one bundle, and so may import packages and Node's own modules. */
 const HOST_ONLY = ["cli/", "disk/", "entries/node.ts", "playground/", "runtime/hosts/"];
@@ -79,6 +82,8 @@ function wrongDirection({ from, to, typeOnly }: Import): string[] {
     const edge = `${importer || "the root"} -> ${imported || "the root"}`;
     if (!LAYERS[importer]?.includes(imported)) return problem(`${edge} is not allowed`);
     if (imported === "disk" && !isHostOnly) return problem("a browser loads this file");
+    if (importer === "shaders" && !KERNELS.some((path) => to.startsWith(path)))
+      return problem(`${edge} is allowed for the kernel IR only`);
     return TYPES_ONLY.includes(edge) && !typeOnly && !to.startsWith(GRAMMAR)
       ? problem(`${edge} is allowed for types only`)
       : [];
@@ -179,11 +184,12 @@ test("allowed imports pass", () => {
     "runtime/hosts/node.ts": 'import { join } from "node:path";',
     "cells/lstm.ts":
       '/**\n * import { fit } from "../train/fit.ts";\n */\nimport { add } from "../compiler/ops/add.ts";',
-    "compiler/compile.ts": 'import { plan } from "./plan/program.ts";',
-    "compiler/plan/program.ts": 'import { add } from "../ops/add.ts";\nimport { wgsl } from "../../shaders/wgsl.ts";',
+    "compiler/compile.ts": 'import { plan } from "./plan/program.ts";\nimport { render } from "../shaders/kernel.ts";',
+    "compiler/plan/program.ts": 'import { add } from "../ops/add.ts";',
     "compiler/ops/add.ts": 'import type { Graph } from "../graph/graph.ts";',
     "compiler/graph/graph.ts": "export interface Graph {}",
-    "shaders/wgsl.ts": "export const wgsl = String.raw;",
+    "compiler/kernel/ir.ts": "export interface Kernel {}",
+    "shaders/kernel.ts": 'import type { Kernel } from "../compiler/kernel/ir.ts";',
   };
   expect(violations(files)).toEqual([]);
 });

@@ -3,6 +3,7 @@ import { type Dim, formatShape, type Shape, sameShape, sizeOf } from "../graph/d
 import { at, UserError } from "../graph/errors.ts";
 import type { Aval } from "../graph/graph.ts";
 import { type NdArray, sizeOfNumbers } from "../graph/ndarray.ts";
+import { max32 } from "../kernel/math/numbers.ts";
 import { faultOf, opOptions } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
@@ -32,8 +33,7 @@ const reduceMaxEntry: ReductionEntry<"reduceMax"> = {
   axes: ({ axes }) => axes,
   initial: Number.NEGATIVE_INFINITY,
   combine: Math.max,
-  // By its bits, since an infinite literal is not allowed.
-  wgsl: { initial: "bitcast<f32>(cg_opaque(0xff800000u))", combine: (a, b) => `cg_max(${a}, ${b})` },
+  kernel: (e, a, b) => e.call(max32, [a, b]),
   vjp: (ct, context) => {
     const [x] = context.operands;
     const { shares, axes } = maxShares(x, context.out, context.attrs.axes);

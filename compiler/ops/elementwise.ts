@@ -1,5 +1,5 @@
 /**
- * @file Elementwise ops: value, WGSL and derivative of each on one screen. A new one is one entry here, its name in
+ * @file Elementwise ops: value, kernel expression and derivative of each on one screen. A new one is one entry here, its name in
  * `graph/op-schema.ts` and a line in `ops/table.ts`.
  *
  * `partials` gives the derivative of the result with respect to each operand; both modes of differentiation follow
@@ -9,6 +9,7 @@
 import { formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { at, inWords, UserError } from "../graph/errors.ts";
 import type { Aval, DType, OpAttrs, OpName } from "../graph/graph.ts";
+import { divideI32, divideU32, fromI32, fromU32, max32, min32, toI32, toU32 } from "../kernel/math/numbers.ts";
 import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import { Tensor } from "../trace/tensor.ts";
@@ -23,7 +24,7 @@ export interface Rules<K extends OpName> {
   readonly dtypes: readonly DType[];
   readonly result?: DType;
   readonly scalar: ElementwiseEntry<K>["scalar"];
-  readonly wgsl: ElementwiseEntry<K>["wgsl"];
+  readonly kernel: ElementwiseEntry<K>["kernel"];
   readonly partials?: (context: RuleContext<K>) => readonly Partial[];
   readonly cheap?: boolean;
 }
@@ -39,7 +40,7 @@ export function elementwise<K extends OpName>(op: K, rules: Rules<K>): Elementwi
     op,
     cheap: rules.cheap ?? true,
     scalar: rules.scalar,
-    wgsl: rules.wgsl,
+    kernel: rules.kernel,
     aval: (operands, attrs) => elementwiseAval(operands, rules, attrs),
     vjp: (ct, context) => {
       const partials = rules.partials?.(context) ?? [];
@@ -165,7 +166,7 @@ export const add: Binary<"add"> = binary(
   {
     dtypes: numeric,
     scalar: ([a = 0, b = 0]) => a + b,
-    wgsl: ([a, b]) => `(${a} + ${b})`,
+    kernel: (e, [a, b]) => e.add(a, b),
     partials: () => [1, 1],
   },
 );
@@ -177,7 +178,7 @@ export const sub: Binary<"sub"> = binary(
   {
     dtypes: numeric,
     scalar: ([a = 0, b = 0]) => a - b,
-    wgsl: ([a, b]) => `(${a} - ${b})`,
+    kernel: (e, [a, b]) => e.sub(a, b),
     partials: () => [1, -1],
   },
 );
@@ -189,7 +190,7 @@ export const mul: Binary<"mul"> = binary(
   {
     dtypes: numeric,
     scalar: ([a = 0, b = 0], dtype) => (dtype === "f32" ? a * b : Math.imul(a, b)),
-    wgsl: ([a, b]) => `(${a} * ${b})`,
+    kernel: (e, [a, b]) => e.mul(a, b),
     partials: ({ operands: [a, b] }) => [b, a],
   },
 );
@@ -201,7 +202,8 @@ export const div: Binary<"div"> = binary(
   {
     dtypes: numeric,
     scalar: ([a = 0, b = 0], dtype) => (dtype === "f32" ? a / b : b === 0 ? a : Math.trunc(a / b)),
-    wgsl: ([a, b], dtype) => (dtype === "f32" ? `(${a} / ${b})` : `cg_div_${dtype}(${a}, ${b})`),
+    kernel: (e, [a, b], dtype) =>
+      dtype === "f32" ? e.div(a, b) : e.call(dtype === "i32" ? divideI32 : divideU32, [a, b]),
     partials: ({ operands: [, b], out }) => [div(1, b), neg(div(out, b))],
   },
 );
@@ -213,7 +215,7 @@ export const neg: Unary<"neg", "f32" | "i32"> = unary(
   {
     dtypes: ["f32", "i32"],
     scalar: ([x = 0]) => -x,
-    wgsl: ([x]) => `(-${x})`,
+    kernel: (e, [x]) => e.neg(x),
     partials: () => [-1],
   },
 );
@@ -225,7 +227,7 @@ export const max: Binary<"max"> = binary(
   {
     dtypes: numeric,
     scalar: ([a = 0, b = 0]) => Math.max(a, b),
-    wgsl: ([a, b], dtype) => `${dtype === "f32" ? "cg_max" : "max"}(${a}, ${b})`,
+    kernel: (e, [a, b], dtype) => (dtype === "f32" ? e.call(max32, [a, b]) : e.max(a, b)),
     partials: ({ operands: [a, b] }) => [share(b, a), share(a, b)],
   },
 );
@@ -237,7 +239,7 @@ export const min: Binary<"min"> = binary(
   {
     dtypes: numeric,
     scalar: ([a = 0, b = 0]) => Math.min(a, b),
-    wgsl: ([a, b], dtype) => `${dtype === "f32" ? "cg_min" : "min"}(${a}, ${b})`,
+    kernel: (e, [a, b], dtype) => (dtype === "f32" ? e.call(min32, [a, b]) : e.min(a, b)),
     partials: ({ operands: [a, b] }) => [share(a, b), share(b, a)],
   },
 );
@@ -254,7 +256,7 @@ export const abs: Unary<"abs", "f32" | "i32"> = unary(
   {
     dtypes: ["f32", "i32"],
     scalar: ([x = 0]) => Math.abs(x),
-    wgsl: ([x]) => `abs(${x})`,
+    kernel: (e, [x]) => e.abs(x),
     partials: ({ operands: [x] }) => [sub(cast(less(0, x), "f32"), cast(less(x, 0), "f32"))],
   },
 );
@@ -266,7 +268,7 @@ export const floor: Unary<"floor"> = unary(
   {
     dtypes: float,
     scalar: ([x = 0]) => Math.floor(x),
-    wgsl: ([x]) => `floor(${x})`,
+    kernel: (e, [x]) => e.floor(x),
   },
 );
 
@@ -279,7 +281,7 @@ export const less: Comparison<"less", NumberType> = comparison(
   {
     dtypes: numeric,
     scalar: ([a = 0, b = 0]) => Number(a < b),
-    wgsl: ([a, b]) => `(${a} < ${b})`,
+    kernel: (e, [a, b]) => e.less(a, b),
   },
 );
 
@@ -290,7 +292,7 @@ export const not: Unary<"not", "bool"> = unary(
   {
     dtypes: truth,
     scalar: ([x = 0]) => Number(x === 0),
-    wgsl: ([x]) => `(!${x})`,
+    kernel: (e, [x]) => e.not(x),
   },
 );
 
@@ -302,11 +304,14 @@ const castEntry = elementwise<"cast">("cast", {
     // The interpreter wraps integers, and makes 0 of NaN.
     return range === undefined ? x : Math.min(Math.max(Math.trunc(x), range[0]), range[1]);
   },
-  wgsl: ([x], dtype, _, [from]) => {
-    if (dtype === "f32") return from === "bool" ? `f32(${x})` : `cg_from_${from}(${x})`;
-    if (from !== "f32") return `${dtype}(${x})`;
-    // By its bits: a driver may take a subnormal number for 0, and NaN for anything.
-    return dtype === "bool" ? `((bitcast<u32>(${x}) & 0x7fffffffu) != 0u)` : `cg_to_${dtype}(${x})`;
+  kernel: (e, [x], dtype) => {
+    if (x.type === "i32" && dtype === "f32") return e.call(fromI32, [x]);
+    if (x.type === "u32" && dtype === "f32") return e.call(fromU32, [x]);
+    if (x.type !== "f32") return e.convert(x, dtype);
+    if (dtype === "i32") return e.call(toI32, [x]);
+    if (dtype === "u32") return e.call(toU32, [x]);
+    // To bool by its bits: a driver may take a subnormal number for 0, and NaN for anything.
+    return e.notEqual(e.bitAnd(e.bitcast(x, "u32"), e.u32(0x7fffffff)), e.u32(0));
   },
   partials: ({ out }) => [out.dtype === "f32" ? 1 : undefined],
 });

@@ -1,7 +1,7 @@
 /**
  * @file The shape of an op's entry: everything that is known of an op, in one place.
  *
- * An entry states the shape rule, the float64 meaning, how the op reads in WGSL, and how it differentiates both ways.
+ * An entry states the shape rule, the float64 meaning, the meaning in a kernel, and how it differentiates both ways.
  * Five kinds differ in how they are lowered: sources, elementwise ops (one scalar expression), views (the same numbers
  * under other indices), reductions (many to one along axes), and contractions (products, gather's transpose).
  */
@@ -9,6 +9,9 @@
 import type { Dim, DimSizes, Shape } from "../graph/dim.ts";
 import type { Aval, DType, OpAttrs, OpName } from "../graph/graph.ts";
 import type { NdArray } from "../graph/ndarray.ts";
+import type { Expressions } from "../kernel/expressions.ts";
+import type { IndexArithmetic } from "../kernel/index-arithmetic.ts";
+import type { Expr } from "../kernel/ir.ts";
 import type { Tensor } from "../trace/tensor.ts";
 
 type Float = Tensor<"f32">;
@@ -43,38 +46,25 @@ interface CommonRules<K extends OpName> {
   readonly jvp: Jvp<K>;
 }
 
+/** Operands of an elementwise op, typed as if it had three at least: as many as the op's shape rule has checked. */
+export type KernelOperands = readonly [Expr, Expr, Expr, ...Expr[]];
+
 export interface SourceEntry<K extends OpName> extends CommonRules<K> {
   readonly kind: "source";
   /** The value at an index, in float64. */
   readonly element: (index: readonly number[], attrs: OpAttrs[K], sizes: DimSizes) => number;
-  /** The value at an index, as WGSL. */
-  readonly wgsl: (arithmetic: IndexArithmetic<string>, index: readonly string[], attrs: OpAttrs[K]) => string;
+  /** The value at an index, in a kernel. */
+  readonly kernel: (e: Expressions, index: readonly Expr[], attrs: OpAttrs[K]) => Expr;
 }
 
 export interface ElementwiseEntry<K extends OpName> extends CommonRules<K> {
   readonly kind: "elementwise";
   /** Meaning on float64 scalars. Integer results are wrapped to their dtype by the caller. */
   readonly scalar: (operands: readonly number[], dtype: DType, attrs: OpAttrs[K], from: readonly DType[]) => number;
-  /** Meaning as a WGSL expression; helper functions whose name starts with `cg_` stand in `shaders/math.ts`. */
-  readonly wgsl: (operands: readonly string[], dtype: DType, attrs: OpAttrs[K], from: readonly DType[]) => string;
+  /** Meaning in a kernel, on operands that are as many as the op has; functions stand in `kernel/math`. */
+  readonly kernel: (e: Expressions, operands: KernelOperands, dtype: DType, attrs: OpAttrs[K]) => Expr;
   /** Cheaper to compute again than to store: plain arithmetic, no transcendental function. */
   readonly cheap: boolean;
-}
-
-/**
- * Arithmetic on indices, abstract so that one rule serves the interpreter (numbers) and the shaders (WGSL text).
- * `I` is an index, a non-negative integer.
- */
-export interface IndexArithmetic<I> {
-  readonly dim: (dim: Dim) => I;
-  readonly add: (a: I, b: I) => I;
-  readonly sub: (a: I, b: I) => I;
-  readonly mul: (a: I, b: I) => I;
-  readonly div: (a: I, b: I) => I;
-  readonly mod: (a: I, b: I) => I;
-  readonly min: (a: I, b: I) => I;
-  /** The same index, where it is known to lie below `size` whenever it is used. */
-  readonly below: (a: I, size: Dim) => I;
 }
 
 /** Where a view finds an element: an operand's index, valid while `from <= at < to` (always, where absent). */
@@ -113,8 +103,8 @@ export interface ReductionEntry<K extends OpName> extends CommonRules<K> {
   readonly axes: (attrs: OpAttrs[K]) => readonly number[];
   readonly initial: number;
   readonly combine: (a: number, b: number) => number;
-  /** The neutral element and the combination as WGSL. */
-  readonly wgsl: { readonly initial: string; readonly combine: (a: string, b: string) => string };
+  /** The combination in a kernel. */
+  readonly kernel: (e: Expressions, a: Expr, b: Expr) => Expr;
 }
 
 export interface ContractionEntry<K extends OpName> extends CommonRules<K> {

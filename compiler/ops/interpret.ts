@@ -8,7 +8,8 @@ import { Fold, inputsOf, type OpNode } from "../graph/fold.ts";
 import { type DType, type Graph, inputName, type Node, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { type NdArray, sizeOfNumbers, stridesOf, valueFault } from "../graph/ndarray.ts";
 import { unmetRequirement } from "../graph/requirements.ts";
-import type { IndexArithmetic, Piece, ReductionEntry, ViewEntry } from "./entry.ts";
+import type { IndexArithmetic } from "../kernel/index-arithmetic.ts";
+import type { Piece, ReductionEntry, ViewEntry } from "./entry.ts";
 import { requirementsOf } from "./requirements.ts";
 import { entryOf, type TableOp } from "./table.ts";
 

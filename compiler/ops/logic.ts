@@ -2,6 +2,7 @@
 import { sameShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import type { DType } from "../graph/graph.ts";
+import { threefry as threefry32 } from "../kernel/math/random.ts";
 import { faultOf, opOptions } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor, TensorLike } from "../trace/tensor.ts";
@@ -29,7 +30,7 @@ export const equal: Comparison<"equal", DType> = comparison(
   {
     dtypes: every,
     scalar: ([a = 0, b = 0]) => Number(a === b),
-    wgsl: ([a, b]) => `(${a} == ${b})`,
+    kernel: (e, [a, b]) => e.equal(a, b),
   },
 );
 
@@ -40,7 +41,7 @@ export const and: Comparison<"and", "bool"> = comparison(
   {
     dtypes: truth,
     scalar: ([a = 0, b = 0]) => Number(a !== 0 && b !== 0),
-    wgsl: ([a, b]) => `(${a} && ${b})`,
+    kernel: (e, [a, b]) => e.and(a, b),
   },
 );
 
@@ -51,7 +52,7 @@ export const or: Comparison<"or", "bool"> = comparison(
   {
     dtypes: truth,
     scalar: ([a = 0, b = 0]) => Number(a !== 0 || b !== 0),
-    wgsl: ([a, b]) => `(${a} || ${b})`,
+    kernel: (e, [a, b]) => e.or(a, b),
   },
 );
 
@@ -60,8 +61,8 @@ const finiteEntry = elementwise<"finite">("finite", {
   result: "bool",
   // In f32: what float64 still holds would be infinite on a device.
   scalar: ([x = 0]) => Number(Number.isFinite(Math.fround(x))),
-  // By bit pattern: WGSL lets a compiler assume that NaN and infinity do not occur.
-  wgsl: ([x]) => `((bitcast<u32>(${x}) & 0x7f800000u) != 0x7f800000u)`,
+  // By bit pattern: a compiler of WGSL may assume that NaN and infinity do not occur.
+  kernel: (e, [x]) => e.notEqual(e.bitAnd(e.bitcast(x, "u32"), e.u32(0x7f800000)), e.u32(0x7f800000)),
 });
 
 /** False for NaN and for both infinities. */
@@ -76,12 +77,12 @@ const whereEntry: ElementwiseEntry<"where"> = {
     if (condition?.dtype !== "bool") throw new UserError(`the condition is ${condition?.dtype}; expected bool`);
     return elementwiseAval(
       [a, b].filter((x) => x !== undefined),
-      { dtypes: every, scalar: () => 0, wgsl: () => "" },
+      { dtypes: every, scalar: () => 0, kernel: (e) => e.f32(0) },
       {},
     );
   },
   scalar: ([condition, a = 0, b = 0]) => (condition === 0 ? b : a),
-  wgsl: ([condition, a, b]) => `select(${b}, ${a}, ${condition})`,
+  kernel: (e, [condition, a, b]) => e.select(condition, a, b),
   vjp: (ct, { operands }) => {
     const condition = at(operands, 0) as Tensor as Tensor<"bool">;
     return [undefined, where(condition, ct, zerosLike(ct)), where(condition, zerosLike(ct), ct)];
@@ -125,14 +126,14 @@ export const stopGradient: Unary<"stopGradient", DType> = unary(
   {
     dtypes: every,
     scalar: ([x = 0]) => x,
-    wgsl: ([x]) => `${x}`,
+    kernel: (_, [x]) => x,
   },
 );
 
 const randomBitsEntry = elementwise<"randomBits">("randomBits", {
   dtypes: ["u32"],
   scalar: ([key = 0, site = 0, step = 0, index = 0]) => threefry(key, site, step, index),
-  wgsl: (operands) => `cg_threefry(${operands.join(", ")})`,
+  kernel: (e, operands) => e.call(threefry32, operands),
   cheap: false,
 });
 

@@ -2,10 +2,11 @@
 import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import type { DType } from "../graph/graph.ts";
+import type { IndexArithmetic } from "../kernel/index-arithmetic.ts";
 import { checking, faultOf } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { type IndexArithmetic, type NeededExtent, type ViewEntry, withEntry } from "./entry.ts";
+import { type NeededExtent, type ViewEntry, withEntry } from "./entry.ts";
 import { axisOf, checkedDim, normalizeAxis, operandOf, view, zerosLike } from "./views.ts";
 
 /** Where a slice of `size` that may start from the end begins in an axis of extent `total`. */

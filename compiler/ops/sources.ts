@@ -1,7 +1,7 @@
 /** @file Values that come from nowhere: constants, counters and the sizes of symbolic dimensions. */
 import { type Dim, evaluateDim, type Shape } from "../graph/dim.ts";
-import { at, UserError } from "../graph/errors.ts";
-import type { DType, OpName } from "../graph/graph.ts";
+import { at, InternalError, UserError } from "../graph/errors.ts";
+import type { OpName } from "../graph/graph.ts";
 import { checking } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
@@ -10,29 +10,14 @@ import { checkedDim, constant, constantAval, fill } from "./views.ts";
 
 const noDerivative = { vjp: () => [], jvp: () => undefined };
 
-function source<K extends OpName>(op: K, rules: Pick<SourceEntry<K>, "aval" | "element" | "wgsl">): SourceEntry<K> {
+function source<K extends OpName>(op: K, rules: Pick<SourceEntry<K>, "aval" | "element" | "kernel">): SourceEntry<K> {
   return { kind: "source", op, ...noDerivative, ...rules };
-}
-
-/** A number as a WGSL literal of its dtype. */
-export function literal(value: number, dtype: DType): string {
-  if (dtype === "bool") return value === 0 ? "false" : "true";
-  if (dtype === "u32") return `${value >>> 0}u`;
-  if (dtype === "i32") return value === -2147483648 ? "(-2147483647i - 1i)" : `${value | 0}i`;
-  const rounded = Math.fround(value);
-  // WGSL rejects literals that overflow or are NaN, and its compilers drop the sign of a zero; a bit pattern says the same.
-  const ofBits = (bits: string) => `bitcast<f32>(cg_opaque(${bits}))`;
-  if (!Number.isFinite(rounded))
-    return ofBits(Number.isNaN(rounded) ? "0x7fc00000u" : rounded > 0 ? "0x7f800000u" : "0xff800000u");
-  if (Object.is(rounded, -0)) return ofBits("0x80000000u");
-  const text = String(rounded);
-  return `${rounded < 0 ? `(${text}` : text}${/[.e]/.test(text) ? "" : ".0"}f${rounded < 0 ? ")" : ""}`;
 }
 
 const constantEntry = source("constant", {
   aval: (_, attrs) => constantAval(attrs),
   element: (_, { value }) => value,
-  wgsl: (_, __, { value, dtype }) => literal(value, dtype),
+  kernel: (e, _, { value, dtype }) => e.literal(value, dtype),
 });
 
 const iotaEntry = source("iota", {
@@ -43,13 +28,13 @@ const iotaEntry = source("iota", {
     return { dtype, shape };
   },
   element: (index, { axis }) => at(index, axis),
-  wgsl: (_, index, { axis, dtype }) => `${dtype}(${at(index, axis)})`,
+  kernel: (e, index, { axis, dtype }) => e.convert(at(index, axis), dtype),
 });
 
 const dimSizeEntry = source("dimSize", {
   aval: () => ({ dtype: "f32", shape: [] }),
   element: (_, { dim }, sizes) => evaluateDim(dim, sizes),
-  wgsl: (arithmetic, _, { dim }) => `f32(${arithmetic.dim(dim)})`,
+  kernel: (e, _, { dim }) => e.convert(e.size(dim), "f32"),
 });
 
 export const constantOp = withEntry(constant, constantEntry);
@@ -86,7 +71,9 @@ const inputEntry: SourceEntry<"input"> = source("input", {
   element: () => {
     throw new UserError("an input has no value of its own");
   },
-  wgsl: () => "",
+  kernel: () => {
+    throw new InternalError("an input has no value of its own");
+  },
 });
 
 export const inputOp = { entry: inputEntry };

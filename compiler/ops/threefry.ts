@@ -1,6 +1,6 @@
 /**
  * @file Threefry-2x32 with 20 rounds, the counter-based generator of Salmon, Moraes, Dror and Shaw 2011 ("Parallel
- * random numbers: as easy as 1, 2, 3", section 3.3), in plain JavaScript. `cg_threefry` in `shaders/math.ts` is the
+ * random numbers: as easy as 1, 2, 3", section 3.3), in plain JavaScript. `threefry` in `kernel/math/random.ts` is the
  * same in WGSL; a test holds them to the authors' known answers.
  */
 

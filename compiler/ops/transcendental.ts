@@ -1,4 +1,6 @@
-/** @file Elementwise functions beyond arithmetic: value, WGSL and derivative of each on one screen. */
+/** @file Elementwise functions beyond arithmetic: value, kernel expression and derivative of each on one screen. */
+import * as exponential from "../kernel/math/exponential.ts";
+import * as trigonometric from "../kernel/math/trigonometric.ts";
 import { add, div, float, mul, neg, sub, type Unary, unary } from "./elementwise.ts";
 
 /** e to the power of x. */
@@ -9,7 +11,7 @@ export const exp: Unary<"exp"> = unary(
     dtypes: float,
     cheap: false,
     scalar: ([x = 0]) => Math.exp(x),
-    wgsl: ([x]) => `cg_exp(${x})`,
+    kernel: (e, [x]) => e.call(exponential.exp, [x]),
     partials: ({ out }) => [out],
   },
 );
@@ -22,7 +24,7 @@ export const expm1: Unary<"expm1"> = unary(
     dtypes: float,
     cheap: false,
     scalar: ([x = 0]) => Math.expm1(x),
-    wgsl: ([x]) => `cg_expm1(${x})`,
+    kernel: (e, [x]) => e.call(exponential.expm1, [x]),
     // Not 1 more than the result, which loses its digits far below 0.
     partials: ({ operands: [x] }) => [exp(x)],
   },
@@ -36,7 +38,7 @@ export const log: Unary<"log"> = unary(
     dtypes: float,
     cheap: false,
     scalar: ([x = 0]) => Math.log(x),
-    wgsl: ([x]) => `cg_log(${x})`,
+    kernel: (e, [x]) => e.call(exponential.log, [x]),
     partials: ({ operands: [x] }) => [div(1, x)],
   },
 );
@@ -49,7 +51,7 @@ export const log1p: Unary<"log1p"> = unary(
     dtypes: float,
     cheap: false,
     scalar: ([x = 0]) => Math.log1p(x),
-    wgsl: ([x]) => `cg_log1p(${x})`,
+    kernel: (e, [x]) => e.call(exponential.log1p, [x]),
     partials: ({ operands: [x] }) => [div(1, add(x, 1))],
   },
 );
@@ -62,7 +64,7 @@ export const sqrt: Unary<"sqrt"> = unary(
     dtypes: float,
     cheap: false,
     scalar: ([x = 0]) => Math.sqrt(x),
-    wgsl: ([x]) => `sqrt(${x})`,
+    kernel: (e, [x]) => e.sqrt(x),
     partials: ({ out }) => [div(0.5, out)],
   },
 );
@@ -75,7 +77,7 @@ export const sin: Unary<"sin"> = unary(
     dtypes: float,
     cheap: false,
     scalar: ([x = 0]) => Math.sin(x),
-    wgsl: ([x]) => `cg_sin(${x})`,
+    kernel: (e, [x]) => e.call(trigonometric.sin, [x]),
     partials: ({ operands: [x] }) => [cos(x)],
   },
 );
@@ -88,7 +90,7 @@ export const cos: Unary<"cos"> = unary(
     dtypes: float,
     cheap: false,
     scalar: ([x = 0]) => Math.cos(x),
-    wgsl: ([x]) => `cg_cos(${x})`,
+    kernel: (e, [x]) => e.call(trigonometric.cos, [x]),
     partials: ({ operands: [x] }) => [neg(sin(x))],
   },
 );
@@ -101,7 +103,7 @@ export const tanh: Unary<"tanh"> = unary(
     dtypes: float,
     cheap: false,
     scalar: ([x = 0]) => Math.tanh(x),
-    wgsl: ([x]) => `cg_tanh(${x})`,
+    kernel: (e, [x]) => e.call(exponential.tanh, [x]),
     // Not 1 - out², whose product has lost what is left of 1 where the result is near 1 or -1.
     partials: ({ out }) => [mul(sub(1, out), add(1, out))],
   },
@@ -115,7 +117,7 @@ export const sigmoid: Unary<"sigmoid"> = unary(
     dtypes: float,
     cheap: false,
     scalar: ([x = 0]) => 1 / (1 + Math.exp(-x)),
-    wgsl: ([x]) => `cg_sigmoid(${x})`,
+    kernel: (e, [x]) => e.call(exponential.sigmoid, [x]),
     partials: ({ out }) => [mul(out, sub(1, out))],
   },
 );
@@ -128,7 +130,7 @@ export const softplus: Unary<"softplus"> = unary(
     dtypes: float,
     cheap: false,
     scalar: ([x = 0]) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
-    wgsl: ([x]) => `cg_softplus(${x})`,
+    kernel: (e, [x]) => e.call(exponential.softplus, [x]),
     partials: ({ operands: [x] }) => [sigmoid(x)],
   },
 );

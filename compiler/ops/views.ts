@@ -15,11 +15,12 @@ import {
 } from "../graph/dim.ts";
 import { at, inWords, UserError } from "../graph/errors.ts";
 import { type Aval, type DType, isDType, type OpAttrs, type OpName } from "../graph/graph.ts";
+import type { IndexArithmetic } from "../kernel/index-arithmetic.ts";
 import { expectTensors } from "../trace/expect.ts";
 import { checking, faultOf, opOptions } from "../trace/fault.ts";
 import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { type IndexArithmetic, type Jvp, type ReductionEntry, type ViewEntry, type Vjp, withEntry } from "./entry.ts";
+import { type Jvp, type ReductionEntry, type ViewEntry, type Vjp, withEntry } from "./entry.ts";
 
 /** An axis that may count from the end, as a position; a sentence with the op's operand where it is out of range. */
 export function normalizeAxis(axis: number, rank: number): number {
@@ -235,7 +236,7 @@ const sumEntry: ReductionEntry<"sum"> = {
   axes: ({ axes }) => axes,
   initial: 0,
   combine: (a, b) => a + b,
-  wgsl: { initial: "0", combine: (a, b) => `${a} + ${b}` },
+  kernel: (e, a, b) => e.add(a, b),
   vjp: (ct, { operands, attrs }) => [broadcastReduced(ct, at(operands, 0).shape, attrs.axes)],
   jvp: ([tangent], { attrs }) => tangent && sum(tangent, attrs.axes),
 };

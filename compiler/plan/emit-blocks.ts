@@ -12,14 +12,15 @@
 import { type Dim, dimFactors, mulDims, sameShape, sizeOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { type Node, type NodeId, nodeAt } from "../graph/graph.ts";
+import type { Index } from "../kernel/index-arithmetic.ts";
+import type { Expr, LocalArray, Variable } from "../kernel/ir.ts";
 import type { Accumulator } from "./accumulators.ts";
 import { flatPosition } from "./emit-loops.ts";
 import { type StoreRoot, storeWalking } from "./emit-stage.ts";
 import type { Emitter, Region } from "./emit-values.ts";
-import type { Index } from "./index-expression.ts";
-import type { KernelWriter } from "./kernel-writer.ts";
 import { overBlocks, RunningSums } from "./long-sums.ts";
 import { loopExtentsOf } from "./loops.ts";
+import type { PlacedBuilder } from "./placed-builder.ts";
 import type { GridPart } from "./program.ts";
 import type { Stage } from "./stages.ts";
 import type { TileOptions } from "./tiles.ts";
@@ -75,59 +76,64 @@ function columnBlocks(n: Dim): number {
 /** Writes a stage whose products `usesBlocks`. */
 export function emitBlocks(emitter: Emitter, region: Region, stage: Stage, store: StoreRoot): void {
   const { writer } = emitter;
-  const { index } = writer;
+  const { index, group, lane } = writer;
   const { shape, batch, m, n } = matrixOf(nodeAt(region.graph, at(stage.loops, 0)));
-  const rowCount = index.dim(m).text;
-  writer.line(`let rowBlocks = (${rowCount} + ${side - 1}u) / ${side}u;`);
-  writer.line(`let column0 = (group % ${columnBlocks(n)}u) * ${side}u;`);
-  writer.line(`let row0 = (group / ${columnBlocks(n)}u % rowBlocks) * ${side}u;`);
-  writer.line(`let laneRow = lane / ${lanesPerSide}u;`);
-  writer.line(`let laneColumn = lane % ${lanesPerSide}u;`);
-  const matrix = index.variable(`(group / (${columnBlocks(n)}u * rowBlocks))`, 0, sizeOf(batch));
+  const number = (value: number) => writer.u32(value);
+  const rowCount = writer.size(m);
+  const rowBlocks = writer.let("rowBlocks", writer.div(writer.add(rowCount, number(side - 1)), number(side)));
+  const perRow = number(columnBlocks(n));
+  const column0 = writer.let("column0", writer.mul(writer.rem(group, perRow), number(side)));
+  const row0 = writer.let("row0", writer.mul(writer.rem(writer.div(group, perRow), rowBlocks), number(side)));
+  const laneRow = writer.let("laneRow", writer.div(lane, number(lanesPerSide)));
+  const laneColumn = writer.let("laneColumn", writer.rem(lane, number(lanesPerSide)));
+  const matrix = index.of(writer.div(group, writer.mul(perRow, rowBlocks)), sizeOf(batch));
   const outer = batch.length === 0 ? [] : emitter.indexAt(matrix, batch);
   const sums = stage.accumulators.map((accumulator) => ({
     ...accumulator,
     rows: Array.from({ length: tile }, () => startRow(writer)),
   }));
-  const arrays: string[] = [];
-  const arrayAt = (i: number): string => {
-    arrays[i] ??= writer.workgroupArray("vec4<f32>", cells);
+  const arrays: LocalArray[] = [];
+  const arrayAt = (i: number): LocalArray => {
+    arrays[i] ??= writer.sharedArray("f32x4", cells);
     return arrays[i];
   };
-  for (const phase of phasesOf(region, sums)) writePhase(emitter, region, phase, { outer, m, n, arrayAt });
+  const block: Block = { outer, m, n, row0, column0, laneRow, laneColumn, arrayAt };
+  for (const phase of phasesOf(region, sums)) writePhase(emitter, region, phase, block);
 
   const kept = sums.map(({ result, rows }) => ({
     id: result,
-    names: rows.flatMap((row) => ["x", "y", "z", "w"].map((component) => `${row}.${component}`)),
+    registers: rows.flatMap((row) => Array.from({ length: tile }, (_, i) => writer.component(row, i))),
   }));
+  const axis = { extent: tile * tile, role: "tile" } as const;
+  const loop = { axis, name: "p", first: number(0), end: number(tile * tile), step: number(1) };
   storeWalking(emitter, region, stage, kept, store, (body) => {
-    writer.block(`for (var p: u32 = 0u; p < ${tile * tile}u; p++)`, () => {
-      writer.line(`let row = row0 + laneRow * ${tile}u + p / ${tile}u;`);
-      writer.line(`let column = column0 + laneColumn * ${tile}u + p % ${tile}u;`);
-      writer.block(`if (row < ${rowCount} && column < ${n}u)`, () => {
-        const place = [...outer, index.variable("row", writer.depth, m), index.variable("column", writer.depth, n)];
-        body(flatPosition(emitter, emitter.positionOf(place, shape)), "p");
+    writer.for(loop, (p) => {
+      const within = writer.add(writer.mul(laneRow, number(tile)), writer.div(p, number(tile)));
+      const row = writer.let("row", writer.add(row0, within));
+      const across = writer.add(writer.mul(laneColumn, number(tile)), writer.rem(p, number(tile)));
+      const column = writer.let("column", writer.add(column0, across));
+      writer.if(writer.and(writer.less(row, rowCount), writer.less(column, writer.size(n))), () => {
+        const place = [...outer, index.of(row, m), index.of(column, n)];
+        body(flatPosition(emitter, emitter.positionOf(place, shape)), p);
       });
     });
   });
 }
 
 /** A row of a lane's tile. */
-function startRow(writer: KernelWriter): string {
-  const name = writer.fresh("sum");
-  writer.line(`var ${name} = vec4<f32>(0.0);`);
-  return name;
+function startRow(writer: PlacedBuilder): Variable {
+  return writer.var(writer.fresh("sum"), writer.vector([writer.f32(0)]));
 }
 
 /** Products that read one left operand and so share its block, as many as fit beside it. */
 interface Phase {
   readonly left: NodeId;
   readonly transposed: boolean;
-  readonly products: readonly { readonly id: NodeId; readonly rows: readonly string[] }[];
+  readonly products: readonly { readonly id: NodeId; readonly rows: readonly Variable[] }[];
 }
 
-function phasesOf(region: Region, sums: readonly (Accumulator & { readonly rows: readonly string[] })[]): Phase[] {
-  const phases: { left: NodeId; transposed: boolean; products: { id: NodeId; rows: string[] }[] }[] = [];
+function phasesOf(region: Region, sums: readonly (Accumulator & { readonly rows: readonly Variable[] })[]): Phase[] {
+  const phases: { left: NodeId; transposed: boolean; products: { id: NodeId; rows: Variable[] }[] }[] = [];
   for (const { loops, rows } of sums) {
     for (const id of loops) {
       const node = dotAt(region, id);
@@ -154,65 +160,91 @@ interface Block {
   readonly outer: readonly Index[];
   readonly m: Dim;
   readonly n: Dim;
+  /** The first row and column of the workgroup's block of the result. */
+  readonly row0: Expr;
+  readonly column0: Expr;
+  /** The lane's tile in the block. */
+  readonly laneRow: Expr;
+  readonly laneColumn: Expr;
   /** The workgroup array of the left operand (0) or of the i-th right one. */
-  readonly arrayAt: (i: number) => string;
+  readonly arrayAt: (i: number) => LocalArray;
 }
 
 /** Walks over the depth: fetch a block of each operand, wait, multiply, wait. */
-function writePhase(emitter: Emitter, region: Region, phase: Phase, { outer, m, n, arrayAt }: Block): void {
+function writePhase(emitter: Emitter, region: Region, phase: Phase, block: Block): void {
+  const { writer } = emitter;
+  const depth = at(loopExtentsOf(region, at(phase.products, 0).id), 0);
+  const products = phase.products.map(({ rows }) => ({ registers: rows, startPart: () => startRow(writer) }));
+  const running = new RunningSums(writer, products);
+  const axis = { extent: depth, role: "depth" } as const;
+  overBlocks(writer, { start: writer.u32(0), count: depth, stride: 1 }, running, (first, end) => {
+    writer.for({ axis, name: writer.fresh("k"), first, end, step: writer.u32(blockDepth) }, (k0) => {
+      fetchBlocks(emitter, region, phase, block, k0, depth);
+      writer.barrier();
+      multiplyBlocks(writer, phase, block, running);
+      writer.barrier();
+    });
+  });
+}
+
+/** The lanes fetch a block of each operand. */
+function fetchBlocks(
+  emitter: Emitter,
+  region: Region,
+  phase: Phase,
+  { outer, m, n, row0, column0, arrayAt }: Block,
+  k0: Expr,
+  depth: Dim,
+): void {
   const { writer } = emitter;
   const { index } = writer;
-  const depth = at(loopExtentsOf(region, at(phase.products, 0).id), 0);
-  const k0 = writer.fresh("k");
-  const products = phase.products.map(({ rows }) => ({ names: rows, startPart: () => startRow(writer) }));
-  const running = new RunningSums(writer, products);
-  const overDepth = (write: () => void) =>
-    overBlocks(writer, { start: "0u", count: depth, stride: 1 }, running, (start, end) => {
-      writer.block(`for (var ${k0}: u32 = ${start}; ${k0} < ${end}; ${k0} += ${blockDepth}u)`, write);
-    });
-  overDepth(() => {
-    const cell = writer.fresh("cell");
-    writer.block(`for (var ${cell}: u32 = lane; ${cell} < ${cells}u; ${cell} += ${lanes}u)`, () => {
-      const fetch = (array: string, operand: NodeId, depthFirst: boolean, start: string, size: Dim) => {
-        // Neighbouring lanes fetch neighbouring memory: along the depth, or along rows or columns.
-        const perLine = depthFirst ? blockDepth : side / tile;
-        const [fast, slow] = [`${cell} % ${perLine}u`, `${cell} / ${perLine}u`];
-        const [step, vector] = depthFirst ? [fast, slow] : [slow, fast];
-        const k = writer.fresh("step");
-        const first = writer.fresh("first");
-        writer.line(`let ${k} = ${step};`);
-        writer.line(`let ${first} = ${start} + (${vector}) * ${tile}u;`);
-        // Past the end the last element is read again; zero takes its place.
-        const last = index.sub(index.dim(depth), index.dim(1));
-        const inDepth = index.below(index.min(index.variable(`(${k0} + ${k})`, writer.depth), last), depth);
-        const values = Array.from({ length: tile }, (_, i) => {
-          const along = index.below(
-            index.min(index.variable(`(${first} + ${i}u)`, writer.depth), index.sub(index.dim(size), index.dim(1))),
-            size,
-          );
-          return emitter.value(region, operand, [...outer, ...(depthFirst ? [along, inDepth] : [inDepth, along])]).text;
-        });
-        writer.line(
-          `${array}[${k} * ${side / tile}u + ${vector}] = select(vec4<f32>(0.0), vec4<f32>(${values.join(", ")}), ${k0} + ${k} < ${index.dim(depth).text});`,
-        );
-      };
-      fetch(arrayAt(0), phase.left, !phase.transposed, "row0", m);
-      for (const [i, { id }] of phase.products.entries()) {
-        const node = dotAt(region, id);
-        fetch(arrayAt(i + 1), at(node.operands, 1), node.attrs.transposeB, "column0", n);
+  const last = (size: Dim) => index.sub(index.dim(size), index.dim(1));
+  const axis = { extent: cells, role: "tile" } as const;
+  const loop = { axis, mapping: "lanes", name: writer.fresh("cell"), first: writer.lane } as const;
+  writer.for({ ...loop, end: writer.u32(cells), step: writer.u32(lanes) }, (cell) => {
+    const fetch = (array: LocalArray, operand: NodeId, depthFirst: boolean, start: Expr, size: Dim) => {
+      // Neighbouring lanes fetch neighbouring memory: along the depth, or along rows or columns.
+      const perLine = writer.u32(depthFirst ? blockDepth : side / tile);
+      const [fast, slow] = [writer.rem(cell, perLine), writer.div(cell, perLine)];
+      const [step, vector] = depthFirst ? [fast, slow] : [slow, fast];
+      const k = writer.let(writer.fresh("step"), step);
+      const first = writer.let(writer.fresh("first"), writer.add(start, writer.mul(vector, writer.u32(tile))));
+      // Past the end the last element is read again; zero takes its place.
+      const inDepth = index.below(index.min(index.of(writer.add(k0, k)), last(depth)), depth);
+      const values = Array.from({ length: tile }, (_, i) => {
+        const along = index.below(index.min(index.of(writer.add(first, writer.u32(i))), last(size)), size);
+        return emitter.value(region, operand, [...outer, ...(depthFirst ? [along, inDepth] : [inDepth, along])]);
+      });
+      const counts = writer.less(writer.add(k0, k), writer.size(depth));
+      const fetched = writer.select(counts, writer.vector(values), writer.vector([writer.f32(0)]));
+      writer.storeElement(array, writer.add(writer.mul(k, writer.u32(side / tile)), vector), fetched);
+    };
+    fetch(arrayAt(0), phase.left, !phase.transposed, row0, m);
+    for (const [i, { id }] of phase.products.entries()) {
+      const node = dotAt(region, id);
+      fetch(arrayAt(i + 1), at(node.operands, 1), node.attrs.transposeB, column0, n);
+    }
+  });
+}
+
+/** Each lane multiplies its tile out of the blocks. */
+function multiplyBlocks(
+  writer: PlacedBuilder,
+  phase: Phase,
+  { laneRow, laneColumn, arrayAt }: Block,
+  running: RunningSums,
+): void {
+  const axis = { extent: blockDepth, role: "depth" } as const;
+  const loop = { axis, name: writer.fresh("step"), first: writer.u32(0), end: writer.u32(blockDepth) };
+  writer.for({ ...loop, step: writer.u32(1) }, (step) => {
+    const line = writer.mul(step, writer.u32(side / tile));
+    const left = writer.let(writer.fresh("left"), writer.load(arrayAt(0), writer.add(line, laneRow)));
+    for (const [i, { rows }] of phase.products.entries()) {
+      const right = writer.let(writer.fresh("right"), writer.load(arrayAt(i + 1), writer.add(line, laneColumn)));
+      for (const r of rows.keys()) {
+        const register = running.register(i, r);
+        writer.assign(register, writer.add(register, writer.mul(writer.component(left, r), right)));
       }
-    });
-    writer.line("workgroupBarrier();");
-    const step = writer.fresh("step");
-    writer.block(`for (var ${step}: u32 = 0u; ${step} < ${blockDepth}u; ${step}++)`, () => {
-      const left = writer.fresh("left");
-      writer.line(`let ${left} = ${arrayAt(0)}[${step} * ${side / tile}u + laneRow];`);
-      for (const [i, { rows }] of phase.products.entries()) {
-        const right = writer.fresh("right");
-        writer.line(`let ${right} = ${arrayAt(i + 1)}[${step} * ${side / tile}u + laneColumn];`);
-        for (const r of rows.keys()) writer.line(`${running.name(i, r)} += ${left}[${r}] * ${right};`);
-      }
-    });
-    writer.line("workgroupBarrier();");
+    }
   });
 }

@@ -5,10 +5,13 @@
 import type { Dim, Shape } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { type Node, type NodeId, nodeAt } from "../graph/graph.ts";
+import type { KernelBuilder } from "../kernel/builder.ts";
+import type { Index } from "../kernel/index-arithmetic.ts";
+import type { Expr, Variable } from "../kernel/ir.ts";
+import { operandsOf } from "../kernel/walk.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 import type { Accumulator } from "./accumulators.ts";
-import { type Emitter, type Region, valueKey, zeroOf } from "./emit-values.ts";
-import type { Index } from "./index-expression.ts";
+import { type Emitter, type Region, valueKey } from "./emit-values.ts";
 import { isLong, overBlocks, type RunningSum, RunningSums } from "./long-sums.ts";
 import { loopExtentsOf } from "./loops.ts";
 
@@ -16,7 +19,14 @@ import { loopExtentsOf } from "./loops.ts";
 export interface Position {
   readonly indexIn: (shape: Shape) => Index[];
   /** Where lanes share rows: the position whose row this lane loads for all, and which lane loads this one's. */
-  readonly shared?: { readonly loads: Position; readonly lane: number } | undefined;
+  readonly shared?: SharedRow | undefined;
+}
+
+export interface SharedRow {
+  readonly loads: Position;
+  readonly lane: number;
+  /** What differs between the lanes that share: the columns. */
+  readonly columns: readonly Expr[];
 }
 
 /** The position with a row-major number. */
@@ -64,29 +74,23 @@ function dependsOn(region: Region, id: NodeId, others: readonly NodeId[]): boole
   return nodeAt(region.graph, id).operands.some(reaches);
 }
 
-export function startLoop(emitter: Emitter, region: Region, id: NodeId): string {
-  const node = nodeAt(region.graph, id);
-  const name = emitter.writer.fresh("sum");
-  emitter.writer.line(`var ${name}: ${node.aval.dtype} = ${neutral(node)};`);
-  return name;
+/** Declares the accumulator of a loop. */
+export function startLoop(k: KernelBuilder, region: Region, id: NodeId): Variable {
+  const { op, aval } = nodeAt(region.graph, id);
+  const entry = entryOf(op as TableOp);
+  return k.var(k.fresh("sum"), k.literal(entry.kind === "reduction" ? entry.initial : 0, aval.dtype));
 }
 
-function neutral(node: Node): string {
+export function combine(k: KernelBuilder, node: Node, a: Expr, b: Expr): Expr {
   const entry = entryOf(node.op as TableOp);
-  if (entry.kind !== "reduction" || entry.initial === 0) return zeroOf(node.aval.dtype);
-  return entry.wgsl.initial;
-}
-
-export function combine(node: Node, a: string, b: string): string {
-  const entry = entryOf(node.op as TableOp);
-  return entry.kind === "reduction" ? entry.wgsl.combine(a, b) : `${a} + ${b}`;
+  return entry.kind === "reduction" ? entry.kernel(k, a, b) : k.add(a, b);
 }
 
 /** The results of a loop, for each position of a tile. */
 export interface Sums {
   readonly id: NodeId;
   readonly loops: readonly NodeId[];
-  readonly names: readonly string[];
+  readonly registers: readonly Variable[];
 }
 
 /** Writes the loops of accumulators that run as one, for all positions at once. */
@@ -98,28 +102,31 @@ export function runLoops(
 ): Sums[] {
   const { writer } = emitter;
   const sums = accumulators.map(({ result, loops }): Sums => {
-    return { id: result, loops, names: positions.map(() => startLoop(emitter, region, at(loops, 0))) };
+    return { id: result, loops, registers: positions.map(() => startLoop(writer, region, at(loops, 0))) };
   });
   const running = new RunningSums(
     writer,
-    sums.map(({ loops, names }) => runningSum(emitter, region, at(loops, 0), names)),
+    sums.map(({ loops, registers }) => runningSum(writer, region, at(loops, 0), registers)),
   );
   const extents = loopExtentsOf(region, at(at(accumulators, 0).loops, 0));
   overReduced(emitter, extents, stepsPerTurn(emitter, region, accumulators), running, (turn) => {
     const terms = sums.flatMap(({ loops }, k) =>
-      positions.map((position, i) => accumulation(emitter, region, loops, running.name(k, i), position, turn)),
+      positions.map((position, i) => {
+        const register = running.register(k, i);
+        return { register, total: accumulated(emitter, region, loops, register, position, turn) };
+      }),
     );
     // All loads first, then all sums: the loads do not wait for each other.
-    for (const term of terms) writer.line(term);
+    for (const { register, total } of terms) writer.assign(register, total);
   });
   return sums;
 }
 
 /** The accumulators of a loop as a running sum: a maximum is exact, and so are whole numbers. */
-export function runningSum(emitter: Emitter, region: Region, id: NodeId, names: readonly string[]): RunningSum {
+export function runningSum(k: KernelBuilder, region: Region, id: NodeId, registers: readonly Variable[]): RunningSum {
   const { op, aval } = nodeAt(region.graph, id);
   const rounds = op !== "reduceMax" && aval.dtype === "f32";
-  return { names, ...(rounds ? { startPart: () => startLoop(emitter, region, id) } : {}) };
+  return { registers, ...(rounds ? { startPart: () => startLoop(k, region, id) } : {}) };
 }
 
 /** Steps of the depth that one turn does: several loops that share an accumulator give it terms enough in one step. */
@@ -133,7 +140,7 @@ function stepsPerTurn(emitter: Emitter, region: Region, accumulators: readonly A
 export interface ReducedStep {
   readonly index: readonly Index[];
   /** Where it may lie past the end: the condition under which it counts. It is then the last step once more. */
-  readonly counts?: string;
+  readonly counts?: Expr;
 }
 
 /**
@@ -147,24 +154,28 @@ function overReduced(
   running: RunningSums,
   body: (turn: readonly ReducedStep[]) => void,
 ): void {
-  const { index } = emitter.writer;
   const { writer } = emitter;
+  const { index } = writer;
+  const [zero, one] = [writer.u32(0), writer.u32(1)];
   const [depth] = extents;
   const counted = (n: number) => Array.from({ length: n }, (_, step) => step);
   if (unrolled > 1 && extents.length === 1 && depth !== undefined && !(typeof depth === "number" && depth < unrolled)) {
-    const k = writer.fresh("k");
-    const limit = index.dim(depth).text;
+    const limit = writer.size(depth);
     const rest = typeof depth === "number" ? depth % unrolled : 0;
     const whole = typeof depth === "number" ? depth - rest : depth;
-    overBlocks(writer, { start: "0u", count: whole, stride: 1 }, running, (start, end) => {
-      writer.block(`for (var ${k}: u32 = ${start}; ${k} < ${end}; ${k} += ${unrolled}u)`, () => {
-        const first = index.variable(k, writer.depth, depth);
+    const axis = { extent: depth, role: "depth" } as const;
+    overBlocks(writer, { start: zero, count: whole, stride: 1 }, running, (start, end) => {
+      writer.for({ axis, name: writer.fresh("k"), first: start, end, step: writer.u32(unrolled) }, (k) => {
+        const first = index.of(k, depth);
         const stepAt = (step: number): ReducedStep => {
           const later = index.add(first, index.dim(step));
           if (typeof depth === "number" || step === 0) return { index: [index.below(later, depth)] };
           // What is left at the end of a depth that is not known is not written out again: the text would be twice as long.
           const last = index.sub(index.dim(depth), index.dim(1));
-          return { index: [index.below(index.min(later, last), depth)], counts: `${k} + ${step}u < ${limit}` };
+          return {
+            index: [index.below(index.min(later, last), depth)],
+            counts: writer.less(writer.add(k, writer.u32(step)), limit),
+          };
         };
         body(counted(unrolled).map(stepAt));
       });
@@ -181,10 +192,9 @@ function overReduced(
       body([{ index: reduced }]);
       return;
     }
-    const k = writer.fresh("k");
-    overBlocks(writer, { start: "0u", count: extent, stride: 1 }, running, (start, end) => {
-      writer.block(`for (var ${k}: u32 = ${start}; ${k} < ${end}; ${k}++)`, () => {
-        const inner = () => nest(axis + 1, [...reduced, index.variable(k, writer.depth, extent)]);
+    overBlocks(writer, { start: zero, count: extent, stride: 1 }, running, (first, end) => {
+      writer.for({ axis: { extent, role: "depth" }, name: writer.fresh("k"), first, end, step: one }, (k) => {
+        const inner = () => nest(axis + 1, [...reduced, index.of(k, extent)]);
         // What a short axis within adds up is a part of this one's sum; a long one has parts of its own.
         if (isShort(extents[axis + 1])) running.inPart(inner);
         else inner();
@@ -195,7 +205,7 @@ function overReduced(
 }
 
 function isShort(extent: Dim | undefined): boolean {
-  return extent !== undefined && !isLong({ start: "0u", count: extent, stride: 1 });
+  return extent !== undefined && !isLong({ count: extent, stride: 1 });
 }
 
 /** The indices of a loop's operands for an output position and an index of what is reduced. */
@@ -219,30 +229,31 @@ function operandIndices(region: Region, id: NodeId, position: Position, reduced:
   return [shape.map((_, axis) => (axes.includes(axis) ? at(reduced, axes.indexOf(axis)) : (kept.shift() as Index)))];
 }
 
-/** The statement that adds one turn of its loops to an accumulator. */
-export function accumulation(
+/** An accumulator with one turn of its loops added. */
+export function accumulated(
   emitter: Emitter,
   region: Region,
   loops: readonly NodeId[],
-  accumulator: string,
+  accumulator: Expr,
   position: Position,
   turn: readonly ReducedStep[],
-): string {
+): Expr {
   const terms = loops.flatMap((id) => turn.map((step) => termOf(emitter, region, id, position, step)));
   const node = nodeAt(region.graph, at(loops, 0));
-  return `${accumulator} = ${terms.reduce((total, term) => combine(node, total, term), accumulator)};`;
+  return terms.reduce((total, term) => combine(emitter.writer, node, total, term), accumulator);
 }
 
-function termOf(emitter: Emitter, region: Region, id: NodeId, position: Position, step: ReducedStep): string {
+function termOf(emitter: Emitter, region: Region, id: NodeId, position: Position, step: ReducedStep): Expr {
   const node = nodeAt(region.graph, id);
+  const k = emitter.writer;
   const indices = operandIndices(region, id, position, step.index);
   const value = (i: number) => emitter.value(region, at(node.operands, i), at(indices, i));
-  if (node.op !== "dot") return value(0).text;
-  const left = sharedRow(emitter, region, id, position, step.index) ?? value(0).text;
+  if (node.op !== "dot") return value(0);
+  const left = sharedRow(emitter, region, id, position, step.index) ?? value(0);
   const right = value(1);
-  if (step.counts === undefined) return `${left} * ${right.text}`;
-  const text = `select(0.0, ${right.text}, ${step.counts})`;
-  return `${left} * ${emitter.writer.bind(`counted ${step.counts} ${right.text}`, "f32", text, emitter.writer.depth).text}`;
+  if (step.counts === undefined) return k.mul(left, right);
+  const counted = k.select(step.counts, right, k.literal(0, node.aval.dtype));
+  return k.mul(left, k.bind(`counted ${step.counts.id} ${right.id}`, counted, k.depth));
 }
 
 /** The left operand of a product, loaded by one lane for its neighbours. */
@@ -252,18 +263,22 @@ function sharedRow(
   id: NodeId,
   { shared }: Position,
   reduced: readonly Index[],
-): string | undefined {
+): Expr | undefined {
   if (shared === undefined) return undefined;
   const operand = at(nodeAt(region.graph, id).operands, 0);
   const index = at(operandIndices(region, id, shared.loads, reduced), 0);
   // A product whose rows are not the tile's own, such as one of another shape in the same stage, loads for itself.
-  if (index.some(({ text }) => text.includes("column"))) return undefined;
-  const { text, depth } = emitter.value(region, operand, index);
+  if (index.some(({ expr }) => reads(expr, shared.columns))) return undefined;
+  const value = emitter.value(region, operand, index);
   const key = `shared ${shared.lane} ${valueKey(region, operand, index)}`;
-  return emitter.writer.bind(key, "f32", `subgroupBroadcast(${text}, ${shared.lane}u)`, depth).text;
+  return emitter.writer.bind(key, emitter.writer.fromLane(value, shared.lane));
 }
 
-export function rememberLoop(emitter: Emitter, region: Region, id: NodeId, position: Position, name: string): void {
+function reads(expr: Expr, variables: readonly Expr[]): boolean {
+  return variables.includes(expr) || operandsOf(expr).some((operand) => reads(operand, variables));
+}
+
+export function rememberLoop(emitter: Emitter, region: Region, id: NodeId, position: Position, value: Expr): void {
   const index = position.indexIn(nodeAt(region.graph, id).aval.shape);
-  emitter.writer.remember(valueKey(region, id, index), name);
+  emitter.writer.remember(valueKey(region, id, index), value);
 }

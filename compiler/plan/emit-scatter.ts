@@ -5,10 +5,11 @@
 import { type Dim, mulDims, sizeOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { nodeAt } from "../graph/graph.ts";
+import type { Index } from "../kernel/index-arithmetic.ts";
+import type { Expr } from "../kernel/ir.ts";
 import { runningSum, startLoop } from "./emit-loops.ts";
 import type { StoreRoot } from "./emit-stage.ts";
 import type { Emitter, Region } from "./emit-values.ts";
-import type { Index } from "./index-expression.ts";
 import { blockLength, isLong, overBlocks, type Parts, RunningSums, type Terms } from "./long-sums.ts";
 import type { Location } from "./program.ts";
 import type { Stage } from "./stages.ts";
@@ -16,7 +17,7 @@ import type { Stage } from "./stages.ts";
 /** Parts that are kept aside at the most, for each column. */
 const mostParts = 128;
 /** 2^32 over the golden ratio: its multiples spread evenly. */
-const spread = "2654435761u";
+const spread = 2654435761;
 
 /** A scatter, and how its n-th update and the row of that are read. */
 function scatterOf(emitter: Emitter, region: Region, stage: Stage) {
@@ -26,27 +27,25 @@ function scatterOf(emitter: Emitter, region: Region, stage: Stage) {
   const [indices, updates] = [at(node.operands, 0), at(node.operands, 1)];
   const { shape } = nodeAt(region.graph, indices).aval;
   const { writer } = emitter;
+  const { index } = writer;
   const count = sizeOf(shape);
-  const source = (n: string) => emitter.indexAt(writer.index.variable(n, writer.depth, count), shape);
+  const source = (n: Expr) => emitter.indexAt(index.of(n, count), shape);
   return {
     scatter,
     rows: node.attrs.rows,
     shape: node.aval.shape,
     count,
-    rowOf: (n: string): Index => {
+    rowOf: (n: Expr): Index => {
       const found = emitter.value(region, indices, source(n));
-      return writer.index.min(
-        writer.index.variable(`u32(${found.text})`, found.depth),
-        writer.index.dim(node.attrs.rows - 1),
-      );
+      return index.min(index.of(writer.convert(found, "u32")), index.dim(node.attrs.rows - 1));
     },
-    updateOf: (n: string, rest: readonly Index[]) => emitter.value(region, updates, [...source(n), ...rest]).text,
+    updateOf: (n: Expr, rest: readonly Index[]) => emitter.value(region, updates, [...source(n), ...rest]),
   };
 }
 
 /**
  * One invocation owns a column of the result and adds every update to it in order: no two write to one place. After each
- * block of updates the row of one of them, drawn evenly, is put aside, and counts from 0 again: a row is put aside the
+ * block of updates the row of one of them, chosen evenly, is put aside, and counts from 0 again: a row is put aside the
  * more often the more updates it gets. At the end the parts are added to their rows, in order.
  */
 export function emitScatterByColumn(
@@ -62,42 +61,41 @@ export function emitScatterByColumn(
   const { scatter, rows, shape, count, rowOf, updateOf } = scatterOf(emitter, region, stage);
   const width = shape.slice(1);
   const rest = emitter.indexAt(column, width);
-  const row = writer.fresh("row");
-  writer.block(`for (var ${row}: u32 = 0u; ${row} < ${rows}u; ${row}++)`, () => {
-    store(scatter, [index.variable(row, writer.depth, rows), ...rest], "0.0");
-  });
-  const terms: Terms = { start: "0u", count, stride: 1, mostBlocks: mostParts };
-  const addAll = (first: string, end: string) => {
-    const n = writer.fresh("k");
-    writer.block(`for (var ${n}: u32 = ${first}; ${n} < ${end}; ${n}++)`, () => {
-      store(scatter, [rowOf(n), ...rest], updateOf(n, rest), "+=");
-    });
+  const [first, step, zero] = [writer.u32(0), writer.u32(1), writer.f32(0)];
+  const everyRow = { axis: { extent: rows, role: "rows" }, name: writer.fresh("row"), first, step } as const;
+  writer.for({ ...everyRow, end: writer.u32(rows) }, (row) => store(scatter, [index.of(row, rows), ...rest], zero));
+  const terms: Terms = { start: first, count, stride: 1, mostBlocks: mostParts };
+  const addAll = (from: Expr, end: Expr) => {
+    const axis = { extent: count, role: "depth" } as const;
+    writer.for({ axis, name: writer.fresh("k"), first: from, end, step }, (n) =>
+      store(scatter, [rowOf(n), ...rest], updateOf(n, rest), "add"),
+    );
   };
   if (!isLong(terms)) {
-    addAll("0u", index.dim(count).text);
+    addAll(first, writer.size(count));
     return;
   }
   const aside = scratch(mulDims(mostParts, sizeOf(width)));
   const block = blockLength(writer, terms);
   /** The row that a block puts aside, and where its part lies. */
-  const drawn = (first: string, end: string) => {
-    const n = writer.fresh("drawn");
-    writer.line(`let ${n} = ${first} + ((${first} * ${spread}) >> 16u) % (${end} - ${first});`);
-    const part = index.variable(`(${first} / ${block})`, writer.depth, mostParts);
+  const chosen = (from: Expr, end: Expr) => {
+    const random = writer.shiftRight(writer.mul(from, writer.u32(spread)), writer.u32(16));
+    const n = writer.let(writer.fresh("chosen"), writer.add(from, writer.rem(random, writer.sub(end, from))));
+    const part = index.of(writer.div(from, block), mostParts);
     return { row: [rowOf(n), ...rest], place: index.add(index.mul(part, index.dim(sizeOf(width))), column) };
   };
   const parts: Parts = { round: true, inPart: (write) => write() };
-  overBlocks(writer, terms, parts, (first, end) => {
-    addAll(first, end);
-    const { row, place } = drawn(first, end);
+  overBlocks(writer, terms, parts, (from, end) => {
+    addAll(from, end);
+    const { row, place } = chosen(from, end);
     const sum = region.read(scatter, row, emitter);
     if (sum === undefined) throw new InternalError("a scatter without a place");
-    writer.store(aside, place, "f32", sum.text);
-    store(scatter, row, "0.0");
+    writer.storeValue(aside, place, sum);
+    store(scatter, row, zero);
   });
-  overBlocks(writer, terms, parts, (first, end) => {
-    const { row, place } = drawn(first, end);
-    store(scatter, row, writer.load(aside, place, "f32").text, "+=");
+  overBlocks(writer, terms, parts, (from, end) => {
+    const { row, place } = chosen(from, end);
+    store(scatter, row, writer.loadValue(aside, place, "f32"), "add");
   });
 }
 
@@ -116,13 +114,14 @@ export function emitScatterByElement(
   const { scatter, shape, count, rowOf, updateOf } = scatterOf(emitter, region, stage);
   const place = emitter.indexAt(element, shape);
   const [row = writer.index.dim(0), ...rest] = place;
-  const total = startLoop(emitter, region, scatter);
-  const sums = new RunningSums(writer, [runningSum(emitter, region, scatter, [total])]);
-  overBlocks(writer, { start: "0u", count, stride: 1 }, sums, (first, end) => {
-    const n = writer.fresh("k");
-    writer.block(`for (var ${n}: u32 = ${first}; ${n} < ${end}; ${n}++)`, () => {
-      writer.block(`if (${writer.indexText(rowOf(n))} == ${writer.indexText(row)})`, () => {
-        writer.line(`${sums.name(0, 0)} += ${updateOf(n, rest)};`);
+  const total = startLoop(writer, region, scatter);
+  const sums = new RunningSums(writer, [runningSum(writer, region, scatter, [total])]);
+  const axis = { extent: count, role: "depth" } as const;
+  overBlocks(writer, { start: writer.u32(0), count, stride: 1 }, sums, (first, end) => {
+    writer.for({ axis, name: writer.fresh("k"), first, end, step: writer.u32(1) }, (n) => {
+      writer.if(writer.equal(writer.bound(rowOf(n)), writer.bound(row)), () => {
+        const register = sums.register(0, 0);
+        writer.assign(register, writer.add(register, updateOf(n, rest)));
       });
     });
   });

@@ -4,8 +4,10 @@
 import { sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt } from "../graph/graph.ts";
+import type { Index } from "../kernel/index-arithmetic.ts";
+import type { Expr, LocalArray } from "../kernel/ir.ts";
 import {
-  accumulation,
+  accumulated,
   combine,
   loopGroups,
   type Position,
@@ -16,13 +18,13 @@ import {
   startLoop,
 } from "./emit-loops.ts";
 import type { Emitter, Region } from "./emit-values.ts";
-import type { Index } from "./index-expression.ts";
 import { overBlocks, RunningSums } from "./long-sums.ts";
 import { loopExtentsOf } from "./loops.ts";
+import type { PlacedBuilder } from "./placed-builder.ts";
 import type { Stage } from "./stages.ts";
 
 /** Puts a root's value where it belongs, or adds it to what is there. */
-export type StoreRoot = (id: NodeId, index: readonly Index[], value: string, how?: "=" | "+=") => void;
+export type StoreRoot = (id: NodeId, index: readonly Index[], value: Expr, how?: "set" | "add") => void;
 
 /** Lanes of a workgroup that reduces one output together. */
 export const treeLanes = 256;
@@ -31,7 +33,7 @@ export const treeLanes = 256;
 export interface Owned {
   readonly positions: readonly Position[];
   /** Walks over them at run time, leaving out those that lie outside; `number` counts as `positions` does. */
-  readonly walk?: (body: (position: Position, number: string) => void) => void;
+  readonly walk?: (body: (position: Position, number: Expr) => void) => void;
 }
 
 /**
@@ -43,8 +45,8 @@ export function emitPositions(emitter: Emitter, region: Region, stage: Stage, ow
   const sums: Sums[] = [];
   for (const group of loopGroups(region, stage.accumulators)) {
     const results = runLoops(emitter, region, group, positions);
-    for (const { id, names } of results) {
-      for (const [i, position] of positions.entries()) rememberLoop(emitter, region, id, position, at(names, i));
+    for (const { id, registers } of results) {
+      for (const [i, position] of positions.entries()) rememberLoop(emitter, region, id, position, at(registers, i));
     }
     sums.push(...results);
   }
@@ -60,75 +62,78 @@ export function storeWalking(
   emitter: Emitter,
   region: Region,
   stage: Stage,
-  sums: readonly Pick<Sums, "id" | "names">[],
+  sums: readonly { readonly id: NodeId; readonly registers: readonly Expr[] }[],
   store: StoreRoot,
-  walk: (body: (position: Position, number: string) => void) => void,
+  walk: (body: (position: Position, number: Expr) => void) => void,
 ): void {
   const { writer } = emitter;
-  const results = sums.map(({ id, names }) => ({ id, array: keepAll(emitter, region, id, names) }));
+  const results = sums.map(({ id, registers }) => ({ id, array: keepAll(emitter, region, id, registers) }));
   walk((position, number) => {
     for (const { id, array } of results) {
-      const name = writer.fresh("sum");
-      writer.line(`let ${name} = ${array}[${number}];`);
-      rememberLoop(emitter, region, id, position, name);
+      rememberLoop(emitter, region, id, position, writer.let(writer.fresh("sum"), writer.load(array, number)));
     }
     storeRoots(emitter, region, stage, position, store);
   });
 }
 
 /** Puts the results of a loop for all positions into an array, to be walked over. */
-function keepAll(emitter: Emitter, region: Region, id: NodeId, names: readonly string[]): string {
-  const array = emitter.writer.fresh("sums");
-  const { dtype } = nodeAt(region.graph, id).aval;
-  emitter.writer.line(`var ${array} = array<${dtype}, ${names.length}>(${names.join(", ")});`);
-  return array;
+function keepAll({ writer }: Emitter, region: Region, id: NodeId, registers: readonly Expr[]): LocalArray {
+  return writer.registers(writer.fresh("sums"), nodeAt(region.graph, id).aval.dtype, registers);
 }
 
 /** A workgroup computes the position together: each lane a strided part, then a tree over the lanes. */
 export function emitTree(emitter: Emitter, region: Region, stage: Stage, position: Position, store: StoreRoot): void {
   const { writer } = emitter;
+  const { lane } = writer;
   // The loops take turns with one array of each dtype.
-  const arrays = new Map<string, string>();
+  const arrays = new Map<string, LocalArray>();
   for (const id of stage.loops) {
     const node = nodeAt(region.graph, id);
-    const accumulator = startLoop(emitter, region, id);
+    const accumulator = startLoop(writer, region, id);
     const extents = loopExtentsOf(region, id);
     const extent = sizeOf(extents);
-    const k = writer.fresh("k");
-    const running = new RunningSums(writer, [runningSum(emitter, region, id, [accumulator])]);
-    overBlocks(writer, { start: "lane", count: extent, stride: treeLanes }, running, (first, end) => {
-      writer.block(`for (var ${k}: u32 = ${first}; ${k} < ${end}; ${k} += ${treeLanes}u)`, () => {
-        const flat = writer.index.variable(k, writer.depth, extent);
-        const own = running.name(0, 0);
-        writer.line(accumulation(emitter, region, [id], own, position, [{ index: emitter.indexAt(flat, extents) }]));
+    const running = new RunningSums(writer, [runningSum(writer, region, id, [accumulator])]);
+    const [axis, step] = [{ extent, role: "depth" } as const, writer.u32(treeLanes)];
+    overBlocks(writer, { start: lane, count: extent, stride: treeLanes }, running, (first, end) => {
+      writer.for({ axis, mapping: "lanes", name: writer.fresh("k"), first, end, step }, (k) => {
+        const own = running.register(0, 0);
+        const turn = [{ index: emitter.indexAt(writer.index.of(k, extent), extents) }];
+        writer.assign(own, accumulated(emitter, region, [id], own, position, turn));
       });
     });
     const { dtype } = node.aval;
     const used = arrays.get(dtype);
-    if (used !== undefined) writer.line("workgroupBarrier();");
-    const shared = used ?? writer.workgroupArray(dtype, treeLanes);
+    if (used !== undefined) writer.barrier();
+    const shared = used ?? writer.sharedArray(dtype, treeLanes);
     arrays.set(dtype, shared);
-    writer.line(`${shared}[lane] = ${accumulator};`);
-    const half = writer.fresh("half");
-    writer.block(`for (var ${half}: u32 = ${treeLanes / 2}u; ${half} > 0u; ${half} = ${half} / 2u)`, () => {
-      writer.line("workgroupBarrier();");
-      writer.block(`if (lane < ${half})`, () => {
-        writer.line(`${shared}[lane] = ${combine(node, `${shared}[lane]`, `${shared}[lane + ${half}]`)};`);
-      });
+    writer.storeElement(shared, lane, accumulator);
+    overHalves(writer, (half) => {
+      const own = writer.load(shared, lane);
+      writer.storeElement(shared, lane, combine(writer, node, own, writer.load(shared, writer.add(lane, half))));
     });
-    writer.line("workgroupBarrier();");
-    const total = writer.fresh("total");
-    writer.line(`let ${total} = ${shared}[0];`);
-    rememberLoop(emitter, region, id, position, total);
+    writer.barrier();
+    rememberLoop(emitter, region, id, position, writer.let(writer.fresh("total"), writer.load(shared, writer.u32(0))));
   }
-  writer.block("if (lane == 0u)", () => storeRoots(emitter, region, stage, position, store));
+  writer.if(writer.equal(lane, writer.u32(0)), () => storeRoots(emitter, region, stage, position, store));
+}
+
+/** Writes what joins the second half of the lanes that are left to the first, until one is left. */
+function overHalves(writer: PlacedBuilder, join: (half: Expr) => void): void {
+  const levels = Math.log2(treeLanes);
+  const axis = { extent: levels, role: "tree" } as const;
+  const [first, step] = [writer.u32(0), writer.u32(1)];
+  writer.for({ axis, name: writer.fresh("level"), first, end: writer.u32(levels), step }, (level) => {
+    const half = writer.let(writer.fresh("half"), writer.shiftRight(writer.u32(treeLanes / 2), level));
+    writer.barrier();
+    writer.if(writer.less(writer.lane, half), () => join(half));
+  });
 }
 
 /** All values are computed before the first is stored: a root may take over the memory of what another one reads. */
 function storeRoots(emitter: Emitter, region: Region, stage: Stage, position: Position, store: StoreRoot): void {
   const values = stage.roots.map((id) => {
     const index = position.indexIn(nodeAt(region.graph, id).aval.shape);
-    return { id, index, text: emitter.compute(region, id, index).text };
+    return { id, index, value: emitter.compute(region, id, index) };
   });
-  for (const { id, index, text } of values) store(id, index, text);
+  for (const { id, index, value } of values) store(id, index, value);
 }

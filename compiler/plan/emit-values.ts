@@ -1,16 +1,17 @@
 /**
- * @file Turns values of a graph, at an index, into WGSL expressions. Stored values are loaded, loops that this kernel
+ * @file Turns values of a graph, at an index, into expressions of a kernel. Stored values are loaded, loops that this kernel
  * has run are read from their registers, and everything else is computed from its operands, each once.
  */
 
-import type { Dim, Shape } from "../graph/dim.ts";
+import type { Shape } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
-import { type DType, type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
-import type { Piece } from "../ops/entry.ts";
+import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
+import type { Index } from "../kernel/index-arithmetic.ts";
+import type { Expr } from "../kernel/ir.ts";
+import type { KernelOperands, Piece } from "../ops/entry.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 import { ravel, unravel } from "../ops/views.ts";
-import type { Index } from "./index-expression.ts";
-import type { Bound, KernelWriter } from "./kernel-writer.ts";
+import type { PlacedBuilder } from "./placed-builder.ts";
 
 /** A graph being lowered: how its inputs and its stored values are read, apart from their computation. */
 export interface Region {
@@ -18,21 +19,21 @@ export interface Region {
   readonly key: string;
   readonly graph: Graph;
   /** Reads an input, or a stored value, at an index; undefined where the value is not in memory. */
-  readonly read: (id: NodeId, index: readonly Index[], emitter: Emitter) => Bound | undefined;
+  readonly read: (id: NodeId, index: readonly Index[], emitter: Emitter) => Expr | undefined;
 }
 
 export class Emitter {
-  readonly writer: KernelWriter;
+  readonly writer: PlacedBuilder;
   /** Values that this kernel computes: another invocation may not have stored them yet, so they are never loaded. */
   readonly #own: ReadonlySet<string>;
 
-  constructor(writer: KernelWriter, own: { readonly region: Region; readonly ids: readonly NodeId[] }) {
+  constructor(writer: PlacedBuilder, own: { readonly region: Region; readonly ids: readonly NodeId[] }) {
     this.writer = writer;
     this.#own = new Set(own.ids.map((id) => `${own.region.key}%${id}`));
   }
 
   /** The value of a node at an index of its shape. */
-  value(region: Region, id: NodeId, index: readonly Index[]): Bound {
+  value(region: Region, id: NodeId, index: readonly Index[]): Expr {
     const key = valueKey(region, id, index);
     const known = this.writer.known(key);
     if (known !== undefined) return known;
@@ -41,7 +42,7 @@ export class Emitter {
   }
 
   /** The value of a node from its operands, even where it has a place in memory: what the stage that stores it does. */
-  compute(region: Region, id: NodeId, index: readonly Index[]): Bound {
+  compute(region: Region, id: NodeId, index: readonly Index[]): Expr {
     const key = valueKey(region, id, index);
     const known = this.writer.known(key);
     if (known !== undefined) return known;
@@ -57,35 +58,22 @@ export class Emitter {
     const attrs = node.attrs as never;
     const { dtype } = node.aval;
     switch (entry.kind) {
-      case "source": {
-        const text = entry.wgsl(
-          { ...this.#textArithmetic() },
-          index.map((i) => this.writer.indexText(i)),
+      case "source":
+        return entry.kernel(
+          this.writer,
+          index.map((i) => this.writer.bound(i)),
           attrs,
         );
-        return { text, depth: Math.max(0, ...index.map(({ depth }) => depth)) };
-      }
       case "elementwise": {
         const operands = node.operands.map((operand) => this.value(region, operand, index));
-        const from = node.operands.map((operand) => nodeAt(region.graph, operand).aval.dtype);
-        const text = entry.wgsl(
-          notAllKnown(
-            operands.map((operand) => operand.text),
-            from,
-          ),
-          dtype,
-          attrs,
-          from,
-        );
-        const depth = Math.max(0, ...operands.map((operand) => operand.depth));
-        return this.writer.bind(key, dtype, text, depth);
+        const value = entry.kernel(this.writer, operands as readonly Expr[] as KernelOperands, dtype, attrs);
+        return this.writer.bind(key, value);
       }
       case "view": {
         const shapes = node.operands.map((operand) => nodeAt(region.graph, operand).aval.shape);
         const load = (operand: number, place: readonly Index[]): Index => {
           const value = this.value(region, at(node.operands, operand), place);
-          const isSigned = nodeAt(region.graph, at(node.operands, operand)).aval.dtype === "i32";
-          return this.writer.index.variable(isSigned ? `u32(${value.text})` : value.text, value.depth);
+          return this.writer.index.of(this.writer.convert(value, "u32"));
         };
         const context = { arithmetic: this.writer.index, index, attrs, operands: shapes, shape: node.aval.shape, load };
         return this.#pieces(region, id, key, entry.locate(context));
@@ -97,7 +85,7 @@ export class Emitter {
   }
 
   /** The value of a node at a row-major position of its shape. */
-  valueAt(region: Region, id: NodeId, position: Index): Bound {
+  valueAt(region: Region, id: NodeId, position: Index): Expr {
     return this.value(region, id, this.indexAt(position, nodeAt(region.graph, id).aval.shape));
   }
 
@@ -110,13 +98,13 @@ export class Emitter {
   }
 
   /** The first piece whose condition holds, or zero. Loads of the others stay inside their buffer and are dropped. */
-  #pieces(region: Region, id: NodeId, key: string, pieces: readonly Piece<Index>[]): Bound {
+  #pieces(region: Region, id: NodeId, key: string, pieces: readonly Piece<Index>[]): Expr {
     const node = nodeAt(region.graph, id);
     const { dtype } = node.aval;
     const [only] = pieces;
     if (only !== undefined && only.when === undefined)
       return this.value(region, at(node.operands, only.operand), only.index);
-    let result: Bound = { text: zeroOf(dtype), depth: 0 };
+    let result: Expr = this.writer.literal(0, dtype);
     for (const { operand, index, when } of [...pieces].reverse()) {
       if (when === undefined) throw new InternalError(`piece of %${id} without a condition`);
       const inside = this.#within(when);
@@ -126,13 +114,7 @@ export class Emitter {
         result = value;
         continue;
       }
-      const depth = Math.max(value.depth, result.depth, inside.depth);
-      result = this.writer.bind(
-        `${key} piece ${operand}`,
-        dtype,
-        `select(${result.text}, ${value.text}, ${inside.text})`,
-        depth,
-      );
+      result = this.writer.bind(`${key} piece ${operand}`, this.writer.select(inside, value, result));
     }
     return result;
   }
@@ -141,49 +123,15 @@ export class Emitter {
    * Whether an index lies from `from` up to `to`, where that is known, or the condition. u32 wraps around, so that one
    * comparison tells: `&&` would be a branch, and a driver's compiler can take minutes over a hundred of those.
    */
-  #within({ at: place, from, to }: NonNullable<Piece<Index>["when"]>): boolean | Bound {
+  #within({ at: place, from, to }: NonNullable<Piece<Index>["when"]>): boolean | Expr {
     const { index } = this.writer;
     const [i, first, end] = [numberOf(place), numberOf(from), numberOf(to)];
     if (i !== undefined && first !== undefined && end !== undefined) return first <= i && i < end;
     const isBelow = typeof place.bound === "number" && end !== undefined && place.bound <= end;
     if (first === 0 && isBelow) return true;
     const [offset, extent] = [index.sub(place, from), index.sub(to, from)];
-    return {
-      text: `(${this.writer.indexText(offset)} < ${this.writer.indexText(extent)})`,
-      depth: Math.max(offset.depth, extent.depth),
-    };
+    return this.writer.less(this.writer.bound(offset), this.writer.bound(extent));
   }
-
-  #textArithmetic() {
-    const text = (kind: string) => (a: string, b: string) =>
-      kind === "min" ? `min(${a}, ${b})` : `(${a} ${kind} ${b})`;
-    return {
-      dim: (dim: Dim) => this.writer.index.dim(dim).text,
-      add: text("+"),
-      sub: text("-"),
-      mul: text("*"),
-      div: text("/"),
-      mod: text("%"),
-      min: text("min"),
-      below: (a: string) => a,
-    };
-  }
-}
-
-/**
- * Operands, one of which at least is no constant expression to WGSL: it computes those when a kernel is compiled, and
- * refuses the kernel where they overflow or have no value.
- */
-function notAllKnown(operands: readonly string[], from: readonly DType[]): readonly string[] {
-  const [first = "", ...others] = operands;
-  if (from[0] === "bool" || !operands.every(isKnown)) return operands;
-  const bits = from[0] === "u32" ? first : `bitcast<u32>(${first})`;
-  return [from[0] === "u32" ? `cg_opaque(${bits})` : `bitcast<${from[0]}>(cg_opaque(${bits}))`, ...others];
-}
-
-/** Whether a text names nothing: it is made of numbers, truths and dtypes alone. */
-function isKnown(text: string): boolean {
-  return !/[a-z]/i.test(text.replace(/\b(?:[\d.]+(?:e[-+]?\d+)?[iuf]?|true|false|[iuf]32|bool)\b/g, ""));
 }
 
 function numberOf({ form }: Index): number | undefined {
@@ -191,9 +139,5 @@ function numberOf({ form }: Index): number | undefined {
 }
 
 export function valueKey(region: Region, id: NodeId, index: readonly Index[]): string {
-  return `${region.key}%${id}[${index.map(({ text }) => text).join(", ")}]`;
-}
-
-export function zeroOf(dtype: string): string {
-  return dtype === "bool" ? "false" : dtype === "f32" ? "0.0" : `${dtype}(0)`;
+  return `${region.key}%${id}[${index.map(({ expr }) => expr.id).join(", ")}]`;
 }

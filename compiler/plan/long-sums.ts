@@ -6,14 +6,15 @@
  */
 import type { Dim } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
-import type { KernelWriter } from "./kernel-writer.ts";
+import type { KernelBuilder } from "../kernel/builder.ts";
+import type { Expr, Variable } from "../kernel/ir.ts";
 
 /** The most terms that are added up in one block. */
 const fewTerms = 256;
 
 /** What is added up: of `start`, `start + stride`, … those below `count`. */
 export interface Terms {
-  readonly start: string;
+  readonly start: Expr;
   readonly count: Dim;
   readonly stride: number;
   /** Blocks there may be at the most, where each takes memory. */
@@ -28,25 +29,25 @@ export interface Parts {
   inPart(write: () => void): void;
 }
 
-/** Accumulators of one loop, a name for each position; `startPart` declares another one, where adding terms rounds. */
+/** Accumulators of one loop, one for each position; `startPart` declares another one, where adding terms rounds. */
 export interface RunningSum {
-  readonly names: readonly string[];
-  readonly startPart?: () => string;
+  readonly registers: readonly Variable[];
+  readonly startPart?: () => Variable;
 }
 
 /** The accumulators that terms are added to: within a block those of its part, which is then added to those around it. */
 export class RunningSums implements Parts {
-  readonly #writer: KernelWriter;
+  readonly #k: KernelBuilder;
   #sums: readonly RunningSum[];
 
-  constructor(writer: KernelWriter, sums: readonly RunningSum[]) {
-    this.#writer = writer;
+  constructor(k: KernelBuilder, sums: readonly RunningSum[]) {
+    this.#k = k;
     this.#sums = sums;
   }
 
-  /** The name of the k-th sum at the i-th position, where the writer is. */
-  name(k: number, i: number): string {
-    return at(at(this.#sums, k).names, i);
+  /** The register of the k-th sum at the i-th position, at this place of the kernel. */
+  register(k: number, i: number): Variable {
+    return at(at(this.#sums, k).registers, i);
   }
 
   get round(): boolean {
@@ -56,14 +57,15 @@ export class RunningSums implements Parts {
   inPart(write: () => void): void {
     const around = this.#sums;
     this.#sums = around.map((sum) => {
-      const { names, startPart } = sum;
-      return startPart === undefined ? sum : { names: names.map(startPart), startPart };
+      const { registers, startPart } = sum;
+      return startPart === undefined ? sum : { registers: registers.map(startPart), startPart };
     });
     write();
     for (const [k, sum] of around.entries()) {
       const part = at(this.#sums, k);
-      if (part !== sum)
-        for (const [i, name] of sum.names.entries()) this.#writer.line(`${name} += ${at(part.names, i)};`);
+      if (part === sum) continue;
+      for (const [i, register] of sum.registers.entries())
+        this.#k.assign(register, this.#k.add(register, at(part.registers, i)));
     }
     this.#sums = around;
   }
@@ -74,41 +76,44 @@ export class RunningSums implements Parts {
  * them at once where they are few or adding them does not round.
  */
 export function overBlocks(
-  writer: KernelWriter,
+  k: KernelBuilder,
   terms: Terms,
   parts: Parts,
-  write: (first: string, end: string) => void,
+  write: (first: Expr, end: Expr) => void,
 ): void {
   const { start, count } = terms;
-  const limit = writer.index.dim(count).text;
+  const limit = k.size(count);
   if (!parts.round || !isLong(terms)) {
     write(start, limit);
     return;
   }
-  const [first, end, block] = [writer.fresh("block"), writer.fresh("end"), blockLength(writer, terms)];
-  writer.block(`for (var ${first}: u32 = ${start}; ${first} < ${limit}; ${first} += ${block})`, () => {
-    writer.line(`let ${end} = min(${first} + ${block}, ${limit});`);
+  const block = blockLength(k, terms);
+  const axis = { extent: count, role: "block" } as const;
+  k.for({ axis, name: k.fresh("block"), first: start, end: limit, step: block }, (first) => {
+    const end = k.let(k.fresh("end"), k.min(k.add(first, block), limit));
     parts.inPart(() => write(first, end));
   });
 }
 
 /** Whether a sum is cut: not where it is known to have few terms. */
-export function isLong({ count, stride }: Terms): boolean {
+export function isLong({ count, stride }: Pick<Terms, "count" | "stride">): boolean {
   return typeof count !== "number" || count > fewTerms * stride;
 }
 
 /**
- * Length of a block, as text: for each lane the power of two that is next above the root of the number of its terms. What
- * depends on a size that is not known is bound once.
+ * Length of a block: for each lane the power of two that is next above the root of the number of its terms. What depends
+ * on a size that is not known is bound once.
  */
-export function blockLength(writer: KernelWriter, { count, stride, mostBlocks }: Terms): string {
+export function blockLength(k: KernelBuilder, { count, stride, mostBlocks }: Terms): Expr {
   if (typeof count === "number") {
     const least = mostBlocks === undefined ? 1 : Math.ceil(count / mostBlocks);
-    return `${stride * Math.max(least, fewTerms, 1 << ((33 - Math.clz32(count / stride)) >> 1))}u`;
+    return k.u32(stride * Math.max(least, fewTerms, 1 << ((33 - Math.clz32(count / stride)) >> 1)));
   }
-  const limit = writer.index.dim(count).text;
-  const [own, times] = stride === 1 ? [limit, ""] : [`(${limit} / ${stride}u)`, `${stride}u * `];
-  const root = `max(${fewTerms}u, 1u << ((33u - countLeadingZeros(${own})) / 2u))`;
-  const text = mostBlocks === undefined ? root : `max(${root}, (${limit} + ${mostBlocks - 1}u) / ${mostBlocks}u)`;
-  return writer.bind(`block of ${own} ${mostBlocks}`, "u32", `${times}${text}`, 0).text;
+  const limit = k.size(count);
+  const own = stride === 1 ? limit : k.div(limit, k.u32(stride));
+  const half = k.div(k.sub(k.u32(33), k.countLeadingZeros(own)), k.u32(2));
+  const root = k.max(k.u32(fewTerms), k.shiftLeft(k.u32(1), half));
+  const length =
+    mostBlocks === undefined ? root : k.max(root, k.div(k.add(limit, k.u32(mostBlocks - 1)), k.u32(mostBlocks)));
+  return k.bind(`block of ${own.id} ${mostBlocks}`, stride === 1 ? length : k.mul(k.u32(stride), length), 0);
 }

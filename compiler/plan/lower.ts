@@ -14,9 +14,9 @@ import type {
   BufferSpec,
   Copy,
   Dispatch,
-  Kernel,
   Location,
   Phase,
+  PlannedKernel,
   Program,
   ProgramInput,
   ProgramOutput,
@@ -58,7 +58,7 @@ export interface Lowering {
   readonly memory: Memory;
   readonly locations: Map<NodeId, Location>;
   readonly buffers: () => readonly BufferSpec[];
-  readonly kernels: Kernel[];
+  readonly kernels: PlannedKernel[];
   readonly tiles: TileOptions;
   /** Workgroup memory that a kernel may use. */
   readonly workgroupBytes: number;
@@ -71,7 +71,7 @@ export interface Lowering {
 }
 
 /** A program but for what it asks of sizes, which passes do not keep: they compute values that no result needs. */
-export type LoweredProgram = Omit<Program, "requires">;
+export type LoweredProgram = Omit<Program<PlannedKernel>, "requires">;
 
 /**
  * Lowers a graph. Where a kernel would bind more buffers than a device allows, inputs that it reads are copied into the
@@ -95,7 +95,7 @@ export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram 
 function inputsToCopy(graph: Graph, { kernels, buffers }: LoweredProgram, limit: number): NodeId[] {
   const found: NodeId[] = [];
   const arenas = buffers.flatMap(({ role, element }, buffer) => (role === "arena" ? [{ element, buffer }] : []));
-  const bound = kernels.map(({ bindings }) => new Set(bindings.map(({ buffer }) => buffer)));
+  const bound = kernels.map(({ code }) => new Set(code.buffers.map(({ array }) => array.buffer)));
   for (const [i, own] of bound.entries()) {
     while (own.size > limit) {
       const inputs = [...own].flatMap((buffer) => graph.inputs[buffer] ?? []);
@@ -246,7 +246,7 @@ function rootRegion(
       const { aval, op } = nodeAt(graph, id);
       const location = op === "input" ? (homes.get(id) ?? inputLocation(graph, id)) : locations.get(id);
       if (location === undefined) return undefined;
-      return emitter.writer.load(location, emitter.positionOf(index, aval.shape), aval.dtype);
+      return emitter.writer.loadValue(location, emitter.positionOf(index, aval.shape), aval.dtype);
     },
   };
 }
@@ -257,7 +257,7 @@ function lowerStages(lowering: Lowering, stages: readonly Stage[], order: number
     begin: () => {},
     store: (emitter, id, index, value, how) => {
       const { aval } = nodeAt(region.graph, id);
-      emitter.writer.store(placeOf(locations, id), emitter.positionOf(index, aval.shape), aval.dtype, value, how);
+      emitter.writer.storeValue(placeOf(locations, id), emitter.positionOf(index, aval.shape), value, how);
     },
     scratch: (size) => memory.place("f32", size, order, order),
     work: stagesWork(work, stages),

@@ -10,15 +10,16 @@
 import { type Dim, sizeOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import type { Index } from "../kernel/index-arithmetic.ts";
+import type { Expr, LocalArray, Variable } from "../kernel/ir.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { chunkSteps, flopsOfRow, type StepWork } from "./chunks.ts";
 import { emitPositions } from "./emit-stage.ts";
 import { Emitter, type Region } from "./emit-values.ts";
-import type { Index } from "./index-expression.ts";
 import { finishKernel } from "./kernel.ts";
-import { type Bound, KernelWriter } from "./kernel-writer.ts";
 import type { Lowering } from "./lower.ts";
 import type { PersistentPlan, Slots } from "./persistent-plan.ts";
+import { PlacedBuilder } from "./placed-builder.ts";
 import type { Dispatch, Location } from "./program.ts";
 import { hasPositions, type Stage } from "./stages.ts";
 import type { ScanContext } from "./stepwise.ts";
@@ -28,9 +29,10 @@ import { WorkgroupRows } from "./workgroup-rows.ts";
 
 /** Lowers a scan to one dispatch, cut into chunks. `plan` has found that its rows are separable and that its states fit. */
 export function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): Dispatch {
-  const writer = new KernelWriter(lowering.buffers(), lowering.tiles.tuning);
+  const writer = new PlacedBuilder(lowering.buffers(), lowering.tiles.tuning);
+  const grid = { rows: [plan.rows], rowsPer: plan.rowsPerWorkgroup, columns: [1], lanes: 1 };
   const kernel = new PersistentKernel(context, plan, writer, carryPlaces(lowering, context, plan));
-  kernel.write();
+  writer.part(grid, () => kernel.write());
   const ids = plan.stages.flatMap((stage) => [...stage.loops, ...stage.roots]);
   const work = wholeLoopWork(context.work, plan.node, plan.stages, (result) => plan.results.has(result));
   const { body, length } = plan.node.attrs;
@@ -42,7 +44,7 @@ export function lowerPersistent(lowering: Lowering, context: ScanContext, plan: 
   return {
     kind: "dispatch",
     kernel: finishKernel(lowering, writer, kernel.region, ids, plan.workgroupSize, work),
-    grid: [{ rows: [plan.rows], rowsPer: plan.rowsPerWorkgroup, columns: [1], lanes: 1 }],
+    grid: [grid],
     phase: lowering.phaseOf([context.scan]),
     chunks: { scan: body.name, length, steps: lowering.chunkSteps ?? chunkSteps(step, lowering.tiles.target) },
   };
@@ -77,16 +79,18 @@ class PersistentKernel {
   readonly region: Region;
   readonly #context: ScanContext;
   readonly #plan: PersistentPlan;
-  readonly #writer: KernelWriter;
+  readonly #writer: PlacedBuilder;
   readonly #node: ScanNode;
   readonly #carryPlaces: ReadonlyMap<NodeId, Location>;
-  readonly #arrays = new Map<NodeId, string>();
+  readonly #arrays = new Map<NodeId, LocalArray>();
+  /** The steps that were done before this one, in the loop over time. */
+  #count: Variable | undefined;
   readonly #rows: WorkgroupRows;
 
   constructor(
     context: ScanContext,
     plan: PersistentPlan,
-    writer: KernelWriter,
+    writer: PlacedBuilder,
     carryPlaces: ReadonlyMap<NodeId, Location>,
   ) {
     this.#context = context;
@@ -110,17 +114,19 @@ class PersistentKernel {
     for (const [id, { width, count }] of slots) {
       const element =
         nodeAt(body, id).aval.dtype === "f32" ? "f32" : nodeAt(body, id).aval.dtype === "i32" ? "i32" : "u32";
-      this.#arrays.set(id, w.workgroupArray(element, rowsPerWorkgroup * width * count));
+      this.#arrays.set(id, w.sharedArray(element, rowsPerWorkgroup * width * count));
     }
     this.#rows.declare();
-    w.block(`if (${first} == 0u)`, () => this.#loadInitial());
-    w.block(`if (${first} > 0u)`, () => this.#loadSaved(first));
-    w.line("workgroupBarrier();");
-    w.block(`for (var count: u32 = ${first}; count < ${end}; count++)`, () => {
+    w.if(w.equal(first, w.u32(0)), () => this.#loadInitial());
+    w.if(w.less(w.u32(0), first), () => this.#loadSaved(first));
+    w.barrier();
+    const axis = { extent: this.#node.attrs.length, role: "time" } as const;
+    w.for({ axis, mapping: "time", name: "count", first, end, step: w.u32(1) }, (count) => {
+      this.#count = count;
       for (const group of this.#plan.groups) {
         if (group.kind === "scan") throw new InternalError("a scan inside a persistent scan");
         for (const stage of group.stages.filter(hasPositions)) this.#stage(stage, workgroupSize);
-        w.line("workgroupBarrier();");
+        w.barrier();
       }
     });
     this.#saveCarries(end);
@@ -130,25 +136,25 @@ class PersistentKernel {
     const { attrs, operands } = this.#node;
     this.#overCarries(({ number, id, slots, index, emitter }) => {
       const value = emitter.value(this.#context.outer, at(operands, attrs.consts + number), index);
-      this.#storeLocal(id, slots, index, this.#writer.index.dim(0), value.text, emitter);
+      this.#storeLocal(id, slots, index, this.#writer.index.dim(0), value, emitter);
     });
   }
 
   /** The carries as the chunk before has left them. */
-  #loadSaved(first: string): void {
+  #loadSaved(first: Expr): void {
     this.#overCarries(({ id, slots, index, place, emitter }) => {
       const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
-      const value = this.#writer.load(place, emitter.positionOf(index, shape), dtype);
-      this.#storeLocal(id, slots, index, this.#slotAfter(first, slots, 0), value.text, emitter);
+      const value = this.#writer.loadValue(place, emitter.positionOf(index, shape), dtype);
+      this.#storeLocal(id, slots, index, this.#slotAfter(first, slots), value, emitter);
     });
   }
 
-  #saveCarries(end: string): void {
+  #saveCarries(end: Expr): void {
     this.#overCarries(({ id, slots, index, place, emitter }) => {
-      const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
-      const value = this.#loadLocal(id, slots, index, this.#slotAfter(end, slots, 0), emitter);
-      this.#writer.block(`if (${this.#rows.rowAt(index).exists})`, () =>
-        this.#writer.store(place, emitter.positionOf(index, shape), dtype, value.text),
+      const { shape } = nodeAt(this.#node.attrs.body, id).aval;
+      const value = this.#loadLocal(id, slots, index, this.#slotAfter(end, slots), emitter);
+      this.#writer.if(this.#rows.rowAt(index).exists, () =>
+        this.#writer.storeValue(place, emitter.positionOf(index, shape), value),
       );
     });
   }
@@ -167,15 +173,15 @@ class PersistentKernel {
     }
   }
 
-  /** The slot that holds a carry after so many steps of the sequence, a number that is known at `depth`. */
-  #slotAfter(steps: string, { count }: Slots, depth: number): Index {
-    const { index } = this.#writer;
-    return count === 1 ? index.dim(0) : index.variable(`(${steps} & 1u)`, depth, 2);
+  /** The slot that holds a carry after a number of steps of the sequence. */
+  #slotAfter(steps: Expr, { count }: Slots): Index {
+    const w = this.#writer;
+    return count === 1 ? w.index.dim(0) : w.index.of(w.bitAnd(steps, w.u32(1)), 2);
   }
 
   #stage(stage: Stage, workgroupSize: number): void {
     const emitter = new Emitter(this.#writer, { region: this.region, ids: stage.roots });
-    const store = (id: NodeId, index: readonly Index[], value: string) => this.#store(emitter, id, index, value);
+    const store = (id: NodeId, index: readonly Index[], value: Expr) => this.#store(emitter, id, index, value);
     const width = Number(sizePerRow(this.region, stage, this.#plan.rows));
     if (stage.form !== "tile") {
       this.#rows.overElements(width, (position) =>
@@ -190,28 +196,34 @@ class PersistentKernel {
     const turns = Math.ceil(lanes / workgroupSize);
     const isExact = lanes === turns * workgroupSize;
     // Every lane takes part in every turn, since lanes may share what they load; those beyond the last store nothing.
-    w.block(turns === 1 ? "" : `for (var turn: u32 = 0u; turn < ${turns}u; turn++)`, () => {
-      const own = turns === 1 ? "lane" : `lane + turn * ${workgroupSize}u`;
-      w.line(`let column0 = ${isExact ? own : `min(${own}, ${lanes - 1}u)`};`);
+    const axis = { extent: turns, role: "columns" } as const;
+    const inTurns = (write: (own: Expr) => void) => {
+      const loop = { axis, name: "turn", first: w.u32(0), end: w.u32(turns), step: w.u32(1) };
+      if (turns === 1) w.scope(() => write(w.lane));
+      else w.for(loop, (turn) => write(w.add(w.lane, w.mul(turn, w.u32(workgroupSize)))));
+    };
+    inTurns((own) => {
+      const column0 = w.let("column0", isExact ? own : w.min(own, w.u32(lanes - 1)));
       this.#rows.enterBlock();
-      const guard = isExact ? "" : `${own} < ${lanes}u && `;
-      emitPositions(emitter, this.region, stage, this.#rows.tile(columns, lanes, sharing, guard), store);
+      const exists = isExact ? undefined : w.less(own, w.u32(lanes));
+      emitPositions(emitter, this.region, stage, this.#rows.tile(column0, columns, lanes, sharing, exists), store);
     });
+  }
+
+  #steps(): Variable {
+    if (this.#count === undefined) throw new InternalError("a step outside of the loop over time");
+    return this.#count;
   }
 
   #time(): Index {
     const { length, reverse } = this.#node.attrs;
     const w = this.#writer;
-    const count = w.index.variable("count", 1, length);
+    const count = w.index.of(this.#steps(), length);
     if (!reverse) return count;
-    return w.index.variable(
-      w.indexText(w.index.sub(w.index.sub(w.index.dim(length), w.index.dim(1)), count)),
-      1,
-      length,
-    );
+    return w.index.of(w.bound(w.index.sub(w.index.sub(w.index.dim(length), w.index.dim(1)), count)), length);
   }
 
-  #read(id: NodeId, index: readonly Index[], emitter: Emitter): Bound | undefined {
+  #read(id: NodeId, index: readonly Index[], emitter: Emitter): Expr | undefined {
     const { attrs, operands } = this.#node;
     const { outer } = this.#context;
     const role = attrs.body.inputs.indexOf(id);
@@ -219,7 +231,7 @@ class PersistentKernel {
     if (role >= attrs.consts + attrs.carries) return emitter.value(outer, at(operands, role), [this.#time(), ...index]);
     const slots = this.#plan.slots.get(id);
     if (slots === undefined) return undefined;
-    return this.#loadLocal(id, slots, index, this.#slotAfter("count", slots, 1), emitter);
+    return this.#loadLocal(id, slots, index, this.#slotAfter(this.#steps(), slots), emitter);
   }
 
   #address({ width }: Slots, index: readonly Index[], slot: Index, shape: readonly Dim[], emitter: Emitter): Index {
@@ -230,24 +242,30 @@ class PersistentKernel {
     return m.add(m.mul(row, m.dim(width)), inRow);
   }
 
-  #loadLocal(id: NodeId, slots: Slots, index: readonly Index[], slot: Index, emitter: Emitter): Bound {
+  #loadLocal(id: NodeId, slots: Slots, index: readonly Index[], slot: Index, emitter: Emitter): Expr {
     const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
     const address = this.#address(slots, index, slot, shape, emitter);
-    const raw = `${this.#arrays.get(id)}[${this.#writer.indexText(address)}]`;
-    const text = dtype === "bool" ? `(${raw} != 0u)` : raw;
-    const depth = Math.max(address.depth, this.#rows.blockDepth);
-    return this.#writer.bind(`local ${id} ${address.text}`, dtype, text, depth);
+    const stored = this.#writer.load(this.#array(id), this.#writer.bound(address));
+    const depth = Math.max(address.expr.depth, this.#rows.blockDepth);
+    return this.#writer.bind(`local ${id} ${address.expr.id}`, this.#writer.fromStorage(stored, dtype), depth);
   }
 
-  #storeLocal(id: NodeId, slots: Slots, index: readonly Index[], slot: Index, value: string, emitter: Emitter): void {
-    const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
+  #storeLocal(id: NodeId, slots: Slots, index: readonly Index[], slot: Index, value: Expr, emitter: Emitter): void {
+    const { shape } = nodeAt(this.#node.attrs.body, id).aval;
+    const w = this.#writer;
     const address = this.#address(slots, index, slot, shape, emitter);
-    const word = dtype === "bool" ? `select(0u, 1u, ${value})` : value;
-    this.#writer.line(`${this.#arrays.get(id)}[${this.#writer.indexText(address)}] = ${word};`);
+    const stored = value.type === "bool" ? w.toStorage(value, "u32") : value;
+    w.storeElement(this.#array(id), w.bound(address), stored);
+  }
+
+  #array(id: NodeId): LocalArray {
+    const array = this.#arrays.get(id);
+    if (array === undefined) throw new InternalError(`%${id} has no place in workgroup memory`);
+    return array;
   }
 
   /** A value goes to workgroup memory where others read it, and to the results that it is part of. */
-  #store(emitter: Emitter, id: NodeId, index: readonly Index[], value: string): void {
+  #store(emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr): void {
     const { attrs } = this.#node;
     const { body, length } = attrs;
     const { aval } = nodeAt(body, id);
@@ -261,12 +279,12 @@ class PersistentKernel {
       const carry = i < attrs.carries ? at(carries, i) : undefined;
       const slots = carry === undefined ? undefined : this.#plan.slots.get(carry);
       if (carry !== undefined && slots !== undefined) {
-        this.#storeLocal(carry, slots, index, this.#slotAfter("(count + 1u)", slots, 1), value, emitter);
+        this.#storeLocal(carry, slots, index, this.#slotAfter(w.add(this.#steps(), w.u32(1)), slots), value, emitter);
       }
       if (carry !== undefined || location === undefined) continue;
-      w.block(`if (${this.#rows.rowAt(index).exists})`, () => {
+      w.if(this.#rows.rowAt(index).exists, () => {
         const place = emitter.positionOf([this.#time(), ...index], [length, ...aval.shape]);
-        w.store(location, place, aval.dtype, value);
+        w.storeValue(location, place, value);
       });
     }
   }

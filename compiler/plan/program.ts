@@ -5,7 +5,7 @@
  *   program  ::= symbols requires inputs outputs buffers kernels steps
  *   requires ::= how large sizes must be for what the program reads to exist
  *   buffer   ::= one GPU buffer: an input's own, or an arena that holds many values
- *   kernel   ::= WGSL text, its bindings in order, its uniform fields, its workgroup size
+ *   kernel   ::= code of the target (WGSL), its bindings in order, its uniform fields, its workgroup size
  *   step     ::= dispatch of a kernel | loop over time around dispatches, or else others | copy between buffers
  *   chunks   ::= how a dispatch whose kernel runs a loop over time is cut, so that none runs for long
  *
@@ -15,6 +15,7 @@
 import type { Dim } from "../graph/dim.ts";
 import type { DType, Site } from "../graph/graph.ts";
 import type { Requirement } from "../graph/requirements.ts";
+import type { GridPart, KernelCode } from "../kernel/ir.ts";
 
 /** A sum of dimensions, in elements. */
 export type Size = readonly Dim[];
@@ -44,6 +45,16 @@ export interface Binding {
 export interface UniformField {
   readonly name: string;
   readonly value: Size;
+}
+
+/** A kernel in the kernel IR: what lowering makes, before it is written for a target. */
+export interface PlannedKernel {
+  readonly name: string;
+  readonly label: string;
+  /** Lines of the user's file that it comes from. */
+  readonly sites: readonly Site[];
+  readonly code: KernelCode;
+  readonly work: Work;
 }
 
 export interface Kernel {
@@ -78,14 +89,8 @@ export interface Work {
  * Number of workgroups: for each part of a kernel ceil(ceil(rows / rowsPer) * columns / lanes), where an invocation owns
  * `rowsPer` rows of one column.
  */
+export type { GridPart };
 export type Grid = readonly GridPart[];
-
-export interface GridPart {
-  readonly rows: Size;
-  readonly rowsPer: number;
-  readonly columns: Size;
-  readonly lanes: number;
-}
 
 export type Phase = "forward" | "backward" | "update";
 
@@ -148,7 +153,8 @@ export interface ScheduleNote {
   readonly reason: string;
 }
 
-export interface Program {
+/** `K` is what a kernel is: planned, or written for the device. */
+export interface Program<K = Kernel> {
   readonly version: 1;
   readonly name: string;
   readonly symbols: readonly string[];
@@ -157,7 +163,7 @@ export interface Program {
   readonly buffers: readonly BufferSpec[];
   readonly inputs: readonly ProgramInput[];
   readonly outputs: readonly ProgramOutput[];
-  readonly kernels: readonly Kernel[];
+  readonly kernels: readonly K[];
   readonly schedules: readonly ScheduleNote[];
   readonly steps: readonly Step[];
 }

@@ -7,12 +7,12 @@
 import { type Dim, mulDims, type Shape, sizeOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import type { Index } from "../kernel/index-arithmetic.ts";
+import type { Expr } from "../kernel/ir.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import type { Emitter, Region } from "./emit-values.ts";
 import { formStages } from "./form-stages.ts";
-import type { Index } from "./index-expression.ts";
 import { buildHandover, buildKernel, type Handover } from "./kernel.ts";
-import type { Bound } from "./kernel-writer.ts";
 import type { Lowering } from "./lower.ts";
 import type { Dispatch, Location, Loop } from "./program.ts";
 import { hasPositions } from "./stages.ts";
@@ -67,23 +67,24 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
       const { aval, op } = nodeAt(body, id);
       if (op === "input") return readInput(node, context, clock, slots, id, index, emitter);
       const result = nestedResults.get(id);
-      if (result !== undefined) return emitter.writer.load(result, emitter.positionOf(index, aval.shape), aval.dtype);
+      if (result !== undefined)
+        return emitter.writer.loadValue(result, emitter.positionOf(index, aval.shape), aval.dtype);
       const target = targets.get(id)?.find(({ when }) => when === "each step");
       if (target === undefined) return undefined;
-      return emitter.writer.load(
+      return emitter.writer.loadValue(
         target.location,
         clock.position(emitter, target.leading, index, aval.shape),
         aval.dtype,
       );
     },
   };
-  const store = (emitter: Emitter, id: NodeId, index: readonly Index[], value: string, how: "=" | "+=") => {
+  const store = (emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr, how: "set" | "add") => {
     const { aval } = nodeAt(body, id);
     for (const { location, when, leading } of targets.get(id) ?? []) {
       const write = () =>
-        emitter.writer.store(location, clock.position(emitter, leading, index, aval.shape), aval.dtype, value, how);
+        emitter.writer.storeValue(location, clock.position(emitter, leading, index, aval.shape), value, how);
       if (when === "each step") write();
-      else emitter.writer.block(`if (${clock.isLast(emitter)})`, write);
+      else emitter.writer.if(clock.isLast(emitter), write);
     }
   };
 
@@ -158,11 +159,11 @@ class Clock {
   }
 
   count(emitter: Emitter): Index {
-    return emitter.writer.index.variable(emitter.writer.stepCount(this.#nesting), 0, this.#node.attrs.length);
+    return emitter.writer.index.of(emitter.writer.stepCount(this.#nesting), this.#node.attrs.length);
   }
 
-  isLast(emitter: Emitter): string {
-    return `${this.count(emitter).text} == ${emitter.writer.indexText(this.#lastCount(emitter))}`;
+  isLast(emitter: Emitter): Expr {
+    return emitter.writer.equal(this.count(emitter).expr, emitter.writer.bound(this.#lastCount(emitter)));
   }
 
   /** The position in the sequence. */
@@ -170,17 +171,14 @@ class Clock {
     const count = this.count(emitter);
     if (!this.#node.attrs.reverse) return count;
     const { writer } = emitter;
-    return writer.index.variable(
-      writer.indexText(writer.index.sub(this.#lastCount(emitter), count)),
-      0,
-      this.#node.attrs.length,
-    );
+    return writer.index.of(writer.bound(writer.index.sub(this.#lastCount(emitter), count)), this.#node.attrs.length);
   }
 
   /** The slot of the carries that this step reads (ahead = 0) or writes (ahead = 1). */
   slot(emitter: Emitter, ahead: 0 | 1): Index {
-    const { index } = emitter.writer;
-    return index.variable(`(${index.add(this.count(emitter), index.dim(ahead)).text} & 1u)`, 0, 2);
+    const { writer } = emitter;
+    const count = writer.index.add(this.count(emitter), writer.index.dim(ahead)).expr;
+    return writer.index.of(writer.bitAnd(count, writer.u32(1)), 2);
   }
 
   /** The row-major position of an element inside a target. */
@@ -229,7 +227,7 @@ function readInput(
   id: NodeId,
   index: readonly Index[],
   emitter: Emitter,
-): Bound {
+): Expr {
   const { aval } = nodeAt(attrs.body, id);
   const role = attrs.body.inputs.indexOf(id);
   const operand = at(operands, role);
@@ -239,12 +237,8 @@ function readInput(
   if (slot === undefined) throw new InternalError(`carry %${id} of ${attrs.body.name} has no slot`);
   const first = emitter.value(outer, operand, index);
   const place = emitter.positionOf([clock.slot(emitter, 0), ...index], [2, ...aval.shape]);
-  const later = emitter.writer.load(slot, place, aval.dtype);
-  const text = `select(${later.text}, ${first.text}, ${clock.count(emitter).text} == 0u)`;
-  return emitter.writer.bind(
-    `carry ${outer.key}${scan} ${id} ${place.text}`,
-    aval.dtype,
-    text,
-    Math.max(first.depth, later.depth),
-  );
+  const { writer } = emitter;
+  const later = writer.loadValue(slot, place, aval.dtype);
+  const value = writer.select(writer.equal(clock.count(emitter).expr, writer.u32(0)), first, later);
+  return writer.bind(`carry ${outer.key}${scan} ${id} ${place.expr.id}`, value);
 }

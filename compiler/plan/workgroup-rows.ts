@@ -4,29 +4,32 @@
  */
 import { sizeOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
+import type { Index } from "../kernel/index-arithmetic.ts";
+import type { Expr, Variable } from "../kernel/ir.ts";
 import { type Position, remembering } from "./emit-loops.ts";
 import type { Owned } from "./emit-stage.ts";
 import { Emitter, type Region } from "./emit-values.ts";
-import type { Index } from "./index-expression.ts";
-import type { KernelWriter } from "./kernel-writer.ts";
 import type { PersistentPlan } from "./persistent-plan.ts";
+import type { PlacedBuilder } from "./placed-builder.ts";
 import { sharingLanes } from "./tiles.ts";
 
 /** A row that an invocation works on: its number in the workgroup, and whether it exists. */
 interface OwnedRow {
   readonly local: Index;
-  readonly exists: string;
+  readonly exists: Expr;
 }
 
 export class WorkgroupRows {
   readonly #plan: PersistentPlan;
-  readonly #writer: KernelWriter;
+  readonly #writer: PlacedBuilder;
   readonly #region: Region;
-  /** By the text of the row's index in the batch. */
-  readonly #rows = new Map<string, OwnedRow>();
+  /** By the row's index in the batch. */
+  readonly #rows = new Map<Expr, OwnedRow>();
+  #row0: Expr | undefined;
+  #rowCount: Expr | undefined;
   #blockDepth = 0;
 
-  constructor(plan: PersistentPlan, writer: KernelWriter, region: Region) {
+  constructor(plan: PersistentPlan, writer: PlacedBuilder, region: Region) {
     this.#plan = plan;
     this.#writer = writer;
     this.#region = region;
@@ -45,8 +48,19 @@ export class WorkgroupRows {
   /** Writes which rows these are; what follows reads it. */
   declare(): void {
     const w = this.#writer;
-    w.line(`let row0 = group * ${this.#plan.rowsPerWorkgroup}u;`);
-    w.line(`let rowCount = ${w.index.dim(this.#plan.rows).text};`);
+    this.#row0 = w.let("row0", w.mul(w.group, w.u32(this.#plan.rowsPerWorkgroup)));
+    this.#rowCount = w.let("rowCount", w.size(this.#plan.rows));
+  }
+
+  /** Names the row that has a number in the workgroup; beyond the batch it is the last one again. */
+  #rowOf(local: Index, name: string): Variable {
+    const w = this.#writer;
+    if (this.#row0 === undefined || this.#rowCount === undefined)
+      throw new InternalError("rows before they are declared");
+    const number = w.add(this.#row0, local.expr);
+    const row = w.let(name, w.min(number, w.sub(this.#rowCount, w.u32(1))));
+    this.#rows.set(row, { local, exists: w.less(number, this.#rowCount) });
+    return row;
   }
 
   /** Every element of the workgroup's rows, `width` to a row, spread over the lanes. */
@@ -55,72 +69,66 @@ export class WorkgroupRows {
     const { rowsPerWorkgroup, rows, workgroupSize } = this.#plan;
     const w = this.#writer;
     const count = rowsPerWorkgroup * width;
-    w.block(`for (var element: u32 = lane; element < ${count}u; element += ${workgroupSize}u)`, () => {
+    const axis = { extent: count, role: "positions" } as const;
+    const loop = { axis, mapping: "lanes", name: "element", first: w.lane } as const;
+    w.for({ ...loop, end: w.u32(count), step: w.u32(workgroupSize) }, (element) => {
       this.enterBlock();
-      const local = w.fresh("local");
-      const row = w.fresh("row");
-      w.line(`let ${local} = ${width === 1 ? "element" : `element / ${width}u`};`);
-      w.line(`let ${row} = min(row0 + ${local}, rowCount - 1u);`);
-      const rowIndex = w.index.variable(row, w.depth, rows);
-      this.#rows.set(row, {
-        local: w.index.variable(local, w.depth, rowsPerWorkgroup),
-        exists: `row0 + ${local} < rowCount`,
-      });
-      const column = width === 1 ? w.index.dim(0) : w.index.variable(`(element % ${width}u)`, w.depth, width);
-      body(this.#position(rowIndex, column));
+      const local = w.let(w.fresh("local"), width === 1 ? element : w.div(element, w.u32(width)));
+      const row = this.#rowOf(w.index.of(local, rowsPerWorkgroup), w.fresh("row"));
+      const column = width === 1 ? w.index.dim(0) : w.index.of(w.rem(element, w.u32(width)), width);
+      body(this.#position(w.index.of(row, rows), column));
     });
   }
 
-  /** All rows of the workgroup at some columns. */
-  tile(columns: number, stride: number, sharing: boolean, guard: string): Owned {
+  /** All rows of the workgroup at some columns from `column0` on; those for which `exists` does not hold are not stored. */
+  tile(column0: Expr, columns: number, stride: number, sharing: boolean, exists: Expr | undefined): Owned {
     const { rowsPerWorkgroup, rows } = this.#plan;
     const w = this.#writer;
-    const depth = w.depth;
     const counted = (n: number) => Array.from({ length: n }, (_, i) => i);
-    const rowOf = (local: string, name: string): Index => {
-      w.line(`let ${name} = min(row0 + ${local}, rowCount - 1u);`);
-      const isNumber = /^\d+u$/.test(local);
-      const index = isNumber
-        ? w.index.dim(Number.parseInt(local, 10))
-        : w.index.variable(local, w.depth, rowsPerWorkgroup);
-      this.#rows.set(name, { local: index, exists: `row0 + ${local} < rowCount` });
-      return w.index.variable(name, w.depth, rows);
-    };
-    const rowIndices = counted(rowsPerWorkgroup).map((r) => rowOf(`${r}u`, w.fresh("row")));
+    const rowIndices = counted(rowsPerWorkgroup).map((r) =>
+      w.index.of(this.#rowOf(w.index.dim(r), w.fresh("row")), rows),
+    );
     const columnIndices = counted(columns).map((c) =>
-      w.index.variable(c === 0 ? "column0" : `(column0 + ${c * stride}u)`, depth),
+      w.index.of(c === 0 ? column0 : w.add(column0, w.u32(c * stride))),
     );
     const loaders = counted(sharing ? rowsPerWorkgroup / sharingLanes : 0).map((i) => {
-      return rowOf(`(${i * sharingLanes}u + (lane & ${sharingLanes - 1}u))`, w.fresh("rowLoaded"));
+      const local = w.add(w.u32(i * sharingLanes), w.bitAnd(w.lane, w.u32(sharingLanes - 1)));
+      return w.index.of(this.#rowOf(w.index.of(local, rowsPerWorkgroup), w.fresh("rowLoaded")), rows);
     });
     const positions = rowIndices.flatMap((row, r) =>
       columnIndices.map((column): Position => {
         const loader = loaders[Math.floor(r / sharingLanes)];
-        const shared = loader && { loads: this.#position(loader, column), lane: r % sharingLanes };
+        const loads = loader && this.#position(loader, column);
+        const shared = loads && { loads, lane: r % sharingLanes, columns: [column0] };
         return { ...this.#position(row, column), shared };
       }),
     );
-    if (positions.length === 1 && guard === "") return { positions };
+    if (positions.length === 1 && exists === undefined) return { positions };
+    const axis = { extent: positions.length, role: "tile" } as const;
+    const loop = { axis, name: "p", first: w.u32(0), end: w.u32(positions.length), step: w.u32(1) };
     return {
       positions,
       walk: (body) => {
-        w.block(`for (var p: u32 = 0u; ${guard}p < ${positions.length}u; p++)`, () => {
-          this.enterBlock();
-          const local = w.fresh("local");
-          w.line(`let ${local} = p / ${columns}u;`);
-          const row = rowOf(local, w.fresh("row"));
-          w.line(`let column = column0 + (p % ${columns}u) * ${stride}u;`);
-          body(this.#position(row, w.index.variable("column", w.depth)), "p");
-        });
+        const each = () =>
+          w.for(loop, (p) => {
+            this.enterBlock();
+            const local = w.let(w.fresh("local"), w.div(p, w.u32(columns)));
+            const row = this.#rowOf(w.index.of(local, rowsPerWorkgroup), w.fresh("row"));
+            const across = w.mul(w.rem(p, w.u32(columns)), w.u32(stride));
+            const column = w.let("column", w.add(column0, across));
+            body(this.#position(w.index.of(row, rows), w.index.of(column)), p);
+          });
+        if (exists === undefined) each();
+        else w.if(exists, each);
       },
     };
   }
 
   rowAt(index: readonly Index[]): OwnedRow {
     // With one row there is only index 0, under whatever name.
-    if (this.#plan.rows === 1) return { local: this.#writer.index.dim(0), exists: "true" };
-    const row = this.#rows.get(at(index, 0).text);
-    if (row === undefined) throw new InternalError(`${at(index, 0).text} is no row of this workgroup`);
+    if (this.#plan.rows === 1) return { local: this.#writer.index.dim(0), exists: this.#writer.bool(true) };
+    const row = this.#rows.get(at(index, 0).expr);
+    if (row === undefined) throw new InternalError("an index is no row of this workgroup");
     return row;
   }
 

@@ -9,7 +9,7 @@ const onLoops = "test/gpu/loops.test.ts";
 const onArrays = "test/gpu/arrays.test.ts";
 const onLongSums = "test/gpu/long-sums.test.ts";
 const onNoSteps = "test/gpu/no-steps.test.ts";
-const onIndices = "test/plan/index-expression.test.ts";
+const onIndices = "test/kernel/index-arithmetic.test.ts";
 
 export const kernelMutants: readonly Mutant[] = [
   ...changed(

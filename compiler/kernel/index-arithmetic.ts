@@ -1,52 +1,61 @@
 /**
- * @file Index expressions: u32 arithmetic that knows ranges, so that taking a position apart and putting it together
- * again costs nothing. The one rule that matters is (x / d) * d + x % d = x, with its relatives; what it does not
- * reach stays a division in the shader, which is slower but right.
+ * @file Indices: u32 expressions that know ranges, so that taking a position apart and putting it together again costs
+ * nothing. The one rule that matters is (x / d) * d + x % d = x, with its relatives; what it does not reach stays a
+ * division in the kernel, which is slower but right.
  *
  *   index ::= number | variable | size | index (+ | - | * | / | % | min) index
  */
 import { type Dim, divideDims, mulDims } from "../graph/dim.ts";
-import type { IndexArithmetic } from "../ops/entry.ts";
+import type { Expressions } from "./expressions.ts";
+import type { Expr } from "./ir.ts";
+
+/**
+ * Arithmetic on indices, abstract so that one rule serves the interpreter (numbers) and the kernels. `I` is an index, a
+ * non-negative integer.
+ */
+export interface IndexArithmetic<I> {
+  readonly dim: (dim: Dim) => I;
+  readonly add: (a: I, b: I) => I;
+  readonly sub: (a: I, b: I) => I;
+  readonly mul: (a: I, b: I) => I;
+  readonly div: (a: I, b: I) => I;
+  readonly mod: (a: I, b: I) => I;
+  readonly min: (a: I, b: I) => I;
+  /** The same index, where it is known to lie below `size` whenever it is used. */
+  readonly below: (a: I, size: Dim) => I;
+}
 
 export interface Index {
-  /** Canonical WGSL text; equal text means equal value. */
-  readonly text: string;
+  /** Equal expressions are equal values. */
+  readonly expr: Expr;
   /** The value is below this, where known. */
   readonly bound: Dim | undefined;
-  /** Nesting depth of the innermost loop whose variable it reads: where it can be computed at the earliest. */
-  readonly depth: number;
   readonly form: Form;
 }
 
 export type Form =
   | { readonly kind: "size"; readonly dim: Dim }
   | { readonly kind: "leaf" }
-  | { readonly kind: "add" | "sub" | "mul" | "div" | "mod" | "min"; readonly a: Index; readonly b: Index };
+  | { readonly kind: ArithmeticKind; readonly a: Index; readonly b: Index };
 
-/** How a dimension reads in the shader at hand. */
-export type DimText = (dim: Dim) => string;
+export type ArithmeticKind = "add" | "sub" | "mul" | "div" | "mod" | "min";
 
 export class IndexBuilder implements IndexArithmetic<Index> {
-  readonly #dimText: DimText;
+  readonly #e: Expressions;
 
-  constructor(dimText: DimText) {
-    this.#dimText = dimText;
+  constructor(expressions: Expressions) {
+    this.#e = expressions;
   }
 
-  /** A name that is bound in the shader, below `bound`. */
-  variable(name: string, depth: number, bound?: Dim): Index {
-    // What is below 1 is 0, under whatever name: equal values must have equal texts.
-    return bound === 1 ? this.dim(0) : { text: name, bound, depth, form: { kind: "leaf" } };
+  /** An expression that is bound in the kernel, below `bound`. */
+  of(expr: Expr, bound?: Dim): Index {
+    // What is below 1 is 0, under any name: equal values must be equal expressions.
+    return bound === 1 ? this.dim(0) : { expr, bound, form: { kind: "leaf" } };
   }
 
   dim = (dim: Dim): Index => {
     const bound = typeof dim === "number" ? dim + 1 : undefined;
-    return {
-      text: typeof dim === "number" ? `${dim}u` : this.#dimText(dim),
-      bound,
-      depth: 0,
-      form: { kind: "size", dim },
-    };
+    return { expr: this.#e.size(dim), bound, form: { kind: "size", dim } };
   };
 
   add = (a: Index, b: Index): Index => {
@@ -56,14 +65,14 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     if (typeof x === "number" && typeof y === "number") return this.dim(x + y);
     const joined = this.#rejoined(a, b) ?? this.#rejoined(b, a);
     if (joined !== undefined) return joined;
-    return combined("add", a, b, sumBound(a, b));
+    return this.#combined("add", a, b, sumBound(a, b));
   };
 
   sub = (a: Index, b: Index): Index => {
     const [x, y] = [sizeOfIndex(a), sizeOfIndex(b)];
     if (y === 0) return a;
     if (typeof x === "number" && typeof y === "number" && x >= y) return this.dim(x - y);
-    return combined("sub", a, b);
+    return this.#combined("sub", a, b);
   };
 
   mul = (a: Index, b: Index): Index => {
@@ -73,12 +82,12 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     if (y === 1) return a;
     if (x !== undefined && y !== undefined) return this.dim(mulDims(x, y));
     const bound = a.bound !== undefined && y !== undefined ? mulDims(a.bound, y) : undefined;
-    return combined("mul", a, b, bound);
+    return this.#combined("mul", a, b, bound);
   };
 
   div = (a: Index, b: Index): Index => {
     const d = sizeOfIndex(b);
-    if (d === undefined) return combined("div", a, b);
+    if (d === undefined) return this.#combined("div", a, b);
     // In an axis of extent 0 there is no index: what is written of one never runs, and must compile.
     if (d === 0) return this.dim(0);
     if (d === 1) return a;
@@ -92,12 +101,12 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     const earlier = a.form.kind === "div" ? sizeOfIndex(a.form.b) : undefined;
     if (earlier !== undefined && a.form.kind === "div") return this.div(a.form.a, this.dim(mulDims(earlier, d)));
     const bound = a.bound === undefined ? undefined : divideDims(a.bound, d);
-    return combined("div", a, b, bound);
+    return this.#combined("div", a, b, bound);
   };
 
   mod = (a: Index, b: Index): Index => {
     const d = sizeOfIndex(b);
-    if (d === undefined) return combined("mod", a, b);
+    if (d === undefined) return this.#combined("mod", a, b);
     if (d === 0 || d === 1) return this.dim(0);
     const split = this.#splitBy(a, d);
     if (split !== undefined) return this.mod(split.rest, b);
@@ -107,15 +116,24 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     const joined = this.#joinedWithin(a, d);
     if (joined !== undefined)
       return this.add(this.mul(this.mod(joined.high, this.dim(joined.times)), joined.factor), joined.low);
-    return combined("mod", a, b, d);
+    return this.#combined("mod", a, b, d);
   };
 
-  min = (a: Index, b: Index): Index => combined("min", a, b);
+  min = (a: Index, b: Index): Index => this.#combined("min", a, b);
 
   below = (a: Index, size: Dim): Index => {
     if (sizeOfIndex(a) !== undefined) return a;
     return size === 1 ? this.dim(0) : { ...a, bound: size };
   };
+
+  #combined(kind: ArithmeticKind, a: Index, b: Index, bound?: Dim): Index {
+    return { expr: this.combine(kind, a.expr, b.expr), bound, form: { kind, a, b } };
+  }
+
+  /** The expression of an operation on two. */
+  combine(kind: ArithmeticKind, a: Expr, b: Expr): Expr {
+    return kind === "mod" ? this.#e.rem(a, b) : this.#e[kind](a, b);
+  }
 
   /** `a` as multiple * d + rest, where its form shows such a multiple. */
   #splitBy(a: Index, d: Dim): { multiple: Index; rest: Index } | undefined {
@@ -143,23 +161,12 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     const d = sizeOfIndex(high.form.b);
     if (d === undefined || sizeOfIndex(low.form.b) !== d) return undefined;
     const x = low.form.a;
-    const isQuotient = ({ form }: Index) => form.kind === "div" && sizeOfIndex(form.b) === d && form.a.text === x.text;
+    const isQuotient = ({ form }: Index) => form.kind === "div" && sizeOfIndex(form.b) === d && form.a.expr === x.expr;
     if (isQuotient(high.form.a)) return x;
     const { form } = high.form.a;
     const e = form.kind === "mod" && isQuotient(form.a) ? sizeOfIndex(form.b) : undefined;
     return e === undefined ? undefined : this.mod(x, this.dim(mulDims(d, e)));
   }
-}
-
-const operators = { add: "+", sub: "-", mul: "*", div: "/", mod: "%" } as const;
-
-/** The WGSL of an operation on two index texts. */
-export function indexText(kind: keyof typeof operators | "min", a: string, b: string): string {
-  return kind === "min" ? `min(${a}, ${b})` : `(${a} ${operators[kind]} ${b})`;
-}
-
-function combined(kind: keyof typeof operators | "min", a: Index, b: Index, bound?: Dim): Index {
-  return { text: indexText(kind, a.text, b.text), bound, depth: Math.max(a.depth, b.depth), form: { kind, a, b } };
 }
 
 function sizeOfIndex({ form }: Index): Dim | undefined {

@@ -1,0 +1,241 @@
+/**
+ * @file Builds one kernel: blocks of statements, names, and where values are bound.
+ *
+ * Every value and index is bound once, in the outermost block in which it can be computed: a block knows its depth, an
+ * expression the depth of the innermost variable that it reads. So what does not change inside a loop stands before it,
+ * whether or not a driver's compiler would move it there.
+ */
+import { at } from "../graph/errors.ts";
+import { Expressions } from "./expressions.ts";
+import { type Index, IndexBuilder } from "./index-arithmetic.ts";
+import type {
+  Axis,
+  Expr,
+  GlobalArray,
+  GridPart,
+  KernelArray,
+  KernelCode,
+  LocalArray,
+  Mapping,
+  Part,
+  Statement,
+  Type,
+  Variable,
+} from "./ir.ts";
+import { accessesOf, uniformsOf } from "./walk.ts";
+
+interface Block {
+  readonly statements: Statement[];
+  readonly memo: Map<string, Expr>;
+}
+
+/** A loop to be written: `first`, `first + step`, … below `end`. */
+export interface LoopHead {
+  readonly axis: Axis;
+  /** In order by default. */
+  readonly mapping?: Mapping;
+  readonly name: string;
+  readonly first: Expr;
+  readonly end: Expr;
+  readonly step: Expr;
+}
+
+export class KernelBuilder extends Expressions {
+  readonly index: IndexBuilder = new IndexBuilder(this);
+  #blocks: Block[] = [];
+  #group: Variable;
+  #lane: Variable;
+  readonly #parts: Part[] = [];
+  readonly #shared: LocalArray[] = [];
+  readonly #counts: Variable[] = [];
+  #end: Variable | undefined;
+  #names = 0;
+
+  constructor() {
+    super();
+    this.#group = this.variable("group", "u32", 0, true);
+    this.#lane = this.variable("lane", "u32", 0);
+  }
+
+  /** Depth of the block being written; a part's outermost is 0. */
+  get depth(): number {
+    return this.#blocks.length - 1;
+  }
+
+  /** The number of the workgroup among those of its part. */
+  get group(): Variable {
+    return this.#group;
+  }
+
+  /** The number of the invocation in its workgroup. */
+  get lane(): Variable {
+    return this.#lane;
+  }
+
+  /** Writes a part of the kernel: what is bound in one is not seen in another. */
+  part(grid: GridPart, write: () => void): void {
+    this.#blocks = [{ statements: [], memo: new Map() }];
+    write();
+    this.#parts.push({ grid, group: this.#group, lane: this.#lane, body: at(this.#blocks, 0).statements });
+  }
+
+  /** The kernel, when all its parts are written. */
+  finish(workgroupSize: number): KernelCode {
+    return {
+      workgroupSize,
+      parts: this.#parts,
+      buffers: accessesOf(this.#parts),
+      shared: this.#shared,
+      uniforms: uniformsOf(this.#parts),
+      steps: { counts: this.#counts, end: this.#end },
+    };
+  }
+
+  fresh(prefix: string): string {
+    this.#names += 1;
+    return `${prefix}${this.#names}`;
+  }
+
+  #write(statement: Statement): void {
+    at(this.#blocks, this.depth).statements.push(statement);
+  }
+
+  #inBlock(write: () => void): readonly Statement[] {
+    this.#blocks.push({ statements: [], memo: new Map() });
+    write();
+    return this.#blocks.pop()?.statements ?? [];
+  }
+
+  /** Writes a loop. What is bound in it and does not depend on it goes before it. */
+  for({ axis, mapping = "serial", name, first, end, step }: LoopHead, write: (variable: Variable) => void): void {
+    const isUniform = mapping !== "lanes" && [first, end, step].every((each) => each.isUniform);
+    const variable = this.variable(name, "u32", this.depth + 1, isUniform);
+    const body = this.#inBlock(() => write(variable));
+    this.#write({ kind: "for", axis, mapping, variable, first, end, step, body });
+  }
+
+  if(condition: Expr, write: () => void): void {
+    const body = this.#inBlock(write);
+    this.#write({ kind: "if", condition, body });
+  }
+
+  /** Writes a block of its own: what is bound in it is not seen after it. */
+  scope(write: () => void): void {
+    this.if(this.bool(true), write);
+  }
+
+  /** Invocations for which the condition holds have no work. */
+  leaveIf(condition: Expr): void {
+    this.#write({ kind: "leave", condition });
+  }
+
+  barrier(): void {
+    this.#write({ kind: "barrier" });
+  }
+
+  /** Binds a value to a name, here. */
+  let(name: string, value: Expr): Variable {
+    const variable = this.variable(name, value.type, this.depth, value.isUniform);
+    this.#write({ kind: "let", variable, value });
+    return variable;
+  }
+
+  /** Declares a register, which `assign` changes. */
+  var(name: string, value: Expr): Variable {
+    const variable = this.variable(name, value.type, this.depth);
+    this.#write({ kind: "var", variable, value });
+    return variable;
+  }
+
+  assign(variable: Variable, value: Expr): void {
+    this.#write({ kind: "assign", variable, value });
+  }
+
+  /** Registers that a loop walks over. */
+  registers(name: string, element: Type, values: readonly Expr[]): LocalArray {
+    const array: LocalArray = { space: "registers", name, element, length: values.length };
+    this.#write({ kind: "registers", array, values });
+    return array;
+  }
+
+  /** Memory of the workgroup. */
+  sharedArray(element: Type, length: number): LocalArray {
+    // No array may be empty; that of a state of no elements is never read.
+    const array: LocalArray = { space: "shared", name: this.fresh("shared"), element, length: Math.max(1, length) };
+    this.#shared.push(array);
+    return array;
+  }
+
+  storeElement(array: KernelArray, index: Expr, value: Expr, how: "set" | "add" = "set"): void {
+    this.#write({ kind: "store", array, index, value, how });
+  }
+
+  /** Binds a value, once for each key, in the outermost block where it is known, or in the one at `depth`. */
+  bind(key: string, value: Expr, depth: number = value.depth): Expr {
+    if (value.kind === "literal") return value;
+    const placed = Math.min(depth, this.depth);
+    const block = at(this.#blocks, placed);
+    const known = block.memo.get(key);
+    if (known !== undefined) return known;
+    const variable = this.variable(this.fresh(value.type === "u32" ? "n" : "v"), value.type, depth, value.isUniform);
+    block.statements.push({ kind: "let", variable, value });
+    block.memo.set(key, variable);
+    return variable;
+  }
+
+  /** What was bound under a key in this block or one around it. */
+  known(key: string): Expr | undefined {
+    for (const { memo } of this.#blocks) {
+      const value = memo.get(key);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  /** Lets a value stand for a key from here on, in the block being written. */
+  remember(key: string, value: Expr): void {
+    at(this.#blocks, this.depth).memo.set(key, value);
+  }
+
+  /** The expression of an index, each part bound where it is known. */
+  bound(index: Index): Expr {
+    const { form } = index;
+    if (form.kind === "leaf" || form.kind === "size") return index.expr;
+    if (form.kind === "add") return this.#boundSum(index);
+    const value = this.index.combine(form.kind, this.bound(form.a), this.bound(form.b));
+    return this.bind(`index ${index.expr.id}`, value, index.expr.depth);
+  }
+
+  /** A sum, what changes least added first: in a loop one addition remains. */
+  #boundSum(index: Index): Expr {
+    const [first, ...rest] = termsOf(index).sort((a, b) => a.expr.depth - b.expr.depth);
+    if (first === undefined) return index.expr;
+    let total = this.bound(first);
+    for (const term of rest) {
+      const value = this.add(total, this.bound(term));
+      total = this.bind(`index ${value.id}`, value, Math.max(total.depth, term.expr.depth));
+    }
+    return total;
+  }
+
+  /** How many steps the loop at `nesting` (0 is the outermost) has done before this one. */
+  stepCount(nesting: number): Variable {
+    for (let n = this.#counts.length; n <= nesting; n++) this.#counts.push(this.variable(`count${n}`, "u32", 0, true));
+    return at(this.#counts, nesting);
+  }
+
+  /** The steps of the outermost loop that the kernel runs itself: from `first` on, to before `end`. */
+  chunk(): { readonly first: Variable; readonly end: Variable } {
+    this.#end ??= this.variable("end", "u32", 0, true);
+    return { first: this.stepCount(0), end: this.#end };
+  }
+}
+
+/** A buffer of the program, as a kernel sees it. */
+export function globalArray(buffer: number, { name, element }: Omit<GlobalArray, "space" | "buffer">): GlobalArray {
+  return { space: "global", buffer, name, element };
+}
+
+function termsOf(index: Index): Index[] {
+  return index.form.kind === "add" ? [...termsOf(index.form.a), ...termsOf(index.form.b)] : [index];
+}

@@ -1,0 +1,204 @@
+/** @file Makes expressions of the kernel IR, so that equal ones are one object within a kernel. */
+import type { Dim } from "../graph/dim.ts";
+import { InternalError } from "../graph/errors.ts";
+import type {
+  Apply,
+  Call,
+  Expr,
+  KernelArray,
+  KernelFunction,
+  Literal,
+  Load,
+  Primitive,
+  Scalar,
+  SizeExpr,
+  Type,
+  Uniform,
+  Variable,
+} from "./ir.ts";
+
+/** Makes the expressions of one kernel or function. */
+export class Expressions {
+  readonly #known = new Map<string, Expr>();
+  #count = 0;
+
+  #interned<E extends Expr>(key: string, make: (id: number) => E): E {
+    const known = this.#known.get(key);
+    if (known !== undefined) return known as E;
+    this.#count += 1;
+    const made = make(this.#count);
+    Object.freeze(made);
+    this.#known.set(key, made);
+    return made;
+  }
+
+  literal(value: number, type: Scalar): Literal {
+    const kept =
+      type === "f32" ? Math.fround(value) : type === "i32" ? value | 0 : type === "u32" ? value >>> 0 : value;
+    const key = `${type} ${Object.is(kept, -0) ? "-0" : kept}`;
+    return this.#interned(key, (id) => ({
+      kind: "literal",
+      id,
+      type,
+      value: kept,
+      depth: 0,
+      isConstant: true,
+      isUniform: true,
+    }));
+  }
+
+  f32 = (value: number): Literal => this.literal(value, "f32");
+  u32 = (value: number): Literal => this.literal(value, "u32");
+  i32 = (value: number): Literal => this.literal(value, "i32");
+  bool = (value: boolean): Literal => this.literal(Number(value), "bool");
+
+  /** A dimension as u32. */
+  size(dim: Dim): Literal | SizeExpr {
+    if (typeof dim === "number") return this.u32(dim);
+    return this.#interned(`size ${dim}`, (id) => ({
+      ...{ kind: "size", id, type: "u32", dim, depth: 0, isConstant: false, isUniform: true },
+    }));
+  }
+
+  /** A sum of dimensions as u32. */
+  uniform(sum: readonly Dim[]): Uniform {
+    return this.#interned(`uniform ${sum.join("+")}`, (id) => ({
+      ...{ kind: "uniform", id, type: "u32", sum, depth: 0, isConstant: false, isUniform: true },
+    }));
+  }
+
+  /** A variable: another one each time. */
+  variable(name: string, type: Type, depth: number, isUniform = false): Variable {
+    this.#count += 1;
+    const key = `variable ${this.#count}`;
+    return this.#interned(key, (id) => ({ kind: "variable", id, type, name, depth, isUniform, isConstant: false }));
+  }
+
+  load(array: KernelArray, index: Expr): Load {
+    const which = array.space === "global" ? `buffer ${array.buffer}` : `${array.space} ${array.name}`;
+    return this.#interned(`load ${which} ${index.id}`, (id) => ({
+      ...{ kind: "load", id, type: array.element, array, operands: [index] as const },
+      ...{ depth: index.depth, isConstant: false, isUniform: index.isUniform && array.space !== "registers" },
+    }));
+  }
+
+  call(callee: KernelFunction, operands: readonly Expr[]): Call {
+    return this.#interned(`call ${callee.name} ${idsOf(operands)}`, (id) => ({
+      ...{ kind: "call", id, type: callee.type, function: callee, operands },
+      ...{ depth: depthOf(operands), isConstant: false, isUniform: operands.every(isUniform) },
+    }));
+  }
+
+  apply(op: Primitive, type: Type, operands: readonly Expr[]): Apply {
+    return this.#interned(`${op} ${type} ${idsOf(operands)}`, (id) => ({
+      ...{ kind: "apply", id, type, op, operands, depth: depthOf(operands) },
+      isConstant: operands.every(({ isConstant }) => isConstant),
+      isUniform: operands.every(isUniform),
+    }));
+  }
+
+  #ofOne = (op: Primitive) => (x: Expr) => this.apply(op, x.type, [x]);
+  #ofTwo =
+    (op: Primitive) =>
+    (a: Expr, b: Expr): Expr => {
+      const type = sameType(op, a, b);
+      return (type === "u32" ? this.#ofSizes(op, a, b) : undefined) ?? this.apply(op, type, [a, b]);
+    };
+  /** What is known of arithmetic on sizes and indices: numbers, and what a neutral element leaves. */
+  #ofSizes(op: Primitive, a: Expr, b: Expr): Expr | undefined {
+    const [x, y] = [a.kind === "literal" ? a.value : undefined, b.kind === "literal" ? b.value : undefined];
+    if (x !== undefined && y !== undefined) {
+      const value = sizeOperations[op]?.(x, y);
+      if (value !== undefined && value >= 0 && value < 2 ** 32) return this.u32(value);
+    }
+    if (op === "add" && x === 0) return b;
+    if ((op === "add" || op === "sub") && y === 0) return a;
+    if (op === "mul" && x === 1) return b;
+    return (op === "mul" || op === "div") && y === 1 ? a : undefined;
+  }
+  #comparison = (op: Primitive) => (a: Expr, b: Expr) => {
+    sameType(op, a, b);
+    return this.apply(op, "bool", [a, b]);
+  };
+
+  add = this.#ofTwo("add");
+  sub = this.#ofTwo("sub");
+  mul = this.#ofTwo("mul");
+  div = this.#ofTwo("div");
+  rem = this.#ofTwo("rem");
+  min = this.#ofTwo("min");
+  max = this.#ofTwo("max");
+  neg = this.#ofOne("neg");
+  abs = this.#ofOne("abs");
+  floor = this.#ofOne("floor");
+  round = this.#ofOne("round");
+  sqrt = this.#ofOne("sqrt");
+  less = this.#comparison("less");
+  lessEqual = this.#comparison("lessEqual");
+  equal = this.#comparison("equal");
+  notEqual = this.#comparison("notEqual");
+  not = this.#ofOne("not");
+  and = this.#ofTwo("and");
+  or = this.#ofTwo("or");
+  bitAnd = this.#ofTwo("bitAnd");
+  bitOr = this.#ofTwo("bitOr");
+  bitXor = this.#ofTwo("bitXor");
+  bitNot = this.#ofOne("bitNot");
+  countLeadingZeros = this.#ofOne("countLeadingZeros");
+  /** Shifts by u32, below 32. */
+  shiftLeft = (a: Expr, by: Expr): Expr => this.apply("shiftLeft", a.type, [a, by]);
+  /** Of i32 with its sign. */
+  shiftRight = (a: Expr, by: Expr): Expr => this.apply("shiftRight", a.type, [a, by]);
+
+  select(condition: Expr, whenTrue: Expr, whenFalse: Expr): Expr {
+    if (condition.type !== "bool") throw new InternalError(`select asks ${condition.type}, not bool`);
+    return this.apply("select", sameType("select", whenTrue, whenFalse), [condition, whenTrue, whenFalse]);
+  }
+
+  convert(x: Expr, type: Scalar): Expr {
+    return x.type === type ? x : this.apply("convert", type, [x]);
+  }
+
+  bitcast(x: Expr, type: Scalar): Expr {
+    return x.type === type ? x : this.apply("bitcast", type, [x]);
+  }
+
+  vector(parts: readonly Expr[]): Expr {
+    return this.apply("vector", "f32x4", parts);
+  }
+
+  component(vector: Expr, i: number): Expr {
+    return this.apply("component", "f32", [vector, this.u32(i)]);
+  }
+
+  fromLane(x: Expr, lane: number): Expr {
+    return this.apply("fromLane", x.type, [x, this.u32(lane)]);
+  }
+}
+
+const sizeOperations: Partial<Record<Primitive, (a: number, b: number) => number | undefined>> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => (b === 0 ? undefined : Math.floor(a / b)),
+  rem: (a, b) => (b === 0 ? undefined : a % b),
+  min: Math.min,
+  max: Math.max,
+};
+
+const isUniform = (expr: Expr) => expr.isUniform;
+
+function idsOf(operands: readonly Expr[]): string {
+  return operands.map(({ id }) => id).join(" ");
+}
+
+function depthOf(operands: readonly Expr[]): number {
+  return operands.reduce((most, { depth }) => Math.max(most, depth), 0);
+}
+
+/** The type of both; four f32 may be worked on with one. */
+function sameType(op: string, a: Expr, b: Expr): Type {
+  if (a.type === b.type) return a.type;
+  if ([a.type, b.type].every((type) => type === "f32" || type === "f32x4")) return "f32x4";
+  throw new InternalError(`${op} of ${a.type} and ${b.type}`);
+}

@@ -1,0 +1,63 @@
+/**
+ * @file Functions that are written in the kernel IR, once for every target: what a target lacks or leaves loose. Their
+ * bodies hold no loops and no memory of the kernel: values, choices, and tables of numbers.
+ */
+import { Expressions } from "./expressions.ts";
+import type { Expr, KernelFunction, Scalar, Statement, Variable } from "./ir.ts";
+
+/** Writes the body of a function. */
+export class FunctionBuilder extends Expressions {
+  #body: Statement[] = [];
+
+  get body(): readonly Statement[] {
+    return this.#body;
+  }
+
+  /** Binds a value to a name. */
+  let(name: string, value: Expr): Variable {
+    const variable = this.variable(name, value.type, 0);
+    this.#body.push({ kind: "let", variable, value });
+    return variable;
+  }
+
+  /** Declares a register that `assign` changes. */
+  var(name: string, value: Expr): Variable {
+    const variable = this.variable(name, value.type, 0);
+    this.#body.push({ kind: "var", variable, value });
+    return variable;
+  }
+
+  assign(variable: Variable, value: Expr): void {
+    this.#body.push({ kind: "assign", variable, value });
+  }
+
+  if(condition: Expr, write: () => void): void {
+    const outside = this.#body;
+    this.#body = [];
+    write();
+    outside.push({ kind: "if", condition, body: this.#body });
+    this.#body = outside;
+  }
+
+  /** The number at `index` in a table, which has one at every index that occurs. */
+  table(name: string, values: readonly number[]): (index: Expr) => Expr {
+    const array = { space: "registers", name, element: "u32", length: values.length } as const;
+    this.#body.push({ kind: "registers", array, values: values.map(this.u32) });
+    return (index) => this.load(array, index);
+  }
+}
+
+/** A function of scalars: `write` gets a builder and the parameters, and gives the result. */
+export function kernelFunction<P extends readonly Scalar[]>(
+  name: string,
+  parameters: P,
+  type: Scalar,
+  write: (f: FunctionBuilder, ...parameters: { [K in keyof P]: Variable }) => Expr,
+): KernelFunction {
+  const f = new FunctionBuilder();
+  const given = parameters.map((scalar, i) => f.variable(parameterNames[i] ?? `p${i}`, scalar, 0));
+  const result = write(f, ...(given as { [K in keyof P]: Variable }));
+  return { name, parameters: given, type, body: f.body, result };
+}
+
+const parameterNames = ["x", "y", "z", "w"];

@@ -1,0 +1,131 @@
+/** @file Expressions of the kernel IR as WGSL. */
+import { dimCoefficient, dimFactors } from "../compiler/graph/dim.ts";
+import { at, InternalError } from "../compiler/graph/errors.ts";
+import type { Apply, Expr, Literal, Primitive, Scalar, Type, Variable } from "../compiler/kernel/ir.ts";
+
+/** How what belongs to the kernel reads: its uniforms, and the steps of the loops around it. */
+export interface Names {
+  readonly uniform: (sum: readonly (number | string)[]) => string;
+  /** The builtins; undefined for a variable that the kernel declares itself. */
+  readonly builtin: (variable: Variable) => string | undefined;
+}
+
+export const typeText: Record<Type, string> = {
+  f32: "f32",
+  i32: "i32",
+  u32: "u32",
+  bool: "bool",
+  f32x4: "vec4<f32>",
+};
+
+/** The name of the function that keeps a bit pattern out of constant evaluation, which rejects NaN and infinity. */
+export const opaque = "cg_opaque";
+
+export const opaqueText = `fn ${opaque}(bits: u32) -> u32 {
+  var kept = bits;
+  return kept;
+}`;
+
+const infix: Partial<Record<Primitive, string>> = {
+  ...{ add: "+", sub: "-", mul: "*", div: "/", rem: "%", less: "<", lessEqual: "<=", equal: "==", notEqual: "!=" },
+  ...{ bitAnd: "&", bitOr: "|", bitXor: "^", shiftLeft: "<<", shiftRight: ">>" },
+  // Of bools these are no branches: over a hundred of those a driver's compiler can take minutes.
+  ...{ and: "&", or: "|" },
+};
+
+const prefix: Partial<Record<Primitive, string>> = { neg: "-", not: "!", bitNot: "~" };
+
+export function expressionText(expr: Expr, names: Names): string {
+  const text = (operand: Expr) => expressionText(operand, names);
+  switch (expr.kind) {
+    case "literal":
+      return literalText(expr);
+    case "size": {
+      const coefficient = dimCoefficient(expr.dim);
+      const factors = dimFactors(expr.dim).map((symbol) => names.uniform([symbol]));
+      const all = [...(coefficient === 1 ? [] : [`${coefficient}u`]), ...factors];
+      return all.length === 1 ? at(all, 0) : `(${all.join(" * ")})`;
+    }
+    case "uniform":
+      return names.uniform(expr.sum);
+    case "variable":
+      return names.builtin(expr) ?? expr.name;
+    case "load":
+      return `${expr.array.name}[${text(expr.operands[0])}]`;
+    case "call":
+      return `${expr.function.name}(${expr.operands.map(text).join(", ")})`;
+    case "apply":
+      return applyText(expr, operandTexts(expr, text));
+  }
+}
+
+function applyText({ op, type, operands }: Apply, texts: readonly string[]): string {
+  const [a = "", b = "", c = ""] = texts;
+  const between = infix[op];
+  if (between !== undefined) return `(${a} ${between} ${b})`;
+  const before = prefix[op];
+  if (before !== undefined) return `(${before}${a})`;
+  switch (op) {
+    case "select":
+      return `select(${c}, ${b}, ${a})`;
+    case "convert":
+      return `${typeText[type]}(${a})`;
+    case "bitcast":
+      return `bitcast<${typeText[type]}>(${a})`;
+    case "vector":
+      return `vec4<f32>(${texts.join(", ")})`;
+    case "component":
+      return `${a}.${"xyzw"[literalOf(operands[1])]}`;
+    case "fromLane":
+      return `subgroupBroadcast(${a}, ${b})`;
+    default:
+      return `${op}(${texts.join(", ")})`;
+  }
+}
+
+function literalOf(expr: Expr | undefined): number {
+  if (expr?.kind !== "literal") throw new InternalError("the number of a component or lane is a literal");
+  return expr.value;
+}
+
+/**
+ * Operands, one of which at least is no constant expression to WGSL: it computes those when a kernel is compiled, and
+ * refuses the kernel where they overflow or have no value.
+ */
+function operandTexts({ op, type, operands }: Apply, text: (operand: Expr) => string): readonly string[] {
+  const texts = operands.map(text);
+  const [first] = operands;
+  const isFolded = first !== undefined && operands.every(({ kind }) => kind === "literal");
+  // Bits of an integer are always a number.
+  const isInteger = op === "bitcast" && type !== "f32";
+  if (!isFolded || isInteger || first.type === "bool" || op === "vector") return texts;
+  return [hidden(first.type as Scalar, at(texts, 0)), ...texts.slice(1)];
+}
+
+/** A number that WGSL does not take for a constant. */
+function hidden(type: Scalar, text: string): string {
+  return type === "u32" ? `${opaque}(${text})` : `bitcast<${type}>(${opaque}(bitcast<u32>(${text})))`;
+}
+
+function literalText({ type, value }: Literal): string {
+  if (type === "bool") return value === 0 ? "false" : "true";
+  // Large ones are bit patterns, which people read in hexadecimal.
+  if (type === "u32") return `${value < 2 ** 20 ? value : `0x${value.toString(16)}`}u`;
+  if (type === "i32") return value === -2147483648 ? "(-2147483647i - 1i)" : value < 0 ? `(${value}i)` : `${value}i`;
+  // WGSL rejects literals that overflow or are NaN, and its compilers drop the sign of a zero; a bit pattern says the same.
+  const ofBits = (bits: string) => `bitcast<f32>(${opaque}(${bits}))`;
+  if (!Number.isFinite(value))
+    return ofBits(Number.isNaN(value) ? "0x7fc00000u" : value > 0 ? "0x7f800000u" : "0xff800000u");
+  if (Object.is(value, -0)) return ofBits("0x80000000u");
+  const text = shortest(value);
+  return `${value < 0 ? `(${text}` : text}${/[.e]/.test(text) ? "" : ".0"}f${value < 0 ? ")" : ""}`;
+}
+
+/** The shortest decimal text of an f32 number. */
+function shortest(value: number): string {
+  for (let digits = 1; digits < 9; digits++) {
+    const rounded = Number(value.toPrecision(digits));
+    if (Math.fround(rounded) === value) return String(rounded);
+  }
+  return String(value);
+}

@@ -1,0 +1,60 @@
+/** @file Statements of the kernel IR, and functions made of them, as lines of WGSL. */
+import type { Expr, KernelFunction, Statement } from "../compiler/kernel/ir.ts";
+import { expressionText, type Names, typeText } from "./expression.ts";
+
+export function statementLines(body: readonly Statement[], names: Names): string[] {
+  return body.flatMap((statement) => linesOf(statement, names));
+}
+
+function linesOf(statement: Statement, names: Names): string[] {
+  const text = (expr: Expr) => expressionText(expr, names);
+  switch (statement.kind) {
+    case "let":
+    case "var": {
+      const { kind, variable, value } = statement;
+      return [`${kind} ${variable.name}: ${typeText[variable.type]} = ${text(value)};`];
+    }
+    case "assign":
+      return [`${statement.variable.name} = ${text(statement.value)};`];
+    case "registers": {
+      const { name, element, length } = statement.array;
+      return [`var ${name} = array<${typeText[element]}, ${length}>(${statement.values.map(text).join(", ")});`];
+    }
+    case "store": {
+      const { array, index, value, how } = statement;
+      return [`${array.name}[${text(index)}] ${how === "add" ? "+=" : "="} ${text(value)};`];
+    }
+    case "for": {
+      const { name } = statement.variable;
+      const [first, end, step] = [text(statement.first), text(statement.end), text(statement.step)];
+      const next = step === "1u" ? `${name}++` : `${name} += ${step}`;
+      return block(`for (var ${name}: u32 = ${first}; ${name} < ${end}; ${next})`, statement.body, names);
+    }
+    case "if":
+      return block(isTrue(statement.condition) ? "" : `if (${text(statement.condition)})`, statement.body, names);
+    case "leave":
+      return [`if (${text(statement.condition)}) {`, "  return;", "}"];
+    case "barrier":
+      return ["workgroupBarrier();"];
+  }
+}
+
+function isTrue(condition: Expr): boolean {
+  return condition.kind === "literal" && condition.value !== 0;
+}
+
+function block(head: string, body: readonly Statement[], names: Names): string[] {
+  return [`${head} {`.trimStart(), ...indented(statementLines(body, names)), "}"];
+}
+
+export function indented(lines: readonly string[]): string[] {
+  return lines.map((line) => `  ${line}`);
+}
+
+/** A function as WGSL. It names nothing of a kernel. */
+export function functionText({ name, parameters, type, body, result }: KernelFunction): string {
+  const none: Names = { uniform: () => "", builtin: () => undefined };
+  const given = parameters.map((parameter) => `${parameter.name}: ${typeText[parameter.type]}`).join(", ");
+  const lines = [...statementLines(body, none), `return ${expressionText(result, none)};`];
+  return [`fn ${name}(${given}) -> ${typeText[type]} {`, ...indented(lines), "}"].join("\n");
+}
