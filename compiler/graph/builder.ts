@@ -28,9 +28,12 @@ export class GraphBuilder {
     for (const id of operands) {
       if (id >= this.#nodes.length) throw new InternalError(`${op} in ${this.name} reads node ${id} before it exists`);
     }
-    const key = `${op}(${operands.join(",")})${identityOf(attrs)}`;
-    const known = this.#interned.get(key);
-    if (known !== undefined) return known;
+    const text = `${op}(${operands.join(",")})${textOf(attrs)}`;
+    let key = text;
+    for (let known = this.#interned.get(key); known !== undefined; known = this.#interned.get(key)) {
+      if (sameGraphs(attrs, this.node(known).attrs)) return known;
+      key += "'";
+    }
     const id = this.#push(op, operands, attrs, aval, site);
     this.#interned.set(key, id);
     return id;
@@ -67,33 +70,50 @@ export class GraphBuilder {
   }
 }
 
-/** Texts of bodies: a pass that leaves a loop alone adds the same body again. */
-const identities = new WeakMap<object, string>();
-
-/** A text that two values share exactly when they are equal. Sites are no part of it; 0 and -0 differ. */
-function identityOf(value: unknown): string {
+/**
+ * A text that equal attributes share, and others share only where the graphs in them are alike: of those it says how
+ * large they are. Sites are no part of it; 0 and -0 differ.
+ */
+function textOf(value: unknown): string {
   switch (typeof value) {
     case "number":
       return Object.is(value, -0) ? "-0" : String(value);
     case "string":
       return `${value.length}'${value}`;
     case "object":
-      return value === null ? "null" : identityOfRecord(value);
+      return value === null ? "null" : textOfRecord(value);
     default:
       return String(value);
   }
 }
 
-function identityOfRecord(value: object): string {
-  if (Array.isArray(value)) return `[${value.map(identityOf).join(",")}]`;
-  const known = identities.get(value);
-  if (known !== undefined) return known;
+function textOfRecord(value: object): string {
+  if (Array.isArray(value)) return `[${value.map(textOf).join(",")}]`;
+  if (isGraph(value)) return `graph ${value.nodes.length} ${value.inputs.length} ${value.outputs.join(",")}`;
   let text = "{";
-  for (const [name, field] of Object.entries(value)) {
-    if (name !== "sites" && field !== undefined) text += `${name}:${identityOf(field)},`;
-  }
-  text += "}";
-  // Only a graph is frozen and long enough.
-  if ("nodes" in value && Object.isFrozen(value)) identities.set(value, text);
-  return text;
+  for (const [name, field] of Object.entries(value)) if (field !== undefined) text += `${name}:${textOf(field)},`;
+  return `${text}}`;
+}
+
+function isGraph(value: unknown): value is Graph {
+  return typeof value === "object" && value !== null && "nodes" in value && Array.isArray(value.nodes);
+}
+
+/** Whether the graphs among attributes of the same text are equal too. */
+function sameGraphs(a: object, b: object): boolean {
+  return Object.entries(a).every(([name, graph]) => {
+    return !isGraph(graph) || sameValue(graph, (b as Readonly<Record<string, unknown>>)[name]);
+  });
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, i) => sameValue(item, b[i]));
+  const fields = (value: object) =>
+    Object.entries(value).filter(([name, field]) => name !== "sites" && field !== undefined);
+  const [left, right] = [fields(a), new Map(fields(b))];
+  return (
+    left.length === right.size && left.every(([name, field]) => right.has(name) && sameValue(field, right.get(name)))
+  );
 }

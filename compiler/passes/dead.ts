@@ -10,10 +10,18 @@ import { emitPart, placesOf } from "./part-of-loop.ts";
 import { rewriteGraph } from "./rewrite.ts";
 
 export function removeDead(graph: Graph): Graph {
+  if (isPruned(graph)) return graph;
   return rewriteGraph(graph, (inner) => {
     const read = resultsRead(inner);
     return { scan: (node, id, operands) => pruneScan(node, operands, read.get(id) ?? new Set()) };
   });
+}
+
+/** Whether a graph without loops has inputs and what its outputs need, and nothing else. */
+function isPruned(graph: Graph): boolean {
+  if (graph.nodes.some(({ op }) => op === "scan") || graph.inputs.some((id, i) => id !== i)) return false;
+  const needed = ancestorsOf(graph);
+  return graph.nodes.every(({ op }, id) => op === "input" || needed.has(id));
 }
 
 /** For each scan, the indices of its results that are needed. */

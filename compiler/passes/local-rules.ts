@@ -5,9 +5,11 @@
 import { InternalError } from "../graph/errors.ts";
 import type { OpNode } from "../graph/fold.ts";
 import { ancestorsOf, type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
+import { emitResults } from "../ops/inline.ts";
+import { within } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { removeDead } from "./dead.ts";
-import { type Rebuilt, rewriteGraph } from "./rewrite.ts";
+import { type Rebuilt, rebuilding, rewriteGraph } from "./rewrite.ts";
 
 type OpWithRule = OpNode["op"];
 
@@ -33,23 +35,40 @@ const mostRounds = 100;
 export function applyRules(graph: Graph, rules: LocalRules): Graph {
   let current = graph;
   for (let round = 0; round < mostRounds; round++) {
-    let fired = false;
-    const next = rewriteGraph(current, (inner) => {
-      const readersOf = readersIn(inner);
-      return {
-        node: (node, _, rebuilt) => {
-          // The table pairs each op with a rule for its own nodes, which a lookup by a union of ops cannot express.
-          const rule = rules[node.op] as Rule<OpWithRule> | undefined;
-          const other = rule?.({ node, graph: inner, rebuilt, readersOf });
-          fired ||= other !== undefined;
-          return other;
-        },
-      };
-    });
-    if (!fired) return current;
-    current = removeDead(next);
+    if (!someRuleFires(current, rules)) return current;
+    current = removeDead(
+      rewriteGraph(current, (inner) => {
+        const readersOf = readersIn(inner);
+        return {
+          node: (node, _, rebuilt) => replacement(rules, { node, graph: inner, rebuilt, readersOf }),
+          scan: ({ attrs }, _, operands) =>
+            someRuleFires(attrs.body, rules) ? undefined : emitResults(attrs, operands),
+        };
+      }),
+    );
   }
   throw new InternalError(`the rules for ${Object.keys(rules).join(", ")} never settle on ${graph.name}`);
+}
+
+function replacement(rules: LocalRules, match: Surroundings & { readonly node: OpNode }): Tensor | undefined {
+  // The table pairs each op with a rule for its own nodes, which a lookup by a union of ops cannot express.
+  const rule = rules[match.node.op] as Rule<OpWithRule> | undefined;
+  return rule?.(match);
+}
+
+/** Whether a rule fires, in the graph or in a loop of it: to look is cheaper than to build a graph that stays as it is. */
+function someRuleFires(graph: Graph, rules: LocalRules): boolean {
+  const readersOf = readersIn(graph);
+  // What a rule builds to look at is thrown away.
+  const { frame, rebuilt } = rebuilding(graph, {});
+  return within(frame, () =>
+    [...ancestorsOf(graph)].some((id) => {
+      const node = nodeAt(graph, id);
+      if (node.op === "scan") return someRuleFires(node.attrs.body, rules);
+      if (node.op === "input" || node.op === "result") return false;
+      return replacement(rules, { node, graph, rebuilt: (other) => rebuilt.value(other), readersOf }) !== undefined;
+    }),
+  );
 }
 
 /** Readers by node, counted when the first is asked for. */

@@ -46,6 +46,7 @@ export function emitPart(
 
 /** The part of a body that some of its outputs need, on some of its inputs. */
 function restrict(body: Graph, inputs: readonly NodeId[], outputs: readonly NodeId[]): Graph {
+  if (isAll(body, inputs, outputs)) return body;
   const frame = new Frame(body.name);
   return within(frame, () => {
     const known = inputs.map((id) => [id, frame.input(inputName(body, id), nodeAt(body, id).aval)] as const);
@@ -55,4 +56,24 @@ function restrict(body: Graph, inputs: readonly NodeId[], outputs: readonly Node
       outputs.map((id) => part.value(id)),
     );
   });
+}
+
+/** Whether these inputs and outputs are the body's own, and its nodes stand in the order in which its outputs need them. */
+function isAll(body: Graph, inputs: readonly NodeId[], outputs: readonly NodeId[]): boolean {
+  const isSame = (a: readonly NodeId[], b: readonly NodeId[]) =>
+    a.length === b.length && a.every((id, i) => id === b[i]);
+  if (!isSame(inputs, body.inputs) || !isSame(outputs, body.outputs) || inputs.some((id, i) => id !== i)) return false;
+  const found = new Set(inputs);
+  for (const output of outputs) {
+    const before = found.size;
+    const open = [output];
+    for (let id = open.pop(); id !== undefined; id = open.pop()) {
+      if (found.has(id)) continue;
+      found.add(id);
+      open.push(...nodeAt(body, id).operands);
+    }
+    // As many as there are before it, itself among them: all of them.
+    if (found.size > before && found.size !== output + 1) return false;
+  }
+  return found.size === body.nodes.length;
 }

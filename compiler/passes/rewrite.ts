@@ -4,7 +4,7 @@
  */
 import { Fold, inputsOf, type OpNode } from "../graph/fold.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
-import { copyRules, emitResults } from "../ops/inline.ts";
+import { copyRules, emitResults, type Replacements } from "../ops/inline.ts";
 import { Frame, within } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 
@@ -22,18 +22,23 @@ export interface Rewrite {
   ) => readonly (Tensor | undefined)[] | undefined;
 }
 
+/** A trace in which a graph is built anew, node by node as they are asked for, on inputs of its own. */
+export function rebuilding(graph: Graph, replacements: Replacements) {
+  const frame = new Frame(graph.name);
+  const inputs = graph.inputs.map((id) => frame.input(inputName(graph, id), nodeAt(graph, id).aval));
+  const rebuilt = new Fold<Tensor>(graph, copyRules(graph, replacements), inputsOf(graph, inputs));
+  return { frame, inputs, rebuilt };
+}
+
 /** Rebuilds `graph`; `makeRewrite` is called for it and for the body of every scan in it. */
 export function rewriteGraph(graph: Graph, makeRewrite: (graph: Graph) => Rewrite): Graph {
   const rewrite = makeRewrite(graph);
-  const frame = new Frame(graph.name);
-  const inputs = graph.inputs.map((id) => frame.input(inputName(graph, id), nodeAt(graph, id).aval));
-  const rules = copyRules(graph, {
+  const { frame, inputs, rebuilt } = rebuilding(graph, {
     node: (node, _, id) => rewrite.node?.(node, id, (other) => rebuilt.value(other)),
     scan: (node, operands, id) =>
       rewrite.scan?.(node, id, operands) ??
       emitResults({ ...node.attrs, body: rewriteGraph(node.attrs.body, makeRewrite) }, operands),
   });
-  const rebuilt = new Fold(graph, rules, inputsOf(graph, inputs));
   return within(frame, () => {
     const needed = ancestorsOf(graph);
     for (const id of graph.nodes.keys()) if (needed.has(id)) rebuilt.compute(id);

@@ -8,8 +8,36 @@ const onSizes = "test/passes/specialize.test.ts";
 const onProducts = "test/passes/split-products.test.ts";
 const onLookups = "test/passes/lookups.test.ts";
 const onGraphs = "test/graph/graph.test.ts";
+const onCost = "test/passes/compile-cost.test.ts";
 
 export const passMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/passes/dead.ts",
+    [onDead, onCost],
+    [
+      ["bodies without anything dead are built again", "if (isPruned(graph)) return graph;", ""],
+      ["what is dead may stay", 'op === "input" || needed.has(id)', "id >= 0"],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/part-of-loop.ts",
+    [onDead, onLoops, onCost],
+    [
+      ["parts that are the whole are built again", "if (isAll(body, inputs, outputs)) return body;", ""],
+      ["any outputs are all", "|| !isSame(outputs, body.outputs) ", ""],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/local-rules.ts",
+    [onCost],
+    [
+      [
+        "a round without a rule builds a graph",
+        "if (!someRuleFires(current, rules)) return current;",
+        "if (round === 2) return current;",
+      ],
+    ],
+  ),
   ...changed(
     "compiler/compile.ts",
     ["test/passes/passes.test.ts"],

@@ -6,6 +6,8 @@ import { expect, test } from "vitest";
 import { lstm } from "../../cells/lstm.ts";
 import { buildProgram, passes } from "../../compiler/compile.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
+import { removeDead } from "../../compiler/passes/dead.ts";
+import { simplify } from "../../compiler/passes/simplify.ts";
 import { lower } from "../../compiler/plan/lower.ts";
 import { adam, type TrainingStep, trainingStep } from "../../index.ts";
 import { languageModel } from "../../train/networks.ts";
@@ -54,6 +56,17 @@ test.each(["persistent", "stepwise"] as const)("lowering, %s", (schedule) => {
     return looks(passed, (counted) => void lower(counted, { donate, schedule }));
   }) as [number, number];
   expect(whole / half).toBeLessThan(mostGrowth);
+});
+
+const bodiesOf = ({ nodes }: Graph) => nodes.flatMap((node) => (node.op === "scan" ? [node.attrs.body] : []));
+
+test("what is settled is not built again", () => {
+  const { graph } = four;
+  const settled = removeDead(simplify(graph));
+  expect(simplify(settled)).toBe(settled);
+  const [before, after] = [bodiesOf(settled), bodiesOf(removeDead(settled))];
+  expect(before.length).toBe(8);
+  expect(after.filter((body, i) => body !== before[i])).toEqual([]);
 });
 
 test("sizes and places are sums of few terms, however many values lie before", () => {

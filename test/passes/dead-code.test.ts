@@ -53,3 +53,11 @@ test("carries stay that reach a result through any number of other carries", () 
   });
   expect(loopOf(sameAfter(graph, removeDead, arrays)).carries).toBe(3);
 });
+
+test("a graph without loops loses what no output needs", () => {
+  const graph = traceGraph("straight", [{ name: "x", dtype: "f32", shape: [2] }], ([x]) => {
+    tanh(x as Float);
+    return [mul(x as Float, x as Float)];
+  });
+  expect(removeDead(graph).nodes.map(({ op }) => op)).toEqual(["input", "mul"]);
+});
