@@ -7,14 +7,14 @@ export interface Streams {
 }
 
 export function line(stream: Writable, text = ""): void {
-  stream.write(`${harmless(text)}\n`);
+  stream.write(`${escapeControls(text)}\n`);
 }
 
 /**
  * Text whose characters that steer a terminal, or turn the direction of writing, are escaped as in JSON: names of models,
  * columns and cells may come from strangers. Line feeds and tabs stay.
  */
-export function harmless(text: string): string {
+export function escapeControls(text: string): string {
   return text.replace(/(?![\n\t])[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });

@@ -1,8 +1,8 @@
 /** @file One WebGPU device in use: its buffers, its faults, and reading back. */
 import { BufferPool, megabytes, storageUsage } from "./buffers.ts";
 import { DeviceLostError, DeviceMemoryError, DeviceTimeoutError } from "./device-errors.ts";
+import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
 import { type DeviceChoice, type HostAdapter, requestDevice } from "./host.ts";
-import { judged, type Verdict } from "./verdict.ts";
 
 export interface CompileLimits {
   readonly target: "gpu" | "software";
@@ -96,24 +96,24 @@ export class GpuContext {
     task: string,
   ): { readonly buffer: GPUBuffer; readonly outcome: Promise<Error | undefined> } {
     this.check();
-    const { result: buffer, verdict } = judged(this.device, () => {
+    const { result: buffer, errors } = withErrorScopes(this.device, () => {
       const buffer = this.pool.take(words.byteLength, storageUsage(), "array");
       this.device.queue.writeBuffer(buffer, 0, words as Float32Array<ArrayBuffer>);
       return buffer;
     });
-    return { buffer, outcome: this.#outcomeOf(verdict, task, words.byteLength) };
+    return { buffer, outcome: this.#outcomeOf(errors, task, words.byteLength) };
   }
 
   async readBuffer(source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     this.check();
-    const { result: staging, verdict } = judged(this.device, () => {
+    const { result: staging, errors } = withErrorScopes(this.device, () => {
       const buffer = this.pool.take(bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "staging");
       const encoder = this.device.createCommandEncoder({ label: "read back" });
       encoder.copyBufferToBuffer(source, 0, buffer, 0, Math.max(4, bytes));
       this.device.queue.submit([encoder.finish()]);
       return buffer;
     });
-    const outcome = this.#outcomeOf(verdict, "an array that is read", bytes);
+    const outcome = this.#outcomeOf(errors, "an array that is read", bytes);
     return this.mapAndRelease(staging, bytes, "read an array", outcome);
   }
 
@@ -128,8 +128,8 @@ export class GpuContext {
     outcome: Promise<Error | undefined>,
   ): Promise<ArrayBuffer> {
     // A buffer that could not be made cannot be mapped either: `outcome` says why, and the host need not print it.
-    const { result: mapping, verdict } = judged(this.device, () => staging.mapAsync(GPUMapMode.READ));
-    verdict.catch(() => {});
+    const { result: mapping, errors } = withErrorScopes(this.device, () => staging.mapAsync(GPUMapMode.READ));
+    errors.catch(() => {});
     let copy: ArrayBuffer;
     try {
       await this.wait(mapping, task);
@@ -149,9 +149,9 @@ export class GpuContext {
     return copy;
   }
 
-  async #outcomeOf(verdict: Promise<Verdict>, task: string, bytes: number): Promise<Error | undefined> {
+  async #outcomeOf(errors: Promise<ScopeErrors>, task: string, bytes: number): Promise<Error | undefined> {
     // Where the device is lost, whoever waits for it is told.
-    const { shortage, invalid } = await verdict.catch(() => ({ shortage: null, invalid: null }));
+    const { shortage, invalid } = await errors.catch(() => ({ shortage: null, invalid: null }));
     if (shortage !== null) return new DeviceMemoryError(this.host.name, task, megabytes(bytes));
     return invalid === null ? undefined : new Error(`${task}: the device reports: ${invalid.message}`);
   }

@@ -6,7 +6,7 @@
 import { addDims, type Dim, type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import type { Chunks, Phase, Program, Size, Step } from "../compiler/plan/program.ts";
-import { chunkRanges, turnsOf } from "./instance.ts";
+import { chunkRanges, iterationsOf } from "./instance.ts";
 
 /** A loop over time in one kernel: so many dispatches of so many steps, the last of what is left. */
 export interface ChunkCount {
@@ -40,8 +40,8 @@ export function countWork(program: Program, sizes: DimSizes): Work {
         if (step.chunks !== undefined) chunks.push(countChunks(step.chunks, sizes));
       } else if (step.kind === "copy") copies += times;
       else {
-        const turns = turnsOf(step, sizes);
-        walk(turns.steps, times * turns.times);
+        const iterations = iterationsOf(step, sizes);
+        walk(iterations.steps, times * iterations.times);
       }
     }
   };

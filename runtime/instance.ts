@@ -48,7 +48,10 @@ export function chunkRanges({ length, steps }: Chunks, sizes: DimSizes): (readon
 }
 
 /** What a loop runs, and how often. */
-export function turnsOf({ length, body, otherwise }: Loop, sizes: DimSizes): { steps: Loop["body"]; times: number } {
+export function iterationsOf(
+  { length, body, otherwise }: Loop,
+  sizes: DimSizes,
+): { steps: Loop["body"]; times: number } {
   const times = evaluateDim(length, sizes);
   return times === 0 ? { steps: otherwise, times: 1 } : { steps: body, times };
 }

@@ -12,17 +12,17 @@ import { megabytes, storageUsage } from "./buffers.ts";
 import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device-array.ts";
 import { DeviceMemoryError } from "./device-errors.ts";
+import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
 import { InputBuffers } from "./input-buffers.ts";
 import { evaluateSize, type Instance, instantiate } from "./instance.ts";
 import type { KernelTimer } from "./kernel-timer.ts";
 import { createPipelines, type Pipeline, storageBinding } from "./pipelines.ts";
 import type { KernelProfile } from "./profile.ts";
-import { judged, type Verdict } from "./verdict.ts";
 
 type Inputs = Readonly<Record<string, NdArray | DeviceArray>>;
 
-/** What is known of a run once the device has judged it. */
-interface Report extends Verdict {
+/** What is known of a run once its error scopes are popped. */
+interface Report extends ScopeErrors {
   readonly shared: Buffers;
   readonly inputs: Inputs;
   readonly instance: Instance;
@@ -86,7 +86,7 @@ export class LoadedProgram {
     const outcome = new Promise<Error | undefined>((resolve) => {
       report = resolve;
     });
-    const { result, verdict } = judged(device, () => {
+    const { result, errors } = withErrorScopes(device, () => {
       const bound = this.#bind(sizes);
       const buffers = this.program.buffers.map((_, i) => this.#arenas.get(i));
       this.#inputs.placeIn(buffers, inputs);
@@ -96,7 +96,7 @@ export class LoadedProgram {
       device.queue.submit([encoder.finish()]);
       return { arrays, bound };
     });
-    void verdict
+    void errors
       .then(async (found) => report(await this.#fault({ ...found, shared, inputs, instance: result.bound.instance })))
       .catch(async (error) => report(await this.#context.explain(error)));
     return result.arrays;

@@ -4,7 +4,7 @@
  */
 import { at } from "../compiler/graph/errors.ts";
 import type { Kernel, Program } from "../compiler/plan/program.ts";
-import { judged } from "./verdict.ts";
+import { withErrorScopes } from "./error-scopes.ts";
 
 export interface Pipeline {
   readonly kernel: Kernel;
@@ -61,7 +61,7 @@ async function compile(device: GPUDevice, kernel: Kernel, entries: GPUBindGroupL
     );
   }
   // What is wrong with a module is an error of its pipeline too, and told there: outside of a scope, hosts would print it.
-  const { result, verdict } = judged(device, () => {
+  const { result, errors } = withErrorScopes(device, () => {
     const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
     const layout = device.createBindGroupLayout({ label: kernel.name, entries });
     const compiling = device.createComputePipelineAsync({
@@ -71,7 +71,7 @@ async function compile(device: GPUDevice, kernel: Kernel, entries: GPUBindGroupL
     });
     return { module, layout, compiling };
   });
-  verdict.catch(() => {});
+  errors.catch(() => {});
   const { module, layout, compiling } = result;
   try {
     return { layout, pipeline: await compiling };

@@ -2,7 +2,7 @@
 import type { DimSizes } from "../compiler/graph/dim.ts";
 import type { Site } from "../compiler/graph/graph.ts";
 import type { Dispatch, Loop, Program, Step } from "../compiler/plan/program.ts";
-import { evaluateSize, turnsOf } from "./instance.ts";
+import { evaluateSize, iterationsOf } from "./instance.ts";
 
 /** All that one kernel did in one run of a program. */
 export interface KernelProfile {
@@ -61,8 +61,8 @@ export function countDispatches(program: Program, sizes: DimSizes): number[] {
   const walk = (step: Step | Dispatch | Loop, times: number): void => {
     if (step.kind === "dispatch") counts[step.kernel] = (counts[step.kernel] ?? 0) + times;
     else if (step.kind === "loop") {
-      const turns = turnsOf(step, sizes);
-      for (const inner of turns.steps) walk(inner, times * turns.times);
+      const iterations = iterationsOf(step, sizes);
+      for (const inner of iterations.steps) walk(inner, times * iterations.times);
     }
   };
   for (const step of program.steps) walk(step, 1);

@@ -48,9 +48,9 @@ const { minutes, training, second, seed = 1 + Math.floor(Math.random() * 2 ** 29
 const hosts = options.host === "all" ? hostNames : [options.host];
 const toldEvery = 30_000;
 
-const summary = ({ cells, cellsDrawnAgain, secondOrder, trainings, trainingsDrawnAgain, failures, minutes }) =>
-  `${cells} cells (${cellsDrawnAgain} drawn again, ${secondOrder} to second order), ` +
-  `${trainings} training runs (${trainingsDrawnAgain} drawn again), ${failures} failures; ` +
+const summary = ({ cells, cellsDiscarded, secondOrder, trainings, trainingsDiscarded, failures, minutes }) =>
+  `${cells} cells (${cellsDiscarded} discarded, ${secondOrder} to second order), ` +
+  `${trainings} training runs (${trainingsDiscarded} discarded), ${failures} failures; ` +
   `${(cells / Math.max(minutes, 1e-9)).toFixed(0)} cells a minute`;
 
 function report(host, failure) {

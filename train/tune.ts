@@ -60,7 +60,7 @@ export interface Measurement {
   readonly tuning: Tuning;
   /** What came of it. */
   readonly outcome: "faster" | "not faster" | "the same program" | "other numbers" | "failed";
-  /** Time of a step over that of the best so far, where both were run: a median over turns. */
+  /** Time of a step over that of the best so far, where both were run: a median over rounds. */
   readonly ratio?: number;
   /** Why it failed. */
   readonly reason?: string;
@@ -74,13 +74,13 @@ export interface TuneResult extends Tuned {
 
 /** A candidate must be this much faster to take over: clocks and neighbours are noisy. */
 const margin = 0.03;
-/** Turns of a heat; the median is taken over them. Even, so that both are first as often. */
-const turns = 6;
-/** A candidate this much slower in its first two turns is not run again. */
+/** Rounds of a heat; the median is taken over them. Even, so that both are first as often. */
+const rounds = 6;
+/** A candidate this much slower in its first two rounds is not run again. */
 const hopeless = 1.15;
 /** Steps are run together until they take this long, so that the way to the device counts no more than in training. */
-const millisecondsPerTurn = 40;
-const mostStepsPerTurn = 32;
+const millisecondsPerRound = 40;
+const mostStepsPerRound = 32;
 /** Largest difference to the default's numbers, relative to their root mean square. */
 const tolerance = 1e-3;
 const sweeps = 2;
@@ -122,7 +122,7 @@ class Search {
   readonly #measurements: Measurement[] = [];
   readonly #open = new Set<Contender>();
   #best: Tuning = {};
-  #stepsPerTurn = 1;
+  #stepsPerRound = 1;
 
   constructor(device: Device, network: Network, step: TrainingStep, options: TuneOptions, deadline: number) {
     this.#device = device;
@@ -139,8 +139,8 @@ class Search {
     if (!expected.every(({ data }) => data.every(Number.isFinite)))
       throw new UserError("tune: the first step gives numbers that are not finite, so candidates cannot be compared");
     await first.milliseconds(1);
-    this.#stepsPerTurn = Math.ceil(millisecondsPerTurn / Math.max(1, await first.milliseconds(1)));
-    this.#stepsPerTurn = Math.min(mostStepsPerTurn, this.#stepsPerTurn);
+    this.#stepsPerRound = Math.ceil(millisecondsPerRound / Math.max(1, await first.milliseconds(1)));
+    this.#stepsPerRound = Math.min(mostStepsPerRound, this.#stepsPerRound);
 
     const champion = await this.#descend(first, expected);
     // Many small wins may be one of chance: the default has the last word.
@@ -225,13 +225,13 @@ class Search {
   /** Runs both in turns: the median of the challenger's time over the champion's. */
   async #heat(champion: Contender, challenger: Contender): Promise<number> {
     const ratios: number[] = [];
-    for (let turn = 0; turn < turns; turn++) {
+    for (let round = 0; round < rounds; round++) {
       this.#options.signal?.throwIfAborted();
-      const isOdd = turn % 2 === 1;
-      const early = await (isOdd ? challenger : champion).milliseconds(this.#stepsPerTurn);
-      const late = await (isOdd ? champion : challenger).milliseconds(this.#stepsPerTurn);
+      const isOdd = round % 2 === 1;
+      const early = await (isOdd ? challenger : champion).milliseconds(this.#stepsPerRound);
+      const late = await (isOdd ? champion : challenger).milliseconds(this.#stepsPerRound);
       ratios.push(isOdd ? early / late : late / early);
-      if (turn === 1 && ratios.every((ratio) => ratio > hopeless)) break;
+      if (round === 1 && ratios.every((ratio) => ratio > hopeless)) break;
     }
     return median(ratios);
   }

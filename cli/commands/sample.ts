@@ -7,7 +7,7 @@ import { createStream, sampleText } from "../../train/stream.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { readModel } from "../model-input.ts";
-import { harmless, jsonLine, line, type Streams } from "../streams.ts";
+import { escapeControls, jsonLine, line, type Streams } from "../streams.ts";
 import { warnOfAdapter } from "../tuning.ts";
 
 export interface SampleCommandOptions extends DeviceOptions {
@@ -32,7 +32,7 @@ export async function sample(path: string, options: SampleCommandOptions, stream
     } else {
       stdout.write(prompt);
       // A file gets what the model writes; a terminal nothing that steers it.
-      const shown = (character: string) => (stdout.isTTY && character !== "\r" ? harmless(character) : character);
+      const shown = (character: string) => (stdout.isTTY && character !== "\r" ? escapeControls(character) : character);
       for await (const character of samples(device, model, options)) stdout.write(shown(character));
       line(stdout);
     }

@@ -184,7 +184,7 @@ function differentiateStep(
 }
 
 /**
- * Views cost nothing to make again, and random numbers are the same when they are drawn again; what they look at is stored
+ * Views cost nothing to make again, and random numbers are the same when they are computed again; what they look at is stored
  * instead.
  */
 function isRecomputed(graph: Graph, id: NodeId): boolean {

@@ -23,7 +23,7 @@ import { type ParameterSpec, parameter } from "./parameters.ts";
 type Float = Tensor<"f32">;
 
 /** Turns of the loops within one step: a stranger's cell could keep a device busy for good. */
-const mostTurns = 100_000;
+const mostIterations = 100_000;
 /** The symbol of the batch in a traced step. */
 const batch = "B";
 
@@ -178,15 +178,17 @@ export function checkTrace(name: string, { features, states, parameters, graph }
   const isKnown = (dim: Dim) => typeof dim === "number";
   if (output.dtype !== "f32" || output.shape[0] !== batch || !output.shape.slice(1).every(isKnown))
     throw new UserError(`${name}: the output of its graph is not f32 [${batch}, …]`);
-  const turns = turnsOf(graph);
-  if (turns > mostTurns)
-    throw new UserError(`${name}: its step loops ${turns} times; expected at most ${mostTurns}, so that it ends`);
+  const iterations = iterationsOf(graph);
+  if (iterations > mostIterations)
+    throw new UserError(
+      `${name}: its step loops ${iterations} times; expected at most ${mostIterations}, so that it ends`,
+    );
 }
 
 /** Turns of the longest loop in a graph, those of its inner loops included, at batch 1. */
-function turnsOf(graph: Graph): number {
+function iterationsOf(graph: Graph): number {
   const loops = graph.nodes.map((node) =>
-    node.op === "scan" ? dimCoefficient(node.attrs.length) * Math.max(1, turnsOf(node.attrs.body)) : 0,
+    node.op === "scan" ? dimCoefficient(node.attrs.length) * Math.max(1, iterationsOf(node.attrs.body)) : 0,
   );
   return loops.reduce((a, b) => Math.max(a, b), 0);
 }

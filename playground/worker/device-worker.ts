@@ -58,7 +58,7 @@ export class DeviceWorker {
   readonly #open: OpenDevice;
   readonly #loop = new TrainingLoop(
     (event) => this.#post(event, []),
-    (run, error) => this.#onTurnFault(run, error),
+    (run, error) => this.#onStepFault(run, error),
   );
   readonly #runs = new Map<RunName, Held>();
   #device: Device | undefined;
@@ -290,7 +290,7 @@ export class DeviceWorker {
     });
   }
 
-  #onTurnFault(run: Run, error: unknown): void {
+  #onStepFault(run: Run, error: unknown): void {
     // That the device is gone is told once, for all runs.
     if (this.#device === run.device && this.#runs.get(run.name)?.run === run && !isLoss(error)) {
       this.#post({ type: "stopped", run: run.name, step: run.step, reason: "fault", fault: faultOf(error) }, []);

@@ -2,7 +2,7 @@
  * @file One run: a cell in a network, trained on the data step by step. It counts, tells its progress, evaluates held-out
  * data now and then, and keeps its weights on the host, to go on from them where the device is lost.
  *
- * Whoever trains calls `turn` again and again; every other use of the run goes through `use`, so that `close` can wait
+ * Whoever trains calls `advance` again and again; every other use of the run goes through `use`, so that `close` can wait
  * for all of them before it frees what they work on.
  */
 import { cellFromTrace } from "../../compiler/dsl/traced-cell.ts";
@@ -62,7 +62,7 @@ export class Run {
   #cursor: Iterator<Batch> | undefined;
   #inFlight: Promise<void>[] = [];
   #kept: Kept | undefined;
-  #turning: Promise<unknown> = Promise.resolve();
+  #advancing: Promise<unknown> = Promise.resolve();
   /** Steps that were enqueued. */
   #step = 0;
   #goal = Number.POSITIVE_INFINITY;
@@ -135,7 +135,7 @@ export class Run {
     return this.#trainer.learningRate;
   }
 
-  /** Makes the run ready for turns: so many steps more, or without end. */
+  /** Makes the run ready to advance: so many steps more, or without end. */
   async begin(steps = Number.POSITIVE_INFINITY): Promise<void> {
     this.#goal = this.#step + steps;
     if (this.#halted !== undefined) {
@@ -149,8 +149,8 @@ export class Run {
   }
 
   /** Trains one step, or less where nothing is left to do; then it says why. */
-  turn(): Promise<StoppedEvent | undefined> {
-    const turn = this.use(async (): Promise<StoppedEvent | undefined> => {
+  advance(): Promise<StoppedEvent | undefined> {
+    const advanced = this.use(async (): Promise<StoppedEvent | undefined> => {
       if (this.#step < this.#goal && this.#halted === undefined) this.#enqueue();
       const done = this.#step >= this.#goal || this.#halted !== undefined;
       while (this.#inFlight.length > (done ? 0 : depth[this.device.kind])) await this.#inFlight.shift();
@@ -166,20 +166,20 @@ export class Run {
       if (done || now - this.#since.kept > keepMilliseconds) await this.keep();
       return done ? { type: "stopped", run: this.name, step: this.#step, reason: "done" } : undefined;
     });
-    this.#turning = turn.catch(() => {});
-    return turn;
+    this.#advancing = advanced.catch(() => {});
+    return advanced;
   }
 
   /** Waits for the steps in flight, and tells of them. */
   async rest(): Promise<void> {
-    await this.#turning;
+    await this.#advancing;
     await this.#drain();
     this.#progress.rest();
     const { good = this.#step } = this.#halted ?? {};
     if (this.#halted !== undefined && this.#step > good) this.#post(this.#stoppedBy(this.#halted));
   }
 
-  /** Back to the start, at the learning rate of now. No turn may be in progress. */
+  /** Back to the start, at the learning rate of now. No step may be in progress. */
   reset(): void {
     this.#trainer.setParameters(initialize(this.network.specs, this.spec.settings.seed));
     this.#cursor = undefined;
@@ -267,7 +267,7 @@ export class Run {
     const [time = 0, rows = 0] = batch.x.shape;
     this.#step += 1;
     const promise = this.#result(this.#trainer.step(batch), this.#step, time * rows);
-    // Awaited some turns later; until then a fault must not count as unhandled.
+    // Awaited some iterations of the event loop later; until then a fault must not count as unhandled.
     promise.catch(() => {});
     this.#inFlight.push(promise);
   }

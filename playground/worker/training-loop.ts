@@ -11,7 +11,7 @@ export class TrainingLoop {
   readonly #onFault: (run: Run, error: unknown) => void;
   #going = false;
 
-  /** `onFault` is told of what a turn threw; the run is then no longer active. */
+  /** `onFault` is told of what a step threw; the run is then no longer active. */
   constructor(post: (event: StoppedEvent) => void, onFault: (run: Run, error: unknown) => void) {
     this.#post = post;
     this.#onFault = onFault;
@@ -30,7 +30,7 @@ export class TrainingLoop {
     await run.keep();
   }
 
-  /** The run gets no more turns; what is in flight is not waited for. */
+  /** The run makes no more steps; what is in flight is not waited for. */
   drop(run: Run): void {
     this.#active.delete(run);
   }
@@ -42,7 +42,7 @@ export class TrainingLoop {
       for (const run of [...this.#active]) {
         if (!this.#active.has(run)) continue;
         try {
-          const stopped = await run.turn();
+          const stopped = await run.advance();
           if (stopped === undefined) continue;
           // Told afterwards: whoever hears of it may start the run again.
           this.#active.delete(run);

@@ -5,7 +5,7 @@
 import { isMainThread } from "node:worker_threads";
 import { DeviceUnavailableError } from "../device-errors.ts";
 import { type DeviceChoice, type HostAdapter, hostAdapter, isSoftware } from "./adapter.ts";
-import { politeWait } from "./polite-wait.ts";
+import { sleepingWait } from "./sleeping-wait.ts";
 import { swiftShader } from "./swiftshader.ts";
 import { cardDrivers, loadFault, onlyDrivers, userChoseDrivers, withEnvironment } from "./vulkan.ts";
 
@@ -97,7 +97,7 @@ async function request(
       powerPreference: "high-performance",
       forceFallbackAdapter: drivers === "software",
     });
-    return adapter && hostAdapter(adapter, isSoftware(adapter.info) ? politeWait : undefined);
+    return adapter && hostAdapter(adapter, isSoftware(adapter.info) ? sleepingWait : undefined);
   });
 }
 

@@ -91,26 +91,29 @@ function list(folder: string): string[] {
   }
 }
 
-let turn: Promise<unknown> = Promise.resolve();
+let queue: Promise<unknown> = Promise.resolve();
 
 /**
- * Runs `task` with environment variables set, and puts them back. Drivers read them once, when Dawn first asks for an
- * adapter. One task at a time, because the environment belongs to the whole process.
+ * Runs `action` with environment variables set, and puts them back. Drivers read them once, when Dawn first asks for an
+ * adapter. One action at a time, because the environment belongs to the whole process.
  */
-export function withEnvironment<T>(variables: Record<string, string | undefined>, task: () => Promise<T>): Promise<T> {
+export function withEnvironment<T>(
+  variables: Record<string, string | undefined>,
+  action: () => Promise<T>,
+): Promise<T> {
   const run = async () => {
     // Drivers complain on stderr where this one is unset.
     const wanted = { XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR || tmpdir(), ...variables };
     const before = Object.keys(wanted).map((name) => [name, process.env[name]] as const);
     setVariables(Object.entries(wanted));
     try {
-      return await task();
+      return await action();
     } finally {
       setVariables(before);
     }
   };
-  const result = turn.then(run);
-  turn = result.catch(() => undefined);
+  const result = queue.then(run);
+  queue = result.catch(() => undefined);
   return result;
 }
 

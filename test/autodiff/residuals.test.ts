@@ -75,7 +75,7 @@ test("what a view looks at, not the view", () => {
   expect(storedBy((h, _, w) => turned(h, w))).toEqual(["tanh"]);
 });
 
-test("no random bits: they are drawn again", () => {
+test("no random bits: they are computed again", () => {
   const step = (h: Float, x: Float, w: Float, time: Tensor<"u32">) => {
     const bits = randomBits(7, { step: time, index: positions([6]) });
     return where(less(bits, 2 ** 31), mul(w, x), h);

@@ -30,7 +30,7 @@ const cell: Subject<CellPlan> = {
   check: async (plan, device, order) => {
     const executors = smallTileExecutorsOn(device);
     const { unsuitable, isSecondDetermined } = await checkRandomCell(buildCell(plan), executors, { order });
-    if (unsuitable !== undefined) return { cellsDrawnAgain: 1 };
+    if (unsuitable !== undefined) return { cellsDiscarded: 1 };
     return { cells: 1, secondOrder: Number(isSecondDetermined === true) };
   },
   source: (plan) => buildCell(plan).text,
@@ -40,7 +40,7 @@ const training: Subject<TrainingPlan> = {
   plans: runs,
   check: async (plan, device) => {
     const { unsuitable } = await checkTraining(plan, zoo, device);
-    return unsuitable === undefined ? { trainings: 1 } : { trainingsDrawnAgain: 1 };
+    return unsuitable === undefined ? { trainings: 1 } : { trainingsDiscarded: 1 };
   },
   source: (plan) => trainingSource(plan, zoo),
 };
@@ -59,8 +59,7 @@ export async function replay(entry: Entry, device: Device): Promise<void> {
   const came = await (entry.kind === "cell"
     ? cell.check(entry.plan as CellPlan, device, 2)
     : training.check(entry.plan as TrainingPlan, device, 1));
-  if (came.cellsDrawnAgain || came.trainingsDrawnAgain)
-    throw new Error("f32 does not determine it, so it tests nothing");
+  if (came.cellsDiscarded || came.trainingsDiscarded) throw new Error("f32 does not determine it, so it tests nothing");
 }
 
 /** Does what a driver asks for. */
@@ -79,7 +78,7 @@ async function fuzz(job: FuzzJob, tell: Tell): Promise<void> {
   const started = performance.now();
   const minutes = () => (performance.now() - started) / 60_000;
   let totals: Totals = {
-    ...{ cells: 0, cellsDrawnAgain: 0, secondOrder: 0, trainings: 0, trainingsDrawnAgain: 0, failures: 0, minutes: 0 },
+    ...{ cells: 0, cellsDiscarded: 0, secondOrder: 0, trainings: 0, trainingsDiscarded: 0, failures: 0, minutes: 0 },
   };
   const count = (more: Partial<Totals>) => {
     const sums = Object.entries(totals).map(([key, n]) => [key, n + (more[key as keyof Totals] ?? 0)]);

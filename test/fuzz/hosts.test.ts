@@ -16,7 +16,7 @@ test.each(hostNames)("%s checks a cell and a training run, and says what it was 
   const events = await eventsOf(host, { fuzz: { seed: 2, minutes: 1e-6, training: 1, second: 1 } });
   const [device, ...rest] = events;
   expect(device).toMatchObject({ event: "device", name: expect.stringMatching(/./) });
-  const totals = { cells: 1, cellsDrawnAgain: 0, secondOrder: 1, trainings: 1, trainingsDrawnAgain: 0, failures: 0 };
+  const totals = { cells: 1, cellsDiscarded: 0, secondOrder: 1, trainings: 1, trainingsDiscarded: 0, failures: 0 };
   expect(rest).toEqual([
     { event: "checking", kind: "cell", seed: 2 },
     { event: "checking", kind: "training", seed: 2 },

@@ -18,11 +18,11 @@ export type Task = { readonly fuzz: FuzzJob } | { readonly replay: Entry };
 /** What was checked so far. */
 export interface Totals {
   readonly cells: number;
-  readonly cellsDrawnAgain: number;
+  readonly cellsDiscarded: number;
   /** Cells whose second order was compared too. */
   readonly secondOrder: number;
   readonly trainings: number;
-  readonly trainingsDrawnAgain: number;
+  readonly trainingsDiscarded: number;
   readonly failures: number;
   readonly minutes: number;
 }

@@ -188,7 +188,7 @@ export const runtimeMutants: readonly Mutant[] = [
   ),
   ...changed("runtime/buffers.ts", [onFaults], [["buffers of any size", "if (size > limit) {", "if (size < 0) {"]]),
   ...changed(
-    "runtime/verdict.ts",
+    "runtime/error-scopes.ts",
     [onFaults],
     [["want of memory is a broken rule", "const [invalid, shortage] =", "const [shortage, invalid] ="]],
   ),
@@ -214,7 +214,7 @@ export const runtimeMutants: readonly Mutant[] = [
     "runtime/profile.ts",
     ["test/gpu/profile.test.ts"],
     [
-      ["loops count once", "walk(inner, times * turns.times)", "walk(inner, times)"],
+      ["loops count once", "walk(inner, times * iterations.times)", "walk(inner, times)"],
       [
         "work is that of one dispatch",
         "flops: count * evaluateSize(work.flops, sizes)",

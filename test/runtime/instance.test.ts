@@ -1,7 +1,7 @@
 /** @file A program at given sizes: how many workgroups run, with which steps of which loops, and how much memory it takes. */
 import { expect, test } from "vitest";
 import type { Dispatch, GridPart, Loop, Program, Step } from "../../compiler/plan/program.ts";
-import { chunkRanges, instantiate, turnsOf } from "../../runtime/instance.ts";
+import { chunkRanges, instantiate, iterationsOf } from "../../runtime/instance.ts";
 
 const dispatch = (grid: readonly GridPart[], more: Partial<Dispatch> = {}): Dispatch => ({
   kind: "dispatch",
@@ -87,8 +87,8 @@ test("a loop of no steps runs what stands there instead, once in each step of th
   ]);
   expect(run(0, 0)).toEqual([[1, 0, 0, 0]]);
   expect(run(1, 1)).toEqual([[1, 0, 0, 0]]);
-  const turns = (K: number) => turnsOf(inner, { K });
-  expect([turns(0), turns(3)]).toEqual([
+  const iterations = (K: number) => iterationsOf(inner, { K });
+  expect([iterations(0), iterations(3)]).toEqual([
     { steps: [other], times: 1 },
     { steps: [one], times: 3 },
   ]);

@@ -44,12 +44,12 @@ test(`${cells} random cells`, async () => {
     const [plan] = details.counterexample ?? [];
     const place = `CELLGRAD_SEED=${details.seed}, path ${details.counterexamplePath}, after ${details.numShrinks} shrinks`;
     throw new Error(
-      `${place}\n${plan === undefined ? "too many cells were drawn again" : describe(plan, details.errorInstance)}`,
+      `${place}\n${plan === undefined ? "too many cells were discarded" : describe(plan, details.errorInstance)}`,
     );
   }
   const drawn = [...redrawn].map(([reason, count]) => `${count} ${reason}`).join(", ");
-  console.log(`${coverage.table}\n\n${details.numRuns} cells; drawn again: ${drawn || "none"}`);
-  // Fewer cells than by default miss some op or other, and by chance more than a tenth of them is drawn again: three
+  console.log(`${coverage.table}\n\n${details.numRuns} cells; discarded: ${drawn || "none"}`);
+  // Fewer cells than by default miss some op or other, and by chance more than a tenth of them is discarded: three
   // deviations more are allowed there.
   const isWhole = cells >= 200;
   const tenth = (details.numRuns + details.numSkips) / 10;

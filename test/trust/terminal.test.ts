@@ -1,6 +1,6 @@
 /** @file What a stranger chose (names in models, cells, columns) reaches a terminal without what steers it, and not at any length. */
 import { expect, test } from "vitest";
-import { harmless } from "../../cli/streams.ts";
+import { escapeControls } from "../../cli/streams.ts";
 import { loadModel } from "../../entries/node.ts";
 import { run, SERIES, TINY, Workspace } from "../cli/run.ts";
 
@@ -10,10 +10,10 @@ const steering = "\u001b[2J\u001b]0;title\u0007\u202e\u009b\u2028\r";
 const steers = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/;
 
 test("what steers is escaped as in JSON; letters of any language, emoji, tabs and line feeds stay", () => {
-  expect(harmless(steering)).toBe("\\u001b[2J\\u001b]0;title\\u0007\\u202e\\u009b\\u2028\\u000d");
+  expect(escapeControls(steering)).toBe("\\u001b[2J\\u001b]0;title\\u0007\\u202e\\u009b\\u2028\\u000d");
   const plain = "naïve\t日本語 עברית 👩‍👩‍👧\n";
-  expect(harmless(plain)).toBe(plain);
-  expect(JSON.parse(harmless(JSON.stringify({ steering, plain })))).toEqual({ steering, plain });
+  expect(escapeControls(plain)).toBe(plain);
+  expect(JSON.parse(escapeControls(JSON.stringify({ steering, plain })))).toEqual({ steering, plain });
 });
 
 test("columns, cells and states of such names are trained, saved, forecast and exported without a control character", async () => {

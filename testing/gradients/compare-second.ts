@@ -44,21 +44,21 @@ export function compareSecond(programs: SecondPrograms, sizes: Case): SecondComp
   const odd = programs.arguments.find((_, i) => !isFiniteArray(at(reverse, i)));
   const scale = Math.max(norm(reverse.filter(isFiniteArray)), 1e-4 * (norm(gradientAt(0)) + size), 1e-9);
   const forwardError = norm(difference(forward, reverse)) / scale;
-  const { verdict, excess } = compareWithQuotients(gradientAt, reverse, scale);
-  const worst = { forward: forwardError, difference: verdict === "right" ? excess / scale : 0 };
+  const { outcome, excess } = compareWithQuotients(gradientAt, reverse, scale);
+  const worst = { forward: forwardError, difference: outcome === "right" ? excess / scale : 0 };
   const fail = (reason: string, argument?: string): SecondComparison => ({
     worst,
     fault: { ...(argument !== undefined && { argument }), reason: `second order: ${reason}` },
   });
   if (!Number.isFinite(forwardError)) {
-    if (verdict === "kink") return { worst: { ...worst, forward: 0 }, leftOut: verdict };
+    if (outcome === "kink") return { worst: { ...worst, forward: 0 }, leftOut: outcome };
     if (odd !== undefined) return fail("reverse mode over reverse mode gives NaN or infinity", odd.name);
   }
   if (!(forwardError <= LIMITS.forward))
     return fail(`reverse over reverse and forward over reverse differ by ${forwardError.toExponential(1)}`);
-  if (verdict === "wrong")
+  if (outcome === "wrong")
     return fail(
       `reverse mode and a difference quotient of the gradient differ by ${(excess / scale).toExponential(1)}`,
     );
-  return verdict === "right" ? { worst } : { worst, leftOut: verdict };
+  return outcome === "right" ? { worst } : { worst, leftOut: outcome };
 }

@@ -6,7 +6,7 @@ import { at } from "../../compiler/graph/errors.ts";
 import { interpret, type NdArray, ndarray } from "../../index.ts";
 import { along } from "../numbers/along.ts";
 import { isFiniteArray, norm } from "../numbers/compare.ts";
-import { compareWithQuotients, type QuotientVerdict } from "../numbers/difference-quotient.ts";
+import { compareWithQuotients, type QuotientComparison } from "../numbers/difference-quotient.ts";
 import { differenceTolerance, exactTolerance } from "../tolerance.ts";
 import { type Case, drawArguments, drawDirection } from "./case.ts";
 import type { Programs } from "./programs.ts";
@@ -43,7 +43,7 @@ export function compareCase(programs: Programs, sizes: Case): Comparison {
   };
 
   if (!Number.isFinite(f)) return result({ reason: notDefined(programs, f) });
-  // A gradient that is no number is named before any other is judged, so that it enters no tolerance.
+  // A gradient that is no number is named before any other is compared, so that it enters no tolerance.
   const isOdd = (index: number) => !isFiniteArray(at(gradients, index));
   const inOrder = [...programs.arguments.entries()].sort(([a], [b]) => Number(isOdd(b)) - Number(isOdd(a)));
   const total = norm(gradients);
@@ -60,25 +60,25 @@ export function compareCase(programs: Programs, sizes: Case): Comparison {
     };
     const quotients = (scale: number) => compareWithQuotients(move, [ndarray([], [reverse])], scale);
     if (isOdd(index)) {
-      const where = quotients(1e-9).verdict === "kink" ? " at a point where there is no derivative" : "";
+      const where = quotients(1e-9).outcome === "kink" ? " at a point where there is no derivative" : "";
       return fail(`reverse mode gives ${reverse}${where}`);
     }
     const scale = Math.max(norm([gradient]), 1e-6 * total, 1e-9);
     // Rounding is relative to the value; the rest is relative to the gradient of this argument.
     const exactScale = Math.max(scale, 1e-4 * (total + Math.abs(f)));
     const forwardError = Math.abs(forward - reverse) / exactScale;
-    if (!Number.isFinite(forward) && quotients(scale).verdict !== "wrong") {
+    if (!Number.isFinite(forward) && quotients(scale).outcome !== "wrong") {
       // 0 · ∞ of a chain through a point without a finite derivative, such as the square root at 0.
       leftOut.kink += 1;
       continue;
     }
     if (!(forwardError <= LIMITS.forward)) return fail(`reverse mode gives ${reverse}, forward mode ${forward}`);
 
-    const { verdict, quotient, excess }: QuotientVerdict = quotients(scale);
-    if (verdict === "wrong")
+    const { outcome, quotient, excess }: QuotientComparison = quotients(scale);
+    if (outcome === "wrong")
       return fail(`reverse mode gives ${reverse}, the difference quotient ${quotient[0]?.data[0]}`);
-    if (verdict !== "right") {
-      leftOut[verdict] += 1;
+    if (outcome !== "right") {
+      leftOut[outcome] += 1;
       continue;
     }
     compared.push(name);

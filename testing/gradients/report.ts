@@ -1,4 +1,4 @@
-/** @file What a gradient check found, as lines for people: the verdict, or the smallest case that fails. */
+/** @file What a gradient check found, as lines for people: the outcome, or the smallest case that fails. */
 import type { NdArray } from "../../index.ts";
 import type { Case } from "./case.ts";
 import type { GradientFailure, GradientReport } from "./check-gradients.ts";
@@ -8,10 +8,10 @@ import { LIMITS } from "./compare.ts";
 export function reportLines(report: GradientReport, again = `seed ${report.seed}`): string[] {
   const { name, cases, seed } = report;
   const heading = `${name}: reverse-mode gradient, ${cases} random case${cases === 1 ? "" : "s"} (seed ${seed})`;
-  return [heading, ...(report.failure === undefined ? verdict(report) : complaint(report.failure, again))];
+  return [heading, ...(report.failure === undefined ? outcome(report) : complaint(report.failure, again))];
 }
 
-function verdict({ comparisons, kinks, undetermined, uncompared, worst, right }: GradientReport): string[] {
+function outcome({ comparisons, kinks, undetermined, uncompared, worst, right }: GradientReport): string[] {
   const onKinks = kinks === 0 ? "" : `, ${kinks} more lay on a kink and were left out`;
   const hidden =
     undetermined === 0 ? "" : `, ${undetermined} more are hidden from quotients by rounding or sharp turns`;

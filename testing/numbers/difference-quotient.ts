@@ -17,8 +17,8 @@ type Vector = readonly NdArray[];
 export type Line = (distance: number) => Vector;
 
 /** What the quotients say of a derivative. */
-export interface QuotientVerdict {
-  readonly verdict: "right" | "wrong" | "kink" | "undetermined";
+export interface QuotientComparison {
+  readonly outcome: "right" | "wrong" | "kink" | "undetermined";
   /** The quotient that is nearest to the derivative. */
   readonly quotient: Vector;
   /** How far the two are apart; of one that was measured for it, less what rounding and the choice of the step do to it. */
@@ -41,10 +41,10 @@ const confirmations = 3;
 const clarity = 10;
 
 /** Compares what should be the derivative of a line at 0. A right one is off by less than 1e-6 of `scale`. */
-export function compareWithQuotients(line: Line, derivative: Vector, scale: number): QuotientVerdict {
+export function compareWithQuotients(line: Line, derivative: Vector, scale: number): QuotientComparison {
   const close = differenceTolerance * scale;
   const errorOf = (quotient: Vector) => norm(difference(quotient, derivative));
-  const right = (quotient: Vector, excess: number) => ({ verdict: "right", quotient, excess }) as const;
+  const right = (quotient: Vector, excess: number) => ({ outcome: "right", quotient, excess }) as const;
 
   const first = secondOrder(line, 1e-5);
   if (errorOf(first) <= close) return right(first, errorOf(first));
@@ -55,7 +55,7 @@ export function compareWithQuotients(line: Line, derivative: Vector, scale: numb
     quotients.push(quotient);
   }
   const nearest = quotients.reduce((a, b) => (errorOf(b) < errorOf(a) || Number.isNaN(errorOf(a)) ? b : a));
-  if (isKink(line, scale)) return { verdict: "kink", quotient: nearest, excess: errorOf(nearest) };
+  if (isKink(line, scale)) return { outcome: "kink", quotient: nearest, excess: errorOf(nearest) };
 
   const rounding = 2 ** -53 * norm(line(0));
   const measured: Measured[] = [];
@@ -68,8 +68,8 @@ export function compareWithQuotients(line: Line, derivative: Vector, scale: numb
   }
   const settled = measured.find((one, i) => one.error > close && settlesElsewhere(measured.slice(i)));
   return settled === undefined
-    ? { verdict: "undetermined", quotient: nearest, excess: errorOf(nearest) }
-    : { verdict: "wrong", quotient: settled.quotient, excess: excessOf(settled) };
+    ? { outcome: "undetermined", quotient: nearest, excess: errorOf(nearest) }
+    : { outcome: "wrong", quotient: settled.quotient, excess: excessOf(settled) };
 }
 
 function excessOf({ error, noise }: Measured): number {

@@ -79,7 +79,7 @@ export function gradientIsDifferenceQuotient(cell: Prepared): void {
     // A loss is known to 1e-16 of itself, which a quotient over h = 1e-3 or less turns into 1e-12 at best.
     const scale = Math.max(length, 1e-6 * Math.max(Math.abs(numberOf(value)), 1e-3));
     const derivative = [ndarray([], [sum])];
-    if (compareWithQuotients(loss, derivative, scale).verdict === "right") continue;
+    if (compareWithQuotients(loss, derivative, scale).outcome === "right") continue;
     expectBelow(
       excessOverRounding(loss, derivative) / scale,
       differenceTolerance,

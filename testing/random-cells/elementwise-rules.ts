@@ -95,7 +95,7 @@ const truth: Rule = (step, { a, n }) => {
   step.push(step.writer.call("mul", [chosen, x], x.bound));
 };
 
-/** Two columns: each element may lie near a whole number, and the more there are the more cells are drawn again. */
+/** Two columns: each element may lie near a whole number, and the more there are the more cells are discarded. */
 function few(step: StepInProgress, value: Value): Value {
   return widthOf(step.flat(value)) > 2 ? step.fit(value, [2]) : value;
 }

@@ -1,6 +1,6 @@
 /**
  * @file How near a run is to a place where its derivative jumps or a decision flips. There difference quotients mean
- * nothing, and rounding to f32 may decide otherwise: a cell whose margin is under `leastMargin` is drawn again.
+ * nothing, and rounding to f32 may decide otherwise: a cell whose margin is under `leastMargin` is discarded.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, type Node, type NodeId, nodeAt } from "../../compiler/graph/graph.ts";

@@ -3,8 +3,8 @@ import { atSite } from "../../compiler/trace/site.ts";
 import type { CellDefinition, Device } from "../../index.ts";
 import { trainingStep } from "../../train/training-step.ts";
 import { site } from "../random-cells/cell-graphs.ts";
+import { compareStep } from "./compare-step.ts";
 import { runOn, seedOf, updateOf } from "./device-run.ts";
-import { judgeStep } from "./judge-step.ts";
 import { objectiveOf } from "./random-objective.ts";
 import { type TrainingPlan, trainingText } from "./training-plan.ts";
 
@@ -13,7 +13,7 @@ type Cells = Readonly<Record<string, CellDefinition>>;
 
 /** What came of a run in which nothing was wrong. */
 export interface TrainingOutcome {
-  /** Why little of it was judged: f32 numbers do not determine it. */
+  /** Why little of it was compared: f32 numbers do not determine it. */
   readonly unsuitable?: string;
 }
 
@@ -22,10 +22,10 @@ export async function checkTraining(plan: TrainingPlan, cells: Cells, device: De
   const random = objectiveOf(plan.objective, cellOf(plan, cells));
   const { objective } = random;
   const step = atSite(site, () => trainingStep(objective, updateOf(plan)));
-  const judged = { step, objective, seed: seedOf(plan), layers: plan.objective.layers };
+  const compared = { step, objective, seed: seedOf(plan), layers: plan.objective.layers };
   let outcome: TrainingOutcome = {};
   for (const made of await runOn(device, plan, random)) {
-    const { wrong, unsuitable } = judgeStep(judged, made);
+    const { wrong, unsuitable } = compareStep(compared, made);
     if (wrong !== undefined) throw new Error(`step ${made.result.step}: ${wrong}`);
     if (unsuitable !== undefined) outcome = { unsuitable };
   }

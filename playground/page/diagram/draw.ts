@@ -74,14 +74,14 @@ function flow(from: PlacedPart, to: PlacedPart, between: readonly Point[]): stri
 function drawLoop({ state, from, to, y }: Arrangement["loops"][number], width: number, index: number): SVGGElement {
   const side = 8 + 7 * index;
   const [right, left] = [width - side, side];
-  const turn = 10;
+  const radius = 10;
   const up = y < from.y ? -1 : 1;
   const path = [
     `M${from.x + from.width / 2} ${from.y}`,
-    `H${right - turn} q${turn} 0 ${turn} ${up * turn}`,
-    `V${y - up * turn} q0 ${up * turn} ${-turn} ${up * turn}`,
-    `H${left + turn} q${-turn} 0 ${-turn} ${-up * turn}`,
-    `V${to.y + up * turn} q0 ${-up * turn} ${turn} ${-up * turn}`,
+    `H${right - radius} q${radius} 0 ${radius} ${up * radius}`,
+    `V${y - up * radius} q0 ${up * radius} ${-radius} ${up * radius}`,
+    `H${left + radius} q${-radius} 0 ${-radius} ${-up * radius}`,
+    `V${to.y + up * radius} q0 ${-up * radius} ${radius} ${-up * radius}`,
     `H${to.x - to.width / 2 - 1}`,
   ].join(" ");
   return svg(

@@ -55,12 +55,12 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
     drawing.replaceChildren(picture);
   };
   const run = async () => {
-    const turn = ++runs;
+    const own = ++runs;
     const { units, embed } = workspace.settings.value;
     const features = training.data.value?.features ?? embed;
     const outcome = await sandbox.trace(workspace.activeCell.source, [{ units, features }], { lane: "editor" });
     // Something newer is on its way.
-    if (turn !== runs || outcome.kind === "superseded") return;
+    if (own !== runs || outcome.kind === "superseded") return;
     showFault(outcome.kind === "fault" ? outcome.fault : undefined);
     if (outcome.kind === "traced") showCell(outcome.traced);
   };

@@ -45,9 +45,9 @@ function report(name: string, result: CheckResult): HTMLElement[] {
     uncompared.length === 0
       ? `The gradient of ${name} is wrong.`
       : `The gradient of ${name} was not compared, at a kink in every case: ${uncompared.join(", ")}.`;
-  const verdict = h(
+  const outcome = h(
     "p",
-    { class: right ? "verdict right" : "verdict wrong" },
+    { class: right ? "outcome right" : "outcome wrong" },
     right ? `The gradient of ${name} is right.` : fault,
   );
   const facts = h(
@@ -59,10 +59,10 @@ function report(name: string, result: CheckResult): HTMLElement[] {
     ...fact("Worst error against forward mode", worst.forward.toExponential(1)),
     ...fact("Worst error against differences", worst.difference.toExponential(1)),
   );
-  if (failure === undefined) return [verdict, facts];
+  if (failure === undefined) return [outcome, facts];
   const { message, units, features, batch, time, carried, arguments: given, notes } = failure;
   return [
-    verdict,
+    outcome,
     h("p", {}, message),
     ...notes.map(({ message, line }) =>
       h("p", { class: "note" }, `${line === undefined ? "" : `Line ${line}: `}${message}`),

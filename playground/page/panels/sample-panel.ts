@@ -53,7 +53,7 @@ export function samplePanel(
   const sample = async () => {
     const { value: run } = chosen;
     if (run === undefined) return;
-    const turn = ++request;
+    const own = ++request;
     write.disabled = true;
     fail(undefined);
     text.hidden = false;
@@ -64,7 +64,7 @@ export function samplePanel(
       writing = text;
       const begin = prompt.value === "" ? {} : { prompt: prompt.value };
       const result = await training.aside(() => worker.ask({ type: "sample", ...asked, ...begin }));
-      if (turn === request) show(result);
+      if (own === request) show(result);
     } catch (error) {
       text.hidden = true;
       fail(messageOf(error));

@@ -57,7 +57,7 @@ export class Training {
 
   /** Opens a device; its report says what was found, and where it is a lesser one why. */
   open(choice: DeviceChoice): Promise<void> {
-    return this.#inTurn("opening", async () => {
+    return this.#queued("opening", async () => {
       this.device.set(await this.#worker.ask({ type: "init", device: choice }));
       this.phase.set("idle");
     });
@@ -65,7 +65,7 @@ export class Training {
 
   /** Gives the worker other data; runs made for the old ones end. */
   useData(choice: DataChoice): Promise<void> {
-    return this.#inTurn("preparing", async () => {
+    return this.#queued("preparing", async () => {
       try {
         const report = await this.#worker.ask({ type: "setData", data: await sourceOf(choice) });
         this.#forget();
@@ -83,7 +83,7 @@ export class Training {
 
   /** Trains the cells as they are now: goes on with the runs there are, or makes new ones where something changed. */
   start(steps?: number): Promise<void> {
-    return this.#inTurn("preparing", async () => {
+    return this.#queued("preparing", async () => {
       if (this.#recipe !== recipeOf(this.#workspace)) await this.#makeRuns();
       const runs = this.runs.value.map(({ run }) => run);
       for (const run of runs) this.#busy.add(run);
@@ -93,7 +93,7 @@ export class Training {
   }
 
   pause(): Promise<void> {
-    return this.#inTurn(undefined, async () => {
+    return this.#queued(undefined, async () => {
       await this.#worker.ask({ type: "pause" });
       this.#busy.clear();
       this.phase.set(this.#resting());
@@ -102,7 +102,7 @@ export class Training {
 
   /** Back to the first weights, with the curves gone. */
   reset(): Promise<void> {
-    return this.#inTurn(undefined, async () => {
+    return this.#queued(undefined, async () => {
       await this.#worker.ask({ type: "pause" });
       this.#busy.clear();
       if (this.stale.value) this.#forget();
@@ -122,7 +122,7 @@ export class Training {
 
   /** After a device was lost: another one, with the last weights that were kept. */
   recover(): Promise<void> {
-    return this.#inTurn("opening", async () => {
+    return this.#queued("opening", async () => {
       this.device.set(await this.#worker.ask({ type: "recover" }));
       this.problem.set(undefined);
       this.phase.set(this.#resting());
@@ -218,8 +218,8 @@ export class Training {
   }
 
   /** One thing after another; a fault is shown and leaves the page as it was. */
-  #inTurn(phase: Phase | undefined, action: () => Promise<void>): Promise<void> {
-    const turn = this.#last.then(async () => {
+  #queued(phase: Phase | undefined, action: () => Promise<void>): Promise<void> {
+    const queued = this.#last.then(async () => {
       if (phase !== undefined) this.phase.set(phase);
       try {
         if (phase !== "opening") this.problem.set(undefined);
@@ -233,8 +233,8 @@ export class Training {
         if (this.phase.value !== "lost") this.phase.set(this.#resting());
       }
     });
-    this.#last = turn;
-    return turn;
+    this.#last = queued;
+    return queued;
   }
 }
 

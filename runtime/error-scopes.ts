@@ -1,33 +1,33 @@
 /** @file What a device finds wrong with the calls that it was given: it says so later, through error scopes. */
 
-export interface Verdict {
+export interface ScopeErrors {
   /** There was no memory for a buffer. */
   readonly shortage: GPUError | null;
   /** A call that breaks WebGPU's rules: our fault, or what follows from a buffer that could not be made. */
   readonly invalid: GPUError | null;
 }
 
-export interface Judged<T> {
+export interface Scoped<T> {
   readonly result: T;
   /** Rejects where the device is gone. */
-  readonly verdict: Promise<Verdict>;
+  readonly errors: Promise<ScopeErrors>;
 }
 
 /** What `calls` gives, and what the device finds wrong with them. */
-export function judged<T>(device: GPUDevice, calls: () => T): Judged<T> {
+export function withErrorScopes<T>(device: GPUDevice, calls: () => T): Scoped<T> {
   device.pushErrorScope("out-of-memory");
   device.pushErrorScope("validation");
   let result: T;
   try {
     result = calls();
   } catch (error) {
-    verdictOf(device).catch(() => {});
+    poppedErrors(device).catch(() => {});
     throw error;
   }
-  return { result, verdict: verdictOf(device) };
+  return { result, errors: poppedErrors(device) };
 }
 
-async function verdictOf(device: GPUDevice): Promise<Verdict> {
+async function poppedErrors(device: GPUDevice): Promise<ScopeErrors> {
   const [invalid, shortage] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
   return { invalid, shortage };
 }

@@ -1,5 +1,5 @@
 /**
- * @file One step of a device judged: the interpreter makes the same step from the checkpoint that the device had before
+ * @file One step of a device compared: the interpreter makes the same step from the checkpoint that the device had before
  * it, so that errors neither grow nor hide through a run.
  *
  * What a step changes (weights, each slot, each carried state) is a vector, whose error is measured against the length of
@@ -7,7 +7,7 @@
  * that are determined well (`f32Tolerance`), only that part of each element's error counts that lies beyond its spread
  * under rough rounding (rough-rounding.ts): a rule such as Lion's, or Adam's first update, moves a weight one way or the
  * other by the sign of a gradient that may be nothing but rounding, and a small change is rounded when it is added to a
- * large weight. Where the spread is as large as a tenth of a vector, little of that vector was judged.
+ * large weight. Where the spread is as large as a tenth of a vector, little of that vector was compared.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import { inputName } from "../../compiler/graph/graph.ts";
@@ -21,15 +21,15 @@ import { depthOf, f32Tolerance } from "../tolerance.ts";
 import type { DeviceStep } from "./device-run.ts";
 
 /** What is told of a step. */
-export interface Verdict {
+export interface StepComparison {
   /** What the device did otherwise. */
   readonly wrong?: string;
-  /** Why little was judged: f32 does not determine it. */
+  /** Why little was compared: f32 does not determine it. */
   readonly unsuitable?: string;
 }
 
 /** What a run has in common for all its steps. */
-export interface Judged {
+export interface ComparedRun {
   readonly step: TrainingStep;
   readonly objective: Objective;
   /** Of random numbers in training. */
@@ -48,7 +48,7 @@ interface Change {
   readonly spread: () => NdArray;
 }
 
-/** Where rounding moves a vector by more than this part of its length, little of it is judged. */
+/** Where rounding moves a vector by more than this part of its length, little of it is compared. */
 const badlyDetermined = 0.1;
 /** Squares of larger numbers are infinite in f32. */
 const largest = 1e19;
@@ -56,21 +56,24 @@ const largest = 1e19;
 const smallestNormal = 2 ** -126;
 
 /** Compares a step on a device with the interpreter's. */
-export function judgeStep(judged: Judged, made: DeviceStep): Verdict {
-  const { graph } = judged.step;
-  const inputs = inputsOf(judged, made);
+export function compareStep(compared: ComparedRun, made: DeviceStep): StepComparison {
+  const { graph } = compared.step;
+  const inputs = inputsOf(compared, made);
   const inOrder = graph.inputs.map((id) => named(inputs, inputName(graph, id)));
   const exact = interpret(graph, inOrder);
   const spread = once(() => roundingSpread(graph, inOrder, exact));
-  const tolerance = f32Tolerance({ time: made.given.time * judged.layers, depth: depthOf(graph) });
-  const changes = [...toldChanges(judged, made, exact, spread), ...heldChanges(judged, made, inputs, exact, spread)];
-  const verdicts = changes.map((change) => verdictOn(change, tolerance));
-  return verdicts.find(({ wrong }) => wrong) ?? verdicts.find(({ unsuitable }) => unsuitable) ?? {};
+  const tolerance = f32Tolerance({ time: made.given.time * compared.layers, depth: depthOf(graph) });
+  const changes = [
+    ...toldChanges(compared, made, exact, spread),
+    ...heldChanges(compared, made, inputs, exact, spread),
+  ];
+  const comparisons = changes.map((change) => comparisonOf(change, tolerance));
+  return comparisons.find(({ wrong }) => wrong) ?? comparisons.find(({ unsuitable }) => unsuitable) ?? {};
 }
 
 /** What the trainer tells of a step: loss, gradient norm, and whether the guard let the update through. */
 function toldChanges(
-  { step }: Judged,
+  { step }: ComparedRun,
   { result }: DeviceStep,
   exact: readonly NdArray[],
   spread: () => readonly NdArray[],
@@ -92,7 +95,7 @@ function toldChanges(
 
 /** What the trainer holds from step to step: all that the step replaces, but for the halt, which shows in what is told. */
 function heldChanges(
-  { step: { donate, outputs } }: Judged,
+  { step: { donate, outputs } }: ComparedRun,
   { after }: DeviceStep,
   inputs: Readonly<Record<string, NdArray>>,
   exact: readonly NdArray[],
@@ -112,7 +115,10 @@ function heldChanges(
 }
 
 /** What the step on the device read, as the interpreter reads it. */
-function inputsOf({ step, objective, seed }: Judged, { before, given, isHalted }: DeviceStep): Record<string, NdArray> {
+function inputsOf(
+  { step, objective, seed }: ComparedRun,
+  { before, given, isHalted }: DeviceStep,
+): Record<string, NdArray> {
   const zeroStates = step.state.map((name): [string, NdArray] => {
     const shape = objective.stateShapes[name.slice("state/".length)] ?? [];
     return [name, zeros([given.rows, ...shape.map(Number)])];
@@ -127,7 +133,7 @@ function inputsOf({ step, objective, seed }: Judged, { before, given, isHalted }
   };
 }
 
-function verdictOn({ what, from, exact, got, spread }: Change, tolerance: number): Verdict {
+function comparisonOf({ what, from, exact, got, spread }: Change, tolerance: number): StepComparison {
   const length = norm(difference([exact], [from]));
   const error = difference([got], [exact]);
   const allowed = tolerance * length + smallestNormal * Math.sqrt(exact.data.length);
