@@ -75,10 +75,10 @@ export {
   type Checkpoint,
   createTrainer,
   type EvaluationOptions,
-  type StepResult as TrainingStepResult,
   type StoppedStep,
   type Trainer,
   type TrainerOptions,
+  type TrainingStepResult,
 } from "./train/trainer.ts";
 export {
   evaluationStep,

@@ -46,8 +46,8 @@ export const OPTIMIZER_NAMES = ["adam", "adamw", "sgd", "momentum", "nesterov", 
 export type OptimizerName = (typeof OPTIMIZER_NAMES)[number];
 
 /** Ways of the learning rate by the names of the command line. */
-export const SCHEDULE_NAMES = ["constant", "linear", "cosine", "step", "plateau"] as const;
-export type ScheduleName = (typeof SCHEDULE_NAMES)[number];
+export const RATE_SCHEDULE_NAMES = ["constant", "linear", "cosine", "step", "plateau"] as const;
+export type RateScheduleName = (typeof RATE_SCHEDULE_NAMES)[number];
 
 /** Names with commas between them, each once. */
 export function names(option: string): Parser<string[]> {

@@ -9,7 +9,7 @@ import { encodeGraph } from "../train/files/graph-json.ts";
 import { decodeModel } from "../train/files/model-file.ts";
 import type { RunRecord } from "../train/files/run-record.ts";
 import { streamingStep } from "../train/training-step.ts";
-import { OPTIMIZER_NAMES, SCHEDULE_NAMES } from "./options.ts";
+import { OPTIMIZER_NAMES, RATE_SCHEDULE_NAMES } from "./options.ts";
 import type { Task } from "./tasks.ts";
 import type { TrainCommandOptions } from "./train-options.ts";
 import type { ResumableModel } from "./train-session.ts";
@@ -60,7 +60,7 @@ export function resumedOptions(model: ResumableModel, options: TrainCommandOptio
     steps: given.has("steps") ? options.steps : run.planned - run.steps || options.steps,
     lr: given.has("lr") ? options.lr : run.learningRate,
     optimizer: oneOf(OPTIMIZER_NAMES, optimizer),
-    lrSchedule: oneOf(SCHEDULE_NAMES, lrSchedule),
+    lrSchedule: oneOf(RATE_SCHEDULE_NAMES, lrSchedule),
     ...{ warmup: Number(warmup), clip: Number(clip) },
     ...(weightDecay !== undefined && { weightDecay: Number(weightDecay) }),
     tokens: tokenizer === undefined ? (model.tokens ?? "characters") : "the model's tokenizer",

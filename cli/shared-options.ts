@@ -1,6 +1,6 @@
 /** @file Options that several commands have: how weights are updated, and on which device. */
 import { type Command, Option } from "commander";
-import { deviceName, OPTIMIZER_NAMES, real, SCHEDULE_NAMES, whole } from "./options.ts";
+import { deviceName, OPTIMIZER_NAMES, RATE_SCHEDULE_NAMES, real, whole } from "./options.ts";
 
 /** Weights of recurrent networks are of the order of 1: what moves them further in one update is a slip of the pen. */
 export const LARGEST_RATE = 1000;
@@ -21,7 +21,7 @@ export function addUpdateOptions(command: Command): Command {
         "--lr-schedule <name>",
         "how the learning rate goes on after the warm-up: linear and cosine fall towards 0, step to a tenth after each third, plateau to a half where the held-out loss stops falling",
       )
-        .choices(SCHEDULE_NAMES)
+        .choices(RATE_SCHEDULE_NAMES)
         .default("constant"),
     )
     .option("--warmup <n>", "updates over which the learning rate rises to --lr", whole("--warmup", 0), 0)

@@ -9,7 +9,7 @@ import { setImmediate } from "node:timers/promises";
 import type { NdArray } from "../index.ts";
 import type { Batch } from "../train/data/batches.ts";
 import type { BatchStream } from "../train/data/pieces.ts";
-import type { StepResult, Trainer } from "../train/trainer.ts";
+import type { Trainer, TrainingStepResult } from "../train/trainer.ts";
 
 export interface StepReport {
   readonly step: number;
@@ -77,7 +77,7 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
   const { trainer, before = 0, steps, report, isInterrupted, after } = options;
   const started = performance.now();
   const finished: { readonly at: number; readonly tokens: number }[] = [{ at: started, tokens: 0 }];
-  const pending: { readonly result: Promise<StepResult>; readonly tokens: number }[] = [];
+  const pending: { readonly result: Promise<TrainingStepResult>; readonly tokens: number }[] = [];
   let [done, loss, tokens, isStopped] = [before, Number.NaN, 0, false];
   let fault: RunResult["fault"];
   const snapshots: Snapshot[] = [];
@@ -127,7 +127,7 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
 }
 
 /** Of the first step that was not applied: its numbers are the first bad ones. */
-function whatIsBad({ firstBad = "loss", loss, gradientNorm }: StepResult): string {
+function whatIsBad({ firstBad = "loss", loss, gradientNorm }: TrainingStepResult): string {
   if (firstBad === "update") return "the update gives weights that are not finite";
   return `the ${firstBad} is ${Math.fround(firstBad === "loss" ? loss : gradientNorm)}`;
 }

@@ -6,7 +6,7 @@ import type { Optimizer } from "../train/optimizers/optimizer.ts";
 import { cosineDecay, linearDecay, type Schedule, stepDecay, warmUp } from "../train/optimizers/schedules.ts";
 import type { UpdateOptions } from "../train/optimizers/update.ts";
 import { matrices, withWeightDecay } from "../train/optimizers/weight-decay.ts";
-import type { OptimizerName, ScheduleName } from "./options.ts";
+import type { OptimizerName, RateScheduleName } from "./options.ts";
 
 const optimizers: Readonly<Record<OptimizerName, () => Optimizer>> = {
   adam,
@@ -20,7 +20,7 @@ const optimizers: Readonly<Record<OptimizerName, () => Optimizer>> = {
 };
 
 /** Schedules by name, for a number of updates after the warm-up. A plateau is followed by the host, between updates. */
-const schedules: Readonly<Record<ScheduleName, (updates: number) => Schedule | undefined>> = {
+const schedules: Readonly<Record<RateScheduleName, (updates: number) => Schedule | undefined>> = {
   constant: () => undefined,
   linear: (updates) => linearDecay({ updates }),
   cosine: (updates) => cosineDecay({ updates }),
@@ -33,7 +33,7 @@ const ADAMW_DECAY = 0.01;
 
 export interface UpdateCommandOptions {
   readonly optimizer: OptimizerName;
-  readonly lrSchedule: ScheduleName;
+  readonly lrSchedule: RateScheduleName;
   /** Updates. */
   readonly warmup: number;
   /** Of matrices; the optimizer's own where it is not given. */

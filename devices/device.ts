@@ -52,11 +52,11 @@ export function checkUpload(value: unknown): void {
   if (fault !== undefined) throw new UserError(`upload: the value ${fault}`);
 }
 
-export const ofSchedule = { auto: 1, persistent: 1, stepwise: 1 } as const;
+export const ofScanSchedule = { auto: 1, persistent: 1, stepwise: 1 } as const;
 export const ofCompile = {
   donate: "object",
   readback: "list",
-  schedule: ofSchedule,
+  schedule: ofScanSchedule,
   maxRows: "number",
   tuning: "object",
   chunkSteps: "number",

@@ -72,7 +72,7 @@ export class GpuArray implements DeviceArray {
     if (buffer === undefined)
       throw new UserError("this array was destroyed, or donated to a run that wrote over it; read it before that");
     const bytes = this.#context.readBuffer(buffer, this.size * 4);
-    // They may fail before the run that makes them is known to have run; they are not waited for until then, or where it has failed.
+    // They may fail before the outcome of the run that makes them is known, and are not waited for where it has failed.
     bytes.catch(() => {});
     const failure = await this.#outcome;
     if (failure !== undefined) throw failure;

@@ -2,7 +2,7 @@
 import type { Graph } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
-import { type KernelProfile, ofSchedule } from "../devices/device.ts";
+import { type KernelProfile, ofScanSchedule } from "../devices/device.ts";
 import type { TrainingBatch } from "./batch-inputs.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Metric } from "./metrics.ts";
@@ -31,13 +31,13 @@ export const ofTrainer = {
   ...ofUpdate,
   seed: "number",
   learningRate: "number",
-  schedule: ofSchedule,
+  schedule: ofScanSchedule,
   tuning: "object",
   parameters: "object",
 } as const;
 
 /** What is known of one training step. */
-export interface StepResult {
+export interface TrainingStepResult {
   /** 1 for the first call of `step`. */
   readonly step: number;
   /** Of this batch, before the update. */
@@ -60,7 +60,7 @@ export interface Trainer<Trained extends Objective = Network> {
   /** What is trained. */
   readonly network: Trained;
   /** Enqueues at once; the promise resolves when the numbers are back. The first step of a trainer is always fresh. */
-  step(batch: BatchOf<Trained>): Promise<StepResult>;
+  step(batch: BatchOf<Trained>): Promise<TrainingStepResult>;
   /**
    * Mean loss over batches, state carried from one to the next, without training and without random numbers. A batch is
    * weighted by what its loss is a mean over, such as its number of valid steps, its rows, or the sum of its weights: so the

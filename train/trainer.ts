@@ -22,10 +22,10 @@ import { checkSeed } from "./random.ts";
 import {
   type EvaluationOptions,
   ofTrainer,
-  type StepResult,
   type StoppedStep,
   type Trainer,
   type TrainerOptions,
+  type TrainingStepResult,
 } from "./trainer-interface.ts";
 import { type BatchStepGraph, evaluationStep, type TrainingStep, trainingStep } from "./training-step.ts";
 
@@ -33,10 +33,10 @@ export type { Checkpoint } from "./checkpoint.ts";
 export type {
   BatchOf,
   EvaluationOptions,
-  StepResult,
   StoppedStep,
   Trainer,
   TrainerOptions,
+  TrainingStepResult,
 } from "./trainer-interface.ts";
 
 /**
@@ -113,7 +113,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   #rate: number;
   #batch: number | undefined;
   #count = 0;
-  #last: Promise<StepResult | undefined> = Promise.resolve(undefined);
+  #last: Promise<TrainingStepResult | undefined> = Promise.resolve(undefined);
   #stateSince = 1;
   #stopped: Given | undefined;
   #restores = 0;
@@ -196,7 +196,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     return ["parameters", ...this.#step.slots, "step"];
   }
 
-  step = (batch: TrainingBatch): Promise<StepResult> => {
+  step = (batch: TrainingBatch): Promise<TrainingStepResult> => {
     this.#use();
     const { inputs, rows } = inputsOf(this.network, batch, this.#step.indices);
     if (batch.fresh || this.#batch === undefined) this.#startState(rows);
@@ -217,10 +217,14 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     this.#count += 1;
     const given = { step: this.#count, inputs, rows, stateSince: this.#stateSince, restores: this.#restores };
     this.#last = this.#result(given, at(outputs, this.#step.outputs.metrics ?? -1), this.#last);
-    return this.#last as Promise<StepResult>;
+    return this.#last as Promise<TrainingStepResult>;
   };
 
-  async #result(given: Given, metrics: DeviceArray, earlier: Promise<StepResult | undefined>): Promise<StepResult> {
+  async #result(
+    given: Given,
+    metrics: DeviceArray,
+    earlier: Promise<TrainingStepResult | undefined>,
+  ): Promise<TrainingStepResult> {
     const { step } = given;
     const numbers = await metrics.read();
     metrics.destroy();

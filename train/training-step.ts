@@ -12,7 +12,7 @@
  * at the start of the batch while the numbers go on. Where loss, gradient norm or any updated number is not finite, nothing
  * changes and `halted` is set for good: the host learns of it only steps later, and must still find the last good weights.
  */
-import { pullBack } from "../compiler/autodiff/reverse.ts";
+import { graphVjp } from "../compiler/autodiff/reverse.ts";
 import { randomness, stepKey } from "../compiler/dsl/randomness.ts";
 import { at, expectArgument, UserError } from "../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../compiler/graph/graph.ts";
@@ -104,7 +104,7 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
     const weightList = arena.entries.map(({ path }) => weights[path] as Float);
     const data = [...state, ...batch].map(({ name }) => given[name] as Tensor);
     const key = isSeeded ? [stepKey(given.seed as Tensor<"u32">, cast(step, "u32"))] : [];
-    const { outputs, pullback } = pullBack(
+    const { outputs, pullback } = graphVjp(
       forward,
       [...weightList, ...data, ...key],
       weightList.map(() => true),

@@ -10,7 +10,13 @@ import { at, messageOf, UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, scalar, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { type Tuning, tuningGrid } from "../compiler/plan/tuning.ts";
-import { type CompileOptions, type Device, type DeviceArray, type Executable, ofSchedule } from "../devices/device.ts";
+import {
+  type CompileOptions,
+  type Device,
+  type DeviceArray,
+  type Executable,
+  ofScanSchedule,
+} from "../devices/device.ts";
 import { packArrays } from "./arena.ts";
 import { inputsOf } from "./batch-inputs.ts";
 import { keptShape } from "./checkpoint.ts";
@@ -37,7 +43,7 @@ export interface TuneOptions extends Partial<UpdateOptions>, Pick<TrainerOptions
 
 const ofTune = {
   ...ofUpdate,
-  schedule: ofSchedule,
+  schedule: ofScanSchedule,
   batch: "object",
   seconds: "number",
   signal: "object",

@@ -1,6 +1,6 @@
 /** @file One recurrent layer over a sequence, as programs: forward alone, and with the gradients of weights and inputs. */
 
-import { pullBack } from "../../compiler/autodiff/reverse.ts";
+import { graphVjp } from "../../compiler/autodiff/reverse.ts";
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
@@ -48,7 +48,7 @@ export function layerGraph(definition: CellDefinition, units: number, pass: Pass
   const both = () =>
     traceGraph(pass, inputs, (tensors) => {
       const primals = tensors.slice(0, -1);
-      const { outputs, pullback } = pullBack(
+      const { outputs, pullback } = graphVjp(
         forward,
         primals,
         primals.map(() => true),

@@ -11,7 +11,7 @@ import { currentFrame, Frame, within } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { isTensor, leavesOf, type Tree, withLeaves } from "../trace/tree.ts";
 import { pushForward } from "./forward.ts";
-import { pullBack } from "./reverse.ts";
+import { graphVjp } from "./reverse.ts";
 
 type Float = Tensor<"f32">;
 type Tensors = Tree<Tensor>;
@@ -66,7 +66,7 @@ export function valueAndGrad<A extends Tensors, Rest extends Tensors[]>(
     }
     const wanted = leavesOf<Tensor>(first, isTensor).length;
     const wrt = [...captured.map(() => false), ...primals.map((_, i) => i < wanted)];
-    const { outputs, pullback } = pullBack(graph, [...captured, ...primals], wrt);
+    const { outputs, pullback } = graphVjp(graph, [...captured, ...primals], wrt);
     const cts = pullback([constant(1)]).slice(captured.length, captured.length + wanted);
     const grads = cts.map((ct, i) => ct ?? zerosLike(at(primals, i)));
     return { value: at(outputs, 0) as Float, grad: withLeaves<Tensor, Tensor>(first, isTensor, grads) as A };

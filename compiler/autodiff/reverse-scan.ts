@@ -29,7 +29,7 @@ export interface DifferentiableScan {
   readonly pullback: (cts: readonly Cotangent[]) => readonly Cotangent[];
 }
 
-type PullBack = (
+type GraphVjpFunction = (
   graph: Graph,
   primals: readonly Tensor[],
   wrt: readonly boolean[],
@@ -53,11 +53,11 @@ export function differentiableScan(
   node: ScanNode,
   operands: readonly Tensor[],
   wrt: readonly boolean[],
-  pullBack: PullBack,
+  graphVjp: GraphVjpFunction,
 ): DifferentiableScan {
   const { attrs } = node;
   const { consts: constCount, carries: carryCount, body } = attrs;
-  const joint = differentiateStep(node, operands, wrt, pullBack);
+  const joint = differentiateStep(node, operands, wrt, graphVjp);
   const forwardBody = forwardWithResiduals(joint, body);
   const forward = emitScan({ ...attrs, body: forwardBody }, operands);
   const results = [...forward.carries, ...forward.ys];
@@ -144,7 +144,7 @@ function differentiateStep(
   node: ScanNode,
   operands: readonly Tensor[],
   wrt: readonly boolean[],
-  pullBack: PullBack,
+  graphVjp: GraphVjpFunction,
 ): Joint {
   const { body, carries: carryCount } = node.attrs;
   const frame = new Frame(`${body.name}.joint`);
@@ -158,7 +158,7 @@ function differentiateStep(
   const isCarry = (i: number) => i >= node.attrs.consts && i < node.attrs.consts + carryCount;
   const flags = body.inputs.map((_, i) => isCarry(i) || (wrt[i] ?? false));
   return within(frame, () => {
-    const { outputs, pullback } = pullBack(body, primals, flags);
+    const { outputs, pullback } = graphVjp(body, primals, flags);
     const outputIds = outputs.map((tensor) => frame.resolve(tensor));
     const ownNodes = frame.builder.finish([], []).nodes.length;
     const found = pullback(cts);

@@ -16,20 +16,20 @@ import { type DifferentiableScan, differentiableScan } from "./reverse-scan.ts";
 type Float = Tensor<"f32">;
 export type Cotangent = Float | undefined;
 
-export interface Pullback {
+export interface GraphVjp {
   readonly outputs: readonly Tensor[];
   /** Cotangents of the inputs from those of the outputs; undefined stands for an exact zero. */
   readonly pullback: (cts: readonly Cotangent[]) => readonly Cotangent[];
 }
 
 /** Adds `graph` on `primals` to the trace in progress; `wrt` says which inputs are differentiated. */
-export function pullBack(graph: Graph, primals: readonly Tensor[], wrt: readonly boolean[]): Pullback {
+export function graphVjp(graph: Graph, primals: readonly Tensor[], wrt: readonly boolean[]): GraphVjp {
   const active = activeNodes(graph, wrt);
   const scans = new Map<NodeId, DifferentiableScan>();
   const differentiate = (node: ScanNode, operands: readonly Tensor[], id: NodeId) => {
     if (!active[id]) return undefined;
     const flags = node.operands.map((operand) => active[operand] ?? false);
-    const scan = differentiableScan(node, operands, flags, pullBack);
+    const scan = differentiableScan(node, operands, flags, graphVjp);
     scans.set(id, scan);
     return scan.results;
   };

@@ -23,7 +23,7 @@ import type {
   ScheduleNote,
   Step,
 } from "./program.ts";
-import { lowerScan, type Schedule } from "./schedule.ts";
+import { lowerScan, type ScanScheduleName } from "./schedule.ts";
 import { hasPositions, type Stage } from "./stages.ts";
 import type { Target, TileOptions } from "./tiles.ts";
 import { checkedTuning, type Tuning } from "./tuning.ts";
@@ -33,7 +33,7 @@ export interface LowerOptions {
   /** Inputs whose buffer an output takes over, input name -> index of the output. */
   readonly donate?: Readonly<Record<string, number>>;
   /** How scans run; "auto" lets a rule of shapes and limits choose. */
-  readonly schedule?: Schedule;
+  readonly schedule?: ScanScheduleName;
   /** Bytes of workgroup memory that a kernel may use; the limit of every WebGPU device by default. */
   readonly maxWorkgroupBytes?: number;
   /** What the device is good at; it decides sizes of tiles. */
@@ -62,7 +62,7 @@ export interface Lowering {
   readonly tiles: TileOptions;
   /** Workgroup memory that a kernel may use. */
   readonly workgroupBytes: number;
-  readonly schedule: Schedule;
+  readonly schedule: ScanScheduleName;
   /** Steps of a chunk, where they are asked for. */
   readonly chunkSteps: number | undefined;
   /** What was chosen for each scan, and why. */

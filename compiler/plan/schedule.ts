@@ -8,7 +8,7 @@ import { planPersistent } from "./persistent-plan.ts";
 import type { Dispatch, Loop } from "./program.ts";
 import { lowerStepwise, type ScanContext } from "./stepwise.ts";
 
-export type Schedule = "auto" | "persistent" | "stepwise";
+export type ScanScheduleName = "auto" | "persistent" | "stepwise";
 
 /**
  * Bytes of weights above which a workgroup that reads all of them in every step is slower than a dispatch per step that

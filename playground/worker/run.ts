@@ -12,7 +12,7 @@ import type { Batch } from "../../train/data/batches.ts";
 import { decodeCell } from "../../train/files/traced-cell-json.ts";
 import { initialize } from "../../train/initialize.ts";
 import type { Network } from "../../train/networks.ts";
-import { type Checkpoint, createTrainer, type StepResult, type Trainer } from "../../train/trainer.ts";
+import { type Checkpoint, createTrainer, type Trainer, type TrainingStepResult } from "../../train/trainer.ts";
 import type { DataReport, Event, RunName, RunSpec, StoppedEvent } from "../shared/protocol.ts";
 import { type BatchesWithBounds, type Dataset, networkFor } from "./dataset.ts";
 import { Progress } from "./progress.ts";
@@ -272,7 +272,7 @@ export class Run {
     this.#inFlight.push(promise);
   }
 
-  async #result(pending: Promise<StepResult>, step: number, tokens: number): Promise<void> {
+  async #result(pending: Promise<TrainingStepResult>, step: number, tokens: number): Promise<void> {
     const result = await pending;
     if (!result.finite) {
       const { firstBad = "loss", firstBadStep = result.step } = result;

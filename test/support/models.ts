@@ -2,7 +2,7 @@
  * @file Runs a function with parameters on numbers, on any executor: what it gives, and the gradient of its loss with
  * respect to parameters and inputs. Parameters get random numbers by their paths, so equal paths have equal numbers.
  */
-import { pullBack } from "../../compiler/autodiff/reverse.ts";
+import { graphVjp } from "../../compiler/autodiff/reverse.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { verify } from "../../compiler/ops/verify.ts";
@@ -58,7 +58,7 @@ export async function runModel(f: Measured, inputs: Arrays, options: RunOptions 
   });
   const floats = all.map(({ dtype }) => dtype === "f32");
   const graph = traceGraph("measured", all, (tensors) => {
-    const { outputs, pullback } = pullBack(forward, tensors, floats);
+    const { outputs, pullback } = graphVjp(forward, tensors, floats);
     const cotangents = pullback([constant(1)]);
     const gradients = tensors.flatMap((tensor, i) =>
       floats[i] ? [cotangents[i] ?? zerosLike(tensor as Tensor<"f32">)] : [],

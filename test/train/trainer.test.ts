@@ -13,16 +13,16 @@ import { initialize } from "../../train/initialize.ts";
 import { languageModel, seriesModel } from "../../train/networks.ts";
 import { momentum, sgd } from "../../train/optimizers/gradient-descent.ts";
 import { createStream, forecast, sampleText } from "../../train/stream.ts";
-import { createTrainer, type StepResult, type Trainer } from "../../train/trainer.ts";
+import { createTrainer, type Trainer, type TrainingStepResult } from "../../train/trainer.ts";
 import { devices } from "./devices.ts";
 
-async function train(trainer: Trainer, training: Iterable<Batch>, epochs: number): Promise<StepResult[]> {
-  const results: Promise<StepResult>[] = [];
+async function train(trainer: Trainer, training: Iterable<Batch>, epochs: number): Promise<TrainingStepResult[]> {
+  const results: Promise<TrainingStepResult>[] = [];
   for (let epoch = 0; epoch < epochs; epoch++) for (const batch of training) results.push(trainer.step(batch));
   return Promise.all(results);
 }
 
-const lossesOf = (results: readonly StepResult[]) => results.map(({ loss }) => loss);
+const lossesOf = (results: readonly TrainingStepResult[]) => results.map(({ loss }) => loss);
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
 const text = "abcd dcba ".repeat(30);
@@ -148,7 +148,7 @@ for (const { name, open } of devices) {
       const ahead = await createTrainer(device, tiny());
       const alone = await createTrainer(device, tiny());
       const enqueued = await train(ahead, seriesData.training, 1);
-      const awaited: StepResult[] = [];
+      const awaited: TrainingStepResult[] = [];
       for (const batch of seriesData.training) awaited.push(await alone.step(batch));
       expect(enqueued).toEqual(awaited);
       expect(await ahead.parameters()).toEqual(await alone.parameters());

@@ -5,11 +5,11 @@ import { atSite } from "../../compiler/trace/site.ts";
 import { createTrainer, type Device } from "../../index.ts";
 import type { Checkpoint } from "../../train/checkpoint.ts";
 import type { UpdateOptions } from "../../train/optimizers/update.ts";
-import type { StepResult } from "../../train/trainer-interface.ts";
+import type { TrainingStepResult } from "../../train/trainer-interface.ts";
 import { generator } from "../numbers/random-data.ts";
 import { site } from "../random-cells/cell-graphs.ts";
 import type { RandomObjective } from "./random-objective.ts";
-import { optimizerOf, scheduleOf } from "./random-optimizer.ts";
+import { optimizerOf, rateScheduleOf } from "./random-optimizer.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 
 /** What a step is given beside what the trainer holds. */
@@ -26,7 +26,7 @@ export interface DeviceStep {
   readonly given: GivenBatch;
   readonly before: Checkpoint;
   readonly after: Checkpoint;
-  readonly result: StepResult;
+  readonly result: TrainingStepResult;
   /** Whether an earlier step was not finite, after which nothing changes. */
   readonly isHalted: boolean;
 }
@@ -35,7 +35,7 @@ export interface DeviceStep {
 export function updateOf({ optimizer, rateSchedule, accumulate, clip }: TrainingPlan): UpdateOptions {
   return {
     optimizer: optimizerOf(optimizer),
-    rateSchedule: scheduleOf(rateSchedule),
+    rateSchedule: rateScheduleOf(rateSchedule),
     accumulate,
     ...(clip !== null && { [clip.by]: clip.limit }),
   };

@@ -39,7 +39,7 @@ export interface OptimizerPlan {
 }
 
 /** A schedule of the learning rate as plain data. */
-export interface SchedulePlan {
+export interface RateSchedulePlan {
   readonly after: Call;
   /** Updates of a warm-up before it; 0 for none. */
   readonly warmUp: number;
@@ -100,7 +100,7 @@ export const optimizerPlans: fc.Arbitrary<OptimizerPlan> = fc.record({
 });
 
 /** Whatever the learning rate may do. */
-export const schedulePlans: fc.Arbitrary<SchedulePlan> = fc.record({
+export const rateSchedulePlans: fc.Arbitrary<RateSchedulePlan> = fc.record({
   after: callOf(schedules),
   warmUp: fc.constantFrom(0, 0, 1, 3, 100),
 });
@@ -129,7 +129,7 @@ export function optimizerOf({ rule, weightDecay, average }: OptimizerPlan): Opti
 }
 
 /** The schedule that a plan stands for. */
-export function scheduleOf({ after, warmUp: before }: SchedulePlan): Schedule {
+export function rateScheduleOf({ after, warmUp: before }: RateSchedulePlan): Schedule {
   const schedule = called(schedules, after);
   return before === 0 ? schedule : warmUp(before, schedule);
 }
@@ -146,7 +146,7 @@ export function optimizerText({ rule, weightDecay, average }: OptimizerPlan): st
 }
 
 /** The schedule as source. */
-export function scheduleText({ after: { name, options }, warmUp: before }: SchedulePlan): string {
+export function rateScheduleText({ after: { name, options }, warmUp: before }: RateSchedulePlan): string {
   const schedule = name === "constantRate" ? name : `${name}(${JSON.stringify(options)})`;
   return before === 0 ? schedule : `warmUp(${before}, ${schedule})`;
 }

@@ -6,16 +6,16 @@ import {
   type OptimizerPlan,
   optimizerPlans,
   optimizerText,
-  type SchedulePlan,
-  schedulePlans,
-  scheduleText,
+  type RateSchedulePlan,
+  rateSchedulePlans,
+  rateScheduleText,
 } from "./random-optimizer.ts";
 
 /** A run as plain data. */
 export interface TrainingPlan {
   readonly objective: ObjectivePlan;
   readonly optimizer: OptimizerPlan;
-  readonly rateSchedule: SchedulePlan;
+  readonly rateSchedule: RateSchedulePlan;
   readonly learningRate: number;
   readonly clip: { readonly by: "clipNorm" | "clipValue"; readonly limit: number } | null;
   readonly accumulate: number;
@@ -61,7 +61,7 @@ export function trainingPlans(cells: readonly string[]): fc.Arbitrary<TrainingPl
   return fc.record({
     objective: objectivePlans(cells),
     optimizer: optimizerPlans,
-    rateSchedule: schedulePlans,
+    rateSchedule: rateSchedulePlans,
     learningRate: fc.constantFrom(1, 0.1, 0.01),
     clip: fc.option(fc.record({ by: fc.constantFrom("clipNorm", "clipValue"), limit: fc.constantFrom(1, 0.1, 0.01) })),
     accumulate: fc.constantFrom(1, 1, 2, 3),
@@ -79,7 +79,7 @@ export function trainingText(plan: TrainingPlan, { text }: RandomObjective): str
   const { objective, optimizer, rateSchedule, learningRate, clip, accumulate, before, rows, steps } = plan;
   const options = [
     `optimizer: ${optimizerText(optimizer)}`,
-    `rateSchedule: ${scheduleText(rateSchedule)}`,
+    `rateSchedule: ${rateScheduleText(rateSchedule)}`,
     `learningRate: ${learningRate}`,
     ...(clip === null ? [] : [`${clip.by}: ${clip.limit}`]),
     ...(accumulate === 1 ? [] : [`accumulate: ${accumulate}`]),
