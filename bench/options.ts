@@ -1,6 +1,6 @@
 /** @file Options of `npm run bench`. */
 import { parseArgs } from "node:util";
-import { type CellName, cellNames } from "./measure/task.ts";
+import { type CellName, cellNames } from "./measure/workload.ts";
 
 const times = [32, 100] as const;
 const parts = ["steady", "cold", "node"] as const;

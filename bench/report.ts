@@ -1,7 +1,7 @@
 /** @file What was measured, as a table for the terminal, as Markdown and as JSON. */
 import type { ContenderInfo } from "./browser/job.ts";
 import { median, type Timing } from "./measure/measure.ts";
-import { type CellName, productFlops, sizesAt } from "./measure/task.ts";
+import { type CellName, productFlops, sizesAt } from "./measure/workload.ts";
 
 export interface SteadyRow {
   readonly host: "Chromium" | "Node";
@@ -28,7 +28,7 @@ export interface ColdRow {
   readonly contender: string;
   /** cellgrad only: from the traced graph until all pipelines are ready. */
   readonly compileMs?: number;
-  /** From the start on the task to its first loss, less a steady step. */
+  /** From the start on the workload to its first loss, less a steady step. */
   readonly startMs: number;
   readonly firstStepMs: number;
   readonly steadyMs: number;

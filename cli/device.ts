@@ -17,11 +17,11 @@ export async function openNamedDevice({ device, timeout }: DeviceOptions): Promi
   return openDevice({ device, timeout });
 }
 
-/** Runs `task` on the device and releases it afterwards, so that the process can end. */
-export async function withDevice<T>(options: DeviceOptions, task: (device: Device) => Promise<T>): Promise<T> {
+/** Runs `body` on the device and releases it afterwards, so that the process can end. */
+export async function withDevice<T>(options: DeviceOptions, body: (device: Device) => Promise<T>): Promise<T> {
   const device = await openNamedDevice(options);
   try {
-    return await task(device);
+    return await body(device);
   } finally {
     device.destroy();
   }

@@ -10,9 +10,9 @@ import { decodeModel } from "../train/files/model-file.ts";
 import type { RunRecord } from "../train/files/run-record.ts";
 import { streamingStep } from "../train/training-step.ts";
 import { OPTIMIZER_NAMES, RATE_SCHEDULE_NAMES } from "./options.ts";
-import type { Task } from "./tasks.ts";
 import type { TrainCommandOptions } from "./train-options.ts";
 import type { ResumableModel } from "./train-session.ts";
+import type { TrainingSetup } from "./training-setup.ts";
 
 /** Options that the model decides, by their flags. */
 const decidedByModel = {
@@ -73,11 +73,15 @@ export function resumedOptions(model: ResumableModel, options: TrainCommandOptio
 }
 
 /** Refuses a cell or data that is not that of the model, and steps that its schedule does not reach. */
-export function checkResumed(model: ResumableModel, task: Task, { lrSchedule, steps }: TrainCommandOptions): void {
+export function checkResumed(
+  model: ResumableModel,
+  setup: TrainingSetup,
+  { lrSchedule, steps }: TrainCommandOptions,
+): void {
   const { run } = model;
-  if (encodeGraph(streamingStep(task.network).graph) !== encodeGraph(model.graph))
+  if (encodeGraph(streamingStep(setup.network).graph) !== encodeGraph(model.graph))
     throw new UserError("--resume: the cell or the data is not that with which the model was trained");
-  if (task.data !== run.data)
+  if (setup.data !== run.data)
     throw new UserError("--resume: the file is not that with which the model was trained, or it has changed");
   const ends = lrSchedule !== "constant" && lrSchedule !== "plateau";
   if (ends && run.steps + steps > run.planned) {

@@ -10,8 +10,8 @@ import type { Task, TaskBatches } from "../train/tasks/task.ts";
 import { createTrainer, type Trainer } from "../train/trainer.ts";
 import { heldOutLoss } from "./held-out.ts";
 import { grouped } from "./progress.ts";
-import { checkedSize } from "./tasks.ts";
 import { type RunResult, runTraining, type StepReport } from "./training-run.ts";
+import { checkedSize } from "./training-setup.ts";
 
 export interface Trial {
   readonly task: Task;

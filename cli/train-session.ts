@@ -15,11 +15,11 @@ import { watchInterrupt } from "./interrupt.ts";
 import { EVAL_BATCHES } from "./options.ts";
 import { showProgress } from "./progress.ts";
 import { jsonLine, line, type Streams } from "./streams.ts";
-import type { Task } from "./tasks.ts";
 import { type RunResult, runTraining, type StepReport } from "./training-run.ts";
+import type { TrainingSetup } from "./training-setup.ts";
 
 export interface SessionOptions {
-  readonly task: Task;
+  readonly setup: TrainingSetup;
   readonly device: Device;
   /** Steps to make. */
   readonly steps: number;
@@ -69,25 +69,25 @@ export interface SessionResult {
 export const CLIP_NORM = 1;
 
 export async function trainSession(options: SessionOptions): Promise<SessionResult> {
-  const { task, device, learningRate, seed, tuned, measuring, resumed, evalBatches = EVAL_BATCHES } = options;
+  const { setup, device, learningRate, seed, tuned, measuring, resumed, evalBatches = EVAL_BATCHES } = options;
   const update = options.update ?? { optimizer: adam(), clipNorm: CLIP_NORM };
   const interrupt = watchInterrupt();
-  const trainer = await createTrainer(device, task.network, {
+  const trainer = await createTrainer(device, setup.network, {
     ...{ ...update, seed, learningRate, tuning: tuned?.tuning },
   });
   try {
     if (resumed !== undefined) trainer.restore(resumed.checkpoint);
-    const heldOut = measuring && new HeldOut(trainer, task.batches, measuring, learningRate);
+    const heldOut = measuring && new HeldOut(trainer, setup.batches, measuring, learningRate);
     if (resumed !== undefined) heldOut?.resume(resumed.run.losses, resumed.parameters);
-    const before = resumed === undefined ? await heldOutLoss(trainer, task.batches, evalBatches) : undefined;
+    const before = resumed === undefined ? await heldOutLoss(trainer, setup.batches, evalBatches) : undefined;
     const saves = interimSaves(trainer, options, heldOut);
     const made = await steps(trainer, options, heldOut, saves, () => interrupt.requested);
     const savedStep = saves?.savedStep ?? 0;
     const origin = options.debugNan ? await originOf(trainer) : undefined;
-    const last = await lastLoss(trainer, task, made, heldOut, evalBatches);
+    const last = await lastLoss(trainer, setup, made, heldOut, evalBatches);
     const run = last === undefined || isFiniteInF32(last) ? made : withFault(made, last);
     const checkpoint = run.fault === undefined && options.record ? await trainer.checkpoint() : undefined;
-    const kept = await keptOf(trainer, task, run, heldOut, last, evalBatches);
+    const kept = await keptOf(trainer, setup, run, heldOut, last, evalBatches);
     if (kept === undefined) return { run, origin, before, after: undefined, kept: 0, savedStep, model: undefined };
     const record = checkpoint && { checkpoint, run: recordOf(options, run.steps, heldOut) };
     const model = modelOf(options, kept, run.loss, record);
@@ -119,7 +119,7 @@ interface Kept {
 /** The held-out loss of the weights that the run ends with, where it decides on what is kept. */
 async function lastLoss(
   trainer: Trainer,
-  { batches }: Task,
+  { batches }: TrainingSetup,
   run: RunResult,
   heldOut: HeldOut | undefined,
   evalBatches: number,
@@ -137,7 +137,7 @@ function withFault(run: RunResult, loss: number): RunResult {
 /** The best weights where they were measured, and otherwise the last ones that are good, of which `after` is the loss. */
 async function keptOf(
   trainer: Trainer,
-  { batches }: Task,
+  { batches }: TrainingSetup,
   run: RunResult,
   heldOut: HeldOut | undefined,
   after: number | undefined,
@@ -161,13 +161,13 @@ async function keptOf(
 
 /** The model of these weights, with what the run is gone on with. */
 function modelOf(
-  { task, tuned, seed, learningRate }: SessionOptions,
+  { setup, tuned, seed, learningRate }: SessionOptions,
   { step, weights, after }: Kept,
   loss: number,
   record: Pick<ModelDetails, "checkpoint" | "run"> | undefined,
 ): SavedModel {
-  return savedModel(task.network, weights, {
-    ...task.details,
+  return savedModel(setup.network, weights, {
+    ...setup.details,
     ...(tuned && { tuned }),
     training: { steps: step, loss, ...(after !== undefined && { valLoss: after }), seed, learningRate },
     ...record,
@@ -208,10 +208,12 @@ async function steps(
   saves: InterimSaves | undefined,
   isInterrupted: () => boolean,
 ): Promise<RunResult> {
-  const { task, steps, json, streams, resumed, note = () => {} } = options;
+  const { setup, steps, json, streams, resumed, note = () => {} } = options;
   const before = resumed?.run.steps ?? 0;
   const tell = (entry: object) => (json ? jsonLine(streams.stdout, entry) : undefined);
-  const progress = json ? { update: tell, stop: () => {} } : showProgress(streams.stderr, before + steps, task.entries);
+  const progress = json
+    ? { update: tell, stop: () => {} }
+    : showProgress(streams.stderr, before + steps, setup.entries);
   const after = async (step: number) => {
     const measurement = await heldOut?.after(step);
     await saves?.after(step, measurement?.best ?? false);
@@ -222,7 +224,7 @@ async function steps(
   };
   try {
     return await runTraining({
-      ...{ trainer, training: task.batches.training, before, steps, isInterrupted, after },
+      ...{ trainer, training: setup.batches.training, before, steps, isInterrupted, after },
       report: (report) => {
         note(report);
         saves?.settle(report.step, report.loss);

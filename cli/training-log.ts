@@ -17,9 +17,9 @@ import { fileFault, outputFault } from "../disk/file-faults.ts";
 import type { Measurement } from "./held-out.ts";
 import { targetOf } from "./model-output.ts";
 import { jsonLine } from "./streams.ts";
-import type { Task } from "./tasks.ts";
 import type { TrainCommandOptions } from "./train-options.ts";
 import type { StepReport } from "./training-run.ts";
+import type { TrainingSetup } from "./training-setup.ts";
 
 export interface TrainingLog {
   readonly write: (entry: object) => void;
@@ -61,7 +61,7 @@ const realPath = (path: string): Promise<string> => realpath(path).catch(() => r
 /** The first line of a run. */
 export function logHead(
   file: string,
-  { network }: Task,
+  { network }: TrainingSetup,
   device: string,
   { batch, time, steps, seed, lr: learningRate }: TrainCommandOptions,
   before: number,

@@ -10,7 +10,7 @@ import { type TuneResult, tune } from "../train/tune.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { showPieces } from "./progress.ts";
 import { line, type Streams } from "./streams.ts";
-import type { Task } from "./tasks.ts";
+import type { TrainingSetup } from "./training-setup.ts";
 
 const MOST_SECONDS = 60;
 
@@ -20,9 +20,9 @@ export interface FoundTuning {
   readonly text: string;
 }
 
-/** Searches for the fastest tuning of a task's training step, with a bar on a terminal. */
+/** Searches for the fastest tuning of a training step, with a bar on a terminal. */
 export async function searchTuning(
-  { network, batches }: Task,
+  { network, batches }: TrainingSetup,
   device: Device,
   update: UpdateOptions,
   { stderr }: Streams,

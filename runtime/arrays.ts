@@ -95,7 +95,7 @@ export class StagedArray implements DeviceArray {
   readonly #context: GpuContext;
   readonly #staging: GPUBuffer;
   readonly #outcome: Promise<Error | undefined>;
-  readonly #task: string;
+  readonly #action: string;
   #numbers: Promise<NdArray> | undefined;
   #isDestroyed = false;
 
@@ -105,11 +105,11 @@ export class StagedArray implements DeviceArray {
     dtype: DType,
     shape: readonly number[],
     outcome: Promise<Error | undefined>,
-    task: string,
+    action: string,
   ) {
     this.#context = context;
     this.#staging = staging;
-    this.#task = task;
+    this.#action = action;
     this.dtype = dtype;
     this.shape = shape;
     this.#outcome = outcome;
@@ -123,7 +123,7 @@ export class StagedArray implements DeviceArray {
   async #read(): Promise<NdArray> {
     if (this.#isDestroyed) throw new UserError("this result was destroyed; read it before that");
     const count = sizeOfNumbers(this.shape);
-    const bytes = await this.#context.mapAndRelease(this.#staging, count * 4, this.#task, this.#outcome);
+    const bytes = await this.#context.mapAndRelease(this.#staging, count * 4, this.#action, this.#outcome);
     return { dtype: this.dtype, shape: this.shape, data: fromDeviceWords(bytes, this.dtype, count) };
   }
 

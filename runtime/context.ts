@@ -60,16 +60,16 @@ export class GpuContext {
 
   /** What is behind an error: the loss of the device, where it is lost. Hosts report the two in any order. */
   async explain(error: unknown): Promise<Error> {
-    const loss = this.#loss ?? (await Promise.race([this.lost, nextTask()]));
+    const loss = this.#loss ?? (await Promise.race([this.lost, nextMacrotask()]));
     return loss ?? (error instanceof Error ? error : new Error(String(error)));
   }
 
   /**
-   * What `work` gives, which the device is to do; `task` names it in the infinitive.
+   * What `work` gives, which the device is to do; `action` names it in the infinitive.
    *
    * @throws DeviceTimeoutError where the device has answered nobody for as long as it may be silent.
    */
-  async wait<T>(work: Promise<T>, task: string): Promise<T> {
+  async wait<T>(work: Promise<T>, action: string): Promise<T> {
     if (!Number.isFinite(this.timeout)) return this.host.wait(work);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const began = performance.now();
@@ -77,7 +77,7 @@ export class GpuContext {
       const listen = () => {
         const left = Math.max(began, this.#heard) + 1000 * this.timeout - performance.now();
         if (left > 0) timer = setTimeout(listen, left);
-        else reject(new DeviceTimeoutError(this.host.name, this.timeout, task));
+        else reject(new DeviceTimeoutError(this.host.name, this.timeout, action));
       };
       listen();
     });
@@ -90,10 +90,10 @@ export class GpuContext {
     }
   }
 
-  /** A buffer that holds these words, which messages call `task`, and what the device reports of it. */
+  /** A buffer that holds these words, which messages call `action`, and what the device reports of it. */
   bufferOf(
     words: Float32Array | Int32Array | Uint32Array,
-    task: string,
+    action: string,
   ): { readonly buffer: GPUBuffer; readonly outcome: Promise<Error | undefined> } {
     this.check();
     const { result: buffer, errors } = withErrorScopes(this.device, () => {
@@ -101,7 +101,7 @@ export class GpuContext {
       this.device.queue.writeBuffer(buffer, 0, words as Float32Array<ArrayBuffer>);
       return buffer;
     });
-    return { buffer, outcome: this.#outcomeOf(errors, task, words.byteLength) };
+    return { buffer, outcome: this.#outcomeOf(errors, action, words.byteLength) };
   }
 
   async readBuffer(source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
@@ -118,13 +118,13 @@ export class GpuContext {
   }
 
   /**
-   * The contents of a staging buffer once the device has done its `task`, which writes them and ends in `outcome`; gives
+   * The contents of a staging buffer once the device has done its `action`, which writes them and ends in `outcome`; gives
    * the buffer back.
    */
   async mapAndRelease(
     staging: GPUBuffer,
     bytes: number,
-    task: string,
+    action: string,
     outcome: Promise<Error | undefined>,
   ): Promise<ArrayBuffer> {
     // A buffer that could not be made cannot be mapped either: `outcome` says why, and the host need not print it.
@@ -132,14 +132,14 @@ export class GpuContext {
     errors.catch(() => {});
     let copy: ArrayBuffer;
     try {
-      await this.wait(mapping, task);
+      await this.wait(mapping, action);
       // In Deno it is here that a lost device shows.
       copy = staging.getMappedRange().slice(0, bytes);
       staging.unmap();
     } catch (error) {
       this.pool.destroy(staging);
       const reason = await this.explain(error);
-      // A device that is gone or silent judges nothing. Otherwise the task says why there is no buffer to map.
+      // A device that is gone or silent judges nothing. Otherwise the action says why there is no buffer to map.
       const isGone = reason instanceof DeviceLostError || reason instanceof DeviceTimeoutError;
       throw (isGone ? undefined : await outcome) ?? reason;
     }
@@ -149,11 +149,11 @@ export class GpuContext {
     return copy;
   }
 
-  async #outcomeOf(errors: Promise<ScopeErrors>, task: string, bytes: number): Promise<Error | undefined> {
+  async #outcomeOf(errors: Promise<ScopeErrors>, action: string, bytes: number): Promise<Error | undefined> {
     // Where the device is lost, whoever waits for it is told.
     const { shortage, invalid } = await errors.catch(() => ({ shortage: null, invalid: null }));
-    if (shortage !== null) return new DeviceMemoryError(this.host.name, task, megabytes(bytes));
-    return invalid === null ? undefined : new Error(`${task}: the device reports: ${invalid.message}`);
+    if (shortage !== null) return new DeviceMemoryError(this.host.name, action, megabytes(bytes));
+    return invalid === null ? undefined : new Error(`${action}: the device reports: ${invalid.message}`);
   }
 
   destroy(): void {
@@ -164,6 +164,6 @@ export class GpuContext {
   }
 }
 
-function nextTask(): Promise<undefined> {
+function nextMacrotask(): Promise<undefined> {
   return new Promise((resolve) => setTimeout(() => resolve(undefined), 0));
 }

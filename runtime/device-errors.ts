@@ -33,10 +33,10 @@ export class DeviceMemoryError extends UserError {
   /** The name by which it is told from other errors. */
   override readonly name = "DeviceMemoryError";
 
-  /** `task` is what wanted memory, such as "trainingStep at B=16, T=32", and `plan` how much it needs, in words. */
-  constructor(device: string, task: string, plan: string) {
+  /** `wanting` is what wanted memory, such as "trainingStep at B=16, T=32", and `plan` how much it needs, in words. */
+  constructor(device: string, wanting: string, plan: string) {
     super(
-      `the device ${device} is out of memory: ${task} needs ${plan}; lower the batch, the length or the units, or close what else uses the device`,
+      `the device ${device} is out of memory: ${wanting} needs ${plan}; lower the batch, the length or the units, or close what else uses the device`,
     );
   }
 }
@@ -46,10 +46,10 @@ export class DeviceTimeoutError extends Error {
   /** The name by which it is told from other errors. */
   override readonly name = "DeviceTimeoutError";
 
-  /** `seconds` is the time allowed, `task` what was waited for. */
-  constructor(device: string, seconds: number, task: string) {
+  /** `seconds` is the time allowed, `action` what was waited for. */
+  constructor(device: string, seconds: number, action: string) {
     super(
-      `the device ${device} has not answered for ${seconds} s, while it was to ${task}: it hangs or is too slow for this; lower the batch or the length, allow a longer timeout, or open a new device and go on from the last weights that were kept`,
+      `the device ${device} has not answered for ${seconds} s, while it was to ${action}: it hangs or is too slow for this; lower the batch or the length, allow a longer timeout, or open a new device and go on from the last weights that were kept`,
     );
   }
 }

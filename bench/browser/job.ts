@@ -1,6 +1,6 @@
 /** @file What the page is asked to do, and what it sends back. */
 import type { ColdTiming, Timing } from "../measure/measure.ts";
-import type { CellName } from "../measure/task.ts";
+import type { CellName } from "../measure/workload.ts";
 
 export type ContenderName = "cellgrad" | "jax-js" | "tfjs";
 

@@ -5,7 +5,7 @@ import { tensorFlow } from "../contenders/tfjs.ts";
 import type { Contender } from "../measure/contender.ts";
 import { installCounters } from "../measure/counters.ts";
 import { DisagreementError, measure, measureCold } from "../measure/measure.ts";
-import { makeTask, sizesAt } from "../measure/task.ts";
+import { makeWorkload, sizesAt } from "../measure/workload.ts";
 import type { ContenderName, Job, Message } from "./job.ts";
 
 const byName: Readonly<Record<ContenderName, Contender>> = { cellgrad, "jax-js": jaxJs, tfjs: tensorFlow };
@@ -19,17 +19,17 @@ async function work(): Promise<void> {
   installCounters();
   const contenders = job.contenders.map((name) => byName[name]);
   for (const contender of contenders) await contender.open();
-  const task = makeTask(job.cell, sizesAt(job.time));
+  const workload = makeWorkload(job.cell, sizesAt(job.time));
   const facts = () =>
     contenders.map(({ name, version, work, adapter }) => ({ name, version, work, adapter: adapter() }));
   if (job.kind === "cold") {
     const [contender] = contenders;
     if (contender === undefined) throw new Error("a cold start takes one contender");
-    const timing = await measureCold(contender, task, job.rounds);
+    const timing = await measureCold(contender, workload, job.rounds);
     return post({ kind: "cold", contenders: facts(), timing });
   }
   const say = (words: string) => void post({ kind: "say", words });
-  const timings = await measure(contenders, task, { rounds: job.rounds, warmups: job.warmups, say });
+  const timings = await measure(contenders, workload, { rounds: job.rounds, warmups: job.warmups, say });
   return post({ kind: "steady", contenders: facts(), timings });
 }
 

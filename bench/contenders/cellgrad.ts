@@ -6,7 +6,7 @@ import { openDevice } from "../../devices/open-device.ts";
 import { createTrainer, type Device } from "../../index.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import type { Contender, Run } from "../measure/contender.ts";
-import type { Task } from "../measure/task.ts";
+import type { Workload } from "../measure/workload.ts";
 
 let device: Device | undefined;
 
@@ -23,7 +23,7 @@ export const cellgrad: Contender = {
   prepare,
 };
 
-async function prepare(task: Task): Promise<Run> {
+async function prepare(workload: Workload): Promise<Run> {
   if (device === undefined) throw new Error("open() comes first");
   const opened = device;
   let compileMs: number | undefined;
@@ -37,14 +37,14 @@ async function prepare(task: Task): Promise<Run> {
       return executable;
     },
   };
-  const trainer = await createTrainer(watched, task.network, training);
-  trainer.setParameters(task.parameters);
-  const batch = { x: task.x, targets: task.targets, fresh: true };
+  const trainer = await createTrainer(watched, workload.network, training);
+  trainer.setParameters(workload.parameters);
+  const batch = { x: workload.x, targets: workload.targets, fresh: true };
   return {
     step: async () => (await trainer.step(batch)).loss,
     gradientNorm: async () => {
       const { gradientNorm } = await trainer.step(batch);
-      trainer.setParameters(task.parameters);
+      trainer.setParameters(workload.parameters);
       return gradientNorm;
     },
     dispose: trainer.destroy,

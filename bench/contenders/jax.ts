@@ -18,7 +18,7 @@ import {
 } from "@jax-js/jax";
 import type { NdArray } from "../../index.ts";
 import type { Contender, Run } from "../measure/contender.ts";
-import { cells, type Matrix, packedBias, packedKernel, parameterData, type Task } from "../measure/task.ts";
+import { cells, type Matrix, packedBias, packedKernel, parameterData, type Workload } from "../measure/workload.ts";
 
 type Weights = { readonly [name: string]: np.Array };
 
@@ -38,24 +38,24 @@ export const jaxJs: Contender = {
   prepare,
 };
 
-async function prepare(task: Task): Promise<Run> {
-  const { batch, time, vocabulary, embed, units } = task.sizes;
-  const { gates } = cells[task.cell];
+async function prepare(workload: Workload): Promise<Run> {
+  const { batch, time, vocabulary, embed, units } = workload.sizes;
+  const { gates } = cells[workload.cell];
   const matrix = ({ data, shape }: Matrix) => np.array(data).reshape([...shape]);
-  const recurrent = recurrentKernels[task.cell].map((names) => matrix(packedKernel(task, names, "h")));
+  const recurrent = recurrentKernels[workload.cell].map((names) => matrix(packedKernel(workload, names, "h")));
   const weights: Weights = {
-    table: np.array(parameterData(task, "embedding/table")).reshape([vocabulary, embed]),
-    wx: matrix(packedKernel(task, gates, "x")),
-    bias: np.array(packedBias(task, gates)),
-    headKernel: np.array(parameterData(task, "head/kernel")).reshape([units, vocabulary]),
-    headBias: np.array(parameterData(task, "head/bias")),
+    table: np.array(parameterData(workload, "embedding/table")).reshape([vocabulary, embed]),
+    wx: matrix(packedKernel(workload, gates, "x")),
+    bias: np.array(packedBias(workload, gates)),
+    headKernel: np.array(parameterData(workload, "head/kernel")).reshape([units, vocabulary]),
+    headBias: np.array(parameterData(workload, "head/bias")),
     ...Object.fromEntries(recurrent.map((kernel, i) => [`wh${i}`, kernel])),
   };
   const rows = time * batch;
   const oneHot = (tokens: NdArray) =>
     nn.oneHot(np.array(Int32Array.from(tokens.data), { dtype: np.int32 }), vocabulary);
-  const tokens = oneHot(task.x);
-  const targets = oneHot(task.targets);
+  const tokens = oneHot(workload.x);
+  const targets = oneHot(workload.targets);
 
   const loss = (w: Weights, x: np.Array, y: np.Array): np.Array => {
     const embedded = np.matmul(x, of(w, "table"));
@@ -63,7 +63,7 @@ async function prepare(task: Task): Promise<Run> {
       .matmul(embedded, of(w, "wx"))
       .add(of(w, "bias"))
       .reshape([time, batch, gates.length * units]);
-    const outputs = loops[task.cell](w, np.unstack(inputs, 0), [batch, units]);
+    const outputs = loops[workload.cell](w, np.unstack(inputs, 0), [batch, units]);
     const hidden = np.concatenate(outputs, 0);
     const logits = np.matmul(hidden, of(w, "headKernel")).add(of(w, "headBias"));
     return nn
@@ -106,7 +106,7 @@ function of(weights: Weights, name: string): np.Array {
 }
 
 /** Gates whose recurrent products share their operand, and so are one product: `wh0`, `wh1`. */
-const recurrentKernels: Readonly<Record<Task["cell"], readonly (readonly string[])[]>> = {
+const recurrentKernels: Readonly<Record<Workload["cell"], readonly (readonly string[])[]>> = {
   lstm: [["input", "forget", "output", "candidate"]],
   gru: [["update", "reset"], ["candidate"]],
   "minimal-gated-unit": [["forget"], ["candidate"]],
@@ -115,7 +115,7 @@ const recurrentKernels: Readonly<Record<Task["cell"], readonly (readonly string[
 /** Outputs [B, H] of every step, from the inputs' products [B, gates * H] of every step. Consumes the inputs. */
 type Loop = (w: Weights, inputs: readonly np.Array[], state: number[]) => np.Array[];
 
-const loops: Readonly<Record<Task["cell"], Loop>> = {
+const loops: Readonly<Record<Workload["cell"], Loop>> = {
   lstm: (w, inputs, state) => {
     let h = np.zeros(state);
     let c = np.zeros(state);

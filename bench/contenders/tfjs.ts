@@ -9,7 +9,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-webgpu";
 import "@tensorflow/tfjs-core/dist/register_all_gradients.js";
 import type { Contender, Run } from "../measure/contender.ts";
-import { cells, packedBias, packedKernel, parameterData, type Task } from "../measure/task.ts";
+import { cells, packedBias, packedKernel, parameterData, type Workload } from "../measure/workload.ts";
 
 type Weights = Readonly<Record<string, tf.Variable>>;
 
@@ -25,25 +25,25 @@ export const tensorFlow: Contender = {
   prepare,
 };
 
-async function prepare(task: Task): Promise<Run> {
-  const { batch, time, vocabulary, embed, units } = task.sizes;
-  const { gates } = cells[task.cell];
+async function prepare(workload: Workload): Promise<Run> {
+  const { batch, time, vocabulary, embed, units } = workload.sizes;
+  const { gates } = cells[workload.cell];
   const initial: Record<string, tf.Tensor> = {
-    table: tf.tensor(parameterData(task, "embedding/table"), [vocabulary, embed]),
-    wx: matrix(packedKernel(task, gates, "x")),
-    bias: tf.tensor(packedBias(task, gates)),
-    headKernel: tf.tensor(parameterData(task, "head/kernel"), [units, vocabulary]),
-    headBias: tf.tensor(parameterData(task, "head/bias")),
+    table: tf.tensor(parameterData(workload, "embedding/table"), [vocabulary, embed]),
+    wx: matrix(packedKernel(workload, gates, "x")),
+    bias: tf.tensor(packedBias(workload, gates)),
+    headKernel: tf.tensor(parameterData(workload, "head/kernel"), [units, vocabulary]),
+    headBias: tf.tensor(parameterData(workload, "head/bias")),
     ...Object.fromEntries(
-      recurrentKernels[task.cell].map((names, i) => [`wh${i}`, matrix(packedKernel(task, names, "h"))]),
+      recurrentKernels[workload.cell].map((names, i) => [`wh${i}`, matrix(packedKernel(workload, names, "h"))]),
     ),
   };
   const weights: Weights = Object.fromEntries(
     Object.entries(initial).map(([name, value]) => [name, tf.variable(value, true)]),
   );
-  const tokens = tf.tensor(Int32Array.from(task.x.data), [time * batch], "int32");
+  const tokens = tf.tensor(Int32Array.from(workload.x.data), [time * batch], "int32");
   const targets = tf.tidy(() =>
-    tf.oneHot(tf.tensor(Int32Array.from(task.targets.data), [time * batch], "int32"), vocabulary).cast("float32"),
+    tf.oneHot(tf.tensor(Int32Array.from(workload.targets.data), [time * batch], "int32"), vocabulary).cast("float32"),
   );
   const optimizer = tf.train.adam(1e-3);
 
@@ -51,7 +51,7 @@ async function prepare(task: Task): Promise<Run> {
     const embedded = tf.gather(of(weights, "table"), tokens);
     const inputs = tf.add(tf.matMul(embedded, of(weights, "wx")), of(weights, "bias"));
     const steps = tf.unstack(tf.reshape(inputs, [time, batch, gates.length * units]), 0);
-    const hidden = tf.concat(loops[task.cell](weights, steps, [batch, units]), 0);
+    const hidden = tf.concat(loops[workload.cell](weights, steps, [batch, units]), 0);
     const logits = tf.add(tf.matMul(hidden, of(weights, "headKernel")), of(weights, "headBias"));
     return tf.neg(tf.div(tf.sum(tf.mul(tf.logSoftmax(logits), targets)), time * batch)) as tf.Scalar;
   };
@@ -94,7 +94,7 @@ function of(weights: Weights, name: string): tf.Variable {
 }
 
 /** Gates whose recurrent products share their operand, and so are one product: `wh0`, `wh1`. */
-const recurrentKernels: Readonly<Record<Task["cell"], readonly (readonly string[])[]>> = {
+const recurrentKernels: Readonly<Record<Workload["cell"], readonly (readonly string[])[]>> = {
   lstm: [["input", "forget", "output", "candidate"]],
   gru: [["update", "reset"], ["candidate"]],
   "minimal-gated-unit": [["forget"], ["candidate"]],
@@ -103,7 +103,7 @@ const recurrentKernels: Readonly<Record<Task["cell"], readonly (readonly string[
 /** Outputs [B, H] of every step, from the inputs' products [B, gates * H] of every step. */
 type Loop = (w: Weights, inputs: readonly tf.Tensor[], state: [number, number]) => tf.Tensor[];
 
-const loops: Readonly<Record<Task["cell"], Loop>> = {
+const loops: Readonly<Record<Workload["cell"], Loop>> = {
   lstm: (w, inputs, state) => {
     let h: tf.Tensor = tf.zeros(state);
     let c: tf.Tensor = tf.zeros(state);

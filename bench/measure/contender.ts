@@ -1,5 +1,5 @@
-/** @file What each library has to offer to take part: it prepares the task and steps through it, one step at a time. */
-import type { Task } from "./task.ts";
+/** @file What each library has to offer to take part: it prepares the workload and steps through it, one step at a time. */
+import type { Workload } from "./workload.ts";
 
 export interface Run {
   /**
@@ -23,5 +23,5 @@ export interface Contender {
   readonly open: () => Promise<void>;
   /** Name of the adapter, once open. */
   readonly adapter: () => string;
-  readonly prepare: (task: Task) => Promise<Run>;
+  readonly prepare: (workload: Workload) => Promise<Run>;
 }

@@ -38,9 +38,9 @@ export function installCounters(): void {
   };
 }
 
-export async function counted<T>(task: () => Promise<T>): Promise<{ readonly value: T; readonly counts: Counts }> {
+export async function counted<T>(body: () => Promise<T>): Promise<{ readonly value: T; readonly counts: Counts }> {
   const before = { ...counts };
-  const value = await task();
+  const value = await body();
   return {
     value,
     counts: {

@@ -4,7 +4,7 @@
  */
 import type { Contender, Run } from "./contender.ts";
 import { type Counts, counted } from "./counters.ts";
-import type { Task } from "./task.ts";
+import type { Workload } from "./workload.ts";
 
 export interface Timing {
   readonly contender: string;
@@ -17,7 +17,7 @@ export interface Timing {
 
 export interface ColdTiming {
   readonly contender: string;
-  /** From the library's own start on the task (device open, page loaded) to the first loss. */
+  /** From the library's own start on the workload (device open, page loaded) to the first loss. */
   readonly untilFirstLossMs: number;
   /** The first step alone, for libraries that compile before it. */
   readonly firstStepMs: number;
@@ -41,12 +41,12 @@ const tolerance = 1e-3;
 
 export async function measure(
   contenders: readonly Contender[],
-  task: Task,
+  workload: Workload,
   { rounds, warmups, say }: MeasureOptions,
 ): Promise<Timing[]> {
   const runs: { contender: Contender; run: Run; loss: number; norm: number; steps: number[]; counts: Counts }[] = [];
   for (const contender of contenders) {
-    const run = await contender.prepare(task);
+    const run = await contender.prepare(workload);
     const norm = await run.gradientNorm();
     const loss = await run.step();
     say(`${contender.name}: loss ${loss.toFixed(6)}, gradient norm ${norm.toFixed(6)}`);
@@ -86,10 +86,10 @@ export async function measure(
 }
 
 /** The first step ever in this page, and a few after it. */
-export async function measureCold(contender: Contender, task: Task, steadySteps: number): Promise<ColdTiming> {
+export async function measureCold(contender: Contender, workload: Workload, steadySteps: number): Promise<ColdTiming> {
   const start = performance.now();
   const { value, counts } = await counted(async () => {
-    const run = await contender.prepare(task);
+    const run = await contender.prepare(workload);
     const ready = performance.now();
     await run.step();
     return { run, ready };

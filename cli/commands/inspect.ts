@@ -17,8 +17,8 @@ import { profileTable, totalOf } from "../inspect/profile-table.ts";
 import { cellByName } from "../named-cell.ts";
 import { showPieces } from "../progress.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
-import { checkedSize, weightCount } from "../tasks.ts";
 import { CLIP_NORM } from "../train-session.ts";
+import { checkedSize, weightCount } from "../training-setup.ts";
 import { readTuned, tuningLine } from "../tuning.ts";
 
 export interface InspectCommandOptions extends DeviceOptions {

@@ -13,13 +13,13 @@ import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { grouped } from "../progress.ts";
 import { line, type Streams } from "../streams.ts";
-import { type TaskSizes, taskOfText } from "../tasks.ts";
 import { trainSession } from "../train-session.ts";
+import { type SetupOptions, setupOfText } from "../training-setup.ts";
 import { samples } from "./sample.ts";
 import { introduction } from "./train.ts";
 
 export interface Demonstration {
-  readonly sizes: TaskSizes;
+  readonly sizes: SetupOptions;
   readonly steps: number;
   readonly learningRate: number;
   readonly seed: number;
@@ -60,9 +60,9 @@ export async function demonstrate(
   streams: Streams,
 ): Promise<number> {
   const say = (words = "") => line(streams.stdout, words);
-  const task = await taskOfText(text, name, sizes);
-  for (const words of introduction(task, device.name)) say(words);
-  const result = await trainSession({ task, device, steps, learningRate, seed, json: false, streams });
+  const setup = await setupOfText(text, name, sizes);
+  for (const words of introduction(setup, device.name)) say(words);
+  const result = await trainSession({ setup, device, steps, learningRate, seed, json: false, streams });
   const { run, before, after, model } = result;
   if (run.fault !== undefined) throw new UserError(`step ${run.fault.step}: ${run.fault.value}`);
   if (model === undefined || run.interrupted) return ExitCode.interrupted;
@@ -74,7 +74,7 @@ export async function demonstrate(
   for await (const character of samples(device, model, sample)) streams.stdout.write(character);
   say();
   say(RULE);
-  say(finalLine(before, after, task.network.config.outputs));
+  say(finalLine(before, after, setup.network.config.outputs));
   return ExitCode.ok;
 }
 

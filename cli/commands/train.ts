@@ -15,10 +15,10 @@ import { cellByName, isPath } from "../named-cell.ts";
 import { grouped, shortLoss } from "../progress.ts";
 import { checkResumed, readResumable, resumedOptions, updateRecord } from "../resume.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
-import { type Task, taskOf, weightCount } from "../tasks.ts";
 import type { TrainCommandOptions } from "../train-options.ts";
 import { type SessionResult, trainSession } from "../train-session.ts";
 import { logHead, logNote, openLog } from "../training-log.ts";
+import { setupOf, type TrainingSetup, weightCount } from "../training-setup.ts";
 import { readTuned, searchTuning, tuningLine, warnOfAdapter } from "../tuning.ts";
 import { updateLine, updateOptionsOf } from "../update-options.ts";
 
@@ -40,15 +40,15 @@ export async function train(file: string, written: TrainCommandOptions, streams:
   const update = updateOptionsOf(options, planned);
   const given = options.tuning === undefined ? resumed?.tuned : await readTuned(options.tuning);
   const cell = await cellByName(options.cell);
-  const task = await taskOf(file, { ...options, cell });
-  if (resumed !== undefined) checkResumed(resumed, task, options);
+  const setup = await setupOf(file, { ...options, cell });
+  if (resumed !== undefined) checkResumed(resumed, setup, options);
   const measuring = measuringOf(options, planned);
-  if (measuring !== undefined && task.batches.validation.count === 0) {
+  if (measuring !== undefined && setup.batches.validation.count === 0) {
     const asking = measuring.followsPlateau ? "--lr-schedule plateau follows" : "--eval-every and --patience need";
     throw new UserError(`${asking} the held-out loss, and ${file} is too short to hold some out`);
   }
   const read = filesRead(file, options);
-  if (options.out !== undefined) checkSavable(savedModel(task.network, zeroWeights(task.network), task.details));
+  if (options.out !== undefined) checkSavable(savedModel(setup.network, zeroWeights(setup.network), setup.details));
   const output = options.out === undefined ? undefined : await prepareOutput(options.out, ...read);
   const others = [...read, options.out, options.resume, options.tuning].filter((path) => path !== undefined);
   const log = options.log === undefined ? undefined : await openLog(options.log, resumed !== undefined, others);
@@ -56,7 +56,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
   const say = (text: string) => (json ? undefined : line(streams.stdout, text));
 
   return withDevice(options, async (device) => {
-    for (const text of introduction(task, device.name)) say(text);
+    for (const text of introduction(setup, device.name)) say(text);
     if (resumed !== undefined) say(`goes on after step ${grouped(resumed.run.steps)} of ${options.resume}`);
     if (updateFlags.some((flag) => options.given.has(flag))) say(`updates: ${updateLine(options, learningRate)}`);
     if (output === undefined) say("the model will not be kept: --out FILE saves it");
@@ -64,7 +64,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
       say(tuningLine(given));
       warnOfAdapter(given, device, streams);
     }
-    const search = options.tune ? await searchTuning(task, device, update, streams) : undefined;
+    const search = options.tune ? await searchTuning(setup, device, update, streams) : undefined;
     if (search === "interrupted") {
       line(streams.stderr, "cellgrad: interrupted while it searched for a tuning; nothing was trained");
       return ExitCode.interrupted;
@@ -73,12 +73,12 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     const tuned = given ?? search?.tuned;
     const { batch, time } = options;
     const { every, patience } = measuring ?? {};
-    log?.write(logHead(file, task, device.name, options, resumed?.run.steps ?? 0));
+    log?.write(logHead(file, setup, device.name, options, resumed?.run.steps ?? 0));
     const result = await trainSession({
-      ...{ task, device, steps, learningRate, update, measuring, seed, tuned, resumed, json, streams },
+      ...{ setup, device, steps, learningRate, update, measuring, seed, tuned, resumed, json, streams },
       ...{ debugNan: options.debugNan, evalBatches: options.evalBatches },
       record: {
-        ...{ planned, batch, time, seed, learningRate, update: updateRecord(options), data: task.data },
+        ...{ planned, batch, time, seed, learningRate, update: updateRecord(options), data: setup.data },
         evalBatches: options.evalBatches,
         ...(every !== undefined && { every }),
         ...(patience !== undefined && { patience }),
@@ -87,14 +87,14 @@ export async function train(file: string, written: TrainCommandOptions, streams:
       saving: output && { every: options.saveEvery, write: (model) => output.write(encodeModel(model)) },
     });
     const saved = await save(result, output);
-    const measured = measuredOf(task, options.evalBatches);
-    const told = summary(result, device.name, saved, tuned, task, measured);
+    const measured = measuredOf(setup, options.evalBatches);
+    const told = summary(result, device.name, saved, tuned, setup, measured);
     log?.write(told);
     await log?.close();
     if (json) jsonLine(streams.stdout, told);
-    else if (result.kept > 0) for (const text of outcome(result, task, measured)) say(text);
+    else if (result.kept > 0) for (const text of outcome(result, setup, measured)) say(text);
     if (result.run.fault !== undefined) throw new UserError(faultLine(result, saved, output));
-    if (saved !== undefined) say(`saved ${saved}; use it with: ${nextCommand(task, saved, file, options)}`);
+    if (saved !== undefined) say(`saved ${saved}; use it with: ${nextCommand(setup, saved, file, options)}`);
     if (!result.run.interrupted) return ExitCode.ok;
     line(streams.stderr, interruptLine(result, saved));
     return ExitCode.interrupted;
@@ -140,16 +140,16 @@ interface Measured {
   readonly heldOutBatches: number;
 }
 
-function measuredOf({ batches: { validation } }: Task, most: number): Measured {
+function measuredOf({ batches: { validation } }: TrainingSetup, most: number): Measured {
   return { valBatches: measuredBatches(validation, most), heldOutBatches: validation.count };
 }
 
-export function introduction(task: Task, device: string): string[] {
-  const { cell, layers, units, embed } = task.network.config;
+export function introduction(setup: TrainingSetup, device: string): string[] {
+  const { cell, layers, units, embed } = setup.network.config;
   const embedding = embed === undefined ? "" : `, embedding ${embed}`;
   return [
-    task.summary,
-    `${cell}: ${layers} layer${layers === 1 ? "" : "s"} of ${units} units${embedding}, ${grouped(weightCount(task.network))} weights`,
+    setup.summary,
+    `${cell}: ${layers} layer${layers === 1 ? "" : "s"} of ${units} units${embedding}, ${grouped(weightCount(setup.network))} weights`,
     `device: ${device}`,
   ];
 }
@@ -165,7 +165,7 @@ function summary(
   device: string,
   saved: string | undefined,
   tuned: Tuned | undefined,
-  { network }: Task,
+  { network }: TrainingSetup,
   measured: Measured,
 ): object {
   return {
@@ -189,22 +189,22 @@ function summary(
   };
 }
 
-function outcome({ run, before, after, kept }: SessionResult, task: Task, measured: Measured): string[] {
+function outcome({ run, before, after, kept }: SessionResult, setup: TrainingSetup, measured: Measured): string[] {
   const best = kept === run.steps ? "" : `; the best weights, which are kept, are those of step ${grouped(kept)}`;
   const early = run.stopped ? `, where it stopped as the held-out loss no longer fell` : "";
-  const work = `${grouped(run.steps)} steps${early}, ${run.seconds.toFixed(1)} s, ${grouped(run.tokensPerSecond)} ${task.entries}/s`;
-  if (after === undefined) return [`loss ${shortLoss(run.loss)} ${task.lossUnit} (${work})`];
+  const work = `${grouped(run.steps)} steps${early}, ${run.seconds.toFixed(1)} s, ${grouped(run.tokensPerSecond)} ${setup.entries}/s`;
+  if (after === undefined) return [`loss ${shortLoss(run.loss)} ${setup.lossUnit} (${work})`];
   const from = before === undefined ? "" : `${shortLoss(before)} -> `;
   const { valBatches, heldOutBatches } = measured;
   const part =
     valBatches === heldOutBatches
       ? ""
       : `, of the first ${grouped(valBatches)} of ${grouped(heldOutBatches)} held-out batches (--eval-batches)`;
-  const losses = `held-out loss ${from}${shortLoss(after)} ${task.lossUnit}${part} (${work})${best}`;
-  if (task.network.kind !== "text") return [losses];
+  const losses = `held-out loss ${from}${shortLoss(after)} ${setup.lossUnit}${part} (${work})${best}`;
+  if (setup.network.kind !== "text") return [losses];
   return [
     losses,
-    `perplexity ${perplexityOf(after)}, ${bitsPerCharacter(after).toFixed(3)} bits per ${task.entries.slice(0, -1)}`,
+    `perplexity ${perplexityOf(after)}, ${bitsPerCharacter(after).toFixed(3)} bits per ${setup.entries.slice(0, -1)}`,
   ];
 }
 
@@ -238,8 +238,8 @@ function keptAs(step: number, saved: string | undefined): string {
 }
 
 /** A table is read again as it was. */
-function nextCommand(task: Task, saved: string, file: string, options: TrainCommandOptions): string {
-  if (task.network.kind === "text") return commandLine("sample", fileWord(saved));
+function nextCommand(setup: TrainingSetup, saved: string, file: string, options: TrainCommandOptions): string {
+  if (setup.network.kind === "text") return commandLine("sample", fileWord(saved));
   const flags = tableFlags.flatMap((flag) => (options[flag] === undefined ? [] : [`--${flag}`, options[flag]]));
   return commandLine("forecast", fileWord(saved), fileWord(file), ...flags);
 }

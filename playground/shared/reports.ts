@@ -26,12 +26,12 @@ export interface TaskReport {
   readonly about: string;
   /** The paper. */
   readonly source: string;
-  readonly kind: TaskKind;
+  readonly kind: DataKind;
   readonly parameters: readonly TaskParameter[];
 }
 
 /** Symbols that follow each other; rows of numbers that follow each other; a number to find at the end of a sequence. */
-export type TaskKind = "text" | "series" | "regression";
+export type DataKind = "text" | "series" | "regression";
 
 export interface TaskParameter {
   readonly name: string;
@@ -43,7 +43,7 @@ export interface TaskParameter {
 }
 
 export interface DataReport {
-  readonly kind: TaskKind;
+  readonly kind: DataKind;
   readonly name: string;
   /** One line for people, such as "1,078 characters, 57 different". */
   readonly about: string;
@@ -193,7 +193,7 @@ export interface ModelFile {
 
 export interface LoadedModel {
   readonly run: RunName;
-  readonly kind: TaskKind;
+  readonly kind: DataKind;
   readonly cell: string;
   readonly units: number;
   readonly layers: number;

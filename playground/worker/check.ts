@@ -6,7 +6,7 @@ import { checkGradients, type GradientReport } from "../../testing/gradients/che
 import { decodeCell } from "../../train/files/traced-cell-json.ts";
 import type { CheckResult } from "../shared/protocol.ts";
 import { lineOf } from "./fault.ts";
-import { nextTask } from "./training-loop.ts";
+import { nextMacrotask } from "./training-loop.ts";
 
 const portion = 3;
 const most = 1000;
@@ -31,7 +31,7 @@ export async function checkGradient(text: string, cases: number, seed: number): 
     if (failure !== undefined) return { cell: traced.name, right: false, ...total, uncompared: [], failure };
     // What one portion leaves out another may compare.
     uncompared = uncompared?.filter((name) => report.uncompared.includes(name)) ?? report.uncompared;
-    await nextTask();
+    await nextMacrotask();
   }
   return { cell: traced.name, right: uncompared?.length === 0, ...total, uncompared: uncompared ?? [] };
 }

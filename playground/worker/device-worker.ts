@@ -31,7 +31,7 @@ import { checkFits, decodeModel, describeModel, modelFile, sampleDataOf } from "
 import { type OpenDevice, openFirst } from "./opening.ts";
 import { type Kept, Run } from "./run.ts";
 import { openSampler, type SampleData, type Sampler, sampleFrom } from "./sampling.ts";
-import { nextTask, TrainingLoop } from "./training-loop.ts";
+import { nextMacrotask, TrainingLoop } from "./training-loop.ts";
 
 const defaultCases = 30;
 
@@ -303,7 +303,7 @@ export class DeviceWorker {
     for (const run of runs) this.#loop.drop(run);
     await Promise.all(runs.map((run) => run.close()));
     // Some buffers are given back in a later task.
-    await nextTask();
+    await nextMacrotask();
     this.#device?.trim();
   }
 

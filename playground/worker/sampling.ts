@@ -15,7 +15,7 @@ import {
 } from "../../train/stream.ts";
 import type { RunName, Sample, SampleTrace, Table, TracedValue } from "../shared/protocol.ts";
 import { type Dataset, rowOf } from "./dataset.ts";
-import { nextTask } from "./training-loop.ts";
+import { nextMacrotask } from "./training-loop.ts";
 
 const longest = 5000;
 /** Rows that a forecast reads before it goes on by itself. */
@@ -135,7 +135,7 @@ class Recorder {
       step: async (x, state) => {
         // The interpreter never waits for a device, and would not let the page be heard.
         if (performance.now() - this.#breath > 20) {
-          await nextTask();
+          await nextMacrotask();
           this.#breath = performance.now();
         }
         signal.throwIfAborted();

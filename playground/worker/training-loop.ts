@@ -52,14 +52,14 @@ export class TrainingLoop {
           this.#onFault(run, error);
         }
       }
-      await nextTask();
+      await nextMacrotask();
     }
     this.#going = false;
   }
 }
 
 /** Lets everything that has arrived be handled first. A timer would wait for milliseconds; a message does not. */
-export function nextTask(): Promise<void> {
+export function nextMacrotask(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.addEventListener("message", () => {

@@ -11,7 +11,7 @@ import { checkRandomCell } from "../../testing/random-cells/check-random-cell.ts
 import { buildCell } from "../../testing/random-cells/random-cell.ts";
 import { checkTraining, trainingSource } from "../../testing/random-training/check-training.ts";
 import { type TrainingPlan, trainingPlans } from "../../testing/random-training/training-plan.ts";
-import type { Entry, FuzzJob, Kind, Task, Tell, Totals } from "./protocol.ts";
+import type { Entry, FuzzJob, HostJob, Kind, Tell, Totals } from "./protocol.ts";
 
 /** Milliseconds for one check with all that is tried to shrink it. */
 const patience = 120_000;
@@ -63,10 +63,10 @@ export async function replay(entry: Entry, device: Device): Promise<void> {
 }
 
 /** Does what a driver asks for. */
-export async function perform(task: Task, tell: Tell): Promise<void> {
-  if ("fuzz" in task) return fuzz(task.fuzz, tell);
+export async function perform(job: HostJob, tell: Tell): Promise<void> {
+  if ("fuzz" in job) return fuzz(job.fuzz, tell);
   const device = await openDevice();
-  const wrong = await replay(task.replay, device).then(() => undefined, messageOf);
+  const wrong = await replay(job.replay, device).then(() => undefined, messageOf);
   device.destroy();
   tell({ event: "replayed", ...(wrong !== undefined && { wrong }) });
 }

@@ -4,11 +4,11 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { corpus } from "./corpus.ts";
 import { drivers } from "./hosts.ts";
-import { type Entry, type FuzzEvent, hostNames, type Task } from "./protocol.ts";
+import { type Entry, type FuzzEvent, type HostJob, hostNames } from "./protocol.ts";
 
-async function eventsOf(host: (typeof hostNames)[number], task: Task): Promise<FuzzEvent[]> {
+async function eventsOf(host: (typeof hostNames)[number], job: HostJob): Promise<FuzzEvent[]> {
   const events: FuzzEvent[] = [];
-  await drivers[host](task, (event) => events.push(event));
+  await drivers[host](job, (event) => events.push(event));
   return events;
 }
 
@@ -36,8 +36,8 @@ test("an entry that fails in a host says what is wrong", async () => {
 });
 
 test("a host that ends says how", async () => {
-  const noTask = JSON.parse("null") as Task;
-  await expect(eventsOf("node", noTask)).rejects.toThrow(/^the process ended with code 1: .*TypeError/s);
+  const noJob = JSON.parse("null") as HostJob;
+  await expect(eventsOf("node", noJob)).rejects.toThrow(/^the process ended with code 1: .*TypeError/s);
 });
 
 const script = fileURLToPath(new URL("../../scripts/fuzz.mjs", import.meta.url));

@@ -13,7 +13,7 @@ export interface FuzzJob {
 }
 
 /** What a host can be given to do: fuzz, or check an entry of the corpus again. */
-export type Task = { readonly fuzz: FuzzJob } | { readonly replay: Entry };
+export type HostJob = { readonly fuzz: FuzzJob } | { readonly replay: Entry };
 
 /** What was checked so far. */
 export interface Totals {

@@ -205,7 +205,7 @@ export const runtimeMutants: readonly Mutant[] = [
       ["a device that is gone is worked with", "if (this.#loss !== undefined) throw this.#loss;", ""],
       [
         "a loss is not behind an error",
-        "const loss = this.#loss ?? (await Promise.race([this.lost, nextTask()]));",
+        "const loss = this.#loss ?? (await Promise.race([this.lost, nextMacrotask()]));",
         "const loss = undefined;",
       ],
     ],

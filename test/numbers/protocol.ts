@@ -3,7 +3,7 @@ import type { DeviceChoice } from "../../index.ts";
 import type { Measurement, Sweep } from "./measure.ts";
 
 /** The sample and the exact cases, or a sweep. */
-export interface Task {
+export interface NumbersJob {
   readonly device: DeviceChoice;
   readonly sweep?: Sweep;
   /** Names of functions; all by default. */

@@ -1,4 +1,4 @@
-/** @file A task performed in a host: a process of Node or Deno, or a page of headless Chromium. What it prints is passed on. */
+/** @file A job performed in a host: a process of Node or Deno, or a page of headless Chromium. What it prints is passed on. */
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -9,24 +9,24 @@ import { denoProgram } from "./deno.ts";
 import { bundle, openPage } from "./page.ts";
 
 export interface HostPrograms {
-  /** File of what runs in a process; the task as JSON is its argument. */
+  /** File of what runs in a process; the job as JSON is its argument. */
   readonly process: string;
-  /** File of what runs in a page, which gives the page's global object a `performTask`. */
+  /** File of what runs in a page, which gives the page's global object a `performJob`. */
   readonly page: string;
 }
 
 const jiti = join(dirname(createRequire(import.meta.url).resolve("jiti")), "jiti-cli.mjs");
 
-/** Performs a task. Rejects where the host ends before it is done. */
+/** Performs a job. Rejects where the host ends before it is done. */
 export function runInHost(
   host: HostName,
   programs: HostPrograms,
-  task: unknown,
+  job: unknown,
   hear: (line: string) => void,
 ): Promise<void> {
-  if (host === "chromium") return inPage(programs.page, task, hear);
+  if (host === "chromium") return inPage(programs.page, job, hear);
   const runner = host === "node" ? [jiti] : [denoProgram, "run", "-A", "--no-remote"];
-  return inProcess([...runner, programs.process, JSON.stringify(task)], hear);
+  return inProcess([...runner, programs.process, JSON.stringify(job)], hear);
 }
 
 /** Standard error is kept for the message, but not all of it. */
@@ -52,16 +52,15 @@ function inProcess(args: readonly string[], hear: (line: string) => void): Promi
   });
 }
 
-async function inPage(file: string, task: unknown, hear: (line: string) => void): Promise<void> {
+async function inPage(file: string, job: unknown, hear: (line: string) => void): Promise<void> {
   const browser = await launchBrowser();
   try {
     const opened = await openPage(browser, await bundle(file));
     opened.on("console", (message) => hear(message.text()));
     const crash = new Promise<never>((_, reject) => opened.on("crash", () => reject(new Error("the page crashed"))));
     const done = opened.evaluate(
-      (given) =>
-        (globalThis as typeof globalThis & { performTask: (task: unknown) => Promise<void> }).performTask(given),
-      task,
+      (given) => (globalThis as typeof globalThis & { performJob: (job: unknown) => Promise<void> }).performJob(given),
+      job,
     );
     await Promise.race([done, crash]);
   } finally {

@@ -1,5 +1,5 @@
 /**
- * @file The task that everybody is given: a language model with one recurrent layer, its initial weights, and a batch.
+ * @file The workload that everybody is given: a language model with one recurrent layer, its initial weights, and a batch.
  *
  * All look tokens up in an embedding [64, 64], and the table is trained: cellgrad and TensorFlow.js gather, jax-js multiplies
  * by a one-hot matrix, since the gradient of its gather does not pass `jit`.
@@ -45,7 +45,7 @@ export const cells: Readonly<Record<CellName, CellFacts>> = {
   },
 };
 
-export interface Task {
+export interface Workload {
   readonly cell: CellName;
   readonly sizes: Sizes;
   readonly network: Network;
@@ -56,7 +56,7 @@ export interface Task {
   readonly targets: NdArray;
 }
 
-export function makeTask(cell: CellName, sizes: Sizes): Task {
+export function makeWorkload(cell: CellName, sizes: Sizes): Workload {
   const { batch, time, vocabulary, embed, units } = sizes;
   const network = languageModel({ cell: cells[cell].definition, units, layers: 1, vocabulary, embed });
   const random = randomStream(7, "bench/tokens");
@@ -75,15 +75,15 @@ export interface Matrix {
 }
 
 /** Kernels of some gates side by side, [rows, gates * units]: those rows that multiply x, or those that multiply h. */
-export function packedKernel(task: Task, gates: readonly string[], operand: "x" | "h"): Matrix {
-  const { embed, units } = task.sizes;
-  const { inputFirst } = cells[task.cell];
+export function packedKernel(workload: Workload, gates: readonly string[], operand: "x" | "h"): Matrix {
+  const { embed, units } = workload.sizes;
+  const { inputFirst } = cells[workload.cell];
   const rows = operand === "x" ? embed : units;
   const first = operand === "x" ? (inputFirst ? 0 : units) : inputFirst ? embed : 0;
   const width = gates.length * units;
   const data = new Float32Array(rows * width);
   for (const [g, gate] of gates.entries()) {
-    const kernel = parameterData(task, `layers/0/${task.cell}/${gate}/kernel`);
+    const kernel = parameterData(workload, `layers/0/${workload.cell}/${gate}/kernel`);
     for (let row = 0; row < rows; row++) {
       const from = (first + row) * units;
       data.set(kernel.subarray(from, from + units), row * width + g * units);
@@ -93,19 +93,21 @@ export function packedKernel(task: Task, gates: readonly string[], operand: "x" 
 }
 
 /** Biases of all gates, one after the other. */
-export function packedBias(task: Task, gates: readonly string[]): Float32Array {
-  return Float32Array.from(gates.flatMap((gate) => [...parameterData(task, `layers/0/${task.cell}/${gate}/bias`)]));
+export function packedBias(workload: Workload, gates: readonly string[]): Float32Array {
+  return Float32Array.from(
+    gates.flatMap((gate) => [...parameterData(workload, `layers/0/${workload.cell}/${gate}/bias`)]),
+  );
 }
 
-export function parameterData(task: Task, path: string): Float32Array {
-  const found = task.parameters[path];
+export function parameterData(workload: Workload, path: string): Float32Array {
+  const found = workload.parameters[path];
   if (found === undefined)
-    throw new Error(`the network has no parameter ${path}, but ${Object.keys(task.parameters).join(", ")}`);
+    throw new Error(`the network has no parameter ${path}, but ${Object.keys(workload.parameters).join(", ")}`);
   return Float32Array.from(found.data);
 }
 
 /** Floating-point operations of the products of one training step: forward, and twice that backward. */
-export function productFlops({ cell, sizes }: Pick<Task, "cell" | "sizes">): number {
+export function productFlops({ cell, sizes }: Pick<Workload, "cell" | "sizes">): number {
   const { batch, time, vocabulary, embed, units } = sizes;
   const weights = (embed + units) * units * cells[cell].gates.length + units * vocabulary;
   return 3 * 2 * batch * time * weights;

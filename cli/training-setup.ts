@@ -15,7 +15,7 @@ import type { SavedModel } from "../train/files/model-file.ts";
 import { languageModel, type Network, seriesModel } from "../train/networks.ts";
 import { grouped } from "./progress.ts";
 
-export interface TaskSizes {
+export interface SetupOptions {
   readonly cell: CellDefinition;
   readonly units: number;
   readonly layers: number;
@@ -33,7 +33,7 @@ export interface TaskSizes {
   readonly missing?: "last";
 }
 
-export interface Task {
+export interface TrainingSetup {
   readonly network: Network;
   readonly batches: StreamedBatches;
   /** What is counted, such as "characters". */
@@ -49,17 +49,17 @@ export interface Task {
 }
 
 /** Tables are trained on as series, everything else as text. The file is read piece by piece, so it may be of any length. */
-export async function taskOf(file: string, sizes: TaskSizes): Promise<Task> {
+export async function setupOf(file: string, sizes: SetupOptions): Promise<TrainingSetup> {
   const source = await openSource(file);
-  return isSeriesFile(file) ? seriesTask(source, sizes) : textTask(source, sizes);
+  return isSeriesFile(file) ? seriesSetup(source, sizes) : textSetup(source, sizes);
 }
 
 /** A text in memory. */
-export function taskOfText(text: string, name: string, sizes: TaskSizes): Promise<Task> {
-  return textTask(sourceOf(name, new TextEncoder().encode(text)), sizes);
+export function setupOfText(text: string, name: string, sizes: SetupOptions): Promise<TrainingSetup> {
+  return textSetup(sourceOf(name, new TextEncoder().encode(text)), sizes);
 }
 
-async function textTask(source: ByteSource, sizes: TaskSizes): Promise<Task> {
+async function textSetup(source: ByteSource, sizes: SetupOptions): Promise<TrainingSetup> {
   const { name } = source;
   const { cell, units, layers, embed, batch, time, tokens = "characters" } = sizes;
   const tokenizer =
@@ -100,7 +100,7 @@ async function textSource(source: ByteSource, tokens: string, known: Vocabulary 
   return tokens === "bytes" ? byteSource(source) : characterSource(source);
 }
 
-async function seriesTask(source: ByteSource, sizes: TaskSizes): Promise<Task> {
+async function seriesSetup(source: ByteSource, sizes: SetupOptions): Promise<TrainingSetup> {
   const { name } = source;
   const { cell, units, layers, batch, time, decimal, missing, separator } = sizes;
   const { columns, skipped, length, normalisation, recording } = await tableSource(source, {
@@ -122,7 +122,7 @@ async function seriesTask(source: ByteSource, sizes: TaskSizes): Promise<Task> {
 const TELLING_BYTES = 65536;
 
 /** How a table is read where its text does not tell; nothing where nothing was said. */
-function readingOf({ separator, decimal, missing }: TaskSizes): string {
+function readingOf({ separator, decimal, missing }: SetupOptions): string {
   const reading = JSON.stringify({ separator, decimal, missing });
   return reading === "{}" ? "" : reading;
 }
