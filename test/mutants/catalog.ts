@@ -1,6 +1,7 @@
-/** @file All mutants: every rule of every op, every pass, the lowering, and every function in WGSL. */
+/** @file All mutants: every rule of every op, every pass, the lowering, and every function of the kernel IR. */
 import { autodiffMutants } from "./autodiff.ts";
 import { fileMutants } from "./files.ts";
+import { kernelIrMutants } from "./kernel-ir.ts";
 import { kernelMutants } from "./kernels.ts";
 import { layerMutants } from "./layers.ts";
 import { lossMutants } from "./losses.ts";
@@ -20,6 +21,7 @@ export const mutants: readonly Mutant[] = [
   ...passMutants,
   ...planMutants,
   ...kernelMutants,
+  ...kernelIrMutants,
   ...shaderMutants,
   ...runtimeMutants,
   ...layerMutants,

@@ -1,4 +1,4 @@
-/** @file Mutants of the text of kernels: indices, loops, tiles, blocks, barriers, and the loops over time. */
+/** @file Mutants of what kernels do: indices, loops, tiles, blocks, barriers, and the loops over time. */
 import { changed, type Mutant } from "./mutant.ts";
 
 const onDevice = "test/gpu/ops.test.ts";
@@ -13,7 +13,7 @@ const onIndices = "test/kernel/index-arithmetic.test.ts";
 
 export const kernelMutants: readonly Mutant[] = [
   ...changed(
-    "compiler/plan/index-expression.ts",
+    "compiler/kernel/index-arithmetic.ts",
     [onIndices],
     [
       ["what is below one more is below", "bound <= limit;", "bound <= limit + 1;"],
@@ -47,7 +47,7 @@ export const kernelMutants: readonly Mutant[] = [
       ["two divisions are one by the second", "this.dim(mulDims(earlier, d))", "this.dim(d)"],
       [
         "any quotient and remainder are one position",
-        'form.kind === "div" && sizeOfIndex(form.b) === d && form.a.text === x.text',
+        'form.kind === "div" && sizeOfIndex(form.b) === d && form.a.expr === x.expr',
         'form.kind === "div" && sizeOfIndex(form.b) === d',
       ],
       ["a quotient that turns is joined as one that does not", "this.mod(x, this.dim(mulDims(d, e)))", "x"],
@@ -66,11 +66,6 @@ export const kernelMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/plan/emit-values.ts",
-    ["test/gpu/constants.test.ts"],
-    [["a kernel of constants overflows when it is compiled", "!operands.every(isKnown)", "true"]],
-  ),
-  ...changed(
-    "compiler/plan/emit-values.ts",
     [onDevice, onLowering, onLoops],
     [
       ["every piece that begins at 0 holds everywhere", "first === 0 && isBelow", "first === 0"],
@@ -79,7 +74,7 @@ export const kernelMutants: readonly Mutant[] = [
       ["a piece's end is its extent", "index.sub(to, from)]", "to]"],
       [
         "values at all positions are one",
-        '`${region.key}%${id}[${index.map(({ text }) => text).join(", ")}]`',
+        '`${region.key}%${id}[${index.map(({ expr }) => expr.id).join(", ")}]`',
         "`${region.key}%${id}[${index.length}]`",
       ],
       ["values of nested loops are those of the outer", "`${region.key}%${id}[${index", "`%${id}[${index"],
@@ -91,12 +86,12 @@ export const kernelMutants: readonly Mutant[] = [
     [
       [
         "what lies past the end counts",
-        "select(0.0, ${right.text}, ${step.counts})",
-        "select(${right.text}, ${right.text}, ${step.counts})",
+        "k.select(step.counts, right, k.literal(0, node.aval.dtype))",
+        "k.select(step.counts, right, right)",
       ],
       ["the rest of an unrolled loop is left out", "if (rest > 0)", "if (rest > 9)"],
       ["the rest of an unrolled loop is the beginning", "index.dim(Number(depth) - rest + step)", "index.dim(step)"],
-      ["every lane's row is the first lane's", "${text}, ${shared.lane}u", "${text}, 0u"],
+      ["every lane's row is the first lane's", "fromLane(value, shared.lane)", "fromLane(value, 0)"],
       ["what one lane loaded is every lane's", "`shared ${shared.lane} ${valueKey", "`shared ${valueKey"],
       [
         "loops that wait for each other run as one",
@@ -117,31 +112,39 @@ export const kernelMutants: readonly Mutant[] = [
     "compiler/plan/emit-blocks.ts",
     [products],
     [
-      ["blocks do not wait before they multiply", 'writer.line("workgroupBarrier();");\n    const step', "const step"],
+      ["blocks do not wait before they multiply", "writer.barrier();\n      multiplyBlocks", "multiplyBlocks"],
       [
         "blocks are fetched before all have multiplied",
-        '    writer.line("workgroupBarrier();");\n  });\n}',
-        "  });\n}",
+        "multiplyBlocks(writer, phase, block, running);\n      writer.barrier();",
+        "multiplyBlocks(writer, phase, block, running);",
       ],
       [
         "past the depth the last element counts again",
-        'vec4<f32>(${values.join(", ")}), ${k0} + ${k} <',
-        'vec4<f32>(${values.join(", ")}), 0u * ${k0} <',
+        "writer.less(writer.add(k0, k), writer.size(depth))",
+        "writer.bool(true)",
       ],
-      ["rows past the end are stored", "if (row < ${rowCount} && column < ${n}u)", "if (column < ${n}u)"],
-      ["columns past the end are stored", "if (row < ${rowCount} && column < ${n}u)", "if (row < ${rowCount})"],
+      [
+        "rows past the end are stored",
+        "writer.and(writer.less(row, rowCount), writer.less(column, writer.size(n)))",
+        "writer.less(column, writer.size(n))",
+      ],
+      [
+        "columns past the end are stored",
+        "writer.and(writer.less(row, rowCount), writer.less(column, writer.size(n)))",
+        "writer.less(row, rowCount)",
+      ],
       ["the left operand as if it were transposed", "phase.left, !phase.transposed,", "phase.left, phase.transposed,"],
       [
         "the right operand as if it were transposed",
-        'node.attrs.transposeB, "column0"',
-        '!node.attrs.transposeB, "column0"',
+        "node.attrs.transposeB, column0",
+        "!node.attrs.transposeB, column0",
       ],
       ["products of any left operand share its block", "phase.left === left && ", ""],
       ["a left operand is read one way", "phase.transposed === transposed && ", ""],
       [
         "every matrix of a stack is the first",
-        "`(group / (${columnBlocks(n)}u * rowBlocks))`",
-        "`(group / (${columnBlocks(n)}u * rowBlocks) * 0u)`",
+        "index.of(writer.div(group, writer.mul(perRow, rowBlocks)), sizeOf(batch))",
+        "index.of(writer.u32(0), sizeOf(batch))",
       ],
     ],
   ),
@@ -151,20 +154,20 @@ export const kernelMutants: readonly Mutant[] = [
     [
       [
         "a tree that forgets the upper half",
-        "combine(node, `${shared}[lane]`, `${shared}[lane + ${half}]`)",
-        "`${shared}[lane]`",
+        "combine(writer, node, own, writer.load(shared, writer.add(lane, half)))",
+        "own",
       ],
       [
         "lanes of a tree do not wait for each other",
-        'writer.line("workgroupBarrier();");\n      writer.block(`if (lane < ${half})`',
-        "writer.block(`if (lane < ${half})`",
+        "writer.barrier();\n    writer.if(writer.less(writer.lane, half)",
+        "writer.if(writer.less(writer.lane, half)",
       ],
-      ["the next tree does not wait for the last", 'if (used !== undefined) writer.line("workgroupBarrier();");', ""],
-      ["lanes of a tree read what their neighbours read", "${k} += ${treeLanes}u)", "${k} += 1u)"],
+      ["the next tree does not wait for the last", "if (used !== undefined) writer.barrier();", ""],
+      ["lanes of a tree read what their neighbours read", "writer.u32(treeLanes)];", "writer.u32(1)];"],
       [
         "roots are stored one after the other",
-        "for (const { id, index, text } of values) store(id, index, text);",
-        'for (const { id, index } of values) store(id, index, emitter.compute(region, id, index).text + " * 1.001");',
+        "return { id, index, value: emitter.compute(region, id, index) };",
+        "const value = emitter.compute(region, id, index);\n    store(id, index, value);\n    return { id, index, value };",
       ],
     ],
   ),
@@ -174,24 +177,16 @@ export const kernelMutants: readonly Mutant[] = [
     [
       [
         "scattered updates replace each other",
-        'store(scatter, [rowOf(n), ...rest], updateOf(n, rest), "+=");',
-        'store(scatter, [rowOf(n), ...rest], updateOf(n, rest), "=");',
+        'store(scatter, [rowOf(n), ...rest], updateOf(n, rest), "add")',
+        'store(scatter, [rowOf(n), ...rest], updateOf(n, rest), "set")',
       ],
       [
         "a scatter adds to what was there",
-        'store(scatter, [index.variable(row, writer.depth, rows), ...rest], "0.0");',
-        "",
+        "(row) => store(scatter, [index.of(row, rows), ...rest], zero)",
+        "() => undefined",
       ],
-      [
-        "scattered updates past the end are lost",
-        "writer.index.dim(node.attrs.rows - 1),",
-        "writer.index.dim(4294967295),",
-      ],
-      [
-        "every row gets every update",
-        "writer.block(`if (${writer.indexText(rowOf(n))} == ${writer.indexText(row)})`",
-        "writer.block(`if (${writer.indexText(rowOf(n))} >= 0u)`",
-      ],
+      ["scattered updates past the end are lost", "index.dim(node.attrs.rows - 1)", "index.dim(4294967295)"],
+      ["every row gets every update", "writer.equal(writer.bound(rowOf(n)), writer.bound(row))", "writer.bool(true)"],
     ],
   ),
   ...changed(
@@ -199,7 +194,7 @@ export const kernelMutants: readonly Mutant[] = [
     [onLongSums],
     [
       ["parts of scatters are not put aside", "if (!isLong(terms)) {", "if (rows > 0) {"],
-      ["what is put aside counts on", 'store(scatter, row, "0.0");', ""],
+      ["what is put aside counts on", "store(scatter, row, zero);", ""],
       ["parts of all columns lie in one place", "index.add(index.mul(part, index.dim(sizeOf(width))), column)", "part"],
     ],
   ),
@@ -208,8 +203,8 @@ export const kernelMutants: readonly Mutant[] = [
     [onLongSums],
     [
       ["sums are not cut", "if (!parts.round || !isLong(terms)) {", 'if (start !== "") {'],
-      ["parts of a sum start with the sum", "{ names: names.map(startPart), startPart }", "sum"],
-      ["one block holds all terms", "1u << ((33u - countLeadingZeros(${own})) / 2u)", "4294967295u"],
+      ["parts of a sum start with the sum", "{ registers: registers.map(startPart), startPart }", "sum"],
+      ["one block holds all terms", "k.shiftLeft(k.u32(1), half)", "k.u32(4294967295)"],
       ["one block holds all terms that are known", "1 << ((33 - Math.clz32(count / stride)) >> 1)", "count"],
       ["more parts than there is room for", "mostBlocks === undefined ? root :", 'root !== "" ? root :'],
     ],
@@ -229,57 +224,34 @@ export const kernelMutants: readonly Mutant[] = [
     "compiler/plan/kernel.ts",
     [onLowering, products],
     [
-      [
-        "invocations beyond the last write",
-        'writer.block(`if (${name} >= ${writer.index.dim(count).text})`, () => writer.line("return;"));',
-        "",
-      ],
-      [
-        "rows beyond the last are stored",
-        'if (!isWhole) writer.block(`if (row >= ${rowCount})`, () => writer.line("break;"));',
-        "",
-      ],
-      ["tiles beyond the last write", 'writer.block(`if (tile >= ${tiles})`, () => writer.line("return;"));', ""],
-      [
-        "the second part of a kernel starts with the first",
-        "part${i}(group - ${at(starts, i)}, lane);",
-        "part${i}(group, lane);",
-      ],
-      [
-        "a part ends one workgroup early",
-        "(${blocks} * ${text(columns)} + ${lanes - 1}u) / ${lanes}u",
-        "(${blocks} * ${text(columns)}) / ${lanes}u",
-      ],
-      ["columns of a tile lie side by side", "column0 + ${c * Number(stride)}u", "column0 + ${c}u"],
-      ["a lane loads the first rows for all", "row0 + ${i * sharingLanes}u + (lane", "row0 + (lane"],
+      ["invocations beyond the last write", "writer.leaveIf(writer.lessEqual(writer.size(count), position));", ""],
+      ["rows beyond the last are stored", "else writer.if(writer.less(row, rowCount), inside);", "else inside();"],
+      ["tiles beyond the last write", "if (!sharing) writer.leaveIf(writer.lessEqual(tiles, number0));", ""],
+      ["columns of a tile lie side by side", "number(c * Number(stride))", "number(c)"],
+      ["a lane loads the first rows for all", "writer.add(row0, number(i * sharingLanes))", "row0"],
     ],
   ),
   ...changed(
-    "compiler/plan/kernel.ts",
-    ["test/trust/names-in-kernels.test.ts"],
-    [["names end their comment", 'text.replace(/[^\\x20-\\x7e]/g, "?")', "text"]],
-  ),
-  ...changed(
-    "compiler/plan/kernel-writer.ts",
+    "compiler/plan/placed-builder.ts",
     [onDevice, onLowering, onLoops],
     [
       ["values of all buffers are one", "`load ${location.buffer} ${location.offset", "`load ${location.offset"],
       [
         "values of all places are one",
-        '${location.buffer} ${location.offset.join("+")} ${index.text}',
-        "${location.buffer} ${index.text}",
+        '${location.buffer} ${location.offset.join("+")} ${index.expr.id}',
+        "${location.buffer} ${index.expr.id}",
       ],
       ["all values lie at the start of their buffer", "return this.index.add(index, offset);", "return index;"],
-      ["4 B is B", "coefficient === 1 ? [] : [`${coefficient}u`]", "coefficient > 0 ? [] : [`${coefficient}u`]"],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/builder.ts",
+    [onDevice, onLowering, onLoops],
+    [
       [
-        "all sizes are the first",
-        "this.#uniforms.set(key, { name, value });",
-        "this.#uniforms.set(key, { name, value: [...this.#uniforms.values()][0]?.value ?? value });",
-      ],
-      [
-        "what is bound in a function is known outside",
-        "this.#blocks = [{ lines: [], memo: new Map() }];\n    body();",
-        "this.#blocks = [{ lines: [], memo: at(outside, 0).memo }];\n    body();",
+        "what is bound in a part is known in the next",
+        "this.#blocks = [{ statements: [], memo: new Map() }];",
+        "this.#blocks = [{ statements: [], memo: this.#blocks[0]?.memo ?? new Map() }];",
       ],
     ],
   ),
@@ -288,16 +260,16 @@ export const kernelMutants: readonly Mutant[] = [
     [onLoops],
     [
       ["time forward in a reversed scan", "if (!reverse) return count;", "return count;"],
-      ["a chunk starts at the beginning", "(${steps} & 1u)", "0u"],
+      ["a chunk starts at the beginning", "w.bitAnd(steps, w.u32(1))", "w.u32(0)"],
       [
         "stages of a step do not wait for each other",
-        'this.#stage(stage, workgroupSize);\n        w.line("workgroupBarrier();");',
+        "this.#stage(stage, workgroupSize);\n        w.barrier();",
         "this.#stage(stage, workgroupSize);",
       ],
       [
         "a step writes what it reads",
-        'this.#slotAfter("(count + 1u)", slots, 1)',
-        'this.#slotAfter("count", slots, 1)',
+        "this.#slotAfter(w.add(this.#steps(), w.u32(1)), slots)",
+        "this.#slotAfter(this.#steps(), slots)",
       ],
       [
         "the second slot of a row is the next row",
@@ -306,31 +278,23 @@ export const kernelMutants: readonly Mutant[] = [
       ],
       [
         "carries are saved from where they started",
-        "this.#loadLocal(id, slots, index, this.#slotAfter(end, slots, 0), emitter)",
-        'this.#loadLocal(id, slots, index, this.#slotAfter("0u", slots, 0), emitter)',
+        "this.#slotAfter(end, slots)",
+        "this.#slotAfter(this.#writer.u32(0), slots)",
       ],
-      [
-        "carries are not loaded from the chunk before",
-        "w.block(`if (${first} > 0u)`",
-        "w.block(`if (${first} > 4000000u)`",
-      ],
+      ["carries are not loaded from the chunk before", "w.less(w.u32(0), first)", "w.less(w.u32(4000000), first)"],
     ],
   ),
   ...changed(
     "compiler/plan/workgroup-rows.ts",
     [onLoops],
     [
-      [
-        "every workgroup owns the first rows",
-        "let row0 = group * ${this.#plan.rowsPerWorkgroup}u;",
-        "let row0 = group * 0u;",
-      ],
+      ["every workgroup owns the first rows", "w.mul(w.group, w.u32(this.#plan.rowsPerWorkgroup))", "w.u32(0)"],
       [
         "elements of all rows are of the first column",
-        "w.index.variable(`(element % ${width}u)`, w.depth, width)",
+        "w.index.of(w.rem(element, w.u32(width)), width)",
         "w.index.dim(0)",
       ],
-      ["columns of a tile lie side by side", "`(column0 + ${c * stride}u)`", "`(column0 + ${c}u)`"],
+      ["columns of a tile lie side by side", "w.u32(c * stride)", "w.u32(c)"],
     ],
   ),
   ...changed(
@@ -340,14 +304,14 @@ export const kernelMutants: readonly Mutant[] = [
       ["steps read what they write", "clock.slot(emitter, 0), ...index]", "clock.slot(emitter, 1), ...index]"],
       [
         "the first step reads the slots",
-        "${clock.count(emitter).text} == 0u)`",
-        "${clock.count(emitter).text} == 99u)`",
+        "writer.equal(clock.count(emitter).expr, writer.u32(0))",
+        "writer.equal(clock.count(emitter).expr, writer.u32(99))",
       ],
       ["time forward in a reversed scan", "if (!this.#node.attrs.reverse) return count;", "return count;"],
       [
         "final carries are those of the first step",
-        "== ${emitter.writer.indexText(this.#lastCount(emitter))}`",
-        "== 0u`",
+        "emitter.writer.bound(this.#lastCount(emitter))",
+        "emitter.writer.u32(0)",
       ],
       [
         "ys of all steps lie in one place",
@@ -382,8 +346,8 @@ export const kernelMutants: readonly Mutant[] = [
     [
       [
         "initial states are handed on from their start",
-        "emitter.valueAt(region, id, position).text",
-        "emitter.valueAt(region, id, writer.index.dim(0)).text",
+        ".valueAt(region, id, position)",
+        ".valueAt(region, id, writer.index.dim(0))",
       ],
     ],
   ),

@@ -48,8 +48,8 @@ function ruleMutant(op: TableOp, rule: string, make: string, tests: readonly str
   };
 }
 
-/** Changes a WGSL expression. */
-const changedText = `const changed = (text, dtype) => dtype === "bool" ? "(!" + text + ")" : dtype === "f32" ? "(" + text + " * 1.001f)" : "(" + text + " + " + dtype + "(1))";`;
+/** Changes an expression of a kernel. */
+const changedValue = `const changed = (e, x) => x.type === "bool" ? e.not(x) : x.type === "f32" ? e.mul(x, e.f32(1.001)) : e.add(x, e.literal(1, x.type));`;
 
 function derivativeMutants(op: TableOp): Mutant[] {
   const operands = differentiated[op] ?? [0];
@@ -87,8 +87,8 @@ function mutantsOf(op: TableOp): Mutant[] {
       ),
       ruleMutant(
         op,
-        "other WGSL",
-        `${changedText} return { wgsl: (operands, dtype, attrs, from) => changed(entry.wgsl(operands, dtype, attrs, from), dtype) };`,
+        "another expression in kernels",
+        `${changedValue} return { kernel: (e, operands, dtype, attrs) => changed(e, entry.kernel(e, operands, dtype, attrs)) };`,
         [onDevice],
       ),
     );
@@ -103,8 +103,8 @@ function mutantsOf(op: TableOp): Mutant[] {
       ),
       ruleMutant(
         op,
-        "other WGSL",
-        `${changedText} return { wgsl: (m, index, attrs) => changed(entry.wgsl(m, index, attrs), attrs.dtype ?? "f32") };`,
+        "another expression in kernels",
+        `${changedValue} return { kernel: (e, index, attrs) => changed(e, entry.kernel(e, index, attrs)) };`,
         [onDevice],
       ),
     );
@@ -123,9 +123,7 @@ function mutantsOf(op: TableOp): Mutant[] {
   if (kind === "reduction") {
     mutants.push(
       ruleMutant(op, "the last one only", `return { combine: (a, b) => b };`, [values]),
-      ruleMutant(op, "WGSL of the last one only", `return { wgsl: { ...entry.wgsl, combine: (a, b) => b } };`, [
-        onDevice,
-      ]),
+      ruleMutant(op, "the last one only, in kernels", `return { kernel: (e, a, b) => b };`, [onDevice]),
       ruleMutant(op, "another start", `return { initial: 1 };`, [values]),
     );
   }

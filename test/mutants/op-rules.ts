@@ -61,22 +61,25 @@ export const opRuleMutants: readonly Mutant[] = [
     "compiler/ops/logic.ts",
     [onDevice],
     [
-      ["WGSL's select the other way round", "select(${b}, ${a}, ${condition})", "select(${a}, ${b}, ${condition})"],
-      ["infinity is finite on the device", "& 0x7f800000u) != 0x7f800000u", "& 0x7fc00000u) != 0x7fc00000u"],
+      ["a kernel's select the other way round", "e.select(condition, a, b)", "e.select(condition, b, a)"],
+      [
+        "infinity is finite on the device",
+        'e.bitcast(x, "u32"), e.u32(0x7f800000)), e.u32(0x7f800000)',
+        'e.bitcast(x, "u32"), e.u32(0x7fc00000)), e.u32(0x7fc00000)',
+      ],
     ],
   ),
   ...changed(
     "compiler/ops/sources.ts",
     [onDevice],
+    [["counts along the first axis", "e.convert(at(index, axis), dtype)", "e.convert(at(index, 0), dtype)"]],
+  ),
+  ...changed(
+    "compiler/ops/contractions.ts",
+    ["test/gpu/non-finite.test.ts"],
     [
-      [
-        "infinity of the other sign",
-        'rounded > 0 ? "0x7f800000u" : "0xff800000u"',
-        'rounded < 0 ? "0x7f800000u" : "0xff800000u"',
-      ],
-      ["NaN is infinite", "0x7fc00000u", "0x7f800000u"],
-      ["the least integer is one more", "(-2147483647i - 1i)", "(-2147483647i)"],
-      ["counts along the first axis", "`${dtype}(${at(index, axis)})`", "`${dtype}(${at(index, 0)})`"],
+      ["the least of all numbers is finite", "initial: Number.NEGATIVE_INFINITY", "initial: -3.4028234663852886e38"],
+      ["a maximum loses what is no number", "e.call(max32, [a, b])", "e.max(a, b)"],
     ],
   ),
   ...changed(
