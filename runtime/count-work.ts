@@ -22,9 +22,9 @@ export interface Work {
   readonly chunks: readonly ChunkCount[];
   /** Copies between buffers. */
   readonly copies: number;
-  /** Of all buffers: the program's own arenas, and its inputs (weights, optimizer slots, state, batch). */
+  /** Of all buffers: the program's own slabs, and its inputs (weights, optimizer slots, state, batch). */
   readonly bytes: number;
-  readonly arenaBytes: number;
+  readonly slabBytes: number;
 }
 
 const BYTES_PER_ELEMENT = 4;
@@ -46,11 +46,11 @@ export function countWork(program: Program, sizes: DimSizes): Work {
     }
   };
   walk(program.steps, 1);
-  const bytesOf = (role?: "arena") =>
+  const bytesOf = (role?: "slab") =>
     program.buffers
       .filter((buffer) => role === undefined || buffer.role === role)
       .reduce((total, { size }) => total + BYTES_PER_ELEMENT * elements(size, sizes), 0);
-  return { dispatches, chunks, copies, bytes: bytesOf(), arenaBytes: bytesOf("arena") };
+  return { dispatches, chunks, copies, bytes: bytesOf(), slabBytes: bytesOf("slab") };
 }
 
 function countChunks(chunks: Chunks, sizes: DimSizes): ChunkCount {

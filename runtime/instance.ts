@@ -1,5 +1,5 @@
 /**
- * @file A program at given sizes: the contents of its uniforms, its arenas' bytes, and the flat list of dispatches with
+ * @file A program at given sizes: the contents of its uniforms, its slabs' bytes, and the flat list of dispatches with
  * loops walked. Nothing here depends on which buffers hold the data.
  */
 import { type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";

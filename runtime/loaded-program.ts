@@ -1,5 +1,5 @@
 /**
- * @file A program on a device: its pipelines, its arenas, and running it. A run is one command buffer: inputs are
+ * @file A program on a device: its pipelines, its slabs, and running it. A run is one command buffer: inputs are
  * written, every dispatch is encoded, outputs are copied to buffers of their own (or stay in the donated ones).
  */
 import { bindShape, type DimSizes } from "../compiler/graph/dim.ts";
@@ -48,7 +48,7 @@ export class LoadedProgram {
   readonly #context: GpuContext;
   readonly #pipelines: readonly Pipeline[];
   readonly #bound = new Map<string, Bound>();
-  readonly #arenas = new Map<number, GPUBuffer>();
+  readonly #slabs = new Map<number, GPUBuffer>();
   readonly #inputs: InputBuffers;
   readonly #readback: ReadonlySet<number>;
   #buffers: Buffers = {};
@@ -88,7 +88,7 @@ export class LoadedProgram {
     });
     const { result, errors } = withErrorScopes(device, () => {
       const bound = this.#bind(sizes);
-      const buffers = this.program.buffers.map((_, i) => this.#arenas.get(i));
+      const buffers = this.program.buffers.map((_, i) => this.#slabs.get(i));
       this.#inputs.placeIn(buffers, inputs);
       const encoder = device.createCommandEncoder({ label: this.program.name });
       this.#encodeSteps(encoder, bound, buffers);
@@ -128,7 +128,7 @@ export class LoadedProgram {
     const { device } = this.#context;
     const sizes = this.#sizesOf(inputs);
     const bound = this.#bind(sizes);
-    const buffers = this.program.buffers.map((_, i) => this.#arenas.get(i));
+    const buffers = this.program.buffers.map((_, i) => this.#slabs.get(i));
     this.#inputs.placeIn(buffers, inputs);
     for (const batch of timer.batches(bound.instance.steps)) {
       const encoder = device.createCommandEncoder({ label: `${this.program.name} (profile)` });
@@ -154,11 +154,11 @@ export class LoadedProgram {
 
   #dropBuffers(): void {
     const { pool } = this.#context;
-    for (const buffer of this.#arenas.values()) pool.destroy(buffer);
+    for (const buffer of this.#slabs.values()) pool.destroy(buffer);
     this.#inputs.destroy();
     for (const { sizeTable, stepTable } of this.#bound.values())
       for (const buffer of [sizeTable, stepTable]) pool.destroy(buffer);
-    this.#arenas.clear();
+    this.#slabs.clear();
     this.#bound.clear();
   }
 
@@ -216,18 +216,18 @@ export class LoadedProgram {
     const instance = instantiate(this.program, sizes);
     for (const [i, { role, name }] of this.program.buffers.entries()) {
       const bytes = at(instance.bufferBytes, i);
-      const arena = this.#arenas.get(i);
-      if (role !== "arena" || (arena !== undefined && arena.size >= bytes)) continue;
+      const slab = this.#slabs.get(i);
+      if (role !== "slab" || (slab !== undefined && slab.size >= bytes)) continue;
       const larger = pool.take(
         bytes,
         storageUsage(),
         `${this.#taskAt(sizes)} needs ${this.#planOf(instance)} on the device, of which ${name}`,
       );
-      if (arena !== undefined) {
-        pool.destroy(arena);
+      if (slab !== undefined) {
+        pool.destroy(slab);
         for (const other of this.#bound.values()) other.groups.clear();
       }
-      this.#arenas.set(i, larger);
+      this.#slabs.set(i, larger);
     }
     const sizeTable = pool.take(instance.sizeTable.byteLength, uniformUsage(), "sizes");
     device.queue.writeBuffer(sizeTable, 0, instance.sizeTable);

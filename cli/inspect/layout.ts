@@ -38,7 +38,7 @@ function kernelHeading({ name, label, site, workgroupSize, bindings }: Kernel, p
   return `kernel ${name}: ${label}${site === undefined ? "" : `, ${site}`}; workgroups of ${workgroupSize}; ${buffers.join(", ")}`;
 }
 
-function* totals(program: Program, { dispatches, chunks, copies, bytes, arenaBytes }: Work): Generator<string> {
+function* totals(program: Program, { dispatches, chunks, copies, bytes, slabBytes }: Work): Generator<string> {
   const { forward, backward, update } = dispatches;
   yield "=== one training step";
   for (const { scan, schedule, reason } of program.schedules) yield `${scan.padEnd(11)} ${schedule}: ${reason}`;
@@ -47,7 +47,7 @@ function* totals(program: Program, { dispatches, chunks, copies, bytes, arenaByt
   const cut = chunks.filter((chunk) => chunk.dispatches > 1);
   if (cut.length > 0) yield `chunks      ${cut.map(chunkText).join(", ")}`;
   yield `copies      ${copies}`;
-  yield `bytes       ${grouped(bytes)} (${grouped(arenaBytes)} of them for what happens in between)`;
+  yield `bytes       ${grouped(bytes)} (${grouped(slabBytes)} of them for what happens in between)`;
   yield `            = ${bytesFormula(program)}`;
 }
 

@@ -75,7 +75,7 @@ export type LoweredProgram = Omit<Program<PlannedKernel>, "requires">;
 
 /**
  * Lowers a graph. Where a kernel would bind more buffers than a device allows, inputs that it reads are copied into the
- * arena first, the smallest first, until every kernel fits.
+ * slab first, the smallest first, until every kernel fits.
  */
 export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram {
   const limit = options.maxStorageBuffers ?? defaultStorageBuffers;
@@ -90,11 +90,11 @@ export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram 
 
 /**
  * The inputs that must be copied so that every kernel fits. A copy changes the bindings of kernels in one way, its
- * input's buffer for the arena's, so that all are found at once.
+ * input's buffer for the slab's, so that all are found at once.
  */
 function inputsToCopy(graph: Graph, { kernels, buffers }: LoweredProgram, limit: number): NodeId[] {
   const found: NodeId[] = [];
-  const arenas = buffers.flatMap(({ role, element }, buffer) => (role === "arena" ? [{ element, buffer }] : []));
+  const slabs = buffers.flatMap(({ role, element }, buffer) => (role === "slab" ? [{ element, buffer }] : []));
   const bound = kernels.map(({ code }) => new Set(code.buffers.map(({ array }) => array.buffer)));
   for (const [i, own] of bound.entries()) {
     while (own.size > limit) {
@@ -103,9 +103,9 @@ function inputsToCopy(graph: Graph, { kernels, buffers }: LoweredProgram, limit:
       if (smallest === undefined) throw new InternalError(`${at(kernels, i).name} binds ${own.size} buffers`);
       found.push(smallest);
       const isFloat = nodeAt(graph, smallest).aval.dtype === "f32";
-      const arena = arenas.find(({ element }) => (element === "f32") === isFloat);
+      const slab = slabs.find(({ element }) => (element === "f32") === isFloat);
       const from = graph.inputs.indexOf(smallest);
-      for (const buffers of bound) if (buffers.delete(from) && arena !== undefined) buffers.add(arena.buffer);
+      for (const buffers of bound) if (buffers.delete(from) && slab !== undefined) buffers.add(slab.buffer);
     }
   }
   return found;

@@ -1,6 +1,7 @@
 /**
- * @file The arenas: which value lies where, and for how long. Sizes are symbolic, so a place is taken over only by a
- * value of the very same size; that is what recurrent programs are full of, and it keeps the total a plain sum.
+ * @file Liveness: which value lies where in the program's slabs, and for how long. Sizes are symbolic, so a place is taken
+ * over only by a value of the very same size; that is what recurrent programs are full of, and it keeps the total a plain
+ * sum.
  */
 import { addDims, type Dim } from "../graph/dim.ts";
 import type { DType } from "../graph/graph.ts";
@@ -15,7 +16,7 @@ interface Slot {
 /** Values of a known size start the next at a multiple of this many elements. */
 const alignment = 4;
 
-class Arena {
+class Slab {
   readonly name: string;
   readonly element: "f32" | "u32";
   readonly buffer: number;
@@ -59,14 +60,14 @@ function sum(terms: Size): Size {
   return added.length === 0 ? [0] : added;
 }
 
-/** The program's own memory: one arena of f32 and one of u32, which also holds i32 and bool. */
+/** The program's own memory: one slab of f32 and one of u32, which also holds i32 and bool. */
 export class Memory {
-  readonly #floats: Arena;
-  readonly #integers: Arena;
+  readonly #floats: Slab;
+  readonly #integers: Slab;
 
   constructor(firstBuffer: number) {
-    this.#floats = new Arena("work", "f32", firstBuffer);
-    this.#integers = new Arena("workInts", "u32", firstBuffer + 1);
+    this.#floats = new Slab("work", "f32", firstBuffer);
+    this.#integers = new Slab("workInts", "u32", firstBuffer + 1);
   }
 
   /** A place for `size` elements that is written in step `from` and read up to step `until`. */
@@ -79,7 +80,7 @@ export class Memory {
       name,
       element,
       size,
-      role: "arena",
+      role: "slab",
     }));
   }
 }

@@ -4,7 +4,7 @@
  *
  *   program  ::= symbols requires inputs outputs buffers kernels steps
  *   requires ::= how large sizes must be for what the program reads to exist
- *   buffer   ::= one GPU buffer: an input's own, or an arena that holds many values
+ *   buffer   ::= one GPU buffer: an input's own, or a slab that holds many values
  *   kernel   ::= code of the target (WGSL), its bindings in order, its uniform fields, its workgroup size
  *   step     ::= dispatch of a kernel | loop over time around dispatches, or else others | copy between buffers
  *   chunks   ::= how a dispatch whose kernel runs a loop over time is cut, so that none runs for long
@@ -25,8 +25,8 @@ export interface BufferSpec {
   /** Element type in the shader: bool is stored as u32. */
   readonly element: "f32" | "i32" | "u32";
   readonly size: Size;
-  /** An arena belongs to the program; an input's buffer comes from the caller. */
-  readonly role: "arena" | "input";
+  /** A slab belongs to the program; an input's buffer comes from the caller. */
+  readonly role: "slab" | "input";
 }
 
 /** Where a value lies: `offset` elements into a buffer. */

@@ -1,6 +1,6 @@
 /**
  * @file Checks a program against WebGPU's rules and its own, with no device: a buffer is bound once in a dispatch, so it
- * is all-read or all-read_write; arenas hold what is placed in them; everything that is named exists; a kernel gets the
+ * is all-read or all-read_write; slabs hold what is placed in them; everything that is named exists; a kernel gets the
  * steps and chunks of the loops that it reads, and no more; none exceeds the limits that every device grants.
  */
 import { InternalError } from "../graph/errors.ts";
@@ -63,7 +63,7 @@ export function verifyProgram(program: Program, limits: ProgramLimits = defaultL
     checkLocation(`output ${i}`, location);
     const role = program.buffers[location.buffer]?.role;
     if ((donated !== undefined) !== (role === "input"))
-      fail(`output ${i}`, donated === undefined ? "lies in an input's buffer" : "is donated but lies in an arena");
+      fail(`output ${i}`, donated === undefined ? "lies in an input's buffer" : "is donated but lies in a slab");
   }
   return program;
 }

@@ -150,7 +150,7 @@ export interface Inspection {
   readonly dispatches: { readonly forward: number; readonly backward: number; readonly update: number };
   readonly copies: number;
   readonly bytes: number;
-  readonly arenaBytes: number;
+  readonly slabBytes: number;
 }
 
 export interface CheckResult {

@@ -18,7 +18,7 @@ export function inspectRun({ name, network, device, spec }: Run): Inspection {
   // Kernels as this device runs them; the interpreter runs none, and shows those of a GPU.
   const program =
     device.lower?.(graph, { donate: step.donate, phases: { forward: [forward], backward: [backward] } }) ?? portable;
-  const { dispatches, copies, bytes, arenaBytes } = countWork(program, { B: batch, T: time });
+  const { dispatches, copies, bytes, slabBytes } = countWork(program, { B: batch, T: time });
   return {
     run: name,
     passes: stages.map(({ pass, graph }) => ({
@@ -32,6 +32,6 @@ export function inspectRun({ name, network, device, spec }: Run): Inspection {
       return { name, label, workgroupSize, workgroupBytes, wgsl, ...(line === undefined ? {} : { line }) };
     }),
     schedules: program.schedules,
-    ...{ dispatches, copies, bytes, arenaBytes },
+    ...{ dispatches, copies, bytes, slabBytes },
   };
 }

@@ -27,7 +27,7 @@ test("dispatches in loops count once a step, a kernel that is cut once, and size
     name: "p",
     symbols: ["B", "T"],
     requires: [],
-    buffers: [buffer("arena", ["2*B*T", 3]), buffer("input", ["B"])],
+    buffers: [buffer("slab", ["2*B*T", 3]), buffer("input", ["B"])],
     inputs: [],
     outputs: [],
     kernels: [],
@@ -46,7 +46,7 @@ test("dispatches in loops count once a step, a kernel that is cut once, and size
     chunks: [{ scan: "s", dispatches: 3, steps: 4, lastSteps: 2 }],
     copies: 1,
     bytes: 4 * (80 + 3 + 4),
-    arenaBytes: 4 * 83,
+    slabBytes: 4 * 83,
   });
 });
 

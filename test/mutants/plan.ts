@@ -310,7 +310,7 @@ export const planMutants: readonly Mutant[] = [
         'if (isWritten !== (access === "read_write"))',
         "if (isWritten === undefined)",
       ],
-      ["inputs in arenas", 'spec === undefined || spec.role !== "input"', "spec === undefined"],
+      ["inputs in slabs", 'spec === undefined || spec.role !== "input"', "spec === undefined"],
       ["inputs whose buffer has another size", "shape.length > 0 && spec?.size.length !== 1", "shape.length < 0"],
       [
         "places in buffers that do not exist",

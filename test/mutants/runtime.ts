@@ -72,9 +72,9 @@ export const runtimeMutants: readonly Mutant[] = [
     [
       ["arrays that were donated can be read", "array.release();", ""],
       [
-        "arenas do not grow",
-        'role !== "arena" || (arena !== undefined && arena.size >= bytes)',
-        'role !== "arena" || arena !== undefined',
+        "slabs do not grow",
+        'role !== "slab" || (slab !== undefined && slab.size >= bytes)',
+        'role !== "slab" || slab !== undefined',
       ],
       [
         "bindings are those of the first arrays",
@@ -123,7 +123,7 @@ export const runtimeMutants: readonly Mutant[] = [
     "runtime/loaded-program.ts",
     [onFaults],
     [
-      ["a run without memory keeps its arenas", "this.#dropBuffers();\n      this.#buffers = {};", ""],
+      ["a run without memory keeps its slabs", "this.#dropBuffers();\n      this.#buffers = {};", ""],
       ["a run without memory did nothing wrong", "return shortage ? shared.shortage : undefined;", "return undefined;"],
     ],
   ),

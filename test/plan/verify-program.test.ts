@@ -80,8 +80,8 @@ test.each<[string, () => Program, RegExp]>([
     /binds \w+ as read_write and never writes it/,
   ],
   [
-    "an input that lies in an arena",
-    () => ({ ...program, buffers: program.buffers.map((buffer) => ({ ...buffer, role: "arena" })) }),
+    "an input that lies in a slab",
+    () => ({ ...program, buffers: program.buffers.map((buffer) => ({ ...buffer, role: "slab" })) }),
     /input x: has no buffer of its own/,
   ],
   [
@@ -111,9 +111,9 @@ test.each<[string, () => Program, RegExp]>([
     /output 1: lies in an input's buffer/,
   ],
   [
-    "a donated output in an arena",
+    "a donated output in a slab",
     () => withOutput(0, { location: at(program.outputs, 1).location }),
-    /output 0: is donated but lies in an arena/,
+    /output 0: is donated but lies in a slab/,
   ],
   ["a kernel that does not exist", () => withSteps(() => ({ kernel: 99 })), /kernel 99 does not exist/],
   [

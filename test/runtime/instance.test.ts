@@ -25,7 +25,7 @@ function instanceOf(steps: readonly Step[], sizes: Readonly<Record<string, numbe
     requires: [],
     buffers: [
       { name: "in0", element: "f32", size: ["2*B"], role: "input" },
-      { name: "work", element: "f32", size: ["B", 12], role: "arena" },
+      { name: "work", element: "f32", size: ["B", 12], role: "slab" },
     ],
     inputs: [],
     outputs: [],

@@ -98,7 +98,7 @@ describe("out of memory", () => {
       losses.slice(0, 2),
     );
     const kept = await trainer.checkpoint();
-    // The steps on their way fail with the first, whose arenas they share.
+    // The steps on their way fail with the first, whose slabs they share.
     const failures = [0, 1, 2].map((i) => failureOf(trainer.step(batch(i, i === 0, 64, 40))));
     for (const failure of await Promise.all(failures)) expect(failure).toMatch(line);
     expect([(await trainer.step(batch(2, true))).loss, (await trainer.step(batch(3, true))).loss]).toEqual(
