@@ -43,7 +43,7 @@ export async function tryWriting(target: string): Promise<void> {
 }
 
 async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
-  // A killed process may have had this number before; a link that somebody put there is not followed.
+  // A killed process may have had this number before; a link that was put there is not followed.
   await rm(path, { force: true });
   const file = await open(path, "wx");
   try {
@@ -70,7 +70,7 @@ function isRunning(owner: number): boolean {
     process.kill(owner, 0);
     return true;
   } catch (error) {
-    // A process of somebody else's may not be asked, and runs.
+    // A process of another user may not be asked, and runs.
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

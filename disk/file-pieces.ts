@@ -15,7 +15,7 @@ export interface ByteSource {
   readonly name: string;
   /** Number of bytes. */
   readonly size: number;
-  /** So many bytes from a place on. */
+  /** This many bytes from a place on. */
   readonly read: (offset: number, length: number) => Promise<Uint8Array>;
 }
 

@@ -18,7 +18,7 @@ export class GpuContext {
   readonly pool: BufferPool;
   /** Resolves when the device is gone, with what to tell people. */
   readonly lost: Promise<DeviceLostError>;
-  /** Seconds for which the device may be silent while somebody waits for it. */
+  /** Seconds for which the device may be silent while it is waited for. */
   timeout: number;
   #loss: DeviceLostError | undefined;
   /** When the device last answered anything, on the clock of `performance`. */
@@ -67,7 +67,7 @@ export class GpuContext {
   /**
    * What `work` gives, which the device is to do; `action` names it in the infinitive.
    *
-   * @throws DeviceTimeoutError where the device has answered nobody for as long as it may be silent.
+   * @throws DeviceTimeoutError where the device has answered nothing for as long as it may be silent.
    */
   async wait<T>(work: Promise<T>, action: string): Promise<T> {
     if (!Number.isFinite(this.timeout)) return this.host.wait(work);
@@ -150,7 +150,7 @@ export class GpuContext {
   }
 
   async #outcomeOf(errors: Promise<ScopeErrors>, action: string, bytes: number): Promise<Error | undefined> {
-    // Where the device is lost, whoever waits for it is told.
+    // A lost device rejects what waits for it.
     const { shortage, invalid } = await errors.catch(() => ({ shortage: null, invalid: null }));
     if (shortage !== null) return new DeviceMemoryError(this.host.name, action, megabytes(bytes));
     return invalid === null ? undefined : new Error(`${action}: the device reports: ${invalid.message}`);

@@ -8,7 +8,7 @@ import type { Graph } from "../compiler/graph/graph.ts";
 import type { Chunks, Phase, Program, Size, Step } from "../compiler/plan/program.ts";
 import { chunkRanges, iterationsOf } from "./instance.ts";
 
-/** A loop over time in one kernel: so many dispatches of so many steps, the last of what is left. */
+/** A loop over time in one kernel: dispatches of equally many steps, the last of what is left. */
 export interface ChunkCount {
   readonly scan: string;
   readonly dispatches: number;

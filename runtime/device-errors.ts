@@ -3,7 +3,7 @@ import { UserError } from "../compiler/graph/errors.ts";
 
 /** No adapter of the wanted kind, or one that gives no device. The message says why, and what to do. */
 export class DeviceUnavailableError extends Error {
-  /** The name by which it is told from other errors. */
+  /** The name by which it is known among other errors. */
   override readonly name = "DeviceUnavailableError";
 }
 
@@ -12,7 +12,7 @@ export class DeviceUnavailableError extends Error {
  * what the host has read before (the last weights that were kept) goes on on a new device.
  */
 export class DeviceLostError extends Error {
-  /** The name by which it is told from other errors. */
+  /** The name by which it is known among other errors. */
   override readonly name = "DeviceLostError";
 
   /** `device` is its name, `reason` what the host tells, if anything. */
@@ -30,7 +30,7 @@ export class DeviceLostError extends Error {
  * replace hold what they held before, and a smaller run may follow on the same device.
  */
 export class DeviceMemoryError extends UserError {
-  /** The name by which it is told from other errors. */
+  /** The name by which it is known among other errors. */
   override readonly name = "DeviceMemoryError";
 
   /** `wanting` is what wanted memory, such as "trainingStep at B=16, T=32", and `plan` how much it needs, in words. */
@@ -43,7 +43,7 @@ export class DeviceMemoryError extends UserError {
 
 /** The device has not answered for as long as `openDevice({ timeout })` allows: it hangs, or the work is too much for it. */
 export class DeviceTimeoutError extends Error {
-  /** The name by which it is told from other errors. */
+  /** The name by which it is known among other errors. */
   override readonly name = "DeviceTimeoutError";
 
   /** `seconds` is the time allowed, `action` what was waited for. */

@@ -1,6 +1,6 @@
 /**
  * @file Node and Bun: WebGPU comes from Dawn (the npm package `webgpu`), which finds Metal, Direct3D or Vulkan. On Linux without
- * a graphics card it is pointed at SwiftShader. Nobody has to set a variable or to start Node in a particular way.
+ * a graphics card it is pointed at SwiftShader. No variable has to be set, nor Node started in a particular way.
  */
 import { isMainThread } from "node:worker_threads";
 import { DeviceUnavailableError } from "../device-errors.ts";

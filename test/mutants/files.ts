@@ -94,7 +94,7 @@ export const fileMutants: readonly Mutant[] = [
   ),
   ...changed(
     "disk/file-pieces.ts",
-    ["test/cli/tables.test.ts", "test/cli/data-sources.test.ts"],
+    ["test/cli/tables.test.ts", "test/disk/data-sources.test.ts"],
     [["a quote within a field hides line ends", "byte === quote && isFieldStart", "byte === quote"]],
   ),
   ...changed(
@@ -119,6 +119,16 @@ export const fileMutants: readonly Mutant[] = [
     "train/data/normalisation.ts",
     ["test/cli/train.test.ts"],
     [["what lies far from 0 is constant", "8 * Number.EPSILON *", "1e-12 *"]],
+  ),
+  ...changed(
+    "train/data/reach.ts",
+    ["test/imports.test.ts"],
+    [["types go in a circle", 'from "./normalisation.ts"', 'from "./series.ts"']],
+  ),
+  ...changed(
+    "disk/model-files.ts",
+    ["test/imports.test.ts"],
+    [["files need the command line", 'from "./file-faults.ts"', 'from "../cli/model-output.ts"']],
   ),
   ...changed(
     "disk/keras/keras-file.ts",

@@ -14,7 +14,7 @@ import { repeatedKey } from "./repeated-key.ts";
 /** Raised whenever a graph of an older version would be read wrongly. */
 export const graphVersion = 1;
 
-/** Scans may be nested, but nobody nests them deeper. */
+/** Scans may be nested, but no deeper than this. */
 const deepest = 8;
 /** Elements of one value at batch 1: a graph that wants more would only exhaust memory. */
 const largest = 2 ** 28;
@@ -22,7 +22,7 @@ const largest = 2 ** 28;
 /** Nodes of one graph, bodies of its scans not counted: above it no tool here is of use. */
 const mostNodes = 20_000;
 
-/** Source lines are left out: they tell of somebody's disk. */
+/** Source lines are left out: they tell of the disk of the author. */
 export function encodeGraph(graph: Graph): string {
   return textWithGraphs({ version: graphVersion, graph }, { sites: false });
 }

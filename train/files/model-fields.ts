@@ -3,7 +3,7 @@ import { UserError } from "../../compiler/graph/errors.ts";
 import type { Normalisation } from "../data/normalisation.ts";
 import { repeatedKey } from "./repeated-key.ts";
 
-/** What is told of a training run: numbers and short texts by name, such as steps, loss, valLoss, seed. */
+/** Facts about a training run: numbers and short texts by name, such as steps, loss, valLoss, seed. */
 export type TrainingRecord = Readonly<Record<string, number | string>>;
 
 /** Texts by key, most of them JSON. */

@@ -1,7 +1,7 @@
 /**
  * @file Model files: a safetensors file whose tensors are the parameters by path, and whose metadata holds all else that
- * using the model takes. The streaming step is stored as a graph, so a model of a cell somebody wrote goes on working
- * when the cell's source is gone, and loading one never runs code.
+ * using the model takes. The streaming step is stored as a graph, so a model of a user's cell goes on working when the
+ * cell's source is gone, and loading one never runs code.
  *
  *   format "cellgrad"   version "1"   kind "text" | "series" | "regression"   cell   graph (see graph-json.ts)
  *   sizes {units, layers, embed?}   parameters [path, …] in the order of the arena   vocabulary ["a", …] (text)
@@ -87,7 +87,7 @@ export interface SavedModel extends StreamSource {
   readonly run?: RunRecord;
 }
 
-/** What is told of a model beside its network and weights. */
+/** Facts about a model beside its network and weights. */
 export type ModelDetails = Pick<
   SavedModel,
   | "vocabulary"

@@ -8,7 +8,7 @@ import { byteVocabulary } from "../../train/data/bytes.ts";
 import { type BatchStream, type PiecedRecording, streamedBatches } from "../../train/data/pieces.ts";
 import { parseSeries, seriesBatches } from "../../train/data/series.ts";
 import { textBatches, vocabularyOf } from "../../train/data/text.ts";
-import { Workspace } from "./run.ts";
+import { Workspace } from "../cli/run.ts";
 
 const space = new Workspace();
 afterAll(() => space.remove());
