@@ -65,6 +65,7 @@ export const opSchema = {
   tanh: op(1),
   sigmoid: op(1),
   softplus: op(1),
+  erf: op(1),
   floor: op(1),
   not: op(1),
   finite: op(1),

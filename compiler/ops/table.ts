@@ -22,6 +22,7 @@ export const opTable: { readonly [K in TableOp]: OpEntry<K> } = {
   neg: e.neg.entry,
   exp: t.exp.entry,
   expm1: t.expm1.entry,
+  erf: t.erf.entry,
   log: t.log.entry,
   log1p: t.log1p.entry,
   sqrt: t.sqrt.entry,

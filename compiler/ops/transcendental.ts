@@ -1,7 +1,9 @@
 /** @file Elementwise functions beyond arithmetic: value, kernel expression and derivative of each on one screen. */
+import { erf as errorFunction } from "../kernel/math/erf.ts";
 import * as exponential from "../kernel/math/exponential.ts";
 import * as trigonometric from "../kernel/math/trigonometric.ts";
 import { add, div, float, mul, neg, sub, type Unary, unary } from "./elementwise.ts";
+import { erfOf } from "./error-function.ts";
 
 /** e to the power of x. */
 export const exp: Unary<"exp"> = unary(
@@ -132,5 +134,18 @@ export const softplus: Unary<"softplus"> = unary(
     scalar: ([x = 0]) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
     kernel: (e, [x]) => e.call(exponential.softplus, [x]),
     partials: ({ operands: [x] }) => [sigmoid(x)],
+  },
+);
+
+/** The error function: 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x. */
+export const erf: Unary<"erf"> = unary(
+  "erf",
+  {},
+  {
+    dtypes: float,
+    cheap: false,
+    scalar: ([x = 0]) => erfOf(x),
+    kernel: (e, [x]) => e.call(errorFunction, [x]),
+    partials: ({ operands: [x] }) => [mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI))],
   },
 );

@@ -198,7 +198,14 @@ const scatterAdd: Rule<"scatterAdd"> = written((context) => {
 export const rules: { readonly [K in TableOp]: Rule<K> } = {
   ...{ input, constant, iota, dimSize },
   ...{ neg: same("Neg"), exp: same("Exp"), expm1, log: same("Log"), log1p, sqrt: same("Sqrt"), abs: same("Abs") },
-  ...{ sin: same("Sin"), cos: same("Cos"), tanh: same("Tanh"), sigmoid: same("Sigmoid"), softplus: same("Softplus") },
+  ...{
+    sin: same("Sin"),
+    cos: same("Cos"),
+    tanh: same("Tanh"),
+    sigmoid: same("Sigmoid"),
+    softplus: same("Softplus"),
+    erf: same("Erf"),
+  },
   ...{ floor: same("Floor"), not: same("Not"), and: same("And"), or: same("Or"), finite, stopGradient, cast },
   ...{ add: numeric("Add"), sub: numeric("Sub"), mul: numeric("Mul"), div, min: numeric("Min"), max: numeric("Max") },
   ...{ less: numeric("Less"), equal, where, randomBits },

@@ -13,6 +13,7 @@ import {
   div,
   dot,
   equal,
+  erf,
   exp,
   finite,
   floor,
@@ -51,7 +52,7 @@ const rows = numbers.length;
 
 const ops: Readonly<Record<string, (a: Float, b: Float) => Float>> = {
   ...{ add, sub, mul, div, max, min },
-  ...{ neg, abs, floor, exp, log, sqrt, sin, cos, tanh, sigmoid, softplus, relu },
+  ...{ neg, abs, floor, exp, log, sqrt, sin, cos, tanh, sigmoid, softplus, erf, relu },
   less: (a, b) => cast(less(a, b), "f32"),
   equal: (a, b) => cast(equal(a, b), "f32"),
   finite: (a) => cast(finite(a), "f32"),

@@ -209,6 +209,41 @@ export const opRuleMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/kernel/math/erf.ts",
+    [onDevice],
+    [
+      ["erf near 0", "[0.12837917,", "[0.13,"],
+      ["erf further on", "0.63182604,", "0.64,"],
+      ["the kernel's erf is even", "f.neg(magnitude), magnitude", "magnitude, magnitude"],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/math/erf.ts",
+    ["test/numbers/numbers.test.ts"],
+    [
+      ["erf loses digits near 0", "f.less(a, f.f32(1))", "f.less(a, f.f32(0.001))"],
+      ["erf of numbers whose parts are subnormal", "f.f32(1e-30)", "f.f32(0)"],
+      ["erf goes on where it is 1", "f.min(f.abs(x), f.f32(4))", "f.abs(x)"],
+      ["the last term of erf", ", -0.0000016371514]", "]"],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/math/erf.ts",
+    ["test/gpu/non-finite.test.ts"],
+    [["erf makes a number of what is none", "f.select(f.call(isNaN32, [x]), x, signed)", "signed"]],
+  ),
+  ...changed(
+    "compiler/ops/error-function.ts",
+    [values],
+    [
+      ["the series of erf", "(2 * n + 1)", "(2 * n)"],
+      ["the series of erf ends early", "sum * 2 ** -54", "sum * 1e-12"],
+      ["the fraction of erfc", "a + n / 2 / below", "a + n / below"],
+      ["erf is even", "x < 0 ? -magnitude : magnitude", "magnitude"],
+      ["erf is 1 from 3 on", "a >= 6 ? 1", "a >= 3 ? 1"],
+    ],
+  ),
+  ...changed(
     "compiler/graph/requirements.ts",
     [missing],
     [

@@ -1,8 +1,10 @@
 /** @file The functions whose error is measured in units of the last place, each beside what it is in float64. */
+import { erfOf } from "../../compiler/ops/error-function.ts";
 import {
   cos,
   div,
   elu,
+  erf,
   exp,
   expm1,
   gelu,
@@ -40,6 +42,7 @@ export const measuredFunctions: Readonly<Record<string, Measured>> = {
   tanh: { f: tanh, exact: Math.tanh },
   sigmoid: { f: sigmoid, exact: sigmoidOf },
   softplus: { f: softplus, exact: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))) },
+  erf: { f: erf, exact: erfOf },
   div: { f: div, exact: (x, y) => x / y },
   elu: { f: (x) => elu(x), exact: (x) => (x > 0 ? x : Math.expm1(x)) },
   gelu: {

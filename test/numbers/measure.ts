@@ -89,8 +89,8 @@ function edges(): number[] {
   const far = Array.from({ length: 120 }, (_, i) => 1.37 ** i * Math.PI);
   const nearOne = Array.from({ length: 24 }, (_, i) => [1 + 2 ** -i, 1 - 2 ** (-i - 1)]).flat();
   const places = [
-    0.25, 0.29, 0.34, 0.3466, 0.41, 0.5, 8.66, 9.859064102172852, 16.6, 17.33, 80, 87.33, 88.02, 88.72284, 103.28,
-    103.97, 400,
+    1e-30, 4, 0.25, 0.29, 0.34, 0.3466, 0.41, 0.5, 8.66, 9.859064102172852, 16.6, 17.33, 80, 87.33, 88.02, 88.72284,
+    103.28, 103.97, 400,
   ];
   // Of all f32 numbers the nearest to a quarter turn.
   const nearest = 16367173 * 2 ** 72;

@@ -49,6 +49,20 @@ export const elementwiseCases = {
   tanh: math(cg.tanh, (v) => (Math.exp(v) - Math.exp(-v)) / (Math.exp(v) + Math.exp(-v)), [0.3, -1.2, 2.5]),
   sigmoid: math(cg.sigmoid, (v) => 0.5 + 0.5 * Math.tanh(v / 2), [0.3, -1.2, 2.5]),
   softplus: math(cg.softplus, (v) => Math.log(1 + Math.exp(v)), [0.3, -1.2, 2.5]),
+  // To 17 digits: Abramowitz & Stegun's table 7.1 has the first ten of 0.3 and 1.2.
+  erf: {
+    gives: [
+      [
+        cg.erf,
+        [f32([0, 0.3, -1.2, 2.5, 3.5, -4.5, 7, infinity, -infinity])],
+        f32([
+          0, 0.32862675945912745, -0.9103139782296353, 0.999593047982555, 0.9999992569016276, -0.9999999998033839, 1, 1,
+          -1,
+        ]),
+      ],
+    ],
+    derivatives: [[cg.erf, [x]]],
+  },
   floor: { gives: [[cg.floor, [f32([-1.5, 2, 2.7])], f32([-2, 2, 2])]], derivatives: [[cg.floor, [x]]] },
   not: { gives: [[cg.not, [bool([1, 0])], bool([0, 1])]] },
   finite: {

@@ -11,6 +11,7 @@ const unary: Readonly<Partial<Record<DslName, (bound: number) => number>>> = {
   tanh: () => 1,
   sigmoid: () => 1,
   softplus: (b) => b + 1,
+  erf: () => 1,
   logSigmoid: (b) => b + 1,
   relu: (b) => b,
   elu: (b) => Math.max(b, 1),

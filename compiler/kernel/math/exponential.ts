@@ -38,7 +38,7 @@ export const exp = kernelFunction("cg_exp", ["f32"], "f32", (f, x) => {
 });
 
 /** Of x up to 0, where it takes less: 2^k is one factor, which is 0 where the result is subnormal. NaN is lost. */
-const expBelow = kernelFunction("cg_exp_below", ["f32"], "f32", (f, x) => {
+export const expBelow = kernelFunction("cg_exp_below", ["f32"], "f32", (f, x) => {
   const a = f.let("a", f.max(x, f.f32(-88)));
   const k = f.let("k", f.round(f.mul(a, f.f32(Math.LOG2E))));
   const power = f.shiftLeft(f.convert(f.add(f.convert(k, "i32"), f.i32(127)), "u32"), f.u32(23));

@@ -15,6 +15,7 @@ const labels: Readonly<Partial<Record<OpName, Label>>> = {
   sigmoid: { sign: "σ", words: "sigmoid, between 0 and 1" },
   tanh: { sign: "tanh", words: "tanh, between −1 and 1" },
   softplus: { sign: "softplus", words: "log(1 + eˣ)" },
+  erf: { sign: "erf", words: "error function, between −1 and 1" },
   exp: { sign: "eˣ", words: "exponential" },
   expm1: { sign: "eˣ − 1", words: "exponential, less 1" },
   log: { sign: "ln", words: "natural logarithm" },
