@@ -121,16 +121,6 @@ export const fileMutants: readonly Mutant[] = [
     [["what lies far from 0 is constant", "8 * Number.EPSILON *", "1e-12 *"]],
   ),
   ...changed(
-    "train/data/reach.ts",
-    ["test/imports.test.ts"],
-    [["types go in a circle", 'from "./normalisation.ts"', 'from "./series.ts"']],
-  ),
-  ...changed(
-    "disk/model-files.ts",
-    ["test/imports.test.ts"],
-    [["files need the command line", 'from "./file-faults.ts"', 'from "../cli/model-output.ts"']],
-  ),
-  ...changed(
     "disk/keras/keras-file.ts",
     ["test/cli/keras-files.test.ts"],
     [
