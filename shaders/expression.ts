@@ -51,12 +51,17 @@ export function expressionText(expr: Expr, names: Names): string {
     case "variable":
       return names.builtin(expr) ?? expr.name;
     case "load":
-      return `${expr.array.name}[${text(expr.operands[0])}]`;
+      return elementText(expr.array.name, text(expr.operands[0]), expr.operands[1] && text(expr.operands[1]));
     case "call":
       return `${expr.function.name}(${expr.operands.map(text).join(", ")})`;
     case "apply":
       return applyText(expr, operandTexts(expr, text));
   }
+}
+
+/** An element of an array; of one with slots, of the given one. */
+export function elementText(array: string, index: string, slot: string | undefined): string {
+  return `${array}${slot === undefined ? "" : `[${slot}]`}[${index}]`;
 }
 
 function applyText({ op, type, operands }: Apply, texts: readonly string[]): string {
@@ -121,11 +126,14 @@ function literalText({ type, value }: Literal): string {
   return `${value < 0 ? `(${text}` : text}${/[.e]/.test(text) ? "" : ".0"}f${value < 0 ? ")" : ""}`;
 }
 
+const largest = (2 - 2 ** -23) * 2 ** 127;
+
 /** The shortest decimal text of an f32 number. */
 function shortest(value: number): string {
   for (let digits = 1; digits < 9; digits++) {
     const rounded = Number(value.toPrecision(digits));
-    if (Math.fround(rounded) === value) return String(rounded);
+    // Above the largest number is no f32 to WGSL, though it would round to that.
+    if (Math.fround(rounded) === value && Math.abs(rounded) <= largest) return String(rounded);
   }
   return String(value);
 }

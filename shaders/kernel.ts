@@ -5,7 +5,7 @@
  */
 import type { Dim } from "../compiler/graph/dim.ts";
 import { at } from "../compiler/graph/errors.ts";
-import type { Expr, GridPart, KernelCode, Part, Variable } from "../compiler/kernel/ir.ts";
+import type { Expr, GridPart, KernelCode, LocalArray, Part, Variable } from "../compiler/kernel/ir.ts";
 import { expressionsIn, functionsOf } from "../compiler/kernel/walk.ts";
 import { expressionText, type Names, opaque, opaqueText, typeText } from "./expression.ts";
 import { functionText, indented, statementLines } from "./statement.ts";
@@ -23,11 +23,7 @@ export function kernelText(code: KernelCode, about: readonly string[]): string {
     [about.map((line) => `// ${line}`).join("\n")],
     [uniformSection(code)],
     [bindings(code).join("\n")],
-    [
-      code.shared
-        .map(({ name, element, length }) => `var<workgroup> ${name}: array<${typeText[element]}, ${length}>;`)
-        .join("\n"),
-    ],
+    [code.shared.map((array) => `var<workgroup> ${array.name}: ${arrayType(array)};`).join("\n")],
     written.includes(`${opaque}(`) ? [opaqueText] : [],
     helpers,
     functions,
@@ -37,6 +33,11 @@ export function kernelText(code: KernelCode, about: readonly string[]): string {
     .flat()
     .filter((section) => section !== "")
     .join("\n\n")}\n`;
+}
+
+function arrayType({ element, length, slots }: LocalArray): string {
+  const plain = `array<${typeText[element]}, ${length}>`;
+  return slots === 1 ? plain : `array<${plain}, ${slots}>`;
 }
 
 /** The names of a kernel's uniform fields, in order. */

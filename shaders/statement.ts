@@ -1,6 +1,6 @@
 /** @file Statements of the kernel IR, and functions made of them, as lines of WGSL. */
 import type { Expr, KernelFunction, Statement } from "../compiler/kernel/ir.ts";
-import { expressionText, type Names, typeText } from "./expression.ts";
+import { elementText, expressionText, type Names, typeText } from "./expression.ts";
 
 export function statementLines(body: readonly Statement[], names: Names): string[] {
   return body.flatMap((statement) => linesOf(statement, names));
@@ -21,17 +21,20 @@ function linesOf(statement: Statement, names: Names): string[] {
       return [`var ${name} = array<${typeText[element]}, ${length}>(${statement.values.map(text).join(", ")});`];
     }
     case "store": {
-      const { array, index, value, how } = statement;
-      return [`${array.name}[${text(index)}] ${how === "add" ? "+=" : "="} ${text(value)};`];
+      const { array, index, slot, value, how } = statement;
+      const element = elementText(array.name, text(index), slot && text(slot));
+      return [`${element} ${how === "add" ? "+=" : "="} ${text(value)};`];
     }
     case "for": {
       const { name } = statement.variable;
       const [first, end, step] = [text(statement.first), text(statement.end), text(statement.step)];
       const next = step === "1u" ? `${name}++` : `${name} += ${step}`;
-      return block(`for (var ${name}: u32 = ${first}; ${name} < ${end}; ${next})`, statement.body, names);
+      return block(`for (var ${name}: u32 = ${first}; ${name} < ${end}; ${next}) `, statement.body, names);
     }
     case "if":
-      return block(isTrue(statement.condition) ? "" : `if (${text(statement.condition)})`, statement.body, names);
+      return block(`if (${text(statement.condition)}) `, statement.body, names);
+    case "stage":
+      return block("", statement.body, names);
     case "leave":
       return [`if (${text(statement.condition)}) {`, "  return;", "}"];
     case "barrier":
@@ -39,12 +42,8 @@ function linesOf(statement: Statement, names: Names): string[] {
   }
 }
 
-function isTrue(condition: Expr): boolean {
-  return condition.kind === "literal" && condition.value !== 0;
-}
-
 function block(head: string, body: readonly Statement[], names: Names): string[] {
-  return [`${head} {`.trimStart(), ...indented(statementLines(body, names)), "}"];
+  return [`${head}{`, ...indented(statementLines(body, names)), "}"];
 }
 
 export function indented(lines: readonly string[]): string[] {

@@ -6,6 +6,7 @@
  * whether or not a driver's compiler would move it there.
  */
 import { at } from "../graph/errors.ts";
+import { withBarriers } from "./barriers.ts";
 import { Expressions } from "./expressions.ts";
 import { type Index, IndexBuilder } from "./index-arithmetic.ts";
 import type {
@@ -76,7 +77,8 @@ export class KernelBuilder extends Expressions {
   part(grid: GridPart, write: () => void): void {
     this.#blocks = [{ statements: [], memo: new Map() }];
     write();
-    this.#parts.push({ grid, group: this.#group, lane: this.#lane, body: at(this.#blocks, 0).statements });
+    const body = withBarriers(at(this.#blocks, 0).statements);
+    this.#parts.push({ grid, group: this.#group, lane: this.#lane, body });
   }
 
   /** The kernel, when all its parts are written. */
@@ -119,18 +121,14 @@ export class KernelBuilder extends Expressions {
     this.#write({ kind: "if", condition, body });
   }
 
-  /** Writes a block of its own: what is bound in it is not seen after it. */
-  scope(write: () => void): void {
-    this.if(this.bool(true), write);
+  /** Writes what no invocation needs of another one's for: barriers stand around it, none in it. */
+  stage(write: () => void): void {
+    this.#write({ kind: "stage", body: this.#inBlock(write) });
   }
 
   /** Invocations for which the condition holds have no work. */
   leaveIf(condition: Expr): void {
     this.#write({ kind: "leave", condition });
-  }
-
-  barrier(): void {
-    this.#write({ kind: "barrier" });
   }
 
   /** Binds a value to a name, here. */
@@ -153,21 +151,26 @@ export class KernelBuilder extends Expressions {
 
   /** Registers that a loop walks over. */
   registers(name: string, element: Type, values: readonly Expr[]): LocalArray {
-    const array: LocalArray = { space: "registers", name, element, length: values.length };
+    const array: LocalArray = { space: "registers", name, element, length: values.length, slots: 1 };
     this.#write({ kind: "registers", array, values });
     return array;
   }
 
-  /** Memory of the workgroup. */
-  sharedArray(element: Type, length: number): LocalArray {
+  /** Memory of the workgroup; of two slots that alternate, each has that length. */
+  sharedArray(element: Type, length: number, slots: 1 | 2 = 1): LocalArray {
     // No array may be empty; that of a state of no elements is never read.
-    const array: LocalArray = { space: "shared", name: this.fresh("shared"), element, length: Math.max(1, length) };
+    const name = this.fresh("shared");
+    const array: LocalArray = { space: "shared", name, element, length: Math.max(1, length), slots };
     this.#shared.push(array);
     return array;
   }
 
   storeElement(array: KernelArray, index: Expr, value: Expr, how: "set" | "add" = "set"): void {
-    this.#write({ kind: "store", array, index, value, how });
+    this.#write({ kind: "store", array, index, slot: undefined, value, how });
+  }
+
+  storeInSlot(array: LocalArray, slot: Expr, index: Expr, value: Expr): void {
+    this.#write({ kind: "store", array, index, slot, value, how: "set" });
   }
 
   /** Binds a value, once for each key, in the outermost block where it is known, or in the one at `depth`. */

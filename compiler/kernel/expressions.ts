@@ -74,11 +74,13 @@ export class Expressions {
     return this.#interned(key, (id) => ({ kind: "variable", id, type, name, depth, isUniform, isConstant: false }));
   }
 
-  load(array: KernelArray, index: Expr): Load {
+  /** An element of an array; of one with slots, of the given one. */
+  load(array: KernelArray, index: Expr, slot?: Expr): Load {
     const which = array.space === "global" ? `buffer ${array.buffer}` : `${array.space} ${array.name}`;
-    return this.#interned(`load ${which} ${index.id}`, (id) => ({
-      ...{ kind: "load", id, type: array.element, array, operands: [index] as const },
-      ...{ depth: index.depth, isConstant: false, isUniform: index.isUniform && array.space !== "registers" },
+    const operands: [Expr, ...Expr[]] = slot === undefined ? [index] : [index, slot];
+    return this.#interned(`load ${which} ${idsOf(operands)}`, (id) => ({
+      ...{ kind: "load", id, type: array.element, array, operands, depth: depthOf(operands), isConstant: false },
+      isUniform: operands.every(isUniform) && array.space !== "registers",
     }));
   }
 
@@ -182,6 +184,7 @@ const sizeOperations: Partial<Record<Primitive, (a: number, b: number) => number
   mul: (a, b) => a * b,
   div: (a, b) => (b === 0 ? undefined : Math.floor(a / b)),
   rem: (a, b) => (b === 0 ? undefined : a % b),
+  bitAnd: (a, b) => (a & b) >>> 0,
   min: Math.min,
   max: Math.max,
 };

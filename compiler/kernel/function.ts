@@ -41,7 +41,7 @@ export class FunctionBuilder extends Expressions {
 
   /** The number at `index` in a table, which has one at every index that occurs. */
   table(name: string, values: readonly number[]): (index: Expr) => Expr {
-    const array = { space: "registers", name, element: "u32", length: values.length } as const;
+    const array = { space: "registers", name, element: "u32", length: values.length, slots: 1 } as const;
     this.#body.push({ kind: "registers", array, values: values.map(this.u32) });
     return (index) => this.load(array, index);
   }

@@ -11,13 +11,14 @@
  *               | store array index expr       or, with `add`, to what is there
  *               | for axis variable body       over a range of an axis, in the way that the mapping says
  *               | if expr body
+ *               | stage body                   no invocation reads in it what another one writes in it
  *               | leave expr                   invocations for which it holds have no work
- *               | barrier                      of a workgroup
+ *               | barrier                      of a workgroup; derived, see barriers.ts
  *   expr      ::= literal                      a number of a scalar type
  *               | size                         a dimension that is known when the kernel runs
  *               | uniform                      a sum of dimensions, such as where a value lies in its buffer
  *               | variable                     what a statement binds, a parameter, or one of the builtins
- *               | load array index             an element of an array
+ *               | load array index             an element of an array, of one of its slots where they alternate
  *               | primitive(expr, ...)         arithmetic of one element
  *               | function(expr, ...)          one of the functions that are written in this IR, such as tanh
  *
@@ -96,6 +97,8 @@ export interface LocalArray {
   readonly name: string;
   readonly element: Type;
   readonly length: number;
+  /** How many of that length alternate: a loop over time reads one while it writes the other. */
+  readonly slots: 1 | 2;
 }
 
 interface Common {
@@ -134,7 +137,8 @@ export interface Variable extends Common {
 export interface Load extends Common {
   readonly kind: "load";
   readonly array: KernelArray;
-  readonly operands: readonly [Expr];
+  /** The index, and of an array with slots the slot. */
+  readonly operands: readonly [Expr, ...Expr[]];
 }
 
 export interface Apply extends Common {
@@ -190,6 +194,7 @@ export interface Store {
   readonly kind: "store";
   readonly array: KernelArray;
   readonly index: Expr;
+  readonly slot: Expr | undefined;
   readonly value: Expr;
   readonly how: "set" | "add";
 }
@@ -212,6 +217,11 @@ export interface If {
   readonly body: readonly Statement[];
 }
 
+export interface Stage {
+  readonly kind: "stage";
+  readonly body: readonly Statement[];
+}
+
 export interface Leave {
   readonly kind: "leave";
   readonly condition: Expr;
@@ -221,7 +231,7 @@ export interface Barrier {
   readonly kind: "barrier";
 }
 
-export type Statement = Let | Assign | Registers | Store | For | If | Leave | Barrier;
+export type Statement = Let | Assign | Registers | Store | For | If | Stage | Leave | Barrier;
 
 /** Number of workgroups: ceil(ceil(rows / rowsPer) * columns / lanes), where an invocation owns `rowsPer` rows of a column. */
 export interface GridPart {

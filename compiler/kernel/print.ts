@@ -17,7 +17,10 @@ export function printExpression(expr: Expr): string {
     case "variable":
       return expr.name;
     case "load":
-      return `${expr.array.name}[${printExpression(expr.operands[0])}]`;
+      return `${expr.array.name}${[...expr.operands]
+        .reverse()
+        .map((each) => `[${printExpression(each)}]`)
+        .join("")}`;
     case "call":
       return `${expr.function.name}(${expr.operands.map(printExpression).join(", ")})`;
     case "apply": {
@@ -43,8 +46,9 @@ export function printStatement(statement: Statement): string[] {
     case "registers":
       return [`registers ${statement.array.name} = [${statement.values.map(print).join(", ")}]`];
     case "store": {
-      const { array, index, value, how } = statement;
-      return [`${array.name}[${print(index)}] ${how === "add" ? "+=" : "="} ${print(value)}`];
+      const { array, index, slot, value, how } = statement;
+      const place = `${slot === undefined ? "" : `[${print(slot)}]`}[${print(index)}]`;
+      return [`${array.name}${place} ${how === "add" ? "+=" : "="} ${print(value)}`];
     }
     case "for": {
       const { variable, first, end, step, axis, mapping, body } = statement;
@@ -53,6 +57,8 @@ export function printStatement(statement: Statement): string[] {
     }
     case "if":
       return [`if ${print(statement.condition)}`, ...inside(statement.body)];
+    case "stage":
+      return ["stage", ...inside(statement.body)];
     case "leave":
       return [`leave if ${print(statement.condition)}`];
     case "barrier":
@@ -64,7 +70,9 @@ export function printStatement(statement: Statement): string[] {
 export function printKernel({ parts, shared, buffers, workgroupSize }: KernelCode): string {
   const arrays = [
     ...buffers.map(({ array, access }) => `${access} ${array.name}: ${array.element}`),
-    ...shared.map(({ name, element, length }) => `shared ${name}: ${element}[${length}]`),
+    ...shared.map(
+      ({ name, element, length, slots }) => `shared ${name}: ${element}${slots === 1 ? "" : `[${slots}]`}[${length}]`,
+    ),
   ];
   const bodies = parts.flatMap(({ grid, body }) => {
     const { rows, rowsPer, columns, lanes } = grid;

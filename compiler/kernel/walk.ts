@@ -12,7 +12,7 @@ export function operandsOf(expr: Expr): readonly Expr[] {
 export function* statementsIn(body: readonly Statement[]): Generator<Statement> {
   for (const statement of body) {
     yield statement;
-    if (statement.kind === "for" || statement.kind === "if") yield* statementsIn(statement.body);
+    if ("body" in statement) yield* statementsIn(statement.body);
   }
 }
 
@@ -26,12 +26,13 @@ export function expressionsOf(statement: Statement): readonly Expr[] {
     case "registers":
       return statement.values;
     case "store":
-      return [statement.index, statement.value];
+      return [statement.index, ...(statement.slot === undefined ? none : [statement.slot]), statement.value];
     case "for":
       return [statement.first, statement.end, statement.step];
     case "if":
     case "leave":
       return [statement.condition];
+    case "stage":
     case "barrier":
       return none;
   }

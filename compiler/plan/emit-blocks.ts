@@ -180,9 +180,7 @@ function writePhase(emitter: Emitter, region: Region, phase: Phase, block: Block
   overBlocks(writer, { start: writer.u32(0), count: depth, stride: 1 }, running, (first, end) => {
     writer.for({ axis, name: writer.fresh("k"), first, end, step: writer.u32(blockDepth) }, (k0) => {
       fetchBlocks(emitter, region, phase, block, k0, depth);
-      writer.barrier();
       multiplyBlocks(writer, phase, block, running);
-      writer.barrier();
     });
   });
 }

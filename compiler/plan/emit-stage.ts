@@ -103,7 +103,6 @@ export function emitTree(emitter: Emitter, region: Region, stage: Stage, positio
     });
     const { dtype } = node.aval;
     const used = arrays.get(dtype);
-    if (used !== undefined) writer.barrier();
     const shared = used ?? writer.sharedArray(dtype, treeLanes);
     arrays.set(dtype, shared);
     writer.storeElement(shared, lane, accumulator);
@@ -111,7 +110,6 @@ export function emitTree(emitter: Emitter, region: Region, stage: Stage, positio
       const own = writer.load(shared, lane);
       writer.storeElement(shared, lane, combine(writer, node, own, writer.load(shared, writer.add(lane, half))));
     });
-    writer.barrier();
     rememberLoop(emitter, region, id, position, writer.let(writer.fresh("total"), writer.load(shared, writer.u32(0))));
   }
   writer.if(writer.equal(lane, writer.u32(0)), () => storeRoots(emitter, region, stage, position, store));
@@ -124,7 +122,6 @@ function overHalves(writer: PlacedBuilder, join: (half: Expr) => void): void {
   const [first, step] = [writer.u32(0), writer.u32(1)];
   writer.for({ axis, name: writer.fresh("level"), first, end: writer.u32(levels), step }, (level) => {
     const half = writer.let(writer.fresh("half"), writer.shiftRight(writer.u32(treeLanes / 2), level));
-    writer.barrier();
     writer.if(writer.less(writer.lane, half), () => join(half));
   });
 }

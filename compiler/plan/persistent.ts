@@ -114,19 +114,17 @@ class PersistentKernel {
     for (const [id, { width, count }] of slots) {
       const element =
         nodeAt(body, id).aval.dtype === "f32" ? "f32" : nodeAt(body, id).aval.dtype === "i32" ? "i32" : "u32";
-      this.#arrays.set(id, w.sharedArray(element, rowsPerWorkgroup * width * count));
+      this.#arrays.set(id, w.sharedArray(element, rowsPerWorkgroup * width, count));
     }
     this.#rows.declare();
     w.if(w.equal(first, w.u32(0)), () => this.#loadInitial());
     w.if(w.less(w.u32(0), first), () => this.#loadSaved(first));
-    w.barrier();
     const axis = { extent: this.#node.attrs.length, role: "time" } as const;
     w.for({ axis, mapping: "time", name: "count", first, end, step: w.u32(1) }, (count) => {
       this.#count = count;
       for (const group of this.#plan.groups) {
         if (group.kind === "scan") throw new InternalError("a scan inside a persistent scan");
-        for (const stage of group.stages.filter(hasPositions)) this.#stage(stage, workgroupSize);
-        w.barrier();
+        for (const stage of group.stages.filter(hasPositions)) w.stage(() => this.#stage(stage, workgroupSize));
       }
     });
     this.#saveCarries(end);
@@ -136,7 +134,7 @@ class PersistentKernel {
     const { attrs, operands } = this.#node;
     this.#overCarries(({ number, id, slots, index, emitter }) => {
       const value = emitter.value(this.#context.outer, at(operands, attrs.consts + number), index);
-      this.#storeLocal(id, slots, index, this.#writer.index.dim(0), value, emitter);
+      this.#storeLocal(id, slots, index, this.#slotAfter(this.#writer.u32(0), slots), value, emitter);
     });
   }
 
@@ -174,9 +172,8 @@ class PersistentKernel {
   }
 
   /** The slot that holds a carry after a number of steps of the sequence. */
-  #slotAfter(steps: Expr, { count }: Slots): Index {
-    const w = this.#writer;
-    return count === 1 ? w.index.dim(0) : w.index.of(w.bitAnd(steps, w.u32(1)), 2);
+  #slotAfter(steps: Expr, { count }: Slots): Expr | undefined {
+    return count === 1 ? undefined : this.#writer.bitAnd(steps, this.#writer.u32(1));
   }
 
   #stage(stage: Stage, workgroupSize: number): void {
@@ -199,7 +196,7 @@ class PersistentKernel {
     const axis = { extent: turns, role: "columns" } as const;
     const inTurns = (write: (own: Expr) => void) => {
       const loop = { axis, name: "turn", first: w.u32(0), end: w.u32(turns), step: w.u32(1) };
-      if (turns === 1) w.scope(() => write(w.lane));
+      if (turns === 1) write(w.lane);
       else w.for(loop, (turn) => write(w.add(w.lane, w.mul(turn, w.u32(workgroupSize)))));
     };
     inTurns((own) => {
@@ -234,28 +231,35 @@ class PersistentKernel {
     return this.#loadLocal(id, slots, index, this.#slotAfter(this.#steps(), slots), emitter);
   }
 
-  #address({ width }: Slots, index: readonly Index[], slot: Index, shape: readonly Dim[], emitter: Emitter): Index {
+  #address({ width }: Slots, index: readonly Index[], shape: readonly Dim[], emitter: Emitter): Index {
     const { index: m } = this.#writer;
     const { local } = this.#rows.rowAt(index);
-    const inRow = emitter.positionOf(index.slice(1), shape.slice(1));
-    const row = m.add(m.mul(slot, m.dim(this.#plan.rowsPerWorkgroup)), local);
-    return m.add(m.mul(row, m.dim(width)), inRow);
+    return m.add(m.mul(local, m.dim(width)), emitter.positionOf(index.slice(1), shape.slice(1)));
   }
 
-  #loadLocal(id: NodeId, slots: Slots, index: readonly Index[], slot: Index, emitter: Emitter): Expr {
+  #loadLocal(id: NodeId, slots: Slots, index: readonly Index[], slot: Expr | undefined, emitter: Emitter): Expr {
     const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
-    const address = this.#address(slots, index, slot, shape, emitter);
-    const stored = this.#writer.load(this.#array(id), this.#writer.bound(address));
-    const depth = Math.max(address.expr.depth, this.#rows.blockDepth);
-    return this.#writer.bind(`local ${id} ${address.expr.id}`, this.#writer.fromStorage(stored, dtype), depth);
+    const address = this.#address(slots, index, shape, emitter);
+    const stored = this.#writer.load(this.#array(id), this.#writer.bound(address), slot);
+    const depth = Math.max(stored.depth, this.#rows.blockDepth);
+    const key = `local ${id} ${address.expr.id} ${slot?.id}`;
+    return this.#writer.bind(key, this.#writer.fromStorage(stored, dtype), depth);
   }
 
-  #storeLocal(id: NodeId, slots: Slots, index: readonly Index[], slot: Index, value: Expr, emitter: Emitter): void {
+  #storeLocal(
+    id: NodeId,
+    slots: Slots,
+    index: readonly Index[],
+    slot: Expr | undefined,
+    value: Expr,
+    emitter: Emitter,
+  ): void {
     const { shape } = nodeAt(this.#node.attrs.body, id).aval;
     const w = this.#writer;
-    const address = this.#address(slots, index, slot, shape, emitter);
+    const address = w.bound(this.#address(slots, index, shape, emitter));
     const stored = value.type === "bool" ? w.toStorage(value, "u32") : value;
-    w.storeElement(this.#array(id), w.bound(address), stored);
+    if (slot === undefined) w.storeElement(this.#array(id), address, stored);
+    else w.storeInSlot(this.#array(id), slot, address, stored);
   }
 
   #array(id: NodeId): LocalArray {
@@ -272,7 +276,7 @@ class PersistentKernel {
     const w = this.#writer;
     const { carries } = bodyInputs(attrs);
     const own = body.inputs.includes(id) ? undefined : this.#plan.slots.get(id);
-    if (own !== undefined) this.#storeLocal(id, own, index, w.index.dim(0), value, emitter);
+    if (own !== undefined) this.#storeLocal(id, own, index, undefined, value, emitter);
     for (const [i, output] of body.outputs.entries()) {
       if (output !== id) continue;
       const location = this.#plan.results.get(i);

@@ -13,6 +13,23 @@ const onIndices = "test/kernel/index-arithmetic.test.ts";
 
 export const kernelMutants: readonly Mutant[] = [
   ...changed(
+    "compiler/kernel/barriers.ts",
+    ["test/kernel/barriers.test.ts"],
+    [
+      ["reads are written over", "!(a.writes || b.writes)", "!(a.writes && b.writes)"],
+      ["invocations never wait", "this.#before.add(statement);", ""],
+      ["an iteration does not wait for the last", "const iterations = 3;", "const iterations = 1;"],
+      ["slots that alternate are one", "!isTold || a.region.parity === b.region.parity", "true"],
+      ["slots do not change places", "(this.#done.get(base) ?? 0)", "0"],
+      [
+        "lanes that differ wait in a choice",
+        'statement.kind === "if" && statement.condition.isUniform',
+        'statement.kind === "if"',
+      ],
+      ["a barrier does not clear what was done", "      this.#pending = [];\n    }", "    }"],
+    ],
+  ),
+  ...changed(
     "compiler/kernel/index-arithmetic.ts",
     [onIndices],
     [
@@ -112,12 +129,6 @@ export const kernelMutants: readonly Mutant[] = [
     "compiler/plan/emit-blocks.ts",
     [products],
     [
-      ["blocks do not wait before they multiply", "writer.barrier();\n      multiplyBlocks", "multiplyBlocks"],
-      [
-        "blocks are fetched before all have multiplied",
-        "multiplyBlocks(writer, phase, block, running);\n      writer.barrier();",
-        "multiplyBlocks(writer, phase, block, running);",
-      ],
       [
         "past the depth the last element counts again",
         "writer.less(writer.add(k0, k), writer.size(depth))",
@@ -157,12 +168,6 @@ export const kernelMutants: readonly Mutant[] = [
         "combine(writer, node, own, writer.load(shared, writer.add(lane, half)))",
         "own",
       ],
-      [
-        "lanes of a tree do not wait for each other",
-        "writer.barrier();\n    writer.if(writer.less(writer.lane, half)",
-        "writer.if(writer.less(writer.lane, half)",
-      ],
-      ["the next tree does not wait for the last", "if (used !== undefined) writer.barrier();", ""],
       ["lanes of a tree read what their neighbours read", "writer.u32(treeLanes)];", "writer.u32(1)];"],
       [
         "roots are stored one after the other",
@@ -260,22 +265,14 @@ export const kernelMutants: readonly Mutant[] = [
     [onLoops],
     [
       ["time forward in a reversed scan", "if (!reverse) return count;", "return count;"],
-      ["a chunk starts at the beginning", "w.bitAnd(steps, w.u32(1))", "w.u32(0)"],
-      [
-        "stages of a step do not wait for each other",
-        "this.#stage(stage, workgroupSize);\n        w.barrier();",
-        "this.#stage(stage, workgroupSize);",
-      ],
+      ["a chunk starts at the beginning", "this.#writer.bitAnd(steps, this.#writer.u32(1))", "this.#writer.u32(0)"],
+      ["a step is one stage", "w.stage(() => this.#stage(stage, workgroupSize))", "this.#stage(stage, workgroupSize)"],
       [
         "a step writes what it reads",
         "this.#slotAfter(w.add(this.#steps(), w.u32(1)), slots)",
         "this.#slotAfter(this.#steps(), slots)",
       ],
-      [
-        "the second slot of a row is the next row",
-        "m.add(m.mul(slot, m.dim(this.#plan.rowsPerWorkgroup)), local)",
-        "m.add(slot, local)",
-      ],
+      ["rows of a workgroup overlap", "m.add(m.mul(local, m.dim(width)), ", "m.add(local, "],
       [
         "carries are saved from where they started",
         "this.#slotAfter(end, slots)",

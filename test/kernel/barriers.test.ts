@@ -1,0 +1,113 @@
+/** @file Barriers are derived: they stand wherever an invocation may meet what another one has done, and nowhere else. */
+import { describe, expect, test } from "vitest";
+import { KernelBuilder } from "../../compiler/kernel/builder.ts";
+import type { Expr, LocalArray } from "../../compiler/kernel/ir.ts";
+import { printKernel } from "../../compiler/kernel/print.ts";
+
+const grid = { rows: [1], rowsPer: 1, columns: [1], lanes: 1 };
+
+/** The kernel's statements that touch shared memory, with barriers, as lines. */
+function linesOf(write: (k: KernelBuilder) => void): string[] {
+  const k = new KernelBuilder();
+  k.part(grid, () => write(k));
+  const lines = printKernel(k.finish(64)).split("\n").slice(1);
+  return lines.filter((line) => /barrier|shared|for|if|stage/.test(line)).map((line) => line.slice(2));
+}
+
+const set = (k: KernelBuilder, array: LocalArray, index: Expr) => k.storeElement(array, index, k.f32(1));
+const get = (k: KernelBuilder, array: LocalArray, index: Expr) => k.let(k.fresh("v"), k.load(array, index));
+const repeat = (k: KernelBuilder, times: number, write: (n: Expr) => void) =>
+  k.for(
+    { axis: { extent: times, role: "depth" }, name: "n", first: k.u32(0), end: k.u32(times), step: k.u32(1) },
+    write,
+  );
+
+describe("a barrier stands", () => {
+  test("between a write and a read, a read and a write, and two writes, of one array", () => {
+    const lines = linesOf((k) => {
+      const a = k.sharedArray("f32", 64);
+      set(k, a, k.lane);
+      get(k, a, k.u32(3));
+      set(k, a, k.lane);
+      set(k, a, k.u32(0));
+    });
+    expect(lines.filter((line) => line === "barrier")).toHaveLength(3);
+  });
+
+  test("not between reads, nor between arrays, nor inside a stage", () => {
+    const lines = linesOf((k) => {
+      const [a, b] = [k.sharedArray("f32", 64), k.sharedArray("f32", 64)];
+      set(k, a, k.lane);
+      set(k, b, k.lane);
+      k.stage(() => {
+        get(k, a, k.u32(0));
+        set(k, a, k.lane);
+      });
+      get(k, b, k.u32(1));
+      get(k, b, k.u32(2));
+    });
+    // The one before the stage is for b as well.
+    expect(lines.filter((line) => line === "barrier")).toHaveLength(1);
+  });
+
+  test("in a loop, for what the iteration before has left", () => {
+    const lines = linesOf((k) => {
+      const a = k.sharedArray("f32", 64);
+      repeat(k, 4, () => {
+        k.stage(() => set(k, a, k.lane));
+        k.stage(() => get(k, a, k.u32(0)));
+      });
+    });
+    expect(lines.map((line) => line.trim())).toEqual([
+      "for n in 0 .. 4 by 1 (depth of 4, serial)",
+      "barrier",
+      "stage",
+      expect.stringContaining("shared1[lane] = "),
+      "barrier",
+      "stage",
+      expect.stringContaining("= shared1[0]"),
+    ]);
+  });
+
+  test("before a loop over the lanes as a whole, and not in it", () => {
+    const lines = linesOf((k) => {
+      const a = k.sharedArray("f32", 64);
+      set(k, a, k.lane);
+      const axis = { extent: 64, role: "positions" } as const;
+      k.for({ axis, mapping: "lanes", name: "i", first: k.lane, end: k.u32(64), step: k.u32(8) }, (i) => {
+        get(k, a, i);
+        set(k, a, i);
+      });
+    });
+    expect(lines.map((line) => line.trim())[1]).toBe("barrier");
+    expect(lines.filter((line) => line.trim() === "barrier")).toHaveLength(1);
+  });
+
+  test("before a choice that not all lanes make alike, and inside one that they do", () => {
+    const inside = (uniform: boolean) =>
+      linesOf((k) => {
+        const a = k.sharedArray("f32", 64);
+        set(k, a, k.lane);
+        k.if(k.less(uniform ? k.group : k.lane, k.u32(4)), () => get(k, a, k.u32(9)));
+      }).map((line) => line.trim());
+    expect(inside(false).indexOf("barrier")).toBe(1);
+    expect(inside(true).indexOf("barrier")).toBe(2);
+  });
+
+  test("once a step where two slots alternate, since a step writes the slot that it does not read", () => {
+    /** Where barriers stand among the stages of a step that reads one slot, then writes the one so many steps ahead. */
+    const placesOf = (ahead: number) =>
+      linesOf((k) => {
+        const a = k.sharedArray("f32", 64, 2);
+        repeat(k, 8, (n) => {
+          const slot = (steps: number) => k.bitAnd(k.add(n, k.u32(steps)), k.u32(1));
+          k.stage(() => k.let("v1", k.load(a, k.u32(5), slot(0))));
+          k.stage(() => k.storeInSlot(a, slot(ahead), k.lane, k.f32(1)));
+        });
+      })
+        .map((line) => line.trim())
+        .filter((line) => line === "barrier" || line === "stage");
+    expect(placesOf(1)).toEqual(["barrier", "stage", "stage"]);
+    expect(placesOf(0)).toEqual(["stage", "barrier", "stage"]);
+  });
+});
