@@ -4,7 +4,7 @@ import type { passes } from "./compile.ts";
 const lines: Readonly<Record<(typeof passes)[number]["name"], string>> = {
   simplify: "drop additions of 0 and products with 1",
   dead: "drop what no output needs, in and out of loops",
-  "fixed carries": "a carry that no step changes becomes a const of its loop",
+  "invariant carries": "a loop-invariant carry becomes a const of its loop",
   "split products": "concat(a, b)·W becomes a·W_a + b·W_b",
   hoist: "products that wait for no carry move before the loop, over all time steps at once",
   sink: "products that no carry waits for, and sums over time, move behind the loop",

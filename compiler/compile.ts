@@ -4,8 +4,8 @@
 import type { Graph } from "./graph/graph.ts";
 import { requirementsOf } from "./ops/requirements.ts";
 import { removeDead } from "./passes/dead.ts";
-import { fixCarries } from "./passes/fixed-carries.ts";
 import { hoist } from "./passes/hoist.ts";
+import { invariantCarries } from "./passes/invariant-carries.ts";
 import { lookupsOfProducts } from "./passes/lookups.ts";
 import { simplify } from "./passes/simplify.ts";
 import { sink } from "./passes/sink.ts";
@@ -20,7 +20,7 @@ import { withoutCallSites } from "./trace/site.ts";
 export const passes = [
   { name: "simplify", run: simplify },
   { name: "dead", run: removeDead },
-  { name: "fixed carries", run: fixCarries },
+  { name: "invariant carries", run: invariantCarries },
   { name: "split products", run: splitProducts },
   { name: "hoist", run: hoist },
   { name: "sink", run: sink },

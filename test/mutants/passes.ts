@@ -188,7 +188,7 @@ export const passMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/passes/fixed-carries.ts",
+    "compiler/passes/invariant-carries.ts",
     [onPasses, onLoops],
     [
       ["no carry is fixed", "at(outputs, place - attrs.consts) === at(inputs, place)", "false"],
@@ -198,8 +198,8 @@ export const passMutants: readonly Mutant[] = [
         "inputs.includes(at(outputs, place - attrs.consts))",
       ],
       [
-        "the last of a fixed carry is that of a moving one",
-        "isFixed(place) ? at(operands, place) : at(results.carries, moving.indexOf(place))",
+        "the last of an invariant carry is that of a moving one",
+        "isInvariant(place) ? at(operands, place) : at(results.carries, moving.indexOf(place))",
         "at(results.carries, Math.max(0, moving.indexOf(place)))",
       ],
       [

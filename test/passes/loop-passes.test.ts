@@ -3,8 +3,8 @@
  * is left inside is counted. Time, batch and width are equal where that lets a mistake fit.
  */
 import { describe, expect, test } from "vitest";
-import { fixCarries } from "../../compiler/passes/fixed-carries.ts";
 import { hoist } from "../../compiler/passes/hoist.ts";
+import { invariantCarries } from "../../compiler/passes/invariant-carries.ts";
 import { sink } from "../../compiler/passes/sink.ts";
 import {
   add,
@@ -108,7 +108,7 @@ describe("states", () => {
   test("that are handed on are consts, and those behind them keep their places", () => {
     const after = sameAfter(
       states((b, c, x) => [tanh(add(b, x)), mul(c, x)]),
-      fixCarries,
+      invariantCarries,
       arrays,
     );
     expect(loopOf(after)).toMatchObject({ consts: 1, carries: 2 });
@@ -117,7 +117,7 @@ describe("states", () => {
   test("that change places are no consts", () => {
     const after = sameAfter(
       states((b, c) => [c, b]),
-      fixCarries,
+      invariantCarries,
       arrays,
     );
     expect(loopOf(after)).toMatchObject({ consts: 1, carries: 2 });

@@ -4,8 +4,8 @@ import { compileProgram, passes } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph, Node } from "../../compiler/graph/graph.ts";
 import { removeDead } from "../../compiler/passes/dead.ts";
-import { fixCarries } from "../../compiler/passes/fixed-carries.ts";
 import { hoist } from "../../compiler/passes/hoist.ts";
+import { invariantCarries } from "../../compiler/passes/invariant-carries.ts";
 import { simplify } from "../../compiler/passes/simplify.ts";
 import { sink } from "../../compiler/passes/sink.ts";
 import {
@@ -89,11 +89,11 @@ describe("carries that no step changes", () => {
 
   test("are consts of their loop, and the others keep their order", () => {
     expect(loopOf(graph)).toMatchObject([{ consts: 0, carries: 3 }]);
-    expect(loopOf(unchanged(graph, fixCarries, shapes))).toMatchObject([{ consts: 1, carries: 2 }]);
+    expect(loopOf(unchanged(graph, invariantCarries, shapes))).toMatchObject([{ consts: 1, carries: 2 }]);
   });
 
   test("let their products leave the loop", () => {
-    const [before, after] = [hoist(graph), hoist(fixCarries(graph))];
+    const [before, after] = [hoist(graph), hoist(invariantCarries(graph))];
     expect(count(before, "dot")).toBe(0);
     expect(count(after, "dot")).toBe(1);
   });

@@ -9,18 +9,19 @@ import type { Tensor } from "../trace/tensor.ts";
 import { emitPart, placesOf } from "./part-of-loop.ts";
 import { rewriteGraph } from "./rewrite.ts";
 
-export function fixCarries(graph: Graph): Graph {
-  return rewriteGraph(graph, () => ({ scan: (node, _, operands) => withFixedCarries(node, operands) }));
+export function invariantCarries(graph: Graph): Graph {
+  return rewriteGraph(graph, () => ({ scan: (node, _, operands) => withInvariantCarries(node, operands) }));
 }
 
-function withFixedCarries(node: ScanNode, operands: readonly Tensor[]): readonly Tensor[] {
-  const attrs = { ...node.attrs, body: fixCarries(node.attrs.body) };
+function withInvariantCarries(node: ScanNode, operands: readonly Tensor[]): readonly Tensor[] {
+  const attrs = { ...node.attrs, body: invariantCarries(node.attrs.body) };
   const { inputs, outputs } = attrs.body;
   const { consts, carries, xs } = placesOf(attrs);
-  const isFixed = (place: number) => at(outputs, place - attrs.consts) === at(inputs, place);
-  const moving = carries.filter((place) => !isFixed(place));
-  const places = { consts: [...consts, ...carries.filter(isFixed)], carries: moving, xs };
+  const isInvariant = (place: number) => at(outputs, place - attrs.consts) === at(inputs, place);
+  const moving = carries.filter((place) => !isInvariant(place));
+  const places = { consts: [...consts, ...carries.filter(isInvariant)], carries: moving, xs };
   const results = emitPart(attrs, operands, places, outputs.slice(attrs.carries));
-  const last = (place: number) => (isFixed(place) ? at(operands, place) : at(results.carries, moving.indexOf(place)));
+  const last = (place: number) =>
+    isInvariant(place) ? at(operands, place) : at(results.carries, moving.indexOf(place));
   return [...carries.map(last), ...results.ys];
 }
