@@ -27,10 +27,12 @@ export function canonicalProgram(program: Program): string {
     const record = { workgroupSize, bound, uniforms: values, loops, chunked, workgroupBytes, work };
     return `kernel ${i} ${JSON.stringify(record)}\n${canonicalWgsl(kernel)}`;
   });
+  // Whatever the program's own memory is called.
+  const kinds = buffers.map((buffer) => ({ ...buffer, role: buffer.role === "input" ? "input" : "arena" }));
   const schedule = schedules.map(({ scan, schedule }) => `${scan} ${schedule}`);
   return [
     `symbols ${symbols.join(" ")}\nschedules ${schedule.join(", ")}\n`,
-    `buffers\n${list(buffers)}inputs\n${list(inputs)}outputs\n${list(outputs)}steps\n${list(steps)}`,
+    `buffers\n${list(kinds)}inputs\n${list(inputs)}outputs\n${list(outputs)}steps\n${list(steps)}`,
     ...kernelTexts,
   ].join("\n");
 }
