@@ -101,7 +101,7 @@ function bindings({ buffers }: KernelCode): string[] {
 
 function usesSubgroups({ parts }: KernelCode): boolean {
   const isShared = (expr: Expr) => expr.kind === "apply" && expr.op === "fromLane";
-  return parts.some(({ body }) => [...expressionsIn(body)].some(isShared));
+  return parts.some(({ body }) => expressionsIn(body).some(isShared));
 }
 
 function uniformSection(code: KernelCode): string {

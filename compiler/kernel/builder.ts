@@ -23,7 +23,7 @@ import type {
   Type,
   Variable,
 } from "./ir.ts";
-import { accessesOf, uniformsOf } from "./walk.ts";
+import { needsOf } from "./walk.ts";
 
 interface Block {
   readonly statements: Statement[];
@@ -86,9 +86,8 @@ export class KernelBuilder extends Expressions {
     return {
       workgroupSize,
       parts: this.#parts,
-      buffers: accessesOf(this.#parts),
+      ...needsOf(this.#parts),
       shared: this.#shared,
-      uniforms: uniformsOf(this.#parts),
       steps: { counts: this.#counts, end: this.#end },
     };
   }

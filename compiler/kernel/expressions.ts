@@ -56,14 +56,26 @@ export class Expressions {
   size(dim: Dim): Literal | SizeExpr {
     if (typeof dim === "number") return this.u32(dim);
     return this.#interned(`size ${dim}`, (id) => ({
-      ...{ kind: "size", id, type: "u32", dim, depth: 0, isConstant: false, isUniform: true },
+      kind: "size",
+      id,
+      type: "u32",
+      dim,
+      depth: 0,
+      isConstant: false,
+      isUniform: true,
     }));
   }
 
   /** A sum of dimensions as u32. */
   uniform(sum: readonly Dim[]): Uniform {
     return this.#interned(`uniform ${sum.join("+")}`, (id) => ({
-      ...{ kind: "uniform", id, type: "u32", sum, depth: 0, isConstant: false, isUniform: true },
+      kind: "uniform",
+      id,
+      type: "u32",
+      sum,
+      depth: 0,
+      isConstant: false,
+      isUniform: true,
     }));
   }
 
@@ -79,22 +91,39 @@ export class Expressions {
     const which = array.space === "global" ? `buffer ${array.buffer}` : `${array.space} ${array.name}`;
     const operands: [Expr, ...Expr[]] = slot === undefined ? [index] : [index, slot];
     return this.#interned(`load ${which} ${idsOf(operands)}`, (id) => ({
-      ...{ kind: "load", id, type: array.element, array, operands, depth: depthOf(operands), isConstant: false },
+      kind: "load",
+      id,
+      type: array.element,
+      array,
+      operands,
+      depth: depthOf(operands),
+      isConstant: false,
       isUniform: operands.every(isUniform) && array.space !== "registers",
     }));
   }
 
   call(callee: KernelFunction, operands: readonly Expr[]): Call {
     return this.#interned(`call ${callee.name} ${idsOf(operands)}`, (id) => ({
-      ...{ kind: "call", id, type: callee.type, function: callee, operands },
-      ...{ depth: depthOf(operands), isConstant: false, isUniform: operands.every(isUniform) },
+      kind: "call",
+      id,
+      type: callee.type,
+      function: callee,
+      operands,
+      depth: depthOf(operands),
+      isConstant: false,
+      isUniform: operands.every(isUniform),
     }));
   }
 
   apply(op: Primitive, type: Type, operands: readonly Expr[]): Apply {
     return this.#interned(`${op} ${type} ${idsOf(operands)}`, (id) => ({
-      ...{ kind: "apply", id, type, op, operands, depth: depthOf(operands) },
-      isConstant: operands.every(({ isConstant }) => isConstant),
+      kind: "apply",
+      id,
+      type,
+      op,
+      operands,
+      depth: depthOf(operands),
+      isConstant: operands.every(isConstant),
       isUniform: operands.every(isUniform),
     }));
   }
@@ -190,9 +219,12 @@ const sizeOperations: Partial<Record<Primitive, (a: number, b: number) => number
 };
 
 const isUniform = (expr: Expr) => expr.isUniform;
+const isConstant = (expr: Expr) => expr.isConstant;
 
 function idsOf(operands: readonly Expr[]): string {
-  return operands.map(({ id }) => id).join(" ");
+  let ids = "";
+  for (const { id } of operands) ids += `${id} `;
+  return ids;
 }
 
 function depthOf(operands: readonly Expr[]): number {

@@ -9,11 +9,12 @@ export function operandsOf(expr: Expr): readonly Expr[] {
 }
 
 /** Every statement, those inside others after the one that they stand in. */
-export function* statementsIn(body: readonly Statement[]): Generator<Statement> {
+export function statementsIn(body: readonly Statement[], found: Statement[] = []): Statement[] {
   for (const statement of body) {
-    yield statement;
-    if ("body" in statement) yield* statementsIn(statement.body);
+    found.push(statement);
+    if ("body" in statement) statementsIn(statement.body, found);
   }
+  return found;
 }
 
 /** The expressions that a statement itself evaluates. */
@@ -39,22 +40,32 @@ export function expressionsOf(statement: Statement): readonly Expr[] {
 }
 
 /** Every expression that statements evaluate, each once, operands before what is made of them. */
-export function* expressionsIn(body: readonly Statement[], seen: Set<Expr> = new Set()): Generator<Expr> {
-  for (const statement of statementsIn(body)) for (const expr of expressionsOf(statement)) yield* within(expr, seen);
+export function expressionsIn(body: readonly Statement[], seen: Set<Expr> = new Set()): Expr[] {
+  const found: Expr[] = [];
+  for (const statement of statementsIn(body)) for (const expr of expressionsOf(statement)) within(expr, seen, found);
+  return found;
 }
 
-function* within(expr: Expr, seen: Set<Expr>): Generator<Expr> {
-  if (seen.has(expr)) return;
+/** An expression and those that it is made of, but for those that were seen. */
+function within(expr: Expr, seen: Set<Expr>, found: Expr[] = []): Expr[] {
+  if (seen.has(expr)) return found;
   seen.add(expr);
-  for (const operand of operandsOf(expr)) yield* within(operand, seen);
-  yield expr;
+  for (const operand of operandsOf(expr)) within(operand, seen, found);
+  found.push(expr);
+  return found;
+}
+
+/** What parts need of the program: buffers, and numbers that they are given. */
+export function needsOf(parts: readonly Part[]): Pick<KernelCode, "buffers" | "uniforms"> {
+  const expressions = parts.map(({ body }) => expressionsIn(body));
+  return { buffers: accessesOf(parts, expressions), uniforms: uniformsOf(parts, expressions) };
 }
 
 /** The buffers that parts read or write, in order. In one dispatch a buffer is read, or read and written. */
-export function accessesOf(parts: readonly Part[]): KernelCode["buffers"] {
+function accessesOf(parts: readonly Part[], expressions: readonly (readonly Expr[])[]): KernelCode["buffers"] {
   const found = new Map<number, { array: GlobalArray; access: "read" | "read_write" }>();
-  for (const { body } of parts) {
-    for (const expr of expressionsIn(body))
+  for (const [i, { body }] of parts.entries()) {
+    for (const expr of expressions[i] ?? none)
       if (expr.kind === "load" && expr.array.space === "global" && !found.has(expr.array.buffer))
         found.set(expr.array.buffer, { array: expr.array, access: "read" });
     for (const statement of statementsIn(body))
@@ -65,14 +76,14 @@ export function accessesOf(parts: readonly Part[]): KernelCode["buffers"] {
 }
 
 /** What parts must be given when they run, each once: the symbols of dimensions, and sums of these. */
-export function uniformsOf(parts: readonly Part[]): (readonly Dim[])[] {
+function uniformsOf(parts: readonly Part[], expressions: readonly (readonly Expr[])[]): (readonly Dim[])[] {
   const found = new Map<string, readonly Dim[]>();
   const note = (sum: readonly Dim[]) => found.set(sum.join(" + "), sum);
   const noteSymbols = (dim: Dim) => {
     for (const symbol of dimFactors(dim)) note([symbol]);
   };
-  for (const { body, grid } of parts) {
-    for (const expr of expressionsIn(body)) {
+  for (const [i, { grid }] of parts.entries()) {
+    for (const expr of expressions[i] ?? none) {
       if (expr.kind === "size") noteSymbols(expr.dim);
       if (expr.kind === "uniform") note(expr.sum);
     }
