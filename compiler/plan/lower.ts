@@ -4,9 +4,11 @@
 import { type Dim, sizeOf, symbolsOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
+import { arenaOf, Crowding } from "./crowding.ts";
 import { donations, elementOf, inputLocation, lastUses, placeDonations } from "./donations.ts";
 import type { Region } from "./emit-values.ts";
-import { formStages } from "./form-stages.ts";
+import { formStages, type Staging } from "./form-stages.ts";
+import { type Group, membersOf } from "./groups.ts";
 import { buildKernel } from "./kernel.ts";
 import { Memory } from "./memory.ts";
 import { partsByValue } from "./packs.ts";
@@ -79,49 +81,54 @@ export type LoweredProgram = Omit<Program<PlannedKernel>, "requires">;
  */
 export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram {
   const limit = options.maxStorageBuffers ?? defaultStorageBuffers;
-  const copied = new Set<NodeId>();
+  const plan = planGraph(graph, options);
+  const crowding = new Crowding(graph, limit);
+  // What a step reads and writes shows it before a kernel is built; the kernels themselves have the last word.
+  const uncopied = donationPlaces(plan, new Set());
+  const buffers = plan.groups.map((group) => buffersOf(plan, group, uncopied));
+  crowding.relieve(buffers.map((buffers, order) => ({ name: `step ${order}`, buffers })));
   for (;;) {
-    const program = lowerWith(graph, options, copied);
-    const crowding = inputsToCopy(graph, program, limit);
-    if (crowding.length === 0) return program;
-    for (const id of crowding) copied.add(id);
+    const program = lowerWith(plan, options, crowding.copied);
+    const bound = program.kernels.map(({ name, code }) => ({
+      name,
+      buffers: code.buffers.map(({ array }) => array.buffer),
+    }));
+    if (!crowding.relieve(bound)) return program;
   }
 }
 
-/**
- * The inputs that must be copied so that every kernel fits. A copy changes the bindings of kernels in one way, its
- * input's buffer for the slab's, so that all are found at once.
- */
-function inputsToCopy(graph: Graph, { kernels, buffers }: LoweredProgram, limit: number): NodeId[] {
-  const found: NodeId[] = [];
-  const slabs = buffers.flatMap(({ role, element }, buffer) => (role === "slab" ? [{ element, buffer }] : []));
-  const bound = kernels.map(({ code }) => new Set(code.buffers.map(({ array }) => array.buffer)));
-  for (const [i, own] of bound.entries()) {
-    while (own.size > limit) {
-      const inputs = [...own].flatMap((buffer) => graph.inputs[buffer] ?? []);
-      const [smallest] = inputs.sort((a, b) => sizeRank(graph, a) - sizeRank(graph, b));
-      if (smallest === undefined) throw new InternalError(`${at(kernels, i).name} binds ${own.size} buffers`);
-      found.push(smallest);
-      const isFloat = nodeAt(graph, smallest).aval.dtype === "f32";
-      const slab = slabs.find(({ element }) => (element === "f32") === isFloat);
-      const from = graph.inputs.indexOf(smallest);
-      for (const buffers of bound) if (buffers.delete(from) && slab !== undefined) buffers.add(slab.buffer);
-    }
-  }
-  return found;
+/** What of a program does not depend on where its values lie. */
+interface GraphPlan extends Staging {
+  readonly graph: Graph;
+  /** Output index -> the input whose buffer it takes over. */
+  readonly donated: ReadonlyMap<number, NodeId>;
+  readonly lastUse: ReadonlyMap<NodeId, number>;
+  readonly partOf: ReturnType<typeof partsByValue>;
+}
+
+function planGraph(graph: Graph, options: LowerOptions): GraphPlan {
+  const donated = donations(graph, options.donate ?? {});
+  // An input that is handed back as its own donation stays where it is.
+  const computed = graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id);
+  const staging = formStages(graph, computed, { packs: true });
+  const lastUse = lastUses(graph, staging.groups, staging.packs);
+  return { ...staging, graph, donated, lastUse, partOf: partsByValue(staging.packs) };
+}
+
+/** Where donated outputs lie that can be written straight into their inputs. */
+function donationPlaces({ graph, groups, packs, partOf, donated }: GraphPlan, copied: ReadonlySet<NodeId>) {
+  const locations = new Map<NodeId, Location>();
+  const home = new Map([...donated].filter(([, input]) => !copied.has(input)));
+  placeDonations(graph, home, groups, (id) => partOf.has(id) || packs.has(id), locations);
+  return locations;
 }
 
 /** What every WebGPU device allows in one shader stage, and in one workgroup. */
 const defaultStorageBuffers = 8;
 const defaultWorkgroupBytes = 16384;
 
-/** Orders inputs by size; a symbolic one counts as larger than any known one. */
-function sizeRank(graph: Graph, id: NodeId): number {
-  const size = sizeOf(nodeAt(graph, id).aval.shape);
-  return typeof size === "number" ? size : Number.MAX_SAFE_INTEGER;
-}
-
-function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<NodeId>): LoweredProgram {
+function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<NodeId>): LoweredProgram {
+  const { graph, groups, stored, donated, lastUse, partOf } = plan;
   const inputs = graph.inputs.map((id, buffer): ProgramInput => {
     const { dtype, shape } = nodeAt(graph, id).aval;
     return { name: inputName(graph, id), dtype, shape, buffer };
@@ -130,12 +137,7 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
     return { name: `in${buffer}`, element: elementOf[dtype], size: [sizeOf(shape)], role: "input" };
   });
   const memory = new Memory(inputs.length);
-  const donated = donations(graph, options.donate ?? {});
-  // An input that is handed back as its own donation stays where it is.
-  const computed = graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id);
-  const { groups, stored, packs } = formStages(graph, computed, { packs: true });
-  const lastUse = lastUses(graph, groups, packs);
-  const locations = new Map<NodeId, Location>();
+  const locations = donationPlaces(plan, copied);
   const homes = new Map<NodeId, Location>();
   const copies = [...copied].map((id): Copy => {
     const { aval } = nodeAt(graph, id);
@@ -164,9 +166,6 @@ function lowerWith(graph: Graph, options: LowerOptions, copied: ReadonlySet<Node
   };
 
   const work: WorkScope = { depth: 0, graph, stored };
-  const partOf = partsByValue(packs);
-  const home = new Map([...donated].filter(([, input]) => !copied.has(input)));
-  placeDonations(graph, home, groups, (id) => partOf.has(id) || packs.has(id), locations);
   const steps: Step[] = [...copies];
   for (const [order, group] of groups.entries()) {
     const place = (id: NodeId): Location => {
@@ -303,4 +302,16 @@ function symbolsIn(graph: Graph): string[] {
   };
   walk(graph);
   return [...symbols].sort();
+}
+
+/** The buffers that a step reads and writes, where no input is copied. */
+function buffersOf({ graph, lastUse }: GraphPlan, group: Group, donated: ReadonlyMap<NodeId, Location>): Set<number> {
+  const bufferOf = (id: NodeId) => {
+    if (nodeAt(graph, id).op === "input") return graph.inputs.indexOf(id);
+    return donated.get(id)?.buffer ?? arenaOf(graph, id);
+  };
+  const read = membersOf(group).flatMap(({ reads }) => reads.map(({ id }) => id));
+  const written =
+    group.kind === "scan" ? group.results.filter((id) => lastUse.has(id)) : group.stages.flatMap(({ roots }) => roots);
+  return new Set([...read, ...written].map(bufferOf));
 }

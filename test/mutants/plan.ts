@@ -72,10 +72,18 @@ export const planMutants: readonly Mutant[] = [
     [onCost],
     [
       [
-        "one input is copied after a lowering",
-        "while (own.size > limit)",
-        "while (found.length === 0 && own.size > limit)",
+        "crowding is seen only in kernels",
+        "crowding.relieve(buffers.map((buffers, order) => ({ name: `step ${order}`, buffers })));",
+        "",
       ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/crowding.ts",
+    [onLowering, onCost],
+    [
+      ["kernels bind any number of buffers", "own.size > this.#limit", "own.size > 99"],
+      ["the largest input is copied", "this.#rank(a) - this.#rank(b)", "this.#rank(b) - this.#rank(a)"],
     ],
   ),
   ...changed(
@@ -245,7 +253,6 @@ export const planMutants: readonly Mutant[] = [
         'graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id)',
         'graph.outputs.filter((id) => nodeAt(graph, id).op !== "input")',
       ],
-      ["kernels bind any number of buffers", "own.size > limit", "own.size > 99"],
     ],
   ),
   ...changed(

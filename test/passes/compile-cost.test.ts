@@ -9,7 +9,8 @@ import type { Graph } from "../../compiler/graph/graph.ts";
 import { removeDead } from "../../compiler/passes/dead.ts";
 import { simplify } from "../../compiler/passes/simplify.ts";
 import { lower } from "../../compiler/plan/lower.ts";
-import { adam, type TrainingStep, trainingStep } from "../../index.ts";
+import type { Step } from "../../compiler/plan/program.ts";
+import { adam, add, slice, type Tensor, type TrainingStep, traceGraph, trainingStep } from "../../index.ts";
 import { languageModel } from "../../train/networks.ts";
 
 /** Eight layers have as much as twice four, less what four and eight have once: embedding, head and optimizer. */
@@ -56,6 +57,28 @@ test.each(["persistent", "stepwise"] as const)("lowering, %s", (schedule) => {
     return looks(passed, (counted) => void lower(counted, { donate, schedule }));
   }) as [number, number];
   expect(whole / half).toBeLessThan(mostGrowth);
+});
+
+test("that kernels may bind few buffers costs no second lowering", () => {
+  const { graph, donate } = eight;
+  const passed = passes.reduce((current, { run }) => run(current), graph);
+  const [few, many] = [8, 64].map((maxStorageBuffers) =>
+    looks(passed, (counted) => {
+      const { buffers, steps } = lower(counted, { donate, maxStorageBuffers });
+      const isOfInput = (step: Step) => step.kind === "copy" && buffers[step.from.buffer]?.role === "input";
+      expect(steps.some(isOfInput)).toBe(maxStorageBuffers === 8);
+    }),
+  ) as [number, number];
+  expect(few / many).toBeLessThan(1.3);
+});
+
+test("the smallest inputs are copied where a kernel would bind too many", () => {
+  const inputs = Array.from({ length: 9 }, (_, i) => ({ name: `x${i}`, dtype: "f32" as const, shape: [20 - i] }));
+  const graph = traceGraph("crowd", inputs, (tensors) => [
+    tensors.map((x) => slice(x as Tensor<"f32">, 0, 0, 1)).reduce((total, x) => add(total, x)),
+  ]);
+  const { steps } = lower(graph, { maxStorageBuffers: 8 });
+  expect(steps.flatMap((step) => (step.kind === "copy" ? [step.from.buffer] : []))).toEqual([8, 7]);
 });
 
 const bodiesOf = ({ nodes }: Graph) => nodes.flatMap((node) => (node.op === "scan" ? [node.attrs.body] : []));

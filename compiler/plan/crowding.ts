@@ -1,0 +1,65 @@
+/**
+ * @file Buffers that a kernel may bind are few. Where one would bind more, inputs that it reads are copied into the arena
+ * first, the smallest first, until every kernel fits.
+ */
+import { sizeOf } from "../graph/dim.ts";
+import { InternalError } from "../graph/errors.ts";
+import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
+
+/** What binds buffers, each given by its number in the program. */
+export interface Binder {
+  readonly name: string;
+  readonly buffers: Iterable<number>;
+}
+
+/** The arena of a dtype: arenas stand behind the buffers of the inputs. */
+export function arenaOf(graph: Graph, id: NodeId): number {
+  return graph.inputs.length + (nodeAt(graph, id).aval.dtype === "f32" ? 0 : 1);
+}
+
+export class Crowding {
+  readonly #graph: Graph;
+  readonly #limit: number;
+  readonly #copied = new Set<NodeId>();
+
+  /** `limit` is how many buffers one kernel may bind. */
+  constructor(graph: Graph, limit: number) {
+    this.#graph = graph;
+    this.#limit = limit;
+  }
+
+  /** Inputs to copy, in the order in which they were found. */
+  get copied(): ReadonlySet<NodeId> {
+    return this.#copied;
+  }
+
+  /**
+   * Finds inputs to copy until none of these binds too many; false where there are none. A copy changes what is bound in
+   * one way, its input's buffer for the arena's, so that all are found at once.
+   */
+  relieve(binders: readonly Binder[]): boolean {
+    const before = this.#copied.size;
+    const bound = binders.map(({ buffers }) => new Set([...buffers].sort((a, b) => a - b)));
+    for (const [i, own] of bound.entries()) {
+      while (own.size > this.#limit) {
+        const smallest = this.#smallestInput(own);
+        if (smallest === undefined) throw new InternalError(`${binders[i]?.name} binds ${own.size} buffers`);
+        this.#copied.add(smallest);
+        const from = this.#graph.inputs.indexOf(smallest);
+        for (const buffers of bound) if (buffers.delete(from)) buffers.add(arenaOf(this.#graph, smallest));
+      }
+    }
+    return this.#copied.size > before;
+  }
+
+  #smallestInput(buffers: Iterable<number>): NodeId | undefined {
+    const inputs = [...buffers].flatMap((buffer) => this.#graph.inputs[buffer] ?? []);
+    return inputs.sort((a, b) => this.#rank(a) - this.#rank(b))[0];
+  }
+
+  /** Orders inputs by size; a symbolic one counts as larger than any known one. */
+  #rank(id: NodeId): number {
+    const size = sizeOf(nodeAt(this.#graph, id).aval.shape);
+    return typeof size === "number" ? size : Number.MAX_SAFE_INTEGER;
+  }
+}
