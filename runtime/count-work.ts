@@ -16,7 +16,7 @@ export interface ChunkCount {
   readonly lastSteps: number;
 }
 
-export interface Work {
+export interface WorkTotals {
   /** A kernel that runs a loop over time itself counts once, however it is cut. */
   readonly dispatches: Readonly<Record<Phase, number>>;
   readonly chunks: readonly ChunkCount[];
@@ -29,7 +29,7 @@ export interface Work {
 
 const BYTES_PER_ELEMENT = 4;
 
-export function countWork(program: Program, sizes: DimSizes): Work {
+export function countWork(program: Program, sizes: DimSizes): WorkTotals {
   const dispatches: Record<Phase, number> = { forward: 0, backward: 0, update: 0 };
   const chunks: ChunkCount[] = [];
   let copies = 0;

@@ -4,12 +4,12 @@ import { aboutPass } from "../../compiler/about-passes.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
 import type { Kernel, Program } from "../../compiler/plan/program.ts";
 import type { Graph } from "../../index.ts";
-import { bytesFormula, type ChunkCount, countNodes, type Work } from "../../runtime/count-work.ts";
+import { bytesFormula, type ChunkCount, countNodes, type WorkTotals } from "../../runtime/count-work.ts";
 import type { Compiled } from "../../train/compile-step.ts";
 import { grouped } from "../progress.ts";
 
 /** Lines in the order in which things happen: what was traced, what each pass made of it, kernels, totals. */
-export function* layout({ stages, program }: Compiled, work: Work): Generator<string> {
+export function* layout({ stages, program }: Compiled, work: WorkTotals): Generator<string> {
   let before = "";
   for (const { pass, graph } of stages) {
     const after = printGraph(graph, { sites: true });
@@ -38,7 +38,7 @@ function kernelHeading({ name, label, site, workgroupSize, bindings }: Kernel, p
   return `kernel ${name}: ${label}${site === undefined ? "" : `, ${site}`}; workgroups of ${workgroupSize}; ${buffers.join(", ")}`;
 }
 
-function* totals(program: Program, { dispatches, chunks, copies, bytes, slabBytes }: Work): Generator<string> {
+function* totals(program: Program, { dispatches, chunks, copies, bytes, slabBytes }: WorkTotals): Generator<string> {
   const { forward, backward, update } = dispatches;
   yield "=== one training step";
   for (const { scan, schedule, reason } of program.schedules) yield `${scan.padEnd(11)} ${schedule}: ${reason}`;

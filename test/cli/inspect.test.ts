@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { passes } from "../../compiler/compile.ts";
 import type { BufferSpec, Dispatch, Loop, Phase, Program } from "../../compiler/plan/program.ts";
-import { countWork, type Work } from "../../runtime/count-work.ts";
+import { countWork, type WorkTotals } from "../../runtime/count-work.ts";
 import { jsonLines, run } from "./run.ts";
 
 const dispatch = (phase: Phase): Dispatch => ({ kind: "dispatch", kernel: 0, grid: [], phase });
@@ -78,7 +78,7 @@ test("another length changes dispatches and bytes, and no kernel", async () => {
 test("a long sequence is cut into chunks that add up to it, with no dispatch more; a short one is one chunk", async () => {
   const time = 60_000;
   const inspected = async (length: number) =>
-    jsonLines((await run("inspect", "--json", ...SMALL, "--time", String(length))).stdout)[0] as unknown as Work;
+    jsonLines((await run("inspect", "--json", ...SMALL, "--time", String(length))).stdout)[0] as unknown as WorkTotals;
   const [short, long] = [await inspected(6), await inspected(time)];
   expect(short.chunks.map(({ scan, dispatches }) => [scan, dispatches])).toEqual([
     ["lstm", 1],
