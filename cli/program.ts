@@ -5,6 +5,7 @@
 
 import { Command, Option } from "commander";
 import { zoo } from "../cells/zoo.ts";
+import { scheduleChoices } from "../compiler/plan/scan/names.ts";
 import { invocation } from "./invocation.ts";
 import { EVAL_BATCHES, names, numbered, real, whole } from "./options.ts";
 import { addTableOptions, addUpdateOptions, device, LARGEST_RATE, timeout } from "./shared-options.ts";
@@ -213,7 +214,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--time <n>", "time steps per update", whole("--time", 1, MOST_TIME), 32)
     .addOption(
       new Option("--schedule <schedule>", "how loops over time run; auto lets a rule of shapes choose")
-        .choices(["auto", "persistent", "stepwise"])
+        .choices(scheduleChoices)
         .default("auto"),
     )
     .option("--tuning <model>", "show the tuning that a model keeps, and compile with it")

@@ -2,10 +2,12 @@
  * @file What a device is: it compiles graphs, holds arrays, and runs. The files beside this one are the devices there
  * are: WebGPU, and the float64 interpreter for the explicit choice "cpu".
  */
+
 import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
 import type { Program } from "../compiler/plan/program.ts";
+import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { DeviceArray } from "../runtime/device-array.ts";
 import type { DeviceLostError } from "../runtime/device-errors.ts";
@@ -25,7 +27,7 @@ export interface CompileOptions {
   /** Outputs that the host reads after every run: they come back without a submit of their own. */
   readonly readback?: readonly number[];
   /** How scans run: in one dispatch, in a dispatch for each stage and step, or as a rule chooses ("auto"). */
-  readonly schedule?: "auto" | "persistent" | "stepwise";
+  readonly schedule?: ScheduleChoice;
   /** Rows that one invocation computes at the most; 1 where the batch is known to be small. */
   readonly maxRows?: number;
   /** What a measured search chose; the rest is a pure function of shapes and device. */

@@ -134,40 +134,9 @@ function sources(): Record<string, string> {
   return Object.fromEntries(paths.map((path) => [path, readFileSync(posix.join(root, path), "utf8")]));
 }
 
-/** Files that still need each other's types. The list only shrinks: a file that is in no cycle any more leaves it. */
-const CIRCULAR = ["kernel", "lower", "persistent", "persistent-plan", "schedule", "stepwise", "workgroup-rows"].map(
-  (name) => `compiler/plan/${name}.ts`,
-);
-
 test("the sources keep to the rules", () => {
-  const isKnown = (line: string) =>
-    line.startsWith("cycle: ") &&
-    line
-      .slice(7)
-      .split(" -> ")
-      .every((file) => CIRCULAR.includes(file));
-  expect(violations(sources()).filter((line) => !isKnown(line))).toEqual([]);
+  expect(violations(sources())).toEqual([]);
 });
-
-test("the files that still need each other's types are these, and none of them needs the others to be loaded", () => {
-  const files = sources();
-  const imports = Object.entries(files).flatMap(([from, text]) => importsOf(from, text));
-  const among = imports.filter(({ from, to }) => CIRCULAR.includes(from) && CIRCULAR.includes(to));
-  expect(CIRCULAR.filter((file) => reaches(file, file, among))).toEqual(CIRCULAR);
-  expect(
-    cycles(
-      CIRCULAR,
-      among.filter(({ typeOnly }) => !typeOnly),
-    ),
-  ).toEqual([]);
-});
-
-/** Whether a path of imports leads from one file to another. */
-function reaches(from: string, to: string, imports: readonly Import[], seen = new Set<string>()): boolean {
-  const next = imports.filter((one) => one.from === from && !seen.has(one.to)).map((one) => one.to);
-  for (const file of next) seen.add(file);
-  return next.some((file) => file === to || reaches(file, to, imports, seen));
-}
 
 test("stacks are walked past every folder of the library but the cells, whose lines readers want to see", () => {
   const folders = Object.keys(LAYERS).filter((name) => name !== "" && name !== "playground");

@@ -2,8 +2,10 @@
  * @file The device check: what a cell or a function computes and its gradient, on a device in each schedule, against the
  * float64 interpreter that defines them. The tolerance is what rounding alone may do at these sizes (tolerance.ts).
  */
+
 import { at, UserError } from "../compiler/graph/errors.ts";
 import { specialize } from "../compiler/passes/specialize.ts";
+import { type ScheduleChoice, scheduleChoices } from "../compiler/plan/scan/names.ts";
 import { type CellDefinition, type Device, type Graph, interpret, type NdArray } from "../index.ts";
 import { deviceExecutor } from "./executor.ts";
 import { type ArgumentSpecs, argumentsOf, holdSubject, isFunctionCheck } from "./gradients/arguments.ts";
@@ -21,7 +23,7 @@ export interface HostOptions {
   /** What is compared with the interpreter. */
   readonly device: Device;
   /** How loops run on the device; by default both ways that there are. "auto" runs persistently where that is possible. */
-  readonly schedules?: readonly ("auto" | "persistent" | "stepwise")[];
+  readonly schedules?: readonly ScheduleChoice[];
   /** Random cases; 5 by default, since each compiles kernels. */
   readonly cases?: number;
   /** Of the cases; by default another one each time. */
@@ -136,7 +138,7 @@ export async function checkHosts(
 
 const functionRules = {
   ...commonRules,
-  schedules: listOf(oneOf(["auto", "persistent", "stepwise"])),
+  schedules: listOf(oneOf(scheduleChoices)),
   device: () => undefined,
   arguments: () => undefined,
 } as const;

@@ -3,7 +3,7 @@ import { type CompileTrace, compileProgram } from "../compiler/compile.ts";
 import { at, InternalError } from "../compiler/graph/errors.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import type { Program } from "../compiler/plan/program.ts";
-import type { ScanScheduleName } from "../compiler/plan/schedule.ts";
+import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { TrainingStep } from "./training-step.ts";
 
@@ -13,7 +13,7 @@ export interface Compiled {
   readonly program: Program;
 }
 
-export function compileStep(step: TrainingStep, schedule: ScanScheduleName = "auto", tuning?: Tuning): Compiled {
+export function compileStep(step: TrainingStep, schedule: ScheduleChoice = "auto", tuning?: Tuning): Compiled {
   const stages: CompileTrace[] = [];
   const { graph, forward, backward } = withPhaseOutputs(step);
   const program = compileProgram(graph, {

@@ -1,6 +1,8 @@
 /** @file What a trainer is to those who use one: its options, what it can do, and what it tells of a step. */
+
 import type { Graph } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
+import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import { type KernelProfile, ofScanSchedule } from "../devices/device.ts";
 import type { TrainingBatch } from "./batch-inputs.ts";
@@ -22,7 +24,7 @@ export interface TrainerOptions extends Partial<UpdateOptions> {
   /** 0.001 by default. */
   readonly learningRate?: number;
   /** How loops over time run on the device; a rule of shapes chooses by default. */
-  readonly schedule?: "auto" | "persistent" | "stepwise";
+  readonly schedule?: ScheduleChoice;
   /** What `tune` found for this network: another choice of kernels, and with it the same bits on every run. */
   readonly tuning?: Tuning | undefined;
 }

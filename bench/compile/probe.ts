@@ -5,7 +5,7 @@
 import { lstm } from "../../cells/lstm.ts";
 import { buildProgram } from "../../compiler/compile.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
-import { formStages } from "../../compiler/plan/form-stages.ts";
+import { formStages } from "../../compiler/plan/stages/form-stages.ts";
 import { languageModel } from "../../entries/networks.ts";
 import { adam, trainingStep } from "../../index.ts";
 

@@ -1,7 +1,7 @@
 /** @file `cellgrad inspect`: what the compiler makes of one training step of a language model with a given cell. */
 
 import { UserError } from "../../compiler/graph/errors.ts";
-import type { ScanScheduleName } from "../../compiler/plan/schedule.ts";
+import type { ScheduleChoice } from "../../compiler/plan/scan/names.ts";
 import type { Tuning } from "../../compiler/plan/tuning.ts";
 import { bytesFormula, countNodes, countWork } from "../../runtime/count-work.ts";
 import { compileStep } from "../../train/compile-step.ts";
@@ -29,7 +29,7 @@ export interface InspectCommandOptions extends DeviceOptions {
   readonly vocabulary: number;
   readonly batch: number;
   readonly time: number;
-  readonly schedule?: ScanScheduleName;
+  readonly schedule?: ScheduleChoice;
   /** The model whose tuning to show and to compile with. */
   readonly tuning?: string;
   readonly json?: boolean;

@@ -226,10 +226,10 @@ export class KernelBuilder extends Expressions {
     return at(this.#counts, nesting);
   }
 
-  /** The steps of the outermost loop that the kernel runs itself: from `first` on, to before `end`. */
-  chunk(): { readonly first: Variable; readonly end: Variable } {
+  /** The steps of the loop at `nesting` that the kernel runs itself: from `first` on, to before `end`. */
+  chunk(nesting: number): { readonly first: Variable; readonly end: Variable } {
     this.#end ??= this.variable("end", "u32", 0, true);
-    return { first: this.stepCount(0), end: this.#end };
+    return { first: this.stepCount(nesting), end: this.#end };
   }
 }
 

@@ -4,14 +4,13 @@
 import { type Dim, sizeOf, symbolsOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
-import { arenaOf, Crowding } from "./crowding.ts";
-import { donations, elementOf, inputLocation, lastUses, placeDonations } from "./donations.ts";
-import type { Region } from "./emit-values.ts";
-import { formStages, type Staging } from "./form-stages.ts";
-import { type Group, membersOf } from "./groups.ts";
-import { buildKernel } from "./kernel.ts";
-import { Memory } from "./memory.ts";
-import { partsByValue } from "./packs.ts";
+import { buildKernel } from "./emit/kernel.ts";
+import type { Region } from "./emit/values.ts";
+import type { Lowering, LowerOptions } from "./lowering.ts";
+import { Memory } from "./memory/arenas.ts";
+import { arenaOf, Crowding } from "./memory/crowding.ts";
+import { donations, elementOf, inputLocation, lastUses, placeDonations } from "./memory/donation.ts";
+import { partsByValue } from "./memory/in-place-concat.ts";
 import type {
   BufferSpec,
   Copy,
@@ -22,55 +21,14 @@ import type {
   Program,
   ProgramInput,
   ProgramOutput,
-  ScheduleNote,
   Step,
 } from "./program.ts";
-import { lowerScan, type ScanScheduleName } from "./schedule.ts";
-import { hasPositions, type Stage } from "./stages.ts";
-import type { Target, TileOptions } from "./tiles.ts";
-import { checkedTuning, type Tuning } from "./tuning.ts";
+import { lowerScan, scanSchedules } from "./scan/schedules.ts";
+import { formStages, type Staging } from "./stages/form-stages.ts";
+import { type Group, membersOf } from "./stages/groups.ts";
+import { hasPositions, type Stage } from "./stages/stages.ts";
+import { checkedTuning } from "./tuning.ts";
 import { stagesWork, type WorkScope } from "./work.ts";
-
-export interface LowerOptions {
-  /** Inputs whose buffer an output takes over, input name -> index of the output. */
-  readonly donate?: Readonly<Record<string, number>>;
-  /** How scans run; "auto" lets a rule of shapes and limits choose. */
-  readonly schedule?: ScanScheduleName;
-  /** Bytes of workgroup memory that a kernel may use; the limit of every WebGPU device by default. */
-  readonly maxWorkgroupBytes?: number;
-  /** What the device is good at; it decides sizes of tiles. */
-  readonly target?: Target;
-  /** Rows that one invocation computes at the most; 1 where the batch is known to be small. */
-  readonly maxRows?: number | undefined;
-  /** Steps that a persistent dispatch runs at the most; what the rule of chunks.ts gives by default. */
-  readonly chunkSteps?: number | undefined;
-  /** Lanes of a subgroup, where the device has subgroups of one fixed size. */
-  readonly subgroupSize?: number | undefined;
-  /** What a measured search chose; what it leaves open is a pure function of shapes and target. */
-  readonly tuning?: Tuning | undefined;
-  /** Storage buffers that one kernel may bind; the limit of every WebGPU device by default. */
-  readonly maxStorageBuffers?: number;
-  /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
-  readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
-}
-
-/** What the lowering of one graph shares between its parts. */
-export interface Lowering {
-  readonly region: Region;
-  readonly memory: Memory;
-  readonly locations: Map<NodeId, Location>;
-  readonly buffers: () => readonly BufferSpec[];
-  readonly kernels: PlannedKernel[];
-  readonly tiles: TileOptions;
-  /** Workgroup memory that a kernel may use. */
-  readonly workgroupBytes: number;
-  readonly schedule: ScanScheduleName;
-  /** Steps of a chunk, where they are asked for. */
-  readonly chunkSteps: number | undefined;
-  /** What was chosen for each scan, and why. */
-  readonly schedules: ScheduleNote[];
-  readonly phaseOf: (ids: readonly NodeId[]) => Phase;
-}
 
 /** A program but for what it asks of sizes, which passes do not keep: they compute values that no result needs. */
 export type LoweredProgram = Omit<Program<PlannedKernel>, "requires">;
@@ -161,7 +119,9 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     workgroupBytes: options.maxWorkgroupBytes ?? defaultWorkgroupBytes,
     schedule: options.schedule ?? "auto",
     chunkSteps: options.chunkSteps,
-    schedules: [],
+    scanSchedules: options.scanSchedules ?? scanSchedules,
+    notes: [],
+    lowerScan: (context) => lowerScan(lowering, context),
     phaseOf: phases(graph, options.phases),
   };
 
@@ -183,7 +143,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     if (group.kind === "scan") {
       for (const id of group.results) if (lastUse.has(id)) place(id);
       steps.push(
-        lowerScan(lowering, {
+        ...lowering.lowerScan({
           outer: region,
           scan: group.scan,
           results: group.results,
@@ -222,7 +182,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     inputs,
     outputs,
     kernels: lowering.kernels,
-    schedules: lowering.schedules,
+    schedules: lowering.notes,
     steps,
   };
 }

@@ -149,7 +149,8 @@ export interface ProgramOutput {
 /** How a scan was lowered. */
 export interface ScheduleNote {
   readonly scan: string;
-  readonly schedule: "persistent" | "stepwise";
+  /** The name of the schedule. */
+  readonly schedule: string;
   readonly reason: string;
 }
 

@@ -4,6 +4,7 @@
  * the same graph, target and tuning give the same kernels, so reruns stay bit-equal.
  */
 import { UserError } from "../graph/errors.ts";
+import { type ScanScheduleName, scanScheduleNames } from "./scan/names.ts";
 
 /** What a measured search may choose; what is left open stays the compiler's own choice. */
 export interface Tuning {
@@ -22,7 +23,7 @@ export interface Tuning {
   /** Whether large products go through workgroup memory, where the target would have it. */
   readonly workgroupTiles?: boolean;
   /** How scans run, where they can run so. */
-  readonly schedule?: "persistent" | "stepwise";
+  readonly schedule?: ScanScheduleName;
 }
 
 /** Every value that each field may have: what a search tries, and what is accepted from a file. */
@@ -34,7 +35,7 @@ export const tuningGrid: { readonly [K in keyof Tuning]-?: readonly NonNullable<
   accumulators: [4, 16, 32, 64, 128],
   termsPerTurn: [1, 2, 4],
   workgroupTiles: [true, false],
-  schedule: ["persistent", "stepwise"],
+  schedule: scanScheduleNames,
 };
 
 /** A tuning that came from somewhere else. Throws a UserError of one line where it is none. */

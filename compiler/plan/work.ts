@@ -25,7 +25,7 @@ import { type Graph, type Node, type NodeId, nodeAt, type ScanNode } from "../gr
 import { dotDims } from "../ops/contractions.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 import type { Work } from "./program.ts";
-import type { Stage } from "./stages.ts";
+import type { Stage } from "./stages/stages.ts";
 
 /** A graph whose stages are counted, and where its values lie. */
 export interface WorkScope {

@@ -74,7 +74,7 @@ export interface RunReport {
 
 export interface ScheduleReport {
   readonly scan: string;
-  readonly schedule: "persistent" | "stepwise";
+  readonly schedule: string;
   readonly reason: string;
 }
 

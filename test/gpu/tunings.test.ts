@@ -15,7 +15,7 @@ import { mean, square } from "../../compiler/ops/composed.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import { type NamedAval, traceGraph } from "../../compiler/ops/trace.ts";
 import type { Program } from "../../compiler/plan/program.ts";
-import type { Target } from "../../compiler/plan/tiles.ts";
+import type { Target } from "../../compiler/plan/stages/tiles.ts";
 import { checkedTuning, type Tuning, tuningGrid } from "../../compiler/plan/tuning.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { GpuContext } from "../../runtime/context.ts";

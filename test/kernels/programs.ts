@@ -6,7 +6,7 @@
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
-import type { LowerOptions } from "../../compiler/plan/lower.ts";
+import type { LowerOptions } from "../../compiler/plan/lowering.ts";
 import { lengthsMask, maskedMean } from "../../entries/layers.ts";
 import { languageModel } from "../../entries/networks.ts";
 import type { CellDefinition, Dim, NamedAval, Tensor, TrainerOptions } from "../../index.ts";

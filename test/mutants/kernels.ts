@@ -82,7 +82,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/emit-values.ts",
+    "compiler/plan/emit/values.ts",
     [onDevice, onLowering, onLoops],
     [
       ["every piece that begins at 0 holds everywhere", "first === 0 && isBelow", "first === 0"],
@@ -98,7 +98,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/emit-loops.ts",
+    "compiler/plan/emit/loops.ts",
     [products, onLowering, onLoops],
     [
       [
@@ -126,7 +126,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/emit-blocks.ts",
+    "compiler/plan/emit/blocks.ts",
     [products],
     [
       [
@@ -160,7 +160,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/emit-stage.ts",
+    "compiler/plan/emit/stage.ts",
     [reductions, onDevice, onArrays, products],
     [
       [
@@ -177,7 +177,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/emit-scatter.ts",
+    "compiler/plan/emit/scatter.ts",
     [onArrays, onDevice, products, onLongSums],
     [
       [
@@ -195,7 +195,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/emit-scatter.ts",
+    "compiler/plan/emit/scatter.ts",
     [onLongSums],
     [
       ["parts of scatters are not put aside", "if (!isLong(terms)) {", "if (rows > 0) {"],
@@ -204,7 +204,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/long-sums.ts",
+    "compiler/plan/emit/long-sums.ts",
     [onLongSums],
     [
       ["sums are not cut", "if (!parts.round || !isLong(terms)) {", 'if (start !== "") {'],
@@ -215,7 +215,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/emit-loops.ts",
+    "compiler/plan/emit/loops.ts",
     [onLongSums],
     [
       [
@@ -226,7 +226,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/kernel.ts",
+    "compiler/plan/emit/kernel.ts",
     [onLowering, products],
     [
       ["invocations beyond the last write", "writer.leaveIf(writer.lessEqual(writer.size(count), position));", ""],
@@ -237,7 +237,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/placed-builder.ts",
+    "compiler/plan/emit/placed-builder.ts",
     [onDevice, onLowering, onLoops],
     [
       ["values of all buffers are one", "`load ${location.buffer} ${location.offset", "`load ${location.offset"],
@@ -261,7 +261,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/persistent.ts",
+    "compiler/plan/scan/persistent.ts",
     [onLoops],
     [
       ["time forward in a reversed scan", "if (!reverse) return count;", "return count;"],
@@ -282,7 +282,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/workgroup-rows.ts",
+    "compiler/plan/scan/workgroup-rows.ts",
     [onLoops],
     [
       ["every workgroup owns the first rows", "w.mul(w.group, w.u32(this.#plan.rowsPerWorkgroup))", "w.u32(0)"],
@@ -295,7 +295,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/stepwise.ts",
+    "compiler/plan/scan/stepwise.ts",
     [onLoops],
     [
       ["steps read what they write", "clock.slot(emitter, 0), ...index]", "clock.slot(emitter, 1), ...index]"],
@@ -325,7 +325,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/stepwise.ts",
+    "compiler/plan/scan/stepwise.ts",
     [onNoSteps],
     [
       ["no steps leave what lay there", "if (values.length === 0 ||", "if (values.length < 99 ||"],
@@ -338,7 +338,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/kernel.ts",
+    "compiler/plan/emit/kernel.ts",
     [onNoSteps],
     [
       [
@@ -349,7 +349,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/tiles.ts",
+    "compiler/plan/stages/tiles.ts",
     [products],
     [
       [

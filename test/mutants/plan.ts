@@ -17,7 +17,7 @@ const onGraphs = "test/graph/graph.test.ts";
 
 export const planMutants: readonly Mutant[] = [
   ...changed(
-    "compiler/plan/form-stages.ts",
+    "compiler/plan/stages/form-stages.ts",
     [onStages, onLowering, onLoops],
     [
       ["results of a loop are read beside it", 'const elsewhere = op === "result" || ', "const elsewhere = "],
@@ -38,7 +38,7 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/packs.ts",
+    "compiler/plan/memory/in-place-concat.ts",
     [onLowering],
     [
       ["parts of two packs lie in the first", " && !taken.has(part)", ""],
@@ -52,7 +52,7 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/memory.ts",
+    "compiler/plan/memory/arenas.ts",
     [onLowering, onLoops],
     [
       ["places are taken over while they are read", "busyUntil < from", "busyUntil <= from"],
@@ -66,7 +66,11 @@ export const planMutants: readonly Mutant[] = [
       ],
     ],
   ),
-  ...changed("compiler/plan/memory.ts", [onCost], [["like terms stand apart", "= addDims(terms);", "= [...terms];"]]),
+  ...changed(
+    "compiler/plan/memory/arenas.ts",
+    [onCost],
+    [["like terms stand apart", "= addDims(terms);", "= [...terms];"]],
+  ),
   ...changed(
     "compiler/plan/lower.ts",
     [onCost],
@@ -79,7 +83,7 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/crowding.ts",
+    "compiler/plan/memory/crowding.ts",
     [onLowering, onCost],
     [
       ["kernels bind any number of buffers", "own.size > this.#limit", "own.size > 99"],
@@ -95,7 +99,7 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/donations.ts",
+    "compiler/plan/memory/donation.ts",
     [onLowering],
     [
       ["inputs are overwritten that others read", "if (isSafe) locations.set", "locations.set"],
@@ -125,7 +129,7 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/reads.ts",
+    "compiler/plan/stages/reads.ts",
     [onLowering, onLoops],
     [
       ["every view reads at its own position", 'node.op === "reshape") && sizeOf', 'kind === "view") && sizeOf'],
@@ -137,7 +141,7 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/accumulators.ts",
+    "compiler/plan/stages/accumulators.ts",
     [onLowering],
     [
       ["products that others read are only added", "this.#uses[id] === 1 && ", ""],
@@ -146,7 +150,7 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/rows.ts",
+    "compiler/plan/scan/separable-rows.ts",
     [onLoops],
     [
       ["rows may be summed", "return node.attrs.axes.includes(0) ? mixes : undefined;", "return undefined;"],
@@ -177,7 +181,7 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/schedule.ts",
+    "compiler/plan/scan/schedule.ts",
     [onSchedules, onTunings],
     [
       ["stepwise is only asked for", 'if (schedule === "stepwise") return stepwise("it was asked for");', ""],
@@ -188,18 +192,22 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/schedule.ts",
+    "compiler/plan/scan/schedule.ts",
     [onNoSteps],
     [["a loop of no steps is persistent", 'if (node.attrs.length === 0) return stepwise("it has no steps");', ""]],
   ),
-  ...changed("compiler/plan/chunks.ts", [onNoSteps], [["work of no rows is no number", "shares === 0 ? 0 : ", ""]]),
   ...changed(
-    "compiler/plan/stages.ts",
+    "compiler/plan/scan/chunks.ts",
+    [onNoSteps],
+    [["work of no rows is no number", "shares === 0 ? 0 : ", ""]],
+  ),
+  ...changed(
+    "compiler/plan/stages/stages.ts",
     [onNoSteps],
     [["values without elements have kernels", "): boolean => size !== 0;", "): boolean => size !== -1;"]],
   ),
   ...changed(
-    "compiler/plan/chunks.ts",
+    "compiler/plan/scan/chunks.ts",
     [onSchedules],
     [
       ["a chunk of no steps", "Math.max(1, Math.floor(budget / seconds))", "Math.floor(budget / seconds)"],
@@ -210,7 +218,7 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/persistent-plan.ts",
+    "compiler/plan/scan/persistent-plan.ts",
     [onLoops],
     [
       ["one slot for every carry", "count: isSafe ? 1 : 2", "count: 1"],

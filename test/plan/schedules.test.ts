@@ -1,8 +1,10 @@
 /** @file How a scan runs, and how many steps one dispatch takes: rules of shapes, limits and what was asked for. */
 import { describe, expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
-import { chunkSteps, flopsOfRow } from "../../compiler/plan/chunks.ts";
-import type { LowerOptions } from "../../compiler/plan/lower.ts";
+import type { LowerOptions, ScanSchedule, ScanSchedules } from "../../compiler/plan/lowering.ts";
+import { chunkSteps, flopsOfRow } from "../../compiler/plan/scan/chunks.ts";
+import { persistent } from "../../compiler/plan/scan/persistent.ts";
+import { scanSchedules } from "../../compiler/plan/scan/schedules.ts";
 import { add, dot, scanTensors, type Tensor, tanh, traceGraph, zeros } from "../../index.ts";
 
 type Float = Tensor<"f32">;
@@ -48,7 +50,24 @@ describe("how a scan runs", () => {
   });
 
   test("asked for where it cannot be, is refused", () => {
-    expect(() => schedulesOf(4200, { schedule: "persistent" })).toThrow(/cannot run persistently: one row needs/);
+    expect(() => schedulesOf(4200, { schedule: "persistent" })).toThrow(
+      /^scan step cannot run in the schedule persistent: one row needs .*; choose schedule "auto" or "stepwise"$/,
+    );
+  });
+
+  test("may be a schedule that is given: it is asked for, tried in its place, or refuses", () => {
+    /** Persistent, but every step in a dispatch of its own. */
+    const stepByStep: ScanSchedule = {
+      plan: (lowering, context) => {
+        const plan = persistent.plan({ ...lowering, chunkSteps: 1 }, context);
+        return plan.steps === undefined ? plan : { steps: plan.steps, reason: "every step is a dispatch" };
+      },
+    };
+    const given = (first: boolean): ScanSchedules =>
+      first ? [["step by step", stepByStep], ...scanSchedules] : [...scanSchedules, ["step by step", stepByStep]];
+    expect(schedulesOf(8, { scanSchedules: given(true) })).toEqual(["step by step: every step is a dispatch"]);
+    expect(schedulesOf(4200, { scanSchedules: given(true) })).toEqual([expect.stringMatching(/^stepwise: one row/)]);
+    expect(schedulesOf(8, { scanSchedules: given(false) })).toEqual([expect.stringMatching(/^persistent:/)]);
   });
 });
 

@@ -7,7 +7,7 @@ import { lstm } from "../../cells/lstm.ts";
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, nodeAt } from "../../compiler/graph/graph.ts";
-import { formStages } from "../../compiler/plan/form-stages.ts";
+import { formStages } from "../../compiler/plan/stages/form-stages.ts";
 import {
   add,
   concat,

@@ -16,7 +16,7 @@ import { type NamedAval, traceGraph } from "../../compiler/ops/trace.ts";
 import { tanh } from "../../compiler/ops/transcendental.ts";
 import { sum, transpose } from "../../compiler/ops/views.ts";
 import type { Dispatch, Loop, Program, Step, Work } from "../../compiler/plan/program.ts";
-import type { ScanScheduleName } from "../../compiler/plan/schedule.ts";
+import { scanScheduleNames } from "../../compiler/plan/scan/names.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { languageModel } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
@@ -122,7 +122,7 @@ function layer(cell: CellDefinition, units: number, features: number): Graph {
   });
 }
 
-const schedules = ["persistent", "stepwise"] as const satisfies readonly ScanScheduleName[];
+const schedules = scanScheduleNames;
 
 test.each(schedules)("an LSTM layer has the FLOP of its equations, %s", (schedule) => {
   const [units, features] = [12, 5];

@@ -2,8 +2,8 @@
  * @file Products that are only added to each other share an accumulator: the sum over gates of ct·Wᵀ, which every
  * recurrent cell's gradient ends in, is one running sum and not one for each gate.
  */
-import { at } from "../graph/errors.ts";
-import { countUses, type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
+import { at } from "../../graph/errors.ts";
+import { countUses, type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
 import { loopExtentsOf } from "./loops.ts";
 
 export interface Accumulator {

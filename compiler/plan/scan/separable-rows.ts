@@ -3,11 +3,11 @@
  * is the same for all of them, and no op moves numbers from one row to another. Then a workgroup can own some rows for
  * the whole sequence.
  */
-import type { Dim } from "../graph/dim.ts";
-import { at } from "../graph/errors.ts";
-import { ancestorsOf, type Graph, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
-import { bodyInputs } from "../ops/scan.ts";
-import { entryOf, type TableOp } from "../ops/table.ts";
+import type { Dim } from "../../graph/dim.ts";
+import { at } from "../../graph/errors.ts";
+import { ancestorsOf, type Graph, type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
+import { bodyInputs } from "../../ops/scan.ts";
+import { entryOf, type TableOp } from "../../ops/table.ts";
 
 export type RowAnalysis =
   | { readonly separable: true; readonly rows: Dim; readonly isPerRow: (id: NodeId) => boolean }

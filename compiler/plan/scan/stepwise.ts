@@ -4,35 +4,20 @@
  * they are, and the last also writes the final ones; where there is no step, a dispatch writes the initial ones there. A
  * scan in the body becomes a loop inside the loop.
  */
-import { type Dim, mulDims, type Shape, sizeOf } from "../graph/dim.ts";
-import { at, InternalError } from "../graph/errors.ts";
-import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
-import type { Index } from "../kernel/index-arithmetic.ts";
-import type { Expr } from "../kernel/ir.ts";
-import { bodyInputs } from "../ops/scan.ts";
-import type { Emitter, Region } from "./emit-values.ts";
-import { formStages } from "./form-stages.ts";
-import { buildHandover, buildKernel, type Handover } from "./kernel.ts";
-import type { Lowering } from "./lower.ts";
-import type { Dispatch, Location, Loop } from "./program.ts";
-import { hasPositions } from "./stages.ts";
-import { stagesWork, type WorkScope } from "./work.ts";
-
-export interface ScanContext {
-  /** The region that the scan node stands in. */
-  readonly outer: Region;
-  readonly scan: NodeId;
-  /** The nodes that pick its results. */
-  readonly results: readonly NodeId[];
-  /** The same region, for counting work. */
-  readonly work: WorkScope;
-  /** Number of loops around the scan. */
-  readonly nesting: number;
-  /** The step of the program, for the lifetime of what the loop needs. */
-  readonly order: number;
-  /** Where a result of the scan lies; undefined where nobody reads it. */
-  readonly resultPlace: (result: NodeId) => Location | undefined;
-}
+import { type Dim, mulDims, type Shape, sizeOf } from "../../graph/dim.ts";
+import { at, InternalError } from "../../graph/errors.ts";
+import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
+import type { Expr } from "../../kernel/ir.ts";
+import { bodyInputs } from "../../ops/scan.ts";
+import { buildHandover, buildKernel, type Handover } from "../emit/kernel.ts";
+import type { Emitter, Region } from "../emit/values.ts";
+import type { Lowering, ScanContext, ScanSchedule } from "../lowering.ts";
+import type { Dispatch, Location, Loop } from "../program.ts";
+import { formStages } from "../stages/form-stages.ts";
+import { hasPositions } from "../stages/stages.ts";
+import { stagesWork, type WorkScope } from "../work.ts";
+import { resultPlaces } from "./scan-context.ts";
 
 /** One place that a body value is written to. */
 interface Target {
@@ -42,7 +27,11 @@ interface Target {
   readonly leading: "time" | "next slot" | "none";
 }
 
-export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
+export const stepwise: ScanSchedule = {
+  plan: (lowering, context) => ({ steps: () => [lowerStepwise(lowering, context)] }),
+};
+
+function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
   const { outer, scan, order } = context;
   const node = nodeAt(outer.graph, scan);
   if (node.op !== "scan") throw new InternalError("lowerStepwise wants a scan");
@@ -119,7 +108,7 @@ export function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
       order,
       resultPlace,
     };
-    return [lowerStepwise(lowering, inner)];
+    return [...lowering.lowerScan(inner)];
   });
   return { kind: "loop", length, reverse, body: steps, otherwise: otherwise() };
 }
@@ -135,17 +124,6 @@ function handInitialOn(lowering: Lowering, context: ScanContext, { attrs, operan
   });
   if (values.length === 0 || (typeof length === "number" && length > 0)) return [];
   return [{ ...buildHandover(lowering, outer, scan, values), kind: "dispatch", phase: lowering.phaseOf([scan]) }];
-}
-
-/** Where the results of a scan go, by their index; unread results have no place. */
-export function resultPlaces({ outer, results, resultPlace }: ScanContext): Map<number, Location> {
-  const places = new Map<number, Location>();
-  for (const id of results) {
-    const node = nodeAt(outer.graph, id);
-    const location = resultPlace(id);
-    if (node.op === "result" && location !== undefined) places.set(node.attrs.index, location);
-  }
-  return places;
 }
 
 /** Which step of the loop a kernel runs in, and what follows from it. */

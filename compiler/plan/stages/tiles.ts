@@ -3,8 +3,8 @@
  * whole row or column of the tile, so larger tiles load less; smaller ones make more invocations. A pure function of
  * shapes, target and tuning, so that reruns are bit-equal.
  */
-import type { Dim } from "../graph/dim.ts";
-import type { Tuning } from "./tuning.ts";
+import type { Dim } from "../../graph/dim.ts";
+import type { Tuning } from "../tuning.ts";
 
 /** What the device is good at: a software adapter has few lanes and dear loads, a GPU many lanes. */
 export type Target = "gpu" | "software";

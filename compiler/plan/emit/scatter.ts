@@ -2,17 +2,17 @@
  * @file Writes scatters: updates added up by the row that they belong to, in a fixed order and in parts (long-sums.ts),
  * since the rows of frequent tokens are long sums.
  */
-import { type Dim, mulDims, sizeOf } from "../graph/dim.ts";
-import { at, InternalError } from "../graph/errors.ts";
-import { nodeAt } from "../graph/graph.ts";
-import type { Index } from "../kernel/index-arithmetic.ts";
-import type { Expr } from "../kernel/ir.ts";
-import { runningSum, startLoop } from "./emit-loops.ts";
-import type { StoreRoot } from "./emit-stage.ts";
-import type { Emitter, Region } from "./emit-values.ts";
+import { type Dim, mulDims, sizeOf } from "../../graph/dim.ts";
+import { at, InternalError } from "../../graph/errors.ts";
+import { nodeAt } from "../../graph/graph.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
+import type { Expr } from "../../kernel/ir.ts";
+import type { Location } from "../program.ts";
+import type { Stage } from "../stages/stages.ts";
 import { blockLength, isLong, overBlocks, type Parts, RunningSums, type Terms } from "./long-sums.ts";
-import type { Location } from "./program.ts";
-import type { Stage } from "./stages.ts";
+import { runningSum, startLoop } from "./loops.ts";
+import type { StoreRoot } from "./stage.ts";
+import type { Emitter, Region } from "./values.ts";
 
 /** Parts that are kept aside at the most, for each column. */
 const mostParts = 128;

@@ -1,8 +1,8 @@
 /** @file What a loop node runs over. */
-import type { Dim } from "../graph/dim.ts";
-import { at, InternalError } from "../graph/errors.ts";
-import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
-import { dotDims } from "../ops/contractions.ts";
+import type { Dim } from "../../graph/dim.ts";
+import { at, InternalError } from "../../graph/errors.ts";
+import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
+import { dotDims } from "../../ops/contractions.ts";
 
 /** Extents of what a product or reduction combines for one output. */
 export function loopExtentsOf({ graph }: { readonly graph: Graph }, id: NodeId): readonly Dim[] {

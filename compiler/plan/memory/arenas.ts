@@ -3,9 +3,9 @@
  * over only by a value of the very same size; that is what recurrent programs are full of, and it keeps the total a plain
  * sum.
  */
-import { addDims, type Dim } from "../graph/dim.ts";
-import type { DType } from "../graph/graph.ts";
-import type { BufferSpec, Location, Size } from "./program.ts";
+import { addDims, type Dim } from "../../graph/dim.ts";
+import type { DType } from "../../graph/graph.ts";
+import type { BufferSpec, Location, Size } from "../program.ts";
 
 interface Slot {
   readonly offset: Size;

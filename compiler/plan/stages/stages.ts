@@ -6,8 +6,8 @@
  *
  * Stages of one level do not depend on each other.
  */
-import type { Dim } from "../graph/dim.ts";
-import type { NodeId } from "../graph/graph.ts";
+import type { Dim } from "../../graph/dim.ts";
+import type { NodeId } from "../../graph/graph.ts";
 import type { Accumulator } from "./accumulators.ts";
 import type { StageForm } from "./forms.ts";
 import type { Read } from "./reads.ts";

@@ -2,18 +2,18 @@
  * @file Writes the loops of a stage: where an accumulator starts, what one turn adds to it, which loops run as one, and
  * where a result is found afterwards.
  */
-import type { Dim, Shape } from "../graph/dim.ts";
-import { at, InternalError } from "../graph/errors.ts";
-import { type Node, type NodeId, nodeAt } from "../graph/graph.ts";
-import type { KernelBuilder } from "../kernel/builder.ts";
-import type { Index } from "../kernel/index-arithmetic.ts";
-import type { Expr, Variable } from "../kernel/ir.ts";
-import { operandsOf } from "../kernel/walk.ts";
-import { entryOf, type TableOp } from "../ops/table.ts";
-import type { Accumulator } from "./accumulators.ts";
-import { type Emitter, type Region, valueKey } from "./emit-values.ts";
+import type { Dim, Shape } from "../../graph/dim.ts";
+import { at, InternalError } from "../../graph/errors.ts";
+import { type Node, type NodeId, nodeAt } from "../../graph/graph.ts";
+import type { KernelBuilder } from "../../kernel/builder.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
+import type { Expr, Variable } from "../../kernel/ir.ts";
+import { operandsOf } from "../../kernel/walk.ts";
+import { entryOf, type TableOp } from "../../ops/table.ts";
+import type { Accumulator } from "../stages/accumulators.ts";
+import { loopExtentsOf } from "../stages/loops.ts";
 import { isLong, overBlocks, type RunningSum, RunningSums } from "./long-sums.ts";
-import { loopExtentsOf } from "./loops.ts";
+import { type Emitter, type Region, valueKey } from "./values.ts";
 
 /** A position of a stage: it has an index in every shape that has as many elements as the stage. */
 export interface Position {

@@ -9,21 +9,21 @@
  * Blocks pay where the device has many lanes and rows and depth are long; small products are spread over the device
  * instead (tiles.ts).
  */
-import { type Dim, dimFactors, mulDims, sameShape, sizeOf } from "../graph/dim.ts";
-import { at, InternalError } from "../graph/errors.ts";
-import { type Node, type NodeId, nodeAt } from "../graph/graph.ts";
-import type { Index } from "../kernel/index-arithmetic.ts";
-import type { Expr, LocalArray, Variable } from "../kernel/ir.ts";
-import type { Accumulator } from "./accumulators.ts";
-import { flatPosition } from "./emit-loops.ts";
-import { type StoreRoot, storeWalking } from "./emit-stage.ts";
-import type { Emitter, Region } from "./emit-values.ts";
+import { type Dim, dimFactors, mulDims, sameShape, sizeOf } from "../../graph/dim.ts";
+import { at, InternalError } from "../../graph/errors.ts";
+import { type Node, type NodeId, nodeAt } from "../../graph/graph.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
+import type { Expr, LocalArray, Variable } from "../../kernel/ir.ts";
+import type { GridPart } from "../program.ts";
+import type { Accumulator } from "../stages/accumulators.ts";
+import { loopExtentsOf } from "../stages/loops.ts";
+import type { Stage } from "../stages/stages.ts";
+import type { TileOptions } from "../stages/tiles.ts";
 import { overBlocks, RunningSums } from "./long-sums.ts";
-import { loopExtentsOf } from "./loops.ts";
+import { flatPosition } from "./loops.ts";
 import type { PlacedBuilder } from "./placed-builder.ts";
-import type { GridPart } from "./program.ts";
-import type { Stage } from "./stages.ts";
-import type { TileOptions } from "./tiles.ts";
+import { type StoreRoot, storeWalking } from "./stage.ts";
+import type { Emitter, Region } from "./values.ts";
 
 type DotNode = Extract<Node, { readonly op: "dot" }>;
 

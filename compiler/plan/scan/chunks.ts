@@ -12,9 +12,9 @@
  * compiled: not on batch and length, so that these are no part of a pipeline, and not on a measurement, so that reruns
  * cut at the same places. Where a cut lies changes no bit of the result.
  */
-import { type Dim, dimCoefficient } from "../graph/dim.ts";
-import type { Size } from "./program.ts";
-import type { Target } from "./tiles.ts";
+import { type Dim, dimCoefficient } from "../../graph/dim.ts";
+import type { Size } from "../program.ts";
+import type { Target } from "../stages/tiles.ts";
 
 /** The work of one workgroup in one step. */
 export interface StepWork {

@@ -1,7 +1,7 @@
 /** @file Which stored values and inputs a stage reads, and whether only at its own position. */
-import { type Dim, sizeOf } from "../graph/dim.ts";
-import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
-import { entryOf, type TableOp } from "../ops/table.ts";
+import { type Dim, sizeOf } from "../../graph/dim.ts";
+import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
+import { entryOf, type TableOp } from "../../ops/table.ts";
 
 export interface Read {
   readonly id: NodeId;

@@ -1,11 +1,14 @@
 /**
  * @file Writes one stage into a kernel: which position an invocation owns, the loops, and the stores of the roots.
  */
-import { sizeOf } from "../graph/dim.ts";
-import { at } from "../graph/errors.ts";
-import { type NodeId, nodeAt } from "../graph/graph.ts";
-import type { Index } from "../kernel/index-arithmetic.ts";
-import type { Expr, LocalArray } from "../kernel/ir.ts";
+import { sizeOf } from "../../graph/dim.ts";
+import { at } from "../../graph/errors.ts";
+import { type NodeId, nodeAt } from "../../graph/graph.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
+import type { Expr, LocalArray } from "../../kernel/ir.ts";
+import { loopExtentsOf } from "../stages/loops.ts";
+import type { Stage } from "../stages/stages.ts";
+import { overBlocks, RunningSums } from "./long-sums.ts";
 import {
   accumulated,
   combine,
@@ -16,12 +19,9 @@ import {
   runningSum,
   type Sums,
   startLoop,
-} from "./emit-loops.ts";
-import type { Emitter, Region } from "./emit-values.ts";
-import { overBlocks, RunningSums } from "./long-sums.ts";
-import { loopExtentsOf } from "./loops.ts";
+} from "./loops.ts";
 import type { PlacedBuilder } from "./placed-builder.ts";
-import type { Stage } from "./stages.ts";
+import type { Emitter, Region } from "./values.ts";
 
 /** Puts a root's value where it belongs, or adds it to what is there. */
 export type StoreRoot = (id: NodeId, index: readonly Index[], value: Expr, how?: "set" | "add") => void;

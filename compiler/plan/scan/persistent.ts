@@ -7,28 +7,37 @@
  * stores its carries when it ends, those of the last being the scan's results, and loads what the one before stored. Steps
  * are counted from the beginning of the sequence whatever the chunk, so that slots alternate as in an uncut run.
  */
-import { type Dim, sizeOf } from "../graph/dim.ts";
-import { at, InternalError } from "../graph/errors.ts";
-import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
-import type { Index } from "../kernel/index-arithmetic.ts";
-import type { Expr, LocalArray, Variable } from "../kernel/ir.ts";
-import { bodyInputs } from "../ops/scan.ts";
+import { type Dim, sizeOf } from "../../graph/dim.ts";
+import { at, InternalError } from "../../graph/errors.ts";
+import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
+import type { Expr, LocalArray, Variable } from "../../kernel/ir.ts";
+import { bodyInputs } from "../../ops/scan.ts";
+import { finishKernel } from "../emit/kernel.ts";
+import { PlacedBuilder } from "../emit/placed-builder.ts";
+import { emitPositions } from "../emit/stage.ts";
+import { Emitter, type Region } from "../emit/values.ts";
+import type { Lowering, ScanContext, ScanSchedule } from "../lowering.ts";
+import type { Dispatch, Location } from "../program.ts";
+import { hasPositions, type Stage } from "../stages/stages.ts";
+import { sharesRows } from "../stages/tiles.ts";
+import { wholeLoopWork } from "../work.ts";
 import { chunkSteps, flopsOfRow, type StepWork } from "./chunks.ts";
-import { emitPositions } from "./emit-stage.ts";
-import { Emitter, type Region } from "./emit-values.ts";
-import { finishKernel } from "./kernel.ts";
-import type { Lowering } from "./lower.ts";
-import type { PersistentPlan, Slots } from "./persistent-plan.ts";
-import { PlacedBuilder } from "./placed-builder.ts";
-import type { Dispatch, Location } from "./program.ts";
-import { hasPositions, type Stage } from "./stages.ts";
-import type { ScanContext } from "./stepwise.ts";
-import { sharesRows } from "./tiles.ts";
-import { wholeLoopWork } from "./work.ts";
+import { type PersistentPlan, planPersistent, type Slots } from "./persistent-plan.ts";
 import { WorkgroupRows } from "./workgroup-rows.ts";
 
+export const persistent: ScanSchedule = {
+  plan: (lowering, context) => {
+    const choice = planPersistent(lowering, context);
+    if (choice.plan === undefined) return { steps: undefined, reason: choice.reason };
+    const { plan, reason, against } = choice;
+    const steps = () => [lowerPersistent(lowering, context, plan)];
+    return { steps, reason, ...(against === undefined ? {} : { against }) };
+  },
+};
+
 /** Lowers a scan to one dispatch, cut into chunks. `plan` has found that its rows are separable and that its states fit. */
-export function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): Dispatch {
+function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): Dispatch {
   const writer = new PlacedBuilder(lowering.buffers(), lowering.tiles.tuning);
   const grid = { rows: [plan.rows], rowsPer: plan.rowsPerWorkgroup, columns: [1], lanes: 1 };
   const kernel = new PersistentKernel(context, plan, writer, carryPlaces(lowering, context, plan));
@@ -110,7 +119,7 @@ class PersistentKernel {
     const { rowsPerWorkgroup, slots, workgroupSize } = this.#plan;
     const { body } = this.#node.attrs;
     const w = this.#writer;
-    const { first, end } = w.chunk();
+    const { first, end } = w.chunk(this.#context.nesting);
     for (const [id, { width, count }] of slots) {
       const element =
         nodeAt(body, id).aval.dtype === "f32" ? "f32" : nodeAt(body, id).aval.dtype === "i32" ? "i32" : "u32";

@@ -3,14 +3,14 @@
  * has run are read from their registers, and everything else is computed from its operands, each once.
  */
 
-import type { Shape } from "../graph/dim.ts";
-import { at, InternalError } from "../graph/errors.ts";
-import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
-import type { Index } from "../kernel/index-arithmetic.ts";
-import type { Expr } from "../kernel/ir.ts";
-import type { KernelOperands, Piece } from "../ops/entry.ts";
-import { entryOf, type TableOp } from "../ops/table.ts";
-import { ravel, unravel } from "../ops/views.ts";
+import type { Shape } from "../../graph/dim.ts";
+import { at, InternalError } from "../../graph/errors.ts";
+import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
+import type { Expr } from "../../kernel/ir.ts";
+import type { KernelOperands, Piece } from "../../ops/entry.ts";
+import { entryOf, type TableOp } from "../../ops/table.ts";
+import { ravel, unravel } from "../../ops/views.ts";
 import type { PlacedBuilder } from "./placed-builder.ts";
 
 /** A graph being lowered: how its inputs and its stored values are read, apart from their computation. */

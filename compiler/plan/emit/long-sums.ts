@@ -4,10 +4,10 @@
  * the sum, so that no number rounds more than 512 or 3 √n times; it costs an accumulator, and an addition for each block.
  * Not by compensation: WGSL allows a compiler to reassociate, which would cancel the correction.
  */
-import type { Dim } from "../graph/dim.ts";
-import { at } from "../graph/errors.ts";
-import type { KernelBuilder } from "../kernel/builder.ts";
-import type { Expr, Variable } from "../kernel/ir.ts";
+import type { Dim } from "../../graph/dim.ts";
+import { at } from "../../graph/errors.ts";
+import type { KernelBuilder } from "../../kernel/builder.ts";
+import type { Expr, Variable } from "../../kernel/ir.ts";
 
 /** The most terms that are added up in one block. */
 const fewTerms = 256;

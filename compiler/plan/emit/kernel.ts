@@ -1,19 +1,19 @@
 /** @file Builds the kernel of one stage and says how many workgroups it takes. */
-import { addDims, type Dim, mulDims, sizeOf } from "../graph/dim.ts";
-import { at } from "../graph/errors.ts";
-import { type NodeId, nodeAt } from "../graph/graph.ts";
-import type { Index } from "../kernel/index-arithmetic.ts";
-import type { Expr } from "../kernel/ir.ts";
-import { blockGrid, emitBlocks, usesBlocks } from "./emit-blocks.ts";
-import { flatPosition, type Position } from "./emit-loops.ts";
-import { emitScatterByColumn, emitScatterByElement } from "./emit-scatter.ts";
-import { emitPositions, emitTree, type Owned, type StoreRoot, treeLanes } from "./emit-stage.ts";
-import { Emitter, type Region } from "./emit-values.ts";
-import type { Lowering } from "./lower.ts";
+import { addDims, type Dim, mulDims, sizeOf } from "../../graph/dim.ts";
+import { at } from "../../graph/errors.ts";
+import { type NodeId, nodeAt } from "../../graph/graph.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
+import type { Expr } from "../../kernel/ir.ts";
+import type { Lowering } from "../lowering.ts";
+import type { Grid, GridPart, Location, Work } from "../program.ts";
+import type { Stage } from "../stages/stages.ts";
+import { chooseTile, sharesRows, sharingLanes, spreadOver, type Tile, type TileOptions } from "../stages/tiles.ts";
+import { blockGrid, emitBlocks, usesBlocks } from "./blocks.ts";
+import { flatPosition, type Position } from "./loops.ts";
 import { PlacedBuilder } from "./placed-builder.ts";
-import type { Grid, GridPart, Location, Work } from "./program.ts";
-import type { Stage } from "./stages.ts";
-import { chooseTile, sharesRows, sharingLanes, spreadOver, type Tile, type TileOptions } from "./tiles.ts";
+import { emitScatterByColumn, emitScatterByElement } from "./scatter.ts";
+import { emitPositions, emitTree, type Owned, type StoreRoot, treeLanes } from "./stage.ts";
+import { Emitter, type Region } from "./values.ts";
 
 const lanes = 64;
 

@@ -2,14 +2,14 @@
  * @file Who may lie where, and for how long: donated inputs whose buffer an output takes over, and the last use of every
  * stored value.
  */
-import { sizeOf } from "../graph/dim.ts";
-import { at, UserError } from "../graph/errors.ts";
-import { type DType, type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
-import { type Group, membersOf } from "./groups.ts";
-import type { Pack } from "./packs.ts";
-import type { BufferSpec, Location } from "./program.ts";
-import type { Read } from "./reads.ts";
-import type { ScanStage, Stage } from "./stages.ts";
+import { sizeOf } from "../../graph/dim.ts";
+import { at, UserError } from "../../graph/errors.ts";
+import { type DType, type Graph, inputName, type NodeId, nodeAt } from "../../graph/graph.ts";
+import type { BufferSpec, Location } from "../program.ts";
+import { type Group, membersOf } from "../stages/groups.ts";
+import type { Read } from "../stages/reads.ts";
+import type { ScanStage, Stage } from "../stages/stages.ts";
+import type { Pack } from "./in-place-concat.ts";
 
 /** How a dtype is stored: bool as u32. */
 export const elementOf: Record<DType, BufferSpec["element"]> = { f32: "f32", i32: "i32", u32: "u32", bool: "u32" };

@@ -5,18 +5,18 @@
  * Workgroup memory holds each carry and each value that crosses invocations within a step. A carry that is read only at
  * its own position, and not after its next value is written, needs one slot; otherwise two that alternate.
  */
-import { type Dim, sizeOf } from "../graph/dim.ts";
-import { at } from "../graph/errors.ts";
-import { type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
-import { bodyInputs } from "../ops/scan.ts";
-import { formStages } from "./form-stages.ts";
-import type { Group } from "./groups.ts";
-import type { Lowering } from "./lower.ts";
-import type { Location } from "./program.ts";
-import { analyzeRows } from "./rows.ts";
-import type { Stage } from "./stages.ts";
-import { resultPlaces, type ScanContext } from "./stepwise.ts";
-import { chooseTile, type Target, type TileOptions } from "./tiles.ts";
+import { type Dim, sizeOf } from "../../graph/dim.ts";
+import { at } from "../../graph/errors.ts";
+import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
+import { bodyInputs } from "../../ops/scan.ts";
+import type { Lowering, ScanContext } from "../lowering.ts";
+import type { Location } from "../program.ts";
+import { formStages } from "../stages/form-stages.ts";
+import type { Group } from "../stages/groups.ts";
+import type { Stage } from "../stages/stages.ts";
+import { chooseTile, type Target, type TileOptions } from "../stages/tiles.ts";
+import { resultPlaces, scanOf } from "./scan-context.ts";
+import { analyzeRows } from "./separable-rows.ts";
 
 /** Room in workgroup memory for one value of the body: elements of a row, and how many copies alternate. */
 export interface Slots {
@@ -43,7 +43,7 @@ export interface PersistentPlan {
 }
 
 export type PersistentChoice =
-  | { readonly plan: PersistentPlan; readonly reason: string }
+  | { readonly plan: PersistentPlan; readonly reason: string; readonly against: string | undefined }
   | { readonly plan: undefined; readonly reason: string };
 
 const maxLanes = 256;
@@ -51,10 +51,17 @@ const minLanes: Record<Target, number> = { gpu: 32, software: 4 };
 const preferredRows: Record<Target, number> = { gpu: 1, software: 8 };
 const bytesPerWord = 4;
 
+/**
+ * Bytes of weights above which a workgroup that reads all of them in every step is slower than a dispatch per step that
+ * spreads them over the device.
+ */
+const mostWeightBytes = 4 * 2 ** 20;
+
 export function planPersistent(lowering: Lowering, context: ScanContext): PersistentChoice {
-  const node = nodeAt(context.outer.graph, context.scan) as ScanNode;
+  const node = scanOf(context);
   const { attrs } = node;
   const { body } = attrs;
+  if (attrs.length === 0) return { plan: undefined, reason: "it has no steps" };
   const results = resultPlaces(context);
   const outputs = body.outputs.filter((_, i) => i < attrs.carries || results.has(i));
   const analysis = analyzeRows(node, outputs);
@@ -94,6 +101,7 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
     ...(tiled.length > 0 ? tiled : stages).map((stage) => widthOf(stage) / tileColumns(stage)),
   );
   const workgroupSize = Math.min(maxLanes, Math.max(minLanes[target], 2 ** Math.ceil(Math.log2(widest))));
+  const weights = weightBytes(node);
   return {
     plan: {
       node,
@@ -109,6 +117,10 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
       bytes,
     },
     reason: `rows of the batch are independent, and ${rows} of them take ${bytes} bytes of workgroup memory`,
+    against:
+      weights > mostWeightBytes
+        ? `${weights} bytes of weights are too many for one workgroup to read in every step`
+        : undefined,
   };
 }
 
@@ -141,4 +153,13 @@ function findSlots(
       slots.set(id, { width: widthOf(id), count: 1 });
   }
   return slots;
+}
+
+/** Bytes of what the body reads in every step whatever the row: the consts that enter its products. */
+function weightBytes({ attrs }: ScanNode): number {
+  const { body, consts } = attrs;
+  return body.inputs.slice(0, consts).reduce((sum, id) => {
+    const size = sizeOf(at(body.nodes, id).aval.shape);
+    return sum + (typeof size === "number" ? 4 * size : 0);
+  }, 0);
 }

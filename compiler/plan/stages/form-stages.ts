@@ -6,14 +6,14 @@
  * row-major numbers are, so a reshape does not end a stage; and a reduction over the columns of a row may read what was
  * reduced for that same row before.
  */
-import { type Dim, sizeOf } from "../graph/dim.ts";
-import { at } from "../graph/errors.ts";
-import { ancestorsOf, countUses, type Graph, type Node, type NodeId, nodeAt } from "../graph/graph.ts";
-import { entryOf, type TableOp } from "../ops/table.ts";
+import { type Dim, sizeOf } from "../../graph/dim.ts";
+import { at } from "../../graph/errors.ts";
+import { ancestorsOf, countUses, type Graph, type Node, type NodeId, nodeAt } from "../../graph/graph.ts";
+import { entryOf, type TableOp } from "../../ops/table.ts";
+import { findPacks, type Pack } from "../memory/in-place-concat.ts";
 import { AccumulatorFinder } from "./accumulators.ts";
 import { formOf } from "./forms.ts";
 import { type Group, groupStages } from "./groups.ts";
-import { findPacks, type Pack } from "./packs.ts";
 import { readsOfScan, readsOfStage } from "./reads.ts";
 import type { ScanStage, Stage } from "./stages.ts";
 

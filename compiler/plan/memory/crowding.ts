@@ -2,9 +2,9 @@
  * @file Buffers that a kernel may bind are few. Where one would bind more, inputs that it reads are copied into the arena
  * first, the smallest first, until every kernel fits.
  */
-import { sizeOf } from "../graph/dim.ts";
-import { InternalError } from "../graph/errors.ts";
-import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
+import { sizeOf } from "../../graph/dim.ts";
+import { InternalError } from "../../graph/errors.ts";
+import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
 
 /** What binds buffers, each given by its number in the program. */
 export interface Binder {

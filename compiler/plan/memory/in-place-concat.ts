@@ -2,9 +2,9 @@
  * @file Packs: joined values whose parts lie one after the other in memory, so that whoever computes a part writes it
  * into the whole and no copy is made. The flat gradient of all parameters is one.
  */
-import { type Dim, sizeOf } from "../graph/dim.ts";
-import { at } from "../graph/errors.ts";
-import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
+import { type Dim, sizeOf } from "../../graph/dim.ts";
+import { at } from "../../graph/errors.ts";
+import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
 
 export interface Pack {
   readonly parts: readonly {

@@ -2,16 +2,16 @@
  * @file The rows of the batch that a workgroup owns in the persistent schedule: where their elements lie among its
  * invocations, one by one or in tiles.
  */
-import { sizeOf } from "../graph/dim.ts";
-import { at, InternalError } from "../graph/errors.ts";
-import type { Index } from "../kernel/index-arithmetic.ts";
-import type { Expr, Variable } from "../kernel/ir.ts";
-import { type Position, remembering } from "./emit-loops.ts";
-import type { Owned } from "./emit-stage.ts";
-import { Emitter, type Region } from "./emit-values.ts";
+import { sizeOf } from "../../graph/dim.ts";
+import { at, InternalError } from "../../graph/errors.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
+import type { Expr, Variable } from "../../kernel/ir.ts";
+import { type Position, remembering } from "../emit/loops.ts";
+import type { PlacedBuilder } from "../emit/placed-builder.ts";
+import type { Owned } from "../emit/stage.ts";
+import { Emitter, type Region } from "../emit/values.ts";
+import { sharingLanes } from "../stages/tiles.ts";
 import type { PersistentPlan } from "./persistent-plan.ts";
-import type { PlacedBuilder } from "./placed-builder.ts";
-import { sharingLanes } from "./tiles.ts";
 
 /** A row that an invocation works on: its number in the workgroup, and whether it exists. */
 interface OwnedRow {

@@ -1,10 +1,10 @@
 /** @file A kernel builder that knows where values of the program lie, and how each dtype is stored. */
-import { at } from "../graph/errors.ts";
-import type { DType } from "../graph/graph.ts";
-import { globalArray, KernelBuilder } from "../kernel/builder.ts";
-import type { Index } from "../kernel/index-arithmetic.ts";
-import type { Expr, GlobalArray } from "../kernel/ir.ts";
-import type { BufferSpec, Location } from "./program.ts";
+import { at } from "../../graph/errors.ts";
+import type { DType } from "../../graph/graph.ts";
+import { globalArray, KernelBuilder } from "../../kernel/builder.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
+import type { Expr, GlobalArray } from "../../kernel/ir.ts";
+import type { BufferSpec, Location } from "../program.ts";
 
 export class PlacedBuilder extends KernelBuilder {
   readonly #buffers: readonly BufferSpec[];

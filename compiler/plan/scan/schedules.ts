@@ -1,0 +1,50 @@
+/**
+ * @file The schedules of scans, and the choice between them: the first that can run a scan and is not advised against. The
+ * choice is a pure function of shapes and limits, so that reruns stay bit-equal.
+ */
+import { InternalError, UserError } from "../../graph/errors.ts";
+import type { Lowering, ScanContext, ScanSchedule, ScanSchedules } from "../lowering.ts";
+import type { Dispatch, Loop } from "../program.ts";
+import { type ScanScheduleName, scanScheduleNames } from "./names.ts";
+import { persistent } from "./persistent.ts";
+import { scanOf } from "./scan-context.ts";
+import { stepwise } from "./stepwise.ts";
+
+const byName: { readonly [K in ScanScheduleName]: ScanSchedule } = { persistent, stepwise };
+
+/** In the order in which they are tried. The last one runs every scan. */
+export const scanSchedules: ScanSchedules = scanScheduleNames.map((name) => [name, byName[name]]);
+
+/** Lowers a scan by the schedule that was asked for, or by the one that is chosen, and notes which and why. */
+export function lowerScan(lowering: Lowering, context: ScanContext): readonly (Dispatch | Loop)[] {
+  const { name: scan } = scanOf(context).attrs.body;
+  const { schedule: asked, tiles } = lowering;
+  // What was asked for is done or refused; what a tuning prefers is done where it can be.
+  const preferred = asked === "auto" ? tiles.tuning?.schedule : undefined;
+  const because = asked === "auto" ? "its tuning says so" : "it was asked for";
+  let refused: string | undefined;
+  for (const [name, schedule] of candidates(lowering, context, preferred)) {
+    const isAsked = name === (preferred ?? asked);
+    const plan = schedule.plan(lowering, context);
+    if (plan.steps === undefined || (plan.against !== undefined && !isAsked)) {
+      refused ??= plan.steps === undefined ? plan.reason : plan.against;
+      continue;
+    }
+    const reason = plan.reason ?? (isAsked ? because : (refused ?? "every scan can"));
+    lowering.notes.push({ scan, schedule: name, reason });
+    return plan.steps();
+  }
+  if (refused === undefined) throw new InternalError(`there is no schedule ${asked}`);
+  const others = ["auto", ...lowering.scanSchedules.map(([name]) => name).filter((name) => name !== asked)];
+  const choices = others.map((name) => JSON.stringify(name)).join(" or ");
+  throw new UserError(`scan ${scan} cannot run in the schedule ${asked}: ${refused}; choose schedule ${choices}`);
+}
+
+/** The schedules that may run a scan, the preferred one first. */
+function candidates(lowering: Lowering, context: ScanContext, preferred: string | undefined): ScanSchedules {
+  const { schedule: asked, scanSchedules: all } = lowering;
+  // A loop of no steps is no loop: it runs in the one that runs every scan, whatever was asked for.
+  if (asked !== "auto" && scanOf(context).attrs.length !== 0) return all.filter(([name]) => name === asked);
+  const first = all.filter(([name]) => name === preferred);
+  return [...first, ...all.filter(([name]) => name !== preferred)];
+}
