@@ -130,7 +130,7 @@ const largest = (2 - 2 ** -23) * 2 ** 127;
 
 /** The shortest decimal text of an f32 number. */
 function shortest(value: number): string {
-  for (let digits = 1; digits < 9; digits++) {
+  for (let digits = 1; digits <= 9; digits++) {
     const rounded = Number(value.toPrecision(digits));
     // Above the largest number is no f32 to WGSL, though it would round to that.
     if (Math.fround(rounded) === value && Math.abs(rounded) <= largest) return String(rounded);

@@ -87,4 +87,12 @@ describe.each(executors)("$name", ({ execute }) => {
     });
     expect(wrong).toEqual([]);
   });
+
+  test("a maximum of -∞ alone is -∞", async () => {
+    const graph = traceGraph("maxima", [{ name: "a", dtype: "f32", shape: [2, 3] }], ([a]) => [
+      reduceMax(a as Float, [1]),
+    ]);
+    const [maxima] = await execute(graph, [ndarray([2, 3], [-infinity, -infinity, -infinity, -infinity, -1, -2])]);
+    expect([...(maxima?.data ?? [])]).toEqual([-infinity, -1]);
+  });
 });

@@ -39,8 +39,8 @@ export const kernelIrMutants: readonly Mutant[] = [
       ["2^k as one factor", "f.mul(f.mul(y, first), second)", "f.mul(y, power(n))"],
       [
         "e^x - 1 where it loses digits",
-        "f.add(f.call(expNear, [a, k]), rest)",
-        "f.sub(f.add(f.f32(1), f.add(f.call(expNear, [a, k]), rest)), f.f32(1))",
+        "f.call(expEnd, [x, f.add(f.call(expNear, [a, k]), rest), k])",
+        "f.sub(f.call(expEnd, [x, f.add(f.f32(1), f.call(expNear, [a, k])), k]), f.f32(1))",
       ],
       ["e^x - 1 far below 0", "f.max(x, f.f32(-20))", "f.max(x, f.f32(-5))"],
       [

@@ -1,0 +1,247 @@
+/** @file Kernels of the IR: where values are bound, what a kernel names, and how it reads in WGSL. */
+import { describe, expect, test } from "vitest";
+import { globalArray, KernelBuilder } from "../../compiler/kernel/builder.ts";
+import { kernelFunction } from "../../compiler/kernel/function.ts";
+import type { Expr, GridPart, KernelCode, Variable } from "../../compiler/kernel/ir.ts";
+import { printKernel } from "../../compiler/kernel/print.ts";
+import { functionsOf } from "../../compiler/kernel/walk.ts";
+import { kernelText } from "../../shaders/kernel.ts";
+
+const x = globalArray(3, { name: "x", element: "f32" });
+const w = globalArray(1, { name: "w", element: "f32" });
+const y = globalArray(2, { name: "y", element: "f32" });
+const oneToEach: GridPart = { rows: ["B"], rowsPer: 1, columns: [1], lanes: 64 };
+
+const double = kernelFunction("double", ["f32"], "f32", (f, a) => f.add(a, a));
+const fourfold = kernelFunction("fourfold", ["f32"], "f32", (f, a) => {
+  const twice = f.var("twice", f.call(double, [a]));
+  f.if(f.less(f.f32(0), a), () => f.assign(twice, f.call(double, [twice])));
+  return twice;
+});
+
+/** The invocation's row; those beyond the last leave. */
+function ownRow(k: KernelBuilder): Variable {
+  const row = k.let("row", k.add(k.mul(k.group, k.u32(64)), k.lane));
+  k.leaveIf(k.lessEqual(k.size("B"), row));
+  return row;
+}
+
+/** Sums of rows, times a weight that is the same in all of a row. */
+function weightedSums(): KernelCode {
+  const k = new KernelBuilder();
+  k.part(oneToEach, () => {
+    const row = ownRow(k);
+    const total = k.var("total", k.f32(0));
+    const axis = { extent: "T", role: "depth" } as const;
+    k.for({ axis, name: "t", first: k.u32(0), end: k.size("T"), step: k.u32(1) }, (t) => {
+      const { index } = k;
+      const place = index.add(index.of(t, "T"), index.mul(index.of(row, "B"), index.dim("T")));
+      const element = k.bind("element", k.load(x, k.bound(place)));
+      const weight = k.bind("weight", k.load(w, k.add(row, k.uniform(["B", 4]))));
+      k.assign(total, k.add(total, k.mul(element, weight)));
+    });
+    k.storeElement(y, row, k.call(fourfold, [total]), "add");
+  });
+  return k.finish(64);
+}
+
+test("a value is bound once, before the loops that it does not depend on, and in a loop one addition remains", () => {
+  expect(printKernel(weightedSums())).toMatchInlineSnapshot(`
+    "read w: f32
+    read_write y: f32
+    read x: f32
+    part of ceil(ceil((B) / 1) * (1) / 64) workgroups of 64
+      let row: u32 = ((group * 64) + lane)
+      leave if (B <= row)
+      var total: f32 = 0
+      let n1: u32 = (row * T)
+      let v4: f32 = w[(row + (B + 4))]
+      for t in 0 .. T by 1 (depth of T, serial)
+        let n2: u32 = (n1 + t)
+        let v3: f32 = x[n2]
+        total = (total + (v3 * v4))
+      y[row] += fourfold(total)"
+  `);
+});
+
+test("a kernel in WGSL", () => {
+  expect(kernelText(weightedSums(), ["k0 computes sums"])).toMatchInlineSnapshot(`
+    "// k0 computes sums
+
+    struct Sizes {
+      at0: u32,
+      at1: u32,
+      at2: u32,
+    }
+    @group(0) @binding(0) var<uniform> sizes: Sizes;
+
+    @group(0) @binding(2) var<storage, read> w: array<f32>;
+    @group(0) @binding(3) var<storage, read_write> y: array<f32>;
+    @group(0) @binding(4) var<storage, read> x: array<f32>;
+
+    fn double(x: f32) -> f32 {
+      return (x + x);
+    }
+
+    fn fourfold(x: f32) -> f32 {
+      var twice: f32 = double(x);
+      if ((0.0f < x)) {
+        twice = double(twice);
+      }
+      return twice;
+    }
+
+    @compute @workgroup_size(64)
+    fn main(
+      @builtin(workgroup_id) workgroup_id: vec3<u32>,
+      @builtin(num_workgroups) workgroups: vec3<u32>,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      let group = workgroup_id.x + workgroup_id.y * workgroups.x;
+      let row: u32 = ((group * 64u) + lane);
+      if ((sizes.at0 <= row)) {
+        return;
+      }
+      var total: f32 = 0.0f;
+      let n1: u32 = (row * sizes.at1);
+      let v4: f32 = w[(row + sizes.at2)];
+      for (var t: u32 = 0u; t < sizes.at1; t++) {
+        let n2: u32 = (n1 + t);
+        let v3: f32 = x[n2];
+        total = (total + (v3 * v4));
+      }
+      y[row] += fourfold(total);
+    }
+    "
+  `);
+});
+
+/** Two parts: one writes what the other reads, and each uses memory of its workgroup. */
+function twoParts(): KernelCode {
+  const k = new KernelBuilder();
+  const shared = k.sharedArray("f32", 64);
+  k.part({ ...oneToEach, rows: [128], rowsPer: 4, columns: ["N"] }, () => {
+    k.bind("doubled", k.call(double, [k.load(x, k.lane)]));
+    k.storeElement(shared, k.lane, k.known("doubled") ?? k.f32(0));
+    k.barrier();
+    k.if(k.equal(k.lane, k.u32(0)), () => k.storeElement(y, k.group, k.load(shared, k.u32(63))));
+  });
+  k.part(oneToEach, () => {
+    expect(k.known("doubled"), "what is bound in one part is not known in another").toBeUndefined();
+    const row = ownRow(k);
+    const { first, end } = k.chunk();
+    const axis = { extent: 9, role: "time" } as const;
+    k.for({ axis, mapping: "time", name: "count", first, end, step: k.u32(3) }, (count) => {
+      const inner = k.convert(k.add(count, k.stepCount(1)), "f32");
+      k.storeElement(w, row, k.add(k.load(y, row), inner));
+    });
+  });
+  return k.finish(64);
+}
+
+test("parts are functions, which know where their workgroups begin", () => {
+  expect(kernelText(twoParts(), [])).toMatchInlineSnapshot(`
+    "struct Sizes {
+      at0: u32,
+      at1: u32,
+    }
+    @group(0) @binding(0) var<uniform> sizes: Sizes;
+    struct Step {
+      count0: u32,
+      count1: u32,
+      end: u32,
+    }
+    @group(0) @binding(1) var<uniform> step: Step;
+
+    @group(0) @binding(2) var<storage, read_write> w: array<f32>;
+    @group(0) @binding(3) var<storage, read_write> y: array<f32>;
+    @group(0) @binding(4) var<storage, read> x: array<f32>;
+
+    var<workgroup> shared1: array<f32, 64>;
+
+    fn double(x: f32) -> f32 {
+      return (x + x);
+    }
+
+    fn part0(group: u32, lane: u32) {
+      let v2: f32 = double(x[lane]);
+      shared1[lane] = v2;
+      workgroupBarrier();
+      if ((lane == 0u)) {
+        y[group] = shared1[63u];
+      }
+    }
+
+    fn part1(group: u32, lane: u32) {
+      let row: u32 = ((group * 64u) + lane);
+      if ((sizes.at1 <= row)) {
+        return;
+      }
+      for (var count: u32 = step.count0; count < step.end; count += 3u) {
+        w[row] = (y[row] + f32((count + step.count1)));
+      }
+    }
+
+    @compute @workgroup_size(64)
+    fn main(
+      @builtin(workgroup_id) workgroup_id: vec3<u32>,
+      @builtin(num_workgroups) workgroups: vec3<u32>,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      let group = workgroup_id.x + workgroup_id.y * workgroups.x;
+      let end0 = 0u + (((128u + 3u) / 4u) * sizes.at0 + 63u) / 64u;
+      if (group < end0) {
+        part0(group - 0u, lane);
+      }
+      let end1 = end0 + (sizes.at1 * 1u + 63u) / 64u;
+      if (group >= end0 && group < end1) {
+        part1(group - end0, lane);
+      }
+    }
+    "
+  `);
+});
+
+describe("a kernel names", () => {
+  test("its buffers in order, those to be written that any part writes", () => {
+    const named = (code: KernelCode) => code.buffers.map(({ array: { name }, access }) => `${access} ${name}`);
+    expect(named(weightedSums())).toEqual(["read w", "read_write y", "read x"]);
+    expect(named(twoParts())).toEqual(["read_write w", "read_write y", "read x"]);
+  });
+
+  test("its sizes, and those of its parts where there are several", () => {
+    expect(weightedSums().uniforms).toEqual([["B"], ["T"], ["B", 4]]);
+    expect(twoParts().uniforms).toEqual([["N"], ["B"]]);
+    const alone = new KernelBuilder();
+    alone.part(oneToEach, () => alone.storeElement(y, alone.lane, alone.f32(0)));
+    expect(alone.finish(64).uniforms, "one part alone need not count its workgroups").toEqual([]);
+  });
+
+  test("functions before those that call them, each once", () => {
+    const k = new KernelBuilder();
+    k.part(oneToEach, () => {
+      k.storeElement(y, k.lane, k.call(fourfold, [k.f32(1)]));
+      k.storeElement(y, k.group, k.call(double, [k.call(fourfold, [k.f32(2)])]));
+    });
+    expect(functionsOf(k.finish(64).parts).map(({ name }) => name)).toEqual(["double", "fourfold"]);
+  });
+});
+
+test("loops whose lanes walk apart give each invocation another index, loops in order the same", () => {
+  const k = new KernelBuilder();
+  const found: Record<string, boolean> = {};
+  const [first, end, step] = [k.u32(0), k.u32(9), k.u32(1)];
+  const axis = { extent: 9, role: "positions" } as const;
+  k.part(oneToEach, () => {
+    const head = { axis, name: "i", end, step };
+    const note = (name: string) => (i: Expr) => {
+      found[name] = i.isUniform;
+    };
+    k.for({ ...head, first }, note("in order"));
+    k.for({ ...head, first, mapping: "lanes" }, note("lanes"));
+    k.for({ ...head, first: k.lane }, note("from the lane on"));
+    found.register = k.var("v", k.u32(0)).isUniform;
+    found.let = k.let("n", k.u32(0)).isUniform;
+  });
+  expect(found).toEqual({ "in order": true, lanes: false, "from the lane on": false, register: false, let: true });
+});
