@@ -10,8 +10,8 @@ import { printExpression as print } from "../../compiler/kernel/print.ts";
 import { operandsOf } from "../../compiler/kernel/walk.ts";
 
 const [inputs, others] = [1, 2].map((buffer) => globalArray(buffer, { name: `b${buffer}`, element: "f32" }));
-const registers: LocalArray = { space: "registers", name: "sums", element: "f32", length: 4 };
-const shared: LocalArray = { space: "shared", name: "tile", element: "f32", length: 4 };
+const registers: LocalArray = { space: "registers", name: "sums", element: "f32", length: 4, slots: 1 };
+const shared: LocalArray = { space: "shared", name: "tile", element: "f32", length: 4, slots: 1 };
 const twice = kernelFunction("twice", ["f32"], "f32", (f, x) => f.add(x, x));
 const square = kernelFunction("square", ["f32"], "f32", (f, x) => f.mul(x, x));
 

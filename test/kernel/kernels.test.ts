@@ -123,7 +123,6 @@ function twoParts(): KernelCode {
   k.part({ ...oneToEach, rows: [128], rowsPer: 4, columns: ["N"] }, () => {
     k.bind("doubled", k.call(double, [k.load(x, k.lane)]));
     k.storeElement(shared, k.lane, k.known("doubled") ?? k.f32(0));
-    k.barrier();
     k.if(k.equal(k.lane, k.u32(0)), () => k.storeElement(y, k.group, k.load(shared, k.u32(63))));
   });
   k.part(oneToEach, () => {
