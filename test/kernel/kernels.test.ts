@@ -128,7 +128,7 @@ function twoParts(): KernelCode {
   k.part(oneToEach, () => {
     expect(k.known("doubled"), "what is bound in one part is not known in another").toBeUndefined();
     const row = ownRow(k);
-    const { first, end } = k.chunk();
+    const { first, end } = k.chunk(0);
     const axis = { extent: 9, role: "time" } as const;
     k.for({ axis, mapping: "time", name: "count", first, end, step: k.u32(3) }, (count) => {
       const inner = k.convert(k.add(count, k.stepCount(1)), "f32");

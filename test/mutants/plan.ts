@@ -181,20 +181,42 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/scan/schedule.ts",
+    "compiler/plan/scan/schedules.ts",
     [onSchedules, onTunings],
     [
-      ["stepwise is only asked for", 'if (schedule === "stepwise") return stepwise("it was asked for");', ""],
-      ["persistent is done another way where it cannot be", 'if (schedule === "persistent")', 'if (scan === "")'],
-      ["a tuning's schedule is not followed", 'schedule === "auto" ? tiles.tuning?.schedule : undefined', "undefined"],
-      ["any weights are read by one workgroup", "weights > persistentWeightBytes", "weights < 0"],
+      ["stepwise is only asked for", 'asked !== "auto" && scanOf', 'asked === "persistent" && scanOf'],
+      [
+        "persistent is done another way where it cannot be",
+        'asked !== "auto" && scanOf',
+        'asked === "stepwise" && scanOf',
+      ],
+      ["a tuning's schedule is not followed", 'asked === "auto" ? tiles.tuning?.schedule : undefined', "undefined"],
+      ["what is advised against is done", " || (plan.against !== undefined && !isAsked)", ""],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/persistent-plan.ts",
+    [onSchedules],
+    [
+      ["any weights are read by one workgroup", "weights > mostWeightBytes", "weights < 0"],
       ["weights of symbolic size count", 'typeof size === "number" ? 4 * size : 0', "4 * 2 ** 24"],
     ],
   ),
   ...changed(
-    "compiler/plan/scan/schedule.ts",
+    "compiler/plan/scan/schedules.ts",
     [onNoSteps],
-    [["a loop of no steps is persistent", 'if (node.attrs.length === 0) return stepwise("it has no steps");', ""]],
+    [["a loop of no steps is refused", " && scanOf(context).attrs.length !== 0", ""]],
+  ),
+  ...changed(
+    "compiler/plan/scan/persistent-plan.ts",
+    [onNoSteps],
+    [
+      [
+        "a loop of no steps is persistent",
+        'if (attrs.length === 0) return { plan: undefined, reason: "it has no steps" };',
+        "",
+      ],
+    ],
   ),
   ...changed(
     "compiler/plan/scan/chunks.ts",
