@@ -1,0 +1,97 @@
+/**
+ * @file Runs kernels of the IR with no device: what they compute, and that they compute it as every device would. Lanes of
+ * a workgroup go in step, statement by statement; memory watches how they use it (memory.ts).
+ */
+import { type Dim, type DimSizes, evaluateDim } from "../../graph/dim.ts";
+import { at, InternalError } from "../../graph/errors.ts";
+import type { GridPart, KernelCode } from "../ir.ts";
+import type { Clock } from "./memory.ts";
+import { partAction } from "./statements.ts";
+import { type Action, Frame, type Given } from "./values.ts";
+
+export interface DispatchOptions {
+  /** Lanes that `fromLane` reaches. */
+  readonly subgroupSize: number;
+  /** Workgroups along an axis of a dispatch: beyond that a dispatch has two, and workgroups with no work. */
+  readonly maxWorkgroups: number;
+}
+
+/** What WebGPU allows every device. */
+export const defaultMaxWorkgroups = 65535;
+
+/** A kernel that runs any number of times, on memory that shares its clock. */
+export class EvaluatedKernel {
+  readonly #name: string;
+  readonly #code: KernelCode;
+  readonly #clock: Clock;
+  readonly #options: DispatchOptions;
+  readonly #frame: Frame;
+  readonly #parts: readonly Action[];
+
+  constructor(name: string, code: KernelCode, clock: Clock, options: DispatchOptions) {
+    this.#name = name;
+    this.#code = code;
+    this.#clock = clock;
+    this.#options = options;
+    this.#enter();
+    this.#frame = new Frame(clock, code, options.subgroupSize);
+    this.#parts = code.parts.map(({ body }) => partAction(this.#frame, body));
+  }
+
+  #enter(): void {
+    this.#clock.kernel = this.#name;
+    this.#clock.lanes = this.#code.workgroupSize;
+  }
+
+  /** @throws InternalError that names the kernel, the array, the index and the lanes. */
+  run(given: Given): void {
+    this.#enter();
+    const { sizes, buffers } = given;
+    const counts = this.#code.parts.map(({ grid }) => workgroupsOf(grid, sizes));
+    const written = this.#code.buffers.filter(({ access }) => access === "read_write");
+    const restores = written.map(({ array }) => at(buffers, array.buffer).snapshot());
+    this.#frame.given = given;
+    this.#clock.begin(false);
+    this.#walk(counts);
+    if (!this.#clock.hasOverwritten) return;
+    for (const restore of restores) restore();
+    this.#clock.begin(true);
+    this.#walk(counts);
+  }
+
+  #walk(counts: readonly number[]): void {
+    const { workgroupSize } = this.#code;
+    const clock = this.#clock;
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    const { maxWorkgroups } = this.#options;
+    const groups = Math.min(total, maxWorkgroups) * Math.ceil(total / maxWorkgroups);
+    const lanes = Array.from({ length: workgroupSize }, (_, lane) => lane);
+    for (let group = 0; group < groups; group++) {
+      const { part, number } = partAt(counts, group);
+      clock.epoch += 1;
+      clock.start = clock.epoch;
+      this.#frame.group = number;
+      this.#parts[part]?.(lanes);
+      clock.workgroup += workgroupSize;
+    }
+  }
+}
+
+/** A kernel of one part runs for every workgroup of the dispatch, one of several for those that its parts have. */
+function partAt(counts: readonly number[], group: number): { readonly part: number; readonly number: number } {
+  if (counts.length === 1) return { part: 0, number: group };
+  let number = group;
+  const part = counts.findIndex((count) => {
+    if (number < count) return true;
+    number -= count;
+    return false;
+  });
+  return { part: part < 0 ? counts.length : part, number };
+}
+
+function workgroupsOf({ rows, rowsPer, columns, lanes }: GridPart, sizes: DimSizes): number {
+  const sum = (dims: readonly Dim[]) => dims.reduce<number>((total, dim) => total + evaluateDim(dim, sizes), 0);
+  const groups = Math.ceil((Math.ceil(sum(rows) / rowsPer) * sum(columns)) / lanes);
+  if (!Number.isInteger(groups)) throw new InternalError(`a grid of ${groups} workgroups`);
+  return groups;
+}

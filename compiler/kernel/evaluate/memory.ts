@@ -1,0 +1,252 @@
+/**
+ * @file Memory of a kernel that is evaluated, which watches how it is used: an index outside of an array, an element that
+ * nothing has written, and two invocations that meet at an element with no barrier between them are faults. A write that is
+ * one is an error at once. A read that is one gives a number that means nothing, which a choice may drop; it is an error
+ * where it is used.
+ */
+import { InternalError } from "../../graph/errors.ts";
+import type { LocalArray } from "../ir.ts";
+
+export type Words = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+
+/** Why a number means nothing. */
+export interface Fault {
+  readonly array: string;
+  readonly index: number;
+  readonly what: string;
+}
+
+/** Where an evaluation is. All memory that it touches shares one. */
+export class Clock {
+  kernel = "";
+  lanes = 1;
+  /** The first invocation of this dispatch, where those of all dispatches are numbered on. */
+  dispatch = 1;
+  /** The first invocation of this workgroup. */
+  workgroup = 1;
+  /** Barriers since the beginning, workgroups and dispatches counted as such. */
+  epoch = 1;
+  /** The epoch in which this workgroup began. */
+  start = 1;
+  /** The epoch in which this dispatch began. */
+  #began = 1;
+  /** Elements that were read before another invocation wrote them, and which one that was: faults where the read counts. */
+  readonly #overwritten = new Map<string, number>();
+  #isAgain = false;
+  /** Of the expression at hand: why its value means nothing. */
+  fault: Fault | undefined = undefined;
+
+  /** Begins a dispatch, or begins it again: then what was read and overwritten means nothing to those who read it. */
+  begin(isAgain: boolean): void {
+    this.dispatch = this.workgroup + this.lanes;
+    this.workgroup = this.dispatch;
+    this.epoch += 1;
+    this.#began = this.epoch;
+    this.#isAgain = isAgain;
+    if (!isAgain) this.#overwritten.clear();
+  }
+
+  /** Whether anything was read that another invocation overwrote. */
+  get hasOverwritten(): boolean {
+    return this.#overwritten.size > 0;
+  }
+
+  /** Notes that an invocation overwrites what another one has read, in the epoch at hand if that tells anything. */
+  overwrite(array: string, index: number, invocation: number, epoch: number): void {
+    if (!this.#isAgain) this.#overwritten.set(this.#key(array, index, epoch), invocation - this.dispatch);
+  }
+
+  /** Which invocation overwrites what this one reads, found when it all ran before. */
+  overwriterOf(array: string, index: number, invocation: number, epoch: number): number | undefined {
+    if (!this.#isAgain) return undefined;
+    const writer = this.#overwritten.get(this.#key(array, index, epoch));
+    return writer === undefined || writer + this.dispatch === invocation ? undefined : writer + this.dispatch;
+  }
+
+  #key(array: string, index: number, epoch: number): string {
+    return `${array} ${index} ${epoch === 0 ? 0 : epoch - this.#began}`;
+  }
+
+  nameOf(invocation: number): string {
+    const number = invocation - this.dispatch;
+    return `lane ${number % this.lanes} of workgroup ${Math.floor(number / this.lanes)}`;
+  }
+
+  fail(array: string, index: number, what: string): never {
+    throw new InternalError(`kernel ${this.kernel}, ${array}[${index}]: ${what}`);
+  }
+
+  /** Where an expression is used: its value must mean something. */
+  expectNoFault(): void {
+    if (this.fault !== undefined) this.fail(this.fault.array, this.fault.index, this.fault.what);
+  }
+
+  /** What a read gives that means nothing. */
+  nothing(array: string, index: number, what: string): number {
+    this.fault ??= { array, index, what };
+    return 0;
+  }
+}
+
+/** A buffer of the program. In one dispatch nothing orders its invocations: none may read what another one writes. */
+export class BufferMemory {
+  readonly name: string;
+  readonly data: Words;
+  readonly #clock: Clock;
+  /** Elements that have a value. */
+  readonly #known: Uint8Array;
+  /** The last invocation that wrote an element, and that read it. */
+  readonly #writer: Float64Array;
+  readonly #reader: Float64Array;
+  /** The dispatch in which another one read it before. */
+  readonly #shared: Float64Array;
+
+  constructor(clock: Clock, name: string, data: Words, isKnown: boolean) {
+    this.#clock = clock;
+    this.name = name;
+    this.data = data;
+    this.#known = new Uint8Array(data.length).fill(Number(isKnown));
+    this.#writer = new Float64Array(data.length);
+    this.#reader = new Float64Array(data.length);
+    this.#shared = new Float64Array(data.length);
+  }
+
+  /** Reads an element, whole: there is but one component. */
+  read(index: number, lane: number): number {
+    const clock = this.#clock;
+    const value = this.data[index];
+    if (value === undefined) return clock.nothing(this.name, index, `is read of ${this.data.length} elements`);
+    if (this.#known[index] === 0) return clock.nothing(this.name, index, "is read and was never written");
+    const invocation = clock.workgroup + lane;
+    const overwriter = clock.overwriterOf(this.name, index, invocation, 0);
+    const writer = overwriter ?? (this.#writer[index] as number);
+    if (writer >= clock.dispatch && writer !== invocation)
+      return clock.nothing(this.name, index, `${clock.nameOf(invocation)} reads what ${clock.nameOf(writer)} writes`);
+    const reader = this.#reader[index] as number;
+    if (reader >= clock.dispatch && reader !== invocation) this.#shared[index] = clock.dispatch;
+    this.#reader[index] = invocation;
+    return value;
+  }
+
+  write(index: number, value: number, lane: number): void {
+    const clock = this.#clock;
+    if (index >= this.data.length) clock.fail(this.name, index, `is written and has ${this.data.length} elements`);
+    const invocation = clock.workgroup + lane;
+    const writer = this.#writer[index] as number;
+    const before = this.data[index] as number;
+    this.data[index] = value;
+    if (writer >= clock.dispatch && writer !== invocation && !Object.is(before, this.data[index]))
+      clock.fail(this.name, index, `${clock.nameOf(invocation)} writes it and so does ${clock.nameOf(writer)}`);
+    const reader = this.#reader[index] as number;
+    const isRead = reader >= clock.dispatch && (reader !== invocation || this.#shared[index] === clock.dispatch);
+    if (isRead) clock.overwrite(this.name, index, invocation, 0);
+    this.#writer[index] = invocation;
+    this.#known[index] = 1;
+  }
+
+  /** What puts everything back as it is now. */
+  snapshot(): () => void {
+    const [data, known] = [this.data.slice(), this.#known.slice()];
+    return () => {
+      this.data.set(data);
+      this.#known.set(known);
+    };
+  }
+
+  /** Copies elements as they are, bit by bit. */
+  copyTo(other: BufferMemory, from: number, to: number, count: number): void {
+    if (from + count > this.data.length) this.#clock.fail(this.name, from + count - 1, "is copied and is not there");
+    if (to + count > other.data.length) this.#clock.fail(other.name, to + count - 1, "is copied to and is not there");
+    other.words.set(this.words.subarray(from, from + count), to);
+    other.#known.set(this.#known.subarray(from, from + count), to);
+  }
+
+  get words(): Uint32Array<ArrayBuffer> {
+    return new Uint32Array(this.data.buffer);
+  }
+}
+
+/** Memory of a workgroup: each begins with none of it written, and a barrier ends an epoch. */
+export class SharedMemory {
+  readonly name: string;
+  readonly #length: number;
+  readonly #width: number;
+  readonly #data: Float64Array;
+  readonly #clock: Clock;
+  readonly #writer: Int32Array;
+  readonly #written: Float64Array;
+  readonly #reader: Int32Array;
+  readonly #read: Float64Array;
+  /** The epoch in which several lanes read an element. */
+  readonly #shared: Float64Array;
+
+  constructor(clock: Clock, { name, element, length }: LocalArray) {
+    this.#clock = clock;
+    this.name = name;
+    this.#length = length;
+    this.#width = element === "f32x4" ? 4 : 1;
+    this.#data = new Float64Array(length * this.#width);
+    this.#writer = new Int32Array(length);
+    this.#written = new Float64Array(length);
+    this.#reader = new Int32Array(length);
+    this.#read = new Float64Array(length);
+    this.#shared = new Float64Array(length);
+  }
+
+  read(index: number, lane: number, component: number): number {
+    const clock = this.#clock;
+    if (index >= this.#length) return clock.nothing(this.name, index, `is read of ${this.#length} elements`);
+    const written = this.#written[index] as number;
+    if (written < clock.start)
+      return clock.nothing(this.name, index, `lane ${lane} reads it, where nothing was written`);
+    const overwriter = clock.overwriterOf(this.name, index, clock.workgroup + lane, clock.epoch);
+    const writer = overwriter === undefined ? (this.#writer[index] as number) : overwriter - clock.workgroup;
+    if ((written === clock.epoch || overwriter !== undefined) && writer !== lane)
+      return clock.nothing(this.name, index, `lane ${lane} reads what lane ${writer} writes with no barrier between`);
+    if (this.#read[index] === clock.epoch && this.#reader[index] !== lane) this.#shared[index] = clock.epoch;
+    this.#reader[index] = lane;
+    this.#read[index] = clock.epoch;
+    return this.#data[index * this.#width + component] as number;
+  }
+
+  write(index: number, value: number, lane: number, component: number): void {
+    const clock = this.#clock;
+    if (index >= this.#length) clock.fail(this.name, index, `is written and has ${this.#length} elements`);
+    const [writer, reader] = [this.#writer[index] as number, this.#reader[index] as number];
+    if (this.#written[index] === clock.epoch && writer !== lane)
+      clock.fail(this.name, index, `lane ${lane} writes what lane ${writer} wrote with no barrier between`);
+    const isShared = this.#shared[index] === clock.epoch;
+    if (this.#read[index] === clock.epoch && (reader !== lane || isShared))
+      clock.overwrite(this.name, index, clock.workgroup + lane, clock.epoch);
+    this.#writer[index] = lane;
+    this.#written[index] = clock.epoch;
+    this.#data[index * this.#width + component] = value;
+  }
+}
+
+/** Registers of each lane, as an array. */
+export class RegisterMemory {
+  readonly name: string;
+  readonly #length: number;
+  readonly #width: number;
+  readonly #data: Float64Array;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock, { name, element, length }: LocalArray) {
+    this.#clock = clock;
+    this.name = name;
+    this.#length = length;
+    this.#width = element === "f32x4" ? 4 : 1;
+    this.#data = new Float64Array(clock.lanes * length * this.#width);
+  }
+
+  read(index: number, lane: number, component: number): number {
+    if (index >= this.#length) return this.#clock.nothing(this.name, index, `is read of ${this.#length} elements`);
+    return this.#data[(lane * this.#length + index) * this.#width + component] as number;
+  }
+
+  write(index: number, value: number, lane: number, component: number): void {
+    if (index >= this.#length) this.#clock.fail(this.name, index, `is written and has ${this.#length} elements`);
+    this.#data[(lane * this.#length + index) * this.#width + component] = value;
+  }
+}

@@ -1,0 +1,123 @@
+/** @file What expressions and statements become when a kernel is evaluated, and where its values lie meanwhile. */
+import { type Dim, type DimSizes, evaluateDim } from "../../graph/dim.ts";
+import { InternalError } from "../../graph/errors.ts";
+import type { KernelArray, KernelCode, Type, Variable } from "../ir.ts";
+import { type BufferMemory, type Clock, type Fault, RegisterMemory, SharedMemory } from "./memory.ts";
+
+/** A number of a lane: f32, or a component of f32x4, a whole number, or 0 or 1. */
+export type Value = (lane: number) => number;
+
+/** What a statement does for these lanes; gives those that go on. */
+export type Action = (lanes: readonly number[]) => readonly number[];
+
+/** Memory as statements use it; only f32x4 has components other than the first. */
+export interface Memory {
+  read(index: number, lane: number, component: number): number;
+  write(index: number, value: number, lane: number, component: number): void;
+}
+
+/** Where the values of a variable lie, by lane: each component, and why they mean nothing where they do not. */
+export interface Place {
+  readonly numbers: readonly Float64Array[];
+  readonly faults: (Fault | undefined)[];
+}
+
+export function componentsOf(type: Type): number {
+  return type === "f32x4" ? 4 : 1;
+}
+
+/** What a dispatch gives to a kernel. */
+export interface Given {
+  readonly buffers: readonly BufferMemory[];
+  readonly sizes: DimSizes;
+  readonly counts: readonly number[];
+  readonly end: number;
+}
+
+/** Values of one kernel while it runs: each variable and array of registers has a place for every lane. */
+export class Frame {
+  readonly clock: Clock;
+  readonly lanes: number;
+  readonly subgroupSize: number;
+  given: Given = { buffers: [], sizes: {}, counts: [], end: 0 };
+  /** The number of the workgroup among those of its part. */
+  group = 0;
+  /** Lanes that take part in the statement at hand, where it asks other lanes. */
+  readonly isActive: Uint8Array;
+  readonly #builtins = new Map<Variable, Value>();
+  readonly #variables = new Map<Variable, Place>();
+  readonly #arrays = new Map<KernelArray, Memory>();
+
+  constructor(clock: Clock, { workgroupSize, parts, shared, steps }: KernelCode, subgroupSize: number) {
+    this.clock = clock;
+    this.lanes = workgroupSize;
+    this.subgroupSize = subgroupSize;
+    this.isActive = new Uint8Array(workgroupSize);
+    for (const { group, lane } of parts) {
+      this.#builtins.set(group, () => this.group);
+      this.#builtins.set(lane, (number) => number);
+    }
+    for (const [nesting, count] of steps.counts.entries())
+      this.#builtins.set(count, () => this.given.counts[nesting] ?? Number.NaN);
+    if (steps.end !== undefined) this.#builtins.set(steps.end, () => this.given.end);
+    for (const array of shared) this.#arrays.set(array, new SharedMemory(clock, array));
+  }
+
+  declare(variable: Variable): Place {
+    const numbers = Array.from({ length: componentsOf(variable.type) }, () => new Float64Array(this.lanes));
+    const place = { numbers, faults: Array.from({ length: this.lanes }, () => undefined) };
+    this.#variables.set(variable, place);
+    return place;
+  }
+
+  placeOf(variable: Variable): Place {
+    return this.#variables.get(variable) ?? this.#missing(variable.name);
+  }
+
+  valueOf(variable: Variable, component: number): Value {
+    const builtin = this.#builtins.get(variable);
+    if (builtin !== undefined) return builtin;
+    const { numbers, faults } = this.placeOf(variable);
+    const own = numbers[component] ?? this.#missing(variable.name);
+    const { clock } = this;
+    return (lane) => {
+      const fault = faults[lane];
+      if (fault !== undefined) clock.fault ??= fault;
+      return own[lane] as number;
+    };
+  }
+
+  declareRegisters(array: KernelArray): Memory {
+    if (array.space === "global") return this.#missing(array.name);
+    const memory = new RegisterMemory(this.clock, array);
+    this.#arrays.set(array, memory);
+    return memory;
+  }
+
+  memoryOf(array: KernelArray): Memory {
+    if (array.space !== "global") return this.#arrays.get(array) ?? this.#missing(array.name);
+    const { buffer, name } = array;
+    const memory = () => this.given.buffers[buffer] ?? this.#missing(name);
+    return {
+      read: (index, lane) => memory().read(index, lane),
+      write: (index, value, lane) => memory().write(index, value, lane),
+    };
+  }
+
+  /** A sum of dimensions, added up once in a run. */
+  sum(dims: readonly Dim[]): Value {
+    let known: Given | undefined;
+    let sum = 0;
+    return () => {
+      if (known !== this.given) {
+        known = this.given;
+        sum = dims.reduce<number>((total, dim) => total + evaluateDim(dim, this.given.sizes), 0) >>> 0;
+      }
+      return sum;
+    };
+  }
+
+  #missing(name: string): never {
+    throw new InternalError(`kernel ${this.clock.kernel} reads ${name}, which is not declared`);
+  }
+}
