@@ -1,5 +1,6 @@
 /** @file All mutants: every rule of every op, every pass, the lowering, and every function of the kernel IR. */
 import { autodiffMutants } from "./autodiff.ts";
+import { evaluatorMutants } from "./evaluator.ts";
 import { fileMutants } from "./files.ts";
 import { kernelIrMutants } from "./kernel-ir.ts";
 import { kernelMutants } from "./kernels.ts";
@@ -22,6 +23,7 @@ export const mutants: readonly Mutant[] = [
   ...planMutants,
   ...kernelMutants,
   ...kernelIrMutants,
+  ...evaluatorMutants,
   ...shaderMutants,
   ...runtimeMutants,
   ...layerMutants,

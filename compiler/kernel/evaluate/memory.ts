@@ -31,7 +31,7 @@ export class Clock {
   /** The epoch in which this dispatch began. */
   #began = 1;
   /** Elements that were read before another invocation wrote them, and which one that was: faults where the read counts. */
-  readonly #overwritten = new Map<string, number>();
+  readonly #overwritten = new Map<string, { readonly number: number; readonly epoch: number }>();
   #isAgain = false;
   /** Of the expression at hand: why its value means nothing. */
   fault: Fault | undefined = undefined;
@@ -51,20 +51,23 @@ export class Clock {
     return this.#overwritten.size > 0;
   }
 
-  /** Notes that an invocation overwrites what another one has read, in the epoch at hand if that tells anything. */
-  overwrite(array: string, index: number, invocation: number, epoch: number): void {
-    if (!this.#isAgain) this.#overwritten.set(this.#key(array, index, epoch), invocation - this.dispatch);
+  /** Notes that an invocation overwrites what another one has read; `epoch` is that of the read where it is known. */
+  overwrite(array: string, index: number, invocation: number, epoch?: number): void {
+    if (this.#isAgain) return;
+    const by = { number: invocation - this.dispatch, epoch: this.epoch - this.#began };
+    this.#overwritten.set(this.#key(array, index, epoch), by);
   }
 
-  /** Which invocation overwrites what this one reads, found when it all ran before. */
-  overwriterOf(array: string, index: number, invocation: number, epoch: number): number | undefined {
-    if (!this.#isAgain) return undefined;
-    const writer = this.#overwritten.get(this.#key(array, index, epoch));
-    return writer === undefined || writer + this.dispatch === invocation ? undefined : writer + this.dispatch;
+  /** Which invocation overwrites what this one reads with nothing between that orders them, found when all ran before. */
+  overwriterOf(array: string, index: number, invocation: number, epoch?: number): number | undefined {
+    const by = this.#isAgain ? this.#overwritten.get(this.#key(array, index, epoch)) : undefined;
+    if (by === undefined || by.number + this.dispatch === invocation) return undefined;
+    const isBesides = Math.floor(by.number / this.lanes) === (this.workgroup - this.dispatch) / this.lanes;
+    return isBesides && this.epoch - this.#began < by.epoch ? undefined : by.number + this.dispatch;
   }
 
-  #key(array: string, index: number, epoch: number): string {
-    return `${array} ${index} ${epoch === 0 ? 0 : epoch - this.#began}`;
+  #key(array: string, index: number, epoch = this.#began): string {
+    return `${array} ${index} ${epoch - this.#began}`;
   }
 
   nameOf(invocation: number): string {
@@ -88,7 +91,10 @@ export class Clock {
   }
 }
 
-/** A buffer of the program. In one dispatch nothing orders its invocations: none may read what another one writes. */
+/**
+ * A buffer of the program. In one dispatch no invocation may read what another one writes: a barrier makes memory of the
+ * workgroup visible and no other. It does keep those of a workgroup from writing before others have read.
+ */
 export class BufferMemory {
   readonly name: string;
   readonly data: Words;
@@ -98,8 +104,10 @@ export class BufferMemory {
   /** The last invocation that wrote an element, and that read it. */
   readonly #writer: Float64Array;
   readonly #reader: Float64Array;
-  /** The dispatch in which another one read it before. */
+  /** The epoch of the last read, the last in which several invocations read it, and the last dispatch in which several workgroups did. */
+  readonly #read: Float64Array;
   readonly #shared: Float64Array;
+  readonly #foreign: Float64Array;
 
   constructor(clock: Clock, name: string, data: Words, isKnown: boolean) {
     this.#clock = clock;
@@ -108,7 +116,9 @@ export class BufferMemory {
     this.#known = new Uint8Array(data.length).fill(Number(isKnown));
     this.#writer = new Float64Array(data.length);
     this.#reader = new Float64Array(data.length);
+    this.#read = new Float64Array(data.length);
     this.#shared = new Float64Array(data.length);
+    this.#foreign = new Float64Array(data.length);
   }
 
   /** Reads an element, whole: there is but one component. */
@@ -118,13 +128,15 @@ export class BufferMemory {
     if (value === undefined) return clock.nothing(this.name, index, `is read of ${this.data.length} elements`);
     if (this.#known[index] === 0) return clock.nothing(this.name, index, "is read and was never written");
     const invocation = clock.workgroup + lane;
-    const overwriter = clock.overwriterOf(this.name, index, invocation, 0);
+    const overwriter = clock.overwriterOf(this.name, index, invocation);
     const writer = overwriter ?? (this.#writer[index] as number);
     if (writer >= clock.dispatch && writer !== invocation)
       return clock.nothing(this.name, index, `${clock.nameOf(invocation)} reads what ${clock.nameOf(writer)} writes`);
     const reader = this.#reader[index] as number;
-    if (reader >= clock.dispatch && reader !== invocation) this.#shared[index] = clock.dispatch;
+    if (reader >= clock.dispatch && reader < clock.workgroup) this.#foreign[index] = clock.dispatch;
+    else if (reader !== invocation && this.#read[index] === clock.epoch) this.#shared[index] = clock.epoch;
     this.#reader[index] = invocation;
+    this.#read[index] = clock.epoch;
     return value;
   }
 
@@ -138,8 +150,9 @@ export class BufferMemory {
     if (writer >= clock.dispatch && writer !== invocation && !Object.is(before, this.data[index]))
       clock.fail(this.name, index, `${clock.nameOf(invocation)} writes it and so does ${clock.nameOf(writer)}`);
     const reader = this.#reader[index] as number;
-    const isRead = reader >= clock.dispatch && (reader !== invocation || this.#shared[index] === clock.dispatch);
-    if (isRead) clock.overwrite(this.name, index, invocation, 0);
+    const isForeign = this.#foreign[index] === clock.dispatch || (reader >= clock.dispatch && reader < clock.workgroup);
+    const isNow = this.#read[index] === clock.epoch && (reader !== invocation || this.#shared[index] === clock.epoch);
+    if (isForeign || isNow) clock.overwrite(this.name, index, invocation);
     this.#writer[index] = invocation;
     this.#known[index] = 1;
   }

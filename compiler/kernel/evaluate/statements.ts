@@ -105,7 +105,7 @@ class Statements {
         for (const lane of lanes) {
           clock.fault = undefined;
           target[lane] = only(lane);
-          faults[lane] = clock.fault;
+          if (clock.fault !== undefined || faults.length > 0) faults[lane] = clock.fault;
         }
         return lanes;
       };
@@ -115,7 +115,7 @@ class Statements {
         clock.fault = undefined;
         const given = all.map((component) => component(lane));
         for (const [i, component] of numbers.entries()) component[lane] = given[i] as number;
-        faults[lane] = clock.fault;
+        if (clock.fault !== undefined || faults.length > 0) faults[lane] = clock.fault;
       }
       return lanes;
     };
@@ -134,7 +134,7 @@ class Statements {
       for (const [k, lane] of lanes.entries()) {
         const { own, fault } = at(given, k);
         for (const [i, component] of numbers.entries()) component[lane] = own[i] as number;
-        faults[lane] = fault;
+        if (fault !== undefined || faults.length > 0) faults[lane] = fault;
       }
       return lanes;
     };

@@ -19,6 +19,7 @@ export interface Memory {
 /** Where the values of a variable lie, by lane: each component, and why they mean nothing where they do not. */
 export interface Place {
   readonly numbers: readonly Float64Array[];
+  /** Empty as long as all mean something. */
   readonly faults: (Fault | undefined)[];
 }
 
@@ -34,6 +35,8 @@ export interface Given {
   readonly end: number;
 }
 
+const placesTogether = 100;
+
 /** Values of one kernel while it runs: each variable and array of registers has a place for every lane. */
 export class Frame {
   readonly clock: Clock;
@@ -44,6 +47,7 @@ export class Frame {
   group = 0;
   /** Lanes that take part in the statement at hand, where it asks other lanes. */
   readonly isActive: Uint8Array;
+  #free = new Float64Array();
   readonly #builtins = new Map<Variable, Value>();
   readonly #variables = new Map<Variable, Place>();
   readonly #arrays = new Map<KernelArray, Memory>();
@@ -64,9 +68,19 @@ export class Frame {
   }
 
   declare(variable: Variable): Place {
-    const numbers = Array.from({ length: componentsOf(variable.type) }, () => new Float64Array(this.lanes));
-    const place = { numbers, faults: Array.from({ length: this.lanes }, () => undefined) };
+    const place: Place = {
+      numbers: Array.from({ length: componentsOf(variable.type) }, () => this.#numbers()),
+      faults: [],
+    };
     this.#variables.set(variable, place);
+    return place;
+  }
+
+  /** A number for each lane. A kernel has thousands of variables: they lie in few arrays. */
+  #numbers(): Float64Array {
+    if (this.#free.length < this.lanes) this.#free = new Float64Array(this.lanes * placesTogether);
+    const place = this.#free.subarray(0, this.lanes);
+    this.#free = this.#free.subarray(this.lanes);
     return place;
   }
 
@@ -81,8 +95,7 @@ export class Frame {
     const own = numbers[component] ?? this.#missing(variable.name);
     const { clock } = this;
     return (lane) => {
-      const fault = faults[lane];
-      if (fault !== undefined) clock.fault ??= fault;
+      if (faults.length > 0) clock.fault ??= faults[lane];
       return own[lane] as number;
     };
   }

@@ -1,0 +1,100 @@
+/**
+ * @file Kernels that run with no device give what a device gives, and what the interpreter gives: training steps of every
+ * cell in both schedules for every kind of device, loops, long sums, scatters and ops. Meanwhile nothing is read that lies
+ * outside of an array, that nothing has written, or that another invocation writes.
+ */
+import { afterAll, expect, test } from "vitest";
+import { planProgram } from "../../compiler/compile.ts";
+import { evaluateShape } from "../../compiler/graph/dim.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import { type Graph, inputName, nodeAt } from "../../compiler/graph/graph.ts";
+import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
+import { interpret } from "../../compiler/ops/interpret.ts";
+import { evaluateProgram } from "../../compiler/plan/evaluate-program.ts";
+import type { LowerOptions } from "../../compiler/plan/lower.ts";
+import { atSite } from "../../compiler/trace/site.ts";
+import { languageModel } from "../../entries/networks.ts";
+import * as cg from "../../index.ts";
+import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
+import { goldenGraphs } from "../kernels/programs.ts";
+import { ProgramRunner } from "../support/programs.ts";
+import { difference } from "../train/devices.ts";
+
+const runner = await ProgramRunner.open();
+afterAll(() => runner.destroy());
+
+const sizes = { B: 2, T: 3 };
+
+/** Numbers for a graph: whole ones are small, since many are the number of a row; those of ops have a logarithm. */
+function inputsOf(graph: Graph, isPositive: boolean, known: Readonly<Record<string, number>> = sizes): NdArray[] {
+  const draw = generator(3);
+  return graph.inputs.map((id) => {
+    const { dtype, shape } = nodeAt(graph, id).aval;
+    const floats = randomFloats(draw, evaluateShape(shape, known));
+    const drawn = isPositive ? floats.data.map((x) => Math.abs(x) + 0.1) : floats.data;
+    if (dtype === "bool")
+      return ndarray(
+        floats.shape,
+        drawn.map((x) => Number(x > 0.5)),
+        dtype,
+      );
+    return ndarray(floats.shape, dtype === "f32" ? drawn : drawn.map((x) => Math.floor(3 * Math.abs(x))), dtype);
+  });
+}
+
+const named = (graph: Graph, inputs: readonly NdArray[]) =>
+  Object.fromEntries(graph.inputs.map((id, i) => [inputName(graph, id), at(inputs, i)]));
+
+const farthest = (results: readonly NdArray[], expected: readonly NdArray[]) =>
+  Math.max(...results.map(({ data }, i) => difference(data, at(expected, i).data)));
+
+/** Large graphs, which take minutes here. The kernels of products in blocks have a test of their own below. */
+const large = /units|of 1100 rows|more weights|^products/;
+const graphs = goldenGraphs.filter(({ name }) => !large.test(name));
+
+test.each(graphs.map((graph, i) => [graph.name, graph, i] as const))("%s", async (name, { trace, ways }, i) => {
+  const { graph, donate } = atSite("evaluated", trace);
+  const inputs = inputsOf(graph, name.startsWith("op "));
+  const expected = interpret(graph, inputs);
+  const all = Object.entries(ways).map(([way, chosen]): [string, LowerOptions] => [
+    way,
+    { ...chosen, ...(donate && { donate }) },
+  ]);
+  const results = all.map(([, options]) => evaluateProgram(planProgram(graph, options), named(graph, inputs)));
+  const errors = Object.fromEntries(all.map(([way], k) => [way, farthest(at(results, k), expected)]));
+  expect(errors).toEqual(Object.fromEntries(all.map(([way]) => [way, expect.toSatisfy((error) => error < 1e-5)])));
+  // The graphs take turns with the ways: a device takes as long for each as the evaluator for all.
+  const [, options] = at(all, i % all.length);
+  const onDevice = await runner.run(graph, inputs, { ...options });
+  expect(farthest(at(results, i % all.length), onDevice)).toBeLessThan(1e-5);
+});
+
+const f32 = (name: string, ...shape: cg.Dim[]) => ({ name, dtype: "f32", shape }) as const;
+type Float = cg.Tensor<"f32">;
+
+test("products in blocks, through memory of a workgroup", () => {
+  const inputs = [f32("a", 65, 33), f32("b", 33, 35), f32("c", 65, 35)];
+  const graph = cg.traceGraph("blocks", inputs, (tensors) => {
+    const [a, b, c] = tensors as [Float, Float, Float];
+    return [cg.tanh(cg.dot(a, b)), cg.add(cg.dot(a, c, { transposeA: true }), cg.dot(a, c, { transposeA: true }))];
+  });
+  const numbers = inputsOf(graph, false);
+  const program = planProgram(graph, { target: "gpu" });
+  expect(program.kernels.some(({ code }) => code.shared.length > 0)).toBe(true);
+  expect(farthest(evaluateProgram(program, named(graph, numbers)), interpret(graph, numbers))).toBeLessThan(1e-5);
+});
+
+test("workgroups beyond the last do no harm, where a dispatch has two axes of them", () => {
+  const { graph, donate } = cg.trainingStep(
+    languageModel({ cell: cg.cells.gru as cg.CellDefinition, units: 2, layers: 1, vocabulary: 3, embed: 2 }),
+    { optimizer: cg.sgd() },
+  );
+  const numbers = inputsOf(graph, false, { B: 40, T: 2 });
+  const expected = interpret(graph, numbers);
+  for (const schedule of ["persistent", "stepwise"] as const) {
+    const program = planProgram(graph, { target: "gpu", schedule, donate });
+    // More than a tree over all lanes has: it has a workgroup for each of few results, which fit in one axis.
+    const results = evaluateProgram(program, named(graph, numbers), { maxWorkgroups: 33 });
+    expect(farthest(results, expected)).toBeLessThan(1e-5);
+  }
+});

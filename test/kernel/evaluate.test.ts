@@ -1,0 +1,282 @@
+/**
+ * @file What a kernel does with memory is watched when it runs with no device: each fault is planted in a kernel, beside
+ * what is no fault.
+ */
+import { expect, test } from "vitest";
+import { globalArray, KernelBuilder } from "../../compiler/kernel/builder.ts";
+import { EvaluatedKernel } from "../../compiler/kernel/evaluate/kernel.ts";
+import { BufferMemory, Clock } from "../../compiler/kernel/evaluate/memory.ts";
+import type { Expr, GlobalArray } from "../../compiler/kernel/ir.ts";
+
+const length = 8;
+const size = 4;
+
+interface Arrays {
+  /** Holds its indices times ten. */
+  readonly given: GlobalArray;
+  /** Nothing has written it. */
+  readonly made: GlobalArray;
+}
+
+type Write = (k: KernelBuilder, arrays: Arrays) => void;
+
+/** What a kernel of `groups` workgroups of 4 lanes leaves in `made`. */
+function run(write: Write, groups = 2): readonly number[] {
+  const k = new KernelBuilder();
+  const given = globalArray(0, { name: "given", element: "u32" });
+  const made = globalArray(1, { name: "made", element: "u32" });
+  k.part({ rows: [groups], rowsPer: 1, columns: [1], lanes: 1 }, () => write(k, { given, made }));
+  const clock = new Clock();
+  const kernel = new EvaluatedKernel("k0_test", k.finish(size), clock, { subgroupSize: 2, maxWorkgroups: 65535 });
+  const numbers = Uint32Array.from({ length }, (_, i) => 10 * i);
+  const buffers = [
+    new BufferMemory(clock, "given", numbers, true),
+    new BufferMemory(clock, "made", new Uint32Array(length), false),
+  ];
+  kernel.run({ buffers, sizes: {}, counts: [], end: 0 });
+  return [...(buffers[1]?.data ?? [])];
+}
+
+const own = (k: KernelBuilder) => k.add(k.mul(k.group, k.u32(size)), k.lane);
+const isFirst = (k: KernelBuilder) => k.equal(k.lane, k.u32(0));
+const shared = (k: KernelBuilder) => k.sharedArray("u32", size);
+const loop = (k: KernelBuilder, first: Expr, end: Expr, write: (i: Expr) => void, step = 1) =>
+  k.for({ axis: { extent: size, role: "depth" }, name: "i", first, end, step: k.u32(step) }, write);
+const other = (k: KernelBuilder) => k.bitXor(k.lane, k.u32(1));
+
+test.each<[string, Write, readonly number[]]>([
+  [
+    "each lane its own element",
+    (k, { given, made }) => k.storeElement(made, own(k), k.load(given, own(k))),
+    tens(0, 8),
+  ],
+  [
+    "all lanes the same number",
+    (k, { given, made }) => {
+      loop(k, k.u32(0), k.u32(length), (i) => k.storeElement(made, i, k.load(given, i)));
+    },
+    tens(0, 8),
+  ],
+  [
+    "what a neighbour wrote, after a barrier, and once more",
+    (k, { given, made }) => {
+      const array = shared(k);
+      k.storeElement(array, k.lane, k.load(given, own(k)));
+      k.barrier();
+      const first = k.let("first", k.load(array, other(k)));
+      k.barrier();
+      k.storeElement(array, k.lane, first);
+      k.barrier();
+      k.storeElement(made, own(k), k.load(array, other(k)));
+    },
+    tens(0, 8),
+  ],
+  [
+    "what lies outside, and what nobody wrote, dropped",
+    (k, { given, made }) => {
+      const array = shared(k);
+      const values = [k.load(given, k.u32(99)), k.load(array, k.lane), k.load(array, k.u32(99)), k.load(made, own(k))];
+      const dropped = values.map((value, i) => k.let(`v${i}`, k.select(isFirst(k), k.u32(1), k.add(value, k.u32(1)))));
+      const sum = dropped.reduce<Expr>((total, value) => k.add(total, value), k.u32(0));
+      k.if(isFirst(k), () => k.storeElement(made, own(k), sum));
+    },
+    [4, 0, 0, 0, 4, 0, 0, 0],
+  ],
+  [
+    "what another lane overwrites, dropped",
+    (k, { given, made }) => {
+      const array = shared(k);
+      k.storeElement(array, k.lane, k.load(given, k.lane));
+      k.barrier();
+      const seen = k.let("seen", k.load(array, other(k)));
+      k.storeElement(array, k.lane, k.u32(7));
+      k.storeElement(made, own(k), k.select(k.less(k.lane, k.u32(9)), k.load(array, k.lane), seen));
+    },
+    [7, 7, 7, 7, 7, 7, 7, 7],
+  ],
+  [
+    "elements that others of the workgroup read before a barrier",
+    (k, { given }) => {
+      const kept = shared(k);
+      k.storeElement(kept, k.lane, k.load(given, k.u32(0)));
+      k.barrier();
+      k.if(k.and(isFirst(k), k.equal(k.group, k.u32(0))), () => k.storeElement(given, k.u32(0), k.u32(3)));
+    },
+    [0, 0, 0, 0, 0, 0, 0, 0],
+  ],
+  [
+    "a number of another lane of the subgroup",
+    (k, { given, made }) => k.storeElement(made, own(k), k.let("x", k.fromLane(k.load(given, own(k)), 1))),
+    [10, 10, 30, 30, 50, 50, 70, 70],
+  ],
+])("no fault: %s", (name, write, expected) => {
+  expect(run(write, name.startsWith("elements") ? 1 : 2)).toEqual(expected);
+});
+
+function tens(first: number, end: number): number[] {
+  return Array.from({ length: end - first }, (_, i) => 10 * (first + i));
+}
+
+test.each<[string, Write, string]>([
+  [
+    "a read outside of a buffer",
+    (k, { given, made }) => k.storeElement(made, own(k), k.load(given, k.add(own(k), k.u32(1)))),
+    "kernel k0_test, given[8]: is read of 8 elements",
+  ],
+  [
+    "a write outside of a buffer",
+    (k, { made }) => k.storeElement(made, k.add(own(k), k.u32(1)), k.u32(1)),
+    "kernel k0_test, made[8]: is written and has 8 elements",
+  ],
+  [
+    "what nothing has written in a buffer",
+    (k, { made }) => k.storeElement(made, own(k), k.load(made, own(k)), "add"),
+    "made[0]: is read and was never written",
+  ],
+  [
+    "adding to what nothing has written",
+    (k, { made }) => k.storeElement(made, own(k), k.u32(1), "add"),
+    "made[0]: is read and was never written",
+  ],
+  [
+    "two that write different numbers",
+    (k, { made }) => k.storeElement(made, k.group, k.lane),
+    "made[0]: lane 1 of workgroup 0 writes it and so does lane 0 of workgroup 0",
+  ],
+  [
+    "what another workgroup writes",
+    (k, { made }) => {
+      k.storeElement(made, own(k), k.u32(1));
+      const seen = k.let("seen", k.load(made, k.lane));
+      k.storeElement(made, own(k), seen);
+    },
+    "made[0]: lane 0 of workgroup 1 reads what lane 0 of workgroup 0 writes",
+  ],
+  [
+    "what another workgroup overwrites later",
+    (k, { given, made }) => {
+      const place = k.sub(k.u32(length - 1), own(k));
+      k.storeElement(made, own(k), k.load(given, own(k)));
+      k.if(k.equal(k.group, k.u32(1)), () => k.storeElement(given, place, k.u32(5)));
+    },
+    "given[0]: lane 0 of workgroup 0 reads what lane 3 of workgroup 1 writes",
+  ],
+  [
+    "what a lane of the workgroup wrote, for a barrier is of memory of the workgroup alone",
+    (k, { made }) => {
+      k.storeElement(made, own(k), k.u32(1));
+      k.barrier();
+      const seen = k.let("seen", k.load(made, k.bitXor(own(k), k.u32(1))));
+      k.storeElement(made, own(k), seen);
+    },
+    "made[1]: lane 0 of workgroup 0 reads what lane 1 of workgroup 0 writes",
+  ],
+  [
+    "memory of a workgroup that nothing has written",
+    (k, { made }) => k.storeElement(made, own(k), k.load(shared(k), k.lane)),
+    "shared1[0]: lane 0 reads it, where nothing was written",
+  ],
+  [
+    "memory of the workgroup before it",
+    (k, { made }) => {
+      const array = shared(k);
+      k.if(k.equal(k.group, k.u32(0)), () => k.storeElement(array, k.lane, k.u32(1)));
+      k.storeElement(made, own(k), k.load(array, k.lane));
+    },
+    "shared1[0]: lane 0 reads it, where nothing was written",
+  ],
+  [
+    "a read outside of memory of the workgroup",
+    (k, { made }) => k.storeElement(made, own(k), k.load(shared(k), k.u32(size))),
+    "shared1[4]: is read of 4 elements",
+  ],
+  [
+    "a write outside of memory of the workgroup",
+    (k) => k.storeElement(shared(k), k.add(k.lane, k.u32(1)), k.u32(1)),
+    "shared1[4]: is written and has 4 elements",
+  ],
+  [
+    "what another lane wrote, with no barrier",
+    (k, { made }) => {
+      const array = shared(k);
+      k.storeElement(array, k.lane, k.u32(1));
+      k.storeElement(made, own(k), k.load(array, other(k)));
+    },
+    "shared1[1]: lane 0 reads what lane 1 writes with no barrier between",
+  ],
+  [
+    "what another lane overwrites, with no barrier",
+    (k, { made }) => {
+      const array = shared(k);
+      k.storeElement(array, k.lane, k.u32(1));
+      k.barrier();
+      const seen = k.let("seen", k.load(array, other(k)));
+      k.storeElement(array, k.lane, k.u32(2));
+      k.storeElement(made, own(k), seen);
+    },
+    "shared1[1]: lane 0 reads what lane 1 writes with no barrier between",
+  ],
+  [
+    "two lanes that write one element",
+    (k) => k.storeElement(shared(k), k.u32(0), k.u32(1)),
+    "shared1[0]: lane 1 writes what lane 0 wrote with no barrier between",
+  ],
+  [
+    "a barrier that some lanes do not reach",
+    (k) => k.if(k.less(k.lane, k.u32(3)), () => k.barrier()),
+    "3 of 4 lanes of a workgroup reach a barrier",
+  ],
+  [
+    "a barrier after lanes have left",
+    (k) => {
+      k.leaveIf(isFirst(k));
+      k.barrier();
+    },
+    "3 of 4 lanes of a workgroup reach a barrier",
+  ],
+  [
+    "a barrier that lanes reach unequally often",
+    (k) => loop(k, k.lane, k.u32(size), () => k.barrier()),
+    "3 of 4 lanes of a workgroup reach a barrier",
+  ],
+  [
+    "a lane that takes no part",
+    (k) => k.if(isFirst(k), () => k.let("x", k.fromLane(k.lane, 1))),
+    "lane 0 asks lane 1, which does not take part",
+  ],
+  ["a lane that is not there", (k) => k.let("x", k.fromLane(k.lane, 2)), "lane 0 asks lane 2"],
+  ["a loop that never ends", (k) => loop(k, k.lane, k.u32(size), () => {}, 0), "i goes from 0 on by 0 and never ends"],
+  [
+    "a loop that runs past the largest index",
+    (k) => loop(k, k.u32(2 ** 32 - 2), k.u32(2 ** 32 - 1), () => {}, 2),
+    "i goes from 4294967294 on by 2 and never ends",
+  ],
+  [
+    "a register that is not there",
+    (k, { made }) => k.storeElement(made, own(k), k.load(k.registers("r", "u32", [k.lane]), k.lane)),
+    "r[1]: is read of 1 elements",
+  ],
+  [
+    "a choice by what means nothing",
+    (k, { given, made }) =>
+      k.if(k.equal(k.load(given, k.u32(8)), k.u32(0)), () => k.storeElement(made, own(k), k.u32(1))),
+    "given[8]: is read of 8 elements",
+  ],
+  [
+    "a place that means nothing",
+    (k, { given, made }) => k.storeElement(made, k.load(given, k.u32(8)), k.u32(1)),
+    "given[8]: is read of 8 elements",
+  ],
+  [
+    "what means nothing, chosen",
+    (k, { given, made }) => k.storeElement(made, own(k), k.select(k.bool(true), k.load(given, k.u32(8)), k.u32(1))),
+    "given[8]: is read of 8 elements",
+  ],
+  [
+    "lanes that leave a block",
+    (k) => k.if(k.bool(true), () => k.leaveIf(isFirst(k))),
+    "lanes leave from within a block",
+  ],
+])("a fault: %s", (_, write, message) => {
+  expect(() => run(write)).toThrow(message);
+});

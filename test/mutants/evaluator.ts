@@ -1,0 +1,126 @@
+/** @file Mutants of what runs kernels with no device: arithmetic, memory that is watched, lanes and barriers, the steps of a program. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const onFaults = "test/kernel/evaluate.test.ts";
+const onPrograms = "test/kernel/evaluate-programs.test.ts";
+
+export const evaluatorMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/kernel/evaluate/memory.ts",
+    [onFaults],
+    [
+      [
+        "buffers are known before they are written",
+        'if (this.#known[index] === 0) return clock.nothing(this.name, index, "is read and was never written");',
+        "",
+      ],
+      [
+        "what is read outside of a buffer is 0",
+        "if (value === undefined) return clock.nothing(this.name, index, `is read of ${this.data.length} elements`);",
+        "if (value === undefined) return 0;",
+      ],
+      [
+        "what is written outside of a buffer is lost",
+        "if (index >= this.data.length) clock.fail(this.name, index, `is written and has ${this.data.length} elements`);",
+        "",
+      ],
+      [
+        "what another invocation writes may be read",
+        "writer >= clock.dispatch && writer !== invocation)\n      return",
+        "writer < 0)\n      return",
+      ],
+      ["any two may write one element", "!Object.is(before, this.data[index])", "before < 0"],
+      ["what other workgroups read may be overwritten", "if (isForeign || isNow)", "if (isNow)"],
+      [
+        "a barrier does not keep anybody from writing",
+        "this.#read[index] === clock.epoch && (reader !== invocation || this.#shared[index] === clock.epoch)",
+        "reader >= clock.dispatch && reader !== invocation",
+      ],
+      ["memory of a workgroup is that of the one before", "if (written < clock.start)", "if (written === 0)"],
+      [
+        "what another lane wrote may be read",
+        "if ((written === clock.epoch || overwriter !== undefined) && writer !== lane)",
+        "if (overwriter !== undefined && writer !== lane)",
+      ],
+      [
+        "what another lane reads may be overwritten",
+        "if ((written === clock.epoch || overwriter !== undefined) && writer !== lane)",
+        "if (written === clock.epoch && writer !== lane)",
+      ],
+      [
+        "two lanes may write one element",
+        "if (this.#written[index] === clock.epoch && writer !== lane)",
+        "if (writer < 0)",
+      ],
+      ["what is read and dropped may not be overwritten", "this.#isAgain = isAgain;", "this.#isAgain = true;"],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/evaluate/expressions.ts",
+    [onFaults],
+    [
+      ["what is not chosen must mean something", "clock.fault = before;", ""],
+      ["what is chosen need mean nothing", "if (isTrue) clock.fault = fault;", "clock.fault = before;"],
+      ["lanes that take no part answer", "number >= subgroupSize || isActive[source] !== 1", "number >= subgroupSize"],
+      [
+        "lanes beyond the subgroup answer",
+        "number >= subgroupSize || isActive[source] !== 1",
+        "isActive[source] !== 1",
+      ],
+      ["every lane's subgroup is the first", "lane - (lane % subgroupSize) + number", "number"],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/evaluate/statements.ts",
+    [onFaults],
+    [
+      ["some lanes may reach a barrier", "if (lanes.length !== all)", "if (lanes.length === 0)"],
+      ["a barrier ends no epoch", "clock.epoch += 1;", ""],
+      ["lanes may leave a block", "if (all(lanes).length !== lanes.length)", "if (all(lanes).length < 0)"],
+      [
+        "what decides need mean nothing",
+        "      const number = value(lane);\n      clock.expectNoFault();",
+        "      const number = value(lane);",
+      ],
+      [
+        "loops begin again at 0",
+        "if (next > value && next < 2 ** 32) return next;",
+        "if (next > value) return next >>> 0;",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/evaluate/kernel.ts",
+    [onFaults, onPrograms],
+    [
+      [
+        "what is overwritten is not looked at again",
+        "if (!this.#clock.hasOverwritten) return;",
+        "if (counts.length > 0) return;",
+      ],
+      ["parts run in the first one's workgroups", "    number -= count;\n", ""],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/evaluate/arithmetic.ts",
+    [onPrograms],
+    [
+      ["f32 does not round", "add: (a, b) => Math.fround(a + b),", "add: (a, b) => a + b + 1e-4 * a,"],
+      ["halves go up", "rest === 0.5 && low % 2 === 0", "rest > 1"],
+      ["u32 does not wrap", "sub: (a, b) => (a - b) >>> 0,", "sub: (a, b) => a - b,"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/evaluate-program.ts",
+    [onPrograms],
+    [
+      [
+        "a loop of no steps runs nothing",
+        "if (length === 0) for (const dispatch of step.otherwise) this.step(dispatch, counts);",
+        "",
+      ],
+      ["chunks begin at the first step", "ranges.push([first, ", "ranges.push([0, "],
+      ["inner loops count as the outer ones", "this.step(inner, [...counts, count])", "this.step(inner, [count])"],
+    ],
+  ),
+];
