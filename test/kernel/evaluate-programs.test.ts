@@ -11,7 +11,7 @@ import { type Graph, inputName, nodeAt } from "../../compiler/graph/graph.ts";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import { evaluateProgram } from "../../compiler/plan/evaluate-program.ts";
-import type { LowerOptions } from "../../compiler/plan/lower.ts";
+import type { LowerOptions } from "../../compiler/plan/lowering.ts";
 import { atSite } from "../../compiler/trace/site.ts";
 import { languageModel } from "../../entries/networks.ts";
 import * as cg from "../../index.ts";

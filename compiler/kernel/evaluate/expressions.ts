@@ -1,6 +1,6 @@
 /** @file Expressions of the kernel IR as JavaScript functions of a lane. */
 import { at, InternalError } from "../../graph/errors.ts";
-import type { Apply, Call, Expr, KernelFunction, Load, Scalar } from "../ir.ts";
+import type { Apply, Call, Expr, KernelArray, KernelFunction, Load, Scalar } from "../ir.ts";
 import { operationOf } from "./arithmetic.ts";
 import { type LaneFunction, laneFunction } from "./functions.ts";
 import { componentsOf, type Frame, type Value } from "./values.ts";
@@ -50,8 +50,23 @@ export class ExpressionValues {
     }
   }
 
+  /** Where an element lies among those of all slots; nowhere for an index beyond its slot. */
+  place(array: KernelArray, index: Expr, slot: Expr | undefined): Value {
+    const inSlot = this.scalar(index);
+    if (slot === undefined || array.space === "global") return inSlot;
+    const number = this.scalar(slot);
+    const { length } = array;
+    const { clock } = this.#frame;
+    return (lane) => {
+      const own = inSlot(lane);
+      return own < length
+        ? number(lane) * length + own
+        : clock.nothing(array.name, own, `a slot has ${length} elements`);
+    };
+  }
+
   #load({ array, type, operands }: Load): readonly Value[] {
-    const index = this.scalar(operands[0]);
+    const index = this.place(array, operands[0], operands[1]);
     const memory = this.#frame.memoryOf(array);
     const { clock } = this.#frame;
     return Array.from(

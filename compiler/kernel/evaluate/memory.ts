@@ -193,7 +193,8 @@ export class SharedMemory {
   /** The epoch in which several lanes read an element. */
   readonly #shared: Float64Array;
 
-  constructor(clock: Clock, { name, element, length }: LocalArray) {
+  constructor(clock: Clock, { name, element, length: ofSlot, slots }: LocalArray) {
+    const length = ofSlot * slots;
     this.#clock = clock;
     this.name = name;
     this.#length = length;

@@ -55,6 +55,8 @@ class Statements {
           return lanes;
         };
       }
+      case "stage":
+        return this.#inside(statement.body);
       case "leave": {
         const condition = this.#condition(statement.condition);
         return (lanes) => lanes.filter((lane) => !condition(lane));
@@ -81,7 +83,10 @@ class Statements {
 
   /** A number that decides what happens, so that it must mean something. */
   #used(expr: Expr): Value {
-    const value = this.#values.scalar(expr);
+    return this.#certain(this.#values.scalar(expr));
+  }
+
+  #certain(value: Value): Value {
     const { clock } = this.#frame;
     return (lane) => {
       clock.fault = undefined;
@@ -155,8 +160,8 @@ class Statements {
     };
   }
 
-  #store({ array, index, value, how }: Store): Action {
-    const place = this.#used(index);
+  #store({ array, index, slot, value, how }: Store): Action {
+    const place = this.#certain(this.#values.place(array, index, slot));
     const memory = this.#frame.memoryOf(array);
     const components = this.#values.components(value);
     const type = value.type === "f32x4" ? "f32" : value.type;

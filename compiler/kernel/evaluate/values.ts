@@ -10,7 +10,7 @@ export type Value = (lane: number) => number;
 /** What a statement does for these lanes; gives those that go on. */
 export type Action = (lanes: readonly number[]) => readonly number[];
 
-/** Memory as statements use it; only f32x4 has components other than the first. */
+/** Memory as statements use it: only f32x4 has components other than the first. Slots lie one after the other. */
 export interface Memory {
   read(index: number, lane: number, component: number): number;
   write(index: number, value: number, lane: number, component: number): void;
