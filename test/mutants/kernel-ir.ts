@@ -4,6 +4,8 @@ import { changed, type Mutant } from "./mutant.ts";
 const onDevice = "test/gpu/ops.test.ts";
 const numbers = "test/numbers/numbers.test.ts";
 const nonFinite = "test/gpu/non-finite.test.ts";
+const onExpressions = "test/kernel/expressions.test.ts";
+const onKernels = "test/kernel/kernels.test.ts";
 
 export const kernelIrMutants: readonly Mutant[] = [
   ...changed(
@@ -173,6 +175,98 @@ export const kernelIrMutants: readonly Mutant[] = [
         "f.or(zero, f.lessEqual(f.u32(0x7f800000), bits))",
         "f.or(zero, f.and(f.lessEqual(f.u32(0x7f800000), bits), f.notEqual(bits, f.u32(0x7fc00000))))",
       ],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/expressions.ts",
+    [onExpressions],
+    [
+      ["equal expressions are two", "if (known !== undefined) return known as E;", ""],
+      ["0 and -0 are one literal", 'Object.is(kept, -0) ? "-0" : kept', "kept"],
+      ["literals of two types are one", "const key = `${type} $", "const key = `$"],
+      ["an f32 keeps what it does not hold", "Math.fround(value)", "value"],
+      ["an i32 does not wrap", "value | 0", "value"],
+      ["sizes are those of one symbol", "`size ${dim}`", "`size ${String(dim).length}`"],
+      ["sums are those of one length", '`uniform ${sum.join("+")}`', "`uniform ${sum.length}`"],
+      ["loads of all buffers are one", "`buffer ${array.buffer}`", "`buffer`"],
+      ["loads of all indices are one", "`load ${which} ${idsOf(operands)}`", "`load ${which}`"],
+      ["functions are one", "`call ${callee.name} ${", "`call ${"],
+      ["conversions to two types are one", "`${op} ${type} ${idsOf", "`${op} ${idsOf"],
+      ["what changes inside is bound outside", "Math.max(most, depth)", "Math.min(most, depth)"],
+      ["registers are those of a workgroup", ' && array.space !== "registers"', ""],
+      ["what differs between lanes does not", "(expr: Expr) => expr.isUniform", "(_: Expr) => true"],
+      ["what is known when a kernel runs is constant", "(expr: Expr) => expr.isConstant", "(_: Expr) => true"],
+      ["numbers are folded as sizes are", 'type === "u32" ? this.#ofSizes', 'type !== "bool" ? this.#ofSizes'],
+      [
+        "0 - x is x",
+        'if (op === "add" && x === 0) return b;',
+        'if ((op === "add" || op === "sub") && x === 0) return b;',
+      ],
+      [
+        "1 / x is x",
+        'if (op === "mul" && x === 1) return b;',
+        'if ((op === "mul" || op === "div") && x === 1) return b;',
+      ],
+      [
+        "x % 1 is x",
+        '(op === "mul" || op === "div") && y === 1',
+        '(op === "mul" || op === "div" || op === "rem") && y === 1',
+      ],
+      ["0 is added to sizes", 'if ((op === "add" || op === "sub") && y === 0) return a;', ""],
+      ["what wraps is folded without", "value !== undefined && value >= 0 && value < 2 ** 32", "value !== undefined"],
+      ["quotients of sizes are rounded", "Math.floor(a / b)", "Math.round(a / b)"],
+      ["a remainder by 0 is folded", "b === 0 ? undefined : a % b", "b === 0 ? 0 : a % b"],
+      ["operands of any types", "throw new InternalError(`${op} of ${a.type} and ${b.type}`);", "return a.type;"],
+      ["what has the type is converted", 'x.type === type ? x : this.apply("convert"', 'this.apply("convert"'],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/builder.ts",
+    [onKernels],
+    [
+      ["values are bound where they are read", "Math.min(depth, this.depth)", "this.depth"],
+      ["a value is bound as often as it is read", "if (known !== undefined) return known;", ""],
+      ["sums are added up as they stand", ".sort((a, b) => a.expr.depth - b.expr.depth)", ""],
+      ["lanes of a loop have one index", 'mapping !== "lanes" && ', ""],
+      [
+        "loops that begin at the lane have one index",
+        "[first, end, step].every((each) => each.isUniform)",
+        "end.isUniform",
+      ],
+      ["registers are the same for all", "value.type, this.depth);", "value.type, this.depth, value.isUniform);"],
+      [
+        "values that are bound differ between lanes",
+        'this.depth, value.isUniform);\n    this.#write({ kind: "let"',
+        'this.depth);\n    this.#write({ kind: "let"',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/walk.ts",
+    [onKernels],
+    [
+      ["the last part tells how a buffer is bound", " && !found.has(expr.array.buffer)", ""],
+      ["buffers in the order in which they are met", ".sort((a, b) => a.array.buffer - b.array.buffer)", ""],
+      ["sizes of other parts are not given", "if (parts.length > 1) for", "if (parts.length > 9) for"],
+      ["one part alone counts its workgroups", "if (parts.length > 1) for", "for"],
+      ["sums of dimensions are not given", 'if (expr.kind === "uniform") note(expr.sum);', ""],
+      [
+        "functions that functions return are left out",
+        'for (const expr of within(callee.result, seen)) if (expr.kind === "call") visit(expr.function);',
+        "",
+      ],
+      [
+        "functions in a function's statements are left out",
+        'for (const expr of expressionsIn(callee.body, seen)) if (expr.kind === "call") visit(expr.function);',
+        "",
+      ],
+      [
+        "functions stand before what they call",
+        "const seen = new Set<Expr>();\n",
+        "const seen = new Set<Expr>();\n    found.set(callee.name, callee);\n",
+      ],
+      ["what stands in a loop is not seen", 'if ("body" in statement) statementsIn(statement.body, found);', ""],
+      ["indices of stores are not seen", "return [statement.index, ...", "return [..."],
     ],
   ),
 ];

@@ -109,6 +109,16 @@ export const kernelMutants: readonly Mutant[] = [
       ["the rest of an unrolled loop is left out", "if (rest > 0)", "if (rest > 9)"],
       ["the rest of an unrolled loop is the beginning", "index.dim(Number(depth) - rest + step)", "index.dim(step)"],
       ["every lane's row is the first lane's", "fromLane(value, shared.lane)", "fromLane(value, 0)"],
+      [
+        "lanes share rows that their columns tell apart",
+        "if (index.some(({ expr }) => reads(expr, shared.columns))) return undefined;",
+        "",
+      ],
+      [
+        "lanes share rows that sums of their columns tell apart",
+        " || operandsOf(expr).some((operand) => reads(operand, variables))",
+        "",
+      ],
       ["what one lane loaded is every lane's", "`shared ${shared.lane} ${valueKey", "`shared ${valueKey"],
       [
         "loops that wait for each other run as one",

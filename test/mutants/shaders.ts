@@ -5,6 +5,8 @@ const onDevice = "test/gpu/ops.test.ts";
 const onLowering = "test/gpu/lowering.test.ts";
 const onLoops = "test/gpu/loops.test.ts";
 const products = "test/gpu/products.test.ts";
+const onText = "test/kernel/wgsl.test.ts";
+const onKernels = "test/kernel/kernels.test.ts";
 
 export const shaderMutants: readonly Mutant[] = [
   ...changed(
@@ -14,6 +16,8 @@ export const shaderMutants: readonly Mutant[] = [
       ["infinity of the other sign", 'value > 0 ? "0x7f800000u"', 'value < 0 ? "0x7f800000u"'],
       ["NaN is infinite", "0x7fc00000u", "0x7f800000u"],
       ["the least integer is one more", "(-2147483647i - 1i)", "(-2147483647i)"],
+      ["choices are the other way round", "select(${c}, ${b}, ${a})", "select(${b}, ${c}, ${a})"],
+      ["bits are converted", "`bitcast<${typeText[type]}>(${a})`", "`${typeText[type]}(${a})`"],
     ],
   ),
   ...changed(
@@ -24,7 +28,39 @@ export const shaderMutants: readonly Mutant[] = [
   ...changed(
     "shaders/expression.ts",
     ["test/gpu/constants.test.ts"],
-    [["a kernel of constants overflows when it is compiled", "if (!isFolded ||", "if (isFolded !== undefined ||"]],
+    [
+      ["a kernel of constants overflows when it is compiled", "if (!isFolded ||", "if (isFolded !== undefined ||"],
+      ["-0 is 0", 'if (Object.is(value, -0)) return ofBits("0x80000000u");', ""],
+      ["WGSL sees through hidden bits", "`bitcast<f32>(${opaque}(${bits}))`", "`bitcast<f32>(${bits})`"],
+      ["the largest number is written as one that WGSL refuses", " && Math.abs(rounded) <= largest", ""],
+    ],
+  ),
+  ...changed(
+    "shaders/expression.ts",
+    [onText],
+    [
+      [
+        "u32 that overflow are computed by WGSL",
+        '|| first.type === "bool"',
+        '|| first.type === "bool" || first.type === "u32"',
+      ],
+      ["what cannot overflow is hidden", "isInteger || ", ""],
+      ["decimals of seven digits", "Math.fround(rounded) === value", "digits > 6"],
+      ["decimals of all digits", "digits <= 9", "digits <= 0"],
+      ["large integers are written in decimal", "2 ** 20", "2 ** 40"],
+      ["components are the first", '"xyzw"[literalOf(operands[1])]', '"x"'],
+      ["every lane reads its own", "`subgroupBroadcast(${a}, ${b})`", "a"],
+    ],
+  ),
+  ...changed(
+    "shaders/statement.ts",
+    [onKernels],
+    [
+      ["what is added replaces", 'how === "add" ? "+=" : "="', '"="'],
+      ["loops step by one", "`${name} += ${step}`", "`${name}++`"],
+      ["loops run once more", "${name} < ${end};", "${name} <= ${end};"],
+      ["what a function returns is its parameter", "expressionText(result, none)", 'parameters[0]?.name ?? ""'],
+    ],
   ),
   ...changed(
     "shaders/kernel.ts",
@@ -35,6 +71,12 @@ export const shaderMutants: readonly Mutant[] = [
         "workgroup_id.x + workgroup_id.y * workgroups.x",
         "workgroup_id.x",
       ],
+      [
+        "rows that are owned together are counted one by one",
+        "const blocks = rowsPer === 1",
+        "const blocks = rowsPer > 0",
+      ],
+      ["a part runs where another one's workgroups are", "group >= ${start} && group < end${i}", "group < end${i}"],
       ["inner loops count first", "`  count${nesting}: u32,`", "`  count${counts.length - 1 - nesting}: u32,`"],
       ["all sizes are the first", "`sizes.${fields[i]}`", "`sizes.${fields[i * 0]}`"],
       [
