@@ -19,6 +19,8 @@ const fourfold = kernelFunction("fourfold", ["f32"], "f32", (f, a) => {
   return twice;
 });
 
+const eightfold = kernelFunction("eightfold", ["f32"], "f32", (f, a) => f.call(double, [f.call(fourfold, [a])]));
+
 /** The invocation's row; those beyond the last leave. */
 function ownRow(k: KernelBuilder): Variable {
   const row = k.let("row", k.add(k.mul(k.group, k.u32(64)), k.lane));
@@ -62,6 +64,22 @@ test("a value is bound once, before the loops that it does not depend on, and in
         total = (total + (v3 * v4))
       y[row] += fourfold(total)"
   `);
+});
+
+test("what is bound under a name is that value, in every block inside", () => {
+  const k = new KernelBuilder();
+  k.part(oneToEach, () => {
+    const bound = k.bind("sum", k.add(k.lane, k.group));
+    expect(k.bind("sum", k.add(k.lane, k.group))).toBe(bound);
+    k.if(k.less(k.lane, k.u32(3)), () => {
+      expect(k.bind("sum", k.add(k.lane, k.group))).toBe(bound);
+      expect(k.known("sum")).toBe(bound);
+      k.remember("inner", k.u32(7));
+    });
+    expect(k.known("inner")).toBeUndefined();
+    expect(k.bind("literal", k.u32(7)), "a literal needs no name").toBe(k.u32(7));
+  });
+  expect(k.finish(64).parts[0]?.body.map(({ kind }) => kind)).toEqual(["let", "if"]);
 });
 
 test("a kernel in WGSL", () => {
@@ -214,15 +232,21 @@ describe("a kernel names", () => {
     const alone = new KernelBuilder();
     alone.part(oneToEach, () => alone.storeElement(y, alone.lane, alone.f32(0)));
     expect(alone.finish(64).uniforms, "one part alone need not count its workgroups").toEqual([]);
+    const placed = new KernelBuilder();
+    placed.part(oneToEach, () => placed.storeElement(y, placed.add(placed.lane, placed.uniform(["T"])), placed.f32(0)));
+    expect(placed.finish(64).uniforms, "where a value is stored").toEqual([["T"]]);
   });
 
   test("functions before those that call them, each once", () => {
     const k = new KernelBuilder();
     k.part(oneToEach, () => {
       k.storeElement(y, k.lane, k.call(fourfold, [k.f32(1)]));
-      k.storeElement(y, k.group, k.call(double, [k.call(fourfold, [k.f32(2)])]));
+      k.storeElement(y, k.group, k.call(double, [k.call(eightfold, [k.f32(2)])]));
     });
-    expect(functionsOf(k.finish(64).parts).map(({ name }) => name)).toEqual(["double", "fourfold"]);
+    expect(functionsOf(k.finish(64).parts).map(({ name }) => name)).toEqual(["double", "fourfold", "eightfold"]);
+    const alone = new KernelBuilder();
+    alone.part(oneToEach, () => alone.storeElement(y, alone.lane, alone.call(eightfold, [alone.f32(1)])));
+    expect(functionsOf(alone.finish(64).parts)).toEqual([double, fourfold, eightfold]);
   });
 });
 

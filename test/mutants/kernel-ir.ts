@@ -186,7 +186,7 @@ export const kernelIrMutants: readonly Mutant[] = [
       ["literals of two types are one", "const key = `${type} $", "const key = `$"],
       ["an f32 keeps what it does not hold", "Math.fround(value)", "value"],
       ["an i32 does not wrap", "value | 0", "value"],
-      ["sizes are those of one symbol", "`size ${dim}`", "`size ${String(dim).length}`"],
+      ["sizes are one", "`size ${dim}`", "`size`"],
       ["sums are those of one length", '`uniform ${sum.join("+")}`', "`uniform ${sum.length}`"],
       ["loads of all buffers are one", "`buffer ${array.buffer}`", "`buffer`"],
       ["loads of all indices are one", "`load ${which} ${idsOf(operands)}`", "`load ${which}`"],

@@ -76,7 +76,6 @@ export const shaderMutants: readonly Mutant[] = [
         "const blocks = rowsPer === 1",
         "const blocks = rowsPer > 0",
       ],
-      ["a part runs where another one's workgroups are", "group >= ${start} && group < end${i}", "group < end${i}"],
       ["inner loops count first", "`  count${nesting}: u32,`", "`  count${counts.length - 1 - nesting}: u32,`"],
       ["all sizes are the first", "`sizes.${fields[i]}`", "`sizes.${fields[i * 0]}`"],
       [
