@@ -170,7 +170,7 @@ function overReduced(
         const stepAt = (step: number): ReducedStep => {
           const later = index.add(first, index.dim(step));
           if (typeof depth === "number" || step === 0) return { index: [index.below(later, depth)] };
-          // What is left at the end of a depth that is not known is not written out again: the text would be twice as long.
+          // What is left at the end of a depth that is not known is not written out again: the kernel would be twice as long.
           const last = index.sub(index.dim(depth), index.dim(1));
           return {
             index: [index.below(index.min(later, last), depth)],
