@@ -167,7 +167,7 @@ export interface KernelFunction {
 /** What is walked over: how many there are, and what they are to the kernel. */
 export interface Axis {
   readonly extent: Dim;
-  readonly role: "positions" | "rows" | "columns" | "depth" | "time" | "block" | "tile" | "tree";
+  readonly role: "positions" | "tiles" | "rows" | "columns" | "depth" | "time" | "block" | "tile" | "tree";
 }
 
 export type Mapping = "lanes" | "serial" | "time";

@@ -114,6 +114,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
       target: options.target ?? "gpu",
       maxRows: options.maxRows,
       subgroupSize: options.subgroupSize,
+      mapping: options.mapping,
       tuning: options.tuning && checkedTuning(options.tuning),
     },
     workgroupBytes: options.maxWorkgroupBytes ?? defaultWorkgroupBytes,

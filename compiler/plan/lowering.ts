@@ -1,5 +1,6 @@
 /** @file What lowering is asked for, and what its parts share: the graph, the target and its limits, and where values lie. */
 import type { NodeId } from "../graph/graph.ts";
+import type { WorkMapping } from "../kernel/mapping.ts";
 import type { Region } from "./emit/values.ts";
 import type { Memory } from "./memory/arenas.ts";
 import type { BufferSpec, Dispatch, Location, Loop, Phase, PlannedKernel, ScheduleNote } from "./program.ts";
@@ -23,6 +24,8 @@ export interface LowerOptions {
   readonly chunkSteps?: number | undefined;
   /** Lanes of a subgroup, where the device has subgroups of one fixed size. */
   readonly subgroupSize?: number | undefined;
+  /** How positions are given to invocations; one to each by default. */
+  readonly mapping?: WorkMapping | undefined;
   /** What a measured search chose; what it leaves open is a pure function of shapes and target. */
   readonly tuning?: Tuning | undefined;
   /** Storage buffers that one kernel may bind; the limit of every WebGPU device by default. */

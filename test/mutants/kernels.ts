@@ -170,7 +170,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/emit/stage.ts",
+    "compiler/plan/emit/tree.ts",
     [reductions, onDevice, onArrays, products],
     [
       [
@@ -179,6 +179,12 @@ export const kernelMutants: readonly Mutant[] = [
         "own",
       ],
       ["lanes of a tree read what their neighbours read", "writer.u32(treeLanes)];", "writer.u32(1)];"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit/stage.ts",
+    [reductions, onDevice, onArrays, products],
+    [
       [
         "roots are stored one after the other",
         "return { id, index, value: emitter.compute(region, id, index) };",
@@ -236,12 +242,28 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/emit/kernel.ts",
+    "compiler/kernel/mapping.ts",
+    [onLowering, products, "test/gpu/mappings.test.ts"],
+    [
+      ["invocations beyond the last write", "k.leaveIf(k.lessEqual(count, first));", ""],
+      [
+        "a run goes past the last position",
+        "k.min(k.add(first, k.u32(mapping.run)), count)",
+        "k.add(first, k.u32(mapping.run))",
+      ],
+      [
+        "runs start side by side",
+        "k.mul(k.add(k.mul(k.group, k.u32(lanes)), k.lane), k.u32(run))",
+        "k.add(k.mul(k.group, k.u32(lanes)), k.lane)",
+      ],
+      ["workgroups take too many positions", "lanes: lanes * run }", "lanes: lanes * run * 2 }"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit/tile.ts",
     [onLowering, products],
     [
-      ["invocations beyond the last write", "writer.leaveIf(writer.lessEqual(writer.size(count), position));", ""],
       ["rows beyond the last are stored", "else writer.if(writer.less(row, rowCount), inside);", "else inside();"],
-      ["tiles beyond the last write", "if (!sharing) writer.leaveIf(writer.lessEqual(tiles, number0));", ""],
       ["columns of a tile lie side by side", "number(c * Number(stride))", "number(c)"],
       ["a lane loads the first rows for all", "writer.add(row0, number(i * sharingLanes))", "row0"],
     ],
@@ -353,7 +375,7 @@ export const kernelMutants: readonly Mutant[] = [
     [
       [
         "initial states are handed on from their start",
-        ".valueAt(region, id, position)",
+        ".valueAt(region, id, own)",
         ".valueAt(region, id, writer.index.dim(0))",
       ],
     ],

@@ -17,12 +17,11 @@ import type { Expr, LocalArray, Variable } from "../../kernel/ir.ts";
 import type { GridPart } from "../program.ts";
 import type { Accumulator } from "../stages/accumulators.ts";
 import { loopExtentsOf } from "../stages/loops.ts";
-import type { Stage } from "../stages/stages.ts";
-import type { TileOptions } from "../stages/tiles.ts";
+import type { Emission, Form, FormContext } from "./form.ts";
 import { overBlocks, RunningSums } from "./long-sums.ts";
 import { flatPosition } from "./loops.ts";
 import type { PlacedBuilder } from "./placed-builder.ts";
-import { type StoreRoot, storeWalking } from "./stage.ts";
+import { storeWalking } from "./stage.ts";
 import type { Emitter, Region } from "./values.ts";
 
 type DotNode = Extract<Node, { readonly op: "dot" }>;
@@ -39,8 +38,10 @@ const mostProducts = 4;
 /** Rows from which a product of known size fills enough blocks. */
 const manyRows = 64;
 
+export const blocks: Form = { matches: usesBlocks, grid: blockGrid, lanes: () => lanes, emit: emitBlocks };
+
 /** Whether the products of a stage are computed in blocks: a pure function of shapes and target. */
-export function usesBlocks(region: Region, stage: Stage, { target, maxRows, tuning }: TileOptions): boolean {
+function usesBlocks({ region, stage, tiles: { target, maxRows, tuning } }: FormContext): boolean {
   if (target !== "gpu" || tuning?.workgroupTiles === false) return false;
   const nodes = stage.loops.map((id) => nodeAt(region.graph, id));
   const [first] = nodes;
@@ -60,7 +61,7 @@ export function usesBlocks(region: Region, stage: Stage, { target, maxRows, tuni
 }
 
 /** One workgroup to a block of the result. */
-export function blockGrid(region: Region, stage: Stage): GridPart {
+function blockGrid({ region, stage }: FormContext): GridPart {
   const { batch, m, n } = matrixOf(nodeAt(region.graph, at(stage.loops, 0)));
   return { rows: [m], rowsPer: side, columns: [mulDims(sizeOf(batch), columnBlocks(n))], lanes: 1 };
 }
@@ -73,8 +74,7 @@ function columnBlocks(n: Dim): number {
   return Math.ceil(Number(n) / side);
 }
 
-/** Writes a stage whose products `usesBlocks`. */
-export function emitBlocks(emitter: Emitter, region: Region, stage: Stage, store: StoreRoot): void {
+function emitBlocks({ emitter, region, stage, store }: Emission): void {
   const { writer } = emitter;
   const { index, group, lane } = writer;
   const { shape, batch, m, n } = matrixOf(nodeAt(region.graph, at(stage.loops, 0)));

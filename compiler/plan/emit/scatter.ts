@@ -7,12 +7,48 @@ import { at, InternalError } from "../../graph/errors.ts";
 import { nodeAt } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr } from "../../kernel/ir.ts";
-import type { Location } from "../program.ts";
+import { gridOf, overPositions } from "../../kernel/mapping.ts";
 import type { Stage } from "../stages/stages.ts";
+import { type Emission, type Form, type FormContext, mappingOf } from "./form.ts";
 import { blockLength, isLong, overBlocks, type Parts, RunningSums, type Terms } from "./long-sums.ts";
 import { runningSum, startLoop } from "./loops.ts";
-import type { StoreRoot } from "./stage.ts";
 import type { Emitter, Region } from "./values.ts";
+
+/** Rows up to which every element of a scatter's result looks at every index. */
+const mostRowsByElement = 1024;
+
+/** Where lanes are many, looking at every index in parallel takes less time than adding all updates of a column in order. */
+export const scatterByElement: Form = {
+  matches: (context) => context.stage.form === "scatter" && looksAtEveryIndex(context),
+  grid: ({ stage, tiles }) => gridOf(mappingOf(tiles), stage.size),
+  lanes: ({ tiles }) => mappingOf(tiles).lanes,
+  emit: (emission) => overOwned(emission, emission.stage.size, emitElement),
+};
+
+export const scatterByColumn: Form = {
+  matches: ({ stage }) => stage.form === "scatter",
+  grid: (context) => gridOf(mappingOf(context.tiles), columnsOf(context)),
+  lanes: ({ tiles }) => mappingOf(tiles).lanes,
+  emit: (emission) => overOwned(emission, columnsOf(emission), emitColumn),
+};
+
+function looksAtEveryIndex({ region, stage, tiles }: FormContext): boolean {
+  const [rows] = nodeAt(region.graph, at(stage.loops, 0)).aval.shape;
+  return tiles.target === "gpu" && typeof rows === "number" && rows <= mostRowsByElement;
+}
+
+/** Columns of the result: elements of one row. */
+function columnsOf({ region, stage }: FormContext): Dim {
+  return sizeOf(nodeAt(region.graph, at(stage.loops, 0)).aval.shape.slice(1));
+}
+
+function overOwned(emission: Emission, extent: Dim, emit: (emission: Emission, own: Index) => void): void {
+  const { writer } = emission.emitter;
+  const positions = { name: "position", role: "positions", count: writer.size(extent), extent } as const;
+  overPositions(writer, mappingOf(emission.tiles), positions, (position) =>
+    emit(emission, writer.index.of(position, extent)),
+  );
+}
 
 /** Parts that are kept aside at the most, for each column. */
 const mostParts = 128;
@@ -48,14 +84,7 @@ function scatterOf(emitter: Emitter, region: Region, stage: Stage) {
  * block of updates the row of one of them, chosen evenly, is put aside, and counts from 0 again: a row is put aside the
  * more often the more updates it gets. At the end the parts are added to their rows, in order.
  */
-export function emitScatterByColumn(
-  emitter: Emitter,
-  region: Region,
-  stage: Stage,
-  column: Index,
-  store: StoreRoot,
-  scratch: (size: Dim) => Location,
-): void {
+function emitColumn({ emitter, region, stage, store, scratch }: Emission, column: Index): void {
   const { writer } = emitter;
   const { index } = writer;
   const { scatter, rows, shape, count, rowOf, updateOf } = scatterOf(emitter, region, stage);
@@ -99,17 +128,8 @@ export function emitScatterByColumn(
   });
 }
 
-/**
- * One invocation owns an element of the result and adds what belongs to it, in order: where lanes are many, looking at
- * every index in parallel takes less time than adding all updates of a column one after the other.
- */
-export function emitScatterByElement(
-  emitter: Emitter,
-  region: Region,
-  stage: Stage,
-  element: Index,
-  store: StoreRoot,
-): void {
+/** One invocation owns an element of the result and adds what belongs to it, in order. */
+function emitElement({ emitter, region, stage, store }: Emission, element: Index): void {
   const { writer } = emitter;
   const { scatter, shape, count, rowOf, updateOf } = scatterOf(emitter, region, stage);
   const place = emitter.indexAt(element, shape);

@@ -4,6 +4,7 @@
  * shapes, target and tuning, so that reruns are bit-equal.
  */
 import type { Dim } from "../../graph/dim.ts";
+import type { WorkMapping } from "../../kernel/mapping.ts";
 import type { Tuning } from "../tuning.ts";
 
 /** What the device is good at: a software adapter has few lanes and dear loads, a GPU many lanes. */
@@ -20,6 +21,8 @@ export interface TileOptions {
   readonly maxRows?: number | undefined;
   /** Lanes that exchange values without memory, where the device has a fixed number of them. */
   readonly subgroupSize?: number | undefined;
+  /** How positions are given to invocations; one to each by default. */
+  readonly mapping?: WorkMapping | undefined;
   /** What a measured search chose instead of what this file would. */
   readonly tuning?: Tuning | undefined;
 }

@@ -1,0 +1,65 @@
+/** @file Long reductions to few outputs: a workgroup computes one together, each lane a strided part, then a tree over the lanes. */
+import { sizeOf } from "../../graph/dim.ts";
+import { nodeAt } from "../../graph/graph.ts";
+import type { Expr, LocalArray } from "../../kernel/ir.ts";
+import { loopExtentsOf } from "../stages/loops.ts";
+import type { Emission, Form } from "./form.ts";
+import { overBlocks, RunningSums } from "./long-sums.ts";
+import { accumulated, combine, flatPosition, rememberLoop, runningSum, startLoop } from "./loops.ts";
+import type { PlacedBuilder } from "./placed-builder.ts";
+import { storeRoots } from "./stage.ts";
+
+/** Lanes of the workgroup. The order of the sum is theirs, whatever runs them. */
+const treeLanes = 256;
+
+export const tree: Form = {
+  matches: ({ stage }) => stage.form === "tree",
+  grid: ({ stage }) => ({ rows: [stage.size], rowsPer: 1, columns: [1], lanes: 1 }),
+  lanes: () => treeLanes,
+  emit: emitTree,
+};
+
+function emitTree({ emitter, region, stage, store }: Emission): void {
+  const { writer } = emitter;
+  const position = flatPosition(emitter, writer.index.of(writer.group, stage.size));
+  const { lane } = writer;
+  // The loops take turns with one array of each dtype.
+  const arrays = new Map<string, LocalArray>();
+  for (const id of stage.loops) {
+    const node = nodeAt(region.graph, id);
+    const accumulator = startLoop(writer, region, id);
+    const extents = loopExtentsOf(region, id);
+    const extent = sizeOf(extents);
+    const running = new RunningSums(writer, [runningSum(writer, region, id, [accumulator])]);
+    const [axis, step] = [{ extent, role: "depth" } as const, writer.u32(treeLanes)];
+    overBlocks(writer, { start: lane, count: extent, stride: treeLanes }, running, (first, end) => {
+      writer.for({ axis, mapping: "lanes", name: writer.fresh("k"), first, end, step }, (k) => {
+        const own = running.register(0, 0);
+        const turn = [{ index: emitter.indexAt(writer.index.of(k, extent), extents) }];
+        writer.assign(own, accumulated(emitter, region, [id], own, position, turn));
+      });
+    });
+    const { dtype } = node.aval;
+    const used = arrays.get(dtype);
+    const shared = used ?? writer.sharedArray(dtype, treeLanes);
+    arrays.set(dtype, shared);
+    writer.storeElement(shared, lane, accumulator);
+    overHalves(writer, (half) => {
+      const own = writer.load(shared, lane);
+      writer.storeElement(shared, lane, combine(writer, node, own, writer.load(shared, writer.add(lane, half))));
+    });
+    rememberLoop(emitter, region, id, position, writer.let(writer.fresh("total"), writer.load(shared, writer.u32(0))));
+  }
+  writer.if(writer.equal(lane, writer.u32(0)), () => storeRoots(emitter, region, stage, position, store));
+}
+
+/** Writes what joins the second half of the lanes that are left to the first, until one is left. */
+function overHalves(writer: PlacedBuilder, join: (half: Expr) => void): void {
+  const levels = Math.log2(treeLanes);
+  const axis = { extent: levels, role: "tree" } as const;
+  const [first, step] = [writer.u32(0), writer.u32(1)];
+  writer.for({ axis, name: writer.fresh("level"), first, end: writer.u32(levels), step }, (level) => {
+    const half = writer.let(writer.fresh("half"), writer.shiftRight(writer.u32(treeLanes / 2), level));
+    writer.if(writer.less(writer.lane, half), () => join(half));
+  });
+}
