@@ -145,6 +145,7 @@ export class Expressions {
     if (op === "add" && x === 0) return b;
     if ((op === "add" || op === "sub") && y === 0) return a;
     if (op === "mul" && x === 1) return b;
+    if (op === "rem" && y === 1) return this.u32(0);
     return (op === "mul" || op === "div") && y === 1 ? a : undefined;
   }
   #comparison = (op: Primitive) => (a: Expr, b: Expr) => {
