@@ -242,6 +242,15 @@ export const kernelIrMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/kernel/function.ts",
+    [onKernels],
+    [
+      ["a function's choices are left out", 'outside.push({ kind: "if", condition, body: this.#body });', ""],
+      ["what stands before a choice is left out", "this.#body = outside;", ""],
+      ["registers of a function do not change", 'this.#body.push({ kind: "assign", variable, value });', ""],
+    ],
+  ),
+  ...changed(
     "compiler/kernel/walk.ts",
     [onKernels],
     [

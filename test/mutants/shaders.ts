@@ -76,6 +76,8 @@ export const shaderMutants: readonly Mutant[] = [
         "const blocks = rowsPer === 1",
         "const blocks = rowsPer > 0",
       ],
+      ["subgroups are not asked for", 'usesSubgroups(code) ? ["enable subgroups;"] : []', "[]"],
+      ["what hides constants is left out", "written.includes(`${opaque}(`) ? [opaqueText] : []", "[]"],
       ["inner loops count first", "`  count${nesting}: u32,`", "`  count${counts.length - 1 - nesting}: u32,`"],
       ["all sizes are the first", "`sizes.${fields[i]}`", "`sizes.${fields[i * 0]}`"],
       [
