@@ -99,6 +99,10 @@ const cases: Readonly<Record<string, Case>> = {
     inputs: { a: [64, 64], u: [64, 64], v: [64, 64] },
     outputs: (x) => [mul(dot(input(x, "a"), input(x, "u")), dot(input(x, "a"), input(x, "v"), { transposeA: true }))],
   },
+  "products of one size in two shapes, of which only one has rows that lanes share": {
+    inputs: { a: [32, 24], b: [24, 64], c: [1024, 5], d: [5, 2] },
+    outputs: (x) => [dot(input(x, "a"), input(x, "b")), dot(input(x, "c"), input(x, "d"))],
+  },
   "rows that were looked up": {
     inputs: { table: [9, 33], w: [33, 64], g: ["T", "B", 64] },
     indices: { i: ["T", "B"] },
@@ -115,8 +119,8 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 
-/** What runs in blocks where there are many lanes; rows that were looked up leave only products of the small table. */
-const inBlocks = Object.keys(cases).filter((name) => name !== "rows that were looked up");
+/** What runs in blocks where there are many lanes: not two shapes, nor the small table that lookups leave. */
+const inBlocks = Object.keys(cases).filter((name) => !/^rows that were looked up|^products of one size/.test(name));
 
 describe.each(["gpu", "software"] as const)("for a target %s", (target) => {
   test.each(Object.keys(cases))("%s", async (name) => {
