@@ -1,5 +1,5 @@
 /** @file A planned program as one that WebGPU runs: every kernel of the IR written as WGSL. */
-import { kernelText, uniformNames } from "../shaders/kernel.ts";
+import { bindingName, kernelText, uniformNames } from "../shaders/kernel.ts";
 import { bytesOf } from "./kernel/storage.ts";
 import type { Kernel, PlannedKernel, Program } from "./plan/program.ts";
 
@@ -23,6 +23,7 @@ function renderedKernel({ name, label, sites, code, work }: PlannedKernel): Kern
     wgsl: kernelText(code, [
       oneLine(`${name} computes ${label}`),
       ...sites.slice(0, 4).map((site) => oneLine(`  from ${site}`)),
+      oneLine(`  ${code.buffers.map(({ array }, i) => `${bindingName(i)} is ${array.name}`).join(", ")}`),
     ]),
   };
 }

@@ -33,11 +33,16 @@ export async function createPipelines(device: GPUDevice, program: Program): Prom
 
 const lengthOf = ({ kernels }: Program, kernel: number) => at(kernels, kernel).wgsl.length;
 
+/** What a kernel is called and where it comes from stand in comments: equal layers share their pipelines. */
+function withoutComments(wgsl: string): string {
+  return wgsl.replace(/^\/\/.*\n/gm, "");
+}
+
 async function createPipeline(device: GPUDevice, kernel: Kernel): Promise<Pipeline> {
   const pipelines = kept.get(device) ?? new Map<string, Promise<Compiled>>();
   kept.set(device, pipelines);
   const layout = layoutEntries(kernel);
-  const key = JSON.stringify([kernel.wgsl, layout]);
+  const key = JSON.stringify([withoutComments(kernel.wgsl), layout]);
   const compiling = pipelines.get(key) ?? compile(device, kernel, layout);
   pipelines.delete(key);
   pipelines.set(key, compiling);

@@ -1,10 +1,11 @@
 /** @file Expressions of the kernel IR as WGSL. */
 import { dimCoefficient, dimFactors } from "../compiler/graph/dim.ts";
 import { at, InternalError } from "../compiler/graph/errors.ts";
-import type { Apply, Expr, Literal, Primitive, Scalar, Type, Variable } from "../compiler/kernel/ir.ts";
+import type { Apply, Expr, KernelArray, Literal, Primitive, Scalar, Type, Variable } from "../compiler/kernel/ir.ts";
 
 /** How what belongs to the kernel reads: its uniforms, and the steps of the loops around it. */
 export interface Names {
+  readonly array: (array: KernelArray) => string;
   readonly uniform: (sum: readonly (number | string)[]) => string;
   /** The builtins; undefined for a variable that the kernel declares itself. */
   readonly builtin: (variable: Variable) => string | undefined;
@@ -51,7 +52,7 @@ export function expressionText(expr: Expr, names: Names): string {
     case "variable":
       return names.builtin(expr) ?? expr.name;
     case "load":
-      return elementText(expr.array.name, text(expr.operands[0]), expr.operands[1] && text(expr.operands[1]));
+      return elementText(names.array(expr.array), text(expr.operands[0]), expr.operands[1] && text(expr.operands[1]));
     case "call":
       return `${expr.function.name}(${expr.operands.map(text).join(", ")})`;
     case "apply":

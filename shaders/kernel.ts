@@ -45,13 +45,20 @@ export function uniformNames({ uniforms }: Pick<KernelCode, "uniforms">): string
   return uniforms.map((_, i) => `at${i}`);
 }
 
+/** The name of a kernel's storage binding: that of its place, so that kernels of equal layers are equal texts. */
+export function bindingName(place: number): string {
+  return `buffer${place}`;
+}
+
 function namesOf(code: KernelCode): Names {
   const fields = uniformNames(code);
   const byValue = new Map(code.uniforms.map((sum, i) => [sum.join(" + "), `sizes.${fields[i]}`]));
   const { counts, end } = code.steps;
   const builtins = new Map<Variable, string>(counts.map((variable, i) => [variable, `step.count${i}`]));
   if (end !== undefined) builtins.set(end, "step.end");
+  const places = new Map(code.buffers.map(({ array }, i) => [array.buffer, bindingName(i)]));
   return {
+    array: (array) => (array.space === "global" ? (places.get(array.buffer) ?? "") : array.name),
     uniform: (sum) => byValue.get(sum.join(" + ")) ?? "",
     builtin: (variable) => builtins.get(variable),
   };
@@ -94,8 +101,8 @@ function dimText(dim: Dim, names: Names): string {
 
 function bindings({ buffers }: KernelCode): string[] {
   return buffers.map(
-    ({ array: { name, element }, access }, i) =>
-      `@group(0) @binding(${bindingOf.storage + i}) var<storage, ${access}> ${name}: array<${element}>;`,
+    ({ array: { element }, access }, i) =>
+      `@group(0) @binding(${bindingOf.storage + i}) var<storage, ${access}> ${bindingName(i)}: array<${element}>;`,
   );
 }
 

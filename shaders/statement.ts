@@ -22,7 +22,7 @@ function linesOf(statement: Statement, names: Names): string[] {
     }
     case "store": {
       const { array, index, slot, value, how } = statement;
-      const element = elementText(array.name, text(index), slot && text(slot));
+      const element = elementText(names.array(array), text(index), slot && text(slot));
       return [`${element} ${how === "add" ? "+=" : "="} ${text(value)};`];
     }
     case "for": {
@@ -52,7 +52,7 @@ export function indented(lines: readonly string[]): string[] {
 
 /** A function as WGSL. It names nothing of a kernel. */
 export function functionText({ name, parameters, type, body, result }: KernelFunction): string {
-  const none: Names = { uniform: () => "", builtin: () => undefined };
+  const none: Names = { array: ({ name }) => name, uniform: () => "", builtin: () => undefined };
   const given = parameters.map((parameter) => `${parameter.name}: ${typeText[parameter.type]}`).join(", ");
   const lines = [...statementLines(body, none), `return ${expressionText(result, none)};`];
   return [`fn ${name}(${given}) -> ${typeText[type]} {`, ...indented(lines), "}"].join("\n");

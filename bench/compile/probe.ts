@@ -19,7 +19,7 @@ export interface Measurement {
   /** Nodes of the traced graph, bodies of loops included. */
   readonly nodes: number;
   readonly kernels: number;
-  /** Kernels of different WGSL: as many pipelines are made. */
+  /** Kernels of different WGSL, comments apart: as many pipelines are made. */
   readonly differentKernels: number;
 }
 
@@ -44,7 +44,7 @@ export function measure(layers: number, units: number): Measurement {
   const end = performance.now();
   phases.lowering = end - last;
   formStages(passed, passed.outputs, { packs: true });
-  const texts = program.kernels.map(({ wgsl }) => wgsl);
+  const texts = program.kernels.map(({ wgsl }) => wgsl.replace(/^\/\/.*\n/gm, ""));
   return {
     phases,
     total: end - before,

@@ -33,9 +33,9 @@ export function verifyProgram(program: Program, limits: ProgramLimits = defaultL
       fail(kernel.name, `takes ${kernel.workgroupBytes} bytes of workgroup memory`);
     if (kernel.workgroupSize > limits.workgroupSize)
       fail(kernel.name, `has ${kernel.workgroupSize} invocations a workgroup`);
-    for (const { buffer, access } of kernel.bindings) {
+    for (const [place, { buffer, access }] of kernel.bindings.entries()) {
       const name = program.buffers[buffer]?.name ?? "";
-      const isWritten = new RegExp(`\\b${name}\\[[^\\]]*\\] [+]?= `).test(kernel.wgsl);
+      const isWritten = new RegExp(`\\bbuffer${place}\\[[^\\]]*\\] [+]?= `).test(kernel.wgsl);
       if (isWritten !== (access === "read_write"))
         fail(kernel.name, `binds ${name} as ${access}${isWritten ? " and writes it" : " and never writes it"}`);
     }

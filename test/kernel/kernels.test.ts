@@ -93,9 +93,9 @@ test("a kernel in WGSL", () => {
     }
     @group(0) @binding(0) var<uniform> sizes: Sizes;
 
-    @group(0) @binding(2) var<storage, read> w: array<f32>;
-    @group(0) @binding(3) var<storage, read_write> y: array<f32>;
-    @group(0) @binding(4) var<storage, read> x: array<f32>;
+    @group(0) @binding(2) var<storage, read> buffer0: array<f32>;
+    @group(0) @binding(3) var<storage, read_write> buffer1: array<f32>;
+    @group(0) @binding(4) var<storage, read> buffer2: array<f32>;
 
     fn double(x: f32) -> f32 {
       return (x + x);
@@ -122,13 +122,13 @@ test("a kernel in WGSL", () => {
       }
       var total: f32 = 0.0f;
       let n1: u32 = (row * sizes.at1);
-      let v4: f32 = w[(row + sizes.at2)];
+      let v4: f32 = buffer0[(row + sizes.at2)];
       for (var t: u32 = 0u; t < sizes.at1; t++) {
         let n2: u32 = (n1 + t);
-        let v3: f32 = x[n2];
+        let v3: f32 = buffer2[n2];
         total = (total + (v3 * v4));
       }
-      y[row] += fourfold(total);
+      buffer1[row] += fourfold(total);
     }
     "
   `);
@@ -170,9 +170,9 @@ test("parts are functions, which know where their workgroups begin", () => {
     }
     @group(0) @binding(1) var<uniform> step: Step;
 
-    @group(0) @binding(2) var<storage, read_write> w: array<f32>;
-    @group(0) @binding(3) var<storage, read_write> y: array<f32>;
-    @group(0) @binding(4) var<storage, read> x: array<f32>;
+    @group(0) @binding(2) var<storage, read_write> buffer0: array<f32>;
+    @group(0) @binding(3) var<storage, read_write> buffer1: array<f32>;
+    @group(0) @binding(4) var<storage, read> buffer2: array<f32>;
 
     var<workgroup> shared1: array<f32, 64>;
 
@@ -181,11 +181,11 @@ test("parts are functions, which know where their workgroups begin", () => {
     }
 
     fn part0(group: u32, lane: u32) {
-      let v2: f32 = double(x[lane]);
+      let v2: f32 = double(buffer2[lane]);
       shared1[lane] = v2;
       workgroupBarrier();
       if ((lane == 0u)) {
-        y[group] = shared1[63u];
+        buffer1[group] = shared1[63u];
       }
     }
 
@@ -195,7 +195,7 @@ test("parts are functions, which know where their workgroups begin", () => {
         return;
       }
       for (var count: u32 = step.count0; count < step.end; count += 3u) {
-        w[row] = (y[row] + f32((count + step.count1)));
+        buffer0[row] = (buffer1[row] + f32((count + step.count1)));
       }
     }
 

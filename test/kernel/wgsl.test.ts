@@ -9,7 +9,11 @@ const e = new Expressions();
 const x = e.variable("x", "f32", 0);
 const n = e.variable("n", "u32", 0);
 const text = (expr: Expr) =>
-  expressionText(expr, { uniform: (sum) => `sizes.${sum.join("_")}`, builtin: () => undefined });
+  expressionText(expr, {
+    array: ({ name }) => name,
+    uniform: (sum) => `sizes.${sum.join("_")}`,
+    builtin: () => undefined,
+  });
 const literal = (value: number, type: Scalar) => text(e.literal(value, type));
 
 describe("literals", () => {

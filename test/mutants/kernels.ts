@@ -83,6 +83,11 @@ export const kernelMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/plan/emit/values.ts",
+    ["test/passes/compile-cost.test.ts"],
+    [["where a weight begins is written out", "if (part !== undefined) return part;", ""]],
+  ),
+  ...changed(
+    "compiler/plan/emit/values.ts",
     [onDevice, onLowering, onLoops],
     [
       ["every piece that begins at 0 holds everywhere", "first === 0 && isBelow", "first === 0"],
@@ -278,7 +283,11 @@ export const kernelMutants: readonly Mutant[] = [
         '${location.buffer} ${location.offset.join("+")} ${index.expr.id}',
         "${location.buffer} ${index.expr.id}",
       ],
-      ["all values lie at the start of their buffer", "return this.index.add(index, offset);", "return index;"],
+      [
+        "all values lie at the start of their buffer",
+        "return this.index.add(index, this.index.of(this.uniform(location.offset)));",
+        "return index;",
+      ],
     ],
   ),
   ...changed(

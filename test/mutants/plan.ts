@@ -87,6 +87,11 @@ export const planMutants: readonly Mutant[] = [
     [onLowering, onCost],
     [
       ["kernels bind any number of buffers", "own.size > this.#limit", "own.size > 99"],
+      [
+        "inputs of one shape are copied one by one",
+        "if (!own.has(from) || !sameAval(this.#avalOf(input), this.#avalOf(smallest))) continue;",
+        "if (input !== smallest) continue;",
+      ],
       ["the largest input is copied", "this.#rank(a) - this.#rank(b)", "this.#rank(b) - this.#rank(a)"],
     ],
   ),

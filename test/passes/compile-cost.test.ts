@@ -81,6 +81,12 @@ test("the smallest inputs are copied where a kernel would bind too many", () => 
   expect(steps.flatMap((step) => (step.kind === "copy" ? [step.from.buffer] : []))).toEqual([8, 7]);
 });
 
+test("equal layers share their kernels", () => {
+  const texts = ({ graph, donate }: TrainingStep) =>
+    new Set(buildProgram(graph, { donate }).kernels.map(({ wgsl }) => wgsl.replace(/^\/\/.*\n/gm, "")));
+  expect(texts(eight).size).toBeLessThanOrEqual(texts(stepOf(3)).size);
+});
+
 const bodiesOf = ({ nodes }: Graph) => nodes.flatMap((node) => (node.op === "scan" ? [node.attrs.body] : []));
 
 test("what is settled is not built again", () => {

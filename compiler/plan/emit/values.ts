@@ -5,7 +5,7 @@
 
 import type { Shape } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
-import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
+import { type Graph, type Node, type NodeId, nodeAt } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr } from "../../kernel/ir.ts";
 import type { KernelOperands, Piece } from "../../ops/entry.ts";
@@ -70,6 +70,8 @@ export class Emitter {
         return this.writer.bind(key, value);
       }
       case "view": {
+        const part = this.#partOfParameters(region, node, index);
+        if (part !== undefined) return part;
         const shapes = node.operands.map((operand) => nodeAt(region.graph, operand).aval.shape);
         const load = (operand: number, place: readonly Index[]): Index => {
           const value = this.value(region, at(node.operands, operand), place);
@@ -82,6 +84,15 @@ export class Emitter {
       case "contraction":
         throw new InternalError(`${node.op} %${id} of ${region.graph.name} is read before its loop has run`);
     }
+  }
+
+  /** A slice of a stored row of numbers, such as a weight among all parameters: where it starts is given when it runs. */
+  #partOfParameters(region: Region, node: Node, index: readonly Index[]): Expr | undefined {
+    if (node.op !== "slice" || node.attrs.start <= 0 || index.length !== 1) return undefined;
+    const whole = at(node.operands, 0);
+    if (nodeAt(region.graph, whole).op !== "input") return undefined;
+    const start = this.writer.index.of(this.writer.uniform([node.attrs.start]));
+    return this.value(region, whole, [this.writer.index.add(at(index, 0), start)]);
   }
 
   /** The value of a node at a row-major position of its shape. */

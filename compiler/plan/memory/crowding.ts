@@ -4,7 +4,7 @@
  */
 import { sizeOf } from "../../graph/dim.ts";
 import { InternalError } from "../../graph/errors.ts";
-import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
+import { type Aval, type Graph, type NodeId, nodeAt, sameAval } from "../../graph/graph.ts";
 
 /** What binds buffers, each given by its number in the program. */
 export interface Binder {
@@ -44,12 +44,19 @@ export class Crowding {
       while (own.size > this.#limit) {
         const smallest = this.#smallestInput(own);
         if (smallest === undefined) throw new InternalError(`${binders[i]?.name} binds ${own.size} buffers`);
-        this.#copied.add(smallest);
-        const from = this.#graph.inputs.indexOf(smallest);
-        for (const buffers of bound) if (buffers.delete(from)) buffers.add(arenaOf(this.#graph, smallest));
+        // With it go those of its shape, such as the states of all layers: what differs in them is no kernel's matter.
+        for (const [from, input] of this.#graph.inputs.entries()) {
+          if (!own.has(from) || !sameAval(this.#avalOf(input), this.#avalOf(smallest))) continue;
+          this.#copied.add(input);
+          for (const buffers of bound) if (buffers.delete(from)) buffers.add(arenaOf(this.#graph, input));
+        }
       }
     }
     return this.#copied.size > before;
+  }
+
+  #avalOf(id: NodeId): Aval {
+    return nodeAt(this.#graph, id).aval;
   }
 
   #smallestInput(buffers: Iterable<number>): NodeId | undefined {
