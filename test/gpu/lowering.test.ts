@@ -53,6 +53,7 @@ describe("a donated input", () => {
     ["is read elsewhere by what is written over it", (a) => [dot(a, a, { transposeA: true })], { a: 0 }, 40],
     ["is turned by what is written over it", (a) => [add(a, transpose(a))], { a: 0 }, 40],
     ["is read elsewhere beside what is written over it", (a, b) => [mul(a, b), add(transpose(a), b)], { a: 0 }, 40],
+    ["is read in place beside what is written over it", (a, b) => [mul(b, 2), add(a, 1)], { a: 0 }],
     ["is summed by what is written over it", (a) => [sub(a, broadcast(sum(a, 0), a.shape))], { a: 0 }, 40],
     ["is read elsewhere, as another is", (a, b) => [dot(a, b), dot(b, a)], { a: 0, b: 1 }, 40],
     ["changes places with another", (a, b) => [b, a], { a: 0, b: 1 }],

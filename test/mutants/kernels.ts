@@ -188,7 +188,7 @@ export const kernelMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/plan/emit/stage.ts",
-    [reductions, onDevice, onArrays, products],
+    [onLowering],
     [
       [
         "roots are stored one after the other",
