@@ -1,12 +1,12 @@
 /**
- * @file Counts a program's work at given sizes: dispatches by phase, with loops walked, how long sequences are cut, and
+ * @file Counts a program's work at given sizes: dispatches by phase, with branches chosen and loops walked, how long sequences are cut, and
  * bytes of its buffers.
  */
 
 import { addDims, type Dim, type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
-import type { Chunks, Phase, Program, Size, Step } from "../compiler/plan/program.ts";
-import { chunkRanges, iterationsOf } from "./instance.ts";
+import type { Chunks, Phase, Program, Size } from "../compiler/plan/program.ts";
+import { chunkRanges, runsOf } from "./instance.ts";
 
 /** A loop over time in one kernel: dispatches of equally many steps, the last of what is left. */
 export interface ChunkCount {
@@ -17,7 +17,7 @@ export interface ChunkCount {
 }
 
 export interface WorkTotals {
-  /** A kernel that runs a loop over time itself counts once, however it is cut. */
+  /** A kernel that runs a loop over time itself counts once, however it is cut; an indirect one, whatever it comes to. */
   readonly dispatches: Readonly<Record<Phase, number>>;
   readonly chunks: readonly ChunkCount[];
   /** Copies between buffers. */
@@ -33,19 +33,13 @@ export function countWork(program: Program, sizes: DimSizes): WorkTotals {
   const dispatches: Record<Phase, number> = { forward: 0, backward: 0, update: 0 };
   const chunks: ChunkCount[] = [];
   let copies = 0;
-  const walk = (steps: readonly Step[], times: number) => {
-    for (const step of steps) {
-      if (step.kind === "dispatch") {
-        dispatches[step.phase] += times;
-        if (step.chunks !== undefined) chunks.push(countChunks(step.chunks, sizes));
-      } else if (step.kind === "copy") copies += times;
-      else {
-        const iterations = iterationsOf(step, sizes);
-        walk(iterations.steps, times * iterations.times);
-      }
+  for (const { step, times } of runsOf(program.steps, sizes)) {
+    if (step.kind === "copy") copies += times;
+    else {
+      dispatches[step.phase] += times;
+      if (step.chunks !== undefined) chunks.push(countChunks(step.chunks, sizes));
     }
-  };
-  walk(program.steps, 1);
+  }
   const bytesOf = (role?: "slab") =>
     program.buffers
       .filter((buffer) => role === undefined || buffer.role === role)

@@ -2,9 +2,21 @@
  * @file A program at given sizes: the contents of its uniforms, its slabs' bytes, and the flat list of dispatches with
  * loops walked. Nothing here depends on which buffers hold the data.
  */
-import { type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
+import { bucketOf, type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
 import { at } from "../compiler/graph/errors.ts";
-import type { Chunks, Copy, Dispatch, GridPart, Loop, Program, Size } from "../compiler/plan/program.ts";
+import type {
+  Choose,
+  Chunks,
+  Copy,
+  Dispatch,
+  GridPart,
+  Location,
+  Loop,
+  Program,
+  ScanStep,
+  Size,
+  Step,
+} from "../compiler/plan/program.ts";
 
 /** Offsets of uniforms that are chosen per dispatch must be multiples of this. */
 const uniformAlignment = 256;
@@ -15,6 +27,8 @@ export interface FlatDispatch {
   readonly workgroups: readonly [number, number];
   /** Byte offset of the step uniform, for kernels inside loops and those that run a chunk of one. */
   readonly stepOffset: number;
+  /** Where the device finds how many workgroups there are, if not from `workgroups`. */
+  readonly indirect: Location | undefined;
 }
 
 export type FlatStep = FlatDispatch | Copy;
@@ -56,6 +70,38 @@ export function iterationsOf(
   return times === 0 ? { steps: otherwise, times: 1 } : { steps: body, times };
 }
 
+/** What a choice runs. */
+export function branchOf({ dim, branches }: Choose, sizes: DimSizes): readonly ScanStep[] {
+  return bucketOf(branches, evaluateDim(dim, sizes))?.steps ?? [];
+}
+
+/** Each dispatch and copy that runs, and how often: branches are chosen, and loops walked. */
+export function* runsOf(
+  steps: readonly Step[],
+  sizes: DimSizes,
+  times = 1,
+): Generator<{ readonly step: Dispatch | Copy; readonly times: number }> {
+  for (const step of steps) {
+    if (step.kind === "loop") {
+      const iterations = iterationsOf(step, sizes);
+      yield* runsOf(iterations.steps, sizes, times * iterations.times);
+    } else if (step.kind === "choose") yield* runsOf(branchOf(step, sizes), sizes, times);
+    else yield { step, times };
+  }
+}
+
+/** The kernels of what no branch holds, and of the branches that are chosen where sizes are given. */
+export function kernelsOf(steps: readonly Step[], sizes?: DimSizes): Set<number> {
+  const kernels = new Set<number>();
+  const walk = (step: Step): void => {
+    if (step.kind === "dispatch") kernels.add(step.kernel);
+    else if (step.kind === "loop") for (const inner of [...step.body, ...step.otherwise]) walk(inner);
+    else if (step.kind === "choose" && sizes !== undefined) branchOf(step, sizes).forEach(walk);
+  };
+  steps.forEach(walk);
+  return kernels;
+}
+
 export function instantiate(program: Program, sizes: DimSizes): Instance {
   const entries = new Map<string, number>();
   const table: (readonly number[])[] = [];
@@ -69,8 +115,9 @@ export function instantiate(program: Program, sizes: DimSizes): Instance {
     entries.set(key, (table.length - 1) * uniformAlignment);
     return (table.length - 1) * uniformAlignment;
   };
-  const walk = (step: Dispatch | Loop | Copy, counts: readonly number[]): void => {
+  const walk = (step: Step, counts: readonly number[]): void => {
     if (step.kind === "copy") steps.push(step);
+    else if (step.kind === "choose") for (const inner of branchOf(step, sizes)) walk(inner, counts);
     else if (step.kind === "loop") {
       const length = evaluateDim(step.length, sizes);
       for (let count = 0; count < length; count++) for (const inner of step.body) walk(inner, [...counts, count]);
@@ -78,10 +125,11 @@ export function instantiate(program: Program, sizes: DimSizes): Instance {
     } else {
       const groups = step.grid.reduce((sum, part) => sum + workgroupsOf(part, sizes), 0);
       if (groups === 0) return;
+      const { kernel, indirect } = step;
       const workgroups = [Math.min(groups, maxWorkgroups), Math.ceil(groups / maxWorkgroups)] as const;
       for (const range of step.chunks === undefined ? [[]] : chunkRanges(step.chunks, sizes)) {
         const entry = [...counts, ...range];
-        steps.push({ kernel: step.kernel, workgroups, stepOffset: entry.length === 0 ? 0 : entryOf(entry) });
+        steps.push({ kernel, workgroups, stepOffset: entry.length === 0 ? 0 : entryOf(entry), indirect });
       }
     }
   };

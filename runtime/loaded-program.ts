@@ -6,7 +6,7 @@ import { bindShape, type DimSizes } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
 import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
 import { unmetRequirement } from "../compiler/graph/requirements.ts";
-import type { Copy, Location, Program, Size } from "../compiler/plan/program.ts";
+import type { Program, Size } from "../compiler/plan/program.ts";
 import { GpuArray, StagedArray } from "./arrays.ts";
 import { megabytes, storageUsage } from "./buffers.ts";
 import type { GpuContext } from "./context.ts";
@@ -16,8 +16,9 @@ import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
 import { InputBuffers } from "./input-buffers.ts";
 import { evaluateSize, type Instance, instantiate } from "./instance.ts";
 import type { KernelTimer } from "./kernel-timer.ts";
-import { createPipelines, type Pipeline, storageBinding } from "./pipelines.ts";
 import type { KernelProfile } from "./profile.ts";
+import { ProgramPipelines } from "./program-pipelines.ts";
+import { type Bound, bufferAt, initialWorkgroups, StepEncoder } from "./step-encoder.ts";
 
 type Inputs = Readonly<Record<string, NdArray | DeviceArray>>;
 
@@ -26,14 +27,6 @@ interface Report extends ScopeErrors {
   readonly shared: Buffers;
   readonly inputs: Inputs;
   readonly instance: Instance;
-}
-
-/** An instance with the GPU's copies of its tables. */
-interface Bound {
-  readonly instance: Instance;
-  readonly sizeTable: GPUBuffer;
-  readonly stepTable: GPUBuffer;
-  readonly groups: Map<string, GPUBindGroup>;
 }
 
 /** The buffers that runs share, until the device had no memory for one of them: then for none of these runs. */
@@ -46,35 +39,37 @@ const uniformUsage = () => GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
 export class LoadedProgram {
   readonly program: Program;
   readonly #context: GpuContext;
-  readonly #pipelines: readonly Pipeline[];
+  readonly #pipelines: ProgramPipelines;
+  readonly #encoder: StepEncoder;
   readonly #bound = new Map<string, Bound>();
   readonly #slabs = new Map<number, GPUBuffer>();
   readonly #inputs: InputBuffers;
   readonly #readback: ReadonlySet<number>;
   #buffers: Buffers = {};
 
-  constructor(context: GpuContext, program: Program, pipelines: readonly Pipeline[], readback: readonly number[]) {
+  constructor(context: GpuContext, program: Program, pipelines: ProgramPipelines, readback: readonly number[]) {
     this.#readback = new Set(readback);
     this.#context = context;
     this.program = program;
     this.#pipelines = pipelines;
+    this.#encoder = new StepEncoder(context, program.name, pipelines);
     this.#inputs = new InputBuffers(context, program);
   }
 
-  /** `readback` lists outputs that the host reads after every run. */
+  /**
+   * Compiles what runs at any sizes; the kernels of a branch are compiled when a run first comes to it. `readback` lists
+   * outputs that the host reads after every run.
+   */
   static async load(context: GpuContext, program: Program, readback: readonly number[] = []): Promise<LoadedProgram> {
     context.check();
-    return new LoadedProgram(
-      context,
-      program,
-      await context.wait(createPipelines(context.device, program), `compile the kernels of ${program.name}`),
-      readback,
-    );
+    const pipelines = new ProgramPipelines(context, program);
+    await pipelines.load();
+    return new LoadedProgram(context, program, pipelines, readback);
   }
 
-  /** Number of pipelines; it does not change with the sizes of the inputs. */
+  /** Number of pipelines that there are by now; it grows only where sizes choose a branch for the first time. */
   get pipelineCount(): number {
-    return this.#pipelines.length;
+    return this.#pipelines.count;
   }
 
   run(inputs: Inputs): (GpuArray | StagedArray)[] {
@@ -91,7 +86,7 @@ export class LoadedProgram {
       const buffers = this.program.buffers.map((_, i) => this.#slabs.get(i));
       this.#inputs.placeIn(buffers, inputs);
       const encoder = device.createCommandEncoder({ label: this.program.name });
-      this.#encodeSteps(encoder, bound, buffers);
+      this.#encoder.encode(encoder, bound, buffers);
       const arrays = this.#collect(encoder, inputs, sizes, buffers, outcome);
       device.queue.submit([encoder.finish()]);
       return { arrays, bound };
@@ -127,22 +122,13 @@ export class LoadedProgram {
   async #timed(inputs: Inputs, timer: KernelTimer): Promise<DimSizes> {
     const { device } = this.#context;
     const sizes = this.#sizesOf(inputs);
+    await this.#pipelines.load(sizes);
     const bound = this.#bind(sizes);
     const buffers = this.program.buffers.map((_, i) => this.#slabs.get(i));
     this.#inputs.placeIn(buffers, inputs);
     for (const batch of timer.batches(bound.instance.steps)) {
       const encoder = device.createCommandEncoder({ label: `${this.program.name} (profile)` });
-      for (const step of batch) {
-        if ("kind" in step) this.#encodeCopy(encoder, step, bound, buffers);
-        else {
-          const pass = encoder.beginComputePass({ timestampWrites: timer.next(step.kernel) });
-          const { pipeline, kernel } = at(this.#pipelines, step.kernel);
-          pass.setPipeline(pipeline);
-          pass.setBindGroup(0, this.#group(bound, step.kernel, buffers), kernel.loops > 0 ? [step.stepOffset] : []);
-          pass.dispatchWorkgroups(...step.workgroups);
-          pass.end();
-        }
-      }
+      this.#encoder.encodeTimed(encoder, batch, bound, buffers, timer);
       await timer.collect(encoder);
     }
     return sizes;
@@ -156,8 +142,8 @@ export class LoadedProgram {
     const { pool } = this.#context;
     for (const buffer of this.#slabs.values()) pool.destroy(buffer);
     this.#inputs.destroy();
-    for (const { sizeTable, stepTable } of this.#bound.values())
-      for (const buffer of [sizeTable, stepTable]) pool.destroy(buffer);
+    for (const { sizeTable, stepTable, workgroups } of this.#bound.values())
+      for (const buffer of [sizeTable, stepTable, workgroups]) if (buffer !== undefined) pool.destroy(buffer);
     this.#slabs.clear();
     this.#bound.clear();
   }
@@ -175,7 +161,8 @@ export class LoadedProgram {
       const failure = input instanceof GpuArray ? await input.outcome : undefined;
       if (failure instanceof DeviceMemoryError) return failure;
     }
-    return shared.shortage ?? new Error(`${this.program.name}: the device reports: ${invalid.message}`);
+    const uncompiled = await this.#context.wait(this.#pipelines.fault(), `compile the kernels of ${this.program.name}`);
+    return shared.shortage ?? uncompiled ?? new Error(`${this.program.name}: the device reports: ${invalid.message}`);
   }
 
   /** Such as "trainingStep at B=16, T=32". */
@@ -229,69 +216,20 @@ export class LoadedProgram {
       }
       this.#slabs.set(i, larger);
     }
+    this.#pipelines.loadNow(sizes);
     const sizeTable = pool.take(instance.sizeTable.byteLength, uniformUsage(), "sizes");
     device.queue.writeBuffer(sizeTable, 0, instance.sizeTable);
     const stepTable = pool.take(instance.stepTable.byteLength, uniformUsage(), "steps");
     device.queue.writeBuffer(stepTable, 0, instance.stepTable);
-    const bound = { instance, sizeTable, stepTable, groups: new Map() };
+    let workgroups: GPUBuffer | undefined;
+    if (instance.steps.some((step) => "kernel" in step && step.indirect !== undefined)) {
+      const usage = GPUBufferUsage.INDIRECT | GPUBufferUsage.COPY_DST;
+      workgroups = pool.take(initialWorkgroups.byteLength, usage, "workgroups");
+      device.queue.writeBuffer(workgroups, 0, initialWorkgroups);
+    }
+    const bound = { instance, sizeTable, stepTable, workgroups, groups: new Map() };
     this.#bound.set(key, bound);
     return bound;
-  }
-
-  #encodeSteps(encoder: GPUCommandEncoder, bound: Bound, buffers: readonly (GPUBuffer | undefined)[]): void {
-    let pass: GPUComputePassEncoder | undefined;
-    let current = -1;
-    for (const step of bound.instance.steps) {
-      if ("kind" in step) {
-        pass?.end();
-        pass = undefined;
-        this.#encodeCopy(encoder, step, bound, buffers);
-        continue;
-      }
-      if (pass === undefined) {
-        pass = encoder.beginComputePass({ label: this.program.name });
-        current = -1;
-      }
-      const { pipeline, kernel } = at(this.#pipelines, step.kernel);
-      if (current !== step.kernel) pass.setPipeline(pipeline);
-      if (current !== step.kernel || kernel.loops > 0) {
-        pass.setBindGroup(0, this.#group(bound, step.kernel, buffers), kernel.loops > 0 ? [step.stepOffset] : []);
-      }
-      current = step.kernel;
-      pass.dispatchWorkgroups(...step.workgroups);
-    }
-    pass?.end();
-  }
-
-  #encodeCopy(encoder: GPUCommandEncoder, copy: Copy, bound: Bound, buffers: readonly (GPUBuffer | undefined)[]): void {
-    const { sizes } = bound.instance;
-    const place = (location: Location) => ({
-      buffer: bufferAt(buffers, location.buffer),
-      offset: 4 * evaluateSize(location.offset, sizes),
-    });
-    const [from, to] = [place(copy.from), place(copy.to)];
-    encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, 4 * evaluateSize(copy.from.size, sizes));
-  }
-
-  #group(bound: Bound, kernelIndex: number, buffers: readonly (GPUBuffer | undefined)[]): GPUBindGroup {
-    const { kernel, layout } = at(this.#pipelines, kernelIndex);
-    const storage = kernel.bindings.map(({ buffer }) => bufferAt(buffers, buffer));
-    const key = `${kernelIndex}:${storage.map((buffer) => this.#context.pool.idOf(buffer)).join(",")}`;
-    const known = bound.groups.get(key);
-    if (known !== undefined) return known;
-    const entries: GPUBindGroupEntry[] = storage.map((buffer, i) => ({
-      binding: storageBinding + i,
-      resource: { buffer },
-    }));
-    if (kernel.uniforms.length > 0) {
-      const offset = at(bound.instance.sizeOffsets, kernelIndex);
-      const size = Math.ceil(kernel.uniforms.length / 4) * 16;
-      entries.push({ binding: 0, resource: { buffer: bound.sizeTable, offset, size } });
-    }
-    if (kernel.loops > 0) entries.push({ binding: 1, resource: { buffer: bound.stepTable, size: 16 } });
-    const group = this.#context.device.createBindGroup({ label: kernel.name, layout, entries });
-    bound.groups.set(key, group);
-    return group;
   }
 
   #collect(
@@ -340,10 +278,4 @@ export class LoadedProgram {
       return new GpuArray(this.#context, buffer, dtype, numbers, outcome);
     });
   }
-}
-
-function bufferAt(buffers: readonly (GPUBuffer | undefined)[], index: number): GPUBuffer {
-  const buffer = buffers[index];
-  if (buffer === undefined) throw new Error(`internal: buffer ${index} has no memory`);
-  return buffer;
 }

@@ -1,6 +1,6 @@
 /**
- * @file Compiles a program's kernels, all at once. Errors name the kernel and the line of the user's file that its ops
- * come from.
+ * @file Compiles kernels: all that a program needs together, or one at once, where a run cannot wait for it. Errors name
+ * the kernel and the line of the user's file that its ops come from.
  */
 import { at } from "../compiler/graph/errors.ts";
 import type { Kernel, Program } from "../compiler/plan/program.ts";
@@ -18,17 +18,29 @@ export const storageBinding = 2;
 
 type Compiled = Omit<Pipeline, "kernel">;
 
+/** A kernel that is compiled, or being compiled. */
+interface Kept {
+  /** Rejects where the kernel does not compile. */
+  readonly compiling: Promise<Compiled>;
+  /** As soon as there is one. */
+  compiled: Compiled | undefined;
+}
+
 /** Compiled kernels of a device, the last used at the end: another program, or the same again, may have the same kernel. */
-const kept = new WeakMap<GPUDevice, Map<string, Promise<Compiled>>>();
+const kept = new WeakMap<GPUDevice, Map<string, Kept>>();
 /** Each takes memory of the driver's. */
 export const mostKept = 256;
 
-/** Pipelines in the order of the program's kernels. */
-export async function createPipelines(device: GPUDevice, program: Program): Promise<Pipeline[]> {
+/** Pipelines of some of a program's kernels, or of all, in their order. */
+export async function createPipelines(
+  device: GPUDevice,
+  program: Program,
+  kernels: readonly number[] = [...program.kernels.keys()],
+): Promise<Pipeline[]> {
   // The longest are begun first, so that the driver's threads end together and none waits for a late long one.
-  const order = [...program.kernels.keys()].sort((a, b) => lengthOf(program, b) - lengthOf(program, a));
+  const order = [...kernels].sort((a, b) => lengthOf(program, b) - lengthOf(program, a));
   const begun = new Map(order.map((i) => [i, createPipeline(device, at(program.kernels, i))]));
-  return Promise.all(program.kernels.map((_, i) => begun.get(i) as Promise<Pipeline>));
+  return Promise.all(kernels.map((i) => begun.get(i) as Promise<Pipeline>));
 }
 
 const lengthOf = ({ kernels }: Program, kernel: number) => at(kernels, kernel).wgsl.length;
@@ -39,52 +51,105 @@ function withoutComments(wgsl: string): string {
 }
 
 async function createPipeline(device: GPUDevice, kernel: Kernel): Promise<Pipeline> {
-  const pipelines = kept.get(device) ?? new Map<string, Promise<Compiled>>();
+  return { kernel, ...(await keptOf(device, kernel, compile).compiling) };
+}
+
+/**
+ * A pipeline at once, for a run that comes to a kernel that is not compiled yet. The device may hold the caller up until it
+ * is, and says only later, through `fault`, whether it is.
+ */
+export function createPipelineNow(
+  device: GPUDevice,
+  kernel: Kernel,
+): { readonly pipeline: Pipeline; readonly fault: Promise<Error | undefined> } {
+  const known = keptOf(device, kernel, compileNow);
+  // One that is being compiled cannot be waited for.
+  const { compiled, compiling } = isCompiled(known) ? known : compileNow(device, kernel);
+  const fault = compiling.then(
+    () => undefined,
+    (error: Error) => error,
+  );
+  return { pipeline: { kernel, ...compiled }, fault };
+}
+
+/** A kernel that is kept, or begun by `begin`. What does not compile is not kept. */
+function keptOf(device: GPUDevice, kernel: Kernel, begin: (device: GPUDevice, kernel: Kernel) => Kept): Kept {
+  const pipelines = kept.get(device) ?? new Map<string, Kept>();
   kept.set(device, pipelines);
-  const layout = layoutEntries(kernel);
-  const key = JSON.stringify([withoutComments(kernel.wgsl), layout]);
-  const compiling = pipelines.get(key) ?? compile(device, kernel, layout);
+  const key = JSON.stringify([withoutComments(kernel.wgsl), layoutEntries(kernel)]);
+  const entry = pipelines.get(key) ?? begin(device, kernel);
   pipelines.delete(key);
-  pipelines.set(key, compiling);
+  pipelines.set(key, entry);
   for (const oldest of pipelines.keys()) {
     if (pipelines.size <= mostKept) break;
     pipelines.delete(oldest);
   }
-  try {
-    return { kernel, ...(await compiling) };
-  } catch (error) {
-    pipelines.delete(key);
-    throw error;
-  }
+  entry.compiling.catch(() => {
+    if (pipelines.get(key) === entry) pipelines.delete(key);
+  });
+  return entry;
 }
 
-async function compile(device: GPUDevice, kernel: Kernel, entries: GPUBindGroupLayoutEntry[]): Promise<Compiled> {
+function isCompiled(entry: Kept): entry is Kept & { readonly compiled: Compiled } {
+  return entry.compiled !== undefined;
+}
+
+function compile(device: GPUDevice, kernel: Kernel): Kept {
+  // What is wrong with a module is an error of its pipeline too, and told there: outside of a scope, hosts would print it.
+  const { result, errors } = withErrorScopes(device, () => {
+    const { layout, module, descriptor } = partsOf(device, kernel);
+    return { layout, module, made: device.createComputePipelineAsync(descriptor) };
+  });
+  errors.catch(() => {});
+  const { layout, module, made } = result;
+  const compiling = made.then(
+    (pipeline) => {
+      entry.compiled = { layout, pipeline };
+      return entry.compiled;
+    },
+    async (error) => {
+      throw await faultOf(kernel, module, String(error));
+    },
+  );
+  const entry: Kept = { compiling, compiled: undefined };
+  return entry;
+}
+
+function compileNow(device: GPUDevice, kernel: Kernel): Kept & { readonly compiled: Compiled } {
+  const { result, errors } = withErrorScopes(device, () => {
+    const { layout, module, descriptor } = partsOf(device, kernel);
+    return { layout, module, pipeline: device.createComputePipeline(descriptor) };
+  });
+  const { layout, module, pipeline } = result;
+  const compiled = { layout, pipeline };
+  const compiling = errors.then(async ({ invalid }) => {
+    if (invalid !== null) throw await faultOf(kernel, module, invalid.message);
+    return compiled;
+  });
+  return { compiling, compiled };
+}
+
+function partsOf(device: GPUDevice, kernel: Kernel) {
   const limit = device.limits.maxStorageBuffersPerShaderStage;
   if (kernel.bindings.length > limit) {
     throw new Error(
       `internal: ${describe(kernel)} binds ${kernel.bindings.length} buffers, this device allows ${limit}`,
     );
   }
-  // What is wrong with a module is an error of its pipeline too, and told there: outside of a scope, hosts would print it.
-  const { result, errors } = withErrorScopes(device, () => {
-    const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
-    const layout = device.createBindGroupLayout({ label: kernel.name, entries });
-    const compiling = device.createComputePipelineAsync({
-      label: kernel.name,
-      layout: device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: "main" },
-    });
-    return { module, layout, compiling };
-  });
-  errors.catch(() => {});
-  const { module, layout, compiling } = result;
-  try {
-    return { layout, pipeline: await compiling };
-  } catch (error) {
-    const { messages } = await module.getCompilationInfo();
-    const details = messages.map(({ type, lineNum, message }) => `${type} in line ${lineNum}: ${message}`).join("; ");
-    throw new Error(`internal: ${describe(kernel)} does not compile: ${details || String(error)}`);
-  }
+  const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
+  const layout = device.createBindGroupLayout({ label: kernel.name, entries: layoutEntries(kernel) });
+  const descriptor: GPUComputePipelineDescriptor = {
+    label: kernel.name,
+    layout: device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
+    compute: { module, entryPoint: "main" },
+  };
+  return { module, layout, descriptor };
+}
+
+async function faultOf(kernel: Kernel, module: GPUShaderModule, otherwise: string): Promise<Error> {
+  const { messages } = await module.getCompilationInfo();
+  const details = messages.map(({ type, lineNum, message }) => `${type} in line ${lineNum}: ${message}`).join("; ");
+  return new Error(`internal: ${describe(kernel)} does not compile: ${details || otherwise}`);
 }
 
 export function describe(kernel: Kernel): string {

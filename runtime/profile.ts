@@ -1,8 +1,8 @@
 /** @file What each kernel did in a run: its time on the device's clock beside the work that the compiler has counted. */
 import type { DimSizes } from "../compiler/graph/dim.ts";
 import type { Site } from "../compiler/graph/graph.ts";
-import type { Dispatch, Loop, Program, Step } from "../compiler/plan/program.ts";
-import { evaluateSize, iterationsOf } from "./instance.ts";
+import type { Program } from "../compiler/plan/program.ts";
+import { evaluateSize, runsOf } from "./instance.ts";
 
 /** All that one kernel did in one run of a program. */
 export interface KernelProfile {
@@ -55,16 +55,10 @@ export function profileKernels(
   });
 }
 
-/** How often each kernel of a program runs at given sizes, with loops walked. */
+/** How often each kernel of a program runs at given sizes. */
 export function countDispatches(program: Program, sizes: DimSizes): number[] {
   const counts = program.kernels.map(() => 0);
-  const walk = (step: Step | Dispatch | Loop, times: number): void => {
+  for (const { step, times } of runsOf(program.steps, sizes))
     if (step.kind === "dispatch") counts[step.kernel] = (counts[step.kernel] ?? 0) + times;
-    else if (step.kind === "loop") {
-      const iterations = iterationsOf(step, sizes);
-      for (const inner of iterations.steps) walk(inner, times * iterations.times);
-    }
-  };
-  for (const step of program.steps) walk(step, 1);
   return counts;
 }

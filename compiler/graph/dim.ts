@@ -130,6 +130,14 @@ export function evaluateDim(dim: Dim, sizes: DimSizes): number {
   }, coefficient);
 }
 
+/** The first of some buckets of a dimension that a size fits in; one without `atMost` holds every size. */
+export function bucketOf<B extends { readonly atMost: number | undefined }>(
+  buckets: readonly B[],
+  size: number,
+): B | undefined {
+  return buckets.find(({ atMost }) => atMost === undefined || size <= atMost);
+}
+
 export function evaluateShape(shape: Shape, sizes: DimSizes): number[] {
   return shape.map((dim) => evaluateDim(dim, sizes));
 }

@@ -3,7 +3,7 @@ import type { NodeId } from "../graph/graph.ts";
 import type { WorkMapping } from "../kernel/mapping.ts";
 import type { Region } from "./emit/values.ts";
 import type { Memory } from "./memory/arenas.ts";
-import type { BufferSpec, Dispatch, Location, Loop, Phase, PlannedKernel, ScheduleNote } from "./program.ts";
+import type { BufferSpec, Location, Phase, PlannedKernel, ScanStep, ScheduleNote } from "./program.ts";
 import type { ScheduleChoice } from "./scan/names.ts";
 import type { Target, TileOptions } from "./stages/tiles.ts";
 import type { Tuning } from "./tuning.ts";
@@ -54,7 +54,7 @@ export interface Lowering {
   /** What was chosen for each scan, and why. */
   readonly notes: ScheduleNote[];
   /** Lowers a scan by one of the schedules; those in the body of another scan come here as well. */
-  readonly lowerScan: (context: ScanContext) => readonly (Dispatch | Loop)[];
+  readonly lowerScan: (context: ScanContext) => readonly ScanStep[];
   readonly phaseOf: (ids: readonly NodeId[]) => Phase;
 }
 
@@ -78,7 +78,8 @@ export interface ScanContext {
 /** How a scan would run, or why it cannot. */
 export type ScanPlan =
   | {
-      readonly steps: () => readonly (Dispatch | Loop)[];
+      /** Those that hang on how large a dimension is are made by `chooseSteps`. */
+      readonly steps: () => readonly ScanStep[];
       /** Why it can run so, for people. */
       readonly reason?: string;
       /** Why it should only run so where that is asked for. */

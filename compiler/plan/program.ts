@@ -6,7 +6,8 @@
  *   requires ::= how large sizes must be for what the program reads to exist
  *   buffer   ::= one GPU buffer: an input's own, or a slab that holds many values
  *   kernel   ::= code of the target (WGSL), its bindings in order, its uniform fields, its workgroup size
- *   step     ::= dispatch of a kernel | loop over time around dispatches, or else others | copy between buffers
+ *   step     ::= dispatch of a kernel | loop over time around steps, or else others | choice of steps | copy between buffers
+ *   choice   ::= by the size of a dimension, one of several branches; the kernels of the others need not be compiled
  *   chunks   ::= how a dispatch whose kernel runs a loop over time is cut, so that none runs for long
  *
  * Sizes are sums of dimensions, evaluated when batch and time are known; kernels read them from uniforms, so no
@@ -98,6 +99,12 @@ export interface Dispatch {
   readonly kind: "dispatch";
   readonly kernel: number;
   readonly grid: Grid;
+  /**
+   * Where the numbers of workgroups lie when the device comes to it: u32 that an earlier step has written to a slab, x, y
+   * and z, or x alone, beside which y and z are 1. Each is 65535 at the most. `grid` then is the most that there may be:
+   * where that is nothing, nothing runs.
+   */
+  readonly indirect?: Location;
   readonly phase: Phase;
   /** Where the kernel runs a loop over time itself: how the loop is cut. */
   readonly chunks?: Chunks;
@@ -118,10 +125,30 @@ export interface Loop {
   readonly kind: "loop";
   readonly length: Dim;
   readonly reverse: boolean;
-  readonly body: readonly (Dispatch | Loop)[];
+  readonly body: readonly ScanStep[];
   /** What runs instead where it has no steps: the initial carries become the final ones. */
   readonly otherwise: readonly Dispatch[];
 }
+
+/**
+ * Steps that depend on how large a dimension is. At given sizes the first branch runs whose `atMost` is not below: a pure
+ * function of sizes, so reruns stay bit-equal. Branches share their memory, since only one of them runs.
+ */
+export interface Choose {
+  readonly kind: "choose";
+  readonly dim: Dim;
+  /** From the smallest bucket on; the last has no bound. */
+  readonly branches: readonly Branch[];
+}
+
+export interface Branch {
+  /** The largest size that it runs at. */
+  readonly atMost: number | undefined;
+  readonly steps: readonly ScanStep[];
+}
+
+/** What a scan becomes, and what loops and branches are made of. */
+export type ScanStep = Dispatch | Loop | Choose;
 
 export interface Copy {
   readonly kind: "copy";
@@ -129,7 +156,7 @@ export interface Copy {
   readonly to: Location;
 }
 
-export type Step = Dispatch | Loop | Copy;
+export type Step = ScanStep | Copy;
 
 export interface ProgramInput {
   readonly name: string;

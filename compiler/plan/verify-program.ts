@@ -1,10 +1,12 @@
 /**
  * @file Checks a program against WebGPU's rules and its own, with no device: a buffer is bound once in a dispatch, so it
  * is all-read or all-read_write; slabs hold what is placed in them; everything that is named exists; a kernel gets the
- * steps and chunks of the loops that it reads, and no more; none exceeds the limits that every device grants.
+ * steps and chunks of the loops that it reads, and no more; every size has a branch; what the device counts workgroups
+ * by are u32 of a slab; none exceeds the limits that every device grants.
  */
+import { symbolsOf } from "../graph/dim.ts";
 import { InternalError } from "../graph/errors.ts";
-import type { Dispatch, Location, Loop, Program, Step } from "./program.ts";
+import type { Choose, Dispatch, Location, Program, Step } from "./program.ts";
 
 export interface ProgramLimits {
   readonly storageBuffers: number;
@@ -48,15 +50,21 @@ export function verifyProgram(program: Program, limits: ProgramLimits = defaultL
   const checkLocation = (where: string, { buffer }: Location) => {
     if (program.buffers[buffer] === undefined) fail(where, `lies in buffer ${buffer}, which does not exist`);
   };
-  const walk = (step: Step | Dispatch | Loop, nesting: number): void => {
+  const walk = (step: Step, nesting: number): void => {
     if (step.kind === "loop") {
       for (const inner of step.body) walk(inner, nesting + 1);
       for (const dispatch of step.otherwise) walk(dispatch, nesting);
+    } else if (step.kind === "choose") {
+      checkBuckets(program, step, fail);
+      for (const { steps } of step.branches) for (const inner of steps) walk(inner, nesting);
     } else if (step.kind === "copy") {
       checkLocation("a copy", step.from);
       checkLocation("a copy", step.to);
       if (step.from.buffer === step.to.buffer) fail("a copy", "source and destination are one buffer");
-    } else checkDispatch(program, step, nesting, fail);
+    } else {
+      checkDispatch(program, step, nesting, fail);
+      if (step.indirect !== undefined) checkIndirect(program, step.indirect, fail);
+    }
   };
   for (const step of program.steps) walk(step, 0);
   for (const [i, { location, donated }] of program.outputs.entries()) {
@@ -82,4 +90,25 @@ function checkDispatch({ kernels }: Program, { kernel: number, chunks }: Dispatc
     fail(name, `is cut into chunks of ${chunks.steps} steps`);
   if (chunks === undefined ? loops > nesting : loops !== nesting + 1)
     fail(name, `reads the steps of ${loops} loops, around it are ${nesting}`);
+}
+
+/** Every size has one branch, whichever it is, and no branch stands behind one that takes all of its sizes. */
+function checkBuckets({ symbols }: Program, { dim, branches }: Choose, fail: Fail): void {
+  const where = `a choice by ${dim}`;
+  const unknown = symbolsOf(dim).find((symbol) => !symbols.includes(symbol));
+  if (unknown !== undefined) fail(where, `${unknown} is no size of the program`);
+  const bounds = branches.map(({ atMost }) => atMost ?? Number.POSITIVE_INFINITY);
+  if (bounds.at(-1) !== Number.POSITIVE_INFINITY) fail(where, "has no branch for large sizes");
+  if (bounds.some((bound, i) => i > 0 && bound <= (bounds[i - 1] ?? 0)))
+    fail(where, `has branches up to ${bounds.join(", ")}, which do not ascend`);
+}
+
+/** WebGPU reads the numbers of workgroups as u32; nothing but the program may write them. */
+function checkIndirect({ buffers }: Program, { buffer, size }: Location, fail: Fail): void {
+  const where = "an indirect dispatch";
+  const spec = buffers[buffer];
+  if (spec?.role !== "slab") fail(where, `reads its workgroups in buffer ${buffer}, which is no slab`);
+  if (spec?.element !== "u32") fail(where, `reads its workgroups as ${spec?.element}`);
+  if (size.length !== 1 || (size[0] !== 1 && size[0] !== 3))
+    fail(where, `reads ${size.join(" + ")} numbers of workgroups; there are 1 or 3`);
 }

@@ -6,7 +6,7 @@ import { traceGraph } from "../../compiler/ops/trace.ts";
 import { exp } from "../../compiler/ops/transcendental.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { GpuContext } from "../../runtime/context.ts";
-import { createPipelines, mostKept } from "../../runtime/pipelines.ts";
+import { createPipelineNow, createPipelines, mostKept } from "../../runtime/pipelines.ts";
 
 const graph = traceGraph("e", [{ name: "x", dtype: "f32", shape: [3] }], ([x]) => [exp(x as Tensor<"f32">)]);
 const program = compileProgram(graph, { target: "software" });
@@ -47,6 +47,25 @@ test("a kernel that does not compile is tried again", async () => {
   await expect(pipelinesOf(wrong)).rejects.toThrow(/does not compile/);
   await expect(pipelinesOf(wrong)).rejects.toThrow(/does not compile/);
   expect(compile).toHaveBeenCalledTimes(2 * program.kernels.length);
+});
+
+test("what is kept is there at once, what is being compiled is not waited for", async () => {
+  const [later, now] = [
+    vi.spyOn(context.device, "createComputePipelineAsync"),
+    vi.spyOn(context.device, "createComputePipeline"),
+  ];
+  const kernel = at(program.kernels, 0);
+  const beginning = pipelinesOf(program);
+  const { fault } = createPipelineNow(context.device, kernel);
+  expect(await context.wait(fault, "compile")).toBeUndefined();
+  expect([later.mock.calls.length, now.mock.calls.length]).toEqual([1, 1]);
+  const { pipeline } = at(await beginning, 0);
+  expect(createPipelineNow(context.device, kernel).pipeline.pipeline).toBe(pipeline);
+  expect([later.mock.calls.length, now.mock.calls.length]).toEqual([1, 1]);
+
+  const other = variant("// made at once");
+  const made = createPipelineNow(context.device, at(other.kernels, 0)).pipeline.pipeline;
+  expect(at(await pipelinesOf(other), 0).pipeline).toBe(made);
 });
 
 test("the last used are kept, and no more", async () => {

@@ -13,6 +13,7 @@ const onPrograms = "test/plan/verify-program.test.ts";
 const onNoSteps = "test/gpu/no-steps.test.ts";
 const onSchedules = "test/plan/schedules.test.ts";
 const onCost = "test/passes/compile-cost.test.ts";
+const onChoices = "test/plan/choose.test.ts";
 const onGraphs = "test/graph/graph.test.ts";
 
 export const planMutants: readonly Mutant[] = [
@@ -50,6 +51,27 @@ export const planMutants: readonly Mutant[] = [
         "false",
       ],
     ],
+  ),
+  ...changed(
+    "compiler/plan/memory/arenas.ts",
+    [onChoices],
+    [
+      [
+        "branches lie beside each other",
+        "slot.busyUntil = before.get(slot) ?? unused;",
+        "slot.busyUntil = slot.busyUntil;",
+      ],
+      [
+        "what the first branch needs longest is taken over",
+        "Math.max(slot.busyUntil, longest.get(slot) ?? unused)",
+        "slot.busyUntil",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/choose.ts",
+    [onChoices],
+    [["of a known size all branches are lowered", 'typeof dim === "number"', 'typeof dim === "boolean"']],
   ),
   ...changed(
     "compiler/plan/memory/arenas.ts",
@@ -367,6 +389,17 @@ export const planMutants: readonly Mutant[] = [
         "what runs instead of a loop is not looked at",
         "for (const dispatch of step.otherwise) walk(dispatch, nesting);",
         "",
+      ],
+      ["branches by sizes that there are not", "if (unknown !== undefined) fail", 'if (unknown === "") fail'],
+      ["sizes without a branch", "bounds.at(-1) !== Number.POSITIVE_INFINITY", "bounds.length < 0"],
+      ["branches behind those that take all", "i > 0 && bound <= (bounds[i - 1] ?? 0)", "i < 0"],
+      ["branches are not looked at", "for (const inner of steps) walk(inner, nesting);", ""],
+      ["workgroups are counted outside of slabs", 'if (spec?.role !== "slab")', "if (spec === null)"],
+      ["workgroups are counted in any type", 'spec?.element !== "u32"', "spec === null"],
+      [
+        "any number of numbers of workgroups",
+        "size.length !== 1 || (size[0] !== 1 && size[0] !== 3)",
+        "size.length < 0",
       ],
       ["chunks of no steps", "!(Number.isInteger(chunks.steps) && chunks.steps > 0)", "chunks.steps === -1"],
       [

@@ -8,21 +8,38 @@ const onFaults = "test/trust/device-faults.test.ts";
 const onWaiting = "test/gpu/waiting.test.ts";
 const onArrays = "test/gpu/arrays.test.ts";
 const onInstances = "test/runtime/instance.test.ts";
+const onChoices = "test/plan/choose.test.ts";
+const onCompiledChoices = "test/gpu/choose.test.ts";
+const onIndirect = "test/gpu/indirect.test.ts";
 
 export const runtimeMutants: readonly Mutant[] = [
   ...changed(
     "runtime/pipelines.ts",
     ["test/gpu/kept-pipelines.test.ts"],
     [
-      ["no pipeline is kept", "pipelines.get(key) ?? compile", "compile"],
+      ["no pipeline is kept", "pipelines.get(key) ?? begin", "begin"],
       [
         "kernels of one interface are one",
-        "JSON.stringify([withoutComments(kernel.wgsl), layout])",
-        "JSON.stringify([layout])",
+        "JSON.stringify([withoutComments(kernel.wgsl), layoutEntries(kernel)])",
+        "JSON.stringify([layoutEntries(kernel)])",
       ],
-      ["what did not compile is kept", "    pipelines.delete(key);\n    throw error;", "    throw error;"],
+      ["what did not compile is kept", "if (pipelines.get(key) === entry) pipelines.delete(key);", ""],
       ["the last used are given up", "pipelines.delete(key);\n  pipelines.set", "pipelines.set"],
       ["all pipelines are kept", "if (pipelines.size <= mostKept) break;", "break;"],
+      ["what is compiled is not there at once", "isCompiled(known) ? known : compileNow", "compileNow"],
+    ],
+  ),
+  ...changed(
+    "runtime/pipelines.ts",
+    [onCompiledChoices],
+    [["what is made at once is right", "if (invalid !== null) throw await", "if (invalid === undefined) throw await"]],
+  ),
+  ...changed(
+    "runtime/program-pipelines.ts",
+    [onCompiledChoices],
+    [
+      ["what runs is compiled again", ".filter((kernel) => !this.#made.has(kernel))", ""],
+      ["faults of what is made at once are not told", "this.#faults.push(fault);", ""],
     ],
   ),
   ...changed(
@@ -55,19 +72,68 @@ export const runtimeMutants: readonly Mutant[] = [
         "if (length === 0) for (const dispatch of step.otherwise)",
         "if (length < 0) for (const dispatch of step.otherwise)",
       ],
+      [
+        "branches take one more than they may",
+        "bucketOf(branches, evaluateDim(dim, sizes))",
+        "bucketOf(branches, evaluateDim(dim, sizes) - 1)",
+      ],
       ["a loop of no steps counts as none", "times === 0 ? { steps: otherwise, times: 1 } : ", ""],
       ["workgroups beyond the first 65535 are left out", "Math.ceil(groups / maxWorkgroups)]", "1]"],
       ["inner loops count in front", "walk(inner, [...counts, count])", "walk(inner, [count, ...counts])"],
       [
         "every step has the first entry",
-        "step.kernel, workgroups, stepOffset: entry.length === 0 ? 0 : entryOf(entry)",
-        "step.kernel, workgroups, stepOffset: entryOf(entry) * 0",
+        "kernel, workgroups, stepOffset: entry.length === 0 ? 0 : entryOf(entry)",
+        "kernel, workgroups, stepOffset: entryOf(entry) * 0",
       ],
       [
         "buffers are counted in numbers",
         "size }) => 4 * evaluateSize(size, sizes)",
         "size }) => evaluateSize(size, sizes)",
       ],
+    ],
+  ),
+  ...changed(
+    "runtime/instance.ts",
+    [onChoices, "test/gpu/profile.test.ts"],
+    [
+      ["loops count once", "times * iterations.times", "times"],
+      [
+        "kernels of branches are always needed",
+        "&& sizes !== undefined) branchOf(step, sizes).forEach(walk)",
+        ") for (const { steps } of step.branches) steps.forEach(walk)",
+      ],
+      ["what runs instead of a loop is not compiled with it", "[...step.body, ...step.otherwise]", "step.body"],
+    ],
+  ),
+  ...changed(
+    "runtime/step-encoder.ts",
+    [onArrays, onLowering, onSteps],
+    [
+      [
+        "bindings are those of the first arrays",
+        'const key = `${kernelIndex}:${storage.map((buffer) => this.#context.pool.idOf(buffer)).join(",")}`;',
+        "const key = `${kernelIndex}`;",
+      ],
+      [
+        "a step of a loop is the one before",
+        "if (current !== step.kernel || kernel.loops > 0) this",
+        "if (current !== step.kernel) this",
+      ],
+      [
+        "copies go to the start",
+        "to.buffer, to.offset, 4 * evaluateSize(copy.from.size, sizes)",
+        "to.buffer, 0, 4 * evaluateSize(copy.from.size, sizes)",
+      ],
+      ["copies come from the start", "from.buffer, from.offset, to.buffer", "from.buffer, 0, to.buffer"],
+    ],
+  ),
+  ...changed(
+    "runtime/step-encoder.ts",
+    [onIndirect],
+    [
+      ["three numbers are one", "size[0] === 3 ? placeOfThree : 0", "size[0] === 3 ? 0 : 0"],
+      ["y and z beside one number are none", "new Uint32Array([0, 1, 1, ", "new Uint32Array([0, 0, 0, "],
+      ["workgroups are read at the start of their buffer", "[4 * evaluateSize(indirect.offset, sizes), ", "[0, "],
     ],
   ),
   ...changed(
@@ -81,26 +147,10 @@ export const runtimeMutants: readonly Mutant[] = [
         'role !== "slab" || slab !== undefined',
       ],
       [
-        "bindings are those of the first arrays",
-        'const key = `${kernelIndex}:${storage.map((buffer) => this.#context.pool.idOf(buffer)).join(",")}`;',
-        "const key = `${kernelIndex}`;",
-      ],
-      [
-        "a step of a loop is the one before",
-        "if (current !== step.kernel || kernel.loops > 0) {",
-        "if (current !== step.kernel) {",
-      ],
-      [
         "outputs are copied from the start",
         "4 * evaluateSize(location.offset, sizes),\n          buffer,",
         "0,\n          buffer,",
       ],
-      [
-        "copies go to the start",
-        "to.buffer, to.offset, 4 * evaluateSize(copy.from.size, sizes)",
-        "to.buffer, 0, 4 * evaluateSize(copy.from.size, sizes)",
-      ],
-      ["copies come from the start", "from.buffer, from.offset, to.buffer", "from.buffer, 0, to.buffer"],
       [
         "sizes are those of the first run",
         'const key = this.program.symbols.map((symbol) => sizes[symbol]).join(",");',
@@ -218,7 +268,6 @@ export const runtimeMutants: readonly Mutant[] = [
     "runtime/profile.ts",
     ["test/gpu/profile.test.ts"],
     [
-      ["loops count once", "walk(inner, times * iterations.times)", "walk(inner, times)"],
       [
         "work is that of one dispatch",
         "flops: count * evaluateSize(work.flops, sizes)",

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
-import type { Kernel, Program, Step } from "../../compiler/plan/program.ts";
+import type { Branch, Kernel, Location, Program, Step } from "../../compiler/plan/program.ts";
 import { defaultLimits, verifyProgram } from "../../compiler/plan/verify-program.ts";
 import { add, dot, mul, scanTensors, sum, type Tensor, tanh, traceGraph, zeros } from "../../index.ts";
 
@@ -40,10 +40,24 @@ const copy = (from: number, to: number): Step => {
   const place = (buffer: number) => ({ buffer, offset: [0], size: [4] });
   return { kind: "copy", from: place(from), to: place(to) };
 };
+const branch = (atMost: number | undefined, ...steps: Branch["steps"]): Branch => ({ atMost, steps });
+const choice = (dim: string, ...branches: Branch[]): Program => ({
+  ...program,
+  steps: [...program.steps, { kind: "choose", dim, branches }],
+});
+const empty = { kind: "dispatch", kernel: 99, grid: [], phase: "forward" } as const;
+/** The program, whose slab of whole numbers and dispatches say how many workgroups there are. */
+const indirect = (location: Partial<Location>): Program => {
+  const buffer = program.buffers.findIndex(({ element, role }) => element === "u32" && role === "slab");
+  const indirect: Location = { buffer, offset: [0], size: [1], ...location };
+  return withSteps((step) => (step.kind === "dispatch" ? { indirect } : {}));
+};
 const twoBuffers = (kernel: Kernel) => kernel.bindings.length > 1;
 
 test("a sound program passes", () => {
   expect(verifyProgram(program)).toBe(program);
+  const sound = [choice("B*T", branch(3), branch(4), branch(undefined)), indirect({}), indirect({ size: [3] })];
+  for (const one of sound) expect(verifyProgram(one)).toBe(one);
   expect(program.steps.some(isChunked) && program.kernels.some(twoBuffers)).toBe(true);
 });
 
@@ -150,6 +164,28 @@ test.each<[string, () => Program, RegExp]>([
     () => withKernel(({ chunked, loops }) => ({ loops: chunked ? loops : 1 })),
     /reads the steps of 1 loops, around it are 0/,
   ],
+  ["a choice by a size that there is not", () => choice("B*K", branch(undefined)), /by B\*K: K is no size/],
+  ["a choice that leaves sizes out", () => choice("T", branch(3), branch(8)), /by T: has no branch for large sizes/],
+  ["a choice of nothing", () => choice("T"), /by T: has no branch for large sizes/],
+  [
+    "a branch behind one that takes its sizes",
+    () => choice("T", branch(3), branch(3), branch(undefined)),
+    /by T: has branches up to 3, 3, Infinity, which do not ascend/,
+  ],
+  ["a kernel of a branch that does not exist", () => choice("T", branch(undefined, empty)), /kernel 99 does not exist/],
+  [
+    "workgroups that the caller counts",
+    () => indirect({ buffer: 0 }),
+    /an indirect dispatch: reads its workgroups in buffer 0, which is no slab/,
+  ],
+  ["workgroups in a buffer that does not exist", () => indirect({ buffer: 99 }), /in buffer 99, which is no slab/],
+  [
+    "workgroups that are no whole numbers",
+    () => indirect({ buffer: program.buffers.findIndex(({ name }) => name === "work") }),
+    /reads its workgroups as f32/,
+  ],
+  ["two numbers of workgroups", () => indirect({ size: [2] }), /reads 2 numbers of workgroups; there are 1 or 3/],
+  ["workgroups by sizes", () => indirect({ size: [1, "B"] }), /reads 1 \+ B numbers of workgroups/],
 ])("refused is %s", (_, broken, fault) => {
   expect(() => verifyProgram(broken())).toThrow(fault);
 });

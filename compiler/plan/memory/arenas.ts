@@ -13,6 +13,9 @@ interface Slot {
   busyUntil: number;
 }
 
+/** Of a place that nothing lies in yet. */
+const unused = Number.NEGATIVE_INFINITY;
+
 /** Values of a known size start the next at a multiple of this many elements. */
 const alignment = 4;
 
@@ -33,6 +36,10 @@ class Slab {
 
   get size(): Size {
     return this.#size;
+  }
+
+  get slots(): Slot[] {
+    return [...this.#slots.values()].flat();
   }
 
   place(size: Dim, from: number, until: number): Location {
@@ -73,6 +80,27 @@ export class Memory {
   /** A place for `size` elements that is written in step `from` and read up to step `until`. */
   place(dtype: DType, size: Dim, from: number, until: number): Location {
     return (dtype === "f32" ? this.#floats : this.#integers).place(size, from, until);
+  }
+
+  /**
+   * What the parts give, of which only one will run: what one places lies where the others' values may lie, and stays busy
+   * for as long as any of them needs.
+   */
+  alternatives<T>(parts: readonly (() => T)[]): T[] {
+    const before = new Map(this.#slots().map((slot) => [slot, slot.busyUntil]));
+    const longest = new Map(before);
+    const results = parts.map((part) => {
+      for (const slot of this.#slots()) slot.busyUntil = before.get(slot) ?? unused;
+      const result = part();
+      for (const slot of this.#slots()) longest.set(slot, Math.max(slot.busyUntil, longest.get(slot) ?? unused));
+      return result;
+    });
+    for (const [slot, until] of longest) slot.busyUntil = until;
+    return results;
+  }
+
+  #slots(): Slot[] {
+    return [this.#floats, this.#integers].flatMap(({ slots }) => slots);
   }
 
   get buffers(): BufferSpec[] {

@@ -4,7 +4,7 @@
  */
 import { InternalError, UserError } from "../../graph/errors.ts";
 import type { Lowering, ScanContext, ScanSchedule, ScanSchedules } from "../lowering.ts";
-import type { Dispatch, Loop } from "../program.ts";
+import type { ScanStep } from "../program.ts";
 import { type ScanScheduleName, scanScheduleNames } from "./names.ts";
 import { persistent } from "./persistent.ts";
 import { scanOf } from "./scan-context.ts";
@@ -16,7 +16,7 @@ const byName: { readonly [K in ScanScheduleName]: ScanSchedule } = { persistent,
 export const scanSchedules: ScanSchedules = scanScheduleNames.map((name) => [name, byName[name]]);
 
 /** Lowers a scan by the schedule that was asked for, or by the one that is chosen, and notes which and why. */
-export function lowerScan(lowering: Lowering, context: ScanContext): readonly (Dispatch | Loop)[] {
+export function lowerScan(lowering: Lowering, context: ScanContext): readonly ScanStep[] {
   const { name: scan } = scanOf(context).attrs.body;
   const { schedule: asked, tiles } = lowering;
   // What was asked for is done or refused; what a tuning prefers is done where it can be.

@@ -13,7 +13,7 @@ import { bodyInputs } from "../../ops/scan.ts";
 import { buildHandover, buildKernel, type Handover } from "../emit/kernel.ts";
 import type { Emitter, Region } from "../emit/values.ts";
 import type { Lowering, ScanContext, ScanSchedule } from "../lowering.ts";
-import type { Dispatch, Location, Loop } from "../program.ts";
+import type { Dispatch, Location, Loop, ScanStep } from "../program.ts";
 import { formStages } from "../stages/form-stages.ts";
 import { hasPositions } from "../stages/stages.ts";
 import { stagesWork, type WorkScope } from "../work.ts";
@@ -85,7 +85,7 @@ function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
   };
   const places = (id: NodeId) => targets.get(id)?.filter(({ when }) => when === "each step").length ?? 0;
   const phase = lowering.phaseOf([scan]);
-  const steps = groups.flatMap((group): (Dispatch | Loop)[] => {
+  const steps = groups.flatMap((group): ScanStep[] => {
     if (group.kind === "stages") {
       const some = group.stages.filter(hasPositions);
       if (some.length === 0) return [];

@@ -1,0 +1,60 @@
+/**
+ * @file The pipelines of one program. Those of branches are compiled when a branch is first chosen, so what never runs is
+ * never compiled.
+ */
+import type { DimSizes } from "../compiler/graph/dim.ts";
+import { at } from "../compiler/graph/errors.ts";
+import type { Program } from "../compiler/plan/program.ts";
+import type { GpuContext } from "./context.ts";
+import { kernelsOf } from "./instance.ts";
+import { createPipelineNow, createPipelines, type Pipeline } from "./pipelines.ts";
+
+export class ProgramPipelines {
+  readonly #context: GpuContext;
+  readonly #program: Program;
+  readonly #made = new Map<number, Pipeline>();
+  /** What the device says of those that nobody waited for. */
+  readonly #faults: Promise<Error | undefined>[] = [];
+
+  constructor(context: GpuContext, program: Program) {
+    this.#context = context;
+    this.#program = program;
+  }
+
+  get count(): number {
+    return this.#made.size;
+  }
+
+  of(kernel: number): Pipeline {
+    const pipeline = this.#made.get(kernel);
+    if (pipeline === undefined) throw new Error(`internal: kernel ${kernel} of ${this.#program.name} is not compiled`);
+    return pipeline;
+  }
+
+  /** Compiles what runs at these sizes; without sizes, what runs at any. */
+  async load(sizes?: DimSizes): Promise<void> {
+    const missing = this.#missing(sizes);
+    const work = createPipelines(this.#context.device, this.#program, missing);
+    const pipelines = await this.#context.wait(work, `compile the kernels of ${this.#program.name}`);
+    for (const [i, kernel] of missing.entries()) this.#made.set(kernel, at(pipelines, i));
+  }
+
+  /** The same, with no wait: a run is encoded in one go. */
+  loadNow(sizes: DimSizes): void {
+    for (const kernel of this.#missing(sizes)) {
+      const { pipeline, fault } = createPipelineNow(this.#context.device, at(this.#program.kernels, kernel));
+      this.#made.set(kernel, pipeline);
+      this.#faults.push(fault);
+    }
+  }
+
+  /** Which of the kernels that were compiled with no wait did not compile, and why. */
+  async fault(): Promise<Error | undefined> {
+    const faults = await Promise.all(this.#faults);
+    return faults.find((fault) => fault !== undefined);
+  }
+
+  #missing(sizes?: DimSizes): number[] {
+    return [...kernelsOf(this.#program.steps, sizes)].filter((kernel) => !this.#made.has(kernel));
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * @file Dispatches whose numbers of workgroups the device itself has computed: where a kernel says none, the next does
+ * nothing, and the host learns of neither.
+ */
+import { afterAll, expect, test } from "vitest";
+import type { Dispatch, Kernel, Location, Program } from "../../compiler/plan/program.ts";
+import { verifyProgram } from "../../compiler/plan/verify-program.ts";
+import { GpuContext } from "../../runtime/context.ts";
+import { LoadedProgram } from "../../runtime/loaded-program.ts";
+
+const context = await GpuContext.open("auto");
+afterAll(() => context.destroy());
+
+const about = { label: "", site: undefined, uniforms: [], loops: 0, chunked: false, workgroupBytes: 0 } as const;
+const kernel = (name: string, wgsl: string, bindings: Kernel["bindings"]): Kernel => ({
+  ...about,
+  name,
+  workgroupSize: 1,
+  bindings,
+  work: { flops: [], bytes: [] },
+  wgsl,
+});
+
+/**
+ * Writes the numbers of workgroups that the input says, behind a number that is none of them; those below 0 are 0, and
+ * leave the counts as they are.
+ */
+const decide = kernel(
+  "decide",
+  `@group(0) @binding(2) var<storage, read> in0: array<f32>;
+@group(0) @binding(3) var<storage, read_write> work: array<f32>;
+@group(0) @binding(4) var<storage, read_write> workInts: array<u32>;
+@compute @workgroup_size(1) fn main() {
+  for (var i = 0u; i < 12u && in0[0] >= 0.0; i += 1u) { work[i] = 0.0; }
+  workInts[0] = 99u;
+  workInts[1] = u32(max(in0[0], 0.0));
+  workInts[2] = u32(in0[1]);
+  workInts[3] = u32(in0[2]);
+}`,
+  [
+    { buffer: 0, access: "read" },
+    { buffer: 1, access: "read_write" },
+    { buffer: 2, access: "read_write" },
+  ],
+);
+
+/** Counts each of its workgroups once, and writes the buffer that its own numbers lie in. */
+const count = kernel(
+  "count",
+  `@group(0) @binding(2) var<storage, read_write> work: array<f32>;
+@group(0) @binding(3) var<storage, read_write> workInts: array<u32>;
+@compute @workgroup_size(1)
+fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) all: vec3<u32>) {
+  let i = id.x + all.x * (id.y + all.y * id.z);
+  work[i] = work[i] + 1.0;
+  workInts[4] = 7u;
+}`,
+  [
+    { buffer: 1, access: "read_write" },
+    { buffer: 2, access: "read_write" },
+  ],
+);
+
+const most = 12;
+const one = { rows: [1], rowsPer: 1, columns: [1], lanes: 1 };
+const step = (kernel: number, indirect?: Location): Dispatch => ({
+  kind: "dispatch",
+  kernel,
+  grid: [one],
+  phase: "forward",
+  ...(indirect && { indirect }),
+});
+const single: Location = { buffer: 2, offset: [1], size: [1] };
+const triple: Location = { buffer: 2, offset: [1], size: [3] };
+
+function programOf(steps: readonly Dispatch[]): Program {
+  return verifyProgram({
+    version: 1,
+    name: "indirect",
+    symbols: [],
+    requires: [],
+    buffers: [
+      { name: "in0", element: "f32", size: [3], role: "input" },
+      { name: "work", element: "f32", size: [most], role: "slab" },
+      { name: "workInts", element: "u32", size: [5], role: "slab" },
+    ],
+    inputs: [{ name: "x", dtype: "f32", shape: [3], buffer: 0 }],
+    outputs: [{ dtype: "f32", shape: [most], location: { buffer: 1, offset: [0], size: [most] }, donated: undefined }],
+    kernels: [decide, count],
+    schedules: [],
+    steps,
+  });
+}
+
+/** How often each workgroup has run in each of these runs with x. */
+async function runs(steps: readonly Dispatch[], ...xs: readonly (readonly [number, number, number])[]) {
+  const loaded = await LoadedProgram.load(context, programOf(steps));
+  const counts: number[][] = [];
+  for (const x of xs) {
+    const [output] = loaded.run({ x: { dtype: "f32", shape: [3], data: Float64Array.from(x) } });
+    counts.push([...((await output?.read())?.data ?? [])]);
+    output?.destroy();
+  }
+  loaded.destroy();
+  return counts;
+}
+
+const counted = (...numbers: number[]) => [...numbers, ...Array.from({ length: most - numbers.length }, () => 0)];
+
+test("a kernel's number of workgroups is how many run, or none", async () => {
+  const steps = [step(0), step(1, single)];
+  // What stands behind the number is not read: beside one, y and z are 1.
+  expect(await runs(steps, [0, 2, 2], [3, 5, 5], [0, 0, 0], [1, 0, 0])).toEqual([
+    counted(),
+    counted(1, 1, 1),
+    counted(),
+    counted(1),
+  ]);
+});
+
+test("three numbers are x, y and z, before and behind dispatches of one number", async () => {
+  const steps = [step(0), step(1, single), step(1, triple), step(1, single), step(1)];
+  expect(await runs(steps, [2, 3, 2], [2, 0, 2])).toEqual([
+    [4, 3, ...Array.from({ length: 10 }, () => 1)],
+    counted(3, 2),
+  ]);
+});
+
+test("a profile runs as many", async () => {
+  const loaded = await LoadedProgram.load(context, programOf([step(0), step(1, single)]));
+  const x = (...data: number[]) => ({ dtype: "f32", shape: [3], data: Float64Array.from(data) }) as const;
+  await loaded.profile({ x: x(2, 0, 0) });
+  const [output] = loaded.run({ x: x(-1, 0, 0) });
+  expect([...((await output?.read())?.data ?? [])]).toEqual(counted(1, 1));
+  loaded.destroy();
+});

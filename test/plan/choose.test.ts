@@ -1,0 +1,120 @@
+/** @file Steps that depend on how large a dimension is: their memory, which branch runs, and what is counted of it. */
+import { expect, test } from "vitest";
+import { compileProgram } from "../../compiler/compile.ts";
+import { at } from "../../compiler/graph/errors.ts";
+import type { ScanSchedule } from "../../compiler/plan/lowering.ts";
+import { Memory } from "../../compiler/plan/memory/arenas.ts";
+import type { Branch, Choose, Dispatch, Loop, Program, ScanStep } from "../../compiler/plan/program.ts";
+import { chooseSteps } from "../../compiler/plan/scan/choose.ts";
+import { scanOf } from "../../compiler/plan/scan/scan-context.ts";
+import { stepwise } from "../../compiler/plan/scan/stepwise.ts";
+import { add, dot, scanTensors, type Tensor, tanh, traceGraph, zeros } from "../../index.ts";
+import { countWork } from "../../runtime/count-work.ts";
+import { instantiate, kernelsOf } from "../../runtime/instance.ts";
+import { countDispatches } from "../../runtime/profile.ts";
+
+type Float = Tensor<"f32">;
+
+test("branches lie in one memory, and what comes after them keeps clear of all", () => {
+  const memory = new Memory(0);
+  const place = (from: number, until: number) => memory.place("f32", "B", from, until).offset;
+  const before = place(0, 2);
+  const [first, second] = memory.alternatives([() => [place(1, 3), place(1, 1)], () => [place(1, 1), place(1, 1)]]);
+  expect(second).toEqual(first);
+  expect(new Set([before, ...(first ?? [])].map(String)).size).toBe(3);
+  // At step 2 the first place of the first branch is still read, though the second has done with it.
+  expect(place(2, 2)).toEqual(first?.[1]);
+  expect([place(2, 2), place(3, 3)]).not.toContainEqual(first?.[0]);
+});
+
+/** h = tanh(h·W + x) over a length, lowered stepwise whichever branch runs, or as a schedule says. */
+function loopOf(time: string | number, schedule: ScanSchedule): Program {
+  const inputs = [
+    { name: "x", dtype: "f32", shape: [time, "B", 4] },
+    { name: "w", dtype: "f32", shape: [4, 4] },
+  ] as const;
+  const graph = traceGraph("loop", inputs, ([x, w]) => {
+    const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => ({
+      carries: [tanh(add(dot(h as Float, w as Float), row as Float))],
+      ys: [],
+    });
+    return scanTensors(step, [zeros(["B", 4])], [x as Float]).carries;
+  });
+  return compileProgram(graph, { scanSchedules: [["twice", schedule]] });
+}
+
+const twice: ScanSchedule = {
+  plan: (lowering, context) => {
+    const steps = () => stepwise.plan(lowering, context).steps?.() ?? [];
+    const { length } = scanOf(context).attrs;
+    const branches = [10, undefined].map((atMost) => ({ atMost, steps }));
+    return { steps: () => chooseSteps(lowering, length, branches) };
+  },
+};
+
+test("two branches of one kind take the memory of one", () => {
+  const [once, chosen] = [loopOf("T", stepwise), loopOf("T", twice)];
+  expect(chosen.buffers).toEqual(once.buffers);
+  expect(chosen.kernels).toHaveLength(2 * once.kernels.length);
+});
+
+test("of a length that is known only its branch is lowered", () => {
+  for (const time of [10, 11]) {
+    const [once, chosen] = [loopOf(time, stepwise), loopOf(time, twice)];
+    expect(chosen.kernels).toHaveLength(once.kernels.length);
+    expect(chosen.steps).toEqual(once.steps);
+  }
+});
+
+const run = (kernel: number): Dispatch => ({
+  kind: "dispatch",
+  kernel,
+  grid: [{ rows: [1], rowsPer: 1, columns: [1], lanes: 1 }],
+  phase: "forward",
+});
+const branch = (atMost: number | undefined, ...steps: ScanStep[]): Branch => ({ atMost, steps });
+const byTokens: Choose = {
+  kind: "choose",
+  dim: "B*T",
+  branches: [branch(8, run(1)), branch(20, run(2), run(2)), branch(undefined, run(3))],
+};
+const loop: Loop = { kind: "loop", length: "T", reverse: false, body: [run(0), byTokens], otherwise: [run(4)] };
+const kernel = { label: "", site: undefined, wgsl: "", workgroupSize: 1, bindings: [], uniforms: [] };
+const program: Program = {
+  version: 1,
+  name: "p",
+  symbols: ["B", "T"],
+  requires: [],
+  buffers: [],
+  inputs: [],
+  outputs: [],
+  kernels: [0, 1, 2, 3, 4].map((i) => ({
+    ...kernel,
+    name: `k${i}`,
+    loops: 1,
+    chunked: false,
+    workgroupBytes: 0,
+    work: { flops: [], bytes: [] },
+  })),
+  schedules: [],
+  steps: [loop],
+};
+
+test.each([
+  { B: 4, T: 2, kernels: [0, 1, 0, 1], needed: [0, 1, 4] },
+  { B: 9, T: 1, kernels: [0, 2, 2], needed: [0, 2, 4] },
+  { B: 10, T: 2, kernels: [0, 2, 2, 0, 2, 2], needed: [0, 2, 4] },
+  { B: 21, T: 1, kernels: [0, 3], needed: [0, 3, 4] },
+  { B: 5, T: 0, kernels: [4], needed: [0, 1, 4] },
+])("the first branch runs that the size fits in: B=$B, T=$T", ({ kernels, needed, ...sizes }) => {
+  const steps = instantiate(program, sizes).steps.map((step) => ("kernel" in step ? step.kernel : -1));
+  expect(steps).toEqual(kernels);
+  expect(countWork(program, sizes).dispatches.forward).toBe(kernels.length);
+  const counts = countDispatches(program, sizes);
+  for (const i of program.kernels.keys()) expect(at(counts, i)).toBe(kernels.filter((one) => one === i).length);
+  expect([...kernelsOf(program.steps, sizes)].sort()).toEqual(needed);
+});
+
+test("with no sizes, kernels of branches are not needed", () => {
+  expect([...kernelsOf(program.steps)].sort()).toEqual([0, 4]);
+});
