@@ -38,7 +38,7 @@ export const runtimeMutants: readonly Mutant[] = [
     "runtime/program-pipelines.ts",
     [onCompiledChoices],
     [
-      ["what runs is compiled again", ".filter((kernel) => !this.#made.has(kernel))", ""],
+      ["all branches are compiled", "kernelsOf(this.#program.steps, sizes)", "this.#program.kernels.keys()"],
       ["faults of what is made at once are not told", "this.#faults.push(fault);", ""],
     ],
   ),
@@ -72,11 +72,6 @@ export const runtimeMutants: readonly Mutant[] = [
         "if (length === 0) for (const dispatch of step.otherwise)",
         "if (length < 0) for (const dispatch of step.otherwise)",
       ],
-      [
-        "branches take one more than they may",
-        "bucketOf(branches, evaluateDim(dim, sizes))",
-        "bucketOf(branches, evaluateDim(dim, sizes) - 1)",
-      ],
       ["a loop of no steps counts as none", "times === 0 ? { steps: otherwise, times: 1 } : ", ""],
       ["workgroups beyond the first 65535 are left out", "Math.ceil(groups / maxWorkgroups)]", "1]"],
       ["inner loops count in front", "walk(inner, [...counts, count])", "walk(inner, [count, ...counts])"],
@@ -97,6 +92,11 @@ export const runtimeMutants: readonly Mutant[] = [
     [onChoices, "test/gpu/profile.test.ts"],
     [
       ["loops count once", "times * iterations.times", "times"],
+      [
+        "branches take one more than they may",
+        "bucketOf(branches, evaluateDim(dim, sizes))",
+        "bucketOf(branches, evaluateDim(dim, sizes) - 1)",
+      ],
       [
         "kernels of branches are always needed",
         "&& sizes !== undefined) branchOf(step, sizes).forEach(walk)",
