@@ -3,12 +3,12 @@
  * compiler/kernel/evaluate/ does. It is slow, and finds what a device hides: a read outside of a buffer or of memory that
  * nothing has written, and invocations that meet at an element.
  */
-import { bindShape, type DimSizes, evaluateDim } from "../graph/dim.ts";
+import { bindShape, bucketOf, type DimSizes, evaluateDim } from "../graph/dim.ts";
 import { at, InternalError, UserError } from "../graph/errors.ts";
 import { type NdArray, ndarray } from "../graph/ndarray.ts";
 import { type DispatchOptions, defaultMaxWorkgroups, EvaluatedKernel } from "../kernel/evaluate/kernel.ts";
 import { BufferMemory, Clock, type Words } from "../kernel/evaluate/memory.ts";
-import type { BufferSpec, Chunks, Copy, Dispatch, Loop, PlannedKernel, Program, Size } from "./program.ts";
+import type { BufferSpec, Chunks, Location, PlannedKernel, Program, Size, Step } from "./program.ts";
 
 /**
  * The outputs of a program for these inputs, by name.
@@ -42,19 +42,23 @@ class ProgramRun {
     this.#kernels = program.kernels.map(({ name, code }) => new EvaluatedKernel(name, code, clock, options));
   }
 
-  step(step: Dispatch | Loop | Copy, counts: readonly number[]): void {
+  step(step: Step, counts: readonly number[]): void {
     if (step.kind === "copy") {
       const [from, to] = [at(this.#buffers, step.from.buffer), at(this.#buffers, step.to.buffer)];
       from.copyTo(to, this.#size(step.from.offset), this.#size(step.to.offset), this.#size(step.from.size));
     } else if (step.kind === "dispatch") {
       for (const [first, end] of step.chunks === undefined ? [[]] : this.#ranges(step.chunks)) {
-        at(this.#kernels, step.kernel).run({
+        const given = {
           buffers: this.#buffers,
           sizes: this.#sizes,
           counts: first === undefined ? counts : [...counts, first],
           end: end ?? Number.NaN,
-        });
+        };
+        at(this.#kernels, step.kernel).run(given, step.indirect && this.#workgroups(step.indirect));
       }
+    } else if (step.kind === "choose") {
+      const branch = bucketOf(step.branches, evaluateDim(step.dim, this.#sizes));
+      for (const inner of branch?.steps ?? []) this.step(inner, counts);
     } else {
       const length = evaluateDim(step.length, this.#sizes);
       for (let count = 0; count < length; count++) for (const inner of step.body) this.step(inner, [...counts, count]);
@@ -70,6 +74,13 @@ class ProgramRun {
       const own = words.slice(first, first + this.#size(location.size));
       return ndarray(sizes, new arrays[dtype === "bool" ? "u32" : dtype](own.buffer), dtype);
     });
+  }
+
+  /** How many workgroups earlier steps have asked for, along all axes. */
+  #workgroups({ buffer, offset, size }: Location): number {
+    const first = this.#size(offset);
+    const indices = Array.from({ length: this.#size(size) }, (_, i) => first + i);
+    return indices.reduce((total, index) => total * at(this.#buffers, buffer).numberAt(index), 1);
   }
 
   /** First step and end of each chunk; a loop of no steps is one chunk. */

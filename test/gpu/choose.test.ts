@@ -3,12 +3,13 @@
  * step by step. Results on both sides are the interpreter's, and kernels of a branch are compiled when it first runs.
  */
 import { afterAll, afterEach, expect, test, vi } from "vitest";
-import { compileProgram } from "../../compiler/compile.ts";
+import { compileProgram, planProgram } from "../../compiler/compile.ts";
 import type { Dim } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../../compiler/graph/graph.ts";
+import { evaluateProgram } from "../../compiler/plan/evaluate-program.ts";
 import type { ScanSchedule, ScanSchedules } from "../../compiler/plan/lowering.ts";
-import type { Kernel, Program } from "../../compiler/plan/program.ts";
+import type { Kernel, Program, Step } from "../../compiler/plan/program.ts";
 import { chooseSteps } from "../../compiler/plan/scan/choose.ts";
 import { persistent } from "../../compiler/plan/scan/persistent.ts";
 import { scanOf } from "../../compiler/plan/scan/scan-context.ts";
@@ -90,11 +91,13 @@ function inputsOf(of: Graph, sizes: Readonly<Record<string, number>>): NdArray[]
   });
 }
 
+const named = (of: Graph, inputs: readonly NdArray[]) =>
+  Object.fromEntries(of.inputs.map((id, i) => [inputName(of, id), at(inputs, i)]));
+
 /** Runs at given sizes and holds the results to the interpreter's; gives their bits. */
 async function checkedRun(loaded: LoadedProgram, of: Graph, sizes: Readonly<Record<string, number>>) {
   const inputs = inputsOf(of, sizes);
-  const named = Object.fromEntries(of.inputs.map((id, i) => [inputName(of, id), at(inputs, i)]));
-  const outputs = loaded.run(named);
+  const outputs = loaded.run(named(of, inputs));
   const results = await Promise.all(outputs.map((output) => output.read()));
   for (const output of outputs) output.destroy();
   expect(relativeError(results, interpret(of, inputs))).toBeLessThan(1e-5);
@@ -179,8 +182,7 @@ test("a profile has the kernels of the branch that ran", async () => {
   const counts = countedPipelines();
   for (const T of [3, 4]) {
     const inputs = inputsOf(graph, { T, B: 2 });
-    const named = Object.fromEntries(graph.inputs.map((id, i) => [inputName(graph, id), at(inputs, i)]));
-    const profile = await loaded.profile(named);
+    const profile = await loaded.profile(named(graph, inputs));
     const ran = [...kernelsOf(program.steps, { T, B: 2 })].map((i) => at(program.kernels, i).name);
     expect(profile.every(({ name }) => ran.includes(name))).toBe(true);
     expect(profile.reduce((total, { dispatches }) => total + dispatches, 0)).toBe(T === 3 ? 3 : 2 + T);
@@ -206,5 +208,23 @@ test("a kernel of a branch that does not compile fails the run that comes to it,
     expect(at(counts(), 1)).toBeGreaterThan(before);
     await checkedRun(loaded, graph, { T: 2, B: 2 });
     loaded.destroy();
+  }
+});
+
+test("with no device, the same branches run", () => {
+  const program = planProgram(graph, { scanSchedules: byLength });
+  /** The same, whose last branch does nothing. */
+  const hollow = (step: Step): Step => {
+    if (step.kind !== "choose") return step;
+    return { ...step, branches: step.branches.map((one) => (one.atMost === undefined ? { ...one, steps: [] } : one)) };
+  };
+  const steps = program.steps.map(hollow);
+  for (const T of [3, 4]) {
+    const inputs = inputsOf(graph, { T, B: 2 });
+    const expected = interpret(graph, inputs);
+    expect(relativeError(evaluateProgram(program, named(graph, inputs)), expected)).toBeLessThan(1e-5);
+    const run = () => evaluateProgram({ ...program, steps }, named(graph, inputs));
+    if (T === 3) expect(relativeError(run(), expected)).toBeLessThan(1e-5);
+    else expect(run).toThrow(/is read and was never written/);
   }
 });

@@ -98,3 +98,25 @@ test("workgroups beyond the last do no harm, where a dispatch has two axes of th
     expect(farthest(results, expected)).toBeLessThan(1e-5);
   }
 });
+
+test("as many workgroups run as an earlier kernel has written", () => {
+  const inputs = [f32("x", 3), f32("y", 200)];
+  const graph = cg.traceGraph("counted", inputs, ([x, y]) => {
+    const counts = cg.cast(x as Float, "i32");
+    return [counts, cg.add(y as Float, cg.cast(cg.sum(counts), "f32"))];
+  });
+  const program = planProgram(graph, { target: "gpu" });
+  expect(program.kernels.at(-1)?.code.workgroupSize).toBe(64);
+  const { buffer, offset } = at(program.outputs, 0).location;
+  const y = ndarray([200], new Float64Array(200).fill(1));
+  /** Elements of the last kernel that are there, where its workgroups are so many of the numbers in x. */
+  const written = (x: readonly number[], size: number, first = 0) => {
+    const indirect = { buffer, offset: [...offset, first], size: [size] };
+    const steps = program.steps.map((step, i) => (i === program.steps.length - 1 ? { ...step, indirect } : step));
+    const results = evaluateProgram({ ...program, steps }, { x: ndarray([3], x), y });
+    return at(results, 1).data.filter((sum) => sum !== 0).length;
+  };
+  expect([0, 1, 2, 4].map((count) => written([count, 5, 5], 1))).toEqual([0, 64, 128, 200]);
+  expect([0, 1, 2].map((count) => written([count, 2, 1], 3))).toEqual([0, 128, 200]);
+  expect(() => written([1, 1, 1], 1, 3)).toThrow(/workInts\[3\]: says how often a kernel runs and was never written/);
+});

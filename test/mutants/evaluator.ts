@@ -112,6 +112,28 @@ export const evaluatorMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/plan/evaluate-program.ts",
+    ["test/gpu/choose.test.ts"],
+    [
+      [
+        "the first branch runs",
+        "bucketOf(step.branches, evaluateDim(step.dim, this.#sizes))",
+        "bucketOf(step.branches, 0)",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/evaluate/memory.ts",
+    [onPrograms],
+    [
+      [
+        "workgroups that nothing has written are none",
+        "if (this.#known[index] !== 1) this",
+        "if (this.#known[index] === 2) this",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/evaluate-program.ts",
     [onPrograms],
     [
       [
@@ -120,6 +142,12 @@ export const evaluatorMutants: readonly Mutant[] = [
         "",
       ],
       ["chunks begin at the first step", "ranges.push([first, ", "ranges.push([0, "],
+      [
+        "workgroups are those of the grid, whatever was written",
+        ", step.indirect && this.#workgroups(step.indirect)",
+        "",
+      ],
+      ["one number of workgroups counts", "total * at(this.#buffers, buffer)", "0 * total + at(this.#buffers, buffer)"],
       ["inner loops count as the outer ones", "this.step(inner, [...counts, count])", "this.step(inner, [count])"],
     ],
   ),

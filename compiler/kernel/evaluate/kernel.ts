@@ -43,8 +43,12 @@ export class EvaluatedKernel {
     this.#clock.lanes = this.#code.workgroupSize;
   }
 
-  /** @throws InternalError that names the kernel, the array, the index and the lanes. */
-  run(given: Given): void {
+  /**
+   * Runs as many workgroups as its grid says, or as are given.
+   *
+   * @throws InternalError that names the kernel, the array, the index and the lanes.
+   */
+  run(given: Given, workgroups?: number): void {
     this.#enter();
     const { sizes, buffers } = given;
     const counts = this.#code.parts.map(({ grid }) => workgroupsOf(grid, sizes));
@@ -52,19 +56,19 @@ export class EvaluatedKernel {
     const restores = written.map(({ array }) => at(buffers, array.buffer).snapshot());
     this.#frame.given = given;
     this.#clock.begin(false);
-    this.#walk(counts);
+    this.#walk(counts, workgroups);
     if (!this.#clock.hasOverwritten) return;
     for (const restore of restores) restore();
     this.#clock.begin(true);
-    this.#walk(counts);
+    this.#walk(counts, workgroups);
   }
 
-  #walk(counts: readonly number[]): void {
+  #walk(counts: readonly number[], workgroups?: number): void {
     const { workgroupSize } = this.#code;
     const clock = this.#clock;
     const total = counts.reduce((sum, count) => sum + count, 0);
     const { maxWorkgroups } = this.#options;
-    const groups = Math.min(total, maxWorkgroups) * Math.ceil(total / maxWorkgroups);
+    const groups = workgroups ?? Math.min(total, maxWorkgroups) * Math.ceil(total / maxWorkgroups);
     const lanes = Array.from({ length: workgroupSize }, (_, lane) => lane);
     for (let group = 0; group < groups; group++) {
       const { part, number } = partAt(counts, group);

@@ -157,6 +157,13 @@ export class BufferMemory {
     this.#known[index] = 1;
   }
 
+  /** A number that the device itself reads, between dispatches. */
+  numberAt(index: number): number {
+    if (this.#known[index] !== 1)
+      this.#clock.fail(this.name, index, "says how often a kernel runs and was never written");
+    return this.words[index] ?? 0;
+  }
+
   /** What puts everything back as it is now. */
   snapshot(): () => void {
     const [data, known] = [this.data.slice(), this.#known.slice()];
