@@ -27,15 +27,15 @@ const kernel = (name: string, wgsl: string, bindings: Kernel["bindings"]): Kerne
  */
 const decide = kernel(
   "decide",
-  `@group(0) @binding(2) var<storage, read> in0: array<f32>;
-@group(0) @binding(3) var<storage, read_write> work: array<f32>;
-@group(0) @binding(4) var<storage, read_write> workInts: array<u32>;
+  `@group(0) @binding(2) var<storage, read> buffer0: array<f32>;
+@group(0) @binding(3) var<storage, read_write> buffer1: array<f32>;
+@group(0) @binding(4) var<storage, read_write> buffer2: array<u32>;
 @compute @workgroup_size(1) fn main() {
-  for (var i = 0u; i < 12u && in0[0] >= 0.0; i += 1u) { work[i] = 0.0; }
-  workInts[0] = 99u;
-  workInts[1] = u32(max(in0[0], 0.0));
-  workInts[2] = u32(in0[1]);
-  workInts[3] = u32(in0[2]);
+  for (var i = 0u; i < 12u && buffer0[0] >= 0.0; i += 1u) { buffer1[i] = 0.0; }
+  buffer2[0] = 99u;
+  buffer2[1] = u32(max(buffer0[0], 0.0));
+  buffer2[2] = u32(buffer0[1]);
+  buffer2[3] = u32(buffer0[2]);
 }`,
   [
     { buffer: 0, access: "read" },
@@ -47,13 +47,13 @@ const decide = kernel(
 /** Counts each of its workgroups once, and writes the buffer that its own numbers lie in. */
 const count = kernel(
   "count",
-  `@group(0) @binding(2) var<storage, read_write> work: array<f32>;
-@group(0) @binding(3) var<storage, read_write> workInts: array<u32>;
+  `@group(0) @binding(2) var<storage, read_write> buffer0: array<f32>;
+@group(0) @binding(3) var<storage, read_write> buffer1: array<u32>;
 @compute @workgroup_size(1)
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) all: vec3<u32>) {
   let i = id.x + all.x * (id.y + all.y * id.z);
-  work[i] = work[i] + 1.0;
-  workInts[4] = 7u;
+  buffer0[i] = buffer0[i] + 1.0;
+  buffer1[4] = 7u;
 }`,
   [
     { buffer: 1, access: "read_write" },

@@ -124,13 +124,7 @@ export const evaluatorMutants: readonly Mutant[] = [
   ...changed(
     "compiler/kernel/evaluate/memory.ts",
     [onPrograms],
-    [
-      [
-        "workgroups that nothing has written are none",
-        "if (this.#known[index] !== 1) this",
-        "if (this.#known[index] === 2) this",
-      ],
-    ],
+    [["workgroups that nothing has written are none", "this.#known[index] !== 1", "this.#known[index] === 2"]],
   ),
   ...changed(
     "compiler/plan/evaluate-program.ts",
