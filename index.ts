@@ -36,7 +36,7 @@ export { concat, pad, slice } from "./compiler/ops/pieces.ts";
 export { type ScanOptions, type StepResult, scanTensors } from "./compiler/ops/scan.ts";
 export { dimSize, iota, ones, zeros } from "./compiler/ops/sources.ts";
 export { type NamedAval, traceGraph } from "./compiler/ops/trace.ts";
-export { cos, erf, exp, expm1, log, log1p, sigmoid, sin, softplus, sqrt, tanh } from "./compiler/ops/transcendental.ts";
+export * from "./compiler/ops/transcendental.ts";
 export { broadcast, broadcastAxes, constant, fill, reshape, sum, transpose, zerosLike } from "./compiler/ops/views.ts";
 export type { Tuning } from "./compiler/plan/tuning.ts";
 export { Tensor, type TensorLike } from "./compiler/trace/tensor.ts";

@@ -1,6 +1,6 @@
 /**
- * @file Elementwise ops: value, kernel expression and derivative of each on one screen. A new one is one entry here, its name in
- * `graph/op-schema.ts` and a line in `ops/table.ts`.
+ * @file Elementwise ops: value, kernel expression and derivative of each on one screen. A new one is one entry here and its name in
+ * `graph/op-schema.ts`.
  *
  * `partials` gives the derivative of the result with respect to each operand; both modes of differentiation follow
  * from it. A partial of 1 or -1 is written as that number, and undefined means that the op does not differentiate there.

@@ -1,66 +1,33 @@
 /**
- * @file The table of ops. The mapped type makes the checker name an op whose entry is missing; scan and its results
- * are control flow and have a file of their own.
+ * @file The table of ops: every entry that a file of ops exports, by its op. The type checker names an op whose entry is
+ * missing; scan and its results are control flow and have a file of their own.
  */
 import type { OpName } from "../graph/graph.ts";
-import { dot, gather, reduceMax, scatterAdd } from "./contractions.ts";
-import * as e from "./elementwise.ts";
+import * as contractions from "./contractions.ts";
+import * as elementwise from "./elementwise.ts";
 import type { OpEntry } from "./entry.ts";
-import * as l from "./logic.ts";
-import { concat, pad, slice } from "./pieces.ts";
-import { constantOp, dimSize, inputOp, iota } from "./sources.ts";
-import * as t from "./transcendental.ts";
-import { broadcastAxes, reshape, sum, transpose } from "./views.ts";
+import * as logic from "./logic.ts";
+import * as pieces from "./pieces.ts";
+import * as sources from "./sources.ts";
+import * as transcendental from "./transcendental.ts";
+import * as views from "./views.ts";
 
 export type TableOp = Exclude<OpName, "scan" | "result">;
 
-export const opTable: { readonly [K in TableOp]: OpEntry<K> } = {
-  input: inputOp.entry,
-  constant: constantOp.entry,
-  iota: iota.entry,
-  dimSize: dimSize.entry,
-  neg: e.neg.entry,
-  exp: t.exp.entry,
-  expm1: t.expm1.entry,
-  erf: t.erf.entry,
-  log: t.log.entry,
-  log1p: t.log1p.entry,
-  sqrt: t.sqrt.entry,
-  abs: e.abs.entry,
-  sin: t.sin.entry,
-  cos: t.cos.entry,
-  tanh: t.tanh.entry,
-  sigmoid: t.sigmoid.entry,
-  softplus: t.softplus.entry,
-  floor: e.floor.entry,
-  not: e.not.entry,
-  finite: l.finite.entry,
-  stopGradient: l.stopGradient.entry,
-  cast: e.cast.entry,
-  add: e.add.entry,
-  sub: e.sub.entry,
-  mul: e.mul.entry,
-  div: e.div.entry,
-  min: e.min.entry,
-  max: e.max.entry,
-  less: e.less.entry,
-  equal: l.equal.entry,
-  and: l.and.entry,
-  or: l.or.entry,
-  where: l.where.entry,
-  randomBits: l.randomBits.entry,
-  reshape: reshape.entry,
-  transpose: transpose.entry,
-  broadcast: broadcastAxes.entry,
-  slice: slice.entry,
-  pad: pad.entry,
-  concat: concat.entry,
-  gather: gather.entry,
-  sum: sum.entry,
-  reduceMax: reduceMax.entry,
-  dot: dot.entry,
-  scatterAdd: scatterAdd.entry,
-};
+type Table = { readonly [K in TableOp]: OpEntry<K> };
+
+const exported = { ...contractions, ...elementwise, ...logic, ...pieces, ...sources, ...transcendental, ...views };
+
+/** The ops of the entries that are exported. */
+type Exported = (typeof exported)[keyof typeof exported];
+type ExportedOp = Extract<Exported, { readonly entry: unknown }>["entry"]["op"];
+
+/** One for each op of the schema: where an entry is missing, this is an error that names its op. */
+type Complete = { readonly [K in TableOp]: K extends ExportedOp ? OpEntry<K> : `no entry for ${K}` };
+
+export const opTable: Table = Object.fromEntries(
+  Object.values(exported).flatMap((each) => ("entry" in each ? [[each.entry.op, each.entry]] : [])),
+) as Complete;
 
 /**
  * The entry of an op, with its attribute type widened: TypeScript cannot carry "the attributes of *this* node" through
