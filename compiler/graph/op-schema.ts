@@ -66,6 +66,7 @@ export const opSchema = {
   sigmoid: op(1),
   softplus: op(1),
   erf: op(1),
+  round: op(1),
   floor: op(1),
   not: op(1),
   finite: op(1),

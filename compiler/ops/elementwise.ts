@@ -1,6 +1,6 @@
 /**
- * @file Elementwise ops: value, kernel expression and derivative of each on one screen. A new one is one entry here and its name in
- * `graph/op-schema.ts`.
+ * @file Elementwise ops: value, kernel expression and derivative of each on one screen. A new one is an entry, here or in
+ * `transcendental.ts`, and its name in `graph/op-schema.ts`.
  *
  * `partials` gives the derivative of the result with respect to each operand; both modes of differentiation follow
  * from it. A partial of 1 or -1 is written as that number, and undefined means that the op does not differentiate there.

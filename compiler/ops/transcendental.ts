@@ -149,3 +149,15 @@ export const erf: Unary<"erf"> = unary(
     partials: ({ operands: [x] }) => [mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI))],
   },
 );
+
+/** The nearest whole number, of two that are equally near the even one; its derivative is 0. */
+export const round: Unary<"round"> = unary(
+  "round",
+  {},
+  {
+    dtypes: float,
+    // Math.round takes the upper of two.
+    scalar: ([x = 0]) => (Math.round(x) - x === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),
+    kernel: (e, [x]) => e.round(x),
+  },
+);

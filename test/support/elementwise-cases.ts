@@ -63,6 +63,16 @@ export const elementwiseCases = {
     ],
     derivatives: [[cg.erf, [x]]],
   },
+  round: {
+    gives: [
+      [
+        cg.round,
+        [f32([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 2.7, -2.7, 8388609])],
+        f32([-2, -2, 0, 0, 2, 2, 3, -3, 8388609]),
+      ],
+    ],
+    derivatives: [[cg.round, [f32([-1.2, 0.2, 2.7])]]],
+  },
   floor: { gives: [[cg.floor, [f32([-1.5, 2, 2.7])], f32([-2, 2, 2])]], derivatives: [[cg.floor, [x]]] },
   not: { gives: [[cg.not, [bool([1, 0])], bool([0, 1])]] },
   finite: {
