@@ -1,5 +1,5 @@
 /**
- * @file Mutants of what a graph becomes before it is text: stages, places, schedules, counted work, and the rules that a
+ * @file Mutants of what a graph becomes before it is kernels: stages, places, schedules, counted work, and the rules that a
  * program is held to. Not here: choices that change no value, such as what is stored rather than computed again.
  */
 import { changed, type Mutant } from "./mutant.ts";
