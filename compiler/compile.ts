@@ -2,6 +2,7 @@
  * @file The compiler's table of contents: a graph goes through the passes in this order and is lowered to a program.
  */
 import type { Graph } from "./graph/graph.ts";
+import { verifyKernel } from "./kernel/verify.ts";
 import { requirementsOf } from "./ops/requirements.ts";
 import { removeDead } from "./passes/dead.ts";
 import { hoist } from "./passes/hoist.ts";
@@ -63,9 +64,11 @@ export function planProgram(graph: Graph, options: CompileProgramOptions = {}): 
   return { ...lower(current, options), requires };
 }
 
-/** Builds a program and checks it against WebGPU's rules, for tests and for people who look; a device checks by itself. */
+/** Builds a program and checks its kernels, and it against WebGPU's rules, for tests and for people who look; a device checks by itself. */
 export function compileProgram(graph: Graph, options: CompileProgramOptions = {}): Program {
-  return verifyProgram(buildProgram(graph, options), {
+  const planned = planProgram(graph, options);
+  for (const { name, code } of planned.kernels) verifyKernel(name, code);
+  return verifyProgram(rendered(planned), {
     ...defaultLimits,
     storageBuffers: options.maxStorageBuffers ?? defaultLimits.storageBuffers,
     workgroupBytes: options.maxWorkgroupBytes ?? defaultLimits.workgroupBytes,

@@ -1,8 +1,4 @@
 /**
- * @file Checks a program against WebGPU's rules and its own, with no device: a buffer is bound once in a dispatch, so it
- * is all-read or all-read_write; slabs hold what is placed in them; everything that is named exists; a kernel gets the
- * steps and chunks of the loops that it reads, and no more; every size has a branch; what the device counts workgroups
- * by are u32 of a slab; none exceeds the limits that every device grants.
  */
 import { symbolsOf } from "../graph/dim.ts";
 import { InternalError } from "../graph/errors.ts";
@@ -35,12 +31,6 @@ export function verifyProgram(program: Program, limits: ProgramLimits = defaultL
       fail(kernel.name, `takes ${kernel.workgroupBytes} bytes of workgroup memory`);
     if (kernel.workgroupSize > limits.workgroupSize)
       fail(kernel.name, `has ${kernel.workgroupSize} invocations a workgroup`);
-    for (const [place, { buffer, access }] of kernel.bindings.entries()) {
-      const name = program.buffers[buffer]?.name ?? "";
-      const isWritten = new RegExp(`\\bbuffer${place}\\[[^\\]]*\\] [+]?= `).test(kernel.wgsl);
-      if (isWritten !== (access === "read_write"))
-        fail(kernel.name, `binds ${name} as ${access}${isWritten ? " and writes it" : " and never writes it"}`);
-    }
   }
   for (const { name, buffer, shape } of program.inputs) {
     const spec = program.buffers[buffer];

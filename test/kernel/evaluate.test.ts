@@ -103,7 +103,7 @@ test.each<[string, Write, readonly number[]]>([
       barrier(k);
       const seen = k.let("seen", k.load(array, other(k)));
       k.storeElement(array, k.lane, k.u32(7));
-      k.storeElement(made, own(k), k.select(k.less(k.lane, k.u32(9)), k.load(array, k.lane), seen));
+      k.storeElement(made, own(k), k.select(k.less(k.u32(9), k.lane), seen, k.load(array, k.lane)));
     },
     [7, 7, 7, 7, 7, 7, 7, 7],
   ],

@@ -1,7 +1,8 @@
-/** @file Mutants of what runs kernels with no device: arithmetic, memory that is watched, lanes and barriers, the steps of a program. */
+/** @file Mutants of what checks kernels and runs them with no device: rules, arithmetic, memory that is watched, lanes and barriers, the steps of a program. */
 import { changed, type Mutant } from "./mutant.ts";
 
 const onFaults = "test/kernel/evaluate.test.ts";
+const onVerifier = "test/kernel/verify.test.ts";
 const onPrograms = "test/kernel/evaluate-programs.test.ts";
 
 export const evaluatorMutants: readonly Mutant[] = [
@@ -30,11 +31,15 @@ export const evaluatorMutants: readonly Mutant[] = [
         "writer < 0)\n      return",
       ],
       ["any two may write one element", "!Object.is(before, this.data[index])", "before < 0"],
-      ["what other workgroups read may be overwritten", "if (isForeign || isNow)", "if (isNow)"],
       [
-        "a barrier does not keep anybody from writing",
-        "this.#read[index] === clock.epoch && (reader !== invocation || this.#shared[index] === clock.epoch)",
-        "reader >= clock.dispatch && reader !== invocation",
+        "what others read may be overwritten",
+        "if (isRead) clock.overwrite(",
+        "if (isRead && index < 0) clock.overwrite(",
+      ],
+      [
+        "a barrier keeps no invocation from writing",
+        "isBesides && this.epoch - this.#began < by.epoch ? undefined : by.number + this.dispatch",
+        "isBesides && by.epoch < 0 ? undefined : by.number + this.dispatch",
       ],
       ["memory of a workgroup is that of the one before", "if (written < clock.start)", "if (written === 0)"],
       [
@@ -87,6 +92,57 @@ export const evaluatorMutants: readonly Mutant[] = [
         "if (next > value && next < 2 ** 32) return next;",
         "if (next > value) return next >>> 0;",
       ],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/verify.ts",
+    [onVerifier],
+    [
+      ["barriers may stand anywhere", "if (!place.isUniform)", "if (place.isOutermost && !place.isUniform)"],
+      [
+        "barriers may stand behind who leaves",
+        "if (this.#haveLeft)",
+        "if (this.#haveLeft && place.isOutermost && this.#code === undefined)",
+      ],
+      [
+        "invocations may leave a block",
+        "if (!place.isOutermost) this.fail(",
+        "if (place.isOutermost && !place.isUniform) this.fail(",
+      ],
+      [
+        "barriers may stand in a stage",
+        'this.block(statement.body, { isOutermost: false, isUniform: false });\n        return;\n      case "leave"',
+        'this.block(statement.body, { isOutermost: false, isUniform: true });\n        return;\n      case "leave"',
+      ],
+      ["loops may go on by 0", "step.value === 0", "step.value < 0"],
+      ["any name in scope will do", "if (found === variable) return;", "if (found !== undefined) return;"],
+      ["names may be declared twice", "if (scope?.names.has(named.name))", "if (scope === undefined)"],
+      [
+        "values may be changed",
+        "if (!this.#scopes.some(({ registers }) => registers.has(variable)))",
+        "if (this.#scopes.length === 0)",
+      ],
+      ["elements may lie beyond their array", "index.value >= array.length", "index.value > array.length"],
+      ["slots may lie beyond their array", "slot.value >= array.slots", "slot.value > array.slots"],
+      [
+        "what never is written may be declared so",
+        'if (isWritten !== (access === "read_write"))',
+        'if (isWritten && access !== "read_write")',
+      ],
+      [
+        "what is written may be declared to be read",
+        'if (isWritten !== (access === "read_write"))',
+        'if (!isWritten && access === "read_write")',
+      ],
+      [
+        "types of values do not matter",
+        "if (expr.type !== type) this.fail(",
+        "if (expr.type === undefined) this.fail(",
+      ],
+      ["primitives take any types", "if (!typesFit(expr)) {", "if (expr.operands.length > 9) {"],
+      ["functions may hold anything", "if (this.#code === undefined && ![", "if (this.#code !== undefined && !["],
+      ["lanes are alike", 'mapping === "lanes" ||', ""],
+      ["sizes need not be given", 'if (!known.has(sum.join(" + ")))', "if (known.size > 99)"],
     ],
   ),
   ...changed(

@@ -369,11 +369,6 @@ export const planMutants: readonly Mutant[] = [
       ["any number of buffers", "buffers.length > limits.storageBuffers", "buffers.length < 0"],
       ["any workgroup memory", "kernel.workgroupBytes > limits.workgroupBytes", "kernel.workgroupBytes < 0"],
       ["any number of invocations", "kernel.workgroupSize > limits.workgroupSize", "kernel.workgroupSize < 0"],
-      [
-        "what is written may be bound to be read",
-        'if (isWritten !== (access === "read_write"))',
-        "if (isWritten === undefined)",
-      ],
       ["inputs in slabs", 'spec === undefined || spec.role !== "input"', "spec === undefined"],
       ["inputs whose buffer has another size", "shape.length > 0 && spec?.size.length !== 1", "shape.length < 0"],
       [

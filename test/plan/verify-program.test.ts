@@ -83,17 +83,6 @@ test.each<[string, () => Program, RegExp]>([
     /has 257 invocations a workgroup/,
   ],
   [
-    "a buffer that is written and bound to be read",
-    () => withKernel(({ bindings }) => ({ bindings: bindings.map((binding) => ({ ...binding, access: "read" })) })),
-    /binds \w+ as read and writes it/,
-  ],
-  [
-    "a buffer that is bound to be written and only read",
-    () =>
-      withKernel(({ bindings }) => ({ bindings: bindings.map((binding) => ({ ...binding, access: "read_write" })) })),
-    /binds \w+ as read_write and never writes it/,
-  ],
-  [
     "an input that lies in a slab",
     () => ({ ...program, buffers: program.buffers.map((buffer) => ({ ...buffer, role: "slab" })) }),
     /input x: has no buffer of its own/,

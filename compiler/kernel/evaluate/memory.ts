@@ -104,10 +104,8 @@ export class BufferMemory {
   /** The last invocation that wrote an element, and that read it. */
   readonly #writer: Float64Array;
   readonly #reader: Float64Array;
-  /** The epoch of the last read, the last in which several invocations read it, and the last dispatch in which several workgroups did. */
-  readonly #read: Float64Array;
+  /** The last dispatch in which several invocations read it. */
   readonly #shared: Float64Array;
-  readonly #foreign: Float64Array;
 
   constructor(clock: Clock, name: string, data: Words, isKnown: boolean) {
     this.#clock = clock;
@@ -116,9 +114,7 @@ export class BufferMemory {
     this.#known = new Uint8Array(data.length).fill(Number(isKnown));
     this.#writer = new Float64Array(data.length);
     this.#reader = new Float64Array(data.length);
-    this.#read = new Float64Array(data.length);
     this.#shared = new Float64Array(data.length);
-    this.#foreign = new Float64Array(data.length);
   }
 
   /** Reads an element, whole: there is but one component. */
@@ -133,10 +129,8 @@ export class BufferMemory {
     if (writer >= clock.dispatch && writer !== invocation)
       return clock.nothing(this.name, index, `${clock.nameOf(invocation)} reads what ${clock.nameOf(writer)} writes`);
     const reader = this.#reader[index] as number;
-    if (reader >= clock.dispatch && reader < clock.workgroup) this.#foreign[index] = clock.dispatch;
-    else if (reader !== invocation && this.#read[index] === clock.epoch) this.#shared[index] = clock.epoch;
+    if (reader >= clock.dispatch && reader !== invocation) this.#shared[index] = clock.dispatch;
     this.#reader[index] = invocation;
-    this.#read[index] = clock.epoch;
     return value;
   }
 
@@ -150,9 +144,8 @@ export class BufferMemory {
     if (writer >= clock.dispatch && writer !== invocation && !Object.is(before, this.data[index]))
       clock.fail(this.name, index, `${clock.nameOf(invocation)} writes it and so does ${clock.nameOf(writer)}`);
     const reader = this.#reader[index] as number;
-    const isForeign = this.#foreign[index] === clock.dispatch || (reader >= clock.dispatch && reader < clock.workgroup);
-    const isNow = this.#read[index] === clock.epoch && (reader !== invocation || this.#shared[index] === clock.epoch);
-    if (isForeign || isNow) clock.overwrite(this.name, index, invocation);
+    const isRead = reader >= clock.dispatch && (reader !== invocation || this.#shared[index] === clock.dispatch);
+    if (isRead) clock.overwrite(this.name, index, invocation);
     this.#writer[index] = invocation;
     this.#known[index] = 1;
   }
