@@ -207,11 +207,7 @@ export const kernelIrMutants: readonly Mutant[] = [
         'if (op === "mul" && x === 1) return b;',
         'if ((op === "mul" || op === "div") && x === 1) return b;',
       ],
-      [
-        "x % 1 is x",
-        '(op === "mul" || op === "div") && y === 1',
-        '(op === "mul" || op === "div" || op === "rem") && y === 1',
-      ],
+      ["x % 1 is x", "return this.u32(0);", "return a;"],
       ["0 is added to sizes", 'if ((op === "add" || op === "sub") && y === 0) return a;', ""],
       ["what wraps is folded without", "value !== undefined && value >= 0 && value < 2 ** 32", "value !== undefined"],
       ["quotients of sizes are rounded", "Math.floor(a / b)", "Math.round(a / b)"],
