@@ -98,10 +98,16 @@ export class GpuContext {
     this.check();
     const { result: buffer, errors } = withErrorScopes(this.device, () => {
       const buffer = this.pool.take(words.byteLength, storageUsage(), "array");
-      this.device.queue.writeBuffer(buffer, 0, words as Float32Array<ArrayBuffer>);
+      this.write(buffer, words);
       return buffer;
     });
     return { buffer, outcome: this.#outcomeOf(errors, action, words.byteLength) };
+  }
+
+  /** Writes words to the start of a buffer, in the queue's order. */
+  write(buffer: GPUBuffer, words: Float32Array | Int32Array | Uint32Array): void {
+    // Deno 2.9 panics where there are none.
+    if (words.length > 0) this.device.queue.writeBuffer(buffer, 0, words as Float32Array<ArrayBuffer>);
   }
 
   async readBuffer(source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {

@@ -55,7 +55,7 @@ export class InputBuffers {
   }
 
   #upload(name: string, value: NdArray): GPUBuffer {
-    const { pool, device } = this.#context;
+    const { pool } = this.#context;
     const words = toDeviceWords(value);
     let buffer = this.#uploads.get(name);
     if (buffer === undefined || buffer.size < words.byteLength) {
@@ -63,7 +63,7 @@ export class InputBuffers {
       buffer = pool.take(words.byteLength, storageUsage(), `${this.#program}: ${name}`);
       this.#uploads.set(name, buffer);
     }
-    device.queue.writeBuffer(buffer, 0, words as Float32Array<ArrayBuffer>);
+    this.#context.write(buffer, words);
     return buffer;
   }
 

@@ -131,6 +131,10 @@ describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
     expect(found.weights.toString(16)).toBe("c82b8736");
   });
 
+  test("takes arrays of nothing", () => {
+    expect(found.sumsOfNone).toEqual([0, 0]);
+  });
+
   test("a lost device is one clear line, and training goes on from the weights that were kept", () => {
     const line = `the device ${found.device} was lost: it was destroyed; open a new one and go on from the last weights that were kept`;
     expect(found.afterLoss.told).toBe(line);

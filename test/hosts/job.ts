@@ -9,12 +9,16 @@ import {
   type Device,
   DeviceLostError,
   lstm,
+  ndarray,
   normal,
   openDevice,
   orthogonal,
   ringModulus,
   ringPhase,
+  sum,
+  type Tensor,
   type Trainer,
+  traceGraph,
   uniform,
 } from "../../index.ts";
 import { type DeviceChoice, requestAdapter, requestDevice, requestGpuDevice } from "../../runtime/host.ts";
@@ -36,6 +40,8 @@ export interface HostReport {
   /** Held-out loss after them, and again on a new device, from the weights that were kept. */
   readonly heldOut: number;
   readonly heldOutOnNewDevice: number;
+  /** Sums over no rows, of numbers of the host and of an array on the device. */
+  readonly sumsOfNone: readonly number[];
   readonly afterLoss: AfterLoss;
   /** What came of a second device from one adapter: the error's message. */
   readonly secondDevice: string;
@@ -89,6 +95,7 @@ export async function work(shaders: readonly Shader[]): Promise<HostReport> {
   const { trainer, losses } = await trainTwentySteps(device);
   const heldOut = await trainer.evaluate(validation);
   const kept = await trainer.parameters();
+  const sumsOfNone = await sumNoRows(device);
   const afterLoss = await loseInMidStep(device, trainer);
 
   const another = await openDevice();
@@ -109,11 +116,20 @@ export async function work(shaders: readonly Shader[]): Promise<HostReport> {
     losses,
     heldOut,
     heldOutOnNewDevice,
+    sumsOfNone,
     afterLoss,
     secondDevice,
     refused,
     weights,
   };
+}
+
+async function sumNoRows(device: Device): Promise<number[]> {
+  const graph = traceGraph("rows", [{ name: "x", dtype: "f32", shape: ["N", 2] }], ([x]) => [sum(x as Tensor<"f32">)]);
+  const executable = await device.compile(graph);
+  const none = ndarray([0, 2], []);
+  const results = [none, device.upload(none)].flatMap((x) => executable.run({ x }));
+  return (await Promise.all(results.map((result) => result.read()))).map(({ data }) => data[0] ?? Number.NaN);
 }
 
 async function loseInMidStep(device: Device, trainer: Trainer): Promise<AfterLoss> {

@@ -248,6 +248,11 @@ export const runtimeMutants: readonly Mutant[] = [
   ),
   ...changed(
     "runtime/context.ts",
+    ["test/hosts/hosts.test.ts"],
+    [["nothing is written to where there is nothing", "if (words.length > 0) this", "if (words.length >= 0) this"]],
+  ),
+  ...changed(
+    "runtime/context.ts",
     [onWaiting, onArrays, onFaults],
     [
       [
