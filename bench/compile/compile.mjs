@@ -46,7 +46,7 @@ function parsed() {
 }
 
 /** Where files of the compiler were before. */
-const formerly = { "compiler/plan/stages/form-stages.ts": "compiler/plan/stages/stages.ts" };
+const formerly = { "compiler/plan/stages/form-stages.ts": "compiler/plan/stages.ts" };
 
 function foundIn(checkout, path) {
   return join(checkout, existsSync(join(checkout, path)) ? path : (formerly[path] ?? path));
