@@ -18,7 +18,7 @@ function renderedKernel({ name, label, sites, code, work }: PlannedKernel): Kern
     uniforms: code.uniforms.map((value, i) => ({ name: names[i] ?? "", value })),
     loops: code.steps.counts.length,
     chunked: code.steps.end !== undefined,
-    workgroupBytes: code.shared.reduce((sum, { element, length, slots }) => sum + bytesOf[element] * length * slots, 0),
+    workgroupBytes: code.shared.reduce((sum, array) => sum + bytesOf(array), 0),
     work,
     wgsl: kernelText(code, [
       oneLine(`${name} computes ${label}`),

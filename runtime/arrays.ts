@@ -1,8 +1,10 @@
 /** @file Arrays on a WebGPU device, and the way of numbers to it and back. */
+
 import { UserError } from "../compiler/graph/errors.ts";
 import type { DType } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { sizeOfNumbers } from "../compiler/graph/ndarray.ts";
+import { storages } from "../compiler/graph/storage.ts";
 import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device-array.ts";
 
@@ -71,7 +73,7 @@ export class GpuArray implements DeviceArray {
     const buffer = this.#buffer;
     if (buffer === undefined)
       throw new UserError("this array was destroyed, or donated to a run that wrote over it; read it before that");
-    const bytes = this.#context.readBuffer(buffer, this.size * 4);
+    const bytes = this.#context.readBuffer(buffer, this.size * storages[this.dtype].bytes);
     // They may fail before the outcome of the run that makes them is known, and are not waited for where it has failed.
     bytes.catch(() => {});
     const failure = await this.#outcome;
@@ -123,7 +125,12 @@ export class StagedArray implements DeviceArray {
   async #read(): Promise<NdArray> {
     if (this.#isDestroyed) throw new UserError("this result was destroyed; read it before that");
     const count = sizeOfNumbers(this.shape);
-    const bytes = await this.#context.mapAndRelease(this.#staging, count * 4, this.#action, this.#outcome);
+    const bytes = await this.#context.mapAndRelease(
+      this.#staging,
+      count * storages[this.dtype].bytes,
+      this.#action,
+      this.#outcome,
+    );
     return { dtype: this.dtype, shape: this.shape, data: fromDeviceWords(bytes, this.dtype, count) };
   }
 

@@ -20,6 +20,7 @@ import type {
 
 /** Offsets of uniforms that are chosen per dispatch must be multiples of this. */
 const uniformAlignment = 256;
+const bytesOfUniform = Uint32Array.BYTES_PER_ELEMENT;
 const maxWorkgroups = 65535;
 
 export interface FlatDispatch {
@@ -35,6 +36,8 @@ export type FlatStep = FlatDispatch | Copy;
 
 export interface Instance {
   readonly sizes: DimSizes;
+  /** Bytes of an element of each buffer of the program. */
+  readonly elementBytes: readonly number[];
   /** Bytes of each buffer of the program. */
   readonly bufferBytes: readonly number[];
   /** The sizes that kernels read, one kernel's after the other's, each beginning at its alignment. */
@@ -44,6 +47,11 @@ export interface Instance {
   /** The counts of every step of every loop, and first step and end of every chunk, each entry at its alignment. */
   readonly stepTable: Uint32Array<ArrayBuffer>;
   readonly steps: readonly FlatStep[];
+}
+
+/** Bytes of so many elements of the buffer that a location lies in. */
+export function bytesIn({ elementBytes, sizes }: Instance, { buffer }: Location, size: Size): number {
+  return at(elementBytes, buffer) * evaluateSize(size, sizes);
 }
 
 export function evaluateSize(size: Size, sizes: DimSizes): number {
@@ -135,12 +143,13 @@ export function instantiate(program: Program, sizes: DimSizes): Instance {
   };
   for (const step of program.steps) walk(step, []);
 
-  const words = uniformAlignment / 4;
+  const words = uniformAlignment / bytesOfUniform;
   const stepTable = new Uint32Array(Math.max(1, table.length) * words);
   for (const [i, counts] of table.entries()) stepTable.set(counts, i * words);
   return {
     sizes,
-    bufferBytes: program.buffers.map(({ size }) => 4 * evaluateSize(size, sizes)),
+    elementBytes: program.buffers.map(({ bytes }) => bytes),
+    bufferBytes: program.buffers.map(({ size, bytes }) => bytes * evaluateSize(size, sizes)),
     ...sizeTableOf(program, sizes),
     stepTable,
     steps,
@@ -153,12 +162,12 @@ function sizeTableOf({ kernels }: Program, sizes: DimSizes): Pick<Instance, "siz
   let bytes = 0;
   for (const { uniforms } of kernels) {
     sizeOffsets.push(bytes);
-    bytes += Math.ceil((4 * uniforms.length) / uniformAlignment) * uniformAlignment;
+    bytes += Math.ceil((bytesOfUniform * uniforms.length) / uniformAlignment) * uniformAlignment;
   }
-  const sizeTable = new Uint32Array(Math.max(uniformAlignment, bytes) / 4);
+  const sizeTable = new Uint32Array(Math.max(uniformAlignment, bytes) / bytesOfUniform);
   for (const [i, { uniforms }] of kernels.entries()) {
     const values = uniforms.map(({ value }) => evaluateSize(value, sizes));
-    sizeTable.set(values, at(sizeOffsets, i) / 4);
+    sizeTable.set(values, at(sizeOffsets, i) / bytesOfUniform);
   }
   return { sizeTable, sizeOffsets };
 }

@@ -6,7 +6,7 @@ import { bindShape, type DimSizes } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
 import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
 import { unmetRequirement } from "../compiler/graph/requirements.ts";
-import type { Program, Size } from "../compiler/plan/program.ts";
+import type { Location, Program } from "../compiler/plan/program.ts";
 import { GpuArray, StagedArray } from "./arrays.ts";
 import { megabytes, storageUsage } from "./buffers.ts";
 import type { GpuContext } from "./context.ts";
@@ -14,7 +14,7 @@ import type { DeviceArray } from "./device-array.ts";
 import { DeviceMemoryError } from "./device-errors.ts";
 import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
 import { InputBuffers } from "./input-buffers.ts";
-import { evaluateSize, type Instance, instantiate } from "./instance.ts";
+import { bytesIn, evaluateSize, type Instance, instantiate } from "./instance.ts";
 import type { KernelTimer } from "./kernel-timer.ts";
 import type { KernelProfile } from "./profile.ts";
 import { ProgramPipelines } from "./program-pipelines.ts";
@@ -87,7 +87,7 @@ export class LoadedProgram {
       this.#inputs.placeIn(buffers, inputs);
       const encoder = device.createCommandEncoder({ label: this.program.name });
       this.#encoder.encode(encoder, bound, buffers);
-      const arrays = this.#collect(encoder, inputs, sizes, buffers, outcome);
+      const arrays = this.#collect(encoder, inputs, bound.instance, buffers, outcome);
       device.queue.submit([encoder.finish()]);
       return { arrays, bound };
     });
@@ -235,12 +235,13 @@ export class LoadedProgram {
   #collect(
     encoder: GPUCommandEncoder,
     inputs: Inputs,
-    sizes: DimSizes,
+    instance: Instance,
     buffers: readonly (GPUBuffer | undefined)[],
     outcome: Promise<Error | undefined>,
   ): (GpuArray | StagedArray)[] {
+    const { sizes } = instance;
     const { pool } = this.#context;
-    const bytesOf = (size: Size) => 4 * evaluateSize(size, sizes);
+    const bytesOf = (location: Location) => bytesIn(instance, location, location.size);
     const usageOf = (i: number) =>
       this.#readback.has(i) ? GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST : storageUsage();
     // All memory is found before anything is given away.
@@ -248,7 +249,7 @@ export class LoadedProgram {
     try {
       for (const [i, { location, donated }] of this.program.outputs.entries()) {
         const label = `${this.#taskAt(sizes)}: output ${i}`;
-        taken.push(donated === undefined ? pool.take(bytesOf(location.size), usageOf(i), label) : undefined);
+        taken.push(donated === undefined ? pool.take(bytesOf(location), usageOf(i), label) : undefined);
       }
     } catch (error) {
       for (const buffer of taken) if (buffer !== undefined) pool.giveBack(buffer);
@@ -262,12 +263,12 @@ export class LoadedProgram {
         array.release();
         return new GpuArray(this.#context, buffer, dtype, numbers, outcome);
       }
-      const bytes = bytesOf(location.size);
+      const bytes = bytesOf(location);
       const buffer = bufferAt(taken, i);
       if (bytes > 0) {
         encoder.copyBufferToBuffer(
           bufferAt(buffers, location.buffer),
-          4 * evaluateSize(location.offset, sizes),
+          bytesIn(instance, location, location.offset),
           buffer,
           0,
           bytes,

@@ -2,7 +2,7 @@
 import { at } from "../compiler/graph/errors.ts";
 import type { Copy, Location } from "../compiler/plan/program.ts";
 import type { GpuContext } from "./context.ts";
-import { evaluateSize, type FlatDispatch, type FlatStep, type Instance } from "./instance.ts";
+import { bytesIn, type FlatDispatch, type FlatStep, type Instance } from "./instance.ts";
 import type { KernelTimer } from "./kernel-timer.ts";
 import { storageBinding } from "./pipelines.ts";
 import type { ProgramPipelines } from "./program-pipelines.ts";
@@ -83,21 +83,27 @@ export class StepEncoder {
     }
   }
 
-  #copy(encoder: GPUCommandEncoder, copy: Copy, { instance: { sizes } }: Bound, buffers: ProgramBuffers): void {
+  #copy(encoder: GPUCommandEncoder, copy: Copy, { instance }: Bound, buffers: ProgramBuffers): void {
     const place = (location: Location) => ({
       buffer: bufferAt(buffers, location.buffer),
-      offset: 4 * evaluateSize(location.offset, sizes),
+      offset: bytesIn(instance, location, location.offset),
     });
     const [from, to] = [place(copy.from), place(copy.to)];
-    encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, 4 * evaluateSize(copy.from.size, sizes));
+    encoder.copyBufferToBuffer(
+      from.buffer,
+      from.offset,
+      to.buffer,
+      to.offset,
+      bytesIn(instance, copy.from, copy.from.size),
+    );
   }
 
   /** WebGPU forbids one dispatch to write a buffer and to read its workgroups there, so they are copied out of the slab. */
   #copyWorkgroups(encoder: GPUCommandEncoder, { indirect }: FlatDispatch, bound: Bound, buffers: ProgramBuffers): void {
     if (indirect === undefined) return;
     const to = bufferAt([bound.workgroups], 0);
-    const { sizes } = bound.instance;
-    const [offset, bytes] = [4 * evaluateSize(indirect.offset, sizes), 4 * evaluateSize(indirect.size, sizes)];
+    const offset = bytesIn(bound.instance, indirect, indirect.offset);
+    const bytes = bytesIn(bound.instance, indirect, indirect.size);
     encoder.copyBufferToBuffer(bufferAt(buffers, indirect.buffer), offset, to, placeOf(indirect), bytes);
   }
 

@@ -1,16 +1,18 @@
 /**
  * @file Lowers a graph to a program: stages become kernels, stored values get places, scans become loops.
  */
+
 import { type Dim, sizeOf, symbolsOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
+import { storages } from "../graph/storage.ts";
 import { buildKernel } from "./emit/kernel.ts";
 import type { Region } from "./emit/values.ts";
 import type { Lowering, LowerOptions } from "./lowering.ts";
-import { Memory } from "./memory/arenas.ts";
-import { arenaOf, Crowding } from "./memory/crowding.ts";
-import { donations, elementOf, inputLocation, lastUses, placeDonations } from "./memory/donation.ts";
+import { Crowding, slabOf } from "./memory/crowding.ts";
+import { donations, inputLocation, lastUses, placeDonations } from "./memory/donation.ts";
 import { partsByValue } from "./memory/in-place-concat.ts";
+import { Memory } from "./memory/slabs.ts";
 import type {
   BufferSpec,
   Copy,
@@ -92,7 +94,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     return { name: inputName(graph, id), dtype, shape, buffer };
   });
   const inputBuffers = inputs.map(({ dtype, shape, buffer }): BufferSpec => {
-    return { name: `in${buffer}`, element: elementOf[dtype], size: [sizeOf(shape)], role: "input" };
+    return { name: `in${buffer}`, ...storages[dtype], size: [sizeOf(shape)], role: "input" };
   });
   const memory = new Memory(inputs.length);
   const locations = donationPlaces(plan, copied);
@@ -269,7 +271,7 @@ function symbolsIn(graph: Graph): string[] {
 function buffersOf({ graph, lastUse }: GraphPlan, group: Group, donated: ReadonlyMap<NodeId, Location>): Set<number> {
   const bufferOf = (id: NodeId) => {
     if (nodeAt(graph, id).op === "input") return graph.inputs.indexOf(id);
-    return donated.get(id)?.buffer ?? arenaOf(graph, id);
+    return donated.get(id)?.buffer ?? slabOf(graph, id);
   };
   const read = membersOf(group).flatMap(({ reads }) => reads.map(({ id }) => id));
   const written =

@@ -2,7 +2,7 @@
 import type { NodeId } from "../graph/graph.ts";
 import type { WorkMapping } from "../kernel/mapping.ts";
 import type { Region } from "./emit/values.ts";
-import type { Memory } from "./memory/arenas.ts";
+import type { Memory } from "./memory/slabs.ts";
 import type { BufferSpec, Location, Phase, PlannedKernel, ScanStep, ScheduleNote } from "./program.ts";
 import type { ScheduleChoice } from "./scan/names.ts";
 import type { Target, TileOptions } from "./stages/tiles.ts";

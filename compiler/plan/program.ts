@@ -13,9 +13,11 @@
  * Sizes are sums of dimensions, evaluated when batch and time are known; kernels read them from uniforms, so no
  * pipeline depends on them.
  */
+
 import type { Dim } from "../graph/dim.ts";
 import type { DType, Site } from "../graph/graph.ts";
 import type { Requirement } from "../graph/requirements.ts";
+import type { Element } from "../graph/storage.ts";
 import type { GridPart, KernelCode } from "../kernel/ir.ts";
 
 /** A sum of dimensions, in elements. */
@@ -23,8 +25,10 @@ export type Size = readonly Dim[];
 
 export interface BufferSpec {
   readonly name: string;
-  /** Element type in the shader: bool is stored as u32. */
-  readonly element: "f32" | "i32" | "u32";
+  /** What a kernel sees it as an array of. */
+  readonly element: Element;
+  /** Bytes of an element. */
+  readonly bytes: number;
   readonly size: Size;
   /** A slab belongs to the program; an input's buffer comes from the caller. */
   readonly role: "slab" | "input";

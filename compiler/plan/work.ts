@@ -19,9 +19,11 @@
  * slice counts its own elements, a table lookup a row for each index. The step of a loop that runs a kernel for each
  * step reads its states from the slots, and writes them there: what only the first or the last step does is left out.
  */
+
 import { addDims, type Dim, divideDims, mulDims, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type Graph, type Node, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
+import { storages } from "../graph/storage.ts";
 import { dotDims } from "../ops/contractions.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 import type { Work } from "./program.ts";
@@ -54,7 +56,7 @@ export function stagesWork(
   const count = new WorkCount();
   for (const stage of stages) {
     count.stage(scope, stage, 1);
-    for (const root of stage.roots) count.write(mulDims(places(root), elementsOf(scope.graph, root)));
+    for (const root of stage.roots) count.write(scope.graph, root, places(root));
   }
   return count.work;
 }
@@ -78,7 +80,7 @@ export function wholeLoopWork(
   for (const initial of scan.operands.slice(consts, consts + carries)) count.initial(outer, initial);
   for (const stage of stages) count.stage(scope, stage, length);
   for (const [i, id] of body.outputs.entries()) {
-    if (isWritten(i)) count.write(mulDims(i < carries ? 1 : length, elementsOf(body, id)));
+    if (isWritten(i)) count.write(body, id, i < carries ? 1 : length);
   }
   return count.work;
 }
@@ -95,10 +97,10 @@ interface Reach {
 interface Read {
   readonly value: string;
   readonly path: string;
+  /** Of an element. */
+  readonly bytes: number;
   readonly elements: Dim;
 }
-
-const bytesPerElement = 4;
 
 class WorkCount {
   readonly #flops: Dim[] = [];
@@ -114,9 +116,8 @@ class WorkCount {
     const reads = [...this.#reads.values()];
     const isCovered = ({ value, path }: Read) =>
       reads.some((other) => other.value === value && other.path !== path && path.endsWith(other.path));
-    const read = reads.filter((each) => !isCovered(each)).map(({ elements }) => elements);
-    const bytes = [...read, ...this.#written].map((elements) => mulDims(bytesPerElement, elements));
-    return { flops: addDims(this.#flops), bytes: addDims(bytes) };
+    const read = reads.filter((each) => !isCovered(each)).map(({ bytes, elements }) => mulDims(bytes, elements));
+    return { flops: addDims(this.#flops), bytes: addDims([...read, ...this.#written]) };
   }
 
   /** All that a stage computes, `times` times, and reads for it. */
@@ -133,8 +134,9 @@ class WorkCount {
     this.#visit(scope, id, whole(scope.graph, id, 0));
   }
 
-  write(elements: Dim): void {
-    this.#written.push(elements);
+  write(graph: Graph, id: NodeId, times: Dim): void {
+    const { dtype } = nodeAt(graph, id).aval;
+    this.#written.push(mulDims(storages[dtype].bytes, mulDims(times, elementsOf(graph, id))));
   }
 
   #visit(scope: WorkScope, id: NodeId, reach: Reach): void {
@@ -146,7 +148,7 @@ class WorkCount {
     if (node.op === "input" && scope.loop !== undefined) {
       this.#visitBodyInput(scope, scope.loop, id, reach);
     } else if (node.op === "input" || node.op === "result" || this.#isElsewhere(scope, id)) {
-      this.#read(scope, value, reach);
+      this.#read(scope, id, value, reach);
     } else {
       this.#flops.push(mulDims(reach.times, flopsOf(scope.graph, node, reach.elements)));
       for (const [i, operand] of node.operands.entries())
@@ -159,8 +161,9 @@ class WorkCount {
     return stored.has(id) && !(depth === this.#depth && this.#own.has(id));
   }
 
-  #read({ loop }: WorkScope, value: string, { path, elements }: Reach): void {
-    if (!loop?.persistent) this.#reads.set(`${value}${path}`, { value, path, elements });
+  #read({ graph, loop }: WorkScope, id: NodeId, value: string, { path, elements }: Reach): void {
+    const { bytes } = storages[nodeAt(graph, id).aval.dtype];
+    if (!loop?.persistent) this.#reads.set(`${value}${path}`, { value, path, bytes, elements });
   }
 
   /** A weight is the value outside; an x is the part of it that belongs to the step; a state lies in its slot. */
@@ -169,7 +172,7 @@ class WorkCount {
     const role = body.inputs.indexOf(id);
     const operand = at(scan.operands, role);
     if (role < consts) this.#visit(outer, operand, reach);
-    else if (role < consts + carries) this.#read(scope, `${scope.depth}%${id}`, reach);
+    else if (role < consts + carries) this.#read(scope, id, `${scope.depth}%${id}`, reach);
     else {
       const elements = mulDims(reach.times, reach.elements);
       this.#visit(outer, operand, { path: `${reach.path}/step`, elements, times: 1 });

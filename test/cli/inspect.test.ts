@@ -16,6 +16,7 @@ const loop = (length: string | number, body: Loop["body"]): Loop => ({
 const buffer = (role: BufferSpec["role"], size: BufferSpec["size"]): BufferSpec => ({
   name: "b",
   element: "f32",
+  bytes: 4,
   size,
   role,
 });

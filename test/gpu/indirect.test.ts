@@ -80,9 +80,9 @@ function programOf(steps: readonly Dispatch[]): Program {
     symbols: [],
     requires: [],
     buffers: [
-      { name: "in0", element: "f32", size: [3], role: "input" },
-      { name: "work", element: "f32", size: [most], role: "slab" },
-      { name: "workInts", element: "u32", size: [5], role: "slab" },
+      { name: "in0", element: "f32", bytes: 4, size: [3], role: "input" },
+      { name: "work", element: "f32", bytes: 4, size: [most], role: "slab" },
+      { name: "workInts", element: "u32", bytes: 4, size: [5], role: "slab" },
     ],
     inputs: [{ name: "x", dtype: "f32", shape: [3], buffer: 0 }],
     outputs: [{ dtype: "f32", shape: [most], location: { buffer: 1, offset: [0], size: [most] }, donated: undefined }],

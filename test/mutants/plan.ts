@@ -53,7 +53,7 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/memory/arenas.ts",
+    "compiler/plan/memory/slabs.ts",
     [onChoices],
     [
       [
@@ -74,7 +74,7 @@ export const planMutants: readonly Mutant[] = [
     [["of a known size all branches are lowered", 'typeof dim === "number"', 'typeof dim === "boolean"']],
   ),
   ...changed(
-    "compiler/plan/memory/arenas.ts",
+    "compiler/plan/memory/slabs.ts",
     [onLowering, onLoops],
     [
       ["places are taken over while they are read", "busyUntil < from", "busyUntil <= from"],
@@ -89,7 +89,7 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/memory/arenas.ts",
+    "compiler/plan/memory/slabs.ts",
     [onCost],
     [["like terms stand apart", "= addDims(terms);", "= [...terms];"]],
   ),
@@ -150,7 +150,7 @@ export const planMutants: readonly Mutant[] = [
       ["parts end before their pack is read", "for (const part of parts) use(part.id, longest);", ""],
       [
         "any donation is taken",
-        "elementOf[from.dtype] !== elementOf[to.dtype] || sizeOf(from.shape) !== sizeOf(to.shape)",
+        "storages[from.dtype].element !== storages[to.dtype].element || sizeOf(from.shape) !== sizeOf(to.shape)",
         "from.dtype !== to.dtype",
       ],
     ],
@@ -226,7 +226,11 @@ export const planMutants: readonly Mutant[] = [
     [onSchedules],
     [
       ["any weights are read by one workgroup", "weights > mostWeightBytes", "weights < 0"],
-      ["weights of symbolic size count", 'typeof size === "number" ? 4 * size : 0', "4 * 2 ** 24"],
+      [
+        "weights of symbolic size count",
+        'typeof size === "number" ? storages[aval.dtype].bytes * size : 0',
+        "4 * 2 ** 24",
+      ],
     ],
   ),
   ...changed(
@@ -277,11 +281,7 @@ export const planMutants: readonly Mutant[] = [
         "read.stage === writer && read.samePosition",
         "read.stage === writer",
       ],
-      [
-        "more rows than fit in workgroup memory",
-        "while (rows > 1 && rows * wordsPerRow * bytesPerWord > limit) rows /= 2;",
-        "",
-      ],
+      ["more rows than fit in workgroup memory", "while (rows > 1 && rows * bytesPerRow > limit) rows /= 2;", ""],
       [
         "what crosses invocations has no slot",
         "reads.some((read) => read.id === id && read.stage !== writer)",
@@ -349,10 +349,11 @@ export const planMutants: readonly Mutant[] = [
         'if (node.op === "slice" || (node.op === "gather" && operand === 0))',
         'if (node.op === "slice")',
       ],
-      ["numbers take two bytes", "const bytesPerElement = 4;", "const bytesPerElement = 2;"],
+      ["numbers that are read take two bytes", "mulDims(bytes, elements)", "mulDims(2, elements)"],
+      ["numbers that are written take two bytes", "mulDims(storages[dtype].bytes, ", "mulDims(2, "],
       ["a value is counted for every reader", "if (this.#visited.has(key)) return;", ""],
       ["states that stay in workgroup memory are read", "if (!loop?.persistent) this.#reads", "this.#reads"],
-      ["a y is written once", "mulDims(i < carries ? 1 : length, elementsOf(body, id))", "elementsOf(body, id)"],
+      ["a y is written once", "i < carries ? 1 : length)", "1)"],
       ["what nobody reads is written", "if (isWritten(i)) count.write", "count.write"],
     ],
   ),

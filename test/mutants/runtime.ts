@@ -80,11 +80,7 @@ export const runtimeMutants: readonly Mutant[] = [
         "kernel, workgroups, stepOffset: entry.length === 0 ? 0 : entryOf(entry)",
         "kernel, workgroups, stepOffset: entryOf(entry) * 0",
       ],
-      [
-        "buffers are counted in numbers",
-        "size }) => 4 * evaluateSize(size, sizes)",
-        "size }) => evaluateSize(size, sizes)",
-      ],
+      ["buffers are counted in numbers", "bytes * evaluateSize(size, sizes)", "evaluateSize(size, sizes)"],
     ],
   ),
   ...changed(
@@ -121,10 +117,14 @@ export const runtimeMutants: readonly Mutant[] = [
       ],
       [
         "copies go to the start",
-        "to.buffer, to.offset, 4 * evaluateSize(copy.from.size, sizes)",
-        "to.buffer, 0, 4 * evaluateSize(copy.from.size, sizes)",
+        "    const [from, to] = [place(copy.from), place(copy.to)];",
+        "    const [from, to] = [place(copy.from), { ...place(copy.to), offset: 0 }];",
       ],
-      ["copies come from the start", "from.buffer, from.offset, to.buffer", "from.buffer, 0, to.buffer"],
+      [
+        "copies come from the start",
+        "      offset: bytesIn(instance, location, location.offset),",
+        "      offset: location === copy.from ? 0 : bytesIn(instance, location, location.offset),",
+      ],
     ],
   ),
   ...changed(
@@ -133,7 +133,7 @@ export const runtimeMutants: readonly Mutant[] = [
     [
       ["three numbers are one", "size[0] === 3 ? placeOfThree : 0", "size[0] === 3 ? 0 : 0"],
       ["y and z beside one number are none", "new Uint32Array([0, 1, 1, ", "new Uint32Array([0, 0, 0, "],
-      ["workgroups are read at the start of their buffer", "[4 * evaluateSize(indirect.offset, sizes), ", "[0, "],
+      ["workgroups are read at the start of their buffer", "bytesIn(bound.instance, indirect, indirect.offset)", "0"],
     ],
   ),
   ...changed(
@@ -148,7 +148,7 @@ export const runtimeMutants: readonly Mutant[] = [
       ],
       [
         "outputs are copied from the start",
-        "4 * evaluateSize(location.offset, sizes),\n          buffer,",
+        "bytesIn(instance, location, location.offset),\n          buffer,",
         "0,\n          buffer,",
       ],
       [

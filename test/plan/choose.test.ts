@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { ScanSchedule } from "../../compiler/plan/lowering.ts";
-import { Memory } from "../../compiler/plan/memory/arenas.ts";
+import { Memory } from "../../compiler/plan/memory/slabs.ts";
 import type { Branch, Choose, Dispatch, Loop, Program, ScanStep } from "../../compiler/plan/program.ts";
 import { chooseSteps } from "../../compiler/plan/scan/choose.ts";
 import { scanOf } from "../../compiler/plan/scan/scan-context.ts";

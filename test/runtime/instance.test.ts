@@ -24,8 +24,8 @@ function instanceOf(steps: readonly Step[], sizes: Readonly<Record<string, numbe
     symbols: Object.keys(sizes),
     requires: [],
     buffers: [
-      { name: "in0", element: "f32", size: ["2*B"], role: "input" },
-      { name: "work", element: "f32", size: ["B", 12], role: "slab" },
+      { name: "in0", element: "f32", bytes: 4, size: ["2*B"], role: "input" },
+      { name: "work", element: "f32", bytes: 4, size: ["B", 12], role: "slab" },
     ],
     inputs: [],
     outputs: [],

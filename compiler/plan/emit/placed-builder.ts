@@ -1,18 +1,20 @@
 /** @file A kernel builder that knows where values of the program lie, and how each dtype is stored. */
+
 import { at } from "../../graph/errors.ts";
 import type { DType } from "../../graph/graph.ts";
 import { globalArray, KernelBuilder } from "../../kernel/builder.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr, GlobalArray } from "../../kernel/ir.ts";
+import { fromStorage, toStorage } from "../../kernel/storage.ts";
 import type { BufferSpec, Location } from "../program.ts";
 
 export class PlacedBuilder extends KernelBuilder {
-  readonly #buffers: readonly BufferSpec[];
+  readonly #buffers: () => readonly BufferSpec[];
   /** Terms that one turn of a product's loop should add, so that accumulators are read and written less often. */
   readonly termsPerTurn: number;
 
   constructor(
-    buffers: readonly BufferSpec[],
+    buffers: () => readonly BufferSpec[],
     { termsPerTurn = 2 }: { readonly termsPerTurn?: number | undefined } = {},
   ) {
     super();
@@ -23,26 +25,16 @@ export class PlacedBuilder extends KernelBuilder {
   loadValue(location: Location, index: Index, dtype: DType): Expr {
     const stored = this.load(this.#array(location), this.bound(this.#address(location, index)));
     const key = `load ${location.buffer} ${location.offset.join("+")} ${index.expr.id}`;
-    return this.bind(key, this.fromStorage(stored, dtype), index.expr.depth);
+    return this.bind(key, fromStorage(this, stored, dtype), index.expr.depth);
   }
 
   storeValue(location: Location, index: Index, value: Expr, how: "set" | "add" = "set"): void {
     const array = this.#array(location);
-    this.storeElement(array, this.bound(this.#address(location, index)), this.toStorage(value, array.element), how);
-  }
-
-  /** A stored element as a value: bool is stored as an integer. */
-  fromStorage(stored: Expr, dtype: DType): Expr {
-    if (dtype === "bool") return stored.type === "bool" ? stored : this.notEqual(stored, this.literal(0, "u32"));
-    return this.bitcast(stored, dtype);
-  }
-
-  toStorage(value: Expr, element: "f32" | "i32" | "u32"): Expr {
-    return value.type === "bool" ? this.select(value, this.u32(1), this.u32(0)) : this.bitcast(value, element);
+    this.storeElement(array, this.bound(this.#address(location, index)), toStorage(this, value, array.element), how);
   }
 
   #array({ buffer }: Location): GlobalArray {
-    return globalArray(buffer, at(this.#buffers, buffer));
+    return globalArray(buffer, at(this.#buffers(), buffer));
   }
 
   #address(location: Location, index: Index): Index {

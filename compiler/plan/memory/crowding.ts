@@ -1,5 +1,5 @@
 /**
- * @file Buffers that a kernel may bind are few. Where one would bind more, inputs that it reads are copied into the arena
+ * @file Buffers that a kernel may bind are few. Where one would bind more, inputs that it reads are copied into the slab
  * first, the smallest first, until every kernel fits.
  */
 import { sizeOf } from "../../graph/dim.ts";
@@ -12,8 +12,8 @@ export interface Binder {
   readonly buffers: Iterable<number>;
 }
 
-/** The arena of a dtype: arenas stand behind the buffers of the inputs. */
-export function arenaOf(graph: Graph, id: NodeId): number {
+/** The slab of a dtype: slabs stand behind the buffers of the inputs. */
+export function slabOf(graph: Graph, id: NodeId): number {
   return graph.inputs.length + (nodeAt(graph, id).aval.dtype === "f32" ? 0 : 1);
 }
 
@@ -35,7 +35,7 @@ export class Crowding {
 
   /**
    * Finds inputs to copy until none of these binds too many; false where there are none. A copy changes what is bound in
-   * one way, its input's buffer for the arena's, so that all are found at once.
+   * one way, its input's buffer for the slab's, so that all are found at once.
    */
   relieve(binders: readonly Binder[]): boolean {
     const before = this.#copied.size;
@@ -48,7 +48,7 @@ export class Crowding {
         for (const [from, input] of this.#graph.inputs.entries()) {
           if (!own.has(from) || !sameAval(this.#avalOf(input), this.#avalOf(smallest))) continue;
           this.#copied.add(input);
-          for (const buffers of bound) if (buffers.delete(from)) buffers.add(arenaOf(this.#graph, input));
+          for (const buffers of bound) if (buffers.delete(from)) buffers.add(slabOf(this.#graph, input));
         }
       }
     }

@@ -2,17 +2,16 @@
  * @file Who may lie where, and for how long: donated inputs whose buffer an output takes over, and the last use of every
  * stored value.
  */
+
 import { sizeOf } from "../../graph/dim.ts";
 import { at, UserError } from "../../graph/errors.ts";
-import { type DType, type Graph, inputName, type NodeId, nodeAt } from "../../graph/graph.ts";
-import type { BufferSpec, Location } from "../program.ts";
+import { type Graph, inputName, type NodeId, nodeAt } from "../../graph/graph.ts";
+import { storages } from "../../graph/storage.ts";
+import type { Location } from "../program.ts";
 import { type Group, membersOf } from "../stages/groups.ts";
 import type { Read } from "../stages/reads.ts";
 import type { ScanStage, Stage } from "../stages/stages.ts";
 import type { Pack } from "./in-place-concat.ts";
-
-/** How a dtype is stored: bool as u32. */
-export const elementOf: Record<DType, BufferSpec["element"]> = { f32: "f32", i32: "i32", u32: "u32", bool: "u32" };
 
 /** An input in the buffer that the caller brings. */
 export function inputLocation(graph: Graph, id: NodeId): Location {
@@ -33,7 +32,7 @@ export function donations(graph: Graph, donate: Readonly<Record<string, number>>
     if (byOutput.has(index))
       throw new UserError(`donate: output ${index} of ${graph.name} takes the memory of one input, not of two`);
     const [from, to] = [nodeAt(graph, input).aval, nodeAt(graph, output).aval];
-    if (elementOf[from.dtype] !== elementOf[to.dtype] || sizeOf(from.shape) !== sizeOf(to.shape)) {
+    if (storages[from.dtype].element !== storages[to.dtype].element || sizeOf(from.shape) !== sizeOf(to.shape)) {
       throw new UserError(`donate: input ${name} and output ${index} of ${graph.name} differ in dtype or size`);
     }
     byOutput.set(index, input);

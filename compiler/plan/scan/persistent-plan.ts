@@ -5,9 +5,11 @@
  * Workgroup memory holds each carry and each value that crosses invocations within a step. A carry that is read only at
  * its own position, and not after its next value is written, needs one slot; otherwise two that alternate.
  */
+
 import { type Dim, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
+import { storages } from "../../graph/storage.ts";
 import { bodyInputs } from "../../ops/scan.ts";
 import type { Lowering, ScanContext } from "../lowering.ts";
 import type { Location } from "../program.ts";
@@ -49,7 +51,6 @@ export type PersistentChoice =
 const maxLanes = 256;
 const minLanes: Record<Target, number> = { gpu: 32, software: 4 };
 const preferredRows: Record<Target, number> = { gpu: 1, software: 8 };
-const bytesPerWord = 4;
 
 /**
  * Bytes of weights above which a workgroup that reads all of them in every step is slower than a dispatch per step that
@@ -72,7 +73,10 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
   for (const [i, group] of groups.entries())
     if (group.kind === "stages") for (const stage of group.stages) order.set(stage, i);
   const slots = findSlots(node, stages, order, stored);
-  const wordsPerRow = [...slots.values()].reduce((sum, { width, count }) => sum + width * count, 0);
+  const bytesPerRow = [...slots].reduce(
+    (sum, [id, { width, count }]) => sum + storages[nodeAt(body, id).aval.dtype].bytes * width * count,
+    0,
+  );
   const { target, tuning = {} } = lowering.tiles;
   const limit = lowering.workgroupBytes;
   const known = typeof analysis.rows === "number" ? analysis.rows : Number.POSITIVE_INFINITY;
@@ -82,8 +86,8 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
     known,
   );
   let rows = 2 ** Math.floor(Math.log2(Math.max(1, most)));
-  while (rows > 1 && rows * wordsPerRow * bytesPerWord > limit) rows /= 2;
-  const bytes = rows * wordsPerRow * bytesPerWord;
+  while (rows > 1 && rows * bytesPerRow > limit) rows /= 2;
+  const bytes = rows * bytesPerRow;
   if (bytes > limit)
     return { plan: undefined, reason: `one row needs ${bytes} bytes of workgroup memory, the device has ${limit}` };
   const widthOf = (stage: Stage) =>
@@ -159,7 +163,8 @@ function findSlots(
 function weightBytes({ attrs }: ScanNode): number {
   const { body, consts } = attrs;
   return body.inputs.slice(0, consts).reduce((sum, id) => {
-    const size = sizeOf(at(body.nodes, id).aval.shape);
-    return sum + (typeof size === "number" ? 4 * size : 0);
+    const { aval } = at(body.nodes, id);
+    const size = sizeOf(aval.shape);
+    return sum + (typeof size === "number" ? storages[aval.dtype].bytes * size : 0);
   }, 0);
 }

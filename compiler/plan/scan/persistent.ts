@@ -7,11 +7,13 @@
  * stores its carries when it ends, those of the last being the scan's results, and loads what the one before stored. Steps
  * are counted from the beginning of the sequence whatever the chunk, so that slots alternate as in an uncut run.
  */
+
 import { type Dim, sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr, LocalArray, Variable } from "../../kernel/ir.ts";
+import { fromStorage, toStorage } from "../../kernel/storage.ts";
 import { bodyInputs } from "../../ops/scan.ts";
 import { finishKernel } from "../emit/kernel.ts";
 import { PlacedBuilder } from "../emit/placed-builder.ts";
@@ -38,7 +40,7 @@ export const persistent: ScanSchedule = {
 
 /** Lowers a scan to one dispatch, cut into chunks. `plan` has found that its rows are separable and that its states fit. */
 function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): Dispatch {
-  const writer = new PlacedBuilder(lowering.buffers(), lowering.tiles.tuning);
+  const writer = new PlacedBuilder(lowering.buffers, lowering.tiles.tuning);
   const grid = { rows: [plan.rows], rowsPer: plan.rowsPerWorkgroup, columns: [1], lanes: 1 };
   const kernel = new PersistentKernel(context, plan, writer, carryPlaces(lowering, context, plan));
   writer.part(grid, () => kernel.write());
@@ -252,7 +254,7 @@ class PersistentKernel {
     const stored = this.#writer.load(this.#array(id), this.#writer.bound(address), slot);
     const depth = Math.max(stored.depth, this.#rows.blockDepth);
     const key = `local ${id} ${address.expr.id} ${slot?.id}`;
-    return this.#writer.bind(key, this.#writer.fromStorage(stored, dtype), depth);
+    return this.#writer.bind(key, fromStorage(this.#writer, stored, dtype), depth);
   }
 
   #storeLocal(
@@ -266,7 +268,7 @@ class PersistentKernel {
     const { shape } = nodeAt(this.#node.attrs.body, id).aval;
     const w = this.#writer;
     const address = w.bound(this.#address(slots, index, shape, emitter));
-    const stored = value.type === "bool" ? w.toStorage(value, "u32") : value;
+    const stored = value.type === "bool" ? toStorage(w, value, "u32") : value;
     if (slot === undefined) w.storeElement(this.#array(id), address, stored);
     else w.storeInSlot(this.#array(id), slot, address, stored);
   }

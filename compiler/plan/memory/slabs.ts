@@ -4,7 +4,7 @@
  * sum.
  */
 import { addDims, type Dim } from "../../graph/dim.ts";
-import type { DType } from "../../graph/graph.ts";
+import { type Storage, type StorageForm, storages } from "../../graph/storage.ts";
 import type { BufferSpec, Location, Size } from "../program.ts";
 
 interface Slot {
@@ -21,16 +21,16 @@ const alignment = 4;
 
 class Slab {
   readonly name: string;
-  readonly element: "f32" | "u32";
+  readonly form: StorageForm;
   readonly buffer: number;
   /** By size. */
   readonly #slots = new Map<Dim, Slot[]>();
   /** All that is placed, like terms added up. */
   #size: Size = [0];
 
-  constructor(name: string, element: "f32" | "u32", buffer: number) {
+  constructor(name: string, form: StorageForm, buffer: number) {
     this.name = name;
-    this.element = element;
+    this.form = form;
     this.buffer = buffer;
   }
 
@@ -67,19 +67,36 @@ function sum(terms: Size): Size {
   return added.length === 0 ? [0] : added;
 }
 
-/** The program's own memory: one slab of f32 and one of u32, which also holds i32 and bool. */
+/** What a slab is for; values of a class lie together. */
+export type SlabClass = "work";
+
+/** The slabs that every program has: f32, and u32, which also holds i32 and bool. */
+const first: readonly (readonly [name: string, storage: Storage])[] = [
+  ["work", "f32"],
+  ["workInts", "u32"],
+];
+
+/** The program's own memory: slabs by what is stored in them and what for, made when they are first needed. */
 export class Memory {
-  readonly #floats: Slab;
-  readonly #integers: Slab;
+  readonly #slabs = new Map<string, Slab>();
+  readonly #firstBuffer: number;
 
   constructor(firstBuffer: number) {
-    this.#floats = new Slab("work", "f32", firstBuffer);
-    this.#integers = new Slab("workInts", "u32", firstBuffer + 1);
+    this.#firstBuffer = firstBuffer;
+    for (const [name, storage] of first) this.#add(slabKey(storage, "work"), name, storage);
+  }
+
+  #add(key: string, name: string, storage: Storage): Slab {
+    const slab = new Slab(name, storages[storage], this.#firstBuffer + this.#slabs.size);
+    this.#slabs.set(key, slab);
+    return slab;
   }
 
   /** A place for `size` elements that is written in step `from` and read up to step `until`. */
-  place(dtype: DType, size: Dim, from: number, until: number): Location {
-    return (dtype === "f32" ? this.#floats : this.#integers).place(size, from, until);
+  place(storage: Storage, size: Dim, from: number, until: number, use: SlabClass = "work"): Location {
+    const key = slabKey(storage, use);
+    const slab = this.#slabs.get(key) ?? this.#add(key, `${use}${this.#slabs.size}`, storage);
+    return slab.place(size, from, until);
   }
 
   /**
@@ -100,15 +117,15 @@ export class Memory {
   }
 
   #slots(): Slot[] {
-    return [this.#floats, this.#integers].flatMap(({ slots }) => slots);
+    return [...this.#slabs.values()].flatMap(({ slots }) => slots);
   }
 
   get buffers(): BufferSpec[] {
-    return [this.#floats, this.#integers].map(({ name, element, size }) => ({
-      name,
-      element,
-      size,
-      role: "slab",
-    }));
+    return [...this.#slabs.values()].map(({ name, form, size }) => ({ name, ...form, size, role: "slab" }));
   }
+}
+
+/** Whole numbers and truths share a slab: they are loaded by their bits. */
+function slabKey(storage: Storage, use: SlabClass): string {
+  return `${storages[storage].element === "f32" ? "f32" : "u32"} ${use}`;
 }
