@@ -1,5 +1,5 @@
 /** @file Arrays on a device from run to run: who owns their memory, when it is used again, and what is refused. */
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import {
@@ -54,6 +54,22 @@ test("one program serves sizes that grow and shrink, and arrays that change, all
     await expectRight(results, at(inputs, i % inputs.length));
     for (const result of results) result.destroy();
   }
+  executable.destroy();
+});
+
+test("of arrays of nothing, nothing is written: there are hosts that end at it", async () => {
+  const write = vi.spyOn(GPUQueue.prototype, "writeBuffer");
+  const executable = await device.compile(graph);
+  const none = ndarray([0, 8], []);
+  for (const x of [none, device.upload(none)]) {
+    const results = executable.run({ x, w });
+    await expectRight(results, none);
+    for (const result of results) result.destroy();
+  }
+  const written = write.mock.calls.map(([, , data]) => data.byteLength);
+  expect(written.length).toBeGreaterThan(0);
+  expect(Math.min(...written)).toBeGreaterThan(0);
+  write.mockRestore();
   executable.destroy();
 });
 

@@ -191,7 +191,7 @@ export const evaluatorMutants: readonly Mutant[] = [
         "if (length === 0) for (const dispatch of step.otherwise) this.step(dispatch, counts);",
         "",
       ],
-      ["chunks begin at the first step", "ranges.push([first, ", "ranges.push([0, "],
+      ["a step between two chunks is left out", "first += steps)", "first += steps + 1)"],
       [
         "workgroups are those of the grid, whatever was written",
         ", step.indirect && this.#workgroups(step.indirect)",

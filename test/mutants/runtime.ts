@@ -248,7 +248,7 @@ export const runtimeMutants: readonly Mutant[] = [
   ),
   ...changed(
     "runtime/context.ts",
-    ["test/hosts/hosts.test.ts"],
+    [onArrays],
     [["nothing is written to where there is nothing", "if (words.length > 0) this", "if (words.length >= 0) this"]],
   ),
   ...changed(
