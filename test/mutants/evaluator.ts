@@ -3,6 +3,7 @@ import { changed, type Mutant } from "./mutant.ts";
 
 const onFaults = "test/kernel/evaluate.test.ts";
 const onVerifier = "test/kernel/verify.test.ts";
+const onRandom = "test/kernel/random-kernels.test.ts";
 const onPrograms = "test/kernel/evaluate-programs.test.ts";
 
 export const evaluatorMutants: readonly Mutant[] = [
@@ -159,11 +160,14 @@ export const evaluatorMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/kernel/evaluate/arithmetic.ts",
-    [onPrograms],
+    [onRandom, onPrograms],
     [
-      ["f32 does not round", "add: (a, b) => Math.fround(a + b),", "add: (a, b) => a + b + 1e-4 * a,"],
+      ["f32 does not round", "mul: (a, b) => Math.fround(a * b),", "mul: (a, b) => a * b * (1 + 2 ** -20),"],
       ["halves go up", "rest === 0.5 && low % 2 === 0", "rest > 1"],
       ["u32 does not wrap", "sub: (a, b) => (a - b) >>> 0,", "sub: (a, b) => a - b,"],
+      ["i32 is shifted without its sign", "shiftRight: (a, by) => a >> by,", "shiftRight: (a, by) => (a >>> by) | 0,"],
+      ["comparisons are strict", "Number(a <= b)", "Number(a < b)"],
+      ["the other one is chosen", "condition !== 0 ? whenTrue : whenFalse", "condition === 0 ? whenTrue : whenFalse"],
     ],
   ),
   ...changed(
