@@ -260,7 +260,13 @@ export function randomProgram(tape: readonly number[], asks: boolean): Program<P
   return {
     ...{ version: 1, name: "random", symbols: [], requires: [], schedules: [] },
     buffers: (["input", "slab"] as const).flatMap((role) =>
-      stored.map((element, i) => ({ name: `${role}${i}`, element, size: [role === "input" ? size : elements], role })),
+      stored.map((element, i) => ({
+        name: `${role}${i}`,
+        element,
+        bytes: 4,
+        size: [role === "input" ? size : elements],
+        role,
+      })),
     ),
     inputs: stored.map((dtype, buffer) => ({ name: `in${buffer}`, dtype, shape: [size], buffer })),
     outputs: stored.map((dtype, i) => ({ dtype, shape: [elements], location: place(3 + i), donated: undefined })),
