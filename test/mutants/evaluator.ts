@@ -89,9 +89,9 @@ export const evaluatorMutants: readonly Mutant[] = [
         "      const number = value(lane);",
       ],
       [
-        "loops begin again at 0",
+        "loops end past the largest index",
         "if (next > value && next < 2 ** 32) return next;",
-        "if (next > value) return next >>> 0;",
+        "if (next > value) return next;",
       ],
     ],
   ),
