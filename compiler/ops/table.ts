@@ -16,18 +16,32 @@ export type TableOp = Exclude<OpName, "scan" | "result">;
 
 type Table = { readonly [K in TableOp]: OpEntry<K> };
 
-const exported = { ...contractions, ...elementwise, ...logic, ...pieces, ...sources, ...transcendental, ...views };
+interface Files {
+  readonly contractions: typeof contractions;
+  readonly elementwise: typeof elementwise;
+  readonly logic: typeof logic;
+  readonly pieces: typeof pieces;
+  readonly sources: typeof sources;
+  readonly transcendental: typeof transcendental;
+  readonly views: typeof views;
+}
 
 /** The ops of the entries that are exported. */
-type Exported = (typeof exported)[keyof typeof exported];
+type Exported = { [F in keyof Files]: Files[F][keyof Files[F]] }[keyof Files];
 type ExportedOp = Extract<Exported, { readonly entry: unknown }>["entry"]["op"];
 
 /** One for each op of the schema: where an entry is missing, this is an error that names its op. */
 type Complete = { readonly [K in TableOp]: K extends ExportedOp ? OpEntry<K> : `no entry for ${K}` };
 
-export const opTable: Table = Object.fromEntries(
-  Object.values(exported).flatMap((each) => ("entry" in each ? [[each.entry.op, each.entry]] : [])),
-) as Complete;
+function collected(): Complete {
+  const files: Files = { contractions, elementwise, logic, pieces, sources, transcendental, views };
+  const exported: readonly object[] = Object.values(files).flatMap((file) => Object.values(file));
+  const entries = exported.flatMap((each) => ("entry" in each ? [each.entry as OpEntry<TableOp>] : []));
+  return Object.fromEntries(entries.map((entry) => [entry.op, entry])) as Complete;
+}
+
+// Marked, so that a bundle of something else leaves it out.
+export const opTable: Table = /* @__PURE__ */ collected();
 
 /**
  * The entry of an op, with its attribute type widened: TypeScript cannot carry "the attributes of *this* node" through

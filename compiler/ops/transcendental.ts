@@ -1,4 +1,7 @@
-/** @file Elementwise functions beyond arithmetic: value, kernel expression and derivative of each on one screen. */
+/**
+ * @file Elementwise functions beyond arithmetic: value, kernel expression and derivative of each on one screen. The root
+ * entry exports all of this file; the marks let a bundle leave out what it does not use.
+ */
 import { erf as errorFunction } from "../kernel/math/erf.ts";
 import * as exponential from "../kernel/math/exponential.ts";
 import * as trigonometric from "../kernel/math/trigonometric.ts";
@@ -6,7 +9,7 @@ import { add, div, float, mul, neg, sub, type Unary, unary } from "./elementwise
 import { erfOf } from "./error-function.ts";
 
 /** e to the power of x. */
-export const exp: Unary<"exp"> = unary(
+export const exp: Unary<"exp"> = /* @__PURE__ */ unary(
   "exp",
   {},
   {
@@ -19,7 +22,7 @@ export const exp: Unary<"exp"> = unary(
 );
 
 /** e^x - 1, with all its digits near 0, where `sub(exp(x), 1)` has none left. */
-export const expm1: Unary<"expm1"> = unary(
+export const expm1: Unary<"expm1"> = /* @__PURE__ */ unary(
   "expm1",
   {},
   {
@@ -33,7 +36,7 @@ export const expm1: Unary<"expm1"> = unary(
 );
 
 /** Natural logarithm; NaN below 0. */
-export const log: Unary<"log"> = unary(
+export const log: Unary<"log"> = /* @__PURE__ */ unary(
   "log",
   {},
   {
@@ -46,7 +49,7 @@ export const log: Unary<"log"> = unary(
 );
 
 /** log(1 + x), with all its digits near 0, where `log(add(x, 1))` has none left. */
-export const log1p: Unary<"log1p"> = unary(
+export const log1p: Unary<"log1p"> = /* @__PURE__ */ unary(
   "log1p",
   {},
   {
@@ -59,7 +62,7 @@ export const log1p: Unary<"log1p"> = unary(
 );
 
 /** Square root; NaN below 0. */
-export const sqrt: Unary<"sqrt"> = unary(
+export const sqrt: Unary<"sqrt"> = /* @__PURE__ */ unary(
   "sqrt",
   {},
   {
@@ -72,7 +75,7 @@ export const sqrt: Unary<"sqrt"> = unary(
 );
 
 /** Sine of x in radians, good to the last digits of f32 for every x, however large; NaN of an infinity. */
-export const sin: Unary<"sin"> = unary(
+export const sin: Unary<"sin"> = /* @__PURE__ */ unary(
   "sin",
   {},
   {
@@ -85,7 +88,7 @@ export const sin: Unary<"sin"> = unary(
 );
 
 /** Cosine of x in radians; as exact as `sin`. */
-export const cos: Unary<"cos"> = unary(
+export const cos: Unary<"cos"> = /* @__PURE__ */ unary(
   "cos",
   {},
   {
@@ -98,7 +101,7 @@ export const cos: Unary<"cos"> = unary(
 );
 
 /** Hyperbolic tangent; does not overflow. */
-export const tanh: Unary<"tanh"> = unary(
+export const tanh: Unary<"tanh"> = /* @__PURE__ */ unary(
   "tanh",
   {},
   {
@@ -112,7 +115,7 @@ export const tanh: Unary<"tanh"> = unary(
 );
 
 /** 1 / (1 + e^-x). */
-export const sigmoid: Unary<"sigmoid"> = unary(
+export const sigmoid: Unary<"sigmoid"> = /* @__PURE__ */ unary(
   "sigmoid",
   {},
   {
@@ -125,7 +128,7 @@ export const sigmoid: Unary<"sigmoid"> = unary(
 );
 
 /** log(1 + e^x), without overflow. */
-export const softplus: Unary<"softplus"> = unary(
+export const softplus: Unary<"softplus"> = /* @__PURE__ */ unary(
   "softplus",
   {},
   {
@@ -138,7 +141,7 @@ export const softplus: Unary<"softplus"> = unary(
 );
 
 /** The error function: 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x. */
-export const erf: Unary<"erf"> = unary(
+export const erf: Unary<"erf"> = /* @__PURE__ */ unary(
   "erf",
   {},
   {
@@ -151,7 +154,7 @@ export const erf: Unary<"erf"> = unary(
 );
 
 /** The nearest whole number, of two that are equally near the even one; its derivative is 0. */
-export const round: Unary<"round"> = unary(
+export const round: Unary<"round"> = /* @__PURE__ */ unary(
   "round",
   {},
   {

@@ -101,9 +101,9 @@ function few(step: StepInProgress, value: Value): Value {
   return widthOf(step.flat(value)) > 2 ? step.fit(value, [2]) : value;
 }
 
-const floor: Rule = (step, { a }) => {
+const whole: Rule = (step, { a, n }) => {
   const x = few(step, step.pick(a));
-  step.push(step.writer.call("floor", [x], x.bound + 1));
+  step.push(step.writer.call(n % 2 === 0 ? "floor" : "round", [x], x.bound + 1));
 };
 
 /** Whole numbers: arithmetic that wraps around, and back. No gradient flows. */
@@ -187,7 +187,7 @@ export const elementwiseRules: readonly Rule[] = [
   where,
   where,
   truth,
-  floor,
+  whole,
   integers,
   dropout,
   counted,

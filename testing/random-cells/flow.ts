@@ -26,7 +26,7 @@ export function isActive(graph: Graph, moves: readonly boolean[]): boolean[] {
   for (const [i, id] of graph.inputs.entries()) depends[id] = at(moves, i);
   const flowsPast = (id: NodeId) => {
     const { op, aval } = at(graph.nodes, id);
-    return op !== "stopGradient" && op !== "floor" && aval.dtype === "f32";
+    return op !== "stopGradient" && op !== "floor" && op !== "round" && aval.dtype === "f32";
   };
   const touched = graph.nodes.map(({ operands }, id) => {
     const some = operands.some((operand) => depends[operand]);

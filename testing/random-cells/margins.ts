@@ -26,6 +26,8 @@ function distances(node: Node, operands: readonly NdArray[]): Float64Array | und
       return x.data.map(Math.abs);
     case "floor":
       return x.data.map((value) => Math.abs(value - Math.round(value)));
+    case "round":
+      return x.data.map((value) => Math.abs(value - Math.floor(value) - 0.5));
     case "cast":
       if (node.attrs.dtype === "bool") return x.data.map(Math.abs);
       // Truncation does not jump at 0.

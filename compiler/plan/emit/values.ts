@@ -108,7 +108,7 @@ export class Emitter {
     return ravel(this.writer.index, index, shape);
   }
 
-  /** The first piece whose condition holds, or zero. Loads of the others stay inside their buffer and are dropped. */
+  /** The first piece whose condition holds, or zero. The others may be read outside their buffer, where WebGPU gives some number of it, and are dropped. */
   #pieces(region: Region, id: NodeId, key: string, pieces: readonly Piece<Index>[]): Expr {
     const node = nodeAt(region.graph, id);
     const { dtype } = node.aval;
