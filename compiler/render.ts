@@ -1,5 +1,5 @@
 /** @file A planned program as one that WebGPU runs: every kernel of the IR written as WGSL. */
-import { bindingName, kernelText, uniformNames } from "../shaders/kernel.ts";
+import { bindingName, commentText, kernelText, uniformNames } from "../shaders/kernel.ts";
 import { bytesOf } from "./kernel/storage.ts";
 import type { Kernel, PlannedKernel, Program } from "./plan/program.ts";
 
@@ -20,15 +20,11 @@ function renderedKernel({ name, label, sites, code, work }: PlannedKernel): Kern
     chunked: code.steps.end !== undefined,
     workgroupBytes: code.shared.reduce((sum, array) => sum + bytesOf(array), 0),
     work,
-    wgsl: kernelText(code, [
-      oneLine(`${name} computes ${label}`),
-      ...sites.slice(0, 4).map((site) => oneLine(`  from ${site}`)),
-      oneLine(`  ${code.buffers.map(({ array }, i) => `${bindingName(i)} is ${array.name}`).join(", ")}`),
+    about: commentText([
+      `${name} computes ${label}`,
+      ...sites.slice(0, 4).map((site) => `  from ${site}`),
+      `  ${code.buffers.map(({ array }, i) => `${bindingName(i)} is ${array.name}`).join(", ")}`,
     ]),
+    wgsl: kernelText(code),
   };
-}
-
-/** Names come from users; in a comment they must not end the line. */
-function oneLine(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, "?").slice(0, 200);
 }

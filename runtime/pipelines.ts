@@ -45,11 +45,6 @@ export async function createPipelines(
 
 const lengthOf = ({ kernels }: Program, kernel: number) => at(kernels, kernel).wgsl.length;
 
-/** What a kernel is called and where it comes from stand in comments: equal layers share their pipelines. */
-function withoutComments(wgsl: string): string {
-  return wgsl.replace(/^\/\/.*\n/gm, "");
-}
-
 async function createPipeline(device: GPUDevice, kernel: Kernel): Promise<Pipeline> {
   return { kernel, ...(await keptOf(device, kernel, compile).compiling) };
 }
@@ -76,7 +71,7 @@ export function createPipelineNow(
 function keptOf(device: GPUDevice, kernel: Kernel, begin: (device: GPUDevice, kernel: Kernel) => Kept): Kept {
   const pipelines = kept.get(device) ?? new Map<string, Kept>();
   kept.set(device, pipelines);
-  const key = JSON.stringify([withoutComments(kernel.wgsl), layoutEntries(kernel)]);
+  const key = JSON.stringify([kernel.wgsl, layoutEntries(kernel)]);
   const entry = pipelines.get(key) ?? begin(device, kernel);
   pipelines.delete(key);
   pipelines.set(key, entry);
@@ -136,7 +131,7 @@ function partsOf(device: GPUDevice, kernel: Kernel) {
       `internal: ${describe(kernel)} binds ${kernel.bindings.length} buffers, this device allows ${limit}`,
     );
   }
-  const module = device.createShaderModule({ label: kernel.name, code: kernel.wgsl });
+  const module = device.createShaderModule({ label: kernel.name, code: kernel.about + kernel.wgsl });
   const layout = device.createBindGroupLayout({ label: kernel.name, entries: layoutEntries(kernel) });
   const descriptor: GPUComputePipelineDescriptor = {
     label: kernel.name,

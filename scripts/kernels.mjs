@@ -46,7 +46,7 @@ for (const graph of goldenGraphs.filter(({ name }) => only.some((text) => name.i
     const name = `${graph.name}, ${way}`;
     if (out !== undefined) {
       write("canonical", name, canonical);
-      write("raw", name, program.kernels.map(({ wgsl }) => wgsl).join("\n"));
+      write("raw", name, program.kernels.map(({ about, wgsl }) => about + wgsl).join("\n"));
     }
     if (hash === kept[graph.name]?.[way]) continue;
     differing += 1;

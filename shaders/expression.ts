@@ -7,6 +7,8 @@ import type { Apply, Expr, KernelArray, Literal, Primitive, Scalar, Type, Variab
 export interface Names {
   readonly array: (array: KernelArray) => string;
   readonly uniform: (sum: readonly (number | string)[]) => string;
+  /** A u32 that WGSL does not take for a constant. */
+  readonly opaque: (bits: string) => string;
   /** The builtins; undefined for a variable that the kernel declares itself. */
   readonly builtin: (variable: Variable) => string | undefined;
 }
@@ -18,14 +20,6 @@ export const typeText: Record<Type, string> = {
   bool: "bool",
   f32x4: "vec4<f32>",
 };
-
-/** The name of the function that keeps a bit pattern out of constant evaluation, which rejects NaN and infinity. */
-export const opaque = "cg_opaque";
-
-export const opaqueText = `fn ${opaque}(bits: u32) -> u32 {
-  var kept = bits;
-  return kept;
-}`;
 
 const infix: Partial<Record<Primitive, string>> = {
   ...{ add: "+", sub: "-", mul: "*", div: "/", rem: "%", less: "<", lessEqual: "<=", equal: "==", notEqual: "!=" },
@@ -40,7 +34,7 @@ export function expressionText(expr: Expr, names: Names): string {
   const text = (operand: Expr) => expressionText(operand, names);
   switch (expr.kind) {
     case "literal":
-      return literalText(expr);
+      return literalText(expr, names);
     case "size": {
       const coefficient = dimCoefficient(expr.dim);
       const factors = dimFactors(expr.dim).map((symbol) => names.uniform([symbol]));
@@ -56,7 +50,7 @@ export function expressionText(expr: Expr, names: Names): string {
     case "call":
       return `${expr.function.name}(${expr.operands.map(text).join(", ")})`;
     case "apply":
-      return applyText(expr, operandTexts(expr, text));
+      return applyText(expr, operandTexts(expr, text, names));
   }
 }
 
@@ -98,28 +92,28 @@ function literalOf(expr: Expr | undefined): number {
  * Operands, one of which at least is no constant expression to WGSL: it computes those when a kernel is compiled, and
  * refuses the kernel where they overflow or have no value.
  */
-function operandTexts({ op, type, operands }: Apply, text: (operand: Expr) => string): readonly string[] {
+function operandTexts({ op, type, operands }: Apply, text: (operand: Expr) => string, names: Names): readonly string[] {
   const texts = operands.map(text);
   const [first] = operands;
   const isFolded = first !== undefined && operands.every(({ kind }) => kind === "literal");
   // Bits of an integer are always a number.
   const isInteger = op === "bitcast" && type !== "f32";
   if (!isFolded || isInteger || first.type === "bool" || op === "vector") return texts;
-  return [hidden(first.type as Scalar, at(texts, 0)), ...texts.slice(1)];
+  return [hidden(first.type as Scalar, at(texts, 0), names), ...texts.slice(1)];
 }
 
 /** A number that WGSL does not take for a constant. */
-function hidden(type: Scalar, text: string): string {
-  return type === "u32" ? `${opaque}(${text})` : `bitcast<${type}>(${opaque}(bitcast<u32>(${text})))`;
+function hidden(type: Scalar, text: string, { opaque }: Names): string {
+  return type === "u32" ? opaque(text) : `bitcast<${type}>(${opaque(`bitcast<u32>(${text})`)})`;
 }
 
-function literalText({ type, value }: Literal): string {
+function literalText({ type, value }: Literal, { opaque }: Names): string {
   if (type === "bool") return value === 0 ? "false" : "true";
   // Large ones are bit patterns, which people read in hexadecimal.
   if (type === "u32") return `${value < 2 ** 20 ? value : `0x${value.toString(16)}`}u`;
   if (type === "i32") return value === -2147483648 ? "(-2147483647i - 1i)" : value < 0 ? `(${value}i)` : `${value}i`;
   // WGSL rejects literals that overflow or are NaN, and its compilers drop the sign of a zero; a bit pattern says the same.
-  const ofBits = (bits: string) => `bitcast<f32>(${opaque}(${bits}))`;
+  const ofBits = (bits: string) => `bitcast<f32>(${opaque(bits)})`;
   if (!Number.isFinite(value))
     return ofBits(Number.isNaN(value) ? "0x7fc00000u" : value > 0 ? "0x7f800000u" : "0xff800000u");
   if (Object.is(value, -0)) return ofBits("0x80000000u");

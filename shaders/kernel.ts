@@ -7,24 +7,27 @@ import type { Dim } from "../compiler/graph/dim.ts";
 import { at } from "../compiler/graph/errors.ts";
 import type { Expr, GridPart, KernelCode, LocalArray, Part, Variable } from "../compiler/kernel/ir.ts";
 import { expressionsIn, functionsOf } from "../compiler/kernel/walk.ts";
-import { expressionText, type Names, opaque, opaqueText, typeText } from "./expression.ts";
+import { expressionText, type Names, typeText } from "./expression.ts";
 import { functionText, indented, statementLines } from "./statement.ts";
 
 export const bindingOf = { sizes: 0, step: 1, storage: 2 } as const;
 
-/** `about` stands at the top, for people: lines of printable characters. */
-export function kernelText(code: KernelCode, about: readonly string[]): string {
-  const names = namesOf(code);
+/** Equal kernels are equal texts: neither names nor places in the program enter. */
+export function kernelText(code: KernelCode): string {
+  let usesOpaque = false;
+  const opaque = (bits: string) => {
+    usesOpaque = true;
+    return `cg_opaque(${bits})`;
+  };
+  const names = namesOf(code, opaque);
   const { functions, body } = partsText(code.parts, names);
-  const helpers = functionsOf(code.parts).map(functionText);
-  const written = [...helpers, ...functions, ...body].join("\n");
+  const helpers = functionsOf(code.parts).map((callee) => functionText(callee, names));
   const sections = [
     usesSubgroups(code) ? ["enable subgroups;"] : [],
-    [about.map((line) => `// ${line}`).join("\n")],
     [uniformSection(code)],
     [bindings(code).join("\n")],
     [code.shared.map((array) => `var<workgroup> ${array.name}: ${arrayType(array)};`).join("\n")],
-    written.includes(`${opaque}(`) ? [opaqueText] : [],
+    usesOpaque ? [opaqueText] : [],
     helpers,
     functions,
     [[...entryPoint(code), ...indented(body), "}"].join("\n")],
@@ -45,12 +48,23 @@ export function uniformNames({ uniforms }: Pick<KernelCode, "uniforms">): string
   return uniforms.map((_, i) => `at${i}`);
 }
 
+/** Lines for people to stand above a kernel, as comments. Names come from users: they must not end the line. */
+export function commentText(lines: readonly string[]): string {
+  return lines.map((line) => `// ${line.replace(/[^\x20-\x7e]/g, "?").slice(0, 200)}\n`).join("");
+}
+
 /** The name of a kernel's storage binding: that of its place, so that kernels of equal layers are equal texts. */
 export function bindingName(place: number): string {
   return `buffer${place}`;
 }
 
-function namesOf(code: KernelCode): Names {
+/** Keeps a bit pattern out of constant evaluation, which rejects NaN and infinity. */
+const opaqueText = `fn cg_opaque(bits: u32) -> u32 {
+  var kept = bits;
+  return kept;
+}`;
+
+function namesOf(code: KernelCode, opaque: Names["opaque"]): Names {
   const fields = uniformNames(code);
   const byValue = new Map(code.uniforms.map((sum, i) => [sum.join(" + "), `sizes.${fields[i]}`]));
   const { counts, end } = code.steps;
@@ -59,6 +73,7 @@ function namesOf(code: KernelCode): Names {
   const places = new Map(code.buffers.map(({ array }, i) => [array.buffer, bindingName(i)]));
   return {
     array: (array) => (array.space === "global" ? (places.get(array.buffer) ?? "") : array.name),
+    opaque,
     uniform: (sum) => byValue.get(sum.join(" + ")) ?? "",
     builtin: (variable) => builtins.get(variable),
   };

@@ -51,8 +51,11 @@ export function indented(lines: readonly string[]): string[] {
 }
 
 /** A function as WGSL. It names nothing of a kernel. */
-export function functionText({ name, parameters, type, body, result }: KernelFunction): string {
-  const none: Names = { array: ({ name }) => name, uniform: () => "", builtin: () => undefined };
+export function functionText(
+  { name, parameters, type, body, result }: KernelFunction,
+  { opaque }: Pick<Names, "opaque">,
+): string {
+  const none: Names = { array: ({ name }) => name, uniform: () => "", opaque, builtin: () => undefined };
   const given = parameters.map((parameter) => `${parameter.name}: ${typeText[parameter.type]}`).join(", ");
   const lines = [...statementLines(body, none), `return ${expressionText(result, none)};`];
   return [`fn ${name}(${given}) -> ${typeText[type]} {`, ...indented(lines), "}"].join("\n");

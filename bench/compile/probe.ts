@@ -44,7 +44,10 @@ export function measure(layers: number, units: number): Measurement {
   const end = performance.now();
   phases.lowering = end - last;
   formStages(passed, passed.outputs, { packs: true });
-  const texts = program.kernels.map(({ wgsl }) => wgsl.replace(/^\/\/.*\n/gm, ""));
+  // An older checkout has its comments in the text.
+  const texts = program.kernels.map(({ wgsl, about }) =>
+    about === undefined ? wgsl.replace(/^\/\/.*\n/gm, "") : wgsl,
+  );
   return {
     phases,
     total: end - before,

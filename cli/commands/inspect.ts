@@ -61,8 +61,8 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
       bytesFormula: bytesFormula(compiled.program),
       schedules: program.schedules,
       passes: stages.map(({ pass, graph }) => ({ name: pass, nodes: countNodes(graph) })),
-      kernels: program.kernels.map(({ name, label, site, workgroupSize, workgroupBytes, wgsl }) => ({
-        ...{ name, label, site, workgroupSize, workgroupBytes, wgsl },
+      kernels: program.kernels.map(({ name, label, site, workgroupSize, workgroupBytes, about, wgsl }) => ({
+        ...{ name, label, site, workgroupSize, workgroupBytes, wgsl: about + wgsl },
       })),
       ...(profile && { profile: { ...profile, total: totalOf(profile.kernels) } }),
     });

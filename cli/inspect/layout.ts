@@ -19,7 +19,7 @@ export function* layout({ stages, program }: Compiled, work: WorkTotals): Genera
     yield* section(`${heading}: ${same ? "nothing changed" : nodes(graph)}`, same ? "" : after);
     before = after;
   }
-  for (const kernel of program.kernels) yield* section(kernelHeading(kernel, program), kernel.wgsl);
+  for (const kernel of program.kernels) yield* section(kernelHeading(kernel, program), kernel.about + kernel.wgsl);
   yield* totals(program, work);
 }
 

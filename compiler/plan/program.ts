@@ -67,6 +67,8 @@ export interface Kernel {
   /** What it computes, for people: the ops and the line of the user's file that they come from. */
   readonly label: string;
   readonly site: Site | undefined;
+  /** Comments above the text, for people: what it computes and where it comes from. Equal kernels differ in nothing else. */
+  readonly about: string;
   readonly wgsl: string;
   readonly workgroupSize: number;
   readonly bindings: readonly Binding[];

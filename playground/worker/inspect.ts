@@ -27,9 +27,16 @@ export function inspectRun({ name, network, device, spec }: Run): Inspection {
       nodes: countNodes(graph),
       text: printGraph(graph, { sites: true }),
     })),
-    kernels: program.kernels.map(({ name, label, site, workgroupSize, workgroupBytes, wgsl }) => {
+    kernels: program.kernels.map(({ name, label, site, workgroupSize, workgroupBytes, about, wgsl }) => {
       const line = lineOf(site);
-      return { name, label, workgroupSize, workgroupBytes, wgsl, ...(line === undefined ? {} : { line }) };
+      return {
+        name,
+        label,
+        workgroupSize,
+        workgroupBytes,
+        wgsl: about + wgsl,
+        ...(line === undefined ? {} : { line }),
+      };
     }),
     schedules: program.schedules,
     ...{ dispatches, copies, bytes, slabBytes },

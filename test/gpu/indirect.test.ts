@@ -11,7 +11,15 @@ import { LoadedProgram } from "../../runtime/loaded-program.ts";
 const context = await GpuContext.open("auto");
 afterAll(() => context.destroy());
 
-const about = { label: "", site: undefined, uniforms: [], loops: 0, chunked: false, workgroupBytes: 0 } as const;
+const about = {
+  about: "",
+  label: "",
+  site: undefined,
+  uniforms: [],
+  loops: 0,
+  chunked: false,
+  workgroupBytes: 0,
+} as const;
 const kernel = (name: string, wgsl: string, bindings: Kernel["bindings"]): Kernel => ({
   ...about,
   name,

@@ -83,10 +83,8 @@ test("what is bound under a name is that value, in every block inside", () => {
 });
 
 test("a kernel in WGSL", () => {
-  expect(kernelText(weightedSums(), ["k0 computes sums"])).toMatchInlineSnapshot(`
-    "// k0 computes sums
-
-    struct Sizes {
+  expect(kernelText(weightedSums())).toMatchInlineSnapshot(`
+    "struct Sizes {
       at0: u32,
       at1: u32,
       at2: u32,
@@ -157,7 +155,7 @@ function twoParts(): KernelCode {
 }
 
 test("parts are functions, which know where their workgroups begin", () => {
-  expect(kernelText(twoParts(), [])).toMatchInlineSnapshot(`
+  expect(kernelText(twoParts())).toMatchInlineSnapshot(`
     "struct Sizes {
       at0: u32,
       at1: u32,

@@ -11,6 +11,7 @@ const n = e.variable("n", "u32", 0);
 const text = (expr: Expr) =>
   expressionText(expr, {
     array: ({ name }) => name,
+    opaque: (bits: string) => `cg_opaque(${bits})`,
     uniform: (sum) => `sizes.${sum.join("_")}`,
     builtin: () => undefined,
   });

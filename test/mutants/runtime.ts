@@ -20,7 +20,7 @@ export const runtimeMutants: readonly Mutant[] = [
       ["no pipeline is kept", "pipelines.get(key) ?? begin", "begin"],
       [
         "kernels of one interface are one",
-        "JSON.stringify([withoutComments(kernel.wgsl), layoutEntries(kernel)])",
+        "JSON.stringify([kernel.wgsl, layoutEntries(kernel)])",
         "JSON.stringify([layoutEntries(kernel)])",
       ],
       ["what did not compile is kept", "if (pipelines.get(key) === entry) pipelines.delete(key);", ""],

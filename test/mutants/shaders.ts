@@ -31,7 +31,7 @@ export const shaderMutants: readonly Mutant[] = [
     [
       ["a kernel of constants overflows when it is compiled", "if (!isFolded ||", "if (isFolded !== undefined ||"],
       ["-0 is 0", 'if (Object.is(value, -0)) return ofBits("0x80000000u");', ""],
-      ["WGSL sees through hidden bits", "`bitcast<f32>(${opaque}(${bits}))`", "`bitcast<f32>(${bits})`"],
+      ["WGSL sees through hidden bits", "`bitcast<f32>(${opaque(bits)})`", "`bitcast<f32>(${bits})`"],
       ["the largest number is written as one that WGSL refuses", " && Math.abs(rounded) <= largest", ""],
     ],
   ),
@@ -77,7 +77,7 @@ export const shaderMutants: readonly Mutant[] = [
         "const blocks = rowsPer > 0",
       ],
       ["subgroups are not asked for", 'usesSubgroups(code) ? ["enable subgroups;"] : []', "[]"],
-      ["what hides constants is left out", "written.includes(`${opaque}(`) ? [opaqueText] : []", "[]"],
+      ["what hides constants is left out", "usesOpaque ? [opaqueText] : []", "[]"],
       ["inner loops count first", "`  count${nesting}: u32,`", "`  count${counts.length - 1 - nesting}: u32,`"],
       ["all sizes are the first", "`sizes.${fields[i]}`", "`sizes.${fields[i * 0]}`"],
       [
@@ -93,8 +93,8 @@ export const shaderMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/render.ts",
+    "shaders/kernel.ts",
     ["test/trust/names-in-kernels.test.ts"],
-    [["names end their comment", 'text.replace(/[^\\x20-\\x7e]/g, "?")', "text"]],
+    [["names end their comment", 'line.replace(/[^\\x20-\\x7e]/g, "?")', "line"]],
   ),
 ];

@@ -79,7 +79,7 @@ const byTokens: Choose = {
   branches: [branch(8, run(1)), branch(20, run(2), run(2)), branch(undefined, run(3))],
 };
 const loop: Loop = { kind: "loop", length: "T", reverse: false, body: [run(0), byTokens], otherwise: [run(4)] };
-const kernel = { label: "", site: undefined, wgsl: "", workgroupSize: 1, bindings: [], uniforms: [] };
+const kernel = { label: "", site: undefined, about: "", wgsl: "", workgroupSize: 1, bindings: [], uniforms: [] };
 const program: Program = {
   version: 1,
   name: "p",

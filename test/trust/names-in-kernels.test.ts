@@ -81,7 +81,8 @@ const evaluationPrograms: Compile = (names) => {
   return [compileProgram(withSites(step.graph, names.site), { donate: step.donate, target: "software" })];
 };
 
-const kernelsOf = (programs: readonly Program[]) => programs.flatMap(({ kernels }) => kernels.map(({ wgsl }) => wgsl));
+const kernelsOf = (programs: readonly Program[]) =>
+  programs.flatMap(({ kernels }) => kernels.map(({ about, wgsl }) => about + wgsl));
 /** The lines that are code, with what may stand behind them. */
 const codeOf = (wgsl: string) => wgsl.split("\n").filter((line) => !line.startsWith("// "));
 
