@@ -336,6 +336,17 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/plan/scan/workgroup-rows.ts",
+    ["test/fuzz/corpus.test.ts"],
+    [
+      [
+        "the only column has a name of its own",
+        "w.index.below(column, sizeOf(rest))",
+        "{ ...column, bound: sizeOf(rest) }",
+      ],
+    ],
+  ),
+  ...changed(
     "compiler/plan/scan/stepwise.ts",
     [onLoops],
     [

@@ -136,7 +136,7 @@ export class WorkgroupRows {
     const w = this.#writer;
     return remembering((shape) => {
       const rest = shape.slice(1);
-      const bounded: Index = { ...column, bound: sizeOf(rest) };
+      const bounded = w.index.below(column, sizeOf(rest));
       return [row, ...new Emitter(w, { region: this.#region, ids: [] }).indexAt(bounded, rest)];
     });
   }
