@@ -1,6 +1,6 @@
 /** @file Encodes a program's steps at given sizes: compute passes with their bind groups, and the copies between them. */
 import { at } from "../compiler/graph/errors.ts";
-import type { Copy, Location } from "../compiler/plan/program.ts";
+import type { Copy, Kernel, Location } from "../compiler/plan/program.ts";
 import type { GpuContext } from "./context.ts";
 import { bytesIn, type FlatDispatch, type FlatStep, type Instance } from "./instance.ts";
 import type { KernelTimer } from "./kernel-timer.ts";
@@ -127,12 +127,15 @@ export class StepEncoder {
       const size = Math.ceil(kernel.uniforms.length / 4) * 16;
       entries.push({ binding: 0, resource: { buffer: bound.sizeTable, offset, size } });
     }
-    if (kernel.loops > 0) entries.push({ binding: 1, resource: { buffer: bound.stepTable, size: 16 } });
+    if (kernel.loops > 0) entries.push({ binding: 1, resource: { buffer: bound.stepTable, size: stepBytes(kernel) } });
     const group = this.#context.device.createBindGroup({ label: kernel.name, layout, entries });
     bound.groups.set(key, group);
     return group;
   }
 }
+
+/** Counts of the loops around a kernel and the end of its chunk, rounded up as uniforms are. */
+const stepBytes = ({ loops, chunked }: Kernel) => Math.ceil((loops + (chunked ? 1 : 0)) / 4) * 16;
 
 function dispatch(pass: GPUComputePassEncoder, { workgroups, indirect }: FlatDispatch, bound: Bound): void {
   if (indirect === undefined) pass.dispatchWorkgroups(...workgroups);

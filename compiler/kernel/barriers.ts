@@ -8,7 +8,7 @@
  * barrier in them. Of an array with two slots, `count & 1` and `(count + 1) & 1` are different slots in one iteration of
  * the loop over `count`, and change places in the next.
  */
-import type { Expr, LocalArray, Statement, Variable } from "./ir.ts";
+import type { Expr, For, LocalArray, Statement, Variable } from "./ir.ts";
 import { expressionsOf, operandsOf, statementsIn } from "./walk.ts";
 
 /** What a statement does to shared memory. */
@@ -72,15 +72,16 @@ class Placement {
       // What decides whether and how often it runs is read before it.
       this.#meet(statement, accessesOfExpressions(expressionsOf(statement)));
       const skipped = this.#pending;
-      if (statement.kind === "for") this.#loop(statement.variable, statement.body);
+      if (statement.kind === "for") this.#loop(statement);
       else this.#walk(statement.body);
       this.#pending = [...new Set([...skipped, ...this.#pending])];
     }
   }
 
-  #loop(variable: Variable, body: readonly Statement[]): void {
+  #loop({ variable, step, body }: For): void {
+    const isCounter = step.kind === "literal" && step.value === 1;
     for (let iteration = 0; iteration < iterations; iteration++) {
-      this.#done.set(variable, iteration);
+      if (isCounter) this.#done.set(variable, iteration);
       this.#walk(body);
     }
     // After it the variable is gone: which slot was which is not known.
@@ -92,7 +93,9 @@ class Placement {
 
   /** Whether all invocations run a statement's body alike, so that they may wait in it. */
   #isWalked(statement: Statement): statement is Extract<Statement, { readonly kind: "for" | "if" }> {
-    if (statement.kind === "for") return statement.variable.isUniform;
+    // A loop that only reads waits before it at the most, since nothing changes in it.
+    if (statement.kind === "for")
+      return statement.variable.isUniform && this.#accessesOf(statement).some(({ writes }) => writes);
     return statement.kind === "if" && statement.condition.isUniform;
   }
 
@@ -110,7 +113,9 @@ class Placement {
   #regionOf(array: LocalArray, slot: Expr | undefined): Region {
     if (slot === undefined) return { array, base: undefined, parity: 0 };
     const { base, steps } = parityOf(slot);
-    return { array, base, parity: (steps + (base === undefined ? 0 : (this.#done.get(base) ?? 0))) % 2 };
+    // Of a variable that is no counter of a loop around it, nothing is known: it may change with the loop.
+    const done = base === undefined ? 0 : (this.#done.get(base) ?? Number.NaN);
+    return { array, base, parity: (steps + done) % 2 };
   }
 
   #accessesOf(statement: Statement): readonly Access[] {

@@ -48,6 +48,8 @@ export class KernelBuilder extends Expressions {
   #lane: Variable;
   readonly #parts: Part[] = [];
   readonly #shared: LocalArray[] = [];
+  /** Of other parts, and not taken by this one yet. */
+  #unusedShared: readonly LocalArray[] = [];
   readonly #counts: Variable[] = [];
   #end: Variable | undefined;
   #names = 0;
@@ -76,6 +78,7 @@ export class KernelBuilder extends Expressions {
   /** Writes a part of the kernel: what is bound in one is not seen in another. */
   part(grid: GridPart, write: () => void): void {
     this.#blocks = [{ statements: [], memo: new Map() }];
+    this.#unusedShared = [...this.#shared];
     write();
     const body = withBarriers(at(this.#blocks, 0).statements);
     this.#parts.push({ grid, group: this.#group, lane: this.#lane, body });
@@ -157,6 +160,14 @@ export class KernelBuilder extends Expressions {
 
   /** Memory of the workgroup; of two slots that alternate, each has that length. */
   sharedArray(element: Type, length: number, slots: 1 | 2 = 1): LocalArray {
+    // A workgroup runs one part: what another part has may be this one's too.
+    const known = this.#unusedShared.find(
+      (array) => array.element === element && array.length === Math.max(1, length) && array.slots === slots,
+    );
+    if (known !== undefined) {
+      this.#unusedShared = this.#unusedShared.filter((array) => array !== known);
+      return known;
+    }
     // No array may be empty; that of a state of no elements is never read.
     const name = this.fresh("shared");
     const array: LocalArray = { space: "shared", name, element, length: Math.max(1, length), slots };

@@ -4,7 +4,7 @@
 
 import { type Dim, sizeOf, symbolsOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
-import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
+import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { storages } from "../graph/storage.ts";
 import { buildKernel } from "./emit/kernel.ts";
 import type { Region } from "./emit/values.ts";
@@ -26,6 +26,7 @@ import type {
   Step,
 } from "./program.ts";
 import { lowerScan, scanSchedules } from "./scan/schedules.ts";
+import { analyzeRows } from "./scan/separable-rows.ts";
 import { formStages, type Staging } from "./stages/form-stages.ts";
 import { type Group, membersOf } from "./stages/groups.ts";
 import { hasPositions, type Stage } from "./stages/stages.ts";
@@ -45,8 +46,10 @@ export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram 
   const crowding = new Crowding(graph, limit);
   // What a step reads and writes shows it before a kernel is built; the kernels themselves have the last word.
   const uncopied = donationPlaces(plan, new Set());
-  const buffers = plan.groups.map((group) => buffersOf(plan, group, uncopied));
-  crowding.relieve(buffers.map((buffers, order) => ({ name: `step ${order}`, buffers })));
+  const foreseen = plan.groups.flatMap((group, order) =>
+    isOneKernel(graph, group, options) ? [{ name: `step ${order}`, buffers: buffersOf(plan, group, uncopied) }] : [],
+  );
+  crowding.relieve(foreseen);
   for (;;) {
     const program = lowerWith(plan, options, crowding.copied);
     const bound = program.kernels.map(({ name, code }) => ({
@@ -55,6 +58,13 @@ export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram 
     }));
     if (!crowding.relieve(bound)) return program;
   }
+}
+
+/** Whether what runs as one step is one kernel, as far as that is known before: a loop with a dispatch a step has several. */
+function isOneKernel(graph: Graph, group: Group, { schedule }: LowerOptions): boolean {
+  if (group.kind === "stages") return true;
+  const scan = nodeAt(graph, group.scan) as ScanNode;
+  return schedule !== "stepwise" && analyzeRows(scan, scan.attrs.body.outputs).separable;
 }
 
 /** What of a program does not depend on where its values lie. */
@@ -152,6 +162,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
           results: group.results,
           work,
           nesting: 0,
+          phase: lowering.phaseOf([group.scan]),
           order,
           resultPlace: (id) => locations.get(id),
         }),

@@ -67,6 +67,8 @@ export interface ScanContext {
   readonly results: readonly NodeId[];
   /** The same region, for counting work. */
   readonly work: WorkScope;
+  /** Of the outermost scan. */
+  readonly phase: Phase;
   /** Number of loops around the scan. */
   readonly nesting: number;
   /** The step of the program, for the lifetime of what the loop needs. */

@@ -1,4 +1,6 @@
 /**
+ * @file Checks a program against WebGPU's rules and its own, with no device: slabs hold what is placed in them; everything that is named exists; a kernel gets the steps and chunks of the loops that it reads, and no more; none
+ * exceeds the limits that every device grants.
  */
 import { symbolsOf } from "../graph/dim.ts";
 import { InternalError } from "../graph/errors.ts";

@@ -175,6 +175,20 @@ test.each(sizes.target)("several columns and rows to an invocation, for a target
   expect(await runner.error(tiled, given, options)).toBeLessThan(1e-5);
 });
 
+test("a persistent loop may stand in any number of loops", async () => {
+  const nested = traceGraph("nested", [{ name: "h", dtype: "f32", shape: ["B", 4] }], ([h]) => {
+    const deeper = (depth: number, state: Float): Float => {
+      if (depth === 0) return tanh(add(mul(state, 0.5), 0.25));
+      const step = ([carry]: readonly Tensor[]) => ({ carries: [deeper(depth - 1, carry as Float)], ys: [] });
+      return at(scanTensors(step, [state], [], { length: 2 }).carries, 0) as Float;
+    };
+    return [deeper(5, h as Float)];
+  });
+  const schedules = compileProgram(nested).schedules.map(({ schedule }) => schedule);
+  expect(schedules.filter((schedule) => schedule === "persistent")).toHaveLength(1);
+  expect(await runner.error(nested, [numbers([rows, 4], 1)], {})).toBeLessThan(1e-5);
+});
+
 test("a persistent loop takes as many rows as fit in workgroup memory, and lanes as a workgroup may have", () => {
   const wide = (width: number) =>
     traceGraph(

@@ -50,6 +50,33 @@ describe("a barrier stands", () => {
     expect(lines.filter((line) => line === "barrier")).toHaveLength(1);
   });
 
+  test("before a loop that only reads, once", () => {
+    const lines = linesOf((k) => {
+      const a = k.sharedArray("f32", 64);
+      set(k, a, k.lane);
+      repeat(k, 4, (n) => get(k, a, n));
+    });
+    expect(lines.map((line) => line.trim()).slice(1, 3)).toEqual(["barrier", expect.stringMatching(/^for n/)]);
+    expect(lines.filter((line) => line.trim() === "barrier")).toHaveLength(1);
+  });
+
+  test("wherever a slot may be another one's: of a loop by two, and of what is bound in the loop", () => {
+    const first = (by: number, ahead: number) =>
+      linesOf((k) => {
+        const a = k.sharedArray("f32", 64, 2);
+        const axis = { extent: 8, role: "depth" } as const;
+        k.for({ axis, name: "n", first: k.u32(0), end: k.u32(8), step: k.u32(by) }, (n) => {
+          const m = ahead === 0 ? n : k.let("m", k.add(n, k.u32(ahead)));
+          const slot = (steps: number) => k.bitAnd(k.add(m, k.u32(steps)), k.u32(1));
+          k.stage(() => k.let("v1", k.load(a, k.u32(5), slot(0))));
+          k.stage(() => k.storeInSlot(a, slot(by - 1), k.lane, k.f32(1)));
+        });
+      }).map((line) => line.trim());
+    // Slot 0 is read and written in every iteration; slots of m change places though m is not the loop's own variable.
+    expect(first(2, 0).filter((line) => line === "barrier").length).toBeGreaterThan(0);
+    expect(first(1, 1)[1]).toBe("barrier");
+  });
+
   test("in a loop, for what the iteration before has left", () => {
     const lines = linesOf((k) => {
       const a = k.sharedArray("f32", 64);

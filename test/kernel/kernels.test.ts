@@ -266,3 +266,17 @@ test("loops whose lanes walk apart give each invocation another index, loops in 
   });
   expect(found).toEqual({ "in order": true, lanes: false, "from the lane on": false, register: false, let: true });
 });
+
+test("parts take turns with the memory of a workgroup, which runs one of them", () => {
+  const k = new KernelBuilder();
+  for (const [length, slots] of [
+    [8, 1],
+    [8, 1],
+    [8, 2],
+  ] as const)
+    k.part(oneToEach, () => {
+      const arrays = [k.sharedArray("f32", length, slots), k.sharedArray("f32", length, slots)];
+      expect(new Set(arrays).size).toBe(2);
+    });
+  expect(k.finish(64).shared.map(({ slots }) => slots)).toEqual([1, 1, 2, 2]);
+});

@@ -218,6 +218,11 @@ export const kernelIrMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/kernel/builder.ts",
+    ["test/kernel/kernels.test.ts"],
+    [["every part has memory of its own", "this.#unusedShared = [...this.#shared];", ""]],
+  ),
+  ...changed(
+    "compiler/kernel/builder.ts",
     [onKernels],
     [
       ["values are bound where they are read", "Math.min(depth, this.depth)", "this.depth"],

@@ -20,7 +20,14 @@ export const kernelMutants: readonly Mutant[] = [
       ["invocations never wait", "this.#before.add(statement);", ""],
       ["an iteration does not wait for the last", "const iterations = 3;", "const iterations = 1;"],
       ["slots that alternate are one", "!isTold || a.region.parity === b.region.parity", "true"],
-      ["slots do not change places", "(this.#done.get(base) ?? 0)", "0"],
+      ["slots do not change places", "(this.#done.get(base) ?? Number.NaN)", "0"],
+      ["whatever a slot follows is a counter", "(this.#done.get(base) ?? Number.NaN)", "(this.#done.get(base) ?? 0)"],
+      ["loops by two are counters", 'step.kind === "literal" && step.value === 1', "true"],
+      [
+        "loops that only read wait in every iteration",
+        " && this.#accessesOf(statement).some(({ writes }) => writes)",
+        "",
+      ],
       [
         "lanes that differ wait in a choice",
         'statement.kind === "if" && statement.condition.isUniform',

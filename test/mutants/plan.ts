@@ -96,13 +96,7 @@ export const planMutants: readonly Mutant[] = [
   ...changed(
     "compiler/plan/lower.ts",
     [onCost],
-    [
-      [
-        "crowding is seen only in kernels",
-        "crowding.relieve(buffers.map((buffers, order) => ({ name: `step ${order}`, buffers })));",
-        "",
-      ],
-    ],
+    [["crowding is seen only in kernels", "crowding.relieve(foreseen);", ""]],
   ),
   ...changed(
     "compiler/plan/memory/crowding.ts",
@@ -111,9 +105,10 @@ export const planMutants: readonly Mutant[] = [
       ["kernels bind any number of buffers", "own.size > this.#limit", "own.size > 99"],
       [
         "inputs of one shape are copied one by one",
-        "if (!own.has(from) || !sameAval(this.#avalOf(input), this.#avalOf(smallest))) continue;",
+        "if (!own.has(from) || !(isAlike || input === smallest)) continue;",
         "if (input !== smallest) continue;",
       ],
+      ["parameters are copied with what is as large", " && !isLarge(this.#avalOf(input))", ""],
       ["the largest input is copied", "this.#rank(a) - this.#rank(b)", "this.#rank(b) - this.#rank(a)"],
     ],
   ),

@@ -103,6 +103,11 @@ export const runtimeMutants: readonly Mutant[] = [
   ),
   ...changed(
     "runtime/step-encoder.ts",
+    ["test/gpu/loops.test.ts"],
+    [["a kernel is given four steps", "Math.ceil((loops + (chunked ? 1 : 0)) / 4) * 16", "16"]],
+  ),
+  ...changed(
+    "runtime/step-encoder.ts",
     [onArrays, onLowering, onSteps],
     [
       [

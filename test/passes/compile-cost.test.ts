@@ -4,13 +4,26 @@
  */
 import { expect, test } from "vitest";
 import { lstm } from "../../cells/lstm.ts";
-import { buildProgram, passes } from "../../compiler/compile.ts";
+import { buildProgram, compileProgram, passes } from "../../compiler/compile.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
 import { removeDead } from "../../compiler/passes/dead.ts";
 import { simplify } from "../../compiler/passes/simplify.ts";
 import { lower } from "../../compiler/plan/lower.ts";
 import type { Step } from "../../compiler/plan/program.ts";
-import { adam, add, slice, type Tensor, type TrainingStep, traceGraph, trainingStep } from "../../index.ts";
+import {
+  adam,
+  add,
+  scanTensors,
+  slice,
+  sub,
+  sum,
+  type Tensor,
+  type TrainingStep,
+  tanh,
+  traceGraph,
+  trainingStep,
+  zeros,
+} from "../../index.ts";
 import { languageModel } from "../../train/networks.ts";
 
 /** Eight layers have as much as twice four, less what four and eight have once: embedding, head and optimizer. */
@@ -107,4 +120,18 @@ test("sizes and places are sums of few terms, however many values lie before", (
   ];
   // A number and products of symbols (B, T, B·T), and the place in a value that is joined of parts.
   expect(Math.max(...sums.map(({ length }) => length))).toBeLessThanOrEqual(5);
+});
+
+test("a chain whose every value is read twice is compiled in a moment, alone and in a loop", () => {
+  const chain = (start: Tensor<"f32">) =>
+    Array.from({ length: 200 }).reduce<Tensor<"f32">>((x) => sub(tanh(add(x, 1)), x), start);
+  const graph = traceGraph("chain", [{ name: "x", dtype: "f32", shape: ["T", "B", 4] }], ([x]) => {
+    const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => ({
+      carries: [chain(add(h as Tensor<"f32">, sum(chain(row as Tensor<"f32">), 1, { keepAxes: true })))],
+      ys: [],
+    });
+    return scanTensors(step, [zeros(["B", 4])], [x as Tensor<"f32">]).carries;
+  });
+  expect(compileProgram(graph).kernels.length).toBeGreaterThan(0);
+  expect(compileProgram(graph, { schedule: "stepwise" }).kernels.length).toBeGreaterThan(0);
 });

@@ -82,6 +82,9 @@ function emitBlocks({ emitter, region, stage, store }: Emission): void {
   const rowCount = writer.size(m);
   const rowBlocks = writer.let("rowBlocks", writer.div(writer.add(rowCount, number(side - 1)), number(side)));
   const perRow = number(columnBlocks(n));
+  const blockCount = writer.mul(writer.mul(perRow, rowBlocks), writer.size(sizeOf(batch)));
+  // A large dispatch has workgroups beyond the last.
+  writer.leaveIf(writer.lessEqual(blockCount, group));
   const column0 = writer.let("column0", writer.mul(writer.rem(group, perRow), number(side)));
   const row0 = writer.let("row0", writer.mul(writer.rem(writer.div(group, perRow), rowBlocks), number(side)));
   const laneRow = writer.let("laneRow", writer.div(lane, number(lanesPerSide)));

@@ -21,6 +21,8 @@ export const tree: Form = {
 
 function emitTree({ emitter, region, stage, store }: Emission): void {
   const { writer } = emitter;
+  // A large dispatch has workgroups beyond the last.
+  writer.leaveIf(writer.lessEqual(writer.size(stage.size), writer.group));
   const position = flatPosition(emitter, writer.index.of(writer.group, stage.size));
   const { lane } = writer;
   // The loops take turns with one array of each dtype.

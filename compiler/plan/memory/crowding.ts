@@ -17,6 +17,14 @@ export function slabOf(graph: Graph, id: NodeId): number {
   return graph.inputs.length + (nodeAt(graph, id).aval.dtype === "f32" ? 0 : 1);
 }
 
+/** Elements up to which inputs of one shape are copied together: not parameters and what an optimizer keeps of them. */
+const fewElements = 1024;
+
+function isLarge({ shape }: Aval): boolean {
+  const size = sizeOf(shape);
+  return typeof size === "number" && size > fewElements;
+}
+
 export class Crowding {
   readonly #graph: Graph;
   readonly #limit: number;
@@ -46,7 +54,8 @@ export class Crowding {
         if (smallest === undefined) throw new InternalError(`${binders[i]?.name} binds ${own.size} buffers`);
         // With it go those of its shape, such as the states of all layers: what differs in them is no kernel's matter.
         for (const [from, input] of this.#graph.inputs.entries()) {
-          if (!own.has(from) || !sameAval(this.#avalOf(input), this.#avalOf(smallest))) continue;
+          const isAlike = sameAval(this.#avalOf(input), this.#avalOf(smallest)) && !isLarge(this.#avalOf(input));
+          if (!own.has(from) || !(isAlike || input === smallest)) continue;
           this.#copied.add(input);
           for (const buffers of bound) if (buffers.delete(from)) buffers.add(slabOf(this.#graph, input));
         }

@@ -56,7 +56,7 @@ function lowerPersistent(lowering: Lowering, context: ScanContext, plan: Persist
     kind: "dispatch",
     kernel: finishKernel(lowering, writer, kernel.region, ids, plan.workgroupSize, work),
     grid: [grid],
-    phase: lowering.phaseOf([context.scan]),
+    phase: context.phase,
     chunks: { scan: body.name, length, steps: lowering.chunkSteps ?? chunkSteps(step, lowering.tiles.target) },
   };
 }

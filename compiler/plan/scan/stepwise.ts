@@ -84,7 +84,7 @@ function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
     loop: { outer: context.work, scan: node, persistent: false },
   };
   const places = (id: NodeId) => targets.get(id)?.filter(({ when }) => when === "each step").length ?? 0;
-  const phase = lowering.phaseOf([scan]);
+  const { phase } = context;
   const steps = groups.flatMap((group): ScanStep[] => {
     if (group.kind === "stages") {
       const some = group.stages.filter(hasPositions);
@@ -105,6 +105,7 @@ function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
       results: group.results,
       work,
       nesting: context.nesting + 1,
+      phase,
       order,
       resultPlace,
     };
@@ -123,7 +124,7 @@ function handInitialOn(lowering: Lowering, context: ScanContext, { attrs, operan
     return to === undefined || sizeOf(nodeAt(outer.graph, id).aval.shape) === 0 ? [] : [{ id, to }];
   });
   if (values.length === 0 || (typeof length === "number" && length > 0)) return [];
-  return [{ ...buildHandover(lowering, outer, scan, values), kind: "dispatch", phase: lowering.phaseOf([scan]) }];
+  return [{ ...buildHandover(lowering, outer, scan, values), kind: "dispatch", phase: context.phase }];
 }
 
 /** Which step of the loop a kernel runs in, and what follows from it. */

@@ -71,6 +71,7 @@ class Stager {
   readonly #stored: Set<NodeId>;
   readonly #packs: ReadonlyMap<NodeId, Pack>;
   readonly #level: number[];
+  readonly #levelAnywhere = new Map<NodeId, number>();
 
   constructor(graph: Graph, outputs: readonly NodeId[], options: StagingOptions) {
     this.#graph = graph;
@@ -97,36 +98,54 @@ class Stager {
   /** Elementwise values are stored where computing them in every reader would cost more. */
   #storeCostly(): void {
     const uses = countUses(this.#graph);
-    const cost = (id: NodeId): number => {
-      const node = nodeAt(this.#graph, id);
-      if (this.#stored.has(id) || node.op === "input" || node.op === "result" || isLoop(node)) return 1;
-      const own = isTranscendental(node) ? transcendentalCost : isElementwise(node) ? 1 : 0;
-      return node.operands.reduce((total, operand) => total + cost(operand), own);
+    // Ends as soon as it is known: what is read twice at every step of a long chain costs more than can be counted.
+    const costsMore = (id: NodeId, limit: number): boolean => {
+      let total = 0;
+      const visit = (next: NodeId): void => {
+        if (total > limit) return;
+        const node = nodeAt(this.#graph, next);
+        if (this.#stored.has(next) || node.op === "input" || node.op === "result" || isLoop(node)) {
+          total += 1;
+          return;
+        }
+        total += isTranscendental(node) ? transcendentalCost : isElementwise(node) ? 1 : 0;
+        node.operands.forEach(visit);
+      };
+      visit(id);
+      return total > limit;
     };
-    const beneathViews = (id: NodeId): NodeId[] => {
-      const node = nodeAt(this.#graph, id);
-      return isView(node) ? node.operands.flatMap(beneathViews) : [id];
+    const beneathViews = (ids: readonly NodeId[]): Set<NodeId> => {
+      const [found, seen] = [new Set<NodeId>(), new Set<NodeId>()];
+      const visit = (id: NodeId): void => {
+        if (seen.has(id)) return;
+        seen.add(id);
+        const node = nodeAt(this.#graph, id);
+        if (isView(node)) node.operands.forEach(visit);
+        else found.add(id);
+      };
+      ids.forEach(visit);
+      return found;
     };
     for (const [id, node] of this.#graph.nodes.entries()) {
       if (!this.#live.has(id)) continue;
       if (node.op === "broadcast") {
         // What is repeated is computed once, such as Adam's bias corrections for all weights.
-        for (const operand of beneathViews(at(node.operands, 0))) {
-          if (isElementwise(nodeAt(this.#graph, operand)) && cost(operand) > inlineLimit.broadcast)
+        for (const operand of beneathViews(node.operands)) {
+          if (isElementwise(nodeAt(this.#graph, operand)) && costsMore(operand, inlineLimit.broadcast))
             this.#stored.add(operand);
         }
       }
       if (!(isLoop(node) || node.op === "scan")) continue;
       const isReduction = kindOf(node) === "reduction";
-      for (const operand of node.operands.flatMap(beneathViews)) {
+      for (const operand of beneathViews(node.operands)) {
         const onlyReader = isReduction && (uses[operand] ?? 0) === 1;
         const shared = isReduction
           ? inlineLimit.reduction
           : node.op === "scan"
             ? inlineLimit.scan
             : inlineLimit.product;
-        const limit = onlyReader ? Number.POSITIVE_INFINITY : shared;
-        if (isElementwise(nodeAt(this.#graph, operand)) && cost(operand) > limit) this.#stored.add(operand);
+        if (!onlyReader && isElementwise(nodeAt(this.#graph, operand)) && costsMore(operand, shared))
+          this.#stored.add(operand);
       }
     }
   }
@@ -153,8 +172,16 @@ class Stager {
     return at(this.#level, id) + (elsewhere ? 1 : 0);
   }
 
-  /** The level at which a value can be read at any position. */
+  /** The level at which a value can be read at any position, once the levels of what it reads are known. */
   #anywhere(id: NodeId): number {
+    const known = this.#levelAnywhere.get(id);
+    if (known !== undefined) return known;
+    const level = this.#findAnywhere(id);
+    this.#levelAnywhere.set(id, level);
+    return level;
+  }
+
+  #findAnywhere(id: NodeId): number {
     const node = nodeAt(this.#graph, id);
     if (node.op === "input") return 0;
     if (this.#stored.has(id) || isLoop(node) || node.op === "result" || this.#packs.has(id))
@@ -164,7 +191,13 @@ class Stager {
 
   /** A reduction may read what belongs to its own row as soon as it is known; everything else must be in memory. */
   #reductionLevel(id: NodeId): number {
+    const levels = new Map<NodeId, number>();
     const visit = (operand: NodeId): number => {
+      const level = levels.get(operand) ?? find(operand);
+      levels.set(operand, level);
+      return level;
+    };
+    const find = (operand: NodeId): number => {
       const node = nodeAt(this.#graph, operand);
       if (this.#stored.has(operand)) return this.#anywhere(operand);
       if (isElementwise(node)) return node.operands.reduce((most, next) => Math.max(most, visit(next)), 0);
@@ -187,7 +220,11 @@ class Stager {
 
   /** A loop's result stays in a register only where all its readers sit at the same position in the same stage. */
   #storeLoopsReadElsewhere(): void {
+    let visited = new Set<string>();
     const visit = (id: NodeId, reader: NodeId, samePosition: boolean): void => {
+      const key = `${id} ${samePosition}`;
+      if (visited.has(key)) return;
+      visited.add(key);
       const node = nodeAt(this.#graph, id);
       const stage = at(this.#level, reader);
       if (isLoop(node)) {
@@ -213,6 +250,7 @@ class Stager {
       const isWhole = isLoop(node) || node.op === "scan";
       if (!isWhole && !this.#stored.has(id)) continue;
       const keeps = !isWhole && (isElementwise(node) || node.op === "reshape");
+      visited = new Set();
       for (const operand of node.operands) visit(operand, id, keeps);
     }
   }
