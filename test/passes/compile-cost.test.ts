@@ -135,3 +135,15 @@ test("a chain whose every value is read twice is compiled in a moment, alone and
   expect(compileProgram(graph).kernels.length).toBeGreaterThan(0);
   expect(compileProgram(graph, { schedule: "stepwise" }).kernels.length).toBeGreaterThan(0);
 });
+
+test.each([
+  [4, 11],
+  [2000, 4],
+])("of 11 inputs of %i elements that a kernel reads, %i are copied where it may bind 8", (size, copied) => {
+  const names = Array.from({ length: 11 }, (_, i) => ({ name: `x${i}`, dtype: "f32" as const, shape: [size] }));
+  const graph = traceGraph("crowded", names, (all) => [
+    all.reduce((sum, x) => add(sum as Tensor<"f32">, x as Tensor<"f32">)) as Tensor<"f32">,
+  ]);
+  const copies = compileProgram(graph, { maxStorageBuffers: 8 }).steps.filter(({ kind }) => kind === "copy");
+  expect(copies).toHaveLength(copied);
+});
