@@ -4,7 +4,7 @@
  * writes WGSL.
  */
 import type { Dim } from "../compiler/graph/dim.ts";
-import { at } from "../compiler/graph/errors.ts";
+import { at, InternalError } from "../compiler/graph/errors.ts";
 import type { Expr, GridPart, KernelCode, LocalArray, Part, Variable } from "../compiler/kernel/ir.ts";
 import { expressionsIn, functionsOf } from "../compiler/kernel/walk.ts";
 import { expressionText, type Names, typeText } from "./expression.ts";
@@ -72,11 +72,16 @@ function namesOf(code: KernelCode, opaque: Names["opaque"]): Names {
   if (end !== undefined) builtins.set(end, "step.end");
   const places = new Map(code.buffers.map(({ array }, i) => [array.buffer, bindingName(i)]));
   return {
-    array: (array) => (array.space === "global" ? (places.get(array.buffer) ?? "") : array.name),
+    array: (array) => (array.space === "global" ? named(places.get(array.buffer), array.name) : array.name),
     opaque,
-    uniform: (sum) => byValue.get(sum.join(" + ")) ?? "",
+    uniform: (sum) => named(byValue.get(sum.join(" + ")), sum.join(" + ")),
     builtin: (variable) => builtins.get(variable),
   };
+}
+
+function named(name: string | undefined, what: string): string {
+  if (name === undefined) throw new InternalError(`a kernel is not given ${what}`);
+  return name;
 }
 
 /** One part is the kernel's body; of several, each has its range of workgroups and a function of its own. */
@@ -100,7 +105,10 @@ function partsText(parts: readonly Part[], names: Names): { functions: string[];
 
 /** How many workgroups a part takes. */
 function workgroupsText({ rows, rowsPer, columns, lanes }: GridPart, names: Names): string {
-  const text = (size: readonly Dim[]) => size.map((dim) => dimText(dim, names)).join(" + ");
+  const text = (size: readonly Dim[]) => {
+    const terms = size.map((dim) => dimText(dim, names)).join(" + ");
+    return size.length > 1 ? `(${terms})` : terms;
+  };
   const blocks = rowsPer === 1 ? text(rows) : `((${text(rows)} + ${rowsPer - 1}u) / ${rowsPer}u)`;
   return `(${blocks} * ${text(columns)} + ${lanes - 1}u) / ${lanes}u`;
 }
