@@ -10,7 +10,7 @@ import { expressionsIn, functionsOf } from "../compiler/kernel/walk.ts";
 import { expressionText, type Names, typeText } from "./expression.ts";
 import { functionText, indented, statementLines } from "./statement.ts";
 
-export const bindingOf = { sizes: 0, step: 1, storage: 2 } as const;
+const bindingOf = { sizes: 0, step: 1, storage: 2 } as const;
 
 /** Equal kernels are equal texts: neither names nor places in the program enter. */
 export function kernelText(code: KernelCode): string {

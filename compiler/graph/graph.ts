@@ -73,11 +73,6 @@ export function inputName(graph: Graph, id: NodeId): string {
   return node.attrs.name;
 }
 
-/** Number of per-step inputs, given the node's operands. */
-export function scanXs(node: ScanNode): number {
-  return node.operands.length - node.attrs.consts - node.attrs.carries;
-}
-
 /** The avals of a scan's results: final carries, then ys with time in front. */
 export function scanResults(attrs: ScanAttrs): Aval[] {
   return attrs.body.outputs.map((id, index) => {

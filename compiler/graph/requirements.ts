@@ -5,7 +5,7 @@
 import { type Dim, type DimSizes, evaluateDim } from "./dim.ts";
 import type { Site } from "./graph.ts";
 
-/** That an axis must have so many entries, unless nothing of it is read. Plain data. */
+/** The least extent of an axis of which something is read. Plain data. */
 export interface Requirement {
   /** What reads the axis. */
   readonly op: string;

@@ -1,7 +1,7 @@
 /**
  * @file Where the invocations of a workgroup must wait for each other: before what reads shared memory that others have
  * written, and before what writes shared memory that others have read or written. It follows from the statements alone, so
- * whoever writes a kernel never thinks of it, and nothing waits without need.
+ * the code that writes a kernel places none.
  *
  * Statements that all invocations run alike (loops and choices that are uniform) are walked in order, loops three times,
  * since an iteration may meet what the last one left. All others, and stages, are taken as one: there is no place for a

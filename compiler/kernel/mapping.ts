@@ -17,7 +17,7 @@ export interface WorkMapping {
 /** A position for every invocation. */
 export const spread: WorkMapping = { lanes: 64, run: 1 };
 
-/** Workgroups for so many positions, or for tiles of so many rows in so many columns. */
+/** The workgroups of `rows` positions, or of tiles of `rowsPer` rows in each of the columns. */
 export function gridOf(
   { lanes, run }: WorkMapping,
   rows: Dim,

@@ -67,7 +67,7 @@ function farAngle(f: FunctionBuilder, bits: Variable) {
 }
 
 /**
- * Sine of x and so many quarter turns. Cody-Waite reduction by pi/2 in three parts below 400: the products of the first two
+ * Sine of x plus `shift` quarter turns. Cody-Waite reduction by pi/2 in three parts below 400: the products of the first two
  * with the number of quarter turns are exact there. Infinity has no sine, and is told by its bits, as NaN is.
  */
 const sinOfQuadrant = kernelFunction("cg_sin_quadrant", ["f32", "i32"], "f32", (f, x, shift) => {

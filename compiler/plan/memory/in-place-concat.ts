@@ -1,5 +1,5 @@
 /**
- * @file Packs: joined values whose parts lie one after the other in memory, so that whoever computes a part writes it
+ * @file Packs: joined values whose parts lie one after the other in memory, so that the stage of a part writes it
  * into the whole and no copy is made. The flat gradient of all parameters is one.
  */
 import { type Dim, sizeOf } from "../../graph/dim.ts";

@@ -9,7 +9,7 @@ const smallOutput = 32;
 
 const longReduction = 512;
 
-/** The form of a stage that has so many positions and runs these loops. */
+/** The form of a stage, by its number of positions and its loops. */
 export function formOf(graph: Graph, size: Dim, loops: readonly NodeId[]): StageForm {
   const [first] = loops;
   if (first !== undefined && nodeAt(graph, first).op === "scatterAdd") return "scatter";
