@@ -48,7 +48,14 @@ export default defineConfig({
     // `npm run coverage`: a report, and no goal.
     coverage: {
       provider: "v8",
-      include: ["compiler/**/*.ts", "devices/**/*.ts", "runtime/**/*.ts", "shaders/**/*.ts", "train/**/*.ts"],
+      include: [
+        "compiler/**/*.ts",
+        "devices/**/*.ts",
+        "runtime/**/*.ts",
+        "shaders/**/*.ts",
+        "wasm/**/*.ts",
+        "train/**/*.ts",
+      ],
       reporter: ["text-summary", "html"],
       reportsDirectory: "coverage",
     },

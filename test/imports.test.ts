@@ -11,7 +11,8 @@ import { ownFolders } from "../compiler/trace/site.ts";
 /** Which other folders a folder may import. "" is the root: index.ts. */
 const LAYERS: Record<string, readonly string[]> = {
   shaders: ["compiler"],
-  compiler: ["shaders"],
+  wasm: ["compiler"],
+  compiler: ["shaders", "wasm"],
   cells: ["compiler"],
   runtime: ["compiler"],
   devices: ["compiler", "runtime"],
@@ -82,7 +83,7 @@ function wrongDirection({ from, to, typeOnly }: Import): string[] {
     const edge = `${importer || "the root"} -> ${imported || "the root"}`;
     if (!LAYERS[importer]?.includes(imported)) return problem(`${edge} is not allowed`);
     if (imported === "disk" && !isHostOnly) return problem("a browser loads this file");
-    if (importer === "shaders" && !KERNELS.some((path) => to.startsWith(path)))
+    if ((importer === "shaders" || importer === "wasm") && !KERNELS.some((path) => to.startsWith(path)))
       return problem(`${edge} is allowed for the kernel IR only`);
     return TYPES_ONLY.includes(edge) && !typeOnly && !to.startsWith(GRAMMAR)
       ? problem(`${edge} is allowed for types only`)

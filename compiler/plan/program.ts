@@ -84,6 +84,28 @@ export interface Kernel {
   readonly work: Work;
 }
 
+/**
+ * A kernel as WebAssembly: for each part of its grid a function of the program's module,
+ *
+ *   (record: i32, scratch: i32, first: i32, end: i32) -> ()
+ *
+ * which runs the part's workgroups from `first` to before `end`. `record` is the address of what this dispatch is given, in
+ * words of 32 bits: the address of each binding, the length of each binding in elements, the uniforms, the step of each
+ * loop, and where the chunk ends. `scratch` is the address of memory of the calling thread, at a multiple of 16, whose contents do
+ * not matter. Around each buffer 64 bytes more may be read, whatever they hold. Workgroups do not depend on each other.
+ */
+export interface CpuKernel extends Omit<Kernel, "wgsl" | "workgroupSize" | "workgroupBytes"> {
+  /** Names of the exported functions, one for each part. */
+  readonly functions: readonly string[];
+  /** Bytes of scratch memory. */
+  readonly scratchBytes: number;
+}
+
+/** A program for CPUs: its kernels are functions of one module, which imports its memory as `env.memory`. */
+export interface CpuProgram extends Program<CpuKernel> {
+  readonly module: Uint8Array<ArrayBuffer>;
+}
+
 /** How much there is to do; `work.ts` says what counts. */
 export interface Work {
   /** Floating point operations. */

@@ -16,6 +16,7 @@ export const ownFolders = [
   "interchange",
   "runtime",
   "shaders",
+  "wasm",
   "testing",
   "train",
 ];

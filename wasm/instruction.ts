@@ -1,0 +1,68 @@
+/**
+ * @file Functions of WebAssembly as frozen plain data: trees of instructions, with locals, labels and functions by name. The
+ * encoder gives them numbers, and the printer writes them as text.
+ */
+
+export type ValueType = "i32" | "f32" | "v128";
+
+/**
+ * An instruction with what it takes off the stack. `op` is WebAssembly's own name for it, such as "f32x4.add". Immediates by
+ * kind of instruction:
+ *
+ *   local.get, local.set, local.tee     `name`: the local
+ *   call                                `name`: the function
+ *   br, br_if                           `name`: the label of a block (to its end) or of a loop (to its begin)
+ *   i32.const, f32.const                `value`
+ *   v128.const                          `words`: four u32
+ *   loads and stores                    `offset`: bytes, added to the address; 0 where left out
+ *   lanes (…extract_lane, …)            `lane`
+ *   i8x16.shuffle                       `lanes`: sixteen
+ */
+export interface Plain {
+  readonly kind: "plain";
+  readonly op: string;
+  readonly operands: readonly Instruction[];
+  readonly name?: string;
+  readonly value?: number;
+  readonly words?: readonly number[];
+  readonly offset?: number;
+  readonly lane?: number;
+  readonly lanes?: readonly number[];
+}
+
+/** A block or a loop, which give no value. */
+export interface Block {
+  readonly kind: "block" | "loop";
+  readonly label: string;
+  readonly body: readonly Instruction[];
+}
+
+/** A branch by an i32, which gives no value. */
+export interface If {
+  readonly kind: "if";
+  readonly condition: Instruction;
+  readonly then: readonly Instruction[];
+  readonly otherwise: readonly Instruction[];
+}
+
+export type Instruction = Plain | Block | If;
+
+export interface Local {
+  readonly name: string;
+  readonly type: ValueType;
+}
+
+export interface WasmFunction {
+  readonly name: string;
+  readonly isExported: boolean;
+  readonly parameters: readonly Local[];
+  /** None, or one. */
+  readonly result: ValueType | undefined;
+  readonly locals: readonly Local[];
+  /** Statements; where there is a result, the last one leaves it. */
+  readonly body: readonly Instruction[];
+}
+
+export interface WasmModule {
+  readonly functions: readonly WasmFunction[];
+}
