@@ -7,14 +7,16 @@ import type { DeviceName } from "./options.ts";
 /** What a command is told of its device. */
 export interface DeviceOptions {
   readonly device: DeviceName;
+  /** Threads of device cpu. */
+  readonly threads?: number;
   /** Seconds after which a silent device is given up. */
   readonly timeout: number;
 }
 
-export async function openNamedDevice({ device, timeout }: DeviceOptions): Promise<Device> {
-  if (device === "cpu") return openInterpreter();
+export async function openNamedDevice({ device, threads, timeout }: DeviceOptions): Promise<Device> {
+  if (device === "interpreter") return openInterpreter();
   const { openDevice } = await import("../devices/open-device.ts");
-  return openDevice({ device, timeout });
+  return openDevice({ device, ...(threads !== undefined && { threads }), timeout });
 }
 
 /** Runs `body` on the device and releases it afterwards, so that the process can end. */

@@ -31,7 +31,7 @@ export function real(option: string, most: number, { mayBeZero = false } = {}): 
 /** Batches of a held-out loss by default: enough for two digits of it, however long the file. */
 export const EVAL_BATCHES = 100;
 
-const DEVICES = ["auto", "gpu", "software", "cpu"] as const;
+const DEVICES = ["auto", "gpu", "cpu", "software", "interpreter"] as const;
 export type DeviceName = (typeof DEVICES)[number];
 
 export function deviceName(text: string): DeviceName {
@@ -39,6 +39,12 @@ export function deviceName(text: string): DeviceName {
   if (found === undefined)
     throw new UserError(`--device must be one of ${DEVICES.join(", ")}, got ${JSON.stringify(text)}`);
   return found;
+}
+
+/** Refuses threads of a device that has none. */
+export function checkThreads({ device, threads }: { readonly device?: DeviceName; readonly threads?: number }): void {
+  if (threads !== undefined && device !== "cpu" && device !== "auto")
+    throw new UserError(`--threads is for --device cpu or auto: ${device} has none`);
 }
 
 /** Rules of update by the names of the command line. */

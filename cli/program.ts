@@ -7,8 +7,8 @@ import { Command, Option } from "commander";
 import { zoo } from "../cells/zoo.ts";
 import { scheduleChoices } from "../compiler/plan/scan/names.ts";
 import { invocation } from "./invocation.ts";
-import { EVAL_BATCHES, names, numbered, real, whole } from "./options.ts";
-import { addTableOptions, addUpdateOptions, device, LARGEST_RATE, timeout } from "./shared-options.ts";
+import { checkThreads, EVAL_BATCHES, names, numbered, real, whole } from "./options.ts";
+import { addTableOptions, addUpdateOptions, device, LARGEST_RATE, threads, timeout } from "./shared-options.ts";
 import type { Streams } from "./streams.ts";
 import type { TrainCommandOptions } from "./train-options.ts";
 import { addWeightCommands } from "./weight-commands.ts";
@@ -40,7 +40,8 @@ export function createProgram({ streams, version, finish }: Invocation): Command
       // Errors are thrown, and main() writes them as one line.
       writeErr: () => {},
       outputError: () => {},
-    });
+    })
+    .hook("preAction", (_, command) => checkThreads(command.opts()));
   const training = program
     .command("train")
     .argument("<file>", "a text in UTF-8, or a numeric series (.csv or .tsv: a row for each time step)")
@@ -100,6 +101,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     )
     .option("--json", 'JSON lines on standard output: one a step, and a last one with "done"')
     .addOption(device())
+    .addOption(threads())
     .addOption(timeout())
     .addHelpText(
       "after",
@@ -142,6 +144,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     )
     .option("--json", "one JSON object")
     .addOption(device())
+    .addOption(threads())
     .addOption(timeout())
     .addHelpText(
       "after",
@@ -171,6 +174,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--seed <n>", "one seed gives one text", whole("--seed", 0, LARGEST_SEED), 1)
     .option("--json", "one JSON object instead of the text as it comes")
     .addOption(device())
+    .addOption(threads())
     .addOption(timeout())
     .addHelpText(
       "after",
@@ -193,6 +197,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
   addTableOptions(forecasting)
     .option("--json", "one JSON object instead of CSV")
     .addOption(device())
+    .addOption(threads())
     .addOption(timeout())
     .addHelpText("after", examples(["cellgrad forecast sales.safetensors sales.csv --horizon 24 > next.csv"]))
     .action(async (model: string, file: string, options) => {
@@ -219,7 +224,8 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     )
     .option("--tuning <model>", "show the tuning that a model keeps, and compile with it")
     .option("--profile", "run a training step on a device: time, FLOP and bytes of each kernel, instead of its text")
-    .addOption(device("of --profile: gpu, software (SwiftShader), or auto: gpu where there is one, else software"))
+    .addOption(device("of --profile: gpu, cpu, software (SwiftShader), or auto: gpu where there is one, else software"))
+    .addOption(threads())
     .addOption(timeout())
     .option("--json", "one JSON object")
     .addHelpText(
@@ -232,7 +238,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     )
     .action(async (options, command: Command) => {
       const { inspect } = await import("./commands/inspect.ts");
-      const deviceGiven = ["device", "timeout"].find((name) => command.getOptionValueSource(name) === "cli");
+      const deviceGiven = ["device", "threads", "timeout"].find((name) => command.getOptionValueSource(name) === "cli");
       finish(await inspect({ ...options, deviceGiven }, streams));
     });
 
@@ -262,6 +268,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .description("a demonstration: trains an LSTM on real text, then writes a sample")
     .option("--steps <n>", "updates, instead of the demonstration's own number", whole("--steps", 1))
     .addOption(device())
+    .addOption(threads())
     .addOption(timeout())
     .addHelpText("after", examples(["cellgrad start", "cellgrad start --device gpu"]))
     .action(async (options) => {

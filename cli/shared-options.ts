@@ -1,12 +1,13 @@
 /** @file Options that several commands have: how weights are updated, and on which device. */
 import { type Command, Option } from "commander";
+import { mostThreads } from "../devices/device.ts";
 import { deviceName, OPTIMIZER_NAMES, RATE_SCHEDULE_NAMES, real, whole } from "./options.ts";
 
 /** Weights of recurrent networks are of the order of 1: what moves them further in one update is a slip of the pen. */
 export const LARGEST_RATE = 1000;
 
 const DEVICE =
-  "gpu, software (SwiftShader), cpu (the float64 interpreter: exact and slow), or auto: gpu where there is one, else software";
+  "gpu, cpu (WebAssembly), software (SwiftShader), interpreter (float64: exact and slow), or auto: gpu where there is one, else software";
 
 /** How weights are updated. */
 export function addUpdateOptions(command: Command): Command {
@@ -40,6 +41,12 @@ export function addUpdateOptions(command: Command): Command {
 
 export function device(about = DEVICE): Option {
   return new Option("--device <device>", about).argParser(deviceName).default("auto");
+}
+
+export function threads(): Option {
+  return new Option("--threads <n>", "threads of device cpu; by default as many as the processor has cores").argParser(
+    whole("--threads", 1, mostThreads),
+  );
 }
 
 /** Far more seconds than a step or the kernels of one take anywhere. */

@@ -75,7 +75,7 @@ export function tuningLine({ tuning, adapter, batch, time, speedup }: Tuned): st
 
 /** Says so where a tuning was found on another adapter; the interpreter uses none. */
 export function warnOfAdapter(tuned: Tuned | undefined, device: Device, { stderr }: Streams): void {
-  if (tuned === undefined || device.kind === "cpu" || tuned.adapter === device.name) return;
+  if (tuned === undefined || device.kind === "interpreter" || tuned.adapter === device.name) return;
   line(
     stderr,
     `note: the tuning was found on ${tuned.adapter} and this is ${device.name}: results are as right, but another may be faster`,

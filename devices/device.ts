@@ -1,6 +1,6 @@
 /**
  * @file What a device is: it compiles graphs, holds arrays, and runs. The files beside this one are the devices there
- * are: WebGPU, and the float64 interpreter for the explicit choice "cpu".
+ * are: WebGPU, and the float64 interpreter for the explicit choice "interpreter".
  */
 
 import { expectArgument, UserError } from "../compiler/graph/errors.ts";
@@ -14,8 +14,16 @@ import type { DeviceLostError } from "../runtime/device-errors.ts";
 import type { KernelProfile } from "../runtime/profile.ts";
 
 export type { DeviceArray } from "../runtime/device-array.ts";
-export type { DeviceChoice } from "../runtime/device-choice.ts";
 export type { KernelProfile } from "../runtime/profile.ts";
+
+/** A graphics card, a program that imitates one, the processor by WebAssembly, or the float64 interpreter. */
+export type DeviceKind = "gpu" | "cpu" | "software" | "interpreter";
+
+/** Which device to open: a kind, or "auto", which takes a graphics card where there is one. */
+export type DeviceChoice = "auto" | DeviceKind;
+
+/** More threads than any processor has cores: beyond it a number is a slip of the pen. */
+export const mostThreads = 1024;
 
 /** How a graph is compiled. */
 export interface CompileOptions {
@@ -76,8 +84,8 @@ export interface Executable {
    * takes longer than a run: kernels that may overlap do not. A donated input keeps its array, whose numbers are
    * afterwards those of the output.
    *
-   * @throws UserError (the promise rejects) where the adapter has no timestamp queries, and on device "cpu", which has no
-   * kernels.
+   * @throws UserError (the promise rejects) where the adapter has no timestamp queries, and on device "interpreter", which
+   * has no kernels.
    */
   readonly profile: (inputs: Readonly<Record<string, NdArray | DeviceArray>>) => Promise<KernelProfile[]>;
   /** Gives back its memory; arrays that came of it stay. */
@@ -86,8 +94,7 @@ export interface Executable {
 
 /** What compiles graphs, holds arrays, and runs. */
 export interface Device {
-  /** A graphics card, a program that imitates one, or the interpreter. */
-  readonly kind: "gpu" | "software" | "cpu";
+  readonly kind: DeviceKind;
   /** Name of the adapter, or of the interpreter. */
   readonly name: string;
   /** Compiles a graph. Rejects with a UserError where it cannot run on this device, such as a value above its limits. */

@@ -1,4 +1,4 @@
-/** @file The float64 interpreter as a device, for the explicit choice "cpu". */
+/** @file The float64 interpreter as a device, for the explicit choice "interpreter". */
 import { at, UserError } from "../compiler/graph/errors.ts";
 import { checkGraph, type DType, inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
@@ -24,7 +24,7 @@ class HostArray implements DeviceArray {
 /** The interpreter as a device: float64, slow, exact; for tiny models and for checking. */
 export function openInterpreter(): Device {
   return {
-    kind: "cpu",
+    kind: "interpreter",
     name: "float64 interpreter",
     compile: async (graph, options = {}) => {
       checkedOptions("compile", options, ofCompile);
@@ -43,7 +43,7 @@ export function openInterpreter(): Device {
           return graph.outputs.map((_, i) => new HostArray(at(outputs, i)));
         },
         profile: async () => {
-          throw new UserError('device "cpu" is an interpreter and has no kernels to time; open "gpu" or "software"');
+          throw new UserError('device "interpreter" has no kernels to time; open "gpu", "cpu" or "software"');
         },
         destroy: () => {},
       };

@@ -1,13 +1,19 @@
-/** @file Opens a device by choice: a GPU, a software adapter, or the interpreter. */
+/** @file Opens a device by choice: a GPU, a software adapter, the processor, or the interpreter. */
 import { UserError } from "../compiler/graph/errors.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
-import type { Device, DeviceChoice } from "./device.ts";
+import { DeviceUnavailableError } from "../runtime/device-errors.ts";
+import { type Device, type DeviceChoice, mostThreads } from "./device.ts";
 import { openInterpreter } from "./interpreter.ts";
 
 /** Which device to open. */
 export interface OpenDeviceOptions {
-  /** "auto" takes a GPU where there is one and a software adapter otherwise; "cpu" is the float64 interpreter. */
-  readonly device?: DeviceChoice | "cpu";
+  /**
+   * "auto" takes a GPU where there is one and a software adapter otherwise; "cpu" is WebAssembly on the processor;
+   * "interpreter" computes in float64, slowly.
+   */
+  readonly device?: DeviceChoice;
+  /** Threads of device "cpu", from 1 to 1024; by default as many as the processor has cores. */
+  readonly threads?: number;
   /**
    * Seconds for which the device may be silent while something is waited for; then what waits rejects with a
    * `DeviceTimeoutError`. Without it a device that hangs is waited for without end.
@@ -19,16 +25,34 @@ export interface OpenDeviceOptions {
  * Opens a device, by the same call in browsers, Deno and Node.
  *
  * @throws DeviceUnavailableError where the host has none of the wanted kind; its message says what to do.
- * @throws UserError where the timeout is not a number above 0.
+ * @throws UserError where the timeout is not a number above 0, or threads are no whole number from 1 to 1024 or are asked
+ * of a device that has none.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  const { device = "auto", timeout } = checkedOptions("openDevice", options, {
-    device: { auto: 1, gpu: 1, software: 1, cpu: 1 },
+  const given = checkedOptions("openDevice", options, {
+    device: { auto: 1, gpu: 1, cpu: 1, software: 1, interpreter: 1 },
+    threads: "number",
     timeout: "number",
   });
+  const { device = "auto", threads, timeout } = given;
   if (timeout !== undefined && !(timeout > 0))
     throw new UserError(`openDevice: timeout is ${timeout}; expected seconds, a number above 0`);
-  if (device === "cpu") return openInterpreter();
+  if (threads !== undefined) checkThreads(device, threads);
+  if (device === "interpreter") return openInterpreter();
+  if (device === "cpu") return openCpu();
   const { openWebgpuDevice } = await import("./webgpu.ts");
   return openWebgpuDevice(device, timeout);
+}
+
+function checkThreads(device: DeviceChoice, threads: number): void {
+  if (!Number.isInteger(threads) || threads < 1 || threads > mostThreads)
+    throw new UserError(`openDevice: threads is ${threads}; expected a whole number from 1 to ${mostThreads}`);
+  if (device !== "cpu" && device !== "auto")
+    throw new UserError(`openDevice: threads are for device "cpu" or "auto", and "${device}" has none; leave them out`);
+}
+
+async function openCpu(): Promise<Device> {
+  throw new DeviceUnavailableError(
+    'Device "cpu" (WebAssembly) is not part of this version yet. Use "software", or "interpreter" for float64.',
+  );
 }

@@ -8,11 +8,12 @@ import { checkGraph, type Graph } from "../compiler/graph/graph.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { uploadArray } from "../runtime/arrays.ts";
 import { GpuContext } from "../runtime/context.ts";
+import type { AdapterChoice } from "../runtime/host.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
-import { type CompileOptions, checkInputs, checkUpload, type Device, type DeviceChoice, ofCompile } from "./device.ts";
+import { type CompileOptions, checkInputs, checkUpload, type Device, ofCompile } from "./device.ts";
 
 /** Opens an adapter of the wanted kind; `timeout` is in seconds, as in `OpenDeviceOptions`. */
-export async function openWebgpuDevice(choice: DeviceChoice, timeout?: number): Promise<Device> {
+export async function openWebgpuDevice(choice: AdapterChoice, timeout?: number): Promise<Device> {
   return deviceOn(await GpuContext.open(choice, timeout));
 }
 

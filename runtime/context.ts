@@ -2,7 +2,7 @@
 import { BufferPool, megabytes, storageUsage } from "./buffers.ts";
 import { DeviceLostError, DeviceMemoryError, DeviceTimeoutError } from "./device-errors.ts";
 import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
-import { type DeviceChoice, type HostAdapter, requestDevice } from "./host.ts";
+import { type AdapterChoice, type HostAdapter, requestDevice } from "./host.ts";
 
 export interface CompileLimits {
   readonly target: "gpu" | "software";
@@ -35,7 +35,7 @@ export class GpuContext {
     });
   }
 
-  static async open(choice: DeviceChoice, timeout?: number): Promise<GpuContext> {
+  static async open(choice: AdapterChoice, timeout?: number): Promise<GpuContext> {
     const { host, device } = await requestDevice(choice);
     return new GpuContext(host, device, timeout);
   }

@@ -3,11 +3,11 @@
  * lies in hosts/.
  */
 import { DeviceUnavailableError } from "./device-errors.ts";
-import { type DeviceChoice, type HostAdapter, ownDevice } from "./hosts/adapter.ts";
+import { type AdapterChoice, type HostAdapter, ownDevice } from "./hosts/adapter.ts";
 import { hasNavigatorGpu, navigatorAdapter } from "./hosts/navigator.ts";
 
 export { DeviceLostError, DeviceUnavailableError } from "./device-errors.ts";
-export type { DeviceChoice, HostAdapter } from "./hosts/adapter.ts";
+export type { AdapterChoice, HostAdapter } from "./hosts/adapter.ts";
 
 export interface HostDevice {
   readonly host: HostAdapter;
@@ -19,7 +19,7 @@ export interface HostDevice {
  *
  * @throws DeviceUnavailableError where the host has none of the wanted kind; its message says what to do.
  */
-export async function requestDevice(choice: DeviceChoice = "auto"): Promise<HostDevice> {
+export async function requestDevice(choice: AdapterChoice = "auto"): Promise<HostDevice> {
   const host = await requestAdapter(choice);
   return { host, device: await requestGpuDevice(host) };
 }
@@ -29,7 +29,7 @@ export async function requestDevice(choice: DeviceChoice = "auto"): Promise<Host
  *
  * @throws DeviceUnavailableError where the host has none of the wanted kind; its message says what to do.
  */
-export async function requestAdapter(choice: DeviceChoice = "auto"): Promise<HostAdapter> {
+export async function requestAdapter(choice: AdapterChoice = "auto"): Promise<HostAdapter> {
   // Imported only where they serve, and left out of browser bundles (package.json, "browser"): they use Node's modules.
   if ("Deno" in globalThis) return (await import("./hosts/deno.ts")).denoAdapter(choice);
   if (!hasNavigatorGpu() && isNode()) return (await import("./hosts/node.ts")).nodeAdapter(choice);

@@ -99,7 +99,8 @@ export async function checkHosts(
   const { device, cases = 5, seed = Math.floor(Math.random() * 2 ** 31), units = 5, features = 3 } = options;
   if (typeof device?.compile !== "function")
     throw new UserError("checkHosts: there is no device; say { device: await openDevice() }");
-  if (device.kind === "cpu") throw new UserError(`${device.name} is what devices are compared with; open another one`);
+  if (device.kind === "interpreter")
+    throw new UserError(`${device.name} is what devices are compared with; open another one`);
   const programs = isFunction
     ? traceFunction(subject as DifferentiableFunction, argumentsOf("checkHosts", options.arguments))
     : tracePrograms(subject as CellDefinition, units, features);

@@ -78,8 +78,8 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
 }
 
 function checkDevice({ profile, device, deviceGiven }: InspectCommandOptions): void {
-  if (profile && device === "cpu")
-    throw new UserError('--profile times kernels, and "cpu" is an interpreter without any: give gpu, software or auto');
+  if (profile && device === "interpreter")
+    throw new UserError('--profile times kernels, and "interpreter" has none: give gpu, cpu, software or auto');
   if (!profile && deviceGiven !== undefined)
     throw new UserError(`--${deviceGiven} is for --profile: inspect alone compiles, which takes no device`);
 }

@@ -1,6 +1,6 @@
 /**
  * @file The interpreter: what a graph *means*, in float64. Slow and plain on purpose; kernels are tested against it,
- * and it is the device that runs when the user asks for "cpu".
+ * and it is the device that runs when the user asks for "interpreter".
  */
 import { bindShape, type Dim, type DimSizes, evaluateDim, evaluateShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";

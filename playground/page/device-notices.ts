@@ -15,7 +15,7 @@ export function deviceChip(workspace: Workspace, training: Training): HTMLElemen
     chip.textContent = name;
     chip.title = note ?? "The adapter that trains";
     chip.dataset.kind = kind;
-    if (kind !== "cpu" || told) return;
+    if (kind !== "interpreter" || told) return;
     told = true;
     notify({
       kind: "trouble",

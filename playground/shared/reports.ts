@@ -11,7 +11,7 @@ export interface Fault {
 }
 
 export interface DeviceReport {
-  readonly kind: "gpu" | "software" | "cpu";
+  readonly kind: "gpu" | "cpu" | "software" | "interpreter";
   /** Name of the adapter, or of the interpreter. */
   readonly name: string;
   /** Where the choice fell on something lesser: why, in one line for the user, such as how to turn WebGPU on. */

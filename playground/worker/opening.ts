@@ -23,7 +23,7 @@ export async function openFirst(open: OpenDevice, choice: DeviceChoice): Promise
     report: {
       ...{ kind, name },
       ...(note !== undefined && { note }),
-      ...(kind === "cpu" && { maxWeights: interpreterWeights }),
+      ...(kind === "interpreter" && { maxWeights: interpreterWeights }),
     },
   };
 }
@@ -37,6 +37,6 @@ async function firstDevice(open: OpenDevice, choice: DeviceChoice): Promise<{ de
       : { device, note: "No graphics card was found, so a software adapter computes: all works, slowly." };
   } catch (error) {
     const note = `${faultOf(error).message} Until then an interpreter computes, which is for tiny cells.`;
-    return { device: await open({ device: "cpu" }), note };
+    return { device: await open({ device: "interpreter" }), note };
   }
 }

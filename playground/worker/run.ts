@@ -18,7 +18,7 @@ import { type BatchesWithBounds, type Dataset, networkFor } from "./dataset.ts";
 import { Progress } from "./progress.ts";
 
 /** Steps in flight: the device has the next before the numbers of this one are back. More of long steps would delay a pause. */
-const depth = { gpu: 8, software: 2, cpu: 1 } as const;
+const depth = { gpu: 8, cpu: 2, software: 2, interpreter: 1 } as const;
 const keepMilliseconds = 2000;
 /** Held-out batches that are looked at, and the part of the time that this may take. */
 const heldOutBatches = 8;

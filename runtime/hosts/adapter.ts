@@ -3,7 +3,8 @@
  * to show. The hosts themselves are the files beside this one.
  */
 
-export type { DeviceChoice } from "../device-choice.ts";
+/** Which adapter to use. "auto" takes a graphics card where there is one and a software adapter otherwise. */
+export type AdapterChoice = "auto" | "gpu" | "software";
 
 export interface HostAdapter {
   readonly adapter: GPUAdapter;

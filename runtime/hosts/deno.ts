@@ -3,7 +3,7 @@
  * driver first. Deno looks for drivers once, at the first request, so a process keeps the kind it began with.
  */
 import { DeviceUnavailableError } from "../device-errors.ts";
-import type { DeviceChoice, HostAdapter } from "./adapter.ts";
+import type { AdapterChoice, HostAdapter } from "./adapter.ts";
 import { type HostAdvice, navigatorAdapter } from "./navigator.ts";
 import { swiftShader } from "./swiftshader.ts";
 import { cardDrivers, lavapipe, onlyDrivers, userChoseDrivers, withEnvironment } from "./vulkan.ts";
@@ -22,7 +22,7 @@ const advice: HostAdvice = {
   noSoftwareAdapter: "Start Deno with -A on Linux, with the npm package @sparticuz/chromium installed.",
 };
 
-export async function denoAdapter(choice: DeviceChoice): Promise<HostAdapter> {
+export async function denoAdapter(choice: AdapterChoice): Promise<HostAdapter> {
   const { Deno: deno } = globalThis as { readonly Deno?: DenoHost };
   if (!deno || process.platform !== "linux" || !mayLoad(deno) || !wantsSoftware(choice))
     return navigatorAdapter(choice, advice);
@@ -56,7 +56,7 @@ async function softwareDriver({ dlopen }: DenoHost): Promise<string> {
   return manifest;
 }
 
-function wantsSoftware(choice: DeviceChoice): boolean {
+function wantsSoftware(choice: AdapterChoice): boolean {
   return choice === "software" || (choice === "auto" && !userChoseDrivers() && cardDrivers().length === 0);
 }
 

@@ -1,6 +1,6 @@
 /** @file Hosts that bring WebGPU themselves, as `navigator.gpu`: browsers, and Deno beneath deno.ts. */
 import { DeviceUnavailableError } from "../device-errors.ts";
-import { type DeviceChoice, type HostAdapter, hostAdapter } from "./adapter.ts";
+import { type AdapterChoice, type HostAdapter, hostAdapter } from "./adapter.ts";
 
 /** The parts of a host's global object that are looked at; each is missing somewhere. */
 interface HostGlobals {
@@ -22,7 +22,7 @@ export function hasNavigatorGpu(): boolean {
 }
 
 export async function navigatorAdapter(
-  choice: DeviceChoice,
+  choice: AdapterChoice,
   advice: HostAdvice = adviceOfBrowsers(),
 ): Promise<HostAdapter> {
   const gpu = host.navigator?.gpu;

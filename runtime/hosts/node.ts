@@ -4,7 +4,7 @@
  */
 import { isMainThread } from "node:worker_threads";
 import { DeviceUnavailableError } from "../device-errors.ts";
-import { type DeviceChoice, type HostAdapter, hostAdapter, isSoftware } from "./adapter.ts";
+import { type AdapterChoice, type HostAdapter, hostAdapter, isSoftware } from "./adapter.ts";
 import { sleepingWait } from "./sleeping-wait.ts";
 import { swiftShader } from "./swiftshader.ts";
 import { cardDrivers, loadFault, onlyDrivers, userChoseDrivers, withEnvironment } from "./vulkan.ts";
@@ -18,7 +18,7 @@ const VULKAN_ONLY = process.platform === "linux" ? ["backend=vulkan"] : [];
 
 type CreateGpu = (flags: string[]) => GPU;
 
-export async function nodeAdapter(choice: DeviceChoice): Promise<HostAdapter> {
+export async function nodeAdapter(choice: AdapterChoice): Promise<HostAdapter> {
   const create = await loadDawn();
   const system = choice === "software" ? null : await systemAdapter(create);
   if (system && (system.kind === "gpu" || (choice === "auto" && userChoseDrivers()))) return system;
@@ -57,7 +57,7 @@ async function softwareAdapter(create: CreateGpu): Promise<HostAdapter> {
   throw new DeviceUnavailableError(windows ? NO_WARP : isMainThread ? REFUSED : IN_WORKER);
 }
 
-const NO_WARP = 'Windows offers no software adapter here. Use a graphics card, or the interpreter ("cpu").';
+const NO_WARP = 'Windows offers no software adapter here. Use a graphics card, or the processor ("cpu").';
 const REFUSED = "Dawn refused the packaged software adapter. Reinstall it with: npm install @sparticuz/chromium@147";
 const IN_WORKER =
   "The software adapter was not found from a worker thread, whose environment drivers do not see. " +

@@ -35,7 +35,7 @@ async function locate(): Promise<SwiftShader> {
   if (process.platform !== "linux" || process.arch !== "x64") {
     const here = `${process.platform} on ${process.arch}`;
     throw new DeviceUnavailableError(
-      `The packaged software adapter is for Linux on x64, and this is ${here}. Use a graphics card ("gpu"), or "cpu".`,
+      `The packaged software adapter is for Linux on x64, and this is ${here}. Use a graphics card ("gpu"), or the processor ("cpu").`,
     );
   }
   const root = packageRoot();

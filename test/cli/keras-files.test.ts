@@ -123,7 +123,16 @@ test("how columns were normalised is kept, and a forecast is in their units", as
   const table = (values: number[][]) => `a,b,c\n${values.map((row) => row.join(",")).join("\n")}\n`;
   const forecast = async (model: string, values: number[][]) => {
     const series = space.write("s.csv", table(values));
-    const { stdout } = await run("forecast", space.file(model), series, "--device", "cpu", "--horizon", "1", "--json");
+    const { stdout } = await run(
+      "forecast",
+      space.file(model),
+      series,
+      "--device",
+      "interpreter",
+      "--horizon",
+      "1",
+      "--json",
+    );
     const written = (jsonLines(stdout)[0]?.values ?? []) as number[][];
     return written[0] ?? [];
   };

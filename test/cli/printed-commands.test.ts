@@ -72,7 +72,7 @@ test.each<[string, string[], number?]>([
   const commands = commandsIn(printed.stdout + printed.stderr);
   expect(commands).toHaveLength(1);
   for (const [name = "", ...words] of commands) {
-    const again = await run(name, ...words, ...(name === "check" ? [] : ["--device", "cpu"]));
+    const again = await run(name, ...words, ...(name === "check" ? [] : ["--device", "interpreter"]));
     expect(again, [name, ...words].join(" ")).toMatchObject({ code, stderr: "" });
     expect(again.stdout.length).toBeGreaterThan(10);
   }
@@ -96,7 +96,10 @@ test("in a folder with spaces, from the program itself, through a shell", async 
   ]);
   const [, command = ""] = /use it with: (.*)\n/.exec(stdout) ?? [];
   expect(command).toMatch(/^node .*bin\/cellgrad\.mjs forecast 'my model\.st' 'it'\\''s 1\.csv'$/);
-  const forecast = execFileSync("sh", ["-c", `${command} --device cpu --horizon 2`], { cwd: folder, encoding: "utf8" });
+  const forecast = execFileSync("sh", ["-c", `${command} --device interpreter --horizon 2`], {
+    cwd: folder,
+    encoding: "utf8",
+  });
   expect(forecast).toMatch(/^price\n\S+\n\S+\n$/);
 });
 

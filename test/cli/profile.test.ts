@@ -79,7 +79,7 @@ test("an adapter without timestamp queries is a line that says what to do", asyn
 });
 
 test.each([
-  ["the interpreter has no kernels", ["--profile", "--device", "cpu"], /"cpu" is an interpreter without any/],
+  ["the interpreter has no kernels", ["--profile", "--device", "interpreter"], /"interpreter" has none/],
   ["a device without --profile", ["--device", "software"], /--device is for --profile/],
 ])("%s", async (_, options, message) => {
   const { code, stdout, stderr } = await run("inspect", ...SMALL, ...options);

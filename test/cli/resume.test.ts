@@ -53,7 +53,8 @@ test("a user's cell goes on, in a file that is replaced, and the rest of a sched
   const model = modelOf("leaky");
   const cut = (steps: number) => model.run && { ...model.run, steps };
   space.write("cut", encodeModel({ ...model, ...{ run: cut(1) } } as SavedModel));
-  const go = (...more: string[]) => run("train", at("text.txt"), "--device", "cpu", "--resume", at("cut"), ...more);
+  const go = (...more: string[]) =>
+    run("train", at("text.txt"), "--device", "interpreter", "--resume", at("cut"), ...more);
   expect(await go("--json")).toMatchObject({
     code: 2,
     stderr: expect.stringMatching(/leaky is not a built-in cell; give the module .* --cell \.\/leaky\.ts/),
@@ -79,7 +80,15 @@ test("what does not go on is refused in one line", async () => {
   space.write("more.txt", `${TEXT}x`);
   space.write("other.txt", TEXT.replace("cat", "tac"));
   const refused = async (file: string, model: string, ...more: string[]) => {
-    const { code, stdout, stderr } = await run("train", at(file), "--device", "cpu", "--resume", at(model), ...more);
+    const { code, stdout, stderr } = await run(
+      "train",
+      at(file),
+      "--device",
+      "interpreter",
+      "--resume",
+      at(model),
+      ...more,
+    );
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr.trimEnd()).not.toContain("\n");
     return stderr;
@@ -139,7 +148,7 @@ test("a log keeps what is there until its first line is written", async () => {
 
 test("the log has a line for each step and measurement, and goes on when the run does", async () => {
   const log = at("run.jsonl");
-  const train = (...args: string[]) => run("train", at("text.txt"), "--device", "cpu", "--log", log, ...args);
+  const train = (...args: string[]) => run("train", at("text.txt"), "--device", "interpreter", "--log", log, ...args);
   await train(...without(TINY, "--device"), "--eval-every", "2", "--out", at("logged"));
   const lines = jsonLines(readFileSync(log, "utf8"));
   const [head, ...rest] = lines;
@@ -166,7 +175,16 @@ test("the log has a line for each step and measurement, and goes on when the run
     expect((await refused(place)).stderr).toMatch(/--log .* is a file of this run/);
   expect(readFileSync(at("text.txt"), "utf8")).toBe(text);
   const model = readFileSync(at("logged"));
-  const over = await run("train", at("text.txt"), "--device", "cpu", "--resume", at("logged"), "--log", at("logged"));
+  const over = await run(
+    "train",
+    at("text.txt"),
+    "--device",
+    "interpreter",
+    "--resume",
+    at("logged"),
+    "--log",
+    at("logged"),
+  );
   expect(over.stderr).toMatch(/--log .* is a file of this run/);
   expect(readFileSync(at("logged"))).toEqual(model);
 });

@@ -79,7 +79,7 @@ export class Workspace {
 
 /** Sizes that the interpreter trains in no time. */
 export const TINY = [
-  ...["--device", "cpu", "--units", "4", "--embed", "3", "--batch", "4", "--time", "6"],
+  ...["--device", "interpreter", "--units", "4", "--embed", "3", "--batch", "4", "--time", "6"],
   ...["--steps", "4", "--lr", "0.05"],
 ];
 

@@ -45,7 +45,7 @@ test.each([
     "--steps",
     "5",
     "--device",
-    "cpu",
+    "interpreter",
     "--out",
     space.file("more.safetensors"),
   );

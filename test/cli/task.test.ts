@@ -13,7 +13,20 @@ import { networkOfTask, predictor } from "../../train/tasks/network.ts";
 import type { Predict, Task } from "../../train/tasks/task.ts";
 import { jsonLines, run } from "./run.ts";
 
-const SMALL = ["--device", "cpu", "--units", "4", "--embed", "3", "--batch", "20", "--time", "8", "--steps", "3"];
+const SMALL = [
+  "--device",
+  "interpreter",
+  "--units",
+  "4",
+  "--embed",
+  "3",
+  "--batch",
+  "20",
+  "--time",
+  "8",
+  "--steps",
+  "3",
+];
 
 test("without a name the tasks are listed, with their sources and parameters", async () => {
   const { stdout } = await run("task");

@@ -77,7 +77,7 @@ test("a sample begins with the space that stands between the prompt and its firs
   // Whatever it has read, it writes one word.
   parameters["head/bias"]?.data.fill(5, characters.indexOf("▁world"), characters.indexOf("▁world") + 1);
   await saveModel(at("spaced"), savedModel(network, parameters, { vocabulary: characters, tokenizer: spaced }));
-  const args = ["--device", "cpu", "--prompt", "hello", "--length", "1", "--temperature", "0"];
+  const args = ["--device", "interpreter", "--prompt", "hello", "--length", "1", "--temperature", "0"];
   expect((await run("sample", at("spaced"), ...args)).stdout).toBe("hello world\n");
   expect(jsonLines((await run("sample", at("spaced"), ...args, "--json")).stdout)).toMatchObject([{ text: " world" }]);
 });
@@ -91,17 +91,36 @@ test("a model of tokens trains, keeps its tokenizer, samples without the file, a
   rmSync(at("tokenizer.json"));
   const model = decodeModel(readFileSync(at("bpe")), "bpe");
   expect(model.tokenizer).toBe(tokenizerJson(merges));
-  const sample = await run("sample", at("bpe"), "--device", "cpu", "--prompt", "the cat", "--length", "9", "--json");
+  const sample = await run(
+    "sample",
+    at("bpe"),
+    "--device",
+    "interpreter",
+    "--prompt",
+    "the cat",
+    "--length",
+    "9",
+    "--json",
+  );
   expect(sample).toMatchObject({ code: 0, stderr: "" });
   expect(String(jsonLines(sample.stdout)[0]?.text).length).toBeGreaterThan(3);
-  const resumed = await run("train", at("text.txt"), "--device", "cpu", "--resume", at("bpe"), "--steps", "1");
+  const resumed = await run("train", at("text.txt"), "--device", "interpreter", "--resume", at("bpe"), "--steps", "1");
   expect(resumed).toMatchObject({ code: 0 });
 });
 
 test("a model of bytes knows every character", async () => {
   await run("train", at("text.txt"), ...TINY, "--tokens", "bytes", "--out", at("bytes"));
   expect(decodeModel(readFileSync(at("bytes")), "bytes")).toMatchObject({ tokens: "bytes" });
-  const { code, stdout } = await run("sample", at("bytes"), "--device", "cpu", "--prompt", "🙂é", "--length", "5");
+  const { code, stdout } = await run(
+    "sample",
+    at("bytes"),
+    "--device",
+    "interpreter",
+    "--prompt",
+    "🙂é",
+    "--length",
+    "5",
+  );
   expect(code).toBe(0);
   expect(stdout.startsWith("🙂é")).toBe(true);
 });

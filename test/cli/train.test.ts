@@ -45,7 +45,7 @@ test("a user's own cell trains from another directory, and its model samples whe
     "sample",
     "copy.safetensors",
     "--device",
-    "cpu",
+    "interpreter",
     "--length",
     "25",
     "--prompt",
@@ -145,7 +145,7 @@ test("sampling follows its seed, and temperature 0 takes the likeliest", async (
   const model = space.file("m.safetensors");
   await run("train", space.file("text.txt"), ...TINY, "--steps", "60", "--units", "12", "--out", model);
   const sample = async (...options: string[]) => {
-    const { stdout } = await run("sample", model, "--device", "cpu", "--length", "30", "--json", ...options);
+    const { stdout } = await run("sample", model, "--device", "interpreter", "--length", "30", "--json", ...options);
     return jsonLines(stdout)[0]?.text;
   };
   const [first, again, other] = [await sample("--seed", "1"), await sample("--seed", "1"), await sample("--seed", "2")];
@@ -185,7 +185,7 @@ test("a series trains and is forecast in its own units and columns", async () =>
   expect(trained).toMatchObject({ code: 0 });
   expect(trained.stdout).toMatch(/90 rows of a, b/);
 
-  const csv = await run("forecast", model, file, "--device", "cpu", "--horizon", "3");
+  const csv = await run("forecast", model, file, "--device", "interpreter", "--horizon", "3");
   const [header, ...rows] = csv.stdout.trimEnd().split("\n");
   expect(header).toBe("a,b");
   expect(rows).toHaveLength(3);
@@ -194,7 +194,7 @@ test("a series trains and is forecast in its own units and columns", async () =>
     expect(Math.abs((a ?? 0) - (1000 + 10 * Math.sin((90 + i) / 4)))).toBeLessThan(5);
     expect(Math.abs((b ?? 0) - (1000 + 10 * Math.cos((90 + i) / 4)))).toBeLessThan(5);
   }
-  const json = await run("forecast", model, file, "--device", "cpu", "--horizon", "3", "--json");
+  const json = await run("forecast", model, file, "--device", "interpreter", "--horizon", "3", "--json");
   const [forecast] = jsonLines(json.stdout);
   expect(forecast?.columns).toEqual(["a", "b"]);
   const values = (forecast?.values ?? []) as number[][];
@@ -218,7 +218,7 @@ test("a forecast has the digits that tell its values from each other, wherever t
   const { normalisation } = decodeModel(readFileSync(model), "m");
   expect(normalisation?.deviation[0]).toBeCloseTo(14, 0);
   expect(normalisation?.deviation[2]).toBeCloseTo(0.35, 1);
-  const args = ["forecast", model, file, "--device", "cpu", "--horizon", "6"];
+  const args = ["forecast", model, file, "--device", "interpreter", "--horizon", "6"];
   const csv = (await run(...args)).stdout.trimEnd().split("\n").slice(1);
   const [json] = jsonLines((await run(...args, "--json")).stdout);
   const values = (json?.values ?? []) as number[][];
@@ -288,7 +288,7 @@ test("Ctrl-C ends training, saves what there is and says so", async () => {
   expect(last).toMatchObject({ done: true, interrupted: true });
   expect(stderr).toBe(`cellgrad: interrupted, the weights of step ${last?.steps} are in m.safetensors\n`);
   expect(space.list()).toEqual(["m.safetensors", "series.csv", "text.txt"]);
-  expect((await run("sample", space.file("m.safetensors"), "--device", "cpu", "--length", "5")).code).toBe(0);
+  expect((await run("sample", space.file("m.safetensors"), "--device", "interpreter", "--length", "5")).code).toBe(0);
 });
 
 test("without --out nothing is written, and this is said before training", async () => {
@@ -309,7 +309,7 @@ test("anywhere but on a terminal, progress is a line now and then on standard er
 
 test("a text that is too short to hold anything out still trains", async () => {
   const file = space.write("short.txt", "abcabcab");
-  const options = ["--device", "cpu", "--units", "2", "--batch", "1", "--time", "3", "--steps", "2", "--json"];
+  const options = ["--device", "interpreter", "--units", "2", "--batch", "1", "--time", "3", "--steps", "2", "--json"];
   const { code, stdout } = await run("train", file, ...options);
   expect(code).toBe(0);
   expect(jsonLines(stdout).pop()).toMatchObject({ done: true, valLoss: null });

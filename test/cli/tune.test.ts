@@ -25,7 +25,7 @@ vi.mock("../../train/trainer.ts", async (importOriginal) => {
 });
 
 /** TINY on a device that has kernels. */
-const TINY_KERNELS = TINY.map((arg) => (arg === "cpu" ? "auto" : arg));
+const TINY_KERNELS = TINY.map((arg) => (arg === "interpreter" ? "auto" : arg));
 const TUNED: Tuned = {
   tuning: { tileRows: 2, persistentRows: 2, termsPerTurn: 4 },
   ...{ adapter: "an adapter of old", batch: 4, time: 6, speedup: 1.25 },
@@ -99,7 +99,7 @@ test("inspect shows a model's tuning and compiles with it", async () => {
 test("sample uses a model's tuning, and says where it was found if that is elsewhere", async () => {
   const sample = (...options: string[]) =>
     run("sample", space.file("tuned.st"), "--length", "12", "--temperature", "0", ...options);
-  const [tuned, exact] = [await sample(), await sample("--device", "cpu")];
+  const [tuned, exact] = [await sample(), await sample("--device", "interpreter")];
   expect(tuned).toMatchObject({ code: 0, stderr: note() });
   expect(exact).toEqual({ ...tuned, stderr: "" });
 });

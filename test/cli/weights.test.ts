@@ -46,7 +46,7 @@ test("a state dict with a vocabulary is a model, which samples", async () => {
     stdout: `${at("dict.safetensors")}: ${about}\n${note}\nsaved ${at("model.safetensors")}; use it with: npx cellgrad sample ${at("model.safetensors")}\n`,
     stderr: "",
   });
-  const text = await run("sample", at("model.safetensors"), "--length", "12", "--device", "cpu");
+  const text = await run("sample", at("model.safetensors"), "--length", "12", "--device", "interpreter");
   expect(text).toMatchObject({ code: 0, stderr: "" });
   expect(text.stdout).toMatch(/^[abc\n]{13}$/);
 });
@@ -151,7 +151,7 @@ test("Keras reads the same parameters", async () => {
 test("what was trained here goes out too, though its file holds a checkpoint", async () => {
   writeFileSync(at("text.txt"), "cab\n".repeat(40));
   const sizes = ["--cell", "gru", "--units", "5", "--embed", "3", "--batch", "2", "--time", "4", "--steps", "1"];
-  await run("train", at("text.txt"), ...sizes, "--device", "cpu", "--out", at("trained.safetensors"));
+  await run("train", at("text.txt"), ...sizes, "--device", "interpreter", "--out", at("trained.safetensors"));
   const outcome = await run("export", at("trained.safetensors"), "--to", "keras", "--out", at("kept.safetensors"));
   expect(outcome).toMatchObject({ code: 0, stderr: "" });
   const { tensors } = decodeTensors(read("kept.safetensors"), "kept");

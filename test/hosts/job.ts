@@ -21,7 +21,7 @@ import {
   traceGraph,
   uniform,
 } from "../../index.ts";
-import { type DeviceChoice, requestAdapter, requestDevice, requestGpuDevice } from "../../runtime/host.ts";
+import { type AdapterChoice, requestAdapter, requestDevice, requestGpuDevice } from "../../runtime/host.ts";
 import { textBatches, vocabularyOf } from "../../train/data/text.ts";
 import { initialize } from "../../train/initialize.ts";
 import { languageModel } from "../../train/networks.ts";
@@ -162,6 +162,6 @@ async function refusalsOf(device: GPUDevice, shaders: readonly Shader[]): Promis
 }
 
 /** Name of the adapter that is found, or the message of the error. */
-export async function findAdapter(choice: DeviceChoice): Promise<string> {
+export async function findAdapter(choice: AdapterChoice): Promise<string> {
   return requestAdapter(choice).then(({ name }) => name, messageOf);
 }

@@ -67,11 +67,14 @@ test("its command trains, prints the next command as it works there, and demonst
   const rows = Array.from({ length: 60 }, (_, i) => `${i},5;${i % 7},25`);
   writeFileSync(join(fresh, "my table.csv"), `a;b\n${rows.join("\n")}\n`);
   const command = join(fresh, "node_modules/.bin/cellgrad");
-  const sizes = ["--units", "2", "--batch", "2", "--time", "4", "--steps", "1", "--device", "cpu"];
+  const sizes = ["--units", "2", "--batch", "2", "--time", "4", "--steps", "1", "--device", "interpreter"];
   const trained = await run(command, ["train", "my table.csv", ...sizes, "--out", "m.st"], { cwd: fresh });
   const [, next = ""] = /use it with: (.*)\n/.exec(trained.stdout) ?? [];
   expect(next).toBe("npx cellgrad forecast m.st 'my table.csv'");
-  const { stdout } = await run("sh", ["-c", `${next} --device cpu --horizon 2`], { cwd: fresh, env: withoutNpm() });
+  const { stdout } = await run("sh", ["-c", `${next} --device interpreter --horizon 2`], {
+    cwd: fresh,
+    env: withoutNpm(),
+  });
   expect(stdout).toMatch(/^a,b\n\S+\n\S+\n$/);
   const shown = await run(command, ["start", "--steps", "1", "--device", "software"], { cwd: fresh });
   expect(shown.stdout).toMatch(/^[^\n]+: [\d,]+ characters, \d+ different/);

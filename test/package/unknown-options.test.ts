@@ -233,28 +233,37 @@ const said: readonly (readonly [line: string, call: () => unknown])[] = [
   ["openDevice: there is no option devise; did you mean device?", () => root.openDevice(whatever({ devise: "cpu" }))],
   ["sum: there is no option keepdims; did you mean keepAxes?", () => root.sum(none, 0, whatever({ keepdims: true }))],
   [
-    "openDevice: there is no option toString; it takes device, timeout",
+    "openDevice: there is no option toString; it takes device, threads, timeout",
     () => root.openDevice(whatever({ toString: 1 })),
   ],
   // Of the wrong kind.
   [
-    'openDevice: device is "banana"; expected "auto" or "gpu" or "software" or "cpu"',
+    'openDevice: device is "banana"; expected "auto" or "gpu" or "cpu" or "software" or "interpreter"',
     () => root.openDevice({ device: whatever("banana") }),
   ],
   [
-    'openDevice: device is "toString"; expected "auto" or "gpu" or "software" or "cpu"',
+    'openDevice: device is "toString"; expected "auto" or "gpu" or "cpu" or "software" or "interpreter"',
     () => root.openDevice({ device: whatever("toString") }),
   ],
   [
-    'openDevice: device is an object; expected "auto" or "gpu" or "software" or "cpu"',
+    'openDevice: device is an object; expected "auto" or "gpu" or "cpu" or "software" or "interpreter"',
     () => root.openDevice({ device: whatever({}) }),
   ],
   [
-    'openDevice: the options are "cpu"; expected a record, and it takes device, timeout',
+    "openDevice: threads is 0; expected a whole number from 1 to 1024",
+    () => root.openDevice({ device: "cpu", threads: 0 }),
+  ],
+  ["openDevice: threads is 1.5; expected a whole number from 1 to 1024", () => root.openDevice({ threads: 1.5 })],
+  [
+    'openDevice: threads are for device "cpu" or "auto", and "interpreter" has none; leave them out',
+    () => root.openDevice({ device: "interpreter", threads: 2 }),
+  ],
+  [
+    'openDevice: the options are "cpu"; expected a record, and it takes device, threads, timeout',
     () => root.openDevice(whatever("cpu")),
   ],
   [
-    "openDevice: the options are null; expected a record, and it takes device, timeout",
+    "openDevice: the options are null; expected a record, and it takes device, threads, timeout",
     () => root.openDevice(whatever(null)),
   ],
   ["adam: the options are 0.1; expected a record, and it takes beta1, beta2, epsilon", () => root.adam(whatever(0.1))],

@@ -7,7 +7,7 @@ import { Client, clientWithText, runSpec, smallSettings } from "./client.ts";
 
 let client: Client;
 beforeAll(async () => {
-  client = await clientWithText("cpu");
+  client = await clientWithText("interpreter");
   await client.ask({ type: "setRuns", runs: [runSpec("a", rnn)] });
 });
 afterAll(() => client.ask({ type: "destroy" }));
@@ -128,7 +128,7 @@ test("docs/trust.md says how many rows there are", () => {
 test("before there is a device or data, the line says what is missing", async () => {
   const empty = new Client();
   expect(await empty.refusal({ type: "setRuns", runs: [] })).toBe("no device was opened yet");
-  await empty.ask({ type: "init", device: "cpu" });
+  await empty.ask({ type: "init", device: "interpreter" });
   expect(await empty.refusal({ type: "setRuns", runs: [runSpec("a", rnn)] })).toBe(
     "there are no data to train on; choose a text, a table or a task first",
   );

@@ -86,7 +86,7 @@ test("runs that are replaced in mid-step leave nothing behind", async () => {
   await client.ask({ type: "setRuns", runs: [] });
   expect((await client.ask({ type: "memory" })).buffers).toBe(empty);
   // A device that is given up on purpose is not lost.
-  await client.ask({ type: "init", device: "cpu" });
+  await client.ask({ type: "init", device: "interpreter" });
   await settled();
   expect(client.events).toEqual([]);
   await client.ask({ type: "destroy" });

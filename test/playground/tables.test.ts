@@ -43,7 +43,7 @@ test.each([
 test("what a forecast reads and writes far from 0 is there to the last digit", async () => {
   const value = (t: number) => Number((1.7e9 + 20 * Math.sin(t / 3)).toFixed(2));
   const text = `v\n${Array.from({ length: 200 }, (_, t) => value(t).toFixed(2)).join("\n")}\n`;
-  const client = await clientWithText("cpu");
+  const client = await clientWithText("interpreter");
   await client.ask({ type: "setData", data: { kind: "csv", name: "meter.csv", text } });
   await client.ask({ type: "setRuns", runs: [runSpec("a", rnn, 1, { batch: 1, time: 4 })] });
   const { rows, truth } = await client.ask({ type: "sample", run: "a", length: 3 });

@@ -35,7 +35,7 @@ const doneWith = (client: Client, count: number) => () => client.eventsOf("stopp
 
 describe("training", () => {
   test("two runs learn side by side, step for step", async () => {
-    const client = await clientWithText("cpu");
+    const client = await clientWithText("interpreter");
     const reports = await client.ask({ type: "setRuns", runs: [runSpec("a", rnn), runSpec("b", gru)] });
     expect(reports.map(({ run, cell }) => [run, cell])).toEqual([
       ["a", "rnn"],
@@ -70,7 +70,7 @@ describe("training", () => {
   });
 
   test("pause, live learning rate, start, reset: the same seed gives the same run again", async () => {
-    const client = await clientWithText("cpu");
+    const client = await clientWithText("interpreter");
     await client.ask({ type: "setRuns", runs: [runSpec("a", lstm, null, { learningRate: 0.01 })] });
     // How often held-out data are looked at on the way depends on the clock; at the end they always are.
     const lossAfter = async (steps: number) => {
@@ -99,7 +99,7 @@ describe("training", () => {
   });
 
   test("numbers that are not finite stop a run and leave the others alone", async () => {
-    const client = await clientWithText("cpu");
+    const client = await clientWithText("interpreter");
     const wild = runSpec("wild", explosive, null, { learningRate: 1e38 });
     await client.ask({ type: "setRuns", runs: [wild, runSpec("calm", rnn)] });
     await client.ask({ type: "start", steps: 12 });
@@ -128,7 +128,7 @@ describe("training", () => {
 
   test.each(["embedded-reber", "adding", "noisy-sine"])("the task %s is learned", async (name) => {
     const client = new Client();
-    await client.ask({ type: "init", device: "cpu" });
+    await client.ask({ type: "init", device: "interpreter" });
     expect((await client.ask({ type: "listTasks" })).map((task) => task.name)).toContain(name);
     const data = await client.ask({ type: "setData", data: { kind: "task", name, seed: 3 } });
     const settings = { units: 8, batch: 4, time: 10, learningRate: 0.04 };
@@ -152,7 +152,7 @@ describe("training", () => {
 
 test("every task makes a run, with the bounds of its loss at the run's own sizes", async () => {
   const client = new Client();
-  await client.ask({ type: "init", device: "cpu" });
+  await client.ask({ type: "init", device: "interpreter" });
   const names = (await client.ask({ type: "listTasks" })).map(({ name }) => name);
   expect(names.toSorted()).toEqual(Object.keys(tasks).toSorted());
   for (const name of names) {
@@ -171,7 +171,7 @@ test("every task makes a run, with the bounds of its loss at the run's own sizes
 
 describe("what is shown of a run", () => {
   const prepared = async (layers = 2) => {
-    const client = await clientWithText("cpu");
+    const client = await clientWithText("interpreter");
     await client.ask({ type: "setRuns", runs: [runSpec("a", lstm, null, { layers })] });
     await client.ask({ type: "start", steps: 5 });
     await client.until(doneWith(client, 1));
@@ -267,7 +267,7 @@ test.each([
   ["bytes", { tokens: "bytes" as const }, "é", ["Ã", "©"], "A", "A"],
   ["a tokenizer", { tokenizer: spaced }, "hello", ["▁hello"], "▁world", " world"],
 ])("a model of the tokens of %s reads and writes text", async (_of, details, prompt, read, piece, text) => {
-  const client = await clientWithText("cpu");
+  const client = await clientWithText("interpreter");
   const { characters } = await vocabularyOfModel(details);
   const network = languageModel({ cell: gru, units: 2, layers: 1, vocabulary: characters.length, embed: 2 });
   const parameters = Object.fromEntries(network.specs.map(({ path, shape }) => [path, zeros(shape)]));

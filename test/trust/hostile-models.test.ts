@@ -146,7 +146,7 @@ test("a model whose every text is code is used by a process that may compile non
   );
   expect(decodeModel(encodeModel({ ...seriesSaved, cell: code }), "m").cell).toBe(code.replace(/[\n\u2028]/g, "?"));
   const table = space.write("rows.csv", `${[code, `b${code}`].map((name) => `"${name}"`).join(",")}\n1,2\n3,4\n`);
-  const command = ["bin/cellgrad.mjs", "forecast", path, table, "--horizon", "1", "--device", "cpu", "--json"];
+  const command = ["bin/cellgrad.mjs", "forecast", path, table, "--horizon", "1", "--device", "interpreter", "--json"];
   const { stdout, failure } = await new Promise<{ stdout: string; failure: Error | null }>((resolve) => {
     execFile(
       process.execPath,

@@ -205,7 +205,7 @@ test("weights whose held-out loss is not finite are not kept, though every step 
 export default cell("steep", { state: ({ units }) => ({ h: [units] }) }, ({ x, h }) => ({ state: { h }, output: exp(mul(x, 2)) }));
 `,
   });
-  const sizes = ["--device", "cpu", "--units", "1", "--batch", "2", "--time", "4", "--steps", "3"];
+  const sizes = ["--device", "interpreter", "--units", "1", "--batch", "2", "--time", "4", "--steps", "3"];
   const train = ["train", space.file("late.csv"), "--cell", space.file("steep.ts"), ...sizes];
   const { code, stdout, stderr } = await run(...train, "--out", space.file("steep.safetensors"), "--json");
   expect(code).toBe(2);
@@ -233,7 +233,7 @@ export default cell("fading", { state: ({ units }) => ({ h: [units] }) }, ({ x, 
       "--cell",
       space.file("fading.ts"),
       "--device",
-      "cpu",
+      "interpreter",
       "--units",
       "3",
       "--batch",

@@ -31,10 +31,10 @@ export default cell(${name}, { state: ({ units }) => ({ [${name}]: [units] }) },
   for (const args of [
     ["train", rows, ...TINY.filter((_, i) => ![4, 5].includes(i)), "--cell", cell, "--out", out],
     ["train", rows, ...TINY.filter((_, i) => ![4, 5].includes(i)), "--cell", cell, "--json"],
-    ["forecast", out, rows, "--device", "cpu", "--horizon", "2"],
-    ["forecast", out, rows, "--device", "cpu", "--horizon", "2", "--json"],
+    ["forecast", out, rows, "--device", "interpreter", "--horizon", "2"],
+    ["forecast", out, rows, "--device", "interpreter", "--horizon", "2", "--json"],
     ["export", out, "--to", "onnx", "--out", space.file("m.onnx")],
-    ["train", rows, "--resume", out, "--device", "cpu"],
+    ["train", rows, "--resume", out, "--device", "interpreter"],
     ["inspect", "--cell", cell, "--units", "4"],
     ["check", cell, "--cases", "2", "--units", "2"],
   ]) {

@@ -181,8 +181,33 @@ export const usage: readonly BadInput[] = [
     "train @text.txt --eval-every 0",
     '--eval-every must be a whole number from 1 to 1000000000, got "0"',
   ],
-  ["an unknown device", "train @text.txt --device tpu", '--device must be one of auto, gpu, software, cpu, got "tpu"'],
-  ["an empty device", "train @text.txt --device ''", '--device must be one of auto, gpu, software, cpu, got ""'],
+  [
+    "an unknown device",
+    "train @text.txt --device tpu",
+    '--device must be one of auto, gpu, cpu, software, interpreter, got "tpu"',
+  ],
+  [
+    "an empty device",
+    "train @text.txt --device ''",
+    '--device must be one of auto, gpu, cpu, software, interpreter, got ""',
+  ],
+  ["no threads", "train @text.txt --threads 0", '--threads must be a whole number from 1 to 1024, got "0"'],
+  ["half a thread", "task adding --threads 1.5", '--threads must be a whole number from 1 to 1024, got "1.5"'],
+  [
+    "threads of the interpreter",
+    "train @absent.txt --device interpreter --threads 2",
+    "--threads is for --device cpu or auto: interpreter has none",
+  ],
+  [
+    "threads of a graphics card",
+    "sample @text.safetensors --threads 2 --device gpu",
+    "--threads is for --device cpu or auto: gpu has none",
+  ],
+  [
+    "threads for what takes no device",
+    "inspect --threads 2",
+    "--threads is for --profile: inspect alone compiles, which takes no device",
+  ],
   ["a timeout of no time", "train @text.txt --timeout 0", '--timeout must be a number above 0, up to 1000000, got "0"'],
   [
     "a timeout that is a word",
@@ -196,13 +221,13 @@ export const usage: readonly BadInput[] = [
   ],
   [
     "a device for what takes none",
-    "inspect --device cpu",
+    "inspect --device interpreter",
     "--device is for --profile: inspect alone compiles, which takes no device",
   ],
   [
     "a profile of the interpreter",
-    "inspect --profile --device cpu",
-    '--profile times kernels, and "cpu" is an interpreter without any: give gpu, software or auto',
+    "inspect --profile --device interpreter",
+    '--profile times kernels, and "interpreter" has none: give gpu, cpu, software or auto',
   ],
   [
     "an unknown schedule",
