@@ -66,3 +66,15 @@ export interface WasmFunction {
 export interface WasmModule {
   readonly functions: readonly WasmFunction[];
 }
+
+/** The memory that a module imports as env.memory, in pages of 64 KiB. It is no part of the functions: they fit any. */
+export interface MemoryLimits {
+  readonly initialPages: number;
+  readonly maximumPages: number;
+  readonly isShared: boolean;
+}
+
+/** Locals in the order in which they are numbered: those of one type stand together. */
+export function orderedLocals(locals: readonly Local[]): readonly Local[] {
+  return (["i32", "f32", "v128"] as const).flatMap((type) => locals.filter((local) => local.type === type));
+}

@@ -1,0 +1,210 @@
+/** @file The code of one function as bytes: locals, functions and labels become numbers. */
+import { InternalError } from "../compiler/graph/errors.ts";
+import type { Bytes } from "./bytes.ts";
+import { type Instruction, orderedLocals, type Plain, type ValueType, type WasmFunction } from "./instruction.ts";
+import { type Opcode, opcodes } from "./opcodes.ts";
+
+export const typeCode: Readonly<Record<ValueType, number>> = { i32: 0x7f, f32: 0x7d, v128: 0x7b };
+
+/** Functions of a module by name, with their numbers. */
+export type NumberedFunctions = ReadonlyMap<string, { readonly index: number; readonly function: WasmFunction }>;
+
+const structure = { block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b } as const;
+const noValue = 0x40;
+
+/** Writes the locals and the instructions of a function. */
+export function writeCode(bytes: Bytes, code: WasmFunction, functions: NumberedFunctions): void {
+  writeLocals(bytes, code);
+  const writer = new CodeWriter(bytes, code, functions);
+  writer.all(code.body);
+  bytes.byte(structure.end);
+}
+
+/** How many there are of each type. */
+function writeLocals(bytes: Bytes, { locals }: WasmFunction): void {
+  const counts = new Map<ValueType, number>();
+  for (const { type } of orderedLocals(locals)) counts.set(type, (counts.get(type) ?? 0) + 1);
+  bytes.unsigned(counts.size);
+  for (const [type, count] of counts) {
+    bytes.unsigned(count);
+    bytes.byte(typeCode[type]);
+  }
+}
+
+class CodeWriter {
+  readonly #bytes: Bytes;
+  readonly #code: WasmFunction;
+  readonly #functions: NumberedFunctions;
+  readonly #locals = new Map<string, number>();
+  /** Of the blocks, loops and branches that are open: the names of their labels, where they have one. */
+  readonly #labels: (string | undefined)[] = [];
+
+  constructor(bytes: Bytes, code: WasmFunction, functions: NumberedFunctions) {
+    this.#bytes = bytes;
+    this.#code = code;
+    this.#functions = functions;
+    for (const { name } of [...code.parameters, ...orderedLocals(code.locals)]) {
+      if (this.#locals.has(name)) throw new InternalError(`function ${code.name} has two locals named ${name}`);
+      this.#locals.set(name, this.#locals.size);
+    }
+  }
+
+  all(instructions: readonly Instruction[]): void {
+    for (const instruction of instructions) this.#write(instruction);
+  }
+
+  #write(instruction: Instruction): void {
+    switch (instruction.kind) {
+      case "plain":
+        this.#plain(instruction);
+        break;
+      case "block":
+      case "loop":
+        this.#open(structure[instruction.kind], instruction.label);
+        this.all(instruction.body);
+        this.#close();
+        break;
+      case "if":
+        this.#write(instruction.condition);
+        this.#open(structure.if, undefined);
+        this.all(instruction.then);
+        if (instruction.otherwise.length > 0) {
+          this.#bytes.byte(structure.else);
+          this.all(instruction.otherwise);
+        }
+        this.#close();
+    }
+  }
+
+  #open(opcode: number, label: string | undefined): void {
+    this.#bytes.byte(opcode);
+    this.#bytes.byte(noValue);
+    this.#labels.push(label);
+  }
+
+  #close(): void {
+    this.#bytes.byte(structure.end);
+    this.#labels.pop();
+  }
+
+  #plain(instruction: Plain): void {
+    const opcode = opcodes.get(instruction.op) ?? this.#refuse(instruction, "is no instruction in wasm/opcodes.ts");
+    const count = this.#operandCount(instruction, opcode);
+    if (instruction.operands.length !== count)
+      this.#refuse(instruction, `has ${instruction.operands.length} operands instead of ${count}`);
+    this.all(instruction.operands);
+    this.#bytes.all(opcode.bytes);
+    this.#immediate(instruction, opcode);
+  }
+
+  #operandCount(instruction: Plain, { operands, immediate }: Opcode): number {
+    if (immediate === "function") return this.#callee(instruction).function.parameters.length;
+    if (instruction.op === "return") return this.#code.result === undefined ? 0 : 1;
+    return operands.length;
+  }
+
+  #immediate(instruction: Plain, { immediate, width, lanes }: Opcode): void {
+    const bytes = this.#bytes;
+    switch (immediate) {
+      case "none":
+        break;
+      case "local":
+        bytes.unsigned(this.#local(instruction));
+        break;
+      case "function":
+        bytes.unsigned(this.#callee(instruction).index);
+        break;
+      case "label":
+        bytes.unsigned(this.#depth(instruction));
+        break;
+      case "i32":
+        bytes.signed(this.#integer(instruction, -(2 ** 31), 2 ** 32 - 1) | 0);
+        break;
+      case "i64":
+        bytes.signed(this.#integer(instruction, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER));
+        break;
+      case "f32":
+        bytes.float32(instruction.value ?? this.#refuse(instruction, "has no value"));
+        break;
+      case "words":
+        for (const word of this.#list(instruction, instruction.words, 4, 2 ** 32)) bytes.uint32(word);
+        break;
+      case "shuffle":
+        bytes.all(this.#list(instruction, instruction.lanes, 16, lanes));
+        break;
+      case "memory":
+        this.#address(instruction, width);
+        break;
+      case "memoryLane":
+        this.#address(instruction, width);
+        bytes.byte(this.#lane(instruction, lanes));
+        break;
+      case "lane":
+        bytes.byte(this.#lane(instruction, lanes));
+        break;
+      case "pages":
+      case "fence":
+        bytes.byte(0);
+        break;
+      case "copy":
+        bytes.all([0, 0]);
+        break;
+    }
+  }
+
+  #local(instruction: Plain): number {
+    const { name } = instruction;
+    const index = name === undefined ? undefined : this.#locals.get(name);
+    return index ?? this.#refuse(instruction, `names the local ${name}, which the function has not`);
+  }
+
+  #callee(instruction: Plain): { index: number; function: WasmFunction } {
+    const { name } = instruction;
+    const callee = name === undefined ? undefined : this.#functions.get(name);
+    return callee ?? this.#refuse(instruction, `names the function ${name}, which the module has not`);
+  }
+
+  /** How many open blocks lie between the branch and its label. */
+  #depth(instruction: Plain): number {
+    const { name } = instruction;
+    const place = name === undefined ? -1 : this.#labels.lastIndexOf(name);
+    if (place < 0) this.#refuse(instruction, `names the label ${name}, which is not around it`);
+    return this.#labels.length - 1 - place;
+  }
+
+  /** The alignment, as the exponent of two, is the one that the width of an aligned access has. */
+  #address(instruction: Plain, width: number): void {
+    const { offset = 0 } = instruction;
+    if (!isWithin(offset, 0, 2 ** 32 - 1)) this.#refuse(instruction, `has the offset ${offset}, which is no u32`);
+    this.#bytes.byte(Math.log2(width));
+    this.#bytes.unsigned(offset);
+  }
+
+  #lane(instruction: Plain, lanes: number): number {
+    const { lane } = instruction;
+    if (lane === undefined || !isWithin(lane, 0, lanes - 1))
+      this.#refuse(instruction, `has the lane ${lane} of ${lanes}`);
+    return lane;
+  }
+
+  #integer(instruction: Plain, least: number, most: number): number {
+    const { value } = instruction;
+    if (value === undefined || !isWithin(value, least, most))
+      this.#refuse(instruction, `has the value ${value}, which is no integer from ${least} to ${most}`);
+    return value;
+  }
+
+  #list(instruction: Plain, items: readonly number[] | undefined, count: number, end: number): readonly number[] {
+    if (items?.length !== count || !items.every((item) => isWithin(item, 0, end - 1)))
+      this.#refuse(instruction, `has the immediates [${items}] instead of ${count} integers below ${end}`);
+    return items;
+  }
+
+  #refuse: (instruction: Plain, problem: string) => never = ({ op }, problem) => {
+    throw new InternalError(`${op} in function ${this.#code.name} ${problem}`);
+  };
+}
+
+function isWithin(value: number, least: number, most: number): boolean {
+  return Number.isInteger(value) && value >= least && value <= most;
+}

@@ -1,0 +1,113 @@
+/** @file Modules as bytes of WebAssembly's binary format: names become numbers, and sections stand in their order. */
+import { InternalError } from "../compiler/graph/errors.ts";
+import { type NumberedFunctions, typeCode, writeCode } from "./body.ts";
+import { Bytes } from "./bytes.ts";
+import type { MemoryLimits, WasmFunction, WasmModule } from "./instruction.ts";
+
+const functionType = 0x60;
+
+/** Numbers of sections, of kinds that are imported and exported, and of the names of functions in the section of names. */
+const sections = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
+const kinds = { function: 0, memory: 2 } as const;
+const functionNames = 1;
+
+/**
+ * A module that imports its memory as env.memory and exports those functions that say so. It takes time in proportion to
+ * its instructions. Functions keep their names in a section that profilers read. What is not well formed (a name that
+ * stands for nothing, an instruction that lacks an operand) is an InternalError that names the function and the
+ * instruction; what is of the wrong type is for `checkModule` (validate.ts), or for the engine.
+ */
+export function encodeModule({ functions }: WasmModule, memory: MemoryLimits): Uint8Array<ArrayBuffer> {
+  const numbers = numbered(functions);
+  const bytes = new Bytes();
+  const section = (id: number, write: (body: Bytes) => void) => {
+    const body = new Bytes();
+    write(body);
+    bytes.byte(id);
+    bytes.sized(body);
+  };
+  bytes.all([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+  const types = typesOf(functions);
+  section(sections.type, (body) => writeTypes(body, types.distinct));
+  section(sections.import, (body) => writeMemory(body, memory));
+  section(sections.function, (body) => {
+    body.unsigned(functions.length);
+    for (const type of types.ofFunction) body.unsigned(type);
+  });
+  section(sections.export, (body) => writeExports(body, functions));
+  section(sections.code, (body) => {
+    body.unsigned(functions.length);
+    const code = new Bytes();
+    for (const each of functions) {
+      code.clear();
+      writeCode(code, each, numbers);
+      body.sized(code);
+    }
+  });
+  section(sections.custom, (body) => writeNames(body, functions));
+  return bytes.toArray();
+}
+
+function numbered(functions: readonly WasmFunction[]): NumberedFunctions {
+  const numbers = new Map<string, { index: number; function: WasmFunction }>();
+  for (const [index, each] of functions.entries()) {
+    if (numbers.has(each.name)) throw new InternalError(`the module has two functions named ${each.name}`);
+    numbers.set(each.name, { index, function: each });
+  }
+  return numbers;
+}
+
+/** The distinct types, in the order in which functions first have them, and the number of each function's. */
+function typesOf(functions: readonly WasmFunction[]): { distinct: WasmFunction[]; ofFunction: number[] } {
+  const numbers = new Map<string, number>();
+  const distinct: WasmFunction[] = [];
+  const ofFunction = functions.map((each) => {
+    const key = `${each.parameters.map(({ type }) => type)}->${each.result}`;
+    const known = numbers.get(key);
+    if (known !== undefined) return known;
+    numbers.set(key, distinct.length);
+    return distinct.push(each) - 1;
+  });
+  return { distinct, ofFunction };
+}
+
+function writeTypes(body: Bytes, types: readonly WasmFunction[]): void {
+  body.unsigned(types.length);
+  for (const { parameters, result } of types) {
+    body.byte(functionType);
+    body.unsigned(parameters.length);
+    for (const { type } of parameters) body.byte(typeCode[type]);
+    body.all(result === undefined ? [0] : [1, typeCode[result]]);
+  }
+}
+
+function writeMemory(body: Bytes, { initialPages, maximumPages, isShared }: MemoryLimits): void {
+  body.unsigned(1);
+  body.text("env");
+  body.text("memory");
+  body.all([kinds.memory, isShared ? 3 : 1]);
+  body.unsigned(initialPages);
+  body.unsigned(maximumPages);
+}
+
+function writeExports(body: Bytes, functions: readonly WasmFunction[]): void {
+  body.unsigned(functions.filter(({ isExported }) => isExported).length);
+  for (const [index, { name, isExported }] of functions.entries()) {
+    if (!isExported) continue;
+    body.text(name);
+    body.byte(kinds.function);
+    body.unsigned(index);
+  }
+}
+
+function writeNames(body: Bytes, functions: readonly WasmFunction[]): void {
+  const names = new Bytes();
+  names.unsigned(functions.length);
+  for (const [index, { name }] of functions.entries()) {
+    names.unsigned(index);
+    names.text(name);
+  }
+  body.text("name");
+  body.byte(functionNames);
+  body.sized(names);
+}
