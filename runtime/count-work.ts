@@ -6,7 +6,7 @@
 import { addDims, type Dim, type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import type { Chunks, Phase, Program, Size } from "../compiler/plan/program.ts";
-import { chunkRanges, runsOf } from "./instance.ts";
+import { chunkRanges, runsOf } from "./walk.ts";
 
 /** A loop over time in one kernel: dispatches of equally many steps, the last of what is left. */
 export interface ChunkCount {

@@ -1,22 +1,11 @@
 /**
- * @file A program at given sizes: the contents of its uniforms, its slabs' bytes, and the flat list of dispatches with
- * loops walked. Nothing here depends on which buffers hold the data.
+ * @file A program at given sizes: the contents of its uniforms, its slabs' bytes, and the flat list of dispatches
+ * as the walk gives them. Nothing here depends on which buffers hold the data.
  */
-import { bucketOf, type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
+import type { DimSizes } from "../compiler/graph/dim.ts";
 import { at } from "../compiler/graph/errors.ts";
-import type {
-  Choose,
-  Chunks,
-  Copy,
-  Dispatch,
-  GridPart,
-  Location,
-  Loop,
-  Program,
-  ScanStep,
-  Size,
-  Step,
-} from "../compiler/plan/program.ts";
+import type { Copy, Location, Program, Size } from "../compiler/plan/program.ts";
+import { evaluateSize, walkSteps } from "./walk.ts";
 
 /** Offsets of uniforms that are chosen per dispatch must be multiples of this. */
 const uniformAlignment = 256;
@@ -54,62 +43,6 @@ export function bytesIn({ elementBytes, sizes }: Instance, { buffer }: Location,
   return at(elementBytes, buffer) * evaluateSize(size, sizes);
 }
 
-export function evaluateSize(size: Size, sizes: DimSizes): number {
-  return size.reduce<number>((sum, dim) => sum + evaluateDim(dim, sizes), 0);
-}
-
-function workgroupsOf({ rows, rowsPer, columns, lanes }: GridPart, sizes: DimSizes): number {
-  return Math.ceil((Math.ceil(evaluateSize(rows, sizes) / rowsPer) * evaluateSize(columns, sizes)) / lanes);
-}
-
-/** First step and end of each chunk. A loop of no steps is one chunk, which hands its initial carries on. */
-export function chunkRanges({ length, steps }: Chunks, sizes: DimSizes): (readonly [first: number, end: number])[] {
-  const total = evaluateDim(length, sizes);
-  const count = Math.max(1, Math.ceil(total / steps));
-  return Array.from({ length: count }, (_, i) => [i * steps, Math.min((i + 1) * steps, total)]);
-}
-
-/** What a loop runs, and how often. */
-export function iterationsOf(
-  { length, body, otherwise }: Loop,
-  sizes: DimSizes,
-): { steps: Loop["body"]; times: number } {
-  const times = evaluateDim(length, sizes);
-  return times === 0 ? { steps: otherwise, times: 1 } : { steps: body, times };
-}
-
-/** What a choice runs. */
-export function branchOf({ dim, branches }: Choose, sizes: DimSizes): readonly ScanStep[] {
-  return bucketOf(branches, evaluateDim(dim, sizes))?.steps ?? [];
-}
-
-/** Each dispatch and copy that runs, and how often: branches are chosen, and loops walked. */
-export function* runsOf(
-  steps: readonly Step[],
-  sizes: DimSizes,
-  times = 1,
-): Generator<{ readonly step: Dispatch | Copy; readonly times: number }> {
-  for (const step of steps) {
-    if (step.kind === "loop") {
-      const iterations = iterationsOf(step, sizes);
-      yield* runsOf(iterations.steps, sizes, times * iterations.times);
-    } else if (step.kind === "choose") yield* runsOf(branchOf(step, sizes), sizes, times);
-    else yield { step, times };
-  }
-}
-
-/** The kernels of what no branch holds, and of the branches that are chosen where sizes are given. */
-export function kernelsOf(steps: readonly Step[], sizes?: DimSizes): Set<number> {
-  const kernels = new Set<number>();
-  const walk = (step: Step): void => {
-    if (step.kind === "dispatch") kernels.add(step.kernel);
-    else if (step.kind === "loop") for (const inner of [...step.body, ...step.otherwise]) walk(inner);
-    else if (step.kind === "choose" && sizes !== undefined) branchOf(step, sizes).forEach(walk);
-  };
-  steps.forEach(walk);
-  return kernels;
-}
-
 export function instantiate(program: Program, sizes: DimSizes): Instance {
   const entries = new Map<string, number>();
   const table: (readonly number[])[] = [];
@@ -123,25 +56,17 @@ export function instantiate(program: Program, sizes: DimSizes): Instance {
     entries.set(key, (table.length - 1) * uniformAlignment);
     return (table.length - 1) * uniformAlignment;
   };
-  const walk = (step: Step, counts: readonly number[]): void => {
-    if (step.kind === "copy") steps.push(step);
-    else if (step.kind === "choose") for (const inner of branchOf(step, sizes)) walk(inner, counts);
-    else if (step.kind === "loop") {
-      const length = evaluateDim(step.length, sizes);
-      for (let count = 0; count < length; count++) for (const inner of step.body) walk(inner, [...counts, count]);
-      if (length === 0) for (const dispatch of step.otherwise) walk(dispatch, counts);
-    } else {
-      const groups = step.grid.reduce((sum, part) => sum + workgroupsOf(part, sizes), 0);
-      if (groups === 0) return;
-      const { kernel, indirect } = step;
-      const workgroups = [Math.min(groups, maxWorkgroups), Math.ceil(groups / maxWorkgroups)] as const;
-      for (const range of step.chunks === undefined ? [[]] : chunkRanges(step.chunks, sizes)) {
-        const entry = [...counts, ...range];
-        steps.push({ kernel, workgroups, stepOffset: entry.length === 0 ? 0 : entryOf(entry), indirect });
-      }
+  for (const step of walkSteps(program.steps, sizes)) {
+    if ("kind" in step) {
+      steps.push(step);
+      continue;
     }
-  };
-  for (const step of program.steps) walk(step, []);
+    const { dispatch, entry } = step;
+    const groups = step.groups.reduce((sum, count) => sum + count, 0);
+    const workgroups = [Math.min(groups, maxWorkgroups), Math.ceil(groups / maxWorkgroups)] as const;
+    const stepOffset = entry.length === 0 ? 0 : entryOf(entry);
+    steps.push({ kernel: dispatch.kernel, workgroups, stepOffset, indirect: dispatch.indirect });
+  }
 
   const words = uniformAlignment / bytesOfUniform;
   const stepTable = new Uint32Array(Math.max(1, table.length) * words);

@@ -14,11 +14,12 @@ import type { DeviceArray } from "./device-array.ts";
 import { DeviceMemoryError } from "./device-errors.ts";
 import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
 import { InputBuffers } from "./input-buffers.ts";
-import { bytesIn, evaluateSize, type Instance, instantiate } from "./instance.ts";
+import { bytesIn, type Instance, instantiate } from "./instance.ts";
 import type { KernelTimer } from "./kernel-timer.ts";
 import type { KernelProfile } from "./profile.ts";
 import { ProgramPipelines } from "./program-pipelines.ts";
 import { type Bound, bufferAt, initialWorkgroups, StepEncoder } from "./step-encoder.ts";
+import { evaluateSize } from "./walk.ts";
 
 type Inputs = Readonly<Record<string, NdArray | DeviceArray>>;
 

@@ -2,7 +2,7 @@
 import type { DimSizes } from "../compiler/graph/dim.ts";
 import type { Site } from "../compiler/graph/graph.ts";
 import type { Program } from "../compiler/plan/program.ts";
-import { evaluateSize, runsOf } from "./instance.ts";
+import { evaluateSize, runsOf } from "./walk.ts";
 
 /** All that one kernel did in one run of a program. */
 export interface KernelProfile {

@@ -6,8 +6,8 @@ import type { DimSizes } from "../compiler/graph/dim.ts";
 import { at } from "../compiler/graph/errors.ts";
 import type { Program } from "../compiler/plan/program.ts";
 import type { GpuContext } from "./context.ts";
-import { kernelsOf } from "./instance.ts";
 import { createPipelineNow, createPipelines, type Pipeline } from "./pipelines.ts";
+import { kernelsOf } from "./walk.ts";
 
 export class ProgramPipelines {
   readonly #context: GpuContext;

@@ -28,8 +28,8 @@ import {
   traceGraph,
 } from "../../index.ts";
 import { GpuContext } from "../../runtime/context.ts";
-import { kernelsOf } from "../../runtime/instance.ts";
 import { LoadedProgram } from "../../runtime/loaded-program.ts";
+import { kernelsOf } from "../../runtime/walk.ts";
 import { relativeError } from "../../testing/numbers/compare.ts";
 import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
 

@@ -36,7 +36,8 @@ import {
   where,
   zeroState,
 } from "../../index.ts";
-import { chunkRanges, instantiate } from "../../runtime/instance.ts";
+import { instantiate } from "../../runtime/instance.ts";
+import { chunkRanges } from "../../runtime/walk.ts";
 import { relativeError } from "../../testing/numbers/compare.ts";
 import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
 

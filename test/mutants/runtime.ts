@@ -56,7 +56,7 @@ export const runtimeMutants: readonly Mutant[] = [
     [["a variable in Bun does not end", "`${given}\\0`", "given"]],
   ),
   ...changed(
-    "runtime/instance.ts",
+    "runtime/walk.ts",
     [onInstances],
     [
       [
@@ -73,18 +73,20 @@ export const runtimeMutants: readonly Mutant[] = [
         "if (length < 0) for (const dispatch of step.otherwise)",
       ],
       ["a loop of no steps counts as none", "times === 0 ? { steps: otherwise, times: 1 } : ", ""],
-      ["workgroups beyond the first 65535 are left out", "Math.ceil(groups / maxWorkgroups)]", "1]"],
       ["inner loops count in front", "walk(inner, [...counts, count])", "walk(inner, [count, ...counts])"],
-      [
-        "every step has the first entry",
-        "kernel, workgroups, stepOffset: entry.length === 0 ? 0 : entryOf(entry)",
-        "kernel, workgroups, stepOffset: entryOf(entry) * 0",
-      ],
-      ["buffers are counted in numbers", "bytes * evaluateSize(size, sizes)", "evaluateSize(size, sizes)"],
     ],
   ),
   ...changed(
     "runtime/instance.ts",
+    [onInstances],
+    [
+      ["workgroups beyond the first 65535 are left out", "Math.ceil(groups / maxWorkgroups)]", "1]"],
+      ["every step has the first entry", "entry.length === 0 ? 0 : entryOf(entry)", "entryOf(entry) * 0"],
+      ["buffers are counted in numbers", "bytes * evaluateSize(size, sizes)", "evaluateSize(size, sizes)"],
+    ],
+  ),
+  ...changed(
+    "runtime/walk.ts",
     [onChoices, "test/gpu/profile.test.ts"],
     [
       ["loops count once", "times * iterations.times", "times"],

@@ -10,8 +10,9 @@ import { scanOf } from "../../compiler/plan/scan/scan-context.ts";
 import { stepwise } from "../../compiler/plan/scan/stepwise.ts";
 import { add, dot, scanTensors, type Tensor, tanh, traceGraph, zeros } from "../../index.ts";
 import { countWork } from "../../runtime/count-work.ts";
-import { instantiate, kernelsOf } from "../../runtime/instance.ts";
+import { instantiate } from "../../runtime/instance.ts";
 import { countDispatches } from "../../runtime/profile.ts";
+import { kernelsOf } from "../../runtime/walk.ts";
 
 type Float = Tensor<"f32">;
 

@@ -1,7 +1,8 @@
 /** @file A program at given sizes: how many workgroups run, with which steps of which loops, and how much memory it takes. */
 import { expect, test } from "vitest";
 import type { Dispatch, GridPart, Loop, Program, Step } from "../../compiler/plan/program.ts";
-import { chunkRanges, instantiate, iterationsOf } from "../../runtime/instance.ts";
+import { instantiate } from "../../runtime/instance.ts";
+import { chunkRanges, iterationsOf } from "../../runtime/walk.ts";
 
 const dispatch = (grid: readonly GridPart[], more: Partial<Dispatch> = {}): Dispatch => ({
   kind: "dispatch",
