@@ -1,4 +1,4 @@
-/** @file Arrays on a WebGPU device, and the way of numbers to it and back. */
+/** @file Arrays on a WebGPU device. */
 
 import { UserError } from "../compiler/graph/errors.ts";
 import type { DType } from "../compiler/graph/graph.ts";
@@ -7,22 +7,8 @@ import { sizeOfNumbers } from "../compiler/graph/ndarray.ts";
 import { storages } from "../compiler/graph/storage.ts";
 import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device-array.ts";
-
-/** Float64 numbers as the device stores them: bool as u32. */
-export function toDeviceWords(value: NdArray): Float32Array | Int32Array | Uint32Array {
-  if (value.dtype === "f32") return Float32Array.from(value.data);
-  return value.dtype === "i32" ? Int32Array.from(value.data) : Uint32Array.from(value.data);
-}
-
-function fromDeviceWords(bytes: ArrayBuffer, dtype: DType, count: number): Float64Array {
-  const words =
-    dtype === "f32"
-      ? new Float32Array(bytes, 0, count)
-      : dtype === "i32"
-        ? new Int32Array(bytes, 0, count)
-        : new Uint32Array(bytes, 0, count);
-  return Float64Array.from(words);
-}
+import type { FoundArray } from "./input-buffers.ts";
+import { fromDeviceWords, toDeviceWords } from "./words.ts";
 
 export class GpuArray implements DeviceArray {
   readonly dtype: DType;
@@ -146,4 +132,14 @@ export function uploadArray(context: GpuContext, value: NdArray): GpuArray {
   const words = toDeviceWords(value);
   const { buffer, outcome } = context.bufferOf(words, `an array [${value.shape.join(", ")}]`);
   return new GpuArray(context, buffer, value.dtype, value.shape, outcome);
+}
+
+/** What an input is on WebGPU. */
+export function findArray(
+  context: GpuContext,
+  given: NdArray | DeviceArray | undefined,
+): FoundArray<GPUBuffer> | "result" | undefined {
+  if (given instanceof StagedArray) return "result";
+  if (!(given instanceof GpuArray)) return undefined;
+  return { isOwn: given.isOn(context), dtype: given.dtype, buffer: given.buffer };
 }

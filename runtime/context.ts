@@ -3,6 +3,8 @@ import { BufferPool, megabytes, storageUsage } from "./buffers.ts";
 import { DeviceLostError, DeviceMemoryError, DeviceTimeoutError } from "./device-errors.ts";
 import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
 import { type AdapterChoice, type HostAdapter, requestDevice } from "./host.ts";
+import { Waiting } from "./waiting.ts";
+import type { DeviceWords } from "./words.ts";
 
 export interface CompileLimits {
   readonly target: "gpu" | "software";
@@ -18,14 +20,11 @@ export class GpuContext {
   readonly pool: BufferPool;
   /** Resolves when the device is gone, with what to tell people. */
   readonly lost: Promise<DeviceLostError>;
-  /** Seconds for which the device may be silent while it is waited for. */
-  timeout: number;
+  readonly waiting: Waiting;
   #loss: DeviceLostError | undefined;
-  /** When the device last answered anything, on the clock of `performance`. */
-  #heard = 0;
 
-  constructor(host: HostAdapter, device: GPUDevice, timeout = Number.POSITIVE_INFINITY) {
-    this.timeout = timeout;
+  constructor(host: HostAdapter, device: GPUDevice, timeout?: number) {
+    this.waiting = new Waiting(host.name, timeout);
     this.host = host;
     this.device = device;
     this.pool = new BufferPool(device);
@@ -69,30 +68,13 @@ export class GpuContext {
    *
    * @throws DeviceTimeoutError where the device has answered nothing for as long as it may be silent.
    */
-  async wait<T>(work: Promise<T>, action: string): Promise<T> {
-    if (!Number.isFinite(this.timeout)) return this.host.wait(work);
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const began = performance.now();
-    const silence = new Promise<never>((_, reject) => {
-      const listen = () => {
-        const left = Math.max(began, this.#heard) + 1000 * this.timeout - performance.now();
-        if (left > 0) timer = setTimeout(listen, left);
-        else reject(new DeviceTimeoutError(this.host.name, this.timeout, action));
-      };
-      listen();
-    });
-    try {
-      const answer = await Promise.race([this.host.wait(work), silence]);
-      this.#heard = performance.now();
-      return answer;
-    } finally {
-      clearTimeout(timer);
-    }
+  wait<T>(work: Promise<T>, action: string): Promise<T> {
+    return this.waiting.for(this.host.wait(work), action);
   }
 
   /** A buffer that holds these words, which messages call `action`, and what the device reports of it. */
   bufferOf(
-    words: Float32Array | Int32Array | Uint32Array,
+    words: DeviceWords,
     action: string,
   ): { readonly buffer: GPUBuffer; readonly outcome: Promise<Error | undefined> } {
     this.check();
@@ -105,9 +87,9 @@ export class GpuContext {
   }
 
   /** Writes words to the start of a buffer, in the queue's order. */
-  write(buffer: GPUBuffer, words: Float32Array | Int32Array | Uint32Array): void {
+  write(buffer: GPUBuffer, words: DeviceWords): void {
     // Deno 2.9 panics where there are none.
-    if (words.length > 0) this.device.queue.writeBuffer(buffer, 0, words as Float32Array<ArrayBuffer>);
+    if (words.length > 0) this.device.queue.writeBuffer(buffer, 0, words);
   }
 
   async readBuffer(source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {

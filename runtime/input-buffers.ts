@@ -1,29 +1,48 @@
 /** @file The buffers that a run reads its inputs from: an array's own, or one that the numbers are written to first. */
 import { UserError } from "../compiler/graph/errors.ts";
+import type { DType } from "../compiler/graph/graph.ts";
 import { type NdArray, ofAnotherDevice, valueFault } from "../compiler/graph/ndarray.ts";
 import type { Program, ProgramInput } from "../compiler/plan/program.ts";
-import { GpuArray, StagedArray, toDeviceWords } from "./arrays.ts";
-import { storageUsage } from "./buffers.ts";
-import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device-array.ts";
+import type { Inputs } from "./program-inputs.ts";
+import { type DeviceWords, toDeviceWords } from "./words.ts";
 
-export class InputBuffers {
-  readonly #context: GpuContext;
+/** An array of this kind of device. */
+export interface FoundArray<B> {
+  /** Whether it is on this very device. */
+  readonly isOwn: boolean;
+  readonly dtype: DType;
+  /** None once it was destroyed or donated. */
+  readonly buffer: B | undefined;
+}
+
+/** Arrays and memory of a device; `B` is its buffers. */
+export interface InputMemory<B> {
+  /** What is given, where it is an array of this kind of device; "result" where only the host reads it. */
+  readonly find: (given: NdArray | DeviceArray | undefined) => FoundArray<B> | "result" | undefined;
+  readonly take: (bytes: number, label: string) => B;
+  readonly write: (buffer: B, words: DeviceWords) => void;
+  readonly destroy: (buffer: B) => void;
+}
+
+/** `size` of a buffer is in bytes. */
+export class InputBuffers<B extends { readonly size: number }> {
+  readonly #memory: InputMemory<B>;
   readonly #program: string;
   readonly #inputs: readonly ProgramInput[];
   readonly #donated: ReadonlySet<string>;
-  readonly #uploads = new Map<string, GPUBuffer>();
+  readonly #uploads = new Map<string, B>();
 
-  constructor(context: GpuContext, { name, inputs, outputs }: Program) {
-    this.#context = context;
+  constructor(memory: InputMemory<B>, { name, inputs, outputs }: Pick<Program, "name" | "inputs" | "outputs">) {
+    this.#memory = memory;
     this.#program = name;
     this.#inputs = inputs;
     this.#donated = new Set(outputs.flatMap(({ donated }) => (donated === undefined ? [] : [donated])));
   }
 
   /** Puts the buffer of each input where the program finds it. Throws a UserError where what is given cannot be it. */
-  placeIn(buffers: (GPUBuffer | undefined)[], given: Readonly<Record<string, NdArray | DeviceArray>>): void {
-    const readers = new Map<GPUBuffer, string>();
+  placeIn(buffers: (B | undefined)[], given: Inputs): void {
+    const readers = new Map<B, string>();
     for (const input of this.#inputs) {
       const buffer = this.#bufferOf(input, given[input.name]);
       const other = readers.get(buffer);
@@ -36,16 +55,16 @@ export class InputBuffers {
     }
   }
 
-  #bufferOf(input: ProgramInput, given: NdArray | DeviceArray | undefined): GPUBuffer {
+  #bufferOf(input: ProgramInput, given: NdArray | DeviceArray | undefined): B {
     const fail = (fault: string): never => {
       throw new UserError(`${this.#program}: input ${input.name} ${fault}`);
     };
-    if (given instanceof StagedArray)
-      return fail("is a result that only the host reads; compile what made it without readback");
-    if (given instanceof GpuArray) {
-      if (!given.isOn(this.#context)) fail(ofAnotherDevice);
-      if (given.dtype !== input.dtype) fail(`is ${given.dtype}; expected ${input.dtype}`);
-      return given.buffer ?? fail("was destroyed, or donated to an earlier run; upload it again");
+    const array = this.#memory.find(given);
+    if (array === "result") return fail("is a result that only the host reads; compile what made it without readback");
+    if (array !== undefined) {
+      if (!array.isOwn) fail(ofAnotherDevice);
+      if (array.dtype !== input.dtype) fail(`is ${array.dtype}; expected ${input.dtype}`);
+      return array.buffer ?? fail("was destroyed, or donated to an earlier run; upload it again");
     }
     if (this.#donated.has(input.name)) fail("is donated, so it must be an array of the device: upload it");
     const value = given as NdArray;
@@ -54,21 +73,22 @@ export class InputBuffers {
     return this.#upload(input.name, value);
   }
 
-  #upload(name: string, value: NdArray): GPUBuffer {
-    const { pool } = this.#context;
+  #upload(name: string, value: NdArray): B {
     const words = toDeviceWords(value);
     let buffer = this.#uploads.get(name);
     if (buffer === undefined || buffer.size < words.byteLength) {
-      if (buffer !== undefined) pool.destroy(buffer);
-      buffer = pool.take(words.byteLength, storageUsage(), `${this.#program}: ${name}`);
+      if (buffer !== undefined) this.#memory.destroy(buffer);
+      // Where there is no memory for a larger one, the next run asks again.
+      this.#uploads.delete(name);
+      buffer = this.#memory.take(words.byteLength, `${this.#program}: ${name}`);
       this.#uploads.set(name, buffer);
     }
-    this.#context.write(buffer, words);
+    this.#memory.write(buffer, words);
     return buffer;
   }
 
   destroy(): void {
-    for (const buffer of this.#uploads.values()) this.#context.pool.destroy(buffer);
+    for (const buffer of this.#uploads.values()) this.#memory.destroy(buffer);
     this.#uploads.clear();
   }
 }

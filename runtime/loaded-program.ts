@@ -2,26 +2,22 @@
  * @file A program on a device: its pipelines, its slabs, and running it. A run is one command buffer: inputs are
  * written, every dispatch is encoded, outputs are copied to buffers of their own (or stay in the donated ones).
  */
-import { bindShape, type DimSizes } from "../compiler/graph/dim.ts";
-import { at, UserError } from "../compiler/graph/errors.ts";
-import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
-import { unmetRequirement } from "../compiler/graph/requirements.ts";
+import type { DimSizes } from "../compiler/graph/dim.ts";
+import { at } from "../compiler/graph/errors.ts";
 import type { Location, Program } from "../compiler/plan/program.ts";
-import { GpuArray, StagedArray } from "./arrays.ts";
+import { findArray, GpuArray, StagedArray } from "./arrays.ts";
 import { megabytes, storageUsage } from "./buffers.ts";
 import type { GpuContext } from "./context.ts";
-import type { DeviceArray } from "./device-array.ts";
 import { DeviceMemoryError } from "./device-errors.ts";
 import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
 import { InputBuffers } from "./input-buffers.ts";
 import { bytesIn, type Instance, instantiate } from "./instance.ts";
 import type { KernelTimer } from "./kernel-timer.ts";
 import type { KernelProfile } from "./profile.ts";
+import { type Inputs, sizesKey, sizesOf, taskAt } from "./program-inputs.ts";
 import { ProgramPipelines } from "./program-pipelines.ts";
 import { type Bound, bufferAt, initialWorkgroups, StepEncoder } from "./step-encoder.ts";
 import { evaluateSize } from "./walk.ts";
-
-type Inputs = Readonly<Record<string, NdArray | DeviceArray>>;
 
 /** What is known of a run once its error scopes are popped. */
 interface Report extends ScopeErrors {
@@ -44,7 +40,7 @@ export class LoadedProgram {
   readonly #encoder: StepEncoder;
   readonly #bound = new Map<string, Bound>();
   readonly #slabs = new Map<number, GPUBuffer>();
-  readonly #inputs: InputBuffers;
+  readonly #inputs: InputBuffers<GPUBuffer>;
   readonly #readback: ReadonlySet<number>;
   #buffers: Buffers = {};
 
@@ -54,7 +50,15 @@ export class LoadedProgram {
     this.program = program;
     this.#pipelines = pipelines;
     this.#encoder = new StepEncoder(context, program.name, pipelines);
-    this.#inputs = new InputBuffers(context, program);
+    this.#inputs = new InputBuffers<GPUBuffer>(
+      {
+        find: (given) => findArray(context, given),
+        take: (bytes, label) => context.pool.take(bytes, storageUsage(), label),
+        write: (buffer, words) => context.write(buffer, words),
+        destroy: (buffer) => context.pool.destroy(buffer),
+      },
+      program,
+    );
   }
 
   /**
@@ -76,7 +80,7 @@ export class LoadedProgram {
   run(inputs: Inputs): (GpuArray | StagedArray)[] {
     this.#context.check();
     const { device } = this.#context;
-    const sizes = this.#sizesOf(inputs);
+    const sizes = sizesOf(this.program, inputs);
     const shared = this.#buffers;
     let report = (_: Error | undefined): void => {};
     const outcome = new Promise<Error | undefined>((resolve) => {
@@ -122,7 +126,7 @@ export class LoadedProgram {
 
   async #timed(inputs: Inputs, timer: KernelTimer): Promise<DimSizes> {
     const { device } = this.#context;
-    const sizes = this.#sizesOf(inputs);
+    const sizes = sizesOf(this.program, inputs);
     await this.#pipelines.load(sizes);
     const bound = this.#bind(sizes);
     const buffers = this.program.buffers.map((_, i) => this.#slabs.get(i));
@@ -153,7 +157,7 @@ export class LoadedProgram {
   async #fault({ invalid, shortage, shared, inputs, instance }: Report): Promise<Error | undefined> {
     if (shortage && shared.shortage === undefined) {
       const { name } = this.#context.host;
-      shared.shortage = new DeviceMemoryError(name, this.#taskAt(instance.sizes), this.#planOf(instance));
+      shared.shortage = new DeviceMemoryError(name, taskAt(this.program, instance.sizes), this.#planOf(instance));
       this.#dropBuffers();
       this.#buffers = {};
     }
@@ -166,38 +170,13 @@ export class LoadedProgram {
     return shared.shortage ?? uncompiled ?? new Error(`${this.program.name}: the device reports: ${invalid.message}`);
   }
 
-  /** Such as "trainingStep at B=16, T=32". */
-  #taskAt(sizes: DimSizes): string {
-    const known = this.program.symbols.map((symbol) => `${symbol}=${sizes[symbol]}`).join(", ");
-    return known === "" ? this.program.name : `${this.program.name} at ${known}`;
-  }
-
   /** Bytes that the program's plan gives to the sizes of an instance. */
   #planOf({ bufferBytes }: Instance): string {
     return megabytes(bufferBytes.reduce((sum, bytes) => sum + bytes, 0));
   }
 
-  #sizesOf(inputs: Inputs): DimSizes {
-    const sizes: Record<string, number> = {};
-    for (const { name, shape } of this.program.inputs) {
-      const given = inputs[name];
-      if (given === undefined) throw new UserError(`${this.program.name}: input ${name} is missing`);
-      const fault = arrayFault(given);
-      if (fault !== undefined) throw new UserError(`${this.program.name}: input ${name} ${fault}`);
-      const problem = bindShape(shape, given.shape, sizes);
-      if (problem !== undefined) throw new UserError(`${this.program.name}: input ${name}: ${problem}`);
-    }
-    for (const symbol of this.program.symbols) {
-      if (sizes[symbol] === undefined)
-        throw new UserError(`${this.program.name}: no input tells the size of ${symbol}`);
-    }
-    const unmet = unmetRequirement(this.program.requires, sizes);
-    if (unmet !== undefined) throw new UserError(`${this.program.name}: ${unmet}`);
-    return sizes;
-  }
-
   #bind(sizes: DimSizes): Bound {
-    const key = this.program.symbols.map((symbol) => sizes[symbol]).join(",");
+    const key = sizesKey(this.program, sizes);
     const known = this.#bound.get(key);
     if (known !== undefined) return known;
     const { device, pool } = this.#context;
@@ -209,7 +188,7 @@ export class LoadedProgram {
       const larger = pool.take(
         bytes,
         storageUsage(),
-        `${this.#taskAt(sizes)} needs ${this.#planOf(instance)} on the device, of which ${name}`,
+        `${taskAt(this.program, sizes)} needs ${this.#planOf(instance)} on the device, of which ${name}`,
       );
       if (slab !== undefined) {
         pool.destroy(slab);
@@ -249,7 +228,7 @@ export class LoadedProgram {
     const taken: (GPUBuffer | undefined)[] = [];
     try {
       for (const [i, { location, donated }] of this.program.outputs.entries()) {
-        const label = `${this.#taskAt(sizes)}: output ${i}`;
+        const label = `${taskAt(this.program, sizes)}: output ${i}`;
         taken.push(donated === undefined ? pool.take(bytesOf(location), usageOf(i), label) : undefined);
       }
     } catch (error) {
@@ -276,7 +255,7 @@ export class LoadedProgram {
         );
       }
       if (this.#readback.has(i))
-        return new StagedArray(this.#context, buffer, dtype, numbers, outcome, `run ${this.#taskAt(sizes)}`);
+        return new StagedArray(this.#context, buffer, dtype, numbers, outcome, `run ${taskAt(this.program, sizes)}`);
       return new GpuArray(this.#context, buffer, dtype, numbers, outcome);
     });
   }

@@ -158,25 +158,31 @@ export const runtimeMutants: readonly Mutant[] = [
         "bytesIn(instance, location, location.offset),\n          buffer,",
         "0,\n          buffer,",
       ],
+    ],
+  ),
+  ...changed(
+    "runtime/program-inputs.ts",
+    [onArrays, onLowering, onSteps],
+    [
       [
         "sizes are those of the first run",
-        'const key = this.program.symbols.map((symbol) => sizes[symbol]).join(",");',
-        'const key = "";',
+        'return program.symbols.map((symbol) => sizes[symbol]).join(",");',
+        'return "";',
       ],
       [
         "inputs may be missing",
-        "if (given === undefined) throw new UserError(`${this.program.name}: input ${name} is missing`);\n      const fault",
-        "if (given === undefined) continue;\n      const fault",
+        "if (given === undefined) throw new UserError(`${program.name}: input ${name} is missing`);",
+        "if (given === undefined) continue;",
       ],
       [
         "inputs may be of any shape",
-        "if (problem !== undefined) throw new UserError(`${this.program.name}: input ${name}: ${problem}`);",
+        "if (problem !== undefined) throw new UserError(`${program.name}: input ${name}: ${problem}`);",
         "",
       ],
     ],
   ),
   ...changed(
-    "runtime/loaded-program.ts",
+    "runtime/program-inputs.ts",
     [onMissing],
     [["sizes are taken as they come", "if (unmet !== undefined) throw", "if (unmet === null) throw"]],
   ),
@@ -194,7 +200,7 @@ export const runtimeMutants: readonly Mutant[] = [
     [
       [
         "arrays of any dtype",
-        "if (given.dtype !== input.dtype) fail(`is ${given.dtype}; expected ${input.dtype}`);",
+        "if (array.dtype !== input.dtype) fail(`is ${array.dtype}; expected ${input.dtype}`);",
         "",
       ],
       ["numbers of any dtype", "const fault = valueFault(value, input.dtype);", "const fault = undefined;"],
@@ -207,7 +213,7 @@ export const runtimeMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "runtime/arrays.ts",
+    "runtime/words.ts",
     [onArrays],
     [
       [
@@ -215,6 +221,12 @@ export const runtimeMutants: readonly Mutant[] = [
         'dtype === "i32"\n        ? new Int32Array',
         'dtype === "bool"\n        ? new Int32Array',
       ],
+    ],
+  ),
+  ...changed(
+    "runtime/arrays.ts",
+    [onArrays],
+    [
       [
         "a destroyed array can be read",
         "if (this.#buffer !== undefined) this.#context.pool.giveBack(this.#buffer);\n    this.#buffer = undefined;",
@@ -259,15 +271,21 @@ export const runtimeMutants: readonly Mutant[] = [
     [["nothing is written to where there is nothing", "if (words.length > 0) this", "if (words.length >= 0) this"]],
   ),
   ...changed(
-    "runtime/context.ts",
-    [onWaiting, onArrays, onFaults],
+    "runtime/waiting.ts",
+    [onWaiting],
     [
       [
         "a silent device is waited for",
-        "const answer = await Promise.race([this.host.wait(work), silence]);",
-        "const answer = await this.host.wait(work);",
+        "const answer = await Promise.race([work, silence]);",
+        "const answer = await work;",
       ],
       ["a device that answers others is silent", "Math.max(began, this.#heard) + 1000", "began + 1000"],
+    ],
+  ),
+  ...changed(
+    "runtime/context.ts",
+    [onArrays, onFaults],
+    [
       ["a device that is gone is worked with", "if (this.#loss !== undefined) throw this.#loss;", ""],
       [
         "a loss is not behind an error",

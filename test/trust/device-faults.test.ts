@@ -164,7 +164,7 @@ test("a device that hangs is waited for as long as was allowed, and its trainer 
   const trainer = await createTrainer(device, network, options);
   await trainer.step(batch(0));
   const before = context.pool.allocated.buffers;
-  context.timeout = 0.3;
+  context.waiting.timeout = 0.3;
   hang(true);
   expect(await failureOf(trainer.step(batch(1)))).toMatch(lineOf("a device that does not answer"));
   await expect(trainer.checkpoint()).rejects.toBeInstanceOf(DeviceTimeoutError);
@@ -172,7 +172,7 @@ test("a device that hangs is waited for as long as was allowed, and its trainer 
     /while it was to compile the kernels of trainingStep:/,
   );
   hang(false);
-  context.timeout = 60;
+  context.waiting.timeout = 60;
   expect((await trainer.step(batch(2))).finite).toBe(true);
   expect(context.pool.allocated.buffers).toBeLessThanOrEqual(before);
   device.destroy();

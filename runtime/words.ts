@@ -1,0 +1,21 @@
+/** @file The way of numbers to the words of a device's memory and back. */
+import type { DType } from "../compiler/graph/graph.ts";
+import type { NdArray } from "../compiler/graph/ndarray.ts";
+
+export type DeviceWords = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+
+/** Float64 numbers as a device stores them: bool as u32. */
+export function toDeviceWords(value: NdArray): DeviceWords {
+  if (value.dtype === "f32") return Float32Array.from(value.data);
+  return value.dtype === "i32" ? Int32Array.from(value.data) : Uint32Array.from(value.data);
+}
+
+export function fromDeviceWords(bytes: ArrayBuffer, dtype: DType, count: number): Float64Array {
+  const words =
+    dtype === "f32"
+      ? new Float32Array(bytes, 0, count)
+      : dtype === "i32"
+        ? new Int32Array(bytes, 0, count)
+        : new Uint32Array(bytes, 0, count);
+  return Float64Array.from(words);
+}
