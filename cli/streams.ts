@@ -3,7 +3,8 @@ import type { Writable } from "node:stream";
 
 export interface Streams {
   readonly stdout: Writable & { readonly isTTY?: boolean };
-  readonly stderr: Writable & { readonly isTTY?: boolean };
+  /** A terminal knows its size. */
+  readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
 }
 
 export function line(stream: Writable, text = ""): void {

@@ -13,7 +13,7 @@ import { HeldOut, heldOutLoss, type Measurement, type Measuring } from "./held-o
 import { InterimSaves, type Moment } from "./interim-saves.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { EVAL_BATCHES } from "./options.ts";
-import { showProgress } from "./progress.ts";
+import { type Progress, showProgress } from "./progress.ts";
 import { jsonLine, line, type Streams } from "./streams.ts";
 import { type RunResult, runTraining, type StepReport } from "./training-run.ts";
 import type { TrainingSetup } from "./training-setup.ts";
@@ -45,6 +45,8 @@ export interface SessionOptions {
   readonly debugNan?: boolean | undefined;
   readonly json: boolean;
   readonly streams: Streams;
+  /** Shows the run instead of a bar; asked after every step, which it may look at. */
+  readonly display?: Progress & { readonly after: (step: number, trainer: Trainer) => Promise<void> };
 }
 
 /** A model that a run can be gone on with. */
@@ -208,15 +210,16 @@ async function steps(
   saves: InterimSaves | undefined,
   isInterrupted: () => boolean,
 ): Promise<RunResult> {
-  const { setup, steps, json, streams, resumed, note = () => {} } = options;
+  const { setup, steps, json, streams, resumed, display, note = () => {} } = options;
   const before = resumed?.run.steps ?? 0;
   const tell = (entry: object) => (json ? jsonLine(streams.stdout, entry) : undefined);
   const progress = json
     ? { update: tell, stop: () => {} }
-    : showProgress(streams.stderr, before + steps, setup.entries);
+    : (display ?? showProgress(streams.stderr, before + steps, setup.entries));
   const after = async (step: number) => {
     const measurement = await heldOut?.after(step);
     await saves?.after(step, measurement?.best ?? false);
+    await display?.after(step, trainer);
     if (measurement === undefined) return false;
     note(measurement);
     tell(measurement);

@@ -9,12 +9,15 @@ import { UserError } from "../../compiler/graph/errors.ts";
 import type { Device } from "../../devices/device.ts";
 import { readText } from "../../disk/data-files.ts";
 import { lstm } from "../../index.ts";
+import type { Trainer } from "../../train/trainer.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
+import { InterimSamples, sampledSteps } from "../live/interim-samples.ts";
+import { showLive } from "../live/live-display.ts";
 import { grouped } from "../progress.ts";
 import { line, type Streams } from "../streams.ts";
 import { trainSession } from "../train-session.ts";
-import { type SetupOptions, setupOfText } from "../training-setup.ts";
+import { type SetupOptions, setupOfText, type TrainingSetup } from "../training-setup.ts";
 import { samples } from "./sample.ts";
 import { introduction } from "./train.ts";
 
@@ -62,7 +65,9 @@ export async function demonstrate(
   const say = (words = "") => line(streams.stdout, words);
   const setup = await setupOfText(text, name, sizes);
   for (const words of introduction(setup, device.name)) say(words);
-  const result = await trainSession({ setup, device, steps, learningRate, seed, json: false, streams });
+  const display = demonstrationDisplay(setup, device, steps, sample, streams);
+  const session = { setup, device, steps, learningRate, seed, json: false, streams, display };
+  const result = await trainSession(session).finally(display.destroy);
   const { run, before, after, model } = result;
   if (run.fault !== undefined) throw new UserError(`step ${run.fault.step}: ${run.fault.value}`);
   if (model === undefined || run.interrupted) return ExitCode.interrupted;
@@ -78,6 +83,28 @@ export async function demonstrate(
   return ExitCode.ok;
 }
 
+/** The run as it goes, and now and then a line of what the network writes. */
+function demonstrationDisplay(
+  setup: TrainingSetup,
+  device: Device,
+  steps: number,
+  { temperature, seed }: Demonstration["sample"],
+  { stderr }: Streams,
+) {
+  const live = showLive(stderr, steps, setup.entries);
+  const samples = new InterimSamples({ setup, device, length: INTERIM_LENGTH, temperature, seed });
+  const moments = new Set(sampledSteps(steps));
+  return {
+    ...live,
+    after: async (step: number, trainer: Trainer) => {
+      if (moments.has(step)) live.wrote(step, await samples.take(trainer));
+    },
+    destroy: () => samples.destroy(),
+  };
+}
+
+/** Characters of a sample on the way: a line of a terminal, with some to spare for indentation. */
+const INTERIM_LENGTH = 80;
 const RULE = "-".repeat(72);
 
 function finalLine(before = Number.NaN, after = Number.NaN, vocabulary: number): string {

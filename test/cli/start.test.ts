@@ -33,6 +33,17 @@ test("the demonstration names its device, shows a sample, and ends with what the
   expect(Number(after)).toBeLessThan(1.5);
 });
 
+test("on the way it shows what the network writes, in lines where there is no terminal", async () => {
+  const [stdout, stderr] = [new Collected(), new Collected()];
+  await demonstrate(TEXT, "a text", SMALL, openInterpreter(), { stdout, stderr });
+  const written = stderr.text.split("\n").filter((text) => text.includes(" writes: "));
+  expect(written.map((text) => Number(/^step +(\d+) writes: [ .acehmnost]+…?$/.exec(text)?.[1]))).toEqual([
+    1, 3, 6, 13,
+  ]);
+  expect(new Set(written.map((text) => text.replace(/^.*: /, ""))).size).toBe(4);
+  expect(stderr.text).toMatch(/^step 25\/25 {2}loss \d\.\d{3} {2}[\d,]+ characters\/s$/m);
+});
+
 test("where the declarations are not installed, it is trained on what the package brings", () => {
   const { path, name } = textFile(() => {
     throw new Error("Cannot find module");

@@ -1,5 +1,6 @@
 /** @file All mutants: every rule of every op, every pass, the lowering, and every function of the kernel IR. */
 import { autodiffMutants } from "./autodiff.ts";
+import { cliMutants } from "./cli.ts";
 import { evaluatorMutants } from "./evaluator.ts";
 import { fileMutants } from "./files.ts";
 import { kernelIrMutants } from "./kernel-ir.ts";
@@ -30,4 +31,5 @@ export const mutants: readonly Mutant[] = [
   ...lossMutants,
   ...trainingMutants,
   ...fileMutants,
+  ...cliMutants,
 ];

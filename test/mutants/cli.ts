@@ -1,0 +1,62 @@
+/** @file Mutants of the command line and of what it opens: choice of devices, threads, the display of a demonstration. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const onLive = "test/cli/live.test.ts";
+const onStart = "test/cli/start.test.ts";
+
+export const cliMutants: readonly Mutant[] = [
+  ...changed(
+    "cli/options.ts",
+    ["test/cli/bad-input.test.ts"],
+    [
+      [
+        "threads are for every device",
+        'threads !== undefined && device !== "cpu"',
+        'threads === 0 && device !== "cpu"',
+      ],
+    ],
+  ),
+  ...changed(
+    "devices/open-device.ts",
+    ["test/package/unknown-options.test.ts"],
+    [
+      ["threads may be no whole number", "!Number.isInteger(threads) || threads < 1", "threads < 1"],
+      ["threads are for every device", 'if (device !== "cpu" && device !== "auto")', "if (threads < 0)"],
+    ],
+  ),
+  ...changed(
+    "cli/live/loss-curve.ts",
+    [onLive],
+    [
+      ["the curve stands on its head", "(mean - low) / (high - low || 1)", "(high - mean) / (high - low || 1)"],
+      [
+        "a column is its largest loss",
+        "(sum, loss) => sum + loss, 0) / inside.length",
+        "(sum, loss) => Math.max(sum, loss), 0)",
+      ],
+      ["columns of steps to come are drawn", "if (first >= losses.length) break;", ""],
+    ],
+  ),
+  ...changed(
+    "cli/live/live-display.ts",
+    [onLive],
+    [
+      ["a picture is drawn below the one before", "if (drawn > 0) moveCursor", "if (drawn < 0) moveCursor"],
+      ["every step is drawn", ">= MILLISECONDS_PER_FRAME", ">= 0"],
+      ["a sample steers the terminal", "cut(escapeControls(", "cut(String("],
+      [
+        "the picture is as high as it likes",
+        "Math.max(2, Math.min(LARGEST.height, rows",
+        "Math.max(8, Math.min(LARGEST.height, rows",
+      ],
+    ],
+  ),
+  ...changed(
+    "cli/live/interim-samples.ts",
+    [onLive, onStart],
+    [
+      ["a sample is taken after the last step too", "step > 0 && step < steps", "step > 0"],
+      ["samples are of the first weights", "else this.#stream.setParameters(parameters);", ""],
+    ],
+  ),
+];
