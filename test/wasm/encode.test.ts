@@ -2,9 +2,8 @@
 import { expect, test } from "vitest";
 import { encodeModule } from "../../wasm/encode.ts";
 import type { Instruction, Plain, WasmFunction } from "../../wasm/instruction.ts";
-import { assign, choice, constant, exported, instruction, local, locals, onePage, run } from "./modules.ts";
+import { add, assign, choice, constant, exported, instruction, local, locals, onePage, run } from "./modules.ts";
 
-const add = (...operands: readonly Instruction[]) => instruction("i32.add", operands);
 const branch = (op: "br" | "br_if", name: string, ...operands: readonly Instruction[]) =>
   instruction(op, operands, { name });
 
@@ -205,11 +204,9 @@ test("a wait and a notify of atomics, with a timeout of 64 bits", () => {
 test("profilers find the names of functions", () => {
   const functions = [exported("first", []), { ...exported("zweite_ħ", []), isExported: false }];
   const module = new WebAssembly.Module(encodeModule({ functions }, onePage));
-  const [names] = WebAssembly.Module.customSections(module, "name");
-  const text = new TextDecoder().decode(names);
-  expect(text).toBe(
-    "\x01\x13\x02\x00\x05first\x01\x09zweite_ħ".replace("\x13", String.fromCharCode(names ? names.byteLength - 2 : 0)),
-  );
+  const [names = new ArrayBuffer()] = WebAssembly.Module.customSections(module, "name");
+  // Names of functions: their bytes, their count, then each one's number, bytes and text.
+  expect(Buffer.from(names).toString()).toBe("\x01\x13\x02\x00\x05first\x01\x09zweite_ħ");
   const failing = run([exported("fails_here", [instruction("unreachable")])]);
   expect(() => failing("fails_here")).toThrow(
     expect.objectContaining({ stack: expect.stringContaining("fails_here") }),

@@ -18,6 +18,10 @@ export function local(name: string): Plain {
   return instruction("local.get", [], { name });
 }
 
+export function add(...operands: readonly Instruction[]): Plain {
+  return instruction("i32.add", operands);
+}
+
 export function assign(name: string, value: Instruction): Plain {
   return instruction("local.set", [value], { name });
 }

@@ -1,0 +1,40 @@
+/** @file What the engine is found to know, and what the instructions that only some engines know give. */
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { encodeModule } from "../../wasm/encode.ts";
+import { hasRelaxedMadd, hasSimd } from "../../wasm/features.ts";
+import { exported, instruction, onePage } from "./modules.ts";
+import { constantOf } from "./samples.ts";
+
+test("the engine is found to know what it accepts in a module", () => {
+  const vector = constantOf("v128");
+  const accepts = (op: string, count: number) => {
+    const body = [instruction("drop", [instruction(op, new Array(count).fill(vector))])];
+    return WebAssembly.validate(encodeModule({ functions: [exported("f", body)] }, onePage));
+  };
+  expect(hasSimd()).toBe(accepts("f32x4.add", 2));
+  expect(hasRelaxedMadd()).toBe(accepts("f32x4.relaxed_madd", 3));
+  expect(hasSimd()).toBe(true);
+});
+
+test("relaxed products are added to, or taken from, their last operand, where the engine is made to know them", () => {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const script = `
+    import { createJiti } from "jiti";
+    const jiti = createJiti(process.cwd() + "/");
+    const { hasRelaxedMadd } = await jiti.import("./wasm/features.ts");
+    const { exported, instruction, run } = await jiti.import("./test/wasm/modules.ts");
+    const splat = (value) => instruction("f32x4.splat", [instruction("f32.const", [], { value })]);
+    const of = (op) => {
+      const value = instruction(op, [splat(2), splat(3), splat(10)]);
+      return exported(op, [instruction("f32x4.extract_lane", [value], { lane: 3 })], { result: "f32" });
+    };
+    const call = run([of("f32x4.relaxed_madd"), of("f32x4.relaxed_nmadd")]);
+    console.log(JSON.stringify([hasRelaxedMadd(), call("f32x4.relaxed_madd"), call("f32x4.relaxed_nmadd")]));
+  `;
+  const flags = hasRelaxedMadd() ? [] : ["--experimental-wasm-relaxed-simd"];
+  const options = ["--input-type=module", "--eval", script];
+  const output = execFileSync(process.execPath, [...flags, ...options], { cwd: root, encoding: "utf8" });
+  expect(JSON.parse(output)).toEqual([true, 16, 4]);
+});
