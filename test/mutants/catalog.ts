@@ -15,6 +15,7 @@ import { planMutants } from "./plan.ts";
 import { runtimeMutants } from "./runtime.ts";
 import { shaderMutants } from "./shaders.ts";
 import { trainingMutants } from "./training.ts";
+import { webAssemblyMutants } from "./webassembly.ts";
 
 export const mutants: readonly Mutant[] = [
   ...opEntryMutants,
@@ -31,5 +32,6 @@ export const mutants: readonly Mutant[] = [
   ...lossMutants,
   ...trainingMutants,
   ...fileMutants,
+  ...webAssemblyMutants,
   ...cliMutants,
 ];

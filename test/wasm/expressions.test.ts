@@ -55,7 +55,7 @@ const leaves: Readonly<Record<Type, fc.Arbitrary<Tree>>> = {
 const trees = fc.letrec<Readonly<Record<Type, Tree>>>((tie) => {
   const of = (type: Type) =>
     fc.oneof(
-      { depthIdentifier: "tree", depthSize: "small", maxDepth: 6, withCrossShrink: true },
+      { depthIdentifier: "tree", depthSize: "large", maxDepth: 8, withCrossShrink: true },
       leaves[type],
       ...rules
         .filter(({ result }) => result === type)

@@ -128,3 +128,14 @@ test("another assembler makes the same bytes of the text: names, constants, nest
   const binary = await readText(moduleText({ functions }, onePage));
   expect(Buffer.from(binary).equals(withoutNames(encodeModule({ functions }, onePage)))).toBe(true);
 });
+
+test("words of a vector read as integers or floats where they look like them, and as bits elsewhere", () => {
+  const text = (...words: readonly number[]) => {
+    const lines = functionText(exported("f", [instruction("drop", [instruction("v128.const", [], { words })])]));
+    return lines.match(/v128\.const ([^)]*)/)?.[1];
+  };
+  expect(text(0, 1, 0xffffffff, 300)).toBe("i32x4 0 1 -1 300");
+  expect(text(0x3f800000, 0, 0xbfc00000, 0x3dcccccd)).toBe("f32x4 1 0 -1.5 0.1");
+  expect(text(0x3f800000, 0x80000000, 0, 1)).toBe("i32x4 0x3f800000 0x80000000 0x00000000 0x00000001");
+  expect(text(0x7f000000, 0x7f000000, 0x7f000000, 0x7f000000)).toBe(`i32x4${" 0x7f000000".repeat(4)}`);
+});

@@ -1,0 +1,132 @@
+/** @file Mutants of WebAssembly's functions: the bytes, the text, the check of types and the probe of the engine. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const onModules = "test/wasm/encode.test.ts";
+const onOpcodes = "test/wasm/opcodes.test.ts";
+const onText = "test/wasm/text.test.ts";
+const onTypes = "test/wasm/validate.test.ts";
+const onExpressions = "test/wasm/expressions.test.ts";
+
+export const webAssemblyMutants: readonly Mutant[] = [
+  ...changed(
+    "wasm/bytes.ts",
+    [onModules],
+    [
+      ["64 fits one byte, as -64", "rest > 63", "rest > 127"],
+      ["-65 fits one byte, as 63", "rest < -64", "rest < -128"],
+      ["128 fits one byte", "rest >= 0x80", "rest > 0x80"],
+      ["negative numbers end early", "Math.floor(rest / 128)", "Math.trunc(rest / 128)"],
+      ["bytes are lost when the array grows", "data.set(this.#data)", "data.set([])"],
+      [
+        "floats are written behind what follows",
+        "setFloat32(this.#length, value, true)",
+        "setFloat32(this.#length, value)",
+      ],
+    ],
+  ),
+  ...changed(
+    "wasm/body.ts",
+    [onModules],
+    [
+      [
+        "ifs are not counted by branches",
+        "this.#open(structure.if, undefined)",
+        "this.#bytes.all([structure.if, noValue])",
+      ],
+      ["the outermost label of a name counts", "this.#labels.lastIndexOf(name)", "this.#labels.indexOf(name)"],
+      ["labels stay known behind their block", "this.#labels.pop();", ""],
+      ["locals are numbered as they are declared", "...orderedLocals(code.locals)]", "...code.locals]"],
+      ["offsets are lost", "this.#bytes.unsigned(offset)", "this.#bytes.unsigned(0)"],
+      [
+        "an else runs with its if",
+        "if (instruction.otherwise.length > 0) {",
+        "if (instruction.otherwise.length > 1) {",
+      ],
+      ["a missing operand is not seen", "instruction.operands.length !== count", "instruction.operands.length > count"],
+      [
+        "calls need no operands",
+        "return this.#callee(instruction).function.parameters.length;",
+        "return instruction.operands.length;",
+      ],
+      ["any lane will do", "!isWithin(lane, 0, lanes - 1)", "!isWithin(lane, 0, 255)"],
+    ],
+  ),
+  ...changed(
+    "wasm/encode.ts",
+    [onModules],
+    [
+      [
+        "all functions have the first one's type",
+        "if (known !== undefined) return known;",
+        "if (numbers.size > 0) return 0;",
+      ],
+      ["no memory is shared", "isShared ? 3 : 1", "1"],
+      ["memory may grow as far as it likes", "body.unsigned(maximumPages);", "body.unsigned(65536);"],
+      ["what is not exported is", "if (!isExported) continue;", ""],
+      ["two functions may have one name", "if (numbers.has(each.name))", "if (numbers.has(''))"],
+      ["profilers find no names", 'body.text("name");', 'body.text("names");'],
+    ],
+  ),
+  ...changed(
+    "wasm/opcodes.ts",
+    [onOpcodes],
+    [
+      ["a load is a larger one", '"v128.load32_zero": 0xfd_05c', '"v128.load32_zero": 0xfd_05d'],
+      ["numbers above 127 are one byte", "number < 0x80", "number < 0x100"],
+      [
+        "a store is not aligned",
+        '{ "i32.store16": 0x3b }, "memory", { width: 2 }',
+        '{ "i32.store16": 0x3b }, "memory", { width: 1 }',
+      ],
+    ],
+  ),
+  ...changed(
+    "wasm/opcodes.ts",
+    [onExpressions],
+    [
+      ["unsigned is signed", '"i32x4.lt_u": 0xfd_03a', '"i32x4.lt_u": 0xfd_039'],
+      ["the lesser is the greater", '"f32x4.pmin": 0xfd_0ea', '"f32x4.pmin": 0xfd_0eb'],
+      ["nearest is trunc", '"f32.nearest": 0x90', '"f32.nearest": 0x8f'],
+    ],
+  ),
+  ...changed(
+    "wasm/text.ts",
+    [onText],
+    [
+      ["zeros have no sign in text", 'if (Object.is(rounded, -0)) return "-0";', ""],
+      ["digits are too few", "Math.fround(short) === rounded", "digits > 5"],
+      ["bits read as floats", "floats.every(isEveryday)", "floats.every(Number.isFinite)"],
+      ["letters stand as they are in names", "[^\\w!#-'*", "[^\\w\\p{L}!#-'*"],
+      ["quotes end names", '/["\\\\]|\\p{Cc}/gu', "/[\\\\]|\\p{Cc}/gu"],
+      ["all stands on one line", "indent + line.length <= width", "true"],
+    ],
+  ),
+  ...changed(
+    "wasm/validate.ts",
+    [onTypes],
+    [
+      ["what is left over is not seen", "else if (left !== undefined)", "else if (left === 'v128')"],
+      ["returns give a value", '|| op === "return" ||', "||"],
+      ["conditions have any type", 'condition !== "i32" && condition !== "never"', "condition === undefined"],
+      ["an else is not checked", "this.#statements(instruction.otherwise);", ""],
+      ["what ends early has no result", "if (hasEnded || left", "if (left"],
+      [
+        "choices may differ in type",
+        'operands[i] === "any" ? any : operands[i]',
+        'operands[i] === "any" ? type : operands[i]',
+      ],
+    ],
+  ),
+  ...changed(
+    "wasm/features.ts",
+    ["test/wasm/features.test.ts"],
+    [
+      [
+        "every engine has vectors and relaxed products",
+        "return WebAssembly.validate(",
+        "return true || WebAssembly.validate(",
+      ],
+      ["no engine has vectors", "accepts([...zeros, drop])", "accepts([...zeros])"],
+    ],
+  ),
+];
