@@ -1,7 +1,7 @@
 /** @file What each kernel did in a run: its time on the device's clock beside the work that the compiler has counted. */
 import type { DimSizes } from "../compiler/graph/dim.ts";
 import type { Site } from "../compiler/graph/graph.ts";
-import type { Program } from "../compiler/plan/program.ts";
+import type { Kernel, Program } from "../compiler/plan/program.ts";
 import { evaluateSize, runsOf } from "./walk.ts";
 
 /** All that one kernel did in one run of a program. */
@@ -29,6 +29,9 @@ export interface KernelProfile {
   readonly gigabytesPerSecond: number | undefined;
 }
 
+/** What a profile says of a kernel of any target. */
+type Profiled = Pick<Kernel, "name" | "label" | "site" | "work">;
+
 /** The rates that follow from work and time. */
 export function ratesOf({ flops, bytes, milliseconds }: Pick<KernelProfile, "flops" | "bytes" | "milliseconds">) {
   const billionsPerSecond = (count: number) => (milliseconds > 0 ? count / (milliseconds * 1e6) : undefined);
@@ -37,7 +40,7 @@ export function ratesOf({ flops, bytes, milliseconds }: Pick<KernelProfile, "flo
 
 /** Profiles of a program's kernels, in its order; `milliseconds` has the time of each that ran. */
 export function profileKernels(
-  program: Program,
+  program: Program<Profiled>,
   sizes: DimSizes,
   milliseconds: ReadonlyMap<number, number>,
 ): KernelProfile[] {
@@ -56,7 +59,7 @@ export function profileKernels(
 }
 
 /** How often each kernel of a program runs at given sizes. */
-export function countDispatches(program: Program, sizes: DimSizes): number[] {
+export function countDispatches(program: Program<unknown>, sizes: DimSizes): number[] {
   const counts = program.kernels.map(() => 0);
   for (const { step, times } of runsOf(program.steps, sizes))
     if (step.kind === "dispatch") counts[step.kernel] = (counts[step.kernel] ?? 0) + times;

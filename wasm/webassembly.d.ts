@@ -26,6 +26,8 @@ declare namespace WebAssembly {
     constructor(descriptor: MemoryDescriptor);
     /** A SharedArrayBuffer where the memory is shared. */
     readonly buffer: ArrayBuffer;
+    /** Grows it by so many pages of 64 KiB. Throws a RangeError where it cannot. */
+    grow(pages: number): number;
   }
 
   class CompileError extends Error {}

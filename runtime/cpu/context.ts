@@ -1,0 +1,259 @@
+/** @file The processor as a device in use: its threads, its memory, what is waited for, and its end. */
+import { megabytes } from "../buffers.ts";
+import { DeviceLostError, DeviceMemoryError, DeviceUnavailableError } from "../device-errors.ts";
+import { Waiting } from "../waiting.ts";
+import type { EngineThread } from "./engine-text.ts";
+import { type Block, Heap } from "./heap.ts";
+import type {
+  CrashReply,
+  DoneReply,
+  EngineReply,
+  LoadCommand,
+  ReadCommand,
+  ReadyReply,
+  Reply,
+  RunCommand,
+  UnloadCommand,
+  WriteCommand,
+} from "./protocol.ts";
+import { canShare, ownThread, threadHost } from "./thread.ts";
+
+/** The most that 32 bits address. */
+const mostPages = 65536;
+const pageBytes = 65536;
+
+/** Milliseconds for which the caller's thread works before it gives control back. */
+const sliceMilliseconds = 8;
+
+export interface CpuOptions {
+  /** By default as many as there are cores. */
+  readonly threads?: number | undefined;
+  /** Seconds for which the device may be silent. */
+  readonly timeout?: number | undefined;
+  /** Where kernels run: in workers that share their memory, in one worker, or on the caller's thread. By default the first that there is. */
+  readonly place?: "workers" | "worker" | "caller" | undefined;
+  /** The most pages of 64 KiB that the memory may have. */
+  readonly maximumPages?: number | undefined;
+}
+
+/** The memory that a module must import, as the encoder takes it. */
+export interface ModuleMemory {
+  readonly initialPages: number;
+  readonly maximumPages: number;
+  readonly isShared: boolean;
+}
+
+type Omitted<C> = Omit<C, "id" | "kind">;
+
+interface Pending {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class CpuContext {
+  readonly name: string;
+  readonly threads: number;
+  readonly memory: ModuleMemory;
+  readonly heap: Heap;
+  readonly waiting: Waiting;
+  /** Resolves when the device is gone, with what to tell people. */
+  readonly lost: Promise<DeviceLostError>;
+  readonly #leader: EngineThread;
+  readonly #followers: EngineThread[] = [];
+  readonly #pending = new Map<number, Pending>();
+  /** Names of a program and its kernels, for what goes wrong in one. */
+  readonly #programs = new Map<number, { readonly name: string; readonly kernels: readonly string[] }>();
+  #loss: DeviceLostError | undefined;
+  #lose: (error: DeviceLostError) => void = () => {};
+  #nextId = 0;
+
+  private constructor(leader: EngineThread, ready: ReadyReply, threads: number, place: string, timeout?: number) {
+    this.threads = threads;
+    this.name = `WebAssembly SIMD, ${place}`;
+    this.memory = { initialPages: 0, maximumPages: mostPages, isShared: ready.memory !== undefined };
+    this.heap = new Heap(pageBytes * ready.maximumPages);
+    this.waiting = new Waiting(this.name, timeout);
+    this.lost = new Promise((resolve) => {
+      this.#lose = resolve;
+    });
+    this.#leader = leader;
+    leader.listen(
+      (reply) => this.#hear(reply),
+      (reason) => this.#fail(reason),
+    );
+  }
+
+  /** Opens the processor. Throws a DeviceUnavailableError where the engine gives no memory. */
+  static async open({ threads, timeout, place, maximumPages = mostPages }: CpuOptions = {}): Promise<CpuContext> {
+    const host = place === "caller" ? undefined : await threadHost();
+    const wanted = place === "worker" || !canShare() ? 1 : (threads ?? host?.cores ?? 1);
+    const lead = { kind: "lead", isShared: wanted > 1, maximumPages, slice: undefined } as const;
+    if (host !== undefined) {
+      try {
+        const leader = host.start();
+        const ready = await answer(leader, () => leader.post(lead));
+        const followers = startAll(host.start, wanted - 1);
+        const count = 1 + followers.length;
+        const context = new CpuContext(leader, ready, count, count === 1 ? "1 thread" : `${count} threads`, timeout);
+        for (const [i, follower] of followers.entries()) context.#addFollower(follower, i + 1, ready);
+        return context;
+      } catch (error) {
+        if (error instanceof DeviceUnavailableError) throw error;
+        // A policy forbids workers, or the host has no more: there is still this thread.
+      }
+    }
+    const own = ownThread();
+    const ready = await answer(own, () => own.post({ ...lead, isShared: false, slice: sliceMilliseconds }));
+    return new CpuContext(own, ready, 1, "the caller's thread", timeout);
+  }
+
+  #addFollower(thread: EngineThread, number: number, { memory, control }: ReadyReply): void {
+    if (memory === undefined || control === undefined) return;
+    thread.listen(
+      (reply) => this.#hear(reply),
+      (reason) => this.#fail(reason),
+    );
+    thread.post({ kind: "follow", number, memory, control });
+    this.#followers.push(thread);
+  }
+
+  /** Throws where the device is gone. */
+  check(): void {
+    if (this.#loss !== undefined) throw this.#loss;
+  }
+
+  /** A block of memory. Throws a DeviceMemoryError, which says that `wanting` needs `plan`, where there is none. */
+  take(bytes: number, wanting: string, plan = megabytes(bytes)): Block {
+    const block = this.heap.take(bytes);
+    if (block === undefined) throw new DeviceMemoryError(this.name, wanting, plan);
+    return block;
+  }
+
+  /** A module in all threads; gives the number by which runs name it. `kernels` has the names of each one's functions. */
+  async load(
+    name: string,
+    kernels: readonly { readonly name: string; readonly functions: readonly string[] }[],
+    command: Pick<LoadCommand, "module" | "scratch" | "scratchStride" | "end">,
+  ): Promise<number> {
+    this.check();
+    const id = this.#nextId++;
+    this.#programs.set(id, { name, kernels: kernels.map((kernel) => kernel.name) });
+    const message = {
+      ...command,
+      kind: "load",
+      id,
+      program: id,
+      kernels: kernels.map(({ functions }) => functions),
+    } as const;
+    for (const follower of this.#followers) follower.post(message);
+    await this.done(this.#request(message), `load the kernels of ${name}`, name);
+    return id;
+  }
+
+  unload(program: number): void {
+    if (this.#loss !== undefined) return;
+    const message: UnloadCommand = { kind: "unload", program };
+    for (const thread of [...this.#followers, this.#leader]) thread.post(message);
+    this.#programs.delete(program);
+  }
+
+  write(command: Omitted<WriteCommand>): Promise<Reply> {
+    return this.#request({ ...command, kind: "write", id: this.#nextId++ }, buffersOf(command.writes));
+  }
+
+  read(command: Omitted<ReadCommand>): Promise<Reply> {
+    return this.#request({ ...command, kind: "read", id: this.#nextId++ });
+  }
+
+  run(command: Omitted<RunCommand>): Promise<Reply> {
+    const { patches, copies, writes } = command;
+    const transfer = [...buffersOf(writes), patches.buffer, copies.buffer];
+    return this.#request({ ...command, kind: "run", id: this.#nextId++ }, transfer);
+  }
+
+  /** What a command gave. Rejects with a DeviceMemoryError, for what is called `wanting`, where it did not have the memory. */
+  async done(work: Promise<Reply>, action: string, wanting: string, plan?: string): Promise<DoneReply> {
+    const reply = await this.waiting.for(work, action);
+    if (reply.kind === "done") return reply;
+    if (reply.kind === "failed") throw new Error(`${wanting}: the engine reports: ${reply.message}`);
+    throw new DeviceMemoryError(this.name, wanting, plan ?? `more than ${megabytes(reply.bytes)}`);
+  }
+
+  #request(command: LoadCommand | WriteCommand | ReadCommand | RunCommand, transfer?: ArrayBuffer[]): Promise<Reply> {
+    if (this.#loss !== undefined) return Promise.reject(this.#loss);
+    const reply = new Promise<Reply>((resolve, reject) => {
+      if (this.#pending.size === 0) this.#leader.hold(true);
+      this.#pending.set(command.id, { resolve, reject });
+    });
+    this.#leader.post(command, transfer);
+    return reply;
+  }
+
+  #hear(reply: EngineReply): void {
+    if (reply.kind === "ready") return;
+    if (reply.kind === "crash") {
+      this.#fail(`${this.#whereOf(reply)}${reply.message}`);
+      return;
+    }
+    // What the engine could not have, nothing else is to be laid in.
+    if (reply.kind === "short") this.heap.limit = Math.min(this.heap.limit, reply.bytes);
+    const pending = this.#pending.get(reply.id);
+    this.#pending.delete(reply.id);
+    if (this.#pending.size === 0) this.#leader.hold(false);
+    pending?.resolve(reply);
+  }
+
+  #whereOf({ program, kernel }: CrashReply): string {
+    const known = program === undefined ? undefined : this.#programs.get(program);
+    if (known === undefined || kernel === undefined) return "";
+    return `kernel ${known.kernels[kernel]} of ${known.name} failed: `;
+  }
+
+  #fail(reason: string): void {
+    if (this.#loss !== undefined) return;
+    const loss = new DeviceLostError(this.name, reason);
+    this.#loss = loss;
+    for (const thread of [this.#leader, ...this.#followers]) thread.end();
+    for (const { reject } of this.#pending.values()) reject(loss);
+    this.#pending.clear();
+    this.#lose(loss);
+  }
+
+  destroy(): void {
+    this.#fail("it was destroyed");
+  }
+}
+
+/** The first answer of a thread. Rejects where there is none, or where it has no memory. */
+function answer(thread: EngineThread, ask: () => void): Promise<ReadyReply> {
+  return new Promise((resolve, reject) => {
+    const give = (error: Error) => {
+      thread.end();
+      reject(error);
+    };
+    thread.hold(true);
+    thread.listen(
+      (reply) => {
+        thread.hold(false);
+        if (reply.kind === "ready") resolve(reply);
+        else if (reply.kind === "crash")
+          give(new DeviceUnavailableError(`WebAssembly gives no memory (${reply.message}). Close what else needs it.`));
+      },
+      (reason) => give(new Error(reason)),
+    );
+    ask();
+  });
+}
+
+/** As many threads as the host gives. */
+function startAll(start: () => EngineThread, count: number): EngineThread[] {
+  const threads: EngineThread[] = [];
+  try {
+    while (threads.length < count) threads.push(start());
+  } catch {
+    // Fewer do as well.
+  }
+  return threads;
+}
+
+const buffersOf = (writes: WriteCommand["writes"]) => writes.map(({ words }) => words.buffer);

@@ -1,0 +1,435 @@
+/**
+ * @file The engine: it has the memory, and runs kernels. Workers get it as the text of this one function, so nothing in it
+ * refers to anything outside but types and what every host has; it is written without syntax that compilers rewrite with
+ * helpers.
+ *
+ * Threads share out the workgroups of a dispatch thus: the leader publishes it in the word `claim`, of which the upper half
+ * counts dispatches and the lower is how many ranges of workgroups are left. A thread takes the last of these by a compare
+ * and exchange, so that it cannot get one of a dispatch that is over. The leader takes part, and then waits until as many
+ * ranges are done: a follower that comes late, or not at all, holds nothing up. Between runs followers sleep on `claim`.
+ */
+import type {
+  CrashReply,
+  EngineMessage,
+  LoadCommand,
+  PostReply,
+  Range,
+  ReadCommand,
+  RunCommand,
+  UnloadCommand,
+  Write,
+  WriteCommand,
+} from "./protocol.ts";
+
+type Work = LoadCommand | UnloadCommand | WriteCommand | ReadCommand | RunCommand;
+type KernelFunction = (record: number, scratch: number, first: number, end: number) => void;
+
+interface LoadedModule {
+  readonly kernels: readonly (readonly KernelFunction[])[];
+  /** Address of this thread's scratch memory. */
+  readonly scratch: number;
+}
+
+/** An engine, which answers to `post`, as a function of what it is sent. */
+export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
+  const pageBytes = 65536;
+  const firstPages = 16;
+  const fewestPages = 64;
+  /** Loads of a word before a thread goes to sleep, some microseconds. */
+  const spins = 3000;
+  // Words of the control block, each in a line of the cache of its own.
+  const claimWord = 0;
+  const jobWord = 16;
+  const programWord = 32;
+  const doneWord = 48;
+  const sleepersWord = 64;
+  const leaderSleepsWord = 80;
+  const postedWord = 96;
+  const insideWord = 112;
+  const pagesWord = 128;
+  const controlWords = 144;
+  // As in protocol.ts.
+  const opCopy = 1;
+  const atKernel = 2;
+  const atGrain = 3;
+  const atIndirect = 4;
+  const atIndirectWords = 5;
+  const atParts = 6;
+  const atMost = 7;
+
+  const programs = new Map<number, LoadedModule>();
+  let memory = undefined as WebAssembly.Memory | undefined;
+  let words = new Int32Array(0);
+  let bytes = new Uint8Array(0);
+  let control = undefined as Int32Array | undefined;
+  let number = 0;
+  let epoch = 0;
+  let slice = undefined as number | undefined;
+  let isDead = false;
+  /** What a trap would be about. */
+  let current = { program: undefined as number | undefined, kernel: undefined as number | undefined };
+
+  const word = (index: number): number => words[index] as number;
+  const address = (index: number): number => (words[index] as number) >>> 0;
+  const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+  const crash = (error: unknown): void => {
+    isDead = true;
+    const reply: CrashReply = {
+      kind: "crash",
+      message: textOf(error),
+      program: current.program,
+      kernel: current.kernel,
+    };
+    post(reply, []);
+  };
+
+  const view = (): void => {
+    if (memory === undefined) return;
+    words = new Int32Array(memory.buffer);
+    bytes = new Uint8Array(memory.buffer);
+  };
+
+  /** Whether the memory has so many bytes, grown where it must be. */
+  const reach = (end: number): boolean => {
+    if (memory === undefined) return false;
+    const missing = Math.ceil((end - memory.buffer.byteLength) / pageBytes);
+    if (missing > 0) {
+      try {
+        memory.grow(missing);
+      } catch {
+        return false;
+      }
+    }
+    if (words.buffer !== memory.buffer) view();
+    return true;
+  };
+
+  const memoryOf = (maximumPages: number, isShared: boolean): { memory: WebAssembly.Memory; maximumPages: number } => {
+    let maximum = maximumPages;
+    for (;;) {
+      try {
+        const initial = Math.min(firstPages, maximum);
+        return { memory: new WebAssembly.Memory({ initial, maximum, shared: isShared }), maximumPages: maximum };
+      } catch (error) {
+        // Engines refuse a maximum for which they find no addresses.
+        if (!(error instanceof RangeError) || maximum <= fewestPages) throw error;
+        maximum = Math.ceil(maximum / 2);
+      }
+    }
+  };
+
+  /** Runs workgroups of an entry, counted through all parts of its grid. */
+  const runGroups = (program: LoadedModule, entry: number, first: number, end: number): void => {
+    const kernel = word(entry + atKernel);
+    current.kernel = kernel;
+    const functions = program.kernels[kernel] as readonly KernelFunction[];
+    const parts = word(entry + atParts);
+    const groups = entry + atMost + parts;
+    const record = 4 * (groups + parts);
+    let begin = 0;
+    for (let part = 0; part < parts; part++) {
+      const count = word(groups + part);
+      const from = Math.max(first - begin, 0);
+      const to = Math.min(end - begin, count);
+      if (from < to) (functions[part] as KernelFunction)(record, program.scratch, from, to);
+      begin += count;
+    }
+  };
+
+  /** How many workgroups run. Where the memory says so, the entry is told how they fall to its parts. */
+  const countGroups = (entry: number): number => {
+    const parts = word(entry + atParts);
+    const most = entry + atMost;
+    let total = 0;
+    for (let part = 0; part < parts; part++) total += word(most + part);
+    if (word(entry + atIndirect) === 0) return total;
+    let wanted = 1;
+    const from = address(entry + atIndirect) / 4;
+    for (let i = 0; i < word(entry + atIndirectWords); i++) wanted *= address(from + i);
+    let left = Math.min(wanted, total);
+    const all = left;
+    for (let part = 0; part < parts; part++) {
+      const count = Math.min(left, word(most + part));
+      words[most + parts + part] = count;
+      left -= count;
+    }
+    return all;
+  };
+
+  /** Takes ranges of the dispatch that is published, until none is left. */
+  const takePart = (shared: Int32Array): boolean => {
+    let isUseful = false;
+    for (;;) {
+      const claim = Atomics.load(shared, claimWord);
+      const left = claim & 0xffff;
+      if (left === 0) return isUseful;
+      const name = Atomics.load(shared, programWord);
+      const entry = Atomics.load(shared, jobWord);
+      const program = programs.get(name);
+      if (program === undefined) return isUseful;
+      if (Atomics.load(shared, pagesWord) * pageBytes > words.byteLength) {
+        // Growing by nothing makes a thread see how another one has grown the memory.
+        memory?.grow(0);
+        view();
+      }
+      if (Atomics.compareExchange(shared, claimWord, claim, claim - 1) !== claim) continue;
+      isUseful = true;
+      current.program = name;
+      const grain = word(entry + atGrain);
+      runGroups(program, entry, (left - 1) * grain, left * grain);
+      Atomics.add(shared, doneWord, 1);
+      if (Atomics.load(shared, leaderSleepsWord) === 1) Atomics.notify(shared, doneWord);
+    }
+  };
+
+  const publish = (shared: Int32Array, ranges: number): void => {
+    epoch = (epoch + 1) & 0xffff;
+    // A follower that has read `claim` of 65536 dispatches ago would take this one for it.
+    if (epoch === 0) while (Atomics.load(shared, insideWord) > 0);
+    Atomics.store(shared, claimWord, (epoch << 16) | ranges);
+    if (Atomics.load(shared, sleepersWord) > 0)
+      Atomics.notify(shared, claimWord, ranges === 0 ? Number.POSITIVE_INFINITY : ranges - 1);
+  };
+
+  const share = (shared: Int32Array, name: number, entry: number, ranges: number): void => {
+    Atomics.store(shared, jobWord, entry);
+    Atomics.store(shared, programWord, name);
+    Atomics.store(shared, pagesWord, words.byteLength / pageBytes);
+    Atomics.store(shared, doneWord, 0);
+    publish(shared, ranges);
+    takePart(shared);
+    for (let spin = 0; ; spin++) {
+      const done = Atomics.load(shared, doneWord);
+      if (done === ranges) return;
+      if (spin < spins) continue;
+      Atomics.store(shared, leaderSleepsWord, 1);
+      Atomics.wait(shared, doneWord, done);
+      Atomics.store(shared, leaderSleepsWord, 0);
+    }
+  };
+
+  /** Takes part in what the leader publishes, until there is a message to look at. */
+  const follow = (shared: Int32Array, handled: number): void => {
+    for (;;) {
+      // Before `posted`, which the leader writes first.
+      const claim = Atomics.load(shared, claimWord);
+      if (Atomics.load(shared, postedWord) > handled) return;
+      if ((claim & 0xffff) > 0) {
+        Atomics.add(shared, insideWord, 1);
+        const isUseful = takePart(shared);
+        Atomics.sub(shared, insideWord, 1);
+        if (isUseful) continue;
+      }
+      let spin = 0;
+      while (spin < spins && Atomics.load(shared, claimWord) === claim) spin++;
+      if (spin < spins) continue;
+      Atomics.add(shared, sleepersWord, 1);
+      Atomics.wait(shared, claimWord, claim);
+      Atomics.sub(shared, sleepersWord, 1);
+    }
+  };
+
+  /** Lets the thread's owner do what waits. */
+  const breathe = (): Promise<void> =>
+    new Promise((resolve) => {
+      if (typeof setImmediate === "function") {
+        setImmediate(resolve);
+        return;
+      }
+      // A timer that sets timers is slowed down by browsers.
+      const { port1, port2 } = new MessageChannel();
+      // Node's types lack it, as those of browsers do in Node.
+      Reflect.set(port1, "onmessage", () => {
+        port1.close();
+        resolve();
+      });
+      port2.postMessage(0);
+    });
+
+  let sliceEnd = 0;
+  /** The same on a thread that is not the engine's own: in ranges of workgroups, between which it gets control back. */
+  const runSliced = async (program: LoadedModule, entry: number, total: number, time: number): Promise<void> => {
+    const grain = Math.ceil(total / 64);
+    for (let first = 0; first < total && !isDead; first += grain) {
+      if (performance.now() > sliceEnd) {
+        await breathe();
+        sliceEnd = performance.now() + time;
+      }
+      if (!isDead) runGroups(program, entry, first, Math.min(first + grain, total));
+    }
+  };
+
+  const runTape = async (name: number, tape: Range, times: Float64Array | undefined): Promise<void> => {
+    const program = programs.get(name);
+    if (program === undefined) throw new Error(`there is no program ${name}`);
+    current.program = name;
+    const end = (tape.address + tape.bytes) / 4;
+    for (let entry = tape.address / 4; entry < end && !isDead; entry += word(entry + 1)) {
+      if (word(entry) === opCopy) {
+        const from = address(entry + 2);
+        bytes.copyWithin(address(entry + 3), from, from + address(entry + 4));
+        continue;
+      }
+      const total = countGroups(entry);
+      if (total === 0) continue;
+      const grain = word(entry + atGrain);
+      const began = times === undefined ? 0 : performance.now();
+      if (slice !== undefined) await runSliced(program, entry, total, slice);
+      else if (grain > 0 && total > grain && control !== undefined)
+        share(control, name, entry, Math.ceil(total / grain));
+      else runGroups(program, entry, 0, total);
+      if (times !== undefined) {
+        const kernel = word(entry + atKernel);
+        times[kernel] = Math.max(times[kernel] as number, 0) + performance.now() - began;
+      }
+    }
+    current = { program: undefined, kernel: undefined };
+  };
+
+  const write = (writes: readonly Write[]): void => {
+    for (const { address: to, words: given } of writes)
+      bytes.set(new Uint8Array(given.buffer, given.byteOffset, given.byteLength), to);
+  };
+
+  const read = (reads: readonly Range[]): ArrayBuffer[] =>
+    reads.map(({ address: from, bytes: count }) => bytes.slice(from, from + count).buffer);
+
+  const functionsOf = (instance: WebAssembly.Instance, command: LoadCommand): LoadedModule => ({
+    kernels: command.kernels.map((names) => names.map((name) => instance.exports[name] as KernelFunction)),
+    scratch: command.scratch + number * command.scratchStride,
+  });
+
+  /** Sends followers to their messages: the host has posted one to each before the leader's. */
+  const announce = (): void => {
+    if (control === undefined) return;
+    Atomics.add(control, postedWord, 1);
+    publish(control, 0);
+  };
+
+  const load = async (command: LoadCommand): Promise<void> => {
+    announce();
+    const imports = { env: { memory: memory as WebAssembly.Memory } };
+    try {
+      programs.set(command.program, functionsOf(await WebAssembly.instantiate(command.module, imports), command));
+    } catch (error) {
+      post({ kind: "failed", id: command.id, message: textOf(error) }, []);
+      return;
+    }
+    post({ kind: "done", id: command.id, reads: [], milliseconds: undefined }, []);
+  };
+
+  const run = async (command: RunCommand): Promise<void> => {
+    const { id, program, tape, patches, copies } = command;
+    write(command.writes);
+    const start = tape.address / 4;
+    for (let i = 0; i < patches.length; i += 2) words[start + (patches[i] as number)] = patches[i + 1] as number;
+    const times = command.isTimed ? new Float64Array(programs.get(program)?.kernels.length ?? 0).fill(-1) : undefined;
+    await runTape(program, tape, times);
+    if (isDead) return;
+    for (let i = 0; i < copies.length; i += 3) {
+      const from = copies[i] as number;
+      bytes.copyWithin(copies[i + 1] as number, from, from + (copies[i + 2] as number));
+    }
+    const reads = read(command.reads);
+    post({ kind: "done", id, reads, milliseconds: times }, reads);
+  };
+
+  const perform = async (command: Work): Promise<void> => {
+    if (command.kind === "unload") {
+      announce();
+      programs.delete(command.program);
+      return;
+    }
+    if (!reach(command.end)) {
+      if (command.kind === "load") announce();
+      post({ kind: "short", id: command.id, bytes: memory?.buffer.byteLength ?? 0 }, []);
+    } else if (command.kind === "load") await load(command);
+    else if (command.kind === "run") await run(command);
+    else if (command.kind === "read") {
+      const reads = read(command.reads);
+      post({ kind: "done", id: command.id, reads, milliseconds: undefined }, reads);
+    } else {
+      write(command.writes);
+      post({ kind: "done", id: command.id, reads: [], milliseconds: undefined }, []);
+    }
+  };
+
+  const queue: Work[] = [];
+  let isBusy = false;
+  /** Commands in order, one at a time: loading and slices take their time. */
+  const pump = async (): Promise<void> => {
+    isBusy = true;
+    try {
+      for (let command = queue.shift(); command !== undefined && !isDead; command = queue.shift()) {
+        if (slice !== undefined) {
+          // The caller has its own to do first.
+          await breathe();
+          sliceEnd = performance.now() + slice;
+        }
+        await perform(command);
+      }
+    } catch (error) {
+      crash(error);
+    }
+    isBusy = false;
+  };
+
+  let handled = 0;
+  const followOn = (shared: Int32Array): void => {
+    try {
+      follow(shared, handled);
+    } catch (error) {
+      crash(error);
+    }
+  };
+
+  /** A follower's message after the first. */
+  const learn = (message: LoadCommand | UnloadCommand, shared: Int32Array): void => {
+    handled++;
+    try {
+      if (message.kind === "unload") programs.delete(message.program);
+      else {
+        const imports = { env: { memory: memory as WebAssembly.Memory } };
+        programs.set(message.program, functionsOf(new WebAssembly.Instance(message.module, imports), message));
+      }
+    } catch {
+      // The leader says why.
+    }
+    followOn(shared);
+  };
+
+  return (message) => {
+    if (message.kind === "lead") {
+      try {
+        const made = memoryOf(message.maximumPages, message.isShared);
+        memory = made.memory;
+        slice = message.slice;
+        const block = message.isShared ? new SharedArrayBuffer(4 * controlWords) : undefined;
+        control = block && new Int32Array(block);
+        view();
+        const { maximumPages } = made;
+        post({ kind: "ready", maximumPages, memory: message.isShared ? memory : undefined, control: block }, []);
+      } catch (error) {
+        crash(error);
+      }
+    } else if (message.kind === "follow") {
+      memory = message.memory;
+      number = message.number;
+      control = new Int32Array(message.control);
+      view();
+      followOn(control);
+    } else if (message.kind === "end") {
+      isDead = true;
+      memory = undefined;
+      programs.clear();
+      words = new Int32Array(0);
+      bytes = new Uint8Array(0);
+    } else if (number > 0 && control !== undefined) {
+      if (message.kind === "load" || message.kind === "unload") learn(message, control);
+    } else {
+      queue.push(message);
+      if (!isBusy) void pump();
+    }
+  };
+}

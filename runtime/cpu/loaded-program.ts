@@ -1,0 +1,239 @@
+/** @file A program on the processor: its module in all threads, its slabs and tapes, and running it, in one message. */
+import type { DimSizes } from "../../compiler/graph/dim.ts";
+import { at, UserError } from "../../compiler/graph/errors.ts";
+import type { CpuProgram, Location } from "../../compiler/plan/program.ts";
+import { megabytes } from "../buffers.ts";
+import { DeviceMemoryError } from "../device-errors.ts";
+import { InputBuffers } from "../input-buffers.ts";
+import { type KernelProfile, profileKernels } from "../profile.ts";
+import { type Inputs, sizesKey, sizesOf, taskAt } from "../program-inputs.ts";
+import { evaluateSize } from "../walk.ts";
+import { CpuArray, CpuResult, findCpuArray, type Outcome } from "./arrays.ts";
+import type { CpuContext } from "./context.ts";
+import { type Block, endOf } from "./heap.ts";
+import type { DoneReply, Range, Write } from "./protocol.ts";
+import { Tape } from "./tape.ts";
+
+/** A tape, and where it lies. */
+interface Bound {
+  readonly sizes: DimSizes;
+  readonly tape: Tape;
+  readonly block: Block;
+}
+
+/** What a run is given to, in the order of the program's outputs. */
+type Target = { readonly block: Block } | { readonly read: number } | { readonly donated: string };
+
+export class LoadedCpuProgram {
+  readonly program: CpuProgram;
+  readonly #context: CpuContext;
+  readonly #readback: ReadonlySet<number>;
+  readonly #inputs: InputBuffers<Block>;
+  /** Of all threads. */
+  readonly #scratch: Block;
+  readonly #bound = new Map<string, Bound>();
+  readonly #slabs = new Map<number, Block>();
+  #number = -1;
+  /** What the inputs of the next run must be written to first. */
+  #writes: Write[] = [];
+
+  constructor(context: CpuContext, program: CpuProgram, readback: readonly number[]) {
+    this.#context = context;
+    this.program = program;
+    this.#readback = new Set(readback);
+    const stride = strideOf(program);
+    this.#scratch = context.take(stride * context.threads, program.name);
+    this.#inputs = new InputBuffers<Block>(
+      {
+        find: (given) => findCpuArray(context, given),
+        take: (bytes, label) => context.take(bytes, label),
+        write: ({ address }, words) => this.#writes.push({ address, words }),
+        destroy: (block) => context.heap.free(block),
+      },
+      program,
+    );
+  }
+
+  /** Compiles the module, and hands it to all threads. `readback` lists outputs that the host reads after every run. */
+  static async load(
+    context: CpuContext,
+    program: CpuProgram,
+    readback: readonly number[] = [],
+  ): Promise<LoadedCpuProgram> {
+    context.check();
+    const module = await WebAssembly.compile(program.module).catch((error: Error) => {
+      throw new UserError(`${program.name}: the engine does not compile its module: ${error.message}`);
+    });
+    const loaded = new LoadedCpuProgram(context, program, readback);
+    const scratch = loaded.#scratch;
+    const place = { scratch: scratch.address, scratchStride: strideOf(program), end: endOf([scratch]) };
+    try {
+      loaded.#number = await context.load(program.name, program.kernels, { module, ...place });
+    } catch (error) {
+      context.heap.free(scratch);
+      throw error;
+    }
+    return loaded;
+  }
+
+  run(inputs: Inputs): (CpuArray | CpuResult)[] {
+    const { program } = this;
+    this.#context.check();
+    const { bound, blocks, writes, targets } = this.#prepare(inputs, true);
+    const { sizes } = bound;
+    const task = taskAt(program, sizes);
+    const done = this.#send(bound, blocks, writes, targets, false);
+    const outcome: Outcome = done.then(
+      () => undefined,
+      (error: Error) => error,
+    );
+    return program.outputs.map(({ dtype, shape }, i) => {
+      const numbers = shape.map((dim) => evaluateSize([dim], sizes));
+      const target = at(targets, i);
+      if ("read" in target) {
+        const bytes = done.then(({ reads }) => at(reads, target.read));
+        bytes.catch(() => {});
+        return new CpuResult(this.#context.waiting.for(bytes, `run ${task}`), dtype, numbers);
+      }
+      if ("block" in target) return new CpuArray(this.#context, target.block, dtype, numbers, outcome);
+      const given = inputs[target.donated] as CpuArray;
+      const block = given.block as Block;
+      given.release();
+      return new CpuArray(this.#context, block, dtype, numbers, outcome);
+    });
+  }
+
+  /**
+   * Runs once and gives each kernel's time and work, in the order of the program. Donated inputs keep their arrays, whose
+   * numbers are afterwards those of the outputs.
+   */
+  async profile(inputs: Inputs): Promise<KernelProfile[]> {
+    this.#context.check();
+    const { bound, blocks, writes } = this.#prepare(inputs, false);
+    const { milliseconds } = await this.#send(bound, blocks, writes, [], true);
+    const times = new Map<number, number>();
+    for (const [kernel, time] of (milliseconds ?? []).entries()) if (time >= 0) times.set(kernel, time);
+    return profileKernels(this.program, bound.sizes, times);
+  }
+
+  destroy(): void {
+    this.#dropBuffers();
+    this.#context.heap.free(this.#scratch);
+    this.#context.unload(this.#number);
+  }
+
+  /** All memory of a run is found before anything is sent or given away. */
+  #prepare(inputs: Inputs, hasOutputs: boolean) {
+    const { program } = this;
+    const sizes = sizesOf(program, inputs);
+    const bound = this.#bind(sizes);
+    const blocks = program.buffers.map((_, i) => this.#slabs.get(i));
+    this.#writes = [];
+    this.#inputs.placeIn(blocks, inputs);
+    return { bound, blocks, writes: this.#writes, targets: hasOutputs ? this.#targets(bound) : [] };
+  }
+
+  #targets({ sizes, tape }: Bound): Target[] {
+    const taken: Block[] = [];
+    let reads = 0;
+    try {
+      return this.program.outputs.map(({ location, donated }, i): Target => {
+        if (donated !== undefined) return { donated };
+        if (this.#readback.has(i)) return { read: reads++ };
+        const bytes = this.#rangeOf(location, sizes).bytes;
+        const block = this.#context.take(bytes, `${taskAt(this.program, sizes)}: output ${i}`, this.#planOf(tape));
+        taken.push(block);
+        return { block };
+      });
+    } catch (error) {
+      for (const block of taken) this.#context.heap.free(block);
+      throw error;
+    }
+  }
+
+  async #send(
+    bound: Bound,
+    blocks: readonly (Block | undefined)[],
+    inputWrites: readonly Write[],
+    targets: readonly Target[],
+    isTimed: boolean,
+  ): Promise<DoneReply> {
+    const { program } = this;
+    const { sizes, tape, block } = bound;
+    const writes = [...inputWrites];
+    const words = tape.takeWords();
+    if (words !== undefined) writes.push({ address: block.address, words });
+    const copies: number[] = [];
+    const reads: Range[] = [];
+    for (const [i, target] of targets.entries()) {
+      const { location } = at(program.outputs, i);
+      const { address, bytes } = this.#rangeOf(location, sizes, blocks);
+      if ("read" in target) reads.push({ address, bytes });
+      else if ("block" in target) copies.push(address, target.block.address, bytes);
+    }
+    const outputs = targets.map((target) => ("block" in target ? target.block : undefined));
+    const task = taskAt(program, sizes);
+    const reply = this.#context.run({
+      program: this.#number,
+      writes,
+      tape: { address: block.address, bytes: tape.bytes },
+      patches: tape.patches(blocks),
+      copies: Uint32Array.from(copies),
+      reads,
+      isTimed,
+      end: endOf([...blocks, ...outputs, block, this.#scratch]),
+    });
+    try {
+      return await this.#context.done(reply, `run ${task}`, task, this.#planOf(tape));
+    } catch (error) {
+      if (error instanceof DeviceMemoryError && this.#bound.get(sizesKey(program, sizes)) === bound)
+        this.#dropBuffers();
+      throw error;
+    }
+  }
+
+  #bind(sizes: DimSizes): Bound {
+    const key = sizesKey(this.program, sizes);
+    const known = this.#bound.get(key);
+    const tape = known?.tape ?? new Tape(this.program, sizes, this.#context.threads);
+    const task = taskAt(this.program, sizes);
+    const take = (bytes: number) => this.#context.take(bytes, task, this.#planOf(tape));
+    for (const [i, { role }] of this.program.buffers.entries()) {
+      const bytes = at(tape.bufferBytes, i);
+      const slab = this.#slabs.get(i);
+      if (role !== "slab" || (slab !== undefined && slab.size >= bytes)) continue;
+      if (slab !== undefined) this.#context.heap.free(slab);
+      this.#slabs.delete(i);
+      this.#slabs.set(i, take(bytes));
+    }
+    if (known !== undefined) return known;
+    const bound = { sizes, tape, block: take(tape.bytes) };
+    this.#bound.set(key, bound);
+    return bound;
+  }
+
+  #dropBuffers(): void {
+    const { heap } = this.#context;
+    for (const slab of this.#slabs.values()) heap.free(slab);
+    for (const { block } of this.#bound.values()) heap.free(block);
+    this.#inputs.destroy();
+    this.#slabs.clear();
+    this.#bound.clear();
+  }
+
+  /** Address and bytes of a value; the address is 0 without blocks. */
+  #rangeOf({ buffer, offset, size }: Location, sizes: DimSizes, blocks?: readonly (Block | undefined)[]): Range {
+    const { bytes } = at(this.program.buffers, buffer);
+    const start = blocks?.[buffer]?.address ?? 0;
+    return { address: start + bytes * evaluateSize(offset, sizes), bytes: bytes * evaluateSize(size, sizes) };
+  }
+
+  /** Bytes that the program's plan gives to the sizes of a tape. */
+  #planOf({ bufferBytes }: Tape): string {
+    return megabytes(bufferBytes.reduce((sum, bytes) => sum + bytes, 0));
+  }
+}
+
+/** Bytes from one thread's scratch memory to the next one's, which no line of the cache has a part of. */
+const strideOf = ({ kernels }: CpuProgram) =>
+  64 + Math.ceil(kernels.reduce((most, { scratchBytes }) => Math.max(most, scratchBytes), 0) / 64) * 64;

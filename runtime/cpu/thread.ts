@@ -1,0 +1,82 @@
+/** @file Threads for the engine: workers of any host, or the caller's own. */
+import { cpuEngine } from "./engine.ts";
+import { type EngineThread, engineText } from "./engine-text.ts";
+import type { EngineMessage, EngineReply } from "./protocol.ts";
+
+/** The parts of a browser's global object that are used. */
+interface BrowserWorker {
+  postMessage(message: EngineMessage, transfer: ArrayBuffer[]): void;
+  terminate(): void;
+  onmessage: ((event: { data: EngineReply }) => void) | null;
+  onmessageerror: (() => void) | null;
+  onerror: ((event: { message?: string; preventDefault?: () => void }) => void) | null;
+}
+
+interface HostGlobals {
+  readonly Worker?: new (url: string, options: { type: "module"; name: string }) => BrowserWorker;
+  readonly crossOriginIsolated?: boolean;
+  readonly navigator?: { readonly hardwareConcurrency?: number };
+}
+
+const host = globalThis as HostGlobals;
+
+const script = () =>
+  `const handle = (${engineText()})((reply, transfer) => postMessage(reply, transfer)); onmessage = ({ data }) => handle(data);`;
+
+/** How a host has threads. */
+export interface ThreadHost {
+  readonly cores: number;
+  /** Throws where a policy forbids it; another engine reports that as the thread's failure. */
+  readonly start: () => EngineThread;
+}
+
+/** The host's threads, or undefined where it has none. */
+export async function threadHost(): Promise<ThreadHost | undefined> {
+  if ("Deno" in globalThis || (typeof process !== "undefined" && process.versions?.node !== undefined)) {
+    const { coreCount, startThread } = await import("../hosts/node-threads.ts");
+    return { cores: coreCount(), start: startThread };
+  }
+  const { Worker } = host;
+  return Worker && { cores: host.navigator?.hardwareConcurrency ?? 1, start: () => startWorker(Worker) };
+}
+
+/** Whether threads can share memory: pages must be isolated from those of other origins. */
+export function canShare(): boolean {
+  return typeof SharedArrayBuffer === "function" && host.crossOriginIsolated !== false;
+}
+
+function startWorker(Worker: NonNullable<HostGlobals["Worker"]>): EngineThread {
+  const url = URL.createObjectURL(new Blob([script()], { type: "text/javascript" }));
+  const worker = new Worker(url, { type: "module", name: "cellgrad" });
+  return {
+    post: (message, transfer = []) => worker.postMessage(message, transfer),
+    listen: (hear, fail) => {
+      worker.onmessage = ({ data }) => hear(data);
+      worker.onmessageerror = () => fail("a worker got a message that it cannot read");
+      worker.onerror = (event) => {
+        // The device says it, once.
+        event.preventDefault?.();
+        fail(event.message ?? "a worker could not be started");
+      };
+    },
+    hold: () => {},
+    end: () => {
+      worker.terminate();
+      URL.revokeObjectURL(url);
+    },
+  };
+}
+
+/** The caller's own thread as one. */
+export function ownThread(): EngineThread {
+  let hear = (_: EngineReply): void => {};
+  const handle = cpuEngine((reply) => hear(reply));
+  return {
+    post: handle,
+    listen: (listener) => {
+      hear = listener;
+    },
+    hold: () => {},
+    end: () => handle({ kind: "end" }),
+  };
+}
