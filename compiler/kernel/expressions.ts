@@ -21,6 +21,7 @@ import type {
 export class Expressions {
   readonly #known = new Map<string, Expr>();
   #count = 0;
+  #mayMiss = 0;
 
   #interned<E extends Expr>(key: string, make: (id: number) => E): E {
     const known = this.#known.get(key);
@@ -86,15 +87,27 @@ export class Expressions {
     return this.#interned(key, (id) => ({ kind: "variable", id, type, name, depth, isUniform, isConstant: false }));
   }
 
+  /** What is loaded in it counts on a condition alone: where that does not hold, indices may lie anywhere. */
+  conditionally<T>(write: () => T): T {
+    this.#mayMiss += 1;
+    try {
+      return write();
+    } finally {
+      this.#mayMiss -= 1;
+    }
+  }
+
   /** An element of an array; of one with slots, of the given one. */
   load(array: KernelArray, index: Expr, slot?: Expr): Load {
+    const mayMiss = this.#mayMiss > 0;
     const which = array.space === "global" ? `buffer ${array.buffer}` : `${array.space} ${array.name}`;
     const operands: [Expr, ...Expr[]] = slot === undefined ? [index] : [index, slot];
-    return this.#interned(`load ${which} ${idsOf(operands)}`, (id) => ({
+    return this.#interned(`load ${which} ${mayMiss} ${idsOf(operands)}`, (id) => ({
       kind: "load",
       id,
       type: array.element,
       array,
+      mayMiss,
       operands,
       depth: depthOf(operands),
       isConstant: false,

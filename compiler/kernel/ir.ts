@@ -137,6 +137,8 @@ export interface Variable extends Common {
 export interface Load extends Common {
   readonly kind: "load";
   readonly array: KernelArray;
+  /** Whether the index may lie outside of the array, in which case no result depends on what is read. */
+  readonly mayMiss: boolean;
   /** The index, and of an array with slots the slot. */
   readonly operands: readonly [Expr, ...Expr[]];
 }

@@ -3,6 +3,7 @@ import { sizeOf } from "../../graph/dim.ts";
 import { nodeAt } from "../../graph/graph.ts";
 import type { Expr, LocalArray } from "../../kernel/ir.ts";
 import { loopExtentsOf } from "../stages/loops.ts";
+import { type TileOptions, vectorLanes } from "../stages/tiles.ts";
 import type { Emission, Form } from "./form.ts";
 import { overBlocks, RunningSums } from "./long-sums.ts";
 import { accumulated, combine, flatPosition, rememberLoop, runningSum, startLoop } from "./loops.ts";
@@ -10,17 +11,20 @@ import type { PlacedBuilder } from "./placed-builder.ts";
 import { storeRoots } from "./stage.ts";
 
 /** Lanes of the workgroup. The order of the sum is theirs, whatever runs them. */
-const treeLanes = 256;
+function lanesOf({ target }: TileOptions): number {
+  return target === "cpu" ? vectorLanes : 256;
+}
 
 export const tree: Form = {
   matches: ({ stage }) => stage.form === "tree",
   grid: ({ stage }) => ({ rows: [stage.size], rowsPer: 1, columns: [1], lanes: 1 }),
-  lanes: () => treeLanes,
+  lanes: ({ tiles }) => lanesOf(tiles),
   emit: emitTree,
 };
 
-function emitTree({ emitter, region, stage, store }: Emission): void {
+function emitTree({ emitter, region, stage, tiles, store }: Emission): void {
   const { writer } = emitter;
+  const treeLanes = lanesOf(tiles);
   // A large dispatch has workgroups beyond the last.
   writer.leaveIf(writer.lessEqual(writer.size(stage.size), writer.group));
   const position = flatPosition(emitter, writer.index.of(writer.group, stage.size));
@@ -46,7 +50,7 @@ function emitTree({ emitter, region, stage, store }: Emission): void {
     const shared = used ?? writer.sharedArray(dtype, treeLanes);
     arrays.set(dtype, shared);
     writer.storeElement(shared, lane, accumulator);
-    overHalves(writer, (half) => {
+    overHalves(writer, treeLanes, (half) => {
       const own = writer.load(shared, lane);
       writer.storeElement(shared, lane, combine(writer, node, own, writer.load(shared, writer.add(lane, half))));
     });
@@ -56,7 +60,7 @@ function emitTree({ emitter, region, stage, store }: Emission): void {
 }
 
 /** Writes what joins the second half of the lanes that are left to the first, until one is left. */
-function overHalves(writer: PlacedBuilder, join: (half: Expr) => void): void {
+function overHalves(writer: PlacedBuilder, treeLanes: number, join: (half: Expr) => void): void {
   const levels = Math.log2(treeLanes);
   const axis = { extent: levels, role: "tree" } as const;
   const [first, step] = [writer.u32(0), writer.u32(1)];

@@ -120,7 +120,8 @@ export class Emitter {
       if (when === undefined) throw new InternalError(`piece of %${id} without a condition`);
       const inside = this.#within(when);
       if (inside === false) continue;
-      const value = this.value(region, at(node.operands, operand), index);
+      const read = () => this.value(region, at(node.operands, operand), index);
+      const value = inside === true ? read() : this.writer.conditionally(read);
       if (inside === true) {
         result = value;
         continue;

@@ -40,12 +40,16 @@ interface Pace {
  * run at once, of which there are several rounds where a batch is larger than the device, multiply the budget: it leaves
  * room for four below 100 ms, and for eighty below 2 s.
  *
+ * A CPU runs a workgroup on one core, and a page whose own thread it takes must stay responsive; its compiler replaces no
+ * loop that runs, so the optimised code is reached with the next chunk.
+ *
  * A software adapter runs a workgroup on one core, at about 10^9 FLOP a second whatever its lanes are. There is no
  * watchdog and no screen to hold up, and a dispatch costs more: the budget is larger.
  */
 const paces: Record<Target, Pace> = {
   gpu: { budget: 0.025, flopsPerSecond: (lanes) => 20e6 * lanes, secondsPerBarrier: 2e-6 },
   software: { budget: 0.5, flopsPerSecond: () => 1e9, secondsPerBarrier: 10e-6 },
+  cpu: { budget: 0.01, flopsPerSecond: () => 5e9, secondsPerBarrier: 0.2e-6 },
 };
 
 /** Steps that one dispatch runs at the most; at least 1. */

@@ -16,7 +16,8 @@ import type { Location } from "../program.ts";
 import { formStages } from "../stages/form-stages.ts";
 import type { Group } from "../stages/groups.ts";
 import type { Stage } from "../stages/stages.ts";
-import { chooseTile, type Target, type TileOptions } from "../stages/tiles.ts";
+import { chooseTile, type Target, type Tile, type TileOptions, vectorLanes } from "../stages/tiles.ts";
+import type { Tuning } from "../tuning.ts";
 import { resultPlaces, scanOf } from "./scan-context.ts";
 import { analyzeRows } from "./separable-rows.ts";
 
@@ -38,7 +39,8 @@ export interface PersistentPlan {
   readonly slots: ReadonlyMap<NodeId, Slots>;
   /** Where the results go, by their index. */
   readonly results: ReadonlyMap<number, Location>;
-  readonly tileColumns: (stage: Stage) => number;
+  /** Rows and columns of a product that an invocation computes together. */
+  readonly tileOf: (stage: Stage) => Tile;
   readonly tiles: TileOptions;
   /** Bytes of workgroup memory. */
   readonly bytes: number;
@@ -48,9 +50,9 @@ export type PersistentChoice =
   | { readonly plan: PersistentPlan; readonly reason: string; readonly against: string | undefined }
   | { readonly plan: undefined; readonly reason: string };
 
-const maxLanes = 256;
-const minLanes: Record<Target, number> = { gpu: 32, software: 4 };
-const preferredRows: Record<Target, number> = { gpu: 1, software: 8 };
+const maxLanes: Record<Target, number> = { gpu: 256, software: 256, cpu: vectorLanes };
+const minLanes: Record<Target, number> = { gpu: 32, software: 4, cpu: vectorLanes };
+const preferredRows: Record<Target, number> = { gpu: 1, software: 8, cpu: 4 };
 
 /**
  * Bytes of weights above which a workgroup that reads all of them in every step is slower than a dispatch per step that
@@ -92,19 +94,23 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
     return { plan: undefined, reason: `one row needs ${bytes} bytes of workgroup memory, the device has ${limit}` };
   const widthOf = (stage: Stage) =>
     Number(sizeOf(nodeAt(body, at([...stage.loops, ...stage.roots], 0)).aval.shape.slice(1)));
-  const tileColumns = (stage: Stage) => {
+  const tileOf = (stage: Stage): Tile => {
+    const own = { ...tuning, tileColumns: tuning.persistentColumns };
+    const choose = (tuned: Tuning) =>
+      chooseTile(rows, widthOf(stage), stage.accumulators.length, { ...lowering.tiles, tuning: tuned });
+    // The rows of a workgroup need not fit in the registers of a CPU.
+    if (target === "cpu") return choose(own);
     // A GPU hides latency with lanes; a software adapter saves loads with columns.
-    if (target === "gpu" && tuning.persistentColumns === undefined) return 1;
-    const tiles = { ...lowering.tiles, tuning: { ...tuning, tileRows: rows, tileColumns: tuning.persistentColumns } };
-    return chooseTile(rows, widthOf(stage), stage.accumulators.length, tiles).columns;
+    const isNarrow = target === "gpu" && tuning.persistentColumns === undefined;
+    return { rows, columns: isNarrow ? 1 : choose({ ...own, tileRows: rows }).columns };
   };
   const tiled = stages.filter(({ form }) => form === "tile");
   // As many lanes as the widest product has columns: lanes beyond would repeat its work.
   const widest = Math.max(
     1,
-    ...(tiled.length > 0 ? tiled : stages).map((stage) => widthOf(stage) / tileColumns(stage)),
+    ...(tiled.length > 0 ? tiled : stages).map((stage) => widthOf(stage) / tileOf(stage).columns),
   );
-  const workgroupSize = Math.min(maxLanes, Math.max(minLanes[target], 2 ** Math.ceil(Math.log2(widest))));
+  const workgroupSize = Math.min(maxLanes[target], Math.max(minLanes[target], 2 ** Math.ceil(Math.log2(widest))));
   const weights = weightBytes(node);
   return {
     plan: {
@@ -116,7 +122,7 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
       groups,
       slots,
       results,
-      tileColumns,
+      tileOf,
       tiles: lowering.tiles,
       bytes,
     },

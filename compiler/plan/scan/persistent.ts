@@ -197,7 +197,12 @@ class PersistentKernel {
       );
       return;
     }
-    const columns = this.#plan.tileColumns(stage);
+    const { tiles, tileOf } = this.#plan;
+    if (tiles.target === "cpu") {
+      this.#rows.overVectors(width, tileOf(stage), (owned) => emitPositions(emitter, this.region, stage, owned, store));
+      return;
+    }
+    const { columns } = tileOf(stage);
     const lanes = width / columns;
     const w = this.#writer;
     const sharing = sharesRows({ rows: this.#plan.rowsPerWorkgroup, columns }, lanes, this.#plan.tiles);

@@ -10,7 +10,8 @@ import { type Position, remembering } from "../emit/loops.ts";
 import type { PlacedBuilder } from "../emit/placed-builder.ts";
 import type { Owned } from "../emit/stage.ts";
 import { Emitter, type Region } from "../emit/values.ts";
-import { sharingLanes } from "../stages/tiles.ts";
+import { ownedVectors, tileOrRows } from "../emit/vectors.ts";
+import { sharingLanes, type Tile, vectorLanes } from "../stages/tiles.ts";
 import type { PersistentPlan } from "./persistent-plan.ts";
 
 /** A row that an invocation works on: its number in the workgroup, and whether it exists. */
@@ -27,6 +28,8 @@ export class WorkgroupRows {
   readonly #rows = new Map<Expr, OwnedRow>();
   #row0: Expr | undefined;
   #rowCount: Expr | undefined;
+  /** How many rows of the workgroup there are. */
+  #rowsHere: Expr | undefined;
   #blockDepth = 0;
 
   constructor(plan: PersistentPlan, writer: PlacedBuilder, region: Region) {
@@ -50,6 +53,9 @@ export class WorkgroupRows {
     const w = this.#writer;
     this.#row0 = w.let("row0", w.mul(w.group, w.u32(this.#plan.rowsPerWorkgroup)));
     this.#rowCount = w.let("rowCount", w.size(this.#plan.rows));
+    if (this.#plan.tiles.target !== "cpu") return;
+    const left = w.sub(this.#rowCount, this.#row0);
+    this.#rowsHere = w.let("rowsHere", w.min(w.u32(this.#plan.rowsPerWorkgroup), left));
   }
 
   /** Names the row that has a number in the workgroup; beyond the batch it is the last one again. */
@@ -71,7 +77,9 @@ export class WorkgroupRows {
     const count = rowsPerWorkgroup * width;
     const axis = { extent: count, role: "positions" } as const;
     const loop = { axis, mapping: "lanes", name: "element", first: w.lane } as const;
-    w.for({ ...loop, end: w.u32(count), step: w.u32(workgroupSize) }, (element) => {
+    // On a CPU, where few lanes do one row after the other, none that does not exist.
+    const end = this.#rowsHere === undefined ? w.u32(count) : w.mul(this.#rowsHere, w.u32(width));
+    w.for({ ...loop, end, step: w.u32(workgroupSize) }, (element) => {
       this.enterBlock();
       const local = w.let(w.fresh("local"), width === 1 ? element : w.div(element, w.u32(width)));
       const row = this.#rowOf(w.index.of(local, rowsPerWorkgroup), w.fresh("row"));
@@ -122,6 +130,37 @@ export class WorkgroupRows {
         else w.if(exists, each);
       },
     };
+  }
+
+  /** On a CPU: the workgroup's rows at all `width` columns, in tiles of vectors. */
+  overVectors(width: number, tile: Tile, write: (owned: Owned) => void): void {
+    const { rows, rowsPerWorkgroup } = this.#plan;
+    const w = this.#writer;
+    const rowsHere = this.#rowsHere;
+    if (rowsHere === undefined) throw new InternalError("rows before they are declared");
+    const own = tile.columns * vectorLanes;
+    const columns = { extent: Math.ceil(width / own), role: "columns" } as const;
+    const zero = w.u32(0);
+    w.for({ axis: columns, name: "panel", first: zero, end: w.u32(columns.extent), step: w.u32(1) }, (panel) => {
+      const column0 = w.let("column0", w.add(w.mul(panel, w.u32(own)), w.lane));
+      const columnAt = (c: Expr) => w.add(column0, w.mul(c, w.u32(vectorLanes)));
+      const down = { extent: rowsPerWorkgroup, role: "rows" } as const;
+      w.for({ axis: down, name: "first", first: zero, end: rowsHere, step: w.u32(tile.rows) }, (first) =>
+        tileOrRows(w, first, rowsHere, tile.rows, (start, count) => {
+          this.enterBlock();
+          const owned = ownedVectors(w, {
+            tile: { rows: count, columns: tile.columns },
+            at: (r, c) => {
+              this.enterBlock();
+              const row = this.#rowOf(w.index.of(w.add(start, r), rowsPerWorkgroup), w.fresh("row"));
+              return this.#position(w.index.of(row, rows), w.index.of(columnAt(c), width));
+            },
+            ...(width % own === 0 ? {} : { exists: (c) => w.less(columnAt(c), w.u32(width)) }),
+          });
+          write(owned);
+        }),
+      );
+    });
   }
 
   rowAt(index: readonly Index[]): OwnedRow {

@@ -7,8 +7,14 @@ import type { Dim } from "../../graph/dim.ts";
 import type { WorkMapping } from "../../kernel/mapping.ts";
 import type { Tuning } from "../tuning.ts";
 
-/** What the device is good at: a software adapter has few lanes and dear loads, a GPU many lanes. */
-export type Target = "gpu" | "software";
+/**
+ * What the device is good at: a software adapter has few lanes and dear loads, a GPU many lanes. On a CPU a workgroup is a
+ * vector of four lanes.
+ */
+export type Target = "gpu" | "software" | "cpu";
+
+/** Lanes of a workgroup on a CPU. */
+export const vectorLanes = 4;
 
 export interface Tile {
   readonly rows: number;
@@ -42,13 +48,18 @@ export function sharesRows(tile: Tile, columnStride: Dim, { target, subgroupSize
 }
 
 /** Accumulators that an invocation can hold before they spill. */
-const accumulators: Record<Target, number> = { gpu: 16, software: 64 };
-const preferred: Record<Target, Tile> = { gpu: { rows: 4, columns: 4 }, software: { rows: 8, columns: 8 } };
+const accumulators: Record<Target, number> = { gpu: 16, software: 64, cpu: 12 };
+/** On a CPU a column is a vector. */
+const preferred: Record<Target, Tile> = {
+  gpu: { rows: 4, columns: 4 },
+  software: { rows: 8, columns: 8 },
+  cpu: { rows: 4, columns: 2 },
+};
 /** Columns of invocations that should remain, so that neighbours still read neighbouring memory. */
-const minimumLanes = 8;
+const minimumLanes: Record<Target, number> = { gpu: 8, software: 8, cpu: vectorLanes };
 
 /** Invocations that a product of known size should be spread over before tiles grow: they fill the device. */
-const fullDevice: Record<Target, number> = { gpu: 16384, software: 256 };
+const fullDevice: Record<Target, number> = { gpu: 16384, software: 256, cpu: 256 };
 
 /** Elements of one tile up to which a product of known size still fills the device. */
 export function spreadOver(positions: Dim, { target }: TileOptions): number {
@@ -82,7 +93,8 @@ export function chooseTile(
     tileRows * tileColumns * 2 <= budget &&
     typeof columns === "number" &&
     columns % (tileColumns * 2) === 0 &&
-    columns / (tileColumns * 2) >= minimumLanes
+    columns / (tileColumns * 2) >= minimumLanes[target] &&
+    (target !== "cpu" || columns % (tileColumns * 2 * vectorLanes) === 0)
   ) {
     tileColumns *= 2;
   }

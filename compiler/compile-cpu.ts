@@ -1,0 +1,40 @@
+/** @file A graph as a program for CPUs: the same passes and the same lowering, and one WebAssembly module for all its kernels. */
+import { encodeModule, type ModuleMemory } from "../wasm/encode.ts";
+import { ModuleWriter } from "../wasm/kernel.ts";
+import { type CompileProgramOptions, planProgram } from "./compile.ts";
+import type { Graph } from "./graph/graph.ts";
+import type { CpuKernel, CpuProgram, PlannedKernel, Program } from "./plan/program.ts";
+import { vectorLanes } from "./plan/stages/tiles.ts";
+import { aboutKernel, givenTo } from "./render.ts";
+
+export interface CompileCpuOptions extends Omit<CompileProgramOptions, "target" | "mapping"> {
+  /** What the module's memory will be. */
+  readonly memory: ModuleMemory;
+}
+
+/** Bytes of a thread's own memory that the rows of a scan may take: they should stay in its cache. */
+const scratchBytes = 2 ** 18;
+
+/** A program whose kernels are in the kernel IR as a CPU runs them: a workgroup is a vector of lanes, and buffers are plenty. */
+export function planCpuProgram(
+  graph: Graph,
+  options: Omit<CompileProgramOptions, "target" | "mapping"> = {},
+): Program<PlannedKernel> {
+  return planProgram(graph, {
+    maxWorkgroupBytes: scratchBytes,
+    ...options,
+    target: "cpu",
+    mapping: { lanes: vectorLanes, run: 1 },
+    maxStorageBuffers: Number.POSITIVE_INFINITY,
+  });
+}
+
+export function buildCpuProgram(graph: Graph, { memory, ...options }: CompileCpuOptions): CpuProgram {
+  const planned = planCpuProgram(graph, options);
+  const writer = new ModuleWriter();
+  const kernels = planned.kernels.map((kernel): CpuKernel => {
+    const { name, code, work } = kernel;
+    return { name, work, ...aboutKernel(kernel), ...givenTo(code), ...writer.addKernel(name, code) };
+  });
+  return { ...planned, kernels, module: encodeModule({ functions: writer.functions }, memory) };
+}

@@ -1,0 +1,76 @@
+/**
+ * @file Indices and addresses as sums: whole numbers times locals, plus a number, modulo 2^32. What is known of a sum (its
+ * constant part, what divides it, in which block it is known) decides how memory is read, so it is kept and not found out.
+ */
+
+/** A local of a function that does not change where it is in scope. */
+export interface Atom {
+  readonly name: string;
+  /** The block in which it is set; the outermost is 0. */
+  readonly depth: number;
+  /** A power of two that divides it. */
+  readonly alignment: number;
+}
+
+export interface Sum {
+  readonly terms: ReadonlyMap<Atom, number>;
+  readonly constant: number;
+}
+
+export const zero: Sum = { terms: new Map(), constant: 0 };
+
+export function constantSum(value: number): Sum {
+  return { terms: zero.terms, constant: value | 0 };
+}
+
+export function atomSum(atom: Atom): Sum {
+  return { terms: new Map([[atom, 1]]), constant: 0 };
+}
+
+export function addSums(a: Sum, b: Sum, times = 1): Sum {
+  const terms = new Map(a.terms);
+  for (const [atom, factor] of b.terms) {
+    const total = ((terms.get(atom) ?? 0) + Math.imul(factor, times)) | 0;
+    if (total === 0) terms.delete(atom);
+    else terms.set(atom, total);
+  }
+  return { terms, constant: (a.constant + Math.imul(b.constant, times)) | 0 };
+}
+
+export function scaleSum(sum: Sum, times: number): Sum {
+  return addSums(zero, sum, times);
+}
+
+/** The sum as a number, where it is one. */
+export function numberOf({ terms, constant }: Sum): number | undefined {
+  return terms.size === 0 ? constant >>> 0 : undefined;
+}
+
+/** The largest power of two, up to this, that divides a number or sum is its alignment: 2^32 wraps, and keeps these. */
+export const mostAlignment = 1024;
+
+export function alignmentOf(value: number): number {
+  const lowest = value & -value;
+  return lowest <= 0 ? mostAlignment : Math.min(mostAlignment, lowest);
+}
+
+export function sumAlignment({ terms, constant }: Sum): number {
+  let least = alignmentOf(constant);
+  for (const [{ alignment }, factor] of terms)
+    least = Math.min(least, Math.min(mostAlignment, alignment * alignmentOf(factor)));
+  return least;
+}
+
+/** Terms by the block in which their atoms are known, outermost first. */
+export function termsByDepth({
+  terms,
+}: Sum): (readonly [depth: number, terms: readonly (readonly [Atom, number])[]])[] {
+  const byDepth = new Map<number, (readonly [Atom, number])[]>();
+  for (const term of terms) {
+    const { depth } = term[0];
+    const here = byDepth.get(depth);
+    if (here === undefined) byDepth.set(depth, [term]);
+    else here.push(term);
+  }
+  return [...byDepth].sort(([a], [b]) => a - b);
+}

@@ -1,0 +1,134 @@
+/**
+ * @file Writes one function: blocks of instructions, locals, and sums that are computed once, in the outermost block where
+ * their parts are known. A block stays open while those in it are written, so that what does not change in a loop goes before
+ * it.
+ */
+import { at, InternalError } from "../compiler/graph/errors.ts";
+import * as code from "./code.ts";
+import type { Instruction, Local, ValueType, WasmFunction } from "./instruction.ts";
+import { type Atom, type Sum, sumAlignment, termsByDepth } from "./sum.ts";
+
+interface Scope {
+  readonly body: Instruction[];
+  /** Sums that are in a local, by their terms. */
+  readonly known: Map<string, Atom>;
+}
+
+export class FunctionWriter {
+  readonly #locals: Local[] = [];
+  readonly #scopes: Scope[] = [{ body: [], known: new Map() }];
+  #names = 0;
+
+  /** Depth of the block being written. */
+  get depth(): number {
+    return this.#scopes.length - 1;
+  }
+
+  fresh(hint: string): string {
+    this.#names += 1;
+    return `${hint}${this.#names}`;
+  }
+
+  local(type: ValueType, hint: string): string {
+    const name = this.fresh(hint);
+    this.#locals.push({ name, type });
+    return name;
+  }
+
+  write(...instructions: readonly Instruction[]): void {
+    at(this.#scopes, this.depth).body.push(...instructions);
+  }
+
+  /** A whole number that is known from the begin, such as what the function is given. */
+  outermost(hint: string, value: Instruction, alignment = 1): Atom {
+    const name = this.local("i32", hint);
+    at(this.#scopes, 0).body.push(code.set(name, value));
+    return { name, depth: 0, alignment };
+  }
+
+  /** Writes a nested block, and gives what was written. */
+  nested(write: () => void): Instruction[] {
+    const scope: Scope = { body: [], known: new Map() };
+    this.#scopes.push(scope);
+    write();
+    this.#scopes.pop();
+    return scope.body;
+  }
+
+  /** Puts a value into a local of its own. */
+  keep(type: ValueType, hint: string, value: Instruction): string {
+    const name = this.local(type, hint);
+    this.write(code.set(name, value));
+    return name;
+  }
+
+  /** Puts a whole number into a local, which sums may have as a term. */
+  atom(hint: string, value: Instruction, alignment = 1): Atom {
+    return { name: this.keep("i32", hint, value), depth: this.depth, alignment };
+  }
+
+  /** The value of a sum. */
+  value(sum: Sum): Instruction {
+    const base = this.#placed(sum);
+    if (base === undefined) return code.i32(sum.constant);
+    return sum.constant === 0 ? code.get(base.name) : code.op("i32.add", code.get(base.name), code.i32(sum.constant));
+  }
+
+  /** An address and what is added to it by the instruction that uses it: sums that differ by a number share the address. */
+  address(sum: Sum): { readonly address: Instruction; readonly offset: number } {
+    const base = this.#placed(sum);
+    if (base === undefined) return { address: code.i32(sum.constant), offset: 0 };
+    if (sum.constant >= 0) return { address: code.get(base.name), offset: sum.constant };
+    return { address: code.op("i32.add", code.get(base.name), code.i32(sum.constant)), offset: 0 };
+  }
+
+  /** The sum as an atom of its own. */
+  atomOf(hint: string, sum: Sum): Atom {
+    const [only] = sum.terms;
+    if (only !== undefined && sum.terms.size === 1 && only[1] === 1 && sum.constant === 0) return only[0];
+    return this.atom(hint, this.value(sum), sumAlignment(sum));
+  }
+
+  /** The terms of a sum in a local, each part in the block where it is known; undefined where there are none. */
+  #placed(sum: Sum): Atom | undefined {
+    let total: Atom | undefined;
+    for (const [depth, terms] of termsByDepth(sum)) {
+      if (depth > this.depth) throw new InternalError("a sum of what is not known here");
+      const all: readonly (readonly [Atom, number])[] = total === undefined ? terms : [[total, 1], ...terms];
+      const [first] = all;
+      if (all.length === 1 && first?.[1] === 1) {
+        total = first[0];
+        continue;
+      }
+      const key = all
+        .map(([{ name }, factor]) => `${factor}*${name}`)
+        .sort()
+        .join("+");
+      const scope = at(this.#scopes, depth);
+      const known = scope.known.get(key);
+      if (known !== undefined) {
+        total = known;
+        continue;
+      }
+      const sumOfThese = { terms: new Map(all), constant: 0 };
+      const name = this.local("i32", "p");
+      const value = all.map(product).reduce((a, b) => code.op("i32.add", a, b));
+      scope.body.push(code.set(name, value));
+      total = { name, depth, alignment: sumAlignment(sumOfThese) };
+      scope.known.set(key, total);
+    }
+    return total;
+  }
+
+  finish(parts: Pick<WasmFunction, "name" | "isExported" | "parameters" | "result">): WasmFunction {
+    return { ...parts, locals: this.#locals, body: at(this.#scopes, 0).body };
+  }
+}
+
+function product([{ name }, factor]: readonly [Atom, number]): Instruction {
+  if (factor === 1) return code.get(name);
+  const power = 31 - Math.clz32(factor);
+  return factor > 0 && factor === 2 ** power
+    ? code.op("i32.shl", code.get(name), code.i32(power))
+    : code.op("i32.mul", code.get(name), code.i32(factor));
+}
