@@ -1,5 +1,6 @@
 /** @file A graph as a program for CPUs: the same passes and the same lowering, and one WebAssembly module for all its kernels. */
-import { encodeModule, type ModuleMemory } from "../wasm/encode.ts";
+import { encodeModule } from "../wasm/encode.ts";
+import type { MemoryLimits } from "../wasm/instruction.ts";
 import { ModuleWriter } from "../wasm/kernel.ts";
 import { type CompileProgramOptions, planProgram } from "./compile.ts";
 import type { Graph } from "./graph/graph.ts";
@@ -9,7 +10,7 @@ import { aboutKernel, givenTo } from "./render.ts";
 
 export interface CompileCpuOptions extends Omit<CompileProgramOptions, "target" | "mapping"> {
   /** What the module's memory will be. */
-  readonly memory: ModuleMemory;
+  readonly memory: MemoryLimits;
 }
 
 /** Bytes of a thread's own memory that the rows of a scan may take: they should stay in its cache. */

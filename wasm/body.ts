@@ -67,10 +67,10 @@ class CodeWriter {
       case "if":
         this.#write(instruction.condition);
         this.#open(structure.if, undefined);
-        this.all(instruction.then);
-        if (instruction.otherwise.length > 0) {
+        this.all(instruction.whenTrue);
+        if (instruction.whenFalse.length > 0) {
           this.#bytes.byte(structure.else);
-          this.all(instruction.otherwise);
+          this.all(instruction.whenFalse);
         }
         this.#close();
     }

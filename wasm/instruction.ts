@@ -41,8 +41,8 @@ export interface Block {
 export interface If {
   readonly kind: "if";
   readonly condition: Instruction;
-  readonly then: readonly Instruction[];
-  readonly otherwise: readonly Instruction[];
+  readonly whenTrue: readonly Instruction[];
+  readonly whenFalse: readonly Instruction[];
 }
 
 export type Instruction = Plain | Block | If;

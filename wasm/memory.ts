@@ -132,7 +132,7 @@ export class Memory {
       const some = w.nested(() =>
         this.#storeLanes(array, (i) => addSums(address, constantSum(i * bytes)), kept, how, mask),
       );
-      w.write({ kind: "if", condition: code.op("i32x4.all_true", code.get(mask)), then: all, otherwise: some });
+      w.write({ kind: "if", condition: code.op("i32x4.all_true", code.get(mask)), whenTrue: all, whenFalse: some });
       return;
     }
     if (isUniform(index) && isUniform(value) && how === "set" && mask === undefined && index.kind === "index") {
@@ -187,8 +187,8 @@ export class Memory {
         w.write({
           kind: "if",
           condition: code.lane("i32x4.extract_lane", i, code.get(mask)),
-          then: w.nested(write),
-          otherwise: [],
+          whenTrue: w.nested(write),
+          whenFalse: [],
         });
     }
   }

@@ -111,12 +111,12 @@ export class StatementWriter {
     const w = this.#w;
     const value = this.expressions.value(condition);
     if (isUniform(value)) {
-      w.write({ kind: "if", condition: scalarOf(w, value), then: w.nested(write), otherwise: [] });
+      w.write({ kind: "if", condition: scalarOf(w, value), whenTrue: w.nested(write), whenFalse: [] });
       return;
     }
     const mask = this.#maskOf(vectorOf(w, value, "bool"));
-    const then = w.nested(() => this.#masked(mask, write));
-    w.write({ kind: "if", condition: code.op("v128.any_true", code.get(mask)), then, otherwise: [] });
+    const whenTrue = w.nested(() => this.#masked(mask, write));
+    w.write({ kind: "if", condition: code.op("v128.any_true", code.get(mask)), whenTrue, whenFalse: [] });
   }
 
   #leave(condition: Expr): void {

@@ -189,7 +189,7 @@ export const kernelIrMutants: readonly Mutant[] = [
       ["sizes are one", "`size ${dim}`", "`size`"],
       ["sums are those of one length", '`uniform ${sum.join("+")}`', "`uniform ${sum.length}`"],
       ["loads of all buffers are one", "`buffer ${array.buffer}`", "`buffer`"],
-      ["loads of all indices are one", "`load ${which} ${idsOf(operands)}`", "`load ${which}`"],
+      ["loads of all indices are one", "`load ${which} ${mayMiss} ${idsOf(operands)}`", "`load ${which}`"],
       ["functions are one", "`call ${callee.name} ${", "`call ${"],
       ["conversions to two types are one", "`${op} ${type} ${idsOf", "`${op} ${idsOf"],
       ["what changes inside is bound outside", "Math.max(most, depth)", "Math.min(most, depth)"],

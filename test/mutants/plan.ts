@@ -282,7 +282,7 @@ export const planMutants: readonly Mutant[] = [
         "reads.some((read) => read.id === id && read.stage !== writer)",
         "false",
       ],
-      ["workgroups of any size", "Math.min(maxLanes, ", "Math.min(4096, "],
+      ["workgroups of any size", "Math.min(maxLanes[target], ", "Math.min(4096, "],
     ],
   ),
   ...changed(

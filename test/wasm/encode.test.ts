@@ -123,7 +123,7 @@ test("branches count the ifs and blocks between them and their label, of which t
 test("an if without an else, and one with", () => {
   const set = (value: number) => [assign("x", constant(value))];
   const rest = { parameters: locals("i32", "c"), locals: locals("i32", "x"), result: "i32" } as const;
-  const choose = (otherwise: Instruction[]): Instruction[] => [choice(local("c"), set(1), otherwise), local("x")];
+  const choose = (whenFalse: Instruction[]): Instruction[] => [choice(local("c"), set(1), whenFalse), local("x")];
   const call = run([exported("alone", choose([]), rest), exported("both", choose(set(2)), rest)]);
   expect([call("alone", 1), call("alone", 0), call("both", 1), call("both", 0)]).toEqual([1, 0, 1, 2]);
 });

@@ -26,8 +26,12 @@ export function assign(name: string, value: Instruction): Plain {
   return instruction("local.set", [value], { name });
 }
 
-export function choice(condition: Instruction, then: readonly Instruction[], otherwise: readonly Instruction[]): If {
-  return { kind: "if", condition, then, otherwise };
+export function choice(
+  condition: Instruction,
+  whenTrue: readonly Instruction[],
+  whenFalse: readonly Instruction[],
+): If {
+  return { kind: "if", condition, whenTrue, whenFalse };
 }
 
 export function locals(type: ValueType, ...names: readonly string[]): Local[] {
