@@ -69,9 +69,9 @@ function linesOf(instruction: Instruction, indent: number): string[] {
     case "loop":
       return spread(`${instruction.kind} ${identifier(instruction.label)}`, statements(instruction.body, indent + 2));
     case "if": {
-      const { condition, then, otherwise } = instruction;
-      const parts = [linesOf(condition, indent + 2), spread("then", statements(then, indent + 4))];
-      if (otherwise.length > 0) parts.push(spread("else", statements(otherwise, indent + 4)));
+      const { condition, whenTrue, whenFalse } = instruction;
+      const parts = [linesOf(condition, indent + 2), spread("then", statements(whenTrue, indent + 4))];
+      if (whenFalse.length > 0) parts.push(spread("else", statements(whenFalse, indent + 4)));
       const [line, ...more] = parts[0] ?? [];
       return more.length === 0 ? spread(`if ${line}`, parts.slice(1).flat()) : spread("if", parts.flat());
     }

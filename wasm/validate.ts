@@ -59,8 +59,8 @@ class Checker {
         const condition = this.#left(instruction.condition);
         if (condition !== "i32" && condition !== "never")
           this.#refuse(instruction, `has ${inWords(condition)} as its condition`);
-        this.#statements(instruction.then);
-        this.#statements(instruction.otherwise);
+        this.#statements(instruction.whenTrue);
+        this.#statements(instruction.whenFalse);
       }
     }
     return undefined;
