@@ -12,7 +12,7 @@ export type ValueType = "i32" | "f32" | "v128";
  *   local.get, local.set, local.tee     `name`: the local
  *   call                                `name`: the function
  *   br, br_if                           `name`: the label of a block (to its end) or of a loop (to its begin)
- *   i32.const, f32.const                `value`
+ *   i32.const, f32.const                `value`; also i64.const, for timeouts of waits
  *   v128.const                          `words`: four u32
  *   loads and stores                    `offset`: bytes, added to the address; 0 where left out
  *   lanes (…extract_lane, …)            `lane`

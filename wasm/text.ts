@@ -17,7 +17,7 @@ const width = 100;
 export function moduleText({ functions }: WasmModule, memory: MemoryLimits): string {
   const { initialPages, maximumPages, isShared } = memory;
   const limits = `${initialPages} ${maximumPages}${isShared ? " shared" : ""}`;
-  const texts = functions.map((each) => indented(functionText(each).split("\n")).join("\n"));
+  const texts = functions.map((each) => `  ${functionText(each).replaceAll("\n", "\n  ")}`);
   return ["(module", `  (import "env" "memory" (memory ${limits}))`, ...texts].join("\n").concat(")\n");
 }
 
@@ -29,9 +29,13 @@ export function functionText({ name, isExported, parameters, result, locals, bod
     ...parameters.map((parameter) => declaration("param", parameter)),
     ...(result === undefined ? [] : [`(result ${result})`]),
   ];
-  const declarations = orderedLocals(locals).map((local) => declaration("local", local));
-  const lines = [...filled(head, "    "), ...indented(filled(declarations, "")), ...indented(statements(body, 2))];
-  return `${lines.join("\n")})`;
+  const declarations = filled(
+    orderedLocals(locals).map((local) => declaration("local", local)),
+    "",
+  );
+  const text = new Lines();
+  text.statements(body, 2);
+  return `${[...filled(head, "    "), ...declarations.map((line) => `  ${line}`), ...text.lines].join("\n")})`;
 }
 
 function declaration(keyword: string, { name, type }: Local): string {
@@ -50,44 +54,63 @@ function filled(words: readonly string[], indent: string): string[] {
   return lines;
 }
 
-function indented(lines: readonly string[]): string[] {
-  return lines.map((line) => `  ${line}`);
-}
+/** Lines, each as far in as the brackets that are open around it. */
+class Lines {
+  readonly lines: string[] = [];
 
-function statements(body: readonly Instruction[], indent: number): string[] {
-  return body.flatMap((instruction) => linesOf(instruction, indent));
-}
+  statements(body: readonly Instruction[], indent: number): void {
+    for (const instruction of body) this.#instruction(instruction, indent);
+  }
 
-/** The lines of an instruction that stands `indent` characters in, which are not yet in them. */
-function linesOf(instruction: Instruction, indent: number): string[] {
-  switch (instruction.kind) {
-    case "plain": {
-      const operands = instruction.operands.map((operand) => linesOf(operand, indent + 2));
-      return bracketed(headOf(instruction), operands, indent);
+  #instruction(instruction: Instruction, indent: number): void {
+    switch (instruction.kind) {
+      case "plain": {
+        const line = flat(instruction, width - indent);
+        if (line !== undefined) this.#line(line, indent);
+        else this.#bracket(headOf(instruction), instruction.operands, indent);
+        break;
+      }
+      case "block":
+      case "loop":
+        this.#bracket(`${instruction.kind} ${identifier(instruction.label)}`, instruction.body, indent);
+        break;
+      case "if": {
+        const { condition, whenTrue, whenFalse } = instruction;
+        const line = flat(condition, width - indent - "(if ".length);
+        this.#line(line === undefined ? "(if" : `(if ${line}`, indent);
+        if (line === undefined) this.#instruction(condition, indent + 2);
+        this.#bracket("then", whenTrue, indent + 2);
+        if (whenFalse.length > 0) this.#bracket("else", whenFalse, indent + 2);
+        this.#close();
+      }
     }
-    case "block":
-    case "loop":
-      return spread(`${instruction.kind} ${identifier(instruction.label)}`, statements(instruction.body, indent + 2));
-    case "if": {
-      const { condition, whenTrue, whenFalse } = instruction;
-      const parts = [linesOf(condition, indent + 2), spread("then", statements(whenTrue, indent + 4))];
-      if (whenFalse.length > 0) parts.push(spread("else", statements(whenFalse, indent + 4)));
-      const [line, ...more] = parts[0] ?? [];
-      return more.length === 0 ? spread(`if ${line}`, parts.slice(1).flat()) : spread("if", parts.flat());
-    }
+  }
+
+  #bracket(head: string, body: readonly Instruction[], indent: number): void {
+    this.#line(`(${head}`, indent);
+    this.statements(body, indent + 2);
+    this.#close();
+  }
+
+  #line(text: string, indent: number): void {
+    this.lines.push(" ".repeat(indent) + text);
+  }
+
+  #close(): void {
+    this.lines[this.lines.length - 1] += ")";
   }
 }
 
-/** On one line where all of it fits, else each operand on its own. */
-function bracketed(head: string, operands: readonly (readonly string[])[], indent: number): string[] {
-  const line = `(${[head, ...operands.flat()].join(" ")})`;
-  const fits = operands.every((lines) => lines.length === 1) && indent + line.length <= width;
-  return fits ? [line] : spread(head, operands.flat());
-}
-
-function spread(head: string, lines: readonly string[]): string[] {
-  const all = [`(${head}`, ...indented(lines)];
-  return [...all.slice(0, -1), `${all.at(-1)})`];
+/** An instruction on one line of at most `room` characters, where it fits: it is given up as soon as it does not. */
+function flat(instruction: Instruction, room: number): string | undefined {
+  if (instruction.kind !== "plain") return undefined;
+  let text = `(${headOf(instruction)}`;
+  for (const operand of instruction.operands) {
+    const line = flat(operand, room - text.length - " )".length);
+    if (line === undefined) return undefined;
+    text += ` ${line}`;
+  }
+  return text.length < room || instruction.operands.length === 0 ? `${text})` : undefined;
 }
 
 /** An instruction's name and its immediates. */

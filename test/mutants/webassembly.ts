@@ -39,8 +39,8 @@ export const webAssemblyMutants: readonly Mutant[] = [
       ["offsets are lost", "this.#bytes.unsigned(offset)", "this.#bytes.unsigned(0)"],
       [
         "an else runs with its if",
-        "if (instruction.otherwise.length > 0) {",
-        "if (instruction.otherwise.length > 1) {",
+        "if (instruction.whenFalse.length > 0) {",
+        "if (instruction.whenFalse.length > 1) {",
       ],
       ["a missing operand is not seen", "instruction.operands.length !== count", "instruction.operands.length > count"],
       [
@@ -98,7 +98,12 @@ export const webAssemblyMutants: readonly Mutant[] = [
       ["bits read as floats", "floats.every(isEveryday)", "floats.every(Number.isFinite)"],
       ["letters stand as they are in names", "[^\\w!#-'*", "[^\\w\\p{L}!#-'*"],
       ["quotes end names", '/["\\\\]|\\p{Cc}/gu', "/[\\\\]|\\p{Cc}/gu"],
-      ["all stands on one line", "indent + line.length <= width", "true"],
+      [
+        "an else stands in its if",
+        'this.#bracket("else", whenFalse, indent + 2)',
+        "this.statements(whenFalse, indent + 2)",
+      ],
+      ["all stands on one line", "text.length < room ||", "text.length > 0 ||"],
     ],
   ),
   ...changed(
@@ -108,7 +113,7 @@ export const webAssemblyMutants: readonly Mutant[] = [
       ["what is left over is not seen", "else if (left !== undefined)", "else if (left === 'v128')"],
       ["returns give a value", '|| op === "return" ||', "||"],
       ["conditions have any type", 'condition !== "i32" && condition !== "never"', "condition === undefined"],
-      ["an else is not checked", "this.#statements(instruction.otherwise);", ""],
+      ["an else is not checked", "this.#statements(instruction.whenFalse);", ""],
       ["what ends early has no result", "if (hasEnded || left", "if (left"],
       [
         "choices may differ in type",

@@ -69,7 +69,7 @@ test("a function reads as a tree of its instructions, in lines that fit", () => 
 
 test("many parameters and locals take several lines, and deep instructions get no line of more than they need", () => {
   let deep: Instruction = local("x0");
-  for (let i = 0; i < 40; i++) deep = add(deep, local(`x${i}`));
+  for (let i = 0; i < 600; i++) deep = add(deep, local(`x${i % 40}`));
   const names = Array.from({ length: 40 }, (_, i) => `x${i}`);
   const wide = exported("wide", [instruction("drop", [deep])], {
     parameters: locals("f32", ...names.map((name) => `${name}_given`)),
