@@ -6,7 +6,7 @@
 import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
-import type { Program } from "../compiler/plan/program.ts";
+import type { CpuProgram, Program } from "../compiler/plan/program.ts";
 import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { DeviceArray } from "../runtime/device-array.ts";
@@ -100,7 +100,7 @@ export interface Device {
   /** Compiles a graph. Rejects with a UserError where it cannot run on this device, such as a value above its limits. */
   readonly compile: (graph: Graph, options?: CompileOptions) => Promise<Executable>;
   /** The program that `compile` would load, as data. The interpreter has none. */
-  readonly lower?: (graph: Graph, options?: CompileOptions) => Program;
+  readonly lower?: (graph: Graph, options?: CompileOptions) => Program | CpuProgram;
   /** Puts numbers on the device. */
   readonly upload: (value: NdArray) => DeviceArray;
   /** Bytes and number of the device's buffers, those included that wait to be used again. */

@@ -29,7 +29,7 @@ export interface WorkTotals {
 
 const BYTES_PER_ELEMENT = 4;
 
-export function countWork(program: Program, sizes: DimSizes): WorkTotals {
+export function countWork(program: Program<unknown>, sizes: DimSizes): WorkTotals {
   const dispatches: Record<Phase, number> = { forward: 0, backward: 0, update: 0 };
   const chunks: ChunkCount[] = [];
   let copies = 0;
@@ -53,7 +53,7 @@ function countChunks(chunks: Chunks, sizes: DimSizes): ChunkCount {
 }
 
 /** Bytes of all buffers at any sizes, such as `4 * (3*B*T + 2*B + 100)`: they exist for the whole step, so it is the peak. */
-export function bytesFormula({ buffers }: Program): string {
+export function bytesFormula({ buffers }: Program<unknown>): string {
   return `${BYTES_PER_ELEMENT} * (${addDims(buffers.flatMap(({ size }) => size)).join(" + ")})`;
 }
 

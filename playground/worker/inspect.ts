@@ -15,9 +15,9 @@ export function inspectRun({ name, network, device, spec }: Run): Inspection {
   const step = trainingStep(network, { optimizer: adam(), clipNorm: clipNorm ?? undefined });
   const { stages, program: portable } = compileStep(step);
   const { graph, forward, backward } = withPhaseOutputs(step);
-  // Kernels as this device runs them; the interpreter runs none, and shows those of a GPU.
-  const program =
-    device.lower?.(graph, { donate: step.donate, phases: { forward: [forward], backward: [backward] } }) ?? portable;
+  const own = device.lower?.(graph, { donate: step.donate, phases: { forward: [forward], backward: [backward] } });
+  // Kernels as this device runs them, where they have a text; others show those of a GPU.
+  const program = own === undefined || "module" in own ? portable : own;
   const { dispatches, copies, bytes, slabBytes } = countWork(program, { B: batch, T: time });
   return {
     run: name,

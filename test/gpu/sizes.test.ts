@@ -29,7 +29,7 @@ test("a kernel reads its own, also where it reads more than one aligned block ho
   const program = device.lower?.(trainingStep(objective, { optimizer: sgd() }).graph);
   const kernels = program?.kernels ?? [];
   expect(Math.max(...kernels.map(({ uniforms }) => uniforms.length))).toBeGreaterThan(64);
-  if (program === undefined) return;
+  if (program === undefined || "module" in program) return;
   const sizes = { B: 3, T: 5 };
   const { sizeTable, sizeOffsets } = instantiate(program, sizes);
   for (const [i, { uniforms }] of kernels.entries()) {
