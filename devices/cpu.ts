@@ -2,22 +2,40 @@
  * @file The processor behind the common `Device` interface: WebAssembly with vectors, in as many threads as there are cores.
  * Only `openDevice` fetches it, when such a device is opened.
  */
+import { buildCpuProgram } from "../compiler/compile-cpu.ts";
 import { checkGraph, type Graph } from "../compiler/graph/graph.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
-import type { CpuProgram } from "../compiler/plan/program.ts";
 import { uploadCpuArray } from "../runtime/cpu/arrays.ts";
-import type { CpuContext, ModuleMemory } from "../runtime/cpu/context.ts";
+import { CpuContext } from "../runtime/cpu/context.ts";
 import { LoadedCpuProgram } from "../runtime/cpu/loaded-program.ts";
+import { DeviceUnavailableError } from "../runtime/device-errors.ts";
+import { hasSimd } from "../wasm/features.ts";
 import { type CompileOptions, checkInputs, checkUpload, type Device, ofCompile } from "./device.ts";
 
-/** Compiles a graph to a program whose module imports such a memory. */
-export type BuildCpuProgram = (graph: Graph, options: CompileOptions & { readonly memory: ModuleMemory }) => CpuProgram;
+/** `threads` are as many as there are cores where they are left out; `timeout` is in seconds, as in `OpenDeviceOptions`. */
+export interface CpuDeviceOptions {
+  readonly threads?: number | undefined;
+  readonly timeout?: number | undefined;
+}
+
+/**
+ * Opens the processor.
+ *
+ * @throws DeviceUnavailableError where the engine has no WebAssembly with vectors, or no memory for it.
+ */
+export async function openCpuDevice({ threads, timeout }: CpuDeviceOptions = {}): Promise<Device> {
+  if (!hasSimd())
+    throw new DeviceUnavailableError(
+      'This engine has no WebAssembly with vectors of 128 bits, or a policy of the page forbids it. Use a newer one, allow "wasm-unsafe-eval", or use device "interpreter".',
+    );
+  return deviceOnCpu(await CpuContext.open({ threads, timeout }));
+}
 
 /** The device of a context. */
-export function deviceOnCpu(context: CpuContext, build: BuildCpuProgram): Device {
+export function deviceOnCpu(context: CpuContext): Device {
   const lower = (graph: Graph, given: CompileOptions = {}) => {
     checkGraph("compile", graph);
-    return build(graph, { ...checkedOptions("compile", given, ofCompile), memory: context.memory });
+    return buildCpuProgram(graph, { ...checkedOptions("compile", given, ofCompile), memory: context.memory });
   };
   return {
     kind: "cpu",

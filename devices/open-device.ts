@@ -1,7 +1,6 @@
 /** @file Opens a device by choice: a GPU, a software adapter, the processor, or the interpreter. */
 import { UserError } from "../compiler/graph/errors.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
-import { DeviceUnavailableError } from "../runtime/device-errors.ts";
 import { type Device, type DeviceChoice, mostThreads } from "./device.ts";
 import { openInterpreter } from "./interpreter.ts";
 
@@ -39,7 +38,10 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     throw new UserError(`openDevice: timeout is ${timeout}; expected seconds, a number above 0`);
   if (threads !== undefined) checkThreads(device, threads);
   if (device === "interpreter") return openInterpreter();
-  if (device === "cpu") return openCpu();
+  if (device === "cpu") {
+    const { openCpuDevice } = await import("./cpu.ts");
+    return openCpuDevice({ threads, timeout });
+  }
   const { openWebgpuDevice } = await import("./webgpu.ts");
   return openWebgpuDevice(device, timeout);
 }
@@ -49,10 +51,4 @@ function checkThreads(device: DeviceChoice, threads: number): void {
     throw new UserError(`openDevice: threads is ${threads}; expected a whole number from 1 to ${mostThreads}`);
   if (device !== "cpu" && device !== "auto")
     throw new UserError(`openDevice: threads are for device "cpu" or "auto", and "${device}" has none; leave them out`);
-}
-
-async function openCpu(): Promise<Device> {
-  throw new DeviceUnavailableError(
-    'Device "cpu" (WebAssembly) is not part of this version yet. Use "software", or "interpreter" for float64.',
-  );
 }

@@ -15,7 +15,7 @@ const LAYERS: Record<string, readonly string[]> = {
   compiler: ["shaders", "wasm"],
   cells: ["compiler"],
   runtime: ["compiler"],
-  devices: ["compiler", "runtime"],
+  devices: ["compiler", "runtime", "wasm"],
   train: ["compiler", "devices", "cells"],
   interchange: ["compiler", "cells", "train"],
   "": ["shaders", "compiler", "cells", "runtime", "devices", "train"],
