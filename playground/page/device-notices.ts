@@ -15,11 +15,12 @@ export function deviceChip(workspace: Workspace, training: Training): HTMLElemen
     chip.textContent = name;
     chip.title = note ?? "The adapter that trains";
     chip.dataset.kind = kind;
-    if (kind !== "interpreter" || told) return;
+    // Without a note it is the visitor's own choice.
+    if (kind !== "interpreter" || note === undefined || told) return;
     told = true;
     notify({
       kind: "trouble",
-      text: `${note ?? "WebGPU is not there."} Until then, tiny cells can train on the interpreter, in float64 on the CPU.`,
+      text: `${note} Tiny cells can train on the interpreter, in float64 on the CPU.`,
       actions: [{ label: "Use the CPU interpreter", act: () => workspace.settings.set(tinySettings) }],
     });
   });

@@ -83,6 +83,11 @@ export type Request = { readonly id: number } & Command;
 export type Command =
   /** Opens a device. Reply: `DeviceReport`. */
   | { readonly type: "init"; readonly device: DeviceChoice }
+  /**
+   * Another device, on which runs go on from where they are, paused, and a loaded model too; where it cannot be opened, or
+   * takes one of them not, all stay where they were, paused. Reply: `DeviceReport`.
+   */
+  | { readonly type: "switchDevice"; readonly device: DeviceChoice }
   /** The built-in tasks. Reply: `TaskReport[]`. */
   | { readonly type: "listTasks" }
   /** Replaces the data; runs there are end, since their networks were made for the old. Reply: `DataReport`. */
@@ -183,6 +188,7 @@ export type Result =
 /** The result of each command, for a page that wants its calls typed. */
 export interface Results {
   readonly init: DeviceReport;
+  readonly switchDevice: DeviceReport;
   readonly listTasks: readonly TaskReport[];
   readonly setData: DataReport;
   readonly setRuns: readonly RunReport[];

@@ -28,7 +28,7 @@ import { faultOf } from "./fault.ts";
 import { FlowMeter } from "./flow.ts";
 import { inspectRun } from "./inspect.ts";
 import { checkFits, decodeModel, describeModel, modelFile, sampleDataOf } from "./models.ts";
-import { type OpenDevice, openFirst } from "./opening.ts";
+import { type OpenDevice, type Opened, openFirst } from "./opening.ts";
 import { type Kept, Run } from "./run.ts";
 import { openSampler, type SampleData, type Sampler, sampleFrom } from "./sampling.ts";
 import { nextMacrotask, TrainingLoop } from "./training-loop.ts";
@@ -49,6 +49,7 @@ interface Held {
 /** A model that was loaded by itself. */
 interface Loaded {
   readonly sampler: Sampler;
+  readonly openOn: (device: Device) => Promise<Sampler>;
   readonly dataFor: (data: Dataset | undefined) => SampleData;
   readonly ending: AbortController;
 }
@@ -96,6 +97,7 @@ export class DeviceWorker {
         this.#lost = [];
         return this.#openDevice(device);
       }),
+    switchDevice: ({ device }) => this.#alone(() => this.#switchDevice(device)),
     listTasks: async () =>
       Object.values(tasks).map(({ name, about, source, kind, parameters }) => {
         return { name, about, source, kind, parameters };
@@ -173,15 +175,52 @@ export class DeviceWorker {
     await this.#endLoaded();
     this.#closeDevice();
     this.#choice = choice;
-    const { device, report } = await openFirst(this.#open, choice);
+    return this.#adopt(await openFirst(this.#open, choice));
+  }
+
+  #adopt({ device, report }: Opened): DeviceReport {
     this.#device = device;
     this.#report = report;
     void device.lost.then((error) => this.#onLost(device, error));
     return report;
   }
 
+  async #switchDevice(choice: DeviceChoice): Promise<DeviceReport> {
+    const [before, loaded] = [this.#device, this.#loaded];
+    if (before === undefined) {
+      this.#choice = choice;
+      return this.#recover();
+    }
+    await Promise.all([...this.#runs.values()].map(({ run }) => this.#loop.pause(run)));
+    const opened = await openFirst(this.#open, choice);
+    const runs: Run[] = [];
+    let sampler: Sampler | undefined;
+    try {
+      for (const { run: old } of this.#runs.values()) {
+        const { run } = await this.#openRun(opened, old.spec, old.kept);
+        run.learningRate = old.learningRate;
+        runs.push(run);
+      }
+      if (loaded !== undefined) sampler = await loaded.openOn(opened.device);
+      // It may have been lost in the meantime, and its runs with it.
+      if (this.#device !== before) this.#deviceAtHand();
+    } catch (error) {
+      await Promise.all(runs.map((run) => run.close()));
+      opened.device.destroy();
+      throw error;
+    }
+    await this.#endRuns();
+    await this.#endLoaded();
+    this.#closeDevice();
+    this.#choice = choice;
+    for (const run of runs) this.#runs.set(run.name, { run });
+    if (loaded !== undefined && sampler !== undefined)
+      this.#loaded = { ...loaded, sampler, ending: new AbortController() };
+    return this.#adopt(opened);
+  }
+
   async #setRuns(specs: readonly RunSpec[]): Promise<RunReport[]> {
-    const device = this.#deviceAtHand();
+    const device = this.#openedAtHand();
     const names = specs.map(({ name }) => name);
     if (new Set(names).size !== names.length || names.includes(loadedModel))
       throw new UserError("two runs have one name; give each a name of its own");
@@ -198,13 +237,13 @@ export class DeviceWorker {
     return opened.map(({ report }) => report);
   }
 
-  async #openRun(device: Device, spec: RunSpec, kept?: Kept): Promise<{ run: Run; report: RunReport }> {
+  async #openRun({ device, report }: Opened, spec: RunSpec, kept?: Kept): Promise<{ run: Run; report: RunReport }> {
     const data = this.#data;
     if (data === undefined)
       throw new UserError("there are no data to train on; choose a text, a table or a task first");
     const start = performance.now();
     const post = (event: Message) => this.#post(event, []);
-    const run = await Run.open({ device, data, spec, post, kept, maxWeights: this.#report?.maxWeights });
+    const run = await Run.open({ device, data, spec, post, kept, maxWeights: report.maxWeights });
     const compileMilliseconds = performance.now() - start;
     const { name, weights, network, bounds } = run;
     return { run, report: { run: name, cell: network.config.cell, weights, compileMilliseconds, ...bounds } };
@@ -254,10 +293,11 @@ export class DeviceWorker {
     }
     // Its tokens may be bytes, or those of a tokenizer that it brings along.
     const vocabulary = model.kind === "text" ? await vocabularyOfModel(model) : undefined;
-    const sampler = await openSampler(this.#deviceAtHand(), model, model.parameters);
+    const openOn = (device: Device) => openSampler(device, model, model.parameters);
+    const sampler = await openOn(this.#deviceAtHand());
     await this.#endLoaded();
     const dataFor = (data: Dataset | undefined) => sampleDataOf(model, vocabulary, data);
-    this.#loaded = { sampler, dataFor, ending: new AbortController() };
+    this.#loaded = { sampler, openOn, dataFor, ending: new AbortController() };
     return describeModel(loadedModel, model);
   }
 
@@ -265,7 +305,7 @@ export class DeviceWorker {
     if (this.#device !== undefined && this.#report !== undefined) return this.#report;
     const lost = this.#lost;
     const report = await this.#openDevice(this.#choice);
-    const device = this.#deviceAtHand();
+    const device = this.#openedAtHand();
     for (const { spec, kept, learningRate } of lost) {
       const { run } = await this.#openRun(device, spec, kept);
       run.learningRate = learningRate;
@@ -321,7 +361,12 @@ export class DeviceWorker {
   }
 
   #deviceAtHand(): Device {
-    if (this.#device !== undefined) return this.#device;
+    return this.#openedAtHand().device;
+  }
+
+  #openedAtHand(): Opened {
+    const [device, report] = [this.#device, this.#report];
+    if (device !== undefined && report !== undefined) return { device, report };
     throw new UserError(
       this.#report === undefined ? "no device was opened yet" : "the device was lost; recover goes on with another",
     );

@@ -1,4 +1,4 @@
-/** @file Mutants of the command line and of what it opens: choice of devices, threads, the display of a demonstration. */
+/** @file Mutants of the choice of devices: threads, the display of a demonstration, and the playground's switch. */
 import { changed, type Mutant } from "./mutant.ts";
 
 const onLive = "test/cli/live.test.ts";
@@ -57,6 +57,44 @@ export const cliMutants: readonly Mutant[] = [
     [
       ["a sample is taken after the last step too", "step > 0 && step < steps", "step > 0"],
       ["samples are of the first weights", "else this.#stream.setParameters(parameters);", ""],
+    ],
+  ),
+  ...changed(
+    "playground/worker/device-worker.ts",
+    ["test/playground/switch-device.test.ts"],
+    [
+      [
+        "runs begin anew on another device",
+        "const { run } = await this.#openRun(opened, old.spec, old.kept);",
+        "const { run } = await this.#openRun(opened, old.spec);",
+      ],
+      ["runs forget their learning rate on another device", "run.learningRate = old.learningRate;", ""],
+      [
+        "a loaded model stays behind",
+        "if (loaded !== undefined && sampler !== undefined)",
+        "if (runs.length < 0 && loaded !== undefined && sampler !== undefined)",
+      ],
+      [
+        "runs move though one of them cannot",
+        "await Promise.all(runs.map((run) => run.close()));\n      opened.device.destroy();",
+        "before.destroy();",
+      ],
+    ],
+  ),
+  ...changed(
+    "playground/page/session/device-speeds.ts",
+    ["test/playground/device-speeds.test.ts"],
+    [
+      [
+        "the speed is that of one run",
+        "reduce((sum, speed) => sum + speed, 0)",
+        "reduce((sum, speed) => Math.max(sum, speed), 0)",
+      ],
+      [
+        "all devices are as fast as the last",
+        "const runs = this.#speeds.get(kind);\n    return",
+        "const runs = [...this.#speeds.values()].at(-1);\n    return",
+      ],
     ],
   ),
 ];

@@ -6,6 +6,7 @@ import type { Workspace } from "../session/workspace.ts";
 import type { WorkerClient } from "../worker-client.ts";
 import { curvesPanel } from "./curves-panel.ts";
 import { dataPanel } from "./data-panel.ts";
+import { devicePanel } from "./device-panel.ts";
 import { learningRateField, sizesPanel } from "./settings-panel.ts";
 
 export function trainingPanel(workspace: Workspace, training: Training, worker: WorkerClient): HTMLElement {
@@ -13,6 +14,7 @@ export function trainingPanel(workspace: Workspace, training: Training, worker: 
     "div",
     { class: "training-panel" },
     dataPanel(workspace, training, worker),
+    devicePanel(training),
     transport(workspace, training),
     problemLine(training),
     curvesPanel(training),
@@ -55,7 +57,7 @@ function labelOf(phase: Phase, stale: boolean, fresh: boolean): string {
 
 function stateOf(training: Training): string {
   const { value: phase } = training.phase;
-  if (phase === "opening") return "looking for a GPU…";
+  if (phase === "opening") return "opening a device…";
   if (phase === "preparing") return "compiling kernels…";
   if (training.stale.value && training.runs.value.length > 0) return "changed since it was trained";
   const [first] = training.runs.value;

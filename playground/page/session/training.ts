@@ -8,6 +8,7 @@ import { gateColours, type ScopeColours } from "../diagram/gate-colours.ts";
 import type { Sandbox } from "../sandbox-client.ts";
 import { RequestFailed, type WorkerClient } from "../worker-client.ts";
 import { sourceOf } from "./data-source.ts";
+import { DeviceSpeeds } from "./device-speeds.ts";
 import { History } from "./history.ts";
 import { Signal } from "./signal.ts";
 import type { CellDraft, DataChoice, Workspace } from "./workspace.ts";
@@ -31,6 +32,8 @@ export class Training {
   /** Whether cells, sizes or data have changed since the runs were made. */
   readonly stale = new Signal(false);
   readonly history = new History();
+  /** Tokens per second by device, of the runs as they are. */
+  readonly speeds = new DeviceSpeeds();
   /** Places of the runs among the colours. */
   readonly #colours = new Map<string, number>();
   readonly #gateColours = new Map<string, ScopeColours>();
@@ -60,6 +63,25 @@ export class Training {
     return this.#queued("opening", async () => {
       this.device.set(await this.#worker.ask({ type: "init", device: choice }));
       this.phase.set("idle");
+    });
+  }
+
+  /** Goes on with another device; where there is none such, or it takes these runs not, with the one there is. */
+  switchDevice(choice: DeviceChoice): Promise<void> {
+    return this.#queued(undefined, async () => {
+      const [before, busy] = [this.phase.value, [...this.#busy]];
+      this.phase.set("preparing");
+      let refusal: Problem | undefined;
+      try {
+        this.device.set(await this.#worker.ask({ type: "switchDevice", device: choice }));
+      } catch (error) {
+        if (before === "lost") this.phase.set("lost");
+        if (this.phase.value === "lost") throw error;
+        refusal = { message: messageOf(error) };
+      }
+      if (busy.length > 0) await this.#worker.ask({ type: "start", runs: busy });
+      this.problem.set(refusal);
+      this.phase.set(busy.length > 0 ? "training" : this.#resting());
     });
   }
 
@@ -164,6 +186,7 @@ export class Training {
     for (const cell of cells.value) runs.push(await this.#specOf(cell, data));
     this.runs.set(await this.#worker.ask({ type: "setRuns", runs }));
     this.#recipe = recipe;
+    this.speeds.clear();
     this.#colours.clear();
     for (const { name, colour } of cells.value) this.#colours.set(name, colour);
     this.history.restart(runs.map(({ name }) => name));
@@ -188,6 +211,8 @@ export class Training {
   #hear(event: Event): void {
     if (event.type === "progress") {
       this.history.add(event);
+      const { value: device } = this.device;
+      if (device !== undefined) this.speeds.add(device.kind, event);
       this.progress.set(this.progress.value + 1);
     } else if (event.type === "stopped") {
       this.#busy.delete(event.run);
@@ -206,6 +231,7 @@ export class Training {
 
   #forget(): void {
     this.#recipe = undefined;
+    this.speeds.clear();
     this.#busy.clear();
     this.runs.set([]);
     this.stale.set(false);
