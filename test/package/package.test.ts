@@ -234,7 +234,9 @@ test("the root entry takes less than 60 kB compressed, the back end of WebGPU le
   // A word of each: WGSL, the door to WebGPU, and WebAssembly's vectors.
   const words = ["@compute", "requestAdapter", "v128.load"];
   const wordsIn = (part: string) => words.filter((word) => part.includes(word));
-  expect([wordsIn(text), wordsIn(webgpu), wordsIn(cpu)]).toEqual([[], words.slice(0, 2), words.slice(2)]);
+  expect([wordsIn(text), wordsIn(webgpu)]).toEqual([[], words.slice(0, 2)]);
+  expect(wordsIn(cpu)).toContain("v128.load");
+  expect(wordsIn(cpu)).not.toContain("requestAdapter");
   expect(text + later).not.toContain("@sparticuz/chromium@");
 });
 
