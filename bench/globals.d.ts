@@ -9,6 +9,8 @@ declare module "@jax-js/jax" {
     readonly ref: JaxArray;
     readonly shape: number[];
     add(other: JaxArray | number): JaxArray;
+    sub(other: JaxArray | number): JaxArray;
+    div(other: JaxArray | number): JaxArray;
     mul(other: JaxArray | number): JaxArray;
     sum(): JaxArray;
     reshape(shape: number[]): JaxArray;
@@ -23,6 +25,7 @@ declare module "@jax-js/jax" {
     export function take(a: JaxArray, indices: JaxArray, axis: number): JaxArray;
     export function matmul(a: JaxArray, b: JaxArray): JaxArray;
     export function tanh(a: JaxArray): JaxArray;
+    export function sqrt(a: JaxArray): JaxArray;
     export function subtract(a: JaxArray | number, b: JaxArray): JaxArray;
     export function split(a: JaxArray, at: number | number[], axis: number): JaxArray[];
     export function unstack(a: JaxArray, axis: number): JaxArray[];
@@ -39,8 +42,8 @@ declare module "@jax-js/jax" {
     export function leaves(weights: Weights): JaxArray[];
     export function dispose(weights: Weights): void;
   }
-  export function init(device: "webgpu"): Promise<string[]>;
-  export function defaultDevice(device: "webgpu"): string;
+  export function init(device: "webgpu" | "wasm"): Promise<string[]>;
+  export function defaultDevice(device: "webgpu" | "wasm"): string;
   export function getWebGPUDevice(): GPUDevice;
   export function blockUntilReady(arrays: JaxArray[]): Promise<unknown>;
   export function valueAndGrad(
@@ -84,7 +87,12 @@ declare module "@tensorflow/tfjs-core" {
   export function concat(list: readonly Tensor[], axis: number): Tensor;
   export function variableGrads(f: () => Scalar): { value: Scalar; grads: Record<string, Tensor> };
   export namespace train {
-    export function adam(rate: number): {
+    export function adam(
+      rate: number,
+      beta1?: number,
+      beta2?: number,
+      epsilon?: number,
+    ): {
       minimize(f: () => Scalar, returnCost: boolean): Scalar | null;
       dispose(): void;
     };
@@ -92,5 +100,11 @@ declare module "@tensorflow/tfjs-core" {
 }
 
 declare module "@tensorflow/tfjs-backend-webgpu" {}
+
+declare module "@tensorflow/tfjs-backend-cpu" {}
+
+declare module "@tensorflow/tfjs-backend-wasm" {
+  export function setWasmPaths(folder: string): void;
+}
 
 declare module "@tensorflow/tfjs-core/dist/register_all_gradients.js" {}

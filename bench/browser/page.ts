@@ -1,14 +1,16 @@
 /** @file The page: fetches its job from the server that sent it, does it, and posts what it found. */
 import { cellgrad } from "../contenders/cellgrad.ts";
 import { jaxJs } from "../contenders/jax.ts";
-import { tensorFlow } from "../contenders/tfjs.ts";
+import "@tensorflow/tfjs-backend-webgpu";
+import "@tensorflow/tfjs-core/dist/register_all_gradients.js";
+import { tensorFlowOn } from "../contenders/tfjs.ts";
 import type { Contender } from "../measure/contender.ts";
 import { installCounters } from "../measure/counters.ts";
 import { DisagreementError, measure, measureCold } from "../measure/measure.ts";
 import { makeWorkload, sizesAt } from "../measure/workload.ts";
 import type { ContenderName, Job, Message } from "./job.ts";
 
-const byName: Readonly<Record<ContenderName, Contender>> = { cellgrad, "jax-js": jaxJs, tfjs: tensorFlow };
+const byName: Readonly<Record<ContenderName, Contender>> = { cellgrad, "jax-js": jaxJs, tfjs: tensorFlowOn("webgpu") };
 
 async function post(message: Message): Promise<void> {
   await fetch("/message", { method: "POST", body: JSON.stringify(message) });

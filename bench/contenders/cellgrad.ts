@@ -1,38 +1,42 @@
-/**
- * @file cellgrad: the whole training step (loss, gradient, clipping by the global norm, Adam) as `createTrainer` runs it.
- */
+/** @file cellgrad: the whole training step (loss, gradient, update), as `createTrainer` runs it. */
 
-import { openDevice } from "../../devices/open-device.ts";
-import { createTrainer, type Device } from "../../index.ts";
+import { type OpenDeviceOptions, openDevice } from "../../devices/open-device.ts";
+import { createTrainer, type Device, type TrainerOptions } from "../../index.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import type { Contender, Run } from "../measure/contender.ts";
 import type { Workload } from "../measure/workload.ts";
 
-let device: Device | undefined;
+export function cellgradOn(
+  options: OpenDeviceOptions,
+  work: string,
+  training: Pick<TrainerOptions, "learningRate" | "clipNorm">,
+): Contender {
+  let device: Device | undefined;
+  return {
+    name: "cellgrad",
+    work,
+    version: BENCH_VERSIONS.cellgrad,
+    open: async () => {
+      device ??= await openDevice(options);
+    },
+    adapter: () => device?.name ?? "",
+    prepare: (workload) => {
+      if (device === undefined) throw new Error("open() comes first");
+      return prepare(device, workload, { optimizer: adam(), ...training });
+    },
+  };
+}
 
-const training = { optimizer: adam(), learningRate: 1e-3, clipNorm: 1 };
+export const cellgrad = cellgradOn({ device: "auto" }, "gradient, clipping, Adam", { learningRate: 1e-3, clipNorm: 1 });
 
-export const cellgrad: Contender = {
-  name: "cellgrad",
-  work: "gradient, clipping, Adam",
-  version: BENCH_VERSIONS.cellgrad,
-  open: async () => {
-    device ??= await openDevice({ device: "auto" });
-  },
-  adapter: () => device?.name ?? "",
-  prepare,
-};
-
-async function prepare(workload: Workload): Promise<Run> {
-  if (device === undefined) throw new Error("open() comes first");
-  const opened = device;
+async function prepare(device: Device, workload: Workload, training: TrainerOptions): Promise<Run> {
   let compileMs: number | undefined;
-  // The graph is traced when the trainer asks for its program: what is timed is passes, WGSL and pipelines.
+  // The graph is traced when the trainer asks for its program: what is timed is passes, kernels and pipelines.
   const watched: Device = {
-    ...opened,
+    ...device,
     compile: async (graph, options) => {
       const start = performance.now();
-      const executable = await opened.compile(graph, options);
+      const executable = await device.compile(graph, options);
       compileMs = performance.now() - start;
       return executable;
     },

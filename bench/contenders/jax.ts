@@ -1,5 +1,6 @@
 /**
- * @file jax-js on its webgpu backend: loss and gradient under one `jit`, without an optimizer.
+ * @file jax-js on its webgpu backend, where loss and gradient are under one `jit` without an optimizer, or on its wasm
+ * backend, where Adam is under the same `jit`.
  *
  * Its best idiom, found by trying: it has no scan, so the loop over time unrolls into one traced function. The products
  * of the inputs with the weights of all gates are one product over [time * batch] rows before the loop; gates that
@@ -22,23 +23,42 @@ import { cells, type Matrix, packedBias, packedKernel, parameterData, type Workl
 
 type Weights = { readonly [name: string]: np.Array };
 
+const open = async (backend: "webgpu" | "wasm") => {
+  const available = await init(backend);
+  if (!available.includes(backend)) throw new Error(`jax-js found no ${backend} here`);
+  defaultDevice(backend);
+};
+
 export const jaxJs: Contender = {
   name: "jax-js",
   work: "gradient only",
   version: BENCH_VERSIONS.jax,
-  open: async () => {
-    const available = await init("webgpu");
-    if (!available.includes("webgpu")) throw new Error("jax-js found no WebGPU here");
-    defaultDevice("webgpu");
-  },
+  open: () => open("webgpu"),
   adapter: () => {
     const info = getWebGPUDevice().adapterInfo;
     return `${info.vendor} ${info.architecture}`;
   },
-  prepare,
+  prepare: async (workload) => gradientRun(problemOf(workload)),
 };
 
-async function prepare(workload: Workload): Promise<Run> {
+/** Learns at `learningRate`. Its backend shares a kernel between threads where the host has `Worker`, as pages have. */
+export const jaxJsWasm = (learningRate: number): Contender => ({
+  name: "jax-js",
+  work: "gradient, Adam; tokens as one-hot rows",
+  version: BENCH_VERSIONS.jax,
+  open: () => open("wasm"),
+  adapter: () => `wasm, ${"Worker" in globalThis ? "workers" : "one thread"}`,
+  prepare: async (workload) => adamRun(problemOf(workload), learningRate),
+});
+
+interface Problem {
+  readonly weights: Weights;
+  readonly tokens: np.Array;
+  readonly targets: np.Array;
+  readonly loss: (w: Weights, x: np.Array, y: np.Array) => np.Array;
+}
+
+function problemOf(workload: Workload): Problem {
   const { batch, time, vocabulary, embed, units } = workload.sizes;
   const { gates } = cells[workload.cell];
   const matrix = ({ data, shape }: Matrix) => np.array(data).reshape([...shape]);
@@ -72,6 +92,10 @@ async function prepare(workload: Workload): Promise<Run> {
       .sum()
       .mul(-1 / rows);
   };
+  return { weights, tokens, targets, loss };
+}
+
+function gradientRun({ weights, tokens, targets, loss }: Problem): Run {
   const both = jit(valueAndGrad(loss));
   const evaluate = () => both(tree.ref(weights), tokens.ref, targets.ref);
   return {
@@ -98,6 +122,68 @@ async function prepare(workload: Workload): Promise<Run> {
   };
 }
 
+const beta1 = 0.9;
+const beta2 = 0.999;
+const epsilon = 1e-8;
+
+function adamRun({ weights, tokens, targets, loss }: Problem, learningRate: number): Run {
+  const names = Object.keys(weights);
+  const zeros = () => Object.fromEntries(Object.entries(weights).map(([name, { shape }]) => [name, np.zeros(shape)]));
+  const both = valueAndGrad(loss);
+  /** `rates`: the learning rate over 1 - beta1^t, and 1 over 1 - beta2^t. */
+  const update = (state: State, x: np.Array, y: np.Array, rates: readonly [np.Array, np.Array]): Updated => {
+    const [value, gradients] = both(tree.ref(state.weights), x, y);
+    const next: Record<keyof State, Record<string, np.Array>> = { weights: {}, means: {}, variances: {} };
+    for (const name of names) {
+      const gradient = of(gradients, name);
+      const mean = of(state.means, name)
+        .mul(beta1)
+        .add(gradient.ref.mul(1 - beta1));
+      const variance = of(state.variances, name)
+        .mul(beta2)
+        .add(gradient.ref.mul(gradient).mul(1 - beta2));
+      const root = np.sqrt(variance.ref.mul(rates[1].ref)).add(epsilon);
+      next.weights[name] = of(state.weights, name).sub(mean.ref.mul(rates[0].ref).div(root));
+      next.means[name] = mean;
+      next.variances[name] = variance;
+    }
+    for (const each of [gradients, state.weights, state.means, state.variances]) tree.dispose(each);
+    for (const rate of rates) rate.dispose();
+    return [value, next];
+  };
+  const compiled = jit(update);
+  let state: State = { weights, means: zeros(), variances: zeros() };
+  let steps = 0;
+  const scalar = (value: number) => np.array(Float32Array.of(value));
+  return {
+    step: async () => {
+      steps += 1;
+      const rates = [scalar(learningRate / (1 - beta1 ** steps)), scalar(1 / (1 - beta2 ** steps))] as const;
+      const [value, next] = compiled(state, tokens.ref, targets.ref, rates);
+      state = next;
+      await blockUntilReady([value, ...tree.leaves(next.weights)]);
+      const [number = Number.NaN] = await value.data();
+      return number;
+    },
+    gradientNorm: () => {
+      throw new Error("the run with Adam has no gradient norm to show");
+    },
+    dispose: () => {
+      compiled.dispose();
+      for (const each of [state.weights, state.means, state.variances]) tree.dispose(each);
+      tokens.dispose();
+      targets.dispose();
+    },
+  };
+}
+
+interface State {
+  readonly weights: Weights;
+  readonly means: Weights;
+  readonly variances: Weights;
+}
+type Updated = [value: np.Array, next: State];
+
 /** Another reference to a weight: every use of an array consumes one. */
 function of(weights: Weights, name: string): np.Array {
   const found = weights[name];
@@ -110,6 +196,7 @@ const recurrentKernels: Readonly<Record<Workload["cell"], readonly (readonly str
   lstm: [["input", "forget", "output", "candidate"]],
   gru: [["update", "reset"], ["candidate"]],
   "minimal-gated-unit": [["forget"], ["candidate"]],
+  "min-gru": [],
 };
 
 /** Outputs [B, H] of every step, from the inputs' products [B, gates * H] of every step. Consumes the inputs. */
@@ -152,6 +239,17 @@ const loops: Readonly<Record<Workload["cell"], Loop>> = {
       const f = nn.sigmoid(forgetIn.add(np.matmul(h.ref, of(w, "wh0"))));
       const n = np.tanh(candidateIn.add(np.matmul(f.ref.mul(h.ref), of(w, "wh1"))));
       h = np.subtract(1, f.ref).mul(h).add(f.mul(n));
+      return h.ref;
+    });
+    h.dispose();
+    return outputs;
+  },
+  "min-gru": (_w, inputs, [batch = 0, units = 0]) => {
+    let h = np.zeros([batch, units]);
+    const outputs = inputs.map((x) => {
+      const [zIn, n] = two(x, units);
+      const z = nn.sigmoid(zIn);
+      h = np.subtract(1, z.ref).mul(h).add(z.mul(n));
       return h.ref;
     });
     h.dispose();

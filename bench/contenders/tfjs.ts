@@ -1,31 +1,37 @@
 /**
- * @file TensorFlow.js on its webgpu backend: `tf.train.adam().minimize` on a loss written with its operations.
+ * @file TensorFlow.js on one of its backends: `tf.train.adam().minimize` on a loss written with its operations.
  *
  * Its best idiom: it runs operations as they come, so fewer of them is faster. The products of the inputs with the
  * weights of all gates are one product before the loop (`tf.layers.lstm` makes them in every step), gates that share an
  * operand share a product and are split afterwards, and tensors that live on are kept out of `tf.tidy`.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import "@tensorflow/tfjs-backend-webgpu";
-import "@tensorflow/tfjs-core/dist/register_all_gradients.js";
+import type { NdArray } from "../../index.ts";
 import type { Contender, Run } from "../measure/contender.ts";
 import { cells, packedBias, packedKernel, parameterData, type Workload } from "../measure/workload.ts";
 
 type Weights = Readonly<Record<string, tf.Variable>>;
 
-export const tensorFlow: Contender = {
-  name: "TensorFlow.js",
-  work: "gradient, Adam",
-  version: tf.version_core,
-  open: async () => {
-    if (!(await tf.setBackend("webgpu"))) throw new Error("TensorFlow.js found no WebGPU here");
-    await tf.ready();
-  },
-  adapter: () => tf.getBackend(),
-  prepare,
-};
+/**
+ * The wasm backend has no gradient of a lookup, and multiplies by one-hot rows instead. The package of the backend is for the
+ * caller to import.
+ */
+export function tensorFlowOn(backend: "webgpu" | "wasm" | "cpu"): Contender {
+  const gathers = backend !== "wasm";
+  return {
+    name: "TensorFlow.js",
+    work: gathers ? "gradient, Adam" : "gradient, Adam; tokens as one-hot rows",
+    version: tf.version_core,
+    open: async () => {
+      if (!(await tf.setBackend(backend))) throw new Error(`TensorFlow.js found no ${backend} here`);
+      await tf.ready();
+    },
+    adapter: () => tf.getBackend(),
+    prepare: (workload) => prepare(workload, gathers),
+  };
+}
 
-async function prepare(workload: Workload): Promise<Run> {
+async function prepare(workload: Workload, gathers: boolean): Promise<Run> {
   const { batch, time, vocabulary, embed, units } = workload.sizes;
   const { gates } = cells[workload.cell];
   const initial: Record<string, tf.Tensor> = {
@@ -41,14 +47,15 @@ async function prepare(workload: Workload): Promise<Run> {
   const weights: Weights = Object.fromEntries(
     Object.entries(initial).map(([name, value]) => [name, tf.variable(value, true)]),
   );
-  const tokens = tf.tensor(Int32Array.from(workload.x.data), [time * batch], "int32");
-  const targets = tf.tidy(() =>
-    tf.oneHot(tf.tensor(Int32Array.from(workload.targets.data), [time * batch], "int32"), vocabulary).cast("float32"),
-  );
-  const optimizer = tf.train.adam(1e-3);
+  const indices = ({ data }: NdArray) => tf.tensor(Int32Array.from(data), [time * batch], "int32");
+  const oneHot = (rows: NdArray) => tf.tidy(() => tf.oneHot(indices(rows), vocabulary).cast("float32"));
+  const tokens = gathers ? indices(workload.x) : oneHot(workload.x);
+  const targets = oneHot(workload.targets);
+  const optimizer = tf.train.adam(1e-3, 0.9, 0.999, 1e-8);
 
   const loss = (): tf.Scalar => {
-    const embedded = tf.gather(of(weights, "table"), tokens);
+    const table = of(weights, "table");
+    const embedded = gathers ? tf.gather(table, tokens) : tf.matMul(tokens, table);
     const inputs = tf.add(tf.matMul(embedded, of(weights, "wx")), of(weights, "bias"));
     const steps = tf.unstack(tf.reshape(inputs, [time, batch, gates.length * units]), 0);
     const hidden = tf.concat(loops[workload.cell](weights, steps, [batch, units]), 0);
@@ -98,6 +105,7 @@ const recurrentKernels: Readonly<Record<Workload["cell"], readonly (readonly str
   lstm: [["input", "forget", "output", "candidate"]],
   gru: [["update", "reset"], ["candidate"]],
   "minimal-gated-unit": [["forget"], ["candidate"]],
+  "min-gru": [],
 };
 
 /** Outputs [B, H] of every step, from the inputs' products [B, gates * H] of every step. */
@@ -133,6 +141,15 @@ const loops: Readonly<Record<Workload["cell"], Loop>> = {
       const n = tf.tanh(tf.add(candidateIn, tf.matMul(tf.mul(f, h), of(w, "wh1"))));
       // (1 - f) h + f n, with one operation less.
       h = tf.add(h, tf.mul(f, tf.sub(n, h)));
+      return h;
+    });
+  },
+  "min-gru": (_w, inputs, [batch, units]) => {
+    let h: tf.Tensor = tf.zeros([batch, units]);
+    return inputs.map((x) => {
+      const [zIn, n] = tf.split(x, [units, units], 1) as Two;
+      // (1 - z) h + z n, with one operation less.
+      h = tf.add(h, tf.mul(tf.sigmoid(zIn), tf.sub(n, h)));
       return h;
     });
   },

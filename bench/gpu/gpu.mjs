@@ -22,6 +22,7 @@ async function build() {
   const webgpu = dirname(require.resolve("webgpu"));
   cpSync(join(webgpu, "dist", "linux-x64", "dawn.node"), join(dist, "dawn.node"));
   cpSync(join(here, "peers.py"), join(dist, "peers.py"));
+  cpSync(join(here, "../contenders/recurrent.py"), join(dist, "recurrent.py"));
   takeVulkanLoader();
 }
 

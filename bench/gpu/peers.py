@@ -17,14 +17,12 @@ import sys
 import time as clock
 
 import numpy as np
+from recurrent import GROUPS, jax_step, torch_step
 
-CELLS = {
-    # Gates in the order in which they are packed here, and whether a kernel's first rows multiply x.
-    "rnn": (["hidden"], True),
-    "lstm": (["input", "forget", "candidate", "output"], True),
-    "gru": (["reset", "update", "candidate"], True),
-    "minimal-gated-unit": (["forget", "candidate"], False),
-}
+# The GRU is the form that cuDNN has, whose reset gate acts after the product.
+FORMS = {"rnn": "rnn", "lstm": "lstm", "gru": "gru-reset-after", "minimal-gated-unit": "minimal-gated-unit"}
+# Gates in the order in which they are packed here, and whether a kernel's first rows multiply x.
+CELLS = {cell: (sum(GROUPS[form], []), cell != "minimal-gated-unit") for cell, form in FORMS.items()}
 GATES = ["hidden", "input", "forget", "output", "candidate", "update", "reset", "recurrent"]
 CHECKED = 65536
 PERIOD = 65537
@@ -168,7 +166,8 @@ class Torch:
         parameters = [self.tensor(array, True) for array in (wx, wh, bias)]
         if recurrent_bias is not None:
             parameters.append(self.tensor(recurrent_bias, True))
-        step = self.step(cell, units)
+        step = torch_step(torch, FORMS[cell], units)
+        sizes = [units * len(gates) for gates in GROUPS[FORMS[cell]]]
         if who == "pytorch-compile":
             if (cell, units) not in self.compiled:
                 # All sizes share one code object, and after some recompilations of it PyTorch silently gives up.
@@ -180,39 +179,14 @@ class Torch:
             hidden = x.new_zeros(x.shape[1], units)
             state = (hidden, hidden) if cell == "lstm" else (hidden,)
             outputs = []
+            # Once, not in every step: the gradient of a part is an array as large as the whole.
+            kernels = [kernel.contiguous() for kernel in parameters[1].split(sizes, 1)]
             for inputs in (x @ parameters[0] + parameters[2]).unbind(0):
-                state = step(inputs, state, *parameters[1:2], *parameters[3:])
+                state = step(inputs, state, *kernels, *parameters[3:])
                 outputs.append(state[0])
             return torch.stack(outputs)
 
         return forward, parameters, lambda gradients: (gradients[0], gradients[1])
-
-    def step(self, cell, units):
-        torch = self.torch
-
-        def rnn(x, state, wh):
-            return (torch.tanh(torch.addmm(x, state[0], wh)),)
-
-        def lstm(x, state, wh):
-            h, c = state
-            i, f, g, o = torch.addmm(x, h, wh).chunk(4, 1)
-            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-            return torch.sigmoid(o) * torch.tanh(c), c
-
-        def gru(x, state, wh, recurrent_bias):
-            (h,) = state
-            product = h @ wh
-            r, z = torch.sigmoid(x[:, : 2 * units] + product[:, : 2 * units]).chunk(2, 1)
-            n = torch.tanh(x[:, 2 * units :] + r * (product[:, 2 * units :] + recurrent_bias))
-            return (n + z * (h - n),)
-
-        def minimal(x, state, wh):
-            (h,) = state
-            f = torch.sigmoid(torch.addmm(x[:, :units], h, wh[:, :units]))
-            n = torch.tanh(torch.addmm(x[:, units:], f * h, wh[:, units:]))
-            return (h + f * (n - h),)
-
-        return {"rnn": rnn, "lstm": lstm, "gru": gru, "minimal-gated-unit": minimal}[cell]
 
 
 class Jax:
@@ -240,14 +214,16 @@ class Jax:
         extra = [] if recurrent_bias is None else [recurrent_bias]
         parameters = [jnp.asarray(array) for array in (wx, wh, bias, *extra)]
         x = jnp.asarray(filled([time, batch, units], 1, 2))
-        step = self.step(cell, units)
+        step = jax_step(jax, FORMS[cell], units)
+        ends = [units * len(gates) for gates in GROUPS[FORMS[cell]]][:-1]
 
         def forward(parameters, x):
             hidden = jnp.zeros((batch, units), x.dtype)
             state = (hidden, hidden) if cell == "lstm" else (hidden,)
+            kernels = jnp.split(parameters[1], ends, 1)
 
             def body(state, inputs):
-                state = step(inputs, state, parameters)
+                state = step(inputs, state, *kernels, *parameters[3:])
                 return state, state[0]
 
             return jax.lax.scan(body, state, x @ parameters[0] + parameters[2])[1]
@@ -271,34 +247,6 @@ class Jax:
             check["dx"] = rms(dx.reshape(-1)[:CHECKED])
             check.update(gradient_checks(cell, units, np.asarray(dparameters[0]), np.asarray(dparameters[1])))
         return once, check
-
-    def step(self, cell, units):
-        jax, jnp = self.jax, self.jax.numpy
-        sigmoid = jax.nn.sigmoid
-
-        def rnn(x, state, p):
-            return (jnp.tanh(x + state[0] @ p[1]),)
-
-        def lstm(x, state, p):
-            h, c = state
-            i, f, g, o = jnp.split(x + h @ p[1], 4, 1)
-            c = sigmoid(f) * c + sigmoid(i) * jnp.tanh(g)
-            return sigmoid(o) * jnp.tanh(c), c
-
-        def gru(x, state, p):
-            (h,) = state
-            product = h @ p[1]
-            r, z = jnp.split(sigmoid(x[:, : 2 * units] + product[:, : 2 * units]), 2, 1)
-            n = jnp.tanh(x[:, 2 * units :] + r * (product[:, 2 * units :] + p[3]))
-            return (z * h + (1 - z) * n,)
-
-        def minimal(x, state, p):
-            (h,) = state
-            f = sigmoid(x[:, :units] + h @ p[1][:, :units])
-            n = jnp.tanh(x[:, units:] + (f * h) @ p[1][:, units:])
-            return ((1 - f) * h + f * n,)
-
-        return {"rnn": rnn, "lstm": lstm, "gru": gru, "minimal-gated-unit": minimal}[cell]
 
 
 def main():

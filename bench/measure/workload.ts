@@ -1,17 +1,19 @@
 /**
- * @file The workload that everybody is given: a language model with one recurrent layer, its initial weights, and a batch.
+ * @file The workload that all are given: a language model with one recurrent layer, its initial weights, and a batch.
  *
- * All look tokens up in an embedding [64, 64], and the table is trained: cellgrad and TensorFlow.js gather, jax-js multiplies
+ * All look tokens up in an embedding, and the table is trained: cellgrad and TensorFlow.js gather (on WebGPU), jax-js multiplies
  * by a one-hot matrix, since the gradient of its gather does not pass `jit`.
- * Then the cell over T steps with 128 units, a dense head to 64 logits at every step, and the mean cross-entropy.
+ * Then the cell over T steps, a dense head to logits at every step, and the mean cross-entropy.
  */
+import { minGru } from "../../cells/min-gru.ts";
 import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";
 import { type CellDefinition, gru, initialize, lstm, type NdArray } from "../../index.ts";
 import { languageModel, type Network } from "../../train/networks.ts";
 import { randomStream } from "../../train/random.ts";
 
+/** Those that run in browsers too. */
 export const cellNames = ["lstm", "gru", "minimal-gated-unit"] as const;
-export type CellName = (typeof cellNames)[number];
+export type CellName = (typeof cellNames)[number] | "min-gru";
 
 export interface Sizes {
   readonly batch: number;
@@ -43,6 +45,8 @@ export const cells: Readonly<Record<CellName, CellFacts>> = {
     gates: ["forget", "candidate"],
     inputFirst: false,
   },
+  /** Its gates see x alone. */
+  "min-gru": { definition: minGru as CellDefinition, gates: ["update", "candidate"], inputFirst: true },
 };
 
 export interface Workload {

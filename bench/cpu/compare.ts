@@ -1,0 +1,149 @@
+/**
+ * @file Runs one case: each contender in a process of its own; first the losses of a few steps from the same weights on, and
+ * who is as the others takes turns with them.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { median } from "../measure/measure.ts";
+import { type Child, ChildError, openChild } from "./child.ts";
+import type { Entrant } from "./entrants.ts";
+
+/** Losses that are compared. */
+export const comparedSteps = 4;
+/** Of a loss, relative to the median of all. */
+export const tolerance = 1e-4;
+/** Seconds in which a contender must have shown those losses, its compilation included. */
+const patience = 180;
+/** A turn is as many steps as take this long, in milliseconds, and no more than `mostSteps`. */
+const turnMs = 250;
+const mostSteps = 20;
+/** Milliseconds in a case after which a contender has no more turns. */
+const budgetMs = 60_000;
+/** Threads of the one before may still look for work. */
+const pauseMs = 50;
+
+export interface Measured {
+  readonly entrant: Entrant;
+  readonly version?: string;
+  readonly work?: string;
+  readonly runsOn?: string;
+  /** Of the first steps. */
+  readonly losses?: readonly number[];
+  /** Milliseconds until the first loss: compilation and one step. */
+  readonly firstStepMs?: number;
+  readonly stepsMs?: readonly number[];
+  /** Why there are no times. */
+  readonly notRun?: string;
+}
+
+interface Running {
+  readonly entrant: Entrant;
+  readonly child: Child;
+  readonly losses: readonly number[];
+  readonly firstStepMs: number;
+  /** What a step takes, as far as is known. */
+  pace: number;
+  spent: number;
+  readonly stepsMs: number[];
+}
+
+export async function compare(
+  entrants: readonly Entrant[],
+  rounds: number,
+  say: (words: string) => void,
+): Promise<Measured[]> {
+  const running: Running[] = [];
+  const left = new Map<Entrant, Measured>();
+  const leave = (entrant: Entrant, notRun: string, rest: Partial<Measured> = {}) => {
+    say(`${titleOf(entrant)}: not run: ${notRun}`);
+    left.set(entrant, { entrant, notRun, ...rest });
+  };
+  try {
+    for (const entrant of entrants) {
+      try {
+        running.push(await begin(entrant, say));
+      } catch (error) {
+        if (!(error instanceof ChildError)) throw error;
+        leave(entrant, error.message);
+      }
+    }
+    const faults = differences(running.map(({ losses }) => losses));
+    for (const [i, fault] of [...faults].reverse()) {
+      const [stranger] = running.splice(i, 1);
+      if (stranger === undefined) continue;
+      await stranger.child.end();
+      leave(stranger.entrant, fault, { losses: stranger.losses });
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (let turn = 0; turn < running.length; turn++) {
+        // Another one begins each round.
+        const one = running[(turn + round) % running.length];
+        if (one === undefined || one.spent > budgetMs || left.has(one.entrant)) continue;
+        try {
+          await takeTurn(one);
+        } catch (error) {
+          if (!(error instanceof ChildError)) throw error;
+          leave(one.entrant, error.message, { losses: one.losses });
+        }
+        await sleep(pauseMs);
+      }
+      const lasts = running.map((one) => `${titleOf(one.entrant)} ${one.pace.toFixed(1)}`);
+      say(`round ${round + 1}/${rounds}, ms: ${lasts.join("; ")}`);
+    }
+    for (const { entrant, child, losses, firstStepMs, stepsMs } of running)
+      if (!left.has(entrant)) left.set(entrant, { entrant, ...child.facts, losses, firstStepMs, stepsMs });
+  } finally {
+    for (const { child } of running) await child.end();
+  }
+  return entrants.flatMap((entrant) => left.get(entrant) ?? []);
+}
+
+export function titleOf({ name, setting }: Entrant): string {
+  return setting === "" ? name : `${name} (${setting})`;
+}
+
+async function begin(entrant: Entrant, say: (words: string) => void): Promise<Running> {
+  const { command } = entrant;
+  if (typeof command === "string") throw new ChildError(command);
+  const until = performance.now() + patience * 1000;
+  const seconds = () => Math.max(1, Math.round((until - performance.now()) / 1000));
+  const child = await openChild(command, seconds());
+  const start = performance.now();
+  const first = await child.steps(1, seconds());
+  const firstStepMs = performance.now() - start;
+  // One by one, so that what is left of the time is known.
+  const more = [first];
+  for (let i = 1; i < comparedSteps; i++) more.push(await child.steps(1, seconds()));
+  const losses = more.flatMap((answer) => answer.losses);
+  const pace = Math.min(...more.slice(1).flatMap(({ milliseconds }) => milliseconds));
+  say(`${titleOf(entrant)}: losses ${losses.map((loss) => loss.toFixed(5)).join(" ")}, about ${pace.toFixed(1)} ms`);
+  return { entrant, child, losses, firstStepMs, pace, spent: 0, stepsMs: [] };
+}
+
+/** One step more than is counted, where a step is short: it finds the caches as others left them. */
+async function takeTurn(one: Running): Promise<void> {
+  const warmups = one.pace < turnMs ? 1 : 0;
+  const count = Math.max(1, Math.min(mostSteps, Math.round(turnMs / one.pace)));
+  const { milliseconds } = await one.child.steps(warmups + count, patience);
+  one.stepsMs.push(...milliseconds.slice(warmups));
+  one.pace = median(milliseconds.slice(warmups));
+  one.spent += milliseconds.reduce((sum, time) => sum + time, 0);
+}
+
+/**
+ * Which lists of losses are not as the others, by position, and how. What they are compared with is the median of all at each
+ * step, the lower one of two.
+ */
+export function differences(lists: readonly (readonly number[])[]): Map<number, string> {
+  const faults = new Map<number, string>();
+  for (let step = 0; step < comparedSteps; step++) {
+    const values = lists.map((list) => list[step] ?? Number.NaN);
+    const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
+    const middle = sorted[(sorted.length - 1) >> 1] ?? Number.NaN;
+    for (const [i, value] of values.entries()) {
+      // Written so that NaN fails.
+      if (faults.has(i) || Math.abs(value - middle) <= tolerance * Math.abs(middle)) continue;
+      faults.set(i, `its loss at step ${step + 1} is ${value}, and the median of all ${middle}: more than ${tolerance} apart`);
+    }
+  }
+  return faults;
+}

@@ -1,0 +1,123 @@
+/** @file Who takes part: the processes of each contender, in all the settings of which its best one counts. */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { Case } from "./cases.ts";
+import type { Command } from "./child.ts";
+import type { ScriptName } from "./contender.ts";
+import type { Group } from "./options.ts";
+
+export interface Entrant {
+  readonly group: Group;
+  /** Of the row; entrants with one name are one contender in several settings. */
+  readonly name: string;
+  readonly setting: string;
+  /** How it is started, or why it cannot be. */
+  readonly command: Command | string;
+}
+
+interface Library {
+  readonly version: string;
+}
+
+/** What `peers.py probe` has found in an interpreter. */
+export interface Python {
+  readonly file: string;
+  readonly python: string;
+  readonly torch?: Library & { readonly blas: string; readonly isReference: boolean };
+  readonly noTorch?: string;
+  readonly jax?: Library;
+  readonly noJax?: string;
+}
+
+/** OpenBLAS would take the kernels of an old processor. */
+const unpinned = { OPENBLAS_CORETYPE: undefined, OPENBLAS_L2_SIZE: undefined };
+const threadsEnv = (threads: number) =>
+  Object.fromEntries(["OMP", "OPENBLAS", "MKL"].map((name) => [`${name}_NUM_THREADS`, String(threads)]));
+
+export interface Places {
+  /** With the bundled scripts. */
+  readonly dist: string;
+  /** peers.py */
+  readonly peers: string;
+}
+
+/** Interpreters that exist, with what they have. One that stands in the list twice under two names counts once. */
+export async function findPythons(files: readonly string[], { peers }: Places): Promise<Python[]> {
+  const found: Python[] = [];
+  for (const file of files) {
+    const python = await probe(file, peers);
+    if (python !== undefined && !found.some((one) => isSame(one, python))) found.push(python);
+  }
+  return found;
+}
+
+const isSame = ({ file: _, ...a }: Python, { file: __, ...b }: Python) => JSON.stringify(a) === JSON.stringify(b);
+
+async function probe(file: string, peers: string): Promise<Python | undefined> {
+  const env = Object.fromEntries(Object.entries({ ...process.env, ...unpinned }).filter(([, value]) => value));
+  try {
+    const { stdout } = await promisify(execFile)(file, [peers, "probe"], { env, timeout: 120_000 });
+    return { file, ...(JSON.parse(stdout) as Omit<Python, "file">) };
+  } catch {
+    return undefined;
+  }
+}
+
+const scripts: readonly (readonly [Group, ScriptName, name: string])[] = [
+  ["cellgrad-cpu", "cellgrad-cpu-1", "cellgrad cpu, 1 thread"],
+  ["cellgrad-cpu", "cellgrad-cpu-2", "cellgrad cpu, 2 threads"],
+  ["cellgrad-software", "cellgrad-software", "cellgrad software (SwiftShader)"],
+  ["jax-js", "jax-js", "jax-js wasm"],
+  ["tfjs", "tfjs-wasm", "TensorFlow.js wasm"],
+  ["tfjs", "tfjs-cpu", "TensorFlow.js cpu"],
+];
+
+/** All that could take part in a case, whose files for Python are in `folder`. */
+export function entrantsOf(one: Case, folder: string, pythons: readonly Python[], places: Places): Entrant[] {
+  const script = join(places.dist, "contender.mjs");
+  const inNode = scripts.map(([group, id, name]): Entrant => {
+    return { group, name, setting: "", command: { file: process.execPath, args: [script, id, one.name] } };
+  });
+  return [...inNode, ...torchEntrants(one, folder, pythons, places), ...jaxEntrants(one, folder, pythons, places)];
+}
+
+const titles: Readonly<Record<string, string>> = { loop: "loop", module: "nn.LSTM", doubling: "log2(T) rounds" };
+
+function torchEntrants({ cell }: Case, folder: string, pythons: readonly Python[], { peers }: Places): Entrant[] {
+  const able = pythons.filter(({ torch }) => torch !== undefined);
+  const group = "pytorch";
+  if (able.length === 0) {
+    const reason = pythons[0]?.noTorch ?? "there is no Python";
+    return [{ group, name: "PyTorch", setting: "", command: `${reason}; name one that has it with --python` }];
+  }
+  const models = ["loop", ...(cell === "lstm" ? ["module"] : []), ...(cell === "min-gru" ? ["doubling"] : [])];
+  const settings = [1, 2].flatMap((threads) => [false, true].map((flush) => ({ threads, flush })));
+  return able.flatMap(({ file, torch }) =>
+    models.flatMap((model) =>
+      settings.map(({ threads, flush }): Entrant => {
+        const name = `PyTorch ${torch?.version} ${titles[model]}`;
+        const setting = `${threads} ${threads === 1 ? "thread" : "threads"}${flush ? ", denormals flushed" : ""}`;
+        if (torch?.isReference === true) {
+          const command = `its products run on ${torch.blas}, which says nothing; install libopenblas0-pthread`;
+          return { group, name, setting, command };
+        }
+        const args = [peers, "torch", model, folder, ...(flush ? ["--flush"] : [])];
+        return { group, name, setting, command: { file, args, env: { ...unpinned, ...threadsEnv(threads) } } };
+      }),
+    ),
+  );
+}
+
+function jaxEntrants({ cell }: Case, folder: string, pythons: readonly Python[], { peers }: Places): Entrant[] {
+  const able = pythons.find(({ jax }) => jax !== undefined);
+  const group = "jax";
+  if (able === undefined) {
+    const reason = pythons[0]?.noJax ?? "there is no Python";
+    return [{ group, name: "JAX", setting: "", command: `${reason}; name one that has it with --python` }];
+  }
+  return ["loop", ...(cell === "min-gru" ? ["doubling"] : [])].map((model): Entrant => {
+    const name = `JAX ${able.jax?.version} ${model === "loop" ? "scan" : "associative_scan"}`;
+    return { group, name, setting: "", command: { file: able.file, args: [peers, "jax", model, folder], env: unpinned } };
+  });
+}

@@ -1,0 +1,17 @@
+/** @file How much work a training step is, by cellgrad's own count. */
+import { buildProgram } from "../../compiler/compile.ts";
+import { profileKernels } from "../../runtime/profile.ts";
+import { adam } from "../../train/optimizers/gradient-descent.ts";
+import { trainingStep } from "../../train/training-step.ts";
+import { makeWorkload } from "../measure/workload.ts";
+import type { Case } from "./cases.ts";
+
+/** Floating-point operations of the kernels of cellgrad's program for one step. */
+export function flopsOf({ cell, sizes }: Case): number {
+  const { network } = makeWorkload(cell, sizes);
+  const { graph, donate } = trainingStep(network, { optimizer: adam() });
+  const program = buildProgram(graph, { donate });
+  const all = new Map(program.kernels.map((_, kernel) => [kernel, 1]));
+  const profiles = profileKernels(program, { B: sizes.batch, T: sizes.time }, all);
+  return profiles.reduce((sum, { flops }) => sum + flops, 0);
+}

@@ -1,0 +1,75 @@
+/** @file Options of `npm run bench:cpu`. */
+import { parseArgs } from "node:util";
+import { UsageError } from "../options.ts";
+import { cases } from "./cases.ts";
+
+export const groups = ["cellgrad-cpu", "cellgrad-software", "jax-js", "tfjs", "pytorch", "jax", "peak"] as const;
+export type Group = (typeof groups)[number];
+
+export interface CpuOptions {
+  readonly cases: readonly string[];
+  readonly groups: readonly Group[];
+  readonly rounds: number;
+  /** Interpreters in which PyTorch and JAX are looked for. */
+  readonly pythons: readonly string[];
+  readonly saves: boolean;
+  /** Start of the result files' names. */
+  readonly out: string | undefined;
+}
+
+export const usage = `npm run bench:cpu -- [options]
+  --quick            two rounds
+  --rounds N         measured rounds (default 7); in a round all contenders take turns
+  --only A,B,…       only these: shapes ${cases.map(({ name }) => name).join(" ")};
+                     contenders ${groups.join(" ")}
+  --python A,B,…     interpreters in which PyTorch and JAX are looked for (default python3,/usr/bin/python3);
+                     each that has PyTorch takes part
+  --save             writes bench/results/cpu-DATE.md and .json
+  --out NAME         the same under another name
+  --help`;
+
+/** undefined: help was asked for. */
+export function parseCpuOptions(args: readonly string[]): CpuOptions | undefined {
+  const values = parsed(args);
+  if (values.help) return undefined;
+  const words = (text: string) => text.split(",").filter((word) => word !== "");
+  const wanted = new Set(words(values.only));
+  const names = cases.map(({ name }) => name);
+  const known: readonly string[] = [...names, ...groups];
+  for (const word of wanted)
+    if (!known.includes(word)) throw new UsageError(`--only ${word} is unknown; it takes ${known.join(", ")}`);
+  const chosen = <T extends string>(all: readonly T[]): readonly T[] => {
+    const found = all.filter((one) => wanted.has(one));
+    return found.length === 0 ? all : found;
+  };
+  const rounds = Number(values.rounds ?? (values.quick ? 2 : 7));
+  if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError("--rounds must be a whole number above 0");
+  const pythons = words(values.python);
+  return {
+    cases: chosen(names),
+    groups: chosen(groups),
+    rounds,
+    pythons,
+    saves: values.save || values.out !== undefined,
+    out: values.out,
+  };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        quick: { type: "boolean", default: false },
+        rounds: { type: "string" },
+        only: { type: "string", default: "" },
+        python: { type: "string", default: "python3,/usr/bin/python3" },
+        save: { type: "boolean", default: false },
+        out: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
