@@ -1,5 +1,5 @@
 /** @file `npm run bench`: runs the jobs one after the other, a fresh browser each, and writes the report. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { cpus, release, type } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ import { type Result, runJob } from "./browser/run-job.ts";
 import { DisagreementError } from "./measure/measure.ts";
 import { type BenchOptions, parseOptions, UsageError, usage } from "./options.ts";
 import { type ColdRow, factsOf, markdown, type Report, rounded, type SteadyRow, steadyRows, tables } from "./report.ts";
+import { writeJson } from "./results.ts";
 
 /** This file runs as bench/dist/main.mjs. */
 const bench = fileURLToPath(new URL("..", import.meta.url));
@@ -73,8 +74,7 @@ async function main(): Promise<number> {
   const name = options.out ?? `web-${report.date}${options.partial ? "-partial" : ""}`;
   await mkdir(join(bench, "results"), { recursive: true });
   await writeFile(join(bench, "results", `${name}.md`), markdown(report));
-  await writeFile(join(bench, "results", `${name}.json`), `${JSON.stringify(report, null, 2)}\n`);
-  formatJson(join(bench, "results", `${name}.json`));
+  await writeJson(join(bench, "results", `${name}.json`), report);
   say(`written: bench/results/${name}.md and .json`);
   return 0;
 }
@@ -126,11 +126,6 @@ async function runInNode(job: Job): Promise<Result> {
   });
   if (code !== 0) throw new Error(`the measurement in Node ended with ${code}`);
   return JSON.parse(text) as Result;
-}
-
-/** In the repository's own style, where its formatter is installed. */
-function formatJson(file: string): void {
-  spawnSync("npx", ["--no-install", "biome", "format", "--write", file], { cwd: join(bench, ".."), stdio: "ignore" });
 }
 
 main().then(

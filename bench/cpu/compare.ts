@@ -142,7 +142,10 @@ export function differences(lists: readonly (readonly number[])[]): Map<number, 
     for (const [i, value] of values.entries()) {
       // Written so that NaN fails.
       if (faults.has(i) || Math.abs(value - middle) <= tolerance * Math.abs(middle)) continue;
-      faults.set(i, `its loss at step ${step + 1} is ${value}, and the median of all ${middle}: more than ${tolerance} apart`);
+      faults.set(
+        i,
+        `its loss at step ${step + 1} is ${value}, and the median of all ${middle}: more than ${tolerance} apart`,
+      );
     }
   }
   return faults;

@@ -6,29 +6,33 @@ import { cellgradOn } from "../contenders/cellgrad.ts";
 import type { Contender, Run } from "../measure/contender.ts";
 import { makeWorkload } from "../measure/workload.ts";
 import { caseNamed } from "./cases.ts";
-import { type Answer, learningRate, type Request } from "./protocol.ts";
-
-export type ScriptName = keyof typeof contenders;
+import { type Answer, learningRate, type Request, type ScriptName } from "./protocol.ts";
 
 const cellgrad = (options: Parameters<typeof cellgradOn>[0]) => async () =>
   cellgradOn(options, "gradient, Adam", { learningRate });
 
-const contenders = {
+const contenders: Readonly<Record<ScriptName, () => Promise<Contender>>> = {
   "cellgrad-cpu-1": cellgrad({ device: "cpu", threads: 1 }),
   "cellgrad-cpu-2": cellgrad({ device: "cpu", threads: 2 }),
   "cellgrad-software": cellgrad({ device: "software" }),
   "jax-js": async () => (await import("../contenders/jax.ts")).jaxJsWasm(learningRate),
   "tfjs-cpu": async () => {
     await import("@tensorflow/tfjs-backend-cpu");
-    return (await import("../contenders/tfjs.ts")).tensorFlowOn("cpu");
+    return tensorFlow("cpu");
   },
   "tfjs-wasm": async () => {
     const { setWasmPaths } = await import("@tensorflow/tfjs-backend-wasm");
     const main = createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm");
     setWasmPaths(join(dirname(main), "/"));
-    return (await import("../contenders/tfjs.ts")).tensorFlowOn("wasm");
+    return tensorFlow("wasm");
   },
-} satisfies Record<string, () => Promise<Contender>>;
+};
+
+async function tensorFlow(backend: "cpu" | "wasm"): Promise<Contender> {
+  // The package's bundle for Node has none, and as a module Node does not load this file: it is for the bundler.
+  await import("../node_modules/@tensorflow/tfjs-core/dist/register_all_gradients.js");
+  return (await import("../contenders/tfjs.ts")).tensorFlowOn(backend);
+}
 
 // What libraries print is not for the benchmark to read.
 console.log = console.error;
@@ -38,7 +42,7 @@ const answer = (value: Answer) => process.stdout.write(`${JSON.stringify(value)}
 async function main(name: string, caseName: string | undefined): Promise<void> {
   if (!Object.hasOwn(contenders, name)) throw new Error(`no contender ${name}`);
   const { cell, sizes } = caseNamed(caseName);
-  const contender: Contender = await contenders[name as ScriptName]();
+  const contender = await contenders[name as ScriptName]();
   await contender.open();
   answer({ version: contender.version, work: contender.work, runsOn: contender.adapter() });
   let run: Run | undefined;

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Case } from "./cases.ts";
 import type { Command } from "./child.ts";
-import type { ScriptName } from "./contender.ts";
 import type { Group } from "./options.ts";
+import type { ScriptName } from "./protocol.ts";
 
 export interface Entrant {
   readonly group: Group;
@@ -118,6 +118,11 @@ function jaxEntrants({ cell }: Case, folder: string, pythons: readonly Python[],
   }
   return ["loop", ...(cell === "min-gru" ? ["doubling"] : [])].map((model): Entrant => {
     const name = `JAX ${able.jax?.version} ${model === "loop" ? "scan" : "associative_scan"}`;
-    return { group, name, setting: "", command: { file: able.file, args: [peers, "jax", model, folder], env: unpinned } };
+    return {
+      group,
+      name,
+      setting: "",
+      command: { file: able.file, args: [peers, "jax", model, folder], env: unpinned },
+    };
   });
 }

@@ -5,8 +5,7 @@
 
 export type Request =
   /** Steps from the case's initial weights on, or from where the last request left them. */
-  | { readonly kind: "steps"; readonly count: number }
-  | { readonly kind: "end" };
+  { readonly kind: "steps"; readonly count: number } | { readonly kind: "end" };
 
 export interface Facts {
   readonly version: string;
@@ -29,4 +28,14 @@ export interface Fault {
 
 export type Answer = Facts | Steps | Fault;
 
+/** Contenders of contender.mjs. */
+export type ScriptName =
+  | "cellgrad-cpu-1"
+  | "cellgrad-cpu-2"
+  | "cellgrad-software"
+  | "jax-js"
+  | "tfjs-cpu"
+  | "tfjs-wasm";
+
+/** peers.py has the same. */
 export const learningRate = 1e-3;

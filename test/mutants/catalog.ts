@@ -1,5 +1,6 @@
 /** @file All mutants: every rule of every op, every pass, the lowering, and every function of the kernel IR. */
 import { autodiffMutants } from "./autodiff.ts";
+import { benchMutants } from "./bench.ts";
 import { cliMutants } from "./cli.ts";
 import { evaluatorMutants } from "./evaluator.ts";
 import { fileMutants } from "./files.ts";
@@ -34,4 +35,5 @@ export const mutants: readonly Mutant[] = [
   ...fileMutants,
   ...webAssemblyMutants,
   ...cliMutants,
+  ...benchMutants,
 ];

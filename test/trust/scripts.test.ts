@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
+import { parseCpuOptions } from "../../bench/cpu/options.ts";
 import { parseOptions } from "../../bench/options.ts";
 import { root } from "../docs/pages.ts";
 import { patternOf, rowsSaid } from "./fault-table.ts";
@@ -72,6 +73,14 @@ const benchRows: readonly (readonly [args: string, line: string])[] = [
   ["--only tanh", "--only tanh is unknown; it takes …"],
 ];
 
+const benchCpuRows: typeof benchRows = [
+  ["--foo", "Unknown option '--foo'"],
+  ["lstm-t32", "Unexpected argument 'lstm-t32'…"],
+  ["--python", "Option '--python <value>' argument missing"],
+  ["--rounds 0.5", "--rounds must be a whole number above 0"],
+  ["--only lstm", "--only lstm is unknown; it takes lstm-t32, …"],
+];
+
 test.each(rows)("%s %s", async (script, args, line) => {
   const before = readdirSync(root).sort();
   const outcome = await new Promise((resolve) => {
@@ -83,17 +92,22 @@ test.each(rows)("%s %s", async (script, args, line) => {
   expect(readdirSync(root).sort()).toEqual(before);
 });
 
+function said(parse: () => unknown): string {
+  try {
+    return `options: ${JSON.stringify(parse())}`;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 test.each(benchRows)("npm run bench -- %s", (args, line) => {
-  const said = (() => {
-    try {
-      return `options: ${JSON.stringify(parseOptions(args.split(" ")))}`;
-    } catch (error) {
-      return (error as Error).message;
-    }
-  })();
-  expect(said).toMatch(patternOf(line));
+  expect(said(() => parseOptions(args.split(" ")))).toMatch(patternOf(line));
+});
+
+test.each(benchCpuRows)("npm run bench:cpu -- %s", (args, line) => {
+  expect(said(() => parseCpuOptions(args.split(" ")))).toMatch(patternOf(line));
 });
 
 test("docs/trust.md says how many rows there are", () => {
-  expect(rowsSaid("trust/scripts.test.ts")).toBe(rows.length + benchRows.length);
+  expect(rowsSaid("trust/scripts.test.ts")).toBe(rows.length + benchRows.length + benchCpuRows.length);
 });
