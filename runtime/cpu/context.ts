@@ -24,6 +24,8 @@ const pageBytes = 65536;
 
 /** Milliseconds for which the caller's thread works before it gives control back. */
 const sliceMilliseconds = 8;
+/** For how many threads a dispatch is cut there, so that a slice ends in time. */
+const callerShares = 8;
 
 export interface CpuOptions {
   /** By default as many as there are cores. */
@@ -53,6 +55,8 @@ interface Pending {
 export class CpuContext {
   readonly name: string;
   readonly threads: number;
+  /** Among how many a large dispatch is shared out: threads, or slices of the caller's time. */
+  readonly shares: number;
   readonly memory: ModuleMemory;
   readonly heap: Heap;
   readonly waiting: Waiting;
@@ -67,9 +71,10 @@ export class CpuContext {
   #lose: (error: DeviceLostError) => void = () => {};
   #nextId = 0;
 
-  private constructor(leader: EngineThread, ready: ReadyReply, threads: number, place: string, timeout?: number) {
+  private constructor(leader: EngineThread, ready: ReadyReply, threads: number, isCaller: boolean, timeout?: number) {
     this.threads = threads;
-    this.name = `WebAssembly SIMD, ${place}`;
+    this.shares = isCaller ? callerShares : threads;
+    this.name = `WebAssembly SIMD, ${isCaller ? "the caller's thread" : threads === 1 ? "1 thread" : `${threads} threads`}`;
     this.memory = { initialPages: 0, maximumPages: mostPages, isShared: ready.memory !== undefined };
     this.heap = new Heap(pageBytes * ready.maximumPages);
     this.waiting = new Waiting(this.name, timeout);
@@ -93,8 +98,7 @@ export class CpuContext {
         const leader = host.start();
         const ready = await answer(leader, () => leader.post(lead));
         const followers = startAll(host.start, wanted - 1);
-        const count = 1 + followers.length;
-        const context = new CpuContext(leader, ready, count, count === 1 ? "1 thread" : `${count} threads`, timeout);
+        const context = new CpuContext(leader, ready, 1 + followers.length, false, timeout);
         for (const [i, follower] of followers.entries()) context.#addFollower(follower, i + 1, ready);
         return context;
       } catch (error) {
@@ -104,7 +108,7 @@ export class CpuContext {
     }
     const own = ownThread();
     const ready = await answer(own, () => own.post({ ...lead, isShared: false, slice: sliceMilliseconds }));
-    return new CpuContext(own, ready, 1, "the caller's thread", timeout);
+    return new CpuContext(own, ready, 1, true, timeout);
   }
 
   #addFollower(thread: EngineThread, number: number, { memory, control }: ReadyReply): void {

@@ -250,13 +250,14 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   let sliceEnd = 0;
   /** The same on a thread that is not the engine's own: in ranges of workgroups, between which it gets control back. */
   const runSliced = async (program: LoadedModule, entry: number, total: number, time: number): Promise<void> => {
-    const grain = Math.ceil(total / 64);
-    for (let first = 0; first < total && !isDead; first += grain) {
+    const grain = word(entry + atGrain);
+    const step = grain === 0 ? total : grain;
+    for (let first = 0; first < total && !isDead; first += step) {
       if (performance.now() > sliceEnd) {
         await breathe();
         sliceEnd = performance.now() + time;
       }
-      if (!isDead) runGroups(program, entry, first, Math.min(first + grain, total));
+      if (!isDead) runGroups(program, entry, first, Math.min(first + step, total));
     }
   };
 

@@ -33,7 +33,8 @@ export class LoadedCpuProgram {
   readonly #scratch: Block;
   readonly #bound = new Map<string, Bound>();
   readonly #slabs = new Map<number, Block>();
-  #number = -1;
+  /** By which the engine knows it, once it is loaded and until it is destroyed. */
+  #number: number | undefined;
   /** What the inputs of the next run must be written to first. */
   #writes: Write[] = [];
 
@@ -81,7 +82,6 @@ export class LoadedCpuProgram {
     this.#context.check();
     const { bound, blocks, writes, targets } = this.#prepare(inputs, true);
     const { sizes } = bound;
-    const task = taskAt(program, sizes);
     const done = this.#send(bound, blocks, writes, targets, false);
     const outcome: Outcome = done.then(
       () => undefined,
@@ -93,7 +93,7 @@ export class LoadedCpuProgram {
       if ("read" in target) {
         const bytes = done.then(({ reads }) => at(reads, target.read));
         bytes.catch(() => {});
-        return new CpuResult(this.#context.waiting.for(bytes, `run ${task}`), dtype, numbers);
+        return new CpuResult(bytes, dtype, numbers);
       }
       if ("block" in target) return new CpuArray(this.#context, target.block, dtype, numbers, outcome);
       const given = inputs[target.donated] as CpuArray;
@@ -117,20 +117,28 @@ export class LoadedCpuProgram {
   }
 
   destroy(): void {
+    if (this.#number === undefined) return;
     this.#dropBuffers();
     this.#context.heap.free(this.#scratch);
     this.#context.unload(this.#number);
+    this.#number = undefined;
   }
 
-  /** All memory of a run is found before anything is sent or given away. */
+  /** All memory of a run is found before anything is sent or given away; where there is too little, none is kept. */
   #prepare(inputs: Inputs, hasOutputs: boolean) {
     const { program } = this;
+    if (this.#number === undefined) throw new UserError(`${program.name} was destroyed; compile it again`);
     const sizes = sizesOf(program, inputs);
-    const bound = this.#bind(sizes);
-    const blocks = program.buffers.map((_, i) => this.#slabs.get(i));
-    this.#writes = [];
-    this.#inputs.placeIn(blocks, inputs);
-    return { bound, blocks, writes: this.#writes, targets: hasOutputs ? this.#targets(bound) : [] };
+    try {
+      const bound = this.#bind(sizes);
+      const blocks = program.buffers.map((_, i) => this.#slabs.get(i));
+      this.#writes = [];
+      this.#inputs.placeIn(blocks, inputs);
+      return { bound, blocks, writes: this.#writes, targets: hasOutputs ? this.#targets(bound) : [] };
+    } catch (error) {
+      if (error instanceof DeviceMemoryError) this.#dropBuffers();
+      throw error;
+    }
   }
 
   #targets({ sizes, tape }: Bound): Target[] {
@@ -174,7 +182,7 @@ export class LoadedCpuProgram {
     const outputs = targets.map((target) => ("block" in target ? target.block : undefined));
     const task = taskAt(program, sizes);
     const reply = this.#context.run({
-      program: this.#number,
+      program: this.#number ?? -1,
       writes,
       tape: { address: block.address, bytes: tape.bytes },
       patches: tape.patches(blocks),
@@ -195,7 +203,7 @@ export class LoadedCpuProgram {
   #bind(sizes: DimSizes): Bound {
     const key = sizesKey(this.program, sizes);
     const known = this.#bound.get(key);
-    const tape = known?.tape ?? new Tape(this.program, sizes, this.#context.threads);
+    const tape = known?.tape ?? new Tape(this.program, sizes, this.#context.shares);
     const task = taskAt(this.program, sizes);
     const take = (bytes: number) => this.#context.take(bytes, task, this.#planOf(tape));
     for (const [i, { role }] of this.program.buffers.entries()) {

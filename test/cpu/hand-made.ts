@@ -16,7 +16,7 @@ export const vectorAt = (binding: number) => add(given(binding), mul(local("g"),
 export const vector = (binding: number) => of("v128.load", [vectorAt(binding)]);
 
 /** A kernel's function that does `body` in each workgroup `g`. */
-export function kernelFunction(name: string, body: readonly Instruction[]): WasmFunction {
+export function kernelFunction(name: string, body: readonly Instruction[], rest: readonly string[] = []): WasmFunction {
   return exported(
     name,
     [
@@ -38,10 +38,12 @@ export function kernelFunction(name: string, body: readonly Instruction[]): Wasm
         ],
       },
     ],
-    { parameters: locals("i32", "record", "scratch", "first", "end"), locals: locals("i32", "g") },
+    { parameters: locals("i32", "record", "scratch", "first", "end"), locals: locals("i32", "g", ...rest) },
   );
 }
 
+/** Address of a workgroup's flag in the first binding; they are far apart. */
+const flag = (group: Instruction) => add(given(0), mul(group, 64));
 const store = (binding: number, value: Instruction) => of("v128.store", [vectorAt(binding), value]);
 const splat = (value: number) => of("f32x4.splat", [of("f32.const", [], { value })]);
 /** y = 2 x + y, four at a time. */
@@ -78,8 +80,38 @@ const one = kernelFunction("one", [
   store(0, of("v128.load", [local("scratch")])),
 ]);
 const trap = kernelFunction("trap", [of("unreachable")]);
+/** Sets its flag, and waits long for that of the other of two workgroups: 1 where it came. */
+const meet = kernelFunction(
+  "meet",
+  [
+    of("i32.store", [flag(local("g")), constant(1)]),
+    assign("turns", constant(0)),
+    {
+      kind: "block",
+      label: "met",
+      body: [
+        {
+          kind: "loop",
+          label: "wait",
+          body: [
+            of("br_if", [of("i32.load", [flag(of("i32.xor", [local("g"), constant(1)]))])], { name: "met" }),
+            assign("turns", add(local("turns"), constant(1))),
+            of("br_if", [of("i32.lt_u", [local("turns"), given(4)])], { name: "wait" }),
+          ],
+        },
+      ],
+    },
+    of("v128.store", [
+      vectorAt(1),
+      of("f32x4.splat", [of("f32.convert_i32_s", [of("i32.lt_u", [local("turns"), given(4)])])]),
+    ]),
+  ],
+  ["turns"],
+);
+/** Never ends. */
+const forever = kernelFunction("forever", [{ kind: "loop", label: "again", body: [of("br", [], { name: "again" })] }]);
 
-const functions = [saxpy, decay, five, seven, chunk, count, one, trap];
+const functions = [saxpy, decay, five, seven, chunk, count, one, trap, meet, forever];
 
 /** Of a size that is shared out among threads. */
 export const workOf = (flops: string | number) => ({ flops: [flops], bytes: [0] });
@@ -119,11 +151,24 @@ const at = (index: number, offset: readonly (string | number)[] = [0], size: rea
   size,
 });
 
+/** Numbers of the kernels of `everyStep`, for other steps. */
+export const kernels = {
+  saxpy: 0,
+  decay: 1,
+  parts: 2,
+  chunk: 3,
+  count: 4,
+  one: 5,
+  trap: 6,
+  meet: 7,
+  forever: 8,
+} as const;
+
 /** A program that does every kind of step; `rest` changes it. Its outputs: y, donated; the whole of `pair`; and its first four. */
 export function everyStep(memory: ModuleMemory, rest: Partial<CpuProgram> = {}): CpuProgram {
   const read = { access: "read" } as const;
   const write = { access: "read_write" } as const;
-  const kernels = [
+  const own = [
     kernel("saxpy", {
       bindings: [
         { buffer: x, ...read },
@@ -146,23 +191,32 @@ export function everyStep(memory: ModuleMemory, rest: Partial<CpuProgram> = {}):
     }),
     kernel("one", { bindings: [{ buffer: y, ...write }] }),
     kernel("trap", {}),
+    kernel("meet", {
+      bindings: [
+        { buffer: pair, ...write },
+        { buffer: y, ...write },
+      ],
+      uniforms: [{ name: "turns", value: [2_000_000_000] }],
+      work: workOf(1e9),
+    }),
+    kernel("forever", {}),
   ];
   const single = { rows: [1], rowsPer: 1, columns: [1], lanes: 4 } as const;
   const steps: Step[] = [
-    dispatch(0),
-    { kind: "loop", length: "T", reverse: false, body: [dispatch(1)], otherwise: [dispatch(5)] },
+    dispatch(kernels.saxpy),
+    { kind: "loop", length: "T", reverse: false, body: [dispatch(kernels.decay)], otherwise: [dispatch(kernels.one)] },
     {
       kind: "choose",
       dim: "N",
       branches: [
-        { atMost: 8, steps: [dispatch(5)] },
-        { atMost: undefined, steps: [dispatch(5), dispatch(5)] },
+        { atMost: 8, steps: [dispatch(kernels.one)] },
+        { atMost: undefined, steps: [dispatch(kernels.one), dispatch(kernels.one)] },
       ],
     },
-    dispatch(3, { chunks: { scan: "cell", length: "T", steps: 3 } }),
+    dispatch(kernels.chunk, { chunks: { scan: "cell", length: "T", steps: 3 } }),
     { kind: "copy", from: at(y), to: at(pair, ["N"]) },
-    dispatch(4, { grid: [single] }),
-    dispatch(5, { indirect: at(counts, [0], [1]) }),
+    dispatch(kernels.count, { grid: [single] }),
+    dispatch(kernels.one, { indirect: at(counts, [0], [1]) }),
     { kind: "copy", from: at(y), to: at(pair) },
   ];
   return {
@@ -187,7 +241,7 @@ export function everyStep(memory: ModuleMemory, rest: Partial<CpuProgram> = {}):
       { dtype: "f32", shape: ["2*N"], location: at(pair, [0], ["2*N"]), donated: undefined },
       { dtype: "f32", shape: [4], location: at(pair, ["N"], [4]), donated: undefined },
     ],
-    kernels,
+    kernels: own,
     schedules: [],
     steps,
     module: encodeModule({ functions }, memory),

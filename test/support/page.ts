@@ -37,20 +37,22 @@ export interface PageOptions {
   readonly address?: string;
   /** What the page may fetch, by name. */
   readonly files?: Readonly<Record<string, Uint8Array>>;
+  /** Headers of all that the page fetches, such as a policy. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A page that runs one script, /page.js. */
 export async function openPage(browser: Browser, script: string, options: PageOptions = {}): Promise<Page> {
-  const { address = "http://localhost/", files = {} } = options;
+  const { address = "http://localhost/", files = {}, headers = {} } = options;
   const page = await newPage(browser);
   const html = '<!doctype html><meta charset="utf-8"><title>test</title><script type="module" src="/page.js"></script>';
   await page.route(`${address}**`, (route) => {
     const name = new URL(route.request().url()).pathname.slice(1);
     const file = files[name];
-    if (file !== undefined) return route.fulfill({ body: Buffer.from(file) });
+    if (file !== undefined) return route.fulfill({ headers, body: Buffer.from(file) });
     return name === "page.js"
-      ? route.fulfill({ contentType: "text/javascript", body: script })
-      : route.fulfill({ contentType: "text/html", body: html });
+      ? route.fulfill({ headers: { ...headers, "content-type": "text/javascript" }, body: script })
+      : route.fulfill({ headers: { ...headers, "content-type": "text/html" }, body: html });
   });
   await page.goto(address, { waitUntil: "load" });
   return page;

@@ -1,0 +1,180 @@
+/** @file Memory of the processor's device: blocks, growth with arrays in it, and want of it. */
+import { afterEach, expect, test } from "vitest";
+import { ndarray } from "../../compiler/graph/ndarray.ts";
+import { type CpuArray, uploadCpuArray } from "../../runtime/cpu/arrays.ts";
+import { CpuContext, type CpuOptions } from "../../runtime/cpu/context.ts";
+import { type Block, endOf, Heap } from "../../runtime/cpu/heap.ts";
+import { LoadedCpuProgram } from "../../runtime/cpu/loaded-program.ts";
+import { everyStep, expected } from "./hand-made.ts";
+
+const contexts: CpuContext[] = [];
+const { Memory } = WebAssembly;
+
+async function open(options: CpuOptions): Promise<CpuContext> {
+  const context = await CpuContext.open(options);
+  contexts.push(context);
+  return context;
+}
+
+afterEach(() => {
+  Reflect.set(WebAssembly, "Memory", Memory);
+  for (const context of contexts.splice(0)) context.destroy();
+});
+
+const numbers = (count: number, start = 0) => Array.from({ length: count }, (_, i) => start + (i % 1000));
+const message = (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : `no error: ${error}`);
+
+test("blocks never overlap, keep their distance from both ends, and are used again once they are free", () => {
+  const limit = 1 << 20;
+  const heap = new Heap(limit);
+  const live: Block[] = [];
+  let random = 1;
+  const next = (below: number) => {
+    random = (random * 48271) % 2147483647;
+    return random % below;
+  };
+  for (let i = 0; i < 3000; i++) {
+    if (next(2) === 0 || live.length === 0) {
+      const block = heap.take(next(20_000));
+      if (block !== undefined) live.push(block);
+    } else heap.free(live.splice(next(live.length), 1)[0] as Block);
+    const sorted = [...live].sort((a, b) => a.address - b.address);
+    for (const [j, { address, size }] of sorted.entries()) {
+      expect(address % 64).toBe(0);
+      expect(address).toBeGreaterThanOrEqual(64);
+      expect(address + size + 64).toBeLessThanOrEqual(limit);
+      const after = sorted[j + 1];
+      if (after !== undefined) expect(address + size).toBeLessThanOrEqual(after.address);
+    }
+    expect(heap.allocated).toEqual({ bytes: live.reduce((sum, { size }) => sum + size, 0), buffers: live.length });
+  }
+  for (const block of live) heap.free(block);
+  expect(heap.allocated).toEqual({ bytes: 0, buffers: 0 });
+  // All is one again.
+  expect(heap.take(limit - 128)).toEqual({ address: 64, size: limit - 128 });
+  expect(heap.take(1)).toBeUndefined();
+});
+
+test("the smallest part that is large enough is taken", () => {
+  const heap = new Heap(1 << 20);
+  const [a, , b] = [640, 64, 128, 64].map((bytes) => heap.take(bytes)) as [Block, Block, Block, Block];
+  heap.free(a);
+  heap.free(b);
+  expect(heap.take(100)).toEqual(b);
+  expect(endOf([a, undefined, b])).toBe(b.address + b.size + 64);
+});
+
+test.each<[string, CpuOptions]>([
+  ["two threads", { threads: 2 }],
+  ["one worker", { threads: 1 }],
+  ["the caller's thread", { place: "caller" }],
+])("arrays keep their numbers while the memory grows: %s", async (_, options) => {
+  const context = await open(options);
+  const program = await LoadedCpuProgram.load(context, everyStep(context.memory));
+  const arrays: CpuArray[] = [];
+  const time = ndarray([1], [0]);
+  for (const N of [16, 100_000, 400_000]) {
+    const values = numbers(N, N % 7);
+    arrays.push(uploadCpuArray(context, ndarray([N], values)));
+    const y = uploadCpuArray(context, ndarray([N], values));
+    const [out] = program.run({ x: ndarray([N], values), y, time });
+    expect([...((await out?.read())?.data ?? [])]).toEqual(expected(values, values, 1).y);
+  }
+  for (const [i, N] of [16, 100_000, 400_000].entries())
+    expect([...((await arrays[i]?.read())?.data ?? [])]).toEqual(numbers(N, N % 7));
+});
+
+test("runs leave nothing behind, and neither does a program", async () => {
+  const context = await open({ threads: 2 });
+  const before = context.heap.allocated;
+  const program = await LoadedCpuProgram.load(context, everyStep(context.memory), [2]);
+  const N = 512;
+  let y = uploadCpuArray(context, ndarray([N], numbers(N)));
+  let after: object | undefined;
+  for (let i = 0; i < 200; i++) {
+    const [next, pair, four] = program.run({ x: ndarray([N], numbers(N)), y, time: ndarray([2], [0, 0]) });
+    pair?.destroy();
+    if (i % 20 === 0) await four?.read();
+    four?.destroy();
+    y = next as CpuArray;
+    after ??= context.heap.allocated;
+  }
+  expect(context.heap.allocated).toEqual(after);
+  program.destroy();
+  program.destroy();
+  y.destroy();
+  expect(context.heap.allocated).toEqual(before);
+  expect(() => program.run({ x: ndarray([N], numbers(N)), y, time: ndarray([1], [0]) })).toThrow(
+    "everyStep was destroyed; compile it again",
+  );
+});
+
+test("where there is no memory the error says for what, nothing of the run is done, and a smaller one follows", async () => {
+  const context = await open({ threads: 2, maximumPages: 64 });
+  expect(() => uploadCpuArray(context, ndarray([2 ** 20], numbers(2 ** 20)))).toThrow(
+    "the device WebAssembly SIMD, 2 threads is out of memory: an array [1048576] needs 4.0 MiB; lower the batch",
+  );
+  const program = await LoadedCpuProgram.load(context, everyStep(context.memory));
+  const N = 250_000;
+  const y = uploadCpuArray(context, ndarray([N], numbers(N)));
+  expect(() => program.run({ x: ndarray([N], numbers(N)), y, time: ndarray([1], [0]) })).toThrow(
+    "out of memory: everyStep at N=250000, T=1: output 1 needs 3.8 MiB; lower",
+  );
+  expect([...(await y.read()).data]).toEqual(numbers(N));
+  // Scratch memory, and y.
+  expect(context.heap.allocated.buffers).toBe(2);
+  const few = numbers(100);
+  const [out] = program.run({
+    x: ndarray([100], few),
+    y: uploadCpuArray(context, ndarray([100], few)),
+    time: ndarray([1], [0]),
+  });
+  expect([...((await out?.read())?.data ?? [])]).toEqual(expected(few, few, 1).y);
+});
+
+/** An engine whose memory has a maximum of at most `mostPages` pages, and grows to at most `mostGrown`. */
+function stingy(mostPages: number, mostGrown: number): number[] {
+  const asked: number[] = [];
+  Reflect.set(
+    WebAssembly,
+    "Memory",
+    class extends Memory {
+      constructor(descriptor: WebAssembly.MemoryDescriptor) {
+        asked.push(descriptor.maximum ?? 0);
+        if ((descriptor.maximum ?? 0) > mostPages) throw new RangeError("could not allocate memory");
+        super(descriptor);
+      }
+      override grow(pages: number): number {
+        if (this.buffer.byteLength / 65536 + pages > mostGrown) throw new RangeError("could not grow memory");
+        return super.grow(pages);
+      }
+    },
+  );
+  return asked;
+}
+
+test("a maximum that the engine refuses is halved", async () => {
+  const asked = stingy(20_000, 20_000);
+  const context = await open({ place: "caller" });
+  expect(asked).toEqual([65536, 32768, 16384]);
+  expect(context.heap.limit).toBe(16384 * 65536);
+});
+
+test("no memory at all is a device that is not there", async () => {
+  stingy(0, 0);
+  const line = await open({ place: "caller" }).catch(message);
+  expect(line).toBe(
+    "DeviceUnavailableError: WebAssembly gives no memory (could not allocate memory). Close what else needs it.",
+  );
+});
+
+test("memory that does not grow as it may is want of memory, of which a donated array takes no harm", async () => {
+  stingy(65536, 40);
+  const context = await open({ place: "caller" });
+  const large = uploadCpuArray(context, ndarray([10 ** 6], numbers(10 ** 6)));
+  expect(message(await large.read().catch((error) => error))).toMatch(
+    /^DeviceMemoryError: the device WebAssembly SIMD, the caller's thread is out of memory: an array \[1000000\] needs 3\.8 MiB; lower/,
+  );
+  large.destroy();
+  expect(context.heap.limit).toBe(16 * 65536);
+});
