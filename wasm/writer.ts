@@ -26,7 +26,7 @@ export class FunctionWriter {
 
   fresh(hint: string): string {
     this.#names += 1;
-    return `${hint}${this.#names}`;
+    return `${hint}_${this.#names}`;
   }
 
   local(type: ValueType, hint: string): string {
