@@ -6,9 +6,19 @@ import type { Form, FormContext } from "./form.ts";
 import { scatterByColumn, scatterByElement } from "./scatter.ts";
 import { tile } from "./tile.ts";
 import { tree } from "./tree.ts";
+import { vectorPanels } from "./vector-panels.ts";
 import { vectorTile } from "./vector-tile.ts";
 
-export const forms: readonly Form[] = [tree, scatterByElement, scatterByColumn, blocks, vectorTile, tile, element];
+export const forms: readonly Form[] = [
+  tree,
+  scatterByElement,
+  scatterByColumn,
+  blocks,
+  vectorPanels,
+  vectorTile,
+  tile,
+  element,
+];
 
 export function formOf(context: FormContext): Form {
   const form = forms.find(({ matches }) => matches(context));

@@ -60,6 +60,9 @@ const preferredRows: Record<Target, number> = { gpu: 1, software: 8, cpu: 4 };
  */
 const mostWeightBytes = 4 * 2 ** 20;
 
+/** Bytes of weights that the cache of a CPU's core holds from step to step; of more, rows must share what is read. */
+const cachedBytes = 2 ** 19;
+
 export function planPersistent(lowering: Lowering, context: ScanContext): PersistentChoice {
   const node = scanOf(context);
   const { attrs } = node;
@@ -81,12 +84,10 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
   );
   const { target, tuning = {} } = lowering.tiles;
   const limit = lowering.workgroupBytes;
+  const weights = weightBytes(node);
+  const preferred = target === "cpu" && weights > cachedBytes ? 2 * preferredRows.cpu : preferredRows[target];
   const known = typeof analysis.rows === "number" ? analysis.rows : Number.POSITIVE_INFINITY;
-  const most = Math.min(
-    tuning.persistentRows ?? preferredRows[target],
-    lowering.tiles.maxRows ?? Number.POSITIVE_INFINITY,
-    known,
-  );
+  const most = Math.min(tuning.persistentRows ?? preferred, lowering.tiles.maxRows ?? Number.POSITIVE_INFINITY, known);
   let rows = 2 ** Math.floor(Math.log2(Math.max(1, most)));
   while (rows > 1 && rows * bytesPerRow > limit) rows /= 2;
   const bytes = rows * bytesPerRow;
@@ -111,7 +112,6 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
     ...(tiled.length > 0 ? tiled : stages).map((stage) => widthOf(stage) / tileOf(stage).columns),
   );
   const workgroupSize = Math.min(maxLanes[target], Math.max(minLanes[target], 2 ** Math.ceil(Math.log2(widest))));
-  const weights = weightBytes(node);
   return {
     plan: {
       node,
@@ -128,7 +128,7 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
     },
     reason: `rows of the batch are independent, and ${rows} of them take ${bytes} bytes of workgroup memory`,
     against:
-      weights > mostWeightBytes
+      target !== "cpu" && weights > mostWeightBytes
         ? `${weights} bytes of weights are too many for one workgroup to read in every step`
         : undefined,
   };

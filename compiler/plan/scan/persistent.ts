@@ -25,6 +25,7 @@ import { hasPositions, type Stage } from "../stages/stages.ts";
 import { sharesRows } from "../stages/tiles.ts";
 import { wholeLoopWork } from "../work.ts";
 import { chunkSteps, flopsOfRow, type StepWork } from "./chunks.ts";
+import { type PackedConst, packConsts, packedPosition } from "./packed-consts.ts";
 import { type PersistentPlan, planPersistent, type Slots } from "./persistent-plan.ts";
 import { WorkgroupRows } from "./workgroup-rows.ts";
 
@@ -33,16 +34,19 @@ export const persistent: ScanSchedule = {
     const choice = planPersistent(lowering, context);
     if (choice.plan === undefined) return { steps: undefined, reason: choice.reason };
     const { plan, reason, against } = choice;
-    const steps = () => [lowerPersistent(lowering, context, plan)];
+    const steps = () => lowerPersistent(lowering, context, plan);
     return { steps, reason, ...(against === undefined ? {} : { against }) };
   },
 };
 
 /** Lowers a scan to one dispatch, cut into chunks. `plan` has found that its rows are separable and that its states fit. */
-function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): Dispatch {
+function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): readonly Dispatch[] {
+  const none = { packed: new Map<NodeId, PackedConst>(), steps: [] };
+  const { packed, steps } = lowering.tiles.target === "cpu" ? packConsts(lowering, context, plan) : none;
+
   const writer = new PlacedBuilder(lowering.buffers, lowering.tiles.tuning);
   const grid = { rows: [plan.rows], rowsPer: plan.rowsPerWorkgroup, columns: [1], lanes: 1 };
-  const kernel = new PersistentKernel(context, plan, writer, carryPlaces(lowering, context, plan));
+  const kernel = new PersistentKernel(context, plan, writer, carryPlaces(lowering, context, plan), packed);
   writer.part(grid, () => kernel.write());
   const ids = plan.stages.flatMap((stage) => [...stage.loops, ...stage.roots]);
   const work = wholeLoopWork(context.work, plan.node, plan.stages, (result) => plan.results.has(result));
@@ -52,13 +56,14 @@ function lowerPersistent(lowering: Lowering, context: ScanContext, plan: Persist
     barriers: plan.groups.length,
     lanes: plan.workgroupSize,
   };
-  return {
+  const loop: Dispatch = {
     kind: "dispatch",
     kernel: finishKernel(lowering, writer, kernel.region, ids, plan.workgroupSize, work),
     grid: [grid],
     phase: context.phase,
     chunks: { scan: body.name, length, steps: lowering.chunkSteps ?? chunkSteps(step, lowering.tiles.target) },
   };
+  return [...steps, loop];
 }
 
 /** Where each carry lies between chunks, and after the last: in the result that it becomes, if anybody reads that. */
@@ -93,6 +98,7 @@ class PersistentKernel {
   readonly #writer: PlacedBuilder;
   readonly #node: ScanNode;
   readonly #carryPlaces: ReadonlyMap<NodeId, Location>;
+  readonly #packed: ReadonlyMap<NodeId, PackedConst>;
   readonly #arrays = new Map<NodeId, LocalArray>();
   /** The steps that were done before this one, in the loop over time. */
   #count: Variable | undefined;
@@ -103,12 +109,14 @@ class PersistentKernel {
     plan: PersistentPlan,
     writer: PlacedBuilder,
     carryPlaces: ReadonlyMap<NodeId, Location>,
+    packed: ReadonlyMap<NodeId, PackedConst>,
   ) {
     this.#context = context;
     this.#plan = plan;
     this.#writer = writer;
     this.#node = plan.node;
     this.#carryPlaces = carryPlaces;
+    this.#packed = packed;
     this.region = {
       key: `${context.outer.key}${context.scan}/`,
       graph: this.#node.attrs.body,
@@ -240,6 +248,9 @@ class PersistentKernel {
     const { attrs, operands } = this.#node;
     const { outer } = this.#context;
     const role = attrs.body.inputs.indexOf(id);
+    const packed = this.#packed.get(id);
+    if (packed !== undefined)
+      return this.#writer.loadValue(packed.place, packedPosition(this.#writer, packed, index), "f32");
     if (role >= 0 && role < attrs.consts) return emitter.value(outer, at(operands, role), index);
     if (role >= attrs.consts + attrs.carries) return emitter.value(outer, at(operands, role), [this.#time(), ...index]);
     const slots = this.#plan.slots.get(id);

@@ -142,8 +142,8 @@ export class WorkgroupRows {
     const columns = { extent: Math.ceil(width / own), role: "columns" } as const;
     const zero = w.u32(0);
     w.for({ axis: columns, name: "panel", first: zero, end: w.u32(columns.extent), step: w.u32(1) }, (panel) => {
-      const column0 = w.let("column0", w.add(w.mul(panel, w.u32(own)), w.lane));
-      const columnAt = (c: Expr) => w.add(column0, w.mul(c, w.u32(vectorLanes)));
+      const before = w.index.mul(w.index.of(panel, columns.extent), w.index.dim(own));
+      const columnAt = (c: Expr) => w.index.add(before, w.index.of(w.add(w.lane, w.mul(c, w.u32(vectorLanes))), own));
       const down = { extent: rowsPerWorkgroup, role: "rows" } as const;
       w.for({ axis: down, name: "first", first: zero, end: rowsHere, step: w.u32(tile.rows) }, (first) =>
         tileOrRows(w, first, rowsHere, tile.rows, (start, count) => {
@@ -153,9 +153,9 @@ export class WorkgroupRows {
             at: (r, c) => {
               this.enterBlock();
               const row = this.#rowOf(w.index.of(w.add(start, r), rowsPerWorkgroup), w.fresh("row"));
-              return this.#position(w.index.of(row, rows), w.index.of(columnAt(c), width));
+              return this.#position(w.index.of(row, rows), w.index.below(columnAt(c), width));
             },
-            ...(width % own === 0 ? {} : { exists: (c) => w.less(columnAt(c), w.u32(width)) }),
+            ...(width % own === 0 ? {} : { exists: (c) => w.less(columnAt(c).expr, w.u32(width)) }),
           });
           write(owned);
         }),

@@ -80,13 +80,15 @@ export function chooseTile(
   const { target, tuning = {} } = options;
   const held = tuning.accumulators ?? Math.min(accumulators[target], most * products);
   const budget = Math.max(1, Math.floor(held / products));
-  const columnLimit = tuning.tileColumns ?? preferred[target].columns;
   const rowLimit = Math.min(
     tuning.tileRows ?? preferred[target].rows,
     options.maxRows ?? Number.POSITIVE_INFINITY,
     budget,
   );
   const tileRows = powerBelow(typeof rows === "number" ? Math.min(rowLimit, rows) : rowLimit);
+  // Sums of few rows wait for each other on a CPU: more columns make up for it.
+  const few = target === "cpu" ? preferred.cpu.rows / tileRows : 1;
+  const columnLimit = tuning.tileColumns ?? preferred[target].columns * few;
   let tileColumns = 1;
   while (
     tileColumns * 2 <= columnLimit &&

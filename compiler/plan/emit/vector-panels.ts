@@ -1,0 +1,181 @@
+/**
+ * @file Long products on a CPU. A workgroup owns some rows of a panel of columns, and takes the depth in blocks: of each it
+ * lays the right operands out in memory of its own, one step of the depth behind the other, and goes over its rows with
+ * them in the cache (Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication"). What a block adds up
+ * is a part, which is added to those before it, so that no number rounds more often than there are blocks and terms of
+ * one.
+ */
+import { mulDims, sameShape, sizeOf } from "../../graph/dim.ts";
+import { at, InternalError } from "../../graph/errors.ts";
+import { type NodeId, nodeAt } from "../../graph/graph.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
+import type { Expr, LocalArray, Variable } from "../../kernel/ir.ts";
+import type { Accumulator } from "../stages/accumulators.ts";
+import { loopExtentsOf } from "../stages/loops.ts";
+import { chooseTile, vectorLanes } from "../stages/tiles.ts";
+import type { Emission, Form, FormContext } from "./form.ts";
+import { flatPosition, rememberLoop, startLoop } from "./loops.ts";
+import { storeRoots } from "./stage.ts";
+import { tileOrRows } from "./vectors.ts";
+
+/** Steps of the depth that are laid out at a time. */
+const blockDepth = 256;
+/** Rows of a workgroup: what is laid out serves all of them. */
+const mostRows = 128;
+/** Rows and depth from which laying out pays. */
+const fewRows = 16;
+
+export const vectorPanels: Form = {
+  matches: (context) => {
+    const { region, stage, tiles } = context;
+    if (stage.form !== "tile" || tiles.target !== "cpu") return false;
+    const nodes = stage.loops.map((id) => nodeAt(region.graph, id));
+    const [first] = nodes;
+    if (first === undefined || !nodes.every(({ op, aval }) => op === "dot" && sameShape(aval.shape, first.aval.shape)))
+      return false;
+    const depths = stage.loops.map((id) => at(loopExtentsOf(region, id), 0));
+    const [depth] = depths;
+    const { m } = panelsOf(context);
+    const isStrided = nodes.some((node) => node.op === "dot" && node.attrs.transposeB);
+    return (
+      depths.every((each) => each === depth) &&
+      (typeof m !== "number" || m >= fewRows) &&
+      (isStrided || typeof depth !== "number" || depth >= blockDepth)
+    );
+  },
+  grid: (context) => {
+    const { batch, m, n, width } = panelsOf(context);
+    const count = sizeOf(batch);
+    const rows = { rows: [m], rowsPer: mostRows } as const;
+    if (typeof n === "number") return { ...rows, columns: [mulDims(count, Math.ceil(n / width))], lanes: 1 };
+    return { ...rows, columns: [mulDims(count, n), mulDims(count, vectorLanes - 1)], lanes: vectorLanes };
+  },
+  lanes: () => vectorLanes,
+  emit: emitPanels,
+};
+
+function panelsOf({ region, stage, tiles }: FormContext) {
+  const { shape } = nodeAt(region.graph, at(stage.loops, 0)).aval;
+  const [m, n] = [at(shape, shape.length - 2), at(shape, shape.length - 1)];
+  const tile = chooseTile(m, n, stage.accumulators.length, tiles);
+  return { shape, batch: shape.slice(0, -2), m, n, tile, width: tile.columns * vectorLanes };
+}
+
+function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
+  const { writer } = emitter;
+  const { index, group, lane } = writer;
+  const { shape, batch, m, n, tile, width } = panelsOf({ region, stage, tiles });
+  const number = (value: number) => writer.u32(value);
+  const roundedUp = (size: Expr, by: number) => writer.div(writer.add(size, number(by - 1)), number(by));
+  const rowCount = writer.size(m);
+  const blocks = writer.let("blocks", roundedUp(rowCount, mostRows));
+  const perMatrix = writer.let("perMatrix", writer.mul(blocks, roundedUp(writer.size(n), width)));
+  writer.leaveIf(writer.lessEqual(writer.mul(perMatrix, writer.size(sizeOf(batch))), group));
+  const matrix = index.of(writer.div(group, perMatrix), sizeOf(batch));
+  const outer = batch.length === 0 ? [] : emitter.indexAt(matrix, batch);
+  const inMatrix = writer.let("inMatrix", batch.length === 0 ? group : writer.rem(group, perMatrix));
+  const row0 = writer.let("row0", writer.mul(writer.rem(inMatrix, blocks), number(mostRows)));
+  const rowsHere = writer.let("rowsHere", writer.min(number(mostRows), writer.sub(rowCount, row0)));
+  const column0 = writer.let("column0", writer.add(writer.mul(writer.div(inMatrix, blocks), number(width)), lane));
+  const columnAt = (c: Expr) => writer.add(column0, writer.mul(c, number(vectorLanes)));
+  const across = Array.from({ length: tile.columns }, (_, c) => number(c));
+
+  const depth = at(loopExtentsOf(region, at(stage.loops, 0)), 0);
+  const kept = stage.accumulators.map(() => writer.sharedArray("f32", mostRows * width));
+  const operands = new Map<NodeId, LocalArray>(
+    stage.loops.map((id) => [id, writer.sharedArray("f32", blockDepth * width)]),
+  );
+  const arrayOf = (id: NodeId): LocalArray => operands.get(id) ?? writer.sharedArray("f32", blockDepth * width);
+  /** Where a vector of a row lies in an array of the panel's width. */
+  const placeAt = (row: Expr, c: Expr) =>
+    writer.add(writer.add(writer.mul(row, number(width)), writer.mul(c, number(vectorLanes))), lane);
+
+  const rowsAxis = { extent: mostRows, role: "rows" } as const;
+  const everyRow = { axis: rowsAxis, first: number(0), end: rowsHere, step: number(1) } as const;
+  writer.for({ ...everyRow, name: writer.fresh("row") }, (row) => {
+    for (const array of kept) for (const c of across) writer.storeElement(array, placeAt(row, c), writer.f32(0));
+  });
+  const every = { first: number(0), end: writer.size(depth), step: number(blockDepth) };
+  writer.for({ axis: { extent: depth, role: "block" }, name: writer.fresh("block"), ...every }, (first) => {
+    const end = writer.let(writer.fresh("end"), writer.min(writer.add(first, number(blockDepth)), writer.size(depth)));
+    const steps = { axis: { extent: depth, role: "depth" }, first, end, step: number(1) } as const;
+    writer.for({ ...steps, name: writer.fresh("k") }, (k) => layOut(k, writer.sub(k, first)));
+    const tilesOfRows = { axis: rowsAxis, name: writer.fresh("tile"), first: number(0), end: rowsHere };
+    writer.for({ ...tilesOfRows, step: number(tile.rows) }, (start) =>
+      tileOrRows(writer, start, rowsHere, tile.rows, (top, rows) => {
+        const sums = stage.accumulators.map(({ loops }) =>
+          Array.from({ length: rows * tile.columns }, () => startLoop(writer, region, at(loops, 0))),
+        );
+        writer.for({ ...steps, name: writer.fresh("k") }, (k) =>
+          addStep(sums, writer.add(row0, top), k, writer.sub(k, first)),
+        );
+        for (const [i, registers] of sums.entries())
+          for (const [p, register] of registers.entries()) {
+            const row = writer.add(top, number(Math.floor(p / tile.columns)));
+            const place = placeAt(row, number(p % tile.columns));
+            const array = at(kept, i);
+            writer.storeElement(array, place, writer.add(writer.load(array, place), register));
+          }
+      }),
+    );
+  });
+
+  const vectors = { extent: tile.columns, role: "columns" } as const;
+  writer.for({ ...everyRow, name: writer.fresh("row") }, (row) =>
+    writer.for({ axis: vectors, name: "c", first: number(0), end: number(tile.columns), step: number(1) }, (c) => {
+      const column = writer.let(writer.fresh("column"), columnAt(c));
+      const write = () => {
+        const place = [...outer, index.of(writer.add(row0, row), m), index.of(column, n)];
+        const position = flatPosition(emitter, emitter.positionOf(place, shape));
+        for (const [i, { result }] of stage.accumulators.entries())
+          rememberLoop(emitter, region, result, position, writer.let("sum", writer.load(at(kept, i), placeAt(row, c))));
+        storeRoots(emitter, region, stage, position, store);
+      };
+      if (typeof n === "number" && n % width === 0) write();
+      else writer.if(writer.less(column, writer.size(n)), write);
+    }),
+  );
+
+  function dotAt(id: NodeId) {
+    const node = nodeAt(region.graph, id);
+    if (node.op !== "dot") throw new InternalError(`${node.op} %${id} among products`);
+    return node;
+  }
+
+  /** A step of the right operands. */
+  function layOut(k: Variable, within: Expr): void {
+    const step = index.of(k, depth);
+    for (const id of stage.loops) {
+      const { operands: given, attrs } = dotAt(id);
+      for (const c of across) {
+        const column = index.of(columnAt(c), n);
+        const value = emitter.value(region, at(given, 1), [
+          ...outer,
+          ...(attrs.transposeB ? [column, step] : [step, column]),
+        ]);
+        writer.storeElement(arrayOf(id), placeAt(within, c), value);
+      }
+    }
+  }
+
+  /** Adds the products of one step of the depth to the sums of some rows. */
+  function addStep(sums: readonly (readonly Variable[])[], first: Expr, k: Variable, within: Expr): void {
+    const step = index.of(k, depth);
+    const left = (id: NodeId, r: number): Expr => {
+      const { operands: given, attrs } = dotAt(id);
+      const row: Index = index.of(writer.add(first, number(r)), m);
+      return emitter.value(region, at(given, 0), [...outer, ...(attrs.transposeA ? [step, row] : [row, step])]);
+    };
+    const totals = stage.accumulators.flatMap(({ loops }: Accumulator, i) =>
+      at(sums, i).map((register, p) => {
+        const [r, c] = [Math.floor(p / tile.columns), number(p % tile.columns)];
+        const total = loops.reduce<Expr>(
+          (sum, id) => writer.add(sum, writer.mul(left(id, r), writer.load(arrayOf(id), placeAt(within, c)))),
+          register,
+        );
+        return { register, total };
+      }),
+    );
+    for (const { register, total } of totals) writer.assign(register, total);
+  }
+}
