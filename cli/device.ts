@@ -3,6 +3,7 @@
 import type { Device } from "../devices/device.ts";
 import { openInterpreter } from "../devices/interpreter.ts";
 import type { DeviceName } from "./options.ts";
+import { line, type Streams } from "./streams.ts";
 
 /** What a command is told of its device. */
 export interface DeviceOptions {
@@ -13,6 +14,14 @@ export interface DeviceOptions {
   readonly timeout: number;
 }
 
+const CPU_IS_NEW =
+  "cellgrad: --device cpu is WebAssembly in float32 now; the float64 interpreter of that name is --device interpreter";
+
+/** For one release: "cpu" was the name of the interpreter. */
+export function tellOfCpu(device: DeviceName, { stderr }: Streams): void {
+  if (device === "cpu") line(stderr, CPU_IS_NEW);
+}
+
 export async function openNamedDevice({ device, threads, timeout }: DeviceOptions): Promise<Device> {
   if (device === "interpreter") return openInterpreter();
   const { openDevice } = await import("../devices/open-device.ts");
@@ -20,7 +29,12 @@ export async function openNamedDevice({ device, threads, timeout }: DeviceOption
 }
 
 /** Runs `body` on the device and releases it afterwards, so that the process can end. */
-export async function withDevice<T>(options: DeviceOptions, body: (device: Device) => Promise<T>): Promise<T> {
+export async function withDevice<T>(
+  options: DeviceOptions,
+  streams: Streams,
+  body: (device: Device) => Promise<T>,
+): Promise<T> {
+  tellOfCpu(options.device, streams);
   const device = await openNamedDevice(options);
   try {
     return await body(device);

@@ -224,7 +224,11 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     )
     .option("--tuning <model>", "show the tuning that a model keeps, and compile with it")
     .option("--profile", "run a training step on a device: time, FLOP and bytes of each kernel, instead of its text")
-    .addOption(device("of --profile: gpu, cpu, software (SwiftShader), or auto: gpu where there is one, else software"))
+    .addOption(
+      device(
+        "of --profile: gpu, cpu (WebAssembly), software (SwiftShader), or auto: gpu where there is one, else cpu; without --profile, cpu shows WebAssembly instead of WGSL",
+      ),
+    )
     .addOption(threads())
     .addOption(timeout())
     .option("--json", "one JSON object")
@@ -238,7 +242,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     )
     .action(async (options, command: Command) => {
       const { inspect } = await import("./commands/inspect.ts");
-      const deviceGiven = ["device", "threads", "timeout"].find((name) => command.getOptionValueSource(name) === "cli");
+      const deviceGiven = ["threads", "timeout", "device"].find((name) => command.getOptionValueSource(name) === "cli");
       finish(await inspect({ ...options, deviceGiven }, streams));
     });
 

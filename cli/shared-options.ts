@@ -7,7 +7,7 @@ import { deviceName, OPTIMIZER_NAMES, RATE_SCHEDULE_NAMES, real, whole } from ".
 export const LARGEST_RATE = 1000;
 
 const DEVICE =
-  "gpu, cpu (WebAssembly), software (SwiftShader), interpreter (float64: exact and slow), or auto: gpu where there is one, else software";
+  "gpu, cpu (WebAssembly), software (SwiftShader), interpreter (float64: exact and slow), or auto: gpu where there is one, else cpu";
 
 /** How weights are updated. */
 export function addUpdateOptions(command: Command): Command {

@@ -1,6 +1,6 @@
 /** @file A graph as a program for CPUs: the same passes and the same lowering, and one WebAssembly module for all its kernels. */
 import { encodeModule } from "../wasm/encode.ts";
-import type { MemoryLimits } from "../wasm/instruction.ts";
+import type { MemoryLimits, WasmFunction } from "../wasm/instruction.ts";
 import { ModuleWriter } from "../wasm/kernel.ts";
 import { type CompileProgramOptions, planProgram } from "./compile.ts";
 import type { Graph } from "./graph/graph.ts";
@@ -8,7 +8,9 @@ import type { CpuKernel, CpuProgram, PlannedKernel, Program } from "./plan/progr
 import { vectorLanes } from "./plan/stages/tiles.ts";
 import { aboutKernel, givenTo } from "./render.ts";
 
-export interface CompileCpuOptions extends Omit<CompileProgramOptions, "target" | "mapping"> {
+export type CpuPlanOptions = Omit<CompileProgramOptions, "target" | "mapping">;
+
+export interface CompileCpuOptions extends CpuPlanOptions {
   /** What the module's memory will be. */
   readonly memory: MemoryLimits;
 }
@@ -17,10 +19,7 @@ export interface CompileCpuOptions extends Omit<CompileProgramOptions, "target" 
 const scratchBytes = 2 ** 18;
 
 /** A program whose kernels are in the kernel IR as a CPU runs them: a workgroup is a vector of lanes, and buffers are plenty. */
-export function planCpuProgram(
-  graph: Graph,
-  options: Omit<CompileProgramOptions, "target" | "mapping"> = {},
-): Program<PlannedKernel> {
+export function planCpuProgram(graph: Graph, options: CpuPlanOptions = {}): Program<PlannedKernel> {
   return planProgram(graph, {
     maxWorkgroupBytes: scratchBytes,
     ...options,
@@ -32,10 +31,19 @@ export function planCpuProgram(
 
 export function buildCpuProgram(graph: Graph, { memory, ...options }: CompileCpuOptions): CpuProgram {
   const planned = planCpuProgram(graph, options);
+  const { kernels, functions } = cpuKernels(planned);
+  return { ...planned, kernels, module: encodeModule({ functions }, memory) };
+}
+
+/** The kernels of a program, and the functions of its module. */
+export function cpuKernels(planned: Program<PlannedKernel>): {
+  readonly kernels: readonly CpuKernel[];
+  readonly functions: readonly WasmFunction[];
+} {
   const writer = new ModuleWriter();
   const kernels = planned.kernels.map((kernel): CpuKernel => {
     const { name, code, work } = kernel;
     return { name, work, ...aboutKernel(kernel), ...givenTo(code), ...writer.addKernel(name, code) };
   });
-  return { ...planned, kernels, module: encodeModule({ functions: writer.functions }, memory) };
+  return { kernels, functions: writer.functions };
 }

@@ -1,17 +1,18 @@
 /** @file Opens a device by choice: a GPU, a software adapter, the processor, or the interpreter. */
 import { UserError } from "../compiler/graph/errors.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
+import { DeviceUnavailableError } from "../runtime/device-errors.ts";
 import { type Device, type DeviceChoice, mostThreads } from "./device.ts";
 import { openInterpreter } from "./interpreter.ts";
 
 /** Which device to open. */
 export interface OpenDeviceOptions {
   /**
-   * "auto" takes a GPU where there is one and a software adapter otherwise; "cpu" is WebAssembly on the processor;
-   * "interpreter" computes in float64, slowly.
+   * "auto" takes a GPU where there is one and the processor otherwise; "cpu" is WebAssembly on the processor; "software"
+   * is WebGPU on the processor, much slower; "interpreter" computes in float64, slower still.
    */
   readonly device?: DeviceChoice;
-  /** Threads of device "cpu", from 1 to 1024; by default as many as the processor has cores. */
+  /** Threads of device "cpu", from 1 to 1024; by default as many as the processor has cores. A GPU that "auto" finds has none. */
   readonly threads?: number;
   /**
    * Seconds for which the device may be silent while something is waited for; then what waits rejects with a
@@ -38,12 +39,24 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
     throw new UserError(`openDevice: timeout is ${timeout}; expected seconds, a number above 0`);
   if (threads !== undefined) checkThreads(device, threads);
   if (device === "interpreter") return openInterpreter();
-  if (device === "cpu") {
-    const { openCpuDevice } = await import("./cpu.ts");
-    return openCpuDevice({ threads, timeout });
+  if (device === "cpu") return openCpu(threads, timeout);
+  if (device !== "auto") return openWebgpu(device, timeout);
+  try {
+    return await openWebgpu("gpu", timeout);
+  } catch (error) {
+    if (!(error instanceof DeviceUnavailableError)) throw error;
+    return openCpu(threads, timeout);
   }
+}
+
+async function openWebgpu(kind: "gpu" | "software", timeout: number | undefined): Promise<Device> {
   const { openWebgpuDevice } = await import("./webgpu.ts");
-  return openWebgpuDevice(device, timeout);
+  return openWebgpuDevice(kind, timeout);
+}
+
+async function openCpu(threads: number | undefined, timeout: number | undefined): Promise<Device> {
+  const { openCpuDevice } = await import("./cpu.ts");
+  return openCpuDevice({ threads, timeout });
 }
 
 function checkThreads(device: DeviceChoice, threads: number): void {

@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
+import { isolation } from "./isolation.ts";
 import { sandboxBundle } from "./sandbox/bundle.ts";
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -23,7 +24,8 @@ export default defineConfig({
   resolve: library,
   plugins: [sandboxBundle(library)],
   worker: { format: "es" },
-  server: { fs: { allow: [at("..")] } },
+  server: { fs: { allow: [at("..")] }, headers: isolation },
+  preview: { headers: isolation },
   optimizeDeps: { include: ["csv-parse/browser/esm/sync"] },
   // The sandbox's script and the page are each one piece, for good reasons.
   build: {

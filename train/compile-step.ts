@@ -1,22 +1,43 @@
 /** @file Compiles one training step and keeps what each pass made of its graph. Nothing here needs a device. */
-import { type CompileTrace, compileProgram } from "../compiler/compile.ts";
+import { type CompileProgramOptions, type CompileTrace, compileProgram } from "../compiler/compile.ts";
+import { type CpuKernelText, cpuProgramText } from "../compiler/cpu-text.ts";
 import { at, InternalError } from "../compiler/graph/errors.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
-import type { Program } from "../compiler/plan/program.ts";
+import type { Kernel, Program } from "../compiler/plan/program.ts";
 import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { TrainingStep } from "./training-step.ts";
 
-export interface Compiled {
+/** `K` is what its kernels are: WGSL, or WebAssembly's text. */
+export interface Compiled<K = Kernel> {
   /** The graph as traced, and after each pass. */
   readonly stages: readonly CompileTrace[];
-  readonly program: Program;
+  readonly program: Program<K>;
 }
 
+/** For WebGPU. */
 export function compileStep(step: TrainingStep, schedule: ScheduleChoice = "auto", tuning?: Tuning): Compiled {
+  return compiled(step, compileProgram, schedule, tuning);
+}
+
+/** For a CPU. */
+export function compileStepForCpu(
+  step: TrainingStep,
+  schedule: ScheduleChoice = "auto",
+  tuning?: Tuning,
+): Compiled<CpuKernelText> {
+  return compiled(step, cpuProgramText, schedule, tuning);
+}
+
+function compiled<K>(
+  step: TrainingStep,
+  compile: (graph: Graph, options: CompileProgramOptions) => Program<K>,
+  schedule: ScheduleChoice,
+  tuning: Tuning | undefined,
+): Compiled<K> {
   const stages: CompileTrace[] = [];
   const { graph, forward, backward } = withPhaseOutputs(step);
-  const program = compileProgram(graph, {
+  const program = compile(graph, {
     donate: step.donate,
     schedule,
     tuning,

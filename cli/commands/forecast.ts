@@ -33,7 +33,7 @@ export async function forecastCommand(
   const values = Array.from({ length: series.length }, (_, row) => [
     ...series.values.subarray(row * columns.length, (row + 1) * columns.length),
   ]);
-  return withDevice(options, async (device) => {
+  return withDevice(options, streams, async (device) => {
     warnOfAdapter(model.tuned, device, streams);
     const stream = await createStream(device, model, model.parameters);
     const forecasts = await forecast({ stream, values, horizon, ...(normalisation && { normalisation }) });

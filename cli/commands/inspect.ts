@@ -1,15 +1,17 @@
 /** @file `cellgrad inspect`: what the compiler makes of one training step of a language model with a given cell. */
 
+import type { CpuKernelText } from "../../compiler/cpu-text.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
+import type { Kernel } from "../../compiler/plan/program.ts";
 import type { ScheduleChoice } from "../../compiler/plan/scan/names.ts";
 import type { Tuning } from "../../compiler/plan/tuning.ts";
 import { bytesFormula, countNodes, countWork } from "../../runtime/count-work.ts";
-import { compileStep } from "../../train/compile-step.ts";
+import { compileStep, compileStepForCpu } from "../../train/compile-step.ts";
 import { languageModel, type Network } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { trainingStep } from "../../train/training-step.ts";
-import { type DeviceOptions, withDevice } from "../device.ts";
+import { type DeviceOptions, tellOfCpu, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { layout } from "../inspect/layout.ts";
 import { anyBatch, profiledRuns, profileStep, type StepProfile } from "../inspect/profile-step.ts";
@@ -48,7 +50,9 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
   const profile = options.profile ? await profiled(network, options, tuned?.tuning, streams) : undefined;
   // The same step as `train` makes.
   const step = trainingStep(network, { optimizer: adam(), clipNorm: CLIP_NORM });
-  const compiled = compileStep(step, options.schedule, tuned?.tuning);
+  if (profile === undefined) tellOfCpu(options.device, streams);
+  const compile = options.device === "cpu" ? compileStepForCpu : compileStep;
+  const compiled = compile(step, options.schedule, tuned?.tuning);
   const work = countWork(compiled.program, { B: batch, T: time });
   if (json) {
     const { stages, program } = compiled;
@@ -61,9 +65,7 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
       bytesFormula: bytesFormula(compiled.program),
       schedules: program.schedules,
       passes: stages.map(({ pass, graph }) => ({ name: pass, nodes: countNodes(graph) })),
-      kernels: program.kernels.map(({ name, label, site, workgroupSize, workgroupBytes, about, wgsl }) => ({
-        ...{ name, label, site, workgroupSize, workgroupBytes, wgsl: about + wgsl },
-      })),
+      kernels: program.kernels.map(kernelEntry),
       ...(profile && { profile: { ...profile, total: totalOf(profile.kernels) } }),
     });
   } else {
@@ -77,21 +79,30 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
   return ExitCode.ok;
 }
 
+function kernelEntry(kernel: Kernel | CpuKernelText): object {
+  const { name, label, site, about } = kernel;
+  if (!("wgsl" in kernel))
+    return { name, label, site, functions: kernel.functions, scratchBytes: kernel.scratchBytes, wat: kernel.wat };
+  const { workgroupSize, workgroupBytes, wgsl } = kernel;
+  return { name, label, site, workgroupSize, workgroupBytes, wgsl: about + wgsl };
+}
+
 function checkDevice({ profile, device, deviceGiven }: InspectCommandOptions): void {
   if (profile && device === "interpreter")
     throw new UserError('--profile times kernels, and "interpreter" has none: give gpu, cpu, software or auto');
-  if (!profile && deviceGiven !== undefined)
-    throw new UserError(`--${deviceGiven} is for --profile: inspect alone compiles, which takes no device`);
+  if (profile || deviceGiven === undefined || (device === "cpu" && deviceGiven === "device")) return;
+  const but = deviceGiven === "device" ? ", but for --device cpu" : "";
+  throw new UserError(`--${deviceGiven} is for --profile${but}: inspect alone compiles, which takes no device`);
 }
 
 function profiled(
   network: Network,
   { vocabulary, batch, time, schedule = "auto", ...options }: InspectCommandOptions,
   tuning: Tuning | undefined,
-  { stderr }: Streams,
+  streams: Streams,
 ): Promise<StepProfile> {
-  return withDevice(options, async (device) => {
-    const progress = showPieces(stderr, 2 * profiledRuns + 2, "steps, half of them with every kernel timed");
+  return withDevice(options, streams, async (device) => {
+    const progress = showPieces(streams.stderr, 2 * profiledRuns + 2, "steps, half of them with every kernel timed");
     try {
       const trainer = await createTrainer(device, network, { clipNorm: CLIP_NORM, schedule, tuning });
       return await profileStep(device, trainer, anyBatch(vocabulary, batch, time), progress.done);

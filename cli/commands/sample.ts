@@ -22,7 +22,7 @@ export async function sample(path: string, options: SampleCommandOptions, stream
   const { stdout } = streams;
   const model = await readModel(path, "text");
   await checkPrompt(model, options.prompt);
-  return withDevice(options, async (device) => {
+  return withDevice(options, streams, async (device) => {
     const { prompt, temperature, seed, json } = options;
     warnOfAdapter(model.tuned, device, streams);
     if (json) {

@@ -51,7 +51,7 @@ export async function start(options: StartCommandOptions, streams: Streams): Pro
   const { path, name } = textFile();
   const text = await readText(path);
   const demonstration = { ...DEMONSTRATION, steps: options.steps ?? DEMONSTRATION.steps };
-  return withDevice(options, (device) => demonstrate(text, name, demonstration, device, streams));
+  return withDevice(options, streams, (device) => demonstrate(text, name, demonstration, device, streams));
 }
 
 /** Trains on a text, shows a sample, and ends with a line that says what was learned. */

@@ -41,7 +41,7 @@ export async function taskCommand(
     throw new UserError("--lr-schedule plateau follows a held-out loss, which a task measures at its end alone");
   const trial = prepareTrial({ ...options, task, cell, learningRate, update, parameters });
   const say = (text: string) => (json ? undefined : line(streams.stdout, text));
-  return withDevice(options, async (device) => {
+  return withDevice(options, streams, async (device) => {
     say(`${task.name}: ${task.about}`);
     say(`${cell.cellName}, ${options.units} units; seed ${options.seed}; device: ${device.name}`);
     const interrupt = watchInterrupt();

@@ -55,7 +55,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
   const json = options.json ?? false;
   const say = (text: string) => (json ? undefined : line(streams.stdout, text));
 
-  return withDevice(options, async (device) => {
+  return withDevice(options, streams, async (device) => {
     for (const text of introduction(setup, device.name)) say(text);
     if (resumed !== undefined) say(`goes on after step ${grouped(resumed.run.steps)} of ${options.resume}`);
     if (updateFlags.some((flag) => options.given.has(flag))) say(`updates: ${updateLine(options, learningRate)}`);

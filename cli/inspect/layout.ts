@@ -1,6 +1,7 @@
 /** @file How `inspect` shows a compilation to people: the graph after each pass, each kernel, and the totals. */
 
 import { aboutPass } from "../../compiler/about-passes.ts";
+import type { CpuKernelText } from "../../compiler/cpu-text.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
 import type { Kernel, Program } from "../../compiler/plan/program.ts";
 import type { Graph } from "../../index.ts";
@@ -9,7 +10,7 @@ import type { Compiled } from "../../train/compile-step.ts";
 import { grouped } from "../progress.ts";
 
 /** Lines in the order in which things happen: what was traced, what each pass made of it, kernels, totals. */
-export function* layout({ stages, program }: Compiled, work: WorkTotals): Generator<string> {
+export function* layout({ stages, program }: Compiled<Kernel | CpuKernelText>, work: WorkTotals): Generator<string> {
   let before = "";
   for (const { pass, graph } of stages) {
     const after = printGraph(graph, { sites: true });
@@ -19,7 +20,7 @@ export function* layout({ stages, program }: Compiled, work: WorkTotals): Genera
     yield* section(`${heading}: ${same ? "nothing changed" : nodes(graph)}`, same ? "" : after);
     before = after;
   }
-  for (const kernel of program.kernels) yield* section(kernelHeading(kernel, program), kernel.about + kernel.wgsl);
+  for (const kernel of program.kernels) yield* section(kernelHeading(kernel, program), kernelText(kernel));
   yield* totals(program, work);
 }
 
@@ -33,12 +34,23 @@ function nodes(graph: Graph): string {
   return `${count} node${count === 1 ? "" : "s"}`;
 }
 
-function kernelHeading({ name, label, site, workgroupSize, bindings }: Kernel, program: Program): string {
+function kernelHeading(kernel: Kernel | CpuKernelText, program: Program<unknown>): string {
+  const { name, label, site, bindings } = kernel;
   const buffers = bindings.map(({ buffer, access }) => `${program.buffers[buffer]?.name ?? buffer} (${access})`);
-  return `kernel ${name}: ${label}${site === undefined ? "" : `, ${site}`}; workgroups of ${workgroupSize}; ${buffers.join(", ")}`;
+  const size =
+    "wgsl" in kernel ? `workgroups of ${kernel.workgroupSize}` : `${kernel.scratchBytes} bytes of scratch memory`;
+  return `kernel ${name}: ${label}${site === undefined ? "" : `, ${site}`}; ${size}; ${buffers.join(", ")}`;
 }
 
-function* totals(program: Program, { dispatches, chunks, copies, bytes, slabBytes }: WorkTotals): Generator<string> {
+/** WGSL, or WebAssembly's text. */
+function kernelText(kernel: Kernel | CpuKernelText): string {
+  return "wgsl" in kernel ? kernel.about + kernel.wgsl : kernel.wat;
+}
+
+function* totals(
+  program: Program<unknown>,
+  { dispatches, chunks, copies, bytes, slabBytes }: WorkTotals,
+): Generator<string> {
   const { forward, backward, update } = dispatches;
   yield "=== one training step";
   for (const { scan, schedule, reason } of program.schedules) yield `${scan.padEnd(11)} ${schedule}: ${reason}`;

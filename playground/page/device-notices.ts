@@ -1,10 +1,10 @@
-/** @file Says what device was found, and what to do where there is none. */
+/** @file Says what device was found, and what to do where it is not the best there could be. */
 import { h } from "./dom.ts";
 import { notify } from "./notices.ts";
 import type { Training } from "./session/training.ts";
 import { tinySettings, type Workspace } from "./session/workspace.ts";
 
-/** The name of the adapter; and where there is none, how to get one, and what goes without. */
+/** The name of the device; and where it is no GPU that the visitor has not chosen, why, and how to get one. */
 export function deviceChip(workspace: Workspace, training: Training): HTMLElement {
   const chip = h("span", { class: "chip" });
   let told = false;
@@ -13,15 +13,15 @@ export function deviceChip(workspace: Workspace, training: Training): HTMLElemen
     if (device === undefined) return;
     const { kind, name, note } = device;
     chip.textContent = name;
-    chip.title = note ?? "The adapter that trains";
+    chip.title = note ?? "The device that trains";
     chip.dataset.kind = kind;
-    // Without a note it is the visitor's own choice.
-    if (kind !== "interpreter" || note === undefined || told) return;
+    if (note === undefined || told) return;
     told = true;
+    if (kind !== "interpreter") return void notify({ text: note, actions: [{ label: "Close", act: () => {} }] });
     notify({
       kind: "trouble",
-      text: `${note} Tiny cells can train on the interpreter, in float64 on the CPU.`,
-      actions: [{ label: "Use the CPU interpreter", act: () => workspace.settings.set(tinySettings) }],
+      text: note,
+      actions: [{ label: "Use a tiny cell", act: () => workspace.settings.set(tinySettings) }],
     });
   });
   return chip;

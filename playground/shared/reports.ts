@@ -141,9 +141,10 @@ export interface Inspection {
     readonly label: string;
     /** Line of the cell's source that most of it comes from. */
     readonly line?: number;
-    readonly workgroupSize: number;
-    readonly workgroupBytes: number;
-    readonly wgsl: string;
+    readonly language: "WGSL" | "WebAssembly";
+    readonly text: string;
+    /** A sentence about how it runs, such as "Workgroups of 64, 1,024 bytes of workgroup memory." */
+    readonly about: string;
   }[];
   /** How each scan runs, and why. */
   readonly schedules: readonly ScheduleReport[];

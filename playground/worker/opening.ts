@@ -31,12 +31,15 @@ export async function openFirst(open: OpenDevice, choice: DeviceChoice): Promise
 async function firstDevice(open: OpenDevice, choice: DeviceChoice): Promise<{ device: Device; note?: string }> {
   if (choice !== "auto") return { device: await open({ device: choice }) };
   try {
-    const device = await open({ device: "auto" });
-    return device.kind === "gpu"
-      ? { device }
-      : { device, note: "No graphics card was found, so a software adapter computes: all works, slowly." };
+    return { device: await open({ device: "gpu" }) };
   } catch (error) {
-    const note = `${faultOf(error).message} Until then an interpreter computes, which is for tiny cells.`;
-    return { device: await open({ device: "interpreter" }), note };
+    const { message } = faultOf(error);
+    try {
+      const device = await open({ device: "cpu" });
+      return { device, note: `${message} Until then the processor computes, by WebAssembly.` };
+    } catch (cpuError) {
+      const note = `${message} ${faultOf(cpuError).message} Until then an interpreter computes, which is for tiny cells.`;
+      return { device: await open({ device: "interpreter" }), note };
+    }
   }
 }

@@ -19,6 +19,9 @@ const VULKAN_ONLY = process.platform === "linux" ? ["backend=vulkan"] : [];
 type CreateGpu = (flags: string[]) => GPU;
 
 export async function nodeAdapter(choice: AdapterChoice): Promise<HostAdapter> {
+  // A machine that cannot have a card is spared the loading of Dawn.
+  if (choice === "gpu" && !takesDriversAsTheyAre() && cardDrivers().length === 0)
+    throw new DeviceUnavailableError(noGraphicsCard(null));
   const create = await loadDawn();
   const system = choice === "software" ? null : await systemAdapter(create);
   if (system && (system.kind === "gpu" || (choice === "auto" && userChoseDrivers()))) return system;
@@ -34,10 +37,14 @@ export async function nodeAdapter(choice: AdapterChoice): Promise<HostAdapter> {
 
 /** Whatever Dawn finds on this machine by itself. */
 async function systemAdapter(create: CreateGpu): Promise<HostAdapter | null> {
-  const asIs = process.platform !== "linux" || userChoseDrivers();
+  const asIs = takesDriversAsTheyAre();
   const drivers = asIs ? [] : cardDrivers();
   if ((!asIs && drivers.length === 0) || !(await hasLoader())) return null;
   return request(create, "system", [], asIs ? {} : onlyDrivers(drivers));
+}
+
+function takesDriversAsTheyAre(): boolean {
+  return process.platform !== "linux" || userChoseDrivers();
 }
 
 /** Containers often have a card's driver without the loader that finds it; SwiftShader's package has a loader. */
@@ -127,5 +134,5 @@ function installGlobals(globals: object): void {
 function noGraphicsCard(found: HostAdapter | null): string {
   const reason = found ? `The only adapter is ${found.name}, not a graphics card.` : "No graphics card was found.";
   const advice = process.platform === "linux" ? "its Vulkan driver and libvulkan" : "its driver";
-  return `${reason} Install ${advice}, or use the software adapter ("software").`;
+  return `${reason} Install ${advice}, or use the processor ("cpu").`;
 }

@@ -1,5 +1,5 @@
 /**
- * @file The playground in a real browser, on SwiftShader, built as it is deployed: what a visitor does in the first
+ * @file The playground in a real browser with no graphics card, built as it is deployed: what a visitor does in the first
  * minutes, and what one does who means no good.
  */
 import { readFile } from "node:fs/promises";
@@ -179,12 +179,46 @@ test("a link brings a cell and its settings, which run once the visitor agrees",
   await damaged.close();
 });
 
-test("a page without WebGPU says what to do, and trains a tiny cell on the interpreter", async () => {
+test("a page without WebGPU says what to do, and trains at once on the processor, in one thread", async () => {
   const { page, complaints } = await openPlayground(browser, site, { address: withoutWebGpu });
-  await eventually(() => page.locator(".notice").textContent()).toMatch(/secure pages.*https/s);
-  await press(page, "Use the CPU interpreter");
+  await eventually(() => page.locator(".notice").textContent()).toMatch(
+    /secure pages.*https.*Until then the processor computes/s,
+  );
+  await eventually(() => page.locator(".chip").textContent()).toBe("WebAssembly SIMD, 1 thread");
   await press(page, "Train");
-  await untilStep(page, 2);
+  await untilStep(page, 30);
+  expect(complaints).toEqual([]);
+  await page.close();
+});
+
+test("a switch goes on with other devices, shows how fast each is, and refuses one that cannot", async () => {
+  const { page, complaints } = await openPlayground(browser, site);
+  const menu = page.getByLabel("Device", { exact: true });
+  const speeds = page.locator(".speeds");
+  await eventually(() => page.locator(".chip").textContent()).toMatch(/^WebAssembly SIMD, \d+ threads?$/);
+  // The headers let threads share their memory.
+  expect(await page.evaluate("crossOriginIsolated")).toBe(true);
+  await press(page, "Train");
+  await untilStep(page, 10);
+  await menu.selectOption("software");
+  await eventually(() => speeds.textContent()).toMatch(
+    /^CPU \(WebAssembly\) [\d,]+, WebGPU in software [\d,]+ tokens\/s$/,
+  );
+  expect(await page.locator(".chip").textContent()).toMatch(/^SwiftShader/);
+  const reached = await figureOf(page, "Step");
+  expect(reached).toBeGreaterThan(10);
+  await page.getByRole("tab", { name: "Compiled" }).click();
+  await page.getByLabel("Pass or kernel").selectOption("k0");
+  await eventually(() => page.locator(".code .cm-content").textContent()).toMatch(/fn /);
+
+  // The network is too large for it: the device stays, and training goes on.
+  await menu.selectOption("interpreter");
+  await eventually(() => page.locator(".training-panel .problem").textContent()).toMatch(/takes 20000 at the most/);
+  expect(await menu.inputValue()).toBe("software");
+  await untilStep(page, reached + 2);
+  await menu.selectOption("cpu");
+  await eventually(() => page.locator(".code .cm-content").textContent()).toMatch(/\(func \$k0/);
+  await untilStep(page, reached + 4);
   expect(complaints).toEqual([]);
   await page.close();
 });
@@ -220,7 +254,7 @@ test("cells side by side: another joins while the first trains, both have curves
   await page.getByRole("tab", { name: "Compiled" }).click();
   await eventually(() => page.locator(".code .cm-content").textContent()).toMatch(/graph trainingStep/);
   await page.getByLabel("Pass or kernel").selectOption("k0");
-  await eventually(() => page.locator(".code .cm-content").textContent()).toMatch(/fn /);
+  await eventually(() => page.locator(".code .cm-content").textContent()).toMatch(/\(func \$k0/);
   await press(page, "Remove RNN");
   await press(page, "Train the changes");
   await eventually(() => page.locator(".figures tbody tr").count()).toBe(1);

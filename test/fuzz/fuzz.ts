@@ -4,13 +4,14 @@
  */
 import fc from "fast-check";
 import { zoo } from "../../cells/zoo.ts";
-import { type Device, openDevice } from "../../index.ts";
+import type { Device } from "../../index.ts";
 import { smallTileExecutorsOn } from "../../testing/executor.ts";
 import { type CellPlan, cellPlans } from "../../testing/random-cells/cell-plan.ts";
 import { checkRandomCell } from "../../testing/random-cells/check-random-cell.ts";
 import { buildCell } from "../../testing/random-cells/random-cell.ts";
 import { checkTraining, trainingSource } from "../../testing/random-training/check-training.ts";
 import { type TrainingPlan, trainingPlans } from "../../testing/random-training/training-plan.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 import type { Entry, FuzzJob, HostJob, Kind, Tell, Totals } from "./protocol.ts";
 
 /** Milliseconds for one check with all that is tried to shrink it. */
@@ -65,7 +66,7 @@ export async function replay(entry: Entry, device: Device): Promise<void> {
 /** Does what a driver asks for. */
 export async function perform(job: HostJob, tell: Tell): Promise<void> {
   if ("fuzz" in job) return fuzz(job.fuzz, tell);
-  const device = await openDevice();
+  const device = await openWebgpu();
   const wrong = await replay(job.replay, device).then(() => undefined, messageOf);
   device.destroy();
   tell({ event: "replayed", ...(wrong !== undefined && { wrong }) });
@@ -73,7 +74,7 @@ export async function perform(job: HostJob, tell: Tell): Promise<void> {
 
 /** Draws and checks until the minutes are over, but one cell at least. */
 async function fuzz(job: FuzzJob, tell: Tell): Promise<void> {
-  let device = await openDevice();
+  let device = await openWebgpu();
   tell({ event: "device", name: device.name });
   const started = performance.now();
   const minutes = () => (performance.now() - started) / 60_000;
@@ -102,7 +103,7 @@ async function fuzz(job: FuzzJob, tell: Tell): Promise<void> {
     const found = came.failed ? messageOf(came.errorInstance) : `no answer after ${patience / 1000} s`;
     tell({ event: "failure", kind, seed, found, plan, source: source(plan) });
     // A device that is lost fails everything after it.
-    if (!(await isUsable(device))) device = await openDevice();
+    if (!(await isUsable(device))) device = await openWebgpu();
   };
 
   for (let n = 0; n === 0 || minutes() < job.minutes; n++) {

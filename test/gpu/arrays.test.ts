@@ -10,7 +10,6 @@ import {
   interpret,
   mul,
   not,
-  openDevice,
   scatterAdd,
   sum,
   type Tensor,
@@ -18,11 +17,12 @@ import {
   traceGraph,
 } from "../../index.ts";
 import { numbers } from "../support/same-after.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 import { difference } from "../train/devices.ts";
 
 type Float = Tensor<"f32">;
 
-const device = await openDevice();
+const device = await openWebgpu();
 afterAll(() => device.destroy());
 
 /** A number that needs places of its own on the way, and two results. */
@@ -203,7 +203,7 @@ describe("refused is", () => {
   });
 
   test("whatever is asked of a device that is gone", async () => {
-    const gone = await openDevice();
+    const gone = await openWebgpu();
     const executable = await gone.compile(doubled);
     const array = gone.upload(x);
     gone.destroy();

@@ -17,11 +17,12 @@ import {
   traceGraph,
 } from "../../index.ts";
 import { lineOfPromise } from "../support/refused.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 import { rowsSaid } from "../trust/fault-table.ts";
 
 type Float = Tensor<"f32">;
 
-const [device, other, exact] = await Promise.all([openDevice(), openDevice(), openDevice({ device: "interpreter" })]);
+const [device, other, exact] = await Promise.all([openWebgpu(), openWebgpu(), openDevice({ device: "interpreter" })]);
 afterAll(() => {
   device.destroy();
   other.destroy();

@@ -23,7 +23,6 @@ import {
   type NamedAval,
   type NdArray,
   not,
-  openDevice,
   type ParameterTensors,
   reshape,
   scan,
@@ -40,6 +39,7 @@ import { instantiate } from "../../runtime/instance.ts";
 import { chunkRanges } from "../../runtime/walk.ts";
 import { relativeError } from "../../testing/numbers/compare.ts";
 import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
 type Float = Tensor<"f32">;
 
@@ -110,7 +110,7 @@ const counting = traceGraph("counting", [{ name: "x", dtype: "f32", shape: ["T",
   return [at(carries, 0), at(carries, 1), at(ys, 0)];
 });
 
-const device = await openDevice();
+const device = await openWebgpu();
 afterAll(() => device.destroy());
 
 /** Results of the graph uncut, and with each of these chunk lengths. */

@@ -6,7 +6,6 @@ import { afterAll, describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
-import { openDevice } from "../../devices/open-device.ts";
 import {
   add,
   cast,
@@ -33,10 +32,11 @@ import { binaryCrossEntropy } from "../../train/losses/classification.ts";
 import { arrayCases } from "../support/array-cases.ts";
 import { elementwiseCases } from "../support/elementwise-cases.ts";
 import { f32, type OpCase, type TensorFunction, u32 } from "../support/evaluate.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
 type Float = Tensor<"f32">;
 
-const device = await openDevice();
+const device = await openWebgpu();
 afterAll(() => device.destroy());
 
 /** The results of `f` on the device and in the interpreter. */

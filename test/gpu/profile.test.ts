@@ -8,7 +8,6 @@ import { add, mul } from "../../compiler/ops/elementwise.ts";
 import { scanTensors } from "../../compiler/ops/scan.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
 import { openInterpreter } from "../../devices/interpreter.ts";
-import { openDevice } from "../../devices/open-device.ts";
 import type { Tensor } from "../../index.ts";
 import { GpuContext } from "../../runtime/context.ts";
 import { requestAdapter } from "../../runtime/host.ts";
@@ -17,8 +16,9 @@ import { ratesOf } from "../../runtime/profile.ts";
 import type { Batch } from "../../train/data/batches.ts";
 import { languageModel } from "../../train/networks.ts";
 import { createTrainer } from "../../train/trainer.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
-const device = await openDevice();
+const device = await openWebgpu();
 afterAll(() => device.destroy());
 
 type Float = Tensor<"f32">;

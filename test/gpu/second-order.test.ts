@@ -1,14 +1,15 @@
 /** @file Second order through scan on the device: the derivative of a cell's gradient, all of it in either schedule. */
 import { afterAll, describe, expect, test } from "vitest";
 import { slstm } from "../../cells/slstm.ts";
-import { gru, interpret, lstm, lstm1997, openDevice, rnn } from "../../index.ts";
+import { gru, interpret, lstm, lstm1997, rnn } from "../../index.ts";
 import { deviceExecutor } from "../../testing/executor.ts";
 import { drawArguments, drawWholeDirection } from "../../testing/gradients/case.ts";
 import { tracePrograms } from "../../testing/gradients/programs.ts";
 import { norm, relativeError } from "../../testing/numbers/compare.ts";
 import { f32Tolerance } from "../../testing/tolerance.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
-const device = await openDevice();
+const device = await openWebgpu();
 afterAll(() => device.destroy());
 
 const sizes = { units: 4, features: 3, batch: 2, time: 5, carried: true, seed: 7 };

@@ -2,15 +2,16 @@
 import { afterAll, expect, test } from "vitest";
 import { zoo } from "../../cells/zoo.ts";
 import { at } from "../../compiler/graph/errors.ts";
-import { openDevice, sgd } from "../../index.ts";
+import { sgd } from "../../index.ts";
 import { instantiate } from "../../runtime/instance.ts";
 import { evaluateSize } from "../../runtime/walk.ts";
 import { objectiveOf } from "../../testing/random-training/random-objective.ts";
 import type { TrainingPlan } from "../../testing/random-training/training-plan.ts";
 import { trainingStep } from "../../train/training-step.ts";
 import { corpus } from "../fuzz/corpus.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
-const device = await openDevice();
+const device = await openWebgpu();
 afterAll(() => device.destroy());
 
 test("a kernel reads its own, also where it reads more than one aligned block holds", () => {

@@ -7,12 +7,12 @@ import { gru, lstm } from "../../cells/index.ts";
 import type { CellDefinition } from "../../compiler/dsl/cell.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { openInterpreter } from "../../devices/interpreter.ts";
-import { openDevice } from "../../devices/open-device.ts";
 import { languageModel } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
-const device = await openDevice();
+const device = await openWebgpu();
 afterAll(() => device.destroy());
 
 const vocabulary = 11;

@@ -11,7 +11,6 @@ import {
   lstm,
   ndarray,
   normal,
-  openDevice,
   orthogonal,
   ringModulus,
   ringPhase,
@@ -25,6 +24,7 @@ import { type AdapterChoice, requestAdapter, requestDevice, requestGpuDevice } f
 import { textBatches, vocabularyOf } from "../../train/data/text.ts";
 import { initialize } from "../../train/initialize.ts";
 import { languageModel } from "../../train/networks.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
 export interface Shader {
   readonly name: string;
@@ -91,14 +91,14 @@ function weightBits(): number {
 }
 
 export async function work(shaders: readonly Shader[]): Promise<HostReport> {
-  const device = await openDevice();
+  const device = await openWebgpu();
   const { trainer, losses } = await trainTwentySteps(device);
   const heldOut = await trainer.evaluate(validation);
   const kept = await trainer.parameters();
   const sumsOfNone = await sumNoRows(device);
   const afterLoss = await loseInMidStep(device, trainer);
 
-  const another = await openDevice();
+  const another = await openWebgpu();
   const resumed = await createTrainer(another, network);
   resumed.setParameters(kept);
   const heldOutOnNewDevice = await resumed.evaluate(validation);

@@ -2,9 +2,10 @@
  * @file A page that trains on and on. When its device is lost, it goes on with another from the weights that it kept. What
  * happens is in the page's global object.
  */
-import { createTrainer, DeviceLostError, gru, openDevice } from "../../index.ts";
+import { createTrainer, DeviceLostError, gru } from "../../index.ts";
 import { textBatches, vocabularyOf } from "../../train/data/text.ts";
 import { languageModel } from "../../train/networks.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
 export const story = {
   /** Name and message of every error. */
@@ -34,7 +35,7 @@ type Weights = Awaited<ReturnType<Awaited<ReturnType<typeof createTrainer>>["par
 
 /** Trains until the device is lost, and gives the weights that were kept last. */
 async function live(weights: Weights | undefined): Promise<Weights | undefined> {
-  const device = await openDevice();
+  const device = await openWebgpu();
   void device.lost.then(({ message }) => story.told.push(message));
   const trainer = await createTrainer(device, network, { learningRate: 0.01 });
   if (weights !== undefined) {

@@ -97,4 +97,45 @@ export const cliMutants: readonly Mutant[] = [
       ],
     ],
   ),
+  ...changed(
+    "devices/open-device.ts",
+    ["test/devices/open-device.test.ts"],
+    [
+      [
+        "auto is nothing where there is no card",
+        "if (!(error instanceof DeviceUnavailableError)) throw error;",
+        "throw error;",
+      ],
+      [
+        "auto forgets the threads",
+        "throw error;\n    return openCpu(threads, timeout);",
+        "throw error;\n    return openCpu(undefined, timeout);",
+      ],
+    ],
+  ),
+  ...changed(
+    "cli/device.ts",
+    ["test/cli/devices.test.ts"],
+    [["every device has news", 'if (device === "cpu") line(stderr', "line(stderr"]],
+  ),
+  ...changed(
+    "compiler/cpu-text.ts",
+    ["test/cli/devices.test.ts"],
+    [
+      ["a text lacks what its functions call", "for (const callee of callees(each.body)) visit(callee);", ""],
+      [
+        "a text has its functions again and again",
+        "if (each === undefined || found.has(each)) return;\n    found.add(each);",
+        "if (each === undefined) return;\n    found.add({ ...each });",
+      ],
+    ],
+  ),
+  ...changed(
+    "playground/worker/opening.ts",
+    ["test/playground/opening.test.ts"],
+    [
+      ["without a GPU software computes", 'device: "cpu" });\n      return', 'device: "software" });\n      return'],
+      ["the interpreter takes any network", 'kind === "interpreter" && { maxWeights', 'kind === "gpu" && { maxWeights'],
+    ],
+  ),
 ];

@@ -138,7 +138,7 @@ test("a fresh Vite project builds without a warning, and its page trains", async
     const text = await page.waitForFunction("document.body.textContent.trim()");
     const { device, losses } = JSON.parse(String(await text.jsonValue())) as Trained;
     expect(errors).toEqual([]);
-    expect(device).toBe("SwiftShader (software)");
+    expect(device).toBe("WebAssembly SIMD, 1 thread");
     expect(apart(losses, ofNode.losses)).toBeLessThan(1e-4);
   } finally {
     await browser.close();

@@ -230,7 +230,7 @@ describe("what is shown of a run", () => {
     expect(passes.map(({ name }) => name)).toEqual(["traced", ...pipeline.map(({ name }) => name)]);
     expect(passes[0]?.text).toContain("sigmoid");
     expect(kernels.length).toBe(dispatches.forward + dispatches.backward + dispatches.update);
-    expect(kernels.every(({ wgsl }) => wgsl.includes("@compute"))).toBe(true);
+    expect(kernels.every(({ text, language }) => language === "WGSL" && text.includes("@compute"))).toBe(true);
     expect(bytes).toBeGreaterThan(1000);
     await client.ask({ type: "destroy" });
   });

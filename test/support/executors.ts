@@ -2,13 +2,13 @@
  * @file The executors of the tests: the float64 interpreter, and the device in both schedules.
  */
 
-import { openDevice } from "../../devices/open-device.ts";
 import { deviceExecutor, type Executor, interpreter, smallTileExecutorsOn } from "../../testing/executor.ts";
+import { openWebgpu } from "./webgpu.ts";
 
 export { deviceExecutor, type Executor, interpreter };
 
 /** The device of the tests. A missing adapter fails here, with the reason. */
-export const device = await openDevice();
+export const device = await openWebgpu();
 
 /** Every executor that the checks run on. */
 export const executors: readonly Executor[] = [

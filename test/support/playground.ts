@@ -5,6 +5,7 @@ import { extname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { build } from "vite";
+import { isolation } from "../../playground/isolation.ts";
 import { newPage } from "./browser.ts";
 
 const root = fileURLToPath(new URL("../../playground", import.meta.url));
@@ -48,12 +49,14 @@ export async function openPlayground(
     if (line.type() === "error" || line.type() === "warning") complaints.push(line.text());
   });
   await page.addInitScript(rememberWorkers);
+  // Browsers warn where a page that is not secure asks for isolation.
+  const headers = { ...anyOrigin, ...(address === withWebGpu && isolation) };
   await page.route(`${new URL(address).origin}/**`, (route) => {
     const path = new URL(route.request().url()).pathname.slice(new URL(address).pathname.length);
     const body = site.get(path === "" ? "index.html" : path);
     return body === undefined
       ? route.fulfill({ status: 404, body: "" })
-      : route.fulfill({ contentType: types[extname(path)] ?? "text/html", body, headers: anyOrigin });
+      : route.fulfill({ contentType: types[extname(path)] ?? "text/html", body, headers });
   });
   await page.goto(`${address}${hash}`);
   return { page, complaints };

@@ -15,7 +15,6 @@ import {
   lstm,
   matmul,
   mul,
-  openDevice,
   scanTensors,
   sigmoid,
   sin,
@@ -28,9 +27,10 @@ import {
   traceGraph,
 } from "../../index.ts";
 import { depthOf, stepsOf } from "../../testing/tolerance.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
 expect.extend(matchers);
-const device = await openDevice({ device: "auto" });
+const device = await openWebgpu();
 afterAll(() => device.destroy());
 
 type Float = Tensor<"f32">;

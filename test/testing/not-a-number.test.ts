@@ -13,7 +13,6 @@ import {
   mul,
   type NdArray,
   ndarray,
-  openDevice,
   sin,
   sqrt,
   square,
@@ -24,6 +23,7 @@ import {
   tanh,
 } from "../../index.ts";
 import { interpreter } from "../../testing/executor.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
 type Float = Tensor<"f32">;
 type Given<Names extends string> = Readonly<Record<Names, Float>>;
@@ -79,7 +79,7 @@ test("a second derivative that is NaN where the gradient has a kink is left out"
   expect(report.kinks).toBeGreaterThan(0);
 });
 
-const device = await openDevice();
+const device = await openWebgpu();
 afterAll(() => device.destroy());
 
 /** The device, with other numbers in what it gives. */

@@ -14,7 +14,6 @@ import {
   type Graph,
   interpret,
   mul,
-  openDevice,
   sgd,
   sub,
   sum,
@@ -27,8 +26,9 @@ import { type ObjectivePlan, objectiveOf } from "../../testing/random-training/r
 import { ruleNames } from "../../testing/random-training/random-optimizer.ts";
 import type { TrainingPlan } from "../../testing/random-training/training-plan.ts";
 import { corpus } from "../fuzz/corpus.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
-const device = await openDevice();
+const device = await openWebgpu();
 afterAll(() => device.destroy());
 
 const step = { time: 2, hasMoreRows: false, isFresh: false, rateFactor: 1 };

@@ -23,7 +23,6 @@ import {
   matmul,
   mul,
   oneMinus,
-  openDevice,
   openInterpreter,
   sigmoid,
   sin,
@@ -31,10 +30,11 @@ import {
   type Tensor,
   tanh,
 } from "../../index.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
 expect.extend(matchers);
 
-const device = await openDevice({ device: "auto" });
+const device = await openWebgpu();
 afterAll(() => device.destroy());
 
 type Given<Names extends string> = Readonly<Record<Names, Tensor<"f32">>>;

@@ -12,7 +12,6 @@ import { interpret } from "../../compiler/ops/interpret.ts";
 import { type Tuning, tuningGrid } from "../../compiler/plan/tuning.ts";
 import type { Device } from "../../devices/device.ts";
 import { openInterpreter } from "../../devices/interpreter.ts";
-import { openDevice } from "../../devices/open-device.ts";
 import { packArrays } from "../../train/arena.ts";
 import { decodeModel, encodeModel, savedModel } from "../../train/files/model-file.ts";
 import { initialize } from "../../train/initialize.ts";
@@ -22,6 +21,7 @@ import { createStream } from "../../train/stream.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { trainingStep } from "../../train/training-step.ts";
 import { type TuneOptions, type TuneProgress, tune } from "../../train/tune.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
 const network = languageModel({ cell: rnn, units: 16, layers: 1, vocabulary: 3, embed: 2 });
 const tokens = (shift: number) =>
@@ -234,16 +234,16 @@ test("what cannot be tuned is refused in a line", async () => {
   );
   const series = seriesModel({ cell: rnn, units: 2, layers: 1, features: 1 });
   const notFinite = { x: ndarray([2, 1, 1], [0, Number.NaN]), targets: ndarray([2, 1, 1], [0, 1]) };
-  await expect(tune(await openDevice(), series, { batch: notFinite })).rejects.toEqual(
+  await expect(tune(await openWebgpu(), series, { batch: notFinite })).rejects.toEqual(
     new UserError("tune: the first step gives numbers that are not finite, so candidates cannot be compared"),
   );
-  await expect(createTrainer(await openDevice(), network, { tuning: JSON.parse('{"tileRows":3}') })).rejects.toEqual(
+  await expect(createTrainer(await openWebgpu(), network, { tuning: JSON.parse('{"tileRows":3}') })).rejects.toEqual(
     new UserError("tileRows of a tuning must be one of 1, 2, 4, 8, 16, got 3"),
   );
 });
 
 test("a tuning from a model makes other kernels, and the same bits on every run", async () => {
-  const device = await openDevice();
+  const device = await openWebgpu();
   const chosen: Tuning = { tileRows: 2, persistentRows: 2, persistentColumns: 1, termsPerTurn: 4 };
   const train = async (tuning: Tuning | undefined) => {
     const compile = vi.spyOn(device, "compile");

@@ -21,6 +21,7 @@ import type { TrainingBatch } from "../../train/batch-inputs.ts";
 import { decodeModel, encodeModel, savedModel } from "../../train/files/model-file.ts";
 import { languageModel } from "../../train/networks.ts";
 import { createTrainer } from "../../train/trainer.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 import { lineOf } from "./fault-table.ts";
 import { shortOfMemory, silent, withDefaultLimits } from "./faulty-device.ts";
 
@@ -49,7 +50,7 @@ function unheardOn(device: GPUDevice): readonly string[] {
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 test("a device lost in mid-training: from the last checkpoint in a file, the run is bit-equal to one that was not interrupted", async () => {
-  const device = await openDevice();
+  const device = await openWebgpu();
   const whole = await createTrainer(device, network, options);
   const losses: number[] = [];
   for (let i = 0; i < 12; i++) losses.push((await whole.step(batch(i))).loss);
@@ -71,7 +72,7 @@ test("a device lost in mid-training: from the last checkpoint in a file, the run
   await expect(interrupted.checkpoint()).rejects.toBeInstanceOf(DeviceLostError);
   expect(await failureOf(interrupted.checkpoint())).toMatch(lineOf("a device that is lost in mid-training"));
 
-  const second = await openDevice();
+  const second = await openWebgpu();
   const resumed = await createTrainer(second, network, { ...options, seed: 99 });
   resumed.restore(decodeModel(file, "kept").checkpoint ?? {});
   for (let i = 6; i < 12; i++) seen.push((await resumed.step(batch(i))).loss);

@@ -17,12 +17,12 @@ import { add, mul } from "../../compiler/ops/elementwise.ts";
 import { sigmoid, tanh } from "../../compiler/ops/transcendental.ts";
 import type { Program } from "../../compiler/plan/program.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import { openDevice } from "../../devices/open-device.ts";
 import { initialize } from "../../train/initialize.ts";
 import { seriesModel } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { evaluationStep, trainingStep } from "../../train/training-step.ts";
+import { openWebgpu } from "../support/webgpu.ts";
 
 type Float = Tensor<"f32">;
 
@@ -121,7 +121,7 @@ test("so do any names", () => {
 });
 
 test("a cell of such names trains on a device, with the losses of plain names", async () => {
-  const device = await openDevice();
+  const device = await openWebgpu();
   const numbers = Array.from({ length: 12 }, (_, i) => Math.sin(i));
   const batch = { x: ndarray([3, 2, 2], numbers), targets: ndarray([3, 2, 2], numbers), fresh: true };
   const weights = Object.values(initialize(networkOf(plain).specs, 1));

@@ -1,22 +1,25 @@
-/** @file What the compiler makes of a cell: the IR after each pass, and the WGSL of each kernel. */
+/** @file What the compiler makes of a cell: the IR after each pass, and the WGSL or the WebAssembly of each kernel. */
 
 import type { Inspection } from "../../shared/protocol.ts";
 import { copy } from "../clipboard.ts";
 import { button, h } from "../dom.ts";
 import { createCodeView } from "../editor/code-view.ts";
 import { irLanguage } from "../editor/ir-language.ts";
+import { watLanguage } from "../editor/wat-language.ts";
 import { wgslLanguage } from "../editor/wgsl-language.ts";
 import { byteSize, grouped } from "../numbers.ts";
 import { messageOf, type Training } from "../session/training.ts";
 import type { WorkerClient } from "../worker-client.ts";
 import { runChoice } from "./run-choice.ts";
 
+const languages = { WGSL: wgslLanguage, WebAssembly: watLanguage };
+
 export function compiledPanel(
   training: Training,
   worker: WorkerClient,
 ): { readonly element: HTMLElement; readonly shown: () => void } {
   const { element: choice, chosen } = runChoice(training);
-  const view = createCodeView("IR or WGSL");
+  const view = createCodeView("IR, WGSL or WebAssembly");
   const parts = h("select", { "aria-label": "Pass or kernel" });
   const summary = h("p", { class: "about" });
   const problem = h("p", { class: "problem", role: "alert", hidden: true });
@@ -40,7 +43,7 @@ export function compiledPanel(
     h("div", { class: "code" }, view.element),
   );
   let text = "";
-  let inspected: { readonly of: unknown; readonly inspection: Inspection } | undefined;
+  let inspected: { readonly of: unknown; readonly on: unknown; readonly inspection: Inspection } | undefined;
 
   const show = () => {
     if (inspected === undefined) return;
@@ -48,13 +51,13 @@ export function compiledPanel(
     const index = Number(parts.value.slice(1));
     const pass = parts.value.startsWith("p") ? passes[index] : undefined;
     const kernel = parts.value.startsWith("k") ? kernels[index] : undefined;
-    text = pass?.text ?? kernel?.wgsl ?? "";
-    view.show(text, pass === undefined ? wgslLanguage : irLanguage);
+    text = pass?.text ?? kernel?.text ?? "";
+    view.show(text, kernel === undefined ? irLanguage : languages[kernel.language]);
     summary.textContent =
       pass === undefined
         ? kernel === undefined
           ? ""
-          : `${kernel.label}. Workgroups of ${kernel.workgroupSize}, ${grouped(kernel.workgroupBytes)} bytes of workgroup memory. ${totalsOf(inspected.inspection)}`
+          : `${kernel.label}. ${kernel.about} ${totalsOf(inspected.inspection)}`
         : `${pass.about || "As traced"}. ${totalsOf(inspected.inspection)}`;
   };
   const list = ({ passes, kernels }: Inspection) => {
@@ -71,7 +74,7 @@ export function compiledPanel(
       ),
       h(
         "optgroup",
-        { label: "Kernels (WGSL)" },
+        { label: `Kernels (${kernels[0]?.language ?? "none"})` },
         ...kernels.map(({ name, label }, i) => option(`k${i}`, `${name} – ${label}`)),
       ),
     );
@@ -82,10 +85,11 @@ export function compiledPanel(
     const { value: run } = chosen;
     const of = training.runs.value.find((report) => report.run === run);
     if (run === undefined || of === undefined || content.offsetParent === null) return;
-    if (inspected?.of === of) return;
+    const { value: on } = training.device;
+    if (inspected?.of === of && inspected.on === on) return;
     problem.hidden = true;
     try {
-      inspected = { of, inspection: await worker.ask({ type: "inspect", run }) };
+      inspected = { of, on, inspection: await worker.ask({ type: "inspect", run }) };
       list(inspected.inspection);
       show();
     } catch (error) {
@@ -100,6 +104,7 @@ export function compiledPanel(
     void inspect();
   };
   training.runs.follow(update);
+  training.device.follow(update);
   chosen.follow(update);
   return { element: h("div", { class: "compiled-panel" }, empty, content), shown: () => void inspect() };
 }

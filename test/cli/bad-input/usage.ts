@@ -221,8 +221,13 @@ export const usage: readonly BadInput[] = [
   ],
   [
     "a device for what takes none",
-    "inspect --device interpreter",
-    "--device is for --profile: inspect alone compiles, which takes no device",
+    "inspect --device software",
+    "--device is for --profile, but for --device cpu: inspect alone compiles, which takes no device",
+  ],
+  [
+    "threads beside what is compiled for the processor",
+    "inspect --device cpu --threads 2",
+    "--threads is for --profile: inspect alone compiles, which takes no device",
   ],
   [
     "a profile of the interpreter",

@@ -1,0 +1,31 @@
+/** @file Which device `openDevice` gives: a graphics card, else the processor; and nothing in the place of what was chosen. */
+import { expect, test } from "vitest";
+import { DeviceUnavailableError, openDevice } from "../../index.ts";
+import { requestAdapter } from "../../runtime/host.ts";
+
+const card = await requestAdapter("gpu").catch(() => undefined);
+card?.release();
+
+test("auto is a graphics card where there is one, and otherwise the processor, never WebGPU in software", async () => {
+  const device = await openDevice();
+  expect(device.kind).toBe(card === undefined ? "cpu" : "gpu");
+  device.destroy();
+  const threaded = await openDevice({ threads: 1 });
+  if (card === undefined) expect(threaded.name).toBe("WebAssembly SIMD, 1 thread");
+  threaded.destroy();
+});
+
+test.each(["cpu", "software", "interpreter"] as const)("%s is what was asked for", async (device) => {
+  const opened = await openDevice({ device });
+  expect(opened.kind).toBe(device);
+  opened.destroy();
+});
+
+test("gpu is refused where there is none, though there is a processor", async () => {
+  if (card !== undefined) return expect((await openDevice({ device: "gpu" })).kind).toBe("gpu");
+  const refused = await openDevice({ device: "gpu" }).catch((error) => error);
+  expect(refused).toBeInstanceOf(DeviceUnavailableError);
+  expect(refused.message).toMatch(
+    /^(No graphics card was found|The only adapter is)[^\n]*or use the processor \("cpu"\)\.$/,
+  );
+});
