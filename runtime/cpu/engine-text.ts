@@ -11,7 +11,21 @@ export interface EngineThread {
   readonly end: () => void;
 }
 
-/** The engine as an expression. Bundlers that keep names wrap functions in a helper of theirs, which a worker lacks. */
-export function engineText(): string {
-  return `(() => { const __name = (value) => value; return (${cpuEngine.toString()}); })()`;
+/**
+ * An expression whose value handles a message, as the engine does; `post` is the text of what takes its replies. Bundlers that
+ * keep names wrap functions in a helper of theirs under any name, which a worker lacks: there it is what gives back its
+ * first argument.
+ */
+export function engineText(post: string): string {
+  return `((post) => {
+  for (;;) {
+    try {
+      return (${cpuEngine.toString()})(post);
+    } catch (error) {
+      const [, name] = /(?:^|: )([\\w$]+)(?: is not defined)?$/.exec(error.message) ?? [];
+      if (name === undefined || name in globalThis) throw error;
+      globalThis[name] = (value) => value;
+    }
+  }
+})(${post})`;
 }

@@ -21,7 +21,7 @@ interface HostGlobals {
 const host = globalThis as HostGlobals;
 
 const script = () =>
-  `const handle = (${engineText()})((reply, transfer) => postMessage(reply, transfer)); onmessage = ({ data }) => handle(data);`;
+  `const handle = ${engineText("(reply, transfer) => postMessage(reply, transfer)")}; onmessage = ({ data }) => handle(data);`;
 
 /** How a host has threads. */
 export interface ThreadHost {

@@ -6,19 +6,20 @@ import type { EngineReply } from "../cpu/protocol.ts";
 
 const script = () => `"use strict";
 const { parentPort } = require("node:worker_threads");
-const handle = (${engineText()})((reply, transfer) => parentPort.postMessage(reply, transfer));
+const handle = ${engineText("(reply, transfer) => parentPort.postMessage(reply, transfer)")};
 parentPort.on("message", handle);`;
 
 export function startThread(): EngineThread {
   // Options of the process, such as what it imports first, are not for this script.
   const worker = new Worker(script(), { eval: true, execArgv: [], name: "cellgrad" });
-  worker.unref();
   let hear = (_: EngineReply): void => {};
   let fail = (_: string): void => {};
   worker.on("message", (reply: EngineReply) => hear(reply));
   worker.on("messageerror", (error: Error) => fail(error.message));
   worker.on("error", (error: Error) => fail(error.message));
   worker.on("exit", (code: number) => fail(`a worker ended with code ${code}`));
+  // After the listeners: Node takes one for messages as a reason to wait for them.
+  worker.unref();
   return {
     post: (message, transfer = []) => worker.postMessage(message, transfer),
     listen: (onReply, onFailure) => {
