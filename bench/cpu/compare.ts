@@ -13,6 +13,8 @@ export const comparedSteps = 4;
 export const tolerance = 1e-4;
 /** Seconds in which a contender must have shown those losses, its compilation included. */
 const patience = 180;
+/** A setting that is so many times slower than another of its contender in those steps has no turns. */
+const hopeless = 3;
 /** A turn is as many steps as take this long, in milliseconds, and no more than `mostSteps`. */
 const turnMs = 250;
 const mostSteps = 20;
@@ -73,6 +75,12 @@ export async function compare(
       await stranger.child.end();
       leave(stranger.entrant, fault, { losses: stranger.losses });
     }
+    for (const [i, reason] of [...slowSettings(running)].reverse()) {
+      const [slow] = running.splice(i, 1);
+      if (slow === undefined) continue;
+      await slow.child.end();
+      leave(slow.entrant, reason, { losses: slow.losses });
+    }
     for (let round = 0; round < rounds; round++) {
       for (let turn = 0; turn < running.length; turn++) {
         // Another one begins each round.
@@ -117,6 +125,18 @@ async function begin(entrant: Entrant, say: (words: string) => void): Promise<Ru
   const pace = Math.min(...more.slice(1).flatMap(({ milliseconds }) => milliseconds));
   say(`${titleOf(entrant)}: losses ${losses.map((loss) => loss.toFixed(5)).join(" ")}, about ${pace.toFixed(1)} ms`);
   return { entrant, child, losses, firstStepMs, pace, spent: 0, stepsMs: [] };
+}
+
+/** By position, with the reason. */
+export function slowSettings(all: readonly Pick<Running, "entrant" | "pace">[]): Map<number, string> {
+  const slow = new Map<number, string>();
+  for (const [i, { entrant, pace }] of all.entries()) {
+    const best = all.filter((one) => one.entrant.name === entrant.name).reduce((a, b) => (b.pace < a.pace ? b : a));
+    if (pace <= hopeless * best.pace) continue;
+    const [own, least] = [pace.toFixed(1), best.pace.toFixed(1)];
+    slow.set(i, `${own} ms a step in the first ones, and ${least} with ${best.entrant.setting}`);
+  }
+  return slow;
 }
 
 /** One step more than is counted, where a step is short: it finds the caches as others left them. */

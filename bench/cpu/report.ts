@@ -138,8 +138,8 @@ ${report.cases.map((one) => `## ${caseTable(one, report.rows)}`).join("\n\n")}
 
 GFLOP/s is by cellgrad's count of its own step, for all alike, in the quickest step. "Speed / PyTorch" is the least time of
 any PyTorch over the least of the row: above 1 is quicker than PyTorch. "First step" is from the traced model to its
-first loss, compilation included. PyTorch runs in each setting of threads and denormals, and its best one counts; the
-JSON file has all.
+first loss, compilation included. PyTorch runs in each setting of threads and denormals, less those that are several
+times slower than another in the first steps, and its best one counts; the JSON file has all.
 
 ## Peak of WebAssembly's vectors on this machine
 

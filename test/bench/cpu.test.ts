@@ -1,7 +1,7 @@
 /** @file What `npm run bench:cpu` makes of what it has measured. Nothing is timed here. */
 import { expect, test } from "vitest";
 import { caseNamed } from "../../bench/cpu/cases.ts";
-import { differences, type Measured } from "../../bench/cpu/compare.ts";
+import { differences, type Measured, slowSettings } from "../../bench/cpu/compare.ts";
 import type { Entrant } from "../../bench/cpu/entrants.ts";
 import { flopsOf } from "../../bench/cpu/flops.ts";
 import { flopsOfTurn, peakModule } from "../../bench/cpu/peak-module.ts";
@@ -45,6 +45,17 @@ test("a contender's best setting counts, and times are compared with PyTorch's l
   ]);
   expect(rows[0]?.settings).toEqual({ "1 thread": 8, "2 threads": 6 });
   expect(rows[1]).not.toHaveProperty("minMs");
+});
+
+test("settings without hope have no turns, and each contender keeps its best one", () => {
+  const found = slowSettings([
+    { entrant: entrant("pytorch", "PyTorch loop", "1 thread"), pace: 10 },
+    { entrant: entrant("pytorch", "PyTorch loop", "2 threads"), pace: 31 },
+    { entrant: entrant("pytorch", "PyTorch nn.LSTM", "1 thread"), pace: 29 },
+    { entrant: entrant("pytorch", "PyTorch nn.LSTM", "2 threads"), pace: 10 },
+    { entrant: entrant("tfjs", "TensorFlow.js cpu", ""), pace: 5000 },
+  ]);
+  expect([...found]).toEqual([[1, "31.0 ms a step in the first ones, and 10.0 with 1 thread"]]);
 });
 
 test("the work of a step is that of its products, less those that the embedding saves, and little more", () => {
