@@ -12,7 +12,7 @@ import { caseNamed, describe } from "./cases.ts";
 import { compare } from "./compare.ts";
 import { entrantsOf, findPythons, type Places, type Python } from "./entrants.ts";
 import { flopsOf } from "./flops.ts";
-import { type CpuOptions, parseCpuOptions, usage } from "./options.ts";
+import { type CpuOptions, commandOf, parseCpuOptions, usage } from "./options.ts";
 import type { Peaks } from "./peak.ts";
 import { type CpuReport, type CpuRow, caseTable, markdown, peakTable, rowsOf, summaryOf } from "./report.ts";
 
@@ -51,7 +51,7 @@ async function main(): Promise<number> {
   if (wantsPeak) console.log(peakTable(peaks));
   const report: CpuReport = {
     date: new Date().toISOString().slice(0, 10),
-    command: ["npm run bench:cpu", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" "),
+    command: commandOf(process.argv.slice(2)),
     machine: `${cpus().length} x ${cpus()[0]?.model.trim() ?? "unknown processor"}, ${type()} ${release()}, Node ${process.version}`,
     ...{ peaks, cases: summaries, rows },
   };

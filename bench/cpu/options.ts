@@ -55,6 +55,12 @@ export function parseCpuOptions(args: readonly string[]): CpuOptions | undefined
   };
 }
 
+/** The call, less --python: where interpreters lie is a matter of the machine. */
+export function commandOf(args: readonly string[]): string {
+  const told = args.filter((word, i) => !/^--python(=|$)/.test(word) && args[i - 1] !== "--python");
+  return ["npm run bench:cpu", ...(told.length > 0 ? ["--", ...told] : [])].join(" ");
+}
+
 function parsed(args: readonly string[]) {
   try {
     return parseArgs({

@@ -40,21 +40,22 @@ def blas_of(torch):
         found = re.search(r"Math Kernel Library Version (\S+)", torch.__config__.show())
         return "MKL" + (" " + found.group(1) if found else ""), False
     linked = [path for path in loaded_libraries() if "/site-packages/" not in path]
-    for path in linked:
-        if re.search(r"libopenblas[^/]*\.so", path):
-            library = ctypes.CDLL(path)
+    # Products go to libblas where there is one: LAPACK may bring a better one that they do not use.
+    named = lambda pattern: [path for path in linked if re.search(pattern, os.path.basename(path))]  # noqa: E731
+    for path in named(r"^libblas[.-]") or named(r"^libopenblas"):
+        library = ctypes.CDLL(path)
+        # It is found in what the library depends on, too.
+        if hasattr(library, "openblas_get_config"):
             library.openblas_get_config.restype = ctypes.c_char_p
             library.openblas_get_corename.restype = ctypes.c_char_p
-            name = library.openblas_get_config().decode().split(" NO_")[0].strip()
+            name = " ".join(library.openblas_get_config().decode().split()[:2])
             core, threads = library.openblas_get_corename().decode(), library.openblas_get_num_threads()
             return f"{name}, kernels {core}, threads {threads}", False
-    for path in linked:
-        if re.search(r"(blis|mkl|atlas|accelerate)", os.path.basename(path), re.I):
-            return os.path.basename(path), False
-    for path in linked:
-        if re.search(r"libblas\.so", path):
-            return f"the reference BLAS ({os.path.basename(os.path.realpath(path))})", True
-    return "a BLAS inside PyTorch", False
+        other = re.search(r"blis|mkl|atlas|accelerate", os.path.realpath(path), re.I)
+        if other:
+            return other.group(0), False
+        return f"the reference BLAS ({os.path.basename(os.path.realpath(path))})", True
+    return "a BLAS of its own", False
 
 
 def probe():

@@ -4,6 +4,7 @@ import { caseNamed } from "../../bench/cpu/cases.ts";
 import { differences, type Measured, slowSettings } from "../../bench/cpu/compare.ts";
 import type { Entrant } from "../../bench/cpu/entrants.ts";
 import { flopsOf } from "../../bench/cpu/flops.ts";
+import { commandOf } from "../../bench/cpu/options.ts";
 import { flopsOfTurn, peakModule } from "../../bench/cpu/peak-module.ts";
 import { rowsOf } from "../../bench/cpu/report.ts";
 import { productFlops } from "../../bench/measure/workload.ts";
@@ -56,6 +57,13 @@ test("settings without hope have no turns, and each contender keeps its best one
     { entrant: entrant("tfjs", "TensorFlow.js cpu", ""), pace: 5000 },
   ]);
   expect([...found]).toEqual([[1, "31.0 ms a step in the first ones, and 10.0 with 1 thread"]]);
+});
+
+test("a result does not say where interpreters lie", () => {
+  expect(commandOf(["--only", "jax", "--python", "/somewhere/python", "--save"])).toBe(
+    "npm run bench:cpu -- --only jax --save",
+  );
+  expect(commandOf(["--python=/somewhere/python"])).toBe("npm run bench:cpu");
 });
 
 test("the work of a step is that of its products, less those that the embedding saves, and little more", () => {
