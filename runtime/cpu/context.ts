@@ -4,17 +4,18 @@ import { DeviceLostError, DeviceMemoryError, DeviceUnavailableError } from "../d
 import { Waiting } from "../waiting.ts";
 import type { EngineThread } from "./engine-text.ts";
 import { type Block, Heap } from "./heap.ts";
-import type {
-  CrashReply,
-  DoneReply,
-  EngineReply,
-  LoadCommand,
-  ReadCommand,
-  ReadyReply,
-  Reply,
-  RunCommand,
-  UnloadCommand,
-  WriteCommand,
+import {
+  type CrashReply,
+  type DoneReply,
+  type EngineReply,
+  type LoadCommand,
+  quitThreads,
+  type ReadCommand,
+  type ReadyReply,
+  type Reply,
+  type RunCommand,
+  type UnloadCommand,
+  type WriteCommand,
 } from "./protocol.ts";
 import { canShare, ownThread, threadHost } from "./thread.ts";
 
@@ -64,6 +65,7 @@ export class CpuContext {
   readonly lost: Promise<DeviceLostError>;
   readonly #leader: EngineThread;
   readonly #followers: EngineThread[] = [];
+  readonly #control: SharedArrayBuffer | undefined;
   readonly #pending = new Map<number, Pending>();
   /** Names of a program and its kernels, for what goes wrong in one. */
   readonly #programs = new Map<number, { readonly name: string; readonly kernels: readonly string[] }>();
@@ -82,6 +84,7 @@ export class CpuContext {
       this.#lose = resolve;
     });
     this.#leader = leader;
+    this.#control = ready.control;
     leader.listen(
       (reply) => this.#hear(reply),
       (reason) => this.#fail(reason),
@@ -217,6 +220,7 @@ export class CpuContext {
     if (this.#loss !== undefined) return;
     const loss = new DeviceLostError(this.name, reason);
     this.#loss = loss;
+    if (this.#control !== undefined) quitThreads(this.#control);
     for (const thread of [this.#leader, ...this.#followers]) thread.end();
     for (const { reject } of this.#pending.values()) reject(loss);
     this.#pending.clear();

@@ -37,7 +37,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   const fewestPages = 64;
   /** Loads of a word before a thread goes to sleep, some microseconds. */
   const spins = 3000;
-  // Words of the control block, each in a line of the cache of its own.
+  // Words of the control block, each in a line of the cache of its own. protocol.ts has some of them.
   const claimWord = 0;
   const jobWord = 16;
   const programWord = 32;
@@ -47,7 +47,8 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   const postedWord = 96;
   const insideWord = 112;
   const pagesWord = 128;
-  const controlWords = 144;
+  const quitWord = 144;
+  const controlWords = 160;
   // As in protocol.ts.
   const opCopy = 1;
   const atKernel = 2;
@@ -203,6 +204,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
       const done = Atomics.load(shared, doneWord);
       if (done === ranges) return;
       if (spin < spins) continue;
+      if (Atomics.load(shared, quitWord) > 0) throw new Error("the device is gone");
       Atomics.store(shared, leaderSleepsWord, 1);
       Atomics.wait(shared, doneWord, done);
       Atomics.store(shared, leaderSleepsWord, 0);
@@ -212,9 +214,9 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   /** Takes part in what the leader publishes, until there is a message to look at. */
   const follow = (shared: Int32Array, handled: number): void => {
     for (;;) {
-      // Before `posted`, which the leader writes first.
+      // Before `posted` and `quit`, which others write first.
       const claim = Atomics.load(shared, claimWord);
-      if (Atomics.load(shared, postedWord) > handled) return;
+      if (Atomics.load(shared, postedWord) > handled || Atomics.load(shared, quitWord) > 0) return;
       if ((claim & 0xffff) > 0) {
         Atomics.add(shared, insideWord, 1);
         const isUseful = takePart(shared);

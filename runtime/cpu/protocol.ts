@@ -147,3 +147,17 @@ export type EngineReply = ReadyReply | CrashReply | Reply;
 
 /** Posts a reply; what `transfer` lists may be handed over instead of copied. */
 export type PostReply = (reply: EngineReply, transfer: ArrayBuffer[]) => void;
+
+/** Words of the control block that threads sleep on, and the one by which the host ends their work. */
+const controlWords = { claim: 0, done: 48, quit: 144 } as const;
+
+/** Wakes the threads that sleep, for good: Deno leaves one that is ended in its sleep where it is. */
+export function quitThreads(control: SharedArrayBuffer): void {
+  const words = new Int32Array(control);
+  Atomics.store(words, controlWords.quit, 1);
+  // A thread that is about to sleep sees that the word has changed.
+  Atomics.add(words, controlWords.claim, 1 << 16);
+  Atomics.add(words, controlWords.done, 1 << 20);
+  Atomics.notify(words, controlWords.claim);
+  Atomics.notify(words, controlWords.done);
+}
