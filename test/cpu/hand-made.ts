@@ -55,9 +55,9 @@ const decay = kernelFunction("decay", [
     of("f32x4.add", [of("f32x4.div", [vector(0), splat(3)]), of("f32x4.splat", [of("f32.convert_i32_s", [given(2)])])]),
   ),
 ]);
-/** The two parts of a grid: the first writes 5, the second 7, each to a buffer of its own. */
+/** The two parts of a grid: the first writes 5, the second adds 7, each to a buffer of its own. */
 const five = kernelFunction("five", [store(0, splat(5))]);
-const seven = kernelFunction("seven", [store(1, splat(7))]);
+const seven = kernelFunction("seven", [store(1, of("f32x4.add", [vector(1), splat(7)]))]);
 /** y += 10 (end - first) of its chunk. */
 const chunk = kernelFunction("chunk", [
   store(
@@ -68,15 +68,21 @@ const chunk = kernelFunction("chunk", [
     ]),
   ),
 ]);
-/** Number of workgroups for the next dispatch: the uniform, for each of x, y and z 1 where there are three. */
+/** Numbers of workgroups for dispatches that come: that of the uniform, then twice, then once. */
 const count = kernelFunction("count", [
   of("i32.store", [given(0), given(2)]),
-  of("i32.store", [given(0), constant(1)], { offset: 4 }),
+  of("i32.store", [given(0), constant(2)], { offset: 4 }),
   of("i32.store", [given(0), constant(1)], { offset: 8 }),
 ]);
-/** y += 1, through scratch memory. */
+/** y += 1 + the length of y - the uniform, through scratch memory. */
 const one = kernelFunction("one", [
-  of("v128.store", [local("scratch"), of("f32x4.add", [vector(0), splat(1)])]),
+  of("v128.store", [
+    local("scratch"),
+    of("f32x4.add", [
+      vector(0),
+      of("f32x4.splat", [of("f32.convert_i32_s", [add(constant(1), of("i32.sub", [given(1), given(2)]))])]),
+    ]),
+  ]),
   store(0, of("v128.load", [local("scratch")])),
 ]);
 const trap = kernelFunction("trap", [of("unreachable")]);
@@ -143,7 +149,7 @@ const buffer = (name: string, role: "slab" | "input", size: readonly (string | n
   ({ name, element: "f32", bytes: 4, size, role }) as const;
 
 /** Buffers: x and y come from outside, of N numbers each; `pair` has twice as many, and `count` three. */
-const [x, y, pair, counts] = [0, 1, 2, 3];
+const [x, y, pair, counts, extra] = [0, 1, 2, 3, 5];
 
 const at = (index: number, offset: readonly (string | number)[] = [0], size: readonly (string | number)[] = ["N"]) => ({
   buffer: index,
@@ -162,6 +168,7 @@ export const kernels = {
   trap: 6,
   meet: 7,
   forever: 8,
+  saxpyExtra: 9,
 } as const;
 
 /** A program that does every kind of step; `rest` changes it. Its outputs: y, donated; the whole of `pair`; and its first four. */
@@ -179,7 +186,7 @@ export function everyStep(memory: ModuleMemory, rest: Partial<CpuProgram> = {}):
     kernel("parts", {
       functions: ["five", "seven"],
       bindings: [
-        { buffer: pair, ...write },
+        { buffer: extra, ...write },
         { buffer: y, ...write },
       ],
     }),
@@ -189,7 +196,7 @@ export function everyStep(memory: ModuleMemory, rest: Partial<CpuProgram> = {}):
       uniforms: [{ name: "n", value: [3] }],
       work: workOf(1),
     }),
-    kernel("one", { bindings: [{ buffer: y, ...write }] }),
+    kernel("one", { bindings: [{ buffer: y, ...write }], uniforms: [{ name: "n", value: ["N"] }] }),
     kernel("trap", {}),
     kernel("meet", {
       bindings: [
@@ -200,10 +207,18 @@ export function everyStep(memory: ModuleMemory, rest: Partial<CpuProgram> = {}):
       work: workOf(1e9),
     }),
     kernel("forever", {}),
+    kernel("saxpy", {
+      bindings: [
+        { buffer: extra, ...read },
+        { buffer: y, ...write },
+      ],
+    }),
   ];
   const single = { rows: [1], rowsPer: 1, columns: [1], lanes: 4 } as const;
   const steps: Step[] = [
     dispatch(kernels.saxpy),
+    dispatch(kernels.parts, { grid: [quarter, { ...single, rows: [2], lanes: 1 }] }),
+    dispatch(kernels.saxpyExtra),
     { kind: "loop", length: "T", reverse: false, body: [dispatch(kernels.decay)], otherwise: [dispatch(kernels.one)] },
     {
       kind: "choose",
@@ -217,6 +232,7 @@ export function everyStep(memory: ModuleMemory, rest: Partial<CpuProgram> = {}):
     { kind: "copy", from: at(y), to: at(pair, ["N"]) },
     dispatch(kernels.count, { grid: [single] }),
     dispatch(kernels.one, { indirect: at(counts, [0], [1]) }),
+    dispatch(kernels.one, { indirect: at(counts, [0], [3]) }),
     { kind: "copy", from: at(y), to: at(pair) },
   ];
   return {
@@ -230,6 +246,7 @@ export function everyStep(memory: ModuleMemory, rest: Partial<CpuProgram> = {}):
       buffer("pair", "slab", ["2*N"]),
       buffer("count", "slab", [4]),
       buffer("time", "input", ["T"]),
+      buffer("extra", "slab", ["N"]),
     ],
     inputs: [
       { name: "x", dtype: "f32", shape: ["N"], buffer: x },
@@ -254,12 +271,13 @@ export function expected(xs: readonly number[], ys: readonly number[], T: number
   const f = Math.fround;
   const n = xs.length;
   let values = xs.map((value, i) => f(f(2 * value) + f(ys[i] ?? 0)));
+  values = values.map((value, i) => f(10 + (i < 8 ? f(value + 7) : value)));
   for (let t = 0; t < T; t++) values = values.map((value) => f(f(value / 3) + t));
   const ones = (T === 0 ? 1 : 0) + (n <= 8 ? 1 : 2);
   for (let i = 0; i < ones; i++) values = values.map((value) => f(value + 1));
   for (let t = 0; t < Math.max(T, 1); t += 3) values = values.map((value) => f(value + 10 * (Math.min(t + 3, T) - t)));
   const copied = values;
-  // Three workgroups of four.
-  values = values.map((value, i) => (i < 12 ? f(value + 1) : value));
+  // Three workgroups of four, and twice as many.
+  for (const groups of [3, 6]) values = values.map((value, i) => (i < 4 * groups ? f(value + 1) : value));
   return { y: values, pair: [...values, ...copied] };
 }

@@ -1,5 +1,6 @@
 /** @file The processor in Node, Deno and Chromium, with what pages may and may not do: the same bits everywhere. */
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -46,6 +47,16 @@ test.each([1, 2])("Deno, which ends as well: %i", async (threads) => {
   const place = threads === 1 ? "1 thread" : `${threads} threads`;
   const output = await deno(["run", "-A", "--no-remote", fileOf("process.ts"), JSON.stringify({ threads })]);
   expect(JSON.parse(output)).toEqual(result(place, threads > 1));
+});
+
+test.runIf(existsSync("/proc/self/task"))("threads end with their devices, though they sleep", async () => {
+  const [node, other] = await Promise.all([
+    run(process.execPath, [jiti, fileOf("endings.ts")]).then(({ stdout }) => Number(stdout)),
+    deno(["run", "-A", "--no-remote", fileOf("endings.ts")]).then(Number),
+  ]);
+  // Of 24 followers.
+  expect(node).toBeLessThan(4);
+  expect(other).toBeLessThan(4);
 });
 
 describe("what bundlers make of the engine runs", () => {

@@ -115,10 +115,10 @@ test("where there is no memory the error says for what, nothing of the run is do
     "the device WebAssembly SIMD, 2 threads is out of memory: an array [1048576] needs 4.0 MiB; lower the batch",
   );
   const program = await LoadedCpuProgram.load(context, everyStep(context.memory));
-  const N = 250_000;
+  const N = 200_000;
   const y = uploadCpuArray(context, ndarray([N], numbers(N)));
   expect(() => program.run({ x: ndarray([N], numbers(N)), y, time: ndarray([1], [0]) })).toThrow(
-    "out of memory: everyStep at N=250000, T=1: output 1 needs 3.8 MiB; lower",
+    "out of memory: everyStep at N=200000, T=1: output 1 needs 3.8 MiB; lower",
   );
   expect([...(await y.read()).data]).toEqual(numbers(N));
   // Scratch memory, and y.

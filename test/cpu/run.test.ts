@@ -35,6 +35,10 @@ describe.each(Object.entries(places))("%s", (_, options) => {
     expect([...((await four?.read())?.data ?? [])]).toEqual(once.pair.slice(N, N + 4));
     expect([...((await pair?.read())?.data ?? [])]).toEqual(once.pair);
     expect([...((await first?.read())?.data ?? [])]).toEqual(once.y);
+    // Another array, elsewhere, and what the first run gave.
+    const other = uploadCpuArray(context, ndarray([N], x));
+    const [second] = program.run({ x: first as NonNullable<typeof first>, y: other, time });
+    expect([...((await second?.read())?.data ?? [])]).toEqual(expected(once.y, x, T).y);
     program.destroy();
   });
 });

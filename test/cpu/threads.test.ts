@@ -34,10 +34,14 @@ async function outcome(
   return [...data];
 }
 
-test("two workgroups of a large dispatch run at once", async () => {
+test("two workgroups of a large dispatch run at once, also where the memory has grown", async () => {
+  const context = await opened;
   const two = { rows: [2], rowsPer: 1, columns: [1], lanes: 1 } as const;
-  const y = await outcome(await opened, [dispatch(kernels.meet, { grid: [two] })], 32, 0);
-  expect(y.slice(0, 8)).toEqual(new Array(8).fill(1));
+  const meet = () => outcome(context, [dispatch(kernels.meet, { grid: [two] })], 32, 0);
+  expect((await meet()).slice(0, 8)).toEqual(new Array(8).fill(1));
+  const large = uploadCpuArray(context, ndarray([10 ** 6], new Array(10 ** 6).fill(0)));
+  expect((await meet()).slice(0, 8)).toEqual(new Array(8).fill(1));
+  large.destroy();
 });
 
 describe("of more dispatches than are told apart", () => {
