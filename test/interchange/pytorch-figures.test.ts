@@ -21,7 +21,7 @@ import {
 } from "../../index.ts";
 import type { LayerState } from "../../train/layers/layer.ts";
 import { lengthsMask } from "../../train/layers/lengths.ts";
-import { interpreter, smallTileExecutors } from "../support/executors.ts";
+import { interpreter, smallTileCpuExecutors } from "../support/cpu-executors.ts";
 import { type Arrays, errorOf, type Matrix, type Sequence, stackFor } from "./imported-stack.ts";
 
 type Float = Tensor<"f32">;
@@ -167,7 +167,7 @@ const cases = [...singles, ...stacks].map((figures) => {
 });
 
 /** The schedules of one loop are compared elsewhere; one of them is enough here. */
-const executors = [interpreter, at(smallTileExecutors, 0)];
+const executors = [interpreter, at(smallTileCpuExecutors, 0)];
 
 describe.each(executors)("on the $name", ({ execute, tolerance }) => {
   test.each(cases)("%s", async (_title, figures) => {

@@ -1,5 +1,5 @@
 /**
- * @file The executors of the tests: the float64 interpreter, and the device in both schedules.
+ * @file The executors of tests that are about WebGPU: the float64 interpreter, and the device in both schedules.
  */
 
 import { deviceExecutor, type Executor, interpreter, smallTileExecutorsOn } from "../../testing/executor.ts";
@@ -7,7 +7,7 @@ import { openWebgpu } from "./webgpu.ts";
 
 export { deviceExecutor, type Executor, interpreter };
 
-/** The device of the tests. A missing adapter fails here, with the reason. */
+/** A graphics card, or what imitates one. A missing adapter fails here, with the reason. */
 export const device = await openWebgpu();
 
 /** Every executor that the checks run on. */

@@ -14,7 +14,7 @@ import { type Case, drawArguments } from "../../testing/gradients/case.ts";
 import { checkGradients } from "../../testing/gradients/check-gradients.ts";
 import { tracePrograms } from "../../testing/gradients/programs.ts";
 import { norm, relativeError } from "../../testing/numbers/compare.ts";
-import { smallTileExecutors } from "../support/executors.ts";
+import { smallTileCpuExecutors } from "../support/cpu-executors.ts";
 import { type Form, forms } from "./forms.ts";
 
 const [time, batch] = [3, 2];
@@ -68,7 +68,7 @@ describe.each([...forms])("%s", (name, form) => {
 
   test("the device gives the interpreter's numbers in each schedule", async () => {
     // Together, since one program's kernels compile while the next is lowered.
-    const results = await Promise.all(smallTileExecutors.map(({ execute }) => execute(graph, inputs)));
-    for (const [i, got] of results.entries()) expectEqual(got, expected, at(smallTileExecutors, i).tolerance);
+    const results = await Promise.all(smallTileCpuExecutors.map(({ execute }) => execute(graph, inputs)));
+    for (const [i, got] of results.entries()) expectEqual(got, expected, at(smallTileCpuExecutors, i).tolerance);
   });
 });

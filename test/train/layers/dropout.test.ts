@@ -38,8 +38,8 @@ import {
   traceGraph,
 } from "../../../index.ts";
 import { generator, randomFloats } from "../../../testing/numbers/random-data.ts";
+import { interpreter, smallTileCpuExecutors } from "../../support/cpu-executors.ts";
 import { derivativeErrors, evaluateAll, type FloatFunction, type TensorFunction } from "../../support/evaluate.ts";
-import { interpreter, smallTileExecutors } from "../../support/executors.ts";
 import { runModel } from "../../support/models.ts";
 
 type Float = Tensor<"f32">;
@@ -307,7 +307,7 @@ const everything = (inputs: Readonly<Record<string, Tensor>>) => {
 const inputs = { xs: randomFloats(generator(2), [5, 3, 2]), key: ndarray([], [4_000_000_007], "u32") };
 const shapes = { xs: ["T", "B", 2] };
 
-describe.each(smallTileExecutors)("on $name", (executor) => {
+describe.each(smallTileCpuExecutors)("on $name", (executor) => {
   test("masks are exactly the interpreter's, and values and gradients agree", async () => {
     const [own, expected] = [
       await runModel(everything, inputs, { executor, shapes }),

@@ -32,8 +32,8 @@ import {
   zeros,
 } from "../../../index.ts";
 import { generator, randomFloats, randomIntegers } from "../../../testing/numbers/random-data.ts";
+import { smallTileCpuExecutors } from "../../support/cpu-executors.ts";
 import { evaluate, type evaluateAll, f32, i32, type TensorFunction } from "../../support/evaluate.ts";
-import { smallTileExecutors } from "../../support/executors.ts";
 import { type Measured, runModel } from "../../support/models.ts";
 
 type Float = Tensor<"f32">;
@@ -175,7 +175,7 @@ describe("a loop that reads itself", () => {
     expect([...(outputs.next?.data ?? [])]).toEqual(best);
   });
 
-  test.each(smallTileExecutors)("draws the same on $name", async (executor) => {
+  test.each(smallTileCpuExecutors)("draws the same on $name", async (executor) => {
     const half = words({ rate: 0.5, random: fork(randomness(2), "feeding") });
     const [own, expected] = [
       await runModel(half, given, { shapes, executor }),

@@ -31,7 +31,7 @@ import {
   type Tensor,
 } from "../../../index.ts";
 import { generator, randomFloats } from "../../../testing/numbers/random-data.ts";
-import { smallTileExecutors } from "../../support/executors.ts";
+import { smallTileCpuExecutors } from "../../support/cpu-executors.ts";
 import { type Measured, runModel, type Tensors } from "../../support/models.ts";
 import { difference } from "../devices.ts";
 
@@ -232,7 +232,7 @@ describe("states", () => {
     expect(new Set(zeros.gradients.h?.data)).toEqual(new Set([0]));
   });
 
-  test.each([undefined, ...smallTileExecutors])(
+  test.each([undefined, ...smallTileCpuExecutors])(
     "a learned state gets the gradient that differences give",
     async (executor) => {
       const layer = recurrent(rnn(2), { initial: "learned" });

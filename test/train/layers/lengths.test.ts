@@ -42,8 +42,8 @@ import {
   tanh,
 } from "../../../index.ts";
 import { generator, randomFloats } from "../../../testing/numbers/random-data.ts";
+import { interpreter, smallTileCpuExecutors } from "../../support/cpu-executors.ts";
 import { bool, evaluate, evaluateAll, f32, i32 } from "../../support/evaluate.ts";
-import { interpreter, smallTileExecutors } from "../../support/executors.ts";
 import { type Arrays, type Measured, type Run, runModel, type Tensors } from "../../support/models.ts";
 import { difference } from "../devices.ts";
 
@@ -124,7 +124,7 @@ test.each(layers)("a padded batch is its sequences run one by one: %s", async (_
   expectSame(await runModel(measured(layer, true), inputs, { shapes }), await oneByOne(layer), 1e-10);
 });
 
-describe.each(smallTileExecutors)("on $name", (executor) => {
+describe.each(smallTileCpuExecutors)("on $name", (executor) => {
   test("a padded batch is its sequences run one by one", async () => {
     const layer = layers.at(-1)?.[1]() as Layer;
     const padded = await runModel(measured(layer, true), inputs, { shapes, executor });
@@ -187,14 +187,17 @@ describe("what lies past an end changes nothing", () => {
   });
 
   const tokens = i32(Array.from({ length: time }, (_, t) => lengths.map((_, row) => (t * 2 + row) % 4)));
-  test.each([interpreter, ...smallTileExecutors])("numbers and tokens that there are not: $name", async (executor) => {
-    const layer = stacked([residual(recurrent(gru(features))), recurrent(lstm(2), { reverse: true })]);
-    const run = (given: Arrays) => runModel(headed(layer), given, { executor });
-    expect(await run({ ...inputs, xs: padded(xs, [none, infinity]) })).toEqual(await run(inputs));
-    const { lengths: ends } = inputs;
-    const odd = padded(tokens, [-1, 4, 2 ** 31 - 1, -(2 ** 31)]);
-    expect(await run({ lengths: ends, tokens: odd })).toEqual(await run({ lengths: ends, tokens }));
-  });
+  test.each([interpreter, ...smallTileCpuExecutors])(
+    "numbers and tokens that there are not: $name",
+    async (executor) => {
+      const layer = stacked([residual(recurrent(gru(features))), recurrent(lstm(2), { reverse: true })]);
+      const run = (given: Arrays) => runModel(headed(layer), given, { executor });
+      expect(await run({ ...inputs, xs: padded(xs, [none, infinity]) })).toEqual(await run(inputs));
+      const { lengths: ends } = inputs;
+      const odd = padded(tokens, [-1, 4, 2 ** 31 - 1, -(2 ** 31)]);
+      expect(await run({ lengths: ends, tokens: odd })).toEqual(await run({ lengths: ends, tokens }));
+    },
+  );
 });
 
 test("the mask of some lengths", () => {
