@@ -8,15 +8,17 @@ export interface Block {
 
 /** A line of the processor's cache, so that threads do not write to one line of two blocks; it also aligns vectors. */
 const alignment = 64;
-/** Kernels may read as much before and after what they are given. */
-const margin = 64;
+/** Bytes that kernels may read before what they are given, whatever is there. */
+const inFront = 64;
+/** Bytes that they may read behind it (`CpuKernel`): only the last block needs memory of its own for that. */
+export const behind = 64 + 2 ** 15;
 
 export class Heap {
   /** Bytes of memory that there may be. */
   limit: number;
   /** What is free below `#top`, by address; no two touch. */
   #free: Block[] = [];
-  #top = margin;
+  #top = inFront;
   #bytes = 0;
   #count = 0;
 
@@ -37,7 +39,7 @@ export class Heap {
       if (free.size >= size && free.size < (best === undefined ? Infinity : (this.#free[best]?.size ?? 0))) best = i;
     const free = best === undefined ? undefined : this.#free[best];
     const address = free?.address ?? this.#top;
-    if (address + size + margin > this.limit) return undefined;
+    if (address + size + behind > this.limit) return undefined;
     if (best === undefined || free === undefined) this.#top += size;
     else {
       const rest = { address: address + size, size: free.size - size };
@@ -70,6 +72,6 @@ export class Heap {
 /** What the memory must have for blocks to be read and written, with what may be read beside them, in bytes. */
 export function endOf(blocks: Iterable<Block | undefined>): number {
   let end = 0;
-  for (const block of blocks) if (block !== undefined) end = Math.max(end, block.address + block.size + margin);
+  for (const block of blocks) if (block !== undefined) end = Math.max(end, block.address + block.size + behind);
   return end;
 }

@@ -1,7 +1,8 @@
 /**
  * @file Random cells: hundreds of small recurrent networks that nobody wrote, with states of random shapes and steps
  * of random instructions. For each: reverse mode equals difference quotients and forward mode, a scan equals its unrolled
- * copies, the passes keep values, a sequence cut in two equals the whole, and every executor agrees with the interpreter.
+ * copies, the passes keep values, a sequence cut in two equals the whole, and the processor in both schedules agrees with
+ * the interpreter; on every so many-th WebGPU does too.
  *
  * CELLGRAD_SEED draws other cells; CELLGRAD_CELLS sets how many.
  */
@@ -11,15 +12,20 @@ import { type CellPlan, cellPlans } from "../../testing/random-cells/cell-plan.t
 import { checkRandomCell } from "../../testing/random-cells/check-random-cell.ts";
 import { buildCell } from "../../testing/random-cells/random-cell.ts";
 import { Coverage } from "../support/coverage.ts";
+import { cpuExecutors, smallTileCpuExecutors } from "../support/cpu-executors.ts";
 import { executors, interpreter, smallTileExecutors } from "../support/executors.ts";
 
 const seed = Number(process.env.CELLGRAD_SEED ?? 1997);
 const cells = Number(process.env.CELLGRAD_CELLS ?? 200);
 /** CELLGRAD_SHRINK=0 shows the first failing cell as it was drawn, at once. */
 const shrink = process.env.CELLGRAD_SHRINK !== "0";
-/** Tiles of full size run on every so many-th cell: their kernels take long to compile on a software adapter. */
-const fullTiles = executors.filter((executor) => executor !== interpreter);
-const fullTilesEvery = 5;
+/** Who runs every so many-th cell: kernels of WebGPU take long to compile on a software adapter, those of large tiles longest. */
+const turns = [
+  { every: 1, executors: smallTileCpuExecutors },
+  { every: 5, executors: cpuExecutors },
+  { every: 10, executors: smallTileExecutors },
+  { every: 40, executors },
+];
 
 function describe(plan: CellPlan, error: unknown): string {
   return `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n\n${buildCell(plan).text}\n\n${JSON.stringify(plan)}`;
@@ -30,9 +36,12 @@ test(`${cells} random cells`, async () => {
   let checked = 0;
   const redrawn = new Map<string, number>();
   const property = fc.asyncProperty(cellPlans, async (plan) => {
-    const full = checked % fullTilesEvery === 0 ? fullTiles : [];
     const cell = buildCell(plan);
-    const outcome = await checkRandomCell(cell, [...smallTileExecutors, ...full]);
+    const all = turns.flatMap(({ every, executors }) => (checked % every === 0 ? executors : []));
+    const outcome = await checkRandomCell(
+      cell,
+      all.filter((executor) => executor !== interpreter),
+    );
     const { unsuitable } = outcome;
     if (unsuitable !== undefined) redrawn.set(unsuitable, (redrawn.get(unsuitable) ?? 0) + 1);
     fc.pre(unsuitable === undefined);

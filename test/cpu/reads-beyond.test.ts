@@ -1,0 +1,62 @@
+/** @file Lanes that have no work read beyond what a kernel is given: there is memory, wherever an array lies. */
+import { expect, test } from "vitest";
+import { add, dot, ndarray, openDevice, slice, type Tensor, traceGraph } from "../../index.ts";
+
+test("a column is read by four rows at a time, of an array at the end of the memory", async () => {
+  const device = await openDevice({ device: "cpu", threads: 1 });
+  const [rows, columns] = [129, 2600];
+  const graph = traceGraph("column", [{ name: "x", dtype: "f32", shape: [rows, columns] }], ([x]) => [
+    add(slice(x as Tensor<"f32">, 1, columns - 1, 1), 1),
+  ]);
+  const compiled = await device.compile(graph);
+  const numbers = ndarray(
+    [rows, columns],
+    Array.from({ length: rows * columns }, (_, i) => i),
+  );
+  const expected = Array.from({ length: rows }, (_, row) => (row + 1) * columns);
+  // Memory grows by pages of 64 KiB: in one of these turns the array ends less than three rows before the end of one.
+  for (let turn = 0; turn < 8; turn++) {
+    const filler = device.upload(ndarray([2048], new Array(2048).fill(0)));
+    const hole = device.upload(ndarray([256], new Array(256).fill(0)));
+    const x = device.upload(numbers);
+    hole.destroy();
+    const [column] = compiled.run({ x });
+    expect([...((await column?.read())?.data ?? [])]).toEqual(expected);
+    column?.destroy();
+    x.destroy();
+    expect(filler.shape).toEqual([2048]);
+  }
+  device.destroy();
+});
+
+test("a panel of columns that is not full is read of a transposed matrix at the end of the memory", async () => {
+  const device = await openDevice({ device: "cpu", threads: 1 });
+  const [rows, columns, depth] = [17, 133, 2600];
+  const graph = traceGraph(
+    "product",
+    [
+      { name: "a", dtype: "f32", shape: [rows, depth] },
+      { name: "b", dtype: "f32", shape: [columns, depth] },
+    ],
+    ([a, b]) => [dot(a as Tensor<"f32">, b as Tensor<"f32">, { transposeB: true })],
+  );
+  const compiled = await device.compile(graph);
+  const a = device.upload(ndarray([rows, depth], new Array(rows * depth).fill(1)));
+  const numbers = ndarray(
+    [columns, depth],
+    Array.from({ length: columns * depth }, (_, i) => Math.floor(i / depth)),
+  );
+  for (let turn = 0; turn < 8; turn++) {
+    const filler = device.upload(ndarray([2048], new Array(2048).fill(0)));
+    const hole = device.upload(ndarray([8192], new Array(8192).fill(0)));
+    const b = device.upload(numbers);
+    hole.destroy();
+    const [product] = compiled.run({ a, b });
+    const { data } = (await product?.read()) ?? { data: [] };
+    expect([...data].every((value, i) => value === depth * (i % columns))).toBe(true);
+    product?.destroy();
+    b.destroy();
+    expect(filler.shape).toEqual([2048]);
+  }
+  device.destroy();
+});
