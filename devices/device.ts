@@ -94,6 +94,7 @@ export interface Executable {
 
 /** What compiles graphs, holds arrays, and runs. */
 export interface Device {
+  /** What computes. */
   readonly kind: DeviceKind;
   /** Name of the adapter, or of the interpreter. */
   readonly name: string;

@@ -24,7 +24,9 @@ const options = new Command("npm run soak --")
   .description("Long training without growth or slowdown; trainers that leave nothing behind.")
   .option("--steps <n>", "training steps; 0 for none", whole, 20_000)
   .option("--cycles <n>", "times to create, train and destroy; 0 for none", whole, 1_000)
-  .addOption(new Option("--device <device>", "what to train on").choices(["auto", "gpu", "software"]).default("auto"))
+  .addOption(
+    new Option("--device <device>", "what to train on").choices(["auto", "gpu", "cpu", "software"]).default("auto"),
+  )
   .addHelpText("after", "\nExample:\n  npm run soak -- --steps 2000 --cycles 50")
   .configureOutput({
     outputError: (text, write) => write(text.replace(/^error: /, "soak: ").replace(/\s*\n\s*(?=\S)/g, " ")),

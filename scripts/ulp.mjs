@@ -27,7 +27,7 @@ const options = new Command("npm run ulp --")
     4099,
   )
   .option("--first <n>", "the first of them", whole(0), 0)
-  .addOption(new Option("--device <device>", "what computes").choices(["auto", "gpu", "software"]).default("auto"))
+  .addOption(new Option("--device <device>", "what computes").choices(["gpu", "cpu", "software"]).default("software"))
   .option("--only <name...>", "these functions alone")
   .addHelpText("after", "\nExample:\n  npm run ulp -- --host node --stride 101")
   .configureOutput({
