@@ -65,7 +65,7 @@ export class ModuleWriter {
         const known: Atom = { name: group, depth: w.depth, alignment: 1 };
         writer.expressions.define(part.group, index(atomSum(known)));
         writer.expressions.define(part.lane, { kind: "index", sum: constantSum(0), stride: 1 });
-        writer.statements(part.body);
+        writer.alike(part.body, [part.group, part.lane]);
       });
       w.write({ kind: "block", label: end, body });
       w.write(code.set(group, code.op("i32.add", code.get(group), code.i32(1))));
@@ -122,8 +122,8 @@ class Given {
   }
 
   #word(i: number, hint: string, alignment = 1): Atom {
-    const known =
-      this.#known.get(i) ?? this.#w.outermost(hint, code.at("i32.load", code.get("record"), i * bytes), alignment);
+    const load = code.at("i32.load", code.get("record"), i * bytes);
+    const known = this.#known.get(i) ?? this.#w.outermost(() => this.#w.atom(hint, load, alignment));
     this.#known.set(i, known);
     return known;
   }
@@ -144,7 +144,8 @@ class Given {
     const place = this.#binding(buffer);
     const length = code.get(this.#word(this.#kernel.buffers.length + place, "length").name);
     const isSome = code.op("i32.ne", length, code.i32(0));
-    const last = this.#last.get(place) ?? this.#w.outermost("last", code.op("i32.sub", length, isSome));
+    const last =
+      this.#last.get(place) ?? this.#w.outermost(() => this.#w.atom("last", code.op("i32.sub", length, isSome)));
     this.#last.set(place, last);
     return atomSum(last);
   }

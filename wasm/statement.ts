@@ -3,7 +3,8 @@
  * condition, a mask says which of them assign and store. So barriers are nothing.
  */
 import { InternalError } from "../compiler/graph/errors.ts";
-import type { Expr, For, Statement } from "../compiler/kernel/ir.ts";
+import type { Expr, For, Statement, Variable } from "../compiler/kernel/ir.ts";
+import { operandsOf, statementsIn } from "../compiler/kernel/walk.ts";
 import * as code from "./code.ts";
 import { ExpressionWriter, type Surroundings } from "./expression.ts";
 import type { Instruction } from "./instruction.ts";
@@ -30,6 +31,24 @@ export class StatementWriter {
 
   statements(body: readonly Statement[]): void {
     for (const statement of body) this.#statement(statement);
+  }
+
+  /**
+   * What workgroups run one after the other: values that are the same for all are computed once, before the first. Those that a
+   * store stands before stay where they are, since it may change what they read; other workgroups change nothing of it.
+   */
+  alike(body: readonly Statement[], own: readonly Variable[]): void {
+    const changing = new Set<Expr>(own);
+    const changes = (expr: Expr): boolean =>
+      changing.has(expr) || (expr.kind === "load" && expr.array.space !== "global") || operandsOf(expr).some(changes);
+    let isStored = false;
+    for (const statement of body) {
+      const isHoisted = statement.kind === "let" && !isStored && this.#mask === undefined && !changes(statement.value);
+      if (isHoisted) this.#w.outermost(() => this.#statement(statement));
+      else this.#statement(statement);
+      if ((statement.kind === "let" && !isHoisted) || statement.kind === "var") changing.add(statement.variable);
+      isStored ||= statementsIn([statement]).some(({ kind }) => kind === "store");
+    }
   }
 
   #statement(statement: Statement): void {

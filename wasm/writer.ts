@@ -16,7 +16,7 @@ interface Scope {
 
 export class FunctionWriter {
   readonly #locals: Local[] = [];
-  readonly #scopes: Scope[] = [{ body: [], known: new Map() }];
+  #scopes: Scope[] = [{ body: [], known: new Map() }];
   #names = 0;
 
   /** Depth of the block being written. */
@@ -39,11 +39,13 @@ export class FunctionWriter {
     at(this.#scopes, this.depth).body.push(...instructions);
   }
 
-  /** A whole number that is known from the begin, such as what the function is given. */
-  outermost(hint: string, value: Instruction, alignment = 1): Atom {
-    const name = this.local("i32", hint);
-    at(this.#scopes, 0).body.push(code.set(name, value));
-    return { name, depth: 0, alignment };
+  /** Writes what does not change within the function before all else that is open. */
+  outermost<T>(write: () => T): T {
+    const open = this.#scopes;
+    this.#scopes = [at(open, 0)];
+    const written = write();
+    this.#scopes = open;
+    return written;
   }
 
   /** Writes a nested block, and gives what was written. */
