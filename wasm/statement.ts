@@ -43,7 +43,7 @@ export class StatementWriter {
       changing.has(expr) || (expr.kind === "load" && expr.array.space !== "global") || operandsOf(expr).some(changes);
     let isStored = false;
     for (const statement of body) {
-      const isHoisted = statement.kind === "let" && !isStored && this.#mask === undefined && !changes(statement.value);
+      const isHoisted = statement.kind === "let" && !isStored && !changes(statement.value);
       if (isHoisted) this.#w.outermost(() => this.#statement(statement));
       else this.#statement(statement);
       if ((statement.kind === "let" && !isHoisted) || statement.kind === "var") changing.add(statement.variable);

@@ -7,6 +7,7 @@ import { scatterByColumn, scatterByElement } from "./scatter.ts";
 import { tile } from "./tile.ts";
 import { tree } from "./tree.ts";
 import { vectorPanels } from "./vector-panels.ts";
+import { vectorRows } from "./vector-rows.ts";
 import { vectorTile } from "./vector-tile.ts";
 
 export const forms: readonly Form[] = [
@@ -17,6 +18,7 @@ export const forms: readonly Form[] = [
   vectorPanels,
   vectorTile,
   tile,
+  vectorRows,
   element,
 ];
 
