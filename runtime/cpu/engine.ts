@@ -60,8 +60,8 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
 
   const programs = new Map<number, LoadedModule>();
   let memory = undefined as WebAssembly.Memory | undefined;
-  let words = new Int32Array(0);
-  let bytes = new Uint8Array(0);
+  let words: Int32Array = new Int32Array(0);
+  let bytes: Uint8Array = new Uint8Array(0);
   let control = undefined as Int32Array | undefined;
   let number = 0;
   let epoch = 0;

@@ -99,7 +99,7 @@ test("the types of the guide's and the README's programs are right: an option th
     const config = {
       extends: `${root}/tsconfig.json`,
       compilerOptions: { paths, rootDir: root },
-      include: ["*.ts"],
+      include: ["*.ts", `${root}/wasm/webassembly.d.ts`],
       exclude: [],
     };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
