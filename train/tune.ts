@@ -103,7 +103,7 @@ export async function tune(device: Device, network: Network, options: TuneOption
   } = checkedOptions("tune", options, ofTune);
   if (device.lower === undefined)
     throw new UserError(
-      `the ${device.name} runs no kernels, so there is nothing to tune; use a gpu or software device`,
+      `the ${device.name} runs no kernels, so there is nothing to tune; use a gpu, cpu or software device`,
     );
   if (!(seconds > 0)) throw new UserError(`tune: seconds is ${seconds}; expected a number above 0`);
   const step = trainingStep(network, { optimizer: adam(), ...given });

@@ -226,7 +226,9 @@ test("a signal ends it with its reason, and nothing stays behind", async () => {
 
 test("what cannot be tuned is refused in a line", async () => {
   await expect(tune(openInterpreter(), network, { batch })).rejects.toEqual(
-    new UserError("the float64 interpreter runs no kernels, so there is nothing to tune; use a gpu or software device"),
+    new UserError(
+      "the float64 interpreter runs no kernels, so there is nothing to tune; use a gpu, cpu or software device",
+    ),
   );
   const { device } = madeUp({ milliseconds: likes });
   await expect(tune(device, network, { batch, seconds: 0 })).rejects.toEqual(

@@ -19,7 +19,7 @@ const rows: readonly (readonly [script: string, args: string, line: string])[] =
   [
     "scripts/soak.mjs",
     "--device tpu",
-    "soak: option '--device <device>' argument 'tpu' is invalid. Allowed choices are auto, gpu, software.",
+    "soak: option '--device <device>' argument 'tpu' is invalid. Allowed choices are auto, gpu, cpu, software.",
   ],
   ["scripts/soak.mjs", "20000", "soak: too many arguments. Expected 0 arguments but got 1."],
   ["scripts/fuzz.mjs", "--minute 3", "fuzz: unknown option '--minute' (Did you mean --minutes?)"],
