@@ -17,7 +17,7 @@ async function left(): Promise<number> {
   await openAndDestroy();
   await pause();
   const before = count();
-  for (let i = 0; i < 8; i++) await openAndDestroy();
+  for (let i = 0; i < 4; i++) await openAndDestroy();
   for (let i = 0; i < 400 && count() > before + 3; i++) await pause();
   return count() - before;
 }

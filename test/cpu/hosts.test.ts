@@ -54,7 +54,7 @@ test.runIf(existsSync("/proc/self/task"))("threads end with their devices, thoug
     run(process.execPath, [jiti, fileOf("endings.ts")]).then(({ stdout }) => Number(stdout)),
     deno(["run", "-A", "--no-remote", fileOf("endings.ts")]).then(Number),
   ]);
-  // Of 24 followers.
+  // Of 12 followers.
   expect(node).toBeLessThan(4);
   expect(other).toBeLessThan(4);
 });

@@ -6,6 +6,7 @@ import { CpuContext, type CpuOptions } from "../../runtime/cpu/context.ts";
 import { type Block, behind, endOf, Heap } from "../../runtime/cpu/heap.ts";
 import { LoadedCpuProgram } from "../../runtime/cpu/loaded-program.ts";
 import { everyStep, expected } from "./hand-made.ts";
+import { bitsOf } from "./job.ts";
 
 const contexts: CpuContext[] = [];
 const { Memory } = WebAssembly;
@@ -33,19 +34,15 @@ test("blocks never overlap, keep their distance from both ends, and are used aga
     random = (random * 48271) % 2147483647;
     return random % below;
   };
-  for (let i = 0; i < 3000; i++) {
+  for (let i = 0; i < 1000; i++) {
     if (next(2) === 0 || live.length === 0) {
       const block = heap.take(next(20_000));
       if (block !== undefined) live.push(block);
     } else heap.free(live.splice(next(live.length), 1)[0] as Block);
     const sorted = [...live].sort((a, b) => a.address - b.address);
-    for (const [j, { address, size }] of sorted.entries()) {
-      expect(address % 64).toBe(0);
-      expect(address).toBeGreaterThanOrEqual(64);
-      expect(address + size + behind).toBeLessThanOrEqual(limit);
-      const after = sorted[j + 1];
-      if (after !== undefined) expect(address + size).toBeLessThanOrEqual(after.address);
-    }
+    const ends = sorted.map(({ address, size }) => address + size);
+    expect(sorted.every(({ address }, j) => address % 64 === 0 && address >= (ends[j - 1] ?? 64))).toBe(true);
+    expect(ends.at(-1) ?? 0).toBeLessThanOrEqual(limit - behind);
     expect(heap.allocated).toEqual({ bytes: live.reduce((sum, { size }) => sum + size, 0), buffers: live.length });
   }
   for (const block of live) heap.free(block);
@@ -73,15 +70,15 @@ test.each<[string, CpuOptions]>([
   const program = await LoadedCpuProgram.load(context, everyStep(context.memory));
   const arrays: CpuArray[] = [];
   const time = ndarray([1], [0]);
-  for (const N of [16, 100_000, 400_000]) {
+  for (const N of [16, 50_000, 150_000]) {
     const values = numbers(N, N % 7);
     arrays.push(uploadCpuArray(context, ndarray([N], values)));
     const y = uploadCpuArray(context, ndarray([N], values));
     const [out] = program.run({ x: ndarray([N], values), y, time });
-    expect([...((await out?.read())?.data ?? [])]).toEqual(expected(values, values, 1).y);
+    expect(bitsOf((await out?.read())?.data ?? [])).toBe(bitsOf(expected(values, values, 1).y));
   }
-  for (const [i, N] of [16, 100_000, 400_000].entries())
-    expect([...((await arrays[i]?.read())?.data ?? [])]).toEqual(numbers(N, N % 7));
+  for (const [i, N] of [16, 50_000, 150_000].entries())
+    expect(bitsOf((await arrays[i]?.read())?.data ?? [])).toBe(bitsOf(numbers(N, N % 7)));
 });
 
 test("runs leave nothing behind, and neither does a program", async () => {

@@ -2,6 +2,7 @@
 import { autodiffMutants } from "./autodiff.ts";
 import { benchMutants } from "./bench.ts";
 import { cliMutants } from "./cli.ts";
+import { cpuMutants } from "./cpu.ts";
 import { evaluatorMutants } from "./evaluator.ts";
 import { fileMutants } from "./files.ts";
 import { kernelIrMutants } from "./kernel-ir.ts";
@@ -34,6 +35,7 @@ export const mutants: readonly Mutant[] = [
   ...trainingMutants,
   ...fileMutants,
   ...webAssemblyMutants,
+  ...cpuMutants,
   ...cliMutants,
   ...benchMutants,
 ];

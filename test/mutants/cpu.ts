@@ -1,0 +1,139 @@
+/** @file Mutants of what runs programs on the processor: the engine, its tapes, memory and threads. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const onRuns = "test/cpu/run.test.ts";
+const onThreads = "test/cpu/threads.test.ts";
+const onMemory = "test/cpu/memory.test.ts";
+const onFaults = "test/cpu/faults.test.ts";
+const onHosts = "test/cpu/hosts.test.ts";
+
+export const cpuMutants: readonly Mutant[] = [
+  ...changed(
+    "runtime/cpu/engine.ts",
+    [onRuns, onThreads],
+    [
+      [
+        "the last workgroup of a part is left out",
+        "Math.min(end - begin, count);",
+        "Math.min(end - begin, count - 1);",
+      ],
+      ["each part begins at the first workgroup", "Math.max(first - begin, 0)", "Math.max(first, 0)"],
+      ["one of several numbers counts", "i < word(entry + atIndirectWords)", "i < 1"],
+      ["an indirect dispatch runs all", "const all = left;", "const all = total;\n    left = total;"],
+      [
+        "a range is that of the one before",
+        "(left - 1) * grain, left * grain",
+        "(left - 2) * grain, (left - 1) * grain",
+      ],
+      ["two threads take one range", "!== claim) continue;", "=== -1) continue;"],
+      ["what others do is not waited for", "if (done === ranges) return;", "return;"],
+      ["followers learn of no program", "Atomics.add(control, postedWord, 1);", ""],
+      ["addresses in a tape stay", "i < patches.length", "i < 0"],
+      ["copies after a run stay out", "i < copies.length", "i < 0"],
+    ],
+  ),
+  ...changed(
+    "runtime/cpu/engine.ts",
+    [onMemory],
+    [
+      ["a refused maximum is the end", "maximum <= fewestPages) throw error;", "maximum > 0) throw error;"],
+      ["memory does not grow", "if (missing > 0) {", "if (missing < 0) {"],
+      ["memory that is wanting is used", "if (!reach(command.end)) {", "if (!reach(command.end) && isDead) {"],
+    ],
+  ),
+  ...changed(
+    "runtime/cpu/engine.ts",
+    [onFaults],
+    [
+      ["a caller gets no control back", "performance.now() > sliceEnd", "performance.now() < 0"],
+      ["a trap names no kernel", "kernel: current.kernel,", "kernel: undefined,"],
+    ],
+  ),
+  ...changed(
+    "runtime/cpu/tape.ts",
+    [onRuns],
+    [
+      [
+        "addresses are those of the first run",
+        "this.#addresses[i] === block.address",
+        "this.#addresses[i] !== undefined",
+      ],
+      ["offsets within buffers are none", "block.address + at(offsets, j)", "block.address"],
+      ["lengths are those of nothing", "words.push(at(lengths, buffer));", "words.push(0);"],
+      ["chunks have no end", "kernel.loops + (kernel.chunked ? 1 : 0)", "kernel.loops"],
+    ],
+  ),
+  ...changed(
+    "runtime/cpu/cost.ts",
+    [onThreads],
+    [
+      ["the smallest dispatch is shared out", "groups < 2 || time < worthSharing", "groups < 2"],
+      ["bytes cost nothing", "+ bytes / bytesPerMicrosecond", ""],
+      ["a range is worth nothing", "Math.floor(time / worthTaking)", "Math.floor(time)"],
+      ["ranges outgrow their 16 bits", "Math.min(mostRanges, ", "Math.min("],
+    ],
+  ),
+  ...changed(
+    "runtime/cpu/heap.ts",
+    [onMemory],
+    [
+      ["any part does", "free.size >= size && ", ""],
+      ["a part that is free is given whole", "rest.size > 0 ? [rest] : []", "[]"],
+      ["the memory ends with its last block", "address + size + behind > this.limit", "address + size > this.limit"],
+      [
+        "the first part that does is taken",
+        "(best === undefined ? Infinity : (this.#free[best]?.size ?? 0))",
+        "(best === undefined ? Infinity : 0)",
+      ],
+      ["parts that touch stay two", "after !== undefined && address + size === after.address", "false"],
+      ["bytes that are free are counted", "this.#bytes -= size;", ""],
+    ],
+  ),
+  ...changed(
+    "runtime/cpu/context.ts",
+    [onMemory, onFaults],
+    [
+      [
+        "what the engine could not have is asked for again",
+        "Math.min(this.heap.limit, reply.bytes)",
+        "this.heap.limit",
+      ],
+      ["what waits is forgotten with the device", "for (const { reject } of this.#pending.values()) reject(loss);", ""],
+      ["a device that is gone is worked with", "if (this.#loss !== undefined) throw this.#loss;", ""],
+    ],
+  ),
+  ...changed(
+    "runtime/cpu/loaded-program.ts",
+    [onRuns, onMemory, onFaults],
+    [
+      ["donated arrays can be read", "given.release();", ""],
+      ["slabs do not grow", "(slab !== undefined && slab.size >= bytes)", "slab !== undefined"],
+      ["outputs are copied from the start", "start + bytes * evaluateSize(offset, sizes)", "start"],
+      [
+        "a run without memory keeps its slabs",
+        "if (error instanceof DeviceMemoryError) this.#dropBuffers();\n      throw error;\n    }\n  }\n\n  #targets",
+        "throw error;\n    }\n  }\n\n  #targets",
+      ],
+      [
+        "scratch memory stays",
+        "    this.#context.heap.free(this.#scratch);\n    this.#context.unload",
+        "    this.#context.unload",
+      ],
+    ],
+  ),
+  ...changed(
+    "runtime/cpu/engine-text.ts",
+    [onHosts],
+    [["names are kept by nothing", "if (name === undefined || name in globalThis) throw error;", "throw error;"]],
+  ),
+  ...changed(
+    "runtime/cpu/thread.ts",
+    [onHosts],
+    [["pages that are not isolated share", "host.crossOriginIsolated !== false", "host !== undefined"]],
+  ),
+  ...changed(
+    "runtime/hosts/node-threads.ts",
+    [onHosts],
+    [["Node waits for threads that sleep", "  worker.unref();\n  return", "  return"]],
+  ),
+];
