@@ -70,9 +70,21 @@ test("what other threads would come too late for is left to one, and a range is 
   expect(grainOf(0, 100_000, 1000, 4)).toBe(0);
   expect(grainOf(1e9, 0, 1, 4)).toBe(0);
   expect(grainOf(1e9, 0, 1000, 1)).toBe(0);
+  expect(grainOf(0, 1e9, 3200, 4)).toBe(100);
   // Eight ranges for each of four threads, and no less than one for each.
   expect(grainOf(1e9, 0, 3200, 4)).toBe(100);
   expect(grainOf(160_000, 0, 4000, 4)).toBe(800);
   expect(grainOf(160_000, 0, 4000, 16)).toBe(250);
   expect(grainOf(1e12, 0, 1e6, 100_000)).toBe(31);
+});
+
+test("a page that is not isolated from other origins has one thread, whose memory is its own", async () => {
+  Reflect.set(globalThis, "crossOriginIsolated", false);
+  try {
+    const context = await CpuContext.open({ threads: 2 });
+    expect([context.threads, context.memory.isShared]).toEqual([1, false]);
+    context.destroy();
+  } finally {
+    Reflect.deleteProperty(globalThis, "crossOriginIsolated");
+  }
 });

@@ -5,7 +5,6 @@ const onRuns = "test/cpu/run.test.ts";
 const onThreads = "test/cpu/threads.test.ts";
 const onMemory = "test/cpu/memory.test.ts";
 const onFaults = "test/cpu/faults.test.ts";
-const onHosts = "test/cpu/hosts.test.ts";
 
 export const cpuMutants: readonly Mutant[] = [
   ...changed(
@@ -122,18 +121,8 @@ export const cpuMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "runtime/cpu/engine-text.ts",
-    [onHosts],
-    [["names are kept by nothing", "if (name === undefined || name in globalThis) throw error;", "throw error;"]],
-  ),
-  ...changed(
     "runtime/cpu/thread.ts",
-    [onHosts],
+    [onThreads],
     [["pages that are not isolated share", "host.crossOriginIsolated !== false", "host !== undefined"]],
-  ),
-  ...changed(
-    "runtime/hosts/node-threads.ts",
-    [onHosts],
-    [["Node waits for threads that sleep", "  worker.unref();\n  return", "  return"]],
   ),
 ];
