@@ -53,16 +53,16 @@ export class Bytes {
   text(value: string): void {
     const bytes = encoder.encode(value);
     this.unsigned(bytes.length);
-    this.#append(bytes);
+    this.append(bytes);
   }
 
   /** Other bytes, behind their number. */
   sized(other: Bytes): void {
     this.unsigned(other.#length);
-    this.#append(other.#data.subarray(0, other.#length));
+    this.append(other.#data.subarray(0, other.#length));
   }
 
-  #append(bytes: Uint8Array): void {
+  append(bytes: Uint8Array): void {
     this.#reserve(bytes.length);
     this.#data.set(bytes, this.#length);
     this.#length += bytes.length;

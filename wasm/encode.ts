@@ -2,22 +2,24 @@
 import { InternalError } from "../compiler/graph/errors.ts";
 import { type NumberedFunctions, typeCode, writeCode } from "./body.ts";
 import { Bytes } from "./bytes.ts";
-import type { MemoryLimits, WasmFunction, WasmModule } from "./instruction.ts";
+import type { DataSegment, MemoryLimits, WasmFunction, WasmModule } from "./instruction.ts";
 
 const functionType = 0x60;
+/** Of the instructions that compute where a segment lies. */
+const [i32Const, end] = [0x41, 0x0b];
 
 /** Numbers of sections, of kinds that are imported and exported, and of the names of functions in the section of names. */
-const sections = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
+const sections = { custom: 0, type: 1, import: 2, function: 3, memory: 5, export: 7, code: 10, data: 11 } as const;
 const kinds = { function: 0, memory: 2 } as const;
 const functionNames = 1;
 
 /**
- * A module that imports its memory as env.memory and exports those functions that say so. It takes time in proportion to
- * its instructions. Functions keep their names in a section that profilers read. What is not well formed (a name that
+ * A module that imports its memory as env.memory, or has its own, and exports those functions that say so. It takes time in
+ * proportion to its instructions and data. Functions keep their names in a section that profilers read. What is not well formed (a name that
  * stands for nothing, an instruction that lacks an operand) is an InternalError that names the function and the
  * instruction; what is of the wrong type is for `checkModule` (validate.ts), or for the engine.
  */
-export function encodeModule({ functions }: WasmModule, memory: MemoryLimits): Uint8Array<ArrayBuffer> {
+export function encodeModule({ functions, data = [], custom = [] }: WasmModule, memory: MemoryLimits): Uint8Array<ArrayBuffer> {
   const numbers = numbered(functions);
   const bytes = new Bytes();
   const section = (id: number, write: (body: Bytes) => void) => {
@@ -29,12 +31,17 @@ export function encodeModule({ functions }: WasmModule, memory: MemoryLimits): U
   bytes.all([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
   const types = typesOf(functions);
   section(sections.type, (body) => writeTypes(body, types.distinct));
-  section(sections.import, (body) => writeMemory(body, memory));
+  if (!memory.isOwn) section(sections.import, (body) => writeImport(body, memory));
   section(sections.function, (body) => {
     body.unsigned(functions.length);
     for (const type of types.ofFunction) body.unsigned(type);
   });
-  section(sections.export, (body) => writeExports(body, functions));
+  if (memory.isOwn)
+    section(sections.memory, (body) => {
+      body.unsigned(1);
+      writeLimits(body, memory);
+    });
+  section(sections.export, (body) => writeExports(body, functions, memory));
   section(sections.code, (body) => {
     body.unsigned(functions.length);
     const code = new Bytes();
@@ -44,7 +51,13 @@ export function encodeModule({ functions }: WasmModule, memory: MemoryLimits): U
       body.sized(code);
     }
   });
+  if (data.length > 0) section(sections.data, (body) => writeData(body, data));
   section(sections.custom, (body) => writeNames(body, functions));
+  for (const { name, bytes: content } of custom)
+    section(sections.custom, (body) => {
+      body.text(name);
+      body.append(content);
+    });
   return bytes.toArray();
 }
 
@@ -81,22 +94,43 @@ function writeTypes(body: Bytes, types: readonly WasmFunction[]): void {
   }
 }
 
-function writeMemory(body: Bytes, { initialPages, maximumPages, isShared }: MemoryLimits): void {
+function writeImport(body: Bytes, memory: MemoryLimits): void {
   body.unsigned(1);
   body.text("env");
   body.text("memory");
-  body.all([kinds.memory, isShared ? 3 : 1]);
+  body.byte(kinds.memory);
+  writeLimits(body, memory);
+}
+
+function writeLimits(body: Bytes, { initialPages, maximumPages, isShared }: MemoryLimits): void {
+  body.byte(isShared ? 3 : 1);
   body.unsigned(initialPages);
   body.unsigned(maximumPages);
 }
 
-function writeExports(body: Bytes, functions: readonly WasmFunction[]): void {
-  body.unsigned(functions.filter(({ isExported }) => isExported).length);
+function writeExports(body: Bytes, functions: readonly WasmFunction[], { isOwn = false }: MemoryLimits): void {
+  body.unsigned(functions.filter(({ isExported }) => isExported).length + (isOwn ? 1 : 0));
+  if (isOwn) {
+    body.text("memory");
+    body.all([kinds.memory, 0]);
+  }
   for (const [index, { name, isExported }] of functions.entries()) {
     if (!isExported) continue;
     body.text(name);
     body.byte(kinds.function);
     body.unsigned(index);
+  }
+}
+
+function writeData(body: Bytes, data: readonly DataSegment[]): void {
+  body.unsigned(data.length);
+  for (const { address, bytes } of data) {
+    // The segment of memory 0 at an address that is a constant.
+    body.all([0, i32Const]);
+    body.signed(address | 0);
+    body.byte(end);
+    body.unsigned(bytes.length);
+    body.append(bytes);
   }
 }
 

@@ -63,15 +63,31 @@ export interface WasmFunction {
   readonly body: readonly Instruction[];
 }
 
-export interface WasmModule {
-  readonly functions: readonly WasmFunction[];
+/** Bytes that stand in the memory when the module is instantiated. */
+export interface DataSegment {
+  readonly address: number;
+  readonly bytes: Uint8Array;
 }
 
-/** The memory that a module imports as env.memory, in pages of 64 KiB. It is no part of the functions: they fit any. */
+/** Bytes for whoever reads the module; the engine passes over them. */
+export interface CustomSection {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface WasmModule {
+  readonly functions: readonly WasmFunction[];
+  readonly data?: readonly DataSegment[];
+  readonly custom?: readonly CustomSection[];
+}
+
+/** The memory of a module, in pages of 64 KiB. It is no part of the functions: they fit any. */
 export interface MemoryLimits {
   readonly initialPages: number;
   readonly maximumPages: number;
   readonly isShared: boolean;
+  /** Whether the module has it of its own, and exports it as memory; otherwise it imports it as env.memory. */
+  readonly isOwn?: boolean;
 }
 
 /** Locals in the order in which they are numbered: those of one type stand together. */

@@ -1,5 +1,6 @@
 /** @file Functions in WebAssembly's text format, folded: an instruction stands in brackets with its operands. */
 import {
+  type DataSegment,
   type Instruction,
   type Local,
   type MemoryLimits,
@@ -13,12 +14,18 @@ import { opcodes } from "./opcodes.ts";
 /** Characters to a line, where an instruction has operands that can stand on lines of their own. */
 const width = 100;
 
-/** A module with its memory, as tools of WebAssembly read it. */
-export function moduleText({ functions }: WasmModule, memory: MemoryLimits): string {
-  const { initialPages, maximumPages, isShared } = memory;
+/** A module with its memory and data, as tools of WebAssembly read it. */
+export function moduleText({ functions, data = [] }: WasmModule, memory: MemoryLimits): string {
+  const { initialPages, maximumPages, isShared, isOwn } = memory;
   const limits = `${initialPages} ${maximumPages}${isShared ? " shared" : ""}`;
+  const declared = isOwn ? `(memory (export "memory") ${limits})` : `(import "env" "memory" (memory ${limits}))`;
   const texts = functions.map((each) => `  ${functionText(each).replaceAll("\n", "\n  ")}`);
-  return ["(module", `  (import "env" "memory" (memory ${limits}))`, ...texts].join("\n").concat(")\n");
+  return ["(module", `  ${declared}`, ...texts, ...data.map(segmentText)].join("\n").concat(")\n");
+}
+
+function segmentText({ address, bytes }: DataSegment): string {
+  const escaped = Array.from(bytes, (byte) => `\\${byte.toString(16).padStart(2, "0")}`).join("");
+  return `  (data (i32.const ${address | 0}) "${escaped}")`;
 }
 
 /** One function, on lines of about 100 characters: `(func $name … )`. */

@@ -170,6 +170,40 @@ test("functions fit shared memory and memory of one thread alike", () => {
   }
 });
 
+test("a module has memory of its own, which begins with its data and cannot grow further than it says", () => {
+  const own = { initialPages: 2, maximumPages: 3, isShared: false, isOwn: true };
+  const many = Uint8Array.from({ length: 300 }, (_, i) => i & 0xff);
+  const data = [
+    { address: 65, bytes: many },
+    { address: 2 * 65536 - 2, bytes: Uint8Array.of(8, 9) },
+  ];
+  const size = exported("size", [instruction("memory.size")], { result: "i32" });
+  const encoded = encodeModule({ functions: [size], data }, own);
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(encoded));
+  const { memory } = exports;
+  if (!(memory instanceof WebAssembly.Memory)) throw new Error("the module exports no memory");
+  const bytes = new Uint8Array(memory.buffer);
+  expect([bytes.length, bytes[64], bytes[365]]).toEqual([2 * 65536, 0, 0]);
+  expect([...bytes.slice(65, 365)]).toEqual([...many]);
+  expect([...bytes.slice(-3)]).toEqual([0, 8, 9]);
+  expect(() => memory.grow(2)).toThrow(RangeError);
+  memory.grow(1);
+  expect(typeof exports.size === "function" && exports.size()).toBe(3);
+  const late = [{ address: 2 * 65536 - 1, bytes: Uint8Array.of(8, 9) }];
+  const beyond = new WebAssembly.Module(encodeModule({ functions: [], data: late }, own));
+  expect(() => new WebAssembly.Instance(beyond)).toThrow(WebAssembly.RuntimeError);
+});
+
+test("what is for readers of the module is found by its name", () => {
+  const custom = [
+    { name: "σ", bytes: Uint8Array.of(1, 0, 255) },
+    { name: "empty", bytes: new Uint8Array() },
+  ];
+  const module = new WebAssembly.Module(encodeModule({ functions: [], custom }, onePage));
+  const found = ["σ", "empty"].map((name) => WebAssembly.Module.customSections(module, name));
+  expect(found.map((sections) => sections.map((bytes) => [...new Uint8Array(bytes)]))).toEqual([[[1, 0, 255]], [[]]]);
+});
+
 test("a wait and a notify of atomics, with a timeout of 64 bits", () => {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
   const wait = (name: string, timeout: number) =>

@@ -129,6 +129,19 @@ test("another assembler makes the same bytes of the text: names, constants, nest
   expect(Buffer.from(binary).equals(withoutNames(encodeModule({ functions }, onePage)))).toBe(true);
 });
 
+test("another assembler makes the same bytes of memory that a module has of its own, and of its data", async () => {
+  const own = { initialPages: 1, maximumPages: 70, isShared: false, isOwn: true };
+  const module = {
+    functions: [row],
+    data: [
+      { address: 0, bytes: Uint8Array.from({ length: 256 }, (_, i) => i) },
+      { address: 40000, bytes: Uint8Array.of(34, 92, 10) },
+    ],
+  };
+  const binary = await readText(moduleText(module, own));
+  expect(Buffer.from(binary).equals(withoutNames(encodeModule(module, own)))).toBe(true);
+});
+
 test("words of a vector read as integers or floats where they look like them, and as bits elsewhere", () => {
   const text = (...words: readonly number[]) => {
     const lines = functionText(exported("f", [instruction("drop", [instruction("v128.const", [], { words })])]));
