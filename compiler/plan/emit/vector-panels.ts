@@ -20,6 +20,8 @@ import { tileOrRows } from "./vectors.ts";
 
 /** Steps of the depth that are laid out at a time. */
 const blockDepth = 256;
+/** Steps from four rows to the next four: one more, so that they do not all fall into one line of the cache. */
+const spacing = blockDepth + 1;
 /** Rows of a workgroup: what is laid out serves all of them. */
 const mostRows = 128;
 /** Rows and depth from which laying out pays. */
@@ -54,6 +56,13 @@ export const vectorPanels: Form = {
   emit: emitPanels,
 };
 
+/** The first row of a tile, counted from the workgroup's first; which four it belongs to, and which of these it is. */
+interface RowsOfTile {
+  readonly top: Expr;
+  readonly four: Expr;
+  readonly rest: Expr;
+}
+
 function panelsOf({ region, stage, tiles }: FormContext) {
   const { shape } = nodeAt(region.graph, at(stage.loops, 0)).aval;
   const [m, n] = [at(shape, shape.length - 2), at(shape, shape.length - 1)];
@@ -85,6 +94,17 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
   const operands = new Map<NodeId, LocalArray>(
     stage.loops.map((id) => [id, writer.sharedArray("f32", blockDepth * width)]),
   );
+  // Of a transposed left operand rows are neighbours, and a step of the depth is far from the next: it is laid out too.
+  const transposed = new Map<NodeId, LocalArray>();
+  for (const id of stage.loops) {
+    const { operands: given, attrs } = dotAt(id);
+    const left = at(given, 0);
+    if (attrs.transposeA && !transposed.has(left))
+      transposed.set(left, writer.sharedArray("f32", mostRows * spacing));
+  }
+  /** Where a row of a step lies: four rows beside each other, and the steps of those one behind the other. */
+  const placeOfRows = (four: Expr, within: Expr, row: Expr) =>
+    writer.add(writer.mul(writer.add(writer.mul(four, number(spacing)), within), number(vectorLanes)), row);
   const arrayOf = (id: NodeId): LocalArray => operands.get(id) ?? writer.sharedArray("f32", blockDepth * width);
   /** Where a vector of a row lies in an array of the panel's width. */
   const placeAt = (row: Expr, c: Expr) =>
@@ -106,8 +126,10 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
         const sums = stage.accumulators.map(({ loops }) =>
           Array.from({ length: rows * tile.columns }, () => startLoop(writer, region, at(loops, 0))),
         );
+        const four = writer.let(writer.fresh("four"), writer.div(top, number(vectorLanes)));
+        const rest = writer.let(writer.fresh("rest"), writer.rem(top, number(vectorLanes)));
         writer.for({ ...steps, name: writer.fresh("k") }, (k) =>
-          addStep(sums, writer.add(row0, top), k, writer.sub(k, first)),
+          addStep(sums, { top, four, rest }, k, writer.sub(k, first)),
         );
         for (const [i, registers] of sums.entries())
           for (const [p, register] of registers.entries()) {
@@ -145,6 +167,14 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
   /** A step of the right operands. */
   function layOut(k: Variable, within: Expr): void {
     const step = index.of(k, depth);
+    for (const [left, array] of transposed) {
+      const fours = { axis: rowsAxis, name: writer.fresh("four"), first: number(0), end: roundedUp(rowsHere, vectorLanes) };
+      writer.for({ ...fours, step: number(1) }, (four) => {
+        const row = writer.add(writer.add(row0, writer.mul(four, number(vectorLanes))), lane);
+        const value = emitter.value(region, left, [...outer, step, index.of(row, m)]);
+        writer.storeElement(array, placeOfRows(four, within, lane), value);
+      });
+    }
     for (const id of stage.loops) {
       const { operands: given, attrs } = dotAt(id);
       for (const c of across) {
@@ -158,19 +188,31 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
     }
   }
 
-  /** Adds the products of one step of the depth to the sums of some rows. */
-  function addStep(sums: readonly (readonly Variable[])[], first: Expr, k: Variable, within: Expr): void {
+  /** Adds the products of one step of the depth to the sums of rows of the workgroup, from `top` on. */
+  function addStep(sums: readonly (readonly Variable[])[], rows: RowsOfTile, k: Variable, within: Expr): void {
     const step = index.of(k, depth);
+    const { top, four, rest } = rows;
+    // Each is loaded once: no compiler of WebAssembly sees that two loads are one.
+    const loads = new Map<string, Expr>();
+    const once = (array: LocalArray, place: Expr): Expr => {
+      const key = `${array.name} ${place.id}`;
+      const known = loads.get(key) ?? writer.let(writer.fresh("loaded"), writer.load(array, place));
+      loads.set(key, known);
+      return known;
+    };
     const left = (id: NodeId, r: number): Expr => {
       const { operands: given, attrs } = dotAt(id);
-      const row: Index = index.of(writer.add(first, number(r)), m);
+      const array = transposed.get(at(given, 0));
+      if (array !== undefined && attrs.transposeA)
+        return once(array, placeOfRows(four, within, writer.add(rest, number(r))));
+      const row: Index = index.of(writer.add(writer.add(row0, top), number(r)), m);
       return emitter.value(region, at(given, 0), [...outer, ...(attrs.transposeA ? [step, row] : [row, step])]);
     };
     const totals = stage.accumulators.flatMap(({ loops }: Accumulator, i) =>
       at(sums, i).map((register, p) => {
         const [r, c] = [Math.floor(p / tile.columns), number(p % tile.columns)];
         const total = loops.reduce<Expr>(
-          (sum, id) => writer.add(sum, writer.mul(left(id, r), writer.load(arrayOf(id), placeAt(within, c)))),
+          (sum, id) => writer.add(sum, writer.mul(left(id, r), once(arrayOf(id), placeAt(within, c)))),
           register,
         );
         return { register, total };
