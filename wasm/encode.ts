@@ -19,7 +19,10 @@ const functionNames = 1;
  * stands for nothing, an instruction that lacks an operand) is an InternalError that names the function and the
  * instruction; what is of the wrong type is for `checkModule` (validate.ts), or for the engine.
  */
-export function encodeModule({ functions, data = [], custom = [] }: WasmModule, memory: MemoryLimits): Uint8Array<ArrayBuffer> {
+export function encodeModule(
+  { functions, data = [], custom = [] }: WasmModule,
+  memory: MemoryLimits,
+): Uint8Array<ArrayBuffer> {
   const numbers = numbered(functions);
   const bytes = new Bytes();
   const section = (id: number, write: (body: Bytes) => void) => {

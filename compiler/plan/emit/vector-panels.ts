@@ -99,8 +99,7 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
   for (const id of stage.loops) {
     const { operands: given, attrs } = dotAt(id);
     const left = at(given, 0);
-    if (attrs.transposeA && !transposed.has(left))
-      transposed.set(left, writer.sharedArray("f32", mostRows * spacing));
+    if (attrs.transposeA && !transposed.has(left)) transposed.set(left, writer.sharedArray("f32", mostRows * spacing));
   }
   /** Where a row of a step lies: four rows beside each other, and the steps of those one behind the other. */
   const placeOfRows = (four: Expr, within: Expr, row: Expr) =>
@@ -168,7 +167,12 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
   function layOut(k: Variable, within: Expr): void {
     const step = index.of(k, depth);
     for (const [left, array] of transposed) {
-      const fours = { axis: rowsAxis, name: writer.fresh("four"), first: number(0), end: roundedUp(rowsHere, vectorLanes) };
+      const fours = {
+        axis: rowsAxis,
+        name: writer.fresh("four"),
+        first: number(0),
+        end: roundedUp(rowsHere, vectorLanes),
+      };
       writer.for({ ...fours, step: number(1) }, (four) => {
         const row = writer.add(writer.add(row0, writer.mul(four, number(vectorLanes))), lane);
         const value = emitter.value(region, left, [...outer, step, index.of(row, m)]);
