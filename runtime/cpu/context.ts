@@ -58,6 +58,8 @@ export class CpuContext {
   readonly threads: number;
   /** Among how many a large dispatch is shared out: threads, or slices of the caller's time. */
   readonly shares: number;
+  /** Bytes that the tapes of a program may take. */
+  tapeBytes = 2 ** 26;
   readonly memory: ModuleMemory;
   readonly heap: Heap;
   readonly waiting: Waiting;

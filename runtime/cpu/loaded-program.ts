@@ -214,10 +214,23 @@ export class LoadedCpuProgram {
       this.#slabs.delete(i);
       this.#slabs.set(i, take(bytes));
     }
-    if (known !== undefined) return known;
-    const bound = { sizes, tape, block: take(tape.bytes) };
+    const bound = known ?? { sizes, tape, block: take(tape.bytes) };
+    // The last used stands last.
+    this.#bound.delete(key);
     this.#bound.set(key, bound);
+    this.#dropTapes();
     return bound;
+  }
+
+  /** Lengths that vary make many tapes, which are long where a program has a dispatch for each step: the oldest are dropped. */
+  #dropTapes(): void {
+    let bytes = [...this.#bound.values()].reduce((sum, { tape }) => sum + tape.bytes, 0);
+    for (const [key, { tape, block }] of this.#bound) {
+      if (bytes <= this.#context.tapeBytes || this.#bound.size === 1) return;
+      this.#context.heap.free(block);
+      this.#bound.delete(key);
+      bytes -= tape.bytes;
+    }
   }
 
   #dropBuffers(): void {

@@ -106,6 +106,29 @@ test("runs leave nothing behind, and neither does a program", async () => {
   );
 });
 
+test("of tapes for many sizes the last used are kept, as far as there is room for them", async () => {
+  const context = await open({ threads: 1 });
+  const program = await LoadedCpuProgram.load(context, everyStep(context.memory), [1, 2]);
+  const [N, values] = [16, numbers(16)];
+  let y = uploadCpuArray(context, ndarray([N], values));
+  let state = values;
+  const run = async (T: number) => {
+    const [next] = program.run({ x: ndarray([N], values), y, time: ndarray([T], new Array(T).fill(0)) });
+    y = next as CpuArray;
+    state = expected(values, state, T).y;
+    expect([...(await y.read()).data]).toEqual(state);
+    return context.heap.allocated.buffers;
+  };
+  await run(40);
+  const one = await run(30);
+  const two = await run(20);
+  expect(two).toBe(one + 1);
+  expect(await run(30)).toBe(two);
+  // Only what was used last has room now, however large it is.
+  context.tapeBytes = 1;
+  for (const T of [40, 1, 30]) expect(await run(T)).toBe(one - 1);
+});
+
 test("where there is no memory the error says for what, nothing of the run is done, and a smaller one follows", async () => {
   const context = await open({ threads: 2, maximumPages: 64 });
   expect(() => uploadCpuArray(context, ndarray([2 ** 20], numbers(2 ** 20)))).toThrow(

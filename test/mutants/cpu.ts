@@ -113,6 +113,7 @@ export const cpuMutants: readonly Mutant[] = [
         "if (error instanceof DeviceMemoryError) this.#dropBuffers();\n      throw error;\n    }\n  }\n\n  #targets",
         "throw error;\n    }\n  }\n\n  #targets",
       ],
+      ["all tapes are kept", "if (bytes <= this.#context.tapeBytes || this.#bound.size === 1) return;", "return;"],
       [
         "scratch memory stays",
         "    this.#context.heap.free(this.#scratch);\n    this.#context.unload",
