@@ -34,10 +34,10 @@ export interface Demonstration {
   };
 }
 
-/** Small enough for a software adapter on two cores, large enough to learn what declarations look like. */
+/** Small enough for half a minute on two cores, large enough to write declarations that could be of WebGPU. */
 const DEMONSTRATION: Demonstration = {
-  sizes: { cell: lstm, units: 96, layers: 1, embed: 32, batch: 16, time: 32 },
-  steps: 600,
+  sizes: { cell: lstm, units: 128, layers: 2, embed: 32, batch: 16, time: 32 },
+  steps: 1200,
   learningRate: 0.006,
   seed: 1,
   sample: { prompt: "", length: 500, temperature: 0.7, seed: 1 },
