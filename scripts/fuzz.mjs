@@ -9,7 +9,7 @@ import { createJiti } from "jiti";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const jiti = createJiti(import.meta.url, { alias: { cellgrad: join(root, "index.ts") } });
-const { hostNames } = await jiti.import("../test/fuzz/protocol.ts");
+const { fuzzDevices, hostNames } = await jiti.import("../test/fuzz/protocol.ts");
 
 const positive = (text) => {
   const value = Number(text);
@@ -23,15 +23,20 @@ const whole = (text) => {
   return value;
 };
 const options = new Command("npm run fuzz --")
-  .description("Random cells and random training runs, on the interpreter and on a device in every schedule.")
+  .description("Random cells and random training runs, on the interpreter and on devices in every schedule.")
   .addOption(new Option("--host <host>", "where the device is").choices([...hostNames, "all"]).default("node"))
+  .addOption(
+    new Option("--device <device>", 'what checks; "all" is the processor, and WebGPU where it is')
+      .choices([...fuzzDevices])
+      .default("all"),
+  )
   .option("--minutes <n>", "how long, in each host", positive, 5)
   .option("--seed <n>", "draws the same again; another one each time by default", whole)
   .option("--training <n>", "one training run for so many cells; 0 for none", whole, 4)
   .option("--second <n>", "second order of every so many-th cell; 0 for none", whole, 4)
   .addHelpText(
     "after",
-    "\nExample:\n  npm run fuzz -- --minutes 60 --seed 7\n  npm run fuzz -- --host all --minutes 10",
+    "\nExample:\n  npm run fuzz -- --minutes 60 --seed 7\n  npm run fuzz -- --host all --minutes 10\n  npm run fuzz -- --device cpu",
   )
   .configureOutput({
     outputError: (text, write) => write(text.replace(/^error: /, "fuzz: ").replace(/\s*\n\s*(?=\S)/g, " ")),
@@ -44,7 +49,7 @@ const { drivers } = await jiti.import("../test/fuzz/hosts.ts");
 const { drawnBy } = await jiti.import("../test/fuzz/fuzz.ts");
 const { addToCorpus } = await jiti.import("../test/fuzz/corpus.ts");
 
-const { minutes, training, second, seed = 1 + Math.floor(Math.random() * 2 ** 29) } = options;
+const { device, minutes, training, second, seed = 1 + Math.floor(Math.random() * 2 ** 29) } = options;
 const hosts = options.host === "all" ? hostNames : [options.host];
 const toldEvery = 30_000;
 
@@ -75,7 +80,7 @@ async function fuzzIn(host) {
   };
   let failures = 0;
   try {
-    await drivers[host]({ fuzz: { seed, minutes, training, second } }, receive);
+    await drivers[host]({ fuzz: { device, seed, minutes, training, second } }, receive);
   } catch (error) {
     failures += 1;
     // A browser adds its whole log.

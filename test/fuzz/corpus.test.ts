@@ -3,6 +3,7 @@
  * replayed on every executor, and in the host in which it failed. `npm run fuzz` adds what it finds.
  */
 import { expect, test } from "vitest";
+import { cpu } from "../support/cpu-executors.ts";
 import { device } from "../support/executors.ts";
 import { corpus } from "./corpus.ts";
 import { replay } from "./fuzz.ts";
@@ -13,7 +14,7 @@ const entries = Object.entries(corpus());
 
 test.each(entries)("%s", async (_file, entry) => {
   expect(entry.found).not.toBe("");
-  await replay(entry, device);
+  await replay(entry, [cpu, device]);
 });
 
 const elsewhere = entries.flatMap(([file, entry]) =>

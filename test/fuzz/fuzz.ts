@@ -4,7 +4,7 @@
  */
 import fc from "fast-check";
 import { zoo } from "../../cells/zoo.ts";
-import type { Device } from "../../index.ts";
+import { type Device, DeviceUnavailableError, openDevice } from "../../index.ts";
 import { smallTileExecutorsOn } from "../../testing/executor.ts";
 import { type CellPlan, cellPlans } from "../../testing/random-cells/cell-plan.ts";
 import { checkRandomCell } from "../../testing/random-cells/check-random-cell.ts";
@@ -12,7 +12,7 @@ import { buildCell } from "../../testing/random-cells/random-cell.ts";
 import { checkTraining, trainingSource } from "../../testing/random-training/check-training.ts";
 import { type TrainingPlan, trainingPlans } from "../../testing/random-training/training-plan.ts";
 import { openWebgpu } from "../support/webgpu.ts";
-import type { Entry, FuzzJob, HostJob, Kind, Tell, Totals } from "./protocol.ts";
+import type { Entry, FuzzDevice, FuzzJob, HostJob, Kind, Tell, Totals } from "./protocol.ts";
 
 /** Milliseconds for one check with all that is tried to shrink it. */
 const patience = 120_000;
@@ -22,14 +22,14 @@ const runs = trainingPlans(Object.keys(zoo));
 /** How each kind is drawn, checked and printed; `check` says what became of the plan. */
 interface Subject<Plan> {
   readonly plans: fc.Arbitrary<Plan>;
-  readonly check: (plan: Plan, device: Device, order: 1 | 2) => Promise<Partial<Totals>>;
+  readonly check: (plan: Plan, devices: readonly Device[], order: 1 | 2) => Promise<Partial<Totals>>;
   readonly source: (plan: Plan) => string;
 }
 
 const cell: Subject<CellPlan> = {
   plans: cellPlans,
-  check: async (plan, device, order) => {
-    const executors = smallTileExecutorsOn(device);
+  check: async (plan, devices, order) => {
+    const executors = devices.flatMap(smallTileExecutorsOn);
     const { unsuitable, isSecondDetermined } = await checkRandomCell(buildCell(plan), executors, { order });
     if (unsuitable !== undefined) return { cellsDiscarded: 1 };
     return { cells: 1, secondOrder: Number(isSecondDetermined === true) };
@@ -39,9 +39,12 @@ const cell: Subject<CellPlan> = {
 
 const training: Subject<TrainingPlan> = {
   plans: runs,
-  check: async (plan, device) => {
-    const { unsuitable } = await checkTraining(plan, zoo, device);
-    return unsuitable === undefined ? { trainings: 1 } : { trainingsDiscarded: 1 };
+  check: async (plan, devices) => {
+    for (const device of devices) {
+      const { unsuitable } = await checkTraining(plan, zoo, device);
+      if (unsuitable !== undefined) return { trainingsDiscarded: 1 };
+    }
+    return { trainings: 1 };
   },
   source: (plan) => trainingSource(plan, zoo),
 };
@@ -56,26 +59,39 @@ export function drawnBy(kind: Kind, seed: number): { readonly plan: unknown; rea
 }
 
 /** Runs all checks of an entry of the corpus again; throws what fails, and says where the entry is no check any more. */
-export async function replay(entry: Entry, device: Device): Promise<void> {
+export async function replay(entry: Entry, devices: readonly Device[]): Promise<void> {
   const came = await (entry.kind === "cell"
-    ? cell.check(entry.plan as CellPlan, device, 2)
-    : training.check(entry.plan as TrainingPlan, device, 1));
+    ? cell.check(entry.plan as CellPlan, devices, 2)
+    : training.check(entry.plan as TrainingPlan, devices, 1));
   if (came.cellsDiscarded || came.trainingsDiscarded) throw new Error("f32 does not determine it, so it tests nothing");
+}
+
+/** The devices of a choice; of "all" one that is not there is left out. */
+async function open(choice: FuzzDevice): Promise<Device[]> {
+  if (choice !== "all") return [await openDevice({ device: choice })];
+  const webgpu = openWebgpu().then(
+    (device) => [device],
+    (error) => {
+      if (error instanceof DeviceUnavailableError) return [];
+      throw error;
+    },
+  );
+  return [await openDevice({ device: "cpu" }), ...(await webgpu)];
 }
 
 /** Does what a driver asks for. */
 export async function perform(job: HostJob, tell: Tell): Promise<void> {
   if ("fuzz" in job) return fuzz(job.fuzz, tell);
-  const device = await openWebgpu();
-  const wrong = await replay(job.replay, device).then(() => undefined, messageOf);
-  device.destroy();
+  const devices = await open("all");
+  const wrong = await replay(job.replay, devices).then(() => undefined, messageOf);
+  for (const device of devices) device.destroy();
   tell({ event: "replayed", ...(wrong !== undefined && { wrong }) });
 }
 
-/** Draws and checks until the minutes are over, but one cell at least. */
+/** Draws and checks until the minutes are over. */
 async function fuzz(job: FuzzJob, tell: Tell): Promise<void> {
-  let device = await openWebgpu();
-  tell({ event: "device", name: device.name });
+  let devices = await open(job.device);
+  tell({ event: "device", name: devices.map(({ name }) => name).join(" and ") });
   const started = performance.now();
   const minutes = () => (performance.now() - started) / 60_000;
   let totals: Totals = {
@@ -93,7 +109,7 @@ async function fuzz(job: FuzzJob, tell: Tell): Promise<void> {
       tried.push(plan);
       // What is tried only to shrink a failure is not counted.
       const isCounted = tried.length === 1;
-      const came = await check(plan, device, order);
+      const came = await check(plan, devices, order);
       if (isCounted) count(came);
     });
     const came = await fc.check(property, { seed, numRuns: 1, interruptAfterTimeLimit: patience });
@@ -103,10 +119,13 @@ async function fuzz(job: FuzzJob, tell: Tell): Promise<void> {
     const found = came.failed ? messageOf(came.errorInstance) : `no answer after ${patience / 1000} s`;
     tell({ event: "failure", kind, seed, found, plan, source: source(plan) });
     // A device that is lost fails everything after it.
-    if (!(await isUsable(device))) device = await openWebgpu();
+    if (!(await areUsable(devices))) {
+      for (const device of devices) device.destroy();
+      devices = await open(job.device);
+    }
   };
 
-  for (let n = 0; n === 0 || minutes() < job.minutes; n++) {
+  for (let n = 0; n < (job.cells ?? 1) || minutes() < job.minutes; n++) {
     const seed = job.seed + n;
     const isEvery = (period: number) => period > 0 && n % period === 0;
     await look("cell", cell, seed, isEvery(job.second) ? 2 : 1);
@@ -114,13 +133,13 @@ async function fuzz(job: FuzzJob, tell: Tell): Promise<void> {
     count({});
     tell({ event: "progress", totals });
   }
-  device.destroy();
+  for (const device of devices) device.destroy();
   tell({ event: "done", totals });
 }
 
-function isUsable(device: Device): Promise<boolean> {
+function areUsable(devices: readonly Device[]): Promise<boolean> {
   return Promise.race([
-    device.lost.then(() => false),
+    ...devices.map(({ lost }) => lost.then(() => false)),
     new Promise<boolean>((resolve) => setTimeout(resolve, 50, true)),
   ]);
 }

@@ -13,9 +13,9 @@ async function eventsOf(host: (typeof hostNames)[number], job: HostJob): Promise
 }
 
 test.each(hostNames)("%s checks a cell and a training run, and says what it was at", async (host) => {
-  const events = await eventsOf(host, { fuzz: { seed: 2, minutes: 1e-6, training: 1, second: 1 } });
+  const events = await eventsOf(host, { fuzz: { device: "all", seed: 2, minutes: 1e-6, training: 1, second: 1 } });
   const [device, ...rest] = events;
-  expect(device).toMatchObject({ event: "device", name: expect.stringMatching(/./) });
+  expect(device).toMatchObject({ event: "device", name: expect.stringMatching(/^WebAssembly SIMD, .* and \S/) });
   const totals = { cells: 1, cellsDiscarded: 0, secondOrder: 1, trainings: 1, trainingsDiscarded: 0, failures: 0 };
   expect(rest).toEqual([
     { event: "checking", kind: "cell", seed: 2 },
@@ -23,6 +23,17 @@ test.each(hostNames)("%s checks a cell and a training run, and says what it was 
     { event: "progress", totals: { ...totals, minutes: expect.any(Number) } },
     { event: "done", totals: { ...totals, minutes: expect.any(Number) } },
   ]);
+});
+
+test.each(hostNames)("%s checks more cells on the processor alone", async (host) => {
+  const job = { device: "cpu", seed: 11, minutes: 1e-6, cells: 12, training: 6, second: 4 } as const;
+  const events = await eventsOf(host, { fuzz: job });
+  expect(events[0]).toMatchObject({ event: "device", name: expect.stringMatching(/^WebAssembly SIMD, (?!.* and )/) });
+  const done = events.at(-1);
+  if (done?.event !== "done") throw new Error("it did not end");
+  const { cells, cellsDiscarded, trainings, trainingsDiscarded, failures } = done.totals;
+  expect([cells + cellsDiscarded, trainings + trainingsDiscarded, failures]).toEqual([12, 2, 0]);
+  expect([cells > 9, trainings > 0]).toEqual([true, true]);
 });
 
 test("an entry that fails in a host says what is wrong", async () => {
@@ -46,6 +57,10 @@ test.each([
   [
     ["--host", "safari"],
     "option '--host <host>' argument 'safari' is invalid. Allowed choices are node, deno, chromium, all.",
+  ],
+  [
+    ["--device", "interpreter"],
+    "option '--device <device>' argument 'interpreter' is invalid. Allowed choices are cpu, gpu, software, all.",
   ],
   [["--minutes", "0"], "option '--minutes <n>' argument '0' is invalid. It must be a number above 0."],
   [["--seed", "1.5"], "option '--seed <n>' argument '1.5' is invalid. It must be a whole number below 2^30."],

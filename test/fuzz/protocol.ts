@@ -3,10 +3,17 @@
 /** What is drawn. */
 export type Kind = "cell" | "training";
 
+/** Which devices check: the processor, a graphics card, what imitates one, or the processor and what there is of WebGPU. */
+export const fuzzDevices = ["cpu", "gpu", "software", "all"] as const;
+export type FuzzDevice = (typeof fuzzDevices)[number];
+
 /** What a host is asked to do. */
 export interface FuzzJob {
+  readonly device: FuzzDevice;
   readonly seed: number;
+  /** It ends after the minutes, but not before it has looked at so many cells, of which 1 is the least. */
   readonly minutes: number;
+  readonly cells?: number;
   /** One training run for so many cells, and the second order of every so many-th; 0 for none. */
   readonly training: number;
   readonly second: number;

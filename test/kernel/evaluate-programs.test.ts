@@ -5,48 +5,20 @@
  */
 import { afterAll, expect, test } from "vitest";
 import { planProgram } from "../../compiler/compile.ts";
-import { evaluateShape } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
-import { type Graph, inputName, nodeAt } from "../../compiler/graph/graph.ts";
-import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
+import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import { evaluateProgram } from "../../compiler/plan/evaluate-program.ts";
 import type { LowerOptions } from "../../compiler/plan/lowering.ts";
 import { atSite } from "../../compiler/trace/site.ts";
 import { languageModel } from "../../entries/networks.ts";
 import * as cg from "../../index.ts";
-import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
+import { farthest, inputsOf, named } from "../kernels/inputs.ts";
 import { goldenGraphs } from "../kernels/programs.ts";
 import { ProgramRunner } from "../support/programs.ts";
-import { difference } from "../train/devices.ts";
 
 const runner = await ProgramRunner.open();
 afterAll(() => runner.destroy());
-
-const sizes = { B: 2, T: 3 };
-
-/** Numbers for a graph: whole ones are small, since many are the number of a row; those of ops have a logarithm. */
-function inputsOf(graph: Graph, isPositive: boolean, known: Readonly<Record<string, number>> = sizes): NdArray[] {
-  const draw = generator(3);
-  return graph.inputs.map((id) => {
-    const { dtype, shape } = nodeAt(graph, id).aval;
-    const floats = randomFloats(draw, evaluateShape(shape, known));
-    const drawn = isPositive ? floats.data.map((x) => Math.abs(x) + 0.1) : floats.data;
-    if (dtype === "bool")
-      return ndarray(
-        floats.shape,
-        drawn.map((x) => Number(x > 0.5)),
-        dtype,
-      );
-    return ndarray(floats.shape, dtype === "f32" ? drawn : drawn.map((x) => Math.floor(3 * Math.abs(x))), dtype);
-  });
-}
-
-const named = (graph: Graph, inputs: readonly NdArray[]) =>
-  Object.fromEntries(graph.inputs.map((id, i) => [inputName(graph, id), at(inputs, i)]));
-
-const farthest = (results: readonly NdArray[], expected: readonly NdArray[]) =>
-  Math.max(...results.map(({ data }, i) => difference(data, at(expected, i).data)));
 
 /** Large graphs, which take minutes here. The kernels of products in blocks have a test of their own below. */
 const large = /units|of 1100 rows|more weights|^products/;

@@ -5,18 +5,60 @@
  */
 import fc from "fast-check";
 import { at } from "../../compiler/graph/errors.ts";
+import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import { globalArray, KernelBuilder } from "../../compiler/kernel/builder.ts";
 import { kernelFunction } from "../../compiler/kernel/function.ts";
 import type { Expr, LocalArray, Scalar, Variable } from "../../compiler/kernel/ir.ts";
 import type { PlannedKernel, Program } from "../../compiler/plan/program.ts";
 
-const lanes = 16;
+/** What kernels may be made of on a device. */
+export interface Kind {
+  /** Lanes of a workgroup, a power of two. */
+  readonly lanes: number;
+  /** Subgroups of four lanes may ask each other. */
+  readonly asks: boolean;
+  /** A lane may have vectors of its own, and registers that are not those of the other lanes. */
+  readonly hasVectors: boolean;
+}
+
 const groups = 2;
 const stored = ["f32", "i32", "u32"] as const;
 /** Elements of each input and output: one for each invocation of two parts. */
-export const size = 2 * groups * lanes;
+export const sizeOf = ({ lanes }: Kind) => 2 * groups * lanes;
 
 export const tapes: fc.Arbitrary<number[]> = fc.array(fc.nat(9999), { minLength: 300, maxLength: 800 });
+
+/** Numbers for the three inputs. */
+export function randomInputs(kind: Kind): Readonly<Record<string, NdArray>> {
+  const size = sizeOf(kind);
+  const each = (make: (i: number) => number) => Array.from({ length: size }, (_, i) => make(i));
+  return {
+    in0: ndarray(
+      [size],
+      each((i) => ((i * 37) % 129) / 8 - 8),
+    ),
+    in1: ndarray(
+      [size],
+      each((i) => Math.imul(i * i, 123457) % (i % 3 === 0 ? 9 : 2 ** 31)),
+      "i32",
+    ),
+    in2: ndarray(
+      [size],
+      each((i) => Math.imul(i + 1, 2654435761) >>> (i % 4 === 0 ? 27 : 0)),
+      "u32",
+    ),
+  };
+}
+
+/** Equal, or with f32 within a few units of the last place. */
+export function isClose({ dtype, data }: NdArray, expected: NdArray): boolean {
+  return data.every((value, i) => {
+    const other = at([...expected.data], i);
+    return (
+      Object.is(value + 0, other + 0) || (dtype === "f32" && Math.abs(value - other) <= 4 * 2 ** -24 * Math.abs(other))
+    );
+  });
+}
 
 /** A choice in it, and a table. */
 const pick = kernelFunction("cg_pick", ["u32", "i32"], "i32", (f, x, y) => {
@@ -32,16 +74,15 @@ type Env = Readonly<Record<Scalar, readonly Expr[]>>;
 class Random {
   readonly #k: KernelBuilder;
   readonly #tape: readonly number[];
-  /** Whether lanes may ask others of their four. */
-  readonly #asks: boolean;
+  readonly #kind: Kind;
   #place = 0;
   readonly #registers: Record<Scalar, Variable[]> = { f32: [], i32: [], u32: [], bool: [] };
   readonly #arrays: { readonly array: LocalArray; readonly type: "f32" | "i32" | "u32" }[] = [];
 
-  constructor(k: KernelBuilder, tape: readonly number[], asks: boolean) {
+  constructor(k: KernelBuilder, tape: readonly number[], kind: Kind) {
     this.#k = k;
     this.#tape = tape;
-    this.#asks = asks;
+    this.#kind = kind;
   }
 
   #choice(count: number): number {
@@ -53,11 +94,18 @@ class Random {
   /** Writes a part whose invocations own the elements from `first` on. */
   part(first: number): void {
     const k = this.#k;
+    const { lanes } = this.#kind;
     const own = k.let("own", k.add(k.add(k.mul(k.group, k.u32(lanes)), k.lane), k.u32(first)));
-    const loaded = stored.map((type, i) =>
-      this.#bind(type, k.load(globalArray(i, { name: `in${i}`, element: type }), own)),
-    );
-    const base: Env = { f32: [at(loaded, 0)], i32: [at(loaded, 1)], u32: [at(loaded, 2), k.lane], bool: [] };
+    const load = (place: Expr) =>
+      stored.map((type, i) => this.#bind(type, k.load(globalArray(i, { name: `in${i}`, element: type }), place)));
+    // Of each lane by itself, and the same for all lanes of a workgroup.
+    const [each, alike] = [load(own), load(k.add(k.group, k.u32(first)))];
+    const base: Env = {
+      f32: [at(each, 0), at(alike, 0)],
+      i32: [at(each, 1), at(alike, 1)],
+      u32: [at(each, 2), k.lane, k.group, at(alike, 2)],
+      bool: [],
+    };
     for (const type of ["f32", "i32", "u32", "bool"] as const)
       this.#registers[type].push(k.var(k.fresh("r"), this.#value(type, base, 1)));
     for (const type of stored) {
@@ -66,15 +114,16 @@ class Random {
       k.storeElement(array, k.lane, this.#tame(type, this.#value(type, base, 1)));
     }
     const env = this.#statements(base, 3 + this.#choice(4), 0, true);
+    // Memory that nothing has written holds what it will, so each element is there before lanes leave.
+    const outputs = stored.map((type, i) => globalArray(3 + i, { name: `out${i}`, element: type }));
+    for (const [i, type] of stored.entries()) k.storeElement(at(outputs, i), own, this.#value(type, env, 2));
     for (const [i, type] of stored.entries()) {
-      const to = globalArray(3 + i, { name: `out${i}`, element: type });
       const register = at(this.#registers[type], 0);
-      k.storeElement(to, own, this.#value(type, env, 2));
       // Of a quotient and a root a device may give the last digits otherwise: nothing more is made of them.
       const last =
         type === "f32" ? k.div(k.sqrt(k.abs(register)), this.#tame(type, k.add(k.abs(register), k.f32(1)))) : register;
       k.leaveIf(k.and(this.#value("bool", env, 1), k.less(k.u32(2), k.lane)));
-      k.storeElement(to, own, last, "add");
+      k.storeElement(at(outputs, i), own, last, "add");
     }
   }
 
@@ -120,14 +169,16 @@ class Random {
             type,
             [0, 1, 2].map(() => this.#tame(type, this.#value(type, known, 1))),
           );
-          add(type, k.load(kept, k.rem(this.#value("u32", known, 1), k.u32(3))));
+          const which = this.#kind.hasVectors ? this.#value("u32", known, 1) : k.group;
+          add(type, k.load(kept, k.rem(which, k.u32(3))));
           break;
         }
         case 6:
-          if (this.#asks && depth === 0 && type !== "bool")
+          if (this.#kind.asks && depth === 0 && type !== "bool")
             add(type, k.fromLane(this.#bind(type, this.#value(type, known, 2)), this.#choice(4)));
           break;
         default: {
+          const { lanes } = this.#kind;
           const { array, type: held } = at(this.#arrays, this.#choice(this.#arrays.length));
           const other = k.bitXor(k.lane, k.u32(this.#choice(lanes)));
           add(
@@ -143,6 +194,7 @@ class Random {
 
   #loop(env: Env, depth: number, isUniform: boolean): void {
     const k = this.#k;
+    const { lanes } = this.#kind;
     const [one, name] = [k.u32(1), k.fresh("turn")];
     const bound = this.#choice(3);
     const isAlike = bound > 0;
@@ -198,7 +250,10 @@ class Random {
       ...[() => k.select(of("bool"), x(), x()), () => k.convert(of("bool"), "f32")],
       ...[() => this.#tame("f32", k.convert(of("i32"), "f32")), () => this.#tame("f32", k.convert(of("u32"), "f32"))],
       () => this.#tame("f32", k.bitcast(fraction(), "f32")),
-      () => k.component(k.add(k.mul(four(), k.vector([x()])), four()), this.#choice(4)),
+      () =>
+        this.#kind.hasVectors
+          ? k.component(k.add(k.mul(four(), k.vector([x()])), four()), this.#choice(4))
+          : k.add(k.mul(x(), x()), x()),
     ];
   }
 
@@ -241,18 +296,17 @@ class Random {
   }
 }
 
-/**
- * A program of one kernel of one or two parts, which reads three inputs and gives as many outputs. `asks` says that its
- * device has subgroups of four lanes, which may ask each other.
- */
-export function randomProgram(tape: readonly number[], asks: boolean): Program<PlannedKernel> {
+/** A program of one kernel of one or two parts, which reads three inputs and gives as many outputs. */
+export function randomProgram(tape: readonly number[], kind: Kind): Program<PlannedKernel> {
+  const { lanes } = kind;
+  const size = sizeOf(kind);
   const grid = Array.from({ length: 1 + ((tape[0] ?? 0) % 2) }, () => ({
     ...{ rows: [groups], rowsPer: 1, columns: [1], lanes: 1 },
   }));
   const k = new KernelBuilder();
   for (const [i, part] of grid.entries()) {
     const half = tape.slice(1 + i * (tape.length >> 1));
-    k.part(part, () => new Random(k, half, asks).part(i * groups * lanes));
+    k.part(part, () => new Random(k, half, kind).part(i * groups * lanes));
   }
   const code = k.finish(lanes);
   const elements = grid.length * groups * lanes;

@@ -1,0 +1,68 @@
+/**
+ * @file Every graph whose kernels are kept (test/kernels) on the processor, in both schedules, against the interpreter: of one
+ * row, and of rows and steps that fill no vector. Of the parts of kernels that threads share out each gives the same bits,
+ * whoever computes them.
+ */
+import { afterAll, expect, test } from "vitest";
+import { at } from "../../compiler/graph/errors.ts";
+import { interpret } from "../../compiler/ops/interpret.ts";
+import { specialize } from "../../compiler/passes/specialize.ts";
+import { atSite } from "../../compiler/trace/site.ts";
+import { CpuContext } from "../../runtime/cpu/context.ts";
+import { farthest, inputsOf } from "../kernels/inputs.ts";
+import { type GoldenGraph, goldenGraphs } from "../kernels/programs.ts";
+import { bitsOf, runShared } from "./programs.ts";
+
+const contexts = await Promise.all([1, 2, 3].map((threads) => CpuContext.open({ threads })));
+afterAll(() => {
+  for (const context of contexts) context.destroy();
+});
+
+/** A graph to run at these sizes. Of products no input tells the number of rows by itself. */
+function tracedAt({ name, trace }: GoldenGraph, sizes: Readonly<Record<string, number>>) {
+  const { graph, donate } = atSite("on the processor", trace);
+  return { graph: name.startsWith("products") ? specialize(graph, sizes) : graph, ...(donate && { donate }) };
+}
+
+/** These take the interpreter seconds. */
+const slow = /of 1100 rows|more weights/;
+const graphs = goldenGraphs.filter(({ name }) => !slow.test(name));
+const ways = [
+  { schedule: "auto", sizes: { B: 1, T: 3 } },
+  { schedule: "stepwise", sizes: { B: 5, T: 2 } },
+  { schedule: "auto", sizes: { B: 7, T: 2 } },
+  { schedule: "stepwise", sizes: { B: 1, T: 5 } },
+] as const;
+
+test.each(graphs.map((graph, i) => [graph.name, graph, i] as const))("%s", async (name, golden, i) => {
+  // The graphs take turns: each has one row in one schedule, and several in the other.
+  for (const { schedule, sizes } of ways.slice(2 * (i % 2), 2 * (i % 2) + 2)) {
+    const { graph, ...options } = tracedAt(golden, sizes);
+    const inputs = inputsOf(graph, name.startsWith("op "), sizes);
+    const results = await runShared(at(contexts, 1), graph, inputs, { ...options, schedule });
+    expect(farthest(results, interpret(graph, inputs)), `${schedule} at B=${sizes.B}`).toBeLessThan(1e-5);
+  }
+});
+
+const shared = goldenGraphs.filter(({ name }) => /^(products|lstm of 32|2 layers|long sums|a loop in|gru$)/.test(name));
+
+test.each(shared.map((graph) => [graph.name, graph] as const))(
+  "%s: one, two and three threads give the same bits",
+  async (_, golden) => {
+    const sizes = { B: 13, T: 3 };
+    const { graph, ...rest } = tracedAt(golden, sizes);
+    const inputs = inputsOf(graph, false, sizes);
+    for (const schedule of ["auto", "stepwise"] as const) {
+      const options = { ...rest, schedule };
+      const expected = bitsOf(await runShared(at(contexts, 0), graph, inputs, options));
+      expect(expected.flat().length).toBeGreaterThan(20);
+      for (const context of contexts.slice(1))
+        expect(bitsOf(await runShared(context, graph, inputs, options))).toEqual(expected);
+    }
+  },
+);
+
+test("graphs whose threads are compared are there", () => {
+  expect(at(shared, 0).name).not.toBe("");
+  expect(shared.length).toBeGreaterThan(7);
+});
