@@ -1,6 +1,7 @@
 /**
  * @file The errors of math functions in units of the last place over a sample of all f32 numbers, held to the table in
- * docs/trust.md, and what is exact everywhere: conversions, integers at their ends, NaN. Here in Node; `hosts.test.ts` has the others.
+ * docs/trust.md, and what is exact everywhere: conversions, integers at their ends, NaN. Here in Node, and on the
+ * processor; `hosts.test.ts` has the others.
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { opTable } from "../../compiler/ops/table.ts";
@@ -45,12 +46,15 @@ test("the interpreter computes exactly what is exact", async () => {
   expect(await inexactCases(interpreter)).toEqual([]);
 });
 
-describe("Node", () => {
+describe.each([
+  ["node", "software"],
+  ["cpu", "cpu"],
+] as const)("%s", (place, choice) => {
   let found: Measured;
   beforeAll(async () => {
-    const device = await openDevice({ device: "software" });
+    const device = await openDevice({ device: choice });
     found = { measured: await measure(device), inexact: await inexactCases(deviceExecutor("", device, 0)) };
     device.destroy();
   });
-  holdToTable("node", () => found);
+  holdToTable(place, () => found);
 });
