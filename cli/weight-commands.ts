@@ -1,6 +1,6 @@
-/** @file The commands that take weights in and out, their options and their help. */
+/** @file The commands that take weights and models in and out, their options and their help. */
 import { type Command, Option } from "commander";
-import { names, numbers } from "./options.ts";
+import { names, numbers, whole } from "./options.ts";
 import type { Streams } from "./streams.ts";
 
 interface Context {
@@ -80,5 +80,25 @@ export function addWeightCommands(program: Command, { streams, finish, examples 
     .action(async (model: string, options) => {
       const { exportModel } = await import("./commands/export.ts");
       finish(await exportModel(model, options, streams));
+    });
+
+  program
+    .command("compile")
+    .argument("<model>", "a trained model")
+    .description("compile a model ahead of time: one .wasm file with its weights, a small loader, and its types")
+    .addOption(new Option("--to <format>", "what it becomes").choices(["wasm"]).makeOptionMandatory())
+    .option("--out <folder>", "folder for NAME.wasm, NAME.js and NAME.d.ts, after the model's name", ".")
+    .option("--batch <n>", "rows side by side; texts and forecasts are written with 1", whole("--batch", 1, 65535), 1)
+    .option("--json", "one JSON object")
+    .addHelpText(
+      "after",
+      `${examples([
+        "cellgrad compile book.safetensors --to wasm",
+        "cellgrad compile book.safetensors --to wasm --out page/models",
+      ])}\n\nIn JavaScript:\n  import { load } from "./book.js";\n  const model = await load();\n  for (const character of model.sample({ length: 200 })) console.log(character);`,
+    )
+    .action(async (model: string, options) => {
+      const { compileModel } = await import("./commands/compile.ts");
+      finish(await compileModel(model, options, streams));
     });
 }

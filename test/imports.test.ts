@@ -17,7 +17,7 @@ const LAYERS: Record<string, readonly string[]> = {
   runtime: ["compiler"],
   devices: ["compiler", "runtime", "wasm"],
   train: ["compiler", "devices", "cells"],
-  interchange: ["compiler", "cells", "train"],
+  interchange: ["compiler", "cells", "runtime", "train", "wasm"],
   "": ["shaders", "compiler", "cells", "runtime", "devices", "train"],
   testing: ["", "compiler", "devices", "train"],
   disk: ["", "compiler", "cells", "train", "interchange"],

@@ -7,11 +7,11 @@ test("without arguments, and with --help, the commands are listed", async () => 
   const [bare, help] = [await run(), await run("--help")];
   expect(bare).toEqual(help);
   expect(help).toMatchObject({ code: 0, stderr: "" });
-  for (const command of ["train", "sample", "forecast", "inspect", "check", "import", "export", "start"])
+  for (const command of ["train", "sample", "forecast", "inspect", "check", "import", "export", "compile", "start"])
     expect(help.stdout).toMatch(new RegExp(`^  ${command} `, "m"));
 });
 
-test.each(["train", "sample", "forecast", "inspect", "check", "import", "export", "start"])(
+test.each(["train", "sample", "forecast", "inspect", "check", "import", "export", "compile", "start"])(
   "%s --help has examples",
   async (command) => {
     const help = await run(command, "--help");

@@ -1,0 +1,105 @@
+/**
+ * @file A trained model compiled ahead of time: its step with its weights as one module of WebAssembly, and the loader by
+ * which programs use it. The kernels are those that the device `cpu` runs, so what comes out is the same to the bit.
+ */
+import { planCpuProgram } from "../../compiler/compile-cpu.ts";
+import { evaluateShape } from "../../compiler/graph/dim.ts";
+import { expectArgument, UserError } from "../../compiler/graph/errors.ts";
+import { inputName, type NodeId, nodeAt } from "../../compiler/graph/graph.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
+import { packArrays } from "../../train/arena.ts";
+import { printableName } from "../../train/files/model-fields.ts";
+import type { SavedModel } from "../../train/files/model-file.ts";
+import { encodeModule } from "../../wasm/encode.ts";
+import { tokensOf } from "../model-metadata.ts";
+import { bakeProgram, type Place } from "./bake.ts";
+import { type Facts, type NumbersAt, nameOfUse, type Shapes, sectionName, type Use } from "./facts.ts";
+import { loaderText } from "./loader.ts";
+import { typesText } from "./types.ts";
+
+export interface StandaloneOptions {
+  /** Rows that go side by side; 1 by default. */
+  readonly batch?: number;
+  /** Name of the files without what follows the point; "model" by default. The loader looks for NAME.wasm beside it. */
+  readonly name?: string;
+}
+
+/** A model that runs without cellgrad: the contents of three files. */
+export interface StandaloneModel {
+  /** NAME.wasm: code, weights, and what the loader must know. */
+  readonly wasm: Uint8Array<ArrayBuffer>;
+  /** NAME.js: an ES module with a function `load`. */
+  readonly loader: string;
+  /** NAME.d.ts: its types. */
+  readonly types: string;
+}
+
+/**
+ * Compiles the step of a model. The module needs WebAssembly with SIMD, runs on one thread, and imports nothing.
+ *
+ * @throws UserError where the batch is no whole number above 0, or takes more memory than WebAssembly addresses.
+ */
+export function modelToWasm(model: SavedModel, options: StandaloneOptions = {}): StandaloneModel {
+  const { batch = 1, name: file = "model" } = checkedOptions("modelToWasm", options, {
+    batch: "number",
+    name: "string",
+  });
+  expectArgument(
+    typeof model?.kind === "string" && "graph" in model,
+    "modelToWasm: the model",
+    model,
+    "what savedModel or loadModel gives",
+  );
+  if (!Number.isInteger(batch) || batch < 1)
+    throw new UserError(`modelToWasm: batch must be a whole number above 0, got ${batch}`);
+  const { graph, arena, parameters, tuned } = model;
+  const states = graph.inputs.map((id) => inputName(graph, id)).filter((input) => input.startsWith("state/"));
+  const planned = planCpuProgram(graph, {
+    donate: Object.fromEntries(states.map((state, i) => [state, i])),
+    maxRows: batch,
+    tuning: tuned?.tuning,
+  });
+  const sizes = { B: batch };
+  const weights = Float32Array.from(packArrays(parameters, arena).data);
+  const baked = bakeProgram(planned, { sizes, constants: { parameters: weights }, carried: states });
+  const { carried, inputs, outputs, functions, data, memory } = baked;
+  const { units, layers, vocabulary, columns, normalisation, targets } = model;
+  const use = useOf(model, batch);
+  const shapeOf = (id: NodeId | undefined) => evaluateShape(nodeAt(graph, id ?? -1).aval.shape, sizes);
+  const inputShape = (name: string) => shapeOf(graph.inputs.find((id) => inputName(graph, id) === name));
+  const shapes: Shapes = {
+    x: inputShape("x"),
+    output: shapeOf(graph.outputs[states.length]),
+    states: Object.fromEntries(states.map((state) => [state.slice("state/".length), inputShape(state)])),
+  };
+  const facts: Facts = {
+    use: nameOfUse(use),
+    ...{ x: numbersAt(inputs.x), output: numbersAt(outputs[states.length]), state: numbersAt(carried) },
+    ...(vocabulary && { symbols: vocabulary.length }),
+    about: {
+      ...{ batch, shapes },
+      ...(use.reads === "characters" && vocabulary && { vocabulary }),
+      ...(columns && { columns }),
+      ...(normalisation && { normalisation }),
+      ...(targets && { targets }),
+    },
+  };
+  const about = `${printableName(model.cell)}, ${layers} ${layers === 1 ? "layer" : "layers"} of ${units} units.`;
+  const custom = [{ name: sectionName, bytes: new TextEncoder().encode(JSON.stringify(facts)) }];
+  return {
+    wasm: encodeModule({ functions, data, custom }, memory),
+    loader: loaderText(use, `${file}.wasm`, about),
+    types: typesText(use, facts, about),
+  };
+}
+
+function numbersAt({ address, bytes }: Place = { address: 0, bytes: 0 }): NumbersAt {
+  return { address, length: bytes / Float32Array.BYTES_PER_ELEMENT };
+}
+
+function useOf(model: SavedModel, batch: number): Use {
+  const tokens = tokensOf(model);
+  const reads = tokens === undefined ? "rows" : tokens === "tokenizer" ? "tokens" : tokens;
+  const tasks = { text: reads === "tokens" ? "step" : "write", series: "forecast", regression: "find" } as const;
+  return { task: batch > 1 ? "step" : tasks[model.kind], reads };
+}
