@@ -40,7 +40,7 @@ export async function load(source = new URL(${JSON.stringify(`./${encodeURICompo
   const zeros = () => new Float32Array(state.length);
   const step = (input, own = state) => {
     const given = typeof input === "number" ? [input] : input;
-    if (given?.length !== x.length || !given.every((n) => ${fits}))
+    if (given?.length !== x.length || !given.every?.((n) => ${fits}))
       throw new RangeError(\`step: expected \${x.length} ${expected}, got \${String(given).slice(0, 60)}\`);
     if (own?.length !== state.length) throw new RangeError("step: expected a state, as zeros gives one");
     const others = state.slice();

@@ -19,6 +19,7 @@ import * as stream from "../../entries/stream.ts";
 import * as tasks from "../../entries/tasks.ts";
 import * as testing from "../../entries/testing.ts";
 import * as tune from "../../entries/tune.ts";
+import * as wasm from "../../entries/wasm.ts";
 import * as weights from "../../entries/weights.ts";
 import * as zoo from "../../entries/zoo.ts";
 import * as root from "../../index.ts";
@@ -38,6 +39,7 @@ type Entries = typeof root &
   typeof tasks &
   typeof testing &
   typeof tune &
+  typeof wasm &
   typeof weights &
   typeof zoo;
 
@@ -124,6 +126,7 @@ const calls: Calls = {
   meanSquaredError: (o) => losses.meanSquaredError(none, none, o),
   mlstm: (o) => zoo.mlstm(o),
   modelFrom: (o) => weights.modelFrom(none, o),
+  modelToWasm: (o) => wasm.modelToWasm(none, o),
   momentum: (o) => optimizers.momentum(o),
   network: (o) => networks.network(o),
   networkOfTask: (o) => tasks.networkOfTask(tasks.parity, none, o),

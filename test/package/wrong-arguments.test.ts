@@ -18,6 +18,7 @@ import { classifierModel, seriesModel } from "../../entries/networks.ts";
 import { modelToOnnx } from "../../entries/onnx.ts";
 import { withAverage } from "../../entries/optimizers.ts";
 import { createStream, forecast, sampleText } from "../../entries/stream.ts";
+import { modelToWasm } from "../../entries/wasm.ts";
 import { fromPyTorch, toPyTorch } from "../../entries/weights.ts";
 import {
   adam,
@@ -110,6 +111,10 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
   [
     "modelToOnnx: the model is an object; expected what savedModel or loadModel gives",
     () => modelToOnnx(whatever(own)),
+  ],
+  [
+    "modelToWasm: the model is an object; expected what savedModel or loadModel gives",
+    () => modelToWasm(whatever(own)),
   ],
   [`encodeTensors: tensor a is 1; ${makeIt}`, () => encodeTensors({ tensors: { a: whatever(1) }, metadata: {} })],
   [

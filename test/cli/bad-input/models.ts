@@ -199,4 +199,30 @@ export const models: readonly BadInput[] = [
     "train @text.txt --resume @text.safetensors --lr 1e30",
     '--lr must be a number above 0, up to 1000, got "1e30"',
   ],
+  [
+    "a model that becomes nothing",
+    "compile @text.safetensors",
+    "required option '--to <format>' not specified; --help lists what there is",
+  ],
+  [
+    "a model that becomes something unknown",
+    "compile @text.safetensors --to rust",
+    "option '--to <format>' argument 'rust' is invalid. Allowed choices are wasm.; --help lists what there is",
+  ],
+  [
+    "a text that is compiled",
+    "compile @text.txt --to wasm --out @folder",
+    "text.txt is not a safetensors file, in which models and weights are kept",
+  ],
+  [
+    "weights alone that are compiled",
+    "compile @other.safetensors --to wasm --out @folder",
+    "other.safetensors is not a usable model: its metadata does not say that cellgrad wrote it",
+  ],
+  ["a missing model that is compiled", "compile @absent.safetensors --to wasm", "absent.safetensors: no such file"],
+  [
+    "a batch of none that is compiled",
+    "compile @text.safetensors --to wasm --batch 0",
+    '--batch must be a whole number from 1 to 65535, got "0"',
+  ],
 ];

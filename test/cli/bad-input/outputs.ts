@@ -72,6 +72,21 @@ export const outputs: readonly BadInput[] = [
     "--out no/m.onnx: the directory no does not exist",
   ],
   [
+    "a compilation to a file",
+    "compile @text.safetensors --to wasm --out @one.txt",
+    "--out one.txt: this is no folder; give the name of one",
+  ],
+  [
+    "a compilation below a file",
+    "compile @text.safetensors --to wasm --out @one.txt/page",
+    "--out one.txt/page: a part of the path is not a directory",
+  ],
+  [
+    "a compilation to nowhere",
+    "compile @text.safetensors --to wasm --out=",
+    "--out is empty; give the name of a folder",
+  ],
+  [
     "an import to no directory",
     "import @torch.safetensors --from pytorch --out @no/m.st",
     "--out no/m.st: the directory no does not exist",

@@ -1,0 +1,46 @@
+/** @file Models that were compiled ahead of time, loaded as a program loads them: from files in a folder. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { StandaloneModel } from "../../entries/wasm.ts";
+
+/** What a loader gives, with the members of all kinds of models. */
+export interface Loaded {
+  readonly batch: number;
+  readonly shapes: { readonly x: number[]; readonly output: number[]; readonly states: Record<string, number[]> };
+  step(x: unknown, state?: Float32Array): Float32Array;
+  zeros(): Float32Array;
+  run(sequence: Iterable<unknown>): Float32Array[];
+  reset(): void;
+  readonly vocabulary: readonly string[];
+  readonly columns: readonly string[];
+  readonly targets: readonly string[];
+  encode(text: string): number[];
+  decode(tokens: ArrayLike<number>): string;
+  sample(options: object): Generator<string, void, void>;
+  forecast(past: Iterable<ArrayLike<number>>, horizon: number): number[][];
+  predict(sequence: unknown): Record<string, number>;
+  classify(sequence: unknown): string;
+}
+
+export type Load = (source?: unknown) => Promise<Loaded>;
+
+/** A folder of its own for compiled models. */
+export class CompiledFolder {
+  readonly path = mkdtempSync(join(tmpdir(), "cellgrad-standalone-"));
+
+  /** Writes the three files of a model, and gives what its loader exports. */
+  async add(name: string, { wasm, loader, types }: StandaloneModel): Promise<Load> {
+    writeFileSync(join(this.path, "package.json"), '{ "type": "module" }');
+    writeFileSync(join(this.path, `${name}.wasm`), wasm);
+    writeFileSync(join(this.path, `${name}.js`), loader);
+    writeFileSync(join(this.path, `${name}.d.ts`), types);
+    const { load } = (await import(pathToFileURL(join(this.path, `${name}.js`)).href)) as { load: Load };
+    return load;
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
