@@ -240,6 +240,16 @@ import { sum as sumOf } from "cellgrad";
 }`,
   },
   {
+    after: 'console.log("bytes of WebAssembly", wasm.length, "of JavaScript", loader.length, types.length);',
+    says: "a module that needs nothing, a loader that reads it, and types that name its states",
+    check: `
+{
+  expect(WebAssembly.Module.imports(new WebAssembly.Module(wasm))).toEqual([]);
+  expect(loader).toContain('new URL("./shells.wasm", import.meta.url)');
+  expect(types).toContain('readonly "layers/0/h": readonly [1, ');
+}`,
+  },
+  {
     after: "const [sample] = batches.training;",
     says: "there is a batch to measure",
     check: "expect(sample?.x.shape).toEqual([16, 4]);",

@@ -72,6 +72,7 @@ const places: Readonly<Record<string, string>> = {
   "docs/architecture.md formula": "test/docs/docs.test.ts",
   "docs/guide.md ts": "test/docs/docs.test.ts",
   "docs/guide.md js": "test/docs/page-example.test.ts",
+  "docs/guide.md html": "test/examples/compiled-model.test.ts",
   "docs/guide.md python": "test/docs/claims.ts",
   "docs/hosts.md js": "test/docs/docs.test.ts",
   "docs/testing.md ts": "test/docs/docs.test.ts",

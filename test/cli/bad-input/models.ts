@@ -207,7 +207,7 @@ export const models: readonly BadInput[] = [
   [
     "a model that becomes something unknown",
     "compile @text.safetensors --to rust",
-    "option '--to <format>' argument 'rust' is invalid. Allowed choices are wasm.; --help lists what there is",
+    "option '--to <format>' argument 'rust' is invalid. Allowed choices are wasm; --help lists what there is",
   ],
   [
     "a text that is compiled",
