@@ -284,6 +284,8 @@ test("the keyboard alone is enough, and a phone is wide enough", async () => {
   const { page } = await openPlayground(browser, site, { viewport: { width: 390, height: 844 }, colorScheme: "dark" });
   await page.locator(".diagram").waitFor();
   expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
+  // While the device opens there is nothing to press.
+  await eventually(() => page.getByRole("button", { name: "Train", exact: true }).isEnabled()).toBe(true);
   const focused = () => page.evaluate("document.activeElement.textContent.trim()");
   await page.keyboard.press("Tab");
   expect(await focused()).toBe("Skip the editor");
