@@ -4,15 +4,18 @@ import type { MemoryLimits, WasmFunction } from "../wasm/instruction.ts";
 import { ModuleWriter } from "../wasm/kernel.ts";
 import { type CompileProgramOptions, planProgram } from "./compile.ts";
 import type { Graph } from "./graph/graph.ts";
+import { vectorForms } from "./plan/emit/vector-forms.ts";
 import type { CpuKernel, CpuProgram, PlannedKernel, Program } from "./plan/program.ts";
 import { vectorLanes } from "./plan/stages/tiles.ts";
 import { aboutKernel, givenTo } from "./render.ts";
 
-export type CpuPlanOptions = Omit<CompileProgramOptions, "target" | "mapping">;
+export type CpuPlanOptions = Omit<CompileProgramOptions, "target" | "forms" | "mapping">;
 
 export interface CompileCpuOptions extends CpuPlanOptions {
   /** What the module's memory will be. */
   readonly memory: MemoryLimits;
+  /** Whether the engine multiplies and adds in one instruction; not by default, so that all engines give the same. */
+  readonly isFused?: boolean;
 }
 
 /** Bytes of a thread's own memory that the rows of a scan may take: they should stay in its cache. */
@@ -24,23 +27,27 @@ export function planCpuProgram(graph: Graph, options: CpuPlanOptions = {}): Prog
     maxWorkgroupBytes: scratchBytes,
     ...options,
     target: "cpu",
+    forms: vectorForms,
     mapping: { lanes: vectorLanes, run: 1 },
     maxStorageBuffers: Number.POSITIVE_INFINITY,
   });
 }
 
-export function buildCpuProgram(graph: Graph, { memory, ...options }: CompileCpuOptions): CpuProgram {
+export function buildCpuProgram(graph: Graph, { memory, isFused = false, ...options }: CompileCpuOptions): CpuProgram {
   const planned = planCpuProgram(graph, options);
-  const { kernels, functions } = cpuKernels(planned);
+  const { kernels, functions } = cpuKernels(planned, isFused);
   return { ...planned, kernels, module: encodeModule({ functions }, memory) };
 }
 
 /** The kernels of a program, and the functions of its module. */
-export function cpuKernels(planned: Program<PlannedKernel>): {
+export function cpuKernels(
+  planned: Program<PlannedKernel>,
+  isFused = false,
+): {
   readonly kernels: readonly CpuKernel[];
   readonly functions: readonly WasmFunction[];
 } {
-  const writer = new ModuleWriter();
+  const writer = new ModuleWriter({ isFused });
   const kernels = planned.kernels.map((kernel): CpuKernel => {
     const { name, code, work } = kernel;
     return { name, work, ...aboutKernel(kernel), ...givenTo(code), ...writer.addKernel(name, code) };

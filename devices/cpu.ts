@@ -9,7 +9,7 @@ import { uploadCpuArray } from "../runtime/cpu/arrays.ts";
 import { CpuContext } from "../runtime/cpu/context.ts";
 import { LoadedCpuProgram } from "../runtime/cpu/loaded-program.ts";
 import { DeviceUnavailableError } from "../runtime/device-errors.ts";
-import { hasSimd } from "../wasm/features.ts";
+import { hasRelaxedMadd, hasSimd } from "../wasm/features.ts";
 import { type CompileOptions, checkInputs, checkUpload, type Device, ofCompile } from "./device.ts";
 
 /** `threads` are as many as there are cores where they are left out; `timeout` is in seconds, as in `OpenDeviceOptions`. */
@@ -35,7 +35,11 @@ export async function openCpuDevice({ threads, timeout }: CpuDeviceOptions = {})
 export function deviceOnCpu(context: CpuContext): Device {
   const lower = (graph: Graph, given: CompileOptions = {}) => {
     checkGraph("compile", graph);
-    return buildCpuProgram(graph, { ...checkedOptions("compile", given, ofCompile), memory: context.memory });
+    return buildCpuProgram(graph, {
+      ...checkedOptions("compile", given, ofCompile),
+      memory: context.memory,
+      isFused: hasRelaxedMadd(),
+    });
   };
   return {
     kind: "cpu",

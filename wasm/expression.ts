@@ -31,6 +31,8 @@ export interface Surroundings {
   readonly uniform: (sum: readonly Dim[]) => Sum;
   /** The name of a function of scalars, or of vectors. */
   readonly functionOf: (callee: KernelFunction, isVector: boolean) => string;
+  /** Whether running sums are added up by multiplications and additions in one instruction. */
+  readonly isFused: boolean;
 }
 
 /** A register that statements change. */
@@ -261,6 +263,30 @@ export class ExpressionWriter {
     if (y !== undefined) return scaleSum(a, y);
     const alignment = Math.min(mostAlignment, sumAlignment(a) * sumAlignment(b));
     return atomSum(this.w.atom("n", code.op("i32.mul", this.w.value(a), this.w.value(b)), alignment));
+  }
+
+  /**
+   * What is assigned to a register of vectors. Where products are added to what it holds, an engine that can does both at once:
+   * whether it rounds in between is its own affair, and the same for every run.
+   */
+  vectorFor(variable: Variable, value: Expr): Instruction {
+    const products: Apply[] = [];
+    let sum = value;
+    while (this.#surroundings.isFused && sum.kind === "apply" && sum.op === "add" && sum.type === "f32") {
+      const [rest, product] = [at(sum.operands, 0), at(sum.operands, 1)];
+      if (product.kind !== "apply" || product.op !== "mul") break;
+      products.unshift(product);
+      sum = rest;
+    }
+    if (sum !== variable || products.length === 0) return this.vector(value);
+    return products.reduce<Instruction>(
+      (total, { operands }) => {
+        const [a, b] = operands.map((operand) => this.vector(operand));
+        if (a === undefined || b === undefined) throw new InternalError("a product of one");
+        return code.op("f32x4.relaxed_madd", a, b, total);
+      },
+      code.get(this.registerOf(variable).local),
+    );
   }
 
   /** Keeps a value in locals, for as many uses as there are. */

@@ -23,6 +23,12 @@ const parameters: readonly Local[] = ["record", "scratch", "first", "end"].map((
 /** The functions of a module, each once. */
 export class ModuleWriter {
   readonly #functions = new Map<string, WasmFunction>();
+  readonly #isFused: boolean;
+
+  /** `isFused`: the engine has `f32x4.relaxed_madd`, and running sums use it. */
+  constructor({ isFused = false }: { readonly isFused?: boolean } = {}) {
+    this.#isFused = isFused;
+  }
 
   get functions(): readonly WasmFunction[] {
     return [...this.#functions.values()];
@@ -51,6 +57,7 @@ export class ModuleWriter {
     };
     const surroundings = {
       memory: new Memory(w, places),
+      isFused: this.#isFused,
       uniform: (sum: readonly Dim[]) => given.uniform(sum),
       functionOf: (callee: KernelFunction, isVector: boolean) => this.#functionOf(callee, isVector),
     };
@@ -82,6 +89,7 @@ export class ModuleWriter {
     const w = new FunctionWriter();
     const surroundings: Surroundings = {
       memory: undefined,
+      isFused: false,
       uniform: () => {
         throw new InternalError(`${callee.name} reads a size`);
       },

@@ -69,7 +69,9 @@ export class StatementWriter {
       }
       case "assign": {
         const { local, isVector } = expressions.registerOf(statement.variable);
-        const value = this.#registerValue(statement.value);
+        const value = isVector
+          ? expressions.vectorFor(statement.variable, statement.value)
+          : this.#registerValue(statement.value);
         const chosen =
           this.#mask === undefined || !isVector
             ? value

@@ -6,6 +6,7 @@ import { type Dim, sizeOf, symbolsOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { storages } from "../graph/storage.ts";
+import { forms } from "./emit/forms.ts";
 import { buildKernel } from "./emit/kernel.ts";
 import type { Region } from "./emit/values.ts";
 import type { Lowering, LowerOptions } from "./lowering.ts";
@@ -129,6 +130,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
       mapping: options.mapping,
       tuning: options.tuning && checkedTuning(options.tuning),
     },
+    forms: options.forms ?? forms,
     workgroupBytes: options.maxWorkgroupBytes ?? defaultWorkgroupBytes,
     schedule: options.schedule ?? "auto",
     chunkSteps: options.chunkSteps,

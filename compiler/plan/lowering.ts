@@ -1,6 +1,7 @@
 /** @file What lowering is asked for, and what its parts share: the graph, the target and its limits, and where values lie. */
 import type { NodeId } from "../graph/graph.ts";
 import type { WorkMapping } from "../kernel/mapping.ts";
+import type { Form } from "./emit/form.ts";
 import type { Region } from "./emit/values.ts";
 import type { Memory } from "./memory/slabs.ts";
 import type { BufferSpec, Location, Phase, PlannedKernel, ScanStep, ScheduleNote } from "./program.ts";
@@ -26,6 +27,8 @@ export interface LowerOptions {
   readonly subgroupSize?: number | undefined;
   /** How positions are given to invocations; one to each by default. */
   readonly mapping?: WorkMapping | undefined;
+  /** How the kernels of stages may be written, in the order in which they are tried; those of WebGPU by default. */
+  readonly forms?: readonly Form[];
   /** What a measured search chose; what it leaves open is a pure function of shapes and target. */
   readonly tuning?: Tuning | undefined;
   /** Storage buffers that one kernel may bind; the limit of every WebGPU device by default. */
@@ -44,6 +47,8 @@ export interface Lowering {
   readonly buffers: () => readonly BufferSpec[];
   readonly kernels: PlannedKernel[];
   readonly tiles: TileOptions;
+  /** How the kernels of stages may be written. */
+  readonly forms: readonly Form[];
   /** Workgroup memory that a kernel may use. */
   readonly workgroupBytes: number;
   readonly schedule: ScheduleChoice;

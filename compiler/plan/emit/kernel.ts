@@ -39,7 +39,7 @@ export function buildKernel(
   const writer = new PlacedBuilder(lowering.buffers, tiles.tuning);
   const parts = stages.map((stage) => {
     const context = { region, stage, tiles };
-    const form = formOf(context);
+    const form = formOf(lowering.forms, context);
     return { context, form, grid: form.grid(context), lanes: form.lanes(context) };
   });
   for (const { context, form, grid } of parts)

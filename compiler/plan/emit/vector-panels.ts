@@ -29,8 +29,8 @@ const fewRows = 16;
 
 export const vectorPanels: Form = {
   matches: (context) => {
-    const { region, stage, tiles } = context;
-    if (stage.form !== "tile" || tiles.target !== "cpu") return false;
+    const { region, stage } = context;
+    if (stage.form !== "tile") return false;
     const nodes = stage.loops.map((id) => nodeAt(region.graph, id));
     const [first] = nodes;
     if (first === undefined || !nodes.every(({ op, aval }) => op === "dot" && sameShape(aval.shape, first.aval.shape)))

@@ -14,8 +14,7 @@ import { emitPositions } from "./stage.ts";
 const fewColumns = 8;
 
 export const vectorRows: Form = {
-  matches: (context) =>
-    context.tiles.target === "cpu" && context.stage.form === "element" && rowsOf(context) !== undefined,
+  matches: (context) => context.stage.form === "element" && rowsOf(context) !== undefined,
   grid: (context) => {
     const { rows, columns } = rowsOf(context) ?? { rows: context.stage.size, columns: 1 };
     return { rows: [rows], rowsPer: 1, columns: [Math.ceil(columns / vectorLanes)], lanes: 1 };

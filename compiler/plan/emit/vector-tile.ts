@@ -14,7 +14,7 @@ import { emitPositions } from "./stage.ts";
 import { ownedVectors, tileOrRows } from "./vectors.ts";
 
 export const vectorTile: Form = {
-  matches: ({ stage, tiles }) => stage.form === "tile" && tiles.target === "cpu",
+  matches: ({ stage }) => stage.form === "tile",
   grid: (context) => {
     const { batch, m, n, tile } = tileOf(context);
     const count = sizeOf(batch);
