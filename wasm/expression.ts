@@ -31,6 +31,8 @@ export interface Surroundings {
   readonly uniform: (sum: readonly Dim[]) => Sum;
   /** The name of a function of scalars, or of vectors. */
   readonly functionOf: (callee: KernelFunction, isVector: boolean) => string;
+  /** Writes what a function does in its place, where that is better than a call. */
+  readonly inlined?: (callee: KernelFunction, values: readonly Value[]) => Value;
   /** Whether running sums are added up by multiplications and additions in one instruction. */
   readonly isFused: boolean;
 }
@@ -167,6 +169,8 @@ export class ExpressionWriter {
   #call({ function: callee, operands, type }: Call): Value {
     const values = operands.map((operand) => this.value(operand));
     const isVector = !values.every(isUniform);
+    const { inlined } = this.#surroundings;
+    if (inlined !== undefined && isVector === this.#isVector) return inlined(callee, values);
     const name = this.#surroundings.functionOf(callee, isVector);
     const given = values.map((value, i) =>
       isVector ? vectorOf(this.w, value, at(operands, i).type) : scalarOf(this.w, value),

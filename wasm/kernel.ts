@@ -94,6 +94,16 @@ export class ModuleWriter {
         throw new InternalError(`${callee.name} reads a size`);
       },
       functionOf: (inner, isOfVectors) => this.#functionOf(inner, isOfVectors),
+      // A call costs as much as a few instructions, and functions of functions are short.
+      inlined: (inner, values) => {
+        for (const [i, parameter] of inner.parameters.entries()) {
+          const value = values[i];
+          if (value === undefined) throw new InternalError(`${inner.name} without ${parameter.name}`);
+          writer.expressions.define(parameter, writer.expressions.kept(value, parameter.name, parameter));
+        }
+        writer.statements(inner.body);
+        return writer.expressions.value(inner.result);
+      },
     };
     const writer = new StatementWriter(w, surroundings, { isVector, end: "" });
     const typeOf = ({ type }: { readonly type: Variable["type"] }) => (isVector ? "v128" : scalarType(type));
