@@ -107,11 +107,7 @@ const bytes: Part = {
   const encode = (text) => [...new TextEncoder().encode(text)];
   const decode = (tokens) => decoder().decode(Uint8Array.from(tokens));
   /** A character is written when its last byte is there. */
-  const speaker = (before) => {
-    const own = decoder();
-    own.decode(Uint8Array.from(before), { stream: true });
-    return (token) => own.decode(Uint8Array.of(token), { stream: true });
-  };
+  const speaker = (own = decoder()) => (token) => own.decode(Uint8Array.of(token), { stream: true });
   const first = 10;
 `,
   members: ["encode", "decode"],
@@ -122,7 +118,7 @@ const sampling: Part = {
     if (!(length >= 0 && temperature >= 0 && seed >>> 0 === seed))
       throw new RangeError("sample: expected a length, a temperature and a whole seed");
     const [next, random, given] = [apart(), uniform(seed), encode(prompt)];
-    const speak = speaker(given);
+    const speak = speaker();
     let logits;
     for (const token of given.length ? given : [first]) logits = next(token);
     for (let i = 0; i < length; i++) {

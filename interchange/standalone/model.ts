@@ -17,6 +17,7 @@ import { type Facts, type NumbersAt, nameOfUse, type Shapes, sectionName, type U
 import { loaderText } from "./loader.ts";
 import { typesText } from "./types.ts";
 
+/** How a model is compiled ahead of time. */
 export interface StandaloneOptions {
   /** Rows that go side by side; 1 by default. */
   readonly batch?: number;

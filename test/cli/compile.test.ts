@@ -81,6 +81,16 @@ console.log(JSON.stringify((await load()).forecast(${JSON.stringify(past)}, 3)))
   for (const [i, x] of rows.flat().entries()) expect(x).toBeCloseTo(expected.flat()[i], 5);
 });
 
+test("the model is not written over, whatever it is called", async () => {
+  const bytes = readFileSync(at("text.safetensors"));
+  space.write("book.wasm", bytes);
+  const outcome = await run("compile", at("book.wasm"), "--to", "wasm", "--out", space.path);
+  const line = `cellgrad: --out ${at("book.wasm")} is the file that is read; give the model a name of its own\n`;
+  expect(outcome).toEqual({ code: 2, stdout: "", stderr: line });
+  expect(readFileSync(at("book.wasm"))).toEqual(bytes);
+  expect(space.list()).not.toContain("book.js");
+});
+
 test("rows go side by side with --batch, and files that are there are replaced", async () => {
   const command = ["compile", at("text.safetensors"), "--to", "wasm", "--out", space.path];
   for (const batch of ["1", "3"]) await run(...command, "--batch", batch);

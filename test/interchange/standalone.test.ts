@@ -27,6 +27,7 @@ import {
   ndarray,
   openDevice,
   openInterpreter,
+  slice,
   sum,
   type Tensor,
   tanh,
@@ -278,6 +279,7 @@ describe("rows", () => {
     const ofText = await (await folder.add("mood", modelToWasm(text, { name: "mood" })))();
     const inputs = [...vocabulary.encode("sea")].map(token);
     expect(Object.values(ofText.predict("sea"))).toEqual((await streamed(device, text, inputs)).at(-1));
+    expect(() => ofText.predict("")).toThrow(new RangeError("predict: the sequence has no step"));
   });
 });
 
@@ -303,7 +305,9 @@ describe("files", () => {
     await folder.add(name, modelToWasm(written, { name }));
     const program = `import { readFile } from "node:fs/promises";
 import { load } from "./hosts.js";
-const sources = [undefined, "hosts.wasm", new URL("./hosts.wasm", import.meta.url), await readFile("hosts.wasm")];
+const bytes = await readFile("hosts.wasm");
+const address = \`data:application/wasm;base64,\${bytes.toString("base64")}\`;
+const sources = [undefined, "hosts.wasm", new URL("./hosts.wasm", import.meta.url), bytes, address];
 const texts = [];
 for (const source of sources) texts.push([...(await load(source)).sample({ length: 30, seed: 3 })].join(""));
 console.log(JSON.stringify(texts));`;
@@ -312,8 +316,8 @@ console.log(JSON.stringify(texts));`;
     const ofDeno = await deno(["run", "-A", "--no-remote", "program.js"], { cwd: folder.path });
     const [text] = JSON.parse(ofNode.stdout) as string[];
     expect(text).toHaveLength(30);
-    expect(JSON.parse(ofNode.stdout)).toEqual(new Array(4).fill(text));
-    expect(JSON.parse(ofDeno)).toEqual(new Array(4).fill(text));
+    expect(JSON.parse(ofNode.stdout)).toEqual(new Array(5).fill(text));
+    expect(JSON.parse(ofDeno)).toEqual(new Array(5).fill(text));
   });
 
   test("have types that say names and shapes", async () => {
@@ -431,6 +435,16 @@ describe("what is wrong is said", () => {
     expect(() => modelToWasm(written, { batch: 2 ** 26 })).toThrow(
       /^the model takes \d+ MiB of memory; WebAssembly addresses 4096: make the batch smaller$/,
     );
+  });
+
+  test("of a batch that is too small for what the cell reads", () => {
+    const crossed = cell("crossed", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
+      const next = add(tanh(dense("all", [x, h], units)), slice(h, 0, 1, 1));
+      return { state: { h: next }, output: next };
+    });
+    const model = textModel({ ...letters, cell: crossed });
+    expect(() => modelToWasm(model)).toThrow(/^streamingStep: slice at .*: B must be at least 2, got B=1/);
+    expect(modelToWasm(model, { batch: 2 }).wasm.length).toBeGreaterThan(0);
   });
 
   test("of a name of a cell, which stands in a comment", async () => {

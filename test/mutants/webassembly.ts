@@ -1,4 +1,4 @@
-/** @file Mutants of WebAssembly's functions: the bytes, the text, the check of types and the probe of the engine. */
+/** @file Mutants of WebAssembly's functions: the bytes, the text, the check of types, the probe of the engine, and models in modules. */
 import { changed, type Mutant } from "./mutant.ts";
 
 const onModules = "test/wasm/encode.test.ts";
@@ -6,6 +6,7 @@ const onOpcodes = "test/wasm/opcodes.test.ts";
 const onText = "test/wasm/text.test.ts";
 const onTypes = "test/wasm/validate.test.ts";
 const onExpressions = "test/wasm/expressions.test.ts";
+const onCompiled = "test/interchange/standalone.test.ts";
 
 export const webAssemblyMutants: readonly Mutant[] = [
   ...changed(
@@ -65,6 +66,9 @@ export const webAssemblyMutants: readonly Mutant[] = [
       ["what is not exported is", "if (!isExported) continue;", ""],
       ["two functions may have one name", "if (numbers.has(each.name))", "if (numbers.has(''))"],
       ["profilers find no names", 'body.text("name");', 'body.text("names");'],
+      ["memory of one's own is counted as no export", "(isOwn ? 1 : 0)", "0"],
+      ["all data begins at 0", "body.signed(address | 0)", "body.signed(0)"],
+      ["sections for readers are empty", "body.append(content);", ""],
     ],
   ),
   ...changed(
@@ -121,6 +125,50 @@ export const webAssemblyMutants: readonly Mutant[] = [
         'operands[i] === "any" ? type : operands[i]',
       ],
     ],
+  ),
+  ...changed(
+    "interchange/standalone/bake.ts",
+    [onCompiled],
+    [
+      ["all dispatches have one record", 'const key = words.join(",");', 'const key = "";'],
+      [
+        "all parts of a kernel are its first",
+        "code.call(at(kernel.functions, part)",
+        "code.call(at(kernel.functions, 0)",
+      ],
+      ["a step's numbers lie on its slabs", "this.#end += line * Math.ceil(bytes / line);", ""],
+      ["memory has no end", "if (pages <= mostPages) return pages;", "if (pages > 0) return pages;"],
+      ["sizes are not looked at", "if (unmet !== undefined) throw", "if (unmet === '') throw"],
+      ["kernels are exported", "({ ...each, isExported: false })", "each"],
+    ],
+  ),
+  ...changed(
+    "interchange/standalone/model.ts",
+    [onCompiled],
+    [
+      ["no state is carried", "donate: Object.fromEntries(states.map((state, i) => [state, i])),", ""],
+      ["a cell's name ends the comment that it stands in", "printableName(model.cell)", "model.cell"],
+      ["texts are sampled of a tokenizer's tokens", 'reads === "tokens" ? "step" : "write"', '"write"'],
+    ],
+  ),
+  ...changed(
+    "interchange/standalone/loader.ts",
+    [onCompiled],
+    [
+      ["a state of one's own stays as it was", "    own.set(state);\n", ""],
+      ["a state of one's own becomes the model's", "if (own !== state) state.set(others);", ""],
+      ["outputs are overwritten by the next step", "return output.slice();", "return output;"],
+      ["texts that are written go on from the model's state", "(own = zeros()) => (given)", "(own = state) => (given)"],
+      ["a text without a prompt begins with token 0", "given.length ? given : [first]", "given.length ? given : [0]"],
+      ["draws are not those of sampleText", "(b >>> -bits)", "(b >>> bits)"],
+      ["forecasts are in the network's units", "n * deviation + mean", "n"],
+      ["any module is read", "if (facts?.use !==", "if (!facts && facts?.use !=="],
+    ],
+  ),
+  ...changed(
+    "cli/commands/compile.ts",
+    ["test/cli/compile.test.ts"],
+    [["the model may be written over", "`${name}.${ending}`), path)", "`${name}.${ending}`))"]],
   ),
   ...changed(
     "wasm/features.ts",
