@@ -90,10 +90,10 @@ function partsOf({ task, reads }: Use): readonly Part[] {
 const characters: Part = {
   inside: `  const { vocabulary } = facts.about;
   const encode = (text) =>
-    Array.from(text, (character) => {
-      const token = vocabulary.indexOf(character);
+    Array.from(text, (symbol) => {
+      const token = vocabulary.indexOf(symbol);
       if (token >= 0) return token;
-      throw new RangeError(\`\${JSON.stringify(character)} is no character that the model knows\`);
+      throw new RangeError(\`\${JSON.stringify(symbol)} is no character that the model knows\`);
     });
   const speaker = () => (token) => vocabulary[token];
   const decode = (tokens) => Array.from(tokens, speaker()).join("");
@@ -114,15 +114,15 @@ const bytes: Part = {
 };
 
 const sampling: Part = {
-  inside: `  const sample = function* ({ prompt = "", length, temperature = 1, seed = 0 }) {
-    if (!(length >= 0 && temperature >= 0 && seed >>> 0 === seed))
+  inside: `  const sample = function* ({ prompt = "", length, temperature: heat = 1, seed = 0 }) {
+    if (!(length >= 0 && heat >= 0 && seed >>> 0 === seed))
       throw new RangeError("sample: expected a length, a temperature and a whole seed");
     const [next, random, given] = [apart(), uniform(seed), encode(prompt)];
     const speak = speaker();
     let logits;
     for (const token of given.length ? given : [first]) logits = next(token);
     for (let i = 0; i < length; i++) {
-      const token = draw(logits, temperature, random);
+      const token = draw(logits, heat, random);
       yield speak(token);
       if (i + 1 < length) logits = next(token);
     }
@@ -130,18 +130,18 @@ const sampling: Part = {
 `,
   members: ["sample"],
   beside: `
-function draw(logits, temperature, random) {
+function draw(logits, heat, random) {
   if (!logits.every(Number.isFinite)) throw new Error("sample: the model's outputs are not finite");
   const top = Math.max(...logits);
-  const likeliest = logits.indexOf(top);
-  if (temperature === 0) return likeliest;
-  const weights = Array.from(logits, (logit) => Math.exp((logit - top) / temperature));
+  const best = logits.indexOf(top);
+  if (heat === 0) return best;
+  const weights = Array.from(logits, (logit) => Math.exp((logit - top) / heat));
   let left = random.next().value * weights.reduce((a, b) => a + b);
   const token = weights.findIndex((weight) => (left -= weight) < 0);
-  return token < 0 ? likeliest : token;
+  return token < 0 ? best : token;
 }
 
-/** Threefry-2x32: Salmon, Moraes, Dror and Shaw 2011. */
+/** Threefry-2x32 of Salmon et al. 2011. */
 function* uniform(seed) {
   const keys = [seed, ${sampleKey | 0}, seed ^ ${sampleKey ^ parity}];
   for (let count = 0; ; count++) {

@@ -138,6 +138,16 @@ export const webAssemblyMutants: readonly Mutant[] = [
       ],
       ["a step's numbers lie on its slabs", "this.#end += line * Math.ceil(bytes / line);", ""],
       ["memory has no end", "if (pages <= mostPages) return pages;", "if (pages > 0) return pages;"],
+      [
+        "all steps of a loop are its first",
+        "...entry.slice(0, kernel.loops + (kernel.chunked ? 1 : 0)),",
+        "...entry.slice(0, kernel.loops + (kernel.chunked ? 1 : 0)).fill(0),",
+      ],
+      [
+        "copies go the other way",
+        "code.i32(to.address), code.i32(from.address)",
+        "code.i32(from.address), code.i32(to.address)",
+      ],
       ["sizes are not looked at", "if (unmet !== undefined) throw", "if (unmet === '') throw"],
       ["kernels are exported", "({ ...each, isExported: false })", "each"],
     ],
