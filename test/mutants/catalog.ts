@@ -3,6 +3,7 @@ import { autodiffMutants } from "./autodiff.ts";
 import { benchMutants } from "./bench.ts";
 import { cliMutants } from "./cli.ts";
 import { cpuMutants } from "./cpu.ts";
+import { cpuTargetMutants } from "./cpu-target.ts";
 import { evaluatorMutants } from "./evaluator.ts";
 import { fileMutants } from "./files.ts";
 import { kernelIrMutants } from "./kernel-ir.ts";
@@ -35,6 +36,7 @@ export const mutants: readonly Mutant[] = [
   ...trainingMutants,
   ...fileMutants,
   ...webAssemblyMutants,
+  ...cpuTargetMutants,
   ...cpuMutants,
   ...cliMutants,
   ...benchMutants,

@@ -1,0 +1,45 @@
+/**
+ * @file Products on the processor: tiles, panels of several blocks of the depth, and what does not fill them; either operand
+ * transposed, sums of products, batches, and sizes that are known when the program runs.
+ */
+import { afterAll, expect, test } from "vitest";
+import { add, type Dim, dot, interpret, mul, type Tensor, traceGraph } from "../../index.ts";
+import { CpuContext } from "../../runtime/cpu/context.ts";
+import { farthest, inputsOf } from "../kernels/inputs.ts";
+import { runShared } from "./programs.ts";
+
+const context = await CpuContext.open({ threads: 2 });
+afterAll(() => context.destroy());
+
+type Float = Tensor<"f32">;
+type Shape = readonly [batch: readonly Dim[], m: Dim, k: Dim, n: Dim];
+
+const sizes = { B: 19, T: 6 };
+
+const shapes: readonly Shape[] = [
+  [[], 5, 9, 6],
+  [[], 1, 40, 13],
+  [[], 133, 300, 21],
+  [[], 16, 520, 32],
+  [[3], 18, 260, 5],
+  [["T"], "B", 7, 8],
+  [["T", 2], 3, "B", 11],
+  [[], "B", "T", "B"],
+  [[], 17, 6, "T"],
+];
+const all = shapes.flatMap((shape) =>
+  [false, true].flatMap((transposeA) => [false, true].map((transposeB) => ({ shape, transposeA, transposeB }))),
+);
+
+test.each(all)("$shape, $transposeA and $transposeB", async ({ shape: [batch, m, k, n], transposeA, transposeB }) => {
+  const f32 = (name: string, ...shape: Dim[]) => ({ name, dtype: "f32", shape }) as const;
+  const left = (name: string) => f32(name, ...batch, ...(transposeA ? [k, m] : [m, k]));
+  const right = (name: string) => f32(name, ...batch, ...(transposeB ? [n, k] : [k, n]));
+  const avals = [left("a"), right("b"), left("c"), right("d"), f32("known", "T"), f32("rows", "B")];
+  const graph = traceGraph("products", avals, ([a, b, c, d]) => {
+    const product = (x?: Tensor, y?: Tensor) => dot(x as Float, y as Float, { transposeA, transposeB });
+    return [product(a, b), mul(add(product(a, d), product(c, b)), 0.5)];
+  });
+  const inputs = inputsOf(graph, false, sizes);
+  expect(farthest(await runShared(context, graph, inputs), interpret(graph, inputs))).toBeLessThan(1e-5);
+});
