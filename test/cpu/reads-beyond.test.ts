@@ -1,10 +1,12 @@
 /** @file Lanes that have no work read beyond what a kernel is given: there is memory, wherever an array lies. */
 import { expect, test } from "vitest";
-import { add, dot, ndarray, openDevice, slice, type Tensor, traceGraph } from "../../index.ts";
+import { add, dot, ndarray, openDevice, pad, slice, type Tensor, traceGraph } from "../../index.ts";
 
-test("a column is read by four rows at a time, of an array at the end of the memory", async () => {
+test.each([
+  [129, 2600],
+  [13, 25_000],
+])("a column is read by four rows at a time, of an array [%i, %i] at the end of the memory", async (rows, columns) => {
   const device = await openDevice({ device: "cpu", threads: 1 });
-  const [rows, columns] = [129, 2600];
   const graph = traceGraph("column", [{ name: "x", dtype: "f32", shape: [rows, columns] }], ([x]) => [
     add(slice(x as Tensor<"f32">, 1, columns - 1, 1), 1),
   ]);
@@ -58,5 +60,22 @@ test("a panel of columns that is not full is read of a transposed matrix at the 
     b.destroy();
     expect(filler.shape).toEqual([2048]);
   }
+  device.destroy();
+});
+
+test("what a choice leaves out is not read, however far it lies from an array at the end of the memory", async () => {
+  const device = await openDevice({ device: "cpu", threads: 1 });
+  const [size, zeros] = [1000, 400_000];
+  const graph = traceGraph("padded", [{ name: "x", dtype: "f32", shape: [size] }], ([x]) => [
+    pad(x as Tensor<"f32">, 0, zeros, size + 2 * zeros),
+  ]);
+  const compiled = await device.compile(graph);
+  const hole = device.upload(ndarray([size + 2 * zeros], new Array(size + 2 * zeros).fill(0)));
+  const x = device.upload(ndarray([size], new Array(size).fill(1)));
+  // The result takes its place.
+  hole.destroy();
+  const [padded] = compiled.run({ x });
+  const { data } = (await padded?.read()) ?? { data: [] };
+  expect([...data].every((value, i) => value === Number(i >= zeros && i < zeros + size))).toBe(true);
   device.destroy();
 });
