@@ -1,0 +1,69 @@
+/** @file Workers that end, or that the host does not give. */
+import { syncBuiltinESMExports } from "node:module";
+import threads from "node:worker_threads";
+import { afterEach, expect, test } from "vitest";
+import { ndarray } from "../../compiler/graph/ndarray.ts";
+import { uploadCpuArray } from "../../runtime/cpu/arrays.ts";
+import { CpuContext } from "../../runtime/cpu/context.ts";
+
+/** The host's own; names that are imported follow what is put in its place. */
+const { Worker } = threads;
+
+const contexts: CpuContext[] = [];
+
+function hostGives(given: typeof Worker): void {
+  threads.Worker = given;
+  syncBuiltinESMExports();
+}
+
+async function open(): Promise<CpuContext> {
+  const context = await CpuContext.open({ threads: 3 });
+  contexts.push(context);
+  return context;
+}
+
+afterEach(() => {
+  hostGives(Worker);
+  for (const context of contexts.splice(0)) context.destroy();
+});
+
+/** Of at most so many workers; they are listed. */
+function atMost(count: number): threads.Worker[] {
+  const started: threads.Worker[] = [];
+  hostGives(
+    class extends Worker {
+      constructor(...given: ConstructorParameters<typeof Worker>) {
+        if (started.length === count) throw new Error("no more threads");
+        super(...given);
+        started.push(this);
+      }
+    },
+  );
+  return started;
+}
+
+test.each([0, 2])("a worker that ends takes the device with it: %i", async (number) => {
+  const started = atMost(3);
+  const context = await open();
+  const array = uploadCpuArray(context, ndarray([2], [1, 2]));
+  await array.read();
+  await started[number]?.terminate();
+  const { message } = await context.lost;
+  // 0 where it had not begun.
+  expect(message).toMatch(
+    /^the device WebAssembly SIMD, 3 threads was lost: a worker ended with code [01]; open a new one/,
+  );
+  await expect(array.read()).rejects.toThrow(message);
+});
+
+test.each([
+  [2, "2 threads"],
+  [1, "1 thread"],
+  [0, "the caller's thread"],
+])("of %i workers that the host gives: %s", async (count, place) => {
+  atMost(count);
+  const context = await open();
+  expect(context.name).toBe(`WebAssembly SIMD, ${place}`);
+  const array = uploadCpuArray(context, ndarray([2], [1, 2]));
+  expect([...(await array.read()).data]).toEqual([1, 2]);
+});
