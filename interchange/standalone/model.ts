@@ -1,6 +1,7 @@
 /**
  * @file A trained model compiled ahead of time: its step with its weights as one module of WebAssembly, and the loader by
- * which programs use it. The kernels are those that the device `cpu` runs, so what comes out is the same to the bit.
+ * which programs use it. The kernels are those of the device `cpu`, without instructions that only some engines have, so
+ * what comes out is the same to the bit in all of them.
  */
 import { planCpuProgram } from "../../compiler/compile-cpu.ts";
 import { evaluateShape } from "../../compiler/graph/dim.ts";

@@ -29,7 +29,6 @@ import {
   mul,
   type NdArray,
   ndarray,
-  openDevice,
   openInterpreter,
   slice,
   sum,
@@ -44,7 +43,7 @@ import { f32Tolerance } from "../../testing/tolerance.ts";
 import { normalisationOf } from "../../train/data/normalisation.ts";
 import { encodeModule } from "../../wasm/encode.ts";
 import { deno } from "../support/deno.ts";
-import { CompiledFolder } from "../support/standalone.ts";
+import { CompiledFolder, openPlainCpu } from "../support/standalone.ts";
 import { tokenizerJson } from "../support/tokenizers.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -53,7 +52,7 @@ let device: Device;
 const interpreter = openInterpreter();
 
 beforeAll(async () => {
-  device = await openDevice({ device: "cpu", threads: 1 });
+  device = await openPlainCpu();
 });
 afterAll(() => {
   device.destroy();

@@ -137,6 +137,7 @@ export const webAssemblyMutants: readonly Mutant[] = [
         "code.call(at(kernel.functions, 0)",
       ],
       ["a step's numbers lie on its slabs", "this.#end += line * Math.ceil(bytes / line);", ""],
+      ["sums are fused, which not all engines can", "cpuKernels(planned);", "cpuKernels(planned, true);"],
       ["memory has no end", "if (pages <= mostPages) return pages;", "if (pages > 0) return pages;"],
       [
         "all steps of a loop are its first",

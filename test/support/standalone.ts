@@ -3,7 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { buildCpuProgram } from "../../compiler/compile-cpu.ts";
+import { deviceOnCpu } from "../../devices/cpu.ts";
+import type { Device } from "../../devices/device.ts";
 import type { StandaloneModel } from "../../entries/wasm.ts";
+import { CpuContext } from "../../runtime/cpu/context.ts";
+import { LoadedCpuProgram } from "../../runtime/cpu/loaded-program.ts";
 
 /** What a loader gives, with the members of all kinds of models. */
 export interface Loaded {
@@ -25,6 +30,24 @@ export interface Loaded {
 }
 
 export type Load = (source?: unknown) => Promise<Loaded>;
+
+/** The device cpu as it is in every engine: what is compiled ahead of time has no instructions that only some of them have. */
+export async function openPlainCpu(): Promise<Device> {
+  const context = await CpuContext.open({ threads: 1 });
+  return {
+    ...deviceOnCpu(context),
+    compile: async (graph, options = {}) => {
+      const program = buildCpuProgram(graph, { ...options, memory: context.memory });
+      const loaded = await LoadedCpuProgram.load(context, program, options.readback);
+      return {
+        graph,
+        run: (inputs) => loaded.run(inputs),
+        profile: (inputs) => loaded.profile(inputs),
+        destroy: () => loaded.destroy(),
+      };
+    },
+  };
+}
 
 /** A folder of its own for compiled models. */
 export class CompiledFolder {
