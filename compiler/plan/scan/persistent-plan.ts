@@ -91,8 +91,9 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
   let rows = 2 ** Math.floor(Math.log2(Math.max(1, most)));
   while (rows > 1 && rows * bytesPerRow > limit) rows /= 2;
   const bytes = rows * bytesPerRow;
+  const memory = target === "cpu" ? "a thread's memory" : "workgroup memory";
   if (bytes > limit)
-    return { plan: undefined, reason: `one row needs ${bytes} bytes of workgroup memory, the device has ${limit}` };
+    return { plan: undefined, reason: `one row needs ${bytes} bytes of ${memory}, the device has ${limit}` };
   const widthOf = (stage: Stage) =>
     Number(sizeOf(nodeAt(body, at([...stage.loops, ...stage.roots], 0)).aval.shape.slice(1)));
   const tileOf = (stage: Stage): Tile => {
@@ -126,7 +127,7 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
       tiles: lowering.tiles,
       bytes,
     },
-    reason: `rows of the batch are independent, and ${rows} of them take ${bytes} bytes of workgroup memory`,
+    reason: `rows of the batch are independent, and ${rows} of them take ${bytes} bytes of ${memory}`,
     against:
       target !== "cpu" && weights > mostWeightBytes
         ? `${weights} bytes of weights are too many for one workgroup to read in every step`
