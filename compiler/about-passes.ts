@@ -1,5 +1,5 @@
 /** @file What each pass does, in a line: for people who look at a compilation. */
-import type { passes } from "./compile.ts";
+import type { passes } from "./plan-program.ts";
 
 const lines: Readonly<Record<(typeof passes)[number]["name"], string>> = {
   simplify: "drop additions of 0 and products with 1",

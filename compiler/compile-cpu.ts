@@ -2,12 +2,12 @@
 import { encodeModule } from "../wasm/encode.ts";
 import type { MemoryLimits, WasmFunction } from "../wasm/instruction.ts";
 import { ModuleWriter } from "../wasm/kernel.ts";
-import { type CompileProgramOptions, planProgram } from "./compile.ts";
 import type { Graph } from "./graph/graph.ts";
+import { aboutKernel, givenTo } from "./plan/describe-kernel.ts";
 import { vectorForms } from "./plan/emit/vector-forms.ts";
 import type { CpuKernel, CpuProgram, PlannedKernel, Program } from "./plan/program.ts";
 import { vectorLanes } from "./plan/stages/tiles.ts";
-import { aboutKernel, givenTo } from "./render.ts";
+import { type CompileProgramOptions, planProgram } from "./plan-program.ts";
 
 export type CpuPlanOptions = Omit<CompileProgramOptions, "target" | "forms" | "mapping">;
 

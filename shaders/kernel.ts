@@ -6,6 +6,7 @@
 import type { Dim } from "../compiler/graph/dim.ts";
 import { at, InternalError } from "../compiler/graph/errors.ts";
 import type { Expr, GridPart, KernelCode, LocalArray, Part, Variable } from "../compiler/kernel/ir.ts";
+import { bindingName, uniformNames } from "../compiler/kernel/names.ts";
 import { expressionsIn, functionsOf } from "../compiler/kernel/walk.ts";
 import { expressionText, type Names, typeText } from "./expression.ts";
 import { functionText, indented, statementLines } from "./statement.ts";
@@ -41,21 +42,6 @@ export function kernelText(code: KernelCode): string {
 function arrayType({ element, length, slots }: LocalArray): string {
   const plain = `array<${typeText[element]}, ${length}>`;
   return slots === 1 ? plain : `array<${plain}, ${slots}>`;
-}
-
-/** The names of a kernel's uniform fields, in order. */
-export function uniformNames({ uniforms }: Pick<KernelCode, "uniforms">): string[] {
-  return uniforms.map((_, i) => `at${i}`);
-}
-
-/** Lines for people to stand above a kernel, as comments. Names come from users: they must not end the line. */
-export function commentText(lines: readonly string[]): string {
-  return lines.map((line) => `// ${line.replace(/[^\x20-\x7e]/g, "?").slice(0, 200)}\n`).join("");
-}
-
-/** The name of a kernel's storage binding: that of its place, so that kernels of equal layers are equal texts. */
-export function bindingName(place: number): string {
-  return `buffer${place}`;
 }
 
 /** Keeps a bit pattern out of constant evaluation, which rejects NaN and infinity. */

@@ -1,11 +1,12 @@
 /** @file Compiles one training step and keeps what each pass made of its graph. Nothing here needs a device. */
-import { type CompileProgramOptions, type CompileTrace, compileProgram } from "../compiler/compile.ts";
+import { compileProgram } from "../compiler/compile.ts";
 import { type CpuKernelText, cpuProgramText } from "../compiler/cpu-text.ts";
 import { at, InternalError } from "../compiler/graph/errors.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import type { Kernel, Program } from "../compiler/plan/program.ts";
 import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
+import type { CompileProgramOptions, CompileTrace } from "../compiler/plan-program.ts";
 import type { TrainingStep } from "./training-step.ts";
 
 /** `K` is what its kernels are: WGSL, or WebAssembly's text. */

@@ -5,7 +5,7 @@
  *   sequence   x [T, B, …], state/… [B, …] -> output [T, B, …], next/… [B, …]          with T = 1 it is a step
  *   step       x [B, …],    state/… [B, …] -> output [B, …],    next/… [B, …]          for runtimes without Scan
  */
-import { passes } from "../../compiler/compile.ts";
+
 import { at, expectArgument, UserError } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName, nodeAt } from "../../compiler/graph/graph.ts";
 import { zeros } from "../../compiler/graph/ndarray.ts";
@@ -13,6 +13,7 @@ import { inlineGraph } from "../../compiler/ops/inline.ts";
 import { findNonFinite, nonFiniteLine } from "../../compiler/ops/non-finite.ts";
 import { scanTensors } from "../../compiler/ops/scan.ts";
 import { type NamedAval, traceGraph } from "../../compiler/ops/trace.ts";
+import { passes } from "../../compiler/plan-program.ts";
 import { withoutCallSites } from "../../compiler/trace/site.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { type Arena, packArrays } from "../../train/arena.ts";

@@ -1,7 +1,7 @@
 /** @file `cellgrad inspect`: what it counts and what it shows, with no device. */
 import { expect, test } from "vitest";
-import { passes } from "../../compiler/compile.ts";
 import type { BufferSpec, Dispatch, Loop, Phase, Program } from "../../compiler/plan/program.ts";
+import { passes } from "../../compiler/plan-program.ts";
 import { countWork, type WorkTotals } from "../../runtime/count-work.ts";
 import { jsonLines, run } from "./run.ts";
 

@@ -3,7 +3,7 @@
  * step by step. Results on both sides are the interpreter's, and kernels of a branch are compiled when it first runs.
  */
 import { afterAll, afterEach, expect, test, vi } from "vitest";
-import { compileProgram, planProgram } from "../../compiler/compile.ts";
+import { compileProgram } from "../../compiler/compile.ts";
 import type { Dim } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../../compiler/graph/graph.ts";
@@ -15,6 +15,7 @@ import { persistent } from "../../compiler/plan/scan/persistent.ts";
 import { scanOf } from "../../compiler/plan/scan/scan-context.ts";
 import { scanSchedules } from "../../compiler/plan/scan/schedules.ts";
 import { stepwise } from "../../compiler/plan/scan/stepwise.ts";
+import { planProgram } from "../../compiler/plan-program.ts";
 import {
   add,
   dot,

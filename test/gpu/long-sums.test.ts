@@ -3,9 +3,9 @@
  * hundred terms are, in every way in which a device adds up.
  */
 import { afterAll, describe, expect, test } from "vitest";
-import type { CompileProgramOptions } from "../../compiler/compile.ts";
 import type { Dim } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
+import type { CompileProgramOptions } from "../../compiler/plan-program.ts";
 import { crossEntropy } from "../../entries/losses.ts";
 import {
   add,

@@ -3,8 +3,9 @@
  * are used again, sums that are shared, and kernels of several parts.
  */
 import { afterAll, describe, expect, test } from "vitest";
-import { type CompileProgramOptions, compileProgram } from "../../compiler/compile.ts";
+import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
+import type { CompileProgramOptions } from "../../compiler/plan-program.ts";
 import {
   add,
   broadcast,

@@ -4,10 +4,11 @@
  * nothing is 0.
  */
 import { afterAll, describe, expect, test } from "vitest";
-import { type CompileProgramOptions, compileProgram } from "../../compiler/compile.ts";
+import { compileProgram } from "../../compiler/compile.ts";
 import type { Dim } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
+import type { CompileProgramOptions } from "../../compiler/plan-program.ts";
 import { lastOutput } from "../../entries/layers.ts";
 import { crossEntropy, meanSquaredError } from "../../entries/losses.ts";
 import {

@@ -4,12 +4,12 @@
  * outside of an array, that nothing has written, or that another invocation writes.
  */
 import { afterAll, expect, test } from "vitest";
-import { planProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import { evaluateProgram } from "../../compiler/plan/evaluate-program.ts";
 import type { LowerOptions } from "../../compiler/plan/lowering.ts";
+import { planProgram } from "../../compiler/plan-program.ts";
 import { atSite } from "../../compiler/trace/site.ts";
 import { languageModel } from "../../entries/networks.ts";
 import * as cg from "../../index.ts";

@@ -39,7 +39,7 @@ export const passMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/compile.ts",
+    "compiler/plan-program.ts",
     ["test/passes/passes.test.ts"],
     [
       ["the passes run again for each program", "passed.set(graph, current);", ""],
@@ -47,7 +47,7 @@ export const passMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/compile.ts",
+    "compiler/plan-program.ts",
     ["test/gpu/missing-entries.test.ts"],
     [
       [

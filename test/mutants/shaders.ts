@@ -93,7 +93,7 @@ export const shaderMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "shaders/kernel.ts",
+    "compiler/kernel/names.ts",
     ["test/trust/names-in-kernels.test.ts"],
     [["names end their comment", 'line.replace(/[^\\x20-\\x7e]/g, "?")', "line"]],
   ),

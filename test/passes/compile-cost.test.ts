@@ -4,12 +4,13 @@
  */
 import { expect, test } from "vitest";
 import { lstm } from "../../cells/lstm.ts";
-import { buildProgram, compileProgram, passes } from "../../compiler/compile.ts";
+import { buildProgram, compileProgram } from "../../compiler/compile.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
 import { removeDead } from "../../compiler/passes/dead.ts";
 import { simplify } from "../../compiler/passes/simplify.ts";
 import { lower } from "../../compiler/plan/lower.ts";
 import type { Step } from "../../compiler/plan/program.ts";
+import { passes } from "../../compiler/plan-program.ts";
 import {
   adam,
   add,

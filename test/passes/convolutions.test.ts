@@ -3,10 +3,10 @@
  * and leaves the loop, and in each its windows are taken apart into one product for each neighbour.
  */
 import { expect, test } from "vitest";
-import { passes } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
 import { verify } from "../../compiler/ops/verify.ts";
+import { passes } from "../../compiler/plan-program.ts";
 import {
   concat,
   interpret,

@@ -1,6 +1,6 @@
 /** @file Passes at the places where a mistake would change values: what they must leave alone, beside what they change. */
 import { describe, expect, test, vi } from "vitest";
-import { compileProgram, passes } from "../../compiler/compile.ts";
+import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph, Node } from "../../compiler/graph/graph.ts";
 import { removeDead } from "../../compiler/passes/dead.ts";
@@ -8,6 +8,7 @@ import { hoist } from "../../compiler/passes/hoist.ts";
 import { invariantCarries } from "../../compiler/passes/invariant-carries.ts";
 import { simplify } from "../../compiler/passes/simplify.ts";
 import { sink } from "../../compiler/passes/sink.ts";
+import { passes } from "../../compiler/plan-program.ts";
 import {
   add,
   constant,

@@ -1,8 +1,8 @@
 /** @file The worker of the playground: training side by side, and what is shown of a run. On the interpreter. */
 import { describe, expect, test } from "vitest";
 import { cells, gru, lstm, lstm1997, rnn } from "../../cells/index.ts";
-import { passes as pipeline } from "../../compiler/compile.ts";
 import { zeros } from "../../compiler/graph/ndarray.ts";
+import { passes as pipeline } from "../../compiler/plan-program.ts";
 import { encodeCell, encodeModel, savedModel, traceCell } from "../../entries/files.ts";
 import { languageModel } from "../../entries/networks.ts";
 import {

@@ -1,9 +1,10 @@
 /** @file Programs in a test: a graph compiled with any choice of the compiler's, run once on the device. */
-import { type CompileProgramOptions, compileProgram } from "../../compiler/compile.ts";
+import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
+import type { CompileProgramOptions } from "../../compiler/plan-program.ts";
 import { uploadArray } from "../../runtime/arrays.ts";
 import { GpuContext } from "../../runtime/context.ts";
 import { LoadedProgram } from "../../runtime/loaded-program.ts";

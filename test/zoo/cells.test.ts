@@ -3,11 +3,12 @@
  * against the scan, each pass's result against the graph it got, and the device in each schedule against the interpreter.
  */
 import { describe, expect, test } from "vitest";
-import { compileProgram, passes } from "../../compiler/compile.ts";
+import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { verify } from "../../compiler/ops/verify.ts";
 import { specialize } from "../../compiler/passes/specialize.ts";
 import { unroll } from "../../compiler/passes/unroll.ts";
+import { passes } from "../../compiler/plan-program.ts";
 import { atSite } from "../../compiler/trace/site.ts";
 import { interpret, type NdArray } from "../../index.ts";
 import { type Case, drawArguments } from "../../testing/gradients/case.ts";

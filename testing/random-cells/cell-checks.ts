@@ -1,10 +1,11 @@
 /** @file What must hold for every random cell, and for any other loss, each as a function that throws when it does not. */
-import { compileProgram, passes } from "../../compiler/compile.ts";
+import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type NdArray, ndarray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
 import { verify } from "../../compiler/ops/verify.ts";
 import { specialize } from "../../compiler/passes/specialize.ts";
 import { unroll } from "../../compiler/passes/unroll.ts";
+import { passes } from "../../compiler/plan-program.ts";
 import { atSite } from "../../compiler/trace/site.ts";
 import { interpret, traceGraph } from "../../index.ts";
 import type { Executor } from "../executor.ts";

@@ -2,8 +2,9 @@
  * @file The second order of a random cell: the derivative of its gradient along a direction of all that moves, by reverse
  * mode twice, by forward mode over reverse mode, after the passes, and on every executor.
  */
-import { passes } from "../../compiler/compile.ts";
+
 import { verify } from "../../compiler/ops/verify.ts";
+import { passes } from "../../compiler/plan-program.ts";
 import { interpret, type NdArray } from "../../index.ts";
 import type { Executor } from "../executor.ts";
 import { isFiniteArray, jittered, norm, relativeError } from "../numbers/compare.ts";
