@@ -80,7 +80,9 @@ export class FunctionWriter {
   address(sum: Sum): { readonly address: Instruction; readonly offset: number } {
     const base = this.#placed(sum);
     if (base === undefined) return { address: code.i32(sum.constant), offset: 0 };
-    if (sum.constant >= 0) return { address: code.get(base.name), offset: sum.constant };
+    // What an instruction adds does not wrap around, so what it is added to must not be below 0, as 4 - t would be without its 4.
+    const isAbove = [...sum.terms.values()].every((factor) => factor > 0);
+    if (sum.constant >= 0 && isAbove) return { address: code.get(base.name), offset: sum.constant };
     return { address: code.op("i32.add", code.get(base.name), code.i32(sum.constant)), offset: 0 };
   }
 

@@ -33,7 +33,7 @@ describe("a run that is gone on with is a run without a break, to the byte", () 
     ["a series, two layers, with Adam", "series.csv", ["--layers", "2", "--cell", "gru", "--columns", "b"]],
   ])("%s", async (_name, file, options) => {
     const train = async (...args: string[]) => {
-      const { code, stderr } = await run("train", at(file), "--device", "software", "--json", ...args);
+      const { code, stderr } = await run("train", at(file), "--device", "auto", "--json", ...args);
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     };
     const given = [...SMALL, ...options];

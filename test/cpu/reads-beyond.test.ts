@@ -1,6 +1,9 @@
-/** @file Lanes that have no work read beyond what a kernel is given: there is memory, wherever an array lies. */
+/**
+ * @file Reads at both ends of the memory: lanes that have no work read beyond what a kernel is given, and addresses are never below
+ * 0 on the way to what they are.
+ */
 import { expect, test } from "vitest";
-import { add, dot, ndarray, openDevice, pad, slice, type Tensor, traceGraph } from "../../index.ts";
+import { add, dot, ndarray, openDevice, pad, scanTensors, slice, type Tensor, traceGraph } from "../../index.ts";
 
 test.each([
   [129, 2600],
@@ -79,3 +82,30 @@ test("what a choice leaves out is not read, however far it lies from an array at
   expect([...data].every((value, i) => value === Number(i >= zeros && i < zeros + size))).toBe(true);
   device.destroy();
 });
+
+test.each(["auto", "stepwise"] as const)(
+  "a known number of steps, backwards, %s, from the begin of the memory",
+  async (schedule) => {
+    const steps = 4000;
+    const avals = [
+      { name: "x", dtype: "f32", shape: [steps, 8] },
+      { name: "start", dtype: "f32", shape: [8] },
+    ] as const;
+    const graph = traceGraph("backwards", avals, ([x, start]) => {
+      const step = ([sum]: readonly Tensor[], [row]: readonly Tensor[]) => {
+        const next = add(sum as Tensor<"f32">, row as Tensor<"f32">);
+        return { carries: [next], ys: [next] };
+      };
+      const { carries, ys } = scanTensors(step, [start as Tensor<"f32">], [x as Tensor<"f32">], { reverse: true });
+      return [...carries, ...ys];
+    });
+    const device = await openDevice({ device: "cpu", threads: 1 });
+    const x = device.upload(ndarray([steps, 8], new Array(steps * 8).fill(1)));
+    const compiled = await device.compile(graph, { schedule });
+    const [total, sums] = compiled.run({ x, start: ndarray([8], new Array(8).fill(0)) });
+    expect([...((await total?.read())?.data ?? [])]).toEqual(new Array(8).fill(steps));
+    const { data } = (await sums?.read()) ?? { data: [] };
+    expect([...data].every((value, i) => value === steps - Math.floor(i / 8))).toBe(true);
+    device.destroy();
+  },
+);

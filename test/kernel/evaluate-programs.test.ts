@@ -16,6 +16,7 @@ import * as cg from "../../index.ts";
 import { farthest, inputsOf, named } from "../kernels/inputs.ts";
 import { goldenGraphs } from "../kernels/programs.ts";
 import { ProgramRunner } from "../support/programs.ts";
+import { forms } from "../zoo/forms.ts";
 
 const runner = await ProgramRunner.open();
 afterAll(() => runner.destroy());
@@ -28,7 +29,12 @@ test.each(graphs.map((graph, i) => [graph.name, graph, i] as const))("%s", async
   const { graph, donate } = atSite("evaluated", trace);
   const inputs = inputsOf(graph, name.startsWith("op "));
   const expected = interpret(graph, inputs);
-  const all = Object.entries(ways).map(([way, chosen]): [string, LowerOptions] => [
+  // Cells of the zoo are of one kind: each takes one of the two schedules, in turn.
+  const half = Object.keys(ways).length / 2;
+  const chosenWays = forms.has(name)
+    ? Object.entries(ways).slice((i % 2) * half, (i % 2) * half + half)
+    : Object.entries(ways);
+  const all = chosenWays.map(([way, chosen]): [string, LowerOptions] => [
     way,
     { ...chosen, ...(donate && { donate }) },
   ]);

@@ -182,7 +182,7 @@ export const cpuTargetMutants: readonly Mutant[] = [
     [onGraphs],
     [
       ["numbers that are no powers of two shift", "factor > 0 && factor === 2 ** power", "factor > 0"],
-      ["sums below an address go above it", "if (sum.constant >= 0) return", "return"],
+      ["sums below an address go above it", "if (sum.constant >= 0 && isAbove) return", "return"],
       [
         "a sum is known where it was never computed",
         "const scope = at(this.#scopes, depth);",
@@ -283,5 +283,10 @@ export const cpuTargetMutants: readonly Mutant[] = [
     "runtime/cpu/heap.ts",
     [onReads],
     [["nothing lies behind the last block", "export const behind = 64 + 2 ** 15;", "export const behind = 64;"]],
+  ),
+  ...changed(
+    "wasm/writer.ts",
+    [onReads],
+    [["what is below 0 without its number is an address", "sum.constant >= 0 && isAbove", "sum.constant >= 0"]],
   ),
 ];

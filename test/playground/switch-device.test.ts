@@ -40,7 +40,7 @@ test("runs and a loaded model go on elsewhere with the weights, the step and the
 });
 
 test("a device that takes a run not leaves all as it was", async () => {
-  const client = await clientWithText("software");
+  const client = await clientWithText("cpu");
   await client.ask({ type: "setRuns", runs: [runSpec("small", rnn), runSpec("large", rnn, null, { units: 150 })] });
   await client.ask({ type: "start", runs: ["small"] });
   await client.until(() => client.eventsOf("progress").length > 0);
@@ -57,7 +57,7 @@ test("a device that takes a run not leaves all as it was", async () => {
 });
 
 test("after a loss another device may be chosen", async () => {
-  const client = await clientWithText("software");
+  const client = await clientWithText("cpu");
   await client.ask({ type: "setRuns", runs: [runSpec("a", rnn)] });
   await client.ask({ type: "start", steps: 5 });
   await client.until(() => client.eventsOf("stopped").length === 1);

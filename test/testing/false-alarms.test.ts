@@ -15,6 +15,7 @@ import {
   lstm,
   matmul,
   mul,
+  openDevice,
   scanTensors,
   sigmoid,
   sin,
@@ -27,10 +28,9 @@ import {
   traceGraph,
 } from "../../index.ts";
 import { depthOf, stepsOf } from "../../testing/tolerance.ts";
-import { openWebgpu } from "../support/webgpu.ts";
 
 expect.extend(matchers);
-const device = await openWebgpu();
+const device = await openDevice({ device: "cpu" });
 afterAll(() => device.destroy());
 
 type Float = Tensor<"f32">;

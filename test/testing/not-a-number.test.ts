@@ -13,6 +13,7 @@ import {
   mul,
   type NdArray,
   ndarray,
+  openDevice,
   sin,
   sqrt,
   square,
@@ -23,7 +24,6 @@ import {
   tanh,
 } from "../../index.ts";
 import { interpreter } from "../../testing/executor.ts";
-import { openWebgpu } from "../support/webgpu.ts";
 
 type Float = Tensor<"f32">;
 type Given<Names extends string> = Readonly<Record<Names, Float>>;
@@ -79,7 +79,7 @@ test("a second derivative that is NaN where the gradient has a kink is left out"
   expect(report.kinks).toBeGreaterThan(0);
 });
 
-const device = await openWebgpu();
+const device = await openDevice({ device: "cpu" });
 afterAll(() => device.destroy());
 
 /** The device, with other numbers in what it gives. */

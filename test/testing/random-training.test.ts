@@ -14,6 +14,7 @@ import {
   type Graph,
   interpret,
   mul,
+  openDevice,
   sgd,
   sub,
   sum,
@@ -26,9 +27,8 @@ import { type ObjectivePlan, objectiveOf } from "../../testing/random-training/r
 import { ruleNames } from "../../testing/random-training/random-optimizer.ts";
 import type { TrainingPlan } from "../../testing/random-training/training-plan.ts";
 import { corpus } from "../fuzz/corpus.ts";
-import { openWebgpu } from "../support/webgpu.ts";
 
-const device = await openWebgpu();
+const device = await openDevice({ device: "cpu" });
 afterAll(() => device.destroy());
 
 const step = { time: 2, hasMoreRows: false, isFresh: false, rateFactor: 1 };

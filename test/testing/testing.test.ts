@@ -23,6 +23,7 @@ import {
   matmul,
   mul,
   oneMinus,
+  openDevice,
   openInterpreter,
   sigmoid,
   sin,
@@ -30,11 +31,10 @@ import {
   type Tensor,
   tanh,
 } from "../../index.ts";
-import { openWebgpu } from "../support/webgpu.ts";
 
 expect.extend(matchers);
 
-const device = await openWebgpu();
+const device = await openDevice({ device: "cpu" });
 afterAll(() => device.destroy());
 
 type Given<Names extends string> = Readonly<Record<Names, Tensor<"f32">>>;

@@ -91,47 +91,6 @@ for (const { name, open } of devices) {
       expect(after).toEqual([after[0], after[0], after[0]]);
     });
 
-    test("a language model learns a text and writes it on", async () => {
-      const network = textNetwork();
-      const trainer = await createTrainer(device, network, { learningRate: 0.03, clipNorm: 1, seed: 1 });
-      const before = await trainer.evaluate(textData.validation);
-      const results = await train(trainer, textData.training, 12);
-      expect(Math.abs(before - Math.log(5))).toBeLessThan(0.1);
-      expect(results.map(({ step }) => step)).toEqual(results.map((_, i) => i + 1));
-      expect(results.every(({ finite }) => finite)).toBe(true);
-      const after = await trainer.evaluate(textData.validation);
-      expect(after).toBeLessThan(0.3);
-      const stream = await createStream(device, network, await trainer.parameters());
-      const written: string[] = [];
-      for await (const character of sampleText({
-        stream,
-        vocabulary,
-        prompt: "abcd dcba ab",
-        length: 18,
-        temperature: 0,
-      }))
-        written.push(character);
-      expect(written.join("")).toBe("cd dcba abcd dcba ");
-      stream.destroy();
-      trainer.destroy();
-    });
-
-    test("a series model learns a wave and forecasts it in its own units", async () => {
-      const network = seriesModel({ cell: gru, units: 8, layers: 1, features: 1 });
-      const trainer = await createTrainer(device, network, { learningRate: 0.02, seed: 1 });
-      const results = await train(trainer, seriesData.training, 25);
-      expect(mean(lossesOf(results).slice(-5))).toBeLessThan(mean(lossesOf(results).slice(0, 5)) / 20);
-      const stream = await createStream(device, network, await trainer.parameters());
-      const known = wave.slice(0, 60);
-      const { normalisation } = seriesData;
-      const predicted = await forecast({ stream, values: known, horizon: 6, normalisation });
-      expect(predicted).toHaveLength(6);
-      const errors = predicted.map(([value = Number.NaN], i) => Math.abs(value - (wave[60 + i]?.[0] ?? 0)));
-      expect(Math.max(...errors)).toBeLessThan(2);
-      stream.destroy();
-      trainer.destroy();
-    });
-
     test("one seed gives one run, bit for bit, and another seed another", async () => {
       const runOf = async (seed: number) => {
         const trainer = await createTrainer(device, tiny(), { seed, optimizer: momentum(), clipNorm: 0.5 });
@@ -302,6 +261,56 @@ for (const { name, open } of devices) {
     });
   });
 }
+
+/** In float64 it takes the interpreter ten times as long. */
+describe.each(devices.filter(({ name }) => name !== "interpreter"))("$name", ({ open }) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await open();
+  });
+  afterAll(() => device.destroy());
+
+  test("a language model learns a text and writes it on", async () => {
+    const network = textNetwork();
+    const trainer = await createTrainer(device, network, { learningRate: 0.03, clipNorm: 1, seed: 1 });
+    const before = await trainer.evaluate(textData.validation);
+    const results = await train(trainer, textData.training, 12);
+    expect(Math.abs(before - Math.log(5))).toBeLessThan(0.1);
+    expect(results.map(({ step }) => step)).toEqual(results.map((_, i) => i + 1));
+    expect(results.every(({ finite }) => finite)).toBe(true);
+    const after = await trainer.evaluate(textData.validation);
+    expect(after).toBeLessThan(0.3);
+    const stream = await createStream(device, network, await trainer.parameters());
+    const written: string[] = [];
+    for await (const character of sampleText({
+      stream,
+      vocabulary,
+      prompt: "abcd dcba ab",
+      length: 18,
+      temperature: 0,
+    }))
+      written.push(character);
+    expect(written.join("")).toBe("cd dcba abcd dcba ");
+    stream.destroy();
+    trainer.destroy();
+  });
+
+  test("a series model learns a wave and forecasts it in its own units", async () => {
+    const network = seriesModel({ cell: gru, units: 8, layers: 1, features: 1 });
+    const trainer = await createTrainer(device, network, { learningRate: 0.02, seed: 1 });
+    const results = await train(trainer, seriesData.training, 25);
+    expect(mean(lossesOf(results).slice(-5))).toBeLessThan(mean(lossesOf(results).slice(0, 5)) / 20);
+    const stream = await createStream(device, network, await trainer.parameters());
+    const known = wave.slice(0, 60);
+    const { normalisation } = seriesData;
+    const predicted = await forecast({ stream, values: known, horizon: 6, normalisation });
+    expect(predicted).toHaveLength(6);
+    const errors = predicted.map(([value = Number.NaN], i) => Math.abs(value - (wave[60 + i]?.[0] ?? 0)));
+    expect(Math.max(...errors)).toBeLessThan(2);
+    stream.destroy();
+    trainer.destroy();
+  });
+});
 
 test.each([
   [
