@@ -4,7 +4,16 @@ import type { Form } from "./form.ts";
 import { scatterByColumn } from "./scatter.ts";
 import { tree } from "./tree.ts";
 import { vectorPanels } from "./vector-panels.ts";
+import { vectorReduction } from "./vector-reduction.ts";
 import { vectorRows } from "./vector-rows.ts";
 import { vectorTile } from "./vector-tile.ts";
 
-export const vectorForms: readonly Form[] = [tree, scatterByColumn, vectorPanels, vectorTile, vectorRows, element];
+export const vectorForms: readonly Form[] = [
+  tree,
+  scatterByColumn,
+  vectorPanels,
+  vectorTile,
+  vectorReduction,
+  vectorRows,
+  element,
+];

@@ -24,8 +24,9 @@ const blockDepth = 256;
 const spacing = blockDepth + 1;
 /** Rows of a workgroup: what is laid out serves all of them. */
 const mostRows = 128;
-/** Rows and depth from which laying out pays. */
+/** Rows, and steps of the depth, from which laying out pays. */
 const fewRows = 16;
+const fewSteps = 32;
 
 export const vectorPanels: Form = {
   matches: (context) => {
@@ -42,7 +43,7 @@ export const vectorPanels: Form = {
     return (
       depths.every((each) => each === depth) &&
       (typeof m !== "number" || m >= fewRows) &&
-      (isStrided || typeof depth !== "number" || depth >= blockDepth)
+      (isStrided || typeof depth !== "number" || depth >= fewSteps)
     );
   },
   grid: (context) => {
