@@ -62,6 +62,8 @@ export interface Entry {
   readonly found: string;
   /** Where it failed; in Node if nothing is said. */
   readonly host?: HostName;
+  /** Whether f32 need not determine it: what it tries is that rounding is not taken for a mistake. */
+  readonly mayBeDiscarded?: boolean;
   readonly plan: unknown;
 }
 

@@ -1,12 +1,14 @@
 /** @file Random training runs on a device, each of whose steps must be that of the interpreter. */
 import { atSite } from "../../compiler/trace/site.ts";
 import type { CellDefinition, Device } from "../../index.ts";
+import type { UpdateOptions } from "../../train/optimizers/update.ts";
 import { trainingStep } from "../../train/training-step.ts";
 import { site } from "../random-cells/cell-graphs.ts";
-import { compareStep } from "./compare-step.ts";
+import { type ComparedRun, compareStep, once } from "./compare-step.ts";
 import { runOn, seedOf, updateOf } from "./device-run.ts";
 import { objectiveOf } from "./random-objective.ts";
 import { type TrainingPlan, trainingText } from "./training-plan.ts";
+import { probed } from "./update-spread.ts";
 
 /** Cells by name. */
 type Cells = Readonly<Record<string, CellDefinition>>;
@@ -21,8 +23,11 @@ export interface TrainingOutcome {
 export async function checkTraining(plan: TrainingPlan, cells: Cells, device: Device): Promise<TrainingOutcome> {
   const random = objectiveOf(plan.objective, cellOf(plan, cells));
   const { objective } = random;
-  const step = atSite(site, () => trainingStep(objective, updateOf(plan)));
-  const compared = { step, objective, seed: seedOf(plan), layers: plan.objective.layers };
+  const stepBy = (update: UpdateOptions) => atSite(site, () => trainingStep(objective, update));
+  const compared: ComparedRun = {
+    ...{ step: stepBy(updateOf(plan)), objective, seed: seedOf(plan), layers: plan.objective.layers },
+    probed: once(() => stepBy(updateOf(plan, probed))),
+  };
   let outcome: TrainingOutcome = {};
   for (const made of await runOn(device, plan, random)) {
     const { wrong, unsuitable } = compareStep(compared, made);

@@ -5,9 +5,10 @@
  * What a step changes (weights, each slot, each carried state) is a vector, whose error is measured against the length of
  * the change; loss and gradient norm are vectors of one number. Where the error is more than rounding makes of numbers
  * that are determined well (`f32Tolerance`), only that part of each element's error counts that lies beyond its spread
- * under rough rounding (rough-rounding.ts): a rule such as Lion's, or Adam's first update, moves a weight one way or the
- * other by the sign of a gradient that may be nothing but rounding, and a small change is rounded when it is added to a
- * large weight. Where the spread is as large as a tenth of a vector, little of that vector was compared.
+ * under rough rounding (rough-rounding.ts, update-spread.ts): a rule such as Lion's, or Adam's first update, moves a weight
+ * one way or the other by the sign of a gradient that may be nothing but rounding, and a small change is rounded when it is
+ * added to a large weight. So much of each element's change is left open, and no more than all of it; where that is as
+ * large as a tenth of a vector, little of that vector was compared.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import { inputName } from "../../compiler/graph/graph.ts";
@@ -15,10 +16,10 @@ import { type NdArray, scalar, zeros } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../index.ts";
 import type { Objective } from "../../train/objective.ts";
 import type { TrainingStep } from "../../train/training-step.ts";
-import { difference, norm } from "../numbers/compare.ts";
-import { roundingSpread } from "../numbers/rough-rounding.ts";
+import { difference, isFiniteArray, norm } from "../numbers/compare.ts";
 import { depthOf, f32Tolerance } from "../tolerance.ts";
 import type { DeviceStep } from "./device-run.ts";
+import { updateSpread } from "./update-spread.ts";
 
 /** What is told of a step. */
 export interface StepComparison {
@@ -31,6 +32,8 @@ export interface StepComparison {
 /** What a run has in common for all its steps. */
 export interface ComparedRun {
   readonly step: TrainingStep;
+  /** The same with a probed rule; made when rounding has to be tried. */
+  readonly probed: () => TrainingStep;
   readonly objective: Objective;
   /** Of random numbers in training. */
   readonly seed: number;
@@ -48,7 +51,7 @@ interface Change {
   readonly spread: () => NdArray;
 }
 
-/** Where rounding moves a vector by more than this part of its length, little of it is compared. */
+/** Where rounding leaves more than this part of a vector's length open, little of it is compared. */
 const badlyDetermined = 0.1;
 /** Squares of larger numbers are infinite in f32. */
 const largest = 1e19;
@@ -61,7 +64,7 @@ export function compareStep(compared: ComparedRun, made: DeviceStep): StepCompar
   const inputs = inputsOf(compared, made);
   const inOrder = graph.inputs.map((id) => named(inputs, inputName(graph, id)));
   const exact = interpret(graph, inOrder);
-  const spread = once(() => roundingSpread(graph, inOrder, exact));
+  const spread = once(() => updateSpread(compared.probed(), inputs));
   const tolerance = f32Tolerance({ time: made.given.time * compared.layers, depth: depthOf(graph) });
   const changes = [
     ...toldChanges(compared, made, exact, spread),
@@ -76,16 +79,16 @@ function toldChanges(
   { step }: ComparedRun,
   { result }: DeviceStep,
   exact: readonly NdArray[],
-  spread: () => readonly NdArray[],
+  spread: () => Readonly<Record<string, NdArray>>,
 ): Change[] {
-  const metrics = named(step.outputs, "metrics");
-  const place = (values: readonly NdArray[], i: number) => at(values, metrics).data[i] ?? Number.NaN;
+  const metrics = at(exact, named(step.outputs, "metrics"));
+  const place = ({ data }: NdArray, i: number) => data[i] ?? Number.NaN;
   const change = (what: string, i: number, got: number): Change => ({
     what,
     from: scalar(0),
-    exact: scalar(place(exact, i)),
+    exact: scalar(place(metrics, i)),
     got: scalar(got),
-    spread: () => scalar(place(spread(), i)),
+    spread: () => scalar(place(named(spread(), "metrics"), i)),
   });
   const applied = change("whether the update is applied", 2, Number(result.finite));
   const numbers = [change("loss", 0, result.loss), change("gradient norm", 1, result.gradientNorm)];
@@ -99,19 +102,16 @@ function heldChanges(
   { after }: DeviceStep,
   inputs: Readonly<Record<string, NdArray>>,
   exact: readonly NdArray[],
-  spread: () => readonly NdArray[],
+  spread: () => Readonly<Record<string, NdArray>>,
 ): Change[] {
   const names = Object.keys(donate).filter((name) => name !== "halted");
-  return names.map((name) => {
-    const place = named(outputs, name);
-    return {
-      what: name,
-      from: named(inputs, name),
-      exact: at(exact, place),
-      got: named(after, name),
-      spread: () => at(spread(), place),
-    };
-  });
+  return names.map((name) => ({
+    what: name,
+    from: named(inputs, name),
+    exact: at(exact, named(outputs, name)),
+    got: named(after, name),
+    spread: () => named(spread(), name),
+  }));
 }
 
 /** What the step on the device read, as the interpreter reads it. */
@@ -134,17 +134,20 @@ function inputsOf(
 }
 
 function comparisonOf({ what, from, exact, got, spread }: Change, tolerance: number): StepComparison {
-  const length = norm(difference([exact], [from]));
+  const change = difference([exact], [from]);
+  const length = norm(change);
   const error = difference([got], [exact]);
   const allowed = tolerance * length + smallestNormal * Math.sqrt(exact.data.length);
   if (norm(error) <= allowed) return {};
   const moved = spread();
-  const most = norm([moved]);
+  const open = norm(
+    change.map((array) => ({ ...array, data: array.data.map((x, k) => Math.min(Math.abs(x), moved.data[k] ?? 0)) })),
+  );
   const beyond = norm(error.map((array) => ({ ...array, data: array.data.map((e, k) => outside(e, moved.data[k])) })));
   if (beyond <= allowed)
-    return most <= badlyDetermined * length ? {} : { unsuitable: `${what}: determined badly by f32 numbers` };
-  if (!Number.isFinite(most)) return { unsuitable: "not finite in f32" };
-  const [changed, off, excused, room, rest] = [length, norm(error), allowed, most, beyond].map((x) =>
+    return open <= badlyDetermined * length ? {} : { unsuitable: `${what}: determined badly by f32 numbers` };
+  if (!isFiniteArray(moved)) return { unsuitable: "not finite in f32" };
+  const [changed, off, excused, room, rest] = [length, norm(error), allowed, norm([moved]), beyond].map((x) =>
     x.toExponential(2),
   );
   return {
@@ -160,7 +163,8 @@ function named<T>(record: Readonly<Record<string, T>>, name: string): T {
   return found;
 }
 
-function once<T>(make: () => T): () => T {
+/** Makes it when it is first asked for. */
+export function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
   return () => {
     made ??= { value: make() };

@@ -2,7 +2,7 @@
 import { at } from "../../compiler/graph/errors.ts";
 import { type NdArray, scalar } from "../../compiler/graph/ndarray.ts";
 import { atSite } from "../../compiler/trace/site.ts";
-import { createTrainer, type Device } from "../../index.ts";
+import { createTrainer, type Device, type Optimizer } from "../../index.ts";
 import type { Checkpoint } from "../../train/checkpoint.ts";
 import type { UpdateOptions } from "../../train/optimizers/update.ts";
 import type { TrainingStepResult } from "../../train/trainer-interface.ts";
@@ -31,10 +31,13 @@ export interface DeviceStep {
   readonly isHalted: boolean;
 }
 
-/** How the run of a plan updates. */
-export function updateOf({ optimizer, rateSchedule, accumulate, clip }: TrainingPlan): UpdateOptions {
+/** How the run of a plan updates, by its rule or what `change` makes of that. */
+export function updateOf(
+  { optimizer, rateSchedule, accumulate, clip }: TrainingPlan,
+  change?: (rule: Optimizer) => Optimizer,
+): UpdateOptions {
   return {
-    optimizer: optimizerOf(optimizer),
+    optimizer: optimizerOf(optimizer, change),
     rateSchedule: rateScheduleOf(rateSchedule),
     accumulate,
     ...(clip !== null && { [clip.by]: clip.limit }),

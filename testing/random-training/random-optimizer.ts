@@ -114,9 +114,12 @@ function called<Result>(table: Readonly<Record<string, Drawn<Result>>>, { name, 
   return known.call(options);
 }
 
-/** The optimizer that a plan stands for. */
-export function optimizerOf({ rule, weightDecay, average }: OptimizerPlan): Optimizer {
-  const plain = called(rules, rule);
+/** The optimizer that a plan stands for, around its rule or what `change` makes of that. */
+export function optimizerOf(
+  { rule, weightDecay, average }: OptimizerPlan,
+  change = (optimizer: Optimizer): Optimizer => optimizer,
+): Optimizer {
+  const plain = change(called(rules, rule));
   const decaying =
     weightDecay === null
       ? plain
