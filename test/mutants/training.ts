@@ -410,6 +410,33 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "testing/random-training/update-spread.ts",
+    ["test/testing/update-spread.test.ts"],
+    [
+      [
+        "signs that rounding decides are not probed",
+        "if (!isOpen.includes(1)) return spread;",
+        "if (isOpen[0] !== 2) return spread;",
+      ],
+      ["no gradient is 0", "  0,\n  ...Array", "  ...Array"],
+      ["gradients are of one sign", "-(2 ** (i - halvings))", "2 ** (i - halvings)"],
+      [
+        "gradients go past their range",
+        "Math.min(centre + range, Math.max(centre - range, x))",
+        "x + 0 * (centre + range)",
+      ],
+      ["nothing lies between points", "Math.max(most, distance(value), between)", "Math.max(most, distance(value))"],
+    ],
+  ),
+  ...changed(
+    "testing/random-training/compare-step.ts",
+    ["test/testing/update-spread.test.ts"],
+    [
+      ["more of an element is open than all", "Math.min(Math.abs(x), moved.data[k] ?? 0)", "moved.data[k] ?? x"],
+      ["nothing is left open", "Math.min(Math.abs(x), moved.data[k] ?? 0)", "0 * (moved.data[k] ?? x)"],
+    ],
+  ),
+  ...changed(
     "train/data/batches.ts",
     ["test/train/data.test.ts"],
     [
