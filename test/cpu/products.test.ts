@@ -1,8 +1,9 @@
 /**
  * @file Products on the processor: tiles, panels of several blocks of the depth, and what does not fill them; either operand
- * transposed, sums of products, batches, and sizes that are known when the program runs.
+ * transposed, sums of products, batches, and sizes that are known when the program runs; tiles that a tuning asks for.
  */
 import { afterAll, expect, test } from "vitest";
+import type { Tuning } from "../../compiler/plan/tuning.ts";
 import { add, type Dim, dot, interpret, mul, type Tensor, traceGraph } from "../../index.ts";
 import { CpuContext } from "../../runtime/cpu/context.ts";
 import { farthest, inputsOf } from "../kernels/inputs.ts";
@@ -31,7 +32,14 @@ const all = shapes.flatMap((shape) =>
   [false, true].flatMap((transposeA) => [false, true].map((transposeB) => ({ shape, transposeA, transposeB }))),
 );
 
-test.each(all)("$shape, $transposeA and $transposeB", async ({ shape: [batch, m, k, n], transposeA, transposeB }) => {
+interface Products {
+  readonly shape: Shape;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+/** How far products are from the interpreter's. */
+async function errorOf({ shape: [batch, m, k, n], transposeA, transposeB }: Products, tuning: Tuning): Promise<number> {
   const f32 = (name: string, ...shape: Dim[]) => ({ name, dtype: "f32", shape }) as const;
   const left = (name: string) => f32(name, ...batch, ...(transposeA ? [k, m] : [m, k]));
   const right = (name: string) => f32(name, ...batch, ...(transposeB ? [n, k] : [k, n]));
@@ -41,5 +49,21 @@ test.each(all)("$shape, $transposeA and $transposeB", async ({ shape: [batch, m,
     return [product(a, b), mul(add(product(a, d), product(c, b)), 0.5)];
   });
   const inputs = inputsOf(graph, false, sizes);
-  expect(farthest(await runShared(context, graph, inputs), interpret(graph, inputs))).toBeLessThan(1e-5);
+  return farthest(await runShared(context, graph, inputs, { tuning }), interpret(graph, inputs));
+}
+
+test.each(all)("$shape, $transposeA and $transposeB", async (products) => {
+  expect(await errorOf(products, {})).toBeLessThan(1e-5);
+});
+
+test.each([
+  { tileRows: 1, accumulators: 4 },
+  { tileRows: 2, tileColumns: 4, accumulators: 32 },
+  { tileRows: 8, accumulators: 16 },
+  { tileRows: 16, tileColumns: 2, accumulators: 128 },
+] as const)("tiles of %o", async (tuning) => {
+  for (const transposeA of [false, true]) {
+    const products = { shape: [[], 39, 300, 16], transposeA, transposeB: false } as const;
+    expect(await errorOf(products, tuning)).toBeLessThan(1e-5);
+  }
 });

@@ -244,6 +244,11 @@ export const cpuTargetMutants: readonly Mutant[] = [
         "else write();",
       ],
       [
+        "tiles of more than four rows read the next step",
+        "writer.add(four, number(Math.floor(r / vectorLanes)))",
+        "writer.add(four, number(0 * r))",
+      ],
+      [
         "sums begin with what was there",
         "writer.storeElement(array, placeAt(row, c), writer.f32(0));",
         "writer.storeElement(array, placeAt(row, c), writer.f32(1));",

@@ -208,8 +208,11 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
     const left = (id: NodeId, r: number): Expr => {
       const { operands: given, attrs } = dotAt(id);
       const array = transposed.get(at(given, 0));
-      if (array !== undefined && attrs.transposeA)
-        return once(array, placeOfRows(four, within, writer.add(rest, number(r))));
+      if (array !== undefined && attrs.transposeA) {
+        // Tiles of more rows than four begin where four do.
+        const fourOfRow = writer.add(four, number(Math.floor(r / vectorLanes)));
+        return once(array, placeOfRows(fourOfRow, within, writer.add(rest, number(r % vectorLanes))));
+      }
       const row: Index = index.of(writer.add(writer.add(row0, top), number(r)), m);
       return emitter.value(region, at(given, 0), [...outer, ...(attrs.transposeA ? [step, row] : [row, step])]);
     };
