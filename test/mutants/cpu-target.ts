@@ -169,7 +169,7 @@ export const cpuTargetMutants: readonly Mutant[] = [
     "wasm/values.ts",
     [onKernels],
     [
-      ["neighbours are one", "[0, 1, 2, 3].map((i) => i * value.stride)", "[0, 0, 0, 0].map((i) => i * value.stride)"],
+      ["neighbours are one", "[0, 1, 2, 3].map((i) => i * value.stride)", "[0, 1, 0, 1].map((i) => i * value.stride)"],
       [
         "a truth of all lanes is one bit",
         'code.op("i32x4.splat", code.op("i32.sub", code.i32(0), scalar))',
