@@ -76,7 +76,7 @@ test("its command trains, prints the next command as it works there, and demonst
     env: withoutNpm(),
   });
   expect(stdout).toMatch(/^a,b\n\S+\n\S+\n$/);
-  const shown = await run(command, ["start", "--steps", "1", "--device", "software"], { cwd: fresh });
+  const shown = await run(command, ["start", "--steps", "1", "--device", "cpu"], { cwd: fresh });
   expect(shown.stdout).toMatch(/^[^\n]+: [\d,]+ characters, \d+ different/);
 });
 
