@@ -16,7 +16,7 @@ import { cpuExecutors, smallTileCpuExecutors } from "../support/cpu-executors.ts
 import { executors, interpreter, smallTileExecutors } from "../support/executors.ts";
 
 const seed = Number(process.env.CELLGRAD_SEED ?? 1997);
-const cells = Number(process.env.CELLGRAD_CELLS ?? 200);
+const cells = Number(process.env.CELLGRAD_CELLS ?? 100);
 /** CELLGRAD_SHRINK=0 shows the first failing cell as it was drawn, at once. */
 const shrink = process.env.CELLGRAD_SHRINK !== "0";
 /** Who runs every so many-th cell: kernels of WebGPU take long to compile on a software adapter, those of large tiles longest. */
@@ -60,7 +60,7 @@ test(`${cells} random cells`, async () => {
   console.log(`${coverage.table}\n\n${details.numRuns} cells; discarded: ${drawn || "none"}`);
   // Fewer cells than by default miss some op or other, and by chance more than a tenth of them is discarded: three
   // deviations more are allowed there.
-  const isWhole = cells >= 200;
+  const isWhole = cells >= 100;
   const tenth = (details.numRuns + details.numSkips) / 10;
   expect(details.numSkips).toBeLessThan(isWhole ? tenth : tenth + 3 * Math.sqrt(tenth));
   if (isWhole) expect(coverage.missed).toEqual([]);
