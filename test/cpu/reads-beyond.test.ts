@@ -73,7 +73,7 @@ test("what a choice leaves out is not read, however far it lies from an array at
     pad(x as Tensor<"f32">, 0, zeros, size + 2 * zeros),
   ]);
   const compiled = await device.compile(graph);
-  const hole = device.upload(ndarray([2, size + 2 * zeros], new Array(2 * (size + 2 * zeros)).fill(0)));
+  const hole = device.upload(ndarray([3, size + 2 * zeros], new Array(3 * (size + 2 * zeros)).fill(0)));
   const x = device.upload(ndarray([size], new Array(size).fill(1)));
   // The result takes its place, and what it is copied from.
   hole.destroy();
