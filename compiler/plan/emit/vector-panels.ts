@@ -117,9 +117,14 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
   });
   const every = { first: number(0), end: writer.size(depth), step: number(blockDepth) };
   writer.for({ axis: { extent: depth, role: "block" }, name: writer.fresh("block"), ...every }, (first) => {
-    const end = writer.let(writer.fresh("end"), writer.min(writer.add(first, number(blockDepth)), writer.size(depth)));
-    const steps = { axis: { extent: depth, role: "depth" }, first, end, step: number(1) } as const;
-    writer.for({ ...steps, name: writer.fresh("k") }, (k) => layOut(k, writer.sub(k, first)));
+    const left = writer.sub(writer.size(depth), first);
+    const end = writer.let(writer.fresh("end"), writer.min(number(blockDepth), left));
+    const steps = { axis: { extent: depth, role: "depth" }, first: number(0), end, step: number(1) } as const;
+    const overSteps = (write: (k: Expr, within: Variable) => void) =>
+      writer.for({ ...steps, name: writer.fresh("within") }, (within) =>
+        write(writer.let(writer.fresh("k"), writer.add(first, within)), within),
+      );
+    overSteps(layOut);
     const tilesOfRows = { axis: rowsAxis, name: writer.fresh("tile"), first: number(0), end: rowsHere };
     writer.for({ ...tilesOfRows, step: number(tile.rows) }, (start) =>
       tileOrRows(writer, start, rowsHere, tile.rows, (top, rows) => {
@@ -128,9 +133,7 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
         );
         const four = writer.let(writer.fresh("four"), writer.div(top, number(vectorLanes)));
         const rest = writer.let(writer.fresh("rest"), writer.rem(top, number(vectorLanes)));
-        writer.for({ ...steps, name: writer.fresh("k") }, (k) =>
-          addStep(sums, { top, four, rest }, k, writer.sub(k, first)),
-        );
+        overSteps((k, within) => addStep(sums, { top, four, rest }, k, within));
         for (const [i, registers] of sums.entries())
           for (const [p, register] of registers.entries()) {
             const row = writer.add(top, number(Math.floor(p / tile.columns)));
@@ -165,7 +168,7 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
   }
 
   /** A step of the right operands. */
-  function layOut(k: Variable, within: Expr): void {
+  function layOut(k: Expr, within: Expr): void {
     const step = index.of(k, depth);
     for (const [left, array] of transposed) {
       const fours = {
@@ -194,7 +197,7 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
   }
 
   /** Adds the products of one step of the depth to the sums of rows of the workgroup, from `top` on. */
-  function addStep(sums: readonly (readonly Variable[])[], rows: RowsOfTile, k: Variable, within: Expr): void {
+  function addStep(sums: readonly (readonly Variable[])[], rows: RowsOfTile, k: Expr, within: Expr): void {
     const step = index.of(k, depth);
     const { top, four, rest } = rows;
     // Each is loaded once: no compiler of WebAssembly sees that two loads are one.
