@@ -1,0 +1,136 @@
+/**
+ * @file `npm run test:firefox`: pages of Firefox train on the processor, and beside them those of the packaged Chromium. Prints
+ * what came of it; the exit code is 1 where something is wrong. Firefox is driven over WebDriver BiDi by puppeteer-core.
+ */
+import { existsSync, mkdirSync } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command, Option } from "commander";
+import { createJiti } from "jiti";
+import { installOnce } from "./install-once.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const options = new Command("npm run test:firefox --")
+  .description("Pages that train on the processor, in Firefox and in Chromium.")
+  .addOption(new Option("--only <browser>", "one of them").choices(["firefox", "chromium"]))
+  .option("--firefox <file>", "the program; by default that of the path")
+  .option("--pictures <folder>", "writes pictures of the playground there")
+  .addHelpText("after", "\nExample:\n  npm run test:firefox -- --only firefox --pictures /tmp/pictures")
+  .configureOutput({
+    outputError: (text, write) => write(text.replace(/^error: /, "firefox: ").replace(/\s*\n\s*(?=\S)/g, " ")),
+  })
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+  .parse()
+  .opts();
+
+if (options.firefox !== undefined && !existsSync(options.firefox)) {
+  console.error(`firefox: there is no file ${options.firefox}`);
+  process.exit(2);
+}
+
+/** Where it is installed, or undefined. */
+function findFirefox() {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  const inPath = ["firefox", "firefox-esr", "firefox.exe"].flatMap((name) =>
+    folders.map((folder) => join(folder, name)),
+  );
+  const elsewhere = [
+    "/Applications/Firefox.app/Contents/MacOS/firefox",
+    join(process.env.PROGRAMFILES ?? "C:\\Program Files", "Mozilla Firefox", "firefox.exe"),
+  ];
+  return [...inPath, ...elsewhere].find((file) => existsSync(file));
+}
+
+const wanted = options.only === undefined ? ["firefox", "chromium"] : [options.only];
+const firefox = wanted.includes("firefox") ? (options.firefox ?? findFirefox()) : undefined;
+if (wanted.includes("firefox") && firefox === undefined) {
+  console.log("Firefox: not run: it is not installed (Debian: firefox-esr); --firefox FILE names one elsewhere");
+  if (wanted.length === 1) process.exit(0);
+}
+
+const status = installOnce(new URL("firefox/", import.meta.url), "firefox", "what drives browsers");
+if (status !== 0) process.exit(status);
+const { default: puppeteer } = await import(
+  new URL("firefox/node_modules/puppeteer-core/lib/esm/puppeteer/puppeteer-core.js", import.meta.url).href
+);
+
+const jiti = createJiti(import.meta.url, { alias: { cellgrad: join(root, "index.ts") } });
+const { openDevice, openInterpreter } = await jiti.import("../index.ts");
+const { hasRelaxedMadd } = await jiti.import("../wasm/features.ts");
+const { checkPages, difference, feltSteps, steps } = await jiti.import("../test/firefox/check-pages.ts");
+const { checkPlayground } = await jiti.import("../test/firefox/check-playground.ts");
+const { serveSite } = await jiti.import("../test/firefox/site.ts");
+const { large, small, trainSteps } = await jiti.import("../test/firefox/training.ts");
+const { unpackChromium } = await jiti.import("../test/support/chromium.ts");
+const { bundle } = await jiti.import("../test/support/page.ts");
+const { patience } = await jiti.import("../test/support/patience.ts");
+const { buildPlayground } = await jiti.import("../test/support/playground.ts");
+
+const timeouts = { timeout: patience, protocolTimeout: patience };
+// In the locale C the language of Chromium is one that no function of its own takes.
+const english = { LC_ALL: "en_US.UTF-8", LANGUAGE: "en_US" };
+const launch = {
+  firefox: () => puppeteer.launch({ browser: "firefox", executablePath: resolve(firefox), ...timeouts }),
+  chromium: async () => {
+    const { executable, env } = await unpackChromium();
+    return puppeteer.launch({
+      executablePath: executable,
+      args: ["--no-sandbox"],
+      env: { ...env, ...english },
+      ...timeouts,
+    });
+  },
+};
+
+if (options.pictures !== undefined) mkdirSync(options.pictures, { recursive: true });
+const node = await openDevice({ device: "cpu" });
+const reference = {
+  interpreter: await trainSteps(openInterpreter(), small, 2),
+  node: await trainSteps(node, small, steps),
+  isNodeFused: hasRelaxedMadd(),
+};
+node.destroy();
+const server = await serveSite(await bundle(join(root, "test/firefox/page.ts")), await buildPlayground());
+
+const faults = [];
+const rows = [];
+for (const name of ["firefox", "chromium"]) {
+  if (!wanted.includes(name) || (name === "firefox" && firefox === undefined)) continue;
+  const browser = await launch[name]();
+  try {
+    const version = await browser.version();
+    const reports = await checkPages(browser, server, version, reference);
+    for (const { kind, opened, losses, felt, workers, left, faults: found } of reports) {
+      faults.push(...found.map((fault) => `${version}, ${kind}: ${fault}`));
+      rows.push({
+        browser: version,
+        page: kind,
+        device: opened.name,
+        WebGPU: opened.hasWebGpu,
+        fused: opened.isFused,
+        "ms a step": Math.round(felt.milliseconds / feltSteps),
+        ticks: felt.ticks,
+        "longest gap (ms)": Math.round(felt.longestGap),
+        workers,
+        left,
+        "off float64": difference(losses, reference.interpreter).toExponential(1),
+        "off Node": difference(losses, reference.node).toExponential(1),
+      });
+    }
+    const played = await checkPlayground(browser, server, name, options.pictures);
+    faults.push(...played.faults.map((fault) => `${version}, playground: ${fault}`));
+    console.log(`${version}, playground: ${played.device}; loss ${played.loss} after ${played.steps} steps`);
+  } catch (error) {
+    faults.push(`${name}: ${error instanceof Error ? error.message : error}`);
+  } finally {
+    await browser.close();
+  }
+}
+server.close();
+const said = ({ units, batch, time }) => `an LSTM of ${units} units, ${batch} rows of ${time} characters`;
+console.log(`Losses: ${steps} steps of ${said(small)}. Time and ticks: ${feltSteps} steps of ${said(large)}.`);
+console.log(`Node ${process.versions.node}, fused: ${reference.isNodeFused}`);
+console.table(rows);
+for (const fault of faults) console.error(`firefox: ${fault}`);
+console.log(faults.length === 0 ? "firefox: all is well" : "firefox: failed");
+process.exitCode = faults.length === 0 ? 0 : 1;
