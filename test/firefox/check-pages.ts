@@ -18,11 +18,16 @@ export interface PageReport {
   readonly faults: readonly string[];
 }
 
-/** What pages are held to: losses of float64, and those of Node with and without fused arithmetic as far as Node has it. */
+/** Losses of one place, which those of all others with the same arithmetic must equal, bit by bit. */
+export interface Seen {
+  readonly where: string;
+  readonly losses: readonly number[];
+}
+
+/** What pages are held to: the losses of float64, and of what ran before with and without fused arithmetic. */
 export interface Reference {
   readonly interpreter: readonly number[];
-  readonly node: readonly number[];
-  readonly isNodeFused: boolean;
+  readonly seen: Map<boolean, Seen>;
 }
 
 export const steps = 6;
@@ -81,18 +86,13 @@ export async function checkPages(
     if (workers !== undefined && workers !== before + wanted) faults.push(`it has ${workers - before} workers`);
     if (left !== undefined && left > before) faults.push(`${left - before} workers were left behind`);
     if (`${job.bits}` !== `${bits}`) faults.push(`every kind of step: bits ${job.bits} instead of ${bits}`);
-    faults.push(...faultsOfTraining(opened.isFused, losses, reference));
+    faults.push(...faultsOfTraining(`${name}, ${kind.name}`, opened.isFused, losses, reference));
     // A thread that computes a step in one go has a turn at its beginning and at its end.
     if (felt.ticks < 4 * feltSteps) faults.push(`a timer got ${felt.ticks} turns in ${feltSteps} steps`);
     const [found, rest] = [workers, left].map((seen) => seen && seen - before);
     reports.push({ browser: name, kind: kind.name, opened, losses, felt, workers: found, left: rest, faults });
   }
-  const [first] = reports;
-  return reports.map((report) =>
-    `${report.losses}` === `${first?.losses}`
-      ? report
-      : { ...report, faults: [...report.faults, "its losses are not those of the first page, bit by bit"] },
-  );
+  return reports;
 }
 
 /** Calls one of the page's jobs. */
@@ -110,14 +110,21 @@ export function difference(losses: readonly number[], reference: readonly number
   return Math.max(...reference.map((wanted, i) => Math.abs((losses[i] ?? Number.NaN) / wanted - 1)));
 }
 
-function faultsOfTraining(isFused: boolean, losses: readonly number[], reference: Reference): string[] {
+function faultsOfTraining(
+  where: string,
+  isFused: boolean,
+  losses: readonly number[],
+  { interpreter, seen }: Reference,
+): string[] {
   const faults: string[] = [];
   if (losses.length !== steps) faults.push(`${losses.length} losses instead of ${steps}`);
-  const off = difference(losses, reference.interpreter);
+  const off = difference(losses, interpreter);
   if (!(off <= tolerance)) faults.push(`losses are ${off.toExponential(1)} off the interpreter's`);
-  const offNode = difference(losses, reference.node);
-  if (isFused === reference.isNodeFused) {
-    if (offNode !== 0) faults.push(`losses are ${offNode.toExponential(1)} off Node's, which has the same arithmetic`);
-  } else if (!(offNode <= tolerance)) faults.push(`losses are ${offNode.toExponential(1)} off Node's`);
+  if (!seen.has(isFused)) seen.set(isFused, { where, losses });
+  for (const [isTheirsFused, theirs] of seen) {
+    const offTheirs = difference(losses, theirs.losses);
+    const most = isTheirsFused === isFused ? 0 : tolerance;
+    if (!(offTheirs <= most)) faults.push(`losses are ${offTheirs.toExponential(1)} off those of ${theirs.where}`);
+  }
   return faults;
 }

@@ -45,6 +45,12 @@ const rows: readonly (readonly [script: string, args: string, line: string])[] =
     "--only no-such-thing",
     "mutants: no mutant's file or name contains no-such-thing; --list prints them all",
   ],
+  [
+    "scripts/firefox.mjs",
+    "--only safari",
+    "firefox: option '--only <browser>' argument 'safari' is invalid. Allowed choices are firefox, chromium.",
+  ],
+  ["scripts/firefox.mjs", "--firefox no/such/file", "firefox: there is no file no/such/file"],
   ["scripts/docs.mjs", "--out folder", "docs: expected one folder at most, got --out folder"],
   ["scripts/docs.mjs", "one two", "docs: expected one folder at most, got one two"],
   [
