@@ -35,7 +35,7 @@ import {
   traceGraph,
   where,
 } from "../../index.ts";
-import { executors } from "../support/executors.ts";
+import { cpuExecutors } from "../support/cpu-executors.ts";
 
 type Float = Tensor<"f32">;
 type Case = [
@@ -131,7 +131,7 @@ function loopGraph(width: number) {
   });
 }
 
-describe.each(executors)("on $name", ({ execute, tolerance }) => {
+describe.each(cpuExecutors)("on $name", ({ execute, tolerance }) => {
   test("loops: what a step does not take has no gradient", async () => {
     const [h, x] = [
       [0.5, 0.3, 0.7],

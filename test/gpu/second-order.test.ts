@@ -1,7 +1,7 @@
-/** @file Second order through scan on the device: the derivative of a cell's gradient, all of it in either schedule. */
+/** @file Second order through scan on devices: the derivative of a cell's gradient, all of it in either schedule. */
 import { afterAll, describe, expect, test } from "vitest";
 import { slstm } from "../../cells/slstm.ts";
-import { gru, interpret, lstm, lstm1997, rnn } from "../../index.ts";
+import { gru, interpret, lstm, lstm1997, openDevice, rnn } from "../../index.ts";
 import { deviceExecutor } from "../../testing/executor.ts";
 import { drawArguments, drawWholeDirection } from "../../testing/gradients/case.ts";
 import { tracePrograms } from "../../testing/gradients/programs.ts";
@@ -9,12 +9,17 @@ import { norm, relativeError } from "../../testing/numbers/compare.ts";
 import { f32Tolerance } from "../../testing/tolerance.ts";
 import { openWebgpu } from "../support/webgpu.ts";
 
-const device = await openWebgpu();
-afterAll(() => device.destroy());
+const [cpu, webgpu] = await Promise.all([openDevice({ device: "cpu" }), openWebgpu()]);
+afterAll(() => {
+  for (const device of [cpu, webgpu]) device.destroy();
+});
 
 const sizes = { units: 4, features: 3, batch: 2, time: 5, carried: true, seed: 7 };
 
-describe.each([rnn, lstm1997, lstm, gru, slstm])("$cellName", (definition) => {
+describe.each([
+  ...[rnn, lstm1997, lstm, gru, slstm].map((definition) => ({ definition, name: definition.cellName, device: cpu })),
+  { definition: gru, name: `${gru.cellName} on WebGPU`, device: webgpu },
+])("$name", ({ definition, device }) => {
   const programs = tracePrograms(definition, sizes.units, sizes.features);
   const inputs = [...drawArguments(programs, sizes), ...drawWholeDirection(programs.arguments, sizes)];
   const second = programs.second();

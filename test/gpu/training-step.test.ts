@@ -62,25 +62,25 @@ test("the same seed gives the same bits after 50 steps", async () => {
   }
 });
 
-describe.each(["persistent", "stepwise"] as const)("schedule %s", (schedule) => {
-  test.each([lstm, gru].map((cell) => [cell.cellName, cell as CellDefinition] as const))(
-    "%s trains as in the interpreter",
-    async (_, cell) => {
-      const forced = {
-        ...device,
-        compile: (graph: Parameters<typeof device.compile>[0], given = {}) =>
-          device.compile(graph, { ...given, schedule }),
-      };
-      const [gpu, exact] = [
-        await createTrainer(forced, network(cell), options),
-        await createTrainer(openInterpreter(), network(cell), options),
-      ];
-      for (let step = 0; step < 8; step++) {
-        const [a, b] = [await gpu.step(batchOf(6, 5, step)), await exact.step(batchOf(6, 5, step))];
-        expect(Math.abs(a.loss - b.loss) / b.loss).toBeLessThan(1e-4);
-        expect(Math.abs(a.gradientNorm - b.gradientNorm) / b.gradientNorm).toBeLessThan(1e-3);
-      }
-      gpu.destroy();
-    },
-  );
+describe.each([
+  { schedule: "persistent", cell: lstm as CellDefinition },
+  { schedule: "stepwise", cell: gru as CellDefinition },
+] as const)("schedule $schedule", ({ schedule, cell }) => {
+  test(`${cell.cellName} trains as in the interpreter`, async () => {
+    const forced = {
+      ...device,
+      compile: (graph: Parameters<typeof device.compile>[0], given = {}) =>
+        device.compile(graph, { ...given, schedule }),
+    };
+    const [gpu, exact] = [
+      await createTrainer(forced, network(cell), options),
+      await createTrainer(openInterpreter(), network(cell), options),
+    ];
+    for (let step = 0; step < 8; step++) {
+      const [a, b] = [await gpu.step(batchOf(6, 5, step)), await exact.step(batchOf(6, 5, step))];
+      expect(Math.abs(a.loss - b.loss) / b.loss).toBeLessThan(1e-4);
+      expect(Math.abs(a.gradientNorm - b.gradientNorm) / b.gradientNorm).toBeLessThan(1e-3);
+    }
+    gpu.destroy();
+  });
 });
