@@ -139,3 +139,19 @@ test("a loss that is no number beside the point is not compared with an infinite
   const { unsuitable } = await checkLoss(brittle, point, [wrong]);
   expect(unsuitable).toBe("not finite where rounding moves its numbers");
 });
+
+test("a gradient that a device may take for 0 is not compared", async () => {
+  const tiny = (factor: number) =>
+    model("tiny", ({ x }: Readonly<Record<string, Tensor>>) => sum(mul(x as Float, factor)));
+  const point = { parameters: {}, inputs: { x: ndarray([2], [1, 2]) } };
+  const flushing = {
+    ...interpreter,
+    execute: async (...given: Parameters<typeof interpreter.execute>) =>
+      (await interpreter.execute(...given)).map((value) => ({
+        ...value,
+        data: value.data.map((number) => (Math.abs(number) < 2 ** -126 ? 0 : number)),
+      })),
+  };
+  expect((await checkLoss(tiny(2 ** -130), point, [flushing])).unsuitable).toMatch(/subnormal/);
+  expect((await checkLoss(tiny(2 ** -100), point, [flushing])).unsuitable).toBeUndefined();
+});

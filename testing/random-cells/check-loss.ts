@@ -112,6 +112,9 @@ export async function checkLoss(
   };
 }
 
+/** The smallest normal f32, and 24 bits above it. */
+const leastGradient = 2 ** (24 - 126);
+
 export const ofCheck = { order: "any" } as const;
 
 /** As `checkLoss`, of graphs that are there. */
@@ -136,6 +139,8 @@ export async function checkPrepared(
 async function reasonNotTo(prepared: Prepared): Promise<string | undefined> {
   // The scale of all errors: were it infinite, none would be one.
   if (!Number.isFinite(prepared.scale)) return "not finite where rounding moves its numbers";
+  // A device may take subnormal numbers for 0, and what is added up to the gradient may be smaller than it by all its digits.
+  if (prepared.scale > 0 && prepared.scale < leastGradient) return "so small that parts of it are subnormal";
   const { straightLoss: graph, inputs, moving, seed } = prepared;
   const values = nodeValues(graph, inputs);
   const nearby = jittered(inputs, moving, seed);
