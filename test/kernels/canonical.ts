@@ -10,8 +10,18 @@ import type { Kernel, Program, UniformField } from "../../compiler/plan/program.
 const tokens =
   /\b(?:array|bitcast|ptr|var|vec[234])<(?:[^<>]|<[^<>]*>)*>|@?[A-Za-z_]\w*|\d[\w.]*(?:(?<=\de)[+-]\d+)?[uifh]?|<<=|>>=|->|[<>=!&|+*/%^-]=|&&|\|\||<<|>>|\+\+|--|[^\s]/g;
 
+/** Most ways in which a graph is compiled have most of their kernels in common. */
+const known = new Map<string, string>();
+
 /** The canonical text of a kernel. */
 export function canonicalWgsl({ wgsl, uniforms }: Pick<Kernel, "wgsl" | "uniforms">): string {
+  const key = `${JSON.stringify(uniforms)}\n${wgsl}`;
+  const text = known.get(key) ?? canonicalOf(wgsl, uniforms);
+  known.set(key, text);
+  return text;
+}
+
+function canonicalOf(wgsl: string, uniforms: readonly UniformField[]): string {
   const found = [...wgsl.replace(/\/\/.*$/gm, "").matchAll(tokens)].map(([token]) => token.replace(/\s+/g, ""));
   return inLines(renamed(withoutBrackets(found), uniforms));
 }
