@@ -8,6 +8,7 @@ import {
   type CrashReply,
   type DoneReply,
   type EngineReply,
+  type LeadMessage,
   type LoadCommand,
   quitThreads,
   type ReadCommand,
@@ -17,7 +18,7 @@ import {
   type UnloadCommand,
   type WriteCommand,
 } from "./protocol.ts";
-import { canShare, ownThread, threadHost } from "./thread.ts";
+import { canShare, ownThread, type ThreadHost, threadHost } from "./thread.ts";
 
 /** The most that 32 bits address. */
 const mostPages = 65536;
@@ -27,6 +28,8 @@ const pageBytes = 65536;
 const sliceMilliseconds = 8;
 /** For how many threads a dispatch is cut there, so that a slice ends in time. */
 const callerShares = 8;
+/** How often a thread is started that does not begin, before the caller's is taken. */
+const attempts = 2;
 
 export interface CpuOptions {
   /** By default as many as there are cores. */
@@ -37,6 +40,8 @@ export interface CpuOptions {
   readonly place?: "workers" | "worker" | "caller" | undefined;
   /** The most pages of 64 KiB that the memory may have. */
   readonly maximumPages?: number | undefined;
+  /** Seconds after which a thread that has not begun is taken for one that never will; without end by default, but in a page's worker. */
+  readonly patience?: number | undefined;
 }
 
 /** The memory that a module must import, as the encoder takes it. */
@@ -94,14 +99,19 @@ export class CpuContext {
   }
 
   /** Opens the processor. Throws a DeviceUnavailableError where the engine gives no memory. */
-  static async open({ threads, timeout, place, maximumPages = mostPages }: CpuOptions = {}): Promise<CpuContext> {
+  static async open({
+    threads,
+    timeout,
+    place,
+    maximumPages = mostPages,
+    patience,
+  }: CpuOptions = {}): Promise<CpuContext> {
     const host = place === "caller" ? undefined : await threadHost();
     const wanted = place === "worker" || !canShare() ? 1 : (threads ?? host?.cores ?? 1);
     const lead = { kind: "lead", isShared: wanted > 1, maximumPages, slice: undefined } as const;
     if (host !== undefined) {
       try {
-        const leader = host.start();
-        const ready = await answer(leader, () => leader.post(lead));
+        const { leader, ready } = await startLeader(host, lead, patience ?? host.patience);
         const followers = startAll(host.start, wanted - 1);
         const context = new CpuContext(leader, ready, 1 + followers.length, false, timeout);
         for (const [i, follower] of followers.entries()) context.#addFollower(follower, i + 1, ready);
@@ -234,16 +244,40 @@ export class CpuContext {
   }
 }
 
+/** The first thread. Where one does not begin, another one may. */
+async function startLeader(
+  { start }: ThreadHost,
+  lead: LeadMessage,
+  patience: number | undefined,
+): Promise<{ readonly leader: EngineThread; readonly ready: ReadyReply }> {
+  for (let attempt = 1; ; attempt++) {
+    const leader = start();
+    try {
+      return { leader, ready: await answer(leader, () => leader.post(lead), patience) };
+    } catch (error) {
+      if (!(error instanceof SilenceError) || attempt === attempts) throw error;
+    }
+  }
+}
+
+class SilenceError extends Error {}
+
 /** The first answer of a thread. Rejects where there is none, or where it has no memory. */
-function answer(thread: EngineThread, ask: () => void): Promise<ReadyReply> {
+function answer(thread: EngineThread, ask: () => void, patience?: number): Promise<ReadyReply> {
   return new Promise((resolve, reject) => {
     const give = (error: Error) => {
+      clearTimeout(timer);
       thread.end();
       reject(error);
     };
+    const timer =
+      patience === undefined
+        ? undefined
+        : setTimeout(() => give(new SilenceError("it did not begin")), 1000 * patience);
     thread.hold(true);
     thread.listen(
       (reply) => {
+        clearTimeout(timer);
         thread.hold(false);
         if (reply.kind === "ready") resolve(reply);
         else if (reply.kind === "crash")

@@ -26,6 +26,8 @@ const script = () =>
 /** How a host has threads. */
 export interface ThreadHost {
   readonly cores: number;
+  /** Seconds after which a thread that has not begun never will: Firefox now and then does not start the worker of a worker. */
+  readonly patience?: number;
   /** Throws where a policy forbids it; another engine reports that as the thread's failure. */
   readonly start: () => EngineThread;
 }
@@ -37,7 +39,9 @@ export async function threadHost(): Promise<ThreadHost | undefined> {
     return { cores: coreCount(), start: startThread };
   }
   const { Worker } = host;
-  return Worker && { cores: host.navigator?.hardwareConcurrency ?? 1, start: () => startWorker(Worker) };
+  if (Worker === undefined) return undefined;
+  const cores = host.navigator?.hardwareConcurrency ?? 1;
+  return { cores, start: () => startWorker(Worker), ...("WorkerGlobalScope" in globalThis ? { patience: 5 } : {}) };
 }
 
 /** Whether threads can share memory: pages must be isolated from those of other origins. */

@@ -67,3 +67,18 @@ test.each([
   const array = uploadCpuArray(context, ndarray([2], [1, 2]));
   expect([...(await array.read()).data]).toEqual([1, 2]);
 });
+
+test("a worker that never begins is started again, and then the caller's thread does", async () => {
+  const started: threads.Worker[] = [];
+  hostGives(
+    class extends Worker {
+      constructor(_: string | URL, options?: threads.WorkerOptions) {
+        super("setInterval(() => {}, 1e6)", options);
+        started.push(this);
+      }
+    },
+  );
+  const context = await CpuContext.open({ threads: 2, patience: 0.05 });
+  contexts.push(context);
+  expect([started.length, context.name]).toEqual([2, "WebAssembly SIMD, the caller's thread"]);
+});

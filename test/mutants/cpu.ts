@@ -90,6 +90,11 @@ export const cpuMutants: readonly Mutant[] = [
   ),
   ...changed(
     "runtime/cpu/context.ts",
+    ["test/cpu/workers.test.ts"],
+    [["a thread that does not begin is not tried again", "const attempts = 2;", "const attempts = 1;"]],
+  ),
+  ...changed(
+    "runtime/cpu/context.ts",
     [onMemory, onFaults],
     [
       [
