@@ -63,7 +63,7 @@ async function main(): Promise<number> {
   const report: Report = {
     date: new Date().toISOString().slice(0, 10),
     command: ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" "),
-    machine: `${cpus().length} x ${cpus()[0]?.model.trim() ?? "unknown processor"}, ${type()} ${release()}, Node ${process.version}`,
+    machine: `${cpus().length} x ${cpus()[0]?.model.trim() ?? "unknown CPU"}, ${type()} ${release()}, Node ${process.version}`,
     browser: `@sparticuz/chromium ${chromium.version}`,
     flags: flagsFor(true),
     ...factsOf([...seen.values()]),

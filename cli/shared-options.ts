@@ -44,7 +44,7 @@ export function device(about = DEVICE): Option {
 }
 
 export function threads(): Option {
-  return new Option("--threads <n>", "threads of device cpu; by default as many as the processor has cores").argParser(
+  return new Option("--threads <n>", "threads of device cpu; by default as many as the CPU has cores").argParser(
     whole("--threads", 1, mostThreads),
   );
 }

@@ -1,5 +1,5 @@
 /**
- * @file The processor behind the common `Device` interface: WebAssembly with vectors, in as many threads as there are cores.
+ * @file The CPU behind the common `Device` interface: WebAssembly with vectors, in as many threads as there are cores.
  * Only `openDevice` fetches it, when such a device is opened.
  */
 import { buildCpuProgram } from "../compiler/compile-cpu.ts";
@@ -19,7 +19,7 @@ export interface CpuDeviceOptions {
 }
 
 /**
- * Opens the processor.
+ * Opens the CPU.
  *
  * @throws DeviceUnavailableError where the engine has no WebAssembly with vectors, or no memory for it.
  */

@@ -16,13 +16,13 @@ import type { KernelProfile } from "../runtime/profile.ts";
 export type { DeviceArray } from "../runtime/device-array.ts";
 export type { KernelProfile } from "../runtime/profile.ts";
 
-/** A graphics card, a program that imitates one, the processor by WebAssembly, or the float64 interpreter. */
+/** A graphics card, a program that imitates one, the CPU by WebAssembly, or the float64 interpreter. */
 export type DeviceKind = "gpu" | "cpu" | "software" | "interpreter";
 
 /** Which device to open: a kind, or "auto", which takes a graphics card where there is one. */
 export type DeviceChoice = "auto" | DeviceKind;
 
-/** More threads than any processor has cores: beyond it a number is a slip of the pen. */
+/** More threads than any CPU has cores: beyond it a number is a slip of the pen. */
 export const mostThreads = 1024;
 
 /** How a graph is compiled. */

@@ -1,4 +1,4 @@
-/** @file Opens a device by choice: a GPU, a software adapter, the processor, or the interpreter. */
+/** @file Opens a device by choice: a GPU, a software adapter, the CPU, or the interpreter. */
 import { UserError } from "../compiler/graph/errors.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { DeviceUnavailableError } from "../runtime/device-errors.ts";
@@ -8,11 +8,11 @@ import { openInterpreter } from "./interpreter.ts";
 /** Which device to open. */
 export interface OpenDeviceOptions {
   /**
-   * "auto" takes a GPU where there is one and the processor otherwise; "cpu" is WebAssembly on the processor; "software"
-   * is WebGPU on the processor, much slower; "interpreter" computes in float64, slower still.
+   * "auto" takes a GPU where there is one and the CPU otherwise; "cpu" is WebAssembly on the CPU; "software"
+   * is WebGPU on the CPU, much slower; "interpreter" computes in float64, slower still.
    */
   readonly device?: DeviceChoice;
-  /** Threads of device "cpu", from 1 to 1024; by default as many as the processor has cores. A GPU that "auto" finds has none. */
+  /** Threads of device "cpu", from 1 to 1024; by default as many as the CPU has cores. A GPU that "auto" finds has none. */
   readonly threads?: number;
   /**
    * Seconds for which the device may be silent while something is waited for; then what waits rejects with a

@@ -1,5 +1,5 @@
 /**
- * @file `npm run test:firefox`: pages of Firefox train on the processor, and beside them those of the packaged Chromium. Prints
+ * @file `npm run test:firefox`: pages of Firefox train on the CPU, and beside them those of the packaged Chromium. Prints
  * what came of it; the exit code is 1 where something is wrong. Firefox is driven over WebDriver BiDi by puppeteer-core.
  */
 import { existsSync, mkdirSync } from "node:fs";
@@ -11,7 +11,7 @@ import { installOnce } from "./install-once.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const options = new Command("npm run test:firefox --")
-  .description("Pages that train on the processor, in Firefox and in Chromium.")
+  .description("Pages that train on the CPU, in Firefox and in Chromium.")
   .addOption(new Option("--only <browser>", "one of them").choices(["firefox", "chromium"]))
   .option("--firefox <file>", "the program; by default that of the path")
   .option("--pictures <folder>", "writes pictures of the playground there")

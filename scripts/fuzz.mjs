@@ -26,7 +26,7 @@ const options = new Command("npm run fuzz --")
   .description("Random cells and random training runs, on the interpreter and on devices in every schedule.")
   .addOption(new Option("--host <host>", "where the device is").choices([...hostNames, "all"]).default("node"))
   .addOption(
-    new Option("--device <device>", 'what checks; "all" is the processor, and WebGPU where it is')
+    new Option("--device <device>", 'what checks; "all" is the CPU, and WebGPU where it is')
       .choices([...fuzzDevices])
       .default("all"),
   )

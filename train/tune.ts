@@ -314,7 +314,7 @@ class Contender {
   /** Milliseconds of a step, when so many are enqueued one after the other. */
   async milliseconds(steps: number): Promise<number> {
     const started = performance.now();
-    // Weights hardly move: a loss that falls to nothing would make numbers that some processors are slow with.
+    // Weights hardly move: a loss that falls to nothing would make numbers that some CPUs are slow with.
     for (let i = 1; i < steps; i++) this.#enqueue(1e-9).destroy();
     const last = this.#enqueue(1e-9);
     await last.read();

@@ -26,5 +26,5 @@ function once(probe: () => boolean): () => boolean {
 /** Whether the engine has vectors of 128 bits: all current ones do. */
 export const hasSimd = once(() => accepts([...zeros, drop]));
 
-/** Whether it has f32x4.relaxed_madd, which rounds once where the processor can; Node 20 has not. */
+/** Whether it has f32x4.relaxed_madd, which rounds once where the CPU can; Node 20 has not. */
 export const hasRelaxedMadd = once(() => accepts([...zeros, ...zeros, ...zeros, 0xfd, 0x85, 0x02, drop]));

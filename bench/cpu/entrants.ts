@@ -30,7 +30,7 @@ export interface Python {
   readonly noJax?: string;
 }
 
-/** OpenBLAS would take the kernels of an old processor. */
+/** OpenBLAS would take the kernels of an old CPU. */
 const unpinned = { OPENBLAS_CORETYPE: undefined, OPENBLAS_L2_SIZE: undefined };
 const threadsEnv = (threads: number) =>
   Object.fromEntries(["OMP", "OPENBLAS", "MKL"].map((name) => [`${name}_NUM_THREADS`, String(threads)]));

@@ -1,4 +1,4 @@
-/** @file `npm run bench:cpu`: a whole training step on the processor, beside what else there is. */
+/** @file `npm run bench:cpu`: a whole training step on the CPU, beside what else there is. */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, release, tmpdir, type } from "node:os";
@@ -52,7 +52,7 @@ async function main(): Promise<number> {
   const report: CpuReport = {
     date: new Date().toISOString().slice(0, 10),
     command: commandOf(process.argv.slice(2)),
-    machine: `${cpus().length} x ${cpus()[0]?.model.trim() ?? "unknown processor"}, ${type()} ${release()}, Node ${process.version}`,
+    machine: `${cpus().length} x ${cpus()[0]?.model.trim() ?? "unknown CPU"}, ${type()} ${release()}, Node ${process.version}`,
     ...{ peaks, cases: summaries, rows },
   };
   if (options.saves) await save(report, options.out ?? `cpu-${report.date}`);

@@ -1,4 +1,4 @@
-/** @file A module of WebAssembly that does nothing but multiply and add: what a processor can do at the most in an engine. */
+/** @file A module of WebAssembly that does nothing but multiply and add: what a CPU can do at the most in an engine. */
 import { encodeModule } from "../../wasm/encode.ts";
 import type { Instruction, Local, Plain } from "../../wasm/instruction.ts";
 

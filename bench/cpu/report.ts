@@ -1,4 +1,4 @@
-/** @file What was measured on the processor, as tables for the terminal, as Markdown and as JSON. */
+/** @file What was measured on the CPU, as tables for the terminal, as Markdown and as JSON. */
 import { median } from "../measure/measure.ts";
 import { rounded, table } from "../report.ts";
 import { type Case, describe } from "./cases.ts";
@@ -123,7 +123,7 @@ export function markdown(report: CpuReport): string {
     .filter(({ version }) => version !== undefined)
     .map(({ contender, version, work, runsOn }) => `- ${contender}: version ${version}; ${work}; on ${runsOn}`);
   const relaxed = report.peaks.some(({ hasRelaxed }) => hasRelaxed) ? "" : " This engine has no relaxed_madd.";
-  return `# Training step on a processor, ${report.date}
+  return `# Training step on a CPU, ${report.date}
 
 A language model with one recurrent layer (B rows, vocabulary V, embedding 64, H units, T steps), a dense head and the mean
 cross-entropy at every step; forward, backward through time, and Adam. All start from the same weights and see the same

@@ -17,7 +17,7 @@ import type { DataSegment, Instruction, MemoryLimits, WasmFunction } from "../..
 const pageBytes = 65536;
 const mostPages = 65536;
 const wordBytes = 4;
-/** A line of the processor's cache; kernels may read as much before and after what they are given. */
+/** A line of the CPU's cache; kernels may read as much before and after what they are given. */
 const line = 64;
 
 /** A part of the memory, in bytes. */

@@ -30,7 +30,7 @@ import type {
 
 export type * from "./reports.ts";
 
-/** "auto" takes a GPU where there is one, else the processor, else the interpreter, for tiny cells only. */
+/** "auto" takes a GPU where there is one, else the CPU, else the interpreter, for tiny cells only. */
 export type DeviceChoice = "auto" | "gpu" | "cpu" | "software" | "interpreter";
 
 /** The name that the sandbox gives the visitor's source; lines of faults and kernels are those of this file. */

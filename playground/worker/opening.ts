@@ -36,7 +36,7 @@ async function firstDevice(open: OpenDevice, choice: DeviceChoice): Promise<{ de
     const { message } = faultOf(error);
     try {
       const device = await open({ device: "cpu" });
-      return { device, note: `${message} Until then the processor computes, by WebAssembly.` };
+      return { device, note: `${message} Until then the CPU computes, by WebAssembly.` };
     } catch (cpuError) {
       const note = `${message} ${faultOf(cpuError).message} Until then an interpreter computes, which is for tiny cells.`;
       return { device: await open({ device: "interpreter" }), note };

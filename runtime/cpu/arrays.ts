@@ -1,4 +1,4 @@
-/** @file Arrays in the memory of the processor's device. */
+/** @file Arrays in the memory of the CPU's device. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { DType } from "../../compiler/graph/graph.ts";
 import { type NdArray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";

@@ -1,4 +1,4 @@
-/** @file The processor as a device in use: its threads, its memory, what is waited for, and its end. */
+/** @file The CPU as a device in use: its threads, its memory, what is waited for, and its end. */
 import { megabytes } from "../buffers.ts";
 import { DeviceLostError, DeviceMemoryError, DeviceUnavailableError } from "../device-errors.ts";
 import { Waiting } from "../waiting.ts";
@@ -98,7 +98,7 @@ export class CpuContext {
     );
   }
 
-  /** Opens the processor. Throws a DeviceUnavailableError where the engine gives no memory. */
+  /** Opens the CPU. Throws a DeviceUnavailableError where the engine gives no memory. */
   static async open({
     threads,
     timeout,

@@ -1,5 +1,5 @@
 /**
- * @file What a dispatch is worth on a processor: whether other threads are asked to help, and how much each takes at once. The
+ * @file What a dispatch is worth on a CPU: whether other threads are asked to help, and how much each takes at once. The
  * figures are those of one core of a server of 2020 with vectors of 128 bits, rounded: they decide only who does what, never
  * what comes out.
  */

@@ -6,7 +6,7 @@ export interface Block {
   readonly size: number;
 }
 
-/** A line of the processor's cache, so that threads do not write to one line of two blocks; it also aligns vectors. */
+/** A line of the CPU's cache, so that threads do not write to one line of two blocks; it also aligns vectors. */
 const alignment = 64;
 /** Bytes that kernels may read before what they are given, whatever is there. */
 const inFront = 64;

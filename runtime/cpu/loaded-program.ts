@@ -1,4 +1,4 @@
-/** @file A program on the processor: its module in all threads, its slabs and tapes, and running it, in one message. */
+/** @file A program on the CPU: its module in all threads, its slabs and tapes, and running it, in one message. */
 import type { DimSizes } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import type { CpuProgram, Location } from "../../compiler/plan/program.ts";

@@ -11,7 +11,7 @@ export interface HostAdapter {
   readonly kind: "gpu" | "software";
   /** For people, such as "NVIDIA H100 80GB HBM3" or "SwiftShader (software, subzero)". */
   readonly name: string;
-  /** Waits for the device's work, in whatever way leaves the device most of the processor. */
+  /** Waits for the device's work, in whatever way leaves the device most of the CPU. */
   readonly wait: <T>(work: Promise<T>) => Promise<T>;
   /** Destroys the devices that were requested from this host. The adapter is of no use afterwards. */
   readonly release: () => void;

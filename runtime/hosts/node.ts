@@ -64,7 +64,7 @@ async function softwareAdapter(create: CreateGpu): Promise<HostAdapter> {
   throw new DeviceUnavailableError(windows ? NO_WARP : isMainThread ? REFUSED : IN_WORKER);
 }
 
-const NO_WARP = 'Windows offers no software adapter here. Use a graphics card, or the processor ("cpu").';
+const NO_WARP = 'Windows offers no software adapter here. Use a graphics card, or the CPU ("cpu").';
 const REFUSED = "Dawn refused the packaged software adapter. Reinstall it with: npm install @sparticuz/chromium@147";
 const IN_WORKER =
   "The software adapter was not found from a worker thread, whose environment drivers do not see. " +
@@ -134,5 +134,5 @@ function installGlobals(globals: object): void {
 function noGraphicsCard(found: HostAdapter | null): string {
   const reason = found ? `The only adapter is ${found.name}, not a graphics card.` : "No graphics card was found.";
   const advice = process.platform === "linux" ? "its Vulkan driver and libvulkan" : "its driver";
-  return `${reason} Install ${advice}, or use the processor ("cpu").`;
+  return `${reason} Install ${advice}, or use the CPU ("cpu").`;
 }

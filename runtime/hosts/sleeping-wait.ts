@@ -1,5 +1,5 @@
 /**
- * @file Waiting without taking the processor. While a promise of Dawn is open, Node's binding asks Dawn in every iteration of
+ * @file Waiting without taking the CPU. While a promise of Dawn is open, Node's binding asks Dawn in every iteration of
  * the event loop whether it is done, without a pause; on a software adapter that costs one of the very cores that do the
  * work. Here every iteration sleeps a little: on two cores a training step takes a third less time.
  */

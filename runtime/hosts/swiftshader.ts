@@ -1,5 +1,5 @@
 /**
- * @file SwiftShader, a Vulkan driver that runs on the processor, from the npm package @sparticuz/chromium: the only one
+ * @file SwiftShader, a Vulkan driver that runs on the CPU, from the npm package @sparticuz/chromium: the only one
  * that installs with npm alone. The driver lies in the package as an archive and is unpacked once, into a cache.
  */
 import { existsSync } from "node:fs";
@@ -35,7 +35,7 @@ async function locate(): Promise<SwiftShader> {
   if (process.platform !== "linux" || process.arch !== "x64") {
     const here = `${process.platform} on ${process.arch}`;
     throw new DeviceUnavailableError(
-      `The packaged software adapter is for Linux on x64, and this is ${here}. Use a graphics card ("gpu"), or the processor ("cpu").`,
+      `The packaged software adapter is for Linux on x64, and this is ${here}. Use a graphics card ("gpu"), or the CPU ("cpu").`,
     );
   }
   const root = packageRoot();

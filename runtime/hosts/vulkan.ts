@@ -44,7 +44,7 @@ export function cardDrivers(): string[] {
   return hasCard() ? installedDrivers().filter(isCardDriver) : [];
 }
 
-/** The manifest of lavapipe, Mesa's driver that runs on the processor, where it is installed for this one. */
+/** The manifest of lavapipe, Mesa's driver that runs on the CPU, where it is installed for this one. */
 export function lavapipe(arch: string = process.arch): string | undefined {
   const names: Readonly<Record<string, string>> = { x64: "x86_64", arm64: "aarch64" };
   const known = ["lvp_icd.json", `lvp_icd.${names[arch] ?? arch}.json`];

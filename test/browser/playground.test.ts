@@ -179,10 +179,10 @@ test("a link brings a cell and its settings, which run once the visitor agrees",
   await damaged.close();
 });
 
-test("a page without WebGPU says what to do, and trains at once on the processor, in one thread", async () => {
+test("a page without WebGPU says what to do, and trains at once on the CPU, in one thread", async () => {
   const { page, complaints } = await openPlayground(browser, site, { address: withoutWebGpu });
   await eventually(() => page.locator(".notice").textContent()).toMatch(
-    /secure pages.*https.*Until then the processor computes/s,
+    /secure pages.*https.*Until then the CPU computes/s,
   );
   await eventually(() => page.locator(".chip").textContent()).toBe("WebAssembly SIMD, 1 thread");
   await press(page, "Train");
@@ -313,13 +313,13 @@ test("the page stays at hand while a cell of 128 units trains", async () => {
   await browser.startTracing(page, { categories: ["disabled-by-default-devtools.timeline"] });
   await untilStep(page, before + 10);
   const longest = longestTask(await browser.stopTracing());
-  console.log(`main thread's longest task while training: ${longest.toFixed(1)} ms of processor time`);
+  console.log(`main thread's longest task while training: ${longest.toFixed(1)} ms of CPU time`);
   expect(longest).toBeGreaterThan(0);
   expect(longest).toBeLessThan(50);
   await page.close();
 });
 
-/** Milliseconds of the processor, which other programs cannot lengthen as they do those of the clock. */
+/** Milliseconds of the CPU, which other programs cannot lengthen as they do those of the clock. */
 function longestTask(trace: Buffer): number {
   const { traceEvents: events } = JSON.parse(trace.toString()) as {
     traceEvents: { name: string; pid: number; tid: number; tdur?: number; args: { name?: string } }[];

@@ -11,7 +11,7 @@ const deviceOf = async (...args: string[]) => {
 const NEWS =
   "cellgrad: --device cpu is WebAssembly in float32 now; the float64 interpreter of that name is --device interpreter\n";
 
-test("auto takes the processor where there is no graphics card, and says nothing of it", async () => {
+test("auto takes the CPU where there is no graphics card, and says nothing of it", async () => {
   const card = await requestAdapter("gpu").then(
     ({ name }) => name,
     () => undefined,
@@ -58,7 +58,7 @@ test("inspect shows the WebAssembly of each kernel, the functions that it calls 
   expect(kernels.some(({ wat }) => wat.includes("(call $"))).toBe(true);
 });
 
-test("a profile of the processor has time, FLOP and bytes of each kernel", async () => {
+test("a profile of the CPU has time, FLOP and bytes of each kernel", async () => {
   const { code, stdout } = await run("inspect", "--profile", "--json", "--device", "cpu", ...SMALL);
   expect(code).toBe(0);
   const [report = {}] = jsonLines(stdout);

@@ -1,4 +1,4 @@
-/** @file What goes wrong on the processor is one clear error, for all that waits. */
+/** @file What goes wrong on the CPU is one clear error, for all that waits. */
 import { afterEach, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import type { CpuProgram } from "../../compiler/plan/program.ts";

@@ -1,5 +1,5 @@
 /**
- * @file Every graph whose kernels are kept (test/kernels) on the processor, in both schedules, against the interpreter: of one
+ * @file Every graph whose kernels are kept (test/kernels) on the CPU, in both schedules, against the interpreter: of one
  * row, and of rows and steps that fill no vector. Of the parts of kernels that threads share out each gives the same bits,
  * whoever computes them.
  */
@@ -21,7 +21,7 @@ afterAll(() => {
 
 /** A graph to run at these sizes. Of products no input tells the number of rows by itself. */
 function tracedAt({ name, trace }: GoldenGraph, sizes: Readonly<Record<string, number>>) {
-  const { graph, donate } = atSite("on the processor", trace);
+  const { graph, donate } = atSite("on the CPU", trace);
   return { graph: name.startsWith("products") ? specialize(graph, sizes) : graph, ...(donate && { donate }) };
 }
 

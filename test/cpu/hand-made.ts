@@ -1,4 +1,4 @@
-/** @file Programs for the processor written by hand, kernels and all, to test what runs them. */
+/** @file Programs for the CPU written by hand, kernels and all, to test what runs them. */
 import type { CpuKernel, CpuProgram, Dispatch, Step } from "../../compiler/plan/program.ts";
 import type { ModuleMemory } from "../../runtime/cpu/context.ts";
 import { encodeModule } from "../../wasm/encode.ts";

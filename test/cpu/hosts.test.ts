@@ -1,4 +1,4 @@
-/** @file The processor in Node, Deno and Chromium, with what pages may and may not do: the same bits everywhere. */
+/** @file The CPU in Node, Deno and Chromium, with what pages may and may not do: the same bits everywhere. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -1,4 +1,4 @@
-/** @file Memory of the processor's device: blocks, growth with arrays in it, and want of it. */
+/** @file Memory of the CPU's device: blocks, growth with arrays in it, and want of it. */
 import { afterEach, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { type CpuArray, uploadCpuArray } from "../../runtime/cpu/arrays.ts";

@@ -1,5 +1,5 @@
 /**
- * @file Products on the processor: tiles, panels of several blocks of the depth, and what does not fill them; either operand
+ * @file Products on the CPU: tiles, panels of several blocks of the depth, and what does not fill them; either operand
  * transposed, sums of products, batches, and sizes that are known when the program runs; tiles that a tuning asks for.
  */
 import { afterAll, expect, test } from "vitest";

@@ -1,4 +1,4 @@
-/** @file Programs for the processor in tests: kernels of the IR as they are, and dispatches that threads share, however small. */
+/** @file Programs for the CPU in tests: kernels of the IR as they are, and dispatches that threads share, however small. */
 import { buildCpuProgram, cpuKernels } from "../../compiler/compile-cpu.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../../compiler/graph/graph.ts";

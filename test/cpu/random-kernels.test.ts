@@ -21,7 +21,7 @@ const { CELLGRAD_KERNELS: count = "60", CELLGRAD_KERNELS_SEED: seed = "1" } = pr
 const kind = { lanes: 4, asks: false, hasVectors: false };
 const inputs = randomInputs(kind);
 
-test("random kernels give on the processor what they give with none", { timeout: 3_600_000 }, async () => {
+test("random kernels give on the CPU what they give with none", { timeout: 3_600_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(tapes, async (tape) => {
       const program = randomProgram(tape, kind);

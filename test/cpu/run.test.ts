@@ -1,4 +1,4 @@
-/** @file Running programs on the processor: every kind of step, in every place where kernels may run. */
+/** @file Running programs on the CPU: every kind of step, in every place where kernels may run. */
 import { afterAll, describe, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { uploadCpuArray } from "../../runtime/cpu/arrays.ts";

@@ -1,4 +1,4 @@
-/** @file Which device `openDevice` gives: a graphics card, else the processor; and nothing in the place of what was chosen. */
+/** @file Which device `openDevice` gives: a graphics card, else the CPU; and nothing in the place of what was chosen. */
 import { expect, test } from "vitest";
 import { DeviceUnavailableError, openDevice } from "../../index.ts";
 import { requestAdapter } from "../../runtime/host.ts";
@@ -6,7 +6,7 @@ import { requestAdapter } from "../../runtime/host.ts";
 const card = await requestAdapter("gpu").catch(() => undefined);
 card?.release();
 
-test("auto is a graphics card where there is one, and otherwise the processor, never WebGPU in software", async () => {
+test("auto is a graphics card where there is one, and otherwise the CPU, never WebGPU in software", async () => {
   const device = await openDevice();
   expect(device.kind).toBe(card === undefined ? "cpu" : "gpu");
   device.destroy();
@@ -21,11 +21,9 @@ test.each(["cpu", "software", "interpreter"] as const)("%s is what was asked for
   opened.destroy();
 });
 
-test("gpu is refused where there is none, though there is a processor", async () => {
+test("gpu is refused where there is none, though there is a CPU", async () => {
   if (card !== undefined) return expect((await openDevice({ device: "gpu" })).kind).toBe("gpu");
   const refused = await openDevice({ device: "gpu" }).catch((error) => error);
   expect(refused).toBeInstanceOf(DeviceUnavailableError);
-  expect(refused.message).toMatch(
-    /^(No graphics card was found|The only adapter is)[^\n]*or use the processor \("cpu"\)\.$/,
-  );
+  expect(refused.message).toMatch(/^(No graphics card was found|The only adapter is)[^\n]*or use the CPU \("cpu"\)\.$/);
 });

@@ -1,4 +1,4 @@
-/** @file Pages of each kind on the processor: what they computed, how they felt, and what of it is wrong. */
+/** @file Pages of each kind on the CPU: what they computed, how they felt, and what of it is wrong. */
 import { expected as everyStep } from "../cpu/hand-made.ts";
 import { bitsOf, type JobResult, numbers } from "../cpu/job.ts";
 import { type DrivenBrowser, type DrivenPage, openDriven, until } from "./driven.ts";

@@ -10,7 +10,7 @@ export interface PageKind {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What pages may and may not do, each with what the processor's device is called there. */
+/** What pages may and may not do, each with what the CPU's device is called there. */
 export const pageKinds = [
   { name: "isolated", place: "threads", headers: isolation },
   { name: "not isolated", place: "worker", headers: {} },

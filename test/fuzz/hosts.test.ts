@@ -25,7 +25,7 @@ test.each(hostNames)("%s checks a cell and a training run, and says what it was 
   ]);
 });
 
-test.each(hostNames)("%s checks more cells on the processor alone", async (host) => {
+test.each(hostNames)("%s checks more cells on the CPU alone", async (host) => {
   const job = { device: "cpu", seed: 11, minutes: 1e-6, cells: 6, training: 6, second: 3 } as const;
   const events = await eventsOf(host, { fuzz: job });
   expect(events[0]).toMatchObject({ event: "device", name: expect.stringMatching(/^WebAssembly SIMD, (?!.* and )/) });

@@ -3,7 +3,7 @@
 /** What is drawn. */
 export type Kind = "cell" | "training";
 
-/** Which devices check: the processor, a graphics card, what imitates one, or the processor and what there is of WebGPU. */
+/** Which devices check: the CPU, a graphics card, what imitates one, or the CPU and what there is of WebGPU. */
 export const fuzzDevices = ["cpu", "gpu", "software", "all"] as const;
 export type FuzzDevice = (typeof fuzzDevices)[number];
 

@@ -12,7 +12,7 @@ test("a chosen driver is the system's adapter, and is no graphics card", async (
     const line = await requestAdapter("gpu").catch((error: Error) => `${error.name}: ${error.message}`);
     expect(line).toBe(
       `DeviceUnavailableError: The only adapter is ${host.name}, not a graphics card. ` +
-        'Install its Vulkan driver and libvulkan, or use the processor ("cpu").',
+        'Install its Vulkan driver and libvulkan, or use the CPU ("cpu").',
     );
     expect((await requestAdapter("software")).name).toBe(host.name);
   } finally {

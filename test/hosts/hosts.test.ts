@@ -77,7 +77,7 @@ async function inBun(): Promise<HostReport> {
   return JSON.parse(stdout) as HostReport;
 }
 
-/** Debian's manifest of lavapipe, Mesa's driver that runs on the processor. */
+/** Debian's manifest of lavapipe, Mesa's driver that runs on the CPU. */
 const lavapipe = ["/usr/share/vulkan/icd.d/lvp_icd.x86_64.json", "/usr/share/vulkan/icd.d/lvp_icd.json"].find(
   existsSync,
 );

@@ -1,4 +1,4 @@
-/** @file Mutants of the processor as a target: what its kernels are made of, and how the kernel IR becomes WebAssembly. */
+/** @file Mutants of the CPU as a target: what its kernels are made of, and how the kernel IR becomes WebAssembly. */
 import { changed, type Mutant } from "./mutant.ts";
 
 const onKernels = "test/cpu/random-kernels.test.ts";

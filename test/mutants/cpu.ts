@@ -1,4 +1,4 @@
-/** @file Mutants of what runs programs on the processor: the engine, its tapes, memory and threads. */
+/** @file Mutants of what runs programs on the CPU: the engine, its tapes, memory and threads. */
 import { changed, type Mutant } from "./mutant.ts";
 
 const onRuns = "test/cpu/run.test.ts";

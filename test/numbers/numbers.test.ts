@@ -1,7 +1,7 @@
 /**
  * @file The errors of math functions in units of the last place over a sample of all f32 numbers, held to the table in
  * docs/trust.md, and what is exact everywhere: conversions, integers at their ends, NaN. Here in Node, and on the
- * processor; `hosts.test.ts` has the others.
+ * CPU; `hosts.test.ts` has the others.
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { opTable } from "../../compiler/ops/table.ts";

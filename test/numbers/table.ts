@@ -8,7 +8,7 @@ const rows = [
   ...page("docs/trust.md").matchAll(/^\| `(\w+)` \| [^|]+ \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$/gm),
 ];
 
-/** Where functions are measured: WebGPU in each host, and the processor, of which WebAssembly makes the same everywhere. */
+/** Where functions are measured: WebGPU in each host, and the CPU, of which WebAssembly makes the same everywhere. */
 const places = [...hostNames, "cpu"] as const;
 type Place = (typeof places)[number];
 

@@ -217,7 +217,7 @@ async function bundled(program: string, splitting = true): Promise<Bundle> {
   };
 }
 
-test("the root entry takes less than 60 kB compressed, the back end of WebGPU less than 45 kB, and the processor's less than 30 kB beside what both need", async () => {
+test("the root entry takes less than 60 kB compressed, the back end of WebGPU less than 45 kB, and the CPU's less than 30 kB beside what both need", async () => {
   const { text, later, fetchedWith } = await bundled('import * as cellgrad from "cellgrad"; console.log(cellgrad);');
   const [webgpu, cpu] = [fetchedWith("devices/webgpu.js"), fetchedWith("devices/cpu.js")];
   const sizeOf = (part: string) => gzipSync(part, { level: 9 }).length;
@@ -225,7 +225,7 @@ test("the root entry takes less than 60 kB compressed, the back end of WebGPU le
   const sizes = { root: sizeOf(text), webgpu: sizeOf(webgpu), cpu: sizeOf(cpu), cpuAlone: all - sizeOf(webgpu) };
   const kilobytes = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;
   console.log(
-    `root entry: ${kilobytes(sizes.root)} gzipped, fetched with a WebGPU device: ${kilobytes(sizes.webgpu)}, with the processor: ${kilobytes(sizes.cpu)}, ${kilobytes(sizes.cpuAlone)} more than with WebGPU`,
+    `root entry: ${kilobytes(sizes.root)} gzipped, fetched with a WebGPU device: ${kilobytes(sizes.webgpu)}, with the CPU: ${kilobytes(sizes.cpu)}, ${kilobytes(sizes.cpuAlone)} more than with WebGPU`,
   );
   expect(sizes.root).toBeLessThan(60_000);
   expect(sizes.webgpu).toBeLessThan(45_000);

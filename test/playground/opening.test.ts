@@ -1,4 +1,4 @@
-/** @file Which device the playground gets, and what it says of it: a GPU, else the processor, else the interpreter. */
+/** @file Which device the playground gets, and what it says of it: a GPU, else the CPU, else the interpreter. */
 import { expect, test } from "vitest";
 import type { Device } from "../../devices/device.ts";
 import { openInterpreter } from "../../devices/interpreter.ts";
@@ -24,11 +24,11 @@ test("a GPU is taken as it is", async () => {
   expect(asked).toEqual(["gpu"]);
 });
 
-test("without one the processor computes, and never WebGPU in software", async () => {
+test("without one the CPU computes, and never WebGPU in software", async () => {
   const { asked, open } = hostWith("cpu", "software", "interpreter");
   expect((await openFirst(open, "auto")).report).toEqual({
     ...{ kind: "cpu", name: "the cpu" },
-    note: "There is no gpu. Until then the processor computes, by WebAssembly.",
+    note: "There is no gpu. Until then the CPU computes, by WebAssembly.",
   });
   expect(asked).toEqual(["gpu", "cpu"]);
 });

@@ -1,5 +1,5 @@
 /**
- * @file The processor as a device of tests that are about what is computed, not where: it compiles a program in
+ * @file The CPU as a device of tests that are about what is computed, not where: it compiles a program in
  * milliseconds.
  */
 import { openDevice } from "../../devices/open-device.ts";
@@ -10,7 +10,7 @@ export { type Executor, interpreter };
 /** One for the tests of a process. */
 export const cpu = await openDevice({ device: "cpu" });
 
-/** The interpreter, and the processor in both schedules. */
+/** The interpreter, and the CPU in both schedules. */
 export const cpuExecutors: readonly Executor[] = [
   interpreter,
   deviceExecutor("cpu, persistent where it can", cpu, 1e-4),

@@ -1,7 +1,7 @@
 /**
  * @file Random cells: hundreds of small recurrent networks that nobody wrote, with states of random shapes and steps
  * of random instructions. For each: reverse mode equals difference quotients and forward mode, a scan equals its unrolled
- * copies, the passes keep values, a sequence cut in two equals the whole, and the processor in both schedules agrees with
+ * copies, the passes keep values, a sequence cut in two equals the whole, and the CPU in both schedules agrees with
  * the interpreter; on every so many-th WebGPU does too.
  *
  * CELLGRAD_SEED draws other cells; CELLGRAD_CELLS sets how many.

@@ -27,7 +27,7 @@ async function openCpu(): Promise<Soaked> {
 }
 
 describe.each([
-  { name: "the processor", steps: 200, open: openCpu },
+  { name: "the CPU", steps: 200, open: openCpu },
   { name: "WebGPU", steps: 100, open: async (): Promise<Soaked> => ({ device: await openWebgpu(), end: () => 0 }) },
 ])("$name", ({ steps, open }) => {
   let opened: Soaked;

@@ -225,7 +225,7 @@ export const usage: readonly BadInput[] = [
     "--device is for --profile, but for --device cpu: inspect alone compiles, which takes no device",
   ],
   [
-    "threads beside what is compiled for the processor",
+    "threads beside what is compiled for the CPU",
     "inspect --device cpu --threads 2",
     "--threads is for --profile: inspect alone compiles, which takes no device",
   ],
