@@ -69,7 +69,7 @@ export interface DataSegment {
   readonly bytes: Uint8Array;
 }
 
-/** Bytes for whoever reads the module; the engine passes over them. */
+/** Bytes for tools that read the module; the engine ignores them. */
 export interface CustomSection {
   readonly name: string;
   readonly bytes: Uint8Array;

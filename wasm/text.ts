@@ -14,7 +14,7 @@ import { opcodes } from "./opcodes.ts";
 /** Characters to a line, where an instruction has operands that can stand on lines of their own. */
 const width = 100;
 
-/** A module with its memory and data, as tools of WebAssembly read it. */
+/** A module with its memory and data, as tools of WebAssembly read it: tests hold it against the encoder. */
 export function moduleText({ functions, data = [] }: WasmModule, memory: MemoryLimits): string {
   const { initialPages, maximumPages, isShared, isOwn } = memory;
   const limits = `${initialPages} ${maximumPages}${isShared ? " shared" : ""}`;

@@ -26,7 +26,7 @@ declare namespace WebAssembly {
     constructor(descriptor: MemoryDescriptor);
     /** A SharedArrayBuffer where the memory is shared. */
     readonly buffer: ArrayBuffer;
-    /** Grows it by so many pages of 64 KiB. Throws a RangeError where it cannot. */
+    /** Grows it by this number of pages of 64 KiB. Throws a RangeError where it cannot. */
     grow(pages: number): number;
   }
 

@@ -13,7 +13,7 @@ export const comparedSteps = 4;
 export const tolerance = 1e-4;
 /** Seconds in which a contender must have shown those losses, its compilation included. */
 const patience = 180;
-/** A setting that is so many times slower than another of its contender in those steps has no turns. */
+/** A setting slower than its contender's best by more than this factor in those steps has no turns. */
 const hopeless = 3;
 /** A turn is as many steps as take this long, in milliseconds, and no more than `mostSteps`. */
 const turnMs = 250;

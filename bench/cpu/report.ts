@@ -145,6 +145,6 @@ times slower than another in the first steps, and its best one counts; the JSON 
 
 ${report.peaks.length > 0 ? peakTable(report.peaks) : "Not measured."}
 
-A loop of multiplications and additions of four numbers each, in so many accumulators.${relaxed}
+A loop of multiplications and additions of four numbers each, over several accumulators.${relaxed}
 `;
 }

@@ -9,7 +9,7 @@ import type { StepReport } from "../training-run.ts";
 import { lossCurve } from "./loss-curve.ts";
 
 export interface LiveDisplay extends Progress {
-  /** Shows what the network writes after so many steps. */
+  /** Shows what the network writes at this step. */
   readonly wrote: (step: number, text: string) => void;
 }
 
@@ -75,7 +75,7 @@ function redrawn(stderr: Streams["stderr"], steps: number, unit: string): LiveDi
   };
 }
 
-/** The picture as lines that fit a terminal of so many columns and rows. */
+/** The picture as lines that fit a terminal of this size. */
 export function frame(state: LiveState, columns: number, rows: number): string[] {
   const { steps, unit, losses, perSecond, secondsLeft, written } = state;
   const width = Math.min(LARGEST.width, columns);

@@ -46,7 +46,7 @@ export interface BakeOptions {
 }
 
 /** The name of the function that runs all. */
-export const runName = "run";
+const runName = "run";
 
 /**
  * Puts everything in its place.

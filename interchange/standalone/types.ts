@@ -1,7 +1,7 @@
 /** @file The text of a loader's types: shapes and names of one model. */
 import type { Facts, Use } from "./facts.ts";
 
-/** The text of the .d.ts file. `about` is said of the model. */
+/** The text of the .d.ts file. `about` is the comment at its top. */
 export function typesText(use: Use, facts: Facts, about: string): string {
   const { reads } = use;
   const { batch, shapes } = facts.about;
@@ -61,7 +61,7 @@ function membersOf({ reads, task }: Use, facts: Facts): readonly string[] {
   const doing = {
     write: () => [sample],
     forecast: () => [
-      `/** So many rows that follow those of the past, a number for each column${units}. */\nforecast(past: Iterable<${row}>, horizon: number): number[][];`,
+      `/** The rows that follow those of the past, as many as the horizon, a number for each column${units}. */\nforecast(past: Iterable<${row}>, horizon: number): number[][];`,
     ],
     find: () => findMembers(reads, targets, units),
     step: () => [],

@@ -1,10 +1,10 @@
-/** @file Which device the worker gets, and what the page is told of it. */
+/** @file Which device the worker opens, and what it reports of it to the page. */
 import type { Device } from "../../devices/device.ts";
 import type { OpenDeviceOptions } from "../../devices/open-device.ts";
 import type { DeviceChoice, DeviceReport } from "../shared/protocol.ts";
 import { faultOf } from "./fault.ts";
 
-/** The interpreter is exact and slow: above this many weights nobody would wait for it. */
+/** The interpreter is exact and slow: training more weights than this would take too long. */
 const interpreterWeights = 20_000;
 
 export type OpenDevice = (options: OpenDeviceOptions) => Promise<Device>;

@@ -49,7 +49,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   const pagesWord = 128;
   const quitWord = 144;
   const controlWords = 160;
-  // As in protocol.ts.
+  // Words of an entry, by the grammar in protocol.ts.
   const opCopy = 1;
   const atKernel = 2;
   const atGrain = 3;
@@ -91,7 +91,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     bytes = new Uint8Array(memory.buffer);
   };
 
-  /** Whether the memory has so many bytes, grown where it must be. */
+  /** Whether the memory reaches to `end`, in bytes; it is grown where it must be. */
   const reach = (end: number): boolean => {
     if (memory === undefined) return false;
     const missing = Math.ceil((end - memory.buffer.byteLength) / pageBytes);
@@ -138,7 +138,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     }
   };
 
-  /** How many workgroups run. Where the memory says so, the entry is told how they fall to its parts. */
+  /** How many workgroups run. Where the memory says how many, their division among the parts is written to the entry. */
   const countGroups = (entry: number): number => {
     const parts = word(entry + atParts);
     const most = entry + atMost;

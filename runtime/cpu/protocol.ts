@@ -14,8 +14,6 @@
  */
 
 export const tapeOps = { run: 0, copy: 1 } as const;
-/** Where the fields of a run's entry lie; the record follows after those of the parts. */
-export const runFields = { kernel: 2, grain: 3, indirect: 4, indirectWords: 5, parts: 6, most: 7 } as const;
 
 /** To the leader, before all else. */
 export interface LeadMessage {

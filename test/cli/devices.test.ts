@@ -1,4 +1,4 @@
-/** @file The devices of the command line: which one is taken, what is said of "cpu", and what `inspect` shows for it. */
+/** @file The devices of the command line: which one is taken, the warning about "cpu", and what `inspect` shows for it. */
 import { expect, test } from "vitest";
 import { requestAdapter } from "../../runtime/host.ts";
 import { jsonLines, run } from "./run.ts";

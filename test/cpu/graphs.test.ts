@@ -1,7 +1,7 @@
 /**
  * @file Every graph whose kernels are kept (test/kernels) on the CPU, in both schedules, against the interpreter: of one
  * row, and of rows and steps that fill no vector. Of the parts of kernels that threads share out each gives the same bits,
- * whoever computes them.
+ * whichever thread computes them.
  */
 import { afterAll, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";

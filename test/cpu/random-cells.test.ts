@@ -1,4 +1,4 @@
-/** @file Random cells on one, two and three threads: the same bits, whoever computes which part. CELLGRAD_SEED draws others. */
+/** @file Random cells on one, two and three threads: the same bits, whichever thread computes which part. CELLGRAD_SEED draws others. */
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";

@@ -27,7 +27,7 @@ afterEach(() => {
   for (const context of contexts.splice(0)) context.destroy();
 });
 
-/** Of at most so many workers; they are listed. */
+/** A host that starts at most `count` workers; they are listed. */
 function atMost(count: number): threads.Worker[] {
   const started: threads.Worker[] = [];
   hostGives(

@@ -429,7 +429,7 @@ export { batch, columns, found, logit, next, output, shape, text };
   });
 });
 
-describe("what is wrong is said", () => {
+describe("errors say what is wrong", () => {
   test("of the input and the state", async () => {
     const loaded = await (await folder.add("faults", modelToWasm(written, { name: "faults" })))();
     const before = numbers(loaded.run(walk));

@@ -4,7 +4,7 @@ import { Signal } from "./signal.ts";
 
 type Kind = DeviceReport["kind"];
 
-/** Part of a new figure in the mean that is shown: speed is told some times a second, and jumps. */
+/** Part of a new figure in the mean that is shown: speeds arrive several times a second, and jump. */
 const newest = 0.25;
 
 export class DeviceSpeeds {
