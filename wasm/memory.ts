@@ -7,6 +7,7 @@
  * the last element are read and dropped; around all buffers there is memory for that.
  */
 import { InternalError } from "../compiler/graph/errors.ts";
+import { mostBeyond } from "../compiler/graph/margins.ts";
 import type { KernelArray, Load } from "../compiler/kernel/ir.ts";
 import * as code from "./code.ts";
 import type { Instruction } from "./instruction.ts";
@@ -15,8 +16,6 @@ import { isUniform, lanes, scalarOf, type Value, vectorOf } from "./values.ts";
 import type { FunctionWriter } from "./writer.ts";
 
 const bytes = 4;
-/** Bytes beyond a buffer that lanes without work may read: less than there are behind all buffers. */
-const mostBeyond = 32768;
 
 /** Where the arrays of a kernel lie. */
 export interface Places {

@@ -92,8 +92,7 @@ export interface Kernel {
  * which runs the part's workgroups from `first` to before `end`. `record` is the address of what this dispatch is given, in
  * words of 32 bits: the address of each binding, the length of each binding in elements, the uniforms, the step of each
  * loop, and where the chunk ends. `scratch` is the address of memory of the calling thread, at a multiple of 16, whose contents do
- * not matter. Of each buffer 64 bytes before and 32 KiB and 64 bytes behind it may be read too, whatever they hold: lanes
- * without work read there. Workgroups do not depend on each other.
+ * not matter. Beside each buffer its margins may be read too (graph/margins.ts), whatever they hold. Workgroups do not depend on each other.
  */
 export interface CpuKernel extends Omit<Kernel, "wgsl" | "workgroupSize" | "workgroupBytes"> {
   /** Names of the exported functions, one for each part. */

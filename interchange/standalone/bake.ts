@@ -8,6 +8,7 @@
 import { cpuKernels } from "../../compiler/compile-cpu.ts";
 import type { DimSizes } from "../../compiler/graph/dim.ts";
 import { at, InternalError, UserError } from "../../compiler/graph/errors.ts";
+import { margins } from "../../compiler/graph/margins.ts";
 import { unmetRequirement } from "../../compiler/graph/requirements.ts";
 import type { CpuKernel, Location, PlannedKernel, Program } from "../../compiler/plan/program.ts";
 import { evaluateSize, walkSteps } from "../../runtime/walk.ts";
@@ -17,7 +18,7 @@ import type { DataSegment, Instruction, MemoryLimits, WasmFunction } from "../..
 const pageBytes = 65536;
 const mostPages = 65536;
 const wordBytes = 4;
-/** A line of the CPU's cache; kernels may read as much before and after what they are given. */
+/** A line of the CPU's cache. */
 const line = 64;
 
 /** A part of the memory, in bytes. */
@@ -127,7 +128,7 @@ export function bakeProgram(planned: Program<PlannedKernel>, options: BakeOption
 
 /** Parts of the memory one after the other. */
 class Layout {
-  #end = line;
+  #end: number = margins.before;
 
   /** Where the next part begins. */
   get end(): number {
@@ -135,7 +136,7 @@ class Layout {
   }
 
   get pages(): number {
-    const pages = Math.ceil((this.#end + line) / pageBytes);
+    const pages = Math.ceil((this.#end + margins.behind) / pageBytes);
     if (pages <= mostPages) return pages;
     throw new UserError(
       `the model takes ${Math.ceil(this.#end / 2 ** 20)} MiB of memory; WebAssembly addresses 4096: make the batch smaller`,

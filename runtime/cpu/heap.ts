@@ -1,4 +1,5 @@
 /** @file Which parts of a linear memory are in use. The host keeps the books; only the engine touches the memory. */
+import { margins } from "../../compiler/graph/margins.ts";
 
 /** A part of the memory. `size` is in bytes, as is the address. */
 export interface Block {
@@ -8,17 +9,13 @@ export interface Block {
 
 /** A line of the CPU's cache, so that threads do not write to one line of two blocks; it also aligns vectors. */
 const alignment = 64;
-/** Bytes that kernels may read before what they are given, whatever is there. */
-const inFront = 64;
-/** Bytes that they may read behind it (`CpuKernel`): only the last block needs memory of its own for that. */
-export const behind = 64 + 2 ** 15;
 
 export class Heap {
   /** Bytes of memory that there may be. */
   limit: number;
   /** What is free below `#top`, by address; no two touch. */
   #free: Block[] = [];
-  #top = inFront;
+  #top: number = margins.before;
   #bytes = 0;
   #count = 0;
 
@@ -39,7 +36,7 @@ export class Heap {
       if (free.size >= size && free.size < (best === undefined ? Infinity : (this.#free[best]?.size ?? 0))) best = i;
     const free = best === undefined ? undefined : this.#free[best];
     const address = free?.address ?? this.#top;
-    if (address + size + behind > this.limit) return undefined;
+    if (address + size + margins.behind > this.limit) return undefined;
     if (best === undefined || free === undefined) this.#top += size;
     else {
       const rest = { address: address + size, size: free.size - size };
@@ -72,6 +69,6 @@ export class Heap {
 /** What the memory must have for blocks to be read and written, with what may be read beside them, in bytes. */
 export function endOf(blocks: Iterable<Block | undefined>): number {
   let end = 0;
-  for (const block of blocks) if (block !== undefined) end = Math.max(end, block.address + block.size + behind);
+  for (const block of blocks) if (block !== undefined) end = Math.max(end, block.address + block.size + margins.behind);
   return end;
 }

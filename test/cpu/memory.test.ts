@@ -1,9 +1,10 @@
 /** @file Memory of the CPU's device: blocks, growth with arrays in it, and want of it. */
 import { afterEach, expect, test } from "vitest";
+import { margins } from "../../compiler/graph/margins.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { type CpuArray, uploadCpuArray } from "../../runtime/cpu/arrays.ts";
 import { CpuContext, type CpuOptions } from "../../runtime/cpu/context.ts";
-import { type Block, behind, endOf, Heap } from "../../runtime/cpu/heap.ts";
+import { type Block, endOf, Heap } from "../../runtime/cpu/heap.ts";
 import { LoadedCpuProgram } from "../../runtime/cpu/loaded-program.ts";
 import { everyStep, expected } from "./hand-made.ts";
 import { bitsOf } from "./job.ts";
@@ -42,13 +43,13 @@ test("blocks never overlap, keep their distance from both ends, and are used aga
     const sorted = [...live].sort((a, b) => a.address - b.address);
     const ends = sorted.map(({ address, size }) => address + size);
     expect(sorted.every(({ address }, j) => address % 64 === 0 && address >= (ends[j - 1] ?? 64))).toBe(true);
-    expect(ends.at(-1) ?? 0).toBeLessThanOrEqual(limit - behind);
+    expect(ends.at(-1) ?? 0).toBeLessThanOrEqual(limit - margins.behind);
     expect(heap.allocated).toEqual({ bytes: live.reduce((sum, { size }) => sum + size, 0), buffers: live.length });
   }
   for (const block of live) heap.free(block);
   expect(heap.allocated).toEqual({ bytes: 0, buffers: 0 });
   // All is one again.
-  expect(heap.take(limit - 64 - behind)).toEqual({ address: 64, size: limit - 64 - behind });
+  expect(heap.take(limit - 64 - margins.behind)).toEqual({ address: 64, size: limit - 64 - margins.behind });
   expect(heap.take(1)).toBeUndefined();
 });
 
@@ -58,7 +59,7 @@ test("the smallest part that is large enough is taken", () => {
   heap.free(a);
   heap.free(b);
   expect(heap.take(100)).toEqual(b);
-  expect(endOf([a, undefined, b])).toBe(b.address + b.size + behind);
+  expect(endOf([a, undefined, b])).toBe(b.address + b.size + margins.behind);
 });
 
 test.each<[string, CpuOptions]>([

@@ -78,7 +78,11 @@ export const cpuMutants: readonly Mutant[] = [
     [
       ["any part does", "free.size >= size && ", ""],
       ["a part that is free is given whole", "rest.size > 0 ? [rest] : []", "[]"],
-      ["the memory ends with its last block", "address + size + behind > this.limit", "address + size > this.limit"],
+      [
+        "the memory ends with its last block",
+        "address + size + margins.behind > this.limit",
+        "address + size > this.limit",
+      ],
       [
         "the first part that does is taken",
         "(best === undefined ? Infinity : (this.#free[best]?.size ?? 0))",

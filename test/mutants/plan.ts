@@ -199,7 +199,7 @@ export const planMutants: readonly Mutant[] = [
         'if (kind === "reduction" || kind === "contraction")',
         'if (kind === "source")',
       ],
-      ["results need no rows", "if (alien !== undefined)", "if (rows === 0)"],
+      ["results need no rows", "if (shape[0] !== rows) return no(`${gives}", "if (rows === 0) return no(`${gives}"],
     ],
   ),
   ...changed(

@@ -89,3 +89,24 @@ describe("steps of a chunk", () => {
     expect(flopsOfRow(["12*B*T", "3*T", 6], "2*B", "T")).toBe((12 + 3 + 6) / 2);
   });
 });
+
+test("a step that gives a value of no known size for each row runs stepwise", () => {
+  const inputs = [
+    { name: "x", dtype: "f32", shape: [5, 4] },
+    { name: "h", dtype: "f32", shape: [4] },
+    { name: "w", dtype: "f32", shape: [4, "B"] },
+  ] as const;
+  const graph = traceGraph("loop", inputs, ([x, h, w]) => {
+    const step = ([state]: readonly Tensor[], [row]: readonly Tensor[]) => ({
+      carries: [add(state as Float, row as Float)],
+      ys: [add(w as Float, 1)],
+    });
+    const { carries, ys } = scanTensors(step, [h as Float], [x as Float]);
+    return [...carries, ...ys];
+  });
+  const [note] = compileProgram(graph).schedules;
+  expect(note).toMatchObject({
+    schedule: "stepwise",
+    reason: "the step gives a value of shape [4, B], which has no known size per row",
+  });
+});

@@ -41,9 +41,12 @@ export function analyzeRows({ attrs }: ScanNode, outputs: readonly NodeId[]): Ro
     const problem = mixesRows(body, id, rows, perRow);
     if (problem !== undefined) return no(problem);
   }
-  const alien = outputs.find((id) => !perRow.has(id) && nodeAt(body, id).aval.shape[0] !== rows);
-  if (alien !== undefined)
-    return no(`the step gives a value of shape [${nodeAt(body, alien).aval.shape.join(", ")}], which has no rows`);
+  for (const id of outputs.filter((output) => !perRow.has(output))) {
+    const { shape } = nodeAt(body, id).aval;
+    const gives = `the step gives a value of shape [${shape.join(", ")}]`;
+    if (shape[0] !== rows) return no(`${gives}, which has no rows`);
+    if (shape.slice(1).some((dim) => typeof dim !== "number")) return no(`${gives}, which has no known size per row`);
+  }
   return { separable: true, rows, isPerRow: (id) => perRow.has(id) };
 }
 
