@@ -9,7 +9,7 @@ import { uploadCpuArray } from "../runtime/cpu/arrays.ts";
 import { CpuContext } from "../runtime/cpu/context.ts";
 import { LoadedCpuProgram } from "../runtime/cpu/loaded-program.ts";
 import { DeviceUnavailableError } from "../runtime/device-errors.ts";
-import { hasRelaxedMadd, hasSimd } from "../wasm/features.ts";
+import { compilesSimd, hasRelaxedMadd } from "../wasm/features.ts";
 import { type CompileOptions, checkInputs, checkUpload, type Device, ofCompile } from "./device.ts";
 
 /** `threads` are as many as there are cores where they are left out; `timeout` is in seconds, as in `OpenDeviceOptions`. */
@@ -21,10 +21,10 @@ export interface CpuDeviceOptions {
 /**
  * Opens the CPU.
  *
- * @throws DeviceUnavailableError where the engine has no WebAssembly with vectors, or no memory for it.
+ * @throws DeviceUnavailableError where the engine has no WebAssembly with vectors, a policy of the page forbids it, or there is no memory for it.
  */
 export async function openCpuDevice({ threads, timeout }: CpuDeviceOptions = {}): Promise<Device> {
-  if (!hasSimd())
+  if (!(await compilesSimd()))
     throw new DeviceUnavailableError(
       'This engine has no WebAssembly with vectors of 128 bits, or a policy of the page forbids it. Use a newer one, allow "wasm-unsafe-eval", or use device "interpreter".',
     );

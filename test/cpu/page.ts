@@ -1,4 +1,7 @@
-/** @file The job in a page. */
+/** @file The job in a page, and the device that a page's policy may forbid. */
+import { openDevice } from "../../devices/open-device.ts";
 import { work } from "./job.ts";
 
-Object.assign(globalThis, { work });
+const open = async (): Promise<string> => (await openDevice({ device: "cpu" })).name;
+
+Object.assign(globalThis, { open, work });

@@ -185,12 +185,13 @@ export const webAssemblyMutants: readonly Mutant[] = [
     "wasm/features.ts",
     ["test/wasm/features.test.ts"],
     [
-      [
-        "every engine has vectors and relaxed products",
-        "return WebAssembly.validate(",
-        "return true || WebAssembly.validate(",
-      ],
-      ["no engine has vectors", "accepts([...zeros, drop])", "accepts([...zeros])"],
+      ["relaxed products are used where there are none", "    WebAssembly.validate(", "    !WebAssembly.validate("],
+      ["no engine has vectors", "moduleOf([...zeros, drop])", "moduleOf([...zeros])"],
     ],
+  ),
+  ...changed(
+    "wasm/features.ts",
+    ["test/cpu/hosts.test.ts"],
+    [["a policy is not seen", "await WebAssembly.compile(", "WebAssembly.validate("]],
   ),
 ];
