@@ -1,4 +1,5 @@
 /** @file What a graph becomes on a CPU, for people who look: each kernel with its functions in WebAssembly's text format. */
+import { hasRelaxedMadd } from "../wasm/features.ts";
 import type { Instruction, WasmFunction } from "../wasm/instruction.ts";
 import { functionText } from "../wasm/text.ts";
 import { type CpuPlanOptions, cpuKernels, planCpuProgram } from "./compile-cpu.ts";
@@ -10,9 +11,13 @@ export interface CpuKernelText extends CpuKernel {
   readonly wat: string;
 }
 
-export function cpuProgramText(graph: Graph, options: CpuPlanOptions = {}): Program<CpuKernelText> {
+/** The program as the device "cpu" of this engine runs it, so sums are fused where the engine can; `isFused` says otherwise. */
+export function cpuProgramText(
+  graph: Graph,
+  { isFused = hasRelaxedMadd(), ...options }: CpuPlanOptions & { readonly isFused?: boolean } = {},
+): Program<CpuKernelText> {
   const planned = planCpuProgram(graph, options);
-  const { kernels, functions } = cpuKernels(planned);
+  const { kernels, functions } = cpuKernels(planned, isFused);
   const byName = new Map(functions.map((each) => [each.name, each]));
   return {
     ...planned,

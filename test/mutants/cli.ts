@@ -122,6 +122,7 @@ export const cliMutants: readonly Mutant[] = [
     "compiler/cpu-text.ts",
     ["test/cli/devices.test.ts"],
     [
+      ["sums are shown as other engines run them", "cpuKernels(planned, isFused)", "cpuKernels(planned, !isFused)"],
       ["a text lacks what its functions call", "for (const callee of callees(each.body)) visit(callee);", ""],
       [
         "a text has its functions again and again",
