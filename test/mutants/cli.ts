@@ -122,7 +122,6 @@ export const cliMutants: readonly Mutant[] = [
     "compiler/cpu-text.ts",
     ["test/cli/devices.test.ts"],
     [
-      ["sums are shown as other engines run them", "cpuKernels(planned, isFused)", "cpuKernels(planned, !isFused)"],
       ["a text lacks what its functions call", "for (const callee of callees(each.body)) visit(callee);", ""],
       [
         "a text has its functions again and again",
@@ -130,6 +129,11 @@ export const cliMutants: readonly Mutant[] = [
         "if (each === undefined) return;\n    found.add({ ...each });",
       ],
     ],
+  ),
+  ...changed(
+    "compiler/cpu-text.ts",
+    ["test/cpu/text.test.ts"],
+    [["sums are shown as no device runs them", "cpuKernels(planned, isFused)", "cpuKernels(planned)"]],
   ),
   ...changed(
     "playground/worker/opening.ts",
