@@ -1,6 +1,6 @@
 /**
  * @file The text of a loader: an ES module without imports that any host runs, and that has what its kind of model needs. It
- * draws the characters that `sampleText` draws, from the same numbers.
+ * draws the characters that `sampleText` draws, from the same numbers; its defaults are those of `cellgrad sample`.
  */
 import { fnv1a } from "../../compiler/ops/hash.ts";
 import { parity, rotations } from "../../compiler/ops/threefry.ts";
@@ -42,7 +42,8 @@ export async function load(source = new URL(${JSON.stringify(`./${encodeURICompo
     const given = typeof input === "number" ? [input] : input;
     if (given?.length !== x.length || !given.every?.((n) => ${fits}))
       throw new RangeError(\`step: expected \${x.length} ${expected}, got \${String(given).slice(0, 60)}\`);
-    if (own?.length !== state.length) throw new RangeError("step: expected a state, as zeros gives one");
+    if (!(own instanceof Float32Array && own.length === state.length))
+      throw new RangeError("step: expected a state, as zeros gives one");
     const others = state.slice();
     state.set(own);
     x.set(given);
@@ -114,11 +115,10 @@ const bytes: Part = {
 };
 
 const sampling: Part = {
-  inside: `  const sample = function* ({ prompt = "", length, temperature: heat = 1, seed = 0 }) {
-    if (!(length >= 0 && heat >= 0 && seed >>> 0 === seed))
-      throw new RangeError("sample: expected a length, a temperature and a whole seed");
-    const [next, random, given] = [apart(), uniform(seed), encode(prompt)];
-    const speak = speaker();
+  inside: `  const sample = function* ({ prompt = "", length, temperature: heat = 0.8, seed = 1 } = {}) {
+    if (!(Number.isInteger(length) && length >= 0 && Number.isFinite(heat) && heat >= 0 && seed >>> 0 === seed))
+      throw new RangeError("sample: expected a whole length, a temperature and a whole seed");
+    const [next, speak, random, given] = [apart(), speaker(), uniform(seed), encode(prompt)];
     let logits;
     for (const token of given.length ? given : [first]) logits = next(token);
     for (let i = 0; i < length; i++) {
@@ -171,7 +171,8 @@ const rows: Part = {
 
 const forecasting: Part = {
   inside: `  const forecast = (past, horizon) => {
-    if (!(horizon >= 1)) throw new RangeError("forecast: expected a horizon above 0");
+    if (!(Number.isInteger(horizon) && horizon >= 1))
+      throw new RangeError("forecast: expected a whole horizon above 0");
     const [next, after] = [apart(), []];
     let made;
     for (const row of past) made = next(read(row));

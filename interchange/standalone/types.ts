@@ -77,8 +77,9 @@ const coding: readonly string[] = [
 ];
 
 const sample = `/**
- * Writes on from a prompt: yields what each token adds. Logits are divided by the temperature (1 by default; 0 takes the
- * likeliest), and one seed (0 by default, a whole number below 2^32) gives one text. The state is its own.
+ * Writes on from a prompt: yields what each token adds. Logits are divided by the temperature (0.8 by default; 0 takes
+ * the likeliest), and one seed (1 by default, a whole number below 2^32) gives one text: \`cellgrad sample\` has the same
+ * defaults. Throws a RangeError where these are others. The state is its own.
  */
 sample(options: { prompt?: string; length: number; temperature?: number; seed?: number }): Generator<string, void, void>;`;
 

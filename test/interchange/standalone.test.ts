@@ -181,7 +181,9 @@ describe("texts", () => {
     const stream = await createStream(device, model, model.parameters);
     const vocabularyThen = model.tokens === "bytes" ? byteVocabulary : vocabulary;
     let text = "";
-    for await (const more of sampleText({ stream, vocabulary: vocabularyThen, length: 60, ...options })) text += more;
+    // What is left out is as in `cellgrad sample`.
+    const all = { length: 60, temperature: 0.8, seed: 1, ...options };
+    for await (const more of sampleText({ stream, vocabulary: vocabularyThen, ...all })) text += more;
     stream.destroy();
     return text;
   };
@@ -440,19 +442,31 @@ describe("errors say what is wrong", () => {
     expect(() => loaded.step([1, 2])).toThrow(`${all}1,2`);
     expect(() => loaded.step(undefined)).toThrow(`${all}undefined`);
     expect(() => loaded.step("s")).toThrow(all);
-    expect(() => loaded.step(1, new Float32Array(3))).toThrow("step: expected a state, as zeros gives one");
+    const others = [new Float32Array(3), Array.from(loaded.zeros()), null];
+    for (const state of others)
+      expect(() => loaded.step(1, state)).toThrow(new RangeError("step: expected a state, as zeros gives one"));
     expect(() => loaded.run([1, symbols])).toThrow(all);
     expect(() => loaded.encode("thé")).toThrow(new RangeError('"é" is no character that the model knows'));
-    for (const options of [{}, { length: -1 }, { length: 3, temperature: -1 }, { length: 3, seed: 0.5 }])
-      expect(() => loaded.sample(options).next()).toThrow("sample: expected a length, a temperature and a whole seed");
+    const wrong = [{ length: -1 }, { length: 1.5 }, { length: Number.POSITIVE_INFINITY }];
+    const length = 3;
+    const wrongToo = [-1, Number.POSITIVE_INFINITY, Number.NaN].map((temperature) => ({ length, temperature }));
+    for (const options of [undefined, {}, ...wrong, ...wrongToo, { length, seed: 0.5 }, { length, seed: 2 ** 32 }])
+      expect(() => loaded.sample(options).next()).toThrow(
+        new RangeError("sample: expected a whole length, a temperature and a whole seed"),
+      );
     expect(numbers(loaded.run(walk))).toEqual(before);
+    // The state of the model is as it was too.
+    expect([...loaded.step(walk[0])]).toEqual(before[0]);
 
     const series = seriesModel({ cell: gru, units: 5, layers: 1, features: 2 });
     const model = savedModel(series, drawn(series.specs), { columns: ["a", "b"] });
     const rows = await (await folder.add("fault-rows", modelToWasm(model, { name: "fault-rows" })))();
     expect(() => rows.step([1, Number.NaN])).toThrow("step: expected 2 finite numbers, got 1,NaN");
     expect(() => rows.forecast([], 2)).toThrow("forecast: there are no rows to go on from");
-    expect(() => rows.forecast([[1, 2]], 0)).toThrow("forecast: expected a horizon above 0");
+    for (const horizon of [0, 1.5, Number.POSITIVE_INFINITY])
+      expect(() => rows.forecast([[1, 2]], horizon)).toThrow(
+        new RangeError("forecast: expected a whole horizon above 0"),
+      );
   });
 
   test("of the file", async () => {

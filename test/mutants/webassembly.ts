@@ -173,6 +173,8 @@ export const webAssemblyMutants: readonly Mutant[] = [
       ["a text without a prompt begins with token 0", "given.length ? given : [first]", "given.length ? given : [0]"],
       ["draws are not those of sampleText", "(b >>> -bits)", "(b >>> bits)"],
       ["forecasts are in the network's units", "n * deviation + mean", "n"],
+      ["a list is taken for a state", "own instanceof Float32Array && own", "own"],
+      ["texts may have a part of a character", "Number.isInteger(length) && length >= 0", "length >= 0"],
       ["any module is read", "if (facts?.use !==", "if (!facts && facts?.use !=="],
     ],
   ),

@@ -14,7 +14,7 @@ import { LoadedCpuProgram } from "../../runtime/cpu/loaded-program.ts";
 export interface Loaded {
   readonly batch: number;
   readonly shapes: { readonly x: number[]; readonly output: number[]; readonly states: Record<string, number[]> };
-  step(x: unknown, state?: Float32Array): Float32Array;
+  step(x: unknown, state?: unknown): Float32Array;
   zeros(): Float32Array;
   run(sequence: Iterable<unknown>): Float32Array[];
   reset(): void;
@@ -23,7 +23,7 @@ export interface Loaded {
   readonly targets: readonly string[];
   encode(text: string): number[];
   decode(tokens: ArrayLike<number>): string;
-  sample(options: object): Generator<string, void, void>;
+  sample(options?: object): Generator<string, void, void>;
   forecast(past: Iterable<ArrayLike<number>>, horizon: number): number[][];
   predict(sequence: unknown): Record<string, number>;
   classify(sequence: unknown): string;
