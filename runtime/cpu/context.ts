@@ -165,7 +165,13 @@ export class CpuContext {
       kernels: kernels.map(({ functions }) => functions),
     } as const;
     for (const follower of this.#followers) follower.post(message);
-    await this.done(this.#request(message), `load the kernels of ${name}`, name);
+    try {
+      await this.done(this.#request(message), `load the kernels of ${name}`, name);
+    } catch (error) {
+      // Followers may have it, though the leader has not.
+      this.unload(id);
+      throw error;
+    }
     return id;
   }
 
@@ -185,8 +191,9 @@ export class CpuContext {
   }
 
   run(command: Omitted<RunCommand>): Promise<Reply> {
-    const { patches, copies, writes } = command;
+    const { patches, copies, writes, words } = command;
     const transfer = [...buffersOf(writes), patches.buffer, copies.buffer];
+    if (words !== undefined) transfer.push(words.buffer);
     return this.#request({ ...command, kind: "run", id: this.#nextId++ }, transfer);
   }
 

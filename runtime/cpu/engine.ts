@@ -59,6 +59,8 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   const atMost = 7;
 
   const programs = new Map<number, LoadedModule>();
+  /** Addresses of tapes that lack what a run for which there was no memory would have written. */
+  const staleTapes = new Set<number>();
   let memory = undefined as WebAssembly.Memory | undefined;
   let words: Int32Array = new Int32Array(0);
   let bytes: Uint8Array = new Uint8Array(0);
@@ -325,6 +327,10 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   const run = async (command: RunCommand): Promise<void> => {
     const { id, program, tape, patches, copies } = command;
     write(command.writes);
+    if (command.words !== undefined) {
+      write([{ address: tape.address, words: command.words }]);
+      staleTapes.delete(tape.address);
+    }
     const start = tape.address / 4;
     for (let i = 0; i < patches.length; i += 2) words[start + (patches[i] as number)] = patches[i + 1] as number;
     const times = command.isTimed ? new Float64Array(programs.get(program)?.kernels.length ?? 0).fill(-1) : undefined;
@@ -344,8 +350,10 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
       programs.delete(command.program);
       return;
     }
-    if (!reach(command.end)) {
+    const isStale = command.kind === "run" && command.words === undefined && staleTapes.has(command.tape.address);
+    if (isStale || !reach(command.end)) {
       if (command.kind === "load") announce();
+      if (command.kind === "run") staleTapes.add(command.tape.address);
       post({ kind: "short", id: command.id, bytes: memory?.buffer.byteLength ?? 0 }, []);
     } else if (command.kind === "load") await load(command);
     else if (command.kind === "run") await run(command);

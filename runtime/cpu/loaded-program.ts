@@ -162,15 +162,12 @@ export class LoadedCpuProgram {
   async #send(
     bound: Bound,
     blocks: readonly (Block | undefined)[],
-    inputWrites: readonly Write[],
+    writes: readonly Write[],
     targets: readonly Target[],
     isTimed: boolean,
   ): Promise<DoneReply> {
     const { program } = this;
     const { sizes, tape, block } = bound;
-    const writes = [...inputWrites];
-    const words = tape.takeWords();
-    if (words !== undefined) writes.push({ address: block.address, words });
     const copies: number[] = [];
     const reads: Range[] = [];
     for (const [i, target] of targets.entries()) {
@@ -185,6 +182,7 @@ export class LoadedCpuProgram {
       program: this.#number ?? -1,
       writes,
       tape: { address: block.address, bytes: tape.bytes },
+      words: tape.takeWords(),
       patches: tape.patches(blocks),
       copies: Uint32Array.from(copies),
       reads,

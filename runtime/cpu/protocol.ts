@@ -78,12 +78,14 @@ export interface ReadCommand extends Command {
   readonly reads: readonly Range[];
 }
 
-/** Writes, patches the tape, runs it, copies, and reads, in this order. */
+/** Writes, the tape as well, patches it, runs it, copies, and reads, in this order. */
 export interface RunCommand extends Command {
   readonly kind: "run";
   readonly program: number;
   readonly writes: readonly Write[];
   readonly tape: Range;
+  /** All of the tape, in its first run. */
+  readonly words: Int32Array<ArrayBuffer> | undefined;
   /** Pairs: number of a word of the tape, and its new contents. */
   readonly patches: Int32Array<ArrayBuffer>;
   /** Triples: from, to, bytes. */
@@ -116,7 +118,10 @@ export interface DoneReply {
   readonly milliseconds: Float64Array<ArrayBuffer> | undefined;
 }
 
-/** The memory could not grow as a command needs it, and nothing of it was done. */
+/**
+ * The memory could not grow as a command needs it, and nothing of it was done. So are runs answered that were sent before
+ * the host knew, and whose tape lacks what such a run would have written.
+ */
 export interface ShortReply {
   readonly kind: "short";
   readonly id: number;

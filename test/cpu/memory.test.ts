@@ -189,6 +189,35 @@ test("no memory at all is a device that is not there", async () => {
   );
 });
 
+test.each([
+  ["that was never written", false],
+  ["that lacks an address", true],
+])("a run after one without memory is refused where it would run a tape %s", async (_, hasRun) => {
+  stingy(65536, 40);
+  const context = await open({ place: "caller" });
+  const program = await LoadedCpuProgram.load(context, everyStep(context.memory));
+  const few = numbers(16);
+  const upload = (start: number) => uploadCpuArray(context, ndarray([16], numbers(16, start)));
+  const run = (x: CpuArray, y: CpuArray) => program.run({ x, y, time: ndarray([1], [0]) })[0] as CpuArray;
+  const [first, second] = [upload(500), upload(0)];
+  const later = [upload(0), upload(0)];
+  if (hasRun) await run(first, upload(0)).read();
+  // Words that a tape may have, so that a run of it would end.
+  const low = uploadCpuArray(context, ndarray([2 ** 14], new Array(2 ** 14).fill(1), "i32"));
+  const large = uploadCpuArray(context, ndarray([10 ** 6], numbers(10 ** 6)));
+  const behindIt = upload(0);
+  low.destroy();
+  const without = run(second, behindIt);
+  const after = run(second, upload(0));
+  for (const array of [without, after])
+    expect(message(await array.read().catch((error) => error))).toMatch(
+      /^DeviceMemoryError: .* everyStep at N=16, T=1 /,
+    );
+  large.destroy();
+  // The tape is written again, in its place, and later runs have it.
+  for (const y of later) expect([...(await run(second, y).read()).data]).toEqual(expected(few, few, 1).y);
+});
+
 test("memory that does not grow as it may is want of memory, of which a donated array takes no harm", async () => {
   stingy(65536, 40);
   const context = await open({ place: "caller" });

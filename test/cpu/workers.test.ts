@@ -5,6 +5,8 @@ import { afterEach, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { uploadCpuArray } from "../../runtime/cpu/arrays.ts";
 import { CpuContext } from "../../runtime/cpu/context.ts";
+import type { EngineMessage } from "../../runtime/cpu/protocol.ts";
+import { everyStep } from "./hand-made.ts";
 
 /** The host's own; names that are imported follow what is put in its place. */
 const { Worker } = threads;
@@ -81,4 +83,32 @@ test("a worker that never begins is started again, and then the caller's thread 
   const context = await CpuContext.open({ threads: 2, patience: 0.05 });
   contexts.push(context);
   expect([started.length, context.name]).toEqual([2, "WebAssembly SIMD, the caller's thread"]);
+});
+
+test.each([
+  ["of which the engine makes no instance", false, 2 ** 16, "the engine reports"],
+  ["for which there is no memory", true, 2 ** 33, "out of memory"],
+])("a program %s is taken back from all workers", async (_, isShared, end, reason) => {
+  const sent: string[][] = [];
+  hostGives(
+    class extends Worker {
+      readonly #kinds: string[] = [];
+      constructor(...given: ConstructorParameters<typeof Worker>) {
+        super(...given);
+        sent.push(this.#kinds);
+      }
+      override postMessage(message: EngineMessage, transfer?: readonly threads.Transferable[]): void {
+        this.#kinds.push(message.kind);
+        super.postMessage(message, transfer);
+      }
+    },
+  );
+  const context = await open();
+  const { name, kernels, module } = everyStep({ ...context.memory, isShared });
+  const command = { module: await WebAssembly.compile(module), scratch: 64, scratchStride: 64, end };
+  await expect(context.load(name, kernels, command)).rejects.toThrow(reason);
+  expect(sent).toEqual(["lead", "follow", "follow"].map((first) => [first, "load", "unload"]));
+  // They go on.
+  const array = uploadCpuArray(context, ndarray([2], [1, 2]));
+  expect([...(await array.read()).data]).toEqual([1, 2]);
 });

@@ -37,7 +37,9 @@ export const cpuMutants: readonly Mutant[] = [
     [
       ["a refused maximum is the end", "maximum <= fewestPages) throw error;", "maximum > 0) throw error;"],
       ["memory does not grow", "if (missing > 0) {", "if (missing < 0) {"],
-      ["memory that is wanting is used", "if (!reach(command.end)) {", "if (!reach(command.end) && isDead) {"],
+      ["memory that is wanting is used", "|| !reach(command.end)) {", "|| (!reach(command.end) && isDead)) {"],
+      ["a tape that was never written runs", "const isStale = ", "const isStale = isDead && "],
+      ["a tape that is written anew stays stale", "staleTapes.delete(tape.address);", ""],
     ],
   ),
   ...changed(
@@ -95,7 +97,10 @@ export const cpuMutants: readonly Mutant[] = [
   ...changed(
     "runtime/cpu/context.ts",
     ["test/cpu/workers.test.ts"],
-    [["a thread that does not begin is not tried again", "const attempts = 2;", "const attempts = 1;"]],
+    [
+      ["a thread that does not begin is not tried again", "const attempts = 2;", "const attempts = 1;"],
+      ["a program that is not loaded stays with followers", "this.unload(id);\n      throw error;", "throw error;"],
+    ],
   ),
   ...changed(
     "runtime/cpu/context.ts",
