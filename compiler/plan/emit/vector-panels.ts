@@ -12,7 +12,7 @@ import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr, LocalArray, Variable } from "../../kernel/ir.ts";
 import type { Accumulator } from "../stages/accumulators.ts";
 import { loopExtentsOf } from "../stages/loops.ts";
-import { chooseTile, vectorLanes } from "../stages/tiles.ts";
+import { chooseTile, type Tile, vectorLanes } from "../stages/tiles.ts";
 import type { Emission, Form, FormContext } from "./form.ts";
 import { flatPosition, rememberLoop, startLoop } from "./loops.ts";
 import { storeRoots } from "./stage.ts";
@@ -24,6 +24,8 @@ const blockDepth = 256;
 const spacing = blockDepth + 1;
 /** Rows of a workgroup: what is laid out serves all of them. */
 const mostRows = 128;
+/** Vectors that a row of a workgroup's left operands is multiplied by: laying it out serves all of them. */
+const mostVectors = 16;
 /** Rows, and steps of the depth, from which laying out pays. */
 const fewRows = 16;
 const fewSteps = 32;
@@ -57,24 +59,43 @@ export const vectorPanels: Form = {
   emit: emitPanels,
 };
 
-/** The first row of a tile, counted from the workgroup's first; which four it belongs to, and which of these it is. */
-interface RowsOfTile {
+/** Where a tile is: its first row, counted from the workgroup's first, which four that belongs to, and which of these it is. */
+interface TilePlace {
   readonly top: Expr;
   readonly four: Expr;
   readonly rest: Expr;
+  /** Which of the workgroup's panels has its columns. */
+  readonly panel: Expr;
+}
+
+/** Sums that read the same left operands, and so are added up together, in tiles of their own. */
+interface SumGroup {
+  readonly accumulators: readonly Accumulator[];
+  readonly tile: Tile;
 }
 
 function panelsOf({ region, stage, tiles }: FormContext) {
   const { shape } = nodeAt(region.graph, at(stage.loops, 0)).aval;
   const [m, n] = [at(shape, shape.length - 2), at(shape, shape.length - 1)];
-  const tile = chooseTile(m, n, stage.accumulators.length, tiles);
-  return { shape, batch: shape.slice(0, -2), m, n, tile, width: tile.columns * vectorLanes };
+  const byLeft = new Map<string, Accumulator[]>();
+  for (const accumulator of stage.accumulators) {
+    const left = accumulator.loops.map((id) => nodeAt(region.graph, id).operands[0]).join();
+    byLeft.set(left, [...(byLeft.get(left) ?? []), accumulator]);
+  }
+  const groups = [...byLeft.values()].map((accumulators): SumGroup => {
+    return { accumulators, tile: chooseTile(m, n, accumulators.length, tiles) };
+  });
+  const widest = Math.max(...groups.map(({ tile }) => tile.columns));
+  let vectors = widest;
+  const isSplit = () => typeof n === "number" && n % (2 * vectors * vectorLanes) === 0;
+  while (2 * vectors * stage.accumulators.length <= mostVectors && isSplit()) vectors *= 2;
+  return { shape, batch: shape.slice(0, -2), m, n, groups, vectors, width: vectors * vectorLanes };
 }
 
 function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
   const { writer } = emitter;
   const { index, group, lane } = writer;
-  const { shape, batch, m, n, tile, width } = panelsOf({ region, stage, tiles });
+  const { shape, batch, m, n, groups, vectors, width } = panelsOf({ region, stage, tiles });
   const number = (value: number) => writer.u32(value);
   const roundedUp = (size: Expr, by: number) => writer.div(writer.add(size, number(by - 1)), number(by));
   const rowCount = writer.size(m);
@@ -88,7 +109,7 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
   const rowsHere = writer.let("rowsHere", writer.min(number(mostRows), writer.sub(rowCount, row0)));
   const column0 = writer.let("column0", writer.add(writer.mul(writer.div(inMatrix, blocks), number(width)), lane));
   const columnAt = (c: Expr) => writer.add(column0, writer.mul(c, number(vectorLanes)));
-  const across = Array.from({ length: tile.columns }, (_, c) => number(c));
+  const across = Array.from({ length: vectors }, (_, c) => number(c));
 
   const depth = at(loopExtentsOf(region, at(stage.loops, 0)), 0);
   const kept = stage.accumulators.map(() => writer.sharedArray("f32", mostRows * width));
@@ -106,7 +127,12 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
   const placeOfRows = (four: Expr, within: Expr, row: Expr) =>
     writer.add(writer.mul(writer.add(writer.mul(four, number(spacing)), within), number(vectorLanes)), row);
   const arrayOf = (id: NodeId): LocalArray => operands.get(id) ?? writer.sharedArray("f32", blockDepth * width);
-  /** Where a vector of a row lies in an array of the panel's width. */
+  /** Where a vector of a step lies: the steps of a panel one behind the other. */
+  const placeOfStep = ({ columns }: Tile, panel: Expr, within: Expr, c: number) => {
+    const step = writer.add(writer.mul(panel, number(blockDepth)), within);
+    return writer.add(writer.mul(step, number(columns * vectorLanes)), writer.add(number(c * vectorLanes), lane));
+  };
+  /** Where a vector of a row lies in an array of the workgroup's width. */
   const placeAt = (row: Expr, c: Expr) =>
     writer.add(writer.add(writer.mul(row, number(width)), writer.mul(c, number(vectorLanes))), lane);
 
@@ -126,28 +152,39 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
       );
     overSteps(layOut);
     const tilesOfRows = { axis: rowsAxis, name: writer.fresh("tile"), first: number(0), end: rowsHere };
-    writer.for({ ...tilesOfRows, step: number(tile.rows) }, (start) =>
-      tileOrRows(writer, start, rowsHere, tile.rows, (top, rows) => {
-        const sums = stage.accumulators.map(({ loops }) =>
-          Array.from({ length: rows * tile.columns }, () => startLoop(writer, region, at(loops, 0))),
-        );
-        const four = writer.let(writer.fresh("four"), writer.div(top, number(vectorLanes)));
-        const rest = writer.let(writer.fresh("rest"), writer.rem(top, number(vectorLanes)));
-        overSteps((k, within) => addStep(sums, { top, four, rest }, k, within));
-        for (const [i, registers] of sums.entries())
-          for (const [p, register] of registers.entries()) {
-            const row = writer.add(top, number(Math.floor(p / tile.columns)));
-            const place = placeAt(row, number(p % tile.columns));
-            const array = at(kept, i);
-            writer.storeElement(array, place, writer.add(writer.load(array, place), register));
-          }
-      }),
-    );
+    const overTiles = ({ tile: { rows, columns } }: SumGroup, write: (panel: Expr, start: Expr) => void) => {
+      const panels = vectors / columns;
+      const every = { axis: { extent: panels, role: "columns" }, first: number(0), end: number(panels) } as const;
+      writer.for({ ...every, name: writer.fresh("panel"), step: number(1) }, (panel) =>
+        writer.for({ ...tilesOfRows, step: number(rows) }, (start) => write(panel, start)),
+      );
+    };
+    for (const sumGroup of groups) {
+      const { accumulators, tile } = sumGroup;
+      overTiles(sumGroup, (panel, start) =>
+        tileOrRows(writer, start, rowsHere, tile.rows, (top, rows) => {
+          const sums = accumulators.map(({ loops }) =>
+            Array.from({ length: rows * tile.columns }, () => startLoop(writer, region, at(loops, 0))),
+          );
+          const four = writer.let(writer.fresh("four"), writer.div(top, number(vectorLanes)));
+          const rest = writer.let(writer.fresh("rest"), writer.rem(top, number(vectorLanes)));
+          overSteps((k, within) => addStep(sumGroup, sums, { top, four, rest, panel }, k, within));
+          for (const [i, registers] of sums.entries())
+            for (const [p, register] of registers.entries()) {
+              const row = writer.add(top, number(Math.floor(p / tile.columns)));
+              const column = writer.add(writer.mul(panel, number(tile.columns)), number(p % tile.columns));
+              const place = placeAt(row, column);
+              const array = at(kept, stage.accumulators.indexOf(at(accumulators, i)));
+              writer.storeElement(array, place, writer.add(writer.load(array, place), register));
+            }
+        }),
+      );
+    }
   });
 
-  const vectors = { extent: tile.columns, role: "columns" } as const;
+  const everyVector = { extent: vectors, role: "columns" } as const;
   writer.for({ ...everyRow, name: writer.fresh("row") }, (row) =>
-    writer.for({ axis: vectors, name: "c", first: number(0), end: number(tile.columns), step: number(1) }, (c) => {
+    writer.for({ axis: everyVector, name: "c", first: number(0), end: number(vectors), step: number(1) }, (c) => {
       const column = writer.let(writer.fresh("column"), columnAt(c));
       const write = () => {
         const place = [...outer, index.of(writer.add(row0, row), m), index.of(column, n)];
@@ -165,6 +202,12 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
     const node = nodeAt(region.graph, id);
     if (node.op !== "dot") throw new InternalError(`${node.op} %${id} among products`);
     return node;
+  }
+
+  function groupOf(id: NodeId): SumGroup {
+    const found = groups.find(({ accumulators }) => accumulators.some(({ loops }) => loops.includes(id)));
+    if (found === undefined) throw new InternalError(`%${id} is no product of the stage`);
+    return found;
   }
 
   /** A step of the right operands. */
@@ -185,21 +228,29 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
     }
     for (const id of stage.loops) {
       const { operands: given, attrs } = dotAt(id);
-      for (const c of across) {
-        const column = index.of(columnAt(c), n);
+      const { tile } = groupOf(id);
+      for (const c of across.keys()) {
+        const column = index.of(columnAt(number(c)), n);
         const value = emitter.value(region, at(given, 1), [
           ...outer,
           ...(attrs.transposeB ? [column, step] : [step, column]),
         ]);
-        writer.storeElement(arrayOf(id), placeAt(within, c), value);
+        const [panel, own] = [Math.floor(c / tile.columns), c % tile.columns];
+        writer.storeElement(arrayOf(id), placeOfStep(tile, number(panel), within, own), value);
       }
     }
   }
 
   /** Adds the products of one step of the depth to the sums of rows of the workgroup, from `top` on. */
-  function addStep(sums: readonly (readonly Variable[])[], rows: RowsOfTile, k: Expr, within: Expr): void {
+  function addStep(
+    { accumulators, tile }: SumGroup,
+    sums: readonly (readonly Variable[])[],
+    rows: TilePlace,
+    k: Expr,
+    within: Expr,
+  ): void {
     const step = index.of(k, depth);
-    const { top, four, rest } = rows;
+    const { top, four, rest, panel } = rows;
     // Each is loaded once: no compiler of WebAssembly sees that two loads are one.
     const loads = new Map<string, Expr>();
     const once = (array: LocalArray, place: Expr): Expr => {
@@ -219,16 +270,16 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
       const row: Index = index.of(writer.add(writer.add(row0, top), number(r)), m);
       return emitter.value(region, at(given, 0), [...outer, ...(attrs.transposeA ? [step, row] : [row, step])]);
     };
-    const totals = stage.accumulators.flatMap(({ loops }: Accumulator, i) =>
-      at(sums, i).map((register, p) => {
-        const [r, c] = [Math.floor(p / tile.columns), number(p % tile.columns)];
+    // One sum after the other: loaded numbers that wait for their turn would take the registers of sums.
+    for (const [i, { loops }] of accumulators.entries())
+      for (const [p, register] of at(sums, i).entries()) {
+        const r = Math.floor(p / tile.columns);
+        const c = p % tile.columns;
         const total = loops.reduce<Expr>(
-          (sum, id) => writer.add(sum, writer.mul(left(id, r), once(arrayOf(id), placeAt(within, c)))),
+          (sum, id) => writer.add(sum, writer.mul(left(id, r), once(arrayOf(id), placeOfStep(tile, panel, within, c)))),
           register,
         );
-        return { register, total };
-      }),
-    );
-    for (const { register, total } of totals) writer.assign(register, total);
+        writer.assign(register, total);
+      }
   }
 }

@@ -48,7 +48,7 @@ export function sharesRows(tile: Tile, columnStride: Dim, { target, subgroupSize
 }
 
 /** Accumulators that an invocation can hold before they spill. */
-const accumulators: Record<Target, number> = { gpu: 16, software: 64, cpu: 12 };
+const accumulators: Record<Target, number> = { gpu: 16, software: 64, cpu: 8 };
 /** On a CPU a column is a vector. */
 const preferred: Record<Target, Tile> = {
   gpu: { rows: 4, columns: 4 },
