@@ -36,7 +36,7 @@ export function buildKernel(
   { begin, store, scratch, work }: KernelHooks,
 ): { kernel: number; grid: Grid } {
   const { tiles } = lowering;
-  const writer = new PlacedBuilder(lowering.buffers, tiles.tuning);
+  const writer = new PlacedBuilder(lowering.buffers, tiles);
   const parts = stages.map((stage) => {
     const context = { region, stage, tiles };
     const form = formOf(lowering.forms, context);
@@ -70,7 +70,7 @@ export function buildHandover(
   scan: NodeId,
   values: readonly Handover[],
 ): { kernel: number; grid: Grid } {
-  const writer = new PlacedBuilder(lowering.buffers, lowering.tiles.tuning);
+  const writer = new PlacedBuilder(lowering.buffers, lowering.tiles);
   const mapping = mappingOf(lowering.tiles);
   const sizes = values.map(({ id }) => sizeOf(nodeAt(region.graph, id).aval.shape));
   const grid = sizes.map((size) => gridOf(mapping, size));

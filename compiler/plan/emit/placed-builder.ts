@@ -7,6 +7,7 @@ import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr, GlobalArray } from "../../kernel/ir.ts";
 import { fromStorage, toStorage } from "../../kernel/storage.ts";
 import type { BufferSpec, Location } from "../program.ts";
+import type { TileOptions } from "../stages/tiles.ts";
 
 export class PlacedBuilder extends KernelBuilder {
   readonly #buffers: () => readonly BufferSpec[];
@@ -15,11 +16,12 @@ export class PlacedBuilder extends KernelBuilder {
 
   constructor(
     buffers: () => readonly BufferSpec[],
-    { termsPerTurn = 2 }: { readonly termsPerTurn?: number | undefined } = {},
+    { target, tuning }: Pick<TileOptions, "target" | "tuning"> = { target: "gpu" },
   ) {
     super();
     this.#buffers = buffers;
-    this.termsPerTurn = termsPerTurn;
+    // A CPU has 16 registers of vectors, for sums and for what waits to be added to them.
+    this.termsPerTurn = tuning?.termsPerTurn ?? (target === "cpu" ? 1 : 2);
   }
 
   loadValue(location: Location, index: Index, dtype: DType): Expr {

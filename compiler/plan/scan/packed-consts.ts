@@ -68,7 +68,7 @@ function packAll(
   { node }: PersistentPlan,
   packed: ReadonlyMap<NodeId, PackedConst>,
 ): Dispatch {
-  const writer = new PlacedBuilder(lowering.buffers, lowering.tiles.tuning);
+  const writer = new PlacedBuilder(lowering.buffers, lowering.tiles);
   const mapping = mappingOf(lowering.tiles);
   const { outer, phase } = context;
   const { body } = node.attrs;

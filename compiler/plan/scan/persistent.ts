@@ -44,7 +44,7 @@ function lowerPersistent(lowering: Lowering, context: ScanContext, plan: Persist
   const none = { packed: new Map<NodeId, PackedConst>(), steps: [] };
   const { packed, steps } = lowering.tiles.target === "cpu" ? packConsts(lowering, context, plan) : none;
 
-  const writer = new PlacedBuilder(lowering.buffers, lowering.tiles.tuning);
+  const writer = new PlacedBuilder(lowering.buffers, lowering.tiles);
   const grid = { rows: [plan.rows], rowsPer: plan.rowsPerWorkgroup, columns: [1], lanes: 1 };
   const kernel = new PersistentKernel(context, plan, writer, carryPlaces(lowering, context, plan), packed);
   writer.part(grid, () => kernel.write());
