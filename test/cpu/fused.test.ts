@@ -2,7 +2,10 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { cpuKernels, planCpuProgram } from "../../compiler/compile-cpu.ts";
+import { dot, type Tensor, traceGraph } from "../../index.ts";
 import { hasRelaxedMadd } from "../../wasm/features.ts";
+import type { Instruction } from "../../wasm/instruction.ts";
 
 const script = `
   import { createJiti } from "jiti";
@@ -35,4 +38,30 @@ test("products are those of the interpreter, in whole numbers", () => {
   const given = [...flags, "--input-type=module", "--eval", script];
   const output = execFileSync(process.execPath, given, { cwd: root, encoding: "utf8" });
   expect(JSON.parse(output)).toEqual({ isFused: true, isEqual: true });
+});
+
+/** An instruction and all that it is made of. */
+function within(instruction: Instruction): Instruction[] {
+  const inner =
+    instruction.kind === "plain"
+      ? instruction.operands
+      : instruction.kind === "if"
+        ? [instruction.condition, ...instruction.whenTrue, ...instruction.whenFalse]
+        : instruction.body;
+  return [instruction, ...inner.flatMap(within)];
+}
+
+test("what is added to is the sum", () => {
+  const inputs = [
+    { name: "a", dtype: "f32", shape: [5, 300] },
+    { name: "b", dtype: "f32", shape: [300, 9] },
+  ] as const;
+  const graph = traceGraph("fused", inputs, ([a, b]) => [dot(a as Tensor<"f32">, b as Tensor<"f32">)]);
+  const { functions } = cpuKernels(planCpuProgram(graph), true);
+  const fused = functions
+    .flatMap(({ body }) => body.flatMap(within))
+    .flatMap((each) => (each.kind === "plain" && each.op === "f32x4.relaxed_madd" ? [each.operands[2]] : []));
+  expect(fused.length).toBeGreaterThan(0);
+  const sums = fused.map((operand) => operand?.kind === "plain" && operand.op === "local.get" && operand.name);
+  expect(sums).toEqual(sums.map(() => expect.stringMatching(/^sum/)));
 });

@@ -1,5 +1,5 @@
 /** @file Which device `openDevice` gives: a graphics card, else the CPU; and nothing in the place of what was chosen. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { DeviceUnavailableError, openDevice } from "../../index.ts";
 import { requestAdapter } from "../../runtime/host.ts";
 
@@ -26,4 +26,12 @@ test("gpu is refused where there is none, though there is a CPU", async () => {
   const refused = await openDevice({ device: "gpu" }).catch((error) => error);
   expect(refused).toBeInstanceOf(DeviceUnavailableError);
   expect(refused.message).toMatch(/^(No graphics card was found|The only adapter is)[^\n]*or use the CPU \("cpu"\)\.$/);
+});
+
+test("a policy that forbids to compile WebAssembly is one clear error", async () => {
+  const compile = vi.spyOn(WebAssembly, "compile").mockRejectedValueOnce(new WebAssembly.CompileError("a policy"));
+  const refused = await openDevice({ device: "cpu" }).catch((error) => error);
+  compile.mockRestore();
+  expect(refused).toBeInstanceOf(DeviceUnavailableError);
+  expect(refused.message).toContain('"wasm-unsafe-eval"');
 });

@@ -193,7 +193,7 @@ export const webAssemblyMutants: readonly Mutant[] = [
   ),
   ...changed(
     "wasm/features.ts",
-    ["test/cpu/hosts.test.ts"],
+    ["test/devices/open-device.test.ts"],
     [["a policy is not seen", "await WebAssembly.compile(", "WebAssembly.validate("]],
   ),
 ];
