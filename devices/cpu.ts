@@ -10,7 +10,7 @@ import { CpuContext } from "../runtime/cpu/context.ts";
 import { LoadedCpuProgram } from "../runtime/cpu/loaded-program.ts";
 import { DeviceUnavailableError } from "../runtime/device-errors.ts";
 import { compilesSimd, hasRelaxedMadd } from "../wasm/features.ts";
-import { type CompileOptions, checkInputs, checkUpload, type Device, ofCompile } from "./device.ts";
+import { type CompileOptions, checkUpload, type Device, executableOf, ofCompile } from "./device.ts";
 
 /** `threads` are as many as there are cores where they are left out; `timeout` is in seconds, as in `OpenDeviceOptions`. */
 export interface CpuDeviceOptions {
@@ -47,15 +47,7 @@ export function deviceOnCpu(context: CpuContext): Device {
     lower,
     compile: async (graph, compileOptions = {}) => {
       const loaded = await LoadedCpuProgram.load(context, lower(graph, compileOptions), compileOptions.readback);
-      return {
-        graph,
-        run: (inputs) => {
-          checkInputs(graph.name, inputs);
-          return loaded.run(inputs);
-        },
-        profile: (inputs) => loaded.profile(inputs),
-        destroy: () => loaded.destroy(),
-      };
+      return executableOf(graph, loaded);
     },
     upload: (value) => {
       checkUpload(value);

@@ -92,6 +92,19 @@ export interface Executable {
   readonly destroy: () => void;
 }
 
+/** A program that a runtime has loaded, as what runs its graph. */
+export function executableOf(graph: Graph, loaded: Omit<Executable, "graph">): Executable {
+  return {
+    graph,
+    run: (inputs) => {
+      checkInputs(graph.name, inputs);
+      return loaded.run(inputs);
+    },
+    profile: (inputs) => loaded.profile(inputs),
+    destroy: () => loaded.destroy(),
+  };
+}
+
 /** What compiles graphs, holds arrays, and runs. */
 export interface Device {
   /** What computes. */

@@ -10,7 +10,7 @@ import { uploadArray } from "../runtime/arrays.ts";
 import { GpuContext } from "../runtime/context.ts";
 import type { AdapterChoice } from "../runtime/host.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
-import { type CompileOptions, checkInputs, checkUpload, type Device, ofCompile } from "./device.ts";
+import { type CompileOptions, checkUpload, type Device, executableOf, ofCompile } from "./device.ts";
 
 /** Opens an adapter of the wanted kind; `timeout` is in seconds, as in `OpenDeviceOptions`. */
 export async function openWebgpuDevice(choice: AdapterChoice, timeout?: number): Promise<Device> {
@@ -30,15 +30,7 @@ export function deviceOn(context: GpuContext): Device {
     compile: async (graph, compileOptions = {}) => {
       const program = lower(graph, compileOptions);
       const loaded = await LoadedProgram.load(context, program, compileOptions.readback);
-      return {
-        graph,
-        run: (inputs) => {
-          checkInputs(graph.name, inputs);
-          return loaded.run(inputs);
-        },
-        profile: (inputs) => loaded.profile(inputs),
-        destroy: () => loaded.destroy(),
-      };
+      return executableOf(graph, loaded);
     },
     upload: (value) => {
       checkUpload(value);

@@ -22,7 +22,7 @@ export interface DrivenBrowser {
   process(): { readonly pid?: number | undefined } | null;
 }
 
-/** A page, and what went wrong in it that nobody caught. */
+/** A page, and its uncaught errors. */
 export async function openDriven(browser: DrivenBrowser): Promise<{ page: DrivenPage; complaints: string[] }> {
   const page = await browser.newPage();
   page.setDefaultTimeout(patience);

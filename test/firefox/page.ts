@@ -45,7 +45,7 @@ function device(): Device {
 /** The losses of the last device that was opened. */
 const train = (steps: number) => trainSteps(device(), small, steps);
 
-/** It runs so many steps after one in which all is compiled. */
+/** Steps that are timed, after one in which all is compiled. */
 async function feel(steps: number): Promise<Felt> {
   let began = 0;
   let last = 0;

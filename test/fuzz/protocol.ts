@@ -11,10 +11,10 @@ export type FuzzDevice = (typeof fuzzDevices)[number];
 export interface FuzzJob {
   readonly device: FuzzDevice;
   readonly seed: number;
-  /** It ends after the minutes, but not before it has looked at so many cells, of which 1 is the least. */
+  /** Cells that are checked at the least, 1 or more, though the minutes are over. */
   readonly minutes: number;
   readonly cells?: number;
-  /** One training run for so many cells, and the second order of every so many-th; 0 for none. */
+  /** Cells for each training run, and for each check of second order; 0 for none. */
   readonly training: number;
   readonly second: number;
 }

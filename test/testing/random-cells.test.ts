@@ -1,8 +1,8 @@
 /**
- * @file Random cells: hundreds of small recurrent networks that nobody wrote, with states of random shapes and steps
+ * @file Random cells: hundreds of small random recurrent networks, with states of random shapes and steps
  * of random instructions. For each: reverse mode equals difference quotients and forward mode, a scan equals its unrolled
  * copies, the passes keep values, a sequence cut in two equals the whole, and the CPU in both schedules agrees with
- * the interpreter; on every so many-th WebGPU does too.
+ * the interpreter; WebGPU runs a part of them.
  *
  * CELLGRAD_SEED draws other cells; CELLGRAD_CELLS sets how many.
  */
@@ -19,7 +19,7 @@ const seed = Number(process.env.CELLGRAD_SEED ?? 1997);
 const cells = Number(process.env.CELLGRAD_CELLS ?? 100);
 /** CELLGRAD_SHRINK=0 shows the first failing cell as it was drawn, at once. */
 const shrink = process.env.CELLGRAD_SHRINK !== "0";
-/** Who runs every so many-th cell: kernels of WebGPU take long to compile on a software adapter, those of large tiles longest. */
+/** Which cells each executor runs, one in this number: kernels of WebGPU take long to compile on a software adapter, those of large tiles longest. */
 const turns = [
   { every: 1, executors: smallTileCpuExecutors },
   { every: 5, executors: cpuExecutors },

@@ -1,4 +1,4 @@
-/** @file Random cells for fast-check: whole recurrent networks that nobody wrote, which shrink and print as source. */
+/** @file Random cells for fast-check: whole random recurrent networks, which shrink and print as source. */
 import fc from "fast-check";
 import { cellPlans } from "./cell-plan.ts";
 import { buildCell, type RandomCell } from "./random-cell.ts";
