@@ -309,7 +309,7 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/scan/persistent.ts",
+    "compiler/plan/scan/persistent-kernel.ts",
     [onLoops],
     [
       ["time forward in a reversed scan", "if (!reverse) return count;", "return count;"],

@@ -1,0 +1,266 @@
+/** @file The kernel of the persistent schedule: states come in, the loop over time runs stage after stage, states go out. */
+import { type Dim, sizeOf } from "../../graph/dim.ts";
+import { at, InternalError } from "../../graph/errors.ts";
+import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
+import type { Expr, LocalArray, Variable } from "../../kernel/ir.ts";
+import { fromStorage, toStorage } from "../../kernel/storage.ts";
+import { bodyInputs } from "../../ops/scan.ts";
+import type { PlacedBuilder } from "../emit/placed-builder.ts";
+import { emitPositions } from "../emit/stage.ts";
+import { Emitter, type Region } from "../emit/values.ts";
+import type { ScanContext } from "../lowering.ts";
+import type { Location } from "../program.ts";
+import { hasPositions, type Stage } from "../stages/stages.ts";
+import { sharesRows } from "../stages/tiles.ts";
+import { type PackedConst, packedPosition } from "./packed-consts.ts";
+import type { PersistentPlan, Slots } from "./persistent-plan.ts";
+import { WorkgroupRows } from "./workgroup-rows.ts";
+
+/** An element of a carry, in a loop over all that the workgroup owns. */
+interface CarryElement {
+  /** Of the carry: which one it is, its input of the body, its slots, and where it lies between chunks. */
+  readonly number: number;
+  readonly id: NodeId;
+  readonly slots: Slots;
+  readonly place: Location;
+  readonly index: readonly Index[];
+  readonly emitter: Emitter;
+}
+
+export class PersistentKernel {
+  readonly region: Region;
+  readonly #context: ScanContext;
+  readonly #plan: PersistentPlan;
+  readonly #writer: PlacedBuilder;
+  readonly #node: ScanNode;
+  readonly #carryPlaces: ReadonlyMap<NodeId, Location>;
+  readonly #packed: ReadonlyMap<NodeId, PackedConst>;
+  readonly #arrays = new Map<NodeId, LocalArray>();
+  /** The steps that were done before this one, in the loop over time. */
+  #count: Variable | undefined;
+  readonly #rows: WorkgroupRows;
+
+  constructor(
+    context: ScanContext,
+    plan: PersistentPlan,
+    writer: PlacedBuilder,
+    carryPlaces: ReadonlyMap<NodeId, Location>,
+    packed: ReadonlyMap<NodeId, PackedConst>,
+  ) {
+    this.#context = context;
+    this.#plan = plan;
+    this.#writer = writer;
+    this.#node = plan.node;
+    this.#carryPlaces = carryPlaces;
+    this.#packed = packed;
+    this.region = {
+      key: `${context.outer.key}${context.scan}/`,
+      graph: this.#node.attrs.body,
+      read: (id, index, emitter) => this.#read(id, index, emitter),
+    };
+    this.#rows = new WorkgroupRows(plan, writer, this.region);
+  }
+
+  write(): void {
+    const { rowsPerWorkgroup, slots, workgroupSize } = this.#plan;
+    const { body } = this.#node.attrs;
+    const w = this.#writer;
+    const { first, end } = w.chunk(this.#context.nesting);
+    for (const [id, { width, count }] of slots) {
+      const element =
+        nodeAt(body, id).aval.dtype === "f32" ? "f32" : nodeAt(body, id).aval.dtype === "i32" ? "i32" : "u32";
+      this.#arrays.set(id, w.sharedArray(element, rowsPerWorkgroup * width, count));
+    }
+    this.#rows.declare();
+    w.if(w.equal(first, w.u32(0)), () => this.#loadInitial());
+    w.if(w.less(w.u32(0), first), () => this.#loadSaved(first));
+    const axis = { extent: this.#node.attrs.length, role: "time" } as const;
+    w.for({ axis, mapping: "time", name: "count", first, end, step: w.u32(1) }, (count) => {
+      this.#count = count;
+      for (const group of this.#plan.groups) {
+        if (group.kind === "scan") throw new InternalError("a scan inside a persistent scan");
+        for (const stage of group.stages.filter(hasPositions)) w.stage(() => this.#stage(stage, workgroupSize));
+      }
+    });
+    this.#saveCarries(end);
+  }
+
+  #loadInitial(): void {
+    const { attrs, operands } = this.#node;
+    this.#overCarries(({ number, id, slots, index, emitter }) => {
+      const value = emitter.value(this.#context.outer, at(operands, attrs.consts + number), index);
+      this.#storeLocal(id, slots, index, this.#slotAfter(this.#writer.u32(0), slots), value, emitter);
+    });
+  }
+
+  /** The carries as the chunk before has left them. */
+  #loadSaved(first: Expr): void {
+    this.#overCarries(({ id, slots, index, place, emitter }) => {
+      const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
+      const value = this.#writer.loadValue(place, emitter.positionOf(index, shape), dtype);
+      this.#storeLocal(id, slots, index, this.#slotAfter(first, slots), value, emitter);
+    });
+  }
+
+  #saveCarries(end: Expr): void {
+    this.#overCarries(({ id, slots, index, place, emitter }) => {
+      const { shape } = nodeAt(this.#node.attrs.body, id).aval;
+      const value = this.#loadLocal(id, slots, index, this.#slotAfter(end, slots), emitter);
+      this.#writer.if(this.#rows.rowAt(index).exists, () =>
+        this.#writer.storeValue(place, emitter.positionOf(index, shape), value),
+      );
+    });
+  }
+
+  /** Writes a loop over the elements of each carry. */
+  #overCarries(body: (element: CarryElement) => void): void {
+    const { attrs } = this.#node;
+    for (const [number, id] of bodyInputs(attrs).carries.entries()) {
+      const slots = this.#plan.slots.get(id);
+      const place = this.#carryPlaces.get(id);
+      if (slots === undefined || place === undefined) throw new InternalError(`carry %${id} has no place`);
+      const emitter = new Emitter(this.#writer, { region: this.region, ids: [] });
+      this.#rows.overElements(slots.width, ({ indexIn }) =>
+        body({ number, id, slots, place, emitter, index: indexIn(nodeAt(attrs.body, id).aval.shape) }),
+      );
+    }
+  }
+
+  /** The slot that holds a carry after a number of steps of the sequence. */
+  #slotAfter(steps: Expr, { count }: Slots): Expr | undefined {
+    return count === 1 ? undefined : this.#writer.bitAnd(steps, this.#writer.u32(1));
+  }
+
+  #stage(stage: Stage, workgroupSize: number): void {
+    const emitter = new Emitter(this.#writer, { region: this.region, ids: stage.roots });
+    const store = (id: NodeId, index: readonly Index[], value: Expr) => this.#store(emitter, id, index, value);
+    const width = Number(sizePerRow(this.region, stage, this.#plan.rows));
+    if (stage.form !== "tile") {
+      this.#rows.overElements(width, (position) =>
+        emitPositions(emitter, this.region, stage, { positions: [position] }, store),
+      );
+      return;
+    }
+    const { tiles, tileOf } = this.#plan;
+    if (tiles.target === "cpu") {
+      this.#rows.overVectors(width, tileOf(stage), (owned) => emitPositions(emitter, this.region, stage, owned, store));
+      return;
+    }
+    const { columns } = tileOf(stage);
+    const lanes = width / columns;
+    const w = this.#writer;
+    const sharing = sharesRows({ rows: this.#plan.rowsPerWorkgroup, columns }, lanes, this.#plan.tiles);
+    const turns = Math.ceil(lanes / workgroupSize);
+    const isExact = lanes === turns * workgroupSize;
+    // Every lane takes part in every turn, since lanes may share what they load; those beyond the last store nothing.
+    const axis = { extent: turns, role: "columns" } as const;
+    const inTurns = (write: (own: Expr) => void) => {
+      const loop = { axis, name: "turn", first: w.u32(0), end: w.u32(turns), step: w.u32(1) };
+      if (turns === 1) write(w.lane);
+      else w.for(loop, (turn) => write(w.add(w.lane, w.mul(turn, w.u32(workgroupSize)))));
+    };
+    inTurns((own) => {
+      const column0 = w.let("column0", isExact ? own : w.min(own, w.u32(lanes - 1)));
+      this.#rows.enterBlock();
+      const exists = isExact ? undefined : w.less(own, w.u32(lanes));
+      emitPositions(emitter, this.region, stage, this.#rows.tile(column0, columns, lanes, sharing, exists), store);
+    });
+  }
+
+  #steps(): Variable {
+    if (this.#count === undefined) throw new InternalError("a step outside of the loop over time");
+    return this.#count;
+  }
+
+  #time(): Index {
+    const { length, reverse } = this.#node.attrs;
+    const w = this.#writer;
+    const count = w.index.of(this.#steps(), length);
+    if (!reverse) return count;
+    return w.index.of(w.bound(w.index.sub(w.index.sub(w.index.dim(length), w.index.dim(1)), count)), length);
+  }
+
+  #read(id: NodeId, index: readonly Index[], emitter: Emitter): Expr | undefined {
+    const { attrs, operands } = this.#node;
+    const { outer } = this.#context;
+    const role = attrs.body.inputs.indexOf(id);
+    const packed = this.#packed.get(id);
+    if (packed !== undefined)
+      return this.#writer.loadValue(packed.place, packedPosition(this.#writer, packed, index), "f32");
+    if (role >= 0 && role < attrs.consts) return emitter.value(outer, at(operands, role), index);
+    if (role >= attrs.consts + attrs.carries) return emitter.value(outer, at(operands, role), [this.#time(), ...index]);
+    const slots = this.#plan.slots.get(id);
+    if (slots === undefined) return undefined;
+    return this.#loadLocal(id, slots, index, this.#slotAfter(this.#steps(), slots), emitter);
+  }
+
+  #address({ width }: Slots, index: readonly Index[], shape: readonly Dim[], emitter: Emitter): Index {
+    const { index: m } = this.#writer;
+    const { local } = this.#rows.rowAt(index);
+    return m.add(m.mul(local, m.dim(width)), emitter.positionOf(index.slice(1), shape.slice(1)));
+  }
+
+  #loadLocal(id: NodeId, slots: Slots, index: readonly Index[], slot: Expr | undefined, emitter: Emitter): Expr {
+    const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
+    const address = this.#address(slots, index, shape, emitter);
+    const stored = this.#writer.load(this.#array(id), this.#writer.bound(address), slot);
+    const depth = Math.max(stored.depth, this.#rows.blockDepth);
+    const key = `local ${id} ${address.expr.id} ${slot?.id}`;
+    return this.#writer.bind(key, fromStorage(this.#writer, stored, dtype), depth);
+  }
+
+  #storeLocal(
+    id: NodeId,
+    slots: Slots,
+    index: readonly Index[],
+    slot: Expr | undefined,
+    value: Expr,
+    emitter: Emitter,
+  ): void {
+    const { shape } = nodeAt(this.#node.attrs.body, id).aval;
+    const w = this.#writer;
+    const address = w.bound(this.#address(slots, index, shape, emitter));
+    const stored = value.type === "bool" ? toStorage(w, value, "u32") : value;
+    if (slot === undefined) w.storeElement(this.#array(id), address, stored);
+    else w.storeInSlot(this.#array(id), slot, address, stored);
+  }
+
+  #array(id: NodeId): LocalArray {
+    const array = this.#arrays.get(id);
+    if (array === undefined) throw new InternalError(`%${id} has no place in workgroup memory`);
+    return array;
+  }
+
+  /** A value goes to workgroup memory where others read it, and to the results that it is part of. */
+  #store(emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr): void {
+    const { attrs } = this.#node;
+    const { body, length } = attrs;
+    const { aval } = nodeAt(body, id);
+    const w = this.#writer;
+    const { carries } = bodyInputs(attrs);
+    const own = body.inputs.includes(id) ? undefined : this.#plan.slots.get(id);
+    if (own !== undefined) this.#storeLocal(id, own, index, undefined, value, emitter);
+    for (const [i, output] of body.outputs.entries()) {
+      if (output !== id) continue;
+      const location = this.#plan.results.get(i);
+      const carry = i < attrs.carries ? at(carries, i) : undefined;
+      const slots = carry === undefined ? undefined : this.#plan.slots.get(carry);
+      if (carry !== undefined && slots !== undefined) {
+        this.#storeLocal(carry, slots, index, this.#slotAfter(w.add(this.#steps(), w.u32(1)), slots), value, emitter);
+      }
+      if (carry !== undefined || location === undefined) continue;
+      w.if(this.#rows.rowAt(index).exists, () => {
+        const place = emitter.positionOf([this.#time(), ...index], [length, ...aval.shape]);
+        w.storeValue(location, place, value);
+      });
+    }
+  }
+}
+
+function sizePerRow(region: Region, stage: Stage, rows: Dim): Dim {
+  const id = at([...stage.loops, ...stage.roots], 0);
+  const { shape } = nodeAt(region.graph, id).aval;
+  if (shape[0] !== rows) throw new InternalError(`%${id} has no rows`);
+  return sizeOf(shape.slice(1));
+}
