@@ -32,8 +32,7 @@ let ofNode: Trained & { readonly kind: string; readonly paths: readonly string[]
 beforeAll(async () => {
   cpSync(fileURLToPath(new URL("fresh", import.meta.url)), fresh, { recursive: true });
   // What `npm pack` does by itself, but for installing: that would take the packages away from tests that are running.
-  rmSync(join(root, "dist"), { recursive: true, force: true });
-  await run(process.execPath, [bin("typescript", "tsc"), "-p", join(root, "tsconfig.build.json")]);
+  await run(process.execPath, [join(root, "scripts/library.mjs")]);
   await npm(root, "pack", "--ignore-scripts", "--pack-destination", fresh);
   const [tarball = ""] = readdirSync(fresh).filter((file) => file.endsWith(".tgz"));
   const peers = ["webgpu", "@sparticuz/chromium"].map((name) => `${name}@${installedVersion(name)}`);
