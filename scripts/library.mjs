@@ -1,6 +1,6 @@
 /**
- * @file `npm run build:library`: the library as the package ships it, in `dist/`. Compiled modules with types; packages
- * of others inside; and `dist/web/` for pages without a bundler.
+ * @file `npm run build:library`: the library as the package ships it, in `dist/`. Compiled modules with types; bundled
+ * third-party packages; and `dist/web/` for pages without a bundler.
  */
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
@@ -23,6 +23,6 @@ const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: "inheri
 if (status !== 0) process.exit(status ?? 1);
 const packages = await bundleThirdParty(root, dist);
 const files = await buildForPages(root, dist);
-console.log(`dist/: the library, with ${packages.length} packages of others inside (${packages.join(", ")})`);
+console.log(`dist/: the library, with ${packages.length} bundled packages (${packages.join(", ")})`);
 const kilobytes = Math.round(files.reduce((sum, { bytes }) => sum + bytes, 0) / 1000);
 console.log(`dist/web/: ${files.length} files for pages without a bundler, ${kilobytes} kB minified`);

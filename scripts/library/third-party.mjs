@@ -1,23 +1,22 @@
 /**
- * @file Packages of others inside the package: whoever installs cellgrad installs nothing else. Each package that a file
- * of `dist/` imports becomes one minified file of `dist/third-party/`, and the import names that file. The licences
- * stand beside them. A peer stays an import: the person chooses its version, or does without.
+ * @file Packages of others inside the package: installing cellgrad installs nothing else. Each package that `dist/` imports
+ * becomes a minified file in `dist/third-party/`, next to the licences, and the import is rewritten to that file. Peers
+ * stay imports: users choose their versions, or leave them out.
  */
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative, sep } from "node:path";
 import { init, parse } from "es-module-lexer";
 import { build } from "esbuild";
 import { filesUnder } from "./files.mjs";
 
-/** What the command line and readers of files import runs in Node and Deno alone; all else in a page too. */
+/** The command line and the file readers run in Node and Deno only; everything else runs in pages too. */
 const isForNode = (file) => /^(cli|disk)[/\\]/.test(file);
 
-/** @param dist folder of the compiled library; @returns the names of the packages that it holds now. */
+/** Bundles what the compiled library in `dist` imports. @returns the names of the bundled packages. */
 export async function bundleThirdParty(root, dist) {
   await init;
   const { peerDependencies, devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  // A peer that is a tool of ours as well, such as fast-check, is there for its types alone.
   const left = new Set(Object.keys(peerDependencies).filter((name) => !inside.has(name)));
   const imports = filesUnder(dist, ".js").flatMap((path) => bareImports(path).map((found) => ({ path, ...found })));
   const bundled = new Map();
@@ -38,12 +37,12 @@ export async function bundleThirdParty(root, dist) {
   }
   for (const { path } of imports) rewrite(path, bundled, folder);
   writeLicences(root, folder, packages);
-  // The command line has no types to offer, and these name packages that are not there.
+  // Nothing imports the command line, and its types name packages that are not installed.
   for (const path of filesUnder(join(dist, "cli"), ".d.ts")) rmSync(path);
   return [...packages].sort();
 }
 
-/** Peers that are bundled all the same: without them nothing is missing but the types that mention them. */
+/** Peers that are bundled too: users need them only for types. */
 const inside = new Set(["fast-check"]);
 
 /** csv-parse/sync as csv-parse-sync. */
@@ -68,11 +67,11 @@ function rewrite(path, bundled, folder) {
   writeFileSync(path, text);
 }
 
-/** @returns the packages that went in, those that they need included. */
+/** @returns the names of the bundled packages, including their dependencies. */
 async function bundlePackages(root, folder, specifiers, platform) {
   const require = createRequire(join(root, "package.json"));
   const packages = new Set();
-  // jiti loads its two files as it needs them: the folder is taken as it is.
+  // jiti requires its transform lazily by path, so its files are copied as they are.
   for (const specifier of specifiers.filter((name) => name === "jiti")) {
     const from = join(dirname(require.resolve(specifier)), "..");
     for (const file of ["lib/jiti.mjs", "dist/jiti.cjs", "dist/babel.cjs"])
@@ -95,7 +94,7 @@ async function bundlePackages(root, folder, specifiers, platform) {
     platform,
     splitting: true,
     target: "es2022",
-    // What CommonJS asks of Node by `require`.
+    // CommonJS packages call `require` for modules of Node.
     ...(platform === "node" && {
       banner: {
         js: 'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);',
@@ -112,15 +111,11 @@ async function bundlePackages(root, folder, specifiers, platform) {
 function writeLicences(root, folder, packages) {
   const parts = [...packages].sort().map((name) => {
     const home = join(root, "node_modules", name);
-    const { version, license } = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
-    const text = ["LICENSE", "LICENSE.md", "LICENSE.txt", "License", "license"].flatMap((file) => {
-      try {
-        return [readFileSync(join(home, file), "utf8").trim()];
-      } catch {
-        return [];
-      }
-    });
-    return `## ${name} ${version} (${license})\n\n${text[0] ?? "Its package has no text of the licence."}\n`;
+    const { version, license, repository } = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
+    const file = readdirSync(home).find((each) => /^licen[cs]e/i.test(each));
+    const address = repository?.url ?? repository;
+    const text = file === undefined ? `See ${address}.` : readFileSync(join(home, file), "utf8").trim();
+    return `## ${name} ${version} (${license})\n\n${text}\n`;
   });
-  writeFileSync(join(folder, "LICENSES.md"), `# Packages that cellgrad holds\n\n${parts.join("\n")}`);
+  writeFileSync(join(folder, "LICENSES.md"), `# Packages inside cellgrad\n\n${parts.join("\n")}`);
 }

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { build as esbuild } from "esbuild";
+import { zipSync } from "fflate";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "../support/browser.ts";
 import { deno } from "../support/deno.ts";
@@ -100,6 +101,34 @@ test("its types need neither those of WebGPU nor those of the DOM", async () => 
     "nodenext",
   ];
   await run(process.execPath, [bin("typescript", "tsc"), ...options, "--ignoreConfig", "train.ts"], { cwd: fresh });
+});
+
+test("it installs no other package, and ships the licences of those inside", async () => {
+  const { packages } = JSON.parse(readFileSync(join(fresh, "node_modules/.package-lock.json"), "utf8"));
+  const { dependencies = {} } = packages["node_modules/cellgrad"] as { dependencies?: Record<string, string> };
+  expect(dependencies).toEqual({});
+  const licences = readFileSync(join(fresh, "node_modules/cellgrad/dist/third-party/LICENSES.md"), "utf8");
+  const names = [...licences.matchAll(/^## (\S+) \S+ \(.+\)$/gm)].map(([, name]) => name);
+  expect(names).toEqual(expect.arrayContaining(["commander", "csv-parse", "fast-check", "pure-rand", "jiti"]));
+  expect(licences).toContain("Copyright (c) 2011 TJ Holowaychuk");
+  const folder = join(fresh, "node_modules/cellgrad/dist/third-party");
+  for (const file of readdirSync(folder).filter((name) => name.endsWith(".js")))
+    expect(Object.keys(await import(join(folder, file)))).not.toEqual([]);
+});
+
+test("its command checks a cell in TypeScript, writes ONNX and reads a zip, with no other package installed", async () => {
+  cpSync(join(root, "examples/minimal-gated-unit.ts"), join(fresh, "mine.ts"));
+  const command = join(fresh, "node_modules/cellgrad/bin/cellgrad.mjs");
+  const checked = await run(process.execPath, [command, "check", "mine.ts", "--cases", "2"], { cwd: fresh });
+  expect(checked.stdout).toMatch(/^right$/m);
+  const onnx = ["export", "m.st", "--to", "onnx", "--out", "m.onnx"];
+  await run(process.execPath, [command, ...onnx], { cwd: fresh });
+  expect(readFileSync(join(fresh, "m.onnx")).length).toBeGreaterThan(500);
+  writeFileSync(join(fresh, "weights.keras"), zipSync({ "config.json": new TextEncoder().encode("{}") }));
+  const imported = run(process.execPath, [command, "import", "weights.keras", "--from", "keras", "--out", "k.st"], {
+    cwd: fresh,
+  });
+  await expect(imported).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining("is a zip without") });
 });
 
 test("its command runs", async () => {
