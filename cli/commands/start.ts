@@ -113,7 +113,7 @@ function finalLine(before = Number.NaN, after = Number.NaN, vocabulary: number):
   return `The held-out loss ${moved} from ${before.toFixed(2)} (before training; ${chance}) to ${after.toFixed(2)} nats per character.`;
 }
 
-/** What the demonstration is trained on: the declarations of WebGPU in a clone, the guide in an installed package. */
+/** What the demonstration is trained on: the declarations of WebGPU in a clone, a page of docs/ in an installed package. */
 export function textFile(resolve: (name: string) => string = createRequire(import.meta.url).resolve): {
   readonly path: string;
   readonly name: string;
@@ -124,6 +124,9 @@ export function textFile(resolve: (name: string) => string = createRequire(impor
   } catch {
     // The compiled files lie one folder deeper than the source.
     const depth = import.meta.url.endsWith(".ts") ? "../.." : "../../..";
-    return { path: fileURLToPath(new URL(`${depth}/docs/guide.md`, import.meta.url)), name: "cellgrad's own guide" };
+    return {
+      path: fileURLToPath(new URL(`${depth}/docs/architecture.md`, import.meta.url)),
+      name: "cellgrad's own documentation",
+    };
   }
 }

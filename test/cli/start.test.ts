@@ -48,7 +48,7 @@ test("where the declarations are not installed, it is trained on what the packag
   const { path, name } = textFile(() => {
     throw new Error("Cannot find module");
   });
-  expect(name).toBe("cellgrad's own guide");
+  expect(name).toBe("cellgrad's own documentation");
   expect(readFileSync(path, "utf8").length).toBeGreaterThan(20_000);
   const root = fileURLToPath(new URL("../..", import.meta.url));
   const packed = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).files as string[];

@@ -1,6 +1,6 @@
 /**
- * @file What the blocks of the pages claim, each in words and as a check that runs inside the block: that it runs says only
- * that nothing threw. `after` is a line of the block, behind which the check stands.
+ * @file What the programs of the pages claim, each in words and as a check that runs inside the program: that it runs shows
+ * only that nothing threw. `after` is a line of a block, behind which the check stands.
  */
 
 /** A check of one block. */
@@ -8,11 +8,11 @@ export interface Claim {
   /** The line that it follows, or the first words of it; it stands once in the page's program. */
   readonly after: string;
   readonly says: string;
-  /** TypeScript, with `expect` of Vitest and whatever the program has there. */
+  /** TypeScript, with `expect` of Vitest and everything the program has defined there. */
   readonly check: string;
 }
 
-/** Of docs/hosts.md, whose block goes on from a device and kept weights. */
+/** Of docs/hosts.md, whose block continues from a device and kept weights. */
 export const hostsClaims: readonly Claim[] = [
   {
     after: "resumed.setParameters(kept); // what trainer.parameters() gave before",
@@ -21,12 +21,25 @@ export const hostsClaims: readonly Claim[] = [
   },
 ];
 
-/** Of docs/guide.md, whose blocks are one program. */
-export const guideClaims: readonly Claim[] = [
-  {
-    after: "    return { state: { c: nextC, h: nextH }, output: nextH };\n  },\n);",
-    says: "the input gate is one minus the forget gate",
-    check: `
+/** Of the guide, by page; the blocks of a page are one program. */
+export const guideClaims: Readonly<Record<string, readonly Claim[]>> = {
+  "docs/guide/get-started.md": [
+    {
+      after: "console.log(written);",
+      says: "training lowers the held-out loss, and the text goes on from the prompt",
+      check: `
+{
+  const untrained = await createTrainer(device, network);
+  expect(await trainer.evaluate(batches.validation)).toBeLessThan((await untrained.evaluate(batches.validation)) - 0.5);
+  expect(written).toMatch(/^the [a-z. ]{20}$/);
+}`,
+    },
+  ],
+  "docs/guide/cells.md": [
+    {
+      after: "    return { state: { c: nextC, h: nextH }, output: nextH };\n  },\n);",
+      says: "the input gate is one minus the forget gate",
+      check: `
 import { initialize as drawn, interpret as run, model as modelOf, ndarray as array, type Tensor as Value, traceGraph as traced } from "cellgrad";
 {
   const states = coupled(1).stateShapes;
@@ -46,11 +59,13 @@ import { initialize as drawn, interpret as run, model as modelOf, ndarray as arr
   expect(c?.data[0]).toBeCloseTo(3, 12);
   expect(h?.data[0]).toBeCloseTo(Math.tanh(3) / 2, 12);
 }`,
-  },
-  {
-    after: 'console.log("energy", value?.data[0]);',
-    says: "the graph gives the energy and its gradient",
-    check: `
+    },
+  ],
+  "docs/guide/functions.md": [
+    {
+      after: 'console.log("energy", value?.data[0]);',
+      says: "the graph gives the energy and its gradient",
+      check: `
 {
   const weights = specs.map(({ shape }) => numbers(shape));
   const at = (moved: number) => interpret(graph, [numbers([5, 2, 3]), ...weights.map((w, i) => (i === 0 ? { ...w, data: w.data.map((x, k) => (k === 1 ? x + moved : x)) } : w))]);
@@ -59,11 +74,13 @@ import { initialize as drawn, interpret as run, model as modelOf, ndarray as arr
   expect(value?.data[0]).toBeGreaterThan(0);
   expect(printGraph(graph)).toContain("graph energyAndGradient(xs: f32[T,B,3]");
 }`,
-  },
-  {
-    after: 'console.log("held-out loss", await trainer.evaluate(batches.validation));',
-    says: "training lowers the held-out loss, and one seed gives one run",
-    check: `
+    },
+  ],
+  "docs/guide/train.md": [
+    {
+      after: 'console.log("held-out loss", await trainer.evaluate(batches.validation));',
+      says: "training lowers the held-out loss, and one seed gives one run",
+      check: `
 {
   const fresh = await createTrainer(device, network, { optimizer: adamW(), learningRate: 0.02, clipNorm: 1, seed: 1 });
   expect(await trainer.evaluate(batches.validation)).toBeLessThan((await fresh.evaluate(batches.validation)) - 0.3);
@@ -71,11 +88,11 @@ import { initialize as drawn, interpret as run, model as modelOf, ndarray as arr
   expect(await fresh.parameters()).toEqual(await trainer.parameters());
   fresh.destroy();
 }`,
-  },
-  {
-    after: "    slots: {},\n  }),\n};",
-    says: "the step is p - lr (g + 0.01 p)",
-    check: `
+    },
+    {
+      after: "    slots: {},\n  }),\n};",
+      says: "the step is p - lr (g + 0.01 p)",
+      check: `
 import { sgd as plain } from "cellgrad";
 {
   const stepped = async (optimizer: Optimizer) => {
@@ -90,11 +107,11 @@ import { sgd as plain } from "cellgrad";
   for (const [path, { data }] of Object.entries(byRule))
     data.forEach((p, i) => expect(p).toBeCloseTo((bySgd[path]?.data[i] ?? 0) - 0.5 * 0.01 * (start[path]?.data[i] ?? 0), 10));
 }`,
-  },
-  {
-    after: "const averaged = await averagedParameters(careful);",
-    says: "the average is of the updates, two batches make one, kernels decay and biases do not",
-    check: `
+    },
+    {
+      after: "const averaged = await averagedParameters(careful);",
+      says: "the average is of the updates, two batches make one, kernels decay and biases do not",
+      check: `
 {
   expect(averaged).not.toEqual(await careful.parameters());
   const { "slots/accumulatedWeight": weight, step } = await careful.checkpoint();
@@ -112,33 +129,39 @@ import { sgd as plain } from "cellgrad";
   expect(kept.every((path) => path.endsWith("bias"))).toBe(true);
   expect(kept.length).toBeGreaterThan(0);
 }`,
-  },
-  {
-    after: 'console.log("characters that are right", await careful.evaluate(batches.validation, { metric: right }));',
-    says: "the metric is a fraction of all held-out characters",
-    check: `
+    },
+    {
+      after:
+        'console.log("fraction of characters right", await careful.evaluate(batches.validation, { metric: right }));',
+      says: "the metric is a fraction of all held-out characters",
+      check: `
 {
   const found = await careful.evaluate(batches.validation, { metric: right });
   const positions = [...batches.validation].reduce((total, { targets }) => total + targets.data.length, 0);
   expect(found * positions).toBeCloseTo(Math.round(found * positions), 6);
   expect(found).toBeGreaterThan(1 / vocabulary.characters.length);
 }`,
-  },
-  {
-    after: 'console.log("pen", (await writer.step({ inputs: stroke, fresh: true })).loss);',
-    says: "what lies past the end of a stroke does not count",
-    check: `
+    },
+  ],
+  "docs/guide/objectives.md": [
+    {
+      after: 'console.log("pen", (await writer.step({ inputs: stroke, fresh: true })).loss);',
+      says: "what lies past the end of a stroke does not count",
+      check: `
 {
   const other = { ...stroke, targets: { ...stroke.targets, data: stroke.targets.data.map((x, i) => (stroke.mask.data[Math.floor(i / 3)] === 1 ? x : 7)) } };
   expect(other.targets.data).not.toEqual(stroke.targets.data);
   expect(await writer.evaluate([{ inputs: other }])).toBe(await writer.evaluate([{ inputs: stroke }]));
 }`,
-  },
-  {
-    after: 'console.log("evaluated", await sorting.evaluate([{ inputs: padded }]));',
-    says: "padding does not count, and each sequence is read to its own end in both directions",
-    check: `
-import { sum as sumOf } from "cellgrad";
+    },
+  ],
+  "docs/guide/layers.md": [
+    {
+      after: 'console.log("evaluated", await sorting.evaluate([{ inputs: padded }]));',
+      says: "padding does not count, and each sequence is read to its own end in both directions",
+      check: `
+import { interpret, sum as sumOf, traceGraph } from "cellgrad";
+const numbers = (shape: readonly number[]) => ndarray(shape, Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i)));
 {
   const { xs } = padded;
   const lossWith = (changed: (t: number, row: number) => boolean) =>
@@ -158,11 +181,11 @@ import { sum as sumOf } from "cellgrad";
     interpret(lastGraph, [ndarray([3, 1, 3], [first, 0, 0, 1, 2, 3, 4, 5, 6]), ...lastSpecs.map(({ shape }) => numbers(shape))])[0]?.data[0];
   expect(comesTo(1)).not.toBe(comesTo(-1));
 }`,
-  },
-  {
-    after: 'console.log("weights", teacher.specs({ dtype: "i32", shape: ["T", "B"] }).length);',
-    says: "at rate 0 the truth is read, at rate 1 its own words",
-    check: `
+    },
+    {
+      after: 'console.log("weights", teacher.specs({ dtype: "i32", shape: ["T", "B"] }).length);',
+      says: "at rate 0 the truth is read, at rate 1 its own words",
+      check: `
 {
   const words = (data: number[]) => ndarray([3, 1], data, "i32");
   const logits = (rate: number, data: number[]) => {
@@ -178,48 +201,54 @@ import { sum as sumOf } from "cellgrad";
   expect(logits(0, [1, 2, 3])?.data).not.toEqual(logits(0, [4, 5, 3])?.data);
   expect(logits(1, [1, 2, 3])?.data).toEqual(logits(1, [4, 5, 3])?.data);
 }`,
-  },
-  {
-    after: "  const norms = meter.run({ parameters: weights, x: shown.x, targets: shown.targets });",
-    says: "a norm for each time step, which die away towards the start",
-    check: `
+    },
+  ],
+  "docs/guide/look-inside.md": [
+    {
+      after: "  const norms = meter.run({ parameters: weights, x: shown.x, targets: shown.targets });",
+      says: "a norm for each time step, which die away towards the start",
+      check: `
   for (const i of Object.values(flow.outputs)) {
     const found = [...((await norms[i]?.read())?.data ?? [])];
     expect(found).toHaveLength(shown.x.shape[0] ?? 0);
     expect(found[0]).toBeLessThan(found.at(-1) ?? 0);
   }`,
-  },
-  {
-    after: "console.log(written);",
-    says: "the model that was loaded is the one that was saved, and goes on from the prompt",
-    check: `
+    },
+  ],
+  "docs/guide/models.md": [
+    {
+      after: "console.log(written);",
+      says: "the model that was loaded is the one that was saved, and goes on from the prompt",
+      check: `
 {
   const saved = await trainer.parameters();
   for (const [path, { data }] of Object.entries(loaded.parameters)) expect(data).toEqual(saved[path]?.data.map(Math.fround));
   expect(Object.keys(loaded.parameters)).toEqual(Object.keys(saved));
   expect(written).toMatch(/^[a-z. ]{20}$/);
 }`,
-  },
-  {
-    after: 'console.log("logits of what follows", output.shape);',
-    says: "a logit for each character",
-    check: "expect(output.shape).toEqual([1, vocabulary.characters.length]);",
-  },
-  {
-    after:
-      "console.log(await forecast({ stream: wave, values: past, horizon: 3, normalisation: parts.normalisation }));",
-    says: "three rows in the series' own units",
-    check: `
+    },
+    {
+      after: 'console.log("logits of the next character", output.shape);',
+      says: "a logit for each character",
+      check: "expect(output.shape).toEqual([1, vocabulary.characters.length]);",
+    },
+    {
+      after:
+        "console.log(await forecast({ stream: wave, values: past, horizon: 3, normalisation: parts.normalisation }));",
+      says: "three rows in the series' own units",
+      check: `
 {
   const rows = await forecast({ stream: wave, values: past, horizon: 3, normalisation: parts.normalisation });
   expect(rows.map((row) => row.length)).toEqual([1, 1, 1]);
   expect(rows.flat().every((value) => Math.abs(value) < 3)).toBe(true);
 }`,
-  },
-  {
-    after: "const further = await createTrainer(device, waves.network, { parameters: brought });",
-    says: "training goes on from the weights that were brought, which are those that left",
-    check: `
+    },
+  ],
+  "docs/guide/weights.md": [
+    {
+      after: "const further = await createTrainer(device, waves.network, { parameters: brought });",
+      says: "training goes on from the weights that were brought, which are those that left",
+      check: `
 {
   const [start, left] = [await further.parameters(), await waves.parameters()];
   expect(Object.keys(start)).toEqual(Object.keys(left));
@@ -229,35 +258,40 @@ import { sum as sumOf } from "cellgrad";
   }
   expect(await further.evaluate(parts.validation)).toBeCloseTo(await waves.evaluate(parts.validation), 5);
 }`,
-  },
-  {
-    after: 'console.log("bytes of ONNX", modelToOnnx(loaded).length);',
-    says: "the metadata have the vocabulary, and names are as the Python program expects them",
-    check: `
+    },
+    {
+      after: 'console.log("bytes of ONNX", modelToOnnx(saved).length);',
+      says: "the metadata have the columns, and names are as the Python program expects them",
+      check: `
 {
-  const text = new TextDecoder("latin1").decode(modelToOnnx(loaded));
-  for (const name of ["vocabulary", JSON.stringify(vocabulary.characters), "Scan", "state/layers/0/h", "next/layers/0/h", "output", "tokens"]) expect(text).toContain(name);
+  const text = new TextDecoder("latin1").decode(modelToOnnx(saved));
+  for (const name of ["columns", JSON.stringify(series.columns), "Scan", "state/layers/0/h", "next/layers/0/h", "output", "normalisation"]) expect(text).toContain(name);
 }`,
-  },
-  {
-    after: 'console.log("bytes of WebAssembly", wasm.length, "of JavaScript", loader.length, types.length);',
-    says: "a module that needs nothing, a loader that reads it, and types that name its states",
-    check: `
+    },
+  ],
+  "docs/guide/compile.md": [
+    {
+      after: 'console.log("bytes of WebAssembly", wasm.length, "of JavaScript", loader.length, types.length);',
+      says: "a module that needs nothing, a loader that reads it, and types that name its states",
+      check: `
 {
   expect(WebAssembly.Module.imports(new WebAssembly.Module(wasm))).toEqual([]);
   expect(loader).toContain('new URL("./shells.wasm", import.meta.url)');
   expect(types).toContain('readonly "layers/0/h": readonly [1, ');
 }`,
-  },
-  {
-    after: "const [sample] = batches.training;",
-    says: "there is a batch to measure",
-    check: "expect(sample?.x.shape).toEqual([16, 4]);",
-  },
-  {
-    after: 'const executable = await device.compile(step.graph, { donate: step.donate, schedule: "stepwise" });',
-    says: "it is the step that a trainer makes",
-    check: `
+    },
+  ],
+  "docs/guide/speed.md": [
+    {
+      after: "const [sample] = batches.training;",
+      says: "there is a batch to measure",
+      check: "expect(sample?.x.shape).toEqual([16, 4]);",
+    },
+    {
+      after: 'const executable = await device.compile(step.graph, { donate: step.donate, schedule: "stepwise" });',
+      says: "it is the step that a trainer makes",
+      check: `
+import { ndarray } from "cellgrad";
 {
   const one = await createTrainer(device, network, { optimizer: adam(), clipNorm: 1, seed: 4 });
   const start = await one.checkpoint();
@@ -271,10 +305,11 @@ import { sum as sumOf } from "cellgrad";
   }
   one.destroy();
 }`,
-  },
-  {
-    after: 'console.log("kept", decodeModel(kept, "shells.safetensors").tuned?.tuning);',
-    says: "the model keeps the choice that training was given",
-    check: 'expect(decodeModel(kept, "shells.safetensors").tuned?.tuning).toEqual(tuned?.tuning);',
-  },
-];
+    },
+    {
+      after: 'console.log("kept", decodeModel(kept, "shells.safetensors").tuned?.tuning);',
+      says: "the model keeps the choice that training was given",
+      check: 'expect(decodeModel(kept, "shells.safetensors").tuned?.tuning).toEqual(tuned?.tuning);',
+    },
+  ],
+};

@@ -1,9 +1,7 @@
-/** @file The pages in docs/: the guide's program runs, formulas and lists equal the sources, and links lead somewhere. */
-import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { promisify } from "node:util";
-import { describe, expect, test } from "vitest";
+/** @file The pages in docs/ beside the guide and the recipes: formulas and lists equal the sources, and all code is tested. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
 import { addDims, evaluateDim } from "../../compiler/graph/dim.ts";
 import { passes } from "../../compiler/plan-program.ts";
@@ -12,37 +10,8 @@ import { bytesFormula, countWork } from "../../runtime/count-work.ts";
 import { f32Tolerance } from "../../testing/tolerance.ts";
 import { languageModel } from "../../train/networks.ts";
 import { run } from "../cli/run.ts";
-import { type Claim, guideClaims, hostsClaims } from "./claims.ts";
-import { blocks, logged, page, replaced, root } from "./pages.ts";
-
-const pages = [
-  "README.md",
-  "CHANGELOG.md",
-  "docs/architecture.md",
-  "docs/guide.md",
-  "docs/testing.md",
-  "docs/trust.md",
-];
-
-/** A program with checks in it, each behind the line that it is about. */
-function checked(program: string, claims: readonly Claim[]): string {
-  const all = claims.reduce((text, { after, check }) => {
-    if (text.split(after).length !== 2) throw new Error(`the page does not say this once: ${after}`);
-    return replaced(text, after, `${after}\n${check}`);
-  }, program);
-  return `import { expect } from "vitest";\n${all}`;
-}
-
-const guide = blocks(page("docs/guide.md"), "ts");
-
-test("the guide's blocks are one program, which runs and does what the guide claims", async () => {
-  await logged(checked(guide.join("\n"), guideClaims));
-});
-
-test.each(guide.map((block) => [block.split("\n").find((line) => !line.startsWith("import")) ?? "", block]))(
-  "something is claimed of the block of: %s",
-  (_, block) => expect(guideClaims.filter(({ after }) => block.includes(after))).not.toEqual([]),
-);
+import { hostsClaims } from "./claims.ts";
+import { blocks, checked, logged, page, pages, root } from "./pages.ts";
 
 test("the block of lost devices goes on with what was kept", async () => {
   const [block = ""] = blocks(page("docs/hosts.md"), "js");
@@ -66,54 +35,25 @@ test("the program of device bytes prints the terms of the formula", async () => 
   expect(`4 * (${dims.join(" + ")})`).toBe(blocks(text, "formula")[0]?.trim());
 });
 
-/** Where each block of code in the pages is checked. Of the guide's Python: names of an exported model are claims above. */
+/** Where each block of code is checked, for the blocks that programs.test.ts does not run. Of Python: names are claims. */
 const places: Readonly<Record<string, string>> = {
   "README.md ts": "test/docs/readme.test.ts",
   "docs/architecture.md ts": "test/docs/docs.test.ts",
   "docs/architecture.md formula": "test/docs/docs.test.ts",
-  "docs/guide.md ts": "test/docs/docs.test.ts",
-  "docs/guide.md js": "test/docs/page-example.test.ts",
-  "docs/guide.md html": "test/examples/compiled-model.test.ts",
-  "docs/guide.md python": "test/docs/claims.ts",
+  "docs/guide/deploy.md js": "test/docs/page-example.test.ts",
+  "docs/guide/compile.md html": "test/examples/compiled-model.test.ts",
+  "docs/guide/weights.md python": "test/docs/claims.ts",
   "docs/hosts.md js": "test/docs/docs.test.ts",
   "docs/testing.md ts": "test/docs/docs.test.ts",
 };
 
-test("no page has code that no test looks at, and of one kind there is one block but in the guide", () => {
-  const kinds = [...pages, "docs/hosts.md"].flatMap((path) =>
+test("no page has code that no test runs, and beside programs a page has one block of a kind", () => {
+  const kinds = pages.flatMap((path) =>
     [...page(path).matchAll(/^```(\S+)\n/gm)].map(([, language = ""]) => `${path} ${language}`),
   );
-  const code = kinds.filter((kind) => !kind.endsWith(" console") && kind !== "docs/guide.md ts");
-  expect(code.toSorted()).toEqual(
-    Object.keys(places)
-      .filter((kind) => kind !== "docs/guide.md ts")
-      .toSorted(),
-  );
+  const code = kinds.filter((kind) => !kind.endsWith(" console") && !/^docs\/(guide|recipes)\/.* ts$/.test(kind));
+  expect(code.toSorted()).toEqual(Object.keys(places).toSorted());
   for (const file of Object.values(places)) expect(existsSync(join(root, file)), file).toBe(true);
-});
-
-test("the types of the guide's and the README's programs are right: an option that there is not is an error", async () => {
-  const folder = mkdtempSync(join(root, "node_modules/.docs-"));
-  try {
-    writeFileSync(join(folder, "guide.ts"), guide.join("\n"));
-    writeFileSync(join(folder, "readme.ts"), blocks(page("README.md"), "ts").join("\n"));
-    const paths = { cellgrad: [`${root}/index.ts`], "cellgrad/*": [`${root}/entries/*.ts`] };
-    const config = {
-      extends: `${root}/tsconfig.json`,
-      compilerOptions: { paths, rootDir: root },
-      include: ["*.ts", `${root}/wasm/webassembly.d.ts`],
-      exclude: [],
-    };
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
-    const tsc = join(root, "node_modules/typescript/lib/tsc.js");
-    const complaints = await promisify(execFile)(process.execPath, [tsc, "-p", folder]).then(
-      ({ stdout }) => stdout,
-      ({ stdout }: { stdout: string }) => stdout,
-    );
-    expect(complaints).toBe("");
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 });
 
 test("the formula of device bytes is what inspect prints", async () => {
@@ -168,16 +108,7 @@ test("the passes are listed in their order", () => {
   expect(listed).toEqual(passes.map(({ name }) => name));
 });
 
-describe.each(pages)("%s", (path) => {
-  const text = page(path);
-
-  test("links lead to files that exist", () => {
-    const targets = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target = ""]) => target);
-    expect(targets.filter((target) => !existsSync(join(root, dirname(path), target)))).toEqual([]);
-  });
-
-  test("tests that are named exist", () => {
-    const runs = [...text.matchAll(/npx vitest run (.*)$/gm)].flatMap(([, files = ""]) => files.trim().split(" "));
-    expect(runs.filter((file) => !existsSync(join(root, file)))).toEqual([]);
-  });
+test.each(pages)("tests that %s names exist", (path) => {
+  const runs = [...page(path).matchAll(/npx vitest run (.*)$/gm)].flatMap(([, files = ""]) => files.trim().split(" "));
+  expect(runs.filter((file) => !existsSync(join(root, file)))).toEqual([]);
 });

@@ -25,7 +25,7 @@ function model(): Uint8Array {
 }
 
 test("the guide's page writes", async () => {
-  const [example = ""] = blocks(page("docs/guide.md"), "js");
+  const [example = ""] = blocks(page("docs/guide/deploy.md"), "js");
   const script = await inFolder(async (folder) => {
     const entry = join(folder, "page.js");
     writeFileSync(entry, example);

@@ -1,17 +1,27 @@
 /** @file Reads the pages for their tests: blocks of code, links, and running what a page shows. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createJiti } from "jiti";
 import { expect } from "vitest";
 import * as cellgrad from "../../index.ts";
+import type { Claim } from "./claims.ts";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
 export function page(path: string): string {
   return readFileSync(join(root, path), "utf8");
 }
+
+/** All pages, of folders within docs/ too. */
+export const pages: readonly string[] = [
+  ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].filter((path) => existsSync(join(root, path))),
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".md"))
+    .map((path) => `docs/${path.replaceAll("\\", "/")}`)
+    .toSorted(),
+];
 
 /** The texts of all fenced blocks of a language. */
 export function blocks(markdown: string, language: string): string[] {
@@ -62,4 +72,13 @@ export async function logged(program: string, others: Readonly<Record<string, ob
 export function replaced(text: string, from: string, to: string): string {
   if (!text.includes(from)) throw new Error(`the page no longer says ${from}`);
   return text.replace(from, to);
+}
+
+/** A program with checks in it, each behind the line that it is about. */
+export function checked(program: string, claims: readonly Claim[]): string {
+  const all = claims.reduce((text, { after, check }) => {
+    if (text.split(after).length !== 2) throw new Error(`the page does not say this once: ${after}`);
+    return replaced(text, after, `${after}\n${check}`);
+  }, program);
+  return `import { expect } from "vitest";\n${all}`;
 }

@@ -62,7 +62,7 @@ test("the example's page writes what its model has learned, the same text as Nod
 });
 
 test("the guide's page writes", async () => {
-  const [html = ""] = blocks(documentation("docs/guide.md"), "html");
+  const [html = ""] = blocks(documentation("docs/guide/compile.md"), "html");
   await folder.add("shells", modelToWasm(model, { name: "shells" }));
   writeFileSync(join(folder.path, "index.html"), html);
   const page = await open();
