@@ -1,9 +1,9 @@
-/** @file What a planned kernel says of itself, whatever it is written in. */
+/** @file The descriptive fields of a planned kernel, the same for every target language. */
 import type { KernelCode } from "../kernel/ir.ts";
 import { bindingName, commentText, uniformNames } from "../kernel/names.ts";
 import type { Kernel, PlannedKernel } from "./program.ts";
 
-/** What a kernel says of itself to people. */
+/** Fields for human readers: what the kernel computes and where it comes from. */
 export function aboutKernel({ name, label, sites, code }: PlannedKernel): Pick<Kernel, "label" | "site" | "about"> {
   const about = commentText([
     `${name} computes ${label}`,
@@ -13,7 +13,7 @@ export function aboutKernel({ name, label, sites, code }: PlannedKernel): Pick<K
   return { label, site: sites[0], about };
 }
 
-/** What a kernel must be given when it runs. */
+/** What the runtime must bind to a kernel when it runs. */
 export function givenTo(code: KernelCode): Pick<Kernel, "bindings" | "uniforms" | "loops" | "chunked"> {
   const names = uniformNames(code);
   return {

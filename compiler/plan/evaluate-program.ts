@@ -1,7 +1,5 @@
 /**
- * @file Runs a planned program with no device, on numbers of the host: its steps as a device runs them, its kernels as
- * compiler/kernel/evaluate/ does. It is slow, and finds what a device hides: a read outside of a buffer or of memory that
- * nothing has written, and invocations that meet at an element.
+ * @file Runs a planned program on the host, without a device: its steps as a device runs them, its kernels by compiler/kernel/evaluate/. It is slow, and finds errors that a device hides: reads outside a buffer, reads of uninitialized memory, and races between invocations.
  */
 import { bindShape, bucketOf, type DimSizes, evaluateDim } from "../graph/dim.ts";
 import { at, InternalError, UserError } from "../graph/errors.ts";
@@ -11,9 +9,9 @@ import { BufferMemory, Clock, type Words } from "../kernel/evaluate/memory.ts";
 import type { BufferSpec, Chunks, Location, PlannedKernel, Program, Size, Step } from "./program.ts";
 
 /**
- * The outputs of a program for these inputs, by name.
+ * Returns the outputs of a program, in order; `inputs` are given by name.
  *
- * @throws InternalError where a kernel does what a device need not do alike, UserError where inputs do not fit.
+ * @throws InternalError if the behaviour of a kernel could differ between devices, UserError if inputs are missing or have wrong shapes.
  */
 export function evaluateProgram(
   program: Program<PlannedKernel>,
@@ -76,14 +74,14 @@ class ProgramRun {
     });
   }
 
-  /** How many workgroups earlier steps have asked for, along all axes. */
+  /** Total number of workgroups that earlier steps have written, over all axes. */
   #workgroups({ buffer, offset, size }: Location): number {
     const first = this.#size(offset);
     const indices = Array.from({ length: this.#size(size) }, (_, i) => first + i);
     return indices.reduce((total, index) => total * at(this.#buffers, buffer).numberAt(index), 1);
   }
 
-  /** First step and end of each chunk; a loop of no steps is one chunk. */
+  /** First step and end of each chunk; a loop of length 0 is one empty chunk. */
   #ranges({ length, steps }: Chunks): [first: number, end: number][] {
     const total = evaluateDim(length, this.#sizes);
     const ranges: [number, number][] = [];
@@ -108,7 +106,7 @@ function sizesOf(
     if (problem !== undefined) throw new UserError(`${name}: input ${input}: ${problem}`);
   }
   for (const symbol of symbols)
-    if (sizes[symbol] === undefined) throw new UserError(`${name}: no input tells the size of ${symbol}`);
+    if (sizes[symbol] === undefined) throw new UserError(`${name}: no input determines the size of ${symbol}`);
   return sizes;
 }
 

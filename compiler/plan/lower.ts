@@ -1,6 +1,4 @@
-/**
- * @file Lowers a graph to a program: stages become kernels, stored values get places, scans become loops.
- */
+/** @file Lowers a graph to a program: stages become kernels, stored values get locations, scans become loops. */
 
 import { type Dim, sizeOf, symbolsOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
@@ -34,23 +32,26 @@ import { hasPositions, type Stage } from "./stages/stages.ts";
 import { checkedTuning } from "./tuning.ts";
 import { stagesWork, type WorkScope } from "./work.ts";
 
-/** A program but for what it asks of sizes, which passes do not keep: they compute values that no result needs. */
+/**
+ * A program without its requirements on sizes. Those are taken from the original graph, since passes compute values
+ * that no result needs.
+ */
 export type LoweredProgram = Omit<Program<PlannedKernel>, "requires">;
 
 /**
- * Lowers a graph. Where a kernel would bind more buffers than a device allows, inputs that it reads are copied into the
- * slab first, the smallest first, until every kernel fits.
+ * Lowers a graph. If a kernel would bind more buffers than a device allows, inputs that it reads are first copied into the slab, the smallest first, until every kernel fits.
  */
 export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram {
   const limit = options.maxStorageBuffers ?? defaultStorageBuffers;
   const plan = planGraph(graph, options);
   const crowding = new Crowding(graph, limit);
-  // What a step reads and writes shows it before a kernel is built; the kernels themselves have the last word.
+  // The reads and writes of a step predict most of the copies before a kernel is built; the finished kernels are
+  // checked again.
   const uncopied = donationPlaces(plan, new Set());
-  const foreseen = plan.groups.flatMap((group, order) =>
+  const predicted = plan.groups.flatMap((group, order) =>
     isOneKernel(graph, group, options) ? [{ name: `step ${order}`, buffers: buffersOf(plan, group, uncopied) }] : [],
   );
-  crowding.relieve(foreseen);
+  crowding.relieve(predicted);
   for (;;) {
     const program = lowerWith(plan, options, crowding.copied);
     const bound = program.kernels.map(({ name, code }) => ({
@@ -61,14 +62,17 @@ export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram 
   }
 }
 
-/** Whether what runs as one step is one kernel, as far as that is known before: a loop with a dispatch a step has several. */
+/**
+ * Whether a group becomes one kernel, as far as that is known in advance: a loop with one dispatch per step has
+ * several.
+ */
 function isOneKernel(graph: Graph, group: Group, { schedule }: LowerOptions): boolean {
   if (group.kind === "stages") return true;
   const scan = nodeAt(graph, group.scan) as ScanNode;
   return schedule !== "stepwise" && analyzeRows(scan, scan.attrs.body.outputs).separable;
 }
 
-/** What of a program does not depend on where its values lie. */
+/** The parts of a program that do not depend on where its values are stored. */
 interface GraphPlan extends Staging {
   readonly graph: Graph;
   /** Output index -> the input whose buffer it takes over. */
@@ -79,14 +83,14 @@ interface GraphPlan extends Staging {
 
 function planGraph(graph: Graph, options: LowerOptions): GraphPlan {
   const donated = donations(graph, options.donate ?? {});
-  // An input that is handed back as its own donation stays where it is.
+  // An input that is returned as its own donation stays where it is.
   const computed = graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id);
   const staging = formStages(graph, computed, { packs: true });
   const lastUse = lastUses(graph, staging.groups, staging.packs);
   return { ...staging, graph, donated, lastUse, partOf: partsByValue(staging.packs) };
 }
 
-/** Where donated outputs lie that can be written straight into their inputs. */
+/** Locations of the donated outputs that can be written directly into their inputs. */
 function donationPlaces({ graph, groups, packs, partOf, donated }: GraphPlan, copied: ReadonlySet<NodeId>) {
   const locations = new Map<NodeId, Location>();
   const home = new Map([...donated].filter(([, input]) => !copied.has(input)));
@@ -94,7 +98,7 @@ function donationPlaces({ graph, groups, packs, partOf, donated }: GraphPlan, co
   return locations;
 }
 
-/** What every WebGPU device allows in one shader stage, and in one workgroup. */
+/** WebGPU's guaranteed limits per shader stage and per workgroup. */
 const defaultStorageBuffers = 8;
 const defaultWorkgroupBytes = 16384;
 
@@ -205,7 +209,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
 
 function placeOf(locations: ReadonlyMap<NodeId, Location>, id: NodeId): Location {
   const location = locations.get(id);
-  if (location === undefined) throw new InternalError(`value %${id} has no place`);
+  if (location === undefined) throw new InternalError(`value %${id} has no location`);
   return location;
 }
 
@@ -280,7 +284,7 @@ function symbolsIn(graph: Graph): string[] {
   return [...symbols].sort();
 }
 
-/** The buffers that a step reads and writes, where no input is copied. */
+/** The buffers that a step reads and writes if no input is copied. */
 function buffersOf({ graph, lastUse }: GraphPlan, group: Group, donated: ReadonlyMap<NodeId, Location>): Set<number> {
   const bufferOf = (id: NodeId) => {
     if (nodeAt(graph, id).op === "input") return graph.inputs.indexOf(id);

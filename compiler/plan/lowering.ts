@@ -1,4 +1,7 @@
-/** @file What lowering is asked for, and what its parts share: the graph, the target and its limits, and where values lie. */
+/**
+ * @file Options of lowering, and the state its parts share: the graph, the target and its limits, and where values are
+ * stored.
+ */
 import type { NodeId } from "../graph/graph.ts";
 import type { WorkMapping } from "../kernel/mapping.ts";
 import type { Form } from "./emit/form.ts";
@@ -11,35 +14,35 @@ import type { Tuning } from "./tuning.ts";
 import type { WorkScope } from "./work.ts";
 
 export interface LowerOptions {
-  /** Inputs whose buffer an output takes over, input name -> index of the output. */
+  /** Inputs whose buffer an output reuses: input name -> index of the output. */
   readonly donate?: Readonly<Record<string, number>>;
   /** How scans run; "auto" lets a rule of shapes and limits choose. */
   readonly schedule?: ScheduleChoice;
-  /** Bytes of workgroup memory that a kernel may use; the limit of every WebGPU device by default. */
+  /** Bytes of workgroup memory that a kernel may use; WebGPU's guaranteed limit by default. */
   readonly maxWorkgroupBytes?: number;
-  /** What the device is good at; it decides sizes of tiles. */
+  /** The kind of device; it decides tile sizes. */
   readonly target?: Target;
-  /** Rows that one invocation computes at the most; 1 where the batch is known to be small. */
+  /** Maximum number of rows that one invocation computes; 1 if the batch is known to be small. */
   readonly maxRows?: number | undefined;
-  /** Steps that a persistent dispatch runs at the most; what the rule of chunks.ts gives by default. */
+  /** Maximum number of steps of a persistent dispatch; by default the rule in chunks.ts decides. */
   readonly chunkSteps?: number | undefined;
-  /** Lanes of a subgroup, where the device has subgroups of one fixed size. */
+  /** Lanes of a subgroup, if the device has subgroups of one fixed size. */
   readonly subgroupSize?: number | undefined;
-  /** How positions are given to invocations; one to each by default. */
+  /** How positions are assigned to invocations; one to each by default. */
   readonly mapping?: WorkMapping | undefined;
-  /** How the kernels of stages may be written, in the order in which they are tried; those of WebGPU by default. */
+  /** The forms of stage kernels, in the order in which they are tried; those of WebGPU by default. */
   readonly forms?: readonly Form[];
-  /** What a measured search chose; what it leaves open is a pure function of shapes and target. */
+  /** Choices of a measured search; fields it leaves out are a pure function of shapes and target. */
   readonly tuning?: Tuning | undefined;
-  /** Storage buffers that one kernel may bind; the limit of every WebGPU device by default. */
+  /** Storage buffers that one kernel may bind; WebGPU's guaranteed limit by default. */
   readonly maxStorageBuffers?: number;
-  /** The schedules that a scan may have, in the order in which they are tried; those of `scan/schedules.ts` by default. */
+  /** The schedules of scans, in the order in which they are tried; those of `scan/schedules.ts` by default. */
   readonly scanSchedules?: ScanSchedules;
-  /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
+  /** Which outputs belong to the forward and the backward pass, for reports that count dispatches. */
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
 }
 
-/** What the lowering of one graph shares between its parts. */
+/** State shared by the parts of lowering one graph. */
 export interface Lowering {
   readonly region: Region;
   readonly memory: Memory;
@@ -47,55 +50,55 @@ export interface Lowering {
   readonly buffers: () => readonly BufferSpec[];
   readonly kernels: PlannedKernel[];
   readonly tiles: TileOptions;
-  /** How the kernels of stages may be written. */
+  /** The forms of stage kernels. */
   readonly forms: readonly Form[];
-  /** Workgroup memory that a kernel may use. */
+  /** Bytes of workgroup memory that a kernel may use. */
   readonly workgroupBytes: number;
   readonly schedule: ScheduleChoice;
-  /** The schedules that a scan may have, in the order in which they are tried. */
+  /** The schedules of scans, in the order in which they are tried. */
   readonly scanSchedules: ScanSchedules;
-  /** Steps of a chunk, where they are asked for. */
+  /** Steps per chunk, if set by the caller. */
   readonly chunkSteps: number | undefined;
-  /** What was chosen for each scan, and why. */
+  /** The schedule of each scan, and why it was chosen. */
   readonly notes: ScheduleNote[];
-  /** Lowers a scan by one of the schedules; those in the body of another scan come here as well. */
+  /** Lowers a scan by one of the schedules, also a scan nested in another one's body. */
   readonly lowerScan: (context: ScanContext) => readonly ScanStep[];
   readonly phaseOf: (ids: readonly NodeId[]) => Phase;
 }
 
-/** A scan that is to be lowered, and where it stands. */
+/** A scan to lower, and where it is in the program. */
 export interface ScanContext {
-  /** The region that the scan node stands in. */
+  /** The region that contains the scan node. */
   readonly outer: Region;
   readonly scan: NodeId;
-  /** The nodes that pick its results. */
+  /** The `result` nodes that read its outputs. */
   readonly results: readonly NodeId[];
   /** The same region, for counting work. */
   readonly work: WorkScope;
-  /** Of the outermost scan. */
+  /** Phase of the outermost scan. */
   readonly phase: Phase;
   /** Number of loops around the scan. */
   readonly nesting: number;
-  /** The step of the program, for the lifetime of what the loop needs. */
+  /** The step of the program, for the lifetime of memory that the loop needs. */
   readonly order: number;
-  /** Where a result of the scan lies; undefined where nobody reads it. */
+  /** Where a result of the scan is stored; undefined if it is not read. */
   readonly resultPlace: (result: NodeId) => Location | undefined;
 }
 
 /** How a scan would run, or why it cannot. */
 export type ScanPlan =
   | {
-      /** Those that hang on how large a dimension is are made by `chooseSteps`. */
+      /** Writes the steps. `chooseSteps` makes steps that depend on the size of a dimension. */
       readonly steps: () => readonly ScanStep[];
-      /** Why it can run so, for people. */
+      /** Why it can run so, for human readers. */
       readonly reason?: string;
-      /** Why it should only run so where that is asked for. */
+      /** Why it should run so only on request. */
       readonly against?: string;
     }
   | { readonly steps: undefined; readonly reason: string };
 
 export interface ScanSchedule {
-  /** Decides by shapes and limits alone, so that reruns stay bit-equal; nothing is placed or written yet. */
+  /** Decides by shapes and limits only, so that reruns stay bit-equal. Must not place or write anything yet. */
   readonly plan: (lowering: Lowering, context: ScanContext) => ScanPlan;
 }
 

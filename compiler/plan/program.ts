@@ -3,12 +3,12 @@
  * it can be printed, stored, counted and checked with no device.
  *
  *   program  ::= symbols requires inputs outputs buffers kernels steps
- *   requires ::= how large sizes must be for what the program reads to exist
- *   buffer   ::= one GPU buffer: an input's own, or a slab that holds many values
+ * requires ::= minimum sizes, so that every element the program reads exists
+ * buffer   ::= one GPU buffer: an input's, or a slab that holds many values
  *   kernel   ::= code of the target (WGSL), its bindings in order, its uniform fields, its workgroup size
- *   step     ::= dispatch of a kernel | loop over time around steps, or else others | choice of steps | copy between buffers
+ * step     ::= dispatch of a kernel | loop over time around steps, or others if it has no iterations | choice of steps | copy between buffers
  *   choice   ::= by the size of a dimension, one of several branches; the kernels of the others need not be compiled
- *   chunks   ::= how a dispatch whose kernel runs a loop over time is cut, so that none runs for long
+ * chunks   ::= how a dispatch whose kernel loops over time is cut, so that none runs for long
  *
  * Sizes are sums of dimensions, evaluated when batch and time are known; kernels read them from uniforms, so no
  * pipeline depends on them.
@@ -25,16 +25,16 @@ export type Size = readonly Dim[];
 
 export interface BufferSpec {
   readonly name: string;
-  /** What a kernel sees it as an array of. */
+  /** The element type that kernels see. */
   readonly element: Element;
   /** Bytes of an element. */
   readonly bytes: number;
   readonly size: Size;
-  /** A slab belongs to the program; an input's buffer comes from the caller. */
+  /** A slab is allocated by the program; an input's buffer comes from the caller. */
   readonly role: "slab" | "input";
 }
 
-/** Where a value lies: `offset` elements into a buffer. */
+/** Where a value is stored: `offset` elements into a buffer. */
 export interface Location {
   readonly buffer: number;
   readonly offset: Size;
@@ -43,7 +43,7 @@ export interface Location {
 
 export interface Binding {
   readonly buffer: number;
-  /** In one dispatch a buffer is all-read or all-read_write, whatever ranges are touched: it is bound once. */
+  /** A dispatch binds a buffer once, as read or read_write as a whole, whatever ranges it touches. */
   readonly access: "read" | "read_write";
 }
 
@@ -52,11 +52,11 @@ export interface UniformField {
   readonly value: Size;
 }
 
-/** A kernel in the kernel IR: what lowering makes, before it is written for a target. */
+/** A kernel in the kernel IR: the result of lowering, before it is rendered for a target. */
 export interface PlannedKernel {
   readonly name: string;
   readonly label: string;
-  /** Lines of the user's file that it comes from. */
+  /** Lines of the user's source that it comes from. */
   readonly sites: readonly Site[];
   readonly code: KernelCode;
   readonly work: Work;
@@ -64,38 +64,41 @@ export interface PlannedKernel {
 
 export interface Kernel {
   readonly name: string;
-  /** What it computes, for people: the ops and the line of the user's file that they come from. */
+  /** What it computes, for human readers: the name of the graph and its ops. */
   readonly label: string;
   readonly site: Site | undefined;
-  /** Comments above the text, for people: what it computes and where it comes from. Equal kernels differ in nothing else. */
+  /**
+   * Comments above the text, for human readers: what it computes and where it comes from. Equal kernels differ only in
+   * these.
+   */
   readonly about: string;
   readonly wgsl: string;
   readonly workgroupSize: number;
   readonly bindings: readonly Binding[];
   /** Fields of the `sizes` uniform; the storage bindings follow it. */
   readonly uniforms: readonly UniformField[];
-  /** How many loops around the kernel it reads the step of, from the outermost. */
+  /** How many enclosing loops it reads the step of, counted from the outermost. */
   readonly loops: number;
-  /** Whether it runs a chunk of the innermost of these loops itself: from its step on, to before the end it is given. */
+  /**
+   * Whether it runs a chunk of the innermost of these loops itself: from its step up to, but not including, a given
+   * end.
+   */
   readonly chunked: boolean;
   /** Bytes of workgroup memory. */
   readonly workgroupBytes: number;
-  /** Of one dispatch, all its chunks together. */
+  /** Work of one dispatch, all its chunks together. */
   readonly work: Work;
 }
 
 /**
- * A kernel as WebAssembly: for each part of its grid a function of the program's module,
+ * A kernel as WebAssembly: one function of the program's module per part of its grid,
  *
  *   (record: i32, scratch: i32, first: i32, end: i32) -> ()
  *
- * which runs the part's workgroups from `first` to before `end`. `record` is the address of what this dispatch is given, in
- * words of 32 bits: the address of each binding, the length of each binding in elements, the uniforms, the step of each
- * loop, and where the chunk ends. `scratch` is the address of memory of the calling thread, at a multiple of 16, whose contents do
- * not matter. Beside each buffer its margins may be read too (graph/margins.ts), whatever they hold. Workgroups do not depend on each other.
+ * which runs the part's workgroups from `first` up to, but not including, `end`. `record` is the address of the arguments of this dispatch, in words of 32 bits: the address of each binding, the length of each binding in elements, the uniforms, the step of each loop, and the end of the chunk. `scratch` is the address of memory of the calling thread, a multiple of 16, whose contents do not matter. The margins next to each buffer can be read too (graph/margins.ts), whatever they hold. Workgroups do not depend on each other.
  */
 export interface CpuKernel extends Omit<Kernel, "wgsl" | "workgroupSize" | "workgroupBytes"> {
-  /** Names of the exported functions, one for each part. */
+  /** Names of the exported functions, one per part. */
   readonly functions: readonly string[];
   /** Bytes of scratch memory. */
   readonly scratchBytes: number;
@@ -106,17 +109,16 @@ export interface CpuProgram extends Program<CpuKernel> {
   readonly module: Uint8Array<ArrayBuffer>;
 }
 
-/** How much there is to do; `work.ts` says what counts. */
+/** Amount of work; `work.ts` says what counts. */
 export interface Work {
   /** Floating point operations. */
   readonly flops: Size;
-  /** What must be read from storage and written to it. */
+  /** Bytes that must be read from storage and written to it. */
   readonly bytes: Size;
 }
 
 /**
- * Number of workgroups: for each part of a kernel ceil(ceil(rows / rowsPer) * columns / lanes), where an invocation owns
- * `rowsPer` rows of one column.
+ * Number of workgroups: per part of a kernel, ceil(ceil(rows / rowsPer) * columns / lanes), if an invocation owns `rowsPer` rows of one column.
  */
 export type { GridPart };
 export type Grid = readonly GridPart[];
@@ -128,19 +130,16 @@ export interface Dispatch {
   readonly kernel: number;
   readonly grid: Grid;
   /**
-   * Where the numbers of workgroups lie when the device comes to it: u32 that an earlier step has written to a slab, x, y
-   * and z, or x alone, beside which y and z are 1. Each is 65535 at the most. `grid` then is the most that there may be:
-   * where that is nothing, nothing runs.
+   * Where the device finds the numbers of workgroups: u32 that an earlier step has written to a slab, either x, y and z, or only x, with y and z equal to 1. Each is at most 65535. `grid` is then an upper bound: if it is 0, nothing runs.
    */
   readonly indirect?: Location;
   readonly phase: Phase;
-  /** Where the kernel runs a loop over time itself: how the loop is cut. */
+  /** If the kernel runs a loop over time itself: how the loop is cut. */
   readonly chunks?: Chunks;
 }
 
 /**
- * A loop that runs inside a kernel, cut into dispatches of so many steps, the last of what is left. Each gets its first
- * step and its end, goes on from the carries that the one before has left, and follows it in the same pass.
+ * A loop that runs inside a kernel, cut into dispatches of `steps` steps each, the last of the remainder. Each gets its first step and its end, continues from the carries that the previous one stored, and follows it in the same pass.
  */
 export interface Chunks {
   /** The scan's name. */
@@ -154,28 +153,27 @@ export interface Loop {
   readonly length: Dim;
   readonly reverse: boolean;
   readonly body: readonly ScanStep[];
-  /** What runs instead where it has no steps: the initial carries become the final ones. */
+  /** What runs instead if the length is 0: the initial carries become the final ones. */
   readonly otherwise: readonly Dispatch[];
 }
 
 /**
- * Steps that depend on how large a dimension is. At given sizes the first branch runs whose `atMost` is not below: a pure
- * function of sizes, so reruns stay bit-equal. Branches share their memory, since only one of them runs.
+ * Steps that depend on the size of a dimension. The first branch runs whose `atMost` is at least that size: a pure function of sizes, so reruns stay bit-equal. Branches share their memory, since only one of them runs.
  */
 export interface Choose {
   readonly kind: "choose";
   readonly dim: Dim;
-  /** From the smallest bucket on; the last has no bound. */
+  /** In ascending order of `atMost`; the last has no bound. */
   readonly branches: readonly Branch[];
 }
 
 export interface Branch {
-  /** The largest size that it runs at. */
+  /** The largest size at which it runs. */
   readonly atMost: number | undefined;
   readonly steps: readonly ScanStep[];
 }
 
-/** What a scan becomes, and what loops and branches are made of. */
+/** The steps of a lowered scan, and of loops and branches. */
 export type ScanStep = Dispatch | Loop | Choose;
 
 export interface Copy {
@@ -209,12 +207,12 @@ export interface ScheduleNote {
   readonly reason: string;
 }
 
-/** `K` is what a kernel is: planned, or written for the device. */
+/** `K` is the type of its kernels: planned, or rendered for the device. */
 export interface Program<K = Kernel> {
   readonly version: 1;
   readonly name: string;
   readonly symbols: readonly string[];
-  /** What sizes must meet; a device refuses others. */
+  /** Conditions on sizes; a device rejects sizes that do not meet them. */
   readonly requires: readonly Requirement[];
   readonly buffers: readonly BufferSpec[];
   readonly inputs: readonly ProgramInput[];

@@ -1,32 +1,30 @@
 /**
- * @file What a measured search may choose of a program: sizes of tiles, how far loops are written out, how scans run.
- * What a tuning leaves open stays the pure function of shapes and target that it is without one. A tuning is plain data:
- * the same graph, target and tuning give the same kernels, so reruns stay bit-equal.
+ * @file Choices that a measured search can make: tile sizes, unrolling, schedules of scans. Fields that a tuning leaves out keep their default, a pure function of shapes and target. A tuning is plain data: the same graph, target and tuning give the same kernels, so reruns stay bit-equal.
  */
 import { UserError } from "../graph/errors.ts";
 import { type ScanScheduleName, scanScheduleNames } from "./scan/names.ts";
 
-/** What a measured search may choose; what is left open stays the compiler's own choice. */
+/** Choices of a measured search; the compiler decides fields that are left out. */
 export interface Tuning {
-  /** Rows of a product that one invocation computes at the most. */
+  /** Maximum number of rows of a product that one invocation computes. */
   readonly tileRows?: number;
-  /** Columns of a product that one invocation computes at the most. */
+  /** Maximum number of columns of a product that one invocation computes. */
   readonly tileColumns?: number;
-  /** Sums that one invocation holds at the most, however small the product. */
+  /** Maximum number of accumulators that one invocation holds, however small the product. */
   readonly accumulators?: number;
-  /** Rows of the batch that a workgroup of a persistent scan owns, as far as they fit in workgroup memory. */
+  /** Batch rows that a workgroup of a persistent scan owns, if they fit in workgroup memory. */
   readonly persistentRows?: number;
-  /** Columns of a product that one invocation of a persistent scan computes at the most. */
+  /** Maximum number of columns of a product that one invocation of a persistent scan computes. */
   readonly persistentColumns?: number;
-  /** Terms that one turn of a product's loop adds to a sum: how far the loop over its depth is unrolled. */
+  /** Terms that one iteration of a product's loop adds to a sum: how far the loop over its depth is unrolled. */
   readonly termsPerTurn?: number;
-  /** Whether large products go through workgroup memory, where the target would have it. */
+  /** Whether large products go through workgroup memory, on targets that do so by default. */
   readonly workgroupTiles?: boolean;
-  /** How scans run, where they can run so. */
+  /** The schedule of each scan that can run in it. */
   readonly schedule?: ScanScheduleName;
 }
 
-/** Every value that each field may have: what a search tries, and what is accepted from a file. */
+/** The values each field can have: those a search tries and a file may contain. */
 export const tuningGrid: { readonly [K in keyof Tuning]-?: readonly NonNullable<Tuning[K]>[] } = {
   persistentRows: [1, 2, 4, 8, 16],
   persistentColumns: [1, 2, 4, 8, 16],
@@ -38,7 +36,7 @@ export const tuningGrid: { readonly [K in keyof Tuning]-?: readonly NonNullable<
   schedule: scanScheduleNames,
 };
 
-/** A tuning that came from somewhere else. Throws a UserError of one line where it is none. */
+/** Validates a tuning read from a file or passed by a user. Throws a UserError if it is not valid. */
 export function checkedTuning(value: unknown): Tuning {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new UserError("a tuning must be an object such as {tileRows: 8}");
@@ -56,7 +54,7 @@ export function checkedTuning(value: unknown): Tuning {
   return { ...value };
 }
 
-/** A value in a few characters. Objects may have any `toString`, or none. */
+/** A short text for a value. An object's `toString` can throw or be missing, so it is not called. */
 function shortly(value: unknown): string {
   return typeof value === "object" ? "an object" : String(value).slice(0, 40);
 }

@@ -1,23 +1,17 @@
 /**
- * @file How much a kernel has to do in one run, as sums of dimensions that hold at any batch and length.
+ * @file The work of a kernel in one run, as sums of dimensions that hold at any batch and length.
  *
- * FLOP, counted from the graph and not from the text of the kernel:
+ * FLOP are counted from the graph, not from the kernel's code:
  *
  *   product [m, k] x [k, n]                  2 m n k
- *   sum, maximum, scatterAdd                 one for each element that is combined
- *   elementwise op that gives f32            one for each element, whatever the op: a tanh counts like an addition
- *   where, cast, stopGradient, views,        none: they choose and move
+ * sum, maximum, scatterAdd                 one per combined element
+ * elementwise op with an f32 result       one per element, whatever the op: a tanh counts like an addition
+ * where, cast, stopGradient, views,        none: they select and move
  *   integers, bools
  *
- * A value that several stages compute for themselves is counted in each, but once in each: that neighbouring
- * invocations may compute it again is a matter of the kernel. Arithmetic on the initial values of a loop's states is
- * not counted. So the FLOP of a loop are the same however it runs: a kernel that walks the whole sequence counts its
- * length, and one that a loop runs anew for each step counts a step.
+ * A value that several stages recompute is counted once per stage, even if neighbouring invocations of its kernel recompute it too. Arithmetic on the initial values of a loop's states is not counted. So the FLOP of a loop do not depend on its schedule: a kernel that walks the whole sequence counts all steps, and one that is dispatched per step counts one step.
  *
- * Bytes are those that must cross between storage and the kernel if every element that it reads or writes does so once:
- * weights once for a kernel, however many workgroups and steps read them; what stays in workgroup memory not at all. A
- * slice counts its own elements, a table lookup a row for each index. The step of a loop that runs a kernel for each
- * step reads its states from the slots, and writes them there: what only the first or the last step does is left out.
+ * Bytes are those that must move between storage and the kernel if every element is read or written once: weights count once per kernel, however many workgroups and steps read them; values that stay in workgroup memory do not count. A slice counts its own elements, a table lookup one row per index. A kernel that is dispatched per step reads its states from the slots and writes them there: what only the first or the last step does is left out.
  */
 
 import { addDims, type Dim, divideDims, mulDims, sizeOf } from "../graph/dim.ts";
@@ -29,25 +23,25 @@ import { entryOf, type TableOp } from "../ops/table.ts";
 import type { Work } from "./program.ts";
 import type { Stage } from "./stages/stages.ts";
 
-/** A graph whose stages are counted, and where its values lie. */
+/** A graph whose stages are counted, and which of its values are stored. */
 export interface WorkScope {
   /** Number of loops around the graph. */
   readonly depth: number;
   readonly graph: Graph;
-  /** Values that some stage stores: other stages read them and do not compute them again. */
+  /** Values that some stage stores: other stages read them instead of recomputing them. */
   readonly stored: ReadonlySet<NodeId>;
-  /** Of a loop's body. */
+  /** Set for the body of a loop. */
   readonly loop?: EnclosingLoop;
 }
 
 export interface EnclosingLoop {
   readonly outer: WorkScope;
   readonly scan: ScanNode;
-  /** States, and what crosses invocations, lie in workgroup memory, and one dispatch walks all steps. */
+  /** Whether one dispatch walks all steps, with states and values that cross invocations in workgroup memory. */
   readonly persistent: boolean;
 }
 
-/** One dispatch of a kernel made of stages; `places` says in how many places each root is stored. */
+/** The work of one dispatch of a kernel made of stages; `places` returns in how many locations a root is stored. */
 export function stagesWork(
   scope: WorkScope,
   stages: readonly Stage[],
@@ -61,7 +55,9 @@ export function stagesWork(
   return count.work;
 }
 
-/** One dispatch that walks all steps of a loop; `isWritten` says which results of the scan go to storage. */
+/**
+ * The work of one dispatch that walks all steps of a loop; `isWritten` says which results of the scan go to storage.
+ */
 export function wholeLoopWork(
   outer: WorkScope,
   scan: ScanNode,
@@ -85,19 +81,19 @@ export function wholeLoopWork(
   return count.work;
 }
 
-/** Which elements of a value a stage reaches. */
+/** Which elements of a value a stage reads or computes. */
 interface Reach {
-  /** The views that narrow the value, the reader's first; empty where all of it is reached. */
+  /** The views that narrow the value, the reader's first; empty if all of it is reached. */
   readonly path: string;
   readonly elements: Dim;
-  /** How often each of the elements is computed. */
+  /** How often each element is computed. */
   readonly times: Dim;
 }
 
 interface Read {
   readonly value: string;
   readonly path: string;
-  /** Of an element. */
+  /** Bytes per element. */
   readonly bytes: number;
   readonly elements: Dim;
 }
@@ -105,9 +101,9 @@ interface Read {
 class WorkCount {
   readonly #flops: Dim[] = [];
   readonly #written: Dim[] = [];
-  /** By value and path: what several stages of the kernel read is read once. */
+  /** By value and path: a value that several stages of the kernel read counts once. */
   readonly #reads = new Map<string, Read>();
-  /** What the stage being counted has computed or read already. */
+  /** Values that the current stage has already computed or read. */
   #visited = new Set<string>();
   #own: ReadonlySet<NodeId> = new Set();
   #depth = 0;
@@ -120,7 +116,7 @@ class WorkCount {
     return { flops: addDims(this.#flops), bytes: addDims([...read, ...this.#written]) };
   }
 
-  /** All that a stage computes, `times` times, and reads for it. */
+  /** Counts everything that a stage computes, `times` times, and reads. */
   stage(scope: WorkScope, stage: Stage, times: Dim): void {
     this.#visited = new Set();
     this.#own = new Set([...stage.loops, ...stage.roots]);
@@ -128,7 +124,7 @@ class WorkCount {
     for (const id of this.#own) this.#visit(scope, id, whole(scope.graph, id, times));
   }
 
-  /** The initial value of a state: read, its arithmetic not counted. */
+  /** Counts the initial value of a state: its reads, but not its arithmetic. */
   initial(scope: WorkScope, id: NodeId): void {
     this.#own = new Set();
     this.#visit(scope, id, whole(scope.graph, id, 0));
@@ -156,7 +152,7 @@ class WorkCount {
     }
   }
 
-  /** Whether another stage has computed a value. */
+  /** Whether another stage computes and stores a value. */
   #isElsewhere({ depth, stored }: WorkScope, id: NodeId): boolean {
     return stored.has(id) && !(depth === this.#depth && this.#own.has(id));
   }
@@ -166,7 +162,7 @@ class WorkCount {
     if (!loop?.persistent) this.#reads.set(`${value}${path}`, { value, path, bytes, elements });
   }
 
-  /** A weight is the value outside; an x is the part of it that belongs to the step; a state lies in its slot. */
+  /** A weight is the outer value; an x is the current step's part of it; a state is in its slot. */
   #visitBodyInput(scope: WorkScope, { outer, scan }: EnclosingLoop, id: NodeId, reach: Reach): void {
     const { body, consts, carries } = scan.attrs;
     const role = body.inputs.indexOf(id);
@@ -188,14 +184,15 @@ function whole(graph: Graph, id: NodeId, times: Dim): Reach {
   return { path: "", elements: elementsOf(graph, id), times };
 }
 
-/** What a value's reader reaches of an operand. */
+/** Which elements of an operand are reached through its reader. */
 function operandReach(graph: Graph, id: NodeId, operand: number, reach: Reach): Reach {
   const node = nodeAt(graph, id);
   const isElementwise = entryOf(node.op as TableOp).kind === "elementwise";
   if (isElementwise || node.op === "reshape" || node.op === "transpose") return reach;
   if (node.op === "slice" || (node.op === "gather" && operand === 0)) return { ...reach, path: `${reach.path}/${id}` };
   const all = whole(graph, at(node.operands, operand), reach.times);
-  // Each element of any other view comes from at most one of the operand; an index serves a whole row of its table.
+  // Each element of any other view comes from at most one element of the operand; an index serves a whole row of its
+  // table.
   const elements = node.op === "gather" ? divideDims(reach.elements, rowSize(graph, node)) : reach.elements;
   const isNarrow = reach.path !== "" && elements !== undefined && divideDims(all.elements, elements) !== undefined;
   return isNarrow ? { ...reach, elements } : all;
@@ -205,10 +202,10 @@ function rowSize(graph: Graph, { operands }: Node): Dim {
   return sizeOf(nodeAt(graph, at(operands, 0)).aval.shape.slice(1));
 }
 
-/** Ops that move or choose numbers and compute none. */
+/** Ops that move or select numbers without arithmetic. */
 const moves: ReadonlySet<string> = new Set(["where", "cast", "stopGradient"]);
 
-/** FLOP of some elements of a value, from its operands. */
+/** FLOP to compute some elements of a value from its operands. */
 function flopsOf(graph: Graph, node: Node, elements: Dim): Dim {
   const operandShape = (i: number) => nodeAt(graph, at(node.operands, i)).aval.shape;
   switch (node.op) {

@@ -258,8 +258,8 @@ export const cpuTargetMutants: readonly Mutant[] = [
       ],
       [
         "sums begin with what was there",
-        "writer.storeElement(array, placeAt(row, c), writer.f32(0));",
-        "writer.storeElement(array, placeAt(row, c), writer.f32(1));",
+        "writer.storeElement(array, offsetAt(row, c), writer.f32(0));",
+        "writer.storeElement(array, offsetAt(row, c), writer.f32(1));",
       ],
     ],
   ),
@@ -316,8 +316,8 @@ export const cpuTargetMutants: readonly Mutant[] = [
     [
       [
         "values of any size may be given by a step",
-        'if (shape.slice(1).some((dim) => typeof dim !== "number")) return no(`${gives}',
-        "if (shape.length > 99) return no(`${gives}",
+        'if (shape.slice(1).some((dim) => typeof dim !== "number")) return no(`${returns}',
+        "if (shape.length > 99) return no(`${returns}",
       ],
     ],
   ),

@@ -96,7 +96,7 @@ export const planMutants: readonly Mutant[] = [
   ...changed(
     "compiler/plan/lower.ts",
     [onCost],
-    [["crowding is seen only in kernels", "crowding.relieve(foreseen);", ""]],
+    [["crowding is seen only in kernels", "crowding.relieve(predicted);", ""]],
   ),
   ...changed(
     "compiler/plan/memory/crowding.ts",
@@ -199,7 +199,7 @@ export const planMutants: readonly Mutant[] = [
         'if (kind === "reduction" || kind === "contraction")',
         'if (kind === "source")',
       ],
-      ["results need no rows", "if (shape[0] !== rows) return no(`${gives}", "if (rows === 0) return no(`${gives}"],
+      ["results need no rows", "if (shape[0] !== rows) return no(`${returns}", "if (rows === 0) return no(`${returns}"],
     ],
   ),
   ...changed(

@@ -1,4 +1,6 @@
-/** @file Steps that depend on how large a dimension is: their memory, which branch runs, and what is counted of it. */
+/**
+ * @file Steps that depend on the size of a dimension: their memory, which branch runs, and the counts of dispatches.
+ */
 import { expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -16,19 +18,19 @@ import { kernelsOf } from "../../runtime/walk.ts";
 
 type Float = Tensor<"f32">;
 
-test("branches lie in one memory, and what comes after them keeps clear of all", () => {
+test("branches share memory, and later values overlap none of them", () => {
   const memory = new Memory(0);
   const place = (from: number, until: number) => memory.place("f32", "B", from, until).offset;
   const before = place(0, 2);
   const [first, second] = memory.alternatives([() => [place(1, 3), place(1, 1)], () => [place(1, 1), place(1, 1)]]);
   expect(second).toEqual(first);
   expect(new Set([before, ...(first ?? [])].map(String)).size).toBe(3);
-  // At step 2 the first place of the first branch is still read, though the second has done with it.
+  // At step 2 the first slot is still read by the first branch, though the second no longer needs it.
   expect(place(2, 2)).toEqual(first?.[1]);
   expect([place(2, 2), place(3, 3)]).not.toContainEqual(first?.[0]);
 });
 
-/** h = tanh(h·W + x) over a length, lowered stepwise whichever branch runs, or as a schedule says. */
+/** h = tanh(h·W + x) over a length, lowered by the given schedule. */
 function loopOf(time: string | number, schedule: ScanSchedule): Program {
   const inputs = [
     { name: "x", dtype: "f32", shape: [time, "B", 4] },
@@ -53,13 +55,13 @@ const twice: ScanSchedule = {
   },
 };
 
-test("two branches of one kind take the memory of one", () => {
+test("two equal branches need the memory of one", () => {
   const [once, chosen] = [loopOf("T", stepwise), loopOf("T", twice)];
   expect(chosen.buffers).toEqual(once.buffers);
   expect(chosen.kernels).toHaveLength(2 * once.kernels.length);
 });
 
-test("of a length that is known only its branch is lowered", () => {
+test("if the length is known, only its branch is lowered", () => {
   for (const time of [10, 11]) {
     const [once, chosen] = [loopOf(time, stepwise), loopOf(time, twice)];
     expect(chosen.kernels).toHaveLength(once.kernels.length);
@@ -107,7 +109,7 @@ test.each([
   { B: 10, T: 2, kernels: [0, 2, 2, 0, 2, 2], needed: [0, 2, 4] },
   { B: 21, T: 1, kernels: [0, 3], needed: [0, 3, 4] },
   { B: 5, T: 0, kernels: [4], needed: [0, 1, 4] },
-])("the first branch runs that the size fits in: B=$B, T=$T", ({ kernels, needed, ...sizes }) => {
+])("the first branch whose bound is large enough runs: B=$B, T=$T", ({ kernels, needed, ...sizes }) => {
   const steps = instantiate(program, sizes).steps.map((step) => ("kernel" in step ? step.kernel : -1));
   expect(steps).toEqual(kernels);
   expect(countWork(program, sizes).dispatches.forward).toBe(kernels.length);
@@ -116,6 +118,6 @@ test.each([
   expect([...kernelsOf(program.steps, sizes)].sort()).toEqual(needed);
 });
 
-test("with no sizes, kernels of branches are not needed", () => {
+test("without sizes, kernels of branches are not needed", () => {
   expect([...kernelsOf(program.steps)].sort()).toEqual([0, 4]);
 });

@@ -1,4 +1,4 @@
-/** @file How a scan runs, and how many steps one dispatch takes: rules of shapes, limits and what was asked for. */
+/** @file How a scan runs, and how many steps one dispatch runs: rules of shapes, limits and options. */
 import { describe, expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
 import type { LowerOptions, ScanSchedule, ScanSchedules } from "../../compiler/plan/lowering.ts";
@@ -9,7 +9,7 @@ import { add, dot, scanTensors, type Tensor, tanh, traceGraph, zeros } from "../
 
 type Float = Tensor<"f32">;
 
-/** h = tanh(h·W + x), whose weights are `units` squared, or of a batch's size. */
+/** The schedules chosen for h = tanh(h·W + x) with `units` × `units` weights. */
 function schedulesOf(units: number, options: LowerOptions): string[] {
   const inputs = [
     { name: "x", dtype: "f32", shape: ["T", "B", units] },
@@ -28,35 +28,30 @@ function schedulesOf(units: number, options: LowerOptions): string[] {
 describe("how a scan runs", () => {
   test.each<[string, number, LowerOptions, RegExp]>([
     ["by default", 8, {}, /^persistent: rows of the batch are independent/],
-    ["stepwise, asked for", 8, { schedule: "stepwise" }, /^stepwise: it was asked for$/],
-    ["stepwise, as a tuning prefers", 8, { tuning: { schedule: "stepwise" } }, /^stepwise: its tuning says so$/],
-    ["with more weights than a workgroup should read", 1100, {}, /^stepwise: 4840000 bytes of weights/],
-    ["with such weights, asked for", 1100, { schedule: "persistent" }, /^persistent:/],
-    ["with such weights, as a tuning prefers", 1100, { tuning: { schedule: "persistent" } }, /^persistent:/],
+    ["stepwise on request", 8, { schedule: "stepwise" }, /^stepwise: it was asked for$/],
+    ["stepwise in a tuning", 8, { tuning: { schedule: "stepwise" } }, /^stepwise: its tuning says so$/],
+    ["too many weights for one workgroup", 1100, {}, /^stepwise: 4840000 bytes of weights/],
+    ["too many weights, persistent on request", 1100, { schedule: "persistent" }, /^persistent:/],
+    ["too many weights, persistent in a tuning", 1100, { tuning: { schedule: "persistent" } }, /^persistent:/],
     [
-      "with a row that is too wide, as a tuning prefers",
+      "a row too wide for workgroup memory, persistent in a tuning",
       4200,
       { tuning: { schedule: "persistent" } },
       /^stepwise: one row needs 33600 bytes/,
     ],
-    [
-      "asked for, whatever a tuning prefers",
-      8,
-      { schedule: "persistent", tuning: { schedule: "stepwise" } },
-      /^persistent:/,
-    ],
+    ["a request overrides a tuning", 8, { schedule: "persistent", tuning: { schedule: "stepwise" } }, /^persistent:/],
   ])("%s", (_, units, options, expected) => {
     expect(schedulesOf(units, options)).toEqual([expect.stringMatching(expected)]);
   });
 
-  test("asked for where it cannot be, is refused", () => {
+  test("a requested schedule that cannot run is an error", () => {
     expect(() => schedulesOf(4200, { schedule: "persistent" })).toThrow(
       /^scan step cannot run in the schedule persistent: one row needs .*; choose schedule "auto" or "stepwise"$/,
     );
   });
 
-  test("may be a schedule that is given: it is asked for, tried in its place, or refuses", () => {
-    /** Persistent, but every step in a dispatch of its own. */
+  test("a schedule in `scanSchedules` is tried in its order, and may refuse", () => {
+    /** Persistent, but with one dispatch per step. */
     const stepByStep: ScanSchedule = {
       plan: (lowering, context) => {
         const plan = persistent.plan({ ...lowering, chunkSteps: 1 }, context);
@@ -72,25 +67,25 @@ describe("how a scan runs", () => {
 });
 
 describe("steps of a chunk", () => {
-  test("fill the time that a dispatch may take, by FLOP and barriers", () => {
-    // 64 lanes do 1.28e9 FLOP a second: 1 ms, and 2 µs for a barrier.
+  test("fill the time budget of a dispatch, by FLOP and barriers", () => {
+    // 64 lanes do 1.28e9 FLOP per second: 1 ms per step, plus 2 µs per barrier.
     expect(chunkSteps({ flops: 1.28e6, barriers: 1, lanes: 64 }, "gpu")).toBe(24);
     expect(chunkSteps({ flops: 1.28e6, barriers: 501, lanes: 64 }, "gpu")).toBe(12);
     expect(chunkSteps({ flops: 1.28e6, barriers: 0, lanes: 128 }, "gpu")).toBe(49);
-    // 1e9 FLOP a second whatever the lanes, and 10 µs for a barrier.
+    // 1e9 FLOP per second for any number of lanes, and 10 µs per barrier.
     expect(chunkSteps({ flops: 1e6, barriers: 10, lanes: 4 }, "software")).toBe(454);
   });
 
-  test("are never fewer than one", () => {
+  test("are at least one", () => {
     expect(chunkSteps({ flops: 1e12, barriers: 1, lanes: 64 }, "gpu")).toBe(1);
   });
 
-  test("count the FLOP of a row in a step", () => {
+  test("use the FLOP of one row in one step", () => {
     expect(flopsOfRow(["12*B*T", "3*T", 6], "2*B", "T")).toBe((12 + 3 + 6) / 2);
   });
 });
 
-test("a step that gives a value of no known size for each row runs stepwise", () => {
+test("a step that returns a value of unknown size per row runs stepwise", () => {
   const inputs = [
     { name: "x", dtype: "f32", shape: [5, 4] },
     { name: "h", dtype: "f32", shape: [4] },
@@ -107,6 +102,6 @@ test("a step that gives a value of no known size for each row runs stepwise", ()
   const [note] = compileProgram(graph).schedules;
   expect(note).toMatchObject({
     schedule: "stepwise",
-    reason: "the step gives a value of shape [4, B], which has no known size per row",
+    reason: "the step returns a value of shape [4, B], which has no known size per row",
   });
 });

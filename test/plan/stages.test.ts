@@ -1,6 +1,5 @@
 /**
- * @file Stages: whatever a stage reads was stored before its level began, since stages of one level run side by side. A
- * device that happens to run them in order would not show a mistake.
+ * @file Stages: every value that a stage reads was stored at an earlier level, since stages of one level run concurrently. A device that happens to run them in order would not reveal a mistake.
  */
 import { describe, expect, test } from "vitest";
 import { lstm } from "../../cells/lstm.ts";
@@ -30,7 +29,7 @@ import { trainingStep } from "../../train/training-step.ts";
 
 type Float = Tensor<"f32">;
 
-/** What stages read too early, in words. */
+/** Describes each value that a stage reads too early. */
 function readTooEarly(graph: Graph): string[] {
   const { stages, packs } = formStages(graph, graph.outputs, { packs: true });
   const levels = new Map<number, number>();
@@ -41,7 +40,7 @@ function readTooEarly(graph: Graph): string[] {
         if (op === "result" && operands[0] === stage.scan) levels.set(id, stage.level);
     }
   }
-  /** The level at which a value is there: that of the last of its parts, where it is made of parts. */
+  /** The level at which a value is stored: that of its last part, if it is a pack. */
   const levelOf = (id: number): number => {
     const parts = packs.get(id)?.parts;
     return parts === undefined ? (levels.get(id) ?? -1) : Math.max(...parts.map((part) => levelOf(part.id)));
@@ -64,11 +63,11 @@ const traced = (f: (a: Float, b: Float, u: Float, v: Float) => readonly Tensor[]
 
 const graphs: Readonly<Record<string, Graph>> = {
   "a product of products": traced((a, b, u, v) => [dot(tanh(dot(a, b)), u), dot(dot(a, b), v)]),
-  "what is joined, used at its own position": traced((a, b) => [exp(concat([dot(a, b), tanh(dot(b, a))], 0))]),
-  "what is joined, used beside what is not": traced((a, b, u, v) => [
+  "a concatenation, read at its own position": traced((a, b) => [exp(concat([dot(a, b), tanh(dot(b, a))], 0))]),
+  "a packed and an unpacked concatenation, read together": traced((a, b, u, v) => [
     mul(exp(concat([dot(a, b), tanh(dot(b, a))], 0)), concat([dot(u, v), u], 0)),
   ]),
-  "what a loop gives, and what was scattered": traced((a, b, u) => {
+  "results of a loop and of a scatter": traced((a, b, u) => {
     const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => ({
       carries: [tanh(add(h as Float, row as Float))],
       ys: [h as Float],
@@ -77,16 +76,16 @@ const graphs: Readonly<Record<string, Graph>> = {
     const scattered = scatterAdd(iota([6], 0), mul(ys[0] as Float, 2), 6);
     return [mul(ys[0] as Float, u), tanh(carries[0] as Float), add(scattered, 1), dot(scattered, u)];
   }),
-  "rows and columns that are normalized": traced((a, b) => [softmax(dot(a, b), 1), softmax(dot(a, b), 0)]),
-  "pieces of products": traced((a, b, u) => [add(slice(dot(a, b), 0, 1, 3), slice(dot(a, u), 0, 0, 3))]),
+  "normalized rows and columns": traced((a, b) => [softmax(dot(a, b), 1), softmax(dot(a, b), 0)]),
+  "slices of products": traced((a, b, u) => [add(slice(dot(a, b), 0, 1, 3), slice(dot(a, u), 0, 0, 3))]),
 };
 
-describe("what a stage reads was there before its level:", () => {
+describe("a stage reads only values of earlier levels:", () => {
   test.each(Object.entries(graphs))("%s", (_, graph) => {
     expect(readTooEarly(graph)).toEqual([]);
   });
 
-  test("a whole step of training, after every pass", () => {
+  test("a whole training step, after every pass", () => {
     const network = languageModel({ cell: lstm, units: 8, layers: 2, vocabulary: 7, embed: 4 });
     const { graph, donate } = trainingStep(network, { optimizer: adam(), clipNorm: 1 });
     const after: Graph[] = [];

@@ -1,4 +1,4 @@
-/** @file Programs that break WebGPU's rules or their own: each rule refuses one, before a device has seen it. */
+/** @file Programs that break WebGPU's rules or their own: each rule rejects one, without a device. */
 import { expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -13,7 +13,7 @@ const inputs = [
   { name: "w", dtype: "f32", shape: [4, 4] },
 ] as const;
 /** A persistent loop, a product, and a donated input that is updated. */
-const graph = traceGraph("sound", inputs, ([x, w]) => {
+const graph = traceGraph("valid", inputs, ([x, w]) => {
   const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => {
     const next = tanh(add(dot(h as Float, w as Float), row as Float));
     return { carries: [next], ys: [] };
@@ -46,7 +46,7 @@ const choice = (dim: string, ...branches: Branch[]): Program => ({
   steps: [...program.steps, { kind: "choose", dim, branches }],
 });
 const empty = { kind: "dispatch", kernel: 99, grid: [], phase: "forward" } as const;
-/** The program, whose slab of whole numbers and dispatches say how many workgroups there are. */
+/** The program with indirect dispatches: their numbers of workgroups are read from a slab of integers. */
 const indirect = (location: Partial<Location>): Program => {
   const buffer = program.buffers.findIndex(({ element, role }) => element === "u32" && role === "slab");
   const indirect: Location = { buffer, offset: [0], size: [1], ...location };
@@ -54,10 +54,10 @@ const indirect = (location: Partial<Location>): Program => {
 };
 const twoBuffers = (kernel: Kernel) => kernel.bindings.length > 1;
 
-test("a sound program passes", () => {
+test("a valid program passes", () => {
   expect(verifyProgram(program)).toBe(program);
-  const sound = [choice("B*T", branch(3), branch(4), branch(undefined)), indirect({}), indirect({ size: [3] })];
-  for (const one of sound) expect(verifyProgram(one)).toBe(one);
+  const good = [choice("B*T", branch(3), branch(4), branch(undefined)), indirect({}), indirect({ size: [3] })];
+  for (const one of good) expect(verifyProgram(one)).toBe(one);
   expect(program.steps.some(isChunked) && program.kernels.some(twoBuffers)).toBe(true);
 });
 
@@ -73,19 +73,19 @@ test.each<[string, () => Program, RegExp]>([
     /binds a buffer that does not exist/,
   ],
   [
-    "more workgroup memory than there is",
+    "more workgroup memory than the limit",
     () => withKernel(() => ({ workgroupBytes: defaultLimits.workgroupBytes + 4 })),
-    /takes 16388 bytes of workgroup memory/,
+    /uses 16388 bytes of workgroup memory; the limit is 16384/,
   ],
   [
-    "more invocations than a workgroup may have",
+    "more invocations per workgroup than the limit",
     () => withKernel(() => ({ workgroupSize: 257 })),
-    /has 257 invocations a workgroup/,
+    /has 257 invocations per workgroup; the limit is 256/,
   ],
   [
-    "an input that lies in a slab",
+    "an input in a slab",
     () => ({ ...program, buffers: program.buffers.map((buffer) => ({ ...buffer, role: "slab" })) }),
-    /input x: has no buffer of its own/,
+    /input x: has no input buffer/,
   ],
   [
     "an input whose buffer has another size",
@@ -93,34 +93,34 @@ test.each<[string, () => Program, RegExp]>([
     /input x: has a buffer of another size/,
   ],
   [
-    "a copy to nowhere",
+    "a copy to a buffer that does not exist",
     () => ({ ...program, steps: [copy(0, 99)] }),
-    /a copy: lies in buffer 99, which does not exist/,
+    /a copy: is in buffer 99, which does not exist/,
   ],
   [
-    "a copy from nowhere",
+    "a copy from a buffer that does not exist",
     () => ({ ...program, steps: [copy(99, 0)] }),
-    /a copy: lies in buffer 99, which does not exist/,
+    /a copy: is in buffer 99, which does not exist/,
   ],
-  ["a copy within a buffer", () => ({ ...program, steps: [copy(2, 2)] }), /source and destination are one buffer/],
+  ["a copy within a buffer", () => ({ ...program, steps: [copy(2, 2)] }), /has one buffer as source and destination/],
   [
     "an output that does not exist",
     () => withOutput(1, { location: { buffer: 99, offset: [0], size: [1] } }),
-    /output 1: lies in buffer 99/,
+    /output 1: is in buffer 99/,
   ],
   [
-    "a result in an input's buffer",
+    "an output in an input's buffer",
     () => withOutput(1, { location: at(program.outputs, 0).location }),
-    /output 1: lies in an input's buffer/,
+    /output 1: is in an input's buffer/,
   ],
   [
     "a donated output in a slab",
     () => withOutput(0, { location: at(program.outputs, 1).location }),
-    /output 0: is donated but lies in a slab/,
+    /output 0: is donated but is in a slab/,
   ],
   ["a kernel that does not exist", () => withSteps(() => ({ kernel: 99 })), /kernel 99 does not exist/],
   [
-    "one that runs instead of a loop",
+    "a missing kernel that runs instead of a loop",
     () => {
       const missing = { kind: "dispatch", kernel: 99, grid: [], phase: "forward" } as const;
       const loop = { kind: "loop", length: "T", reverse: false, body: [], otherwise: [missing] } as const;
@@ -129,58 +129,74 @@ test.each<[string, () => Program, RegExp]>([
     /kernel 99 does not exist/,
   ],
   [
-    "a kernel that is not told its chunk",
+    "a chunked kernel without a range of steps",
     () => withSteps(() => ({ chunks: undefined })),
-    /runs a chunk of a loop and is not told which/,
+    /runs a chunk of a loop but gets no range of steps/,
   ],
   [
     "chunks of a kernel that runs no loop",
-    () => withSteps((step) => (isChunked(step) ? {} : { chunks: { scan: "sound", length: "T", steps: 3 } })),
-    /is cut into chunks and runs no loop/,
+    () => withSteps((step) => (isChunked(step) ? {} : { chunks: { scan: "valid", length: "T", steps: 3 } })),
+    /is cut into chunks but runs no loop/,
   ],
   [
-    "chunks of no steps",
-    () => withSteps((step) => (isChunked(step) ? { chunks: { scan: "sound", length: "T", steps: 0 } } : {})),
+    "chunks of 0 steps",
+    () => withSteps((step) => (isChunked(step) ? { chunks: { scan: "valid", length: "T", steps: 0 } } : {})),
     /is cut into chunks of 0 steps/,
   ],
   [
-    "a step of a loop that is not there",
+    "a chunked kernel that reads a loop it is not in",
     () => withKernel(({ chunked, loops }) => ({ loops: chunked ? 2 : loops })),
-    /reads the steps of 2 loops, around it are 0/,
+    /reads the steps of 2 loops, but 0 enclose it/,
   ],
   [
-    "a step of a loop around a kernel that stands in none",
+    "a kernel outside loops that reads a loop's step",
     () => withKernel(({ chunked, loops }) => ({ loops: chunked ? loops : 1 })),
-    /reads the steps of 1 loops, around it are 0/,
+    /reads the steps of 1 loops, but 0 enclose it/,
   ],
-  ["a choice by a size that there is not", () => choice("B*K", branch(undefined)), /by B\*K: K is no size/],
-  ["a choice that leaves sizes out", () => choice("T", branch(3), branch(8)), /by T: has no branch for large sizes/],
-  ["a choice of nothing", () => choice("T"), /by T: has no branch for large sizes/],
+  ["a choice by an unknown symbol", () => choice("B*K", branch(undefined)), /by B\*K: K is not a symbol/],
   [
-    "a branch behind one that takes its sizes",
+    "a choice without a branch for large sizes",
+    () => choice("T", branch(3), branch(8)),
+    /by T: has no branch for large sizes/,
+  ],
+  ["a choice without branches", () => choice("T"), /by T: has no branch for large sizes/],
+  [
+    "a branch after one that covers its sizes",
     () => choice("T", branch(3), branch(3), branch(undefined)),
     /by T: has branches up to 3, 3, Infinity, which do not ascend/,
   ],
   ["a kernel of a branch that does not exist", () => choice("T", branch(undefined, empty)), /kernel 99 does not exist/],
   [
-    "workgroups that the caller counts",
+    "an indirect dispatch that reads an input",
     () => indirect({ buffer: 0 }),
-    /an indirect dispatch: reads its workgroups in buffer 0, which is no slab/,
+    /an indirect dispatch: reads its workgroups from buffer 0, which is not a slab/,
   ],
-  ["workgroups in a buffer that does not exist", () => indirect({ buffer: 99 }), /in buffer 99, which is no slab/],
   [
-    "workgroups that are no whole numbers",
+    "an indirect dispatch that reads a buffer that does not exist",
+    () => indirect({ buffer: 99 }),
+    /from buffer 99, which is not a slab/,
+  ],
+  [
+    "an indirect dispatch that reads floats",
     () => indirect({ buffer: program.buffers.findIndex(({ name }) => name === "work") }),
     /reads its workgroups as f32/,
   ],
-  ["two numbers of workgroups", () => indirect({ size: [2] }), /reads 2 numbers of workgroups; there are 1 or 3/],
-  ["workgroups by sizes", () => indirect({ size: [1, "B"] }), /reads 1 \+ B numbers of workgroups/],
-])("refused is %s", (_, broken, fault) => {
+  [
+    "an indirect dispatch of two numbers",
+    () => indirect({ size: [2] }),
+    /reads 2 numbers of workgroups; it must be 1 or 3/,
+  ],
+  [
+    "an indirect dispatch of a symbolic number of numbers",
+    () => indirect({ size: [1, "B"] }),
+    /reads 1 \+ B numbers of workgroups/,
+  ],
+])("rejects %s", (_, broken, fault) => {
   expect(() => verifyProgram(broken())).toThrow(fault);
 });
 
-test("refused are more buffers than a device binds", () => {
+test("rejects more buffers than a device can bind", () => {
   expect(() => verifyProgram(program, { ...defaultLimits, storageBuffers: 1 })).toThrow(
-    /binds \d buffers, allowed are 1/,
+    /binds \d buffers; the limit is 1/,
   );
 });

@@ -1,4 +1,4 @@
-/** @file FLOP and bytes of kernels: by hand for what is small enough, and equal however a loop runs. */
+/** @file FLOP and bytes of kernels: small ones compared with counts by hand, and loops equal in every schedule. */
 import { expect, test } from "vitest";
 import { cells, gru, lstm } from "../../cells/index.ts";
 import { compileProgram } from "../../compiler/compile.ts";
@@ -24,7 +24,7 @@ import { trainingStep } from "../../train/training-step.ts";
 
 type Float = Tensor<"f32">;
 
-/** The work of a whole run, loops walked. */
+/** The work of a whole run, with all iterations of loops. */
 function totalOf(program: Program): Work {
   const flops: Dim[] = [];
   const bytes: Dim[] = [];
@@ -69,7 +69,7 @@ test.each<[string, readonly NamedAval[], (tensors: readonly Float[]) => Tensor, 
   ["a maximum", [x], ([a]) => reduceMax(a as Float, 1), { flops: ["6*B"], bytes: ["28*B"] }],
   ["a tanh counts like an addition", [x], ([a]) => tanh(a as Float), { flops: ["6*B"], bytes: ["48*B"] }],
   [
-    "what is used twice is computed and read once",
+    "a value that is used twice is computed and read once",
     [x, y],
     ([a, b]) => {
       const product = mul(a as Float, b as Float);
@@ -79,20 +79,20 @@ test.each<[string, readonly NamedAval[], (tensors: readonly Float[]) => Tensor, 
   ],
   ["a transpose only moves", [x], ([a]) => transpose(a as Float), { flops: [], bytes: ["48*B"] }],
   [
-    "choices and comparisons count nothing",
+    "selections and comparisons count as 0",
     [x, y],
     ([a, b]) => where(less(a as Float, b as Float), a as Float, b as Float),
     { flops: [], bytes: ["72*B"] },
   ],
-  ["a slice is read alone", [x], ([a]) => slice(a as Float, 1, 2, 3), { flops: [], bytes: [elements] }],
+  ["only the elements of a slice are read", [x], ([a]) => slice(a as Float, 1, 2, 3), { flops: [], bytes: [elements] }],
   [
-    "a slice of what is read whole is no second read",
+    "a slice of a value that is read whole adds no read",
     [x],
     ([a]) => mul(slice(a as Float, 1, 0, 1), sum(a as Float, 1, { keepAxes: true })),
     { flops: ["7*B"], bytes: ["28*B"] },
   ],
   [
-    "a lookup reads a row for each index",
+    "a lookup reads one row per index",
     [f32("table", 50, 6), i32("index", "B")],
     ([table, index]) => gather(table as Float, index as unknown as Tensor<"i32">),
     { flops: [], bytes: ["52*B"] },
@@ -104,7 +104,7 @@ test.each<[string, readonly NamedAval[], (tensors: readonly Float[]) => Tensor, 
     { flops: ["6*B"], bytes: ["28*B", 1200] },
   ],
   [
-    "integers count nothing",
+    "integers count as 0",
     [i32("n", "B")],
     ([n]) => cast(add(n as Float, n as Float), "f32"),
     { flops: [], bytes: ["8*B"] },
@@ -133,7 +133,7 @@ test.each(schedules)("an LSTM layer has the FLOP of its equations, %s", (schedul
   expect(totalOf(program).flops).toEqual([`${products + elementwise}*B*T`]);
 });
 
-test("in one dispatch, a loop reads weights and initial states once, its xs and ys in every step", () => {
+test("in one dispatch, a loop reads weights and initial states once, and moves xs and ys in every step", () => {
   const units = 12;
   const inputs = [f32("xs", "T", "B", units), f32("h", "B", units), f32("U", units, units)];
   const graph = traceGraph("recurrence", inputs, ([xs, h, u]) => {
@@ -153,7 +153,7 @@ test("in one dispatch, a loop reads weights and initial states once, its xs and 
   expect(together?.flops).toEqual(stepwise?.flops.map((dim) => mulDims("T", dim)));
 });
 
-test("what nobody reads of a loop is not written", () => {
+test("results of a loop that are not read are not written", () => {
   const graph = traceGraph("outputs", [f32("xs", "T", "B", 4), f32("h", "B", 4)], ([xs, h]) => {
     const step = ([before]: readonly Tensor[], [x]: readonly Tensor[]) => {
       const next = tanh(add(before as Float, x as Float));
@@ -165,7 +165,7 @@ test("what nobody reads of a loop is not written", () => {
   expect(compileProgram(graph, { schedule: "persistent" }).kernels[0]?.work.bytes).toEqual(["32*B*T", "16*B"]);
 });
 
-test("the step of a loop over looked up rows reads the rows and the indices of the step", () => {
+test("one step of a loop over looked-up rows reads its rows and indices", () => {
   const inputs = [f32("table", 50, 4), i32("tokens", "T", "B"), f32("h", "B", 4)];
   const graph = traceGraph("lookup", inputs, ([table, tokens, h]) => {
     const step = ([before]: readonly Tensor[], [x]: readonly Tensor[]) => {
@@ -180,7 +180,7 @@ test("the step of a loop over looked up rows reads the rows and the indices of t
   expect(stepwise?.bytes).toEqual(["52*B"]);
 });
 
-test("what a loop computes of values outside is counted in each step, and read once", () => {
+test("values that a loop computes from outer values are counted in each step, and read once", () => {
   const inputs = [f32("xs", "T", "B", 4), f32("h", "B", 4), f32("g", 4)];
   const graph = traceGraph("scaled", inputs, ([xs, h, g]) => {
     const scale = neg(g as Float);
@@ -191,7 +191,7 @@ test("what a loop computes of values outside is counted in each step, and read o
   });
   const programs = schedules.map((schedule) => compileProgram(graph, { schedule }));
   const [together, stepwise] = programs.map(totalOf);
-  // Stepwise, the second hands the initial state on where there are no steps.
+  // Stepwise, the second kernel copies the initial state if there are no steps.
   expect(programs.map(({ kernels }) => kernels.length)).toEqual([1, 2]);
   expect(together).toEqual({ flops: ["12*B*T", "4*T"], bytes: ["16*B*T", "32*B", 16] });
   expect(stepwise).toEqual({ flops: ["12*B*T", "4*T"], bytes: ["48*B*T", "16*T"] });

@@ -1,13 +1,9 @@
 /**
- * @file Products through workgroup memory. The lanes of a workgroup fetch a block of both operands together, four
- * elements to a vector, and each lane multiplies its own 4 x 4 tile out of them: an element that is fetched once serves
- * 32 rows or columns. Operands are read where and as they lie, transposed or not, with whatever elementwise values they
- * are; what follows the products is written once and walks over the tile.
+ * @file Products through workgroup memory. The lanes of a workgroup fetch a block of both operands together, as vectors of four elements, and each lane computes its own 4 x 4 tile from them: an element that is fetched once serves 32 rows or columns. Operands are read in place, transposed or not, fused with the elementwise values that produce them; the code after the products is written once and walks over the tile.
  *
- *   block of the result: 32 x 32, by 8 x 8 lanes of 4 x 4      depth of a block: 16
+ * block of the result: 32 x 32, computed by 8 x 8 lanes, 4 x 4 each      depth of a block: 16
  *
- * Blocks pay where the device has many lanes and rows and depth are long; small products are spread over the device
- * instead (tiles.ts).
+ * Blocks pay off on devices with many lanes and for products with many rows and a long depth; small products are spread over the device instead (tiles.ts).
  */
 import { type Dim, dimFactors, mulDims, sameShape, sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
@@ -31,11 +27,14 @@ const lanesPerSide = 8;
 const side = lanesPerSide * tile;
 const blockDepth = 16;
 const lanes = lanesPerSide * lanesPerSide;
-/** Vectors of one block of an operand. */
+/** Number of vectors in one block of an operand. */
 const cells = (side / tile) * blockDepth;
-/** Accumulators of 4 x 4 that a lane holds, and operands that fit in 16 KB of workgroup memory beside the left one. */
+/**
+ * Maximum number of 4 x 4 accumulators of a lane, and of right operands that fit in 16 KB of workgroup memory next to
+ * the left one.
+ */
 const mostProducts = 4;
-/** Rows from which a product of known size fills enough blocks. */
+/** Number of rows from which a product of known size fills enough blocks. */
 const manyRows = 64;
 
 export const blocks: Form = { matches: usesBlocks, grid: blockGrid, lanes: () => lanes, emit: emitBlocks };
@@ -128,7 +127,7 @@ function startRow(writer: PlacedBuilder): Variable {
   return writer.var(writer.fresh("sum"), writer.vector([writer.f32(0)]));
 }
 
-/** Products that read one left operand and so share its block, as many as fit beside it. */
+/** Products that share the block of one left operand, as many as fit in memory next to it. */
 interface Phase {
   readonly left: NodeId;
   readonly transposed: boolean;
@@ -210,7 +209,7 @@ function fetchBlocks(
       const [step, vector] = depthFirst ? [fast, slow] : [slow, fast];
       const k = writer.let(writer.fresh("step"), step);
       const first = writer.let(writer.fresh("first"), writer.add(start, writer.mul(vector, writer.u32(tile))));
-      // Past the end the last element is read again; zero takes its place.
+      // Past the end, the last element is read again and replaced by zero.
       const inDepth = index.below(index.min(index.of(writer.add(k0, k)), last(depth)), depth);
       const values = Array.from({ length: tile }, (_, i) => {
         const along = index.below(index.min(index.of(writer.add(first, writer.u32(i))), last(size)), size);
@@ -228,7 +227,7 @@ function fetchBlocks(
   });
 }
 
-/** Each lane multiplies its tile out of the blocks. */
+/** Each lane computes its tile from the blocks. */
 function multiplyBlocks(
   writer: PlacedBuilder,
   phase: Phase,

@@ -1,4 +1,4 @@
-/** @file A position of its own for every invocation: elementwise values, and reductions that one invocation does alone. */
+/** @file One position per invocation: elementwise values, and reductions that one invocation does alone. */
 import { gridOf, overPositions } from "../../kernel/mapping.ts";
 import { type Form, mappingOf } from "./form.ts";
 import { flatPosition } from "./loops.ts";

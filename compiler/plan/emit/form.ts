@@ -1,4 +1,4 @@
-/** @file What a form is: how the kernel of a stage is spread over invocations, and what each of them writes. */
+/** @file A form: how a stage's kernel is spread over invocations, and what code each of them runs. */
 import type { Dim } from "../../graph/dim.ts";
 import { spread, type WorkMapping } from "../../kernel/mapping.ts";
 import type { GridPart, Location } from "../program.ts";
@@ -7,18 +7,18 @@ import type { TileOptions } from "../stages/tiles.ts";
 import type { StoreRoot } from "./stage.ts";
 import type { Emitter, Region } from "./values.ts";
 
-/** A stage, and what decides how it is computed: shapes, target and tuning. */
+/** A stage, and what its computation depends on: shapes, target and tuning. */
 export interface FormContext {
   readonly region: Region;
   readonly stage: Stage;
   readonly tiles: TileOptions;
 }
 
-/** What a form writes with. */
+/** What a form needs to write its code. */
 export interface Emission extends FormContext {
   readonly emitter: Emitter;
   readonly store: StoreRoot;
-  /** Scratch memory of a length, until the kernel has run. */
+  /** Allocates scratch memory of a given length, valid until the kernel has run. */
   readonly scratch: (size: Dim) => Location;
 }
 
@@ -30,7 +30,7 @@ export interface Form {
   readonly emit: (emission: Emission) => void;
 }
 
-/** How positions are given to invocations. */
+/** How positions are assigned to invocations. */
 export function mappingOf({ mapping = spread }: TileOptions): WorkMapping {
   return mapping;
 }

@@ -7,11 +7,11 @@ import { scatterByColumn, scatterByElement } from "./scatter.ts";
 import { tile } from "./tile.ts";
 import { tree } from "./tree.ts";
 
-/** Those of WebGPU. */
+/** The forms for WebGPU. */
 export const forms: readonly Form[] = [tree, scatterByElement, scatterByColumn, blocks, tile, element];
 
 export function formOf(all: readonly Form[], context: FormContext): Form {
   const form = all.find(({ matches }) => matches(context));
-  if (form === undefined) throw new InternalError("a stage of no form");
+  if (form === undefined) throw new InternalError("no form matches a stage");
   return form;
 }

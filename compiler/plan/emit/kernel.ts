@@ -1,4 +1,4 @@
-/** @file Builds the kernel of stages: a part for each, in the form that matches it. */
+/** @file Builds a kernel from stages: one part per stage, in the form that matches it. */
 import { addDims, type Dim, mulDims, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
 import { type NodeId, nodeAt } from "../../graph/graph.ts";
@@ -15,19 +15,18 @@ import type { StoreRoot } from "./stage.ts";
 import { Emitter, type Region } from "./values.ts";
 
 export interface KernelHooks {
-  /** Writes what stands before everything else, such as which step of a loop this is. */
+  /** Writes the code that comes before everything else, such as which step of a loop this is. */
   readonly begin: (emitter: Emitter) => void;
-  /** Puts a root's value where it belongs, or adds it to what is there. */
+  /** Stores a root's value at its location, or adds it to what is stored there. */
   readonly store: (emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr, how: "set" | "add") => void;
-  /** Scratch memory of a length, until the kernel has run. */
+  /** Allocates scratch memory of a given length, valid until the kernel has run. */
   readonly scratch: (size: Dim) => Location;
-  /** How much the stages have to do. */
+  /** The work of the stages. */
   readonly work: Work;
 }
 
 /**
- * Builds one kernel for stages that do not depend on each other. Several share a dispatch: each has its range of
- * workgroups and a function of its own.
+ * Builds one kernel for stages that do not depend on each other. They share a dispatch: each has its range of workgroups and its own function.
  */
 export function buildKernel(
   lowering: Lowering,
@@ -57,13 +56,13 @@ export function buildKernel(
   };
 }
 
-/** A value that is written to a place as it is. */
+/** A value that is copied to a location unchanged. */
 export interface Handover {
   readonly id: NodeId;
   readonly to: Location;
 }
 
-/** Builds the kernel that writes values of a region, known before it runs, to other places; `scan` is what it is for. */
+/** Builds the kernel that copies values of a region to other locations, on behalf of `scan`. */
 export function buildHandover(
   lowering: Lowering,
   region: Region,
@@ -87,7 +86,7 @@ export function buildHandover(
   return { kernel: finishKernel(lowering, writer, region, [scan], mapping.lanes, work), grid };
 }
 
-/** Puts the kernel into the list; gives its position there. */
+/** Adds the kernel to the list and returns its index. */
 export function finishKernel(
   lowering: Lowering,
   writer: PlacedBuilder,
@@ -105,7 +104,7 @@ export function finishKernel(
   return number;
 }
 
-/** A word for the kernel's name: its most telling op. */
+/** A word for the kernel's name: its most characteristic op. */
 function kernelWord(region: Region, ids: readonly NodeId[]): string {
   const ops = ids.map((id) => nodeAt(region.graph, id).op);
   return ops.find((op) => op === "dot" || op === "scatterAdd" || op === "sum" || op === "reduceMax") ?? "map";

@@ -1,41 +1,41 @@
 /**
- * @file Long sums are added up in blocks. A running sum rounds once for each term, and terms that are alike round the same
- * way: 50,000 equal ones are off by 2e-4. Here some √n terms, and no fewer than 256, are added to a part, and the part to
- * the sum, so that no number rounds more than 512 or 3 √n times; it costs an accumulator, and an addition for each block.
- * Not by compensation: WGSL allows a compiler to reassociate, which would cancel the correction.
+ * @file Long sums are added up in blocks. A running sum rounds once per term, and similar terms round the same way: a sum of 50,000 equal terms is off by 2e-4. Here blocks of about √n terms, at least 256, are added to a partial sum, and the partial sum to the total, so no number is rounded more than 512 or 3 √n times. The cost is one accumulator, and one addition per block. Compensated summation does not work: WGSL allows a compiler to reassociate, which would cancel the correction.
  */
 import type { Dim } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
 import type { KernelBuilder } from "../../kernel/builder.ts";
 import type { Expr, Variable } from "../../kernel/ir.ts";
 
-/** The most terms that are added up in one block. */
+/** Sums of up to this many terms are not cut, and no block is shorter. */
 const fewTerms = 256;
 
-/** What is added up: of `start`, `start + stride`, … those below `count`. */
+/** The terms of a sum: `start`, `start + stride`, … below `count`. */
 export interface Terms {
   readonly start: Expr;
   readonly count: Dim;
   readonly stride: number;
-  /** Blocks there may be at the most, where each takes memory. */
+  /** Maximum number of blocks, if each block needs memory. */
   readonly mostBlocks?: number;
 }
 
-/** What is done about the parts of sums. */
+/** How partial sums are written. */
 export interface Parts {
   /** Whether adding terms rounds. */
   readonly round: boolean;
-  /** Writes what adds one part up, and what becomes of the part. */
+  /** Writes the code that adds up one partial sum and the code that uses it. */
   inPart(write: () => void): void;
 }
 
-/** Accumulators of one loop, one for each position; `startPart` declares another one, where adding terms rounds. */
+/** Accumulators of one loop, one per position; `startPart` declares one for a partial sum, if adding terms rounds. */
 export interface RunningSum {
   readonly registers: readonly Variable[];
   readonly startPart?: () => Variable;
 }
 
-/** The accumulators that terms are added to: within a block those of its part, which is then added to those around it. */
+/**
+ * The accumulators that terms are added to: within a block those of its partial sum, which is then added to the outer
+ * ones.
+ */
 export class RunningSums implements Parts {
   readonly #k: KernelBuilder;
   #sums: readonly RunningSum[];
@@ -45,7 +45,7 @@ export class RunningSums implements Parts {
     this.#sums = sums;
   }
 
-  /** The register of the k-th sum at the i-th position, at this place of the kernel. */
+  /** The register of the k-th sum at the i-th position, at this point of the kernel. */
   register(k: number, i: number): Variable {
     return at(at(this.#sums, k).registers, i);
   }
@@ -72,8 +72,7 @@ export class RunningSums implements Parts {
 }
 
 /**
- * Calls `write` for the terms from `first` on, to before `end`: those of one block in a loop over all blocks, or all of
- * them at once where they are few or adding them does not round.
+ * Calls `write` for the terms from `first` up to, but not including, `end`: one block inside a loop over all blocks, or all terms at once if they are few or adding them does not round.
  */
 export function overBlocks(
   k: KernelBuilder,
@@ -95,14 +94,13 @@ export function overBlocks(
   });
 }
 
-/** Whether a sum is cut: not where it is known to have few terms. */
+/** Whether a sum is cut into blocks: not if it is known to have few terms. */
 export function isLong({ count, stride }: Pick<Terms, "count" | "stride">): boolean {
   return typeof count !== "number" || count > fewTerms * stride;
 }
 
 /**
- * Length of a block: for each lane the power of two that is next above the root of the number of its terms. What depends
- * on a size that is not known is bound once.
+ * Length of a block: per lane, the power of two next above the square root of its number of terms. If the count is symbolic, the length is bound once per kernel.
  */
 export function blockLength(k: KernelBuilder, { count, stride, mostBlocks }: Terms): Expr {
   if (typeof count === "number") {

@@ -1,6 +1,5 @@
 /**
- * @file Writes the loops of a stage: where an accumulator starts, what one turn adds to it, which loops run as one, and
- * where a result is found afterwards.
+ * @file Writes the loops of a stage: the initial value of an accumulator, what one iteration adds to it, which loops are fused, and where a result is found afterwards.
  */
 import type { Dim, Shape } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
@@ -15,10 +14,10 @@ import { loopExtentsOf } from "../stages/loops.ts";
 import { isLong, overBlocks, type RunningSum, RunningSums } from "./long-sums.ts";
 import { type Emitter, type Region, valueKey } from "./values.ts";
 
-/** A position of a stage: it has an index in every shape that has as many elements as the stage. */
+/** A position of a stage: it has an index in every shape with as many elements as the stage has positions. */
 export interface Position {
   readonly indexIn: (shape: Shape) => Index[];
-  /** Where lanes share rows: the position whose row this lane loads for all, and which lane loads this one's. */
+  /** If lanes share rows: the position whose row this lane loads for all, and which lane loads this position's row. */
   readonly shared?: SharedRow | undefined;
 }
 
@@ -34,7 +33,7 @@ export function flatPosition(emitter: Emitter, flat: Index): Position {
   return remembering((shape) => emitter.indexAt(flat, shape));
 }
 
-/** A position that finds its index in a shape once: every term of every loop asks for it. */
+/** A position that caches its index per shape, since every term of every loop asks for it. */
 export function remembering(find: (shape: Shape) => Index[]): Position {
   const found = new Map<string, Index[]>();
   return {
@@ -47,7 +46,10 @@ export function remembering(find: (shape: Shape) => Index[]): Position {
   };
 }
 
-/** Loops of the same extents run as one, so that what they share is loaded once; none may wait for another's result. */
+/**
+ * Groups loops of equal extents into fused loops, so that shared operands are loaded once. No loop in a group depends
+ * on another's result.
+ */
 export function loopGroups(region: Region, accumulators: readonly Accumulator[]): Accumulator[][] {
   const groups: Accumulator[][] = [];
   for (const accumulator of [...accumulators].sort((a, b) => at(a.loops, 0) - at(b.loops, 0))) {
@@ -93,7 +95,7 @@ export interface Sums {
   readonly registers: readonly Variable[];
 }
 
-/** Writes the loops of accumulators that run as one, for all positions at once. */
+/** Writes the fused loop of some accumulators, for all positions at once. */
 export function runLoops(
   emitter: Emitter,
   region: Region,
@@ -116,36 +118,40 @@ export function runLoops(
         return { register, total: accumulated(emitter, region, loops, register, position, turn) };
       }),
     );
-    // All loads first, then all sums: the loads do not wait for each other.
+    // All loads come before all sums, so that the loads do not wait for each other.
     for (const { register, total } of terms) writer.assign(register, total);
   });
   return sums;
 }
 
-/** The accumulators of a loop as a running sum: a maximum is exact, and so are whole numbers. */
+/** The accumulators of a loop as a running sum. Maxima and integer sums are exact, so they need no partial sums. */
 export function runningSum(k: KernelBuilder, region: Region, id: NodeId, registers: readonly Variable[]): RunningSum {
   const { op, aval } = nodeAt(region.graph, id);
   const rounds = op !== "reduceMax" && aval.dtype === "f32";
   return { registers, ...(rounds ? { startPart: () => startLoop(k, region, id) } : {}) };
 }
 
-/** Steps of the depth that one turn does: several loops that share an accumulator give it terms enough in one step. */
+/**
+ * Depth steps of one iteration: fewer if several loops share an accumulator, which then gets enough terms in one step.
+ */
 function stepsPerTurn(emitter: Emitter, region: Region, accumulators: readonly Accumulator[]): number {
   const isProduct = accumulators.every(({ loops }) => loops.every((id) => nodeAt(region.graph, id).op === "dot"));
   const fewest = Math.min(...accumulators.map(({ loops }) => loops.length));
   return isProduct ? Math.ceil(emitter.writer.termsPerTurn / fewest) : 1;
 }
 
-/** One step of what is reduced. */
+/** One step along the reduced axes. */
 export interface ReducedStep {
   readonly index: readonly Index[];
-  /** Where it may lie past the end: the condition under which it counts. It is then the last step once more. */
+  /**
+   * If the step may be past the end: the condition under which it counts. Past the end, the index is that of the last
+   * step.
+   */
   readonly counts?: Expr;
 }
 
 /**
- * Nested loops over what is reduced, each in blocks; `body` gets the steps of one turn, of which there are `unrolled`
- * where there is but one axis: their terms are added in one expression, so that the accumulator is read and written once.
+ * Nested loops over the reduced axes, each in blocks. `body` gets the steps of one iteration: `unrolled` of them if there is only one axis. Their terms are added in one expression, so that the accumulator is read and written once.
  */
 function overReduced(
   emitter: Emitter,
@@ -170,7 +176,7 @@ function overReduced(
         const stepAt = (step: number): ReducedStep => {
           const later = index.add(first, index.dim(step));
           if (typeof depth === "number" || step === 0) return { index: [index.below(later, depth)] };
-          // What is left at the end of a depth that is not known is not written out again: the kernel would be twice as long.
+          // The remainder of a symbolic depth has no loop of its own, which would double the length of the kernel.
           const last = index.sub(index.dim(depth), index.dim(1));
           return {
             index: [index.below(index.min(later, last), depth)],
@@ -195,7 +201,7 @@ function overReduced(
     overBlocks(writer, { start: zero, count: extent, stride: 1 }, running, (first, end) => {
       writer.for({ axis: { extent, role: "depth" }, name: writer.fresh("k"), first, end, step: one }, (k) => {
         const inner = () => nest(axis + 1, [...reduced, index.of(k, extent)]);
-        // What a short axis within adds up is a part of this one's sum; a long one has parts of its own.
+        // A short inner axis yields a partial sum of this axis; a long one has its own partial sums.
         if (isShort(extents[axis + 1])) running.inPart(inner);
         else inner();
       });
@@ -208,7 +214,7 @@ function isShort(extent: Dim | undefined): boolean {
   return extent !== undefined && !isLong({ count: extent, stride: 1 });
 }
 
-/** The indices of a loop's operands for an output position and an index of what is reduced. */
+/** The indices of a loop's operands for an output position and an index along the reduced axes. */
 function operandIndices(region: Region, id: NodeId, position: Position, reduced: readonly Index[]): Index[][] {
   const node = nodeAt(region.graph, id);
   const out = position.indexIn(node.aval.shape);
@@ -222,14 +228,14 @@ function operandIndices(region: Region, id: NodeId, position: Position, reduced:
       [...batch, ...(transposeB ? [n, k] : [k, n])],
     ];
   }
-  if (node.op !== "sum" && node.op !== "reduceMax") throw new InternalError(`${node.op} is no loop`);
+  if (node.op !== "sum" && node.op !== "reduceMax") throw new InternalError(`${node.op} is not a loop`);
   const { axes } = node.attrs;
   const kept = [...out];
   const shape = nodeAt(region.graph, at(node.operands, 0)).aval.shape;
   return [shape.map((_, axis) => (axes.includes(axis) ? at(reduced, axes.indexOf(axis)) : (kept.shift() as Index)))];
 }
 
-/** An accumulator with one turn of its loops added. */
+/** An accumulator after one iteration of its loops. */
 export function accumulated(
   emitter: Emitter,
   region: Region,
@@ -267,7 +273,7 @@ function sharedRow(
   if (shared === undefined) return undefined;
   const operand = at(nodeAt(region.graph, id).operands, 0);
   const index = at(operandIndices(region, id, shared.loads, reduced), 0);
-  // A product whose rows are not the tile's own, such as one of another shape in the same stage, loads for itself.
+  // A product whose rows are not the tile's rows, such as one of another shape in the same stage, does its own loads.
   if (index.some(({ expr }) => reads(expr, shared.columns))) return undefined;
   const value = emitter.value(region, operand, index);
   const key = `shared ${shared.lane} ${valueKey(region, operand, index)}`;

@@ -1,4 +1,4 @@
-/** @file A kernel builder that knows where values of the program lie, and how each dtype is stored. */
+/** @file A kernel builder that knows where the program's values are stored, and how each dtype is stored. */
 
 import { at } from "../../graph/errors.ts";
 import type { DType } from "../../graph/graph.ts";
@@ -11,7 +11,7 @@ import type { TileOptions } from "../stages/tiles.ts";
 
 export class PlacedBuilder extends KernelBuilder {
   readonly #buffers: () => readonly BufferSpec[];
-  /** Terms that one turn of a product's loop should add, so that accumulators are read and written less often. */
+  /** Terms that one iteration of a product's loop should add, so that accumulators are read and written less often. */
   readonly termsPerTurn: number;
 
   constructor(
@@ -20,7 +20,7 @@ export class PlacedBuilder extends KernelBuilder {
   ) {
     super();
     this.#buffers = buffers;
-    // A CPU has 16 registers of vectors, for sums and for what waits to be added to them.
+    // A CPU has 16 vector registers, for sums and for the terms to be added to them.
     this.termsPerTurn = tuning?.termsPerTurn ?? (target === "cpu" ? 1 : 2);
   }
 
@@ -41,7 +41,7 @@ export class PlacedBuilder extends KernelBuilder {
 
   #address(location: Location, index: Index): Index {
     if (location.offset.every((dim) => dim === 0)) return index;
-    // Not even a known offset is written out: layers of one shape differ in nothing else, and share their kernels.
+    // Even a known offset is a uniform: layers of one shape differ only in it, and so can share their kernels.
     return this.index.add(index, this.index.of(this.uniform(location.offset)));
   }
 }

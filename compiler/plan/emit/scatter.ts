@@ -1,6 +1,5 @@
 /**
- * @file Writes scatters: updates added up by the row that they belong to, in a fixed order and in parts (long-sums.ts),
- * since the rows of frequent tokens are long sums.
+ * @file Writes scatters: updates added up by row, in a fixed order and in partial sums (long-sums.ts), since the rows of frequent tokens are long sums.
  */
 import { type Dim, mulDims, sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
@@ -14,10 +13,10 @@ import { blockLength, isLong, overBlocks, type Parts, RunningSums, type Terms } 
 import { runningSum, startLoop } from "./loops.ts";
 import type { Emitter, Region } from "./values.ts";
 
-/** Rows up to which every element of a scatter's result looks at every index. */
+/** Maximum number of rows for which every element of the result looks at every index. */
 const mostRowsByElement = 1024;
 
-/** Where lanes are many, looking at every index in parallel takes less time than adding all updates of a column in order. */
+/** With many lanes, looking at every index in parallel is faster than adding all updates of a column in order. */
 export const scatterByElement: Form = {
   matches: (context) => context.stage.form === "scatter" && looksAtEveryIndex(context),
   grid: ({ stage, tiles }) => gridOf(mappingOf(tiles), stage.size),
@@ -37,7 +36,7 @@ function looksAtEveryIndex({ region, stage, tiles }: FormContext): boolean {
   return tiles.target === "gpu" && typeof rows === "number" && rows <= mostRowsByElement;
 }
 
-/** Columns of the result: elements of one row. */
+/** Columns of the result: the number of elements in one row. */
 function columnsOf({ region, stage }: FormContext): Dim {
   return sizeOf(nodeAt(region.graph, at(stage.loops, 0)).aval.shape.slice(1));
 }
@@ -50,16 +49,16 @@ function overOwned(emission: Emission, extent: Dim, emit: (emission: Emission, o
   );
 }
 
-/** Parts that are kept aside at the most, for each column. */
+/** Maximum number of partial sums set aside per column. */
 const mostParts = 128;
-/** 2^32 over the golden ratio: its multiples spread evenly. */
+/** 2^32 divided by the golden ratio: its multiples modulo 2^32 are evenly spread. */
 const spread = 2654435761;
 
-/** A scatter, and how its n-th update and the row of that are read. */
+/** A scatter, and how to read its n-th update and that update's row. */
 function scatterOf(emitter: Emitter, region: Region, stage: Stage) {
   const scatter = at(stage.loops, 0);
   const node = nodeAt(region.graph, scatter);
-  if (node.op !== "scatterAdd") throw new InternalError("a scatter stage without a scatter");
+  if (node.op !== "scatterAdd") throw new InternalError("a scatter stage has no scatterAdd");
   const [indices, updates] = [at(node.operands, 0), at(node.operands, 1)];
   const { shape } = nodeAt(region.graph, indices).aval;
   const { writer } = emitter;
@@ -80,9 +79,7 @@ function scatterOf(emitter: Emitter, region: Region, stage: Stage) {
 }
 
 /**
- * One invocation owns a column of the result and adds every update to it in order: no two write to one place. After each
- * block of updates the row of one of them, chosen evenly, is put aside, and counts from 0 again: a row is put aside the
- * more often the more updates it gets. At the end the parts are added to their rows, in order.
+ * One invocation owns a column of the result and adds every update to it in order, so no two invocations write to the same element. After each block of updates the row of one of them, picked uniformly by a hash, is set aside and starts from 0 again: rows with more updates are set aside more often. At the end the partial sums are added to their rows, in order.
  */
 function emitColumn({ emitter, region, stage, store, scratch }: Emission, column: Index): void {
   const { writer } = emitter;
@@ -106,7 +103,7 @@ function emitColumn({ emitter, region, stage, store, scratch }: Emission, column
   }
   const aside = scratch(mulDims(mostParts, sizeOf(width)));
   const block = blockLength(writer, terms);
-  /** The row that a block puts aside, and where its part lies. */
+  /** The row that a block sets aside, and where its partial sum is stored. */
   const chosen = (from: Expr, end: Expr) => {
     const random = writer.shiftRight(writer.mul(from, writer.u32(spread)), writer.u32(16));
     const n = writer.let(writer.fresh("chosen"), writer.add(from, writer.rem(random, writer.sub(end, from))));
@@ -118,7 +115,7 @@ function emitColumn({ emitter, region, stage, store, scratch }: Emission, column
     addAll(from, end);
     const { row, place } = chosen(from, end);
     const sum = region.read(scatter, row, emitter);
-    if (sum === undefined) throw new InternalError("a scatter without a place");
+    if (sum === undefined) throw new InternalError("a scatter has no location");
     writer.storeValue(aside, place, sum);
     store(scatter, row, zero);
   });
@@ -128,7 +125,7 @@ function emitColumn({ emitter, region, stage, store, scratch }: Emission, column
   });
 }
 
-/** One invocation owns an element of the result and adds what belongs to it, in order. */
+/** One invocation owns an element of the result and adds its updates, in order. */
 function emitElement({ emitter, region, stage, store }: Emission, element: Index): void {
   const { writer } = emitter;
   const { scatter, shape, count, rowOf, updateOf } = scatterOf(emitter, region, stage);

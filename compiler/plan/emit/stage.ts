@@ -6,19 +6,18 @@ import type { Stage } from "../stages/stages.ts";
 import { loopGroups, type Position, rememberLoop, runLoops, type Sums } from "./loops.ts";
 import type { Emitter, Region } from "./values.ts";
 
-/** Puts a root's value where it belongs, or adds it to what is there. */
+/** Stores a root's value at its location, or adds it to what is stored there. */
 export type StoreRoot = (id: NodeId, index: readonly Index[], value: Expr, how?: "set" | "add") => void;
 
 /** The positions that an invocation owns. */
 export interface Owned {
   readonly positions: readonly Position[];
-  /** Walks over them at run time, leaving out those that lie outside; `number` counts as `positions` does. */
+  /** Walks over them at run time, skipping those out of range; `number` is the index in `positions`. */
   readonly walk?: (body: (position: Position, number: Expr) => void) => void;
 }
 
 /**
- * One invocation computes some positions of the stage, alone. Loops run for all of them at once, so that what they
- * share is loaded once; what follows is written once and walks over them.
+ * One invocation computes some positions of the stage. Loops run for all of them at once, so that shared operands are loaded once; the code that follows the loops is written once and walks over the positions.
  */
 export function emitPositions(emitter: Emitter, region: Region, stage: Stage, owned: Owned, store: StoreRoot): void {
   const { positions, walk } = owned;
@@ -37,7 +36,7 @@ export function emitPositions(emitter: Emitter, region: Region, stage: Stage, ow
   storeWalking(emitter, region, stage, sums, store, walk);
 }
 
-/** Writes what follows the loops once, and walks over the positions with it. */
+/** Writes the code that follows the loops once, inside a loop over the positions. */
 export function storeWalking(
   emitter: Emitter,
   region: Region,
@@ -47,7 +46,7 @@ export function storeWalking(
   walk: (body: (position: Position, number: Expr) => void) => void,
 ): void {
   const { writer } = emitter;
-  const results = sums.map(({ id, registers }) => ({ id, array: keepAll(emitter, region, id, registers) }));
+  const results = sums.map(({ id, registers }) => ({ id, array: toRegisters(emitter, region, id, registers) }));
   walk((position, number) => {
     for (const { id, array } of results) {
       rememberLoop(emitter, region, id, position, writer.let(writer.fresh("sum"), writer.load(array, number)));
@@ -56,12 +55,12 @@ export function storeWalking(
   });
 }
 
-/** Puts the results of a loop for all positions into an array, to be walked over. */
-function keepAll({ writer }: Emitter, region: Region, id: NodeId, registers: readonly Expr[]): LocalArray {
+/** Puts the results of a loop for all positions into an array that a loop can index. */
+function toRegisters({ writer }: Emitter, region: Region, id: NodeId, registers: readonly Expr[]): LocalArray {
   return writer.registers(writer.fresh("sums"), nodeAt(region.graph, id).aval.dtype, registers);
 }
 
-/** All values are computed before the first is stored: a root may take over the memory of what another one reads. */
+/** Computes all values before storing the first: a root may reuse the memory of a value that another root reads. */
 export function storeRoots(emitter: Emitter, region: Region, stage: Stage, position: Position, store: StoreRoot): void {
   const values = stage.roots.map((id) => {
     const index = position.indexIn(nodeAt(region.graph, id).aval.shape);

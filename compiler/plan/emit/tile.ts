@@ -1,4 +1,7 @@
-/** @file Register tiles: an invocation computes some rows and columns of products together, so that what it loads serves several. */
+/**
+ * @file Register tiles: an invocation computes several rows and columns of products together, so that each loaded value
+ * is used several times.
+ */
 import { type Dim, mulDims, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
 import { nodeAt } from "../../graph/graph.ts";
@@ -35,12 +38,12 @@ function tileOf({ region, stage, tiles }: FormContext) {
   };
 }
 
-/** Distance between the columns of a tile: neighbouring invocations own neighbouring columns. */
+/** Distance between the columns of a tile. It is not 1, because neighbouring invocations own neighbouring columns. */
 function strideOf(columns: Dim, tile: Tile): Dim {
   return typeof columns === "number" ? columns / tile.columns : columns;
 }
 
-/** Writes the work of each tile that the invocation owns. */
+/** Writes the code for each tile that the invocation owns. */
 function emitTiles({ emitter, region, stage, tiles: options, store }: Emission): void {
   const { writer } = emitter;
   const { batch, m, n, tile } = tileOf({ region, stage, tiles: options });
@@ -59,7 +62,7 @@ function emitTiles({ emitter, region, stage, tiles: options, store }: Emission):
       store,
     );
   if (sharesRows(tile, stride, options) && mapping.run === 1) {
-    // Lanes that share must all be there: those beyond the last tile do it again and store nothing.
+    // Lanes that share loads must all take part: those beyond the last tile repeat it and store nothing.
     const own = firstPosition(writer, mapping);
     const isOwned = writer.let("isOwned", writer.less(own, count));
     emit(writer.let("tile", writer.min(own, writer.sub(count, writer.u32(1)))), isOwned);
@@ -71,8 +74,7 @@ function emitTiles({ emitter, region, stage, tiles: options, store }: Emission):
 }
 
 /**
- * The positions of one register tile: some neighbouring rows, and columns at a stride. `isOwned` where lanes share their
- * rows: whether this one's tile exists.
+ * The positions of one register tile: neighbouring rows, and columns at a stride. `isOwned`, given if lanes share rows, says whether this lane's tile exists.
  */
 function ownedTile(
   emitter: Emitter,
@@ -100,7 +102,7 @@ function ownedTile(
   const rows = counted(tile.rows).map((r) => {
     if (r === 0) return row0;
     const row = writer.add(row0, number(r));
-    // Rows beyond the last read the last one again; they are not stored.
+    // Rows beyond the last read the last one again, and are not stored.
     return writer.let(`row${r}`, isWhole ? row : writer.min(row, lastRow));
   });
   const columns = counted(tile.columns).map((c) =>

@@ -1,4 +1,7 @@
-/** @file Long reductions to few outputs: a workgroup computes one together, each lane a strided part, then a tree over the lanes. */
+/**
+ * @file Long reductions to few outputs: a workgroup computes one output; each lane sums a strided part, then a tree
+ * combines the lanes.
+ */
 import { sizeOf } from "../../graph/dim.ts";
 import { nodeAt } from "../../graph/graph.ts";
 import type { Expr, LocalArray } from "../../kernel/ir.ts";
@@ -10,7 +13,7 @@ import { accumulated, combine, flatPosition, rememberLoop, runningSum, startLoop
 import type { PlacedBuilder } from "./placed-builder.ts";
 import { storeRoots } from "./stage.ts";
 
-/** Lanes of the workgroup. The order of the sum is theirs, whatever runs them. */
+/** Lanes of the workgroup. They fix the order of the sum, whatever hardware runs them. */
 function lanesOf({ target }: TileOptions): number {
   return target === "cpu" ? vectorLanes : 256;
 }
@@ -29,7 +32,7 @@ function emitTree({ emitter, region, stage, tiles, store }: Emission): void {
   writer.leaveIf(writer.lessEqual(writer.size(stage.size), writer.group));
   const position = flatPosition(emitter, writer.index.of(writer.group, stage.size));
   const { lane } = writer;
-  // The loops take turns with one array of each dtype.
+  // The loops share one array per dtype, one after another.
   const arrays = new Map<string, LocalArray>();
   for (const id of stage.loops) {
     const node = nodeAt(region.graph, id);
@@ -59,7 +62,7 @@ function emitTree({ emitter, region, stage, tiles, store }: Emission): void {
   writer.if(writer.equal(lane, writer.u32(0)), () => storeRoots(emitter, region, stage, position, store));
 }
 
-/** Writes what joins the second half of the lanes that are left to the first, until one is left. */
+/** Combines the second half of the remaining lanes with the first, until one lane is left. */
 function overHalves(writer: PlacedBuilder, treeLanes: number, join: (half: Expr) => void): void {
   const levels = Math.log2(treeLanes);
   const axis = { extent: levels, role: "tree" } as const;

@@ -1,6 +1,5 @@
 /**
- * @file Turns values of a graph, at an index, into expressions of a kernel. Stored values are loaded, loops that this kernel
- * has run are read from their registers, and everything else is computed from its operands, each once.
+ * @file Turns values of a graph, at an index, into kernel expressions. Stored values are loaded, results of this kernel's own loops are read from registers, and everything else is computed from its operands, once each.
  */
 
 import type { Shape } from "../../graph/dim.ts";
@@ -13,9 +12,9 @@ import { entryOf, type TableOp } from "../../ops/table.ts";
 import { ravel, unravel } from "../../ops/views.ts";
 import type { PlacedBuilder } from "./placed-builder.ts";
 
-/** A graph being lowered: how its inputs and its stored values are read, apart from their computation. */
+/** A graph being lowered, and how its inputs and stored values are read. */
 export interface Region {
-  /** Tells apart equal ids of nested graphs. */
+  /** Distinguishes equal ids of nested graphs. */
   readonly key: string;
   readonly graph: Graph;
   /** Reads an input, or a stored value, at an index; undefined where the value is not in memory. */
@@ -24,7 +23,7 @@ export interface Region {
 
 export class Emitter {
   readonly writer: PlacedBuilder;
-  /** Values that this kernel computes: another invocation may not have stored them yet, so they are never loaded. */
+  /** Values that this kernel computes. They are never loaded, since another invocation may not have stored them yet. */
   readonly #own: ReadonlySet<string>;
 
   constructor(writer: PlacedBuilder, own: { readonly region: Region; readonly ids: readonly NodeId[] }) {
@@ -41,7 +40,7 @@ export class Emitter {
     return (own ? undefined : region.read(id, index, this)) ?? this.compute(region, id, index);
   }
 
-  /** The value of a node from its operands, even where it has a place in memory: what the stage that stores it does. */
+  /** Computes a node from its operands even if it has a location in memory: the stage that stores it does so. */
   compute(region: Region, id: NodeId, index: readonly Index[]): Expr {
     const key = valueKey(region, id, index);
     const known = this.writer.known(key);
@@ -52,7 +51,7 @@ export class Emitter {
       if (read !== undefined) return read;
     }
     if (node.op === "scan" || node.op === "result" || node.op === "input") {
-      throw new InternalError(`${node.op} %${id} of ${region.graph.name} has no place in memory`);
+      throw new InternalError(`${node.op} %${id} of ${region.graph.name} has no location in memory`);
     }
     const entry = entryOf(node.op as TableOp);
     const attrs = node.attrs as never;
@@ -86,7 +85,7 @@ export class Emitter {
     }
   }
 
-  /** A slice of a stored row of numbers, such as a weight among all parameters: where it starts is given when it runs. */
+  /** A slice of a stored vector, such as a weight in the parameter arena: its start is a uniform. */
   #partOfParameters(region: Region, node: Node, index: readonly Index[]): Expr | undefined {
     if (node.op !== "slice" || node.attrs.start <= 0 || index.length !== 1) return undefined;
     const whole = at(node.operands, 0);
@@ -108,7 +107,10 @@ export class Emitter {
     return ravel(this.writer.index, index, shape);
   }
 
-  /** The first piece whose condition holds, or zero. The others may be read outside their buffer, where WebGPU gives some number of it, and are dropped. */
+  /**
+   * The first piece whose condition holds, or zero. The other pieces may be read outside their buffer, where WebGPU
+   * returns an arbitrary element of it; their values are dropped.
+   */
   #pieces(region: Region, id: NodeId, key: string, pieces: readonly Piece<Index>[]): Expr {
     const node = nodeAt(region.graph, id);
     const { dtype } = node.aval;
@@ -117,7 +119,7 @@ export class Emitter {
       return this.value(region, at(node.operands, only.operand), only.index);
     let result: Expr = this.writer.literal(0, dtype);
     for (const { operand, index, when } of [...pieces].reverse()) {
-      if (when === undefined) throw new InternalError(`piece of %${id} without a condition`);
+      if (when === undefined) throw new InternalError(`a piece of %${id} has no condition`);
       const inside = this.#within(when);
       if (inside === false) continue;
       const read = () => this.value(region, at(node.operands, operand), index);
@@ -132,8 +134,7 @@ export class Emitter {
   }
 
   /**
-   * Whether an index lies from `from` up to `to`, where that is known, or the condition. u32 wraps around, so that one
-   * comparison tells: `&&` would be a branch, and a driver's compiler can take minutes over a hundred of those.
+   * Whether `from` <= index < `to`: a boolean if that is known, otherwise the condition. u32 wraps around, so one comparison is enough: `&&` would be a branch, and a driver's compiler can take minutes for a hundred of those.
    */
   #within({ at: place, from, to }: NonNullable<Piece<Index>["when"]>): boolean | Expr {
     const { index } = this.writer;

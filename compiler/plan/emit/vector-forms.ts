@@ -1,4 +1,7 @@
-/** @file The forms of a stage's kernel on a CPU, in order, apart from those of WebGPU: neither target loads the other's. */
+/**
+ * @file The forms of a stage's kernel on a CPU, in order. They are kept apart from WebGPU's, so that neither target
+ * loads the other's.
+ */
 import { element } from "./element.ts";
 import type { Form } from "./form.ts";
 import { scatterByColumn } from "./scatter.ts";

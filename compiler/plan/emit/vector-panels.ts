@@ -1,9 +1,5 @@
 /**
- * @file Long products on a CPU. A workgroup owns some rows of a panel of columns, and takes the depth in blocks: of each it
- * lays the right operands out in memory of its own, one step of the depth behind the other, and goes over its rows with
- * them in the cache (Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication"). What a block adds up
- * is a part, which is added to those before it, so that no number rounds more often than there are blocks and terms of
- * one.
+ * @file Long products on a CPU. A workgroup owns some rows of a panel of columns and goes through the depth in blocks: it copies each block of the right operands to its own memory, one depth step after another, and then walks over its rows with the block in the cache (Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication"). Each block yields a partial sum, which is added to the previous ones, so a number is rounded at most once per block and once per term of a block.
  */
 import { mulDims, sameShape, sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
@@ -18,15 +14,18 @@ import { flatPosition, rememberLoop, startLoop } from "./loops.ts";
 import { storeRoots } from "./stage.ts";
 import { tileOrRows } from "./vectors.ts";
 
-/** Steps of the depth that are laid out at a time. */
+/** Depth steps copied at a time. */
 const blockDepth = 256;
-/** Steps from four rows to the next four: one more, so that they do not all fall into one line of the cache. */
+/**
+ * Distance in steps from one group of four rows to the next: one more than the block, so that groups do not all map to
+ * one cache line.
+ */
 const spacing = blockDepth + 1;
-/** Rows of a workgroup: what is laid out serves all of them. */
+/** Rows of a workgroup: the copied block serves all of them. */
 const mostRows = 128;
-/** Vectors that a row of a workgroup's left operands is multiplied by: laying it out serves all of them. */
+/** Vectors that a row of the left operands is multiplied by: a copied row serves all of them. */
 const mostVectors = 16;
-/** Rows, and steps of the depth, from which laying out pays. */
+/** Numbers of rows and of depth steps from which copying pays off. */
 const fewRows = 16;
 const fewSteps = 32;
 
@@ -59,16 +58,19 @@ export const vectorPanels: Form = {
   emit: emitPanels,
 };
 
-/** Where a tile is: its first row, counted from the workgroup's first, which four that belongs to, and which of these it is. */
+/**
+ * Where a tile is: its first row, counted from the workgroup's first, the group of four rows that contains it, and its
+ * index in that group.
+ */
 interface TilePlace {
   readonly top: Expr;
   readonly four: Expr;
   readonly rest: Expr;
-  /** Which of the workgroup's panels has its columns. */
+  /** Which of the workgroup's panels contains its columns. */
   readonly panel: Expr;
 }
 
-/** Sums that read the same left operands, and so are added up together, in tiles of their own. */
+/** Sums that read the same left operands, and so are accumulated together in their own tiles. */
 interface SumGroup {
   readonly accumulators: readonly Accumulator[];
   readonly tile: Tile;
@@ -116,30 +118,30 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
   const operands = new Map<NodeId, LocalArray>(
     stage.loops.map((id) => [id, writer.sharedArray("f32", blockDepth * width)]),
   );
-  // Of a transposed left operand rows are neighbours, and a step of the depth is far from the next: it is laid out too.
+  // In a transposed left operand rows are neighbours and depth steps are far apart, so it is copied too.
   const transposed = new Map<NodeId, LocalArray>();
   for (const id of stage.loops) {
     const { operands: given, attrs } = dotAt(id);
     const left = at(given, 0);
     if (attrs.transposeA && !transposed.has(left)) transposed.set(left, writer.sharedArray("f32", mostRows * spacing));
   }
-  /** Where a row of a step lies: four rows beside each other, and the steps of those one behind the other. */
-  const placeOfRows = (four: Expr, within: Expr, row: Expr) =>
+  /** Offset of a row at a depth step: four rows next to each other, their steps one after another. */
+  const offsetOfRow = (four: Expr, within: Expr, row: Expr) =>
     writer.add(writer.mul(writer.add(writer.mul(four, number(spacing)), within), number(vectorLanes)), row);
   const arrayOf = (id: NodeId): LocalArray => operands.get(id) ?? writer.sharedArray("f32", blockDepth * width);
-  /** Where a vector of a step lies: the steps of a panel one behind the other. */
-  const placeOfStep = ({ columns }: Tile, panel: Expr, within: Expr, c: number) => {
+  /** Offset of a vector at a depth step: the steps of a panel one after another. */
+  const offsetOfStep = ({ columns }: Tile, panel: Expr, within: Expr, c: number) => {
     const step = writer.add(writer.mul(panel, number(blockDepth)), within);
     return writer.add(writer.mul(step, number(columns * vectorLanes)), writer.add(number(c * vectorLanes), lane));
   };
-  /** Where a vector of a row lies in an array of the workgroup's width. */
-  const placeAt = (row: Expr, c: Expr) =>
+  /** Offset of a vector of a row in an array as wide as the workgroup. */
+  const offsetAt = (row: Expr, c: Expr) =>
     writer.add(writer.add(writer.mul(row, number(width)), writer.mul(c, number(vectorLanes))), lane);
 
   const rowsAxis = { extent: mostRows, role: "rows" } as const;
   const everyRow = { axis: rowsAxis, first: number(0), end: rowsHere, step: number(1) } as const;
   writer.for({ ...everyRow, name: writer.fresh("row") }, (row) => {
-    for (const array of kept) for (const c of across) writer.storeElement(array, placeAt(row, c), writer.f32(0));
+    for (const array of kept) for (const c of across) writer.storeElement(array, offsetAt(row, c), writer.f32(0));
   });
   const every = { first: number(0), end: writer.size(depth), step: number(blockDepth) };
   writer.for({ axis: { extent: depth, role: "block" }, name: writer.fresh("block"), ...every }, (first) => {
@@ -150,7 +152,7 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
       writer.for({ ...steps, name: writer.fresh("within") }, (within) =>
         write(writer.let(writer.fresh("k"), writer.add(first, within)), within),
       );
-    overSteps(layOut);
+    overSteps(copyStep);
     const tilesOfRows = { axis: rowsAxis, name: writer.fresh("tile"), first: number(0), end: rowsHere };
     const overTiles = ({ tile: { rows, columns } }: SumGroup, write: (panel: Expr, start: Expr) => void) => {
       const panels = vectors / columns;
@@ -173,7 +175,7 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
             for (const [p, register] of registers.entries()) {
               const row = writer.add(top, number(Math.floor(p / tile.columns)));
               const column = writer.add(writer.mul(panel, number(tile.columns)), number(p % tile.columns));
-              const place = placeAt(row, column);
+              const place = offsetAt(row, column);
               const array = at(kept, stage.accumulators.indexOf(at(accumulators, i)));
               writer.storeElement(array, place, writer.add(writer.load(array, place), register));
             }
@@ -190,7 +192,13 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
         const place = [...outer, index.of(writer.add(row0, row), m), index.of(column, n)];
         const position = flatPosition(emitter, emitter.positionOf(place, shape));
         for (const [i, { result }] of stage.accumulators.entries())
-          rememberLoop(emitter, region, result, position, writer.let("sum", writer.load(at(kept, i), placeAt(row, c))));
+          rememberLoop(
+            emitter,
+            region,
+            result,
+            position,
+            writer.let("sum", writer.load(at(kept, i), offsetAt(row, c))),
+          );
         storeRoots(emitter, region, stage, position, store);
       };
       if (typeof n === "number" && n % width === 0) write();
@@ -206,12 +214,12 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
 
   function groupOf(id: NodeId): SumGroup {
     const found = groups.find(({ accumulators }) => accumulators.some(({ loops }) => loops.includes(id)));
-    if (found === undefined) throw new InternalError(`%${id} is no product of the stage`);
+    if (found === undefined) throw new InternalError(`%${id} is not a product of the stage`);
     return found;
   }
 
-  /** A step of the right operands. */
-  function layOut(k: Expr, within: Expr): void {
+  /** Copies one depth step of the right operands, and of transposed left ones. */
+  function copyStep(k: Expr, within: Expr): void {
     const step = index.of(k, depth);
     for (const [left, array] of transposed) {
       const fours = {
@@ -223,7 +231,7 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
       writer.for({ ...fours, step: number(1) }, (four) => {
         const row = writer.add(writer.add(row0, writer.mul(four, number(vectorLanes))), lane);
         const value = emitter.value(region, left, [...outer, step, index.of(row, m)]);
-        writer.storeElement(array, placeOfRows(four, within, lane), value);
+        writer.storeElement(array, offsetOfRow(four, within, lane), value);
       });
     }
     for (const id of stage.loops) {
@@ -236,7 +244,7 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
           ...(attrs.transposeB ? [column, step] : [step, column]),
         ]);
         const [panel, own] = [Math.floor(c / tile.columns), c % tile.columns];
-        writer.storeElement(arrayOf(id), placeOfStep(tile, number(panel), within, own), value);
+        writer.storeElement(arrayOf(id), offsetOfStep(tile, number(panel), within, own), value);
       }
     }
   }
@@ -251,7 +259,7 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
   ): void {
     const step = index.of(k, depth);
     const { top, four, rest, panel } = rows;
-    // Each is loaded once: no compiler of WebAssembly sees that two loads are one.
+    // Each value is loaded once: WebAssembly compilers do not merge equal loads.
     const loads = new Map<string, Expr>();
     const once = (array: LocalArray, place: Expr): Expr => {
       const key = `${array.name} ${place.id}`;
@@ -263,20 +271,21 @@ function emitPanels({ emitter, region, stage, tiles, store }: Emission): void {
       const { operands: given, attrs } = dotAt(id);
       const array = transposed.get(at(given, 0));
       if (array !== undefined && attrs.transposeA) {
-        // Tiles of more rows than four begin where four do.
+        // Tiles of more than four rows start at a group of four.
         const fourOfRow = writer.add(four, number(Math.floor(r / vectorLanes)));
-        return once(array, placeOfRows(fourOfRow, within, writer.add(rest, number(r % vectorLanes))));
+        return once(array, offsetOfRow(fourOfRow, within, writer.add(rest, number(r % vectorLanes))));
       }
       const row: Index = index.of(writer.add(writer.add(row0, top), number(r)), m);
       return emitter.value(region, at(given, 0), [...outer, ...(attrs.transposeA ? [step, row] : [row, step])]);
     };
-    // One sum after the other: loaded numbers that wait for their turn would take the registers of sums.
+    // One sum after another: loaded values that wait would take up the registers of sums.
     for (const [i, { loops }] of accumulators.entries())
       for (const [p, register] of at(sums, i).entries()) {
         const r = Math.floor(p / tile.columns);
         const c = p % tile.columns;
         const total = loops.reduce<Expr>(
-          (sum, id) => writer.add(sum, writer.mul(left(id, r), once(arrayOf(id), placeOfStep(tile, panel, within, c)))),
+          (sum, id) =>
+            writer.add(sum, writer.mul(left(id, r), once(arrayOf(id), offsetOfStep(tile, panel, within, c)))),
           register,
         );
         writer.assign(register, total);

@@ -1,6 +1,5 @@
 /**
- * @file Sums and maxima along rows on a CPU: the lanes of a workgroup take a row together, each every fourth of its numbers, so
- * that they read neighbours, and join what they have as in a tree. A lane for each row would read numbers far apart.
+ * @file Sums and maxima along rows on a CPU: the lanes of a workgroup reduce a row together, each every fourth element, so that they read neighbours, and combine their results in a tree. With one lane per row, lanes would read elements far apart.
  */
 import { at } from "../../graph/errors.ts";
 import { nodeAt } from "../../graph/graph.ts";
@@ -8,7 +7,7 @@ import { vectorLanes } from "../stages/tiles.ts";
 import type { Form } from "./form.ts";
 import { tree } from "./tree.ts";
 
-/** Numbers of a row from which joining the lanes pays. */
+/** Row length from which combining the lanes pays off. */
 const fewNumbers = 16 * vectorLanes;
 
 export const vectorReduction: Form = {

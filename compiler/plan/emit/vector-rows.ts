@@ -1,6 +1,5 @@
 /**
- * @file Elementwise values and reductions on a CPU, of rows that are no whole number of vectors: each row is cut for itself, so that
- * the lanes of a workgroup have neighbours of one row. Otherwise each lane would divide by the length of a row.
+ * @file Elementwise values and reductions on a CPU, for rows that are not a whole number of vectors. Each row is cut into vectors separately, so that the lanes of a workgroup hold neighbours in one row; otherwise each lane would divide by the row length.
  */
 import { type Dim, divideDims } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
@@ -10,7 +9,7 @@ import type { Form, FormContext } from "./form.ts";
 import { flatPosition } from "./loops.ts";
 import { emitPositions } from "./stage.ts";
 
-/** Columns of a row from which it is worth lanes that have none. */
+/** Row length from which the idle lanes of a row's last vector are worth it. */
 const fewColumns = 8;
 
 export const vectorRows: Form = {
@@ -35,7 +34,7 @@ export const vectorRows: Form = {
   },
 };
 
-/** The rows that all values of a stage have in common, where cutting them apart pays. */
+/** The rows that all values of a stage share, if cutting each row separately pays off. */
 function rowsOf({ region, stage }: FormContext): { readonly rows: Dim; readonly columns: number } | undefined {
   const shapes = [...stage.loops, ...stage.roots].map((id) => nodeAt(region.graph, id).aval.shape);
   const columns = at(shapes, 0).at(-1);

@@ -1,7 +1,5 @@
 /**
- * @file Register tiles of a CPU: the lanes of a workgroup own neighbouring columns, a vector of them or several, in some rows. A
- * workgroup is a tile. Workgroups go over the rows first, so that the columns of the right operand that they share stay in
- * the cache; rows that do not fill a tile are done one by one, by the same sums.
+ * @file Register tiles on a CPU: a workgroup is a tile, whose lanes own neighbouring columns, one or more vectors of them, in several rows. Workgroups go over the rows first, so that the columns of the right operand that they share stay in the cache; rows that do not fill a tile are computed one by one, by the same sums.
  */
 import { type Dim, mulDims, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
@@ -20,7 +18,7 @@ export const vectorTile: Form = {
     const count = sizeOf(batch);
     const rows = { rows: [m], rowsPer: tile.rows } as const;
     if (typeof n === "number") return { ...rows, columns: [mulDims(count, Math.ceil(n / widthOf(tile)))], lanes: 1 };
-    // Of a size that is not known yet: enough, and some that find nothing to do.
+    // The size is not known yet: an upper bound, so some workgroups find nothing to do.
     return { ...rows, columns: [mulDims(count, n), mulDims(count, vectorLanes - 1)], lanes: vectorLanes };
   },
   lanes: () => vectorLanes,

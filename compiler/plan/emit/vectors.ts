@@ -1,11 +1,13 @@
-/** @file Rows of vectors that a workgroup of a CPU owns together: as tiles where they fill one, and one by one where not. */
+/**
+ * @file Rows of vectors that a workgroup owns on a CPU: a tile if there are enough rows, otherwise one row at a time.
+ */
 import type { Expr } from "../../kernel/ir.ts";
 import type { Tile } from "../stages/tiles.ts";
 import type { Position } from "./loops.ts";
 import type { PlacedBuilder } from "./placed-builder.ts";
 import type { Owned } from "./stage.ts";
 
-/** Writes what is done with `rows` rows from `first` on, of those there are before `end`. */
+/** Calls `write` for a tile of `rows` rows from `first`, or, if there are fewer before `end`, for each row alone. */
 export function tileOrRows(
   writer: PlacedBuilder,
   first: Expr,
@@ -19,7 +21,7 @@ export function tileOrRows(
   }
   const next = writer.let(writer.fresh("next"), writer.add(first, writer.u32(rows)));
   const isFull = writer.let(writer.fresh("isFull"), writer.lessEqual(next, end));
-  // Variables of the block: nothing is read for rows that there are not.
+  // Declares variables inside the block, so that nothing is read for missing rows.
   writer.if(isFull, () => write(writer.let(writer.fresh("row"), first), rows));
   writer.if(writer.not(isFull), () => {
     const axis = { extent: rows, role: "rows" } as const;
@@ -31,7 +33,7 @@ export interface TileOfVectors {
   readonly tile: Tile;
   /** The position at a row, counted from the tile's first, and a vector of columns. */
   readonly at: (row: Expr, column: Expr) => Position;
-  /** The lanes that have a column in a vector, where not all have. */
+  /** Whether this lane has a column in a vector; absent if every lane has. */
   readonly exists?: (column: Expr) => Expr;
 }
 

@@ -1,23 +1,25 @@
 /**
- * @file Buffers that a kernel may bind are few. Where one would bind more, inputs that it reads are copied into the slab
- * first, the smallest first, until every kernel fits.
+ * @file A kernel can bind only a few buffers. If a kernel would bind more, inputs that it reads are first copied into the slab, the smallest first, until every kernel fits.
  */
 import { sizeOf } from "../../graph/dim.ts";
 import { InternalError } from "../../graph/errors.ts";
 import { type Aval, type Graph, type NodeId, nodeAt, sameAval } from "../../graph/graph.ts";
 
-/** What binds buffers, each given by its number in the program. */
+/** A kernel or step that binds buffers, each given by its number in the program. */
 export interface Binder {
   readonly name: string;
   readonly buffers: Iterable<number>;
 }
 
-/** The slab of a dtype: slabs stand behind the buffers of the inputs. */
+/** The slab for a value's dtype: slabs are numbered after the buffers of the inputs. */
 export function slabOf(graph: Graph, id: NodeId): number {
   return graph.inputs.length + (nodeAt(graph, id).aval.dtype === "f32" ? 0 : 1);
 }
 
-/** Elements up to which inputs of one shape are copied together: not parameters and what an optimizer keeps of them. */
+/**
+ * Maximum number of elements at which inputs of one shape are copied together: this excludes parameters and optimizer
+ * slots.
+ */
 const fewElements = 1024;
 
 function isLarge({ shape }: Aval): boolean {
@@ -36,14 +38,13 @@ export class Crowding {
     this.#limit = limit;
   }
 
-  /** Inputs to copy, in the order in which they were found. */
+  /** Inputs to copy, in the order found. */
   get copied(): ReadonlySet<NodeId> {
     return this.#copied;
   }
 
   /**
-   * Finds inputs to copy until none of these binds too many; false where there are none. A copy changes what is bound in
-   * one way, its input's buffer for the slab's, so that all are found at once.
+   * Finds inputs to copy until no binder exceeds the limit; returns false if there are none. A copy only replaces its input's buffer by the slab's, so all copies are found in one call.
    */
   relieve(binders: readonly Binder[]): boolean {
     const before = this.#copied.size;
@@ -51,8 +52,12 @@ export class Crowding {
     for (const [i, own] of bound.entries()) {
       while (own.size > this.#limit) {
         const smallest = this.#smallestInput(own);
-        if (smallest === undefined) throw new InternalError(`${binders[i]?.name} binds ${own.size} buffers`);
-        // With it go those of its shape, such as the states of all layers: what differs in them is no kernel's matter.
+        if (smallest === undefined)
+          throw new InternalError(
+            `${binders[i]?.name} binds ${own.size} buffers, and none of them is an input to copy`,
+          );
+        // Inputs of the same shape are copied with it, such as the states of all layers, so that equal layers keep
+        // equal kernels.
         for (const [from, input] of this.#graph.inputs.entries()) {
           const isAlike = sameAval(this.#avalOf(input), this.#avalOf(smallest)) && !isLarge(this.#avalOf(input));
           if (!own.has(from) || !(isAlike || input === smallest)) continue;

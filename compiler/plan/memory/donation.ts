@@ -1,6 +1,5 @@
 /**
- * @file Who may lie where, and for how long: donated inputs whose buffer an output takes over, and the last use of every
- * stored value.
+ * @file Buffer donation and liveness: donated inputs whose buffer an output reuses, and the last use of every stored value.
  */
 
 import { sizeOf } from "../../graph/dim.ts";
@@ -13,12 +12,12 @@ import type { Read } from "../stages/reads.ts";
 import type { ScanStage, Stage } from "../stages/stages.ts";
 import type { Pack } from "./in-place-concat.ts";
 
-/** An input in the buffer that the caller brings. */
+/** The location of an input, in the buffer that the caller provides. */
 export function inputLocation(graph: Graph, id: NodeId): Location {
   return { buffer: graph.inputs.indexOf(id), offset: [0], size: [sizeOf(nodeAt(graph, id).aval.shape)] };
 }
 
-/** Output index -> the input whose buffer it takes over. */
+/** Output index -> the input whose buffer it reuses. */
 export function donations(graph: Graph, donate: Readonly<Record<string, number>>): Map<number, NodeId> {
   const byOutput = new Map<number, NodeId>();
   for (const [name, index] of Object.entries(donate)) {
@@ -41,8 +40,7 @@ export function donations(graph: Graph, donate: Readonly<Record<string, number>>
 }
 
 /**
- * Lets a donated output be written straight into its input's buffer where that is safe: nobody else reads the input
- * then or later, and its own stage reads it only at the position that it writes. Otherwise it is copied at the end.
+ * Writes a donated output directly into its input's buffer if that is safe: no other stage reads the input at that step or later, and its own stage reads it only at the position that it writes. Otherwise the output is copied at the end.
  */
 export function placeDonations(
   graph: Graph,
@@ -72,7 +70,10 @@ export function placeDonations(
   }
 }
 
-/** The last step that uses each stored value; outputs are read after the end, and a pack lives as long as its parts. */
+/**
+ * The last step that uses each stored value; outputs are read after the last step, and a pack lives as long as its
+ * parts.
+ */
 export function lastUses(
   graph: Graph,
   groups: readonly Group[],
@@ -87,7 +88,7 @@ export function lastUses(
     }
   }
   for (const id of graph.outputs) use(id, groups.length);
-  // A result that only a pack holds is read through it.
+  // A part is read through its pack, so it lives as long as that.
   const lifetimeOf = (id: NodeId): number => {
     const parts = packs.get(id)?.parts ?? [];
     const longest = Math.max(last.get(id) ?? 0, ...parts.map((part) => lifetimeOf(part.id)));

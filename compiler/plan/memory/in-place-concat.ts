@@ -1,6 +1,5 @@
 /**
- * @file Packs: joined values whose parts lie one after the other in memory, so that the stage of a part writes it
- * into the whole and no copy is made. The flat gradient of all parameters is one.
+ * @file Packs: concatenations whose parts are stored one after another, so that the stage of each part writes it directly into the whole, without a copy. The flat gradient of all parameters is one.
  */
 import { type Dim, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
@@ -15,11 +14,12 @@ export interface Pack {
   }[];
 }
 
-/** Concatenations along the slowest axis, of values that are computed and stand in no other pack. */
+/** Finds concatenations along the slowest axis, of computed values that are in no other pack. */
 export function findPacks(graph: Graph, live: ReadonlySet<NodeId>): Map<NodeId, Pack> {
   const packs = new Map<NodeId, Pack>();
   const taken = new Set<NodeId>();
-  // Outer joins come later in the list: they are packed first, and their parts may be joins themselves.
+  // Outer concatenations come later in the list: they are packed first, and their parts may be concatenations
+  // themselves.
   for (const id of [...live].sort((a, b) => b - a)) {
     const node = nodeAt(graph, id);
     if (node.op !== "concat" || !node.aval.shape.slice(0, node.attrs.axis).every((dim) => dim === 1)) continue;
@@ -46,7 +46,7 @@ function beneathReshapes(graph: Graph, id: NodeId): NodeId {
   return node.op === "reshape" ? beneathReshapes(graph, at(node.operands, 0)) : id;
 }
 
-/** For each part, the pack it lies in, and where. */
+/** For each part, its pack and its offset there. */
 export function partsByValue(
   packs: ReadonlyMap<NodeId, Pack>,
 ): Map<NodeId, { readonly pack: NodeId; readonly offset: number }> {

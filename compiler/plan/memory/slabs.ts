@@ -1,7 +1,5 @@
 /**
- * @file Liveness: which value lies where in the program's slabs, and for how long. Sizes are symbolic, so a place is taken
- * over only by a value of the very same size; that is what recurrent programs are full of, and it keeps the total a plain
- * sum.
+ * @file Slab allocation: where each value is stored in the program's slabs, and for how long. Sizes are symbolic, so memory is reused only by a value of exactly the same size. Recurrent programs have many values of equal size, and the total stays a plain sum.
  */
 import { addDims, type Dim } from "../../graph/dim.ts";
 import { type Storage, type StorageForm, storages } from "../../graph/storage.ts";
@@ -9,14 +7,14 @@ import type { BufferSpec, Location, Size } from "../program.ts";
 
 interface Slot {
   readonly offset: Size;
-  /** Order of the last step that uses what lies here; a value that is made later may take it over. */
+  /** The last step that uses the value stored here; a value of a later step can reuse the slot. */
   busyUntil: number;
 }
 
-/** Of a place that nothing lies in yet. */
+/** `busyUntil` of a slot that is not in use. */
 const unused = Number.NEGATIVE_INFINITY;
 
-/** Values of a known size start the next at a multiple of this many elements. */
+/** Known sizes are rounded up to a multiple of this many elements. */
 const alignment = 4;
 
 class Slab {
@@ -25,7 +23,7 @@ class Slab {
   readonly buffer: number;
   /** By size. */
   readonly #slots = new Map<Dim, Slot[]>();
-  /** All that is placed, like terms added up. */
+  /** The total size, with like terms added up. */
   #size: Size = [0];
 
   constructor(name: string, form: StorageForm, buffer: number) {
@@ -56,18 +54,18 @@ class Slab {
   }
 }
 
-/** Known sizes are rounded up. */
+/** Rounds known sizes up. */
 function aligned(size: Dim): Dim {
   return typeof size === "number" ? Math.ceil(size / alignment) * alignment : size;
 }
 
-/** Like terms added up; of nothing it is 0. */
+/** Adds up like terms; the empty sum is 0. */
 function sum(terms: Size): Size {
   const added = addDims(terms);
   return added.length === 0 ? [0] : added;
 }
 
-/** What a slab is for; values of a class lie together. */
+/** The purpose of a slab; values of one class share a slab. */
 export type SlabClass = "work";
 
 /** The slabs that every program has: f32, and u32, which also holds i32 and bool. */
@@ -76,7 +74,7 @@ const first: readonly (readonly [name: string, storage: Storage])[] = [
   ["workInts", "u32"],
 ];
 
-/** The program's own memory: slabs by what is stored in them and what for, made when they are first needed. */
+/** The program's own memory: slabs by storage type and purpose, created on first use. */
 export class Memory {
   readonly #slabs = new Map<string, Slab>();
   readonly #firstBuffer: number;
@@ -92,7 +90,7 @@ export class Memory {
     return slab;
   }
 
-  /** A place for `size` elements that is written in step `from` and read up to step `until`. */
+  /** Allocates `size` elements that are written in step `from` and read up to step `until`. */
   place(storage: Storage, size: Dim, from: number, until: number, use: SlabClass = "work"): Location {
     const key = slabKey(storage, use);
     const slab = this.#slabs.get(key) ?? this.#add(key, `${use}${this.#slabs.size}`, storage);
@@ -100,8 +98,7 @@ export class Memory {
   }
 
   /**
-   * What the parts give, of which only one will run: what one places lies where the others' values may lie, and stays busy
-   * for as long as any of them needs.
+   * Returns the results of the parts, only one of which will run: they may use the same memory, which stays busy for as long as any of them needs it.
    */
   alternatives<T>(parts: readonly (() => T)[]): T[] {
     const before = new Map(this.#slots().map((slot) => [slot, slot.busyUntil]));
@@ -125,7 +122,7 @@ export class Memory {
   }
 }
 
-/** Whole numbers and truths share a slab: they are loaded by their bits. */
+/** Integers and booleans share a slab: they are loaded as u32 bits. */
 function slabKey(storage: Storage, use: SlabClass): string {
   return `${storages[storage].element === "f32" ? "f32" : "u32"} ${use}`;
 }

@@ -1,18 +1,17 @@
-/** @file Steps that hang on how large a dimension is, for schedules that do: in one program, in one memory. */
+/** @file Steps that depend on the size of a dimension, for schedules that need them: one program, shared memory. */
 import { bucketOf, type Dim } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
 import type { Lowering } from "../lowering.ts";
 import type { ScanStep } from "../program.ts";
 
-/** What runs where the dimension is `atMost` at the most, or at any size. */
+/** What runs if the dimension is at most `atMost`, or at any size if that is undefined. */
 export interface BranchPlan {
   readonly atMost: number | undefined;
   readonly steps: () => readonly ScanStep[];
 }
 
 /**
- * Lowers every branch, from the smallest bucket on; the last has no bound. Of a dimension that is known only its own is
- * lowered.
+ * Lowers every branch, in ascending order of `atMost`; the last has no bound. If the dimension is a known number, only its own branch is lowered.
  */
 export function chooseSteps({ memory }: Lowering, dim: Dim, branches: readonly BranchPlan[]): readonly ScanStep[] {
   if (typeof dim === "number") return bucketOf(branches, dim)?.steps() ?? [];

@@ -1,8 +1,5 @@
 /**
- * @file What a loop on a CPU multiplies by in every step is laid out first as the products read it: panels as wide as a tile, in
- * each of which a step of the depth follows the other. A product then reads its right operand from one place on, whichever
- * way that is transposed, and it stays in the cache (Goto & van de Geijn 2008, "Anatomy of high-performance matrix
- * multiplication").
+ * @file On a CPU, matrices that a loop multiplies by in every step are first packed in the order in which products read them: panels as wide as a tile, each with one depth step after another. A product then reads its right operand sequentially, transposed or not, and the operand stays in the cache (Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication").
  */
 import { mulDims } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
@@ -19,19 +16,18 @@ import { vectorLanes } from "../stages/tiles.ts";
 import type { PersistentPlan } from "./persistent-plan.ts";
 
 /**
- * How a matrix lies that is a const of the loop, or made of consts alone: of `depth` rows and `columns` columns lies in panels of
- * `width`; a last one that is not full has room for all.
+ * Layout of a matrix that depends only on consts of the loop: `depth` rows and `columns` columns, in panels of `width` columns; a last panel that is not full is as large as the others.
  */
 export interface PackedConst {
   readonly place: Location;
   readonly depth: number;
   readonly columns: number;
   readonly width: number;
-  /** Whether the const's first axis is that of the columns. */
+  /** Whether the first axis of the const is that of the columns. */
   readonly isTransposed: boolean;
 }
 
-/** The matrices of a loop that are worth it: right operands of products, each laid out as the first product reads it. */
+/** Packs the right operands of a loop's products that depend only on consts, each as the first product reads it. */
 export function packConsts(
   lowering: Lowering,
   context: ScanContext,
@@ -61,7 +57,7 @@ export function packConsts(
   return { packed, steps: packed.size === 0 ? [] : [packAll(lowering, context, plan, packed)] };
 }
 
-/** The kernel that lays them out, a part for each. */
+/** The kernel that packs them, with one part per matrix. */
 function packAll(
   lowering: Lowering,
   context: ScanContext,
@@ -106,7 +102,7 @@ function packAll(
   return { kind: "dispatch", kernel, grid, phase };
 }
 
-/** Where an element of a packed const lies. */
+/** The position of an element in a packed const. */
 export function packedPosition(
   { index: m }: PlacedBuilder,
   { depth, columns, width, isTransposed }: PackedConst,

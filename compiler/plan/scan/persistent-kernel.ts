@@ -1,4 +1,7 @@
-/** @file The kernel of the persistent schedule: states come in, the loop over time runs stage after stage, states go out. */
+/**
+ * @file The kernel of the persistent schedule: it loads states, runs stage after stage in a loop over time, and stores
+ * states.
+ */
 import { type Dim, sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
@@ -17,9 +20,9 @@ import { type PackedConst, packedPosition } from "./packed-consts.ts";
 import type { PersistentPlan, Slots } from "./persistent-plan.ts";
 import { WorkgroupRows } from "./workgroup-rows.ts";
 
-/** An element of a carry, in a loop over all that the workgroup owns. */
+/** An element of a carry, in a loop over all elements that the workgroup owns. */
 interface CarryElement {
-  /** Of the carry: which one it is, its input of the body, its slots, and where it lies between chunks. */
+  /** The carry's number, its input of the body, its slots, and where it is stored between chunks. */
   readonly number: number;
   readonly id: NodeId;
   readonly slots: Slots;
@@ -37,7 +40,7 @@ export class PersistentKernel {
   readonly #carryPlaces: ReadonlyMap<NodeId, Location>;
   readonly #packed: ReadonlyMap<NodeId, PackedConst>;
   readonly #arrays = new Map<NodeId, LocalArray>();
-  /** The steps that were done before this one, in the loop over time. */
+  /** The number of steps before the current one, inside the loop over time. */
   #count: Variable | undefined;
   readonly #rows: WorkgroupRows;
 
@@ -94,7 +97,7 @@ export class PersistentKernel {
     });
   }
 
-  /** The carries as the chunk before has left them. */
+  /** Loads the carries that the previous chunk stored. */
   #loadSaved(first: Expr): void {
     this.#overCarries(({ id, slots, index, place, emitter }) => {
       const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
@@ -119,7 +122,7 @@ export class PersistentKernel {
     for (const [number, id] of bodyInputs(attrs).carries.entries()) {
       const slots = this.#plan.slots.get(id);
       const place = this.#carryPlaces.get(id);
-      if (slots === undefined || place === undefined) throw new InternalError(`carry %${id} has no place`);
+      if (slots === undefined || place === undefined) throw new InternalError(`carry %${id} has no location`);
       const emitter = new Emitter(this.#writer, { region: this.region, ids: [] });
       this.#rows.overElements(slots.width, ({ indexIn }) =>
         body({ number, id, slots, place, emitter, index: indexIn(nodeAt(attrs.body, id).aval.shape) }),
@@ -153,7 +156,8 @@ export class PersistentKernel {
     const sharing = sharesRows({ rows: this.#plan.rowsPerWorkgroup, columns }, lanes, this.#plan.tiles);
     const turns = Math.ceil(lanes / workgroupSize);
     const isExact = lanes === turns * workgroupSize;
-    // Every lane takes part in every turn, since lanes may share what they load; those beyond the last store nothing.
+    // Every lane takes part in every iteration, since lanes may share their loads; lanes beyond the last column store
+    // nothing.
     const axis = { extent: turns, role: "columns" } as const;
     const inTurns = (write: (own: Expr) => void) => {
       const loop = { axis, name: "turn", first: w.u32(0), end: w.u32(turns), step: w.u32(1) };
@@ -169,7 +173,7 @@ export class PersistentKernel {
   }
 
   #steps(): Variable {
-    if (this.#count === undefined) throw new InternalError("a step outside of the loop over time");
+    if (this.#count === undefined) throw new InternalError("a step is read outside the loop over time");
     return this.#count;
   }
 
@@ -228,11 +232,11 @@ export class PersistentKernel {
 
   #array(id: NodeId): LocalArray {
     const array = this.#arrays.get(id);
-    if (array === undefined) throw new InternalError(`%${id} has no place in workgroup memory`);
+    if (array === undefined) throw new InternalError(`%${id} has no array in workgroup memory`);
     return array;
   }
 
-  /** A value goes to workgroup memory where others read it, and to the results that it is part of. */
+  /** Stores a value in workgroup memory if other stages read it, and in the results that it is part of. */
   #store(emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr): void {
     const { attrs } = this.#node;
     const { body, length } = attrs;

@@ -1,9 +1,7 @@
 /**
- * @file Whether a scan can run persistently, and how: rows of a workgroup, what lies in workgroup memory, how wide its
- * tiles are.
+ * @file Whether a scan can run persistently, and how: the rows of a workgroup, what is in workgroup memory, how wide the tiles are.
  *
- * Workgroup memory holds each carry and each value that crosses invocations within a step. A carry that is read only at
- * its own position, and not after its next value is written, needs one slot; otherwise two that alternate.
+ * Workgroup memory holds each carry and each value that crosses invocations within a step. A carry that is read only at its own position, and not after its next value is written, needs one slot; any other needs two that alternate.
  */
 
 import { type Dim, sizeOf } from "../../graph/dim.ts";
@@ -21,7 +19,7 @@ import type { Tuning } from "../tuning.ts";
 import { resultPlaces, scanOf } from "./scan-context.ts";
 import { analyzeRows } from "./separable-rows.ts";
 
-/** Room in workgroup memory for one value of the body: elements of a row, and how many copies alternate. */
+/** Workgroup memory for one value of the body: elements per row, and how many copies alternate. */
 export interface Slots {
   readonly width: number;
   readonly count: 1 | 2;
@@ -35,9 +33,9 @@ export interface PersistentPlan {
   readonly workgroupSize: number;
   readonly stages: readonly Stage[];
   readonly groups: readonly Group[];
-  /** By carry input or by value. */
+  /** Keyed by carry input or by value. */
   readonly slots: ReadonlyMap<NodeId, Slots>;
-  /** Where the results go, by their index. */
+  /** Where the results are stored, by their index. */
   readonly results: ReadonlyMap<number, Location>;
   /** Rows and columns of a product that an invocation computes together. */
   readonly tileOf: (stage: Stage) => Tile;
@@ -55,12 +53,13 @@ const minLanes: Record<Target, number> = { gpu: 32, software: 4, cpu: vectorLane
 const preferredRows: Record<Target, number> = { gpu: 1, software: 8, cpu: 4 };
 
 /**
- * Bytes of weights above which a workgroup that reads all of them in every step is slower than a dispatch per step that
- * spreads them over the device.
+ * Bytes of weights above which one workgroup that reads all of them in every step is slower than one dispatch per step, which spreads them over the device.
  */
 const mostWeightBytes = 4 * 2 ** 20;
 
-/** Bytes of weights that the cache of a CPU's core holds from step to step; of more, rows must share what is read. */
+/**
+ * Bytes of weights that the cache of a CPU core keeps from step to step; if there are more, rows must share the loads.
+ */
 const cachedBytes = 2 ** 19;
 
 export function planPersistent(lowering: Lowering, context: ScanContext): PersistentChoice {
@@ -100,14 +99,14 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
     const own = { ...tuning, tileColumns: tuning.persistentColumns };
     const choose = (tuned: Tuning) =>
       chooseTile(rows, widthOf(stage), stage.accumulators.length, { ...lowering.tiles, tuning: tuned });
-    // The rows of a workgroup need not fit in the registers of a CPU.
+    // On a CPU the rows of a workgroup need not fit in registers.
     if (target === "cpu") return choose(own);
     // A GPU hides latency with lanes; a software adapter saves loads with columns.
     const isNarrow = target === "gpu" && tuning.persistentColumns === undefined;
     return { rows, columns: isNarrow ? 1 : choose({ ...own, tileRows: rows }).columns };
   };
   const tiled = stages.filter(({ form }) => form === "tile");
-  // As many lanes as the widest product has columns: lanes beyond would repeat its work.
+  // As many lanes as the widest product has columns: more lanes would repeat its work.
   const widest = Math.max(
     1,
     ...(tiled.length > 0 ? tiled : stages).map((stage) => widthOf(stage) / tileOf(stage).columns),
@@ -166,7 +165,7 @@ function findSlots(
   return slots;
 }
 
-/** Bytes of what the body reads in every step whatever the row: the consts that enter its products. */
+/** Bytes that the body reads in every step, whatever the row: its consts of known size. */
 function weightBytes({ attrs }: ScanNode): number {
   const { body, consts } = attrs;
   return body.inputs.slice(0, consts).reduce((sum, id) => {

@@ -1,11 +1,7 @@
 /**
- * @file The persistent schedule: one dispatch for a whole sequence. A workgroup owns some rows of the batch and walks
- * all steps; its states and what crosses invocations lie in workgroup memory, stages are separated by barriers. Rows of
- * a batch never meet inside a recurrence, so no barrier across workgroups is needed.
+ * @file The persistent schedule: one dispatch for a whole sequence. A workgroup owns some rows of the batch and walks all steps; its states and the values that cross invocations are in workgroup memory, and barriers separate stages. Rows of a batch are independent inside a recurrence, so no barrier across workgroups is needed.
  *
- * A long sequence is cut into chunks (chunks.ts): dispatches of the same kernel, each with a range of steps. Every one
- * stores its carries when it ends, those of the last being the scan's results, and loads what the one before stored. Steps
- * are counted from the beginning of the sequence whatever the chunk, so that slots alternate as in an uncut run.
+ * A long sequence is cut into chunks (chunks.ts): dispatches of the same kernel, each with a range of steps. Each one loads the carries that the previous one stored, and stores its own at the end; those of the last are the scan's results. Steps are counted from the start of the sequence, so slots alternate as in an uncut run.
  */
 
 import { sizeOf } from "../../graph/dim.ts";
@@ -31,7 +27,10 @@ export const persistent: ScanSchedule = {
   },
 };
 
-/** Lowers a scan to one dispatch, cut into chunks. `plan` has found that its rows are separable and that its states fit. */
+/**
+ * Lowers a scan to one dispatch, cut into chunks. `plan` has checked that its rows are separable and that its states
+ * fit.
+ */
 function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): readonly Dispatch[] {
   const none = { packed: new Map<NodeId, PackedConst>(), steps: [] };
   const { packed, steps } = lowering.tiles.target === "cpu" ? packConsts(lowering, context, plan) : none;
@@ -58,7 +57,7 @@ function lowerPersistent(lowering: Lowering, context: ScanContext, plan: Persist
   return [...steps, loop];
 }
 
-/** Where each carry lies between chunks, and after the last: in the result that it becomes, if anybody reads that. */
+/** Where each carry is stored between chunks and after the last one: in the result that it becomes, if that is read. */
 function carryPlaces(
   { memory }: Lowering,
   { order }: ScanContext,

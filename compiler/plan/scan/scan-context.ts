@@ -1,4 +1,4 @@
-/** @file What a scan's context says of it. */
+/** @file Reads a scan's node and result locations from its context. */
 import { nodeAt, type ScanNode } from "../../graph/graph.ts";
 import type { ScanContext } from "../lowering.ts";
 import type { Location } from "../program.ts";
@@ -7,7 +7,7 @@ export function scanOf({ outer, scan }: ScanContext): ScanNode {
   return nodeAt(outer.graph, scan) as ScanNode;
 }
 
-/** Where the results of a scan go, by their index; unread results have no place. */
+/** Where the results of a scan are stored, by their index; results that are not read have no entry. */
 export function resultPlaces({ outer, results, resultPlace }: ScanContext): Map<number, Location> {
   const places = new Map<number, Location>();
   for (const id of results) {

@@ -1,6 +1,5 @@
 /**
- * @file The schedules of scans, and the choice between them: the first that can run a scan and is not advised against. The
- * choice is a pure function of shapes and limits, so that reruns stay bit-equal.
+ * @file The schedules of scans, and the choice between them: the first that can run a scan and has no reason against it. The choice is a pure function of shapes and limits, so that reruns stay bit-equal.
  */
 import { InternalError, UserError } from "../../graph/errors.ts";
 import type { Lowering, ScanContext, ScanSchedule, ScanSchedules } from "../lowering.ts";
@@ -15,11 +14,11 @@ const byName: { readonly [K in ScanScheduleName]: ScanSchedule } = { persistent,
 /** In the order in which they are tried. The last one runs every scan. */
 export const scanSchedules: ScanSchedules = scanScheduleNames.map((name) => [name, byName[name]]);
 
-/** Lowers a scan by the schedule that was asked for, or by the one that is chosen, and notes which and why. */
+/** Lowers a scan by the requested schedule, or by the one that the rule chooses, and records which and why. */
 export function lowerScan(lowering: Lowering, context: ScanContext): readonly ScanStep[] {
   const { name: scan } = scanOf(context).attrs.body;
   const { schedule: asked, tiles } = lowering;
-  // What was asked for is done or refused; what a tuning prefers is done where it can be.
+  // A requested schedule is used or refused; a schedule that a tuning prefers is used if it can be.
   const preferred = asked === "auto" ? tiles.tuning?.schedule : undefined;
   const because = asked === "auto" ? "its tuning says so" : "it was asked for";
   let refused: string | undefined;
@@ -40,10 +39,11 @@ export function lowerScan(lowering: Lowering, context: ScanContext): readonly Sc
   throw new UserError(`scan ${scan} cannot run in the schedule ${asked}: ${refused}; choose schedule ${choices}`);
 }
 
-/** The schedules that may run a scan, the preferred one first. */
+/** The schedules to try for a scan, the preferred one first. */
 function candidates(lowering: Lowering, context: ScanContext, preferred: string | undefined): ScanSchedules {
   const { schedule: asked, scanSchedules: all } = lowering;
-  // A loop of no steps is no loop: it runs in the one that runs every scan, whatever was asked for.
+  // A loop of length 0 has no schedule to choose: it runs in the last one, which runs every scan, whatever was
+  // requested.
   if (asked !== "auto" && scanOf(context).attrs.length !== 0) return all.filter(([name]) => name === asked);
   const first = all.filter(([name]) => name === preferred);
   return [...first, ...all.filter(([name]) => name !== preferred)];

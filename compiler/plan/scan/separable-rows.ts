@@ -1,7 +1,5 @@
 /**
- * @file Whether the rows of a batch never meet in a step: every value of the step has the rows as its leading axis, or
- * is the same for all of them, and no op moves numbers from one row to another. Then a workgroup can own some rows for
- * the whole sequence.
+ * @file Whether the rows of a batch are independent within a step: every value of the step has the rows as its leading axis, or is the same for all rows, and no op moves numbers from one row to another. If so, a workgroup can own some rows for the whole sequence.
  */
 import type { Dim } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
@@ -43,14 +41,14 @@ export function analyzeRows({ attrs }: ScanNode, outputs: readonly NodeId[]): Ro
   }
   for (const id of outputs.filter((output) => !perRow.has(output))) {
     const { shape } = nodeAt(body, id).aval;
-    const gives = `the step gives a value of shape [${shape.join(", ")}]`;
-    if (shape[0] !== rows) return no(`${gives}, which has no rows`);
-    if (shape.slice(1).some((dim) => typeof dim !== "number")) return no(`${gives}, which has no known size per row`);
+    const returns = `the step returns a value of shape [${shape.join(", ")}]`;
+    if (shape[0] !== rows) return no(`${returns}, which has no rows`);
+    if (shape.slice(1).some((dim) => typeof dim !== "number")) return no(`${returns}, which has no known size per row`);
   }
   return { separable: true, rows, isPerRow: (id) => perRow.has(id) };
 }
 
-/** Why a value does not keep to its rows, or undefined. */
+/** Why a value mixes rows, or undefined. */
 function mixesRows(body: Graph, id: NodeId, rows: Dim, perRow: ReadonlySet<NodeId>): string | undefined {
   const node = nodeAt(body, id);
   const { shape } = node.aval;

@@ -1,8 +1,5 @@
 /**
- * @file The stepwise schedule: a loop with a dispatch for each stage of the body. Carries alternate between two slots,
- * so that a step reads what the last one wrote while it writes its own; the first step reads the initial values where
- * they are, and the last also writes the final ones; where there is no step, a dispatch writes the initial ones there. A
- * scan in the body becomes a loop inside the loop.
+ * @file The stepwise schedule: a loop with one dispatch per stage of the body. Carries alternate between two slots, so that a step reads what the previous one wrote while it writes its own. The first step reads the initial values in place, and the last also writes the final ones; if there are no steps, a dispatch copies the initial values there. A scan in the body becomes a nested loop.
  */
 import { type Dim, mulDims, type Shape, sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
@@ -19,11 +16,11 @@ import { hasPositions } from "../stages/stages.ts";
 import { stagesWork, type WorkScope } from "../work.ts";
 import { resultPlaces } from "./scan-context.ts";
 
-/** One place that a body value is written to. */
+/** One location that a value of the body is written to. */
 interface Target {
   readonly location: Location;
   readonly when: "each step" | "last step";
-  /** The position inside the location: `[t, ...]` of a y, `[slot, ...]` of a carry, or the value itself. */
+  /** The leading index inside the location: `[t, ...]` for a y, `[slot, ...]` for a carry, or none. */
   readonly leading: "time" | "next slot" | "none";
 }
 
@@ -34,9 +31,9 @@ export const stepwise: ScanSchedule = {
 function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
   const { outer, scan, order } = context;
   const node = nodeAt(outer.graph, scan);
-  if (node.op !== "scan") throw new InternalError("lowerStepwise wants a scan");
+  if (node.op !== "scan") throw new InternalError("lowerStepwise needs a scan");
   const { body, length, reverse } = node.attrs;
-  const otherwise = () => handInitialOn(lowering, context, node);
+  const otherwise = () => passInitialOn(lowering, context, node);
   if (length === 0) return { kind: "loop", length, reverse, body: [], otherwise: otherwise() };
   const clock = new Clock(node, context.nesting);
   const { targets, slots } = placeOutputs(lowering, context, node);
@@ -114,8 +111,11 @@ function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
   return { kind: "loop", length, reverse, body: steps, otherwise: otherwise() };
 }
 
-/** What a loop of no steps does: its initial carries are its final ones. A loop that is known to have steps needs none. */
-function handInitialOn(lowering: Lowering, context: ScanContext, { attrs, operands }: ScanNode): Dispatch[] {
+/**
+ * What a loop of length 0 does: its initial carries are its final ones. A loop that is known to have steps needs no
+ * such dispatch.
+ */
+function passInitialOn(lowering: Lowering, context: ScanContext, { attrs, operands }: ScanNode): Dispatch[] {
   const { outer, scan } = context;
   const { length, consts, carries } = attrs;
   const results = resultPlaces(context);
@@ -127,7 +127,7 @@ function handInitialOn(lowering: Lowering, context: ScanContext, { attrs, operan
   return [{ ...buildHandover(lowering, outer, scan, values), kind: "dispatch", phase: context.phase }];
 }
 
-/** Which step of the loop a kernel runs in, and what follows from it. */
+/** Which step of the loop a kernel runs in, and the time index and slots that follow from it. */
 class Clock {
   readonly #node: ScanNode;
   readonly #nesting: number;
@@ -174,7 +174,7 @@ class Clock {
   }
 }
 
-/** Where each output of the body goes, and the two slots of each carry. A y that nobody reads goes nowhere. */
+/** Where each output of the body is stored, and the two slots of each carry. A y that is not read is not stored. */
 function placeOutputs(lowering: Lowering, context: ScanContext, { attrs }: ScanNode) {
   const { body, carries } = attrs;
   const inputs = bodyInputs(attrs);

@@ -1,6 +1,5 @@
 /**
- * @file The rows of the batch that a workgroup owns in the persistent schedule: where their elements lie among its
- * invocations, one by one or in tiles.
+ * @file The batch rows that a workgroup owns in the persistent schedule: how their elements are distributed over its invocations, one by one or in tiles.
  */
 import { sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
@@ -24,11 +23,11 @@ export class WorkgroupRows {
   readonly #plan: PersistentPlan;
   readonly #writer: PlacedBuilder;
   readonly #region: Region;
-  /** By the row's index in the batch. */
+  /** Keyed by the row's index in the batch. */
   readonly #rows = new Map<Expr, OwnedRow>();
   #row0: Expr | undefined;
   #rowCount: Expr | undefined;
-  /** How many rows of the workgroup there are. */
+  /** How many of the workgroup's rows exist. */
   #rowsHere: Expr | undefined;
   #blockDepth = 0;
 
@@ -38,17 +37,17 @@ export class WorkgroupRows {
     this.#region = region;
   }
 
-  /** Depth of the block being written: what is loaded from workgroup memory is bound no further out. */
+  /** Depth of the block being written: loads from workgroup memory are bound no further out. */
   get blockDepth(): number {
     return this.#blockDepth;
   }
 
-  /** What is written from here on belongs to the block that the writer is in. */
+  /** Marks the writer's current block as the one being written. */
   enterBlock(): void {
     this.#blockDepth = this.#writer.depth;
   }
 
-  /** Writes which rows these are; what follows reads it. */
+  /** Declares the variables that say which rows these are. */
   declare(): void {
     const w = this.#writer;
     this.#row0 = w.let("row0", w.mul(w.group, w.u32(this.#plan.rowsPerWorkgroup)));
@@ -58,11 +57,11 @@ export class WorkgroupRows {
     this.#rowsHere = w.let("rowsHere", w.min(w.u32(this.#plan.rowsPerWorkgroup), left));
   }
 
-  /** Names the row that has a number in the workgroup; beyond the batch it is the last one again. */
+  /** Declares a row by its number in the workgroup; beyond the batch it is the last row again. */
   #rowOf(local: Index, name: string): Variable {
     const w = this.#writer;
     if (this.#row0 === undefined || this.#rowCount === undefined)
-      throw new InternalError("rows before they are declared");
+      throw new InternalError("rows are used before they are declared");
     const number = w.add(this.#row0, local.expr);
     const row = w.let(name, w.min(number, w.sub(this.#rowCount, w.u32(1))));
     this.#rows.set(row, { local, exists: w.less(number, this.#rowCount) });
@@ -77,7 +76,7 @@ export class WorkgroupRows {
     const count = rowsPerWorkgroup * width;
     const axis = { extent: count, role: "positions" } as const;
     const loop = { axis, mapping: "lanes", name: "element", first: w.lane } as const;
-    // On a CPU, where few lanes do one row after the other, none that does not exist.
+    // A CPU has few lanes that do one row after another: it skips rows that do not exist.
     const end = this.#rowsHere === undefined ? w.u32(count) : w.mul(this.#rowsHere, w.u32(width));
     w.for({ ...loop, end, step: w.u32(workgroupSize) }, (element) => {
       this.enterBlock();
@@ -88,7 +87,7 @@ export class WorkgroupRows {
     });
   }
 
-  /** All rows of the workgroup at some columns from `column0` on; those for which `exists` does not hold are not stored. */
+  /** All rows of the workgroup at some columns from `column0`; if `exists` is false, nothing is stored. */
   tile(column0: Expr, columns: number, stride: number, sharing: boolean, exists: Expr | undefined): Owned {
     const { rowsPerWorkgroup, rows } = this.#plan;
     const w = this.#writer;
@@ -137,7 +136,7 @@ export class WorkgroupRows {
     const { rows, rowsPerWorkgroup } = this.#plan;
     const w = this.#writer;
     const rowsHere = this.#rowsHere;
-    if (rowsHere === undefined) throw new InternalError("rows before they are declared");
+    if (rowsHere === undefined) throw new InternalError("rows are used before they are declared");
     const own = tile.columns * vectorLanes;
     const columns = { extent: Math.ceil(width / own), role: "columns" } as const;
     const zero = w.u32(0);
@@ -164,10 +163,10 @@ export class WorkgroupRows {
   }
 
   rowAt(index: readonly Index[]): OwnedRow {
-    // With one row there is only index 0, under whatever name.
+    // With one row the index can only be 0, whatever its expression.
     if (this.#plan.rows === 1) return { local: this.#writer.index.dim(0), exists: this.#writer.bool(true) };
     const row = this.#rows.get(at(index, 0).expr);
-    if (row === undefined) throw new InternalError("an index is no row of this workgroup");
+    if (row === undefined) throw new InternalError("an index is not a row of this workgroup");
     return row;
   }
 

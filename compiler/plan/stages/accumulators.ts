@@ -7,17 +7,17 @@ import { countUses, type Graph, type NodeId, nodeAt } from "../../graph/graph.ts
 import { loopExtentsOf } from "./loops.ts";
 
 export interface Accumulator {
-  /** The value that is known when the loop has run: a loop, or the sum of several products. */
+  /** The value available after the loop: a loop's result, or the sum of several products. */
   readonly result: NodeId;
   /** The loops that add to it. */
   readonly loops: readonly NodeId[];
 }
 
-/** Finds the accumulators of a graph's stages; who reads what is counted once for all of them. */
+/** Finds the accumulators of a graph's stages; readers of each value are counted once for all stages. */
 export class AccumulatorFinder {
   readonly #graph: Graph;
   readonly #uses: readonly number[];
-  /** Of a value that one node reads, that node. */
+  /** For a value with one reader, that reader. */
   readonly #reader: readonly (NodeId | undefined)[];
 
   constructor(graph: Graph) {
@@ -37,7 +37,7 @@ export class AccumulatorFinder {
       const products = open.get(id);
       return products?.every(isProduct) && this.#uses[id] === 1 && !roots.includes(id) ? products : undefined;
     };
-    // Ids are a topological order: the smallest reader comes first, when all that it reads has been looked at.
+    // Ids are a topological order: when the smallest reader is taken, all its operands have been handled.
     const readers = new Set<NodeId>();
     const awaitReader = (id: NodeId) => {
       const reader = mergeable(id) && this.#reader[id];
@@ -56,7 +56,7 @@ export class AccumulatorFinder {
     return [...open].map(([result, added]) => ({ result, loops: added }));
   }
 
-  /** The products that a node adds up, or hands on, if it does nothing else. */
+  /** The products that a node adds up or passes through, if it does nothing else. */
   #merged(id: NodeId, mergeable: (id: NodeId) => readonly NodeId[] | undefined): readonly NodeId[] | undefined {
     const { op, operands } = nodeAt(this.#graph, id);
     if (op === "reshape") return mergeable(at(operands, 0));

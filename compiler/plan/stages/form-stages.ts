@@ -1,10 +1,7 @@
 /**
- * @file Cuts a graph into stages. A stage ends only where a value must cross invocations, that is, where it is read at
- * another position than its own.
+ * @file Cuts a graph into stages. A stage ends only where a value must cross invocations, that is, where it is read at a different position.
  *
- * Values that are cheap to compute again are not stored: their readers inline them. Two positions are the same when their
- * row-major numbers are, so a reshape does not end a stage; and a reduction over the columns of a row may read what was
- * reduced for that same row before.
+ * Values that are cheap to recompute are not stored: their readers inline them. Two positions are the same if their row-major indices are equal, so a reshape does not end a stage; and a reduction over the columns of a row may read earlier reductions of the same row.
  */
 import { type Dim, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
@@ -17,29 +14,32 @@ import { type Group, groupStages } from "./groups.ts";
 import { readsOfScan, readsOfStage } from "./reads.ts";
 import type { ScanStage, Stage } from "./stages.ts";
 
-/** What was decided of a graph, once for all that plan and write its kernels. */
+/** How a graph is cut, decided once for all code that plans and writes its kernels. */
 export interface Staging {
   readonly stages: readonly (Stage | ScanStage)[];
-  /** What runs as one step, in order. */
+  /** Stages that run as one step, in order. */
   readonly groups: readonly Group[];
-  /** Values that have a place in memory, results of scans apart. */
+  /** Values that have a location in memory, except results of scans. */
   readonly stored: ReadonlySet<NodeId>;
-  /** Joined values whose parts are written straight into the whole. */
+  /** Concatenations whose parts are written directly into the whole. */
   readonly packs: ReadonlyMap<NodeId, Pack>;
 }
 
 export interface StagingOptions {
-  /** Store results of scans among the outputs in a place of the output's own, rather than where the scan puts them. */
+  /**
+   * Copy scan results that are outputs to the output's own location, instead of leaving them where the scan stores
+   * them.
+   */
   readonly copyResults?: boolean;
-  /** Let the parts of joined values be written straight into the whole. */
+  /** Write the parts of concatenations directly into the whole. */
   readonly packs?: boolean;
 }
 
-/** Operations above which an elementwise value is stored rather than computed by each reader. */
+/** Maximum cost, in operations, at which each reader recomputes an elementwise value instead of loading it. */
 const inlineLimit = { product: 2, scan: 2, reduction: 24, broadcast: 24 };
 const transcendentalCost = 8;
 
-/** What of a graph is stored and where its stages end. `outputs` are stored whatever they are. */
+/** Decides which values of a graph are stored and where its stages end. `outputs` are always stored. */
 export function formStages(graph: Graph, outputs: readonly NodeId[], options: StagingOptions = {}): Staging {
   return new Stager(graph, outputs, options).form();
 }
@@ -89,16 +89,16 @@ class Stager {
     this.#findLevels();
     this.#storeLoopsReadElsewhere();
     const cuts = this.#collect();
-    // A pack has a place of its own, which its parts fill.
+    // A pack has its own location, which its parts fill.
     for (const id of this.#packs.keys()) this.#stored.add(id);
     const stages = this.#decide(cuts);
     return { stages, groups: groupStages(stages), stored: this.#stored, packs: this.#packs };
   }
 
-  /** Elementwise values are stored where computing them in every reader would cost more. */
+  /** Stores elementwise values that would cost more if every reader computed them. */
   #storeCostly(): void {
     const uses = countUses(this.#graph);
-    // Ends as soon as it is known: what is read twice at every step of a long chain costs more than can be counted.
+    // Stops at the limit: a value that is read twice at every step of a long chain has exponential cost.
     const costsMore = (id: NodeId, limit: number): boolean => {
       let total = 0;
       const visit = (next: NodeId): void => {
@@ -129,7 +129,7 @@ class Stager {
     for (const [id, node] of this.#graph.nodes.entries()) {
       if (!this.#live.has(id)) continue;
       if (node.op === "broadcast") {
-        // What is repeated is computed once, such as Adam's bias corrections for all weights.
+        // Values that are broadcast are computed once, such as Adam's bias corrections for all weights.
         for (const operand of beneathViews(node.operands)) {
           if (isElementwise(nodeAt(this.#graph, operand)) && costsMore(operand, inlineLimit.broadcast))
             this.#stored.add(operand);
@@ -150,7 +150,7 @@ class Stager {
     }
   }
 
-  /** The level at which each live value is known at its own position. */
+  /** The level at which each live value is available at its own position. */
   #findLevels(): void {
     for (const [id, node] of this.#graph.nodes.entries()) {
       if (!this.#live.has(id)) continue;
@@ -165,14 +165,14 @@ class Stager {
     }
   }
 
-  /** The level at which a reader at the same position can use a value that may be another kernel's. */
+  /** The level at which a reader at the same position can use a value that another kernel may compute. */
   #own(id: NodeId): number {
     const { op } = nodeAt(this.#graph, id);
     const elsewhere = op === "result" || op === "scatterAdd" || this.#packs.has(id);
     return at(this.#level, id) + (elsewhere ? 1 : 0);
   }
 
-  /** The level at which a value can be read at any position, once the levels of what it reads are known. */
+  /** The level at which a value can be read at any position; the levels of its operands must be known. */
   #anywhere(id: NodeId): number {
     const known = this.#levelAnywhere.get(id);
     if (known !== undefined) return known;
@@ -189,7 +189,7 @@ class Stager {
     return node.operands.reduce((most, operand) => Math.max(most, this.#anywhere(operand)), 0);
   }
 
-  /** A reduction may read what belongs to its own row as soon as it is known; everything else must be in memory. */
+  /** A reduction can read values of its own row as soon as they are computed; everything else must be in memory. */
   #reductionLevel(id: NodeId): number {
     const levels = new Map<NodeId, number>();
     const visit = (operand: NodeId): number => {
@@ -218,7 +218,7 @@ class Stager {
     );
   }
 
-  /** A loop's result stays in a register only where all its readers sit at the same position in the same stage. */
+  /** Keeps a loop's result in a register only if all its readers are at the same position in the same stage. */
   #storeLoopsReadElsewhere(): void {
     let visited = new Set<string>();
     const visit = (id: NodeId, reader: NodeId, samePosition: boolean): void => {
@@ -278,7 +278,7 @@ class Stager {
     return [...stages, ...scans].sort((a, b) => a.level - b.level);
   }
 
-  /** What follows from where the stages end. */
+  /** Derives everything that follows from the cuts. */
   #decide(cuts: readonly (CutStage | CutScan)[]): (Stage | ScanStage)[] {
     const graph = this.#graph;
     const accumulators = new AccumulatorFinder(graph);

@@ -1,4 +1,6 @@
-/** @file How the invocations of a stage's kernel find their work. A function of what the stage computes, decided once. */
+/**
+ * @file How the invocations of a stage's kernel share its work: a function of what the stage computes, decided once.
+ */
 import { type Dim, sizeOf } from "../../graph/dim.ts";
 import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
 import { loopExtentsOf } from "./loops.ts";

@@ -1,10 +1,10 @@
-/** @file Which stages run together: those of one level share a dispatch, scans and tree reductions stand alone. */
+/** @file Which stages run together: stages of one level share a dispatch, scans and tree reductions run alone. */
 import type { ScanStage, Stage } from "./stages.ts";
 
 /** What runs as one step of the program: stages that share a dispatch, or a scan. */
 export type Group = { readonly kind: "stages"; readonly stages: readonly Stage[] } | ScanStage;
 
-/** The groups of stages that are ordered by their levels. */
+/** Groups stages that are sorted by level. */
 export function groupStages(stages: readonly (Stage | ScanStage)[]): Group[] {
   const levels = new Map<number, (Stage | ScanStage)[]>();
   for (const stage of stages) {
@@ -23,7 +23,7 @@ export function membersOf(group: Group): readonly (Stage | ScanStage)[] {
   return group.kind === "scan" ? [group] : group.stages;
 }
 
-/** Stages of one level that can share a dispatch, in order; those that use barriers stand alone. */
+/** Stages of one level that can share a dispatch, in order; stages that use barriers run alone. */
 function shareDispatches(stages: readonly Stage[]): Stage[][] {
   const alone = stages.filter(({ form }) => form === "tree");
   const together = stages.filter(({ form }) => form !== "tree");

@@ -5,16 +5,16 @@ import { entryOf, type TableOp } from "../../ops/table.ts";
 
 export interface Read {
   readonly id: NodeId;
-  /** Every invocation reads only the element at its own position. */
+  /** Whether every invocation reads only the element at its own position. */
   readonly samePosition: boolean;
 }
 
-/** What a stage of `size` positions reads, which computes `own`. */
+/** The reads of a stage of `size` positions that computes the values `own`. */
 export function readsOfStage(graph: Graph, own: readonly NodeId[], size: Dim, stored: ReadonlySet<NodeId>): Read[] {
   return reads(graph, own, { samePosition: true, size }, new Set(own), stored);
 }
 
-/** What a scan reads: its operands, wherever its kernels need them. */
+/** The reads of a scan: its operands, at any position. */
 export function readsOfScan(graph: Graph, scan: NodeId, stored: ReadonlySet<NodeId>): Read[] {
   return reads(graph, nodeAt(graph, scan).operands, { samePosition: false, size: 0 }, new Set(), stored);
 }

@@ -1,8 +1,7 @@
 /**
- * @file Stages. A stage is a set of values that one invocation can compute for one position: loops (products, reductions)
- * followed by whatever is elementwise in their results.
+ * @file Stages. A stage is a set of values that one invocation can compute for one position: loops (products, reductions) followed by elementwise functions of their results.
  *
- *   stage ::= level size loops roots, and what follows from these: form, accumulators, reads
+ * stage ::= level size loops roots, and, derived from these: form, accumulators, reads
  *
  * Stages of one level do not depend on each other.
  */
@@ -19,7 +18,7 @@ export interface Stage {
   readonly size: Dim;
   /** Products, reductions and scatters that are computed here, in topological order. */
   readonly loops: readonly NodeId[];
-  /** Values that are stored here, in topological order; loops that others read are among them. */
+  /** Values that are stored here, in topological order, including loops that other stages read. */
   readonly roots: readonly NodeId[];
   readonly form: StageForm;
   readonly accumulators: readonly Accumulator[];
@@ -33,7 +32,7 @@ export interface ScanStage {
   readonly kind: "scan";
   readonly level: number;
   readonly scan: NodeId;
-  /** The nodes that pick its results. */
+  /** The `result` nodes that read its outputs. */
   readonly results: readonly NodeId[];
   readonly reads: readonly Read[];
 }
