@@ -1,17 +1,16 @@
 /**
- * @file `npm run test:firefox`: pages of Firefox train on the CPU, and beside them those of the packaged Chromium. Prints
- * what came of it; the exit code is 1 where something is wrong. Firefox is driven over WebDriver BiDi by puppeteer-core.
+ * @file `npm run test:firefox`: pages of Firefox and of the packaged Chromium train on the CPU, and Firefox on WebGPU
+ * too, with the two preferences that give it WebGPU on Linux. Prints the results; the exit code is 1 where something is wrong. Firefox is driven over WebDriver BiDi by puppeteer-core.
  */
 import { existsSync, mkdirSync } from "node:fs";
-import { delimiter, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { createJiti } from "jiti";
-import { installOnce } from "./install-once.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const options = new Command("npm run test:firefox --")
-  .description("Pages that train on the CPU, in Firefox and in Chromium.")
+  .description("Pages that train on the CPU, in Firefox and in Chromium, and on WebGPU in Firefox.")
   .addOption(new Option("--only <browser>", "one of them").choices(["firefox", "chromium"]))
   .option("--firefox <file>", "the program; by default that of the path")
   .option("--pictures <folder>", "writes pictures of the playground there")
@@ -28,19 +27,9 @@ if (options.firefox !== undefined && !existsSync(options.firefox)) {
   process.exit(2);
 }
 
-/** Where it is installed, or undefined. */
-function findFirefox() {
-  const folders = (process.env.PATH ?? "").split(delimiter);
-  const inPath = ["firefox", "firefox-esr", "firefox.exe"].flatMap((name) =>
-    folders.map((folder) => join(folder, name)),
-  );
-  const elsewhere = [
-    "/Applications/Firefox.app/Contents/MacOS/firefox",
-    join(process.env.PROGRAMFILES ?? "C:\\Program Files", "Mozilla Firefox", "firefox.exe"),
-  ];
-  return [...inPath, ...elsewhere].find((file) => existsSync(file));
-}
-
+const jiti = createJiti(import.meta.url, { alias: { cellgrad: join(root, "index.ts") } });
+const { findFirefox, launchFirefox, loadPuppeteer, webGpuPreferences } =
+  await jiti.import("../test/support/firefox.ts");
 const wanted = options.only === undefined ? ["firefox", "chromium"] : [options.only];
 const firefox = wanted.includes("firefox") ? (options.firefox ?? findFirefox()) : undefined;
 if (wanted.includes("firefox") && firefox === undefined) {
@@ -48,17 +37,12 @@ if (wanted.includes("firefox") && firefox === undefined) {
   if (wanted.length === 1) process.exit(0);
 }
 
-const status = installOnce(new URL("firefox/", import.meta.url), "firefox", "what drives browsers");
-if (status !== 0) process.exit(status);
-const { default: puppeteer } = await import(
-  new URL("firefox/node_modules/puppeteer-core/lib/esm/puppeteer/puppeteer-core.js", import.meta.url).href
-);
-
-const jiti = createJiti(import.meta.url, { alias: { cellgrad: join(root, "index.ts") } });
+const puppeteer = await loadPuppeteer(root);
 const { openDevice, openInterpreter } = await jiti.import("../index.ts");
 const { hasRelaxedMadd } = await jiti.import("../wasm/features.ts");
 const { checkPages, difference, feltSteps, steps } = await jiti.import("../test/firefox/check-pages.ts");
 const { checkPlayground } = await jiti.import("../test/firefox/check-playground.ts");
+const { checkWebGpu } = await jiti.import("../test/firefox/check-webgpu.ts");
 const { serveSite } = await jiti.import("../test/firefox/site.ts");
 const { large, small, trainSteps } = await jiti.import("../test/firefox/training.ts");
 const { unpackChromium } = await jiti.import("../test/support/chromium.ts");
@@ -70,7 +54,7 @@ const timeouts = { timeout: patience, protocolTimeout: patience };
 // In the locale C the language of Chromium is one that no function of its own takes.
 const english = { LC_ALL: "en_US.UTF-8", LANGUAGE: "en_US" };
 const launch = {
-  firefox: () => puppeteer.launch({ browser: "firefox", executablePath: resolve(firefox), ...timeouts }),
+  firefox: () => launchFirefox(puppeteer, resolve(firefox)),
   chromium: async () => {
     const { executable, env } = await unpackChromium();
     return puppeteer.launch({
@@ -122,6 +106,27 @@ for (const name of ["firefox", "chromium"]) {
     console.log(`${version}, playground: ${played.device}; loss ${played.loss} after ${played.steps} steps`);
   } catch (error) {
     faults.push(`${name}: ${error instanceof Error ? error.message : error}`);
+  } finally {
+    await browser.close();
+  }
+}
+if (firefox !== undefined) {
+  const browser = await launchFirefox(puppeteer, resolve(firefox), webGpuPreferences);
+  try {
+    const version = await browser.version();
+    const { choice, device, losses, faults: found } = await checkWebGpu(browser, server, reference.interpreter);
+    faults.push(...found.map((fault) => `${version}, WebGPU: ${fault}`));
+    if (choice === undefined) {
+      console.log(`${version}, WebGPU: not run: it offers no adapter (Debian: mesa-vulkan-drivers)`);
+    } else {
+      const off = difference(losses, reference.interpreter).toExponential(1);
+      console.log(`${version}, WebGPU: ${device}; losses ${off} off float64`);
+      const played = await checkPlayground(browser, server, "firefox-webgpu", options.pictures, choice);
+      faults.push(...played.faults.map((fault) => `${version}, WebGPU, playground: ${fault}`));
+      console.log(`${version}, WebGPU, playground: ${played.device}; loss ${played.loss} after ${played.steps} steps`);
+    }
+  } catch (error) {
+    faults.push(`firefox with WebGPU: ${error instanceof Error ? error.message : error}`);
   } finally {
     await browser.close();
   }

@@ -96,7 +96,7 @@ export async function checkPages(
 }
 
 /** Calls one of the page's jobs. */
-async function call<J extends "open" | "train" | "feel" | "work">(
+export async function call<J extends "open" | "train" | "feel" | "work">(
   page: DrivenPage,
   job: J,
   ...given: Parameters<PageJobs[J]>

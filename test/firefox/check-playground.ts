@@ -1,5 +1,6 @@
 /** @file The playground in a driven browser: a visitor breaks a cell, mends it, trains it and lets it write. */
 import { join } from "node:path";
+import type { WebGpuChoice } from "./check-webgpu.ts";
 import { type DrivenBrowser, type DrivenPage, openDriven, until } from "./driven.ts";
 import type { Server } from "./site.ts";
 
@@ -36,16 +37,17 @@ async function writeSource(page: DrivenPage, source: string): Promise<void> {
   await page.evaluate(`document.execCommand("insertText", false, ${JSON.stringify(source)})`);
 }
 
-/** `pictures` is a folder for screenshots. */
+/** `pictures` is a folder for screenshots; training goes on with WebGPU where `webGpu` names such a device. */
 export async function checkPlayground(
   browser: DrivenBrowser,
   server: Server,
   name: string,
   pictures?: string,
+  webGpu?: WebGpuChoice,
 ): Promise<PlaygroundReport> {
   const { page, complaints } = await openDriven(browser);
   try {
-    return await visit(page, server, name, complaints, pictures);
+    return await visit(page, server, name, complaints, pictures, webGpu);
   } catch (error) {
     // What the page complained of may be why.
     throw new Error([error instanceof Error ? error.message : String(error), ...complaints].join("; "));
@@ -60,16 +62,16 @@ async function visit(
   name: string,
   complaints: readonly string[],
   pictures?: string,
+  webGpu?: WebGpuChoice,
 ): Promise<PlaygroundReport> {
   const picture = (what: string) =>
     pictures === undefined ? undefined : page.screenshot({ path: join(pictures, `${name}-${what}.png`) });
   await page.setViewport({ width: 1280, height: 900 });
   await page.goto(server.address("playground"));
-  const device = await until(
-    textOf(page, ".chip"),
-    (seen) => /^WebAssembly SIMD, \d+ threads?$/.test(seen),
-    "a device",
-  );
+  const ofCpu = /^WebAssembly SIMD, \d+ threads?$/;
+  // A page takes a GPU where there is one; the CPU, where WebGPU is imitated.
+  const isFirst = (name: string) => (webGpu === "gpu" ? name !== "" : ofCpu.test(name));
+  let device = await until(textOf(page, ".chip"), isFirst, "a device");
   await until(textOf(page, ".diagram"), contains("forget"), "the drawing of the cell");
   await writeSource(page, broken);
   await until(textOf(page, ".faults"), contains("Line 6: ReferenceError: hidden is not defined"), "the error");
@@ -81,7 +83,16 @@ async function visit(
   await page.locator(button("Train")).click();
   const figure = (place: number) => async () =>
     Number((await textOf(page, `.figures tbody tr:first-child td:nth-child(${place})`)()).replaceAll(",", ""));
-  const steps = await until(figure(2), (seen) => seen >= 30, "step 30");
+  let steps = await until(figure(2), (seen) => seen >= 30, "step 30");
+  if (webGpu === "software") {
+    await page.evaluate(`{
+      const menu = document.querySelector("select[aria-label='Device']");
+      menu.value = "software";
+      menu.dispatchEvent(new Event("change"));
+    }`);
+    device = await until(textOf(page, ".chip"), (seen) => seen !== "" && !ofCpu.test(seen), "a device of WebGPU");
+    steps = await until(figure(2), (seen) => seen >= steps + 10, "ten steps with WebGPU");
+  }
   await picture("training");
   await page.locator(button("Pause")).click();
   const loss = await figure(3)();

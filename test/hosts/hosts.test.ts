@@ -1,6 +1,6 @@
 /**
- * @file The same training in every host: Node, Deno and headless Chromium on SwiftShader; Deno on lavapipe, and Bun, where
- * they are installed. Each takes every kernel that the compiler emits for the built-in cells, loses its device in mid-step and
+ * @file The same training in every host: Node, Deno and headless Chromium on SwiftShader; Deno on lavapipe, Firefox and Bun
+ * where they are installed. Each takes every kernel that the compiler emits for the built-in cells, loses its device in mid-step and
  * goes on from the weights that were kept.
  */
 import { execFile } from "node:child_process";
@@ -13,8 +13,11 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openInterpreter } from "../../index.ts";
 import { page as docPage } from "../docs/pages.ts";
+import { openDriven } from "../firefox/driven.ts";
+import { serveSite } from "../firefox/site.ts";
 import { launchBrowser } from "../support/browser.ts";
 import { deno } from "../support/deno.ts";
+import { findFirefox, launchFirefox, loadPuppeteer, webGpuPreferences } from "../support/firefox.ts";
 import { bundle, openPage } from "../support/page.ts";
 import { programsOf, standardCells } from "../support/standard-programs.ts";
 import { type HostReport, type Shader, trainTwentySteps, work } from "./job.ts";
@@ -77,6 +80,24 @@ async function inBun(): Promise<HostReport> {
   return JSON.parse(stdout) as HostReport;
 }
 
+/** With WebGPU switched on, which Firefox has behind preferences on Linux. */
+const firefox = findFirefox();
+
+async function inFirefox(): Promise<HostReport> {
+  const puppeteer = await loadPuppeteer(here("../.."));
+  const server = await serveSite(await bundle(here("page.ts")), new Map());
+  const launched = await launchFirefox(puppeteer, firefox ?? "", webGpuPreferences);
+  try {
+    const { page: opened } = await openDriven(launched);
+    await opened.goto(server.address(0));
+    const found = await opened.evaluate(`work(${JSON.stringify(shaders)})`);
+    return found as HostReport;
+  } finally {
+    await launched.close();
+    server.close();
+  }
+}
+
 /** Debian's manifest of lavapipe, Mesa's driver that runs on the CPU. */
 const lavapipe = ["/usr/share/vulkan/icd.d/lvp_icd.x86_64.json", "/usr/share/vulkan/icd.d/lvp_icd.json"].find(
   existsSync,
@@ -99,6 +120,10 @@ const hosts = [
     notRun: lavapipe === undefined ? "lavapipe is not installed (Debian: mesa-vulkan-drivers)" : undefined,
   },
   {
+    ...{ name: "Firefox", compiler: "wgpu", adapter: undefined, report: inFirefox },
+    notRun: firefox === undefined ? "it is not installed (Debian: firefox-esr)" : undefined,
+  },
+  {
     ...{ name: "Bun", compiler: "Dawn", adapter: undefined, report: inBun },
     notRun: bunProgram === undefined ? "there is no bun in PATH" : undefined,
   },
@@ -108,7 +133,7 @@ describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
   if (notRun !== undefined) {
     test("not run", () => {
       console.log(`${name}: not run: ${notRun}`);
-      expect(name === "Bun" ? bunProgram : lavapipe).toBeUndefined();
+      expect({ Bun: bunProgram, Firefox: firefox, "Deno on lavapipe": lavapipe }[name]).toBeUndefined();
     });
     return;
   }
@@ -166,7 +191,11 @@ describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
     expect("refused" in found.refused).toBe(true);
     const taken = differences.filter((difference) => found.refused[difference.name] === undefined);
     expect(taken.map((difference) => difference.name)).toEqual(
-      differences.filter(({ takenBy }) => takenBy === compiler).map((difference) => difference.name),
+      differences
+        .filter(
+          ({ takenBy, isRefusedByFirefox }) => takenBy === compiler && !(name === "Firefox" && isRefusedByFirefox),
+        )
+        .map((difference) => difference.name),
     );
   });
 });
@@ -183,6 +212,10 @@ test("a Worker of a page finds the same device", async () => {
 
 test("docs/hosts.md lists the differences", () => {
   const rows = [...docPage("docs/hosts.md").matchAll(/^\| (.*?) \| (yes|no) \| (yes|no) \|/gm)];
+  const ofFirefox = [...docPage("docs/hosts.md").matchAll(/^\| ([^|]*) \|.*Firefox 153 refuses it too/gm)];
+  expect(ofFirefox.map(([, name]) => name)).toEqual(
+    differences.flatMap(({ name, isRefusedByFirefox }) => (isRefusedByFirefox ? [name] : [])),
+  );
   expect(rows.map(([, name, dawn, wgpu]) => ({ name, dawn, wgpu }))).toEqual(
     differences.map(({ name, takenBy }) => ({
       name,
