@@ -1,8 +1,9 @@
 /** @file Numbers as people read them. */
+import { pageLanguage } from "../shared/language.ts";
 
 /** Such as 12,345. */
 export function grouped(value: number): string {
-  return Math.round(value).toLocaleString("en");
+  return Math.round(value).toLocaleString(pageLanguage);
 }
 
 /** Such as 12,300 or 1.2 M: three digits say how fast. */

@@ -8,6 +8,7 @@ import { seriesBatches } from "../../train/data/series.ts";
 import { textBatches, type Vocabulary, vocabularyOf } from "../../train/data/text.ts";
 import { languageModel, type Network, type NetworkKind, regressionModel, seriesModel } from "../../train/networks.ts";
 import { tasks } from "../../train/tasks/index.ts";
+import { pageLanguage } from "../shared/language.ts";
 import type { DataReport, DataSource, RunSettings } from "../shared/protocol.ts";
 import { readSeries, readText } from "./reading.ts";
 
@@ -40,7 +41,7 @@ export function openDataset(source: DataSource): Dataset {
   return taskData(source.name, source.seed ?? 0, source.parameters ?? {});
 }
 
-const counted = (count: number) => count.toLocaleString("en-US");
+const counted = (count: number) => count.toLocaleString(pageLanguage);
 
 function textData(name: string, text: string): Dataset {
   const vocabulary = vocabularyOf(text);

@@ -13,6 +13,7 @@ import { lossMutants } from "./losses.ts";
 import type { Mutant } from "./mutant.ts";
 import { opEntryMutants } from "./op-entries.ts";
 import { opRuleMutants } from "./op-rules.ts";
+import { pageMutants } from "./page.ts";
 import { passMutants } from "./passes.ts";
 import { planMutants } from "./plan.ts";
 import { runtimeMutants } from "./runtime.ts";
@@ -24,6 +25,7 @@ export const mutants: readonly Mutant[] = [
   ...opEntryMutants,
   ...opRuleMutants,
   ...autodiffMutants,
+  ...pageMutants,
   ...passMutants,
   ...planMutants,
   ...kernelMutants,

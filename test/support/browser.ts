@@ -3,11 +3,18 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from "p
 import { noWorkgroupInit, unpackChromium, webGpuFlags } from "./chromium.ts";
 import { patience } from "./patience.ts";
 
-/** `flags` are those of a browser with WebGPU on SwiftShader unless others are given. */
-export async function launchBrowser(flags: readonly string[] = [...webGpuFlags, noWorkgroupInit]): Promise<Browser> {
+/**
+ * `flags` are those of a browser with WebGPU on SwiftShader unless others are given; `variables` are set in its
+ * environment, such as LANG, from which it takes its language.
+ */
+export async function launchBrowser(
+  flags: readonly string[] = [...webGpuFlags, noWorkgroupInit],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Browser> {
   const { executable, env } = await unpackChromium();
   return chromium.launch({
-    ...{ executablePath: executable, args: [...flags], chromiumSandbox: false, env, timeout: patience },
+    ...{ executablePath: executable, args: [...flags], chromiumSandbox: false, timeout: patience },
+    env: { ...env, ...variables },
   });
 }
 

@@ -37,18 +37,30 @@ export interface OpenedPage {
   readonly complaints: readonly string[];
 }
 
+export interface OpenOptions extends BrowserContextOptions {
+  readonly address?: string;
+  readonly hash?: string;
+  /** What `navigator.language` is, whether or not it is a language tag. */
+  readonly language?: string;
+}
+
 export async function openPlayground(
   browser: Browser,
   site: Site,
-  { address = withWebGpu, hash = "", ...context }: BrowserContextOptions & { address?: string; hash?: string } = {},
+  { address = withWebGpu, hash = "", language, ...context }: OpenOptions = {},
 ): Promise<OpenedPage> {
-  const page = await newPage(browser, { locale: "en-US", viewport: { width: 1280, height: 900 }, ...context });
+  // No locale: a page must work in whatever language its browser is started with.
+  const page = await newPage(browser, { viewport: { width: 1280, height: 900 }, ...context });
   const complaints: string[] = [];
   page.on("pageerror", ({ message }) => complaints.push(message));
   page.on("console", (line) => {
     if (line.type() === "error" || line.type() === "warning") complaints.push(line.text());
   });
   await page.addInitScript(rememberWorkers);
+  if (language !== undefined) {
+    const getter = `{ get: () => ${JSON.stringify(language)}, configurable: true }`;
+    await page.addInitScript(`Object.defineProperty(Navigator.prototype, "language", ${getter})`);
+  }
   // Browsers warn where a page that is not secure asks for isolation.
   const headers = { ...anyOrigin, ...(address === withWebGpu && isolation) };
   await page.route(`${new URL(address).origin}/**`, (route) => {
