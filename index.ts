@@ -1,6 +1,6 @@
 /** @file The public entry: what a person who writes and trains cells imports from "cellgrad". */
 
-// Cells of the seed.
+// Cells.
 export * from "./cells/index.ts";
 // Derivatives.
 export { grad, jvp, type ValueAndGrad, valueAndGrad } from "./compiler/autodiff/gradient.ts";
@@ -21,7 +21,7 @@ export { bias, type DenseOptions, dense, embedding, layerNorm } from "./compiler
 export * from "./compiler/dsl/initializers.ts";
 export { type Model, model } from "./compiler/dsl/model.ts";
 export { type ParameterSpec, type ParameterTensors, parameter, scope } from "./compiler/dsl/parameters.ts";
-// The IR.
+// Graphs, shapes and numbers.
 export type { Dim, DimSizes, Shape } from "./compiler/graph/dim.ts";
 export { InternalError, UserError } from "./compiler/graph/errors.ts";
 export type { Aval, DType, Graph, Node } from "./compiler/graph/graph.ts";
@@ -38,13 +38,13 @@ export { dimSize, iota, ones, zeros } from "./compiler/ops/sources.ts";
 export { type NamedAval, traceGraph } from "./compiler/ops/trace.ts";
 export * from "./compiler/ops/transcendental.ts";
 export { broadcast, broadcastAxes, constant, fill, reshape, sum, transpose, zerosLike } from "./compiler/ops/views.ts";
+// Tensors and devices.
 export type { Tuning } from "./compiler/plan/tuning.ts";
 export { Tensor, type TensorLike } from "./compiler/trace/tensor.ts";
 export type { Tree } from "./compiler/trace/tree.ts";
 export type { CompileOptions, Device, DeviceArray, DeviceChoice, Executable, KernelProfile } from "./devices/device.ts";
 export { openInterpreter } from "./devices/interpreter.ts";
 export { type OpenDeviceOptions, openDevice } from "./devices/open-device.ts";
-// Devices.
 export {
   DeviceLostError,
   DeviceMemoryError,

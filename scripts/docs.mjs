@@ -1,22 +1,76 @@
 /**
- * @file Writes the API reference, a folder of HTML, from the docstrings of all entries: `npm run docs` (into dist-docs/),
- * or `node scripts/docs.mjs FOLDER`.
+ * @file `npm run docs`: builds the documentation site into dist-docs/: the pages of docs/, and the API reference from the
+ * docstrings. It works from any folder of any web server; `--serve` is one. Fails where a link leads nowhere.
  */
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { resolve } from "node:path";
+import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Command, InvalidArgumentError } from "commander";
+import { createJiti } from "jiti";
+
+function port(text) {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1 || number > 65535)
+    throw new InvalidArgumentError("It must be a whole number from 1 to 65535.");
+  return number;
+}
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const { exports } = JSON.parse(readFileSync(new URL("../deno.json", import.meta.url), "utf8"));
-const [given, ...more] = process.argv.slice(2);
-if (given?.startsWith("-") || given === "" || more.length > 0) {
-  console.error(`docs: expected one folder at most, got ${process.argv.slice(2).join(" ")}`);
-  process.exit(2);
+const command = new Command("npm run docs --")
+  .description("Builds the documentation site, with the API reference.")
+  .argument("[folder]", "where to write it", join(root, "dist-docs"))
+  .option("--serve", "show it on a local web server afterwards")
+  .option("--port <n>", "port of that server", port, 4173)
+  .configureOutput({
+    outputError: (text, write) => write(text.replace(/^error: /, "docs: ").replace(/\s*\n\s*(?=\S)/g, " ")),
+  })
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+  .parse();
+const out = resolve(command.args[0] ?? join(root, "dist-docs"));
+const { serve, port: at } = command.opts();
+
+const began = Date.now();
+const progress = (text) => console.log(`docs: ${text}`);
+const jiti = createJiti(import.meta.url);
+const { writeSources } = await jiti.import("./docs/site.ts");
+const { baseMark, relocate } = await jiti.import("./docs/relocate.ts");
+const { brokenLinks } = await jiti.import("./docs/check-site.ts");
+
+// In node_modules, where packages are found and nothing else looks; each run has a folder of its own.
+const folder = join(root, `node_modules/.cellgrad-docs-${process.pid}`);
+try {
+  progress("reading the exports of all entries");
+  const { pages, exports } = writeSources(root, folder);
+  progress(`building ${pages} pages`);
+  process.env.CELLGRAD_DOCS_BASE = baseMark;
+  const { build } = await import("vitepress");
+  // VitePress tells its steps on standard output; only its errors are wanted.
+  await build(folder, { logLevel: "warn" });
+  const built = join(folder, ".vitepress/dist");
+  relocate(built);
+  const broken = brokenLinks(built);
+  if (broken.length > 0) {
+    console.error(`docs: ${broken.length} links lead nowhere:\n  ${broken.join("\n  ")}`);
+    process.exitCode = 1;
+  } else {
+    rmSync(out, { recursive: true, force: true });
+    mkdirSync(out, { recursive: true });
+    cpSync(built, out, { recursive: true });
+    const seconds = ((Date.now() - began) / 1000).toFixed(0);
+    progress(`${pages} pages with ${exports} exports are in ${out} (${seconds} s), for any web server and any folder`);
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
 }
-const folder = resolve(given ?? fileURLToPath(new URL("../dist-docs", import.meta.url)));
-const deno = createRequire(import.meta.url).resolve("deno/bin.cjs");
-const args = ["doc", "--quiet", "--html", "--name=cellgrad", `--output=${folder}`, ...Object.values(exports)];
-const { status } = spawnSync(process.execPath, [deno, ...args], { cwd: root, stdio: "inherit" });
-process.exitCode = status ?? 1;
+
+if (serve && process.exitCode !== 1 && existsSync(out)) {
+  const { preview } = await import("vite");
+  const server = await preview({
+    root,
+    build: { outDir: out },
+    preview: { port: at },
+    logLevel: "silent",
+    configFile: false,
+  });
+  progress(`http://localhost:${server.config.preview.port}/`);
+}

@@ -1,11 +1,13 @@
-/** @file The API reference: it is written from the docstrings, and no public name is without one. */
-import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+/**
+ * @file The API reference: no public name is without a docstring, each entry has its page, and each export its place in it,
+ * with usage, signature, texts and source. (`npm run docs` builds the site of these pages and follows its links.)
+ */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import * as cellgrad from "../../index.ts";
+import { apiPages, pageOf, prose } from "../../scripts/docs/api-pages.ts";
+import { readEntries, statementAt } from "../../scripts/docs/declarations.ts";
 import { denoOutput } from "../support/deno.ts";
 import { page, root } from "./pages.ts";
 
@@ -20,16 +22,61 @@ test("every public name has a docstring", async () => {
   expect(missing).toEqual([]);
 });
 
-test("npm run docs writes a page for every name of every entry", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "cellgrad-reference-"));
-  try {
-    await promisify(execFile)(process.execPath, [join(root, "scripts/docs.mjs"), folder]);
-    const pages = Object.keys(cellgrad).map((name) => `${name}.html`);
-    expect(pages.filter((name) => !existsSync(join(folder, "~", name)))).toEqual([]);
-    expect(readFileSync(join(folder, "~/createTrainer.html"), "utf8")).toContain("Compiles the training step");
-    const entries = Object.keys(exports).filter((name) => name !== ".");
-    expect(readdirSync(folder)).toEqual(expect.arrayContaining(entries.map((name) => name.slice(2))));
-  } finally {
-    rmSync(folder, { recursive: true });
+// Where node_modules is found above it, for the types that declarations name.
+const folder = mkdtempSync(join(root, "node_modules/.cellgrad-docs-test-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const entries = readEntries(root, join(folder, "declarations"));
+const pages = apiPages(root, entries, (file, line) => `source/${file}#L${line}`);
+
+test("each entry has a page with a sentence about it, and stands on the front page with all its exports", () => {
+  expect(entries.map(({ module }) => module)).toEqual(
+    Object.keys(exports).map((name) => name.replace(".", "cellgrad")),
+  );
+  const front = pages.get("api/index") ?? "";
+  for (const { module, about, exports: names } of entries) {
+    expect(about, module).toMatch(/^[A-Z].*\.$/);
+    expect(pages.get(pageOf(module)), module).toContain(`# ${module}\n\n${prose(about)}`);
+    expect(front).toContain(`## ${module}\n\n${prose(about)}`);
+    const page = pageOf(module).replace("api/", "");
+    expect(names.filter(({ name }) => !front.includes(`](${page}.md#${name})`))).toEqual([]);
   }
+});
+
+test("each export stands once on its page, with usage, signature, texts of all members, and the line of its source", () => {
+  expect(Object.keys(cellgrad).length).toBeGreaterThan(100);
+  for (const { module, exports: all } of entries) {
+    const text = pages.get(pageOf(module)) ?? "";
+    for (const { name, kind, file, line, members, texts, signatures } of all) {
+      const [, ...found] = text.split(`### ${name} {#${name}}\n`);
+      expect(found, `${module} ${name}`).toHaveLength(1);
+      expect(text).toContain(`import ${kind === "type" ? "type " : ""}{ ${name} } from "${module}";`);
+      expect(texts[0]?.doc?.trim(), `${module} ${name}`).toBeTruthy();
+      expect(
+        members.filter(({ text: { doc = "" } }) => doc.trim() === "").map((member) => `${name}.${member.name}`),
+      ).toEqual([]);
+      expect(signatures[0]).toContain(name);
+      expect(readFileSync(join(root, file), "utf8").split("\n")[line - 1], `${file}:${line}`).toMatch(
+        new RegExp(`\\b${name}\\b`),
+      );
+    }
+  }
+  const values = entries[0]?.exports.filter(({ kind }) => kind !== "type").map(({ name }) => name);
+  expect(values?.toSorted()).toEqual(Object.keys(cellgrad).toSorted());
+});
+
+test("ops are grouped by kind, as docs/reference/ops.md groups them, and options stand at what takes them", () => {
+  const text = pages.get("api/cellgrad") ?? "";
+  const group = (title: string) => new RegExp(`^## ${title}\n([sS]*?)(?=^## )`, "m").exec(text)?.[1] ?? "";
+  expect(group("Arithmetic")).toContain("### mul {#mul}");
+  expect(group("Arithmetic")).not.toContain("### sigmoid");
+  expect(group("Activations")).toContain("### sigmoid {#sigmoid}");
+  expect(text).toContain('const sigmoid: (x: Tensor<"f32"> | number) => Tensor<"f32">;');
+  expect(text.split("### createTrainer {")[1]?.split("\n### ")[0]).toContain("- `learningRate?: number`:");
+});
+
+test("a statement ends at its own semicolon or brace", () => {
+  const text =
+    '/** a */\nexport interface A {\n  /** { */\n  readonly b: { c: "};" };\n}\nexport declare const d: "x;";\n';
+  expect(statementAt(text, 1)).toContain('readonly b: { c: "};" };\n}');
+  expect(statementAt(text, 5)).toBe('export declare const d: "x;";');
 });

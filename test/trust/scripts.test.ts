@@ -51,8 +51,13 @@ const rows: readonly (readonly [script: string, args: string, line: string])[] =
     "firefox: option '--only <browser>' argument 'safari' is invalid. Allowed choices are firefox, chromium.",
   ],
   ["scripts/firefox.mjs", "--firefox no/such/file", "firefox: there is no file no/such/file"],
-  ["scripts/docs.mjs", "--out folder", "docs: expected one folder at most, got --out folder"],
-  ["scripts/docs.mjs", "one two", "docs: expected one folder at most, got one two"],
+  ["scripts/docs.mjs", "--out folder", "docs: unknown option '--out' (Did you mean --port?)"],
+  ["scripts/docs.mjs", "one two", "docs: too many arguments. Expected 1 argument but got 2."],
+  [
+    "scripts/docs.mjs",
+    "--port 0",
+    "docs: option '--port <n>' argument '0' is invalid. It must be a whole number from 1 to 65535.",
+  ],
   [
     "scripts/tasks.mjs",
     "--stepz 3",
