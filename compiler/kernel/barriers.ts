@@ -1,24 +1,24 @@
 /**
- * @file Where the invocations of a workgroup must wait for each other: before what reads shared memory that others have
- * written, and before what writes shared memory that others have read or written. It follows from the statements alone, so
- * the code that writes a kernel places none.
+ * @file Places barriers: before a statement that reads shared memory that others have written, and before one that
+ * writes shared memory that others have read or written. This follows from the statements, so code that writes kernels
+ * places no barriers.
  *
- * Statements that all invocations run alike (loops and choices that are uniform) are walked in order, loops three times,
- * since an iteration may meet what the last one left. All others, and stages, are taken as one: there is no place for a
- * barrier in them. Of an array with two slots, `count & 1` and `(count + 1) & 1` are different slots in one iteration of
- * the loop over `count`, and change places in the next.
+ * Uniform loops and conditions, which all invocations run alike, are walked in order, loops three times, since an
+ * iteration may conflict with the previous one. All other statements, and stages, are treated as one unit: no barrier
+ * can be inside them. In an array with two slots, `count & 1` and `(count + 1) & 1` are different slots in one
+ * iteration of the loop over `count`, and swap in the next.
  */
 import type { Expr, For, LocalArray, Statement, Variable } from "./ir.ts";
 import { expressionsOf, operandsOf, statementsIn } from "./walk.ts";
 
-/** What a statement does to shared memory. */
+/** An access of a statement to shared memory. */
 interface Access {
   readonly array: LocalArray;
   readonly slot: Expr | undefined;
   readonly writes: boolean;
 }
 
-/** A slot as seen from here: of a variable's parity, or fixed. */
+/** A slot, by the parity of a variable or fixed. */
 interface Region {
   readonly array: LocalArray;
   readonly base: Variable | undefined;
@@ -37,14 +37,14 @@ export function withBarriers(body: readonly Statement[]): readonly Statement[] {
   return placement.apply(body);
 }
 
-/** Iterations of a loop that are walked: a barrier that the second one asks for may lie behind what the third one meets. */
+/** Iterations of a loop that are walked: the third can conflict past a barrier that the second one requires. */
 const iterations = 3;
 
 class Placement {
-  /** Statements that a barrier stands before. */
+  /** Statements that need a barrier before them. */
   readonly #before = new Set<Statement>();
   readonly #accesses = new Map<Statement, readonly Access[]>();
-  /** Iterations that loops have done, for the parity of their variables. */
+  /** Iterations done by each loop, for the parity of its variable. */
   readonly #done = new Map<Variable, number>();
   #pending: Pending[] = [];
 
@@ -69,7 +69,7 @@ class Placement {
         this.#meet(statement, this.#accessesOf(statement));
         continue;
       }
-      // What decides whether and how often it runs is read before it.
+      // Its condition or bounds are read before its body.
       this.#meet(statement, accessesOfExpressions(expressionsOf(statement)));
       const skipped = this.#pending;
       if (statement.kind === "for") this.#loop(statement);
@@ -84,16 +84,16 @@ class Placement {
       if (isCounter) this.#done.set(variable, iteration);
       this.#walk(body);
     }
-    // After it the variable is gone: which slot was which is not known.
+    // After the loop the variable is out of scope, so its slots cannot be told apart.
     this.#done.delete(variable);
     this.#pending = this.#pending.map((one) =>
       one.region.base === variable ? { ...one, region: { ...one.region, base: undefined, parity: Number.NaN } } : one,
     );
   }
 
-  /** Whether all invocations run a statement's body alike, so that they may wait in it. */
+  /** Whether all invocations run a statement's body alike, so that it can contain barriers. */
   #isWalked(statement: Statement): statement is Extract<Statement, { readonly kind: "for" | "if" }> {
-    // A loop that only reads waits before it at the most, since nothing changes in it.
+    // A loop that only reads needs at most a barrier before it, since nothing changes inside.
     if (statement.kind === "for")
       return statement.variable.isUniform && this.#accessesOf(statement).some(({ writes }) => writes);
     return statement.kind === "if" && statement.condition.isUniform;
@@ -113,7 +113,7 @@ class Placement {
   #regionOf(array: LocalArray, slot: Expr | undefined): Region {
     if (slot === undefined) return { array, base: undefined, parity: 0 };
     const { base, steps } = parityOf(slot);
-    // Of a variable that is no counter of a loop around it, nothing is known: it may change with the loop.
+    // A variable that is not the counter of an enclosing loop has unknown parity: it may change with the loop.
     const done = base === undefined ? 0 : (this.#done.get(base) ?? Number.NaN);
     return { array, base, parity: (steps + done) % 2 };
   }
@@ -132,7 +132,7 @@ class Placement {
   }
 }
 
-/** The loads in expressions, and in what they are made of. */
+/** The loads in expressions and their operands. */
 function accessesOfExpressions(expressions: readonly Expr[]): Access[] {
   const seen = new Set<Expr>();
   const found: Access[] = [];
@@ -149,11 +149,11 @@ function accessesOfExpressions(expressions: readonly Expr[]): Access[] {
 
 function conflict(a: Pending, b: Pending): boolean {
   if (a.region.array !== b.region.array || !(a.writes || b.writes)) return false;
-  const isTold = a.region.base === b.region.base && !Number.isNaN(a.region.parity + b.region.parity);
-  return !isTold || a.region.parity === b.region.parity;
+  const isKnown = a.region.base === b.region.base && !Number.isNaN(a.region.parity + b.region.parity);
+  return !isKnown || a.region.parity === b.region.parity;
 }
 
-/** A slot as steps after a variable, modulo 2: `(count + 1) & 1` is one after count. */
+/** A slot as an offset from a variable, modulo 2: `(count + 1) & 1` is one after count. */
 function parityOf(slot: Expr): { readonly base: Variable | undefined; readonly steps: number } {
   if (slot.kind === "literal") return { base: undefined, steps: slot.value };
   const [of, one] = slot.kind === "apply" && slot.op === "bitAnd" ? slot.operands : [];

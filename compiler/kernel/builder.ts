@@ -1,9 +1,9 @@
 /**
  * @file Builds one kernel: blocks of statements, names, and where values are bound.
  *
- * Every value and index is bound once, in the outermost block in which it can be computed: a block knows its depth, an
- * expression the depth of the innermost variable that it reads. So what does not change inside a loop stands before it,
- * whether or not a driver's compiler would move it there.
+ * Every value and index is bound once, in the outermost block in which it can be computed: a block knows its depth, and
+ * an expression the depth of the innermost variable that it reads. So loop-invariant values are computed before the
+ * loop, whether or not a driver's compiler would move them there.
  */
 import { at } from "../graph/errors.ts";
 import { withBarriers } from "./barriers.ts";
@@ -30,10 +30,10 @@ interface Block {
   readonly memo: Map<string, Expr>;
 }
 
-/** A loop to be written: `first`, `first + step`, … below `end`. */
+/** The head of a loop over `first`, `first + step`, … below `end`. */
 export interface LoopHead {
   readonly axis: Axis;
-  /** In order by default. */
+  /** "serial" by default. */
   readonly mapping?: Mapping;
   readonly name: string;
   readonly first: Expr;
@@ -48,7 +48,7 @@ export class KernelBuilder extends Expressions {
   #lane: Variable;
   readonly #parts: Part[] = [];
   readonly #shared: LocalArray[] = [];
-  /** Of other parts, and not taken by this one yet. */
+  /** Arrays of other parts that this part does not use yet. */
   #unusedShared: readonly LocalArray[] = [];
   readonly #counts: Variable[] = [];
   #end: Variable | undefined;
@@ -65,17 +65,17 @@ export class KernelBuilder extends Expressions {
     return this.#blocks.length - 1;
   }
 
-  /** The number of the workgroup among those of its part. */
+  /** The number of the workgroup within its part. */
   get group(): Variable {
     return this.#group;
   }
 
-  /** The number of the invocation in its workgroup. */
+  /** The number of the invocation within its workgroup. */
   get lane(): Variable {
     return this.#lane;
   }
 
-  /** Writes a part of the kernel: what is bound in one is not seen in another. */
+  /** Writes a part of the kernel. Values bound in one part are not visible in another. */
   part(grid: GridPart, write: () => void): void {
     this.#blocks = [{ statements: [], memo: new Map() }];
     this.#unusedShared = [...this.#shared];
@@ -84,7 +84,7 @@ export class KernelBuilder extends Expressions {
     this.#parts.push({ grid, group: this.#group, lane: this.#lane, body });
   }
 
-  /** The kernel, when all its parts are written. */
+  /** Returns the kernel, after all its parts are written. */
   finish(workgroupSize: number): KernelCode {
     return {
       workgroupSize,
@@ -110,7 +110,7 @@ export class KernelBuilder extends Expressions {
     return this.#blocks.pop()?.statements ?? [];
   }
 
-  /** Writes a loop. What is bound in it and does not depend on it goes before it. */
+  /** Writes a loop. Values bound in it that do not depend on it are written before it. */
   for({ axis, mapping = "serial", name, first, end, step }: LoopHead, write: (variable: Variable) => void): void {
     const isUniform = mapping !== "lanes" && [first, end, step].every((each) => each.isUniform);
     const variable = this.variable(name, "u32", this.depth + 1, isUniform);
@@ -123,17 +123,20 @@ export class KernelBuilder extends Expressions {
     this.#write({ kind: "if", condition, body });
   }
 
-  /** Writes what no invocation needs of another one's for: barriers stand around it, none in it. */
+  /**
+   * Writes statements in which no invocation reads what another one writes: barriers can be before and after them, not
+   * inside.
+   */
   stage(write: () => void): void {
     this.#write({ kind: "stage", body: this.#inBlock(write) });
   }
 
-  /** Invocations for which the condition holds have no work. */
+  /** Ends the invocations for which the condition holds. */
   leaveIf(condition: Expr): void {
     this.#write({ kind: "leave", condition });
   }
 
-  /** Binds a value to a name, here. */
+  /** Binds a value to a name, in the current block. */
   let(name: string, value: Expr): Variable {
     const variable = this.variable(name, value.type, this.depth, value.isUniform);
     this.#write({ kind: "let", variable, value });
@@ -151,16 +154,16 @@ export class KernelBuilder extends Expressions {
     this.#write({ kind: "assign", variable, value });
   }
 
-  /** Registers that a loop walks over. */
+  /** An array of registers that a loop can index. */
   registers(name: string, element: Type, values: readonly Expr[]): LocalArray {
     const array: LocalArray = { space: "registers", name, element, length: values.length, slots: 1 };
     this.#write({ kind: "registers", array, values });
     return array;
   }
 
-  /** Memory of the workgroup; of two slots that alternate, each has that length. */
+  /** Allocates workgroup memory; with two alternating slots, each has that length. */
   sharedArray(element: Type, length: number, slots: 1 | 2 = 1): LocalArray {
-    // A workgroup runs one part: what another part has may be this one's too.
+    // A workgroup runs only one part, so parts can share arrays.
     const known = this.#unusedShared.find(
       (array) => array.element === element && array.length === Math.max(1, length) && array.slots === slots,
     );
@@ -168,7 +171,7 @@ export class KernelBuilder extends Expressions {
       this.#unusedShared = this.#unusedShared.filter((array) => array !== known);
       return known;
     }
-    // No array may be empty; that of a state of no elements is never read.
+    // No array may be empty; the array of a state without elements is never read.
     const name = this.fresh("shared");
     const array: LocalArray = { space: "shared", name, element, length: Math.max(1, length), slots };
     this.#shared.push(array);
@@ -183,7 +186,7 @@ export class KernelBuilder extends Expressions {
     this.#write({ kind: "store", array, index, slot, value, how: "set" });
   }
 
-  /** Binds a value, once for each key, in the outermost block where it is known, or in the one at `depth`. */
+  /** Binds a value, once per key, in the outermost block in which it can be computed, or in the one at `depth`. */
   bind(key: string, value: Expr, depth: number = value.depth): Expr {
     if (value.kind === "literal") return value;
     const placed = Math.min(depth, this.depth);
@@ -196,7 +199,7 @@ export class KernelBuilder extends Expressions {
     return variable;
   }
 
-  /** What was bound under a key in this block or one around it. */
+  /** The value bound under a key in this block or an outer one. */
   known(key: string): Expr | undefined {
     for (const { memo } of this.#blocks) {
       const value = memo.get(key);
@@ -205,12 +208,12 @@ export class KernelBuilder extends Expressions {
     return undefined;
   }
 
-  /** Lets a value stand for a key from here on, in the block being written. */
+  /** Uses a value for a key from here on, in the current block. */
   remember(key: string, value: Expr): void {
     at(this.#blocks, this.depth).memo.set(key, value);
   }
 
-  /** The expression of an index, each part bound where it is known. */
+  /** The expression of an index, with each part bound in the outermost block possible. */
   bound(index: Index): Expr {
     const { form } = index;
     if (form.kind === "leaf" || form.kind === "size") return index.expr;
@@ -219,7 +222,7 @@ export class KernelBuilder extends Expressions {
     return this.bind(`index ${index.expr.id}`, value, index.expr.depth);
   }
 
-  /** A sum, what changes least added first: in a loop one addition remains. */
+  /** A sum, with the terms that change least added first, so that one addition remains inside a loop. */
   #boundSum(index: Index): Expr {
     const [first, ...rest] = termsOf(index).sort((a, b) => a.expr.depth - b.expr.depth);
     if (first === undefined) return index.expr;
@@ -231,13 +234,13 @@ export class KernelBuilder extends Expressions {
     return total;
   }
 
-  /** How many steps the loop at `nesting` (0 is the outermost) has done before this one. */
+  /** How many steps the loop at `nesting` (0 is the outermost) has done before the current one. */
   stepCount(nesting: number): Variable {
     for (let n = this.#counts.length; n <= nesting; n++) this.#counts.push(this.variable(`count${n}`, "u32", 0, true));
     return at(this.#counts, nesting);
   }
 
-  /** The steps of the loop at `nesting` that the kernel runs itself: from `first` on, to before `end`. */
+  /** The steps of the loop at `nesting` that the kernel runs itself: from `first` up to, but not including, `end`. */
   chunk(nesting: number): { readonly first: Variable; readonly end: Variable } {
     this.#end ??= this.variable("end", "u32", 0, true);
     return { first: this.stepCount(nesting), end: this.#end };

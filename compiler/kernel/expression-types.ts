@@ -1,4 +1,4 @@
-/** @file The types that primitives of the kernel IR take and give. */
+/** @file The operand and result types of the primitives of the kernel IR. */
 import type { Apply, Expr, Primitive, Type } from "./ir.ts";
 
 const numbers: readonly Type[] = ["f32", "i32", "u32", "f32x4"];
@@ -9,7 +9,10 @@ const scalars: readonly Type[] = ["f32", "i32", "u32", "bool"];
 const bits: readonly Type[] = ["f32", "i32", "u32"];
 const bools: readonly Type[] = ["bool"];
 
-/** Primitives whose operands have one type: which those are. A comparison gives bool, all others what they take. */
+/**
+ * Primitives whose operands share one type, and the types allowed. A comparison returns bool, all others their operand
+ * type.
+ */
 const alike: Partial<Record<Primitive, { readonly count: number; readonly of: readonly Type[] }>> = {
   add: { count: 2, of: numbers },
   sub: { count: 2, of: numbers },
@@ -39,33 +42,33 @@ const alike: Partial<Record<Primitive, { readonly count: number; readonly of: re
 
 const comparisons: readonly Primitive[] = ["less", "lessEqual", "equal", "notEqual"];
 
-/** Whether a primitive takes operands of these types and gives what it says. */
+/** Whether a primitive's operand and result types are valid. */
 export function typesFit({ op, type, operands }: Apply): boolean {
   const types = operands.map((operand) => operand.type);
   const [first, second, third] = types;
-  const gives = (expected: Type | undefined) => type === expected;
+  const returns = (expected: Type | undefined) => type === expected;
   const rule = alike[op];
   if (rule !== undefined) {
     const fit = types.length === rule.count && types.every((each) => rule.of.includes(each));
     const common = commonType(types);
-    return fit && common !== undefined && gives(comparisons.includes(op) ? "bool" : common);
+    return fit && common !== undefined && returns(comparisons.includes(op) ? "bool" : common);
   }
   switch (op) {
     case "shiftLeft":
     case "shiftRight":
-      return types.length === 2 && isOne(first, integers) && second === "u32" && gives(first);
+      return types.length === 2 && isOne(first, integers) && second === "u32" && returns(first);
     case "select":
-      return types.length === 3 && first === "bool" && second === third && gives(second);
+      return types.length === 3 && first === "bool" && second === third && returns(second);
     case "convert":
       return types.length === 1 && isOne(first, scalars) && isOne(type, scalars);
     case "bitcast":
       return types.length === 1 && isOne(first, bits) && isOne(type, bits);
     case "vector":
-      return (types.length === 1 || types.length === 4) && types.every((each) => each === "f32") && gives("f32x4");
+      return (types.length === 1 || types.length === 4) && types.every((each) => each === "f32") && returns("f32x4");
     case "component":
-      return first === "f32x4" && isBelow(operands[1], 4) && gives("f32");
+      return first === "f32x4" && isBelow(operands[1], 4) && returns("f32");
     case "fromLane":
-      return isOne(first, bits) && isBelow(operands[1], 128) && gives(first);
+      return isOne(first, bits) && isBelow(operands[1], 128) && returns(first);
     default:
       return false;
   }
@@ -75,12 +78,12 @@ function isOne(type: Type | undefined, types: readonly Type[]): boolean {
   return type !== undefined && types.includes(type);
 }
 
-/** A literal number of a component or lane. */
+/** Whether an expression is a literal u32 below `limit`. */
 function isBelow(expr: Expr | undefined, limit: number): boolean {
   return expr?.kind === "literal" && expr.type === "u32" && expr.value < limit;
 }
 
-/** One type for all; four f32 may be worked on with one. */
+/** The common type of all operands; f32x4 and f32 combine to f32x4. */
 function commonType(types: readonly Type[]): Type | undefined {
   const [first] = types;
   if (types.every((type) => type === first)) return first;

@@ -1,4 +1,4 @@
-/** @file Makes expressions of the kernel IR, so that equal ones are one object within a kernel. */
+/** @file Makes expressions of the kernel IR. Equal expressions are one object within a kernel. */
 import type { Dim } from "../graph/dim.ts";
 import { InternalError } from "../graph/errors.ts";
 import type {
@@ -80,14 +80,16 @@ export class Expressions {
     }));
   }
 
-  /** A variable: another one each time. */
+  /** A new variable on each call. */
   variable(name: string, type: Type, depth: number, isUniform = false): Variable {
     this.#count += 1;
     const key = `variable ${this.#count}`;
     return this.#interned(key, (id) => ({ kind: "variable", id, type, name, depth, isUniform, isConstant: false }));
   }
 
-  /** What is loaded in it counts on a condition alone: where that does not hold, indices may lie anywhere. */
+  /**
+   * Values loaded inside `write` are used only under a condition: if it does not hold, indices may be out of bounds.
+   */
   conditionally<T>(write: () => T): T {
     this.#mayMiss += 1;
     try {
@@ -97,7 +99,7 @@ export class Expressions {
     }
   }
 
-  /** An element of an array; of one with slots, of the given one. */
+  /** An element of an array; if it has slots, of the given slot. */
   load(array: KernelArray, index: Expr, slot?: Expr): Load {
     const mayMiss = this.#mayMiss > 0;
     const which = array.space === "global" ? `buffer ${array.buffer}` : `${array.space} ${array.name}`;
@@ -148,7 +150,7 @@ export class Expressions {
       const type = sameType(op, a, b);
       return (type === "u32" ? this.#ofSizes(op, a, b) : undefined) ?? this.apply(op, type, [a, b]);
     };
-  /** What is known of arithmetic on sizes and indices: numbers, and what a neutral element leaves. */
+  /** Folds arithmetic on sizes and indices: constants and neutral elements. */
   #ofSizes(op: Primitive, a: Expr, b: Expr): Expr | undefined {
     const [x, y] = [a.kind === "literal" ? a.value : undefined, b.kind === "literal" ? b.value : undefined];
     if (x !== undefined && y !== undefined) {
@@ -190,13 +192,13 @@ export class Expressions {
   bitXor = this.#ofTwo("bitXor");
   bitNot = this.#ofOne("bitNot");
   countLeadingZeros = this.#ofOne("countLeadingZeros");
-  /** Shifts by u32, below 32. */
+  /** Shifts by a u32 below 32. */
   shiftLeft = (a: Expr, by: Expr): Expr => this.apply("shiftLeft", a.type, [a, by]);
-  /** Of i32 with its sign. */
+  /** Arithmetic shift for i32. */
   shiftRight = (a: Expr, by: Expr): Expr => this.apply("shiftRight", a.type, [a, by]);
 
   select(condition: Expr, whenTrue: Expr, whenFalse: Expr): Expr {
-    if (condition.type !== "bool") throw new InternalError(`select asks ${condition.type}, not bool`);
+    if (condition.type !== "bool") throw new InternalError(`the condition of select is ${condition.type}, not bool`);
     return this.apply("select", sameType("select", whenTrue, whenFalse), [condition, whenTrue, whenFalse]);
   }
 
@@ -245,7 +247,7 @@ function depthOf(operands: readonly Expr[]): number {
   return operands.reduce((most, { depth }) => Math.max(most, depth), 0);
 }
 
-/** The type of both; four f32 may be worked on with one. */
+/** The common type of both; f32x4 and f32 combine to f32x4. */
 function sameType(op: string, a: Expr, b: Expr): Type {
   if (a.type === b.type) return a.type;
   if ([a.type, b.type].every((type) => type === "f32" || type === "f32x4")) return "f32x4";

@@ -1,6 +1,6 @@
 /**
- * @file Functions that are written in the kernel IR, once for every target: what a target lacks or leaves loose. Their
- * bodies hold no loops and no memory of the kernel: values, choices, and tables of numbers.
+ * @file Functions written in the kernel IR, once for all targets, because some targets lack them or define them
+ * loosely. Their bodies contain values, conditions and tables of numbers, but no loops and no memory of the kernel.
  */
 import { Expressions } from "./expressions.ts";
 import type { Expr, KernelFunction, Scalar, Statement, Variable } from "./ir.ts";
@@ -39,7 +39,7 @@ export class FunctionBuilder extends Expressions {
     this.#body = outside;
   }
 
-  /** The number at `index` in a table, which has one at every index that occurs. */
+  /** Declares a table; the result loads the number at `index`, which must be in range. */
   table(name: string, values: readonly number[]): (index: Expr) => Expr {
     const array = { space: "registers", name, element: "u32", length: values.length, slots: 1 } as const;
     this.#body.push({ kind: "registers", array, values: values.map(this.u32) });
@@ -47,7 +47,7 @@ export class FunctionBuilder extends Expressions {
   }
 }
 
-/** A function of scalars: `write` gets a builder and the parameters, and gives the result. */
+/** A function of scalars: `write` receives a builder and the parameters, and returns the result. */
 export function kernelFunction<P extends readonly Scalar[]>(
   name: string,
   parameters: P,

@@ -1,7 +1,7 @@
 /**
- * @file Indices: u32 expressions that know ranges, so that taking a position apart and putting it together again costs
- * nothing. The one rule that matters is (x / d) * d + x % d = x, with its relatives; what it does not reach stays a
- * division in the kernel, which is slower but right.
+ * @file Indices: u32 expressions with known ranges, so that splitting a position into an index and joining it again
+ * costs nothing. The rule that matters is (x / d) * d + x % d = x, with its variants; whatever it cannot simplify stays
+ * a division in the kernel, which is slower but correct.
  *
  *   index ::= number | variable | size | index (+ | - | * | / | % | min) index
  */
@@ -10,7 +10,7 @@ import type { Expressions } from "./expressions.ts";
 import type { Expr } from "./ir.ts";
 
 /**
- * Arithmetic on indices, abstract so that one rule serves the interpreter (numbers) and the kernels. `I` is an index, a
+ * Arithmetic on indices, abstract so that the interpreter (on numbers) and kernels share each rule. `I` is an index, a
  * non-negative integer.
  */
 export interface IndexArithmetic<I> {
@@ -21,14 +21,14 @@ export interface IndexArithmetic<I> {
   readonly div: (a: I, b: I) => I;
   readonly mod: (a: I, b: I) => I;
   readonly min: (a: I, b: I) => I;
-  /** The same index, where it is known to lie below `size` whenever it is used. */
+  /** The same index, with the knowledge that it is below `size` whenever it is used. */
   readonly below: (a: I, size: Dim) => I;
 }
 
 export interface Index {
-  /** Equal expressions are equal values. */
+  /** Indices with equal expressions have equal values. */
   readonly expr: Expr;
-  /** The value is below this, where known. */
+  /** An exclusive upper bound, if known. */
   readonly bound: Dim | undefined;
   readonly form: Form;
 }
@@ -49,7 +49,7 @@ export class IndexBuilder implements IndexArithmetic<Index> {
 
   /** An expression that is bound in the kernel, below `bound`. */
   of(expr: Expr, bound?: Dim): Index {
-    // What is below 1 is 0, under any name: equal values must be equal expressions.
+    // An index below 1 is 0: equal values must be equal expressions.
     return bound === 1 ? this.dim(0) : { expr, bound, form: { kind: "leaf" } };
   }
 
@@ -88,7 +88,7 @@ export class IndexBuilder implements IndexArithmetic<Index> {
   div = (a: Index, b: Index): Index => {
     const d = sizeOfIndex(b);
     if (d === undefined) return this.#combined("div", a, b);
-    // In an axis of extent 0 there is no index: what is written of one never runs, and must compile.
+    // An axis of extent 0 has no index: the code never runs, but must compile.
     if (d === 0) return this.dim(0);
     if (d === 1) return a;
     if (a.bound !== undefined && fits(a.bound, d)) return this.dim(0);
@@ -130,12 +130,12 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     return { expr: this.combine(kind, a.expr, b.expr), bound, form: { kind, a, b } };
   }
 
-  /** The expression of an operation on two. */
+  /** The expression of an operation on two expressions. */
   combine(kind: ArithmeticKind, a: Expr, b: Expr): Expr {
     return kind === "mod" ? this.#e.rem(a, b) : this.#e[kind](a, b);
   }
 
-  /** `a` as multiple * d + rest, where its form shows such a multiple. */
+  /** `a` as multiple * d + rest, if its form has such a multiple. */
   #splitBy(a: Index, d: Dim): { multiple: Index; rest: Index } | undefined {
     const [high, low] = a.form.kind === "add" ? [a.form.a, a.form.b] : [a, this.dim(0)];
     const factor = high.form.kind === "mul" ? sizeOfIndex(high.form.b) : undefined;
@@ -144,7 +144,7 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     return { multiple: this.mul(high.form.a, this.dim(times)), rest: low };
   }
 
-  /** `a` as high * factor + low with low < factor and d = factor * times: of this, / d and % d concern only `high`. */
+  /** `a` as high * factor + low with low < factor and d = factor * times: then / d and % d affect only `high`. */
   #joinedWithin(a: Index, d: Dim): { high: Index; factor: Index; low: Index; times: Dim } | undefined {
     const [high, low] = a.form.kind === "add" ? [a.form.a, a.form.b] : [a, this.dim(0)];
     if (high.form.kind !== "mul") return undefined;
@@ -180,7 +180,7 @@ function cycleOf({ form }: Index, d: Dim): { of: Index; times: Dim } | undefined
   return form.kind === "mod" && times !== undefined ? { of: form.a, times } : undefined;
 }
 
-/** Everything below `bound` is below `limit` too. */
+/** Whether everything below `bound` is below `limit` too. */
 function fits(bound: Dim, limit: Dim): boolean {
   if (bound === limit) return true;
   return typeof bound === "number" && typeof limit === "number" && bound <= limit;

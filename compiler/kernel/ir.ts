@@ -1,5 +1,5 @@
 /**
- * @file The kernel IR: what one dispatch computes, as frozen plain data, with nothing of a shading language in it.
+ * @file The kernel IR: what one dispatch computes, as frozen plain data, independent of any shading language.
  *
  *   kernel    ::= parts buffers shared uniforms
  *   part      ::= a range of workgroups and what each of them does: grid, body
@@ -8,50 +8,50 @@
  *               | var variable expr            a register that later statements change
  *               | assign variable expr
  *               | registers array expr*        registers that a loop walks over
- *               | store array index expr       or, with `add`, to what is there
- *               | for axis variable body       over a range of an axis, in the way that the mapping says
+ *               | store array index expr       or, with `add`, adds to the element
+ *               | for axis variable body       over a range of an axis, as its mapping says
  *               | if expr body
- *               | stage body                   no invocation reads in it what another one writes in it
- *               | leave expr                   invocations for which it holds have no work
- *               | barrier                      of a workgroup; derived, see barriers.ts
+ *               | stage body                   no invocation reads what another one writes inside it
+ *               | leave expr                   ends invocations for which it holds
+ *               | barrier                      workgroup barrier; derived, see barriers.ts
  *   expr      ::= literal                      a number of a scalar type
  *               | size                         a dimension that is known when the kernel runs
- *               | uniform                      a sum of dimensions, such as where a value lies in its buffer
- *               | variable                     what a statement binds, a parameter, or one of the builtins
- *               | load array index             an element of an array, of one of its slots where they alternate
- *               | primitive(expr, ...)         arithmetic of one element
- *               | function(expr, ...)          one of the functions that are written in this IR, such as tanh
+ *               | uniform                      a sum of dimensions, such as the offset of a value in its buffer
+ *               | variable                     bound by a statement, a parameter, or a builtin
+ *               | load array index             an element of an array, or of one of its alternating slots
+ *               | primitive(expr, ...)         arithmetic on one element
+ *               | function(expr, ...)          a function that is written in this IR, such as tanh
  *
- * A part is written for one invocation, which knows its workgroup among those of the part (`group`) and its number in it
- * (`lane`). Loops carry the axis that they walk and its mapping: `lanes` are spread over a workgroup, `time` is the loop
- * of a recurrence, `serial` runs in order. The order in which sums are added up is that of the statements: it follows from
- * the shapes, and never from how many invocations there are.
+ * A part is written for one invocation, which knows the number of its workgroup within the part (`group`) and its own
+ * number within the workgroup (`lane`). Loops carry the axis that they walk and its mapping: `lanes` is spread over a
+ * workgroup, `time` is the loop of a recurrence, `serial` runs in order. Sums are added up in the order of the
+ * statements: it follows from the shapes, never from the number of invocations.
  *
- * An expression is evaluated where its statement stands. What is known of it (its type, the depth of the innermost
- * variable that it reads, whether it is the same for a workgroup) is recorded when it is made; nothing is read off a text.
+ * An expression is evaluated where its statement is. Facts about it (its type, the depth of the innermost variable that
+ * it reads, whether it is uniform across a workgroup) are recorded when it is made; nothing is parsed from text.
  */
 import type { Dim } from "../graph/dim.ts";
 import type { DType } from "../graph/graph.ts";
 
 export type Scalar = DType;
-/** A scalar, or four f32 that are worked on together. */
+/** A scalar, or a vector of four f32. */
 export type Type = Scalar | "f32x4";
 
-/** Arithmetic that every target has. Whole numbers wrap; comparisons and logic give bool. */
+/** Arithmetic that every target has. Integers wrap; comparisons and logic return bool. */
 export type Primitive =
   | "add"
   | "sub"
   | "mul"
-  /** Of integers cut towards 0; by 0 it has no meaning. */
+  /** Integer division truncates; division by 0 is undefined. */
   | "div"
   | "rem"
   | "neg"
   | "abs"
-  /** Of numbers: what they give where an operand is NaN is the target's affair. */
+  /** If an operand is NaN, the result depends on the target. */
   | "min"
   | "max"
   | "floor"
-  /** To the nearest whole number, halves to the even one. */
+  /** To the nearest integer, halves to even. */
   | "round"
   | "sqrt"
   | "less"
@@ -70,23 +70,23 @@ export type Primitive =
   | "countLeadingZeros"
   /** select(condition, whenTrue, whenFalse): both are evaluated. */
   | "select"
-  /** The same number in another scalar type. Of f32 to an integer: inside its range only. */
+  /** The same number in another scalar type. From f32 to an integer: defined inside its range only. */
   | "convert"
   /** The same 32 bits as another scalar type. */
   | "bitcast"
-  /** Four f32 from as many, or from one. */
+  /** f32x4 from four f32, or from one f32 repeated. */
   | "vector"
   /** component(vector, i) with a literal i. */
   | "component"
-  /** What lane `i` of the subgroup has: fromLane(x, i) with a literal i. */
+  /** The value of lane `i` of the subgroup: fromLane(x, i) with a literal i. */
   | "fromLane";
 
-/** Memory of a kernel: buffers of the program, memory of a workgroup, registers of a lane. */
+/** Memory of a kernel: buffers of the program, workgroup memory, registers of a lane. */
 export type KernelArray = GlobalArray | LocalArray;
 
 export interface GlobalArray {
   readonly space: "global";
-  /** The program's buffer. */
+  /** The number of the program's buffer. */
   readonly buffer: number;
   readonly name: string;
   readonly element: "f32" | "i32" | "u32";
@@ -97,7 +97,7 @@ export interface LocalArray {
   readonly name: string;
   readonly element: Type;
   readonly length: number;
-  /** How many of that length alternate: a loop over time reads one while it writes the other. */
+  /** How many slots of that length alternate: a loop over time reads one while it writes the other. */
   readonly slots: 1 | 2;
 }
 
@@ -107,15 +107,15 @@ interface Common {
   readonly type: Type;
   /** Depth of the innermost block whose variable it reads. */
   readonly depth: number;
-  /** Made of literals alone. */
+  /** Whether it is made of literals only. */
   readonly isConstant: boolean;
-  /** All invocations of a workgroup that evaluate it get the same. */
+  /** Whether all invocations of a workgroup that evaluate it get the same value. */
   readonly isUniform: boolean;
 }
 
 export interface Literal extends Common {
   readonly kind: "literal";
-  /** Of f32 any number, NaN and infinities among them; of bool 0 or 1. */
+  /** For f32 any number, including NaN and infinities; for bool 0 or 1. */
   readonly value: number;
 }
 
@@ -137,9 +137,9 @@ export interface Variable extends Common {
 export interface Load extends Common {
   readonly kind: "load";
   readonly array: KernelArray;
-  /** Whether the index may lie outside of the array, in which case no result depends on what is read. */
+  /** Whether the index may be out of bounds; if it is, no result depends on the value. */
   readonly mayMiss: boolean;
-  /** The index, and of an array with slots the slot. */
+  /** The index, and for an array with slots the slot. */
   readonly operands: readonly [Expr, ...Expr[]];
 }
 
@@ -157,7 +157,10 @@ export interface Call extends Common {
 
 export type Expr = Literal | SizeExpr | Uniform | Variable | Load | Apply | Call;
 
-/** A function that is written once for every target: what a target lacks or leaves loose. It reads no memory of a kernel. */
+/**
+ * A function that is written once for all targets, because some lack it or define it loosely. It reads no memory of the
+ * kernel.
+ */
 export interface KernelFunction {
   readonly name: string;
   readonly parameters: readonly Variable[];
@@ -166,7 +169,7 @@ export interface KernelFunction {
   readonly result: Expr;
 }
 
-/** What is walked over: how many there are, and what they are to the kernel. */
+/** What a loop walks over: its extent, and its role in the kernel. */
 export interface Axis {
   readonly extent: Dim;
   readonly role: "positions" | "tiles" | "rows" | "columns" | "depth" | "time" | "block" | "tile" | "tree";
@@ -201,7 +204,7 @@ export interface Store {
   readonly how: "set" | "add";
 }
 
-/** `variable` takes first, first + step, … below end. */
+/** `variable` takes the values first, first + step, … below end. */
 export interface For {
   readonly kind: "for";
   readonly axis: Axis;
@@ -235,7 +238,9 @@ export interface Barrier {
 
 export type Statement = Let | Assign | Registers | Store | For | If | Stage | Leave | Barrier;
 
-/** Number of workgroups: ceil(ceil(rows / rowsPer) * columns / lanes), where an invocation owns `rowsPer` rows of a column. */
+/**
+ * Number of workgroups: ceil(ceil(rows / rowsPer) * columns / lanes), if an invocation owns `rowsPer` rows of a column.
+ */
 export interface GridPart {
   readonly rows: readonly Dim[];
   readonly rowsPer: number;
@@ -250,9 +255,11 @@ export interface Part {
   readonly body: readonly Statement[];
 }
 
-/** Which steps of the loops around it a kernel is told: those before this one, and where the chunk that it runs ends. */
+/**
+ * Step numbers that a kernel receives: the current step of each enclosing loop, and the end of the chunk that it runs.
+ */
 export interface StepVariables {
-  /** From the outermost loop on. */
+  /** From the outermost loop inwards. */
   readonly counts: readonly Variable[];
   readonly end: Variable | undefined;
 }
@@ -262,7 +269,7 @@ export interface KernelCode {
   readonly parts: readonly Part[];
   readonly buffers: readonly { readonly array: GlobalArray; readonly access: "read" | "read_write" }[];
   readonly shared: readonly LocalArray[];
-  /** What it is given when it runs: symbols, and sums of dimensions. */
+  /** Values that it receives when it runs: symbols, and sums of dimensions. */
   readonly uniforms: readonly (readonly Dim[])[];
   readonly steps: StepVariables;
 }

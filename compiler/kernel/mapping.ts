@@ -1,23 +1,23 @@
 /**
- * @file How the positions of a kernel's work are given to what runs it. A form says which axes its work has and in which
- * order sums are added up; the mapping says which invocation does which part of it. So one form serves a GPU, where every
- * position has an invocation of its own, and a target that walks over them in loops. No number of a result depends on it.
+ * @file How the positions of a kernel's work are assigned to invocations. A form decides which axes its work has and in
+ * which order sums are added up; the mapping decides which invocation does which part. So one form serves a GPU, with
+ * one invocation per position, and targets that walk over positions in loops. No result depends on the mapping.
  */
 import type { Dim } from "../graph/dim.ts";
 import type { KernelBuilder } from "./builder.ts";
 import type { Axis, Expr, GridPart } from "./ir.ts";
 
 export interface WorkMapping {
-  /** Invocations of a workgroup, each of which owns positions. */
+  /** Invocations per workgroup. */
   readonly lanes: number;
-  /** Neighbouring positions that one invocation does, one after the other. */
+  /** Number of neighbouring positions that one invocation does, one after another. */
   readonly run: number;
 }
 
-/** A position for every invocation. */
+/** One position per invocation. */
 export const spread: WorkMapping = { lanes: 64, run: 1 };
 
-/** The workgroups of `rows` positions, or of tiles of `rowsPer` rows in each of the columns. */
+/** The grid for `rows` positions, or for tiles of `rowsPer` rows in each of the columns. */
 export function gridOf(
   { lanes, run }: WorkMapping,
   rows: Dim,
@@ -26,12 +26,12 @@ export function gridOf(
   return { rows: [rows], rowsPer, columns: [columns], lanes: lanes * run };
 }
 
-/** The first position of the invocation, were there enough of them. */
+/** The first position of the invocation, which may be beyond the last. */
 export function firstPosition(k: KernelBuilder, { lanes, run }: WorkMapping): Expr {
   return k.mul(k.add(k.mul(k.group, k.u32(lanes)), k.lane), k.u32(run));
 }
 
-/** Writes what is done for each of the invocation's positions among `count`; an invocation that has none leaves. */
+/** Calls `write` for each of the invocation's positions below `count`; an invocation without positions leaves. */
 export function overPositions(
   k: KernelBuilder,
   mapping: WorkMapping,

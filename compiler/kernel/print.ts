@@ -1,4 +1,4 @@
-/** @file The kernel IR as text, for people and for tests. */
+/** @file The kernel IR as text, for human readers and for tests. */
 import type { Expr, KernelCode, Primitive, Statement } from "./ir.ts";
 
 const signs: Partial<Record<Primitive, string>> = {
@@ -33,7 +33,7 @@ export function printExpression(expr: Expr): string {
   }
 }
 
-/** A statement as lines, what stands inside it indented. */
+/** Prints a statement as lines, with nested statements indented. */
 export function printStatement(statement: Statement): string[] {
   const print = printExpression;
   const inside = (body: readonly Statement[]) => body.flatMap(printStatement).map((line) => `  ${line}`);
@@ -66,7 +66,7 @@ export function printStatement(statement: Statement): string[] {
   }
 }
 
-/** A whole kernel. */
+/** Prints a whole kernel. */
 export function printKernel({ parts, shared, buffers, workgroupSize }: KernelCode): string {
   const arrays = [
     ...buffers.map(({ array, access }) => `${access} ${array.name}: ${array.element}`),

@@ -1,7 +1,6 @@
 /**
- * @file Checks a kernel of the IR with no run: what is named is declared and in scope, types fit, what is said to be the
- * same for a workgroup is, barriers stand where all invocations come by, memory is what it is declared to be. A renderer
- * may count on all of it.
+ * @file Checks a kernel of the IR without running it: names are declared and in scope, types fit, values marked uniform
+ * are, all invocations reach every barrier, and memory is used as declared. Renderers rely on all of this.
  */
 import { dimFactors } from "../graph/dim.ts";
 import { InternalError } from "../graph/errors.ts";
@@ -11,19 +10,19 @@ import { printExpression, printStatement } from "./print.ts";
 import { functionsOf, operandsOf, statementsIn } from "./walk.ts";
 
 /**
- * Gives the kernel back.
+ * Returns the kernel.
  *
  * @throws InternalError that names the kernel, the statement and the rule.
  */
 export function verifyKernel(name: string, code: KernelCode): KernelCode {
   if (!Number.isInteger(code.workgroupSize) || code.workgroupSize < 1)
-    throw new InternalError(`kernel ${name} has workgroups of ${code.workgroupSize}`);
+    throw new InternalError(`kernel ${name} has a workgroup size of ${code.workgroupSize}`);
   for (const callee of functionsOf(code.parts)) verifyFunction(name, callee);
   const { counts, end } = code.steps;
   const given = [...counts, ...(end === undefined ? [] : [end])];
   for (const { group, lane, body } of code.parts) {
     const check = new BodyCheck(name, code, [...given, group, lane]);
-    if (lane.isUniform) check.fail("the lane is said to be the same for a workgroup");
+    if (lane.isUniform) check.fail("the lane is marked uniform");
     check.block(body, { isOutermost: true, isUniform: true });
   }
   const written = new Set(
@@ -35,26 +34,26 @@ export function verifyKernel(name: string, code: KernelCode): KernelCode {
     const isWritten = written.has(array.buffer);
     if (isWritten !== (access === "read_write"))
       throw new InternalError(
-        `kernel ${name} declares ${array.name} as ${access} and ${isWritten ? "writes" : "never writes"} it`,
+        `kernel ${name} declares ${array.name} as ${access} but ${isWritten ? "writes" : "never writes"} it`,
       );
   }
   return code;
 }
 
-/** A function has values of its own alone: no memory, no lane, nothing to wait for. */
+/** A function has only its own values: no memory, no lane, no barriers. */
 function verifyFunction(kernel: string, { name, parameters, type, body, result }: KernelFunction): void {
   const check = new BodyCheck(`${kernel}, function ${name}`, undefined, parameters);
   check.block(body, { isOutermost: false, isUniform: false }, () => {
     check.expression(result);
-    if (result.type !== type) check.fail(`gives ${result.type}, not ${type}`);
+    if (result.type !== type) check.fail(`returns ${result.type}, not ${type}`);
   });
 }
 
-/** What is known of the place of a statement. */
+/** Where a statement is. */
 interface Place {
-  /** Directly in a part's body. */
+  /** Whether it is directly in a part's body. */
   readonly isOutermost: boolean;
-  /** All invocations of the workgroup come by. */
+  /** Whether all invocations of the workgroup reach it. */
   readonly isUniform: boolean;
 }
 
@@ -65,11 +64,11 @@ interface Scope {
 
 class BodyCheck {
   readonly #where: string;
-  /** Undefined in a function. */
+  /** Undefined for a function. */
   readonly #code: KernelCode | undefined;
   readonly #scopes: Scope[];
   #statement: Statement | undefined;
-  /** Some invocations have left. */
+  /** Whether some invocations may have left. */
   #haveLeft = false;
 
   constructor(where: string, code: KernelCode | undefined, given: readonly Variable[]) {
@@ -86,7 +85,7 @@ class BodyCheck {
     throw new InternalError(`kernel ${this.#where}${at}: ${fault}`);
   }
 
-  /** Checks a block; `atEnd` looks at what is in scope there. */
+  /** Checks a block; `atEnd` runs at its end, with its scope. */
   block(body: readonly Statement[], place: Place, atEnd?: () => void): void {
     this.#scopes.push({ names: new Map(), registers: new Set() });
     for (const statement of body) {
@@ -103,7 +102,7 @@ class BodyCheck {
     scope?.names.set(named.name, named);
   }
 
-  /** What a name stands for here. */
+  /** The declaration that a name refers to here. */
   #named(name: string): Variable | KernelArray | undefined {
     for (const { names } of [...this.#scopes].reverse()) {
       const found = names.get(name);
@@ -114,14 +113,14 @@ class BodyCheck {
 
   #check(statement: Statement, place: Place): void {
     if (this.#code === undefined && !["let", "var", "assign", "registers", "if"].includes(statement.kind))
-      this.fail(`a function holds a ${statement.kind}`);
+      this.fail(`a function contains a ${statement.kind}`);
     switch (statement.kind) {
       case "let":
       case "var": {
         const { kind, variable, value } = statement;
         this.#typed(value, variable.type, variable.name);
         if (variable.isUniform && (kind === "var" || !value.isUniform))
-          this.fail(`${variable.name} is said to be the same for a workgroup`);
+          this.fail(`${variable.name} is marked uniform but differs between invocations`);
         this.#declare(variable);
         if (kind === "var") this.#scopes[this.#scopes.length - 1]?.registers.add(variable);
         return;
@@ -131,7 +130,7 @@ class BodyCheck {
         this.#typed(value, variable.type, variable.name);
         this.#readable(variable);
         if (!this.#scopes.some(({ registers }) => registers.has(variable)))
-          this.fail(`${variable.name} is no register and is changed`);
+          this.fail(`${variable.name} is assigned but is not a register`);
         return;
       }
       case "registers": {
@@ -145,7 +144,7 @@ class BodyCheck {
       case "store":
         this.#typed(statement.value, statement.array.element, statement.array.name);
         this.#element(statement.array, statement.index, statement.slot);
-        if (statement.how === "add" && statement.array.element === "bool") this.fail("adds up bools");
+        if (statement.how === "add" && statement.array.element === "bool") this.fail("adds bools");
         return;
       case "for":
         this.#loop(statement, place);
@@ -158,17 +157,17 @@ class BodyCheck {
         });
         return;
       case "stage":
-        // Barriers stand around it.
+        // Barriers are before and after it.
         this.block(statement.body, { isOutermost: false, isUniform: false });
         return;
       case "leave":
         this.#typed(statement.condition, "bool", "the condition");
-        if (!place.isOutermost) this.fail("invocations leave from within a block");
+        if (!place.isOutermost) this.fail("invocations leave inside a block");
         this.#haveLeft ||= !statement.condition.isUniform;
         return;
       case "barrier":
         if (!place.isUniform) this.fail("not all invocations of a workgroup reach a barrier");
-        if (this.#haveLeft) this.fail("a barrier stands behind where invocations leave");
+        if (this.#haveLeft) this.fail("a barrier follows a statement at which invocations leave");
     }
   }
 
@@ -176,10 +175,10 @@ class BodyCheck {
     const { variable, mapping, first, end, step, body } = statement;
     const bounds = [first, end, step];
     for (const bound of bounds) this.#typed(bound, "u32", variable.name);
-    if (variable.type !== "u32") this.fail(`${variable.name} counts in ${variable.type}`);
-    if (step.kind === "literal" && step.value === 0) this.fail(`${variable.name} goes on by 0`);
+    if (variable.type !== "u32") this.fail(`${variable.name} is ${variable.type}, but a loop variable must be u32`);
+    if (step.kind === "literal" && step.value === 0) this.fail(`${variable.name} has step 0`);
     if (variable.isUniform && (mapping === "lanes" || !bounds.every(({ isUniform }) => isUniform)))
-      this.fail(`${variable.name} is said to be the same for a workgroup`);
+      this.fail(`${variable.name} is marked uniform but differs between invocations`);
     this.#scopes.push({ names: new Map([[variable.name, variable]]), registers: new Set() });
     this.block(body, { isOutermost: false, isUniform: place.isUniform && variable.isUniform });
     this.#scopes.pop();
@@ -194,10 +193,10 @@ class BodyCheck {
     const { name } = variable;
     const found = this.#named(name);
     if (found === variable) return;
-    this.fail(found === undefined ? `${name} is not in scope` : `${name} stands for another one here`);
+    this.fail(found === undefined ? `${name} is not in scope` : `${name} is hidden by another declaration here`);
   }
 
-  /** An element of an array that is declared, by index and slot. */
+  /** Checks an element of a declared array, by index and slot. */
   #element(array: KernelArray, index: Expr, slot: Expr | undefined): void {
     const { name, space } = array;
     const found = this.#named(name);
@@ -208,19 +207,19 @@ class BodyCheck {
     if (array.space === "global") return;
     if ((slot !== undefined) !== array.slots > 1) this.fail(`${name} has ${array.slots} slots`);
     if (index.kind === "literal" && index.value >= array.length)
-      this.fail(`${name} has ${array.length} elements and none at ${index.value}`);
+      this.fail(`${name} has ${array.length} elements, but its index is ${index.value}`);
     if (slot?.kind === "literal" && slot.value >= array.slots)
-      this.fail(`${name} has ${array.slots} slots and none at ${slot.value}`);
+      this.fail(`${name} has ${array.slots} slots, but its slot is ${slot.value}`);
   }
 
   expression(expr: Expr): void {
     for (const operand of operandsOf(expr)) this.expression(operand);
     const isOperandUniform = operandsOf(expr).every(({ isUniform }) => isUniform);
     if (expr.isUniform && !isOperandUniform)
-      this.fail(`${printExpression(expr)} is said to be the same for a workgroup`);
+      this.fail(`${printExpression(expr)} is marked uniform but differs between invocations`);
     switch (expr.kind) {
       case "literal":
-        if (expr.type === "f32x4") this.fail("a literal of four numbers");
+        if (expr.type === "f32x4") this.fail("a literal is f32x4");
         return;
       case "size":
       case "uniform":
@@ -243,18 +242,18 @@ class BodyCheck {
       case "apply":
         if (!typesFit(expr)) {
           const types = expr.operands.map(({ type }) => type).join(", ");
-          this.fail(`${expr.op} of ${types} gives no ${expr.type} in ${printExpression(expr)}`);
+          this.fail(`${expr.op} of ${types} cannot return ${expr.type} in ${printExpression(expr)}`);
         }
-        if (expr.op === "fromLane" && this.#code === undefined) this.fail("a function asks other lanes");
+        if (expr.op === "fromLane" && this.#code === undefined) this.fail("a function reads other lanes");
     }
   }
 
-  /** A size that the kernel is given: the sum itself, or all symbols of a product. */
+  /** Checks that the kernel receives a size: the sum itself, or all symbols of a product. */
   #given(expr: Extract<Expr, { readonly kind: "size" | "uniform" }>): void {
     const sums = expr.kind === "uniform" ? [expr.sum] : dimFactors(expr.dim).map((symbol) => [symbol]);
     const known = new Set(this.#code?.uniforms.map((sum) => sum.join(" + ")) ?? []);
     for (const sum of sums)
-      if (!known.has(sum.join(" + "))) this.fail(`the size ${sum.join(" + ")} is not given to the kernel`);
+      if (!known.has(sum.join(" + "))) this.fail(`the size ${sum.join(" + ")} is not a uniform of the kernel`);
     if (expr.type !== "u32") this.fail(`a size is ${expr.type}`);
   }
 }

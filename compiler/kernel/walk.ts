@@ -1,4 +1,4 @@
-/** @file Walks over kernels: statements, the expressions in them, and what those name. */
+/** @file Walks over kernels: statements, their expressions, and the buffers, sizes and functions that these use. */
 import { type Dim, dimFactors } from "../graph/dim.ts";
 import type { Expr, GlobalArray, KernelCode, KernelFunction, Part, Statement } from "./ir.ts";
 
@@ -8,7 +8,7 @@ export function operandsOf(expr: Expr): readonly Expr[] {
   return expr.kind === "load" || expr.kind === "apply" || expr.kind === "call" ? expr.operands : none;
 }
 
-/** Every statement, those inside others after the one that they stand in. */
+/** Every statement in pre-order, nested ones after the one that contains them. */
 export function statementsIn(body: readonly Statement[], found: Statement[] = []): Statement[] {
   for (const statement of body) {
     found.push(statement);
@@ -39,14 +39,14 @@ export function expressionsOf(statement: Statement): readonly Expr[] {
   }
 }
 
-/** Every expression that statements evaluate, each once, operands before what is made of them. */
+/** Every expression that statements evaluate, each once, operands before their users. */
 export function expressionsIn(body: readonly Statement[], seen: Set<Expr> = new Set()): Expr[] {
   const found: Expr[] = [];
   for (const statement of statementsIn(body)) for (const expr of expressionsOf(statement)) within(expr, seen, found);
   return found;
 }
 
-/** An expression and those that it is made of, but for those that were seen. */
+/** An expression and its operands, recursively, except those already seen. */
 function within(expr: Expr, seen: Set<Expr>, found: Expr[] = []): Expr[] {
   if (seen.has(expr)) return found;
   seen.add(expr);
@@ -55,13 +55,13 @@ function within(expr: Expr, seen: Set<Expr>, found: Expr[] = []): Expr[] {
   return found;
 }
 
-/** What parts need of the program: buffers, and numbers that they are given. */
+/** The buffers and uniforms that parts need. */
 export function needsOf(parts: readonly Part[]): Pick<KernelCode, "buffers" | "uniforms"> {
   const expressions = parts.map(({ body }) => expressionsIn(body));
   return { buffers: accessesOf(parts, expressions), uniforms: uniformsOf(parts, expressions) };
 }
 
-/** The buffers that parts read or write, in order. In one dispatch a buffer is read, or read and written. */
+/** The buffers that parts use, in order. In a dispatch a buffer is either only read, or read and written. */
 function accessesOf(parts: readonly Part[], expressions: readonly (readonly Expr[])[]): KernelCode["buffers"] {
   const found = new Map<number, { array: GlobalArray; access: "read" | "read_write" }>();
   for (const [i, { body }] of parts.entries()) {
@@ -75,7 +75,7 @@ function accessesOf(parts: readonly Part[], expressions: readonly (readonly Expr
   return [...found.values()].sort((a, b) => a.array.buffer - b.array.buffer);
 }
 
-/** What parts must be given when they run, each once: the symbols of dimensions, and sums of these. */
+/** The uniforms that parts need, each once: symbols of dimensions, and sums of dimensions. */
 function uniformsOf(parts: readonly Part[], expressions: readonly (readonly Expr[])[]): (readonly Dim[])[] {
   const found = new Map<string, readonly Dim[]>();
   const note = (sum: readonly Dim[]) => found.set(sum.join(" + "), sum);
@@ -87,13 +87,13 @@ function uniformsOf(parts: readonly Part[], expressions: readonly (readonly Expr
       if (expr.kind === "size") noteSymbols(expr.dim);
       if (expr.kind === "uniform") note(expr.sum);
     }
-    // Where there are several parts, each must know how many workgroups the others take.
+    // With several parts, the kernel must compute how many workgroups each of them has.
     if (parts.length > 1) for (const dim of [...grid.rows, ...grid.columns]) noteSymbols(dim);
   }
   return [...found.values()];
 }
 
-/** The functions that parts call, with those that these call, callees first. */
+/** The functions that parts call, directly or indirectly, callees first. */
 export function functionsOf(parts: readonly Part[]): KernelFunction[] {
   const found = new Map<string, KernelFunction>();
   const visit = (callee: KernelFunction): void => {

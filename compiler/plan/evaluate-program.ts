@@ -1,5 +1,7 @@
 /**
- * @file Runs a planned program on the host, without a device: its steps as a device runs them, its kernels by compiler/kernel/evaluate/. It is slow, and finds errors that a device hides: reads outside a buffer, reads of uninitialized memory, and races between invocations.
+ * @file Runs a planned program on the host, without a device: its steps as a device runs them, its kernels by
+ * compiler/kernel/evaluate/. It is slow, and finds errors that a device hides: reads outside a buffer, reads of
+ * uninitialized memory, and races between invocations.
  */
 import { bindShape, bucketOf, type DimSizes, evaluateDim } from "../graph/dim.ts";
 import { at, InternalError, UserError } from "../graph/errors.ts";
@@ -11,7 +13,8 @@ import type { BufferSpec, Chunks, Location, PlannedKernel, Program, Size, Step }
 /**
  * Returns the outputs of a program, in order; `inputs` are given by name.
  *
- * @throws InternalError if the behaviour of a kernel could differ between devices, UserError if inputs are missing or have wrong shapes.
+ * @throws InternalError if the behaviour of a kernel could differ between devices, UserError if inputs are missing or
+ *   have wrong shapes.
  */
 export function evaluateProgram(
   program: Program<PlannedKernel>,

@@ -39,7 +39,8 @@ import { stagesWork, type WorkScope } from "./work.ts";
 export type LoweredProgram = Omit<Program<PlannedKernel>, "requires">;
 
 /**
- * Lowers a graph. If a kernel would bind more buffers than a device allows, inputs that it reads are first copied into the slab, the smallest first, until every kernel fits.
+ * Lowers a graph. If a kernel would bind more buffers than a device allows, inputs that it reads are first copied into
+ * the slab, the smallest first, until every kernel fits.
  */
 export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram {
   const limit = options.maxStorageBuffers ?? defaultStorageBuffers;

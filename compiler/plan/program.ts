@@ -3,12 +3,12 @@
  * it can be printed, stored, counted and checked with no device.
  *
  *   program  ::= symbols requires inputs outputs buffers kernels steps
- * requires ::= minimum sizes, so that every element the program reads exists
- * buffer   ::= one GPU buffer: an input's, or a slab that holds many values
+ *   requires ::= minimum sizes, so that every element the program reads exists
+ *   buffer   ::= one GPU buffer: an input's, or a slab that holds many values
  *   kernel   ::= code of the target (WGSL), its bindings in order, its uniform fields, its workgroup size
- * step     ::= dispatch of a kernel | loop over time around steps, or others if it has no iterations | choice of steps | copy between buffers
+ *   step     ::= dispatch of a kernel | loop over time, with steps for no iterations | choice of steps | copy of buffers
  *   choice   ::= by the size of a dimension, one of several branches; the kernels of the others need not be compiled
- * chunks   ::= how a dispatch whose kernel loops over time is cut, so that none runs for long
+ *   chunks   ::= how a dispatch whose kernel loops over time is cut, so that none runs for long
  *
  * Sizes are sums of dimensions, evaluated when batch and time are known; kernels read them from uniforms, so no
  * pipeline depends on them.
@@ -95,7 +95,11 @@ export interface Kernel {
  *
  *   (record: i32, scratch: i32, first: i32, end: i32) -> ()
  *
- * which runs the part's workgroups from `first` up to, but not including, `end`. `record` is the address of the arguments of this dispatch, in words of 32 bits: the address of each binding, the length of each binding in elements, the uniforms, the step of each loop, and the end of the chunk. `scratch` is the address of memory of the calling thread, a multiple of 16, whose contents do not matter. The margins next to each buffer can be read too (graph/margins.ts), whatever they hold. Workgroups do not depend on each other.
+ * which runs the part's workgroups from `first` up to, but not including, `end`. `record` is the address of the
+ * arguments of this dispatch, in words of 32 bits: the address of each binding, the length of each binding in elements,
+ * the uniforms, the step of each loop, and the end of the chunk. `scratch` is the address of memory of the calling
+ * thread, a multiple of 16, whose contents do not matter. The margins next to each buffer can be read too
+ * (graph/margins.ts), whatever they hold. Workgroups do not depend on each other.
  */
 export interface CpuKernel extends Omit<Kernel, "wgsl" | "workgroupSize" | "workgroupBytes"> {
   /** Names of the exported functions, one per part. */
@@ -118,7 +122,8 @@ export interface Work {
 }
 
 /**
- * Number of workgroups: per part of a kernel, ceil(ceil(rows / rowsPer) * columns / lanes), if an invocation owns `rowsPer` rows of one column.
+ * Number of workgroups: per part of a kernel, ceil(ceil(rows / rowsPer) * columns / lanes), if an invocation owns
+ * `rowsPer` rows of one column.
  */
 export type { GridPart };
 export type Grid = readonly GridPart[];
@@ -130,7 +135,9 @@ export interface Dispatch {
   readonly kernel: number;
   readonly grid: Grid;
   /**
-   * Where the device finds the numbers of workgroups: u32 that an earlier step has written to a slab, either x, y and z, or only x, with y and z equal to 1. Each is at most 65535. `grid` is then an upper bound: if it is 0, nothing runs.
+   * Where the device finds the numbers of workgroups: u32 that an earlier step has written to a slab, either x, y and
+   * z, or only x, with y and z equal to 1. Each is at most 65535. `grid` is then an upper bound: if it is 0, nothing
+   * runs.
    */
   readonly indirect?: Location;
   readonly phase: Phase;
@@ -139,7 +146,8 @@ export interface Dispatch {
 }
 
 /**
- * A loop that runs inside a kernel, cut into dispatches of `steps` steps each, the last of the remainder. Each gets its first step and its end, continues from the carries that the previous one stored, and follows it in the same pass.
+ * A loop that runs inside a kernel, cut into dispatches of `steps` steps each, the last of the remainder. Each gets its
+ * first step and its end, continues from the carries that the previous one stored, and follows it in the same pass.
  */
 export interface Chunks {
   /** The scan's name. */
@@ -158,7 +166,8 @@ export interface Loop {
 }
 
 /**
- * Steps that depend on the size of a dimension. The first branch runs whose `atMost` is at least that size: a pure function of sizes, so reruns stay bit-equal. Branches share their memory, since only one of them runs.
+ * Steps that depend on the size of a dimension. The first branch runs whose `atMost` is at least that size: a pure
+ * function of sizes, so reruns stay bit-equal. Branches share their memory, since only one of them runs.
  */
 export interface Choose {
   readonly kind: "choose";

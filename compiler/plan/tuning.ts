@@ -1,5 +1,7 @@
 /**
- * @file Choices that a measured search can make: tile sizes, unrolling, schedules of scans. Fields that a tuning leaves out keep their default, a pure function of shapes and target. A tuning is plain data: the same graph, target and tuning give the same kernels, so reruns stay bit-equal.
+ * @file Choices that a measured search can make: tile sizes, unrolling, schedules of scans. Fields that a tuning leaves
+ * out keep their default, a pure function of shapes and target. A tuning is plain data: the same graph, target and
+ * tuning give the same kernels, so reruns stay bit-equal.
  */
 import { UserError } from "../graph/errors.ts";
 import { type ScanScheduleName, scanScheduleNames } from "./scan/names.ts";

@@ -1,5 +1,7 @@
 /**
- * @file Checks a program against WebGPU's rules and its own, without a device: slabs hold what is placed in them; everything that is referenced exists; a kernel gets exactly the steps and chunks of the loops that it reads; no kernel exceeds the limits that every device guarantees.
+ * @file Checks a program against WebGPU's rules and its own, without a device: slabs hold what is placed in them;
+ * everything that is referenced exists; a kernel gets exactly the steps and chunks of the loops that it reads; no
+ * kernel exceeds the limits that every device guarantees.
  */
 import { symbolsOf } from "../graph/dim.ts";
 import { InternalError } from "../graph/errors.ts";

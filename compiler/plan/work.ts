@@ -4,14 +4,20 @@
  * FLOP are counted from the graph, not from the kernel's code:
  *
  *   product [m, k] x [k, n]                  2 m n k
- * sum, maximum, scatterAdd                 one per combined element
- * elementwise op with an f32 result       one per element, whatever the op: a tanh counts like an addition
- * where, cast, stopGradient, views,        none: they select and move
+ *   sum, maximum, scatterAdd                 one per combined element
+ *   elementwise op with an f32 result        one per element, whatever the op: a tanh counts like an addition
+ *   where, cast, stopGradient, views,        none: they select and move
  *   integers, bools
  *
- * A value that several stages recompute is counted once per stage, even if neighbouring invocations of its kernel recompute it too. Arithmetic on the initial values of a loop's states is not counted. So the FLOP of a loop do not depend on its schedule: a kernel that walks the whole sequence counts all steps, and one that is dispatched per step counts one step.
+ * A value that several stages recompute is counted once per stage, even if neighbouring invocations of its kernel
+ * recompute it too. Arithmetic on the initial values of a loop's states is not counted. So the FLOP of a loop do not
+ * depend on its schedule: a kernel that walks the whole sequence counts all steps, and one that is dispatched per step
+ * counts one step.
  *
- * Bytes are those that must move between storage and the kernel if every element is read or written once: weights count once per kernel, however many workgroups and steps read them; values that stay in workgroup memory do not count. A slice counts its own elements, a table lookup one row per index. A kernel that is dispatched per step reads its states from the slots and writes them there: what only the first or the last step does is left out.
+ * Bytes are those that must move between storage and the kernel if every element is read or written once: weights count
+ * once per kernel, however many workgroups and steps read them; values that stay in workgroup memory do not count. A
+ * slice counts its own elements, a table lookup one row per index. A kernel that is dispatched per step reads its
+ * states from the slots and writes them there: what only the first or the last step does is left out.
  */
 
 import { addDims, type Dim, divideDims, mulDims, sizeOf } from "../graph/dim.ts";

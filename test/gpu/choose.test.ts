@@ -226,6 +226,6 @@ test("with no device, the same branches run", () => {
     expect(relativeError(evaluateProgram(program, named(graph, inputs)), expected)).toBeLessThan(1e-5);
     const run = () => evaluateProgram({ ...program, steps }, named(graph, inputs));
     if (T === 3) expect(relativeError(run(), expected)).toBeLessThan(1e-5);
-    else expect(run).toThrow(/is read and was never written/);
+    else expect(run).toThrow(/read before it was written/);
   }
 });

@@ -1,4 +1,4 @@
-/** @file Barriers are derived: they stand wherever an invocation may meet what another one has done, and nowhere else. */
+/** @file Barriers are derived: they are placed wherever accesses of two invocations may conflict, and nowhere else. */
 import { describe, expect, test } from "vitest";
 import { KernelBuilder } from "../../compiler/kernel/builder.ts";
 import type { Expr, LocalArray } from "../../compiler/kernel/ir.ts";
@@ -6,7 +6,7 @@ import { printKernel } from "../../compiler/kernel/print.ts";
 
 const grid = { rows: [1], rowsPer: 1, columns: [1], lanes: 1 };
 
-/** The kernel's statements that touch shared memory, with barriers, as lines. */
+/** The statements that access shared memory, with barriers, as lines. */
 function linesOf(write: (k: KernelBuilder) => void): string[] {
   const k = new KernelBuilder();
   k.part(grid, () => write(k));
@@ -22,7 +22,7 @@ const repeat = (k: KernelBuilder, times: number, write: (n: Expr) => void) =>
     write,
   );
 
-describe("a barrier stands", () => {
+describe("a barrier is placed", () => {
   test("between a write and a read, a read and a write, and two writes, of one array", () => {
     const lines = linesOf((k) => {
       const a = k.sharedArray("f32", 64);
@@ -46,7 +46,7 @@ describe("a barrier stands", () => {
       get(k, b, k.u32(1));
       get(k, b, k.u32(2));
     });
-    // The one before the stage is for b as well.
+    // The barrier before the stage serves b as well.
     expect(lines.filter((line) => line === "barrier")).toHaveLength(1);
   });
 
@@ -60,7 +60,7 @@ describe("a barrier stands", () => {
     expect(lines.filter((line) => line.trim() === "barrier")).toHaveLength(1);
   });
 
-  test("wherever a slot may be another one's: of a loop by two, and of what is bound in the loop", () => {
+  test("wherever slots may be equal: in a loop with step 2, and for variables bound in the loop", () => {
     const placesOf = (by: number, write: (k: KernelBuilder, a: LocalArray, n: Expr) => void) =>
       linesOf((k) => {
         const a = k.sharedArray("f32", 64, 2);
@@ -75,7 +75,7 @@ describe("a barrier stands", () => {
     };
     // n is even throughout: one slot, which is read and written in every iteration.
     expect(placesOf(2, (k, a, n) => step(k, a, n, n))).toEqual(["barrier", "stage", "barrier", "stage"]);
-    // m changes with the loop, though it is not the loop's own variable.
+    // m changes with the loop, though it is not the loop variable.
     const bound = placesOf(1, (k, a, n) => {
       const m = k.let("m", k.add(n, k.u32(1)));
       step(k, a, m, k.add(m, k.u32(1)));
@@ -83,7 +83,7 @@ describe("a barrier stands", () => {
     expect(bound[0]).toBe("barrier");
   });
 
-  test("in a loop, for what the iteration before has left", () => {
+  test("in a loop, for accesses of the previous iteration", () => {
     const lines = linesOf((k) => {
       const a = k.sharedArray("f32", 64);
       repeat(k, 4, () => {
@@ -102,7 +102,7 @@ describe("a barrier stands", () => {
     ]);
   });
 
-  test("before a loop over the lanes as a whole, and not in it", () => {
+  test("before a loop over the lanes, and not inside it", () => {
     const lines = linesOf((k) => {
       const a = k.sharedArray("f32", 64);
       set(k, a, k.lane);
@@ -116,7 +116,7 @@ describe("a barrier stands", () => {
     expect(lines.filter((line) => line.trim() === "barrier")).toHaveLength(1);
   });
 
-  test("before a choice that not all lanes make alike, and inside one that they do", () => {
+  test("before a conditional that differs between lanes, and inside a uniform one", () => {
     const inside = (uniform: boolean) =>
       linesOf((k) => {
         const a = k.sharedArray("f32", 64);
@@ -127,8 +127,8 @@ describe("a barrier stands", () => {
     expect(inside(true).indexOf("barrier")).toBe(2);
   });
 
-  test("once a step where two slots alternate, since a step writes the slot that it does not read", () => {
-    /** Where barriers stand among the stages of a step that reads one slot, then writes the one so many steps ahead. */
+  test("once per step if two slots alternate, since a step writes the slot that it does not read", () => {
+    /** Barriers among the stages of a step that reads one slot, then writes the slot `ahead` steps later. */
     const placesOf = (ahead: number) =>
       linesOf((k) => {
         const a = k.sharedArray("f32", 64, 2);

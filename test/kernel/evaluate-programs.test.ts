@@ -1,7 +1,7 @@
 /**
- * @file Kernels that run with no device give what a device gives, and what the interpreter gives: training steps of every
- * cell in both schedules for every kind of device, loops, long sums, scatters and ops. Meanwhile nothing is read that lies
- * outside of an array, that nothing has written, or that another invocation writes.
+ * @file Evaluated kernels return the same numbers as a device and the interpreter: training steps of every cell in both
+ * schedules for every kind of device, loops, long sums, scatters and ops. Meanwhile nothing reads out of bounds,
+ * uninitialized memory, or elements that another invocation writes.
  */
 import { afterAll, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
@@ -21,7 +21,7 @@ import { forms } from "../zoo/forms.ts";
 const runner = await ProgramRunner.open();
 afterAll(() => runner.destroy());
 
-/** Large graphs, which take minutes here. The kernels of products in blocks have a test of their own below. */
+/** Large graphs, which take minutes here. Products in blocks are tested separately below. */
 const large = /units|of 1100 rows|more weights|^products/;
 const graphs = goldenGraphs.filter(({ name }) => !large.test(name));
 
@@ -29,7 +29,7 @@ test.each(graphs.map((graph, i) => [graph.name, graph, i] as const))("%s", async
   const { graph, donate } = atSite("evaluated", trace);
   const inputs = inputsOf(graph, name.startsWith("op "));
   const expected = interpret(graph, inputs);
-  // Cells of the zoo are of one kind: each takes one of the two schedules, in turn.
+  // Cells of the zoo are similar: each is tested in one of the two schedules, alternating.
   const half = Object.keys(ways).length / 2;
   const chosenWays = forms.has(name)
     ? Object.entries(ways).slice((i % 2) * half, (i % 2) * half + half)
@@ -41,7 +41,7 @@ test.each(graphs.map((graph, i) => [graph.name, graph, i] as const))("%s", async
   const results = all.map(([, options]) => evaluateProgram(planProgram(graph, options), named(graph, inputs)));
   const errors = Object.fromEntries(all.map(([way], k) => [way, farthest(at(results, k), expected)]));
   expect(errors).toEqual(Object.fromEntries(all.map(([way]) => [way, expect.toSatisfy((error) => error < 1e-5)])));
-  // The graphs take turns with the ways: a device takes as long for each as the evaluator for all.
+  // Each graph runs on the device in one of the ways: one run there takes as long as evaluating all of them.
   const [, options] = at(all, i % all.length);
   const onDevice = await runner.run(graph, inputs, { ...options });
   expect(farthest(at(results, i % all.length), onDevice)).toBeLessThan(1e-5);
@@ -50,7 +50,7 @@ test.each(graphs.map((graph, i) => [graph.name, graph, i] as const))("%s", async
 const f32 = (name: string, ...shape: cg.Dim[]) => ({ name, dtype: "f32", shape }) as const;
 type Float = cg.Tensor<"f32">;
 
-test("products in blocks, through memory of a workgroup", () => {
+test("products in blocks, through workgroup memory", () => {
   const inputs = [f32("a", 65, 33), f32("b", 33, 35), f32("c", 65, 35)];
   const graph = cg.traceGraph("blocks", inputs, (tensors) => {
     const [a, b, c] = tensors as [Float, Float, Float];
@@ -62,7 +62,7 @@ test("products in blocks, through memory of a workgroup", () => {
   expect(farthest(evaluateProgram(program, named(graph, numbers)), interpret(graph, numbers))).toBeLessThan(1e-5);
 });
 
-test("workgroups beyond the last do no harm, where a dispatch has two axes of them", () => {
+test("workgroups beyond the last do nothing, if a dispatch has two axes of them", () => {
   const { graph, donate } = cg.trainingStep(
     languageModel({ cell: cg.cells.gru as cg.CellDefinition, units: 2, layers: 1, vocabulary: 3, embed: 2 }),
     { optimizer: cg.sgd() },
@@ -71,13 +71,13 @@ test("workgroups beyond the last do no harm, where a dispatch has two axes of th
   const expected = interpret(graph, numbers);
   for (const schedule of ["persistent", "stepwise"] as const) {
     const program = planProgram(graph, { target: "gpu", schedule, donate });
-    // More than a tree over all lanes has: it has a workgroup for each of few results, which fit in one axis.
+    // More than a tree reduction needs: it has one workgroup for each of its few results, which fit in one axis.
     const results = evaluateProgram(program, named(graph, numbers), { maxWorkgroups: 33 });
     expect(farthest(results, expected)).toBeLessThan(1e-5);
   }
 });
 
-test("as many workgroups run as an earlier kernel has written", () => {
+test("the number of workgroups is the one that an earlier kernel wrote", () => {
   const inputs = [f32("x", 3), f32("y", 200)];
   const graph = cg.traceGraph("counted", inputs, ([x, y]) => {
     const counts = cg.cast(x as Float, "i32");
@@ -87,7 +87,10 @@ test("as many workgroups run as an earlier kernel has written", () => {
   expect(program.kernels.at(-1)?.code.workgroupSize).toBe(64);
   const { buffer, offset } = at(program.outputs, 0).location;
   const y = ndarray([200], new Float64Array(200).fill(1));
-  /** Elements of the last kernel that are there, where its workgroups are so many of the numbers in x. */
+  /**
+   * The number of elements that the last kernel writes, if its workgroup counts are `size` numbers of x, from `first`
+   * on.
+   */
   const written = (x: readonly number[], size: number, first = 0) => {
     const indirect = { buffer, offset: [...offset, first], size: [size] };
     const steps = program.steps.map((step, i) => (i === program.steps.length - 1 ? { ...step, indirect } : step));
@@ -96,5 +99,5 @@ test("as many workgroups run as an earlier kernel has written", () => {
   };
   expect([0, 1, 2, 4].map((count) => written([count, 5, 5], 1))).toEqual([0, 64, 128, 200]);
   expect([0, 1, 2].map((count) => written([count, 2, 1], 3))).toEqual([0, 128, 200]);
-  expect(() => written([1, 1, 1], 1, 3)).toThrow(/workInts\[3\]: says how often a kernel runs and was never written/);
+  expect(() => written([1, 1, 1], 1, 3)).toThrow(/workInts\[3\]: read as a number of workgroups before it was written/);
 });

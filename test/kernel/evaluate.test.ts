@@ -1,6 +1,6 @@
 /**
- * @file What a kernel does with memory is watched when it runs with no device: each fault is planted in a kernel, beside
- * what is no fault.
+ * @file The evaluator checks every memory access of a kernel: each fault is planted in a kernel, next to valid
+ * accesses.
  */
 import { expect, test } from "vitest";
 import { globalArray, KernelBuilder } from "../../compiler/kernel/builder.ts";
@@ -14,13 +14,13 @@ const size = 4;
 interface Arrays {
   /** Holds its indices times ten. */
   readonly given: GlobalArray;
-  /** Nothing has written it. */
+  /** Uninitialized. */
   readonly made: GlobalArray;
 }
 
 type Write = (k: KernelBuilder, arrays: Arrays) => void;
 
-/** Where a barrier is to stand; those that are derived are taken away, since kernels here have faults. */
+/** Marks where a barrier is placed. Derived barriers are removed, since the kernels here are faulty on purpose. */
 const barrier = (k: KernelBuilder) => k.let("barrier", k.bool(true));
 
 function withOwnBarriers(body: readonly Statement[]): Statement[] {
@@ -31,7 +31,7 @@ function withOwnBarriers(body: readonly Statement[]): Statement[] {
   });
 }
 
-/** What a kernel of `groups` workgroups of 4 lanes leaves in `made`. */
+/** Runs a kernel of `groups` workgroups of 4 lanes, and returns the contents of `made`. */
 function run(write: Write, groups = 2): readonly number[] {
   const k = new KernelBuilder();
   const given = globalArray(0, { name: "given", element: "u32" });
@@ -71,7 +71,7 @@ test.each<[string, Write, readonly number[]]>([
     tens(0, 8),
   ],
   [
-    "what a neighbour wrote, after a barrier, and once more",
+    "reads of a neighbour's writes after a barrier, twice",
     (k, { given, made }) => {
       const array = shared(k);
       k.storeElement(array, k.lane, k.load(given, own(k)));
@@ -85,7 +85,7 @@ test.each<[string, Write, readonly number[]]>([
     tens(0, 8),
   ],
   [
-    "what lies outside, and what nobody wrote, dropped",
+    "discarded reads out of bounds and of uninitialized elements",
     (k, { given, made }) => {
       const array = shared(k);
       const values = [k.load(given, k.u32(99)), k.load(array, k.lane), k.load(array, k.u32(99)), k.load(made, own(k))];
@@ -96,7 +96,7 @@ test.each<[string, Write, readonly number[]]>([
     [4, 0, 0, 0, 4, 0, 0, 0],
   ],
   [
-    "what another lane overwrites, dropped",
+    "a discarded read of what another lane overwrites",
     (k, { given, made }) => {
       const array = shared(k);
       k.storeElement(array, k.lane, k.load(given, k.lane));
@@ -108,7 +108,7 @@ test.each<[string, Write, readonly number[]]>([
     [7, 7, 7, 7, 7, 7, 7, 7],
   ],
   [
-    "elements that others of the workgroup read before a barrier",
+    "elements that other lanes of the workgroup read before a barrier",
     (k, { given }) => {
       const kept = shared(k);
       k.storeElement(kept, k.lane, k.load(given, k.u32(0)));
@@ -132,32 +132,32 @@ function tens(first: number, end: number): number[] {
 
 test.each<[string, Write, string]>([
   [
-    "a read outside of a buffer",
+    "a read outside a buffer",
     (k, { given, made }) => k.storeElement(made, own(k), k.load(given, k.add(own(k), k.u32(1)))),
-    "kernel k0_test, given[8]: is read of 8 elements",
+    "kernel k0_test, given[8]: read out of bounds: it has 8 elements",
   ],
   [
-    "a write outside of a buffer",
+    "a write outside a buffer",
     (k, { made }) => k.storeElement(made, k.add(own(k), k.u32(1)), k.u32(1)),
-    "kernel k0_test, made[8]: is written and has 8 elements",
+    "kernel k0_test, made[8]: written out of bounds: it has 8 elements",
   ],
   [
-    "what nothing has written in a buffer",
+    "a read of an uninitialized element of a buffer",
     (k, { made }) => k.storeElement(made, own(k), k.load(made, own(k)), "add"),
-    "made[0]: is read and was never written",
+    "made[0]: read before it was written",
   ],
   [
-    "adding to what nothing has written",
+    "an addition to an uninitialized element",
     (k, { made }) => k.storeElement(made, own(k), k.u32(1), "add"),
-    "made[0]: is read and was never written",
+    "made[0]: read before it was written",
   ],
   [
-    "two that write different numbers",
+    "two lanes that write different numbers",
     (k, { made }) => k.storeElement(made, k.group, k.lane),
-    "made[0]: lane 1 of workgroup 0 writes it and so does lane 0 of workgroup 0",
+    "made[0]: lane 1 of workgroup 0 and lane 0 of workgroup 0 both write it",
   ],
   [
-    "what another workgroup writes",
+    "a read of what another workgroup writes",
     (k, { made }) => {
       k.storeElement(made, own(k), k.u32(1));
       const seen = k.let("seen", k.load(made, k.lane));
@@ -166,7 +166,7 @@ test.each<[string, Write, string]>([
     "made[0]: lane 0 of workgroup 1 reads what lane 0 of workgroup 0 writes",
   ],
   [
-    "what another workgroup overwrites later",
+    "a read of what another workgroup overwrites later",
     (k, { given, made }) => {
       const place = k.sub(k.u32(length - 1), own(k));
       k.storeElement(made, own(k), k.load(given, own(k)));
@@ -175,7 +175,7 @@ test.each<[string, Write, string]>([
     "given[0]: lane 0 of workgroup 0 reads what lane 3 of workgroup 1 writes",
   ],
   [
-    "what a lane of the workgroup wrote, for a barrier is of memory of the workgroup alone",
+    "a read of what a lane of the same workgroup wrote to a buffer: barriers order only workgroup memory",
     (k, { made }) => {
       k.storeElement(made, own(k), k.u32(1));
       barrier(k);
@@ -185,54 +185,54 @@ test.each<[string, Write, string]>([
     "made[1]: lane 0 of workgroup 0 reads what lane 1 of workgroup 0 writes",
   ],
   [
-    "memory of a workgroup that nothing has written",
+    "uninitialized workgroup memory",
     (k, { made }) => k.storeElement(made, own(k), k.load(shared(k), k.lane)),
-    "shared1[0]: lane 0 reads it, where nothing was written",
+    "shared1[0]: lane 0 reads it before it was written",
   ],
   [
-    "memory of the workgroup before it",
+    "memory of the previous workgroup",
     (k, { made }) => {
       const array = shared(k);
       k.if(k.equal(k.group, k.u32(0)), () => k.storeElement(array, k.lane, k.u32(1)));
       k.storeElement(made, own(k), k.load(array, k.lane));
     },
-    "shared1[0]: lane 0 reads it, where nothing was written",
+    "shared1[0]: lane 0 reads it before it was written",
   ],
   [
-    "a slot that is not there",
+    "a slot that does not exist",
     (k, { made }) => {
       const array = k.sharedArray("u32", size, 2);
       k.storeInSlot(array, k.group, k.lane, k.u32(1));
       k.storeElement(made, own(k), k.load(array, k.lane, k.u32(2)));
     },
-    "shared1[8]: is read of 8 elements",
+    "shared1[8]: read out of bounds: it has 8 elements",
   ],
   [
-    "a slot by an index beyond the other",
+    "an index beyond a slot",
     (k) => k.storeInSlot(k.sharedArray("u32", size, 2), k.u32(0), k.add(k.lane, k.u32(1)), k.u32(1)),
-    "shared1[4]: a slot has 4 elements",
+    "shared1[4]: out of bounds: a slot has 4 elements",
   ],
   [
-    "a read outside of memory of the workgroup",
+    "a read outside workgroup memory",
     (k, { made }) => k.storeElement(made, own(k), k.load(shared(k), k.u32(size))),
-    "shared1[4]: is read of 4 elements",
+    "shared1[4]: read out of bounds: it has 4 elements",
   ],
   [
-    "a write outside of memory of the workgroup",
+    "a write outside workgroup memory",
     (k) => k.storeElement(shared(k), k.add(k.lane, k.u32(1)), k.u32(1)),
-    "shared1[4]: is written and has 4 elements",
+    "shared1[4]: written out of bounds: it has 4 elements",
   ],
   [
-    "what another lane wrote, with no barrier",
+    "a read of what another lane wrote, without a barrier",
     (k, { made }) => {
       const array = shared(k);
       k.storeElement(array, k.lane, k.u32(1));
       k.storeElement(made, own(k), k.load(array, other(k)));
     },
-    "shared1[1]: lane 0 reads what lane 1 writes with no barrier between",
+    "shared1[1]: lane 0 reads what lane 1 writes without a barrier between",
   ],
   [
-    "what another lane overwrites, with no barrier",
+    "a read of what another lane overwrites, without a barrier",
     (k, { made }) => {
       const array = shared(k);
       k.storeElement(array, k.lane, k.u32(1));
@@ -241,12 +241,12 @@ test.each<[string, Write, string]>([
       k.storeElement(array, k.lane, k.u32(2));
       k.storeElement(made, own(k), seen);
     },
-    "shared1[1]: lane 0 reads what lane 1 writes with no barrier between",
+    "shared1[1]: lane 0 reads what lane 1 writes without a barrier between",
   ],
   [
     "two lanes that write one element",
     (k) => k.storeElement(shared(k), k.u32(0), k.u32(1)),
-    "shared1[0]: lane 1 writes what lane 0 wrote with no barrier between",
+    "shared1[0]: lane 1 writes what lane 0 wrote without a barrier between",
   ],
   [
     "a barrier that some lanes do not reach",
@@ -262,47 +262,47 @@ test.each<[string, Write, string]>([
     "3 of 4 lanes of a workgroup reach a barrier",
   ],
   [
-    "a barrier that lanes reach unequally often",
+    "a barrier that lanes reach different numbers of times",
     (k) => loop(k, k.lane, k.u32(size), () => barrier(k)),
     "3 of 4 lanes of a workgroup reach a barrier",
   ],
   [
-    "a lane that takes no part",
+    "a read of an inactive lane",
     (k) => k.if(isFirst(k), () => k.let("x", k.fromLane(k.lane, 1))),
-    "lane 0 asks lane 1, which does not take part",
+    "lane 0 reads lane 1, which does not take part",
   ],
-  ["a lane that is not there", (k) => k.let("x", k.fromLane(k.lane, 2)), "lane 0 asks lane 2"],
-  ["a loop that never ends", (k) => loop(k, k.lane, k.u32(size), () => {}, 0), "i goes from 0 on by 0 and never ends"],
+  ["a lane that does not exist", (k) => k.let("x", k.fromLane(k.lane, 2)), "lane 0 reads lane 2"],
+  ["a loop that never ends", (k) => loop(k, k.lane, k.u32(size), () => {}, 0), "i goes from 0 by 0 and never ends"],
   [
     "a loop that runs past the largest index",
     (k) => loop(k, k.u32(2 ** 32 - 2), k.u32(2 ** 32 - 1), () => {}, 2),
-    "i goes from 4294967294 on by 2 and never ends",
+    "i goes from 4294967294 by 2 and never ends",
   ],
   [
-    "a register that is not there",
+    "a register that does not exist",
     (k, { made }) => k.storeElement(made, own(k), k.load(k.registers("r", "u32", [k.lane]), k.lane)),
-    "r[1]: is read of 1 elements",
+    "r[1]: read out of bounds: it has 1 elements",
   ],
   [
-    "a choice by what means nothing",
+    "a condition on an invalid number",
     (k, { given, made }) =>
       k.if(k.equal(k.load(given, k.u32(8)), k.u32(0)), () => k.storeElement(made, own(k), k.u32(1))),
-    "given[8]: is read of 8 elements",
+    "given[8]: read out of bounds: it has 8 elements",
   ],
   [
-    "a place that means nothing",
+    "an index that is an invalid number",
     (k, { given, made }) => k.storeElement(made, k.load(given, k.u32(8)), k.u32(1)),
-    "given[8]: is read of 8 elements",
+    "given[8]: read out of bounds: it has 8 elements",
   ],
   [
-    "what means nothing, chosen",
+    "an invalid number that is selected",
     (k, { given, made }) => k.storeElement(made, own(k), k.select(k.bool(true), k.load(given, k.u32(8)), k.u32(1))),
-    "given[8]: is read of 8 elements",
+    "given[8]: read out of bounds: it has 8 elements",
   ],
   [
-    "lanes that leave a block",
+    "lanes that leave inside a block",
     (k) => k.if(k.bool(true), () => k.leaveIf(isFirst(k))),
-    "lanes leave from within a block",
+    "lanes leave inside a block",
   ],
 ])("a fault: %s", (_, write, message) => {
   expect(() => run(write)).toThrow(message);

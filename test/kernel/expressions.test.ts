@@ -1,4 +1,4 @@
-/** @file Expressions of the kernel IR: equal ones are one object, what is known of them holds, and folding keeps values. */
+/** @file Expressions of the kernel IR: equal ones are one object, recorded facts are true, and folding keeps values. */
 import { describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import { globalArray } from "../../compiler/kernel/builder.ts";
@@ -24,7 +24,7 @@ function setting() {
   return { e, lane, group, inner, x, inputs, others };
 }
 
-test("equal expressions are one object, and others are not", () => {
+test("equal expressions are one object, different ones are not", () => {
   const { e, lane, group, x, inputs, others } = setting();
   const makers: readonly (() => Expr)[] = [
     () => e.f32(1),
@@ -65,14 +65,14 @@ test("equal expressions are one object, and others are not", () => {
   expect(first.every(Object.isFrozen)).toBe(true);
 });
 
-test("variables are other ones each time, whatever their names", () => {
+test("each call makes a new variable, whatever its name", () => {
   const { e } = setting();
   const [a, b] = [e.variable("v", "f32", 0), e.variable("v", "f32", 0)];
   expect(a).not.toBe(b);
   expect(e.neg(a)).not.toBe(e.neg(b));
 });
 
-test("literals are kept as their type holds them", () => {
+test("literals are rounded to their type", () => {
   const { e } = setting();
   expect(e.f32(0.1).value).toBe(Math.fround(0.1));
   expect(e.f32(0.1)).toBe(e.f32(Math.fround(0.1)));
@@ -81,8 +81,8 @@ test("literals are kept as their type holds them", () => {
   expect(e.size(12)).toBe(e.u32(12));
 });
 
-describe("of an expression it is known", () => {
-  test("how deep the innermost variable stands that it reads", () => {
+describe("an expression records", () => {
+  test("the depth of the innermost variable that it reads", () => {
     const { e, lane, inner, x, inputs } = setting();
     const deep = e.add(lane, inner);
     expect([e.f32(1), lane, x, deep].map(({ depth }) => depth)).toEqual([0, 0, 1, 2]);
@@ -90,7 +90,7 @@ describe("of an expression it is known", () => {
     expect(e.select(e.less(lane, inner), x, e.f32(0)).depth).toBe(2);
   });
 
-  test("whether all invocations of a workgroup get the same", () => {
+  test("whether all invocations of a workgroup get the same value", () => {
     const { e, lane, group, inner, inputs } = setting();
     const same = [e.size("B"), e.uniform(["B", 1]), e.add(group, inner), e.load(inputs, group), e.load(shared, inner)];
     expect(same.map(({ isUniform }) => isUniform)).toEqual(same.map(() => true));
@@ -104,7 +104,7 @@ describe("of an expression it is known", () => {
     expect(different.map(({ isUniform }) => isUniform)).toEqual(different.map(() => false));
   });
 
-  test("whether it is made of literals alone", () => {
+  test("whether it is made of literals only", () => {
     const { e, lane } = setting();
     expect([e.f32(1), e.mul(e.f32(2), e.neg(e.f32(3)))].map(({ isConstant }) => isConstant)).toEqual([true, true]);
     expect([lane, e.add(lane, e.u32(5)), e.size("B")].map(({ isConstant }) => isConstant)).toEqual([
@@ -128,7 +128,7 @@ describe("arithmetic of sizes", () => {
   };
   type Operation = keyof typeof operations;
 
-  /** The value of u32 arithmetic, whose variables have these values. */
+  /** The value of u32 arithmetic for these values of its variables. */
   function numberOf(expr: Expr, values: ReadonlyMap<Expr, number>): number {
     if (expr.kind === "literal") return expr.value;
     if (expr.kind !== "apply") return values.get(expr) ?? Number.NaN;
@@ -138,7 +138,7 @@ describe("arithmetic of sizes", () => {
 
   const few = [0, 1, 2, 3, 7, 64, 65536, 2 ** 32 - 1];
 
-  test.each(Object.keys(operations) as Operation[])("folds to what the device would compute: %s", (op) => {
+  test.each(Object.keys(operations) as Operation[])("folds to the device's result: %s", (op) => {
     const { e, lane, group } = setting();
     const leaves: readonly Expr[] = [lane, group, ...few.map(e.u32)];
     const values = new Map<Expr, number>([
@@ -148,7 +148,7 @@ describe("arithmetic of sizes", () => {
     for (const a of leaves)
       for (const b of leaves) {
         const [x, y] = [numberOf(a, values), numberOf(b, values)];
-        // By 0 they have no meaning.
+        // Division by 0 is undefined.
         if ((op === "div" || op === "rem") && y === 0) continue;
         const expr = e[op](a, b);
         expect(numberOf(expr, values), `${op} of ${print(a)} and ${print(b)}: ${print(expr)}`).toBe(
@@ -157,7 +157,7 @@ describe("arithmetic of sizes", () => {
       }
   });
 
-  test("leaves out what changes nothing", () => {
+  test("drops neutral elements", () => {
     const { e, lane } = setting();
     const [zero, one] = [e.u32(0), e.u32(1)];
     const same = [e.add(lane, zero), e.add(zero, lane), e.sub(lane, zero)];
@@ -165,7 +165,7 @@ describe("arithmetic of sizes", () => {
     expect(e.mul(e.u32(6), e.u32(7))).toBe(e.u32(42));
   });
 
-  test("leaves alone what wraps or has no value", () => {
+  test("does not fold operations that wrap or are undefined", () => {
     const { e } = setting();
     const kinds = [
       e.sub(e.u32(1), e.u32(2)),
@@ -177,22 +177,22 @@ describe("arithmetic of sizes", () => {
   });
 });
 
-test("numbers are not folded: the device rounds them, and what is added to -0 counts", () => {
+test("f32 and i32 are not folded: the device rounds, and adding 0 changes -0", () => {
   const { e, x } = setting();
   for (const expr of [e.add(x, e.f32(0)), e.mul(x, e.f32(1)), e.add(e.f32(1), e.f32(2)), e.add(e.i32(1), e.i32(0))])
     expect(expr.kind, print(expr)).toBe("apply");
 });
 
-test("operands of two types are refused, but for one number and four", () => {
+test("operands of two types are rejected, except f32 with f32x4", () => {
   const { e, lane, x } = setting();
   expect(() => e.add(lane, x)).toThrow("add of u32 and f32");
   expect(() => e.less(lane, e.i32(1))).toThrow("less of u32 and i32");
-  expect(() => e.select(lane, x, x)).toThrow("select asks u32, not bool");
+  expect(() => e.select(lane, x, x)).toThrow("the condition of select is u32, not bool");
   expect(() => e.select(e.bool(true), x, lane)).toThrow("select of f32 and u32");
   expect(e.mul(x, e.vector([x])).type).toBe("f32x4");
 });
 
-test("what has a type already is not converted", () => {
+test("a value that has the type already is not converted", () => {
   const { e, lane, x } = setting();
   expect(e.convert(lane, "u32")).toBe(lane);
   expect(e.bitcast(x, "f32")).toBe(x);

@@ -1,6 +1,6 @@
 /**
- * @file Indices: whatever is simplified keeps its value, and one index has one expression, whichever way its position was
- * taken apart. A kernel finds what it has computed by that expression.
+ * @file Indices: simplification keeps values, and equal indices have one expression, however the position was split. A
+ * kernel finds computed values by that expression.
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -13,14 +13,14 @@ const e = new Expressions();
 const m = new IndexBuilder(e);
 const named = new Map<string, ReturnType<typeof e.variable>>();
 
-/** The variable of a name, which is below `bound`. */
+/** The variable of a name, with values below `bound`. */
 function variable(name: string, bound: number | string): Index {
   const known = named.get(name) ?? e.variable(name, "u32", 0);
   named.set(name, known);
   return m.of(known, bound);
 }
 
-/** The number that an index has where its variables have these values. */
+/** The value of an index for these values of its variables. */
 function numberOf({ form, expr }: Index, values: Readonly<Record<string, number>>): number {
   if (form.kind === "size") return Number(form.dim);
   if (form.kind === "leaf") return values[printExpression(expr)] ?? Number.NaN;
@@ -29,10 +29,10 @@ function numberOf({ form, expr }: Index, values: Readonly<Record<string, number>
   return results[form.kind];
 }
 
-/** Shapes of 48 elements, and one position after another through several of them. */
+/** Shapes of 48 elements; a position is converted through several of them. */
 const shapes = [[48], [6, 8], [2, 3, 8], [2, 3, 2, 4], [12, 4], [4, 12], [3, 16], [24, 2], [2, 24], [1, 48], [48, 1]];
 
-test("a position that is taken apart and put together any number of times keeps its value", () => {
+test("a position that is split and joined any number of times keeps its value", () => {
   const route = fc.array(fc.constantFrom(...shapes), { minLength: 1, maxLength: 5 });
   fc.assert(
     fc.property(route, fc.nat(7), fc.nat(5), (through, column, row) => {
@@ -49,7 +49,7 @@ test("a position that is taken apart and put together any number of times keeps 
   );
 });
 
-/** An index, and the number that it stands for whatever it was simplified to. */
+/** An index, and its value before simplification. */
 interface Known {
   readonly index: Index;
   readonly value: number;
@@ -59,7 +59,7 @@ const variables = { row: 6, column: 8, group: 5, lane: 4 } as const;
 const values = fc.record({ row: fc.nat(5), column: fc.nat(7), group: fc.nat(4), lane: fc.nat(3) });
 const divisors = fc.constantFrom(1, 2, 3, 4, 5, 6, 8, 12, 16);
 
-/** Makes an expression of a list of numbers: operations on variables, numbers, and what was made before. */
+/** Builds expressions from a list of numbers: operations on variables, numbers and earlier results. */
 function expressionOf(
   steps: readonly (readonly [op: number, a: number, b: number, d: number])[],
   at: Readonly<Record<string, number>>,
@@ -75,7 +75,7 @@ function expressionOf(
     (a, _, d) => ({ index: m.div(a.index, d.index), value: Math.floor(a.value / d.value) }),
     (a, _, d) => ({ index: m.mod(a.index, d.index), value: a.value % d.value }),
     (a, b) => ({ index: m.min(a.index, b.index), value: Math.min(a.value, b.value) }),
-    // What positions are made of: a quotient of one and a remainder of the same or another.
+    // The form of positions: a quotient of one index and a remainder of the same or another.
     (a, b, d) => ({
       index: m.add(m.mul(m.div(a.index, d.index), d.index), m.mod(b.index, d.index)),
       value: Math.floor(a.value / d.value) * d.value + (b.value % d.value),
@@ -91,7 +91,7 @@ function expressionOf(
   return made;
 }
 
-test("whatever is made of indices has the value of its operations, and stays below its bound", () => {
+test("every expression of indices has the value of its operations, and stays below its bound", () => {
   const steps = fc.array(fc.tuple(fc.nat(7), fc.nat(20), fc.nat(20), divisors), { minLength: 1, maxLength: 12 });
   fc.assert(
     fc.property(steps, values, (operations, at) => {
@@ -104,7 +104,7 @@ test("whatever is made of indices has the value of its operations, and stays bel
   );
 });
 
-test("in an axis of extent 0 nothing is divided by it", () => {
+test("nothing is divided by an extent of 0", () => {
   const position = variable("position", "B");
   for (const { expr } of unravel(m, position, [0, 3, 0])) expect(printExpression(expr)).not.toMatch(/[/%] 0/);
 });
@@ -113,7 +113,7 @@ describe("one expression", () => {
   const texts = (index: readonly Index[]) => index.map(({ expr }) => printExpression(expr));
   const position = variable("position", "B*128");
 
-  test("of a row and column by a finer shape, and of that put together again", () => {
+  test("for a row and column split by a finer shape and joined again", () => {
     const tile = m.add(m.mul(variable("row", "B*8"), m.dim(16)), variable("column", 16));
     const fine = unravel(m, tile, ["B", 8, 16]);
     expect(texts(fine)).toEqual(["(row / 8)", "(row % 8)", "column"]);
@@ -121,7 +121,7 @@ describe("one expression", () => {
     expect(texts(unravel(m, ravel(m, fine, ["B", 8, 16]), ["B*8", 16]))).toEqual(["row", "column"]);
   });
 
-  test("of an axis that is taken apart later as of one that was at once", () => {
+  test("for an axis that is split in two steps or in one", () => {
     const [batch, rest] = unravel(m, position, ["B", 128]) as [Index, Index];
     const later = [batch, ...unravel(m, rest, [4, 32])];
     expect(texts(later)).toEqual(texts(unravel(m, position, ["B", 4, 32])));

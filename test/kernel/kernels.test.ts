@@ -1,4 +1,4 @@
-/** @file Kernels of the IR: where values are bound, what a kernel names, and how it reads in WGSL. */
+/** @file Kernels of the IR: where values are bound, what a kernel declares, and its WGSL. */
 import { describe, expect, test } from "vitest";
 import { globalArray, KernelBuilder } from "../../compiler/kernel/builder.ts";
 import { kernelFunction } from "../../compiler/kernel/function.ts";
@@ -21,14 +21,14 @@ const fourfold = kernelFunction("fourfold", ["f32"], "f32", (f, a) => {
 
 const eightfold = kernelFunction("eightfold", ["f32"], "f32", (f, a) => f.call(double, [f.call(fourfold, [a])]));
 
-/** The invocation's row; those beyond the last leave. */
+/** The invocation's row; invocations beyond the last row leave. */
 function ownRow(k: KernelBuilder): Variable {
   const row = k.let("row", k.add(k.mul(k.group, k.u32(64)), k.lane));
   k.leaveIf(k.lessEqual(k.size("B"), row));
   return row;
 }
 
-/** Sums of rows, times a weight that is the same in all of a row. */
+/** Sums of rows, times one weight per row. */
 function weightedSums(): KernelCode {
   const k = new KernelBuilder();
   k.part(oneToEach, () => {
@@ -47,7 +47,7 @@ function weightedSums(): KernelCode {
   return k.finish(64);
 }
 
-test("a value is bound once, before the loops that it does not depend on, and in a loop one addition remains", () => {
+test("a value is bound once, before the loops that it does not depend on; one addition remains in a loop", () => {
   expect(printKernel(weightedSums())).toMatchInlineSnapshot(`
     "read w: f32
     read_write y: f32
@@ -66,7 +66,7 @@ test("a value is bound once, before the loops that it does not depend on, and in
   `);
 });
 
-test("what is bound under a name is that value, in every block inside", () => {
+test("a value bound under a key is found in every nested block", () => {
   const k = new KernelBuilder();
   k.part(oneToEach, () => {
     const bound = k.bind("sum", k.add(k.lane, k.group));
@@ -132,7 +132,7 @@ test("a kernel in WGSL", () => {
   `);
 });
 
-/** Two parts: one writes what the other reads, and each uses memory of its workgroup. */
+/** Two parts: one writes what the other reads, and one uses workgroup memory. */
 function twoParts(): KernelCode {
   const k = new KernelBuilder();
   const shared = k.sharedArray("f32", 64);
@@ -142,7 +142,7 @@ function twoParts(): KernelCode {
     k.if(k.equal(k.lane, k.u32(0)), () => k.storeElement(y, k.group, k.load(shared, k.u32(63))));
   });
   k.part(oneToEach, () => {
-    expect(k.known("doubled"), "what is bound in one part is not known in another").toBeUndefined();
+    expect(k.known("doubled"), "a value bound in one part is not known in another").toBeUndefined();
     const row = ownRow(k);
     const { first, end } = k.chunk(0);
     const axis = { extent: 9, role: "time" } as const;
@@ -154,7 +154,7 @@ function twoParts(): KernelCode {
   return k.finish(64);
 }
 
-test("parts are functions, which know where their workgroups begin", () => {
+test("parts are functions, each with its range of workgroups", () => {
   expect(kernelText(twoParts())).toMatchInlineSnapshot(`
     "struct Sizes {
       at0: u32,
@@ -217,25 +217,25 @@ test("parts are functions, which know where their workgroups begin", () => {
   `);
 });
 
-describe("a kernel names", () => {
-  test("its buffers in order, those to be written that any part writes", () => {
+describe("a kernel declares", () => {
+  test("its buffers in order, as read_write if any part writes them", () => {
     const named = (code: KernelCode) => code.buffers.map(({ array: { name }, access }) => `${access} ${name}`);
     expect(named(weightedSums())).toEqual(["read w", "read_write y", "read x"]);
     expect(named(twoParts())).toEqual(["read_write w", "read_write y", "read x"]);
   });
 
-  test("its sizes, and those of its parts where there are several", () => {
+  test("its sizes, and those of the grids if it has several parts", () => {
     expect(weightedSums().uniforms).toEqual([["B"], ["T"], ["B", 4]]);
     expect(twoParts().uniforms).toEqual([["N"], ["B"]]);
     const alone = new KernelBuilder();
     alone.part(oneToEach, () => alone.storeElement(y, alone.lane, alone.f32(0)));
-    expect(alone.finish(64).uniforms, "one part alone need not count its workgroups").toEqual([]);
+    expect(alone.finish(64).uniforms, "a kernel of one part need not count its workgroups").toEqual([]);
     const placed = new KernelBuilder();
     placed.part(oneToEach, () => placed.storeElement(y, placed.add(placed.lane, placed.uniform(["T"])), placed.f32(0)));
     expect(placed.finish(64).uniforms, "where a value is stored").toEqual([["T"]]);
   });
 
-  test("functions before those that call them, each once", () => {
+  test("functions before their callers, each once", () => {
     const k = new KernelBuilder();
     k.part(oneToEach, () => {
       k.storeElement(y, k.lane, k.call(fourfold, [k.f32(1)]));
@@ -248,7 +248,7 @@ describe("a kernel names", () => {
   });
 });
 
-test("loops whose lanes walk apart give each invocation another index, loops in order the same", () => {
+test("the variable of a loop over lanes differs between invocations; that of a serial loop is uniform", () => {
   const k = new KernelBuilder();
   const found: Record<string, boolean> = {};
   const [first, end, step] = [k.u32(0), k.u32(9), k.u32(1)];
@@ -267,7 +267,7 @@ test("loops whose lanes walk apart give each invocation another index, loops in 
   expect(found).toEqual({ "in order": true, lanes: false, "from the lane on": false, register: false, let: true });
 });
 
-test("parts take turns with the memory of a workgroup, which runs one of them", () => {
+test("parts share workgroup memory, since a workgroup runs one of them", () => {
   const k = new KernelBuilder();
   for (const [length, slots] of [
     [8, 1],

@@ -1,6 +1,6 @@
 /**
- * @file Random kernels of the IR on the device and with none: whole numbers to the bit, f32 to the last digits, which WGSL
- * leaves to a device in quotients and roots. CELLGRAD_KERNELS says how many, and CELLGRAD_KERNELS_SEED which.
+ * @file Random kernels of the IR on the device and in the evaluator: integers bit-equal, f32 up to the last digits,
+ * which WGSL leaves open for quotients and roots. CELLGRAD_KERNELS sets how many, and CELLGRAD_KERNELS_SEED which.
  */
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
@@ -21,7 +21,7 @@ const { CELLGRAD_KERNELS: count = "12", CELLGRAD_KERNELS_SEED: seed = "1" } = pr
 const kind = { lanes: 16, asks: context.compileLimits.subgroupSize === 4, hasVectors: true };
 const inputs = randomInputs(kind);
 
-test("random kernels give on a device what they give with none", { timeout: 3_600_000 }, async () => {
+test("random kernels return the same on a device and in the evaluator", { timeout: 3_600_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(tapes, async (tape) => {
       const program = randomProgram(tape, kind);

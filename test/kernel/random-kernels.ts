@@ -1,7 +1,7 @@
 /**
- * @file Random kernels of the IR, from a tape of numbers that says each choice: arithmetic of all primitives on all types,
- * registers, loops, choices, functions, memory of a workgroup, several parts. Numbers are kept where every device gives the
- * same: f32 that is bound is a multiple of 1/8 up to 64, since what flushes or overflows is a device's affair.
+ * @file Random kernels of the IR, from a tape of numbers that determines each choice: arithmetic of all primitives on
+ * all types, registers, loops, conditions, functions, workgroup memory, several parts. Numbers stay where every device
+ * computes the same: every bound f32 is a multiple of 1/8 up to 64, since flushing and overflow depend on the device.
  */
 import fc from "fast-check";
 import { at } from "../../compiler/graph/errors.ts";
@@ -11,13 +11,13 @@ import { kernelFunction } from "../../compiler/kernel/function.ts";
 import type { Expr, LocalArray, Scalar, Variable } from "../../compiler/kernel/ir.ts";
 import type { PlannedKernel, Program } from "../../compiler/plan/program.ts";
 
-/** What kernels may be made of on a device. */
+/** What kernels for a device may contain. */
 export interface Kind {
   /** Lanes of a workgroup, a power of two. */
   readonly lanes: number;
-  /** Subgroups of four lanes may ask each other. */
+  /** Whether lanes may read other lanes of subgroups of four. */
   readonly asks: boolean;
-  /** A lane may have vectors of its own, and registers that are not those of the other lanes. */
+  /** Whether lanes may have vectors, and registers indexed differently per lane. */
   readonly hasVectors: boolean;
 }
 
@@ -60,7 +60,7 @@ export function isClose({ dtype, data }: NdArray, expected: NdArray): boolean {
   });
 }
 
-/** A choice in it, and a table. */
+/** A function with a condition and a table. */
 const pick = kernelFunction("cg_pick", ["u32", "i32"], "i32", (f, x, y) => {
   const table = f.table("numbers", [3, 1, 4, 1, 5, 9, 2, 6]);
   const kept = f.var("kept", f.bitXor(y, f.convert(table(f.bitAnd(x, f.u32(7))), "i32")));
@@ -70,7 +70,7 @@ const pick = kernelFunction("cg_pick", ["u32", "i32"], "i32", (f, x, y) => {
 
 type Env = Readonly<Record<Scalar, readonly Expr[]>>;
 
-/** Writes a part by the choices of a tape; where it ends, each choice is the first. */
+/** Writes a part by the choices of a tape; after its end, every choice is the first. */
 class Random {
   readonly #k: KernelBuilder;
   readonly #tape: readonly number[];
@@ -98,7 +98,7 @@ class Random {
     const own = k.let("own", k.add(k.add(k.mul(k.group, k.u32(lanes)), k.lane), k.u32(first)));
     const load = (place: Expr) =>
       stored.map((type, i) => this.#bind(type, k.load(globalArray(i, { name: `in${i}`, element: type }), place)));
-    // Of each lane by itself, and the same for all lanes of a workgroup.
+    // Values per lane, and values that all lanes of a workgroup share.
     const [each, alike] = [load(own), load(k.add(k.group, k.u32(first)))];
     const base: Env = {
       f32: [at(each, 0), at(alike, 0)],
@@ -114,12 +114,12 @@ class Random {
       k.storeElement(array, k.lane, this.#tame(type, this.#value(type, base, 1)));
     }
     const env = this.#statements(base, 3 + this.#choice(4), 0, true);
-    // Memory that nothing has written holds what it will, so each element is there before lanes leave.
+    // Uninitialized memory has arbitrary contents, so each element is written before lanes leave.
     const outputs = stored.map((type, i) => globalArray(3 + i, { name: `out${i}`, element: type }));
     for (const [i, type] of stored.entries()) k.storeElement(at(outputs, i), own, this.#value(type, env, 2));
     for (const [i, type] of stored.entries()) {
       const register = at(this.#registers[type], 0);
-      // Of a quotient and a root a device may give the last digits otherwise: nothing more is made of them.
+      // The last digits of quotients and roots depend on the device, so nothing is computed from them.
       const last =
         type === "f32" ? k.div(k.sqrt(k.abs(register)), this.#tame(type, k.add(k.abs(register), k.f32(1)))) : register;
       k.leaveIf(k.and(this.#value("bool", env, 1), k.less(k.u32(2), k.lane)));
@@ -138,7 +138,7 @@ class Random {
     return k.mul(k.round(k.mul(small, k.f32(8))), k.f32(0.125));
   }
 
-  /** Writes statements; gives what is in scope after them. */
+  /** Writes statements; returns what is in scope after them. */
   #statements(env: Env, count: number, depth: number, isUniform: boolean): Env {
     const k = this.#k;
     let known = env;
@@ -198,7 +198,7 @@ class Random {
     const [one, name] = [k.u32(1), k.fresh("turn")];
     const bound = this.#choice(3);
     const isAlike = bound > 0;
-    // Alike for all lanes, each lane some of a range, or as often as a number of each says.
+    // The same range for all lanes, a range spread over the lanes, or a length per lane.
     const axis = { extent: 4, role: "depth" } as const;
     const head = isAlike
       ? { axis, name, first: k.u32(0), end: k.u32(1 + this.#choice(3)), step: one }
@@ -277,7 +277,7 @@ class Random {
     const divisor = () => k.bitOr(k.bitAnd(x(), k.literal(7, type)), k.literal(1, type));
     const by = () => k.bitAnd(of("u32"), k.u32(31));
     const float = () => of("f32");
-    // A zero has two patterns of bits, and which of them it is is a device's affair.
+    // Zero has two bit patterns, and which one a device returns is open.
     const patterned = () => {
       const value = float();
       return k.bitcast(k.select(k.equal(value, k.f32(0)), k.f32(1), value), type);
@@ -296,7 +296,7 @@ class Random {
   }
 }
 
-/** A program of one kernel of one or two parts, which reads three inputs and gives as many outputs. */
+/** A program of one kernel with one or two parts, which reads three inputs and writes three outputs. */
 export function randomProgram(tape: readonly number[], kind: Kind): Program<PlannedKernel> {
   const { lanes } = kind;
   const size = sizeOf(kind);

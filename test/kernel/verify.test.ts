@@ -1,4 +1,4 @@
-/** @file Kernels that break a rule of the IR are refused, each by its rule, with no run. */
+/** @file Kernels that break a rule of the IR are rejected, each by its rule, without running. */
 import { expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -15,7 +15,7 @@ const made = globalArray(1, { name: "made", element: "f32" });
 
 const isList = (given: unknown): given is readonly Statement[] => Array.isArray(given);
 
-/** A kernel as it is written, and statements that are given back put before all others, as they are. */
+/** Builds a kernel. Statements that `write` returns are put before all others, unchecked. */
 function kernel(write: (k: KernelBuilder) => unknown): KernelCode {
   const k = new KernelBuilder();
   let raw: readonly Statement[] = [];
@@ -31,7 +31,7 @@ const depth = { extent: 4, role: "depth" } as const;
 const loop = (k: KernelBuilder, first: Expr, write: (i: Variable) => void, step = 1) =>
   k.for({ axis: depth, name: "i", first, end: k.u32(4), step: k.u32(step) }, write);
 
-function sound(k: KernelBuilder): void {
+function wellFormed(k: KernelBuilder): void {
   const array = k.sharedArray("f32", 64, 2);
   const row = k.let("row", k.add(k.mul(k.group, k.size("B")), k.lane));
   const total = k.var("total", k.f32(0));
@@ -44,14 +44,14 @@ function sound(k: KernelBuilder): void {
   k.storeElement(made, row, k.load(kept, k.bitAnd(k.lane, k.u32(1))));
 }
 
-test("a sound kernel passes", () => {
-  const code = kernel(sound);
+test("a valid kernel passes", () => {
+  const code = kernel(wellFormed);
   expect(verifyKernel("k0", code)).toBe(code);
   expect(at(code.parts, 0).body.some(({ kind }) => kind === "for")).toBe(true);
 });
 
-test("kernels are checked when a program is compiled to be looked at", () => {
-  const graph = traceGraph("looked at", [{ name: "x", dtype: "f32", shape: ["B"] }], ([x]) => [expOf(x as never)]);
+test("kernels are checked when a program is compiled for inspection", () => {
+  const graph = traceGraph("inspected", [{ name: "x", dtype: "f32", shape: ["B"] }], ([x]) => [expOf(x as never)]);
   expect(compileProgram(graph).kernels).toHaveLength(1);
 });
 
@@ -68,7 +68,7 @@ const withBody = (body: readonly Statement[], change: Partial<KernelFunction> = 
 const calling = (k: KernelBuilder, f: KernelFunction) => store(k, k.u32(0), k.call(f, [k.f32(1)]));
 
 test.each<[string, (k: KernelBuilder) => unknown, RegExp]>([
-  ["a variable that nothing declares", (k) => store(k, k.variable("x", "u32", 0), k.f32(1)), /x is not in scope/],
+  ["a variable without a declaration", (k) => store(k, k.variable("x", "u32", 0), k.f32(1)), /x is not in scope/],
   [
     "a variable after its block",
     (k) => {
@@ -97,7 +97,7 @@ test.each<[string, (k: KernelBuilder) => unknown, RegExp]>([
     /i is not in scope/,
   ],
   [
-    "a variable that another one of its name hides",
+    "a variable hidden by another one of its name",
     (k) => {
       const outer = k.let("x", k.lane);
       k.stage(() => {
@@ -105,10 +105,10 @@ test.each<[string, (k: KernelBuilder) => unknown, RegExp]>([
         store(k, outer, k.f32(1));
       });
     },
-    /x stands for another one here/,
+    /x is hidden by another declaration here/,
   ],
   [
-    "two variables of one name",
+    "two variables with one name",
     (k) => {
       k.let("x", k.lane);
       k.let("x", k.lane);
@@ -117,61 +117,65 @@ test.each<[string, (k: KernelBuilder) => unknown, RegExp]>([
   ],
   ["a variable of another type", (k) => [bind(k.variable("x", "f32", 0), k.u32(1))], /x is f32, its value 1 is u32/],
   [
-    "another type for a register",
+    "an assignment of another type",
     (k) => k.assign(k.var("x", k.f32(0)), k.u32(1)),
     /x = 1": x is f32, its value 1 is u32/,
   ],
-  ["a value that is changed", (k) => k.assign(k.let("x", k.f32(0)), k.f32(1)), /x is no register and is changed/],
-  ["the lane, changed", (k) => k.assign(k.lane, k.u32(1)), /lane is no register and is changed/],
+  ["an assignment to a `let`", (k) => k.assign(k.let("x", k.f32(0)), k.f32(1)), /x is assigned but is not a register/],
+  ["an assignment to the lane", (k) => k.assign(k.lane, k.u32(1)), /lane is assigned but is not a register/],
   ["an element of another type", (k) => store(k, k.lane, k.u32(1)), /made is f32, its value 1 is u32/],
-  ["an index that is a number", (k) => store(k, k.f32(1), k.f32(1)), /an index of made is u32, its value 1 is f32/],
-  ["a condition that is a number", (k) => k.if(k.u32(1), () => {}), /the condition is bool, its value 1 is u32/],
-  ["leaving by a number", (k) => k.leaveIf(k.u32(1)), /the condition is bool/],
-  ["a loop from a number", (k) => loop(k, k.f32(0), () => {}), /i is u32, its value 0 is f32/],
-  ["a loop that goes on by 0", (k) => loop(k, k.u32(0), () => {}, 0), /i goes on by 0/],
+  ["a float index", (k) => store(k, k.f32(1), k.f32(1)), /an index of made is u32, its value 1 is f32/],
+  ["a u32 condition", (k) => k.if(k.u32(1), () => {}), /the condition is bool, its value 1 is u32/],
+  ["a u32 condition to leave", (k) => k.leaveIf(k.u32(1)), /the condition is bool/],
+  ["a loop from a float", (k) => loop(k, k.f32(0), () => {}), /i is u32, its value 0 is f32/],
+  ["a loop with step 0", (k) => loop(k, k.u32(0), () => {}, 0), /i has step 0/],
   [
     "a sum of bools",
     (k) => k.let("x", k.apply("add", "bool", [k.bool(true), k.bool(true)])),
-    /add of bool, bool gives no bool/,
+    /add of bool, bool cannot return bool/,
   ],
   [
     "a sum of two types",
     (k) => k.let("x", k.apply("add", "u32", [k.u32(1), k.f32(1)])),
-    /add of u32, f32 gives no u32/,
+    /add of u32, f32 cannot return u32/,
   ],
-  ["a sum of one", (k) => k.let("x", k.apply("add", "u32", [k.u32(1)])), /add of u32 gives no u32/],
+  ["a sum of one operand", (k) => k.let("x", k.apply("add", "u32", [k.u32(1)])), /add of u32 cannot return u32/],
   [
-    "a comparison that is a number",
+    "a comparison that returns u32",
     (k) => k.let("x", k.apply("less", "u32", [k.lane, k.lane])),
-    /less of u32, u32 gives/,
+    /less of u32, u32 cannot return/,
   ],
-  ["bits of a number", (k) => k.let("x", k.bitAnd(k.f32(1), k.f32(1))), /bitAnd of f32, f32/],
-  ["not of a number", (k) => k.let("x", k.not(k.lane)), /not of u32 gives no u32/],
+  ["bits of a float", (k) => k.let("x", k.bitAnd(k.f32(1), k.f32(1))), /bitAnd of f32, f32/],
+  ["not of a u32", (k) => k.let("x", k.not(k.lane)), /not of u32 cannot return u32/],
   ["a shift by i32", (k) => k.let("x", k.shiftLeft(k.lane, k.i32(1))), /shiftLeft of u32, i32/],
-  ["the root of a whole number", (k) => k.let("x", k.sqrt(k.lane)), /sqrt of u32/],
+  ["the root of an integer", (k) => k.let("x", k.sqrt(k.lane)), /sqrt of u32/],
   ["minus a u32", (k) => k.let("x", k.neg(k.lane)), /neg of u32/],
   [
-    "a choice between types",
+    "a select between types",
     (k) => k.let("x", k.apply("select", "u32", [k.bool(true), k.lane, k.f32(1)])),
     /select of bool/,
   ],
   ["bits of a bool", (k) => k.let("x", k.bitcast(k.bool(true), "u32")), /bitcast of bool/],
-  ["four of four", (k) => k.let("x", k.vector([k.vector([k.f32(1)])])), /vector of f32x4/],
+  ["a vector of a vector", (k) => k.let("x", k.vector([k.vector([k.f32(1)])])), /vector of f32x4/],
   ["a fifth component", (k) => k.let("x", k.component(k.vector([k.f32(1)]), 4)), /component of f32x4, u32/],
   [
-    "a lane that is no literal",
+    "a lane that is not a literal",
     (k) => k.let("x", k.apply("fromLane", "u32", [k.lane, k.group])),
-    /fromLane of u32, u32 gives no u32/,
+    /fromLane of u32, u32 cannot return u32/,
   ],
-  ["a call with too much", (k) => store(k, k.u32(0), k.call(exp, [k.f32(1), k.f32(1)])), /cg_exp is called as/],
-  ["a call with another type", (k) => store(k, k.u32(0), k.call(exp, [k.lane])), /cg_exp is called as/],
   [
-    "a barrier in a choice",
+    "a call with too many arguments",
+    (k) => store(k, k.u32(0), k.call(exp, [k.f32(1), k.f32(1)])),
+    /cg_exp is called as/,
+  ],
+  ["a call with an argument of another type", (k) => store(k, k.u32(0), k.call(exp, [k.lane])), /cg_exp is called as/],
+  [
+    "a barrier in a conditional",
     (k) => [within(k.equal(k.lane, k.u32(0)), [barrier])],
     /not all invocations of a workgroup reach/,
   ],
   [
-    "a barrier in a choice in a loop over lanes",
+    "a barrier in a conditional in a loop over lanes",
     (k) => {
       const variable = k.variable("i", "u32", 1);
       const head = { axis: depth, mapping: "lanes", variable, first: k.lane, end: k.u32(4), step: k.u32(1) } as const;
@@ -185,18 +189,18 @@ test.each<[string, (k: KernelBuilder) => unknown, RegExp]>([
     /not all invocations of a workgroup reach a barrier/,
   ],
   [
-    "a barrier behind who leaves",
+    "a barrier after invocations may have left",
     (k) => [{ kind: "leave", condition: k.equal(k.lane, k.u32(0)) }, barrier],
-    /a barrier stands behind where invocations leave/,
+    /a barrier follows a statement at which invocations leave/,
   ],
-  ["leaving a block", (k) => k.stage(() => k.leaveIf(k.bool(true))), /invocations leave from within a block/],
+  ["leaving inside a block", (k) => k.stage(() => k.leaveIf(k.bool(true))), /invocations leave inside a block/],
   [
-    "lanes that are said to be alike",
+    "a lane marked uniform",
     (k) => [bind(k.variable("x", "u32", 0, true), k.lane)],
-    /x is said to be the same for a workgroup/,
+    /x is marked uniform but differs between invocations/,
   ],
   [
-    "a loop over lanes that is said to be alike",
+    "a loop over lanes marked uniform",
     (k) => {
       const variable = k.variable("i", "u32", 1, true);
       return [
@@ -212,15 +216,15 @@ test.each<[string, (k: KernelBuilder) => unknown, RegExp]>([
         },
       ];
     },
-    /i is said to be the same for a workgroup/,
+    /i is marked uniform but differs between invocations/,
   ],
   [
-    "an expression that is said to be alike",
+    "an expression marked uniform",
     (k) => [bind(k.variable("x", "u32", 0), { ...k.add(k.lane, k.u32(1)), isUniform: true })],
-    /\(lane \+ 1\) is said to be the same/,
+    /\(lane \+ 1\) is marked uniform/,
   ],
   [
-    "memory that nothing declares",
+    "memory without a declaration",
     (k) => k.let("x", k.load({ space: "shared", name: "s", element: "f32", length: 4, slots: 1 }, k.lane)),
     /s is not declared/,
   ],
@@ -236,27 +240,27 @@ test.each<[string, (k: KernelBuilder) => unknown, RegExp]>([
     /r is not declared/,
   ],
   [
-    "an element beyond registers",
+    "an index beyond registers",
     (k) => k.let("x", k.load(k.registers("r", "f32", [k.f32(1)]), k.u32(1))),
-    /r has 1 elements and none at 1/,
+    /r has 1 elements, but its index is 1/,
   ],
   [
-    "an element beyond shared memory",
+    "an index beyond shared memory",
     (k) => k.storeElement(k.sharedArray("f32", 4), k.u32(4), k.f32(1)),
-    /shared1 has 4 elements and none at 4/,
+    /shared1 has 4 elements, but its index is 4/,
   ],
   [
     "a slot beyond two",
     (k) => k.storeInSlot(k.sharedArray("f32", 4, 2), k.u32(2), k.lane, k.f32(1)),
-    /shared1 has 2 slots and none at 2/,
+    /shared1 has 2 slots, but its slot is 2/,
   ],
   [
-    "a slot of memory without",
+    "a slot of memory without slots",
     (k) => k.storeInSlot(k.sharedArray("f32", 4), k.u32(0), k.lane, k.f32(1)),
     /shared1 has 1 slots/,
   ],
   [
-    "no slot of memory with two",
+    "no slot for memory with two",
     (k) => k.storeElement(k.sharedArray("f32", 4, 2), k.lane, k.f32(1)),
     /shared1 has 2 slots/,
   ],
@@ -271,13 +275,21 @@ test.each<[string, (k: KernelBuilder) => unknown, RegExp]>([
     ],
     /r has 2 elements and 1 values/,
   ],
-  ["a size that is not given", (k) => [bind(k.variable("x", "u32", 0), k.size("2*T"))], /the size T is not given/],
   [
-    "a sum that is not given",
-    (k) => [bind(k.variable("x", "u32", 0), k.uniform(["B", 4]))],
-    /the size B \+ 4 is not given/,
+    "a size that is not a uniform",
+    (k) => [bind(k.variable("x", "u32", 0), k.size("2*T"))],
+    /the size T is not a uniform/,
   ],
-  ["a loop in a function", (k) => calling(k, withBody([barrier])), /function cg_test, .*a function holds a barrier/],
+  [
+    "a sum that is not a uniform",
+    (k) => [bind(k.variable("x", "u32", 0), k.uniform(["B", 4]))],
+    /the size B \+ 4 is not a uniform/,
+  ],
+  [
+    "a barrier in a function",
+    (k) => calling(k, withBody([barrier])),
+    /function cg_test, .*a function contains a barrier/,
+  ],
   [
     "memory in a function",
     (k) => {
@@ -291,36 +303,36 @@ test.each<[string, (k: KernelBuilder) => unknown, RegExp]>([
     (k) => calling(k, withBody([], { result: k.convert(k.lane, "f32") })),
     /lane is not in scope/,
   ],
-  ["a result of another type", (k) => calling(k, withBody([], { result: k.u32(1) })), /gives u32, not f32/],
-])("refused is %s", (_, write, message) => {
+  ["a result of another type", (k) => calling(k, withBody([], { result: k.u32(1) })), /returns u32, not f32/],
+])("rejects %s", (_, write, message) => {
   expect(() => verifyKernel("k0", kernel(write))).toThrow(message);
 });
 
 test.each<[string, Partial<KernelCode>, RegExp]>([
-  ["workgroups of none", { workgroupSize: 0 }, /has workgroups of 0/],
+  ["workgroups of size 0", { workgroupSize: 0 }, /has a workgroup size of 0/],
   ["a buffer that is not declared", { buffers: [] }, /given is not declared/],
   [
-    "a buffer that is written and declared to be read",
+    "a written buffer declared as read",
     {
       buffers: [
         { array: given, access: "read" },
         { array: made, access: "read" },
       ],
     },
-    /declares made as read and writes it/,
+    /declares made as read but writes it/,
   ],
   [
-    "a buffer that is read and declared to be written",
+    "a read buffer declared as read_write",
     {
       buffers: [
         { array: given, access: "read_write" },
         { array: made, access: "read_write" },
       ],
     },
-    /declares given as read_write and never writes it/,
+    /declares given as read_write but never writes it/,
   ],
   ["shared memory that is not declared", { shared: [] }, /shared1 is not declared/],
-  ["sizes that are not given", { uniforms: [] }, /the size B is not given to the kernel/],
-])("refused is a kernel with %s", (_, change, message) => {
-  expect(() => verifyKernel("k0", { ...kernel(sound), ...change })).toThrow(message);
+  ["sizes that are not uniforms", { uniforms: [] }, /the size B is not a uniform of the kernel/],
+])("rejects a kernel with %s", (_, change, message) => {
+  expect(() => verifyKernel("k0", { ...kernel(wellFormed), ...change })).toThrow(message);
 });

@@ -1,4 +1,7 @@
-/** @file Expressions as WGSL: literals that WGSL takes for the number that they are, and constants it does not compute itself. */
+/**
+ * @file Expressions as WGSL: literals that read back as the same number, and constants hidden from WGSL's constant
+ * evaluation.
+ */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Expressions } from "../../compiler/kernel/expressions.ts";
@@ -28,7 +31,7 @@ describe("literals", () => {
     [1e21, "1e+21f"],
     [-1e-7, "(-1e-7f)"],
     [2 ** -149, "1e-45f"],
-    // Shorter ones round to it, but WGSL refuses what is larger than the largest number.
+    // Shorter literals round to it, but WGSL rejects literals above the largest f32.
     [3.4028234663852886e38, "3.4028234663852886e+38f"],
     [-3.4028234663852886e38, "(-3.4028234663852886e+38f)"],
     [-0, "bitcast<f32>(cg_opaque(0x80000000u))"],
@@ -47,7 +50,7 @@ describe("literals", () => {
     expect([0, 1].map((value) => literal(value, "bool"))).toEqual(["false", "true"]);
   });
 
-  test("every f32 number reads as itself, and no shorter text does", () => {
+  test("every f32 number reads back as itself, and no shorter text does", () => {
     fc.assert(
       fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (value) => {
         fc.pre(!Object.is(value, -0));
@@ -65,8 +68,8 @@ describe("literals", () => {
   });
 });
 
-describe("what WGSL would compute when it compiles a kernel", () => {
-  test("is hidden from it, where it may have no value", () => {
+describe("a constant that WGSL would evaluate at compile time", () => {
+  test("is hidden if it may be invalid", () => {
     expect(text(e.mul(e.f32(3e38), e.f32(10)))).toBe("(bitcast<f32>(cg_opaque(bitcast<u32>(3e+38f))) * 10.0f)");
     expect(text(e.add(e.i32(1), e.i32(2)))).toBe("(bitcast<i32>(cg_opaque(bitcast<u32>(1i))) + 2i)");
     expect(text(e.sub(e.u32(1), e.u32(2)))).toBe("(cg_opaque(1u) - 2u)");
@@ -75,7 +78,7 @@ describe("what WGSL would compute when it compiles a kernel", () => {
     expect(text(e.bitcast(e.u32(0x7f800000), "f32"))).toBe("bitcast<f32>(cg_opaque(0x7f800000u))");
   });
 
-  test("stays where one operand hides the rest, or any bits are a value", () => {
+  test("stays if one operand hides the rest, or any bits are valid", () => {
     expect(text(e.mul(x, e.f32(10)))).toBe("(x * 10.0f)");
     expect(text(e.neg(e.mul(e.f32(2), e.f32(3))))).toBe("(-(bitcast<f32>(cg_opaque(bitcast<u32>(2.0f))) * 3.0f))");
     expect(text(e.bitcast(e.f32(1), "u32"))).toBe("bitcast<u32>(1.0f)");
@@ -84,7 +87,7 @@ describe("what WGSL would compute when it compiles a kernel", () => {
   });
 });
 
-test("what WGSL writes otherwise", () => {
+test("operations with another syntax in WGSL", () => {
   const condition = e.less(n, e.u32(3));
   expect(text(e.select(condition, x, e.f32(0)))).toBe("select(0.0f, x, (n < 3u))");
   expect(text(e.not(e.and(condition, e.notEqual(n, e.u32(1)))))).toBe("(!((n < 3u) & (n != 1u)))");

@@ -13,17 +13,17 @@ export const evaluatorMutants: readonly Mutant[] = [
     [
       [
         "buffers are known before they are written",
-        'if (this.#known[index] === 0) return clock.nothing(this.name, index, "is read and was never written");',
+        'if (this.#known[index] === 0) return clock.invalidRead(this.name, index, "read before it was written");',
         "",
       ],
       [
         "what is read outside of a buffer is 0",
-        "if (value === undefined) return clock.nothing(this.name, index, `is read of ${this.data.length} elements`);",
+        "if (value === undefined)\n      return clock.invalidRead(this.name, index, `read out of bounds: it has ${this.data.length} elements`);",
         "if (value === undefined) return 0;",
       ],
       [
         "what is written outside of a buffer is lost",
-        "if (index >= this.data.length) clock.fail(this.name, index, `is written and has ${this.data.length} elements`);",
+        "if (index >= this.data.length)\n      clock.fail(this.name, index, `written out of bounds: it has ${this.data.length} elements`);",
         "",
       ],
       [

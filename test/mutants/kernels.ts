@@ -19,7 +19,7 @@ export const kernelMutants: readonly Mutant[] = [
       ["reads are written over", "!(a.writes || b.writes)", "!(a.writes && b.writes)"],
       ["invocations never wait", "this.#before.add(statement);", ""],
       ["an iteration does not wait for the last", "const iterations = 3;", "const iterations = 1;"],
-      ["slots that alternate are one", "!isTold || a.region.parity === b.region.parity", "true"],
+      ["slots that alternate are one", "!isKnown || a.region.parity === b.region.parity", "true"],
       ["slots do not change places", "(this.#done.get(base) ?? Number.NaN)", "0"],
       ["whatever a slot follows is a counter", "(this.#done.get(base) ?? Number.NaN)", "(this.#done.get(base) ?? 0)"],
       ["loops by two are counters", 'step.kind === "literal" && step.value === 1', "true"],

@@ -1,5 +1,6 @@
 /**
- * @file Stages: every value that a stage reads was stored at an earlier level, since stages of one level run concurrently. A device that happens to run them in order would not reveal a mistake.
+ * @file Stages: every value that a stage reads was stored at an earlier level, since stages of one level run
+ * concurrently. A device that happens to run them in order would not reveal a mistake.
  */
 import { describe, expect, test } from "vitest";
 import { lstm } from "../../cells/lstm.ts";

@@ -1,11 +1,11 @@
 /**
- * @file What the primitives of the kernel IR give, on JavaScript numbers: f32 rounds after each operation, whole numbers
- * wrap, bool is 0 or 1. Where the IR gives an operation no meaning (a quotient by 0), it is WGSL's.
+ * @file The primitives of the kernel IR on JavaScript numbers: f32 rounds after each operation, integers wrap, bool is
+ * 0 or 1. Where the IR leaves an operation undefined (division by 0), this follows WGSL.
  */
 import { InternalError } from "../../graph/errors.ts";
 import type { Primitive, Scalar } from "../ir.ts";
 
-/** Of one, two or three numbers; those beyond are not looked at. */
+/** An operation on one, two or three numbers; unary and binary ones ignore the rest. */
 export type Operation = (a: number, b: number, c: number) => number;
 
 const bits = new DataView(new ArrayBuffer(4));
@@ -24,7 +24,7 @@ const readBits: Record<Scalar, () => number> = {
   bool: () => Number(bits.getUint32(0) !== 0),
 };
 
-/** A number as one of the type: f32 rounded, whole numbers wrapped. */
+/** Converts a number to the type: f32 rounds, integers wrap. */
 export const wrapped: Record<Scalar, (value: number) => number> = {
   f32: Math.fround,
   i32: (value) => value | 0,
@@ -32,7 +32,7 @@ export const wrapped: Record<Scalar, (value: number) => number> = {
   bool: (value) => Number(value !== 0),
 };
 
-/** Halves to the even one. */
+/** Rounds halves to even. */
 function roundHalfEven(x: number): number {
   const low = Math.floor(x);
   const rest = x - low;
@@ -40,7 +40,7 @@ function roundHalfEven(x: number): number {
   return rounded === 0 && (x < 0 || Object.is(x, -0)) ? -0 : rounded;
 }
 
-/** WGSL takes what is outside of the range for its nearest end, and NaN for 0. */
+/** WGSL clamps values outside the range, and converts NaN to 0. */
 function toInteger(least: number, most: number): Operation {
   return (x) => (Number.isNaN(x) ? 0 : Math.trunc(Math.min(Math.max(x, least), most)));
 }
@@ -124,7 +124,7 @@ function conversion(from: Scalar, to: Scalar): Operation {
   return to === "i32" ? toInteger(-(2 ** 31), 2 ** 31 - 1) : toInteger(0, 2 ** 32 - 1);
 }
 
-/** What a primitive whose first operand is of one scalar type gives as another. */
+/** The operation of a primitive, for the scalar types of its first operand and of its result. */
 export function operationOf(op: Primitive, from: Scalar, to: Scalar): Operation {
   if (op === "convert") return conversion(from, to);
   if (op === "bitcast") {

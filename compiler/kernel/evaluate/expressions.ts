@@ -5,7 +5,7 @@ import { operationOf } from "./arithmetic.ts";
 import { type LaneFunction, laneFunction } from "./functions.ts";
 import { componentsOf, type Frame, type Value } from "./values.ts";
 
-/** Makes functions of expressions, for each of them once. */
+/** Compiles expressions to functions, each of them once. */
 export class ExpressionValues {
   readonly #frame: Frame;
   readonly #known = new Map<Expr, readonly Value[]>();
@@ -19,7 +19,7 @@ export class ExpressionValues {
     return at(this.components(expr), 0);
   }
 
-  /** Four of f32x4, one of every other type. */
+  /** Four components for f32x4, one for every other type. */
   components(expr: Expr): readonly Value[] {
     const known = this.#known.get(expr);
     if (known !== undefined) return known;
@@ -50,7 +50,7 @@ export class ExpressionValues {
     }
   }
 
-  /** Where an element lies among those of all slots; nowhere for an index beyond its slot. */
+  /** The offset of an element across all slots; a fault for an index beyond its slot. */
   place(array: KernelArray, index: Expr, slot: Expr | undefined): Value {
     const inSlot = this.scalar(index);
     if (slot === undefined || array.space === "global") return inSlot;
@@ -61,7 +61,7 @@ export class ExpressionValues {
       const own = inSlot(lane);
       return own < length
         ? number(lane) * length + own
-        : clock.nothing(array.name, own, `a slot has ${length} elements`);
+        : clock.invalidRead(array.name, own, `out of bounds: a slot has ${length} elements`);
     };
   }
 
@@ -86,7 +86,7 @@ export class ExpressionValues {
     const values = operands.map((operand) => this.scalar(operand));
     const given = values.map(() => 0);
     return (lane) => {
-      // An argument may call this very function: all are known before the first takes its place.
+      // An argument may call the same function, so all arguments are evaluated before any is stored.
       for (const [i, value] of values.entries()) given[i] = value(lane);
       for (const [i, place] of parameters.entries()) place[lane] = given[i] as number;
       return result(lane);
@@ -112,7 +112,7 @@ export class ExpressionValues {
     });
   }
 
-  /** Both are evaluated; why the one that is not chosen means nothing does not matter. */
+  /** Evaluates both; a fault of the value that is not selected is ignored. */
   #choice(condition: Value, whenTrue: Value, whenFalse: Value): Value {
     const { clock } = this.#frame;
     return (lane) => {
@@ -132,7 +132,7 @@ export class ExpressionValues {
     return (lane) => {
       const source = lane - (lane % subgroupSize) + number;
       if (number >= subgroupSize || isActive[source] !== 1)
-        throw new InternalError(`kernel ${clock.kernel}: lane ${lane} asks lane ${source}, which does not take part`);
+        throw new InternalError(`kernel ${clock.kernel}: lane ${lane} reads lane ${source}, which does not take part`);
       return value(source);
     };
   }
@@ -145,6 +145,6 @@ function scalarOf({ type }: Expr): Scalar {
 }
 
 function literalOf(expr: Expr | undefined): number {
-  if (expr?.kind !== "literal") throw new InternalError("the number of a component or lane is a literal");
+  if (expr?.kind !== "literal") throw new InternalError("the number of a component or lane must be a literal");
   return expr.value;
 }

@@ -1,19 +1,19 @@
 /**
- * @file Functions of the kernel IR as JavaScript functions of a lane. They name no memory of a kernel and no lane, so each
- * call runs to its end for one lane alone. What is made of an argument that means nothing means nothing.
+ * @file Functions of the kernel IR as JavaScript functions of a lane. They use no memory of the kernel and no other
+ * lanes, so each call runs to its end for one lane. If an argument is invalid, so is the result.
  */
 import { at, InternalError } from "../../graph/errors.ts";
 import type { Expr, KernelFunction, Statement } from "../ir.ts";
 import type { Frame, Value } from "./values.ts";
 
-/** A function, given its parameters' places by lane. */
+/** A function, with the storage of its parameters by lane. */
 export interface LaneFunction {
   readonly parameters: readonly Float64Array[];
-  /** Its result, once its parameters are in their places. */
+  /** Its result, after its parameters are stored. */
   readonly result: Value;
 }
 
-/** `read` makes functions of expressions. */
+/** Compiles a function; `read` compiles an expression. */
 export function laneFunction(
   { name, parameters, body, result }: KernelFunction,
   frame: Frame,
@@ -21,12 +21,12 @@ export function laneFunction(
 ): LaneFunction {
   const places = parameters.map((parameter) => at(frame.declare(parameter).numbers, 0));
   const perform = laneBody(name, body, frame, read);
-  const give = read(result);
+  const evaluate = read(result);
   return {
     parameters: places,
     result: (lane) => {
       perform(lane);
-      return give(lane);
+      return evaluate(lane);
     },
   };
 }
@@ -61,7 +61,7 @@ function laneBody(name: string, body: readonly Statement[], frame: Frame, read: 
         };
       }
       default:
-        throw new InternalError(`function ${name} holds "${statement.kind}"`);
+        throw new InternalError(`function ${name} contains "${statement.kind}"`);
     }
   });
   return (lane) => {

@@ -1,6 +1,6 @@
 /**
- * @file Runs kernels of the IR with no device: what they compute, and that they compute it as every device would. Lanes of
- * a workgroup go in step, statement by statement; memory watches how they use it (memory.ts).
+ * @file Runs kernels of the IR without a device, and checks that every device would compute the same. Lanes of a
+ * workgroup run in lock step, statement by statement; memory checks how they use it (memory.ts).
  */
 import { type Dim, type DimSizes, evaluateDim } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
@@ -12,14 +12,16 @@ import { type Action, Frame, type Given } from "./values.ts";
 export interface DispatchOptions {
   /** Lanes that `fromLane` reaches. */
   readonly subgroupSize: number;
-  /** Workgroups along an axis of a dispatch: beyond that a dispatch has two, and workgroups with no work. */
+  /**
+   * Maximum number of workgroups along one axis. A larger dispatch uses two axes, and then has workgroups without work.
+   */
   readonly maxWorkgroups: number;
 }
 
-/** What WebGPU allows every device. */
+/** WebGPU's guaranteed limit. */
 export const defaultMaxWorkgroups = 65535;
 
-/** A kernel that runs any number of times, on memory that shares its clock. */
+/** A kernel that can run any number of times, on memory that shares its clock. */
 export class EvaluatedKernel {
   readonly #name: string;
   readonly #code: KernelCode;
@@ -44,7 +46,7 @@ export class EvaluatedKernel {
   }
 
   /**
-   * Runs as many workgroups as its grid says, or as are given.
+   * Runs the number of workgroups that its grid gives, or `workgroups` if set.
    *
    * @throws InternalError that names the kernel, the array, the index and the lanes.
    */
@@ -81,7 +83,10 @@ export class EvaluatedKernel {
   }
 }
 
-/** A kernel of one part runs for every workgroup of the dispatch, one of several for those that its parts have. */
+/**
+ * The part that a workgroup runs. A kernel of one part runs in every workgroup of the dispatch; one of several only in
+ * those that its parts own.
+ */
 function partAt(counts: readonly number[], group: number): { readonly part: number; readonly number: number } {
   if (counts.length === 1) return { part: 0, number: group };
   let number = group;

@@ -1,4 +1,4 @@
-/** @file Statements of the kernel IR as JavaScript functions of the lanes that take part, statement by statement in step. */
+/** @file Statements of the kernel IR as JavaScript functions of the active lanes, which run in lock step. */
 import { at, InternalError } from "../../graph/errors.ts";
 import type { Assign, Expr, For, Let, Registers, Statement, Store } from "../ir.ts";
 import { operandsOf } from "../walk.ts";
@@ -6,7 +6,7 @@ import { operationOf } from "./arithmetic.ts";
 import { ExpressionValues } from "./expressions.ts";
 import { type Action, componentsOf, type Frame, type Place, type Value } from "./values.ts";
 
-/** The statements of a part, one after the other. */
+/** Runs the statements of a part, one after another. */
 export function partAction(frame: Frame, body: readonly Statement[]): Action {
   return new Statements(frame).sequence(body);
 }
@@ -66,12 +66,12 @@ class Statements {
     }
   }
 
-  /** What stands in a block, from which no lane may leave. */
+  /** The statements of a block, which no lane may leave. */
   #inside(body: readonly Statement[]): Action {
     const all = this.sequence(body);
     return (lanes) => {
       if (all(lanes).length !== lanes.length)
-        throw new InternalError(`kernel ${this.#frame.clock.kernel}: lanes leave from within a block`);
+        throw new InternalError(`kernel ${this.#frame.clock.kernel}: lanes leave inside a block`);
       return lanes;
     };
   }
@@ -81,7 +81,7 @@ class Statements {
     return (lane) => value(lane) !== 0;
   }
 
-  /** A number that decides what happens, so that it must mean something. */
+  /** A number that control flow depends on, so it must be valid. */
   #used(expr: Expr): Value {
     return this.#certain(this.#values.scalar(expr));
   }
@@ -96,11 +96,11 @@ class Statements {
     };
   }
 
-  /** A value whose lanes may ask each other: it is known for all before it takes its place in any. */
+  /** Binds a value. If lanes read each other, it is computed for all lanes before it is stored in any. */
   #bind({ kind, variable, value }: Let | Assign): Action {
     const values = this.#values.components(value);
     const place = kind === "assign" ? this.#frame.placeOf(variable) : this.#frame.declare(variable);
-    if (asksLanes(value)) return this.#bindAsking(values, place);
+    if (readsLanes(value)) return this.#bindReadingLanes(values, place);
     const { numbers, faults } = place;
     const { clock } = this.#frame;
     const [only = zero] = values;
@@ -126,18 +126,18 @@ class Statements {
     };
   }
 
-  #bindAsking(values: readonly Value[], { numbers, faults }: Place): Action {
+  #bindReadingLanes(values: readonly Value[], { numbers, faults }: Place): Action {
     const { isActive, clock } = this.#frame;
     return (lanes) => {
       isActive.fill(0);
       for (const lane of lanes) isActive[lane] = 1;
-      const given = lanes.map((lane) => {
+      const computed = lanes.map((lane) => {
         clock.fault = undefined;
         const own = values.map((value) => value(lane));
         return { own, fault: clock.fault };
       });
       for (const [k, lane] of lanes.entries()) {
-        const { own, fault } = at(given, k);
+        const { own, fault } = at(computed, k);
         for (const [i, component] of numbers.entries()) component[lane] = own[i] as number;
         if (fault !== undefined || faults.length > 0) faults[lane] = fault;
       }
@@ -185,10 +185,10 @@ class Statements {
     const [start, limit, by] = [first, end, step].map((expr) => this.#used(expr)) as [Value, Value, Value];
     const place = at(this.#frame.declare(variable).numbers, 0);
     const inside = this.#inside(body);
-    const goesOn = (lane: number) => (place[lane] as number) < limit(lane);
+    const continues = (lane: number) => (place[lane] as number) < limit(lane);
     return (lanes) => {
       for (const lane of lanes) place[lane] = start(lane);
-      for (let left = lanes.filter(goesOn); left.length > 0; left = left.filter(goesOn)) {
+      for (let left = lanes.filter(continues); left.length > 0; left = left.filter(continues)) {
         inside(left);
         for (const lane of left) place[lane] = this.#next(place[lane] as number, by(lane), variable.name);
       }
@@ -199,9 +199,7 @@ class Statements {
   #next(value: number, step: number, name: string): number {
     const next = value + step;
     if (next > value && next < 2 ** 32) return next;
-    throw new InternalError(
-      `kernel ${this.#frame.clock.kernel}: ${name} goes from ${value} on by ${step} and never ends`,
-    );
+    throw new InternalError(`kernel ${this.#frame.clock.kernel}: ${name} goes from ${value} by ${step} and never ends`);
   }
 
   #barrier(): Action {
@@ -219,7 +217,7 @@ class Statements {
 
 const zero: Value = () => 0;
 
-function asksLanes(expr: Expr): boolean {
+function readsLanes(expr: Expr): boolean {
   if (expr.kind === "apply" && expr.op === "fromLane") return true;
-  return operandsOf(expr).some(asksLanes);
+  return operandsOf(expr).some(readsLanes);
 }

@@ -1,25 +1,27 @@
-/** @file What expressions and statements become when a kernel is evaluated, and where its values lie meanwhile. */
+/**
+ * @file What expressions and statements are compiled to when a kernel is evaluated, and where its values are stored.
+ */
 import { type Dim, type DimSizes, evaluateDim } from "../../graph/dim.ts";
 import { InternalError } from "../../graph/errors.ts";
 import type { KernelArray, KernelCode, Type, Variable } from "../ir.ts";
 import { type BufferMemory, type Clock, type Fault, RegisterMemory, SharedMemory } from "./memory.ts";
 
-/** A number of a lane: f32, or a component of f32x4, a whole number, or 0 or 1. */
+/** A number per lane: an f32, a component of f32x4, an integer, or 0 or 1 for a bool. */
 export type Value = (lane: number) => number;
 
-/** What a statement does for these lanes; gives those that go on. */
+/** Runs a statement for these lanes; returns those that continue. */
 export type Action = (lanes: readonly number[]) => readonly number[];
 
-/** Memory as statements use it: only f32x4 has components other than the first. Slots lie one after the other. */
+/** Memory as statements use it: only f32x4 has more than one component. Slots are stored one after another. */
 export interface Memory {
   read(index: number, lane: number, component: number): number;
   write(index: number, value: number, lane: number, component: number): void;
 }
 
-/** Where the values of a variable lie, by lane: each component, and why they mean nothing where they do not. */
+/** Storage of a variable, by lane: its components, and the faults of invalid values. */
 export interface Place {
   readonly numbers: readonly Float64Array[];
-  /** Empty as long as all mean something. */
+  /** Empty as long as all values are valid. */
   readonly faults: (Fault | undefined)[];
 }
 
@@ -27,7 +29,7 @@ export function componentsOf(type: Type): number {
   return type === "f32x4" ? 4 : 1;
 }
 
-/** What a dispatch gives to a kernel. */
+/** The arguments of a dispatch. */
 export interface Given {
   readonly buffers: readonly BufferMemory[];
   readonly sizes: DimSizes;
@@ -37,15 +39,15 @@ export interface Given {
 
 const placesTogether = 100;
 
-/** Values of one kernel while it runs: each variable and array of registers has a place for every lane. */
+/** The values of one kernel while it runs: each variable and array of registers has storage for every lane. */
 export class Frame {
   readonly clock: Clock;
   readonly lanes: number;
   readonly subgroupSize: number;
   given: Given = { buffers: [], sizes: {}, counts: [], end: 0 };
-  /** The number of the workgroup among those of its part. */
+  /** The number of the workgroup within its part. */
   group = 0;
-  /** Lanes that take part in the statement at hand, where it asks other lanes. */
+  /** Lanes that take part in the current statement, if it reads other lanes. */
   readonly isActive: Uint8Array;
   #free = new Float64Array();
   readonly #builtins = new Map<Variable, Value>();
@@ -76,7 +78,7 @@ export class Frame {
     return place;
   }
 
-  /** A number for each lane. A kernel has thousands of variables: they lie in few arrays. */
+  /** One number per lane. A kernel has thousands of variables, so they share a few arrays. */
   #numbers(): Float64Array {
     if (this.#free.length < this.lanes) this.#free = new Float64Array(this.lanes * placesTogether);
     const place = this.#free.subarray(0, this.lanes);
@@ -117,7 +119,7 @@ export class Frame {
     };
   }
 
-  /** A sum of dimensions, added up once in a run. */
+  /** A sum of dimensions, computed once per run. */
   sum(dims: readonly Dim[]): Value {
     let known: Given | undefined;
     let sum = 0;

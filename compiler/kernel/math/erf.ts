@@ -1,6 +1,6 @@
 /**
- * @file The error function, which neither WGSL nor WebAssembly has. Coefficients are interpolations at Chebyshev nodes of
- * erf(x) / x - 1, in x^2 from 0 to 1, and of -log(1 - erf x), from 1 to 4, rounded to f32: erf is within 6e-9 by both.
+ * @file The error function, which neither WGSL nor WebAssembly has. Coefficients interpolate erf(x) / x - 1, in x^2
+ * from 0 to 1, and -log(1 - erf x), from 1 to 4, at Chebyshev nodes, rounded to f32: both give erf within 6e-9.
  */
 import { kernelFunction } from "../function.ts";
 import { expBelow } from "./exponential.ts";
@@ -14,8 +14,8 @@ const ofLogarithm = [
 ];
 
 /**
- * Below 1 the series, of which 2 / sqrt(pi) is one factor where parts of it may be subnormal; further on what is left to 1
- * as a power of e, and 1 from 4 on, where that is below 2^-25.
+ * Below 1 the series; for tiny x only its first term, 2 / sqrt(pi) x, as one product, since its parts may be subnormal.
+ * From 1 to 4, 1 - e^p with a polynomial p; from 4 on 1, since the difference is below 2^-25.
  */
 export const erf = kernelFunction("cg_erf", ["f32"], "f32", (f, x) => {
   const a = f.let("a", f.min(f.abs(x), f.f32(4)));

@@ -1,17 +1,18 @@
 /**
- * @file exp and log, and what is made of them. WGSL promises exp to 3 + 2|x| units in the last place and log near 1 to no
- * digit at all, and WebAssembly has neither; so both are polynomials here, which every target evaluates alike.
+ * @file exp and log, and functions built on them. WGSL guarantees exp only to 3 + 2|x| units in the last place and log
+ * near 1 to no digit at all, and WebAssembly has neither; so both are polynomials here, which every target evaluates
+ * alike.
  *
- * Coefficients are interpolations at Chebyshev nodes of the functions named beside them, rounded to f32: their errors are
- * below 4e-9 of the value, a fifteenth of an f32's rounding. What is not a number stays so: exp and log tell it by its bits.
+ * Coefficients interpolate the functions named next to them at Chebyshev nodes, rounded to f32: their relative errors
+ * are below 4e-9, a fifteenth of an f32's rounding. NaN stays NaN: exp and log detect it by its bits.
  */
 import { kernelFunction } from "../function.ts";
 import { isNaN32 } from "./numbers.ts";
 import { polynomial } from "./polynomial.ts";
 
 /**
- * e^r - 1 with r = x - k ln 2, up to ln(2) / 2 of either sign. ln 2 comes in two parts, the first of so few bits that its
- * product with k is exact: Cody & Waite 1980, chapter 6.
+ * e^r - 1 with r = x - k ln 2, up to ln(2) / 2 in magnitude. ln 2 is split into two parts, the first with so few bits
+ * that its product with k is exact: Cody & Waite 1980, chapter 6.
  */
 const expNear = kernelFunction("cg_exp_near", ["f32", "f32"], "f32", (f, x, k) => {
   const r = f.let("r", f.sub(f.sub(x, f.mul(k, f.f32(0.69311523))), f.mul(k, f.f32(0.000031946183))));
@@ -19,7 +20,9 @@ const expNear = kernelFunction("cg_exp_near", ["f32", "f32"], "f32", (f, x, k) =
   return f.add(r, f.mul(f.mul(r, r), rest));
 });
 
-/** 2^k y, but infinity past the largest x. 2^k is two factors, since it may be no number of its own at either end. */
+/**
+ * 2^k y, but infinity past the largest x. 2^k is applied as two factors, since it may overflow or underflow by itself.
+ */
 const expEnd = kernelFunction("cg_exp_end", ["f32", "f32", "f32"], "f32", (f, x, y, k) => {
   const n = f.let("n", f.convert(k, "i32"));
   const half = f.shiftRight(n, f.u32(1));
@@ -56,7 +59,7 @@ export const expm1 = kernelFunction("cg_expm1", ["f32"], "f32", (f, x) => {
 
 /**
  * k ln 2 + log(1 + y), with 1 + y from sqrt(1/2) to sqrt(2). With s = y / (2 + y), log(1 + y) is 2 atanh s = 2 s + s R,
- * and 2 s is y - h + s h for h = y^2 / 2: what is divided is small beside y, so a loose division costs no digit.
+ * and 2 s is y - h + s h for h = y^2 / 2: the quotient is small compared with y, so an inexact division costs no digit.
  */
 const logNear = kernelFunction("cg_log_near", ["f32", "f32"], "f32", (f, y, k) => {
   const s = f.let("s", f.div(y, f.add(f.f32(2), y)));
@@ -67,7 +70,7 @@ const logNear = kernelFunction("cg_log_near", ["f32", "f32"], "f32", (f, y, k) =
   return f.sub(f.mul(k, f.f32(0.69311523)), f.sub(f.sub(h, small), y));
 });
 
-/** The exponent and the fraction by their bits, so that a subnormal number is none that a driver may take for 0. */
+/** Takes exponent and fraction from the bits, so that a driver cannot flush a subnormal number to 0. */
 export const log = kernelFunction("cg_log", ["f32"], "f32", (f, x) => {
   const bits = f.let("bits", f.bitcast(x, "u32"));
   const tiny = f.let("tiny", f.less(bits, f.u32(0x800000)));
@@ -88,7 +91,7 @@ export const log1p = kernelFunction("cg_log1p", ["f32"], "f32", (f, x) => {
 });
 
 /**
- * tanh x = sign(x) (1 - q) / (1 + q) with q = exp(-2|x|), which is never above 1. Below 1/4 a polynomial in x^2 is taken
+ * tanh x = sign(x) (1 - q) / (1 + q) with q = exp(-2|x|), which is never above 1. Below 1/4 it is a polynomial in x^2
  * instead, since 1 - q loses digits there.
  */
 export const tanh = kernelFunction("cg_tanh", ["f32"], "f32", (f, x) => {
@@ -109,7 +112,7 @@ export const sigmoid = kernelFunction("cg_sigmoid", ["f32"], "f32", (f, x) => {
   return f.select(f.call(isNaN32, [x]), x, f.div(top, f.add(f.f32(1), q)));
 });
 
-/** max(x, 0) + log(1 + e^-|x|), whose logarithm is of 2 at most. */
+/** max(x, 0) + log(1 + e^-|x|); the argument of the logarithm is at most 2. */
 export const softplus = kernelFunction("cg_softplus", ["f32"], "f32", (f, x) => {
   const q = f.let("q", f.call(expBelow, [f.neg(f.abs(x))]));
   const isNear = f.let("isNear", f.less(q, f.f32(0.41)));

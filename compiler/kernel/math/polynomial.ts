@@ -2,7 +2,7 @@
 import type { Expressions } from "../expressions.ts";
 import type { Expr } from "../ir.ts";
 
-/** c0 + x (c1 + x (c2 + ...)), the coefficients from that of the lowest power on. */
+/** c0 + x (c1 + x (c2 + ...)), with coefficients in ascending order of powers. */
 export function polynomial(e: Expressions, x: Expr, coefficients: readonly number[]): Expr {
   const [first = 0, ...rest] = coefficients;
   if (rest.length === 0) return e.f32(first);

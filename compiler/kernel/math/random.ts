@@ -1,4 +1,7 @@
-/** @file Threefry-2x32 with 20 rounds (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), its first word. */
+/**
+ * @file Threefry-2x32 with 20 rounds (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), its first
+ * word.
+ */
 import { kernelFunction } from "../function.ts";
 
 const rotations = [
@@ -6,7 +9,7 @@ const rotations = [
   [17, 29, 16, 24],
 ] as const;
 
-/** Of a key of two words and a counter of two words. */
+/** A random word from a key of two words and a counter of two words. */
 export const threefry = kernelFunction("cg_threefry", ["u32", "u32", "u32", "u32"], "u32", (f, k0, k1, c0, c1) => {
   const keys = [k0, k1, f.let("k2", f.bitXor(f.bitXor(f.u32(0x1bd11bda), k0), k1))] as const;
   const a = f.var("a", f.add(c0, k0));

@@ -1,6 +1,6 @@
 /**
- * @file sin and cos, which WGSL promises to 2^-11 on [-pi, pi] and not beyond. Here the angle is reduced to [-pi/4, pi/4]
- * with all its digits, whatever f32 number it is, and a polynomial is taken there.
+ * @file sin and cos, which WGSL guarantees to 2^-11 on [-pi, pi] and not beyond. Here the angle, any f32 number, is
+ * reduced to [-pi/4, pi/4] with all its digits, and a polynomial is evaluated there.
  *
  * Coefficients as in `exponential.ts`.
  */
@@ -20,11 +20,11 @@ const highProduct = kernelFunction("cg_high_product", ["u32", "u32"], "u32", (f,
 });
 
 /**
- * Payne & Hanek 1983, "Radian reduction for trigonometric functions": the angle that is left of a magnitude above 400, and
- * its number of quarter turns modulo 4. The number is an integer m of 24 bits times a power of two, so of the quarter
- * turns x · 2/pi, those that count come from the 96 bits of 2/pi that start at the bit which m turns into halves of a
- * circle. `turns` holds 2/pi after 32 zeros. The product has 94 bits behind the point, of which the lowest are not needed:
- * no f32 number is nearer to a quarter turn than 2^-33 of one.
+ * Payne & Hanek 1983, "Radian reduction for trigonometric functions": the remainder of an angle above 400 in magnitude,
+ * and its number of quarter turns modulo 4. The angle is an integer m of 24 bits times a power of two, so the
+ * significant part of the quarter turns x · 2/pi comes from 96 bits of 2/pi, starting at the bit that m scales to half
+ * a circle. `turns` holds 2/pi after 32 zeros. The product has 94 fractional bits, of which the lowest are not needed:
+ * no f32 number is nearer than 2^-33 of a quarter turn to a multiple of one.
  */
 function farAngle(f: FunctionBuilder, bits: Variable) {
   const turns = f.table(
@@ -67,8 +67,9 @@ function farAngle(f: FunctionBuilder, bits: Variable) {
 }
 
 /**
- * Sine of x plus `shift` quarter turns. Cody-Waite reduction by pi/2 in three parts below 400: the products of the first two
- * with the number of quarter turns are exact there. Infinity has no sine, and is told by its bits, as NaN is.
+ * Sine of x plus `shift` quarter turns. Below 400, Cody-Waite reduction by pi/2 in three parts: the products of the
+ * first two with the number of quarter turns are exact there. Infinity and NaN are detected by their bits; the result
+ * is NaN.
  */
 const sinOfQuadrant = kernelFunction("cg_sin_quadrant", ["f32", "i32"], "f32", (f, x, shift) => {
   const magnitude = f.let("magnitude", f.bitAnd(f.bitcast(x, "u32"), f.u32(0x7fffffff)));

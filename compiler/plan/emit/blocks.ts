@@ -1,9 +1,13 @@
 /**
- * @file Products through workgroup memory. The lanes of a workgroup fetch a block of both operands together, as vectors of four elements, and each lane computes its own 4 x 4 tile from them: an element that is fetched once serves 32 rows or columns. Operands are read in place, transposed or not, fused with the elementwise values that produce them; the code after the products is written once and walks over the tile.
+ * @file Products through workgroup memory. The lanes of a workgroup fetch a block of both operands together, as vectors
+ * of four elements, and each lane computes its own 4 x 4 tile from them: an element that is fetched once serves 32 rows
+ * or columns. Operands are read in place, transposed or not, fused with the elementwise values that produce them; the
+ * code after the products is written once and walks over the tile.
  *
- * block of the result: 32 x 32, computed by 8 x 8 lanes, 4 x 4 each      depth of a block: 16
+ *   block of the result: 32 x 32, computed by 8 x 8 lanes, 4 x 4 each      depth of a block: 16
  *
- * Blocks pay off on devices with many lanes and for products with many rows and a long depth; small products are spread over the device instead (tiles.ts).
+ * Blocks pay off on devices with many lanes and for products with many rows and a long depth; small products are spread
+ * over the device instead (tiles.ts).
  */
 import { type Dim, dimFactors, mulDims, sameShape, sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";

@@ -26,7 +26,8 @@ export interface KernelHooks {
 }
 
 /**
- * Builds one kernel for stages that do not depend on each other. They share a dispatch: each has its range of workgroups and its own function.
+ * Builds one kernel for stages that do not depend on each other. They share a dispatch: each has its range of
+ * workgroups and its own function.
  */
 export function buildKernel(
   lowering: Lowering,

@@ -1,5 +1,9 @@
 /**
- * @file Long sums are added up in blocks. A running sum rounds once per term, and similar terms round the same way: a sum of 50,000 equal terms is off by 2e-4. Here blocks of about √n terms, at least 256, are added to a partial sum, and the partial sum to the total, so no number is rounded more than 512 or 3 √n times. The cost is one accumulator, and one addition per block. Compensated summation does not work: WGSL allows a compiler to reassociate, which would cancel the correction.
+ * @file Long sums are added up in blocks. A running sum rounds once per term, and similar terms round the same way: a
+ * sum of 50,000 equal terms is off by 2e-4. Here blocks of about √n terms, at least 256, are added to a partial sum,
+ * and the partial sum to the total, so no number is rounded more than 512 or 3 √n times. The cost is one accumulator,
+ * and one addition per block. Compensated summation does not work: WGSL allows a compiler to reassociate, which would
+ * cancel the correction.
  */
 import type { Dim } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
@@ -72,7 +76,8 @@ export class RunningSums implements Parts {
 }
 
 /**
- * Calls `write` for the terms from `first` up to, but not including, `end`: one block inside a loop over all blocks, or all terms at once if they are few or adding them does not round.
+ * Calls `write` for the terms from `first` up to, but not including, `end`: one block inside a loop over all blocks, or
+ * all terms at once if they are few or adding them does not round.
  */
 export function overBlocks(
   k: KernelBuilder,
@@ -100,7 +105,8 @@ export function isLong({ count, stride }: Pick<Terms, "count" | "stride">): bool
 }
 
 /**
- * Length of a block: per lane, the power of two next above the square root of its number of terms. If the count is symbolic, the length is bound once per kernel.
+ * Length of a block: per lane, the power of two next above the square root of its number of terms. If the count is
+ * symbolic, the length is bound once per kernel.
  */
 export function blockLength(k: KernelBuilder, { count, stride, mostBlocks }: Terms): Expr {
   if (typeof count === "number") {

@@ -1,5 +1,6 @@
 /**
- * @file Writes the loops of a stage: the initial value of an accumulator, what one iteration adds to it, which loops are fused, and where a result is found afterwards.
+ * @file Writes the loops of a stage: the initial value of an accumulator, what one iteration adds to it, which loops
+ * are fused, and where a result is found afterwards.
  */
 import type { Dim, Shape } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
@@ -151,7 +152,8 @@ export interface ReducedStep {
 }
 
 /**
- * Nested loops over the reduced axes, each in blocks. `body` gets the steps of one iteration: `unrolled` of them if there is only one axis. Their terms are added in one expression, so that the accumulator is read and written once.
+ * Nested loops over the reduced axes, each in blocks. `body` gets the steps of one iteration: `unrolled` of them if
+ * there is only one axis. Their terms are added in one expression, so that the accumulator is read and written once.
  */
 function overReduced(
   emitter: Emitter,

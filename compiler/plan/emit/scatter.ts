@@ -1,5 +1,6 @@
 /**
- * @file Writes scatters: updates added up by row, in a fixed order and in partial sums (long-sums.ts), since the rows of frequent tokens are long sums.
+ * @file Writes scatters: updates added up by row, in a fixed order and in partial sums (long-sums.ts), since the rows
+ * of frequent tokens are long sums.
  */
 import { type Dim, mulDims, sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
@@ -79,7 +80,10 @@ function scatterOf(emitter: Emitter, region: Region, stage: Stage) {
 }
 
 /**
- * One invocation owns a column of the result and adds every update to it in order, so no two invocations write to the same element. After each block of updates the row of one of them, picked uniformly by a hash, is set aside and starts from 0 again: rows with more updates are set aside more often. At the end the partial sums are added to their rows, in order.
+ * One invocation owns a column of the result and adds every update to it in order, so no two invocations write to the
+ * same element. After each block of updates the row of one of them, picked uniformly by a hash, is set aside and starts
+ * from 0 again: rows with more updates are set aside more often. At the end the partial sums are added to their rows,
+ * in order.
  */
 function emitColumn({ emitter, region, stage, store, scratch }: Emission, column: Index): void {
   const { writer } = emitter;

@@ -17,7 +17,8 @@ export interface Owned {
 }
 
 /**
- * One invocation computes some positions of the stage. Loops run for all of them at once, so that shared operands are loaded once; the code that follows the loops is written once and walks over the positions.
+ * One invocation computes some positions of the stage. Loops run for all of them at once, so that shared operands are
+ * loaded once; the code that follows the loops is written once and walks over the positions.
  */
 export function emitPositions(emitter: Emitter, region: Region, stage: Stage, owned: Owned, store: StoreRoot): void {
   const { positions, walk } = owned;

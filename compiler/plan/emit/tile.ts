@@ -74,7 +74,8 @@ function emitTiles({ emitter, region, stage, tiles: options, store }: Emission):
 }
 
 /**
- * The positions of one register tile: neighbouring rows, and columns at a stride. `isOwned`, given if lanes share rows, says whether this lane's tile exists.
+ * The positions of one register tile: neighbouring rows, and columns at a stride. `isOwned`, given if lanes share rows,
+ * says whether this lane's tile exists.
  */
 function ownedTile(
   emitter: Emitter,

@@ -1,5 +1,6 @@
 /**
- * @file Turns values of a graph, at an index, into kernel expressions. Stored values are loaded, results of this kernel's own loops are read from registers, and everything else is computed from its operands, once each.
+ * @file Turns values of a graph, at an index, into kernel expressions. Stored values are loaded, results of this
+ * kernel's own loops are read from registers, and everything else is computed from its operands, once each.
  */
 
 import type { Shape } from "../../graph/dim.ts";
@@ -134,7 +135,8 @@ export class Emitter {
   }
 
   /**
-   * Whether `from` <= index < `to`: a boolean if that is known, otherwise the condition. u32 wraps around, so one comparison is enough: `&&` would be a branch, and a driver's compiler can take minutes for a hundred of those.
+   * Whether `from` <= index < `to`: a boolean if that is known, otherwise the condition. u32 wraps around, so one
+   * comparison is enough: `&&` would be a branch, and a driver's compiler can take minutes for a hundred of those.
    */
   #within({ at: place, from, to }: NonNullable<Piece<Index>["when"]>): boolean | Expr {
     const { index } = this.writer;

@@ -1,5 +1,9 @@
 /**
- * @file Long products on a CPU. A workgroup owns some rows of a panel of columns and goes through the depth in blocks: it copies each block of the right operands to its own memory, one depth step after another, and then walks over its rows with the block in the cache (Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication"). Each block yields a partial sum, which is added to the previous ones, so a number is rounded at most once per block and once per term of a block.
+ * @file Long products on a CPU. A workgroup owns some rows of a panel of columns and goes through the depth in blocks:
+ * it copies each block of the right operands to its own memory, one depth step after another, and then walks over its
+ * rows with the block in the cache (Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication").
+ * Each block yields a partial sum, which is added to the previous ones, so a number is rounded at most once per block
+ * and once per term of a block.
  */
 import { mulDims, sameShape, sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";

@@ -1,5 +1,7 @@
 /**
- * @file Sums and maxima along rows on a CPU: the lanes of a workgroup reduce a row together, each every fourth element, so that they read neighbours, and combine their results in a tree. With one lane per row, lanes would read elements far apart.
+ * @file Sums and maxima along rows on a CPU: the lanes of a workgroup reduce a row together, each every fourth element,
+ * so that they read neighbours, and combine their results in a tree. With one lane per row, lanes would read elements
+ * far apart.
  */
 import { at } from "../../graph/errors.ts";
 import { nodeAt } from "../../graph/graph.ts";

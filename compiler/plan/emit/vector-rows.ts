@@ -1,5 +1,7 @@
 /**
- * @file Elementwise values and reductions on a CPU, for rows that are not a whole number of vectors. Each row is cut into vectors separately, so that the lanes of a workgroup hold neighbours in one row; otherwise each lane would divide by the row length.
+ * @file Elementwise values and reductions on a CPU, for rows that are not a whole number of vectors. Each row is cut
+ * into vectors separately, so that the lanes of a workgroup hold neighbours in one row; otherwise each lane would
+ * divide by the row length.
  */
 import { type Dim, divideDims } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";

@@ -1,5 +1,7 @@
 /**
- * @file Register tiles on a CPU: a workgroup is a tile, whose lanes own neighbouring columns, one or more vectors of them, in several rows. Workgroups go over the rows first, so that the columns of the right operand that they share stay in the cache; rows that do not fill a tile are computed one by one, by the same sums.
+ * @file Register tiles on a CPU: a workgroup is a tile, whose lanes own neighbouring columns, one or more vectors of
+ * them, in several rows. Workgroups go over the rows first, so that the columns of the right operand that they share
+ * stay in the cache; rows that do not fill a tile are computed one by one, by the same sums.
  */
 import { type Dim, mulDims, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";

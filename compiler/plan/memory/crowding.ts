@@ -1,5 +1,6 @@
 /**
- * @file A kernel can bind only a few buffers. If a kernel would bind more, inputs that it reads are first copied into the slab, the smallest first, until every kernel fits.
+ * @file A kernel can bind only a few buffers. If a kernel would bind more, inputs that it reads are first copied into
+ * the slab, the smallest first, until every kernel fits.
  */
 import { sizeOf } from "../../graph/dim.ts";
 import { InternalError } from "../../graph/errors.ts";
@@ -44,7 +45,8 @@ export class Crowding {
   }
 
   /**
-   * Finds inputs to copy until no binder exceeds the limit; returns false if there are none. A copy only replaces its input's buffer by the slab's, so all copies are found in one call.
+   * Finds inputs to copy until no binder exceeds the limit; returns false if there are none. A copy only replaces its
+   * input's buffer by the slab's, so all copies are found in one call.
    */
   relieve(binders: readonly Binder[]): boolean {
     const before = this.#copied.size;

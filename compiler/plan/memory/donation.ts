@@ -1,5 +1,6 @@
 /**
- * @file Buffer donation and liveness: donated inputs whose buffer an output reuses, and the last use of every stored value.
+ * @file Buffer donation and liveness: donated inputs whose buffer an output reuses, and the last use of every stored
+ * value.
  */
 
 import { sizeOf } from "../../graph/dim.ts";
@@ -40,7 +41,8 @@ export function donations(graph: Graph, donate: Readonly<Record<string, number>>
 }
 
 /**
- * Writes a donated output directly into its input's buffer if that is safe: no other stage reads the input at that step or later, and its own stage reads it only at the position that it writes. Otherwise the output is copied at the end.
+ * Writes a donated output directly into its input's buffer if that is safe: no other stage reads the input at that step
+ * or later, and its own stage reads it only at the position that it writes. Otherwise the output is copied at the end.
  */
 export function placeDonations(
   graph: Graph,

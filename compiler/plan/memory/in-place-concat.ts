@@ -1,5 +1,6 @@
 /**
- * @file Packs: concatenations whose parts are stored one after another, so that the stage of each part writes it directly into the whole, without a copy. The flat gradient of all parameters is one.
+ * @file Packs: concatenations whose parts are stored one after another, so that the stage of each part writes it
+ * directly into the whole, without a copy. The flat gradient of all parameters is one.
  */
 import { type Dim, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";

@@ -1,5 +1,7 @@
 /**
- * @file Slab allocation: where each value is stored in the program's slabs, and for how long. Sizes are symbolic, so memory is reused only by a value of exactly the same size. Recurrent programs have many values of equal size, and the total stays a plain sum.
+ * @file Slab allocation: where each value is stored in the program's slabs, and for how long. Sizes are symbolic, so
+ * memory is reused only by a value of exactly the same size. Recurrent programs have many values of equal size, and the
+ * total stays a plain sum.
  */
 import { addDims, type Dim } from "../../graph/dim.ts";
 import { type Storage, type StorageForm, storages } from "../../graph/storage.ts";
@@ -98,7 +100,8 @@ export class Memory {
   }
 
   /**
-   * Returns the results of the parts, only one of which will run: they may use the same memory, which stays busy for as long as any of them needs it.
+   * Returns the results of the parts, only one of which will run: they may use the same memory, which stays busy for as
+   * long as any of them needs it.
    */
   alternatives<T>(parts: readonly (() => T)[]): T[] {
     const before = new Map(this.#slots().map((slot) => [slot, slot.busyUntil]));

@@ -11,7 +11,8 @@ export interface BranchPlan {
 }
 
 /**
- * Lowers every branch, in ascending order of `atMost`; the last has no bound. If the dimension is a known number, only its own branch is lowered.
+ * Lowers every branch, in ascending order of `atMost`; the last has no bound. If the dimension is a known number, only
+ * its own branch is lowered.
  */
 export function chooseSteps({ memory }: Lowering, dim: Dim, branches: readonly BranchPlan[]): readonly ScanStep[] {
   if (typeof dim === "number") return bucketOf(branches, dim)?.steps() ?? [];

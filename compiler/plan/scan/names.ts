@@ -1,5 +1,6 @@
 /**
- * @file The names of the scan schedules, in the order in which "auto" tries them. Each schedule has its own file, and `schedules.ts` lists them; options, tunings, reports and tests take the names from here.
+ * @file The names of the scan schedules, in the order in which "auto" tries them. Each schedule has its own file, and
+ * `schedules.ts` lists them; options, tunings, reports and tests take the names from here.
  */
 
 export const scanScheduleNames = ["persistent", "stepwise"] as const;

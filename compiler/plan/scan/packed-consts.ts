@@ -1,5 +1,8 @@
 /**
- * @file On a CPU, matrices that a loop multiplies by in every step are first packed in the order in which products read them: panels as wide as a tile, each with one depth step after another. A product then reads its right operand sequentially, transposed or not, and the operand stays in the cache (Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication").
+ * @file On a CPU, matrices that a loop multiplies by in every step are first packed in the order in which products read
+ * them: panels as wide as a tile, each with one depth step after another. A product then reads its right operand
+ * sequentially, transposed or not, and the operand stays in the cache (Goto & van de Geijn 2008, "Anatomy of
+ * high-performance matrix multiplication").
  */
 import { mulDims } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
@@ -16,7 +19,8 @@ import { vectorLanes } from "../stages/tiles.ts";
 import type { PersistentPlan } from "./persistent-plan.ts";
 
 /**
- * Layout of a matrix that depends only on consts of the loop: `depth` rows and `columns` columns, in panels of `width` columns; a last panel that is not full is as large as the others.
+ * Layout of a matrix that depends only on consts of the loop: `depth` rows and `columns` columns, in panels of `width`
+ * columns; a last panel that is not full is as large as the others.
  */
 export interface PackedConst {
   readonly place: Location;

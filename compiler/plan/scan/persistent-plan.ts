@@ -1,7 +1,9 @@
 /**
- * @file Whether a scan can run persistently, and how: the rows of a workgroup, what is in workgroup memory, how wide the tiles are.
+ * @file Whether a scan can run persistently, and how: the rows of a workgroup, what is in workgroup memory, how wide
+ * the tiles are.
  *
- * Workgroup memory holds each carry and each value that crosses invocations within a step. A carry that is read only at its own position, and not after its next value is written, needs one slot; any other needs two that alternate.
+ * Workgroup memory holds each carry and each value that crosses invocations within a step. A carry that is read only at
+ * its own position, and not after its next value is written, needs one slot; any other needs two that alternate.
  */
 
 import { type Dim, sizeOf } from "../../graph/dim.ts";
@@ -53,7 +55,8 @@ const minLanes: Record<Target, number> = { gpu: 32, software: 4, cpu: vectorLane
 const preferredRows: Record<Target, number> = { gpu: 1, software: 8, cpu: 4 };
 
 /**
- * Bytes of weights above which one workgroup that reads all of them in every step is slower than one dispatch per step, which spreads them over the device.
+ * Bytes of weights above which one workgroup that reads all of them in every step is slower than one dispatch per step,
+ * which spreads them over the device.
  */
 const mostWeightBytes = 4 * 2 ** 20;
 

@@ -1,7 +1,11 @@
 /**
- * @file The persistent schedule: one dispatch for a whole sequence. A workgroup owns some rows of the batch and walks all steps; its states and the values that cross invocations are in workgroup memory, and barriers separate stages. Rows of a batch are independent inside a recurrence, so no barrier across workgroups is needed.
+ * @file The persistent schedule: one dispatch for a whole sequence. A workgroup owns some rows of the batch and walks
+ * all steps; its states and the values that cross invocations are in workgroup memory, and barriers separate stages.
+ * Rows of a batch are independent inside a recurrence, so no barrier across workgroups is needed.
  *
- * A long sequence is cut into chunks (chunks.ts): dispatches of the same kernel, each with a range of steps. Each one loads the carries that the previous one stored, and stores its own at the end; those of the last are the scan's results. Steps are counted from the start of the sequence, so slots alternate as in an uncut run.
+ * A long sequence is cut into chunks (chunks.ts): dispatches of the same kernel, each with a range of steps. Each one
+ * loads the carries that the previous one stored, and stores its own at the end; those of the last are the scan's
+ * results. Steps are counted from the start of the sequence, so slots alternate as in an uncut run.
  */
 
 import { sizeOf } from "../../graph/dim.ts";

@@ -1,5 +1,6 @@
 /**
- * @file The schedules of scans, and the choice between them: the first that can run a scan and has no reason against it. The choice is a pure function of shapes and limits, so that reruns stay bit-equal.
+ * @file The schedules of scans, and the choice between them: the first that can run a scan and has no reason against
+ * it. The choice is a pure function of shapes and limits, so that reruns stay bit-equal.
  */
 import { InternalError, UserError } from "../../graph/errors.ts";
 import type { Lowering, ScanContext, ScanSchedule, ScanSchedules } from "../lowering.ts";

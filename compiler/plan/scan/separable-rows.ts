@@ -1,5 +1,7 @@
 /**
- * @file Whether the rows of a batch are independent within a step: every value of the step has the rows as its leading axis, or is the same for all rows, and no op moves numbers from one row to another. If so, a workgroup can own some rows for the whole sequence.
+ * @file Whether the rows of a batch are independent within a step: every value of the step has the rows as its leading
+ * axis, or is the same for all rows, and no op moves numbers from one row to another. If so, a workgroup can own some
+ * rows for the whole sequence.
  */
 import type { Dim } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";

@@ -1,5 +1,8 @@
 /**
- * @file The stepwise schedule: a loop with one dispatch per stage of the body. Carries alternate between two slots, so that a step reads what the previous one wrote while it writes its own. The first step reads the initial values in place, and the last also writes the final ones; if there are no steps, a dispatch copies the initial values there. A scan in the body becomes a nested loop.
+ * @file The stepwise schedule: a loop with one dispatch per stage of the body. Carries alternate between two slots, so
+ * that a step reads what the previous one wrote while it writes its own. The first step reads the initial values in
+ * place, and the last also writes the final ones; if there are no steps, a dispatch copies the initial values there. A
+ * scan in the body becomes a nested loop.
  */
 import { type Dim, mulDims, type Shape, sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";

@@ -1,5 +1,6 @@
 /**
- * @file The batch rows that a workgroup owns in the persistent schedule: how their elements are distributed over its invocations, one by one or in tiles.
+ * @file The batch rows that a workgroup owns in the persistent schedule: how their elements are distributed over its
+ * invocations, one by one or in tiles.
  */
 import { sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";

@@ -1,7 +1,10 @@
 /**
- * @file Cuts a graph into stages. A stage ends only where a value must cross invocations, that is, where it is read at a different position.
+ * @file Cuts a graph into stages. A stage ends only where a value must cross invocations, that is, where it is read at
+ * a different position.
  *
- * Values that are cheap to recompute are not stored: their readers inline them. Two positions are the same if their row-major indices are equal, so a reshape does not end a stage; and a reduction over the columns of a row may read earlier reductions of the same row.
+ * Values that are cheap to recompute are not stored: their readers inline them. Two positions are the same if their
+ * row-major indices are equal, so a reshape does not end a stage; and a reduction over the columns of a row may read
+ * earlier reductions of the same row.
  */
 import { type Dim, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";

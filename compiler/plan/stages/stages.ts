@@ -1,7 +1,8 @@
 /**
- * @file Stages. A stage is a set of values that one invocation can compute for one position: loops (products, reductions) followed by elementwise functions of their results.
+ * @file Stages. A stage is a set of values that one invocation can compute for one position: loops (products,
+ * reductions) followed by elementwise functions of their results.
  *
- * stage ::= level size loops roots, and, derived from these: form, accumulators, reads
+ *   stage ::= level size loops roots, and, derived from these: form, accumulators, reads
  *
  * Stages of one level do not depend on each other.
  */

@@ -1,12 +1,15 @@
 /**
- * @file Register tiles: how many rows and columns of a product one invocation computes. Each loaded operand serves a whole row or column of the tile, so larger tiles load less; smaller ones give more invocations. A pure function of shapes, target and tuning, so that reruns are bit-equal.
+ * @file Register tiles: how many rows and columns of a product one invocation computes. Each loaded operand serves a
+ * whole row or column of the tile, so larger tiles load less; smaller ones give more invocations. A pure function of
+ * shapes, target and tuning, so that reruns are bit-equal.
  */
 import type { Dim } from "../../graph/dim.ts";
 import type { WorkMapping } from "../../kernel/mapping.ts";
 import type { Tuning } from "../tuning.ts";
 
 /**
- * The kind of device: a software adapter has few lanes and expensive loads, a GPU many lanes. On a CPU a workgroup is a vector of four lanes.
+ * The kind of device: a software adapter has few lanes and expensive loads, a GPU many lanes. On a CPU a workgroup is a
+ * vector of four lanes.
  */
 export type Target = "gpu" | "software" | "cpu";
 
@@ -34,7 +37,11 @@ export interface TileOptions {
 export const sharingLanes = 4;
 
 /**
- * Whether the lanes of a subgroup share their loads of a tile's rows. All of them work on the same rows, so each loads one row in `sharingLanes` and broadcasts it: on a software adapter, where a load costs as much as many multiplications, loads are the most expensive part of a product. Hardware has caches for it. This assumes that neighbouring lanes of a workgroup are neighbours in their subgroup, which WebGPU does not guarantee: the comparison with the interpreter would fail if they were not.
+ * Whether the lanes of a subgroup share their loads of a tile's rows. All of them work on the same rows, so each loads
+ * one row in `sharingLanes` and broadcasts it: on a software adapter, where a load costs as much as many
+ * multiplications, loads are the most expensive part of a product. Hardware has caches for it. This assumes that
+ * neighbouring lanes of a workgroup are neighbours in their subgroup, which WebGPU does not guarantee: the comparison
+ * with the interpreter would fail if they were not.
  */
 export function sharesRows(tile: Tile, columnStride: Dim, { target, subgroupSize }: TileOptions): boolean {
   const isStatic = typeof columnStride === "number" && columnStride % sharingLanes === 0;
@@ -61,7 +68,8 @@ export function spreadOver(positions: Dim, { target }: TileOptions): number {
 }
 
 /**
- * The tile for `products` products of shape [.., rows, columns] that one invocation computes together; `most` bounds the elements of one tile, unless a tuning overrides it.
+ * The tile for `products` products of shape [.., rows, columns] that one invocation computes together; `most` bounds
+ * the elements of one tile, unless a tuning overrides it.
  */
 export function chooseTile(
   rows: Dim,
