@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 import { isolation } from "./isolation.ts";
 import { sandboxBundle } from "./sandbox/bundle.ts";
+import { zooSources } from "./zoo-sources.ts";
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -22,7 +23,7 @@ export default defineConfig({
   root: at("."),
   base: "./",
   resolve: library,
-  plugins: [sandboxBundle(library)],
+  plugins: [zooSources(), sandboxBundle(library)],
   worker: { format: "es" },
   server: { fs: { allow: [at("..")] }, headers: isolation },
   preview: { headers: isolation },

@@ -12,6 +12,7 @@ import { flowPanel } from "./panels/flow-panel.ts";
 import { samplePanel } from "./panels/sample-panel.ts";
 import { createTabs } from "./panels/tabs.ts";
 import { trainingPanel } from "./panels/training-panel.ts";
+import { firstPreset, presets } from "./presets.ts";
 import { openSandbox, type Sandbox } from "./sandbox-client.ts";
 import { messageOf, Training } from "./session/training.ts";
 import { Workspace } from "./session/workspace.ts";
@@ -24,7 +25,7 @@ const sandbox = openSandbox();
 const worker = openWorker();
 const training = new Training(worker, sandbox, workspace);
 
-workspace.openFirst();
+workspace.open(presets.filter(({ name }) => name === firstPreset));
 void training.open("auto");
 await openLink();
 
@@ -80,7 +81,7 @@ async function share(): Promise<void> {
   const link = await linkOf({
     cells: cells.value.map(({ name, source }) => ({ name, source })),
     settings: settings.value,
-    data: data.value.kind === "task" ? data.value : { kind: "documentation" },
+    data: data.value.kind === "task" ? data.value : { kind: "documentation" as const },
   });
   history.replaceState(null, "", link);
   const copied = await copy(link);

@@ -2,7 +2,7 @@
  * @file A link that holds cells and settings, compressed in the part of the address that is sent to no server. Cells that
  * came by a link are shown, and run only when the visitor agrees.
  */
-import type { RunSettings } from "../shared/protocol.ts";
+import { checkedSettings, type RunSettings } from "../shared/settings.ts";
 import { presets } from "./presets.ts";
 import type { DataChoice } from "./session/workspace.ts";
 import { mostCells } from "./session/workspace.ts";
@@ -72,28 +72,6 @@ function checked(value: unknown): Shared {
     return { name, source };
   });
   return { cells: opened, settings: checkedSettings(asRecord(settings)), data: checkedData(asRecord(data)) };
-}
-
-const limits: Readonly<Record<Exclude<keyof RunSettings, "clipNorm">, readonly [number, number]>> = {
-  units: [1, 1024],
-  layers: [1, 4],
-  embed: [1, 512],
-  batch: [1, 256],
-  time: [2, 1000],
-  learningRate: [0, 1],
-  seed: [0, 2 ** 32 - 1],
-};
-
-function checkedSettings(given: Readonly<Record<string, unknown>>): Partial<RunSettings> {
-  const kept: [string, number | null][] = [];
-  for (const [key, [least, most]] of Object.entries(limits)) {
-    const value = given[key];
-    if (typeof value !== "number" || !(value >= least && value <= most)) continue;
-    if (key === "learningRate" || Number.isInteger(value)) kept.push([key, value]);
-  }
-  const { clipNorm } = given;
-  if (clipNorm === null || (typeof clipNorm === "number" && clipNorm > 0)) kept.push(["clipNorm", clipNorm]);
-  return Object.fromEntries(kept);
 }
 
 function checkedData(given: Readonly<Record<string, unknown>>): Shared["data"] {

@@ -4,3 +4,8 @@ declare module "virtual:sandbox-script" {
   const script: string;
   export default script;
 }
+
+declare module "virtual:zoo" {
+  const zoo: readonly import("./preset.ts").Preset[];
+  export default zoo;
+}

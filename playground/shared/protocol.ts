@@ -27,30 +27,16 @@ import type {
   Sample,
   TaskReport,
 } from "./reports.ts";
+import type { RunSettings } from "./settings.ts";
 
 export type * from "./reports.ts";
+export type { RunSettings } from "./settings.ts";
 
 /** "auto" takes a GPU where there is one, else the CPU, else the interpreter, for tiny cells only. */
 export type DeviceChoice = "auto" | "gpu" | "cpu" | "software" | "interpreter";
 
 /** The name that the sandbox gives the visitor's source; lines of faults and kernels are those of this file. */
 export const cellFile = "cell.ts";
-
-export interface RunSettings {
-  readonly units: number;
-  readonly layers: number;
-  /** Width of the embedding; used where the data are text. */
-  readonly embed: number;
-  /** Rows side by side. */
-  readonly batch: number;
-  /** Steps of a batch: how far gradients reach back. */
-  readonly time: number;
-  readonly learningRate: number;
-  /** A whole number below 2^32: one seed gives one run. */
-  readonly seed: number;
-  /** Largest global norm of the gradient; none where it is null. */
-  readonly clipNorm: number | null;
-}
 
 export interface RunSpec {
   readonly name: RunName;
@@ -93,10 +79,10 @@ export type Command =
   /** Replaces the data; runs there are end, since their networks were made for the old. Reply: `DataReport`. */
   | { readonly type: "setData"; readonly data: DataSource }
   /**
-   * Replaces all runs, and releases what the old ones held; where one of the new cannot be made, the old go on. They do not
-   * start by themselves. Reply: `RunReport[]`.
+   * Replaces all runs but those of `keep`, and releases what the old ones held; where one of the new cannot be made, the
+   * old go on. They do not start by themselves. Reply: a `RunReport` for each of `runs`.
    */
-  | { readonly type: "setRuns"; readonly runs: readonly RunSpec[] }
+  | { readonly type: "setRuns"; readonly runs: readonly RunSpec[]; readonly keep?: readonly RunName[] }
   /** Starts runs, or goes on with them; all where `runs` is left out. `steps` more for each, or until paused. */
   | { readonly type: "start"; readonly runs?: readonly RunName[]; readonly steps?: number }
   /** Reply: null, once no step is in flight. */

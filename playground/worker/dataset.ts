@@ -11,6 +11,7 @@ import { tasks } from "../../train/tasks/index.ts";
 import { pageLanguage } from "../shared/language.ts";
 import type { DataReport, DataSource, RunSettings } from "../shared/protocol.ts";
 import { readSeries, readText } from "./reading.ts";
+import { regularizationOf } from "./recipe.ts";
 
 /** Batches, and where they know them the bounds of their loss. */
 export type BatchesWithBounds = Batches & Partial<Pick<DataReport, "baseline" | "best">>;
@@ -27,9 +28,10 @@ export interface Dataset {
 }
 
 /** The network that a run trains: its cell between what the data bring and what they ask for. */
-export function networkFor(data: Dataset, cell: CellDefinition, { units, layers, embed }: RunSettings): Network {
+export function networkFor(data: Dataset, cell: CellDefinition, settings: RunSettings): Network {
   const { vocabulary, columns = [], targets = [] } = data;
-  const stack = { cell, units, layers };
+  const { units, layers, embed } = settings;
+  const stack = { cell, units, layers, ...regularizationOf(settings) };
   if (vocabulary !== undefined) return languageModel({ ...stack, embed, vocabulary: vocabulary.characters.length });
   if (data.kind === "series") return seriesModel({ ...stack, features: columns.length });
   return regressionModel({ ...stack, features: columns.length, outputs: targets.length });

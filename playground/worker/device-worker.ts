@@ -111,7 +111,7 @@ export class DeviceWorker {
         this.#data = next;
         return next.report;
       }),
-    setRuns: ({ runs }) => this.#alone(() => this.#setRuns(runs)),
+    setRuns: ({ runs, keep = [] }) => this.#alone(() => this.#setRuns(runs, keep)),
     start: async ({ runs, steps }) => {
       if (steps !== undefined && !(Number.isInteger(steps) && steps > 0))
         throw new UserError(`steps is ${steps}; expected a whole number above 0`);
@@ -219,9 +219,9 @@ export class DeviceWorker {
     return this.#adopt(opened);
   }
 
-  async #setRuns(specs: readonly RunSpec[]): Promise<RunReport[]> {
+  async #setRuns(specs: readonly RunSpec[], keep: readonly RunName[]): Promise<RunReport[]> {
     const device = this.#openedAtHand();
-    const names = specs.map(({ name }) => name);
+    const names = [...this.#chosen(keep).map(({ run }) => run.name), ...specs.map(({ name }) => name)];
     if (new Set(names).size !== names.length || names.includes(loadedModel))
       throw new UserError("two runs have one name; give each a name of its own");
     // The old runs end when all new ones are there: a cell with a fault ends none.
@@ -232,7 +232,7 @@ export class DeviceWorker {
       await Promise.all(opened.map(({ run }) => run.close()));
       throw error;
     }
-    await this.#endRuns();
+    await this.#endRuns(keep);
     for (const { run } of opened) this.#runs.set(run.name, { run });
     return opened.map(({ report }) => report);
   }
@@ -337,10 +337,12 @@ export class DeviceWorker {
     }
   }
 
-  async #endRuns(): Promise<void> {
-    const runs = [...this.#runs.values()].map(({ run }) => run);
-    this.#runs.clear();
-    for (const run of runs) this.#loop.drop(run);
+  async #endRuns(keep: readonly RunName[] = []): Promise<void> {
+    const runs = [...this.#runs.values()].flatMap(({ run }) => (keep.includes(run.name) ? [] : [run]));
+    for (const run of runs) {
+      this.#runs.delete(run.name);
+      this.#loop.drop(run);
+    }
     await Promise.all(runs.map((run) => run.close()));
     // Some buffers are given back in a later task.
     await nextMacrotask();

@@ -16,6 +16,7 @@ import { type Checkpoint, createTrainer, type Trainer, type TrainingStepResult }
 import type { DataReport, Event, RunName, RunSpec, StoppedEvent } from "../shared/protocol.ts";
 import { type BatchesWithBounds, type Dataset, networkFor } from "./dataset.ts";
 import { Progress } from "./progress.ts";
+import { updateOf } from "./recipe.ts";
 
 /** Steps in flight: the device has the next before the numbers of this one are back. More of long steps would delay a pause. */
 const depth = { gpu: 8, cpu: 2, software: 2, interpreter: 1 } as const;
@@ -90,7 +91,7 @@ export class Run {
 
   static async open(options: RunOptions): Promise<Run> {
     const { device, data, spec, maxWeights = Number.POSITIVE_INFINITY } = options;
-    const { seed, learningRate, clipNorm } = spec.settings;
+    const { seed, learningRate } = spec.settings;
     const network = networkFor(data, cellFromTrace(decodeCell(spec.cell)), spec.settings);
     const weights = weightsOf(network);
     if (weights > maxWeights) {
@@ -100,7 +101,7 @@ export class Run {
     }
     // Too little data for the sizes is found before anything is compiled.
     const batches = data.batches({ batch: spec.settings.batch, time: spec.settings.time });
-    const trainer = await createTrainer(device, network, { seed, learningRate, clipNorm: clipNorm ?? undefined });
+    const trainer = await createTrainer(device, network, { seed, learningRate, ...updateOf(spec.settings) });
     try {
       return new Run(options, network, batches, trainer);
     } catch (error) {

@@ -148,7 +148,7 @@ test("a link brings a cell and its settings, which run once the visitor agrees",
   const { page } = await openPlayground(browser, site);
   await page.locator(".diagram").waitFor();
   await writeSource(page, mine);
-  await page.getByText("Sizes, seed, clipping").click();
+  await page.getByText("Sizes and settings").click();
   await page.getByLabel("Units").fill("24");
   await press(page, "Share");
   await eventually(() => page.url()).toMatch(/#cell=[\w-]+$/);
@@ -165,7 +165,7 @@ test("a link brings a cell and its settings, which run once the visitor agrees",
   ]);
   await press(other, "Run it");
   await other.locator(".diagram .part-gate").first().waitFor();
-  await other.getByText("Sizes, seed, clipping").click();
+  await other.getByText("Sizes and settings").click();
   expect(await other.getByLabel("Units").inputValue()).toBe("24");
   await press(other, "Train");
   await untilStep(other, 1);
@@ -229,7 +229,7 @@ test("a lost device is told, and training goes on from the weights that were kep
   await untilStep(page, 5);
   await tellWorker(page, { type: "loseDevice", id: 1_000_000 });
   await page.getByRole("button", { name: "Open the device again" }).waitFor();
-  expect(await page.locator(".training-panel .problem").textContent()).toMatch(/Kept: LSTM from step \d+/);
+  expect(await page.locator(".training-panel .problem").textContent()).toMatch(/Kept: lstm from step \d+/);
   const lostAt = await figureOf(page, "Step");
   await press(page, "Open the device again");
   await page.getByRole("button", { name: "Pause" }).waitFor();
@@ -241,24 +241,27 @@ test("cells side by side: another joins while the first trains, both have curves
   const { page, complaints } = await openPlayground(browser, site);
   await press(page, "Train");
   await untilStep(page, 2);
-  await page.getByLabel("Compare with…").selectOption("RNN");
+  await page.getByLabel("Compare with…").selectOption("rnn");
   await press(page, "Train the changes");
   await eventually(() => page.locator(".figures tbody tr").count()).toBe(2);
   await untilStep(page, 3);
   await page.getByRole("tab", { name: "Gradient flow" }).click();
   await eventually(() => page.locator(".legend li").allTextContents()).toEqual([
-    expect.stringMatching(/^LSTM: c/),
-    expect.stringMatching(/^LSTM: h/),
-    expect.stringMatching(/^RNN: h/),
+    expect.stringMatching(/^lstm: c/),
+    expect.stringMatching(/^lstm: h/),
+    expect.stringMatching(/^rnn: h/),
   ]);
   await page.getByRole("tab", { name: "Compiled" }).click();
   await eventually(() => page.locator(".code .cm-content").textContent()).toMatch(/graph trainingStep/);
   await page.getByLabel("Pass or kernel").selectOption("k0");
   await eventually(() => page.locator(".code .cm-content").textContent()).toMatch(/\(func \$k0/);
-  await press(page, "Remove RNN");
+  const compiled = page.getByRole("tabpanel", { name: "Compiled" });
+  await press(page, "Close rnn");
   await press(page, "Train the changes");
-  await eventually(() => page.locator(".figures tbody tr").count()).toBe(1);
-  await untilStep(page, 2);
+  await eventually(() => compiled.getByLabel("Run").evaluate("(menu) => menu.textContent")).toBe("lstm");
+  // Its curve and figures stay.
+  expect(await page.locator(".figures tbody tr").count()).toBe(2);
+  await untilStep(page, (await figureOf(page, "Step")) + 2);
   expect(complaints).toEqual([]);
   await page.close();
 });
@@ -268,7 +271,7 @@ test("the gradient check tells a right cell from one whose gradient is stopped",
   await page.locator(".diagram").waitFor();
   await page.getByRole("tab", { name: "Gradient check" }).click();
   await press(page, "Check the gradient");
-  await page.getByText("The gradient of LSTM is right.").waitFor();
+  await page.getByText("The gradient of lstm is right.").waitFor();
   await writeSource(
     page,
     mine.replace("tanh }", "tanh, stopGradient }").replace("mul(f, n)", "mul(stopGradient(f), n)"),
@@ -305,7 +308,7 @@ test("the keyboard alone is enough, and a phone is wide enough", async () => {
 test("the page stays at hand while a cell of 128 units trains", async () => {
   const { page } = await openPlayground(browser, site);
   await page.locator(".diagram").waitFor();
-  await page.getByText("Sizes, seed, clipping").click();
+  await page.getByText("Sizes and settings").click();
   await page.getByLabel("Units").fill("128");
   await press(page, "Train");
   await untilStep(page, 3);

@@ -11,6 +11,7 @@ import type {
   RunSettings,
   RunSpec,
 } from "../../playground/shared/protocol.ts";
+import { plainTraining } from "../../playground/shared/settings.ts";
 import { DeviceWorker } from "../../playground/worker/device-worker.ts";
 
 type CommandOf<K extends Command["type"]> = Extract<Command, { type: K }>;
@@ -84,7 +85,8 @@ export class Client {
 }
 
 export const smallSettings: RunSettings = {
-  ...{ units: 6, layers: 1, embed: 4, batch: 2, time: 8, learningRate: 0.02, seed: 1, clipNorm: 1 },
+  ...plainTraining,
+  ...{ units: 6, layers: 1, embed: 4, batch: 2, time: 8, learningRate: 0.02, seed: 1 },
 };
 
 /** What the sandbox makes of a cell. `features` is that of the data, null for text. */

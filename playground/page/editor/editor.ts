@@ -6,11 +6,11 @@ import {
   closeBracketsKeymap,
   completionKeymap,
 } from "@codemirror/autocomplete";
-import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap, isolateHistory } from "@codemirror/commands";
 import { javascript } from "@codemirror/lang-javascript";
 import { bracketMatching, indentOnInput, syntaxHighlighting } from "@codemirror/language";
 import { lintGutter, setDiagnostics } from "@codemirror/lint";
-import { EditorState } from "@codemirror/state";
+import { EditorState, Transaction } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 import type { SourceFault } from "../../sandbox/messages.ts";
@@ -18,8 +18,11 @@ import { type PlacedFault, placeOf } from "./fault-place.ts";
 
 export interface Editor {
   readonly element: HTMLElement;
-  /** Shows another source, with a history of its own. */
-  readonly open: (source: string) => void;
+  /**
+   * Shows the source of a cell. Each cell has a history of its own, and where the source is another than the one shown
+   * before, the difference is one edit that can be undone.
+   */
+  readonly open: (cell: number, source: string) => void;
   /** Underlines a fault where its place is known; what it says, and its line, come back. */
   readonly showFault: (fault: SourceFault | undefined) => PlacedFault | undefined;
   /** Puts the cursor on a line, from 1, and the focus into the editor. */
@@ -35,6 +38,9 @@ export interface EditorEvents {
 
 export function createEditor({ onEdit, onLine }: EditorEvents): Editor {
   let names: readonly string[] = [];
+  /** Of the cells that are not shown. */
+  const states = new Map<number, EditorState>();
+  let shown: number | undefined;
   const complete = (context: CompletionContext) => {
     const word = context.matchBefore(/\w+/);
     if (word === null) return null;
@@ -64,8 +70,18 @@ export function createEditor({ onEdit, onLine }: EditorEvents): Editor {
 
   return {
     element: view.dom,
-    open: (source) => {
-      view.setState(EditorState.create({ doc: source, extensions }));
+    open: (cell, source) => {
+      if (cell !== shown) {
+        if (shown !== undefined) states.set(shown, view.state);
+        shown = cell;
+        view.setState(states.get(cell) ?? EditorState.create({ doc: source, extensions }));
+      }
+      const { doc } = view.state;
+      if (doc.toString() !== source)
+        view.dispatch({
+          changes: { from: 0, to: doc.length, insert: source },
+          annotations: [isolateHistory.of("full"), Transaction.userEvent.of("input.replace")],
+        });
       // The step itself stands last.
       view.dispatch({ effects: EditorView.scrollIntoView(source.length, { y: "end" }) });
     },

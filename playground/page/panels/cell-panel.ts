@@ -24,7 +24,8 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
   const editor = createEditor({
     onEdit: (source) => {
       shown = { ...shown, source };
-      workspace.edit(source);
+      if (source !== workspace.activeCell.source) workspace.edit(source);
+      soon();
     },
     onLine: (line) => markLine(drawing, line),
   });
@@ -62,7 +63,9 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
     // Something newer is on its way.
     if (own !== runs || outcome.kind === "superseded") return;
     showFault(outcome.kind === "fault" ? outcome.fault : undefined);
-    if (outcome.kind === "traced") showCell(outcome.traced);
+    if (outcome.kind !== "traced") return;
+    showCell(outcome.traced);
+    workspace.rename(workspace.activeCell.id, outcome.traced.name);
   };
   const soon = () => {
     window.clearTimeout(timer);
@@ -70,8 +73,9 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
   };
   const follow = () => {
     const { id, source } = workspace.activeCell;
-    if (id !== shown.id || source !== shown.source) editor.open(source);
+    if (id === shown.id && source === shown.source) return;
     shown = { id, source };
+    editor.open(id, source);
     soon();
   };
   workspace.cells.follow(follow);
@@ -85,7 +89,7 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
   const presetOf = (name: string) => presets.find((preset) => preset.name === name);
   const startFrom = menu("Start from…", choices, (name) => {
     const preset = presetOf(name);
-    if (preset !== undefined) workspace.edit(preset.source, preset.name);
+    if (preset !== undefined) workspace.startFrom(preset);
   });
   const compare = menu("Compare with…", choices, (name) => {
     const preset = presetOf(name);
@@ -99,9 +103,27 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
     { class: "cell-panel" },
     h("div", { class: "cell-bar" }, cellTabs(workspace), startFrom, compare),
     drawing,
+    startedLine(workspace),
     h("div", { class: "editor" }, editor.element),
     faults,
   );
+}
+
+/** Says that another cell took the place of one, and takes that back. */
+function startedLine(workspace: Workspace): HTMLElement {
+  const text = h("span", { role: "status" });
+  const undo = button("Undo", () => workspace.undoStart());
+  const close = button("×", () => workspace.started.set(undefined), {
+    class: "close",
+    "aria-label": "Keep the new cell",
+  });
+  const line = h("div", { class: "started" }, text, undo, close);
+  workspace.started.follow((started) => {
+    line.hidden = started === undefined;
+    text.textContent =
+      started === undefined ? "" : `${started.name} stands in the place of ${started.before.name}, which is not lost:`;
+  });
+  return line;
 }
 
 function markLine(drawing: HTMLElement, line: number): void {

@@ -18,7 +18,7 @@ export function cellTabs(workspace: Workspace): HTMLElement {
           "aria-pressed": String(id === workspace.active.value),
         });
         open.prepend(h("i", { class: "dot", style: `--colour: ${runColour(colour)}` }));
-        const close = button("×", () => workspace.remove(id), { class: "close", "aria-label": `Remove ${name}` });
+        const close = button("×", () => workspace.remove(id), { class: "close", "aria-label": `Close ${name}` });
         return h("span", { class: "cell-tab" }, open, cells.length > 1 ? close : undefined);
       }),
     );

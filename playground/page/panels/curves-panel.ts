@@ -1,8 +1,12 @@
-/** @file The curves of all runs on one plot, their speed below, and the latest figures as a table, which is the legend. */
-import { h } from "../dom.ts";
-import { grouped, rate, short } from "../numbers.ts";
+/** @file The curves of all runs on one plot, their speed below, and the table of runs, which is the legend. */
+import { runColour } from "../colours.ts";
+import { button, h } from "../dom.ts";
+import { rate } from "../numbers.ts";
 import { createPlot, type PlottedCurve } from "../plots/plot.ts";
+import { differences, labelOf } from "../session/run-labels.ts";
+import { mostRuns, type RunRecord } from "../session/runs.ts";
 import type { Training } from "../session/training.ts";
+import { runsTable } from "./runs-table.ts";
 
 /** Milliseconds between two updates of the figures: more often is not read. */
 const pace = 250;
@@ -10,13 +14,7 @@ const pace = 250;
 export function curvesPanel(training: Training): HTMLElement {
   const loss = createPlot({ label: "Loss by step", xLabel: "step", height: 240 });
   const speed = createPlot({ label: "Tokens per second by step", xLabel: "step", height: 96, format: rate });
-  const body = h("tbody");
-  const table = h(
-    "table",
-    { class: "figures" },
-    h("thead", {}, row("th", "Cell", "Step", "Loss", "Held-out", "Tokens/s")),
-    body,
-  );
+  const table = runsTable(training);
   const empty = h(
     "ol",
     { class: "empty" },
@@ -25,6 +23,10 @@ export function curvesPanel(training: Training): HTMLElement {
     h("li", {}, "Look inside: what it writes, what its gates do, how far its gradient reaches."),
   );
   const about = h("small");
+  const full = h("p", { class: "about" }, `The last ${mostRuns} runs are kept.`);
+  const all = () => training.records.value.map(({ run }) => run);
+  const clear = button("Remove all runs", () => void training.remove(all()));
+  const keep = h("div", { class: "row keep" }, clear);
   const drawn = h(
     "div",
     { class: "curves" },
@@ -33,42 +35,21 @@ export function curvesPanel(training: Training): HTMLElement {
     h("h3", {}, "Tokens per second"),
     speed.element,
   );
-  const colourOf = (run: string) => training.colourOf(run);
 
   const show = () => {
-    const runs = [...training.history.runs];
-    const any = runs.length > 0;
+    const { value: records } = training.records;
+    const any = records.length > 0;
     empty.hidden = any;
-    table.hidden = !any;
-    drawn.hidden = !any;
-    body.replaceChildren(
-      ...runs.map(([name, { last, heldOut }]) => {
-        const latest = heldOut.values.at(-1);
-        const cells = [
-          grouped(last?.step ?? 0),
-          last === undefined ? "–" : short(last.loss),
-          latest === undefined ? "–" : short(latest),
-          last === undefined ? "–" : rate(last.tokensPerSecond),
-        ];
-        const line = row("td", "", ...cells);
-        line.firstElementChild?.append(h("i", { class: "dot", style: `--colour: ${colourOf(name)}` }), name);
-        return line;
-      }),
-    );
-    const { baseline, best } = training.data.value ?? {};
-    about.textContent = `in training, and held out (dashed); grey: knowing nothing${best === undefined ? "" : ", and the best there is"}`;
-    const steps = runs.flatMap(([, history]) => history.loss.steps);
-    loss.show([
-      ...runs.flatMap(([name, history]): PlottedCurve[] => [
-        { name, colour: colourOf(name), ...history.loss },
-        { name: `${name}, held out`, colour: colourOf(name), ...history.heldOut, style: "dashes" },
-      ]),
-      ...levelsOf({ "knowing nothing": baseline, "the best there is": best }, steps),
-    ]);
-    speed.show(runs.map(([name, { speed }]) => ({ name, colour: colourOf(name), ...speed })));
+    for (const element of [table.element, drawn, keep]) element.hidden = !any;
+    full.hidden = records.length < mostRuns;
+    table.show(records);
+    const visible = records.filter((record) => record.shown);
+    about.textContent = aboutLevels(visible);
+    loss.show(lossCurves(records));
+    speed.show(visible.map(({ run, colour, speed }) => ({ name: run, colour: runColour(colour), ...speed })));
   };
   let timer: number | undefined;
-  training.progress.follow(() => {
+  training.records.follow(() => {
     if (timer !== undefined) return;
     timer = window.setTimeout(() => {
       timer = undefined;
@@ -76,19 +57,48 @@ export function curvesPanel(training: Training): HTMLElement {
     }, pace);
   });
   show();
-  return h("div", { class: "curves-panel" }, empty, table, drawn);
+  return h("div", { class: "curves-panel" }, empty, table.element, full, drawn, keep);
 }
 
-/** Losses to compare with, as levels across the plot. */
-function levelsOf(levels: Readonly<Record<string, number | undefined>>, steps: readonly number[]): PlottedCurve[] {
-  const last = steps.reduce((a, b) => Math.max(a, b), 0);
-  return Object.entries(levels).flatMap(([name, value]): PlottedCurve[] =>
-    value === undefined
-      ? []
-      : [{ name, colour: "var(--faint-ink)", steps: [0, last], values: [value, value], style: "dashes" }],
-  );
+/** The curves of the runs that are shown, and the losses to compare them with. */
+export function lossCurves(records: readonly RunRecord[]): readonly PlottedCurve[] {
+  const differing = differences(records);
+  const visible = records.filter(({ shown }) => shown);
+  const last = visible.flatMap(({ loss }) => loss.steps.at(-1) ?? []).reduce((a, b) => Math.max(a, b), 0);
+  return [
+    ...visible.flatMap(({ run, colour, loss, heldOut }): PlottedCurve[] => {
+      const name = labelOf(run, differing.get(run) ?? []);
+      return [
+        { name, colour: runColour(colour), ...loss },
+        { name: `${name}, held out`, colour: runColour(colour), ...heldOut, style: "dashes" },
+      ];
+    }),
+    ...levels(visible).map(
+      ([name, value]): PlottedCurve => ({
+        ...{ name, colour: "var(--faint-ink)", style: "dashes" },
+        ...{ steps: [0, last], values: [value, value] },
+      }),
+    ),
+  ];
 }
 
-function row(kind: "td" | "th", ...cells: readonly string[]): HTMLTableRowElement {
-  return h("tr", {}, ...cells.map((text) => h(kind, kind === "th" ? { scope: "col" } : {}, text)));
+/** Losses to compare with, as levels across the plot; each once. */
+function levels(records: readonly RunRecord[]): [name: string, value: number][] {
+  const of = (name: string, values: readonly (number | undefined)[]) =>
+    [...new Set(values)].flatMap((value): [string, number][] => (value === undefined ? [] : [[name, value]]));
+  return [
+    ...of(
+      "knowing nothing",
+      records.map(({ baseline }) => baseline),
+    ),
+    ...of(
+      "the best there is",
+      records.map(({ best }) => best),
+    ),
+  ];
+}
+
+function aboutLevels(records: readonly RunRecord[]): string {
+  const best = records.some((record) => record.best !== undefined) ? ", and the best there is" : "";
+  return `in training, and held out (dashed); grey: knowing nothing${best}`;
 }

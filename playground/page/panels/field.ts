@@ -1,4 +1,5 @@
 /** @file Labelled fields: numbers, choices, sliders. */
+import { correctedNumber } from "../corrected-number.ts";
 import { type Attributes, h } from "../dom.ts";
 
 export interface NumberField {
@@ -9,10 +10,24 @@ export interface NumberField {
   readonly whole: boolean;
   readonly hint?: string;
   readonly onChange: (value: number) => void;
+  /** A line where the number given was none, or out of range; undefined once one is right. */
+  readonly onCorrected?: (line: string | undefined) => void;
+}
+
+export interface NumberInput {
+  readonly element: HTMLLabelElement;
+  /** Shows another value, unless one is being typed. */
+  readonly show: (value: number) => void;
+}
+
+/** A field for a number. */
+export function numberField(field: NumberField): HTMLLabelElement {
+  return numberInput(field).element;
 }
 
 /** What is no number, or out of range, goes back to the nearest that is right. */
-export function numberField({ label, value, least, most, whole, hint, onChange }: NumberField): HTMLLabelElement {
+export function numberInput(field: NumberField): NumberInput {
+  const { label, value, least, most, whole, hint, onChange, onCorrected } = field;
   const input = h("input", {
     type: "number",
     value,
@@ -23,12 +38,20 @@ export function numberField({ label, value, least, most, whole, hint, onChange }
   });
   let last = value;
   input.addEventListener("change", () => {
-    const given = input.valueAsNumber;
-    if (Number.isFinite(given)) last = Math.min(most, Math.max(least, whole ? Math.round(given) : given));
+    const corrected = correctedNumber(input.value, last, field);
+    last = corrected.value;
     input.value = String(last);
+    onCorrected?.(corrected.line);
     onChange(last);
   });
-  return h("label", { class: "field", title: hint }, h("span", {}, label), input);
+  return {
+    element: h("label", { class: "field", title: hint }, h("span", {}, label), input),
+    show: (value) => {
+      if (value === last) return;
+      last = value;
+      input.value = String(value);
+    },
+  };
 }
 
 export interface Choice {

@@ -1,67 +1,103 @@
-/** @file The sizes of the networks, and the learning rate, which is live. */
-import type { RunSettings } from "../../shared/protocol.ts";
+/** @file The sizes of the networks, how they are trained, and the learning rate, which is live. */
+import {
+  type NumberKey,
+  optimizerNames,
+  type RunSettings,
+  ranges,
+  scheduleNames,
+  withOptimizer,
+} from "../../shared/settings.ts";
 import { h } from "../dom.ts";
 import type { Training } from "../session/training.ts";
 import type { Workspace } from "../session/workspace.ts";
-import { numberField } from "./field.ts";
+import { numberInput, selectField } from "./field.ts";
 
-interface Size {
-  readonly key: "units" | "layers" | "embed" | "batch" | "time" | "seed";
-  readonly label: string;
-  readonly hint: string;
-  readonly least: number;
-  readonly most: number;
-}
+const sizes = ["units", "layers", "time", "batch", "embed", "seed"] as const;
+const updates = ["weightDecay", "clipNorm"] as const;
+const schedule = ["scheduleSteps", "warmup"] as const;
+const dropped = ["dropout", "recurrentDropout", "zoneout"] as const;
 
-const sizes: readonly Size[] = [
-  { key: "units", label: "Units", hint: "Numbers in each state", least: 1, most: 1024 },
-  { key: "layers", label: "Layers", hint: "Cells on top of each other", least: 1, most: 4 },
-  {
-    key: "time",
-    label: "Steps back",
-    hint: "Time steps in a batch: how far gradients reach back",
-    least: 2,
-    most: 1000,
-  },
-  { key: "batch", label: "Batch", hint: "Sequences side by side", least: 1, most: 256 },
-  { key: "embed", label: "Embedding", hint: "Numbers that stand for a character", least: 1, most: 512 },
-  { key: "seed", label: "Seed", hint: "Same seed, same weights, same bits", least: 0, most: 2 ** 32 - 1 },
-];
+const optimizerTitles: Readonly<Record<(typeof optimizerNames)[number], string>> = {
+  adam: "Adam",
+  adamw: "AdamW",
+  sgd: "SGD",
+  momentum: "Momentum",
+  nesterov: "Nesterov",
+  rmsprop: "RMSProp",
+  adagrad: "Adagrad",
+  lion: "Lion",
+};
 
-export function sizesPanel(workspace: Workspace): HTMLElement {
-  const fields = h("div", { class: "fields" });
-  let shown: RunSettings | undefined;
-  workspace.settings.follow((settings) => {
-    const same =
-      shown !== undefined &&
-      [...sizes.map(({ key }) => key), "clipNorm" as const].every((key) => shown?.[key] === settings[key]);
-    shown = settings;
-    if (same) return;
-    fields.replaceChildren(
-      ...sizes.map(({ key, ...field }) =>
-        numberField({
-          ...field,
-          whole: true,
-          value: settings[key],
-          onChange: (value) => workspace.change({ [key]: value }),
-        }),
-      ),
-      numberField({
-        label: "Clip gradients at",
-        hint: "Largest norm of the gradient; 0 for any",
-        value: settings.clipNorm ?? 0,
-        least: 0,
-        most: 1e6,
-        whole: false,
-        onChange: (value) => workspace.change({ clipNorm: value === 0 ? null : value }),
-      }),
-    );
+const scheduleTitles: Readonly<Record<(typeof scheduleNames)[number], string>> = {
+  constant: "Constant",
+  linear: "Linear to 0",
+  cosine: "Cosine to 0",
+  step: "Steps of a tenth",
+};
+
+export function settingsPanel(workspace: Workspace, training: Training): HTMLElement {
+  const said = h("p", { class: "about wrong", role: "status", hidden: true });
+  const say = (line: string | undefined) => {
+    said.hidden = line === undefined;
+    said.textContent = line ?? "";
+  };
+  const shownBy: ((settings: RunSettings) => void)[] = [];
+  const field = (key: NumberKey) => {
+    const numberIn = (settings: RunSettings) => settings[key] ?? 0;
+    const { element, show } = numberInput({
+      ...ranges[key],
+      value: numberIn(workspace.settings.value),
+      onChange: (value) => workspace.change({ [key]: key === "clipNorm" && value === 0 ? null : value }),
+      onCorrected: say,
+    });
+    shownBy.push((settings) => show(numberIn(settings)));
+    return element;
+  };
+  const choice = <T extends "optimizer" | "schedule">(
+    ...[key, label, names, titles]: [T, string, readonly RunSettings[T][], Readonly<Record<RunSettings[T], string>>]
+  ) => {
+    const choices = names.map((name) => ({ value: name, label: titles[name] }));
+    const { element, select } = selectField(label, choices, (value) => {
+      const name = names.find((known) => known === value);
+      if (name !== undefined) choose(key, name);
+    });
+    shownBy.push((settings) => {
+      select.value = settings[key];
+    });
+    return element;
+  };
+  const choose = <T extends "optimizer" | "schedule">(key: T, name: RunSettings[T]) => {
+    const { value: settings } = workspace.settings;
+    const optimizer = optimizerNames.find((known) => known === name);
+    const change =
+      key === "optimizer" && optimizer !== undefined ? withOptimizer(settings, optimizer) : { [key]: name };
+    workspace.change(change);
+    if (change.learningRate !== undefined) training.rateChanged();
+  };
+  const scheduleFields = schedule.map(field);
+  shownBy.push(({ schedule: name }) => {
+    const [length] = scheduleFields;
+    if (length !== undefined) length.hidden = name === "constant";
   });
-  return h("details", { class: "sizes" }, h("summary", {}, "Sizes, seed, clipping"), fields);
+  const group = (title: string, ...fields: readonly HTMLElement[]) =>
+    h("fieldset", {}, h("legend", {}, title), h("div", { class: "fields" }, ...fields));
+  const more = h(
+    "details",
+    { class: "more" },
+    h("summary", {}, "More settings: optimizer, schedule, dropout, clipping"),
+    group("Update", choice("optimizer", "Optimizer", optimizerNames, optimizerTitles), ...updates.map(field)),
+    group("Learning rate over time", choice("schedule", "Schedule", scheduleNames, scheduleTitles), ...scheduleFields),
+    group("Dropped while training", ...dropped.map(field)),
+  );
+  const basic = h("div", { class: "fields" }, ...sizes.map(field));
+  workspace.settings.follow((settings) => {
+    for (const show of shownBy) show(settings);
+  });
+  return h("details", { class: "sizes" }, h("summary", {}, "Sizes and settings"), basic, more, said);
 }
 
 const slowest = 1e-5;
-const fastest = 0.3;
+const fastest = 1;
 
 /** A slider whose places are powers. */
 export function learningRateField(workspace: Workspace, training: Training): HTMLElement {
@@ -74,7 +110,8 @@ export function learningRateField(workspace: Workspace, training: Training): HTM
   slider.addEventListener("input", () => {
     const value = Number(Math.exp(slider.valueAsNumber).toPrecision(2));
     say(value);
-    training.setLearningRate(value);
+    workspace.change({ learningRate: value });
+    training.rateChanged();
   });
   workspace.settings.follow(({ learningRate }) => {
     if (document.activeElement !== slider) slider.value = String(Math.log(learningRate));

@@ -1,4 +1,4 @@
-/** @file Training: what to learn from, the buttons, the learning rate, sizes, and the curves. */
+/** @file Training: what to learn from, the buttons, the learning rate, settings, and the curves. */
 import { button, h } from "../dom.ts";
 import { grouped } from "../numbers.ts";
 import type { Phase, Training } from "../session/training.ts";
@@ -7,7 +7,7 @@ import type { WorkerClient } from "../worker-client.ts";
 import { curvesPanel } from "./curves-panel.ts";
 import { dataPanel } from "./data-panel.ts";
 import { devicePanel } from "./device-panel.ts";
-import { learningRateField, sizesPanel } from "./settings-panel.ts";
+import { learningRateField, settingsPanel } from "./settings-panel.ts";
 
 export function trainingPanel(workspace: Workspace, training: Training, worker: WorkerClient): HTMLElement {
   return h(
@@ -18,7 +18,7 @@ export function trainingPanel(workspace: Workspace, training: Training, worker: 
     transport(workspace, training),
     problemLine(training),
     curvesPanel(training),
-    sizesPanel(workspace),
+    settingsPanel(workspace, training),
   );
 }
 
@@ -26,10 +26,20 @@ function transport(workspace: Workspace, training: Training): HTMLElement {
   const train = button("Train", () => {
     if (training.phase.value === "lost") void training.recover().then(() => training.start());
     else if (training.phase.value === "training" && !training.stale.value) void training.pause();
-    else void training.start();
+    else {
+      workspace.settle();
+      void training.start();
+    }
   });
   train.className = "primary";
-  const reset = button("Reset", () => void training.reset(), { title: "Back to the first weights" });
+  const anew = button(
+    "Train anew",
+    () => {
+      workspace.settle();
+      void training.startAnew();
+    },
+    { title: "From the first weights, with the settings as they are now; the curves so far stay" },
+  );
   // The first button pauses, too, but offers something else once there are changes.
   const pause = button("Pause", () => void training.pause());
   const state = h("span", { class: "state", role: "status" });
@@ -39,12 +49,13 @@ function transport(workspace: Workspace, training: Training): HTMLElement {
     train.textContent = labelOf(phase, training.stale.value, fresh);
     train.dataset.phase = phase;
     train.disabled = phase === "opening" || phase === "preparing";
-    reset.disabled = fresh || train.disabled || phase === "lost";
+    anew.hidden = fresh;
+    anew.disabled = train.disabled || phase === "lost";
     pause.hidden = phase !== "training" || !training.stale.value;
     state.textContent = stateOf(training);
   };
   for (const signal of [training.phase, training.stale, training.runs, training.device]) signal.follow(show);
-  return h("div", { class: "transport" }, train, pause, reset, learningRateField(workspace, training), state);
+  return h("div", { class: "transport" }, train, pause, anew, learningRateField(workspace, training), state);
 }
 
 function labelOf(phase: Phase, stale: boolean, fresh: boolean): string {
@@ -52,13 +63,14 @@ function labelOf(phase: Phase, stale: boolean, fresh: boolean): string {
   if (phase === "preparing") return "Preparing…";
   if (stale) return "Train the changes";
   if (phase === "training") return "Pause";
-  return phase === "paused" && !fresh ? "Resume" : "Train";
+  return !fresh ? "Resume" : "Train";
 }
 
 function stateOf(training: Training): string {
   const { value: phase } = training.phase;
   if (phase === "opening") return "opening a device…";
   if (phase === "preparing") return "compiling kernels…";
+  if (phase === "reading") return "reading the data…";
   if (training.stale.value && training.runs.value.length > 0) return "changed since it was trained";
   const [first] = training.runs.value;
   if (first === undefined) return "";

@@ -9,16 +9,36 @@ import type { Sandbox } from "../sandbox-client.ts";
 import { RequestFailed, type WorkerClient } from "../worker-client.ts";
 import { sourceOf } from "./data-source.ts";
 import { DeviceSpeeds } from "./device-speeds.ts";
-import { History } from "./history.ts";
+import { matching } from "./matching.ts";
+import {
+  begun,
+  ended,
+  freeRunName,
+  type NewRun,
+  progressed,
+  type RunRecord,
+  rateMoved,
+  removed,
+  shown,
+} from "./runs.ts";
 import { Signal } from "./signal.ts";
 import type { CellDraft, DataChoice, Workspace } from "./workspace.ts";
 
-export type Phase = "opening" | "idle" | "preparing" | "training" | "paused" | "lost";
+/** "reading" data leaves the buttons as they are: what they do waits its turn. */
+export type Phase = "opening" | "idle" | "reading" | "preparing" | "training" | "paused" | "lost";
 
 /** A fault in words, and the cell it belongs to where it does to one. */
 export interface Problem {
   readonly message: string;
   readonly cell?: string;
+}
+
+/** A run to be made. */
+interface Made {
+  readonly draft: CellDraft;
+  readonly spec: RunSpec;
+  /** The cell's own name. */
+  readonly cell: string;
 }
 
 export class Training {
@@ -28,21 +48,17 @@ export class Training {
   readonly dataProblem = new Signal<string | undefined>(undefined);
   /** The worker's runs; none before the first training. */
   readonly runs = new Signal<readonly RunReport[]>([]);
+  /** All runs of the visit that were not removed, with their curves. */
+  readonly records = new Signal<readonly RunRecord[]>([]);
   readonly problem = new Signal<Problem | undefined>(undefined);
   /** Whether cells, sizes or data have changed since the runs were made. */
   readonly stale = new Signal(false);
-  readonly history = new History();
   /** Tokens per second by device, of the runs as they are. */
   readonly speeds = new DeviceSpeeds();
-  /** Places of the runs among the colours. */
-  readonly #colours = new Map<string, number>();
   readonly #gateColours = new Map<string, ScopeColours>();
-  /** Counts up with every event, for those who draw. */
-  readonly progress = new Signal(0);
   readonly #worker: WorkerClient;
   readonly #sandbox: Sandbox;
   readonly #workspace: Workspace;
-  #recipe: string | undefined;
   /** Runs that train now. */
   readonly #busy = new Set<string>();
   #last: Promise<void> = Promise.resolve();
@@ -52,10 +68,11 @@ export class Training {
     this.#sandbox = sandbox;
     this.#workspace = workspace;
     worker.onEvent((event) => this.#hear(event));
-    const check = () => this.stale.set(this.#recipe !== undefined && this.#recipe !== recipeOf(workspace));
-    workspace.cells.follow(check);
-    workspace.settings.follow(check);
-    this.runs.follow(check);
+    const check = () => {
+      const { fresh, surplus } = this.#matching();
+      this.stale.set(this.runs.value.length > 0 && fresh.length + surplus.length > 0);
+    };
+    for (const signal of [workspace.cells, workspace.settings, this.runs]) signal.follow(check);
   }
 
   /** Opens a device; its report says what was found, and where it is a lesser one why. */
@@ -85,33 +102,44 @@ export class Training {
     });
   }
 
-  /** Gives the worker other data; runs made for the old ones end. */
+  /** Gives the worker other data; runs made for the old ones end, and their curves step aside. */
   useData(choice: DataChoice): Promise<void> {
-    return this.#queued("preparing", async () => {
+    return this.#queued("reading", async () => {
       try {
         const report = await this.#worker.ask({ type: "setData", data: await sourceOf(choice) });
-        this.#forget();
+        this.#letGo(report.name);
         this.dataProblem.set(undefined);
         this.data.set(report);
       } catch (error) {
-        // The worker keeps the data before it; nobody who sees the problem would expect to train on those.
+        // The worker keeps the data before it; to train on those would surprise.
         this.dataProblem.set(messageOf(error));
-        await this.#worker.ask({ type: "pause" });
-        this.#forget();
+        await this.#worker.ask({ type: "setRuns", runs: [] }).catch(() => {});
+        this.#letGo();
       }
       this.phase.set(this.#resting());
     });
   }
 
-  /** Trains the cells as they are now: goes on with the runs there are, or makes new ones where something changed. */
-  start(steps?: number): Promise<void> {
+  /** Trains the cells as they are now: goes on with the runs they have, and makes new ones where something changed. */
+  start(): Promise<void> {
+    return this.#queued("preparing", () => this.#start(this.#matching().fresh));
+  }
+
+  /** Trains all cells from their first weights; earlier runs end, and their curves stay. */
+  startAnew(): Promise<void> {
     return this.#queued("preparing", async () => {
-      if (this.#recipe !== recipeOf(this.#workspace)) await this.#makeRuns();
-      const runs = this.runs.value.map(({ run }) => run);
-      for (const run of runs) this.#busy.add(run);
-      await this.#worker.ask({ type: "start", ...(steps !== undefined && { steps }) });
-      this.phase.set(this.#busy.size > 0 ? "training" : "paused");
+      await this.#worker.ask({ type: "pause" });
+      this.#busy.clear();
+      await this.#start(this.#workspace.cells.value);
     });
+  }
+
+  async #start(fresh: readonly CellDraft[]): Promise<void> {
+    if (fresh.length + this.#matching().surplus.length > 0) await this.#makeRuns(fresh);
+    const runs = this.runs.value.map(({ run }) => run);
+    for (const run of runs) this.#busy.add(run);
+    await this.#worker.ask({ type: "start" });
+    this.phase.set(this.#busy.size > 0 ? "training" : "paused");
   }
 
   pause(): Promise<void> {
@@ -122,24 +150,35 @@ export class Training {
     });
   }
 
-  /** Back to the first weights, with the curves gone. */
-  reset(): Promise<void> {
+  /** Takes runs out of the history; what the device holds of them is freed. */
+  remove(runs: readonly string[]): Promise<void> {
     return this.#queued(undefined, async () => {
-      await this.#worker.ask({ type: "pause" });
-      this.#busy.clear();
-      if (this.stale.value) this.#forget();
-      else await this.#worker.ask({ type: "reset" });
-      this.history.restart(this.runs.value.map(({ run }) => run));
-      this.problem.set(undefined);
-      this.phase.set("idle");
-      this.progress.set(this.progress.value + 1);
+      const held = this.runs.value.map(({ run }) => run);
+      const keep = held.filter((run) => !runs.includes(run));
+      if (keep.length < held.length) {
+        await this.#worker.ask({ type: "setRuns", runs: [], keep });
+        for (const run of runs) this.#busy.delete(run);
+        this.speeds.clear();
+      }
+      for (const run of runs) this.#gateColours.delete(run);
+      this.records.set(removed(this.records.value, runs));
+      this.runs.set(this.runs.value.filter(({ run }) => keep.includes(run)));
+      if (this.phase.value === "training" && this.#busy.size === 0) this.phase.set(this.#resting());
+      else if (this.phase.value === "paused") this.phase.set(this.#resting());
     });
   }
 
-  /** Live: from the next step on. */
-  setLearningRate(value: number): void {
-    this.#workspace.change({ learningRate: value });
-    if (this.runs.value.length > 0) this.#worker.ask({ type: "setLearningRate", value }).catch(() => {});
+  /** Draws the curves of a run, or does not. */
+  show(run: string, isShown: boolean): void {
+    this.records.set(shown(this.records.value, [run], isShown));
+  }
+
+  /** The learning rate was moved: live, from the next step on. */
+  rateChanged(): void {
+    if (this.runs.value.length === 0) return;
+    const { learningRate: value } = this.#workspace.settings.value;
+    this.records.set(rateMoved(this.records.value, value));
+    this.#worker.ask({ type: "setLearningRate", value }).catch(() => {});
   }
 
   /** After a device was lost: another one, with the last weights that were kept. */
@@ -153,7 +192,7 @@ export class Training {
 
   /** The colour of a run's curves, as it was when the run was made. */
   colourOf(run: string): string {
-    return runColour(this.#colours.get(run) ?? 0);
+    return runColour(this.records.value.find((record) => record.run === run)?.colour ?? 0);
   }
 
   /** Colours of a run's gates; undefined for a model that was loaded, whose cell the page has not seen. */
@@ -176,44 +215,67 @@ export class Training {
     }
   }
 
-  async #makeRuns(): Promise<void> {
-    const recipe = recipeOf(this.#workspace);
+  #matching() {
+    return matching(this.#workspace.cells.value, this.#workspace.settings.value, this.records.value);
+  }
+
+  /** New runs for these cells; those of the others go on, and what is no longer a cell's ends. */
+  async #makeRuns(fresh: readonly CellDraft[]): Promise<void> {
     const data = this.data.value;
     const { value: wrong } = this.dataProblem;
     if (data === undefined || wrong !== undefined) throw new Error(wrong ?? "there are no data to train on");
-    const { cells, settings } = this.#workspace;
-    const runs: RunSpec[] = [];
-    for (const cell of cells.value) runs.push(await this.#specOf(cell, data));
-    this.runs.set(await this.#worker.ask({ type: "setRuns", runs }));
-    this.#recipe = recipe;
+    const taken = this.records.value.map(({ run }) => run);
+    const made: Made[] = [];
+    for (const draft of fresh) {
+      const next = await this.#traced(draft, data, taken);
+      taken.push(next.spec.name);
+      made.push(next);
+    }
+    const again = new Set(fresh.map(({ id }) => id));
+    const keep = [...this.#matching().runs].flatMap(([id, run]) => (again.has(id) ? [] : [run]));
+    const reports = await this.#worker.ask({ type: "setRuns", runs: made.map(({ spec }) => spec), keep });
+    const over = this.runs.value.flatMap(({ run }) => (keep.includes(run) ? [] : [run]));
+    for (const run of over) this.#busy.delete(run);
+    const records = made.flatMap(({ draft, spec, cell }, i): NewRun[] => {
+      const report = reports[i];
+      if (report === undefined) return [];
+      const { weights, baseline, best } = report;
+      const { name: run, settings } = spec;
+      const bounds = { baseline, ...(best !== undefined && { best }) };
+      return [{ run, cell, source: draft.source, settings, data: data.name, weights, ...bounds }];
+    });
+    this.records.set(begun(ended(this.records.value, over), records));
     this.speeds.clear();
-    this.#colours.clear();
-    for (const { name, colour } of cells.value) this.#colours.set(name, colour);
-    this.history.restart(runs.map(({ name }) => name));
-    this.stale.set(recipe !== recipeOf(this.#workspace));
+    for (const { run, colour } of this.records.value)
+      for (const { draft, spec } of made) if (spec.name === run) this.#workspace.recolour(draft.id, colour);
+    this.runs.set([...this.runs.value.filter(({ run }) => keep.includes(run)), ...reports]);
     // It may have been moved while the runs were made.
-    if (runs.some((run) => run.settings.learningRate !== settings.value.learningRate))
-      await this.#worker.ask({ type: "setLearningRate", value: settings.value.learningRate });
-    this.progress.set(this.progress.value + 1);
+    const { learningRate } = this.#workspace.settings.value;
+    if (made.some(({ spec }) => spec.settings.learningRate !== learningRate)) this.rateChanged();
   }
 
-  async #specOf({ name, source }: CellDraft, data: DataReport): Promise<RunSpec> {
+  /** A run for the cell as it is now, under a name of its own. */
+  async #traced(draft: CellDraft, data: DataReport, taken: readonly string[]): Promise<Made> {
     const settings = this.#workspace.settings.value;
     const { units, layers, embed } = settings;
-    const outcome = await this.#sandbox.trace(source, [{ units, layers, features: data.features ?? embed }]);
-    if (outcome.kind === "traced") {
-      this.#gateColours.set(name, gateColours(outcome.traced.traces[0]));
-      return { name, cell: outcome.encoded, settings };
-    }
-    throw new CellProblem(name, outcome.kind === "fault" ? outcome.fault.message : "its source changed meanwhile");
+    const outcome = await this.#sandbox.trace(draft.source, [{ units, layers, features: data.features ?? embed }]);
+    if (outcome.kind !== "traced")
+      throw new CellProblem(
+        draft.name,
+        outcome.kind === "fault" ? outcome.fault.message : "its source changed meanwhile",
+      );
+    const { name: cell, traces } = outcome.traced;
+    this.#workspace.rename(draft.id, cell);
+    const name = freeRunName(cell, taken);
+    this.#gateColours.set(name, gateColours(traces[0]));
+    return { draft, spec: { name, cell: outcome.encoded, settings }, cell };
   }
 
   #hear(event: Event): void {
     if (event.type === "progress") {
-      this.history.add(event);
+      this.records.set(progressed(this.records.value, event));
       const { value: device } = this.device;
       if (device !== undefined) this.speeds.add(device.kind, event);
-      this.progress.set(this.progress.value + 1);
     } else if (event.type === "stopped") {
       this.#busy.delete(event.run);
       if (event.reason !== "done") {
@@ -229,14 +291,17 @@ export class Training {
     }
   }
 
-  #forget(): void {
-    this.#recipe = undefined;
+  /** The worker has ended its runs: their curves stay, and those on other data than `data` are no longer drawn. */
+  #letGo(data?: string): void {
+    const over = ended(
+      this.records.value,
+      this.runs.value.map(({ run }) => run),
+    );
+    const elsewhere = over.filter((record) => record.data !== data).map(({ run }) => run);
+    this.records.set(data === undefined ? over : shown(over, elsewhere, false));
     this.speeds.clear();
     this.#busy.clear();
     this.runs.set([]);
-    this.stale.set(false);
-    this.history.restart([]);
-    this.progress.set(this.progress.value + 1);
   }
 
   #resting(): Phase {
@@ -270,12 +335,6 @@ class CellProblem extends Error {
     super(message);
     this.cell = cell;
   }
-}
-
-/** What runs are made from; the learning rate is not of it, since it changes live. */
-function recipeOf(workspace: Workspace): string {
-  const { learningRate, ...sizes } = workspace.settings.value;
-  return JSON.stringify([workspace.cells.value.map(({ name, source }) => [name, source]), sizes]);
 }
 
 export function messageOf(error: unknown): string {

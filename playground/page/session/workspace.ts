@@ -1,14 +1,13 @@
-/** @file What the visitor has made: the cells, what they learn from, and the sizes. It is what a shared link holds. */
-import type { RunSettings } from "../../shared/protocol.ts";
-import { firstPreset, presets } from "../presets.ts";
+/** @file What the visitor has made: the cells, what they learn from, and the settings. It is what is kept and shared. */
+import { plainTraining, type RunSettings } from "../../shared/settings.ts";
 import { Signal } from "./signal.ts";
 
 export interface CellDraft {
   readonly id: number;
-  /** The tab's name, and that of the run; no two are equal. */
+  /** The cell's own name, as far as it is known; with a number where others have it too. */
   readonly name: string;
   readonly source: string;
-  /** Place among the colours of curves. */
+  /** Place among the colours of curves: that of its latest run. */
   readonly colour: number;
 }
 
@@ -21,12 +20,44 @@ export type DataChoice =
       readonly name: string;
       readonly text: string | Uint8Array<ArrayBuffer>;
       readonly version: number;
-    };
+    }
+  /** Data that were too large to come along: of a link, or of the last visit. */
+  | { readonly kind: "missing"; readonly name: string; readonly size: number; readonly from: "link" | "visit" };
+
+export interface NamedSource {
+  readonly name: string;
+  readonly source: string;
+}
+
+/** A state of the whole workspace, as plain data. */
+export interface Work {
+  readonly cells: readonly NamedSource[];
+  /** Place of the cell in the editor. */
+  readonly active: number;
+  readonly settings: RunSettings;
+  readonly data: DataChoice;
+}
+
+/** What a visitor starts from: a cell in place of the one in the editor, and what it should be trained with. */
+export interface Start extends NamedSource {
+  readonly settings?: Partial<RunSettings>;
+  readonly data?: DataChoice;
+}
+
+/** A start that can be undone. */
+export interface Started {
+  readonly name: string;
+  /** The cell whose source was replaced, as it was. */
+  readonly before: CellDraft;
+  readonly settings: RunSettings;
+  readonly data: DataChoice;
+}
 
 export const mostCells = 4;
 
 /** Small enough for a software adapter, large enough to learn to spell. */
 export const firstSettings: RunSettings = {
+  ...plainTraining,
   units: 64,
   layers: 1,
   embed: 24,
@@ -34,7 +65,6 @@ export const firstSettings: RunSettings = {
   time: 32,
   learningRate: 0.005,
   seed: 1,
-  clipNorm: 1,
 };
 
 /** For the interpreter, which takes a second for what a GPU does in a millisecond. */
@@ -53,7 +83,10 @@ export class Workspace {
   readonly active = new Signal(0);
   readonly settings = new Signal<RunSettings>(firstSettings);
   readonly data = new Signal<DataChoice>({ kind: "documentation" });
+  /** The last start from another cell, until it is undone or put away. */
+  readonly started = new Signal<Started | undefined>(undefined);
   #ids = 0;
+  #pending: () => void = () => {};
 
   get activeCell(): CellDraft {
     const { value: cells } = this.cells;
@@ -62,18 +95,32 @@ export class Workspace {
     return draft;
   }
 
-  /** Replaces all cells; the first is shown. */
-  open(cells: readonly { readonly name: string; readonly source: string }[]): void {
+  get work(): Work {
+    const { value: cells } = this.cells;
+    return {
+      cells: cells.map(({ name, source }) => ({ name, source })),
+      active: cells.indexOf(this.activeCell),
+      settings: this.settings.value,
+      data: this.data.value,
+    };
+  }
+
+  /** Replaces all cells; the first is shown, or the one at `active`. */
+  open(cells: readonly NamedSource[], active = 0): void {
     const opened: CellDraft[] = [];
     for (const { name, source } of cells.slice(0, mostCells)) {
       opened.push({ id: ++this.#ids, name: freeName(name, opened), source, colour: opened.length });
     }
-    this.active.set(opened[0]?.id ?? 0);
+    this.started.set(undefined);
+    this.active.set((opened[active] ?? opened[0])?.id ?? 0);
     this.cells.set(opened);
   }
 
-  openFirst(): void {
-    this.open(presets.filter(({ name }) => name === firstPreset));
+  /** Replaces everything. */
+  openWork({ cells, active, settings, data }: Work): void {
+    this.open(cells, active);
+    this.settings.set(settings);
+    this.data.set(data);
   }
 
   /** Adds a cell beside the others and shows it. */
@@ -94,19 +141,64 @@ export class Workspace {
     this.cells.set(left);
   }
 
-  /** Another source for the cell in the editor; with a name where it is another cell altogether. */
-  edit(source: string, name?: string): void {
-    const { id } = this.activeCell;
+  /** Another source for the cell in the editor. */
+  edit(source: string): void {
+    this.#replace(this.activeCell.id, { source });
+  }
+
+  /** The name that a cell's source gives it. */
+  rename(id: number, name: string): void {
     const others = this.cells.value.filter((cell) => cell.id !== id);
-    this.cells.set(
-      this.cells.value.map((cell) =>
-        cell.id === id ? { ...cell, source, name: name === undefined ? cell.name : freeName(name, others) } : cell,
-      ),
-    );
+    const found = this.cells.value.find((cell) => cell.id === id);
+    const free = freeName(name, others);
+    if (found !== undefined && found.name !== free) this.#replace(id, { name: free });
+  }
+
+  /** The colour of a cell's latest run. */
+  recolour(id: number, colour: number): void {
+    if (this.cells.value.some((cell) => cell.id === id && cell.colour !== colour)) this.#replace(id, { colour });
+  }
+
+  /** Another cell in place of the one in the editor, with what it should be trained with; `undoStart` takes it back. */
+  startFrom({ name, source, settings, data }: Start): void {
+    const before = this.activeCell;
+    this.started.set({ name, before, settings: this.settings.value, data: this.data.value });
+    this.#replace(before.id, { source });
+    this.rename(before.id, name);
+    if (settings !== undefined) this.change(settings);
+    if (data !== undefined) this.data.set(data);
+  }
+
+  undoStart(): void {
+    const { value: started } = this.started;
+    if (started === undefined) return;
+    const { before, settings, data } = started;
+    this.started.set(undefined);
+    if (this.cells.value.every(({ id }) => id !== before.id)) this.add(before.name, before.source);
+    else {
+      this.active.set(before.id);
+      this.#replace(before.id, { source: before.source, name: before.name });
+    }
+    this.settings.set(settings);
+    this.data.set(data);
   }
 
   change(settings: Partial<RunSettings>): void {
     this.settings.set({ ...this.settings.value, ...settings });
+  }
+
+  /** Registers what a form holds that is not yet in the workspace; `settle` takes it over. */
+  onSettle(take: () => void): void {
+    this.#pending = take;
+  }
+
+  /** Takes over what was typed or pasted and not yet used. */
+  settle(): void {
+    this.#pending();
+  }
+
+  #replace(id: number, change: Partial<CellDraft>): void {
+    this.cells.set(this.cells.value.map((cell) => (cell.id === id ? { ...cell, ...change } : cell)));
   }
 }
 
