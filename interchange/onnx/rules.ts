@@ -216,7 +216,7 @@ export const rules: { readonly [K in TableOp]: Rule<K> } = {
     stopGradient,
     cast,
   },
-  ...{ add: numeric("Add"), sub: numeric("Sub"), mul: numeric("Mul"), div, min: numeric("Min"), max: numeric("Max") },
+  ...{ add: numeric("Add"), sub: numeric("Sub"), mul: numeric("Mul"), div, pow: same("Pow"), min: numeric("Min"), max: numeric("Max") },
   ...{ less: numeric("Less"), equal, where, randomBits },
   ...{ reshape, transpose, broadcast, slice, pad, concat, gather },
   ...{ sum, reduceMax, dot, scatterAdd },
