@@ -103,8 +103,6 @@ const synonyms: Readonly<Record<string, string>> = {
   maxnorm: "clipNorm",
   scheduler: "rateSchedule",
   keepdims: "keepAxes",
-  ddof: "correction",
-  ord: "order",
   gobackwards: "reverse",
   validationsplit: "heldOut",
 };

@@ -53,8 +53,11 @@ function partOf(dist, input) {
   };
   const core = reached(input.cellgrad);
   const ofDevice = devices.map((name) => reached(join(dist, `devices/${name}.js`)));
-  const ofEntry = Object.values(input).map(reached);
+  const entries = Object.values(input);
+  const ofEntry = entries.map(reached);
   return (path) => {
+    // Parts import no entry, so that no two files import each other.
+    if (entries.includes(path)) return undefined;
     if (core.has(path)) return "core";
     const readers = devices.filter((_, i) => ofDevice[i].has(path));
     if (readers.length > 0) return readers.length === 1 ? readers[0] : "compiler";

@@ -10,7 +10,7 @@ import { languageModel } from "../../train/networks.ts";
 import { launchBrowser } from "../support/browser.ts";
 import { deno } from "../support/deno.ts";
 import { bundle, openPage } from "../support/page.ts";
-import { blocks, page, replaced, root } from "./pages.ts";
+import { blocks, page, readmeFiles, replaced, root } from "./pages.ts";
 
 function inFolder<T>(task: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "cellgrad-page-"));
@@ -47,12 +47,13 @@ test("the guide's page writes", async () => {
 });
 
 test("the README's program runs in Deno, from the sources", async () => {
-  const [example = ""] = blocks(page("README.md"), "ts");
-  const short = replaced(replaced(example, "epoch <= 10", "epoch <= 2"), "units: 32", "units: 8");
+  const { "program.ts": program, "my-cell.ts": cell } = readmeFiles();
+  const short = replaced(replaced(program, "epoch <= 10", "epoch <= 2"), "units: 32", "units: 8");
   const output = await inFolder((folder) => {
-    writeFileSync(join(folder, "mgu.ts"), short);
+    writeFileSync(join(folder, "my-cell.ts"), cell);
+    writeFileSync(join(folder, "program.ts"), short);
     const config = ["--config", join(root, "deno.json")];
-    return deno(["run", "-A", "--no-remote", ...config, join(folder, "mgu.ts")], { cwd: root });
+    return deno(["run", "-A", "--no-remote", ...config, join(folder, "program.ts")], { cwd: root });
   });
   expect(output).toMatch(/^epoch 1: held-out loss \d\.\d\d\nepoch 2: held-out loss \d\.\d\d\n$/);
 });

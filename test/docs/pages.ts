@@ -42,12 +42,17 @@ async function entries(): Promise<Record<string, Record<string, unknown>>> {
 
 /**
  * Runs a program that imports "cellgrad", with the interpreter as every device, and gives the lines it logs. It may import
- * `expect` of Vitest, and other modules that are given.
+ * `expect` of Vitest, other modules that are given, and files beside it.
  */
-export async function logged(program: string, others: Readonly<Record<string, object>> = {}): Promise<string[]> {
+export async function logged(
+  program: string,
+  others: Readonly<Record<string, object>> = {},
+  files: Readonly<Record<string, string>> = {},
+): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), "cellgrad-docs-"));
   const file = join(folder, "program.ts");
-  writeFileSync(file, program);
+  for (const [name, text] of Object.entries({ ...files, "program.ts": program }))
+    writeFileSync(join(folder, name), text);
   const lines: string[] = [];
   const log = console.log;
   console.log = (...words: unknown[]) => lines.push(words.map(String).join(" "));
@@ -81,4 +86,10 @@ export function checked(program: string, claims: readonly Claim[]): string {
     return replaced(text, after, `${after}\n${check}`);
   }, program);
   return `import { expect } from "vitest";\n${all}`;
+}
+
+/** The README's cell and the program that trains it, by the names of their files. */
+export function readmeFiles(): { readonly "my-cell.ts": string; readonly "program.ts": string } {
+  const [cell = "", program = ""] = blocks(page("README.md"), "ts");
+  return { "my-cell.ts": cell, "program.ts": program };
 }

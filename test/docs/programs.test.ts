@@ -1,11 +1,11 @@
 /** @file The programs of the guide and the recipes: the blocks of a page are one program, which runs and does what it claims. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { guideClaims } from "./claims.ts";
-import { blocks, checked, logged, page, pages, root } from "./pages.ts";
+import { blocks, checked, logged, page, pages, readmeFiles, root } from "./pages.ts";
 import { recipeClaims } from "./recipe-claims.ts";
 
 const claims = { ...guideClaims, ...recipeClaims };
@@ -32,12 +32,10 @@ describe.each(programs)("%s", (path, texts) => {
 test("the types of all programs are right: an option that there is not is an error", async () => {
   const folder = mkdtempSync(join(root, "node_modules/.docs-"));
   try {
-    const written = [...programs, ["README.md", blocks(page("README.md"), "ts")] as const].map(([path, texts]) => {
-      const name = `${path.replaceAll("/", "-")}.ts`;
-      writeFileSync(join(folder, name), texts.join("\n"));
-      return name;
-    });
-    expect(written.map((name) => basename(name)).length).toBeGreaterThan(10);
+    for (const [path, texts] of programs)
+      writeFileSync(join(folder, `${path.replaceAll("/", "-")}.ts`), texts.join("\n"));
+    for (const [name, text] of Object.entries(readmeFiles())) writeFileSync(join(folder, name), text);
+    expect(readdirSync(folder).length).toBeGreaterThan(10);
     const paths = { cellgrad: [`${root}/index.ts`], "cellgrad/*": [`${root}/entries/*.ts`] };
     const config = {
       extends: `${root}/tsconfig.json`,

@@ -173,6 +173,32 @@ test("a fresh Vite project builds without a warning, and its page trains", async
   }
 });
 
+test("the README's page trains without a bundler", async () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const [, html = ""] = /^```html\n(.*?)^```$/ms.exec(readme) ?? [];
+  expect(html.trim().split("\n").length).toBeLessThanOrEqual(10);
+  expect(html).toContain('from "./node_modules/cellgrad/dist/web/cellgrad.js"');
+  // Each can be the first that a page loads.
+  const web = join(fresh, "node_modules/cellgrad/dist/web");
+  for (const file of readdirSync(web).filter((name) => name.endsWith(".js")))
+    await run(process.execPath, ["--input-type=module", "-e", `await import(${JSON.stringify(join(web, file))})`]);
+  writeFileSync(join(fresh, "index.html"), html);
+  const browser = await launchBrowser();
+  try {
+    const page = await openFolder(browser, fresh);
+    const errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(error.message));
+    await page.waitForFunction("document.body.textContent.split('loss').length > 10");
+    const losses = [...((await page.textContent("body")) ?? "").matchAll(/loss (\d\.\d{3}) /g)].map(([, loss]) =>
+      Number(loss),
+    );
+    expect(losses.at(-1)).toBeLessThan(0.9 * (losses[0] ?? 0));
+    expect(errors).toEqual([]);
+  } finally {
+    await browser.close();
+  }
+});
+
 function apart(a: readonly number[], b: readonly number[]): number {
   expect(a).toHaveLength(b.length);
   return Math.max(...a.map((loss, i) => Math.abs(loss - (b[i] ?? Number.NaN))));
