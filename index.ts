@@ -27,12 +27,15 @@ export { InternalError, UserError } from "./compiler/graph/errors.ts";
 export type { Aval, DType, Graph, Node } from "./compiler/graph/graph.ts";
 export { fromNested, type NdArray, ndarray } from "./compiler/graph/ndarray.ts";
 // Ops.
+export * from "./compiler/ops/activations.ts";
 export * from "./compiler/ops/composed.ts";
 export { dot, gather, matmul, reduceMax, scatterAdd } from "./compiler/ops/contractions.ts";
+export { einsum } from "./compiler/ops/einsum.ts";
 export { abs, add, cast, div, floor, less, max, min, mul, neg, not, sub } from "./compiler/ops/elementwise.ts";
 export { interpret } from "./compiler/ops/interpret.ts";
 export { and, equal, finite, or, randomBits, stopGradient, where } from "./compiler/ops/logic.ts";
 export { concat, pad, slice } from "./compiler/ops/pieces.ts";
+export * from "./compiler/ops/reductions.ts";
 export { type ScanOptions, type StepResult, scanTensors } from "./compiler/ops/scan.ts";
 export { dimSize, iota, ones, zeros } from "./compiler/ops/sources.ts";
 export { type NamedAval, traceGraph } from "./compiler/ops/trace.ts";

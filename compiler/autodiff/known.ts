@@ -111,6 +111,7 @@ function rule(node: OpNode, operands: readonly Known[]): Known {
       return { finite, sign: 1 };
     case "exp":
       return { finite: false, sign: 1 };
+    case "pow":
     case "expm1":
       return { finite: false, sign: a.sign > 0 ? 1 : 0 };
     case "log":

@@ -78,6 +78,7 @@ export const opSchema = {
   sub: op(2),
   mul: op(2),
   div: op(2),
+  pow: op(2),
   min: op(2),
   max: op(2),
   less: op(2),

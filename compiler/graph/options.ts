@@ -103,6 +103,8 @@ const synonyms: Readonly<Record<string, string>> = {
   maxnorm: "clipNorm",
   scheduler: "rateSchedule",
   keepdims: "keepAxes",
+  ddof: "correction",
+  ord: "order",
   gobackwards: "reverse",
   validationsplit: "heldOut",
 };

@@ -122,7 +122,7 @@ export interface OfTwo<D extends DType, R extends DType | "same" = "same"> {
   <X extends D>(a: Tensor<X> | number, b: Tensor<NoInfer<X>> | number): Tensor<R extends DType ? R : X>;
 }
 
-type Binary<K extends OpName, D extends DType = NumberType> = Op<K, OfTwo<D>>;
+export type Binary<K extends OpName, D extends DType = NumberType> = Op<K, OfTwo<D>>;
 
 export function unary<K extends OpName, D extends DType = "f32">(
   op: K,
@@ -133,7 +133,7 @@ export function unary<K extends OpName, D extends DType = "f32">(
   return withEntry(<X extends D>(x: Tensor<X> | number) => emit(entry, together(op, [x]), attrs) as Tensor<X>, entry);
 }
 
-function binary<K extends OpName, D extends DType = NumberType>(
+export function binary<K extends OpName, D extends DType = NumberType>(
   op: K,
   attrs: OpAttrs[K],
   rules: Rules<K>,

@@ -4,9 +4,13 @@
  */
 import { erf as errorFunction } from "../kernel/math/erf.ts";
 import * as exponential from "../kernel/math/exponential.ts";
+import { pow as powerOf } from "../kernel/math/power.ts";
 import * as trigonometric from "../kernel/math/trigonometric.ts";
-import { add, div, float, mul, neg, sub, type Unary, unary } from "./elementwise.ts";
+import { Tensor } from "../trace/tensor.ts";
+import { add, type Binary, binary, div, float, less, mul, neg, not, sub, type Unary, unary } from "./elementwise.ts";
+import { withEntry } from "./entry.ts";
 import { erfOf } from "./error-function.ts";
+import { and, equal, where } from "./logic.ts";
 
 /** e to the power of x. */
 export const exp: Unary<"exp"> = /* @__PURE__ */ unary(
@@ -163,4 +167,43 @@ export const round: Unary<"round"> = /* @__PURE__ */ unary(
     scalar: ([x = 0]) => (Math.round(x) - x === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),
     kernel: (e, [x]) => e.round(x),
   },
+);
+
+/** JavaScript makes NaN of 1 to the power of NaN or of an infinity, and of -1 to that of an infinity; C does not. */
+function powOf(a: number, b: number): number {
+  return a === 1 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY) ? 1 : a ** b;
+}
+
+const power: Binary<"pow", "f32"> = /* @__PURE__ */ binary(
+  "pow",
+  {},
+  {
+    dtypes: float,
+    cheap: false,
+    scalar: ([a = 0, b = 0]) => powOf(a, b),
+    kernel: (e, [a, b]) => e.call(powerOf, [a, b]),
+    partials: ({ operands: [a, b], out }) => [
+      // At 0^0 it is 0 times an infinite power.
+      where(and(equal(a, 0), equal(b, 0)), 0, mul(b, pow(a, sub(b, 1)))),
+      // At 0 it is 0 times an infinite logarithm.
+      mul(out, log(where(and(equal(a, 0), not(less(b, 0))), 1, a))),
+    ],
+  },
+);
+
+/**
+ * x to the power of y, element by element; shapes broadcast. As in C and PyTorch: x^0 and 1^y are 1, NaN included; below 0
+ * only whole y have a power, and it is negative where y is odd; 0 to a power below 0 is infinite. The derivative in x is
+ * y x^(y-1), which at 0 is 0 for y = 0 and above 1. That in y is x^y log x: 0 where x is 0 and y is not below 0, NaN where x
+ * is below 0. A number 1, 2, 3 or -1 as y is written as products or a quotient, which take less and have their derivatives.
+ */
+export const pow: Binary<"pow", "f32"> = /* @__PURE__ */ withEntry(
+  <X extends "f32">(x: Tensor<X> | number, y: Tensor<X> | number): Tensor<X> => {
+    if (!(x instanceof Tensor)) return power(x, y);
+    if (y === 1) return x;
+    if (y === 2) return mul(x, x);
+    if (y === 3) return mul(mul(x, x), x);
+    return y === -1 ? div(1, x) : power(x, y);
+  },
+  power.entry,
 );

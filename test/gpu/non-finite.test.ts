@@ -9,38 +9,58 @@ import {
   abs,
   add,
   cast,
+  ceil,
+  clip,
   cos,
+  cumsum,
   div,
   dot,
+  einsum,
   equal,
   erf,
   exp,
   finite,
   floor,
+  hardSigmoid,
+  hardTanh,
   interpret,
+  leakyRelu,
   less,
   log,
   logSoftmax,
+  logSumExp,
   max,
   min,
+  mish,
   mul,
   neg,
+  norm,
+  pow,
+  prod,
+  reciprocal,
   reduceMax,
   relu,
   reshape,
+  rsqrt,
   scanTensors,
+  selu,
   sigmoid,
+  sign,
+  silu,
   sin,
   softmax,
   softplus,
+  softsign,
   sqrt,
   sub,
   sum,
   type Tensor,
   tanh,
   traceGraph,
+  variance,
 } from "../../index.ts";
-import { executors } from "../support/executors.ts";
+import { cpu } from "../support/cpu-executors.ts";
+import { deviceExecutor, executors } from "../support/executors.ts";
 
 type Float = Tensor<"f32">;
 
@@ -53,6 +73,19 @@ const rows = numbers.length;
 const ops: Readonly<Record<string, (a: Float, b: Float) => Float>> = {
   ...{ add, sub, mul, div, max, min },
   ...{ neg, abs, floor, exp, log, sqrt, sin, cos, tanh, sigmoid, softplus, erf, relu },
+  ...{ sign, ceil, rsqrt, reciprocal, silu, mish, selu, softsign, hardSigmoid },
+  clip: (a, b) => clip(a, -1, b),
+  // f32 ends at 1e38.
+  pow: (a, b) => clip(pow(a, b), -1e30, 1e30),
+  leakyRelu: (a) => leakyRelu(a),
+  hardTanh: (a) => hardTanh(a),
+  logSumExp: (a, b) => logSumExp(min(a, b), 1),
+  "logSumExp of -∞": (a) => logSumExp(min(a, -infinity), 1),
+  cumsum: (a, b) => cumsum(min(a, b), 0),
+  prod: (a, b) => prod(add(a, b), 1),
+  variance: (a, b) => variance(add(a, b), 1),
+  norm: (a, b) => norm(max(a, b), 1),
+  einsum: (a, b) => einsum("ij,kj->ik", a, b),
   less: (a, b) => cast(less(a, b), "f32"),
   equal: (a, b) => cast(equal(a, b), "f32"),
   finite: (a) => cast(finite(a), "f32"),
@@ -72,7 +105,7 @@ const ops: Readonly<Record<string, (a: Float, b: Float) => Float>> = {
   },
 };
 
-describe.each(executors)("$name", ({ execute }) => {
+describe.each([...executors, deviceExecutor("cpu", cpu, 1e-4)])("$name", ({ execute }) => {
   test.each(Object.entries(ops))("%s", async (_, op) => {
     const avals = ["a", "b"].map((name) => ({ name, dtype: "f32" as const, shape: [rows, rows] }));
     const graph = traceGraph("op", avals, ([a, b]) => [op(a as Float, b as Float)]);

@@ -19,6 +19,7 @@ import {
   log1p,
   mul,
   neg,
+  pow,
   randomBits,
   sigmoid,
   sin,
@@ -30,6 +31,7 @@ import {
 } from "../../index.ts";
 import { binaryCrossEntropy } from "../../train/losses/classification.ts";
 import { arrayCases } from "../support/array-cases.ts";
+import { composedCases } from "../support/composed-cases.ts";
 import { elementwiseCases } from "../support/elementwise-cases.ts";
 import { f32, type OpCase, type TensorFunction, u32 } from "../support/evaluate.ts";
 import { openWebgpu } from "../support/webgpu.ts";
@@ -53,7 +55,7 @@ async function onBoth(f: TensorFunction, args: readonly NdArray[]): Promise<{ go
   return { got, meant: interpret(graph, args) };
 }
 
-const cases: Readonly<Record<string, OpCase>> = { ...arrayCases, ...elementwiseCases };
+const cases: Readonly<Record<string, OpCase>> = { ...arrayCases, ...elementwiseCases, ...composedCases };
 
 describe.each(Object.entries(cases))("%s", (_, { gives }) => {
   test.each(gives.map((example, i) => [i, ...example] as const))("value %i", async (__, f, args, expected) => {
@@ -142,6 +144,13 @@ describe("where digits would cancel", () => {
         places.map((x) => (x < 0 ? Math.exp(x) : 1)),
       ],
     );
+  });
+
+  test("powers whose exponent is large, of bases of any size", async () => {
+    const bases = [1.0001, 0.9973, 1.37, 0.7312, 0.8661, 1.1179, 17.3, 3e-37, 1e30, 1.4142].map(Math.fround);
+    const powers = [87e4, -3e4, 250, -270, 500, -700, 30.7, -0.9, 1.25, 200].map(Math.fround);
+    const right = bases.map((x, i) => x ** at(powers, i));
+    await holdRelative((x: Float, y: Float) => [pow(x, y)], [f32(bases), f32(powers)], [right]);
   });
 
   test("slopes far below 0", async () => {

@@ -38,15 +38,16 @@ import type { Network } from "../../train/networks.ts";
 import { languageModel, seriesModel } from "../../train/networks.ts";
 import { inexactCases } from "../numbers/measure.ts";
 import { arrayCases } from "../support/array-cases.ts";
+import { composedCases } from "../support/composed-cases.ts";
 import { elementwiseCases } from "../support/elementwise-cases.ts";
 import type { OpCase } from "../support/evaluate.ts";
 import { loadOnnx, onnxRuntime } from "../support/onnx-executor.ts";
 
 type Float = Tensor<"f32">;
 
-const cases: Readonly<Record<string, OpCase>> = { ...arrayCases, ...elementwiseCases };
+const cases: Readonly<Record<string, OpCase>> = { ...arrayCases, ...elementwiseCases, ...composedCases };
 
-test.each(Object.keys(opTable))("op %s", async (op) => {
+test.each([...Object.keys(opTable), ...Object.keys(composedCases)])("op %s", async (op) => {
   for (const [f, args, expected] of cases[op]?.gives ?? []) {
     const avals = args.map(({ dtype, shape }, i) => ({ name: `x${i}`, dtype, shape }));
     const graph = traceGraph("f", avals, (tensors) => [f(...(tensors as never[]))].flat() as Tensor[]);

@@ -30,6 +30,7 @@ const differentiated: Readonly<Partial<Record<TableOp, readonly number[]>>> = {
   sub: [0, 1],
   mul: [0, 1],
   div: [0, 1],
+  pow: [0, 1],
   min: [0, 1],
   max: [0, 1],
   dot: [0, 1],

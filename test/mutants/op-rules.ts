@@ -8,6 +8,7 @@ const onLoops = "test/ops/interpret.test.ts";
 const onGraphs = "test/graph/graph.test.ts";
 const missing = "test/gpu/missing-entries.test.ts";
 const onDevice = "test/gpu/ops.test.ts";
+const ofComposed = "test/ops/composed-cases.test.ts";
 
 export const opRuleMutants: readonly Mutant[] = [
   ...changed(
@@ -231,6 +232,128 @@ export const opRuleMutants: readonly Mutant[] = [
     "compiler/kernel/math/erf.ts",
     ["test/gpu/non-finite.test.ts"],
     [["erf makes a number of what is none", "f.select(f.call(isNaN32, [x]), x, signed)", "signed"]],
+  ),
+  ...changed(
+    "compiler/kernel/math/power.ts",
+    [onDevice, "test/gpu/non-finite.test.ts", "test/numbers/numbers.test.ts"],
+    [
+      ["the logarithm of a power has no rest", "f.add(f.sub(sum, logHigh), small)", "f.sub(sum, logHigh)"],
+      ["the exponent of a power has no rest", "f.mul(f.sub(y, yHigh), logHigh)", "f.f32(0)"],
+      [
+        "powers of numbers near 1 lose their digits",
+        "f.select(f.equal(base, f.f32(0)), cut(f, first), ofGrid)",
+        "ofGrid",
+      ],
+      ["an odd power of what is below 0 is above it", "f.neg(size), size)", "size, size)"],
+      ["what is below 0 has any power", "f.select(hasNone, f.f32(Number.NaN), signed)", "signed"],
+      ["powers past 2^24 are odd", "f.select(large, f.f32(0), y)", "f.select(large, f.f32(1), y)"],
+      ["0 to a power below 0 is 0", "f.select(isBelow, infinity, f.f32(0))", "f.f32(0)"],
+      ["NaN to the power of 0 is NaN", "f.or(f.equal(x, f.f32(1)), f.equal(y, f.f32(0)))", "f.equal(x, f.f32(1))"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/transcendental.ts",
+    [ofComposed],
+    [
+      ["1 to the power of NaN is NaN", "return a === 1 || (", "return ("],
+      [
+        "0^0 has no derivative in the base",
+        "where(and(equal(a, 0), equal(b, 0)), 0, mul(b",
+        "where(and(equal(a, 1), equal(b, 0)), 0, mul(b",
+      ],
+      ["a power of 0 has no derivative in the exponent", "where(and(equal(a, 0), not(less(b, 0))), 1, a)", "a"],
+      ["a cube is a square", "mul(mul(x, x), x)", "mul(x, x)"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/activations.ts",
+    [ofComposed],
+    [
+      ["sign has a slope at 0", "stopGradient(x)", "x"],
+      [
+        "clip stops the gradient at its lower bound",
+        "where<D>(less(x, min as Tensor<D>), min, x)",
+        "where<D>(less(min as Tensor<D>, x), x, min)",
+      ],
+      [
+        "of bounds that cross the lower one holds",
+        "where<D>(less(max, above), max, above)",
+        "where<D>(less(max, x), max, above)",
+      ],
+      ["bounds that cross are taken", "!(min <= max)", "min > Infinity"],
+      ["leakyRelu has the slope 1 at 0", "where(lessEqual(x, 0)", "where(less(x, 0)"],
+      ["selu without its scale", "1.0507009873554805", "1"],
+      ["the slope of softsign loses its digits", "where(less(1, magnitude), far, mul(x, inverse))", "mul(x, inverse)"],
+      ["hardSigmoid as Keras had it", "div(x, 6)", "mul(x, 0.2)"],
+      ["ceil is floor", "neg(floor(neg(x)))", "floor(x)"],
+      ["silu is a sigmoid", "mul(x, sigmoid(x))", "sigmoid(x)"],
+      ["mish by another curve", "tanh(softplus(x)));", "sigmoid(x));"],
+      ["rsqrt is a root", "div(1, sqrt(x))", "sqrt(x)"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/reductions.ts",
+    [ofComposed],
+    [
+      ["logSumExp of infinities is NaN", "where(finite(most), most, 0)", "most"],
+      ["the correction of a variance is left out", "sub(countOf(x, reduced), correction)", "countOf(x, reduced)"],
+      [
+        "the variance of one number is NaN",
+        "max(sub(countOf(x, reduced), correction), 1)",
+        "sub(countOf(x, reduced), correction)",
+      ],
+      [
+        "squares of a norm overflow",
+        "where(and(finite(most), less(0, most)), most, 1)",
+        "where(finite(most), add(mul(most, 0), 1), 1)",
+      ],
+      ["a norm of 0 has no gradient", "where(isZero, 0, sqrt(where(isZero, 1, total)))", "sqrt(total)"],
+      ["any order of a norm is 2", "if (order !== 2) throw", "if (order < 0) throw"],
+      [
+        "the last of an odd number is left out of a product",
+        "concat([pairs, slice(left, axis, count - 1, 1)], axis)",
+        "pairs",
+      ],
+      ["a running sum counts from the next", "less(place, element)", "not(less(element, place))"],
+      [
+        "a running sum runs forward alone",
+        "reverse ? less(element, place) : less(place, element)",
+        "less(place, element)",
+      ],
+      ["long running sums run forward alone", '{ reverse, name: "cumsum" }', '{ name: "cumsum" }'],
+      ["a long axis does not go back to its place", "i === axis ? 0 : i < axis ? i + 1 : i", "i === axis ? 0 : i"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/reductions.ts",
+    ["test/gpu/non-finite.test.ts"],
+    [
+      [
+        "a running sum multiplies by 0",
+        "where(not(isLeftOut), elements, 0)",
+        'mul(cast(not(isLeftOut), "f32"), elements)',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/einsum.ts",
+    [ofComposed],
+    [
+      ["a product is read as it lies", "transposeA: left.isTransposed", "transposeA: false"],
+      ["without an arrow letters keep their order", ".sort();", ";"],
+      ["sizes of a letter differ", "known !== undefined && known.size !== size", "known === null"],
+      [
+        "a letter may stand twice in an operand",
+        "if (twice !== undefined)\n      throw faultIn(text, `${twice} stands twice in operand",
+        "if (twice === null)\n      throw faultIn(text, `${twice} stands twice in operand",
+      ],
+      [
+        "what is needed later is summed over",
+        "const later = [...spec.result, ...others.slice(i + 1)",
+        "const later = [...spec.result, ...others.slice(i + 2)",
+      ],
+      ["letters of one operand alone are kept", "(axis) => !wanted.includes(at(letters, axis))", "(axis) => axis < 0"],
+    ],
   ),
   ...changed(
     "compiler/ops/error-function.ts",

@@ -11,6 +11,7 @@ import {
   log,
   log1p,
   logSigmoid,
+  pow,
   sigmoid,
   sin,
   softplus,
@@ -31,6 +32,9 @@ export interface Measured {
 
 const sigmoidOf = (x: number) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
 
+const powOf = (x: number, y: number) =>
+  x === 1 || (x === -1 && Math.abs(y) === Number.POSITIVE_INFINITY) ? 1 : x ** y;
+
 export const measuredFunctions: Readonly<Record<string, Measured>> = {
   exp: { f: exp, exact: Math.exp },
   log: { f: log, exact: Math.log },
@@ -44,6 +48,7 @@ export const measuredFunctions: Readonly<Record<string, Measured>> = {
   softplus: { f: softplus, exact: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))) },
   erf: { f: erf, exact: erfOf },
   div: { f: div, exact: (x, y) => x / y },
+  pow: { f: (x, y) => pow(x, y), exact: powOf },
   elu: { f: (x) => elu(x), exact: (x) => (x > 0 ? x : Math.expm1(x)) },
   gelu: {
     f: gelu,

@@ -4,9 +4,14 @@
  */
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph, OpName } from "../../compiler/graph/graph.ts";
-import * as composed from "../../compiler/ops/composed.ts";
+import * as activations from "../../compiler/ops/activations.ts";
+import * as ofOps from "../../compiler/ops/composed.ts";
+import { einsum } from "../../compiler/ops/einsum.ts";
+import * as reductions from "../../compiler/ops/reductions.ts";
 import { opTable } from "../../compiler/ops/table.ts";
 import { isActive, isLive } from "../../testing/random-cells/flow.ts";
+
+const composed = { ...ofOps, ...activations, ...reductions, einsum };
 
 /** Ops that no gradient can reach: they have no operand, or none of f32 under a result of f32. */
 const withoutBackward: ReadonlySet<string> = new Set<OpName>([

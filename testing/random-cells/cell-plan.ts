@@ -1,10 +1,11 @@
 /** @file What fast-check draws and shrinks: the plan of a whole random cell, as plain data. */
 import fc from "fast-check";
+import { composedRules } from "./composed-rules.ts";
 import { elementwiseRules } from "./elementwise-rules.ts";
 import type { Instruction } from "./instructions.ts";
 import { structuralRules } from "./structural-rules.ts";
 
-export const rules = [...elementwiseRules, ...structuralRules];
+export const rules = [...elementwiseRules, ...structuralRules, ...composedRules];
 
 export interface CellPlan {
   readonly batch: number;

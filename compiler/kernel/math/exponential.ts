@@ -14,7 +14,7 @@ import { polynomial } from "./polynomial.ts";
  * e^r - 1 with r = x - k ln 2, up to ln(2) / 2 in magnitude. ln 2 is split into two parts, the first with so few bits
  * that its product with k is exact: Cody & Waite 1980, chapter 6.
  */
-const expNear = kernelFunction("cg_exp_near", ["f32", "f32"], "f32", (f, x, k) => {
+export const expNear = kernelFunction("cg_exp_near", ["f32", "f32"], "f32", (f, x, k) => {
   const r = f.let("r", f.sub(f.sub(x, f.mul(k, f.f32(0.69311523))), f.mul(k, f.f32(0.000031946183))));
   const rest = polynomial(f, r, [0.5, 0.16666667, 0.041666463, 0.0083333105, 0.0013933674, 0.00019891017]);
   return f.add(r, f.mul(f.mul(r, r), rest));
@@ -23,7 +23,7 @@ const expNear = kernelFunction("cg_exp_near", ["f32", "f32"], "f32", (f, x, k) =
 /**
  * 2^k y, but infinity past the largest x. 2^k is applied as two factors, since it may overflow or underflow by itself.
  */
-const expEnd = kernelFunction("cg_exp_end", ["f32", "f32", "f32"], "f32", (f, x, y, k) => {
+export const expEnd = kernelFunction("cg_exp_end", ["f32", "f32", "f32"], "f32", (f, x, y, k) => {
   const n = f.let("n", f.convert(k, "i32"));
   const half = f.shiftRight(n, f.u32(1));
   const power = (exponent: typeof half) =>
