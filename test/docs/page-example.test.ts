@@ -46,6 +46,29 @@ test("the guide's page writes", async () => {
   }
 });
 
+test("models are kept in IndexedDB and in OPFS, and read back", async () => {
+  const [example = ""] = blocks(page("docs/recipes/store-models.md"), "js");
+  const script = await inFolder(async (folder) => {
+    const entry = join(folder, "page.js");
+    writeFileSync(entry, example);
+    return bundle(entry);
+  });
+  const browser = await launchBrowser([]);
+  try {
+    const opened = await openPage(browser, script);
+    await opened.waitForFunction("document.body.textContent.includes('letters. lstm with 27 letters. ')");
+    const kept = await opened.evaluate(`(async () => {
+      const folder = await navigator.storage.getDirectory();
+      const file = await (await folder.getFileHandle("letters.safetensors")).getFile();
+      return [(await indexedDB.databases()).map(({ name }) => name), file.size];
+    })()`);
+    expect(kept).toEqual([["models"], expect.any(Number)]);
+    expect((kept as [string[], number])[1]).toBeGreaterThan(2000);
+  } finally {
+    await browser.close();
+  }
+});
+
 test("the README's program runs in Deno, from the sources", async () => {
   const { "program.ts": program, "my-cell.ts": cell } = readmeFiles();
   const short = replaced(replaced(program, "epoch <= 10", "epoch <= 2"), "units: 32", "units: 8");

@@ -2,4 +2,140 @@
 import type { Claim } from "./claims.ts";
 
 /** Of the recipes, by page; the blocks of a page are one program. */
-export const recipeClaims: Readonly<Record<string, readonly Claim[]>> = {};
+export const recipeClaims: Readonly<Record<string, readonly Claim[]>> = {
+  "docs/recipes/csv-in-a-page.md": [
+    {
+      after: 'console.log("held-out loss, in units of the variance:", await trainer.evaluate(batches.validation));',
+      says: "all three columns are learned: what is left is a small part of their variance",
+      check: `
+expect(series.columns).toEqual(["temperature", "humidity", "pressure"]);
+expect(await trainer.evaluate(batches.validation)).toBeLessThan(0.2);`,
+    },
+    {
+      after: "const next = await forecast({ stream, values: past, horizon: 3, normalisation: batches.normalisation });",
+      says: "three rows, each column in its own units and near its true continuation",
+      check: `
+expect(next.map((row) => row.length)).toEqual([3, 3, 3]);
+next.forEach(([temperature = 0, humidity = 0, pressure = 0], i) => {
+  expect(Math.abs(temperature - (20 + 5 * Math.sin((200 + i) / 4)))).toBeLessThan(3);
+  expect(Math.abs(humidity - (60 - 10 * Math.cos((200 + i) / 4)))).toBeLessThan(6);
+  expect(Math.abs(pressure - (1013 + Math.sin((200 + i) / 8)))).toBeLessThan(0.6);
+});`,
+    },
+  ],
+  "docs/recipes/variable-lengths.md": [
+    {
+      after: 'console.log("loss", await trainer.evaluate(batches));',
+      says: "it learns, and evaluation does not depend on how batches are cut, nor on what the padding holds",
+      check: `
+{
+  const loss = await trainer.evaluate(batches);
+  expect(loss).toBeLessThan(0.35);
+  const whole = padded(sorted);
+  expect(await trainer.evaluate([{ inputs: whole, fresh: true }])).toBeCloseTo(loss, 10);
+  const [time = 0, rows = 0] = whole.xs.shape;
+  const valid = (i: number) => Math.floor(i / rows) < (whole.lengths.data[i % rows] ?? 0);
+  const filled = { ...whole, xs: { ...whole.xs, data: whole.xs.data.map((value, i) => (valid(i) ? value : Number.NaN)) } };
+  expect(filled.xs.data.filter((value) => Number.isNaN(value)).length).toBeGreaterThan(time);
+  expect(await trainer.evaluate([{ inputs: filled, fresh: true }])).toBeCloseTo(loss, 10);
+}`,
+    },
+  ],
+  "docs/recipes/classification.md": [
+    {
+      after: 'console.log("right", await trainer.evaluate(batches.validation, { metric: classified }));',
+      says: "every held-out sequence is told right",
+      check: "expect(await trainer.evaluate(batches.validation, { metric: classified })).toBe(1);",
+    },
+    {
+      after: 'console.log("class", data.classes[best]);',
+      says: "the new sequence rises",
+      check: 'expect(data.classes[best]).toBe("rising");',
+    },
+  ],
+  "docs/recipes/custom-loss.md": [
+    {
+      after: 'console.log("loss", final);',
+      says: "the loss is that of predicting the quantile 0.9 of numbers spread evenly from 0 to 1, which is 0.045",
+      check: `
+{
+  const pinball = (q: number) => [...target.data].reduce((total, y) => total + Math.max(0.9 * (y - q), -0.1 * (y - q)), 0) / target.data.length;
+  expect(pinball(0.9)).toBeCloseTo(0.045, 2);
+  // What the network could find out of x is little; to predict the middle would cost twice as much as this.
+  expect(final).toBeLessThan(1.1 * pinball(0.9));
+  expect(final).toBeLessThan(0.5 * pinball(0.5));
+}`,
+    },
+  ],
+  "docs/recipes/surrogate-gradients.md": [
+    {
+      after: "const [value, slope, spikes, surrogate] = interpret(graph, [ndarray([4], [-1.2, -0.1, 0.1, 1.7])]);",
+      says: "values are those of rounding and of the threshold, derivatives those of x and of the sigmoid",
+      check: `
+{
+  const s = (x: number) => 1 / (1 + Math.exp(-4 * x));
+  const xs = [-1.2, -0.1, 0.1, 1.7];
+  xs.forEach((x, i) => {
+    expect(value?.data[i]).toBeCloseTo(Math.round(x), 12);
+    expect(slope?.data[i]).toBe(1);
+    expect(spikes?.data[i]).toBeCloseTo(x > 0 ? 1 : 0, 12);
+    expect(surrogate?.data[i]).toBeCloseTo(4 * s(x) * (1 - s(x)), 12);
+  });
+}`,
+    },
+  ],
+  "docs/recipes/cells-per-layer.md": [
+    {
+      after: 'console.log("loss", before, "->", await trainer.evaluate([{ inputs }]));',
+      says: "three kinds of cells have their weights, and all of it learns",
+      check: `
+expect(await trainer.evaluate([{ inputs }])).toBeLessThan(0.5 * before);
+for (const part of ["layers/0/lstm/", "layers/1/indrnn/", "layers/2/gru/"])
+  expect(network.specs.some(({ path }) => path.includes(part)), part).toBe(true);`,
+    },
+  ],
+  "docs/recipes/resume.md": [
+    {
+      after: 'console.log("held-out loss", await second.evaluate(batches.validation));',
+      says: "the run that was resumed is the one without a break, but for what a file rounds to f32",
+      check: `
+{
+  const unbroken = await createTrainer(device, network, options);
+  for (let pass = 0; pass < 2; pass++) for (const batch of batches.training) await unbroken.step(batch);
+  const [after, broken] = [await unbroken.parameters(), await second.parameters()];
+  for (const [path, { data }] of Object.entries(after)) data.forEach((x, i) => expect(broken[path]?.data[i]).toBeCloseTo(x, 4));
+  expect(await second.evaluate(batches.validation)).toBeCloseTo(await unbroken.evaluate(batches.validation), 4);
+  // That this tells a run that goes on from one that begins anew: a restored optimizer has other steps than a fresh one.
+  const anew = await createTrainer(device, network, { ...options, parameters: kept.parameters });
+  for (const batch of batches.training) await anew.step(batch);
+  expect(Math.abs((await anew.evaluate(batches.validation)) - (await unbroken.evaluate(batches.validation)))).toBeGreaterThan(1e-3);
+}`,
+    },
+  ],
+  "docs/recipes/sessions.md": [
+    {
+      after: 'console.log("logits", afterHi.length, afterQu.length);',
+      says: "each session gives what a stream of its own would, though they take turns",
+      check: `
+for (const [text, logits] of [["hi", afterHi], ["qu", afterQu]] as const) {
+  stream.reset();
+  let alone: ArrayLike<number> = [];
+  for (const character of text) alone = (await stream.step(ndarray([1], vocabulary.encode(character), "i32"))).output.data;
+  expect(Array.from(logits)).toEqual(Array.from(alone));
+}
+expect(Array.from(afterHi)).not.toEqual(Array.from(afterQu));`,
+    },
+  ],
+  "docs/recipes/sweep.md": [
+    {
+      after: "device.destroy();",
+      says: "every setting has a result, the larger rate wins in two epochs, and no two runs are one",
+      check: `
+expect(results).toHaveLength(12);
+expect(new Set(results.map((one) => one.loss)).size).toBe(12);
+expect(Math.max(...results.filter((one) => one.learningRate === 0.03).map((one) => one.loss))).toBeLessThan(
+  Math.min(...results.filter((one) => one.learningRate === 0.003).map((one) => one.loss)),
+);`,
+    },
+  ],
+};
