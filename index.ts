@@ -56,7 +56,7 @@ export {
 } from "./runtime/device-errors.ts";
 // Training.
 export { type Arena, type ArenaEntry, arenaOf, pack, packArrays, unpack, unpackArray } from "./train/arena.ts";
-export type { NamedBatch, TrainingBatch } from "./train/batch-inputs.ts";
+export type { NamedBatch, PredictionBatch, TrainingBatch } from "./train/batch-inputs.ts";
 export type { Tuned } from "./train/files/tuned.ts";
 export { initialize } from "./train/initialize.ts";
 export type { Loss, WeightedMean } from "./train/loss-parts.ts";
@@ -65,28 +65,28 @@ export {
   type NamedTensors,
   type Objective,
   type ObjectiveInput,
+  type ObjectiveOptions,
   type ObjectiveResult,
   objective,
+  type Predicted,
+  type Prediction,
+  type PredictionResult,
   type TensorsOf,
 } from "./train/objective.ts";
 export { clipByGlobalNorm, globalNorm } from "./train/optimizers/clipping.ts";
 export { type AdamOptions, adam, sgd } from "./train/optimizers/gradient-descent.ts";
 export type { Optimizer, OptimizerInput, Slots } from "./train/optimizers/optimizer.ts";
 export type { UpdateOptions } from "./train/optimizers/update.ts";
+export { streamingStep } from "./train/prediction-step.ts";
 export {
   type BatchOf,
   type Checkpoint,
   createTrainer,
   type EvaluationOptions,
+  type Predictions,
   type StoppedStep,
   type Trainer,
   type TrainerOptions,
   type TrainingStepResult,
 } from "./train/trainer.ts";
-export {
-  evaluationStep,
-  type StepGraph,
-  streamingStep,
-  type TrainingStep,
-  trainingStep,
-} from "./train/training-step.ts";
+export { evaluationStep, type StepGraph, type TrainingStep, trainingStep } from "./train/training-step.ts";

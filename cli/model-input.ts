@@ -1,16 +1,29 @@
 /** @file Reads a model of the kind that a command needs. */
 import { UserError } from "../compiler/graph/errors.ts";
 import { readBytes } from "../disk/data-files.ts";
-import { decodeModel, type SavedModel } from "../train/files/model-file.ts";
+import { decodeModel, type SavedModel, type SavedNetwork } from "../train/files/model-file.ts";
+import type { NetworkKind } from "../train/networks.ts";
 import { commandLine, fileWord } from "./invocation.ts";
 
-export async function readModel(path: string, kind: SavedModel["kind"]): Promise<SavedModel> {
+export async function readModel<K extends NetworkKind>(
+  path: string,
+  kind: K,
+): Promise<SavedNetwork & { readonly kind: K }> {
   const model = decodeModel(await readBytes(path), path);
-  if (model.kind === kind) return model;
+  if (isOf(model, kind)) return model;
   const uses = {
     text: `was trained on text: use ${commandLine("sample", fileWord(path))}`,
     series: `was trained on a numeric series: use ${commandLine("forecast", fileWord(path), "FILE.csv")}`,
-    regression: "finds numbers in a sequence; use it from code, with createStream",
+    regression: `finds numbers in a sequence; ${elsewhere(path)}`,
+    classifier: `tells the class of a sequence; ${elsewhere(path)}`,
+    objective: `is an objective of its own; ${elsewhere(path)}`,
   };
   throw new UserError(`${path} ${uses[model.kind]}`);
 }
+
+const isOf = <K extends NetworkKind>(model: SavedModel, kind: K): model is SavedNetwork & { readonly kind: K } =>
+  model.kind === kind;
+
+/** What does serve a model that no command uses. */
+const elsewhere = (path: string): string =>
+  `use it from code, with createPredictor, or elsewhere: ${commandLine("export", fileWord(path), "--to", "onnx", "--out", "FILE.onnx")}`;

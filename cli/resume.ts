@@ -8,7 +8,7 @@ import { readBytes } from "../disk/data-files.ts";
 import { encodeGraph } from "../train/files/graph-json.ts";
 import { decodeModel } from "../train/files/model-file.ts";
 import type { RunRecord } from "../train/files/run-record.ts";
-import { streamingStep } from "../train/training-step.ts";
+import { streamingStep } from "../train/prediction-step.ts";
 import { OPTIMIZER_NAMES, RATE_SCHEDULE_NAMES } from "./options.ts";
 import type { TrainCommandOptions } from "./train-options.ts";
 import type { ResumableModel } from "./train-session.ts";
@@ -27,6 +27,10 @@ const decidedByModel = {
 export async function readResumable(path: string): Promise<ResumableModel> {
   const model = decodeModel(await readBytes(path), path);
   const { checkpoint, run } = model;
+  if (model.kind === "objective" || model.kind === "classifier")
+    throw new UserError(
+      `--resume ${path}: this is ${model.kind === "objective" ? "an objective" : "a classifier"}, which the command line does not train; go on in code, with trainer.restore(model.checkpoint)`,
+    );
   if (checkpoint !== undefined && run !== undefined) return { ...model, checkpoint, run };
   throw new UserError(
     `--resume ${path}: this model keeps nothing to go on from; a run that ended well writes one that does`,

@@ -5,7 +5,7 @@ import type { CellDefinition } from "../index.ts";
 import type { Batch } from "../train/data/batches.ts";
 import type { Network } from "../train/networks.ts";
 import type { UpdateOptions } from "../train/optimizers/update.ts";
-import { networkOfTask, predictor } from "../train/tasks/network.ts";
+import { networkOfTask } from "../train/tasks/network.ts";
 import type { Task, TaskBatches } from "../train/tasks/task.ts";
 import { createTrainer, type Trainer } from "../train/trainer.ts";
 import { heldOutLoss } from "./held-out.ts";
@@ -95,24 +95,18 @@ export async function runTrial(
     const count = Math.ceil(FRESH_SEQUENCES / batch);
     const validation = { count, from: () => walked(fresh.training, count) };
     const loss = await heldOutLoss(trainer, { training: validation, validation }, 0);
-    return { run, loss: loss ?? Number.NaN, baseline, best, score: await scoreOf(device, trial, trainer) };
+    return { run, loss: loss ?? Number.NaN, baseline, best, score: await scoreOf(trial, trainer) };
   } finally {
     trainer.destroy();
   }
 }
 
 async function scoreOf(
-  device: Device,
   { task, seed, batch, time, parameters }: Trial,
   trainer: Trainer,
 ): Promise<TrialResult["score"]> {
   if (task.score === undefined) return {};
-  const { predict, destroy } = await predictor(device, trainer.network, await trainer.parameters());
-  try {
-    return await task.score(freshSeed(seed), { batch, time, parameters }, predict);
-  } finally {
-    destroy();
-  }
+  return await task.score(freshSeed(seed), { batch, time, parameters }, trainer.predict);
 }
 
 async function* walked(batches: Iterable<Batch>, most = Number.POSITIVE_INFINITY): AsyncGenerator<Batch> {

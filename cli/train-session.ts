@@ -3,7 +3,7 @@ import { InternalError } from "../compiler/graph/errors.ts";
 import { findNonFinite, nonFiniteLine } from "../compiler/ops/non-finite.ts";
 import type { Device } from "../devices/device.ts";
 import { isFiniteInF32 } from "../train/files/finite-model.ts";
-import { type ModelDetails, type SavedModel, savedModel } from "../train/files/model-file.ts";
+import { type ModelDetails, type SavedModel, type SavedNetwork, savedModel } from "../train/files/model-file.ts";
 import type { RunRecord } from "../train/files/run-record.ts";
 import type { Tuned } from "../train/files/tuned.ts";
 import { adam } from "../train/optimizers/gradient-descent.ts";
@@ -50,7 +50,7 @@ export interface SessionOptions {
 }
 
 /** A model that a run can be gone on with. */
-export type ResumableModel = SavedModel & Required<Pick<SavedModel, "checkpoint" | "run">>;
+export type ResumableModel = SavedNetwork & Required<Pick<SavedNetwork, "checkpoint" | "run">>;
 
 export interface SessionResult {
   readonly run: RunResult;

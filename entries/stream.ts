@@ -1,12 +1,14 @@
-/** @file The entry "cellgrad/stream": trained networks at work, one time step after another. */
+/** @file The entry "cellgrad/stream": what was trained at work, in whole batches or one time step after another. */
+export type { PredictionBatch } from "../train/batch-inputs.ts";
+export { createPredictor, type Predictions, type Predictor, type PredictorOptions } from "../train/predictor.ts";
 export {
   createStream,
   type ForecastOptions,
   forecast,
+  type ModelSource,
   type SampleOptions,
   type Stream,
   type StreamOptions,
-  type StreamSource,
   type StreamState,
   type StreamStep,
   sampleText,

@@ -12,5 +12,5 @@ export {
   tasks,
   temporalOrder,
 } from "../train/tasks/index.ts";
-export { networkOfTask, predictor, type TaskNetworkOptions } from "../train/tasks/network.ts";
+export { networkOfTask, type TaskNetworkOptions } from "../train/tasks/network.ts";
 export type { Predict, Task, TaskBatches, TaskParameter, TaskSizes } from "../train/tasks/task.ts";

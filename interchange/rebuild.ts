@@ -11,7 +11,7 @@ import { checkedOptions } from "../compiler/graph/options.ts";
 import { encodeGraph } from "../train/files/graph-json.ts";
 import { type ModelDetails, type SavedModel, savedModel } from "../train/files/model-file.ts";
 import { languageModel, type Network, regressionModel, seriesModel } from "../train/networks.ts";
-import { streamingStep } from "../train/training-step.ts";
+import { streamingStep } from "../train/prediction-step.ts";
 import { isBidirectional, layoutOf, type NetworkWeights } from "./network-weights.ts";
 import { fromParameters, toParameters } from "./parameters.ts";
 import { quote } from "./tensor-bag.ts";

@@ -1,5 +1,6 @@
 /** @file What a batch gives to the inputs of a training step: checked where the device could not tell that it is wrong. */
 import { inWords, UserError } from "../compiler/graph/errors.ts";
+import type { Aval } from "../compiler/graph/graph.ts";
 import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
 import { unknownOption } from "../compiler/graph/options.ts";
 import type { Batch } from "./data/batches.ts";
@@ -19,9 +20,41 @@ export type TrainingBatch<Names extends string = string> =
   | NamedBatch<Names>
   | ("x" | "targets" extends Names ? Batch : never);
 
+/** What is predicted from: arrays by name, or x of a network. Targets may be there and are not read. */
+export type PredictionBatch =
+  | { readonly inputs: Readonly<Record<string, NdArray>>; readonly fresh?: boolean }
+  | { readonly x: NdArray; readonly targets?: NdArray; readonly fresh?: boolean };
+
 /** Inputs by name, and the number of rows B. */
 export function inputsOf(objective: Objective, batch: TrainingBatch, indices: IndexChecks) {
-  // From JavaScript anything may come.
+  const names = Object.keys(objective.batch);
+  const inputs = namedInputs(names, names, batch);
+  const { x, targets } = inputs;
+  if ("kind" in objective && x !== undefined && targets !== undefined)
+    checkSizes({ x: objective.batch.x as Aval }, { x });
+  checkIndices(indices, inputs);
+  return { inputs, rows: rowsOf(objective.batch, inputs) };
+}
+
+/** What a prediction reads of a batch, by name, and the number of rows B; `known` are names that may be there unread. */
+export function predictionInputs(
+  read: Readonly<Record<string, Aval>>,
+  known: readonly string[],
+  batch: PredictionBatch,
+  indices: IndexChecks,
+) {
+  const inputs = namedInputs(Object.keys(read), known, batch);
+  checkSizes(read, inputs);
+  checkIndices(indices, inputs);
+  return { inputs, rows: rowsOf(read, inputs) };
+}
+
+/** The arrays of these names. From JavaScript anything may come. */
+function namedInputs(
+  names: readonly string[],
+  known: readonly string[],
+  batch: TrainingBatch | PredictionBatch,
+): Record<string, NdArray> {
   if (typeof batch !== "object" || batch === null || Array.isArray(batch))
     throw new UserError(`the batch is ${inWords(batch)}; expected { x, targets }, or { inputs } by name`);
   const isNamed = "inputs" in batch;
@@ -31,43 +64,39 @@ export function inputsOf(objective: Objective, batch: TrainingBatch, indices: In
   const given: Readonly<Record<string, NdArray | undefined>> = isNamed
     ? batch.inputs
     : { x: batch.x, targets: batch.targets };
-  const names = Object.keys(objective.batch);
-  const inputs = Object.fromEntries(
-    names.map((name): [string, NdArray] => {
-      const array = given[name];
-      if (array === undefined) {
-        const held = Object.keys(given).filter((key) => given[key] !== undefined);
-        throw new UserError(
-          `the batch has no ${name}; it holds ${held.join(", ") || "nothing"}, expected ${names.join(", ")}`,
-        );
-      }
-      const fault = arrayFault(array);
-      if (fault !== undefined) throw new UserError(`the batch's ${name} ${fault}`);
-      return [name, array];
-    }),
+  const inputs = names.map((name): [string, NdArray] => {
+    const array = given[name];
+    if (array === undefined) {
+      const held = Object.keys(given).filter((key) => given[key] !== undefined);
+      throw new UserError(
+        `the batch has no ${name}; it holds ${held.join(", ") || "nothing"}, expected ${names.join(", ")}`,
+      );
+    }
+    const fault = arrayFault(array);
+    if (fault !== undefined) throw new UserError(`the batch's ${name} ${fault}`);
+    return [name, array];
+  });
+  const unread = Object.keys(given).find(
+    (name) => given[name] !== undefined && !names.includes(name) && !known.includes(name),
   );
-  const unread = Object.keys(given).find((name) => given[name] !== undefined && !names.includes(name));
   if (unread !== undefined)
     throw new UserError(`the batch has an input ${unread}, which nothing reads; expected ${names.join(", ")}`);
-  const { x, targets } = inputs;
-  const rows =
-    "kind" in objective && x !== undefined && targets !== undefined ? checkedBatch({ x }) : rowsOf(objective, inputs);
-  checkIndices(indices, inputs);
-  return { inputs, rows };
+  return Object.fromEntries(inputs);
 }
 
-function rowsOf({ batch }: Objective, inputs: Readonly<Record<string, NdArray>>): number {
-  for (const [name, { shape }] of Object.entries(batch)) {
+function rowsOf(avals: Readonly<Record<string, Aval>>, inputs: Readonly<Record<string, NdArray>>): number {
+  for (const [name, { shape }] of Object.entries(avals)) {
     const rows = inputs[name]?.shape[shape.indexOf("B")];
     if (rows !== undefined) return rows;
   }
   return 1;
 }
 
-/** Number of rows of a batch of a network. */
-function checkedBatch({ x }: { readonly x: NdArray }): number {
-  const [steps = 0, rows = 0] = x.shape ?? [];
-  if (steps < 1 || rows < 1)
-    throw new UserError(`x is [${x.shape?.join(", ")}]; a batch needs a step and a row at least`);
-  return rows;
+/** A batch has a step and a row at least. */
+function checkSizes(avals: Readonly<Record<string, Aval>>, inputs: Readonly<Record<string, NdArray>>): void {
+  for (const [name, { shape }] of Object.entries(avals)) {
+    const given = inputs[name]?.shape ?? [];
+    const isEmpty = shape.some((dim, axis) => (dim === "T" || dim === "B") && (given[axis] ?? 0) < 1);
+    if (isEmpty) throw new UserError(`${name} is [${given.join(", ")}]; a batch needs a step and a row at least`);
+  }
 }

@@ -5,6 +5,7 @@
 import { type Cell, scan } from "../compiler/dsl/cell.ts";
 import { scope } from "../compiler/dsl/parameters.ts";
 import { fork, type Randomness } from "../compiler/dsl/randomness.ts";
+import { UserError } from "../compiler/graph/errors.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { highway, outputDropout, residual } from "./layers/depth.ts";
 import { type Layer, type LayerResult, type LayerState, regularized } from "./layers/layer.ts";
@@ -56,6 +57,33 @@ export const oneStep: Advance = (cell, input, initial) => {
   return { outputs: output, state };
 };
 
+/** Refuses rates of states that no layer has. */
+export function checkRates(layers: readonly Cell[], around: StackOptions): void {
+  for (const option of ["recurrentDropout", "zoneout"] as const) {
+    const rates = around[option];
+    if (rates === undefined || typeof rates === "number") continue;
+    const stranger = Object.keys(rates).find((name) => layers.every(({ stateShapes }) => !(name in stateShapes)));
+    if (stranger === undefined) continue;
+    const cells = [
+      ...new Set(layers.map(({ name, stateShapes }) => `${name} (${Object.keys(stateShapes).join(", ")})`)),
+    ];
+    throw new UserError(`${option}: no layer has a state ${stranger}; their states are those of ${cells.join(", ")}`);
+  }
+}
+
+/** Where layers are of different cells, each takes the rates of the states that it has. */
+function ratesOf(cell: Cell, { recurrentDropout, zoneout }: StackOptions): StackOptions {
+  const own = (rates: StackOptions["zoneout"]) =>
+    rates === undefined || typeof rates === "number"
+      ? rates
+      : Object.fromEntries(Object.entries(rates).filter(([name]) => name in cell.stateShapes));
+  const [dropped, zoned] = [own(recurrentDropout), own(zoneout)];
+  return {
+    ...(dropped !== undefined && { recurrentDropout: dropped }),
+    ...(zoned !== undefined && { zoneout: zoned }),
+  };
+}
+
 /** Runs `input` through the layers, from the given state; with randomness as in training. */
 export function throughLayers(
   { layers, around }: CellStack,
@@ -81,7 +109,8 @@ export function throughLayers(
 function layerOf(cell: Cell, i: number, around: StackOptions, advance: Advance): Layer {
   const plain: Layer = {
     states: cell.stateShapes,
-    run: (input, { state = {}, random } = {}) => advance(regularized(cell, around, random), input, state, i),
+    run: (input, { state = {}, random } = {}) =>
+      advance(regularized(cell, ratesOf(cell, around), random), input, state, i),
   };
   const connections = { residual, highway };
   const connected = i === 0 || around.connection === undefined ? plain : connections[around.connection](plain);

@@ -1,5 +1,4 @@
 /** @file A network that classifies sequences: many to one, read where each sequence ends. */
-import type { Cell, CellDefinition } from "../compiler/dsl/cell.ts";
 import { embedding } from "../compiler/dsl/dense.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
@@ -7,16 +6,10 @@ import { less, max } from "../compiler/ops/elementwise.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { crossEntropy } from "./losses/classification.ts";
 import { accuracy, type Metric } from "./metrics.ts";
-import { checkCell, checkCount, type Network, network } from "./networks.ts";
+import { checkCount, type LayersOptions, type Network, network, ofNetwork, stackOf } from "./networks.ts";
 
 /** A network that says of what class a sequence is. */
-export interface ClassifierOptions {
-  /** The cell of each layer, yours or a built-in one. */
-  readonly cell: CellDefinition;
-  /** Units of each layer. */
-  readonly units: number;
-  /** Number of stacked layers; 1 by default. */
-  readonly layers?: number;
+export interface ClassifierOptions<Names extends string = string> extends LayersOptions<Names> {
   /** Number of classes. */
   readonly classes: number;
   /** Numbers per time step, or a text's number of symbols with the width of their embedding. */
@@ -27,18 +20,9 @@ export interface ClassifierOptions {
  * Model of the class of a sequence: x is f32 [T, B, features] or i32 [T, B], the output f32 [T, B, classes] logits after
  * each step. Targets are i32 [T, B]: the class where a sequence ends, and a number below 0 wherever nothing is asked.
  */
-export function classifierModel(options: ClassifierOptions): Network {
-  const {
-    cell,
-    units,
-    layers = 1,
-    classes,
-    reads,
-  } = checkedOptions("classifierModel", options, {
-    ...{ cell: "any", units: "number", layers: "number", classes: "number", reads: "object" },
-  });
-  checkCount("layers", layers);
-  checkCell(cell);
+export function classifierModel<Names extends string>(options: ClassifierOptions<Names>): Network {
+  const kinds = { ...ofNetwork, classes: "number", reads: "object" } as const;
+  const { classes, reads } = checkedOptions<ClassifierOptions>("classifierModel", options, kinds);
   checkedOptions<{ features: number; vocabulary: number; embed: number }>("classifierModel: reads", reads as never, {
     features: "number",
     vocabulary: "number",
@@ -48,8 +32,10 @@ export function classifierModel(options: ClassifierOptions): Network {
   if (!Number.isInteger(classes) || classes < 2)
     throw new UserError(`classes must be a whole number above 1, got ${classes}`);
   return network({
-    ...{ kind: "regression", cell: cell.cellName, units, outputs: classes },
-    layers: Array.from({ length: layers }, () => cell(units) as Cell),
+    ...stackOf(options),
+    kind: "classifier",
+    outputs: classes,
+    ...("embed" in reads && { embed: reads.embed }),
     encode: (x) =>
       "features" in reads
         ? (x as Tensor<"f32">)

@@ -4,7 +4,7 @@
  */
 import { at } from "../compiler/graph/errors.ts";
 import { checkGraph, type Graph, type NodeId, nodeAt } from "../compiler/graph/graph.ts";
-import type { StreamSource } from "./stream.ts";
+import type { ModelSource } from "./stream.ts";
 
 /** A value between 0 and 1 (or -1 and 1) that decides what a step keeps. */
 export interface Gate {
@@ -17,7 +17,7 @@ export interface Gate {
 }
 
 /** The gates of a streaming step, in the order in which they are computed. */
-export function gatesOf(source: StreamSource): Gate[] {
+export function gatesOf(source: ModelSource): Gate[] {
   const { graph, arena } = source;
   checkGraph("gatesOf", graph);
   const pathAt = new Map(arena.entries.map(({ offset, path }) => [offset, path]));

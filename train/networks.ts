@@ -16,11 +16,20 @@ import type { Aval } from "../compiler/graph/graph.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { slice } from "../compiler/ops/pieces.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
-import { type Advance, ofStack, oneStep, overTime, type StackOptions, throughLayers } from "./cell-stack.ts";
+import {
+  type Advance,
+  checkRates,
+  ofStack,
+  oneStep,
+  overTime,
+  type StackOptions,
+  throughLayers,
+} from "./cell-stack.ts";
 import type { Loss } from "./loss-parts.ts";
 import { crossEntropy } from "./losses/classification.ts";
 import { meanSquaredError, weightedSquaredError } from "./losses/regression.ts";
 import type { Objective } from "./objective.ts";
+import type { Prediction } from "./prediction.ts";
 
 type Float = Tensor<"f32">;
 /** The state of all layers, by names such as `layers/0/h`; each [B, …]. */
@@ -36,6 +45,7 @@ export interface NetworkResult {
 
 /** What a network was made from, for those who show or save it. */
 export interface NetworkConfig {
+  /** Name of the cell; of different ones all names, such as `gru + lstm`. */
   readonly cell: string;
   readonly units: number;
   readonly layers: number;
@@ -48,8 +58,8 @@ export interface NetworkConfig {
 /** The model of `run` on x and a state. */
 export type RecurrentModel = Model<[x: Tensor, state: NetworkState], NetworkResult>;
 
-/** What follows each symbol, what follows each row of numbers, or what is to be found in a sequence of rows. */
-export type NetworkKind = "text" | "series" | "regression";
+/** What follows each symbol, what follows each row of numbers, what is to be found in a sequence, or of what class it is. */
+export type NetworkKind = "text" | "series" | "regression" | "classifier";
 
 /** A network around a cell, over sequences and step by step. */
 export interface Network extends Objective {
@@ -77,18 +87,24 @@ export interface Network extends Objective {
   readonly stateShapes: Readonly<Record<string, readonly number[]>>;
   /** The scalar that training makes small. */
   readonly loss: (output: Float, targets: Tensor) => Loss;
+  /** Of x, [T, B, …]: `output`, [T, B, outputs]. */
+  readonly prediction: Prediction;
 }
 
-const ofNetwork = { cell: "any", units: "number", layers: "number", ...ofStack } as const;
+export const ofNetwork = { cell: "any", units: "number", layers: "number", ...ofStack } as const;
 
-/** A network that predicts the next symbol. */
-export interface LanguageModelOptions<Names extends string> extends StackOptions<Names> {
-  /** The cell of each layer, yours or a built-in one. */
-  readonly cell: CellDefinition<Names>;
+/** The recurrent layers of a network. */
+export interface LayersOptions<Names extends string> extends StackOptions<Names> {
+  /** The cell of each layer, yours or a built-in one; or a list, a cell for each layer from the input on. */
+  readonly cell: CellDefinition<Names> | readonly CellDefinition[];
   /** Units of each layer. */
   readonly units: number;
-  /** Number of stacked layers. */
-  readonly layers: number;
+  /** Number of stacked layers; 1 by default, and of a list of cells as many as it has. */
+  readonly layers?: number;
+}
+
+/** A network that predicts the next symbol. */
+export interface LanguageModelOptions<Names extends string> extends LayersOptions<Names> {
   /** Number of symbols. */
   readonly vocabulary: number;
   /** Width of the embedding. */
@@ -114,13 +130,7 @@ export function languageModel<Names extends string>(options: LanguageModelOption
 }
 
 /** A network that predicts the next row of numbers. */
-export interface SeriesModelOptions<Names extends string> extends StackOptions<Names> {
-  /** The cell of each layer, yours or a built-in one. */
-  readonly cell: CellDefinition<Names>;
-  /** Units of each layer. */
-  readonly units: number;
-  /** Number of stacked layers. */
-  readonly layers: number;
+export interface SeriesModelOptions<Names extends string> extends LayersOptions<Names> {
   /** Numbers per time step. */
   readonly features: number;
 }
@@ -142,13 +152,7 @@ export function seriesModel<Names extends string>(options: SeriesModelOptions<Na
 }
 
 /** A network that tells what is to be found in a sequence. */
-export interface RegressionModelOptions<Names extends string> extends StackOptions<Names> {
-  /** The cell of each layer, yours or a built-in one. */
-  readonly cell: CellDefinition<Names>;
-  /** Units of each layer. */
-  readonly units: number;
-  /** Number of stacked layers. */
-  readonly layers: number;
+export interface RegressionModelOptions<Names extends string> extends LayersOptions<Names> {
   /** Numbers per time step that are read. */
   readonly features: number;
   /** Numbers to find. */
@@ -179,27 +183,31 @@ export function regressionModel<Names extends string>(options: RegressionModelOp
   });
 }
 
-function stackOf<Names extends string>(
-  options: StackOptions<Names> & { cell: CellDefinition<Names>; units: number; layers: number },
-) {
-  checkCount("layers", options.layers);
-  checkCell(options.cell);
+/** The layers of a network and what goes around them. */
+export function stackOf<Names extends string>(options: LayersOptions<Names>) {
+  const { cell, units, dropout, recurrentDropout, zoneout, connection } = options;
+  const isList = Array.isArray(cell);
+  const { layers: depth = isList ? cell.length : 1 } = options;
+  checkCount("layers", depth);
+  const given: readonly CellDefinition[] = isList ? cell : new Array(depth).fill(cell);
+  for (const each of given) checkCell(each);
+  if (given.length !== depth)
+    throw new UserError(
+      `layers is ${depth} and cell a list of ${given.length}; leave layers out, or give as many cells`,
+    );
   // An instance for each layer: weights of its own. States are read by the names each cell lists, whatever they are.
-  const { cell, units, layers: depth, dropout, recurrentDropout, zoneout, connection } = options;
-  const layers = Array.from({ length: depth }, () => cell(units) as unknown as Cell);
-  return {
-    cell: cell.cellName,
-    units,
-    layers,
-    around: { dropout, recurrentDropout, zoneout, connection } as StackOptions,
-  };
+  const layers = given.map((definition) => definition(units));
+  const names = given.map(({ cellName }) => cellName);
+  const around = { dropout, recurrentDropout, zoneout, connection } as StackOptions;
+  checkRates(layers, around);
+  return { cell: new Set(names).size > 1 ? names.join(" + ") : String(names[0]), units, layers, around };
 }
 
 /** What a network is made of. `x` and `targets` are those of one time step, without the batch. */
 export interface NetworkParts {
   /** What it is trained to do. */
   readonly kind: NetworkKind;
-  /** Name of the cell. */
+  /** Name of the cell, or of the cells. */
   readonly cell: string;
   /** Units of each layer. */
   readonly units: number;
@@ -224,7 +232,7 @@ export interface NetworkParts {
 /** A network of given layers. A cell instance that appears twice among them has one set of weights and two states. */
 export function network(parts: NetworkParts): Network {
   const { layers, x, targets } = checkedOptions("network", parts, {
-    kind: { text: 1, series: 1, regression: 1 },
+    kind: { text: 1, series: 1, regression: 1, classifier: 1 },
     ...{ cell: "string", units: "number", layers: "list", around: "object", embed: "number", outputs: "number" },
     ...{ encode: "function", x: "any", targets: "any", loss: "function" },
   });
@@ -266,6 +274,14 @@ export function network(parts: NetworkParts): Network {
     stepX,
     stateShapes,
     loss: parts.loss,
+    prediction: {
+      inputs: { x: batch.x },
+      outputs: ["output"],
+      run: (parameters, { batch: { x }, state }) => {
+        const result = sequence().apply(parameters, x as Tensor, state);
+        return { outputs: { output: result.output }, state: result.state };
+      },
+    },
     measure: (parameters, { batch: { x, targets }, state, random }) => {
       const result = sequence(random).apply(parameters, x as Tensor, state);
       return { loss: parts.loss(result.output, targets as Tensor), state: result.state };
@@ -280,14 +296,14 @@ function knownShape(cell: Cell, name: string, shape: Shape): readonly number[] {
   });
 }
 
-/** An objective is no network: it has no step and no output of its own. */
+/** An objective is not a network: it has no cell, no layers and no step of its own. */
 export function checkNetwork(where: string, network: Network): void {
   const isNetwork = typeof network === "object" && network !== null && "stepModel" in network;
-  const words = "what languageModel or network makes; an objective has no output";
+  const words = "what languageModel or network makes";
   expectArgument(isNetwork, `${where}: the network`, network, words);
 }
 
-/** A cell of so many units is none: each layer makes one of its own. */
+/** An instance is not a definition: each layer makes an instance of its own. */
 export function checkCell(cell: unknown): void {
   if (typeof cell !== "function")
     throw new UserError("the cell must be a definition without units yet: lstm, not lstm(8)");

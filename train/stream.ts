@@ -8,32 +8,25 @@ import { type Graph, inputName, type NodeId } from "../compiler/graph/graph.ts";
 import { arrayFault, type NdArray, ndarray, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Device, DeviceArray } from "../devices/device.ts";
-import { type Arena, packArrays } from "./arena.ts";
+import { packArrays } from "./arena.ts";
 import { denormalise, type Normalisation, normalise } from "./data/normalisation.ts";
 import type { Vocabulary } from "./data/text.ts";
-import type { Tuned } from "./files/tuned.ts";
 import { checkIndices, indexChecks } from "./index-checks.ts";
-import { checkNetwork, type Network } from "./networks.ts";
+import { checkSource, isRead, type ModelSource, outputNames, stepSource } from "./model-source.ts";
+import type { Objective } from "./objective.ts";
 import { type RandomStream, randomStream } from "./random.ts";
-import { streamingStep } from "./training-step.ts";
+
+export type { ModelSource } from "./model-source.ts";
 
 /** The state between two steps, by the names of the graph's inputs. */
 export type StreamState = Readonly<Record<string, DeviceArray>>;
 
-/** A graph (parameters, state/…, x) -> (state/…, output), and what lies where in its parameters. */
-export interface StreamSource {
-  /** (parameters, state/…, x) -> (state/…, output). */
-  readonly graph: Graph;
-  /** What lies where in its parameters. */
-  readonly arena: Arena;
-  /** The tuning that it was trained with, if any: it is streamed with it too. */
-  readonly tuned?: Tuned;
-}
-
 /** What comes of one time step. */
 export interface StreamStep {
-  /** Logits or values: [batch, …]. */
+  /** Logits or values: [batch, …]. Of an objective with several outputs the first. */
   readonly output: NdArray;
+  /** All that it gives, by name: `output` of a network. */
+  readonly outputs: Readonly<Record<string, NdArray>>;
   /** The next state. */
   readonly state: StreamState;
   /** Of the nodes that are watched, in their order. */
@@ -53,12 +46,12 @@ export interface Stream {
   /** Number of rows that go side by side. */
   readonly batch: number;
   /**
-   * One time step: x is [batch] tokens, which are refused where there are none such, or [batch, features] values; the output
-   * is [batch, …]. Without a state it goes
-   * on from the step before (zeros at first) and keeps the new state as its own; with one, that state is left as it is
-   * and the next one belongs to the caller, who destroys it after use.
+   * One time step: x is [batch] tokens, which are refused where there are none such, or [batch, features] values; of an
+   * objective that reads several things, arrays by name, each without its axis of time. The output is [batch, …]. Without a
+   * state it goes on from the step before (zeros at first) and keeps the new state as its own; with one, that state is left
+   * as it is and the next one belongs to the caller, who destroys it after use.
    */
-  readonly step: (x: NdArray, state?: StreamState) => Promise<StreamStep>;
+  readonly step: (x: NdArray | Readonly<Record<string, NdArray>>, state?: StreamState) => Promise<StreamStep>;
   /** Other weights from the next step on; the state stays. */
   readonly setParameters: (parameters: Readonly<Record<string, NdArray>>) => void;
   /** Zeros; they belong to the caller. */
@@ -69,29 +62,42 @@ export interface Stream {
   readonly destroy: () => void;
 }
 
-/** `source` is a network, or the step graph of a model that was read from a file. */
+/**
+ * A stream of a trained network or objective, or of a model that was read from a file. An objective's loops over time are
+ * opened: what they carry is the state. An output that is one for a sequence, such as the logits of its last step, comes
+ * after each step for the sequence so far.
+ *
+ * @throws UserError (the promise rejects) where it cannot go step by step, such as with a loop that runs backwards: the
+ *   message names the op and its line, and `createPredictor` takes whole sequences.
+ */
 export async function createStream(
   device: Device,
-  source: Network | StreamSource,
+  source: Objective | ModelSource,
   parameters: Readonly<Record<string, NdArray>>,
   options: StreamOptions = {},
 ): Promise<Stream> {
   const { batch = 1, watch = [] } = checkedOptions("createStream", options, { batch: "number", watch: "list" });
-  if (typeof source !== "object" || !("graph" in source)) checkNetwork("createStream", source as Network);
+  checkSource("createStream", source);
   if (!Number.isInteger(batch) || batch < 1) throw new UserError(`batch must be a whole number above 0, got ${batch}`);
-  const { graph: step, arena, tuned }: StreamSource = "graph" in source ? source : streamingStep(source);
+  const whole = stepSource("createStream", source);
+  const { graph: step, arena, tuned } = whole;
+  const given = outputNames(whole);
   const graph: Graph = { ...step, outputs: [...step.outputs, ...watch] };
-  const indices = indexChecks(step, ["x"]);
-  const readback = graph.outputs.map((_, i) => i).slice(step.outputs.length - 1);
+  const read = step.inputs.map((id) => inputName(step, id)).filter(isRead);
+  const indices = indexChecks(step, read);
+  const readback = graph.outputs.map((_, i) => i).slice(step.outputs.length - given.length);
   const executable = await device.compile(graph, { maxRows: batch, readback, tuning: tuned?.tuning });
   let weights = device.upload(packArrays(parameters, arena));
   const names = graph.inputs.map((id) => inputName(graph, id)).filter((name) => name.startsWith("state/"));
-  const shapes = new Map(graph.inputs.map((id) => [inputName(graph, id), at(graph.nodes, id).aval.shape]));
+  const avals = new Map(graph.inputs.map((id) => [inputName(graph, id), at(graph.nodes, id).aval]));
   let own: StreamState | undefined;
   let isDestroyed = false;
   const initialState = (): StreamState =>
     Object.fromEntries(
-      names.map((name) => [name, device.upload(zeros(evaluateShape(shapes.get(name) ?? [], { B: batch })))]),
+      names.map((name) => {
+        const { shape = [], dtype = "f32" } = avals.get(name) ?? {};
+        return [name, device.upload(zeros(evaluateShape(shape, { B: batch }), dtype))];
+      }),
     );
   const reset = () => {
     if (own !== undefined) destroyState(own);
@@ -102,22 +108,27 @@ export async function createStream(
     initialState,
     reset,
     step: async (x, state) => {
-      const fault = isDestroyed ? "cannot go in: the stream was destroyed" : arrayFault(x);
-      if (fault !== undefined) throw new UserError(`x ${fault}`);
-      if (x.shape[0] !== batch) throw new UserError(`x is [${x.shape.join(", ")}]; expected ${batch} rows`);
-      checkIndices(indices, { x });
+      if (isDestroyed) throw new UserError("x cannot go in: the stream was destroyed");
+      const inputs = stepInputs(read, x);
+      for (const name of read) {
+        const rows = avals.get(name)?.shape.indexOf("B") ?? -1;
+        const found = inputs[name]?.shape;
+        if (rows >= 0 && found?.[rows] !== batch)
+          throw new UserError(`${name} is [${found?.join(", ")}]; expected ${batch} rows`);
+      }
+      checkIndices(indices, inputs);
       const before = state ?? own ?? initialState();
-      const outputs = executable.run({ parameters: weights, ...before, x });
+      const outputs = executable.run({ parameters: weights, ...before, ...inputs });
       const after = Object.fromEntries(names.map((name, i) => [name, at(outputs, i)]));
       if (state === undefined) {
         destroyState(before);
         own = after;
       }
       const results = outputs.slice(names.length);
-      const [output, ...watched] = await Promise.all(results.map((result) => result.read()));
+      const values = await Promise.all(results.map((result) => result.read()));
       for (const result of results) result.destroy();
-      if (output === undefined) throw new InternalError("a streaming step has no output");
-      return { output, state: after, watched };
+      const named = Object.fromEntries(given.map((name, i) => [name, at(values, i)]));
+      return { output: at(values, 0), outputs: named, state: after, watched: values.slice(given.length) };
     },
     setParameters: (next) => {
       const packed = packArrays(next, arena);
@@ -131,6 +142,27 @@ export async function createStream(
       executable.destroy();
     },
   };
+}
+
+/** The arrays that a step reads, by name. From JavaScript anything may come. */
+function stepInputs(
+  names: readonly string[],
+  given: NdArray | Readonly<Record<string, NdArray>>,
+): Readonly<Record<string, NdArray>> {
+  const isOne =
+    typeof given !== "object" || given === null || Array.isArray(given) || "dtype" in given || "data" in given;
+  const [only = "x", another] = names;
+  if (isOne && another !== undefined)
+    throw new UserError(`x is one array; expected arrays by name: ${names.join(", ")}`);
+  const inputs = (isOne ? { [only]: given } : given) as Readonly<Record<string, NdArray>>;
+  const stranger = Object.keys(inputs).find((name) => !names.includes(name));
+  if (stranger !== undefined)
+    throw new UserError(`there is an input ${stranger}, which nothing reads; expected ${names.join(", ")}`);
+  for (const name of names) {
+    const fault = Object.hasOwn(inputs, name) ? arrayFault(at([inputs[name]], 0)) : "is missing";
+    if (fault !== undefined) throw new UserError(`${name} ${fault}`);
+  }
+  return inputs;
 }
 
 export function destroyState(state: StreamState): void {

@@ -5,13 +5,14 @@ import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import { type KernelProfile, ofScanSchedule } from "../devices/device.ts";
-import type { TrainingBatch } from "./batch-inputs.ts";
+import type { PredictionBatch, TrainingBatch } from "./batch-inputs.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Metric } from "./metrics.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
 import type { Optimizer } from "./optimizers/optimizer.ts";
 import { ofUpdate, type UpdateOptions } from "./optimizers/update.ts";
+import type { Predictions } from "./predictor.ts";
 
 /** How a network is trained. */
 export interface TrainerOptions extends Partial<UpdateOptions> {
@@ -73,6 +74,18 @@ export interface Trainer<Trained extends Objective = Network> {
     batches: Iterable<BatchOf<Trained>> | AsyncIterable<BatchOf<Trained>>,
     options?: EvaluationOptions,
   ): Promise<number>;
+  /**
+   * What the network or objective gives for a batch with the weights as they are, from zero states and without random
+   * numbers: of a network logits or values after each step, [T, B, …]; of an objective what its `predict` gives. Targets may
+   * stand in the batch and are not read. Rejects where an objective has no `predict`.
+   */
+  readonly predict: (batch: PredictionBatch) => Promise<Predictions>;
+  /**
+   * The gradient of the loss of a batch by parameter, each in its shape, without an update: what `step(batch)` would find
+   * now, before clipping and before it is averaged with others. It starts from the carried state as `step` does, draws the
+   * random numbers of the next step, and leaves everything as it is.
+   */
+  gradients(batch: BatchOf<Trained>): Promise<Record<string, NdArray>>;
   /**
    * Time, FLOP and bytes of each kernel of a training step on a batch of this size, from zero states. It works on copies:
    * training goes on as if it had not been called. Rejects as `Executable.profile` does.

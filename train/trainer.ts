@@ -4,12 +4,13 @@
  */
 import type { Shape } from "../compiler/graph/dim.ts";
 import { at, expectArgument, InternalError, inWords, UserError } from "../compiler/graph/errors.ts";
+import { type Graph, inputName } from "../compiler/graph/graph.ts";
 import { type NdArray, scalar, sizeOfNumbers, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { Device, DeviceArray, Executable, KernelProfile } from "../devices/device.ts";
 import { packArrays, unpackArray } from "./arena.ts";
-import { inputsOf, type TrainingBatch } from "./batch-inputs.ts";
+import { inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
 import { isFiniteInF32 } from "./files/finite-model.ts";
 import { initialize } from "./initialize.ts";
@@ -18,6 +19,7 @@ import { type Metric, measuredBy } from "./metrics.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
 import { adam } from "./optimizers/gradient-descent.ts";
+import { type PredictionGraph, type Predictions, predicted, predictionGraph, readbackOf } from "./predictor.ts";
 import { checkSeed } from "./random.ts";
 import {
   type EvaluationOptions,
@@ -27,9 +29,10 @@ import {
   type TrainerOptions,
   type TrainingStepResult,
 } from "./trainer-interface.ts";
-import { type BatchStepGraph, evaluationStep, type TrainingStep, trainingStep } from "./training-step.ts";
+import { type BatchStepGraph, evaluationStep, gradientStep, type TrainingStep, trainingStep } from "./training-step.ts";
 
 export type { Checkpoint } from "./checkpoint.ts";
+export type { Predictions } from "./predictor.ts";
 export type {
   BatchOf,
   EvaluationOptions,
@@ -80,10 +83,12 @@ export async function createTrainer<Trained extends Objective = Network>(
   return trainer;
 }
 
-interface Evaluation {
-  readonly step: BatchStepGraph;
+interface Compiled<Step> {
+  readonly step: Step;
   readonly executable: Promise<Executable>;
 }
+
+type Evaluation = Compiled<BatchStepGraph>;
 
 type Held = Record<string, DeviceArray>;
 
@@ -120,6 +125,8 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   #isDestroyed = false;
   /** What was evaluated so far: the loss, and metrics. */
   readonly #evaluations = new Map<Metric | undefined, Evaluation>();
+  #prediction: Compiled<PredictionGraph> | undefined;
+  #gradients: Compiled<ReturnType<typeof gradientStep>> | undefined;
 
   constructor(
     device: Device,
@@ -326,6 +333,45 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     return meanOfBatches(await Promise.all(found));
   };
 
+  predict = async (batch: PredictionBatch): Promise<Predictions> => {
+    this.#use();
+    this.#prediction ??= this.#compiled(predictionGraph("predict", this.network), readbackOf);
+    const { step, executable } = this.#prediction;
+    const known = Object.keys(this.network.batch);
+    return predicted(await executable, step, heldOf(this.#held, "parameters"), batch, known);
+  };
+
+  gradients = async (batch: TrainingBatch): Promise<Record<string, NdArray>> => {
+    this.#use();
+    this.#gradients ??= this.#compiled(gradientStep(this.network), () => [0]);
+    const { step, executable: compiling } = this.#gradients;
+    const { inputs, rows } = inputsOf(this.network, batch, step.indices);
+    const executable = await compiling;
+    this.#use();
+    const isCarried = !batch.fresh && rows === this.#batch;
+    const zero = isCarried ? {} : zeroStates(this.#device, this.network.stateShapes, rows);
+    const names = step.graph.inputs.map((id) => inputName(step.graph, id));
+    const held = Object.entries(this.#held).filter(([name]) => names.includes(name));
+    const outputs = executable.run({
+      ...Object.fromEntries(held),
+      ...zero,
+      ...(step.isSeeded ? this.#seed : {}),
+      ...inputs,
+    });
+    for (const array of Object.values(zero)) array.destroy();
+    const flat = at(outputs, 0);
+    const numbers = await flat.read();
+    flat.destroy();
+    return unpackArray(numbers, step.arena);
+  };
+
+  #compiled<Step extends { readonly graph: Graph }>(
+    step: Step,
+    readback: (step: Step) => readonly number[],
+  ): Compiled<Step> {
+    return { step, executable: this.#device.compile(step.graph, { tuning: this.#tuning, readback: readback(step) }) };
+  }
+
   #evaluationOf(metric: Metric | undefined): Evaluation {
     const known = this.#evaluations.get(metric);
     if (known !== undefined) return known;
@@ -355,7 +401,8 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     for (const array of Object.values(this.#held)) array.destroy();
     this.#held = {};
     this.#executable.destroy();
-    for (const { executable } of this.#evaluations.values()) void executable.then((compiled) => compiled.destroy());
+    for (const uses of [...this.#evaluations.values(), this.#prediction, this.#gradients])
+      void uses?.executable.then((compiled) => compiled.destroy());
     this.#evaluations.clear();
   };
 }

@@ -28,29 +28,13 @@ import type { Tensor } from "../compiler/trace/tensor.ts";
 import { type Arena, arenaOf, pack, unpack } from "./arena.ts";
 import { type IndexChecks, indexChecks } from "./index-checks.ts";
 import { lossOf, lossParts, lossWeight } from "./loss-parts.ts";
-import { checkNetwork, type Network } from "./networks.ts";
-import type { NamedTensors, Objective } from "./objective.ts";
+import type { Objective } from "./objective.ts";
 import { checkUpdate, isCount, ofUpdate, slotsOf, type UpdateOptions, update } from "./optimizers/update.ts";
+import { type BatchStepGraph, batchInputs, batchOf, byName, positions, stateInputs, stateOf } from "./step-graph.ts";
+
+export type { BatchStepGraph, StepGraph } from "./step-graph.ts";
 
 type Float = Tensor<"f32">;
-
-/** A graph whose inputs and outputs have names; `donate` says which output takes over which input's memory. */
-export interface StepGraph {
-  /** The graph itself. */
-  readonly graph: Graph;
-  /** What lies where in its parameters. */
-  readonly arena: Arena;
-  /** Inputs whose memory an output takes over: input name -> index of the output. */
-  readonly donate: Readonly<Record<string, number>>;
-  /** Position of each output, by name. */
-  readonly outputs: Readonly<Record<string, number>>;
-}
-
-/** A step of a batch, with what the whole numbers of a batch must be. */
-export interface BatchStepGraph extends StepGraph {
-  /** For `checkIndices`. */
-  readonly indices: IndexChecks;
-}
 
 /** The graph of a training step, with what it replaces. */
 export interface TrainingStep extends BatchStepGraph {
@@ -104,16 +88,9 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
     const weightList = arena.entries.map(({ path }) => weights[path] as Float);
     const data = [...state, ...batch].map(({ name }) => given[name] as Tensor);
     const key = isSeeded ? [stepKey(given.seed as Tensor<"u32">, cast(step, "u32"))] : [];
-    const { outputs, pullback } = graphVjp(
-      forward,
-      [...weightList, ...data, ...key],
-      weightList.map(() => true),
-    );
+    const { outputs, gradient } = gradientOf(forward, arena, weightList, [...data, ...key]);
     const [loss, ...rest] = outputs as readonly Float[] as readonly [Float, ...Float[]];
     const nextState = rest.slice(0, state.length);
-    const cotangents = pullback([constant(1)]);
-    const gradients = arena.entries.map(({ path }, i) => [path, cotangents[i] ?? zerosLike(at(weightList, i))]);
-    const gradient = pack(Object.fromEntries(gradients), arena);
     const next = add(step, 1);
     const updated = update(options, {
       ...{ parameters, gradient, arena, step: next, learningRate: given.learningRate as Float },
@@ -143,6 +120,48 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
     isSeeded,
     indices,
   };
+}
+
+/** Loss and what else the forward graph gives, and the flat gradient [N] of the loss. */
+function gradientOf(forward: Graph, arena: Arena, weights: readonly Float[], others: readonly Tensor[]) {
+  const { outputs, pullback } = graphVjp(
+    forward,
+    [...weights, ...others],
+    weights.map(() => true),
+  );
+  const cotangents = pullback([constant(1)]);
+  const gradients = arena.entries.map(({ path }, i) => [path, cotangents[i] ?? zerosLike(at(weights, i))]);
+  return { outputs, gradient: pack(Object.fromEntries(gradients), arena) };
+}
+
+/**
+ * The gradient of a batch's loss without an update: (parameters, state/…, step and seed where it draws random numbers, what
+ * a batch holds) -> (gradient [N]), before clipping.
+ */
+export function gradientStep(objective: Objective): BatchStepGraph & Pick<TrainingStep, "isSeeded"> {
+  const arena = arenaOf(objective.specs);
+  const { forward, isSeeded, indices } = trainingLoss(objective, arena, false);
+  const data = [...stateInputs(objective.stateShapes), ...batchInputs(objective)];
+  const inputs: readonly NamedAval[] = [
+    { name: "parameters", dtype: "f32", shape: [arena.size] },
+    ...data,
+    ...(isSeeded ? [{ name: "step", dtype: "f32", shape: [] } as const] : []),
+    ...(isSeeded ? [{ name: "seed", dtype: "u32", shape: [] } as const] : []),
+  ];
+  const graph = traceGraph("gradients", inputs, (tensors) => {
+    const given = byName(inputs, tensors);
+    const weights = unpack(given.parameters as Float, arena);
+    const key = isSeeded ? [stepKey(given.seed as Tensor<"u32">, cast(given.step as Float, "u32"))] : [];
+    const others = [...data.map(({ name }) => given[name] as Tensor), ...key];
+    const { gradient } = gradientOf(
+      forward,
+      arena,
+      arena.entries.map(({ path }) => weights[path] as Float),
+      others,
+    );
+    return [gradient];
+  });
+  return { graph, arena, donate: {}, outputs: { gradient: 0 }, indices, isSeeded };
 }
 
 /** Whether every number of some arrays [size] is finite: a scalar. It is counted in columns, so that a device has many. */
@@ -186,26 +205,6 @@ export function evaluationStep(objective: Objective): BatchStepGraph {
   return { graph, arena, donate: positions(names), outputs: positions([...names, "loss", "means"]), indices };
 }
 
-/** One step in time, for use after training: (parameters, state/…, x) -> (state/…, output), with B symbolic. */
-export function streamingStep(network: Network): StepGraph {
-  checkNetwork("streamingStep", network);
-  const arena = arenaOf(network.specs);
-  const state = stateInputs(network.stateShapes);
-  const inputs: readonly NamedAval[] = [
-    { name: "parameters", dtype: "f32", shape: [arena.size] },
-    ...state,
-    { name: "x", ...network.stepX },
-  ];
-  const graph = traceGraph("streamingStep", inputs, (tensors) => {
-    const given = byName(inputs, tensors);
-    const before = stateOf(network.stateShapes, given);
-    const result = network.stepModel.apply(unpack(given.parameters as Float, arena), given.x as Tensor, before);
-    return [...Object.keys(network.stateShapes).map((name) => result.state[name] as Float), result.output];
-  });
-  const names = state.map(({ name }) => name);
-  return { graph, arena, donate: positions(names), outputs: positions([...names, "output"]) };
-}
-
 /** What is differentiated; the last input is the key of its random numbers, where it draws any. */
 function trainingLoss(
   objective: Objective,
@@ -240,32 +239,4 @@ function lossGraph(objective: Objective, arena: Arena, key: readonly NamedAval[]
     return [lossOf(loss), ...after, ...(isWeighed ? [lossWeight(loss, data)] : [])];
   });
   return { forward, indices: indexChecks(forward, Object.keys(objective.batch), ranges) };
-}
-
-function stateInputs(shapes: Objective["stateShapes"]): NamedAval[] {
-  return Object.entries(shapes).map(([name, shape]) => ({
-    name: `state/${name}`,
-    dtype: "f32",
-    shape: ["B", ...shape],
-  }));
-}
-
-function stateOf(shapes: Objective["stateShapes"], given: NamedTensors): Readonly<Record<string, Float>> {
-  return Object.fromEntries(Object.keys(shapes).map((name) => [name, given[`state/${name}`] as Float]));
-}
-
-function batchInputs({ batch }: Objective): NamedAval[] {
-  return Object.entries(batch).map(([name, aval]) => ({ name, ...aval }));
-}
-
-function batchOf({ batch }: Objective, given: NamedTensors): NamedTensors {
-  return Object.fromEntries(Object.keys(batch).map((name) => [name, given[name] as Tensor]));
-}
-
-function byName(inputs: readonly NamedAval[], tensors: readonly Tensor[]): Record<string, Tensor> {
-  return Object.fromEntries(inputs.map(({ name }, i) => [name, at(tensors, i)]));
-}
-
-function positions(names: readonly string[]): Record<string, number> {
-  return Object.fromEntries(names.map((name, i) => [name, i]));
 }

@@ -4,7 +4,7 @@ import { join, parse } from "node:path";
 import { UserError } from "../../compiler/graph/errors.ts";
 import { readBytes } from "../../disk/data-files.ts";
 import { fileFault } from "../../disk/file-faults.ts";
-import { tokensOf } from "../../interchange/model-metadata.ts";
+import { modelInWords, tokensOf } from "../../interchange/model-metadata.ts";
 import { modelToWasm } from "../../interchange/standalone/model.ts";
 import { decodeModel } from "../../train/files/model-file.ts";
 import { ExitCode } from "../errors.ts";
@@ -35,8 +35,7 @@ export async function compileModel(path: string, options: CompileCommandOptions,
   );
   for (const { output, bytes } of files) await output.write(bytes);
   const saved = files.map(({ output }) => output.path);
-  const { cell, units, layers } = model;
-  const about = `${cell}, ${layers} ${layers === 1 ? "layer" : "layers"} of ${units} units`;
+  const about = modelInWords(model);
   if (json) {
     jsonLine(stdout, { to, about, batch, bytes: wasm.length, files: saved });
     return ExitCode.ok;

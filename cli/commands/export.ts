@@ -2,7 +2,7 @@
 import { UserError } from "../../compiler/graph/errors.ts";
 import { readBytes } from "../../disk/data-files.ts";
 import { kerasLayers, toKeras } from "../../interchange/keras.ts";
-import { modelMetadata } from "../../interchange/model-metadata.ts";
+import { modelInWords, modelMetadata } from "../../interchange/model-metadata.ts";
 import type { NetworkWeights } from "../../interchange/network-weights.ts";
 import type { OnnxForm } from "../../interchange/onnx/model.ts";
 import { fromParameters } from "../../interchange/parameters.ts";
@@ -53,11 +53,10 @@ async function onnx(bytes: Uint8Array, path: string, form: OnnxForm = "sequence"
   // Loaded where it is used: it brings the encoder of the format along.
   const { modelToOnnx } = await import("../../interchange/onnx/model.ts");
   const model = decodeModel(bytes, path);
-  const { cell, units, layers } = model;
   const shape = form === "sequence" ? "[T, B, …]" : "[B, …]";
   return {
     bytes: modelToOnnx(model, form),
-    about: `${cell}, ${layers} ${layers === 1 ? "layer" : "layers"} of ${units} units`,
+    about: modelInWords(model),
     use: `x is ${shape}, any batch${form === "sequence" ? " and length" : ""}; state/… goes in as zeros first, then as next/… came out`,
   };
 }

@@ -9,7 +9,7 @@ import { Frame, within } from "../trace/frame.ts";
 import { atSite } from "../trace/site.ts";
 
 export function specialize(graph: Graph, sizes: DimSizes): Graph {
-  const substituted = { ...graph, nodes: graph.nodes.map((node) => specializeNode(node, sizes)) };
+  const substituted = substitute(graph, sizes);
   // Building it anew works the avals out again, and interns nodes that only their symbols told apart.
   const frame = new Frame(graph.name);
   return within(frame, () => {
@@ -22,6 +22,11 @@ export function specialize(graph: Graph, sizes: DimSizes): Graph {
       inlineGraph(substituted, inputs),
     );
   });
+}
+
+/** The same nodes under the same ids with numbers for symbols: for a walk that adds them again, to intern them anew. */
+export function substitute(graph: Graph, sizes: DimSizes): Graph {
+  return { ...graph, nodes: graph.nodes.map((node) => specializeNode(node, sizes)) };
 }
 
 function specializeNode(node: Node, sizes: DimSizes): Node {

@@ -6,13 +6,13 @@
 import { planCpuProgram } from "../../compiler/compile-cpu.ts";
 import { evaluateShape } from "../../compiler/graph/dim.ts";
 import { expectArgument, UserError } from "../../compiler/graph/errors.ts";
-import { inputName, type NodeId, nodeAt } from "../../compiler/graph/graph.ts";
+import { type Graph, inputName, type NodeId, nodeAt } from "../../compiler/graph/graph.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { packArrays } from "../../train/arena.ts";
-import { printableName } from "../../train/files/model-fields.ts";
 import type { SavedModel } from "../../train/files/model-file.ts";
+import { isRead, outputNames, stepSource } from "../../train/model-source.ts";
 import { encodeModule } from "../../wasm/encode.ts";
-import { tokensOf } from "../model-metadata.ts";
+import { modelInWords, tokensOf } from "../model-metadata.ts";
 import { bakeProgram, type Place } from "./bake.ts";
 import { type Facts, type NumbersAt, nameOfUse, type Shapes, sectionName, type Use } from "./facts.ts";
 import { loaderText } from "./loader.ts";
@@ -54,7 +54,8 @@ export function modelToWasm(model: SavedModel, options: StandaloneOptions = {}):
   );
   if (!Number.isInteger(batch) || batch < 1)
     throw new UserError(`modelToWasm: batch must be a whole number above 0, got ${batch}`);
-  const { graph, arena, parameters, tuned } = model;
+  const { arena, parameters, tuned } = model;
+  const graph = stepFor(model);
   const states = graph.inputs.map((id) => inputName(graph, id)).filter((input) => input.startsWith("state/"));
   const planned = planCpuProgram(graph, {
     donate: Object.fromEntries(states.map((state, i) => [state, i])),
@@ -65,19 +66,20 @@ export function modelToWasm(model: SavedModel, options: StandaloneOptions = {}):
   const weights = Float32Array.from(packArrays(parameters, arena).data);
   const baked = bakeProgram(planned, { sizes, constants: { parameters: weights }, carried: states });
   const { carried, inputs, outputs, functions, data, memory } = baked;
-  const { units, layers, vocabulary, columns, normalisation, targets } = model;
+  const { vocabulary, columns, normalisation, classes, targets = classes } = model;
   const use = useOf(model, batch);
   const shapeOf = (id: NodeId | undefined) => evaluateShape(nodeAt(graph, id ?? -1).aval.shape, sizes);
+  const x = graph.inputs.map((id) => inputName(graph, id)).find(isRead) ?? "x";
   const inputShape = (name: string) => shapeOf(graph.inputs.find((id) => inputName(graph, id) === name));
   const shapes: Shapes = {
-    x: inputShape("x"),
+    x: inputShape(x),
     output: shapeOf(graph.outputs[states.length]),
     states: Object.fromEntries(states.map((state) => [state.slice("state/".length), inputShape(state)])),
   };
   const facts: Facts = {
     use: nameOfUse(use),
-    ...{ x: numbersAt(inputs.x), output: numbersAt(outputs[states.length]), state: numbersAt(carried) },
-    ...(vocabulary && { symbols: vocabulary.length }),
+    ...{ x: numbersAt(inputs[x]), output: numbersAt(outputs[states.length]), state: numbersAt(carried) },
+    ...(use.reads !== "rows" && { symbols: vocabulary?.length ?? 2 ** 31 }),
     about: {
       ...{ batch, shapes },
       ...(use.reads === "characters" && vocabulary && { vocabulary }),
@@ -86,7 +88,7 @@ export function modelToWasm(model: SavedModel, options: StandaloneOptions = {}):
       ...(targets && { targets }),
     },
   };
-  const about = `${printableName(model.cell)}, ${layers} ${layers === 1 ? "layer" : "layers"} of ${units} units.`;
+  const about = `${modelInWords(model)}.`;
   const custom = [{ name: sectionName, bytes: new TextEncoder().encode(JSON.stringify(facts)) }];
   return {
     wasm: encodeModule({ functions, data, custom }, memory),
@@ -101,7 +103,31 @@ function numbersAt({ address, bytes }: Place = { address: 0, bytes: 0 }): Number
 
 function useOf(model: SavedModel, batch: number): Use {
   const tokens = tokensOf(model);
-  const reads = tokens === undefined ? "rows" : tokens === "tokenizer" ? "tokens" : tokens;
-  const tasks = { text: reads === "tokens" ? "step" : "write", series: "forecast", regression: "find" } as const;
+  const reads =
+    tokens === undefined ? (readsNumbers(model) ? "rows" : "tokens") : tokens === "tokenizer" ? "tokens" : tokens;
+  const text = reads === "tokens" ? "step" : "write";
+  const tasks = { text, series: "forecast", regression: "find", classifier: "find", objective: "step" } as const;
   return { task: batch > 1 ? "step" : tasks[model.kind], reads };
 }
+
+/** The step of a model, of one input and one output. */
+function stepFor(model: SavedModel): Graph {
+  const where = "modelToWasm";
+  const source = stepSource(where, model);
+  const { graph } = source;
+  const avals = new Map(graph.inputs.map((id) => [inputName(graph, id), nodeAt(graph, id).aval]));
+  const [read, given] = [[...avals.keys()].filter(isRead), outputNames(source)];
+  if (read.length !== 1 || given.length !== 1)
+    throw new UserError(
+      `${where}: it reads ${read.join(", ") || "nothing"} and gives ${given.join(", ")}; a module takes one array and gives one: export the model as ONNX`,
+    );
+  const whole = [...avals].find(([name, { dtype }]) => name.startsWith("state/") && dtype !== "f32");
+  if (whole !== undefined)
+    throw new UserError(
+      `${where}: a loop carries ${whole[1].dtype} from step to step, and states of a module are f32; export the model as ONNX`,
+    );
+  return graph;
+}
+
+const readsNumbers = ({ graph }: SavedModel): boolean =>
+  graph.inputs.some((id) => isRead(inputName(graph, id)) && nodeAt(graph, id).aval.dtype === "f32");

@@ -6,10 +6,10 @@ import type { Batches, BatchSizes } from "../../train/data/batches.ts";
 import type { Normalisation } from "../../train/data/normalisation.ts";
 import { seriesBatches } from "../../train/data/series.ts";
 import { textBatches, type Vocabulary, vocabularyOf } from "../../train/data/text.ts";
-import { languageModel, type Network, type NetworkKind, regressionModel, seriesModel } from "../../train/networks.ts";
+import { languageModel, type Network, regressionModel, seriesModel } from "../../train/networks.ts";
 import { tasks } from "../../train/tasks/index.ts";
 import { pageLanguage } from "../shared/language.ts";
-import type { DataReport, DataSource, RunSettings } from "../shared/protocol.ts";
+import type { DataKind, DataReport, DataSource, RunSettings } from "../shared/protocol.ts";
 import { readSeries, readText } from "./reading.ts";
 import { regularizationOf } from "./recipe.ts";
 
@@ -18,7 +18,7 @@ export type BatchesWithBounds = Batches & Partial<Pick<DataReport, "baseline" | 
 
 export interface Dataset {
   readonly report: DataReport;
-  readonly kind: NetworkKind;
+  readonly kind: DataKind;
   readonly vocabulary?: Vocabulary;
   readonly columns?: readonly string[];
   readonly targets?: readonly string[];

@@ -8,8 +8,8 @@
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { Device } from "../../devices/device.ts";
 import { vocabularyOfModel } from "../../train/data/tokenizer.ts";
+import { streamingStep } from "../../train/prediction-step.ts";
 import { tasks } from "../../train/tasks/index.ts";
-import { streamingStep } from "../../train/training-step.ts";
 import {
   type Command,
   type DeviceChoice,
@@ -27,7 +27,7 @@ import { type Dataset, openDataset } from "./dataset.ts";
 import { faultOf } from "./fault.ts";
 import { FlowMeter } from "./flow.ts";
 import { inspectRun } from "./inspect.ts";
-import { checkFits, decodeModel, describeModel, modelFile, sampleDataOf } from "./models.ts";
+import { checkFits, describeModel, modelFile, readModel, sampleDataOf } from "./models.ts";
 import { type OpenDevice, type Opened, openFirst } from "./opening.ts";
 import { type Kept, Run } from "./run.ts";
 import { openSampler, type SampleData, type Sampler, sampleFrom } from "./sampling.ts";
@@ -282,7 +282,7 @@ export class DeviceWorker {
   }
 
   async #loadModel({ name, bytes, run }: CommandOf<"loadModel">): Promise<Results["loadModel"]> {
-    const model = decodeModel(bytes, name);
+    const model = readModel(bytes, name);
     const { steps } = model.training ?? {};
     if (run !== undefined) {
       const held = this.#held(run);

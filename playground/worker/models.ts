@@ -1,8 +1,8 @@
 /** @file Models as files: a run's weights with all that using them takes, and files that come back. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { Vocabulary } from "../../train/data/text.ts";
-import { decodeModel, encodeModel, type SavedModel, savedModel } from "../../train/files/model-file.ts";
-import type { LoadedModel, ModelFile } from "../shared/protocol.ts";
+import { decodeModel, encodeModel, type SavedNetwork, savedModel } from "../../train/files/model-file.ts";
+import type { DataKind, LoadedModel, ModelFile } from "../shared/protocol.ts";
 import type { Dataset } from "./dataset.ts";
 import type { Run } from "./run.ts";
 import type { SampleData } from "./sampling.ts";
@@ -27,9 +27,18 @@ function fileName(name: string): string {
   return name.replaceAll(/[^\p{L}\p{N}]+/gu, "-").replaceAll(/^-|-$/g, "") || "cell";
 }
 
-export { decodeModel };
+/** A model of what the page has data for. */
+export type ShownModel = SavedNetwork & { readonly kind: DataKind };
 
-export function describeModel(run: string, model: SavedModel): LoadedModel {
+/** Reads a file. Throws a UserError where it is no model, or one that only code can use. */
+export function readModel(bytes: Uint8Array, name: string): ShownModel {
+  const model = decodeModel(bytes, name);
+  if (model.kind !== "classifier" && model.kind !== "objective") return { ...model, kind: model.kind };
+  const what = model.kind === "classifier" ? "a classifier" : "an objective of its own";
+  throw new UserError(`${name} is ${what}, which this page has no data for; use it from code, with createPredictor`);
+}
+
+export function describeModel(run: string, model: ShownModel): LoadedModel {
   const { kind, cell, units, layers, embed, vocabulary, columns, training = {} } = model;
   return {
     ...{ run, kind, cell, units, layers, training },
@@ -40,7 +49,7 @@ export function describeModel(run: string, model: SavedModel): LoadedModel {
 }
 
 /** Throws where a model's weights would mean something else in a run: another kind, or other symbols. */
-export function checkFits(model: SavedModel, { name, data }: Run): void {
+export function checkFits(model: ShownModel, { name, data }: Run): void {
   const other = model.kind !== data.kind || String(model.vocabulary) !== String(data.vocabulary?.characters);
   if (other) {
     throw new UserError(
@@ -49,13 +58,13 @@ export function checkFits(model: SavedModel, { name, data }: Run): void {
   }
 }
 
-function described({ kind, vocabulary, columns = [] }: SavedModel): string {
+function described({ kind, vocabulary, columns = [] }: ShownModel): string {
   return kind === "text" ? `text of ${vocabulary?.length ?? 0} different characters` : `rows of ${columns.join(", ")}`;
 }
 
 /** What sampling a loaded model needs; a series goes on from the data at hand, where they have the same columns. */
 export function sampleDataOf(
-  model: SavedModel,
+  model: ShownModel,
   vocabulary: Vocabulary | undefined,
   data: Dataset | undefined,
 ): SampleData {

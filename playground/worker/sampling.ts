@@ -1,6 +1,6 @@
 /** @file What a trained model makes of a beginning: text, a forecast, or an answer; with its gates and states on the way. */
 import { at, UserError } from "../../compiler/graph/errors.ts";
-import { ndarray } from "../../compiler/graph/ndarray.ts";
+import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import type { Device } from "../../devices/device.ts";
 import { denormalise } from "../../train/data/normalisation.ts";
 import { type Gate, gatesOf } from "../../train/gates.ts";
@@ -8,8 +8,8 @@ import {
   createStream,
   destroyState,
   forecast,
+  type ModelSource,
   type Stream,
-  type StreamSource,
   type StreamStep,
   sampleText,
 } from "../../train/stream.ts";
@@ -30,7 +30,7 @@ export interface Sampler {
 
 export async function openSampler(
   device: Device,
-  source: StreamSource,
+  source: ModelSource,
   parameters: Parameters<Stream["setParameters"]>[0],
 ): Promise<Sampler> {
   const gates = gatesOf(source);
@@ -140,7 +140,7 @@ class Recorder {
         }
         signal.throwIfAborted();
         const result = await stream.step(x, state);
-        if (trace) await this.#record([...x.data], result);
+        if (trace) await this.#record([...(x as NdArray).data], result);
         return result;
       },
     };

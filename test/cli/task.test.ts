@@ -3,13 +3,14 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UserError } from "../../compiler/graph/errors.ts";
-import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { type NdArray, zeros } from "../../compiler/graph/ndarray.ts";
 import type { Device } from "../../devices/device.ts";
 import { openInterpreter } from "../../devices/interpreter.ts";
 import { lstm } from "../../index.ts";
 import { initialize } from "../../train/initialize.ts";
+import { createPredictor } from "../../train/predictor.ts";
 import { copy, embeddedReber, selectiveCopy, tasks } from "../../train/tasks/index.ts";
-import { networkOfTask, predictor } from "../../train/tasks/network.ts";
+import { networkOfTask } from "../../train/tasks/network.ts";
 import type { Predict, Task } from "../../train/tasks/task.ts";
 import { jsonLines, run } from "./run.ts";
 
@@ -76,13 +77,19 @@ const saying = ({ shape }: NdArray, classes: number, says: (t: number, row: numb
 };
 
 describe("scores", () => {
-  const score = (task: Task, predict: Predict, time = 8) =>
-    task.score?.(3, { batch: 1, time, parameters: task === embeddedReber ? {} : { length: 4 } }, predict);
+  type Says = (x: NdArray) => Promise<NdArray>;
+  const score = (task: Task, says: Says, time = 8) => {
+    const predict: Predict = async (batch) => {
+      const output = "x" in batch ? await says(batch.x) : zeros([0]);
+      return { output, outputs: { output } };
+    };
+    return task.score?.(3, { batch: 1, time, parameters: task === embeddedReber ? {} : { length: 4 } }, predict);
+  };
 
   test.each([copy, selectiveCopy])(
     "$name: who says the symbols again has none wrong, who says a is right by chance",
     async (task) => {
-      const again: Predict = async (x) => {
+      const again: Says = async (x) => {
         const [steps = 0, rows = 1] = x.shape;
         const symbols = (row: number) =>
           Array.from({ length: steps }, (_, t) => x.data[t * rows + row] ?? 8).filter((token) => token < 8);
@@ -97,7 +104,7 @@ describe("scores", () => {
 
   test("embedded Reber: who knows what comes says nothing illegal, who forgets the second symbol does in half the strings", async () => {
     const symbols = "BEPSTVX";
-    const next: Predict = async (x) => {
+    const next: Says = async (x) => {
       const [steps = 0, rows = 1] = x.shape;
       return saying(x, 7, (t, row) => (t + 1 < steps ? (x.data[(t + 1) * rows + row] ?? 0) : 0));
     };
@@ -106,7 +113,7 @@ describe("scores", () => {
       "strings with a symbol that is illegal": 0,
       "strings with one above a legal one": 1000,
     });
-    const forgetful: Predict = async (x) => {
+    const forgetful: Says = async (x) => {
       const said = await next(x);
       const [steps = 0, rows = 1] = x.shape;
       // Wherever a P is next but for choices, a T is said: at the end of strings, between E and E.
@@ -137,14 +144,14 @@ describe("predictions", () => {
   test("are those of the model over whole sequences", async () => {
     const made = copy.batches(1, { batch: 2, time: 5 });
     const network = networkOfTask(copy, made, { cell: lstm, units: 3, layers: 1, embed: 2 });
-    const { predict, destroy } = await predictor(device, network, initialize(network.specs, 1));
+    const { predict, destroy } = await createPredictor(device, network, initialize(network.specs, 1));
     const [batch] = made.training;
     if (batch === undefined) throw new UserError("no batch");
-    const all = await predict(batch.x);
+    const { output: all } = await predict(batch);
     expect(all.shape).toEqual([25, 2, 10]);
     // What comes later changes nothing, and rows do not meet.
     const data = Float64Array.from(batch.x.data, (token, i) => (i === 15 ? (token + 1) % 10 : token));
-    const other = await predict({ ...batch.x, data });
+    const { output: other } = await predict({ x: { ...batch.x, data } });
     const same = Array.from({ length: 25 * 2 }, (_, i) =>
       all.data.subarray(i * 10, (i + 1) * 10).every((logit, k) => logit === other.data[i * 10 + k]),
     );

@@ -10,7 +10,7 @@ import { forecastLastDays, temperatures } from "../../examples/time-series-forec
 import { createTrainer, type Device, openDevice } from "../../index.ts";
 import { randomStream } from "../../train/random.ts";
 import { copy } from "../../train/tasks/index.ts";
-import { networkOfTask, predictor } from "../../train/tasks/network.ts";
+import { networkOfTask } from "../../train/tasks/network.ts";
 
 let device: Device;
 const random = (name: string) => randomStream(1, name).uniform;
@@ -82,9 +82,7 @@ test("the orthogonal cell learns to copy over a gap", async () => {
   const network = networkOfTask(copy, made, { cell: orthogonalRnn, units: 48, layers: 1, embed: 4 });
   const trainer = await createTrainer(device, network, { learningRate: 0.01, clipNorm: 1, seed: 1 });
   const score = async () => {
-    const { predict, destroy } = await predictor(device, network, await trainer.parameters());
-    const wrong = await copy.score?.(2, { batch: 1, time: 10, parameters: { length: 3, symbols: 3 } }, predict);
-    destroy();
+    const wrong = await copy.score?.(2, { batch: 1, time: 10, parameters: { length: 3, symbols: 3 } }, trainer.predict);
     return wrong?.["symbols that are wrong"] ?? Number.NaN;
   };
   expect(await score()).toBeGreaterThan(0.5);

@@ -51,7 +51,7 @@ type Data =
   | (root.Cell | root.Device | root.Objective | root.Optimizer | Pick<root.Trainer, "step">)
   | (data.Normalisation | data.GreyImage | data.IdxArray | data.LabelledSequences | data.Recording | data.Series)
   | (data.PiecedRecording | data.Vocabulary | node.ByteSource)
-  | (files.SavedModel | files.TensorFile | files.TracedCell | stream.StreamSource)
+  | (files.SavedModel | files.TensorFile | files.TracedCell | stream.ModelSource)
   | (
       | Parameters<typeof root.interpret>[3]
       | inspect.NonFinite
@@ -97,6 +97,7 @@ const calls: Calls = {
   classifierModel: (o) => networks.classifierModel(o),
   convLstm: (o) => zoo.convLstm(o),
   cosineDecay: (o) => optimizers.cosineDecay(o),
+  createPredictor: (o) => stream.createPredictor(none, none, none, o),
   createStream: (o) => stream.createStream(none, none, none, o),
   createTrainer: (o) => root.createTrainer(none, none, o),
   crossEntropy: (o) => losses.crossEntropy(none, none, o),
@@ -133,6 +134,7 @@ const calls: Calls = {
   network: (o) => networks.network(o),
   networkOfTask: (o) => tasks.networkOfTask(tasks.parity, none, o),
   norm: (o) => root.norm(none, 0, o),
+  objective: (o) => root.objective("o", {}, () => none, o),
   openDevice: (o) => root.openDevice(o),
   outputDropout: (o) => layers.outputDropout(none, 0, o),
   parseSeries: (o) => data.parseSeries([], "", o),

@@ -14,6 +14,8 @@ export interface OnnxModel {
   /** Outputs by name, of inputs by name. */
   readonly run: (inputs: Readonly<Record<string, NdArray>>) => Promise<Record<string, NdArray>>;
   readonly inputs: readonly string[];
+  /** Of each input; a text is a size that is free. */
+  readonly shapes: Readonly<Record<string, readonly (number | string)[]>>;
   readonly outputs: readonly string[];
   readonly release: () => Promise<void>;
 }
@@ -23,6 +25,7 @@ export async function loadOnnx(bytes: Uint8Array): Promise<OnnxModel> {
   return {
     inputs: session.inputNames,
     outputs: session.outputNames,
+    shapes: Object.fromEntries(session.inputMetadata.map((meta) => [meta.name, meta.isTensor ? meta.shape : []])),
     release: () => session.release(),
     run: async (inputs) => {
       const feeds = Object.entries(inputs).map(([name, array]) => [name, ortTensor(array)] as const);

@@ -11,8 +11,8 @@ import { arenaOf, packArrays, unpack } from "../../train/arena.ts";
 import { vocabularyFrom } from "../../train/data/text.ts";
 import { initialize } from "../../train/initialize.ts";
 import { languageModel, type Network, seriesModel } from "../../train/networks.ts";
+import { streamingStep } from "../../train/prediction-step.ts";
 import { createStream, forecast, type SampleOptions, type Stream, sampleText } from "../../train/stream.ts";
-import { streamingStep } from "../../train/training-step.ts";
 import { devices, difference, runOnce } from "./devices.ts";
 
 const text = languageModel({ cell: lstm, units: 4, layers: 2, vocabulary: 3, embed: 2 });
@@ -53,7 +53,7 @@ function fixedStream(logits: readonly number[]): Stream {
   const output = ndarray([1, logits.length], logits);
   return {
     batch: 1,
-    step: async () => ({ output, state: {}, watched: [] }),
+    step: async () => ({ output, outputs: { output }, state: {}, watched: [] }),
     setParameters: () => {},
     initialState: () => ({}),
     reset: () => {},

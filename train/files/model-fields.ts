@@ -40,7 +40,7 @@ export function damaged(key: string, expected: string): never {
 }
 
 /** How large a network is. */
-interface Sizes {
+export interface Sizes {
   readonly units: number;
   readonly layers: number;
   readonly embed?: number;

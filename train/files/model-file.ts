@@ -1,30 +1,33 @@
 /**
  * @file Model files: a safetensors file whose tensors are the parameters by path, and whose metadata holds all else that
- * using the model takes. The streaming step is stored as a graph, so a model of a user's cell goes on working when the
+ * using the model takes. What is computed is stored as a graph, so a model of a user's cell goes on working when the
  * cell's source is gone, and loading one never runs code.
  *
- *   format "cellgrad"   version "1"   kind "text" | "series" | "regression"   cell   graph (see graph-json.ts)
- *   sizes {units, layers, embed?}   parameters [path, …] in the order of the arena   vocabulary ["a", …] (text)
- *   columns ["x", …] and perhaps normalisation {mean, deviation} (series)   either and targets ["y", …] (regression: what
- *   is found in rows or in texts, or the names of classes)
- *   training {steps, loss, …}                                                                          all as JSON
- *   tuned {tuning, adapter, …} where a tuning was searched for (see tuned.ts), as JSON too
+ *   format "cellgrad"   version "1"   kind "text" | "series" | "regression" | "classifier" | "objective"
+ *   graph (see graph-json.ts): of networks the streaming step, of an objective the prediction of whole sequences
+ *   parameters [path, …] in the order of the arena
+ *   networks:    cell   sizes {units, layers, embed?}   vocabulary ["a", …] (text)   columns ["x", …] and perhaps
+ *                normalisation {mean, deviation} (series)   either, and targets ["y", …] (regression) or classes ["y", …]
+ *                (classifier; files of before say regression and have the classes as targets)
+ *   objectives:  name   symbols ["B", "T", …] of its inputs   outputs ["output", …]   any of the labels above
  *   tokens "bytes" where the symbols are not characters but bytes, or tokenizer, the text of a tokenizer.json, where they
- *   are tokens of one   run {steps, …} of the run that can be gone on with (see run-record.ts)
+ *   are tokens of one
+ *   training {steps, loss, …}   tuned {tuning, adapter, …} where a tuning was searched for (see tuned.ts)   run {steps, …} of
+ *   the run that can be gone on with (see run-record.ts)                                                    all as JSON
  *   checkpoint ["parameters", "slots/…", "step"] where training can go on from the file: names of the trainer's arrays,
  *   whose tensors are called checkpoint/NAME. The parameters are there again, since those of the model may be an average.
  */
-import { formatShape, sameShape } from "../../compiler/graph/dim.ts";
-import { at, expectArgument, UserError } from "../../compiler/graph/errors.ts";
-import { type Aval, formatAval, type Graph, inputName } from "../../compiler/graph/graph.ts";
+import { expectArgument, UserError } from "../../compiler/graph/errors.ts";
+import type { Graph } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
+import { removeDead } from "../../compiler/passes/dead.ts";
 import { type Arena, arenaOf } from "../arena.ts";
-import type { Normalisation } from "../data/normalisation.ts";
-import { checkNetwork, type Network, type NetworkKind } from "../networks.ts";
-import type { StreamSource } from "../stream.ts";
-import type { Checkpoint } from "../trainer.ts";
-import { streamingStep } from "../training-step.ts";
+import type { Checkpoint } from "../checkpoint.ts";
+import { checkSource, type ModelSource, outputNames, outputsOf } from "../model-source.ts";
+import type { Network, NetworkKind } from "../networks.ts";
+import type { Objective } from "../objective.ts";
+import { predictionStep, streamingStep } from "../prediction-step.ts";
 import { checkpointFrom, checkpointTensors } from "./checkpoint-tensors.ts";
 import { checkFiniteArrays, checkFiniteRecord } from "./finite-model.ts";
 import { decodeGraph, encodeGraph } from "./graph-json.ts";
@@ -32,16 +35,25 @@ import {
   damaged,
   Fields,
   isNames,
-  isNormalisation,
   isPrintableName,
   isRecord,
   isSizes,
-  isTexts,
   isTrainingRecord,
-  isVocabulary,
   printableName,
+  type Sizes,
   type TrainingRecord,
 } from "./model-fields.ts";
+import {
+  areOutputs,
+  areSymbols,
+  checkPrediction,
+  checkStep,
+  isNetworkKind,
+  type ModelLabels,
+  networkDetails,
+  objectiveLabels,
+  symbolsOfInputs,
+} from "./model-kinds.ts";
 import { checkedRun, type RunRecord } from "./run-record.ts";
 import { decodeTensors, encodeTensors, type TensorFile } from "./safetensors.ts";
 import { checkedTuned, onlyTuned } from "./tuned.ts";
@@ -49,36 +61,10 @@ import { checkedTuned, onlyTuned } from "./tuned.ts";
 const format = "cellgrad";
 const formatVersion = "1";
 
-/** A trained model: the traced step with its weights, and what it was trained on. */
-export interface SavedModel extends StreamSource {
-  /** What it was trained to do. */
-  readonly kind: NetworkKind;
-  /** (parameters, state/…, x) -> (state/…, output), B symbolic: what `createStream` takes. */
-  readonly graph: Graph;
-  /** What lies where in its parameters. */
-  readonly arena: Arena;
+/** What all models have. */
+interface ModelParts extends ModelSource, ModelLabels {
   /** The weights, by path. */
   readonly parameters: Readonly<Record<string, NdArray>>;
-  /** Name of the cell. */
-  readonly cell: string;
-  /** Units of each layer. */
-  readonly units: number;
-  /** Number of layers. */
-  readonly layers: number;
-  /** Width of the embedding; text only. */
-  readonly embed?: number;
-  /** Of text, or of a classifier of texts: the character of each token, or what stands for it where tokens are no characters. */
-  readonly vocabulary?: readonly string[];
-  /** Of text whose tokens are bytes. */
-  readonly tokens?: "bytes";
-  /** Of text whose tokens are those of a tokenizer: its tokenizer.json. */
-  readonly tokenizer?: string;
-  /** Of a series or a regression: the names of the features that are read, and how they were normalised. */
-  readonly columns?: readonly string[];
-  /** How the columns were normalised. */
-  readonly normalisation?: Normalisation;
-  /** Of a regression: the names of what is found; of a classifier: those of the classes. */
-  readonly targets?: readonly string[];
   /** How it was trained, for people. */
   readonly training?: TrainingRecord;
   /** What training goes on from, for `trainer.restore`: weights, optimizer slots (averages among them) and step count. */
@@ -87,20 +73,51 @@ export interface SavedModel extends StreamSource {
   readonly run?: RunRecord;
 }
 
-/** Facts about a model beside its network and weights. */
-export type ModelDetails = Pick<
-  SavedModel,
-  | "vocabulary"
-  | "tokens"
-  | "tokenizer"
-  | "columns"
-  | "normalisation"
-  | "targets"
-  | "training"
-  | "tuned"
-  | "checkpoint"
-  | "run"
->;
+/** A trained network: the traced step with its weights, and what it was trained on. */
+export interface SavedNetwork extends ModelParts {
+  /** What it was trained to do. */
+  readonly kind: NetworkKind;
+  /** (parameters, state/…, x) -> (state/…, output), B symbolic. */
+  readonly graph: Graph;
+  /** Its graph is a time step. */
+  readonly form?: "step";
+  /** Name of the cell; of different ones all names, such as `gru + lstm`. */
+  readonly cell: string;
+  /** Units of each layer. */
+  readonly units: number;
+  /** Number of layers. */
+  readonly layers: number;
+  /** Width of the embedding; of texts only. */
+  readonly embed?: number;
+  /** The cell says what it is. */
+  readonly name?: undefined;
+}
+
+/** A trained objective of one's own: what it predicts, with its weights. */
+export interface SavedObjective extends ModelParts {
+  /** That it is no network. */
+  readonly kind: "objective";
+  /** (parameters, state/…, what it reads) -> (state/…, what it gives), with B and T symbolic. */
+  readonly graph: Graph;
+  /** Its graph goes over whole sequences. */
+  readonly form: "sequence";
+  /** The name that `objective` was given. */
+  readonly name: string;
+  /** What it is made of is known to its code alone. */
+  readonly cell?: undefined;
+  /** As `cell`. */
+  readonly units?: undefined;
+  /** As `cell`. */
+  readonly layers?: undefined;
+  /** As `cell`. */
+  readonly embed?: undefined;
+}
+
+/** A trained model: what `createPredictor`, `createStream`, `modelToOnnx` and `encodeModel` take. */
+export type SavedModel = SavedNetwork | SavedObjective;
+
+/** Facts about a model beside what it computes and its weights. */
+export type ModelDetails = ModelLabels & Pick<SavedModel, "training" | "tuned" | "checkpoint" | "run">;
 
 const ofDetails = {
   vocabulary: "list",
@@ -109,24 +126,47 @@ const ofDetails = {
   columns: "list",
   normalisation: "object",
   targets: "list",
+  classes: "list",
   training: "object",
   tuned: "object",
   checkpoint: "object",
   run: "object",
 } as const;
 
-/** A network with its numbers, ready to be written or streamed. */
+/** A network with its numbers, ready to be written, streamed, or asked for predictions. */
 export function savedModel(
   network: Network,
+  parameters: Readonly<Record<string, NdArray>>,
+  details?: ModelDetails,
+): SavedNetwork;
+/**
+ * Of an objective it is what its `predict` gives.
+ *
+ * @throws UserError where the objective has no `predict`.
+ */
+export function savedModel(
+  objective: Objective,
+  parameters: Readonly<Record<string, NdArray>>,
+  details?: ModelDetails,
+): SavedModel;
+export function savedModel(
+  trained: Network | Objective,
   parameters: Readonly<Record<string, NdArray>>,
   details: ModelDetails = {},
 ): SavedModel {
   checkedOptions("savedModel", details, ofDetails);
-  checkNetwork("savedModel", network);
-  const { graph, arena } = streamingStep(network);
-  const { cell, units, layers, embed } = network.config;
+  checkSource("savedModel", trained);
+  if (!("stepModel" in trained)) {
+    const { graph: whole, arena } = predictionStep("savedModel", trained);
+    const graph = removeDead(whole);
+    const outputs = outputsOf(graph, trained.prediction?.outputs ?? []);
+    const name = trained.name ?? "objective";
+    return { kind: "objective", form: "sequence", graph, arena, parameters, outputs, name, ...details };
+  }
+  const { graph, arena } = streamingStep(trained);
+  const { cell, units, layers, embed } = trained.config;
   const sizes = { cell, units, layers, ...(embed === undefined ? {} : { embed }) };
-  return { kind: network.kind, graph, arena, parameters, ...sizes, ...details };
+  return { kind: trained.kind, graph, arena, parameters, ...sizes, ...details };
 }
 
 /**
@@ -151,17 +191,20 @@ function partsOf(model: SavedModel): TensorFile {
     model,
     "what savedModel(network, parameters) gives",
   );
-  const { units, layers, embed, vocabulary, columns, normalisation, targets, training, tuned, checkpoint } = model;
+  const { vocabulary, columns, normalisation, targets, classes, training, tuned, checkpoint } = model;
   const tensors = { ...model.parameters, ...checkpointTensors(checkpoint ?? {}, model.parameters) };
   checkFiniteArrays(tensors);
   checkFiniteRecord(training ?? {});
   const documents = {
-    sizes: { units, layers, embed },
+    ...(model.kind === "objective"
+      ? { symbols: symbolsOfInputs(model.graph), outputs: outputNames(model) }
+      : { sizes: { units: model.units, layers: model.layers, embed: model.embed } }),
     parameters: model.arena.entries.map(({ path }) => path),
     vocabulary,
     columns,
     normalisation,
     targets,
+    classes,
     training,
     tuned: tuned && onlyTuned(tuned),
     checkpoint: checkpoint && Object.keys(checkpoint),
@@ -174,7 +217,7 @@ function partsOf(model: SavedModel): TensorFile {
     format,
     version: formatVersion,
     kind: model.kind,
-    cell: printableName(model.cell),
+    ...(model.kind === "objective" ? { name: printableName(model.name) } : { cell: printableName(model.cell) }),
     ...(model.tokens !== undefined && { tokens: model.tokens }),
     ...(model.tokenizer !== undefined && { tokenizer: model.tokenizer }),
     ...Object.fromEntries(texts),
@@ -192,7 +235,7 @@ function checkReadable(model: SavedModel, tensors: TensorFile["tensors"], metada
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(
-      `the model is not written, since it could not be read again: ${error.message} (savedModel takes the vocabulary of texts or the columns of rows, and the targets of what is found)`,
+      `the model is not written, since it could not be read again: ${error.message} (savedModel takes the vocabulary of texts or the columns of rows, and the targets of what is found or the classes)`,
     );
   }
   const given: Readonly<Record<string, unknown>> = { ...model };
@@ -226,9 +269,9 @@ function readModel(tensors: Readonly<Record<string, NdArray>>, metadata: Readonl
     );
   }
   const kind = fields.text("kind");
-  if (kind !== "text" && kind !== "series" && kind !== "regression")
-    throw new UserError("its kind is none of text, series and regression");
-  const sizes = fields.read("sizes", "units, layers and perhaps embed", isSizes);
+  if (kind !== "objective" && !isNetworkKind(kind))
+    throw new UserError("its kind is none of text, series, regression, classifier and objective");
+  const sizes = kind === "objective" ? undefined : fields.read("sizes", "units, layers and perhaps embed", isSizes);
   const paths = fields.read("parameters", "a list of different names", isNames);
   checkFiniteArrays(tensors);
   const arena = arenaOf(paths.map((path) => ({ path, shape: shapeOf(path, tensors) })));
@@ -237,23 +280,16 @@ function readModel(tensors: Readonly<Record<string, NdArray>>, metadata: Readonl
   if (paths.length + (kept?.length ?? 0) !== Object.keys(tensors).length)
     throw new UserError(`it has ${Object.keys(tensors).length} tensors for ${paths.length} parameters`);
   const parameters = Object.fromEntries(paths.map((path) => [path, tensors[path] as NdArray]));
-  const read = { text: textDetails, series: seriesDetails, regression: regressionDetails }[kind];
-  const { features, outputs, details } = read(fields);
-  const graph = decodeGraph(fields.text("graph") ?? "", ["B"]);
-  checkSignature(graph, arena, features, outputs);
+  const computed =
+    sizes === undefined || kind === "objective"
+      ? readObjective(fields, arena)
+      : readNetwork(kind, fields, arena, sizes);
   const training = fields.optional("training", "a record of numbers and texts", isTrainingRecord);
   const tuned = fields.optional("tuned", "an object", isRecord);
   const run = fields.optional("run", "an object", isRecord);
-  const cell = fields.text("cell") ?? "";
-  if (!isPrintableName(cell)) damaged("cell", "a printable name of at most 200 characters");
   return {
-    kind,
-    graph,
-    arena,
+    ...computed,
     parameters,
-    cell,
-    ...sizes,
-    ...details,
     ...(training && { training }),
     ...(tuned && { tuned: checkedTuned(tuned) }),
     ...(checkpoint && { checkpoint }),
@@ -261,63 +297,26 @@ function readModel(tensors: Readonly<Record<string, NdArray>>, metadata: Readonl
   };
 }
 
-/** What a kind of model knows of its symbols or values, and the widths of x (none where it is tokens) and output. */
-interface KindDetails {
-  readonly features: number | undefined;
-  readonly outputs: number;
-  readonly details: ModelDetails;
+function readNetwork(kind: NetworkKind, fields: Fields, arena: Arena, sizes: Sizes): Omit<SavedNetwork, "parameters"> {
+  const { features, outputs, labels } = networkDetails[kind](fields);
+  const graph = decodeGraph(fields.text("graph") ?? "", ["B"]);
+  checkStep(graph, arena, features, outputs);
+  return { kind, graph, arena, cell: readName(fields, "cell"), ...sizes, ...labels };
 }
 
-function textDetails(fields: Fields): KindDetails {
-  const tokenizer = fields.text("tokenizer");
-  const tokens = fields.text("tokens");
-  if (tokens !== undefined && tokens !== "bytes") damaged("tokens", "bytes");
-  const isOne = tokenizer === undefined ? isVocabulary : isTexts;
-  const vocabulary = fields.read("vocabulary", "a list of different characters", isOne);
-  if (tokens !== undefined && vocabulary.length !== 256) damaged("vocabulary", "256 bytes");
-  if (tokenizer === "") damaged("tokenizer", "the text of a tokenizer.json");
-  const details = { vocabulary, ...(tokens && { tokens: "bytes" as const }), ...(tokenizer && { tokenizer }) };
-  return { features: undefined, outputs: vocabulary.length, details };
+function readObjective(fields: Fields, arena: Arena): Omit<SavedObjective, "parameters"> {
+  const symbols = fields.read("symbols", "a list of symbols such as B", areSymbols);
+  const names = fields.read("outputs", "a list of different names", areOutputs);
+  const graph = decodeGraph(fields.text("graph") ?? "", symbols);
+  checkPrediction(graph, arena, symbols, names);
+  const name = readName(fields, "name");
+  const outputs = outputsOf(graph, names);
+  return { kind: "objective", form: "sequence", graph, arena, outputs, name, ...objectiveLabels(fields) };
 }
 
-/** What is found in rows of numbers, or in texts: `targets` are the names of what is found, or of the classes. */
-function regressionDetails(fields: Fields): KindDetails {
-  const targets = fields.read("targets", "a list of texts", isTexts);
-  const isText = fields.text("columns") === undefined && fields.text("vocabulary") !== undefined;
-  const { features, details } = (isText ? textDetails : seriesDetails)(fields);
-  return { features, outputs: targets.length, details: { ...details, targets } };
-}
-
-function seriesDetails(fields: Fields): KindDetails {
-  const columns = fields.read("columns", "a list of texts", isTexts);
-  const width = columns.length;
-  const expected = `${width} means and deviations above 0`;
-  const normalisation = fields.optional("normalisation", expected, isNormalisation);
-  if (normalisation !== undefined && normalisation.mean.length !== width) damaged("normalisation", expected);
-  return { features: width, outputs: width, details: { columns, ...(normalisation && { normalisation }) } };
-}
-
-/** The graph must take and give what a stream feeds and reads, and nothing else. */
-function checkSignature(graph: Graph, arena: Arena, features: number | undefined, width: number): void {
-  const inputs = new Map(graph.inputs.map((id) => [inputName(graph, id), at(graph.nodes, id).aval]));
-  const outputs = graph.outputs.map((id) => at(graph.nodes, id).aval);
-  const state = [...inputs].filter(([name]) => name.startsWith("state/"));
-  const expect = (what: string, aval: Aval | undefined, dtype: string, shape: Aval["shape"]) => {
-    if (aval?.dtype === dtype && sameShape(aval.shape, shape)) return;
-    const found = aval === undefined ? "missing" : formatAval(aval);
-    throw new UserError(`${what} of its graph is ${found}; expected ${dtype}${formatShape(shape)}`);
-  };
-  expect("input parameters", inputs.get("parameters"), "f32", [arena.size]);
-  if (features === undefined) expect("input x", inputs.get("x"), "i32", ["B"]);
-  else expect("input x", inputs.get("x"), "f32", ["B", features]);
-  if (inputs.size !== state.length + 2 || graph.inputs.length !== inputs.size || outputs.length !== state.length + 1)
-    throw new UserError("the inputs and outputs of its graph are not those of a streaming step");
-  for (const [i, [name, aval]] of state.entries()) {
-    if (aval.shape[0] !== "B" || aval.shape.slice(1).some((dim) => typeof dim !== "number"))
-      throw new UserError(`input ${JSON.stringify(name)} of its graph is ${formatAval(aval)}; expected [B, …]`);
-    expect(`output ${i}`, outputs[i], "f32", aval.shape);
-  }
-  expect(`output ${state.length}`, outputs[state.length], "f32", ["B", width]);
+function readName(fields: Fields, key: "cell" | "name"): string {
+  const name = fields.text(key) ?? "";
+  return isPrintableName(name) ? name : damaged(key, "a printable name of at most 200 characters");
 }
 
 function shapeOf(path: string, tensors: Readonly<Record<string, NdArray>>): readonly number[] {

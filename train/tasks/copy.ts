@@ -117,7 +117,7 @@ function copyTask(rules: Pick<Task, "name" | "about" | "source"> & Layout): Task
       const [batch] = described.batches(seed, { ...sizes, batch: sequencesOfScore }).training;
       if (batch === undefined) throw new InternalError(`${name} has no batch`);
       const { x, targets } = batch;
-      const said = mostLikely(await predict(x));
+      const said = mostLikely((await predict({ x })).output);
       const [steps = 0, rows = 0] = targets.shape;
       const wrong = Array.from({ length: rows }, (_, row) => {
         const places = Array.from({ length }, (_, i) => (steps - length + i) * rows + row);

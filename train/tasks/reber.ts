@@ -8,6 +8,7 @@
  * any other.
  */
 import { at } from "../../compiler/graph/errors.ts";
+import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { textBatches, vocabularyFrom } from "../data/text.ts";
 import { type RandomStream, randomStream } from "../random.ts";
 import { sequencesOfScore } from "./scores.ts";
@@ -105,7 +106,8 @@ async function legality(
   const tokens = Float64Array.from({ length: steps * rows.length }, (_, i) =>
     Math.max(0, symbols.indexOf(texts[i % rows.length]?.[Math.floor(i / rows.length)] ?? "")),
   );
-  const { data } = await predict({ dtype: "i32", shape: [steps, rows.length], data: tokens });
+  const x: NdArray = { dtype: "i32", shape: [steps, rows.length], data: tokens };
+  const { data } = (await predict({ x })).output;
   const counts = { "strings with a symbol that is illegal": 0, "strings with one above a legal one": 0 };
   for (const [row, [first, ...counted]] of rows.entries()) {
     let place = first?.text.length ?? 0;

@@ -4,12 +4,12 @@
  */
 
 import { UserError } from "../../compiler/graph/errors.ts";
-import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import type { Batches } from "../data/batches.ts";
 import type { Normalisation } from "../data/normalisation.ts";
 import type { Vocabulary } from "../data/text.ts";
 import type { NetworkKind } from "../networks.ts";
+import type { Predictor } from "../predictor.ts";
 
 /** A number that a task can be told. */
 export interface TaskParameter {
@@ -53,8 +53,8 @@ export interface TaskBatches extends Batches {
   readonly best: number;
 }
 
-/** What a trained network says to sequences x [T, B, …] from zero states: logits or values [T, B, outputs]. */
-export type Predict = (x: NdArray) => Promise<NdArray>;
+/** What a trained network gives for a batch: `trainer.predict`, or that of a predictor. `output` is [T, B, outputs]. */
+export type Predict = Predictor["predict"];
 
 /** A source of sequences that was made up to see what a cell can learn. */
 export interface Task {
@@ -65,7 +65,7 @@ export interface Task {
   /** Where it was published. */
   readonly source: string;
   /** The kind of network that learns it. */
-  readonly kind: NetworkKind;
+  readonly kind: Exclude<NetworkKind, "classifier">;
   /** What it can be told. */
   readonly parameters: readonly TaskParameter[];
   /** `seed` is a whole number below 2^32. Throws a UserError of one line where a size or a parameter cannot be. */

@@ -13,7 +13,7 @@ import { scanTensors } from "../../../compiler/ops/scan.ts";
 import { sigmoid, tanh } from "../../../compiler/ops/transcendental.ts";
 import { fill, reshape } from "../../../compiler/ops/views.ts";
 import type { Tensor } from "../../../compiler/trace/tensor.ts";
-import { decodeModel, encodeModel, type SavedModel, savedModel } from "../../../train/files/model-file.ts";
+import { decodeModel, encodeModel, type SavedNetwork, savedModel } from "../../../train/files/model-file.ts";
 import { decodeTensors, encodeTensors } from "../../../train/files/safetensors.ts";
 import { initialize } from "../../../train/initialize.ts";
 import { languageModel, regressionModel, seriesModel } from "../../../train/networks.ts";
@@ -36,17 +36,17 @@ const odd = cell(
 );
 
 export const textNetwork = languageModel({ cell: odd, units: 3, layers: 2, vocabulary: 4, embed: 2 });
-export const textModel: SavedModel = savedModel(textNetwork, initialize(textNetwork.specs, 1), {
+export const textModel: SavedNetwork = savedModel(textNetwork, initialize(textNetwork.specs, 1), {
   vocabulary: ["\n", "a", "é", "🙂"],
   training: { steps: 12, loss: 1.5, device: "none" },
 });
 const seriesNetwork = seriesModel({ cell: gru, units: 3, layers: 1, features: 2 });
-export const seriesSaved: SavedModel = savedModel(seriesNetwork, initialize(seriesNetwork.specs, 1), {
+export const seriesSaved: SavedNetwork = savedModel(seriesNetwork, initialize(seriesNetwork.specs, 1), {
   columns: ["price", "volume"],
   normalisation: { mean: [1.5, -2], deviation: [0.1, 1e-9] },
 });
 const regressionNetwork = regressionModel({ cell: gru, units: 3, layers: 1, features: 2, outputs: 1 });
-export const regressionSaved: SavedModel = savedModel(regressionNetwork, initialize(regressionNetwork.specs, 1), {
+export const regressionSaved: SavedNetwork = savedModel(regressionNetwork, initialize(regressionNetwork.specs, 1), {
   columns: ["number", "mark"],
   targets: ["sum"],
 });

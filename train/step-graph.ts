@@ -1,0 +1,63 @@
+/** @file What the graphs of training and of use have in common: inputs by name (parameters, states, what a batch holds), outputs too. */
+import { at } from "../compiler/graph/errors.ts";
+import type { Graph } from "../compiler/graph/graph.ts";
+import type { NamedAval } from "../compiler/ops/trace.ts";
+import type { Tensor } from "../compiler/trace/tensor.ts";
+import type { Arena } from "./arena.ts";
+import type { IndexChecks } from "./index-checks.ts";
+import type { Objective } from "./objective.ts";
+import type { NamedTensors } from "./prediction.ts";
+
+type Float = Tensor<"f32">;
+
+/** A graph whose inputs and outputs have names; `donate` says which output takes over which input's memory. */
+export interface StepGraph {
+  /** The graph itself. */
+  readonly graph: Graph;
+  /** What lies where in its parameters. */
+  readonly arena: Arena;
+  /** Inputs whose memory an output takes over: input name -> index of the output. */
+  readonly donate: Readonly<Record<string, number>>;
+  /** Position of each output, by name. */
+  readonly outputs: Readonly<Record<string, number>>;
+}
+
+/** A step of a batch, with what the whole numbers of a batch must be. */
+export interface BatchStepGraph extends StepGraph {
+  /** For `checkIndices`. */
+  readonly indices: IndexChecks;
+}
+
+/** Inputs of the states: `state/…`, f32 [B, …]. */
+export function stateInputs(shapes: Objective["stateShapes"]): NamedAval[] {
+  return Object.entries(shapes).map(([name, shape]) => ({
+    name: `state/${name}`,
+    dtype: "f32",
+    shape: ["B", ...shape],
+  }));
+}
+
+/** The tensors of the states, by their own names. */
+export function stateOf(shapes: Objective["stateShapes"], given: NamedTensors): Readonly<Record<string, Float>> {
+  return Object.fromEntries(Object.keys(shapes).map((name) => [name, given[`state/${name}`] as Float]));
+}
+
+/** Inputs of what a batch holds. */
+export function batchInputs({ batch }: Objective): NamedAval[] {
+  return Object.entries(batch).map(([name, aval]) => ({ name, ...aval }));
+}
+
+/** The tensors of what a batch holds. */
+export function batchOf({ batch }: Objective, given: NamedTensors): NamedTensors {
+  return Object.fromEntries(Object.keys(batch).map((name) => [name, given[name] as Tensor]));
+}
+
+/** Tensors by the names of the inputs that they are. */
+export function byName(inputs: readonly NamedAval[], tensors: readonly Tensor[]): Record<string, Tensor> {
+  return Object.fromEntries(inputs.map(({ name }, i) => [name, at(tensors, i)]));
+}
+
+/** The position of each name. */
+export function positions(names: readonly string[]): Record<string, number> {
+  return Object.fromEntries(names.map((name, i) => [name, i]));
+}
