@@ -211,11 +211,19 @@ export const trainingMutants: readonly Mutant[] = [
     [
       ["a model is not read when it is written", "  checkReadable(model, tensors, metadata);\n", ""],
       ["what a kind does not keep is dropped", "if (lost !== undefined)", "if (false)"],
+    ],
+  ),
+  ...changed(
+    "train/files/model-kinds.ts",
+    ["test/train/files/saved-again.test.ts"],
+    [
       [
         "a classifier of texts has to have columns",
         'const isText = fields.text("columns") === undefined &&',
         "const isText = false &&",
       ],
+      ["an objective keeps no classes", "...(classes && { classes }),", ""],
+      ["sizes of an objective may be known from nothing", "if (unknown !== undefined) throw", "if (false) throw"],
     ],
   ),
   ...changed(

@@ -154,11 +154,15 @@ export const webAssemblyMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "interchange/model-metadata.ts",
+    [onCompiled],
+    [["a cell's name ends the comment that it stands in", "return `${printableName(cell)}", "return `${cell}"]],
+  ),
+  ...changed(
     "interchange/standalone/model.ts",
     [onCompiled],
     [
       ["no state is carried", "donate: Object.fromEntries(states.map((state, i) => [state, i])),", ""],
-      ["a cell's name ends the comment that it stands in", "printableName(model.cell)", "model.cell"],
       ["texts are sampled of a tokenizer's tokens", 'reads === "tokens" ? "step" : "write"', '"write"'],
     ],
   ),

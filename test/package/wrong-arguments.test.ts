@@ -17,7 +17,7 @@ import { crossEntropy, meanSquaredError } from "../../entries/losses.ts";
 import { classifierModel, seriesModel } from "../../entries/networks.ts";
 import { modelToOnnx } from "../../entries/onnx.ts";
 import { withAverage } from "../../entries/optimizers.ts";
-import { createStream, forecast, sampleText } from "../../entries/stream.ts";
+import { createPredictor, createStream, forecast, sampleText } from "../../entries/stream.ts";
 import { modelToWasm } from "../../entries/wasm.ts";
 import { fromPyTorch, toPyTorch } from "../../entries/weights.ts";
 import {
@@ -97,12 +97,12 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
   ["findNonFinite: the graph is undefined; expected a Graph, such as traceGraph gives", () => findNonFinite(none, {})],
   ["gatesOf: the graph is undefined; expected a Graph, such as traceGraph gives", () => gatesOf(whatever(series))],
   [
-    "gradientFlow: the network is an object; expected what languageModel or network makes; an objective has no output",
+    "gradientFlow: the network is an object; expected what languageModel or network makes",
     () => gradientFlow(whatever(own)),
   ],
   [
-    "savedModel: the network is an object; expected what languageModel or network makes; an objective has no output",
-    () => savedModel(whatever(own), {}, {}),
+    'savedModel: objective "own" has a loss and no prediction; say what it is used for with objective(name, batch, loss, { predict })',
+    () => savedModel(own, {}, {}),
   ],
   [
     "encodeModel: the model is an object; expected what savedModel(network, parameters) gives",
@@ -227,8 +227,20 @@ describe.each(devices)("on $name", ({ open }) => {
     ],
     [`upload: the value is a list; ${makeIt}`, (device) => device.upload(whatever([1, 2]))],
     [
-      "createStream: the network is an object; expected what languageModel or network makes; an objective has no output",
-      (device) => createStream(device, whatever(own), {}),
+      'createStream: objective "own" has a loss and no prediction; say what it is used for with objective(name, batch, loss, { predict })',
+      (device) => createStream(device, own, {}),
+    ],
+    [
+      "createStream: what was trained is a function; expected a network, an objective, or what decodeModel gives",
+      (device) => createStream(device, whatever(gru), {}),
+    ],
+    [
+      'createPredictor: objective "own" has a loss and no prediction; say what it is used for with objective(name, batch, loss, { predict })',
+      (device) => createPredictor(device, own, {}),
+    ],
+    [
+      "createPredictor: what was trained is a list; expected a network, an objective, or what decodeModel gives",
+      (device) => createPredictor(device, whatever([]), {}),
     ],
   ];
 

@@ -69,7 +69,7 @@ const wrongModels: readonly [title: string, bytes: Uint8Array, fault: string][] 
   ],
   ["a later version", having("version", "2"), 'it has version "2"; this release reads version 1'],
   ["no version", without("version"), 'it has version "none"; this release reads version 1'],
-  ["another kind", having("kind", "image"), "its kind is none of text, series and regression"],
+  ["another kind", having("kind", "image"), "its kind is none of text, series, regression, classifier and objective"],
   ["no sizes", without("sizes"), "its sizes is missing or damaged; expected units, layers and perhaps embed"],
   [
     "sizes of nothing",

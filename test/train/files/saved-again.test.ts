@@ -114,11 +114,11 @@ const networks: Readonly<Record<string, { readonly network: Network; readonly ri
   },
   "classifier of numbers": {
     network: classifierModel({ ...of, classes: 3, reads: { features: 2 } }),
-    right: { columns: ["a", "b"], targets: ["x", "y", "z"] },
+    right: { columns: ["a", "b"], classes: ["x", "y", "z"] },
   },
   "classifier of texts": {
     network: classifierModel({ ...of, classes: 2, reads: { vocabulary: 3, embed: 1 } }),
-    right: { vocabulary: ["a", "b", "\n"], targets: ["good", "bad"] },
+    right: { vocabulary: ["a", "b", "\n"], classes: ["good", "bad"] },
   },
 };
 
@@ -152,6 +152,7 @@ const anyDetails: fc.Arbitrary<ModelDetails> = fc.record({
     fc.record({ mean: fc.array(anyNumber, { maxLength: 2 }), deviation: fc.array(anyNumber, { maxLength: 2 }) }),
   ),
   targets: some(fc.oneof(textList, fc.constant(["y"]))),
+  classes: some(fc.oneof(textList, fc.constant(["y", "z"]))),
 });
 const extras: fc.Arbitrary<ModelDetails> = fc.record({
   training: some(entries(fc.oneof(anyText, anyNumber), 2)),
@@ -191,6 +192,7 @@ test.each(Object.entries(networks))("a model of a network for %s", (_, { network
         "columns",
         "normalisation",
         "targets",
+        "classes",
         "training",
         "run",
       ] as const;
@@ -213,12 +215,12 @@ test.each([
   ["series", {}, "its columns is missing or damaged; expected a list of texts"],
   ["series", { columns: ["a"] }, "input x of its graph is f32[B,2]; expected f32[B, 1]"],
   ["regression", { columns: ["a", "b"] }, "its targets is missing or damaged; expected a list of texts"],
-  ["classifier of texts", { targets: ["a", "b"] }, "its columns is missing or damaged; expected a list of texts"],
+  ["classifier of texts", { classes: ["a", "b"] }, "its columns is missing or damaged; expected a list of texts"],
 ] as const)("a model for %s that could not be read is not written: %o", (name, details, fault) => {
   const network = networks[name]?.network as Network;
   expect(() => encodeModel(savedModel(network, initialize(network.specs, 1), details))).toThrow(
     new UserError(
-      `the model is not written, since it could not be read again: ${fault} (savedModel takes the vocabulary of texts or the columns of rows, and the targets of what is found)`,
+      `the model is not written, since it could not be read again: ${fault} (savedModel takes the vocabulary of texts or the columns of rows, and the targets of what is found or the classes)`,
     ),
   );
 });

@@ -8,7 +8,7 @@ import { zoo } from "../../../cells/zoo.ts";
 import type { CellDefinition } from "../../../compiler/dsl/cell.ts";
 import { dense, embedding } from "../../../compiler/dsl/dense.ts";
 import { at } from "../../../compiler/graph/errors.ts";
-import { type NdArray, ndarray, zeros } from "../../../compiler/graph/ndarray.ts";
+import { type NdArray, zeros } from "../../../compiler/graph/ndarray.ts";
 import { softmax } from "../../../compiler/ops/composed.ts";
 import { add, mul } from "../../../compiler/ops/elementwise.ts";
 import { tanh } from "../../../compiler/ops/transcendental.ts";
