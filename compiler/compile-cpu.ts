@@ -1,4 +1,7 @@
-/** @file A graph as a program for CPUs: the same passes and the same lowering, and one WebAssembly module for all its kernels. */
+/**
+ * @file Compiles a graph to a program for CPUs: the same passes and lowering, and one WebAssembly module for all
+ * kernels.
+ */
 import { encodeModule } from "../wasm/encode.ts";
 import type { MemoryLimits, WasmFunction } from "../wasm/instruction.ts";
 import { ModuleWriter } from "../wasm/kernel.ts";
@@ -12,16 +15,19 @@ import { type CompileProgramOptions, planProgram } from "./plan-program.ts";
 export type CpuPlanOptions = Omit<CompileProgramOptions, "target" | "forms" | "mapping">;
 
 export interface CompileCpuOptions extends CpuPlanOptions {
-  /** What the module's memory will be. */
+  /** Limits of the module's memory. */
   readonly memory: MemoryLimits;
-  /** Whether the engine multiplies and adds in one instruction; not by default, so that all engines give the same. */
+  /** Whether to use fused multiply-add; false by default, so that all engines return the same bits. */
   readonly isFused?: boolean;
 }
 
-/** Bytes of a thread's own memory that the rows of a scan may take: they should stay in its cache. */
+/** Bytes of a thread's own memory that the rows of a scan may use: they should stay in the cache. */
 const scratchBytes = 2 ** 18;
 
-/** A program whose kernels are in the kernel IR as a CPU runs them: a workgroup is a vector of lanes, and buffers are plenty. */
+/**
+ * Plans a program for CPUs, with kernels in the kernel IR: a workgroup is a vector of lanes, and the number of buffers
+ * is not limited.
+ */
 export function planCpuProgram(graph: Graph, options: CpuPlanOptions = {}): Program<PlannedKernel> {
   return planProgram(graph, {
     maxWorkgroupBytes: scratchBytes,

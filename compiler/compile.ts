@@ -1,4 +1,7 @@
-/** @file A graph as a program for WebGPU: the passes and the lowering of every target, and WGSL for each kernel. */
+/**
+ * @file Compiles a graph to a program for WebGPU: the passes and lowering that all targets share, and WGSL for each
+ * kernel.
+ */
 import type { Graph } from "./graph/graph.ts";
 import { verifyKernel } from "./kernel/verify.ts";
 import type { Program } from "./plan/program.ts";
@@ -6,12 +9,15 @@ import { defaultLimits, verifyProgram } from "./plan/verify-program.ts";
 import { type CompileProgramOptions, planProgram } from "./plan-program.ts";
 import { rendered } from "./render.ts";
 
-/** A graph as a program for WebGPU, which is plain data: passes, lowering, and WGSL for every kernel. */
+/** Compiles a graph to a program for WebGPU, as plain data. */
 export function buildProgram(graph: Graph, options: CompileProgramOptions = {}): Program {
   return rendered(planProgram(graph, options));
 }
 
-/** Builds a program and checks its kernels, and it against WebGPU's rules, for tests and for people who look; a device checks by itself. */
+/**
+ * Builds a program, and checks its kernels and WebGPU's rules; for tests and inspection, since a device checks by
+ * itself.
+ */
 export function compileProgram(graph: Graph, options: CompileProgramOptions = {}): Program {
   const planned = planProgram(graph, options);
   for (const { name, code } of planned.kernels) verifyKernel(name, code);

@@ -1,4 +1,4 @@
-/** @file What a graph becomes on a CPU, for people who look: each kernel with its functions in WebAssembly's text format. */
+/** @file The kernels of a graph on a CPU, for inspection: each with its functions in WebAssembly's text format. */
 import { hasRelaxedMadd } from "../wasm/features.ts";
 import type { Instruction, WasmFunction } from "../wasm/instruction.ts";
 import { functionText } from "../wasm/text.ts";
@@ -6,12 +6,15 @@ import { type CpuPlanOptions, cpuKernels, planCpuProgram } from "./compile-cpu.t
 import type { Graph } from "./graph/graph.ts";
 import type { CpuKernel, Program } from "./plan/program.ts";
 
-/** A kernel and its text: comments, the functions of its parts, and those that they call. */
+/** A kernel and its text: comments, the functions of its parts, and the functions that they call. */
 export interface CpuKernelText extends CpuKernel {
   readonly wat: string;
 }
 
-/** The program as the device "cpu" of this engine runs it, so sums are fused where the engine can; `isFused` says otherwise. */
+/**
+ * The program as the device "cpu" runs it in this engine: with fused multiply-add if the engine has it, unless
+ * `isFused` is given.
+ */
 export function cpuProgramText(
   graph: Graph,
   { isFused = hasRelaxedMadd(), ...options }: CpuPlanOptions & { readonly isFused?: boolean } = {},
@@ -28,7 +31,7 @@ export function cpuProgramText(
   };
 }
 
-/** The functions of these names and all that they call, in the order in which they are met. */
+/** The functions with these names and all their callees, in the order in which they are reached. */
 function reached(names: readonly string[], byName: ReadonlyMap<string, WasmFunction>): WasmFunction[] {
   const found = new Set<WasmFunction>();
   const visit = (name: string): void => {

@@ -15,7 +15,10 @@ import type { LowerOptions } from "./plan/lowering.ts";
 import type { PlannedKernel, Program } from "./plan/program.ts";
 import { withoutCallSites } from "./trace/site.ts";
 
-/** Graph to graph, in order. Every pass keeps values to 1e-12 in the interpreter; about-passes.ts says what each does. */
+/**
+ * Graph to graph, in order. Every pass preserves values to 1e-12 in the interpreter; about-passes.ts says what each
+ * does.
+ */
 export const passes = [
   { name: "simplify", run: simplify },
   { name: "dead", run: removeDead },
@@ -33,16 +36,16 @@ export interface CompileTrace {
 }
 
 export interface CompileProgramOptions extends LowerOptions {
-  /** Called with the graph after each pass, for people who look. */
+  /** Called with the graph after each pass, for inspection. */
   readonly onPass?: (trace: CompileTrace) => void;
 }
 
-/** What the passes make of a graph: programs of it for other devices, schedules and tiles begin there. */
+/** Results of the passes by graph: programs for other devices, schedules and tiles start from these. */
 const passed = new WeakMap<Graph, Graph>();
 
-/** Passes and lowering: a graph as a program whose kernels are in the kernel IR, for any target. */
+/** Runs passes and lowering: returns a program with kernels in the kernel IR, for any target. */
 export function planProgram(graph: Graph, options: CompileProgramOptions = {}): Program<PlannedKernel> {
-  // Of the graph as it was traced: passes move what a loop computes to before it, where it runs though the loop has no steps.
+  // Requirements of the traced graph: passes move work before loops, where it runs even if a loop has no steps.
   const requires = requirementsOf(graph);
   const known = passed.get(graph);
   if (known !== undefined && options.onPass === undefined) return { ...lower(known, options), requires };

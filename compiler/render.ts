@@ -1,4 +1,4 @@
-/** @file A planned program as one that WebGPU runs: every kernel of the IR written as WGSL. */
+/** @file Renders a planned program for WebGPU: every kernel of the IR as WGSL. */
 import { kernelText } from "../shaders/kernel.ts";
 import { bytesOf } from "./kernel/storage.ts";
 import { aboutKernel, givenTo } from "./plan/describe-kernel.ts";

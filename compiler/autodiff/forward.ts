@@ -1,6 +1,7 @@
 /**
- * @file Forward mode: the derivative of a graph along one direction, computed beside its values. The jvp of a scan is
- * a scan that carries each state with its tangent. It checks reverse mode, which shares its table of rules.
+ * @file Forward mode: the derivative of a graph along one direction, computed together with its values. The jvp of a
+ * scan is a scan that carries each state with its tangent. It is also a check of reverse mode, which shares its table
+ * of rules.
  */
 import { foldGraph } from "../graph/fold.ts";
 import { type Graph, type ScanNode, scanResults } from "../graph/graph.ts";
@@ -18,17 +19,17 @@ export type Tangent = Float | undefined;
 
 export interface ForwardResult {
   readonly outputs: readonly Tensor[];
-  /** Undefined where an output does not change along the direction. */
+  /** Undefined if an output does not change along the direction. */
   readonly tangents: readonly Tangent[];
 }
 
-/** A value beside its change along the direction. */
+/** A value and its derivative along the direction. */
 interface Moving {
   readonly primal: Tensor;
   readonly tangent: Tangent;
 }
 
-/** Adds `graph` on `primals` and its derivative along `tangents` to the trace in progress. */
+/** Adds `graph` on `primals` and its derivative along `tangents` to the current trace. */
 export function pushForward(graph: Graph, primals: readonly Tensor[], tangents: readonly Tangent[]): ForwardResult {
   const isStill = (operands: readonly Moving[]) => operands.every(({ tangent }) => tangent === undefined);
   const moved = foldGraph<Moving>(
@@ -64,7 +65,10 @@ export function pushForward(graph: Graph, primals: readonly Tensor[], tangents: 
   return { outputs: outputs.map(({ primal }) => primal), tangents: outputs.map(({ tangent }) => tangent) };
 }
 
-/** Each f32 carry gets a tangent, zero at first where its start does not move: a weight's tangent may reach it later. */
+/**
+ * Each f32 carry gets a tangent, initially zero if its start does not change: a weight's tangent can reach it in a
+ * later step.
+ */
 function pushScanForward(node: ScanNode, operands: readonly Tensor[], tangents: readonly Tangent[]): ForwardResult {
   const { attrs } = node;
   const { body, consts, carries: carryCount } = attrs;

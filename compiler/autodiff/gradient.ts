@@ -1,6 +1,6 @@
 /**
- * @file Derivatives of functions: `grad`, `valueAndGrad`, `jvp`. Each takes a function on trees of tensors and gives
- * another, to be called while tracing; they nest, so `grad` of `grad` is the second derivative.
+ * @file Derivatives of functions: `grad`, `valueAndGrad`, `jvp`. Each accepts a function on trees of tensors and
+ * returns another, to be called while tracing; they nest, so `grad` of `grad` is the second derivative.
  */
 import { formatShape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
@@ -16,7 +16,10 @@ import { graphVjp } from "./reverse.ts";
 type Float = Tensor<"f32">;
 type Tensors = Tree<Tensor>;
 
-/** Traces `f` in a frame of its own, with fresh inputs for the leaves of `args`; `op` is who asks for it. */
+/**
+ * Traces `f` in its own frame, with fresh inputs for the leaves of `args`; `op` is the caller's name, for error
+ * messages.
+ */
 function subgraph<R extends Tensors>(
   op: string,
   name: string,
@@ -36,17 +39,18 @@ function subgraph<R extends Tensors>(
   return { graph, captured, primals: leaves.map(({ leaf }) => leaf), result };
 }
 
-/** What `valueAndGrad` gives: the value of the loss, and the gradient in the form of the first argument. */
+/** The result of `valueAndGrad`: the value of the loss, and its gradient as a tree like the first argument. */
 export interface ValueAndGrad<A> {
-  /** What the function gives: a scalar. */
+  /** The value of the function: a scalar. */
   readonly value: Float;
-  /** Its derivative with respect to the first argument, in the form of that argument. */
+  /** The derivative with respect to the first argument, as a tree like that argument. */
   readonly grad: A;
 }
 
 /**
- * The value of a scalar function and its gradient with respect to its first argument (a tensor, or a tree of them).
- * Integer and bool leaves, and leaves that the value does not depend on, get zeros.
+ * Returns a function that computes the value of the scalar function `f` and its gradient with respect to the first
+ * argument (a tensor, or a tree of tensors). Integer and bool leaves, and leaves that the value does not depend on, get
+ * zeros.
  */
 export function valueAndGrad<A extends Tensors, Rest extends Tensors[]>(
   f: (first: A, ...rest: Rest) => Float,
@@ -73,7 +77,7 @@ export function valueAndGrad<A extends Tensors, Rest extends Tensors[]>(
   };
 }
 
-/** The gradient of a scalar function with respect to its first argument. */
+/** Returns a function that computes the gradient of the scalar function `f` with respect to its first argument. */
 export function grad<A extends Tensors, Rest extends Tensors[]>(
   f: (first: A, ...rest: Rest) => Float,
 ): (first: A, ...rest: Rest) => A {
@@ -81,7 +85,7 @@ export function grad<A extends Tensors, Rest extends Tensors[]>(
   return (first, ...rest) => both(first, ...rest).grad;
 }
 
-/** The value of a function and its derivative along `tangents`, which have the form of the arguments. */
+/** Returns a function that computes the value of `f` and its derivative along `tangents`, trees like the arguments. */
 export function jvp<Args extends Tensors[], R extends Tensors>(
   f: (...args: Args) => R,
 ): (primals: readonly [...Args], tangents: readonly [...Args]) => { value: R; tangent: R } {
@@ -89,14 +93,17 @@ export function jvp<Args extends Tensors[], R extends Tensors>(
     const traced = subgraph("jvp", f.name, (args) => f(...(args as Args)), primals);
     const along = checking("jvp", () => leavesOf<Tensor>(tangents, isTensor)).map(({ leaf }) => leaf);
     if (along.length !== traced.primals.length) {
-      throw faultOf("jvp", `${traced.primals.length} tensors and ${along.length} tangents; expected one for each`);
+      throw faultOf(
+        "jvp",
+        `got ${traced.primals.length} tensors and ${along.length} tangents; pass one tangent for each tensor`,
+      );
     }
     for (const [i, primal] of traced.primals.entries()) {
       const tangent = at(along, i);
       if (!sameAval(primal, tangent))
         throw faultOf(
           "jvp",
-          `tensor ${i} is ${formatAval(primal)} and its tangent ${formatAval(tangent)}; expected the same`,
+          `tensor ${i} is ${formatAval(primal)}, but its tangent is ${formatAval(tangent)}; both must have the same dtype and shape`,
         );
     }
     const directions = along.map((leaf) => (leaf.dtype === "f32" ? (leaf as Float) : undefined));

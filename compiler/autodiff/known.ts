@@ -1,31 +1,33 @@
 /**
- * @file Whether a value is a finite number wherever the inputs are: what logarithms, roots, quotients and powers make may
- * not be, and neither is what is computed from that. Read off the graph. Only derivatives with respect to such values need
- * care (chain.ts), so the gradient of a cell of products, sigmoids and tanhs has no node more for it.
+ * @file Whether a value is finite if all inputs are finite, derived from the graph. Results of logarithms, roots,
+ * quotients and powers may not be, nor values computed from them. Only derivatives with respect to such values need a
+ * guard (chain.ts), so the gradient of a cell of products, sigmoids and tanhs has no additional nodes.
  */
 import { at } from "../graph/errors.ts";
 import { foldGraph, type OpNode } from "../graph/fold.ts";
 import type { Aval, NodeId, ScanNode } from "../graph/graph.ts";
 import type { Tensor, Trace } from "../trace/tensor.ts";
 
-/** What is known of all elements of a value. Sums and products are taken not to overflow. */
+/** Facts about all elements of a value, assuming that sums and products do not overflow. */
 interface Known {
   readonly finite: boolean;
-  /** 2: above 0 by far more than rounding; 1: 0 or more; 0: nothing is known. */
+  /** 2: above 0 by far more than rounding errors; 1: at least 0; 0: unknown. */
   readonly sign: 0 | 1 | 2;
 }
 
-/** Constants below are not told from 0: their reciprocals are infinite, or nearly. */
+/** Smaller constants are treated as 0: their reciprocals are infinite, or nearly so. */
 const leastApart = 1e-30;
 
 const finiteInput: Known = { finite: true, sign: 0 };
 
-/** Whether some element may be NaN or infinite though all inputs are finite. */
+/** Whether some element may be NaN or infinite even if all inputs are finite. */
 export function mayBeInfinite(tensor: Tensor): boolean {
   return !knownOf(tensor).finite;
 }
 
-/** Tells of the inputs of a loop's body, `inside` in the order of the scan's operands, what is known of them in any step. */
+/**
+ * Records facts that hold in every step for the inputs of a loop's body, `inside`, in the order of the scan's operands.
+ */
 export function knowBody({ attrs }: ScanNode, operands: readonly Tensor[], inside: readonly Tensor[]): void {
   const { inputs } = bodyKnown(attrs, operands.map(knownOf));
   inside.forEach(({ frame, id }, i) => {
@@ -47,7 +49,7 @@ function notesOn(frame: Trace): Notes {
   return found;
 }
 
-/** A trace in progress grows, and what is known of its nodes grows with it. */
+/** Extends the facts to nodes that the trace has added since the last call. */
 function knownOf({ frame, id }: Tensor): Known {
   const { nodes, inputs, scans } = notesOn(frame);
   for (let next = nodes.length; next <= id; next++) {
@@ -66,7 +68,7 @@ function knownOf({ frame, id }: Tensor): Known {
   return at(nodes, id);
 }
 
-/** Of the inputs of a body in any of its steps, and of the results of the loop. */
+/** Facts about the inputs of a body in any step, and about the results of the loop. */
 function bodyKnown(
   attrs: ScanNode["attrs"],
   operands: readonly Known[],

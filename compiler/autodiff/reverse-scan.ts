@@ -1,11 +1,12 @@
 /**
- * @file The vjp of a scan is a scan that runs the other way: its carries are the cotangents of the carries, its xs the
- * cotangents of the ys and the residuals of the forward pass.
+ * @file The vjp of a scan is a scan in the opposite direction: its carries are the cotangents of the carries, its xs
+ * the cotangents of the ys and the residuals of the forward pass.
  *
- * One step is differentiated into a *joint* graph (values and cotangents together), which is then cut in two. What the
- * cotangents read of the values is the residuals: values of the step itself are stored, as extra ys of the forward
- * scan; views of them, and whatever the derivative rules compute from them, are computed again going back. Cotangents of
- * consts (weights) are summed over time in carries of their own; a pass takes products among these out of the loop.
+ * One step is differentiated into a *joint* graph (values and cotangents together), which is then split. The values
+ * that the cotangents read are the residuals: values of the step itself are stored, as extra ys of the forward scan;
+ * views of them, and values that the derivative rules compute from them, are recomputed in the backward scan.
+ * Cotangents of consts (weights) are summed over time in additional carries; a pass moves products among these out of
+ * the loop.
  */
 import { at } from "../graph/errors.ts";
 import { Fold } from "../graph/fold.ts";
@@ -35,17 +36,17 @@ type GraphVjpFunction = (
   wrt: readonly boolean[],
 ) => { readonly pullback: (cts: readonly Cotangent[]) => readonly Cotangent[]; readonly outputs: readonly Tensor[] };
 
-/** One step's values and cotangents in one graph, and what of it is which. */
+/** The values and cotangents of one step in one graph, and the roles of its nodes. */
 interface Joint {
   /** (consts, carries, xs, cts of next carries and ys) -> cotangents of the differentiated body inputs. */
   readonly graph: Graph;
-  /** For each body input, which of the graph's outputs is its cotangent; undefined where it gets none. */
+  /** For each body input, the node that is its cotangent; undefined if it gets none. */
   readonly cotangentOf: readonly (NodeId | undefined)[];
-  /** For each body output, the graph's input that receives its cotangent. */
+  /** For each body output, the graph's input for its cotangent. */
   readonly received: readonly (NodeId | undefined)[];
-  /** Nodes that are stored going forward and read going back. */
+  /** Nodes that the forward scan stores and the backward scan reads. */
   readonly residuals: readonly NodeId[];
-  /** The values of the step: nodes below this id are its own, later ones belong to derivative rules. */
+  /** The outputs of the step, as nodes of the joint graph. */
   readonly outputs: readonly NodeId[];
 }
 
@@ -154,7 +155,7 @@ function differentiateStep(
   const cts = body.outputs.map((id, i) =>
     avalOf(id).dtype === "f32" ? frame.input(`ct${i}`, avalOf(id) as Float) : undefined,
   );
-  // A carry is differentiated even where its start is fixed: gradients flow through it to earlier steps.
+  // A carry is differentiated even if its start is fixed: gradients flow through it to earlier steps.
   const isCarry = (i: number) => i >= node.attrs.consts && i < node.attrs.consts + carryCount;
   const flags = body.inputs.map((_, i) => isCarry(i) || (wrt[i] ?? false));
   return within(frame, () => {
@@ -184,8 +185,8 @@ function differentiateStep(
 }
 
 /**
- * Views cost nothing to make again, and random numbers are the same when they are computed again; what they look at is stored
- * instead.
+ * Whether a node is recomputed: views cost nothing, and random numbers are the same when recomputed. Their operands are
+ * stored instead.
  */
 function isRecomputed(graph: Graph, id: NodeId): boolean {
   const { op } = at(graph.nodes, id);
@@ -193,7 +194,7 @@ function isRecomputed(graph: Graph, id: NodeId): boolean {
   return op !== "scan" && op !== "result" && op !== "gather" && entryOf(op as TableOp).kind === "view";
 }
 
-/** The stored nodes at which a walk from the cotangents towards their operands stops. */
+/** The stored nodes at which a walk from the cotangents to their operands stops. */
 function collectResiduals(
   graph: Graph,
   wanted: readonly (NodeId | undefined)[],
@@ -211,7 +212,7 @@ function collectResiduals(
   return dropCheap(graph, residuals, isStored);
 }
 
-/** Plain arithmetic on other residuals (1 - z beside z) is computed again rather than stored. */
+/** Drops residuals that are cheap arithmetic on other residuals, such as 1 - z if z is stored: they are recomputed. */
 function dropCheap(graph: Graph, residuals: Set<NodeId>, isStored: (id: NodeId) => boolean): NodeId[] {
   const available = (id: NodeId, dropped: NodeId): boolean => {
     if (id !== dropped && residuals.has(id)) return true;
@@ -241,7 +242,7 @@ function forwardWithResiduals(joint: Joint, body: Graph): Graph {
       const name = (attrs as { readonly name?: string }).name ?? `input${i}`;
       return frame.input(name, aval);
     });
-    // The joint graph has inputs for the cotangents as well; nothing of the step reads them.
+    // The joint graph also has inputs for the cotangents; the step does not read them.
     const known = inputs.map((tensor, i) => [at(joint.graph.inputs, i), tensor] as const);
     const step = new Fold(joint.graph, copyRules(joint.graph), known);
     const outputs = [...joint.outputs, ...joint.residuals].map((id) => step.value(id));

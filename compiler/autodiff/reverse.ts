@@ -1,6 +1,6 @@
 /**
- * @file Reverse mode, graph to graph: the nodes are walked backwards, each hands its cotangent on to its operands by
- * its own rule, and a value that is used several times sums what it gets.
+ * @file Reverse mode, graph to graph: walks the nodes backwards; each passes its cotangent on to its operands by its
+ * own rule, and a value with several uses sums its cotangents.
  */
 import { at } from "../graph/errors.ts";
 import { foldGraph } from "../graph/fold.ts";
@@ -18,11 +18,11 @@ export type Cotangent = Float | undefined;
 
 export interface GraphVjp {
   readonly outputs: readonly Tensor[];
-  /** Cotangents of the inputs from those of the outputs; undefined stands for an exact zero. */
+  /** Cotangents of the inputs from those of the outputs; undefined is an exact zero. */
   readonly pullback: (cts: readonly Cotangent[]) => readonly Cotangent[];
 }
 
-/** Adds `graph` on `primals` to the trace in progress; `wrt` says which inputs are differentiated. */
+/** Adds `graph` on `primals` to the current trace; `wrt` says which inputs are differentiated. */
 export function graphVjp(graph: Graph, primals: readonly Tensor[], wrt: readonly boolean[]): GraphVjp {
   const active = activeNodes(graph, wrt);
   const scans = new Map<NodeId, DifferentiableScan>();
@@ -38,13 +38,13 @@ export function graphVjp(graph: Graph, primals: readonly Tensor[], wrt: readonly
   const pullback = (cts: readonly Cotangent[]): Cotangent[] => {
     const cotangents = new Map<NodeId, Float>();
     const scanCotangents = new Map<NodeId, Cotangent[]>();
-    const give = (id: NodeId, ct: Cotangent) => {
+    const accumulate = (id: NodeId, ct: Cotangent) => {
       if (ct === undefined || !active[id]) return;
       const before = cotangents.get(id);
       cotangents.set(id, before === undefined ? ct : add(before, ct));
     };
     graph.outputs.forEach((id, i) => {
-      give(id, cts[i]);
+      accumulate(id, cts[i]);
     });
     for (let id = graph.nodes.length - 1; id >= 0; id--) {
       const node = at(graph.nodes, id);
@@ -57,7 +57,7 @@ export function graphVjp(graph: Graph, primals: readonly Tensor[], wrt: readonly
             .get(id)
             ?.pullback(received)
             .forEach((operandCt, i) => {
-              give(at(node.operands, i), operandCt);
+              accumulate(at(node.operands, i), operandCt);
             });
         } else if (ct === undefined) {
           return;
@@ -72,7 +72,7 @@ export function graphVjp(graph: Graph, primals: readonly Tensor[], wrt: readonly
           entryOf(node.op as TableOp)
             .vjp(ct, context)
             .forEach((operandCt, i) => {
-              give(at(node.operands, i), operandCt);
+              accumulate(at(node.operands, i), operandCt);
             });
         }
       });
@@ -82,7 +82,7 @@ export function graphVjp(graph: Graph, primals: readonly Tensor[], wrt: readonly
   return { outputs: copied.outputs(), pullback };
 }
 
-/** Nodes that a change of the wanted inputs can reach through f32 values and without passing a stopGradient. */
+/** Nodes that depend on the `wrt` inputs through f32 values, without passing a stopGradient. */
 function activeNodes(graph: Graph, wrt: readonly boolean[]): boolean[] {
   const active = new Array<boolean>(graph.nodes.length).fill(false);
   for (const [i, id] of graph.inputs.entries()) active[id] = (wrt[i] ?? false) && graph.nodes[id]?.aval.dtype === "f32";

@@ -1,6 +1,6 @@
 /**
- * @file Dead code: nodes that no output needs, and of each scan the results that nobody reads, the carries that feed
- * only such results, operands that the body ignores, and ys that stand twice.
+ * @file Dead code elimination: drops nodes that no output needs, and in each scan unread results, carries that feed
+ * only such results, operands that the body ignores, and duplicate ys.
  */
 import { at } from "../graph/errors.ts";
 import { ancestorsOf, type Graph, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
@@ -12,12 +12,12 @@ import { rewriteGraph } from "./rewrite.ts";
 export function removeDead(graph: Graph): Graph {
   if (isPruned(graph)) return graph;
   return rewriteGraph(graph, (inner) => {
-    const read = resultsRead(inner);
+    const read = usedResults(inner);
     return { scan: (node, id, operands) => pruneScan(node, operands, read.get(id) ?? new Set()) };
   });
 }
 
-/** Whether a graph without loops has inputs and what its outputs need, and nothing else. */
+/** Whether a graph without loops has only inputs and nodes that its outputs need. */
 function isPruned(graph: Graph): boolean {
   if (graph.nodes.some(({ op }) => op === "scan") || graph.inputs.some((id, i) => id !== i)) return false;
   const needed = ancestorsOf(graph);
@@ -25,7 +25,7 @@ function isPruned(graph: Graph): boolean {
 }
 
 /** For each scan, the indices of its results that are needed. */
-function resultsRead(graph: Graph): Map<NodeId, Set<number>> {
+function usedResults(graph: Graph): Map<NodeId, Set<number>> {
   const read = new Map<NodeId, Set<number>>();
   for (const id of ancestorsOf(graph)) {
     const node = nodeAt(graph, id);

@@ -1,6 +1,6 @@
 /**
- * @file Work that does not wait for the carries leaves the loop before it starts: x_t·W becomes one product over
- * [time × batch] rows, and what is the same in every step is computed once.
+ * @file Moves work that does not depend on the carries before the loop: x_t·W becomes one product over [time × batch]
+ * rows, and loop-invariant values are computed once.
  */
 import { Fold } from "../graph/fold.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
@@ -43,7 +43,7 @@ function hoistFromScan(node: ScanNode, _: NodeId, operands: readonly Tensor[]): 
   ]);
 }
 
-/** Views and plain numbers cost nothing, inside as outside. */
+/** Whether a node is worth moving: views and scalars cost nothing, inside or outside the loop. */
 function isWork(body: Graph, id: NodeId): boolean {
   const node = nodeAt(body, id);
   if (node.op === "scan") return false;
@@ -52,7 +52,7 @@ function isWork(body: Graph, id: NodeId): boolean {
   return (kind === "elementwise" && node.aval.shape.length > 0) || kind === "reduction" || kind === "contraction";
 }
 
-/** A body in which some of its values come in as inputs. */
+/** A copy of a body in which `inputs`, some of its values, are inputs. */
 function withInputs(body: Graph, inputs: readonly NodeId[]): Graph {
   const frame = new Frame(body.name);
   return within(frame, () => {

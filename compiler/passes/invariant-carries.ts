@@ -1,7 +1,7 @@
 /**
- * @file A carry that every step hands on unchanged is a const of its loop. People write such states rarely, derivatives
- * often: going forward through a sum over time, its cotangent is the same in every step. As a const it waits for no step,
- * so its products leave the loop, and it no longer ties the rows of a batch together.
+ * @file A carry that every step passes on unchanged becomes a const of its loop. Users rarely write such states, but
+ * derivatives have them: in the derivative of a sum over time, the cotangent is the same in every step. As a const it
+ * does not depend on the step, so its products can leave the loop, and it no longer couples the rows of a batch.
  */
 import { at } from "../graph/errors.ts";
 import type { Graph, ScanNode } from "../graph/graph.ts";

@@ -1,6 +1,6 @@
 /**
- * @file Local rewrites as tables: for an op, a rule that puts something better in the place of a node, or leaves it. One
- * driver applies a table to a graph and to the bodies of its loops until no rule fires.
+ * @file Local rewrites as tables: for an op, a rule that replaces a node by something better, or leaves it. One driver
+ * applies a table to a graph and to the bodies of its loops until no rule fires.
  */
 import { InternalError } from "../graph/errors.ts";
 import type { OpNode } from "../graph/fold.ts";
@@ -13,23 +13,26 @@ import { type Rebuilt, rebuilding, rewriteGraph } from "./rewrite.ts";
 
 type OpWithRule = OpNode["op"];
 
-/** What a rule may ask about the surroundings of a node. */
+/** What a rule can look up around a node. */
 export interface Surroundings {
   readonly graph: Graph;
   readonly rebuilt: Rebuilt;
-  /** The live nodes that read a node, once for each time they do. */
+  /** The live nodes that read a node, one entry per use. */
   readonly readersOf: (id: NodeId) => readonly Node[];
 }
 
 /** A node that a rule may replace. */
 export type Match<K extends OpWithRule> = Surroundings & { readonly node: Extract<OpNode, { readonly op: K }> };
 
-/** Another tensor for a node, or undefined to leave it. */
+/** Returns a replacement for a node, or undefined to leave it. */
 export type Rule<K extends OpWithRule> = (match: Match<K>) => Tensor | undefined;
 
 export type LocalRules = { readonly [K in OpWithRule]?: Rule<K> };
 
-/** A rule moves an op past one node a round; a graph that is not settled by then has rules that undo each other. */
+/**
+ * Maximum number of rounds. A rule moves an op past one node per round; a graph that still changes after so many has
+ * rules that undo each other.
+ */
 const mostRounds = 100;
 
 export function applyRules(graph: Graph, rules: LocalRules): Graph {
@@ -56,10 +59,12 @@ function replacement(rules: LocalRules, match: Surroundings & { readonly node: O
   return rule?.(match);
 }
 
-/** Whether a rule fires, in the graph or in a loop of it: to look is cheaper than to build a graph that stays as it is. */
+/**
+ * Whether a rule fires in the graph or in one of its loops: this check is cheaper than rebuilding an unchanged graph.
+ */
 function someRuleFires(graph: Graph, rules: LocalRules): boolean {
   const readersOf = readersIn(graph);
-  // What a rule builds to look at is thrown away.
+  // Tensors that rules build here are discarded.
   const { frame, rebuilt } = rebuilding(graph, {});
   return within(frame, () =>
     [...ancestorsOf(graph)].some((id) => {
@@ -71,7 +76,7 @@ function someRuleFires(graph: Graph, rules: LocalRules): boolean {
   );
 }
 
-/** Readers by node, counted when the first is asked for. */
+/** Readers by node, computed on first use. */
 function readersIn(graph: Graph): (id: NodeId) => readonly Node[] {
   let readers: Map<NodeId, Node[]> | undefined;
   const count = (): Map<NodeId, Node[]> => {

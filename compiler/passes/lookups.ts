@@ -1,14 +1,14 @@
 /**
- * @file Products of rows that were looked up in a table become lookups in a product of the table. A sequence of B·T
- * tokens has far more rows than a vocabulary of characters: `gather(E, i)·W` is `gather(E·W, i)`, which multiplies each
- * row of E once and not once for each time it occurs. The same identity read backwards serves the gradient, where
- * updates are added up by token before they are multiplied:
+ * @file Products of rows looked up in a table become lookups in a product of the table. A sequence of B·T tokens has
+ * far more rows than a vocabulary of characters: `gather(E, i)·W` is `gather(E·W, i)`, which multiplies each row of E
+ * once instead of once per occurrence. The same identity in reverse serves the gradient, where updates are added up by
+ * token before they are multiplied:
  *
  *   gather(E, i)·W        = gather(E·W, i)
  *   gather(E, i)ᵀ·G       = Eᵀ·scatterAdd(i, G)
  *   scatterAdd(i, G·W)    = scatterAdd(i, G)·W
  *
- * Rows that a mask sets to 0 (steps that do not exist) stay so: the mask is laid over the product.
+ * Rows that a mask sets to 0 (padding steps) stay 0: the mask is applied to the product.
  */
 import { type Dim, dimFactors, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
@@ -27,10 +27,15 @@ export function lookupsOfProducts(graph: Graph): Graph {
   return applyRules(graph, { dot: productOfLookup, scatterAdd: scatterOfProducts });
 }
 
-/** Rows of a table up to which it is taken to be smaller than a sequence: every character of an alphabet, every byte. */
+/**
+ * Maximum number of rows of a table that is assumed to be smaller than a sequence: every character of an alphabet,
+ * every byte.
+ */
 const smallTable = 256;
 
-/** Whether a table has fewer rows than are looked up. Batch times length counts as many, one of them alone as few. */
+/**
+ * Whether a table has fewer rows than are looked up. Batch times length counts as many, batch or length alone as few.
+ */
 function isWorthIt(tableRows: Dim | undefined, lookups: Dim): boolean {
   if (typeof tableRows !== "number") return false;
   if (typeof lookups === "number") return tableRows < lookups;
@@ -40,11 +45,11 @@ function isWorthIt(tableRows: Dim | undefined, lookups: Dim): boolean {
 interface Lookup {
   readonly table: NodeId;
   readonly indices: NodeId;
-  /** Of as many elements as there are indices: false where the row is 0 instead. */
+  /** A mask with one element per index: false where the row is 0 instead. */
   readonly mask?: NodeId;
 }
 
-/** The table [V, F] and the indices of rows [N, F] that are looked up, whatever reshapes and one mask lie in between. */
+/** The table [V, F] and the indices of looked-up rows [N, F], through any reshapes and one mask. */
 function lookupOf(graph: Graph, id: NodeId): Lookup | undefined {
   const node = nodeAt(graph, id);
   const rows = maskedRows(graph, id);
@@ -61,7 +66,7 @@ function lookupOf(graph: Graph, id: NodeId): Lookup | undefined {
   return nodeAt(graph, table).aval.shape.length === 2 ? { table, indices } : undefined;
 }
 
-/** Of a value some rows of which a mask sets to 0: the mask, without the last axis, and what it is laid over. */
+/** For a value some of whose rows a mask sets to 0: the mask, without the last axis, and the masked value. */
 function maskedRows(graph: Graph, id: NodeId): { readonly mask: NodeId; readonly of: NodeId } | undefined {
   const node = nodeAt(graph, id);
   if (node.op !== "where") return undefined;
@@ -72,7 +77,7 @@ function maskedRows(graph: Graph, id: NodeId): { readonly mask: NodeId; readonly
   return { mask: at(wide.operands, 0), of };
 }
 
-/** The rows [N, n] for which a mask of N elements is true, 0 elsewhere. */
+/** The rows [N, n] where a mask of N elements is true, 0 elsewhere. */
 function onlyRows(mask: Tensor | undefined, rows: Tensor): Tensor<"f32"> {
   const x = rows as Tensor<"f32">;
   if (mask === undefined) return x;
@@ -113,13 +118,13 @@ function scatterOfProducts({ node, graph, rebuilt, readersOf }: Match<"scatterAd
   return terms?.reduce((total, term) => add(total, term));
 }
 
-/** A product, and the mask outside of which its rows count as 0. */
+/** A product, and the mask where its rows count; they are 0 elsewhere. */
 interface Term {
   readonly product: DotNode;
   readonly mask?: NodeId;
 }
 
-/** The products whose sum a value is, if it is one and nobody else reads them. */
+/** The products whose sum a value is, or undefined if it is no such sum or something else reads them. */
 function addedProducts(graph: Graph, id: NodeId, isReadOnce: (id: NodeId) => boolean): readonly Term[] | undefined {
   const node = nodeAt(graph, id);
   if (!isReadOnce(id)) return undefined;
@@ -140,7 +145,7 @@ function addedProducts(graph: Graph, id: NodeId, isReadOnce: (id: NodeId) => boo
   return left && right && [...left, ...right];
 }
 
-/** Indices in a row, as the rows of a product stand. */
+/** Flattens indices, to match the rows of a product. */
 function flat<D extends DType>(indices: Tensor<D>): Tensor<D> {
   const { shape } = indices;
   return shape.length === 1 ? indices : reshape(indices, [sizeOf(shape)]);

@@ -1,6 +1,6 @@
 /**
- * @file What of a loop's body can be computed for all steps at once, outside: the vocabulary of the passes that move
- * work out of loops. A value [..] of one step becomes a value [T, ..] of all.
+ * @file Which values of a loop's body can be computed outside it, for all steps at once: shared by the passes that move
+ * work out of loops. A value [..] of one step becomes a value [T, ..] of all steps.
  */
 import { type Dim, mulDims } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
@@ -34,23 +34,25 @@ export class LoopValues {
     this.#invariants = new Fold(attrs.body, copyRules(attrs.body), known);
   }
 
-  /** The same in every step: it depends on consts alone. */
+  /** Whether a value is the same in every step: it depends only on consts. */
   isInvariant(id: NodeId): boolean {
     return !this.#dependsOnCarry.has(id) && !this.#dependsOnXs.has(id);
   }
 
-  /** An invariant value, outside of the loop. */
+  /** An invariant value, outside the loop. */
   invariant(id: NodeId): Tensor {
     return this.#invariants.value(id);
   }
 
-  /** The outer tensor that a per-step input is a row of. */
+  /** The outer tensor that an x of the step is a row of. */
   xsOperand(id: NodeId): Tensor | undefined {
     const i = this.#xs.indexOf(id);
     return i < 0 ? undefined : at(this.#operands, this.attrs.consts + this.attrs.carries + i);
   }
 
-  /** Whether a value can be computed for all steps at once: it does not depend on carries, and its ops can be stacked. */
+  /**
+   * Whether a value can be computed for all steps at once: it does not depend on carries, and its ops can be stacked.
+   */
   canStack(id: NodeId): boolean {
     if (this.#dependsOnCarry.has(id)) return false;
     if (this.isInvariant(id) || this.#xs.includes(id)) return true;
@@ -63,7 +65,7 @@ export class LoopValues {
     return isSimple && node.operands.every((operand) => this.canStack(operand));
   }
 
-  /** As `canStack`, of what is moved or computed by plain arithmetic: to make it once more costs less than to store it. */
+  /** Like `canStack`, but only for views and cheap arithmetic: recomputing them costs less than storing them. */
   canStackCheaply(id: NodeId): boolean {
     if (!this.canStack(id)) return false;
     if (this.isInvariant(id) || this.#xs.includes(id)) return true;
@@ -73,7 +75,7 @@ export class LoopValues {
     return isCheap && operands.every((operand) => this.canStackCheaply(operand));
   }
 
-  /** A product of rows with the same matrix in every step. */
+  /** Whether a value is a product of rows with the same matrix in every step. */
   canStackProduct(id: NodeId): boolean {
     const node = nodeAt(this.attrs.body, id);
     return (
@@ -84,7 +86,7 @@ export class LoopValues {
     );
   }
 
-  /** The value of all steps, [T, ..]; for what `canStack`. */
+  /** The values of all steps, [T, ..]; requires `canStack`. */
   stacked(id: NodeId): Tensor {
     const known = this.#stacked.get(id);
     if (known !== undefined) return known;
@@ -117,7 +119,7 @@ export class LoopValues {
     );
   }
 
-  /** rows·W of all steps from the rows of all steps: one product on [T·rows]. */
+  /** rows·W of all steps from the rows of all steps: one product with T·rows rows. */
   stackProduct(id: NodeId, rows: Tensor): Tensor {
     const node = nodeAt(this.attrs.body, id);
     const flags = node.op === "dot" ? node.attrs : {};
@@ -126,10 +128,10 @@ export class LoopValues {
   }
 }
 
-/** Views whose one axis is counted from the front. */
+/** Views with one axis attribute, counted from the front. */
 const alongOneAxis: ReadonlySet<string> = new Set<OpName>(["slice", "pad", "concat"]);
 
-/** The op on values with one more axis in front. */
+/** The op for values with an additional leading axis. */
 function withTimeInFront(node: OpNode): OpNode {
   switch (node.op) {
     case "slice":

@@ -1,4 +1,4 @@
-/** @file A loop with some of the operands and results of another: what is left of it when a pass has moved the rest. */
+/** @file A loop with a subset of the operands and results of another: what remains after a pass has moved the rest. */
 import { at } from "../graph/errors.ts";
 import { Fold } from "../graph/fold.ts";
 import { type Graph, inputName, type NodeId, nodeAt, type ScanAttrs } from "../graph/graph.ts";
@@ -7,7 +7,7 @@ import { emitScan } from "../ops/scan.ts";
 import { Frame, within } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 
-/** Places among a loop's operands, which are those among the inputs of its body, by role. */
+/** Positions of a loop's operands, which are also those of its body's inputs, by role. */
 export interface LoopPlaces {
   readonly consts: readonly number[];
   readonly carries: readonly number[];
@@ -23,7 +23,7 @@ export function placesOf({ body, consts, carries }: ScanAttrs): LoopPlaces {
   };
 }
 
-/** Emits the part of a loop that has the operands at `places`, each in the role that is said there, and gives `ys`. */
+/** Emits the part of a loop that has the operands at the given positions, each in the given role, and returns `ys`. */
 export function emitPart(
   attrs: ScanAttrs,
   operands: readonly Tensor[],
@@ -44,7 +44,7 @@ export function emitPart(
   );
 }
 
-/** The part of a body that some of its outputs need, on some of its inputs. */
+/** The part of a body that `outputs` need, as a function of `inputs`. */
 function restrict(body: Graph, inputs: readonly NodeId[], outputs: readonly NodeId[]): Graph {
   if (isAll(body, inputs, outputs)) return body;
   const frame = new Frame(body.name);
@@ -58,7 +58,9 @@ function restrict(body: Graph, inputs: readonly NodeId[], outputs: readonly Node
   });
 }
 
-/** Whether these inputs and outputs are the body's own, and its nodes stand in the order in which its outputs need them. */
+/**
+ * Whether these inputs and outputs are the body's own, and its nodes are in the order in which its outputs need them.
+ */
 function isAll(body: Graph, inputs: readonly NodeId[], outputs: readonly NodeId[]): boolean {
   const isSame = (a: readonly NodeId[], b: readonly NodeId[]) =>
     a.length === b.length && a.every((id, i) => id === b[i]);
@@ -72,7 +74,7 @@ function isAll(body: Graph, inputs: readonly NodeId[], outputs: readonly NodeId[
       found.add(id);
       open.push(...nodeAt(body, id).operands);
     }
-    // As many as there are before it, itself among them: all of them.
+    // All nodes up to this output must have been found.
     if (found.size > before && found.size !== output + 1) return false;
   }
   return found.size === body.nodes.length;

@@ -1,6 +1,6 @@
 /**
- * @file Rebuilds a graph, with a chance to put something else in the place of each node. Only what the outputs need is
- * built, so dead code falls away by itself; equal nodes meet again in the builder.
+ * @file Rebuilds a graph, with the option to replace each node. Only nodes that the outputs need are built, so dead
+ * code disappears; the builder interns equal nodes.
  */
 import { Fold, inputsOf, type OpNode } from "../graph/fold.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
@@ -8,13 +8,13 @@ import { copyRules, emitResults, type Replacements } from "../ops/inline.ts";
 import { Frame, within } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 
-/** Finds the rebuilt tensor of a node, building what it needs. */
+/** Returns the rebuilt tensor of a node, building its operands as needed. */
 export type Rebuilt = (id: NodeId) => Tensor;
 
 export interface Rewrite {
-  /** Another tensor for a node, or undefined to rebuild it as it is. */
+  /** Returns a replacement for a node, or undefined to rebuild it unchanged. */
   readonly node?: (node: OpNode, id: NodeId, rebuilt: Rebuilt) => Tensor | undefined;
-  /** Other results for a scan, or undefined to rebuild it with its body rewritten. */
+  /** Returns replacements for the results of a scan, or undefined to rebuild it with its body rewritten. */
   readonly scan?: (
     node: ScanNode,
     id: NodeId,
@@ -22,7 +22,7 @@ export interface Rewrite {
   ) => readonly (Tensor | undefined)[] | undefined;
 }
 
-/** A trace in which a graph is built anew, node by node as they are asked for, on inputs of its own. */
+/** A new trace in which a graph is rebuilt lazily, node by node, on fresh inputs. */
 export function rebuilding(graph: Graph, replacements: Replacements) {
   const frame = new Frame(graph.name);
   const inputs = graph.inputs.map((id) => frame.input(inputName(graph, id), nodeAt(graph, id).aval));

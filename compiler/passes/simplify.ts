@@ -1,4 +1,4 @@
-/** @file Algebra that changes no value: adding 0, multiplying or dividing by 1, negating twice. */
+/** @file Algebraic identities: adding 0, multiplying or dividing by 1, negating twice. */
 import { at } from "../graph/errors.ts";
 import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
 import type { Tensor } from "../trace/tensor.ts";
@@ -19,7 +19,7 @@ const rules: LocalRules = {
   div: (match) => otherThan(1, match, 1),
 };
 
-/** The other of two operands, where the one at `place` is `neutral` everywhere. */
+/** The other of two operands, if the one at `place` is `neutral` everywhere. */
 function otherThan(
   neutral: number,
   { node, graph, rebuilt }: Match<"add"> | Match<"sub"> | Match<"mul"> | Match<"div">,
@@ -28,7 +28,7 @@ function otherThan(
   return constantValue(graph, at(node.operands, place)) === neutral ? rebuilt(at(node.operands, 1 - place)) : undefined;
 }
 
-/** The number that a node is everywhere, if it is one. */
+/** The number that all elements of a node equal, if that is known. */
 export function constantValue(graph: Graph, id: NodeId): number | undefined {
   const node = nodeAt(graph, id);
   if (node.op === "constant") return node.attrs.value;

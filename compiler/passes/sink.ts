@@ -1,8 +1,8 @@
 /**
- * @file Work that the loop does not wait for leaves it at the end. A product that only a y reads becomes one product
- * over [time × batch] rows; a carry that only sums products over time (the gradient of a weight) becomes one product
- * with time as part of its depth, one that only sums what comes in or goes out anyway becomes a sum of that. Inside the
- * loop remains what the carries need, and sums whose terms would have to be kept for all steps.
+ * @file Moves work that the loop does not depend on behind it. A product that only a y reads becomes one product over
+ * [time × batch] rows; a carry that only sums products over time (the gradient of a weight) becomes one product with
+ * time as part of its depth; a carry that only sums xs or ys becomes a sum over these. What the carries need stays
+ * inside the loop, and so do sums whose terms would have to be stored for all steps.
  */
 import { at } from "../graph/errors.ts";
 import { opNodeAt } from "../graph/fold.ts";
@@ -21,7 +21,7 @@ import { rewriteGraph } from "./rewrite.ts";
 import { constantValue } from "./simplify.ts";
 
 type Float = Tensor<"f32">;
-/** Makes a value outside, once the loop's new ys are there. */
+/** Builds a value outside the loop, from the loop's new ys. */
 type Outside = (step: (id: NodeId) => Tensor) => Tensor;
 
 export function sink(graph: Graph): Graph {
@@ -38,7 +38,7 @@ function sinkFromScan(outer: Graph, node: ScanNode, operands: readonly Tensor[])
     const outside = i >= attrs.carries ? planner.tail(id) : undefined;
     if (outside !== undefined) sunk.set(i, outside);
   }
-  // What one sum needs of every step is at hand for those before it.
+  // Repeats, since the values that one sum needs of every step are then available for earlier carries too.
   for (let before = -1; before < sunk.size; ) {
     before = sunk.size;
     for (const [i, carry] of inputs.carries.entries()) {
@@ -60,19 +60,19 @@ function sinkFromScan(outer: Graph, node: ScanNode, operands: readonly Tensor[])
   return body.outputs.map((_, i) => sunk.get(i)?.(stepOf) ?? at(all, kept.indexOf(i)));
 }
 
-/** Ops that add and move numbers: a sum over time may be taken before or after them. */
+/** Linear ops: a sum over time can be taken before or after them. */
 const linear: ReadonlySet<string> = new Set<OpName>([
   ...(["add", "sub", "neg", "concat", "pad"] as const),
   ...(["reshape", "slice", "transpose", "broadcast"] as const),
 ]);
 
-/** Decides what can be made outside, and notes which values of each step that takes. */
+/** Decides what can be built outside the loop, and records which values of each step that needs. */
 class Planner {
   readonly #body: Graph;
   readonly #values: LoopValues;
   readonly #uses: readonly number[];
   readonly #ys: readonly NodeId[];
-  /** Body values that must come out as ys. */
+  /** Body values that must become ys. */
   readonly steps = new Set<NodeId>();
 
   constructor(body: Graph, values: LoopValues) {
@@ -82,7 +82,7 @@ class Planner {
     this.#ys = body.outputs.slice(values.attrs.carries);
   }
 
-  /** A y that ends in products with invariant matrices, which nobody inside reads. */
+  /** A y that ends in products with invariant matrices, and that the loop itself does not read. */
   tail(id: NodeId): Outside | undefined {
     return this.#endsInProduct(id) ? this.#stacked(id) : undefined;
   }
@@ -91,7 +91,7 @@ class Planner {
     const node = nodeAt(this.#body, id);
     if (this.#uses[id] !== 1) return false;
     if (this.#values.canStackProduct(id)) return true;
-    // Such as the cotangent of an x under a mask.
+    // For example, the cotangent of an x under a mask.
     if (node.op === "where") {
       const [condition, a, b] = node.operands as [NodeId, NodeId, NodeId];
       return this.#endsInProduct(a) && [condition, b].every((operand) => this.#values.canStackCheaply(operand));
@@ -99,12 +99,12 @@ class Planner {
     return node.op === "add" && node.operands.some((operand) => this.#endsInProduct(operand));
   }
 
-  /** What is made of a value of the body belongs to that value's line. */
+  /** Gives nodes built from a value of the body that value's source line. */
   #atSiteOf(id: NodeId, make: Outside): Outside {
     return (step) => atSite(this.#body.sites[id], () => make(step));
   }
 
-  /** All steps of a value, [T, ..]: tails are made outside, the rest comes out of the loop. */
+  /** All steps of a value, [T, ..]: tails are built outside, other values come out of the loop. */
   #stacked(id: NodeId): Outside {
     const node = nodeAt(this.#body, id);
     if (this.#values.canStackCheaply(id)) return () => this.#values.stacked(id);
@@ -126,7 +126,7 @@ class Planner {
   /** A carry that starts at zero and only adds a term in every step: the sum of the term over time. */
   summed(carry: NodeId, next: NodeId): Outside | undefined {
     const node = nodeAt(this.#body, next);
-    // Who reads the carry, or the sum so far, reads it in every step.
+    // Another reader of the carry, or of the sum so far, needs it in every step.
     if (this.#uses[carry] !== 1 || this.#uses[next] !== 1) return undefined;
     if (node.op !== "add" || !node.operands.includes(carry)) return undefined;
     const term = at(node.operands, node.operands[0] === carry ? 1 : 0);
@@ -142,13 +142,13 @@ class Planner {
     return linear.has(node.op) && node.operands.every((operand) => this.#canSum(operand));
   }
 
-  /** All steps of it are in memory anyway. */
+  /** Whether all steps of a value are in memory anyway. */
   #isAtHand(id: NodeId): boolean {
     const isKept = this.steps.has(id) || this.#ys.includes(id) || this.#values.xsOperand(id) !== undefined;
     return isKept && nodeAt(this.#body, id).aval.dtype === "f32";
   }
 
-  /** Which operand of a product or quotient by elements can be summed, where the other is the same in every step. */
+  /** Which operand of an elementwise product or quotient can be summed, if the other is the same in every step. */
   #scaled(id: NodeId): number | undefined {
     const { op, operands } = nodeAt(this.#body, id);
     if (op !== "mul" && op !== "div") return undefined;
@@ -160,8 +160,9 @@ class Planner {
   }
 
   /**
-   * Whether a factor is where(or(a, not(equal(part, 0))), b, c) of what is the same in every step but for the part that it is
-   * multiplied by: a derivative at which a cotangent of 0 stops (autodiff/chain.ts). It may stop their sum instead.
+   * Whether a factor is where(or(a, not(equal(part, 0))), b, c), with a, b and c the same in every step and `part` the
+   * value that it is multiplied by: a derivative that stops a cotangent of 0 (autodiff/chain.ts). It can stop the sum
+   * instead.
    */
   #stops(factor: NodeId, part: NodeId): boolean {
     const choice = nodeAt(this.#body, factor);
@@ -175,7 +176,7 @@ class Planner {
     );
   }
 
-  /** A factor of a sum that is the same in every step, or that stops where the sum is 0. */
+  /** The factor of a sum: invariant, or one that stops if the sum is 0. */
   #factorOf(total: Tensor, id: NodeId): Tensor {
     if (this.#values.isInvariant(id)) return this.#values.invariant(id);
     const [condition, kept, other] = nodeAt(this.#body, id).operands.map((operand, i) =>

@@ -1,6 +1,6 @@
 /**
- * @file `specialize`: replaces symbols (`B`, `T`) by numbers, everywhere: in the avals of inputs, in shapes and sizes
- * that stand in attributes, in lengths of scans and in their bodies. Symbols that `sizes` leaves out stay symbols.
+ * @file `specialize`: replaces symbols (`B`, `T`) by numbers everywhere: in avals of inputs, in shapes and sizes in
+ * attributes, in lengths of scans and in their bodies. Symbols that are not in `sizes` stay symbols.
  */
 import { type Dim, type DimSizes, dimCoefficient, dimFactors, mulDims, type Shape } from "../graph/dim.ts";
 import { type Aval, type Graph, inputName, type Node, nodeAt } from "../graph/graph.ts";
@@ -10,7 +10,7 @@ import { atSite } from "../trace/site.ts";
 
 export function specialize(graph: Graph, sizes: DimSizes): Graph {
   const substituted = substitute(graph, sizes);
-  // Building it anew works the avals out again, and interns nodes that only their symbols told apart.
+  // Rebuilding recomputes the avals, and interns nodes that differed only in symbols.
   const frame = new Frame(graph.name);
   return within(frame, () => {
     const inputs = graph.inputs.map((id) => {

@@ -1,8 +1,8 @@
 /**
- * @file Products of joined operands are taken apart: concat(a, b)·W = a·W_a + b·W_b with slices of W as views. Without
- * it nothing of a cell's gates could leave the loop, since x and h stand in one product. The same identity read
- * backwards serves the gradient: a slice of a product is a product of a slice, and a product with joined rows is joined
- * products.
+ * @file Splits products of concatenated operands: concat(a, b)·W = a·W_a + b·W_b with slices of W as views. Without it
+ * no part of a cell's gates could leave the loop, since x and h are in one product. The same identity in reverse serves
+ * the gradient: a slice of a product is a product of a slice, and a product with concatenated rows is a concatenation
+ * of products.
  */
 import type { Shape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
@@ -14,21 +14,23 @@ import { reshape } from "../ops/views.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { applyRules, type Match } from "./local-rules.ts";
 
-/** A slice moves past one node a round. */
+/** A slice moves past one node per round. */
 export function splitProducts(graph: Graph): Graph {
   return applyRules(graph, { dot: splitDot, slice: sliceOfProduct });
 }
 
-/** One operand of a joined value: where it stands in the joined axis, and what of the product reads it. */
+/** One operand of a concatenation, and its range along the concatenated axis. */
 interface JoinedPart {
   readonly id: NodeId;
   readonly start: number;
   readonly size: number;
-  /** Its shape in the product, where a reshape stands between. */
+  /** Its shape in the product, after a reshape in between. */
   readonly shape: Shape;
 }
 
-/** The parts of a value that is joined along `axis`, itself or beneath a reshape that leaves its last axis alone. */
+/**
+ * The parts of a value that is a concatenation along `axis`, directly or through a reshape that keeps its last axis.
+ */
 function joinedAlong(graph: Graph, id: NodeId, axis: number): JoinedPart[] | undefined {
   const node = nodeAt(graph, id);
   const { shape } = node.aval;
@@ -87,7 +89,7 @@ function splitDot({ node, graph, rebuilt }: Match<"dot">): Tensor | undefined {
   return undefined;
 }
 
-/** A product, or a sum of them, of which only slices are read is computed slice by slice. */
+/** A product, or a sum of products, that is only read through slices is computed slice by slice. */
 function sliceOfProduct({ node, graph, rebuilt, readersOf }: Match<"slice">): Tensor | undefined {
   const productId = at(node.operands, 0);
   const product = nodeAt(graph, productId);

@@ -1,7 +1,7 @@
 /**
- * @file `unroll`: replaces a scan by as many copies of its body as it has steps. The copies share the scan's consts,
- * so weights stay tied; each reads its own row of the xs, and the rows of the ys are stacked. This is the definition
- * that every compiled loop is tested against. A scan whose length is a symbol stays, with its body unrolled.
+ * @file `unroll`: replaces a scan by one copy of its body per step. The copies share the scan's consts, so weights stay
+ * tied; each reads its own row of the xs, and the rows of the ys are stacked. This is the definition that every
+ * compiled loop is tested against. A scan whose length is a symbol stays, with its body unrolled.
  */
 import { at } from "../graph/errors.ts";
 import { foldGraph } from "../graph/fold.ts";

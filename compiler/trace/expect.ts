@@ -1,14 +1,14 @@
-/** @file What stands where tensors are expected: from JavaScript anything may come, and what is no tensor has no shape to read. */
+/** @file Checks that arguments are tensors: JavaScript callers can pass anything, and other values have no shape. */
 import { inWords } from "../graph/errors.ts";
 import { faultOf } from "./fault.ts";
 import { Tensor } from "./tensor.ts";
 
-/** Refuses what is no tensor, where `op` would read its shape. */
+/** Throws a UserError, in the name of `op`, if a value is not a tensor. */
 export function expectTensors(op: string, ...values: readonly unknown[]): void {
   const other = values.find((value) => !(value instanceof Tensor));
   if (values.some((value) => !(value instanceof Tensor)))
     throw faultOf(
       op,
-      `${inWords(other)} stands where a tensor is expected; tensors are what a traced function is given`,
+      `expected a tensor, got ${inWords(other)}; tensors are the arguments of a traced function and results of ops`,
     );
 }

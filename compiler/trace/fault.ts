@@ -1,9 +1,9 @@
-/** @file Faults of the user's code, named by the op that found them and the user's line that called it. */
+/** @file Errors in the user's code, with the op that found them and the line of the user that called it. */
 import { UserError } from "../graph/errors.ts";
 import { type Kinds, optionsFault } from "../graph/options.ts";
 import { callSite } from "./site.ts";
 
-/** A fault that has its op and its line; what it passes through on its way out adds nothing. */
+/** An error that already has its op and line; outer checks do not add theirs. */
 class PlacedError extends UserError {}
 
 /** The error `op at file:line: message`. */
@@ -12,7 +12,7 @@ export function faultOf(op: string, message: string): UserError {
   return new PlacedError(`${op}${site === undefined ? "" : ` at ${site}`}: ${message}`);
 }
 
-/** Runs the checks of an op: a fault that they find gets the op's name and the user's line. */
+/** Runs the checks of an op: an error gets the op's name and the user's line. */
 export function checking<T>(op: string, body: () => T): T {
   try {
     return body();
@@ -22,7 +22,7 @@ export function checking<T>(op: string, body: () => T): T {
   }
 }
 
-/** As `checkedOptions`, of a function that is called while a graph is traced: the line that called it is named. */
+/** Like `checkedOptions`, for a function that is called while tracing: the error names the line that called it. */
 export function opOptions<O extends object>(op: string, options: O, kinds: Kinds<O>): O {
   const fault = optionsFault(options, kinds);
   if (fault !== undefined) throw faultOf(op, fault);

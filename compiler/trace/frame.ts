@@ -1,7 +1,7 @@
 /**
- * @file The trace in progress. Frames nest: the body of a scan is traced in a frame of its own, and a tensor of an
- * outer frame that is used inside becomes a *captured* input of the inner one. That is how weights become the consts
- * of a scan without anybody passing them.
+ * @file The current trace. Frames nest: the body of a scan is traced in its own frame, and a tensor of an outer frame
+ * that is used inside becomes a *captured* input of the inner one. That is how weights become consts of a scan without
+ * being passed explicitly.
  */
 
 import { GraphBuilder } from "../graph/builder.ts";
@@ -27,8 +27,8 @@ export class Frame implements Trace {
 
   /** The tensor as a node of this frame. */
   resolve(tensor: Tensor): NodeId {
-    // From JavaScript anything may come.
-    if (!(tensor instanceof Tensor)) throw new UserError(`${inWords(tensor)} stands where a tensor is expected`);
+    // JavaScript callers can pass anything.
+    if (!(tensor instanceof Tensor)) throw new UserError(`expected a tensor, got ${inWords(tensor)}`);
     if (tensor.frame === this) return tensor.id;
     if (!this.#isInside(tensor.frame)) {
       throw new UserError(
@@ -53,7 +53,7 @@ export class Frame implements Trace {
     return this.parent !== undefined && (this.parent === frame || this.parent.#isInside(frame));
   }
 
-  /** Constants are made anew inside instead of being carried in: they cost nothing and stay foldable. */
+  /** Constants are recreated inside instead of being captured: they cost nothing and stay foldable. */
   #remakeSource(tensor: Tensor): NodeId | undefined {
     const node = tensor.frame.builder.node(tensor.id);
     if (node.op === "constant") return this.builder.add(node.op, [], node.attrs, node.aval);
@@ -77,12 +77,12 @@ export function currentFrame(): Frame {
   return current;
 }
 
-/** The trace in progress, if there is one: what a nested trace captures from. */
+/** The current trace, if there is one: a nested trace captures from it. */
 export function enclosingFrame(): Frame | undefined {
   return current;
 }
 
-/** Runs `body` with `frame` as the trace in progress. */
+/** Runs `body` with `frame` as the current trace. */
 export function within<T>(frame: Frame, body: () => T): T {
   const before = current;
   current = frame;
@@ -93,13 +93,13 @@ export function within<T>(frame: Frame, body: () => T): T {
   }
 }
 
-/** What `emit` needs to know of an op: its name and its shape rule. */
+/** What `emit` needs to know about an op: its name and its shape rule. */
 export interface ShapeRule<K extends OpName> {
   readonly op: K;
   readonly aval: (operands: readonly Aval[], attrs: OpAttrs[K]) => Aval;
 }
 
-/** Adds one node to the trace in progress. Errors of the shape rule get the op's name and the user's line. */
+/** Adds one node to the current trace. Errors of the shape rule get the op's name and the user's line. */
 export function emit<K extends OpName>(rule: ShapeRule<K>, operands: readonly Tensor[], attrs: OpAttrs[K]): Tensor {
   const frame = currentFrame();
   const { aval, ids } = checking(rule.op, () => {

@@ -1,35 +1,38 @@
 /**
- * @file Whole numbers that a function takes as places of something: classes, lengths, labels. A device could not tell that
- * one of them is none, so the functions say here what they expect, and those who are given numbers check them first. What
- * `gather` looks up needs no word: the graph tells.
+ * @file Ranges of integer arguments: classes, lengths, labels. A device cannot report an index out of range, so
+ * functions declare their ranges here, and callers check the numbers before they reach a device. Indices of `gather`
+ * need no declaration: the graph has the size of its table.
  */
 import type { Dim } from "../graph/dim.ts";
 import { enclosingFrame } from "./frame.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** What the numbers of a tensor must be, where they count. */
+/** The range of an index tensor. */
 export interface IndexRange {
   readonly index: Tensor;
-  /** What they are in words, such as "classes". */
+  /** What the numbers are, for messages, such as "classes". */
   readonly what: string;
-  /** The largest; the smallest is 0. */
+  /** The largest number; the smallest is 0. */
   readonly to: Dim;
-  /** How much less than `to` the largest is. */
+  /** How far below `to` the largest number is. */
   readonly below?: number;
-  /** True where an index counts; its axes are the first ones of the index. */
+  /** True where an index is used; its axes are the leading axes of the index. */
   readonly mask?: Tensor<"bool"> | undefined;
-  /** A number in the range that is none all the same. */
+  /** A number in the range that is not allowed. */
   readonly except?: number;
 }
 
 let collected: IndexRange[] | undefined;
 
-/** Declares the range of an index; kept where a collector is active. */
+/** Declares the range of an index; recorded if a collector is active. */
 export function expectIndex(range: IndexRange): void {
   collected?.push(range);
 }
 
-/** What `body` gives, and what the functions in it expect of indices of the trace in progress, those of its loops not among them. */
+/**
+ * Runs `body` and returns its result, with the ranges declared for indices of the current trace; those inside its loops
+ * are excluded.
+ */
 export function collectingIndices<T>(body: () => T): { readonly result: T; readonly ranges: readonly IndexRange[] } {
   const before = collected;
   const ranges: IndexRange[] = [];

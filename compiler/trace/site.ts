@@ -1,11 +1,11 @@
 /**
- * @file Finds the line of the user's file that wrote an op, by walking the stack past this library's own folders. The
- * cells in `cells/` count as user code: their lines are what a reader wants to see. In a bundle the library is one file,
- * this one, so what lies elsewhere is the user's.
+ * @file Finds the line of the user's file that called an op, by walking the stack past this library's own folders. The
+ * cells in `cells/` count as user code: readers want to see their lines. In a bundle the library is one file, this one,
+ * so every other file is the user's.
  */
 import type { Site } from "../graph/graph.ts";
 
-/** The folders of this library whose lines nobody who wrote a cell wants to see. */
+/** The library's own folders, whose lines do not help the author of a cell. */
 export const ownFolders = [
   "bin",
   "cli",
@@ -21,12 +21,15 @@ export const ownFolders = [
   "train",
 ];
 const libraryRoot = import.meta.url.replace(/compiler\/trace\/site\.[jt]s$/, "").replace(/^file:\/\//, "");
-/** A line of a stack, as V8 ("at f (file:1:2)") or as Firefox and Safari ("f@file:1:2") write it. */
+/** A stack frame as V8 ("at f (file:1:2)") or Firefox and Safari ("f@file:1:2") print it. */
 const framePattern = /(?:^[^@\s]*@|^|[\s(])(?:file:\/\/)?([^\s()]+):(\d+):(\d+)\)?$/;
 
 let inherited: Site | undefined;
 
-/** Nodes that `body` adds belong to `site`: what a pass or a derivative makes of a node keeps the node's own line. */
+/**
+ * Gives nodes that `body` adds the site `site`: nodes that a pass or a derivative makes from a node keep that node's
+ * line.
+ */
 export function atSite<T>(site: Site | undefined, body: () => T): T {
   const before = inherited;
   inherited = site ?? before;
@@ -37,42 +40,42 @@ export function atSite<T>(site: Site | undefined, body: () => T): T {
   }
 }
 
-let looks = true;
+let searchesStack = true;
 
-/** Nodes that `body` adds get no line unless `atSite` names one: nobody's code is on the stack while a pass runs. */
+/** Gives nodes that `body` adds no line unless `atSite` sets one: no user code is on the stack while a pass runs. */
 export function withoutCallSites<T>(body: () => T): T {
-  const before = looks;
-  looks = false;
+  const before = searchesStack;
+  searchesStack = false;
   try {
     return body();
   } finally {
-    looks = before;
+    searchesStack = before;
   }
 }
 
-/** A frame as V8 has it before a stack is written out. */
+/** V8's representation of a stack frame, before the stack is formatted. */
 interface Frame {
   getScriptNameOrSourceURL(): string | null;
   getLineNumber(): number | null;
   getColumnNumber(): number | null;
 }
 
-/** What engines let a library set; those that are not V8 know none of it. */
+/** Settings for stack traces; only V8 has them. */
 interface StackSettings {
   stackTraceLimit?: number | undefined;
   prepareStackTrace?: unknown;
 }
 
 /**
- * The sites of frames that were met before, "" where they are not the user's. To write a stack out, through source maps
- * at that, takes longer than all else that is done for an op.
+ * Cached sites of frames, "" if they are not the user's. Formatting a stack, possibly through source maps, takes longer
+ * than everything else that an op does.
  */
 const known = new Map<string, Site>();
 const keyOf = (frame: Frame) =>
   `${frame.getScriptNameOrSourceURL()}:${frame.getLineNumber()}:${frame.getColumnNumber()}`;
 
 export function callSite(): Site | undefined {
-  if (inherited !== undefined || !looks) return inherited;
+  if (inherited !== undefined || !searchesStack) return inherited;
   const settings = Error as StackSettings;
   const { stackTraceLimit, prepareStackTrace } = settings;
   // The default of ten frames can end inside the library when a cell is traced through several layers.
@@ -83,7 +86,7 @@ export function callSite(): Site | undefined {
   let site = Array.isArray(frames) ? knownSite(frames) : undefined;
   if (site === undefined) {
     const sites = sitesOf(String(stackHere()));
-    // V8 writes a frame a line, below the error's name.
+    // V8 prints one frame per line, below the error's name.
     if (Array.isArray(frames) && frames.length === sites.length - 1)
       for (const [i, frame] of frames.entries()) known.set(keyOf(frame), sites[i + 1] ?? "");
     site = sites.find((found) => found !== "");
@@ -94,7 +97,7 @@ export function callSite(): Site | undefined {
 
 const stackHere = (): unknown => new Error().stack;
 
-/** The first that is the user's, "" where none is; undefined where a frame before it is new. */
+/** The first frame that is the user's, or "" if none is; undefined if a frame before it is not cached. */
 function knownSite(frames: readonly Frame[]): Site | undefined {
   for (const frame of frames) {
     const site = known.get(keyOf(frame));
@@ -103,10 +106,10 @@ function knownSite(frames: readonly Frame[]): Site | undefined {
   return "";
 }
 
-/** Of every frame of a stack that is written out, "" where it is not the user's. */
+/** The site of every frame of a formatted stack, "" if it is not the user's. */
 function sitesOf(stack: string): Site[] {
   const places = stack.split("\n").map((line) => framePattern.exec(line.trim()));
-  // The first frame is of this file.
+  // The first frame is in this file.
   const ownFile = places.find((place) => place !== null)?.[1];
   return places.map((place) => {
     const [, file = "", line, column] = place ?? [];

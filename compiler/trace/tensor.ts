@@ -1,27 +1,27 @@
 /**
- * @file A symbolic tensor: a handle on one node of the graph that is being traced. It has a dtype and a shape but no
- * numbers; functions on tensors add nodes.
+ * @file A symbolic tensor: a handle on one node of the graph being traced. It has a dtype and a shape but no numbers;
+ * functions on tensors add nodes.
  */
 import type { GraphBuilder } from "../graph/builder.ts";
 import type { Shape } from "../graph/dim.ts";
 import { type Aval, type DType, formatAval, type NodeId } from "../graph/graph.ts";
 import { faultOf } from "./fault.ts";
 
-/** What a tensor belongs to: a graph that is being traced, perhaps within another. */
+/** The graph being traced that a tensor belongs to, possibly nested in another. */
 export interface Trace {
   readonly builder: GraphBuilder;
   readonly parent: Trace | undefined;
-  /** Outer tensors used inside, in the order of their first use, with the input that stands for each. */
+  /** Outer tensors used inside, in the order of their first use, each with the input that represents it. */
   readonly captured: readonly { readonly outer: Tensor; readonly inner: NodeId }[];
 }
 
-/** A handle on one node of the graph that is being traced: a dtype and a shape, but no numbers. */
+/** A handle on one node of the graph being traced: a dtype and a shape, but no numbers. */
 export class Tensor<D extends DType = DType> {
   /** The trace this tensor belongs to. */
   readonly frame: Trace;
   /** The node of the frame's graph. */
   readonly id: NodeId;
-  /** What its elements are. */
+  /** The type of its elements. */
   readonly dtype: D;
   /** Its dimensions; `B` and `T` are known only when the graph runs. */
   readonly shape: Shape;
@@ -45,7 +45,8 @@ export class Tensor<D extends DType = DType> {
   }
 
   /**
-   * Its text where one is wanted. Operators of JavaScript would make NaN of a tensor, or of two of them a text, without a word.
+   * Returns the text form for string contexts. Other operators of JavaScript would silently turn a tensor into NaN, or
+   * two of them into a string.
    *
    * @throws UserError that names the ops instead
    */

@@ -5,10 +5,10 @@
 import { inWords, UserError } from "../graph/errors.ts";
 import { Tensor } from "./tensor.ts";
 
-/** A leaf, or lists and records of trees. */
+/** A leaf, or a list or record of trees. */
 export type Tree<Leaf> = Leaf | readonly Tree<Leaf>[] | { readonly [key: string]: Tree<Leaf> };
 
-/** The tree with each leaf replaced, leaf by leaf; `path` is such as `layers/0/kernel`. */
+/** Returns the tree with each leaf replaced; a `path` is, for example, `layers/0/kernel`. */
 export function mapTree<A, B>(
   tree: Tree<A>,
   isLeaf: (x: unknown) => x is A,
@@ -31,14 +31,14 @@ export function isTensor(x: unknown): x is Tensor {
   return x instanceof Tensor;
 }
 
-/** The leaves with their paths, in walking order. */
+/** The leaves with their paths, in the order of the walk. */
 export function leavesOf<A>(tree: Tree<A>, isLeaf: (x: unknown) => x is A): { path: string; leaf: A }[] {
   const leaves: { path: string; leaf: A }[] = [];
   mapTree(tree, isLeaf, (leaf, path) => leaves.push({ path, leaf }));
   return leaves;
 }
 
-/** A tree of the same form with other leaves, given in walking order. */
+/** A tree of the same structure with other leaves, given in the order of the walk. */
 export function withLeaves<A, B>(tree: Tree<A>, isLeaf: (x: unknown) => x is A, leaves: readonly B[]): Tree<B> {
   let next = 0;
   return mapTree(tree, isLeaf, () => leaves[next++] as B);

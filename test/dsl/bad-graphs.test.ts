@@ -69,7 +69,7 @@ describe("operands", () => {
     [
       "a number in the place of a matrix",
       ({ p }) => dot(whatever(3), p),
-      "dot at …: 3 stands where a tensor is expected",
+      "dot at …: expected a tensor, got 3",
     ],
     [
       "a maximum of integers",
@@ -261,7 +261,7 @@ describe("derivatives", () => {
     [
       "a tangent of another shape",
       ({ p, q }) => jvp((v: Float) => sum(v))([p], [q]),
-      "jvp at …: tensor 0 is f32[2,3] and its tangent f32[4,B]; expected the same",
+      "jvp at …: tensor 0 is f32[2,3], but its tangent is f32[4,B]; both must have the same dtype and shape",
     ],
   ]);
 });

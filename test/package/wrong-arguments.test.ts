@@ -69,7 +69,7 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
     () => cell("a", { state: () => ({ h: [1] }) }, none),
   ],
   [
-    "scan at …: undefined stands where a tensor is expected; tensors are what a traced function is given",
+    "scan at …: expected a tensor, got undefined; tensors are the arguments of a traced function and results of ops",
     () => scan(gru(2), none),
   ],
   [
@@ -155,27 +155,27 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
   ],
   ["w: what is read is undefined; expected arrays by name", () => fromPyTorch(none, "w")],
   [
-    "crossEntropy at …: a list stands where a tensor is expected; tensors are what a traced function is given",
+    "crossEntropy at …: expected a tensor, got a list; tensors are the arguments of a traced function and results of ops",
     () => crossEntropy(whatever([1]), whatever([2])),
   ],
   [
-    "meanSquaredError at …: a list stands where a tensor is expected; tensors are what a traced function is given",
+    "meanSquaredError at …: expected a tensor, got a list; tensors are the arguments of a traced function and results of ops",
     () => meanSquaredError(whatever([1]), whatever([2])),
   ],
   [
-    "lastOutput at …: a list stands where a tensor is expected; tensors are what a traced function is given",
+    "lastOutput at …: expected a tensor, got a list; tensors are the arguments of a traced function and results of ops",
     () => lastOutput(whatever([1])),
   ],
   [
-    "lengthsMask at …: a list stands where a tensor is expected; tensors are what a traced function is given",
+    "lengthsMask at …: expected a tensor, got a list; tensors are the arguments of a traced function and results of ops",
     () => lengthsMask(whatever([1]), 2),
   ],
   [
-    'dense "h" at …: 1 stands where a tensor is expected; tensors are what a traced function is given',
+    'dense "h" at …: expected a tensor, got 1; tensors are the arguments of a traced function and results of ops',
     () => dense("h", whatever([1, 2]), 3),
   ],
   [
-    "mean at …: undefined stands where a tensor is expected; tensors are what a traced function is given",
+    "mean at …: expected a tensor, got undefined; tensors are the arguments of a traced function and results of ops",
     () => mean(none),
   ],
   [

@@ -1,5 +1,5 @@
 /**
- * @file What compiling costs, counted and not timed: how often the nodes of a training step are looked at. Twice the layers
+ * @file The cost of compiling, counted and not timed: how often nodes of a training step are accessed. Twice the layers
  * may cost twice as much.
  */
 import { expect, test } from "vitest";
@@ -27,7 +27,7 @@ import {
 } from "../../index.ts";
 import { languageModel } from "../../train/networks.ts";
 
-/** Eight layers have as much as twice four, less what four and eight have once: embedding, head and optimizer. */
+/** Eight layers cost as much as twice four, minus what both have once: embedding, head and optimizer. */
 const mostGrowth = 2.1;
 
 function stepOf(layers: number): TrainingStep {
@@ -37,7 +37,7 @@ function stepOf(layers: number): TrainingStep {
   });
 }
 
-/** How often `body` looks at the nodes of a graph and of the bodies of its loops. */
+/** How often `body` accesses the nodes of a graph and of the bodies of its loops. */
 function looks(graph: Graph, body: (graph: Graph) => void): number {
   let count = 0;
   const counted = (inner: Graph): Graph => ({
@@ -73,7 +73,7 @@ test.each(["persistent", "stepwise"] as const)("lowering, %s", (schedule) => {
   expect(whole / half).toBeLessThan(mostGrowth);
 });
 
-test("that kernels may bind few buffers costs no second lowering", () => {
+test("a small limit of bound buffers does not require a second lowering", () => {
   const { graph, donate } = eight;
   const passed = passes.reduce((current, { run }) => run(current), graph);
   const [few, many] = [8, 64].map((maxStorageBuffers) =>
@@ -86,7 +86,7 @@ test("that kernels may bind few buffers costs no second lowering", () => {
   expect(few / many).toBeLessThan(1.3);
 });
 
-test("the smallest inputs are copied where a kernel would bind too many", () => {
+test("the smallest inputs are copied if a kernel would bind too many", () => {
   const inputs = Array.from({ length: 9 }, (_, i) => ({ name: `x${i}`, dtype: "f32" as const, shape: [20 - i] }));
   const graph = traceGraph("crowd", inputs, (tensors) => [
     tensors.map((x) => slice(x as Tensor<"f32">, 0, 0, 1)).reduce((total, x) => add(total, x)),
@@ -103,7 +103,7 @@ test("equal layers share their kernels", () => {
 
 const bodiesOf = ({ nodes }: Graph) => nodes.flatMap((node) => (node.op === "scan" ? [node.attrs.body] : []));
 
-test("what is settled is not built again", () => {
+test("a graph that does not change is not rebuilt", () => {
   const { graph } = four;
   const settled = removeDead(simplify(graph));
   expect(simplify(settled)).toBe(settled);
@@ -112,18 +112,18 @@ test("what is settled is not built again", () => {
   expect(after.filter((body, i) => body !== before[i])).toEqual([]);
 });
 
-test("sizes and places are sums of few terms, however many values lie before", () => {
+test("sizes and offsets are sums of few terms, however many values there are", () => {
   const { graph, donate } = eight;
   const program = buildProgram(graph, { donate });
   const sums = [
     ...program.buffers.map(({ size }) => size),
     ...program.kernels.flatMap(({ uniforms }) => uniforms.map(({ value }) => value)),
   ];
-  // A number and products of symbols (B, T, B·T), and the place in a value that is joined of parts.
+  // A number and products of symbols (B, T, B·T), and the offset in a packed concatenation.
   expect(Math.max(...sums.map(({ length }) => length))).toBeLessThanOrEqual(5);
 });
 
-test("a chain whose every value is read twice is compiled in a moment, alone and in a loop", () => {
+test("a chain in which every value is read twice compiles in linear time, outside and inside a loop", () => {
   const chain = (start: Tensor<"f32">) =>
     Array.from({ length: 200 }).reduce<Tensor<"f32">>((x) => sub(tanh(add(x, 1)), x), start);
   const graph = traceGraph("chain", [{ name: "x", dtype: "f32", shape: ["T", "B", 4] }], ([x]) => {
@@ -140,7 +140,7 @@ test("a chain whose every value is read twice is compiled in a moment, alone and
 test.each([
   [4, 11],
   [2000, 4],
-])("of 11 inputs of %i elements that a kernel reads, %i are copied where it may bind 8", (size, copied) => {
+])("of 11 inputs of %i elements that a kernel reads, %i are copied if it may bind 8", (size, copied) => {
   const names = Array.from({ length: 11 }, (_, i) => ({ name: `x${i}`, dtype: "f32" as const, shape: [size] }));
   const graph = traceGraph("crowded", names, (all) => [
     all.reduce((sum, x) => add(sum as Tensor<"f32">, x as Tensor<"f32">)) as Tensor<"f32">,

@@ -1,6 +1,6 @@
 /**
- * @file A convolution in a loop is a product of windows. What it reads of x is taken apart from what it reads of the state
- * and leaves the loop, and in each its windows are taken apart into one product for each neighbour.
+ * @file A convolution in a loop is a product of windows. The product is split into a part that reads x, which leaves
+ * the loop, and a part that reads the state; each is split into one product per neighbour.
  */
 import { expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
@@ -55,16 +55,16 @@ function productsIn({ nodes }: Graph): number {
   return nodes.filter(({ op }) => op === "dot").length;
 }
 
-test("the loop keeps the products of the state alone, forward and backward", () => {
+test("only products of the state stay in the loop, forward and backward", () => {
   const bodies = compiled.nodes.flatMap((node) => (node.op === "scan" ? [node.attrs.body] : []));
-  // One product for each neighbour forward; backward one gives the cotangents of all.
+  // One product per neighbour forward; backward, one product yields the cotangents of all.
   expect(bodies.map((body) => [body.name, productsIn(body)])).toEqual([
     ["line", width],
     ["line.vjp", 1],
   ]);
 });
 
-test("the numbers stay", () => {
+test("the values do not change", () => {
   const random = generator(9);
   const inputs = [
     [5, 3, positions * channels],

@@ -1,4 +1,7 @@
-/** @file Dead code: what of a loop goes when nobody reads it, and what must stay because something else does. */
+/**
+ * @file Dead code: which parts of a loop are dropped if they are not read, and which must stay because something else
+ * reads them.
+ */
 import { expect, test } from "vitest";
 import { removeDead } from "../../compiler/passes/dead.ts";
 import { add, dot, mul, ones, scanTensors, type Tensor, tanh, traceGraph } from "../../index.ts";
@@ -13,7 +16,7 @@ const inputs = [
 ] as const;
 const arrays = inputs.map(({ shape }, i) => numbers(shape, i));
 
-test("results that nobody reads go, with the weights, carries and operations that only they needed", () => {
+test("unread results are dropped, with the weights, carries and operations that only they needed", () => {
   const graph = traceGraph("results", inputs, ([x, w, u]) => {
     const step = ([a, b]: readonly Tensor[], [row]: readonly Tensor[]) => {
       const next = tanh(add(dot(a as Float, w as Float), row as Float));
@@ -28,7 +31,7 @@ test("results that nobody reads go, with the weights, carries and operations tha
   expect([consts, carries, body.outputs.length]).toEqual([1, 1, 2]);
 });
 
-test("a y that stands twice is stored once", () => {
+test("a duplicate y is stored once", () => {
   const graph = traceGraph("twice", inputs, ([x, w]) => {
     const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => {
       const next = tanh(add(dot(h as Float, w as Float), row as Float));
@@ -39,7 +42,7 @@ test("a y that stands twice is stored once", () => {
   expect(loopOf(sameAfter(graph, removeDead, arrays)).body.outputs.length).toBe(3);
 });
 
-test("carries stay that reach a result through any number of other carries", () => {
+test("carries that reach a result through other carries stay", () => {
   const graph = traceGraph("chain", inputs, ([x]) => {
     const step = ([a, b, c, unread]: readonly Tensor[], [row]: readonly Tensor[]) => ({
       carries: [b, c, tanh(add(c as Float, row as Float)), add(unread as Float, row as Float)] as Float[],
@@ -54,7 +57,7 @@ test("carries stay that reach a result through any number of other carries", () 
   expect(loopOf(sameAfter(graph, removeDead, arrays)).carries).toBe(3);
 });
 
-test("a graph without loops loses what no output needs", () => {
+test("in a graph without loops, nodes that no output needs are dropped", () => {
   const graph = traceGraph("straight", [{ name: "x", dtype: "f32", shape: [2] }], ([x]) => {
     tanh(x as Float);
     return [mul(x as Float, x as Float)];

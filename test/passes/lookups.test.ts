@@ -1,4 +1,4 @@
-/** @file Products of looked-up rows: moved into the table where that is less work, with values and gradients kept. */
+/** @file Products of looked-up rows: moved into the table if that is less work, with the same values and gradients. */
 import { describe, expect, test } from "vitest";
 import { valueAndGrad } from "../../compiler/autodiff/gradient.ts";
 import type { Dim } from "../../compiler/graph/dim.ts";
@@ -21,8 +21,8 @@ import { numbers, sameAfter } from "../support/same-after.ts";
 type Float = Tensor<"f32">;
 
 /**
- * Loss and gradient of (E[i]·U)² + (E[i]·V)², for a table of some rows and indices of a shape; under a mask rows are 0
- * where an index is, and their products are added to 1.
+ * Loss and gradient of (E[i]·U)² + (E[i]·V)², for a table with `tableRows` rows and indices of a shape. With a mask,
+ * rows are 0 where the index is 0, and 1 is added to their products.
  */
 function embedded(tableRows: number, shape: readonly Dim[], isMasked = false): Graph {
   const inputs = [
@@ -46,7 +46,7 @@ function embedded(tableRows: number, shape: readonly Dim[], isMasked = false): G
 
 const moved = (graph: Graph) => removeDead(lookupsOfProducts(graph));
 
-/** Rows of the left operand of every product, or its depth where it is transposed. */
+/** Rows of the left operand of every product, or its depth if it is transposed. */
 function lengths(graph: Graph): Dim[] {
   return graph.nodes.flatMap((node) =>
     node.op === "dot" ? [at(nodeAt(graph, at(node.operands, 0)).aval.shape, 0)] : [],
@@ -54,7 +54,7 @@ function lengths(graph: Graph): Dim[] {
 }
 
 test.each([false, true])(
-  "values and gradients stay as they were, past the end of the table too; masked: %s",
+  "values and gradients do not change, also for indices past the end of the table; masked: %s",
   (masked) => {
     const graph = embedded(5, ["T", "B"], masked);
     const indices = {
@@ -69,7 +69,7 @@ test.each([false, true])(
   },
 );
 
-describe("what looks alike stays:", () => {
+describe("similar graphs do not change:", () => {
   const [rows, lookups] = [4, 6];
   const inputs = [
     { name: "table", dtype: "f32", shape: [rows, 4] },
@@ -84,20 +84,14 @@ describe("what looks alike stays:", () => {
   type Tensors = Readonly<Record<"table" | "matrices" | "u" | "g", Float>> & { readonly i: Tensor<"i32"> };
 
   test.each<[string, (tensors: Tensors) => Float]>([
+    ["a product of split rows", ({ table, u, i }) => matmul(reshape(gather(table, i), [12, 2]), slice(u, 0, 0, 2))],
+    ["a product of looked-up matrices", ({ matrices, u, i }) => matmul(reshape(gather(matrices, i), [24, 4]), u)],
     [
-      "a product of rows that were cut apart",
-      ({ table, u, i }) => matmul(reshape(gather(table, i), [12, 2]), slice(u, 0, 0, 2)),
-    ],
-    [
-      "a product of matrices that were looked up",
-      ({ matrices, u, i }) => matmul(reshape(gather(matrices, i), [24, 4]), u),
-    ],
-    [
-      "a product that is transposed on both sides",
+      "a product transposed on both sides",
       ({ table, g, i }) => dot(gather(table, i), g, { transposeA: true, transposeB: true }),
     ],
     [
-      "updates that were put together of products' rows",
+      "updates that join rows of products",
       ({ g, u, i }) =>
         scatterAdd(i, reshape(dot(reshape(slice(g, 0, 0, 4), [12, 2]), slice(u, 0, 0, 2)), [6, 8]), rows),
     ],
@@ -106,11 +100,11 @@ describe("what looks alike stays:", () => {
       ({ g, u, i }) => scatterAdd(i, dot(slice(g, 0, 0, 4), u, { transposeA: true }), rows),
     ],
     [
-      "a product of rows in whose place others may stand",
+      "a product of rows that a mask sets to 1",
       ({ table, u, i }) => matmul(where(less(0, reshape(i, [6, 1])), gather(table, i), 1), u),
     ],
     [
-      "a product of rows of which columns are hidden",
+      "a product of rows with masked columns",
       ({ table, u, i }) => matmul(where(less(iota([4], 0), 2), gather(table, i), 0), u),
     ],
   ])("%s", (_, f) => {
@@ -122,12 +116,12 @@ describe("what looks alike stays:", () => {
 });
 
 describe("which products move", () => {
-  test("all of a sequence of a batch: the table is multiplied, forward and backward", () => {
+  test("all products over a sequence and a batch: the table is multiplied, forward and backward", () => {
     expect(lengths(embedded(64, ["T", "B"]))).toContain("B*T");
     expect(new Set(lengths(moved(embedded(64, ["T", "B"]))))).toEqual(new Set([64]));
   });
 
-  test("with a mask over the rows that are looked up", () => {
+  test("products of looked-up rows under a mask", () => {
     const graph = embedded(64, ["T", "B"], true);
     expect(lengths(graph)).toContain("B*T");
     expect(lengths(moved(graph))).not.toContain("B*T");
@@ -142,7 +136,7 @@ describe("which products move", () => {
     expect(lengths(moved(graph))).toEqual(lengths(graph));
   });
 
-  test("more rows than the table has, where both are known", () => {
+  test("products of more rows than the table has, if both are known", () => {
     expect(new Set(lengths(moved(embedded(8, [3, 4]))))).toEqual(new Set([8]));
   });
 });

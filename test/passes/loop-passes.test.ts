@@ -1,6 +1,6 @@
 /**
- * @file What may leave a loop, and what may not though it looks alike: each case runs before and after the pass, and what
- * is left inside is counted. Time, batch and width are equal where that lets a mistake fit.
+ * @file What may leave a loop, and what may not although it looks similar: each case runs before and after the pass,
+ * and the ops left inside are counted. Time, batch and width are equal, so that shapes do not reveal a mistake.
  */
 import { describe, expect, test } from "vitest";
 import { hoist } from "../../compiler/passes/hoist.ts";
@@ -63,27 +63,27 @@ describe("before a loop:", () => {
 
   test.each<[string, (given: Given) => Float]>([
     ["a product with weights", ({ x, u }) => dot(x, u)],
-    ["of what is made of several xs", ({ x, y, u }) => dot(tanh(mul(x, y)), u)],
+    ["of a function of several xs", ({ x, y, u }) => dot(tanh(mul(x, y)), u)],
     ["of columns", ({ x, u }) => dot(slice(x, 1, 1, 2), slice(u, 0, 0, 2))],
     ["of rows", ({ x, u }) => dot(pad(slice(x, 0, 1, 2), 0, 0, side), u)],
-    ["of what is joined", ({ x, y, u, v }) => dot(concat([x, y], 1), concat([u, v], 0))],
-    ["of rows that are joined", ({ x, y, u }) => dot(concat([slice(x, 0, 0, 1), slice(y, 0, 1, 2)], 0), u)],
+    ["of concatenations", ({ x, y, u, v }) => dot(concat([x, y], 1), concat([u, v], 0))],
+    ["of concatenated rows", ({ x, y, u }) => dot(concat([slice(x, 0, 0, 1), slice(y, 0, 1, 2)], 0), u)],
   ])("%s leaves it", (_, f) => {
     const after = sameAfter(looped(f), hoist, arrays);
     expect([count(after, "dot"), count(loopOf(after).body, "dot")]).toEqual([1, 0]);
   });
 
   test.each<[string, (given: Given) => Float]>([
-    ["with a matrix of each step", ({ x, y }) => dot(x, y)],
-    ["of what each step transposes", ({ x, u }) => dot(x, u, { transposeA: true })],
-    ["of what each step turns", ({ x, u }) => dot(transpose(x), u)],
+    ["with a matrix that changes in every step", ({ x, y }) => dot(x, y)],
+    ["with transposeA", ({ x, u }) => dot(x, u, { transposeA: true })],
+    ["of a transpose", ({ x, u }) => dot(transpose(x), u)],
     ["of stacks", ({ x, u }) => reshape(dot(stack(x), stack(u)), [side, side])],
   ])("a product %s stays", (_, f) => {
     const after = sameAfter(looped(f), hoist, arrays);
     expect(count(loopOf(after).body, "dot")).toBe(1);
   });
 
-  test("what is the same in every step is computed once", () => {
+  test("a loop-invariant value is computed once", () => {
     const after = sameAfter(
       looped(({ x, u }) => mul(x, exp(u))),
       hoist,
@@ -94,7 +94,7 @@ describe("before a loop:", () => {
 });
 
 describe("states", () => {
-  /** The results of three states, of which the first is handed on and the others are what a step makes of them. */
+  /** The results of three states: the first is passed on unchanged, `step` computes the others. */
   const states = (step: (b: Float, c: Float, x: Float) => readonly [Float, Float]) =>
     traceGraph("loop", inputs, ([xs, , u, v]) => {
       const run = ([a, b, c]: readonly Tensor[], [x]: readonly Tensor[]) => ({
@@ -105,7 +105,7 @@ describe("states", () => {
       return [...carries, ...ys];
     });
 
-  test("that are handed on are consts, and those behind them keep their places", () => {
+  test("that are passed on unchanged become consts, and the later ones keep their order", () => {
     const after = sameAfter(
       states((b, c, x) => [tanh(add(b, x)), mul(c, x)]),
       invariantCarries,
@@ -114,7 +114,7 @@ describe("states", () => {
     expect(loopOf(after)).toMatchObject({ consts: 1, carries: 2 });
   });
 
-  test("that change places are no consts", () => {
+  test("that swap are not consts", () => {
     const after = sameAfter(
       states((b, c) => [c, b]),
       invariantCarries,
@@ -125,7 +125,7 @@ describe("states", () => {
 });
 
 describe("after a loop:", () => {
-  /** A carry [3, 3] that starts at zero, and whatever a step makes of it. */
+  /** A carry that starts at zero, [3, 3] by default, updated by `f`. */
   const accumulated = (f: (total: Float, given: Given) => { next: Float; y?: Float }, shape = [side, side]) =>
     traceGraph("loop", inputs, ([xs, ys, u, v]) => {
       const step = ([total]: readonly Tensor[], [x, y]: readonly Tensor[]) => {
@@ -147,7 +147,7 @@ describe("after a loop:", () => {
     expect([count(after, "dot"), count(loopOf(after).body, "dot")]).toEqual([1, 0]);
   });
 
-  test("with what a mask leaves of it", () => {
+  test("a masked product leaves it with its mask", () => {
     const after = sameAfter(
       accumulated((h, { x, y, u }) => {
         const next = tanh(add(h, x));
@@ -163,9 +163,9 @@ describe("after a loop:", () => {
   });
 
   test.each<[string, (h: Float, given: Given) => Float]>([
-    ["chosen by a state", (h, { x, u }) => where(less(0, h), dot(h, u), x)],
-    ["in whose place a state may stand", (h, { x, u }) => where(less(0, x), dot(h, u), h)],
-    ["in whose place a costly value may stand", (h, { x, u }) => where(less(0, x), dot(h, u), tanh(x))],
+    ["under a condition on a state", (h, { x, u }) => where(less(0, h), dot(h, u), x)],
+    ["replaced by a state where a mask is false", (h, { x, u }) => where(less(0, x), dot(h, u), h)],
+    ["replaced by an expensive value where a mask is false", (h, { x, u }) => where(less(0, x), dot(h, u), tanh(x))],
   ])("a product %s stays", (_, f) => {
     const after = sameAfter(
       accumulated((h, given) => ({ next: tanh(add(h, given.x)), y: f(h, given) })),
@@ -175,7 +175,7 @@ describe("after a loop:", () => {
     expect(count(loopOf(after).body, "dot")).toBe(1);
   });
 
-  test("what is plainly made of xs is made outside for a product there", () => {
+  test("cheap functions of xs are computed outside for a product there", () => {
     const after = sameAfter(
       accumulated((total, { x, y }) => ({ next: add(total, overTime(where(less(0, y), x, 0), y)) })),
       sink,
@@ -187,19 +187,19 @@ describe("after a loop:", () => {
 
   test.each<[string, (total: Float, given: Given) => Float]>([
     ["of products", (total, { x, y }) => add(total, overTime(x, y))],
-    ["of products, added in front", (total, { x, y }) => add(overTime(x, y), total)],
+    ["of products, with the carry as second operand", (total, { x, y }) => add(overTime(x, y), total)],
     ["of a difference of products", (total, { x, y }) => add(total, add(overTime(x, y), overTime(y, x)))],
-    ["of products times what does not change", (total, { x, y, u }) => add(total, mul(overTime(x, y), u))],
+    ["of products times an invariant", (total, { x, y, u }) => add(total, mul(overTime(x, y), u))],
     [
-      "of products times what does not change, which stops at 0",
+      "of products times an invariant that stops at 0",
       (total, { x, y, u }) => {
         const product = mul(overTime(x, y), cast(less(0, u), "f32"));
         return add(total, mul(product, where(or(finite(exp(u)), not(equal(product, 0))), exp(u), 0)));
       },
     ],
-    ["of products over what does not change", (total, { x, y, u }) => add(total, div(overTime(x, y), u))],
-    ["of what comes in", (total, { x }) => add(total, x)],
-    ["of what comes in, times what does not change", (total, { x, y, u }) => add(total, sub(mul(x, u), y))],
+    ["of products divided by an invariant", (total, { x, y, u }) => add(total, div(overTime(x, y), u))],
+    ["of xs", (total, { x }) => add(total, x)],
+    ["of xs times an invariant", (total, { x, y, u }) => add(total, sub(mul(x, u), y))],
     ["of scattered rows", (total, { x, y }) => add(total, scatterAdd(cast(mul(y, 2), "i32"), mul(x, y), side))],
   ])("a sum %s leaves it", (_, next) => {
     const after = sameAfter(
@@ -210,7 +210,7 @@ describe("after a loop:", () => {
     expect(loopOf(after).carries).toBe(0);
   });
 
-  test("sums of what the loop gives anyway leave it, whichever stands first", () => {
+  test("sums of values that the loop returns anyway leave it, in any order", () => {
     const graph = traceGraph("loop", inputs, ([xs, ys]) => {
       const step = ([first, second, third]: readonly Tensor[], [x, y]: readonly Tensor[]) => {
         const [kept, given] = [tanh(x as Float), exp(y as Float)];
@@ -225,16 +225,12 @@ describe("after a loop:", () => {
   });
 
   test.each<[string, readonly number[], (total: Float, given: Given) => { next: Float; y?: Float }]>([
-    ["of what would have to be kept", [side, side], (total, { x }) => ({ next: add(total, tanh(x)) })],
-    ["that is kept as it grows", [side, side], (total, { x }) => ({ next: add(total, x), y: add(total, x) })],
-    ["that is read on its way", [side, side], (total, { x, y }) => ({ next: add(total, overTime(x, y)), y: total })],
+    ["of values that would have to be stored", [side, side], (total, { x }) => ({ next: add(total, tanh(x)) })],
+    ["whose running total is a y", [side, side], (total, { x }) => ({ next: add(total, x), y: add(total, x) })],
+    ["whose carry is read by a y", [side, side], (total, { x, y }) => ({ next: add(total, overTime(x, y)), y: total })],
+    ["of products times an x", [side, side], (total, { x, y }) => ({ next: add(total, mul(overTime(x, y), x)) })],
     [
-      "of products times what changes",
-      [side, side],
-      (total, { x, y }) => ({ next: add(total, mul(overTime(x, y), x)) }),
-    ],
-    [
-      "of products times what changes, which stops at 0",
+      "of products times an x that stops at 0",
       [side, side],
       (total, { x, y }) => {
         const product = overTime(x, y);
@@ -242,7 +238,7 @@ describe("after a loop:", () => {
       },
     ],
     [
-      "of products times what stops where they are 1",
+      "of products times a factor that stops where they are 1",
       [side, side],
       (total, { x, y, u }) => {
         const product = overTime(x, y);
@@ -250,18 +246,22 @@ describe("after a loop:", () => {
       },
     ],
     [
-      "of products times what stops where another is 0",
+      "of products times a factor that stops where another value is 0",
       [side, side],
       (total, { x, y, u }) => {
         return { next: add(total, mul(overTime(x, y), where(or(less(u, 0), not(equal(x, 0))), u, 0))) };
       },
     ],
     ["of sums times each other", [side], (total, { x, y }) => ({ next: add(total, mul(rows(x), rows(y))) })],
-    ["of what a sum divides", [side], (total, { x, u }) => ({ next: add(total, div(rows(u), add(rows(x), 9))) })],
-    ["of what a sum alone divides", [side], (total, { x, u }) => ({ next: add(total, div(rows(u), rows(x))) })],
-    ["of products of each step's own", [side, side], (total, { x, y }) => ({ next: add(total, dot(x, y)) })],
     [
-      "of products that are transposed on both sides",
+      "of quotients by a sum plus a number",
+      [side],
+      (total, { x, u }) => ({ next: add(total, div(rows(u), add(rows(x), 9))) }),
+    ],
+    ["of quotients by a sum", [side], (total, { x, u }) => ({ next: add(total, div(rows(u), rows(x))) })],
+    ["of products without transposeA", [side, side], (total, { x, y }) => ({ next: add(total, dot(x, y)) })],
+    [
+      "of products transposed on both sides",
       [side, side],
       (total, { x, y }) => ({ next: add(total, dot(x, y, { transposeA: true, transposeB: true })) }),
     ],
@@ -269,7 +269,7 @@ describe("after a loop:", () => {
     expect(loopOf(sameAfter(accumulated(f, [...shape]), sink, arrays)).carries).toBe(1);
   });
 
-  test("a state that is written anew in every step is no sum", () => {
+  test("a state that is overwritten in every step is not a sum", () => {
     const graph = traceGraph("loop", inputs, ([xs, ys]) => {
       const step = ([h, last]: readonly Tensor[], [x, y]: readonly Tensor[]) => {
         const [before, now, other] = [h, x, y] as Float[] as [Float, Float, Float];

@@ -1,4 +1,4 @@
-/** @file Passes at the places where a mistake would change values: what they must leave alone, beside what they change. */
+/** @file Passes where a mistake would change values: what they must leave alone, next to what they change. */
 import { describe, expect, test, vi } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -65,14 +65,14 @@ describe("simplify", () => {
   });
 });
 
-describe("carries that no step changes", () => {
+describe("loop-invariant carries", () => {
   const shapes = [
     [2, 3],
     [3, 3],
     [2, 3],
     [4, 2, 3],
   ];
-  /** Of three carries the middle one is handed on, and is returned from every step as well. */
+  /** The middle one of three carries is passed on unchanged, and every step also returns it. */
   const graph = traceGraph(
     "loop",
     shapes.map((shape, i) => ({ name: `input${i}`, dtype: "f32", shape })),
@@ -88,7 +88,7 @@ describe("carries that no step changes", () => {
   );
   const loopOf = ({ nodes }: Graph) => nodes.flatMap((node) => (node.op === "scan" ? [node.attrs] : []));
 
-  test("are consts of their loop, and the others keep their order", () => {
+  test("become consts of their loop, and the others keep their order", () => {
     expect(loopOf(graph)).toMatchObject([{ consts: 0, carries: 3 }]);
     expect(loopOf(unchanged(graph, invariantCarries, shapes))).toMatchObject([{ consts: 1, carries: 2 }]);
   });
@@ -101,7 +101,7 @@ describe("carries that no step changes", () => {
 });
 
 describe("sums over time", () => {
-  /** A carry that adds a product of every step, from a start. */
+  /** A carry with an initial value that adds a product in every step. */
   const accumulated = (start: () => Float) =>
     traceGraph(
       "accumulated",
@@ -122,7 +122,7 @@ describe("sums over time", () => {
     [4, 2, 5],
   ];
 
-  test("that start at 0 are one product behind the loop", () => {
+  test("that start at 0 become one product after the loop", () => {
     const after = unchanged(
       accumulated(() => zeros([3, 5])),
       sink,
@@ -131,7 +131,7 @@ describe("sums over time", () => {
     expect(after.nodes.find(({ op }) => op === "dot")?.aval.shape).toEqual([3, 5]);
   });
 
-  test("that start elsewhere keep their start", () => {
+  test("that start at another value keep it", () => {
     unchanged(
       accumulated(() => ones([3, 5])),
       sink,
@@ -139,7 +139,7 @@ describe("sums over time", () => {
     );
   });
 
-  test("of values that are summed over the batch as well", () => {
+  test("of values that are also summed over the batch", () => {
     const graph = traceGraph("summed", [{ name: "x", dtype: "f32", shape: [4, 2, 3] }], ([x]) => {
       const step = ([total]: readonly Tensor[], [row]: readonly Tensor[]) => ({
         carries: [add(total as Float, sum(tanh(row as Float), [0]))],
@@ -151,7 +151,7 @@ describe("sums over time", () => {
   });
 });
 
-test("several products that leave a loop keep their places", () => {
+test("several products that leave a loop keep their order", () => {
   const graph = traceGraph(
     "gates",
     [
@@ -175,7 +175,7 @@ test("several products that leave a loop keep their places", () => {
   expect(count(after, "dot")).toBe(2);
 });
 
-test("the passes run once for a graph, whatever is compiled of it", () => {
+test("the passes run once per graph, for any number of programs", () => {
   const traced = () =>
     traceGraph("sums", [{ name: "x", dtype: "f32", shape: ["N", 4] }], ([x]) => [sum(tanh(x as Tensor<"f32">), 1)]);
   const graph = traced();
@@ -183,8 +183,8 @@ test("the passes run once for a graph, whatever is compiled of it", () => {
   const programs = ([1, 2] as const).map((maxRows) => compileProgram(graph, { maxRows }));
   expect(run).toHaveBeenCalledTimes(1);
   expect(programs).toEqual(([1, 2] as const).map((maxRows) => compileProgram(traced(), { maxRows })));
-  const told: string[] = [];
-  compileProgram(graph, { onPass: ({ pass }) => told.push(pass) });
-  expect(told).toEqual(["traced", ...passes.map(({ name }) => name)]);
+  const reported: string[] = [];
+  compileProgram(graph, { onPass: ({ pass }) => reported.push(pass) });
+  expect(reported).toEqual(["traced", ...passes.map(({ name }) => name)]);
   run.mockRestore();
 });

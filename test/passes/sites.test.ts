@@ -1,4 +1,4 @@
-/** @file Lines of the user's file: what passes make of a node keeps the line that it was written in. */
+/** @file Lines of the user's file: nodes that passes make from a node keep its line. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { lstm } from "../../cells/lstm.ts";
@@ -18,7 +18,7 @@ const { graph, donate } = trainingStep(network, { optimizer: sgd() });
 const passed = new Map<string, Graph>();
 compileProgram(graph, { donate, onPass: ({ pass, graph }) => passed.set(pass, graph) });
 
-/** Lines of the cell, without columns, of the products of a shape that stand outside of loops. */
+/** Lines of the cell, without columns, of the products of a shape outside loops. */
 function linesOf(pass: string, shape: string): string[] {
   const { nodes, sites } = passed.get(pass) ?? { nodes: [], sites: [] };
   const products = nodes.flatMap(({ op, aval }, id) => (op === "dot" && aval.shape.join() === shape ? [id] : []));
@@ -36,12 +36,12 @@ test("x·W of all steps, which moves before the loop, belongs to the gate's line
   expect(linesOf("hoist", `B*T,${units}`)).toEqual(gates);
 });
 
-test("the gradient of a weight, which moves behind the loop, belongs to the gate's line", () => {
+test("the gradient of a weight, which moves after the loop, belongs to the gate's line", () => {
   expect(linesOf("hoist", `${units},${units}`)).toEqual([]);
   expect(linesOf("sink", `${units},${units}`)).toEqual(gates);
 });
 
-test("frames that were met before give the sites that they gave when they were new", () => {
+test("cached frames have the same sites as new ones", () => {
   const steps = (times: number) =>
     traceGraph("repeated", [{ name: "x", dtype: "f32", shape: [3] }], ([x]) => {
       let sum = x as Tensor<"f32">;
@@ -56,7 +56,7 @@ test("frames that were met before give the sites that they gave when they were n
   expect(steps(3).sites.slice(0, nodes.length)).toEqual(sites);
 });
 
-test("stacks of errors are written as before", () => {
+test("the settings of stack traces are restored", () => {
   const settings = Error as { stackTraceLimit?: number; prepareStackTrace?: unknown };
   const limit = settings.stackTraceLimit;
   settings.stackTraceLimit = 7;

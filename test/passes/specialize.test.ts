@@ -1,4 +1,4 @@
-/** @file `specialize`: after it no symbol is left that was given a size, wherever it stood, and the values are the same. */
+/** @file `specialize`: no symbol with a given size is left anywhere, and the values are the same. */
 import { expect, test } from "vitest";
 import { specialize } from "../../compiler/passes/specialize.ts";
 import {
@@ -18,7 +18,7 @@ import { count, numbers, sameAfter } from "../support/same-after.ts";
 
 type Float = Tensor<"f32">;
 
-/** Symbols in every place that a node has for them. */
+/** Symbols in every attribute of a node that can have them. */
 const graph = traceGraph("symbols", [{ name: "x", dtype: "f32", shape: ["T", "B", 2] }], ([x]) => {
   const xs = x as Float;
   const counted = reshape(iota(["T", "B", 2], 0, "f32"), ["2*B*T"]);
@@ -37,7 +37,7 @@ test("all sizes at once", () => {
   expect([count(graph, "dimSize"), count(after, "dimSize")]).toEqual([1, 0]);
 });
 
-test("one of them alone", () => {
+test("only one size", () => {
   const after = sameAfter(graph, (each) => specialize(each, { B: 4 }), [numbers([3, 4, 2], 1)]);
   expect(JSON.stringify({ ...after, sites: [] })).not.toMatch(/"[^"]*\bB\b[^"]*"/);
   expect(after.nodes[0]?.aval.shape).toEqual(["T", 4, 2]);

@@ -1,6 +1,7 @@
 /**
- * @file Products of joined operands: in every place and orientation where something may be joined or cut out, the parts
- * give what the whole gave, and the whole is gone. Sizes are chosen so that a wrong axis or start would fit as well.
+ * @file Products of concatenated operands: for every axis and orientation of a concatenation or slice, the parts have
+ * the same values as the whole, and the whole is gone. Sizes are chosen so that a wrong axis or start would fit as
+ * well.
  */
 import { describe, expect, test } from "vitest";
 import { type Graph, nodeAt } from "../../compiler/graph/graph.ts";
@@ -22,7 +23,7 @@ function traced(f: Case): Graph {
   ]);
 }
 
-/** What stands right above what after the pass, such as "dot of slice"; values must be those from before. */
+/** Pairs of a node's op and an operand's op after the pass, such as "dot of slice"; values must not change. */
 function pairsAfter(f: Case): string[] {
   const graph = traced(f);
   const after = splitProducts(graph);
@@ -56,15 +57,15 @@ test.each<[string, Case]>([
     "along the depth, beneath a reshape of the rows",
     ({ a, b, tall }) => dot(reshape(concat([halves(a), halves(b)]), [4, 8]), tall),
   ],
-])("what is joined %s is multiplied part by part", (_, f) => {
+])("a concatenation %s is multiplied part by part", (_, f) => {
   expect(pairsAfter(f)).not.toContain("dot of concat");
 });
 
-test("what is joined and then cut elsewhere by a reshape stays whole", () => {
+test("a concatenation that a reshape cuts elsewhere stays whole", () => {
   expect(pairsAfter(({ a, b, u }) => dot(reshape(beside(a, b), [8, 4]), u))).toContain("dot of concat");
 });
 
-describe("of what is cut out of a product, only that is computed:", () => {
+describe("only the slice of a product that is read is computed:", () => {
   test.each<[string, Case]>([
     ["columns", ({ a, u }) => slice(dot(a, u), 1, 2, 2)],
     ["columns, the right operand transposed", ({ a, u }) => slice(dot(a, u, { transposeB: true }), 1, 1, 2)],
