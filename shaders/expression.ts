@@ -3,13 +3,13 @@ import { dimCoefficient, dimFactors } from "../compiler/graph/dim.ts";
 import { at, InternalError } from "../compiler/graph/errors.ts";
 import type { Apply, Expr, KernelArray, Literal, Primitive, Scalar, Type, Variable } from "../compiler/kernel/ir.ts";
 
-/** How what belongs to the kernel reads: its uniforms, and the steps of the loops around it. */
+/** Names of a kernel's arrays, uniforms and builtins in WGSL. */
 export interface Names {
   readonly array: (array: KernelArray) => string;
   readonly uniform: (sum: readonly (number | string)[]) => string;
-  /** A u32 that WGSL does not take for a constant. */
+  /** A u32 that WGSL does not treat as a constant expression. */
   readonly opaque: (bits: string) => string;
-  /** The builtins; undefined for a variable that the kernel declares itself. */
+  /** The name of a builtin; undefined for a variable that the kernel declares itself. */
   readonly builtin: (variable: Variable) => string | undefined;
 }
 
@@ -24,7 +24,7 @@ export const typeText: Record<Type, string> = {
 const infix: Partial<Record<Primitive, string>> = {
   ...{ add: "+", sub: "-", mul: "*", div: "/", rem: "%", less: "<", lessEqual: "<=", equal: "==", notEqual: "!=" },
   ...{ bitAnd: "&", bitOr: "|", bitXor: "^", shiftLeft: "<<", shiftRight: ">>" },
-  // Of bools these are no branches: over a hundred of those a driver's compiler can take minutes.
+  // On bools these do not branch, unlike && and ||: a driver's compiler can take minutes for a hundred branches.
   ...{ and: "&", or: "|" },
 };
 
@@ -54,7 +54,7 @@ export function expressionText(expr: Expr, names: Names): string {
   }
 }
 
-/** An element of an array; of one with slots, of the given one. */
+/** An element of an array; if it has slots, of the given slot. */
 export function elementText(array: string, index: string, slot: string | undefined): string {
   return `${array}${slot === undefined ? "" : `[${slot}]`}[${index}]`;
 }
@@ -84,35 +84,35 @@ function applyText({ op, type, operands }: Apply, texts: readonly string[]): str
 }
 
 function literalOf(expr: Expr | undefined): number {
-  if (expr?.kind !== "literal") throw new InternalError("the number of a component or lane is a literal");
+  if (expr?.kind !== "literal") throw new InternalError("the number of a component or lane must be a literal");
   return expr.value;
 }
 
 /**
- * Operands, one of which at least is no constant expression to WGSL: it computes those when a kernel is compiled, and
- * refuses the kernel where they overflow or have no value.
+ * The operands, at least one of which is not a constant expression: WGSL evaluates those when it compiles a kernel, and
+ * rejects the kernel if they overflow or are undefined.
  */
 function operandTexts({ op, type, operands }: Apply, text: (operand: Expr) => string, names: Names): readonly string[] {
   const texts = operands.map(text);
   const [first] = operands;
   const isFolded = first !== undefined && operands.every(({ kind }) => kind === "literal");
-  // Bits of an integer are always a number.
+  // Any bits are a valid integer.
   const isInteger = op === "bitcast" && type !== "f32";
   if (!isFolded || isInteger || first.type === "bool" || op === "vector") return texts;
   return [hidden(first.type as Scalar, at(texts, 0), names), ...texts.slice(1)];
 }
 
-/** A number that WGSL does not take for a constant. */
+/** A number that WGSL does not treat as a constant expression. */
 function hidden(type: Scalar, text: string, { opaque }: Names): string {
   return type === "u32" ? opaque(text) : `bitcast<${type}>(${opaque(`bitcast<u32>(${text})`)})`;
 }
 
 function literalText({ type, value }: Literal, { opaque }: Names): string {
   if (type === "bool") return value === 0 ? "false" : "true";
-  // Large ones are bit patterns, which people read in hexadecimal.
+  // Large numbers are bit patterns, more readable in hexadecimal.
   if (type === "u32") return `${value < 2 ** 20 ? value : `0x${value.toString(16)}`}u`;
   if (type === "i32") return value === -2147483648 ? "(-2147483647i - 1i)" : value < 0 ? `(${value}i)` : `${value}i`;
-  // WGSL rejects literals that overflow or are NaN, and its compilers drop the sign of a zero; a bit pattern says the same.
+  // WGSL rejects literals that overflow or are NaN, and its compilers drop the sign of zero; a bit pattern avoids both.
   const ofBits = (bits: string) => `bitcast<f32>(${opaque(bits)})`;
   if (!Number.isFinite(value))
     return ofBits(Number.isNaN(value) ? "0x7fc00000u" : value > 0 ? "0x7f800000u" : "0xff800000u");
@@ -127,7 +127,7 @@ const largest = (2 - 2 ** -23) * 2 ** 127;
 function shortest(value: number): string {
   for (let digits = 1; digits <= 9; digits++) {
     const rounded = Number(value.toPrecision(digits));
-    // Above the largest number is no f32 to WGSL, though it would round to that.
+    // WGSL rejects a literal above the largest f32, even if it would round to it.
     if (Math.fround(rounded) === value && Math.abs(rounded) <= largest) return String(rounded);
   }
   return String(value);

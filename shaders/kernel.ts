@@ -1,7 +1,6 @@
 /**
- * @file A kernel of the IR as WGSL: uniforms, bindings, functions, parts and the entry point. Binding 0 holds the sizes,
- * binding 1 the step of the loop around the kernel, storage buffers follow from 2. This folder is the only place that
- * writes WGSL.
+ * @file A kernel of the IR as WGSL: uniforms, bindings, functions, parts and the entry point. Binding 0 holds the
+ * sizes, binding 1 the steps of the enclosing loops, storage buffers follow from 2. Only this folder writes WGSL.
  */
 import type { Dim } from "../compiler/graph/dim.ts";
 import { at, InternalError } from "../compiler/graph/errors.ts";
@@ -13,7 +12,7 @@ import { functionText, indented, statementLines } from "./statement.ts";
 
 const bindingOf = { sizes: 0, step: 1, storage: 2 } as const;
 
-/** Equal kernels are equal texts: neither names nor places in the program enter. */
+/** Equal kernels have equal text: it contains neither names nor positions in the program. */
 export function kernelText(code: KernelCode): string {
   let usesOpaque = false;
   const opaque = (bits: string) => {
@@ -66,11 +65,11 @@ function namesOf(code: KernelCode, opaque: Names["opaque"]): Names {
 }
 
 function named(name: string | undefined, what: string): string {
-  if (name === undefined) throw new InternalError(`a kernel is not given ${what}`);
+  if (name === undefined) throw new InternalError(`${what} is not declared by the kernel`);
   return name;
 }
 
-/** One part is the kernel's body; of several, each has its range of workgroups and a function of its own. */
+/** A single part is the kernel's body; of several, each has its range of workgroups and its own function. */
 function partsText(parts: readonly Part[], names: Names): { functions: string[]; body: string[] } {
   if (parts.length === 1) return { functions: [], body: statementLines(at(parts, 0).body, names) };
   const functions = parts.map(({ body }, i) =>
@@ -89,7 +88,7 @@ function partsText(parts: readonly Part[], names: Names): { functions: string[];
   return { functions, body };
 }
 
-/** How many workgroups a part takes. */
+/** The number of workgroups of a part. */
 function workgroupsText({ rows, rowsPer, columns, lanes }: GridPart, names: Names): string {
   const text = (size: readonly Dim[]) => {
     const terms = size.map((dim) => dimText(dim, names)).join(" + ");

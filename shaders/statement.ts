@@ -50,7 +50,7 @@ export function indented(lines: readonly string[]): string[] {
   return lines.map((line) => `  ${line}`);
 }
 
-/** A function as WGSL. It names nothing of a kernel. */
+/** A function as WGSL. It refers to nothing of a kernel. */
 export function functionText(
   { name, parameters, type, body, result }: KernelFunction,
   { opaque }: Pick<Names, "opaque">,

@@ -1,7 +1,7 @@
 /**
- * @file Primitives of the kernel IR as instructions, of one number and of four. Whole numbers are divided lane by lane, since
- * WebAssembly's vectors have no such instruction, and never by 0, which would end the program: a quotient that no result
- * depends on may be any number.
+ * @file Primitives of the kernel IR as instructions, on scalars and vectors. Integers are divided lane by lane, since
+ * WebAssembly has no vector instruction for it, and never by 0, which would trap: a quotient that no result depends on
+ * can be any number.
  */
 import { InternalError } from "../compiler/graph/errors.ts";
 import type { Apply, Primitive, Scalar, Type } from "../compiler/kernel/ir.ts";
@@ -10,7 +10,7 @@ import type { Instruction } from "./instruction.ts";
 import { prefix } from "./values.ts";
 import type { FunctionWriter } from "./writer.ts";
 
-/** Instructions by primitive and type of the operands, where there is one for it: what follows `f32.` or `f32x4.`. */
+/** Primitives with one instruction, by operand type: its name after `f32.` or `f32x4.`. */
 const named: Record<Scalar, Partial<Record<Primitive, string>>> = {
   f32: {
     ...{ add: "add", sub: "sub", mul: "mul", div: "div", neg: "neg", abs: "abs", sqrt: "sqrt", floor: "floor" },
@@ -30,7 +30,7 @@ const shifts: Record<Scalar, Partial<Record<Primitive, string>>> = {
   bool: {},
 };
 
-/** Least and greatest of four; f32 as `b < a ? b : a`. */
+/** Minimum and maximum of vectors; for f32, min is `b < a ? b : a`. */
 const extremes: Partial<Record<Scalar, Partial<Record<Primitive, string>>>> = {
   f32: { min: "f32x4.pmin", max: "f32x4.pmax" },
   i32: { min: "i32x4.min_s", max: "i32x4.max_s" },
@@ -50,11 +50,11 @@ const conversions: Partial<Record<string, readonly [scalar: string, vector: stri
 };
 
 function scalarTypeOf(type: Type): Scalar {
-  if (type === "f32x4") throw new InternalError("four f32 that one lane works on, in a kernel for a CPU");
+  if (type === "f32x4") throw new InternalError("a kernel for a CPU has no f32x4 values");
   return type;
 }
 
-/** A primitive of numbers that are the same for all lanes. */
+/** A primitive on scalars that all lanes share. */
 export function ofScalars(w: FunctionWriter, expr: Apply, operands: readonly Instruction[]): Instruction {
   const { op } = expr;
   const from = scalarTypeOf(expr.operands[0]?.type ?? expr.type);
@@ -114,7 +114,7 @@ function convertedScalar(from: Scalar, to: Scalar, a: Instruction): Instruction 
   return from === "bool" && to === "f32" ? code.op("f32.convert_i32_s", a) : a;
 }
 
-/** Division by what may be 0, or, of i32, may leave the range. */
+/** Division by a number that may be 0, or that may overflow for i32. */
 function dividing(w: FunctionWriter, type: Scalar, name: string, a: Instruction, b: Instruction): Instruction {
   if (b.kind === "plain" && b.op === "i32.const" && b.value !== 0 && b.value !== -1) return code.op(name, a, b);
   const divisor = code.get(w.keep("i32", "divisor", b));
@@ -129,7 +129,7 @@ function dividing(w: FunctionWriter, type: Scalar, name: string, a: Instruction,
   return code.op(name, dividend, code.op("select", code.i32(1), divisor, code.op("i32.or", isZero, leaves)));
 }
 
-/** A primitive of four numbers; `by` is the number of bits of a shift that is the same for all lanes. */
+/** A primitive on vectors; `by` is the shift count, if it is the same for all lanes. */
 export function ofVectors(
   w: FunctionWriter,
   expr: Apply,
@@ -184,7 +184,7 @@ function convertedVector(from: Scalar, to: Scalar, a: Instruction): Instruction 
   return code.op("v128.and", a, code.words([one, one, one, one]));
 }
 
-/** What has no instruction of vectors. */
+/** Primitives without a vector instruction. */
 function laneByLane(w: FunctionWriter, expr: Apply, operands: readonly Instruction[]): Instruction {
   const kept = operands.map((operand) => code.get(w.keep("v128", "each", operand)));
   let result: Instruction = code.words([0, 0, 0, 0]);

@@ -1,4 +1,4 @@
-/** @file The code of one function as bytes: locals, functions and labels become numbers. */
+/** @file Encodes the code of one function as bytes: locals, functions and labels become numbers. */
 import { InternalError } from "../compiler/graph/errors.ts";
 import type { Bytes } from "./bytes.ts";
 import { type Instruction, orderedLocals, type Plain, type ValueType, type WasmFunction } from "./instruction.ts";
@@ -20,7 +20,7 @@ export function writeCode(bytes: Bytes, code: WasmFunction, functions: NumberedF
   bytes.byte(structure.end);
 }
 
-/** How many there are of each type. */
+/** Writes the number of locals of each type. */
 function writeLocals(bytes: Bytes, { locals }: WasmFunction): void {
   const counts = new Map<ValueType, number>();
   for (const { type } of orderedLocals(locals)) counts.set(type, (counts.get(type) ?? 0) + 1);
@@ -36,7 +36,7 @@ class CodeWriter {
   readonly #code: WasmFunction;
   readonly #functions: NumberedFunctions;
   readonly #locals = new Map<string, number>();
-  /** Of the blocks, loops and branches that are open: the names of their labels, where they have one. */
+  /** Labels of the open blocks, loops and branches; undefined if they have none. */
   readonly #labels: (string | undefined)[] = [];
 
   constructor(bytes: Bytes, code: WasmFunction, functions: NumberedFunctions) {
@@ -88,10 +88,10 @@ class CodeWriter {
   }
 
   #plain(instruction: Plain): void {
-    const opcode = opcodes.get(instruction.op) ?? this.#refuse(instruction, "is no instruction in wasm/opcodes.ts");
+    const opcode = opcodes.get(instruction.op) ?? this.#fail(instruction, "is not in wasm/opcodes.ts");
     const count = this.#operandCount(instruction, opcode);
     if (instruction.operands.length !== count)
-      this.#refuse(instruction, `has ${instruction.operands.length} operands instead of ${count}`);
+      this.#fail(instruction, `has ${instruction.operands.length} operands instead of ${count}`);
     this.all(instruction.operands);
     this.#bytes.all(opcode.bytes);
     this.#immediate(instruction, opcode);
@@ -124,7 +124,7 @@ class CodeWriter {
         bytes.signed(this.#integer(instruction, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER));
         break;
       case "f32":
-        bytes.float32(instruction.value ?? this.#refuse(instruction, "has no value"));
+        bytes.float32(instruction.value ?? this.#fail(instruction, "has no value"));
         break;
       case "words":
         for (const word of this.#list(instruction, instruction.words, 4, 2 ** 32)) bytes.uint32(word);
@@ -155,27 +155,30 @@ class CodeWriter {
   #local(instruction: Plain): number {
     const { name } = instruction;
     const index = name === undefined ? undefined : this.#locals.get(name);
-    return index ?? this.#refuse(instruction, `names the local ${name}, which the function has not`);
+    return index ?? this.#fail(instruction, `uses the local ${name}, which the function does not have`);
   }
 
   #callee(instruction: Plain): { index: number; function: WasmFunction } {
     const { name } = instruction;
     const callee = name === undefined ? undefined : this.#functions.get(name);
-    return callee ?? this.#refuse(instruction, `names the function ${name}, which the module has not`);
+    return callee ?? this.#fail(instruction, `calls the function ${name}, which the module does not have`);
   }
 
-  /** How many open blocks lie between the branch and its label. */
+  /** How many open blocks are between the branch and its label. */
   #depth(instruction: Plain): number {
     const { name } = instruction;
     const place = name === undefined ? -1 : this.#labels.lastIndexOf(name);
-    if (place < 0) this.#refuse(instruction, `names the label ${name}, which is not around it`);
+    if (place < 0) this.#fail(instruction, `jumps to the label ${name}, which does not enclose it`);
     return this.#labels.length - 1 - place;
   }
 
-  /** The alignment, as the exponent of two, is the one that the width of an aligned access has. */
+  /**
+   * Writes the alignment, as an exponent of two, and the offset. The alignment is that of an aligned access of this
+   * width.
+   */
   #address(instruction: Plain, width: number): void {
     const { offset = 0 } = instruction;
-    if (!isWithin(offset, 0, 2 ** 32 - 1)) this.#refuse(instruction, `has the offset ${offset}, which is no u32`);
+    if (!isWithin(offset, 0, 2 ** 32 - 1)) this.#fail(instruction, `has the offset ${offset}, which is not a u32`);
     this.#bytes.byte(Math.log2(width));
     this.#bytes.unsigned(offset);
   }
@@ -183,24 +186,24 @@ class CodeWriter {
   #lane(instruction: Plain, lanes: number): number {
     const { lane } = instruction;
     if (lane === undefined || !isWithin(lane, 0, lanes - 1))
-      this.#refuse(instruction, `has the lane ${lane} of ${lanes}`);
+      this.#fail(instruction, `has lane ${lane}, but there are ${lanes} lanes`);
     return lane;
   }
 
   #integer(instruction: Plain, least: number, most: number): number {
     const { value } = instruction;
     if (value === undefined || !isWithin(value, least, most))
-      this.#refuse(instruction, `has the value ${value}, which is no integer from ${least} to ${most}`);
+      this.#fail(instruction, `has the value ${value}, which is not an integer from ${least} to ${most}`);
     return value;
   }
 
   #list(instruction: Plain, items: readonly number[] | undefined, count: number, end: number): readonly number[] {
     if (items?.length !== count || !items.every((item) => isWithin(item, 0, end - 1)))
-      this.#refuse(instruction, `has the immediates [${items}] instead of ${count} integers below ${end}`);
+      this.#fail(instruction, `has the immediates [${items}] instead of ${count} integers below ${end}`);
     return items;
   }
 
-  #refuse: (instruction: Plain, problem: string) => never = ({ op }, problem) => {
+  #fail: (instruction: Plain, problem: string) => never = ({ op }, problem) => {
     throw new InternalError(`${op} in function ${this.#code.name} ${problem}`);
   };
 }

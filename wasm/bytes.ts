@@ -1,11 +1,11 @@
-/** @file Bytes that grow at their end, with the numbers of WebAssembly's binary format. */
+/** @file A growing byte buffer, with the number encodings of WebAssembly's binary format. */
 
 export class Bytes {
   #data = new Uint8Array(256);
   #view = new DataView(this.#data.buffer);
   #length = 0;
 
-  /** The bytes so far, in memory that is theirs alone. */
+  /** A copy of the bytes so far. */
   toArray(): Uint8Array<ArrayBuffer> {
     return this.#data.slice(0, this.#length);
   }
@@ -30,7 +30,7 @@ export class Bytes {
     this.byte(rest);
   }
 
-  /** A signed integer that a double holds exactly, as LEB128: it ends with the byte whose bit 6 is the sign. */
+  /** A signed integer that a double represents exactly, as LEB128: it ends with a byte whose bit 6 is the sign. */
   signed(value: number): void {
     let rest = value;
     for (; rest < -64 || rest > 63; rest = Math.floor(rest / 128)) this.byte((((rest % 128) + 128) % 128) | 0x80);
@@ -49,14 +49,14 @@ export class Bytes {
     this.#length += 4;
   }
 
-  /** Text in UTF-8, behind its number of bytes. */
+  /** Text in UTF-8, preceded by its number of bytes. */
   text(value: string): void {
     const bytes = encoder.encode(value);
     this.unsigned(bytes.length);
     this.append(bytes);
   }
 
-  /** Other bytes, behind their number. */
+  /** Other bytes, preceded by their number. */
   sized(other: Bytes): void {
     this.unsigned(other.#length);
     this.append(other.#data.subarray(0, other.#length));

@@ -1,4 +1,4 @@
-/** @file Short names for making instructions. */
+/** @file Short constructors for instructions. */
 import type { Instruction, Plain } from "./instruction.ts";
 
 export function op(name: string, ...operands: readonly Instruction[]): Plain {
@@ -13,7 +13,7 @@ export function f32(value: number): Plain {
   return { kind: "plain", op: "f32.const", operands: [], value };
 }
 
-/** Four whole numbers of 32 bits. */
+/** Four 32-bit integers. */
 export function words(values: readonly number[]): Plain {
   return { kind: "plain", op: "v128.const", operands: [], words: values.map((value) => value >>> 0) };
 }
@@ -30,7 +30,7 @@ export function call(name: string, operands: readonly Instruction[]): Plain {
   return { kind: "plain", op: "call", operands, name };
 }
 
-/** A jump to the end of a block, or to the begin of a loop. */
+/** A jump to the end of a block, or to the start of a loop. */
 export function jump(label: string): Plain {
   return { kind: "plain", op: "br", operands: [], name: label };
 }

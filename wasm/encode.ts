@@ -1,23 +1,25 @@
-/** @file Modules as bytes of WebAssembly's binary format: names become numbers, and sections stand in their order. */
+/**
+ * @file Encodes modules in WebAssembly's binary format: names become numbers, and sections are in the specified order.
+ */
 import { InternalError } from "../compiler/graph/errors.ts";
 import { type NumberedFunctions, typeCode, writeCode } from "./body.ts";
 import { Bytes } from "./bytes.ts";
 import type { DataSegment, MemoryLimits, WasmFunction, WasmModule } from "./instruction.ts";
 
 const functionType = 0x60;
-/** Of the instructions that compute where a segment lies. */
+/** Opcodes of the constant expression for the address of a data segment. */
 const [i32Const, end] = [0x41, 0x0b];
 
-/** Numbers of sections, of kinds that are imported and exported, and of the names of functions in the section of names. */
+/** Ids of sections, kinds of imports and exports, and the subsection of function names in the name section. */
 const sections = { custom: 0, type: 1, import: 2, function: 3, memory: 5, export: 7, code: 10, data: 11 } as const;
 const kinds = { function: 0, memory: 2 } as const;
 const functionNames = 1;
 
 /**
- * A module that imports its memory as env.memory, or has its own, and exports those functions that say so. It takes time in
- * proportion to its instructions and data. Functions keep their names in a section that profilers read. What is not well formed (a name that
- * stands for nothing, an instruction that lacks an operand) is an InternalError that names the function and the
- * instruction; what is of the wrong type is for `checkModule` (validate.ts), or for the engine.
+ * Encodes a module that imports its memory as env.memory, or has its own, and exports the functions marked so, in time
+ * proportional to its instructions and data. Function names are kept in a section that profilers read. A malformed
+ * module (an unknown name, a missing operand) is an InternalError that names the function and the instruction; types
+ * are checked by `checkModule` (validate.ts), or by the engine.
  */
 export function encodeModule(
   { functions, data = [], custom = [] }: WasmModule,
@@ -73,7 +75,7 @@ function numbered(functions: readonly WasmFunction[]): NumberedFunctions {
   return numbers;
 }
 
-/** The distinct types, in the order in which functions first have them, and the number of each function's. */
+/** The distinct function types, in order of first use, and the number of each function's type. */
 function typesOf(functions: readonly WasmFunction[]): { distinct: WasmFunction[]; ofFunction: number[] } {
   const numbers = new Map<string, number>();
   const distinct: WasmFunction[] = [];
@@ -128,7 +130,7 @@ function writeExports(body: Bytes, functions: readonly WasmFunction[], { isOwn =
 function writeData(body: Bytes, data: readonly DataSegment[]): void {
   body.unsigned(data.length);
   for (const { address, bytes } of data) {
-    // The segment of memory 0 at an address that is a constant.
+    // An active segment of memory 0, at a constant address.
     body.all([0, i32Const]);
     body.signed(address | 0);
     body.byte(end);

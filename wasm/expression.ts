@@ -1,6 +1,6 @@
 /**
- * @file Expressions of the kernel IR as instructions. Whole numbers that index memory stay sums for as long as they can; every
- * other value is one number where all lanes have the same, and a vector where they have not.
+ * @file Expressions of the kernel IR as instructions. Integers that index memory stay sums for as long as possible; any
+ * other value is one number if it is the same for all lanes, and a vector otherwise.
  */
 import { type Dim, dimCoefficient, dimFactors } from "../compiler/graph/dim.ts";
 import { at, InternalError } from "../compiler/graph/errors.ts";
@@ -23,21 +23,21 @@ import {
 import { isUniform, lanes, scalarOf, scalarType, type Value, vectorOf } from "./values.ts";
 import type { FunctionWriter } from "./writer.ts";
 
-/** What a kernel is given, and what it may call. */
+/** What a kernel can read and call. */
 export interface Surroundings {
-  /** Undefined in functions, which read no memory. */
+  /** Undefined in math functions, which read no memory. */
   readonly memory: Memory | undefined;
-  /** What the kernel is given when it runs: a symbol of dimensions, or a sum of dimensions. */
+  /** A uniform: a symbol of dimensions, or a sum of dimensions. */
   readonly uniform: (sum: readonly Dim[]) => Sum;
-  /** The name of a function of scalars, or of vectors. */
+  /** The name of a function, for scalars or for vectors. */
   readonly functionOf: (callee: KernelFunction, isVector: boolean) => string;
-  /** Writes what a function does in its place, where that is better than a call. */
+  /** Inlines a function, if that is better than a call. */
   readonly inlined?: (callee: KernelFunction, values: readonly Value[]) => Value;
-  /** Whether running sums are added up by multiplications and additions in one instruction. */
+  /** Whether running sums use fused multiply-add. */
   readonly isFused: boolean;
 }
 
-/** A register that statements change. */
+/** A register that statements assign. */
 export interface Register {
   readonly local: string;
   readonly isVector: boolean;
@@ -50,7 +50,7 @@ export class ExpressionWriter {
   readonly #surroundings: Surroundings;
   readonly #known = new Map<Variable, Value>();
   readonly #registers = new Map<Variable, Register>();
-  /** Tables of numbers of a function. */
+  /** Tables of constants of a function. */
   readonly #tables = new Map<LocalArray, readonly Value[]>();
 
   readonly #isVector: boolean;
@@ -75,13 +75,13 @@ export class ExpressionWriter {
 
   registerOf(variable: Variable): Register {
     const register = this.#registers.get(variable);
-    if (register === undefined) throw new InternalError(`${variable.name} is assigned and not declared`);
+    if (register === undefined) throw new InternalError(`${variable.name} is assigned but not declared`);
     return register;
   }
 
   get memory(): Memory {
     const { memory } = this.#surroundings;
-    if (memory === undefined) throw new InternalError("a function that reads memory");
+    if (memory === undefined) throw new InternalError("a function reads memory");
     return memory;
   }
 
@@ -111,7 +111,7 @@ export class ExpressionWriter {
 
   index(expr: Expr): Extract<Value, { kind: "index" | "vector" }> {
     const value = this.value(expr);
-    if (value.kind === "scalar") throw new InternalError("an index that is no u32");
+    if (value.kind === "scalar") throw new InternalError("an index is not a u32");
     return value;
   }
 
@@ -119,7 +119,7 @@ export class ExpressionWriter {
     return vectorOf(this.w, this.value(expr), expr.type);
   }
 
-  /** Where in an array with slots an index lies. */
+  /** The index in an array with slots, counted from its first slot. */
   inSlot(array: KernelArray, index: Expr, slot: Expr | undefined): Extract<Value, { kind: "index" | "vector" }> {
     const own = this.index(index);
     if (slot === undefined || array.space === "global") return own;
@@ -135,7 +135,7 @@ export class ExpressionWriter {
     if (value !== undefined) return value;
     const register = this.registerOf(variable);
     if (register.isVector) return { kind: "vector", code: code.get(register.local) };
-    // It changes later, and a sum is written where it is needed: the number that it has now is kept.
+    // The register changes later and sums are written where they are needed, so its current value is stored.
     if (variable.type === "u32")
       return { kind: "index", sum: atomSum(this.w.atom("now", code.get(register.local))), stride: 0 };
     return { kind: "scalar", code: code.get(register.local) };
@@ -201,7 +201,7 @@ export class ExpressionWriter {
     return { kind: "vector", code: ofVectors(this.w, expr, vectors, by) };
   }
 
-  /** A power of two that divides what a primitive gives. */
+  /** A power of two that divides the result of a primitive. */
   #alignmentOf({ op, operands }: Apply, values: readonly IndexValue[]): number {
     const [a, b] = values.map((value) => (value.kind === "index" ? sumAlignment(value.sum) : 1));
     const number = operands[1]?.kind === "literal" ? operands[1].value : undefined;
@@ -214,7 +214,7 @@ export class ExpressionWriter {
     return 1;
   }
 
-  /** Arithmetic and comparisons of indices that need no vector. */
+  /** Arithmetic and comparisons on indices that need no vector. */
   #ofIndices(expr: Apply, [a, b, more]: readonly Value[]): Value | undefined {
     if (a?.kind !== "index" || b?.kind !== "index" || more !== undefined) return undefined;
     switch (expr.op) {
@@ -241,7 +241,9 @@ export class ExpressionWriter {
     }
   }
 
-  /** Neighbours that lie in one multiple of the divisor: they have one quotient, and their remainders are neighbours. */
+  /**
+   * If neighbours are within one multiple of the divisor, they share a quotient, and their remainders are neighbours.
+   */
   #divided(expr: Apply, a: IndexValue, b: IndexValue): Value | undefined {
     if (a.stride <= 0 || b.stride !== 0) return undefined;
     const width = lanes * a.stride;
@@ -253,7 +255,7 @@ export class ExpressionWriter {
     return { kind: "index", sum, stride: expr.op === "div" ? 0 : a.stride };
   }
 
-  /** a < b, or the contrary, where it is the same for four neighbours. */
+  /** a < b, or its negation, if it is the same for four neighbours. */
   #comparedAlike(a: IndexValue, b: IndexValue, name: string, isNot = false): Value | undefined {
     const isAlike = a.stride === 0 || (a.stride === 1 && sumAlignment(a.sum) >= lanes && sumAlignment(b.sum) >= lanes);
     if (!isAlike || b.stride !== 0) return undefined;
@@ -270,8 +272,8 @@ export class ExpressionWriter {
   }
 
   /**
-   * What is assigned to a register of vectors. Where products are added to what it holds, an engine that can does both at once:
-   * whether it rounds in between is its own affair, and the same for every run.
+   * The value to assign to a vector register. If it adds products to the register, fused multiply-add is used where the
+   * engine has it: whether that rounds in between depends on the engine, and is the same in every run.
    */
   vectorFor(variable: Variable, value: Expr): Instruction {
     const products: Apply[] = [];
@@ -286,19 +288,19 @@ export class ExpressionWriter {
     return products.reduce<Instruction>(
       (total, { operands }) => {
         const [a, b] = operands.map((operand) => this.vector(operand));
-        if (a === undefined || b === undefined) throw new InternalError("a product of one");
+        if (a === undefined || b === undefined) throw new InternalError("a product has one operand");
         return code.op("f32x4.relaxed_madd", a, b, total);
       },
       code.get(this.registerOf(variable).local),
     );
   }
 
-  /** Keeps a value in locals, for as many uses as there are. */
+  /** Stores a value in a local, so that it can be used several times. */
   kept(value: Value, name: string, { type }: Pick<Expr, "type">): Value {
     if (value.kind === "index") return value;
     if (value.kind === "vector") return { kind: "vector", code: code.get(this.w.keep("v128", name, value.code)) };
     if (this.#isVector && value.code.kind === "plain" && value.code.op === "f32.load") {
-      // One instruction loads a number for all lanes, and most of those that use it are vectors.
+      // One instruction loads a number into all lanes, and most of its uses are vectors.
       const splat = code.get(this.w.keep("v128", name, vectorOf(this.w, value, type)));
       return { kind: "scalar", code: code.lane("f32x4.extract_lane", 0, splat), splat };
     }

@@ -1,6 +1,6 @@
-/** @file What the engine that runs this knows of WebAssembly: it is asked with modules of one function. */
+/** @file Feature detection for WebAssembly, with modules of one function. */
 
-/** A module of one function without parameters and result, whose code is `instructions`. */
+/** A module of one function without parameters or result, whose code is `instructions`. */
 function moduleOf(instructions: readonly number[]): Uint8Array<ArrayBuffer> {
   const body = [0, ...instructions, 0x0b];
   const header = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
@@ -15,8 +15,8 @@ const zeros = [0xfd, 0x0c, ...new Array<number>(16).fill(0)];
 const drop = 0x1a;
 
 /**
- * Whether the engine has vectors of 128 bits, as all current ones do, and may compile them: a content security policy
- * stops compilation, and `WebAssembly.validate` knows nothing of it.
+ * Whether the engine has 128-bit SIMD, as all current ones do, and may compile it: a content security policy can forbid
+ * compilation, and `WebAssembly.validate` does not check that.
  */
 export async function compilesSimd(): Promise<boolean> {
   try {
@@ -28,7 +28,7 @@ export async function compilesSimd(): Promise<boolean> {
 }
 
 let relaxedMadd: boolean | undefined;
-/** Whether it has f32x4.relaxed_madd, which rounds once where the CPU can; Node 20 has not. */
+/** Whether the engine has f32x4.relaxed_madd, which rounds once if the CPU can; Node 20 does not have it. */
 export function hasRelaxedMadd(): boolean {
   relaxedMadd ??=
     "WebAssembly" in globalThis &&

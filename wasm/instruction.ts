@@ -1,20 +1,20 @@
 /**
- * @file Functions of WebAssembly as frozen plain data: trees of instructions, with locals, labels and functions by name. The
- * encoder gives them numbers, and the printer writes them as text.
+ * @file WebAssembly functions as frozen plain data: trees of instructions, with locals, labels and functions by name.
+ * The encoder assigns numbers, and the printer writes text.
  */
 
 export type ValueType = "i32" | "f32" | "v128";
 
 /**
- * An instruction with what it takes off the stack. `op` is WebAssembly's own name for it, such as "f32x4.add". Immediates by
- * kind of instruction:
+ * An instruction with its operands. `op` is its name in WebAssembly, such as "f32x4.add". Immediates by kind of
+ * instruction:
  *
  *   local.get, local.set, local.tee     `name`: the local
  *   call                                `name`: the function
- *   br, br_if                           `name`: the label of a block (to its end) or of a loop (to its begin)
+ *   br, br_if                           `name`: the label of a block (jumps to its end) or of a loop (to its start)
  *   i32.const, f32.const                `value`; also i64.const, for timeouts of waits
  *   v128.const                          `words`: four u32
- *   loads and stores                    `offset`: bytes, added to the address; 0 where left out
+ *   loads and stores                    `offset`: bytes, added to the address; 0 by default
  *   lanes (…extract_lane, …)            `lane`
  *   i8x16.shuffle                       `lanes`: sixteen
  */
@@ -30,14 +30,14 @@ export interface Plain {
   readonly lanes?: readonly number[];
 }
 
-/** A block or a loop, which give no value. */
+/** A block or a loop, without a result. */
 export interface Block {
   readonly kind: "block" | "loop";
   readonly label: string;
   readonly body: readonly Instruction[];
 }
 
-/** A branch by an i32, which gives no value. */
+/** A branch on an i32, without a result. */
 export interface If {
   readonly kind: "if";
   readonly condition: Instruction;
@@ -56,14 +56,14 @@ export interface WasmFunction {
   readonly name: string;
   readonly isExported: boolean;
   readonly parameters: readonly Local[];
-  /** None, or one. */
+  /** The type of its result; undefined if it has none. */
   readonly result: ValueType | undefined;
   readonly locals: readonly Local[];
-  /** Statements; where there is a result, the last one leaves it. */
+  /** Statements; if the function has a result, the last one leaves it on the stack. */
   readonly body: readonly Instruction[];
 }
 
-/** Bytes that stand in the memory when the module is instantiated. */
+/** Initial bytes of the memory of an instantiated module. */
 export interface DataSegment {
   readonly address: number;
   readonly bytes: Uint8Array;
@@ -81,16 +81,16 @@ export interface WasmModule {
   readonly custom?: readonly CustomSection[];
 }
 
-/** The memory of a module, in pages of 64 KiB. It is no part of the functions: they fit any. */
+/** The memory of a module, in pages of 64 KiB. Functions do not depend on it. */
 export interface MemoryLimits {
   readonly initialPages: number;
   readonly maximumPages: number;
   readonly isShared: boolean;
-  /** Whether the module has it of its own, and exports it as memory; otherwise it imports it as env.memory. */
+  /** Whether the module has its own memory, and exports it as `memory`; otherwise it imports env.memory. */
   readonly isOwn?: boolean;
 }
 
-/** Locals in the order in which they are numbered: those of one type stand together. */
+/** Locals in the order in which they are numbered: grouped by type. */
 export function orderedLocals(locals: readonly Local[]): readonly Local[] {
   return (["i32", "f32", "v128"] as const).flatMap((type) => locals.filter((local) => local.type === type));
 }

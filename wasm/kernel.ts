@@ -1,7 +1,7 @@
 /**
- * @file Kernels of the IR as functions of WebAssembly: one for each part of a kernel, which walks over workgroups of four
- * lanes, and one for each function that they call, of scalars or of vectors. `CpuKernel` says how they are called. This
- * folder is the only place that writes WebAssembly.
+ * @file Kernels of the IR as WebAssembly functions: one for each part of a kernel, which walks over workgroups of four
+ * lanes, and one for each math function that they call, for scalars or vectors. `CpuKernel` says how they are called.
+ * Only this folder writes WebAssembly.
  */
 import { type Dim, dimCoefficient } from "../compiler/graph/dim.ts";
 import { InternalError } from "../compiler/graph/errors.ts";
@@ -25,7 +25,7 @@ export class ModuleWriter {
   readonly #functions = new Map<string, WasmFunction>();
   readonly #isFused: boolean;
 
-  /** `isFused`: the engine has `f32x4.relaxed_madd`, and running sums use it. */
+  /** `isFused`: running sums use `f32x4.relaxed_madd`, which the engine must have. */
   constructor({ isFused = false }: { readonly isFused?: boolean } = {}) {
     this.#isFused = isFused;
   }
@@ -34,7 +34,7 @@ export class ModuleWriter {
     return [...this.#functions.values()];
   }
 
-  /** Adds the functions of a kernel's parts, and gives their names and the bytes of scratch memory that they need. */
+  /** Adds the functions of a kernel's parts, and returns their names and the bytes of scratch memory that they need. */
   addKernel(name: string, kernel: KernelCode): { readonly functions: string[]; readonly scratchBytes: number } {
     if (kernel.workgroupSize !== lanes)
       throw new InternalError(`${name} has ${kernel.workgroupSize} lanes; on a CPU a workgroup has ${lanes}`);
@@ -72,7 +72,7 @@ export class ModuleWriter {
         const known: Atom = { name: group, depth: w.depth, alignment: 1 };
         writer.expressions.define(part.group, index(atomSum(known)));
         writer.expressions.define(part.lane, { kind: "index", sum: constantSum(0), stride: 1 });
-        writer.alike(part.body, [part.group, part.lane]);
+        writer.overWorkgroups(part.body, [part.group, part.lane]);
       });
       w.write({ kind: "block", label: end, body });
       w.write(code.set(group, code.op("i32.add", code.get(group), code.i32(1))));
@@ -82,7 +82,7 @@ export class ModuleWriter {
     return w.finish({ name, isExported: true, parameters, result: undefined });
   }
 
-  /** The name of a function for four lanes, or for numbers that are the same for all. */
+  /** The name of a function for four lanes, or for a scalar that all lanes share. */
   #functionOf(callee: KernelFunction, isVector: boolean): string {
     const name = `${callee.name}${isVector ? "_4" : ""}`;
     if (this.#functions.has(name)) return name;
@@ -94,11 +94,11 @@ export class ModuleWriter {
         throw new InternalError(`${callee.name} reads a size`);
       },
       functionOf: (inner, isOfVectors) => this.#functionOf(inner, isOfVectors),
-      // A call costs as much as a few instructions, and functions of functions are short.
+      // A call costs as much as a few instructions, and functions called by functions are short, so they are inlined.
       inlined: (inner, values) => {
         for (const [i, parameter] of inner.parameters.entries()) {
           const value = values[i];
-          if (value === undefined) throw new InternalError(`${inner.name} without ${parameter.name}`);
+          if (value === undefined) throw new InternalError(`a call of ${inner.name} has no ${parameter.name}`);
           writer.expressions.define(parameter, writer.expressions.kept(value, parameter.name, parameter));
         }
         writer.statements(inner.body);
@@ -127,7 +127,7 @@ function index(sum: Sum) {
   return { kind: "index", sum, stride: 0 } as const;
 }
 
-/** What a dispatch is given, each number loaded once. */
+/** The arguments of a dispatch, each loaded once. */
 class Given {
   readonly #w: FunctionWriter;
   readonly #kernel: KernelCode;
@@ -148,7 +148,7 @@ class Given {
 
   #binding(buffer: number): number {
     const place = this.#kernel.buffers.findIndex(({ array }) => array.buffer === buffer);
-    if (place < 0) throw new InternalError(`a kernel is not given buffer ${buffer}`);
+    if (place < 0) throw new InternalError(`buffer ${buffer} is not bound by the kernel`);
     return place;
   }
 
@@ -157,7 +157,7 @@ class Given {
     return atomSum(this.#word(place, "buffer", 16));
   }
 
-  /** The number of a buffer's last element. */
+  /** The index of a buffer's last element, or 0 if there is none. */
   last(buffer: number): Sum {
     const place = this.#binding(buffer);
     const length = code.get(this.#word(this.#kernel.buffers.length + place, "length").name);
@@ -171,7 +171,7 @@ class Given {
   uniform(sum: readonly Dim[]): Sum {
     const name = sum.join(" + ");
     const i = this.#kernel.uniforms.findIndex((each) => each.join(" + ") === name);
-    if (i < 0) throw new InternalError(`a kernel is not given ${name}`);
+    if (i < 0) throw new InternalError(`${name} is not a uniform of the kernel`);
     const alignment = sum.reduce<number>(
       (least, dim) => Math.min(least, alignmentOf(dimCoefficient(dim))),
       mostAlignment,
@@ -192,7 +192,7 @@ class Given {
 
 const scratchAddress: Atom = { name: "scratch", depth: 0, alignment: 16 };
 
-/** Where a kernel's own arrays lie in the memory of its thread. Parts run apart, so they share it. */
+/** Where a kernel's own arrays are in its thread's scratch memory. Parts do not run together, so they share it. */
 class Scratch {
   readonly #offsets = new Map<KernelArray, number>();
   readonly bytes: number;
@@ -201,7 +201,7 @@ class Scratch {
     let shared = 0;
     for (const array of kernel.shared) {
       this.#offsets.set(array, shared);
-      // Neighbours of the last element are read too.
+      // Neighbours past the last element are read too.
       shared += aligned(array.length * array.slots * bytes) + lanes * bytes;
     }
     let most = shared;
@@ -219,12 +219,12 @@ class Scratch {
 
   place(array: KernelArray): Sum {
     const offset = this.#offsets.get(array);
-    if (offset === undefined) throw new InternalError(`${array.name} has no place`);
+    if (offset === undefined) throw new InternalError(`${array.name} has no scratch memory`);
     return addSums(atomSum(scratchAddress), constantSum(offset));
   }
 
   last(array: KernelArray): Sum {
-    if (array.space === "global") throw new InternalError("a buffer in scratch memory");
+    if (array.space === "global") throw new InternalError("a buffer is not in scratch memory");
     return constantSum(Math.max(0, array.length * array.slots - 1));
   }
 }

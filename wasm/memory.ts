@@ -1,10 +1,10 @@
 /**
- * @file Reads and writes of a kernel's arrays by four lanes at once. The index says which instruction does it: one number for
- * all lanes, four neighbours, or four numbers at a distance.
+ * @file Loads and stores of a kernel's arrays by four lanes at once. The index decides which instruction is used: one
+ * number for all lanes, four neighbours, or four numbers at a stride.
  *
- * WebAssembly ends a program that leaves its memory, where WebGPU gives some number. An index that the IR says may miss its
- * array is therefore held inside, as is one that each lane has for itself: lanes without work may have any. Neighbours of
- * the last element are read and dropped; around all buffers there is memory for that.
+ * WebAssembly traps on an access out of bounds, where WebGPU returns an arbitrary number. So an index that may be out
+ * of bounds (`mayMiss`) is clamped, and so is one that differs freely between lanes, since inactive lanes can have any
+ * index. Neighbours of the last element are read and discarded; all buffers have margins for that.
  */
 import { InternalError } from "../compiler/graph/errors.ts";
 import { mostBeyond } from "../compiler/graph/margins.ts";
@@ -17,15 +17,15 @@ import type { FunctionWriter } from "./writer.ts";
 
 const bytes = 4;
 
-/** Where the arrays of a kernel lie. */
+/** Where the arrays of a kernel are stored. */
 export interface Places {
   /** The address of the first element. */
   readonly base: (array: KernelArray) => Sum;
-  /** How many elements there are; the last one's number, or 0 where there is none. */
+  /** The index of the last element, or 0 if there is none. */
   readonly last: (array: KernelArray) => Sum;
 }
 
-/** Which lanes do something: undefined for all, or the local with a mask. */
+/** Which lanes are active: undefined for all, or the local with a mask. */
 export type Mask = string | undefined;
 
 type Index = Extract<Value, { readonly kind: "index" | "vector" }>;
@@ -41,17 +41,17 @@ export class Memory {
 
   load({ array, mayMiss }: Load, index: Index): Value {
     if (array.space === "registers") return { kind: "vector", code: this.#register(array, index) };
-    const isWhole = array.element !== "f32";
+    const isInteger = array.element !== "f32";
     if (index.kind === "index" && index.stride === 0) {
-      const sum = mayMiss ? this.#held(array, index.sum, 0) : index.sum;
+      const sum = mayMiss ? this.#clamped(array, index.sum, 0) : index.sum;
       const { address, offset } = this.#w.address(this.#address(array, sum));
-      const loaded = code.at(isWhole ? "i32.load" : "f32.load", address, offset);
-      if (!isWhole) return { kind: "scalar", code: loaded };
+      const loaded = code.at(isInteger ? "i32.load" : "f32.load", address, offset);
+      if (!isInteger) return { kind: "scalar", code: loaded };
       if (array.element === "u32") return { kind: "index", sum: atomSum(this.#w.atom("n", loaded)), stride: 0 };
       return { kind: "scalar", code: loaded };
     }
     if (index.kind === "index" && index.stride === 1) {
-      const sum = mayMiss ? this.#held(array, index.sum, -4) : index.sum;
+      const sum = mayMiss ? this.#clamped(array, index.sum, -4) : index.sum;
       const { address, offset } = this.#w.address(this.#address(array, sum));
       return { kind: "vector", code: code.at("v128.load", address, offset) };
     }
@@ -66,8 +66,8 @@ export class Memory {
     return addSums(this.#places.base(array), sum, bytes);
   }
 
-  /** An index that may lie outside, held between `least` and the last element; below 0 it has wrapped around. */
-  #held(array: KernelArray, sum: Sum, least: number): Sum {
+  /** Clamps an index to the range from `least` to the last element; an index below 0 has wrapped around. */
+  #clamped(array: KernelArray, sum: Sum, least: number): Sum {
     const w = this.#w;
     const i = code.get(w.atomOf("i", sum).name);
     const last = code.get(w.atomOf("last", this.#places.last(array)).name);
@@ -82,11 +82,11 @@ export class Memory {
       const { address, offset } = this.#w.address(this.#address(array, addSums(sum, constantSum(i * stride))));
       loaded = this.#lane(i, address, offset, loaded);
     }
-    if (loaded === undefined) throw new InternalError("a load of no lanes");
+    if (loaded === undefined) throw new InternalError("a load has no lanes");
     return loaded;
   }
 
-  /** The i-th of four numbers, beside those before it. */
+  /** Loads the i-th of four numbers into a vector with the previous ones. */
   #lane(i: number, address: Instruction, offset: number, before: Instruction | undefined): Instruction {
     if (before === undefined) return code.at("v128.load32_zero", address, offset);
     return { kind: "plain", op: "v128.load32_lane", operands: [address, before], offset, lane: i };
@@ -101,11 +101,11 @@ export class Memory {
     let loaded: Instruction | undefined;
     for (const i of [0, 1, 2, 3])
       loaded = this.#lane(i, code.lane("i32x4.extract_lane", i, code.get(addresses)), 0, loaded);
-    if (loaded === undefined) throw new InternalError("a load of no lanes");
+    if (loaded === undefined) throw new InternalError("a load has no lanes");
     return loaded;
   }
 
-  /** Registers that a loop walks over lie in memory too, the four lanes of each one beside each other. */
+  /** Arrays of registers are in memory too, with the four lanes of each register next to each other. */
   #register(array: KernelArray, index: Index): Instruction {
     if (index.kind !== "index" || index.stride !== 0) throw new InternalError("lanes read different registers");
     const { address, offset } = this.#w.address(addSums(this.#places.base(array), index.sum, lanes * bytes));
@@ -117,7 +117,7 @@ export class Memory {
     this.#w.write(code.at("v128.store", address, offset, value));
   }
 
-  /** Sets the elements, or adds to them, for the lanes of the mask. Lanes store in order. */
+  /** Sets elements, or adds to them, for the lanes of the mask. Lanes store in order. */
   store(array: KernelArray, index: Index, value: Value, how: "set" | "add", mask: Mask): void {
     const w = this.#w;
     if (index.kind === "index" && index.stride === 1) {

@@ -1,15 +1,15 @@
 /**
- * @file WebAssembly's instructions by their own names: the bytes of each, what it takes off the stack and leaves there, and
- * which immediates follow. From the tables of the specification (WebAssembly 2.0, threads, relaxed SIMD).
+ * @file WebAssembly's instructions by name: the bytes, operand and result types, and immediates of each. From the
+ * tables of the specification (WebAssembly 2.0, threads, relaxed SIMD).
  */
 import type { ValueType } from "./instruction.ts";
 
-/** Types on the stack: also i64, which only the timeout of a wait has. */
+/** Types on the stack, including i64, which is used only for the timeout of a wait. */
 export type StackType = ValueType | "i64";
 
 /**
  * What follows the bytes of an instruction: "memory" is the alignment and the offset of a load or a store, "pages" and
- * "copy" are the memories that an instruction names, which are all number 0.
+ * "copy" are memory indices, which are all 0.
  */
 export type Immediate =
   | "none"
@@ -28,15 +28,18 @@ export type Immediate =
   | "copy"
   | "fence";
 
-/** "any" is one type for all operands of the instruction; what depends on names is in `signatureOf` of validate.ts. */
+/**
+ * "any" is one type for all operands of the instruction; types that depend on a local or function are found in
+ * validate.ts.
+ */
 export interface Opcode {
   readonly bytes: readonly number[];
   readonly operands: readonly (StackType | "any")[];
   readonly result: StackType | "any" | undefined;
   readonly immediate: Immediate;
-  /** Bytes that a load or a store reaches. */
+  /** Bytes that a load or store accesses. */
   readonly width: number;
-  /** Lanes that the immediate chooses among. */
+  /** Number of lanes that the immediate selects from. */
   readonly lanes: number;
 }
 
@@ -46,8 +49,8 @@ type Sizes = Partial<Pick<Opcode, "width" | "lanes">>;
 const table = new Map<string, Opcode>();
 
 /**
- * Adds instructions of one signature, such as "i32 i32 -> i32". A number above 0xff is three hexadecimal digits behind the
- * byte of its prefix: 0xfd_0e4 is number 0xe4 behind 0xfd.
+ * Adds instructions with one signature, such as "i32 i32 -> i32". A number above 0xff is a prefix byte followed by
+ * three hexadecimal digits: 0xfd_0e4 is number 0xe4 with prefix 0xfd.
  */
 function add(signature: string, rows: Rows, immediate: Immediate = "none", { width = 0, lanes = 0 }: Sizes = {}): void {
   const [operands = [], [result] = []] = signature.split("->").map(typesOf);
@@ -217,5 +220,5 @@ add("v128 -> v128", { "f32x4.abs": 0xfd_0e0, "f32x4.neg": 0xfd_0e1, "f32x4.sqrt"
 add("v128 -> v128", { "f32x4.convert_i32x4_s": 0xfd_0fa, "f32x4.convert_i32x4_u": 0xfd_0fb });
 add("v128 v128 v128 -> v128", { "f32x4.relaxed_madd": 0xfd_105, "f32x4.relaxed_nmadd": 0xfd_106 });
 
-/** By WebAssembly's own names. */
+/** By name. */
 export const opcodes: ReadonlyMap<string, Opcode> = table;

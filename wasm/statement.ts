@@ -1,6 +1,6 @@
 /**
- * @file Statements of the kernel IR as instructions. Four lanes go through them in step: where they do not agree on a
- * condition, a mask says which of them assign and store. So barriers are nothing.
+ * @file Statements of the kernel IR as instructions. Four lanes run them in lock step: if they disagree on a condition,
+ * a mask says which of them assign and store. So barriers need no code.
  */
 import { InternalError } from "../compiler/graph/errors.ts";
 import type { Expr, For, Statement, Variable } from "../compiler/kernel/ir.ts";
@@ -16,9 +16,9 @@ import type { FunctionWriter } from "./writer.ts";
 export class StatementWriter {
   readonly expressions: ExpressionWriter;
   readonly #w: FunctionWriter;
-  /** Whether lanes differ: not in a function that is called with the same numbers for all. */
+  /** Whether lanes can differ: not in a function that is called with scalars. */
   readonly #isVector: boolean;
-  /** Where lanes go that have no more work. */
+  /** The label that lanes without further work jump to. */
   readonly #end: string;
   #mask: Mask;
 
@@ -34,10 +34,11 @@ export class StatementWriter {
   }
 
   /**
-   * What workgroups run one after the other: values that are the same for all are computed once, before the first. Those that a
-   * store stands before stay where they are, since it may change what they read; other workgroups change nothing of it.
+   * Writes the body of the loop over workgroups. Values that are the same for all workgroups are computed once, before
+   * the loop, unless a store precedes them, which may change what they read. Stores of other workgroups do not change
+   * it.
    */
-  alike(body: readonly Statement[], own: readonly Variable[]): void {
+  overWorkgroups(body: readonly Statement[], own: readonly Variable[]): void {
     const changing = new Set<Expr>(own);
     const changes = (expr: Expr): boolean =>
       changing.has(expr) || (expr.kind === "load" && expr.array.space !== "global") || operandsOf(expr).some(changes);
@@ -115,7 +116,7 @@ export class StatementWriter {
     return this.#isVector ? this.expressions.vector(expr) : scalarOf(this.#w, this.expressions.value(expr));
   }
 
-  /** Runs what is written for the lanes of a mask alone. */
+  /** Writes code that affects only the lanes of a mask. */
   #masked(mask: string, write: () => void): void {
     const outside = this.#mask;
     this.#mask = mask;
@@ -156,12 +157,12 @@ export class StatementWriter {
     const first = expressions.value(loop.first);
     const end = expressions.value(loop.end);
     const step = expressions.value(loop.step);
-    if (step.kind !== "index" || step.stride !== 0) throw new InternalError("a loop whose step differs between lanes");
-    if (first.kind !== "index") throw new InternalError("a loop that begins anywhere");
+    if (step.kind !== "index" || step.stride !== 0) throw new InternalError("the step of a loop differs between lanes");
+    if (first.kind !== "index") throw new InternalError("the start of a loop is not an index");
     this.#loop(loop, first, end, step);
   }
 
-  /** A loop whose variable grows by the same from lane to lane. */
+  /** A loop whose variable differs by a constant stride between lanes. */
   #loop(
     { variable, body }: For,
     first: Extract<Value, { kind: "index" }>,
@@ -182,13 +183,13 @@ export class StatementWriter {
       const ends = numberOf(first.sum);
       const last = numberOf(end.sum);
       const isEntered = ends !== undefined && last !== undefined && ends < last;
-      const isWhole =
+      const isUnmasked =
         first.stride === 0 || (first.stride === 1 && alignment >= lanes && sumAlignment(end.sum) >= lanes);
       const inside = w.nested(() => {
         const looped = w.nested(() => {
           this.expressions.define(variable, value);
           const write = () => this.statements(body);
-          if (isWhole) write();
+          if (isUnmasked) write();
           else {
             const index = code.op("i32x4.lt_u", vectorOf(w, value, "u32"), code.op("i32x4.splat", limit));
             this.#masked(this.#maskOf(index), write);

@@ -1,14 +1,15 @@
 /**
- * @file Indices and addresses as sums: whole numbers times locals, plus a number, modulo 2^32. What is known of a sum (its
- * constant part, what divides it, in which block it is known) decides how memory is read, so it is kept and not found out.
+ * @file Indices and addresses as sums: integers times locals, plus a constant, modulo 2^32. Facts about a sum (its
+ * constant part, its alignment, the block in which it is known) decide how memory is read, so they are recorded instead
+ * of being derived from code.
  */
 
-/** A local of a function that does not change where it is in scope. */
+/** A local of a function that does not change while it is in scope. */
 export interface Atom {
   readonly name: string;
   /** The block in which it is set; the outermost is 0. */
   readonly depth: number;
-  /** A power of two that divides it. */
+  /** A power of two that divides its value. */
   readonly alignment: number;
 }
 
@@ -41,12 +42,15 @@ export function scaleSum(sum: Sum, times: number): Sum {
   return addSums(zero, sum, times);
 }
 
-/** The sum as a number, where it is one. */
+/** The value of a constant sum; undefined for others. */
 export function numberOf({ terms, constant }: Sum): number | undefined {
   return terms.size === 0 ? constant >>> 0 : undefined;
 }
 
-/** The largest power of two, up to this, that divides a number or sum is its alignment: 2^32 wraps, and keeps these. */
+/**
+ * The alignment of a number or sum is the largest power of two that divides it, at most this. Wrapping modulo 2^32
+ * preserves alignments.
+ */
 export const mostAlignment = 1024;
 
 export function alignmentOf(value: number): number {
@@ -61,7 +65,7 @@ export function sumAlignment({ terms, constant }: Sum): number {
   return least;
 }
 
-/** Terms by the block in which their atoms are known, outermost first. */
+/** Groups terms by the block in which their atoms are known, outermost first. */
 export function termsByDepth({
   terms,
 }: Sum): (readonly [depth: number, terms: readonly (readonly [Atom, number])[]])[] {

@@ -1,4 +1,4 @@
-/** @file Functions in WebAssembly's text format, folded: an instruction stands in brackets with its operands. */
+/** @file Functions in WebAssembly's folded text format: an instruction is in brackets with its operands. */
 import {
   type DataSegment,
   type Instruction,
@@ -11,10 +11,10 @@ import {
 } from "./instruction.ts";
 import { opcodes } from "./opcodes.ts";
 
-/** Characters to a line, where an instruction has operands that can stand on lines of their own. */
+/** Maximum line length, if an instruction has operands that can be put on separate lines. */
 const width = 100;
 
-/** A module with its memory and data, as tools of WebAssembly read it: tests hold it against the encoder. */
+/** Prints a module with its memory and data in the text format; tests compare it with the encoder. */
 export function moduleText({ functions, data = [] }: WasmModule, memory: MemoryLimits): string {
   const { initialPages, maximumPages, isShared, isOwn } = memory;
   const limits = `${initialPages} ${maximumPages}${isShared ? " shared" : ""}`;
@@ -49,7 +49,7 @@ function declaration(keyword: string, { name, type }: Local): string {
   return `(${keyword} ${identifier(name)} ${type})`;
 }
 
-/** Words on as few lines as they need; `indent` goes before all lines but the first. */
+/** Fills lines with words; `indent` goes before all lines but the first. */
 function filled(words: readonly string[], indent: string): string[] {
   const lines: string[] = [];
   for (const word of words) {
@@ -61,7 +61,7 @@ function filled(words: readonly string[], indent: string): string[] {
   return lines;
 }
 
-/** Lines, each as far in as the brackets that are open around it. */
+/** Collects lines, indented by the number of open brackets. */
 class Lines {
   readonly lines: string[] = [];
 
@@ -108,7 +108,7 @@ class Lines {
   }
 }
 
-/** An instruction on one line of at most `room` characters, where it fits: it is given up as soon as it does not. */
+/** An instruction on one line of at most `room` characters, or undefined if it does not fit. */
 function flat(instruction: Instruction, room: number): string | undefined {
   if (instruction.kind !== "plain") return undefined;
   let text = `(${headOf(instruction)}`;
@@ -153,7 +153,7 @@ function immediates({ op, name = "", value = 0, words = [], offset = 0, lane = 0
   }
 }
 
-/** Characters that names may not have are written as \ and their code point. */
+/** An identifier, in which invalid characters are escaped by their code point. */
 function identifier(name: string): string {
   return `$${name.replace(/[^\w!#-'*+\-./:<=>?@^`|~]/gu, (character) => `\\${character.codePointAt(0)?.toString(16)}`)}`;
 }
@@ -162,7 +162,7 @@ function quoted(text: string): string {
   return `"${text.replace(/["\\]|\p{Cc}/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)}"`;
 }
 
-/** The fewest digits that give this f32 again. */
+/** The shortest decimal that reads back as this f32. */
 function decimal(value: number): string {
   if (Number.isNaN(value)) return "nan";
   const rounded = Math.fround(value);
@@ -175,12 +175,12 @@ function decimal(value: number): string {
   return `${Number(rounded.toPrecision(9))}`;
 }
 
-/** Words as numbers where they look like ones: small integers, or floats of everyday size. Bits otherwise. */
+/** Words as small integers or floats of ordinary size if they look like these, otherwise as bits. */
 function wordsText(words: readonly number[]): string[] {
   const signed = words.map((word) => word | 0);
   if (signed.every((word) => Math.abs(word) < 2 ** 16)) return ["i32x4", ...signed.map(String)];
   const floats = [...new Float32Array(Uint32Array.from(words).buffer)];
-  const isEveryday = (value: number) => Object.is(value, 0) || (Math.abs(value) > 1e-9 && Math.abs(value) < 1e9);
-  if (floats.every(isEveryday)) return ["f32x4", ...floats.map(decimal)];
+  const isOrdinary = (value: number) => Object.is(value, 0) || (Math.abs(value) > 1e-9 && Math.abs(value) < 1e9);
+  if (floats.every(isOrdinary)) return ["f32x4", ...floats.map(decimal)];
   return ["i32x4", ...words.map((word) => `0x${word.toString(16).padStart(8, "0")}`)];
 }

@@ -1,6 +1,6 @@
 /**
- * @file What an expression of the kernel IR becomes for the four lanes of a workgroup: one number for all, a whole number that
- * grows by the same from lane to lane, or a vector with a number for each.
+ * @file The form of an expression's value for the four lanes of a workgroup: one number for all, an integer that grows
+ * by a constant from lane to lane, or a vector with one number per lane.
  */
 import type { Scalar, Type } from "../compiler/kernel/ir.ts";
 import * as code from "./code.ts";
@@ -15,12 +15,12 @@ export type Value =
   /** f32, i32 or bool (0 or 1), the same for all lanes. */
   | {
       readonly kind: "scalar";
-      readonly code: Instruction /** The number in all lanes, where it was made so. */;
+      readonly code: Instruction /** The number in all lanes, if it was loaded that way. */;
       readonly splat?: Instruction;
     }
-  /** u32: the sum in the first lane, and `stride` more in each next one. */
+  /** u32: the sum in the first lane, plus `stride` for each further lane. */
   | { readonly kind: "index"; readonly sum: Sum; readonly stride: number }
-  /** A number for each lane; of bool all bits or none. */
+  /** One number per lane; a bool has all bits set or none. */
   | { readonly kind: "vector"; readonly code: Instruction };
 
 export const isUniform = (value: Value): boolean =>
@@ -42,7 +42,7 @@ function splat(scalar: Instruction, type: Type): Instruction {
   return code.op("f32x4.splat", scalar);
 }
 
-/** A value that is the same for all lanes as one number. */
+/** A value that is the same for all lanes, as one number. */
 export function scalarOf(w: FunctionWriter, value: Value): Instruction {
   return value.kind === "index" ? w.value(value.sum) : value.code;
 }
@@ -51,7 +51,7 @@ export function scalarType(type: Type): ValueType {
   return type === "f32" ? "f32" : "i32";
 }
 
-/** The names of instructions begin so: of one number, and of four. */
+/** Prefixes of instruction names, for scalars and vectors. */
 export const prefix: Record<Scalar, { readonly scalar: string; readonly vector: string }> = {
   f32: { scalar: "f32", vector: "f32x4" },
   i32: { scalar: "i32", vector: "i32x4" },

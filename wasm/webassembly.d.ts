@@ -1,4 +1,7 @@
-/** @file What cellgrad uses of the engine's WebAssembly API, which TypeScript declares only together with a browser's DOM. */
+/**
+ * @file The parts of the engine's WebAssembly API that cellgrad uses; TypeScript declares it only together with the
+ * DOM.
+ */
 
 declare namespace WebAssembly {
   interface MemoryDescriptor {
@@ -24,9 +27,9 @@ declare namespace WebAssembly {
 
   class Memory {
     constructor(descriptor: MemoryDescriptor);
-    /** A SharedArrayBuffer where the memory is shared. */
+    /** A SharedArrayBuffer if the memory is shared. */
     readonly buffer: ArrayBuffer;
-    /** Grows it by this number of pages of 64 KiB. Throws a RangeError where it cannot. */
+    /** Grows it by this number of pages of 64 KiB. Throws a RangeError if it cannot. */
     grow(pages: number): number;
   }
 

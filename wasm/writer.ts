@@ -1,7 +1,7 @@
 /**
- * @file Writes one function: blocks of instructions, locals, and sums that are computed once, in the outermost block where
- * their parts are known. A block stays open while those in it are written, so that what does not change in a loop goes before
- * it.
+ * @file Writes one function: blocks of instructions, locals, and sums that are computed once, in the outermost block
+ * where their terms are known. A block stays open while nested ones are written, so that loop-invariant values are
+ * computed before the loop.
  */
 import { at, InternalError } from "../compiler/graph/errors.ts";
 import * as code from "./code.ts";
@@ -10,7 +10,7 @@ import { type Atom, type Sum, sumAlignment, termsByDepth } from "./sum.ts";
 
 interface Scope {
   readonly body: Instruction[];
-  /** Sums that are in a local, by their terms. */
+  /** Sums already in a local, by their terms. */
   readonly known: Map<string, Atom>;
 }
 
@@ -39,7 +39,7 @@ export class FunctionWriter {
     at(this.#scopes, this.depth).body.push(...instructions);
   }
 
-  /** Writes what does not change within the function before all else that is open. */
+  /** Writes function-wide invariants to the outermost block. */
   outermost<T>(write: () => T): T {
     const open = this.#scopes;
     this.#scopes = [at(open, 0)];
@@ -48,7 +48,7 @@ export class FunctionWriter {
     return written;
   }
 
-  /** Writes a nested block, and gives what was written. */
+  /** Writes a nested block, and returns its instructions. */
   nested(write: () => void): Instruction[] {
     const scope: Scope = { body: [], known: new Map() };
     this.#scopes.push(scope);
@@ -57,14 +57,14 @@ export class FunctionWriter {
     return scope.body;
   }
 
-  /** Puts a value into a local of its own. */
+  /** Stores a value in a new local. */
   keep(type: ValueType, hint: string, value: Instruction): string {
     const name = this.local(type, hint);
     this.write(code.set(name, value));
     return name;
   }
 
-  /** Puts a whole number into a local, which sums may have as a term. */
+  /** Stores an integer in a new local, for use as a term of sums. */
   atom(hint: string, value: Instruction, alignment = 1): Atom {
     return { name: this.keep("i32", hint, value), depth: this.depth, alignment };
   }
@@ -76,28 +76,29 @@ export class FunctionWriter {
     return sum.constant === 0 ? code.get(base.name) : code.op("i32.add", code.get(base.name), code.i32(sum.constant));
   }
 
-  /** An address and what is added to it by the instruction that uses it: sums that differ by a number share the address. */
+  /** An address, and the offset that the instruction adds to it: sums that differ by a constant share the address. */
   address(sum: Sum): { readonly address: Instruction; readonly offset: number } {
     const base = this.#placed(sum);
     if (base === undefined) return { address: code.i32(sum.constant), offset: 0 };
-    // What an instruction adds does not wrap around, so what it is added to must not be below 0, as 4 - t would be without its 4.
+    // An instruction's offset does not wrap around, so the address must not be negative, as 4 - t would be without the
+    // 4.
     const isAbove = [...sum.terms.values()].every((factor) => factor > 0);
     if (sum.constant >= 0 && isAbove) return { address: code.get(base.name), offset: sum.constant };
     return { address: code.op("i32.add", code.get(base.name), code.i32(sum.constant)), offset: 0 };
   }
 
-  /** The sum as an atom of its own. */
+  /** The sum as an atom. */
   atomOf(hint: string, sum: Sum): Atom {
     const [only] = sum.terms;
     if (only !== undefined && sum.terms.size === 1 && only[1] === 1 && sum.constant === 0) return only[0];
     return this.atom(hint, this.value(sum), sumAlignment(sum));
   }
 
-  /** The terms of a sum in a local, each part in the block where it is known; undefined where there are none. */
+  /** The sum's terms in a local, each part computed in the block where it is known; undefined if it has no terms. */
   #placed(sum: Sum): Atom | undefined {
     let total: Atom | undefined;
     for (const [depth, terms] of termsByDepth(sum)) {
-      if (depth > this.depth) throw new InternalError("a sum of what is not known here");
+      if (depth > this.depth) throw new InternalError("a sum has terms that are not in scope");
       const all: readonly (readonly [Atom, number])[] = total === undefined ? terms : [[total, 1], ...terms];
       const [first] = all;
       if (all.length === 1 && first?.[1] === 1) {

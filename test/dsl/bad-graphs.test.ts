@@ -66,11 +66,7 @@ describe("operands", () => {
       ({ p }) => add(p, whatever<Float>({})),
       "add at …: operand 1 is an object; expected a tensor or a number",
     ],
-    [
-      "a number in the place of a matrix",
-      ({ p }) => dot(whatever(3), p),
-      "dot at …: expected a tensor, got 3",
-    ],
+    ["a number in the place of a matrix", ({ p }) => dot(whatever(3), p), "dot at …: expected a tensor, got 3"],
     [
       "a maximum of integers",
       ({ i }) => reduceMax(whatever(i)),

@@ -99,7 +99,7 @@ export const webAssemblyMutants: readonly Mutant[] = [
     [
       ["zeros have no sign in text", 'if (Object.is(rounded, -0)) return "-0";', ""],
       ["digits are too few", "Math.fround(short) === rounded", "digits > 5"],
-      ["bits read as floats", "floats.every(isEveryday)", "floats.every(Number.isFinite)"],
+      ["bits read as floats", "floats.every(isOrdinary)", "floats.every(Number.isFinite)"],
       ["letters stand as they are in names", "[^\\w!#-'*", "[^\\w\\p{L}!#-'*"],
       ["quotes end names", '/["\\\\]|\\p{Cc}/gu', "/[\\\\]|\\p{Cc}/gu"],
       [

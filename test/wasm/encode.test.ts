@@ -1,4 +1,4 @@
-/** @file Modules in the binary format, as the engine reads and runs them. */
+/** @file Modules in the binary format, read and run by the engine. */
 import { expect, test } from "vitest";
 import { encodeModule } from "../../wasm/encode.ts";
 import type { Instruction, Plain, WasmFunction } from "../../wasm/instruction.ts";
@@ -7,14 +7,14 @@ import { add, assign, choice, constant, exported, instruction, local, locals, on
 const branch = (op: "br" | "br_if", name: string, ...operands: readonly Instruction[]) =>
   instruction(op, operands, { name });
 
-test("constants of i32 at the edges of LEB128 are what was written", () => {
+test("i32 constants at the edges of LEB128 keep their values", () => {
   const edges = [7, 14, 21, 28, 31].flatMap((bits) => [2 ** (bits - 1) - 1, 2 ** (bits - 1), 2 ** bits]);
   const values = [0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, ...edges, ...edges.map((value) => -value), -65, -(2 ** 31)];
   const call = run(values.map((value, i) => exported(`f${i}`, [constant(value)], { result: "i32" })));
   expect(values.map((_, i) => call(`f${i}`))).toEqual(values.map((value) => value | 0));
 });
 
-test("constants of f32 keep their bits", () => {
+test("f32 constants keep their bits", () => {
   const values = [0, -0, 1, Math.fround(0.1), 2 ** -149, -3.4028234663852886e38, Infinity, -Infinity, Number.NaN];
   const bits = values.map((value) => new Int32Array(new Float32Array([value]).buffer)[0]);
   const call = run(
@@ -27,7 +27,7 @@ test("constants of f32 keep their bits", () => {
   expect(bits.at(-1)).toBe(0x7fc00000);
 });
 
-test("each word of a constant of v128 is its lane", () => {
+test("each word of a v128 constant is one lane", () => {
   const words = [1, 0x80000000, 0xffffffff, 0x01020304];
   const lanes = words.map((_, lane) =>
     exported(`lane${lane}`, [instruction("i32x4.extract_lane", [instruction("v128.const", [], { words })], { lane })], {
@@ -38,7 +38,7 @@ test("each word of a constant of v128 is its lane", () => {
   expect(words.map((_, lane) => call(`lane${lane}`))).toEqual(words.map((word) => word | 0));
 });
 
-test("many locals, parameters and functions keep their own values, and the types of locals may be mixed", () => {
+test("many locals, parameters and functions keep their values, also if types of locals are mixed", () => {
   const names = Array.from({ length: 300 }, (_, i) => `x${i}`);
   const types = ["f32", "i32", "v128"] as const;
   const typed = names.map((name, i) => ({ name, type: types[i % 3] ?? "i32" }));
@@ -66,7 +66,7 @@ test("many locals, parameters and functions keep their own values, and the types
   ]);
 });
 
-test("a call passes its operands in order, and a function may call one that comes later", () => {
+test("a call passes its operands in order, and a function can call a later one", () => {
   const call = run([
     exported("outer", [instruction("call", [constant(7), constant(2)], { name: "inner" })], { result: "i32" }),
     {
@@ -78,7 +78,7 @@ test("a call passes its operands in order, and a function may call one that come
   expect(() => call("inner")).toThrow("exports no function inner");
 });
 
-test("a loop runs while its branch is taken, and a block ends where one leaves it", () => {
+test("a loop runs while its branch is taken, and a branch can leave a block", () => {
   const i = local("i");
   const count: Instruction[] = [
     {
@@ -103,12 +103,12 @@ test("a loop runs while its branch is taken, and a block ends where one leaves i
   expect(run([exported("count", count, rest)])("count", 10)).toBe(45);
 });
 
-test("branches count the ifs and blocks between them and their label, of which the inner of one name counts", () => {
+test("branches count the ifs and blocks up to their label; of two equal labels the inner one is taken", () => {
   const wrapped = (label: string, body: readonly Instruction[], after: number): Instruction[] => [
     { kind: "block", label, body },
     assign("x", add(local("x"), constant(after))),
   ];
-  // More than 127 blocks around the branch: their number takes two bytes.
+  // More than 127 blocks enclose the branch, so their number needs two bytes.
   let body: Instruction[] = [
     choice(local("take"), [branch("br", "out")], [branch("br", "level")]),
     assign("x", constant(-1000)),
@@ -120,7 +120,7 @@ test("branches count the ifs and blocks between them and their label, of which t
   expect([call("leave", 1), call("leave", 0)]).toEqual([1000, 1200]);
 });
 
-test("an if without an else, and one with", () => {
+test("an if with and without an else", () => {
   const set = (value: number) => [assign("x", constant(value))];
   const rest = { parameters: locals("i32", "c"), locals: locals("i32", "x"), result: "i32" } as const;
   const choose = (whenFalse: Instruction[]): Instruction[] => [choice(local("c"), set(1), whenFalse), local("x")];
@@ -155,7 +155,7 @@ test("offsets are added to addresses, and copies and fills have their operands i
   expect(() => call("far")).toThrow("memory access out of bounds");
 });
 
-test("functions fit shared memory and memory of one thread alike", () => {
+test("the same functions run on shared and on unshared memory", () => {
   const functions = [exported("size", [instruction("memory.size")], { result: "i32" })];
   const [initialPages, maximumPages] = [3, 70000 - 65536];
   for (const isShared of [false, true]) {
@@ -170,7 +170,7 @@ test("functions fit shared memory and memory of one thread alike", () => {
   }
 });
 
-test("a module has memory of its own, which begins with its data and cannot grow further than it says", () => {
+test("a module can have its own memory, with initial data and a maximum size", () => {
   const own = { initialPages: 2, maximumPages: 3, isShared: false, isOwn: true };
   const many = Uint8Array.from({ length: 300 }, (_, i) => i & 0xff);
   const data = [
@@ -194,7 +194,7 @@ test("a module has memory of its own, which begins with its data and cannot grow
   expect(() => new WebAssembly.Instance(beyond)).toThrow(WebAssembly.RuntimeError);
 });
 
-test("what is for readers of the module is found by its name", () => {
+test("custom sections are found by name", () => {
   const custom = [
     { name: "σ", bytes: Uint8Array.of(1, 0, 255) },
     { name: "empty", bytes: new Uint8Array() },
@@ -204,7 +204,7 @@ test("what is for readers of the module is found by its name", () => {
   expect(found.map((sections) => sections.map((bytes) => [...new Uint8Array(bytes)]))).toEqual([[[1, 0, 255]], [[]]]);
 });
 
-test("a wait and a notify of atomics, with a timeout of 64 bits", () => {
+test("atomic wait and notify, with a 64-bit timeout", () => {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
   const wait = (name: string, timeout: number) =>
     exported(
@@ -230,7 +230,7 @@ test("a wait and a notify of atomics, with a timeout of 64 bits", () => {
     const found = exports[name];
     return typeof found === "function" ? found() : undefined;
   };
-  // 2: in vain; the word it waits for has another value after the addition: 1.
+  // 2: timed out; 1: after the addition, the word does not have the expected value.
   expect([call("soon"), call("add"), call("never"), call("notify")]).toEqual([2, 0, 1, 0]);
   expect(new Int32Array(memory.buffer)[0]).toBe(5);
 });
@@ -239,7 +239,7 @@ test("profilers find the names of functions", () => {
   const functions = [exported("first", []), { ...exported("zweite_ħ", []), isExported: false }];
   const module = new WebAssembly.Module(encodeModule({ functions }, onePage));
   const [names = new ArrayBuffer()] = WebAssembly.Module.customSections(module, "name");
-  // Names of functions: their bytes, their count, then each one's number, bytes and text.
+  // The subsection of function names: its bytes, their count, then each name's index, bytes and text.
   expect(Buffer.from(names).toString()).toBe("\x01\x13\x02\x00\x05first\x01\x09zweite_ħ");
   const failing = run([exported("fails_here", [instruction("unreachable")])]);
   expect(() => failing("fails_here")).toThrow(
@@ -247,7 +247,7 @@ test("profilers find the names of functions", () => {
   );
 });
 
-test("50,000 instructions are some hundred kilobytes, and deep expressions are written too", () => {
+test("50,000 instructions and deeply nested expressions can be encoded", () => {
   const step = assign("x", add(local("x"), constant(3)));
   const many = exported("many", [...new Array<Plain>(12_500).fill(step), local("x")], {
     ...{ locals: locals("i32", "x"), result: "i32" },
@@ -258,31 +258,31 @@ test("50,000 instructions are some hundred kilobytes, and deep expressions are w
   expect([call("many"), call("deep")]).toEqual([37_500, 1500]);
 });
 
-test("what is not well formed is an error that names the function and the instruction", () => {
+test("a malformed module is an error that names the function and the instruction", () => {
   const encoded = (body: readonly Instruction[], rest: Partial<WasmFunction> = {}) => {
     const callee = exported("two", [], { parameters: locals("i32", "a", "b") });
     return () => encodeModule({ functions: [exported("kernel", body, rest), callee] }, onePage);
   };
-  const refused = (body: Instruction, problem: string) =>
+  const rejects = (body: Instruction, problem: string) =>
     expect(encoded([body])).toThrow(`internal: ${body.kind === "plain" ? body.op : ""} in function kernel ${problem}`);
-  refused(instruction("f32.add4"), "is no instruction in wasm/opcodes.ts");
-  refused(instruction("i32.add", [constant(1)]), "has 1 operands instead of 2");
-  refused(instruction("call", [], { name: "two" }), "has 0 operands instead of 2");
-  refused(instruction("return", [constant(1)]), "has 1 operands instead of 0");
+  rejects(instruction("f32.add4"), "is not in wasm/opcodes.ts");
+  rejects(instruction("i32.add", [constant(1)]), "has 1 operands instead of 2");
+  rejects(instruction("call", [], { name: "two" }), "has 0 operands instead of 2");
+  rejects(instruction("return", [constant(1)]), "has 1 operands instead of 0");
   expect(encoded([instruction("return")], { result: "i32" })).toThrow("has 0 operands instead of 1");
-  refused(local("y"), "names the local y, which the function has not");
-  refused(instruction("call", [], { name: "three" }), "names the function three, which the module has not");
-  refused(branch("br", "out"), "names the label out, which is not around it");
-  expect(encoded([{ kind: "block", label: "out", body: [] }, branch("br", "out")])).toThrow("names the label out");
-  refused(constant(2 ** 32), "has the value 4294967296");
-  refused(constant(0.5), "has the value 0.5");
-  refused(instruction("f32.const"), "has no value");
-  refused(instruction("v128.const", [], { words: [1, 2, 3] }), "has the immediates [1,2,3] instead of 4 integers");
-  refused(instruction("v128.const", [], { words: [1, 2, 3, -1] }), "has the immediates [1,2,3,-1]");
-  refused(instruction("i32.load", [constant(0)], { offset: -4 }), "has the offset -4, which is no u32");
+  rejects(local("y"), "uses the local y, which the function does not have");
+  rejects(instruction("call", [], { name: "three" }), "calls the function three, which the module does not have");
+  rejects(branch("br", "out"), "jumps to the label out, which does not enclose it");
+  expect(encoded([{ kind: "block", label: "out", body: [] }, branch("br", "out")])).toThrow("jumps to the label out");
+  rejects(constant(2 ** 32), "has the value 4294967296");
+  rejects(constant(0.5), "has the value 0.5");
+  rejects(instruction("f32.const"), "has no value");
+  rejects(instruction("v128.const", [], { words: [1, 2, 3] }), "has the immediates [1,2,3] instead of 4 integers");
+  rejects(instruction("v128.const", [], { words: [1, 2, 3, -1] }), "has the immediates [1,2,3,-1]");
+  rejects(instruction("i32.load", [constant(0)], { offset: -4 }), "has the offset -4, which is not a u32");
   const vector = instruction("v128.const", [], { words: [0, 0, 0, 0] });
-  refused(instruction("f32x4.extract_lane", [vector], { lane: 4 }), "has the lane 4 of 4");
-  refused(instruction("i8x16.shuffle", [vector, vector], { lanes: new Array(16).fill(32) }), "has the immediates");
+  rejects(instruction("f32x4.extract_lane", [vector], { lane: 4 }), "has lane 4, but there are 4 lanes");
+  rejects(instruction("i8x16.shuffle", [vector, vector], { lanes: new Array(16).fill(32) }), "has the immediates");
   expect(encoded([], { locals: [...locals("i32", "x"), ...locals("f32", "x")] })).toThrow("has two locals named x");
   expect(() => encodeModule({ functions: [exported("f", []), exported("f", [])] }, onePage)).toThrow("two functions");
 });

@@ -1,4 +1,4 @@
-/** @file Random expressions give in the engine what JavaScript's own numbers give. */
+/** @file Random expressions have the same values in the engine and in JavaScript. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { encodeModule } from "../../wasm/encode.ts";
@@ -10,7 +10,7 @@ import { type Rule, rules, type Type, type Value } from "./meanings.ts";
 import { constant, exported, instruction, local, locals, onePage, run } from "./modules.ts";
 import { readText, withoutNames } from "./wabt.ts";
 
-/** An instruction, and what it gives. */
+/** An instruction, and its value. */
 interface Tree {
   readonly code: Plain;
   readonly value: Value;
@@ -73,7 +73,7 @@ function stored(name: string, type: Type, code: Instruction) {
 
 const address = 64;
 
-/** What the engine gives of each expression. */
+/** The value of each expression in the engine. */
 function computed(expressions: readonly (readonly [type: Type, tree: Tree])[]): Value[] {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
   const functions = expressions.map(([type, { code }], i) => stored(`f${i}`, type, code));
@@ -87,7 +87,7 @@ function computed(expressions: readonly (readonly [type: Type, tree: Tree])[]): 
   });
 }
 
-test("every rule by itself, of numbers at the edges", () => {
+test("every rule, for edge-case numbers", () => {
   const edges: Readonly<Record<Type, readonly Tree[]>> = {
     i32: [0, 1, -1, 33, 2 ** 31 - 1, -(2 ** 31)].map((value) => ({ code: constant(value), value })),
     f32: [-0, 0.5, 2.5, -1.5, Number.NaN, -Infinity, 3e9].map((value) => ({ code: float(value), value })),
@@ -115,12 +115,12 @@ test("every rule by itself, of numbers at the edges", () => {
   }
 });
 
-test("the rules are of all instructions that compute one value of i32, f32 and their vectors, but for those named", () => {
+test("the rules cover all instructions that compute one value of i32, f32 and their vectors, with named exceptions", () => {
   const isArithmetic = (op: string) =>
     /^(i32|f32|i32x4|f32x4|v128)\./.test(op) && !/load|store|atomic|const|lane|relaxed/.test(op);
   const known = new Set(rules.map(({ op }) => op));
   const missing = [...opcodes.keys()].filter((op) => isArithmetic(op) && !known.has(op));
-  // Divisions trap, bits of NaN are not defined: these have a test of their own.
+  // Divisions trap and bits of NaN are not defined: these are tested separately.
   const apart = ["i32.div_s", "i32.div_u", "i32.rem_s", "i32.rem_u", "f32.copysign", "i32.reinterpret_f32"];
   expect(missing.sort()).toEqual([...apart, "f32.reinterpret_i32"].sort());
 });
@@ -156,7 +156,7 @@ test("divisions, signs and bits", () => {
   expect(cases.map((_, i) => call(`f${i}`))).toEqual(cases.map(([, value]) => value));
 });
 
-test("lanes are taken, put and moved by their numbers", () => {
+test("lanes are extracted, replaced and shuffled by their numbers", () => {
   const vectors = [vector([10, 11, 12, 13]), vector([20, 21, 22, 23])];
   const lanes = (...words: readonly number[]) => words.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte));
   const cases: readonly (readonly [Plain, Value])[] = [

@@ -1,4 +1,4 @@
-/** @file What the engine is found to know, and what the instructions that only some engines know give. */
+/** @file Feature detection, and the results of instructions that only some engines have. */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -7,7 +7,7 @@ import { compilesSimd, hasRelaxedMadd } from "../../wasm/features.ts";
 import { exported, instruction, onePage } from "./modules.ts";
 import { constantOf } from "./samples.ts";
 
-test("the engine is found to know what it accepts in a module", async () => {
+test("detected features are those that the engine accepts in a module", async () => {
   const vector = constantOf("v128");
   const accepts = (op: string, count: number) => {
     const body = [instruction("drop", [instruction(op, new Array(count).fill(vector))])];
@@ -18,7 +18,7 @@ test("the engine is found to know what it accepts in a module", async () => {
   expect(await compilesSimd()).toBe(true);
 });
 
-test("relaxed products are added to, or taken from, their last operand, where the engine is made to know them", () => {
+test("relaxed_madd and relaxed_nmadd add the product to, or subtract it from, their last operand", () => {
   const root = fileURLToPath(new URL("../..", import.meta.url));
   const script = `
     import { createJiti } from "jiti";

@@ -1,7 +1,9 @@
-/** @file What instructions give, in JavaScript's numbers: one function for a scalar, lane by lane for a vector. */
+/**
+ * @file The results of instructions, computed in JavaScript: one function for scalars, applied per lane for vectors.
+ */
 import { opcodes } from "../../wasm/opcodes.ts";
 
-/** Vectors are of one kind of number here, so that no NaN is read as an integer: which bits it has is not defined. */
+/** Vectors have an element type here, so that no NaN is read as an integer: its bits are not defined. */
 export type Type = "i32" | "f32" | "i32x4" | "f32x4";
 export type Value = number | readonly number[];
 
@@ -67,13 +69,13 @@ const floats: Meanings = {
 
 const floatsOfOne: Meanings = { abs, neg: (a) => -a, sqrt, ceil, floor, trunc, nearest };
 
-/** Halves go to the even neighbour, and what becomes zero keeps its sign. */
+/** Rounds halves to even; a zero keeps its sign. */
 function nearest(a: number): number {
   const rounded = abs(a % 1) === 0.5 ? 2 * round(a / 2) : round(a);
   return rounded === 0 ? a * 0 : rounded;
 }
 
-/** The integer in whose range it is cut; NaN is 0. */
+/** Truncates and clamps to the range; NaN becomes 0. */
 function clamped(a: number, least: number, most: number): number {
   return Number.isNaN(a) ? 0 : max(least, min(most, trunc(a)));
 }
@@ -89,7 +91,7 @@ function laneOf(operand: Value | undefined, lane: number): number {
   return (typeof operand === "number" ? operand : operand?.[lane]) ?? Number.NaN;
 }
 
-/** In a vector each lane is by itself, and a scalar operand takes part in all. */
+/** Vectors are computed per lane, and a scalar operand applies to all lanes. */
 function rule(op: string, operands: readonly Type[], result: Type, meaning: Numbers): Rule {
   const rounded = (value: number) => (result.startsWith("i32") ? value | 0 : fround(value));
   const ofLane = (values: readonly Value[], lane: number) =>
@@ -118,7 +120,7 @@ function arithmetic(type: Type): Rule[] {
   return [...two, ...one];
 }
 
-/** Truth is 1 in a scalar, and all bits in a lane. */
+/** True is 1 for scalars, and all bits set for lanes. */
 function compared(type: Type): Rule[] {
   const isVector = type.endsWith("x4");
   return Object.entries(comparisons).flatMap(([name, meaning]) => {
@@ -160,7 +162,7 @@ const others: readonly Rule[] = [
   whole("i32x4.bitmask", "i32", (lanes) => lanes.reduce((mask, lane, i) => mask | (lane < 0 ? 1 << i : 0), 0)),
 ];
 
-/** Rules of those instructions that the table has: not every operation is there for every type. */
+/** Rules for the instructions in the table: not every operation exists for every type. */
 export const rules: readonly Rule[] = [
   ...kinds.flatMap(arithmetic),
   ...kinds.flatMap(compared),

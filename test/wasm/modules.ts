@@ -1,4 +1,4 @@
-/** @file Small modules of WebAssembly for tests, and what the engine makes of them. */
+/** @file Small WebAssembly modules for tests, and a way to run them. */
 import { encodeModule } from "../../wasm/encode.ts";
 import type { If, Instruction, Local, MemoryLimits, Plain, ValueType, WasmFunction } from "../../wasm/instruction.ts";
 
@@ -43,7 +43,7 @@ export function exported(name: string, body: readonly Instruction[], rest: Parti
   return { name, isExported: true, parameters: [], result: undefined, locals: [], body, ...rest };
 }
 
-/** Calls one of the functions of a module whose memory is one page. */
+/** Instantiates a module with one page of memory; returns a function that calls its exports. */
 export function run(
   functions: readonly WasmFunction[],
   memory = new WebAssembly.Memory({ initial: 1, maximum: 1 }),

@@ -1,4 +1,4 @@
-/** @file Each instruction of the table as the engine and as another tool of WebAssembly (wabt) read it. */
+/** @file Each instruction of the table, read by the engine and by an independent assembler (wabt). */
 import { expect, test } from "vitest";
 import { encodeModule } from "../../wasm/encode.ts";
 import { hasRelaxedMadd } from "../../wasm/features.ts";
@@ -10,7 +10,7 @@ import { readText, withoutNames } from "./wabt.ts";
 
 const isRelaxed = (op: string) => op.includes(".relaxed_");
 
-test("the engine accepts every instruction, and those that it may lack as far as it has them", () => {
+test("the engine accepts every instruction, except optional ones that it lacks", () => {
   const accepted = samples.filter((sample) =>
     WebAssembly.validate(encodeModule({ functions: [sample.function, callee] }, onePage)),
   );
@@ -18,7 +18,7 @@ test("the engine accepts every instruction, and those that it may lack as far as
   expect(accepted.map(({ op }) => op)).toEqual(expected.map(({ op }) => op));
 });
 
-test("another assembler makes the same bytes of the text of all instructions", async () => {
+test("an independent assembler produces the same bytes from the text of all instructions", async () => {
   for (const memory of [onePage, { initialPages: 2, maximumPages: 300, isShared: true }]) {
     const module = { functions: [...samples.map((sample) => sample.function), callee] };
     const binary = await readText(moduleText(module, memory));
@@ -26,7 +26,7 @@ test("another assembler makes the same bytes of the text of all instructions", a
   }
 });
 
-test("the check of types accepts what the engine does, and refuses an operand of another type as that does", () => {
+test("the type check accepts and rejects operands as the engine does", () => {
   const types = ["i32", "f32", "v128"] as const;
   for (const { op, opcode, operands, function: right } of samples) {
     expect(() => checkModule({ functions: [right, callee] })).not.toThrow();

@@ -1,4 +1,4 @@
-/** @file One small function for each instruction of the table: the instruction with constants as its operands. */
+/** @file One small function for each instruction of the table, with constants as operands. */
 import type { Instruction, Plain, ValueType, WasmFunction } from "../../wasm/instruction.ts";
 import { type Opcode, opcodes, type StackType } from "../../wasm/opcodes.ts";
 import { constant, exported, instruction, locals } from "./modules.ts";
@@ -16,14 +16,14 @@ export function constantOf(type: StackType | "any"): Plain {
   }
 }
 
-/** Instructions whose signature the table does not have in full: they depend on what they name. */
+/** Instructions whose signature depends on the function that they name. */
 const operandsByName: Readonly<Record<string, readonly ValueType[]>> = { call: ["i32", "f32"], return: ["i32"] };
 
 export function operandTypes(op: string, { operands }: Opcode): Opcode["operands"] {
   return operandsByName[op] ?? operands;
 }
 
-/** An instruction with these operands, and immediates of which none is zero where it need not be. */
+/** An instruction with these operands, and non-zero immediates where possible. */
 export function sampleInstruction(op: string, opcode: Opcode, operands: readonly Instruction[]): Plain {
   const value = { i32: -123456, i64: -1, f32: 0.1 };
   switch (opcode.immediate) {
@@ -46,7 +46,7 @@ export function sampleInstruction(op: string, opcode: Opcode, operands: readonly
   }
 }
 
-/** A function around an instruction: what that leaves is dropped, and the result is a constant. */
+/** A function around an instruction: its value is dropped, and the result is a constant. */
 export function sampleFunction(name: string, wrapped: Plain, opcode: Opcode): WasmFunction {
   const leaves = opcode.result !== undefined || wrapped.op === "call";
   const body: Instruction[] = [
@@ -60,7 +60,7 @@ export const callee = exported("callee", [instruction("f32.const", [], { value: 
   ...{ parameters: [...locals("i32", "a"), ...locals("f32", "b")], result: "f32" },
 });
 
-/** All instructions of the table, each in a function of its own. */
+/** All instructions of the table, each in its own function. */
 export const samples = [...opcodes].map(([op, opcode]) => {
   const operands = operandTypes(op, opcode).map(constantOf);
   return { op, opcode, operands, function: sampleFunction(op, sampleInstruction(op, opcode, operands), opcode) };

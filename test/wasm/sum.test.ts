@@ -1,4 +1,4 @@
-/** @file Sums of locals, modulo 2^32: arithmetic on them, what divides them, and when they are a number. */
+/** @file Sums of locals, modulo 2^32: arithmetic, alignment, and constant sums. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
@@ -17,7 +17,7 @@ import {
 
 const atoms = [1, 4, 16, 1024].map((alignment, i): Atom => ({ name: `x${i}`, depth: i % 3, alignment }));
 const numbers = fc.oneof(fc.integer(), fc.integer({ min: -64, max: 64 }));
-/** A sum, and its value where each atom is a number that its alignment divides. */
+/** Random sums of the atoms. */
 const sums = fc
   .tuple(numbers, fc.array(fc.tuple(fc.constantFrom(...atoms), numbers), { maxLength: 5 }))
   .map(([constant, terms]) =>
@@ -32,7 +32,7 @@ const valueAt = ({ terms, constant }: Sum, turns: readonly number[]) =>
 
 const turns = fc.array(fc.nat(2 ** 22), { minLength: 4, maxLength: 4 });
 
-test("sums are added, taken away and scaled", () => {
+test("sums are added, subtracted and scaled", () => {
   fc.assert(
     fc.property(sums, sums, numbers, turns, (a, b, by, at) => {
       expect(valueAt(addSums(a, b), at)).toBe((valueAt(a, at) + valueAt(b, at)) >>> 0);
@@ -42,7 +42,7 @@ test("sums are added, taken away and scaled", () => {
   );
 });
 
-test("what divides a sum divides its value", () => {
+test("the alignment of a sum divides its value", () => {
   fc.assert(
     fc.property(sums, turns, (sum, at) => {
       expect(valueAt(sum, at) % sumAlignment(sum)).toBe(0);
@@ -54,7 +54,7 @@ test("what divides a sum divides its value", () => {
   expect(sumAlignment(addSums(sixteen, constantSum(8)))).toBe(8);
 });
 
-test("terms that cancel leave a number, and the others stand by their blocks", () => {
+test("terms that cancel leave a constant, and the others are grouped by block", () => {
   fc.assert(
     fc.property(sums, (sum) => {
       expect(numberOf(addSums(sum, sum, -1))).toBe(0);

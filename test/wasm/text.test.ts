@@ -1,4 +1,4 @@
-/** @file The text of functions: as people read it, and as another assembler does. */
+/** @file The text of functions: its layout, and that an independent assembler reads it. */
 import { expect, test } from "vitest";
 import { encodeModule } from "../../wasm/encode.ts";
 import type { Instruction } from "../../wasm/instruction.ts";
@@ -44,7 +44,7 @@ const row = exported(
   },
 );
 
-test("a function reads as a tree of its instructions, in lines that fit", () => {
+test("a function is printed as a tree of instructions, within the line width", () => {
   expect(functionText(row)).toBe(
     `
 (func $sums (export "sums") (param $row0 i32) (param $end i32) (param $scale f32) (result f32)
@@ -67,7 +67,7 @@ test("a function reads as a tree of its instructions, in lines that fit", () => 
   );
 });
 
-test("many parameters and locals take several lines, and deep instructions get no line of more than they need", () => {
+test("many parameters and locals take several lines, and deep expressions are wrapped", () => {
   let deep: Instruction = local("x0");
   for (let i = 0; i < 600; i++) deep = add(deep, local(`x${i % 40}`));
   const names = Array.from({ length: 40 }, (_, i) => `x${i}`);
@@ -81,7 +81,7 @@ test("many parameters and locals take several lines, and deep instructions get n
   expect(lines.filter((line) => line.includes("(local ")).length).toBeLessThan(12);
 });
 
-test("another assembler makes the same bytes of the text: names, constants, nested labels and mixed locals", async () => {
+test("an independent assembler produces the same bytes: names, constants, nested labels and mixed locals", async () => {
   const floats = [
     0,
     -0,
@@ -129,7 +129,7 @@ test("another assembler makes the same bytes of the text: names, constants, nest
   expect(Buffer.from(binary).equals(withoutNames(encodeModule({ functions }, onePage)))).toBe(true);
 });
 
-test("another assembler makes the same bytes of memory that a module has of its own, and of its data", async () => {
+test("an independent assembler produces the same bytes for a module with its own memory and data", async () => {
   const own = { initialPages: 1, maximumPages: 70, isShared: false, isOwn: true };
   const module = {
     functions: [row],
@@ -142,7 +142,7 @@ test("another assembler makes the same bytes of memory that a module has of its 
   expect(Buffer.from(binary).equals(withoutNames(encodeModule(module, own)))).toBe(true);
 });
 
-test("words of a vector read as integers or floats where they look like them, and as bits elsewhere", () => {
+test("words of a vector are printed as integers or floats if they look like them, otherwise as bits", () => {
   const text = (...words: readonly number[]) => {
     const lines = functionText(exported("f", [instruction("drop", [instruction("v128.const", [], { words })])]));
     return lines.match(/v128\.const ([^)]*)/)?.[1];

@@ -1,4 +1,4 @@
-/** @file Types of instructions: what the check says, and that the engine says the same. (All operands: opcodes.test.ts.) */
+/** @file Type checks of instructions, which must agree with the engine. (opcodes.test.ts covers all operands.) */
 import { expect, test } from "vitest";
 import { encodeModule } from "../../wasm/encode.ts";
 import type { Instruction, WasmFunction } from "../../wasm/instruction.ts";
@@ -17,18 +17,18 @@ function agrees(body: readonly Instruction[], rest: Partial<WasmFunction>, probl
 const float = constantOf("f32");
 const i32 = { result: "i32" } as const;
 
-test("a function ends with its result and leaves nothing else", () => {
+test("a function ends with its result and leaves no other value", () => {
   agrees([constant(1)], i32, undefined);
   agrees([float], i32, "function kernel ends with f32; its result is i32");
   agrees([], i32, "function kernel ends with no value; its result is i32");
   agrees([instruction("nop")], i32, "function kernel ends with no value; its result is i32");
-  agrees([constant(1)], {}, "i32.const in function kernel leaves i32 where a statement stands");
-  agrees([constant(1), constant(2)], i32, "i32.const in function kernel leaves i32 where a statement stands");
+  agrees([constant(1)], {}, "i32.const in function kernel leaves i32, but is used as a statement");
+  agrees([constant(1), constant(2)], i32, "i32.const in function kernel leaves i32, but is used as a statement");
   const inner: Instruction = { kind: "block", label: "b", body: [constant(1)] };
-  agrees([inner], i32, "i32.const in function kernel leaves i32 where a statement stands");
+  agrees([inner], i32, "i32.const in function kernel leaves i32, but is used as a statement");
 });
 
-test("what control does not leave fits any type", () => {
+test("an instruction that control does not leave fits any type", () => {
   const leave = instruction("return", [constant(1)]);
   agrees([leave], i32, undefined);
   agrees([leave, instruction("nop")], i32, undefined);
@@ -42,7 +42,7 @@ test("what control does not leave fits any type", () => {
   agrees([choice(constant(1), [leave], [leave])], i32, "function kernel ends with no value; its result is i32");
 });
 
-test("conditions, locals, calls and choices have types by their names and operands", () => {
+test("conditions, locals, calls and selects are typed by their names and operands", () => {
   const rest = { parameters: locals("f32", "y"), locals: locals("i32", "x") };
   agrees([choice(float, [], [])], rest, "if in function kernel has f32 as its condition");
   agrees([choice(constant(1), [assign("x", float)], [])], rest, "local.set x in function kernel has f32 as operand 0");
@@ -62,12 +62,12 @@ test("conditions, locals, calls and choices have types by their names and operan
   );
 });
 
-test("what the check can't look up is an error as well", () => {
+test("unknown names are errors too", () => {
   const check = (body: Instruction) => () => checkModule({ functions: [exported("kernel", [body])] });
-  expect(check(local("z"))).toThrow("internal: local.get z in function kernel names no local: z");
+  expect(check(local("z"))).toThrow("internal: local.get z in function kernel uses an unknown local: z");
   expect(check(instruction("call", [], { name: "f" }))).toThrow(
-    "internal: call f in function kernel names no function: f",
+    "internal: call f in function kernel calls an unknown function: f",
   );
-  expect(check(instruction("f32.sin", [float]))).toThrow("internal: f32.sin in function kernel is no instruction in");
+  expect(check(instruction("f32.sin", [float]))).toThrow("internal: f32.sin in function kernel is not in");
   expect(check(instruction("drop"))).toThrow("internal: drop in function kernel has 0 operands instead of 1");
 });

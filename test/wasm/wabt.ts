@@ -1,4 +1,4 @@
-/** @file Another assembler of WebAssembly, to compare with. */
+/** @file wabt, an independent WebAssembly assembler, to compare with. */
 import loadWabt from "wabt";
 
 const features = {
@@ -11,7 +11,7 @@ const features = {
 };
 const wabt = loadWabt();
 
-/** The bytes of a text. Names and arguments are checked as it is read, types are not. */
+/** Assembles a text. Names and arguments are checked, types are not. */
 export async function readText(text: string): Promise<Uint8Array> {
   const parsed = (await wabt).parseWat("module.wat", new TextEncoder().encode(text), {
     ...features,
