@@ -14,6 +14,8 @@ export interface Gate {
   readonly op: "sigmoid" | "tanh";
   /** The node, for `createStream`'s `watch`; its value is [B, …]. */
   readonly node: NodeId;
+  /** The scope of the weights that enter it last; none where there are no weights between it and a state. */
+  readonly scope?: string;
 }
 
 /** The gates of a streaming step, in the order in which they are computed. */
@@ -36,10 +38,13 @@ export function namedGates(graph: Graph, parameterOf: (id: NodeId) => string | u
   return graph.nodes.flatMap((node, id) => {
     if ((node.op !== "sigmoid" && node.op !== "tanh") || node.aval.shape[0] !== "B" || node.aval.shape.length < 2)
       return [];
-    const base = nearestScope(graph, id, parameterOf) ?? `${node.op}${ofState(graph, at(node.operands, 0))}`;
+    const scope = nearestScope(graph, id, parameterOf);
+    const base = scope ?? `${node.op}${ofState(graph, at(node.operands, 0))}`;
     const count = (taken.get(base) ?? 0) + 1;
     taken.set(base, count);
-    return [{ name: count === 1 ? base : `${base} ${count}`, op: node.op, node: id }];
+    return [
+      { name: count === 1 ? base : `${base} ${count}`, op: node.op, node: id, ...(scope !== undefined && { scope }) },
+    ];
   });
 }
 

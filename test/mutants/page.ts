@@ -1,5 +1,7 @@
-/** @file Mutants of what the playground's page shows and says. */
+/** @file Mutants of what the playground's page shows and says, equations among it. */
 import { changed, type Mutant } from "./mutant.ts";
+
+const onLatex = ["test/interchange/latex.test.ts"];
 
 export const pageMutants: readonly Mutant[] = [
   ...changed(
@@ -10,4 +12,30 @@ export const pageMutants: readonly Mutant[] = [
       ["underscores stay", 'tag.replaceAll("_", "-")', "tag"],
     ],
   ),
+  ...changed("interchange/latex/equations.ts", onLatex, [
+    ["a value that is read twice is written twice", "uses < 2 && !isMap", "uses >= 2 || !isMap"],
+    ["the parts of another scope belong to a map", "new Set(scopes).size === 1", "scopes.length > 0"],
+    ["constants have a time", "isTimed ? timed(symbol) : symbol", "timed(symbol)"],
+  ]),
+  ...changed("interchange/latex/terms.ts", onLatex, [
+    [
+      "a column and a row are taken for each other",
+      "places[0] === 0 ? [a, b] : [b, a]",
+      "places[0] === 1 ? [a, b] : [b, a]",
+    ],
+    ["a mean of another number of elements", "divisor.attrs.value === count", "divisor.attrs.value !== count"],
+    ["what others read is taken into a pattern", "this.#uses[part] === 1", "this.#uses[part] !== 0"],
+  ]),
+  ...changed("interchange/latex/rules.ts", onLatex, [
+    ["x has the matrix of the state", 'isRecurrent(part) ? "U" : "W"', '!isRecurrent(part) ? "U" : "W"'],
+    ["a matrix of one's own is not transposed", 'transposed ? "" : "^\\\\top"', 'transposed ? "^\\\\top" : ""'],
+  ]),
+  ...changed("interchange/latex/expression.ts", onLatex, [
+    ["a sum as a factor", "part.level < level.product", "part.level < level.sum"],
+    ["lines end within fractions", "tex: unbroken(tex), level: at, tall: true", "tex, level: at, tall: true"],
+  ]),
+  ...changed("interchange/latex/symbols.ts", onLatex, [
+    ["a name's own signs are LaTeX", "escapes[character] ?? `\\\\${character}`", "character"],
+    ["two subscripts", "if (before !== null) return", "if (before === undefined) return"],
+  ]),
 ];
