@@ -17,6 +17,7 @@ import {
   productOf,
   sumOf,
   tall,
+  unbroken,
   within,
 } from "./expression.ts";
 import { numberTex, parameterSymbol, symbolOf } from "./symbols.ts";
@@ -230,6 +231,12 @@ export const rules: Rules = {
   sub: (context) => differenceOf(first(context), second(context)),
   mul,
   div: (context) => tall(`\\frac{${first(context).tex}}{${second(context).tex}}`, level.product),
+  pow: (context) =>
+    expression(
+      `${within(first(context), level.atom)}^{${unbroken(second(context).tex)}}`,
+      level.prefix,
+      first(context),
+    ),
   min: call("\\min"),
   max: call("\\max"),
   less: compared("<"),
