@@ -1,4 +1,5 @@
 /** @file The reference pages: their lists are complete, what they name is exported, and commands have the options they name. */
+import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
 import { zoo } from "../../cells/zoo.ts";
 import { opTable } from "../../compiler/ops/table.ts";
@@ -13,6 +14,17 @@ test("every op of the table is named, by its own name or by what makes it", () =
   const named = new Set(inOps);
   const missing = Object.keys(opTable).filter((op) => op !== "input" && !named.has(op));
   expect(missing).toEqual([]);
+});
+
+test("every function of compiler/ops that users can import is named", async () => {
+  const folder = new URL("../../compiler/ops/", import.meta.url);
+  const files = readdirSync(folder).filter((file) => file.endsWith(".ts"));
+  const modules: object[] = await Promise.all(files.map((file) => import(new URL(file, folder).href)));
+  const own = new Set(modules.flatMap((module) => Object.values(module)));
+  const exported = Object.entries(cellgrad).filter(([, value]) => typeof value === "function" && own.has(value));
+  expect(exported.length).toBeGreaterThan(60);
+  const named = new Set([...inOps, "interpret", "traceGraph"]);
+  expect(exported.map(([name]) => name).filter((name) => !named.has(name))).toEqual([]);
 });
 
 test("everything that the lists of ops, initializers and optimizers name is exported", () => {
