@@ -7,6 +7,7 @@ import { draw } from "../diagram/draw.ts";
 import { gateColours } from "../diagram/gate-colours.ts";
 import { button, h } from "../dom.ts";
 import { createEditor } from "../editor/editor.ts";
+import { equationsView } from "../equations/equations-view.ts";
 import { presets } from "../presets.ts";
 import type { Sandbox } from "../sandbox-client.ts";
 import type { Training } from "../session/training.ts";
@@ -30,6 +31,7 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
     onLine: (line) => markLine(drawing, line),
   });
   const drawing = h("div", { class: "drawing" });
+  const equations = equationsView();
   const fault = button("", () => editor.goTo(faultLine));
   fault.className = "fault";
   const faults = h("div", { class: "faults", role: "status" });
@@ -42,6 +44,7 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
     fault.textContent = `${line === undefined ? "" : `Line ${line}: `}${placed?.message ?? ""}`;
     faults.replaceChildren(...(found === undefined ? [] : [fault]));
     drawing.classList.toggle("outdated", found !== undefined);
+    equations.outdate(found !== undefined);
   };
   const showCell = (traced: TracedCell) => {
     const [trace] = traced.traces;
@@ -54,6 +57,7 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
       `The cell ${traced.name}. States: ${diagram.loops.map(({ state }) => state).join(", ")}. Gates: ${gates.join("; ") || "none"}.`,
     );
     drawing.replaceChildren(picture);
+    equations.show(trace);
   };
   const run = async () => {
     const own = ++runs;
@@ -103,6 +107,7 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
     { class: "cell-panel" },
     h("div", { class: "cell-bar" }, cellTabs(workspace), startFrom, compare),
     drawing,
+    equations.element,
     startedLine(workspace),
     h("div", { class: "editor" }, editor.element),
     faults,
