@@ -23,7 +23,7 @@ const LAYERS: Record<string, readonly string[]> = {
   disk: ["", "compiler", "cells", "train", "interchange"],
   cli: ["", "shaders", "compiler", "cells", "runtime", "devices", "train", "interchange", "testing", "disk"],
   entries: ["", "shaders", "compiler", "cells", "runtime", "devices", "train", "interchange", "testing", "disk"],
-  playground: ["", "shaders", "compiler", "cells", "runtime", "devices", "train", "testing"],
+  playground: ["", "shaders", "compiler", "cells", "runtime", "devices", "train", "interchange", "testing"],
 };
 
 /** Only the types: the program is data, and running it needs nothing of how it was made. The grammar itself is shared. */
