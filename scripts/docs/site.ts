@@ -109,8 +109,10 @@ export function writeSources(root: string, folder: string): { readonly pages: nu
     names[module] = `/${pageOf(module)}`;
   }
   names.cellgrad = `/${pageOf("cellgrad")}`;
+  const { homepage } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { homepage: string };
+  const repository = homepage.replace(/#.*/, "");
   mkdirSync(join(folder, ".vitepress/theme"), { recursive: true });
-  writeFileSync(join(folder, ".vitepress/data.json"), JSON.stringify({ sidebar: bar, names }));
+  writeFileSync(join(folder, ".vitepress/data.json"), JSON.stringify({ sidebar: bar, names, repository }));
   for (const [name, from] of [
     ["config.mjs", "scripts/docs/vitepress/config.mjs"],
     ["theme/index.mjs", "scripts/docs/vitepress/theme.mjs"],

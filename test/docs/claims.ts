@@ -154,6 +154,13 @@ import { sgd as plain } from "cellgrad";
   expect(await writer.evaluate([{ inputs: other }])).toBe(await writer.evaluate([{ inputs: stroke }]));
 }`,
     },
+    {
+      after: 'console.log("speeds", output.shape, output.data[0], again.output.data[0]);',
+      says: "a speed for each point, and the file predicts what the trainer does",
+      check: `
+expect(output.shape).toEqual([10, 2, 1]);
+output.data.forEach((value, i) => expect(again.output.data[i]).toBeCloseTo(value, 5));`,
+    },
   ],
   "docs/guide/layers.md": [
     {

@@ -48,9 +48,16 @@ next.forEach(([temperature = 0, humidity = 0, pressure = 0], i) => {
       check: "expect(await trainer.evaluate(batches.validation, { metric: classified })).toBe(1);",
     },
     {
-      after: 'console.log("class", data.classes[best]);',
+      after: 'console.log("class", data.classes[logits.indexOf(Math.max(...logits))]);',
       says: "the new sequence rises",
-      check: 'expect(data.classes[best]).toBe("rising");',
+      check: 'expect(data.classes[logits.indexOf(Math.max(...logits))]).toBe("rising");',
+    },
+    {
+      after: 'console.log("classes", model.classes, "logits", Array.from(again.output.data).slice(-2));',
+      says: "the saved classifier has the classes and the logits of the trained one",
+      check: `
+expect(model.classes).toEqual(["falling", "rising"]);
+logits.forEach((logit, i) => expect(again.output.data.at(i - 2)).toBeCloseTo(logit, 4));`,
     },
   ],
   "docs/recipes/custom-loss.md": [

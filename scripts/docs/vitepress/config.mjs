@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { defineConfig } from "vitepress";
 
-const { sidebar, names } = JSON.parse(readFileSync(new URL("./data.json", import.meta.url), "utf8"));
+const { sidebar, names, repository } = JSON.parse(readFileSync(new URL("./data.json", import.meta.url), "utf8"));
 
 /** GitHub's anchors, as in slug.ts, so that one link works in both places. */
 const slugify = (text) =>
@@ -65,5 +65,6 @@ export default defineConfig({
     sidebar,
     outline: { level: [2, 3] },
     search: { provider: "local" },
+    socialLinks: [{ icon: "github", link: repository }],
   },
 });
