@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * @file The `cellgrad` command. In a clone it runs the TypeScript source as it is; the npm package ships no source, and
- * there it runs the compiled files.
+ * @file The `cellgrad` command. In a clone it runs the TypeScript sources; in the npm package, which has no sources, it
+ * runs the compiled files.
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -12,17 +12,17 @@ const cache = fileURLToPath(new URL("../node_modules/.cache/jiti", import.meta.u
 async function loadCli() {
   if (!existsSync(source)) return import("../dist/cli/main.js");
   const { createJiti } = await import("jiti");
-  // Without their comments, statements stay on the lines on which they were written, and errors name those.
+  // Dropping comments keeps statements on their original lines, so that errors show the right line numbers.
   const transformOptions = { babel: { comments: false } };
   return createJiti(import.meta.url, { fsCache: cache, transformOptions }).import(source);
 }
 
-// Whoever reads the output may stop before its end, as `head` does.
+// A reader of the output, such as `head`, can stop before its end.
 process.stdout.on("error", (error) => {
   if (error.code === "EPIPE") process.exit(0);
   throw error;
 });
 
 const { main } = await loadCli();
-// Not process.exit(): what is still being written to a pipe would be cut off.
+// Not process.exit(), which would cut off pending writes to a pipe.
 process.exitCode = await main(process.argv.slice(2));

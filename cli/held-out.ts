@@ -1,6 +1,6 @@
 /**
- * @file The held-out loss on the way: the best weights are kept, the learning rate may follow the loss, and a run ends
- * where the loss no longer improves. Early stopping: Prechelt 1998, "Early stopping - but when?".
+ * @file The held-out loss during training: stores the best weights, can lower the learning rate on a plateau, and stops
+ * the run when the loss no longer improves. Early stopping: Prechelt 1998, "Early stopping - but when?".
  */
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Batch } from "../train/data/batches.ts";
@@ -10,8 +10,8 @@ import { plateau } from "../train/optimizers/plateau.ts";
 import type { Trainer } from "../train/trainer.ts";
 
 /**
- * The loss on what is held out, of its first `most` batches, or of all where that is 0; none where the data is too short to
- * hold some out.
+ * The mean loss on the first `most` held-out batches, or on all of them if `most` is 0; undefined if the data is too short
+ * to hold any out.
  */
 export async function heldOutLoss(
   trainer: { readonly evaluate: (batches: AsyncIterable<Batch>) => Promise<number> },
@@ -21,7 +21,7 @@ export async function heldOutLoss(
   return validation.count === 0 ? undefined : trainer.evaluate(firstOf(validation, measuredBatches(validation, most)));
 }
 
-/** How many batches a measurement takes. */
+/** How many batches one measurement reads. */
 export function measuredBatches({ count }: BatchStream, most: number): number {
   return most === 0 ? count : Math.min(count, most);
 }
@@ -38,29 +38,29 @@ async function* firstOf({ from }: BatchStream, count: number): AsyncGenerator<Ba
 export interface Measuring {
   /** Steps from one measurement to the next. */
   readonly every: number;
-  /** Batches of a measurement, at the most; 0 for all. */
+  /** Most batches of one measurement; 0 for all. */
   readonly batches: number;
-  /** Measurements in a row without an improvement that end the run. */
+  /** The run ends after this many measurements in a row without an improvement. */
   readonly patience?: number | undefined;
-  /** Whether the learning rate is halved after two measurements without an improvement. */
+  /** Whether to halve the learning rate after two measurements without an improvement. */
   readonly followsPlateau?: boolean | undefined;
 }
 
 export interface Measurement {
   readonly step: number;
   readonly valLoss: number;
-  /** Whether it is the lowest so far. */
+  /** Whether this is the lowest loss so far. */
   readonly best: boolean;
 }
 
 export interface Best {
-  /** The step that made the weights. */
+  /** The step that produced the weights. */
   readonly step: number;
   readonly loss: number;
   readonly weights: Readonly<Record<string, NdArray>>;
 }
 
-/** A run's held-out losses. */
+/** The held-out losses of a run. */
 export class HeldOut {
   readonly losses: number[] = [];
   best: Best | undefined;
@@ -78,7 +78,7 @@ export class HeldOut {
     this.#learningRate = learningRate;
   }
 
-  /** Goes on after the losses of an earlier run, whose best weights these are. */
+  /** Continues from the losses of an earlier run, whose best weights these are. */
   resume(losses: readonly number[], weights: Best["weights"]): void {
     for (const loss of losses) {
       const isBest = this.#note(loss);
@@ -86,19 +86,19 @@ export class HeldOut {
     }
   }
 
-  /** Measures where it is time to; to be called after every step. */
+  /** Measures the loss if it is due; to be called after every step. */
   async after(step: number): Promise<Measurement | undefined> {
     if (step % this.#measuring.every !== 0) return undefined;
     const loss = await heldOutLoss(this.#trainer, this.#batches, this.#measuring.batches);
     if (loss === undefined) return undefined;
-    // JSON, which keeps the losses, has no NaN: what cannot be measured is the worst of all.
+    // The losses are stored as JSON, which has no NaN: a loss that is not finite counts as the worst possible.
     const valLoss = isFiniteInF32(loss) ? loss : Number.MAX_VALUE;
     const best = this.#note(valLoss);
     if (best) this.best = { step, loss, weights: await this.#trainer.parameters() };
     return { step, valLoss, best };
   }
 
-  /** Whether the loss has not improved for too long. */
+  /** Whether the patience is used up. */
   get isOver(): boolean {
     return this.#sinceBest >= (this.#measuring.patience ?? Number.POSITIVE_INFINITY);
   }

@@ -1,17 +1,17 @@
 /**
- * @file The model of a run that is not over yet: saved where the held-out loss has improved, and from time to time, so that a
- * process which is killed loses little. It holds all that the run is gone on with.
+ * @file Saves during a run: the model is written when the held-out loss has improved, and at fixed intervals, so that a
+ * killed process loses little. The file holds everything `--resume` needs.
  *
- * What a step left is known to be good once the step after it had a finite loss, which the host learns of a few steps
- * later: only then is it written.
+ * The weights of a step are known to be good once the next step had a finite loss, which the host learns a few steps
+ * later: the model is written only then.
  */
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Checkpoint, Trainer } from "../train/trainer.ts";
 
-/** A run as it was after a step. */
-export interface Moment {
+/** The state of a run after a step. */
+export interface RunState {
   readonly step: number;
-  /** Of that step. */
+  /** The loss of that step. */
   readonly loss: number;
   readonly checkpoint: Checkpoint;
   readonly weights: Readonly<Record<string, NdArray>>;
@@ -19,16 +19,16 @@ export interface Moment {
 
 export interface InterimOptions {
   readonly trainer: Trainer;
-  /** Seconds from one save to the next, where no improvement comes before. */
+  /** Seconds between saves, unless an improvement comes first. */
   readonly every: number;
-  /** Given what the run knows now, gives what writes the moment that is being taken. */
-  readonly prepare: () => (moment: Moment) => Promise<void>;
+  /** Captures what the run knows now; returns the function that writes the state once it is read back. */
+  readonly prepare: () => (state: RunState) => Promise<void>;
 }
 
-interface Taken {
+interface PendingSave {
   readonly step: number;
-  readonly arrays: Promise<readonly [Checkpoint, Moment["weights"]]>;
-  readonly write: (moment: Moment) => Promise<void>;
+  readonly arrays: Promise<readonly [Checkpoint, RunState["weights"]]>;
+  readonly write: (state: RunState) => Promise<void>;
   loss: number | undefined;
 }
 
@@ -39,40 +39,40 @@ export class InterimSaves {
   #lastTime = performance.now();
   #isDue = false;
   #settled = 0;
-  #taken: Taken | undefined;
+  #pending: PendingSave | undefined;
 
   constructor(options: InterimOptions) {
     this.#options = options;
   }
 
-  /** Notes that a step is over and had this loss, which is finite. */
+  /** Records that a step has finished with this finite loss. */
   settle(step: number, loss: number): void {
     this.#settled = step;
-    if (this.#taken?.step === step) this.#taken.loss = loss;
+    if (this.#pending?.step === step) this.#pending.loss = loss;
   }
 
-  /** To be called when a step is enqueued and the next is not. */
+  /** To be called after a step is enqueued and before the next one is. */
   async after(step: number, isBest: boolean): Promise<void> {
-    await this.#writeTaken();
+    await this.#writePending();
     this.#isDue ||= isBest || performance.now() - this.#lastTime >= 1000 * this.#options.every;
-    // One at a time; what comes meanwhile is taken when that is written.
-    if (!this.#isDue || this.#taken !== undefined) return;
+    // One at a time: a save that falls due meanwhile starts when this one is written.
+    if (!this.#isDue || this.#pending !== undefined) return;
     const { trainer, prepare } = this.#options;
-    // Both are enqueued before anything is waited for, so that they are of one moment.
+    // Both are enqueued before the first await, so that they are of the same step.
     const arrays = Promise.all([trainer.checkpoint(), trainer.parameters()] as const);
-    // Where the device fails, the steps say so.
+    // If the device fails, the training steps report it.
     arrays.catch(() => undefined);
-    this.#taken = { step, arrays, write: prepare(), loss: undefined };
+    this.#pending = { step, arrays, write: prepare(), loss: undefined };
     this.#isDue = false;
     this.#lastTime = performance.now();
   }
 
-  async #writeTaken(): Promise<void> {
-    const taken = this.#taken;
-    if (taken?.loss === undefined || this.#settled <= taken.step) return;
-    this.#taken = undefined;
-    const [checkpoint, weights] = await taken.arrays;
-    await taken.write({ step: taken.step, loss: taken.loss, checkpoint, weights });
-    this.savedStep = taken.step;
+  async #writePending(): Promise<void> {
+    const pending = this.#pending;
+    if (pending?.loss === undefined || this.#settled <= pending.step) return;
+    this.#pending = undefined;
+    const [checkpoint, weights] = await pending.arrays;
+    await pending.write({ step: pending.step, loss: pending.loss, checkpoint, weights });
+    this.savedStep = pending.step;
   }
 }

@@ -1,9 +1,9 @@
-/** @file Ctrl-C during a run: the first one asks the run to end and save, the second ends the process at once. */
+/** @file Ctrl-C during a run: the first asks the run to stop and save, the second ends the process at once. */
 import { ExitCode } from "./errors.ts";
 
 export interface Interrupt {
   readonly requested: boolean;
-  /** The same, for what waits. */
+  /** The same, as a signal for code that waits. */
   readonly signal: AbortSignal;
   readonly dispose: () => void;
 }
@@ -14,7 +14,7 @@ export function watchInterrupt(): Interrupt {
   const asked = new AbortController();
   const onSignal = () => {
     if (asked.signal.aborted) {
-      // A progress bar hides the cursor while it is shown.
+      // A progress bar has hidden the cursor.
       if (process.stderr.isTTY) process.stderr.write("\u001b[?25h");
       process.exit(ExitCode.interrupted);
     }

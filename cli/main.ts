@@ -1,7 +1,7 @@
-/** @file `main`: runs one command line and gives its exit code. It never throws and never ends the process. */
+/** @file `main`: runs one command line and returns its exit code. It never throws and never ends the process. */
 import { readFile } from "node:fs/promises";
 import { CommanderError } from "commander";
-import { complaintOf, ExitCode } from "./errors.ts";
+import { ExitCode, errorReport } from "./errors.ts";
 import { createProgram } from "./program.ts";
 import { line, type Streams } from "./streams.ts";
 
@@ -17,22 +17,22 @@ export async function main(argv: readonly string[], streams: Streams = process):
     else await program.parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
-    // Help and version end the parsing by throwing.
+    // commander ends --help and --version by throwing.
     if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.ok;
-    const complaint = complaintOf(error);
-    line(streams.stderr, `cellgrad: ${abridged(complaint.line)}`);
+    const report = errorReport(error);
+    line(streams.stderr, `cellgrad: ${shortened(report.line)}`);
     if (process.env.CELLGRAD_DEBUG && error instanceof Error) line(streams.stderr, error.stack);
-    return complaint.exitCode;
+    return report.exitCode;
   }
 }
 
-/** What was named may be of any length; what is wrong stands before it or behind. */
-function abridged(text: string): string {
+/** Messages can quote user input of any length; what is wrong is at the beginning or the end. */
+function shortened(text: string): string {
   return text.length <= 2000 ? text : `${text.slice(0, 1000)} … ${text.slice(-500)}`;
 }
 
 async function packageVersion(): Promise<string> {
-  // The compiled files lie one folder deeper than the source.
+  // The compiled files are one folder deeper than the source.
   const depth = import.meta.url.endsWith(".ts") ? ".." : "../..";
   const text = await readFile(new URL(`${depth}/package.json`, import.meta.url), "utf8");
   return (JSON.parse(text) as { version: string }).version;

@@ -1,4 +1,4 @@
-/** @file Reads a model of the kind that a command needs. */
+/** @file Reads a model file and checks that it is of the kind that a command needs. */
 import { UserError } from "../compiler/graph/errors.ts";
 import { readBytes } from "../disk/data-files.ts";
 import { decodeModel, type SavedModel, type SavedNetwork } from "../train/files/model-file.ts";
@@ -14,9 +14,9 @@ export async function readModel<K extends NetworkKind>(
   const uses = {
     text: `was trained on text: use ${commandLine("sample", fileWord(path))}`,
     series: `was trained on a numeric series: use ${commandLine("forecast", fileWord(path), "FILE.csv")}`,
-    regression: `finds numbers in a sequence; ${elsewhere(path)}`,
-    classifier: `tells the class of a sequence; ${elsewhere(path)}`,
-    objective: `is an objective of its own; ${elsewhere(path)}`,
+    regression: `predicts numbers from a sequence; ${elsewhere(path)}`,
+    classifier: `predicts the class of a sequence; ${elsewhere(path)}`,
+    objective: `is a custom objective; ${elsewhere(path)}`,
   };
   throw new UserError(`${path} ${uses[model.kind]}`);
 }

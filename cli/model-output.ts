@@ -1,6 +1,6 @@
 /**
- * @file Writing a model. Whether the place can be written is found out before anything is trained; the file is written
- * beside its target and renamed, so that nobody ever sees a part of one.
+ * @file Atomic writes of a model. The path is checked before training starts; the file is written next to its target and
+ * then renamed, so that an incomplete file is never visible.
  */
 import { realpath, stat } from "node:fs/promises";
 import { resolve } from "node:path";
@@ -13,13 +13,12 @@ export interface ModelOutput {
   readonly write: (bytes: Uint8Array) => Promise<void>;
 }
 
-/** Makes sure that a model can be written to `path`, which must be none of the files `sources` that are read. */
+/** Checks that a model can be written to `path`, and that `path` is not one of the input files `sources`. */
 export async function prepareOutput(path: string, ...sources: readonly string[]): Promise<ModelOutput> {
   const { target, isFile } = await targetOf("--out", path);
   if (!isFile) throw new UserError(`--out ${path}: not a regular file`);
   const read = await Promise.all(sources.map((source) => realpath(source).catch(() => undefined)));
-  if (read.includes(target))
-    throw new UserError(`--out ${path} is the file that is read; give the model a name of its own`);
+  if (read.includes(target)) throw new UserError(`--out ${path} is an input file; give another name`);
   await tryWriting(target).catch(async (error: unknown) => {
     throw await outputFault(`--out ${path}`, path, error);
   });
@@ -32,14 +31,13 @@ export async function prepareOutput(path: string, ...sources: readonly string[])
   };
 }
 
-/** What `option` names: a file that is or is not there yet, where `path` is a link the one that it leads to, or a device. */
+/** The file that `option` names, whether or not it exists yet, with links resolved. `isFile` is false for a device file. */
 export async function targetOf(option: string, path: string): Promise<{ target: string; isFile: boolean }> {
   if (path === "") throw new UserError(`${option} is empty; give the name of a file`);
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw fileFault(`${option} ${path}`, error);
   });
-  if (found?.isDirectory())
-    throw new UserError(`${option} ${path}: this is a directory; give the name of a file in it`);
+  if (found?.isDirectory()) throw new UserError(`${option} ${path} is a directory; give the name of a file in it`);
   return { target: found === undefined ? resolve(path) : await realpath(path), isFile: found?.isFile() ?? true };
 }

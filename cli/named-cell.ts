@@ -1,10 +1,10 @@
-/** @file The cell that a command line names. */
+/** @file Resolves the cell that `--cell` names. */
 import { zoo } from "../cells/zoo.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import { loadCell } from "../disk/user-module.ts";
 import type { CellDefinition } from "../index.ts";
 
-/** The cell that `--cell` means: a built-in's name, or the path of a module that exports one. */
+/** The cell with this built-in name, or the one that the module at this path exports. */
 export async function cellByName(nameOrPath: string): Promise<CellDefinition> {
   if (Object.hasOwn(zoo, nameOrPath)) return zoo[nameOrPath] as CellDefinition;
   if (isPath(nameOrPath)) return loadCell(nameOrPath);
@@ -14,7 +14,7 @@ export async function cellByName(nameOrPath: string): Promise<CellDefinition> {
   );
 }
 
-/** Whether `--cell` names a file, and no built-in cell. */
+/** Whether `--cell` names a file rather than a built-in cell. */
 export function isPath(text: string): boolean {
   return /[\\/.]/.test(text);
 }

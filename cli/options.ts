@@ -1,4 +1,4 @@
-/** @file Values of options: each parser takes the text of one option and gives its value, or says what it must be. */
+/** @file Parsers of option values: each returns the value of an option's text, or throws a UserError that says what it must be. */
 import { UserError } from "../compiler/graph/errors.ts";
 
 type Parser<T> = (text: string) => T;
@@ -9,7 +9,7 @@ function numberOf(text: string): number {
   return NUMBER.test(text) ? Number(text) : Number.NaN;
 }
 
-/** A whole number from `low` to `high`. */
+/** An integer from `low` to `high`. */
 export function whole(option: string, low: number, high = 1_000_000_000): Parser<number> {
   return (text) => {
     const value = numberOf(text);
@@ -18,7 +18,7 @@ export function whole(option: string, low: number, high = 1_000_000_000): Parser
   };
 }
 
-/** A number up to `most` and above 0, as devices compute with it (in float32), or 0 itself where `mayBeZero`. */
+/** A number above 0 (still above 0 in the devices' float32) and up to `most`; also 0 if `mayBeZero`. */
 export function real(option: string, most: number, { mayBeZero = false } = {}): Parser<number> {
   const range = mayBeZero ? `from 0 to ${most}` : `above 0, up to ${most}`;
   return (text) => {
@@ -28,7 +28,7 @@ export function real(option: string, most: number, { mayBeZero = false } = {}): 
   };
 }
 
-/** Batches of a held-out loss by default: enough for two digits of it, however long the file. */
+/** Default number of batches of a held-out loss: enough for two digits of it, however long the file. */
 export const EVAL_BATCHES = 100;
 
 const DEVICES = ["auto", "gpu", "cpu", "software", "interpreter"] as const;
@@ -41,21 +41,21 @@ export function deviceName(text: string): DeviceName {
   return found;
 }
 
-/** Refuses threads of a device that has none. */
+/** Rejects --threads for a device without threads. */
 export function checkThreads({ device, threads }: { readonly device?: DeviceName; readonly threads?: number }): void {
   if (threads !== undefined && device !== "cpu" && device !== "auto")
-    throw new UserError(`--threads is for --device cpu or auto: ${device} has none`);
+    throw new UserError(`--threads is for --device cpu or auto: ${device} has no threads`);
 }
 
-/** Rules of update by the names of the command line. */
+/** Optimizers by their names on the command line. */
 export const OPTIMIZER_NAMES = ["adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "adagrad", "lion"] as const;
 export type OptimizerName = (typeof OPTIMIZER_NAMES)[number];
 
-/** Ways of the learning rate by the names of the command line. */
+/** Learning-rate schedules by their names on the command line. */
 export const RATE_SCHEDULE_NAMES = ["constant", "linear", "cosine", "step", "plateau"] as const;
 export type RateScheduleName = (typeof RATE_SCHEDULE_NAMES)[number];
 
-/** Names with commas between them, each once. */
+/** Distinct names, separated by commas. */
 export function names(option: string): Parser<string[]> {
   return (text) => {
     const list = text.split(",").map((name) => name.trim());
@@ -64,7 +64,7 @@ export function names(option: string): Parser<string[]> {
   };
 }
 
-/** Numbers with commas between them. */
+/** Numbers, separated by commas. */
 export function numbers(option: string): Parser<number[]> {
   return (text) => {
     const list = text.split(",").map((part) => numberOf(part.trim()));
@@ -73,8 +73,8 @@ export function numbers(option: string): Parser<number[]> {
   };
 }
 
-/** Numbers by name, of an option that may be given several times: NAME=VALUE. */
-export function numbered(option: string) {
+/** NAME=VALUE of an option that can be repeated, collected into a record. */
+export function assignments(option: string) {
   return (text: string, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> => {
     const [, name = "", value = ""] = /^([^=]+)=(.*)$/.exec(text) ?? [];
     if (name !== "" && Number.isFinite(Math.fround(numberOf(value)))) return { ...before, [name]: Number(value) };

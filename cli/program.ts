@@ -1,13 +1,13 @@
 /**
- * @file The commands, their options and their help: what `cellgrad --help` says. What a command does is in `commands/`
- * and is loaded when it runs, so that help and errors of usage come at once.
+ * @file The commands, their options and their help texts. The code of a command is in `commands/` and is loaded when it
+ * runs, so that help and usage errors appear at once.
  */
 
 import { Command, Option } from "commander";
 import { zoo } from "../cells/zoo.ts";
 import { scheduleChoices } from "../compiler/plan/scan/names.ts";
 import { invocation } from "./invocation.ts";
-import { checkThreads, EVAL_BATCHES, names, numbered, real, whole } from "./options.ts";
+import { assignments, checkThreads, EVAL_BATCHES, names, real, whole } from "./options.ts";
 import { addTableOptions, addUpdateOptions, device, LARGEST_RATE, threads, timeout } from "./shared-options.ts";
 import type { Streams } from "./streams.ts";
 import type { TrainCommandOptions } from "./train-options.ts";
@@ -16,12 +16,12 @@ import { addWeightCommands } from "./weight-commands.ts";
 export interface Invocation {
   readonly streams: Streams;
   readonly version: string;
-  /** Takes the exit code of the command that ran. */
+  /** Called with the exit code of the command. */
   readonly finish: (exitCode: number) => void;
 }
 
 const CELL = `a built-in cell (${Object.keys(zoo).join(", ")}) or a module that exports one`;
-/** Beyond this, one matrix alone is larger than a buffer of any adapter we know. */
+/** With more units, a single matrix exceeds the largest buffer of any known adapter. */
 const MOST_UNITS = 16384;
 const MOST_BATCH = 65535;
 const MOST_TIME = 65535;
@@ -29,77 +29,69 @@ const LARGEST_SEED = 2 ** 32 - 1;
 
 export function createProgram({ streams, version, finish }: Invocation): Command {
   const program = new Command("cellgrad")
-    .description("Trains recurrent cells, yours or the built-in ones, on WebGPU.")
+    .description("Trains recurrent cells, yours or the built-in ones, on WebGPU and on the CPU.")
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "show help")
     .helpCommand(false)
-    .addHelpText("after", "\ncellgrad <command> --help shows the options of a command, with examples.")
+    .addHelpText("after", "\ncellgrad <command> --help shows the options of a command and examples.")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),
-      // Errors are thrown, and main() writes them as one line.
+      // Errors are thrown; main() prints them as one line.
       writeErr: () => {},
       outputError: () => {},
     })
     .hook("preAction", (_, command) => checkThreads(command.opts()));
   const training = program
     .command("train")
-    .argument("<file>", "a text in UTF-8, or a numeric series (.csv or .tsv: a row for each time step)")
-    .description("train a network on a text (next character) or on a series (next row of values)")
+    .argument("<file>", "a UTF-8 text, or a numeric series (.csv or .tsv, one row per time step)")
+    .description("train a network on a text (predict the next character) or on a series (predict the next row)")
     .option("--cell <cell>", CELL, "lstm")
     .option("--units <n>", "units of each layer", whole("--units", 1, MOST_UNITS), 128)
     .option("--layers <n>", "stacked recurrent layers", whole("--layers", 1, 64), 1)
-    .option("--embed <n>", "width of the characters' embedding (text only)", whole("--embed", 1, MOST_UNITS), 64)
+    .option("--embed <n>", "width of the character embedding (text only)", whole("--embed", 1, MOST_UNITS), 64)
     .option("--batch <n>", "sequences side by side", whole("--batch", 1, MOST_BATCH), 16)
     .option("--time <n>", "time steps per update", whole("--time", 1, MOST_TIME), 32)
-    .option("--steps <n>", "updates", whole("--steps", 1), 1000)
+    .option("--steps <n>", "number of updates", whole("--steps", 1), 1000)
     .option(
       "--lr <x>",
-      "learning rate; 0.002 suits adam: sgd wants more, lion less",
+      "learning rate; 0.002 suits adam, sgd needs more, lion less",
       real("--lr", LARGEST_RATE),
       0.002,
     );
   addUpdateOptions(training)
-    .option("--seed <n>", "one seed gives one run", whole("--seed", 0, LARGEST_SEED), 1)
-    .option("--tune", "search for faster tile sizes first, for a minute at most; the model keeps what was found")
-    .option("--tuning <model>", "train with the tuning that a model keeps")
-    .option(
-      "--tokens <how>",
-      "what a text is made of: characters, bytes, or the path of a tokenizer.json",
-      "characters",
-    )
-    .option(
-      "--columns <names>",
-      "columns of a table to read, by name or number, with commas between them",
-      names("--columns"),
-    );
+    .option("--seed <n>", "random seed; the same seed repeats the run", whole("--seed", 0, LARGEST_SEED), 1)
+    .option("--tune", "first search for faster tile sizes, for at most a minute; the result is saved in the model")
+    .option("--tuning <model>", "train with the tuning saved in a model")
+    .option("--tokens <how>", "how a text is split: characters, bytes, or the path of a tokenizer.json", "characters")
+    .option("--columns <names>", "table columns to read, by name or number, separated by commas", names("--columns"));
   addTableOptions(training)
     .option(
       "--eval-every <n>",
-      "measure the held-out loss every so many updates, and keep the best weights",
+      "measure the held-out loss every n updates, and keep the best weights",
       whole("--eval-every", 1),
     )
     .option(
       "--eval-batches <n>",
-      "batches of the held-out part that a measurement takes, at the most; 0 for all",
+      "most held-out batches per measurement; 0 for all",
       whole("--eval-batches", 0),
       EVAL_BATCHES,
     )
-    .option("--patience <n>", "end after so many measurements without an improvement", whole("--patience", 1))
-    .option("--resume <model>", "go on with the run that wrote a model, as if it had not ended")
-    .option("--log <file>", "write the losses of all updates to a file, as JSON lines")
-    .option("--out <model>", "file for the trained model (safetensors), written on the way too")
+    .option("--patience <n>", "stop after n measurements in a row without an improvement", whole("--patience", 1))
+    .option("--resume <model>", "continue the run that wrote this model, as if it had not ended")
+    .option("--log <file>", "write the loss of every update to a file, as JSON lines")
+    .option("--out <model>", "file for the trained model (safetensors), also written during the run")
     .option(
       "--save-every <seconds>",
-      "write the model at least this often on the way, and whenever a better one is measured; a killed run resumes from it",
+      "write the model at least this often during the run, and whenever the held-out loss improves; a killed run can be resumed from it",
       real("--save-every", 86_400),
       60,
     )
     .option(
       "--debug-nan",
-      "where a number is not finite, find the op that made it: the interpreter runs that step again",
+      "if a number is not finite, rerun that step in the interpreter and name the op that produced it",
     )
-    .option("--json", 'JSON lines on standard output: one a step, and a last one with "done"')
+    .option("--json", 'print JSON lines: one per step, and a last one with "done"')
     .addOption(device())
     .addOption(threads())
     .addOption(timeout())
@@ -123,26 +115,26 @@ export function createProgram({ streams, version, finish }: Invocation): Command
 
   const task = program
     .command("task")
-    .argument("[name]", "a task, such as adding; without it the tasks are listed")
-    .description("train a network on one of the field's own tasks, made from a seed, and measure it on fresh sequences")
+    .argument("[name]", "a task, such as adding; without a name, lists the tasks")
+    .description("train a network on a synthetic benchmark task and measure it on new sequences")
     .option("--cell <cell>", CELL, "lstm")
     .option("--units <n>", "units of each layer", whole("--units", 1, MOST_UNITS), 32)
     .option("--layers <n>", "stacked recurrent layers", whole("--layers", 1, 64), 1)
-    .option("--embed <n>", "width of the symbols' embedding", whole("--embed", 1, MOST_UNITS), 16)
+    .option("--embed <n>", "width of the symbol embedding", whole("--embed", 1, MOST_UNITS), 16)
     .option("--batch <n>", "sequences side by side", whole("--batch", 1, MOST_BATCH), 16)
-    .option("--time <n>", "length of a sequence, by the rules of the task", whole("--time", 1, MOST_TIME), 50)
-    .option("--steps <n>", "updates", whole("--steps", 1), 1000)
+    .option("--time <n>", "sequence length, as the task defines it", whole("--time", 1, MOST_TIME), 50)
+    .option("--steps <n>", "number of updates", whole("--steps", 1), 1000)
     .option("--lr <x>", "learning rate", real("--lr", LARGEST_RATE), 0.01);
   addUpdateOptions(task)
-    .option("--seed <n>", "one seed gives one run", whole("--seed", 0, LARGEST_SEED), 1)
-    .option("--with <name=value>", "a parameter of the task; may be given several times", numbered("--with"), {})
+    .option("--seed <n>", "random seed; the same seed repeats the run", whole("--seed", 0, LARGEST_SEED), 1)
+    .option("--with <name=value>", "a parameter of the task; can be repeated", assignments("--with"), {})
     .option(
       "--start <path=value>",
-      "value with which all parameters start whose path ends so, such as input/bias=-3",
-      numbered("--start"),
+      "initial value of all parameters whose path ends this way, such as input/bias=-3",
+      assignments("--start"),
       {},
     )
-    .option("--json", "one JSON object")
+    .option("--json", "print one JSON object")
     .addOption(device())
     .addOption(threads())
     .addOption(timeout())
@@ -161,18 +153,18 @@ export function createProgram({ streams, version, finish }: Invocation): Command
 
   program
     .command("sample")
-    .argument("<model>", "a model that was trained on text")
-    .description("write text with a trained model")
-    .option("--prompt <text>", "text to go on from", "")
-    .option("--length <n>", "characters to write", whole("--length", 1), 400)
+    .argument("<model>", "a model trained on text")
+    .description("generate text with a trained model")
+    .option("--prompt <text>", "text to continue", "")
+    .option("--length <n>", "characters to generate", whole("--length", 1), 400)
     .option(
       "--temperature <x>",
-      "below 1 is more careful, above 1 more daring; 0 takes the likeliest",
+      "sampling temperature: below 1 is more conservative, above 1 more random; 0 picks the most likely character",
       real("--temperature", 1000, { mayBeZero: true }),
       0.8,
     )
-    .option("--seed <n>", "one seed gives one text", whole("--seed", 0, LARGEST_SEED), 1)
-    .option("--json", "one JSON object instead of the text as it comes")
+    .option("--seed <n>", "random seed; the same seed repeats the text", whole("--seed", 0, LARGEST_SEED), 1)
+    .option("--json", "print one JSON object at the end instead of streaming the text")
     .addOption(device())
     .addOption(threads())
     .addOption(timeout())
@@ -190,12 +182,12 @@ export function createProgram({ streams, version, finish }: Invocation): Command
 
   const forecasting = program
     .command("forecast")
-    .argument("<model>", "a model that was trained on a series")
-    .argument("<file>", "the series so far (.csv or .tsv), with the columns it was trained on among its own")
-    .description("continue a numeric series; prints CSV")
+    .argument("<model>", "a model trained on a series")
+    .argument("<file>", "the series so far (.csv or .tsv), including the columns that the model was trained on")
+    .description("continue a numeric series and print the new rows as CSV")
     .option("--horizon <n>", "rows to forecast", whole("--horizon", 1), 10);
   addTableOptions(forecasting)
-    .option("--json", "one JSON object instead of CSV")
+    .option("--json", "print one JSON object instead of CSV")
     .addOption(device())
     .addOption(threads())
     .addOption(timeout())
@@ -208,30 +200,33 @@ export function createProgram({ streams, version, finish }: Invocation): Command
   program
     .command("inspect")
     .description(
-      "show what the compiler makes of a cell: the IR before and after each pass, kernels, dispatches, bytes; or how long each kernel takes",
+      "show how a cell is compiled: the IR before and after each pass, kernels, dispatches, bytes; or time each kernel",
     )
     .option("--cell <cell>", CELL, "lstm")
     .option("--units <n>", "units of each layer", whole("--units", 1, MOST_UNITS), 128)
     .option("--layers <n>", "stacked recurrent layers", whole("--layers", 1, 64), 1)
     .option("--embed <n>", "width of the embedding", whole("--embed", 1, MOST_UNITS), 64)
-    .option("--vocabulary <n>", "number of symbols", whole("--vocabulary", 1, 1_000_000), 64)
+    .option("--vocabulary <n>", "size of the vocabulary", whole("--vocabulary", 1, 1_000_000), 64)
     .option("--batch <n>", "sequences side by side", whole("--batch", 1, MOST_BATCH), 16)
     .option("--time <n>", "time steps per update", whole("--time", 1, MOST_TIME), 32)
     .addOption(
-      new Option("--schedule <schedule>", "how loops over time run; auto lets a rule of shapes choose")
+      new Option("--schedule <schedule>", "how loops over time run; auto chooses by the shapes")
         .choices(scheduleChoices)
         .default("auto"),
     )
-    .option("--tuning <model>", "show the tuning that a model keeps, and compile with it")
-    .option("--profile", "run a training step on a device: time, FLOP and bytes of each kernel, instead of its text")
+    .option("--tuning <model>", "show the tuning saved in a model, and compile with it")
+    .option(
+      "--profile",
+      "run a training step on a device and show time, FLOP and bytes of each kernel instead of its code",
+    )
     .addOption(
       device(
-        "of --profile: gpu, cpu (WebAssembly), software (SwiftShader), or auto: gpu where there is one, else cpu; without --profile, cpu shows WebAssembly instead of WGSL",
+        "with --profile: gpu, cpu (WebAssembly), software (SwiftShader), or auto (gpu if there is one, else cpu); without --profile, cpu shows WebAssembly instead of WGSL",
       ),
     )
     .addOption(threads())
     .addOption(timeout())
-    .option("--json", "one JSON object")
+    .option("--json", "print one JSON object")
     .addHelpText(
       "after",
       examples([
@@ -248,14 +243,18 @@ export function createProgram({ streams, version, finish }: Invocation): Command
 
   program
     .command("check")
-    .argument("<module>", "a module that exports a cell (or a built-in cell's name)")
-    .description("check a cell's gradient on random sizes and numbers; exits with 1 where it is wrong")
-    .option("--cases <n>", "random cases", whole("--cases", 1, 1_000_000), 100)
-    .option("--order <n>", "2 checks the derivative of the gradient as well", whole("--order", 1, 2), 1)
-    .option("--seed <n>", "of the cases; drawn and printed where it is not given", whole("--seed", 0, LARGEST_SEED))
-    .option("--units <n>", "only this many units, for a cell that cannot have any number", whole("--units", 1, 64))
-    .option("--features <n>", "only this many features of x", whole("--features", 1, 64))
-    .option("--json", "one JSON object")
+    .argument("<module>", "a module that exports a cell, or the name of a built-in cell")
+    .description("check the gradients of a cell on random sizes and values; exits with 1 if one is wrong")
+    .option("--cases <n>", "number of random cases", whole("--cases", 1, 1_000_000), 100)
+    .option("--order <n>", "2 also checks second derivatives", whole("--order", 1, 2), 1)
+    .option("--seed <n>", "random seed of the cases; chosen and printed if not given", whole("--seed", 0, LARGEST_SEED))
+    .option(
+      "--units <n>",
+      "fixed number of units, for a cell that does not support every number",
+      whole("--units", 1, 64),
+    )
+    .option("--features <n>", "fixed number of features of x", whole("--features", 1, 64))
+    .option("--json", "print one JSON object")
     .addHelpText(
       "after",
       examples(["cellgrad check ./my-cell.ts", "cellgrad check ./my-cell.ts --cases 1000 --seed 7"]),
@@ -269,8 +268,8 @@ export function createProgram({ streams, version, finish }: Invocation): Command
 
   program
     .command("start")
-    .description("a demonstration: trains an LSTM on real text, then writes a sample")
-    .option("--steps <n>", "updates, instead of the demonstration's own number", whole("--steps", 1))
+    .description("demonstration: train an LSTM on real text, then generate a sample")
+    .option("--steps <n>", "number of updates (default: the demonstration's own)", whole("--steps", 1))
     .addOption(device())
     .addOption(threads())
     .addOption(timeout())
@@ -282,12 +281,12 @@ export function createProgram({ streams, version, finish }: Invocation): Command
 
   program
     .command("help")
-    .argument("[command]", "whose options to show")
-    .description("show help of a command")
+    .argument("[command]", "the command")
+    .description("show the help of a command")
     .action(async (name: string | undefined) => {
       const found = name === undefined ? program : program.commands.find((command) => command.name() === name);
       if (found !== undefined) found.outputHelp();
-      // Says that it is unknown, and which was meant.
+      // Throws commander's error with the nearest command name.
       else await program.parseAsync([name ?? ""], { from: "user" });
     });
 

@@ -1,4 +1,4 @@
-/** @file Progress on standard error. Of a training run: a bar on a terminal, and a line now and then anywhere else. */
+/** @file Progress on standard error: a bar on a terminal; elsewhere, about ten lines per training run. */
 import cliProgress from "cli-progress";
 import { line, type Streams } from "./streams.ts";
 import type { StepReport } from "./training-run.ts";
@@ -8,13 +8,13 @@ export interface Progress {
   readonly stop: () => void;
 }
 
-/** `unit` is what is counted per second, such as "characters". */
+/** `unit` is the unit of throughput, such as "characters" (per second). */
 export function showProgress(stderr: Streams["stderr"], steps: number, unit: string): Progress {
   return stderr.isTTY ? bar(stderr, steps, unit) : lines(stderr, steps, unit);
 }
 
-/** A bar for `total` pieces of work, on a terminal only; `what` says what they are. */
-export function showPieces(stderr: Streams["stderr"], total: number, what: string) {
+/** A bar for `total` items of work, on a terminal only; `what` describes the items. */
+export function showBar(stderr: Streams["stderr"], total: number, what: string) {
   if (!stderr.isTTY) return { done: () => {}, stop: () => {} };
   const shown = new cliProgress.SingleBar({ ...barStyle, stream: stderr, format: `{bar} {value}/{total}  ${what}` });
   shown.start(total, 0);
@@ -26,7 +26,7 @@ const barStyle = {
   barIncompleteChar: "░",
   barsize: 24,
   hideCursor: true,
-  // Interrupts are handled by the command, which may have a model to save.
+  // The command handles interrupts itself: it may have a model to save.
   gracefulExit: false,
 } as const;
 
@@ -56,7 +56,7 @@ function lines(stderr: Streams["stderr"], steps: number, unit: string): Progress
   };
 }
 
-/** Three decimals, or three digits where it is small. */
+/** The loss with three decimals, or with three significant digits if it is below 0.1. */
 export function shortLoss(loss: number): string {
   return Math.abs(loss) < 0.1 ? loss.toPrecision(3) : loss.toFixed(3);
 }

@@ -1,6 +1,6 @@
 /**
- * @file Going on with a run: what a model tells of the run that made it takes the place of the options of its command line.
- * The same cell, data and batches follow, so the numbers are those of a run without a break, to the bit on one adapter.
+ * @file Resuming a run: the run's options are read from its model instead of the command line. Cell, data and batches are
+ * the same, so the results equal those of an uninterrupted run, bit for bit on one adapter.
  */
 import { zoo } from "../cells/zoo.ts";
 import { UserError } from "../compiler/graph/errors.ts";
@@ -14,7 +14,7 @@ import type { TrainCommandOptions } from "./train-options.ts";
 import type { ResumableModel } from "./train-session.ts";
 import type { TrainingSetup } from "./training-setup.ts";
 
-/** Options that the model decides, by their flags. */
+/** Options that the model fixes, with their flags. */
 const decidedByModel = {
   ...{ units: "--units", layers: "--layers", embed: "--embed", batch: "--batch", time: "--time", seed: "--seed" },
   ...{ tokens: "--tokens", columns: "--columns", tune: "--tune", tuning: "--tuning", evalEvery: "--eval-every" },
@@ -23,7 +23,7 @@ const decidedByModel = {
   clip: "--clip",
 } as const satisfies Partial<Record<keyof TrainCommandOptions, string>>;
 
-/** The model of a run that can be gone on with. */
+/** Reads a model that can be resumed. */
 export async function readResumable(path: string): Promise<ResumableModel> {
   const model = decodeModel(await readBytes(path), path);
   const { checkpoint, run } = model;
@@ -33,23 +33,22 @@ export async function readResumable(path: string): Promise<ResumableModel> {
     );
   if (checkpoint !== undefined && run !== undefined) return { ...model, checkpoint, run };
   throw new UserError(
-    `--resume ${path}: this model keeps nothing to go on from; a run that ended well writes one that does`,
+    `--resume ${path}: this model has no optimizer state to continue from; a run that ends without an error saves it`,
   );
 }
 
-/** How an update is made, as the model keeps it. */
+/** The update options as the model stores them. */
 export function updateRecord(options: TrainCommandOptions): RunRecord["update"] {
   const { optimizer, lrSchedule, warmup, weightDecay, clip } = options;
   return { optimizer, lrSchedule, warmup, clip, ...(weightDecay !== undefined && { weightDecay }) };
 }
 
-/** The options of the run before, but for those that may change: how far to go, where to write, and the learning rate. */
+/** The options of the earlier run, except those that can change: number of steps, output files, learning rate. */
 export function resumedOptions(model: ResumableModel, options: TrainCommandOptions): TrainCommandOptions {
   const { run, tokenizer } = model;
   const { given } = options;
   const decided = Object.entries(decidedByModel).find(([name]) => given.has(name));
-  if (decided !== undefined)
-    throw new UserError(`${decided[1]} is decided by the model that --resume takes; leave it out`);
+  if (decided !== undefined) throw new UserError(`${decided[1]} is fixed by the model of --resume; leave it out`);
   if (!given.has("cell") && !Object.hasOwn(zoo, model.cell)) {
     throw new UserError(
       `--resume: ${model.cell} is not a built-in cell; give the module that exports it, such as --cell ./${model.cell}.ts`,
@@ -63,8 +62,8 @@ export function resumedOptions(model: ResumableModel, options: TrainCommandOptio
     ...{ batch: run.batch, time: run.time, seed: run.seed },
     steps: given.has("steps") ? options.steps : run.planned - run.steps || options.steps,
     lr: given.has("lr") ? options.lr : run.learningRate,
-    optimizer: oneOf(OPTIMIZER_NAMES, optimizer),
-    lrSchedule: oneOf(RATE_SCHEDULE_NAMES, lrSchedule),
+    optimizer: oneOf("optimizer", OPTIMIZER_NAMES, optimizer),
+    lrSchedule: oneOf("learning-rate schedule", RATE_SCHEDULE_NAMES, lrSchedule),
     ...{ warmup: Number(warmup), clip: Number(clip) },
     ...(weightDecay !== undefined && { weightDecay: Number(weightDecay) }),
     tokens: tokenizer === undefined ? (model.tokens ?? "characters") : "the model's tokenizer",
@@ -76,7 +75,7 @@ export function resumedOptions(model: ResumableModel, options: TrainCommandOptio
   };
 }
 
-/** Refuses a cell or data that is not that of the model, and steps that its schedule does not reach. */
+/** Throws if the cell or the data differs from the model's, or if the steps exceed its schedule. */
 export function checkResumed(
   model: ResumableModel,
   setup: TrainingSetup,
@@ -84,19 +83,20 @@ export function checkResumed(
 ): void {
   const { run } = model;
   if (encodeGraph(streamingStep(setup.network).graph) !== encodeGraph(model.graph))
-    throw new UserError("--resume: the cell or the data is not that with which the model was trained");
+    throw new UserError("--resume: the cell or the data differs from what the model was trained with");
   if (setup.data !== run.data)
-    throw new UserError("--resume: the file is not that with which the model was trained, or it has changed");
+    throw new UserError("--resume: the file is not the one that the model was trained on, or it has changed");
   const ends = lrSchedule !== "constant" && lrSchedule !== "plateau";
   if (ends && run.steps + steps > run.planned) {
     throw new UserError(
-      `--resume: the ${lrSchedule} schedule of the learning rate ends with step ${run.planned}, and ${run.steps} are made; fewer --steps are left`,
+      `--resume: the ${lrSchedule} schedule of the learning rate ends at step ${run.planned}, and ${run.steps} are done; at most ${run.planned - run.steps} steps are left`,
     );
   }
 }
 
-function oneOf<T extends string>(names: readonly T[], value: unknown): T {
+function oneOf<T extends string>(what: string, names: readonly T[], value: unknown): T {
   const found = names.find((name) => name === value);
-  if (found === undefined) throw new UserError("--resume: the model names no known way of updating its weights");
+  if (found === undefined)
+    throw new UserError(`--resume: the model's ${what} is unknown; this version knows ${names.join(", ")}`);
   return found;
 }

@@ -1,9 +1,9 @@
-/** @file Where a command writes: results on `stdout`, progress and errors on `stderr`. Tests pass streams of their own. */
+/** @file Output of a command: results on `stdout`, progress and errors on `stderr`. Tests pass their own streams. */
 import type { Writable } from "node:stream";
 
 export interface Streams {
   readonly stdout: Writable & { readonly isTTY?: boolean };
-  /** A terminal knows its size. */
+  /** `columns` and `rows` are set on a terminal. */
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
 }
 
@@ -12,8 +12,8 @@ export function line(stream: Writable, text = ""): void {
 }
 
 /**
- * Text whose characters that steer a terminal, or turn the direction of writing, are escaped as in JSON: names of models,
- * columns and cells may come from strangers. Line feeds and tabs stay.
+ * Escapes, as in JSON, the characters that control a terminal or change the writing direction: names of models, columns
+ * and cells can come from untrusted files. Line feeds and tabs stay.
  */
 export function escapeControls(text: string): string {
   return text.replace(/(?![\n\t])[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (character) => {
@@ -21,7 +21,7 @@ export function escapeControls(text: string): string {
   });
 }
 
-/** One JSON value on a line of its own. A number that is not finite becomes null, as JSON has none. */
+/** Writes one JSON value as one line. Numbers that are not finite become null, as JSON cannot express them. */
 export function jsonLine(stream: Writable, value: object): void {
   line(stream, JSON.stringify(value));
 }

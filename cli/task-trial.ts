@@ -1,4 +1,4 @@
-/** @file A trial: a network learns a task, and is then asked for what it never saw. */
+/** @file A trial: trains a network on a task, then evaluates it on new sequences. */
 import { UserError } from "../compiler/graph/errors.ts";
 import type { Device } from "../devices/device.ts";
 import type { CellDefinition } from "../index.ts";
@@ -27,53 +27,53 @@ export interface Trial {
   readonly seed: number;
   /** Parameters of the task by name. */
   readonly parameters: Readonly<Record<string, number>>;
-  /** Values with which parameters start whose path ends so, such as "input/bias". */
+  /** Initial values of parameters by the end of their path, such as "input/bias". */
   readonly start: Readonly<Record<string, number>>;
 }
 
 export interface TrialResult {
   readonly run: RunResult;
-  /** On sequences of another seed. */
+  /** Loss on sequences of another seed. */
   readonly loss: number;
-  /** Of one who knows nothing, and of one who knows how the sequences are made. */
+  /** Loss of a predictor that ignores its input, and of an optimal one. */
   readonly baseline: number;
   readonly best: number;
   /** The task's own measure, where it has one. */
   readonly score: Readonly<Record<string, number>>;
 }
 
-/** Fresh sequences on which the loss is measured, at least. */
+/** Least number of new sequences on which the loss is measured. */
 const FRESH_SEQUENCES = 1000;
-/** The seed of what was never seen is another one, whatever the seed. */
+/** The seed of the test sequences; differs from every training seed. */
 const freshSeed = (seed: number) => (seed + 2 ** 31) % 2 ** 32;
 
-/** A trial whose sizes and names all fit. */
+/** A trial whose sizes and names have been checked. */
 export interface PreparedTrial extends Trial {
   readonly made: TaskBatches;
   readonly network: Network;
 }
 
-/** More steps in a batch than any device has buffers for. */
+/** A batch with more time steps exceeds the buffers of every device. */
 const MOST_STEPS = 2 ** 24;
 
-/** Throws a UserError where the trial cannot be made, before a device is opened for it. */
+/** Checks the trial before a device is opened for it; throws a UserError if it cannot run. */
 export function prepareTrial(trial: Trial): PreparedTrial {
   const { task, cell, units, layers, embed, seed, batch, time, parameters, start } = trial;
   if (batch * time > MOST_STEPS)
     throw new UserError(
-      `--batch ${batch} x --time ${time} is ${grouped(batch * time)} steps in time, and ${grouped(MOST_STEPS)} are the most; make one of them smaller`,
+      `--batch ${batch} x --time ${time} is ${grouped(batch * time)} time steps, above the limit of ${grouped(MOST_STEPS)}; make one of them smaller`,
     );
   const made = task.batches(seed, { batch, time, parameters });
   const network = checkedSize(networkOfTask(task, made, { cell, units, layers, embed }));
   const paths = network.specs.map(({ path }) => path);
   for (const ending of Object.keys(start)) {
-    if (paths.some((path) => endsSo(path, ending))) continue;
-    throw new UserError(`--start ${ending}: no parameter's path ends so; there are ${paths.join(", ")}`);
+    if (paths.some((path) => pathEndsWith(path, ending))) continue;
+    throw new UserError(`--start ${ending}: no parameter path ends this way; the parameters are ${paths.join(", ")}`);
   }
   return { ...trial, made, network };
 }
 
-const endsSo = (path: string, ending: string) => `/${path}`.endsWith(`/${ending}`);
+const pathEndsWith = (path: string, ending: string) => `/${path}`.endsWith(`/${ending}`);
 
 export async function runTrial(
   device: Device,
@@ -88,12 +88,12 @@ export async function runTrial(
     await setStart(trainer, trial.start);
     const run = await runTraining({
       ...{ trainer, steps, report, isInterrupted },
-      training: { count: made.stepsPerEpoch, from: () => walked(made.training) },
+      training: { count: made.stepsPerEpoch, from: () => takeBatches(made.training) },
     });
     const { baseline, best } = made;
     if (run.steps === 0) return { run, loss: Number.NaN, baseline, best, score: {} };
     const count = Math.ceil(FRESH_SEQUENCES / batch);
-    const validation = { count, from: () => walked(fresh.training, count) };
+    const validation = { count, from: () => takeBatches(fresh.training, count) };
     const loss = await heldOutLoss(trainer, { training: validation, validation }, 0);
     return { run, loss: loss ?? Number.NaN, baseline, best, score: await scoreOf(trial, trainer) };
   } finally {
@@ -109,7 +109,7 @@ async function scoreOf(
   return await task.score(freshSeed(seed), { batch, time, parameters }, trainer.predict);
 }
 
-async function* walked(batches: Iterable<Batch>, most = Number.POSITIVE_INFINITY): AsyncGenerator<Batch> {
+async function* takeBatches(batches: Iterable<Batch>, most = Number.POSITIVE_INFINITY): AsyncGenerator<Batch> {
   let count = 0;
   for (const batch of batches) {
     yield batch;
@@ -123,7 +123,7 @@ async function setStart(trainer: Trainer, start: Trial["start"]): Promise<void> 
   if (endings.length === 0) return;
   const parameters = await trainer.parameters();
   for (const [ending, value] of endings) {
-    for (const [path, { data }] of Object.entries(parameters)) if (endsSo(path, ending)) data.fill(value);
+    for (const [path, { data }] of Object.entries(parameters)) if (pathEndsWith(path, ending)) data.fill(value);
   }
   trainer.setParameters(parameters);
 }

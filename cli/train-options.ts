@@ -1,4 +1,4 @@
-/** @file The options of `cellgrad train`, as the command line or a model that is resumed gives them. */
+/** @file The options of `cellgrad train`, from the command line or from a resumed model. */
 import type { Decimal } from "../train/data/field.ts";
 import type { DeviceOptions } from "./device.ts";
 import type { UpdateCommandOptions } from "./update-options.ts";
@@ -14,35 +14,35 @@ export interface TrainCommandOptions extends UpdateCommandOptions, DeviceOptions
   readonly lr: number;
   readonly seed: number;
   readonly out?: string;
-  /** Look for the op that made a number which is not finite. */
+  /** Find the op that produced a non-finite number. */
   readonly debugNan?: boolean;
   readonly json?: boolean;
-  /** Search for a tuning first. */
+  /** Search for a tuning before training. */
   readonly tune?: boolean;
   /** The model whose tuning to train with. */
   readonly tuning?: string;
   /** Of text: characters, bytes, or the path of a tokenizer.json. */
   readonly tokens: string;
-  /** The text of that tokenizer.json, where it is known already. */
+  /** The text of that tokenizer.json, if it has been read already. */
   readonly tokenizer?: string;
   /** Of a table: the columns to read. */
   readonly columns?: readonly string[];
-  /** Of a table: how it is read where its text does not tell. */
+  /** Of a table: its format, if it cannot be detected. */
   readonly separator?: string;
   readonly decimal?: Decimal;
   readonly missing?: "last";
   /** Steps from one measurement of the held-out loss to the next. */
   readonly evalEvery?: number;
-  /** Batches of a measurement, at the most; 0 for all. */
+  /** Most batches of one measurement; 0 for all. */
   readonly evalBatches: number;
-  /** Measurements without improvement that end the run. */
+  /** The run ends after this many measurements without an improvement. */
   readonly patience?: number;
-  /** The model of the run to go on with. */
+  /** The model whose run to continue. */
   readonly resume?: string;
-  /** Seconds from one save on the way to the next. */
+  /** Seconds between saves during the run. */
   readonly saveEvery: number;
-  /** The file for the log. */
+  /** The log file. */
   readonly log?: string;
-  /** Names of the options that were written. */
+  /** Names of the options given on the command line. */
   readonly given: ReadonlySet<string>;
 }

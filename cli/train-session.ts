@@ -1,4 +1,4 @@
-/** @file One training session: held-out loss before, the steps with their progress, held-out loss after, the model. */
+/** @file One training session: held-out loss before, steps with progress, held-out loss after, and the model. */
 import { InternalError } from "../compiler/graph/errors.ts";
 import { findNonFinite, nonFiniteLine } from "../compiler/ops/non-finite.ts";
 import type { Device } from "../devices/device.ts";
@@ -10,7 +10,7 @@ import { adam } from "../train/optimizers/gradient-descent.ts";
 import type { UpdateOptions } from "../train/optimizers/update.ts";
 import { createTrainer, type Trainer } from "../train/trainer.ts";
 import { HeldOut, heldOutLoss, type Measurement, type Measuring } from "./held-out.ts";
-import { InterimSaves, type Moment } from "./interim-saves.ts";
+import { InterimSaves, type RunState } from "./interim-saves.ts";
 import { watchInterrupt } from "./interrupt.ts";
 import { EVAL_BATCHES } from "./options.ts";
 import { type Progress, showProgress } from "./progress.ts";
@@ -21,53 +21,53 @@ import type { TrainingSetup } from "./training-setup.ts";
 export interface SessionOptions {
   readonly setup: TrainingSetup;
   readonly device: Device;
-  /** Steps to make. */
+  /** Steps to run. */
   readonly steps: number;
   readonly learningRate: number;
-  /** How weights are updated; by Adam, gradients clipped to a norm of 1, by default. */
+  /** How weights are updated; by default Adam, with gradients clipped to a norm of 1. */
   readonly update?: UpdateOptions;
-  /** How the held-out loss is measured on the way; only before and after by default. */
+  /** How the held-out loss is measured during the run; by default only before and after. */
   readonly measuring?: Measuring | undefined;
-  /** Batches of a measurement of the held-out loss, at the most; 0 for all, 100 by default. */
+  /** Most batches of one measurement of the held-out loss; 0 for all, 100 by default. */
   readonly evalBatches?: number;
   readonly seed: number;
-  /** The tuning to train with; the model keeps it. */
+  /** The tuning to train with; it is saved in the model. */
   readonly tuned?: Tuned | undefined;
-  /** What the model keeps of the run beside its steps and losses; without it the run cannot be gone on with. */
+  /** What the model stores of the run besides its steps and losses; without it the run cannot be resumed. */
   readonly record?: Omit<RunRecord, "steps" | "losses"> | undefined;
-  /** Takes the model on the way, where the held-out loss has improved and every so many seconds. */
+  /** Called with the model during the run: when the held-out loss has improved, and every `every` seconds. */
   readonly saving?: { readonly every: number; readonly write: (model: SavedModel) => Promise<void> } | undefined;
-  /** The model of the run that this one goes on with. */
+  /** The model of the run that this one continues. */
   readonly resumed?: ResumableModel | undefined;
-  /** Takes what is known of each step and measurement, for a log. */
+  /** Called with each step and measurement, for a log. */
   readonly note?: (entry: StepReport | Measurement) => void;
-  /** Whether to look for the op that made a number which is not finite. */
+  /** Whether to find the op that produced a non-finite number. */
   readonly debugNan?: boolean | undefined;
   readonly json: boolean;
   readonly streams: Streams;
-  /** Shows the run instead of a bar; asked after every step, which it may look at. */
+  /** Shown instead of a bar; `after` is awaited after every step and can read the trainer. */
   readonly display?: Progress & { readonly after: (step: number, trainer: Trainer) => Promise<void> };
 }
 
-/** A model that a run can be gone on with. */
+/** A model whose run can be continued. */
 export type ResumableModel = SavedNetwork & Required<Pick<SavedNetwork, "checkpoint" | "run">>;
 
 export interface SessionResult {
   readonly run: RunResult;
-  /** Where the number came from that stopped training, in words; none where that was not asked for, or nothing did. */
+  /** Where the number that stopped training came from, in words; undefined without `debugNan` or if nothing stopped it. */
   readonly origin: string | undefined;
-  /** Held-out losses; none where the data is too short to hold some out, and none before a run that is gone on with. */
+  /** Held-out losses; undefined if the data is too short to hold some out. A resumed run has no `before`. */
   readonly before: number | undefined;
   readonly after: number | undefined;
-  /** None where no step was good: nothing was learned that is worth a file. */
+  /** Undefined if no step was good, so that there is nothing to save. */
   readonly model: SavedModel | undefined;
-  /** The step after which the model was saved on the way, last; 0 where it was not. */
+  /** The step of the last save during the run; 0 if there was none. */
   readonly savedStep: number;
-  /** The step whose weights the model has. */
+  /** The step whose weights are in the model. */
   readonly kept: number;
 }
 
-/** Largest global norm of a gradient: what recurrent networks are commonly clipped to. */
+/** Largest global norm of the gradient; a common choice for recurrent networks. */
 export const CLIP_NORM = 1;
 
 export async function trainSession(options: SessionOptions): Promise<SessionResult> {
@@ -85,11 +85,11 @@ export async function trainSession(options: SessionOptions): Promise<SessionResu
     const saves = interimSaves(trainer, options, heldOut);
     const made = await steps(trainer, options, heldOut, saves, () => interrupt.requested);
     const savedStep = saves?.savedStep ?? 0;
-    const origin = options.debugNan ? await originOf(trainer) : undefined;
+    const origin = options.debugNan ? await originOfFault(trainer) : undefined;
     const last = await lastLoss(trainer, setup, made, heldOut, evalBatches);
     const run = last === undefined || isFiniteInF32(last) ? made : withFault(made, last);
     const checkpoint = run.fault === undefined && options.record ? await trainer.checkpoint() : undefined;
-    const kept = await keptOf(trainer, setup, run, heldOut, last, evalBatches);
+    const kept = await weightsToSave(trainer, setup, run, heldOut, last, evalBatches);
     if (kept === undefined) return { run, origin, before, after: undefined, kept: 0, savedStep, model: undefined };
     const record = checkpoint && { checkpoint, run: recordOf(options, run.steps, heldOut) };
     const model = modelOf(options, kept, run.loss, record);
@@ -100,25 +100,25 @@ export async function trainSession(options: SessionOptions): Promise<SessionResu
   }
 }
 
-/** The interpreter goes through the step that stopped training, before the trainer is given other weights. */
-async function originOf(trainer: Trainer): Promise<string | undefined> {
+/** Runs the step that stopped training in the interpreter; to be called before the trainer's weights are replaced. */
+async function originOfFault(trainer: Trainer): Promise<string | undefined> {
   const stopped = await trainer.stoppedStep();
   if (stopped === undefined) return undefined;
   const { graph, inputs } = stopped;
   const found = findNonFinite(graph, inputs);
-  return found === undefined ? "the interpreter finds loss and gradient of that step finite" : nonFiniteLine(found);
+  return found === undefined ? "in the interpreter, loss and gradient of that step are finite" : nonFiniteLine(found);
 }
 
-/** What goes into the model. */
+/** The weights that go into the model. */
 interface Kept {
-  /** The step that made the weights. */
+  /** The step that produced the weights. */
   readonly step: number;
   readonly weights: SavedModel["parameters"];
-  /** Their held-out loss, where there is one. */
+  /** Their held-out loss, if it was measured. */
   readonly after: number | undefined;
 }
 
-/** The held-out loss of the weights that the run ends with, where it decides on what is kept. */
+/** The held-out loss of the final weights, if it decides which weights to save. */
 async function lastLoss(
   trainer: Trainer,
   { batches }: TrainingSetup,
@@ -126,18 +126,18 @@ async function lastLoss(
   heldOut: HeldOut | undefined,
   evalBatches: number,
 ): Promise<number | undefined> {
-  // Whoever interrupts does not want to wait.
+  // After an interrupt, the user does not want to wait.
   if (heldOut?.best !== undefined || run.steps === 0 || run.interrupted) return undefined;
   return heldOutLoss(trainer, batches, evalBatches);
 }
 
-/** Steps that were all finite may end in weights whose held-out loss is not. */
+/** The run with a fault: its steps were finite, but the held-out loss of its final weights is not. */
 function withFault(run: RunResult, loss: number): RunResult {
   return { fault: { step: run.steps, value: `the held-out loss is ${Math.fround(loss)}`, isHeldOut: true }, ...run };
 }
 
-/** The best weights where they were measured, and otherwise the last ones that are good, of which `after` is the loss. */
-async function keptOf(
+/** The best weights if the loss was measured during the run, otherwise the last good ones; `after` is the final loss. */
+async function weightsToSave(
   trainer: Trainer,
   { batches }: TrainingSetup,
   run: RunResult,
@@ -152,7 +152,7 @@ async function keptOf(
   if (run.steps === 0) return undefined;
   const isGood = after === undefined ? run.fault === undefined : isFiniteInF32(after);
   if (isGood) return { step: run.steps, weights: await trainer.parameters(), after };
-  // The weights that the guard kept are those that made the loss bad.
+  // The weights that the device's guard kept are the ones with the bad loss.
   if (run.lastGood === undefined) return undefined;
   const weights = await run.lastGood.weights;
   trainer.setParameters(weights);
@@ -161,7 +161,7 @@ async function keptOf(
   return { step: run.lastGood.step, weights, after: earlier };
 }
 
-/** The model of these weights, with what the run is gone on with. */
+/** The model with these weights and the state for resuming. */
 function modelOf(
   { setup, tuned, seed, learningRate }: SessionOptions,
   { step, weights, after }: Kept,
@@ -176,7 +176,7 @@ function modelOf(
   });
 }
 
-/** Saves on the way: the best weights where they are measured, and otherwise those of the moment. */
+/** Saves during the run: the best weights if the loss is measured, otherwise the current ones. */
 function interimSaves(
   trainer: Trainer,
   options: SessionOptions,
@@ -186,11 +186,11 @@ function interimSaves(
   if (saving === undefined) return undefined;
   const prepare = () => {
     const [best, measured] = [heldOut?.best, [...(heldOut?.losses ?? [])]];
-    return async ({ step, loss, checkpoint, weights }: Moment) => {
+    return async ({ step, loss, checkpoint, weights }: RunState) => {
       const kept = best === undefined ? { step, weights, after: undefined } : { ...best, after: best.loss };
       const run = { ...recordOf(options, step, heldOut), losses: measured };
       await saving.write(modelOf(options, kept, loss, { checkpoint, run })).catch((error: unknown) => {
-        line(streams.stderr, `cellgrad: ${error instanceof Error ? error.message : error}; training goes on`);
+        line(streams.stderr, `cellgrad: ${error instanceof Error ? error.message : error}; training continues`);
       });
     };
   };
@@ -198,8 +198,8 @@ function interimSaves(
 }
 
 function recordOf({ record }: SessionOptions, steps: number, heldOut: HeldOut | undefined): RunRecord {
-  if (record === undefined) throw new InternalError("a run without a record cannot be kept");
-  // A run that went on for longer than was planned has been planned so.
+  if (record === undefined) throw new InternalError("a run without a record cannot be saved");
+  // A run that was continued past its plan counts as planned for that long.
   return { ...record, steps, planned: Math.max(steps, record.planned), losses: [...(heldOut?.losses ?? [])] };
 }
 

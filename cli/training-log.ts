@@ -1,12 +1,12 @@
 /**
- * @file The log of a training as JSON lines, for tools that plot it. Each line says what it is by its fields:
+ * @file The training log as JSON lines, for plotting tools. The fields of a line show its type:
  *
- *   {"run": {…}, "time": "2026-01-31T12:00:00.000Z"}     a run begins: file, cell, sizes, device, seed, the first step
- *   {"step", "loss", "gradientNorm", "tokensPerSecond", "seconds"}      an update; the norm is that before clipping
+ *   {"run": {…}, "time": "2026-01-31T12:00:00.000Z"}     start of a run: file, cell, sizes, device, seed, the first step
+ *   {"step", "loss", "gradientNorm", "tokensPerSecond", "seconds"}      an update; the norm is before clipping
  *   {"step", "valLoss", "best"}                          the held-out loss after a step, and whether it is the lowest so far
- *   {"done": true, "steps", "loss", "valLoss", "seconds", …}            the run is over
+ *   {"done": true, "steps", "loss", "valLoss", "seconds", …}            end of the run
  *
- * `seconds` count from the run's begin. Steps count on when a run is resumed, and its lines follow those of the earlier run.
+ * `seconds` are since the start of the run. A resumed run continues the step numbers and appends its lines.
  */
 import { createWriteStream, type WriteStream } from "node:fs";
 import { realpath } from "node:fs/promises";
@@ -27,14 +27,13 @@ export interface TrainingLog {
 }
 
 /**
- * A log, empty or, where `append`, behind what is there; never one of the `others`, files of the run. The UserError of a
- * place that cannot be written comes now; what is there is kept until the first line is written.
+ * Opens a log: a new one, or with `append` one that adds to the file. It must not be one of `others`, the files of the run.
+ * Throws a UserError at once if the path cannot be written; an existing file is kept until the first line is written.
  */
 export async function openLog(path: string, append: boolean, others: readonly string[]): Promise<TrainingLog> {
   const { target, isFile } = await targetOf("--log", path);
   const taken = await Promise.all(others.map(realPath));
-  if (taken.includes(target))
-    throw new UserError(`--log ${path} is a file of this run; give the log a name of its own`);
+  if (taken.includes(target)) throw new UserError(`--log ${path} is used by this run; give the log another name`);
   const asked = isFile ? tryWriting(target) : Promise.resolve();
   await asked.catch(async (error: unknown) => {
     throw await outputFault(`--log ${path}`, path, error);
@@ -55,7 +54,7 @@ export async function openLog(path: string, append: boolean, others: readonly st
   };
 }
 
-/** One name for one file, also where it is not there yet. */
+/** The canonical path of a file, whether or not it exists. */
 const realPath = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
 
 /** The first line of a run. */
@@ -70,7 +69,7 @@ export function logHead(
   return { run, time: new Date().toISOString() };
 }
 
-/** Writes what is known of steps and measurements. */
+/** Returns a function that logs steps and measurements. */
 export function logNote(log: TrainingLog | undefined): (entry: StepReport | Measurement) => void {
   const started = performance.now();
   return (entry) => log?.write({ ...entry, seconds: Math.round(performance.now() - started) / 1000 });

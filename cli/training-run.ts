@@ -1,8 +1,8 @@
 /**
- * @file The loop over training steps: batches in, a report a step out, and why it ended.
+ * @file The loop over training steps: consumes batches, reports each step, and returns why it ended.
  *
- * The guard on the device keeps the weights that a bad step found, but those may be what made it bad: an update too large
- * shows only in the next loss. So the loop keeps copies of weights from time to time, and a copy counts as good once the
+ * The guard on the device keeps the weights from before a bad step, but these can be the cause: an update that is too
+ * large shows only in the next loss. So the loop copies the weights from time to time, and a copy counts as good once the
  * step after it had a finite loss.
  */
 import { setImmediate } from "node:timers/promises";
@@ -14,61 +14,61 @@ import type { Trainer, TrainingStepResult } from "../train/trainer.ts";
 export interface StepReport {
   readonly step: number;
   readonly loss: number;
-  /** Before clipping. */
+  /** Global norm, before clipping. */
   readonly gradientNorm: number;
   readonly tokensPerSecond: number;
 }
 
 export interface RunOptions {
   readonly trainer: Trainer;
-  /** One pass over the data; walked as often as it takes. */
+  /** One pass over the data; repeated as often as needed. */
   readonly training: BatchStream;
-  /** Steps that were made before, by a run that this one goes on with. */
+  /** Steps of the earlier run that this one continues. */
   readonly before?: number;
-  /** Steps to make. */
+  /** Steps to run. */
   readonly steps: number;
   readonly report: (report: StepReport) => void;
-  /** Asked before every step. */
+  /** Called before every step. */
   readonly isInterrupted: () => boolean;
-  /** Awaited after every step, with the number of steps so far; the run ends where it says true. */
+  /** Awaited after every step, with the number of steps so far; the run ends if it returns true. */
   readonly after?: (steps: number) => Promise<boolean>;
 }
 
 export interface RunResult {
   /** Steps that changed the weights. */
   readonly steps: number;
-  /** Of the last such step; NaN where there was none. */
+  /** Loss of the last such step; NaN if there was none. */
   readonly loss: number;
   readonly seconds: number;
   readonly tokensPerSecond: number;
   readonly interrupted: boolean;
   /** Whether `after` ended it. */
   readonly stopped: boolean;
-  /** The value that first was not finite, such as "the loss is NaN". The trainer holds the weights that the step found. */
+  /** The first non-finite value, such as "the loss is NaN". The trainer holds the weights from before that step. */
   readonly fault?: Fault;
-  /** The last weights that are known to give a finite loss. */
+  /** The last weights that are known to have a finite loss. */
   readonly lastGood?: Snapshot;
 }
 
 export interface Fault {
   readonly step: number;
   readonly value: string;
-  /** Whether every step was finite, and only the held-out loss of the last weights is not. */
+  /** Whether every step was finite, and only the held-out loss of the final weights is not. */
   readonly isHeldOut?: boolean;
 }
 
 export interface Snapshot {
-  /** The step that made these weights. */
+  /** The step that produced these weights. */
   readonly step: number;
   readonly weights: Promise<Record<string, NdArray>>;
 }
 
-/** Steps that are enqueued before the oldest is read back: the device never waits for the host. */
+/** Steps enqueued before the oldest is read back, so that the device never waits for the host. */
 const IN_FLIGHT = 4;
-/** Speed is shown over this many steps. */
+/** Throughput is averaged over this many steps. */
 const WINDOW = 20;
 
-/** Copies are taken after steps 1, 2, 4, 8, 16, 32 and then every 64: runs that fail do so early, or at any time. */
+/** Weights are copied after steps 1, 2, 4, 8, 16, 32 and then every 64: many runs that fail do so early. */
 function isSnapshotStep(step: number): boolean {
   return step % 64 === 0 || (step < 64 && Number.isInteger(Math.log2(step)));
 }
@@ -101,7 +101,7 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
 
   const batches = endless(options.training, before);
   for (let step = before + 1; step <= before + steps && fault === undefined && !isStopped; step++) {
-    // A device that computes at once would otherwise never let a signal through.
+    // Lets signals through even if the device computes synchronously.
     await setImmediate();
     if (isInterrupted()) break;
     const batch = (await batches.next()).value;
@@ -126,13 +126,13 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
   };
 }
 
-/** Of the first step that was not applied: its numbers are the first bad ones. */
+/** What was not finite in the first step that was not applied. */
 function whatIsBad({ firstBad = "loss", loss, gradientNorm }: TrainingStepResult): string {
-  if (firstBad === "update") return "the update gives weights that are not finite";
+  if (firstBad === "update") return "the updated weights are not finite";
   return `the ${firstBad} is ${Math.fround(firstBad === "loss" ? loss : gradientNorm)}`;
 }
 
-/** Pass after pass, from the batch on that follows so many. */
+/** Repeats the passes over the data, starting after the first `before` batches. */
 async function* endless(training: BatchStream, before: number): AsyncGenerator<Batch, never> {
   for (let first = before % training.count; ; first = 0) yield* training.from(first);
 }
@@ -143,7 +143,7 @@ function speed(finished: readonly { readonly at: number; readonly tokens: number
   return rounded(((last.tokens - first.tokens) * 1000) / (last.at - first.at));
 }
 
-/** To three decimals: clocks tell no more. */
+/** Rounded to three decimals, the resolution of the clock. */
 function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

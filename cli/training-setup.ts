@@ -1,4 +1,4 @@
-/** @file What a file gives to train on: a network of the right kind for it, and its batches. */
+/** @file Prepares training on a file: the kind of network that suits it, and its batches. */
 import { createHash } from "node:crypto";
 import { messageOf, UserError } from "../compiler/graph/errors.ts";
 import { isSeriesFile, readText } from "../disk/data-files.ts";
@@ -24,9 +24,9 @@ export interface SetupOptions {
   readonly time: number;
   /** Of text: "characters" (the default), "bytes", or the path of a tokenizer.json. */
   readonly tokens?: string;
-  /** The text of that tokenizer.json, where it is known already. */
+  /** The text of that tokenizer.json, if it has been read already. */
   readonly tokenizer?: string | undefined;
-  /** Of a table: the columns that are read, and how. */
+  /** Of a table: the columns to read, and its format. */
   readonly columns?: readonly string[] | undefined;
   readonly separator?: string;
   readonly decimal?: Decimal;
@@ -36,25 +36,25 @@ export interface SetupOptions {
 export interface TrainingSetup {
   readonly network: Network;
   readonly batches: StreamedBatches;
-  /** What is counted, such as "characters". */
+  /** Unit of the data's length, such as "characters". */
   readonly entries: string;
-  /** What the loss is, such as "nats per character". */
+  /** Unit of the loss, such as "nats per character". */
   readonly lossUnit: string;
-  /** The data in a line. */
+  /** One line about the data. */
   readonly summary: string;
-  /** Another for every file, but for those that differ only in their middle. */
+  /** Fingerprint of the file: a hash of its size and of both ends. */
   readonly data: string;
-  /** What a model keeps of its symbols or columns. */
+  /** What the model file stores about symbols or columns. */
   readonly details: Pick<SavedModel, "vocabulary" | "tokens" | "tokenizer" | "columns" | "normalisation">;
 }
 
-/** Tables are trained on as series, everything else as text. The file is read piece by piece, so it may be of any length. */
+/** Tables are trained on as series, all other files as text. Files are read in chunks, so they can be of any length. */
 export async function setupOf(file: string, sizes: SetupOptions): Promise<TrainingSetup> {
   const source = await openSource(file);
   return isSeriesFile(file) ? seriesSetup(source, sizes) : textSetup(source, sizes);
 }
 
-/** A text in memory. */
+/** The setup for a text in memory. */
 export function setupOfText(text: string, name: string, sizes: SetupOptions): Promise<TrainingSetup> {
   return textSetup(sourceOf(name, new TextEncoder().encode(text)), sizes);
 }
@@ -65,14 +65,14 @@ async function textSetup(source: ByteSource, sizes: SetupOptions): Promise<Train
   const tokenizer =
     tokens === "characters" || tokens === "bytes" ? undefined : (sizes.tokenizer ?? (await readTokenizer(tokens)));
   const known = tokenizer === undefined ? undefined : await tokenizerVocabulary(tokenizer, tokens);
-  const { vocabulary, recording } = await within(name, () => textSource(source, tokens, known));
+  const { vocabulary, recording } = await withFileName(name, () => textSource(source, tokens, known));
   const { entries } = recording;
   const one = entries.slice(0, -1);
   const count = vocabulary.characters.length;
   const different = `${count} different (ln ${count} = ${Math.log(count).toFixed(2)})`;
   return {
     network: checkedSize(languageModel({ cell, units, layers, embed, vocabulary: count })),
-    batches: await within(name, async () => streamedBatches(recording, { batch, time })),
+    batches: await withFileName(name, async () => streamedBatches(recording, { batch, time })),
     entries,
     lossUnit: `nats per ${one}`,
     summary: `${name}: ${grouped(lengthOf(recording))} ${entries}, ${different}`,
@@ -106,10 +106,10 @@ async function seriesSetup(source: ByteSource, sizes: SetupOptions): Promise<Tra
   const { columns, skipped, length, normalisation, recording } = await tableSource(source, {
     ...{ batch, time, columns: sizes.columns, decimal, missing, separator },
   });
-  const left = skipped.length === 0 ? "" : `; ${skipped.join(", ")} ${skipped.length === 1 ? "is" : "are"} left out`;
+  const left = skipped.length === 0 ? "" : `; left out: ${skipped.join(", ")}`;
   return {
     network: checkedSize(seriesModel({ cell, units, layers, features: columns.length })),
-    batches: await within(name, async () => streamedBatches(recording, { batch, time })),
+    batches: await withFileName(name, async () => streamedBatches(recording, { batch, time })),
     entries: "rows",
     lossUnit: "mean squared error, in units of the variance",
     summary: `${name}: ${grouped(length)} rows of ${columns.join(", ")}${left}`,
@@ -118,24 +118,24 @@ async function seriesSetup(source: ByteSource, sizes: SetupOptions): Promise<Tra
   };
 }
 
-/** Bytes at both ends of a file that tell it from others. */
-const TELLING_BYTES = 65536;
+/** Bytes at each end of a file that go into its fingerprint. */
+const FINGERPRINT_BYTES = 65536;
 
-/** How a table is read where its text does not tell; nothing where nothing was said. */
+/** The table format given by options, as part of the fingerprint; empty if none was given. */
 function readingOf({ separator, decimal, missing }: SetupOptions): string {
   const reading = JSON.stringify({ separator, decimal, missing });
   return reading === "{}" ? "" : reading;
 }
 
 async function fingerprint({ size, read }: ByteSource, reading = ""): Promise<string> {
-  const length = Math.min(size, TELLING_BYTES);
+  const length = Math.min(size, FINGERPRINT_BYTES);
   const hash = createHash("sha256").update(`${size}${reading}`);
   for (const offset of [0, size - length]) hash.update(await read(offset, length));
   return hash.digest("hex");
 }
 
-/** A fault of the data, with the name of the file. */
-async function within<T>(name: string, make: () => Promise<T>): Promise<T> {
+/** Adds the name of the file to errors of its data. */
+async function withFileName<T>(name: string, make: () => Promise<T>): Promise<T> {
   try {
     return await make();
   } catch (error) {
@@ -144,7 +144,7 @@ async function within<T>(name: string, make: () => Promise<T>): Promise<T> {
   }
 }
 
-/** All weights lie in one buffer, and 128 MiB is the most that every adapter binds. */
+/** All weights are in one buffer, and every adapter can bind at least 128 MiB. */
 const MOST_WEIGHTS = 2 ** 25;
 
 export function checkedSize(network: Network): Network {

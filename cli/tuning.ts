@@ -1,4 +1,4 @@
-/** @file Tunings on the command line: searching for one, taking one from a model, and telling of it in a line. */
+/** @file Tunings on the command line: searches for one, reads one from a model, describes it in a line. */
 import { UserError } from "../compiler/graph/errors.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { Device } from "../devices/device.ts";
@@ -8,7 +8,7 @@ import type { Tuned } from "../train/files/tuned.ts";
 import type { UpdateOptions } from "../train/optimizers/update.ts";
 import { type TuneResult, tune } from "../train/tune.ts";
 import { watchInterrupt } from "./interrupt.ts";
-import { showPieces } from "./progress.ts";
+import { showBar } from "./progress.ts";
 import { line, type Streams } from "./streams.ts";
 import type { TrainingSetup } from "./training-setup.ts";
 
@@ -16,7 +16,7 @@ const MOST_SECONDS = 60;
 
 export interface FoundTuning {
   readonly tuned: Tuned;
-  /** What was found, for people. */
+  /** One line about the result, for people. */
   readonly text: string;
 }
 
@@ -28,15 +28,15 @@ export async function searchTuning(
   { stderr }: Streams,
 ): Promise<FoundTuning | "interrupted"> {
   const { value: batch } = await batches.training.from(0)[Symbol.asyncIterator]().next();
-  if (batch === undefined) throw new UserError("--tune: there is no batch to run");
+  if (batch === undefined) throw new UserError("--tune: the data has no batch to run; use a longer file");
   const interrupt = watchInterrupt();
   const started = performance.now();
-  let bar: ReturnType<typeof showPieces> | undefined;
+  let bar: ReturnType<typeof showBar> | undefined;
   try {
     const { measurements, ...tuned } = await tune(device, network, {
       ...{ ...update, batch, seconds: MOST_SECONDS, signal: interrupt.signal },
       onProgress: ({ total }) => {
-        bar ??= showPieces(stderr, total, `tile sizes tried, for at most ${MOST_SECONDS} s`);
+        bar ??= showBar(stderr, total, `tile sizes tried, for at most ${MOST_SECONDS} s`);
         bar.done();
       },
     });
@@ -57,11 +57,10 @@ function searchLine({ tuning, speedup }: Tuned, measurements: TuneResult["measur
   return `tuning: ${fieldsOf(tuning)}: ${speedup.toFixed(2)} times as fast as the default (${work})`;
 }
 
-/** The tuning that a model of any kind keeps. */
+/** Reads the tuning saved in a model of any kind. */
 export async function readTuned(path: string): Promise<Tuned> {
   const { tuned } = decodeModel(await readBytes(path), path);
-  if (tuned === undefined)
-    throw new UserError(`--tuning ${path}: this model was trained without --tune and keeps none`);
+  if (tuned === undefined) throw new UserError(`--tuning ${path}: this model has no tuning; train one with --tune`);
   return tuned;
 }
 
@@ -73,16 +72,16 @@ export function tuningLine({ tuning, adapter, batch, time, speedup }: Tuned): st
     : `tuning: ${fieldsOf(tuning)} (${found}: ${speedup.toFixed(2)} times as fast as the default)`;
 }
 
-/** Says so where a tuning was found on another adapter; the interpreter uses none. */
-export function warnOfAdapter(tuned: Tuned | undefined, device: Device, { stderr }: Streams): void {
+/** Prints a note if the tuning was found on another adapter. The interpreter uses no tuning. */
+export function warnIfOtherAdapter(tuned: Tuned | undefined, device: Device, { stderr }: Streams): void {
   if (tuned === undefined || device.kind === "interpreter" || tuned.adapter === device.name) return;
   line(
     stderr,
-    `note: the tuning was found on ${tuned.adapter} and this is ${device.name}: results are as right, but another may be faster`,
+    `note: the tuning was found on ${tuned.adapter} and this is ${device.name}: results are still correct, but another tuning may be faster`,
   );
 }
 
-/** Such as "tileRows 16, termsPerTurn 4". */
+/** The fields in words, such as "tileRows 16, termsPerTurn 4". */
 function fieldsOf(tuning: Tuning): string {
   return Object.entries(tuning)
     .map(([field, value]) => `${field} ${value}`)

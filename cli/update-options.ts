@@ -1,4 +1,4 @@
-/** @file How `cellgrad train` changes weights: its options as an optimizer, a schedule of the learning rate, and clipping. */
+/** @file Builds the optimizer, learning-rate schedule and clipping that the options of `cellgrad train` describe. */
 import { UserError } from "../compiler/graph/errors.ts";
 import { adagrad, lion, rmsProp } from "../train/optimizers/adaptive.ts";
 import { adam, momentum, sgd } from "../train/optimizers/gradient-descent.ts";
@@ -19,7 +19,7 @@ const optimizers: Readonly<Record<OptimizerName, () => Optimizer>> = {
   lion,
 };
 
-/** Schedules by name, for a number of updates after the warm-up. A plateau is followed by the host, between updates. */
+/** Schedules by name, for a number of updates after the warm-up. The plateau schedule runs on the host, between updates. */
 const schedules: Readonly<Record<RateScheduleName, (updates: number) => Schedule | undefined>> = {
   constant: () => undefined,
   linear: (updates) => linearDecay({ updates }),
@@ -28,7 +28,7 @@ const schedules: Readonly<Record<RateScheduleName, (updates: number) => Schedule
   plateau: () => undefined,
 };
 
-/** What AdamW decays by where nobody says it. */
+/** Default weight decay of AdamW. */
 const ADAMW_DECAY = 0.01;
 
 export interface UpdateCommandOptions {
@@ -36,17 +36,16 @@ export interface UpdateCommandOptions {
   readonly lrSchedule: RateScheduleName;
   /** Updates. */
   readonly warmup: number;
-  /** Of matrices; the optimizer's own where it is not given. */
+  /** Decay of matrices; by default that of the optimizer. */
   readonly weightDecay?: number;
-  /** Largest global norm of the gradient; 0 for none. */
+  /** Largest global norm of the gradient; 0 for no clipping. */
   readonly clip: number;
 }
 
-/** What a training of so many updates is made of. */
+/** The update options for a training of `steps` updates. */
 export function updateOptionsOf(options: UpdateCommandOptions, steps: number): UpdateOptions {
   const { optimizer: name, warmup, lrSchedule, clip, weightDecay = name === "adamw" ? ADAMW_DECAY : 0 } = options;
-  if (warmup > 0 && warmup >= steps)
-    throw new UserError(`--warmup ${warmup} leaves nothing of --steps ${steps}: give fewer updates to the warm-up`);
+  if (warmup > 0 && warmup >= steps) throw new UserError(`--warmup ${warmup} must be smaller than --steps ${steps}`);
   const after = schedules[lrSchedule](steps - warmup);
   const rateSchedule = warmup > 0 ? warmUp(warmup, after) : after;
   const optimizer = optimizers[name]();
@@ -57,7 +56,7 @@ export function updateOptionsOf(options: UpdateCommandOptions, steps: number): U
   };
 }
 
-/** In a line, for people. */
+/** The update options in one line, for people. */
 export function updateLine(options: UpdateCommandOptions, learningRate: number): string {
   const { optimizer, lrSchedule, warmup, weightDecay = optimizer === "adamw" ? ADAMW_DECAY : 0, clip } = options;
   const parts = [

@@ -1,4 +1,4 @@
-/** @file The commands that take weights and models in and out, their options and their help. */
+/** @file The commands import, export and compile: their options and help texts. */
 import { type Command, Option } from "commander";
 import { names, numbers, whole } from "./options.ts";
 import type { Streams } from "./streams.ts";
@@ -14,28 +14,39 @@ export function addWeightCommands(program: Command, { streams, finish, examples 
     .command("import")
     .argument(
       "<file>",
-      "a state dict of PyTorch, or weights of Keras by path, as safetensors; or Keras's own .keras, .weights.h5 or .h5",
+      "a PyTorch state dict or Keras weights by path, as .safetensors; or a Keras .keras, .weights.h5 or .h5 file",
     )
-    .description("take weights of nn.RNN, nn.LSTM, nn.GRU or their Keras layers: as a model, or as parameters for code")
+    .description(
+      "import weights of nn.RNN, nn.LSTM, nn.GRU or the Keras layers of that name, as a model or as parameters for code",
+    )
     .addOption(
-      new Option("--from <framework>", "who wrote the file").choices(["pytorch", "keras"]).makeOptionMandatory(),
+      new Option("--from <framework>", "framework that wrote the file")
+        .choices(["pytorch", "keras"])
+        .makeOptionMandatory(),
     )
     .requiredOption("--out <file>", "file for the model, or for the parameters (safetensors)")
-    .option("--vocabulary <file>", "of text: a .json list of its symbols, or a text whose sorted characters they are")
-    .option("--columns <names>", "of numbers: what is read, as a,b,c", names("--columns"))
-    .option("--mean <numbers>", "what was subtracted from each column in training", numbers("--mean"))
-    .option("--deviation <numbers>", "what each column was divided by after that", numbers("--deviation"))
-    .option("--targets <names>", "what is found in them, where it is not what follows", names("--targets"))
-    .option("--cell <cell>", "where the weights leave a choice: relu-rnn instead of rnn")
-    .option("--prefix <text>", "of the recurrent module, where there are several: encoder.rnn. (PyTorch only)")
-    .option("--embedding <name>", "module or layer of the embedding, where it is not the only one")
-    .option("--head <name>", "module or layer behind the recurrent ones, where it is not the only one")
+    .option(
+      "--vocabulary <file>",
+      "for text: a .json list of the symbols, or a text that contains them (sorted by code point)",
+    )
+    .option("--columns <names>", "for numbers: names of the inputs, as a,b,c", names("--columns"))
+    .option("--mean <numbers>", "mean that was subtracted from each column in training", numbers("--mean"))
+    .option("--deviation <numbers>", "standard deviation that each column was divided by", numbers("--deviation"))
+    .option(
+      "--targets <names>",
+      "names of the outputs, if they are not the next values of the columns",
+      names("--targets"),
+    )
+    .option("--cell <cell>", "the cell, if the weights fit several: relu-rnn instead of rnn")
+    .option("--prefix <text>", "name of the recurrent module, if there are several: encoder.rnn. (PyTorch only)")
+    .option("--embedding <name>", "name of the embedding's module or layer, if there are several")
+    .option("--head <name>", "name of the module or layer after the recurrent ones, if there are several")
     .option(
       "--layers <names>",
-      "the recurrent layers from the input on, where a file of Keras does not tell their order",
+      "the recurrent layers in order from the input, if a Keras file does not record it",
       names("--layers"),
     )
-    .option("--json", "one JSON object")
+    .option("--json", "print one JSON object")
     .addHelpText(
       "after",
       `${examples([
@@ -51,24 +62,19 @@ export function addWeightCommands(program: Command, { streams, finish, examples 
 
   program
     .command("export")
-    .argument("<model>", "a trained model, or parameters that import wrote")
-    .description("write a model as weights for PyTorch or Keras, or as ONNX, which runs without cellgrad")
+    .argument("<model>", "a trained model, or parameters written by import")
+    .description("export a model as weights for PyTorch or Keras, or as ONNX, which runs without cellgrad")
+    .addOption(new Option("--to <format>", "target format").choices(["pytorch", "keras", "onnx"]).makeOptionMandatory())
+    .requiredOption("--out <file>", "output file: .safetensors, or .onnx")
     .addOption(
-      new Option("--to <format>", "who reads the file").choices(["pytorch", "keras", "onnx"]).makeOptionMandatory(),
-    )
-    .requiredOption("--out <file>", "the file: .safetensors, or .onnx")
-    .addOption(
-      new Option("--form <form>", "of ONNX: over whole sequences (the default), or one time step").choices([
+      new Option("--form <form>", "for ONNX: a graph over whole sequences (the default) or of one time step").choices([
         "sequence",
         "step",
       ]),
     )
-    .option("--prefix <text>", "what names in the state dict start with: rnn. by default")
-    .option(
-      "--like <file>",
-      "write into this state dict's names; what was not trained comes out as it was, bit for bit",
-    )
-    .option("--json", "one JSON object")
+    .option("--prefix <text>", "prefix of the names in the state dict (default: rnn.)")
+    .option("--like <file>", "use the names of this state dict; tensors that were not trained are copied bit for bit")
+    .option("--json", "print one JSON object")
     .addHelpText(
       "after",
       examples([
@@ -85,11 +91,11 @@ export function addWeightCommands(program: Command, { streams, finish, examples 
   program
     .command("compile")
     .argument("<model>", "a trained model")
-    .description("compile a model ahead of time: one .wasm file with its weights, a small loader, and its types")
-    .addOption(new Option("--to <format>", "what it becomes").choices(["wasm"]).makeOptionMandatory())
-    .option("--out <folder>", "folder for NAME.wasm, NAME.js and NAME.d.ts, after the model's name", ".")
-    .option("--batch <n>", "rows side by side; texts and forecasts are written with 1", whole("--batch", 1, 65535), 1)
-    .option("--json", "one JSON object")
+    .description("compile a model ahead of time: one .wasm file with its weights, a small loader, and types")
+    .addOption(new Option("--to <format>", "target format").choices(["wasm"]).makeOptionMandatory())
+    .option("--out <folder>", "folder for NAME.wasm, NAME.js and NAME.d.ts, where NAME is the model's", ".")
+    .option("--batch <n>", "sequences side by side; sample and forecast need 1", whole("--batch", 1, 65535), 1)
+    .option("--json", "print one JSON object")
     .addHelpText(
       "after",
       `${examples([

@@ -1,6 +1,6 @@
 /**
- * @file The CPU behind the common `Device` interface: WebAssembly with vectors, in as many threads as there are cores.
- * Only `openDevice` fetches it, when such a device is opened.
+ * @file The CPU device: WebAssembly SIMD, by default in one thread per core. `openDevice` imports it only when a CPU
+ * device is opened.
  */
 import { buildCpuProgram } from "../compiler/compile-cpu.ts";
 import { checkGraph, type Graph } from "../compiler/graph/graph.ts";
@@ -12,21 +12,21 @@ import { DeviceUnavailableError } from "../runtime/device-errors.ts";
 import { compilesSimd, hasRelaxedMadd } from "../wasm/features.ts";
 import { type CompileOptions, checkUpload, type Device, executableOf, ofCompile } from "./device.ts";
 
-/** `threads` are as many as there are cores where they are left out; `timeout` is in seconds, as in `OpenDeviceOptions`. */
+/** `threads` is one per core by default; `timeout` is in seconds, as in `OpenDeviceOptions`. */
 export interface CpuDeviceOptions {
   readonly threads?: number | undefined;
   readonly timeout?: number | undefined;
 }
 
 /**
- * Opens the CPU.
+ * Opens the CPU device.
  *
- * @throws DeviceUnavailableError where the engine has no WebAssembly with vectors, a policy of the page forbids it, or there is no memory for it.
+ * @throws DeviceUnavailableError if the engine has no WebAssembly SIMD, the page's policy forbids it, or memory is short.
  */
 export async function openCpuDevice({ threads, timeout }: CpuDeviceOptions = {}): Promise<Device> {
   if (!(await compilesSimd()))
     throw new DeviceUnavailableError(
-      'This engine has no WebAssembly with vectors of 128 bits, or a policy of the page forbids it. Use a newer one, allow "wasm-unsafe-eval", or use device "interpreter".',
+      'This engine has no WebAssembly SIMD, or the page\'s policy forbids it. Use a newer one, allow "wasm-unsafe-eval", or use device "interpreter".',
     );
   return deviceOnCpu(await CpuContext.open({ threads, timeout }));
 }
@@ -54,7 +54,7 @@ export function deviceOnCpu(context: CpuContext): Device {
       return uploadCpuArray(context, value);
     },
     memory: () => context.heap.allocated,
-    // The memory of WebAssembly never shrinks, and whatever is free of it serves whatever comes.
+    // WebAssembly memory never shrinks, and free memory can be reused for any size.
     trim: () => {},
     lost: context.lost,
     destroy: () => context.destroy(),

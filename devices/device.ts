@@ -1,6 +1,6 @@
 /**
- * @file What a device is: it compiles graphs, holds arrays, and runs. The files beside this one are the devices there
- * are: WebGPU, and the float64 interpreter for the explicit choice "interpreter".
+ * @file The `Device` interface: compiles graphs, holds arrays, and runs programs. The other files in this folder are its
+ * implementations: WebGPU, the CPU (WebAssembly), and the float64 interpreter.
  */
 
 import { expectArgument, UserError } from "../compiler/graph/errors.ts";
@@ -16,47 +16,47 @@ import type { KernelProfile } from "../runtime/profile.ts";
 export type { DeviceArray } from "../runtime/device-array.ts";
 export type { KernelProfile } from "../runtime/profile.ts";
 
-/** A graphics card, a program that imitates one, the CPU by WebAssembly, or the float64 interpreter. */
+/** A graphics card, a software implementation of one, the CPU through WebAssembly, or the float64 interpreter. */
 export type DeviceKind = "gpu" | "cpu" | "software" | "interpreter";
 
-/** Which device to open: a kind, or "auto", which takes a graphics card where there is one. */
+/** Which device to open: a kind, or "auto", which uses a graphics card if there is one. */
 export type DeviceChoice = "auto" | DeviceKind;
 
-/** More threads than any CPU has cores: beyond it a number is a slip of the pen. */
+/** More threads than any CPU has cores: a larger number is a typing error. */
 export const mostThreads = 1024;
 
 /** How a graph is compiled. */
 export interface CompileOptions {
   /**
-   * Inputs whose memory an output takes over, input name -> index of the output. A donated input must be a
-   * `DeviceArray`; it is used up by the run.
+   * Buffer donation: inputs whose memory an output reuses, input name -> index of the output. A donated input must be a
+   * `DeviceArray`; it cannot be used after the run.
    */
   readonly donate?: Readonly<Record<string, number>>;
-  /** Outputs that the host reads after every run: they come back without a submit of their own. */
+  /** Outputs that the host reads after every run: they are read back without an extra submit. */
   readonly readback?: readonly number[];
-  /** How scans run: in one dispatch, in a dispatch for each stage and step, or as a rule chooses ("auto"). */
+  /** How scans run: in one dispatch, in one dispatch per stage and step, or chosen by a rule ("auto"). */
   readonly schedule?: ScheduleChoice;
-  /** Rows that one invocation computes at the most; 1 where the batch is known to be small. */
+  /** Most rows that one invocation computes; 1 if the batch is known to be small. */
   readonly maxRows?: number;
-  /** What a measured search chose; the rest is a pure function of shapes and device. */
+  /** Choices of a measured search; without it, all choices are a pure function of shapes and device. */
   readonly tuning?: Tuning | undefined;
-  /** Steps of a sequence that one dispatch runs at the most; by default as many as an estimate of their time allows. */
+  /** Most time steps per dispatch; by default as many as their estimated time allows. */
   readonly chunkSteps?: number;
-  /** Which outputs belong to the forward and the backward pass, for people who count dispatches. */
+  /** Which outputs belong to the forward and the backward pass, for counting dispatches. */
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
 }
 
-/** Refuses inputs that are not given by name. */
+/** Throws a UserError unless the inputs are given by name. */
 export function checkInputs(program: string, inputs: unknown): void {
   expectArgument(
     typeof inputs === "object" && inputs !== null && !Array.isArray(inputs),
-    `${program}: what it runs on`,
+    `${program}: its argument`,
     inputs,
     "inputs by name, such as { x }",
   );
 }
 
-/** Refuses what is no array. */
+/** Throws a UserError unless the value is an array. */
 export function checkUpload(value: unknown): void {
   const fault = arrayFault(value);
   if (fault !== undefined) throw new UserError(`upload: the value ${fault}`);
@@ -77,22 +77,21 @@ export const ofCompile = {
 export interface Executable {
   /** The graph that was compiled. */
   readonly graph: Graph;
-  /** Enqueues one run on inputs by name and gives the outputs in order, without waiting for them. */
+  /** Enqueues one run on inputs by name and returns the outputs in order, without waiting for them. */
   readonly run: (inputs: Readonly<Record<string, NdArray | DeviceArray>>) => DeviceArray[];
   /**
-   * Runs once with every kernel timed by itself, and gives time, FLOP and bytes of each, in the order in which they run. It
-   * takes longer than a run: kernels that may overlap do not. A donated input keeps its array, whose numbers are
-   * afterwards those of the output.
+   * Runs once with each kernel timed separately, and returns time, FLOP and bytes of each in execution order. It is slower
+   * than a normal run, because kernels do not overlap. A donated input stays valid and then holds the values of the output.
    *
-   * @throws UserError (the promise rejects) where the adapter has no timestamp queries, and on device "interpreter", which
-   * has no kernels.
+   * @throws UserError (the promise rejects) if the adapter has no timestamp queries, or on device "interpreter", which has
+   *   no kernels.
    */
   readonly profile: (inputs: Readonly<Record<string, NdArray | DeviceArray>>) => Promise<KernelProfile[]>;
-  /** Gives back its memory; arrays that came of it stay. */
+  /** Frees its memory; arrays it returned stay valid. */
   readonly destroy: () => void;
 }
 
-/** A program that a runtime has loaded, as what runs its graph. */
+/** The executable of a graph whose program a runtime has loaded. */
 export function executableOf(graph: Graph, loaded: Omit<Executable, "graph">): Executable {
   return {
     graph,
@@ -105,24 +104,24 @@ export function executableOf(graph: Graph, loaded: Omit<Executable, "graph">): E
   };
 }
 
-/** What compiles graphs, holds arrays, and runs. */
+/** Compiles graphs, holds arrays, and runs programs. */
 export interface Device {
-  /** What computes. */
+  /** The kind of hardware or software that computes. */
   readonly kind: DeviceKind;
   /** Name of the adapter, or of the interpreter. */
   readonly name: string;
-  /** Compiles a graph. Rejects with a UserError where it cannot run on this device, such as a value above its limits. */
+  /** Compiles a graph. Rejects with a UserError if it cannot run on this device, such as a value above its limits. */
   readonly compile: (graph: Graph, options?: CompileOptions) => Promise<Executable>;
-  /** The program that `compile` would load, as data. The interpreter has none. */
+  /** Returns the program that `compile` would load, as data. The interpreter has no programs. */
   readonly lower?: (graph: Graph, options?: CompileOptions) => Program | CpuProgram;
-  /** Puts numbers on the device. */
+  /** Copies an array to the device. */
   readonly upload: (value: NdArray) => DeviceArray;
-  /** Bytes and number of the device's buffers, those included that wait to be used again. */
+  /** Bytes and number of the device's buffers, including those kept for reuse. */
   readonly memory: () => { readonly bytes: number; readonly buffers: number };
-  /** Frees the buffers that wait to be used again: what is worth doing when other sizes come. */
+  /** Frees the buffers kept for reuse; worth calling before a change of sizes. */
   readonly trim: () => void;
-  /** Resolves when the device is gone, `destroy` included, with the reason; never for the interpreter. */
+  /** Resolves with the reason when the device is lost or destroyed; never for the interpreter. */
   readonly lost: Promise<DeviceLostError>;
-  /** Gives back the device and all its memory. Steps on their way reject with a DeviceLostError. */
+  /** Frees the device and all its memory. Steps in flight reject with a DeviceLostError. */
   readonly destroy: () => void;
 }

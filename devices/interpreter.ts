@@ -1,4 +1,4 @@
-/** @file The float64 interpreter as a device, for the explicit choice "interpreter". */
+/** @file The float64 interpreter as a device, opened only by the explicit choice "interpreter". */
 import { at, UserError } from "../compiler/graph/errors.ts";
 import { checkGraph, type DType, inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
@@ -21,7 +21,7 @@ class HostArray implements DeviceArray {
   destroy = (): void => {};
 }
 
-/** The interpreter as a device: float64, slow, exact; for tiny models and for checking. */
+/** Opens the interpreter: float64, exact and slow, for tiny models and for checks. */
 export function openInterpreter(): Device {
   return {
     kind: "interpreter",

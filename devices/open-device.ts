@@ -8,25 +8,24 @@ import { openInterpreter } from "./interpreter.ts";
 /** Which device to open. */
 export interface OpenDeviceOptions {
   /**
-   * "auto" takes a GPU where there is one and the CPU otherwise; "cpu" is WebAssembly on the CPU; "software"
-   * is WebGPU on the CPU, much slower; "interpreter" computes in float64, slower still.
+   * "auto" uses a GPU if there is one, otherwise the CPU; "cpu" is WebAssembly; "software" is WebGPU on the CPU, much
+   * slower; "interpreter" computes in float64 and is slower still.
    */
   readonly device?: DeviceChoice;
-  /** Threads of device "cpu", from 1 to 1024; by default as many as the CPU has cores. A GPU that "auto" finds has none. */
+  /** Threads of device "cpu", from 1 to 1024; by default one per core. Has no effect if "auto" finds a GPU. */
   readonly threads?: number;
   /**
-   * Seconds for which the device may be silent while something is waited for; then what waits rejects with a
-   * `DeviceTimeoutError`. Without it a device that hangs is waited for without end.
+   * Seconds to wait for an answer of the device; then pending calls reject with a `DeviceTimeoutError`. By default there is
+   * no limit.
    */
   readonly timeout?: number;
 }
 
 /**
- * Opens a device, by the same call in browsers, Deno and Node.
+ * Opens a device; the same call works in browsers, Deno and Node.
  *
- * @throws DeviceUnavailableError where the host has none of the wanted kind; its message says what to do.
- * @throws UserError where the timeout is not a number above 0, or threads are no whole number from 1 to 1024 or are asked
- * of a device that has none.
+ * @throws DeviceUnavailableError if the host has no device of this kind; the message says what to do.
+ * @throws UserError if `timeout` is not above 0, `threads` is not an integer from 1 to 1024, or the device has no threads.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
   const given = checkedOptions("openDevice", options, {
@@ -63,5 +62,7 @@ function checkThreads(device: DeviceChoice, threads: number): void {
   if (!Number.isInteger(threads) || threads < 1 || threads > mostThreads)
     throw new UserError(`openDevice: threads is ${threads}; expected a whole number from 1 to ${mostThreads}`);
   if (device !== "cpu" && device !== "auto")
-    throw new UserError(`openDevice: threads are for device "cpu" or "auto", and "${device}" has none; leave them out`);
+    throw new UserError(
+      `openDevice: threads are for device "cpu" or "auto", and "${device}" has no threads; leave them out`,
+    );
 }

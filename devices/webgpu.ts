@@ -1,7 +1,7 @@
 /**
- * @file A WebGPU device behind the common `Device` interface: compiler back end, shaders and runtime. Apart from
- * `openDevice`, which fetches it when such a device is opened: a page that only traces, checks or interprets never loads
- * it, and the package's public types name nothing of WebGPU's.
+ * @file The WebGPU device: compiler back end, shaders and runtime. `openDevice` imports it only when such a device is
+ * opened, so a page that only traces, checks or interprets never loads it, and the package's public types do not mention
+ * WebGPU's.
  */
 import { buildProgram } from "../compiler/compile.ts";
 import { checkGraph, type Graph } from "../compiler/graph/graph.ts";
@@ -12,7 +12,7 @@ import type { AdapterChoice } from "../runtime/host.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
 import { type CompileOptions, checkUpload, type Device, executableOf, ofCompile } from "./device.ts";
 
-/** Opens an adapter of the wanted kind; `timeout` is in seconds, as in `OpenDeviceOptions`. */
+/** Opens a device on an adapter of this kind; `timeout` is in seconds, as in `OpenDeviceOptions`. */
 export async function openWebgpuDevice(choice: AdapterChoice, timeout?: number): Promise<Device> {
   return deviceOn(await GpuContext.open(choice, timeout));
 }

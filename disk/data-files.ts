@@ -1,4 +1,4 @@
-/** @file Reads what is trained on: a text file in UTF-8, or a table of numbers (CSV or TSV). */
+/** @file Reads training data: a UTF-8 text, or a table of numbers (CSV or TSV). */
 import { readFile, stat } from "node:fs/promises";
 import { parse } from "csv-parse/sync";
 import { UserError } from "../compiler/graph/errors.ts";
@@ -10,21 +10,21 @@ import { type LayoutOptions, ofLayout, parsedTable } from "../train/data/table-l
 import { fileFault } from "./file-faults.ts";
 import { decodeText } from "./utf8.ts";
 
-/** Tables are numeric series; every other file is text. */
+/** Whether a file is read as a numeric series (.csv, .tsv); all others are read as text. */
 export function isSeriesFile(path: string): boolean {
   return /\.(csv|tsv)$/i.test(path);
 }
 
-/** Refuses what is not there, is no file, or is empty: the first thing to be said of a file. */
+/** Throws a UserError if the file is missing, empty, or a directory. */
 export async function checkFile(path: string): Promise<void> {
   const found = await stat(path).catch((error: unknown) => {
     throw fileFault(path, error);
   });
-  if (found.isDirectory()) throw new UserError(`${path}: this is a directory, not a file`);
+  if (found.isDirectory()) throw new UserError(`${path} is a directory, not a file`);
   if (found.isFile() && found.size === 0) throw new UserError(`${path} is empty`);
 }
 
-/** The bytes of a file that must hold something. */
+/** Reads the bytes of a file; an empty file is a UserError. */
 export async function readBytes(path: string): Promise<Uint8Array> {
   const bytes = await readFile(path).catch((error: unknown) => {
     throw fileFault(path, error);
@@ -34,20 +34,21 @@ export async function readBytes(path: string): Promise<Uint8Array> {
 }
 
 /**
- * A text file in UTF-8; a byte order mark is not part of the text.
+ * Reads a UTF-8 text file, without its byte order mark.
  *
- * @throws UserError where the file cannot be read, is empty, or is not UTF-8; the message names the first bad byte.
+ * @throws UserError if the file cannot be read, is empty, or is not UTF-8; the message gives the offset of the first
+ *   invalid byte.
  */
 export async function readText(path: string): Promise<string> {
   return decodeText(path, await readBytes(path));
 }
 
 /**
- * A table of numbers, a row for each time step; a first row in which no field is a number names the columns. What separates
- * the fields and how numbers are written is found in the text, or said by the options.
+ * Reads a table of numbers, one row per time step. If no field of the first row is a number, the row names the columns. The
+ * separator and the number format are detected, or set by the options.
  *
- * @throws UserError where the file cannot be read, a field is empty or no number, or may mean two numbers; the message names
- *   line and column.
+ * @throws UserError if the file cannot be read, or a field is empty, not a number or ambiguous; the message gives line and
+ *   column.
  */
 export async function readSeries(path: string, options: TableOptions & LayoutOptions = {}): Promise<Series> {
   checkedOptions("readSeries", options, { ...ofTable, ...ofLayout });
@@ -56,15 +57,15 @@ export async function readSeries(path: string, options: TableOptions & LayoutOpt
 }
 
 /**
- * Labelled sequences from JSON lines: {"x": …, "label": …} on each.
+ * Reads labelled sequences from JSON lines, each {"x": …, "label": …}.
  *
- * @throws UserError where the file cannot be read, or a line is not as it should be; the message names the line.
+ * @throws UserError if the file cannot be read or a line is invalid; the message gives the line.
  */
 export async function readLabelled(path: string): Promise<LabelledSequences> {
   return parseLabelled((await readText(path)).split("\n"), path);
 }
 
-/** The rows of a table, cells as text; empty lines are rows too. */
+/** The rows of a table, with fields as text; empty lines are rows too. */
 export async function readRows(path: string, options: LayoutOptions = {}): Promise<TableRow[]> {
   return parsedTable(await readText(path), path, options, parse);
 }

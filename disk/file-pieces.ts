@@ -1,21 +1,21 @@
 /**
- * @file A file in pieces: where each begins and ends, and its bytes when they are asked for. Only one piece is in memory
- * at a time, so a file may be larger than memory. Where pieces may be cut depends on what is in them.
+ * @file Reads a file in pieces (chunks), each on demand. Only one piece is in memory at a time, so a file can be larger
+ * than memory. The allowed boundaries between pieces depend on the content.
  */
 import { open, readFile } from "node:fs/promises";
 import { UserError } from "../compiler/graph/errors.ts";
 import { fileFault } from "./file-faults.ts";
 
-/** Bytes of a piece, but for the last and for what cannot be cut. */
+/** Bytes of a piece; the last is smaller, and one without an allowed boundary is larger. */
 export const PIECE_BYTES = 2 ** 18;
 
-/** Bytes that can be read at any place. */
+/** Bytes with random access. */
 export interface ByteSource {
-  /** How messages call it. */
+  /** Name in error messages. */
   readonly name: string;
   /** Number of bytes. */
   readonly size: number;
-  /** This many bytes from a place on. */
+  /** Reads `length` bytes from `offset`. */
   readonly read: (offset: number, length: number) => Promise<Uint8Array>;
 }
 
@@ -24,10 +24,10 @@ export interface Piece {
   readonly bytes: Uint8Array;
 }
 
-/** How many of the bytes, which start a piece, belong to it; undefined where the end of the piece is not among them. */
+/** The length of the piece that starts these bytes; undefined if they contain no allowed boundary. */
 export type Cut = (bytes: Uint8Array) => number | undefined;
 
-/** A file; what is no regular file, such as a pipe, is read at once. */
+/** Opens a file. One that is not a regular file, such as a pipe, is read completely. */
 export async function openSource(path: string): Promise<ByteSource> {
   const failed = (error: unknown) => {
     throw fileFault(path, error);
@@ -43,7 +43,7 @@ export async function openSource(path: string): Promise<ByteSource> {
   }
 }
 
-/** Bytes that are in memory already. */
+/** A source of bytes in memory. */
 export function sourceOf(name: string, bytes: Uint8Array): ByteSource {
   if (bytes.length === 0) throw new UserError(`${name} is empty`);
   return { name, size: bytes.length, read: async (offset, length) => bytes.subarray(offset, offset + length) };
@@ -56,7 +56,7 @@ async function readAt(path: string, offset: number, length: number): Promise<Uin
     let done = 0;
     while (done < length) {
       const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
-      if (bytesRead === 0) throw new UserError("the file became shorter while it was read");
+      if (bytesRead === 0) throw new UserError("the file was truncated while it was read");
       done += bytesRead;
     }
     return bytes;
@@ -65,7 +65,7 @@ async function readAt(path: string, offset: number, length: number): Promise<Uin
   }
 }
 
-/** All pieces of a source, in their order. */
+/** Yields all pieces of a source in order. */
 export async function* piecesOf(source: ByteSource, cut: Cut, pieceBytes = PIECE_BYTES): AsyncGenerator<Piece> {
   for (let offset = 0; offset < source.size; ) {
     const bytes = await pieceAt(source, offset, cut, pieceBytes);
@@ -84,10 +84,10 @@ async function pieceAt(source: ByteSource, offset: number, cut: Cut, pieceBytes:
   return source.read(offset, rest);
 }
 
-/** Anywhere between two characters of UTF-8. */
+/** Boundaries between UTF-8 characters. */
 export const betweenCharacters: Cut = (bytes) => {
   const { length } = bytes;
-  // The last character starts at the last byte that goes on none; it is at most four bytes long.
+  // The last character starts at the last byte that is not a continuation byte; it is at most four bytes long.
   let start = length - 1;
   while (start > Math.max(0, length - 4) && ((bytes[start] ?? 0) & 0xc0) === 0x80) start -= 1;
   const lead = bytes[start] ?? 0;
@@ -98,7 +98,7 @@ export const betweenCharacters: Cut = (bytes) => {
 
 const [lineFeed, carriageReturn, space, quote] = [0x0a, 0x0d, 0x20, 0x22];
 
-/** Behind a line end between two lines that are not blank, so that no run of white space is cut. */
+/** Boundaries after a line feed between two non-blank lines, so that no run of white space is split. */
 export const betweenLines: Cut = (bytes) => {
   const isBlank = (byte = lineFeed) => byte === lineFeed || byte === carriageReturn || byte === space || byte === 0x09;
   for (let end = bytes.length - 1; end > 1; end--)
@@ -106,7 +106,7 @@ export const betweenLines: Cut = (bytes) => {
   return undefined;
 };
 
-/** Behind a line end that is not within quotes, which stand where a field begins: after a row of a table. */
+/** Boundaries between table rows: after a line end outside quotes. Quotes count only at the start of a field. */
 export const betweenRows =
   (separator: string): Cut =>
   (bytes) => {
@@ -116,7 +116,7 @@ export const betweenRows =
       const byte = bytes[i];
       if (isQuoted) {
         if (byte !== quote) continue;
-        // A quote that is written twice is one within the field.
+        // A doubled quote is an escaped one.
         if (bytes[i + 1] === quote) i += 1;
         else isQuoted = false;
       } else if (byte === quote && isFieldStart) isQuoted = true;

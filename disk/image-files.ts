@@ -1,6 +1,5 @@
 /**
- * @file Images of the user's: a folder with a folder for each class, of PNG or PGM files; or a pair of IDX files, such as
- * those of MNIST, compressed by gzip or not.
+ * @file Reads images: PNG or PGM files in one folder per class, or a pair of IDX files such as MNIST's, gzipped or not.
  */
 
 import { readdir } from "node:fs/promises";
@@ -21,7 +20,7 @@ import type { LabelledSequences } from "../train/data/labelled.ts";
 import { readBytes } from "./data-files.ts";
 import { fileFault } from "./file-faults.ts";
 
-/** Images in `folder/CLASS/NAME.png` or `.pgm`, as sequences of pixels. */
+/** Reads the images in `folder/CLASS/NAME.png` or `.pgm` as sequences of pixels. */
 export async function readImageFolder(folder: string, options: PixelOptions = {}): Promise<LabelledSequences> {
   checkedOptions("readImageFolder", options, ofPixels);
   const failed = (path: string) => (error: unknown) => {
@@ -44,7 +43,7 @@ export async function readImageFolder(folder: string, options: PixelOptions = {}
   return pixelSequences(images, labels, classes, options);
 }
 
-/** Images and labels of a pair of IDX files, as sequences of pixels; classes are called by their numbers. */
+/** Reads images and labels from a pair of IDX files as sequences of pixels; the classes are named by their numbers. */
 export async function readIdxImages(
   images: string,
   labels: string,
@@ -66,7 +65,7 @@ function unpacked(bytes: Uint8Array, path: string): Uint8Array {
   try {
     return gunzipSync(bytes);
   } catch (cause) {
-    throw new UserError(`${path} begins as gzip and cannot be unpacked: ${oneLine(messageOf(cause))}`, { cause });
+    throw new UserError(`${path} looks like gzip but cannot be decompressed: ${oneLine(messageOf(cause))}`, { cause });
   }
 }
 
@@ -76,19 +75,19 @@ async function readImage(path: string): Promise<GreyImage | undefined> {
   return kind === ".png" ? decodePng(await readBytes(path), path) : undefined;
 }
 
-/** Colours become grey by their luma: ITU-R BT.601. Transparency is not looked at. */
+/** Converts colours to grey by luma (ITU-R BT.601) and ignores transparency. */
 async function decodePng(bytes: Uint8Array, path: string): Promise<GreyImage> {
   const { decode, convertIndexedToRgb } = await import("fast-png");
   let image: ReturnType<typeof decode>;
   try {
     image = decode(bytes);
   } catch (cause) {
-    throw new UserError(`${path} is no PNG image: ${oneLine(messageOf(cause))}`, { cause });
+    throw new UserError(`${path} is not a PNG image: ${oneLine(messageOf(cause))}`, { cause });
   }
   const { width, height, palette } = image;
   const data = palette === undefined ? image.data : convertIndexedToRgb(image);
   const channels = data.length / (width * height);
-  if (channels < 1) throw new UserError(`${path} has ${image.depth} bits a pixel; grey images are read with 8 or 16`);
+  if (channels < 1) throw new UserError(`${path} has ${image.depth} bits per pixel; grey images must have 8 or 16`);
   const brightest = palette === undefined ? 2 ** image.depth - 1 : 255;
   const value = (i: number) => (data[i] ?? Number.NaN) / brightest;
   const grey = (i: number) =>

@@ -1,6 +1,6 @@
 /**
  * @file A table of numbers, read piece by piece. One pass over the file checks every field and counts the rows, two more
- * find mean and deviation of the training part; training reads what it needs when it needs it.
+ * compute mean and standard deviation of the training part; training then reads pieces on demand.
  */
 import { parse } from "csv-parse/sync";
 import { at, messageOf, oneLine, UserError } from "../compiler/graph/errors.ts";
@@ -24,15 +24,15 @@ import {
 import { type ByteSource, betweenRows, PIECE_BYTES, piecesOf } from "./file-pieces.ts";
 import { decodeText } from "./utf8.ts";
 
-/** A table that is ready to be trained on. */
+/** A table that is ready for training. */
 export interface TableSource {
-  /** Names of the columns that are read. */
+  /** Names of the columns that are used. */
   readonly columns: readonly string[];
-  /** Names of those that are not. */
+  /** Names of the columns that are not used. */
   readonly skipped: readonly string[];
-  /** Rows in all. */
+  /** Number of rows. */
   readonly length: number;
-  /** Of the training part. */
+  /** Mean and deviation of the training part. */
   readonly normalisation: Normalisation;
   /** Normalised rows. */
   readonly recording: PiecedRecording;
@@ -79,16 +79,16 @@ export async function tableSource(
   };
 }
 
-/** Where a piece lies, and what must be known to read it alone. */
+/** The location of a piece, and the state needed to read it on its own. */
 interface IndexedPiece {
   readonly offset: number;
   readonly bytes: number;
   /** Lines of the file before it. */
   readonly line: number;
-  /** Rows of numbers, and whether the i-th row is one: the first may name the columns, the last ones be blank. */
+  /** Number of numeric rows, and whether the i-th row is one: the first can be a header, the last ones blank. */
   readonly count: number;
   readonly isNumber: (row: number) => boolean;
-  /** Fields of the row before it, where missing values repeat them. */
+  /** Fields of the row before it, which missing values repeat. */
   readonly last: readonly string[];
 }
 
@@ -100,7 +100,7 @@ async function checked(source: ByteSource, layout: TableLayout, options: TableOp
     const { last } = table;
     const rows = rowsOfPiece(source, layout, bytes, offset, line);
     const kinds = rows.map((row) => table.look(row));
-    // What is not a row of numbers stands at both ends.
+    // Only rows at both ends are not numeric.
     const [first, count] = [Math.max(0, kinds.indexOf(true)), kinds.filter((isNumber) => isNumber).length];
     const isNumber = (row: number) => row >= first && row < first + count;
     pieces.push({ offset, bytes: bytes.length, line, count, isNumber, last });
@@ -112,19 +112,19 @@ async function checked(source: ByteSource, layout: TableLayout, options: TableOp
 
 async function layoutOfSource(source: ByteSource, options: LayoutOptions): Promise<TableLayout> {
   const length = Math.min(source.size, firstBytes);
-  // A character that is cut at the end is not looked at; faults of the text are told where it is read.
+  // Ignores a character that is cut off at the end; encoding errors are reported when the text is read.
   const start = new TextDecoder().decode(await source.read(0, length), { stream: true });
   return layoutOf(start, length === source.size, source.name, options);
 }
 
-/** Line ends of any kind. */
+/** Counts line ends of any kind. */
 function linesIn(bytes: Uint8Array): number {
   let count = 0;
   for (const [i, byte] of bytes.entries()) if (byte === 0x0a || (byte === 0x0d && bytes[i + 1] !== 0x0a)) count += 1;
   return count;
 }
 
-/** The rows of a piece; before it come `line` lines of the file. */
+/** The rows of a piece that starts after `line` lines of the file. */
 function rowsOfPiece(
   source: ByteSource,
   layout: TableLayout,

@@ -1,6 +1,6 @@
 /**
- * @file A text as tokens, read piece by piece: characters, bytes, or the pieces of words that a tokenizer makes. One pass
- * over the file finds its characters and checks that it is text; training reads what it needs when it needs it.
+ * @file A text as tokens, read piece by piece: characters, bytes, or a tokenizer's subwords. One pass over the file
+ * collects its characters and checks the encoding; training then reads pieces on demand.
  */
 import { at } from "../compiler/graph/errors.ts";
 import { byteVocabulary } from "../train/data/bytes.ts";
@@ -9,15 +9,15 @@ import { type Vocabulary, vocabularyOfCharacters } from "../train/data/text.ts";
 import { type ByteSource, betweenCharacters, betweenLines, type Cut, PIECE_BYTES, piecesOf } from "./file-pieces.ts";
 import { decodeText } from "./utf8.ts";
 
-/** A text that is ready to be trained on. */
+/** A text that is ready for training. */
 export interface TextSource {
-  /** What its tokens are. */
+  /** The vocabulary of its tokens. */
   readonly vocabulary: Vocabulary;
   /** The tokens, for `streamedBatches`. */
   readonly recording: PiecedRecording;
 }
 
-/** A text by its characters. */
+/** A text as characters. */
 export async function characterSource(source: ByteSource, pieceBytes = PIECE_BYTES): Promise<TextSource> {
   const characters = new Set<string>();
   const pieces = await indexed(source, betweenCharacters, pieceBytes, (text) => {
@@ -32,7 +32,7 @@ export async function characterSource(source: ByteSource, pieceBytes = PIECE_BYT
   return { vocabulary, recording: recordingOf(source, pieces, "characters", vocabulary.encode) };
 }
 
-/** Anything at all by its bytes. */
+/** Any file as bytes. */
 export function byteSource(source: ByteSource, pieceBytes = PIECE_BYTES): TextSource {
   const count = Math.ceil(source.size / pieceBytes);
   const pieces = Array.from({ length: count }, (_, i) => Math.min(pieceBytes, source.size - i * pieceBytes));
@@ -45,7 +45,7 @@ export function byteSource(source: ByteSource, pieceBytes = PIECE_BYTES): TextSo
   };
 }
 
-/** A text by the tokens of a vocabulary that was made elsewhere. Pieces end with lines, which no token goes across. */
+/** A text as tokens of a given vocabulary. Pieces end at line ends, which no token crosses. */
 export async function tokenSource(
   source: ByteSource,
   vocabulary: Vocabulary,
@@ -55,7 +55,7 @@ export async function tokenSource(
   return { vocabulary, recording: recordingOf(source, pieces, "tokens", vocabulary.encode) };
 }
 
-/** Where a piece lies, and how many tokens it has. */
+/** The location of a piece, and its number of tokens. */
 interface IndexedPiece {
   readonly offset: number;
   readonly bytes: number;

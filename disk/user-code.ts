@@ -1,14 +1,14 @@
-/** @file Errors of code that is not this package's: their place in the user's files, and their message as it was meant. */
+/** @file Errors thrown in user code: their location in the user's files, and their message without loader artefacts. */
 import { isAbsolute, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inWords, messageOf } from "../compiler/graph/errors.ts";
 import { ownFolders } from "../compiler/trace/site.ts";
 
 const libraryRoot = fileURLToPath(new URL("..", import.meta.url));
-/** In a stack, unlike in a graph, the built-in cells are no code of the user's; nor is what lies around the sources. */
+/** Folders that do not count as user code in a stack. Unlike in a graph, these include the built-in cells. */
 const own = [...ownFolders, "cells", "dist", "index.ts", "node_modules", "test"];
 
-/** The innermost line of the stack, as `file:line`, that belongs neither to this package nor to an installed one. */
+/** The innermost stack frame, as `file:line`, that is neither in this package nor in an installed one. */
 export function placeInUserCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   for (const frame of (error.stack ?? "").split("\n")) {
@@ -27,13 +27,13 @@ function isUserFile(file: string): boolean {
   return !own.includes(inside.split(sep)[0] ?? "");
 }
 
-/** A path as the user would write it: relative where the file is below the working directory. */
+/** A path as the user would write it: relative if the file is below the working directory. */
 export function shortPath(file: string): string {
   const below = relative(process.cwd(), file);
   return below === "" || below.startsWith("..") || isAbsolute(below) ? file : below;
 }
 
-/** Compiled imports turn `f(x)` into `(0 , _module.f)(x)`, and engines quote that. */
+/** The error's message, with `(0 , _module.f)(x)`, which compiled imports produce, turned back into `f(x)`. */
 export function plainMessage(error: unknown): string {
   const message = error instanceof Error || typeof error === "string" ? messageOf(error) : inWords(error);
   return message.replace(/\(0 ?, ?_\w+\.(\w+)\)/g, "$1");

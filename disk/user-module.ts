@@ -1,6 +1,6 @@
 /**
- * @file Cells from a file. A user's module is TypeScript or JavaScript from anywhere on the disk; its imports of
- * "cellgrad" get the library that is running, so it needs nothing installed beside it.
+ * @file Loads cells from a file. The module is TypeScript or JavaScript from anywhere on disk; its imports of "cellgrad"
+ * resolve to the running library, so nothing needs to be installed next to it.
  */
 import { writeSync } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -18,10 +18,10 @@ const badInput = 2;
 const isModuleName = (path: string) => /\.[cm]?[jt]sx?$/i.test(path);
 
 /**
- * The one cell that a module (TypeScript or JavaScript) exports: its default export, or the only exported cell. Runs the
- * module, whose imports of "cellgrad" get the library that is running.
+ * Loads the cell that a TypeScript or JavaScript module exports: its default export, or its only exported cell. Runs the
+ * module; its imports of "cellgrad" resolve to the running library.
  *
- * @throws UserError where there is no such file, the module throws, or it exports no cell or several.
+ * @throws UserError if the file does not exist, the module throws, or it exports no cell or several.
  */
 export async function loadCell(path: string): Promise<CellDefinition> {
   const exported = await loadModule(path);
@@ -46,21 +46,22 @@ async function loadModule(path: string): Promise<Record<string, unknown>> {
   const found = await stat(file).catch((error: unknown) => {
     throw fileFault(path, error);
   });
-  if (!found.isFile()) throw new UserError(`${path}: not a file; a cell is in a module such as ./my-cell.ts`);
+  if (!found.isFile())
+    throw new UserError(`${path} is not a file; give a module that exports a cell, such as ./my-cell.ts`);
   if (!isModuleName(path))
-    throw new UserError(`${path}: not a .ts or .js file; a cell is in a module such as ./my-cell.ts`);
+    throw new UserError(`${path} is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts`);
   const jiti = createJiti(file, {
     virtualModules: { cellgrad, "cellgrad/zoo": zooEntry },
-    // The file may change between two calls in one process, and nothing is to be left beside it.
+    // The file can change between two calls in one process, and no cache file must be left next to it.
     moduleCache: false,
     fsCache: false,
     interopDefault: false,
-    // Without their comments, statements stay on the lines on which they were written, and errors name those.
+    // Dropping comments keeps statements on their original lines, so that errors show the right line numbers.
     transformOptions: { babel: { comments: false } },
   });
   const onExit = () => {
     process.exitCode = badInput;
-    writeSync(2, `cellgrad: ${path} ends the process while it is loaded; take that out of it\n`);
+    writeSync(2, `cellgrad: ${path} calls process.exit while it is loaded; remove that call\n`);
   };
   process.on("exit", onExit);
   try {
@@ -72,7 +73,7 @@ async function loadModule(path: string): Promise<Record<string, unknown>> {
   }
 }
 
-/** Whatever a module threw while it was read or run, as one line with its place. */
+/** The UserError for anything a module threw while it was parsed or run: one line with the location. */
 function moduleFault(path: string, error: unknown): UserError {
   const message = plainMessage(error);
   const syntax = /ParseError:\s*(.*?)\s*\n\s*(\S+):(\d+):\d+/s.exec(message);
@@ -80,7 +81,7 @@ function moduleFault(path: string, error: unknown): UserError {
     const [, what = "", file = path, line] = syntax;
     return new UserError(`${shortPath(file)}:${line}: ${oneLine(what)}`, { cause: error });
   }
-  // Of "Cannot find module", what follows the first line is a list of the files that led there.
+  // After "Cannot find module", the further lines only list the requiring files.
   const what = oneLine(message.split("\nRequire stack:")[0] ?? message);
   const text = `${placeInUserCode(error) ?? path}: ${what}`;
   return Object.assign(new UserError(text, { cause: error }), { stack: `UserError: ${text}` });

@@ -1,9 +1,9 @@
-/** @file Bytes of a file as text in UTF-8, and where they are none. */
+/** @file Decodes UTF-8, and locates the first invalid byte. */
 import { UserError } from "../compiler/graph/errors.ts";
 
 /**
- * The text of bytes that lie at `offset` of a file, where a character starts. A byte order mark at the very start is not
- * part of the text. A UserError names the first byte that is no character.
+ * Decodes bytes that start at `offset` in a file, at a character boundary. A byte order mark at the start of the file is
+ * dropped. A UserError gives the offset of the first invalid byte.
  */
 export function decodeText(name: string, bytes: Uint8Array, offset = 0): string {
   try {
@@ -12,15 +12,15 @@ export function decodeText(name: string, bytes: Uint8Array, offset = 0): string 
     const fault = offset + firstFault(bytes);
     const wide = fault === 0 && (bytes[0] === 0xff || bytes[0] === 0xfe);
     const hint = wide ? "; it looks like UTF-16: save it as UTF-8" : "";
-    throw new UserError(`${name} is not UTF-8 text: the bytes from offset ${fault} on are no character${hint}`, {
+    throw new UserError(`${name} is not UTF-8 text: invalid bytes at offset ${fault}${hint}`, {
       cause,
     });
   }
 }
 
-/** Offset of the first character that is none: where a faulty sequence of bytes starts. */
+/** Offset of the first invalid byte sequence. */
 function firstFault(bytes: Uint8Array): number {
-  // `fine` is the length of a prefix without a fault (a character cut off at its end is none), `faulty` of one with it.
+  // Bisects between `fine`, the length of a valid prefix (which can end within a character), and `faulty`, an invalid one.
   let [fine, faulty] = decodes(bytes, true) ? [bytes.length, bytes.length] : [0, bytes.length];
   while (faulty - fine > 1) {
     const middle = (fine + faulty) >> 1;

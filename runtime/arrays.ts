@@ -14,7 +14,7 @@ export class GpuArray implements DeviceArray {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly #context: GpuContext;
-  /** What the run that makes this array reports: undefined where all went well. */
+  /** The error of the run that produces this array; undefined if it succeeded. */
   readonly #outcome: Promise<Error | undefined>;
   #buffer: GPUBuffer | undefined;
 
@@ -36,7 +36,7 @@ export class GpuArray implements DeviceArray {
     return sizeOfNumbers(this.shape);
   }
 
-  /** What the run or the upload that makes this array reports: undefined where all went well. */
+  /** The error of the run or upload that produces this array; undefined if it succeeded. */
   get outcome(): Promise<Error | undefined> {
     return this.#outcome;
   }
@@ -50,8 +50,8 @@ export class GpuArray implements DeviceArray {
     return this.#buffer;
   }
 
-  /** Gives the buffer away: the array is used up. */
-  release(): void {
+  /** Gives up the buffer; the array can no longer be used. */
+  detach(): void {
     this.#buffer = undefined;
   }
 
@@ -60,7 +60,7 @@ export class GpuArray implements DeviceArray {
     if (buffer === undefined)
       throw new UserError("this array was destroyed, or donated to a run that wrote over it; read it before that");
     const bytes = this.#context.readBuffer(buffer, this.size * storages[this.dtype].bytes);
-    // They may fail before the outcome of the run that makes them is known, and are not waited for where it has failed.
+    // The read can fail before the outcome of the run is known, and is not awaited if the run failed.
     bytes.catch(() => {});
     const failure = await this.#outcome;
     if (failure !== undefined) throw failure;
@@ -68,14 +68,14 @@ export class GpuArray implements DeviceArray {
   };
 
   destroy = (): void => {
-    if (this.#buffer !== undefined) this.#context.pool.giveBack(this.#buffer);
+    if (this.#buffer !== undefined) this.#context.pool.release(this.#buffer);
     this.#buffer = undefined;
   };
 }
 
 /**
- * A small result that the host wants: the run that makes it also copies it to a staging buffer, so that reading it costs
- * no submit of its own and no stall.
+ * A small result for the host: the run that produces it also copies it to a staging buffer, so that reading it needs no
+ * extra submit and causes no stall.
  */
 export class StagedArray implements DeviceArray {
   readonly dtype: DType;
@@ -121,20 +121,20 @@ export class StagedArray implements DeviceArray {
   }
 
   destroy = (): void => {
-    // Reading gives the staging buffer back; unread, it is given back here.
-    if (this.#numbers === undefined && !this.#isDestroyed) this.#context.pool.giveBack(this.#staging);
+    // A read returns the staging buffer to the pool; without one, it is returned here.
+    if (this.#numbers === undefined && !this.#isDestroyed) this.#context.pool.release(this.#staging);
     this.#isDestroyed = true;
   };
 }
 
-/** Puts numbers on the device. */
+/** Copies an array to the device. */
 export function uploadArray(context: GpuContext, value: NdArray): GpuArray {
   const words = toDeviceWords(value);
   const { buffer, outcome } = context.bufferOf(words, `an array [${value.shape.join(", ")}]`);
   return new GpuArray(context, buffer, value.dtype, value.shape, outcome);
 }
 
-/** What an input is on WebGPU. */
+/** Looks up an input among WebGPU's arrays. */
 export function findArray(
   context: GpuContext,
   given: NdArray | DeviceArray | undefined,

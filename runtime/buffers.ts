@@ -1,12 +1,12 @@
 /**
- * @file GPU buffers: made, counted and reused. A buffer that is given back serves the next request of its size, so a
- * training loop allocates nothing once it is warm.
+ * @file A pool of GPU buffers. A returned buffer is reused for the next request of its size, so a warm training loop
+ * allocates nothing.
  */
 import { UserError } from "../compiler/graph/errors.ts";
 
 const minimumBytes = 16;
 
-/** How buffers are used that hold the numbers of arrays. A function: browsers lack these names where there is no WebGPU. */
+/** Usage flags of buffers for arrays. A function, because browsers without WebGPU lack these names. */
 export const storageUsage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
 
 export class BufferPool {
@@ -21,12 +21,12 @@ export class BufferPool {
     this.#device = device;
   }
 
-  /** Bytes and number of all buffers that exist, those waiting for reuse included. */
+  /** Bytes and number of all existing buffers, including those kept for reuse. */
   get allocated(): { readonly bytes: number; readonly buffers: number } {
     return { bytes: this.#bytes, buffers: this.#count };
   }
 
-  /** A number that tells buffers apart, for keys. */
+  /** A unique number of the buffer, for keys. */
   idOf(buffer: GPUBuffer): number {
     const known = this.#ids.get(buffer);
     if (known !== undefined) return known;
@@ -50,7 +50,7 @@ export class BufferPool {
     return this.#device.createBuffer({ label, size, usage });
   }
 
-  giveBack(buffer: GPUBuffer): void {
+  release(buffer: GPUBuffer): void {
     const key = `${buffer.size} ${buffer.usage}`;
     this.#free.set(key, [...(this.#free.get(key) ?? []), buffer]);
   }

@@ -1,4 +1,4 @@
-/** @file One WebGPU device in use: its buffers, its faults, and reading back. */
+/** @file An open WebGPU device: its buffers, error reports, and reads. */
 import { BufferPool, megabytes, storageUsage } from "./buffers.ts";
 import { DeviceLostError, DeviceMemoryError, DeviceTimeoutError } from "./device-errors.ts";
 import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
@@ -10,7 +10,7 @@ export interface CompileLimits {
   readonly target: "gpu" | "software";
   readonly maxStorageBuffers: number;
   readonly maxWorkgroupBytes: number;
-  /** Lanes of a subgroup where all subgroups of the adapter have the same size. */
+  /** Lanes of a subgroup if all subgroups of the adapter have the same size. */
   readonly subgroupSize: number | undefined;
 }
 
@@ -18,7 +18,7 @@ export class GpuContext {
   readonly device: GPUDevice;
   readonly host: HostAdapter;
   readonly pool: BufferPool;
-  /** Resolves when the device is gone, with what to tell people. */
+  /** Resolves when the device is lost, with an error for the user. */
   readonly lost: Promise<DeviceLostError>;
   readonly waiting: Waiting;
   #loss: DeviceLostError | undefined;
@@ -39,7 +39,7 @@ export class GpuContext {
     return new GpuContext(host, device, timeout);
   }
 
-  /** What the compiler may count on. */
+  /** The device limits that the compiler relies on. */
   get compileLimits(): CompileLimits {
     const { maxStorageBuffersPerShaderStage, maxComputeWorkgroupStorageSize } = this.device.limits;
     const { subgroupMinSize, subgroupMaxSize } = this.host.adapter.info;
@@ -52,27 +52,27 @@ export class GpuContext {
     };
   }
 
-  /** Throws where the device is gone. */
+  /** Throws if the device is lost. */
   check(): void {
     if (this.#loss !== undefined) throw this.#loss;
   }
 
-  /** What is behind an error: the loss of the device, where it is lost. Hosts report the two in any order. */
+  /** The cause of an error: the loss of the device if it is lost. Hosts report the two in either order. */
   async explain(error: unknown): Promise<Error> {
     const loss = this.#loss ?? (await Promise.race([this.lost, nextMacrotask()]));
     return loss ?? (error instanceof Error ? error : new Error(String(error)));
   }
 
   /**
-   * What `work` gives, which the device is to do; `action` names it in the infinitive.
+   * Awaits `work` of the device; `action` names it in the infinitive.
    *
-   * @throws DeviceTimeoutError where the device has answered nothing for as long as it may be silent.
+   * @throws DeviceTimeoutError if the device has not answered within the timeout.
    */
   wait<T>(work: Promise<T>, action: string): Promise<T> {
     return this.waiting.for(this.host.wait(work), action);
   }
 
-  /** A buffer that holds these words, which messages call `action`, and what the device reports of it. */
+  /** A buffer with these words, and the outcome of creating it; error messages call it `action`. */
   bufferOf(
     words: DeviceWords,
     action: string,
@@ -88,7 +88,7 @@ export class GpuContext {
 
   /** Writes words to the start of a buffer, in the queue's order. */
   write(buffer: GPUBuffer, words: DeviceWords): void {
-    // Deno 2.9 panics where there are none.
+    // Deno 2.9 panics on an empty write.
     if (words.length > 0) this.device.queue.writeBuffer(buffer, 0, words);
   }
 
@@ -106,8 +106,8 @@ export class GpuContext {
   }
 
   /**
-   * The contents of a staging buffer once the device has done its `action`, which writes them and ends in `outcome`; gives
-   * the buffer back.
+   * Returns the contents of a staging buffer once the device has finished the `action` that writes it, with this `outcome`;
+   * releases the buffer.
    */
   async mapAndRelease(
     staging: GPUBuffer,
@@ -115,30 +115,30 @@ export class GpuContext {
     action: string,
     outcome: Promise<Error | undefined>,
   ): Promise<ArrayBuffer> {
-    // A buffer that could not be made cannot be mapped either: `outcome` says why, and the host need not print it.
+    // A buffer that could not be created cannot be mapped either; `outcome` has the reason, so the host need not print it.
     const { result: mapping, errors } = withErrorScopes(this.device, () => staging.mapAsync(GPUMapMode.READ));
     errors.catch(() => {});
     let copy: ArrayBuffer;
     try {
       await this.wait(mapping, action);
-      // In Deno it is here that a lost device shows.
+      // Deno reports a lost device here.
       copy = staging.getMappedRange().slice(0, bytes);
       staging.unmap();
     } catch (error) {
       this.pool.destroy(staging);
       const reason = await this.explain(error);
-      // A device that is gone or silent judges nothing. Otherwise the action says why there is no buffer to map.
+      // A lost or silent device reports no outcome. Otherwise the outcome says why there is no buffer to map.
       const isGone = reason instanceof DeviceLostError || reason instanceof DeviceTimeoutError;
       throw (isGone ? undefined : await outcome) ?? reason;
     }
-    this.pool.giveBack(staging);
+    this.pool.release(staging);
     const failure = await outcome;
     if (failure !== undefined) throw failure;
     return copy;
   }
 
   async #outcomeOf(errors: Promise<ScopeErrors>, action: string, bytes: number): Promise<Error | undefined> {
-    // A lost device rejects what waits for it.
+    // Rejects if the device is lost.
     const { shortage, invalid } = await errors.catch(() => ({ shortage: null, invalid: null }));
     if (shortage !== null) return new DeviceMemoryError(this.host.name, action, megabytes(bytes));
     return invalid === null ? undefined : new Error(`${action}: the device reports: ${invalid.message}`);

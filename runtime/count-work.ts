@@ -1,6 +1,6 @@
 /**
- * @file Counts a program's work at given sizes: dispatches by phase, with branches chosen and loops walked, how long sequences are cut, and
- * bytes of its buffers.
+ * @file Counts a program's work at given sizes: dispatches by phase (branches chosen, loops unrolled), chunks of long
+ * sequences, and bytes of its buffers.
  */
 
 import { addDims, type Dim, type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
@@ -8,7 +8,7 @@ import type { Graph } from "../compiler/graph/graph.ts";
 import type { Chunks, Phase, Program, Size } from "../compiler/plan/program.ts";
 import { chunkRanges, runsOf } from "./walk.ts";
 
-/** A loop over time in one kernel: dispatches of equally many steps, the last of what is left. */
+/** A loop over time in one kernel: dispatches of `steps` time steps each, and of `lastSteps` in the last. */
 export interface ChunkCount {
   readonly scan: string;
   readonly dispatches: number;
@@ -17,12 +17,12 @@ export interface ChunkCount {
 }
 
 export interface WorkTotals {
-  /** A kernel that runs a loop over time itself counts once, however it is cut; an indirect one, whatever it comes to. */
+  /** A kernel with a loop over time counts once, regardless of its chunks; an indirect dispatch counts even if empty. */
   readonly dispatches: Readonly<Record<Phase, number>>;
   readonly chunks: readonly ChunkCount[];
   /** Copies between buffers. */
   readonly copies: number;
-  /** Of all buffers: the program's own slabs, and its inputs (weights, optimizer slots, state, batch). */
+  /** Bytes of all buffers: the program's slabs, and its inputs (weights, optimizer slots, state, batch). */
   readonly bytes: number;
   readonly slabBytes: number;
 }
@@ -52,17 +52,17 @@ function countChunks(chunks: Chunks, sizes: DimSizes): ChunkCount {
   return { scan: chunks.scan, dispatches: lengths.length, steps: lengths[0] ?? 0, lastSteps: lengths.at(-1) ?? 0 };
 }
 
-/** Bytes of all buffers at any sizes, such as `4 * (3*B*T + 2*B + 100)`: they exist for the whole step, so it is the peak. */
+/** Bytes of all buffers as a formula, such as `4 * (3*B*T + 2*B + 100)`. They exist for the whole step, so this is the peak. */
 export function bytesFormula({ buffers }: Program<unknown>): string {
   return `${BYTES_PER_ELEMENT} * (${addDims(buffers.flatMap(({ size }) => size)).join(" + ")})`;
 }
 
-/** A size is a sum of dimensions. */
+/** Evaluates a size, which is a sum of dimensions. */
 function elements(size: Size, sizes: DimSizes): number {
   return size.reduce<number>((total, dim: Dim) => total + evaluateDim(dim, sizes), 0);
 }
 
-/** Nodes of a graph and of the bodies of its scans. */
+/** The number of nodes in a graph and in the bodies of its scans. */
 export function countNodes(graph: Graph): number {
   return graph.nodes.reduce((total, node) => total + 1 + (node.op === "scan" ? countNodes(node.attrs.body) : 0), 0);
 }

@@ -1,15 +1,15 @@
-/** @file An array on a device, to those who hold one. */
+/** @file The public interface of an array on a device. */
 import type { DType } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 
-/** An array that lives on a device. */
+/** An array stored on a device. */
 export interface DeviceArray {
-  /** What its elements are. */
+  /** Type of the elements. */
   readonly dtype: DType;
-  /** The dimensions, slowest first; all known. */
+  /** The dimensions, slowest first. */
   readonly shape: readonly number[];
-  /** Its numbers, once everything that was enqueued before has run. Rejects with the error of the run that made it. */
+  /** Reads the values, after all previously enqueued work. Rejects with the error of the run that produced the array. */
   readonly read: () => Promise<NdArray>;
-  /** Gives its memory back. It cannot be read afterwards. */
+  /** Frees the memory. The array cannot be read afterwards. */
   readonly destroy: () => void;
 }

@@ -1,19 +1,19 @@
-/** @file What a device finds wrong with the calls that it was given: it says so later, through error scopes. */
+/** @file Error scopes: the device reports errors of calls later, through scopes around them. */
 
 export interface ScopeErrors {
   /** There was no memory for a buffer. */
   readonly shortage: GPUError | null;
-  /** A call that breaks WebGPU's rules: our fault, or what follows from a buffer that could not be made. */
+  /** A call that breaks WebGPU's rules: a bug of ours, or the consequence of a buffer that could not be created. */
   readonly invalid: GPUError | null;
 }
 
 export interface Scoped<T> {
   readonly result: T;
-  /** Rejects where the device is gone. */
+  /** Rejects if the device is lost. */
   readonly errors: Promise<ScopeErrors>;
 }
 
-/** What `calls` gives, and what the device finds wrong with them. */
+/** Runs `calls` within error scopes; returns their result, and the errors that the device reports later. */
 export function withErrorScopes<T>(device: GPUDevice, calls: () => T): Scoped<T> {
   device.pushErrorScope("out-of-memory");
   device.pushErrorScope("validation");

@@ -1,6 +1,5 @@
 /**
- * @file The one door to WebGPU: the same two calls in browsers, Deno and Node. All code that knows which host it is in
- * lies in hosts/.
+ * @file The entry point to WebGPU: the same two calls in browsers, Deno and Node. All host-specific code is in hosts/.
  */
 import { DeviceUnavailableError } from "./device-errors.ts";
 import { type AdapterChoice, type HostAdapter, ownDevice } from "./hosts/adapter.ts";
@@ -15,9 +14,9 @@ export interface HostDevice {
 }
 
 /**
- * Finds an adapter and opens its device: one call in browsers, Deno and Node.
+ * Finds an adapter and opens its device; the same call works in browsers, Deno and Node.
  *
- * @throws DeviceUnavailableError where the host has none of the wanted kind; its message says what to do.
+ * @throws DeviceUnavailableError if the host has no adapter of this kind; the message says what to do.
  */
 export async function requestDevice(choice: AdapterChoice = "auto"): Promise<HostDevice> {
   const host = await requestAdapter(choice);
@@ -27,10 +26,10 @@ export async function requestDevice(choice: AdapterChoice = "auto"): Promise<Hos
 /**
  * Finds an adapter.
  *
- * @throws DeviceUnavailableError where the host has none of the wanted kind; its message says what to do.
+ * @throws DeviceUnavailableError if the host has no adapter of this kind; the message says what to do.
  */
 export async function requestAdapter(choice: AdapterChoice = "auto"): Promise<HostAdapter> {
-  // Imported only where they serve, and left out of browser bundles (package.json, "browser"): they use Node's modules.
+  // Imported only when needed, and left out of browser bundles (package.json, "browser"): they use Node's modules.
   if ("Deno" in globalThis) return (await import("./hosts/deno.ts")).denoAdapter(choice);
   if (!hasNavigatorGpu() && isNode()) return (await import("./hosts/node.ts")).nodeAdapter(choice);
   return navigatorAdapter(choice);
@@ -40,7 +39,7 @@ function isNode(): boolean {
   return typeof process !== "undefined" && process.versions?.node !== undefined;
 }
 
-/** Limits of which more helps: larger models, tiles and fused kernels. All others stay at WebGPU's defaults. */
+/** Limits worth raising: they allow larger models, tiles and fused kernels. All others stay at WebGPU's defaults. */
 const LIMITS = [
   "maxBufferSize",
   "maxStorageBufferBindingSize",
@@ -55,22 +54,22 @@ const LIMITS = [
 const FEATURES = ["timestamp-query", "subgroups"] as const satisfies readonly GPUFeatureName[];
 
 /**
- * A device with the adapter's own limits where more is useful. WebGPU gives one device for each adapter requested.
+ * Opens a device with the adapter's maximum for the limits above. WebGPU allows one device per requested adapter.
  *
- * @throws DeviceUnavailableError where the adapter gives none, such as a second time.
+ * @throws DeviceUnavailableError if the adapter provides no device, such as on a second call.
  */
 export async function requestGpuDevice(host: HostAdapter): Promise<GPUDevice> {
   const { limits, features } = host.adapter;
   const requiredLimits: Record<string, number> = {};
   for (const name of LIMITS) {
-    // Hosts older than a limit do not have it.
+    // Hosts older than a limit lack it.
     if (typeof limits[name] === "number") requiredLimits[name] = limits[name];
   }
   const requiredFeatures = FEATURES.filter((feature) => features.has(feature));
   const device = await host.adapter.requestDevice({ requiredLimits, requiredFeatures }).catch((cause: unknown) => {
     const [reason] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
     throw new DeviceUnavailableError(
-      `${host.name} gives no device (${reason}). Close what else uses it, and try again.`,
+      `${host.name} provides no device (${reason}). Close other programs that use it, and try again.`,
       {
         cause,
       },

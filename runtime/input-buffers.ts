@@ -1,4 +1,4 @@
-/** @file The buffers that a run reads its inputs from: an array's own, or one that the numbers are written to first. */
+/** @file The buffers that a run reads its inputs from: the buffer of a device array, or one that host values are written to. */
 import { UserError } from "../compiler/graph/errors.ts";
 import type { DType } from "../compiler/graph/graph.ts";
 import { type NdArray, ofAnotherDevice, valueFault } from "../compiler/graph/ndarray.ts";
@@ -9,16 +9,16 @@ import { type DeviceWords, toDeviceWords } from "./words.ts";
 
 /** An array of this kind of device. */
 export interface FoundArray<B> {
-  /** Whether it is on this very device. */
+  /** Whether it is on this device. */
   readonly isOwn: boolean;
   readonly dtype: DType;
-  /** None once it was destroyed or donated. */
+  /** Undefined once it was destroyed or donated. */
   readonly buffer: B | undefined;
 }
 
-/** Arrays and memory of a device; `B` is its buffers. */
+/** Arrays and memory of a device; `B` is its buffer type. */
 export interface InputMemory<B> {
-  /** What is given, where it is an array of this kind of device; "result" where only the host reads it. */
+  /** The array if `given` is one of this kind of device; "result" if it can only be read by the host. */
   readonly find: (given: NdArray | DeviceArray | undefined) => FoundArray<B> | "result" | undefined;
   readonly take: (bytes: number, label: string) => B;
   readonly write: (buffer: B, words: DeviceWords) => void;
@@ -40,7 +40,7 @@ export class InputBuffers<B extends { readonly size: number }> {
     this.#donated = new Set(outputs.flatMap(({ donated }) => (donated === undefined ? [] : [donated])));
   }
 
-  /** Puts the buffer of each input where the program finds it. Throws a UserError where what is given cannot be it. */
+  /** Stores the buffer of each input in `buffers`. Throws a UserError if an input does not fit. */
   placeIn(buffers: (B | undefined)[], given: Inputs): void {
     const readers = new Map<B, string>();
     for (const input of this.#inputs) {
@@ -48,7 +48,7 @@ export class InputBuffers<B extends { readonly size: number }> {
       const other = readers.get(buffer);
       if (other !== undefined && [input.name, other].some((name) => this.#donated.has(name)))
         throw new UserError(
-          `${this.#program}: inputs ${other} and ${input.name} are one array, and a donated one is written over; give two`,
+          `${this.#program}: inputs ${other} and ${input.name} are the same array, and a donated one is overwritten; give two arrays`,
         );
       readers.set(buffer, input.name);
       buffers[input.buffer] = buffer;
@@ -60,13 +60,14 @@ export class InputBuffers<B extends { readonly size: number }> {
       throw new UserError(`${this.#program}: input ${input.name} ${fault}`);
     };
     const array = this.#memory.find(given);
-    if (array === "result") return fail("is a result that only the host reads; compile what made it without readback");
+    if (array === "result")
+      return fail("is a readback result, which only the host can read; compile its producer without readback");
     if (array !== undefined) {
       if (!array.isOwn) fail(ofAnotherDevice);
       if (array.dtype !== input.dtype) fail(`is ${array.dtype}; expected ${input.dtype}`);
       return array.buffer ?? fail("was destroyed, or donated to an earlier run; upload it again");
     }
-    if (this.#donated.has(input.name)) fail("is donated, so it must be an array of the device: upload it");
+    if (this.#donated.has(input.name)) fail("is donated, so it must be a device array: upload it");
     const value = given as NdArray;
     const fault = valueFault(value, input.dtype);
     if (fault !== undefined) fail(fault);
@@ -78,7 +79,7 @@ export class InputBuffers<B extends { readonly size: number }> {
     let buffer = this.#uploads.get(name);
     if (buffer === undefined || buffer.size < words.byteLength) {
       if (buffer !== undefined) this.#memory.destroy(buffer);
-      // Where there is no memory for a larger one, the next run asks again.
+      // If there is no memory for a larger one, the next run tries again.
       this.#uploads.delete(name);
       buffer = this.#memory.take(words.byteLength, `${this.#program}: ${name}`);
       this.#uploads.set(name, buffer);

@@ -1,13 +1,13 @@
 /**
- * @file A program at given sizes: the contents of its uniforms, its slabs' bytes, and the flat list of dispatches
- * as the walk gives them. Nothing here depends on which buffers hold the data.
+ * @file A program at given sizes: the contents of its uniforms, the bytes of its slabs, and the flat list of dispatches.
+ * Nothing here depends on which buffers hold the data.
  */
 import type { DimSizes } from "../compiler/graph/dim.ts";
 import { at } from "../compiler/graph/errors.ts";
 import type { Copy, Location, Program, Size } from "../compiler/plan/program.ts";
 import { evaluateSize, walkSteps } from "./walk.ts";
 
-/** Offsets of uniforms that are chosen per dispatch must be multiples of this. */
+/** Dynamic uniform offsets must be multiples of this. */
 const uniformAlignment = 256;
 const bytesOfUniform = Uint32Array.BYTES_PER_ELEMENT;
 const maxWorkgroups = 65535;
@@ -17,7 +17,7 @@ export interface FlatDispatch {
   readonly workgroups: readonly [number, number];
   /** Byte offset of the step uniform, for kernels inside loops and those that run a chunk of one. */
   readonly stepOffset: number;
-  /** Where the device finds how many workgroups there are, if not from `workgroups`. */
+  /** For an indirect dispatch: where the device reads the number of workgroups. */
   readonly indirect: Location | undefined;
 }
 
@@ -25,20 +25,20 @@ export type FlatStep = FlatDispatch | Copy;
 
 export interface Instance {
   readonly sizes: DimSizes;
-  /** Bytes of an element of each buffer of the program. */
+  /** Bytes per element of each buffer of the program. */
   readonly elementBytes: readonly number[];
   /** Bytes of each buffer of the program. */
   readonly bufferBytes: readonly number[];
-  /** The sizes that kernels read, one kernel's after the other's, each beginning at its alignment. */
+  /** The sizes that kernels read: one aligned section per kernel. */
   readonly sizeTable: Uint32Array<ArrayBuffer>;
-  /** Byte offset of each kernel's. */
+  /** Byte offset of each kernel's section. */
   readonly sizeOffsets: readonly number[];
-  /** The counts of every step of every loop, and first step and end of every chunk, each entry at its alignment. */
+  /** Loop counters of every step, and first step and end of every chunk; each entry is aligned. */
   readonly stepTable: Uint32Array<ArrayBuffer>;
   readonly steps: readonly FlatStep[];
 }
 
-/** Bytes of so many elements of the buffer that a location lies in. */
+/** Bytes of `size` elements of the location's buffer. */
 export function bytesIn({ elementBytes, sizes }: Instance, { buffer }: Location, size: Size): number {
   return at(elementBytes, buffer) * evaluateSize(size, sizes);
 }
@@ -81,7 +81,7 @@ export function instantiate(program: Program, sizes: DimSizes): Instance {
   };
 }
 
-/** A kernel may read more sizes than one alignment holds: those of the next begin at the alignment after them. */
+/** The size table. A kernel can read more sizes than fit into one alignment unit; the next section starts after them. */
 function sizeTableOf({ kernels }: Program, sizes: DimSizes): Pick<Instance, "sizeTable" | "sizeOffsets"> {
   const sizeOffsets: number[] = [];
   let bytes = 0;

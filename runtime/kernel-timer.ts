@@ -1,4 +1,4 @@
-/** @file Times kernels with timestamp queries, one pass each. */
+/** @file Times kernels with timestamp queries, one compute pass each. */
 import { UserError } from "../compiler/graph/errors.ts";
 import type { GpuContext } from "./context.ts";
 
@@ -12,11 +12,11 @@ export class KernelTimer {
   readonly #milliseconds = new Map<number, number>();
   #pending: number[] = [];
 
-  /** Throws a UserError where the adapter has no timestamp queries. */
+  /** Throws a UserError if the adapter has no timestamp queries. */
   constructor(context: GpuContext) {
     if (!context.device.features.has("timestamp-query")) {
       throw new UserError(
-        `${context.host.name} has no timestamp queries, so its kernels cannot be timed; take another device, such as "software"`,
+        `${context.host.name} has no timestamp queries, so its kernels cannot be timed; use another device, such as "software"`,
       );
     }
     this.#context = context;
@@ -28,20 +28,20 @@ export class KernelTimer {
     });
   }
 
-  /** Steps in turns, each of as many dispatches as fit between two calls of `collect`. */
+  /** Splits steps into batches of as many dispatches as fit between two calls of `collect`. */
   *batches<T>(steps: readonly T[]): Generator<readonly T[]> {
     const capacity = maxQueries / 2;
     for (let start = 0; start < steps.length; start += capacity) yield steps.slice(start, start + capacity);
   }
 
-  /** The queries around the next dispatch of a kernel. */
+  /** The timestamp queries for the next dispatch of a kernel. */
   next(kernel: number): GPUComputePassTimestampWrites {
     const first = 2 * this.#pending.length;
     this.#pending.push(kernel);
     return { querySet: this.#queries, beginningOfPassWriteIndex: first, endOfPassWriteIndex: first + 1 };
   }
 
-  /** Submits what was encoded and adds its times up. */
+  /** Submits the encoded commands and adds up their times. */
   async collect(encoder: GPUCommandEncoder): Promise<void> {
     const count = 2 * this.#pending.length;
     if (count > 0) encoder.resolveQuerySet(this.#queries, 0, count, this.#resolved, 0);
@@ -56,7 +56,7 @@ export class KernelTimer {
     this.#pending = [];
   }
 
-  /** The time of each kernel that has run, over all its dispatches. */
+  /** The total time of each kernel that has run. */
   get milliseconds(): ReadonlyMap<number, number> {
     return this.#milliseconds;
   }

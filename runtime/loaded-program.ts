@@ -1,6 +1,6 @@
 /**
- * @file A program on a device: its pipelines, its slabs, and running it. A run is one command buffer: inputs are
- * written, every dispatch is encoded, outputs are copied to buffers of their own (or stay in the donated ones).
+ * @file A program on a WebGPU device: its pipelines, its slabs, and its runs. A run is one command buffer: it writes the
+ * inputs, encodes every dispatch, and copies outputs to new buffers (donated ones are written in place).
  */
 import type { DimSizes } from "../compiler/graph/dim.ts";
 import { at } from "../compiler/graph/errors.ts";
@@ -19,14 +19,14 @@ import { ProgramPipelines } from "./program-pipelines.ts";
 import { type Bound, bufferAt, initialWorkgroups, StepEncoder } from "./step-encoder.ts";
 import { evaluateSize } from "./walk.ts";
 
-/** What is known of a run once its error scopes are popped. */
+/** A run and the errors from its error scopes. */
 interface Report extends ScopeErrors {
   readonly shared: Buffers;
   readonly inputs: Inputs;
   readonly instance: Instance;
 }
 
-/** The buffers that runs share, until the device had no memory for one of them: then for none of these runs. */
+/** A generation of buffers that runs share; after a shortage of memory, all runs that used them fail. */
 interface Buffers {
   shortage?: DeviceMemoryError;
 }
@@ -62,7 +62,7 @@ export class LoadedProgram {
   }
 
   /**
-   * Compiles what runs at any sizes; the kernels of a branch are compiled when a run first comes to it. `readback` lists
+   * Compiles the kernels that run at all sizes; those of a branch are compiled when a run first takes it. `readback` lists
    * outputs that the host reads after every run.
    */
   static async load(context: GpuContext, program: Program, readback: readonly number[] = []): Promise<LoadedProgram> {
@@ -72,7 +72,7 @@ export class LoadedProgram {
     return new LoadedProgram(context, program, pipelines, readback);
   }
 
-  /** Number of pipelines that there are by now; it grows only where sizes choose a branch for the first time. */
+  /** Number of compiled pipelines; it grows only when a branch is taken for the first time. */
   get pipelineCount(): number {
     return this.#pipelines.count;
   }
@@ -103,13 +103,13 @@ export class LoadedProgram {
   }
 
   /**
-   * Runs once with every dispatch in a pass of its own between two timestamps, and gives each kernel's time and work, in
-   * the order of the program. Donated inputs keep their arrays, whose numbers are afterwards those of the outputs.
+   * Runs once with every dispatch in a separate pass between two timestamps, and returns the time and work of each kernel
+   * in program order. Donated inputs stay valid and then hold the values of the outputs.
    *
-   * @throws UserError where the adapter has no timestamp queries.
+   * @throws UserError if the adapter has no timestamp queries.
    */
   async profile(inputs: Inputs): Promise<KernelProfile[]> {
-    // Few programs look at times: a browser fetches the code when one does.
+    // Loaded on demand, because few programs profile.
     const [{ KernelTimer }, { profileKernels }] = await Promise.all([
       import("./kernel-timer.ts"),
       import("./profile.ts"),
@@ -153,7 +153,7 @@ export class LoadedProgram {
     this.#bound.clear();
   }
 
-  /** What a run reports. Where there was no memory, nothing of it was done, and the next run asks for memory again. */
+  /** The error of a run. After a shortage of memory the run had no effect, and the next run allocates again. */
   async #fault({ invalid, shortage, shared, inputs, instance }: Report): Promise<Error | undefined> {
     if (shortage && shared.shortage === undefined) {
       const { name } = this.#context.host;
@@ -170,7 +170,7 @@ export class LoadedProgram {
     return shared.shortage ?? uncompiled ?? new Error(`${this.program.name}: the device reports: ${invalid.message}`);
   }
 
-  /** Bytes that the program's plan gives to the sizes of an instance. */
+  /** Planned bytes of the program at the sizes of an instance. */
   #planOf({ bufferBytes }: Instance): string {
     return megabytes(bufferBytes.reduce((sum, bytes) => sum + bytes, 0));
   }
@@ -224,7 +224,7 @@ export class LoadedProgram {
     const bytesOf = (location: Location) => bytesIn(instance, location, location.size);
     const usageOf = (i: number) =>
       this.#readback.has(i) ? GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST : storageUsage();
-    // All memory is found before anything is given away.
+    // All memory is allocated before any donated array is detached.
     const taken: (GPUBuffer | undefined)[] = [];
     try {
       for (const [i, { location, donated }] of this.program.outputs.entries()) {
@@ -232,7 +232,7 @@ export class LoadedProgram {
         taken.push(donated === undefined ? pool.take(bytesOf(location), usageOf(i), label) : undefined);
       }
     } catch (error) {
-      for (const buffer of taken) if (buffer !== undefined) pool.giveBack(buffer);
+      for (const buffer of taken) if (buffer !== undefined) pool.release(buffer);
       throw error;
     }
     return this.program.outputs.map(({ dtype, shape, location, donated }, i) => {
@@ -240,7 +240,7 @@ export class LoadedProgram {
       if (donated !== undefined) {
         const array = inputs[donated] as GpuArray;
         const buffer = bufferAt(buffers, location.buffer);
-        array.release();
+        array.detach();
         return new GpuArray(this.#context, buffer, dtype, numbers, outcome);
       }
       const bytes = bytesOf(location);

@@ -1,6 +1,6 @@
 /**
- * @file Compiles kernels: all that a program needs together, or one at once, where a run cannot wait for it. Errors name
- * the kernel and the line of the user's file that its ops come from.
+ * @file Compiles kernels: all kernels of a program together, or one synchronously if a run needs it now. Errors name the
+ * kernel and the user's source line.
  */
 import { at } from "../compiler/graph/errors.ts";
 import type { Kernel, Program } from "../compiler/plan/program.ts";
@@ -18,47 +18,47 @@ export const storageBinding = 2;
 
 type Compiled = Omit<Pipeline, "kernel">;
 
-/** A kernel that is compiled, or being compiled. */
-interface Kept {
-  /** Rejects where the kernel does not compile. */
+/** A cached kernel, compiled or being compiled. */
+interface CacheEntry {
+  /** Rejects if the kernel does not compile. */
   readonly compiling: Promise<Compiled>;
-  /** As soon as there is one. */
+  /** The result, once there is one. */
   compiled: Compiled | undefined;
 }
 
-/** Compiled kernels of a device, the last used at the end: another program, or the same again, may have the same kernel. */
-const kept = new WeakMap<GPUDevice, Map<string, Kept>>();
-/** Each takes memory of the driver's. */
+/** Compiled kernels of each device, least recently used first: other programs, or the same again, can share a kernel. */
+const cache = new WeakMap<GPUDevice, Map<string, CacheEntry>>();
+/** Most cached kernels: each uses memory of the driver. */
 export const mostKept = 256;
 
-/** Pipelines of some of a program's kernels, or of all, in their order. */
+/** Creates the pipelines of these kernels of a program, by default of all, in order. */
 export async function createPipelines(
   device: GPUDevice,
   program: Program,
   kernels: readonly number[] = [...program.kernels.keys()],
 ): Promise<Pipeline[]> {
-  // The longest are begun first, so that the driver's threads end together and none waits for a late long one.
+  // The longest are started first, so that the driver's threads finish at about the same time.
   const order = [...kernels].sort((a, b) => lengthOf(program, b) - lengthOf(program, a));
-  const begun = new Map(order.map((i) => [i, createPipeline(device, at(program.kernels, i))]));
-  return Promise.all(kernels.map((i) => begun.get(i) as Promise<Pipeline>));
+  const started = new Map(order.map((i) => [i, createPipeline(device, at(program.kernels, i))]));
+  return Promise.all(kernels.map((i) => started.get(i) as Promise<Pipeline>));
 }
 
 const lengthOf = ({ kernels }: Program, kernel: number) => at(kernels, kernel).wgsl.length;
 
 async function createPipeline(device: GPUDevice, kernel: Kernel): Promise<Pipeline> {
-  return { kernel, ...(await keptOf(device, kernel, compile).compiling) };
+  return { kernel, ...(await cached(device, kernel, compile).compiling) };
 }
 
 /**
- * A pipeline at once, for a run that comes to a kernel that is not compiled yet. The device may hold the caller up until it
- * is, and says only later, through `fault`, whether it is.
+ * Creates a pipeline synchronously, for a run that needs a kernel that is not compiled yet. The device can block the caller
+ * meanwhile; whether the kernel compiled is known later, from `fault`.
  */
 export function createPipelineNow(
   device: GPUDevice,
   kernel: Kernel,
 ): { readonly pipeline: Pipeline; readonly fault: Promise<Error | undefined> } {
-  const known = keptOf(device, kernel, compileNow);
-  // One that is being compiled cannot be waited for.
+  const known = cached(device, kernel, compileNow);
+  // A pending compilation cannot be awaited here.
   const { compiled, compiling } = isCompiled(known) ? known : compileNow(device, kernel);
   const fault = compiling.then(
     () => undefined,
@@ -67,10 +67,14 @@ export function createPipelineNow(
   return { pipeline: { kernel, ...compiled }, fault };
 }
 
-/** A kernel that is kept, or begun by `begin`. What does not compile is not kept. */
-function keptOf(device: GPUDevice, kernel: Kernel, begin: (device: GPUDevice, kernel: Kernel) => Kept): Kept {
-  const pipelines = kept.get(device) ?? new Map<string, Kept>();
-  kept.set(device, pipelines);
+/** The cached kernel, or a new one compiled by `begin`. Kernels that do not compile are removed from the cache. */
+function cached(
+  device: GPUDevice,
+  kernel: Kernel,
+  begin: (device: GPUDevice, kernel: Kernel) => CacheEntry,
+): CacheEntry {
+  const pipelines = cache.get(device) ?? new Map<string, CacheEntry>();
+  cache.set(device, pipelines);
   const key = JSON.stringify([kernel.wgsl, layoutEntries(kernel)]);
   const entry = pipelines.get(key) ?? begin(device, kernel);
   pipelines.delete(key);
@@ -85,12 +89,12 @@ function keptOf(device: GPUDevice, kernel: Kernel, begin: (device: GPUDevice, ke
   return entry;
 }
 
-function isCompiled(entry: Kept): entry is Kept & { readonly compiled: Compiled } {
+function isCompiled(entry: CacheEntry): entry is CacheEntry & { readonly compiled: Compiled } {
   return entry.compiled !== undefined;
 }
 
-function compile(device: GPUDevice, kernel: Kernel): Kept {
-  // What is wrong with a module is an error of its pipeline too, and told there: outside of a scope, hosts would print it.
+function compile(device: GPUDevice, kernel: Kernel): CacheEntry {
+  // An error of the module is also an error of its pipeline, and reported there; outside a scope, hosts would print it.
   const { result, errors } = withErrorScopes(device, () => {
     const { layout, module, descriptor } = partsOf(device, kernel);
     return { layout, module, made: device.createComputePipelineAsync(descriptor) };
@@ -106,11 +110,11 @@ function compile(device: GPUDevice, kernel: Kernel): Kept {
       throw await faultOf(kernel, module, String(error));
     },
   );
-  const entry: Kept = { compiling, compiled: undefined };
+  const entry: CacheEntry = { compiling, compiled: undefined };
   return entry;
 }
 
-function compileNow(device: GPUDevice, kernel: Kernel): Kept & { readonly compiled: Compiled } {
+function compileNow(device: GPUDevice, kernel: Kernel): CacheEntry & { readonly compiled: Compiled } {
   const { result, errors } = withErrorScopes(device, () => {
     const { layout, module, descriptor } = partsOf(device, kernel);
     return { layout, module, pipeline: device.createComputePipeline(descriptor) };

@@ -1,35 +1,35 @@
-/** @file What each kernel did in a run: its time on the device's clock beside the work that the compiler has counted. */
+/** @file Kernel profiles: the time of each kernel on the device's clock, and the work that the compiler has counted. */
 import type { DimSizes } from "../compiler/graph/dim.ts";
 import type { Site } from "../compiler/graph/graph.ts";
 import type { Kernel, Program } from "../compiler/plan/program.ts";
 import { evaluateSize, runsOf } from "./walk.ts";
 
-/** All that one kernel did in one run of a program. */
+/** Time and work of one kernel in one run of a program. */
 export interface KernelProfile {
   /** The kernel's name in the program, such as `k1_dot`. */
   readonly name: string;
-  /** The ops that it computes. */
+  /** The ops it computes. */
   readonly label: string;
-  /** The line that they come from, such as `cells/gru.ts:23:59`. */
+  /** The source line of the ops, such as `cells/gru.ts:23:59`. */
   readonly site: Site | undefined;
-  /** How often it ran; a sequence that is cut into chunks counts once. */
+  /** How often it ran; a sequence split into chunks counts once. */
   readonly dispatches: number;
-  /** Sum over all dispatches, on the device's clock, which may tick no finer than 0.1 ms. */
+  /** Sum over all dispatches, on the device's clock, whose resolution can be as coarse as 0.1 ms. */
   readonly milliseconds: number;
   /**
-   * Floating point operations: 2 m n k for a product, one for each element of an elementwise op or that a reduction
-   * combines; `compiler/plan/work.ts` has the rest.
+   * Floating-point operations: 2 m n k for a matrix product, one per element of an elementwise op or a reduction's input;
+   * see `compiler/plan/work.ts` for the rest.
    */
   readonly flops: number;
-  /** Bytes that must be read from storage and written to it, each element once in a dispatch. */
+  /** Bytes read from and written to storage, counting each element once per dispatch. */
   readonly bytes: number;
-  /** 10^9 FLOP per second; undefined where the clock saw no time pass. */
+  /** 10^9 FLOP per second; undefined if the measured time is 0. */
   readonly gigaflopsPerSecond: number | undefined;
-  /** 10^9 bytes per second; undefined where the clock saw no time pass. */
+  /** 10^9 bytes per second; undefined if the measured time is 0. */
   readonly gigabytesPerSecond: number | undefined;
 }
 
-/** What a profile says of a kernel of any target. */
+/** The fields of a kernel that a profile uses, on any target. */
 type Profiled = Pick<Kernel, "name" | "label" | "site" | "work">;
 
 /** The rates that follow from work and time. */
@@ -38,7 +38,7 @@ export function ratesOf({ flops, bytes, milliseconds }: Pick<KernelProfile, "flo
   return { gigaflopsPerSecond: billionsPerSecond(flops), gigabytesPerSecond: billionsPerSecond(bytes) };
 }
 
-/** Profiles of a program's kernels, in its order; `milliseconds` has the time of each that ran. */
+/** Profiles of a program's kernels in program order; `milliseconds` has the time of each kernel that ran. */
 export function profileKernels(
   program: Program<Profiled>,
   sizes: DimSizes,

@@ -1,6 +1,6 @@
 /**
- * @file The pipelines of one program. Those of branches are compiled when a branch is first chosen, so what never runs is
- * never compiled.
+ * @file The pipelines of one program. Those of a branch are compiled when the branch is first taken, so kernels that never
+ * run are never compiled.
  */
 import type { DimSizes } from "../compiler/graph/dim.ts";
 import { at } from "../compiler/graph/errors.ts";
@@ -13,7 +13,7 @@ export class ProgramPipelines {
   readonly #context: GpuContext;
   readonly #program: Program;
   readonly #made = new Map<number, Pipeline>();
-  /** What the device says of those that nobody waited for. */
+  /** Outcomes of the kernels that were compiled synchronously. */
   readonly #faults: Promise<Error | undefined>[] = [];
 
   constructor(context: GpuContext, program: Program) {
@@ -31,7 +31,7 @@ export class ProgramPipelines {
     return pipeline;
   }
 
-  /** Compiles what runs at these sizes; without sizes, what runs at any. */
+  /** Compiles the kernels that run at these sizes; without sizes, those that run at all sizes. */
   async load(sizes?: DimSizes): Promise<void> {
     const missing = this.#missing(sizes);
     const work = createPipelines(this.#context.device, this.#program, missing);
@@ -39,7 +39,7 @@ export class ProgramPipelines {
     for (const [i, kernel] of missing.entries()) this.#made.set(kernel, at(pipelines, i));
   }
 
-  /** The same, with no wait: a run is encoded in one go. */
+  /** The same, synchronously, because a run is encoded without waiting. */
   loadNow(sizes: DimSizes): void {
     for (const kernel of this.#missing(sizes)) {
       const { pipeline, fault } = createPipelineNow(this.#context.device, at(this.#program.kernels, kernel));
@@ -48,7 +48,7 @@ export class ProgramPipelines {
     }
   }
 
-  /** Which of the kernels that were compiled with no wait did not compile, and why. */
+  /** The first error among the kernels that were compiled synchronously, if any. */
   async fault(): Promise<Error | undefined> {
     const faults = await Promise.all(this.#faults);
     return faults.find((fault) => fault !== undefined);

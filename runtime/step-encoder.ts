@@ -1,4 +1,4 @@
-/** @file Encodes a program's steps at given sizes: compute passes with their bind groups, and the copies between them. */
+/** @file Encodes the steps of a program at given sizes: compute passes with their bind groups, and copies between them. */
 import { at } from "../compiler/graph/errors.ts";
 import type { Copy, Kernel, Location } from "../compiler/plan/program.ts";
 import type { GpuContext } from "./context.ts";
@@ -7,22 +7,23 @@ import type { KernelTimer } from "./kernel-timer.ts";
 import { storageBinding } from "./pipelines.ts";
 import type { ProgramPipelines } from "./program-pipelines.ts";
 
-/** An instance with the GPU's copies of its tables. */
+/** An instance with its tables in GPU buffers. */
 export interface Bound {
   readonly instance: Instance;
   readonly sizeTable: GPUBuffer;
   readonly stepTable: GPUBuffer;
-  /** Numbers of workgroups that the device reads, where a dispatch is indirect. */
+  /** Workgroup counts of indirect dispatches, if there are any. */
   readonly workgroups: GPUBuffer | undefined;
   readonly groups: Map<string, GPUBindGroup>;
 }
 
-/** By their numbers in the program. */
+/** Buffers by their index in the program. */
 export type ProgramBuffers = readonly (GPUBuffer | undefined)[];
 
-/** What `Bound.workgroups` begins with: x, beside which y and z stay 1; then, at the second place, all three. */
+/** Initial content of `Bound.workgroups`: [x, 1, 1, 0] for dispatches that write only x, then [x, y, z, 0] for the others. */
 export const initialWorkgroups = new Uint32Array([0, 1, 1, 0, 0, 0, 0, 0]);
-const placeOfThree = 16;
+/** Byte offset of the second entry. */
+const offsetOfThree = 16;
 
 export class StepEncoder {
   readonly #context: GpuContext;
@@ -61,7 +62,7 @@ export class StepEncoder {
     pass?.end();
   }
 
-  /** Encodes steps with every dispatch in a pass of its own, between two timestamps. */
+  /** Encodes steps with every dispatch in a separate pass between two timestamps. */
   encodeTimed(
     encoder: GPUCommandEncoder,
     steps: readonly FlatStep[],
@@ -98,7 +99,7 @@ export class StepEncoder {
     );
   }
 
-  /** WebGPU forbids one dispatch to write a buffer and to read its workgroups there, so they are copied out of the slab. */
+  /** WebGPU forbids a dispatch that writes the buffer of its workgroup counts, so they are copied out of the slab. */
   #copyWorkgroups(encoder: GPUCommandEncoder, { indirect }: FlatDispatch, bound: Bound, buffers: ProgramBuffers): void {
     if (indirect === undefined) return;
     const to = bufferAt([bound.workgroups], 0);
@@ -134,7 +135,7 @@ export class StepEncoder {
   }
 }
 
-/** Counts of the loops around a kernel and the end of its chunk, rounded up as uniforms are. */
+/** Bytes of a kernel's step uniform: loop counters and the end of its chunk, rounded up to 16. */
 const stepBytes = ({ loops, chunked }: Kernel) => Math.ceil((loops + (chunked ? 1 : 0)) / 4) * 16;
 
 function dispatch(pass: GPUComputePassEncoder, { workgroups, indirect }: FlatDispatch, bound: Bound): void {
@@ -142,7 +143,7 @@ function dispatch(pass: GPUComputePassEncoder, { workgroups, indirect }: FlatDis
   else pass.dispatchWorkgroupsIndirect(bufferAt([bound.workgroups], 0), placeOf(indirect));
 }
 
-const placeOf = ({ size }: Location) => (size[0] === 3 ? placeOfThree : 0);
+const placeOf = ({ size }: Location) => (size[0] === 3 ? offsetOfThree : 0);
 
 export function bufferAt(buffers: ProgramBuffers, index: number): GPUBuffer {
   const buffer = buffers[index];

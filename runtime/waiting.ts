@@ -1,8 +1,8 @@
-/** @file Waiting for a device, for as long as it may be silent. */
+/** @file Waits for a device, up to a timeout. */
 import { DeviceTimeoutError } from "./device-errors.ts";
 
 export class Waiting {
-  /** Seconds for which the device may be silent while it is waited for. */
+  /** Seconds to wait for an answer of the device. */
   timeout: number;
   readonly #device: string;
   /** When the device last answered anything, on the clock of `performance`. */
@@ -15,9 +15,9 @@ export class Waiting {
   }
 
   /**
-   * What `work` gives, which the device is to do; `action` names it in the infinitive.
+   * Awaits `work` of the device; `action` names it in the infinitive.
    *
-   * @throws DeviceTimeoutError where the device has answered nothing for as long as it may be silent.
+   * @throws DeviceTimeoutError if the device has not answered anything within the timeout.
    */
   async for<T>(work: Promise<T>, action: string): Promise<T> {
     if (!Number.isFinite(this.timeout)) return work;

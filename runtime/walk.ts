@@ -1,16 +1,16 @@
 /**
- * @file The walk over a program's steps at given sizes: branches are chosen, loops run step by step, sequences are cut, and
- * each dispatch gets its numbers of workgroups. Every device that runs programs walks them so.
+ * @file Walks over the steps of a program at given sizes: chooses branches, unrolls loops, splits sequences into chunks, and
+ * computes the workgroup counts of each dispatch. Shared by all devices that run programs.
  */
 import { bucketOf, type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
 import type { Choose, Chunks, Copy, Dispatch, GridPart, Loop, ScanStep, Size, Step } from "../compiler/plan/program.ts";
 
-/** A dispatch as it runs once. */
+/** One execution of a dispatch. */
 export interface WalkedDispatch {
   readonly dispatch: Dispatch;
-  /** Number of workgroups of each part of its grid; not all are none. */
+  /** Number of workgroups of each part of its grid; at least one is above 0. */
   readonly groups: readonly number[];
-  /** The step of each loop around it, the outermost first, then first step and end of its chunk where it has one. */
+  /** The step of each enclosing loop, outermost first, then first step and end of its chunk if it has one. */
   readonly entry: readonly number[];
 }
 
@@ -22,14 +22,14 @@ function workgroupsOf({ rows, rowsPer, columns, lanes }: GridPart, sizes: DimSiz
   return Math.ceil((Math.ceil(evaluateSize(rows, sizes) / rowsPer) * evaluateSize(columns, sizes)) / lanes);
 }
 
-/** First step and end of each chunk. A loop of no steps is one chunk, which hands its initial carries on. */
+/** First step and end of each chunk. A loop without steps is one chunk, which passes its initial carries on. */
 export function chunkRanges({ length, steps }: Chunks, sizes: DimSizes): (readonly [first: number, end: number])[] {
   const total = evaluateDim(length, sizes);
   const count = Math.max(1, Math.ceil(total / steps));
   return Array.from({ length: count }, (_, i) => [i * steps, Math.min((i + 1) * steps, total)]);
 }
 
-/** What a loop runs, and how often. */
+/** The steps that a loop runs, and how often. */
 export function iterationsOf(
   { length, body, otherwise }: Loop,
   sizes: DimSizes,
@@ -38,12 +38,12 @@ export function iterationsOf(
   return times === 0 ? { steps: otherwise, times: 1 } : { steps: body, times };
 }
 
-/** What a choice runs. */
+/** The steps of the chosen branch. */
 export function branchOf({ dim, branches }: Choose, sizes: DimSizes): readonly ScanStep[] {
   return bucketOf(branches, evaluateDim(dim, sizes))?.steps ?? [];
 }
 
-/** Each dispatch and copy that runs, and how often: branches are chosen, and loops walked. */
+/** Yields each dispatch and copy that runs, and how often, with branches chosen and loops counted. */
 export function* runsOf(
   steps: readonly Step[],
   sizes: DimSizes,
@@ -58,7 +58,7 @@ export function* runsOf(
   }
 }
 
-/** The kernels of what no branch holds, and of the branches that are chosen where sizes are given. */
+/** The kernels outside of branches and, if sizes are given, those of the chosen branches. */
 export function kernelsOf(steps: readonly Step[], sizes?: DimSizes): Set<number> {
   const kernels = new Set<number>();
   const walk = (step: Step): void => {
@@ -70,9 +70,9 @@ export function kernelsOf(steps: readonly Step[], sizes?: DimSizes): Set<number>
   return kernels;
 }
 
-/** Each dispatch and copy in the order in which they run. What has no workgroups is left out. */
+/** Yields each dispatch and copy in execution order. Dispatches without workgroups are skipped. */
 export function* walkSteps(steps: readonly Step[], sizes: DimSizes): Generator<WalkedDispatch | Copy> {
-  // Within a loop the same dispatch comes again and again.
+  // A dispatch in a loop is measured only once.
   const known = new Map<
     Dispatch,
     { readonly groups: readonly number[]; readonly ranges: readonly (readonly number[])[] }

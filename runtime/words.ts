@@ -1,4 +1,4 @@
-/** @file The way of numbers to the words of a device's memory and back. */
+/** @file Converts numbers to the words of a device's memory and back. */
 import type { DType } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 

@@ -1,4 +1,4 @@
-/** @file `cellgrad check`: the gradient of a user's cell, on random sizes and numbers. */
+/** @file `cellgrad check`: checks the gradients of a user's cell on random sizes and values. */
 
 import { shortPath } from "../../disk/user-code.ts";
 import { checkGradients } from "../../testing/gradients/check-gradients.ts";
@@ -37,7 +37,7 @@ export async function check(module: string, options: CheckCommandOptions, { stdo
     const given = Object.entries(shownOptions).filter(([, value]) => value !== undefined);
     const flags = given.flatMap(([name, value]) => [`--${name}`, String(value)]);
     const again = commandLine("check", fileWord(module), ...flags);
-    // Lines without columns: those are of the text after its types were taken off.
+    // Without columns, which refer to the source after its types were stripped.
     const stops = failure?.stops.map((site) => shortPath(site.replace(/:\d+$/, ""))) ?? [];
     const shown = failure === undefined ? report : { ...report, failure: { ...failure, stops } };
     for (const text of reportLines(shown, again)) line(stdout, text);

@@ -1,4 +1,4 @@
-/** @file `cellgrad compile`: a trained model as WebAssembly that runs without cellgrad, with a loader and its types. */
+/** @file `cellgrad compile`: compiles a trained model to WebAssembly that runs without cellgrad, with a loader and types. */
 import { mkdir, stat } from "node:fs/promises";
 import { join, parse } from "node:path";
 import { UserError } from "../../compiler/graph/errors.ts";
@@ -26,7 +26,7 @@ export async function compileModel(path: string, options: CompileCommandOptions,
   await makeFolder(out);
   const encoder = new TextEncoder();
   const contents = { wasm, js: encoder.encode(loader), "d.ts": encoder.encode(types) };
-  // All places are looked at before the first file is written.
+  // All output paths are checked before the first file is written.
   const files = await Promise.all(
     Object.entries(contents).map(async ([ending, bytes]) => ({
       output: await prepareOutput(join(out, `${name}.${ending}`), path),
@@ -42,7 +42,7 @@ export async function compileModel(path: string, options: CompileCommandOptions,
   }
   line(stdout, `${path}: ${about}`);
   if (tokensOf(model) === "tokenizer")
-    line(stdout, "note: its tokens are those of a tokenizer, which the loader has not: steps take their numbers");
+    line(stdout, "note: the loader does not include the model's tokenizer: its steps take token numbers");
   line(stdout, `saved ${saved.join(", ")}; use it with: import { load } from ${JSON.stringify(`./${name}.js`)}`);
   return ExitCode.ok;
 }
@@ -51,7 +51,7 @@ async function makeFolder(path: string): Promise<void> {
   if (path === "") throw new UserError("--out is empty; give the name of a folder");
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return;
-  if (found !== undefined) throw new UserError(`--out ${path}: this is no folder; give the name of one`);
+  if (found !== undefined) throw new UserError(`--out ${path} is not a folder; give the name of one`);
   await mkdir(path, { recursive: true }).catch((error: unknown) => {
     throw fileFault(`--out ${path}`, error);
   });

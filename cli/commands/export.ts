@@ -1,4 +1,4 @@
-/** @file `cellgrad export`: a trained model for others: weights for PyTorch or Keras, or the whole of it as ONNX. */
+/** @file `cellgrad export`: exports a trained model as weights for PyTorch or Keras, or as an ONNX graph. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { readBytes } from "../../disk/data-files.ts";
 import { kerasLayers, toKeras } from "../../interchange/keras.ts";
@@ -24,7 +24,7 @@ export interface ExportCommandOptions {
   readonly json?: boolean;
 }
 
-/** What was made of a model, and how it is told. */
+/** An exported file, and the lines printed about it. */
 interface Exported {
   readonly bytes: Uint8Array;
   readonly about: string;
@@ -50,14 +50,14 @@ export async function exportModel(path: string, options: ExportCommandOptions, {
 }
 
 async function onnx(bytes: Uint8Array, path: string, form: OnnxForm = "sequence"): Promise<Exported> {
-  // Loaded where it is used: it brings the encoder of the format along.
+  // Loaded only here, because it imports the protobuf encoder.
   const { modelToOnnx } = await import("../../interchange/onnx/model.ts");
   const model = decodeModel(bytes, path);
   const shape = form === "sequence" ? "[T, B, …]" : "[B, …]";
   return {
     bytes: modelToOnnx(model, form),
     about: modelInWords(model),
-    use: `x is ${shape}, any batch${form === "sequence" ? " and length" : ""}; state/… goes in as zeros first, then as next/… came out`,
+    use: `x is ${shape}, any batch${form === "sequence" ? " and length" : ""}; pass zeros as state/… first, then the next/… that it returned`,
   };
 }
 
@@ -68,7 +68,7 @@ async function tensorsFor(
   { prefix, like }: ExportCommandOptions,
 ): Promise<Exported> {
   const decoded = decodeTensors(bytes, path);
-  // A model holds more than its weights, such as what training goes on from.
+  // A model file also holds more than weights, such as the optimizer state.
   const model = isModelFile(decoded) ? decodeModel(bytes, path) : undefined;
   const weights = model === undefined ? fromParameters(decoded.tensors, path) : weightsOf(model, path);
   const about = describeWeights(weights);
@@ -84,7 +84,7 @@ async function tensorsFor(
   return { bytes: written, about, use: `the recurrent module is ${pyTorchModule(weights)}` };
 }
 
-/** What was not trained comes out as it was, whatever its dtype. */
+/** Writes the weights into a copy of the file `like`; its other tensors are copied unchanged, whatever their dtype. */
 async function likeFile(weights: NetworkWeights, like: string, names: PyTorchReadOptions): Promise<Uint8Array> {
   const bytes = await readBytes(like);
   const { tensors } = decodeTensors(bytes, like);

@@ -1,4 +1,4 @@
-/** @file `cellgrad forecast`: the rows that follow a series, as CSV. */
+/** @file `cellgrad forecast`: prints the next rows of a series as CSV. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { readRows } from "../../disk/data-files.ts";
 import { checkReach, type Series, seriesOf } from "../../train/data/series.ts";
@@ -10,7 +10,7 @@ import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { readModel } from "../model-input.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
-import { warnOfAdapter } from "../tuning.ts";
+import { warnIfOtherAdapter } from "../tuning.ts";
 
 export interface ForecastCommandOptions extends DeviceOptions, LayoutOptions, Pick<TableOptions, "missing"> {
   readonly horizon: number;
@@ -34,10 +34,10 @@ export async function forecastCommand(
     ...series.values.subarray(row * columns.length, (row + 1) * columns.length),
   ]);
   return withDevice(options, streams, async (device) => {
-    warnOfAdapter(model.tuned, device, streams);
+    warnIfOtherAdapter(model.tuned, device, streams);
     const stream = await createStream(device, model, model.parameters);
     const forecasts = await forecast({ stream, values, horizon, ...(normalisation && { normalisation }) });
-    const rows = forecasts.map((row) => row.map((value, i) => resolved(value, normalisation?.deviation[i])));
+    const rows = forecasts.map((row) => row.map((value, i) => roundToPrecision(value, normalisation?.deviation[i])));
     stream.destroy();
     if (json) jsonLine(stdout, { columns, values: rows, device: device.name });
     else
@@ -46,7 +46,7 @@ export async function forecastCommand(
   });
 }
 
-/** The columns that the model was trained on, by their names, whatever else the table has; otherwise all of its numbers. */
+/** The columns that the model was trained on, if the table has them by name; otherwise all numeric columns. */
 async function readSeriesFor(model: SavedModel, file: string, options: ForecastCommandOptions): Promise<Series> {
   const { columns: expected = [] } = model;
   const { separator, decimal, missing } = options;
@@ -59,7 +59,7 @@ async function readSeriesFor(model: SavedModel, file: string, options: ForecastC
   return series;
 }
 
-/** Columns in another order would be read without an error, and the forecast would be nonsense. */
+/** Without this check, columns in another order would silently give a meaningless forecast. */
 function checkColumns(model: SavedModel, { columns }: Series, file: string): void {
   const expected = model.columns ?? [];
   const isUnnamed = (names: readonly string[]) => names.every((name) => /^column \d+$/.test(name));
@@ -68,8 +68,8 @@ function checkColumns(model: SavedModel, { columns }: Series, file: string): voi
   throw new UserError(`${file} has the columns ${columns.join(", ")}; the model was trained on ${expected.join(", ")}`);
 }
 
-/** What a forecast in f32 holds: seven digits of how far a column's values lie apart, wherever they lie. */
-function resolved(value: number, deviation: number | undefined): number {
+/** Rounds to the resolution of an f32 forecast: seven digits relative to the column's standard deviation. */
+function roundToPrecision(value: number, deviation: number | undefined): number {
   const digits = deviation === undefined ? 7 : 7 + exponentOf(value) - exponentOf(deviation);
   return digits < 1 ? 0 : Number(value.toPrecision(Math.min(17, digits)));
 }

@@ -1,4 +1,4 @@
-/** @file `cellgrad import`: weights of PyTorch or Keras as a model that samples or forecasts, or as parameters. */
+/** @file `cellgrad import`: converts PyTorch or Keras weights to a model that samples or forecasts, or to parameters. */
 import { messageOf, UserError } from "../../compiler/graph/errors.ts";
 import { readBytes, readText } from "../../disk/data-files.ts";
 import { isKerasFile, readKerasFile } from "../../disk/keras/keras-file.ts";
@@ -37,11 +37,11 @@ export interface ImportCommandOptions {
 export async function importWeights(path: string, options: ImportCommandOptions, { stdout }: Streams): Promise<number> {
   const { from, vocabulary, columns, targets } = options;
   if (from === "keras" && options.prefix !== undefined)
-    throw new UserError("--prefix is for --from pytorch; name layers of Keras with --layers, --embedding and --head");
+    throw new UserError("--prefix is for --from pytorch; name Keras layers with --layers, --embedding and --head");
   if (from === "pytorch" && options.layers !== undefined)
-    throw new UserError("--layers is for --from keras; layers of PyTorch are numbered");
+    throw new UserError("--layers is for --from keras; PyTorch numbers its layers");
   if (vocabulary !== undefined && columns !== undefined)
-    throw new UserError("give --vocabulary for a model of text or --columns for one of numbers, not both");
+    throw new UserError("give --vocabulary for a text model or --columns for a numeric one, not both");
   if (targets !== undefined && columns === undefined) throw new UserError("--targets needs --columns");
   const normalisation = normalisationOf(options);
   const output = await prepareOutput(options.out, path, ...(vocabulary === undefined ? [] : [vocabulary]));
@@ -74,16 +74,16 @@ export async function importWeights(path: string, options: ImportCommandOptions,
 }
 
 const ownUnits =
-  "values are given to the model as they are; --mean and --deviation say how they were normalised in training";
+  "values reach the model without normalisation; give --mean and --deviation if they were normalised in training";
 
-/** How columns were normalised, where an option gives it. */
+/** The normalisation that the options give, if any. */
 function normalisationOf({ columns, targets, mean, deviation }: ImportCommandOptions): Normalisation | undefined {
   if (mean === undefined && deviation === undefined) return undefined;
   if (columns === undefined || targets !== undefined)
-    throw new UserError("--mean and --deviation are for a model that goes on with its --columns, without --targets");
+    throw new UserError("--mean and --deviation are for a model that forecasts its --columns, without --targets");
   const { length } = columns;
   if (mean?.length !== length || deviation?.length !== length)
-    throw new UserError(`--mean and --deviation need a number for each of the ${length} columns`);
+    throw new UserError(`--mean and --deviation need one number for each of the ${length} columns`);
   if (!deviation.every((value) => value > 0)) throw new UserError("--deviation must be numbers above 0");
   return { mean, deviation };
 }
@@ -95,9 +95,9 @@ async function pyTorchWeights(path: string, options: ImportCommandOptions): Prom
   return fromPyTorch(decodeTensors(bytes, path).tensors, path, { prefix, cell, embedding, head });
 }
 
-/** What torch.save writes is a zip of pickled objects, which only running code would read. */
+/** torch.save writes a zip of pickled objects, which cannot be read without running their code. */
 const pyTorchAdvice =
-  'write the state dict as safetensors, with safetensors.torch.save_file(model.state_dict(), "weights.safetensors"); files of Keras take --from keras';
+  'write the state dict as safetensors, with safetensors.torch.save_file(model.state_dict(), "weights.safetensors"); for a Keras file, give --from keras';
 
 async function kerasWeights(path: string, options: ImportCommandOptions): Promise<NetworkWeights> {
   const { layers, cell, embedding, head } = options;
@@ -109,12 +109,12 @@ async function kerasWeights(path: string, options: ImportCommandOptions): Promis
   };
   const bytes = await readBytes(path);
   if (!isKerasFile(bytes)) return fromKeras(decodeTensors(bytes, path).tensors, path, given);
-  const { tensors, options: told, remarks } = await readKerasFile(bytes, path);
-  const weights = fromKeras(tensors, path, { ...told, ...given });
+  const { tensors, options: found, remarks } = await readKerasFile(bytes, path);
+  const weights = fromKeras(tensors, path, { ...found, ...given });
   return { ...weights, assumed: [...(weights.assumed ?? []), ...remarks] };
 }
 
-/** A fault of the file, with its name. */
+/** Adds the name of the file to an error about its content. */
 function named(path: string, make: () => Uint8Array): Uint8Array {
   try {
     return make();
@@ -123,7 +123,7 @@ function named(path: string, make: () => Uint8Array): Uint8Array {
   }
 }
 
-/** Parameters alone, for code that makes its own network; the metadata is for people. */
+/** Only the parameters, for code that builds its own network; the metadata is informative. */
 function parameterBytes(weights: NetworkWeights, from: string): Uint8Array {
   const tensors = toParameters(weights);
   checkFiniteArrays(tensors);
@@ -140,7 +140,7 @@ function usage(path: string, { vocabulary, targets }: ModelMeaning): string {
     : "; use it from code, with createStream";
 }
 
-/** A JSON list of symbols, or a text whose characters they are, in the order of their code points. */
+/** Reads a JSON list of symbols, or the distinct characters of a text in the order of their code points. */
 async function readVocabulary(path: string): Promise<readonly string[]> {
   const text = await readText(path);
   if (!/\.json$/i.test(path)) return vocabularyOf(text).characters;

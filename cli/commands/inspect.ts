@@ -1,4 +1,4 @@
-/** @file `cellgrad inspect`: what the compiler makes of one training step of a language model with a given cell. */
+/** @file `cellgrad inspect`: shows how one training step of a language model with a given cell is compiled. */
 
 import type { CpuKernelText } from "../../compiler/cpu-text.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
@@ -11,13 +11,13 @@ import { languageModel, type Network } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { trainingStep } from "../../train/training-step.ts";
-import { type DeviceOptions, tellOfCpu, withDevice } from "../device.ts";
+import { type DeviceOptions, noteCpuRename, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { layout } from "../inspect/layout.ts";
 import { anyBatch, profiledRuns, profileStep, type StepProfile } from "../inspect/profile-step.ts";
 import { profileTable, totalOf } from "../inspect/profile-table.ts";
 import { cellByName } from "../named-cell.ts";
-import { showPieces } from "../progress.ts";
+import { showBar } from "../progress.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { CLIP_NORM } from "../train-session.ts";
 import { checkedSize, weightCount } from "../training-setup.ts";
@@ -36,7 +36,7 @@ export interface InspectCommandOptions extends DeviceOptions {
   readonly tuning?: string;
   readonly json?: boolean;
   readonly profile?: boolean;
-  /** The option that was written of those that are for a device. */
+  /** The first device option given on the command line, if any. */
   readonly deviceGiven: string | undefined;
 }
 
@@ -48,9 +48,9 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
   const cell = await cellByName(options.cell);
   const network = checkedSize(languageModel({ cell, units, layers, embed, vocabulary }));
   const profile = options.profile ? await profiled(network, options, tuned?.tuning, streams) : undefined;
-  // The same step as `train` makes.
+  // The same step as in `train`.
   const step = trainingStep(network, { optimizer: adam(), clipNorm: CLIP_NORM });
-  if (profile === undefined) tellOfCpu(options.device, streams);
+  if (profile === undefined) noteCpuRename(options.device, streams);
   const compile = options.device === "cpu" ? compileStepForCpu : compileStep;
   const compiled = compile(step, options.schedule, tuned?.tuning);
   const work = countWork(compiled.program, { B: batch, T: time });
@@ -89,10 +89,10 @@ function kernelEntry(kernel: Kernel | CpuKernelText): object {
 
 function checkDevice({ profile, device, deviceGiven }: InspectCommandOptions): void {
   if (profile && device === "interpreter")
-    throw new UserError('--profile times kernels, and "interpreter" has none: give gpu, cpu, software or auto');
+    throw new UserError("--profile times kernels, and the interpreter has none: give gpu, cpu, software or auto");
   if (profile || deviceGiven === undefined || (device === "cpu" && deviceGiven === "device")) return;
-  const but = deviceGiven === "device" ? ", but for --device cpu" : "";
-  throw new UserError(`--${deviceGiven} is for --profile${but}: inspect alone compiles, which takes no device`);
+  const but = deviceGiven === "device" ? ", except for --device cpu" : "";
+  throw new UserError(`--${deviceGiven} is for --profile${but}: inspect without --profile uses no device`);
 }
 
 function profiled(
@@ -102,7 +102,7 @@ function profiled(
   streams: Streams,
 ): Promise<StepProfile> {
   return withDevice(options, streams, async (device) => {
-    const progress = showPieces(streams.stderr, 2 * profiledRuns + 2, "steps, half of them with every kernel timed");
+    const progress = showBar(streams.stderr, 2 * profiledRuns + 2, "steps, half of them with timed kernels");
     try {
       const trainer = await createTrainer(device, network, { clipNorm: CLIP_NORM, schedule, tuning });
       return await profileStep(device, trainer, anyBatch(vocabulary, batch, time), progress.done);

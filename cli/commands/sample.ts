@@ -1,4 +1,4 @@
-/** @file `cellgrad sample`: text from a trained model. */
+/** @file `cellgrad sample`: generates text with a trained model. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { Device } from "../../devices/device.ts";
 import { vocabularyOfModel } from "../../train/data/tokenizer.ts";
@@ -8,7 +8,7 @@ import { type DeviceOptions, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
 import { readModel } from "../model-input.ts";
 import { escapeControls, jsonLine, line, type Streams } from "../streams.ts";
-import { warnOfAdapter } from "../tuning.ts";
+import { warnIfOtherAdapter } from "../tuning.ts";
 
 export interface SampleCommandOptions extends DeviceOptions {
   readonly prompt: string;
@@ -24,14 +24,14 @@ export async function sample(path: string, options: SampleCommandOptions, stream
   await checkPrompt(model, options.prompt);
   return withDevice(options, streams, async (device) => {
     const { prompt, temperature, seed, json } = options;
-    warnOfAdapter(model.tuned, device, streams);
+    warnIfOtherAdapter(model.tuned, device, streams);
     if (json) {
       let text = "";
       for await (const character of samples(device, model, options)) text += character;
       jsonLine(stdout, { prompt, text, temperature, seed, device: device.name });
     } else {
       stdout.write(prompt);
-      // A file gets what the model writes; a terminal nothing that steers it.
+      // A file gets the text unchanged; on a terminal, control characters are escaped.
       const shown = (character: string) => (stdout.isTTY && character !== "\r" ? escapeControls(character) : character);
       for await (const character of samples(device, model, options)) stdout.write(shown(character));
       line(stdout);
@@ -40,7 +40,7 @@ export async function sample(path: string, options: SampleCommandOptions, stream
   });
 }
 
-/** The characters that follow the prompt, as they are drawn. */
+/** Yields the characters after the prompt, as they are sampled. */
 export async function* samples(
   device: Device,
   model: SavedModel,

@@ -1,6 +1,6 @@
 /**
- * @file `cellgrad start`, which is what `npm start` runs: a character LSTM on a text that is there (in a clone the
- * declarations of WebGPU's types), and a sample of what it learned to write.
+ * @file `cellgrad start`, run by `npm start`: trains a character LSTM on a text that is already on disk (in a clone, the
+ * declarations of WebGPU's types), then prints a sample.
  */
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -34,7 +34,7 @@ export interface Demonstration {
   };
 }
 
-/** Small enough for half a minute on two cores, large enough to write declarations that could be of WebGPU. */
+/** Small enough for half a minute on two cores, large enough to write plausible WebGPU declarations. */
 const DEMONSTRATION: Demonstration = {
   sizes: { cell: lstm, units: 128, layers: 2, embed: 32, batch: 16, time: 32 },
   steps: 1200,
@@ -54,7 +54,7 @@ export async function start(options: StartCommandOptions, streams: Streams): Pro
   return withDevice(options, streams, (device) => demonstrate(text, name, demonstration, device, streams));
 }
 
-/** Trains on a text, shows a sample, and ends with a line that says what was learned. */
+/** Trains on a text, prints a sample, and ends with a line about the loss. */
 export async function demonstrate(
   text: string,
   name: string,
@@ -74,7 +74,7 @@ export async function demonstrate(
 
   say(`${grouped(run.steps)} steps in ${run.seconds.toFixed(1)} s, ${grouped(run.tokensPerSecond)} characters/s`);
   say();
-  say("what it writes now:");
+  say("a sample of its text:");
   say(RULE);
   for await (const character of samples(device, model, sample)) streams.stdout.write(character);
   say();
@@ -83,7 +83,7 @@ export async function demonstrate(
   return ExitCode.ok;
 }
 
-/** The run as it goes, and now and then a line of what the network writes. */
+/** Live progress, and from time to time a sample of the network's text. */
 function demonstrationDisplay(
   setup: TrainingSetup,
   device: Device,
@@ -103,7 +103,7 @@ function demonstrationDisplay(
   };
 }
 
-/** Characters of a sample on the way: a line of a terminal, with some to spare for indentation. */
+/** Characters of an interim sample: one terminal line, plus some for collapsed indentation. */
 const INTERIM_LENGTH = 80;
 const RULE = "-".repeat(72);
 
@@ -113,7 +113,7 @@ function finalLine(before = Number.NaN, after = Number.NaN, vocabulary: number):
   return `The held-out loss ${moved} from ${before.toFixed(2)} (before training; ${chance}) to ${after.toFixed(2)} nats per character.`;
 }
 
-/** What the demonstration is trained on: the declarations of WebGPU in a clone, a page of docs/ in an installed package. */
+/** The training text of the demonstration: WebGPU's declarations in a clone, a page of docs/ in an installed package. */
 export function textFile(resolve: (name: string) => string = createRequire(import.meta.url).resolve): {
   readonly path: string;
   readonly name: string;
@@ -122,7 +122,7 @@ export function textFile(resolve: (name: string) => string = createRequire(impor
     const types = dirname(resolve("@webgpu/types/package.json"));
     return { path: join(types, "dist/index.d.ts"), name: "the declarations of @webgpu/types" };
   } catch {
-    // The compiled files lie one folder deeper than the source.
+    // The compiled files are one folder deeper than the source.
     const depth = import.meta.url.endsWith(".ts") ? "../.." : "../../..";
     return {
       path: fileURLToPath(new URL(`${depth}/docs/architecture.md`, import.meta.url)),

@@ -1,4 +1,4 @@
-/** @file `cellgrad task`: a network learns one of the field's own tasks; without a name, what tasks there are. */
+/** @file `cellgrad task`: trains a network on a synthetic benchmark task; without a name, lists the tasks. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { tasks } from "../../train/tasks/index.ts";
 import { type DeviceOptions, withDevice } from "../device.ts";
@@ -33,19 +33,21 @@ export async function taskCommand(
   if (name === undefined) return listTasks(options.json ?? false, streams);
   const task = Object.hasOwn(tasks, name) ? tasks[name] : undefined;
   if (task === undefined)
-    throw new UserError(`there is no task ${JSON.stringify(name)}; there are ${Object.keys(tasks).join(", ")}`);
+    throw new UserError(`unknown task ${JSON.stringify(name)}; the tasks are ${Object.keys(tasks).join(", ")}`);
   const { steps, json, lr: learningRate, with: parameters } = options;
   const cell = await cellByName(options.cell);
   const update = updateOptionsOf(options, steps);
   if (options.lrSchedule === "plateau")
-    throw new UserError("--lr-schedule plateau follows a held-out loss, which a task measures at its end alone");
+    throw new UserError(
+      "--lr-schedule plateau needs a held-out loss during training, and a task measures it only at the end",
+    );
   const trial = prepareTrial({ ...options, task, cell, learningRate, update, parameters });
   const say = (text: string) => (json ? undefined : line(streams.stdout, text));
   return withDevice(options, streams, async (device) => {
     say(`${task.name}: ${task.about}`);
     say(`${cell.cellName}, ${options.units} units; seed ${options.seed}; device: ${device.name}`);
     const interrupt = watchInterrupt();
-    const progress = json ? { update: () => {}, stop: () => {} } : showProgress(streams.stderr, steps, "steps in time");
+    const progress = json ? { update: () => {}, stop: () => {} } : showProgress(streams.stderr, steps, "time steps");
     try {
       const result = await runTrial(device, trial, progress.update, () => interrupt.requested);
       progress.stop();
@@ -96,7 +98,7 @@ function summary(task: string, options: TaskCommandOptions, result: TrialResult,
 
 function outcome({ run, loss, baseline, best, score }: TrialResult): string[] {
   return [
-    `loss on fresh sequences ${shortLoss(loss)}; of one who knows nothing ${shortLoss(baseline)}, of one who knows all ${shortLoss(best)} (${grouped(run.steps)} steps, ${run.seconds.toFixed(1)} s)`,
+    `loss on new sequences ${shortLoss(loss)}; baseline (ignores its input) ${shortLoss(baseline)}, optimum ${shortLoss(best)} (${grouped(run.steps)} steps, ${run.seconds.toFixed(1)} s)`,
     ...Object.entries(score).map(([what, value]) => `${what}: ${value}`),
   ];
 }

@@ -1,4 +1,4 @@
-/** @file `cellgrad train`: a network on a file of the user's. */
+/** @file `cellgrad train`: trains a network on a text or a table. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { type NdArray, zeros } from "../../compiler/graph/ndarray.ts";
 import { checkFile, isSeriesFile } from "../../disk/data-files.ts";
@@ -19,15 +19,15 @@ import type { TrainCommandOptions } from "../train-options.ts";
 import { type SessionResult, trainSession } from "../train-session.ts";
 import { logHead, logNote, openLog } from "../training-log.ts";
 import { setupOf, type TrainingSetup, weightCount } from "../training-setup.ts";
-import { readTuned, searchTuning, tuningLine, warnOfAdapter } from "../tuning.ts";
+import { readTuned, searchTuning, tuningLine, warnIfOtherAdapter } from "../tuning.ts";
 import { updateLine, updateOptionsOf } from "../update-options.ts";
 
-/** Weights of the right shapes, for those who ask of a model what has nothing to do with them. */
+/** Zero weights of the right shapes, for checks of a model that do not depend on their values. */
 function zeroWeights({ specs }: Network): Record<string, NdArray> {
   return Object.fromEntries(specs.map(({ path, shape }) => [path, zeros(shape)]));
 }
 
-/** How often the held-out loss is measured where it matters and nobody says how often. */
+/** Measurements of the held-out loss per run, if it is needed and --eval-every is not given. */
 const MEASUREMENTS = 20;
 
 export async function train(file: string, written: TrainCommandOptions, streams: Streams): Promise<number> {
@@ -44,8 +44,8 @@ export async function train(file: string, written: TrainCommandOptions, streams:
   if (resumed !== undefined) checkResumed(resumed, setup, options);
   const measuring = measuringOf(options, planned);
   if (measuring !== undefined && setup.batches.validation.count === 0) {
-    const asking = measuring.followsPlateau ? "--lr-schedule plateau follows" : "--eval-every and --patience need";
-    throw new UserError(`${asking} the held-out loss, and ${file} is too short to hold some out`);
+    const asking = measuring.followsPlateau ? "--lr-schedule plateau needs" : "--eval-every and --patience need";
+    throw new UserError(`${asking} a held-out loss, and ${file} is too short to hold some out`);
   }
   const read = filesRead(file, options);
   if (options.out !== undefined) checkSavable(savedModel(setup.network, zeroWeights(setup.network), setup.details));
@@ -57,16 +57,16 @@ export async function train(file: string, written: TrainCommandOptions, streams:
 
   return withDevice(options, streams, async (device) => {
     for (const text of introduction(setup, device.name)) say(text);
-    if (resumed !== undefined) say(`goes on after step ${grouped(resumed.run.steps)} of ${options.resume}`);
+    if (resumed !== undefined) say(`continues after step ${grouped(resumed.run.steps)} of ${options.resume}`);
     if (updateFlags.some((flag) => options.given.has(flag))) say(`updates: ${updateLine(options, learningRate)}`);
-    if (output === undefined) say("the model will not be kept: --out FILE saves it");
+    if (output === undefined) say("the model will not be saved: give --out FILE to save it");
     if (given !== undefined) {
       say(tuningLine(given));
-      warnOfAdapter(given, device, streams);
+      warnIfOtherAdapter(given, device, streams);
     }
     const search = options.tune ? await searchTuning(setup, device, update, streams) : undefined;
     if (search === "interrupted") {
-      line(streams.stderr, "cellgrad: interrupted while it searched for a tuning; nothing was trained");
+      line(streams.stderr, "cellgrad: interrupted during the search for a tuning; nothing was trained");
       return ExitCode.interrupted;
     }
     if (search !== undefined) say(search.text);
@@ -88,10 +88,10 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     });
     const saved = await save(result, output);
     const measured = measuredOf(setup, options.evalBatches);
-    const told = summary(result, device.name, saved, tuned, setup, measured);
-    log?.write(told);
+    const entry = summary(result, device.name, saved, tuned, setup, measured);
+    log?.write(entry);
     await log?.close();
-    if (json) jsonLine(streams.stdout, told);
+    if (json) jsonLine(streams.stdout, entry);
     else if (result.kept > 0) for (const text of outcome(result, setup, measured)) say(text);
     if (result.run.fault !== undefined) throw new UserError(faultLine(result, saved, output));
     if (saved !== undefined) say(`saved ${saved}; use it with: ${nextCommand(setup, saved, file, options)}`);
@@ -101,7 +101,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
   });
 }
 
-/** What no model may be written over; over the model that it goes on from, it may. */
+/** Input files, which --out must not overwrite. The model of --resume is not one of them. */
 const filesRead = (file: string, { cell, tokens }: TrainCommandOptions) => [
   ...[file, ...(isPath(cell) ? [cell] : [])],
   ...(["characters", "bytes"].includes(tokens) ? [] : [tokens]),
@@ -110,7 +110,7 @@ const filesRead = (file: string, { cell, tokens }: TrainCommandOptions) => [
 const tableFlags = ["separator", "decimal", "missing"] as const;
 const updateFlags = ["optimizer", "lrSchedule", "warmup", "weightDecay", "clip"];
 
-/** Refuses options that do not go together. */
+/** Rejects options that exclude each other. */
 function checkGiven(file: string, { given, tune, tuning }: TrainCommandOptions): void {
   const isSeries = isSeriesFile(file);
   if (given.has("embed") && isSeries)
@@ -122,7 +122,7 @@ function checkGiven(file: string, { given, tune, tuning }: TrainCommandOptions):
   if (reading !== undefined && !isSeries)
     throw new UserError(`--${reading} is for a .csv or .tsv; ${file} is read as text`);
   if (tune && tuning !== undefined)
-    throw new UserError("--tune searches for a tuning, --tuning takes one from a model: give one of them");
+    throw new UserError("--tune searches for a tuning and --tuning reads one from a model: give one of them");
 }
 
 function measuringOf(
@@ -134,7 +134,7 @@ function measuringOf(
   return { every: evalEvery ?? Math.ceil(planned / MEASUREMENTS), batches, patience, followsPlateau };
 }
 
-/** How many of the held-out batches the loss is of. */
+/** How many of the held-out batches were measured. */
 interface Measured {
   readonly valBatches: number;
   readonly heldOutBatches: number;
@@ -190,8 +190,8 @@ function summary(
 }
 
 function outcome({ run, before, after, kept }: SessionResult, setup: TrainingSetup, measured: Measured): string[] {
-  const best = kept === run.steps ? "" : `; the best weights, which are kept, are those of step ${grouped(kept)}`;
-  const early = run.stopped ? `, where it stopped as the held-out loss no longer fell` : "";
+  const best = kept === run.steps ? "" : `; keeping the best weights, of step ${grouped(kept)}`;
+  const early = run.stopped ? `, stopped early because the held-out loss no longer fell` : "";
   const work = `${grouped(run.steps)} steps${early}, ${run.seconds.toFixed(1)} s, ${grouped(run.tokensPerSecond)} ${setup.entries}/s`;
   if (after === undefined) return [`loss ${shortLoss(run.loss)} ${setup.lossUnit} (${work})`];
   const from = before === undefined ? "" : `${shortLoss(before)} -> `;
@@ -208,7 +208,7 @@ function outcome({ run, before, after, kept }: SessionResult, setup: TrainingSet
   ];
 }
 
-/** Of a loss that is large, but finite, the exponential may be no number any more. */
+/** The perplexity in digits, or as a power of e if it overflows. */
 function perplexityOf(loss: number): string {
   const value = perplexity(loss);
   return Number.isFinite(value) ? value.toPrecision(4) : `e^${loss.toPrecision(4)}`;
@@ -220,10 +220,9 @@ function faultLine(
   output: ModelOutput | undefined,
 ): string {
   const { step, value, isHeldOut } = run.fault ?? { step: 0, value: "" };
-  const none =
-    savedStep === 0 ? "no step before it was good, so no model was written" : keptAs(savedStep, output?.path);
+  const none = savedStep === 0 ? "no earlier step was good, so no model was written" : keptAs(savedStep, output?.path);
   const kept = good === 0 ? none : keptAs(good, saved);
-  const cause = isHeldOut ? "" : `; ${origin ?? "--debug-nan tells which op it came from"}`;
+  const cause = isHeldOut ? "" : `; ${origin ?? "--debug-nan names the op it came from"}`;
   return `step ${step}: ${value}; training stopped, ${kept}. A smaller --lr often helps${cause}`;
 }
 
@@ -237,7 +236,7 @@ function keptAs(step: number, saved: string | undefined): string {
     : `the weights of step ${step} are in ${saved}`;
 }
 
-/** A table is read again as it was. */
+/** The command that uses the model, with the same table format as in training. */
 function nextCommand(setup: TrainingSetup, saved: string, file: string, options: TrainCommandOptions): string {
   if (setup.network.kind === "text") return commandLine("sample", fileWord(saved));
   const flags = tableFlags.flatMap((flag) => (options[flag] === undefined ? [] : [`--${flag}`, options[flag]]));

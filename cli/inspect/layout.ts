@@ -1,4 +1,4 @@
-/** @file How `inspect` shows a compilation to people: the graph after each pass, each kernel, and the totals. */
+/** @file The text output of `inspect`: the graph after each pass, each kernel, and the totals. */
 
 import { aboutPass } from "../../compiler/about-passes.ts";
 import type { CpuKernelText } from "../../compiler/cpu-text.ts";
@@ -9,7 +9,7 @@ import { bytesFormula, type ChunkCount, countNodes, type WorkTotals } from "../.
 import type { Compiled } from "../../train/compile-step.ts";
 import { grouped } from "../progress.ts";
 
-/** Lines in the order in which things happen: what was traced, what each pass made of it, kernels, totals. */
+/** Yields the lines in order of compilation: the traced graph, the graph after each pass, kernels, totals. */
 export function* layout({ stages, program }: Compiled<Kernel | CpuKernelText>, work: WorkTotals): Generator<string> {
   let before = "";
   for (const { pass, graph } of stages) {
@@ -42,7 +42,7 @@ function kernelHeading(kernel: Kernel | CpuKernelText, program: Program<unknown>
   return `kernel ${name}: ${label}${site === undefined ? "" : `, ${site}`}; ${size}; ${buffers.join(", ")}`;
 }
 
-/** WGSL, or WebAssembly's text. */
+/** WGSL, or WebAssembly text. */
 function kernelText(kernel: Kernel | CpuKernelText): string {
   return "wgsl" in kernel ? kernel.about + kernel.wgsl : kernel.wat;
 }
@@ -59,7 +59,7 @@ function* totals(
   const cut = chunks.filter((chunk) => chunk.dispatches > 1);
   if (cut.length > 0) yield `chunks      ${cut.map(chunkText).join(", ")}`;
   yield `copies      ${copies}`;
-  yield `bytes       ${grouped(bytes)} (${grouped(slabBytes)} of them for what happens in between)`;
+  yield `bytes       ${grouped(bytes)} (${grouped(slabBytes)} of them for intermediate values)`;
   yield `            = ${bytesFormula(program)}`;
 }
 

@@ -1,4 +1,4 @@
-/** @file Times the kernels of one training step on a device, and whole steps beside them. */
+/** @file Times the kernels of one training step on a device, and whole steps for comparison. */
 import { setImmediate } from "node:timers/promises";
 import type { Device, KernelProfile } from "../../devices/device.ts";
 import { ratesOf } from "../../runtime/profile.ts";
@@ -7,18 +7,18 @@ import type { Trainer } from "../../train/trainer.ts";
 
 export interface StepProfile {
   readonly device: string;
-  /** How many steps were timed, of either kind; times are their medians. */
+  /** Number of timed steps of each kind; times are their medians. */
   readonly runs: number;
   /** Slowest first. */
   readonly kernels: readonly KernelProfile[];
-  /** Wall time of a step as training runs it, with nothing else in flight, until its loss is back. */
+  /** Wall time of a normal training step, with nothing else in flight, until its loss is read back. */
   readonly stepMilliseconds: number;
 }
 
-/** Steps of either kind that are timed; one of each goes before them. */
+/** Timed steps of each kind (with and without kernel timing), after one warm-up step of each. */
 export const profiledRuns = 5;
 
-/** `progress` is told of each step that is done, `2 * profiledRuns + 2` in all. */
+/** Calls `progress` after each step, `2 * profiledRuns + 2` times in all. */
 export async function profileStep(
   device: Device,
   trainer: Trainer,
@@ -34,9 +34,9 @@ export async function profileStep(
     await trainer.step(batch);
     const wall = performance.now() - start;
     progress();
-    // A device that computes at once would otherwise never let a signal through.
+    // Lets signals through even if the device computes synchronously.
     await setImmediate();
-    // The first of each warms up.
+    // Warm-up.
     if (run === 0) continue;
     profiles.push(kernels);
     walls.push(wall);
@@ -45,7 +45,7 @@ export async function profileStep(
   return { device: device.name, runs: profiledRuns, kernels, stepMilliseconds: median(walls) };
 }
 
-/** Tokens [T, B] for x and targets, the same in every run. What they are changes no time. */
+/** Tokens [T, B] for x and targets, the same in every run. Their values do not affect the time. */
 export function anyBatch(vocabulary: number, batch: number, time: number): Batch {
   const tokens = (start: number) => ({
     dtype: "i32" as const,
@@ -55,7 +55,7 @@ export function anyBatch(vocabulary: number, batch: number, time: number): Batch
   return { x: tokens(0), targets: tokens(1) };
 }
 
-/** Kernel by kernel, the median of its times in all profiles. */
+/** Each kernel with the median of its times in all profiles. */
 function medianOf(profiles: readonly (readonly KernelProfile[])[]): KernelProfile[] {
   return (profiles[0] ?? []).map((kernel, i) => {
     const timed = { ...kernel, milliseconds: median(profiles.flatMap((profile) => profile[i]?.milliseconds ?? [])) };

@@ -1,10 +1,10 @@
-/** @file How `inspect --profile` shows times to people: a table of the kernels, their sum, and a whole step beside it. */
+/** @file The text output of `inspect --profile`: a table of the kernels, their sum, and the time of a whole step. */
 
 import type { KernelProfile } from "../../devices/device.ts";
 import { ratesOf } from "../../runtime/profile.ts";
 import type { StepProfile } from "./profile-step.ts";
 
-/** Names to the left, numbers to the right, what a kernel comes from last. */
+/** Names are left-aligned, numbers right-aligned; the source line of a kernel comes last. */
 const HEADINGS = ["kernel", "dispatches", "ms", "share", "GFLOP", "GFLOP/s", "MB", "GB/s", "from"];
 
 export function* profileTable({ device, runs, kernels, stepMilliseconds }: StepProfile): Generator<string> {
@@ -12,7 +12,7 @@ export function* profileTable({ device, runs, kernels, stepMilliseconds }: StepP
   const rows = [...kernels, total].map((kernel) => cellsOf(kernel, total.milliseconds));
   yield `device: ${device}`;
   yield* aligned([HEADINGS, ...rows]);
-  yield `a step as training runs it: ${stepMilliseconds.toFixed(2)} ms of wall time; all times are medians of ${runs} steps`;
+  yield `a normal training step: ${stepMilliseconds.toFixed(2)} ms of wall time; all times are medians of ${runs} steps`;
 }
 
 export function totalOf(kernels: readonly KernelProfile[]): KernelProfile {
@@ -37,7 +37,7 @@ function cellsOf(kernel: KernelProfile, total: number): string[] {
     rate(kernel.gigaflopsPerSecond),
     (kernel.bytes / 1e6).toFixed(3),
     rate(kernel.gigabytesPerSecond),
-    // What belongs to no line of the user's, such as the optimizer, says what it computes.
+    // Kernels without a line in the user's code, such as the optimizer's, show what they compute.
     kernel.site ?? kernel.label,
   ];
 }

@@ -1,14 +1,14 @@
-/** @file What a network writes while it learns: a sample after ever more steps, on the device that trains it. */
+/** @file Samples of a network's text during training, at growing intervals, on the device that trains it. */
 import type { Device } from "../../devices/device.ts";
 import { vocabularyOfModel } from "../../train/data/tokenizer.ts";
 import { createStream, type Stream, sampleText } from "../../train/stream.ts";
 import type { Trainer } from "../../train/trainer.ts";
 import type { TrainingSetup } from "../training-setup.ts";
 
-/** What parts of a run end with a sample: close together at first, when it changes most. */
+/** Fractions of a run after which a sample is taken: closer at first, when the text changes most. */
 const PARTS = [1 / 30, 1 / 10, 1 / 4, 1 / 2];
 
-/** The steps after which a sample is taken; none after the last, whose sample is the result. */
+/** The steps after which a sample is taken; not after the last, whose sample is the result. */
 export function sampledSteps(steps: number): number[] {
   const all = PARTS.map((part) => Math.round(part * steps));
   return [...new Set(all)].filter((step) => step > 0 && step < steps);
@@ -22,7 +22,7 @@ export interface InterimSamplesOptions {
   readonly seed: number;
 }
 
-/** Takes samples of the weights of the moment, by one stream that is compiled for the first. */
+/** Samples with the current weights, using one stream that is compiled for the first sample. */
 export class InterimSamples {
   readonly #options: InterimSamplesOptions;
   #stream: Stream | undefined;

@@ -1,6 +1,6 @@
 /**
- * @file What a demonstration shows of its training while it goes on, on standard error: on a terminal the curve of the loss,
- * speed, the time that is left and what the network writes so far, redrawn in place; anywhere else a line now and then.
+ * @file Live display of the demonstration, on standard error. A terminal shows the loss curve, speed, remaining time and
+ * samples of the text, redrawn in place; elsewhere, it prints a line from time to time.
  */
 import { clearScreenDown, moveCursor } from "node:readline";
 import { grouped, type Progress, shortLoss, showProgress } from "../progress.ts";
@@ -14,21 +14,21 @@ export interface LiveDisplay extends Progress {
 }
 
 export interface LiveState {
-  /** Steps that are planned. */
+  /** Planned steps. */
   readonly steps: number;
-  /** What is counted per second, such as "characters". */
+  /** Unit of throughput, such as "characters" (per second). */
   readonly unit: string;
-  /** Of the steps made. */
+  /** Of the steps so far. */
   readonly losses: readonly number[];
   readonly perSecond: number;
   readonly secondsLeft: number;
   readonly written: readonly { readonly step: number; readonly text: string }[];
 }
 
-/** Longest and highest picture; a smaller terminal gets a smaller one. */
+/** Largest size of the curve, in characters; smaller on a small terminal. */
 const LARGEST = { width: 76, height: 8 };
 const MILLISECONDS_PER_FRAME = 100;
-/** Lines that a picture needs beside the curve and the samples: speed, a blank one, and the line of the cursor. */
+/** Lines besides the curve and the samples: speed, a blank line, and the line of the cursor. */
 const OTHER_LINES = 3;
 
 export function showLive(stderr: Streams["stderr"], steps: number, unit: string): LiveDisplay {
@@ -55,7 +55,7 @@ function redrawn(stderr: Streams["stderr"], steps: number, unit: string): LiveDi
     const secondsLeft = done === 0 ? Number.NaN : (((now - began) / done) * (steps - done)) / 1000;
     const { columns = 80, rows = 24 } = stderr;
     const picture = frame({ steps, unit, losses, perSecond, secondsLeft, written }, columns - 1, rows);
-    // A picture never reaches the last column, so that a line of it is one line of the terminal.
+    // The frame leaves the last column free, so that no line wraps.
     if (drawn > 0) moveCursor(stderr, 0, -drawn);
     clearScreenDown(stderr);
     stderr.write(picture.map((text) => `${text}\n`).join(""));
@@ -75,7 +75,7 @@ function redrawn(stderr: Streams["stderr"], steps: number, unit: string): LiveDi
   };
 }
 
-/** The picture as lines that fit a terminal of this size. */
+/** The frame as lines that fit a terminal of this size. */
 export function frame(state: LiveState, columns: number, rows: number): string[] {
   const { steps, unit, losses, perSecond, secondsLeft, written } = state;
   const width = Math.min(LARGEST.width, columns);
@@ -93,7 +93,7 @@ export function frame(state: LiveState, columns: number, rows: number): string[]
   ];
 }
 
-/** Line breaks and indentation are spaces here: a sample takes one line. */
+/** A sample on one line: line breaks and indentation become spaces. */
 function writtenLine(
   { step, text }: { readonly step: number; readonly text: string },
   steps: number,

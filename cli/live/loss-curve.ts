@@ -1,13 +1,13 @@
-/** @file The losses of a run as a picture of characters: an area that falls as the loss does. */
+/** @file Draws the losses of a run as an area chart of block characters. */
 import { shortLoss } from "../progress.ts";
 
 const EIGHTHS = " ▁▂▃▄▅▆▇█";
-/** Characters of the scale at the left. */
+/** Width of the axis labels on the left, in characters. */
 const SCALE = 6;
 
 /**
- * The losses of steps 1, 2, … as `height` lines of `width` characters at the most. The width stands for all the `steps`
- * planned, so the curve grows to the right; a column is the mean of the losses that fall into it.
+ * The losses of steps 1, 2, … as `height` lines of at most `width` characters. The width stands for all planned `steps`,
+ * so the curve grows to the right; each column shows the mean of its losses.
  */
 export function lossCurve(
   losses: readonly number[],
@@ -16,7 +16,7 @@ export function lossCurve(
 ): string[] {
   const means = columnMeans(losses, steps, Math.max(1, width - SCALE - 1));
   const [high, low] = [Math.max(...means), Math.min(...means)];
-  // The lowest column is seen too.
+  // At least 1, so that the lowest column is visible.
   const levels = means.map((mean) => 1 + Math.round(((mean - low) / (high - low || 1)) * (8 * height - 1)));
   return Array.from({ length: height }, (_, row) => {
     const below = 8 * (height - 1 - row);
@@ -26,7 +26,7 @@ export function lossCurve(
   });
 }
 
-/** The mean loss of each column that has begun. One that no step falls into has the loss of the next step. */
+/** The mean loss of each started column. A column without a step of its own shows the loss of the next step. */
 function columnMeans(losses: readonly number[], steps: number, columns: number): number[] {
   const means: number[] = [];
   for (let column = 0; column < columns; column++) {

@@ -1,6 +1,6 @@
 /**
- * @file The tree in an HDF5 file. jsfive reads it (public domain, of NIST, kept since 2017): a pure reader of a tenth of the
- * size of HDF5 in WebAssembly. It is loaded when it is needed.
+ * @file Reads the tree of an HDF5 file with jsfive (public domain, by NIST, maintained since 2017), a pure JavaScript
+ * reader a tenth the size of HDF5 in WebAssembly. It is loaded on demand.
  */
 import { InternalError, messageOf, oneLine, UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
@@ -8,7 +8,7 @@ import type { NdArray } from "../../compiler/graph/ndarray.ts";
 /** A group: its members by name, and its attributes. */
 export interface Tree {
   readonly groups: Readonly<Record<string, Tree>>;
-  /** Arrays are read when they are looked at. */
+  /** Arrays, each read on demand. */
   readonly arrays: Readonly<Record<string, () => NdArray>>;
   readonly texts: Readonly<Record<string, string>>;
   readonly lists: Readonly<Record<string, readonly string[]>>;
@@ -16,7 +16,7 @@ export interface Tree {
 
 type Attributes = Readonly<Record<string, unknown>>;
 
-/** What jsfive reads: the package brings no types. */
+/** The part of jsfive that is used here: the package has no types. */
 interface Group {
   readonly attrs: Attributes;
   readonly keys: readonly string[];
@@ -38,27 +38,27 @@ interface Jsfive {
 
 async function loadJsfive(): Promise<Jsfive> {
   const found: unknown = await import("jsfive");
-  if (!isJsfive(found)) throw new InternalError("jsfive exports something else");
+  if (!isJsfive(found)) throw new InternalError("jsfive does not export File, Group and Dataset");
   return found;
 }
 
 const isJsfive = (value: unknown): value is Jsfive =>
   typeof value === "object" && value !== null && "File" in value && "Group" in value && "Dataset" in value;
 
-/** Of groups within groups. */
+/** Most levels of nested groups. */
 const deepest = 32;
-/** Groups and arrays in all. */
+/** Most groups and arrays in a file. */
 const most = 100_000;
 
 export function isHdf5(bytes: Uint8Array): boolean {
   return [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a].every((byte, i) => bytes[i] === byte);
 }
 
-/** Reads a file; `name` is what messages call it. A UserError says where it is damaged, or holds what is not read. */
+/** Reads a file; `name` is its name in messages. Throws a UserError if it is damaged or has unsupported content. */
 export async function readHdf5(bytes: Uint8Array, name: string): Promise<Tree> {
   const { Dataset, File, Group } = await loadJsfive();
   const fault = (what: string, cause: unknown) =>
-    // The package throws texts too.
+    // jsfive also throws strings.
     new UserError(`${name}: ${what} cannot be read as HDF5: ${oneLine(messageOf(cause))}`, { cause });
   const arrayOf = (item: Dataset, path: string) => (): NdArray => {
     try {
@@ -79,7 +79,7 @@ export async function readHdf5(bytes: Uint8Array, name: string): Promise<Tree> {
     const arrays: Record<string, () => NdArray> = {};
     for (const key of group.keys) {
       count += 1;
-      // A damaged group may hold itself.
+      // A damaged group can contain itself.
       if (depth > deepest || count > most || key === "__proto__") throw new Error("its groups are damaged");
       const item = group.get(key);
       const place = `${path}/${key}`;

@@ -1,2 +1,2 @@
-/** The package brings no types; what of it is used stands in hdf5.ts. */
+/** The package has no types; hdf5.ts declares the part that is used. */
 declare module "jsfive";

@@ -1,10 +1,9 @@
 /**
- * @file Keras's own files: .keras (a zip with the configuration, and weights in HDF5), .weights.h5, and models or weights
- * in one .h5 of Keras 2. Their tensors get the paths by which `fromKeras` knows them, and what the file says of order and
- * cells becomes its options.
+ * @file Reads Keras files: .keras (a zip with the configuration, and weights in HDF5), .weights.h5, and Keras 2 models or
+ * weights in one .h5. Tensors get the paths that `fromKeras` expects; the file's layer order and cells become its options.
  *
- *   .weights.h5   layers/lstm_1/cell/vars/0 …    groups by class, numbered in the model's order; `vars` keeps the layer's name
- *   .h5           lists layer_names and, of each layer, weight_names; perhaps within model_weights
+ *   .weights.h5   layers/lstm_1/cell/vars/0 …    groups by class, numbered in the model's order; `vars` has the layer's name
+ *   .h5           lists layer_names and, for each layer, weight_names; sometimes within model_weights
  */
 import { messageOf, oneLine, UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
@@ -14,17 +13,17 @@ import { readWhenAsked } from "../../train/files/safetensors.ts";
 import { readBytes } from "../data-files.ts";
 import { isHdf5, readHdf5, type Tree } from "./hdf5.ts";
 
-/** What `fromKeras` takes. */
+/** The arguments of `fromKeras`. */
 export interface KerasFile {
-  /** Arrays by path, each read when it is looked at. */
+  /** Arrays by path, each read on demand. */
   readonly tensors: Readonly<Record<string, NdArray>>;
-  /** The order of the layers, and what else of them the file says. */
+  /** The order of the layers, and their cells if the file records them. */
   readonly options: KerasReadOptions;
-  /** What of the model is not in the weights, in words. */
+  /** Notes about parts of the model that the weights do not include. */
   readonly remarks: readonly string[];
 }
 
-/** A layer's arrays by their path within it, such as cell/kernel or forward_layer/cell/bias. */
+/** The arrays of a layer by their path in it, such as cell/kernel or forward_layer/cell/bias. */
 interface FileLayer {
   readonly group: string;
   readonly name: string;
@@ -36,18 +35,18 @@ const isZip = (bytes: Uint8Array) => [0x50, 0x4b, 0x03, 0x04].every((byte, i) =>
 export const isKerasFile = (bytes: Uint8Array) => isZip(bytes) || isHdf5(bytes);
 
 /**
- * Reads Keras's own files, for `fromKeras(tensors, path, options)`: .keras, .weights.h5, and .h5 of Keras 2. It runs no code
- * of the file.
+ * Reads a Keras file (.keras, .weights.h5, or a Keras 2 .h5) for `fromKeras(tensors, path, options)`. Runs no code from
+ * the file.
  *
- * @throws UserError where there is no such file, it is damaged, or its layers compute something else than those here.
+ * @throws UserError if the file does not exist, is damaged, or has layers that cellgrad does not support.
  */
 export async function readKeras(path: string): Promise<KerasFile> {
   const bytes = await readBytes(path);
-  if (!isKerasFile(bytes)) throw new UserError(`${path} is neither a zip nor an HDF5 file, so it is no file of Keras`);
+  if (!isKerasFile(bytes)) throw new UserError(`${path} is neither a zip nor an HDF5 file, so it is not a Keras file`);
   return readKerasFile(bytes, path);
 }
 
-/** Reads a file of one of these formats; `name` is what messages call it. A fault is a UserError of one line. */
+/** Reads the bytes of a Keras file; `name` is its name in messages. Throws a UserError if they are invalid. */
 export async function readKerasFile(bytes: Uint8Array, name: string): Promise<KerasFile> {
   if (!isZip(bytes)) {
     const tree = await readHdf5(bytes, name);
@@ -57,7 +56,7 @@ export async function readKerasFile(bytes: Uint8Array, name: string): Promise<Ke
   return kerasFile(await readHdf5(weights, name), new TextDecoder().decode(config), name);
 }
 
-/** Bytes of one part of a .keras file, at the most. */
+/** Most bytes of one entry of a .keras file. */
 const largestPart = 2 ** 31;
 
 async function unzipped(bytes: Uint8Array, name: string) {
@@ -69,11 +68,11 @@ async function unzipped(bytes: Uint8Array, name: string) {
       filter: (file) => Object.values(parts).includes(file.name) && file.originalSize < largestPart,
     });
   } catch (cause) {
-    throw new UserError(`${name} begins as a zip and cannot be unpacked: ${oneLine(messageOf(cause))}`, { cause });
+    throw new UserError(`${name} looks like a zip but cannot be unpacked: ${oneLine(messageOf(cause))}`, { cause });
   }
   const part = (file: string) => {
     const found = files[file];
-    if (found === undefined) throw new UserError(`${name} is a zip without ${file}, so it is no .keras file`);
+    if (found === undefined) throw new UserError(`${name} is a zip without ${file}, so it is not a .keras file`);
     return found;
   };
   return { config: part(parts.config), weights: part(parts.weights) };
@@ -94,11 +93,11 @@ function kerasFile(tree: Tree, config: string | undefined, name: string): KerasF
   }
   const isRecurrent = ({ arrays }: FileLayer) =>
     Object.keys(arrays).some((path) => /(^|\/)recurrent_kernel$/.test(path));
-  const defaults = "activations are taken to be those that Keras has by default: weights alone do not hold them";
+  const defaults = "activations are assumed to be Keras's defaults: a weights file does not record them";
   return { tensors, options: { layers: named.filter(isRecurrent).map((layer) => layer.name) }, remarks: [defaults] };
 }
 
-/** The layers under the names of the configuration, which older files do not keep beside the weights. */
+/** The layers with their names from the configuration: older weight files do not record them. */
 function namedLayers(layers: readonly FileLayer[], { all }: KerasStack): readonly FileLayer[] {
   const counts = new Map<string, number>();
   const nameOfGroup = new Map<string, string>();
@@ -123,7 +122,7 @@ function layersOf(tree: Tree, name: string): readonly FileLayer[] {
   if (names !== undefined) return names.map((layer) => legacyLayer(legacy.groups[layer], layer));
   const groups = tree.groups.layers ?? tree.groups._layer_checkpoint_dependencies;
   if (groups === undefined)
-    throw new UserError(`${name}: it has neither layers nor layer_names, so it is no file of Keras`);
+    throw new UserError(`${name} has neither layers nor layer_names, so it is not a Keras file`);
   const found = Object.entries(groups.groups).map(([group, layer]): FileLayer => {
     const stem = group.replace(/_\d+$/, "");
     return { group, name: layer.groups.vars?.texts.name ?? group, arrays: arraysOf(layer, stem) };
@@ -131,7 +130,7 @@ function layersOf(tree: Tree, name: string): readonly FileLayer[] {
   return found.sort((a, b) => a.group.localeCompare(b.group, "en", { numeric: true }));
 }
 
-/** The arrays of a layer, by the names that its class gives to its variables. */
+/** The arrays of a layer, named as its Keras class names its variables. */
 function arraysOf(layer: Tree, stem: string): FileLayer["arrays"] {
   const { vars, cell, layer: wrapped, ...others } = layer.groups;
   if (wrapped !== undefined) return arraysOf(wrapped, "dense");
@@ -143,7 +142,7 @@ function arraysOf(layer: Tree, stem: string): FileLayer["arrays"] {
   const named = (of: Tree | undefined, names: readonly string[] = []) =>
     Object.entries(of?.arrays ?? {}).map(([key, read]) => [names[Number(key)] ?? `variable ${key}`, read] as const);
   const inner = Object.entries(others).flatMap(([key, group]) =>
-    // Seeds of what is random in training.
+    // Random seeds, used only in training.
     key.includes("seed_generator")
       ? []
       : Object.entries(arraysOf(group, key)).map(([path, read]) => [`${key}/${path}`, read] as const),
@@ -152,7 +151,7 @@ function arraysOf(layer: Tree, stem: string): FileLayer["arrays"] {
   return Object.fromEntries([...named(vars, namesOf[stem]), ...ofCell, ...inner]);
 }
 
-/** `seq/lstm_in/lstm_cell/kernel:0` is cell/kernel of its layer. */
+/** The arrays of a Keras 2 layer: `seq/lstm_in/lstm_cell/kernel:0` becomes cell/kernel. */
 function legacyLayer(layer: Tree | undefined, name: string): FileLayer {
   const arrays = (layer?.lists.weight_names ?? []).flatMap((path) => {
     const segments = path.split("/");

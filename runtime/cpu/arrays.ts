@@ -1,4 +1,4 @@
-/** @file Arrays in the memory of the CPU's device. */
+/** @file Arrays in the memory of the CPU device. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { DType } from "../../compiler/graph/graph.ts";
 import { type NdArray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
@@ -10,7 +10,7 @@ import { fromDeviceWords, toDeviceWords } from "../words.ts";
 import type { CpuContext } from "./context.ts";
 import { type Block, endOf } from "./heap.ts";
 
-/** What the command that makes an array reports: undefined where all went well. */
+/** The error of the command that produces an array; undefined if it succeeded. */
 export type Outcome = Promise<Error | undefined>;
 
 export class CpuArray implements DeviceArray {
@@ -32,13 +32,13 @@ export class CpuArray implements DeviceArray {
     return this.#context === context;
   }
 
-  /** Where it lies, or undefined once it was destroyed or donated. */
+  /** Its memory, or undefined once the array was destroyed or donated. */
   get block(): Block | undefined {
     return this.#block;
   }
 
-  /** Gives the memory away: the array is used up. */
-  release(): void {
+  /** Gives up the memory; the array can no longer be used. */
+  detach(): void {
     this.#block = undefined;
   }
 
@@ -51,7 +51,7 @@ export class CpuArray implements DeviceArray {
     const range = { address: block.address, bytes: count * storages[this.dtype].bytes };
     const reply = this.#context.read({ reads: [range], end: endOf([block]) });
     const done = this.#context.done(reply, "read an array", "an array that is read");
-    // It may fail before the outcome is known, and is not waited for where that is a failure.
+    // The read can fail before the outcome is known, and is not awaited if the command failed.
     done.catch(() => {});
     const failure = await this.#outcome;
     if (failure !== undefined) throw failure;
@@ -65,7 +65,7 @@ export class CpuArray implements DeviceArray {
   };
 }
 
-/** A result that the host wants: it comes with the message that the run is done. */
+/** A result for the host: it arrives with the message that the run is done. */
 export class CpuResult implements DeviceArray {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -96,7 +96,7 @@ export class CpuResult implements DeviceArray {
   };
 }
 
-/** Puts numbers on the device. */
+/** Copies an array to the device. */
 export function uploadCpuArray(context: CpuContext, value: NdArray): CpuArray {
   context.check();
   const words = toDeviceWords(value);
@@ -111,7 +111,7 @@ export function uploadCpuArray(context: CpuContext, value: NdArray): CpuArray {
   return new CpuArray(context, block, value.dtype, value.shape, outcome);
 }
 
-/** What an input is on this kind of device. */
+/** Looks up an input among the CPU device's arrays. */
 export function findCpuArray(
   context: CpuContext,
   given: NdArray | DeviceArray | undefined,

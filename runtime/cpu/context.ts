@@ -1,4 +1,4 @@
-/** @file The CPU as a device in use: its threads, its memory, what is waited for, and its end. */
+/** @file An open CPU device: its threads, its memory, pending commands, and shutdown. */
 import { megabytes } from "../buffers.ts";
 import { DeviceLostError, DeviceMemoryError, DeviceUnavailableError } from "../device-errors.ts";
 import { Waiting } from "../waiting.ts";
@@ -20,31 +20,31 @@ import {
 } from "./protocol.ts";
 import { canShare, ownThread, type ThreadHost, threadHost } from "./thread.ts";
 
-/** The most that 32 bits address. */
+/** The limit of 32-bit addresses. */
 const mostPages = 65536;
 const pageBytes = 65536;
 
-/** Milliseconds for which the caller's thread works before it gives control back. */
+/** Milliseconds of work on the caller's thread before it yields. */
 const sliceMilliseconds = 8;
-/** For how many threads a dispatch is cut there, so that a slice ends in time. */
+/** Number of shares of a dispatch on the caller's thread, so that a slice ends in time. */
 const callerShares = 8;
-/** How often a thread is started that does not begin, before the caller's is taken. */
+/** Attempts to start a worker before falling back to the caller's thread. */
 const attempts = 2;
 
 export interface CpuOptions {
-  /** By default as many as there are cores. */
+  /** By default one per core. */
   readonly threads?: number | undefined;
-  /** Seconds for which the device may be silent. */
+  /** Seconds to wait for an answer. */
   readonly timeout?: number | undefined;
-  /** Where kernels run: in workers that share their memory, in one worker, or on the caller's thread. By default the first that there is. */
+  /** Where kernels run: in workers with shared memory, in one worker, or on the caller's thread. By default the first available. */
   readonly place?: "workers" | "worker" | "caller" | undefined;
-  /** The most pages of 64 KiB that the memory may have. */
+  /** Most pages of 64 KiB of the memory. */
   readonly maximumPages?: number | undefined;
-  /** Seconds after which a thread that has not begun is taken for one that never will; without end by default, but in a page's worker. */
+  /** Seconds to wait for a thread to start; no limit by default, except in a page's worker. */
   readonly patience?: number | undefined;
 }
 
-/** The memory that a module must import, as the encoder takes it. */
+/** The memory that a module must import, for the encoder. */
 export interface ModuleMemory {
   readonly initialPages: number;
   readonly maximumPages: number;
@@ -61,20 +61,20 @@ interface Pending {
 export class CpuContext {
   readonly name: string;
   readonly threads: number;
-  /** Among how many a large dispatch is shared out: threads, or slices of the caller's time. */
+  /** Number of shares of a large dispatch: threads, or time slices of the caller. */
   readonly shares: number;
-  /** Bytes that the tapes of a program may take. */
+  /** Most bytes for the tapes of a program. */
   tapeBytes = 2 ** 26;
   readonly memory: ModuleMemory;
   readonly heap: Heap;
   readonly waiting: Waiting;
-  /** Resolves when the device is gone, with what to tell people. */
+  /** Resolves when the device is lost, with an error for the user. */
   readonly lost: Promise<DeviceLostError>;
   readonly #leader: EngineThread;
   readonly #followers: EngineThread[] = [];
   readonly #control: SharedArrayBuffer | undefined;
   readonly #pending = new Map<number, Pending>();
-  /** Names of a program and its kernels, for what goes wrong in one. */
+  /** Names of programs and their kernels, for error messages. */
   readonly #programs = new Map<number, { readonly name: string; readonly kernels: readonly string[] }>();
   #loss: DeviceLostError | undefined;
   #lose: (error: DeviceLostError) => void = () => {};
@@ -98,7 +98,7 @@ export class CpuContext {
     );
   }
 
-  /** Opens the CPU. Throws a DeviceUnavailableError where the engine gives no memory. */
+  /** Opens the CPU device. Throws a DeviceUnavailableError if the engine provides no memory. */
   static async open({
     threads,
     timeout,
@@ -118,7 +118,7 @@ export class CpuContext {
         return context;
       } catch (error) {
         if (error instanceof DeviceUnavailableError) throw error;
-        // A policy forbids workers, or the host has no more: there is still this thread.
+        // A policy forbids workers, or the host has no more: fall back to this thread.
       }
     }
     const own = ownThread();
@@ -136,19 +136,19 @@ export class CpuContext {
     this.#followers.push(thread);
   }
 
-  /** Throws where the device is gone. */
+  /** Throws if the device is lost. */
   check(): void {
     if (this.#loss !== undefined) throw this.#loss;
   }
 
-  /** A block of memory. Throws a DeviceMemoryError, which says that `wanting` needs `plan`, where there is none. */
+  /** Allocates a block. If memory is short, throws a DeviceMemoryError saying that `wanting` needs `plan`. */
   take(bytes: number, wanting: string, plan = megabytes(bytes)): Block {
     const block = this.heap.take(bytes);
     if (block === undefined) throw new DeviceMemoryError(this.name, wanting, plan);
     return block;
   }
 
-  /** A module in all threads; gives the number by which runs name it. `kernels` has the names of each one's functions. */
+  /** Loads a module in all threads and returns its id for runs. `kernels` lists the functions of each kernel. */
   async load(
     name: string,
     kernels: readonly { readonly name: string; readonly functions: readonly string[] }[],
@@ -168,7 +168,7 @@ export class CpuContext {
     try {
       await this.done(this.#request(message), `load the kernels of ${name}`, name);
     } catch (error) {
-      // Followers may have it, though the leader has not.
+      // Followers may have loaded it although the leader failed.
       this.unload(id);
       throw error;
     }
@@ -197,7 +197,7 @@ export class CpuContext {
     return this.#request({ ...command, kind: "run", id: this.#nextId++ }, transfer);
   }
 
-  /** What a command gave. Rejects with a DeviceMemoryError, for what is called `wanting`, where it did not have the memory. */
+  /** Awaits the reply to a command. Rejects with a DeviceMemoryError about `wanting` if memory was short. */
   async done(work: Promise<Reply>, action: string, wanting: string, plan?: string): Promise<DoneReply> {
     const reply = await this.waiting.for(work, action);
     if (reply.kind === "done") return reply;
@@ -221,7 +221,7 @@ export class CpuContext {
       this.#fail(`${this.#whereOf(reply)}${reply.message}`);
       return;
     }
-    // What the engine could not have, nothing else is to be laid in.
+    // Memory that the engine could not get must not be allocated again.
     if (reply.kind === "short") this.heap.limit = Math.min(this.heap.limit, reply.bytes);
     const pending = this.#pending.get(reply.id);
     this.#pending.delete(reply.id);
@@ -251,7 +251,7 @@ export class CpuContext {
   }
 }
 
-/** The first thread. Where one does not begin, another one may. */
+/** Starts the leader; tries again if a worker does not answer. */
 async function startLeader(
   { start }: ThreadHost,
   lead: LeadMessage,
@@ -269,7 +269,7 @@ async function startLeader(
 
 class SilenceError extends Error {}
 
-/** The first answer of a thread. Rejects where there is none, or where it has no memory. */
+/** The first answer of a thread. Rejects if there is none, or if it has no memory. */
 function answer(thread: EngineThread, ask: () => void, patience?: number): Promise<ReadyReply> {
   return new Promise((resolve, reject) => {
     const give = (error: Error) => {
@@ -280,7 +280,7 @@ function answer(thread: EngineThread, ask: () => void, patience?: number): Promi
     const timer =
       patience === undefined
         ? undefined
-        : setTimeout(() => give(new SilenceError("it did not begin")), 1000 * patience);
+        : setTimeout(() => give(new SilenceError("the thread did not start")), 1000 * patience);
     thread.hold(true);
     thread.listen(
       (reply) => {
@@ -288,7 +288,11 @@ function answer(thread: EngineThread, ask: () => void, patience?: number): Promi
         thread.hold(false);
         if (reply.kind === "ready") resolve(reply);
         else if (reply.kind === "crash")
-          give(new DeviceUnavailableError(`WebAssembly gives no memory (${reply.message}). Close what else needs it.`));
+          give(
+            new DeviceUnavailableError(
+              `WebAssembly cannot allocate memory (${reply.message}). Close other programs or pages that use it.`,
+            ),
+          );
       },
       (reason) => give(new Error(reason)),
     );
@@ -296,13 +300,13 @@ function answer(thread: EngineThread, ask: () => void, patience?: number): Promi
   });
 }
 
-/** As many threads as the host gives. */
+/** Starts `count` threads, or as many as the host allows. */
 function startAll(start: () => EngineThread, count: number): EngineThread[] {
   const threads: EngineThread[] = [];
   try {
     while (threads.length < count) threads.push(start());
   } catch {
-    // Fewer do as well.
+    // Fewer threads also work.
   }
   return threads;
 }

@@ -1,24 +1,24 @@
 /**
- * @file What a dispatch is worth on a CPU: whether other threads are asked to help, and how much each takes at once. The
- * figures are those of one core of a server of 2020 with vectors of 128 bits, rounded: they decide only who does what, never
- * what comes out.
+ * @file Cost model for dispatches on the CPU: whether to share a dispatch among threads, and how much each takes at once.
+ * The figures are rounded from one core of a 2020 server with 128-bit vectors; they affect only the work assignment, never
+ * results.
  */
 
-/** FLOP in a microsecond, and bytes of memory. */
+/** FLOP and bytes of memory traffic per microsecond. */
 const flopsPerMicrosecond = 8000;
 const bytesPerMicrosecond = 8000;
 
-/** Below this many microseconds a dispatch is over before another thread would have begun. */
+/** Microseconds; a shorter dispatch ends before another thread would start. */
 const worthSharing = 20;
-/** A range of workgroups takes as long, or what is gained by sharing goes into taking it. */
+/** Least microseconds of a range of workgroups, so that claiming it costs less than sharing saves. */
 const worthTaking = 4;
-/** Ranges for each thread, so that threads which come late or are slow leave theirs to others. */
+/** Ranges per thread, so that others can take the ranges of a late or slow thread. */
 const rangesPerThread = 8;
-/** The engine counts ranges in 16 bits. */
+/** The engine has 16 bits for ranges. */
 const mostRanges = 32767;
 
 /**
- * How many workgroups of a dispatch a thread takes at once; 0 where one thread does it all. `flops` and `bytes` are of the
+ * How many workgroups a thread takes at once; 0 if one thread runs the whole dispatch. `flops` and `bytes` are those of the
  * whole dispatch.
  */
 export function grainOf(flops: number, bytes: number, groups: number, threads: number): number {

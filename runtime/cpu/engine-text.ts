@@ -1,20 +1,19 @@
-/** @file The engine as text, for workers, and what a thread that runs it is to the host. */
+/** @file The engine's source text for workers, and the host's interface to a thread that runs it. */
 import { cpuEngine } from "./engine.ts";
 import type { EngineMessage, EngineReply } from "./protocol.ts";
 
 export interface EngineThread {
   readonly post: (message: EngineMessage, transfer?: ArrayBuffer[]) => void;
-  /** `fail` gets what ended the thread. */
+  /** `fail` is called with the reason if the thread ends. */
   readonly listen: (hear: (reply: EngineReply) => void, fail: (reason: string) => void) => void;
-  /** Whether the process must live on for it. */
+  /** Whether to keep the process alive for it. */
   readonly hold: (isNeeded: boolean) => void;
   readonly end: () => void;
 }
 
 /**
- * An expression whose value handles a message, as the engine does; `post` is the text of what takes its replies. Bundlers that
- * keep names wrap functions in a helper of theirs under any name, which a worker lacks: there it is what gives back its
- * first argument.
+ * An expression whose value handles messages like the engine; `post` is the text of the function for replies. Bundlers that
+ * keep names wrap functions in a helper of unknown name, which a worker lacks: it is replaced by the identity function.
  */
 export function engineText(post: string): string {
   return `((post) => {

@@ -1,12 +1,11 @@
 /**
- * @file The engine: it has the memory, and runs kernels. Workers get it as the text of this one function, so nothing in it
- * refers to anything outside but types and what every host has; it is written without syntax that compilers rewrite with
- * helpers.
+ * @file The engine owns the memory and runs kernels. Workers receive it as the text of this one function, so it refers to
+ * nothing outside except types and globals of every host, and avoids syntax that compilers rewrite with helpers.
  *
- * Threads share out the workgroups of a dispatch thus: the leader publishes it in the word `claim`, of which the upper half
- * counts dispatches and the lower is how many ranges of workgroups are left. A thread takes the last of these by a compare
- * and exchange, so that it cannot get one of a dispatch that is over. The leader takes part, and then waits until as many
- * ranges are done: a follower that comes late, or not at all, holds nothing up. Between runs followers sleep on `claim`.
+ * Threads share the workgroups of a dispatch as follows. The leader publishes it in the word `claim`: the upper half counts
+ * dispatches, the lower half is the number of ranges of workgroups left. A thread takes the last range by compare-exchange,
+ * so it cannot take one of a finished dispatch. The leader takes part too, then waits until all ranges are done; a late or
+ * missing follower delays nothing. Between runs, followers sleep on `claim`.
  */
 import type {
   CrashReply,
@@ -30,14 +29,14 @@ interface LoadedModule {
   readonly scratch: number;
 }
 
-/** An engine, which answers to `post`, as a function of what it is sent. */
+/** Creates an engine: the returned function handles messages, and replies go to `post`. */
 export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   const pageBytes = 65536;
   const firstPages = 16;
   const fewestPages = 64;
-  /** Loads of a word before a thread goes to sleep, some microseconds. */
+  /** Polls of a word before a thread goes to sleep: some microseconds. */
   const spins = 3000;
-  // Words of the control block, each in a line of the cache of its own. protocol.ts has some of them.
+  // Words of the control block, each in its own cache line. protocol.ts repeats some of them.
   const claimWord = 0;
   const jobWord = 16;
   const programWord = 32;
@@ -49,7 +48,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   const pagesWord = 128;
   const quitWord = 144;
   const controlWords = 160;
-  // Words of an entry, by the grammar in protocol.ts.
+  // Words of a tape entry; see the grammar in protocol.ts.
   const opCopy = 1;
   const atKernel = 2;
   const atGrain = 3;
@@ -59,7 +58,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   const atMost = 7;
 
   const programs = new Map<number, LoadedModule>();
-  /** Addresses of tapes that lack what a run for which there was no memory would have written. */
+  /** Addresses of tapes that were not written because their run had no memory. */
   const staleTapes = new Set<number>();
   let memory = undefined as WebAssembly.Memory | undefined;
   let words: Int32Array = new Int32Array(0);
@@ -69,7 +68,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   let epoch = 0;
   let slice = undefined as number | undefined;
   let isDead = false;
-  /** What a trap would be about. */
+  /** The kernel in execution, for reporting a trap. */
   let current = { program: undefined as number | undefined, kernel: undefined as number | undefined };
 
   const word = (index: number): number => words[index] as number;
@@ -93,7 +92,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     bytes = new Uint8Array(memory.buffer);
   };
 
-  /** Whether the memory reaches to `end`, in bytes; it is grown where it must be. */
+  /** Grows the memory to `end` bytes if necessary; returns whether it is large enough. */
   const reach = (end: number): boolean => {
     if (memory === undefined) return false;
     const missing = Math.ceil((end - memory.buffer.byteLength) / pageBytes);
@@ -115,14 +114,14 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
         const initial = Math.min(firstPages, maximum);
         return { memory: new WebAssembly.Memory({ initial, maximum, shared: isShared }), maximumPages: maximum };
       } catch (error) {
-        // Engines refuse a maximum for which they find no addresses.
+        // JavaScript engines reject a maximum for which they cannot reserve addresses.
         if (!(error instanceof RangeError) || maximum <= fewestPages) throw error;
         maximum = Math.ceil(maximum / 2);
       }
     }
   };
 
-  /** Runs workgroups of an entry, counted through all parts of its grid. */
+  /** Runs the workgroups from `first` to `end` of an entry, numbered through all parts of its grid. */
   const runGroups = (program: LoadedModule, entry: number, first: number, end: number): void => {
     const kernel = word(entry + atKernel);
     current.kernel = kernel;
@@ -140,7 +139,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     }
   };
 
-  /** How many workgroups run. Where the memory says how many, their division among the parts is written to the entry. */
+  /** The number of workgroups of an entry. For an indirect one, writes their division among the parts into the entry. */
   const countGroups = (entry: number): number => {
     const parts = word(entry + atParts);
     const most = entry + atMost;
@@ -160,7 +159,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     return all;
   };
 
-  /** Takes ranges of the dispatch that is published, until none is left. */
+  /** Runs ranges of the published dispatch until none is left. */
   const takePart = (shared: Int32Array): boolean => {
     let isUseful = false;
     for (;;) {
@@ -172,7 +171,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
       const program = programs.get(name);
       if (program === undefined) return isUseful;
       if (Atomics.load(shared, pagesWord) * pageBytes > words.byteLength) {
-        // Growing by nothing makes a thread see how another one has grown the memory.
+        // Growing by 0 makes a thread see that another one has grown the memory.
         memory?.grow(0);
         view();
       }
@@ -188,7 +187,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
 
   const publish = (shared: Int32Array, ranges: number): void => {
     epoch = (epoch + 1) & 0xffff;
-    // A follower that has read `claim` of 65536 dispatches ago would take this one for it.
+    // On wrap-around, a follower that read `claim` 65536 dispatches ago would mistake this dispatch for that one.
     if (epoch === 0) while (Atomics.load(shared, insideWord) > 0);
     Atomics.store(shared, claimWord, (epoch << 16) | ranges);
     if (Atomics.load(shared, sleepersWord) > 0)
@@ -213,10 +212,10 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     }
   };
 
-  /** Takes part in what the leader publishes, until there is a message to look at. */
+  /** Helps with the leader's dispatches until there is a message. */
   const follow = (shared: Int32Array, handled: number): void => {
     for (;;) {
-      // Before `posted` and `quit`, which others write first.
+      // Read before `posted` and `quit`, which other threads write first.
       const claim = Atomics.load(shared, claimWord);
       if (Atomics.load(shared, postedWord) > handled || Atomics.load(shared, quitWord) > 0) return;
       if ((claim & 0xffff) > 0) {
@@ -234,16 +233,16 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     }
   };
 
-  /** Lets the thread's owner do what waits. */
+  /** Yields to the event loop. */
   const breathe = (): Promise<void> =>
     new Promise((resolve) => {
       if (typeof setImmediate === "function") {
         setImmediate(resolve);
         return;
       }
-      // A timer that sets timers is slowed down by browsers.
+      // Browsers throttle nested timers, so use a message channel.
       const { port1, port2 } = new MessageChannel();
-      // Node's types lack it, as those of browsers do in Node.
+      // Reflect.set, because Node's types lack onmessage.
       Reflect.set(port1, "onmessage", () => {
         port1.close();
         resolve();
@@ -252,7 +251,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     });
 
   let sliceEnd = 0;
-  /** The same on a thread that is not the engine's own: in ranges of workgroups, between which it gets control back. */
+  /** Runs an entry on the caller's thread, in ranges of workgroups, and yields between them. */
   const runSliced = async (program: LoadedModule, entry: number, total: number, time: number): Promise<void> => {
     const grain = word(entry + atGrain);
     const step = grain === 0 ? total : grain;
@@ -267,7 +266,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
 
   const runTape = async (name: number, tape: Range, times: Float64Array | undefined): Promise<void> => {
     const program = programs.get(name);
-    if (program === undefined) throw new Error(`there is no program ${name}`);
+    if (program === undefined) throw new Error(`program ${name} is not loaded`);
     current.program = name;
     const end = (tape.address + tape.bytes) / 4;
     for (let entry = tape.address / 4; entry < end && !isDead; entry += word(entry + 1)) {
@@ -305,7 +304,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     scratch: command.scratch + number * command.scratchStride,
   });
 
-  /** Sends followers to their messages: the host has posted one to each before the leader's. */
+  /** Makes followers read their messages: the host posts to them before it posts to the leader. */
   const announce = (): void => {
     if (control === undefined) return;
     Atomics.add(control, postedWord, 1);
@@ -368,13 +367,13 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
 
   const queue: Work[] = [];
   let isBusy = false;
-  /** Commands in order, one at a time: loading and slices take their time. */
+  /** Runs commands in order, one at a time: loads and slices are asynchronous. */
   const pump = async (): Promise<void> => {
     isBusy = true;
     try {
       for (let command = queue.shift(); command !== undefined && !isDead; command = queue.shift()) {
         if (slice !== undefined) {
-          // The caller has its own to do first.
+          // Let the caller's own work go first.
           await breathe();
           sliceEnd = performance.now() + slice;
         }
@@ -405,7 +404,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
         programs.set(message.program, functionsOf(new WebAssembly.Instance(message.module, imports), message));
       }
     } catch {
-      // The leader says why.
+      // The leader reports the reason.
     }
     followOn(shared);
   };

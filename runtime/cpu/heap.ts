@@ -1,19 +1,19 @@
-/** @file Which parts of a linear memory are in use. The host keeps the books; only the engine touches the memory. */
+/** @file The allocator of a linear memory. It runs on the host and only manages addresses; the engine owns the memory. */
 import { margins } from "../../compiler/graph/margins.ts";
 
-/** A part of the memory. `size` is in bytes, as is the address. */
+/** A block of memory; address and size are in bytes. */
 export interface Block {
   readonly address: number;
   readonly size: number;
 }
 
-/** A line of the CPU's cache, so that threads do not write to one line of two blocks; it also aligns vectors. */
+/** A cache line, so that two blocks never share one (false sharing); it also aligns vectors. */
 const alignment = 64;
 
 export class Heap {
-  /** Bytes of memory that there may be. */
+  /** Most bytes of memory. */
   limit: number;
-  /** What is free below `#top`, by address; no two touch. */
+  /** Free blocks below `#top`, sorted by address; no two are adjacent. */
   #free: Block[] = [];
   #top: number = margins.before;
   #bytes = 0;
@@ -28,7 +28,7 @@ export class Heap {
     return { bytes: this.#bytes, buffers: this.#count };
   }
 
-  /** The smallest free part that is large enough, or new memory; undefined beyond the limit. */
+  /** Allocates the smallest free block that fits, or new memory; returns undefined beyond the limit. */
   take(bytes: number): Block | undefined {
     const size = Math.max(alignment, Math.ceil(bytes / alignment) * alignment);
     let best: number | undefined;
@@ -66,7 +66,7 @@ export class Heap {
   }
 }
 
-/** What the memory must have for blocks to be read and written, with what may be read beside them, in bytes. */
+/** Bytes of memory needed to access these blocks, including the margin that kernels can read past their end. */
 export function endOf(blocks: Iterable<Block | undefined>): number {
   let end = 0;
   for (const block of blocks) if (block !== undefined) end = Math.max(end, block.address + block.size + margins.behind);

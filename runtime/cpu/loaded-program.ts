@@ -1,4 +1,4 @@
-/** @file A program on the CPU: its module in all threads, its slabs and tapes, and running it, in one message. */
+/** @file A program on the CPU: its module in all threads, its slabs and tapes, and its runs, of one message each. */
 import type { DimSizes } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import type { CpuProgram, Location } from "../../compiler/plan/program.ts";
@@ -14,14 +14,14 @@ import { type Block, endOf } from "./heap.ts";
 import type { DoneReply, Range, Write } from "./protocol.ts";
 import { Tape } from "./tape.ts";
 
-/** A tape, and where it lies. */
+/** A tape and its memory. */
 interface Bound {
   readonly sizes: DimSizes;
   readonly tape: Tape;
   readonly block: Block;
 }
 
-/** What a run is given to, in the order of the program's outputs. */
+/** Where an output goes: a new block, a read by the host, or the donated input. */
 type Target = { readonly block: Block } | { readonly read: number } | { readonly donated: string };
 
 export class LoadedCpuProgram {
@@ -29,13 +29,13 @@ export class LoadedCpuProgram {
   readonly #context: CpuContext;
   readonly #readback: ReadonlySet<number>;
   readonly #inputs: InputBuffers<Block>;
-  /** Of all threads. */
+  /** Scratch memory of all threads. */
   readonly #scratch: Block;
   readonly #bound = new Map<string, Bound>();
   readonly #slabs = new Map<number, Block>();
-  /** By which the engine knows it, once it is loaded and until it is destroyed. */
+  /** The engine's id of the program, while it is loaded. */
   #number: number | undefined;
-  /** What the inputs of the next run must be written to first. */
+  /** Writes of inputs for the next run. */
   #writes: Write[] = [];
 
   constructor(context: CpuContext, program: CpuProgram, readback: readonly number[]) {
@@ -55,7 +55,7 @@ export class LoadedCpuProgram {
     );
   }
 
-  /** Compiles the module, and hands it to all threads. `readback` lists outputs that the host reads after every run. */
+  /** Compiles the module and loads it in all threads. `readback` lists outputs that the host reads after every run. */
   static async load(
     context: CpuContext,
     program: CpuProgram,
@@ -98,14 +98,14 @@ export class LoadedCpuProgram {
       if ("block" in target) return new CpuArray(this.#context, target.block, dtype, numbers, outcome);
       const given = inputs[target.donated] as CpuArray;
       const block = given.block as Block;
-      given.release();
+      given.detach();
       return new CpuArray(this.#context, block, dtype, numbers, outcome);
     });
   }
 
   /**
-   * Runs once and gives each kernel's time and work, in the order of the program. Donated inputs keep their arrays, whose
-   * numbers are afterwards those of the outputs.
+   * Runs once and returns the time and work of each kernel in program order. Donated inputs stay valid and then hold the
+   * values of the outputs.
    */
   async profile(inputs: Inputs): Promise<KernelProfile[]> {
     this.#context.check();
@@ -124,7 +124,7 @@ export class LoadedCpuProgram {
     this.#number = undefined;
   }
 
-  /** All memory of a run is found before anything is sent or given away; where there is too little, none is kept. */
+  /** Allocates all memory of a run before anything is sent or detached; if memory is short, frees all of it. */
   #prepare(inputs: Inputs, hasOutputs: boolean) {
     const { program } = this;
     if (this.#number === undefined) throw new UserError(`${program.name} was destroyed; compile it again`);
@@ -213,14 +213,14 @@ export class LoadedCpuProgram {
       this.#slabs.set(i, take(bytes));
     }
     const bound = known ?? { sizes, tape, block: take(tape.bytes) };
-    // The last used stands last.
+    // Most recently used last.
     this.#bound.delete(key);
     this.#bound.set(key, bound);
     this.#dropTapes();
     return bound;
   }
 
-  /** Lengths that vary make many tapes, which are long where a program has a dispatch for each step: the oldest are dropped. */
+  /** Drops the least recently used tapes: varying lengths produce many, and stepwise programs have long ones. */
   #dropTapes(): void {
     let bytes = [...this.#bound.values()].reduce((sum, { tape }) => sum + tape.bytes, 0);
     for (const [key, { tape, block }] of this.#bound) {
@@ -240,19 +240,19 @@ export class LoadedCpuProgram {
     this.#bound.clear();
   }
 
-  /** Address and bytes of a value; the address is 0 without blocks. */
+  /** Address and bytes of a value; without blocks, the address is relative to its buffer. */
   #rangeOf({ buffer, offset, size }: Location, sizes: DimSizes, blocks?: readonly (Block | undefined)[]): Range {
     const { bytes } = at(this.program.buffers, buffer);
     const start = blocks?.[buffer]?.address ?? 0;
     return { address: start + bytes * evaluateSize(offset, sizes), bytes: bytes * evaluateSize(size, sizes) };
   }
 
-  /** Bytes that the program's plan gives to the sizes of a tape. */
+  /** Planned bytes of the program at the sizes of a tape. */
   #planOf({ bufferBytes }: Tape): string {
     return megabytes(bufferBytes.reduce((sum, bytes) => sum + bytes, 0));
   }
 }
 
-/** Bytes from one thread's scratch memory to the next one's, which no line of the cache has a part of. */
+/** Bytes between the scratch memories of two threads; they never share a cache line. */
 const strideOf = ({ kernels }: CpuProgram) =>
   64 + Math.ceil(kernels.reduce((most, { scratchBytes }) => Math.max(most, scratchBytes), 0) / 64) * 64;

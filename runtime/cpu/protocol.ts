@@ -1,32 +1,32 @@
 /**
- * @file What host and engine say to each other. The host allocates addresses, and sends commands; the engine has the memory,
- * and does what it is sent in order. It runs in a worker, the leader, whom other workers help, the followers; or on the
- * caller's own thread.
+ * @file The protocol between host and engine. The host allocates addresses and sends commands; the engine owns the memory
+ * and executes commands in order. It runs in a worker (the leader), helped by other workers (the followers), or on the
+ * caller's thread.
  *
- * A run's work is a tape: words of 32 bits in the memory itself, for helpers to read it there. Its entries, in words:
+ * The work of a run is a tape: 32-bit words in the memory itself, where followers can read it. Its entries, in words:
  *
  *   run  ::= 0 length kernel grain indirect indirectWords parts most{parts} groups{parts} record
  *   copy ::= 1 length from to bytes
  *
- * `length` is that of the entry. `grain` is how many workgroups a thread takes at once, and 0 where the leader runs all by itself.
- * `most` are the workgroups of each part of the grid, and `groups` those that run now: where `indirect` is the address of
- * numbers in the memory, `indirectWords` of them, their product is how many of all parts do. `record` is what the kernel reads.
+ * `length` is the length of the entry. `grain` is how many workgroups a thread takes at once; 0 if the leader runs all.
+ * `most` are the workgroups of each part of the grid, and `groups` those that run now: if `indirect` is an address, the
+ * product of the `indirectWords` numbers there is the total of all parts. `record` is the data that the kernel reads.
  */
 
 export const tapeOps = { run: 0, copy: 1 } as const;
 
-/** To the leader, before all else. */
+/** The first message to the leader. */
 export interface LeadMessage {
   readonly kind: "lead";
-  /** Whether there are followers, so that the memory must be shared. */
+  /** Whether the memory is shared with followers. */
   readonly isShared: boolean;
-  /** The most pages of 64 KiB that the memory may have; less where the engine refuses them. */
+  /** Most pages of 64 KiB of the memory; fewer if the JavaScript engine rejects this many. */
   readonly maximumPages: number;
-  /** Milliseconds after which a thread that is not the engine's own gets control back. */
+  /** On the caller's thread: milliseconds of work before it yields. */
   readonly slice: number | undefined;
 }
 
-/** To a follower, before all else. `number` counts from 1; the leader is 0. */
+/** The first message to a follower. `number` counts from 1; the leader is 0. */
 export interface FollowMessage {
   readonly kind: "follow";
   readonly number: number;
@@ -35,24 +35,24 @@ export interface FollowMessage {
 }
 
 interface Command {
-  /** By which the reply names it. */
+  /** Id for matching the reply. */
   readonly id: number;
-  /** What must exist of the memory, in bytes from its start. */
+  /** Size that the memory must have, in bytes. */
   readonly end: number;
 }
 
-/** Also to followers. `kernels` has for each the names of its functions. */
+/** Also sent to followers. `kernels` lists the function names of each kernel. */
 export interface LoadCommand extends Command {
   readonly kind: "load";
   readonly program: number;
   readonly module: WebAssembly.Module;
   readonly kernels: readonly (readonly string[])[];
-  /** Address of the leader's scratch memory; those of followers come after it, each `scratchStride` bytes on. */
+  /** Address of the leader's scratch memory; those of followers follow at multiples of `scratchStride` bytes. */
   readonly scratch: number;
   readonly scratchStride: number;
 }
 
-/** Also to followers. It has no reply. */
+/** Also sent to followers. It has no reply. */
 export interface UnloadCommand {
   readonly kind: "unload";
   readonly program: number;
@@ -78,15 +78,15 @@ export interface ReadCommand extends Command {
   readonly reads: readonly Range[];
 }
 
-/** Writes, the tape as well, patches it, runs it, copies, and reads, in this order. */
+/** Executes, in this order: writes (including the tape), patches of the tape, the tape, copies, reads. */
 export interface RunCommand extends Command {
   readonly kind: "run";
   readonly program: number;
   readonly writes: readonly Write[];
   readonly tape: Range;
-  /** All of the tape, in its first run. */
+  /** The whole tape, in its first run only. */
   readonly words: Int32Array<ArrayBuffer> | undefined;
-  /** Pairs: number of a word of the tape, and its new contents. */
+  /** Pairs: index of a word of the tape, and its new value. */
   readonly patches: Int32Array<ArrayBuffer>;
   /** Triples: from, to, bytes. */
   readonly copies: Uint32Array<ArrayBuffer>;
@@ -95,14 +95,14 @@ export interface RunCommand extends Command {
 }
 
 export type Commands = LoadCommand | UnloadCommand | WriteCommand | ReadCommand | RunCommand;
-/** To an engine on the caller's thread: nothing more will be asked of it. */
+/** To an engine on the caller's thread: frees its memory. */
 export interface EndMessage {
   readonly kind: "end";
 }
 
 export type EngineMessage = LeadMessage | FollowMessage | EndMessage | Commands;
 
-/** The leader is there. What followers share comes with it. */
+/** The leader is ready. Includes the memory and control block for followers. */
 export interface ReadyReply {
   readonly kind: "ready";
   readonly maximumPages: number;
@@ -114,33 +114,33 @@ export interface DoneReply {
   readonly kind: "done";
   readonly id: number;
   readonly reads: readonly ArrayBuffer[];
-  /** Of each kernel, where they were timed; below 0 for those that did not run. */
+  /** Time of each kernel, if timed; below 0 for kernels that did not run. */
   readonly milliseconds: Float64Array<ArrayBuffer> | undefined;
 }
 
 /**
- * The memory could not grow as a command needs it, and nothing of it was done. So are runs answered that were sent before
- * the host knew, and whose tape lacks what such a run would have written.
+ * The memory could not grow as a command requires; the command had no effect. Also the reply to runs that the host had
+ * already sent and whose tape was not written for this reason.
  */
 export interface ShortReply {
   readonly kind: "short";
   readonly id: number;
-  /** Bytes that there are. */
+  /** Bytes of the memory. */
   readonly bytes: number;
 }
 
-/** A command failed by itself: a module that cannot be instantiated. */
+/** A command failed, but the engine still works: a module could not be instantiated. */
 export interface FailedReply {
   readonly kind: "failed";
   readonly id: number;
   readonly message: string;
 }
 
-/** A thread cannot go on. */
+/** A thread has failed for good. */
 export interface CrashReply {
   readonly kind: "crash";
   readonly message: string;
-  /** Of what it ran, where it was a kernel. */
+  /** The program and kernel it was running, if any. */
   readonly program: number | undefined;
   readonly kernel: number | undefined;
 }
@@ -148,17 +148,17 @@ export interface CrashReply {
 export type Reply = DoneReply | ShortReply | FailedReply;
 export type EngineReply = ReadyReply | CrashReply | Reply;
 
-/** Posts a reply; what `transfer` lists may be handed over instead of copied. */
+/** Posts a reply; buffers in `transfer` can be moved instead of copied. */
 export type PostReply = (reply: EngineReply, transfer: ArrayBuffer[]) => void;
 
-/** Words of the control block that threads sleep on, and the one by which the host ends their work. */
+/** Control words that threads sleep on, and the one with which the host ends them. */
 const controlWords = { claim: 0, done: 48, quit: 144 } as const;
 
-/** Wakes the threads that sleep, for good: Deno leaves one that is ended in its sleep where it is. */
+/** Wakes all sleeping threads so that they end: Deno cannot terminate a sleeping one. */
 export function quitThreads(control: SharedArrayBuffer): void {
   const words = new Int32Array(control);
   Atomics.store(words, controlWords.quit, 1);
-  // A thread that is about to sleep sees that the word has changed.
+  // Changes the words, so that a thread about to sleep does not.
   Atomics.add(words, controlWords.claim, 1 << 16);
   Atomics.add(words, controlWords.done, 1 << 20);
   Atomics.notify(words, controlWords.claim);

@@ -1,6 +1,6 @@
 /**
- * @file A program at given sizes as a tape of words (protocol.ts has its grammar). It is made once for sizes; words that hold
- * an address are patched where a buffer lies elsewhere than in the run before.
+ * @file A program at given sizes as a tape of words (for the grammar, see protocol.ts). It is built once per sizes; words
+ * with an address are patched if a buffer has moved since the previous run.
  */
 import type { DimSizes } from "../../compiler/graph/dim.ts";
 import { at, InternalError } from "../../compiler/graph/errors.ts";
@@ -10,25 +10,25 @@ import { grainOf } from "./cost.ts";
 import type { Block } from "./heap.ts";
 import { tapeOps } from "./protocol.ts";
 
-/** By their numbers in the program. */
+/** Blocks by their index in the program. */
 export type ProgramBlocks = readonly (Block | undefined)[];
 
-/** Words that hold an address within a buffer, and how many bytes from its start each is. */
-interface Places {
+/** Words that hold an address within a buffer, and the byte offset of each address in it. */
+interface AddressWords {
   readonly words: number[];
   readonly offsets: number[];
 }
 
 export class Tape {
   readonly bytes: number;
-  /** Of each buffer of the program. */
+  /** Bytes of each buffer of the program. */
   readonly bufferBytes: readonly number[];
-  readonly #places: readonly Places[];
+  readonly #places: readonly AddressWords[];
   #words: Int32Array<ArrayBuffer> | undefined;
-  /** Where buffers lie, by what the tape says. */
+  /** Current buffer addresses in the tape. */
   readonly #addresses: number[] = [];
 
-  /** A tape without addresses. */
+  /** Builds the tape without addresses. */
   constructor(program: CpuProgram, sizes: DimSizes, threads: number) {
     const lengths = program.buffers.map(({ size }) => evaluateSize(size, sizes));
     this.bufferBytes = program.buffers.map(({ bytes }, i) => bytes * at(lengths, i));
@@ -73,14 +73,14 @@ export class Tape {
     this.bytes = this.#words.byteLength;
   }
 
-  /** The words, without addresses, once: they are handed to the engine, and not kept. */
+  /** Returns the words, without addresses, at the first call only: the engine stores them from then on. */
   takeWords(): Int32Array<ArrayBuffer> | undefined {
     const words = this.#words;
     this.#words = undefined;
     return words;
   }
 
-  /** What must be written to the tape for its buffers to lie here: pairs of a word's number and its contents. */
+  /** The patches that set the tape's buffer addresses: pairs of word index and value. */
   patches(blocks: ProgramBlocks): Int32Array<ArrayBuffer> {
     const pairs: number[] = [];
     for (const [i, { words, offsets }] of this.#places.entries()) {
@@ -96,7 +96,7 @@ export class Tape {
 }
 
 function grainAt(kernel: CpuKernel, { dispatch, groups }: WalkedDispatch, sizes: DimSizes, threads: number): number {
-  // Work is that of all chunks together.
+  // The counted work covers all chunks.
   const times = dispatch.chunks === undefined ? 1 : chunkRanges(dispatch.chunks, sizes).length;
   const total = groups.reduce((sum, count) => sum + count, 0);
   const { flops, bytes } = kernel.work;

@@ -1,4 +1,4 @@
-/** @file Threads for the engine: workers of any host, or the caller's own. */
+/** @file Threads for the engine: workers of the host, or the caller's thread. */
 import { cpuEngine } from "./engine.ts";
 import { type EngineThread, engineText } from "./engine-text.ts";
 import type { EngineMessage, EngineReply } from "./protocol.ts";
@@ -23,16 +23,16 @@ const host = globalThis as HostGlobals;
 const script = () =>
   `const handle = ${engineText("(reply, transfer) => postMessage(reply, transfer)")}; onmessage = ({ data }) => handle(data);`;
 
-/** How a host has threads. */
+/** The threads of a host. */
 export interface ThreadHost {
   readonly cores: number;
-  /** Seconds after which a thread that has not begun never will: Firefox now and then does not start the worker of a worker. */
+  /** Seconds to wait for a thread to start: Firefox sometimes never starts a nested worker. */
   readonly patience?: number;
-  /** Throws where a policy forbids it; another engine reports that as the thread's failure. */
+  /** Starts a thread. If a policy forbids it, throws or, in some browsers, reports the failure through `listen`. */
   readonly start: () => EngineThread;
 }
 
-/** The host's threads, or undefined where it has none. */
+/** The threads of this host, or undefined if it has none. */
 export async function threadHost(): Promise<ThreadHost | undefined> {
   if ("Deno" in globalThis || (typeof process !== "undefined" && process.versions?.node !== undefined)) {
     const { coreCount, startThread } = await import("../hosts/node-threads.ts");
@@ -44,7 +44,7 @@ export async function threadHost(): Promise<ThreadHost | undefined> {
   return { cores, start: () => startWorker(Worker), ...("WorkerGlobalScope" in globalThis ? { patience: 5 } : {}) };
 }
 
-/** Whether threads can share memory: pages must be isolated from those of other origins. */
+/** Whether threads can share memory: a page must be cross-origin isolated. */
 export function canShare(): boolean {
   return typeof SharedArrayBuffer === "function" && host.crossOriginIsolated !== false;
 }
@@ -58,7 +58,7 @@ function startWorker(Worker: NonNullable<HostGlobals["Worker"]>): EngineThread {
       worker.onmessage = ({ data }) => hear(data);
       worker.onmessageerror = () => fail("a worker got a message that it cannot read");
       worker.onerror = (event) => {
-        // The device says it, once.
+        // Not printed here: the device reports it once.
         event.preventDefault?.();
         fail(event.message ?? "a worker could not be started");
       };
@@ -71,7 +71,7 @@ function startWorker(Worker: NonNullable<HostGlobals["Worker"]>): EngineThread {
   };
 }
 
-/** The caller's own thread as one. */
+/** The caller's thread, with the interface of a worker. */
 export function ownThread(): EngineThread {
   let hear = (_: EngineReply): void => {};
   const handle = cpuEngine((reply) => hear(reply));

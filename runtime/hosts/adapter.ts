@@ -1,9 +1,9 @@
 /**
- * @file What every host hands back: an adapter, whether it is a graphics card or a program that imitates one, and a name
- * to show. The hosts themselves are the files beside this one.
+ * @file The common result of all hosts: an adapter, whether it is hardware or software, and a name to show. Each host has
+ * its own file in this folder.
  */
 
-/** Which adapter to use. "auto" takes a graphics card where there is one and a software adapter otherwise. */
+/** Which adapter to use. "auto" is a graphics card if there is one, otherwise a software adapter. */
 export type AdapterChoice = "auto" | "gpu" | "software";
 
 export interface HostAdapter {
@@ -11,9 +11,9 @@ export interface HostAdapter {
   readonly kind: "gpu" | "software";
   /** For people, such as "NVIDIA H100 80GB HBM3" or "SwiftShader (software, subzero)". */
   readonly name: string;
-  /** Waits for the device's work, in whatever way leaves the device most of the CPU. */
+  /** Awaits the device's work in the way that leaves it most of the CPU. */
   readonly wait: <T>(work: Promise<T>) => Promise<T>;
-  /** Destroys the devices that were requested from this host. The adapter is of no use afterwards. */
+  /** Destroys the devices that were requested from this host. The adapter cannot be used afterwards. */
   readonly release: () => void;
 }
 
@@ -30,12 +30,12 @@ export function hostAdapter(adapter: GPUAdapter, wait: HostAdapter["wait"] = (wo
   return host;
 }
 
-/** Makes `release` destroy this device too. */
+/** Registers a device that `release` then destroys. */
 export function ownDevice(host: HostAdapter, device: GPUDevice): void {
   devices.get(host)?.push(device);
 }
 
-/** The name is looked at as well as the flag, because not every host sets the flag. */
+/** Checks the name as well as the flag, because not every host sets the flag. */
 export function isSoftware(info: GPUAdapterInfo): boolean {
   const text = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
   return info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b/i.test(text);
@@ -45,11 +45,11 @@ function describe(info: GPUAdapterInfo): string {
   const { vendor, architecture, device, description } = info;
   const text = `${architecture} ${device} ${description}`;
   if (/swiftshader/i.test(text)) {
-    // SwiftShader has two code generators of quite different speed, and tells which it was built with.
+    // SwiftShader has two code generators of very different speed, and reports which one it was built with.
     const generator = /subzero|llvm/i.exec(text)?.[0].toLowerCase();
     return `SwiftShader (software${generator ? `, ${generator}` : ""})`;
   }
-  // Browsers leave description and device empty, so that pages cannot tell users apart by them.
+  // Browsers leave description and device empty to prevent fingerprinting.
   const name = description || device || `${vendor} ${architecture}`.trim() || "unnamed adapter";
   return isSoftware(info) ? `${name} (software)` : name;
 }

@@ -1,10 +1,10 @@
 /**
- * @file Bun runs what Node runs, but for two things that Vulkan needs: its `process.dlopen` takes nothing but addons, and
- * native code does not see what is written to its `process.env`. Its own interface to native code does both.
+ * @file Bun differs from Node in two things that Vulkan needs: its `process.dlopen` loads only addons, and native code does
+ * not see changes of `process.env`. bun:ffi can do both.
  */
 import { createRequire } from "node:module";
 
-/** What is used of bun:ffi. */
+/** The part of bun:ffi that is used. */
 export interface Ffi {
   readonly dlopen: (
     library: string,
@@ -13,22 +13,22 @@ export interface Ffi {
   readonly ptr: (bytes: Uint8Array) => unknown;
 }
 
-/** How native code gets its variables and libraries in Bun. */
+/** Native environment variables and libraries in Bun. */
 export interface Bun {
-  /** Loads a Vulkan loader. Throws where it cannot be loaded. */
+  /** Loads a Vulkan loader. Throws if it cannot be loaded. */
   readonly load: (library: string) => void;
-  /** Sets a variable, or takes it away, where native code looks for it. */
+  /** Sets or removes a variable of the native environment. */
   readonly setVariable: (name: string, value: string | undefined) => void;
 }
 
-/** Kept, so that no library is closed: a later load of one, by name, finds it. */
+/** Keeps the libraries open: a later load by name finds them. */
 const loaded: unknown[] = [];
 
 export function bunWith({ dlopen, ptr }: Ffi): Bun {
   const text = (given: string) => ptr(Buffer.from(`${given}\0`));
   return {
     load: (library) => {
-      // It wants a symbol at least; every Vulkan loader has this one.
+      // dlopen needs at least one symbol; every Vulkan loader has this one.
       loaded.push(dlopen(library, { vkGetInstanceProcAddr: { args: ["ptr", "ptr"], returns: "ptr" } }));
     },
     setVariable: (name, value) => {
@@ -43,7 +43,7 @@ export function bunWith({ dlopen, ptr }: Ffi): Bun {
   };
 }
 
-/** Where this is Bun on Linux; elsewhere nothing has to be told. */
+/** Set only in Bun on Linux, where it is needed. */
 export const bun: Bun | undefined =
   process.versions.bun !== undefined && process.platform === "linux"
     ? bunWith(createRequire(import.meta.url)("bun:ffi") as Ffi)

@@ -1,6 +1,6 @@
 /**
- * @file Deno: WebGPU is `navigator.gpu`, as in browsers, and on Linux without a graphics card it is pointed at a software
- * driver first. Deno looks for drivers once, at the first request, so a process keeps the kind it began with.
+ * @file Deno: WebGPU is `navigator.gpu`, as in browsers. On Linux without a graphics card, a software driver is configured
+ * first. Deno searches for drivers once, at the first request, so a process keeps its first kind of adapter.
  */
 import { DeviceUnavailableError } from "../device-errors.ts";
 import type { AdapterChoice, HostAdapter } from "./adapter.ts";
@@ -8,7 +8,7 @@ import { type HostAdvice, navigatorAdapter } from "./navigator.ts";
 import { swiftShader } from "./swiftshader.ts";
 import { cardDrivers, lavapipe, onlyDrivers, userChoseDrivers, withEnvironment } from "./vulkan.ts";
 
-/** What is used of Deno's own interface. */
+/** The part of Deno's API that is used. */
 interface DenoHost {
   readonly dlopen: (library: string, symbols: object) => unknown;
   readonly permissions: { readonly querySync: (permission: { name: string }) => { readonly state: string } };
@@ -37,9 +37,9 @@ export async function denoAdapter(choice: AdapterChoice): Promise<HostAdapter> {
 }
 
 /**
- * The driver to use, once a loader is there: lavapipe where it is installed, which takes a third of the time of the
- * packaged SwiftShader for a training step, and SwiftShader elsewhere. Libraries are never closed: a later load of
- * libvulkan, by name, finds this one.
+ * Loads a Vulkan loader and returns the driver to use: lavapipe if it is installed, which needs a third of the time of the
+ * packaged SwiftShader per training step, otherwise SwiftShader. Libraries are never closed: a later load of libvulkan by
+ * name finds this one.
  */
 async function softwareDriver({ dlopen }: DenoHost): Promise<string> {
   const installed = lavapipe();
@@ -60,7 +60,7 @@ function wantsSoftware(choice: AdapterChoice): boolean {
   return choice === "software" || (choice === "auto" && !userChoseDrivers() && cardDrivers().length === 0);
 }
 
-/** Only with permissions that are already granted: a question at the terminal is no part of looking for an adapter. */
+/** Whether all permissions are already granted: a search for an adapter must not prompt at the terminal. */
 function mayLoad(deno: DenoHost): boolean {
   return ["ffi", "env", "read", "write", "sys"].every(
     (name) => deno.permissions.querySync({ name }).state === "granted",

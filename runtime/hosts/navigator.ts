@@ -1,8 +1,8 @@
-/** @file Hosts that bring WebGPU themselves, as `navigator.gpu`: browsers, and Deno beneath deno.ts. */
+/** @file Hosts with built-in WebGPU as `navigator.gpu`: browsers, and Deno (called from deno.ts). */
 import { DeviceUnavailableError } from "../device-errors.ts";
 import { type AdapterChoice, type HostAdapter, hostAdapter } from "./adapter.ts";
 
-/** The parts of a host's global object that are looked at; each is missing somewhere. */
+/** The parts of a host's global object that are used; each is missing in some host. */
 interface HostGlobals {
   readonly navigator?: { readonly gpu?: GPU };
   readonly isSecureContext?: boolean;
@@ -10,7 +10,7 @@ interface HostGlobals {
 
 const host = globalThis as HostGlobals;
 
-/** What to do where something is missing. */
+/** Advice for the user if something is missing. */
 export interface HostAdvice {
   readonly noWebGpu: string;
   readonly noAdapter: string;
@@ -32,22 +32,22 @@ export async function navigatorAdapter(
   if (choice === "gpu") {
     const found = hardware
       ? `The only adapter is ${hardware.name}, not a graphics card.`
-      : "WebGPU is here, but it offers no graphics card.";
+      : "WebGPU is available, but it offers no graphics card.";
     throw new DeviceUnavailableError(`${found} ${advice.noAdapter}`);
   }
   const software = hardware ?? (await softwareAdapter(gpu));
   if (software) return software;
   throw new DeviceUnavailableError(
     choice === "auto"
-      ? `WebGPU is here, but it offers no adapter. ${advice.noAdapter}`
-      : `WebGPU is here, but it offers no software adapter. ${advice.noSoftwareAdapter}`,
+      ? `WebGPU is available, but it offers no adapter. ${advice.noAdapter}`
+      : `WebGPU is available, but it offers no software adapter. ${advice.noSoftwareAdapter}`,
   );
 }
 
 async function softwareAdapter(gpu: GPU): Promise<HostAdapter | null> {
   const fallback = await request(gpu, { forceFallbackAdapter: true });
   if (fallback) return fallback;
-  // A host whose only adapter is software may offer it as the normal one alone.
+  // A host whose only adapter is software can offer it only as the normal one.
   const normal = await request(gpu, {});
   return normal?.kind === "software" ? normal : null;
 }
@@ -61,7 +61,7 @@ function adviceOfBrowsers(): HostAdvice {
   return {
     noWebGpu:
       host.isSecureContext === false
-        ? "WebGPU is only there on secure pages. Serve this one over https or from localhost."
+        ? "WebGPU is available only on secure pages. Serve this one over https or from localhost."
         : "This browser has no WebGPU. Use Chrome or Edge 113, Safari 26, Firefox 141, or anything newer.",
     noAdapter: "Update the graphics driver, and see chrome://gpu or about:support for the reason.",
     noSoftwareAdapter: "Chrome has one when started with --enable-unsafe-webgpu --use-webgpu-adapter=swiftshader.",

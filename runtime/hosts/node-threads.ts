@@ -1,4 +1,4 @@
-/** @file Threads of Node, and of Deno, whose own workers keep a process alive for as long as they sleep. */
+/** @file Threads in Node, and in Deno, whose own Worker API would keep a process alive while workers sleep. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { type EngineThread, engineText } from "../cpu/engine-text.ts";
@@ -10,7 +10,7 @@ const handle = ${engineText("(reply, transfer) => parentPort.postMessage(reply, 
 parentPort.on("message", handle);`;
 
 export function startThread(): EngineThread {
-  // Options of the process, such as what it imports first, are not for this script.
+  // execArgv: the options of the process, such as --import, are not for this script.
   const worker = new Worker(script(), { eval: true, execArgv: [], name: "cellgrad" });
   let hear = (_: EngineReply): void => {};
   let fail = (_: string): void => {};
@@ -18,7 +18,7 @@ export function startThread(): EngineThread {
   worker.on("messageerror", (error: Error) => fail(error.message));
   worker.on("error", (error: Error) => fail(error.message));
   worker.on("exit", (code: number) => fail(`a worker ended with code ${code}`));
-  // After the listeners: Node takes one for messages as a reason to wait for them.
+  // After the listeners, because a message listener makes Node keep the worker alive.
   worker.unref();
   return {
     post: (message, transfer = []) => worker.postMessage(message, transfer),

@@ -1,6 +1,6 @@
 /**
- * @file Node and Bun: WebGPU comes from Dawn (the npm package `webgpu`), which finds Metal, Direct3D or Vulkan. On Linux without
- * a graphics card it is pointed at SwiftShader. No variable has to be set, nor Node started in a particular way.
+ * @file Node and Bun: WebGPU comes from Dawn (the npm package `webgpu`), on Metal, Direct3D or Vulkan. On Linux without a
+ * graphics card it uses SwiftShader. No environment variable or Node flag is needed.
  */
 import { isMainThread } from "node:worker_threads";
 import { DeviceUnavailableError } from "../device-errors.ts";
@@ -10,8 +10,8 @@ import { swiftShader } from "./swiftshader.ts";
 import { cardDrivers, loadFault, onlyDrivers, userChoseDrivers, withEnvironment } from "./vulkan.ts";
 
 /**
- * Dawn clears workgroup memory at the start of every kernel unless told not to, and on SwiftShader the code for that
- * takes seconds to compile. No kernel of ours reads workgroup memory that it has not written.
+ * By default Dawn clears workgroup memory at the start of every kernel, and on SwiftShader the code for that takes seconds
+ * to compile. Our kernels never read workgroup memory that they have not written.
  */
 const SOFTWARE_FLAGS = ["enable-dawn-features=disable_workgroup_init"];
 const VULKAN_ONLY = process.platform === "linux" ? ["backend=vulkan"] : [];
@@ -19,8 +19,8 @@ const VULKAN_ONLY = process.platform === "linux" ? ["backend=vulkan"] : [];
 type CreateGpu = (flags: string[]) => GPU;
 
 export async function nodeAdapter(choice: AdapterChoice): Promise<HostAdapter> {
-  // A machine that cannot have a card is spared the loading of Dawn.
-  if (choice === "gpu" && !takesDriversAsTheyAre() && cardDrivers().length === 0)
+  // Do not load Dawn on a machine without a card.
+  if (choice === "gpu" && !usesSystemDrivers() && cardDrivers().length === 0)
     throw new DeviceUnavailableError(noGraphicsCard(null));
   const create = await loadDawn();
   const system = choice === "software" ? null : await systemAdapter(create);
@@ -35,19 +35,19 @@ export async function nodeAdapter(choice: AdapterChoice): Promise<HostAdapter> {
   }
 }
 
-/** Whatever Dawn finds on this machine by itself. */
+/** The adapter that Dawn finds on this machine by itself. */
 async function systemAdapter(create: CreateGpu): Promise<HostAdapter | null> {
-  const asIs = takesDriversAsTheyAre();
+  const asIs = usesSystemDrivers();
   const drivers = asIs ? [] : cardDrivers();
   if ((!asIs && drivers.length === 0) || !(await hasLoader())) return null;
   return request(create, "system", [], asIs ? {} : onlyDrivers(drivers));
 }
 
-function takesDriversAsTheyAre(): boolean {
+function usesSystemDrivers(): boolean {
   return process.platform !== "linux" || userChoseDrivers();
 }
 
-/** Containers often have a card's driver without the loader that finds it; SwiftShader's package has a loader. */
+/** Whether a Vulkan loader can be loaded. Containers often have a driver without a loader; SwiftShader's package has one. */
 async function hasLoader(): Promise<boolean> {
   if (process.platform !== "linux" || loadFault("libvulkan.so.1") === undefined) return true;
   return swiftShader().then(
@@ -57,7 +57,7 @@ async function hasLoader(): Promise<boolean> {
 }
 
 async function softwareAdapter(create: CreateGpu): Promise<HostAdapter> {
-  // Windows has a software adapter of its own (WARP).
+  // Windows has a built-in software adapter (WARP).
   const windows = process.platform === "win32";
   const host = windows ? await request(create, "software", SOFTWARE_FLAGS, {}) : await packagedAdapter(create);
   if (host) return host;
@@ -86,8 +86,8 @@ async function packagedAdapter(create: CreateGpu): Promise<HostAdapter | null> {
 }
 
 /**
- * Dawn's entry objects, one for each set of drivers. They stay for the life of the process: collecting one while a
- * device of it is in use crashes Node. (Since webgpu 0.6 they no longer keep Node from ending.)
+ * Dawn's entry objects, one for each set of drivers. They live as long as the process: garbage-collecting one while its
+ * device is in use crashes Node. (Since webgpu 0.6 they no longer keep Node from exiting.)
  */
 const instances = new Map<"system" | "software", GPU>();
 
@@ -123,7 +123,7 @@ async function loadDawn(): Promise<CreateGpu> {
   return create;
 }
 
-/** GPUBufferUsage and its like are global names in browsers, and code that runs in both relies on that. */
+/** Makes GPUBufferUsage and similar names global, as they are in browsers. */
 function installGlobals(globals: object): void {
   for (const [name, value] of Object.entries(globals)) {
     if (name in globalThis) continue;

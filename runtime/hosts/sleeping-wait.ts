@@ -1,10 +1,10 @@
 /**
- * @file Waiting without taking the CPU. While a promise of Dawn is open, Node's binding asks Dawn in every iteration of
- * the event loop whether it is done, without a pause; on a software adapter that costs one of the very cores that do the
- * work. Here every iteration sleeps a little: on two cores a training step takes a third less time.
+ * @file Waits without busy polling. While a promise of Dawn is pending, Node's binding polls Dawn in every iteration of the
+ * event loop; on a software adapter that occupies one of the cores that do the work. Here every iteration sleeps briefly:
+ * on two cores, a training step takes a third less time.
  */
 
-/** Milliseconds that an iteration sleeps, and so how late an answer may be noticed. */
+/** Milliseconds that an iteration sleeps; a result is noticed at most this late. */
 const pause = 0.5;
 const never = new Int32Array(new SharedArrayBuffer(4));
 

@@ -1,6 +1,6 @@
 /**
- * @file SwiftShader, a Vulkan driver that runs on the CPU, from the npm package @sparticuz/chromium: the only one
- * that installs with npm alone. The driver lies in the package as an archive and is unpacked once, into a cache.
+ * @file SwiftShader, a Vulkan driver for the CPU, from the npm package @sparticuz/chromium: the only one that npm can
+ * install. The package contains the driver as an archive, which is unpacked once, into a cache.
  */
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ const PACKAGE = "@sparticuz/chromium";
 const FILES = { driver: "libvk_swiftshader.so", loader: "libvulkan.so.1", manifest: "vk_swiftshader_icd.json" };
 
 export interface SwiftShader {
-  /** The file that names the driver; a Vulkan loader takes it from the variable VK_DRIVER_FILES. */
+  /** The driver's manifest, which a Vulkan loader reads from the variable VK_DRIVER_FILES. */
   readonly manifest: string;
   /** A Vulkan loader (libvulkan.so.1), for systems without one. */
   readonly loader: string;
@@ -22,7 +22,7 @@ export interface SwiftShader {
 
 let unpacked: Promise<SwiftShader> | undefined;
 
-/** Finds the package, unpacks its driver if no process has before, and says where the files are. */
+/** Finds the package, unpacks its driver unless it is cached, and returns the paths of its files. */
 export function swiftShader(): Promise<SwiftShader> {
   unpacked ??= locate().catch((error: unknown) => {
     unpacked = undefined;
@@ -56,7 +56,7 @@ function packageRoot(): string {
   } catch (cause) {
     throw new DeviceUnavailableError(missing, { cause });
   }
-  // The package does not export its package.json, so its root is found from its entry file.
+  // The package does not export its package.json, so search for its root from its entry file.
   while (!existsSync(join(folder, "bin", "swiftshader.tar.br"))) {
     if (folder === dirname(folder)) throw new DeviceUnavailableError(missing);
     folder = dirname(folder);

@@ -1,4 +1,4 @@
-/** @file Files of an npm package that lie there as an archive, unpacked once for all processes, into a cache. */
+/** @file Unpacks an archive of an npm package into a cache, once for all processes. */
 import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -8,10 +8,10 @@ import { DeviceUnavailableError } from "../device-errors.ts";
 import { readTar } from "./ustar.ts";
 
 /**
- * Unpacks `files` of a .tar.br into the folder `name` of the first of the parent folders that can be written, and returns
- * the folder. Where it is there already, it is as it was left.
+ * Unpacks `files` of a .tar.br into the folder `name` in the first writable parent folder, and returns that folder. An
+ * existing folder is used as it is.
  *
- * @throws DeviceUnavailableError where none can be written, or the archive is damaged.
+ * @throws DeviceUnavailableError if no parent is writable, or the archive is damaged.
  */
 export async function unpackOnce(
   archive: string,
@@ -35,7 +35,7 @@ export async function unpackOnce(
   );
 }
 
-/** A folder that another user made is not trusted: code would be loaded from it. */
+/** Whether the folder exists and belongs to us or root: code is loaded from it, so other owners are not trusted. */
 async function isOurs(folder: string): Promise<boolean> {
   const found = await stat(folder).catch(() => undefined);
   return found !== undefined && (found.uid === process.getuid?.() || found.uid === 0);
@@ -55,7 +55,7 @@ async function contentsOf(archive: string, files: readonly string[]): Promise<Re
   }
 }
 
-/** Writes beside the target and renames, so that other processes see all of the files or none. */
+/** Writes to a temporary folder and renames it, so that other processes see all files or none. */
 async function unpack(contents: ReadonlyMap<string, Uint8Array>, parent: string, name: string): Promise<string> {
   const target = join(parent, name);
   await mkdir(parent, { recursive: true, mode: 0o700 });
@@ -65,7 +65,7 @@ async function unpack(contents: ReadonlyMap<string, Uint8Array>, parent: string,
     await rename(aside, target);
   } catch (error) {
     await rm(aside, { recursive: true, force: true });
-    // Another process was faster: its files are as good.
+    // Another process was faster; use its files.
     if (!(await isOurs(target))) throw error;
   }
   return target;

@@ -40,7 +40,7 @@ test("the program itself ends with the same line and code", async () => {
 
 test("a module that ends the process does not end it as if all were well", async () => {
   const outcome = await start(space.path, ["train", "text.txt", "--cell", "exit.ts"]);
-  const stderr = "cellgrad: exit.ts ends the process while it is loaded; take that out of it\n";
+  const stderr = "cellgrad: exit.ts calls process.exit while it is loaded; remove that call\n";
   expect(outcome).toEqual({ code: 2, stdout: "", stderr });
 });
 
@@ -48,7 +48,7 @@ test("a device that takes longer than --timeout is given up in one line", async 
   const options = ["--device", "software", "--timeout", "0.00001"];
   const outcome = await run("sample", space.file("text.safetensors"), ...options);
   const line =
-    "cellgrad: the device … has not answered for 0.00001 s, while it was to compile the kernels of streamingStep: …";
+    "cellgrad: the device … has not answered for 0.00001 s when asked to compile the kernels of streamingStep: …";
   expect(outcome).toEqual({ code: 2, stdout: "", stderr: expect.stringMatching(patternOf(line)) });
 });
 

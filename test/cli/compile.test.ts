@@ -85,7 +85,7 @@ test("the model is not written over, whatever it is called", async () => {
   const bytes = readFileSync(at("text.safetensors"));
   space.write("book.wasm", bytes);
   const outcome = await run("compile", at("book.wasm"), "--to", "wasm", "--out", space.path);
-  const line = `cellgrad: --out ${at("book.wasm")} is the file that is read; give the model a name of its own\n`;
+  const line = `cellgrad: --out ${at("book.wasm")} is an input file; give another name\n`;
   expect(outcome).toEqual({ code: 2, stdout: "", stderr: line });
   expect(readFileSync(at("book.wasm"))).toEqual(bytes);
   expect(space.list()).not.toContain("book.js");

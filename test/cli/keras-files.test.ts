@@ -90,15 +90,15 @@ test("the command line makes a model of one, and says what was taken for granted
   );
   expect(whole).toMatchObject({ code: 0, stderr: "" });
   expect(whole.stdout.match(/^note: .*/gm)).toEqual([
-    "note: values are given to the model as they are; --mean and --deviation say how they were normalised in training",
+    "note: values reach the model without normalisation; give --mean and --deviation if they were normalised in training",
   ]);
   const { parameters } = await loadModel(space.file("model.st"));
   const file = space.write("m.weights.h5", bytesOf(goldenOf("lstm"), ".weights.h5"));
   const alone = await run("import", file, "--from", "keras", ...columns, "--json");
   expect(jsonLines(alone.stdout)[0]?.assumed).toEqual([
     "dense is taken for the head, as nothing else fits; the options embedding and head name others",
-    "activations are taken to be those that Keras has by default: weights alone do not hold them",
-    "values are given to the model as they are; --mean and --deviation say how they were normalised in training",
+    "activations are assumed to be Keras's defaults: a weights file does not record them",
+    "values reach the model without normalisation; give --mean and --deviation if they were normalised in training",
   ]);
   expect((await loadModel(space.file("model.st"))).parameters).toEqual(parameters);
 });
@@ -223,20 +223,20 @@ describe("a damaged file is refused in one line", () => {
     [
       "a zip of something else",
       zipSync({ "data.pkl": text.encode("x") }),
-      "m is a zip without config.json, so it is no .keras file",
+      "m is a zip without config.json, so it is not a .keras file",
     ],
     [
       "a zip that is cut",
       bytesOf(goldenOf("lstm"), ".keras").slice(0, 5000),
-      /^m begins as a zip and cannot be unpacked: /,
+      /^m looks like a zip but cannot be unpacked: /,
     ],
     ["HDF5 that is cut", weights.slice(0, 3000), /^m: .* cannot be read as HDF5: /],
     [
       "HDF5 of something else",
       changed("layers", "LAYERS"),
-      "m: it has neither layers nor layer_names, so it is no file of Keras",
+      "m has neither layers nor layer_names, so it is not a Keras file",
     ],
-    ["text", text.encode("hello, hello"), "m is neither a zip nor an HDF5 file, so it is no file of Keras"],
+    ["text", text.encode("hello, hello"), "m is neither a zip nor an HDF5 file, so it is not a Keras file"],
   ])("%s", async (_what, bytes, message) => {
     space.write("m", bytes);
     const fault = await readKeras(space.file("m")).then(

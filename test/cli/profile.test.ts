@@ -30,7 +30,7 @@ test("the table is aligned, with shares, rates, the line or else the ops, and th
     "k0_sum            1   2.500   25.0%  3.0000  1200.00  2.000  0.80  f: dot",
     "k12_map           1   0.000    0.0%  3.0000        -  2.000     -  f: dot",
     "total           102  10.000  100.0%  9.0000   900.00  6.000  0.60",
-    "a step as training runs it: 9.25 ms of wall time; all times are medians of 5 steps",
+    "a normal training step: 9.25 ms of wall time; all times are medians of 5 steps",
   ]);
 });
 
@@ -51,7 +51,7 @@ test("every kernel of the step is in the table, the slowest first; a terminal ge
   expect(times).toEqual(times.toSorted((a, b) => b - a));
   expect(stdout.text).toMatch(/ cells\/rnn\.ts:\d+:\d+$/m);
   expect(rows.at(-2)).toMatch(/^total +\d+ +[\d.]+ +100\.0%/);
-  expect(rows.at(-1)).toMatch(/^a step as training runs it: [\d.]+ ms of wall time; all times are medians of 5 steps$/);
+  expect(rows.at(-1)).toMatch(/^a normal training step: [\d.]+ ms of wall time; all times are medians of 5 steps$/);
 });
 
 test("with --json, the object of inspect has the profile in it, with loops walked", async () => {
@@ -74,12 +74,12 @@ test("an adapter without timestamp queries is a line that says what to do", asyn
   const { code, stdout, stderr } = await run(...PROFILE);
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   expect(stderr).toMatch(
-    /^cellgrad: .* has no timestamp queries, so its kernels cannot be timed; take another device.*\n$/,
+    /^cellgrad: .* has no timestamp queries, so its kernels cannot be timed; use another device.*\n$/,
   );
 });
 
 test.each([
-  ["the interpreter has no kernels", ["--profile", "--device", "interpreter"], /"interpreter" has none/],
+  ["the interpreter has no kernels", ["--profile", "--device", "interpreter"], /the interpreter has none/],
   ["a device without --profile", ["--device", "software"], /--device is for --profile/],
 ])("%s", async (_, options, message) => {
   const { code, stdout, stderr } = await run("inspect", ...SMALL, ...options);

@@ -61,11 +61,13 @@ test("a user's cell goes on, in a file that is replaced, and the rest of a sched
   });
   const { code, stdout } = await go("--cell", at("leaky.ts"), "--out", at("cut"));
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^goes on after step 1 of /m);
+  expect(stdout).toMatch(/^continues after step 1 of /m);
   expect(modelOf("cut").run).toMatchObject({ steps: 4, planned: 4 });
   expect(await go("--cell", at("leaky.ts"), "--steps", "3")).toMatchObject({
     code: 2,
-    stderr: expect.stringMatching(/the cosine schedule of the learning rate ends with step 4, and 4 are made/),
+    stderr: expect.stringMatching(
+      /the cosine schedule of the learning rate ends at step 4, and 4 are done; at most 0 steps are left/,
+    ),
   });
 });
 
@@ -93,13 +95,13 @@ test("what does not go on is refused in one line", async () => {
     expect(stderr.trimEnd()).not.toContain("\n");
     return stderr;
   };
-  expect(await refused("text.txt", "plain")).toContain("this model keeps nothing to go on from");
+  expect(await refused("text.txt", "plain")).toContain("this model has no optimizer state to continue from");
   expect(await refused("text.txt", "broken")).toContain("its run is damaged; expected counts above 0");
-  expect(await refused("more.txt", "text")).toContain("the cell or the data is not that with which the model was");
-  expect(await refused("other.txt", "text")).toContain("the file is not that with which the model was trained");
-  expect(await refused("text.txt", "text", "--cell", "gru")).toContain("the cell or the data is not that");
+  expect(await refused("more.txt", "text")).toContain("the cell or the data differs from what the model was");
+  expect(await refused("other.txt", "text")).toContain("the file is not the one that the model was trained on");
+  expect(await refused("text.txt", "text", "--cell", "gru")).toContain("the cell or the data differs");
   for (const option of [["--units", "5"], ["--time", "7"], ["--seed", "1"], ["--clip", "2"], ["--tune"]])
-    expect(await refused("text.txt", "text", ...option)).toContain(`${option[0]} is decided by the model`);
+    expect(await refused("text.txt", "text", ...option)).toContain(`${option[0]} is fixed by the model`);
 });
 
 test("a run ends where the held-out loss no longer falls, and keeps the weights of its lowest", async () => {
@@ -127,8 +129,8 @@ test("a run ends where the held-out loss no longer falls, and keeps the weights 
   await run("train", at("text.txt"), ...without(args, "--steps"), "--steps", String(kept), "--out", at("short"));
   expect(parameters).toEqual(modelOf("short").parameters);
   const { stdout: text } = await run("train", at("text.txt"), ...args, ...stopping);
-  expect(text).toMatch(/steps, where it stopped as the held-out loss no longer fell/);
-  expect(text).toMatch(new RegExp(`the best weights, which are kept, are those of step ${kept}$`, "m"));
+  expect(text).toMatch(/steps, stopped early because the held-out loss no longer fell/);
+  expect(text).toMatch(new RegExp(`keeping the best weights, of step ${kept}$`, "m"));
 });
 
 test("a log keeps what is there until its first line is written", async () => {
@@ -172,7 +174,7 @@ test("the log has a line for each step and measurement, and goes on when the run
   expect((await refused(at("none/run.jsonl"))).stderr).toMatch(/--log .*: the directory .* does not exist/);
   const text = readFileSync(at("text.txt"), "utf8");
   for (const place of [at("text.txt"), relative(process.cwd(), at("text.txt"))])
-    expect((await refused(place)).stderr).toMatch(/--log .* is a file of this run/);
+    expect((await refused(place)).stderr).toMatch(/--log .* is used by this run/);
   expect(readFileSync(at("text.txt"), "utf8")).toBe(text);
   const model = readFileSync(at("logged"));
   const over = await run(
@@ -185,6 +187,6 @@ test("the log has a line for each step and measurement, and goes on when the run
     "--log",
     at("logged"),
   );
-  expect(over.stderr).toMatch(/--log .* is a file of this run/);
+  expect(over.stderr).toMatch(/--log .* is used by this run/);
   expect(readFileSync(at("logged"))).toEqual(model);
 });

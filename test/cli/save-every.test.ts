@@ -84,7 +84,7 @@ test("a failed save on the way prints a warning, and the run goes on", async () 
       child.once("exit", () => clearInterval(watch));
     },
   );
-  expect(stderr).toMatch(/^cellgrad: --out .*taken\.safetensors: .*; training goes on$/m);
+  expect(stderr).toMatch(/^cellgrad: --out .*taken\.safetensors: .*; training continues$/m);
   expect(code).toBe(130);
   expect((await loadModel(out)).run?.steps).toBeGreaterThan(0);
 });

@@ -58,7 +58,7 @@ test("one seed gives one result, with all that tells of it", async () => {
 test("parameters of the task and starts of weights reach where they belong", async () => {
   const tiny = ["--time", "4", "--with", "length=2", "--with", "symbols=3"];
   const { stdout } = await run("task", "copy", ...SMALL, ...tiny);
-  const [, loss, baseline] = /^loss on fresh sequences (\S+); of one who knows nothing (\S+),/m.exec(stdout) ?? [];
+  const [, loss, baseline] = /^loss on new sequences (\S+); baseline \(ignores its input\) (\S+),/m.exec(stdout) ?? [];
   expect(Number(loss)).toBeGreaterThan(0.1);
   expect(Number(baseline)).toBeCloseTo((2 * Math.log(3)) / (4 + 4), 3);
   expect(stdout).toMatch(/^symbols that are wrong: \S+\nsequences with a wrong symbol: \S+$/m);

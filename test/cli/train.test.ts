@@ -272,7 +272,7 @@ test("a model that was there is left alone when no step was good", async () => {
   const { code, stderr } = await run("train", space.file("text.txt"), "--cell", space.file("falls.ts"), ...options);
   expect(code).toBe(2);
   expect(stderr).toMatch(
-    /step 2: the loss is NaN; training stopped, no step before it was good, so no model was written/,
+    /step 2: the loss is NaN; training stopped, no earlier step was good, so no model was written/,
   );
   expect(readFileSync(space.file("there.st"), "utf8")).toBe("an older model");
   expect(space.list()).toEqual(["falls.ts", "series.csv", "text.txt", "there.st"]);
@@ -294,7 +294,7 @@ test("Ctrl-C ends training, saves what there is and says so", async () => {
 test("without --out nothing is written, and this is said before training", async () => {
   const before = space.list();
   const { stdout } = await run("train", space.file("text.txt"), ...TINY);
-  expect(stdout).toMatch(/will not be kept: --out FILE saves it[\s\S]*held-out loss/);
+  expect(stdout).toMatch(/will not be saved: give --out FILE to save it[\s\S]*held-out loss/);
   expect(space.list()).toEqual(before);
 });
 

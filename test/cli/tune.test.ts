@@ -37,7 +37,7 @@ let device: string;
 /** A model in a file of the workspace. */
 const model = (name: string) => decodeModel(readFileSync(space.file(name)), name);
 const note = () =>
-  `note: the tuning was found on an adapter of old and this is ${device}: results are as right, but another may be faster\n`;
+  `note: the tuning was found on an adapter of old and this is ${device}: results are still correct, but another tuning may be faster\n`;
 
 beforeAll(async () => {
   space = new Workspace({ "text.txt": TEXT });
@@ -117,7 +117,7 @@ test("Ctrl-C during the search ends it, and nothing is trained", async () => {
   const { code, stderr } = await ending;
   expect({ code, stderr }).toEqual({
     code: 130,
-    stderr: "cellgrad: interrupted while it searched for a tuning; nothing was trained\n",
+    stderr: "cellgrad: interrupted during the search for a tuning; nothing was trained\n",
   });
   expect(space.list()).not.toContain("none.st");
 });
@@ -126,9 +126,9 @@ const FAULTS: [title: string, args: string[], fault: RegExp][] = [
   [
     "both options",
     ["--tune", "--tuning", "@tuned.st"],
-    /--tune searches for a tuning, --tuning takes one from a model/,
+    /--tune searches for a tuning and --tuning reads one from a model/,
   ],
-  ["a model without one", ["--tuning", "@plain.st"], /--tuning .*plain\.st: this model was trained without --tune/],
+  ["a model without one", ["--tuning", "@plain.st"], /--tuning .*plain\.st: this model has no tuning/],
   [
     "a model with a tuning that is none",
     ["--tuning", "@hostile.st"],

@@ -106,5 +106,5 @@ test("a plateau needs held-out data", async () => {
   const options = ["--batch", "1", "--time", "4", "--lr-schedule", "plateau"];
   const { code, stderr } = await run("train", short, ...TINY, "--embed", "2", ...options);
   expect(code).toBe(2);
-  expect(stderr).toContain("--lr-schedule plateau follows the held-out loss, and");
+  expect(stderr).toContain("--lr-schedule plateau needs a held-out loss, and");
 });

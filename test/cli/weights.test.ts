@@ -38,7 +38,7 @@ const imported = ["import", at("dict.safetensors"), "--from", "pytorch"];
 
 test("a state dict with a vocabulary is a model, which samples", async () => {
   const outcome = await run(...imported, "--vocabulary", at("symbols.json"), "--out", at("model.safetensors"));
-  const about = `gru-reset-after, 1 layer of ${units} units, reading ${width} features, an embedding of 4 symbols, a head of 4 outputs`;
+  const about = `gru-reset-after, 1 layer of ${units} units, ${width} input features, an embedding of 4 symbols, a head of 4 outputs`;
   const note =
     "note: tokens is taken for the embedding and decoder is taken for the head, as nothing else fits; the options embedding and head name others";
   expect(outcome).toEqual({

@@ -40,7 +40,7 @@ test.each(places)("a kernel that traps, with %s", async (name, options) => {
   const other = uploadCpuArray(context, ndarray([2], [1, 2]));
   const [first, , third] = run();
   const waiting = [first, third, other].map((array) => array?.read().catch(line));
-  const lost = `DeviceLostError: the device WebAssembly SIMD, ${name} was lost: kernel k_trap of everyStep failed: unreachable; open a new one and go on from the last weights that were kept`;
+  const lost = `DeviceLostError: the device WebAssembly SIMD, ${name} was lost: kernel k_trap of everyStep failed: unreachable; open a new one and continue from the last saved weights`;
   expect(await Promise.all(waiting)).toEqual([lost, lost, lost]);
   expect(line(await context.lost)).toBe(lost);
   for (const act of [run, () => uploadCpuArray(context, ndarray([1], [1]))]) expect(act).toThrow(await context.lost);
@@ -64,7 +64,7 @@ test.each(places.slice(0, 2))(
     const context = await open({ ...options, timeout: 0.2 });
     const { run } = await start(context, kernels.forever);
     const [first, , third] = run();
-    const late = `DeviceTimeoutError: the device ${context.name} has not answered for 0.2 s, while it was to run everyStep at N=400, T=1: it hangs`;
+    const late = `DeviceTimeoutError: the device ${context.name} has not answered for 0.2 s when asked to run everyStep at N=400, T=1: it hangs`;
     expect(line(await first?.read().catch((error) => error))).toContain(late);
     expect(line(await third?.read().catch((error) => error))).toContain(late);
     context.destroy();
@@ -107,10 +107,12 @@ test("inputs of another device, used up, or only for the host are refused", asyn
   const on = (inputs: Parameters<LoadedCpuProgram["run"]>[0]) => () => program.run({ x, y, time, ...inputs });
   expect(on({ x: uploadCpuArray(other, x) })).toThrow("everyStep: input x is an array of another device");
   expect(on({ y: x })).toThrow("everyStep: input y is donated, so it must be an array of the device: upload it");
-  expect(on({ x: y })).toThrow("everyStep: inputs x and y are one array");
+  expect(on({ x: y })).toThrow("everyStep: inputs x and y are the same array");
   expect(on({ time: ndarray([1], [0], "i32") })).toThrow("everyStep: input time is i32; expected f32");
   const [, , four] = run();
-  expect(on({ time: four as NonNullable<typeof four> })).toThrow("input time is a result that only the host reads");
+  expect(on({ time: four as NonNullable<typeof four> })).toThrow(
+    "input time is a readback result, which only the host can read",
+  );
   on({})();
   expect(on({})).toThrow("everyStep: input y was destroyed, or donated to an earlier run; upload it again");
   expect(line(await y.read().catch((error) => error))).toMatch(/^UserError: this array was destroyed, or donated/);

@@ -185,7 +185,7 @@ test("no memory at all is a device that is not there", async () => {
   stingy(0, 0);
   const line = await open({ place: "caller" }).catch(message);
   expect(line).toBe(
-    "DeviceUnavailableError: WebAssembly gives no memory (could not allocate memory). Close what else needs it.",
+    "DeviceUnavailableError: WebAssembly cannot allocate memory (could not allocate memory). Close other programs or pages that use it.",
   );
 });
 

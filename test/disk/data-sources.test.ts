@@ -64,7 +64,7 @@ describe.each([1, 2, 3, 7, 64, PIECE_BYTES])("in pieces of %i bytes", (pieceByte
   test("faults are told with their places in the whole file", async () => {
     const broken = Uint8Array.from([...bytesOf("äöü".repeat(20)), 0xc3, 0x28, ...bytesOf("more")]);
     await expect(characterSource(sourceOf("a.txt", broken), pieceBytes)).rejects.toThrow(
-      "a.txt is not UTF-8 text: the bytes from offset 120 on are no character",
+      "a.txt is not UTF-8 text: invalid bytes at offset 120",
     );
     const table = (line: string) => sourceOf("a.csv", bytesOf(`a,b\n${"1,2\n".repeat(9)}${line}\n3,4\n`));
     const read = (line: string) => tableSource(table(line), sizes, pieceBytes);

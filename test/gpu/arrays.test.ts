@@ -184,7 +184,9 @@ describe("refused is", () => {
     expect(() => executable.run({ x: array })).toThrow(/^doubled: input x was destroyed,? or donated/);
     const [staged] = executable.run({ x });
     if (staged === undefined) throw new Error("no result");
-    expect(() => executable.run({ x: staged })).toThrow("doubled: input x is a result that only the host reads");
+    expect(() => executable.run({ x: staged })).toThrow(
+      "doubled: input x is a readback result, which only the host can read",
+    );
     staged.destroy();
     executable.destroy();
   });

@@ -117,7 +117,7 @@ describe("donation", () => {
   test("of an array that is another input too; it is kept", async () => {
     const both = device.upload(x);
     expect(await lineOfPromise(() => run(device, () => ({ x: both, y: both }), { donate: { x: 0 } }))).toBe(
-      "g: inputs x and y are one array, and a donated one is written over; give two",
+      "g: inputs x and y are the same array, and a donated one is overwritten; give two arrays",
     );
     expect((await both.read()).data).toEqual(x.data);
     await run(device, () => ({ x: both, y: both }));
@@ -130,7 +130,7 @@ describe("a result for the host alone", () => {
     const program = await device.compile(graph, { readback: [0, 1] });
     const [first, second] = program.run({ x, y: x }) as [DeviceArray, DeviceArray];
     expect(await lineOfPromise(async () => program.run({ x: first, y: x }))).toBe(
-      "g: input x is a result that only the host reads; compile what made it without readback",
+      "g: input x is a readback result, which only the host can read; compile its producer without readback",
     );
     second.destroy();
     expect(await lineOfPromise(() => second.read())).toBe("this result was destroyed; read it before that");
@@ -170,7 +170,7 @@ describe("no rows", () => {
 test("a size that no input tells", async () => {
   const size = traceGraph("size", [rows], ([input]) => [add(input as Float, dimSize("T"))]);
   const program = await device.compile(size);
-  expect(await lineOfPromise(async () => program.run({ x }))).toBe("size: no input tells the size of T");
+  expect(await lineOfPromise(async () => program.run({ x }))).toBe("size: no input determines the size of T");
   program.destroy();
 });
 

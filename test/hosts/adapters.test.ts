@@ -45,7 +45,7 @@ test("an adapter gives one device; the second time the line says what to do", as
   await requestGpuDevice(host);
   const line = await requestGpuDevice(host).catch((error: Error) => `${error.name}: ${error.message}`);
   expect(line).toMatch(
-    /^DeviceUnavailableError: SwiftShader \(.*\) gives no device \(.+\)\. Close what else uses it, and try again\.$/,
+    /^DeviceUnavailableError: SwiftShader \(.*\) provides no device \(.+\)\. Close other programs that use it, and try again\.$/,
   );
   host.release();
 });
@@ -93,7 +93,7 @@ describe("navigator.gpu", () => {
   test("with a card alone: no software", async () => {
     offer(card, null);
     expect(await chosen("software")).toBe(
-      "DeviceUnavailableError: WebGPU is here, but it offers no software adapter. " +
+      "DeviceUnavailableError: WebGPU is available, but it offers no software adapter. " +
         "Chrome has one when started with --enable-unsafe-webgpu --use-webgpu-adapter=swiftshader.",
     );
   });
@@ -102,9 +102,9 @@ describe("navigator.gpu", () => {
     offer(null, software);
     expect(await chosen("auto")).toBe(software);
     offer(null, null);
-    expect(await chosen("auto")).toBe(`DeviceUnavailableError: WebGPU is here, but it offers no adapter. ${advice}`);
+    expect(await chosen("auto")).toBe(`DeviceUnavailableError: WebGPU is available, but it offers no adapter. ${advice}`);
     expect(await chosen("gpu")).toBe(
-      `DeviceUnavailableError: WebGPU is here, but it offers no graphics card. ${advice}`,
+      `DeviceUnavailableError: WebGPU is available, but it offers no graphics card. ${advice}`,
     );
   });
 

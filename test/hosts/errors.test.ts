@@ -31,13 +31,13 @@ test("a browser that offers no adapter", async () => {
   const page = await openPage(browser, script);
   const advice = "Update the graphics driver, and see chrome://gpu or about:support for the reason.";
   expect(await findAdapter(page, "auto")).toBe(
-    `DeviceUnavailableError: WebGPU is here, but it offers no adapter. ${advice}`,
+    `DeviceUnavailableError: WebGPU is available, but it offers no adapter. ${advice}`,
   );
   expect(await findAdapter(page, "gpu")).toBe(
-    `DeviceUnavailableError: WebGPU is here, but it offers no graphics card. ${advice}`,
+    `DeviceUnavailableError: WebGPU is available, but it offers no graphics card. ${advice}`,
   );
   expect(await findAdapter(page, "software")).toBe(
-    "DeviceUnavailableError: WebGPU is here, but it offers no software adapter. " +
+    "DeviceUnavailableError: WebGPU is available, but it offers no software adapter. " +
       "Chrome has one when started with --enable-unsafe-webgpu --use-webgpu-adapter=swiftshader.",
   );
 });
@@ -45,7 +45,7 @@ test("a browser that offers no adapter", async () => {
 test("a page that is not secure", async () => {
   const page = await openPage(browser, script, { address: "http://example.test/" });
   expect(await findAdapter(page, "auto")).toBe(
-    "DeviceUnavailableError: WebGPU is only there on secure pages. Serve this one over https or from localhost.",
+    "DeviceUnavailableError: WebGPU is available only on secure pages. Serve this one over https or from localhost.",
   );
 });
 
@@ -62,7 +62,7 @@ test("Deno that may not load the software adapter", async () => {
   const env = { DENO_WEBGPU_BACKEND: "vulkan", VK_DRIVER_FILES: "/none", VK_ICD_FILENAMES: "/none" };
   const output = await deno(["run", "--no-prompt", "--no-remote", here("deno.ts"), "adapter", "auto"], { env });
   expect(JSON.parse(output)).toBe(
-    "DeviceUnavailableError: WebGPU is here, but it offers no adapter. " +
+    "DeviceUnavailableError: WebGPU is available, but it offers no adapter. " +
       "Install the graphics driver (on Linux: its Vulkan driver and libvulkan), " +
       "or start Deno with -A for the software adapter of the npm package @sparticuz/chromium.",
   );
@@ -80,7 +80,7 @@ test("Deno takes lavapipe where its manifest lies, though there is another softw
     writeFileSync(join(folder, "vulkan/icd.d/lvp_icd.json"), JSON.stringify(manifest));
     const args = ["run", "-A", "--no-prompt", "--no-remote", here("deno.ts"), "adapter", "software"];
     const found = (places: string) => deno(args, { env: { DENO_WEBGPU_BACKEND: "vulkan", XDG_DATA_DIRS: places } });
-    expect(JSON.parse(await found(folder))).toMatch(/^DeviceUnavailableError: WebGPU is here, but it offers no/);
+    expect(JSON.parse(await found(folder))).toMatch(/^DeviceUnavailableError: WebGPU is available, but it offers no/);
     expect(JSON.parse(await found(join(folder, "none")))).toMatch(/^SwiftShader/);
   } finally {
     rmSync(folder, { recursive: true });

@@ -161,7 +161,7 @@ describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
   });
 
   test("a lost device is one clear line, and training goes on from the weights that were kept", () => {
-    const line = `the device ${found.device} was lost: it was destroyed; open a new one and go on from the last weights that were kept`;
+    const line = `the device ${found.device} was lost: it was destroyed; open a new one and continue from the last saved weights`;
     expect(found.afterLoss.told).toBe(line);
     expect(found.afterLoss.nextStep).toBe(line);
     expect(found.afterLoss.pending.filter((outcome) => outcome !== "finished" && outcome !== line)).toEqual([]);
@@ -171,7 +171,7 @@ describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
 
   test("Dawn's adapters give one device, and say so when asked for a second", () => {
     expect(found.secondDevice).toMatch(
-      compiler === "Dawn" ? /^DeviceUnavailableError: .* gives no device \(.*\)\. Close .*$/ : /^a device$/,
+      compiler === "Dawn" ? /^DeviceUnavailableError: .* provides no device \(.*\)\. Close .*$/ : /^a device$/,
     );
   });
 

@@ -30,7 +30,7 @@ test("training goes on from the weights that were kept", async () => {
   await page.waitForFunction("globalThis.story.resumed.length > 0 || globalThis.story.errors.length > 1");
   const { errors, told, kept, resumed } = (await page.evaluate("globalThis.story")) as typeof story;
   const line =
-    /^the device SwiftShader \(software\) was lost: [^.;\n]+; open a new one and go on from the last weights that were kept$/;
+    /^the device SwiftShader \(software\) was lost: [^.;\n]+; open a new one and continue from the last saved weights$/;
   expect(told).toEqual([expect.stringMatching(line)]);
   expect(errors).toEqual([`DeviceLostError: ${told[0]}`]);
   expect(resumed).toEqual(kept);

@@ -229,13 +229,13 @@ export const runtimeMutants: readonly Mutant[] = [
     [
       [
         "a destroyed array can be read",
-        "if (this.#buffer !== undefined) this.#context.pool.giveBack(this.#buffer);\n    this.#buffer = undefined;",
-        "if (this.#buffer !== undefined) this.#context.pool.giveBack(this.#buffer);",
+        "if (this.#buffer !== undefined) this.#context.pool.release(this.#buffer);\n    this.#buffer = undefined;",
+        "if (this.#buffer !== undefined) this.#context.pool.release(this.#buffer);",
       ],
-      ["memory is not given back", "if (this.#buffer !== undefined) this.#context.pool.giveBack(this.#buffer);", ""],
+      ["memory is not given back", "if (this.#buffer !== undefined) this.#context.pool.release(this.#buffer);", ""],
       [
         "results that nobody reads keep their memory",
-        "if (this.#numbers === undefined && !this.#isDestroyed) this.#context.pool.giveBack(this.#staging);",
+        "if (this.#numbers === undefined && !this.#isDestroyed) this.#context.pool.release(this.#staging);",
         "",
       ],
     ],

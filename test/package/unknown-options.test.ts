@@ -265,7 +265,7 @@ const said: readonly (readonly [line: string, call: () => unknown])[] = [
   ],
   ["openDevice: threads is 1.5; expected a whole number from 1 to 1024", () => root.openDevice({ threads: 1.5 })],
   [
-    'openDevice: threads are for device "cpu" or "auto", and "interpreter" has none; leave them out',
+    'openDevice: threads are for device "cpu" or "auto", and "interpreter" has no threads; leave them out',
     () => root.openDevice({ device: "interpreter", threads: 2 }),
   ],
   [

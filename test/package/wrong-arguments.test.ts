@@ -256,8 +256,8 @@ describe.each(devices)("on $name", ({ open }) => {
       traceGraph("g", [{ name: "x", dtype: "f32", shape: ["N"] }], ([x]) => [add(whatever(x), 1)]),
     );
     const line = (inputs: unknown) => lineOf(() => executable.run(whatever(inputs)));
-    expect(line(undefined)).toBe("g: what it runs on is undefined; expected inputs by name, such as { x }");
-    expect(line([row])).toBe("g: what it runs on is a list; expected inputs by name, such as { x }");
+    expect(line(undefined)).toBe("g: its argument is undefined; expected inputs by name, such as { x }");
+    expect(line([row])).toBe("g: its argument is a list; expected inputs by name, such as { x }");
     expect(line({ x: [1, 2] })).toBe(`g: input x is a list; ${makeIt}`);
     expect(line({ x: new Float32Array(2) })).toBe(`g: input x is a Float32Array; ${makeIt}`);
     device.destroy();

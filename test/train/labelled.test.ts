@@ -178,7 +178,7 @@ describe("images", () => {
       [0.299],
     ]);
     space.write("pictures/light/3.png", "none");
-    await expect(readImageFolder(space.file("pictures"))).rejects.toThrow(/3\.png is no PNG image: /);
+    await expect(readImageFolder(space.file("pictures"))).rejects.toThrow(/3\.png is not a PNG image: /);
     await expect(readImageFolder(space.file("pictures/dark"))).rejects.toThrow(/has no image; expected FOLDER\/CLASS/);
     await expect(readImageFolder(space.file("nowhere"))).rejects.toThrow(/nowhere: no such file/);
   });

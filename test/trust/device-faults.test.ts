@@ -170,7 +170,7 @@ test("a device that hangs is waited for as long as was allowed, and its trainer 
   expect(await failureOf(trainer.step(batch(1)))).toMatch(lineOf("a device that does not answer"));
   await expect(trainer.checkpoint()).rejects.toBeInstanceOf(DeviceTimeoutError);
   expect(await failureOf(createTrainer(device, network, options))).toMatch(
-    /while it was to compile the kernels of trainingStep:/,
+    /when asked to compile the kernels of trainingStep:/,
   );
   hang(false);
   context.waiting.timeout = 60;

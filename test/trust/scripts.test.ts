@@ -61,12 +61,12 @@ const rows: readonly (readonly [script: string, args: string, line: string])[] =
   [
     "scripts/tasks.mjs",
     "--stepz 3",
-    "cellgrad: unknown option '--stepz' (Did you mean --steps?); --help lists what there is",
+    "cellgrad: unknown option '--stepz' (Did you mean --steps?); see --help",
   ],
   [
     "scripts/tasks.mjs",
     "adding",
-    "cellgrad: too many arguments for 'task'. Expected 1 argument but got 2; --help lists what there is",
+    "cellgrad: too many arguments for 'task'. Expected 1 argument but got 2; see --help",
   ],
   [
     "bench/gpu/gpu.mjs",

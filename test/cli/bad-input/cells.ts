@@ -25,29 +25,29 @@ export const cells: readonly BadInput[] = [
   [
     "a text as a cell",
     "train @text.txt --cell @text.txt",
-    "text.txt: not a .ts or .js file; a cell is in a module such as ./my-cell.ts",
+    "text.txt is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
   ],
   [
     "a program in another language as a cell",
     "train @text.txt --cell @cell.py",
-    "cell.py: not a .ts or .js file; a cell is in a module such as ./my-cell.ts",
+    "cell.py is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
   ],
   [
     "JSON as a cell",
     "train @text.txt --cell @cell.json",
-    "cell.json: not a .ts or .js file; a cell is in a module such as ./my-cell.ts",
+    "cell.json is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
   ],
   [
     "a model as a cell",
     "train @text.txt --cell @text.safetensors",
-    "text.safetensors: not a .ts or .js file; a cell is in a module such as ./my-cell.ts",
+    "text.safetensors is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
   ],
   ["a missing module", "train @text.txt --cell @absent.ts", "absent.ts: no such file"],
   ["a missing file that is no module", "train @text.txt --cell @absent.txt", "absent.txt: no such file"],
   [
     "a directory as a module",
     "train @text.txt --cell @folder",
-    "folder: not a file; a cell is in a module such as ./my-cell.ts",
+    "folder is not a file; give a module that exports a cell, such as ./my-cell.ts",
   ],
   [
     "a module without a cell",
@@ -113,7 +113,7 @@ export const cells: readonly BadInput[] = [
   [
     "a check of a text",
     "check @text.txt",
-    "text.txt: not a .ts or .js file; a cell is in a module such as ./my-cell.ts",
+    "text.txt is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
   ],
   ["a check of a module that is not there", "check @absent.ts", "absent.ts: no such file"],
   [
@@ -124,7 +124,7 @@ export const cells: readonly BadInput[] = [
   [
     "a check of two cells",
     "check @fine.ts lstm",
-    "too many arguments for 'check'. Expected 1 argument but got 2; --help lists what there is",
+    "too many arguments for 'check'. Expected 1 argument but got 2; see --help",
   ],
   [
     "an inspection of an unknown cell",
@@ -134,11 +134,11 @@ export const cells: readonly BadInput[] = [
   [
     "an inspection of a text",
     "inspect --cell @text.txt",
-    "text.txt: not a .ts or .js file; a cell is in a module such as ./my-cell.ts",
+    "text.txt is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
   ],
   [
     "a task for a text as a cell",
     "task copy --cell @text.txt",
-    "text.txt: not a .ts or .js file; a cell is in a module such as ./my-cell.ts",
+    "text.txt is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
   ],
 ];

@@ -5,7 +5,7 @@ export const data: readonly BadInput[] = [
   ["a missing file", "train @absent.txt", "absent.txt: no such file"],
   ["a missing file with a name of many kinds", "train @größe-文.txt", "größe-文.txt: no such file"],
   ["no name", "train ''", '"": no such file'],
-  ["a directory", "train @folder", "folder: this is a directory, not a file"],
+  ["a directory", "train @folder", "folder is a directory, not a file"],
   ["an empty text", "train @empty.txt", "empty.txt is empty"],
   [
     "a text that is a byte order mark alone",
@@ -27,25 +27,13 @@ export const data: readonly BadInput[] = [
     "train @zeros.txt",
     'zeros.txt: the text has only one kind of character, "\\u0000"; there is nothing to learn from it',
   ],
-  [
-    "a text that is not UTF-8",
-    "train @latin1.txt",
-    "latin1.txt is not UTF-8 text: the bytes from offset 3 on are no character",
-  ],
-  [
-    "a text with a stray byte",
-    "train @stray.txt",
-    "stray.txt is not UTF-8 text: the bytes from offset 2 on are no character",
-  ],
-  [
-    "a text that ends within a character",
-    "train @cut.txt",
-    "cut.txt is not UTF-8 text: the bytes from offset 3 on are no character",
-  ],
+  ["a text that is not UTF-8", "train @latin1.txt", "latin1.txt is not UTF-8 text: invalid bytes at offset 3"],
+  ["a text with a stray byte", "train @stray.txt", "stray.txt is not UTF-8 text: invalid bytes at offset 2"],
+  ["a text that ends within a character", "train @cut.txt", "cut.txt is not UTF-8 text: invalid bytes at offset 3"],
   [
     "a text in UTF-16",
     "train @utf16.txt",
-    "utf16.txt is not UTF-8 text: the bytes from offset 0 on are no character; it looks like UTF-16: save it as UTF-8",
+    "utf16.txt is not UTF-8 text: invalid bytes at offset 0; it looks like UTF-16: save it as UTF-8",
   ],
   [
     "a batch longer than the text",
@@ -75,7 +63,7 @@ export const data: readonly BadInput[] = [
   [
     "a tokenizer that is a folder",
     "train @text.txt --tokens @folder",
-    "--tokens folder: this is a directory, not a file; give characters, bytes, or the path of a tokenizer.json",
+    "--tokens folder is a directory, not a file; give characters, bytes, or the path of a tokenizer.json",
   ],
   [
     "a tokenizer that is other JSON",
@@ -140,12 +128,12 @@ export const data: readonly BadInput[] = [
   [
     "an unknown decimal mark",
     "train @series.csv --decimal dot",
-    "option '--decimal <mark>' argument 'dot' is invalid. Allowed choices are point, comma; --help lists what there is",
+    "option '--decimal <mark>' argument 'dot' is invalid. Allowed choices are point, comma; see --help",
   ],
   [
     "a missing value that is to be zero",
     "train @hole.csv --missing zero",
-    "option '--missing <how>' argument 'zero' is invalid. Allowed choices are last; --help lists what there is",
+    "option '--missing <how>' argument 'zero' is invalid. Allowed choices are last; see --help",
   ],
   [
     "a decimal mark for a text",
@@ -155,7 +143,7 @@ export const data: readonly BadInput[] = [
   [
     "a table in UTF-16",
     "train @utf16.csv",
-    "utf16.csv is not UTF-8 text: the bytes from offset 0 on are no character; it looks like UTF-16: save it as UTF-8",
+    "utf16.csv is not UTF-8 text: invalid bytes at offset 0; it looks like UTF-16: save it as UTF-8",
   ],
   [
     "two columns of one name",
@@ -199,11 +187,11 @@ export const data: readonly BadInput[] = [
   [
     "a schedule that follows what cannot be measured",
     "train @short.txt --batch 1 --time 4 --lr-schedule plateau",
-    "--lr-schedule plateau follows the held-out loss, and short.txt is too short to hold some out",
+    "--lr-schedule plateau needs a held-out loss, and short.txt is too short to hold some out",
   ],
   [
     "measurements of what is too short",
     "train @short.txt --batch 1 --time 4 --eval-every 1",
-    "--eval-every and --patience need the held-out loss, and short.txt is too short to hold some out",
+    "--eval-every and --patience need a held-out loss, and short.txt is too short to hold some out",
   ],
 ];

@@ -4,7 +4,7 @@ import type { BadInput } from "./row.ts";
 export const models: readonly BadInput[] = [
   ["a missing model", "sample @absent.safetensors", "absent.safetensors: no such file"],
   ["no name of a model", "sample ''", '"": no such file'],
-  ["a directory as a model", "sample @folder", "folder: this is a directory, not a file"],
+  ["a directory as a model", "sample @folder", "folder is a directory, not a file"],
   ["an empty model", "sample @nothing.safetensors", "nothing.safetensors is empty"],
   [
     "one byte as a model",
@@ -103,7 +103,7 @@ export const models: readonly BadInput[] = [
     "text.txt is not a safetensors file, in which models and weights are kept",
   ],
   ["a missing series", "forecast @series.safetensors @absent.csv", "absent.csv: no such file"],
-  ["a directory as a series", "forecast @series.safetensors @folder", "folder: this is a directory, not a file"],
+  ["a directory as a series", "forecast @series.safetensors @folder", "folder is a directory, not a file"],
   ["an empty series", "forecast @series.safetensors @empty.csv", "empty.csv is empty"],
   ["a series without rows", "forecast @series.safetensors @head.csv", "head.csv has no row of numbers"],
   ["a text as a series", "forecast @series.safetensors @text.txt", "text.txt has no row of numbers"],
@@ -151,7 +151,7 @@ export const models: readonly BadInput[] = [
   [
     "a tuning that was not kept",
     "train @text.txt --tuning @text.safetensors",
-    "--tuning text.safetensors: this model was trained without --tune and keeps none",
+    "--tuning text.safetensors: this model has no tuning; train one with --tune",
   ],
   [
     "a run that is no model",
@@ -172,17 +172,17 @@ export const models: readonly BadInput[] = [
   [
     "a run on a series",
     "train @series.csv --resume @text.safetensors",
-    "--resume: the cell or the data is not that with which the model was trained",
+    "--resume: the cell or the data differs from what the model was trained with",
   ],
   [
     "a run with other sizes",
     "train @text.txt --resume @text.safetensors --units 4",
-    "--units is decided by the model that --resume takes; leave it out",
+    "--units is fixed by the model of --resume; leave it out",
   ],
   [
     "another part of what is held out than before",
     "train @text.txt --resume @text.safetensors --eval-batches 5",
-    "--eval-batches is decided by the model that --resume takes; leave it out",
+    "--eval-batches is fixed by the model of --resume; leave it out",
   ],
   [
     "a run whose cell is gone",
@@ -192,7 +192,7 @@ export const models: readonly BadInput[] = [
   [
     "a run with another cell",
     "train @text.txt --resume @text.safetensors --cell gru",
-    "--resume: the cell or the data is not that with which the model was trained",
+    "--resume: the cell or the data differs from what the model was trained with",
   ],
   [
     "a run with an absurd learning rate",
@@ -202,12 +202,12 @@ export const models: readonly BadInput[] = [
   [
     "a model that becomes nothing",
     "compile @text.safetensors",
-    "required option '--to <format>' not specified; --help lists what there is",
+    "required option '--to <format>' not specified; see --help",
   ],
   [
     "a model that becomes something unknown",
     "compile @text.safetensors --to rust",
-    "option '--to <format>' argument 'rust' is invalid. Allowed choices are wasm; --help lists what there is",
+    "option '--to <format>' argument 'rust' is invalid. Allowed choices are wasm; see --help",
   ],
   [
     "a text that is compiled",

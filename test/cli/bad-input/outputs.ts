@@ -15,19 +15,15 @@ export const outputs: readonly BadInput[] = [
   [
     "an output that is a directory",
     "train @text.txt --out @folder",
-    "--out folder: this is a directory; give the name of a file in it",
+    "--out folder is a directory; give the name of a file in it",
   ],
   ["an output that is a device", "train @text.txt --out /dev/null", "--out /dev/null: not a regular file"],
   ["an output without a name", "train @text.txt --out=", "--out is empty; give the name of a file"],
-  [
-    "the input as output",
-    "train @text.txt --out @text.txt",
-    "--out text.txt is the file that is read; give the model a name of its own",
-  ],
+  ["the input as output", "train @text.txt --out @text.txt", "--out text.txt is an input file; give another name"],
   [
     "the cell's module as output",
     "train @text.txt --cell @fine.ts --out @fine.ts",
-    "--out fine.ts is the file that is read; give the model a name of its own",
+    "--out fine.ts is an input file; give another name",
   ],
   [
     "a name longer than a file may have",
@@ -43,28 +39,28 @@ export const outputs: readonly BadInput[] = [
   [
     "a log that is a directory",
     "train @text.txt --log @folder",
-    "--log folder: this is a directory; give the name of a file in it",
+    "--log folder is a directory; give the name of a file in it",
   ],
   ["a log without a name", "train @text.txt --log=", "--log is empty; give the name of a file"],
   [
     "the input as log",
     "train @text.txt --log @text.txt",
-    "--log text.txt is a file of this run; give the log a name of its own",
+    "--log text.txt is used by this run; give the log another name",
   ],
   [
     "the output as log",
     "train @text.txt --out @new.st --log @new.st",
-    "--log new.st is a file of this run; give the log a name of its own",
+    "--log new.st is used by this run; give the log another name",
   ],
   [
     "the model that is exported as output",
     "export @text.safetensors --to onnx --out @text.safetensors",
-    "--out text.safetensors is the file that is read; give the model a name of its own",
+    "--out text.safetensors is an input file; give another name",
   ],
   [
     "the weights that are imported as output",
     "import @torch.safetensors --from pytorch --out @torch.safetensors",
-    "--out torch.safetensors is the file that is read; give the model a name of its own",
+    "--out torch.safetensors is an input file; give another name",
   ],
   [
     "an export to no directory",
@@ -74,7 +70,7 @@ export const outputs: readonly BadInput[] = [
   [
     "a compilation to a file",
     "compile @text.safetensors --to wasm --out @one.txt",
-    "--out one.txt: this is no folder; give the name of one",
+    "--out one.txt is not a folder; give the name of one",
   ],
   [
     "a compilation below a file",

@@ -2,17 +2,13 @@
 import type { BadInput } from "./row.ts";
 
 export const tasks: readonly BadInput[] = [
-  ["another name", "task adding-up", 'there is no task "adding-up"; there are embedded-reber, …'],
+  ["another name", "task adding-up", 'unknown task "adding-up"; the tasks are embedded-reber, …'],
   [
     "a task named like an object's own property",
     "task toString",
-    'there is no task "toString"; there are embedded-reber, …',
+    'unknown task "toString"; the tasks are embedded-reber, …',
   ],
-  [
-    "two tasks",
-    "task copy adding",
-    "too many arguments for 'task'. Expected 1 argument but got 2; --help lists what there is",
-  ],
+  ["two tasks", "task copy adding", "too many arguments for 'task'. Expected 1 argument but got 2; see --help"],
   [
     "a parameter that the task does not have",
     "task copy --with width=3",
@@ -42,7 +38,7 @@ export const tasks: readonly BadInput[] = [
   [
     "no such weight",
     "task copy --start x/y=1",
-    "--start x/y: no parameter's path ends so; there are embedding/table, …",
+    "--start x/y: no parameter path ends this way; the parameters are embedding/table, …",
   ],
   [
     "a start that f32 cannot hold",
@@ -58,18 +54,18 @@ export const tasks: readonly BadInput[] = [
   [
     "more steps in time than there is memory for",
     "task adding --batch 65535 --time 65535",
-    "--batch 65535 x --time 65535 is 4,294,836,225 steps in time, and 16,777,216 are the most; make one of them smaller",
+    "--batch 65535 x --time 65535 is 4,294,836,225 time steps, above the limit of 16,777,216; make one of them smaller",
   ],
   ["an absurd learning rate of a task", "task copy --lr 1e30", '--lr must be a number above 0, up to 1000, got "1e30"'],
   [
     "a schedule that follows what a task does not measure",
     "task copy --lr-schedule plateau",
-    "--lr-schedule plateau follows a held-out loss, which a task measures at its end alone",
+    "--lr-schedule plateau needs a held-out loss during training, and a task measures it only at the end",
   ],
   [
     "a warm-up longer than the task's run",
     "task copy --warmup 3 --steps 2",
-    "--warmup 3 leaves nothing of --steps 2: give fewer updates to the warm-up",
+    "--warmup 3 must be smaller than --steps 2",
   ],
   [
     "more weights of a task than a buffer holds",

@@ -2,61 +2,41 @@
 import type { BadInput } from "./row.ts";
 
 export const usage: readonly BadInput[] = [
-  [
-    "an unknown command",
-    "trian @text.txt",
-    "unknown command 'trian' (Did you mean train?); --help lists what there is",
-  ],
-  ["help for an unknown command", "help foo", "unknown command 'foo'; --help lists what there is"],
+  ["an unknown command", "trian @text.txt", "unknown command 'trian' (Did you mean train?); see --help"],
+  ["help for an unknown command", "help foo", "unknown command 'foo'; see --help"],
   [
     "help for a command that is nearly known",
     "help trian",
-    "unknown command 'trian' (Did you mean train?); --help lists what there is",
+    "unknown command 'trian' (Did you mean train?); see --help",
   ],
-  ["an option before any command", "--foo", "unknown option '--foo'; --help lists what there is"],
-  [
-    "an unknown option",
-    "train @text.txt --stepz 3",
-    "unknown option '--stepz' (Did you mean --steps?); --help lists what there is",
-  ],
-  [
-    "a value for a switch",
-    "train --help=3",
-    "unknown option '--help=3' (Did you mean --help?); --help lists what there is",
-  ],
-  [
-    "an option without its value",
-    "train @text.txt --steps",
-    "option '--steps <n>' argument missing; --help lists what there is",
-  ],
-  [
-    "no device behind --device",
-    "train @text.txt --device",
-    "option '--device <device>' argument missing; --help lists what there is",
-  ],
-  ["a missing argument", "train", "missing required argument 'file'; --help lists what there is"],
-  ["no model", "sample", "missing required argument 'model'; --help lists what there is"],
-  ["no series", "forecast @series.safetensors", "missing required argument 'file'; --help lists what there is"],
-  ["no module", "check", "missing required argument 'module'; --help lists what there is"],
+  ["an option before any command", "--foo", "unknown option '--foo'; see --help"],
+  ["an unknown option", "train @text.txt --stepz 3", "unknown option '--stepz' (Did you mean --steps?); see --help"],
+  ["a value for a switch", "train --help=3", "unknown option '--help=3' (Did you mean --help?); see --help"],
+  ["an option without its value", "train @text.txt --steps", "option '--steps <n>' argument missing; see --help"],
+  ["no device behind --device", "train @text.txt --device", "option '--device <device>' argument missing; see --help"],
+  ["a missing argument", "train", "missing required argument 'file'; see --help"],
+  ["no model", "sample", "missing required argument 'model'; see --help"],
+  ["no series", "forecast @series.safetensors", "missing required argument 'file'; see --help"],
+  ["no module", "check", "missing required argument 'module'; see --help"],
   [
     "one argument too many",
     "train @text.txt @one.txt",
-    "too many arguments for 'train'. Expected 1 argument but got 2; --help lists what there is",
+    "too many arguments for 'train'. Expected 1 argument but got 2; see --help",
   ],
   [
     "one model too many",
     "sample @text.safetensors @text.txt",
-    "too many arguments for 'sample'. Expected 1 argument but got 2; --help lists what there is",
+    "too many arguments for 'sample'. Expected 1 argument but got 2; see --help",
   ],
   [
     "an argument where none is",
     "inspect extra",
-    "too many arguments for 'inspect'. Expected 0 arguments but got 1; --help lists what there is",
+    "too many arguments for 'inspect'. Expected 0 arguments but got 1; see --help",
   ],
   [
     "an argument for the demonstration",
     "start extra",
-    "too many arguments for 'start'. Expected 0 arguments but got 1; --help lists what there is",
+    "too many arguments for 'start'. Expected 0 arguments but got 1; see --help",
   ],
   ["units of 0", "train @text.txt --units 0", '--units must be a whole number from 1 to 16384, got "0"'],
   ["negative units", "train @text.txt --units -3", '--units must be a whole number from 1 to 16384, got "-3"'],
@@ -154,20 +134,16 @@ export const usage: readonly BadInput[] = [
     "train @text.txt --warmup -1",
     '--warmup must be a whole number from 0 to 1000000000, got "-1"',
   ],
-  [
-    "a warm-up as long as the run",
-    "train @text.txt --warmup 4 --steps 4",
-    "--warmup 4 leaves nothing of --steps 4: give fewer updates to the warm-up",
-  ],
+  ["a warm-up as long as the run", "train @text.txt --warmup 4 --steps 4", "--warmup 4 must be smaller than --steps 4"],
   [
     "an unknown optimizer",
     "train @text.txt --optimizer adamm",
-    "option '--optimizer <name>' argument 'adamm' is invalid. Allowed choices are adam, adamw, sgd, momentum, nesterov, rmsprop, adagrad, lion; --help lists what there is",
+    "option '--optimizer <name>' argument 'adamm' is invalid. Allowed choices are adam, adamw, sgd, momentum, nesterov, rmsprop, adagrad, lion; see --help",
   ],
   [
     "an unknown schedule of the learning rate",
     "train @text.txt --lr-schedule cos",
-    "option '--lr-schedule <name>' argument 'cos' is invalid. Allowed choices are constant, linear, cosine, step, plateau; --help lists what there is",
+    "option '--lr-schedule <name>' argument 'cos' is invalid. Allowed choices are constant, linear, cosine, step, plateau; see --help",
   ],
   ["a negative seed", "train @text.txt --seed -1", '--seed must be a whole number from 0 to 4294967295, got "-1"'],
   [
@@ -196,17 +172,17 @@ export const usage: readonly BadInput[] = [
   [
     "threads of the interpreter",
     "train @absent.txt --device interpreter --threads 2",
-    "--threads is for --device cpu or auto: interpreter has none",
+    "--threads is for --device cpu or auto: interpreter has no threads",
   ],
   [
     "threads of a graphics card",
     "sample @text.safetensors --threads 2 --device gpu",
-    "--threads is for --device cpu or auto: gpu has none",
+    "--threads is for --device cpu or auto: gpu has no threads",
   ],
   [
     "threads for what takes no device",
     "inspect --threads 2",
-    "--threads is for --profile: inspect alone compiles, which takes no device",
+    "--threads is for --profile: inspect without --profile uses no device",
   ],
   ["a timeout of no time", "train @text.txt --timeout 0", '--timeout must be a number above 0, up to 1000000, got "0"'],
   [
@@ -217,27 +193,27 @@ export const usage: readonly BadInput[] = [
   [
     "a timeout for what takes no device",
     "inspect --timeout 9",
-    "--timeout is for --profile: inspect alone compiles, which takes no device",
+    "--timeout is for --profile: inspect without --profile uses no device",
   ],
   [
     "a device for what takes none",
     "inspect --device software",
-    "--device is for --profile, but for --device cpu: inspect alone compiles, which takes no device",
+    "--device is for --profile, except for --device cpu: inspect without --profile uses no device",
   ],
   [
     "threads beside what is compiled for the CPU",
     "inspect --device cpu --threads 2",
-    "--threads is for --profile: inspect alone compiles, which takes no device",
+    "--threads is for --profile: inspect without --profile uses no device",
   ],
   [
     "a profile of the interpreter",
     "inspect --profile --device interpreter",
-    '--profile times kernels, and "interpreter" has none: give gpu, cpu, software or auto',
+    "--profile times kernels, and the interpreter has none: give gpu, cpu, software or auto",
   ],
   [
     "an unknown schedule",
     "inspect --schedule best",
-    "option '--schedule <schedule>' argument 'best' is invalid. Allowed choices are auto, persistent, stepwise; --help lists what there is",
+    "option '--schedule <schedule>' argument 'best' is invalid. Allowed choices are auto, persistent, stepwise; see --help",
   ],
   [
     "a vocabulary of nothing",
@@ -247,7 +223,7 @@ export const usage: readonly BadInput[] = [
   [
     "a search for a tuning beside a given one",
     "train @text.txt --tune --tuning @text.safetensors",
-    "--tune searches for a tuning, --tuning takes one from a model: give one of them",
+    "--tune searches for a tuning and --tuning reads one from a model: give one of them",
   ],
   ["no cases", "check lstm --cases 0", '--cases must be a whole number from 1 to 1000000, got "0"'],
   ["a negative seed of cases", "check lstm --seed -1", '--seed must be a whole number from 0 to 4294967295, got "-1"'],

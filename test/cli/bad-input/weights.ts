@@ -5,17 +5,17 @@ export const weights: readonly BadInput[] = [
   [
     "weights of nobody",
     "import @torch.safetensors --out @new.st",
-    "required option '--from <framework>' not specified; --help lists what there is",
+    "required option '--from <framework>' not specified; see --help",
   ],
   [
     "weights of an unknown framework",
     "import @torch.safetensors --from torch --out @new.st",
-    "option '--from <framework>' argument 'torch' is invalid. Allowed choices are pytorch, keras; --help lists what there is",
+    "option '--from <framework>' argument 'torch' is invalid. Allowed choices are pytorch, keras; see --help",
   ],
   [
     "weights to nowhere",
     "import @torch.safetensors --from pytorch",
-    "required option '--out <file>' not specified; --help lists what there is",
+    "required option '--out <file>' not specified; see --help",
   ],
   ["missing weights", "import @absent.safetensors --from pytorch --out @new.st", "absent.safetensors: no such file"],
   [
@@ -106,12 +106,12 @@ export const weights: readonly BadInput[] = [
   [
     "a mean for each column but one",
     "import @torch.safetensors --from pytorch --columns a,b,c --mean 1,2 --deviation 1,1,1 --out @new.st",
-    "--mean and --deviation need a number for each of the 3 columns",
+    "--mean and --deviation need one number for each of the 3 columns",
   ],
   [
     "a mean of targets",
     "import @torch.safetensors --from pytorch --columns a,b,c --targets d --mean 1,2,3 --deviation 1,1,1 --out @new.st",
-    "--mean and --deviation are for a model that goes on with its --columns, without --targets",
+    "--mean and --deviation are for a model that forecasts its --columns, without --targets",
   ],
   [
     "a deviation of zero",
@@ -126,7 +126,7 @@ export const weights: readonly BadInput[] = [
   [
     "both meanings",
     "import @torch.safetensors --from pytorch --vocabulary @two.json --columns a --out @new.st",
-    "give --vocabulary for a model of text or --columns for one of numbers, not both",
+    "give --vocabulary for a text model or --columns for a numeric one, not both",
   ],
   [
     "a model without a head",
@@ -141,12 +141,12 @@ export const weights: readonly BadInput[] = [
   [
     "a prefix for Keras",
     "import @torch.safetensors --from keras --prefix a --out @new.st",
-    "--prefix is for --from pytorch; name layers of Keras with --layers, --embedding and --head",
+    "--prefix is for --from pytorch; name Keras layers with --layers, --embedding and --head",
   ],
   [
     "layers of PyTorch by name",
     "import @torch.safetensors --from pytorch --layers a,b --out @new.st",
-    "--layers is for --from keras; layers of PyTorch are numbered",
+    "--layers is for --from keras; PyTorch numbers its layers",
   ],
   [
     "layers whose order nothing tells",
@@ -161,12 +161,12 @@ export const weights: readonly BadInput[] = [
   [
     "a zip as PyTorch's",
     "import @pickle.pt --from pytorch --out @new.st",
-    'pickle.pt is a zip or HDF5 file: write the state dict as safetensors, with safetensors.torch.save_file(model.state_dict(), "weights.safetensors"); files of Keras take --from keras',
+    'pickle.pt is a zip or HDF5 file: write the state dict as safetensors, with safetensors.torch.save_file(model.state_dict(), "weights.safetensors"); for a Keras file, give --from keras',
   ],
   [
     "a zip as Keras's",
     "import @pickle.pt --from keras --out @new.st",
-    "pickle.pt is a zip without config.json, so it is no .keras file",
+    "pickle.pt is a zip without config.json, so it is not a .keras file",
   ],
   ["damaged HDF5", "import @cut.h5 --from keras --out @new.st", "cut.h5: it cannot be read as HDF5: …"],
   [
@@ -192,17 +192,17 @@ export const weights: readonly BadInput[] = [
   [
     "an export to nobody",
     "export @text.safetensors --out @new.st",
-    "required option '--to <format>' not specified; --help lists what there is",
+    "required option '--to <format>' not specified; see --help",
   ],
   [
     "an export to an unknown format",
     "export @text.safetensors --to tensorflow --out @new.st",
-    "option '--to <format>' argument 'tensorflow' is invalid. Allowed choices are pytorch, keras, onnx; --help lists what there is",
+    "option '--to <format>' argument 'tensorflow' is invalid. Allowed choices are pytorch, keras, onnx; see --help",
   ],
   [
     "an export to nowhere",
     "export @text.safetensors --to onnx",
-    "required option '--out <file>' not specified; --help lists what there is",
+    "required option '--out <file>' not specified; see --help",
   ],
   [
     "an export of a missing model",
@@ -232,7 +232,7 @@ export const weights: readonly BadInput[] = [
   [
     "an unknown form",
     "export @text.safetensors --to onnx --form loop --out @new.st",
-    "option '--form <form>' argument 'loop' is invalid. Allowed choices are sequence, step; --help lists what there is",
+    "option '--form <form>' argument 'loop' is invalid. Allowed choices are sequence, step; see --help",
   ],
   ["a form of weights", "export @text.safetensors --to keras --form step --out @new.st", "--form is for --to onnx"],
   [
