@@ -102,7 +102,9 @@ describe("navigator.gpu", () => {
     offer(null, software);
     expect(await chosen("auto")).toBe(software);
     offer(null, null);
-    expect(await chosen("auto")).toBe(`DeviceUnavailableError: WebGPU is available, but it offers no adapter. ${advice}`);
+    expect(await chosen("auto")).toBe(
+      `DeviceUnavailableError: WebGPU is available, but it offers no adapter. ${advice}`,
+    );
     expect(await chosen("gpu")).toBe(
       `DeviceUnavailableError: WebGPU is available, but it offers no graphics card. ${advice}`,
     );

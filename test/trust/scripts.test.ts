@@ -58,16 +58,8 @@ const rows: readonly (readonly [script: string, args: string, line: string])[] =
     "--port 0",
     "docs: option '--port <n>' argument '0' is invalid. It must be a whole number from 1 to 65535.",
   ],
-  [
-    "scripts/tasks.mjs",
-    "--stepz 3",
-    "cellgrad: unknown option '--stepz' (Did you mean --steps?); see --help",
-  ],
-  [
-    "scripts/tasks.mjs",
-    "adding",
-    "cellgrad: too many arguments for 'task'. Expected 1 argument but got 2; see --help",
-  ],
+  ["scripts/tasks.mjs", "--stepz 3", "cellgrad: unknown option '--stepz' (Did you mean --steps?); see --help"],
+  ["scripts/tasks.mjs", "adding", "cellgrad: too many arguments for 'task'. Expected 1 argument but got 2; see --help"],
   [
     "bench/gpu/gpu.mjs",
     "--cells lstm",
