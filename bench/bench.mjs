@@ -1,4 +1,4 @@
-/** @file Bundles the benchmark (everything is TypeScript, cellgrad straight from source) and runs it. */
+/** @file Bundles the benchmark from the TypeScript sources, cellgrad's included, and runs it. */
 import { bundle } from "./bundle.mjs";
 
 await Promise.all([

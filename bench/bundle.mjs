@@ -1,4 +1,4 @@
-/** @file Bundles the TypeScript sources, cellgrad's own included, straight from source. */
+/** @file Bundles the TypeScript sources, cellgrad's included. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";

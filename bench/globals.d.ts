@@ -1,6 +1,6 @@
-/** @file What the bundler puts in, and the parts of the peers' interfaces that are used (they are not installed here). */
+/** @file Types of constants that the bundler defines, and of the used parts of other libraries (which are not installed here). */
 
-/** Versions of those that take part, from their packages. */
+/** Versions of the contenders, from their packages. */
 declare const BENCH_VERSIONS: { readonly cellgrad: string; readonly jax: string };
 
 declare module "@jax-js/jax" {

@@ -1,4 +1,4 @@
-/** @file `npm run bench`: runs the jobs one after the other, a fresh browser each, and writes the report. */
+/** @file `npm run bench`: runs the jobs one after the other, each in a fresh browser, and writes the report. */
 import { spawn } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { cpus, release, type } from "node:os";
@@ -15,8 +15,8 @@ import { writeJson } from "./results.ts";
 
 /** This file runs as bench/dist/main.mjs. */
 const bench = fileURLToPath(new URL("..", import.meta.url));
-const everybody: readonly ContenderName[] = ["cellgrad", "jax-js", "tfjs"];
-/** Where starting up is measured: the length of the comparison, and one that shows whether it grows. */
+const allContenders: readonly ContenderName[] = ["cellgrad", "jax-js", "tfjs"];
+/** Lengths at which start-up is measured; the second shows whether it grows with the length. */
 const coldTimes: Readonly<Record<ContenderName, readonly number[]>> = {
   cellgrad: [100, 1000],
   "jax-js": [100],
@@ -82,9 +82,9 @@ async function main(): Promise<number> {
 function jobsOf(options: BenchOptions): Job[] {
   const { rounds } = options;
   const steady = options.cells.flatMap((cell) =>
-    options.times.map((time): Job => ({ kind: "steady", cell, time, contenders: everybody, rounds, warmups: 1 })),
+    options.times.map((time): Job => ({ kind: "steady", cell, time, contenders: allContenders, rounds, warmups: 1 })),
   );
-  const cold = everybody.flatMap((name) =>
+  const cold = allContenders.flatMap((name) =>
     coldTimes[name].map(
       (time): Job => ({
         kind: "cold",

@@ -1,6 +1,6 @@
 /**
- * @file The same measurement of cellgrad alone, in Node: a process for each job, which prints its result. The job comes
- * as JSON in the first argument.
+ * @file The same measurement in Node, of cellgrad only: one process per job, which prints its result. The job is the first
+ * argument, as JSON.
  */
 import type { Job, Message } from "./browser/job.ts";
 import { cellgrad } from "./contenders/cellgrad.ts";
@@ -10,7 +10,7 @@ import { makeWorkload, sizesAt } from "./measure/workload.ts";
 
 const job = JSON.parse(process.argv[2] ?? "") as Job;
 await cellgrad.open();
-// In Node the interfaces exist only once Dawn is loaded.
+// In Node, the interfaces exist only after Dawn is loaded.
 installCounters();
 const workload = makeWorkload(job.cell, sizesAt(job.time));
 const facts = { name: cellgrad.name, version: cellgrad.version, work: cellgrad.work, adapter: cellgrad.adapter() };

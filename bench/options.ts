@@ -14,7 +14,7 @@ export interface BenchOptions {
   readonly inits: readonly (typeof inits)[number][];
   readonly rounds: number;
   readonly partial: boolean;
-  /** Start of the result files' names. */
+  /** Name of the result files, without extension. */
   readonly out: string | undefined;
 }
 
@@ -22,20 +22,20 @@ export const usage = `npm run bench -- [options]
   --quick          two measured rounds
   --rounds N       measured rounds (default 7)
   --only A,B,…     only these: cells ${cellNames.join(" ")}; lengths ${times.map((t) => `t${t}`).join(" ")}; parts ${parts.join(" ")};
-                   Dawn's flag ${inits.join(" ")} ("no-init" is with disable_workgroup_init)
-  --out NAME       start of the names of the files in bench/results (default: web-DATE)
+                   Dawn's flag ${inits.join(" ")} ("no-init" sets disable_workgroup_init)
+  --out NAME       name of the files in bench/results (default: web-DATE)
   --help`;
 
 export class UsageError extends Error {}
 
-/** undefined: help was asked for. */
+/** Returns undefined for --help. */
 export function parseOptions(args: readonly string[]): BenchOptions | undefined {
   const values = parsed(args);
   if (values.help) return undefined;
   const wanted = new Set(values.only.split(",").filter((word) => word !== ""));
   const known: readonly string[] = [...cellNames, ...times.map((t) => `t${t}`), ...parts, ...inits];
   for (const word of wanted) {
-    if (!known.includes(word)) throw new UsageError(`--only ${word} is unknown; it takes ${known.join(", ")}`);
+    if (!known.includes(word)) throw new UsageError(`--only ${word} is unknown; use ${known.join(", ")}`);
   }
   const chosen = <T>(all: readonly T[], word: (one: T) => string): readonly T[] => {
     const found = all.filter((one) => wanted.has(word(one)));

@@ -1,4 +1,4 @@
-/** @file What was measured, as a table for the terminal, as Markdown and as JSON. */
+/** @file Results as a table for the terminal, as Markdown and as JSON. */
 import type { ContenderInfo } from "./browser/job.ts";
 import { median, type Timing } from "./measure/measure.ts";
 import { type CellName, productFlops, sizesAt } from "./measure/workload.ts";
@@ -11,7 +11,7 @@ export interface SteadyRow {
   readonly contender: string;
   readonly medianMs: number;
   readonly minMs: number;
-  /** Median over cellgrad's median in the same run. */
+  /** Median divided by cellgrad's median in the same run. */
   readonly ratio: number;
   readonly gflops: number;
   readonly dispatches: number;
@@ -28,7 +28,7 @@ export interface ColdRow {
   readonly contender: string;
   /** cellgrad only: from the traced graph until all pipelines are ready. */
   readonly compileMs?: number;
-  /** From the start on the workload to its first loss, less a steady step. */
+  /** From the start of the work to its first loss, minus a steady step. */
   readonly startMs: number;
   readonly firstStepMs: number;
   readonly steadyMs: number;
@@ -83,9 +83,11 @@ export function factsOf(contenders: readonly ContenderInfo[]) {
 const initName = (workgroupInit: boolean) => (workgroupInit ? "default" : "disable_workgroup_init");
 
 const steadyHead = [
-  ["host", "Dawn", "cell", "T", "who", "median ms", "min ms", "x cellgrad", "GFLOP/s", "dispatches", "submits"],
+  ["host", "Dawn", "cell", "T", "contender", "median ms", "min ms", "x cellgrad", "GFLOP/s", "dispatches", "submits"],
 ];
-const coldHead = [["host", "Dawn", "cell", "T", "who", "compile ms", "to first loss less a step, ms", "pipelines"]];
+const coldHead = [
+  ["host", "Dawn", "cell", "T", "contender", "compile ms", "to first loss minus a step, ms", "pipelines"],
+];
 
 function steadyCells(row: SteadyRow): string[] {
   return [
@@ -116,7 +118,7 @@ function coldCells(row: ColdRow): string[] {
   ];
 }
 
-/** Lines of a table whose columns are as wide as they need to be: also valid Markdown. */
+/** A table with aligned columns, which is also valid Markdown. */
 export function table(head: readonly (readonly string[])[], rows: readonly (readonly string[])[]): string {
   const all = [...head, ...rows];
   const widths = all[0]?.map((_, column) => Math.max(3, ...all.map((row) => row[column]?.length ?? 0))) ?? [];
@@ -139,22 +141,22 @@ export function markdown(report: Report): string {
       .join(", ");
   return `# Training step of a language model, ${report.date}
 
-Batch 16, vocabulary 64, embedding 64, 128 units, a dense head and the mean cross-entropy at every step. All start from
-the same weights, see the same tokens, and their losses and gradient norms agreed to 1e-3 before anything was timed.
-A step is timed until its loss has been read back; contenders take turns, a step each.
+Batch 16, vocabulary 64, embedding 64, 128 units, a dense head and the mean cross-entropy at every step. All contenders
+start from the same weights and see the same tokens, and their losses and gradient norms agreed to 1e-3 before timing.
+A step is timed until its loss has been read back; contenders alternate, one step each.
 
-- What a step does: ${list(report.work)}
+- Work of a step: ${list(report.work)}
 - Versions: ${list(report.versions)}
 - Adapters: ${list(report.adapters)}
-- Browser: ${report.browser}, flags \`${report.flags.join(" ")}\`, and \`--enable-dawn-features=disable_workgroup_init\` where the table says so
+- Browser: ${report.browser}, flags \`${report.flags.join(" ")}\`, and \`--enable-dawn-features=disable_workgroup_init\` in the rows that say so
 - Machine: ${report.machine}
 - Command: \`${report.command}\`
 
 ${tables(report)}
 
-GFLOP/s counts the products of the cell and the head (forward once, backward twice) for everybody alike. cellgrad does
-fewer: it multiplies the table of the embedding once and looks up the rows of the product.
+GFLOP/s counts the products of the cell and the head (forward once, backward twice), the same for all contenders. cellgrad
+computes fewer: it multiplies the embedding table once and looks up rows of the product.
 "compile ms" is from the traced graph until all pipelines are ready. "To first loss" starts when the device is open and
-the page loaded, and ends when the first loss has been read; a steady step is taken off.
+the page loaded, and ends when the first loss has been read, minus a steady step.
 `;
 }

@@ -1,6 +1,7 @@
 /**
- * @file `npm run test:firefox`: pages of Firefox and of the packaged Chromium train on the CPU, and Firefox on WebGPU
- * too, with the two preferences that give it WebGPU on Linux. Prints the results; the exit code is 1 where something is wrong. Firefox is driven over WebDriver BiDi by puppeteer-core.
+ * @file `npm run test:firefox`: pages in Firefox and in the packaged Chromium train on the CPU, and Firefox also on WebGPU,
+ * with the two preferences that enable it on Linux. Prints the results; the exit code is 1 if a check fails. puppeteer-core
+ * drives Firefox over WebDriver BiDi.
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -10,10 +11,10 @@ import { createJiti } from "jiti";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const options = new Command("npm run test:firefox --")
-  .description("Pages that train on the CPU, in Firefox and in Chromium, and on WebGPU in Firefox.")
-  .addOption(new Option("--only <browser>", "one of them").choices(["firefox", "chromium"]))
-  .option("--firefox <file>", "the program; by default that of the path")
-  .option("--pictures <folder>", "writes pictures of the playground there")
+  .description("Trains in pages: on the CPU in Firefox and in Chromium, and on WebGPU in Firefox.")
+  .addOption(new Option("--only <browser>", "only this browser").choices(["firefox", "chromium"]))
+  .option("--firefox <file>", "the Firefox program (default: the one in PATH)")
+  .option("--pictures <folder>", "write screenshots of the playground to this folder")
   .addHelpText("after", "\nExample:\n  npm run test:firefox -- --only firefox --pictures /tmp/pictures")
   .configureOutput({
     outputError: (text, write) => write(text.replace(/^error: /, "firefox: ").replace(/\s*\n\s*(?=\S)/g, " ")),
@@ -23,7 +24,7 @@ const options = new Command("npm run test:firefox --")
   .opts();
 
 if (options.firefox !== undefined && !existsSync(options.firefox)) {
-  console.error(`firefox: there is no file ${options.firefox}`);
+  console.error(`firefox: no such file: ${options.firefox}`);
   process.exit(2);
 }
 
@@ -33,7 +34,7 @@ const { findFirefox, launchFirefox, loadPuppeteer, webGpuPreferences } =
 const wanted = options.only === undefined ? ["firefox", "chromium"] : [options.only];
 const firefox = wanted.includes("firefox") ? (options.firefox ?? findFirefox()) : undefined;
 if (wanted.includes("firefox") && firefox === undefined) {
-  console.log("Firefox: not run: it is not installed (Debian: firefox-esr); --firefox FILE names one elsewhere");
+  console.log("Firefox: not run: it is not installed (Debian: firefox-esr); --firefox FILE names another program");
   if (wanted.length === 1) process.exit(0);
 }
 
@@ -51,7 +52,7 @@ const { patience } = await jiti.import("../test/support/patience.ts");
 const { buildPlayground } = await jiti.import("../test/support/playground.ts");
 
 const timeouts = { timeout: patience, protocolTimeout: patience };
-// In the locale C the language of Chromium is one that no function of its own takes.
+// In the C locale, Chromium reports a language that its own functions reject.
 const english = { LC_ALL: "en_US.UTF-8", LANGUAGE: "en_US" };
 const launch = {
   firefox: () => launchFirefox(puppeteer, resolve(firefox)),
@@ -132,10 +133,10 @@ if (firefox !== undefined) {
   }
 }
 server.close();
-const said = ({ units, batch, time }) => `an LSTM of ${units} units, ${batch} rows of ${time} characters`;
-console.log(`Losses: ${steps} steps of ${said(small)}. Time and ticks: ${feltSteps} steps of ${said(large)}.`);
+const describe = ({ units, batch, time }) => `an LSTM of ${units} units, ${batch} rows of ${time} characters`;
+console.log(`Losses: ${steps} steps of ${describe(small)}. Time and ticks: ${feltSteps} steps of ${describe(large)}.`);
 console.log(`Node ${process.versions.node}, fused: ${hasRelaxedMadd()}`);
 console.table(rows);
 for (const fault of faults) console.error(`firefox: ${fault}`);
-console.log(faults.length === 0 ? "firefox: all is well" : "firefox: failed");
+console.log(faults.length === 0 ? "firefox: all checks passed" : "firefox: failed");
 process.exitCode = faults.length === 0 ? 0 : 1;

@@ -1,5 +1,5 @@
 /**
- * @file `npm run fuzz`: random cells and random training runs in one host or in all, until the time is up. What fails is
+ * @file `npm run fuzz`: random cells and random training runs in one host or in all, until the time is up. Failures are
  * shrunk, printed as source, and added to the corpus (test/corpus), which the tests replay.
  */
 import { join } from "node:path";
@@ -24,16 +24,16 @@ const whole = (text) => {
 };
 const options = new Command("npm run fuzz --")
   .description("Random cells and random training runs, on the interpreter and on devices in every schedule.")
-  .addOption(new Option("--host <host>", "where the device is").choices([...hostNames, "all"]).default("node"))
+  .addOption(new Option("--host <host>", "host of the device").choices([...hostNames, "all"]).default("node"))
   .addOption(
-    new Option("--device <device>", 'what checks; "all" is the CPU, and WebGPU where it is')
+    new Option("--device <device>", 'device to check on; "all" is the CPU, and WebGPU if available')
       .choices([...fuzzDevices])
       .default("all"),
   )
-  .option("--minutes <n>", "how long, in each host", positive, 5)
-  .option("--seed <n>", "draws the same again; another one each time by default", whole)
-  .option("--training <n>", "one training run for so many cells; 0 for none", whole, 4)
-  .option("--second <n>", "second order of every so many-th cell; 0 for none", whole, 4)
+  .option("--minutes <n>", "duration in each host", positive, 5)
+  .option("--seed <n>", "random seed, to repeat a run (default: a new one each time)", whole)
+  .option("--training <n>", "one training run per n cells; 0 for none", whole, 4)
+  .option("--second <n>", "check second derivatives of every n-th cell; 0 for none", whole, 4)
   .addHelpText(
     "after",
     "\nExample:\n  npm run fuzz -- --minutes 60 --seed 7\n  npm run fuzz -- --host all --minutes 10\n  npm run fuzz -- --device cpu",
@@ -51,7 +51,7 @@ const { addToCorpus } = await jiti.import("../test/fuzz/corpus.ts");
 
 const { device, minutes, training, second, seed = 1 + Math.floor(Math.random() * 2 ** 29) } = options;
 const hosts = options.host === "all" ? hostNames : [options.host];
-const toldEvery = 30_000;
+const reportEvery = 30_000;
 
 const summary = ({ cells, cellsDiscarded, secondOrder, trainings, trainingsDiscarded, failures, minutes }) =>
   `${cells} cells (${cellsDiscarded} discarded, ${secondOrder} to second order), ` +
@@ -63,9 +63,9 @@ function report(host, failure) {
   console.log(`added to the corpus: ${addToCorpus(failure, host)}\n`);
 }
 
-/** Runs one host; gives its last line. */
+/** Runs one host; returns its summary line. */
 async function fuzzIn(host) {
-  const at = { device: "", kind: "cell", seed, totals: undefined, told: performance.now(), isDone: false };
+  const at = { device: "", kind: "cell", seed, totals: undefined, reported: performance.now(), isDone: false };
   const receive = (event) => {
     if (event.event === "device") at.device = event.name;
     if (event.event === "device") console.log(`${host}: ${event.name}, seeds ${seed} and on, ${minutes} minutes`);
@@ -73,8 +73,8 @@ async function fuzzIn(host) {
     if (event.event === "failure") report(host, event);
     if (event.event === "progress" || event.event === "done") at.totals = event.totals;
     if (event.event === "done") at.isDone = true;
-    if (event.event === "progress" && performance.now() - at.told > toldEvery) {
-      at.told = performance.now();
+    if (event.event === "progress" && performance.now() - at.reported > reportEvery) {
+      at.reported = performance.now();
       console.log(`${host}: ${summary(event.totals)}`);
     }
   };
@@ -83,17 +83,17 @@ async function fuzzIn(host) {
     await drivers[host]({ fuzz: { device, seed, minutes, training, second } }, receive);
   } catch (error) {
     failures += 1;
-    // A browser adds its whole log.
+    // Browsers append their whole log.
     const [reason] = String(error instanceof Error ? error.message : error).split("\nBrowser logs:");
     const found = `the host ended: ${reason.trim()}`;
     if (at.device === "") console.log(`${host}: ${found}`);
     else report(host, { kind: at.kind, seed: at.seed, found, ...drawnBy(at.kind, at.seed) });
   }
   failures += at.totals?.failures ?? 0;
-  const came = at.totals === undefined ? "nothing was checked" : summary(at.totals);
+  const result = at.totals === undefined ? "nothing was checked" : summary(at.totals);
   return {
     failures,
-    line: `${host}${at.device && ` on ${at.device}`}, seed ${seed}: ${came}${at.isDone ? "" : "; it did not end by itself"}`,
+    line: `${host}${at.device && ` on ${at.device}`}, seed ${seed}: ${result}${at.isDone ? "" : "; it was cut short"}`,
   };
 }
 

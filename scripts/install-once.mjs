@@ -1,6 +1,6 @@
 /**
- * @file Installs the dependencies of a folder that has a package.json and a lock of its own, once. They are what only one npm
- * script needs. It is limited to what Node itself has.
+ * @file Installs the dependencies of a folder with its own package.json and lock file, once. Only one npm script needs
+ * them. This file uses only Node's built-in modules.
  */
 import { spawnSync } from "node:child_process";
 import { statSync, utimesSync } from "node:fs";
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 const modified = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Number.NEGATIVE_INFINITY;
 
-/** `folder` is a URL that ends in a slash. Gives the exit status of npm; says on standard error, after `prefix`, what is done. */
+/** `folder` is a URL that ends in a slash. Returns npm's exit status; prints what it does on standard error, after `prefix`. */
 export function installOnce(folder, prefix, what) {
   // npm writes this file when an installation is complete.
   const installed = new URL("node_modules/.package-lock.json", folder);
@@ -18,7 +18,7 @@ export function installOnce(folder, prefix, what) {
   console.error(`${prefix}: installing ${what} (npm ci, once) ...`);
   const args = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
   const npm = process.env.npm_execpath;
-  // Under `npm run` the variables of the outer package would make npm work on that one.
+  // Without the variables of `npm run`, which would make npm work on the outer package.
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle|config_local)/.test(name)),
   );

@@ -1,7 +1,6 @@
 /**
- * @file `npm run kernels`: compares the kernels of many programs with those of test/golden/kernels.json, but for names,
- * brackets and comments. `--out FOLDER` writes their text, to be compared with that of another checkout; `--update` keeps
- * what the compiler makes now.
+ * @file `npm run kernels`: compares the kernels of many programs with test/golden/kernels.json, ignoring names, brackets
+ * and comments. `--out FOLDER` writes their text, for comparison with another checkout; `--update` stores the current ones.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,13 +9,13 @@ import { Command } from "commander";
 import { createJiti } from "jiti";
 
 const options = new Command("npm run kernels --")
-  .description("Says which programs' kernels are not those of test/golden/kernels.json.")
+  .description("Lists the programs whose kernels differ from test/golden/kernels.json.")
   .option(
     "--out <folder>",
-    "write each program there: canonical/… has names and brackets normalised, raw/… is the WGSL",
+    "write each program to this folder: canonical/… has normalised names and brackets, raw/… is the WGSL",
   )
   .option("--only <texts...>", "only graphs whose name contains one of these")
-  .option("--update", "keep what the compiler makes now")
+  .option("--update", "store the current kernels")
   .addHelpText("after", "\nExample:\n  npm run kernels -- --only lstm --out kernels")
   .configureOutput({
     outputError: (text, write) => write(text.replace(/^error: /, "kernels: ").replace(/\s*\n\s*(?=\S)/g, " ")),
@@ -54,5 +53,5 @@ for (const graph of goldenGraphs.filter(({ name }) => only.some((text) => name.i
   }
 }
 if (update) keepHashes(made);
-console.log(`${all} programs, ${differing} of them not as they were kept${update ? "; kept now" : ""}`);
+console.log(`${all} programs, ${differing} differ from test/golden/kernels.json${update ? "; updated" : ""}`);
 process.exitCode = differing > 0 && !update ? 1 : 0;

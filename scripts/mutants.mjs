@@ -1,6 +1,6 @@
 /**
- * @file `npm run mutants`: breaks the code in every way of the catalog (test/mutants), one at a time, and runs the tests
- * that should notice. Prints the mutants that no test caught; the exit code is 1 where there are any.
+ * @file `npm run mutants`: applies every mutant of the catalog (test/mutants), one at a time, and runs the tests that
+ * should catch it. Prints the mutants that survive; the exit code is 1 if there are any.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,12 +17,12 @@ const count = (text) => {
   return Number(text);
 };
 const options = new Command("npm run mutants --")
-  .description("Breaks the code in every way of the catalog and runs the tests that should notice.")
+  .description("Applies every mutant of the catalog and runs the tests that should catch it.")
   .option("--only <texts...>", "only mutants whose file or name contains one of these")
-  .option("--from <n>", "begin with the n-th of them", count, 1)
-  .option("--lanes <n>", "how many are tried at a time", count, 2)
+  .option("--from <n>", "start with the n-th of them", count, 1)
+  .option("--lanes <n>", "mutants to try in parallel", count, 2)
   .option("--list", "print the mutants and run nothing")
-  .option("--why", "print what the failing test said")
+  .option("--why", "print the message of the failing test")
   .addHelpText("after", "\nExample:\n  npm run mutants -- --only compiler/passes sigmoid")
   .configureOutput({
     outputError: (text, write) => write(text.replace(/^error: /, "mutants: ").replace(/\s*\n\s*(?=\S)/g, " ")),
@@ -31,7 +31,7 @@ const options = new Command("npm run mutants --")
   .parse()
   .opts();
 
-/** Says in a line what is wrong, and ends. */
+/** Prints an error line and exits. */
 function fail(message) {
   console.error(`mutants: ${message}`);
   process.exit(2);
@@ -58,7 +58,7 @@ try {
 
 const { createVitest } = await import("vitest/node");
 
-/** A Vitest of its own, whose sources hold one mutant at a time: what no mutant touches is read and transformed once. */
+/** A separate Vitest instance whose sources contain one mutant at a time; all other files are transformed only once. */
 class Lane {
   #vitest;
   #mutant;
@@ -73,11 +73,11 @@ class Lane {
           ? { code: mutated(text, lane.#mutant), map: null }
           : undefined,
     };
-    // A mutant that changes cells is seen in a few.
+    // A few random cells are enough to catch a mutant.
     const env = { CELLGRAD_CELLS: "25", CELLGRAD_SHRINK: "0" };
-    // A mutant may loop for ever.
+    // A mutant can loop forever.
     const limits = { bail: 1, maxWorkers: 1, testTimeout: 120_000 };
-    // Its projects would read their sources past the plugin, and no file meets what another has compiled.
+    // Without projects, which would bypass the plugin and share no transformed files.
     const config = {
       ...settings,
       projects: undefined,
@@ -92,7 +92,7 @@ class Lane {
     return lane;
   }
 
-  /** What the first failing test says with this mutant in the sources, or undefined where all pass. */
+  /** The message of the first test that fails with this mutant, or undefined if all pass. */
   async failureOf(mutant, tests) {
     this.#put(mutant);
     try {
@@ -108,9 +108,9 @@ class Lane {
 
   async #failureIn(test) {
     const specifications = await this.#vitest.globTestSpecifications([test]);
-    if (specifications.length === 0) return "there is no such test";
+    if (specifications.length === 0) return "no such test";
     const { testModules, unhandledErrors } = await this.#vitest.runTestSpecifications(specifications);
-    // The modules are those of all runs so far.
+    // testModules covers all runs so far.
     const ran = testModules.find(({ moduleId }) => moduleId === pathOf(test));
     return ran === undefined ? "it did not run" : (failureOf(ran) ?? unhandledErrors[0]?.message);
   }
@@ -136,7 +136,7 @@ function failureOf(module) {
 
 const lanes = await Promise.all(Array.from({ length: options.lanes }, Lane.open));
 
-// A test that fails without a mutant would catch every one.
+// A test that fails without a mutant would catch every mutant.
 const needed = [...new Set(chosen.flatMap(({ tests }) => tests))];
 const failures = await Promise.all(
   lanes.map((lane, i) =>
@@ -147,7 +147,7 @@ const failures = await Promise.all(
   ),
 );
 const broken = failures.find((failure) => failure !== undefined);
-if (broken !== undefined) fail(`the code as it is does not pass; mend that first: ${broken}`);
+if (broken !== undefined) fail(`the tests fail without a mutant; fix this first: ${broken}`);
 
 const survivors = [];
 const waiting = [...chosen.entries()].slice(Math.max(0, options.from - 1));

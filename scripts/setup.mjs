@@ -1,6 +1,6 @@
 /**
- * @file Installs the dependencies of a fresh clone, once, so that every npm script works with nothing done before it.
- * Each script's `pre` script runs this file, so it is limited to what Node itself has.
+ * @file Installs the dependencies of a fresh clone, once, so that every npm script works right away. Each script's `pre`
+ * script runs this file, so it uses only Node's built-in modules.
  */
 import { spawnSync } from "node:child_process";
 import { statSync, utimesSync } from "node:fs";
@@ -29,7 +29,7 @@ function install() {
     console.error(`cellgrad: npm ${command} failed${result.error ? `: ${result.error.message}` : ""}.`);
     return result.status ?? 1;
   }
-  // npm may keep the old time when nothing had to change; without this, every script would install again.
+  // npm can keep the old time if nothing changed; without this, every script would install again.
   const now = new Date();
   utimesSync(installed, now, now);
   return 0;

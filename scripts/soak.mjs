@@ -1,6 +1,6 @@
 /**
- * @file `npm run soak`: trains for long and lets trainers come and go, and fails where memory of the device or of the process
- * grows, or steps become slower. Growth is judged between the second fifth of the run, when all is warm, and the last.
+ * @file `npm run soak`: trains for a long time and creates and destroys trainers; fails if memory of the device or process
+ * grows, or if steps become slower. Compares the second fifth of the run, after warm-up, with the last.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,11 +21,11 @@ const whole = (text) => {
   return value;
 };
 const options = new Command("npm run soak --")
-  .description("Long training without growth or slowdown; trainers that leave nothing behind.")
+  .description("Checks that long training neither grows nor slows down, and that trainers leak nothing.")
   .option("--steps <n>", "training steps; 0 for none", whole, 20_000)
-  .option("--cycles <n>", "times to create, train and destroy; 0 for none", whole, 1_000)
+  .option("--cycles <n>", "trainers to create, train and destroy; 0 for none", whole, 1_000)
   .addOption(
-    new Option("--device <device>", "what to train on").choices(["auto", "gpu", "cpu", "software"]).default("auto"),
+    new Option("--device <device>", "device to train on").choices(["auto", "gpu", "cpu", "software"]).default("auto"),
   )
   .addHelpText("after", "\nExample:\n  npm run soak -- --steps 2000 --cycles 50")
   .configureOutput({
@@ -38,10 +38,10 @@ const options = new Command("npm run soak --")
 const { openDevice } = await jiti.import("../devices/open-device.ts");
 const { soakCycles, soakSteps, quantile } = await jiti.import("../test/trust/soak.ts");
 
-/** What the process may grow by: beyond this it is no noise of the heap. */
+/** Allowed growth of the process, in bytes: more is not noise of the heap. */
 const heapNoise = 8 * 2 ** 20;
 const residentNoise = 64 * 2 ** 20;
-/** Steps may take so much longer at the end; machines that do other things vary as much. */
+/** Allowed slowdown factor at the end; on busy machines, times vary as much. */
 const slower = 1.3;
 const samples = 20;
 
@@ -88,7 +88,7 @@ if (options.cycles > 0) {
   const found = await soakCycles(device, { count, samples: Math.min(samples, count), onSample: show("cycle") });
   judge("cycles", found);
   const left = found.at(-1).buffers - before.buffers;
-  if (left !== 0) faults.push(`cycles: ${left} buffers were left behind`);
+  if (left !== 0) faults.push(`cycles: ${left} buffers leaked`);
 }
 
 device.destroy();

@@ -1,7 +1,7 @@
 /**
- * @file `npm run tasks`: what cells can and cannot learn, on the tasks by which the field tells them apart. Each row is a
- * command line of `cellgrad task`, which anybody can repeat, and what must come of it; the exit code is 1 where one does
- * not. Sequences of the last columns were never seen in training. `npm run tasks -- --device gpu` takes another device.
+ * @file `npm run tasks`: checks what cells can and cannot learn, on standard benchmark tasks. Each row is a command line of
+ * `cellgrad task` and its expected result; the exit code is 1 if one differs. Results are measured on sequences not seen in
+ * training. `npm run tasks -- --device gpu` uses another device.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const bin = fileURLToPath(new URL("../bin/cellgrad.mjs", import.meta.url));
 
 const adding = ["adding-halves", "--time", "100", "--units", "32", "--lr", "0.01"];
-// Gates that begin closed let nothing in that is not wanted: Hochreiter & Schmidhuber 1997, section 5.4.
+// Input gates that start closed keep irrelevant input out: Hochreiter & Schmidhuber 1997, section 5.4.
 const closed = ["--start", "input/bias=-3"];
 const below =
   (limit) =>
@@ -88,11 +88,9 @@ for (const [args, judge] of rows) {
   const { task, cell, time, steps, seed } = result;
   table.push({ task, cell, time, steps, seed, loss: Number(loss.toPrecision(3)), wanted, met: isMet });
   console.log(`cellgrad ${full.filter((arg) => arg !== "--json").join(" ")}`);
-  console.log(
-    `  loss ${loss.toPrecision(3)} (knowing nothing ${baseline.toPrecision(3)}, knowing all ${best.toPrecision(3)})`,
-  );
+  console.log(`  loss ${loss.toPrecision(3)} (baseline ${baseline.toPrecision(3)}, optimum ${best.toPrecision(3)})`);
   for (const [name, value] of Object.entries(score)) console.log(`  ${name}: ${value}`);
-  console.log(`  ${isMet ? "as wanted" : "NOT AS WANTED"}: ${wanted}; ${seconds.toFixed(0)} s on ${device}`);
+  console.log(`  ${isMet ? "as expected" : "NOT AS EXPECTED"}: ${wanted}; ${seconds.toFixed(0)} s on ${device}`);
 }
 console.table(table);
 console.log(`${((performance.now() - started) / 60_000).toFixed(1)} minutes in all`);

@@ -1,11 +1,11 @@
-/** @file Starts the packaged Chromium on a page, without anything that watches it: what is timed is the page alone. */
+/** @file Starts the packaged Chromium on a page, without a driver attached, so that only the page is timed. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { noWorkgroupInit, type UnpackedChromium, webGpuFlags } from "../../test/support/chromium.ts";
 
-/** What any automated browser is started with; none of them touches WebGPU. */
+/** Usual flags of automated browsers; none affects WebGPU. */
 const automationFlags = ["--no-first-run", "--disable-dev-shm-usage", "--remote-debugging-port=0"];
 
 export function flagsFor(workgroupInit: boolean): string[] {
@@ -13,12 +13,12 @@ export function flagsFor(workgroupInit: boolean): string[] {
 }
 
 export interface Browser {
-  /** Rejects where the browser ends by itself. */
+  /** Rejects if the browser exits by itself. */
   readonly failed: Promise<never>;
   readonly close: () => Promise<void>;
 }
 
-/** Opens a page in a browser with a profile of its own, so that no cache of shaders is warm. */
+/** Opens a page in a browser with a fresh profile, so that the shader cache is cold. */
 export async function openBrowser(chromium: UnpackedChromium, url: string, flags: readonly string[]): Promise<Browser> {
   const profile = await mkdtemp(join(tmpdir(), "cellgrad-bench-"));
   const child = spawn(chromium.executable, [...flags, ...automationFlags, `--user-data-dir=${profile}`, url], {

@@ -1,4 +1,4 @@
-/** @file What the page is asked to do, and what it sends back. */
+/** @file The jobs of the page, and the messages it sends back. */
 import type { ColdTiming, Timing } from "../measure/measure.ts";
 import type { CellName } from "../measure/workload.ts";
 

@@ -1,4 +1,4 @@
-/** @file The page: fetches its job from the server that sent it, does it, and posts what it found. */
+/** @file The page: fetches its job from its server, runs it, and posts the results. */
 import { cellgrad } from "../contenders/cellgrad.ts";
 import { jaxJs } from "../contenders/jax.ts";
 import "@tensorflow/tfjs-backend-webgpu";
@@ -26,7 +26,7 @@ async function work(): Promise<void> {
     contenders.map(({ name, version, work, adapter }) => ({ name, version, work, adapter: adapter() }));
   if (job.kind === "cold") {
     const [contender] = contenders;
-    if (contender === undefined) throw new Error("a cold start takes one contender");
+    if (contender === undefined) throw new Error("a cold start needs a contender");
     const timing = await measureCold(contender, workload, job.rounds);
     return post({ kind: "cold", contenders: facts(), timing });
   }

@@ -1,4 +1,4 @@
-/** @file Runs one job in a browser of its own, started for it: a tiny server, the page, and what it posts. */
+/** @file Runs one job in a fresh browser: starts a small server and the page, and collects its messages. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { UnpackedChromium } from "../../test/support/chromium.ts";
@@ -10,7 +10,7 @@ export type Result = Extract<Message, { kind: "steady" | "cold" }>;
 
 const page = '<!doctype html><meta charset="utf-8"><title>bench</title><script type="module" src="/page.js"></script>';
 
-/** Rejects where the page fails, the browser ends, or nothing is heard for five minutes. */
+/** Rejects if the page fails, the browser exits, or no message arrives for five minutes. */
 export async function runJob(
   chromium: UnpackedChromium,
   script: string,
@@ -40,7 +40,7 @@ export async function runJob(
     const result = new Promise<Result>((resolve, reject) => {
       const wait = () => {
         clearTimeout(timer);
-        timer = setTimeout(() => reject(new Error("the page said nothing for five minutes")), 300_000);
+        timer = setTimeout(() => reject(new Error("no message from the page for five minutes")), 300_000);
       };
       wait();
       hear = (message) => {
@@ -62,7 +62,7 @@ export async function runJob(
 function listen(server: Server): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    // Only from this machine, where pages count as secure and so have WebGPU.
+    // Only local: pages from 127.0.0.1 count as secure, which WebGPU requires.
     server.listen(0, "127.0.0.1", () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`));
   });
 }

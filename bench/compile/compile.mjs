@@ -1,6 +1,6 @@
 /**
- * @file `npm run bench:compile`: how long the compiler takes for a training step, by layers and by phase; with
- * `--against FOLDER` also that of another checkout, run by run in turn.
+ * @file `npm run bench:compile`: times the compilation of a training step, by number of layers and by phase; with
+ * `--against FOLDER` also in another checkout, with alternating runs.
  */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const root = resolve(here, "../..");
 
 const usage = `npm run bench:compile -- [--layers N,…] [--units N] [--repeats N] [--against FOLDER] [--json]
-  Milliseconds of JavaScript, no device: the least of the repeats, of a training step of equal LSTM layers.`;
+  Milliseconds of JavaScript, without a device: the minimum of the repeats, for a training step of equal LSTM layers.`;
 
 function parsed() {
   try {
@@ -30,7 +30,7 @@ function parsed() {
     const count = (option, text) => {
       const value = Number(text);
       if (!Number.isInteger(value) || value < 1)
-        throw new Error(`--${option} must be made of whole numbers above 0, got ${text}`);
+        throw new Error(`--${option} must be whole numbers above 0, got ${text}`);
       return value;
     };
     return {
@@ -45,14 +45,14 @@ function parsed() {
   }
 }
 
-/** Where files of the compiler were before. */
+/** Former paths of compiler files, for older checkouts. */
 const formerly = { "compiler/plan/stages/form-stages.ts": "compiler/plan/stages.ts" };
 
 function foundIn(checkout, path) {
   return join(checkout, existsSync(join(checkout, path)) ? path : (formerly[path] ?? path));
 }
 
-/** The probe with the sources of a checkout, whatever this one's are. */
+/** Bundles the probe with the sources of a checkout. */
 async function probeOf(checkout, outfile) {
   await build({
     entryPoints: [join(here, "probe.ts")],
@@ -76,7 +76,7 @@ async function probeOf(checkout, outfile) {
   return import(pathToFileURL(outfile).href);
 }
 
-/** The least time of each phase, and what does not vary. */
+/** The minimum time of each phase, with the constant fields. */
 function least(runs) {
   const phases = Object.fromEntries(
     Object.keys(runs[0].phases).map((phase) => [phase, Math.min(...runs.map((run) => run.phases[phase]))]),
@@ -137,7 +137,7 @@ try {
   if (against !== undefined) probes.against = await probeOf(resolve(against), join(folder, "against.mjs"));
   const results = Object.fromEntries(Object.keys(probes).map((name) => [name, {}]));
   const runs = Object.fromEntries(Object.keys(probes).map((name) => [name, layers.map(() => [])]));
-  // The first round is there to warm up.
+  // The first round is a warm-up.
   for (let run = 0; run <= repeats; run++)
     for (const [i, count] of layers.entries())
       for (const [name, { measure }] of Object.entries(probes)) {

@@ -1,6 +1,6 @@
 /**
- * @file Times the compiler of the checkout that it is bundled with on a training step of equal LSTM layers: trace with
- * differentiation, each pass, stages and lowering apart.
+ * @file Times the compiler of the checkout it is bundled with, on a training step of equal LSTM layers: trace with
+ * differentiation, each pass, stages, and lowering.
  */
 import { lstm } from "../../cells/lstm.ts";
 import { buildProgram } from "../../compiler/compile.ts";
@@ -10,20 +10,20 @@ import { languageModel } from "../../entries/networks.ts";
 import { adam, trainingStep } from "../../index.ts";
 
 export interface Measurement {
-  /** Milliseconds by phase, in the order in which they happen. */
+  /** Milliseconds by phase, in order. */
   readonly phases: Readonly<Record<string, number>>;
   /** Milliseconds of passes and lowering together. */
   readonly total: number;
-  /** Milliseconds of forming the stages of the top graph, which lowering does too. */
+  /** Milliseconds for forming the stages of the top-level graph; lowering includes this too. */
   readonly stages: number;
   /** Nodes of the traced graph, bodies of loops included. */
   readonly nodes: number;
   readonly kernels: number;
-  /** Kernels of different WGSL, comments apart: as many pipelines are made. */
+  /** Kernels with distinct WGSL, ignoring comments: the number of pipelines. */
   readonly differentKernels: number;
 }
 
-/** One compilation. The graph is traced anew, since what the passes make of a graph is remembered. */
+/** Measures one compilation. Traces the graph again, because results of the passes are cached per graph. */
 export function measure(layers: number, units: number): Measurement {
   const start = performance.now();
   const network = languageModel({ cell: lstm, units, layers, vocabulary: 64, embed: units });
@@ -44,7 +44,7 @@ export function measure(layers: number, units: number): Measurement {
   const end = performance.now();
   phases.lowering = end - last;
   formStages(passed, passed.outputs, { packs: true });
-  // An older checkout has its comments in the text.
+  // Older checkouts include comments in the text.
   const texts = program.kernels.map(({ wgsl, about }) =>
     about === undefined ? wgsl.replace(/^\/\/.*\n/gm, "") : wgsl,
   );

@@ -21,7 +21,7 @@ export function cellgradOn(
     },
     adapter: () => device?.name ?? "",
     prepare: (workload) => {
-      if (device === undefined) throw new Error("open() comes first");
+      if (device === undefined) throw new Error("call open() first");
       return prepare(device, workload, { optimizer: adam(), ...training });
     },
   };
@@ -31,7 +31,7 @@ export const cellgrad = cellgradOn({ device: "auto" }, "gradient, clipping, Adam
 
 async function prepare(device: Device, workload: Workload, training: TrainerOptions): Promise<Run> {
   let compileMs: number | undefined;
-  // The graph is traced when the trainer asks for its program: what is timed is passes, kernels and pipelines.
+  // The trainer traces the graph before it compiles it: this times passes, kernels and pipelines.
   const watched: Device = {
     ...device,
     compile: async (graph, options) => {

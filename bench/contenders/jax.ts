@@ -1,9 +1,9 @@
 /**
- * @file jax-js on its webgpu backend, where loss and gradient are under one `jit` without an optimizer, or on its wasm
- * backend, where Adam is under the same `jit`.
+ * @file jax-js on its webgpu backend, with loss and gradient in one `jit` and no optimizer, or on its wasm backend, with
+ * Adam in the same `jit`.
  *
- * Its best idiom, found by trying: it has no scan, so the loop over time unrolls into one traced function. The products
- * of the inputs with the weights of all gates are one product over [time * batch] rows before the loop; gates that
+ * The fastest form found by experiment: jax-js has no scan, so the loop over time is unrolled in one traced function. The
+ * inputs are multiplied with the weights of all gates in one product over [time * batch] rows before the loop; gates that
  * share an operand share a product and are split afterwards. Tokens and weights stay on the device.
  */
 import {
@@ -25,7 +25,7 @@ type Weights = { readonly [name: string]: np.Array };
 
 const open = async (backend: "webgpu" | "wasm") => {
   const available = await init(backend);
-  if (!available.includes(backend)) throw new Error(`jax-js found no ${backend} here`);
+  if (!available.includes(backend)) throw new Error(`jax-js does not find ${backend} here`);
   defaultDevice(backend);
 };
 
@@ -41,7 +41,7 @@ export const jaxJs: Contender = {
   prepare: async (workload) => gradientRun(problemOf(workload)),
 };
 
-/** Learns at `learningRate`. Its backend shares a kernel between threads where the host has `Worker`, as pages have. */
+/** Trains with `learningRate`. The backend splits a kernel among threads if the host has `Worker`, as in pages. */
 export const jaxJsWasm = (learningRate: number): Contender => ({
   name: "jax-js",
   work: "gradient, Adam; tokens as one-hot rows",
@@ -166,7 +166,7 @@ function adamRun({ weights, tokens, targets, loss }: Problem, learningRate: numb
       return number;
     },
     gradientNorm: () => {
-      throw new Error("the run with Adam has no gradient norm to show");
+      throw new Error("the run with Adam does not compute a gradient norm");
     },
     dispose: () => {
       compiled.dispose();
@@ -184,14 +184,14 @@ interface State {
 }
 type Updated = [value: np.Array, next: State];
 
-/** Another reference to a weight: every use of an array consumes one. */
+/** A new reference to a weight: every use of an array consumes one. */
 function of(weights: Weights, name: string): np.Array {
   const found = weights[name];
   if (found === undefined) throw new Error(`no weight ${name}`);
   return found.ref;
 }
 
-/** Gates whose recurrent products share their operand, and so are one product: `wh0`, `wh1`. */
+/** Gates whose recurrent products share an operand, computed as one product each: `wh0`, `wh1`. */
 const recurrentKernels: Readonly<Record<Workload["cell"], readonly (readonly string[])[]>> = {
   lstm: [["input", "forget", "output", "candidate"]],
   gru: [["update", "reset"], ["candidate"]],
@@ -199,7 +199,7 @@ const recurrentKernels: Readonly<Record<Workload["cell"], readonly (readonly str
   "min-gru": [],
 };
 
-/** Outputs [B, H] of every step, from the inputs' products [B, gates * H] of every step. Consumes the inputs. */
+/** Returns the outputs [B, H] of every step from the input products [B, gates * H] of every step. Consumes the inputs. */
 type Loop = (w: Weights, inputs: readonly np.Array[], state: number[]) => np.Array[];
 
 const loops: Readonly<Record<Workload["cell"], Loop>> = {

@@ -1,10 +1,10 @@
-"""One step of recurrent cells in PyTorch and in JAX, for the benchmarks of processors and of GPUs alike.
+"""One step of recurrent cells in PyTorch and in JAX, for the CPU and GPU benchmarks.
 
-A step takes the inputs' products of all gates [B, G*H], the state, and the recurrent kernels: one for each group of gates
-that share an operand. `gru-reset-after` takes the bias of its recurrent product beside.
+A step takes the input products of all gates [B, G*H], the state, and the recurrent kernels: one for each group of gates
+that share an operand. `gru-reset-after` also takes the bias of its recurrent product.
 """
 
-# Gates in the order in which they are packed, by the recurrent product that they share.
+# Gates in packing order, grouped by their shared recurrent product.
 GROUPS = {
     "rnn": [["hidden"]],
     "lstm": [["input", "forget", "candidate", "output"]],

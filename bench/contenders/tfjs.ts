@@ -1,9 +1,9 @@
 /**
  * @file TensorFlow.js on one of its backends: `tf.train.adam().minimize` on a loss written with its operations.
  *
- * Its best idiom: it runs operations as they come, so fewer of them is faster. The products of the inputs with the
- * weights of all gates are one product before the loop (`tf.layers.lstm` makes them in every step), gates that share an
- * operand share a product and are split afterwards, and tensors that live on are kept out of `tf.tidy`.
+ * The fastest form: TensorFlow.js executes operations eagerly, so fewer of them are faster. The inputs are multiplied with
+ * the weights of all gates in one product before the loop (`tf.layers.lstm` does this in every step), gates that share an
+ * operand share a product and are split afterwards, and long-lived tensors are outside of `tf.tidy`.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { NdArray } from "../../index.ts";
@@ -13,8 +13,8 @@ import { cells, packedBias, packedKernel, parameterData, type Workload } from ".
 type Weights = Readonly<Record<string, tf.Variable>>;
 
 /**
- * The wasm backend has no gradient of a lookup, and multiplies by one-hot rows instead. The package of the backend is for the
- * caller to import.
+ * The wasm backend has no gradient of gather, so the lookup is a product with one-hot rows instead. The caller must import
+ * the package of the backend.
  */
 export function tensorFlowOn(backend: "webgpu" | "wasm" | "cpu"): Contender {
   const gathers = backend !== "wasm";
@@ -23,7 +23,7 @@ export function tensorFlowOn(backend: "webgpu" | "wasm" | "cpu"): Contender {
     work: gathers ? "gradient, Adam" : "gradient, Adam; tokens as one-hot rows",
     version: tf.version_core,
     open: async () => {
-      if (!(await tf.setBackend(backend))) throw new Error(`TensorFlow.js found no ${backend} here`);
+      if (!(await tf.setBackend(backend))) throw new Error(`TensorFlow.js does not find ${backend} here`);
       await tf.ready();
     },
     adapter: () => tf.getBackend(),
@@ -66,7 +66,7 @@ async function prepare(workload: Workload, gathers: boolean): Promise<Run> {
     step: async () => {
       const value = optimizer.minimize(loss, true);
       if (value === null) throw new Error("TensorFlow.js returned no loss");
-      // All that was enqueued before the read is done when it arrives, updates included.
+      // When the value arrives, all work enqueued before the read is done, including updates.
       const [number = Number.NaN] = await value.data();
       value.dispose();
       return number;
@@ -100,7 +100,7 @@ function of(weights: Weights, name: string): tf.Variable {
   return found;
 }
 
-/** Gates whose recurrent products share their operand, and so are one product: `wh0`, `wh1`. */
+/** Gates whose recurrent products share an operand, computed as one product each: `wh0`, `wh1`. */
 const recurrentKernels: Readonly<Record<Workload["cell"], readonly (readonly string[])[]>> = {
   lstm: [["input", "forget", "output", "candidate"]],
   gru: [["update", "reset"], ["candidate"]],
@@ -108,7 +108,7 @@ const recurrentKernels: Readonly<Record<Workload["cell"], readonly (readonly str
   "min-gru": [],
 };
 
-/** Outputs [B, H] of every step, from the inputs' products [B, gates * H] of every step. */
+/** Returns the outputs [B, H] of every step from the input products [B, gates * H] of every step. */
 type Loop = (w: Weights, inputs: readonly tf.Tensor[], state: [number, number]) => tf.Tensor[];
 
 const loops: Readonly<Record<Workload["cell"], Loop>> = {

@@ -1,10 +1,10 @@
-/** @file A case as files for contenders in Python: case.json, and case.bin with weights and tokens as little-endian f32. */
+/** @file Writes a case to files for contenders in Python: case.json, and case.bin with weights and tokens (little-endian f32). */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CellName, makeWorkload, packedBias, packedKernel, parameterData } from "../measure/workload.ts";
 import type { Case } from "./cases.ts";
 
-/** Gates by the recurrent product that they share, in the order of GROUPS in contenders/recurrent.py. */
+/** Gates that share a recurrent product, in the order of GROUPS in contenders/recurrent.py. */
 const groups: Readonly<Record<CellName, readonly (readonly string[])[]>> = {
   lstm: [["input", "forget", "candidate", "output"]],
   gru: [["reset", "update"], ["candidate"]],

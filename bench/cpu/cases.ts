@@ -1,4 +1,4 @@
-/** @file The shapes that are timed: a language model with one recurrent layer and an embedding 64 wide. */
+/** @file The timed shapes: a language model with one recurrent layer and an embedding of width 64. */
 import type { CellName, Sizes } from "../measure/workload.ts";
 
 export interface Case {
@@ -26,7 +26,8 @@ export const cases: readonly Case[] = [
 
 export function caseNamed(name: string | undefined): Case {
   const found = cases.find((one) => one.name === name);
-  if (found === undefined) throw new Error(`no case ${name}; there are ${cases.map((one) => one.name).join(", ")}`);
+  if (found === undefined)
+    throw new Error(`unknown case ${name}; the cases are ${cases.map((one) => one.name).join(", ")}`);
   return found;
 }
 

@@ -1,4 +1,4 @@
-/** @file A contender's process, seen from the benchmark: it is asked, and answers within a time or is ended. */
+/** @file A contender's process, as the benchmark sees it: it answers each request within a time limit, or is killed. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Answer, Facts, Fault, Request, Steps } from "./protocol.ts";
@@ -6,21 +6,21 @@ import type { Answer, Facts, Fault, Request, Steps } from "./protocol.ts";
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];
-  /** Added to the environment; undefined takes a variable away. */
+  /** Added to the environment; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** A contender cannot take part, or no longer; the message says why. */
+/** A contender cannot take part or continue; the message says why. */
 export class ChildError extends Error {}
 
 export interface Child {
   readonly facts: Facts;
   readonly steps: (count: number, seconds: number) => Promise<Steps>;
-  /** Ends the process; what it still had to say is lost. */
+  /** Kills the process; pending answers are lost. */
   readonly end: () => Promise<void>;
 }
 
-/** Starts a process and waits for its greeting, at most `seconds`. */
+/** Starts a process and waits for its first message, at most `seconds`. */
 export async function openChild({ file, args, env = {} }: Command, seconds: number): Promise<Child> {
   const environment = Object.fromEntries(
     Object.entries({ ...process.env, ...env }).filter(([, value]) => value !== undefined),
@@ -61,7 +61,7 @@ function isFault(answer: Answer): answer is Fault {
   return "fault" in answer;
 }
 
-/** Answers in the order in which they come; the end of the process is a fault. */
+/** The answers in order of arrival; the end of the process is a fault. */
 function answersOf(child: ChildProcess): { readonly next: () => Promise<Answer> } {
   const ready: Answer[] = [];
   let hear: ((answer: Answer) => void) | undefined;
@@ -78,7 +78,7 @@ function answersOf(child: ChildProcess): { readonly next: () => Promise<Answer> 
   });
   if (child.stdout !== null)
     createInterface({ input: child.stdout }).on("line", (line) => {
-      // Some libraries print what they please.
+      // Libraries can print other lines.
       if (line.startsWith("{")) arrive(JSON.parse(line) as Answer);
     });
   child.once("error", (error) => arrive({ fault: error.message }));

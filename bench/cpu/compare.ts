@@ -1,26 +1,26 @@
 /**
- * @file Runs one case: each contender in a process of its own; first the losses of a few steps from the same weights on, and
- * who is as the others takes turns with them.
+ * @file Runs one case, each contender in its own process. First compares the losses of a few steps from the same weights;
+ * the contenders that agree are then timed in alternation.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { median } from "../measure/measure.ts";
 import { type Child, ChildError, openChild } from "./child.ts";
 import type { Entrant } from "./entrants.ts";
 
-/** Losses that are compared. */
+/** Number of losses that are compared. */
 export const comparedSteps = 4;
-/** Of a loss, relative to the median of all. */
+/** Relative tolerance of a loss against the median of all. */
 export const tolerance = 1e-4;
-/** Seconds in which a contender must have shown those losses, its compilation included. */
+/** Seconds that a contender has for these losses, including its compilation. */
 const patience = 180;
-/** A setting slower than its contender's best by more than this factor in those steps has no turns. */
+/** A setting slower than its contender's best by more than this factor in these steps is not timed. */
 const hopeless = 3;
-/** A turn is as many steps as take this long, in milliseconds, and no more than `mostSteps`. */
+/** Duration of a turn in milliseconds; it has at most `mostSteps` steps. */
 const turnMs = 250;
 const mostSteps = 20;
-/** Milliseconds in a case after which a contender has no more turns. */
+/** Milliseconds per case after which a contender gets no more turns. */
 const budgetMs = 60_000;
-/** Threads of the one before may still look for work. */
+/** Pause between turns in milliseconds: threads of the previous contender can still be polling for work. */
 const pauseMs = 50;
 
 export interface Measured {
@@ -28,7 +28,7 @@ export interface Measured {
   readonly version?: string;
   readonly work?: string;
   readonly runsOn?: string;
-  /** Of the first steps. */
+  /** Losses of the first steps. */
   readonly losses?: readonly number[];
   /** Milliseconds until the first loss: compilation and one step. */
   readonly firstStepMs?: number;
@@ -42,7 +42,7 @@ interface Running {
   readonly child: Child;
   readonly losses: readonly number[];
   readonly firstStepMs: number;
-  /** What a step takes, as far as is known. */
+  /** Milliseconds of a step, by the latest measurement. */
   pace: number;
   spent: number;
   readonly stepsMs: number[];
@@ -83,7 +83,7 @@ export async function compare(
     }
     for (let round = 0; round < rounds; round++) {
       for (let turn = 0; turn < running.length; turn++) {
-        // Another one begins each round.
+        // Each round starts with another contender.
         const one = running[(turn + round) % running.length];
         if (one === undefined || one.spent > budgetMs || left.has(one.entrant)) continue;
         try {
@@ -118,7 +118,7 @@ async function begin(entrant: Entrant, say: (words: string) => void): Promise<Ru
   const start = performance.now();
   const first = await child.steps(1, seconds());
   const firstStepMs = performance.now() - start;
-  // One by one, so that what is left of the time is known.
+  // One by one, to keep track of the remaining time.
   const more = [first];
   for (let i = 1; i < comparedSteps; i++) more.push(await child.steps(1, seconds()));
   const losses = more.flatMap((answer) => answer.losses);
@@ -127,7 +127,7 @@ async function begin(entrant: Entrant, say: (words: string) => void): Promise<Ru
   return { entrant, child, losses, firstStepMs, pace, spent: 0, stepsMs: [] };
 }
 
-/** By position, with the reason. */
+/** Positions of the settings that are too slow, with the reason. */
 export function slowSettings(all: readonly Pick<Running, "entrant" | "pace">[]): Map<number, string> {
   const slow = new Map<number, string>();
   for (const [i, { entrant, pace }] of all.entries()) {
@@ -139,7 +139,7 @@ export function slowSettings(all: readonly Pick<Running, "entrant" | "pace">[]):
   return slow;
 }
 
-/** One step more than is counted, where a step is short: it finds the caches as others left them. */
+/** Runs one turn. If a step is short, an uncounted one goes first, to warm the caches after other contenders. */
 async function takeTurn(one: Running): Promise<void> {
   const warmups = one.pace < turnMs ? 1 : 0;
   const count = Math.max(1, Math.min(mostSteps, Math.round(turnMs / one.pace)));
@@ -150,8 +150,8 @@ async function takeTurn(one: Running): Promise<void> {
 }
 
 /**
- * Which lists of losses are not as the others, by position, and how. What they are compared with is the median of all at each
- * step, the lower one of two.
+ * Positions of the lists of losses that differ from the others, with the reason. They are compared with the median of all
+ * at each step (the lower of two).
  */
 export function differences(lists: readonly (readonly number[])[]): Map<number, string> {
   const faults = new Map<number, string>();

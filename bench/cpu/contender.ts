@@ -1,4 +1,4 @@
-/** @file A contender's process, for libraries in JavaScript: `contender.mjs NAME CASE`. */
+/** @file The process of a contender in JavaScript: `contender.mjs NAME CASE`. */
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -29,18 +29,18 @@ const contenders: Readonly<Record<ScriptName, () => Promise<Contender>>> = {
 };
 
 async function tensorFlow(backend: "cpu" | "wasm"): Promise<Contender> {
-  // The package's bundle for Node has none, and as a module Node does not load this file: it is for the bundler.
+  // The package's bundle for Node lacks the gradients, and Node cannot load this file as a module; the bundler includes it.
   await import("../node_modules/@tensorflow/tfjs-core/dist/register_all_gradients.js");
   return (await import("../contenders/tfjs.ts")).tensorFlowOn(backend);
 }
 
-// What libraries print is not for the benchmark to read.
+// Keeps the output of libraries off standard output, which is the protocol's.
 console.log = console.error;
 console.info = console.error;
 const answer = (value: Answer) => process.stdout.write(`${JSON.stringify(value)}\n`);
 
 async function main(name: string, caseName: string | undefined): Promise<void> {
-  if (!Object.hasOwn(contenders, name)) throw new Error(`no contender ${name}`);
+  if (!Object.hasOwn(contenders, name)) throw new Error(`unknown contender ${name}`);
   const { cell, sizes } = caseNamed(caseName);
   const contender = await contenders[name as ScriptName]();
   await contender.open();

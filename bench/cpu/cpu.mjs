@@ -1,4 +1,4 @@
-/** @file `npm run bench:cpu`: bundles the benchmark of CPUs (see main.ts) and runs it. */
+/** @file `npm run bench:cpu`: bundles the CPU benchmark (see main.ts) and runs it. */
 import { bundle } from "../bundle.mjs";
 
 const external = ["webgpu", "@sparticuz/chromium", "esbuild", "@tensorflow/*", "@jax-js/*"];

@@ -1,4 +1,4 @@
-/** @file Who takes part: the processes of each contender, in all the settings of which its best one counts. */
+/** @file The entrants: processes of each contender in all its settings, of which the best counts. */
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -9,7 +9,7 @@ import type { ScriptName } from "./protocol.ts";
 
 export interface Entrant {
   readonly group: Group;
-  /** Of the row; entrants with one name are one contender in several settings. */
+  /** Name of the row; entrants with the same name are one contender in several settings. */
   readonly name: string;
   readonly setting: string;
   /** How it is started, or why it cannot be. */
@@ -20,7 +20,7 @@ interface Library {
   readonly version: string;
 }
 
-/** What `peers.py probe` has found in an interpreter. */
+/** What `peers.py probe` found in a Python interpreter. */
 export interface Python {
   readonly file: string;
   readonly python: string;
@@ -30,19 +30,19 @@ export interface Python {
   readonly noJax?: string;
 }
 
-/** OpenBLAS would take the kernels of an old CPU. */
+/** With these variables set, OpenBLAS would use kernels for an old CPU. */
 const unpinned = { OPENBLAS_CORETYPE: undefined, OPENBLAS_L2_SIZE: undefined };
 const threadsEnv = (threads: number) =>
   Object.fromEntries(["OMP", "OPENBLAS", "MKL"].map((name) => [`${name}_NUM_THREADS`, String(threads)]));
 
 export interface Places {
-  /** With the bundled scripts. */
+  /** Folder of the bundled scripts. */
   readonly dist: string;
-  /** peers.py */
+  /** Path of peers.py. */
   readonly peers: string;
 }
 
-/** Interpreters that exist, with what they have. One that stands in the list twice under two names counts once. */
+/** Existing Python interpreters and their libraries. An interpreter listed under two names counts once. */
 export async function findPythons(files: readonly string[], { peers }: Places): Promise<Python[]> {
   const found: Python[] = [];
   for (const file of files) {
@@ -73,7 +73,7 @@ const scripts: readonly (readonly [Group, ScriptName, name: string])[] = [
   ["tfjs", "tfjs-cpu", "TensorFlow.js cpu"],
 ];
 
-/** All that could take part in a case, whose files for Python are in `folder`. */
+/** All possible entrants of a case, whose files for Python are in `folder`. */
 export function entrantsOf(one: Case, folder: string, pythons: readonly Python[], places: Places): Entrant[] {
   const script = join(places.dist, "contender.mjs");
   const inNode = scripts.map(([group, id, name]): Entrant => {
@@ -99,7 +99,7 @@ function torchEntrants({ cell }: Case, folder: string, pythons: readonly Python[
         const name = `PyTorch ${torch?.version} ${titles[model]}`;
         const setting = `${threads} ${threads === 1 ? "thread" : "threads"}${flush ? ", denormals flushed" : ""}`;
         if (torch?.isReference === true) {
-          const command = `its products run on ${torch.blas}, which says nothing; install libopenblas0-pthread`;
+          const command = `its products run on ${torch.blas}, which is not representative; install libopenblas0-pthread`;
           return { group, name, setting, command };
         }
         const args = [peers, "torch", model, folder, ...(flush ? ["--flush"] : [])];

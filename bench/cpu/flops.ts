@@ -1,4 +1,4 @@
-/** @file How much work a training step is, by cellgrad's own count. */
+/** @file The work of a training step, as counted by cellgrad. */
 import { buildProgram } from "../../compiler/compile.ts";
 import { profileKernels } from "../../runtime/profile.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
@@ -6,7 +6,7 @@ import { trainingStep } from "../../train/training-step.ts";
 import { makeWorkload } from "../measure/workload.ts";
 import type { Case } from "./cases.ts";
 
-/** Floating-point operations of the kernels of cellgrad's program for one step. */
+/** Floating-point operations of cellgrad's kernels in one step. */
 export function flopsOf({ cell, sizes }: Case): number {
   const { network } = makeWorkload(cell, sizes);
   const { graph, donate } = trainingStep(network, { optimizer: adam() });

@@ -1,4 +1,4 @@
-/** @file `npm run bench:cpu`: a whole training step on the CPU, beside what else there is. */
+/** @file `npm run bench:cpu`: times whole training steps on the CPU, in cellgrad and in other libraries. */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, release, tmpdir, type } from "node:os";
@@ -36,7 +36,7 @@ async function main(): Promise<number> {
   const peaks: Peaks[] = [];
   const wantsPeak = options.groups.includes("peak");
   const takePeak = async () => {
-    say("the peak of WebAssembly's vectors");
+    say("measuring the peak of WebAssembly SIMD");
     const { stdout } = await promisify(execFile)(process.execPath, [join(dist, "peak.mjs")]);
     peaks.push(JSON.parse(stdout) as Peaks);
   };

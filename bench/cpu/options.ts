@@ -10,25 +10,25 @@ export interface CpuOptions {
   readonly cases: readonly string[];
   readonly groups: readonly Group[];
   readonly rounds: number;
-  /** Interpreters in which PyTorch and JAX are looked for. */
+  /** Python interpreters to search for PyTorch and JAX. */
   readonly pythons: readonly string[];
   readonly saves: boolean;
-  /** Start of the result files' names. */
+  /** Name of the result files, without extension. */
   readonly out: string | undefined;
 }
 
 export const usage = `npm run bench:cpu -- [options]
   --quick            two rounds
-  --rounds N         measured rounds (default 7); in a round all contenders take turns
+  --rounds N         measured rounds (default 7); each contender has one turn per round
   --only A,B,…       only these: shapes ${cases.map(({ name }) => name).join(" ")};
                      contenders ${groups.join(" ")}
-  --python A,B,…     interpreters in which PyTorch and JAX are looked for (default python3,/usr/bin/python3);
-                     each that has PyTorch takes part
+  --python A,B,…     Python interpreters to search for PyTorch and JAX (default python3,/usr/bin/python3);
+                     each one with PyTorch takes part
   --save             writes bench/results/cpu-DATE.md and .json
-  --out NAME         the same under another name
+  --out NAME         writes them under another name
   --help`;
 
-/** undefined: help was asked for. */
+/** Returns undefined for --help. */
 export function parseCpuOptions(args: readonly string[]): CpuOptions | undefined {
   const values = parsed(args);
   if (values.help) return undefined;
@@ -37,7 +37,7 @@ export function parseCpuOptions(args: readonly string[]): CpuOptions | undefined
   const names = cases.map(({ name }) => name);
   const known: readonly string[] = [...names, ...groups];
   for (const word of wanted)
-    if (!known.includes(word)) throw new UsageError(`--only ${word} is unknown; it takes ${known.join(", ")}`);
+    if (!known.includes(word)) throw new UsageError(`--only ${word} is unknown; use ${known.join(", ")}`);
   const chosen = <T extends string>(all: readonly T[]): readonly T[] => {
     const found = all.filter((one) => wanted.has(one));
     return found.length === 0 ? all : found;
@@ -55,10 +55,10 @@ export function parseCpuOptions(args: readonly string[]): CpuOptions | undefined
   };
 }
 
-/** The call, less --python: where interpreters lie is a matter of the machine. */
+/** The command line without --python, whose paths depend on the machine. */
 export function commandOf(args: readonly string[]): string {
-  const told = args.filter((word, i) => !/^--python(=|$)/.test(word) && args[i - 1] !== "--python");
-  return ["npm run bench:cpu", ...(told.length > 0 ? ["--", ...told] : [])].join(" ");
+  const shown = args.filter((word, i) => !/^--python(=|$)/.test(word) && args[i - 1] !== "--python");
+  return ["npm run bench:cpu", ...(shown.length > 0 ? ["--", ...shown] : [])].join(" ");
 }
 
 function parsed(args: readonly string[]) {

@@ -1,9 +1,9 @@
-/** @file A module of WebAssembly that does nothing but multiply and add: what a CPU can do at the most in an engine. */
+/** @file A WebAssembly module that only multiplies and adds, to measure the peak of a CPU in an engine. */
 import { encodeModule } from "../../wasm/encode.ts";
 import type { Instruction, Local, Plain } from "../../wasm/instruction.ts";
 
 export interface PeakForm {
-  /** Vectors that do not wait for each other. */
+  /** Independent vectors. */
   readonly accumulators: number;
   /** f32x4.relaxed_madd instead of f32x4.mul and f32x4.add. */
   readonly isRelaxed: boolean;
@@ -11,7 +11,7 @@ export interface PeakForm {
 
 const unrolled = 8;
 
-/** Operations of one turn of the loop: a multiplication and an addition in each lane. */
+/** Operations of one loop iteration: a multiplication and an addition in each lane. */
 export const flopsOfTurn = ({ accumulators }: PeakForm) => accumulators * unrolled * 4 * 2;
 
 const plain = (op: string, operands: readonly Instruction[] = [], rest: Partial<Plain> = {}): Plain => ({
@@ -26,7 +26,7 @@ const splat = (value: number) => plain("f32x4.splat", [plain("f32.const", [], { 
 /** Exports `run(turns: i32): f32`, and needs a memory of one page. */
 export function peakModule(form: PeakForm): Uint8Array<ArrayBuffer> {
   const names = Array.from({ length: form.accumulators }, (_, i) => `a${i}`);
-  // Each goes to factor * 1 + term = 1, so numbers stay ordinary.
+  // Each value converges to factor * 1 + term = 1, so there are no denormals or overflows.
   const once = (name: string) =>
     form.isRelaxed
       ? set(name, plain("f32x4.relaxed_madd", [get(name), get("factor"), get("term")]))

@@ -1,6 +1,6 @@
 /**
- * @file `peak.mjs`: prints the peaks of this machine in this engine as JSON, for one and two threads. In a worker it is the
- * part of one thread.
+ * @file `peak.mjs`: prints the peaks of this machine in this engine as JSON, for one and two threads. Also the code of each
+ * worker.
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { hasRelaxedMadd } from "../../wasm/features.ts";
@@ -8,7 +8,7 @@ import { flopsOfTurn, type PeakForm, peakModule } from "./peak-module.ts";
 
 export interface Peak extends PeakForm {
   readonly threads: number;
-  /** The best of some repeats. */
+  /** The best of several repeats. */
   readonly gflops: number;
 }
 
@@ -20,22 +20,22 @@ export interface Peaks {
 interface Task {
   readonly module: Uint8Array<ArrayBuffer>;
   readonly turns: number;
-  /** Threads that are ready, by repeat. */
+  /** Number of ready threads, by repeat. */
   readonly ready: Int32Array;
   readonly threads: number;
 }
 
 const counts = [2, 4, 6, 8, 10, 12, 14, 16, 20];
 const repeats = 6;
-/** Of a repeat: about 10 to 20 milliseconds. */
+/** Operations per repeat: about 10 to 20 milliseconds. */
 const flopsOfRepeat = 400e6;
 
-/** Milliseconds of each repeat, in which all threads begin together. */
+/** Milliseconds of each repeat; all threads start together. */
 function work({ module, turns, ready, threads }: Task): number[] {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module), { env: { memory } });
   const run = exports.run as (turns: number) => number;
-  // Until the engine has optimised it, which it does between calls.
+  // Warms up: the engine optimises the function between calls.
   for (let i = 0; i < 400; i++) run(200);
   return Array.from({ length: repeats }, (_, i) => {
     Atomics.add(ready, i, 1);

@@ -1,14 +1,14 @@
-"""A contender's process for PyTorch or JAX on the processor, and what there is of both.
+"""The process of a PyTorch or JAX contender on the CPU, and a probe for both libraries.
 
   python3 peers.py probe                                  prints versions, BLAS and threads as JSON
   python3 peers.py torch|jax MODEL FOLDER [--flush]       a contender, see protocol.ts
 
-MODEL says how the recurrence is written:
+MODEL is the form of the recurrence:
   loop       a loop over time in plain Python (torch), jax.lax.scan (jax)
   module     torch.nn.LSTM
   doubling   a linear recurrence over all steps at once: log2(T) rounds (torch), jax.lax.associative_scan (jax)
-FOLDER has the case (case.json) and its weights and tokens (case.bin). --flush flushes denormals, in PyTorch. Threads come from
-the environment, which must be set before a library loads: OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, MKL_NUM_THREADS.
+FOLDER contains the case (case.json) and its weights and tokens (case.bin). --flush flushes denormals, in PyTorch. The
+number of threads is set by OMP_NUM_THREADS, OPENBLAS_NUM_THREADS and MKL_NUM_THREADS, before a library loads.
 """
 import ctypes
 import json
@@ -24,7 +24,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 def loaded_libraries():
-    """Paths of the shared libraries of this process; none where the system does not tell."""
+    """Paths of the shared libraries of this process; empty if the system does not list them."""
     try:
         with open("/proc/self/maps") as maps:
             return sorted({line.split()[-1] for line in maps if ".so" in line})
@@ -40,11 +40,11 @@ def blas_of(torch):
         found = re.search(r"Math Kernel Library Version (\S+)", torch.__config__.show())
         return "MKL" + (" " + found.group(1) if found else ""), False
     linked = [path for path in loaded_libraries() if "/site-packages/" not in path]
-    # Products go to libblas where there is one: LAPACK may bring a better one that they do not use.
+    # Products use libblas if there is one, even if LAPACK has loaded a better BLAS.
     named = lambda pattern: [path for path in linked if re.search(pattern, os.path.basename(path))]  # noqa: E731
     for path in named(r"^libblas[.-]") or named(r"^libopenblas"):
         library = ctypes.CDLL(path)
-        # It is found in what the library depends on, too.
+        # The symbol can also be in a dependency of the library.
         if hasattr(library, "openblas_get_config"):
             library.openblas_get_config.restype = ctypes.c_char_p
             library.openblas_get_corename.restype = ctypes.c_char_p
@@ -90,7 +90,7 @@ class Case:
         for name, shape, offset in facts["arrays"]:
             size = int(np.prod(shape))
             self.arrays[name] = data[offset : offset + size].reshape(shape)
-        # Small whole numbers, so f32 has kept them.
+        # Small integers, which f32 stores exactly.
         self.tokens = self.arrays.pop("x").astype(np.int64)
         self.targets = self.arrays.pop("targets").astype(np.int64)
         self.groups = sum(name.startswith("wh") for name in self.arrays)
@@ -99,7 +99,7 @@ class Case:
 def torch_run(model, case, flush):
     import torch
 
-    # Threads that are started later inherit it.
+    # Threads started later inherit it.
     if flush and not torch.set_flush_denormal(True):
         raise RuntimeError("this processor does not flush denormals")
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
@@ -115,7 +115,7 @@ def torch_run(model, case, flush):
             layer.weight_ih_l0.copy_(p["wx"].T)
             layer.weight_hh_l0.copy_(p["wh0"].T)
             layer.bias_ih_l0.copy_(p["bias"])
-        # Adam moves each of two added biases, and the model has one.
+        # nn.LSTM adds two biases and Adam would update both; the model has one.
         layer.bias_hh_l0.requires_grad_(False).zero_()
         parameters = [p["table"], p["headKernel"], p["headBias"]]
         parameters += [weight for weight in layer.parameters() if weight.requires_grad]
@@ -128,7 +128,7 @@ def torch_run(model, case, flush):
         def recurrence(embedded):
             x = torch.addmm(p["bias"], embedded.reshape(time * batch, -1), p["wx"]).reshape(time, batch, -1)
             z = torch.sigmoid(x[..., :units])
-            # h[t] = a[t] h[t-1] + b[t]; each round joins every step with the one `reach` before it.
+            # h[t] = a[t] h[t-1] + b[t]; each round combines every step with the one `reach` before it.
             a, b = 1 - z, z * x[..., units:]
             reach = 1
             while reach < time:
@@ -153,7 +153,7 @@ def torch_run(model, case, flush):
     rates = {"lr": LEARNING_RATE, "betas": (BETA1, BETA2), "eps": EPSILON}
     try:
         optimizer = torch.optim.Adam(parameters, fused=True, **rates)
-    except (RuntimeError, TypeError):  # Older versions have no fused one for processors.
+    except (RuntimeError, TypeError):  # Older versions have no fused Adam on the CPU.
         optimizer = torch.optim.Adam(parameters, **rates)
 
     def once():
@@ -250,7 +250,7 @@ LEARNING_RATE = 1e-3
 
 
 def main():
-    # What libraries print is not for the benchmark to read.
+    # Keeps the output of libraries off standard output, which is the protocol's.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 

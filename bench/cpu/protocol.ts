@@ -1,27 +1,27 @@
 /**
- * @file What the benchmark and a contender's process say to each other: a line of JSON each, requests on the process's
- * standard input, an answer to each on its standard output. A process greets first, when its library is ready.
+ * @file The protocol between the benchmark and a contender's process: one line of JSON per message, requests on the
+ * process's standard input, answers on its standard output. The process first sends its facts, when its library is ready.
  */
 
 export type Request =
-  /** Steps from the case's initial weights on, or from where the last request left them. */
+  /** Runs steps, from the initial weights or from the state after the last request. */
   { readonly kind: "steps"; readonly count: number } | { readonly kind: "end" };
 
 export interface Facts {
   readonly version: string;
   readonly work: string;
-  /** What it runs on, in its library's own words: device, BLAS, threads. */
+  /** Device, BLAS and threads, as the library describes them. */
   readonly runsOn: string;
 }
 
 export interface Steps {
   /** The loss of each step, before its update. */
   readonly losses: readonly number[];
-  /** How long each took, until its loss had been read. */
+  /** Milliseconds of each step, until its loss was read. */
   readonly milliseconds: readonly number[];
 }
 
-/** Why it cannot go on: one line. */
+/** Why it cannot continue, in one line. */
 export interface Fault {
   readonly fault: string;
 }
@@ -37,5 +37,5 @@ export type ScriptName =
   | "tfjs-cpu"
   | "tfjs-wasm";
 
-/** peers.py has the same. */
+/** The same as in peers.py. */
 export const learningRate = 1e-3;

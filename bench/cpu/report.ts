@@ -1,4 +1,4 @@
-/** @file What was measured on the CPU, as tables for the terminal, as Markdown and as JSON. */
+/** @file Results of the CPU benchmark as tables for the terminal, as Markdown and as JSON. */
 import { median } from "../measure/measure.ts";
 import { rounded, table } from "../report.ts";
 import { type Case, describe } from "./cases.ts";
@@ -14,9 +14,9 @@ export interface CpuRow {
   readonly setting: string;
   readonly medianMs?: number;
   readonly minMs?: number;
-  /** The least time of any PyTorch in this case, over this one's. */
+  /** The least time of any PyTorch in this case, divided by this one's. */
   readonly timesPyTorch?: number;
-  /** In its quickest step. */
+  /** In its fastest step. */
   readonly gflops?: number;
   readonly firstStepMs?: number;
   readonly losses?: readonly number[];
@@ -67,7 +67,7 @@ export function rowsOf(one: Case, flops: number, measured: readonly Measured[]):
   });
 }
 
-const head = [["who", "best setting", "median ms", "min ms", "GFLOP/s", "speed / PyTorch", "first step ms"]];
+const head = [["contender", "best setting", "median ms", "min ms", "GFLOP/s", "speed / PyTorch", "first step ms"]];
 
 function cells(row: CpuRow): string[] {
   if (row.notRun !== undefined) return [row.contender, `not run: ${row.notRun}`, "", "", "", "", ""];
@@ -88,7 +88,7 @@ export function caseTable({ name, shape, gflop }: CpuReport["cases"][number], ro
   return `${name}: ${shape}, ${gflop.toFixed(3)} GFLOP a step\n\n${table(head, own.map(cells))}`;
 }
 
-/** The best of all runs, by threads and form. */
+/** The best peak of all runs, by threads and form. */
 function bestPeaks(peaks: readonly Peaks[]): Peak[] {
   const all = peaks.flatMap((each) => each.all);
   return [1, 2].flatMap((threads) =>
@@ -113,7 +113,7 @@ export function summaryOf(one: Case, flops: number): CpuReport["cases"][number] 
 
 export function tables({ cases, rows, peaks }: Pick<CpuReport, "cases" | "rows" | "peaks">): string {
   const parts = cases.map((one) => caseTable(one, rows));
-  if (peaks.length > 0) parts.push(`Peak of WebAssembly's vectors on this machine\n\n${peakTable(peaks)}`);
+  if (peaks.length > 0) parts.push(`Peak of WebAssembly SIMD on this machine\n\n${peakTable(peaks)}`);
   return parts.join("\n\n");
 }
 
@@ -126,9 +126,9 @@ export function markdown(report: CpuReport): string {
   return `# Training step on a CPU, ${report.date}
 
 A language model with one recurrent layer (B rows, vocabulary V, embedding 64, H units, T steps), a dense head and the mean
-cross-entropy at every step; forward, backward through time, and Adam. All start from the same weights and see the same
-tokens. Before anything was timed, the losses of ${comparedSteps} steps agreed to ${tolerance} of the loss with the median
-of all. A step is timed until its loss has been read; each contender has a process of its own, and they take turns.
+cross-entropy at every step; forward, backward through time, and Adam. All contenders start from the same weights and see
+the same tokens. Before timing, the losses of ${comparedSteps} steps agreed with the median of all to a relative
+${tolerance}. A step is timed until its loss has been read; each contender runs in its own process, and they alternate.
 
 - Machine: ${report.machine}
 - Command: \`${report.command}\`
@@ -136,15 +136,16 @@ ${contenders.join("\n")}
 
 ${report.cases.map((one) => `## ${caseTable(one, report.rows)}`).join("\n\n")}
 
-GFLOP/s is by cellgrad's count of its own step, for all alike, in the quickest step. "Speed / PyTorch" is the least time of
-any PyTorch over the least of the row: above 1 is quicker than PyTorch. "First step" is from the traced model to its
-first loss, compilation included. PyTorch runs in each setting of threads and denormals, less those that are several
-times slower than another in the first steps, and its best one counts; the JSON file has all.
+GFLOP/s divides cellgrad's operation count of its own step, the same for all rows, by the time of the fastest step. "Speed /
+PyTorch" is the least time of any PyTorch divided by the least of the row: above 1 is faster than PyTorch. "First step" is
+the time from the traced model to its first loss, including compilation. PyTorch runs with each setting of threads and
+denormals, except settings several times slower than another in the first steps, and the best one counts; the JSON file has
+all.
 
-## Peak of WebAssembly's vectors on this machine
+## Peak of WebAssembly SIMD on this machine
 
 ${report.peaks.length > 0 ? peakTable(report.peaks) : "Not measured."}
 
-A loop of multiplications and additions of four numbers each, over several accumulators.${relaxed}
+A loop of multiplications and additions of four numbers each, on several accumulators.${relaxed}
 `;
 }

@@ -1,4 +1,4 @@
-/** @file Stands in for the npm package `webgpu` in the bundle: its native part lies beside the bundle. */
+/** @file Replaces the npm package `webgpu` in the bundle: its native part is next to the bundle. */
 import { createRequire } from "node:module";
 
 const dawn = createRequire(import.meta.url)("./dawn.node") as {

@@ -1,6 +1,6 @@
 /**
- * @file `npm run bench:gpu`: builds bench/gpu/dist, a folder to take to a machine with a GPU (Linux on x64, Node 20, no
- * network). With --smoke it then runs the bundle here, in tiny sizes on any adapter, to show that it works.
+ * @file `npm run bench:gpu`: builds bench/gpu/dist, a folder for a machine with a GPU (Linux on x64, Node 20, no network
+ * needed). With --smoke it then runs the bundle here, with tiny sizes on any adapter, as a test.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -23,11 +23,11 @@ async function build() {
   cpSync(join(webgpu, "dist", "linux-x64", "dawn.node"), join(dist, "dawn.node"));
   cpSync(join(here, "peers.py"), join(dist, "peers.py"));
   cpSync(join(here, "../contenders/recurrent.py"), join(dist, "recurrent.py"));
-  takeVulkanLoader();
+  addVulkanLoader();
 }
 
-/** Containers often have a card's driver without Vulkan's loader; cellgrad takes the one in this package's archive. */
-function takeVulkanLoader() {
+/** Containers often have a GPU driver without a Vulkan loader; cellgrad uses the one in this package's archive. */
+function addVulkanLoader() {
   const name = "@sparticuz/chromium";
   let root = dirname(require.resolve(name));
   while (!root.endsWith(join("@sparticuz", "chromium"))) root = dirname(root);
@@ -47,7 +47,7 @@ function run(...args) {
 const args = process.argv.slice(2);
 if (args.length > 0 && !args.includes("--smoke")) {
   console.error(
-    `bench:gpu: ${args[0]} is for the machine with the GPU; here there is --smoke, with options of run.mjs`,
+    `bench:gpu: ${args[0]} is an option for the machine with the GPU; here, use --smoke with options of run.mjs`,
   );
   process.exit(2);
 }
@@ -56,8 +56,8 @@ if (args.includes("--smoke")) {
   run("run.mjs", "--out", "smoke.jsonl", ...args);
   run("merge.mjs", "smoke.jsonl");
 } else {
-  console.log(`built ${dist}; take it to a machine with a GPU, and there:
-  node run.mjs --out cellgrad.jsonl          (node run.mjs --help: parts of it, and times of kernels)
-  python3 peers.py --out peers.jsonl         (what it finds of PyTorch and JAX)
+  console.log(`built ${dist}; copy it to a machine with a GPU and run there:
+  node run.mjs --out cellgrad.jsonl          (node run.mjs --help: single cells and sizes, kernel times)
+  python3 peers.py --out peers.jsonl         (PyTorch and JAX, if installed)
   node merge.mjs cellgrad.jsonl peers.jsonl --out table.md`);
 }

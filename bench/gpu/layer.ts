@@ -1,4 +1,4 @@
-/** @file One recurrent layer over a sequence, as programs: forward alone, and with the gradients of weights and inputs. */
+/** @file One recurrent layer over a sequence, as programs: forward only, and with the gradients of weights and inputs. */
 
 import { graphVjp } from "../../compiler/autodiff/reverse.ts";
 import { compileProgram } from "../../compiler/compile.ts";
@@ -24,7 +24,7 @@ export type Pass = Line["pass"];
 export interface Layer {
   readonly specs: readonly ParameterSpec[];
   readonly graph: Graph;
-  /** What each output is: "outputs", "dx", or the path of the parameter whose gradient it is. */
+  /** Name of each output: "outputs", "dx", or for a gradient, the path of its parameter. */
   readonly outputs: readonly string[];
 }
 

@@ -1,10 +1,10 @@
-/** @file Lines of cellgrad and of its peers, merged to one table: `node merge.mjs FILE… [--out NAME]`. */
+/** @file Merges result lines of cellgrad and other libraries into one table: `node merge.mjs FILE… [--out NAME]`. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { table } from "../report.ts";
 import type { Line } from "./shapes.ts";
 
-/** Root mean squares may differ by this much of themselves: sums over up to 256,000 rows in f32, in another order. */
+/** Relative tolerance of root mean squares: f32 sums over up to 256,000 rows, in different orders. */
 const tolerance = 2e-3;
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: "string" } } });
@@ -50,7 +50,7 @@ const rows = [...groups.values()].map((group) => {
 const devices = [...new Set(lines.map(({ who, device, version }) => `${who} ${version} on ${device}`))];
 const text = `${devices.map((one) => `- ${one}`).join("\n")}
 
-Milliseconds (median); in brackets, times cellgrad's. "none" where it did not run.
+Median milliseconds; in brackets, as a multiple of cellgrad's. "none": it did not run.
 
 ${table([["cell", "H", "B", "T", "pass", "schedule", ...people]], rows)}
 

@@ -1,13 +1,13 @@
-"""Times the same layers as run.mjs in PyTorch and JAX, whichever of them is installed, and prints lines of JSON.
+"""Times the same layers as run.mjs in PyTorch and JAX, if installed, and prints lines of JSON.
 
   python3 peers.py [--smoke] [--cells A,B] [--units N,...] [--batch N,...] [--time N,...] [--only WHO,...] [--out FILE]
 
-float32 throughout, TF32 off. Who takes part:
-  pytorch-cudnn    nn.RNN, nn.LSTM, nn.GRU (on the processor with --smoke)
-  pytorch-cell     a cell in plain Python: inputs' products for all steps at once, gates packed, a loop over time
-  pytorch-compile  the same with its step under torch.compile
-  jax-scan         jax.lax.scan under jit, inputs' products for all steps at once, gates packed
-Weights, inputs and cotangents follow the formulas of shapes.ts, so results can be compared.
+float32 throughout, TF32 off. Contenders:
+  pytorch-cudnn    nn.RNN, nn.LSTM, nn.GRU (on the CPU with --smoke)
+  pytorch-cell     a cell in plain Python: input products for all steps at once, gates packed, a loop over time
+  pytorch-compile  the same with its step in torch.compile
+  jax-scan         jax.lax.scan in jit, input products for all steps at once, gates packed
+Weights, inputs and cotangents use the formulas of shapes.ts, so that results can be compared.
 """
 import argparse
 import json
@@ -19,9 +19,9 @@ import time as clock
 import numpy as np
 from recurrent import GROUPS, jax_step, torch_step
 
-# The GRU is the form that cuDNN has, whose reset gate acts after the product.
+# The GRU is cuDNN's form, whose reset gate acts after the product.
 FORMS = {"rnn": "rnn", "lstm": "lstm", "gru": "gru-reset-after", "minimal-gated-unit": "minimal-gated-unit"}
-# Gates in the order in which they are packed here, and whether a kernel's first rows multiply x.
+# Gates in packing order, and whether a kernel's first rows multiply x.
 CELLS = {cell: (sum(GROUPS[form], []), cell != "minimal-gated-unit") for cell, form in FORMS.items()}
 GATES = ["hidden", "input", "forget", "output", "candidate", "update", "reset", "recurrent"]
 CHECKED = 65536
@@ -41,7 +41,7 @@ def filled(shape, seed, scale):
 
 
 def weights_of(cell, units):
-    """Packed: wx [H, G*H], wh [H, G*H], bias [G*H], and the bias of the recurrent product that a GRU has."""
+    """Packed weights: wx [H, G*H], wh [H, G*H], bias [G*H], and a GRU's bias of the recurrent product."""
     gates, input_first = CELLS[cell]
     scale = 2 / math.sqrt(units)
     wx, wh, bias = [], [], []
@@ -78,7 +78,7 @@ def gradient_checks(cell, units, dwx, dwh):
 
 
 def measure(once, wait, smoke):
-    """Milliseconds of a run, in groups that go out back to back and are waited for as a whole: as in run.mjs."""
+    """Milliseconds per run, in groups that are enqueued back to back and awaited as a whole, as in run.mjs."""
 
     def group(runs):
         start = clock.perf_counter()
@@ -170,7 +170,7 @@ class Torch:
         sizes = [units * len(gates) for gates in GROUPS[FORMS[cell]]]
         if who == "pytorch-compile":
             if (cell, units) not in self.compiled:
-                # All sizes share one code object, and after some recompilations of it PyTorch silently gives up.
+                # All sizes share one code object, and PyTorch silently stops compiling it after some recompilations.
                 torch._dynamo.reset()
                 self.compiled = {(cell, units): torch.compile(step)}
             step = self.compiled[cell, units]
@@ -179,7 +179,7 @@ class Torch:
             hidden = x.new_zeros(x.shape[1], units)
             state = (hidden, hidden) if cell == "lstm" else (hidden,)
             outputs = []
-            # Once, not in every step: the gradient of a part is an array as large as the whole.
+            # Split once, not in every step: the gradient of a slice is an array as large as the whole.
             kernels = [kernel.contiguous() for kernel in parameters[1].split(sizes, 1)]
             for inputs in (x @ parameters[0] + parameters[2]).unbind(0):
                 state = step(inputs, state, *kernels, *parameters[3:])
@@ -293,7 +293,7 @@ def main():
                                         "repeats": len(spent),
                                         "check": check,
                                     }
-                                except Exception as error:  # Out of memory, say: the others go on.
+                                except Exception as error:  # Such as out of memory: continue with the others.
                                     line["skipped"] = f"{type(error).__name__}: {error}"[:300]
                                 print(json.dumps(line), file=out, flush=True)
 

@@ -1,6 +1,6 @@
 /**
- * @file Times cellgrad's recurrent layers on this machine's GPU and prints a line of JSON for each cell, size and pass.
- * Runs from the bundle folder with plain Node; see the usage below.
+ * @file Times cellgrad's recurrent layers on this machine's GPU and prints one line of JSON per cell, size and pass. Runs
+ * from the bundle folder with Node; see the usage below.
  */
 import { appendFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -24,7 +24,7 @@ import {
 } from "./shapes.ts";
 
 const usage = `node run.mjs [--smoke] [--cells A,B] [--units N,…] [--batch N,…] [--time N,…] [--profile] [--out FILE]
-  Lines go to stdout, or are added to FILE. --smoke takes tiny sizes and any adapter. --profile adds the time of each
+  Lines go to stdout, or are appended to FILE. --smoke uses tiny sizes and any adapter. --profile adds the time of each
   kernel. Without options: ${fullGrid.cells.join(", ")} at units ${fullGrid.units.join(", ")}, batch ${fullGrid.batch.join(", ")}, time ${fullGrid.time.join(", ")}.`;
 
 const options = parsed();
@@ -63,7 +63,7 @@ function gridOf(): Grid {
   };
   const cells = options.cells?.split(",") ?? base.cells;
   const unknown = cells.find((cell) => !Object.hasOwn(gpuCells, cell));
-  if (unknown !== undefined) refuse(`no cell ${unknown}; there are ${Object.keys(gpuCells).join(", ")}`);
+  if (unknown !== undefined) refuse(`unknown cell ${unknown}; the cells are ${Object.keys(gpuCells).join(", ")}`);
   return { cells, units: numbers("units"), batch: numbers("batch"), time: numbers("time") };
 }
 
@@ -98,7 +98,7 @@ async function rootMeanSquares(context: GpuContext, layer: Layer, results: reado
     const array = at(results, i);
     if (array.buffer === undefined) continue;
     const isParameter = name !== "outputs" && name !== "dx";
-    // Gradients of weights are compared whole, whatever the order in which a library keeps them.
+    // Gradients of weights are compared as a whole, because libraries store them in different orders.
     const count = isParameter ? array.size : Math.min(array.size, checkedNumbers);
     const numbers = new Float32Array(await context.readBuffer(array.buffer, count * 4));
     const key = isParameter ? name.split("/").slice(-2).join("/") : name;
@@ -107,7 +107,7 @@ async function rootMeanSquares(context: GpuContext, layer: Layer, results: reado
   return check;
 }
 
-/** Runs go out back to back in groups that take about a tenth of a second, and a group is waited for as a whole. */
+/** Runs are enqueued back to back in groups of about 0.1 s, and each group is awaited as a whole. */
 async function timeRuns(context: GpuContext, once: () => void): Promise<number[]> {
   const { queue } = context.device;
   const group = async (runs: number) => {
@@ -147,7 +147,7 @@ async function timeSize(
     }
     inputs.x = input([time, batch, units], seeds.x, 2);
     if (pass === "forward+backward") inputs.cotangent = input([time, batch, units], seeds.cotangent, 1);
-    // None is staged for reading: nothing asked for that.
+    // No output is staged: `readback` is empty.
     const results = program.run(inputs).filter((array) => array instanceof GpuArray);
     held.push(...results);
     await at(results, results.length - 1).read();
@@ -169,7 +169,7 @@ async function timeSize(
     };
   } finally {
     for (const array of held) array.destroy();
-    // What waits for reuse is of this size, and the next is another.
+    // Pooled buffers have this size; the next case needs another.
     context.pool.destroyFree();
   }
 }

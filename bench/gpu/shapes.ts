@@ -1,8 +1,8 @@
-/** @file Which cells and sizes are timed, and the numbers that fill them: the same formulas as in peers.py. */
+/** @file The timed cells and sizes, and the formulas for their numbers (the same as in peers.py). */
 import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";
 import { type CellDefinition, gruResetAfter, lstm, rnn } from "../../index.ts";
 
-/** `gru` is the form that cuDNN has, whose reset gate acts after the product. */
+/** `gru` is cuDNN's form, whose reset gate acts after the product. */
 export const gpuCells: Readonly<Record<string, CellDefinition>> = {
   rnn: rnn as CellDefinition,
   lstm: lstm as CellDefinition,
@@ -26,7 +26,7 @@ export const fullGrid: Grid = {
 
 export const smokeGrid: Grid = { cells: Object.keys(gpuCells), units: [16], batch: [4], time: [8] };
 
-/** One measurement: a line of the results. */
+/** One measurement: one line of the results. */
 export interface Line {
   readonly who: string;
   readonly cell: string;
@@ -39,7 +39,7 @@ export interface Line {
   readonly medianMs?: number;
   readonly minMs?: number;
   readonly repeats?: number;
-  /** Root mean squares of the first numbers of what was computed, by which the libraries are compared. */
+  /** Root mean squares of the first numbers of each result, for comparing libraries. */
   readonly check?: Readonly<Record<string, number>>;
   /** Why there is no time. */
   readonly skipped?: string;
@@ -49,10 +49,10 @@ export interface Line {
   readonly compileMs?: number;
 }
 
-/** How many numbers of an array enter its check. */
+/** Most numbers of an array that are checked. */
 export const checkedNumbers = 65536;
 
-/** Seeds of parameters by the last two parts of their path; x and the outputs' cotangent have their own. */
+/** Seeds of parameters depend on the last two parts of their path; x and the cotangent have fixed seeds. */
 const gateNames = ["hidden", "input", "forget", "output", "candidate", "update", "reset", "recurrent"];
 export const seeds = { x: 1, cotangent: 2 };
 
@@ -63,7 +63,7 @@ export function seedOf(path: string): number {
   return (kind === "kernel" ? 10 : 50) + index;
 }
 
-/** Scrambles a counter: uniform in [-0.5, 0.5). */
+/** Hashes a counter: uniform in [-0.5, 0.5). */
 export function uniform(index: number, seed: number): number {
   let h = (Math.imul(index + 1, 2654435761) + Math.imul(seed, 2246822519)) >>> 0;
   h = Math.imul(h ^ (h >>> 15), 2246822519) >>> 0;
@@ -71,7 +71,7 @@ export function uniform(index: number, seed: number): number {
   return ((h ^ (h >>> 16)) >>> 0) / 2 ** 32 - 0.5;
 }
 
-/** Large arrays repeat themselves after this many numbers. */
+/** Large arrays repeat after this many numbers. */
 const period = 65537;
 
 export function filled(size: number, seed: number, scale: number): Float32Array<ArrayBuffer> {

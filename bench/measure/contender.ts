@@ -1,22 +1,22 @@
-/** @file What each library has to offer to take part: it prepares the workload and steps through it, one step at a time. */
+/** @file The interface of a contender: it prepares the workload and runs it one step at a time. */
 import type { Workload } from "./workload.ts";
 
 export interface Run {
   /**
-   * One step, waited for until the device has finished it and its loss is here. The loss is that of the weights before
-   * this step's update.
+   * Runs one step and waits until the device has finished it and the loss is read. The loss is that of the weights before
+   * the update.
    */
   readonly step: () => Promise<number>;
   /** Global norm of the gradient at the initial weights. */
   readonly gradientNorm: () => Promise<number>;
   readonly dispose: () => void;
-  /** Milliseconds from the traced graph until all pipelines were ready, where the library can tell. */
+  /** Milliseconds from the traced graph until all pipelines are ready, if the library reports it. */
   readonly compileMs?: number;
 }
 
 export interface Contender {
   readonly name: string;
-  /** What its step does, for the table. */
+  /** What its step computes, for the table. */
   readonly work: string;
   readonly version: string;
   /** Opens its device. Not measured. */

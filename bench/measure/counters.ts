@@ -1,4 +1,4 @@
-/** @file Counts what everybody sends to WebGPU, by wrapping the interfaces that all share. */
+/** @file Counts the calls of all contenders to WebGPU, by wrapping its interfaces. */
 
 export interface Counts {
   dispatches: number;
@@ -8,7 +8,7 @@ export interface Counts {
 
 const counts: Counts = { dispatches: 0, submits: 0, pipelines: 0 };
 
-/** Wraps the methods; once for a page or process. */
+/** Wraps the methods; to be called once per page or process. */
 export function installCounters(): void {
   const pass = GPUComputePassEncoder.prototype;
   const { dispatchWorkgroups, dispatchWorkgroupsIndirect } = pass;

@@ -1,6 +1,6 @@
 /**
- * @file The measurement itself. Before anything is timed, losses and gradient norms at the initial weights must agree;
- * then the contenders take turns, a step each, so that whatever else the machine does hits all of them alike.
+ * @file The measurement. Before timing, losses and gradient norms at the initial weights must agree; then the contenders
+ * alternate, one step each, so that other load on the machine affects all of them equally.
  */
 import type { Contender, Run } from "./contender.ts";
 import { type Counts, counted } from "./counters.ts";
@@ -17,9 +17,9 @@ export interface Timing {
 
 export interface ColdTiming {
   readonly contender: string;
-  /** From the library's own start on the workload (device open, page loaded) to the first loss. */
+  /** From the start of the library's work (device open, page loaded) to the first loss. */
   readonly untilFirstLossMs: number;
-  /** The first step alone, for libraries that compile before it. */
+  /** Only the first step, for libraries that compile before it. */
   readonly firstStepMs: number;
   readonly steadyMs: number;
   readonly pipelines: number;
@@ -32,7 +32,7 @@ export interface MeasureOptions {
   readonly say: (words: string) => void;
 }
 
-/** The results differ: nothing may be timed. */
+/** The results differ, so nothing is timed. */
 export class DisagreementError extends Error {
   override readonly name = "DisagreementError";
 }
@@ -62,7 +62,7 @@ export async function measure(
   );
   for (let round = -warmups; round < rounds; round++) {
     for (let turn = 0; turn < runs.length; turn++) {
-      // Another one begins each round.
+      // Each round starts with another contender.
       const entry = runs[(((turn + round) % runs.length) + runs.length) % runs.length];
       if (entry === undefined) continue;
       const start = performance.now();
@@ -85,7 +85,7 @@ export async function measure(
   }));
 }
 
-/** The first step ever in this page, and a few after it. */
+/** Times the first step in this page, and a few after it. */
 export async function measureCold(contender: Contender, workload: Workload, steadySteps: number): Promise<ColdTiming> {
   const start = performance.now();
   const { value, counts } = await counted(async () => {

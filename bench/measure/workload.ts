@@ -1,9 +1,9 @@
 /**
- * @file The workload that all are given: a language model with one recurrent layer, its initial weights, and a batch.
+ * @file The workload of all contenders: a language model with one recurrent layer, its initial weights, and a batch.
  *
- * All look tokens up in an embedding, and the table is trained: cellgrad and TensorFlow.js gather (on WebGPU), jax-js multiplies
- * by a one-hot matrix, since the gradient of its gather does not pass `jit`.
- * Then the cell over T steps, a dense head to logits at every step, and the mean cross-entropy.
+ * Tokens are looked up in a trained embedding: cellgrad and TensorFlow.js gather (on WebGPU), jax-js multiplies by a one-hot
+ * matrix, since the gradient of its gather does not work in `jit`. Then follow the cell over T steps, a dense head to logits
+ * at every step, and the mean cross-entropy.
  */
 import { minGru } from "../../cells/min-gru.ts";
 import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";
@@ -11,7 +11,7 @@ import { type CellDefinition, gru, initialize, lstm, type NdArray } from "../../
 import { languageModel, type Network } from "../../train/networks.ts";
 import { randomStream } from "../../train/random.ts";
 
-/** Those that run in browsers too. */
+/** The cells that are also timed in browsers. */
 export const cellNames = ["lstm", "gru", "minimal-gated-unit"] as const;
 export type CellName = (typeof cellNames)[number] | "min-gru";
 
@@ -27,7 +27,7 @@ export const sizesAt = (time: number): Sizes => ({ batch: 16, time, vocabulary: 
 
 interface CellFacts {
   readonly definition: CellDefinition;
-  /** Names of the gates, in the order in which the peers pack them. */
+  /** Names of the gates, in the order in which other libraries pack them. */
   readonly gates: readonly string[];
   /** Whether rows of x come first in a gate's kernel, or those of h. */
   readonly inputFirst: boolean;
@@ -45,7 +45,7 @@ export const cells: Readonly<Record<CellName, CellFacts>> = {
     gates: ["forget", "candidate"],
     inputFirst: false,
   },
-  /** Its gates see x alone. */
+  /** Its gates depend only on x. */
   "min-gru": { definition: minGru as CellDefinition, gates: ["update", "candidate"], inputFirst: true },
 };
 
@@ -56,7 +56,7 @@ export interface Workload {
   readonly parameters: Readonly<Record<string, NdArray>>;
   /** i32 [T, B]. */
   readonly x: NdArray;
-  /** i32 [T, B]: the token that follows. */
+  /** i32 [T, B]: the next tokens. */
   readonly targets: NdArray;
 }
 
@@ -78,7 +78,7 @@ export interface Matrix {
   readonly shape: readonly [number, number];
 }
 
-/** Kernels of some gates side by side, [rows, gates * units]: those rows that multiply x, or those that multiply h. */
+/** Kernels of some gates side by side, [rows, gates * units]: only the rows that multiply x, or those that multiply h. */
 export function packedKernel(workload: Workload, gates: readonly string[], operand: "x" | "h"): Matrix {
   const { embed, units } = workload.sizes;
   const { inputFirst } = cells[workload.cell];

@@ -119,7 +119,7 @@ export const cpuMutants: readonly Mutant[] = [
     "runtime/cpu/loaded-program.ts",
     [onRuns, onMemory, onFaults],
     [
-      ["donated arrays can be read", "given.release();", ""],
+      ["donated arrays can be read", "given.detach();", ""],
       ["slabs do not grow", "(slab !== undefined && slab.size >= bytes)", "slab !== undefined"],
       ["outputs are copied from the start", "start + bytes * evaluateSize(offset, sizes)", "start"],
       [

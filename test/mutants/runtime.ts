@@ -138,7 +138,7 @@ export const runtimeMutants: readonly Mutant[] = [
     "runtime/step-encoder.ts",
     [onIndirect],
     [
-      ["three numbers are one", "size[0] === 3 ? placeOfThree : 0", "size[0] === 3 ? 0 : 0"],
+      ["three numbers are one", "size[0] === 3 ? offsetOfThree : 0", "size[0] === 3 ? 0 : 0"],
       ["y and z beside one number are none", "new Uint32Array([0, 1, 1, ", "new Uint32Array([0, 0, 0, "],
       ["workgroups are read at the start of their buffer", "bytesIn(bound.instance, indirect, indirect.offset)", "0"],
     ],
@@ -147,7 +147,7 @@ export const runtimeMutants: readonly Mutant[] = [
     "runtime/loaded-program.ts",
     [onArrays, onLowering, onSteps],
     [
-      ["arrays that were donated can be read", "array.release();", ""],
+      ["arrays that were donated can be read", "array.detach();", ""],
       [
         "slabs do not grow",
         'role !== "slab" || (slab !== undefined && slab.size >= bytes)',

@@ -34,7 +34,7 @@ const rows: readonly (readonly [script: string, args: string, line: string])[] =
     "--stride 0",
     "ulp: option '--stride <n>' argument '0' is invalid. It must be a whole number from 1 on, below 2^32.",
   ],
-  ["scripts/ulp.mjs", "--only sinh", "ulp: no function is named sinh; there are exp, log, …"],
+  ["scripts/ulp.mjs", "--only sinh", "ulp: unknown function sinh; the functions are exp, log, …"],
   [
     "scripts/mutants.mjs",
     "--from 0",
@@ -50,7 +50,7 @@ const rows: readonly (readonly [script: string, args: string, line: string])[] =
     "--only safari",
     "firefox: option '--only <browser>' argument 'safari' is invalid. Allowed choices are firefox, chromium.",
   ],
-  ["scripts/firefox.mjs", "--firefox no/such/file", "firefox: there is no file no/such/file"],
+  ["scripts/firefox.mjs", "--firefox no/such/file", "firefox: no such file: no/such/file"],
   ["scripts/docs.mjs", "--out folder", "docs: unknown option '--out' (Did you mean --port?)"],
   ["scripts/docs.mjs", "one two", "docs: too many arguments. Expected 1 argument but got 2."],
   [
