@@ -106,7 +106,7 @@ test("inputs of another device, used up, or only for the host are refused", asyn
   const y = uploadCpuArray(context, x);
   const on = (inputs: Parameters<LoadedCpuProgram["run"]>[0]) => () => program.run({ x, y, time, ...inputs });
   expect(on({ x: uploadCpuArray(other, x) })).toThrow("everyStep: input x is an array of another device");
-  expect(on({ y: x })).toThrow("everyStep: input y is donated, so it must be an array of the device: upload it");
+  expect(on({ y: x })).toThrow("everyStep: input y is donated, so it must be a device array: upload it");
   expect(on({ x: y })).toThrow("everyStep: inputs x and y are the same array");
   expect(on({ time: ndarray([1], [0], "i32") })).toThrow("everyStep: input time is i32; expected f32");
   const [, , four] = run();

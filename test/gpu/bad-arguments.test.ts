@@ -110,7 +110,7 @@ describe("donation", () => {
 
   test("of numbers of the host", async () => {
     expect(await lineOfPromise(() => run(device, () => ({ x, y: x }), { donate: { x: 0 } }))).toBe(
-      "g: input x is donated, so it must be an array of the device: upload it",
+      "g: input x is donated, so it must be a device array: upload it",
     );
   });
 

@@ -63,7 +63,7 @@ const rows: readonly (readonly [script: string, args: string, line: string])[] =
   [
     "bench/gpu/gpu.mjs",
     "--cells lstm",
-    "bench:gpu: --cells is for the machine with the GPU; here there is --smoke, with options of run.mjs",
+    "bench:gpu: --cells is an option for the machine with the GPU; here, use --smoke with options of run.mjs",
   ],
 ];
 
@@ -73,7 +73,7 @@ const benchRows: readonly (readonly [args: string, line: string])[] = [
   ["--rounds", "Option '--rounds <value>' argument missing"],
   ["--rounds 0", "--rounds must be a whole number above 0"],
   ["--rounds many", "--rounds must be a whole number above 0"],
-  ["--only tanh", "--only tanh is unknown; it takes …"],
+  ["--only tanh", "--only tanh is unknown; use …"],
 ];
 
 const benchCpuRows: typeof benchRows = [
@@ -81,7 +81,7 @@ const benchCpuRows: typeof benchRows = [
   ["lstm-t32", "Unexpected argument 'lstm-t32'…"],
   ["--python", "Option '--python <value>' argument missing"],
   ["--rounds 0.5", "--rounds must be a whole number above 0"],
-  ["--only lstm", "--only lstm is unknown; it takes lstm-t32, …"],
+  ["--only lstm", "--only lstm is unknown; use lstm-t32, …"],
 ];
 
 test.each(rows)("%s %s", async (script, args, line) => {
