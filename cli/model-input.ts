@@ -24,6 +24,6 @@ export async function readModel<K extends NetworkKind>(
 const isOf = <K extends NetworkKind>(model: SavedModel, kind: K): model is SavedNetwork & { readonly kind: K } =>
   model.kind === kind;
 
-/** What does serve a model that no command uses. */
+/** What to do with a model that no command supports. */
 const elsewhere = (path: string): string =>
   `use it from code, with createPredictor, or elsewhere: ${commandLine("export", fileWord(path), "--to", "onnx", "--out", "FILE.onnx")}`;
