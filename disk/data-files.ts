@@ -7,8 +7,8 @@ import { type LabelledSequences, parseLabelled } from "../train/data/labelled.ts
 import { type Series, seriesOf } from "../train/data/series.ts";
 import { ofTable, type TableOptions, type TableRow } from "../train/data/table.ts";
 import { type LayoutOptions, ofLayout, parsedTable } from "../train/data/table-layout.ts";
+import { decodeText } from "../train/data/utf8.ts";
 import { fileFault } from "./file-faults.ts";
-import { decodeText } from "./utf8.ts";
 
 /** Whether a file is read as a numeric series (.csv, .tsv); all others are read as text. */
 export function isSeriesFile(path: string): boolean {

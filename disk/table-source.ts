@@ -21,8 +21,8 @@ import {
   type TableLayout,
   withoutLines,
 } from "../train/data/table-layout.ts";
+import { decodeText } from "../train/data/utf8.ts";
 import { type ByteSource, betweenRows, PIECE_BYTES, piecesOf } from "./file-pieces.ts";
-import { decodeText } from "./utf8.ts";
 
 /** A table that is ready for training. */
 export interface TableSource {

@@ -43,6 +43,7 @@ const HOST_ONLY = ["cli/", "disk/", "entries/node.ts", "playground/", "runtime/h
 const PACKAGES: Record<string, readonly string[]> = {
   "interchange/onnx/": ["@bufbuild/protobuf"],
   "testing/": ["fast-check"],
+  "train/data/series-text.ts": ["csv-parse"],
   "train/data/tokenizer.ts": ["@huggingface/tokenizers"],
 };
 

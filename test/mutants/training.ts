@@ -214,6 +214,67 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "train/data/series-text.ts",
+    ["test/train/series-text.test.ts"],
+    [
+      ["a byte order mark is part of a text", 'source.replace(/^\\uFEFF/, "")', "source"],
+      [
+        "how a text is read may not be said",
+        "parsedTable(text, name, { separator, decimal }, parse)",
+        "parsedTable(text, name, {}, parse)",
+      ],
+    ],
+  ),
+  ...changed(
+    "train/forms/along-time.ts",
+    ["test/train/uses/objectives.test.ts", "test/train/uses/every-kind.test.ts"],
+    [
+      ["a loop that runs backwards goes step by step", "if (reverse) throw", "if (false) throw"],
+      ["a sum over time goes step by step", "if (node.attrs.axes.includes(axis)) throw", "if (false) throw"],
+      ["the first step is the last one", "node.attrs.start === -1 &&", ""],
+      ["steps may be numbered", "if (axis === node.attrs.axis) throw", "if (false) throw"],
+      [
+        "what is known at the end may be read at every step",
+        "if (isSoFar && (along !== undefined || isTimed(node.aval.shape)))",
+        "if (false)",
+      ],
+      ["time stays where it was when axes are turned", "node.attrs.permutation.indexOf(first.axis)", "first.axis"],
+    ],
+  ),
+  ...changed(
+    "train/forms/step-of-sequence.ts",
+    ["test/train/uses/objectives.test.ts", "test/train/uses/every-kind.test.ts"],
+    [
+      [
+        "a loop starts at zero whatever it says",
+        "if (state === undefined || isZero(graph, carry.start)) return",
+        "if (true) return",
+      ],
+      ["a loop starts anew at every step", "...(isBegun ? [constant(1)] : []),", "...(isBegun ? [constant(0)] : []),"],
+    ],
+  ),
+  ...changed(
+    "train/predictor.ts",
+    ["test/train/uses/objectives.test.ts"],
+    [["weights may not be changed", "weights = device.upload(fitting);", "weights = device.upload(packed);"]],
+  ),
+  ...changed(
+    "train/prediction.ts",
+    ["test/train/uses/objectives.test.ts"],
+    [
+      [
+        "what predicting expects of lengths is forgotten",
+        "for (const { index, mask, ...range } of checked)",
+        "for (const { index, mask, ...range } of checked.slice(1))",
+      ],
+      [
+        "a prediction may ask for what is not trained",
+        "if (known === undefined)\n      throw",
+        "if (false)\n      throw",
+      ],
+    ],
+  ),
+  ...changed(
     "train/files/model-kinds.ts",
     ["test/train/files/saved-again.test.ts"],
     [

@@ -138,6 +138,7 @@ const calls: Calls = {
   openDevice: (o) => root.openDevice(o),
   outputDropout: (o) => layers.outputDropout(none, 0, o),
   parseSeries: (o) => data.parseSeries([], "", o),
+  parseSeriesText: (o) => data.parseSeriesText("", "", o),
   pixelSequences: (o) => data.pixelSequences([], [], [], o),
   plateau: (o) => optimizers.plateau(o),
   printGraph: (o) => inspect.printGraph(none, o),

@@ -1,5 +1,5 @@
 /** @file Decodes UTF-8, and locates the first invalid byte. */
-import { UserError } from "../compiler/graph/errors.ts";
+import { UserError } from "../../compiler/graph/errors.ts";
 
 /**
  * Decodes bytes that start at `offset` in a file, at a character boundary. A byte order mark at the start of the file is
