@@ -34,7 +34,7 @@ export {
   type SeriesBatchSizes,
   seriesBatches,
 } from "../train/data/series.ts";
-export { parseSeriesText } from "../train/data/series-text.ts";
+export { parseSeriesText, type TextBlob } from "../train/data/series-text.ts";
 export type { TableOptions } from "../train/data/table.ts";
 export type { LayoutOptions } from "../train/data/table-layout.ts";
 export { textBatches, type Vocabulary, vocabularyFrom, vocabularyOf } from "../train/data/text.ts";

@@ -276,7 +276,11 @@ export const trainingMutants: readonly Mutant[] = [
   ),
   ...changed(
     "train/files/model-kinds.ts",
-    ["test/train/files/saved-again.test.ts"],
+    [
+      "test/train/files/saved-again.test.ts",
+      "test/train/uses/objectives.test.ts",
+      "test/train/uses/every-kind.test.ts",
+    ],
     [
       [
         "a classifier of texts has to have columns",

@@ -38,6 +38,7 @@ async function expectAlike(bytes: string | Uint8Array<ArrayBuffer>, options: Opt
 test.each<[string, string, Options, number[]]>([
   ["names", "a,b\n1,2\n3,4\n", {}, [1, 2, 3, 4]],
   ["a byte order mark, and line ends of Windows", "\uFEFFa;b\r\n1,5;2\r\n3;4\r\n", {}, [1.5, 2, 3, 4]],
+  ["a byte order mark before a comment", "\uFEFF# of the station\na,b\n1,2\n", {}, [1, 2]],
   ["tabs and dates", "day\tx\n2024-01-01\t1\n2024-01-02\t2\n", {}, [1, 2]],
   ["columns by name and number", "a,b,c\n1,2,3\n4,5,6\n", { columns: ["c", "1"] }, [3, 1, 6, 4]],
   ["a decimal comma", "a;b\n1,5;2\n", { decimal: "comma" }, [1.5, 2]],

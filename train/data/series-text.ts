@@ -9,6 +9,12 @@ import { ofTable, type TableOptions } from "./table.ts";
 import { type LayoutOptions, ofLayout, parsedTable } from "./table-layout.ts";
 import { decodeText } from "./utf8.ts";
 
+/** A Blob or a File, whose types not every program has. */
+export interface TextBlob {
+  /** Its bytes. */
+  readonly arrayBuffer: () => Promise<ArrayBuffer>;
+}
+
 /**
  * The series in the text of a CSV or TSV, or in a Blob of it, such as a file that was dropped on a page; `name` is what
  * messages call it. What separates the fields and how numbers are written is found in the text, or said by the options; a
@@ -19,14 +25,19 @@ import { decodeText } from "./utf8.ts";
  *   line and column.
  */
 export async function parseSeriesText(
-  source: string | Blob,
+  source: string | TextBlob,
   name: string,
   options: TableOptions & LayoutOptions = {},
 ): Promise<Series> {
   checkedOptions("parseSeriesText", options, { ...ofTable, ...ofLayout });
   const { separator, columns, decimal, missing } = options;
   const isText = typeof source === "string";
-  expectArgument(isText || source instanceof Blob, "parseSeriesText: the table", source, "its text, or a Blob of it");
+  expectArgument(
+    isText || typeof source?.arrayBuffer === "function",
+    "parseSeriesText: the table",
+    source,
+    "its text, or a Blob of it",
+  );
   const text = isText ? source.replace(/^\uFEFF/, "") : decodeText(name, new Uint8Array(await source.arrayBuffer()));
   if (text === "") throw new UserError(`${name} is empty`);
   const { parse } = await import("csv-parse/browser/esm/sync");
