@@ -1,4 +1,7 @@
-/** @file Opens devices and destroys them, until their threads are gone; for Linux, which counts them. It prints how many are left. */
+/**
+ * @file Opens and destroys devices, waits for their threads to end, and prints how many are left; for Linux, which
+ * counts threads.
+ */
 import { readdirSync } from "node:fs";
 import { CpuContext } from "../../runtime/cpu/context.ts";
 
@@ -7,13 +10,13 @@ const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
 
 async function openAndDestroy(): Promise<void> {
   const context = await CpuContext.open({ threads: 4 });
-  // For threads to fall asleep.
+  // Wait until the threads sleep.
   await pause();
   context.destroy();
 }
 
 async function left(): Promise<number> {
-  // The host makes threads of its own for the first.
+  // The host creates its own threads for the first device.
   await openAndDestroy();
   await pause();
   const before = count();

@@ -1,4 +1,4 @@
-/** @file What goes wrong on the CPU is one clear error, for all that waits. */
+/** @file A fault on the CPU is one clear error, for everything that waits. */
 import { afterEach, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import type { CpuProgram } from "../../compiler/plan/program.ts";
@@ -48,7 +48,7 @@ test.each(places)("a kernel that traps, with %s", async (name, options) => {
   expect(line(await start(context, kernels.one).catch((error) => error))).toBe(lost);
 });
 
-test("a kernel that traps in whichever thread has it", async () => {
+test("a kernel that traps in any thread", async () => {
   const context = await open({ threads: 3 });
   const every = everyStep(context.memory);
   const { run } = await start(context, kernels.trap, {
@@ -59,7 +59,7 @@ test("a kernel that traps in whichever thread has it", async () => {
 });
 
 test.each(places.slice(0, 2))(
-  "a kernel that never ends is waited for as long as allowed, and ends with the device: %s",
+  "a kernel that never ends is waited for until the timeout, and ends with the device: %s",
   async (_, options) => {
     const context = await open({ ...options, timeout: 0.2 });
     const { run } = await start(context, kernels.forever);
@@ -72,7 +72,7 @@ test.each(places.slice(0, 2))(
   },
 );
 
-test.each(places)("what waits when the device is destroyed rejects: %s", async (_, options) => {
+test.each(places)("pending reads reject when the device is destroyed: %s", async (_, options) => {
   const context = await open(options);
   const { run } = await start(context, kernels.one);
   const [first] = run();
@@ -82,7 +82,7 @@ test.each(places)("what waits when the device is destroyed rejects: %s", async (
   expect(line(await reading)).toMatch(/^DeviceLostError: .* was lost: it was destroyed; /);
 });
 
-test("a module that the engine does not take names the program", async () => {
+test("an error for a module that the engine rejects names the program", async () => {
   const context = await open({ threads: 2 });
   const before = context.heap.allocated;
   const broken = everyStep(context.memory, { module: new Uint8Array([0, 97, 115, 109]) });
@@ -94,12 +94,12 @@ test("a module that the engine does not take names the program", async () => {
     /^Error: everyStep: the engine reports: /,
   );
   expect(context.heap.allocated).toEqual(before);
-  // Followers are as they were.
+  // Followers still work.
   const { run } = await start(context, kernels.one);
   expect((await run()[0]?.read())?.data[0]).toBe(2);
 });
 
-test("inputs of another device, used up, or only for the host are refused", async () => {
+test("inputs of another device, destroyed, donated, or only for the host are errors", async () => {
   const [context, other] = [await open({ threads: 1 }), await open({ place: "caller" })];
   const { program, run } = await start(context, kernels.one);
   const [x, time] = [ndarray([400], new Array(400).fill(1)), ndarray([1], [0])];

@@ -1,4 +1,4 @@
-/** @file Running sums where the engine multiplies and adds in one instruction, which Node 20 does when it is asked to. */
+/** @file Running sums with fused multiply-add, which Node 20 has behind a flag. */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -32,7 +32,7 @@ const script = `
   console.log(JSON.stringify({ isFused: compilesFused(graph), isEqual }));
 `;
 
-test("products are those of the interpreter, in whole numbers", () => {
+test("products of integers are those of the interpreter", () => {
   const flags = hasRelaxedMadd() ? [] : ["--experimental-wasm-relaxed-simd"];
   const root = fileURLToPath(new URL("../..", import.meta.url));
   const given = [...flags, "--input-type=module", "--eval", script];
@@ -40,7 +40,7 @@ test("products are those of the interpreter, in whole numbers", () => {
   expect(JSON.parse(output)).toEqual({ isFused: true, isEqual: true });
 });
 
-/** An instruction and all that it is made of. */
+/** An instruction and all nested ones. */
 function within(instruction: Instruction): Instruction[] {
   const inner =
     instruction.kind === "plain"
@@ -51,7 +51,7 @@ function within(instruction: Instruction): Instruction[] {
   return [instruction, ...inner.flatMap(within)];
 }
 
-test("what is added to is the sum", () => {
+test("the addend of a fused instruction is the running sum", () => {
   const inputs = [
     { name: "a", dtype: "f32", shape: [5, 300] },
     { name: "b", dtype: "f32", shape: [300, 9] },

@@ -1,7 +1,6 @@
 /**
- * @file Every graph whose kernels are kept (test/kernels) on the CPU, in both schedules, against the interpreter: of one
- * row, and of rows and steps that fill no vector. Of the parts of kernels that threads share out each gives the same bits,
- * whichever thread computes them.
+ * @file Every golden graph (test/kernels) on the CPU, in both schedules, compared with the interpreter: with one row,
+ * and with rows and steps that do not fill a vector. Results are bit-equal for any number of threads.
  */
 import { afterAll, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
@@ -19,7 +18,7 @@ afterAll(() => {
   for (const context of contexts) context.destroy();
 });
 
-/** A graph to run at these sizes. Of products no input tells the number of rows by itself. */
+/** A graph to run at these sizes. For products, no input alone determines the number of rows. */
 function tracedAt({ name, trace }: GoldenGraph, sizes: Readonly<Record<string, number>>) {
   const { graph, donate } = atSite("on the CPU", trace);
   return { graph: name.startsWith("products") ? specialize(graph, sizes) : graph, ...(donate && { donate }) };
@@ -36,9 +35,10 @@ const ways = [
 ] as const;
 
 test.each(graphs.map((graph, i) => [graph.name, graph, i] as const))("%s", async (name, golden, i) => {
-  // The graphs take turns: each has one row in one schedule, and several in the other. Cells of the zoo are of one kind.
-  const turn = forms.has(name) ? ways.slice(i % 4, (i % 4) + 1) : ways.slice(2 * (i % 2), 2 * (i % 2) + 2);
-  for (const { schedule, sizes } of turn) {
+  // Graphs alternate: each has one row in one schedule, and several in the other. Cells of the zoo are similar, so each
+  // has one of the ways.
+  const chosen = forms.has(name) ? ways.slice(i % 4, (i % 4) + 1) : ways.slice(2 * (i % 2), 2 * (i % 2) + 2);
+  for (const { schedule, sizes } of chosen) {
     const { graph, ...options } = tracedAt(golden, sizes);
     const inputs = inputsOf(graph, name.startsWith("op "), sizes);
     const results = await runShared(at(contexts, 1), graph, inputs, { ...options, schedule });
@@ -49,7 +49,7 @@ test.each(graphs.map((graph, i) => [graph.name, graph, i] as const))("%s", async
 const shared = goldenGraphs.filter(({ name }) => /^(products|lstm of 32|2 layers|long sums|a loop in|gru$)/.test(name));
 
 test.each(shared.map((graph) => [graph.name, graph] as const))(
-  "%s: one, two and three threads give the same bits",
+  "%s: one, two and three threads return the same bits",
   async (_, golden) => {
     const sizes = { B: 13, T: 3 };
     const { graph, ...rest } = tracedAt(golden, sizes);
@@ -64,7 +64,7 @@ test.each(shared.map((graph) => [graph.name, graph] as const))(
   },
 );
 
-test("graphs whose threads are compared are there", () => {
+test("the graphs to compare across threads exist", () => {
   expect(at(shared, 0).name).not.toBe("");
   expect(shared.length).toBeGreaterThan(7);
 });

@@ -1,21 +1,21 @@
-/** @file Programs for the CPU written by hand, kernels and all, to test what runs them. */
+/** @file Programs for the CPU with hand-written kernels, to test the runtime. */
 import type { CpuKernel, CpuProgram, Dispatch, Step } from "../../compiler/plan/program.ts";
 import type { ModuleMemory } from "../../runtime/cpu/context.ts";
 import { encodeModule } from "../../wasm/encode.ts";
 import type { Instruction, WasmFunction } from "../../wasm/instruction.ts";
 import { assign, constant, exported, local, locals, instruction as of } from "../wasm/modules.ts";
 
-/** A word of what the dispatch is given. */
+/** A word of the dispatch's record. */
 export const given = (word: number) => of("i32.load", [local("record")], { offset: 4 * word });
 
 const add = (a: Instruction, b: Instruction) => of("i32.add", [a, b]);
 const mul = (a: Instruction, b: number) => of("i32.mul", [a, constant(b)]);
 
-/** Address of the vector of workgroup `g` in the binding of a number. */
+/** Address of the vector of workgroup `g` in a binding. */
 export const vectorAt = (binding: number) => add(given(binding), mul(local("g"), 16));
 export const vector = (binding: number) => of("v128.load", [vectorAt(binding)]);
 
-/** A kernel's function that does `body` in each workgroup `g`. */
+/** A kernel's function that runs `body` in each workgroup `g`. */
 export function kernelFunction(name: string, body: readonly Instruction[], rest: readonly string[] = []): WasmFunction {
   return exported(
     name,
@@ -55,7 +55,7 @@ const decay = kernelFunction("decay", [
     of("f32x4.add", [of("f32x4.div", [vector(0), splat(3)]), of("f32x4.splat", [of("f32.convert_i32_s", [given(2)])])]),
   ),
 ]);
-/** The two parts of a grid: the first writes 5, the second adds 7, each to a buffer of its own. */
+/** The two parts of a grid: the first writes 5, the second adds 7, each to a separate buffer. */
 const five = kernelFunction("five", [store(0, splat(5))]);
 const seven = kernelFunction("seven", [store(1, of("f32x4.add", [vector(1), splat(7)]))]);
 /** y += 10 (end - first) of its chunk. */
@@ -68,7 +68,7 @@ const chunk = kernelFunction("chunk", [
     ]),
   ),
 ]);
-/** Numbers of workgroups for dispatches that come: that of the uniform, then twice, then once. */
+/** Writes numbers of workgroups for later dispatches: that of the uniform, then 2, then 1. */
 const count = kernelFunction("count", [
   of("i32.store", [given(0), given(2)]),
   of("i32.store", [given(0), constant(2)], { offset: 4 }),
@@ -86,7 +86,7 @@ const one = kernelFunction("one", [
   store(0, of("v128.load", [local("scratch")])),
 ]);
 const trap = kernelFunction("trap", [of("unreachable")]);
-/** Sets its flag, and waits long for that of the other of two workgroups: 1 where it came. */
+/** Sets its flag, and waits a long time for the flag of the other workgroup: 1 if it was set. */
 const meet = kernelFunction(
   "meet",
   [
@@ -119,7 +119,7 @@ const forever = kernelFunction("forever", [{ kind: "loop", label: "again", body:
 
 const functions = [saxpy, decay, five, seven, chunk, count, one, trap, meet, forever];
 
-/** Of a size that is shared out among threads. */
+/** Work that is large enough to be shared among threads. */
 export const workOf = (flops: string | number) => ({ flops: [flops], bytes: [0] });
 
 export function kernel(name: string, rest: Partial<CpuKernel>): CpuKernel {
@@ -148,7 +148,7 @@ export function dispatch(kernelIndex: number, rest: Partial<Dispatch> = {}): Dis
 const buffer = (name: string, role: "slab" | "input", size: readonly (string | number)[]) =>
   ({ name, element: "f32", bytes: 4, size, role }) as const;
 
-/** Buffers: x and y come from outside, of N numbers each; `pair` has twice as many, and `count` three. */
+/** Buffers: the inputs x and y have N numbers each; `pair` has twice as many, and `count` has four. */
 const [x, y, pair, counts, extra] = [0, 1, 2, 3, 5];
 
 const at = (index: number, offset: readonly (string | number)[] = [0], size: readonly (string | number)[] = ["N"]) => ({
@@ -171,7 +171,10 @@ export const kernels = {
   saxpyExtra: 9,
 } as const;
 
-/** A program that does every kind of step; `rest` changes it. Its outputs: y, donated; the whole of `pair`; and its first four. */
+/**
+ * A program with every kind of step; `rest` changes it. Its outputs: y, donated; the whole of `pair`; and the first
+ * four numbers of its second half.
+ */
 export function everyStep(memory: ModuleMemory, rest: Partial<CpuProgram> = {}): CpuProgram {
   const read = { access: "read" } as const;
   const write = { access: "read_write" } as const;
@@ -266,7 +269,7 @@ export function everyStep(memory: ModuleMemory, rest: Partial<CpuProgram> = {}):
   };
 }
 
-/** What `everyStep` gives, in single precision as the kernels compute. */
+/** The results of `everyStep`, in single precision like the kernels. */
 export function expected(xs: readonly number[], ys: readonly number[], T: number): { y: number[]; pair: number[] } {
   const f = Math.fround;
   const n = xs.length;

@@ -1,4 +1,4 @@
-/** @file The CPU in Node, Deno and Chromium, with what pages may and may not do: the same bits everywhere. */
+/** @file The CPU in Node, Deno and Chromium, with different page policies: the same bits everywhere. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -22,7 +22,7 @@ const fileOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const jiti = join(dirname(createRequire(import.meta.url).resolve("jiti")), "jiti-cli.mjs");
 const run = promisify(execFile);
 
-/** By other means. */
+/** Computed in JavaScript. */
 const { y, pair } = expected(numbers(20_000, 1), numbers(20_000, 2), 5);
 const bits = [bitsOf(y), bitsOf(pair), bitsOf(pair.slice(20_000, 20_004))];
 const result = (place: string, isShared: boolean): JobResult => ({
@@ -34,22 +34,22 @@ const result = (place: string, isShared: boolean): JobResult => ({
 const inNode = async (file: string, options: CpuOptions, runner = [jiti]) =>
   JSON.parse((await run(process.execPath, [...runner, file, JSON.stringify(options)])).stdout) as JobResult;
 
-test("in a process of tests", async () => {
+test("in the test process", async () => {
   expect(await work({ threads: 2 })).toEqual(result("2 threads", true));
 });
 
-test.each([1, 2])("Node, which ends though the device was not destroyed: %i", async (threads) => {
+test.each([1, 2])("Node, which ends although the device was not destroyed: %i", async (threads) => {
   const place = threads === 1 ? "1 thread" : `${threads} threads`;
   expect(await inNode(fileOf("process.ts"), { threads })).toEqual(result(place, threads > 1));
 });
 
-test.each([1, 2])("Deno, which ends as well: %i", async (threads) => {
+test.each([1, 2])("Deno, which ends too: %i", async (threads) => {
   const place = threads === 1 ? "1 thread" : `${threads} threads`;
   const output = await deno(["run", "-A", "--no-remote", fileOf("process.ts"), JSON.stringify({ threads })]);
   expect(JSON.parse(output)).toEqual(result(place, threads > 1));
 });
 
-test.runIf(existsSync("/proc/self/task"))("threads end with their devices, though they sleep", async () => {
+test.runIf(existsSync("/proc/self/task"))("sleeping threads end with their devices", async () => {
   const [node, other] = await Promise.all([
     run(process.execPath, [jiti, fileOf("endings.ts")]).then(({ stdout }) => Number(stdout)),
     deno(["run", "-A", "--no-remote", fileOf("endings.ts")]).then(Number),
@@ -59,7 +59,7 @@ test.runIf(existsSync("/proc/self/task"))("threads end with their devices, thoug
   expect(other).toBeLessThan(4);
 });
 
-describe("what bundlers make of the engine runs", () => {
+describe("the engine works in bundles of", () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "cellgrad-engine-"));
@@ -107,13 +107,13 @@ describe("a page", () => {
 
   test.each<[string, Record<string, string>, JobResult]>([
     [
-      "isolated from other origins: threads",
+      "cross-origin isolated: threads",
       { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" },
       result("2 threads", true),
     ],
     ["not isolated: one worker", {}, result("1 thread", false)],
     [
-      "whose policy forbids workers of its own making: its own thread",
+      "whose policy forbids generated workers: its main thread",
       { "content-security-policy": "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'" },
       result("the caller's thread", false),
     ],

@@ -1,4 +1,4 @@
-/** @file One job for every host: a program that does every kind of step, on as many threads as are asked for. */
+/** @file One job for every host: a program with every kind of step, on a given number of threads. */
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { uploadCpuArray } from "../../runtime/cpu/arrays.ts";
 import { CpuContext, type CpuOptions } from "../../runtime/cpu/context.ts";
@@ -8,21 +8,21 @@ import { everyStep } from "./hand-made.ts";
 export interface JobResult {
   readonly name: string;
   readonly isShared: boolean;
-  /** Sums of the bits of the outputs. */
+  /** Checksums of the outputs. */
   readonly bits: readonly number[];
 }
 
 export const numbers = (count: number, start: number): number[] =>
   Array.from({ length: count }, (_, i) => Math.fround(((i * 7919 + start) % 1000) / 256));
 
-/** A number that other bits change. */
+/** A checksum of the bits. */
 export function bitsOf(data: ArrayLike<number>): number {
   let sum = 0;
   for (const bits of new Uint32Array(Float32Array.from(data).buffer)) sum = (Math.imul(sum, 31) + bits) >>> 0;
   return sum;
 }
 
-/** Runs, and leaves the device as it is: a host that has nothing else to do ends. */
+/** Runs the job without destroying the device: a host without other work ends. */
 export async function work(options: CpuOptions): Promise<JobResult> {
   const context = await CpuContext.open(options);
   const program = await LoadedCpuProgram.load(context, everyStep(context.memory), [2]);

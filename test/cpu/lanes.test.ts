@@ -1,4 +1,4 @@
-/** @file Memory that the four lanes of a workgroup read at places which grow from lane to lane, shrink, jump, or are one. */
+/** @file Loads of the four lanes of a workgroup at indices that ascend, descend, jump, or are equal. */
 import { expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
@@ -16,7 +16,7 @@ const places: readonly (readonly [
   expected: (lane: number, group: number) => number,
 ])[] = [
   ["neighbours", (k) => k.add(k.mul(k.group, k.u32(4)), k.lane), (lane, group) => 4 * group + lane],
-  ["neighbours turned around", (k) => k.sub(k.u32(19), k.lane), (lane) => 19 - lane],
+  ["neighbours in reverse", (k) => k.sub(k.u32(19), k.lane), (lane) => 19 - lane],
   ["every third", (k) => k.add(k.mul(k.lane, k.u32(3)), k.group), (lane, group) => 3 * lane + group],
   ["one for all", (k) => k.sub(k.add(k.lane, k.u32(7)), k.lane), () => 7],
   ["twice a difference", (k) => k.mul(k.sub(k.u32(9), k.lane), k.u32(2)), (lane) => 18 - 2 * lane],

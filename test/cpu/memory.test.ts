@@ -1,4 +1,4 @@
-/** @file Memory of the CPU's device: blocks, growth with arrays in it, and want of it. */
+/** @file Memory of the CPU device: blocks, growth, and running out of memory. */
 import { afterEach, expect, test } from "vitest";
 import { margins } from "../../compiler/graph/margins.ts";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
@@ -26,7 +26,7 @@ afterEach(() => {
 const numbers = (count: number, start = 0) => Array.from({ length: count }, (_, i) => start + (i % 1000));
 const message = (error: unknown) => (error instanceof Error ? `${error.name}: ${error.message}` : `no error: ${error}`);
 
-test("blocks never overlap, keep their distance from both ends, and are used again once they are free", () => {
+test("blocks never overlap, keep margins at both ends, and are reused after they are freed", () => {
   const limit = 1 << 20;
   const heap = new Heap(limit);
   const live: Block[] = [];
@@ -48,12 +48,12 @@ test("blocks never overlap, keep their distance from both ends, and are used aga
   }
   for (const block of live) heap.free(block);
   expect(heap.allocated).toEqual({ bytes: 0, buffers: 0 });
-  // All is one again.
+  // All free ranges are merged again.
   expect(heap.take(limit - 64 - margins.behind)).toEqual({ address: 64, size: limit - 64 - margins.behind });
   expect(heap.take(1)).toBeUndefined();
 });
 
-test("the smallest part that is large enough is taken", () => {
+test("the smallest sufficient free range is used", () => {
   const heap = new Heap(1 << 20);
   const [a, , b] = [640, 64, 128, 64].map((bytes) => heap.take(bytes)) as [Block, Block, Block, Block];
   heap.free(a);
@@ -82,7 +82,7 @@ test.each<[string, CpuOptions]>([
     expect(bitsOf((await arrays[i]?.read())?.data ?? [])).toBe(bitsOf(numbers(N, N % 7)));
 });
 
-test("runs leave nothing behind, and neither does a program", async () => {
+test("runs and programs leak no memory", async () => {
   const context = await open({ threads: 2 });
   const before = context.heap.allocated;
   const program = await LoadedCpuProgram.load(context, everyStep(context.memory), [2]);
@@ -107,7 +107,7 @@ test("runs leave nothing behind, and neither does a program", async () => {
   );
 });
 
-test("of tapes for many sizes the last used are kept, as far as there is room for them", async () => {
+test("tapes of recently used sizes are cached, up to a limit", async () => {
   const context = await open({ threads: 1 });
   const program = await LoadedCpuProgram.load(context, everyStep(context.memory), [1, 2]);
   const [N, values] = [16, numbers(16)];
@@ -125,12 +125,12 @@ test("of tapes for many sizes the last used are kept, as far as there is room fo
   const two = await run(20);
   expect(two).toBe(one + 1);
   expect(await run(30)).toBe(two);
-  // Only what was used last has room now, however large it is.
+  // Now only the last tape is cached, however large it is.
   context.tapeBytes = 1;
   for (const T of [40, 1, 30]) expect(await run(T)).toBe(one - 1);
 });
 
-test("where there is no memory the error says for what, nothing of the run is done, and a smaller one follows", async () => {
+test("an out-of-memory error names the value, no part of the run is done, and a smaller run works", async () => {
   const context = await open({ threads: 2, maximumPages: 64 });
   expect(() => uploadCpuArray(context, ndarray([2 ** 20], numbers(2 ** 20)))).toThrow(
     "the device WebAssembly SIMD, 2 threads is out of memory: an array [1048576] needs 4.0 MiB; lower the batch",
@@ -153,8 +153,8 @@ test("where there is no memory the error says for what, nothing of the run is do
   expect([...((await out?.read())?.data ?? [])]).toEqual(expected(few, few, 1).y);
 });
 
-/** An engine whose memory has a maximum of at most `mostPages` pages, and grows to at most `mostGrown`. */
-function stingy(mostPages: number, mostGrown: number): number[] {
+/** Simulates an engine that allows a maximum of `mostPages` pages, and growth up to `mostGrown` pages. */
+function limitMemory(mostPages: number, mostGrown: number): number[] {
   const asked: number[] = [];
   Reflect.set(
     WebAssembly,
@@ -175,14 +175,14 @@ function stingy(mostPages: number, mostGrown: number): number[] {
 }
 
 test("a maximum that the engine refuses is halved", async () => {
-  const asked = stingy(20_000, 20_000);
+  const asked = limitMemory(20_000, 20_000);
   const context = await open({ place: "caller" });
   expect(asked).toEqual([65536, 32768, 16384]);
   expect(context.heap.limit).toBe(16384 * 65536);
 });
 
-test("no memory at all is a device that is not there", async () => {
-  stingy(0, 0);
+test("without any memory the device is unavailable", async () => {
+  limitMemory(0, 0);
   const line = await open({ place: "caller" }).catch(message);
   expect(line).toBe(
     "DeviceUnavailableError: WebAssembly cannot allocate memory (could not allocate memory). Close other programs or pages that use it.",
@@ -190,10 +190,10 @@ test("no memory at all is a device that is not there", async () => {
 });
 
 test.each([
-  ["that was never written", false],
+  ["that was not written yet", false],
   ["that lacks an address", true],
-])("a run after one without memory is refused where it would run a tape %s", async (_, hasRun) => {
-  stingy(65536, 40);
+])("a run after an out-of-memory run is rejected if it would use a tape %s", async (_, hasRun) => {
+  limitMemory(65536, 40);
   const context = await open({ place: "caller" });
   const program = await LoadedCpuProgram.load(context, everyStep(context.memory));
   const few = numbers(16);
@@ -202,7 +202,7 @@ test.each([
   const [first, second] = [upload(500), upload(0)];
   const later = [upload(0), upload(0)];
   if (hasRun) await run(first, upload(0)).read();
-  // Words that a tape may have, so that a run of it would end.
+  // Words that are valid in a tape, so that running it would terminate.
   const low = uploadCpuArray(context, ndarray([2 ** 14], new Array(2 ** 14).fill(1), "i32"));
   const large = uploadCpuArray(context, ndarray([10 ** 6], numbers(10 ** 6)));
   const behindIt = upload(0);
@@ -214,12 +214,12 @@ test.each([
       /^DeviceMemoryError: .* everyStep at N=16, T=1 /,
     );
   large.destroy();
-  // The tape is written again, in its place, and later runs have it.
+  // The tape is rewritten in place, and later runs use it.
   for (const y of later) expect([...(await run(second, y).read()).data]).toEqual(expected(few, few, 1).y);
 });
 
-test("memory that does not grow as it may is want of memory, of which a donated array takes no harm", async () => {
-  stingy(65536, 40);
+test("memory that cannot grow to its maximum is out of memory", async () => {
+  limitMemory(65536, 40);
   const context = await open({ place: "caller" });
   const large = uploadCpuArray(context, ndarray([10 ** 6], numbers(10 ** 6)));
   expect(message(await large.read().catch((error) => error))).toMatch(

@@ -1,4 +1,4 @@
-/** @file The job in a page, and the device that a page's policy may forbid. */
+/** @file The job in a page, and the device that a page's policy can forbid. */
 import { openDevice } from "../../devices/open-device.ts";
 import { work } from "./job.ts";
 

@@ -1,4 +1,7 @@
-/** @file The job in a process: `process.ts OPTIONS`, as JSON. It prints the result, and ends because nothing waits. */
+/**
+ * @file The job in a process: `process.ts OPTIONS`, with options as JSON. It prints the result, and ends since nothing
+ * is pending.
+ */
 import process from "node:process";
 import type { CpuOptions } from "../../runtime/cpu/context.ts";
 import { work } from "./job.ts";

@@ -1,6 +1,6 @@
 /**
- * @file Products on the CPU: tiles, panels of several blocks of the depth, and what does not fill them; either operand
- * transposed, sums of products, batches, and sizes that are known when the program runs; tiles that a tuning asks for.
+ * @file Products on the CPU: tiles, panels of several blocks of the depth, and remainders; either operand transposed,
+ * sums of products, batches, symbolic sizes, and tiles set by a tuning.
  */
 import { afterAll, expect, test } from "vitest";
 import type { Tuning } from "../../compiler/plan/tuning.ts";
@@ -38,7 +38,7 @@ interface Products {
   readonly transposeB: boolean;
 }
 
-/** How far products are from the interpreter's. */
+/** The error of products relative to the interpreter's. */
 async function errorOf({ shape: [batch, m, k, n], transposeA, transposeB }: Products, tuning: Tuning): Promise<number> {
   const f32 = (name: string, ...shape: Dim[]) => ({ name, dtype: "f32", shape }) as const;
   const left = (name: string) => f32(name, ...batch, ...(transposeA ? [k, m] : [m, k]));

@@ -1,4 +1,6 @@
-/** @file Programs for the CPU in tests: kernels of the IR as they are, and dispatches that threads share, however small. */
+/**
+ * @file Programs for the CPU in tests: from kernels of the IR, and with dispatches that threads share, however small.
+ */
 import { buildCpuProgram, cpuKernels } from "../../compiler/compile-cpu.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../../compiler/graph/graph.ts";
@@ -11,18 +13,18 @@ import { LoadedCpuProgram } from "../../runtime/cpu/loaded-program.ts";
 import { encodeModule } from "../../wasm/encode.ts";
 import { workOf } from "./hand-made.ts";
 
-/** A program of kernels of the IR for the memory of a context. */
+/** Renders a program of kernels of the IR for the memory of a context. */
 export function renderedFor(context: CpuContext, planned: Program<PlannedKernel>): CpuProgram {
   const { kernels, functions } = cpuKernels(planned);
   return { ...planned, kernels, module: encodeModule({ functions }, context.memory) };
 }
 
-/** The same with kernels that seem worth sharing, whatever there is to do. */
+/** The same program with kernels that all count as large enough to share. */
 export function sharedOut(program: CpuProgram): CpuProgram {
   return { ...program, kernels: program.kernels.map((kernel) => ({ ...kernel, work: workOf(1e9) })) };
 }
 
-/** The outputs of a graph whose dispatches all threads share; arrays that are donated are uploaded for it. */
+/** Runs a graph with dispatches that all threads share, and returns its outputs; donated arrays are uploaded. */
 export async function runShared(
   context: CpuContext,
   graph: Graph,
@@ -42,7 +44,7 @@ export async function runShared(
   return values;
 }
 
-/** Results as bits of f32, which tell one NaN and one zero from another. */
+/** Results as bits of f32, which distinguish NaNs and zeros. */
 export function bitsOf(results: readonly NdArray[]): number[][] {
   return results.map(({ data }) => [...new Uint32Array(Float32Array.from(data).buffer)]);
 }

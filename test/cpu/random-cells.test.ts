@@ -1,4 +1,7 @@
-/** @file Random cells on one, two and three threads: the same bits, whichever thread computes which part. CELLGRAD_SEED draws others. */
+/**
+ * @file Random cells on one, two and three threads: the same bits, whichever thread computes which part. CELLGRAD_SEED
+ * selects others.
+ */
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
@@ -17,7 +20,7 @@ afterAll(() => {
 
 let compared = 0;
 
-/** Runs on all, and gives what one thread computes. */
+/** Runs on all contexts, and returns the result of one thread. */
 const together = (name: string, options: CompileOptions): Executor => ({
   ...{ name, tolerance: 1e-4 },
   execute: async (graph, inputs) => {

@@ -1,6 +1,6 @@
 /**
- * @file Random kernels of the IR as WebAssembly and with none: whole numbers to the bit, f32 to the last digits. A workgroup has
- * four lanes there. CELLGRAD_KERNELS says how many, and CELLGRAD_KERNELS_SEED which.
+ * @file Random kernels of the IR as WebAssembly and in the evaluator: integers bit-equal, f32 up to the last digits. A
+ * workgroup has four lanes. CELLGRAD_KERNELS sets how many, and CELLGRAD_KERNELS_SEED which.
  */
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
@@ -21,7 +21,7 @@ const { CELLGRAD_KERNELS: count = "60", CELLGRAD_KERNELS_SEED: seed = "1" } = pr
 const kind = { lanes: 4, asks: false, hasVectors: false };
 const inputs = randomInputs(kind);
 
-test("random kernels give on the CPU what they give with none", { timeout: 3_600_000 }, async () => {
+test("random kernels return the same on the CPU and in the evaluator", { timeout: 3_600_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(tapes, async (tape) => {
       const program = randomProgram(tape, kind);

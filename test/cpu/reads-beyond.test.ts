@@ -1,6 +1,6 @@
 /**
- * @file Reads at both ends of the memory: lanes that have no work read beyond what a kernel is given, and addresses are never below
- * 0 on the way to what they are.
+ * @file Reads at both ends of the memory: lanes without work read past the end of an array, and intermediate addresses
+ * are never below 0.
  */
 import { expect, test } from "vitest";
 import { add, dot, ndarray, openDevice, pad, scanTensors, slice, type Tensor, traceGraph } from "../../index.ts";
@@ -8,7 +8,7 @@ import { add, dot, ndarray, openDevice, pad, scanTensors, slice, type Tensor, tr
 test.each([
   [129, 2600],
   [13, 25_000],
-])("a column is read by four rows at a time, of an array [%i, %i] at the end of the memory", async (rows, columns) => {
+])("a column is read four rows at a time, from an array [%i, %i] at the end of the memory", async (rows, columns) => {
   const device = await openDevice({ device: "cpu", threads: 1 });
   const graph = traceGraph("column", [{ name: "x", dtype: "f32", shape: [rows, columns] }], ([x]) => [
     add(slice(x as Tensor<"f32">, 1, columns - 1, 1), 1),
@@ -19,7 +19,8 @@ test.each([
     Array.from({ length: rows * columns }, (_, i) => i),
   );
   const expected = Array.from({ length: rows }, (_, row) => (row + 1) * columns);
-  // Memory grows by pages of 64 KiB: in one of these turns the array ends less than three rows before the end of one.
+  // Memory grows by pages of 64 KiB: in one of these iterations the array ends less than three rows before the end of a
+  // page.
   for (let turn = 0; turn < 8; turn++) {
     const filler = device.upload(ndarray([2048], new Array(2048).fill(0)));
     const hole = device.upload(ndarray([256], new Array(256).fill(0)));
@@ -34,7 +35,7 @@ test.each([
   device.destroy();
 });
 
-test("a panel of columns that is not full is read of a transposed matrix at the end of the memory", async () => {
+test("an incomplete panel of columns is read from a transposed matrix at the end of the memory", async () => {
   const device = await openDevice({ device: "cpu", threads: 1 });
   const [rows, columns, depth] = [17, 133, 2600];
   const graph = traceGraph(
@@ -66,7 +67,7 @@ test("a panel of columns that is not full is read of a transposed matrix at the 
   device.destroy();
 });
 
-test("what a choice leaves out is not read, however far it lies from an array at the end of the memory", async () => {
+test("an index that a condition discards is not read, however far it is from an array at the end of the memory", async () => {
   const device = await openDevice({ device: "cpu", threads: 1 });
   const [size, zeros] = [1000, 400_000];
   const graph = traceGraph("padded", [{ name: "x", dtype: "f32", shape: [size] }], ([x]) => [
@@ -75,7 +76,7 @@ test("what a choice leaves out is not read, however far it lies from an array at
   const compiled = await device.compile(graph);
   const hole = device.upload(ndarray([3, size + 2 * zeros], new Array(3 * (size + 2 * zeros)).fill(0)));
   const x = device.upload(ndarray([size], new Array(size).fill(1)));
-  // The result takes its place, and what it is copied from.
+  // The result and its source reuse this memory.
   hole.destroy();
   const [padded] = compiled.run({ x });
   const { data } = (await padded?.read()) ?? { data: [] };
@@ -84,7 +85,7 @@ test("what a choice leaves out is not read, however far it lies from an array at
 });
 
 test.each(["auto", "stepwise"] as const)(
-  "a known number of steps, backwards, %s, from the begin of the memory",
+  "a reversed loop of known length, %s, at the start of the memory",
   async (schedule) => {
     const steps = 4000;
     const avals = [

@@ -1,4 +1,4 @@
-/** @file Running programs on the CPU: every kind of step, in every place where kernels may run. */
+/** @file Running programs on the CPU: every kind of step, with every arrangement of threads. */
 import { afterAll, describe, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { uploadCpuArray } from "../../runtime/cpu/arrays.ts";
@@ -35,7 +35,7 @@ describe.each(Object.entries(places))("%s", (_, options) => {
     expect([...((await four?.read())?.data ?? [])]).toEqual(once.pair.slice(N, N + 4));
     expect([...((await pair?.read())?.data ?? [])]).toEqual(once.pair);
     expect([...((await first?.read())?.data ?? [])]).toEqual(once.y);
-    // Another array, elsewhere, and what the first run gave.
+    // Another array at another address, and a result of the first run.
     const other = uploadCpuArray(context, ndarray([N], x));
     const [second] = program.run({ x: first as NonNullable<typeof first>, y: other, time });
     expect([...((await second?.read())?.data ?? [])]).toEqual(expected(once.y, x, T).y);

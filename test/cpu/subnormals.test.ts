@@ -1,6 +1,6 @@
 /**
- * @file Gradients that vanish: WebAssembly cannot flush subnormal numbers to 0, so they are as exact as f32 holds them, forward and
- * backward, on vectors and on numbers that all lanes share.
+ * @file Vanishing gradients: WebAssembly does not flush subnormal numbers to 0, so they are as exact as f32 allows,
+ * forward and backward, for vectors and for scalars.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
@@ -31,7 +31,7 @@ const least = 2 ** -149;
 describe.each(["auto", "stepwise"] as const)("%s", (schedule) => {
   const { execute } = deviceExecutor("cpu", device, 0, { schedule });
 
-  test("a state that halves in every step is what it is down to the least number", async () => {
+  test("a state that halves in every step is exact down to the smallest number", async () => {
     for (const units of [1, 7]) {
       const steps = 145;
       const avals = [

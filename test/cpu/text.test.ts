@@ -1,4 +1,7 @@
-/** @file The text of kernels for the CPU is that of what the device runs: sums are fused in it where the engine can. */
+/**
+ * @file The text of kernels for the CPU is that of the code the device runs: with fused multiply-add if the engine has
+ * it.
+ */
 import { expect, test, vi } from "vitest";
 import { languageModel } from "../../entries/networks.ts";
 import { adam, gru, trainingStep } from "../../index.ts";

@@ -1,4 +1,4 @@
-/** @file Threads that help: they do, they do nothing twice, and what there is little of they leave to one. */
+/** @file Threads share large dispatches, do no workgroup twice, and leave small dispatches to one thread. */
 import { afterAll, describe, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import type { CpuProgram, Step } from "../../compiler/plan/program.ts";
@@ -14,7 +14,7 @@ afterAll(async () => {
   for (const context of [opened, alone]) (await context).destroy();
 });
 
-/** y after these steps, at N numbers that are 1, 2, 3, … */
+/** y after these steps, for N numbers 1, 2, 3, … */
 async function outcome(
   context: CpuContext,
   steps: readonly Step[],
@@ -34,7 +34,7 @@ async function outcome(
   return [...data];
 }
 
-test("two workgroups of a large dispatch run at once, also where the memory has grown", async () => {
+test("two workgroups of a large dispatch run at once, also after the memory has grown", async () => {
   const context = await opened;
   const two = { rows: [2], rowsPer: 1, columns: [1], lanes: 1 } as const;
   const meet = () => outcome(context, [dispatch(kernels.meet, { grid: [two] })], 32, 0);
@@ -44,15 +44,15 @@ test("two workgroups of a large dispatch run at once, also where the memory has 
   large.destroy();
 });
 
-describe("of more dispatches than are told apart", () => {
-  /** Whatever it is, it is worth sharing. */
+describe("with more dispatches than the counter distinguishes", () => {
+  /** Makes every kernel large enough to be shared. */
   const large = (program: CpuProgram) => program.kernels.map((kernel) => ({ ...kernel, work: workOf(1e6) }));
 
   test.each([
     [8, 70_000],
     [100, 2000],
     [4000, 300],
-  ])("each does every workgroup once, at N=%i and %i of them", async (N, T) => {
+  ])("every workgroup runs once, at N=%i and %i dispatches", async (N, T) => {
     const context = await opened;
     const one = await alone;
     const steps: Step[] = [
@@ -65,20 +65,20 @@ describe("of more dispatches than are told apart", () => {
   });
 });
 
-test("what other threads would come too late for is left to one, and a range is worth taking", () => {
+test("small dispatches run on one thread, and ranges are large enough to be worth claiming", () => {
   expect(grainOf(100_000, 0, 1000, 4)).toBe(0);
   expect(grainOf(0, 100_000, 1000, 4)).toBe(0);
   expect(grainOf(1e9, 0, 1, 4)).toBe(0);
   expect(grainOf(1e9, 0, 1000, 1)).toBe(0);
   expect(grainOf(0, 1e9, 3200, 4)).toBe(100);
-  // Eight ranges for each of four threads, and no less than one for each.
+  // Eight ranges per thread for four threads, and at least one per thread.
   expect(grainOf(1e9, 0, 3200, 4)).toBe(100);
   expect(grainOf(160_000, 0, 4000, 4)).toBe(800);
   expect(grainOf(160_000, 0, 4000, 16)).toBe(250);
   expect(grainOf(1e12, 0, 1e6, 100_000)).toBe(31);
 });
 
-test("a page that is not isolated from other origins has one thread, whose memory is its own", async () => {
+test("a page that is not cross-origin isolated has one thread with unshared memory", async () => {
   Reflect.set(globalThis, "crossOriginIsolated", false);
   try {
     const context = await CpuContext.open({ threads: 2 });

@@ -1,4 +1,4 @@
-/** @file Workers that end, or that the host does not give. */
+/** @file Workers that end, or that the host does not start. */
 import { syncBuiltinESMExports } from "node:module";
 import threads from "node:worker_threads";
 import { afterEach, expect, test } from "vitest";
@@ -8,12 +8,12 @@ import { CpuContext } from "../../runtime/cpu/context.ts";
 import type { EngineMessage } from "../../runtime/cpu/protocol.ts";
 import { everyStep } from "./hand-made.ts";
 
-/** The host's own; names that are imported follow what is put in its place. */
+/** The host's own Worker; imported bindings follow a replacement. */
 const { Worker } = threads;
 
 const contexts: CpuContext[] = [];
 
-function hostGives(given: typeof Worker): void {
+function replaceWorker(given: typeof Worker): void {
   threads.Worker = given;
   syncBuiltinESMExports();
 }
@@ -25,14 +25,14 @@ async function open(): Promise<CpuContext> {
 }
 
 afterEach(() => {
-  hostGives(Worker);
+  replaceWorker(Worker);
   for (const context of contexts.splice(0)) context.destroy();
 });
 
-/** A host that starts at most `count` workers; they are listed. */
+/** Makes the host start at most `count` workers; returns the list of them. */
 function atMost(count: number): threads.Worker[] {
   const started: threads.Worker[] = [];
-  hostGives(
+  replaceWorker(
     class extends Worker {
       constructor(...given: ConstructorParameters<typeof Worker>) {
         if (started.length === count) throw new Error("no more threads");
@@ -44,14 +44,14 @@ function atMost(count: number): threads.Worker[] {
   return started;
 }
 
-test.each([0, 2])("a worker that ends takes the device with it: %i", async (number) => {
+test.each([0, 2])("a worker that ends loses the device: %i", async (number) => {
   const started = atMost(3);
   const context = await open();
   const array = uploadCpuArray(context, ndarray([2], [1, 2]));
   await array.read();
   await started[number]?.terminate();
   const { message } = await context.lost;
-  // 0 where it had not begun.
+  // 0 if it had not started.
   expect(message).toMatch(
     /^the device WebAssembly SIMD, 3 threads was lost: a worker ended with code [01]; open a new one/,
   );
@@ -62,7 +62,7 @@ test.each([
   [2, "2 threads"],
   [1, "1 thread"],
   [0, "the caller's thread"],
-])("of %i workers that the host gives: %s", async (count, place) => {
+])("with %i workers from the host: %s", async (count, place) => {
   atMost(count);
   const context = await open();
   expect(context.name).toBe(`WebAssembly SIMD, ${place}`);
@@ -70,9 +70,9 @@ test.each([
   expect([...(await array.read()).data]).toEqual([1, 2]);
 });
 
-test("a worker that never begins is started again, and then the caller's thread does", async () => {
+test("a worker that never starts is retried once, then the caller's thread is used", async () => {
   const started: threads.Worker[] = [];
-  hostGives(
+  replaceWorker(
     class extends Worker {
       constructor(_: string | URL, options?: threads.WorkerOptions) {
         super("setInterval(() => {}, 1e6)", options);
@@ -86,11 +86,11 @@ test("a worker that never begins is started again, and then the caller's thread 
 });
 
 test.each([
-  ["of which the engine makes no instance", false, 2 ** 16, "the engine reports"],
-  ["for which there is no memory", true, 2 ** 33, "out of memory"],
-])("a program %s is taken back from all workers", async (_, isShared, end, reason) => {
+  ["that the engine cannot instantiate", false, 2 ** 16, "the engine reports"],
+  ["without enough memory", true, 2 ** 33, "out of memory"],
+])("a program %s is unloaded from all workers", async (_, isShared, end, reason) => {
   const sent: string[][] = [];
-  hostGives(
+  replaceWorker(
     class extends Worker {
       readonly #kinds: string[] = [];
       constructor(...given: ConstructorParameters<typeof Worker>) {
@@ -108,7 +108,7 @@ test.each([
   const command = { module: await WebAssembly.compile(module), scratch: 64, scratchStride: 64, end };
   await expect(context.load(name, kernels, command)).rejects.toThrow(reason);
   expect(sent).toEqual(["lead", "follow", "follow"].map((first) => [first, "load", "unload"]));
-  // They go on.
+  // The workers still work.
   const array = uploadCpuArray(context, ndarray([2], [1, 2]));
   expect([...(await array.read()).data]).toEqual([1, 2]);
 });

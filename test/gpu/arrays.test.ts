@@ -1,4 +1,4 @@
-/** @file Arrays on a device from run to run: who owns their memory, when it is used again, and what is refused. */
+/** @file Arrays on a device across runs: who owns their memory, when it is reused, and which uses are errors. */
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
@@ -25,7 +25,7 @@ type Float = Tensor<"f32">;
 const device = await openWebgpu();
 afterAll(() => device.destroy());
 
-/** A number that needs places of its own on the way, and two results. */
+/** A graph with intermediate values and two results. */
 const graph = traceGraph(
   "network",
   [
@@ -45,7 +45,7 @@ async function expectRight(results: readonly { read: () => Promise<NdArray> }[],
     expect(difference((await result.read()).data, at(expected, i).data)).toBeLessThan(1e-5);
 }
 
-test("one program serves sizes that grow and shrink, and arrays that change, all on their way at once", async () => {
+test("one program serves growing and shrinking sizes and changing arrays, with all runs in flight at once", async () => {
   const executable = await device.compile(graph);
   const inputs = [3, 700, 3, 90].map((rows, seed) => numbers([rows, 8], seed));
   const uploaded = inputs.map((x) => device.upload(x));
@@ -57,7 +57,7 @@ test("one program serves sizes that grow and shrink, and arrays that change, all
   executable.destroy();
 });
 
-test("of arrays of nothing, nothing is written: there are hosts that end at it", async () => {
+test("empty arrays are not written: some hosts crash on an empty write", async () => {
   const write = vi.spyOn(GPUQueue.prototype, "writeBuffer");
   const executable = await device.compile(graph);
   const none = ndarray([0, 8], []);
@@ -73,7 +73,7 @@ test("of arrays of nothing, nothing is written: there are hosts that end at it",
   executable.destroy();
 });
 
-test("a program that runs again finds nothing of the run before", async () => {
+test("a program that runs again sees nothing of the previous run", async () => {
   const inputs = [
     { name: "i", dtype: "i32", shape: [5] },
     { name: "x", dtype: "f32", shape: [5, 3] },
@@ -92,7 +92,7 @@ test("a program that runs again finds nothing of the run before", async () => {
   executable.destroy();
 });
 
-test("memory that is given back is used again, and none is left in the end", async () => {
+test("freed memory is reused, and none is left at the end", async () => {
   device.trim();
   const before = device.memory();
   const executable = await device.compile(graph, { readback: [0] });
@@ -113,10 +113,10 @@ test("memory that is given back is used again, and none is left in the end", asy
   expect(device.memory()).toEqual(before);
 });
 
-test("results that are alive at once lie apart, whatever they are used for", async () => {
+test("results that are alive at once do not share memory", async () => {
   const executable = await device.compile(graph, { readback: [1] });
   const inputs = [numbers([30, 8], 3), numbers([30, 8], 4), numbers([30, 8], 5)];
-  // What the first gives back may serve the others, as their results or on the way to the host.
+  // Memory freed by the first may serve the others, for results or for staging.
   const first = executable.run({ x: at(inputs, 0), w });
   await expectRight(first, at(inputs, 0));
   for (const result of first) result.destroy();
@@ -126,7 +126,7 @@ test("results that are alive at once lie apart, whatever they are used for", asy
   executable.destroy();
 });
 
-test("numbers of every dtype come back as they are", async () => {
+test("numbers of every dtype come back unchanged", async () => {
   const inputs = [
     { name: "i", dtype: "i32", shape: [3] },
     { name: "u", dtype: "u32", shape: [2] },
@@ -161,11 +161,11 @@ test("numbers of every dtype come back as they are", async () => {
   executable.destroy();
 });
 
-describe("refused is", () => {
+describe("an error is", () => {
   const doubled = traceGraph("doubled", [{ name: "x", dtype: "f32", shape: ["N"] }], ([x]) => [mul(x as Float, 2)]);
   const x = ndarray([2], [1, 2]);
 
-  test("an array that was donated, to whoever reads it or runs with it", async () => {
+  test("a read or run of a donated array", async () => {
     const executable = await device.compile(doubled, { donate: { x: 0 } });
     const array = device.upload(x);
     const [result] = executable.run({ x: array });
@@ -176,7 +176,7 @@ describe("refused is", () => {
     executable.destroy();
   });
 
-  test("an array that was destroyed, and one for the host alone", async () => {
+  test("a use of a destroyed array, and a run with a readback result", async () => {
     const executable = await device.compile(doubled, { readback: [0] });
     const array = device.upload(x);
     array.destroy();
@@ -192,9 +192,9 @@ describe("refused is", () => {
   });
 
   test.each<[string, Record<string, NdArray>, string]>([
-    ["an input that is missing", {}, "doubled: input x is missing"],
-    ["one of another shape", { x: numbers([2, 2], 1) }, "doubled: input x: expected 1 axes [N], got 2 [2, 2]"],
-    ["one of another dtype", { x: ndarray([2], [1, 2], "i32") }, "doubled: input x is i32; expected f32"],
+    ["a missing input", {}, "doubled: input x is missing"],
+    ["an input of another shape", { x: numbers([2, 2], 1) }, "doubled: input x: expected 1 axes [N], got 2 [2, 2]"],
+    ["an input of another dtype", { x: ndarray([2], [1, 2], "i32") }, "doubled: input x is i32; expected f32"],
   ])("%s", async (_, inputs, fault) => {
     const executable = await device.compile(doubled);
     expect(() => executable.run(inputs)).toThrow(fault);
@@ -204,7 +204,7 @@ describe("refused is", () => {
     executable.destroy();
   });
 
-  test("whatever is asked of a device that is gone", async () => {
+  test("any use of a destroyed device", async () => {
     const gone = await openWebgpu();
     const executable = await gone.compile(doubled);
     const array = gone.upload(x);

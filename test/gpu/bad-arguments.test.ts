@@ -1,4 +1,4 @@
-/** @file What is wrong in how a compiled graph is called, and the line that the caller reads: on the device, and in the interpreter. */
+/** @file Wrong calls of a compiled graph, and their error messages: on the device, and in the interpreter. */
 import { afterAll, describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import {
@@ -50,11 +50,11 @@ async function run(on: Device, inputs: () => Inputs | Promise<Inputs>, options: 
 const x = array([3, 2]);
 
 const misfits: readonly (readonly [given: string, inputs: Inputs, line: string])[] = [
-  ["one too few", { x }, "g: input y is missing"],
+  ["a missing input", { x }, "g: input y is missing"],
   ["rows that differ", { x, y: array([4, 2]) }, "g: input y: axis 0 is B=3 elsewhere, got 4 in [4, 2]"],
   ["integers", { x: array([3, 2], "i32"), y: x }, "g: input x is i32; expected f32"],
   [
-    "a shape that lies",
+    "a shape that does not match the data",
     { x, y: { ...x, data: x.data.slice(1) } },
     "g: input y has 5 numbers; its shape [3, 2] holds 6",
   ],
@@ -98,8 +98,8 @@ describe("inputs that do not fit", () => {
 });
 
 const donations: readonly (readonly [given: string, donate: Record<string, number>, line: string])[] = [
-  ["of an input that is none", { z: 0 }, "donate: there is no input z in g"],
-  ["to an output that is none", { x: 7 }, "donate: there is no output 7 in g"],
+  ["of an unknown input", { z: 0 }, "donate: there is no input z in g"],
+  ["to an unknown output", { x: 7 }, "donate: there is no output 7 in g"],
   ["to an output of another size", { x: 1 }, "donate: input x and output 1 of g differ in dtype or size"],
   ["of two inputs to one output", { x: 0, y: 0 }, "donate: output 0 of g takes the memory of one input, not of two"],
 ];
@@ -108,13 +108,13 @@ describe("donation", () => {
     expect(await lineOfPromise(() => device.compile(graph, { donate }))).toBe(line);
   });
 
-  test("of numbers of the host", async () => {
+  test("of a host array", async () => {
     expect(await lineOfPromise(() => run(device, () => ({ x, y: x }), { donate: { x: 0 } }))).toBe(
       "g: input x is donated, so it must be a device array: upload it",
     );
   });
 
-  test("of an array that is another input too; it is kept", async () => {
+  test("of an array that is also another input; it is not overwritten", async () => {
     const both = device.upload(x);
     expect(await lineOfPromise(() => run(device, () => ({ x: both, y: both }), { donate: { x: 0 } }))).toBe(
       "g: inputs x and y are the same array, and a donated one is overwritten; give two arrays",
@@ -125,8 +125,8 @@ describe("donation", () => {
   });
 });
 
-describe("a result for the host alone", () => {
-  test("is no input, and is not read once it is destroyed", async () => {
+describe("a readback result", () => {
+  test("cannot be an input, and cannot be read after it is destroyed", async () => {
     const program = await device.compile(graph, { readback: [0, 1] });
     const [first, second] = program.run({ x, y: x }) as [DeviceArray, DeviceArray];
     expect(await lineOfPromise(async () => program.run({ x: first, y: x }))).toBe(
@@ -148,7 +148,7 @@ describe("a result for the host alone", () => {
 });
 
 describe("no rows", () => {
-  test("run, and are timed, and their sums are 0", async () => {
+  test("can be run and profiled, and their sums are 0", async () => {
     const none = array([0, 2]);
     const program = await device.compile(graph);
     const [sums, total] = await Promise.all(program.run({ x: none, y: none }).map((result) => result.read()));
@@ -167,7 +167,7 @@ describe("no rows", () => {
   });
 });
 
-test("a size that no input tells", async () => {
+test("a size that no input determines", async () => {
   const size = traceGraph("size", [rows], ([input]) => [add(input as Float, dimSize("T"))]);
   const program = await device.compile(size);
   expect(await lineOfPromise(async () => program.run({ x }))).toBe("size: no input determines the size of T");

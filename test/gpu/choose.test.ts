@@ -1,6 +1,7 @@
 /**
- * @file A schedule that hangs on a size: in one program, sequences of up to three steps run persistently and longer ones
- * step by step. Results on both sides are the interpreter's, and kernels of a branch are compiled when it first runs.
+ * @file A schedule that depends on a size: in one program, sequences of up to three steps run persistently and longer
+ * ones stepwise. Results of both branches are the interpreter's, and kernels of a branch are compiled when it first
+ * runs.
  */
 import { afterAll, afterEach, expect, test, vi } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
@@ -42,7 +43,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** One schedule up to a size, another above. */
+/** One schedule up to a size, another above it. */
 function bySize(dimOf: (length: Dim) => Dim, atMost: number, small: ScanSchedule, large: ScanSchedule): ScanSchedule {
   return {
     plan: (lowering, scan) => {
@@ -63,7 +64,7 @@ const byBatch: ScanSchedules = [["by batch", bySize(() => "B", 3, stepwise, pers
 
 const units = 4;
 
-/** h = tanh(h·W + x), all outputs and the last, and a sum of products of both that reads what lies behind the loop. */
+/** h = tanh(h·W + x): the last state, all outputs, and a sum of products that reads the last state after the loop. */
 const graph = traceGraph(
   "loop",
   [
@@ -95,7 +96,7 @@ function inputsOf(of: Graph, sizes: Readonly<Record<string, number>>): NdArray[]
 const named = (of: Graph, inputs: readonly NdArray[]) =>
   Object.fromEntries(of.inputs.map((id, i) => [inputName(of, id), at(inputs, i)]));
 
-/** Runs at given sizes and holds the results to the interpreter's; gives their bits. */
+/** Runs at given sizes, compares the results with the interpreter's, and returns them. */
 async function checkedRun(loaded: LoadedProgram, of: Graph, sizes: Readonly<Record<string, number>>) {
   const inputs = inputsOf(of, sizes);
   const outputs = loaded.run(named(of, inputs));
@@ -111,7 +112,7 @@ function countedPipelines() {
   return () => [later.mock.calls.length, now.mock.calls.length];
 }
 
-/** A program whose kernels no other test has compiled: they have a constant of this name. */
+/** A program whose kernels no other test has compiled, since they contain a constant of this name. */
 function fresh(program: Program, text: string): Program {
   const wgsl = (kernel: Kernel) => `${kernel.wgsl}\nconst ${text} = 0u;`;
   return { ...program, kernels: program.kernels.map((kernel) => ({ ...kernel, wgsl: wgsl(kernel) })) };
@@ -121,7 +122,7 @@ test.each([
   ["by length", byLength, { T: 3, B: 2 }, { T: 4, B: 2 }],
   ["by batch", byBatch, { T: 5, B: 3 }, { T: 5, B: 4 }],
 ] as const)(
-  "%s: both sides of the border are right, and each compiles its own kernels when it first runs",
+  "%s: both branches are right, and each compiles its own kernels when it first runs",
   async (name, scanSchedules, small, large) => {
     const program = fresh(compileProgram(graph, { ...context.compileLimits, scanSchedules }), name.replace(" ", "_"));
     expect(program.schedules.map(({ schedule }) => schedule)).toEqual([name]);
@@ -136,7 +137,7 @@ test.each([
     await checkedRun(loaded, graph, large);
     expect(loaded.pipelineCount).toBe(program.kernels.length);
     const all = counts();
-    // A branch that has run is there, at other sizes too, and gives the same bits.
+    // A branch that has run stays compiled, at other sizes too, and returns the same bits.
     expect(await checkedRun(loaded, graph, small)).toEqual(first);
     await checkedRun(loaded, graph, { T: small.T, B: 1 });
     await checkedRun(loaded, graph, { T: large.T + 1, B: large.B });
@@ -146,7 +147,10 @@ test.each([
   },
 );
 
-/** Every step of a loop over time runs another over K, which chooses for itself; what stands around it needs memory too. */
+/**
+ * Every step of a loop over time runs an inner loop over K, which has its own choice; the values around it need memory
+ * too.
+ */
 const nested = traceGraph(
   "nested",
   [
@@ -167,7 +171,7 @@ const nested = traceGraph(
   },
 );
 
-test("a loop inside a loop chooses for itself", async () => {
+test("a nested loop has its own choice", async () => {
   const program = compileProgram(nested, { ...context.compileLimits, scanSchedules: byLength });
   expect(program.steps.some((step) => step.kind === "loop" && step.body.some(({ kind }) => kind === "choose"))).toBe(
     true,
@@ -188,23 +192,23 @@ test("a profile has the kernels of the branch that ran", async () => {
     expect(profile.every(({ name }) => ran.includes(name))).toBe(true);
     expect(profile.reduce((total, { dispatches }) => total + dispatches, 0)).toBe(T === 3 ? 3 : 2 + T);
   }
-  // It waits for kernels, and so has them compiled in the background.
+  // A profile waits for kernels, so they are compiled asynchronously.
   expect(counts()[1]).toBe(0);
   loaded.destroy();
 });
 
-test("a kernel of a branch that does not compile fails the run that comes to it, by its name, and is not kept", async () => {
-  const sound = compileProgram(graph, { ...context.compileLimits, scanSchedules: byLength });
-  const always = kernelsOf(sound.steps);
-  const [broken = -1] = [...kernelsOf(sound.steps, { T: 9, B: 2 })].filter((kernel) => !always.has(kernel));
+test("a kernel of a branch that does not compile fails the run that needs it, with its name, and is not cached", async () => {
+  const valid = compileProgram(graph, { ...context.compileLimits, scanSchedules: byLength });
+  const always = kernelsOf(valid.steps);
+  const [broken = -1] = [...kernelsOf(valid.steps, { T: 9, B: 2 })].filter((kernel) => !always.has(kernel));
   const text = (kernel: Kernel, i: number) => (i === broken ? `${kernel.wgsl}\nnonsense` : kernel.wgsl);
-  const kernels = sound.kernels.map((kernel, i) => ({ ...kernel, wgsl: text(kernel, i) }));
+  const kernels = valid.kernels.map((kernel, i) => ({ ...kernel, wgsl: text(kernel, i) }));
   const counts = countedPipelines();
   for (const round of [1, 2]) {
-    const loaded = await LoadedProgram.load(context, { ...sound, kernels });
+    const loaded = await LoadedProgram.load(context, { ...valid, kernels });
     await checkedRun(loaded, graph, { T: 2, B: 2 });
     const before = at(counts(), 1);
-    const said = `kernel ${sound.kernels[broken]?.name} .* does not compile: error in line`;
+    const said = `kernel ${valid.kernels[broken]?.name} .* does not compile: error in line`;
     await expect(checkedRun(loaded, graph, { T: 4, B: 2 }), `round ${round}`).rejects.toThrow(new RegExp(said));
     expect(at(counts(), 1)).toBeGreaterThan(before);
     await checkedRun(loaded, graph, { T: 2, B: 2 });
@@ -212,9 +216,9 @@ test("a kernel of a branch that does not compile fails the run that comes to it,
   }
 });
 
-test("with no device, the same branches run", () => {
+test("the evaluator runs the same branches", () => {
   const program = planProgram(graph, { scanSchedules: byLength });
-  /** The same, whose last branch does nothing. */
+  /** The same program with an empty last branch. */
   const hollow = (step: Step): Step => {
     if (step.kind !== "choose") return step;
     return { ...step, branches: step.branches.map((one) => (one.atMost === undefined ? { ...one, steps: [] } : one)) };

@@ -1,7 +1,7 @@
 /**
- * @file A persistent loop cut into chunks: wherever the cuts lie, the results are those of the uncut run bit for bit, and
- * those of the interpreter. Sequences are of odd length, so that chunks of 3 leave a rest, and carries that alternate
- * between two slots are cut at odd and at even steps.
+ * @file A persistent loop cut into chunks: for any cuts, the results are bit-equal to the uncut run, and equal to the
+ * interpreter's. Sequences have odd length, so that chunks of 3 leave a remainder, and carries that alternate between
+ * two slots are cut at odd and at even steps.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
@@ -45,10 +45,10 @@ type Float = Tensor<"f32">;
 
 const [time, batch, units, features] = [7, 3, 6, 4];
 const sizes = { T: time, B: batch };
-/** The persistent schedule, with kernels that a software adapter compiles soon. */
+/** The persistent schedule, with kernels that a software adapter compiles quickly. */
 const options = { schedule: "persistent", maxRows: 2 } as const;
 
-/** Three states, of which two change places, and one is a matrix. */
+/** Three states, of which two swap, and one is a matrix. */
 const exchange = cell(
   "exchange",
   { state: ({ units }) => ({ near: [units], far: [units], trace: [2, units] }) },
@@ -92,7 +92,7 @@ function gradientOf(definition: CellDefinition, reverse: boolean): Graph {
   });
 }
 
-/** Carries that are no floats: a counter, and a flag that turns at every step; the sum's carry is read by nobody else. */
+/** Carries that are not floats: a counter, and a flag that flips in every step; only the sum itself reads its carry. */
 const counting = traceGraph("counting", [{ name: "x", dtype: "f32", shape: ["T", "B", features] }], ([x]) => {
   const xs = x as Float;
   const [, rows = 0] = xs.shape;
@@ -156,7 +156,7 @@ const graphs: readonly (readonly [name: string, graph: Graph])[] = [
 describe.each(graphs)("%s", (_, graph) => {
   const inputs = inputsOf(graph);
 
-  test("cut anywhere, it gives the bits of the uncut run, which are the interpreter's numbers", async () => {
+  test("any cuts return the bits of the uncut run, which match the interpreter", async () => {
     const [whole = [], ...cut] = await runs(graph, inputs, [1, 3, 4]);
     expect(relativeError(whole, interpret(graph, inputs))).toBeLessThan(1e-4);
     for (const values of cut) expect(values).toEqual(whole);
@@ -173,7 +173,7 @@ describe.each(graphs)("%s", (_, graph) => {
 
 const gradient = gradientOf(lstm as CellDefinition, false);
 
-test("a short sequence is one dispatch, and a long one has one more for each cut", () => {
+test("a short sequence is one dispatch, and a long one has one more per cut", () => {
   const program = compileProgram(gradient, { ...options, chunkSteps: 5 });
   const loops = chunksOf(program).length;
   expect(loops).toBeGreaterThanOrEqual(2);
@@ -183,7 +183,7 @@ test("a short sequence is one dispatch, and a long one has one more for each cut
   expect(dispatchesOf(compileProgram(gradient, options), 100)).toBe(once);
 });
 
-test("chunks follow each other to the end, and a sequence of no steps is one", () => {
+test("chunks cover the sequence, and an empty sequence is one chunk", () => {
   const rangesOf = (T: number) => chunkRanges({ scan: "s", length: "T", steps: 4 }, { T });
   expect(rangesOf(9)).toEqual([
     [0, 4],
@@ -194,7 +194,7 @@ test("chunks follow each other to the end, and a sequence of no steps is one", (
   expect(rangesOf(0)).toEqual([[0, 0]]);
 });
 
-test("chunks are shorter the more there is to do in a step, and depend on no batch", () => {
+test("chunks are shorter for more work per step, and do not depend on the batch", () => {
   const stepsAt = (width: number, target: "gpu" | "software") => {
     const instance = lstm(width);
     const run = model("lstm", (x: Float) => scan(instance, x).outputs);
@@ -213,6 +213,6 @@ test("chunks are shorter the more there is to do in a step, and depend on no bat
     expect(new Set(steps).size).toBe(3);
     expect(at(steps, 2)).toBeGreaterThanOrEqual(1);
   }
-  // What is timed in bench/ stays whole.
+  // Sequences that bench/ measures are not cut.
   expect(stepsAt(128, "software")).toBeGreaterThan(100);
 });

@@ -1,4 +1,4 @@
-/** @file Numbers that stand in a kernel's text: each arrives on the device as what it is, whatever WGSL makes of writing it. */
+/** @file Constants in a kernel's text: each has its exact value on the device, whatever WGSL allows as a literal. */
 import { describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import {
@@ -27,7 +27,7 @@ type Float = Tensor<"f32">;
 const numbers: Readonly<Record<DType, readonly number[]>> = {
   f32: [
     ...[0, -0, 1, -2.5, 1e21, -1e21, 1e-7, 123456789, 2 ** -126, 3.4028234663852886e38, -3.4028234663852886e38],
-    // No WGSL literal may be any of these, or round to one.
+    // None of these can be a WGSL literal, or the rounded value of one.
     ...[Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e39, -1e39],
   ],
   i32: [0, 1, -1, 2147483647, -2147483648],
@@ -46,7 +46,7 @@ test.each(Object.entries(numbers) as [DType, readonly number[]][])("%s", async (
   );
 });
 
-test("what is computed of them may overflow, or have no value", async () => {
+test("arithmetic on constants may overflow or be undefined", async () => {
   const graph = traceGraph("constants", [], () => [
     mul(constant(3e38), constant(10)),
     div(constant(-1), constant(0)),
@@ -62,7 +62,7 @@ test("what is computed of them may overflow, or have no value", async () => {
     ).toEqual([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 7, -2147483648, 7]);
 });
 
-test("what is added to them wraps around as on the device", async () => {
+test("arithmetic on integer constants wraps around", async () => {
   const graph = traceGraph("wrapping", [], () => [
     add(constant(2147483647, "i32"), 1),
     sub(constant(-2147483648, "i32"), 1),
@@ -92,7 +92,7 @@ describe("a loop that counts", () => {
     );
     return [...carries, ...ys];
   });
-  test.each(executors)("in integers and truths, on $name", async ({ execute, tolerance }) => {
+  test.each(executors)("with integers and booleans, on $name", async ({ execute, tolerance }) => {
     const start = [0.25, -1, 3];
     const outputs = await execute(graph, [f32(start.map((value) => [value, -value]))]);
     const expected = start

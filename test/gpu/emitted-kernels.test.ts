@@ -1,7 +1,7 @@
 /**
- * @file Every kernel that the compiler emits for the built-in cells and an example of a user's own, in both schedules
- * and for each kind of target: it parses, its bindings and sizes are those of the program's record, the program keeps
- * WebGPU's rules, and Dawn compiles it without a message.
+ * @file Every kernel that the compiler emits for the built-in cells and a custom one, in both schedules and for each
+ * kind of target: it parses, its bindings and sizes match the program, the program obeys WebGPU's rules, and Dawn
+ * compiles it without a message.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
@@ -17,7 +17,7 @@ afterAll(() => host.release());
 describe.each(standardCells.map((cell) => ({ name: cell.cellName, programs: programsOf(cell) })))(
   "$name",
   ({ programs }) => {
-    test("matches the program's record", () => {
+    test("matches the program", () => {
       for (const program of programs) {
         verifyProgram(program);
         for (const kernel of program.kernels) {

@@ -1,6 +1,6 @@
 /**
- * @file Dispatches whose numbers of workgroups the device itself has computed: where a kernel says none, the next does
- * nothing, and the host learns of neither.
+ * @file Dispatches whose numbers of workgroups the device itself computes: if a kernel writes 0, the next one does
+ * nothing, and the host sees neither.
  */
 import { afterAll, expect, test } from "vitest";
 import type { Dispatch, Kernel, Location, Program } from "../../compiler/plan/program.ts";
@@ -30,8 +30,8 @@ const kernel = (name: string, wgsl: string, bindings: Kernel["bindings"]): Kerne
 });
 
 /**
- * Writes the numbers of workgroups that the input says, behind a number that is none of them; those below 0 are 0, and
- * leave the counts as they are.
+ * Writes the numbers of workgroups from the input, after an unrelated number; a negative x becomes 0 and keeps the
+ * counts of earlier runs.
  */
 const decide = kernel(
   "decide",
@@ -52,7 +52,7 @@ const decide = kernel(
   ],
 );
 
-/** Counts each of its workgroups once, and writes the buffer that its own numbers lie in. */
+/** Counts each of its workgroups once, and writes to the buffer that contains its own numbers. */
 const count = kernel(
   "count",
   `@group(0) @binding(2) var<storage, read_write> buffer0: array<f32>;
@@ -100,7 +100,7 @@ function programOf(steps: readonly Dispatch[]): Program {
   });
 }
 
-/** How often each workgroup has run in each of these runs with x. */
+/** How often each workgroup has run, for each run with an x. */
 async function runs(steps: readonly Dispatch[], ...xs: readonly (readonly [number, number, number])[]) {
   const loaded = await LoadedProgram.load(context, programOf(steps));
   const counts: number[][] = [];
@@ -115,9 +115,9 @@ async function runs(steps: readonly Dispatch[], ...xs: readonly (readonly [numbe
 
 const counted = (...numbers: number[]) => [...numbers, ...Array.from({ length: most - numbers.length }, () => 0)];
 
-test("a kernel's number of workgroups is how many run, or none", async () => {
+test("the number of workgroups that run is the one that a kernel wrote, also 0", async () => {
   const steps = [step(0), step(1, single)];
-  // What stands behind the number is not read: beside one, y and z are 1.
+  // The words after the number are not read: with one number, y and z are 1.
   expect(await runs(steps, [0, 2, 2], [3, 5, 5], [0, 0, 0], [1, 0, 0])).toEqual([
     counted(),
     counted(1, 1, 1),
@@ -126,7 +126,7 @@ test("a kernel's number of workgroups is how many run, or none", async () => {
   ]);
 });
 
-test("three numbers are x, y and z, before and behind dispatches of one number", async () => {
+test("three numbers are x, y and z, before and after dispatches with one number", async () => {
   const steps = [step(0), step(1, single), step(1, triple), step(1, single), step(1)];
   expect(await runs(steps, [2, 3, 2], [2, 0, 2])).toEqual([
     [4, 3, ...Array.from({ length: 10 }, () => 1)],
@@ -134,7 +134,7 @@ test("three numbers are x, y and z, before and behind dispatches of one number",
   ]);
 });
 
-test("a profile runs as many", async () => {
+test("a profile runs the same number of workgroups", async () => {
   const loaded = await LoadedProgram.load(context, programOf([step(0), step(1, single)]));
   const x = (...data: number[]) => ({ dtype: "f32", shape: [3], data: Float64Array.from(data) }) as const;
   await loaded.profile({ x: x(2, 0, 0) });

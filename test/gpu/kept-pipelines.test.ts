@@ -1,4 +1,4 @@
-/** @file What a device has compiled is compiled once, whichever program asks for it. */
+/** @file A device compiles each kernel once, for all programs. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -25,7 +25,7 @@ afterEach(() => context.destroy());
 
 const pipelinesOf = (of: typeof program) => context.wait(createPipelines(context.device, of), "compile");
 
-test("a kernel that is compiled again is the same pipeline, on this device alone", async () => {
+test("a kernel that is compiled again is the same pipeline, on this device only", async () => {
   const compile = vi.spyOn(context.device, "createComputePipelineAsync");
   const [first, together] = await Promise.all([pipelinesOf(program), pipelinesOf(program)]);
   const again = await pipelinesOf(program);
@@ -41,7 +41,7 @@ test("a kernel that is compiled again is the same pipeline, on this device alone
   other.destroy();
 });
 
-test("a kernel that does not compile is tried again", async () => {
+test("a kernel that does not compile is not cached", async () => {
   const wrong = variant("nonsense");
   const compile = vi.spyOn(context.device, "createComputePipelineAsync");
   await expect(pipelinesOf(wrong)).rejects.toThrow(/does not compile/);
@@ -49,7 +49,7 @@ test("a kernel that does not compile is tried again", async () => {
   expect(compile).toHaveBeenCalledTimes(2 * program.kernels.length);
 });
 
-test("what is kept is there at once, what is being compiled is not waited for", async () => {
+test("a cached pipeline is available at once, a pending one is not waited for", async () => {
   const [later, now] = [
     vi.spyOn(context.device, "createComputePipelineAsync"),
     vi.spyOn(context.device, "createComputePipeline"),
@@ -68,7 +68,7 @@ test("what is kept is there at once, what is being compiled is not waited for", 
   expect(at(await pipelinesOf(other), 0).pipeline).toBe(made);
 });
 
-test("the last used are kept, and no more", async () => {
+test("only the most recently used pipelines are cached", async () => {
   const made = vi.fn(async () => ({}) as GPUComputePipeline);
   vi.spyOn(context.device, "createComputePipelineAsync").mockImplementation(made);
   const numbered = (i: number) => pipelinesOf(variant(`// ${i}`));

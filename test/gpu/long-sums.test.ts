@@ -1,6 +1,6 @@
 /**
- * @file Long sums of terms that are alike, whose rounding errors do not cancel: as near to the exact sum as sums of some
- * hundred terms are, in every way in which a device adds up.
+ * @file Long sums of similar terms, whose rounding errors do not cancel: as accurate as sums of some hundred terms, for
+ * every form in which a device adds up.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import type { Dim } from "../../compiler/graph/dim.ts";
@@ -43,10 +43,13 @@ const all = (shape: readonly number[], value: (i: number) => number = () => 0.1)
   );
 const indices = (count: number, value: (i: number) => number): NdArray => ({ ...all([count], value), dtype: "i32" });
 
-/** n roundings in a row are off by less than 8 √n of one (docs/testing.md), and of a long sum there are fewer in a row. */
+/**
+ * n successive roundings have an error below 8 √n roundings (docs/testing.md), and a long sum has fewer successive
+ * roundings.
+ */
 const boundOf = (terms: number) => 8 * 2 ** -24 * Math.sqrt(Math.max(512, 3 * Math.sqrt(terms)));
 
-/** The largest error of the outputs, each relative to its largest number; the same numbers come of a second run. */
+/** The largest error of the outputs, each relative to its largest number; a second run must return the same numbers. */
 async function errorOf(graph: Graph, inputs: readonly NdArray[], options: CompileProgramOptions): Promise<number> {
   const [first = [], second] = await runner.runs(graph, [inputs, inputs], options);
   expect(second).toEqual(first);
@@ -71,14 +74,14 @@ test("the loss over 50,257 classes, and its gradient", async () => {
   expect(await errorOf(graph, [logits, indices(1, () => 7)], {})).toBeLessThan(boundOf(classes));
 });
 
-test("sums, means and norms to one number, of which each lane of a workgroup adds up a part", async () => {
+test("sums, means and norms to one number, with one partial sum per lane of a workgroup", async () => {
   const graph = traceGraph("scalars", [x], ([x]) => {
     return [sum(x as Float), mean(x as Float), sqrt(sum(square(x as Float)))];
   });
   expect(await errorOf(graph, [all([1_000_000])], {})).toBeLessThan(boundOf(1_000_000 / 256));
 });
 
-test("sums along one axis and two, whose numbers of terms are known or not", async () => {
+test("sums along one axis and two, with known and symbolic numbers of terms", async () => {
   const cases: readonly (readonly [shape: readonly Dim[], sizes: readonly number[]])[] = [
     [
       ["N", 1],
@@ -106,7 +109,7 @@ test("sums along one axis and two, whose numbers of terms are known or not", asy
     ],
   ];
   for (const [shape, sizes] of cases) {
-    // Numbers enough that no workgroup computes one together.
+    // Enough outputs that none is a tree reduction.
     const graph = traceGraph("sums", [floats("x", ...shape, 33)], ([x]) => [sum(x as Float, [0, 1])]);
     expect(await errorOf(graph, [all([...sizes, 33])], {})).toBeLessThan(boundOf(20_000));
   }
@@ -126,7 +129,7 @@ describe.each(targets)("for a target %s", (target) => {
     }
   });
 
-  test("scattered updates, of which one row gets most", async () => {
+  test("scattered updates, most of them to one row", async () => {
     for (const [count, number] of [
       ["N", 200_000],
       ["N", 70],
@@ -143,7 +146,7 @@ describe.each(targets)("for a target %s", (target) => {
   });
 });
 
-test("states that only sum what comes in or goes out", async () => {
+test("states that only sum xs or ys", async () => {
   const graph = traceGraph("states", [floats("x", "T", "B", 3)], ([x]) => {
     const step = ([plain, squares]: readonly Tensor[], [row]: readonly Tensor[]) => {
       const own = square(row as Float);
@@ -155,7 +158,7 @@ test("states that only sum what comes in or goes out", async () => {
   expect(await errorOf(graph, [all([20_000, 1, 3])], {})).toBeLessThan(boundOf(20_000));
 });
 
-test("sums in a step, in both schedules", async () => {
+test("sums inside a step, in both schedules", async () => {
   const features = 3000;
   const graph = traceGraph("loop", [floats("x", "T", "B", features)], ([x]) => {
     const step = ([c]: readonly Tensor[], [row]: readonly Tensor[]) => {

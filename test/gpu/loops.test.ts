@@ -1,7 +1,7 @@
 /**
- * @file Loops over time at the places where a mistake would change values: states that change places, that others read,
- * or that are cut between chunks; stages that wait for each other; rows that meet. Each runs on both kinds of target,
- * persistently (whole and in chunks) where it can, and stepwise. Sizes leave a rest in every workgroup and tile.
+ * @file Loops over time where a mistake would change values: states that swap, that others read, or that are cut
+ * between chunks; stages that wait for each other; mixed rows. Each runs on both kinds of target, persistently (whole
+ * and in chunks) if it can, and stepwise. Sizes leave a remainder in every workgroup and tile.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
@@ -66,11 +66,11 @@ const all = ({ carries, ys }: { readonly carries: readonly Tensor[]; readonly ys
   ...ys,
 ];
 
-/** Half of a product, so that states neither vanish nor saturate. */
+/** A scaled product, so that states neither vanish nor saturate. */
 const half = (a: Float, b: Float) => mul(dot(a, b), 0.3);
 
 const cases: Readonly<Record<string, Graph>> = {
-  "states that change places, read at other positions": traced(({ x, h, u, v }) =>
+  "states that swap, read at other positions": traced(({ x, h, u, v }) =>
     all(
       scanTensors(
         (state, [row]) => {
@@ -97,7 +97,7 @@ const cases: Readonly<Record<string, Graph>> = {
       ),
     ),
   ),
-  "states that are no floats, and a matrix": traced(({ x, h }) =>
+  "states that are not floats, and a matrix": traced(({ x, h }) =>
     all(
       scanTensors(
         ([count, flag, matrix], [row]) => {
@@ -153,7 +153,7 @@ describe.each(Object.entries(cases))("%s", (name, graph) => {
   );
 });
 
-test.each(sizes.target)("several columns and rows to an invocation, for a target %s", async (target) => {
+test.each(sizes.target)("several columns and rows per invocation, for a target %s", async (target) => {
   const width = 32;
   const tiled = traceGraph(
     "tiled",
@@ -175,7 +175,7 @@ test.each(sizes.target)("several columns and rows to an invocation, for a target
   expect(await runner.error(tiled, given, options)).toBeLessThan(1e-5);
 });
 
-test("a persistent loop may stand in any number of loops", async () => {
+test("a persistent loop can be nested in any number of loops", async () => {
   const nested = traceGraph("nested", [{ name: "h", dtype: "f32", shape: ["B", 4] }], ([h]) => {
     const deeper = (depth: number, state: Float): Float => {
       if (depth === 0) return tanh(add(mul(state, 0.5), 0.25));
@@ -189,7 +189,7 @@ test("a persistent loop may stand in any number of loops", async () => {
   expect(await runner.error(nested, [numbers([rows, 4], 1)], {})).toBeLessThan(1e-5);
 });
 
-test("a persistent loop takes as many rows as fit in workgroup memory, and lanes as a workgroup may have", () => {
+test("a persistent loop uses as many rows as fit in workgroup memory, and at most the allowed number of lanes", () => {
   const wide = (width: number) =>
     traceGraph(
       "wide",
@@ -206,7 +206,7 @@ test("a persistent loop takes as many rows as fit in workgroup memory, and lanes
           ),
         ),
     );
-  // What the program is held to: verifyProgram refuses more.
+  // verifyProgram rejects programs above these limits.
   for (const width of [300, 900]) {
     const program = compileProgram(wide(width), { target: "software", schedule: "persistent" });
     const rowsOf = program.steps.flatMap((step) => (step.kind === "dispatch" ? step.grid : []));
@@ -216,7 +216,7 @@ test("a persistent loop takes as many rows as fit in workgroup memory, and lanes
   }
 });
 
-describe("rows that meet are never split among workgroups:", () => {
+describe("rows that are mixed are never split among workgroups:", () => {
   const side = 3;
   const square = [
     { name: "x", dtype: "f32", shape: ["T", side, side] },
@@ -237,17 +237,17 @@ describe("rows that meet are never split among workgroups:", () => {
       (h) => reshape(sum(reshape(h, [side, 1, side]), 0), [1, side]),
     ],
     ["sums over columns, as a row", (h) => broadcast(sum(h, 1), [side, side])],
-    ["a transposition", (h) => transpose(h)],
-    ["a cut and a join", (h) => concat([slice(h, 0, 1, 2), slice(h, 0, 0, 1)], 0)],
-    ["a row moved on", (h) => pad(slice(h, 0, 0, 2), 0, 1, side)],
+    ["a transpose", (h) => transpose(h)],
+    ["slices and a concatenation", (h) => concat([slice(h, 0, 1, 2), slice(h, 0, 0, 1)], 0)],
+    ["shifted rows", (h) => pad(slice(h, 0, 0, 2), 0, 1, side)],
     ["columns as rows", (h) => broadcast(reshape(slice(h, 0, 0, 1), [side, 1]), [side, side])],
     ["a reshape to one row and back", (h) => reshape(transpose(reshape(h, [side, side, 1]), [1, 2, 0]), [side, side])],
-    ["a lookup among rows", (h, _, i) => gather(h, i)],
+    ["a gather of rows", (h, _, i) => gather(h, i)],
     ["a product of rows with rows", (h) => mul(dot(h, h), 0.2)],
     ["a product over rows", (h, u) => dot(h, u, { transposeA: true })],
-    ["a product from the left", (h, u) => dot(u, h)],
-    ["rows that are scattered", (h, _, i) => scatterAdd(i, h, side)],
-    ["weights that are multiplied inside", (h, u) => add(h, dot(u, u))],
+    ["a product with rows as right operand", (h, u) => dot(u, h)],
+    ["scattered rows", (h, _, i) => scatterAdd(i, h, side)],
+    ["a product of weights inside the loop", (h, u) => add(h, dot(u, u))],
   ])("%s", async (_, f) => {
     const graph = traceGraph("meeting", square, ([xs, u, i]) => {
       const step = ([h]: readonly Tensor[], [x]: readonly Tensor[]) => {

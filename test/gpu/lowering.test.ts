@@ -1,6 +1,6 @@
 /**
- * @file Lowering at the places where a mistake would change values: donated inputs, values that lie in others, places that
- * are used again, sums that are shared, and kernels of several parts.
+ * @file Lowering where a mistake would change values: donated inputs, packed concatenations, reused memory, shared
+ * accumulators, and kernels of several parts.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
@@ -49,24 +49,29 @@ async function expectSame(f: Function, options: CompileProgramOptions = {}, side
 
 describe("a donated input", () => {
   test.each<[string, Function, Readonly<Record<string, number>>, number?]>([
-    ["is read by others first", (a) => [add(a, 1), dot(a, a), sum(a, [0])], { a: 0 }],
-    ["is read by others later", (a, b) => [add(a, 1), dot(tanh(dot(b, b)), a)], { a: 0 }],
-    ["is read elsewhere by what is written over it", (a) => [dot(a, a, { transposeA: true })], { a: 0 }, 40],
-    ["is turned by what is written over it", (a) => [add(a, transpose(a))], { a: 0 }, 40],
-    ["is read elsewhere beside what is written over it", (a, b) => [mul(a, b), add(transpose(a), b)], { a: 0 }, 40],
-    ["is read in place beside what is written over it", (a, b) => [mul(b, 2), add(a, 1)], { a: 0 }],
-    ["is summed by what is written over it", (a) => [sub(a, broadcast(sum(a, 0), a.shape))], { a: 0 }, 40],
-    ["is read elsewhere, as another is", (a, b) => [dot(a, b), dot(b, a)], { a: 0, b: 1 }, 40],
-    ["changes places with another", (a, b) => [b, a], { a: 0, b: 1 }],
-    ["is handed back", (a, b) => [a, dot(a, b)], { a: 0 }],
-    ["is handed back by another", (a, b) => [b, dot(a, b)], { a: 0 }],
-    ["gets what another gets too", (a, b) => [tanh(add(a, b)), tanh(add(a, b))], { a: 0, b: 1 }],
-    ["gets a part of something joined", (a, b) => [mul(a, 2), concat([mul(a, 2), mul(b, 3)], 0)], { a: 0 }],
+    ["is also read by other outputs", (a) => [add(a, 1), dot(a, a), sum(a, [0])], { a: 0 }],
+    ["is read by a later stage", (a, b) => [add(a, 1), dot(tanh(dot(b, b)), a)], { a: 0 }],
+    [
+      "is read at other positions by the output that overwrites it",
+      (a) => [dot(a, a, { transposeA: true })],
+      { a: 0 },
+      40,
+    ],
+    ["is transposed by the output that overwrites it", (a) => [add(a, transpose(a))], { a: 0 }, 40],
+    ["is read at other positions by another output", (a, b) => [mul(a, b), add(transpose(a), b)], { a: 0 }, 40],
+    ["is read in place, with another output", (a, b) => [mul(b, 2), add(a, 1)], { a: 0 }],
+    ["is summed by the output that overwrites it", (a) => [sub(a, broadcast(sum(a, 0), a.shape))], { a: 0 }, 40],
+    ["is read at other positions, as is a second one", (a, b) => [dot(a, b), dot(b, a)], { a: 0, b: 1 }, 40],
+    ["swaps with another", (a, b) => [b, a], { a: 0, b: 1 }],
+    ["is returned", (a, b) => [a, dot(a, b)], { a: 0 }],
+    ["is returned in another's buffer", (a, b) => [b, dot(a, b)], { a: 0 }],
+    ["receives the same value as another", (a, b) => [tanh(add(a, b)), tanh(add(a, b))], { a: 0, b: 1 }],
+    ["receives a part of a concatenation", (a, b) => [mul(a, 2), concat([mul(a, 2), mul(b, 3)], 0)], { a: 0 }],
   ])("%s", async (_, f, donate, side) => {
     await expectSame(f, { donate }, side);
   });
 
-  test("must be of the size of what it gets", () => {
+  test("must have the size of its output", () => {
     const graph = traceGraph("f", [{ name: "a", dtype: "f32", shape: [6, 6] }], ([a]) => [sum(a as Float, 0)]);
     expect(() => compileProgram(graph, { donate: { a: 0 } })).toThrow(
       "donate: input a and output 0 of f differ in dtype or size",
@@ -74,7 +79,7 @@ describe("a donated input", () => {
   });
 });
 
-describe("joined values", () => {
+describe("concatenations", () => {
   const parts = (a: Float, b: Float) => [dot(a, b), tanh(dot(b, a))] as const;
   test.each<[string, Function]>([
     ["of computed parts, read at every position", (a, b, u, v) => [dot(concat(parts(a, b), 0), u), v]],
@@ -86,12 +91,12 @@ describe("joined values", () => {
         return [concat([p, q], 0), concat([q, mul(u, 2)], 0), q];
       },
     ],
-    ["in which a part stands twice", (a, b) => [concat([dot(a, b), dot(a, b)], 0)]],
+    ["with a part that occurs twice", (a, b) => [concat([dot(a, b), dot(a, b)], 0)]],
     ["of an input", (a, b, u) => [concat([u, dot(a, b)], 0)]],
     ["of columns", (a, b) => [concat(parts(a, b), 1)]],
-    ["of joined values", (a, b, u) => [concat([concat(parts(a, b), 0), dot(u, a)], 0)]],
+    ["of concatenations", (a, b, u) => [concat([concat(parts(a, b), 0), dot(u, a)], 0)]],
     [
-      "of what loops give",
+      "of results of loops",
       (a, b) => {
         const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => {
           const next = tanh(add(h as Float, row as Float));
@@ -103,7 +108,7 @@ describe("joined values", () => {
       },
     ],
     [
-      "of which a part is read long after the whole",
+      "with a part that is read long after the whole",
       (a, b, u, v) => {
         const [p, q] = parts(a, b);
         const common = sum(concat([p, q], 0), 0);
@@ -124,7 +129,7 @@ describe("joined values", () => {
   });
 });
 
-describe("values are where they are read:", () => {
+describe("values stay in memory while they are read:", () => {
   const column = (x: Float, i: number) => slice(x, 1, i, 1);
   test.each<[string, Function]>([
     [
@@ -144,7 +149,7 @@ describe("values are where they are read:", () => {
       },
     ],
     [
-      "what a loop gives, used at its own position",
+      "results of a loop, read at their own position",
       (a, b, u) => {
         const step = ([h]: readonly Tensor[], [row]: readonly Tensor[]) => {
           const next = tanh(add(h as Float, row as Float));
@@ -155,21 +160,18 @@ describe("values are where they are read:", () => {
       },
     ],
     [
-      "what was scattered, used at its own position",
+      "results of a scatter, read at their own position",
       (a, b) => {
         const indices = iota([6], 0);
         const [p, q] = [scatterAdd(indices, a, 6), scatterAdd(indices, b, 6)];
         return [add(p, 1), mul(q, p), softmax(add(p, q))];
       },
     ],
-    ["rows and columns that are normalized", (a, b) => [softmax(dot(a, b), 1), softmax(dot(a, b), 0)]],
-    ["a sum of what another sum has shifted", (a) => [sum(exp(sub(a, broadcast(sum(a, 0), a.shape))), 1)]],
+    ["normalized rows and columns", (a, b) => [softmax(dot(a, b), 1), softmax(dot(a, b), 0)]],
+    ["a sum of values shifted by another sum", (a) => [sum(exp(sub(a, broadcast(sum(a, 0), a.shape))), 1)]],
+    ["a slice of one part of a concatenation", (a, b) => [mul(column(concat([column(a, 0), column(b, 0)], 1), 1), 2)]],
     [
-      "a piece of known place in what is joined",
-      (a, b) => [mul(column(concat([column(a, 0), column(b, 0)], 1), 1), 2)],
-    ],
-    [
-      "pieces that overlap",
+      "slices that overlap",
       (a, b) => [add(pad(slice(a, 0, 1, 3), 0, 2, 6), concat([slice(b, 0, 4, 2), slice(a, 0, 0, 4)], 0))],
     ],
   ])("%s", async (_, f) => {
@@ -177,23 +179,26 @@ describe("values are where they are read:", () => {
   });
 });
 
-describe("sums that are shared:", () => {
+describe("shared accumulators:", () => {
   const left = (x: Float) => slice(x, 1, 0, 3);
   test.each<[string, Function]>([
     ["products that are added", (a, b, u, v) => [add(dot(a, u), dot(b, v))]],
-    ["and read by themselves", (a, b, u, v) => [mul(add(dot(a, u), dot(b, v)), 2), mul(dot(a, u), 3)]],
-    ["and results by themselves", (a, b, u, v) => [add(dot(a, u), dot(b, v)), dot(a, u)]],
-    ["one with itself", (a, _, u) => [add(dot(a, u), dot(a, u))]],
-    ["of unequal depth", (a, b, u, v) => [add(dot(a, u), dot(left(b), slice(v, 0, 0, 3)))]],
+    [
+      "products whose sum and one of them are read",
+      (a, b, u, v) => [mul(add(dot(a, u), dot(b, v)), 2), mul(dot(a, u), 3)],
+    ],
+    ["products whose sum and one of them are outputs", (a, b, u, v) => [add(dot(a, u), dot(b, v)), dot(a, u)]],
+    ["a product added to itself", (a, _, u) => [add(dot(a, u), dot(a, u))]],
+    ["products of unequal depth", (a, b, u, v) => [add(dot(a, u), dot(left(b), slice(v, 0, 0, 3)))]],
     ["maxima that are added", (a, b) => [add(reduceMax(a, 1), reduceMax(b, 1))]],
-    ["sums of other axes", (a, b) => [add(sum(a, 0), sum(b, 1)), sum(reshape(a, [2, 3, 6]), [0, 2])]],
+    ["sums over different axes", (a, b) => [add(sum(a, 0), sum(b, 1)), sum(reshape(a, [2, 3, 6]), [0, 2])]],
     ["a product and its transpose", (a, b) => [add(dot(a, b), transpose(dot(a, b)))]],
   ])("%s", async (_, f) => {
     await expectSame(f);
   });
 });
 
-test("kernels of parts of any size, and more reductions than one", async () => {
+test("kernels of parts of any size, and several reductions", async () => {
   const inputs = [
     { name: "x", dtype: "f32", shape: ["N", 3] },
     { name: "y", dtype: "f32", shape: [70, 5] },

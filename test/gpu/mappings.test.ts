@@ -1,6 +1,6 @@
 /**
- * @file Whatever invocations the positions of a kernel are given to, one to each or runs of them in a loop, the bits of the
- * results are the same: the order of every sum belongs to its form.
+ * @file However the positions of a kernel are assigned to invocations, one to each or runs of them in a loop, the
+ * results are bit-equal: the order of every sum belongs to its form.
  */
 import { afterAll, expect, test } from "vitest";
 import { valueAndGrad } from "../../compiler/autodiff/gradient.ts";
@@ -39,7 +39,7 @@ const inputs = [
   { name: "w", dtype: "f32", shape: [units, units] },
 ] as const satisfies readonly NamedAval[];
 
-/** Lookups, products, sums and scatters, in a loop with a dispatch for each step and beside it. */
+/** Lookups, products, sums and scatters, inside and outside a loop with one dispatch per step. */
 const graph = traceGraph("mappings", inputs, ([tokens, table, w]) => {
   const loss = ({ table, w }: Readonly<Record<string, Float>>): Float => {
     const x = gather(table as Float, tokens as Tensor<"i32">);

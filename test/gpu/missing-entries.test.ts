@@ -1,6 +1,7 @@
 /**
- * @file Views of entries that an axis does not have: known only when a program runs, such as the last step of a sequence
- * of none. Interpreter and device refuse such sizes in one sentence, and only where a result is made of what is missing.
+ * @file Views of entries that an axis does not have, which is known only when a program runs, such as the last step of
+ * an empty sequence. Interpreter and device reject such sizes with one sentence, and only if a result needs the missing
+ * entry.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
@@ -46,7 +47,7 @@ const graphOf = (inputs: readonly NamedAval[], f: (...tensors: Float[]) => reado
 
 type Sizes = Readonly<Record<string, number>>;
 
-const drawn = ({ inputs, nodes }: Graph, sizes: Sizes): NdArray[] =>
+const randomInputs = ({ inputs, nodes }: Graph, sizes: Sizes): NdArray[] =>
   inputs.map((id, seed) =>
     numbers(
       at(nodes, id).aval.shape.map((dim) => sizes[dim] ?? Number(dim)),
@@ -54,7 +55,7 @@ const drawn = ({ inputs, nodes }: Graph, sizes: Sizes): NdArray[] =>
     ),
   );
 
-/** [graph, sizes at which it runs, sizes at which it is refused, what is asked of them]. */
+/** [graph, sizes at which it runs, sizes that are rejected, the requirement]. */
 const cases: Readonly<
   Record<string, [graph: Graph, runs: readonly Sizes[], refused: readonly Sizes[], asked: string]>
 > = {
@@ -104,13 +105,13 @@ const cases: Readonly<
     ],
     "slice at cell.ts:7:3: T must be at least 3, got T=",
   ],
-  "the most of several": [
+  "the largest of several requirements": [
     graphOf([f32("x", "T", 3)], (x) => [slice(x, 0, 0, 1), slice(x, 0, 4, 1), slice(x, 0, -2, 1)]),
     [{ T: 5 }],
     [{ T: 4 }, { T: 1 }, { T: 0 }],
     "slice at cell.ts:7:3: T must be at least 5, got T=",
   ],
-  "rows of batch and time together": [
+  "rows of a merged batch and time axis": [
     graphOf([f32("x", "T", "B", 3)], (x) => [slice(reshape(x, ["B*T", 3]), 0, 0, 4)]),
     [{ T: 2, B: 2 }],
     [{ T: 3, B: 1 }],
@@ -131,7 +132,7 @@ const cases: Readonly<
     [{ T: 0, B: 2 }],
     "slice at cell.ts:7:3: T must be at least 1, got T=0",
   ],
-  "in every step of a loop": [
+  "a slice in every step of a loop": [
     graphOf([f32("x", "T", "B", 3), f32("h", "B", 3), f32("t", "N", 3)], (x, h, t) => {
       const step = ([c]: readonly Tensor[], [row]: readonly Tensor[]) => {
         const last = slice(t, 0, -2, 1);
@@ -152,7 +153,7 @@ const cases: Readonly<
     ],
     "slice at cell.ts:7:3: N must be at least 2, got N=",
   ],
-  "in a loop in a loop": [
+  "a slice in a nested loop": [
     graphOf([f32("x", "T", "B"), f32("k", "K", "B"), f32("t", "N")], (x, k, t) => {
       const inner = ([c]: readonly Tensor[], [row]: readonly Tensor[]) => ({
         carries: [add(add(c as Float, row as Float), sum(slice(t, 0, 1, 1)))],
@@ -175,10 +176,10 @@ const cases: Readonly<
 };
 
 describe.each(Object.entries(cases))("%s", (_, [graph, runs, refused, asked]) => {
-  test("sizes at which all exists give the interpreter's numbers", async () => {
+  test("sufficient sizes return the interpreter's numbers", async () => {
     const schedules = graph.nodes.some(({ op }) => op === "scan") ? (["auto", "stepwise"] as const) : ["auto" as const];
     for (const schedule of schedules) {
-      const rounds = runs.map((sizes) => drawn(graph, sizes));
+      const rounds = runs.map((sizes) => randomInputs(graph, sizes));
       const results = await runner.runs(graph, rounds, { schedule });
       for (const [round, inputs] of rounds.entries()) {
         for (const [i, expected] of interpret(graph, inputs).entries()) {
@@ -190,20 +191,21 @@ describe.each(Object.entries(cases))("%s", (_, [graph, runs, refused, asked]) =>
     }
   });
 
-  test("others are refused", async () => {
+  test("smaller sizes are rejected", async () => {
     for (const sizes of refused) {
-      const inputs = drawn(graph, sizes);
+      const inputs = randomInputs(graph, sizes);
       expect(() => interpret(graph, inputs)).toThrow(`program: ${asked}`);
       await expect(runner.run(graph, inputs)).rejects.toThrow(`program: ${asked}`);
     }
   });
 });
 
-test("what no result needs asks nothing", () => {
+test("nodes that no result needs require nothing", () => {
   const cut = graphOf([f32("x", "T", "B"), f32("h", "B")], (x, h) => {
     slice(x, 0, -1, 1);
     const step = ([a, b, c]: readonly Tensor[], [row]: readonly Tensor[]) => ({
-      // The second carry, and where it starts, feed only itself, the second y is not read, and the third carry feeds the first.
+      // The second carry, and where it starts, feed only itself, the second y is not read, and the third carry feeds
+      // the first.
       carries: [add(a as Float, c as Float), mul(b as Float, sum(slice(x, 0, -2, 1))), c as Float],
       ys: [row as Float, mul(a as Float, sum(slice(x, 0, -3, 1)))],
     });
@@ -216,7 +218,7 @@ test("what no result needs asks nothing", () => {
   expect(interpret(slope, [ndarray([0, 2], [])])).toEqual([ndarray([0, 2], [])]);
 });
 
-test("a sentence without a line, and of an axis whose extent is a number", () => {
+test("the message without a source line, for an axis of known extent", () => {
   const requires = [{ op: "slice", site: undefined, dim: 0, atLeast: 1, elements: "B" }];
   expect(unmetRequirement(requires, { B: 0 })).toBeUndefined();
   expect(unmetRequirement(requires, { B: 1 })).toBe(
@@ -229,7 +231,7 @@ test.each<[op: string, make: (x: Float, none: Float, i: Tensor<"i32">) => Tensor
   ["slice", (x) => slice(x, 0, -1, "T"), "cannot take T entries from -1 of an axis of T"],
   ["pad", (x) => pad(x, 0, 1, "T"), "cannot take T entries from 1 of an axis of T"],
   ["gather", (_, none, i) => gather(none, i), "a table of [0, 3] has no row to look up; give it one at least"],
-])("%s of what cannot exist at any size is refused when it is traced", (op, make, message) => {
+])("%s of entries that exist at no size is an error when it is traced", (op, make, message) => {
   const trace = () =>
     traceGraph(
       "program",

@@ -1,7 +1,6 @@
 /**
- * @file Loops of no steps, and axes of extent 0, where the size is known when a program is compiled and where it is not:
- * final states are the initial ones, and so are their gradients, whatever an earlier run has left in memory; a sum of
- * nothing is 0.
+ * @file Loops of length 0 and axes of extent 0, known at compile time or not: final states are the initial ones, and
+ * gradients pass through, whatever an earlier run left in memory; an empty sum is 0.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
@@ -56,23 +55,23 @@ const indices = (name: string, ...shape: Dim[]): NamedAval => ({ name, dtype: "i
 function given({ inputs, nodes }: Graph, sizes: Readonly<Record<string, number>>): NdArray[] {
   return inputs.map((id, seed) => {
     const { dtype, shape } = at(nodes, id).aval;
-    const drawn = numbers(
+    const random = numbers(
       shape.map((dim) => sizes[dim] ?? Number(dim)),
       seed,
     );
     return dtype === "f32"
-      ? drawn
+      ? random
       : {
           ...ndarray(
-            drawn.shape,
-            drawn.data.map((_, i) => i % 3),
+            random.shape,
+            random.data.map((_, i) => i % 3),
             "i32",
           ),
         };
   });
 }
 
-/** Runs a program at several sizes, one after the other, and compares each run with the interpreter. */
+/** Runs a program at several sizes, one after another, and compares each run with the interpreter. */
 async function same(graph: Graph, sizes: readonly Readonly<Record<string, number>>[], options: CompileProgramOptions) {
   const rounds = sizes.map((size) => given(graph, size));
   for (const [round, results] of (await runner.runs(graph, rounds, options)).entries()) {
@@ -87,7 +86,7 @@ async function same(graph: Graph, sizes: readonly Readonly<Record<string, number
   }
 }
 
-/** Value and gradients of a function of some tensors, beside others. */
+/** The value of a function and its gradients with respect to `tensors`. */
 const withGradient = (f: (...tensors: Float[]) => Float, ...tensors: Float[]): Tensor[] => {
   const { value, grad } = valueAndGrad((args: Float[]) => f(...args))(tensors);
   return [value, ...grad];
@@ -98,7 +97,7 @@ const seen = ({ carries, ys }: { readonly carries: readonly Tensor[]; readonly y
 
 type Loop = (time: Dim) => Graph;
 
-/** Loops that can run persistently, from the length to the graph. */
+/** Loops that can run persistently, as functions of the length. */
 const separable: Readonly<Record<string, Loop>> = {
   "states and their gradient": (time) =>
     traceGraph("loop", [f32("x", time, "B", 3), f32("h", "B", 3), f32("w", 3, 3)], ([x, h, w]) =>
@@ -118,7 +117,7 @@ const separable: Readonly<Record<string, Loop>> = {
         w as Float,
       ),
     ),
-  "states that change places and start anywhere": (time) =>
+  "states that swap, with various initial values": (time) =>
     traceGraph("loop", [f32("x", time, "B", 3), f32("h", "B", 3)], ([x, h]) => {
       const start = [
         h,
@@ -144,9 +143,9 @@ const separable: Readonly<Record<string, Loop>> = {
     }),
 };
 
-/** Loops in which rows meet, or that hold another loop. */
+/** Loops that mix rows, or contain another loop. */
 const others: Readonly<Record<string, Loop>> = {
-  "rows that meet, and states that start as products and sums": (time) =>
+  "mixed rows, and states that start as products and sums": (time) =>
     traceGraph("loop", [f32("x", time, "B", 3), f32("h", "B", 3)], ([x, h]) =>
       withGradient((h) => {
         const start = [dot(h, transpose(h)), broadcast(sum(h, 0), ["B", 3])];
@@ -162,11 +161,11 @@ const others: Readonly<Record<string, Loop>> = {
         );
       }, h as Float),
     ),
-  "a loop of no steps in a loop": (time) =>
+  "a loop of length 0 in a loop": (time) =>
     traceGraph("loop", [f32("x", 2, "B", 3), f32("h", "B", 3), f32("k", time, "B", 3)], ([x, h, k]) =>
       withGradient((h) => seen(nested(h, x as Float, k as Float)), h as Float),
     ),
-  "a loop in a loop of no steps": (time) =>
+  "a loop in a loop of length 0": (time) =>
     traceGraph("loop", [f32("x", time, "B", 3), f32("h", "B", 3), f32("k", 2, "B", 3)], ([x, h, k]) =>
       withGradient((h) => seen(nested(h, x as Float, k as Float)), h as Float),
     ),
@@ -191,7 +190,7 @@ const schedules = ["persistent", "stepwise"] as const;
 
 describe.each(schedules)("%s", (schedule) => {
   const loops = Object.entries(schedule === "persistent" ? separable : { ...separable, ...others });
-  test.each(loops)("%s, known only when it runs", async (_, loop) => {
+  test.each(loops)("%s, with a symbolic length", async (_, loop) => {
     await same(
       loop("T"),
       [0, 3, 0].map((T) => ({ T, B: 2 })),
@@ -199,12 +198,12 @@ describe.each(schedules)("%s", (schedule) => {
     );
   });
 
-  test.each(loops)("%s, known before", async (_, loop) => {
+  test.each(loops)("%s, with a known length", async (_, loop) => {
     await same(loop(0), [{ B: 2 }], { schedule, target: "software" });
   });
 });
 
-test("without inputs, and with nothing but a state; no kernel of a step is written", async () => {
+test("a loop with only a state; no kernel is written for its step", async () => {
   const graph = traceGraph("loop", [f32("a", 3)], ([a]) => {
     const step = ([h]: readonly Tensor[]) => ({ carries: [sin(add(h as Float, a as Float))], ys: [] });
     return scanTensors(step, [a as Float], [], { length: 0 }).carries;
@@ -216,7 +215,7 @@ test("without inputs, and with nothing but a state; no kernel of a step is writt
   }
 });
 
-/** Functions of values without elements along an axis of extent 0. */
+/** Functions of values with an axis of extent 0. */
 const empty: Readonly<Record<string, (extent: Dim) => Graph>> = {
   "reductions over nothing": (n) =>
     traceGraph("empty", [f32("x", n, 3)], ([x]) => {
@@ -246,7 +245,7 @@ const empty: Readonly<Record<string, (extent: Dim) => Graph>> = {
       sum(gather(t as Float, i as Tensor<"i32">), 0),
       scatterAdd(i as Tensor<"i32">, x as Float, 5),
     ]),
-  "losses over no steps, and the last of sequences of length 0": (n) =>
+  "losses over no steps, and last outputs of sequences of length 0": (n) =>
     traceGraph("empty", [f32("x", n, 2, 3), f32("y", n, 2, 3), indices("i", n, 2), indices("l", 2)], ([x, y, i, l]) => {
       const [outputs, targets] = [x as Float, y as Float];
       const mask = less(sum(targets, -1), 9);
@@ -280,7 +279,7 @@ const empty: Readonly<Record<string, (extent: Dim) => Graph>> = {
 const targets = ["gpu", "software"] as const;
 
 test.each(Object.entries(empty))("%s", async (name, graph) => {
-  // Large products take another way on each kind of target.
+  // Large products have different forms on each kind of target.
   for (const target of name.startsWith("large") ? targets : (["software"] as const)) {
     await same(
       graph("B"),

@@ -1,6 +1,6 @@
 /**
- * @file NaN and infinity in the operands of every op of floating point numbers: a device gives what the interpreter gives.
- * A function that loses them would hide that training has gone wrong.
+ * @file NaN and infinity in the operands of every floating point op: a device returns what the interpreter returns. A
+ * function that loses them would hide that training has gone wrong.
  */
 import { describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
@@ -66,7 +66,7 @@ type Float = Tensor<"f32">;
 
 const { NaN: none, POSITIVE_INFINITY: infinity } = Number;
 const numbers = [none, infinity, -infinity, 0, 1, -1, 0.3, -0.3, 30, -30];
-/** Every number beside every other. */
+/** Every pair of numbers. */
 const [left, right] = [numbers.flatMap((a) => numbers.map(() => a)), numbers.flatMap(() => numbers)];
 const rows = numbers.length;
 
@@ -121,7 +121,7 @@ describe.each([...executors, deviceExecutor("cpu", cpu, 1e-4)])("$name", ({ exec
     expect(wrong).toEqual([]);
   });
 
-  test("a maximum of -∞ alone is -∞", async () => {
+  test("a maximum of only -∞ is -∞", async () => {
     const graph = traceGraph("maxima", [{ name: "a", dtype: "f32", shape: [2, 3] }], ([a]) => [
       reduceMax(a as Float, [1]),
     ]);

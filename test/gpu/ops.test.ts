@@ -1,6 +1,6 @@
 /**
- * @file Every op on the device: the same hand-computed figures as in the interpreter, and the functions that drivers get
- * wrong (tanh and exp far from zero, sin and cos, wrapping integers, random bits) where they get them wrong.
+ * @file Every op on the device: the same hand-computed figures as for the interpreter, and functions that drivers get
+ * wrong (tanh and exp far from zero, sin and cos, wrapping integers, random bits), at arguments where they do.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
@@ -81,14 +81,14 @@ describe("far from zero", () => {
     for (const [k, { data }] of got.entries()) {
       for (const [i, value] of data.entries()) {
         const reference = at([...at(meant, k).data], i);
-        // Values keep their digits however small they are; a slope is made of values near 1.
+        // Small values keep their relative accuracy; a slope is computed from values near 1.
         const scale = k === 0 ? Math.abs(reference) + 1e-24 : Math.max(1, Math.abs(reference));
         expect(Math.abs(value - reference), `result ${k} at ${places.data[i]}`).toBeLessThanOrEqual(2e-6 * scale);
       }
     }
   });
 
-  test("what has no logarithm has none on the device either", async () => {
+  test("log of 0 and negative numbers is that of the interpreter", async () => {
     const places = f32([-6, -1e-3, 0, 1e-3, 1, 3e38]);
     const { got, meant } = await onBoth((x: Float) => [log(x)], [places]);
     for (const [i, reference] of [...at(meant, 0).data].entries()) {
@@ -98,12 +98,12 @@ describe("far from zero", () => {
     }
   });
 
-  test("sin and cos are good to f32, which WGSL alone does not promise", async () => {
+  test("sin and cos are accurate to f32, which WGSL does not guarantee", async () => {
     const angles = f32(Array.from({ length: 400 }, (_, i) => (i - 200) * 0.73));
     const { got, meant } = await onBoth((x: Float) => [sin(x), cos(x)], [angles]);
     for (const [k, { data }] of got.entries()) {
       for (const [i, value] of data.entries()) {
-        // The angle itself is rounded to f32 on the way.
+        // The angle itself is rounded to f32.
         const reference =
           k === 0 ? Math.sin(Math.fround(at([...angles.data], i))) : Math.cos(Math.fround(at([...angles.data], i)));
         expect(Math.abs(value - reference), `${angles.data[i]}`).toBeLessThan(1e-6);
@@ -113,8 +113,8 @@ describe("far from zero", () => {
   });
 });
 
-describe("where digits would cancel", () => {
-  /** Each result is right relative to itself. */
+describe("relative accuracy near cancellation", () => {
+  /** Checks the relative error of each result. */
   async function holdRelative(f: TensorFunction, args: readonly NdArray[], exact: readonly (readonly number[])[]) {
     const { got, meant } = await onBoth(f, args);
     for (const [k, results] of [...got, ...meant].entries())
@@ -146,7 +146,7 @@ describe("where digits would cancel", () => {
     );
   });
 
-  test("powers whose exponent is large, of bases of any size", async () => {
+  test("powers with large exponents and bases of any size", async () => {
     const bases = [1.0001, 0.9973, 1.37, 0.7312, 0.8661, 1.1179, 17.3, 3e-37, 1e30, 1.4142].map(Math.fround);
     const powers = [87e4, -3e4, 250, -270, 500, -700, 30.7, -0.9, 1.25, 200].map(Math.fround);
     const right = bases.map((x, i) => x ** at(powers, i));
@@ -187,7 +187,7 @@ describe("where digits would cancel", () => {
     }
   });
 
-  test("the cost of a logit that is surely right", async () => {
+  test("the loss of a confident logit", async () => {
     const [logits, targets] = [
       [20, -20, 3, -30],
       [1, 0, 1, 0.25],
@@ -209,7 +209,7 @@ describe("where digits would cancel", () => {
   });
 });
 
-test("constants for which WGSL has no literal", async () => {
+test("constants without a WGSL literal", async () => {
   const numbers = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 3e38, -0.5];
   const { got } = await onBoth(
     (x: Float) => [
@@ -222,7 +222,7 @@ test("constants for which WGSL has no literal", async () => {
   expect(got.map(({ data }) => data[0])).toEqual([...numbers.map(Math.fround), -2147483648, 4294967295]);
 });
 
-test("the size of a symbol is known when a program runs", async () => {
+test("dimSize is the size of a symbol at run time", async () => {
   const input = { name: "x", dtype: "f32", shape: ["B", "T"] } as const;
   const graph = traceGraph("sizes", [input], () => [dimSize("B"), dimSize("3*B*T")]);
   const given = f32([
@@ -236,7 +236,7 @@ test("the size of a symbol is known when a program runs", async () => {
     expect(results.map(({ data }) => [...data])).toEqual([[2], [24]]);
 });
 
-test("random bits are the interpreter's, bit for bit", async () => {
+test("random bits are bit-equal to the interpreter's", async () => {
   const { got, meant } = await onBoth(
     (key: Tensor<"u32">, index: Tensor<"u32">) => [
       randomBits(key, { site: 7, step: 3, index }),

@@ -1,7 +1,7 @@
 /**
- * @file Products on a device, for both kinds of target: transposes read in place, batches, sizes that leave a rest in
- * every block, products that share operands or are added up, and elementwise values before and after. A target with many
- * lanes takes large ones through workgroup memory; the numbers are the interpreter's either way.
+ * @file Products on a device, for both kinds of target: transposes read in place, batches, sizes that leave a remainder
+ * in every block, products that share operands or are added up, and elementwise values before and after. A target with
+ * many lanes computes large ones through workgroup memory; the numbers are the interpreter's either way.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
@@ -33,7 +33,7 @@ interface Case {
   readonly outputs: (inputs: Readonly<Record<string, Float>>) => readonly Tensor[];
 }
 
-/** An input in which time and batch are one axis. */
+/** An input with time and batch merged into one axis. */
 const input = (inputs: Readonly<Record<string, Float>>, name: string): Float => {
   const found = inputs[name];
   if (found === undefined) throw new Error(`no input ${name}`);
@@ -47,7 +47,7 @@ const cases: Readonly<Record<string, Case>> = {
     inputs: { a: ["T", "B", 37], b: [37, 45] },
     outputs: (x) => [dot(input(x, "a"), input(x, "b"))],
   },
-  "the left operand transposed, over a depth that is a symbol": {
+  "the left operand transposed, with a symbolic depth": {
     inputs: { a: ["T", "B", 70], b: ["T", "B", 33] },
     outputs: (x) => [dot(input(x, "a"), input(x, "b"), { transposeA: true })],
   },
@@ -63,7 +63,7 @@ const cases: Readonly<Record<string, Case>> = {
     inputs: { a: [3, "T", "B", 33], b: [3, 33, 34] },
     outputs: (x) => [dot(input(x, "a"), input(x, "b"))],
   },
-  "gates that share rows, with what comes before and after": {
+  "gates that share rows, with elementwise ops before and after": {
     inputs: { x: ["T", "B", 35], u: [35, 64], v: [35, 64], c: [64] },
     outputs: (x) => {
       const rows = tanh(input(x, "x"));
@@ -81,29 +81,29 @@ const cases: Readonly<Record<string, Case>> = {
       ),
     ],
   },
-  "more products of one operand than find room beside it": {
+  "more products of one operand than fit in memory next to it": {
     inputs: { a: ["T", "B", 36], w: [17, 36, 40] },
     outputs: (x) => {
       const products = Array.from({ length: 17 }, (_, i) => dot(input(x, "a"), pick(input(x, "w"), i)));
       return [products.reduce((total, product) => add(total, product))];
     },
   },
-  "a chain of products, of which one is kept while its neighbours come and go": {
+  "a chain of products, of which one is also an output": {
     inputs: { a: ["T", "B", 64], u: [64, 64], v: [64, 64], w: [64, 64] },
     outputs: (x) => {
       const kept = dot(tanh(mul(dot(input(x, "a"), input(x, "u")), 0.1)), input(x, "v"));
       return [dot(tanh(mul(kept, 0.1)), input(x, "w")), kept];
     },
   },
-  "one operand, as it lies and transposed": {
+  "one operand, plain and transposed": {
     inputs: { a: [64, 64], u: [64, 64], v: [64, 64] },
     outputs: (x) => [mul(dot(input(x, "a"), input(x, "u")), dot(input(x, "a"), input(x, "v"), { transposeA: true }))],
   },
-  "products of one size in two shapes, of which only one has rows that lanes share": {
+  "products of one size in two shapes, of which lanes can share rows of only one": {
     inputs: { a: [32, 24], b: [24, 64], c: [1024, 5], d: [5, 2] },
     outputs: (x) => [dot(input(x, "a"), input(x, "b")), dot(input(x, "c"), input(x, "d"))],
   },
-  "rows that were looked up": {
+  "looked-up rows": {
     inputs: { table: [9, 33], w: [33, 64], g: ["T", "B", 64] },
     indices: { i: ["T", "B"] },
     outputs: (x) => {
@@ -119,8 +119,10 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 
-/** What runs in blocks where there are many lanes: not two shapes, nor the small table that lookups leave. */
-const inBlocks = Object.keys(cases).filter((name) => !/^rows that were looked up|^products of one size/.test(name));
+/**
+ * Cases computed in blocks on a target with many lanes: not two shapes, nor the small table that remains of lookups.
+ */
+const inBlocks = Object.keys(cases).filter((name) => !/^looked-up rows|^products of one size/.test(name));
 
 describe.each(["gpu", "software"] as const)("for a target %s", (target) => {
   test.each(Object.keys(cases))("%s", async (name) => {

@@ -1,4 +1,4 @@
-/** @file Profiles of kernels: every kernel of a run is there with its work, and profiling changes nothing for training. */
+/** @file Profiles of kernels: every kernel of a run is listed with its work, and profiling does not affect training. */
 import { afterAll, expect, test } from "vitest";
 import { gru } from "../../cells/gru.ts";
 import { compileProgram } from "../../compiler/compile.ts";
@@ -49,7 +49,7 @@ test("a product's kernel has its FLOP and bytes, and rates that follow from its 
   executable.destroy();
 });
 
-test("rates are 10^9 a second, and there are none where no time passed", () => {
+test("rates are in 10^9 per second, and undefined for a time of 0", () => {
   const work = { flops: 3e9, bytes: 6e9 };
   expect(ratesOf({ ...work, milliseconds: 1500 })).toEqual({ gigaflopsPerSecond: 2, gigabytesPerSecond: 4 });
   expect(ratesOf({ ...work, milliseconds: 0 })).toEqual({
@@ -58,7 +58,7 @@ test("rates are 10^9 a second, and there are none where no time passed", () => {
   });
 });
 
-test("a kernel in a loop counts every step, one that is cut into chunks counts once, and both the same FLOP", async () => {
+test("a kernel in a loop counts every step, one cut into chunks counts once, and both have the same FLOP", async () => {
   const graph = traceGraph(
     "decay",
     [
@@ -102,7 +102,7 @@ const tokens = (start: number) => ({
 });
 const batch: Batch = { x: tokens(0), targets: tokens(1) };
 
-test("a trainer's profile leaves no trace in the training", async () => {
+test("a trainer's profile does not affect its training", async () => {
   const losses = async (isProfiled: boolean) => {
     const trainer = await createTrainer(device, network, { learningRate: 0.05, seed: 2 });
     const found: number[] = [];
@@ -116,7 +116,7 @@ test("a trainer's profile leaves no trace in the training", async () => {
   expect(await losses(true)).toEqual(await losses(false));
 });
 
-test("what cannot be profiled says so in a line", async () => {
+test("a device that cannot profile is a one-line error", async () => {
   const executable = await openInterpreter().compile(product);
   await expect(executable.profile({ a, b })).rejects.toThrow(/^device "interpreter" has no kernels/);
   const host = await requestAdapter("software");

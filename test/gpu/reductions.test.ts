@@ -1,4 +1,4 @@
-/** @file Long reductions to few numbers, which a workgroup computes together: as many as one stage may have. */
+/** @file Long reductions to few numbers, which a workgroup computes together, with many of them in one stage. */
 import { expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -8,13 +8,15 @@ import { executors } from "../support/executors.ts";
 
 type Float = Tensor<"f32">;
 
-/** Sums and a maximum over rows for each of 8 columns; 24 arrays for the lanes of a workgroup would take 24 KB. */
+/**
+ * Sums and a maximum over rows for each of 8 columns; 24 arrays, one number per lane of a workgroup, would need 24 KB.
+ */
 const graph = traceGraph("reductions", [{ name: "x", dtype: "f32", shape: ["N", 8] }], ([x]) => {
   const scaled = (i: number) => mul(x as Float, 1 + i / 8);
   return [...Array.from({ length: 23 }, (_, i) => sum(scaled(i), 0)), reduceMax(x as Float, 0)];
 });
 
-test("two dozen fit in the workgroup memory that WebGPU promises", () => {
+test("two dozen fit in the workgroup memory that WebGPU guarantees", () => {
   for (const target of ["gpu", "software"] as const) expect(() => compileProgram(graph, { target })).not.toThrow();
 });
 

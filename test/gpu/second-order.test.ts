@@ -1,4 +1,7 @@
-/** @file Second order through scan on devices: the derivative of a cell's gradient, all of it in either schedule. */
+/**
+ * @file Second derivatives through scan on devices: the derivative of a cell's gradient, with all loops in one
+ * schedule.
+ */
 import { afterAll, describe, expect, test } from "vitest";
 import { slstm } from "../../cells/slstm.ts";
 import { gru, interpret, lstm, lstm1997, openDevice, rnn } from "../../index.ts";
@@ -28,12 +31,12 @@ describe.each([
   test.each(["auto", "stepwise"] as const)("%s", async (schedule) => {
     const { lower } = device;
     const schedules = lower?.(second, { schedule }).schedules.map((note) => note.schedule);
-    // Forward, back, and both again for the second derivative.
+    // Forward, backward, and both again for the second derivative.
     expect(schedules).toHaveLength(4);
     expect(new Set(schedules)).toEqual(new Set([schedule === "auto" ? "persistent" : "stepwise"]));
     const got = await deviceExecutor(device.name, device, 0, { schedule }).execute(second, inputs);
     expect(norm(expected)).toBeGreaterThan(0.01);
-    // Twice differentiated is twice through the sequence and back.
+    // The second derivative walks through the sequence and back twice.
     const tolerance = f32Tolerance({ time: 4 * sizes.time, depth: sizes.units + sizes.features });
     expect(relativeError(got, expected)).toBeLessThan(tolerance);
   });

@@ -1,4 +1,6 @@
-/** @file The sizes that kernels read: however many one of them reads, those of the next begin after them. */
+/**
+ * @file The sizes that kernels read: the sizes of one kernel never overlap those of the next, however many it reads.
+ */
 import { afterAll, expect, test } from "vitest";
 import { zoo } from "../../cells/zoo.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -14,16 +16,16 @@ import { openWebgpu } from "../support/webgpu.ts";
 const device = await openWebgpu();
 afterAll(() => device.destroy());
 
-test("a kernel reads its own, also where it reads more than one aligned block holds", () => {
+test("a kernel reads its own sizes, also if they need more than one aligned block", () => {
   const { plan } = at(
     [corpus()["training-many-sizes.json"]].filter((entry) => entry !== undefined),
     0,
   );
-  const drawn = (plan as TrainingPlan).objective;
+  const random = (plan as TrainingPlan).objective;
   const { objective } = objectiveOf(
-    drawn,
+    random,
     at(
-      [zoo[drawn.cell]].filter((cell) => cell !== undefined),
+      [zoo[random.cell]].filter((cell) => cell !== undefined),
       0,
     ),
   );

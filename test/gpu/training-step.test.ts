@@ -1,6 +1,6 @@
 /**
- * @file One compiled training step on a device: it serves every batch and length without compiling again, gives the same
- * bits on every run, and agrees with the interpreter in both schedules.
+ * @file One compiled training step on a device: it serves every batch and length without recompiling, returns the same
+ * bits in every run, and agrees with the interpreter in both schedules.
  */
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { gru, lstm } from "../../cells/index.ts";
@@ -46,7 +46,7 @@ test("two batch sizes and three lengths compile nothing new", async () => {
   trainer.destroy();
 });
 
-test("the same seed gives the same bits after 50 steps", async () => {
+test("the same seed returns the same bits after 50 steps", async () => {
   const run = async () => {
     const trainer = await createTrainer(device, network(gru as CellDefinition), options);
     for (let step = 0; step < 50; step++) await trainer.step(batchOf(6, 5, step));

@@ -1,6 +1,6 @@
 /**
- * @file Every choice that a tuning has, alone, for both kinds of target: whatever it makes of the kernels, a recurrent
- * network's loss and gradient are the interpreter's. Sizes leave a rest in every tile and every unrolled loop.
+ * @file Every choice of a tuning by itself, for both kinds of target: a recurrent network's loss and gradient are the
+ * interpreter's. Sizes leave a remainder in every tile and every unrolled loop.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { rnn } from "../../cells/rnn.ts";
@@ -59,14 +59,14 @@ const context = await GpuContext.open("auto");
 afterAll(() => context.destroy());
 
 const fields = Object.keys(tuningGrid) as (keyof Tuning)[];
-/** Each value of each field, alone, and the largest of all together. */
+/** Each value of each field by itself, and one large value of all fields together. */
 const tunings: readonly Tuning[] = [
   {},
   ...fields.flatMap((field) => tuningGrid[field].map((value) => checkedTuning({ [field]: value }))),
   checkedTuning(Object.fromEntries(fields.map((field) => [field, tuningGrid[field].at(-2)]))),
 ];
 
-/** The programs of a target that are not the same, each under the first tuning that gives it. */
+/** The distinct programs of a target, each with the first tuning that produces it. */
 function programsOf(target: Target) {
   const programs = new Map<string, { readonly tuning: Tuning; readonly program: Program }>();
   for (const tuning of tunings) {
@@ -79,7 +79,7 @@ function programsOf(target: Target) {
 
 const targets = (["gpu", "software"] as const).map((target) => ({ target, programs: programsOf(target) }));
 
-test("every field makes other kernels on one target or the other", () => {
+test("every field changes the kernels of some target", () => {
   const alone = targets.flatMap(({ programs }) => programs.map(({ tuning }) => Object.keys(tuning)));
   const effective = alone.filter((names) => names.length === 1).flat();
   expect(fields.filter((field) => !effective.includes(field))).toEqual([]);
@@ -87,7 +87,7 @@ test("every field makes other kernels on one target or the other", () => {
 
 describe.each(targets)("for a target $target", ({ programs }) => {
   test.each(programs.map(({ tuning, program }) => [JSON.stringify(tuning), program] as const))(
-    "%s gives the interpreter's numbers",
+    "%s returns the interpreter's numbers",
     async (_, program) => {
       const loaded = await LoadedProgram.load(context, program);
       const outputs = loaded.run(Object.fromEntries(inputs.map(({ name }, i) => [name, at(numbers, i)])));

@@ -1,4 +1,4 @@
-/** @file How long a device may be silent: as long as it answers anybody, it is not. The clock is the test's own. */
+/** @file The timeout of a silent device: any answer restarts it. The clock is the test's own. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { GpuContext } from "../../runtime/context.ts";
 import { DeviceTimeoutError } from "../../runtime/device-errors.ts";
@@ -8,7 +8,7 @@ let context: GpuContext;
 beforeEach(async () => {
   const { host, device } = await GpuContext.open("auto");
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-  // Work ends when it does: no host looks after it.
+  // Work is awaited directly, without a host.
   context = new GpuContext({ ...host, release: host.release, wait: (work) => work }, device, 1);
 });
 
@@ -20,13 +20,13 @@ afterEach(() => {
 const after = (milliseconds: number, answer: string) =>
   new Promise<string>((resolve) => setTimeout(() => resolve(answer), milliseconds));
 
-test("a device that answers nobody for as long as it may be silent is given up", async () => {
+test("a device that answers nothing within the timeout is given up", async () => {
   const outcome = context.wait(after(1500, "late"), "run a step").catch((error) => error);
   await vi.advanceTimersByTimeAsync(1600);
   expect(await outcome).toBeInstanceOf(DeviceTimeoutError);
 });
 
-test("a device that answers others meanwhile is waited for", async () => {
+test("a device that answers other requests meanwhile is waited for", async () => {
   const outcome = context.wait(after(2500, "done"), "run a long step").catch((error) => error);
   for (const time of [600, 1200, 1800, 2400]) void context.wait(after(time, "short"), "run a short step");
   await vi.advanceTimersByTimeAsync(2600);
