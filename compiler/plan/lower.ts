@@ -76,7 +76,7 @@ function isOneKernel(graph: Graph, group: Group, { schedule }: LowerOptions): bo
 /** The parts of a program that do not depend on where its values are stored. */
 interface GraphPlan extends Staging {
   readonly graph: Graph;
-  /** Output index -> the input whose buffer it takes over. */
+  /** Output index -> the input whose buffer it reuses. */
   readonly donated: ReadonlyMap<number, NodeId>;
   readonly lastUse: ReadonlyMap<NodeId, number>;
   readonly partOf: ReturnType<typeof partsByValue>;

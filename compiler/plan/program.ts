@@ -204,7 +204,7 @@ export interface ProgramOutput {
   readonly dtype: DType;
   readonly shape: readonly Dim[];
   readonly location: Location;
-  /** The input whose buffer this output takes over. */
+  /** The input whose buffer this output reuses. */
   readonly donated: string | undefined;
 }
 

@@ -101,7 +101,7 @@ const donations: readonly (readonly [given: string, donate: Record<string, numbe
   ["of an unknown input", { z: 0 }, "donate: there is no input z in g"],
   ["to an unknown output", { x: 7 }, "donate: there is no output 7 in g"],
   ["to an output of another size", { x: 1 }, "donate: input x and output 1 of g differ in dtype or size"],
-  ["of two inputs to one output", { x: 0, y: 0 }, "donate: output 0 of g takes the memory of one input, not of two"],
+  ["of two inputs to one output", { x: 0, y: 0 }, "donate: output 0 of g can reuse the memory of only one input"],
 ];
 describe("donation", () => {
   test.each(donations)("%s", async (_, donate, line) => {

@@ -141,7 +141,7 @@ describe("values stay in memory while they are read:", () => {
       },
     ],
     [
-      "values of several sizes in turn",
+      "values of several alternating sizes",
       (a, b, u) => {
         const wide = tanh(dot(a, concat([b, u], 1)));
         const narrow = tanh(dot(wide, concat([b, u], 0)));

@@ -40,7 +40,7 @@ export const exp = kernelFunction("cg_exp", ["f32"], "f32", (f, x) => {
   return f.call(expEnd, [x, f.add(f.f32(1), f.call(expNear, [a, k])), k]);
 });
 
-/** Of x up to 0, where it takes less: 2^k is one factor, which is 0 where the result is subnormal. NaN is lost. */
+/** exp for x up to 0, which is cheaper: 2^k is one factor, which is 0 if the result is subnormal. NaN is lost. */
 export const expBelow = kernelFunction("cg_exp_below", ["f32"], "f32", (f, x) => {
   const a = f.let("a", f.max(x, f.f32(-88)));
   const k = f.let("k", f.round(f.mul(a, f.f32(Math.LOG2E))));

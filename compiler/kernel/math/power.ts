@@ -1,8 +1,8 @@
 /**
- * @file pow, which WGSL makes of exp2 and log2: an error of the logarithm is multiplied by up to 128 in the exponent, and
- * what stands below 0 has none. Here log2 has 32 bits, as a sum of two f32 numbers. Factors are cut to 12 bits where their
- * product must be exact, so it is whether or not a driver fuses multiplications with additions; and what a sum loses is
- * not found as (a + b) - a, of which drivers make b.
+ * @file pow, which WGSL defines by exp2 and log2: an error of the logarithm is multiplied by up to 128 in the exponent,
+ * and negative bases have no power. Here log2 has 32 bits, as a sum of two f32 numbers. Factors are cut to 12 bits if
+ * their product must be exact, so it is exact whether or not a driver fuses multiplications with additions. The
+ * rounding error of a sum is not computed as (a + b) - a, which drivers simplify to b.
  */
 import { type FunctionBuilder, kernelFunction } from "../function.ts";
 import type { Expr } from "../ir.ts";
@@ -10,14 +10,15 @@ import { expEnd, expNear } from "./exponential.ts";
 import { isNaN32 } from "./numbers.ts";
 import { polynomial } from "./polynomial.ts";
 
-/** The first 12 bits of a number: what is left of it has 12 more. */
+/** The first 12 bits of a number; the remainder has 12 more. */
 const cut = (f: FunctionBuilder, x: Expr) => f.bitcast(f.bitAnd(f.bitcast(x, "u32"), f.u32(0xfffff000)), "f32");
 
 /**
- * 2^(y log2 a) for a above 0, with y up to 4e9 of either sign: beyond, the power of any a but 1 is 0 or infinite.
+ * 2^(y log2 a) for a above 0, with |y| up to 4e9: beyond that, the power of any a other than 1 is 0 or infinite.
  *
- * a is 2^k m with m from sqrt(1/2) to sqrt(2), and c is what is nearest to m of 3/4, 1 and 5/4. With s = (m - c) / (m + c)
- * and z = s^2, log2 m is log2 c + 2 / ln 2 (s + s z (1/3 + z/5 + ..)). Each of s, 2 / ln 2, log2 a and y is a part of 12 bits and a rest.
+ * a is 2^k m with m from sqrt(1/2) to sqrt(2), and c is the one of 3/4, 1 and 5/4 that is nearest to m. With s = (m -
+ * c) / (m + c) and z = s^2, log2 m is log2 c + 2 / ln 2 (s + s z (1/3 + z/5 + ..)). Each of s, 2 / ln 2, log2 a and y
+ * is split into a part of 12 bits and a remainder.
  */
 const magnitude = kernelFunction("cg_pow_magnitude", ["f32", "f32"], "f32", (f, a, y) => {
   const bits = f.let("bits", f.bitcast(a, "u32"));
@@ -31,7 +32,7 @@ const magnitude = kernelFunction("cg_pow_magnitude", ["f32", "f32"], "f32", (f, 
   const byPlace = (lower: number, middle: number, upper: number) =>
     f.select(isLow, f.f32(lower), f.select(isHigh, f.f32(upper), f.f32(middle)));
   const c = f.let("c", byPlace(0.75, 1, 1.25));
-  // log2 c, the first part with 14 bits behind the point.
+  // log2 c, in two parts, the first with 14 fractional bits.
   const base = f.let("base", f.add(k, byPlace(-0.4150390625, 0, 0.3218994140625)));
   const ofC = byPlace(0.0000015632212, 0, 0.00002868082);
   const top = f.let("top", f.sub(m, c));
@@ -45,10 +46,10 @@ const magnitude = kernelFunction("cg_pow_magnitude", ["f32", "f32"], "f32", (f, 
   const z = f.let("z", f.mul(s, s));
   const series = f.mul(f.mul(s, z), polynomial(f, z, [0.33333334, 0.2, 0.14285715]));
   const rest = f.let("rest", f.add(low, series));
-  // 2 / ln 2 is 2.8847656 and 0.00062445679.
+  // 2 / ln 2 is 2.8847656 + 0.00062445679.
   const first = f.let("first", f.mul(high, f.f32(2.8847656)));
   const second = f.add(f.mul(high, f.f32(0.00062445679)), f.mul(rest, f.f32(2.885390081777927)));
-  // The 14 bits that fit beside the base, and where that is 0 the first 12 there are.
+  // The 14 fractional bits that fit next to the base, or the first 12 bits if the base is 0.
   const ofGrid = f.mul(f.round(f.mul(first, f.f32(16384))), f.f32(1 / 16384));
   const firstHigh = f.let("firstHigh", f.select(f.equal(base, f.f32(0)), cut(f, first), ofGrid));
   const sum = f.let("sum", f.add(base, firstHigh));
@@ -67,7 +68,7 @@ const magnitude = kernelFunction("cg_pow_magnitude", ["f32", "f32"], "f32", (f, 
   return f.call(expEnd, [f.select(f.less(f.f32(129), n), f.f32(100), f.f32(0)), near, n]);
 });
 
-/** The exponents that f32 holds between whole numbers end at 2^24; from there on all are even. */
+/** x^y. From 2^24 on, every f32 exponent is an even integer. */
 export const pow = kernelFunction("cg_pow", ["f32", "f32"], "f32", (f, x, y) => {
   const a = f.let("a", f.abs(x));
   const isNegative = f.let("isNegative", f.lessEqual(f.u32(0x80000000), f.bitcast(x, "u32")));

@@ -30,7 +30,7 @@ export function donations(graph: Graph, donate: Readonly<Record<string, number>>
       );
     }
     if (byOutput.has(index))
-      throw new UserError(`donate: output ${index} of ${graph.name} takes the memory of one input, not of two`);
+      throw new UserError(`donate: output ${index} of ${graph.name} can reuse the memory of only one input`);
     const [from, to] = [nodeAt(graph, input).aval, nodeAt(graph, output).aval];
     if (storages[from.dtype].element !== storages[to.dtype].element || sizeOf(from.shape) !== sizeOf(to.shape)) {
       throw new UserError(`donate: input ${name} and output ${index} of ${graph.name} differ in dtype or size`);
