@@ -1,5 +1,6 @@
 /** @file The entry "cellgrad/stream": what was trained at work, in whole batches or one time step after another. */
 export type { PredictionBatch } from "../train/batch-inputs.ts";
+export { type ClassGuess, type ClassOptions, classGuesses } from "../train/class-guesses.ts";
 export { createPredictor, type Predictions, type Predictor, type PredictorOptions } from "../train/predictor.ts";
 export {
   createStream,

@@ -8,6 +8,7 @@ import { reluRnn } from "../cells/relu-rnn.ts";
 import type { CellDefinition } from "../compiler/dsl/cell.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
+import { classifierModel } from "../train/classifier.ts";
 import { encodeGraph } from "../train/files/graph-json.ts";
 import { type ModelDetails, type SavedModel, savedModel } from "../train/files/model-file.ts";
 import { languageModel, type Network, regressionModel, seriesModel } from "../train/networks.ts";
@@ -17,11 +18,11 @@ import { fromParameters, toParameters } from "./parameters.ts";
 import { quote } from "./tensor-bag.ts";
 
 /** What the numbers that go in and come out mean: symbols, or columns; with targets, what is found in them. */
-export type ModelMeaning = Pick<ModelDetails, "vocabulary" | "columns" | "normalisation" | "targets">;
+export type ModelMeaning = Pick<ModelDetails, "vocabulary" | "columns" | "normalisation" | "targets" | "classes">;
 
 /**
  * A model that streams, as if it had been trained here: of text with a `vocabulary`, of a series with `columns`, of what is
- * found in a sequence with `targets` too. Throws a UserError where weights and meaning do not fit.
+ * found in a sequence with `targets` too, a classifier with `classes`. Throws a UserError where weights and meaning do not fit.
  */
 export function modelFrom(weights: NetworkWeights, meaning: ModelMeaning): SavedModel {
   checkedOptions("modelFrom", meaning, {
@@ -29,6 +30,7 @@ export function modelFrom(weights: NetworkWeights, meaning: ModelMeaning): Saved
     columns: "list",
     normalisation: "object",
     targets: "list",
+    classes: "list",
   });
   if (isBidirectional(weights))
     throw new UserError("its layers run both ways, so it cannot go on step by step; use its parameters in code");
@@ -41,6 +43,17 @@ export function modelFrom(weights: NetworkWeights, meaning: ModelMeaning): Saved
  * around its layers.
  */
 export function weightsOf(model: SavedModel, where: string): NetworkWeights {
+  if (model.kind === "objective")
+    throw new UserError(
+      `${where}: it is a custom objective, and other frameworks take the weights of networks; export it as ONNX`,
+    );
+  const cells = new Set(
+    Object.keys(model.parameters).flatMap((path) => /^layers\/\d+\/([^/]+)\//.exec(path)?.[1] ?? []),
+  );
+  if (cells.size > 1)
+    throw new UserError(
+      `${where}: its layers are of different cells (${[...cells].map(quote).join(", ")}), and a module of another framework has layers of one; export it as ONNX`,
+    );
   const weights = fromParameters(model.parameters, where);
   if (encodeGraph(streamingStep(networkFor(weights, model)).graph) !== encodeGraph(model.graph))
     throw new UserError(
@@ -49,7 +62,7 @@ export function weightsOf(model: SavedModel, where: string): NetworkWeights {
   return weights;
 }
 
-function networkFor(weights: NetworkWeights, { vocabulary, columns, targets }: ModelMeaning): Network {
+function networkFor(weights: NetworkWeights, { vocabulary, columns, targets, classes }: ModelMeaning): Network {
   const { cell, units, features, layers, embedding, head } = weights;
   if (head === undefined) throw new UserError("it has no dense layer behind the recurrent ones, which a model needs");
   const stack = { cell: definitionOf(cell), units, layers: layers.length };
@@ -57,17 +70,28 @@ function networkFor(weights: NetworkWeights, { vocabulary, columns, targets }: M
   const expect = (what: string, found: number, wanted: number, of: string) => {
     if (found !== wanted) throw new UserError(`there are ${found} ${what} for ${wanted} ${of}`);
   };
+  const expectFound = () => {
+    if (classes !== undefined) expect("classes", classes.length, outputs, "outputs");
+    else if (targets !== undefined) expect("targets", targets.length, outputs, "outputs");
+  };
   if (vocabulary !== undefined) {
     if (embedding === undefined) throw new UserError("it has no embedding, which a model of text needs");
     expect("symbols in the vocabulary", vocabulary.length, embedding.shape[0] ?? 0, "rows of the embedding");
+    const reads = { vocabulary: vocabulary.length, embed: features };
+    expectFound();
+    // What is found in texts is a class, also in files of before there were such models.
+    if (classes !== undefined || targets !== undefined) return classifierModel({ ...stack, classes: outputs, reads });
     expect("symbols in the vocabulary", vocabulary.length, outputs, "outputs");
-    return languageModel({ ...stack, vocabulary: vocabulary.length, embed: features });
+    return languageModel({ ...stack, ...reads });
   }
   if (embedding !== undefined) throw new UserError("it has an embedding; name the symbols of its vocabulary");
   if (columns === undefined) throw new UserError("name its columns");
   expect("columns", columns.length, features, "features");
-  expect(targets === undefined ? "columns" : "targets", (targets ?? columns).length, outputs, "outputs");
-  return targets === undefined ? seriesModel({ ...stack, features }) : regressionModel({ ...stack, features, outputs });
+  expectFound();
+  if (classes !== undefined) return classifierModel({ ...stack, classes: outputs, reads: { features } });
+  if (targets !== undefined) return regressionModel({ ...stack, features, outputs });
+  expect("columns", columns.length, outputs, "outputs");
+  return seriesModel({ ...stack, features });
 }
 
 const definitions: Readonly<Record<string, CellDefinition>> = {

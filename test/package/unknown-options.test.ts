@@ -94,6 +94,7 @@ const calls: Calls = {
   checkHosts: (o) => testing.checkHosts(gru, o),
   checkLoss: (o) => testing.checkLoss(none, none, [], o),
   checkRandomCell: (o) => testing.checkRandomCell(whatever({}), [], o),
+  classGuesses: (o) => stream.classGuesses(none, o),
   classifierModel: (o) => networks.classifierModel(o),
   convLstm: (o) => zoo.convLstm(o),
   cosineDecay: (o) => optimizers.cosineDecay(o),

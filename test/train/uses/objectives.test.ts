@@ -15,11 +15,12 @@ import type { Device } from "../../../devices/device.ts";
 import { openInterpreter } from "../../../devices/interpreter.ts";
 import { modelToOnnx } from "../../../interchange/onnx/model.ts";
 import { modelToWasm } from "../../../interchange/standalone/model.ts";
+import { classGuesses } from "../../../train/class-guesses.ts";
 import { decodeModel, encodeModel, savedModel } from "../../../train/files/model-file.ts";
 import { decodeTensors, encodeTensors } from "../../../train/files/safetensors.ts";
 import { initialize } from "../../../train/initialize.ts";
 import { dropout } from "../../../train/layers/dropout.ts";
-import { bidirectional } from "../../../train/layers/layer.ts";
+import { bidirectional, recurrent } from "../../../train/layers/layer.ts";
 import { lastOutput, lengthsMask } from "../../../train/layers/lengths.ts";
 import { seriesModel } from "../../../train/networks.ts";
 import { type ObjectiveOptions, objective } from "../../../train/objective.ts";
@@ -28,6 +29,7 @@ import { createPredictor } from "../../../train/predictor.ts";
 import { createStream } from "../../../train/stream.ts";
 import { createTrainer } from "../../../train/trainer.ts";
 import { lineOf, lineOfPromise } from "../../support/refused.ts";
+import { CompiledFolder } from "../../support/standalone.ts";
 import { devices } from "../devices.ts";
 
 type Float = Tensor<"f32">;
@@ -370,4 +372,62 @@ describe("a file of an objective that is damaged", () => {
       `own.safetensors is not a usable model: ${fault}`,
     );
   });
+});
+
+describe("classes in words", () => {
+  const classes = ["no", "yes", "perhaps"];
+  const logits = ndarray([2, 2, 3], [0, 1, 2, 3, 0, 0, 0, Math.log(3), 0, 1, 1, 1]);
+
+  test("of the last step, of the step at which a sequence ends, and of a stream", () => {
+    const [first, second] = classGuesses(logits, { classes });
+    expect(first?.name).toBe("yes");
+    expect(first?.probability).toBeCloseTo(0.6, 12);
+    expect(Object.entries(first?.probabilities ?? {}).map(([name, p]) => [name, p.toFixed(12)])).toEqual([
+      ["no", "0.200000000000"],
+      ["yes", "0.600000000000"],
+      ["perhaps", "0.200000000000"],
+    ]);
+    expect(second?.name).toBe("no");
+    expect(classGuesses(logits, { classes, lengths: [1, 1] }).map(({ name }) => name)).toEqual(["perhaps", "no"]);
+    expect(classGuesses(ndarray([1, 3], [0, 0, 9]), { classes })[0]?.name).toBe("perhaps");
+  });
+
+  test.each<[() => unknown, string]>([
+    [
+      () => classGuesses(logits, { classes: ["no"] }),
+      "classGuesses: logits are [2, 2, 3] for 1 classes; expected [T, B, classes] or [B, classes]",
+    ],
+    [() => classGuesses(logits, { classes, lengths: [1] }), "classGuesses: there are 1 lengths for 2 rows"],
+    [
+      () => classGuesses(logits, { classes, lengths: [1, 3] }),
+      "classGuesses: length 3 of row 1; expected a whole number from 1 to 2",
+    ],
+    [
+      () => classGuesses(ndarray([1, 3], [0, Number.NaN, 1]), { classes }),
+      "classGuesses: a logit is not finite; the weights are damaged",
+    ],
+  ])("refusal %#", (act, line) => expect(lineOf(act)).toBe(line));
+});
+
+test("compiled ahead of time, an objective takes steps", async () => {
+  const own = objective(
+    "own",
+    { x: batch.x, y: batch.y },
+    ({ x, y }) => mean(square(sub(dense("head", recurrent(reader, { initial: "learned" }).run(x).outputs, 2), y))),
+    { predict: ({ x }) => dense("head", recurrent(reader, { initial: "learned" }).run(x).outputs, 2) },
+  );
+  const weights = Object.fromEntries(
+    Object.entries(initialize(own.specs, 1)).map(([path, array]) => [path, numbers(array.shape, path.length)]),
+  );
+  const folder = new CompiledFolder();
+  const load = await folder.add("own", modelToWasm(savedModel(own, weights), { name: "own" }));
+  const module = await load();
+  const stream = await createStream(interpreter, own, weights);
+  for (let t = 0; t < 4; t++) {
+    const x = numbers([1, 2], t);
+    const { output } = await stream.step(x);
+    const given = module.step([...x.data]);
+    expect(Math.max(...output.data.map((value, i) => Math.abs(value - (given[i] ?? Number.NaN))))).toBeLessThan(1e-5);
+  }
+  folder.remove();
 });
