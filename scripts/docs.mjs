@@ -59,6 +59,9 @@ try {
     const seconds = ((Date.now() - began) / 1000).toFixed(0);
     progress(`${pages} pages with ${exports} exports are in ${out} (${seconds} s), for any web server and any folder`);
   }
+} catch (error) {
+  console.error(`docs: ${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

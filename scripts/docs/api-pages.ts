@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Entry, Exported, Member } from "./declarations.ts";
+import { slug } from "./slug.ts";
 
 /** Of an entry's page within the site, such as `api/networks`. */
 export function pageOf(module: string): string {
@@ -79,6 +80,11 @@ function sections(source: string): (readonly [title: string, paths: readonly str
       (part.split("\n")[0] ?? "").replace(/\.$/, ""),
       [...part.matchAll(/from "\.\/(.*?)"/g)].map(([, path = ""]) => path),
     ]);
+}
+
+/** Apart from the names of exports, which are anchors too. */
+function groupId(title: string): string {
+  return `group-${slug(title)}`;
 }
 
 function groupsOf(root: string, entry: Entry): Groups {
@@ -158,7 +164,7 @@ export function apiPages(
     const groups = groupsOf(root, entry).filter(([, names]) => names.length > 0);
     const text = groups.map(([title, names]) => {
       const all = names.flatMap((name) => entry.exports.find((one) => one.name === name) ?? []);
-      return [`## ${title}`, ...all.map((one) => exportText(entry, one))].join("\n\n");
+      return [`## ${title} {#${groupId(title)}}`, ...all.map((one) => exportText(entry, one))].join("\n\n");
     });
     const front = "---\noutline: [2, 3]\neditLink: false\n---";
     pages.set(pageOf(entry.module), [front, `# ${entry.module}`, prose(entry.about), ...text].join("\n\n"));

@@ -35,7 +35,8 @@ function withSiteLinks(root: string, path: string, text: string, sources: Source
     .split(/(^```.*?^```$)/ms)
     .map((part, i) =>
       i % 2 === 1
-        ? part
+        ? // A language of this project's tests, which no highlighter knows.
+          part.replace(/^```formula\n/, "```text\n")
         : part.replace(/(!?\[[^\]]*\])\((?!https?:|#)([^)\s]+)\)/g, (whole, label: string, target: string) => {
             const [file = "", anchor] = target.split("#");
             const found = normalize(join(dirname(path), file)).replaceAll("\\", "/");
@@ -92,6 +93,8 @@ export function writeSources(root: string, folder: string): { readonly pages: nu
   for (const path of docs.filter((file) => /\.(png|svg)$/.test(file))) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     cpSync(join(root, "docs", path), join(folder, path));
+    // The first page names its picture in its settings, where VitePress looks for files that are served as they are.
+    cpSync(join(root, "docs", path), join(folder, "public", path));
   }
   const bar = sidebar(texts, entries);
   for (const [path, text] of apiPages(root, entries, (file, line, from) => sources.link(file, from, line)))

@@ -60,13 +60,20 @@ test("each export stands once on its page, with usage, signature, texts of all m
       );
     }
   }
+  for (const [path, text] of pages) {
+    const ids = [...text.matchAll(/ \{#(\S+)\}$/gm)].map(([, id]) => id);
+    expect(
+      ids.filter((id, i) => ids.indexOf(id) !== i),
+      path,
+    ).toEqual([]);
+  }
   const values = entries[0]?.exports.filter(({ kind }) => kind !== "type").map(({ name }) => name);
   expect(values?.toSorted()).toEqual(Object.keys(cellgrad).toSorted());
 });
 
 test("ops are grouped by kind, as docs/reference/ops.md groups them, and options stand at what takes them", () => {
   const text = pages.get("api/cellgrad") ?? "";
-  const group = (title: string) => new RegExp(`^## ${title}\n(.*?)(?=^## )`, "ms").exec(text)?.[1] ?? "";
+  const group = (title: string) => new RegExp(`^## ${title} \\{[^}]*\\}\n(.*?)(?=^## )`, "ms").exec(text)?.[1] ?? "";
   expect(group("Arithmetic")).toContain("### mul {#mul}");
   expect(group("Arithmetic")).not.toContain("### sigmoid");
   expect(group("Activations")).toContain("### sigmoid {#sigmoid}");

@@ -51,7 +51,7 @@ export default defineConfig({
   cacheDir: "./.vitepress/cache",
   lastUpdated: false,
   appearance: true,
-  markdown: { anchor: { slugify }, toc: { slugify }, config: linkNames, languageAlias: { formula: "txt" } },
+  markdown: { anchor: { slugify }, toc: { slugify }, config: linkNames },
   // The index of the search is one large piece, fetched on the first search.
   vite: { build: { chunkSizeWarningLimit: 2000 } },
   themeConfig: {
