@@ -1,45 +1,59 @@
 /**
- * @file A link that holds cells and settings, compressed in the part of the address that is sent to no server. Cells that
- * came by a link are shown, and run only when the visitor agrees.
+ * @file A link that holds cells, settings and, where they are small, the data, compressed in the part of the address that
+ * is sent to no server. Cells that came by a link are shown, and run only when the visitor agrees.
  */
-import { checkedSettings, type RunSettings } from "../shared/settings.ts";
 import { presets } from "./presets.ts";
-import type { DataChoice } from "./session/workspace.ts";
-import { mostCells } from "./session/workspace.ts";
-
-export interface Shared {
-  readonly cells: readonly { readonly name: string; readonly source: string }[];
-  readonly settings: Partial<RunSettings>;
-  readonly data: Extract<DataChoice, { kind: "documentation" | "task" }>;
-}
+import { checkedWork, storedWork } from "./session/stored-work.ts";
+import type { Work } from "./session/workspace.ts";
 
 const prefix = "#cell=";
+/** Characters of a link: mail programs and chats pass that many on. */
+const longestLink = 16_000;
 /** Characters of what a link holds, unpacked. */
-const longest = 200_000;
+const mostUnpacked = 1_000_000;
 
-export async function linkOf(shared: Shared): Promise<string> {
-  const bytes = await through(new TextEncoder().encode(JSON.stringify(shared)), new CompressionStream("deflate-raw"));
-  const text = btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
-  return `${location.href.replace(/#.*$/, "")}${prefix}${text}`;
+export interface Link {
+  /** The part of the address, from # on. */
+  readonly hash: string;
+  /** Whether the visitor's own data are left out, since the link would be too long. */
+  readonly withoutData: boolean;
+}
+
+/** The link to some work: with its data, where that is short enough. The name of the cell in front is for people. */
+export async function linkOf(work: Work): Promise<Link> {
+  const whole = storedWork(work);
+  const hash = await hashOf(whole);
+  const { kind } = work.data;
+  const isOwn = kind === "text" || kind === "csv";
+  if (!isOwn || (whole.data.kind === kind && hash.length <= longestLink))
+    return { hash, withoutData: whole.data.kind === "missing" };
+  return { hash: await hashOf(storedWork(work, 0)), withoutData: true };
+}
+
+async function hashOf(work: Work): Promise<string> {
+  const bytes = await through(new TextEncoder().encode(JSON.stringify(work)), new CompressionStream("deflate-raw"));
+  const characters = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  const text = btoa(characters).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  const name = (work.cells[work.active]?.name ?? "").replaceAll(/[^a-z0-9-]+/gi, "-").replaceAll(/^-|-$/g, "");
+  return `${prefix}${name === "" ? "" : `${name}.`}${text}`;
 }
 
 /** What the address holds; undefined where it holds nothing. Throws an error of one line where it is damaged. */
-export async function sharedIn(hash: string): Promise<Shared | undefined> {
+export async function sharedIn(hash: string): Promise<Work | undefined> {
   if (!hash.startsWith(prefix)) return undefined;
   try {
-    const packed = atob(hash.slice(prefix.length).replaceAll("-", "+").replaceAll("_", "/"));
+    const text = hash.slice(prefix.length).replace(/^[^.]*\./, "");
+    const packed = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
     const bytes = Uint8Array.from(packed, (character) => character.charCodeAt(0));
-    return checked(JSON.parse(new TextDecoder().decode(await through(bytes, new DecompressionStream("deflate-raw")))));
+    const unpacked = await through(bytes, new DecompressionStream("deflate-raw"));
+    return checkedWork(JSON.parse(new TextDecoder().decode(unpacked)), "link");
   } catch {
     throw new Error("this link is damaged: it holds no cell that can be read; ask for it again");
   }
 }
 
-/** Whether every cell is one of this page's own, so that nobody need be asked. */
-export function isOwn({ cells }: Shared): boolean {
+/** Whether every cell is one of this page's own, which need no question. */
+export function isOwn({ cells }: Work): boolean {
   return cells.every(({ source }) => presets.some((preset) => preset.source === source));
 }
 
@@ -56,31 +70,7 @@ async function through(
     chunks.push(value);
     total += value.length;
     // A short link can unpack to very much.
-    if (total > 4 * longest) throw new Error("too long");
+    if (total > mostUnpacked) throw new Error("too long");
   }
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
-}
-
-/** Only what a link may hold, and only where it is of the right kind. */
-function checked(value: unknown): Shared {
-  const { cells, settings, data } = asRecord(value);
-  if (!Array.isArray(cells) || cells.length === 0 || cells.length > mostCells) throw new Error("no cells");
-  const opened = cells.map((cell) => {
-    const { name, source } = asRecord(cell);
-    if (typeof name !== "string" || typeof source !== "string") throw new Error("no cell");
-    if (name.length > 60 || source.length > longest) throw new Error("too long");
-    return { name, source };
-  });
-  return { cells: opened, settings: checkedSettings(asRecord(settings)), data: checkedData(asRecord(data)) };
-}
-
-function checkedData(given: Readonly<Record<string, unknown>>): Shared["data"] {
-  if (given.kind !== "task" || typeof given.name !== "string") return { kind: "documentation" };
-  const parameters = Object.entries(asRecord(given.parameters)).filter(([, value]) => typeof value === "number");
-  return { kind: "task", name: given.name, parameters: Object.fromEntries(parameters) as Record<string, number> };
-}
-
-function asRecord(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("no record");
-  return value as Readonly<Record<string, unknown>>;
 }

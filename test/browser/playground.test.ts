@@ -258,7 +258,7 @@ test("cells side by side: another joins while the first trains, both have curves
   const compiled = page.getByRole("tabpanel", { name: "Compiled" });
   await press(page, "Close rnn");
   await press(page, "Train the changes");
-  await eventually(() => compiled.getByLabel("Run").evaluate("(menu) => menu.textContent")).toBe("lstm");
+  await eventually(() => compiled.getByLabel("Run").locator("option").allTextContents()).toEqual(["lstm"]);
   // Its curve and figures stay.
   expect(await page.locator(".figures tbody tr").count()).toBe(2);
   await untilStep(page, (await figureOf(page, "Step")) + 2);

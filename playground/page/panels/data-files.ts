@@ -6,8 +6,6 @@ import type { DataChoice } from "../session/workspace.ts";
 /** What a page can hold several times over without trouble. */
 const largest = 64e6;
 
-let versions = 0;
-
 export async function choiceOfFile(file: File): Promise<DataChoice> {
   if (file.size > largest)
     throw new Error(
@@ -18,11 +16,10 @@ export async function choiceOfFile(file: File): Promise<DataChoice> {
     kind: /\.(?:csv|tsv)$/i.test(file.name) ? "csv" : "text",
     name: file.name,
     text: bytes,
-    version: ++versions,
   };
 }
 
 export function choiceOfPaste(text: string): DataChoice {
   const kind = isTable(text.slice(0, 10_000)) ? "csv" : "text";
-  return { kind, name: kind === "csv" ? "pasted table" : "pasted text", text, version: ++versions };
+  return { kind, name: kind === "csv" ? "pasted table" : "pasted text", text };
 }

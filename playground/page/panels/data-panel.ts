@@ -1,6 +1,6 @@
 /** @file What to learn from: the documentation of this project, text or a table of the visitor's own, or a built-in task. */
 import type { TaskReport } from "../../shared/protocol.ts";
-import { button, h } from "../dom.ts";
+import { h } from "../dom.ts";
 import { grouped } from "../numbers.ts";
 import { messageOf, type Training } from "../session/training.ts";
 import type { DataChoice, Workspace } from "../session/workspace.ts";
@@ -19,16 +19,26 @@ export function dataPanel(workspace: Workspace, training: Training, worker: Work
     const task = tasks.find(({ name }) => name === value);
     if (task !== undefined) use({ kind: "task", name: task.name, parameters: initialOf(task) });
     else if (value === documentation) use({ kind: "documentation" });
+    else if (lastOwn !== undefined) use(lastOwn);
     else showMore();
   });
+  let lastOwn: DataChoice | undefined;
   const use = (data: DataChoice) => {
     workspace.data.set(data);
   };
-  const takeFile = (file: File) => useFile(file, workspace, training);
+  const ownFields = ownData(workspace, training);
+  let before = "";
+  workspace.onSettle(() => (select.value === own ? ownFields.settle() : undefined));
   const showMore = () => {
+    before = select.value;
     const task = tasks.find(({ name }) => name === select.value);
+    const given = workspace.data.value;
     more.replaceChildren(
-      ...(select.value === own ? ownData(use, takeFile) : task === undefined ? [] : [taskFields(task, use)]),
+      ...(select.value === own
+        ? ownFields.elements
+        : task === undefined
+          ? []
+          : [taskFields(task, given.kind === "task" ? given.parameters : {}, use)]),
     );
   };
   const showChoices = () => {
@@ -39,11 +49,12 @@ export function dataPanel(workspace: Workspace, training: Training, worker: Work
     ]);
     follow(workspace.data.value);
   };
-  let before = "";
   const follow = (data: DataChoice) => {
     select.value = data.kind === "task" ? data.name : data.kind === "documentation" ? documentation : own;
+    if (data.kind === "text" || data.kind === "csv") lastOwn = data;
+    ownFields.show(data);
+    // Fields that are in use stay as they are: to put them in anew would take the cursor out of them.
     if (select.value !== before) showMore();
-    before = select.value;
   };
   const showAbout = () => {
     const { value: problem } = training.dataProblem;
@@ -90,11 +101,15 @@ function initialOf({ parameters }: TaskReport): Record<string, number> {
   return Object.fromEntries(parameters.map(({ name, initial }) => [name, initial]));
 }
 
-function taskFields(task: TaskReport, use: (data: DataChoice) => void): HTMLElement {
-  const values = initialOf(task);
+function taskFields(
+  task: TaskReport,
+  given: Readonly<Record<string, number>>,
+  use: (data: DataChoice) => void,
+): HTMLElement {
+  const values = { ...initialOf(task), ...given };
   const fields = task.parameters.map(({ name, about, initial, least, most, whole }) =>
     numberField({
-      ...{ label: name, hint: about, value: initial, least, most, whole },
+      ...{ label: name, hint: about, value: values[name] ?? initial, least, most, whole },
       onChange: (value) => {
         values[name] = value;
         use({ kind: "task", name: task.name, parameters: { ...values } });
@@ -106,8 +121,18 @@ function taskFields(task: TaskReport, use: (data: DataChoice) => void): HTMLElem
 
 /** A text that is longer than this is kept beside the field: a field that holds it would freeze the page. */
 const longestShown = 100_000;
+/** How long the keyboard rests before what was typed is used, in milliseconds. */
+const rest = 800;
 
-function ownData(use: (data: DataChoice) => void, takeFile: (file: File) => void): HTMLElement[] {
+interface OwnData {
+  readonly elements: readonly HTMLElement[];
+  /** Shows data that are in use. */
+  readonly show: (data: DataChoice) => void;
+  /** Uses what was typed or pasted; a line where there is nothing to learn from. */
+  readonly settle: () => string | undefined;
+}
+
+function ownData(workspace: Workspace, training: Training): OwnData {
   const text = h("textarea", {
     rows: 4,
     "aria-label": "Text or table to learn from",
@@ -115,18 +140,50 @@ function ownData(use: (data: DataChoice) => void, takeFile: (file: File) => void
     spellcheck: "false",
   });
   const note = h("p", { class: "about" });
+  let used = "";
+  let timer: number | undefined;
+  const settle = () => {
+    window.clearTimeout(timer);
+    if (text.value.trim() !== "") {
+      if (text.value !== used) workspace.data.set(choiceOfPaste(text.value));
+      return undefined;
+    }
+    const { kind } = workspace.data.value;
+    const isThere = kind === "text" || kind === "csv" || kind === "missing" || training.dataProblem.value !== undefined;
+    return isThere ? undefined : "there is nothing to learn from yet: paste a text or a table, or choose a file";
+  };
+  text.addEventListener("input", () => {
+    note.textContent = "";
+    window.clearTimeout(timer);
+    timer = window.setTimeout(settle, rest);
+  });
   text.addEventListener("paste", (event) => {
     const pasted = event.clipboardData?.getData("text/plain") ?? "";
     if (pasted.length <= longestShown) return;
     event.preventDefault();
-    note.textContent = `${grouped(pasted.length)} pasted characters, too many to show here, are what is learned from.`;
-    use(choiceOfPaste(pasted));
+    text.value = "";
+    workspace.data.set(choiceOfPaste(pasted));
   });
-  const useText = button("Use this text", () => use(choiceOfPaste(text.value)));
   const file = h("input", { type: "file", "aria-label": "File to learn from", accept: ".txt,.md,.csv,.tsv,text/*" });
   file.addEventListener("change", () => {
     const chosen = file.files?.[0];
-    if (chosen !== undefined) takeFile(chosen);
+    if (chosen !== undefined) void useFile(chosen, workspace, training);
   });
-  return [text, h("div", { class: "row" }, useText, file), note];
+  return {
+    elements: [text, h("div", { class: "row" }, file), note],
+    settle,
+    show: (data) => {
+      used = "";
+      if (data.kind !== "text" && data.kind !== "csv") return;
+      const isShown = typeof data.text === "string" && data.text.length <= longestShown;
+      used = isShown && typeof data.text === "string" ? data.text : "";
+      if (text.value !== used) text.value = used;
+      const size = grouped(data.text.length);
+      note.textContent = isShown
+        ? ""
+        : typeof data.text === "string"
+          ? `${size} characters (${data.name}), too many to show here, are what is learned from.`
+          : `${data.name} is what is learned from.`;
+    },
+  };
 }

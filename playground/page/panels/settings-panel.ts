@@ -35,7 +35,7 @@ const scheduleTitles: Readonly<Record<(typeof scheduleNames)[number], string>> =
   step: "Steps of a tenth",
 };
 
-export function settingsPanel(workspace: Workspace, training: Training): HTMLElement {
+export function settingsPanel(workspace: Workspace): HTMLElement {
   const said = h("p", { class: "about wrong", role: "status", hidden: true });
   const say = (line: string | undefined) => {
     said.hidden = line === undefined;
@@ -72,7 +72,6 @@ export function settingsPanel(workspace: Workspace, training: Training): HTMLEle
     const change =
       key === "optimizer" && optimizer !== undefined ? withOptimizer(settings, optimizer) : { [key]: name };
     workspace.change(change);
-    if (change.learningRate !== undefined) training.rateChanged();
   };
   const scheduleFields = schedule.map(field);
   shownBy.push(({ schedule: name }) => {

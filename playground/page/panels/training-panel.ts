@@ -18,28 +18,26 @@ export function trainingPanel(workspace: Workspace, training: Training, worker: 
     transport(workspace, training),
     problemLine(training),
     curvesPanel(training),
-    settingsPanel(workspace, training),
+    settingsPanel(workspace),
   );
 }
 
 function transport(workspace: Workspace, training: Training): HTMLElement {
+  // What was pasted is what is learned from, whether or not the field was left.
+  const begin = (start: () => Promise<void>) => {
+    const missing = workspace.settle();
+    if (missing === undefined) void start();
+    else training.problem.set({ message: missing });
+  };
   const train = button("Train", () => {
     if (training.phase.value === "lost") void training.recover().then(() => training.start());
     else if (training.phase.value === "training" && !training.stale.value) void training.pause();
-    else {
-      workspace.settle();
-      void training.start();
-    }
+    else begin(() => training.start());
   });
   train.className = "primary";
-  const anew = button(
-    "Train anew",
-    () => {
-      workspace.settle();
-      void training.startAnew();
-    },
-    { title: "From the first weights, with the settings as they are now; the curves so far stay" },
-  );
+  const anew = button("Train anew", () => begin(() => training.startAnew()), {
+    title: "From the first weights, with the settings as they are now; the curves so far stay",
+  });
   // The first button pauses, too, but offers something else once there are changes.
   const pause = button("Pause", () => void training.pause());
   const state = h("span", { class: "state", role: "status" });

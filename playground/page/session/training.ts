@@ -173,9 +173,9 @@ export class Training {
     this.records.set(shown(this.records.value, [run], isShown));
   }
 
-  /** The learning rate was moved: live, from the next step on. */
+  /** The learning rate was moved: live, from the next step on. Where something else has changed too, it is for new runs. */
   rateChanged(): void {
-    if (this.runs.value.length === 0) return;
+    if (this.runs.value.length === 0 || this.stale.value) return;
     const { learningRate: value } = this.#workspace.settings.value;
     this.records.set(rateMoved(this.records.value, value));
     this.#worker.ask({ type: "setLearningRate", value }).catch(() => {});

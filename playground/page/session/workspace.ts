@@ -14,12 +14,11 @@ export interface CellDraft {
 export type DataChoice =
   | { readonly kind: "documentation" }
   | { readonly kind: "task"; readonly name: string; readonly parameters: Readonly<Record<string, number>> }
-  /** Text or a table of the visitor's own; bytes where it came as a file. `version` tells one from another. */
+  /** Text or a table of the visitor's own; bytes where it came as a file. */
   | {
       readonly kind: "text" | "csv";
       readonly name: string;
       readonly text: string | Uint8Array<ArrayBuffer>;
-      readonly version: number;
     }
   /** Data that were too large to come along: of a link, or of the last visit. */
   | { readonly kind: "missing"; readonly name: string; readonly size: number; readonly from: "link" | "visit" };
@@ -86,7 +85,7 @@ export class Workspace {
   /** The last start from another cell, until it is undone or put away. */
   readonly started = new Signal<Started | undefined>(undefined);
   #ids = 0;
-  #pending: () => void = () => {};
+  #pending: () => string | undefined = () => undefined;
 
   get activeCell(): CellDraft {
     const { value: cells } = this.cells;
@@ -187,14 +186,14 @@ export class Workspace {
     this.settings.set({ ...this.settings.value, ...settings });
   }
 
-  /** Registers what a form holds that is not yet in the workspace; `settle` takes it over. */
-  onSettle(take: () => void): void {
+  /** Registers what takes over what a form holds, or says in a line what is missing there. */
+  onSettle(take: () => string | undefined): void {
     this.#pending = take;
   }
 
-  /** Takes over what was typed or pasted and not yet used. */
-  settle(): void {
-    this.#pending();
+  /** Takes over what was typed or pasted and not yet used; a line where something is missing. */
+  settle(): string | undefined {
+    return this.#pending();
   }
 
   #replace(id: number, change: Partial<CellDraft>): void {
