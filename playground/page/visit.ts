@@ -95,7 +95,15 @@ export async function openVisit(workspace: Workspace, training: Training, sandbo
   sandbox.held.follow((held) => {
     if (!held) keeper.release();
   });
-  return { earlier: earlier.element, share: () => share(workspace, keeper) };
+  return {
+    earlier: earlier.element,
+    share: async () => {
+      // What was pasted or written a moment ago belongs to it.
+      workspace.settle();
+      await training.nameCells();
+      await share(workspace, keeper);
+    },
+  };
 }
 
 /** Keeps every change soon after it was made, and at the latest when the page is left. */
@@ -139,8 +147,6 @@ function keepFromNowOn(workspace: Workspace, training: Training, keeper: Keeper,
 }
 
 async function share(workspace: Workspace, keeper: Keeper): Promise<void> {
-  // What was pasted a moment ago belongs to it.
-  workspace.settle();
   const { work } = workspace;
   const { hash, withoutData } = await linkOf(work);
   const link = addressWith(hash);

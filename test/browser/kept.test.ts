@@ -1,4 +1,6 @@
 /** @file What a visitor makes is kept: code, settings, data, runs, through reloads, links and other starts. */
+import { readFile } from "node:fs/promises";
+import { decode } from "fast-png";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "../support/browser.ts";
@@ -84,7 +86,7 @@ test("a start from another cell is one edit that the keyboard undoes, and a line
   await eventually(() => tabs(page)).toEqual(["mine"]);
   await page.getByLabel("Start from…").selectOption("gru");
   await eventually(() => tabs(page)).toEqual(["gru"]);
-  await eventually(() => page.locator(".started").textContent()).toMatch(/^gru stands in the place of mine/);
+  await eventually(() => page.locator(".started").textContent()).toMatch(/^gru replaced mine, whose code is kept/);
   await editor(page).press("Control+z");
   await eventually(() => tabs(page)).toEqual(["mine"]);
   expect(await editor(page).textContent()).toContain('cell("mine"');
@@ -307,4 +309,46 @@ test("what was pasted is what is trained on, with no other button, and an empty 
   await press(other, "Train");
   await eventually(() => other.locator(".training-panel .problem").textContent()).toMatch(asks);
   await other.close();
+});
+
+test("curves are there as a picture and as CSV, and figures as CSV, named after the cell", async () => {
+  const { page, complaints } = await openPlayground(browser, site, { colorScheme: "dark" });
+  await page.locator(".diagram").waitFor();
+  await writeSource(page, sourceOf("mine"));
+  await eventually(() => tabs(page)).toEqual(["mine"]);
+  await press(page, "Train");
+  await untilStep(page, "mine", 20);
+  await press(page, "Pause");
+  await page.getByRole("button", { name: "Resume" }).waitFor();
+  const fileOf = async (label: string) => {
+    const downloading = page.waitForEvent("download");
+    await press(page, label);
+    const download = await downloading;
+    return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
+  };
+  const curves = await fileOf("Curves as CSV");
+  expect(curves.name).toBe("mine-curves.csv");
+  expect(curves.bytes.toString()).toMatch(/^run,step,loss,held-out loss,tokens per second\r\nmine,\d+,[\d.]+,/);
+  const figures = await fileOf("Figures as CSV");
+  expect(figures.name).toBe("mine-figures.csv");
+  expect(figures.bytes.toString()).toMatch(/\r\nmine,mine,this project's documentation,\d+,/);
+  const picture = await fileOf("Curves as PNG");
+  expect(picture.name).toBe("mine-curves.png");
+  const { width, height, data, channels } = decode(picture.bytes);
+  expect([width, height > 900]).toEqual([1920, true]);
+  const colours = new Set<string>();
+  for (let i = 0; i < data.length; i += channels) colours.add(data.slice(i, i + 3).join());
+  const background = [...data.slice(0, 3)].join();
+  const colourOf = (selector: string) =>
+    page.evaluate<string>(`getComputedStyle(document.querySelector(${JSON.stringify(selector)})).backgroundColor`);
+  const [card, dot] = [await colourOf(".card.training"), await colourOf(".figures .dot")];
+  const numbersOf = (text: string) => (text.match(/\d+/g) ?? []).join();
+  expect(background).toBe(numbersOf(card));
+  // Its curve and its entry in the legend.
+  expect(colours).toContain(numbersOf(dot));
+  // A hidden run is not drawn; with none there is nothing to draw.
+  await page.getByLabel("Show mine").uncheck();
+  await eventually(() => page.getByRole("button", { name: "Curves as PNG" }).isDisabled()).toBe(true);
+  expect(complaints).toEqual([]);
+  await page.close();
 });

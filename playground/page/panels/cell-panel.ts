@@ -63,13 +63,15 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
     const own = ++runs;
     const { units, embed } = workspace.settings.value;
     const features = training.data.value?.features ?? embed;
-    const outcome = await sandbox.trace(workspace.activeCell.source, [{ units, features }], { lane: "editor" });
+    const { id, source } = workspace.activeCell;
+    const outcome = await sandbox.trace(source, [{ units, features }], { lane: "editor" });
     // Something newer is on its way.
     if (own !== runs || outcome.kind === "superseded") return;
     showFault(outcome.kind === "fault" ? outcome.fault : undefined);
     if (outcome.kind !== "traced") return;
     showCell(outcome.traced);
-    workspace.rename(workspace.activeCell.id, outcome.traced.name);
+    if (workspace.cells.value.some((cell) => cell.id === id && cell.source === source))
+      workspace.rename(id, outcome.traced.name);
   };
   const soon = () => {
     window.clearTimeout(timer);
@@ -126,7 +128,7 @@ function startedLine(workspace: Workspace): HTMLElement {
   workspace.started.follow((started) => {
     line.hidden = started === undefined;
     text.textContent =
-      started === undefined ? "" : `${started.name} stands in the place of ${started.before.name}, which is not lost:`;
+      started === undefined ? "" : `${started.name} replaced ${started.before.name}, whose code is kept.`;
   });
   return line;
 }

@@ -1,11 +1,14 @@
 /** @file The curves of all runs on one plot, their speed below, and the table of runs, which is the legend. */
 import { runColour } from "../colours.ts";
 import { button, h } from "../dom.ts";
+import { curvesCsv, figuresCsv, fileNameOf } from "../export/csv.ts";
+import { download } from "../export/download.ts";
+import { type LegendEntry, pictureOf } from "../export/picture.ts";
 import { rate } from "../numbers.ts";
 import { createPlot, type PlottedCurve } from "../plots/plot.ts";
 import { differences, labelOf } from "../session/run-labels.ts";
 import { mostRuns, type RunRecord } from "../session/runs.ts";
-import type { Training } from "../session/training.ts";
+import { messageOf, type Training } from "../session/training.ts";
 import { runsTable } from "./runs-table.ts";
 
 /** Milliseconds between two updates of the figures: more often is not read. */
@@ -24,9 +27,7 @@ export function curvesPanel(training: Training): HTMLElement {
   );
   const about = h("small");
   const full = h("p", { class: "about" }, `The last ${mostRuns} runs are kept.`);
-  const all = () => training.records.value.map(({ run }) => run);
-  const clear = button("Remove all runs", () => void training.remove(all()));
-  const keep = h("div", { class: "row keep" }, clear);
+  const keep = keepRow(training);
   const drawn = h(
     "div",
     { class: "curves" },
@@ -60,6 +61,50 @@ export function curvesPanel(training: Training): HTMLElement {
   return h("div", { class: "curves-panel" }, empty, table.element, full, drawn, keep);
 }
 
+/** What can be done with the runs as a whole. */
+function keepRow(training: Training): HTMLElement {
+  const records = () => training.records.value;
+  const visible = () => records().filter(({ shown }) => shown);
+  const csv = (what: string, text: string) => download(`${what}.csv`, new Blob([text], { type: "text/csv" }));
+  const picture = async () => {
+    const drawn = visible();
+    const data = [...new Set(drawn.map((record) => record.data))].join(", ");
+    const curves = lossCurves(records());
+    const blob = await pictureOf({
+      title: `Loss on ${data}`,
+      plot: { label: "Loss by step", xLabel: "step", yLabel: "loss", height: 420 },
+      curves,
+      legend: legendOf(curves),
+    });
+    download(`${fileNameOf(drawn, "curves")}.png`, blob);
+  };
+  const buttons = [
+    button("Curves as PNG", () => void picture().catch((error) => training.problem.set({ message: messageOf(error) }))),
+    button("Curves as CSV", () => csv(fileNameOf(visible(), "curves"), curvesCsv(visible()))),
+    button("Figures as CSV", () => csv(fileNameOf(records(), "figures"), figuresCsv(records()))),
+  ];
+  const clear = button("Remove all runs", () => void training.remove(records().map(({ run }) => run)));
+  training.records.follow(() => {
+    const none = visible().length === 0;
+    for (const one of buttons.slice(0, 2)) one.disabled = none;
+  });
+  return h("div", { class: "row keep" }, ...buttons, clear);
+}
+
+/** One entry for each run, one for what dashes mean, and one for each kind of level. */
+function legendOf(curves: readonly PlottedCurve[]): LegendEntry[] {
+  const heldOut = curves.some(({ name }) => name.endsWith(held));
+  const named = curves.filter(({ name }) => !name.endsWith(held));
+  const once = named.filter(({ name }, i) => named.findIndex((other) => other.name === name) === i);
+  return [
+    ...once.map(({ name, colour, style }) => ({ name, colour, ...(style && { style }) })),
+    ...(heldOut ? [{ name: "held out", colour: "var(--ink)", style: "dashes" as const }] : []),
+  ];
+}
+
+/** What the names of held-out curves end in. */
+const held = ", held out";
+
 /** The curves of the runs that are shown, and the losses to compare them with. */
 export function lossCurves(records: readonly RunRecord[]): readonly PlottedCurve[] {
   const differing = differences(records);
@@ -70,7 +115,7 @@ export function lossCurves(records: readonly RunRecord[]): readonly PlottedCurve
       const name = labelOf(run, differing.get(run) ?? []);
       return [
         { name, colour: runColour(colour), ...loss },
-        { name: `${name}, held out`, colour: runColour(colour), ...heldOut, style: "dashes" },
+        { name: `${name}${held}`, colour: runColour(colour), ...heldOut, style: "dashes" },
       ];
     }),
     ...levels(visible).map(

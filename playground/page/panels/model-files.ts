@@ -2,6 +2,7 @@
 
 import type { LoadedModel } from "../../shared/protocol.ts";
 import { button, h } from "../dom.ts";
+import { download } from "../export/download.ts";
 import { byteSize } from "../numbers.ts";
 import type { Signal } from "../session/signal.ts";
 import { messageOf, type Training } from "../session/training.ts";
@@ -23,7 +24,7 @@ export function modelFiles(
     if (run === undefined) return;
     try {
       const { file, bytes } = await worker.ask({ type: "saveModel", run });
-      download(file, bytes);
+      download(file, new Blob([bytes], { type: "application/octet-stream" }));
       say(`${file}, ${byteSize(bytes.length)}: weights and the cell itself, in the safetensors format.`);
     } catch (error) {
       say(messageOf(error), true);
@@ -66,11 +67,4 @@ export function modelFiles(
     element: h("div", { class: "model-files" }, h("div", { class: "row" }, save, load, goOn), note),
     take: (file) => take(file),
   };
-}
-
-function download(name: string, bytes: Uint8Array<ArrayBuffer>): void {
-  const address = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
-  h("a", { href: address, download: name }).click();
-  // The browser has begun to read it by then.
-  window.setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }

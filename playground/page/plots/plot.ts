@@ -17,6 +17,7 @@ export interface PlottedCurve {
 export interface PlotOptions {
   readonly label: string;
   readonly xLabel: string;
+  readonly yLabel?: string;
   readonly height: number;
   /** Powers of ten up the side. */
   readonly logarithmic?: boolean;
@@ -86,15 +87,31 @@ function joined(curves: readonly PlottedCurve[]): uPlot.AlignedData {
   return uPlot.join(curves.map(({ steps, values }): uPlot.AlignedData => [[...steps], [...values]]));
 }
 
-function optionsOf(options: PlotOptions, curves: readonly PlottedCurve[], width: number): uPlot.Options {
+/** The plot by itself, drawn at so many pixels for each of its units, whatever the screen has. */
+export async function plotCanvas(
+  options: PlotOptions,
+  curves: readonly PlottedCurve[],
+  width: number,
+  pixels: number,
+): Promise<HTMLCanvasElement> {
+  const scale = pixels / devicePixelRatio;
+  const plot = new uPlot(optionsOf(options, curves, width, scale), joined(curves), document.createElement("div"));
+  // It draws in a microtask of its own.
+  await new Promise((resolve) => window.setTimeout(resolve, 0));
+  const { canvas } = plot.ctx;
+  plot.destroy();
+  return canvas;
+}
+
+function optionsOf(options: PlotOptions, curves: readonly PlottedCurve[], width: number, scale = 1): uPlot.Options {
   const { height, logarithmic = false, xLabel, backwards = false } = options;
   const [ink, grid] = [colour("var(--faint-ink)"), colour("var(--grid)")];
-  const font = "11px ui-sans-serif, system-ui, sans-serif";
-  const axis = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
-  const { format } = options;
+  const font = `${11 * scale}px ui-sans-serif, system-ui, sans-serif`;
+  const axis = { stroke: ink, font, labelFont: font, grid: { stroke: grid, width: scale }, ticks: { show: false } };
+  const { format, yLabel } = options;
   return {
-    width,
-    height,
+    width: width * scale,
+    height: height * scale,
     legend: { show: false },
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     scales: {
@@ -102,12 +119,14 @@ function optionsOf(options: PlotOptions, curves: readonly PlottedCurve[], width:
       y: logarithmic ? { distr: 3 } : { range: (_, least, most) => padded(least, most) },
     },
     axes: [
-      { ...axis, label: xLabel, labelFont: font, labelSize: 16, size: 26, gap: 2, incrs: wholeSteps },
       {
-        ...axis,
-        size: 52,
-        gap: 4,
-        space: height < 150 ? 18 : 34,
+        ...{ ...axis, label: xLabel, labelSize: 16 * scale, size: 26 * scale, gap: 2 * scale, incrs: wholeSteps },
+        space: 50 * scale,
+      },
+      {
+        ...{ ...axis, size: 52 * scale, gap: 4 * scale },
+        ...(yLabel !== undefined && { label: yLabel, labelSize: 18 * scale }),
+        space: (height < 150 ? 18 : 34) * scale,
         values: (_, ticks) =>
           format === undefined ? ticksInWords(ticks) : ticks.map((tick) => (tick === null ? "" : format(tick))),
       },
@@ -119,10 +138,10 @@ function optionsOf(options: PlotOptions, curves: readonly PlottedCurve[], width:
         return {
           label: name,
           stroke,
-          width: style === "line" ? 1.75 : 1.5,
+          width: (style === "line" ? 1.75 : 1.5) * scale,
           spanGaps: true,
-          ...(style === "dashes" && { dash: [5, 4] }),
-          points: { show: style === "points", size: 5, fill: stroke, stroke },
+          ...(style === "dashes" && { dash: [5 * scale, 4 * scale] }),
+          points: { show: style === "points", size: 5 * scale, fill: stroke, stroke },
           ...(style === "points" && { paths: () => null }),
         };
       }),

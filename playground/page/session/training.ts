@@ -168,6 +168,15 @@ export class Training {
     });
   }
 
+  /** Gives each cell the name that its source has now; one with a fault keeps the name it had. */
+  async nameCells(): Promise<void> {
+    const { units, embed } = this.#workspace.settings.value;
+    for (const { id, source } of this.#workspace.cells.value) {
+      const outcome = await this.#sandbox.trace(source, [{ units, features: this.data.value?.features ?? embed }]);
+      if (outcome.kind === "traced") this.#workspace.rename(id, outcome.traced.name);
+    }
+  }
+
   /** Draws the curves of a run, or does not. */
   show(run: string, isShown: boolean): void {
     this.records.set(shown(this.records.value, [run], isShown));
