@@ -110,7 +110,7 @@ const synonyms: Readonly<Record<string, string>> = {
 };
 
 /** The name that was meant, if one is near. */
-function nearest(given: string, names: readonly string[]): string | undefined {
+export function nearest(given: string, names: readonly string[]): string | undefined {
   const wanted = plain(given);
   const known = Object.hasOwn(synonyms, wanted) ? synonyms[wanted] : undefined;
   if (known !== undefined && names.includes(known)) return known;
@@ -126,14 +126,19 @@ function nearest(given: string, names: readonly string[]): string | undefined {
 
 const plain = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, "");
 
-/** The least number of letters to put in, take out or change. */
+/** The least number of letters to put in, take out, change, or swap with the next one. */
 function distance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (const [i, letter] of [...a].entries()) {
     const next = [i + 1];
-    for (const [j, other] of [...b].entries())
-      next.push(Math.min((row[j] ?? 0) + (letter === other ? 0 : 1), (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    row = next;
+    for (const [j, other] of [...b].entries()) {
+      const isSwap = i > 0 && j > 0 && letter === b[j - 1] && other === a[i - 1];
+      const swapped = isSwap ? (before[j - 1] ?? 0) + 1 : Number.POSITIVE_INFINITY;
+      const changed = (row[j] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min(changed, swapped, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    [before, row] = [row, next];
   }
   return row[b.length] ?? 0;
 }

@@ -52,8 +52,11 @@ export class Tensor<D extends DType = DType> {
    */
   [Symbol.toPrimitive](hint: string): string {
     if (hint === "string") return this.toString();
-    const ops = hint === "number" ? "mul, sub, div, neg, less or greater" : "add or equal";
-    throw faultOf("an operator of JavaScript", `${this} has no number while a graph is traced; use ${ops} instead`);
+    const ops =
+      hint === "number"
+        ? "mul(a, b) for a * b, sub(a, b) for a - b, div(a, b) for a / b, less(a, b) for a < b, exp(a) for Math.exp(a)"
+        : "add(a, b) for a + b, equal(a, b) for a == b";
+    throw faultOf("an operator of JavaScript", `${this} has no number while a graph is traced; write ${ops}`);
   }
 }
 

@@ -13,6 +13,7 @@ import { trainingPanel } from "./panels/training-panel.ts";
 import { openSandbox } from "./sandbox-client.ts";
 import { Training } from "./session/training.ts";
 import { Workspace } from "./session/workspace.ts";
+import { offerTables } from "./table-offer.ts";
 import { themeButton } from "./theme.ts";
 import { openVisit } from "./visit.ts";
 import { openWorker } from "./worker-client.ts";
@@ -44,6 +45,7 @@ byId("top-actions").append(
   button("Share", () => void visit.share()),
   themeButton(),
 );
+offerTables(workspace);
 onDrop(
   (file) => void (file.name.endsWith(".safetensors") ? sample.takeModel(file) : useFile(file, workspace, training)),
 );

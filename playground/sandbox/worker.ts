@@ -3,6 +3,7 @@ import { type StackSize, traceCell } from "../../compiler/dsl/traced-cell.ts";
 import { type CellDefinition, UserError } from "../../index.ts";
 import { encodeCell } from "../../train/files/traced-cell-json.ts";
 import { faultFrom } from "./fault.ts";
+import { withMeant } from "./meant.ts";
 import type { Answer, Job } from "./messages.ts";
 import { libraryNames, runSource, sourceName } from "./source-module.ts";
 
@@ -17,7 +18,7 @@ addEventListener("message", async ({ data }: MessageEvent<Job>) => {
     const traced = traceCell(definition, anySize ? possibleSizes(definition, sizes) : sizes);
     answer({ kind: "traced", id, cell: encodeCell(traced) });
   } catch (error) {
-    answer({ kind: "fault", id, fault: faultFrom(error, sourceName) });
+    answer({ kind: "fault", id, fault: withMeant(faultFrom(error, sourceName), source, libraryNames) });
   }
 });
 

@@ -45,3 +45,39 @@ test("the cell's equations are typeset beside the drawing, in its gates' colours
   expect(complaints).toEqual([]);
   await page.close();
 });
+
+test("an operator on tensors and a misspelt name are told with what to write instead", async () => {
+  const { page } = await openPlayground(browser, site);
+  const fault = page.locator(".faults");
+  const underlined = page.locator(".cm-lintRange-error");
+  await writeSource(page, mine.replace("add(mul(oneMinus(f), h), mul(f, n))", "(1 - f) * h + f * n"));
+  await eventually(() => fault.textContent()).toBe(
+    "Line 6: (1 - f) * h + f * n: operators of JavaScript know no tensors; write add(mul(sub(1, f), h), mul(f, n))",
+  );
+  await eventually(() => underlined.allTextContents()).toEqual(["(1 - f) * h + f * n"]);
+  await writeSource(page, mine.replace("f = sigmoid(", "f = sigmod("));
+  await eventually(() => fault.textContent()).toBe("Line 4: sigmod is not defined; did you mean sigmoid?");
+  await writeSource(page, mine.replace("sigmoid,", "sigmod,"));
+  await eventually(() => fault.textContent()).toBe("Line 1: cellgrad has no export sigmod; did you mean sigmoid?");
+  await writeSource(page, mine.replace('forget", [h, x], units)', 'forget", [h, x], units, { bais: 1 })'));
+  await eventually(() => fault.textContent()).toMatch(/^Line 4: .*there is no option bais; did you mean bias\?$/);
+  await page.close();
+});
+
+test("a file that looks like a table is offered as a series, and too little of it is said in the page's words", async () => {
+  const { page } = await openPlayground(browser, site);
+  await page.getByLabel("Learn from").selectOption("own");
+  const rows = Array.from({ length: 60 }, (_, i) => `${i},${Math.sin(i).toFixed(3)}`).join("\n");
+  const file = { name: "measured.txt", mimeType: "", buffer: Buffer.from(`step,height\n${rows}\n`) };
+  await page.getByLabel("File to learn from").setInputFiles(file);
+  await eventually(() => page.locator(".notice").allTextContents()).toContainEqual(
+    expect.stringMatching(/^measured\.txt looks like a table/),
+  );
+  await page.getByRole("button", { name: "Use it as a series" }).click();
+  await eventually(() => page.locator(".data .about").first().textContent()).toBe("60 rows of step, height");
+  await page.getByRole("button", { name: "Train", exact: true }).click();
+  await eventually(() => page.locator(".training-panel .problem").textContent()).toMatch(
+    /too few for “Batch” 16 × “Steps back” 32.*make “Batch” or “Steps back” smaller$/,
+  );
+  await page.close();
+});

@@ -38,4 +38,25 @@ export const pageMutants: readonly Mutant[] = [
     ["a name's own signs are LaTeX", "escapes[character] ?? `\\\\${character}`", "character"],
     ["two subscripts", "if (before !== null) return", "if (before === undefined) return"],
   ]),
+  ...changed(
+    "playground/sandbox/meant.ts",
+    ["test/playground/messages.test.ts"],
+    [
+      ["names of the source are not looked at", "[...declaredIn(source), ...exports]", "exports"],
+      ["any method is a function of the library", "exports.includes(called) ? ", "called ? "],
+    ],
+  ),
+  ...changed(
+    "playground/page/editor/operators.ts",
+    ["test/playground/messages.test.ts"],
+    [
+      ["readers of an operation stay as they are", "isOperation(outOfParentheses(node).parent ?? node))", "false)"],
+      ["numbers become tensors", " || !/[A-Za-z_$]/.test(text)) return text", ") return text"],
+    ],
+  ),
+  ...changed(
+    "playground/page/words.ts",
+    ["test/playground/messages.test.ts"],
+    [["time is always a field", "/\\btime is (?=\\d)/g", "/\\btime/g"]],
+  ),
 ];

@@ -2,6 +2,7 @@
 import { ensureSyntaxTree } from "@codemirror/language";
 import type { EditorState } from "@codemirror/state";
 import type { SourceFault } from "../../sandbox/messages.ts";
+import { operationAt } from "./operators.ts";
 
 export interface PlacedFault {
   readonly message: string;
@@ -16,6 +17,11 @@ export function placeOf(state: EditorState, { message, line, column }: SourceFau
   if (line === undefined) return { message };
   const { from, to, text, number } = state.doc.line(Math.min(Math.max(1, line), state.doc.lines));
   const place = from + (column ?? 1) - 1;
+  const operation = message.startsWith("an operator of JavaScript") ? operationAt(state, place) : undefined;
+  if (operation !== undefined) {
+    const { written, meant, ...range } = operation;
+    return { message: `${written}: operators of JavaScript know no tensors; write ${meant}`, line: number, range };
+  }
   const word = column === undefined || place >= to ? null : state.wordAt(place);
   const range = word ?? { from: from + text.search(/\S|$/), to };
   return { message, line: number, range: { from: range.from, to: range.to } };

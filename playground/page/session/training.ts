@@ -6,6 +6,7 @@ import type { DataReport, DeviceChoice, DeviceReport, Event, RunReport, RunSpec 
 import { runColour } from "../colours.ts";
 import { gateColours, type ScopeColours } from "../diagram/gate-colours.ts";
 import type { Sandbox } from "../sandbox-client.ts";
+import { inPageWords } from "../words.ts";
 import { RequestFailed, type WorkerClient } from "../worker-client.ts";
 import { sourceOf } from "./data-source.ts";
 import { DeviceSpeeds } from "./device-speeds.ts";
@@ -288,7 +289,8 @@ export class Training {
     } else if (event.type === "stopped") {
       this.#busy.delete(event.run);
       if (event.reason !== "done") {
-        const words = event.fault?.message ?? "its numbers are no longer finite; lower the learning rate and reset";
+        const words =
+          event.fault?.message ?? "its numbers are no longer finite; lower the learning rate and press “Train anew”";
         this.problem.set({ cell: event.run, message: `stopped at step ${event.step}: ${words}` });
       }
       if (this.#busy.size === 0 && this.phase.value === "training") this.phase.set("paused");
@@ -347,6 +349,6 @@ class CellProblem extends Error {
 }
 
 export function messageOf(error: unknown): string {
-  if (error instanceof RequestFailed) return error.fault.message;
+  if (error instanceof RequestFailed) return inPageWords(error.fault.message);
   return error instanceof Error ? error.message : String(error);
 }
