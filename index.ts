@@ -3,6 +3,7 @@
 // Cells.
 export * from "./cells/index.ts";
 // Derivatives.
+export { type Cotangents, customGradient } from "./compiler/autodiff/custom-gradient.ts";
 export { grad, jvp, type ValueAndGrad, valueAndGrad } from "./compiler/autodiff/gradient.ts";
 // Writing cells and models.
 export {

@@ -247,6 +247,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .description("check the gradients of a cell on random sizes and values; exits with 1 if one is wrong")
     .option("--cases <n>", "number of random cases", whole("--cases", 1, 1_000_000), 100)
     .option("--order <n>", "2 also checks second derivatives", whole("--order", 1, 2), 1)
+    .option("--surrogates", "take the vjp of every customGradient as the derivative, as for a spiking cell")
     .option("--seed <n>", "random seed of the cases; chosen and printed if not given", whole("--seed", 0, LARGEST_SEED))
     .option(
       "--units <n>",

@@ -3,6 +3,7 @@
  */
 import type { Graph } from "./graph/graph.ts";
 import { requirementsOf } from "./ops/requirements.ts";
+import { withoutCustomGradients } from "./passes/custom-gradients.ts";
 import { removeDead } from "./passes/dead.ts";
 import { hoist } from "./passes/hoist.ts";
 import { invariantCarries } from "./passes/invariant-carries.ts";
@@ -20,6 +21,7 @@ import { withoutCallSites } from "./trace/site.ts";
  * does.
  */
 export const passes = [
+  { name: "custom gradients", run: withoutCustomGradients },
   { name: "simplify", run: simplify },
   { name: "dead", run: removeDead },
   { name: "invariant carries", run: invariantCarries },

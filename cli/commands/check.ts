@@ -14,6 +14,7 @@ export interface CheckCommandOptions {
   readonly seed?: number;
   readonly units?: number;
   readonly features?: number;
+  readonly surrogates?: boolean;
   readonly json?: boolean;
 }
 
@@ -26,6 +27,7 @@ export async function check(module: string, options: CheckCommandOptions, { stdo
     ...(options.seed !== undefined && { seed: options.seed }),
     ...(units && { units }),
     ...(features && { features }),
+    ...(options.surrogates && { surrogates: true }),
   });
   const { seed, failure, right } = report;
   if (options.json) {
@@ -36,10 +38,16 @@ export async function check(module: string, options: CheckCommandOptions, { stdo
     const shownOptions = { cases, seed, ...(order === 2 && { order }), units, features };
     const given = Object.entries(shownOptions).filter(([, value]) => value !== undefined);
     const flags = given.flatMap(([name, value]) => [`--${name}`, String(value)]);
+    if (options.surrogates) flags.push("--surrogates");
     const again = commandLine("check", fileWord(module), ...flags);
     // Without columns, which refer to the source after its types were stripped.
-    const stops = failure?.stops.map((site) => shortPath(site.replace(/:\d+$/, ""))) ?? [];
-    const shown = failure === undefined ? report : { ...report, failure: { ...failure, stops } };
+    const lines = (sites: readonly string[]) => [...new Set(sites.map((site) => shortPath(site.replace(/:\d+$/, ""))))];
+    const shown = {
+      ...{ ...report, surrogates: lines(report.surrogates) },
+      ...(failure && {
+        failure: { ...failure, stops: lines(failure.stops), customGradients: lines(failure.customGradients) },
+      }),
+    };
     for (const text of reportLines(shown, again)) line(stdout, text);
   }
   return right ? ExitCode.ok : ExitCode.wrong;

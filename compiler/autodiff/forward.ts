@@ -5,6 +5,7 @@
  */
 import { foldGraph } from "../graph/fold.ts";
 import { type Graph, type ScanNode, scanResults } from "../graph/graph.ts";
+import { customOperands } from "../ops/custom-gradient.ts";
 import { emitNode, emitResults } from "../ops/inline.ts";
 import { scanTensors } from "../ops/scan.ts";
 import { entryOf } from "../ops/table.ts";
@@ -13,6 +14,8 @@ import { atSite } from "../trace/site.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { tangentTimes } from "./chain.ts";
 import { knowBody } from "./known.ts";
+import { graphVjp } from "./reverse.ts";
+import type { CustomNode } from "./reverse-custom.ts";
 
 type Float = Tensor<"f32">;
 export type Tangent = Float | undefined;
@@ -27,6 +30,32 @@ export interface ForwardResult {
 interface Moving {
   readonly primal: Tensor;
   readonly tangent: Tangent;
+}
+
+let transposes = false;
+
+/**
+ * Lets forward mode go through a `customGradient` by its vjp, while `body` runs: for tests, which compare the two modes. A vjp
+ * is linear in the cotangents, and what it gives tangents to is its transpose.
+ */
+export function withTransposedVjps<T>(body: () => T): T {
+  const before = transposes;
+  transposes = true;
+  try {
+    return body();
+  } finally {
+    transposes = before;
+  }
+}
+
+/** The tangent of a result, as the cotangent of the vjp's own cotangent; which one that is does not matter where it is linear. */
+function tangentOfVjp({ attrs }: CustomNode, operands: readonly Tensor[], tangents: readonly Tangent[]): Tangent {
+  const { results, args, capturedByVjp } = customOperands(attrs, operands);
+  const given = [...capturedByVjp, ...results.map((result) => zerosLike(result)), ...args];
+  const isCotangent = given.map((_, i) => i >= capturedByVjp.length && i < capturedByVjp.length + results.length);
+  const { pullback } = graphVjp(attrs.vjp, given, isCotangent);
+  const ofArgs = customOperands(attrs, tangents).args;
+  return pullback(attrs.wanted.map((i) => ofArgs[i]))[capturedByVjp.length + attrs.index];
 }
 
 /** Adds `graph` on `primals` and its derivative along `tangents` to the current trace. */
@@ -48,7 +77,13 @@ export function pushForward(graph: Graph, primals: readonly Tensor[], tangents: 
             times: tangentTimes,
           };
           const tangentsIn = operands.map(({ tangent }) => tangent);
-          return { primal, tangent: entryOf(node.op).jvp(tangentsIn, context) };
+          const isTransposed = transposes && node.op === "customGradient";
+          return {
+            primal,
+            tangent: isTransposed
+              ? tangentOfVjp(node, primalsIn, tangentsIn)
+              : entryOf(node.op).jvp(tangentsIn, context),
+          };
         }),
       scan: (node, operands, id) =>
         atSite(graph.sites[id], () => {

@@ -20,7 +20,7 @@ type Tensors = Tree<Tensor>;
  * Traces `f` in its own frame, with fresh inputs for the leaves of `args`; `op` is the caller's name, for error
  * messages.
  */
-function subgraph<R extends Tensors>(
+export function subgraph<R extends Tensors>(
   op: string,
   name: string,
   f: (args: readonly Tensors[]) => R,

@@ -136,6 +136,8 @@ function rule(node: OpNode, operands: readonly Known[]): Known {
       return both(b, operands[2] ?? finiteInput);
     case "gather":
       return a;
+    case "customGradient":
+      return operands[node.attrs.index] ?? finiteInput;
     case "floor":
     case "pad":
     case "scatterAdd":

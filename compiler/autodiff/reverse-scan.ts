@@ -191,7 +191,13 @@ function differentiateStep(
 function isRecomputed(graph: Graph, id: NodeId): boolean {
   const { op } = at(graph.nodes, id);
   if (op === "randomBits") return true;
-  return op !== "scan" && op !== "result" && op !== "gather" && entryOf(op as TableOp).kind === "view";
+  return (
+    op !== "scan" &&
+    op !== "result" &&
+    op !== "gather" &&
+    op !== "customGradient" &&
+    entryOf(op as TableOp).kind === "view"
+  );
 }
 
 /** The stored nodes at which a walk from the cotangents to their operands stops. */

@@ -11,6 +11,7 @@ import { entryOf, type TableOp } from "../ops/table.ts";
 import { atSite } from "../trace/site.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { timesPartial } from "./chain.ts";
+import { callsOf, pullbackOfCustom, reachingOperands } from "./reverse-custom.ts";
 import { type DifferentiableScan, differentiableScan } from "./reverse-scan.ts";
 
 type Float = Tensor<"f32">;
@@ -26,6 +27,7 @@ export interface GraphVjp {
 export function graphVjp(graph: Graph, primals: readonly Tensor[], wrt: readonly boolean[]): GraphVjp {
   const active = activeNodes(graph, wrt);
   const scans = new Map<NodeId, DifferentiableScan>();
+  const calls = callsOf(graph);
   const differentiate = (node: ScanNode, operands: readonly Tensor[], id: NodeId) => {
     if (!active[id]) return undefined;
     const flags = node.operands.map((operand) => active[operand] ?? false);
@@ -38,6 +40,7 @@ export function graphVjp(graph: Graph, primals: readonly Tensor[], wrt: readonly
   const pullback = (cts: readonly Cotangent[]): Cotangent[] => {
     const cotangents = new Map<NodeId, Float>();
     const scanCotangents = new Map<NodeId, Cotangent[]>();
+    const customCotangents = new Map<NodeId, Cotangent[]>();
     const accumulate = (id: NodeId, ct: Cotangent) => {
       if (ct === undefined || !active[id]) return;
       const before = cotangents.get(id);
@@ -59,6 +62,18 @@ export function graphVjp(graph: Graph, primals: readonly Tensor[], wrt: readonly
             .forEach((operandCt, i) => {
               accumulate(at(node.operands, i), operandCt);
             });
+        } else if (node.op === "customGradient") {
+          const first = calls.get(id) ?? id;
+          const received = customCotangents.get(first) ?? [];
+          received[node.attrs.index] = ct;
+          customCotangents.set(first, received);
+          // All results of the call have been passed: the others stand behind the first.
+          if (id !== first || received.every((one) => one === undefined)) return;
+          const operands = node.operands.map((operand) => copied.value(operand));
+          const flags = node.operands.map((operand) => active[operand] ?? false);
+          pullbackOfCustom(node, operands, flags, received).forEach((operandCt, i) => {
+            accumulate(at(node.operands, i), operandCt);
+          });
         } else if (ct === undefined) {
           return;
         } else if (node.op === "result") {
@@ -83,12 +98,13 @@ export function graphVjp(graph: Graph, primals: readonly Tensor[], wrt: readonly
 }
 
 /** Nodes that depend on the `wrt` inputs through f32 values, without passing a stopGradient. */
-function activeNodes(graph: Graph, wrt: readonly boolean[]): boolean[] {
+export function activeNodes(graph: Graph, wrt: readonly boolean[]): boolean[] {
   const active = new Array<boolean>(graph.nodes.length).fill(false);
   for (const [i, id] of graph.inputs.entries()) active[id] = (wrt[i] ?? false) && graph.nodes[id]?.aval.dtype === "f32";
   for (const [id, node] of graph.nodes.entries()) {
     if (node.op === "input" || node.op === "stopGradient") continue;
-    const reached = node.operands.some((operand) => active[operand]);
+    const reaching = node.op === "customGradient" ? reachingOperands(node) : node.operands;
+    const reached = reaching.some((operand) => active[operand]);
     active[id] = reached && (node.op === "scan" || node.aval.dtype === "f32");
   }
   return active;

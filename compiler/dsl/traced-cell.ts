@@ -185,11 +185,12 @@ export function checkTrace(name: string, { features, states, parameters, graph }
     );
 }
 
-/** Turns of the longest loop in a graph, those of its inner loops included, at batch 1. */
+/** Turns of the longest loop in a graph, those of its inner loops and of gradients that it holds included, at batch 1. */
 function iterationsOf(graph: Graph): number {
-  const loops = graph.nodes.map((node) =>
-    node.op === "scan" ? dimCoefficient(node.attrs.length) * Math.max(1, iterationsOf(node.attrs.body)) : 0,
-  );
+  const loops = graph.nodes.map((node) => {
+    if (node.op === "customGradient") return iterationsOf(node.attrs.vjp);
+    return node.op === "scan" ? dimCoefficient(node.attrs.length) * Math.max(1, iterationsOf(node.attrs.body)) : 0;
+  });
   return loops.reduce((a, b) => Math.max(a, b), 0);
 }
 

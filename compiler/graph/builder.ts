@@ -106,6 +106,11 @@ function sameGraphs(a: object, b: object): boolean {
   });
 }
 
+/** Whether two graphs are equal, but for the lines they come from. */
+export function sameGraph(a: Graph, b: Graph): boolean {
+  return sameValue(a, b);
+}
+
 function sameValue(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;

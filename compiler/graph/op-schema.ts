@@ -109,6 +109,16 @@ export const opSchema = {
   /** The transpose of gather: (indices [...i], updates [...i, …r]) -> [rows, …r]. */
   scatterAdd: op(2, { rows: "count" }),
 
+  /** One of the results of a function with a vjp of its own: ops/custom-gradient.ts. */
+  customGradient: op(atLeast(1), {
+    vjp: "graph",
+    outputs: "count",
+    args: "count",
+    captured: "count",
+    wanted: "counts",
+    index: "count",
+  }),
+
   // Control.
   /**
    * A loop of `length` steps, the leading axis of every x and y. With `reverse` time is walked from the last step to the

@@ -24,6 +24,7 @@ export function printGraph(graph: Graph, options: PrintOptions = {}, indent = ""
     const site = options.sites ? graph.sites[id] : undefined;
     lines.push(`${indent}  ${name(id)} = ${call}: ${formatAval(node.aval)}${site ? `  // ${site}` : ""}`);
     if (node.op === "scan") lines.push(printGraph(node.attrs.body, options, `${indent}    `));
+    if (node.op === "customGradient") lines.push(printGraph(node.attrs.vjp, options, `${indent}    `));
   }
   lines.push(`${indent}  return ${graph.outputs.map(name).join(", ")}`, `${indent}}`);
   return lines.join("\n");
@@ -40,7 +41,7 @@ function formatAttrs(node: Node): string {
     return ` {consts=${consts}, carries=${carries}, length=${length}${reverse ? ", reverse" : ""}}`;
   }
   const entries = Object.entries(node.attrs).filter(
-    ([key]) => !(key === "shape" || key === "dtype") || node.op === "iota",
+    ([key]) => key !== "vjp" && (!(key === "shape" || key === "dtype") || node.op === "iota"),
   );
   if (entries.length === 0) return "";
   return ` {${entries.map(([key, value]) => `${key}=${formatValue(value)}`).join(", ")}}`;

@@ -4,6 +4,7 @@
  */
 import type { OpName } from "../graph/graph.ts";
 import * as contractions from "./contractions.ts";
+import * as custom from "./custom-gradient.ts";
 import * as elementwise from "./elementwise.ts";
 import type { OpEntry } from "./entry.ts";
 import * as logic from "./logic.ts";
@@ -18,6 +19,7 @@ type Table = { readonly [K in TableOp]: OpEntry<K> };
 
 interface Files {
   readonly contractions: typeof contractions;
+  readonly custom: typeof custom;
   readonly elementwise: typeof elementwise;
   readonly logic: typeof logic;
   readonly pieces: typeof pieces;
@@ -34,7 +36,7 @@ type ExportedOp = Extract<Exported, { readonly entry: unknown }>["entry"]["op"];
 type Complete = { readonly [K in TableOp]: K extends ExportedOp ? OpEntry<K> : `no entry for ${K}` };
 
 function collected(): Complete {
-  const files: Files = { contractions, elementwise, logic, pieces, sources, transcendental, views };
+  const files: Files = { contractions, custom, elementwise, logic, pieces, sources, transcendental, views };
   const exported: readonly object[] = Object.values(files).flatMap((file) => Object.values(file));
   const entries = exported.flatMap((each) => ("entry" in each ? [each.entry as OpEntry<TableOp>] : []));
   return Object.fromEntries(entries.map((entry) => [entry.op, entry])) as Complete;

@@ -58,6 +58,7 @@ function expectedAval(node: Node, operands: readonly Node[]): Aval {
     if (aval === undefined) throw new UserError(`result ${node.attrs.index} does not exist`);
     return aval;
   }
+  if (node.op === "customGradient") verify(node.attrs.vjp);
   return entryOf(node.op as TableOp).aval(
     operands.map(({ aval }) => aval),
     node.attrs as never,

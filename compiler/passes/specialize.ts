@@ -49,6 +49,8 @@ function specializeNode(node: Node, sizes: DimSizes): Node {
         ? { op: "constant", operands: [], attrs: { value: size, dtype: "f32" }, aval }
         : { ...node, attrs: { dim: size } };
     }
+    case "customGradient":
+      return { ...node, aval, attrs: { ...node.attrs, vjp: specialize(node.attrs.vjp, sizes) } };
     case "scan":
       return {
         ...node,

@@ -8,6 +8,7 @@ import { at, UserError } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName, type NodeId, nodeAt } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
+import { withoutCustomGradients } from "../../compiler/passes/custom-gradients.ts";
 import { encodeModelProto } from "./schema.ts";
 import { type NameOfPart, translate } from "./translate.ts";
 import { knownValue, tensorValue, type Value } from "./values.ts";
@@ -31,7 +32,9 @@ export interface OnnxOptions {
 }
 
 /** The bytes of an .onnx file that computes the graph. */
-export function encodeOnnx(graph: Graph, options: OnnxOptions): Uint8Array {
+export function encodeOnnx(traced: Graph, options: OnnxOptions): Uint8Array {
+  // What only a gradient reads stays behind.
+  const graph = withoutCustomGradients(traced);
   const {
     outputs,
     constants = {},

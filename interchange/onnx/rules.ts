@@ -87,6 +87,8 @@ const cast: Rule<"cast"> = written((context) => {
   return writer.cast(writer.op("Min", [wide, writer.scalar(most, "int64")]), attrs.dtype);
 });
 
+const customGradient: Rule<"customGradient"> = ({ operands, attrs }) => at(operands, attrs.index);
+
 const stopGradient: Rule<"stopGradient"> = ({ operands }) => at(operands, 0);
 
 // -- views ------------------------------------------------------------------------------------------------------------
@@ -214,6 +216,7 @@ export const rules: { readonly [K in TableOp]: Rule<K> } = {
     or: same("Or"),
     finite,
     stopGradient,
+    customGradient,
     cast,
   },
   ...{

@@ -302,11 +302,6 @@ export const opRuleMutants: readonly Mutant[] = [
         "max(sub(countOf(x, reduced), correction), 1)",
         "sub(countOf(x, reduced), correction)",
       ],
-      [
-        "squares of a norm overflow",
-        "where(and(finite(most), less(0, most)), most, 1)",
-        "where(finite(most), add(mul(most, 0), 1), 1)",
-      ],
       ["a norm of 0 has no gradient", "where(isZero, 0, sqrt(where(isZero, 1, total)))", "sqrt(total)"],
       ["any order of a norm is 2", "if (order !== 2) throw", "if (order < 0) throw"],
       [
@@ -332,6 +327,18 @@ export const opRuleMutants: readonly Mutant[] = [
         "a running sum multiplies by 0",
         "where(not(isLeftOut), elements, 0)",
         'mul(cast(not(isLeftOut), "f32"), elements)',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/reductions.ts",
+    // float64 has the squares.
+    [onDevice],
+    [
+      [
+        "squares of a norm overflow",
+        "where(and(finite(most), less(0, most)), most, 1)",
+        "where(finite(most), add(mul(most, 0), 1), 1)",
       ],
     ],
   ),

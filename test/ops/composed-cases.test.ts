@@ -6,6 +6,7 @@ import {
   fill,
   grad,
   leakyRelu,
+  logSumExp,
   norm,
   pow,
   sign,
@@ -71,6 +72,20 @@ describe("at the edges", () => {
     for (const x of [30, -1e4, 1e8])
       expect((slopes(softsign, [x])[0] ?? 0) * (1 + Math.abs(x)) ** 2).toBeCloseTo(1, 12);
     expect([...evaluate((x: Float) => softsign(x), [f32([infinity, -infinity, none])]).data]).toEqual([1, -1, none]);
+  });
+
+  test("logSumExp of infinities is one", () => {
+    const { data } = evaluate(
+      (x: Float) => logSumExp(x, 1),
+      [
+        f32([
+          [-infinity, -infinity],
+          [infinity, 1],
+          [none, 1],
+        ]),
+      ],
+    );
+    expect([...data]).toEqual([-infinity, infinity, none]);
   });
 
   test("the gradient of a norm at 0 is 0, and that of the variance of one number", () => {

@@ -168,6 +168,7 @@ export const composedCases = {
         ]),
       ],
       [(x: Float) => cg.cumsum(x), [f32(long)], f32(sums(long))],
+      [(x: Float) => cg.cumsum(x, 1), [f32([long, long])], f32([sums(long), sums(long)])],
       [
         (x: Float) => cg.cumsum(x, 0, { reverse: true }),
         [f32(long.map((n) => [n, -n]))],

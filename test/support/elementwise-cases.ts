@@ -202,6 +202,19 @@ export const elementwiseCases = {
     ],
     derivatives: [[(a, b) => cg.where(cg.less(a, 0), cg.mul(a, b), cg.mul(b, b)), [x, y]]],
   },
+  customGradient: {
+    gives: [
+      [
+        (a: Float, b: Float) =>
+          cg.customGradient(
+            (v: Float, w: Float) => [cg.sub(v, w), cg.mul(v, w)],
+            () => [undefined, undefined],
+          )(a, b)[1] as Float,
+        [x, y],
+        f32([0.3 * 1.1, -1.2 * 0.4, 2.5 * -0.7]),
+      ],
+    ],
+  },
   // The first words of the authors' known answers; see below for whole blocks.
   randomBits: {
     gives: [

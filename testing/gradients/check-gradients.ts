@@ -8,8 +8,8 @@ import { commonRules, holdOptions, listOf, oneOf, wholeFrom } from "../options.t
 import { type ArgumentSpecs, argumentsOf, holdSubject, isFunctionCheck } from "./arguments.ts";
 import { type Case, drawArguments } from "./case.ts";
 import { type Comparison, compareCase, type Fault } from "./compare.ts";
-import { compareSecond, type SecondPrograms } from "./compare-second.ts";
-import { type DifferentiableFunction, type Programs, stopSites, traceFunction, tracePrograms } from "./programs.ts";
+import { compareSecond, type SecondComparison, type SecondPrograms } from "./compare-second.ts";
+import { type DifferentiableFunction, type Programs, sitesOf, traceFunction, tracePrograms } from "./programs.ts";
 
 /** Options of `checkGradients` on a cell. */
 export interface GradientOptions {
@@ -19,6 +19,12 @@ export interface GradientOptions {
   readonly seed?: number;
   /** 2 checks the derivative of the gradient as well. */
   readonly order?: 1 | 2;
+  /**
+   * Takes the vjp of every `customGradient` as the derivative, though it is not that of its function, as that of a spike is
+   * not: reverse mode is compared with forward mode by the same vjps, and with no difference quotient. By default a vjp has
+   * to agree with the function.
+   */
+  readonly surrogates?: boolean;
   /** Only this many units, for cells that cannot have any number. */
   readonly units?: number;
   /** Only this many features of the input. */
@@ -29,7 +35,7 @@ export interface GradientOptions {
 
 /** Options of `checkGradients` on a function. */
 export interface FunctionOptions<Names extends string = string>
-  extends Pick<GradientOptions, "cases" | "seed" | "order"> {
+  extends Pick<GradientOptions, "cases" | "seed" | "order" | "surrogates"> {
   /** Shape of each argument, in which B and T may stand for sizes that vary; or `{ shape, from, to }` where it is defined. */
   readonly arguments: ArgumentSpecs<Names>;
 }
@@ -52,6 +58,8 @@ export interface GradientReport {
   readonly uncompared: readonly string[];
   /** The largest relative errors among comparisons that passed. */
   readonly worst: Comparison["worst"];
+  /** The lines of each `customGradient` whose vjp was taken as the derivative; see the option `surrogates`. */
+  readonly surrogates: readonly string[];
   /** The derivatives of all arguments were compared, and all are right. */
   readonly right: boolean;
   /** The smallest case that fails, if one does. */
@@ -72,6 +80,8 @@ export interface GradientFailure {
   readonly arguments: readonly { readonly name: string; readonly value: NdArray }[];
   /** Where stopGradient cuts derivatives off on purpose. */
   readonly stops: readonly string[];
+  /** Where a customGradient gives a derivative of its own. */
+  readonly customGradients: readonly string[];
 }
 
 /** The sizes that are tried: small enough for the interpreter, and different enough to tell axes apart. */
@@ -112,9 +122,13 @@ export function checkGradients(
 }
 
 const sizeRules = { units: wholeFrom(1), features: wholeFrom(1) } as const;
-const functionRules = { ...commonRules, order: oneOf([1, 2]), arguments: () => undefined } as const;
+const isTruth = (value: unknown) => (typeof value === "boolean" ? undefined : "true or false");
+const functionRules = {
+  ...{ ...commonRules, order: oneOf([1, 2]), surrogates: isTruth },
+  arguments: () => undefined,
+} as const;
 const cellRules = {
-  ...{ ...commonRules, order: oneOf([1, 2]), ...sizeRules },
+  ...{ ...commonRules, order: oneOf([1, 2]), surrogates: isTruth, ...sizeRules },
   sizes: listOf((entry) => {
     const { units, features } = Object(entry);
     return sizeRules.units(units) === undefined && sizeRules.features(features) === undefined
@@ -132,11 +146,15 @@ function check(
   const { cases = casesByDefault, seed = Math.floor(Math.random() * 2 ** 31), order = 1 } = options;
   const programsOf = tracedOnce(trace);
   const total = { cases: 0, comparisons: 0, kinks: 0, undetermined: 0, forward: 0, difference: 0, failed: false };
-  const [compared, wanted] = [new Set<string>(), new Set<string>()];
+  const [compared, wanted, surrogates] = [new Set<string>(), new Set<string>(), new Set<string>()];
   const outcome = fc.check(
     fc.property(arbitraryCase(sizes), (drawn) => {
       const { programs, second } = programsOf(drawn);
-      const found = withSecond(compareCase(programs, drawn), order, second, drawn);
+      const sites = options.surrogates ? sitesOf("customGradient", programs.value) : [];
+      for (const site of sites) surrogates.add(site);
+      const isOwn = sites.length > 0;
+      const secondOf = () => compareSecond(second(), drawn, isOwn);
+      const found = withSecond(compareCase(programs, drawn, isOwn), order, secondOf);
       const { worst, fault } = found;
       // What is tried only to shrink a failing case is not counted.
       if (!total.failed) {
@@ -157,7 +175,10 @@ function check(
   );
   const { comparisons, kinks, undetermined, forward, difference } = total;
   const uncompared = [...wanted].filter((argument) => !compared.has(argument));
-  const report = { name, seed, cases: total.cases, comparisons, kinks, undetermined, worst: { forward, difference } };
+  const report = {
+    ...{ name, seed, cases: total.cases, comparisons, kinks, undetermined, worst: { forward, difference } },
+    surrogates: [...surrogates],
+  };
   if (!outcome.failed) {
     if (comparisons > 0) return { ...report, uncompared, right: uncompared.length === 0 };
     const why = kinks >= undetermined ? "lies on a kink" : "hides its derivatives behind rounding or turns too fast";
@@ -182,7 +203,8 @@ function check(
         const value = values[i];
         return value === undefined ? [] : [{ name, value }];
       }),
-      stops: [...new Set(stopSites(programs.value))],
+      stops: sitesOf("stopGradient", programs.value),
+      customGradients: sitesOf("customGradient", programs.value),
     },
   };
 }
@@ -191,9 +213,9 @@ function check(
 const secondOrder = "second order";
 
 /** The comparison with second order joined to it, where it was asked for and the first found nothing wrong. */
-function withSecond(first: Comparison, order: 1 | 2, second: () => SecondPrograms, drawn: Case): Comparison {
+function withSecond(first: Comparison, order: 1 | 2, second: () => SecondComparison): Comparison {
   if (order === 1 || first.fault !== undefined) return first;
-  const { worst, leftOut, fault } = compareSecond(second(), drawn);
+  const { worst, leftOut, fault } = second();
   return {
     compared: leftOut === undefined ? [...first.compared, secondOrder] : first.compared,
     kinks: first.kinks + (leftOut === "kink" ? 1 : 0),

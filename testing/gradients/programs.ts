@@ -3,6 +3,7 @@
  * weights, its inputs and its first state, or one made of what any function computes; with its derivatives. Batch and
  * time are symbols, so one set of programs serves every case of the same sizes.
  */
+import { withTransposedVjps } from "../../compiler/autodiff/forward.ts";
 import { inWords, UserError } from "../../compiler/graph/errors.ts";
 import {
   type Aval,
@@ -130,7 +131,9 @@ function derivatives(args: readonly Argument[], results: (given: Arguments) => r
         ...results(primal(tensors)),
         ...inOrder(gradient(primal(tensors))),
       ]),
-    forward: traceGraph("forward", both, (tensors) => [jvp(scalar)([primal(tensors)], [tangent(tensors)]).tangent]),
+    forward: withTransposedVjps(() =>
+      traceGraph("forward", both, (tensors) => [jvp(scalar)([primal(tensors)], [tangent(tensors)]).tangent]),
+    ),
     second: () =>
       traceGraph("second", both, (tensors) => {
         const along = tangent(tensors);
@@ -141,8 +144,10 @@ function derivatives(args: readonly Argument[], results: (given: Arguments) => r
         return inOrder(valueAndGrad(slope)(primal(tensors)).grad);
       }),
     secondForward: () =>
-      traceGraph("second, forward over reverse", both, (tensors) =>
-        inOrder(jvp(gradient)([primal(tensors)], [tangent(tensors)]).tangent),
+      withTransposedVjps(() =>
+        traceGraph("second, forward over reverse", both, (tensors) =>
+          inOrder(jvp(gradient)([primal(tensors)], [tangent(tensors)]).tangent),
+        ),
       ),
   };
 }
@@ -152,12 +157,13 @@ const inputsOf = (args: readonly Argument[]) => args.map(({ name, aval }) => ({ 
 const recordOf = (args: readonly Argument[], tensors: readonly Tensor[]): Arguments =>
   Object.fromEntries(args.map(({ name }, i) => [name, tensors[i] as Float]));
 
-/** Where derivatives are cut off on purpose: the place of each stopGradient. */
-export function stopSites(graph: Graph): string[] {
-  return graph.nodes.flatMap((node, id) => {
-    if (node.op === "scan") return stopSites(node.attrs.body);
-    return node.op === "stopGradient" ? [graph.sites[id] ?? "an unknown line"] : [];
+/** Where derivatives are cut off on purpose, or given by a vjp: the place of each stopGradient, or customGradient. */
+export function sitesOf(op: "stopGradient" | "customGradient", graph: Graph): string[] {
+  const sites = graph.nodes.flatMap((node, id) => {
+    if (node.op === "scan") return sitesOf(op, node.attrs.body);
+    return node.op === op ? [graph.sites[id] ?? "an unknown line"] : [];
   });
+  return [...new Set(sites)];
 }
 
 function parametersOf(given: Arguments): ParameterTensors {

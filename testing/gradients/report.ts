@@ -8,24 +8,33 @@ import { LIMITS } from "./compare.ts";
 export function reportLines(report: GradientReport, again = `seed ${report.seed}`): string[] {
   const { name, cases, seed } = report;
   const heading = `${name}: reverse-mode gradient, ${cases} random case${cases === 1 ? "" : "s"} (seed ${seed})`;
-  return [heading, ...(report.failure === undefined ? outcome(report) : complaint(report.failure, again))];
+  return [
+    heading,
+    ...(report.failure === undefined
+      ? outcome(report)
+      : complaint(report.failure, again, report.surrogates.length > 0)),
+  ];
 }
 
-function outcome({ comparisons, kinks, undetermined, uncompared, worst, right }: GradientReport): string[] {
+function outcome(report: GradientReport): string[] {
+  const { comparisons, kinks, undetermined, uncompared, worst, surrogates, right } = report;
   const onKinks = kinks === 0 ? "" : `, ${kinks} more lay on a kink and were left out`;
   const hidden =
     undetermined === 0 ? "" : `, ${undetermined} more are hidden from quotients by rounding or sharp turns`;
   return [
     `  ${comparisons} derivatives compared${onKinks}${hidden}`,
     `  against forward mode         worst error ${worst.forward.toExponential(1)} (limit ${LIMITS.forward})`,
-    `  against central differences  worst error ${worst.difference.toExponential(1)} (limit ${LIMITS.difference})`,
+    surrogates.length === 0
+      ? `  against central differences  worst error ${worst.difference.toExponential(1)} (limit ${LIMITS.difference})`
+      : `  against central differences  not compared: the vjp of customGradient at ${surrogates.join(", ")} was taken as the derivative`,
     right ? "right" : `not compared in any case: ${uncompared.join(", ")}; what was compared agrees`,
   ];
 }
 
 function complaint(
-  { case: failing, isFunction, fault, arguments: numbers, stops }: GradientFailure,
+  { case: failing, isFunction, fault, arguments: numbers, stops, customGradients: own }: GradientFailure,
   again: string,
+  isSurrogate: boolean,
 ): string[] {
   const { argument, reason } = fault;
   return [
@@ -34,9 +43,15 @@ function complaint(
     // Exact, since weights and inputs have three decimals.
     ...numbers.map(({ name, value }) => `    ${name} = ${format(value)}`),
     ...(stops.length === 0 ? [] : [`    note: stopGradient at ${stops.join(", ")}: no derivative passes through it`]),
+    ...(own.length === 0 ? [] : [`    note: customGradient at ${own.join(", ")}: ${aboutOwn(isSurrogate)}`]),
     `  again: ${again}`,
   ];
 }
+
+const aboutOwn = (isSurrogate: boolean) =>
+  isSurrogate
+    ? "its vjp was taken as the derivative; it must be linear in the cotangent"
+    : "reverse mode takes its vjp, not the derivative of its function; where the two differ on purpose, check with { surrogates: true } (--surrogates)";
 
 /** Of a function only the sizes of B and T vary. */
 export function sizesOf({ units, features, batch, time, carried }: Case, isFunction: boolean): string {
