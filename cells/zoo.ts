@@ -7,6 +7,7 @@ import { indrnn } from "./indrnn.ts";
 import { irnn } from "./irnn.ts";
 import { janet } from "./janet.ts";
 import { layerNormLstm } from "./layer-norm-lstm.ts";
+import { lif } from "./lif.ts";
 import { lru } from "./lru.ts";
 import { mgu } from "./mgu.ts";
 import { minGru } from "./min-gru.ts";
@@ -29,6 +30,7 @@ export { type IndrnnOptions, indrnn } from "./indrnn.ts";
 export { irnn } from "./irnn.ts";
 export { type JanetOptions, janet } from "./janet.ts";
 export { layerNormLstm } from "./layer-norm-lstm.ts";
+export { type LifOptions, lif } from "./lif.ts";
 export { type LruOptions, lru } from "./lru.ts";
 export { mgu } from "./mgu.ts";
 export { minGru } from "./min-gru.ts";
@@ -50,6 +52,7 @@ const more = [
   ...[mgu, janet(), ugrnn, recurrentHighway()],
   ...[sru, qrnn(), minGru, minLstm, lru()],
   ...[slstm, mlstm()],
+  lif(),
 ];
 
 /** All cells by name, in their default forms. */

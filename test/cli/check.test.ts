@@ -132,6 +132,17 @@ test("a cell that exists only at some sizes says which, and is checked at those 
   expect(await check("square.ts", "--units", "3", "--features", "3")).toMatchObject({ code: 0, stderr: "" });
 });
 
+test("a surrogate gradient is wrong with a note that says why, and right where it is meant", async () => {
+  const strict = await run("check", "lif", "--seed", "1", "--cases", "20");
+  expect(strict.code).toBe(1);
+  expect(strict.stdout).toMatch(
+    /note: customGradient at \S*lif\.ts:\d+(, \S*lif\.ts:\d+)*: reverse mode takes its vjp, .* \(--surrogates\)$/m,
+  );
+  const { code, stdout } = await run("check", "lif", "--seed", "1", "--cases", "4", "--surrogates");
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/not compared: the vjp of customGradient at \S*lif\.ts:\d+(, \S*lif\.ts:\d+)* was taken/);
+});
+
 test("with --json a failure is one object", async () => {
   const { code, stdout } = await check("truncated.ts", "--json");
   expect(code).toBe(1);

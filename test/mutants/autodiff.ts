@@ -4,6 +4,8 @@ import { changed, type Mutant } from "./mutant.ts";
 const cells = "test/testing/random-cells.test.ts";
 const onLoops = "test/autodiff/scan-derivatives.test.ts";
 const onResiduals = "test/autodiff/residuals.test.ts";
+const onOwn = "test/autodiff/custom-gradient.test.ts";
+const onTesting = "test/testing/testing.test.ts";
 const onZeros = "test/autodiff/zero-cotangents.test.ts";
 
 export const autodiffMutants: readonly Mutant[] = [
@@ -25,6 +27,95 @@ export const autodiffMutants: readonly Mutant[] = [
       ["powers are taken to be finite", "{ finite: false, sign: 1 }", "{ finite, sign: 1 }"],
       ["a variance with an epsilon may be 0", "sign: least.sign > 0 ? higher : 0", "sign: 0"],
       ["what a loop is given is taken to be finite", "notesOn(frame).inputs.set(id, at(inputs, i))", "at(inputs, i)"],
+    ],
+  ),
+  ...changed(
+    "compiler/autodiff/reverse.ts",
+    [onOwn],
+    [
+      ["each result of a call asks its vjp", "const first = calls.get(id) ?? id;", "const first = id;"],
+      [
+        "a call whose first result nothing reads has no gradient",
+        "id !== first || received.every",
+        "id !== first || ct === undefined || received.every",
+      ],
+      [
+        "what the vjp reads reaches the result",
+        'node.op === "customGradient" ? reachingOperands(node) : node.operands',
+        "node.operands",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/autodiff/reverse-custom.ts",
+    [onOwn],
+    [
+      ["calls of other operands are one", "a.operands.every((operand, i) => operand === b.operands[i])", "true"],
+      ["calls of other vjps are one", "sameGraph(a.attrs.vjp, b.attrs.vjp)", "true"],
+      [
+        "a gradient that is lost is lost without a word",
+        "captured.some((active) => active)",
+        "captured.some((active) => !active && active)",
+      ],
+      ["cotangents go to the arguments in their order", "attrs.outputs + at(attrs.wanted, i)", "attrs.outputs + i"],
+    ],
+  ),
+  ...changed(
+    "compiler/autodiff/custom-gradient.ts",
+    [onOwn],
+    [
+      [
+        "what stopGradient has stopped is no matter of the caller's",
+        "captured.filter((_, i) => reachesOutputs(forward.graph, i))",
+        "captured.filter(() => true)",
+      ],
+      ["cotangents of any shape", "|| !sameAval(aval, leaf)", ""],
+      ["cotangents of integers", 'aval.dtype !== "f32" || !sameAval', "!sameAval"],
+      ["results of any dtype", 'if (dtype !== "f32")\n        throw', 'if (dtype === "bool")\n        throw'],
+    ],
+  ),
+  ...changed(
+    "compiler/autodiff/reverse-scan.ts",
+    [onOwn],
+    [
+      [
+        "a value with a vjp is computed again going back",
+        'op !== "gather" &&\n    op !== "customGradient" &&',
+        'op !== "gather" &&',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/autodiff/forward.ts",
+    [onTesting],
+    [
+      [
+        "forward mode takes the vjp of another result",
+        "[capturedByVjp.length + attrs.index]",
+        "[capturedByVjp.length]",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/custom-gradient.ts",
+    [onOwn],
+    [
+      [
+        "forward mode ends without a word",
+        "if ([...args, ...captured].every((tangent) => tangent === undefined)) return undefined;",
+        "return undefined;",
+      ],
+      ["the first result is every one", "{ operand: attrs.index, index }", "{ operand: 0, index }"],
+      ["a result that there is not", "index >= results.length", "index > results.length"],
+      ["a cotangent of another argument", "args[at(wanted, i)]", "nodeAt(vjp, id).aval"],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/custom-gradients.ts",
+    [onOwn],
+    [
+      ["they stay in the bodies of loops", '(node.op === "scan" && holdsCustomGradient(node.attrs.body))', "false"],
+      ["the first result takes every place", "at(node.operands, node.attrs.index)", "at(node.operands, 0)"],
     ],
   ),
   ...changed(

@@ -121,6 +121,7 @@ const calls: Calls = {
   janet: (o) => zoo.janet(o),
   labelledBatches: (o) => data.labelledBatches(none, o),
   languageModel: (o) => networks.languageModel(o),
+  lif: (o) => zoo.lif(o),
   linearDecay: (o) => optimizers.linearDecay(o),
   lion: (o) => optimizers.lion(o),
   logSumExp: (o) => root.logSumExp(none, 0, o),

@@ -1,6 +1,7 @@
 /** @file The entry "cellgrad/testing": what it finds right, what it finds wrong, and what it says then. */
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
+import { lif } from "../../cells/zoo.ts";
 import {
   arbitraryCell,
   checkGradients,
@@ -15,6 +16,9 @@ import {
   abs,
   add,
   cell,
+  clip,
+  cos,
+  customGradient,
   type Device,
   dense,
   exp,
@@ -108,6 +112,61 @@ describe("gradients", () => {
     const half = ({ x, w }: Given<"x" | "w">) => add(abs(sin(mul(x, 1000 * Math.PI))), mul(w, w));
     const report = checkGradients(half, { arguments: { x: [1], w: [1] }, cases: 3, seed: 1 });
     expect(report).toMatchObject({ comparisons: 3, kinks: 3 });
+  });
+});
+
+describe("gradients of a customGradient", () => {
+  const shapes = { x: ["B", 3] } as const;
+  const scaled = (factor: number) =>
+    customGradient(
+      (x: Tensor<"f32">) => sin(x),
+      (ct, x) => mul(mul(ct, cos(x)), factor),
+    );
+
+  test("are right where the vjp is the function's, in both orders", () => {
+    const right = ({ x }: Given<"x">) => mul(scaled(1)(x), x);
+    const report = checkGradients(right, { arguments: shapes, cases: 5, seed: 1, order: 2 });
+    expect(report).toMatchObject({ right: true, comparisons: 10, surrogates: [] });
+  });
+
+  test("are wrong where it is not, with its line and what to say where that is meant", () => {
+    const wrong = ({ x }: Given<"x">) => mul(scaled(1.01)(x), x);
+    const report = checkGradients(wrong, { arguments: shapes, cases: 5, seed: 1 });
+    expect(report.failure?.customGradients.join()).toMatch(/testing\.test\.ts:\d+/);
+    expect(reportLines(report).join("\n")).toMatch(
+      /^ {4}note: customGradient at .*testing\.test\.ts:\d+:\d+: reverse mode takes its vjp, .* check with \{ surrogates: true \} \(--surrogates\)$/m,
+    );
+  });
+
+  test("of a spiking cell are those of its surrogate, which no difference knows", () => {
+    const strict = checkGradients(lif(), { cases: 20, seed: 1 });
+    expect(strict.failure?.fault.reason).toMatch(/difference quotient/);
+    const report = checkGradients(lif(), { cases: 5, seed: 1, order: 2, surrogates: true });
+    expect(report).toMatchObject({ right: true, comparisons: 5 * 6 });
+    expect(report.surrogates.join()).toContain("cells/lif.ts");
+    expect(reportLines(report).join("\n")).toMatch(
+      /against central differences {2}not compared: the vjp of customGradient at cells\/lif\.ts.* was taken as the derivative/,
+    );
+  });
+
+  test("that a vjp clips are not linear, and said to be so", () => {
+    const clipped = customGradient(
+      (x: Tensor<"f32">) => mul(x, 3),
+      (ct) => clip(ct, -0.1, 0.1),
+    );
+    const bounded = ({ x }: Given<"x">) => tanh(clipped(x));
+    const report = checkGradients(bounded, { arguments: shapes, cases: 5, seed: 1, surrogates: true });
+    expect(reportLines(report).join("\n")).toMatch(
+      /its vjp was taken as the derivative; it must be linear in the cotangent$/m,
+    );
+  });
+
+  test("leave the option without effect where there is none", () => {
+    const { worst, surrogates } = checkGradients(gru, { cases: 2, seed: 5, surrogates: true });
+    expect(worst.difference).toBeGreaterThan(0);
+    expect(surrogates).toEqual([]);
+    const wrong = checkGradients(gateCutOff, { cases: 20, seed: 3, surrogates: true });
+    expect(wrong.right).toBe(false);
   });
 });
 

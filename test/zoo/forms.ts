@@ -1,5 +1,5 @@
 /** @file The forms of the zoo that the tests run: every cell as the command line knows it, and options of those that have some. */
-import { convLstm, mlstm, projectedLstm, qrnn, recurrentHighway, zoo } from "../../cells/zoo.ts";
+import { convLstm, lif, mlstm, projectedLstm, qrnn, recurrentHighway, zoo } from "../../cells/zoo.ts";
 import type { CellDefinition } from "../../compiler/dsl/cell.ts";
 import * as reference from "./reference-cells.ts";
 
@@ -55,6 +55,8 @@ export const forms: ReadonlyMap<string, Form> = new Map([
   builtIn("min-gru", reference.minGru),
   builtIn("min-lstm", reference.minLstm),
   builtIn("lru", reference.lru),
+  builtIn("lif", reference.lif(5, 10)),
+  withOptions("other times", lif({ current: 2, membrane: 4, steepness: 3 }), reference.lif(2, 4), 2, 3),
   builtIn("slstm", reference.slstm),
   builtIn("mlstm", reference.mlstm(1)),
   withOptions("2 heads", mlstm({ heads: 2 }), reference.mlstm(2), 4, 3),

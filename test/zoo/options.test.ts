@@ -1,6 +1,6 @@
 /** @file Options of cells: what is said of one that cannot be. */
 import { expect, test } from "vitest";
-import { convLstm, indrnn, janet, lru, mlstm, projectedLstm, qrnn, recurrentHighway } from "../../cells/zoo.ts";
+import { convLstm, indrnn, janet, lif, lru, mlstm, projectedLstm, qrnn, recurrentHighway } from "../../cells/zoo.ts";
 import { traceCell } from "../../compiler/dsl/traced-cell.ts";
 
 test.each<[make: () => unknown, message: string]>([
@@ -16,6 +16,8 @@ test.each<[make: () => unknown, message: string]>([
     () => traceCell(convLstm(), [{ units: 8, features: 5 }]),
     "conv-lstm: 5 features do not divide into 8 positions; choose a multiple of 8",
   ],
+  [() => lif({ membrane: 0 }), "lif: membrane must be a number above 0, got 0"],
+  [() => lif({ steepness: Number.NaN }), "lif: steepness must be a number above 0, got NaN"],
   [() => janet({ longest: 2 }), "chrono: longest must be 3 or more steps, got 2"],
   [() => lru({ radii: [0.5, 1] }), "ringModulus: expected 0 <= inner < outer < 1, got 0.5 and 1"],
 ])("%s", (make, message) => {

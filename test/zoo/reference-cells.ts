@@ -55,6 +55,20 @@ export const indrnn: ReferenceCell = (w, xs, units) =>
     return (i) => Math.max(0, of(a, i) + of(w.vector("recurrent"), i) * of(h, i));
   });
 
+/** Spikes come of the potential as it was, and of the new one as the output. */
+export const lif =
+  (current: number, membrane: number): ReferenceCell =>
+  (w, xs, units) => {
+    let [i, u] = [zeros(units), zeros(units)];
+    return over(xs, (x) => {
+      const s = u.map((v) => (v > 1 ? 1 : 0));
+      const [fromX, fromSpikes] = [w.affine("input", x), w.affine("recurrent", s)];
+      u = range(units).map((k) => of(u, k) * Math.exp(-1 / membrane) + of(i, k) - of(s, k));
+      i = range(units).map((k) => of(i, k) * Math.exp(-1 / current) + of(fromX, k) + of(fromSpikes, k));
+      return u.map((v) => (v > 1 ? 1 : 0));
+    });
+  };
+
 export const gru: ReferenceCell = (w, xs, units) =>
   recurrent(xs, units, (x, h) => {
     const [z, r] = [w.affine("update", x, h).map(sigma), w.affine("reset", x, h).map(sigma)];

@@ -1,4 +1,6 @@
 /** @file The graphs of a loss that the checks run, and its numbers. Each graph is verified as it is made. */
+
+import { withTransposedVjps } from "../../compiler/autodiff/forward.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
@@ -87,12 +89,14 @@ function graphsOf(point: LossAtPoint): LossGraphs {
       (tensors) => at(inlineGraph(straightLoss, tensors), 0) as Float,
     ),
     forwardMode: verify(
-      traceGraph("jvp", [...avals, ...tangents], (tensors) => {
-        const [fixed, directions] = [tensors.slice(0, avals.length), tensors.slice(avals.length)];
-        const along = jvp((moved: Float[]) => lossOf(merged(fixed, moving, moved)));
-        const { value, tangent } = along([chosen(fixed, moving) as Float[]], [directions as Float[]]);
-        return [value, tangent];
-      }),
+      withTransposedVjps(() =>
+        traceGraph("jvp", [...avals, ...tangents], (tensors) => {
+          const [fixed, directions] = [tensors.slice(0, avals.length), tensors.slice(avals.length)];
+          const along = jvp((moved: Float[]) => lossOf(merged(fixed, moving, moved)));
+          const { value, tangent } = along([chosen(fixed, moving) as Float[]], [directions as Float[]]);
+          return [value, tangent];
+        }),
+      ),
     ),
     second: () => atSite(site, () => secondOrder(avals, tangents, moving, lossOf)),
   };
@@ -122,7 +126,7 @@ function secondOrder(
       return grad(slope)(start);
     }),
     forward: derivative("forward over reverse", (gradient, start, direction) => {
-      return jvp(gradient)([start], [direction]).tangent;
+      return withTransposedVjps(() => jvp(gradient)([start], [direction]).tangent);
     }),
   };
 }

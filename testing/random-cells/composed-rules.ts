@@ -2,8 +2,12 @@
  * @file Random instructions of functions that are made of ops. They stand behind all others: plans that were kept know
  * instructions by their number.
  */
+import { customGradient, mul, oneMinus, square, type Tensor, tanh } from "../../index.ts";
 import { type Instruction, type Rule, type StepInProgress, widthOf } from "./instructions.ts";
-import type { Argument, DslName, Value } from "./source-writer.ts";
+import { type Argument, type DslName, Value } from "./source-writer.ts";
+import { scatterColumns } from "./structural-rules.ts";
+
+type Float = Tensor<"f32">;
 
 /** Functions that accept every number, with what they take beside it and the bound of the result. */
 const ofOne: Readonly<Partial<Record<DslName, readonly [readonly Argument[], (bound: number) => number]>>> = {
@@ -19,10 +23,11 @@ const ofOne: Readonly<Partial<Record<DslName, readonly [readonly Argument[], (bo
 
 const activation: Rule = (step, { a, n }) => {
   const names = Object.keys(ofOne) as DslName[];
-  const name = names[n % names.length] ?? "silu";
-  const [others, bound] = ofOne[name] ?? [[], (b) => b];
   const x = step.pick(a);
-  step.push(step.writer.call(name, [x, ...others], bound(x.bound)));
+  for (const name of [names[n % names.length], names[(n + 3) % names.length]]) {
+    const [others, bound] = ofOne[name ?? "silu"] ?? [[], (b) => b];
+    step.push(step.writer.call(name ?? "silu", [x, ...others], bound(x.bound)));
+  }
 };
 
 /** The larger or the smaller of two by a comparison. */
@@ -112,6 +117,25 @@ const total: Rule = (step, { a }) => {
   step.push(step.writer.call("reshape", [sums, [step.batch, 1]], sums.bound));
 };
 
+const ofOwn = customGradient(
+  (a: Float, b: Float) => mul(tanh(a), b),
+  (ct, a, b) => [mul(mul(ct, b), oneMinus(square(tanh(a)))), mul(ct, tanh(a))],
+);
+
+/** tanh(a) b with its derivatives by a vjp. */
+const ownGradient: Rule = (step, { a, b }) => {
+  const { writer } = step;
+  const x = step.pick(a);
+  const y = step.beside(step.pick(b), x);
+  const wide = step.writer.call("add", [writer.call("mul", [x, 0], 0), y], y.bound);
+  const name = writer.fresh();
+  writer.uses("customGradient", "mul", "oneMinus", "square", "tanh");
+  writer.line(
+    `const ${name} = customGradient((a, b) => mul(tanh(a), b), (ct, a, b) => [mul(mul(ct, b), oneMinus(square(tanh(a)))), mul(ct, tanh(a))])(${x.text}, ${wide.text});`,
+  );
+  step.push(new Value(name, ofOwn(x.tensor as Float, wide.tensor as Float), y.bound));
+};
+
 export const composedRules: readonly Rule[] = [
   activation,
   activation,
@@ -126,5 +150,7 @@ export const composedRules: readonly Rule[] = [
   reduction,
   reduction,
   einsum,
+  ownGradient,
   total,
+  scatterColumns,
 ];

@@ -183,7 +183,7 @@ const gatherColumns: Rule = (step, { a, n }) => {
 };
 
 /** Columns of a value added up in a few. */
-const scatterColumns: Rule = (step, { a, n }) => {
+export const scatterColumns: Rule = (step, { a, n }) => {
   const { writer } = step;
   const x = step.flat(step.pick(a));
   const width = widthOf(x);
