@@ -75,6 +75,15 @@ import { initialize as drawn, interpret as run, model as modelOf, ndarray as arr
   expect(printGraph(graph)).toContain("graph energyAndGradient(xs: f32[T,B,3]");
 }`,
     },
+    {
+      after: "console.log(ofSpike?.data, ofRounding?.data); // 1 and 1/4, 1 and 1",
+      says: "the slopes are those of the surrogate and of the identity",
+      check: `
+{
+  expect([...(ofSpike?.data ?? [])]).toEqual([1, 0.25]);
+  expect([...(ofRounding?.data ?? [])]).toEqual([1, 1]);
+}`,
+    },
   ],
   "docs/guide/train.md": [
     {
