@@ -225,6 +225,7 @@ export const rules: Rules = {
   not: (context) => expression(`\\lnot ${within(first(context), level.prefix)}`, level.prefix, first(context)),
   finite: named("finite"),
   stopGradient: named("stop"),
+  customGradient: ({ operands, attrs }) => at(operands, attrs.index),
   cast,
 
   add: (context) => sumOf(first(context), second(context)),

@@ -46,9 +46,10 @@ export class Terms {
     return term;
   }
 
-  /** The operand itself, where this node changes its shape alone. */
+  /** The operand itself, where this node changes its shape alone, or its gradient. */
   #sameAs(node: Node, operands: readonly Term[]): Term | undefined {
     const [from] = node.operands;
+    if (node.op === "customGradient") return operands[node.attrs.index];
     if ((node.op !== "reshape" && node.op !== "broadcast") || from === undefined) return undefined;
     const [before, after] = [coreOf(nodeAt(this.#graph, from).aval.shape), coreOf(node.aval.shape)];
     const isNumber = node.op === "broadcast" && before.length === 0;

@@ -147,7 +147,7 @@ describe("relative accuracy near cancellation", () => {
   });
 
   test("powers with large exponents and bases of any size", async () => {
-    const bases = [1.0001, 0.9973, 1.37, 0.7312, 0.8661, 1.1179, 17.3, 3e-37, 1e30, 1.4142].map(Math.fround);
+    const bases = [1.0001, 0.9973, 1.37, 0.7312, 0.8661, 1.1179, 17.3, 3e-37, 1e30, 1.4147].map(Math.fround);
     const powers = [87e4, -3e4, 250, -270, 500, -700, 30.7, -0.9, 1.25, 200].map(Math.fround);
     const right = bases.map((x, i) => x ** at(powers, i));
     await holdRelative((x: Float, y: Float) => [pow(x, y)], [f32(bases), f32(powers)], [right]);

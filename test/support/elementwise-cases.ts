@@ -205,13 +205,15 @@ export const elementwiseCases = {
   customGradient: {
     gives: [
       [
-        (a: Float, b: Float) =>
-          cg.customGradient(
+        (a: Float, b: Float) => {
+          const [difference, product] = cg.customGradient(
             (v: Float, w: Float) => [cg.sub(v, w), cg.mul(v, w)],
             () => [undefined, undefined],
-          )(a, b)[1] as Float,
+          )(a, b);
+          return cg.sub(product as Float, difference as Float);
+        },
         [x, y],
-        f32([0.3 * 1.1, -1.2 * 0.4, 2.5 * -0.7]),
+        f32([0.3 * 1.1 + 0.8, -1.2 * 0.4 + 1.6, 2.5 * -0.7 - 3.2]),
       ],
     ],
   },
