@@ -1,4 +1,4 @@
-/** @file The public entry: what a person who writes and trains cells imports from "cellgrad". */
+/** @file The public entry: Cells, ops, derivatives, optimizers, training and devices, which most programs need. */
 
 // Cells.
 export * from "./cells/index.ts";

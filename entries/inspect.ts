@@ -1,6 +1,6 @@
 /**
- * @file The entry "cellgrad/inspect": looking into a network, its gates and how gradients flow through time, what a graph says,
- * whether it is valid, and where a number that is not finite came from.
+ * @file The entry "cellgrad/inspect": Tools to look into a network: its gates, how gradients flow through time, its
+ * graph, and where a number that is not finite came from.
  */
 export { printGraph } from "../compiler/graph/print.ts";
 export { findNonFinite, type NonFinite, nonFiniteLine } from "../compiler/ops/non-finite.ts";

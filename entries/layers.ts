@@ -1,4 +1,4 @@
-/** @file The entry "cellgrad/layers": what goes around the loop, such as directions, depth, masks and dropout. */
+/** @file The entry "cellgrad/layers": Directions, depth, masks, dropout, and loops of your own. */
 
 export { bernoulli, fork, type Randomness, randomness, stepKey } from "../compiler/dsl/randomness.ts";
 export {

@@ -1,4 +1,4 @@
-/** @file The entry "cellgrad/networks": networks around a cell, for text, series and what is to be found in a sequence. */
+/** @file The entry "cellgrad/networks": Networks around a cell, for text, series, regression and classification. */
 
 export type { Advance, StackOptions } from "../train/cell-stack.ts";
 export { type ClassifierOptions, classified, classifierModel } from "../train/classifier.ts";

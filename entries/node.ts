@@ -1,6 +1,6 @@
 /**
- * @file The entry "cellgrad/node": what takes files, and so runs in Node and Deno but not in a page. Everything else is
- * in "cellgrad".
+ * @file The entry "cellgrad/node": Functions that read and write files, in Node and Deno. Everything else is in
+ * "cellgrad" and runs in a page too.
  */
 
 export { readLabelled, readSeries, readText } from "../disk/data-files.ts";

@@ -1,6 +1,6 @@
 /**
- * @file The entry "cellgrad/optimizers": optimizers beside those of the root entry, weights that decay or are averaged, and
- * schedules of the learning rate.
+ * @file The entry "cellgrad/optimizers": More optimizers, weight decay, averages of the weights, and schedules of the
+ * learning rate.
  */
 
 export { type Arena, type ArenaEntry, perParameter } from "../train/arena.ts";

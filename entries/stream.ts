@@ -1,4 +1,7 @@
-/** @file The entry "cellgrad/stream": what was trained at work, in whole batches or one time step after another. */
+/**
+ * @file The entry "cellgrad/stream": Trained networks at work: step by step, whole batches at once, sampling text and
+ * forecasting.
+ */
 export type { PredictionBatch } from "../train/batch-inputs.ts";
 export { type ClassGuess, type ClassOptions, classGuesses } from "../train/class-guesses.ts";
 export { createPredictor, type Predictions, type Predictor, type PredictorOptions } from "../train/predictor.ts";

@@ -1,4 +1,7 @@
-/** @file The entry "cellgrad/tasks": data that is made, for trying cells out. */
+/**
+ * @file The entry "cellgrad/tasks": Data made from a seed, for trying out cells: the tasks by which the literature
+ * compares them.
+ */
 export {
   adding,
   addingHalves,

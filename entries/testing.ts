@@ -1,6 +1,6 @@
 /**
- * @file The entry "cellgrad/testing": the instruments that cellgrad is tested with, to be aimed at cells and functions of
- * one's own. Random cells, gradient checks, comparisons of devices with the interpreter, matchers.
+ * @file The entry "cellgrad/testing": Instruments for testing your own cells and functions: gradient checks, devices
+ * against the interpreter, random cells, matchers.
  */
 export {
   checkHosts,

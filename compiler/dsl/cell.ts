@@ -63,6 +63,10 @@ export interface CellDefinition<Names extends string = string> {
  * Defines a cell. `state` gives the shape of each state for a number of units, without the batch; `step` is the
  * equations of one time step. Names of states are the names under which the step reads them. Names may be any text:
  * kernels, model files and the command line show `?` or an escape for what cannot be printed.
+ *
+ * @param name Scope of its parameters, and the cell's name in files and messages.
+ * @param shapes `state` gives the shape of each state, by name.
+ * @param step The equations: x, the states by name and `units` in, the next states and an output out.
  */
 export function cell<Names extends string>(
   name: string,

@@ -26,7 +26,12 @@ export interface Model<Args extends readonly Tree<Tensor>[], R> {
 
 type AvalsOf<Args extends readonly Tree<Tensor>[]> = { [I in keyof Args]: Tree<Aval> };
 
-/** Makes a model of a function that asks for parameters: `dense`, `embedding`, `parameter`, or a cell. */
+/**
+ * Makes a model of a function that asks for parameters: `dense`, `embedding`, `parameter`, or a cell.
+ *
+ * @param name What graphs and messages call it.
+ * @param f The function. It asks for its parameters while it is traced.
+ */
 export function model<Args extends readonly Tree<Tensor>[], R>(name: string, f: (...args: Args) => R): Model<Args, R> {
   return {
     name,

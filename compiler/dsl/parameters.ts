@@ -129,7 +129,13 @@ export function currentStore(): ParameterStore {
   return store;
 }
 
-/** A trainable tensor of the current scope. */
+/**
+ * A trainable tensor of the current scope.
+ *
+ * @param name The last part of its path, within the current scope.
+ * @param shape Whole numbers.
+ * @param initializer How it starts, from the seed.
+ */
 export function parameter(name: string, shape: Shape, initializer: Initializer): Float {
   return currentStore().ask(name, shape, initializer);
 }

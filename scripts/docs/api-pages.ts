@@ -127,25 +127,44 @@ export function apiPages(
   const format = formatted(root, entries);
   const types = new Map(entries.flatMap(({ exports }) => exports.map((one) => [one.name, one] as const)));
 
+  /** Members of a type, those of the types that it extends included. */
+  function membersOf(type: string): readonly Member[] {
+    const { members = [], signatures = [] } = types.get(type) ?? {};
+    const [, extended = ""] = /^interface \w+(?:<.*?>)? extends ([\w, ]+)/.exec(signatures[0] ?? "") ?? [];
+    return [...members, ...extended.split(/, */).flatMap((name) => (name === "" ? [] : membersOf(name.trim())))];
+  }
+
   /** Members of the option types that a function takes. */
   function optionsOf({ kind, signatures, name }: Exported): string[] {
     if (kind !== "function" && kind !== "constant") return [];
     const used = [...new Set(signatures.join("\n").match(/\b\w+(Options|Sizes)\b/g))];
     return used.flatMap((type) => {
-      const members = types.get(type)?.members ?? [];
+      const members = membersOf(type);
       return members.length === 0 || name === type ? [] : [`\`${type}\`:\n\n${members.map(memberLine).join("\n")}`];
     });
+  }
+
+  /** Parameters that have a text: their own, or the first sentence about their type. Options are listed by themselves. */
+  function parametersOf({ texts, parameters }: Exported): string[] {
+    const tags = texts.flatMap(({ tags = [] }) => tags);
+    const told = new Map<string, string>();
+    for (const { name, type } of parameters) {
+      const own = tags.find((tag) => tag.kind === "param" && tag.name === name)?.doc;
+      const ofType = /(Options|Sizes)$/.test(type) ? undefined : types.get(type)?.texts[0]?.doc;
+      const text =
+        own ?? (ofType === undefined ? undefined : `\`${type}\`. ${/^.*?[.:](?=\s|$)/s.exec(ofType)?.[0] ?? ofType}`);
+      if (text !== undefined && !told.has(name)) told.set(name, `- \`${name}\`: ${sentence(text)}`);
+    }
+    return [...told.values()];
   }
 
   function exportText(entry: Entry, one: Exported): string {
     const importing = `import ${one.kind === "type" ? "type " : ""}{ ${one.name} } from "${entry.module}";`;
     const tags = one.texts.flatMap(({ tags = [] }) => tags);
-    const parameters = tags.flatMap(({ kind, name = "", doc = "" }) =>
-      kind === "param" ? [`- \`${name}\`: ${sentence(doc)}`] : [],
-    );
+    const parameters = parametersOf(one);
     const returns = tags.flatMap(({ kind, doc }) => (kind === "return" && doc ? [`Returns ${sentence(doc)}`] : []));
     const throws = tags.flatMap(({ kind, doc }) => (kind === "throws" && doc ? [`Throws ${sentence(doc)}`] : []));
-    const own = one.kind === "type" || one.kind === "class" ? one.members.map(memberLine).join("\n") : "";
+    const own = one.kind === "type" || one.kind === "class" ? membersOf(one.name).map(memberLine).join("\n") : "";
     return [
       `### ${one.name} {#${one.name}}`,
       `\`\`\`ts\n${importing}\n\n${one.signatures.map(format).join("\n")}\n\`\`\``,

@@ -25,6 +25,11 @@ interface RawMember {
   readonly jsDoc?: Doc;
 }
 
+interface RawParameter {
+  readonly name?: string;
+  readonly tsType?: { readonly repr?: string };
+}
+
 interface RawDeclaration {
   readonly kind: "function" | "variable" | "interface" | "typeAlias" | "class" | "reference";
   readonly location: Location;
@@ -34,7 +39,7 @@ interface RawDeclaration {
     readonly constructors?: readonly RawMember[];
     readonly properties?: readonly RawMember[];
     readonly methods?: readonly RawMember[];
-    readonly params?: readonly { readonly tsType?: { readonly repr?: string } }[];
+    readonly params?: readonly RawParameter[];
     readonly tsType?: { readonly value?: unknown };
   };
 }
@@ -52,6 +57,13 @@ export interface Member {
   readonly text: Doc;
 }
 
+/** A parameter of a function. */
+export interface Parameter {
+  readonly name: string;
+  /** The name of its type, where it has one. */
+  readonly type: string;
+}
+
 /** One export of an entry. */
 export interface Exported {
   readonly name: string;
@@ -60,6 +72,8 @@ export interface Exported {
   readonly signatures: readonly string[];
   readonly texts: readonly Doc[];
   readonly members: readonly Member[];
+  /** Of a function, those of all its overloads. */
+  readonly parameters: readonly Parameter[];
   /** The source file, relative to the root. */
   readonly file: string;
   /** The line in it, counted from 1. */
@@ -117,6 +131,7 @@ function readable(statement: string): string {
     .replace(/\bUnary<"\w+">/g, operands(["x"], '"f32"', "same"))
     .replace(/\bUnary<"\w+", ([^<>]*)>/g, (_, dtypes: string) => operands(["x"], dtypes, "same"))
     .replace(/\bBinary<"\w+">/g, operands(["a", "b"], numbers, "same"))
+    .replace(/\bBinary<"\w+", ([^<>]*)>/g, (_, dtypes: string) => operands(["a", "b"], dtypes, "same"))
     .replace(/\b(?:Comparison<"\w+", ([^<>]*)>|OfTwo<([^<>]*), "bool">)/g, (_, a?: string, b?: string) =>
       operands(["a", "b"], (a ?? b ?? "").replace("NumberType", numbers), '"bool"'),
     )
@@ -222,6 +237,11 @@ export function readEntries(root: string, folder: string): Entry[] {
         location === undefined || member.startsWith("[")
           ? []
           : [{ name: member, signature: onOneLine(statementAt(textOf(path), location.line)), text: jsDoc ?? {} }],
+      ),
+      parameters: declarations.flatMap(({ def }) =>
+        (def?.params ?? []).flatMap(({ name: parameter, tsType }) =>
+          parameter === undefined ? [] : [{ name: parameter, type: tsType?.repr ?? "" }],
+        ),
       ),
       file: source,
       line: lineOf(textOf(join(root, source)), name),

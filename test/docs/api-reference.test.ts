@@ -78,7 +78,11 @@ test("ops are grouped by kind, as docs/reference/ops.md groups them, and options
   expect(group("Arithmetic")).not.toContain("### sigmoid");
   expect(group("Activations")).toContain("### sigmoid {#sigmoid}");
   expect(text).toContain('const sigmoid: (x: Tensor<"f32"> | number) => Tensor<"f32">;');
-  expect(text.split("### createTrainer {")[1]?.split("\n### ")[0]).toContain("- `learningRate?: number`:");
+  const trainer = text.split("### createTrainer {")[1]?.split("\n### ")[0];
+  for (const line of ["- `device`: ", "Throws UserError", "- `learningRate?: number`:"])
+    expect(trainer).toContain(line);
+  // Of what the options extend.
+  expect(trainer).toContain("- `clipNorm?: number");
 });
 
 test("a statement ends at its own semicolon or brace", () => {

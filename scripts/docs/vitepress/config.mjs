@@ -15,7 +15,6 @@ const slugify = (text) =>
 
 /** Inline code that is the name of an export, or a call of it, leads to the API reference. */
 function linkNames(md) {
-  const plain = md.renderer.rules.code_inline;
   md.core.ruler.push("link-names", ({ tokens, env, Token }) => {
     const from = (env.relativePath ?? "").replaceAll("\\", "/");
     let heading = false;
@@ -23,6 +22,9 @@ function linkNames(md) {
       if (token.type === "heading_open") heading = true;
       if (token.type === "heading_close") heading = false;
       if (heading || token.children === null) continue;
+      // A short word, such as an option, is not broken at its hyphens.
+      for (const child of token.children)
+        if (child.type === "code_inline" && /^\S{1,24}$/.test(child.content)) child.attrJoin("class", "word");
       let depth = 0;
       token.children = token.children.flatMap((child) => {
         if (child.type === "link_open") depth += 1;
@@ -40,7 +42,6 @@ function linkNames(md) {
       });
     }
   });
-  if (plain !== undefined) md.renderer.rules.code_inline = plain;
 }
 
 export default defineConfig({
