@@ -81,21 +81,35 @@ output.data.forEach((logit, i) => expect(again.output.data[i]).toBeCloseTo(logit
   "docs/recipes/surrogate-gradients.md": [
     {
       after: "const [value, slope, spikes, surrogate] = interpret(graph, [ndarray([4], [-1.2, -0.1, 0.1, 1.7])]);",
-      says: "values are those of rounding and of the threshold, derivatives those of x and of the sigmoid",
+      says: "values are those of rounding and of the threshold, derivatives those that were put in their place",
+      check: `
+[-1.2, -0.1, 0.1, 1.7].forEach((x, i) => {
+  expect(value?.data[i]).toBeCloseTo(Math.round(x), 12);
+  expect(slope?.data[i]).toBe(1);
+  expect(spikes?.data[i]).toBe(x > 0 ? 1 : 0);
+  expect(surrogate?.data[i]).toBeCloseTo(1 / (1 + 10 * Math.abs(x)) ** 2, 12);
+});`,
+    },
+    {
+      after: 'console.log("loss", before, "->", await trainer.evaluate([{ inputs }]));',
+      says: "weights behind spikes learn, which they could not with the true derivative of a threshold",
       check: `
 {
-  const s = (x: number) => 1 / (1 + Math.exp(-4 * x));
-  const xs = [-1.2, -0.1, 0.1, 1.7];
-  xs.forEach((x, i) => {
-    expect(value?.data[i]).toBeCloseTo(Math.round(x), 12);
-    expect(slope?.data[i]).toBe(1);
-    expect(spikes?.data[i]).toBeCloseTo(x > 0 ? 1 : 0, 12);
-    expect(surrogate?.data[i]).toBeCloseTo(4 * s(x) * (1 - s(x)), 12);
-  });
+  expect(await trainer.evaluate([{ inputs }])).toBeLessThan(0.5 * before);
+  const [start, after] = [(await createTrainer(device, network, { seed: 1 })).parameters(), trainer.parameters()];
+  const path = network.specs.map((spec) => spec.path).find((name) => name.endsWith("current/kernel")) ?? "";
+  expect((await after)[path]?.data).not.toEqual((await start)[path]?.data);
 }`,
     },
   ],
   "docs/recipes/cells-per-layer.md": [
+    {
+      after: 'console.log(Object.keys(text.stateShapes).join(", ")); // layers/0/h, layers/1/c, layers/1/h',
+      says: "the first layer is a GRU, the second an LSTM",
+      check: `
+expect(Object.keys(text.stateShapes)).toEqual(["layers/0/h", "layers/1/c", "layers/1/h"]);
+expect(text.specs.some(({ path }) => path.startsWith("layers/1/lstm/"))).toBe(true);`,
+    },
     {
       after: 'console.log("loss", before, "->", await trainer.evaluate([{ inputs }]));',
       says: "three kinds of cells have their weights, and all of it learns",
