@@ -2,7 +2,7 @@
 import type { passes } from "./plan-program.ts";
 
 const lines: Readonly<Record<(typeof passes)[number]["name"], string>> = {
-  "custom gradients": "what has a vjp of its own is a value like any other once gradients have been taken",
+  "custom gradients": "replace results of custom gradients by their values",
   simplify: "drop additions of 0 and products with 1",
   dead: "drop nodes that no output needs, inside loops too",
   "invariant carries": "a loop-invariant carry becomes a const of its loop",

@@ -1,4 +1,4 @@
-/** @file `customGradient`: a function with a gradient that is not that of its ops, such as that of a spike. */
+/** @file `customGradient`: a function with a custom gradient, such as a spike with a surrogate gradient. */
 import { formatShape } from "../graph/dim.ts";
 import { inWords } from "../graph/errors.ts";
 import { formatAval, type Graph, sameAval } from "../graph/graph.ts";
@@ -13,34 +13,37 @@ import { activeNodes } from "./reverse.ts";
 
 type Tensors = Tree<Tensor>;
 
-/** The cotangent of an argument: in its form, of which leaves may be left out; undefined where it gets none. */
+/**
+ * The cotangent of an argument, with the argument's structure, where leaves can be left out; undefined for no gradient.
+ */
 type CotangentOf<A> = A extends Tensor ? A | undefined : Tensors | undefined;
 
-/** What a vjp gives: a list with the cotangent of each argument, or of a single argument its cotangent. */
+/** What a vjp returns: a list with the cotangent of each argument, or for a single argument its cotangent. */
 export type Cotangents<Args extends readonly unknown[]> =
   | { readonly [K in keyof Args]: CotangentOf<Args[K]> }
   | (Args extends readonly [infer Only] ? CotangentOf<Only> : never);
 
 /**
- * A function like `f` whose gradient is what `vjp` says: its values are exactly those of `f`, and `vjp(ct, ...args)` gives
- * the cotangents of the arguments from that of the result. So a spike gets a surrogate, a rounding the gradient of the
- * identity, and a formula that cancels one that does not:
+ * A function with the values of `f` and the gradient of `vjp`: `vjp(ct, ...args)` returns the cotangents of the
+ * arguments, given that of the result. Uses: a surrogate gradient for a spike, the gradient of the identity for
+ * rounding (straight-through), a numerically stable gradient for a formula whose own one cancels:
  *
  *     const spike = customGradient(
  *       (v: Tensor<"f32">) => cast(less(0, v), "f32"),
  *       (ct, v) => div(ct, square(add(1, mul(abs(v), 10)))),
  *     );
  *
- * `f` takes tensors, or lists and records of them, and gives f32 tensors in the same way. `vjp` gets the cotangent in the
- * form of the result, and what `f` got. For one argument it gives the cotangent in the form of that argument, for several
- * a list; undefined stands for no gradient, and integers get none. It is made of ops as well, so that gradients of
- * gradients go through it. What it computes as `f` does (the same ops of the same arguments) is not computed twice.
+ * `f` accepts tensors, or lists and records of them, and returns f32 tensors, or lists and records of them. `vjp` gets
+ * the cotangent, with the structure of the result, and the arguments of `f`. For one argument it returns the cotangent
+ * with the structure of that argument, for several a list; undefined means no gradient, and integers get none. It
+ * consists of ops too, so it can be differentiated again. What it computes just like `f` (the same ops on the same
+ * arguments) is not computed twice.
  *
- * Either function may read tensors from outside. Those that `f` reads get no gradient: to differentiate with respect to one
- * is an error, since the gradient would be lost without a word. Make it an argument, or say `stopGradient`.
+ * Both functions can read tensors from outside. Those that `f` reads get no gradient; to differentiate with respect to
+ * one is an error, since the gradient would be lost silently. Make it an argument, or use `stopGradient`.
  *
- * @throws UserError where `vjp` gives something else than cotangents of the arguments' shapes, where a result is not f32, and
- * where it is differentiated in forward mode (`jvp`), for which a vjp is no rule.
+ * @throws UserError if `vjp` returns something other than cotangents with the arguments' shapes, if a result is not
+ *   f32, and in forward mode (`jvp`), which a vjp does not define.
  */
 export function customGradient<Args extends readonly Tensors[], R extends Tensors>(
   f: (...args: Args) => R,
@@ -53,10 +56,10 @@ export function customGradient<Args extends readonly Tensors[], R extends Tensor
     const results = inlineGraph(forward.graph, [...forward.captured, ...forward.primals]);
     for (const { dtype, shape } of results)
       if (dtype !== "f32")
-        throw faultOf("customGradient", `the function gives ${dtype}${formatShape(shape)}; expected f32 (cast it)`);
+        throw faultOf("customGradient", `the function returns ${dtype}${formatShape(shape)}; expected f32 (cast it)`);
     const ofResult = (values: readonly Tensor[]) => withLeaves<Tensor, Tensor>(forward.result, isTensor, values) as R;
     const backward = tracedVjp((cts, given) => vjp(ofResult(cts), ...(given as Args)), results, args);
-    // Those that reach no result but through stopGradient lose nothing.
+    // A captured tensor that reaches results only through stopGradient loses no gradient.
     const captured = forward.captured.filter((_, i) => reachesOutputs(forward.graph, i));
     const operands = [...results, ...forward.primals, ...captured, ...backward.captured];
     const attrs = {
@@ -75,7 +78,10 @@ function reachesOutputs(graph: Graph, input: number): boolean {
   return graph.outputs.some((id) => active[id]);
 }
 
-/** The vjp as a graph of cotangents and arguments, and which of the arguments' tensors it gives cotangents of. */
+/**
+ * The vjp as a graph of cotangents and arguments, and the indices of the arguments' tensors that it returns cotangents
+ * for.
+ */
 function tracedVjp(
   vjp: (cts: readonly Tensor[], args: readonly Tensors[]) => Cotangents<readonly Tensors[]> | Tensors | undefined,
   results: readonly Tensor[],
@@ -91,7 +97,7 @@ function tracedVjp(
   if (!Array.isArray(list) || list.length !== args.length)
     throw faultOf(
       "customGradient",
-      `the vjp gives ${Array.isArray(list) ? `${list.length} cotangents` : inWords(list)}; expected a list of ${args.length}, one for each argument`,
+      `the vjp returns ${Array.isArray(list) ? `${list.length} cotangents` : inWords(list)}; expected a list of ${args.length}, one for each argument`,
     );
   const wanted: number[] = [];
   const found: Tensor[] = [];
@@ -102,10 +108,11 @@ function tracedVjp(
       const place = leaves.findIndex((other) => other.path === whole);
       const aval = leaves[place]?.leaf;
       if (aval === undefined || aval.dtype !== "f32" || !sameAval(aval, leaf)) {
-        const expected = aval === undefined ? "none" : aval.dtype === "f32" ? formatAval(aval) : "none, it is no f32";
+        const expected =
+          aval === undefined ? "none" : aval.dtype === "f32" ? formatAval(aval) : "none, since it is not f32";
         throw faultOf(
           "customGradient",
-          `the vjp gives ${formatAval(leaf)} as the cotangent of argument ${whole}; expected ${expected}`,
+          `the vjp returns ${formatAval(leaf)} as the cotangent of argument ${whole}; expected ${expected}`,
         );
       }
       wanted.push(place);

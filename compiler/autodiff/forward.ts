@@ -35,8 +35,8 @@ interface Moving {
 let transposes = false;
 
 /**
- * Lets forward mode go through a `customGradient` by its vjp, while `body` runs: for tests, which compare the two modes. A vjp
- * is linear in the cotangents, and what it gives tangents to is its transpose.
+ * While `body` runs, forward mode goes through a `customGradient` by the transpose of its vjp, which is linear in the
+ * cotangents: for tests that compare the two modes.
  */
 export function withTransposedVjps<T>(body: () => T): T {
   const before = transposes;
@@ -48,7 +48,10 @@ export function withTransposedVjps<T>(body: () => T): T {
   }
 }
 
-/** The tangent of a result, as the cotangent of the vjp's own cotangent; which one that is does not matter where it is linear. */
+/**
+ * The tangent of a result: the vjp is transposed, that is, differentiated with respect to its cotangents, which can be
+ * zeros since it is linear in them.
+ */
 function tangentOfVjp({ attrs }: CustomNode, operands: readonly Tensor[], tangents: readonly Tangent[]): Tangent {
   const { results, args, capturedByVjp } = customOperands(attrs, operands);
   const given = [...capturedByVjp, ...results.map((result) => zerosLike(result)), ...args];

@@ -1,7 +1,6 @@
 /**
- * @file Reverse mode through a `customGradient`: the cotangents of all its results are collected, and its vjp stands for the
- * rules of the ops that computed them. Forward mode by the same vjp, for tests: it is linear in the cotangents, and its
- * transpose is the derivative.
+ * @file Reverse mode through a `customGradient`: the cotangents of all results of a call are collected, and its vjp
+ * replaces the rules of the ops that computed them.
  */
 import { sameGraph } from "../graph/builder.ts";
 import { at } from "../graph/errors.ts";
@@ -16,7 +15,7 @@ type Float = Tensor<"f32">;
 type Cotangent = Float | undefined;
 export type CustomNode = Extract<Node, { readonly op: "customGradient" }>;
 
-/** For each node of a `customGradient`, the first of those that give the results of the same call. */
+/** For each `customGradient` node, the first node of the same call; a call has one for each result. */
 export function callsOf(graph: Graph): ReadonlyMap<NodeId, NodeId> {
   const calls = new Map<NodeId, NodeId>();
   const firsts: [NodeId, CustomNode][] = [];
@@ -37,7 +36,7 @@ function isSameCall(a: CustomNode, b: CustomNode): boolean {
   );
 }
 
-/** Which operands a change of reaches the results: arguments, and what the function reads from outside. */
+/** The operands that the results depend on: arguments, and what the function reads from outside. */
 export function reachingOperands({ attrs, operands }: CustomNode): readonly NodeId[] {
   const { args, captured } = customOperands(attrs, operands);
   return [...args, ...captured];

@@ -67,7 +67,7 @@ export function graphVjp(graph: Graph, primals: readonly Tensor[], wrt: readonly
           const received = customCotangents.get(first) ?? [];
           received[node.attrs.index] = ct;
           customCotangents.set(first, received);
-          // All results of the call have been passed: the others stand behind the first.
+          // All results of the call have been visited: the other nodes come after the first.
           if (id !== first || received.every((one) => one === undefined)) return;
           const operands = node.operands.map((operand) => copied.value(operand));
           const flags = node.operands.map((operand) => active[operand] ?? false);

@@ -1,12 +1,12 @@
 /**
- * @file A `customGradient` has done its work when gradients have been taken: the value that it gives on takes its place, so
- * that what computed it shares kernels with what reads it.
+ * @file Replaces every `customGradient` node by the value it passes on. Gradients have been taken by now, and without
+ * the node the ops before and after it can be fused.
  */
 import { at } from "../graph/errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import { rewriteGraph } from "./rewrite.ts";
 
-/** The graph without them; the same where there are none. */
+/** The graph without `customGradient` nodes; the same object if there are none. */
 export function withoutCustomGradients(graph: Graph): Graph {
   if (!holdsCustomGradient(graph)) return graph;
   return rewriteGraph(graph, () => ({
@@ -15,7 +15,7 @@ export function withoutCustomGradients(graph: Graph): Graph {
   }));
 }
 
-/** Whether there is one in a graph, or in the body of a loop. */
+/** Whether a graph, or the body of a loop in it, has a `customGradient` node. */
 export function holdsCustomGradient(graph: Graph): boolean {
   return graph.nodes.some(
     (node) => node.op === "customGradient" || (node.op === "scan" && holdsCustomGradient(node.attrs.body)),

@@ -1,6 +1,6 @@
 /**
- * @file Functions with a vjp of their own: values are those of the function, gradients those of the vjp, wherever they stand:
- * in a loop, beside others, within each other, in a file, on devices and in ONNX. Forward mode says that it has no rule.
+ * @file Functions with a custom vjp: values are those of the function, gradients those of the vjp, everywhere: in
+ * loops, next to other ops, nested, in files, on devices and in ONNX. Forward mode throws an error.
  */
 import { describe, expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
@@ -48,19 +48,19 @@ import { onnxRuntime } from "../support/onnx-executor.ts";
 
 type Float = Tensor<"f32">;
 
-/** A step whose slope is that of a fast sigmoid, 1 / (1 + |v|)^2. */
+/** A step function with the slope of a fast sigmoid, 1 / (1 + |v|)^2. */
 const spike = customGradient(
   (v: Float) => cast(less(0, v), "f32"),
   (ct, v) => div(ct, square(add(1, abs(v)))),
 );
 
-/** Whole numbers, differentiated as if there were no rounding. */
+/** Rounding with the gradient of the identity. */
 const straightThrough = customGradient(
   (v: Float) => round(v),
   (ct) => ct,
 );
 
-/** x · y and x / y with their own derivatives, of which the first is written another way. */
+/** x · y and x / y with their derivatives, the first written in another way. */
 const both = customGradient(
   (x: Float, y: Float) => ({ product: mul(x, y), ratio: div(x, y) }),
   (ct, x, y) => [add(mul(ct.product, y), div(ct.ratio, y)), sub(mul(ct.product, x), div(mul(ct.ratio, x), square(y)))],
@@ -70,14 +70,14 @@ const slope = (f: (x: Float) => Float, places: readonly number[]) => [
   ...evaluate((x: Float) => grad((v: Float) => sum(f(v)))(x), [f32(places)]).data,
 ];
 
-describe("a gradient of its own", () => {
+describe("a custom gradient", () => {
   test("values are the function's, gradients the vjp's", () => {
     expect([...evaluate((x: Float) => spike(x), [f32([-1, 0, 3])]).data]).toEqual([0, 0, 1]);
     expect(slope(spike, [-1, 0, 3])).toEqual([0.25, 1, 1 / 16]);
     expect(slope((x) => mul(straightThrough(x), 3), [0.4, 2.5])).toEqual([3, 3]);
   });
 
-  test("of several arguments and results, whose cotangents come together", () => {
+  test("several arguments and results: their cotangents arrive in one call", () => {
     const f = (x: Float, y: Float) => {
       const { product, ratio } = both(x, y);
       return add(tanh(product), mul(square(ratio), x));
@@ -92,7 +92,7 @@ describe("a gradient of its own", () => {
     for (const [i, value] of gradients(f).entries()) expect(value).toBeCloseTo(at(gradients(plain), i), 12);
   });
 
-  test("the vjp is asked once, with the cotangents of all results, and zeros for what nothing reads", () => {
+  test("the vjp is called once, with the cotangents of all results, and zeros for unread ones", () => {
     let asked = 0;
     const counted = customGradient(
       (x: Float) => [mul(x, 2), mul(x, 3), mul(x, 5)],
@@ -101,7 +101,7 @@ describe("a gradient of its own", () => {
         return relu(cts.reduce((a, b) => add(a, b)) as Float);
       },
     );
-    // -2 + 3: relu of the sum, and not the sum of what relu makes of each.
+    // -2 + 3: relu of the sum, not the sum of the relus.
     const f = (x: Float) => {
       const [a, b] = counted(x);
       return add(mul(a as Float, -2), mul(b as Float, 3));
@@ -128,7 +128,7 @@ describe("a gradient of its own", () => {
     ]);
   });
 
-  test("the gradient of the gradient goes through the vjp, and through what it read from outside", () => {
+  test("the second derivative goes through the vjp, and through what it reads from outside", () => {
     const f = (x: Float, scale: Float) =>
       customGradient(
         (v: Float) => exp(v),
@@ -139,12 +139,12 @@ describe("a gradient of its own", () => {
         grad((v: Float[]) => sum(grad((u: Float) => sum(f(u, v[1] as Float)))(v[0] as Float)))([x, scale]),
       [f32([0.5, 1]), f32(3)],
     ).map(({ data }) => [...data]);
-    // The first derivative is 3 e^x: in x the same again by the rule of exp, in the scale e^x.
+    // The first derivative is 3 e^x: its derivative in x is the same by the rule of exp, in the scale it is e^x.
     expect(at(second, 0)[0]).toBeCloseTo(3 * Math.exp(0.5), 12);
     expect(at(second, 1)[0]).toBeCloseTo(Math.exp(0.5) + Math.exp(1), 12);
   });
 
-  test("a path around it has its own gradient, though it computes the same", () => {
+  test("a path around it has its own gradient, even if it computes the same", () => {
     const f = (x: Float) =>
       add(
         exp(x),
@@ -156,7 +156,7 @@ describe("a gradient of its own", () => {
     expect(at(slope(f, [0]), 0)).toBe(11);
   });
 
-  test("stopGradient of what the function reads from outside lets it be read", () => {
+  test("the function can read a tensor from outside through stopGradient", () => {
     const scaled = (x: Float, w: Float) =>
       customGradient(
         (v: Float) => mul(v, stopGradient(w)),
@@ -186,7 +186,7 @@ const inputs: readonly NdArray[] = [
   ndarray([3], [0.7, 1.1, -0.9]),
 ];
 
-/** Integrate and fire: the vjp stands in a loop, and a carry goes through it. */
+/** Integrate and fire: the vjp is in a loop, and a carry goes through it. */
 function fired(x: Float, v: Float, w: Float): Float {
   const { carries, ys } = scanTensors(
     ([state], [now]) => {
@@ -200,7 +200,7 @@ function fired(x: Float, v: Float, w: Float): Float {
   return add(sum(square(at(ys, 0) as Float)), sum(mul(at(carries, 0) as Float, 0.3)));
 }
 
-/** The same by hand: the surrogate's slope times what has changed, kept by a difference that is 0. */
+/** The same by hand: the surrogate's slope times the change of v, a difference that is 0. */
 function byHand(x: Float, v: Float, w: Float): Float {
   const surrogate = (u: Float) => {
     const now = stopGradient(u);
@@ -235,7 +235,7 @@ function expectSame(got: readonly NdArray[], expected: readonly NdArray[], digit
 }
 
 describe("in a loop", () => {
-  test("gradients are those of the surrogate written out", () => {
+  test("gradients equal those of the surrogate written by hand", () => {
     expectSame(meant, interpret(graphOf(byHand), inputs), 12);
   });
 
@@ -251,12 +251,12 @@ describe("in a loop", () => {
     expect(printGraph(current)).not.toContain("customGradient");
   });
 
-  test("it costs no kernel and no residual: the program is that of the function with the gradient by hand, or a smaller one", () => {
+  test("it adds no kernel and no residual: the program is no larger than with the gradient written by hand", () => {
     const [own, hand] = [compileProgram(graph), compileProgram(graphOf(byHand))];
     const bytes = (program: typeof own) => program.buffers.flatMap(({ size }) => size).length;
     expect(own.kernels.length).toBeLessThanOrEqual(hand.kernels.length);
     expect(bytes(own)).toBeLessThanOrEqual(bytes(hand));
-    // The forward loop stores what the gradient reads and no value twice: v, its next value, and no copy of the spikes.
+    // The forward loop stores what the gradient reads and nothing twice: v, its next value, and no copy of the spikes.
     const forward = at(
       graph.nodes,
       graph.nodes.findIndex(({ op }) => op === "scan"),
@@ -272,7 +272,7 @@ describe("in a loop", () => {
 describe("a graph with it", () => {
   const traced = traceGraph("f", avals, ([x, v, w]) => [fired(x as Float, v as Float, w as Float)]);
 
-  test("goes through JSON, and reads as the same graph", () => {
+  test("is the same graph after writing and reading JSON", () => {
     const decoded = decodeGraph(encodeGraph(traced), ["B", "T"]);
     expect(printGraph(decoded)).toBe(printGraph(traced));
     expect(interpret(decoded, inputs)).toEqual(interpret(traced, inputs));
@@ -358,17 +358,17 @@ describe("says what is wrong", () => {
           (s: Float) => s,
           (ct) => sum(ct),
         )(v),
-      /the vjp gives f32\[\] as the cotangent of argument 0; expected f32\[2\]$/,
+      /the vjp returns f32\[\] as the cotangent of argument 0; expected f32\[2\]$/,
     ],
     [
       "no list",
       (v) => customGradient((a: Float, b: Float) => add(a, b), ((ct: Float) => ct) as never)(v, v),
-      /the vjp gives .*; expected a list of 2, one for each argument$/,
+      /the vjp returns .*; expected a list of 2, one for each argument$/,
     ],
     [
       "too few",
       (v) => customGradient((a: Float, b: Float) => add(a, b), ((ct: Float) => [ct]) as never)(v, v),
-      /the vjp gives 1 cotangents; expected a list of 2, one for each argument$/,
+      /the vjp returns 1 cotangents; expected a list of 2, one for each argument$/,
     ],
     [
       "integers as a result",
@@ -377,32 +377,32 @@ describe("says what is wrong", () => {
           (s: Float) => cast(s, "i32"),
           () => undefined,
         )(v),
-      /the function gives i32\[2\]; expected f32 \(cast it\)$/,
+      /the function returns i32\[2\]; expected f32 \(cast it\)$/,
     ],
     [
       "a cotangent of what is no number",
       (v) => customGradient((s: Tensor<"i32">) => cast(s, "f32"), ((ct: Float) => ct) as never)(cast(v, "i32")),
-      /expected none, it is no f32$/,
+      /expected none, since it is not f32$/,
     ],
     ["no vjp", (v) => customGradient(spike, undefined as never)(v), /expected a function and its vjp$/],
   ])("%s", (_, f, message) => {
     expect(() => evaluate(f, [x])).toThrow(message);
   });
 
-  test("an argument that is not differentiated may move in no mode", () => {
-    // Forward mode beside it, and not through it.
+  test("an argument without a tangent needs no forward rule", () => {
+    // Forward mode past it, not through it.
     const f = (v: Float, w: Float) => mul(spike(stopGradient(v)), w);
     const { data } = evaluate((v: Float, w: Float) => jvp(f)([v, w], [v, w]).tangent, [x, f32([3, 4])]);
     expect([...data]).toEqual([3, 4]);
   });
 });
 
-test("a right vjp has the derivatives of its function in both orders", () => {
+test("a correct vjp gives the first and second derivatives of its function", () => {
   const f = (v: Float, w: Float) => {
     const { product, ratio } = both(v, w);
     return add(product, tanh(ratio));
   };
-  // Forward mode, which has no rule, is the plain function's.
+  // Forward mode, which has no rule here, uses the plain function.
   const plain = derivativeErrors(
     (v, w) => add(mul(v as Float, w as Float), tanh(div(v as Float, w as Float))),
     [f32([0.3]), f32([1.4])],
