@@ -1,7 +1,11 @@
 /** @file What visitors paste, drop and edit: bad input ends in one line, and everything else goes on as it was. */
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gru, rnn } from "../../cells/index.ts";
 import type { Command, RunSpec } from "../../playground/shared/protocol.ts";
+import { classifierModel } from "../../train/classifier.ts";
+import { encodeModel, savedModel } from "../../train/files/model-file.ts";
+import { initialize } from "../../train/initialize.ts";
 import { rowsSaid } from "../trust/fault-table.ts";
 import { Client, clientWithText, runSpec, smallSettings } from "./client.ts";
 
@@ -23,6 +27,12 @@ const task = (name: string, parameters: Record<string, number> = {}): Command =>
   return { type: "setData", data: { kind: "task", name, parameters } };
 };
 const sample = (change: object): Command => ({ type: "sample", run: "a", length: 5, ...change });
+
+function classifierFile(): Uint8Array<ArrayBuffer> {
+  const network = classifierModel({ cell: gru, units: 2, classes: 2, reads: { features: 1 } });
+  const details = { columns: ["a"], classes: ["no", "yes"] };
+  return new Uint8Array(encodeModel(savedModel(network, initialize(network.specs, 1), details)));
+}
 
 const refused: readonly [title: string, command: Command, line: RegExp][] = [
   ["a text of one character", text("a"), /^the text has only one kind of character, "a"; there is nothing to learn/],
@@ -70,6 +80,11 @@ const refused: readonly [title: string, command: Command, line: RegExp][] = [
     "a model that is none",
     { type: "loadModel", name: "m", bytes: bytes(1, 2, 3) },
     /^m is not a valid safetensors file/,
+  ],
+  [
+    "a classifier as a model",
+    { type: "loadModel", name: "m", bytes: classifierFile() },
+    /^m is a classifier, which this page has no data for; use it from code, with createPredictor$/,
   ],
   ["a request that is none", JSON.parse('{"type":"fetch"}'), /^there is no request "fetch"$/],
 ];

@@ -22,6 +22,7 @@ import type { Graph } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { removeDead } from "../../compiler/passes/dead.ts";
+import { withoutCallSites } from "../../compiler/trace/site.ts";
 import { type Arena, arenaOf } from "../arena.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import { checkSource, type ModelSource, outputNames, outputsOf } from "../model-source.ts";
@@ -158,7 +159,7 @@ export function savedModel(
   checkSource("savedModel", trained);
   if (!("stepModel" in trained)) {
     const { graph: whole, arena } = predictionStep("savedModel", trained);
-    const graph = removeDead(whole);
+    const graph = withoutCallSites(() => removeDead(whole));
     const outputs = outputsOf(graph, trained.prediction?.outputs ?? []);
     const name = trained.name ?? "objective";
     return { kind: "objective", form: "sequence", graph, arena, parameters, outputs, name, ...details };

@@ -4,6 +4,7 @@ import { type Graph, inputName, nodeAt } from "../../compiler/graph/graph.ts";
 import { inlineGraph } from "../../compiler/ops/inline.ts";
 import { scanTensors } from "../../compiler/ops/scan.ts";
 import { type NamedAval, traceGraph } from "../../compiler/ops/trace.ts";
+import { withoutCallSites } from "../../compiler/trace/site.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 
 type Named = Readonly<Record<string, Tensor>>;
@@ -18,7 +19,7 @@ export function sequenceOfStep(step: Graph): Graph {
   const states = inputs.map(({ name }) => name).filter((name) => name.startsWith("state/"));
   const read = inputs.map(({ name }) => name).filter((name) => !isFixed(name));
   if (read.length === 0) throw new UserError(`${step.name} reads nothing but its state, so there is no sequence of it`);
-  return traceGraph("sequence", inputs, (tensors) => {
+  const sequence = (tensors: readonly Tensor[]) => {
     const named: Named = Object.fromEntries(inputs.map(({ name }, i) => [name, at(tensors, i)]));
     const every = (names: readonly string[]) => names.flatMap((name) => named[name] ?? []);
     const { carries, ys } = scanTensors(
@@ -39,5 +40,6 @@ export function sequenceOfStep(step: Graph): Graph {
       { name: "sequence" },
     );
     return [...carries, ...ys];
-  });
+  };
+  return withoutCallSites(() => traceGraph("sequence", inputs, sequence));
 }

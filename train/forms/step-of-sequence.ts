@@ -20,6 +20,7 @@ import { type NamedAval, traceGraph } from "../../compiler/ops/trace.ts";
 import { broadcast, constant, reshape } from "../../compiler/ops/views.ts";
 import { removeDead } from "../../compiler/passes/dead.ts";
 import { substitute } from "../../compiler/passes/specialize.ts";
+import { withoutCallSites } from "../../compiler/trace/site.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { type Along, isOverTime, isTimed, isZero, outputsAlongTime } from "./along-time.ts";
 
@@ -40,7 +41,11 @@ interface Carry {
  * `where` is the function that wants it.
  */
 export function stepOfSequence(whole: Graph, where: string): Graph {
-  const graph = removeDead(whole);
+  // A graph from a file has no lines, and must not get those of the code that reads it.
+  return withoutCallSites(() => steppedGraph(removeDead(whole), where));
+}
+
+function steppedGraph(graph: Graph, where: string): Graph {
   const states = graph.inputs.filter((id) => inputName(graph, id).startsWith("state/"));
   const outputs = steppable(where, () => outputsAlongTime(graph));
   const carries = carriesOf(graph);

@@ -1,6 +1,10 @@
 /** @file What the tables of bad input are tried on: texts, tables, modules, models and weights, most of them wrong in one way. */
 import { mkdirSync, readFileSync } from "node:fs";
+import { gru, lstm as lstmCell } from "../../../cells/index.ts";
 import { type NdArray, ndarray } from "../../../compiler/graph/ndarray.ts";
+import { dense, initialize, mean, objective, scan, type Tensor } from "../../../index.ts";
+import { classifierModel } from "../../../train/classifier.ts";
+import { encodeModel, savedModel } from "../../../train/files/model-file.ts";
 import { decodeTensors, encodeTensors } from "../../../train/files/safetensors.ts";
 import { run, SERIES, TEXT, TINY, Workspace } from "../run.ts";
 
@@ -146,9 +150,26 @@ const weights = {
   "half-a-list.json": '["a"',
 };
 
+const classifier = classifierModel({ cell: [gru, lstmCell], units: 2, classes: 2, reads: { features: 1 } });
+const backwards = (x: Tensor<"f32">) => scan(gru(2), x, { reverse: true }).outputs;
+const own = objective(
+  "own",
+  { x: { dtype: "f32", shape: ["T", "B", 2] } },
+  ({ x }) => mean(dense("head", backwards(x), 1)),
+  { predict: ({ x }) => dense("head", backwards(x), 1) },
+);
+
+/** Models that no command trains. */
+const modelsOfCode = {
+  "classifier.safetensors": encodeModel(
+    savedModel(classifier, initialize(classifier.specs, 1), { columns: ["a"], classes: ["no", "yes"] }),
+  ),
+  "own.safetensors": encodeModel(savedModel(own, initialize(own.specs, 1))),
+};
+
 /** All of these in a folder, with trained models, and models that were damaged. */
 export async function badFiles(): Promise<Workspace> {
-  const space = new Workspace({ ...texts, ...tables, ...modules, ...weights });
+  const space = new Workspace({ ...texts, ...tables, ...modules, ...weights, ...modelsOfCode });
   mkdirSync(space.file("folder"));
   const at = (name: string) => space.file(name);
   const trained = [

@@ -53,6 +53,36 @@ export const models: readonly BadInput[] = [
     "series.safetensors was trained on a numeric series: use npx cellgrad forecast series.safetensors FILE.csv",
   ],
   [
+    "a classifier for a sample",
+    "sample @classifier.safetensors",
+    "classifier.safetensors predicts the class of a sequence; use it from code, with createPredictor, or elsewhere: npx cellgrad export classifier.safetensors --to onnx --out FILE.onnx",
+  ],
+  [
+    "an objective for a forecast",
+    "forecast @own.safetensors @series.csv",
+    "own.safetensors is a custom objective; use it from code, with createPredictor, or elsewhere: npx cellgrad export own.safetensors --to onnx --out FILE.onnx",
+  ],
+  [
+    "a classifier to train on with",
+    "train @text.txt --resume @classifier.safetensors",
+    "--resume classifier.safetensors: this is a classifier, which the command line does not train; go on in code, with trainer.restore(model.checkpoint)",
+  ],
+  [
+    "layers of different cells for PyTorch",
+    "export @classifier.safetensors --to pytorch --out @new.safetensors",
+    'classifier.safetensors: its layers are of different cells ("gru", "lstm"), and a module of another framework has layers of one; export it as ONNX',
+  ],
+  [
+    "an objective for Keras",
+    "export @own.safetensors --to keras --out @new.safetensors",
+    "own.safetensors: it is a custom objective, and other frameworks take the weights of networks; export it as ONNX",
+  ],
+  [
+    "a backward loop as WebAssembly",
+    "compile @own.safetensors --to wasm --out @new",
+    "modelToWasm: it cannot go step by step, because the loop gru runs backwards through time, so that its first step needs the last one; use createPredictor on whole sequences",
+  ],
+  [
     "a prompt with an unknown character",
     "sample @text.safetensors --prompt thé",
     '--prompt: character "é" at position 2 is none of the 11 that the model knows',
