@@ -2,7 +2,6 @@
  * @file A link that holds cells, settings and, where they are small, the data, compressed in the part of the address that
  * is sent to no server. Cells that came by a link are shown, and run only when the visitor agrees.
  */
-import { presets } from "./presets.ts";
 import { checkedWork, storedWork } from "./session/stored-work.ts";
 import type { Work } from "./session/workspace.ts";
 
@@ -50,11 +49,6 @@ export async function sharedIn(hash: string): Promise<Work | undefined> {
   } catch {
     throw new Error("this link is damaged: it holds no cell that can be read; ask for it again");
   }
-}
-
-/** Whether every cell is one of this page's own, which need no question. */
-export function isOwn({ cells }: Work): boolean {
-  return cells.every(({ source }) => presets.some((preset) => preset.source === source));
 }
 
 async function through(

@@ -11,7 +11,7 @@ import { Keeper } from "./session/keeper.ts";
 import { type Kept, ofLink, type Shelf } from "./session/shelf.ts";
 import { messageOf, type Training } from "./session/training.ts";
 import type { Work, Workspace } from "./session/workspace.ts";
-import { isOwn, linkOf, sharedIn } from "./share.ts";
+import { linkOf, sharedIn } from "./share.ts";
 
 /** How long nothing changes before it is kept, in milliseconds. */
 const rest = 300;
@@ -185,6 +185,11 @@ function earlierMenu(keeper: Keeper, open: (kept: Kept) => void) {
   });
   keeper.shelf.follow(update);
   return { element, update };
+}
+
+/** Whether every cell is one of this page's own, which need no question. */
+function isOwn({ cells }: Work): boolean {
+  return cells.every(({ source }) => presets.some((preset) => preset.source === source));
 }
 
 function addressWith(hash: string): string {

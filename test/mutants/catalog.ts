@@ -6,6 +6,7 @@ import { cpuMutants } from "./cpu.ts";
 import { cpuTargetMutants } from "./cpu-target.ts";
 import { evaluatorMutants } from "./evaluator.ts";
 import { fileMutants } from "./files.ts";
+import { keptMutants } from "./kept.ts";
 import { kernelIrMutants } from "./kernel-ir.ts";
 import { kernelMutants } from "./kernels.ts";
 import { layerMutants } from "./layers.ts";
@@ -41,5 +42,6 @@ export const mutants: readonly Mutant[] = [
   ...cpuTargetMutants,
   ...cpuMutants,
   ...cliMutants,
+  ...keptMutants,
   ...benchMutants,
 ];
