@@ -1,14 +1,14 @@
 /**
- * @file How the gates of the built-in cells are stored here, and in which order PyTorch and Keras stack them.
+ * @file How cellgrad stores the gates of built-in cells, and the order in which PyTorch and Keras stack them.
  *
- * Every framework computes a gate as x·W + h·U + b. PyTorch and Keras put the gates of a layer side by side in one matrix;
- * cellgrad keeps each as a dense layer of its own, most of them on [x, h].
+ * Every framework computes a gate as x·W + h·U + b. PyTorch and Keras store the gates of a layer side by side in one matrix;
+ * cellgrad stores each gate as a separate dense layer, most of them on [x, h].
  *
  *   PyTorch   LSTM i f g o   GRU r z n     two biases      https://pytorch.org/docs/stable/generated/torch.nn.LSTM.html
  *   Keras     LSTM i f c o   GRU z r h     one bias, but two for a GRU with reset_after     https://keras.io/api/layers
  */
 
-/** The dense layers that hold a gate's weights: one on [x, h], or one on x and one on h. */
+/** The dense layers with a gate's weights: one on [x, h], or one on x and one on h. */
 export interface GatePlace {
   readonly input: string;
   readonly recurrent: string;
@@ -17,9 +17,9 @@ export interface GatePlace {
 export interface CellLayout {
   /** Where each gate's weights are, by the gate's name. */
   readonly gates: Readonly<Record<string, GatePlace>>;
-  /** The module of PyTorch that computes the same, and the order of its gates; absent where there is none. */
+  /** The PyTorch module that computes the same, and the order of its gates; absent if there is none. */
   readonly pytorch?: { readonly module: string; readonly options: string; readonly order: readonly string[] };
-  /** The layer of Keras that computes the same, its name in paths, the order of its gates, and its number of biases. */
+  /** The Keras layer that computes the same, its name in paths, the order of its gates, and its number of biases. */
   readonly keras: {
     readonly layer: string;
     readonly options: string;
@@ -39,7 +39,7 @@ const simple: CellLayout = {
 
 const updateResetCandidate = ["update", "reset", "candidate"];
 
-/** By name of the cell. */
+/** Layouts by name of the cell. */
 export const cellLayouts: Readonly<Record<string, CellLayout>> = {
   rnn: simple,
   "relu-rnn": {

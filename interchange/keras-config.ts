@@ -1,19 +1,19 @@
 /**
- * @file The configuration of a Keras model, as a .keras file and a whole model in HDF5 hold it: which layers follow on each
- * other, and whether they compute what the cells here compute. The weights alone do not tell.
+ * @file Reads the configuration of a Keras model, from a .keras file or a whole model in HDF5: the order of its layers, and
+ * whether they compute the same as cellgrad's cells. The weights do not show this.
  */
 import { UserError } from "../compiler/graph/errors.ts";
 import { quote } from "./tensor-bag.ts";
 
-/** A network as its configuration has it. */
+/** A network as described by its configuration. */
 export interface KerasStack {
   /** Names of the recurrent layers, from the input on. */
   readonly layers: readonly string[];
-  /** Name of the built-in cell that they compute. */
+  /** Name of the matching built-in cell. */
   readonly cell: string;
   readonly embedding?: string;
   readonly head?: string;
-  /** What is left out of it, in words. */
+  /** Notes about parts that are left out. */
   readonly remarks: readonly string[];
   /** Class and name of every layer, in the model's order. */
   readonly all: readonly { readonly kind: string; readonly name: string }[];
@@ -21,11 +21,11 @@ export interface KerasStack {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Layers that do nothing where nothing is trained. */
-const silent = ["InputLayer", "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout"];
+/** Layers that do nothing at inference. */
+const inactive = ["InputLayer", "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout"];
 const recurrent = ["SimpleRNN", "LSTM", "GRU"];
 
-/** Reads a configuration. `where` is what messages call the file; a fault is a UserError of one line. */
+/** Reads a configuration; `where` is the name of the file in messages. Throws a UserError if it does not fit. */
 export function readKerasConfig(text: string, where: string): KerasStack {
   const fail = (fault: string): never => {
     throw new UserError(`${where}: ${fault}`);
@@ -37,7 +37,7 @@ export function readKerasConfig(text: string, where: string): KerasStack {
     throw new UserError(`${where}: its configuration is not JSON`, { cause });
   }
   const described = recordOf(recordOf(model).config).layers;
-  if (!Array.isArray(described)) return fail("its configuration names no layers");
+  if (!Array.isArray(described)) return fail("its configuration lists no layers");
   const layers = described.map((layer) => layerOf(layer));
   checkChain(layers, fail);
   let [embedding, head, cell]: (string | undefined)[] = [];
@@ -45,20 +45,21 @@ export function readKerasConfig(text: string, where: string): KerasStack {
   for (const { kind, name, config } of layers) {
     const label = `its layer ${quote(name)}`;
     const inner = kind === "TimeDistributed" ? layerOf(config.layer) : { kind, config };
-    if (silent.includes(kind)) continue;
+    if (inactive.includes(kind)) continue;
     if (kind === "Embedding" && embedding === undefined && names.length === 0) embedding = name;
     else if (recurrent.includes(kind) || kind === "Bidirectional") {
-      if (head !== undefined) fail(`${label} comes behind ${quote(head)}; recurrent layers follow on each other here`);
+      if (head !== undefined)
+        fail(`${label} comes after ${quote(head)}; recurrent layers must directly follow each other`);
       const found = cellOf(kind, config, label, fail);
       if (cell !== undefined && cell !== found)
-        fail(`its layers are of two kinds, ${cell} and ${found}; here all are one`);
+        fail(`its layers are of two kinds, ${cell} and ${found}; they must all be the same`);
       cell = found;
       names.push(name);
     } else if (inner.kind === "Dense" && head === undefined && names.length > 0) {
       head = name;
       remarks.push(...remarkOf(inner.config, label, fail));
     } else if (kind === "Activation" && head !== undefined) remarks.push(...remarkOf(config, label, fail));
-    else fail(`${label} is a ${kind}: it has no place among an Embedding, recurrent layers and a Dense at their end`);
+    else fail(`${label} is a ${kind}; supported are an Embedding, then recurrent layers, then a Dense`);
   }
   if (cell === undefined) return fail("it has no recurrent layer: no SimpleRNN, LSTM or GRU");
   const all = layers.map(({ kind, name }) => ({ kind, name }));
@@ -83,38 +84,39 @@ function layerOf(value: unknown): Layer {
 const recordOf = (value: unknown): Json =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
 
-/** Of a functional model, each layer must read the one before it and nothing else. */
+/** In a functional model, each layer must read only the one before it. */
 function checkChain(layers: readonly Layer[], fail: Fail): void {
   for (const [i, { name, kind, inbound }] of layers.entries()) {
     if (inbound === undefined || kind === "InputLayer") continue;
     const sources = [...new Set(namesIn(inbound, new Set(layers.map((layer) => layer.name))))];
     const before = layers[i - 1]?.name;
     if (sources.length === 1 && sources[0] === before) continue;
-    fail(`its layers do not follow on each other: ${quote(name)} reads ${sources.map(quote).join(", ") || "nothing"}`);
+    fail(`its layers are not a chain: ${quote(name)} reads ${sources.map(quote).join(", ") || "nothing"}`);
   }
 }
 
-/** Names of layers anywhere in a description of connections, whose form differs from version to version. */
+/** Names of layers anywhere in a description of connections, whose format differs between versions. */
 function namesIn(value: unknown, known: ReadonlySet<string>): string[] {
   if (typeof value === "string") return known.has(value) ? [value] : [];
   if (typeof value !== "object" || value === null) return [];
   return Object.values(value).flatMap((item) => namesIn(item, known));
 }
 
-/** The cell of a layer, whose settings must be those of the cell. */
+/** The built-in cell of a layer; the layer's settings must match it. */
 function cellOf(kind: string, config: Json, label: string, fail: Fail): string {
   if (kind === "Bidirectional") {
     if ((config.merge_mode ?? "concat") !== "concat")
-      fail(`${label} has merge_mode ${config.merge_mode}; here both directions stand side by side, which is concat`);
+      fail(`${label} has merge_mode ${config.merge_mode}; only concat is supported`);
     const { kind: inner, config: settings } = layerOf(config.layer);
-    if (!recurrent.includes(inner)) fail(`${label} has a ${inner} in both directions, which is not read`);
+    if (!recurrent.includes(inner)) fail(`${label} is a bidirectional ${inner}, which is not supported`);
     return cellOf(inner, settings, label, fail);
   }
   const wanted = (setting: string, expected: string) => {
     const found = activationOf(config[setting], expected);
-    if (found !== expected) fail(`${label} has ${setting} ${found}, and the cell here has ${expected}`);
+    if (found !== expected) fail(`${label} has ${setting} ${found}; only ${expected} is supported`);
   };
-  if (config.go_backwards === true) fail(`${label} has go_backwards, which is not read; reverse the sequence instead`);
+  if (config.go_backwards === true)
+    fail(`${label} has go_backwards, which is not supported; reverse the sequence instead`);
   if (kind === "SimpleRNN") {
     const activation = activationOf(config.activation, "tanh");
     if (activation === "relu") return "relu-rnn";
@@ -133,10 +135,10 @@ function activationOf(value: unknown, otherwise: string): string {
   return typeof value === "string" ? value : String(recordOf(value).config ?? recordOf(value).class_name);
 }
 
-/** What a head does beyond a product and a bias; softmax does not change which symbol is likeliest. */
+/** A note about the head's activation. Softmax is left out: it does not change which symbol is most likely. */
 function remarkOf(config: Json, label: string, fail: Fail): string[] {
   const activation = activationOf(config.activation, "linear");
   if (activation === "linear") return [];
-  if (activation === "softmax") return [`${label} ends with softmax, which is left out: outputs here are logits`];
-  return fail(`${label} ends with ${activation}, and a head here computes a product and a bias alone`);
+  if (activation === "softmax") return [`${label} ends with softmax, which is left out: the outputs are logits`];
+  return fail(`${label} ends with ${activation}; a head supports only a linear activation or softmax`);
 }

@@ -1,6 +1,6 @@
 /**
- * @file Weights of Keras by path, as `{ w.path: w.numpy() for w in model.weights }` names them: SimpleRNN, LSTM and GRU of
- * any depth, alone or in Bidirectional, with an Embedding before and a Dense layer behind where there are such.
+ * @file Reads and writes Keras weights by path, as in `{ w.path: w.numpy() for w in model.weights }`: SimpleRNN, LSTM and
+ * GRU of any depth, optionally Bidirectional, with an optional Embedding before and an optional Dense layer after them.
  *
  *   lstm_1/lstm_cell/kernel [width, gates * units]    …/recurrent_kernel [units, gates * units]    …/bias [gates * units]
  *   bidirectional/forward_gru/gru_cell/…              bias [2, gates * units] of a GRU with reset_after
@@ -28,15 +28,15 @@ import { quote, TensorBag } from "./tensor-bag.ts";
 
 type Arrays = Readonly<Record<string, NdArray>>;
 
-/** Which layers of a Keras model are what. */
+/** The roles of layers in a Keras model. */
 export interface KerasReadOptions {
-  /** The cell, where the number of gates leaves a choice: `relu-rnn` instead of `rnn`. */
+  /** The cell, if the number of gates fits several: `relu-rnn` instead of `rnn`. */
   readonly cell?: string;
-  /** The Embedding layer's path; otherwise the one layer with embeddings. */
+  /** Path of the Embedding layer; by default the only layer with embeddings. */
   readonly embedding?: string;
-  /** The Dense layer's path; otherwise the one layer with a kernel and no recurrent kernel. */
+  /** Path of the Dense layer; by default the only layer with a kernel and no recurrent kernel. */
   readonly head?: string;
-  /** The recurrent layers from the input on, where their names or sizes do not tell the order. */
+  /** The recurrent layers in order from the input, if names or sizes do not determine it. */
   readonly layers?: readonly string[];
 }
 
@@ -48,15 +48,15 @@ interface KerasLayer {
   readonly paths: Readonly<Partial<Record<Direction, string>>>;
 }
 
-/** Reads the weights of a model. `where` is what messages call the file; a fault is a UserError of one line. */
+/** Reads the weights of a model; `where` is the name of the file in messages. Throws a UserError if they do not fit. */
 export function fromKeras(tensors: Arrays, where: string, options: KerasReadOptions = {}): NetworkWeights {
   checkedOptions("fromKeras", options, { layers: "list", cell: "string", embedding: "string", head: "string" });
-  // Keras before version 3 ends each name with the number of the output.
+  // Before version 3, Keras appended the output index to each name.
   const bag = new TensorBag(tensors, where, (name) => name.replace(/:0$/, ""));
   const { layers, assumed } = inOrder(bag, recurrentLayers(bag), options.layers);
   const first = layers[0]?.paths.forward;
   if (first === undefined)
-    return bag.fail("it has no recurrent_kernel of a forward layer, so no weights of a Keras RNN");
+    return bag.fail("it has no recurrent_kernel of a forward layer, so these are not weights of a Keras RNN");
   checkWidths(bag, layers);
   const [units = 0, stacked = 0] = bag.shape(`${first}/recurrent_kernel`) ?? [];
   const gates = gateOrder(bag, stacked / units, bag.shape(`${first}/bias`), options.cell);
@@ -66,14 +66,14 @@ export function fromKeras(tensors: Arrays, where: string, options: KerasReadOpti
   const hasBias = bag.has(`${first}/bias`);
   const read = readLayers(size, layers.length, (i, direction, width) => {
     const { name, paths } = at(layers, i);
-    const path = paths[direction] ?? bag.fail(`layer ${name} has no ${direction} direction, and others have`);
+    const path = paths[direction] ?? bag.fail(`layer ${name} has no ${direction} direction, but other layers do`);
     return readDirection(bag, { path, order, biases: hasBias ? biases : 0, width, units });
   });
   const embedding = options.embedding ?? single(bag.left, "/embeddings");
   const head = options.head ?? single(bag.left, "/kernel");
   const table = embedding && bag.take(`${embedding}/embeddings`, [null, size.features], "it was named");
   const dense = head === undefined ? undefined : readDense(bag, head, widthBelow(size, layers.length));
-  bag.expectEmpty("name the embedding and the head, and leave other layers out of the file");
+  bag.expectEmpty("name the embedding and the head, and remove other layers from the file");
   const { features } = size;
   const all = [...assumed, ...gates.assumed, ...assumedModules(options, embedding, head)];
   return {
@@ -94,7 +94,7 @@ function recurrentLayers(bag: TensorBag): KerasLayer[] {
   return [...found].map(([name, paths]) => ({ name, paths })).sort((a, b) => byNumber(a.name, b.name));
 }
 
-/** The layers from the input on: as they are named, or where one order alone is possible. */
+/** The layers in order from the input: as named by the option, or if only one order is possible. */
 function inOrder(bag: TensorBag, found: readonly KerasLayer[], asked: readonly string[] | undefined) {
   const names = found.map(({ name }) => name).join(", ");
   if (asked !== undefined) {
@@ -111,17 +111,16 @@ function inOrder(bag: TensorBag, found: readonly KerasLayer[], asked: readonly s
   if (found.length < 2) return { layers: found, assumed: [] };
   const numbers = new Set(found.map(({ name }) => /_?\d*$/.exec(name)?.[0]));
   const stems = new Set(found.map(({ name }) => name.replace(/_?\d*$/, "")));
-  const says = (how: string) =>
-    `the layers follow on each other by ${how}: ${names}; the option layers names another order`;
+  const says = (how: string) => `the layers are ordered by ${how}: ${names}; set another order with the option layers`;
   if (stems.size === 1 && numbers.size === found.length) return { layers: found, assumed: [says("their numbers")] };
-  // A layer that reads something of another width than its own kind writes can only be the first.
+  // A layer whose input width differs from the outputs of its kind can only be the first.
   const [first, ...more] = found.filter((layer) => !readsItsOwn(bag, layer));
   if (found.length === 2 && first !== undefined && more.length === 0) {
     const layers = [first, ...found.filter((layer) => layer !== first)];
     return { layers, assumed: [says("their sizes").replace(names, layers.map(({ name }) => name).join(", "))] };
   }
   return bag.fail(
-    `the names of its recurrent layers, ${names}, do not tell their order, nor do their sizes; name them from the input on (layers), or read Keras's own file, .keras or .weights.h5, which holds the order`,
+    `neither the names nor the sizes of its recurrent layers, ${names}, determine their order; list them from the input with the option layers, or read a .keras or .weights.h5 file, which records it`,
   );
 }
 
@@ -131,7 +130,7 @@ function readsItsOwn(bag: TensorBag, { paths }: KerasLayer): boolean {
   return bag.shape(`${path}/kernel`)?.[0] === units * Object.keys(paths).length;
 }
 
-/** A stack has one width, wherever it comes from. */
+/** All layers must have the same number of units. */
 function checkWidths(bag: TensorBag, layers: readonly KerasLayer[]): void {
   const widths = layers.map(({ paths }) => bag.shape(`${paths.forward ?? paths.backward}/recurrent_kernel`)?.[0] ?? 0);
   checkOneWidth(
@@ -160,7 +159,7 @@ function byNumber(a: string, b: string): number {
 }
 
 function gateOrder(bag: TensorBag, count: number, bias: readonly number[] | undefined, asked: string | undefined) {
-  // A GRU without biases may be either; reset_after is what Keras makes by default.
+  // A GRU without biases can be either; reset_after is Keras's default.
   const resetAfter = count === 3 && bias?.length !== 1;
   const cell = asked ?? (resetAfter ? "gru-reset-after" : cellOfGates[count]);
   if (cell === undefined) return bag.fail(`its layers have ${count} gates; SimpleRNN has 1, GRU 3 and LSTM 4`);
@@ -168,7 +167,9 @@ function gateOrder(bag: TensorBag, count: number, bias: readonly number[] | unde
   if (order.length !== count) bag.fail(`its layers have ${count} gates, and cell ${cell} has ${order.length}`);
   const assumed: string[] = [];
   if (asked === undefined && count === 3 && bias === undefined)
-    assumed.push("reset_after is taken to be True, which only biases would tell; cell gru is the one with False");
+    assumed.push(
+      "reset_after is assumed to be True, because there are no biases that show it; give cell gru for False",
+    );
   if (asked === undefined && count === 1) assumed.push(reluOrTanh);
   return { cell, order, biases, assumed };
 }
@@ -201,7 +202,7 @@ function readDirection(bag: TensorBag, { path, order, biases, width, units }: Di
   );
 }
 
-/** The path before `ending`, where one tensor ends so. */
+/** The path before `ending`, if exactly one tensor ends with it. */
 function single(names: readonly string[], ending: string): string | undefined {
   const [name, another] = names.filter((key) => key.endsWith(ending));
   return name === undefined || another !== undefined ? undefined : name.slice(0, -ending.length);
@@ -214,7 +215,7 @@ function readDense(bag: TensorBag, path: string, width: number) {
   return { kernel, bias: hasBias ? bag.take(`${path}/bias`, [outputs], `${path} has one`) : zeros([outputs]) };
 }
 
-/** The weights under the paths that Keras 3 gives to a fresh model of these layers. */
+/** Returns the weights with the paths of a new Keras 3 model of these layers. */
 export function toKeras(weights: NetworkWeights): Record<string, NdArray> {
   const { cell, embedding, head } = weights;
   const { path, order, biases } = layoutOf(cell).keras;
@@ -246,7 +247,7 @@ function layerPath(path: string, layer: number, direction: Direction | undefined
 
 const asRow = (vector: NdArray): NdArray => ({ ...vector, shape: [1, ...vector.shape] });
 
-/** The Python expression of each recurrent layer that takes the weights. */
+/** The Python expression of a recurrent layer for these weights. */
 export function kerasLayers(weights: NetworkWeights): string {
   const { layer, options } = layoutOf(weights.cell).keras;
   const one = `keras.layers.${layer}(${weights.units}, return_sequences=True${options})`;

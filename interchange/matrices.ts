@@ -1,4 +1,4 @@
-/** @file Parts of arrays and their inverse, on the host: what moving weights from one layout to another takes. */
+/** @file Slices and concatenations of arrays on the host, for converting weights between layouts. */
 import { at } from "../compiler/graph/errors.ts";
 import { type NdArray, sizeOfNumbers } from "../compiler/graph/ndarray.ts";
 
@@ -10,18 +10,18 @@ export function transposed({ dtype, shape, data }: NdArray): NdArray {
   return { dtype, shape: [n, m], data: turned };
 }
 
-/** `size` entries of the first axis from `start`. */
+/** A slice of `size` entries along the first axis, from `start`. */
 export function rows({ dtype, shape, data }: NdArray, start: number, size: number): NdArray {
   const width = sizeOfNumbers(shape.slice(1));
   return { dtype, shape: [size, ...shape.slice(1)], data: data.slice(start * width, (start + size) * width) };
 }
 
-/** `size` entries of the second axis from `start`. */
+/** A slice of `size` entries along the second axis, from `start`. */
 export function columns(matrix: NdArray, start: number, size: number): NdArray {
   return transposed(rows(transposed(matrix), start, size));
 }
 
-/** Arrays one after the other along the first axis. */
+/** Concatenates arrays along the first axis. */
 export function stackRows(parts: readonly NdArray[]): NdArray {
   const { dtype, shape } = at(parts, 0);
   const data = new Float64Array(parts.reduce((total, part) => total + part.data.length, 0));
@@ -33,12 +33,12 @@ export function stackRows(parts: readonly NdArray[]): NdArray {
   return { dtype, shape: [parts.reduce((total, part) => total + at(part.shape, 0), 0), ...shape.slice(1)], data };
 }
 
-/** Matrices side by side. */
+/** Concatenates matrices along the second axis. */
 export function stackColumns(parts: readonly NdArray[]): NdArray {
   return transposed(stackRows(parts.map(transposed)));
 }
 
-/** a + b; wherever b is zero it is a itself, with the sign of its zero. */
+/** a + b; if b is zero, exactly a, including the sign of a zero. */
 export function sumOf(a: NdArray, b: NdArray): NdArray {
   return { ...a, data: a.data.map((value, i) => (b.data[i] === 0 ? value : value + (b.data[i] ?? 0))) };
 }

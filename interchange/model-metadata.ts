@@ -1,17 +1,18 @@
-/** @file What using a model takes beside its weights, as texts by name: for formats that keep such beside their tensors. */
+/** @file The metadata needed to use a model besides its weights, as strings by name, for formats with metadata fields. */
 import { printableName } from "../train/files/model-fields.ts";
 import type { SavedModel } from "../train/files/model-file.ts";
 
 /**
- * What goes in and what comes out: `kind`, sizes, and how text becomes tokens (`tokens`: characters of `vocabulary`, bytes
- * of UTF-8, or those of the `tokenizer`) or which `columns` are read, and how they were normalised. All but texts is JSON.
+ * Describes inputs and outputs: `kind`, sizes, and how text becomes tokens (`tokens`: characters of `vocabulary`, UTF-8
+ * bytes, or tokens of the `tokenizer`) or which `columns` are read and how they were normalised. Values other than strings
+ * are JSON.
  */
 export function modelMetadata(model: SavedModel): Record<string, string> {
   const { kind, name, cell, units, layers, embed, vocabulary, tokenizer } = model;
   const { columns, normalisation, targets, classes, training } = model;
   const tokens = tokensOf(model);
-  const told = { kind, name, cell, units, layers, embed, tokens, vocabulary, tokenizer };
-  const all = { ...told, columns, normalisation, targets, classes, training };
+  const described = { kind, name, cell, units, layers, embed, tokens, vocabulary, tokenizer };
+  const all = { ...described, columns, normalisation, targets, classes, training };
   return Object.fromEntries(
     Object.entries(all).flatMap(([key, value]) =>
       value === undefined ? [] : [[key, typeof value === "string" ? value : JSON.stringify(value)]],
@@ -19,13 +20,13 @@ export function modelMetadata(model: SavedModel): Record<string, string> {
   );
 }
 
-/** What the numbers are that stand for a text; undefined where the model reads no text. */
+/** The kind of tokens of a text; undefined if the model does not read text. */
 export function tokensOf({ vocabulary, tokens, tokenizer }: SavedModel) {
   if (vocabulary === undefined) return undefined;
   return tokenizer === undefined ? (tokens ?? "characters") : "tokenizer";
 }
 
-/** What a model is, in a few words: its cells, or the name of its objective. */
+/** A model in a few words: its cell and sizes, or the name of its objective. */
 export function modelInWords(model: SavedModel): string {
   if (model.kind === "objective") return `objective ${JSON.stringify(printableName(model.name))}`;
   const { cell, units, layers } = model;

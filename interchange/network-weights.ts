@@ -1,13 +1,13 @@
 /**
- * @file The weights of a network as every framework has them: an embedding, recurrent layers gate by gate, a dense head.
- * Readers and writers of all layouts meet here.
+ * @file Framework-independent weights of a network: an embedding, recurrent layers gate by gate, a dense head. The common
+ * format of all readers and writers.
  */
 import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { type CellLayout, cellLayouts } from "./cell-layouts.ts";
 import { quote } from "./tensor-bag.ts";
 
-/** A gate's share of x·input + h·recurrent + inputBias + recurrentBias. */
+/** The weights of one gate: x·input + h·recurrent + inputBias + recurrentBias. */
 export interface GateWeights {
   /** [features, units] */
   readonly input: NdArray;
@@ -19,14 +19,14 @@ export interface GateWeights {
   readonly recurrentBias: NdArray;
 }
 
-/** One direction of a layer: its gates by name. */
+/** The gates of one direction of a layer, by name. */
 export type DirectionWeights = Readonly<Record<string, GateWeights>>;
 
 /** A recurrent layer, in one direction or both. */
 export interface LayerWeights {
-  /** From the first step to the last. */
+  /** Reads from the first step to the last. */
   readonly forward: DirectionWeights;
-  /** From the last step to the first; its outputs stand behind those of `forward`. */
+  /** Reads from the last step to the first; its outputs are concatenated after those of `forward`. */
   readonly backward?: DirectionWeights;
 }
 
@@ -36,41 +36,41 @@ export interface NetworkWeights {
   readonly cell: string;
   /** Units of each direction of each layer. */
   readonly units: number;
-  /** Width of what the first layer reads. */
+  /** Input width of the first layer. */
   readonly features: number;
-  /** From the input on. */
+  /** In order from the input. */
   readonly layers: readonly LayerWeights[];
-  /** A row for each symbol: [vocabulary, features]. */
+  /** [vocabulary, features]: one row per symbol. */
   readonly embedding?: NdArray;
-  /** The dense layer behind the last recurrent one: kernel [width, outputs], bias [outputs]. */
+  /** The dense layer after the last recurrent one: kernel [width, outputs], bias [outputs]. */
   readonly head?: { readonly kernel: NdArray; readonly bias: NdArray };
-  /** What a reader took for granted because the file does not say it, and how to say it: sentences for people. */
+  /** Assumptions of the reader about facts that are not in the file, and how to change them: sentences for people. */
   readonly assumed?: readonly string[];
 }
 
 export const directions = ["forward", "backward"] as const;
 export type Direction = (typeof directions)[number];
 
-/** What both directions of a network's layers are made of: its size. */
+/** The sizes of a network. */
 export interface NetworkSize {
   readonly units: number;
   readonly features: number;
   readonly isBidirectional: boolean;
 }
 
-/** Width of what layer `i` reads; `i` may be the number of layers, for the head. */
+/** Input width of layer `i`; for the head, `i` is the number of layers. */
 export function widthBelow({ features, units, isBidirectional }: NetworkSize, i: number): number {
   return i === 0 ? features : units * (isBidirectional ? 2 : 1);
 }
 
-/** The layers from the input on, each direction read by `read(layer, direction, width of what it reads)`. */
+/** Reads the layers in order from the input; `read(layer, direction, input width)` reads one direction. */
 export function readLayers(
   size: NetworkSize,
   count: number,
   read: (layer: number, direction: Direction, width: number) => DirectionWeights,
 ): LayerWeights[] {
   const layers: LayerWeights[] = [];
-  // One by one: a count that a file claims is believed only as far as its layers are there.
+  // One by one, so that a wrong count in a file fails at the first missing layer instead of allocating.
   for (let i = 0; i < count; i++) {
     const width = widthBelow(size, i);
     const forward = read(i, "forward", width);
@@ -79,7 +79,7 @@ export function readLayers(
   return layers;
 }
 
-/** Every direction of every layer, from the input on. */
+/** Visits every direction of every layer, in order from the input. */
 export function eachDirection(
   { layers }: NetworkWeights,
   visit: (weights: DirectionWeights, layer: number, direction: Direction) => void,
@@ -91,16 +91,16 @@ export function eachDirection(
     }
 }
 
-/** Whether the layers run both ways: all of them do, or none. */
+/** Whether the layers are bidirectional; all are, or none. */
 export function isBidirectional({ layers }: NetworkWeights): boolean {
   return layers.some(({ backward }) => backward !== undefined);
 }
 
-/** What weights of a simple RNN do not tell. */
+/** The note about the nonlinearity of a simple RNN, which is not in the weights. */
 export const reluOrTanh =
-  "the nonlinearity is taken to be tanh, which weights do not tell; cell relu-rnn is the one with relu";
+  "the nonlinearity is assumed to be tanh, because weights do not record it; give cell relu-rnn for relu";
 
-/** The note about an embedding and a head that were found, and not named. */
+/** The note about an embedding and a head that were found without being named. */
 export function assumedModules(
   asked: { readonly embedding?: string; readonly head?: string },
   embedding: string | undefined,
@@ -110,11 +110,11 @@ export function assumedModules(
     ([part, name]) => name !== undefined && asked[part as "embedding" | "head"] === undefined,
   );
   if (found.length === 0) return [];
-  const parts = found.map(([part, name]) => `${name} is taken for the ${part}`).join(" and ");
-  return [`${parts}, as nothing else fits; the options embedding and head name others`];
+  const parts = found.map(([part, name]) => `${name} is assumed to be the ${part}`).join(" and ");
+  return [`${parts}, because nothing else fits; set others with the options embedding and head`];
 }
 
-/** Refuses layers that are not all of one width: `units` are those of each of the `names`. */
+/** Fails if the layers `names` have different numbers of `units`. */
 export function checkOneWidth(
   names: readonly string[],
   units: readonly number[],
@@ -122,21 +122,21 @@ export function checkOneWidth(
 ): void {
   if (new Set(units).size < 2) return;
   const each = names.map((name, i) => `${name} has ${units[i]}`).join(", ");
-  fail(`its layers are of several widths (units: ${each}), and all layers of a network here have one`);
+  fail(`its layers have different widths (units: ${each}); all layers must have the same`);
 }
 
-/** The layout of a cell, or a UserError that lists those there are. */
+/** The layout of a cell. Throws a UserError that lists the cells with a layout. */
 export function layoutOf(cell: string): CellLayout {
   expectArgument(
     typeof cell === "string",
     "weights: their cell",
     cell,
-    "its name, as fromPyTorch, fromKeras and fromParameters give it",
+    "its name, as returned by fromPyTorch, fromKeras and fromParameters",
   );
   const layout = Object.hasOwn(cellLayouts, cell) ? cellLayouts[cell] : undefined;
   if (layout !== undefined) return layout;
   const known = Object.keys(cellLayouts).join(", ");
-  throw new UserError(`cell ${quote(cell)} has no layer like it in other frameworks; those with one are ${known}`);
+  throw new UserError(`cell ${quote(cell)} has no counterpart in other frameworks; cells with one are ${known}`);
 }
 
 export function gateOf(weights: DirectionWeights, name: string): GateWeights {
@@ -146,8 +146,8 @@ export function gateOf(weights: DirectionWeights, name: string): GateWeights {
 }
 
 /**
- * The weights with the biases of `original` wherever the two of a gate still have the same sum, in f32: weights that were
- * read and not trained are written as they came, bit for bit.
+ * Returns the weights with the two biases of a gate taken from `original` if their f32 sum is unchanged: so untrained
+ * weights are written back bit for bit.
  */
 export function withBiasesOf(weights: NetworkWeights, original: NetworkWeights): NetworkWeights {
   const sizeOf = ({ cell, units, features, layers }: NetworkWeights) =>

@@ -2,12 +2,12 @@
  * @file The weights of a network as cellgrad's parameters, by path:
  *
  *   embedding/table [V, E]    layers/0/lstm/input/kernel [E + H, H]    layers/0/lstm/input/bias [H]
- *   head/kernel [H, V]        layers/0/forward/lstm/…  layers/0/backward/lstm/…  where layers run both ways
+ *   head/kernel [H, V]        layers/0/forward/lstm/…  layers/0/backward/lstm/…  for bidirectional layers
  *   head/bias [V]
  *
- * A gate x·W + h·U + b + c has two biases in PyTorch, which act as their sum alone: read, they become one bias b + c, and
- * written, that one is b while c is 0, or b and c themselves where the original is known and their sum is still the same.
- * Where a gate scales h·U + c (GRU, reset after), both exist here too.
+ * A gate x·W + h·U + b + c has two biases in PyTorch, and only their sum matters. They are read as one bias b + c, which is
+ * written as b with c = 0, or as the original b and c if these are known and their sum is unchanged. If a gate scales
+ * h·U + c (GRU, reset after), cellgrad has both biases too.
  */
 import { at } from "../compiler/graph/errors.ts";
 import { type NdArray, zeros } from "../compiler/graph/ndarray.ts";
@@ -30,7 +30,7 @@ import { TensorBag } from "./tensor-bag.ts";
 
 type Arrays = Readonly<Record<string, NdArray>>;
 
-/** The parameters of a network of these weights, by path. */
+/** Returns the weights as parameters by path. */
 export function toParameters(weights: NetworkWeights): Record<string, NdArray> {
   const { cell, embedding, head } = weights;
   const parameters: Record<string, NdArray> = {};
@@ -67,10 +67,10 @@ function scopeOf(layer: number, direction: Direction | undefined, cell: string):
   return ["layers", layer, ...(direction === undefined ? [] : [direction]), cell].join("/");
 }
 
-/** A path of the first layer, whose parts tell the cell and the directions. */
+/** A path of the first layer, with the direction and the cell. */
 const firstLayer = /^layers\/0\/(?:(forward|backward)\/)?([^/]+)\//;
 
-/** Reads parameters; `where` is what messages call the place they come from, such as the name of a file. */
+/** Reads parameters; `where` is the name of their source in messages, such as a file. */
 export function fromParameters(parameters: Arrays, where: string): NetworkWeights {
   const bag = new TensorBag(parameters, where);
   const [, named, cell] = bag.left.map((path) => firstLayer.exec(path)).find((found) => found !== null) ?? [];
@@ -88,11 +88,11 @@ export function fromParameters(parameters: Arrays, where: string): NetworkWeight
   );
   const embedding = bag.has("embedding/table") && bag.take("embedding/table", [null, features], "it is looked up");
   const head = bag.has("head/kernel") && readHead(bag, widthBelow(size, layers.length));
-  bag.expectEmpty("only embedding/table, layers/… and head/… have a place in other frameworks");
+  bag.expectEmpty("only embedding/table, layers/… and head/… can be converted");
   return { cell, units, features, layers, ...(embedding && { embedding }), ...(head && { head }) };
 }
 
-/** Other frameworks read layers of one width, where each layer is described by the same numbers. */
+/** Other frameworks require the same width in all layers. */
 function checkWidths(
   bag: TensorBag,
   scope: (layer: number, direction: Direction) => string,

@@ -1,6 +1,6 @@
 /**
- * @file State dicts of PyTorch: nn.RNN (tanh or relu), nn.LSTM and nn.GRU of any depth, in one direction or both, with an
- * nn.Embedding before and an nn.Linear behind where there are such.
+ * @file Reads and writes PyTorch state dicts: nn.RNN (tanh or relu), nn.LSTM and nn.GRU of any depth, in one direction or
+ * both, with an optional nn.Embedding before and an optional nn.Linear after them.
  *
  *   weight_ih_l1_reverse [gates * hidden, width]    weight_hh_l1_reverse [gates * hidden, hidden]    bias_ih_…, bias_hh_…
  *   embedding.weight [symbols, width]               head.weight [outputs, width], head.bias [outputs]
@@ -27,21 +27,21 @@ import { quote, TensorBag } from "./tensor-bag.ts";
 
 type Arrays = Readonly<Record<string, NdArray>>;
 
-/** Which tensors of a state dict are what. */
+/** The roles of modules in a state dict. */
 export interface PyTorchReadOptions {
-  /** Of the recurrent module, such as `encoder.`; with it only what these options name is read, all else is left. */
+  /** Prefix of the recurrent module, such as `encoder.`. If given, only modules named by these options are read. */
   readonly prefix?: string;
-  /** The cell, where the number of gates leaves a choice: `relu-rnn` instead of `rnn`. */
+  /** The cell, if the number of gates fits several: `relu-rnn` instead of `rnn`. */
   readonly cell?: string;
-  /** The nn.Embedding, such as `tokens`; otherwise the one module with a weight and no bias. */
+  /** The nn.Embedding, such as `tokens`; by default the only module with a weight and no bias. */
   readonly embedding?: string;
-  /** The nn.Linear, such as `decoder`; otherwise the one other module with weight and bias. */
+  /** The nn.Linear, such as `decoder`; by default the only other module with weight and bias. */
   readonly head?: string;
 }
 
-/** What tensors are called. */
+/** Names of modules in a state dict. */
 export interface PyTorchNames {
-  /** Of the recurrent module: `rnn.` by default, and nothing where it stands alone. */
+  /** Prefix of the recurrent module: `rnn.` by default, or empty if it is the only module. */
   readonly prefix?: string;
   /** The nn.Embedding: `embedding` by default. */
   readonly embedding?: string;
@@ -54,16 +54,16 @@ const ofNames = { prefix: "string", embedding: "string", head: "string" } as con
 const recurrentKey = /^(.*?)(?:weight|bias)_(?:ih|hh|hr)_l(\d+)(_reverse)?$/;
 const cellOfGates: Readonly<Record<number, string>> = { 1: "rnn", 3: "gru-reset-after", 4: "lstm" };
 
-/** Reads a state dict. `where` is what messages call it; a fault is a UserError of one line. */
+/** Reads a state dict; `where` is its name in messages. Throws a UserError if it does not fit. */
 export function fromPyTorch(tensors: Arrays, where: string, options: PyTorchReadOptions = {}): NetworkWeights {
   checkedOptions("fromPyTorch", options, { ...ofNames, cell: "string" });
   const bag = new TensorBag(tensors, where);
   const prefix = options.prefix ?? onlyPrefix(bag);
   const keys = bag.left.map((key) => recurrentKey.exec(key)).filter((found) => found?.[1] === prefix);
-  if (bag.has(`${prefix}weight_hr_l0`)) bag.fail("the LSTM has projections (proj_size), which are not read");
+  if (bag.has(`${prefix}weight_hr_l0`)) bag.fail("the LSTM has projections (proj_size), which are not supported");
   const [stacked, units] = bag.shape(`${prefix}weight_hh_l0`) ?? [];
   if (stacked === undefined || units === undefined || stacked % units !== 0)
-    return bag.fail(`tensor ${quote(`${prefix}weight_hh_l0`)} is missing or no [gates * hidden, hidden]`);
+    return bag.fail(`tensor ${quote(`${prefix}weight_hh_l0`)} is missing or is not [gates * hidden, hidden]`);
   const order = gateOrder(bag, stacked / units, options.cell);
   const size = {
     units,
@@ -80,7 +80,7 @@ export function fromPyTorch(tensors: Arrays, where: string, options: PyTorchRead
   const embedding = found.embedding && bag.take(weightOf(found.embedding), [null, size.features], "it was named");
   const head = found.head === undefined ? undefined : readLinear(bag, found.head, width);
   if (options.prefix === undefined)
-    bag.expectEmpty("name the embedding and the head, or the recurrent module's prefix to leave all else");
+    bag.expectEmpty("name the embedding and the head, or give the prefix of the recurrent module to ignore all others");
   const { features } = size;
   const assumed = [
     ...(order.cell === "rnn" && options.cell === undefined ? [reluOrTanh] : []),
@@ -100,8 +100,9 @@ function onlyPrefix(bag: TensorBag): string {
   ];
   const [prefix] = prefixes;
   if (prefix === undefined)
-    return bag.fail("it has no weight_ih_l0, so it is no state dict with an nn.RNN, nn.LSTM or nn.GRU");
-  if (prefixes.length > 1) bag.fail(`it has several recurrent modules; name one by its prefix: ${prefixes.join(", ")}`);
+    return bag.fail("it has no weight_ih_l0, so it is not a state dict with an nn.RNN, nn.LSTM or nn.GRU");
+  if (prefixes.length > 1)
+    bag.fail(`it has several recurrent modules; choose one by its prefix: ${prefixes.join(", ")}`);
   return prefix;
 }
 
@@ -152,7 +153,7 @@ function suffixOf(layer: number, direction: Direction): string {
   return `l${layer}${direction === "backward" ? "_reverse" : ""}`;
 }
 
-/** The modules around the recurrent one: as named, or as all that are left fit, where they fit in one way alone. */
+/** The modules around the recurrent one: as named by options, or if the remaining modules fit in only one way. */
 function otherModules(bag: TensorBag, { prefix, embedding, head }: PyTorchReadOptions, sizes: Sizes): Modules {
   if (prefix !== undefined) return { embedding, head };
   const unnamed = bag.left
@@ -162,15 +163,15 @@ function otherModules(bag: TensorBag, { prefix, embedding, head }: PyTorchReadOp
   const alone = bag.left.find((key) => key.endsWith(".bias") && !bag.has(`${key.slice(0, -".bias".length)}.weight`));
   if (alone !== undefined)
     bag.fail(
-      `tensor ${quote(alone)} has no weight beside it; a weight that two modules share must stand under both names`,
+      `tensor ${quote(alone)} has no matching weight; a weight shared by two modules must be stored under both names`,
     );
-  // There are two places.
+  // There are only two roles.
   if (unnamed.length > 2) return { embedding, head };
   const fits = (name: string | undefined, width: number) => {
     const shape = name === undefined ? undefined : bag.shape(weightOf(name));
     return name === undefined || (shape?.length === 2 && shape[1] === width);
   };
-  // Each place is taken by the module that was named, by one that was not, or by none; all modules must have a place.
+  // Each role is filled by the named module, an unnamed one, or none; every module must have a role.
   const places = (named: string | undefined) => (named === undefined ? [undefined, ...unnamed] : [named]);
   const readings = places(embedding).flatMap((e) => places(head).map((h): Modules => ({ embedding: e, head: h })));
   const possible = readings.filter(
@@ -191,7 +192,7 @@ const describe = ({ embedding, head }: Modules): string =>
   [embedding && `${embedding} is the embedding`, head && `${head} is the head`].filter(Boolean).join(" and ");
 
 interface Sizes {
-  /** What the first layer reads, and the last one writes. */
+  /** Input width of the first layer, and output width of the last. */
   readonly features: number;
   readonly width: number;
 }
@@ -211,7 +212,7 @@ function readLinear(bag: TensorBag, name: string, width: number) {
 
 const weightOf = (module: string) => `${module}.weight`;
 
-/** A state dict that PyTorch loads with `strict=True`. */
+/** Returns a state dict that PyTorch loads with `strict=True`. */
 export function toPyTorch(weights: NetworkWeights, names: PyTorchNames = {}): Record<string, NdArray> {
   checkedOptions("toPyTorch", names, ofNames);
   const { cell, embedding, head } = weights;
@@ -236,8 +237,8 @@ export function toPyTorch(weights: NetworkWeights, names: PyTorchNames = {}): Re
 }
 
 /**
- * The state dict `original` with these weights in it, under its names and beside whatever else it has. Where nothing was
- * trained, it is the original bit for bit. `where` is what messages call it.
+ * Returns the state dict `original` with these weights under its names; its other tensors are unchanged. If nothing was
+ * trained, the result equals the original bit for bit. `where` is its name in messages.
  */
 export function toPyTorchLike(
   weights: NetworkWeights,
@@ -249,7 +250,7 @@ export function toPyTorchLike(
   return { ...original, ...writtenLike(weights, original, where, options) };
 }
 
-/** The tensors of `original` that are written anew. */
+/** Returns the tensors of `original` that are overwritten. */
 export function writtenLike(
   weights: NetworkWeights,
   original: Arrays,
@@ -265,13 +266,13 @@ export function writtenLike(
   const written = toPyTorch(withBiasesOf(weights, before), names);
   for (const [name, { shape, data }] of Object.entries(written)) {
     if (bag.has(name)) bag.take(name, shape, "it is written");
-    // A layer without biases says the same with biases of zero.
+    // A layer without biases equals one with zero biases.
     else if (data.some((value) => value !== 0)) bag.fail(`it has no tensor ${quote(name)} to write to`);
   }
   return Object.fromEntries(Object.entries(written).filter(([name]) => Object.hasOwn(original, name)));
 }
 
-/** The Python expression of the recurrent module that takes the weights. */
+/** The Python expression of the recurrent module for these weights. */
 export function pyTorchModule(weights: NetworkWeights): string {
   const { module, options } = pyTorchLayer(weights.cell);
   const both = isBidirectional(weights) ? ", bidirectional=True" : "";

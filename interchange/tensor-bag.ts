@@ -1,6 +1,6 @@
 /**
- * @file Named tensors of a stranger's file, taken out one by one: each must be there, in f32 and in its shape, and at the
- * end none may be left. Every fault is one line that names file and tensor.
+ * @file Named tensors of an untrusted file, taken out one by one: each must exist, in f32 and with the expected shape, and
+ * none may remain at the end. Every error is one line that names file and tensor.
  */
 import { formatShape, sameShape } from "../compiler/graph/dim.ts";
 import { expectArgument, UserError } from "../compiler/graph/errors.ts";
@@ -15,22 +15,17 @@ export class TensorBag {
   readonly #where: string;
 
   /**
-   * `where` is what messages call the place that the tensors come from, such as the name of a file, and `nameOf` what they
-   * are called in here. Tensors that are not asked for are not looked at: a file reads them when they are.
+   * `where` is the name of the source in messages, such as a file, and `nameOf` maps its keys to the names used here.
+   * Tensors are read only on request, as files load them lazily.
    */
   constructor(tensors: Readonly<Record<string, NdArray>>, where: string, nameOf = (key: string) => key) {
-    expectArgument(
-      typeof tensors === "object" && tensors !== null,
-      `${where}: what is read`,
-      tensors,
-      "arrays by name",
-    );
+    expectArgument(typeof tensors === "object" && tensors !== null, `${where}: the input`, tensors, "arrays by name");
     this.#tensors = tensors;
     this.#left = new Map(Object.keys(tensors).map((key) => [nameOf(key), key]));
     this.#where = where;
   }
 
-  /** Names of what has not been taken. */
+  /** Names of the tensors that have not been taken. */
   get left(): readonly string[] {
     return [...this.#left.keys()];
   }
@@ -44,7 +39,7 @@ export class TensorBag {
     return this.#get(name)?.shape;
   }
 
-  /** Takes a tensor out; `why` says who needs it, for the message where it is missing. */
+  /** Takes a tensor out; `why` says what needs it, for the message if it is missing. */
   take(name: string, expected: ExpectedShape, why: string): NdArray {
     const tensor = this.#get(name);
     if (tensor === undefined) return this.fail(`tensor ${quote(name)} is missing: ${why}`);
@@ -58,7 +53,7 @@ export class TensorBag {
     return tensor;
   }
 
-  /** Nothing may be left; `hint` says what to do about what is. */
+  /** Fails if a tensor remains; `hint` says what to do about it. */
   expectEmpty(hint: string): void {
     const [first, ...others] = this.left;
     if (first === undefined) return;
@@ -76,7 +71,7 @@ export class TensorBag {
   }
 }
 
-/** A name from the file, short and on one line. */
+/** A name from the file, quoted and shortened. */
 export function quote(name: string): string {
   return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
 }

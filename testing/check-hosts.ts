@@ -1,6 +1,6 @@
 /**
- * @file The device check: what a cell or a function computes and its gradient, on a device in each schedule, against the
- * float64 interpreter that defines them. The tolerance is what rounding alone may do at these sizes (tolerance.ts).
+ * @file The device check: compares value and gradient of a cell or a function on a device, in each schedule, with the
+ * float64 interpreter. The tolerance is the effect of rounding at these sizes (tolerance.ts).
  */
 
 import { at, UserError } from "../compiler/graph/errors.ts";
@@ -20,13 +20,13 @@ import { depthOf, f32Tolerance, stepsOf } from "./tolerance.ts";
 
 /** Options of `checkHosts` on a cell. */
 export interface HostOptions {
-  /** What is compared with the interpreter. */
+  /** The device to compare with the interpreter. */
   readonly device: Device;
-  /** How loops run on the device; by default both ways that there are. "auto" runs persistently where that is possible. */
+  /** Schedules of loops on the device; by default both. "auto" runs persistently if possible. */
   readonly schedules?: readonly ScheduleChoice[];
-  /** Random cases; 5 by default, since each compiles kernels. */
+  /** Number of random cases; 5 by default, since each compiles kernels. */
   readonly cases?: number;
-  /** Of the cases; by default another one each time. */
+  /** Random seed of the cases; by default a new one each time. */
   readonly seed?: number;
   /** Units and features of a cell; 5 and 3 by default. */
   readonly units?: number;
@@ -36,55 +36,55 @@ export interface HostOptions {
 
 /** Options of `checkHosts` on a function. */
 export interface FunctionHostOptions<Names extends string = string> extends HostOptions {
-  /** Shape of each argument, in which B and T may stand for sizes that vary; or `{ shape, from, to }` where it is defined. */
+  /** Shape of each argument, where B and T are variable sizes; or `{ shape, from, to }` with its domain. */
   readonly arguments: ArgumentSpecs<Names>;
 }
 
-/** What a comparison with the interpreter found. */
+/** The result of a comparison with the interpreter. */
 export interface HostReport {
-  /** Of the cell or function. */
+  /** Name of the cell or function. */
   readonly name: string;
   /** Name of the adapter. */
   readonly device: string;
-  /** Draws the same cases again. */
+  /** Seed that repeats the same cases. */
   readonly seed: number;
-  /** Values and gradients that were compared. */
+  /** Number of compared values and gradients. */
   readonly comparisons: number;
-  /** Those of them that f32 does not determine: they were held to what rounding does when it is tried. */
+  /** How many of them f32 does not determine: their tolerance is the measured effect of rounding. */
   readonly undetermined: number;
-  /** The largest error, as a part of what was allowed. */
+  /** The largest error, as a fraction of its tolerance. */
   readonly worst: number;
-  /** The first case that differs, if one does. */
+  /** The first case that differs, if any. */
   readonly failure?: HostFailure;
 }
 
-/** A case in which the device computes something else. */
+/** A case in which the device differs from the interpreter. */
 export interface HostFailure {
   /** Its sizes and the seed of its numbers. */
   readonly case: Case;
-  /** How the device ran its loops. */
+  /** The schedule of loops on the device. */
   readonly schedule: string;
-  /** Which of the two differs. */
+  /** Whether the value or the gradient differs. */
   readonly what: "value" | "gradient";
-  /** Of a gradient, the argument whose part differs most. */
+  /** For a gradient, the argument that differs most. */
   readonly argument?: string;
-  /** How many cases the seed has to draw for this one to be the last. */
+  /** Number of cases to run with the seed so that this one is the last. */
   readonly cases: number;
-  /** Of a function, which has neither units nor features nor a state. */
+  /** Whether a function was checked, which has no units, features or state. */
   readonly isFunction: boolean;
-  /** Relative. */
+  /** Relative error. */
   readonly error: number;
-  /** What rounding excuses. */
+  /** Relative error that rounding can cause. */
   readonly tolerance: number;
 }
 
 /**
  * Compares value and gradient on a device with the interpreter, on random cases and in each schedule.
  *
- * @throws UserError where the device is the interpreter itself, and where the interpreter gives no finite f32 numbers.
+ * @throws UserError if the device is the interpreter itself, or the interpreter's results are not finite in f32.
  */
 export function checkHosts(definition: CellDefinition, options: HostOptions): Promise<HostReport>;
-/** As for a cell, of a function of f32 tensors by name. */
+/** The same for a function of f32 tensors by name. */
 export function checkHosts<Names extends string>(
   compute: DifferentiableFunction<Names>,
   options: FunctionHostOptions<Names>,
@@ -98,9 +98,9 @@ export async function checkHosts(
   holdOptions("checkHosts", options, isFunction ? functionRules : cellRules);
   const { device, cases = 5, seed = Math.floor(Math.random() * 2 ** 31), units = 5, features = 3 } = options;
   if (typeof device?.compile !== "function")
-    throw new UserError("checkHosts: there is no device; say { device: await openDevice() }");
+    throw new UserError("checkHosts: the device is missing; pass { device: await openDevice() }");
   if (device.kind === "interpreter")
-    throw new UserError(`${device.name} is what devices are compared with; open another one`);
+    throw new UserError(`${device.name} is the reference that devices are compared with; open another device`);
   const programs = isFunction
     ? traceFunction(subject as DifferentiableFunction, argumentsOf("checkHosts", options.arguments))
     : tracePrograms(subject as CellDefinition, units, features);
@@ -155,12 +155,12 @@ function drawCases(seed: number, cases: number, units: number, features: number)
   }));
 }
 
-/** Device and interpreter are to start from the same numbers. */
+/** Rounds to f32, so that device and interpreter start from the same numbers. */
 function asF32(array: NdArray): NdArray {
   return { ...array, data: array.data.map(Math.fround) };
 }
 
-/** The results, or the gradient, of the outputs of the graph of everything. */
+/** The results or the gradient among the outputs of the combined graph. */
 function partOf(
   outputs: readonly NdArray[],
   { arguments: args }: Programs,
@@ -171,9 +171,9 @@ function partOf(
 }
 
 /**
- * How long the vector of the errors of value or gradient may be. What follows from sizes holds where the graph is well
- * conditioned. Where a device is farther off, what rounding does to these very numbers is tried, and twice that allowed;
- * numbers that rounding makes NaN or infinite are left out, and excuse no others.
+ * The allowed length of the error vector of value or gradient. The limit derived from the sizes holds if the graph is well
+ * conditioned. If a device exceeds it, the effect of rounding on these numbers is measured, and twice that is allowed;
+ * numbers that rounding makes NaN or infinite are excluded, and do not raise the limit for others.
  */
 function allowedErrors(
   graph: Graph,
@@ -202,7 +202,7 @@ function allowedErrors(
   return { judge };
 }
 
-/** @throws UserError where no device could give what the interpreter gives. */
+/** @throws UserError if the interpreter's results do not fit in f32, so that no device could match them. */
 function holdFinite(name: string, expected: readonly NdArray[], programs: Programs, sizes: string): void {
   for (const what of ["value", "gradient"] as const) {
     for (const { data } of partOf(expected, programs, what)) {
@@ -211,17 +211,17 @@ function holdFinite(name: string, expected: readonly NdArray[], programs: Progra
       const [first] = programs.arguments;
       const hint =
         first?.role === "argument"
-          ? `say where it is defined: arguments: { ${first.name}: { shape: ${JSON.stringify(first.aval.shape)}, from: 0.1, to: 2 } }`
-          : "it is the cell, and no device, that is at fault";
+          ? `give its domain: arguments: { ${first.name}: { shape: ${JSON.stringify(first.aval.shape)}, from: 0.1, to: 2 } }`
+          : "the cell is at fault, not a device";
       throw new UserError(
-        `${name}: the interpreter itself computes ${odd} as ${what} (${sizes}), which is no number of f32; ${hint}`,
+        `${name}: the interpreter itself computes ${odd} as ${what} (${sizes}), which f32 cannot represent; ${hint}`,
       );
     }
   }
 }
 
 function worstArgument({ arguments: args }: Programs, errors: readonly NdArray[]): string {
-  // A device's NaN is farther off than any number.
+  // A NaN counts as the largest error.
   const sizes = errors.map((error) => (isFiniteArray(error) ? norm([error]) : Number.POSITIVE_INFINITY));
   const worst = sizes.findIndex((size) => !sizes.some((other) => other > size));
   return args[Math.max(0, worst)]?.name ?? "";

@@ -1,6 +1,6 @@
 /**
- * @file What runs a graph in a check: the float64 interpreter at its own tolerance, and a device in a schedule at that of
- * its arithmetic. A check that takes an executor holds for all of them.
+ * @file Executors that run a graph in a check: the float64 interpreter, or a device in a given schedule, each with the
+ * tolerance of its arithmetic. A check that takes an executor works with all of them.
  */
 import { at } from "../compiler/graph/errors.ts";
 import { type Graph, inputName } from "../compiler/graph/graph.ts";
@@ -9,24 +9,24 @@ import { checkedOptions } from "../compiler/graph/options.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
 import { type CompileOptions, type Device, ofCompile } from "../devices/device.ts";
 
-/** What runs a graph on numbers, and how exact it claims to be. */
+/** Runs graphs, with a stated accuracy. */
 export interface Executor {
-  /** For messages. */
+  /** Name in messages. */
   readonly name: string;
-  /** Largest relative error that its arithmetic excuses. */
+  /** Largest relative error of its arithmetic. */
   readonly tolerance: number;
-  /** Outputs of a graph on inputs in the graph's order. */
+  /** Runs a graph on inputs in the graph's order and returns its outputs. */
   readonly execute: (graph: Graph, inputs: readonly NdArray[]) => Promise<NdArray[]>;
 }
 
-/** The float64 interpreter, which defines what a graph means. */
+/** The float64 interpreter, which defines the semantics of graphs. */
 export const interpreter: Executor = {
   name: "interpreter",
   tolerance: 1e-9,
   execute: async (graph, inputs) => interpret(graph, inputs),
 };
 
-/** Compiles on a device, runs once and reads everything back. */
+/** Returns an executor that compiles a graph on a device, runs it once and reads all outputs. */
 export function deviceExecutor(
   name: string,
   device: Device,
@@ -53,8 +53,8 @@ export function deviceExecutor(
 }
 
 /**
- * The device in both schedules with tiles of few rows, whose kernels a software adapter compiles in a quarter of the time:
- * for checks that compile thousands of kernels. Persistent loops are cut into chunks.
+ * Executors for the device in both schedules, with tiles of few rows, whose kernels a software adapter compiles in a quarter
+ * of the time: for checks that compile thousands of kernels. Persistent loops are split into chunks.
  */
 export function smallTileExecutorsOn(device: Device): readonly Executor[] {
   return [

@@ -16,15 +16,15 @@ function result(right: boolean, lines: readonly string[]): MatcherResult {
   return { pass: right, message: () => lines.join("\n") };
 }
 
-/** To be given to `expect.extend`. */
+/** The matchers, for `expect.extend`. */
 export const matchers = {
-  /** The reverse-mode gradient of a cell equals forward mode and central differences on random cases. */
+  /** Checks that the reverse-mode gradient of a cell equals forward mode and central differences on random cases. */
   toHaveCorrectGradients(cell: CellDefinition, options?: GradientOptions): MatcherResult {
     const report = checkGradients(cell, options);
     const again = `{ seed: ${report.seed}, cases: ${options?.cases ?? casesByDefault}, order: ${options?.order ?? 1} }`;
     return result(report.right, reportLines(report, again));
   },
-  /** Value and gradient of a cell on a device are the interpreter's, in every schedule. */
+  /** Checks that value and gradient of a cell on a device equal the interpreter's, in every schedule. */
   async toAgreeOnDevice(
     cell: CellDefinition,
     device: Device,
@@ -35,10 +35,10 @@ export const matchers = {
   },
 };
 
-/** What `expect` gains; declare it for Vitest with `interface Matchers<T> extends CellMatchers<T> {}`. */
+/** Types of the matchers; declare them for Vitest with `interface Matchers<T> extends CellMatchers<T> {}`. */
 export interface CellMatchers<R = unknown> {
-  /** The reverse-mode gradient equals forward mode and central differences on random cases. */
+  /** Checks that the reverse-mode gradient equals forward mode and central differences on random cases. */
   toHaveCorrectGradients: (options?: GradientOptions) => R;
-  /** Value and gradient on a device are the interpreter's, in every schedule. */
+  /** Checks that value and gradient on a device equal the interpreter's, in every schedule. */
   toAgreeOnDevice: (device: Device, options?: Omit<HostOptions, "device">) => Promise<R>;
 }

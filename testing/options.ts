@@ -1,12 +1,12 @@
-/** @file Options of the checks, held to what they mean before anything is drawn: a check of nothing must not pass. */
+/** @file Validates the options of the checks before they run: a check of nothing must not pass. */
 
 import { inWords, UserError } from "../compiler/graph/errors.ts";
 import { unknownOption } from "../compiler/graph/options.ts";
 
-/** Says what was expected of an option that is given, in a few words; nothing where it is as it should be. */
+/** Returns what was expected of an option, in a few words; undefined if the value is valid. */
 type Rule = (value: unknown) => string | undefined;
 
-/** A whole number within bounds. */
+/** An integer within bounds. */
 export function wholeFrom(least: number, most = Number.MAX_SAFE_INTEGER): Rule {
   const bounds = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
   return (value) => {
@@ -20,10 +20,10 @@ export function oneOf(choices: readonly (string | number)[]): Rule {
   return (value) => (choices.some((choice) => choice === value) ? undefined : choices.map(inWords).join(" or "));
 }
 
-/** A list with one entry at least, each by the rule. */
+/** A non-empty list whose entries satisfy the rule. */
 export function listOf(entry: Rule): Rule {
   return (value) => {
-    if (!Array.isArray(value) || value.length === 0) return "a list with one entry at least";
+    if (!Array.isArray(value) || value.length === 0) return "a list with at least one entry";
     const problem = value.map(entry).find((found) => found !== undefined);
     return problem === undefined ? undefined : `a list of ${problem}`;
   };
@@ -32,7 +32,7 @@ export function listOf(entry: Rule): Rule {
 /** Options that cells and functions share. */
 export const commonRules = { cases: wholeFrom(1), seed: wholeFrom(0, 2 ** 32 - 1) } as const;
 
-/** @throws UserError for options that there are not, and for values that mean nothing. */
+/** @throws UserError for unknown options and invalid values. */
 export function holdOptions(caller: string, options: object, rules: Readonly<Record<string, Rule>>): void {
   for (const [name, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;

@@ -32,7 +32,7 @@ export function modelToOnnx(model: SavedModel, form: OnnxForm = "sequence"): Uin
     typeof model?.kind === "string" && "graph" in model,
     "modelToOnnx: the model",
     model,
-    "what savedModel or loadModel gives",
+    "the result of savedModel or loadModel",
   );
   expectArgument(form === "sequence" || form === "step", "modelToOnnx: the form", form, '"sequence" or "step"');
   const source = form === "step" ? stepSource("modelToOnnx", model) : model;

@@ -1,7 +1,6 @@
 /**
- * @file A program for CPUs at sizes that are known, as a module that needs nothing else: its memory is its own, what never
- * changes stands in it as data, and one function runs all dispatches. Records of dispatches, which a device makes when it
- * learns the sizes, are data too.
+ * @file Compiles a CPU program at fixed sizes to a self-contained module: it owns its memory, constants are data segments,
+ * and one function runs all dispatches. The dispatch records, which a device builds at run time, are data too.
  *
  *   memory ::= constants | carried inputs | other inputs | slabs | scratch memory | records
  */
@@ -18,10 +17,10 @@ import type { DataSegment, Instruction, MemoryLimits, WasmFunction } from "../..
 const pageBytes = 65536;
 const mostPages = 65536;
 const wordBytes = 4;
-/** A line of the CPU's cache. */
+/** Bytes of a cache line. */
 const line = 64;
 
-/** A part of the memory, in bytes. */
+/** A block of memory, in bytes. */
 export interface Place {
   readonly address: number;
   readonly bytes: number;
@@ -31,9 +30,9 @@ export interface BakedProgram {
   readonly functions: readonly WasmFunction[];
   readonly data: readonly DataSegment[];
   readonly memory: MemoryLimits;
-  /** Where each input lies, by its name. */
+  /** Location of each input, by name. */
   readonly inputs: Readonly<Record<string, Place>>;
-  /** Where all inputs lie that are carried from one run to the next, without a gap that means anything. */
+  /** Location of all carried inputs (states), with only padding between them. */
   readonly carried: Place;
   readonly outputs: readonly Place[];
 }
@@ -42,17 +41,17 @@ export interface BakeOptions {
   readonly sizes: DimSizes;
   /** Inputs that never change. */
   readonly constants: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
-  /** Inputs that outputs take over. */
+  /** Inputs whose memory outputs reuse. */
   readonly carried: readonly string[];
 }
 
-/** The name of the function that runs all. */
+/** The name of the function that runs all dispatches. */
 const runName = "run";
 
 /**
- * Puts everything in its place.
+ * Lays out the memory and generates the module.
  *
- * @throws UserError where a size is too small for what the program reads, or it takes more memory than 32 bits address.
+ * @throws UserError if a size is too small for the program's reads, or the memory exceeds 32-bit addresses.
  */
 export function bakeProgram(planned: Program<PlannedKernel>, options: BakeOptions): BakedProgram {
   const { sizes, constants, carried } = options;
@@ -96,7 +95,7 @@ export function bakeProgram(planned: Program<PlannedKernel>, options: BakeOption
     }
     const { dispatch, groups, entry } = step;
     const kernel = at(kernels, dispatch.kernel);
-    if (dispatch.indirect !== undefined) throw new InternalError(`${kernel.name} is dispatched by numbers in memory`);
+    if (dispatch.indirect !== undefined) throw new InternalError(`${kernel.name} has an indirect dispatch`);
     const record = records.add([
       ...kernel.bindings.map(({ buffer }) => places.get(buffer)?.address ?? 0),
       ...kernel.bindings.map(({ buffer }) => at(lengths, buffer)),
@@ -126,11 +125,11 @@ export function bakeProgram(planned: Program<PlannedKernel>, options: BakeOption
   };
 }
 
-/** Parts of the memory one after the other. */
+/** Allocates blocks of memory one after the other. */
 class Layout {
   #end: number = margins.before;
 
-  /** Where the next part begins. */
+  /** Address of the next block. */
   get end(): number {
     return this.#end;
   }
@@ -139,7 +138,7 @@ class Layout {
     const pages = Math.ceil((this.#end + margins.behind) / pageBytes);
     if (pages <= mostPages) return pages;
     throw new UserError(
-      `the model takes ${Math.ceil(this.#end / 2 ** 20)} MiB of memory; WebAssembly addresses 4096: make the batch smaller`,
+      `the model needs ${Math.ceil(this.#end / 2 ** 20)} MiB of memory, above WebAssembly's limit of 4096: make the batch smaller`,
     );
   }
 
@@ -150,7 +149,7 @@ class Layout {
   }
 }
 
-/** What dispatches are given, each list of words once. */
+/** The records of dispatches; equal records are stored once. */
 class Records {
   readonly #start: number;
   readonly #known = new Map<string, number>();

@@ -1,15 +1,16 @@
 /**
- * @file The text of a loader: an ES module without imports that any host runs, and that has what its kind of model needs. It
- * draws the characters that `sampleText` draws, from the same numbers; its defaults are those of `cellgrad sample`.
+ * @file Generates the text of a loader: an ES module without imports that runs on any host and contains only what its kind
+ * of model needs. It samples the same characters as `sampleText`, from the same random numbers; its defaults are those of
+ * `cellgrad sample`.
  */
 import { fnv1a } from "../../compiler/ops/hash.ts";
 import { parity, rotations } from "../../compiler/ops/threefry.ts";
 import { nameOfUse, sectionName, type Use } from "./facts.ts";
 
-/** The name under which a text is drawn, as in `sampleText`. */
+/** The random key of sampling, as in `sampleText`. */
 const sampleKey = fnv1a("sample");
 
-/** What a model has besides its steps. */
+/** A feature of a model besides its steps. */
 interface Part {
   /** Statements of `load`. */
   readonly inside: string;
@@ -18,7 +19,7 @@ interface Part {
   readonly beside?: string;
 }
 
-/** The loader of the module `file`, which lies beside it. `about` is a comment at its top. */
+/** The text of the loader for the module `file` next to it. `about` is a comment at its top. */
 export function loaderText(use: Use, file: string, about: string): string {
   return spacedText(use, file, about).replace(/^( {2})+/gm, (spaces) => "\t".repeat(spaces.length / 2));
 }
@@ -32,7 +33,7 @@ export async function load(source = new URL(${JSON.stringify(`./${encodeURICompo
   const module = await WebAssembly.compile(await bytesOf(source));
   const [section] = WebAssembly.Module.customSections(module, "${sectionName}");
   const facts = section && JSON.parse(new TextDecoder().decode(section));
-  if (facts?.use !== "${nameOfUse(use)}") throw new Error("load: this loader is not of this model");
+  if (facts?.use !== "${nameOfUse(use)}") throw new Error("load: this loader is for another kind of model");
   const { memory, run } = (await WebAssembly.instantiate(module)).exports;
   const [x, output, state] = [facts.x, facts.output, facts.state].map(
     ({ address, length }, i) => new (i ? Float32Array : ${numbers})(memory.buffer, address, length),
@@ -43,7 +44,7 @@ export async function load(source = new URL(${JSON.stringify(`./${encodeURICompo
     if (given?.length !== x.length || !given.every?.((n) => ${fits}))
       throw new RangeError(\`step: expected \${x.length} ${expected}, got \${String(given).slice(0, 60)}\`);
     if (!(own instanceof Float32Array && own.length === state.length))
-      throw new RangeError("step: expected a state, as zeros gives one");
+      throw new RangeError("step: expected a state, as returned by zeros()");
     const others = state.slice();
     state.set(own);
     x.set(given);
@@ -69,7 +70,7 @@ async function bytesOf(source) {
     return (await import(/* @vite-ignore */ /* webpackIgnore: true */ files)).readFile(source);
   }
   const response = await fetch(source);
-  if (!response.ok) throw new Error(\`load: \${source} is answered with \${response.status}\`);
+  if (!response.ok) throw new Error(\`load: \${source}: HTTP status \${response.status}\`);
   return response.arrayBuffer();
 }
 ${parts.map(({ beside = "" }) => beside).join("")}`;
@@ -94,7 +95,7 @@ const characters: Part = {
     Array.from(text, (symbol) => {
       const token = vocabulary.indexOf(symbol);
       if (token >= 0) return token;
-      throw new RangeError(\`\${JSON.stringify(symbol)} is no character that the model knows\`);
+      throw new RangeError(\`\${JSON.stringify(symbol)} is not in the model's vocabulary\`);
     });
   const speaker = () => (token) => vocabulary[token];
   const decode = (tokens) => Array.from(tokens, speaker()).join("");
@@ -117,7 +118,7 @@ const bytes: Part = {
 const sampling: Part = {
   inside: `  const sample = function* ({ prompt = "", length, temperature: heat = 0.8, seed = 1 } = {}) {
     if (!(Number.isInteger(length) && length >= 0 && Number.isFinite(heat) && heat >= 0 && seed >>> 0 === seed))
-      throw new RangeError("sample: expected a whole length, a temperature and a whole seed");
+      throw new RangeError("sample: expected an integer length, a temperature and an integer seed");
     const [next, speak, random, given] = [apart(), speaker(), uniform(seed), encode(prompt)];
     let logits;
     for (const token of given.length ? given : [first]) logits = next(token);
@@ -172,11 +173,11 @@ const rows: Part = {
 const forecasting: Part = {
   inside: `  const forecast = (past, horizon) => {
     if (!(Number.isInteger(horizon) && horizon >= 1))
-      throw new RangeError("forecast: expected a whole horizon above 0");
+      throw new RangeError("forecast: expected an integer horizon above 0");
     const [next, after] = [apart(), []];
     let made;
     for (const row of past) made = next(read(row));
-    if (!made) throw new RangeError("forecast: there are no rows to go on from");
+    if (!made) throw new RangeError("forecast: expected at least one row");
     for (;;) {
       after.push(changed(made, (n, mean, deviation) => n * deviation + mean));
       if (after.length >= horizon) return after;
@@ -187,7 +188,7 @@ const forecasting: Part = {
   members: ["forecast"],
 };
 
-/** What the steps are of a sequence. */
+/** The steps of a sequence. */
 const stepsOf: Readonly<Record<Use["reads"], string>> = {
   characters: "encode(sequence)",
   bytes: "encode(sequence)",
@@ -202,7 +203,7 @@ const finding = (reads: Use["reads"]): Part => ({
     let made;
     for (const item of ${stepsOf[reads]}) made = next(item);
     if (made) return made;
-    throw new RangeError("predict: the sequence has no step");
+    throw new RangeError("predict: the sequence is empty");
   };
   const predict = (sequence) => Object.fromEntries(Array.from(after(sequence), (n, i) => [targets[i], n]));
   const classify = (sequence) => {

@@ -1,7 +1,7 @@
 /**
- * @file A trained model compiled ahead of time: its step with its weights as one module of WebAssembly, and the loader by
- * which programs use it. The kernels are those of the device `cpu`, without instructions that only some engines have, so
- * what comes out is the same to the bit in all of them.
+ * @file Compiles a trained model ahead of time: its step and weights as one WebAssembly module, and a loader for programs.
+ * The kernels are those of the `cpu` device, without instructions that only some engines have, so results are the same bit
+ * for bit in all of them.
  */
 import { planCpuProgram } from "../../compiler/compile-cpu.ts";
 import { evaluateShape } from "../../compiler/graph/dim.ts";
@@ -20,15 +20,15 @@ import { typesText } from "./types.ts";
 
 /** How a model is compiled ahead of time. */
 export interface StandaloneOptions {
-  /** Rows that go side by side; 1 by default. */
+  /** Sequences side by side; 1 by default. */
   readonly batch?: number;
-  /** Name of the files without what follows the point; "model" by default. The loader looks for NAME.wasm beside it. */
+  /** Name of the files without extension; "model" by default. The loader looks for NAME.wasm next to itself. */
   readonly name?: string;
 }
 
 /** A model that runs without cellgrad: the contents of three files. */
 export interface StandaloneModel {
-  /** NAME.wasm: code, weights, and what the loader must know. */
+  /** NAME.wasm: code, weights, and metadata for the loader. */
   readonly wasm: Uint8Array<ArrayBuffer>;
   /** NAME.js: an ES module with a function `load`. */
   readonly loader: string;
@@ -39,7 +39,7 @@ export interface StandaloneModel {
 /**
  * Compiles the step of a model. The module needs WebAssembly with SIMD, runs on one thread, and imports nothing.
  *
- * @throws UserError where the batch is no whole number above 0, or takes more memory than WebAssembly addresses.
+ * @throws UserError if the batch is not an integer above 0, or needs more memory than WebAssembly can address.
  */
 export function modelToWasm(model: SavedModel, options: StandaloneOptions = {}): StandaloneModel {
   const { batch = 1, name: file = "model" } = checkedOptions("modelToWasm", options, {
@@ -50,7 +50,7 @@ export function modelToWasm(model: SavedModel, options: StandaloneOptions = {}):
     typeof model?.kind === "string" && "graph" in model,
     "modelToWasm: the model",
     model,
-    "what savedModel or loadModel gives",
+    "the result of savedModel or loadModel",
   );
   if (!Number.isInteger(batch) || batch < 1)
     throw new UserError(`modelToWasm: batch must be a whole number above 0, got ${batch}`);

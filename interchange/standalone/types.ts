@@ -1,4 +1,4 @@
-/** @file The text of a loader's types: shapes and names of one model. */
+/** @file Generates the type declarations of a loader, with the shapes and names of one model. */
 import type { Facts, Use } from "./facts.ts";
 
 /** The text of the .d.ts file. `about` is the comment at its top. */
@@ -7,22 +7,22 @@ export function typesText(use: Use, facts: Facts, about: string): string {
   const { batch, shapes } = facts.about;
   const { x, output, states } = shapes;
   const members = [
-    `/** Rows that go side by side. */\nreadonly batch: ${batch};`,
+    `/** Sequences side by side. */\nreadonly batch: ${batch};`,
     `readonly shapes: {\n  readonly x: ${tuple(x)};\n  readonly output: ${tuple(output)};\n  readonly states: {${Object.entries(
       states,
     )
       .map(([name, shape]) => `\n    readonly ${JSON.stringify(name)}: ${tuple(shape)};`)
       .join("")}\n  };\n};`,
     `/**
- * One time step, from the state that the step before has left (zeros at first): x is [${x.join(", ")}], row by row, ${
+ * Runs one time step from the state after the previous step (zeros at first): x is [${x.join(", ")}], row by row, ${
    reads !== "rows" ? `tokens from 0 to ${(facts.symbols ?? 0) - 1}` : "numbers as the network reads them"
  };
- * what comes is [${output.join(", ")}]. Throws a RangeError where x has other numbers.
+ * returns [${output.join(", ")}]. Throws a RangeError if x is invalid.
  */
 step(x: ${stepType(use, facts)}, state?: Float32Array): Float32Array;`,
-    `/** What each step of a sequence gives, from a state of zeros of its own. */\nrun(sequence: Iterable<${stepType(use, facts)}>): Float32Array[];`,
-    "/** The next step starts at zeros again. */\nreset(): void;",
-    "/** A state for `step`, which makes it the next one; without one the model has its own. */\nzeros(): Float32Array;",
+    `/** Returns the output of each step of a sequence, from a separate zero state. */\nrun(sequence: Iterable<${stepType(use, facts)}>): Float32Array[];`,
+    "/** Resets the model's state to zeros. */\nreset(): void;",
+    "/** Returns a state for `step`, which updates it in place; without one, `step` uses the model's state. */\nzeros(): Float32Array;",
     ...membersOf(use, facts),
   ];
   return `// ${about}
@@ -32,7 +32,7 @@ export interface Model {
 ${members.map((member) => member.replace(/^/gm, "  ")).join("\n")}
 }
 
-/** Reads the model: a file's name or address, or its bytes; by default the file beside this one. */
+/** Loads the model from a file name, a URL or bytes; by default from the file next to this one. */
 export declare function load(source?: string | { readonly href: string } | ArrayBuffer | ArrayBufferView): Promise<Model>;
 `;
 }
@@ -48,10 +48,10 @@ function stepType({ reads }: Use, { about: { shapes } }: Facts): string {
   return isOne ? `number | ${numbers}` : numbers;
 }
 
-/** What a model has besides its steps. */
+/** The members of a model besides its steps. */
 function membersOf({ reads, task }: Use, facts: Facts): readonly string[] {
   const { normalisation, columns = [], targets = [] } = facts.about;
-  const units = normalisation === undefined ? "" : ", in their own units";
+  const units = normalisation === undefined ? "" : ", in the original units";
   const reading = {
     characters: () => ["/** The character of each token. */\nreadonly vocabulary: readonly string[];", ...coding],
     bytes: () => coding,
@@ -61,7 +61,7 @@ function membersOf({ reads, task }: Use, facts: Facts): readonly string[] {
   const doing = {
     write: () => [sample],
     forecast: () => [
-      `/** The rows that follow those of the past, as many as the horizon, a number for each column${units}. */\nforecast(past: Iterable<${row}>, horizon: number): number[][];`,
+      `/** Returns \`horizon\` rows that continue the past, one number per column${units}. */\nforecast(past: Iterable<${row}>, horizon: number): number[][];`,
     ],
     find: () => findMembers(reads, targets, units),
     step: () => [],
@@ -72,14 +72,14 @@ function membersOf({ reads, task }: Use, facts: Facts): readonly string[] {
 const row = "ArrayLike<number>";
 
 const coding: readonly string[] = [
-  "/** The tokens of a text. Throws a RangeError that names a character which has none. */\nencode(text: string): number[];",
+  "/** Returns the tokens of a text. Throws a RangeError for a character that is not in the vocabulary. */\nencode(text: string): number[];",
   "decode(tokens: ArrayLike<number>): string;",
 ];
 
 const sample = `/**
- * Writes on from a prompt: yields what each token adds. Logits are divided by the temperature (0.8 by default; 0 takes
- * the likeliest), and one seed (1 by default, a whole number below 2^32) gives one text: \`cellgrad sample\` has the same
- * defaults. Throws a RangeError where these are others. The state is its own.
+ * Continues a prompt and yields the text of each token. Logits are divided by the temperature (0.8 by default; 0 picks the
+ * most likely token). The same seed (1 by default, an integer below 2^32) gives the same text; \`cellgrad sample\` has the
+ * same defaults. Throws a RangeError if an option is invalid. Uses a separate state.
  */
 sample(options: { prompt?: string; length: number; temperature?: number; seed?: number }): Generator<string, void, void>;`;
 
@@ -89,7 +89,7 @@ function rowMembers(columns: readonly string[], isNormalised: boolean): readonly
     `readonly columns: ${list(columns)};`,
     ...(isNormalised
       ? [
-          `/** What \`step\` reads and gives is (value - mean) / deviation. */\nreadonly normalisation: { readonly mean: ${numbers}; readonly deviation: ${numbers} };`,
+          `/** \`step\` reads and returns normalised values, (value - mean) / deviation. */\nreadonly normalisation: { readonly mean: ${numbers}; readonly deviation: ${numbers} };`,
         ]
       : []),
   ];
@@ -100,15 +100,15 @@ function findMembers(reads: Use["reads"], targets: readonly string[], units: str
     characters: ["A text", "text: string"],
     bytes: ["A text", "text: string"],
     tokens: ["Tokens", "tokens: Iterable<number>"],
-    rows: [`Rows of a number for each column${units},`, `rows: Iterable<${row}>`],
+    rows: [`Rows of one number per column${units},`, `rows: Iterable<${row}>`],
   }[reads];
   return [
     `readonly targets: ${list(targets)};`,
-    `/** ${given} from a state of zeros: what the network says at the end, by name. Of a classifier these are logits. */\npredict(${sequence}): { readonly [Target in ${union(targets)}]: number };`,
+    `/** ${given} from a zero state: returns the network's last output by name; for a classifier, the logits. */\npredict(${sequence}): { readonly [Target in ${union(targets)}]: number };`,
     ...(targets.length === 1
       ? []
       : [
-          `/** The name whose number is the largest: of a classifier, the class. */\nclassify(${sequence}): ${union(targets)};`,
+          `/** Returns the name with the largest number: for a classifier, the class. */\nclassify(${sequence}): ${union(targets)};`,
         ]),
   ];
 }

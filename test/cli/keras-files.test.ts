@@ -96,7 +96,7 @@ test("the command line makes a model of one, and says what was taken for granted
   const file = space.write("m.weights.h5", bytesOf(goldenOf("lstm"), ".weights.h5"));
   const alone = await run("import", file, "--from", "keras", ...columns, "--json");
   expect(jsonLines(alone.stdout)[0]?.assumed).toEqual([
-    "dense is taken for the head, as nothing else fits; the options embedding and head name others",
+    "dense is assumed to be the head, because nothing else fits; set others with the options embedding and head",
     "activations are assumed to be Keras's defaults: a weights file does not record them",
     "values reach the model without normalisation; give --mean and --deviation if they were normalised in training",
   ]);
@@ -150,51 +150,51 @@ describe("a configuration that computes something else is refused", () => {
       "lstm",
       '"activation": "tanh"',
       '"activation": "relu"',
-      'its layer "lstm_in" has activation relu, and the cell here has tanh',
+      'its layer "lstm_in" has activation relu; only tanh is supported',
     ],
     [
       "lstm",
       '"recurrent_activation": "sigmoid"',
       '"recurrent_activation": "hard_sigmoid"',
-      'its layer "lstm_in" has recurrent_activation hard_sigmoid, and the cell here has sigmoid',
+      'its layer "lstm_in" has recurrent_activation hard_sigmoid; only sigmoid is supported',
     ],
     [
       "lstm",
       '"go_backwards": false',
       '"go_backwards": true',
-      'its layer "lstm_in" has go_backwards, which is not read; reverse the sequence instead',
+      'its layer "lstm_in" has go_backwards, which is not supported; reverse the sequence instead',
     ],
     [
       "lstm",
       '"activation": "linear"',
       '"activation": "tanh"',
-      'its layer "dense" ends with tanh, and a head here computes a product and a bias alone',
+      'its layer "dense" ends with tanh; a head supports only a linear activation or softmax',
     ],
     [
       "lstm",
       '"class_name": "LSTM"',
       '"class_name": "LayerNormalization"',
-      'its layer "lstm_in" is a LayerNormalization: it has no place among an Embedding, recurrent layers and a Dense at their end',
+      'its layer "lstm_in" is a LayerNormalization; supported are an Embedding, then recurrent layers, then a Dense',
     ],
     [
       "lstm",
       '"class_name": "LSTM"',
       '"class_name": "GRU"',
-      "its layers are of two kinds, gru-reset-after and lstm; here all are one",
+      "its layers are of two kinds, gru-reset-after and lstm; they must all be the same",
     ],
     [
       "gru-reset-after",
       '"merge_mode": "concat"',
       '"merge_mode": "sum"',
-      'its layer "zz" has merge_mode sum; here both directions stand side by side, which is concat',
+      'its layer "zz" has merge_mode sum; only concat is supported',
     ],
     [
       "gru-reset-after",
       '"keras_history": ["zz"',
       '"keras_history": ["emb"',
-      /^m: its layers do not follow on each other: "dropout\w*" reads "emb"$/,
+      /^m: its layers are not a chain: "dropout\w*" reads "emb"$/,
     ],
-    ["gru-reset-after", '"layers": [', '"others": [', "its configuration names no layers"],
+    ["gru-reset-after", '"layers": [', '"others": [', "its configuration lists no layers"],
     ["lstm", "{", "[", "its configuration is not JSON"],
   ])("%s: %s -> %s", async (name, from, to, message) => {
     const text = await configOf(name);
@@ -206,7 +206,7 @@ describe("a configuration that computes something else is refused", () => {
   test("softmax at the end is left out, and said", async () => {
     const text = (await configOf("lstm")).replace('"activation": "linear"', '"activation": "softmax"');
     expect(readKerasConfig(text, "m").remarks).toEqual([
-      'its layer "dense" ends with softmax, which is left out: outputs here are logits',
+      'its layer "dense" ends with softmax, which is left out: the outputs are logits',
     ]);
   });
 });

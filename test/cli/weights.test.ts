@@ -40,7 +40,7 @@ test("a state dict with a vocabulary is a model, which samples", async () => {
   const outcome = await run(...imported, "--vocabulary", at("symbols.json"), "--out", at("model.safetensors"));
   const about = `gru-reset-after, 1 layer of ${units} units, ${width} input features, an embedding of 4 symbols, a head of 4 outputs`;
   const note =
-    "note: tokens is taken for the embedding and decoder is taken for the head, as nothing else fits; the options embedding and head name others";
+    "note: tokens is assumed to be the embedding and decoder is assumed to be the head, because nothing else fits; set others with the options embedding and head";
   expect(outcome).toEqual({
     code: 0,
     stdout: `${at("dict.safetensors")}: ${about}\n${note}\nsaved ${at("model.safetensors")}; use it with: npx cellgrad sample ${at("model.safetensors")}\n`,

@@ -172,7 +172,7 @@ describe("an error is", () => {
     expect([...((await result?.read())?.data ?? [])]).toEqual([2, 4]);
     await expect(array.read()).rejects.toThrow("this array was destroyed, or donated to a run that wrote over it");
     expect(() => executable.run({ x: array })).toThrow(/^doubled: input x was destroyed,? or donated/);
-    expect(() => executable.run({ x })).toThrow("doubled: input x is donated, so it must be an array of the device");
+    expect(() => executable.run({ x })).toThrow("doubled: input x is donated, so it must be a device array");
     executable.destroy();
   });
 

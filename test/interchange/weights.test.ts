@@ -140,7 +140,7 @@ test("weights are those of a model only where others compute the same with them"
   ];
   for (const network of networks)
     expect(() => weightsOf(savedModel(network, imported.parameters, { vocabulary }), "model")).toThrow(
-      'model: it computes something else than layers of the built-in cell "lstm"',
+      'model: it is not a plain stack of layers of the built-in cell "lstm"',
     );
 });
 
@@ -208,7 +208,7 @@ describe("what a file does not say", () => {
     expect(read.embedding).toBeUndefined();
     expect(read.head?.kernel.shape).toEqual([units, symbols]);
     expect(read.assumed).toEqual([
-      "fc is taken for the head, as nothing else fits; the options embedding and head name others",
+      "fc is assumed to be the head, because nothing else fits; set others with the options embedding and head",
     ]);
     // Beside an embedding both are found by their widths, whatever they are called.
     const both = fromPyTorch({ ...core, "a.weight": f32([symbols, units]), "b.weight": f32([symbols, features]) }, "w");
@@ -242,21 +242,21 @@ describe("what a file does not say", () => {
       /^w: tensor "norm.weight" and 1 more belong to no layer/,
     );
     expect(() => fromPyTorch({ ...core, "decoder.bias": f32([5]) }, "w")).toThrow(
-      'w: tensor "decoder.bias" has no weight beside it; a weight that two modules share must stand under both names',
+      'w: tensor "decoder.bias" has no matching weight; a weight shared by two modules must be stored under both names',
     );
   });
 
   test("a nonlinearity is told to be a guess, unless it is named", () => {
     const read = fromPyTorch(stateDict(1), "w").assumed;
     expect(read?.[0]).toBe(
-      "the nonlinearity is taken to be tanh, which weights do not tell; cell relu-rnn is the one with relu",
+      "the nonlinearity is assumed to be tanh, because weights do not record it; give cell relu-rnn for relu",
     );
     expect(fromPyTorch(stateDict(1), "w", { cell: "rnn" }).assumed?.length).toBe(1);
     const keras = { "rnn/kernel": f32([3, 4]), "rnn/recurrent_kernel": f32([4, 4]) };
     expect(fromKeras(keras, "k").assumed).toEqual([read?.[0]]);
     const gru = { "gru/kernel": f32([3, 12]), "gru/recurrent_kernel": f32([4, 12]) };
     expect(fromKeras(gru, "k").assumed).toEqual([
-      "reset_after is taken to be True, which only biases would tell; cell gru is the one with False",
+      "reset_after is assumed to be True, because there are no biases that show it; give cell gru for False",
     ]);
   });
 
@@ -274,7 +274,7 @@ describe("what a file does not say", () => {
     const read = fromKeras(file, "k");
     expect(inputs(read)).toEqual(firstOf(file, ["lstm", "lstm_9", "lstm_10"]));
     expect(read.assumed).toEqual([
-      "the layers follow on each other by their numbers: lstm, lstm_9, lstm_10; the option layers names another order",
+      "the layers are ordered by their numbers: lstm, lstm_9, lstm_10; set another order with the option layers",
     ]);
   });
 
@@ -284,7 +284,7 @@ describe("what a file does not say", () => {
     const three = { ...layer("seq/lstm_in", 3), ...layer("seq/lstm_hidden", 3), ...layer("seq/lstm_out", 3) };
     expect(() => fromKeras(three, "k")).toThrow(
       new UserError(
-        "k: the names of its recurrent layers, seq/lstm_hidden, seq/lstm_in, seq/lstm_out, do not tell their order, nor do their sizes; name them from the input on (layers), or read Keras's own file, .keras or .weights.h5, which holds the order",
+        "k: neither the names nor the sizes of its recurrent layers, seq/lstm_hidden, seq/lstm_in, seq/lstm_out, determine their order; list them from the input with the option layers, or read a .keras or .weights.h5 file, which records it",
       ),
     );
     const names = ["lstm_in", "lstm_hidden", "lstm_out"];
@@ -307,7 +307,7 @@ describe("what a file does not say", () => {
   test("layers of several widths are refused as such", () => {
     const file = { ...layer("lstm", 3, 8), ...layer("lstm_1", 8, 4) };
     const line = (a: string, b: string) =>
-      `its layers are of several widths (units: ${a} has 8, ${b} has 4), and all layers of a network here have one`;
+      `its layers have different widths (units: ${a} has 8, ${b} has 4); all layers must have the same`;
     expect(() => fromKeras(file, "k")).toThrow(new UserError(`k: ${line("lstm", "lstm_1")}`));
     const deep = (i: number, width: number, size: number) =>
       Object.fromEntries(
@@ -361,22 +361,22 @@ describe("refused in one line", () => {
     [
       "tensors of no layer",
       () => fromPyTorch({ ...lstm, "scale.gain": f32([2]) }, "w"),
-      `w: tensor "scale.gain" belongs to no layer: name the embedding and the head, or the recurrent module's prefix to leave all else`,
+      `w: tensor "scale.gain" belongs to no layer: name the embedding and the head, or give the prefix of the recurrent module to ignore all others`,
     ],
     [
       "two heads",
       () => fromPyTorch({ ...lstm, ...linear }, "w"),
-      `w: tensor "embedding.weight" and 4 more belong to no layer: name the embedding and the head, or the recurrent module's prefix to leave all else`,
+      `w: tensor "embedding.weight" and 4 more belong to no layer: name the embedding and the head, or give the prefix of the recurrent module to ignore all others`,
     ],
     [
       "two recurrent modules",
       () => fromPyTorch({ ...lstm, ...stateDict(3, { prefix: "b." }) }, "w"),
-      "w: it has several recurrent modules; name one by its prefix: rnn., b.",
+      "w: it has several recurrent modules; choose one by its prefix: rnn., b.",
     ],
     [
       "no recurrent module",
       () => fromPyTorch(linear, "w"),
-      "w: it has no weight_ih_l0, so it is no state dict with an nn.RNN, nn.LSTM or nn.GRU",
+      "w: it has no weight_ih_l0, so it is not a state dict with an nn.RNN, nn.LSTM or nn.GRU",
     ],
     [
       "a cell of other gates",
@@ -396,7 +396,7 @@ describe("refused in one line", () => {
     [
       "projections",
       () => fromPyTorch({ ...lstm, "rnn.weight_hr_l0": f32([2, 4]) }, "w"),
-      "w: the LSTM has projections (proj_size), which are not read",
+      "w: the LSTM has projections (proj_size), which are not supported",
     ],
     [
       "a parameter that is missing",
@@ -406,7 +406,7 @@ describe("refused in one line", () => {
     [
       "a parameter too many",
       () => fromParameters({ ...toParameters(fromPyTorch(lstm, "w")), "attention/kernel": f32([2, 2]) }, "p"),
-      'p: tensor "attention/kernel" belongs to no layer: only embedding/table, layers/… and head/… have a place in other frameworks',
+      'p: tensor "attention/kernel" belongs to no layer: only embedding/table, layers/… and head/… can be converted',
     ],
     [
       "no layers",
@@ -416,7 +416,7 @@ describe("refused in one line", () => {
     [
       "no Keras layer",
       () => fromKeras(linear, "k"),
-      "k: it has no recurrent_kernel of a forward layer, so no weights of a Keras RNN",
+      "k: it has no recurrent_kernel of a forward layer, so these are not weights of a Keras RNN",
     ],
     [
       "a Keras bias of another kind",
@@ -432,7 +432,7 @@ describe("refused in one line", () => {
     [
       "a model both ways",
       () => modelFrom(fromPyTorch(stateDict(4, { both: true }), "w"), { vocabulary: [..."abcde"] }),
-      "its layers run both ways, so it cannot go on step by step; use its parameters in code",
+      "its layers are bidirectional, so it cannot run step by step; use its parameters in code",
     ],
     [
       "an original of another size",

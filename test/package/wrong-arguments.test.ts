@@ -109,11 +109,11 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
     () => encodeModel(whatever({ w: row })),
   ],
   [
-    "modelToOnnx: the model is an object; expected what savedModel or loadModel gives",
+    "modelToOnnx: the model is an object; expected the result of savedModel or loadModel",
     () => modelToOnnx(whatever(own)),
   ],
   [
-    "modelToWasm: the model is an object; expected what savedModel or loadModel gives",
+    "modelToWasm: the model is an object; expected the result of savedModel or loadModel",
     () => modelToWasm(whatever(own)),
   ],
   [`encodeTensors: tensor a is 1; ${makeIt}`, () => encodeTensors({ tensors: { a: whatever(1) }, metadata: {} })],
@@ -153,7 +153,7 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
     "withAverage: the optimizer is a function; expected a rule of update such as adam()",
     () => withAverage(whatever(adam)),
   ],
-  ["w: what is read is undefined; expected arrays by name", () => fromPyTorch(none, "w")],
+  ["w: the input is undefined; expected arrays by name", () => fromPyTorch(none, "w")],
   [
     "crossEntropy at …: expected a tensor, got a list; tensors are the arguments of a traced function and results of ops",
     () => crossEntropy(whatever([1]), whatever([2])),
@@ -190,7 +190,7 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
   ["encodeCell: the cell is a function; expected what traceCell gives", () => encodeCell(whatever(gru))],
   ["encode: what is encoded is 3; expected a text", () => vocabularyFrom(["a"]).encode(whatever(3))],
   [
-    "weights: their cell is undefined; expected its name, as fromPyTorch, fromKeras and fromParameters give it",
+    "weights: their cell is undefined; expected its name, as returned by fromPyTorch, fromKeras and fromParameters",
     () => toPyTorch(whatever({ w: row })),
   ],
 ];

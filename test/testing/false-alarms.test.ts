@@ -153,17 +153,17 @@ describe("what is asked for wrongly is refused in one line", () => {
     ["a seed that is no number", gru, { seed: Number.NaN }, /seed is NaN/],
     ["a third order", gru, { order: 3 }, /order is 3; expected 1 or 2$/],
     ["no units", gru, { units: 0 }, /units is 0/],
-    ["no sizes", gru, { sizes: [] }, /sizes is \[\]; expected a list with one entry at least/],
+    ["no sizes", gru, { sizes: [] }, /sizes is \[\]; expected a list with at least one entry/],
     ["a misspelt option", gru, { csaes: 3 }, /no option csaes; did you mean cases\?/],
     ["an option of cells", doubled, { ...shape, units: 3 }, /no option units/],
     ["no options", gru, null, /the options are null/],
     ["no cell", { a: 1 }, {}, /the first argument is an object; expected a cell or a function/],
-    ["a function without arguments", doubled, {}, /doubled is no cell; of a function say the arguments/],
+    ["a function without arguments", doubled, {}, /doubled is not a cell; for a function, give its arguments/],
     ["a cell with arguments", gru, shape, /gru is a cell; leave the option arguments out/],
-    ["no arguments", doubled, { arguments: {} }, /arguments are none/],
+    ["no arguments", doubled, { arguments: {} }, /arguments are empty/],
     ["another symbol", doubled, { arguments: { x: ["N", 2] } }, /shape of x is \["N",2\]; expected .*"B" and "T"/],
     ["no numbers", doubled, { arguments: { x: [0, 2] } }, /shape of x is \[0,2\]/],
-    ["a product alone", doubled, { arguments: { x: ["2*B"] } }, /B must be an axis by itself/],
+    ["a product alone", doubled, { arguments: { x: ["2*B"] } }, /B must also be a whole axis/],
     ["an empty domain", doubled, { arguments: { x: { shape: [2], from: 2, to: 1 } } }, /drawn from 2 to 1; expected/],
     ["a record", ({ x }: Given<"x">) => ({ x }), shape, /returns an object; expected one tensor of f32/],
     ["nothing", () => undefined, shape, /returns undefined/],
@@ -176,9 +176,9 @@ describe("what is asked for wrongly is refused in one line", () => {
 
   test.each<readonly [string, object, RegExp]>([
     ["no case", { cases: 0 }, /checkHosts: cases is 0/],
-    ["no schedule", { schedules: [] }, /schedules is \[\]; expected a list with one entry at least/],
+    ["no schedule", { schedules: [] }, /schedules is \[\]; expected a list with at least one entry/],
     ["another schedule", { schedules: ["foo"] }, /a list of "auto" or "persistent" or "stepwise"/],
-    ["no device", { device: undefined }, /there is no device; say \{ device: await openDevice\(\) \}/],
+    ["no device", { device: undefined }, /the device is missing; pass \{ device: await openDevice\(\) \}/],
   ])("of devices: %s", async (_, options, message) => {
     await expect(checkHosts(gru, { device, ...options })).rejects.toThrow(message);
   });

@@ -1,20 +1,20 @@
-/** @file The arguments of a function that is checked: shapes in which B and T may stand, and where it is defined. */
+/** @file The arguments of a checked function: shapes with the symbols B and T, and domains. */
 import { canonicalDim, type Shape, symbolsOf } from "../../compiler/graph/dim.ts";
 import { inWords, UserError } from "../../compiler/graph/errors.ts";
 import type { CellDefinition } from "../../index.ts";
 import type { Argument, DifferentiableFunction, Domain } from "./programs.ts";
 
-/** Shape of an argument, or that and the numbers between which it is drawn: a logarithm has none below 0. */
+/** Shape of an argument, optionally with the range of its values: a logarithm is undefined below 0. */
 export type ArgumentSpec = Shape | ({ readonly shape: Shape } & Domain);
-/** By name. */
+/** Arguments by name. */
 export type ArgumentSpecs<Names extends string = string> = Readonly<Record<Names, ArgumentSpec>>;
 
-/** Whether it is a function that is checked, and not a cell. */
+/** Whether a function is checked rather than a cell. */
 export function isFunctionCheck<F extends { readonly arguments: ArgumentSpecs }>(options: object): options is F {
   return "arguments" in options && options.arguments !== undefined;
 }
 
-/** @throws UserError for what is neither a cell nor a function whose arguments are known. */
+/** @throws UserError unless the subject is a cell, or a function with the option `arguments`. */
 export function holdSubject(
   caller: string,
   subject: CellDefinition | DifferentiableFunction,
@@ -30,16 +30,16 @@ export function holdSubject(
     throw new UserError(`${caller}: ${String(given.cellName)} is a cell; leave the option arguments out`);
   if (!isFunction && !("cellName" in given))
     throw new UserError(
-      `${caller}: ${given.name || "the function"} is no cell; of a function say the arguments, such as { arguments: { x: ["B", 3] } }`,
+      `${caller}: ${given.name || "the function"} is not a cell; for a function, give its arguments, such as { arguments: { x: ["B", 3] } }`,
     );
 }
 
-/** @throws UserError for a shape that cannot be drawn. */
+/** @throws UserError for an invalid shape. */
 export function argumentsOf(caller: string, specs: ArgumentSpecs): Argument[] {
   const given: unknown = specs;
   if (typeof given !== "object" || given === null || Object.keys(given).length === 0)
     throw new UserError(
-      `${caller}: arguments are ${given !== null && typeof given === "object" ? "none" : inWords(given)}; expected one at least, such as { x: ["B", 3] }`,
+      `${caller}: arguments are ${given !== null && typeof given === "object" ? "empty" : inWords(given)}; expected at least one, such as { x: ["B", 3] }`,
     );
   const args = Object.entries(specs).map(([name, spec]) => argumentOf(caller, name, spec));
   const axes = args.flatMap(({ aval }) => aval.shape);
@@ -47,7 +47,7 @@ export function argumentsOf(caller: string, specs: ArgumentSpecs): Argument[] {
     for (const symbol of aval.shape.flatMap(symbolsOf)) {
       if (!axes.includes(symbol))
         throw new UserError(
-          `${caller}: the shape of ${name} is ${JSON.stringify(aval.shape)}; ${symbol} must be an axis by itself of some argument, so that its size is known`,
+          `${caller}: the shape of ${name} is ${JSON.stringify(aval.shape)}; ${symbol} must also be a whole axis of some argument, so that its size is known`,
         );
     }
   }
@@ -65,7 +65,7 @@ function argumentOf(caller: string, name: string, spec: ArgumentSpec): Argument 
   const argument = { name, aval: { dtype: "f32", shape: sizes as Shape }, role: "argument" } as const;
   if (from === undefined && to === undefined) return argument;
   if (!(Number.isFinite(from) && Number.isFinite(to) && Number(from) < Number(to)))
-    throw new UserError(`${caller}: ${name} is drawn from ${from} to ${to}; expected two numbers, the lesser first`);
+    throw new UserError(`${caller}: the range of ${name} is ${from} to ${to}; expected two numbers, the smaller first`);
   return { ...argument, domain: { from: Number(from), to: Number(to) } };
 }
 
@@ -73,7 +73,7 @@ function isShape(spec: ArgumentSpec): spec is Shape {
   return Array.isArray(spec) || typeof spec !== "object" || spec === null;
 }
 
-/** The dimension in its canonical form; nothing for one with other symbols than B and T. */
+/** The dimension in canonical form; undefined if it has symbols other than B and T. */
 function dimOf(dim: unknown) {
   if (typeof dim !== "number" && typeof dim !== "string") return undefined;
   const known = canonicalDim(dim);

@@ -1,4 +1,4 @@
-/** @file A case of the gradient check: sizes, and numbers that follow from a seed. */
+/** @file A case of the gradient check: sizes, and numbers generated from a seed. */
 
 import { evaluateShape } from "../../compiler/graph/dim.ts";
 import { threefry } from "../../compiler/ops/threefry.ts";
@@ -8,21 +8,21 @@ import type { Argument, Programs } from "./programs.ts";
 
 /** One case of a check: sizes, and the seed of its numbers. */
 export interface Case {
-  /** Of a cell; a function has none. */
+  /** Units of a cell; unused for a function. */
   readonly units: number;
-  /** Of a cell's input. */
+  /** Features of a cell's input; unused for a function. */
   readonly features: number;
   /** Rows of the batch. */
   readonly batch: number;
   /** Steps of the sequence. */
   readonly time: number;
-  /** Starts in a state that an earlier sequence left behind, instead of zeros. */
+  /** Whether it starts from the final state of an earlier sequence instead of zeros. */
   readonly carried: boolean;
-  /** Of the numbers. */
+  /** Seed of the numbers. */
   readonly seed: number;
 }
 
-/** The arguments of a case. States are only such as a sequence can reach: a cell may rely on that. */
+/** Generates the arguments of a case. States are ones that a sequence can reach, because cells can rely on that. */
 export function drawArguments(
   programs: Pick<Programs, "arguments" | "finalState">,
   { batch, time, carried, seed }: Case,
@@ -34,7 +34,7 @@ export function drawArguments(
   if (!carried || programs.finalState === undefined) return args;
   const states = interpret(
     programs.finalState,
-    // The same weights, on other inputs.
+    // The same weights with other inputs.
     programs.arguments.map((argument, i) =>
       argument.role === "x" ? uniform(argument, sizes, seed, i + 1000) : (args[i] as NdArray),
     ),
@@ -73,7 +73,7 @@ function unit(direction: readonly NdArray[]): NdArray[] {
 
 type Drawn = Pick<Argument, "aval" | "domain">;
 
-/** Within the domain, or within ±1.5 with three decimals and never 0, so that a printed case is short and exact. */
+/** Uniform in the domain, or else in ±1.5 with three decimals and never 0, so that a printed case is short and exact. */
 function uniform(drawn: Drawn, sizes: Readonly<Record<string, number>>, key: number, stream: number): NdArray {
   const { domain } = drawn;
   return filled(drawn, sizes, (i) => {

@@ -1,7 +1,7 @@
 /** @file Points along a direction. */
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 
-/** x + distance · direction; where there is no direction, x. */
+/** x + distance · direction, or x if there is no direction. */
 export function along(x: NdArray, direction: NdArray | undefined, distance: number): NdArray {
   return ndarray(
     x.shape,

@@ -1,18 +1,18 @@
 /**
- * @file How far apart two results are. A gradient is one vector, whatever arrays it comes in; its error is measured
- * against its own length, or against how much it changes when the inputs are jittered by 1e-6, where that is more: a
- * gradient that changes so much under a change that f32 hardly sees is not determined any better than that.
+ * @file Distances between results. A gradient is one vector, even if stored in several arrays. Its error is measured
+ * relative to its length or, if larger, to its change when the inputs are jittered by 1e-6: a gradient that is so sensitive
+ * to a change near the f32 resolution is not determined any better.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { generator } from "./random-data.ts";
 
-/** Euclidean length of a vector that is held in several arrays. */
+/** Euclidean norm of a vector stored in several arrays. */
 export function norm(arrays: readonly NdArray[]): number {
   return Math.sqrt(arrays.reduce((sum, { data }) => data.reduce((total, value) => total + value * value, sum), 0));
 }
 
-/** Whether an array has neither NaN nor infinity. */
+/** Whether an array contains no NaN and no infinity. */
 export function isFiniteArray({ data }: NdArray): boolean {
   return data.every((value) => Number.isFinite(value));
 }
@@ -30,7 +30,7 @@ export function difference(a: readonly NdArray[], b: readonly NdArray[]): NdArra
 
 export const jitter = 1e-6;
 
-/** The arrays with each number moved by up to `jitter` of itself; only those that `moves` says. */
+/** The arrays with each number changed by a relative random amount of up to `jitter`, in the arrays marked by `moves`. */
 export function jittered(arrays: readonly NdArray[], moves: readonly boolean[], seed: number): NdArray[] {
   const random = generator(seed);
   return arrays.map((array, i) =>
@@ -38,7 +38,7 @@ export function jittered(arrays: readonly NdArray[], moves: readonly boolean[], 
   );
 }
 
-/** |got - reference| / |reference|, each the length of one vector; 0 where both are 0, infinite for a NaN. */
+/** |got - reference| / |reference|, as norms of whole vectors; 0 if both are 0, infinite for a NaN. */
 export function relativeError(got: readonly NdArray[], reference: readonly NdArray[], scale = norm(reference)): number {
   const distance = norm(difference(got, reference));
   if (distance === 0) return 0;

@@ -1,9 +1,9 @@
 /**
- * @file A derivative along a line against difference quotients in float64. Which step is right depends on how curved a
- * function is and on how large its values are, so several are tried (central differences of fourth order, which is
- * Richardson's extrapolation of those of second order), and how far rounding alone moves each is measured. A derivative
- * is right where one of them agrees, and wrong where they settle on something else. Where they do neither, the numbers
- * say nothing: a function that turns within the smallest step, or values that hide their differences.
+ * @file Compares a derivative along a line with difference quotients in float64. The best step size depends on the
+ * curvature of the function and the size of its values, so several are tried (fourth-order central differences, which are
+ * Richardson extrapolations of second-order ones), and the effect of rounding on each is measured. A derivative is right if
+ * one of them agrees, and wrong if they converge to another value. Otherwise the result is undetermined: the function
+ * changes direction within the smallest step, or its values are too large for their differences.
  */
 
 import { at } from "../../compiler/graph/errors.ts";
@@ -13,34 +13,34 @@ import { difference, norm } from "./compare.ts";
 
 /** A point of a vector space, in several arrays. */
 type Vector = readonly NdArray[];
-/** What a function gives at a distance along a direction. */
+/** The value of a function at a distance along a direction. */
 export type Line = (distance: number) => Vector;
 
-/** What the quotients say of a derivative. */
+/** The result of comparing a derivative with difference quotients. */
 export interface QuotientComparison {
   readonly outcome: "right" | "wrong" | "kink" | "undetermined";
-  /** The quotient that is nearest to the derivative. */
+  /** The quotient closest to the derivative. */
   readonly quotient: Vector;
-  /** How far the two are apart; of one that was measured for it, less what rounding and the choice of the step do to it. */
+  /** Distance between the two; if noise was measured, minus the effect of rounding and of the step size. */
   readonly excess: number;
 }
 
 interface Measured {
   readonly quotient: Vector;
   readonly error: number;
-  /** How far rounding, and the choice of the step, move it. */
+  /** Its change due to rounding and the step size. */
   readonly noise: number;
-  /** How far rounding of the value moves it at least. */
+  /** Lower bound of its change due to rounding of the value. */
   readonly floor: number;
 }
 
 const steps = [1e-2, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 1e-6, 1e-7] as const;
-/** A quotient has settled where it is still the same at this many smaller steps. */
+/** A quotient has converged if it is the same at this many smaller steps. */
 const confirmations = 3;
-/** An error is seen where the quotient itself is known ten times better. */
+/** An error counts only if the quotient is known ten times more accurately. */
 const clarity = 10;
 
-/** Compares what should be the derivative of a line at 0. A right one is off by less than 1e-6 of `scale`. */
+/** Checks a derivative of a line at 0. A right one has an error below 1e-6 of `scale`. */
 export function compareWithQuotients(line: Line, derivative: Vector, scale: number): QuotientComparison {
   const close = differenceTolerance * scale;
   const errorOf = (quotient: Vector) => norm(difference(quotient, derivative));
@@ -88,22 +88,22 @@ function fourthOrder(line: Line, h: number): Vector {
 }
 
 /**
- * How far a derivative is from the nearest quotient, less what rounding alone does to that: for values that are what
- * cancelling terms leave, of which no quotient is known well.
+ * Distance from a derivative to the closest quotient, minus the effect of rounding on it: for values that result from
+ * cancellation, whose quotients are all inaccurate.
  */
 export function excessOverRounding(line: Line, derivative: Vector): number {
   const excess = steps.map((step) => {
     const error = norm(difference(fourthOrder(line, step), derivative));
     return Math.max(0, error - noiseOf(line, fourthOrder, step, 1e-7));
   });
-  // A step that leaves the domain of the function says nothing.
+  // Skips steps that leave the domain of the function.
   return Math.min(...excess.filter(Number.isFinite));
 }
 
 /**
- * Four times how far a quotient moves where its step is another one by up to four times `spacing` of itself: but for
- * rounding, a good one stays where it is. That may be far more than the size of a value suggests; it is no less than what
- * half a unit in the last place of the value makes.
+ * Four times the change of a quotient when its step changes by up to four times the relative `spacing`: without rounding, a
+ * good quotient would not change. This can be far more than the size of the value suggests; it is at least the effect of
+ * half a unit in the last place of the value.
  */
 function noiseOf(line: Line, quotientAt: (line: Line, h: number) => Vector, h: number, spacing = 1 / 128): number {
   const given = quotientAt(line, h);
@@ -111,7 +111,7 @@ function noiseOf(line: Line, quotientAt: (line: Line, h: number) => Vector, h: n
   return 4 * Math.max(...moved, (2 ** -53 * norm(line(0))) / h);
 }
 
-/** Whether the first of the quotients differs from the derivative and the smaller steps stand by it. */
+/** Whether the first quotient differs from the derivative and the smaller steps confirm it. */
 function settlesElsewhere([first, ...smaller]: readonly Measured[]): boolean {
   if (first === undefined || smaller.length < confirmations) return false;
   const { quotient, error, noise } = first;
@@ -121,12 +121,12 @@ function settlesElsewhere([first, ...smaller]: readonly Measured[]): boolean {
   return smaller.every((one) => norm(difference(one.quotient, quotient)) - one.noise <= apart);
 }
 
-/** Of a function that turns within the step, a quotient is another one for every step. */
+/** Whether a quotient is stable: if a function changes direction within the step, every step gives another quotient. */
 function isKnown({ quotient, noise, floor }: Measured): boolean {
   return noise <= Math.max(norm(quotient) / clarity, 64 * floor);
 }
 
-/** Where a line is smooth, the slopes of its two sides differ in proportion to h; at a kink by the same at every h. */
+/** On a smooth line, the slopes of its two sides differ in proportion to h; at a kink, by the same amount at every h. */
 function isKink(line: Line, scale: number): boolean {
   const [wide, narrow] = [1e-4, 1e-6].map((h) => norm(gapOf(line, h)));
   return (
@@ -134,7 +134,7 @@ function isKink(line: Line, scale: number): boolean {
   );
 }
 
-/** How much the slopes of the two sides differ. */
+/** Difference of the slopes of the two sides. */
 function gapOf(line: Line, h: number): Vector {
   const here = line(0);
   return over(difference(difference(line(h), here), difference(here, line(-h))), h);

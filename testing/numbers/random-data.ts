@@ -1,4 +1,4 @@
-/** @file Reproducible numbers for tests: one seed, one sequence. */
+/** @file Reproducible random numbers for tests: the same seed gives the same sequence. */
 import type { Aval } from "../../compiler/graph/graph.ts";
 import { type NdArray, ndarray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
 
@@ -13,13 +13,13 @@ export function generator(seed: number): () => number {
   };
 }
 
-/** An array of f32 numbers, uniform in ±scale. They are exact in f32, so every executor sees the same input. */
+/** An array of numbers, uniform in ±scale and exact in f32, so that every executor sees the same input. */
 export function randomFloats(random: () => number, shape: readonly number[], scale = 1): NdArray {
   const data = Array.from({ length: sizeOfNumbers(shape) }, () => Math.fround((2 * random() - 1) * scale));
   return ndarray(shape, data);
 }
 
-/** Whole numbers in [0, bound). */
+/** An array of integers in [0, bound). */
 export function randomIntegers(
   random: () => number,
   shape: readonly number[],

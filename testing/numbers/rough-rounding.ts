@@ -1,9 +1,9 @@
 /**
- * @file What rounding may do to the outputs of a graph, found by trying: the interpreter runs it several times, and each
- * value that f32 does not hold exactly is moved at random by up to `jitter` of itself, which is 16 times what f32 rounds
- * off, and then rounded. (Monte Carlo arithmetic: Parker, Pierce & Eggert 2000, "Monte Carlo arithmetic: how to gamble
- * with floating point and win", Computing in Science & Engineering 2(4); the room beyond one rounding is for a device's
- * own exp and tanh and for the order in which it sums.) An output that moves is determined no better than that.
+ * @file Measures the effect of rounding on the outputs of a graph: the interpreter runs it several times and changes each
+ * value that is not exact in f32 by a random relative amount of up to `jitter`, 16 times the f32 rounding error, and then
+ * rounds it. (Monte Carlo arithmetic: Parker, Pierce & Eggert 2000, "Monte Carlo arithmetic: how to gamble with floating
+ * point and win", Computing in Science & Engineering 2(4). The margin above one rounding covers a device's own exp and tanh
+ * and its order of summation.) An output is determined no better than it varies.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
@@ -14,7 +14,7 @@ import { generator } from "./random-data.ts";
 
 const runs = 8;
 
-/** For each number of each output, how far it moved from its float64 value in any of the runs. */
+/** For each number of each output, its largest deviation from the float64 value in any run. */
 export function roundingSpread(graph: Graph, inputs: readonly NdArray[], exact: readonly NdArray[]): NdArray[] {
   const spread = exact.map(({ data, ...array }) => ({ ...array, data: new Float64Array(data.length) }));
   for (let seed = 1; seed <= runs; seed++) {
@@ -29,12 +29,12 @@ export function roundingSpread(graph: Graph, inputs: readonly NdArray[], exact: 
   return spread;
 }
 
-/** What f32 holds exactly stays: counters, masks, what was moved before and is only copied. */
+/** Changes only values that are not exact in f32: not counters, masks, or copies of values changed before. */
 function roughRounding(seed: number): Observer {
   const random = generator(seed);
   return {
     value: (_graph, _id, { op }, _operands, { dtype, data }) => {
-      // A reshaped value lies in the memory of its operand.
+      // A reshaped value shares the memory of its operand.
       if (dtype !== "f32" || op === "reshape") return;
       for (const [k, value] of data.entries()) {
         if (Math.fround(value) !== value) data[k] = Math.fround(value * (1 + jitter * (2 * random() - 1)));

@@ -1,4 +1,4 @@
-/** @file What must hold for every random cell, and for any other loss, each as a function that throws when it does not. */
+/** @file Properties of every random cell, and of any other loss; each is a function that throws if it does not hold. */
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type NdArray, ndarray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
@@ -18,10 +18,10 @@ import { nodeValues, sizesOf, stoppedValues } from "./node-values.ts";
 import { buildCell, type RandomCell } from "./random-cell.ts";
 
 export interface Prepared extends LossGraphs {
-  /** In float64, by the interpreter. */
+  /** Computed in float64 by the interpreter. */
   readonly value: NdArray;
   readonly gradients: readonly NdArray[];
-  /** What errors of the gradient are measured against. */
+  /** Errors of the gradient are relative to this. */
   readonly scale: number;
 }
 
@@ -47,13 +47,13 @@ export function expectBelow(error: number, limit: number, what: string): void {
 
 const numberOf = (value: NdArray | undefined): number => value?.data[0] ?? Number.NaN;
 
-/** A random direction for each input that moves, its elements in ±1. */
+/** A random direction for each differentiated input, with elements in ±1. */
 export function direction({ gradients }: Prepared, seed: number): NdArray[] {
   const random = generator(seed);
   return gradients.map((gradient) => ({ ...gradient, data: gradient.data.map(() => 2 * random() - 1) }));
 }
 
-/** The sum of the products of two vectors' elements, and the length of the vector of those products. */
+/** The dot product of two vectors, and the norm of the vector of their elementwise products. */
 function product(a: readonly NdArray[], b: readonly NdArray[]): { sum: number; length: number } {
   const terms = a.flatMap(({ data }, i) => [...data].map((value, k) => value * (at(b, i).data[k] ?? Number.NaN)));
   return {
@@ -62,7 +62,7 @@ function product(a: readonly NdArray[], b: readonly NdArray[]): { sum: number; l
   };
 }
 
-/** Reverse mode against the loss itself: the central differences of compareWithQuotients. */
+/** Compares reverse mode with central differences of the loss (compareWithQuotients). */
 export function gradientIsDifferenceQuotient(cell: Prepared): void {
   const { inputs, moving, straightLoss, gradients, value } = cell;
   const start = chosen(inputs, moving);
@@ -77,7 +77,7 @@ export function gradientIsDifferenceQuotient(cell: Prepared): void {
       return [at(stoppedValues(straightLoss, merged(inputs, moving, moved), before), at(straightLoss.outputs, 0))];
     };
     const { sum, length } = product(gradients, along);
-    // A loss is known to 1e-16 of itself, which a quotient over h = 1e-3 or less turns into 1e-12 at best.
+    // A loss has a relative accuracy of 1e-16, which a quotient with h = 1e-3 or less turns into 1e-12 at best.
     const scale = Math.max(length, 1e-6 * Math.max(Math.abs(numberOf(value)), 1e-3));
     const derivative = [ndarray([], [sum])];
     if (compareWithQuotients(loss, derivative, scale).outcome === "right") continue;
@@ -89,7 +89,7 @@ export function gradientIsDifferenceQuotient(cell: Prepared): void {
   }
 }
 
-/** Reverse mode against forward mode. */
+/** Compares reverse mode with forward mode. */
 export function reverseIsForward(cell: Prepared): void {
   const along = direction(cell, 3);
   const [value, tangent] = interpret(cell.forwardMode, [...cell.inputs, ...along]);
@@ -99,7 +99,7 @@ export function reverseIsForward(cell: Prepared): void {
   expectBelow(Math.abs(numberOf(value) - numberOf(cell.value)), 0, "value in forward mode");
 }
 
-/** The unrolled gradient, and the gradient of the unrolled loss, against those of the scan. */
+/** Compares the unrolled gradient, and the gradient of the unrolled loss, with those of the scan. */
 export function unrolledIsScan(cell: Prepared): void {
   const { gradient, inputs, gradients, value } = cell;
   const size = Math.max(1, Math.abs(numberOf(value)));
@@ -115,7 +115,7 @@ export function unrolledIsScan(cell: Prepared): void {
   }
 }
 
-/** Each pass of the compiler keeps a valid graph that computes the same. */
+/** Checks that each compiler pass returns a valid graph with the same values. */
 export function passesKeepValues(cell: Prepared): void {
   const size = Math.max(1, Math.abs(numberOf(cell.value)));
   let graph = cell.gradient;
@@ -127,13 +127,13 @@ export function passesKeepValues(cell: Prepared): void {
   }
 }
 
-/** Programs of either schedule, and for either kind of device, keep WebGPU's rules and its least limits. */
+/** Checks that programs of both schedules, and for both kinds of device, satisfy WebGPU's rules and minimum limits. */
 export function programsAreValid({ gradient }: Prepared): void {
   compileProgram(gradient, { schedule: "auto", target: "gpu" });
   compileProgram(gradient, { schedule: "stepwise", target: "software" });
 }
 
-/** A sequence cut in two, with the state carried over, against the whole. */
+/** Compares a sequence split in two, with the state carried over, with the whole sequence. */
 export function splitIsWhole({ plan }: RandomCell, { inputs }: Prepared): void {
   if (plan.time < 2) return;
   const { anyTime, graph } = atSite(site, () => {
@@ -164,10 +164,10 @@ export function splitIsWhole({ plan }: RandomCell, { inputs }: Prepared): void {
   const whole = [outputs, ...states].flatMap((array) => [...(array?.data ?? [])]);
   const cutInTwo = [...joined, ...end.flatMap(({ data }) => [...data])];
   const differs = whole.length !== cutInTwo.length || whole.some((value, i) => value !== cutInTwo[i]);
-  if (differs) throw new Error(`the sequence cut at ${cut} differs from the whole`);
+  if (differs) throw new Error(`the sequence split at ${cut} differs from the whole`);
 }
 
-/** What lies where the mask is false, numbers and tokens that there are not, against what was drawn there. */
+/** Checks that values where the mask is false have no effect, by replacing them with NaN and invalid tokens. */
 export function paddingIsHidden(
   { plan, inputs: roles }: RandomCell,
   { gradient, inputs, value, gradients }: Prepared,
@@ -184,7 +184,7 @@ export function paddingIsHidden(
   const [before, after] = [[value, ...gradients], interpret(gradient, odd)].map((arrays) =>
     arrays.flatMap(({ data }) => [...data]),
   ) as [number[], number[]];
-  if (before.some((number, i) => number !== after[i])) throw new Error("what lies where the mask is false shows");
+  if (before.some((number, i) => number !== after[i])) throw new Error("values where the mask is false have an effect");
 }
 
 /** Steps from `from` up to `to`. */
@@ -193,7 +193,7 @@ function rows(array: NdArray, from: number, to: number): NdArray {
   return { ...array, shape: [to - from, ...array.shape.slice(1)], data: array.data.slice(from * width, to * width) };
 }
 
-/** Loss and gradient on an executor against the interpreter's. */
+/** Compares loss and gradient on an executor with the interpreter's. */
 export async function sameOn({ execute, name, tolerance }: Executor, cell: Prepared): Promise<void> {
   const [value, ...gradients] = await execute(cell.gradient, cell.inputs);
   const size = Math.max(1, Math.abs(numberOf(cell.value)));

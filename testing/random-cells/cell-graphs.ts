@@ -1,4 +1,4 @@
-/** @file The graphs of a loss that the checks run, and its numbers. Each graph is verified as it is made. */
+/** @file The graphs of a loss that the checks run, and their inputs. Each graph is verified after it is built. */
 
 import { withTransposedVjps } from "../../compiler/autodiff/forward.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -13,34 +13,34 @@ import { cellData, moves, type RandomCell } from "./random-cell.ts";
 
 type Float = Tensor<"f32">;
 
-/** A loss at one point: what it reads, with numbers, and what of it is differentiated. */
+/** A loss at one point: its inputs, their values, and which are differentiated. */
 export interface LossAtPoint {
   readonly avals: readonly NamedAval[];
-  /** Numbers for each of them. */
+  /** A value for each of them. */
   readonly inputs: readonly NdArray[];
-  /** Which of them are differentiated, the others being fixed. */
+  /** Which of them are differentiated; the others are fixed. */
   readonly moving: readonly boolean[];
   /** To be called while tracing, on tensors for the avals. */
   readonly lossOf: (tensors: readonly Tensor[]) => Float;
-  /** Of the directions in which the inputs are moved. */
+  /** Seed of the directions of differentiation. */
   readonly seed: number;
 }
 
 export interface LossGraphs extends LossAtPoint {
   /** inputs -> loss. */
   readonly loss: Graph;
-  /** inputs -> loss, and the gradient of each input that moves. */
+  /** inputs -> loss, and the gradient of each differentiated input. */
   readonly gradient: Graph;
-  /** The loss without scans and symbols, and the gradient of that. */
+  /** The loss without scans and symbols, and its gradient. */
   readonly straightLoss: Graph;
   readonly straightGradient: Graph;
-  /** inputs and a tangent for each that moves -> loss and its derivative along the tangents. */
+  /** inputs, and a tangent for each differentiated one -> loss and its derivative along the tangents. */
   readonly forwardMode: Graph;
-  /** Inputs and a direction for each that moves -> the derivative of each gradient along it; traced when asked for. */
+  /** inputs, and a direction for each differentiated one -> derivative of each gradient along it; traced on demand. */
   readonly second: () => SecondOrder;
 }
 
-/** Products of a Hessian with a vector, in two ways. */
+/** Hessian-vector products, computed in two ways. */
 export interface SecondOrder {
   /** The gradient of the gradient's product with the direction. */
   readonly reverse: Graph;
@@ -48,10 +48,10 @@ export interface SecondOrder {
   readonly forward: Graph;
 }
 
-/** All nodes are said to come from one place: finding each node's line is most of the time that tracing takes. */
+/** One site for all nodes: finding the source line of each node takes most of the tracing time. */
 export const site = "random cell";
 
-/** The loss of a random cell: it reads what the cell reads, then the weights of its results. */
+/** The loss of a random cell; its inputs are those of the cell, then the weights of its results. */
 export function lossOfCell(cell: RandomCell): LossAtPoint {
   const { values, weights } = cellData(cell);
   const avals: NamedAval[] = [...cell.inputs, ...cell.results.map((aval, i) => ({ ...aval, name: `weights${i}` }))];
@@ -145,12 +145,12 @@ function gradientGraph(
   return verify(graph);
 }
 
-/** Those of a list that move. */
+/** The differentiated items of a list. */
 export function chosen<T>(items: readonly T[], moving: readonly boolean[]): T[] {
   return items.filter((_, i) => moving[i]);
 }
 
-/** A list whose moving items are replaced. */
+/** A list with its differentiated items replaced. */
 export function merged<T>(items: readonly T[], moving: readonly boolean[], moved: readonly T[]): T[] {
   let next = 0;
   return items.map((item, i) => (moving[i] ? at(moved, next++) : item));

@@ -1,4 +1,4 @@
-/** @file What fast-check draws and shrinks: the plan of a whole random cell, as plain data. */
+/** @file The plan of a random cell, as plain data that fast-check generates and shrinks. */
 import fc from "fast-check";
 import { composedRules } from "./composed-rules.ts";
 import { elementwiseRules } from "./elementwise-rules.ts";
@@ -14,15 +14,15 @@ export interface CellPlan {
   /** Whether batch and time are symbols in the graph. */
   readonly symbolicBatch: boolean;
   readonly symbolicTime: boolean;
-  /** Shapes of the states without the batch. */
+  /** Shapes of the states, without the batch axis. */
   readonly states: readonly (readonly number[])[];
-  /** Whether half of each state is kept, so that gradients flow through all of time. */
+  /** Whether half of each state is carried over, so that gradients flow through all time steps. */
   readonly leaky: boolean;
   /** Whether a state counts the steps, for the dropout masks. */
   readonly counts: boolean;
   readonly reverse: boolean;
   readonly mask: boolean;
-  /** Whether embedded tokens stand beside the features. */
+  /** Whether embedded tokens are concatenated to the features. */
   readonly tokens: boolean;
   /** Inputs are uniform in ±scale. */
   readonly scale: number;
@@ -32,7 +32,7 @@ export interface CellPlan {
   readonly next: readonly number[];
   /** How each result enters the loss. */
   readonly losses: readonly number[];
-  /** Of the numbers. */
+  /** Seed of the numbers. */
   readonly seed: number;
 }
 

@@ -1,7 +1,7 @@
 /**
- * @file All that must hold for a loss at one point: reverse mode equals difference quotients and forward mode, a scan equals
- * its unrolled copies, the passes keep values, and every executor agrees with the interpreter; where it is asked for, the
- * same for the derivative of the gradient. What a random cell is printed as ends with a call of it.
+ * @file All checks of a loss at one point: reverse mode equals difference quotients and forward mode, a scan equals its
+ * unrolled form, passes preserve values, and every executor agrees with the interpreter; optionally, the same for the
+ * derivative of the gradient. A printed random cell ends with a call of `checkLoss`.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
@@ -26,45 +26,45 @@ import { secondOrderAgrees } from "./second-order.ts";
 type Arrays = Readonly<Record<string, NdArray>>;
 type Arguments = Readonly<Record<string, Tensor>>;
 
-/** What is checked beside what always is. */
+/** Optional checks. */
 export interface CheckOptions {
-  /** 2 for the derivative of the gradient too, on every executor; it costs about as much as all the rest. 1 by default. */
+  /** 2 also checks the derivative of the gradient, on every executor, at about the cost of all other checks. 1 by default. */
   readonly order?: 1 | 2;
 }
 
-/** What became of the checks. */
+/** The outcome of the checks. */
 export interface CheckOutcome {
-  /** Why nothing was compared: the loss sits where derivatives or decisions jump, or f32 numbers do not determine it. */
+  /** Why nothing was compared: the point is at a jump of a derivative or a decision, or f32 does not determine the loss. */
   readonly unsuitable?: string;
-  /** Of order 2: whether f32 numbers determine the second order, so that executors were asked for it. */
+  /** For order 2: whether f32 determines the second derivatives, so that they were checked on executors. */
   readonly isSecondDetermined?: boolean;
 }
 
-/** The point at which a loss is checked, by the names of its parameters and arguments. */
+/** The point at which a loss is checked, by names of parameters and arguments. */
 export interface LossPoint {
-  /** Numbers of the parameters, by path. */
+  /** Values of the parameters, by path. */
   readonly parameters: Arrays;
-  /** Numbers of the arguments that are differentiated. */
+  /** Values of the differentiated arguments. */
   readonly inputs: Arrays;
-  /** Numbers of the other arguments. */
+  /** Values of the other arguments. */
   readonly fixed?: Arrays;
-  /** Shapes of arguments of which a dimension is a symbol: `{ x: ["T", "B", 3] }`. */
+  /** Shapes of arguments with symbolic dimensions: `{ x: ["T", "B", 3] }`. */
   readonly shapes?: Readonly<Record<string, Shape>>;
-  /** Of the directions in which the numbers are moved; 1 by default. */
+  /** Seed of the directions of differentiation; 1 by default. */
   readonly seed?: number;
 }
 
-/** What a loss is at its point, in float64. */
+/** A loss at its point, in float64. */
 export interface LossOutcome extends CheckOutcome {
-  /** Its value. */
+  /** Value of the loss. */
   readonly loss: number;
-  /** By the names of parameters and inputs. */
+  /** Gradients by names of parameters and inputs. */
   readonly gradients: Arrays;
 }
 
 /**
- * Checks a loss, which is a model of named arguments, at one point, and throws an error that says what does not hold, and
- * by how much.
+ * Checks a loss, a model of named arguments, at one point. Throws an error that says which property is violated, and by how
+ * much.
  */
 export async function checkLoss(
   loss: Model<[Arguments], Tensor<"f32">>,
@@ -112,12 +112,12 @@ export async function checkLoss(
   };
 }
 
-/** The smallest normal f32, and 24 bits above it. */
+/** 24 bits above the smallest normal f32. */
 const leastGradient = 2 ** (24 - 126);
 
 export const ofCheck = { order: "any" } as const;
 
-/** As `checkLoss`, of graphs that are there. */
+/** The same as `checkLoss`, for existing graphs. */
 export async function checkPrepared(
   prepared: Prepared,
   executors: readonly Executor[],
@@ -137,9 +137,9 @@ export async function checkPrepared(
 }
 
 async function reasonNotTo(prepared: Prepared): Promise<string | undefined> {
-  // The scale of all errors: were it infinite, none would be one.
+  // All errors are relative to the scale: if it were infinite, no error would count.
   if (!Number.isFinite(prepared.scale)) return "not finite where rounding moves its numbers";
-  // A device may take subnormal numbers for 0, and what is added up to the gradient may be smaller than it by all its digits.
+  // A device can flush subnormals to 0, and terms of the gradient can be smaller than it by all its digits.
   if (prepared.scale > 0 && prepared.scale < leastGradient) return "so small that parts of it are subnormal";
   const { straightLoss: graph, inputs, moving, seed } = prepared;
   const values = nodeValues(graph, inputs);

@@ -1,6 +1,6 @@
 /**
- * @file All that must hold for a random cell, in one call: what must hold for its loss, that a sequence cut in two equals
- * the whole, and that nothing shows of what a mask hides.
+ * @file All checks of a random cell in one call: those of its loss, that a sequence split in two equals the whole, and that
+ * masked values have no effect.
  */
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import type { Executor } from "../executor.ts";
@@ -9,10 +9,10 @@ import { lossGraphs, lossOfCell } from "./cell-graphs.ts";
 import { type CheckOptions, type CheckOutcome, checkPrepared, ofCheck } from "./check-loss.ts";
 import { buildCell, type RandomCell } from "./random-cell.ts";
 
-/** What was compared: graphs, numbers, value and gradients of the cell. */
+/** The compared graphs, numbers, value and gradients of the cell. */
 export interface RandomCellOutcome extends Prepared, CheckOutcome {}
 
-/** Throws an error that says which of them does not hold, and by how much. */
+/** Checks a random cell. Throws an error that says which property is violated, and by how much. */
 export async function checkRandomCell(
   { plan }: RandomCell,
   executors: readonly Executor[] = [],

@@ -1,4 +1,4 @@
-/** @file Random instructions that compute element by element. */
+/** @file Random elementwise instructions. */
 import { type Instruction, type Rule, type StepInProgress, widthOf } from "./instructions.ts";
 import type { DslName, Value } from "./source-writer.ts";
 
@@ -96,7 +96,7 @@ const truth: Rule = (step, { a, n }) => {
   step.push(step.writer.call("mul", [chosen, x], x.bound));
 };
 
-/** Two columns: each element may lie near a whole number, and the more there are the more cells are discarded. */
+/** Two columns: any element can be near an integer, and more elements mean more discarded cells. */
 function few(step: StepInProgress, value: Value): Value {
   return widthOf(step.flat(value)) > 2 ? step.fit(value, [2]) : value;
 }
@@ -106,7 +106,7 @@ const whole: Rule = (step, { a, n }) => {
   step.push(step.writer.call(n % 2 === 0 ? "floor" : "round", [x], x.bound + 1));
 };
 
-/** Whole numbers: arithmetic that wraps around, and back. No gradient flows. */
+/** Integer arithmetic that wraps around, converted from and to f32. No gradient flows. */
 const integers: Rule = (step, { a, b, n }) => {
   const { writer } = step;
   const x = few(step, step.limited(step.pick(a), 32));

@@ -1,4 +1,4 @@
-/** @file Which nodes of a graph without scans matter: to its outputs, and to its gradient. */
+/** @file Which nodes of a graph without scans affect its outputs, and its gradient. */
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph, NodeId } from "../../compiler/graph/graph.ts";
 
@@ -18,8 +18,8 @@ export function isLive(graph: Graph): boolean[] {
 }
 
 /**
- * Nodes that hand a cotangent on to an operand, or stop one: they are reached going back from the outputs, and an
- * operand depends on the inputs that move. This restates the definition, apart from the code it checks.
+ * Nodes that pass a cotangent to an operand, or stop one: they are reachable from the outputs, and an operand depends on
+ * differentiated inputs. Implements the definition independently of the code it checks.
  */
 export function isActive(graph: Graph, moves: readonly boolean[]): boolean[] {
   const depends = new Array<boolean>(graph.nodes.length).fill(false);

@@ -1,10 +1,9 @@
 /**
- * @file The instructions of a random cell. Each reads values of the step by index, modulo how many there are, fits
- * their shapes to what its op needs, and adds its results: every list of instructions is a valid step, and remains one
- * when some are deleted.
+ * @file The instructions of a random cell. Each reads values of the step by index modulo their number, fits their shapes to
+ * its op, and adds its results: every list of instructions is a valid step, and stays valid when some are deleted.
  *
- * Values are f32, [batch, n] or [batch, m, n]. Each carries a bound on its magnitude: where an op would take it past
- * `largest` it is scaled by a power of two, so that products and powers neither overflow nor have to be left out.
+ * Values are f32, [batch, n] or [batch, m, n]. Each has a bound on its magnitude: if an op would exceed `largest`, the value
+ * is scaled by a power of two, so that products and powers do not overflow.
  */
 import type { Dim, Shape } from "../../compiler/graph/dim.ts";
 import { Named, type SourceWriter, type Value } from "./source-writer.ts";
@@ -14,14 +13,14 @@ export interface Instruction {
   readonly a: number;
   readonly b: number;
   readonly c: number;
-  /** A parameter: a size, an axis, or which variant. */
+  /** A parameter: a size, an axis, or a variant. */
   readonly n: number;
 }
 
 export const largest = 100;
 const mostElements = 12;
 
-/** One step in the making. */
+/** A step under construction. */
 export class StepInProgress {
   readonly writer: SourceWriter;
   readonly batch: Dim;
@@ -40,7 +39,7 @@ export class StepInProgress {
 
   pick(index: number): Value {
     const value = this.pool[index % this.pool.length];
-    if (value === undefined) throw new Error("a step starts with a value at least");
+    if (value === undefined) throw new Error("a step needs at least one value");
     return value;
   }
 
@@ -48,14 +47,14 @@ export class StepInProgress {
     for (const value of values) this.pool.push(this.smaller(this.limited(value, largest)));
   }
 
-  /** The value scaled down to a bound, where it may pass it. */
+  /** The value, scaled down if it can exceed the limit. */
   limited(value: Value, limit: number): Value {
     if (value.bound <= limit) return value;
     const factor = 2 ** -Math.ceil(Math.log2(value.bound / limit));
     return this.writer.call("mul", [value, factor], value.bound * factor);
   }
 
-  /** Cuts a value that has grown. */
+  /** Truncates a value with too many elements. */
   smaller(value: Value): Value {
     const row = this.flat(value);
     const size = widthOf(row);
@@ -79,7 +78,7 @@ export class StepInProgress {
     return this.writer.call("reshape", [value, [this.batch, ...inner]], value.bound);
   }
 
-  /** The value under another shape: cut where it is too long, padded with zeros where too short. */
+  /** The value with another shape: truncated, or padded with zeros. */
   fit(value: Value, inner: Shape): Value {
     const { shape } = value.tensor;
     if (shape.length === inner.length + 1 && shape.slice(1).every((dim, i) => dim === inner[i])) return value;
@@ -91,7 +90,7 @@ export class StepInProgress {
     return inner.length === 1 ? row : this.reshaped(row, inner.map(Number));
   }
 
-  /** An operand beside `other`: as it is where the two broadcast against each other. */
+  /** The value as an operand next to `other`: unchanged if the two broadcast. */
   beside(value: Value, other: Value): Value {
     const [mine, theirs] = [value.tensor.shape, other.tensor.shape];
     const fits = mine.length === theirs.length && mine.every((dim, i) => dim === theirs[i] || (i > 0 && dim === 1));
@@ -104,7 +103,7 @@ export class StepInProgress {
   }
 }
 
-/** The start of a parameter says nothing here: tests give their own numbers. */
+/** Required but unused: tests provide their own parameter values. */
 const initializer = new Named("glorot", { kind: "glorot" });
 
 export function widthOf(value: Value): number {

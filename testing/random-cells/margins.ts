@@ -1,6 +1,7 @@
 /**
- * @file How near a run is to a place where its derivative jumps or a decision flips. There difference quotients mean
- * nothing, and rounding to f32 may decide otherwise: a cell whose margin is under `leastMargin` is discarded.
+ * @file The margin of a run: its distance from a jump of the derivative or a flip of a decision. Too close, difference
+ * quotients are meaningless and rounding to f32 can flip the decision: cells with a margin below `leastMargin` are
+ * discarded.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, type Node, type NodeId, nodeAt } from "../../compiler/graph/graph.ts";
@@ -9,10 +10,10 @@ import { isActive, isLive } from "./flow.ts";
 
 export const leastMargin = 1e-3;
 
-/** Where inputs cannot move a value, only rounding can: exact ties stay exact, and others need this distance. */
+/** Least margin of values that only rounding can change, not the inputs; exact ties stay exact. */
 const leastFixedMargin = 1e-6;
 
-/** The distance of each element from its edge, or undefined for an op that has none. */
+/** Each element's distance from a jump of the op, or undefined if the op has none. */
 function distances(node: Node, operands: readonly NdArray[]): Float64Array | undefined {
   const [x, y] = operands;
   if (x === undefined || x.dtype !== "f32") return undefined;
@@ -39,7 +40,7 @@ function distances(node: Node, operands: readonly NdArray[]): Float64Array | und
   }
 }
 
-/** The largest element less the second largest, for each element of a maximum; infinite where there is but one. */
+/** The difference of the two largest elements, for each element of a maximum; infinite if there is only one. */
 function gaps(x: NdArray, axes: readonly number[]): Float64Array {
   const groups = new Map<number, number[]>();
   const strides = stridesOf(x.shape);
@@ -56,12 +57,12 @@ function gaps(x: NdArray, axes: readonly number[]): Float64Array {
   });
 }
 
-/** Ops that are continuous: at their edge only the gradient jumps, and only where one flows. */
+/** Continuous ops: only their gradient jumps, which matters only if a gradient flows. */
 const continuous = new Set(["min", "max", "abs", "reduceMax"]);
 
 /**
- * The least margin of a graph without scans, from the values of its nodes on the inputs and in runs on jittered ones:
- * an element on which all agree cannot be moved by the inputs.
+ * The least margin of a graph without scans, from the values of its nodes on the inputs and on jittered inputs: an element
+ * that is equal in all runs does not depend on the inputs.
  */
 export function marginOf(
   graph: Graph,
@@ -92,8 +93,8 @@ export function marginOf(
 }
 
 /**
- * Copies of one value tie whatever the inputs are, and two zeros compare alike in any arithmetic, unless they are what a
- * sum has left: terms that cancel in float64 need not cancel in f32.
+ * Copies of one value tie for all inputs, and two zeros compare equal in any arithmetic, unless they result from a sum:
+ * terms that cancel in float64 need not cancel in f32.
  */
 function isExactTie(graph: Graph, node: Node, operands: readonly NdArray[], i: number, distance: number): boolean {
   if (continuous.has(node.op)) return distance === 0;

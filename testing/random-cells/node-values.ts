@@ -1,7 +1,7 @@
 /**
- * @file The value of every node of a graph without scans, in float64 or with each result rounded to f32. The first is
- * for looking inside (how near a comparison is to its edge), the second is an executor that stands for any device:
- * what it cannot reach, no f32 device can be asked for.
+ * @file The value of every node of a graph without scans, in float64 or with each result rounded to f32. The first shows
+ * intermediate values (such as the margin of a comparison); the second is an executor that represents any f32 device: no
+ * device can be expected to be more accurate.
  */
 import { bindShape, type DimSizes } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -13,7 +13,7 @@ import { specialize } from "../../compiler/passes/specialize.ts";
 import { unroll } from "../../compiler/passes/unroll.ts";
 import type { Executor } from "../executor.ts";
 
-/** Sizes of the graph's symbols, read off the shapes of its inputs. */
+/** Sizes of the graph's symbols, from the shapes of its inputs. */
 export function sizesOf(graph: Graph, inputs: readonly NdArray[]): DimSizes {
   const sizes: Record<string, number> = {};
   for (const [i, id] of graph.inputs.entries()) {
@@ -28,7 +28,7 @@ export function straightened(graph: Graph, inputs: readonly NdArray[]): Graph {
   return unroll(specialize(graph, sizesOf(graph, inputs)));
 }
 
-/** Values of all nodes in order; what `keep` makes of each goes on. */
+/** Values of all nodes in order; each is replaced by the result of `keep` before it is used. */
 export function nodeValues(
   graph: Graph,
   inputs: readonly NdArray[],
@@ -44,7 +44,7 @@ export function nodeValues(
   return [...graph.nodes.keys()].map((id) => values.value(id));
 }
 
-/** As `nodeValues`, with everything that a gradient is stopped at as it was in `before`: what a gradient sees. */
+/** As `nodeValues`, but stopGradient nodes have their values in `before`: the function that a gradient differentiates. */
 export function stoppedValues(graph: Graph, inputs: readonly NdArray[], before: readonly NdArray[]): NdArray[] {
   return nodeValues(graph, inputs, (now, id) => (at(graph.nodes, id).op === "stopGradient" ? at(before, id) : now));
 }
@@ -53,7 +53,7 @@ function rounded(value: NdArray): NdArray {
   return value.dtype === "f32" ? { ...value, data: value.data.map(Math.fround) } : value;
 }
 
-/** Unrolled, each result rounded to f32. */
+/** Runs the unrolled graph with each result rounded to f32. */
 export const roundingExecutor: Executor = {
   name: "interpreter that rounds to f32",
   tolerance: 1e-4,

@@ -1,11 +1,11 @@
 /**
- * @file The whole program that a random cell is printed as: its loss as a model, the numbers of this cell, and the call that
- * checks it. Pasted into a module where cellgrad is installed, it runs, and says what does not hold.
+ * @file The complete program that a random cell prints as: its loss as a model, its numbers, and the call that checks it.
+ * Pasted into a module of a project with cellgrad, it runs and reports the violated property.
  */
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import type { NamedAval } from "../../index.ts";
 
-/** An input of the loss, its numbers, and whether it is a parameter, differentiated, or neither. */
+/** An input of the loss, its value, and whether it is a parameter, a differentiated input, or fixed. */
 export interface PrintedInput {
   readonly aval: NamedAval;
   readonly value: NdArray;
@@ -49,14 +49,14 @@ export function printedProgram(
   ].join("\n");
 }
 
-/** An array as the call that makes it again, to the last bit. */
+/** An array as a call that recreates it bit for bit. */
 function literal({ dtype, shape, data }: NdArray): string {
   if (dtype === "f32")
     return `ndarray(${JSON.stringify(shape)}, Float32Array.of(${Array.from(data, shortest).join(", ")}))`;
   return `ndarray(${JSON.stringify(shape)}, ${JSON.stringify([...data])}, "${dtype}")`;
 }
 
-/** The fewest digits that read as this f32 number. */
+/** The fewest digits that parse to this f32 number. */
 function shortest(value: number): string {
   for (let digits = 1; digits < 9; digits++) {
     const text = Number(value.toPrecision(digits));

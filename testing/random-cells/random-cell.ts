@@ -1,6 +1,6 @@
 /**
- * @file A random cell, ready to use: the inputs it needs, functions to trace it and its loss, random numbers for the
- * inputs, and its source as text.
+ * @file A random cell, ready to use: its inputs, functions to trace it and its loss, random numbers for the inputs, and its
+ * source text.
  */
 import type { Dim, Shape } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -18,32 +18,32 @@ type Role = "parameter" | "x" | "state" | "count" | "key" | "mask" | "tokens";
 
 export interface CellInput extends Aval {
   readonly name: string;
-  /** What its numbers mean. */
+  /** Meaning of its values. */
   readonly role: Role;
 }
 
-/** A random recurrent network over a sequence: what it reads, how it is traced, and its source. */
+/** A random recurrent network over a sequence: its inputs, functions to trace it, and its source. */
 export interface RandomCell {
-  /** What it was made from, as plain data. */
+  /** The plan it was built from, as plain data. */
   readonly plan: CellPlan;
-  /** Parameters, x, first states, and whatever else it reads. */
+  /** Parameters, x, initial states, and other inputs. */
   readonly inputs: readonly CellInput[];
-  /** Avals of the outputs and of each state: the loss weighs each by numbers of this shape. */
+  /** Avals of the outputs and of each state: the loss weights each with numbers of this shape. */
   readonly results: readonly Aval[];
   /** To be called while tracing, on tensors for the inputs. */
   readonly run: (inputs: readonly Tensor[]) => CellOutputs;
-  /** One number made of everything that it computes, each result weighed. */
+  /** A scalar that depends on all results, each with its weights. */
   readonly loss: (inputs: readonly Tensor[], weights: readonly Tensor[]) => Tensor<"f32">;
-  /** A program that checks its loss at its numbers, to be pasted into a module and run. */
+  /** A program that checks its loss at its numbers, ready to paste into a module and run. */
   readonly text: string;
-  /** The functions of the DSL that it calls. */
+  /** The DSL functions that it calls. */
   readonly functions: ReadonlySet<string>;
 }
 
-/** What the numbers of a cell follow from. */
+/** The fields that determine the numbers of a cell. */
 type CellNumbers = Pick<RandomCell, "plan" | "inputs" | "results">;
 
-/** Inputs that can be moved a little: those that are differentiated. The counter is f32, but counts. */
+/** Whether an input is differentiated. The counter is f32 but not differentiated. */
 export const moves = ({ role }: CellInput): boolean => role === "parameter" || role === "x" || role === "state";
 
 export function buildCell(plan: CellPlan): RandomCell {
@@ -124,7 +124,7 @@ export function cellData({ plan, inputs, results }: CellNumbers): { values: NdAr
 function numbersFor(plan: CellPlan, role: Role, shape: readonly number[], random: () => number): NdArray {
   switch (role) {
     case "parameter":
-      // Kernels [rows, units] keep the magnitude of what they multiply.
+      // Kernels [rows, units] preserve the magnitude of their operand.
       return randomFloats(random, shape, shape.length < 2 ? 1 : 1 / Math.sqrt(at(shape, 0)));
     case "x":
       return randomFloats(random, shape, plan.scale);

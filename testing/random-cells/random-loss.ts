@@ -1,4 +1,4 @@
-/** @file A random scalar of a cell's results: each enters by one of a few terms, weighed by numbers of its shape. */
+/** @file A random scalar loss of a cell's results: each contributes one of a few terms, with weights of its shape. */
 import { at } from "../../compiler/graph/errors.ts";
 import type { Tensor } from "../../index.ts";
 import type { CellPlan } from "./cell-plan.ts";
@@ -12,7 +12,7 @@ const terms: readonly Term[] = [
   (w, result, weights) => w.call("sum", [w.call("mul", [result, weights], 0)], 0),
   // Mean squared error.
   (w, result, weights) => w.call("mean", [w.call("square", [w.call("sub", [result, weights], 0)], 0)], 0),
-  // Cross-entropy with weights for targets; of one class it would be 0.
+  // Cross-entropy with the weights as targets; with one class it would be 0.
   (w, result, weights) => {
     const axes = [result.tensor.shape.length - 1];
     if (result.tensor.shape[axes[0] ?? 0] === 1) return w.call("mean", [w.call("mul", [result, weights], 0)], 0);
@@ -22,7 +22,7 @@ const terms: readonly Term[] = [
   (w, result, weights) => w.call("sum", [w.call("tanh", [w.call("mul", [result, weights], 0)], 0)], 0),
 ];
 
-/** The loss of the outputs and the states; while only its text is wanted, the results weigh themselves. */
+/** The loss of outputs and states. If only its text is needed, the results serve as their own weights. */
 export function writeLoss(
   writer: SourceWriter,
   { losses: kinds, ...plan }: CellPlan,

@@ -1,4 +1,4 @@
-/** @file Traces the model that a plan stands for, and writes it down while doing so. */
+/** @file Traces the model of a plan and writes its source at the same time. */
 import type { Dim } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type CellResult, cell, concat, embedding, scan, type Tensor } from "../../index.ts";
@@ -8,7 +8,7 @@ import { type SourceWriter, Value } from "./source-writer.ts";
 
 type Float = Tensor<"f32">;
 
-/** Arguments of a model by name: x, key, the states, and perhaps mask and tokens. */
+/** Arguments of a model by name: x, key, the states, and optionally mask and tokens. */
 export type Arguments = Readonly<Record<string, Tensor>>;
 
 export interface CellOutputs {
@@ -18,7 +18,7 @@ export interface CellOutputs {
 
 export const vocabulary = 5;
 
-/** Shapes of the states by name, without the batch. */
+/** Shapes of the states by name, without the batch axis. */
 export function statesOf({ states, counts }: Pick<CellPlan, "states" | "counts">): Record<string, readonly number[]> {
   const named = states.map((shape, i) => [at(["a", "b"], i), shape] as const);
   return Object.fromEntries([...named, ...(counts ? [["count", [1]] as const] : [])]);
@@ -26,7 +26,7 @@ export function statesOf({ states, counts }: Pick<CellPlan, "states" | "counts">
 
 function get<T>(record: Readonly<Record<string, T>>, name: string): T {
   const item = record[name];
-  if (item === undefined) throw new Error(`there is no ${name}`);
+  if (item === undefined) throw new Error(`${name} is missing`);
   return item;
 }
 
@@ -91,14 +91,14 @@ function writeStep(writer: SourceWriter, plan: CellPlan, batch: Dim, tensors: Ar
   };
 }
 
-/** Operands are counted from the newest value, most of them from the last three, so that instructions build on others. */
+/** Operand indices count from the newest value, mostly among the last three, so that instructions build on each other. */
 function recent(step: StepInProgress, { kind, a, b, c, n }: Instruction): Instruction {
   const { length } = step.pool;
   const back = (distance: number) => length - 1 - (distance % length);
   return { kind, a: back(a % 4 === 3 ? a : a % 3), b: back(b), c: back(c), n };
 }
 
-/** Of a state's magnitude: 4 tanh(v / 4) keeps it, whatever the step computes. */
+/** Bound of a state's magnitude, enforced by 4 tanh(v / 4). */
 const stateBound = 4;
 
 function leaked({ writer }: StepInProgress, value: Value, before: Value): Value {

@@ -1,6 +1,6 @@
 /**
- * @file The second order of a random cell: the derivative of its gradient along a direction of all that moves, by reverse
- * mode twice, by forward mode over reverse mode, after the passes, and on every executor.
+ * @file Checks second derivatives of a random cell: the derivative of its gradient along a direction, by reverse over
+ * reverse mode, by forward over reverse mode, after the passes, and on every executor.
  */
 
 import { verify } from "../../compiler/ops/verify.ts";
@@ -11,14 +11,14 @@ import { isFiniteArray, jittered, norm, relativeError } from "../numbers/compare
 import { direction, expectBelow, type Prepared } from "./cell-checks.ts";
 import { roundingExecutor } from "./node-values.ts";
 
-/** Throws where two of them differ. Gives whether f32 determines the product well enough to ask executors for it. */
+/** Throws if two of them differ. Returns whether f32 determines the product well enough for executors to be checked. */
 export async function secondOrderAgrees(cell: Prepared, executors: readonly Executor[]): Promise<boolean> {
   const { reverse, forward } = cell.second();
   const along = direction(cell, 4);
   const given = [...cell.inputs, ...along];
   const expected = interpret(reverse, given);
   const moved = [...jittered(cell.inputs, cell.moving, cell.seed), ...along];
-  // Where the loss is nearly linear, what is left of the second order is the rounding of the first.
+  // If the loss is nearly linear, its second derivatives are dominated by rounding of the first.
   const scale = Math.max(norm(expected), relativeError(interpret(reverse, moved), expected, 1), 1e-4 * cell.scale);
   if (!expected.every(isFiniteArray)) throw new Error("the second order is not finite");
   if (!Number.isFinite(scale)) return false;

@@ -1,6 +1,6 @@
 /**
- * @file Calls functions of the DSL and writes down each call as source text. A random cell is built through this, so
- * what a failure prints is, by construction, what ran.
+ * @file Calls DSL functions and records each call as source text. Random cells are built with it, so a printed failure is,
+ * by construction, the code that ran.
  */
 import * as cellgrad from "../../index.ts";
 
@@ -8,7 +8,7 @@ const functions = { ...cellgrad };
 
 export type DslName = keyof typeof functions;
 
-/** A tensor under the name that it has in the text. `bound` limits its magnitude: |each element| <= bound. */
+/** A tensor with its name in the text. `bound` limits its magnitude: |each element| <= bound. */
 export class Value {
   readonly text: string;
   readonly tensor: cellgrad.Tensor;
@@ -21,7 +21,7 @@ export class Value {
   }
 }
 
-/** Anything that is not data, under its name: `glorot`, or a cell defined above. */
+/** A value that is not data, with its name: `glorot`, or a cell defined above. */
 export class Named {
   readonly text: string;
   readonly item: unknown;
@@ -75,7 +75,7 @@ export class SourceWriter {
     this.#lines.push(this.#indent + text);
   }
 
-  /** Lines written by `body` are indented. */
+  /** Indents the lines written by `body`. */
   indented<T>(body: () => T): T {
     this.#indent += "  ";
     try {
@@ -93,13 +93,13 @@ export class SourceWriter {
     for (const name of names) this.#used.add(name);
   }
 
-  /** Calls a function that gives a tensor, as `const v7 = name(…)`. */
+  /** Calls a function that returns a tensor, as `const v7 = name(…)`. */
   call(name: DslName, args: readonly Argument[], bound: number): Value {
     const value = this.fresh();
     return this.#called(name, args, value, (result) => new Value(value, result as cellgrad.Tensor, bound));
   }
 
-  /** Calls a function that gives a list of `count` tensors, as `const [v7, v8] = name(…)`. */
+  /** Calls a function that returns a list of `count` tensors, as `const [v7, v8] = name(…)`. */
   callMany(name: DslName, args: readonly Argument[], count: number, bound: number): Value[] {
     const names = Array.from({ length: count }, () => this.fresh());
     return this.#called(name, args, `[${names.join(", ")}]`, (result) =>
@@ -109,9 +109,9 @@ export class SourceWriter {
 
   #called<R>(name: DslName, args: readonly Argument[], pattern: string, wrap: (result: unknown) => R): R {
     this.uses(name);
-    // Written before it runs, so that the text of a failing call ends with that call.
+    // Written before the call runs, so that the text of a failing call ends with it.
     this.line(`const ${pattern} = ${name}(${args.map(print).join(", ")});`);
-    // The table of exports has as many types as it has functions; the arguments were made for this one.
+    // The exports have many types; the arguments match this function.
     const call = functions[name] as unknown as (...args: readonly unknown[]) => unknown;
     return wrap(call(...args.map(unwrap)));
   }

@@ -1,4 +1,4 @@
-/** @file Random instructions that move, reduce and multiply: views, reductions, products, tables and loops. */
+/** @file Random structural instructions: views, reductions, products, tables and loops. */
 
 import { scanTensors } from "../../index.ts";
 import { type Instruction, type Rule, type StepInProgress, widthOf } from "./instructions.ts";
@@ -14,7 +14,7 @@ const innerAxis = (value: Value, n: number): number => 1 + (n % last(value));
 /** Weights are uniform in ±1/sqrt(rows). */
 const productBound = (rows: number, bound: number): number => Math.sqrt(rows) * bound;
 
-/** The same name again where the same shape is asked for again: weights used twice in a step. */
+/** The name depends only on the shape, so that weights can be used twice in a step. */
 const dense: Rule = (step, { a, b, n }) => {
   const inputs = n % 3 === 0 ? [step.pick(a)] : [step.flat(step.pick(a)), step.flat(step.pick(b))];
   const rows = inputs.reduce((sum, input) => sum + widthOf(input), 0);
@@ -127,7 +127,7 @@ function reduction(name: DslName, bound: (count: number, bound: number) => numbe
     const x = step.pick(a);
     const axes = last(x) === 2 && n % 3 === 2 ? [1, 2] : [innerAxis(x, n)];
     const count = axes.reduce((product, axis) => product * Number(x.tensor.shape[axis]), 1);
-    // A result keeps an axis beside the batch.
+    // A result keeps at least one axis besides the batch.
     const keepAxes = last(x) - axes.length === 0 || n % 2 === 0;
     step.push(step.writer.call(name, [x, axes, { keepAxes }], bound(count, x.bound)));
   };
@@ -140,13 +140,13 @@ function alongAxis(name: DslName, bound: (bound: number) => number): Rule {
   };
 }
 
-/** The variance is kept above 0.1, so that numbers which happen to be near each other are not torn apart. */
+/** The epsilon of 0.1 keeps nearly equal numbers from being amplified. */
 const standardize: Rule = (step, { a, n }) => {
   const x = step.pick(a);
   step.push(step.writer.call("standardize", [x, innerAxis(x, n), 0.1], Math.min(4, 2 * x.bound * Math.sqrt(10))));
 };
 
-/** Rows meet here: each batch row reads the mean of all. */
+/** Mixes batch rows: each row reads the mean of all. */
 const batchMean: Rule = (step, { a }) => {
   const x = step.pick(a);
   step.push(step.writer.call("sub", [x, step.writer.call("mean", [x, 0, { keepAxes: true }], x.bound)], 2 * x.bound));
@@ -154,7 +154,7 @@ const batchMean: Rule = (step, { a }) => {
 
 // -- tables -----------------------------------------------------------------------------------------------------------
 
-/** Whole numbers from a value, some of them negative or past the end of a table. */
+/** Integers from a value, some of them negative or past the end of a table. */
 function indices(step: StepInProgress, { a, n }: Instruction): Value {
   const x = step.limited(step.pick(a), 8);
   const column = n % 2 === 0 ? step.fit(x, [1]) : step.fit(x, [Math.min(2, widthOf(x))]);
@@ -173,7 +173,7 @@ const oneHot: Rule = (step, instruction) => {
   step.push(step.writer.call("oneHot", [indices(step, instruction), 1 + (instruction.n % 5)], 1));
 };
 
-/** Columns of a value in another order, some repeated: past the end the last one is read. */
+/** Columns of a value in another order, some repeated; indices past the end read the last column. */
 const gatherColumns: Rule = (step, { a, n }) => {
   const { writer } = step;
   const x = step.flat(step.pick(a));
@@ -182,7 +182,7 @@ const gatherColumns: Rule = (step, { a, n }) => {
   step.push(writer.call("transpose", [rows], x.bound));
 };
 
-/** Columns of a value added up in a few. */
+/** Adds columns of a value into fewer columns. */
 export const scatterColumns: Rule = (step, { a, n }) => {
   const { writer } = step;
   const x = step.flat(step.pick(a));
@@ -198,7 +198,7 @@ export const scatterColumns: Rule = (step, { a, n }) => {
 
 // -- a loop in the step -----------------------------------------------------------------------------------------------
 
-/** Walks the columns of a value; the inner step reads a weight and a value of the outer step. */
+/** Scans over the columns of a value; the inner step reads a weight and a value of the outer step. */
 const nestedScan: Rule = (step, { a, b, c, n }) => {
   const { writer } = step;
   const x = step.limited(step.flat(step.pick(a)), 4);

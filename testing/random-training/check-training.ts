@@ -1,4 +1,4 @@
-/** @file Random training runs on a device, each of whose steps must be that of the interpreter. */
+/** @file Checks random training runs on a device: each step must equal the interpreter's. */
 import { atSite } from "../../compiler/trace/site.ts";
 import type { CellDefinition, Device } from "../../index.ts";
 import type { UpdateOptions } from "../../train/optimizers/update.ts";
@@ -13,13 +13,13 @@ import { probed } from "./update-spread.ts";
 /** Cells by name. */
 type Cells = Readonly<Record<string, CellDefinition>>;
 
-/** What came of a run in which nothing was wrong. */
+/** The outcome of a run without errors. */
 export interface TrainingOutcome {
-  /** Why little of it was compared: f32 numbers do not determine it. */
+  /** Why little of it was compared: f32 does not determine it. */
   readonly unsuitable?: string;
 }
 
-/** Throws an error that says which step of the device changes what otherwise than the interpreter, and by how much. */
+/** Throws an error that says which step and value differ from the interpreter's, and by how much. */
 export async function checkTraining(plan: TrainingPlan, cells: Cells, device: Device): Promise<TrainingOutcome> {
   const random = objectiveOf(plan.objective, cellOf(plan, cells));
   const { objective } = random;
@@ -37,13 +37,13 @@ export async function checkTraining(plan: TrainingPlan, cells: Cells, device: De
   return outcome;
 }
 
-/** The run of a plan as source. */
+/** The run of a plan as source text. */
 export function trainingSource(plan: TrainingPlan, cells: Cells): string {
   return trainingText(plan, objectiveOf(plan.objective, cellOf(plan, cells)));
 }
 
 function cellOf({ objective: { cell } }: TrainingPlan, cells: Cells): CellDefinition {
   const found = cells[cell];
-  if (found === undefined) throw new Error(`there is no cell ${cell}; there are ${Object.keys(cells).join(", ")}`);
+  if (found === undefined) throw new Error(`unknown cell ${cell}; the cells are ${Object.keys(cells).join(", ")}`);
   return found;
 }

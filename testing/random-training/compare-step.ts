@@ -1,14 +1,14 @@
 /**
- * @file One step of a device compared: the interpreter makes the same step from the checkpoint that the device had before
- * it, so that errors neither grow nor hide through a run.
+ * @file Compares one step of a device: the interpreter makes the same step from the checkpoint before it, so that errors
+ * neither accumulate nor cancel over a run.
  *
- * What a step changes (weights, each slot, each carried state) is a vector, whose error is measured against the length of
- * the change; loss and gradient norm are vectors of one number. Where the error is more than rounding makes of numbers
- * that are determined well (`f32Tolerance`), only that part of each element's error counts that lies beyond its spread
- * under rough rounding (rough-rounding.ts, update-spread.ts): a rule such as Lion's, or Adam's first update, moves a weight
- * one way or the other by the sign of a gradient that may be nothing but rounding, and a small change is rounded when it is
- * added to a large weight. So much of each element's change is left open, and no more than all of it; where that is as
- * large as a tenth of a vector, little of that vector was compared.
+ * Everything a step changes (weights, each slot, each carried state) is a vector, whose error is relative to the norm of
+ * the change; loss and gradient norm are vectors of one number. If the error exceeds the rounding of well-determined
+ * numbers (`f32Tolerance`), only the part of each element's error beyond its spread under rough rounding counts
+ * (rough-rounding.ts, update-spread.ts): a rule such as Lion's, or Adam's first update, moves a weight by the sign of a
+ * gradient that can be pure rounding error, and a small change is rounded when it is added to a large weight. This leaves
+ * part of each element's change undetermined, at most all of it; if that is a tenth of a vector or more, the outcome says
+ * that little of the vector was compared.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import { inputName } from "../../compiler/graph/graph.ts";
@@ -21,41 +21,41 @@ import { depthOf, f32Tolerance } from "../tolerance.ts";
 import type { DeviceStep } from "./device-run.ts";
 import { updateSpread } from "./update-spread.ts";
 
-/** What is told of a step. */
+/** The result of comparing a step. */
 export interface StepComparison {
-  /** What the device did otherwise. */
+  /** How the device differs. */
   readonly wrong?: string;
   /** Why little was compared: f32 does not determine it. */
   readonly unsuitable?: string;
 }
 
-/** What a run has in common for all its steps. */
+/** Data common to all steps of a run. */
 export interface ComparedRun {
   readonly step: TrainingStep;
-  /** The same with a probed rule; made when rounding has to be tried. */
+  /** The same step with a probed rule; built when rounding has to be measured. */
   readonly probed: () => TrainingStep;
   readonly objective: Objective;
-  /** Of random numbers in training. */
+  /** Seed of random numbers in training. */
   readonly seed: number;
-  /** Recurrent layers one after the other. */
+  /** Number of stacked recurrent layers. */
   readonly layers: number;
 }
 
-/** Something that a step gives: what it was, what it should be, what the device made of it. */
+/** A value that a step changes: before, expected after, and on the device. */
 interface Change {
   readonly what: string;
   readonly from: NdArray;
   readonly exact: NdArray;
   readonly got: NdArray;
-  /** How far rounding moves each number; found when it is asked for. */
+  /** How much rounding changes each number; computed on demand. */
   readonly spread: () => NdArray;
 }
 
-/** Where rounding leaves more than this part of a vector's length open, little of it is compared. */
+/** If rounding leaves more than this fraction of a vector's norm undetermined, little of it is compared. */
 const badlyDetermined = 0.1;
 /** Squares of larger numbers are infinite in f32. */
 const largest = 1e19;
-/** Numbers of f32 below it are subnormal: WGSL lets a device take them for 0. */
+/** Smaller f32 numbers are subnormal: WGSL allows a device to flush them to 0. */
 const smallestNormal = 2 ** -126;
 
 /** Compares a step on a device with the interpreter's. */
@@ -67,15 +67,15 @@ export function compareStep(compared: ComparedRun, made: DeviceStep): StepCompar
   const spread = once(() => updateSpread(compared.probed(), inputs));
   const tolerance = f32Tolerance({ time: made.given.time * compared.layers, depth: depthOf(graph) });
   const changes = [
-    ...toldChanges(compared, made, exact, spread),
+    ...reportedChanges(compared, made, exact, spread),
     ...heldChanges(compared, made, inputs, exact, spread),
   ];
   const comparisons = changes.map((change) => comparisonOf(change, tolerance));
   return comparisons.find(({ wrong }) => wrong) ?? comparisons.find(({ unsuitable }) => unsuitable) ?? {};
 }
 
-/** What the trainer tells of a step: loss, gradient norm, and whether the guard let the update through. */
-function toldChanges(
+/** The reported values of a step: loss, gradient norm, and whether the guard applied the update. */
+function reportedChanges(
   { step }: ComparedRun,
   { result }: DeviceStep,
   exact: readonly NdArray[],
@@ -96,7 +96,7 @@ function toldChanges(
   return areFinite ? [applied, ...numbers] : [applied];
 }
 
-/** What the trainer holds from step to step: all that the step replaces, but for the halt, which shows in what is told. */
+/** The stored values of the trainer: everything the step replaces, except the halt flag, which shows in reported values. */
 function heldChanges(
   { step: { donate, outputs } }: ComparedRun,
   { after }: DeviceStep,
@@ -114,7 +114,7 @@ function heldChanges(
   }));
 }
 
-/** What the step on the device read, as the interpreter reads it. */
+/** The inputs of the device's step, for the interpreter. */
 function inputsOf(
   { step, objective, seed }: ComparedRun,
   { before, given, isHalted }: DeviceStep,
@@ -159,11 +159,11 @@ const outside = (error: number, moved = 0): number => Math.max(0, Math.abs(error
 
 function named<T>(record: Readonly<Record<string, T>>, name: string): T {
   const found = record[name];
-  if (found === undefined) throw new Error(`there is no ${name} among ${Object.keys(record).join(", ")}`);
+  if (found === undefined) throw new Error(`${name} is not among ${Object.keys(record).join(", ")}`);
   return found;
 }
 
-/** Makes it when it is first asked for. */
+/** Caches the result of `make`, which runs at the first call. */
 export function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
   return () => {

@@ -1,4 +1,4 @@
-/** @file A random training run on a device: every step, and what the trainer held before and after it. */
+/** @file A random training run on a device: every step, and the trainer's checkpoints before and after it. */
 import { at } from "../../compiler/graph/errors.ts";
 import { type NdArray, scalar } from "../../compiler/graph/ndarray.ts";
 import { atSite } from "../../compiler/trace/site.ts";
@@ -12,7 +12,7 @@ import type { RandomObjective } from "./random-objective.ts";
 import { optimizerOf, rateScheduleOf } from "./random-optimizer.ts";
 import type { TrainingPlan } from "./training-plan.ts";
 
-/** What a step is given beside what the trainer holds. */
+/** The inputs of a step besides the trainer's state. */
 export interface GivenBatch {
   readonly inputs: Readonly<Record<string, NdArray>>;
   readonly rows: number;
@@ -27,11 +27,11 @@ export interface DeviceStep {
   readonly before: Checkpoint;
   readonly after: Checkpoint;
   readonly result: TrainingStepResult;
-  /** Whether an earlier step was not finite, after which nothing changes. */
+  /** Whether an earlier step was not finite, so that later ones change nothing. */
   readonly isHalted: boolean;
 }
 
-/** How the run of a plan updates, by its rule or what `change` makes of that. */
+/** The update options of a plan, with its rule or the result of `change` on it. */
 export function updateOf(
   { optimizer, rateSchedule, accumulate, clip }: TrainingPlan,
   change?: (rule: Optimizer) => Optimizer,
@@ -47,7 +47,7 @@ export function updateOf(
 /** The seed of a run's weights and random numbers, which is below 2^32. */
 export const seedOf = ({ seed }: TrainingPlan): number => seed % 2 ** 31;
 
-/** Makes all steps of a plan: all of them and all checkpoints are on their way before the first is waited for. */
+/** Runs all steps of a plan; all steps and checkpoints are enqueued before the first await. */
 export async function runOn(device: Device, plan: TrainingPlan, random: RandomObjective): Promise<DeviceStep[]> {
   const { schedule, tuning, learningRate, before } = plan;
   const options = { ...updateOf(plan), schedule, learningRate, seed: seedOf(plan), ...(tuning !== null && { tuning }) };

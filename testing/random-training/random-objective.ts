@@ -1,6 +1,6 @@
 /**
- * @file Random objectives: every kind of network around any cell, what goes around its layers, both directions over
- * masked sequences, and random batches for each.
+ * @file Random objectives: every kind of network around any cell, with dropout and connections around its layers, both
+ * directions over masked sequences, and random batches for each.
  */
 import fc from "fast-check";
 import { evaluateShape } from "../../compiler/graph/dim.ts";
@@ -19,28 +19,28 @@ import { trainingStep } from "../../train/training-step.ts";
 import { randomFloats, randomIntegers } from "../numbers/random-data.ts";
 import { site } from "../random-cells/cell-graphs.ts";
 
-/** What a network is trained to do, or that it walks in both directions over masked sequences. */
+/** Kinds of networks; "both directions" is a bidirectional one over masked sequences. */
 const kinds = ["text", "series", "regression", "classes", "both directions"] as const;
 
-/** An objective as plain data. Sizes are the least: a cell that takes only some gets the next that it takes. */
+/** An objective as plain data. Sizes are minimums: a cell that supports only some sizes gets the next supported one. */
 export interface ObjectivePlan {
   readonly kind: (typeof kinds)[number];
   /** Name of the cell. */
   readonly cell: string;
   readonly units: number;
   readonly layers: number;
-  /** Width of what the first layer reads. */
+  /** Input width of the first layer. */
   readonly features: number;
-  /** Symbols, classes or numbers that come out. */
+  /** Number of symbols, classes or outputs. */
   readonly outputs: number;
-  /** What goes around layers, where the kind has it. */
+  /** Dropout and connections around layers, if the kind supports them. */
   readonly around: {
     readonly dropout: number;
     readonly zoneout: number;
     readonly recurrentDropout: number;
     readonly connection: "residual" | "highway" | null;
   };
-  /** How two directions start and meet. */
+  /** Initial states, and merging of two directions. */
   readonly initial: "zeros" | "learned";
   readonly merge: "concat" | "sum" | "mean" | "product";
 }
@@ -48,7 +48,7 @@ export interface ObjectivePlan {
 /** An objective, its batches, and its source. */
 export interface RandomObjective {
   readonly objective: Objective;
-  /** Numbers for what a batch of so many steps and rows holds. */
+  /** Generates a batch with `time` steps and `rows` rows. */
   readonly batch: (random: () => number, time: number, rows: number) => Record<string, NdArray>;
   /** An expression; `cell` stands for the cell. */
   readonly text: string;
@@ -76,10 +76,10 @@ export const objectivePlans = (cells: readonly string[]): fc.Arbitrary<Objective
     merge: fc.constantFrom("concat", "sum", "mean", "product"),
   });
 
-/** How many sizes are tried from the drawn one on. */
+/** Number of sizes to try, from the generated one upwards. */
 const sizesTried = 8;
 
-/** What a plan stands for, with a cell in the sizes that it takes. */
+/** The objective of a plan, with the cell in a supported size. */
 export function objectiveOf(plan: ObjectivePlan, cell: CellDefinition): RandomObjective {
   let refusal: unknown;
   for (const recurrentDropout of new Set([plan.around.recurrentDropout, 0])) {
@@ -98,7 +98,7 @@ export function objectiveOf(plan: ObjectivePlan, cell: CellDefinition): RandomOb
   throw refusal;
 }
 
-/** Cells that read their state in no product have nothing for recurrent dropout, which only tracing with it tells. */
+/** Cells without a product of their state do not support recurrent dropout, which only tracing shows. */
 function tried(built: RandomObjective, isDropped: boolean): RandomObjective {
   if (isDropped) trainingStep(built.objective, { optimizer: sgd() });
   return built;
@@ -137,7 +137,7 @@ const builders: Readonly<Record<ObjectivePlan["kind"], Builder>> = {
       `classifierModel({ cell, ${fields(sizes)} })`,
       classes + 1,
     );
-    // Nothing is asked where a class is below 0.
+    // A class below 0 means no target.
     return altered(built, "targets", (value) => value - 1);
   },
   "both directions": ({ units, layers, features, outputs, initial, merge }, cell) => {
@@ -175,7 +175,7 @@ function stackOf({ connection, ...rates }: ObjectivePlan["around"]): StackOption
   return { ...rates, ...(connection !== null && { connection }) };
 }
 
-/** Batches of uniform numbers: f32 in ±1, whole numbers below `bound`, four of five true. */
+/** Batches of uniform numbers: f32 in ±1, integers below `bound`, bools that are true in four of five cases. */
 function whole(built: Objective, text: string, bound = 1): RandomObjective {
   const numbers = (random: () => number, { dtype }: Aval, shape: readonly number[]): NdArray => {
     if (dtype === "f32") return randomFloats(random, shape);
@@ -196,7 +196,7 @@ function whole(built: Objective, text: string, bound = 1): RandomObjective {
   };
 }
 
-/** The same with each number of one input replaced. */
+/** The same with each value of one input replaced. */
 function altered(built: RandomObjective, name: string, next: (value: number, i: number) => number): RandomObjective {
   return {
     ...built,

@@ -1,6 +1,6 @@
 /**
- * @file Random rules of update: every optimizer with its options, weights that decay or are averaged, and schedules of the
- * learning rate. Each is drawn as plain data, and can be built from that and printed as source.
+ * @file Random optimizers: every optimizer with its options, weight decay, weight averages, and learning-rate schedules.
+ * Each is generated as plain data, and can be built from it and printed as source.
  */
 import fc from "fast-check";
 import { adam, type Optimizer, sgd } from "../../index.ts";
@@ -17,10 +17,10 @@ import {
 import { withAverage } from "../../train/optimizers/weight-average.ts";
 import { matrices, withWeightDecay } from "../../train/optimizers/weight-decay.ts";
 
-/** Options of a function of the library, as JSON has them. */
+/** Options of a library function, as JSON values. */
 type Options = Readonly<Record<string, number | boolean>>;
 
-/** A function of the library by its name, and what it is called with. */
+/** A call of a library function: its name and options. */
 interface Call {
   readonly name: string;
   readonly options: Options;
@@ -34,7 +34,7 @@ export interface OptimizerPlan {
     readonly through: "weights" | "gradient";
     readonly matricesOnly: boolean;
   } | null;
-  /** Decay of the average of the weights, where one is kept. */
+  /** Decay of the average of the weights; null for none. */
   readonly average: number | null;
 }
 
@@ -45,48 +45,48 @@ export interface RateSchedulePlan {
   readonly warmUp: number;
 }
 
-/** What can be called with options that are drawn. */
-interface Drawn<Result> {
+/** A function with generated options. */
+interface Generated<Result> {
   readonly options: fc.Arbitrary<Options>;
   readonly call: (options: Options) => Result;
 }
 
-/** Options leave the arbitrary as they are and come back from JSON as they were. */
-function drawn<Given extends object, Result>(
+/** A function with an arbitrary of its options, which survive a round trip through JSON. */
+function generated<Given extends object, Result>(
   call: (options: Given) => Result,
   options: { readonly [K in keyof Given]: fc.Arbitrary<Given[K]> },
-): Drawn<Result> {
+): Generated<Result> {
   return { options: fc.record(options) as fc.Arbitrary<Options>, call: (given) => call(given as Given) };
 }
 
 const decay = fc.constantFrom(0, 0.5, 0.9, 0.99, 0.999);
 const epsilon = fc.constantFrom(1e-8, 1e-4);
 
-const rules: Readonly<Record<string, Drawn<Optimizer>>> = {
-  sgd: drawn(sgd, {}),
-  momentum: drawn(momentum, { beta: decay, nesterov: fc.boolean() }),
-  adam: drawn(adam, { beta1: decay, beta2: decay, epsilon }),
-  adamW: drawn(adamW, { beta1: decay, beta2: decay, epsilon, weightDecay: fc.constantFrom(0, 0.01, 1) }),
-  rmsProp: drawn(rmsProp, { decay, epsilon, centred: fc.boolean(), momentum: decay }),
-  adagrad: drawn(adagrad, { epsilon, initial: fc.constantFrom(0, 0.1) }),
-  lion: drawn(lion, { beta1: decay, beta2: decay }),
+const rules: Readonly<Record<string, Generated<Optimizer>>> = {
+  sgd: generated(sgd, {}),
+  momentum: generated(momentum, { beta: decay, nesterov: fc.boolean() }),
+  adam: generated(adam, { beta1: decay, beta2: decay, epsilon }),
+  adamW: generated(adamW, { beta1: decay, beta2: decay, epsilon, weightDecay: fc.constantFrom(0, 0.01, 1) }),
+  rmsProp: generated(rmsProp, { decay, epsilon, centred: fc.boolean(), momentum: decay }),
+  adagrad: generated(adagrad, { epsilon, initial: fc.constantFrom(0, 0.1) }),
+  lion: generated(lion, { beta1: decay, beta2: decay }),
 };
 
 const updates = fc.constantFrom(1, 3, 50, 4000);
 
-const schedules: Readonly<Record<string, Drawn<Schedule>>> = {
-  constantRate: drawn(() => constantRate, {}),
-  linearDecay: drawn(linearDecay, { updates, to: fc.constantFrom(0, 0.1) }),
-  cosineDecay: drawn(cosineDecay, { updates, to: fc.constantFrom(0, 0.1) }),
-  stepDecay: drawn(stepDecay, { every: updates, factor: fc.constantFrom(0.1, 0.9) }),
+const schedules: Readonly<Record<string, Generated<Schedule>>> = {
+  constantRate: generated(() => constantRate, {}),
+  linearDecay: generated(linearDecay, { updates, to: fc.constantFrom(0, 0.1) }),
+  cosineDecay: generated(cosineDecay, { updates, to: fc.constantFrom(0, 0.1) }),
+  stepDecay: generated(stepDecay, { every: updates, factor: fc.constantFrom(0.1, 0.9) }),
 };
 
-const callOf = <Result>(table: Readonly<Record<string, Drawn<Result>>>): fc.Arbitrary<Call> =>
+const callOf = <Result>(table: Readonly<Record<string, Generated<Result>>>): fc.Arbitrary<Call> =>
   fc.oneof(
     ...Object.entries(table).map(([name, { options }]) => fc.record({ name: fc.constant(name), options })),
   ) as fc.Arbitrary<Call>;
 
-/** Whatever trains. */
+/** Plans of all optimizers. */
 export const optimizerPlans: fc.Arbitrary<OptimizerPlan> = fc.record({
   rule: callOf(rules),
   weightDecay: fc.option(
@@ -99,22 +99,23 @@ export const optimizerPlans: fc.Arbitrary<OptimizerPlan> = fc.record({
   average: fc.option(decay),
 });
 
-/** Whatever the learning rate may do. */
+/** Plans of all learning-rate schedules. */
 export const rateSchedulePlans: fc.Arbitrary<RateSchedulePlan> = fc.record({
   after: callOf(schedules),
   warmUp: fc.constantFrom(0, 0, 1, 3, 100),
 });
 
-/** Names of the rules that are drawn. */
+/** Names of the generated rules. */
 export const ruleNames: readonly string[] = Object.keys(rules);
 
-function called<Result>(table: Readonly<Record<string, Drawn<Result>>>, { name, options }: Call): Result {
+function called<Result>(table: Readonly<Record<string, Generated<Result>>>, { name, options }: Call): Result {
   const known = table[name];
-  if (known === undefined) throw new Error(`there is no ${name}; there are ${Object.keys(table).join(", ")}`);
+  if (known === undefined)
+    throw new Error(`unknown function ${name}; the functions are ${Object.keys(table).join(", ")}`);
   return known.call(options);
 }
 
-/** The optimizer that a plan stands for, around its rule or what `change` makes of that. */
+/** The optimizer of a plan, with its rule or the result of `change` on it. */
 export function optimizerOf(
   { rule, weightDecay, average }: OptimizerPlan,
   change = (optimizer: Optimizer): Optimizer => optimizer,
@@ -131,13 +132,13 @@ export function optimizerOf(
   return average === null ? decaying : withAverage(decaying, { decay: average });
 }
 
-/** The schedule that a plan stands for. */
+/** The schedule of a plan. */
 export function rateScheduleOf({ after, warmUp: before }: RateSchedulePlan): Schedule {
   const schedule = called(schedules, after);
   return before === 0 ? schedule : warmUp(before, schedule);
 }
 
-/** The optimizer as source. */
+/** The optimizer as source text. */
 export function optimizerText({ rule, weightDecay, average }: OptimizerPlan): string {
   const plain = `${rule.name}(${JSON.stringify(rule.options)})`;
   const decays = weightDecay?.matricesOnly ? ", decays: matrices" : "";
@@ -148,7 +149,7 @@ export function optimizerText({ rule, weightDecay, average }: OptimizerPlan): st
   return average === null ? decaying : `withAverage(${decaying}, { decay: ${average} })`;
 }
 
-/** The schedule as source. */
+/** The schedule as source text. */
 export function rateScheduleText({ after: { name, options }, warmUp: before }: RateSchedulePlan): string {
   const schedule = name === "constantRate" ? name : `${name}(${JSON.stringify(options)})`;
   return before === 0 ? schedule : `warmUp(${before}, ${schedule})`;

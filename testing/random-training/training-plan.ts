@@ -1,4 +1,4 @@
-/** @file What fast-check draws and shrinks: a whole training run as plain data, and its source. */
+/** @file The plan of a training run, as plain data that fast-check generates and shrinks, and its source text. */
 import fc from "fast-check";
 import { type Tuning, tuningGrid } from "../../compiler/plan/tuning.ts";
 import { type ObjectivePlan, objectivePlans, type RandomObjective } from "./random-objective.ts";
@@ -19,26 +19,26 @@ export interface TrainingPlan {
   readonly learningRate: number;
   readonly clip: { readonly by: "clipNorm" | "clipValue"; readonly limit: number } | null;
   readonly accumulate: number;
-  /** Batches before the first: what depends on the number of the update is not tried at its start alone. */
+  /** Step number at the start, so that rules which depend on it are also tested late in a run. */
   readonly before: number;
   /** Rows of a batch. */
   readonly rows: number;
   readonly steps: readonly StepPlan[];
-  /** How loops over time run. */
+  /** Schedule of loops over time. */
   readonly schedule: "auto" | "stepwise";
   /** Another choice of kernels; none by default. */
   readonly tuning: Tuning | null;
-  /** Of weights, random numbers in training, and batches. */
+  /** Seed of weights, random numbers in training, and batches. */
   readonly seed: number;
 }
 
 /** One batch. */
 export interface StepPlan {
   readonly time: number;
-  /** Whether the batch has another row than the others, so that no state can be carried into it. */
+  /** Whether the batch has one row more than the others, so that no state can be carried over. */
   readonly hasMoreRows: boolean;
   readonly isFresh: boolean;
-  /** What the learning rate is multiplied by from here on. */
+  /** Factor of the learning rate from this step on. */
   readonly rateFactor: number;
 }
 
@@ -56,7 +56,7 @@ const stepPlans: fc.Arbitrary<StepPlan> = fc.record({
   rateFactor: fc.constantFrom(1, 1, 0.3),
 });
 
-/** Runs around cells of these names. */
+/** Plans of runs with cells of these names. */
 export function trainingPlans(cells: readonly string[]): fc.Arbitrary<TrainingPlan> {
   return fc.record({
     objective: objectivePlans(cells),
@@ -74,7 +74,7 @@ export function trainingPlans(cells: readonly string[]): fc.Arbitrary<TrainingPl
   });
 }
 
-/** The run as source, up to the trainer, and the sizes of its batches. */
+/** The run as source text up to the trainer, with the sizes of its batches as comments. */
 export function trainingText(plan: TrainingPlan, { text }: RandomObjective): string {
   const { objective, optimizer, rateSchedule, learningRate, clip, accumulate, before, rows, steps } = plan;
   const options = [

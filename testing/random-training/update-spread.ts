@@ -1,11 +1,11 @@
 /**
- * @file What rounding may do to an update where it decides which sign a gradient has.
+ * @file The effect of rounding on an update if it can change the sign of a gradient.
  *
- * Rough rounding (rough-rounding.ts) finds by trying how far each element of the gradient may move. Where that is further
- * than to 0, its sign is open, and what a rule makes of it is neither smooth nor found by a few tries: Lion's sign jumps
- * at 0, and eight tries may all come out on one side; an update that is divided by the gradient's own size, as Adam's is
- * without a second average, is largest within `epsilon` of 0, where hardly a try ends. So for these elements alone the
- * rule is applied to gradients all over the range, closer and closer to 0: a rule acts on each element by itself.
+ * Rough rounding (rough-rounding.ts) measures how much rounding can change each element of the gradient. If the range
+ * includes 0, the sign is undetermined, and a few samples do not show the possible updates: Lion's sign jumps at 0, and
+ * eight samples can all be on one side; an update divided by the gradient's magnitude, such as Adam's without a second
+ * average, is largest within `epsilon` of 0, which samples rarely hit. So for these elements the rule is applied to
+ * gradients over the whole range, closer and closer to 0: rules are elementwise.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import { inputName } from "../../compiler/graph/graph.ts";
@@ -17,11 +17,11 @@ import { roundingSpread } from "../numbers/rough-rounding.ts";
 type Float = Tensor<"f32">;
 type Named = Readonly<Record<string, NdArray>>;
 
-/** Slots of a probed rule: what it takes for the gradient, and 1 where it does; then the former holds the gradient. */
+/** Slots of a probed rule. Before: the replacement gradient, and 1 where it applies. After: the former is the real gradient. */
 const gradientSlot = "probedGradient";
 const probedSlot = "isProbed";
 
-/** Each point is half as far from 0 as the last; the nearest 4096 times nearer than rough rounding goes, or 0 itself. */
+/** Each point is half as far from 0 as the last, down to 1/4096 of the range of rough rounding, and 0 itself. */
 const halvings = 12;
 const points: readonly number[] = [
   ...Array.from({ length: halvings + 1 }, (_, i) => 2 ** -i),
@@ -29,7 +29,7 @@ const points: readonly number[] = [
   ...Array.from({ length: halvings + 1 }, (_, i) => -(2 ** (i - halvings))),
 ];
 
-/** The rule, which tells the gradient that it is given, and takes another one where it should. */
+/** The rule, extended to report its gradient and to use a replacement gradient for probed elements. */
 export function probed(rule: Optimizer): Optimizer {
   return {
     name: `${rule.name}, probed`,
@@ -43,7 +43,7 @@ export function probed(rule: Optimizer): Optimizer {
   };
 }
 
-/** How far rounding may move each number that a step gives, by output. Of the step, with a probed rule; of its inputs. */
+/** How much rounding can change each number of each output. The step must have a probed rule. */
 export function updateSpread({ graph, outputs, slots }: TrainingStep, inputs: Named): Named {
   const unprobed = zeros(named(inputs, "parameters").shape);
   const run = (probe: readonly [gradient: NdArray, isProbed: NdArray]) => {
@@ -87,8 +87,8 @@ const within = (x: number, centre: number, range: number): number =>
   Math.min(centre + range, Math.max(centre - range, x));
 
 /**
- * How far from a number a curve may come that goes through some values. Between two of them it may turn: as far as it is
- * curved in one way there, it stays on one side of the lines through the values to the left and through those to the right.
+ * The largest distance from a number that a curve through some values can reach. Between two values it can have an extremum:
+ * if its curvature does not change sign there, it stays within the lines through the neighbouring pairs of values.
  */
 export function reach(values: readonly number[], from: number): number {
   const distance = (value: number) => Math.abs(value - from);
@@ -102,6 +102,6 @@ export function reach(values: readonly number[], from: number): number {
 
 function named(record: Named, name: string): NdArray {
   const found = record[name];
-  if (found === undefined) throw new Error(`there is no ${name} among ${Object.keys(record).join(", ")}`);
+  if (found === undefined) throw new Error(`${name} is not among ${Object.keys(record).join(", ")}`);
   return found;
 }

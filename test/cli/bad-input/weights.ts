@@ -26,22 +26,22 @@ export const weights: readonly BadInput[] = [
   [
     "weights of something else as PyTorch's",
     "import @other.safetensors --from pytorch --out @new.st",
-    "other.safetensors: it has no weight_ih_l0, so it is no state dict with an nn.RNN, nn.LSTM or nn.GRU",
+    "other.safetensors: it has no weight_ih_l0, so it is not a state dict with an nn.RNN, nn.LSTM or nn.GRU",
   ],
   [
     "weights of something else as Keras's",
     "import @other.safetensors --from keras --out @new.st",
-    "other.safetensors: it has no recurrent_kernel of a forward layer, so no weights of a Keras RNN",
+    "other.safetensors: it has no recurrent_kernel of a forward layer, so these are not weights of a Keras RNN",
   ],
   [
     "PyTorch's weights as Keras's",
     "import @torch.safetensors --from keras --out @new.st",
-    "torch.safetensors: it has no recurrent_kernel of a forward layer, so no weights of a Keras RNN",
+    "torch.safetensors: it has no recurrent_kernel of a forward layer, so these are not weights of a Keras RNN",
   ],
   [
     "weights with a shape that does not fit",
     "import @torch-shape.safetensors --from pytorch --out @new.st",
-    'torch-shape.safetensors: tensor "rnn.weight_hh_l0" is missing or no [gates * hidden, hidden]',
+    'torch-shape.safetensors: tensor "rnn.weight_hh_l0" is missing or is not [gates * hidden, hidden]',
   ],
   [
     "weights that are not finite, as a model",
@@ -56,7 +56,7 @@ export const weights: readonly BadInput[] = [
   [
     "a text model without an embedding",
     "import @torch.safetensors --from pytorch --vocabulary @two.json --out @new.st",
-    "torch.safetensors: it has no embedding, which a model of text needs",
+    "torch.safetensors: it has no embedding, which a text model needs",
   ],
   [
     "a vocabulary that does not fit",
@@ -81,7 +81,7 @@ export const weights: readonly BadInput[] = [
   [
     "columns for an embedding",
     "import @torch-text.safetensors --from pytorch --columns a,b,c --out @new.st",
-    "torch-text.safetensors: it has an embedding; name the symbols of its vocabulary",
+    "torch-text.safetensors: it has an embedding; give the symbols of its vocabulary",
   ],
   [
     "columns that do not fit",
@@ -131,12 +131,12 @@ export const weights: readonly BadInput[] = [
   [
     "a model without a head",
     "import @torch-headless.safetensors --from pytorch --columns a,b,c --out @new.st",
-    "torch-headless.safetensors: it has no dense layer behind the recurrent ones, which a model needs",
+    "torch-headless.safetensors: it has no dense layer after the recurrent ones, which a model needs",
   ],
   [
     "a prefix that is none",
     "import @torch.safetensors --from pytorch --prefix no. --out @new.st",
-    'torch.safetensors: tensor "no.weight_hh_l0" is missing or no [gates * hidden, hidden]',
+    'torch.safetensors: tensor "no.weight_hh_l0" is missing or is not [gates * hidden, hidden]',
   ],
   [
     "a prefix for Keras",
@@ -151,7 +151,7 @@ export const weights: readonly BadInput[] = [
   [
     "layers whose order nothing tells",
     "import @keras-named.safetensors --from keras --out @new.st",
-    "keras-named.safetensors: the names of its recurrent layers, middle, start, do not tell their order, nor do their sizes; name them from the input on (layers), or read Keras's own file, .keras or .weights.h5, which holds the order",
+    "keras-named.safetensors: neither the names nor the sizes of its recurrent layers, middle, start, determine their order; list them from the input with the option layers, or read a .keras or .weights.h5 file, which records it",
   ],
   [
     "a module of two meanings",
@@ -258,6 +258,6 @@ export const weights: readonly BadInput[] = [
   [
     "a dict like it of something else",
     "export @text.safetensors --to pytorch --like @other.safetensors --out @new.st",
-    "other.safetensors: it has no weight_ih_l0, so it is no state dict with an nn.RNN, nn.LSTM or nn.GRU",
+    "other.safetensors: it has no weight_ih_l0, so it is not a state dict with an nn.RNN, nn.LSTM or nn.GRU",
   ],
 ];
