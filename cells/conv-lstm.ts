@@ -1,16 +1,16 @@
 /**
  * @file The convolutional LSTM in one dimension: Shi, Chen, Wang, Yeung, Wong & Woo 2015, arXiv:1506.04214, eq. 3. x and
- * the states are lines of positions with some channels each, such as sensors along a pipe, and what a position does
- * depends on its neighbours. `*` is a convolution along the line, which gives zeros beyond its ends; peepholes w have a
- * weight for each position and channel.
+ * the states are lines of positions with several channels, such as sensors along a pipe, and each position depends on its
+ * neighbours. `*` is a convolution along the line with zero padding; the peepholes w have one weight per position and
+ * channel.
  *
  *   i  = sigmoid(W_i * [x, h] + w_i c + b_i)      input gate
  *   f  = sigmoid(W_f * [x, h] + w_f c + b_f)      forget gate
  *   c' = f c + i tanh(W_g * [x, h] + b_g)
- *   o  = sigmoid(W_o * [x, h] + w_o c' + b_o)     output gate, which sees the new state
+ *   o  = sigmoid(W_o * [x, h] + w_o c' + b_o)     output gate, which reads the new state
  *   h' = o tanh(c')
  *
- * x comes as a row of positions * channels numbers, position by position, and so does the output.
+ * x is a row of positions * channels numbers, position by position, and so is the output.
  */
 import { cell } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";
@@ -26,9 +26,9 @@ import { equalShare, wholeOption } from "./options.ts";
 
 /** Options of `convLstm`. */
 export interface ConvLstmOptions {
-  /** Positions on the line: units and features are multiples of it; 8 by default. */
+  /** Positions on the line; units and features must be multiples of it. 8 by default. */
   readonly positions?: number;
-  /** Positions that a filter sees; 3 by default. */
+  /** Width of the filter, in positions; 3 by default. */
   readonly width?: number;
 }
 

@@ -1,7 +1,7 @@
 /**
  * @file LSTM with coupled input and forget gates (CIFG): Greff, Srivastava, Koutník, Steunebrink & Schmidhuber 2017,
- * "LSTM: a search space odyssey", arXiv:1503.04069, section 3. What is written is what is forgotten: i = 1 - f. Without
- * the peepholes of the paper, as the LSTM here.
+ * "LSTM: a search space odyssey", arXiv:1503.04069, section 3. As much is written as is forgotten: i = 1 - f. Without the
+ * peepholes of the paper, as in cells/lstm.ts.
  *
  *   f  = sigmoid(W_f [x, h] + b_f)          forget gate
  *   o  = sigmoid(W_o [x, h] + b_o)          output gate

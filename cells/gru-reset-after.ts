@@ -1,6 +1,6 @@
 /**
  * @file The variant of the GRU whose reset gate acts *after* the recurrent product, as cuDNN and PyTorch's `nn.GRU`
- * compute it. It needs a bias of its own on the recurrent product, since the reset gate scales it.
+ * compute it. The recurrent product needs a separate bias, since the reset gate scales it.
  *
  *   z  = sigmoid(W_z [x, h] + b_z)
  *   r  = sigmoid(W_r [x, h] + b_r)

@@ -1,11 +1,11 @@
 /**
- * @file The independently recurrent network: Li, Li, Cook, Zhu & Gao 2018, arXiv:1803.04831, eq. 2. Each unit feeds only
- * itself, with a weight u of its own; units meet in the next layer.
+ * @file The independently recurrent network: Li, Li, Cook, Zhu & Gao 2018, arXiv:1803.04831, eq. 2. Each unit is recurrent
+ * only with itself, by its own weight u; units are combined in the next layer.
  *
  *   h' = relu(W x + u * h + b)
  *
  * Over T steps a unit's gradient scales by u^T, so u starts uniform in [0, 2^(1/T)] for the longest sequence expected
- * (section 3.2): some units forget at once, others keep what they saw.
+ * (section 3.2): some units forget at once, others remember.
  */
 import { cell } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";
@@ -18,7 +18,7 @@ import { wholeOption } from "./options.ts";
 
 /** Options of `indrnn`. */
 export interface IndrnnOptions {
-  /** Steps of the longest sequence, which bound the start of u; 100 by default. */
+  /** Steps of the longest sequence, which bound the initial u; 100 by default. */
   readonly longest?: number;
 }
 

@@ -1,7 +1,7 @@
 /**
  * @file The IRNN of Le, Jaitly & Hinton 2015, "A simple way to initialize recurrent networks of rectified linear units",
  * arXiv:1504.00941, section 3: rectified units whose recurrent weights start as the identity, with a bias of 0, so that a
- * new network copies its state from step to step. Input weights start small, with a deviation of 0.001 (section 4).
+ * new network copies its state from step to step. Input weights start with a standard deviation of 0.001 (section 4).
  *
  *   h' = relu(U x + W h + b)                W = I, b = 0 at the start
  */

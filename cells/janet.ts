@@ -1,14 +1,14 @@
 /**
- * @file JANET, "just another network": an LSTM with nothing but the forget gate. Van der Westhuizen & Lasenby 2018, "The
+ * @file JANET, "just another network": an LSTM with only the forget gate. Van der Westhuizen & Lasenby 2018, "The
  * unreasonable effectiveness of the forget gate", arXiv:1804.04849, section 3. It writes a little more than it forgets:
- * the gate of what is written is shifted by beta.
+ * the write gate is shifted by beta.
  *
- *   s  = W_s [x, h] + b_s                   what the gate sees
+ *   s  = W_s [x, h] + b_s                   input of the gate
  *   n  = tanh(W_n [x, h] + b_n)             candidate
  *   h' = sigmoid(s) * h + (1 - sigmoid(s - beta)) * n
  *
- * b_s starts by the chrono initialization of Tallec & Ollivier 2018, arXiv:1804.11188, section 2: units remember for
- * different times, of up to as many steps as the longest dependency has.
+ * b_s starts with the chrono initialization of Tallec & Ollivier 2018, arXiv:1804.11188, section 2: units remember for
+ * different times, up to the number of steps of the longest dependency.
  */
 import { cell } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";
@@ -22,9 +22,9 @@ const kernel = [glorot, orthogonal()];
 
 /** Options of `janet`. */
 export interface JanetOptions {
-  /** How far the gate of what is written lies below that of what is kept; 1 by default, as in the paper. */
+  /** beta, the shift of the write gate; 1 by default, as in the paper. */
   readonly beta?: number;
-  /** Steps over which the longest dependency may reach (3 or more); 100 by default. */
+  /** Steps of the longest dependency (3 or more); 100 by default. */
   readonly longest?: number;
 }
 

@@ -1,7 +1,7 @@
 /**
- * @file LSTM with layer normalisation: Ba, Kiros & Hinton 2016, arXiv:1607.06450, eqs. 20-22 of the supplement. LN gives
- * each vector mean 0 and variance 1, then a learned gain and shift for each number. What all gates get from h is one
- * vector, and so is what they get from x.
+ * @file LSTM with layer normalisation: Ba, Kiros & Hinton 2016, arXiv:1607.06450, eqs. 20-22 of the supplement. LN scales
+ * each vector to mean 0 and variance 1, then applies a learned gain and shift. The products of h for all gates are
+ * normalised as one vector, and so are the products of x.
  *
  *   [i, f, o, g] = LN(W_h h) + LN(W_x x) + b
  *   c' = sigmoid(f) * c + sigmoid(i) * tanh(g)

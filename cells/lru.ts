@@ -1,14 +1,14 @@
 /**
  * @file The linear recurrent unit: Orvieto et al. 2023, "Resurrecting recurrent neural networks for long sequences",
- * arXiv:2303.06349, section 3. The state is complex and each of its entries turns and fades by itself; here its real
- * part a and imaginary part b are two states in reals.
+ * arXiv:2303.06349, section 3. The state is complex, and each of its entries rotates and decays independently; here its
+ * real part a and imaginary part b are two real states.
  *
  *   lambda = exp(-e^nu + i e^theta)                       |lambda| < 1 for every nu
  *   s' = lambda s + gamma * (B x)                         s = a + i b, B complex
  *   y  = Re(C s') + D x                                   C complex, D real
  *   gamma = sqrt(1 - |lambda|^2)                          so that s has the variance of B x
  *
- * In the paper gamma is a parameter that starts so; here it follows lambda. lambda starts uniform in a ring (lemma 3.2),
+ * In the paper gamma is a parameter with this initial value; here it follows lambda. lambda starts in a ring (lemma 3.2),
  * B with deviation 1 / sqrt(2 features) and C with 1 / sqrt(units).
  */
 import { cell } from "../compiler/dsl/cell.ts";
@@ -21,9 +21,9 @@ import { cos, exp, expm1, sin, sqrt } from "../compiler/ops/transcendental.ts";
 
 /** Options of `lru`. */
 export interface LruOptions {
-  /** Inner and outer radius of the ring in which lambda starts; 0.4 and 0.99 by default. */
+  /** Inner and outer radius of the ring of the initial lambda; 0.4 and 0.99 by default. */
   readonly radii?: readonly [inner: number, outer: number];
-  /** Largest angle at which lambda starts, in radians; a whole turn by default. Less is better for long sequences. */
+  /** Largest angle of the initial lambda, in radians; 2 pi by default. A smaller one is better for long sequences. */
   readonly phase?: number;
 }
 

@@ -1,6 +1,6 @@
 /**
  * @file Long short-term memory with a forget gate: Gers, Schmidhuber & Cummins 2000, "Learning to forget", Neural
- * Computation 12(10), in the form without peepholes that is usual today.
+ * Computation 12(10), in today's usual form without peepholes.
  *
  *   i  = sigmoid(W_i [x, h] + b_i)          input gate
  *   f  = sigmoid(W_f [x, h] + b_f)          forget gate

@@ -8,7 +8,7 @@
  *   c' = c + i * g                          the carousel
  *   h' = o * tanh(c')
  *
- * The paper squashes with rescaled sigmoids (eqs. 3-5 of its appendix); tanh has the same form and range up to scale.
+ * The paper uses rescaled sigmoids (eqs. 3-5 of its appendix); tanh has the same form and range up to scale.
  */
 import { cell } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";

@@ -1,6 +1,6 @@
 /**
- * @file The minimal gated unit: Zhou, Wu, Zhang & Zhou 2016, arXiv:1603.09420, eqs. 6a-6c. One gate forgets and updates
- * at once, so it has two thirds of a GRU's weights.
+ * @file The minimal gated unit: Zhou, Wu, Zhang & Zhou 2016, arXiv:1603.09420, eqs. 6a-6c. One gate both forgets and
+ * updates, so it has two thirds of a GRU's weights.
  *
  *   f  = sigmoid(W_f [h, x] + b_f)          forget gate
  *   n  = tanh(W_n [f * h, x] + b_n)         candidate

@@ -1,9 +1,9 @@
 /**
  * @file The minGRU: Feng, Tung, Ahmed, Bengio & Hajimirsadeghi 2024, "Were RNNs all we needed?", arXiv:2410.01201,
- * section 3.1. A GRU whose gates see x alone, and whose candidate has no range: all products leave the loop, and what
- * remains is linear in h.
+ * section 3.1. A GRU whose gates depend only on x, and whose candidate is unbounded: all products leave the loop, and the
+ * rest is linear in h.
  *
- *   z  = sigmoid(W_z x + b_z)               update gate: what is written
+ *   z  = sigmoid(W_z x + b_z)               update gate: how much is written
  *   n  = W_n x + b_n                        candidate
  *   h' = (1 - z) * h + z * n
  */

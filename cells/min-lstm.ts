@@ -1,6 +1,6 @@
 /**
  * @file The minLSTM: Feng, Tung, Ahmed, Bengio & Hajimirsadeghi 2024, "Were RNNs all we needed?", arXiv:2410.01201,
- * section 3.2. An LSTM whose gates see x alone and are normalised to a sum of 1, so that the state keeps its scale.
+ * section 3.2. An LSTM whose gates depend only on x and are normalised to a sum of 1, so that the state keeps its scale.
  *
  *   f  = sigmoid(W_f x + b_f)               forget gate
  *   i  = sigmoid(W_i x + b_i)               input gate

@@ -1,7 +1,7 @@
 /**
  * @file The mLSTM of Beck et al. 2024, "xLSTM: extended long short-term memory", arXiv:2405.04517, eqs. 19-27: the memory
- * is a matrix to which each step adds a value under a key, and which is read with a query. Gates see x alone, are one
- * number for each head, and are kept small by the running maximum m of their logarithms, as in the sLSTM.
+ * is a matrix to which each step adds a value for a key, and which is read with a query. Gates depend only on x, are one
+ * number per head, and are stabilised by the running maximum m of their logarithms, as in the sLSTM.
  *
  *   q = W_q x + b_q      k = W_k x / sqrt(d) + b_k      v = W_v x + b_v
  *   i~ = w_i x + b_i                            logarithm of the input gate
@@ -12,7 +12,7 @@
  *   n' = e^(f~ + m - m') n + e^(i~ - m') k
  *   h' = o * C' q / max(|n' q|, e^(-m'))        the 1 of eq. 21, under the same scale as n'
  *
- * b_f starts at 3, so that a new memory keeps what it holds.
+ * b_f starts at 3, so that a new memory retains its content.
  */
 import { cell } from "../compiler/dsl/cell.ts";
 import { bias, dense } from "../compiler/dsl/dense.ts";
@@ -31,7 +31,7 @@ export interface MlstmOptions {
   readonly heads?: number;
 }
 
-/** LSTM with a matrix for its memory; with d = units / heads, states C: [heads, d, d], n: [heads, d], m: [heads, 1]. */
+/** LSTM with a matrix memory; with d = units / heads, states C: [heads, d, d], n: [heads, d], m: [heads, 1]. */
 export function mlstm(options: MlstmOptions = {}) {
   const { heads = 1 } = checkedOptions("mlstm", options, { heads: "number" });
   const widthOf = (units: number) => equalShare("mlstm", units, "units", heads, "heads");

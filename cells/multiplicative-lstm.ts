@@ -1,6 +1,6 @@
 /**
- * @file The multiplicative LSTM: Krause, Lu, Murray & Renals 2016, arXiv:1609.07959, section 3. In the place of h stands
- * m, a product of what x and what h say: each input has a recurrent matrix of its own.
+ * @file The multiplicative LSTM: Krause, Lu, Murray & Renals 2016, arXiv:1609.07959, section 3. h is replaced by m, a
+ * product of projections of x and h: in effect, each input has its own recurrent matrix.
  *
  *   m  = (W_mx x) * (W_mh h)                intermediate state
  *   i  = sigmoid(W_i [x, m] + b_i)          input gate

@@ -1,12 +1,12 @@
 /**
- * @file LSTM whose gates see the cell state: Gers, Schraudolph & Schmidhuber 2002, "Learning precise timing with LSTM
- * recurrent networks", JMLR 3; written as in Graves 2013, arXiv:1308.0850, eqs. 7-11. A peephole is a weight for each
- * unit, from a unit's state to its own gates.
+ * @file LSTM whose gates read the cell state: Gers, Schraudolph & Schmidhuber 2002, "Learning precise timing with LSTM
+ * recurrent networks", JMLR 3; written as in Graves 2013, arXiv:1308.0850, eqs. 7-11. A peephole is one weight per unit,
+ * from a unit's state to its own gates.
  *
  *   i  = sigmoid(W_i [x, h] + w_i * c + b_i)      input gate
  *   f  = sigmoid(W_f [x, h] + w_f * c + b_f)      forget gate
  *   c' = f * c + i * tanh(W_g [x, h] + b_g)
- *   o  = sigmoid(W_o [x, h] + w_o * c' + b_o)     output gate, which sees the new state
+ *   o  = sigmoid(W_o [x, h] + w_o * c' + b_o)     output gate, which reads the new state
  *   h' = o * tanh(c')
  */
 import { cell } from "../compiler/dsl/cell.ts";

@@ -1,7 +1,7 @@
 /**
  * @file LSTM with a recurrent projection: Sak, Senior & Beaufays 2014, "Long short-term memory based recurrent neural
- * network architectures for large vocabulary speech recognition", arXiv:1402.1128, eqs. 7-12. What goes back into the
- * gates is a projection r of the units to fewer numbers, so recurrent weights are units * projection and not units^2.
+ * network architectures for large vocabulary speech recognition", arXiv:1402.1128, eqs. 7-12. The gates read a projection
+ * r of the units to fewer numbers, so there are units * projection recurrent weights instead of units^2.
  *
  *   i  = sigmoid(W_i [x, r] + w_i * c + b_i)      input gate
  *   f  = sigmoid(W_f [x, r] + w_f * c + b_f)      forget gate
@@ -24,9 +24,9 @@ const kernel = [glorot, orthogonal()];
 
 /** Options of `projectedLstm`. */
 export interface ProjectedLstmOptions {
-  /** Width of what is fed back and given out; half the units (rounded up) by default. */
+  /** Width of the projection, which is the output; half the units (rounded up) by default. */
   readonly projection?: number;
-  /** Whether gates see the cell state; true by default, as in the paper. */
+  /** Whether gates read the cell state; true by default, as in the paper. */
   readonly peepholes?: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
  * @file The quasi-recurrent network: Bradbury, Merity, Xiong & Socher 2016, arXiv:1611.01576. Gates come from a
- * convolution of x over the present and past steps, and only a pooling by element goes from step to step.
+ * convolution of x over the current and past steps, and only an elementwise pooling is recurrent.
  *
  *   z  = tanh(W_z [x(t-k+1), …, x(t)])      eq. 1, with a filter of k steps; f, o and i are sigmoids of such
  *
@@ -8,9 +8,9 @@
  *   fo    c' = f * c + (1 - f) * z      h' = o * c'           eq. 4
  *   ifo   c' = f * c + i * z            h' = o * c'           eq. 5
  *
- * A step sees one x. What past ones add to a gate is therefore kept as a state in the making: `pending` holds, for each
- * step to come, the sum of the products of the xs so far (the transposed form of a filter). All products are of x alone
- * and leave the loop.
+ * A step reads only one x. The contributions of past steps are therefore a state: `pending` stores, for each coming step,
+ * the sum of the products of x so far (the transposed form of a filter). All products depend only on x and leave the
+ * loop.
  */
 import { cell, type State } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";
@@ -29,7 +29,7 @@ const gatesOf = { f: ["z", "f"], fo: ["z", "f", "o"], ifo: ["z", "f", "o", "i"] 
 export interface QrnnOptions {
   /** Which gates pool: f, fo or ifo; "fo" by default. */
   readonly pooling?: keyof typeof gatesOf;
-  /** Steps that the filters see, the present one among them; 2 by default. */
+  /** Width of the filters in steps, including the current one; 2 by default. */
   readonly width?: number;
 }
 
@@ -44,7 +44,7 @@ export function qrnn(options: QrnnOptions = {}) {
     { state: ({ units }) => ({ c: [units], ...(waits && { pending: [gates.length, past, units] }) }) },
     ({ x, units, features: _, ...state }) => {
       const { c, pending } = state as State<"c" | "pending">;
-      // Of each gate: what the filter gives now, then what it has so far of the steps to come.
+      // For each gate: the filter's output now, then its partial sums for the coming steps.
       const filters = gates.map((name, gate) =>
         Array.from({ length: width }, (_, lag) => {
           const product = dense(`${name}/lag${lag}`, x, units, lag === 0 ? {} : { bias: false });

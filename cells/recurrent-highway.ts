@@ -1,7 +1,7 @@
 /**
  * @file The recurrent highway network: Zilly, Srivastava, Koutník & Schmidhuber 2017, arXiv:1607.03474, eqs. 6-9. From
- * step to step the state goes through several highway layers; x enters the first. Carrying is what is not transformed
- * (c = 1 - t), as in the paper's experiments.
+ * step to step the state passes through several highway layers; x enters the first. The carry gate is c = 1 - t, as in the
+ * paper's experiments.
  *
  *   s_0 = h
  *   n_l = tanh(W_n x [l = 1] + R_n s_(l-1) + b_n)         candidate of layer l

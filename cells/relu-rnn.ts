@@ -4,7 +4,7 @@
  *
  *   h' = relu(U x + W h + b)
  *
- * Nothing bounds h: W starts orthogonal, so that it neither grows nor fades much at first.
+ * h is unbounded: W starts orthogonal, so that h neither grows nor decays much at first.
  */
 import { cell } from "../compiler/dsl/cell.ts";
 import { dense } from "../compiler/dsl/dense.ts";

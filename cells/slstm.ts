@@ -1,18 +1,18 @@
 /**
- * @file The sLSTM of Beck et al. 2024, "xLSTM: extended long short-term memory", arXiv:2405.04517, eqs. 8-17: gates that
- * are exponential, a normalizer n that sums what they wrote, and a stabilizer m, the running maximum of their logarithms,
- * which keeps all exponents at or below 0 and cancels in the output.
+ * @file The sLSTM of Beck et al. 2024, "xLSTM: extended long short-term memory", arXiv:2405.04517, eqs. 8-17: exponential
+ * gates, a normalizer n that sums their weights, and a stabilizer m, the running maximum of their logarithms, which keeps
+ * all exponents at or below 0 and cancels in the output.
  *
  *   i~ = W_i [x, h] + b_i                       logarithm of the input gate
  *   f~ = log sigmoid(W_f [x, h] + b_f)          logarithm of the forget gate
  *   o  = sigmoid(W_o [x, h] + b_o)              output gate
  *   z  = tanh(W_z [x, h] + b_z)                 cell input
- *   m' = max(f~ + m, i~)                        i~ at the first step, before which there is nothing to keep
+ *   m' = max(f~ + m, i~)                        i~ at the first step, which has no previous state
  *   c' = e^(f~ + m - m') * c + e^(i~ - m') * z
  *   n' = e^(f~ + m - m') * n + e^(i~ - m')
  *   h' = o * c' / n'
  *
- * One of the two exponents is 0 in every step, so n' is at least 1 and the quotient is safe. b_f starts at 3, so that a
+ * One of the two exponents is 0 in every step, so n' is at least 1 and the division is safe. b_f starts at 3, so that a
  * new cell remembers.
  */
 import { cell } from "../compiler/dsl/cell.ts";

@@ -2,7 +2,7 @@
  * @file The update gate RNN: Collins, Sohl-Dickstein & Sussillo 2017, "Capacity and trainability in recurrent neural
  * networks", arXiv:1611.09913, section on architectures: a GRU without its reset gate.
  *
- *   g  = sigmoid(W_g [x, h] + b_g)          update gate: what is kept
+ *   g  = sigmoid(W_g [x, h] + b_g)          update gate: how much is kept
  *   n  = tanh(W_n [x, h] + b_n)             candidate
  *   h' = g * h + (1 - g) * n
  *

@@ -1,4 +1,4 @@
-/** @file All cells by the name under which the command line knows them, those with options in their default form. */
+/** @file All cells by their name on the command line; those with options in their default form. */
 import type { CellDefinition } from "../compiler/dsl/cell.ts";
 import { convLstm } from "./conv-lstm.ts";
 import { coupledLstm } from "./coupled-lstm.ts";

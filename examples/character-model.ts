@@ -1,12 +1,12 @@
 /**
- * @file A character model: an LSTM reads a text and learns to say which character comes next; then it writes on by itself.
- * Nothing else is needed to make one: a vocabulary, batches whose state is carried from one to the next (truncated
- * backpropagation through time), a network, a trainer, and a stream that goes one character at a time.
+ * @file A character model: an LSTM reads a text and learns to predict the next character; then it generates text. These are
+ * all the parts: a vocabulary, batches with a state carried from one to the next (truncated backpropagation through time),
+ * a network, a trainer, and a stream that runs one character at a time.
  *
  *   npm run build && npx jiti examples/character-model.ts book.txt
  *
- * Without a file it reads the licence of this project, which is short: a book gives better sentences. The command line does
- * the same with `cellgrad train` and `cellgrad sample`.
+ * Without a file it uses the licence of this project, which is short: a book gives better text. The command line does the
+ * same with `cellgrad train` and `cellgrad sample`.
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -23,7 +23,7 @@ export interface Sizes {
   readonly epochs: number;
 }
 
-/** Trains on a text, tells the held-out loss after every epoch, and writes so many characters. */
+/** Trains on a text, prints the held-out loss after every epoch, and generates `length` characters. */
 export async function readAndWrite(device: Device, text: string, sizes: Sizes, length: number) {
   const vocabulary = vocabularyOf(text);
   const { units, embed, batch, time } = sizes;

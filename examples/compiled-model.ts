@@ -1,10 +1,10 @@
 /**
- * @file A page that writes with a trained model and has no cellgrad in it. The model's step is compiled ahead of time: code
- * and weights are one .wasm file, and a small loader beside it takes text and gives text. Any web server serves the folder.
+ * @file A page that generates text with a trained model, without cellgrad. The model's step is compiled ahead of time: code
+ * and weights are one .wasm file, with a small loader for text next to it. Any web server can serve the folder.
  *
  *   npm run build && npx jiti examples/compiled-model.ts book.txt page && npx vite page
  *
- * Without a file it reads the licence of this project. The command line does the same with a model that it has trained:
+ * Without a file it uses the licence of this project. The command line does the same with a trained model:
  * `cellgrad compile book.safetensors --to wasm --out page`.
  */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -22,7 +22,7 @@ export interface PageSizes {
   readonly epochs: number;
 }
 
-/** Trains on a text, and writes a folder with the page and its model. */
+/** Trains on a text and writes a folder with the page and its model. */
 export async function writePage(device: Device, text: string, sizes: PageSizes, folder: string) {
   const { units, embed, epochs } = sizes;
   const { characters, encode } = vocabularyOf(text);

@@ -1,20 +1,20 @@
 /**
- * @file An encoder-decoder with additive attention, which learns to write words backwards. Everything that makes it one is
- * written here, in equations; the library brings cells, loops and training.
+ * @file An encoder-decoder with additive attention that learns to write words backwards. The architecture is written here,
+ * in equations; the library provides cells, loops and training.
  *
  *   npm run build && npx jiti examples/encoder-decoder.ts
  *
- * A bidirectional GRU reads the source. The decoder, another GRU, looks at all of its outputs h_1 … h_S before each letter
- * that it writes (Bahdanau, Cho & Bengio 2014, "Neural machine translation by jointly learning to align and translate",
+ * A bidirectional GRU reads the source. The decoder, another GRU, attends to all of its outputs h_1 … h_S before it writes
+ * each letter (Bahdanau, Cho & Bengio 2014, "Neural machine translation by jointly learning to align and translate",
  * arXiv:1409.0473, section 3.1 and appendix A.1.2):
  *
- *   e_tj    = v . tanh(W s_{t-1} + U h_j)             how well step t of the target fits step j of the source
- *   alpha_t = softmax over j of e_tj                  where the source is padded there is nothing to look at
- *   c_t     = sum over j of alpha_tj h_j              what the decoder reads, beside the letter before
+ *   e_tj    = v . tanh(W s_{t-1} + U h_j)             how well step t of the target matches step j of the source
+ *   alpha_t = softmax over j of e_tj                  padding of the source is masked
+ *   c_t     = sum over j of alpha_tj h_j              context, read along with the previous letter
  *   s_t     = GRU([y_{t-1}, c_t], s_{t-1})
  *
- * In training the letter before is the right one, or by chance the decoder's own (scheduled sampling: Bengio et al. 2015,
- * arXiv:1506.03099); afterwards it is always its own. Words are of different lengths and lie padded in one batch.
+ * In training, the previous letter is the correct one or, at random, the decoder's own (scheduled sampling: Bengio et al.
+ * 2015, arXiv:1506.03099); afterwards it is always its own. Words have different lengths and are padded in a batch.
  */
 import { fileURLToPath } from "node:url";
 import {
@@ -63,13 +63,13 @@ type Float = Tensor<"f32">;
 type Int = Tensor<"i32">;
 
 export interface ReversalSizes {
-  /** Letters are 1 … letters; 0 stands before the first. */
+  /** Letters are 1 … letters; 0 is the start symbol. */
   readonly letters: number;
   readonly units: number;
   readonly embed: number;
 }
 
-/** What is learned, and how it is used afterwards. */
+/** The model for training, and a function for using it. */
 export interface Reversal {
   readonly objective: Objective;
   /** Writes words backwards with learned parameters. */
@@ -80,7 +80,7 @@ export interface Reversal {
   ) => Promise<number[][]>;
 }
 
-/** An encoder-decoder for words of so many letters; `own` is how often the decoder reads its own letter in training. */
+/** An encoder-decoder for an alphabet of `letters`; `own` is how often the decoder reads its own letter in training. */
 export function reversal(sizes: ReversalSizes, own = 0.1): Reversal {
   const words = { dtype: "i32", shape: ["S", "B"] } as const;
   const lengths = { dtype: "i32", shape: ["B"] } as const;
@@ -119,7 +119,7 @@ export function reversal(sizes: ReversalSizes, own = 0.1): Reversal {
   };
 }
 
-/** Logits [S, B, letters + 1] of the letters of the target, and the most likely letters [S, B], as they are read. */
+/** Logits [S, B, letters + 1] of the target's letters, and the letters [S, B] that the decoder reads. */
 function encodeAndDecode(
   { letters, units, embed }: ReversalSizes,
   source: Int,
@@ -138,7 +138,7 @@ function encodeAndDecode(
   const keys = matmul(h, parameter("keys", [2 * units, units], glorot));
   const v = parameter("score", [units], glorot);
 
-  /** The context of a step [B, 2 units], of the state before it [B, units]. */
+  /** The context [B, 2 units] of a step, from the previous state [B, units]. */
   const attend = (s: Float): Float => {
     const query = reshape(dense("query", s, units), [batch, 1, units]);
     const scores = sum(mul(tanh(add(query, keys)), v), -1);
@@ -177,7 +177,7 @@ export function padded(words: readonly (readonly number[])[]) {
   };
 }
 
-/** A batch of words and what they are backwards; `random` gives numbers in [0, 1). */
+/** A batch of words and the same words backwards; `random` returns numbers in [0, 1). */
 export function drawWords(random: () => number, sizes: ReversalSizes, rows: number, longest: number) {
   const words = Array.from({ length: rows }, () => {
     const length = 1 + Math.floor(random() * longest);

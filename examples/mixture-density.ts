@@ -1,12 +1,12 @@
 /**
- * @file Handwriting of a kind, drawn by a network that says not where the pen goes next but how likely every place is: a
- * mixture of Gaussians (Bishop 1994), after Graves 2013, "Generating sequences with recurrent neural networks",
- * arXiv:1308.0850, section 4. The mean of two ways that the pen may take is a way that it never takes, so a network that
- * learns means by squared errors draws mush; one that learns densities draws one way or the other.
+ * @file Synthetic handwriting, drawn by a network that predicts not the next position of the pen but its probability
+ * density: a mixture of Gaussians (Bishop 1994), after Graves 2013, "Generating sequences with recurrent neural networks",
+ * arXiv:1308.0850, section 4. The mean of two possible strokes is a stroke that never occurs, so a network that learns
+ * means by squared error draws mush; one that learns densities draws one stroke or the other.
  *
  *   npm run build && npx jiti examples/mixture-density.ts > strokes.svg
  *
- * It is trained on garlands in which loops go up or down by chance. A step is (dx, dy, 1 where the stroke ends).
+ * It is trained on garlands whose loops go up or down at random. A step is (dx, dy, 1 at the end of a stroke).
  */
 import { fileURLToPath } from "node:url";
 import { createTrainer, type Device, lstm, ndarray, openDevice, type Tensor } from "cellgrad";
@@ -21,7 +21,7 @@ export type Step = readonly [dx: number, dy: number, ends: number];
 const stepsOfLoop = 10;
 const loopsOfStroke = 4;
 
-/** Steps of a pen that draws strokes of loops, each of which goes up or down. */
+/** Steps of a pen that draws strokes of loops, each going up or down. */
 export function garlands(loops: number, random: Random): Step[] {
   return Array.from({ length: loops }, (_, loop) => {
     const direction = random() < 0.5 ? 1 : -1;
@@ -35,7 +35,7 @@ export function garlands(loops: number, random: Random): Step[] {
   }).flat();
 }
 
-/** A network whose output at each step is a mixture of so many Gaussians for the next step, and the end of the stroke. */
+/** A network that outputs, at each step, a mixture of Gaussians for the next step and the end of the stroke. */
 export function penNetwork(units: number, gaussians: number): Network {
   const step = { dtype: "f32", shape: [3] } as const;
   return network({
@@ -47,7 +47,7 @@ export function penNetwork(units: number, gaussians: number): Network {
   });
 }
 
-/** Trains on steps of a pen; the losses are in nats. */
+/** Trains on pen steps; losses are in nats. */
 export async function learnToDraw(device: Device, steps: readonly Step[], pen: Network, epochs: number) {
   const recording = { name: "the pen", entries: "steps", dtype: "f32", shape: [3], data: steps.flat() } as const;
   const { training, validation } = batchesOf(recording, { batch: 4, time: 40 });
@@ -56,14 +56,14 @@ export async function learnToDraw(device: Device, steps: readonly Step[], pen: N
   for (let epoch = 1; epoch <= epochs; epoch++) {
     for (const batch of training) await trainer.step(batch);
     losses.push(await trainer.evaluate(validation));
-    console.error(`epoch ${epoch}: held-out loss ${losses.at(-1)?.toFixed(2)} nats a step`);
+    console.error(`epoch ${epoch}: held-out loss ${losses.at(-1)?.toFixed(2)} nats per step`);
   }
   const parameters = await trainer.parameters();
   trainer.destroy();
   return { losses, parameters };
 }
 
-/** One step drawn from a mixture: an output of the network, of 6 numbers for each Gaussian and one for the end. */
+/** Samples a step from a mixture: the network's output has 6 numbers per Gaussian and one for the end. */
 export function drawn(output: ArrayLike<number>, random: Random): Step {
   const count = (output.length - 1) / 6;
   const [weight, meanX, meanY, logX, logY, correlation] = Array.from({ length: 6 }, (_, kind) => (i: number) => {
@@ -91,7 +91,7 @@ function normalPair(random: Random): [number, number] {
   return [radius * Math.cos(angle), radius * Math.sin(angle)];
 }
 
-/** Lets the pen draw: each step is drawn from what the network says after the one before. */
+/** Draws with the pen: samples each step from the network's output after the previous one. */
 export async function draw(
   device: Device,
   pen: Network,
@@ -109,7 +109,7 @@ export async function draw(
   return steps.slice(1);
 }
 
-/** The strokes as a picture. */
+/** The strokes as an SVG picture. */
 export function picture(steps: readonly Step[]): string {
   let [x, y, lifted] = [0, 0, true];
   const path = steps.map(([dx, dy, ends]) => {

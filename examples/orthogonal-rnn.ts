@@ -1,7 +1,7 @@
 /**
- * @file A recurrent network without squashing, whose recurrent matrix starts orthogonal: what it has seen turns in its
- * state from step to step and never fades, and neither does the gradient on its way back. A linear cell can only shift and
- * mix, which is all that copying asks for; it learns the copying task, on which gated cells need far longer:
+ * @file A linear recurrent network whose recurrent matrix starts orthogonal: past inputs rotate in the state from step to
+ * step and never decay, and neither does the gradient. A linear cell can only shift and mix, which is all that copying
+ * needs; it learns the copying task, for which gated cells need far longer:
  *
  *   cellgrad check examples/orthogonal-rnn.ts
  *   cellgrad task copy --cell examples/orthogonal-rnn.ts --time 50 --units 128 --lr 0.002 --lr-schedule cosine

@@ -1,8 +1,8 @@
 /**
- * @file Sequences are classified: waves of three forms, with periods, beginnings and lengths of chance, and with noise. The
- * sequences of a batch are of different lengths and lie padded side by side; the class is asked for where each ends, and
- * what stands behind the end counts nowhere. With JSON lines of your own, `readLabelled` of "cellgrad/node" takes the place
- * of `waves`; with images, `readImageFolder` does, and pixels are the steps.
+ * @file Classifies sequences: waves of three shapes, with random periods, phases and lengths, and noise. The sequences of a
+ * batch have different lengths and are padded; the class is predicted at the end of each, and padding has no effect. For
+ * your own data, replace `waves` by `readLabelled` of "cellgrad/node", which reads JSON lines, or for images by
+ * `readImageFolder`, where pixels are the steps.
  *
  *   npm run build && npx jiti examples/sequence-classification.ts
  */
@@ -17,7 +17,7 @@ const forms: Readonly<Record<string, (phase: number) => number>> = {
   sawtooth: (phase) => 2 * (phase % 1) - 1,
 };
 
-/** So many waves, each of 20 to 40 steps; `random` gives numbers in [0, 1). */
+/** `count` waves, each of 20 to 40 steps; `random` returns numbers in [0, 1). */
 export function waves(count: number, random: () => number): LabelledSequences {
   const classes = Object.keys(forms);
   const labels = Array.from({ length: count }, (_, i) => i % classes.length);
@@ -30,7 +30,7 @@ export function waves(count: number, random: () => number): LabelledSequences {
   return { sequences, features: 1, labels, classes };
 }
 
-/** Trains and tells which part of the held-out sequences is classified rightly, before and after. */
+/** Trains; returns the fraction of held-out sequences that are classified correctly, before and after. */
 export async function learnToClassify(device: Device, data: LabelledSequences, epochs: number) {
   const { classes } = data;
   const batches = labelledBatches(data, { batch: 16, heldOut: 0.2 });
@@ -40,7 +40,7 @@ export async function learnToClassify(device: Device, data: LabelledSequences, e
   const before = await right();
   for (let epoch = 1; epoch <= epochs; epoch++) {
     for (const batch of batches.training) await trainer.step(batch);
-    console.log(`epoch ${epoch}: ${(100 * (await right())).toFixed(0)} % of the held-out waves are told right`);
+    console.log(`epoch ${epoch}: ${(100 * (await right())).toFixed(0)} % of the held-out waves are correct`);
   }
   const after = await right();
   trainer.destroy();

@@ -1,8 +1,8 @@
 /**
- * @file A time series and its forecast: a GRU sees the daily temperature of a place that never was, with a year, a week and
- * some noise in it, and learns the next day from the days before. Values are normalised by the part that is trained on, and
- * what the model says is turned back into degrees. To forecast more than a day, each prediction is read as if it had
- * happened. It is measured against the forecast that tomorrow is as today.
+ * @file Forecasts a time series: a GRU reads synthetic daily temperatures, with a yearly and a weekly cycle and noise, and
+ * learns to predict the next day. Values are normalised by the training part, and predictions are converted back to
+ * degrees. To forecast several days, each prediction becomes the next input. The result is compared with the naive forecast
+ * that tomorrow equals today.
  *
  *   npm run build && npx jiti examples/time-series-forecast.ts
  *
@@ -14,7 +14,7 @@ import { seriesBatches } from "cellgrad/data";
 import { seriesModel } from "cellgrad/networks";
 import { createStream, forecast } from "cellgrad/stream";
 
-/** Degrees, day by day; `random` gives numbers in [0, 1). */
+/** Daily temperatures in degrees; `random` returns numbers in [0, 1). */
 export function temperatures(days: number, random: () => number): number[] {
   return Array.from({ length: days }, (_, day) => {
     const season = -9 * Math.cos((2 * Math.PI * day) / 60);
@@ -23,7 +23,7 @@ export function temperatures(days: number, random: () => number): number[] {
   });
 }
 
-/** Trains on all but the last days, forecasts those, and tells the mean errors of the model and of "as today". */
+/** Trains on all but the last days, forecasts those, and returns the mean errors of the model and of the naive forecast. */
 export async function forecastLastDays(device: Device, series: readonly number[], horizon: number, epochs: number) {
   const known = series.slice(0, -horizon);
   const batches = seriesBatches(
@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   const { truth, predicted, error, naive } = await forecastLastDays(device, series, 14, 25);
   for (const [day, value] of truth.entries())
     console.log(`day ${day + 1}: ${value.toFixed(1)} degrees, forecast ${predicted[day]?.toFixed(1)}`);
-  console.log(`mean error ${error.toFixed(2)} degrees; of "as today" ${naive.toFixed(2)}`);
+  console.log(`mean error ${error.toFixed(2)} degrees; naive forecast ${naive.toFixed(2)}`);
   device.destroy();
 }
 

@@ -1,7 +1,7 @@
 /**
- * @file A numeric series to forecast, written as CSV: 600 rows of two waves. `fast` swells and fades, `slow` gives the
- * rhythm of it, so a network that predicts `fast` has to remember where in the slow wave it is. The library trains on
- * any table of this form, a row for each time step and a column for each quantity:
+ * @file Writes a numeric series as CSV: 600 rows of two waves. The amplitude of `fast` follows `slow`, so a network that
+ * predicts `fast` must remember the phase of the slow wave. The library trains on any table of this form, one row per time
+ * step and one column per quantity:
  *
  *   node examples/two-waves.mjs > waves.csv
  *   cellgrad train waves.csv --units 32 --batch 8 --out waves.safetensors
