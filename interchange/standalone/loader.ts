@@ -33,7 +33,7 @@ export async function load(source = new URL(${JSON.stringify(`./${encodeURICompo
   const module = await WebAssembly.compile(await bytesOf(source));
   const [section] = WebAssembly.Module.customSections(module, "${sectionName}");
   const facts = section && JSON.parse(new TextDecoder().decode(section));
-  if (facts?.use !== "${nameOfUse(use)}") throw new Error("load: this loader is for another kind of model");
+  if (facts?.use !== "${nameOfUse(use)}") throw new Error("load: the model is of another kind");
   const { memory, run } = (await WebAssembly.instantiate(module)).exports;
   const [x, output, state] = [facts.x, facts.output, facts.state].map(
     ({ address, length }, i) => new (i ? Float32Array : ${numbers})(memory.buffer, address, length),
@@ -44,7 +44,7 @@ export async function load(source = new URL(${JSON.stringify(`./${encodeURICompo
     if (given?.length !== x.length || !given.every?.((n) => ${fits}))
       throw new RangeError(\`step: expected \${x.length} ${expected}, got \${String(given).slice(0, 60)}\`);
     if (!(own instanceof Float32Array && own.length === state.length))
-      throw new RangeError("step: expected a state, as returned by zeros()");
+      throw new RangeError("step: expected a state of zeros()");
     const others = state.slice();
     state.set(own);
     x.set(given);

@@ -57,7 +57,7 @@ test("the example's page writes what its model has learned, the same text as Nod
   await expect.poll(() => page.locator("#text").textContent()).toBe(`"é" is not in the model's vocabulary`);
   const absent = `import("./model.js").then(({ load }) => load("absent.wasm")).catch((error) => error.message)`;
   await page.route("**/absent.wasm", (route) => route.fulfill({ status: 404 }));
-  expect(await page.evaluate(absent)).toBe("load: absent.wasm HTTP status 404");
+  expect(await page.evaluate(absent)).toBe("load: absent.wasm: HTTP status 404");
   expect(opened.at(-1)?.complaints.filter((line) => !line.includes("404"))).toEqual([]);
 });
 

@@ -42,7 +42,7 @@ test("an entry that fails in a host says what is wrong", async () => {
   const [replayed] = await eventsOf("node", { replay: unknown });
   expect(replayed).toMatchObject({
     event: "replayed",
-    wrong: expect.stringMatching(/^there is no cell nobody; there are rnn/),
+    wrong: expect.stringMatching(/^unknown cell nobody; the cells are rnn/),
   });
 });
 

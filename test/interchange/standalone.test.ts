@@ -444,7 +444,7 @@ describe("errors say what is wrong", () => {
     expect(() => loaded.step("s")).toThrow(all);
     const others = [new Float32Array(3), Array.from(loaded.zeros()), null];
     for (const state of others)
-      expect(() => loaded.step(1, state)).toThrow(new RangeError("step: expected a state, as returned by zeros()"));
+      expect(() => loaded.step(1, state)).toThrow(new RangeError("step: expected a state of zeros()"));
     expect(() => loaded.run([1, symbols])).toThrow(all);
     expect(() => loaded.encode("thé")).toThrow(new RangeError(`"é" is not in the model's vocabulary`));
     const wrong = [{ length: -1 }, { length: 1.5 }, { length: Number.POSITIVE_INFINITY }];
@@ -472,7 +472,7 @@ describe("errors say what is wrong", () => {
   test("of the file", async () => {
     const load = await folder.add("mine", modelToWasm(written, { name: "mine" }));
     const { wasm } = modelToWasm(written, { batch: 2 });
-    await expect(load(wasm)).rejects.toThrow("load: this loader is for another kind of model");
+    await expect(load(wasm)).rejects.toThrow("load: the model is of another kind");
     const none = readFileSync(join(root, "LICENSE"));
     await expect(load(none)).rejects.toThrow(WebAssembly.CompileError);
     await expect(load(join(folder.path, "absent.wasm"))).rejects.toThrow("ENOENT");

@@ -164,7 +164,12 @@ describe("what is asked for wrongly is refused in one line", () => {
     ["another symbol", doubled, { arguments: { x: ["N", 2] } }, /shape of x is \["N",2\]; expected .*"B" and "T"/],
     ["no numbers", doubled, { arguments: { x: [0, 2] } }, /shape of x is \[0,2\]/],
     ["a product alone", doubled, { arguments: { x: ["2*B"] } }, /B must also be a whole axis/],
-    ["an empty domain", doubled, { arguments: { x: { shape: [2], from: 2, to: 1 } } }, /drawn from 2 to 1; expected/],
+    [
+      "an empty domain",
+      doubled,
+      { arguments: { x: { shape: [2], from: 2, to: 1 } } },
+      /the range of x is 2 to 1; expected/,
+    ],
     ["a record", ({ x }: Given<"x">) => ({ x }), shape, /returns an object; expected one tensor of f32/],
     ["nothing", () => undefined, shape, /returns undefined/],
     ["whole numbers", ({ x }: Given<"x">) => cast(x, "i32"), shape, /returns a tensor of i32/],

@@ -197,7 +197,7 @@ describe("devices", () => {
   });
 
   test("the interpreter is no device to compare with itself", async () => {
-    await expect(checkHosts(gru, { device: openInterpreter() })).rejects.toThrow(/open another one/);
+    await expect(checkHosts(gru, { device: openInterpreter() })).rejects.toThrow(/open another device/);
   });
 
   test("tolerances grow with the square root of the roundings", () => {

@@ -80,11 +80,11 @@ test("weights of a classifier go to other frameworks and come back; those of mix
   expect(
     lineOf(() => weightsOf(savedModel(mixed, initialize(mixed.specs, 1), { vocabulary: ["a", "b", "c"] }), "m")),
   ).toBe(
-    'm: its layers are of different cells ("gru", "lstm"), and a module of another framework has layers of one; export it as ONNX',
+    'm: its layers are of different cells ("gru", "lstm"), and other frameworks support only layers of one cell; export it as ONNX',
   );
   const x = { dtype: "f32", shape: ["B", 2] } as const;
   const own = objective("own", { x }, ({ x }) => mean(dense("h", x, 1)), { predict: ({ x }) => dense("h", x, 1) });
   expect(lineOf(() => weightsOf(savedModel(own, initialize(own.specs, 1)), "m"))).toBe(
-    "m: it is a custom objective, and other frameworks take the weights of networks; export it as ONNX",
+    "m: it is a custom objective, and other frameworks support only weights of networks; export it as ONNX",
   );
 });
