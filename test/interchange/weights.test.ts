@@ -391,7 +391,7 @@ describe("refused in one line", () => {
     [
       "a cell without a counterpart",
       () => fromPyTorch(lstm, "w", { cell: "mgu" }),
-      'cell "mgu" has no layer like it in other frameworks; those with one are rnn, relu-rnn, lstm, gru-reset-after, gru',
+      'cell "mgu" has no counterpart in other frameworks; cells with one are rnn, relu-rnn, lstm, gru-reset-after, gru',
     ],
     [
       "projections",

@@ -187,7 +187,7 @@ export const weights: readonly BadInput[] = [
   [
     "a cell that PyTorch does not have",
     "import @torch.safetensors --from pytorch --cell janet --out @new.st",
-    'cell "janet" has no layer like it in other frameworks; those with one are rnn, relu-rnn, lstm, gru-reset-after, gru',
+    'cell "janet" has no counterpart in other frameworks; cells with one are rnn, relu-rnn, lstm, gru-reset-after, gru',
   ],
   [
     "an export to nobody",
