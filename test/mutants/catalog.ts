@@ -4,6 +4,7 @@ import { benchMutants } from "./bench.ts";
 import { cliMutants } from "./cli.ts";
 import { cpuMutants } from "./cpu.ts";
 import { cpuTargetMutants } from "./cpu-target.ts";
+import { docsMutants } from "./docs.ts";
 import { evaluatorMutants } from "./evaluator.ts";
 import { fileMutants } from "./files.ts";
 import { keptMutants } from "./kept.ts";
@@ -44,4 +45,5 @@ export const mutants: readonly Mutant[] = [
   ...cliMutants,
   ...keptMutants,
   ...benchMutants,
+  ...docsMutants,
 ];
