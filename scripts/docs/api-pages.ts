@@ -130,8 +130,10 @@ export function apiPages(
   /** Members of a type, those of the types that it extends included. */
   function membersOf(type: string): readonly Member[] {
     const { members = [], signatures = [] } = types.get(type) ?? {};
-    const [, extended = ""] = /^interface \w+(?:<.*?>)? extends ([\w, ]+)/.exec(signatures[0] ?? "") ?? [];
-    return [...members, ...extended.split(/, */).flatMap((name) => (name === "" ? [] : membersOf(name.trim())))];
+    const [, clause = ""] = /^interface .*? extends (.*?) \{/s.exec(signatures[0] ?? "") ?? [];
+    const own = new Set(members.map(({ name }) => name));
+    const extended = clause.match(/\w+/g)?.flatMap((name) => membersOf(name)) ?? [];
+    return [...members, ...extended.filter(({ name }) => !own.has(name))];
   }
 
   /** Members of the option types that a function takes. */

@@ -18,7 +18,11 @@ export const docsMutants: readonly Mutant[] = [
     [onReference],
     [
       ["a name stands in every group that lists it", "all.filter((name) => !seen.has(name) && seen.add(name))", "all"],
-      ["options that a type extends are left out", "...members, ...extended", "...members, ...[]"],
+      [
+        "options that a type extends are left out",
+        "return [...members, ...extended.filter(({ name }) => !own.has(name))];",
+        "return members;",
+      ],
     ],
   ),
   ...changed(
