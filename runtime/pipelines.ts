@@ -155,7 +155,8 @@ export function describe(kernel: Kernel): string {
   return `kernel ${kernel.name} (${kernel.label}${kernel.site === undefined ? "" : `, from ${kernel.site}`})`;
 }
 
-function layoutEntries(kernel: Kernel): GPUBindGroupLayoutEntry[] {
+/** The bindings of a kernel, in the order in which it declares them. */
+export function layoutEntries(kernel: Kernel): GPUBindGroupLayoutEntry[] {
   const visibility = GPUShaderStage.COMPUTE;
   const sizes: GPUBindGroupLayoutEntry = { binding: sizesBinding, visibility, buffer: { type: "uniform" } };
   const step: GPUBindGroupLayoutEntry = {

@@ -1,0 +1,38 @@
+/**
+ * @file The child process under AMD's driver: lowers the training step of one cell as for any GPU adapter, writes the
+ * program as JSON, and compiles its kernels one at a time. node compile.mjs CELL UNITS FILE
+ */
+import { writeFileSync } from "node:fs";
+import { buildProgram } from "../../compiler/compile.ts";
+import { GpuContext } from "../../runtime/context.ts";
+import { layoutEntries } from "../../runtime/pipelines.ts";
+import { withPhaseOutputs } from "../../train/compile-step.ts";
+import { type IsaCell, stepOf } from "./cells.ts";
+import { kernelMarker } from "./listing.ts";
+
+const [cell, units, file] = process.argv.slice(2);
+if (cell === undefined || units === undefined || file === undefined)
+  throw new Error("node compile.mjs CELL UNITS FILE");
+
+const context = await GpuContext.open("gpu");
+const { device } = context;
+const step = stepOf(cell as IsaCell, Number(units));
+const { graph, forward, backward } = withPhaseOutputs(step);
+const program = buildProgram(graph, {
+  donate: step.donate,
+  phases: { forward: [forward], backward: [backward] },
+  ...context.compileLimits,
+});
+writeFileSync(file, JSON.stringify(program));
+
+for (const kernel of program.kernels) {
+  process.stderr.write(`\n${kernelMarker}${kernel.name}\n`);
+  const bindGroup = device.createBindGroupLayout({ entries: layoutEntries(kernel) });
+  await device.createComputePipelineAsync({
+    layout: device.createPipelineLayout({ bindGroupLayouts: [bindGroup] }),
+    compute: { module: device.createShaderModule({ code: kernel.wgsl }), entryPoint: "main" },
+  });
+}
+process.stderr.write(`\n${kernelMarker}\n`);
+// Dawn's threads would keep the process alive, and there is no device to wait for.
+process.exit(0);

@@ -1,0 +1,79 @@
+/**
+ * @file What the driver prints of a kernel: the disassembly as basic blocks of instructions, and its statistics. The
+ * child process writes a marker line before each kernel.
+ */
+
+export const kernelMarker = "=== kernel ";
+
+export interface Instruction {
+  /** The mnemonic, less the suffix of its encoding: `v_mul_f32_e32` is `v_mul_f32`. */
+  readonly op: string;
+  readonly operands: readonly string[];
+  /** Words after the operands, such as `offen` and `offset:16`; for waits, all of it. */
+  readonly modifiers: readonly string[];
+}
+
+export interface Block {
+  /** As the disassembly labels it: `BB12`. */
+  readonly name: string;
+  readonly instructions: readonly Instruction[];
+}
+
+/** The driver's own figures of a kernel, under its own names: `Latency`, `VGPRs`, … */
+export type Statistics = Readonly<Record<string, number>>;
+
+export interface Listing {
+  readonly blocks: readonly Block[];
+  readonly statistics: Statistics;
+}
+
+/** The output of the child process by kernel; a kernel that the driver did not print is left out. */
+export function listingsOf(output: string): Map<string, Listing> {
+  const found = new Map<string, Listing>();
+  for (const section of output.split(`\n${kernelMarker}`).slice(1)) {
+    const end = section.indexOf("\n");
+    const name = section.slice(0, end).trim();
+    const listing = listingOf(section.slice(end));
+    if (name !== "" && listing !== undefined) found.set(name, listing);
+  }
+  return found;
+}
+
+/** The last disassembly of a text and the statistics after it. */
+export function listingOf(text: string): Listing | undefined {
+  const start = text.lastIndexOf("\ndisasm:");
+  if (start < 0) return undefined;
+  const statisticsAt = text.indexOf("*** SHADER STATS ***", start);
+  const code = text.slice(start, statisticsAt < 0 ? undefined : statisticsAt);
+  return { blocks: blocksOf(code), statistics: statisticsAt < 0 ? {} : statisticsOf(text.slice(statisticsAt)) };
+}
+
+function statisticsOf(text: string): Statistics {
+  const lines = [...text.matchAll(/^([A-Z][A-Za-z -]*): (\d+)$/gm)];
+  return Object.fromEntries(lines.map(([, name, value]) => [name ?? "", Number(value)]));
+}
+
+function blocksOf(code: string): Block[] {
+  const blocks: { name: string; instructions: Instruction[] }[] = [];
+  for (const line of code.split("\n")) {
+    const label = /^(BB\d+):/.exec(line);
+    if (label !== null) blocks.push({ name: label[1] ?? "", instructions: [] });
+    else if (line.startsWith("\t")) {
+      const instruction = parseInstruction(line.split(";", 1)[0] ?? "");
+      if (instruction !== undefined) blocks.at(-1)?.instructions.push(instruction);
+    }
+  }
+  return blocks;
+}
+
+/** One line of the disassembly, without the encoding that follows as a comment. */
+export function parseInstruction(line: string): Instruction | undefined {
+  const [mnemonic, ...rest] = line.trim().split(/\s+/);
+  if (mnemonic === undefined || mnemonic === "") return undefined;
+  const op = mnemonic.replace(/_(e32|e64|dpp|dpp8|sdwa)$/, "");
+  if (op.startsWith("s_waitcnt")) return { op, operands: [], modifiers: rest.filter((word) => word !== "&") };
+  const parts = rest.join(" ").split(/,\s*/);
+  const [last = "", ...modifiers] = (parts.pop() ?? "").split(" ");
+  const operands = [...parts, last].filter((part) => part !== "");
+  return { op, operands, modifiers };
+}

@@ -1,0 +1,78 @@
+/** @file Options of `npm run bench:isa`. */
+import { parseArgs } from "node:util";
+import { UsageError } from "../options.ts";
+import { allBatches, allUnits, cellNames, type IsaCell } from "./cells.ts";
+
+export interface IsaOptions {
+  readonly cells: readonly IsaCell[];
+  readonly units: readonly number[];
+  readonly batches: readonly number[];
+  readonly json: boolean;
+  /** Start of the result files' names; undefined: none are written. */
+  readonly save: string | undefined;
+  /** A JSON file of an earlier run, to compare with. */
+  readonly against: string | undefined;
+}
+
+export const usage = `npm run bench:isa -- [options]
+  What AMD's compiler makes of the kernels of a training step, with no GPU: registers, instructions of a step, and the
+  cycles of a model. It is a model of one vendor's chip, not a measurement.
+  --cell A,B,…     only these cells: ${cellNames.join(" ")}
+  --units A,B,…    hidden units (default ${allUnits.join(",")})
+  --batch A,B,…    rows of the batch (default ${allBatches.join(",")})
+  --json           prints one JSON object for each kernel, and no table
+  --against FILE   shows the results of an earlier run beside these: FILE is a JSON file that --save wrote
+  --save           writes bench/results/isa-DATE.md and .json
+  --out NAME       the same under another name
+  --help`;
+
+/** undefined: help was asked for. */
+export function parseIsaOptions(args: readonly string[], today: string): IsaOptions | undefined {
+  const values = parsed(args);
+  if (values.help) return undefined;
+  const words = (text: string | undefined) => text?.split(",").filter((word) => word !== "");
+  const numbers = (option: string, text: string | undefined, all: readonly number[]) => {
+    const given = words(text);
+    if (given === undefined) return all;
+    if (given.length === 0) throw new UsageError(`--${option} must be made of whole numbers above 0, got nothing`);
+    return given.map((word) => {
+      const value = Number(word);
+      if (!Number.isInteger(value) || value < 1)
+        throw new UsageError(`--${option} must be made of whole numbers above 0, got ${word}`);
+      return value;
+    });
+  };
+  const cells = words(values.cell) ?? cellNames;
+  if (cells.length === 0) throw new UsageError(`--cell needs a name; it takes ${cellNames.join(", ")}`);
+  for (const cell of cells)
+    if (!cellNames.some((name) => name === cell))
+      throw new UsageError(`--cell ${cell} is unknown; it takes ${cellNames.join(", ")}`);
+  return {
+    cells: cellNames.filter((name) => cells.includes(name)),
+    units: numbers("units", values.units, allUnits),
+    batches: numbers("batch", values.batch, allBatches),
+    json: values.json,
+    save: values.out ?? (values.save ? `isa-${today}` : undefined),
+    against: values.against,
+  };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        cell: { type: "string" },
+        units: { type: "string" },
+        batch: { type: "string" },
+        json: { type: "boolean", default: false },
+        save: { type: "boolean", default: false },
+        out: { type: "string" },
+        against: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * @file The registers of one wave, each with what is known of it. Values that come from data (storage buffers, workgroup
+ * memory, floating-point arithmetic) are unknown; all that sizes, step numbers and lane numbers determine is known. An
+ * unknown scalar has a stand-in, by which the wave goes on; what depends on it is unknown too.
+ */
+import { firstConstant, slot, vectorRegisters } from "./registers.ts";
+
+export const lanes = 64;
+
+export class WaveState {
+  readonly s: Int32Array;
+  readonly sKnown: Uint8Array;
+  readonly v = new Int32Array(vectorRegisters * lanes);
+  readonly vFloat = new Float32Array(this.v.buffer);
+  /** For each vector register, a bit for each lane. */
+  readonly vKnownLow = new Int32Array(vectorRegisters);
+  readonly vKnownHigh = new Int32Array(vectorRegisters);
+
+  constructor(constants: readonly number[]) {
+    this.s = new Int32Array(firstConstant + constants.length);
+    this.sKnown = new Uint8Array(this.s.length);
+    this.s.set(constants, firstConstant);
+    this.sKnown.fill(1, firstConstant);
+    this.setScalar(slot.none, 0);
+  }
+
+  setScalar(index: number, value: number, known = 1): void {
+    if (index === slot.none && known === 0) return;
+    this.s[index] = value;
+    this.sKnown[index] = known;
+  }
+
+  setPair(index: number, low: number, high: number, known: number): void {
+    this.setScalar(index, low, known);
+    this.setScalar(index + 1, high, known);
+  }
+
+  scalar(index: number): number {
+    return this.s[index] ?? 0;
+  }
+
+  isKnown(index: number, count = 1): boolean {
+    for (let i = 0; i < count; i++) if (this.sKnown[index + i] !== 1) return false;
+    return true;
+  }
+
+  get execLow(): number {
+    return this.scalar(slot.exec);
+  }
+
+  get execHigh(): number {
+    return this.scalar(slot.exec + 1);
+  }
+
+  /** Marks the active lanes of vector registers unknown. */
+  forgetVector(index: number, count: number): void {
+    for (let r = index; r < index + count; r++) {
+      this.vKnownLow[r] = (this.vKnownLow[r] ?? 0) & ~this.execLow;
+      this.vKnownHigh[r] = (this.vKnownHigh[r] ?? 0) & ~this.execHigh;
+    }
+  }
+
+  forgetScalar(index: number, count: number): void {
+    for (let i = index; i < index + count; i++) this.setScalar(i, 0, 0);
+  }
+}
+
+export const isSet = (low: number, high: number, lane: number) =>
+  ((lane < 32 ? low >>> lane : high >>> (lane - 32)) & 1) === 1;
+
+export function countBits(bits: number): number {
+  let value = bits - ((bits >>> 1) & 0x55555555);
+  value = (value & 0x33333333) + ((value >>> 2) & 0x33333333);
+  return (((value + (value >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24;
+}
