@@ -3,7 +3,7 @@ import type { DimSizes } from "../../compiler/graph/dim.ts";
 import type { Phase, Program } from "../../compiler/plan/program.ts";
 import type { IsaCell } from "./cells.ts";
 import { type BoundName, type Bounds, boundNames, boundsOf, type GroupWork, largestOf } from "./cycles.ts";
-import { buffersOf, groupsOf, type PlacedDispatch } from "./dispatches.ts";
+import { buffersOf, groupsOf, type PlacedDispatch, sizeIn } from "./dispatches.ts";
 import { type HotBlock, hotBlockOf, type LoopRow, loopsOf } from "./hot.ts";
 import type { Listing } from "./listing.ts";
 import type { Chip } from "./rdna2.ts";
@@ -51,6 +51,9 @@ export interface KernelRow {
   readonly hotBlock?: HotBlock;
   /** Parameters that a step loads for each row of the batch. */
   readonly weightLoadsPerStep?: number;
+  /** Floating-point operations of a step: what the kernel must do by its IR, and what its code does. */
+  readonly flopsPlanned?: number;
+  readonly flopsDone?: number;
   readonly loops?: readonly LoopRow[];
 }
 
@@ -63,6 +66,8 @@ export interface Place {
 /** A loop over time runs for this many steps, and for the other number: their difference is the steps between. */
 const few = 2;
 const more = 4;
+/** Some operations of the IR are none of the code: a sum starts from its first term, negations are part of others. */
+const leastShare = 0.95;
 
 export function rowOf(
   place: Place,
@@ -152,7 +157,14 @@ function measured(
     return block === undefined ? [] : [{ block, fma: groups * block.runs * block.fma }];
   });
   const hotBlock = hotBlocks.sort((a, b) => b.fma - a.fma)[0]?.block;
+  const flopsDone = work.reduce((sum, { groups, counts: all }) => sum + groups * all.flops, 0) * perStep;
+  const flopsPlanned = (sizeIn(kernel.work.flops, sizes) * (kernel.chunked ? 1 : runs)) / sizes.T;
+  if (flopsDone < leastShare * flopsPlanned)
+    throw new KernelFault(
+      `its code does ${Math.round(flopsDone)} FLOP a step, its IR asks for ${Math.round(flopsPlanned)}`,
+    );
   return {
+    ...{ flopsPlanned, flopsDone },
     cyclesPerStep: cycles * perStep + gap,
     bound: gap > cycles * perStep ? "dispatch" : bound,
     bounds: Object.fromEntries(boundNames.map((name) => [name, bounds[name] * perStep])) as Bounds,

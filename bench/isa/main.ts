@@ -12,7 +12,7 @@ import { type KernelRow, rowOf } from "./kernel-row.ts";
 import { listingsOf } from "./listing.ts";
 import { parseIsaOptions, usage } from "./options.ts";
 import { rdna2 } from "./rdna2.ts";
-import { readRows, save, tables } from "./report.ts";
+import { lineOf, readRows, save, tables } from "./report.ts";
 
 /** This file runs as bench/dist/isa/main.mjs. */
 const dist = fileURLToPath(new URL(".", import.meta.url));
@@ -22,7 +22,10 @@ const say = (words: string) => console.error(`bench:isa: ${words}`);
 async function main(args: readonly string[]): Promise<void> {
   const today = new Date().toISOString().slice(0, 10);
   const options = parseIsaOptions(args, today);
-  if (options === undefined) return console.log(usage);
+  if (options === undefined) {
+    console.log(usage);
+    return;
+  }
   // Before minutes of compiling, not after them.
   const before = options.against === undefined ? undefined : readRows(options.against);
   const driver = findDriver(join(bench, "isa", "compile-only-layer.c"));
@@ -33,7 +36,7 @@ async function main(args: readonly string[]): Promise<void> {
       const found = await rowsOf(driver, cell, units, options.batches);
       for (const { kernel, batch, fault } of found)
         if (fault !== undefined) say(`${cell}, ${units} units, batch ${batch}, ${kernel}: not counted: ${fault}`);
-      if (options.json) for (const row of found) console.log(JSON.stringify(row));
+      if (options.json) for (const row of found) console.log(lineOf(row));
       rows.push(...found);
     }
   if (!options.json) console.log(tables(rows, before));
@@ -73,7 +76,10 @@ async function rowsOf(driver: Driver, cell: IsaCell, units: number, batches: rea
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
-  if (error instanceof NotRun) return console.log(`not run: ${error.message}`);
+  if (error instanceof NotRun) {
+    console.log(`not run: ${error.message}`);
+    return;
+  }
   const isUsage = error instanceof UsageError;
   console.error(`bench:isa: ${isUsage ? error.message : error instanceof Error ? error.stack : String(error)}`);
   process.exitCode = isUsage ? 2 : 1;

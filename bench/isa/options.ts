@@ -10,7 +10,7 @@ export interface IsaOptions {
   readonly json: boolean;
   /** Start of the result files' names; undefined: none are written. */
   readonly save: string | undefined;
-  /** A JSON file of an earlier run, to compare with. */
+  /** A file of an earlier run, to compare with. */
   readonly against: string | undefined;
 }
 
@@ -21,8 +21,8 @@ export const usage = `npm run bench:isa -- [options]
   --units A,B,…    hidden units (default ${allUnits.join(",")})
   --batch A,B,…    rows of the batch (default ${allBatches.join(",")})
   --json           prints one JSON object for each kernel, and no table
-  --against FILE   shows the results of an earlier run beside these: FILE is a JSON file that --save wrote
-  --save           writes bench/results/isa-DATE.md and .json
+  --against FILE   shows an earlier run beside this one: FILE is one that --save wrote, or the output of --json
+  --save           writes bench/results/isa-DATE.md and .jsonl
   --out NAME       the same under another name
   --help`;
 

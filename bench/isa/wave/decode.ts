@@ -28,6 +28,8 @@ export interface Decoded {
   readonly writes: readonly Place[];
   /** 32-bit words that each lane (for scalar loads: the wave) moves to or from memory. */
   readonly words: number;
+  /** Floating-point operations of a lane. */
+  readonly flops: number;
   /** Of a wait: how many operations of each kind may be outstanding; undefined for any number. */
   readonly wait: Wait;
 }
@@ -46,6 +48,7 @@ export function decode(instruction: Instruction, constants: Constants): Decoded 
   return {
     ...{ instruction, class: kind, reads, writes },
     words: wordsOf(instruction.op),
+    flops: flopsOf(instruction.op, kind),
     wait: waitOf(instruction),
   };
 }
@@ -91,6 +94,14 @@ function accessesOf(op: string, kind: Class, places: readonly Place[]) {
   if (op.includes("saveexec")) return { reads: [...reads, exec], writes: [...writes, exec, scc] };
   if (/^s_(cselect|addc|subb)/.test(op)) return { reads: [...reads, scc], writes };
   return { reads, writes: kind === "scalar" && !/^s_(mov|movk|mul)/.test(op) ? [...writes, scc] : writes };
+}
+
+function flopsOf(op: string, kind: Class): number {
+  const each = op.startsWith("v_pk_") ? 2 : 1;
+  if (kind === "fma") return 2 * each;
+  return kind === "transcendental" || (kind === "vector" && /_(f32|f16)$/.test(op) && !op.startsWith("v_cvt"))
+    ? each
+    : 0;
 }
 
 function wordsOf(op: string): number {

@@ -6,8 +6,8 @@
 import type { Chip } from "../rdna2.ts";
 import type { Decoded } from "./decode.ts";
 import type { Place } from "./registers.ts";
-import { countBits, isSet, lanes, type WaveState } from "./state.ts";
-import { valueOf } from "./vector-ops.ts";
+import { isSet, lanes, type WaveState } from "./state.ts";
+import { laneValue } from "./vector-ops.ts";
 
 export interface BoundBuffer {
   /** The contents of a uniform buffer; undefined for storage. */
@@ -71,11 +71,16 @@ export class Memory {
     const isKnown = wave.isKnown(base.index) && (offset === undefined || wave.isKnown(offset.index));
     const at = (offset === undefined ? 0 : wave.scalar(offset.index)) + immediate(instruction.modifiers);
     Object.assign(this.access, { lines: 0, bankCycles: 0, laneWords: to.count, isWeights: false, isCached: true });
-    if (!isKnown) return this.#unknownScalars(wave, to, undefined);
-    if (instruction.op.startsWith("s_load")) return this.#descriptorLoad(wave, to, wave.scalar(base.index) + at);
-    const buffer = this.#bufferOf(wave, base);
-    const words = buffer?.words;
-    if (words === undefined) return this.#unknownScalars(wave, to, buffer);
+    if (isKnown && instruction.op.startsWith("s_load")) {
+      this.#descriptorLoad(wave, to, wave.scalar(base.index) + at);
+      return;
+    }
+    const buffer = isKnown ? this.#bufferOf(wave, base) : undefined;
+    if (buffer?.words === undefined) {
+      this.#unknownScalars(wave, to, buffer);
+      return;
+    }
+    const { words } = buffer;
     for (let i = 0; i < to.count; i++) wave.setScalar(to.index + i, words[at / 4 + i] ?? 0);
   }
 
@@ -109,7 +114,7 @@ export class Memory {
     const number = descriptor === undefined ? -1 : wave.scalar(descriptor.index) - firstTag;
     const isKnown = wave.isKnown(descriptor?.index ?? 0) && wave.isKnown(base?.index ?? 0);
     const start = immediate(instruction.modifiers) + (base === undefined ? 0 : wave.scalar(base.index));
-    const active = countBits(wave.execLow) + countBits(wave.execHigh);
+    const active = wave.activeLanes;
     this.access.laneWords = active * words;
     this.access.isWeights = this.#buffers[number]?.isWeights ?? false;
     this.access.isCached = false;
@@ -132,7 +137,7 @@ export class Memory {
         unknown++;
         continue;
       }
-      const first = start + (isVector ? valueOf(wave, place, lane) : 0);
+      const first = start + (isVector ? laneValue(wave, place, lane) : 0);
       for (let line = Math.floor(first / lineBytes); line * lineBytes < first + 4 * words; line++) {
         if (seen.at(-1) === line || seen.includes(line)) continue;
         seen.push(line);
@@ -146,7 +151,7 @@ export class Memory {
   /** An access to workgroup memory, or an exchange between lanes that goes the same way. */
   localAccess(wave: WaveState, { instruction, reads, writes, words, class: kind }: Decoded): void {
     const [address] = reads;
-    const active = countBits(wave.execLow) + countBits(wave.execHigh);
+    const active = wave.activeLanes;
     Object.assign(this.access, { lines: 0, laneWords: active * words, isWeights: false, isCached: false });
     const { op, modifiers } = instruction;
     if (address === undefined || /swizzle|permute/.test(op)) this.access.bankCycles = lanes / this.#chip.banks;
@@ -172,7 +177,7 @@ export class Memory {
       for (let lane = first; lane < first + 32; lane++) {
         if (!isSet(wave.execLow, wave.execHigh, lane)) continue;
         const isKnown = isSet(wave.vKnownLow[address.index] ?? 0, wave.vKnownHigh[address.index] ?? 0, lane);
-        const base = isKnown ? valueOf(wave, address, lane) >>> 2 : lane * words;
+        const base = isKnown ? laneValue(wave, address, lane) >>> 2 : lane * words;
         for (const start of starts)
           for (let i = 0; i < words; i++) {
             const word = (base + start + i) & (this.#counted.length - 1);

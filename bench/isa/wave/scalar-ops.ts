@@ -7,6 +7,8 @@ export type Action = (wave: WaveState) => void;
 
 const mulHigh = (a: number, b: number) => Number((BigInt(a >>> 0) * BigInt(b >>> 0)) >> 32n) | 0;
 const mulHighSigned = (a: number, b: number) => Number((BigInt(a) * BigInt(b)) >> 32n) | 0;
+/** The signed constants of 16 bits that some instructions have; the disassembly shows them without their sign. */
+const short = (a: number) => (a << 16) >> 16;
 const unsigned = (a: number) => a >>> 0;
 
 /** Result, and SCC afterwards; undefined where SCC stays. */
@@ -20,10 +22,10 @@ const binary: Readonly<Record<string, (a: number, b: number, scc: number) => Out
   s_sub_u32: (a, b) => [(a - b) | 0, unsigned(a) < unsigned(b) ? 1 : 0],
   s_subb_u32: (a, b, scc) => [(a - b - scc) | 0, unsigned(a) < unsigned(b) + scc ? 1 : 0],
   s_add_i32: (a, b) => [(a + b) | 0, ((a + b) | 0) === a + b ? 0 : 1],
-  s_addk_i32: (a, b) => [(a + b) | 0, ((a + b) | 0) === a + b ? 0 : 1],
+  s_addk_i32: (a, b) => [(a + short(b)) | 0, ((a + short(b)) | 0) === a + short(b) ? 0 : 1],
   s_sub_i32: (a, b) => [(a - b) | 0, ((a - b) | 0) === a - b ? 0 : 1],
   s_mul_i32: (a, b) => plain(Math.imul(a, b)),
-  s_mulk_i32: (a, b) => plain(Math.imul(a, b)),
+  s_mulk_i32: (a, b) => plain(Math.imul(a, short(b))),
   s_mul_hi_u32: (a, b) => plain(mulHigh(a, b)),
   s_mul_hi_i32: (a, b) => plain(mulHighSigned(a, b)),
   s_min_u32: (a, b) => (unsigned(a) < unsigned(b) ? [a, 1] : [b, 0]),
@@ -59,7 +61,7 @@ function extract(value: number, field: number): number {
 
 const unary: Readonly<Record<string, (a: number) => Outcome>> = {
   s_mov_b32: plain,
-  s_movk_i32: plain,
+  s_movk_i32: (a) => plain(short(a)),
   s_not_b32: (a) => nonZero(~a),
   s_abs_i32: (a) => nonZero(Math.abs(a) | 0),
   s_brev_b32: (a) => plain(reversed(a)),
@@ -102,8 +104,11 @@ export function scalarAction({ instruction: { op }, reads, writes }: Decoded): A
   const [a, b] = reads;
   const [to] = writes;
   if (a === undefined) return undefined;
-  const compare = /^s_cmpk?_(\w\w)_([ui])(32|64)$/.exec(op);
-  if (compare !== null) return b === undefined ? undefined : comparison(compare[1] ?? "", compare[2] === "u", a, b);
+  const compare = /^s_cmp(k?)_(\w\w)_([ui])32$/.exec(op);
+  if (compare !== null && b !== undefined) {
+    const [, isShort, name = "", sign] = compare;
+    return comparison(name, sign === "u", a, b, isShort !== "" && sign === "i");
+  }
   if (to === undefined) return undefined;
   const one = unary[op];
   if (one !== undefined) return (wave) => assign(wave, to, one(wave.scalar(a.index)), wave.isKnown(a.index));
@@ -124,12 +129,12 @@ function assign(wave: WaveState, to: Place, [value, scc]: Outcome, isKnown: bool
 }
 
 /** A comparison of data holds, by convention. */
-function comparison(name: string, isUnsigned: boolean, a: Place, b: Place): Action | undefined {
+function comparison(name: string, isUnsigned: boolean, a: Place, b: Place, isShort: boolean): Action | undefined {
   const holds = comparisons[name];
   if (holds === undefined) return undefined;
   return (wave) => {
     const isKnown = wave.isKnown(a.index) && wave.isKnown(b.index);
-    const [x, y] = [wave.scalar(a.index), wave.scalar(b.index)];
+    const [x, y] = [wave.scalar(a.index), isShort ? short(wave.scalar(b.index)) : wave.scalar(b.index)];
     const result = !isKnown || (isUnsigned ? holds(x >>> 0, y >>> 0) : holds(x, y));
     wave.setScalar(slot.scc, result ? 1 : 0, isKnown ? 1 : 0);
   };

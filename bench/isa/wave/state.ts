@@ -52,6 +52,10 @@ export class WaveState {
     return this.scalar(slot.exec + 1);
   }
 
+  get activeLanes(): number {
+    return countBits(this.execLow) + countBits(this.execHigh);
+  }
+
   /** Marks the active lanes of vector registers unknown. */
   forgetVector(index: number, count: number): void {
     for (let r = index; r < index + count; r++) {

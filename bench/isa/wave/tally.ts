@@ -25,6 +25,8 @@ export const countNames = [
   "localReadWords",
   "localWrites",
   "localWriteWords",
+  /** Floating-point operations of all lanes together. */
+  "flops",
   /** Words of parameters that all lanes fetch together. */
   "weightLoads",
   /** Counters of loops that the WGSL compiler could not prove finite. */
@@ -58,13 +60,15 @@ export function combined(a: Counts, x: number, b: Counts = noCounts()): Counts {
 
 export function count(
   to: MutableCounts,
-  { instruction, class: kind, words, reads }: Decoded,
+  { instruction, class: kind, words, reads, flops }: Decoded,
   access: Access,
+  activeLanes: number,
   chip: Chip,
-) {
+): void {
   const passes = chip.waveLanes / chip.simdLanes;
   const { issue } = chip;
   to.instructions++;
+  to.flops += flops * activeLanes;
   switch (kind) {
     case "fma":
       to.fma++;

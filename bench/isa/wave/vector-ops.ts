@@ -97,12 +97,16 @@ function write(wave: WaveState, to: number, operands: readonly Place[], compute:
   if ((low | high) !== 0)
     for (let lane = 0; lane < lanes; lane++)
       if (isSet(low, high, lane))
-        wave.v[to * lanes + lane] = compute(valueOf(wave, a, lane), valueOf(wave, b, lane), valueOf(wave, c, lane));
+        wave.v[to * lanes + lane] = compute(
+          laneValue(wave, a, lane),
+          laneValue(wave, b, lane),
+          laneValue(wave, c, lane),
+        );
   wave.vKnownLow[to] = ((wave.vKnownLow[to] ?? 0) & ~execLow) | low;
   wave.vKnownHigh[to] = ((wave.vKnownHigh[to] ?? 0) & ~execHigh) | high;
 }
 
-export function valueOf(wave: WaveState, place: Place | undefined, lane: number): number {
+export function laneValue(wave: WaveState, place: Place | undefined, lane: number): number {
   if (place === undefined) return 0;
   return (place.kind === "vector" ? wave.v[place.index * lanes + lane] : wave.s[place.index]) ?? 0;
 }
@@ -130,7 +134,7 @@ function comparison(
     const result = [execLow & ~low, execHigh & ~high];
     for (let lane = 0; lane < lanes; lane++) {
       if (!isSet(execLow & low, execHigh & high, lane)) continue;
-      const [x, y] = [valueOf(wave, a, lane), valueOf(wave, b, lane)];
+      const [x, y] = [laneValue(wave, a, lane), laneValue(wave, b, lane)];
       if (isUnsigned ? holds(x >>> 0, y >>> 0) : holds(x, y))
         result[lane >> 5] = (result[lane >> 5] ?? 0) | (1 << (lane & 31));
     }
@@ -155,12 +159,15 @@ function laneCount(isLow: boolean, to: Place, mask: Place, b: Place | undefined)
       const inHalf = isLow ? lane < 32 : lane >= 32;
       if (inHalf && (bits >>> (lane & 31)) & 1) count++;
     }
-    if (!isKnown) return wave.forgetVector(to.index, 1);
+    if (!isKnown) {
+      wave.forgetVector(to.index, 1);
+      return;
+    }
     const added: Place[] = b === undefined ? [] : [b];
     const [low, high] = b === undefined ? [-1, -1] : knownLanes(wave, b);
     for (let lane = 0; lane < lanes; lane++)
       if (isSet(execLow, execHigh, lane))
-        wave.v[to.index * lanes + lane] = (counts[lane] ?? 0) + valueOf(wave, added[0], lane);
+        wave.v[to.index * lanes + lane] = (counts[lane] ?? 0) + laneValue(wave, added[0], lane);
     wave.vKnownLow[to.index] = ((wave.vKnownLow[to.index] ?? 0) & ~execLow) | (execLow & low);
     wave.vKnownHigh[to.index] = ((wave.vKnownHigh[to.index] ?? 0) & ~execHigh) | (execHigh & high);
   };
@@ -172,21 +179,24 @@ function readFirst(to: Place, from: Place): Action {
     const first = execLow !== 0 ? 31 - Math.clz32(execLow & -execLow) : 63 - Math.clz32(execHigh & -execHigh);
     const [low, high] = knownLanes(wave, from);
     const isKnown = first >= 0 && first < lanes && isSet(low, high, first);
-    wave.setScalar(to.index, isKnown ? valueOf(wave, from, first) : 0, isKnown ? 1 : 0);
+    wave.setScalar(to.index, isKnown ? laneValue(wave, from, first) : 0, isKnown ? 1 : 0);
   };
 }
 
 /** b where the mask has the lane, else a. */
 function select(to: Place, a: Place, b: Place, mask: Place): Action {
   return (wave) => {
-    if (!wave.isKnown(mask.index, mask.count)) return wave.forgetVector(to.index, 1);
+    if (!wave.isKnown(mask.index, mask.count)) {
+      wave.forgetVector(to.index, 1);
+      return;
+    }
     const [maskLow, maskHigh] = [wave.scalar(mask.index), wave.scalar(mask.index + 1)];
     const [aLow, aHigh] = knownLanes(wave, a);
     const [bLow, bHigh] = knownLanes(wave, b);
     const [execLow, execHigh] = [wave.execLow, wave.execHigh];
     for (let lane = 0; lane < lanes; lane++)
       if (isSet(execLow, execHigh, lane))
-        wave.v[to.index * lanes + lane] = valueOf(wave, isSet(maskLow, maskHigh, lane) ? b : a, lane);
+        wave.v[to.index * lanes + lane] = laneValue(wave, isSet(maskLow, maskHigh, lane) ? b : a, lane);
     const low = (maskLow & bLow) | (~maskLow & aLow);
     const high = (maskHigh & bHigh) | (~maskHigh & aHigh);
     wave.vKnownLow[to.index] = ((wave.vKnownLow[to.index] ?? 0) & ~execLow) | (execLow & low);

@@ -164,21 +164,27 @@ class Wave {
   #record(decoded: Decoded, isTaken: boolean): void {
     const { access } = this.#memory;
     this.clock.issue(decoded, access, isTaken);
-    count(this.#records.counts, decoded, access, this.#chip);
+    count(this.#records.counts, decoded, access, this.#state.activeLanes, this.#chip);
   }
 
   #execute({ decoded, action }: Step): void {
     const state = this.#state;
-    if (action !== undefined) return action(state);
+    if (action !== undefined) {
+      action(state);
+      return;
+    }
     switch (decoded.class) {
       case "scalarLoad":
-        return this.#memory.scalarLoad(state, decoded);
+        this.#memory.scalarLoad(state, decoded);
+        break;
       case "load":
       case "store":
-        return this.#memory.vectorAccess(state, decoded);
+        this.#memory.vectorAccess(state, decoded);
+        break;
       case "localRead":
       case "localWrite":
-        return this.#memory.localAccess(state, decoded);
+        this.#memory.localAccess(state, decoded);
+        break;
       default:
         for (const { kind, index, count: registers } of decoded.writes)
           if (kind === "vector") state.forgetVector(index, registers);
