@@ -21,7 +21,11 @@ import { join } from "node:path";
 /** The chip that the driver compiles for: Navi 21, RDNA 2. */
 export const family = "navi21";
 
-const manifests = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+const usual = {
+  /** Folders of drivers' manifests. */
+  manifests: ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"] as readonly string[],
+  header: "/usr/include/vulkan/vk_layer.h",
+};
 const packages = "apt-get install --no-install-recommends mesa-vulkan-drivers libvulkan-dev gcc";
 
 export interface Driver {
@@ -33,15 +37,19 @@ export interface Driver {
 /** Why the tool cannot run here. */
 export class NotRun extends Error {}
 
-/** Finds the driver, and builds the layer from `source` once per version of it. */
-export function findDriver(source: string): Driver {
+/**
+ * Finds the driver, and builds the layer from `source` once per version of it.
+ *
+ * @throws NotRun where something is missing, with what to install.
+ */
+export function findDriver(source: string, { manifests, header }: typeof usual = usual): Driver {
   if (process.platform !== "linux") throw new NotRun("AMD's driver for it, RADV, is for Linux only");
   const manifest = manifests
     .filter((folder) => existsSync(folder))
     .flatMap((folder) => readdirSync(folder).map((file) => join(folder, file)))
     .find((file) => /\/radeon_icd.*\.json$/.test(file));
   if (manifest === undefined) throw new NotRun(`no RADV driver in ${manifests.join(" or ")} (${packages})`);
-  if (!existsSync("/usr/include/vulkan/vk_layer.h")) throw new NotRun(`no Vulkan headers (${packages})`);
+  if (!existsSync(header)) throw new NotRun(`no Vulkan headers (${packages})`);
   return { manifest, layers: builtLayer(source) };
 }
 
