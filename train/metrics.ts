@@ -12,7 +12,6 @@ import { expectIndex } from "../compiler/trace/index-ranges.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import type { Loss } from "./loss-parts.ts";
 import { checkMask, type LossOptions, masked, meanCost, ofLoss } from "./losses/masked.ts";
-import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
 
 type Float = Tensor<"f32">;
@@ -42,25 +41,28 @@ export function accuracy(logits: Float, targets: Tensor<"i32"> | Tensor<"u32">, 
 }
 
 /**
- * What is measured of a network's output [T, B, …] and the targets: a scalar, such as `accuracy`. Batches are weighed by
+ * What is measured of an output and the targets: a scalar, such as `accuracy`. Of a network the output is [T, B, …]; of an
+ * objective it is what its `predict` gives (the first of several), and its batches hold `targets`. Batches are weighed by
  * what it is a mean over, which its graph tells, or which it gives as `{ mean, weight }`.
  */
 export type Metric = (output: Float, targets: Tensor) => Loss;
 
-/** The network with a metric in the place of its loss, to be evaluated. */
+/** The network or objective with a metric in the place of its loss, to be evaluated. */
 export function measuredBy(objective: Objective, metric: Metric): Objective {
-  if (!isNetwork(objective))
-    throw new UserError("evaluate: a metric is of a network's output and targets, and what is trained is no network");
+  const { prediction, batch: avals } = objective;
+  if (prediction === undefined || avals.targets === undefined)
+    throw new UserError(
+      `evaluate: a metric is of an output and of targets, and this objective has no ${prediction === undefined ? "predict" : "targets in its batches"}`,
+    );
   return {
     ...objective,
-    measure: (parameters, { batch: { x, targets }, state }) => {
-      const result = objective.model.apply(parameters, x as Tensor, state);
-      return { loss: metric(result.output, targets as Tensor), state: result.state };
+    measure: (parameters, { batch, state }) => {
+      const result = prediction.run(parameters, { batch, state });
+      const output = result.outputs[at(prediction.outputs, 0)];
+      return { loss: metric(output as Float, batch.targets as Tensor), state: result.state };
     },
   };
 }
-
-const isNetwork = (objective: Objective): objective is Network => "model" in objective;
 
 /** e to the power of a cross-entropy in nats: as unsure as among so many symbols that are equally likely. */
 export function perplexity(nats: number): number {

@@ -6,7 +6,9 @@
  */
 import { UserError } from "../compiler/graph/errors.ts";
 import { type NamedAval, traceGraph } from "../compiler/ops/trace.ts";
+import { withoutCustomGradients } from "../compiler/passes/custom-gradients.ts";
 import { collectingIndices, type IndexRange } from "../compiler/trace/index-ranges.ts";
+import { withoutCallSites } from "../compiler/trace/site.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import { arenaOf, unpack } from "./arena.ts";
 import { indexChecks } from "./index-checks.ts";
@@ -33,7 +35,7 @@ export function predictionStep(where: string, objective: Objective): BatchStepGr
   const read = Object.entries(prediction.inputs).map(([name, aval]) => ({ name, ...aval }));
   const inputs: readonly NamedAval[] = [{ name: "parameters", dtype: "f32", shape: [arena.size] }, ...state, ...read];
   let ranges: readonly IndexRange[] = [];
-  const graph = traceGraph("prediction", inputs, (tensors) => {
+  const traced = traceGraph("prediction", inputs, (tensors) => {
     const given = byName(inputs, tensors);
     const before = stateOf(stateShapes, given);
     const batch = Object.fromEntries(read.map(({ name }) => [name, given[name] as Tensor]));
@@ -49,10 +51,12 @@ export function predictionStep(where: string, objective: Objective): BatchStepGr
   });
   const names = state.map(({ name }) => name);
   const indices = indexChecks(
-    graph,
+    traced,
     read.map(({ name }) => name),
     ranges,
   );
+  // What only a gradient reads is no part of it.
+  const graph = withoutCallSites(() => withoutCustomGradients(traced));
   return { graph, arena, donate: positions(names), outputs: positions([...names, ...prediction.outputs]), indices };
 }
 

@@ -33,8 +33,6 @@ export interface OnnxOptions {
 
 /** The bytes of an .onnx file that computes the graph. */
 export function encodeOnnx(traced: Graph, options: OnnxOptions): Uint8Array {
-  // What only a gradient reads stays behind.
-  const graph = withoutCustomGradients(traced);
   const {
     outputs,
     constants = {},
@@ -48,6 +46,8 @@ export function encodeOnnx(traced: Graph, options: OnnxOptions): Uint8Array {
     about: "string",
     metadata: "object",
   });
+  // What only a gradient reads stays behind.
+  const graph = withoutCustomGradients(traced);
   if (outputs.length !== graph.outputs.length)
     throw new UserError(`${outputs.length} names for the ${graph.outputs.length} outputs of ${graph.name}`);
   const writer = new OnnxWriter();

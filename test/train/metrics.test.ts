@@ -11,7 +11,7 @@ import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { initialize } from "../../train/initialize.ts";
 import { crossEntropy } from "../../train/losses/classification.ts";
 import { accuracy, bitsPerCharacter, perplexity } from "../../train/metrics.ts";
-import { objective } from "../../train/objective.ts";
+import { type Objective, objective } from "../../train/objective.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { devices, runOnce } from "./devices.ts";
 import { text, tokens } from "./steps.ts";
@@ -82,9 +82,17 @@ for (const { name, open } of devices) {
     );
     const plain = await createTrainer(device, other);
     await expect(plain.evaluate([{ inputs: { x: ndarray([1], [1]) } }], { metric: loss })).rejects.toThrow(
-      "evaluate: a metric is of a network's output and targets, and what is trained is no network",
+      "evaluate: a metric is of an output and of targets, and this objective has no predict",
     );
     plain.destroy();
+
+    // An objective with the same output and targets, which is no network, is measured alike.
+    const { specs, batch, stateShapes, measure, prediction } = text;
+    const same: Objective = { specs, batch, stateShapes, measure, prediction };
+    const alike = await createTrainer(device, same, { parameters });
+    const whole = batches.map(({ x, targets }) => ({ inputs: { x, targets }, fresh: true }));
+    expect(await alike.evaluate(whole, { metric: ofTargets })).toBe(found);
+    alike.destroy();
     trainer.destroy();
     device.destroy();
   });

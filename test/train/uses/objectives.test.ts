@@ -1,6 +1,7 @@
 /** @file Objectives of one's own in use: what predictions read, what cannot go step by step, files, gradients of a batch. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gru } from "../../../cells/gru.ts";
+import { customGradient } from "../../../compiler/autodiff/custom-gradient.ts";
 import { scan } from "../../../compiler/dsl/cell.ts";
 import { dense } from "../../../compiler/dsl/dense.ts";
 import { recurrence } from "../../../compiler/dsl/recurrence.ts";
@@ -9,6 +10,7 @@ import { type NdArray, ndarray } from "../../../compiler/graph/ndarray.ts";
 import { mean, square } from "../../../compiler/ops/composed.ts";
 import { add, cast, less, mul, sub } from "../../../compiler/ops/elementwise.ts";
 import { slice } from "../../../compiler/ops/pieces.ts";
+import { round } from "../../../compiler/ops/transcendental.ts";
 import { broadcast, fill, reshape, sum, transpose } from "../../../compiler/ops/views.ts";
 import type { Tensor } from "../../../compiler/trace/tensor.ts";
 import type { Device } from "../../../devices/device.ts";
@@ -430,4 +432,33 @@ test("compiled ahead of time, an objective takes steps", async () => {
     expect(Math.max(...output.data.map((value, i) => Math.abs(value - (given[i] ?? Number.NaN))))).toBeLessThan(1e-5);
   }
   folder.remove();
+});
+
+test("a gradient of one's own is no part of what is predicted, kept and streamed", async () => {
+  const rounded = customGradient(
+    (z: Float) => round(z),
+    (cotangent: Float) => [cotangent],
+  );
+  const codes = (x: Float) => rounded(mul(outputsOf(x), 3));
+  const own = objective(
+    "codes",
+    { x: batch.x, y: batch.y },
+    ({ x, y }) => mean(square(sub(mean(codes(x), -1), mean(y, -1)))),
+    {
+      predict: ({ x }) => codes(x),
+    },
+  );
+  const weights = initialize(own.specs, 1);
+  const bytes = encodeModel(savedModel(own, weights));
+  expect(decodeTensors(bytes, "m").metadata.graph).not.toContain("customGradient");
+  const model = decodeModel(bytes, "m");
+  const x = numbers([3, 1, 2]);
+  const predictor = await createPredictor(interpreter, model, model.parameters);
+  const { output } = await predictor.predict({ x });
+  const stream = await createStream(interpreter, own, model.parameters);
+  for (let t = 0; t < 3; t++) {
+    const step = await stream.step(ndarray([1, 2], [...x.data.slice(2 * t, 2 * t + 2)]));
+    expect([...step.output.data]).toEqual([...output.data.slice(3 * t, 3 * t + 3)]);
+  }
+  expect(modelToOnnx(model, "step").length).toBeGreaterThan(0);
 });
