@@ -17,7 +17,7 @@ export function addWeightCommands(program: Command, { streams, finish, examples 
       "a PyTorch state dict or Keras weights by path, as .safetensors; or a Keras .keras, .weights.h5 or .h5 file",
     )
     .description(
-      "import weights of nn.RNN, nn.LSTM, nn.GRU or the Keras layers of that name, as a model or as parameters for code",
+      "import weights of nn.RNN, nn.LSTM, nn.GRU or the corresponding Keras layers, as a model or as parameters for code",
     )
     .addOption(
       new Option("--from <framework>", "framework that wrote the file")

@@ -1,6 +1,6 @@
 /**
- * @file Bad input: one clear line on standard error, exit code 2, nothing on standard output, and every file as it was.
- * The rows are in tables beside this file, by what they are about: what was given, and the line that is seen.
+ * @file Bad input: one clear line on standard error, exit code 2, nothing on standard output, and all files unchanged. The
+ * rows are in tables in the folder bad-input, by subject: the input, and the error line.
  */
 import { readFileSync, statSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -38,13 +38,13 @@ test("the program itself ends with the same line and code", async () => {
   expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: "", stderr: "cellgrad: absent.txt: no such file\n" });
 });
 
-test("a module that ends the process does not end it as if all were well", async () => {
+test("a module that calls process.exit gives an error", async () => {
   const outcome = await start(space.path, ["train", "text.txt", "--cell", "exit.ts"]);
   const stderr = "cellgrad: exit.ts calls process.exit while it is loaded; remove that call\n";
   expect(outcome).toEqual({ code: 2, stdout: "", stderr });
 });
 
-test("a device that takes longer than --timeout is given up in one line", async () => {
+test("a device slower than --timeout gives one error line", async () => {
   const options = ["--device", "software", "--timeout", "0.00001"];
   const outcome = await run("sample", space.file("text.safetensors"), ...options);
   const line =

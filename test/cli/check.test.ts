@@ -1,4 +1,4 @@
-/** @file `cellgrad check`: cells whose gradient is right pass, and those whose gradient is wrong get their smallest case. */
+/** @file `cellgrad check`: cells with right gradients pass; wrong ones are reported with their smallest failing case. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { cells } from "../../index.ts";
@@ -52,7 +52,7 @@ test.each(Object.keys(cells))("%s is right", async (name) => {
   for (const error of Object.values(report.worst)) expect(error).toBeGreaterThan(0);
 });
 
-test("the example is right, says how well, and prints the seed it drew", async () => {
+test("the example is right, and its error and random seed are printed", async () => {
   const example = fileURLToPath(new URL("../../examples/minimal-gated-unit.ts", import.meta.url));
   const { code, stdout, stderr } = await start(space.path, ["check", example, "--cases", "20"]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -61,7 +61,7 @@ test("the example is right, says how well, and prints the seed it drew", async (
   expect(stdout).toMatch(/\nright\n$/);
 });
 
-test("a gradient that is cut off is wrong, with the smallest case and the line that cuts it", async () => {
+test("a blocked gradient is wrong, with the smallest case and the line that blocks it", async () => {
   const { code, stdout } = await check("truncated.ts");
   expect(code).toBe(1);
   expect(stdout).toMatch(
@@ -73,7 +73,7 @@ test("a gradient that is cut off is wrong, with the smallest case and the line t
   expect(stdout).toMatch(/again: npx cellgrad check .*truncated\.ts --cases 40 --seed 5$/m);
 });
 
-test("of second order too, and says so in how to see it again", async () => {
+test("second order is checked too, and the printed command includes --order", async () => {
   const { code, stdout } = await check("truncated.ts", "--order", "2");
   expect(code).toBe(1);
   expect(stdout).toMatch(/again: npx cellgrad check .*truncated\.ts --cases 40 --seed 5 --order 2$/m);
@@ -84,7 +84,7 @@ test("of second order too, and says so in how to see it again", async () => {
   expect(await compared("2")).toBe(Number(await compared("1")) + 3);
 });
 
-test("one seed gives the same cases, and another seed others", async () => {
+test("the same seed gives the same cases, another seed gives others", async () => {
   const seeded = (seed: string) => run("check", space.file("attention.ts"), "--seed", seed, "--cases", "10", "--json");
   const [first, again] = [await seeded("5"), await seeded("5")];
   expect(again).toEqual(first);
@@ -93,7 +93,7 @@ test("one seed gives the same cases, and another seed others", async () => {
 });
 
 test.each(["1", "2", "3", "4", "5", "6"])(
-  "a wrong gradient of a linear function is no kink (seed %s)",
+  "a wrong gradient of a linear function is not taken for a kink (seed %s)",
   async (seed) => {
     const { code, stdout } = await run("check", space.file("linear.ts"), "--seed", seed, "--json");
     expect(code).toBe(1);
@@ -107,7 +107,7 @@ test("a gradient that is not a number is wrong", async () => {
   expect(stdout).toMatch(/wrong: the derivative with respect to parameter nan\/a\/kernel: reverse mode gives NaN$/m);
 });
 
-test("a cell that computes no number is wrong", async () => {
+test("a cell whose value is not a number is wrong", async () => {
   const { code, stdout } = await check("value.ts");
   expect(code).toBe(1);
   expect(stdout).toMatch(/wrong: the cell itself computes NaN/);
@@ -121,18 +121,18 @@ test("kinks are left out and counted, and the rest is compared", async () => {
   expect(report?.comparisons).toBeGreaterThan(Number(report?.kinks));
 });
 
-test("a stopGradient that changes nothing, as within softmax, is right", async () => {
+test("a stopGradient without effect, as in softmax, is right", async () => {
   expect((await check("attention.ts")).code).toBe(0);
 });
 
-test("a cell that exists only at some sizes says which, and is checked at those that are given", async () => {
+test("a cell that supports only some sizes reports them, and is checked at the given ones", async () => {
   const free = await check("square.ts");
   expect(free.code).toBe(2);
   expect(free.stderr).toMatch(/shape.* \[at units \d, features \d; --units and --features fix them\]/);
   expect(await check("square.ts", "--units", "3", "--features", "3")).toMatchObject({ code: 0, stderr: "" });
 });
 
-test("a surrogate gradient is wrong with a note that says why, and right where it is meant", async () => {
+test("a surrogate gradient is wrong with a note that says why, and right with --surrogates", async () => {
   const strict = await run("check", "lif", "--seed", "1", "--cases", "20");
   expect(strict.code).toBe(1);
   expect(strict.stdout).toMatch(

@@ -1,4 +1,4 @@
-/** @file `cellgrad compile`: a trained model becomes files that run without cellgrad, and write what `cellgrad sample` writes. */
+/** @file `cellgrad compile`: a trained model becomes files that run without cellgrad and give the text of `cellgrad sample`. */
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { promisify } from "node:util";
@@ -41,7 +41,7 @@ async function printed(name: string, program: string): Promise<string> {
   return (await promisify(execFile)(process.execPath, [at(name)])).stdout;
 }
 
-test("a model of one's own cell writes what cellgrad sample writes, to the character", async () => {
+test("a model with a custom cell writes the same text as cellgrad sample", async () => {
   const outcome = await run("compile", at("text.safetensors"), "--to", "wasm", "--out", at("page/models"));
   const saved = ["wasm", "js", "d.ts"].map((ending) => at(`page/models/text.${ending}`));
   expect(outcome).toEqual({
@@ -60,7 +60,7 @@ process.stdout.write("the " + [...model.sample({ prompt: "the ", length: 40 })].
   expect(readFileSync(at("page/models/text.d.ts"), "utf8")).toContain('readonly "layers/0/h": readonly [1, 4];');
 });
 
-test("a model of a series forecasts what cellgrad forecast does, and --json says what was written", async () => {
+test("a series model forecasts the same as cellgrad forecast, and --json lists the files", async () => {
   const { stdout } = await run("compile", at("series.safetensors"), "--to", "wasm", "--out", space.path, "--json");
   const files = ["wasm", "js", "d.ts"].map((ending) => at(`series.${ending}`));
   const bytes = readFileSync(at("series.wasm")).length;
@@ -81,7 +81,7 @@ console.log(JSON.stringify((await load()).forecast(${JSON.stringify(past)}, 3)))
   for (const [i, x] of rows.flat().entries()) expect(x).toBeCloseTo(expected.flat()[i], 5);
 });
 
-test("the model is not written over, whatever it is called", async () => {
+test("the model file is never overwritten, whatever its name", async () => {
   const bytes = readFileSync(at("text.safetensors"));
   space.write("book.wasm", bytes);
   const outcome = await run("compile", at("book.wasm"), "--to", "wasm", "--out", space.path);
@@ -91,7 +91,7 @@ test("the model is not written over, whatever it is called", async () => {
   expect(space.list()).not.toContain("book.js");
 });
 
-test("rows go side by side with --batch, and files that are there are replaced", async () => {
+test("--batch runs sequences side by side, and existing files are replaced", async () => {
   const command = ["compile", at("text.safetensors"), "--to", "wasm", "--out", space.path];
   for (const batch of ["1", "3"]) await run(...command, "--batch", batch);
   const shapes = `import { load } from "./text.js";\nconsole.log(JSON.stringify((await load()).shapes));`;

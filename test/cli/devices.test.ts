@@ -1,4 +1,4 @@
-/** @file The devices of the command line: which one is taken, the warning about "cpu", and what `inspect` shows for it. */
+/** @file Devices on the command line: which one is used, the note about "cpu", and what `inspect` shows for it. */
 import { expect, test } from "vitest";
 import { requestAdapter } from "../../runtime/host.ts";
 import { jsonLines, run } from "./run.ts";
@@ -11,7 +11,7 @@ const deviceOf = async (...args: string[]) => {
 const NEWS =
   "cellgrad: --device cpu is WebAssembly in float32 now; the float64 interpreter of that name is --device interpreter\n";
 
-test("auto takes the CPU where there is no graphics card, and says nothing of it", async () => {
+test("auto uses the CPU if there is no graphics card, without a note", async () => {
   const card = await requestAdapter("gpu").then(
     ({ name }) => name,
     () => undefined,
@@ -21,7 +21,7 @@ test("auto takes the CPU where there is no graphics card, and says nothing of it
   expect(device).toMatch(card ?? /^WebAssembly SIMD, \d+ threads?$/);
 });
 
-test("cpu runs in as many threads as are asked for, and once a command says that it is no longer the interpreter", async () => {
+test("cpu runs in the given number of threads, and notes once per command that it is no longer the interpreter", async () => {
   expect(await deviceOf("--device", "cpu", "--threads", "1")).toEqual({
     ...{ code: 0, device: "WebAssembly SIMD, 1 thread", stderr: NEWS },
   });
@@ -33,7 +33,7 @@ test("cpu runs in as many threads as are asked for, and once a command says that
 
 const SMALL = ["--cell", "gru", "--units", "8", "--embed", "4", "--vocabulary", "10", "--batch", "4", "--time", "6"];
 
-test("inspect shows the WebAssembly of each kernel, the functions that it calls included, and the schedules of a CPU", async () => {
+test("inspect shows the WebAssembly of each kernel with the functions it calls, and the schedules of a CPU", async () => {
   const { code, stdout, stderr } = await run("inspect", "--device", "cpu", ...SMALL);
   expect({ code, stderr }).toEqual({ code: 0, stderr: NEWS });
   expect(stdout).toMatch(/^=== kernel k0_\w+: .*bytes of scratch memory; in0 \(read\)/m);

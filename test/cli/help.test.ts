@@ -1,4 +1,4 @@
-/** @file Help and version: there for every command, on standard output, with exit code 0. */
+/** @file Help and version: available for every command, on standard output, with exit code 0. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { run, start } from "./run.ts";
@@ -34,7 +34,7 @@ test("--version is the package's", async () => {
   expect(outcome).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
 });
 
-test("a reader that stops early is no error", async () => {
+test("a reader that stops early causes no error", async () => {
   const { code, stderr } = await start("/", ["inspect"], (child) => {
     child.stdout?.once("data", () => child.stdout?.destroy());
   });

@@ -1,4 +1,4 @@
-/** @file `cellgrad inspect`: what it counts and what it shows, with no device. */
+/** @file `cellgrad inspect`: its counts and its output, without a device. */
 import { expect, test } from "vitest";
 import type { BufferSpec, Dispatch, Loop, Phase, Program } from "../../compiler/plan/program.ts";
 import { passes } from "../../compiler/plan-program.ts";
@@ -22,7 +22,7 @@ const buffer = (role: BufferSpec["role"], size: BufferSpec["size"]): BufferSpec 
 });
 const place = { buffer: 0, offset: [], size: ["B"] };
 
-test("dispatches in loops count once a step, a kernel that is cut once, and sizes are sums of dimensions", () => {
+test("dispatches in loops count once per step, a chunked kernel once, and sizes are sums of dimensions", () => {
   const program: Program = {
     version: 1,
     name: "p",
@@ -53,7 +53,7 @@ test("dispatches in loops count once a step, a kernel that is cut once, and size
 
 const SMALL = ["--units", "8", "--embed", "4", "--vocabulary", "10", "--batch", "4"];
 
-test("with --json there is one object, with dispatches by phase and bytes", async () => {
+test("--json prints one object with dispatches by phase and bytes", async () => {
   const { code, stdout, stderr } = await run("inspect", "--json", ...SMALL, "--time", "6");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const [report = {}, ...more] = jsonLines(stdout);
@@ -68,7 +68,7 @@ test("with --json there is one object, with dispatches by phase and bytes", asyn
   expect(report.kernels).toContainEqual(expect.objectContaining({ wgsl: expect.stringContaining("@compute") }));
 });
 
-test("another length changes dispatches and bytes, and no kernel", async () => {
+test("another length changes dispatches and bytes, but no kernel", async () => {
   const inspected = async (time: string) =>
     jsonLines((await run("inspect", "--json", ...SMALL, "--time", time)).stdout)[0];
   const [short, long] = [await inspected("6"), await inspected("12")];
@@ -76,7 +76,7 @@ test("another length changes dispatches and bytes, and no kernel", async () => {
   expect(long?.bytes).toBeGreaterThan(Number(short?.bytes));
 });
 
-test("a long sequence is cut into chunks that add up to it, with no dispatch more; a short one is one chunk", async () => {
+test("a long sequence is split into chunks that add up to it, without more dispatches; a short one is one chunk", async () => {
   const time = 60_000;
   const inspected = async (length: number) =>
     jsonLines((await run("inspect", "--json", ...SMALL, "--time", String(length))).stdout)[0] as unknown as WorkTotals;
@@ -96,7 +96,7 @@ test("a long sequence is cut into chunks that add up to it, with no dispatch mor
   expect(await shown(String(time))).toMatch(/^lstm \d+ x \d+( \+ \d+)? steps, lstm\.vjp \d+ x \d+( \+ \d+)? steps$/);
 });
 
-test("for people, the IR of every stage, the kernels with their WGSL, and the totals", async () => {
+test("the text output has the IR of every stage, the kernels with their WGSL, and the totals", async () => {
   const { code, stdout } = await run("inspect", "--cell", "gru", ...SMALL);
   expect(code).toBe(0);
   expect(stdout).toMatch(/^gru: 1 x 8 units, embedding 4, vocabulary 10, batch 4, time 32$/m);

@@ -1,6 +1,6 @@
 /**
- * @file Keras's own files: what Keras computed is what the imported weights compute, whichever file they come from, and a
- * model that computes something else is refused. Files and figures are made by golden/keras_files.py.
+ * @file Keras files: imported weights give Keras's results, from every kind of file, and unsupported models are rejected.
+ * golden/keras_files.py generates the files and figures.
  */
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
@@ -79,7 +79,7 @@ test.each(each)("%s in a %s", async (cell, ending, golden) => {
   expect(errorOf(output as NdArray, fromNested(golden.output))).toBeLessThan(2e-6);
 });
 
-test("the command line makes a model of one, and says what was taken for granted", async () => {
+test("the command line converts one to a model and prints its assumptions", async () => {
   const columns = ["--columns", "a,b,c", "--out", space.file("model.st")];
   const whole = await run(
     "import",
@@ -103,7 +103,7 @@ test("the command line makes a model of one, and says what was taken for granted
   expect((await loadModel(space.file("model.st"))).parameters).toEqual(parameters);
 });
 
-test("how columns were normalised is kept, and a forecast is in their units", async () => {
+test("the normalisation of columns is stored, and a forecast is in the original units", async () => {
   const file = space.write("n.keras", bytesOf(goldenOf("lstm"), ".keras"));
   const normalised = ["--columns", "a,b,c", "--mean", "100,-2,1e3", "--deviation", "10,0.5,2"];
   const args = ["import", file, "--from", "keras", "--out", space.file("n.st")];
@@ -140,7 +140,7 @@ test("how columns were normalised is kept, and a forecast is in their units", as
   for (const [i, value] of [100 + 10 * a, -2 + b / 2, 1000 + 2 * c].entries()) expect(found[i]).toBeCloseTo(value, 4);
 });
 
-describe("a configuration that computes something else is refused", () => {
+describe("an unsupported configuration is rejected", () => {
   const configOf = async (name: string) => {
     const { unzipSync } = await import("fflate");
     return new TextDecoder().decode(unzipSync(bytesOf(goldenOf(name), ".keras"))["config.json"]);
@@ -203,7 +203,7 @@ describe("a configuration that computes something else is refused", () => {
     expect(() => readKerasConfig(text.replace(from, to), "m")).toThrow(wanted);
   });
 
-  test("softmax at the end is left out, and said", async () => {
+  test("softmax at the end is left out, with a note", async () => {
     const text = (await configOf("lstm")).replace('"activation": "linear"', '"activation": "softmax"');
     expect(readKerasConfig(text, "m").remarks).toEqual([
       'its layer "dense" ends with softmax, which is left out: the outputs are logits',
@@ -211,7 +211,7 @@ describe("a configuration that computes something else is refused", () => {
   });
 });
 
-describe("a damaged file is refused in one line", () => {
+describe("a damaged file gives one error line", () => {
   const weights = bytesOf(goldenOf("lstm"), ".weights.h5");
   const text = new TextEncoder();
   const changed = (from: string, to: string) => {

@@ -1,4 +1,4 @@
-/** @file What a demonstration shows while it trains: the curve of the loss, its line of numbers, samples on the way. */
+/** @file The live display of the demonstration: loss curve, status line, and samples during training. */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { sampledSteps } from "../../cli/live/interim-samples.ts";
 import { frame, showLive } from "../../cli/live/live-display.ts";
@@ -8,7 +8,7 @@ import { Collected } from "./run.ts";
 afterEach(() => vi.restoreAllMocks());
 
 describe("the curve", () => {
-  test("falls from the highest loss to the lowest, which are named at its left", () => {
+  test("falls from the highest loss to the lowest, which label its axis", () => {
     expect(lossCurve([4, 3, 2, 1], 4, { width: 11, height: 4 })).toEqual([
       " 4.000 █",
       "       █▆",
@@ -17,32 +17,32 @@ describe("the curve", () => {
     ]);
   });
 
-  test("takes as much of the width as of the steps is made", () => {
+  test("fills the same fraction of the width as of the steps", () => {
     const curve = lossCurve([2, 1, 1, 1], 8, { width: 15, height: 2 });
     expect(curve).toEqual([" 2.000 █", " 1.000 █▁▁▁"]);
   });
 
-  test("shows means where there are more steps than columns, and repeats where there are fewer", () => {
+  test("shows means if there are more steps than columns, and repeats values if there are fewer", () => {
     const bottom = (losses: number[], columns: number) =>
       lossCurve(losses, losses.length, { width: 7 + columns, height: 1 })[0]?.slice(7);
     expect(bottom([1, 3, 4, 4, 0, 0], 3)).toBe("▅█▁");
     expect(bottom([1, 0], 4)).toBe("██▁▁");
   });
 
-  test("of equal losses is low, and of none there is nothing", () => {
+  test("is low for equal losses, and empty without losses", () => {
     expect(lossCurve([2, 2], 2, { width: 9, height: 2 })).toEqual([" 2.000", " 2.000 ▁▁"]);
     expect(lossCurve([], 2, { width: 9, height: 2 })).toEqual(["", ""]);
   });
 });
 
-describe("the picture", () => {
+describe("the frame", () => {
   const state = { steps: 1000, unit: "characters", losses: [4.5, 4.25], perSecond: 12_345.6, secondsLeft: 61.2 };
   const written = [
     { step: 1, text: "a  b\n\tc" },
     { step: 2, text: "x".repeat(100) },
   ];
 
-  test("has the step, the loss, the speed, the time that is left, and a line for each sample", () => {
+  test("has step, loss, speed, remaining time, and a line for each sample", () => {
     const picture = frame({ ...state, written }, 79, 24);
     expect(picture).toHaveLength(8 + 1 + 2);
     expect(picture.slice(8)).toEqual([
@@ -52,7 +52,7 @@ describe("the picture", () => {
     ]);
   });
 
-  test("fits the terminal, lines and rows", () => {
+  test("fits the terminal's columns and rows", () => {
     for (const [columns, rows] of [
       [30, 24],
       [79, 6],
@@ -64,13 +64,13 @@ describe("the picture", () => {
     }
   });
 
-  test("steers no terminal by what the network writes", () => {
+  test("escapes control characters in the network's text", () => {
     expect(frame({ ...state, written: [{ step: 1, text: "\u001b[2J" }] }, 79, 24).at(-1)).toBe(
       "step     1 writes: \\u001b[2J",
     );
   });
 
-  test("is drawn in place: the lines of the one before are taken back", () => {
+  test("is redrawn in place over the previous frame", () => {
     class Terminal extends Collected {
       readonly isTTY = true;
       readonly columns = 60;

@@ -1,4 +1,4 @@
-/** @file Every command that an output prints can be given to a shell as it stands, and does what the output says. */
+/** @file Every printed command can be pasted into a shell and does what the output says. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
@@ -37,7 +37,7 @@ afterAll(() => space.remove());
 const at = (name: string) => space.file(name);
 const numbers = TINY.filter((word, i) => word !== "--embed" && TINY[i - 1] !== "--embed");
 
-/** The words of every command in a text, as a shell takes them; FILE.csv stands for a table of the reader's. */
+/** The words of every command in a text, as a shell splits them; FILE.csv is a placeholder for a table. */
 function commandsIn(text: string, file = at("numbers.csv")): string[][] {
   const found = [...text.matchAll(/(?:npx cellgrad|node \S*cellgrad\.mjs) ([^\n]*)/g)];
   return found.map(([, command = ""]) => {
@@ -114,7 +114,7 @@ test("the program is called as it was started", () => {
 });
 
 test.each(["train", "sample", "forecast", "inspect", "check", "import", "export"])(
-  "the examples of %s --help ask for nothing that there is not, but for files",
+  "the examples of %s --help use only existing options and values, except for files",
   async (name) => {
     const help = (await run(name, "--help")).stdout;
     const commands = commandsIn(help.replaceAll(/ > \S+$/gm, ""));

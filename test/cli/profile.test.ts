@@ -1,4 +1,4 @@
-/** @file `cellgrad inspect --profile`: its table and its JSON on the software adapter, and what it says where it cannot. */
+/** @file `cellgrad inspect --profile`: its table and JSON on the software adapter, and its errors. */
 import { afterEach, expect, test, vi } from "vitest";
 import { profileTable } from "../../cli/inspect/profile-table.ts";
 import { main } from "../../cli/main.ts";
@@ -17,7 +17,7 @@ const kernel = (name: string, milliseconds: number, more: Partial<KernelProfile>
   return { name, label: "f: dot", site: undefined, dispatches: 1, ...work, ...ratesOf(work), ...more };
 };
 
-test("the table is aligned, with shares, rates, the line or else the ops, and the sum", () => {
+test("the table is aligned, with shares, rates, the source line or the ops, and the sum", () => {
   const kernels = [
     kernel("k1_dot", 7.5, { dispatches: 100, site: "my-cell.ts:5:3" }),
     kernel("k0_sum", 2.5, {}),
@@ -34,7 +34,7 @@ test("the table is aligned, with shares, rates, the line or else the ops, and th
   ]);
 });
 
-test("every kernel of the step is in the table, the slowest first; a terminal gets a bar meanwhile", async () => {
+test("every kernel of the step is in the table, slowest first; a terminal shows a bar meanwhile", async () => {
   const [stdout, stderr] = [new Collected(), Object.assign(new Collected(), { isTTY: true })];
   expect(await main(PROFILE, { stdout, stderr })).toBe(0);
   expect(stderr.text).toContain("12/12");
@@ -54,7 +54,7 @@ test("every kernel of the step is in the table, the slowest first; a terminal ge
   expect(rows.at(-1)).toMatch(/^a normal training step: [\d.]+ ms of wall time; all times are medians of 5 steps$/);
 });
 
-test("with --json, the object of inspect has the profile in it, with loops walked", async () => {
+test("with --json, the object of inspect includes the profile, with loops counted", async () => {
   const { code, stdout, stderr } = await run(...PROFILE, "--json", "--schedule", "stepwise");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const [report = {}] = jsonLines(stdout);
@@ -68,7 +68,7 @@ test("with --json, the object of inspect has the profile in it, with loops walke
   expect(total.flops).toBeGreaterThan(0);
 });
 
-test("an adapter without timestamp queries is a line that says what to do", async () => {
+test("an adapter without timestamp queries gives an error that says what to do", async () => {
   const host = await requestAdapter("software");
   vi.spyOn(GpuContext, "open").mockResolvedValue(new GpuContext(host, await host.adapter.requestDevice()));
   const { code, stdout, stderr } = await run(...PROFILE);

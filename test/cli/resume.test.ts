@@ -1,4 +1,4 @@
-/** @file Runs that are gone on with, that end early, that keep their best weights, and that write a log. */
+/** @file Runs that are resumed, stop early, store their best weights, and write a log. */
 import { existsSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -21,7 +21,7 @@ const modelOf = (name: string): SavedModel => decodeModel(readFileSync(at(name))
 const without = (args: readonly string[], ...names: string[]) =>
   args.filter((arg, i) => !names.includes(arg) && !names.includes(args[i - 1] ?? ""));
 
-describe("a run that is gone on with is a run without a break, to the byte", () => {
+describe("a resumed run equals an uninterrupted one, byte for byte", () => {
   // A pass has 18 batches of the text and 2 of the series: the second run starts within a pass.
   const SMALL = ["--units", "6", "--batch", "4", "--time", "8", "--lr", "0.02", "--seed", "5"];
   test.each([
@@ -46,7 +46,7 @@ describe("a run that is gone on with is a run without a break, to the byte", () 
   });
 });
 
-test("a user's cell goes on, in a file that is replaced, and the rest of a schedule is made without --steps", async () => {
+test("a run with a user's cell is resumed into the same file, and runs the rest of its schedule without --steps", async () => {
   const args = ["--cell", at("leaky.ts"), "--lr-schedule", "cosine", "--out", at("leaky")];
   await run("train", at("text.txt"), ...TINY, ...args);
   // As if the run of four steps had been interrupted after one.
@@ -71,7 +71,7 @@ test("a user's cell goes on, in a file that is replaced, and the rest of a sched
   });
 });
 
-test("what does not go on is refused in one line", async () => {
+test("a run that cannot be resumed gives one error line", async () => {
   await run("train", at("text.txt"), ...TINY, "--out", at("text"));
   const { checkpoint, run: record, ...plain } = modelOf("text");
   expect([checkpoint, record]).not.toContain(undefined);
@@ -104,7 +104,7 @@ test("what does not go on is refused in one line", async () => {
     expect(await refused("text.txt", "text", ...option)).toContain(`${option[0]} is fixed by the model`);
 });
 
-test("a run ends where the held-out loss no longer falls, and keeps the weights of its lowest", async () => {
+test("a run stops when the held-out loss no longer falls, and stores the best weights", async () => {
   // So large a rate that the loss soon rises.
   const args = [...without(TINY, "--steps", "--lr"), "--steps", "60", "--lr", "0.7", "--seed", "2"];
   const stopping = ["--eval-every", "2", "--patience", "3"];
@@ -133,7 +133,7 @@ test("a run ends where the held-out loss no longer falls, and keeps the weights 
   expect(text).toMatch(new RegExp(`keeping the best weights, of step ${kept}$`, "m"));
 });
 
-test("a log keeps what is there until its first line is written", async () => {
+test("an existing log is kept until its first line is written", async () => {
   const [path, next] = [space.write("old.jsonl", "old\n"), at("next.jsonl")];
   for (const place of [path, next]) await (await openLog(place, false, [])).close();
   expect([readFileSync(path, "utf8"), existsSync(next)]).toEqual(["old\n", false]);
@@ -148,7 +148,7 @@ test("a log keeps what is there until its first line is written", async () => {
   }
 });
 
-test("the log has a line for each step and measurement, and goes on when the run does", async () => {
+test("the log has a line for each step and measurement, and continues when the run is resumed", async () => {
   const log = at("run.jsonl");
   const train = (...args: string[]) => run("train", at("text.txt"), "--device", "interpreter", "--log", log, ...args);
   await train(...without(TINY, "--device"), "--eval-every", "2", "--out", at("logged"));

@@ -1,4 +1,4 @@
-/** @file Runs the command line in tests: in this process, which is quick, or as the program that a user starts. */
+/** @file Runs the command line in tests: in this process, which is fast, or as a child process. */
 import { type ChildProcess, execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ export async function run(...args: string[]): Promise<Outcome> {
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 
-/** A stream that keeps what is written. */
+/** A stream that records its output. */
 export class Collected extends Writable {
   text = "";
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
@@ -42,7 +42,7 @@ export function start(cwd: string, args: readonly string[], watch?: (child: Chil
   });
 }
 
-/** The JSON lines of an output; every line must be one. */
+/** The JSON lines of an output; every line must be JSON. */
 export function jsonLines(text: string): Record<string, unknown>[] {
   return text
     .trimEnd()
@@ -77,7 +77,7 @@ export class Workspace {
   }
 }
 
-/** Sizes that the interpreter trains in no time. */
+/** Sizes that the interpreter trains quickly. */
 export const TINY = [
   ...["--device", "interpreter", "--units", "4", "--embed", "3", "--batch", "4", "--time", "6"],
   ...["--steps", "4", "--lr", "0.05"],

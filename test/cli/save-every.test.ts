@@ -1,4 +1,4 @@
-/** @file Saves on the way: a run that is killed leaves a model to sample from and to go on with, as if it had not ended. */
+/** @file Saves during a run: a killed run leaves a model that can be sampled and resumed exactly. */
 import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import { loadModel } from "../../entries/node.ts";
@@ -13,7 +13,7 @@ const train = (out: string, steps: number, ...options: string[]) => [
   ...["train", cat, ...TINY, "--steps", String(steps), "--out", space.file(out), ...options],
 ];
 
-/** Starts a run that would take hours, and kills it as nothing can prevent once it has saved something. */
+/** Starts a run that would take hours, and kills it (SIGKILL) after its first save. */
 async function killed(out: string, ...options: string[]): Promise<void> {
   const { code } = await start(space.path, train(out, 10_000_000, ...options), (child) => {
     const watch = setInterval(() => {
@@ -63,7 +63,7 @@ test.each([
   }
 });
 
-test("a failed save on the way prints a warning, and the run goes on", async () => {
+test("a failed save during a run prints a warning, and the run continues", async () => {
   const out = space.file("taken.safetensors");
   let interrupted = false;
   const { code, stderr } = await start(

@@ -1,4 +1,4 @@
-/** @file What `npm start` shows, on a small text, and the progress bar of a terminal. */
+/** @file The output of `npm start`, on a small text, and the progress bar of a terminal. */
 import { readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,7 +17,7 @@ const SMALL = {
   sample: { prompt: "", length: 40, temperature: 0.7, seed: 1 },
 };
 
-test("the demonstration names its device, shows a sample, and ends with what the held-out loss did", async () => {
+test("the demonstration prints its device, a sample, and finally the change of the held-out loss", async () => {
   const [stdout, stderr] = [new Collected(), new Collected()];
   const code = await demonstrate(TEXT, "a text", SMALL, openInterpreter(), { stdout, stderr });
   expect(code).toBe(0);
@@ -33,7 +33,7 @@ test("the demonstration names its device, shows a sample, and ends with what the
   expect(Number(after)).toBeLessThan(1.5);
 });
 
-test("on the way it shows what the network writes, in lines where there is no terminal", async () => {
+test("during training it shows samples, as lines if there is no terminal", async () => {
   const [stdout, stderr] = [new Collected(), new Collected()];
   await demonstrate(TEXT, "a text", SMALL, openInterpreter(), { stdout, stderr });
   const written = stderr.text.split("\n").filter((text) => text.includes(" writes: "));
@@ -44,7 +44,7 @@ test("on the way it shows what the network writes, in lines where there is no te
   expect(stderr.text).toMatch(/^step 25\/25 {2}loss \d\.\d{3} {2}[\d,]+ characters\/s$/m);
 });
 
-test("where the declarations are not installed, it is trained on what the package brings", () => {
+test("without the declarations, it trains on a text in the package", () => {
   const { path, name } = textFile(() => {
     throw new Error("Cannot find module");
   });

@@ -1,6 +1,6 @@
 /**
- * @file Tables as they come: what is unambiguous is read, from a file in pieces of any size and from memory, as in a page;
- * what is not is refused in a line that names place, cause and option.
+ * @file Table formats: unambiguous tables are read, from a file in pieces of any size and from memory, as in a page;
+ * ambiguous ones give an error with location, cause and option.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { betweenRows, PIECE_BYTES, sourceOf } from "../../disk/file-pieces.ts";
@@ -218,7 +218,7 @@ const refused: readonly [title: string, text: string, message: string, options?:
   ],
 ];
 
-test("a piece ends with a row, whatever quotes are in it", () => {
+test("a piece ends at a row end, whatever quotes it contains", () => {
   const cut = (text: string) => betweenRows(",")(bytesOf(text));
   expect(cut('6" pipe,b\n1,2\n3')).toBe(14);
   expect(cut('a,"b\n1,2\n3')).toBeUndefined();
@@ -226,7 +226,7 @@ test("a piece ends with a row, whatever quotes are in it", () => {
   expect(cut("a,b\r1,2\r")).toBe(4);
 });
 
-test.each(refused)("%s: refused", async (_title, text, message, options = {}) => {
+test.each(refused)("%s: rejected", async (_title, text, message, options = {}) => {
   for (const pieceBytes of [3, PIECE_BYTES]) await expect(inPieces(text, options, pieceBytes)).rejects.toThrow(message);
   await expect(readFile(space.write("t.csv", text), options)).rejects.toThrow(
     message.replaceAll("t.csv", space.file("t.csv")),

@@ -1,4 +1,4 @@
-/** @file `cellgrad task`: the field's own tasks from the command line, and how networks that know them score. */
+/** @file `cellgrad task`: benchmark tasks from the command line, and the scores of oracle networks. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -40,7 +40,7 @@ test("without a name the tasks are listed, with their sources and parameters", a
   expect(names).toEqual(Object.keys(tasks));
 });
 
-test("one seed gives one result, with all that tells of it", async () => {
+test("the same seed gives the same result, with all its settings", async () => {
   const of = async (seed: string) => {
     const { code, stdout } = await run("task", "adding-halves", ...SMALL, "--seed", seed, "--json");
     expect(code).toBe(0);
@@ -55,7 +55,7 @@ test("one seed gives one result, with all that tells of it", async () => {
   expect((await of("5")).loss).not.toBe(result.loss);
 });
 
-test("parameters of the task and starts of weights reach where they belong", async () => {
+test("task parameters and initial weights are applied", async () => {
   const tiny = ["--time", "4", "--with", "length=2", "--with", "symbols=3"];
   const { stdout } = await run("task", "copy", ...SMALL, ...tiny);
   const [, loss, baseline] = /^loss on new sequences (\S+); baseline \(ignores its input\) (\S+),/m.exec(stdout) ?? [];
@@ -102,7 +102,7 @@ describe("scores", () => {
     },
   );
 
-  test("embedded Reber: who knows what comes says nothing illegal, who forgets the second symbol does in half the strings", async () => {
+  test("embedded Reber: an oracle predicts nothing illegal; without the second symbol it fails in half the strings", async () => {
     const symbols = "BEPSTVX";
     const next: Says = async (x) => {
       const [steps = 0, rows = 1] = x.shape;

@@ -1,4 +1,4 @@
-/** @file Texts by their bytes and by the tokens of a tokenizer: from the command line, and in models. */
+/** @file Texts as bytes and as tokens of a tokenizer: on the command line, and in models. */
 import { readFileSync, rmSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
 import { zeros } from "../../compiler/graph/ndarray.ts";
@@ -22,7 +22,7 @@ const space = new Workspace({ "text.txt": TEXT, "tokenizer.json": tokenizerJson(
 afterAll(() => space.remove());
 const at = (name: string) => space.file(name);
 
-test("a tokenizer makes tokens of a text and the text of tokens, also one by one", async () => {
+test("a tokenizer encodes a text and decodes tokens, also one by one", async () => {
   const vocabulary = await tokenizerVocabulary(tokenizerJson(merges), "tokenizer.json");
   expect(vocabulary.characters.length).toBe(260);
   const pieces = (text: string) => Array.from(vocabulary.encode(text), (token) => vocabulary.characters[token]);
@@ -63,14 +63,14 @@ describe.each([
   });
 });
 
-test("bytes go on from a prompt, whatever they are", () => {
+test("a byte model continues any prompt", () => {
   const speak = byteVocabulary.speak?.(byteVocabulary.encode("é")) ?? String;
   expect(Array.from(byteVocabulary.encode("\uFEFF中"), speak).join("")).toBe("\uFEFF中");
   const begun = byteVocabulary.speak?.() ?? String;
   expect(Array.from(byteVocabulary.encode("\uFEFFa"), begun).join("")).toBe("\uFEFFa");
 });
 
-test("a sample begins with the space that stands between the prompt and its first word", async () => {
+test("a sample starts with the space between the prompt and its first word", async () => {
   const { characters } = await tokenizerVocabulary(spaced, "spaced.json");
   const network = languageModel({ cell: gru, units: 2, layers: 1, vocabulary: characters.length, embed: 2 });
   const parameters = Object.fromEntries(network.specs.map(({ path, shape }) => [path, zeros(shape)]));
@@ -82,7 +82,7 @@ test("a sample begins with the space that stands between the prompt and its firs
   expect(jsonLines((await run("sample", at("spaced"), ...args, "--json")).stdout)).toMatchObject([{ text: " world" }]);
 });
 
-test("a model of tokens trains, keeps its tokenizer, samples without the file, and goes on", async () => {
+test("a token model trains, stores its tokenizer, samples without the file, and is resumed", async () => {
   const args = ["--tokens", at("tokenizer.json"), "--out", at("bpe")];
   const { code, stdout } = await run("train", at("text.txt"), ...TINY, ...args);
   expect(code).toBe(0);
@@ -108,7 +108,7 @@ test("a model of tokens trains, keeps its tokenizer, samples without the file, a
   expect(resumed).toMatchObject({ code: 0 });
 });
 
-test("a model of bytes knows every character", async () => {
+test("a byte model accepts every character", async () => {
   await run("train", at("text.txt"), ...TINY, "--tokens", "bytes", "--out", at("bytes"));
   expect(decodeModel(readFileSync(at("bytes")), "bytes")).toMatchObject({ tokens: "bytes" });
   const { code, stdout } = await run(

@@ -1,4 +1,4 @@
-/** @file Training from the command line, and what is made of the model afterwards. The interpreter is the device. */
+/** @file Training from the command line, and using the model afterwards. The device is the interpreter. */
 import { copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -21,7 +21,7 @@ beforeEach(() => {
 
 afterEach(() => space.remove());
 
-test("a user's own cell trains from another directory, and its model samples when the cell is gone", async () => {
+test("a user's cell trains from another directory, and its model samples after the cell is deleted", async () => {
   copyFileSync(example, space.file("mine.ts"));
   const trained = await start(space.path, [
     "train",
@@ -76,7 +76,7 @@ test("an untrained network's held-out loss is near ln of the vocabulary", async 
   expect(Math.abs(Number(jsonLines(stdout).pop()?.valLossBefore) - Math.log(distinct))).toBeLessThan(0.2);
 });
 
-test("a held-out loss of a part says so, and --eval-batches says how much", async () => {
+test("a held-out loss of some batches says so, and --eval-batches sets how many", async () => {
   // 72 held-out characters in rows of 6 steps: 4 rows, 3 batches.
   const told = async (...more: string[]) => {
     const { stdout } = await run("train", space.file("text.txt"), ...TINY, ...more);
@@ -130,7 +130,7 @@ test.each([
   expect(await heldOutLoss(trainer, { training: stream, validation: { ...stream, count: 0 } }, most)).toBeUndefined();
 });
 
-test("one seed gives one model, and another seed another", async () => {
+test("the same seed gives the same model, another seed gives another", async () => {
   const train = async (name: string, seed: string) => {
     const out = space.file(name);
     await run("train", space.file("text.txt"), ...TINY, "--seed", seed, "--out", out);
@@ -141,7 +141,7 @@ test("one seed gives one model, and another seed another", async () => {
   expect(other).not.toEqual(first);
 });
 
-test("sampling follows its seed, and temperature 0 takes the likeliest", async () => {
+test("sampling depends on its seed, and temperature 0 picks the most likely character", async () => {
   const model = space.file("m.safetensors");
   await run("train", space.file("text.txt"), ...TINY, "--steps", "60", "--units", "12", "--out", model);
   const sample = async (...options: string[]) => {
@@ -155,7 +155,7 @@ test("sampling follows its seed, and temperature 0 takes the likeliest", async (
   expect(await sample("--temperature", "0", "--seed", "2")).toBe(likeliest);
 });
 
-test("a series trains and is forecast in its own units and columns", async () => {
+test("a series trains, and its forecast has its units and columns", async () => {
   const model = space.file("s.safetensors");
   // Shifted and stretched: a forecast that forgot the normalisation would be far off.
   const shifted = SERIES.trimEnd()
@@ -201,7 +201,7 @@ test("a series trains and is forecast in its own units and columns", async () =>
   expect(values.map((row) => row.join(","))).toEqual(rows);
 });
 
-test("a forecast has the digits that tell its values from each other, wherever they lie", async () => {
+test("a forecast has enough digits to distinguish its values, whatever their offset", async () => {
   // Around one value far from 0, and around 0; the third moves in the last digits of f64 that make a difference.
   const rows = Array.from({ length: 60 }, (_, t) => [
     1.7e9 + 20 * Math.sin(t / 3),
@@ -229,7 +229,7 @@ test("a forecast has the digits that tell its values from each other, wherever t
   for (const column of [0, 1, 2]) expect(new Set(csv.map((row) => row.split(",")[column])).size).toBe(6);
 });
 
-/** Its weight w moves by the learning rate at each step, and it has no value once w is too far from 1. */
+/** Its weight w moves by the learning rate at each step, and its value is NaN once w is too far from 1. */
 const FALLS = `import { add, cell, constantInit, dense, parameter, sqrt, square, sub } from "cellgrad";
 export default cell("falls", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
   const w = parameter("w", [units], constantInit(1));
@@ -238,7 +238,7 @@ export default cell("falls", { state: ({ units }) => ({ h: [units] }) }, ({ x, h
 });
 `;
 
-test("a loss that is not a number stops training, and the last weights that were good are kept", async () => {
+test("a loss of NaN stops training, and the last good weights are saved", async () => {
   space.write("falls.ts", FALLS);
   const train = (out: string, ...options: string[]) =>
     run(
@@ -265,7 +265,7 @@ test("a loss that is not a number stops training, and the last weights that were
   expect(weights("failed.st")).toEqual(weights("two.st"));
 });
 
-test("a model that was there is left alone when no step was good", async () => {
+test("an existing model is left unchanged if no step was good", async () => {
   space.write("falls.ts", FALLS);
   space.write("there.st", "an older model");
   const options = [...TINY, "--lr", "0.5", "--out", space.file("there.st")];
@@ -278,7 +278,7 @@ test("a model that was there is left alone when no step was good", async () => {
   expect(space.list()).toEqual(["falls.ts", "series.csv", "text.txt", "there.st"]);
 });
 
-test("Ctrl-C ends training, saves what there is and says so", async () => {
+test("Ctrl-C stops training, saves the model and says so", async () => {
   const args = ["train", "text.txt", ...TINY, "--steps", "1000000", "--json", "--out", "m.safetensors"];
   const { code, stdout, stderr } = await start(space.path, args, (child) => {
     child.stdout?.once("data", () => child.kill("SIGINT"));
@@ -291,14 +291,14 @@ test("Ctrl-C ends training, saves what there is and says so", async () => {
   expect((await run("sample", space.file("m.safetensors"), "--device", "interpreter", "--length", "5")).code).toBe(0);
 });
 
-test("without --out nothing is written, and this is said before training", async () => {
+test("without --out nothing is written, with a note before training", async () => {
   const before = space.list();
   const { stdout } = await run("train", space.file("text.txt"), ...TINY);
   expect(stdout).toMatch(/will not be saved: give --out FILE to save it[\s\S]*held-out loss/);
   expect(space.list()).toEqual(before);
 });
 
-test("anywhere but on a terminal, progress is a line now and then on standard error", async () => {
+test("without a terminal, progress is printed as lines on standard error", async () => {
   const { stderr } = await run("train", space.file("text.txt"), ...TINY, "--steps", "40");
   const steps = stderr
     .trimEnd()

@@ -1,4 +1,4 @@
-/** @file Tunings from the command line: searching for one, keeping it in a model, and using it again. */
+/** @file Tunings on the command line: searching for one, storing it in a model, and using it again. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Tuned } from "../../index.ts";
@@ -13,7 +13,7 @@ vi.mock("../../train/tune.ts", async (importOriginal) => {
   return { ...original, tune };
 });
 
-/** The tunings that trainers were made with. */
+/** The tunings of created trainers. */
 const trained = vi.hoisted((): unknown[] => []);
 vi.mock("../../train/trainer.ts", async (importOriginal) => {
   const original = await importOriginal<typeof import("../../train/trainer.ts")>();
@@ -52,7 +52,7 @@ beforeAll(async () => {
 
 afterAll(() => space.remove());
 
-test("--tune searches, trains with what it found, and the model keeps it", async () => {
+test("--tune searches for a tuning, trains with it, and saves it in the model", async () => {
   const out = ["--out", space.file("found.st")];
   const { code, stdout } = await run("train", space.file("text.txt"), ...TINY_KERNELS, "--tune", ...out);
   expect(code).toBe(0);
@@ -96,7 +96,7 @@ test("inspect shows a model's tuning and compiles with it", async () => {
   expect(jsonLines(json)[0]?.tuned).toEqual(TUNED);
 });
 
-test("sample uses a model's tuning, and says where it was found if that is elsewhere", async () => {
+test("sample uses a model's tuning, and notes its adapter if it is another one", async () => {
   const sample = (...options: string[]) =>
     run("sample", space.file("tuned.st"), "--length", "12", "--temperature", "0", ...options);
   const [tuned, exact] = [await sample(), await sample("--device", "interpreter")];

@@ -1,4 +1,4 @@
-/** @file How `cellgrad train` updates weights: optimizers, schedules, warm-up, weight decay, clipping, by their options. */
+/** @file Update options of `cellgrad train`: optimizers, schedules, warm-up, weight decay, clipping. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OPTIMIZER_NAMES } from "../../cli/options.ts";
@@ -43,7 +43,7 @@ test("every optimizer trains, and each in its own way", async () => {
   expect((await trained("--steps", "2", "--clip", "1")).weights.join()).toBe(results[0]);
 });
 
-test("a plateau halves the rate once the held-out loss has stopped falling, and not before", async () => {
+test("plateau halves the rate when the held-out loss stops falling, not before", async () => {
   const plateau = ["--lr-schedule", "plateau"];
   const good = ["--steps", "6", "--lr", "0.01"];
   expect((await trained(...good, ...plateau)).losses).toEqual((await trained(...good)).losses);
@@ -54,7 +54,7 @@ test("a plateau halves the rate once the held-out loss has stopped falling, and 
   expect(tamed.losses).not.toEqual(wild.losses);
 });
 
-test("what was asked for is said, and the losses of a text in other units", async () => {
+test("the options are printed, and the losses of a text also in other units", async () => {
   const options = ["--optimizer", "adamw", "--lr-schedule", "cosine", "--warmup", "2", "--clip", "0"];
   const { stdout } = await run("train", space.file("text.txt"), ...TINY, ...options);
   expect(stdout).toMatch(
@@ -70,7 +70,7 @@ test("what was asked for is said, and the losses of a text in other units", asyn
   expect(plain.stdout).not.toContain("updates:");
 });
 
-describe("the options make", () => {
+describe("the options give", () => {
   const defaults: UpdateCommandOptions = { optimizer: "adam", lrSchedule: "constant", warmup: 0, clip: 1 };
   const factors = (options: Partial<UpdateCommandOptions>, steps: number) => {
     const { rateSchedule } = updateOptionsOf({ ...defaults, ...options }, steps);
@@ -91,7 +91,7 @@ describe("the options make", () => {
     expect(updateOptionsOf({ ...defaults, clip: 0 }, 1)).not.toHaveProperty("clipNorm");
   });
 
-  test("weight decay where it is asked for, or where AdamW has it", () => {
+  test("weight decay if given, or by default for AdamW", () => {
     const nameOf = (options: Partial<UpdateCommandOptions>) =>
       updateOptionsOf({ ...defaults, ...options }, 1).optimizer.name;
     expect(nameOf({})).toBe("adam");

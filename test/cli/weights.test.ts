@@ -1,4 +1,4 @@
-/** @file `cellgrad import` and `cellgrad export`: a state dict becomes a model that samples, and a model goes out three ways. */
+/** @file `cellgrad import` and `cellgrad export`: a state dict becomes a model that samples; a model is exported in three formats. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,7 +36,7 @@ writeFileSync(at("symbols.json"), JSON.stringify([..."\nabc"]));
 writeFileSync(at("symbols.txt"), "cab\n");
 const imported = ["import", at("dict.safetensors"), "--from", "pytorch"];
 
-test("a state dict with a vocabulary is a model, which samples", async () => {
+test("a state dict with a vocabulary becomes a model that samples", async () => {
   const outcome = await run(...imported, "--vocabulary", at("symbols.json"), "--out", at("model.safetensors"));
   const about = `gru-reset-after, 1 layer of ${units} units, ${width} input features, an embedding of 4 symbols, a head of 4 outputs`;
   const note =
@@ -56,7 +56,7 @@ test("a text serves as vocabulary, by its sorted characters", async () => {
   expect(read("same.safetensors")).toEqual(read("model.safetensors"));
 });
 
-test("it goes back into its dict bit for bit", async () => {
+test("it is written back into its state dict bit for bit", async () => {
   const args = ["--to", "pytorch", "--like", at("dict.safetensors"), "--out", at("back.safetensors")];
   const { code, stdout } = await run("export", at("model.safetensors"), ...args);
   expect(code).toBe(0);
@@ -64,7 +64,7 @@ test("it goes back into its dict bit for bit", async () => {
   expect(decodeTensors(read("back.safetensors"), "back")).toEqual(decodeTensors(read("dict.safetensors"), "dict"));
 });
 
-test("of a dict with other modules and dtypes only the wanted tensors are read, and the rest stays as it is", async () => {
+test("in a state dict with other modules and dtypes, only the named tensors are read, and the rest is unchanged", async () => {
   const header = { ...headerOf(read("dict.safetensors")) };
   // Behind the weights: a counter beyond 32 bits, a dtype that is not read, and an embedding's table as binary16.
   const more = {
@@ -126,7 +126,7 @@ function bitsOf(bytes: Uint8Array, name: string) {
   return { dtype, shape, data: bytes.slice(start + data_offsets[0], start + data_offsets[1]) };
 }
 
-test("in a dict of its own it has our names, or those with a prefix", async () => {
+test("a new state dict has default names, or names with a prefix", async () => {
   const to = ["export", at("model.safetensors"), "--to", "pytorch", "--out", at("own.safetensors")];
   await run(...to);
   const keys = Object.keys(gru).map((name) => `rnn.${name}`);
@@ -148,7 +148,7 @@ test("Keras reads the same parameters", async () => {
   });
 });
 
-test("what was trained here goes out too, though its file holds a checkpoint", async () => {
+test("a model trained here is exported too, although its file has a checkpoint", async () => {
   writeFileSync(at("text.txt"), "cab\n".repeat(40));
   const sizes = ["--cell", "gru", "--units", "5", "--embed", "3", "--batch", "2", "--time", "4", "--steps", "1"];
   await run("train", at("text.txt"), ...sizes, "--device", "interpreter", "--out", at("trained.safetensors"));
@@ -174,7 +174,7 @@ test.each([
   await model.release();
 });
 
-test("weights without a head are parameters, which go out again", async () => {
+test("weights without a head become parameters, which can be exported again", async () => {
   const args = [
     "import",
     at("alone.safetensors"),

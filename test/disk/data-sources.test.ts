@@ -1,4 +1,4 @@
-/** @file Files that are read piece by piece: however they are cut, the batches are those of the whole file in memory. */
+/** @file Files read piece by piece: for every piece size, the batches equal those of the whole file in memory. */
 import { afterAll, describe, expect, test } from "vitest";
 import { openSource, PIECE_BYTES, sourceOf } from "../../disk/file-pieces.ts";
 import { tableSource } from "../../disk/table-source.ts";
@@ -38,7 +38,7 @@ describe.each([1, 2, 3, 7, 64, PIECE_BYTES])("in pieces of %i bytes", (pieceByte
     expect(await walked(streamed.training, 4)).toEqual([...expected.training].slice(4));
   });
 
-  test("a text by its bytes", async () => {
+  test("a text as bytes", async () => {
     const { recording } = byteSource(sourceOf("text.txt", bytesOf(text)), pieceBytes);
     const expected = textBatches(bytesOf(text), sizes);
     expect(await walked(streamedBatches(recording, sizes).training)).toEqual([...expected.training]);
@@ -61,7 +61,7 @@ describe.each([1, 2, 3, 7, 64, PIECE_BYTES])("in pieces of %i bytes", (pieceByte
     expect(await walked(streamed.validation)).toEqual([...expected.validation]);
   });
 
-  test("faults are told with their places in the whole file", async () => {
+  test("errors give their location in the whole file", async () => {
     const broken = Uint8Array.from([...bytesOf("äöü".repeat(20)), 0xc3, 0x28, ...bytesOf("more")]);
     await expect(characterSource(sourceOf("a.txt", broken), pieceBytes)).rejects.toThrow(
       "a.txt is not UTF-8 text: invalid bytes at offset 120",
@@ -74,7 +74,7 @@ describe.each([1, 2, 3, 7, 64, PIECE_BYTES])("in pieces of %i bytes", (pieceByte
   });
 });
 
-test("of a long text only some pieces are in memory", async () => {
+test("only some pieces of a long text are in memory", async () => {
   const long = "0123456789".repeat(1000);
   const { recording } = byteSource(sourceOf("long.txt", bytesOf(long)), 100);
   let [reads, pieces] = [0, new Set<number>()];
@@ -97,7 +97,7 @@ test("of a long text only some pieces are in memory", async () => {
   expect(reads).toBeLessThan(9);
 });
 
-test("tokens do not go across lines, so pieces that end with lines change none of them", async () => {
+test("tokens do not cross lines, so pieces that end at lines change none of them", async () => {
   // A vocabulary of words with the white space behind them.
   const lines = Array.from({ length: 50 }, (_, i) => `word ${i % 7} of  line\n${i % 3 === 0 ? "\n  \n" : ""}`).join("");
   const words = [...new Set(lines.match(/\S+\s*/g))];
@@ -114,7 +114,7 @@ test("tokens do not go across lines, so pieces that end with lines change none o
     ]);
 });
 
-test("bytes speak when a character is whole", () => {
+test("bytes are decoded when a character is complete", () => {
   const tokens = byteVocabulary.encode("aé🙂");
   const speak = byteVocabulary.speak?.() ?? String;
   expect(Array.from(tokens, speak)).toEqual(["a", "", "é", "", "", "", "🙂"]);
@@ -160,11 +160,11 @@ describe("tables", () => {
     },
   );
 
-  test.each(["2024", "1e5", "-3.5", ".5"])("a column of %s is none of dates", (number) => {
+  test.each(["2024", "1e5", "-3.5", ".5"])("a column of %s is not a column of dates", (number) => {
     expect(parseSeries([["t"], [number]], "a.csv").columns).toEqual(["t"]);
   });
 
-  test("targets stand at the horizon", () => {
+  test("targets are at the horizon", () => {
     const values = Float64Array.from({ length: 40 }, (_, t) => t * t);
     const made = seriesBatches(
       { columns: ["y"], values, length: 40 },

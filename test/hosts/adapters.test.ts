@@ -1,4 +1,4 @@
-/** @file What adapters are called, which of them are software, and which one a host with `navigator.gpu` hands out. */
+/** @file Names of adapters, which of them are software, and which one a host with `navigator.gpu` returns. */
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { requestAdapter, requestGpuDevice } from "../../runtime/host.ts";
 import { hostAdapter } from "../../runtime/hosts/adapter.ts";
@@ -40,7 +40,7 @@ test.each<[info: Info, kind: string, name: string]>([
   expect([host.kind, host.name]).toEqual([kind, name]);
 });
 
-test("an adapter gives one device; the second time the line says what to do", async () => {
+test("an adapter provides one device; the error of the second request says what to do", async () => {
   const host = await requestAdapter("software");
   await requestGpuDevice(host);
   const line = await requestGpuDevice(host).catch((error: Error) => `${error.name}: ${error.message}`);
@@ -75,7 +75,7 @@ describe("navigator.gpu", () => {
     );
   const advice = "Update the graphics driver, and see chrome://gpu or about:support for the reason.";
 
-  test("with a card and a fallback: the card, unless software is asked for", async () => {
+  test("with a card and a fallback: the card, unless software is requested", async () => {
     offer(card, software);
     expect([await chosen("auto"), await chosen("gpu"), await chosen("software")]).toEqual([card, card, software]);
   });
@@ -90,7 +90,7 @@ describe("navigator.gpu", () => {
     );
   });
 
-  test("with a card alone: no software", async () => {
+  test("with only a card: no software", async () => {
     offer(card, null);
     expect(await chosen("software")).toBe(
       "DeviceUnavailableError: WebGPU is available, but it offers no software adapter. " +
@@ -98,7 +98,7 @@ describe("navigator.gpu", () => {
     );
   });
 
-  test("with a fallback alone, and with nothing", async () => {
+  test("with only a fallback, and with nothing", async () => {
     offer(null, software);
     expect(await chosen("auto")).toBe(software);
     offer(null, null);
@@ -110,7 +110,7 @@ describe("navigator.gpu", () => {
     );
   });
 
-  test("where it is, it comes before what Node would load", async () => {
+  test("if it exists, it has priority over Node's package", async () => {
     offer(card, null);
     expect((await requestAdapter("auto")).adapter).toBe(card);
   });

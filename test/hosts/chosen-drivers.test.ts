@@ -1,9 +1,9 @@
-/** @file Node with drivers that the user has chosen: those are taken as they are, once for the process. */
+/** @file Node with user-selected drivers: they are used as they are, once per process. */
 import { expect, test } from "vitest";
 import { requestAdapter } from "../../runtime/host.ts";
 import { swiftShader } from "../../runtime/hosts/swiftshader.ts";
 
-test("a chosen driver is the system's adapter, and is no graphics card", async () => {
+test("a selected driver is the system's adapter, and is not a graphics card", async () => {
   const before = { ...process.env };
   process.env.VK_DRIVER_FILES = (await swiftShader()).manifest;
   try {

@@ -1,4 +1,4 @@
-/** @file A host without WebGPU, or without an adapter, says so in one line that tells what to do. */
+/** @file A host without WebGPU, or without an adapter, gives a one-line error that says what to do. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -68,7 +68,7 @@ test("Deno that may not load the software adapter", async () => {
   );
 });
 
-test("Deno takes lavapipe where its manifest lies, though there is another software adapter", async () => {
+test("Deno uses lavapipe if its manifest is installed, although there is another software adapter", async () => {
   const folder = mkdtempSync(join(tmpdir(), "cellgrad-lavapipe-"));
   try {
     mkdirSync(join(folder, "vulkan/icd.d"), { recursive: true });

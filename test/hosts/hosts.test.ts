@@ -1,7 +1,7 @@
 /**
  * @file The same training in every host: Node, Deno and headless Chromium on SwiftShader; Deno on lavapipe, Firefox and Bun
- * where they are installed. Each takes every kernel that the compiler emits for the built-in cells, loses its device in mid-step and
- * goes on from the weights that were kept.
+ * if installed. Each compiles every kernel of the built-in cells, loses its device during a step, and continues from the
+ * saved weights.
  */
 import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -68,7 +68,7 @@ async function inChromium(): Promise<HostReport> {
   return opened.evaluate((given) => (globalThis as unknown as typeof page).work(given), shaders);
 }
 
-/** Bun is installed by those who want it here: its package brings half a gigabyte of programs for all kinds of machines. */
+/** Bun is not a dependency: its package contains half a gigabyte of programs for all platforms. */
 const bunProgram = (process.env.PATH ?? "")
   .split(":")
   .map((folder) => join(folder, "bun"))
@@ -80,7 +80,7 @@ async function inBun(): Promise<HostReport> {
   return JSON.parse(stdout) as HostReport;
 }
 
-/** With WebGPU switched on, which Firefox has behind preferences on Linux. */
+/** With WebGPU enabled by preferences, as Firefox requires on Linux. */
 const firefox = findFirefox();
 
 async function inFirefox(): Promise<HostReport> {
@@ -143,7 +143,7 @@ describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
     found = await report();
   });
 
-  test("trains as the interpreter does, to 1e-4 over 20 steps", () => {
+  test("trains like the interpreter, to 1e-4 over 20 steps", () => {
     if (adapter !== undefined) expect(found.device).toMatch(adapter);
     expect(found.losses).toHaveLength(20);
     const worst = Math.max(...reference.map((loss, i) => Math.abs(loss - (found.losses[i] ?? Number.NaN))));
@@ -152,15 +152,15 @@ describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
     expect(reference.at(-1)).toBeLessThan(0.8 * (reference[0] ?? 0));
   });
 
-  test("draws the same weights, bit by bit", () => {
+  test("initializes the same weights, bit for bit", () => {
     expect(found.weights.toString(16)).toBe("c82b8736");
   });
 
-  test("takes arrays of nothing", () => {
+  test("accepts empty arrays", () => {
     expect(found.sumsOfNone).toEqual([0, 0]);
   });
 
-  test("a lost device is one clear line, and training goes on from the weights that were kept", () => {
+  test("a lost device gives one clear error, and training continues from the saved weights", () => {
     const line = `the device ${found.device} was lost: it was destroyed; open a new one and continue from the last saved weights`;
     expect(found.afterLoss.told).toBe(line);
     expect(found.afterLoss.nextStep).toBe(line);
@@ -169,13 +169,13 @@ describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
     expect(found.heldOutOnNewDevice).toBe(found.heldOut);
   });
 
-  test("Dawn's adapters give one device, and say so when asked for a second", () => {
+  test("Dawn's adapters provide one device, and reject a second request", () => {
     expect(found.secondDevice).toMatch(
       compiler === "Dawn" ? /^DeviceUnavailableError: .* provides no device \(.*\)\. Close .*$/ : /^a device$/,
     );
   });
 
-  test("takes every kernel that is emitted", () => {
+  test("compiles every emitted kernel", () => {
     const refused = emitted.filter(
       ({ name, wgsl }) => found.refused[name] !== undefined && !wgsl.includes("enable sub"),
     );
@@ -186,7 +186,7 @@ describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
     for (const kernel of withSubgroups) expect(found.refused[kernel.name] === undefined).toBe(found.subgroups);
   });
 
-  test("takes and refuses what docs/hosts.md says", () => {
+  test("accepts and rejects the shaders that docs/hosts.md lists", () => {
     expect("taken" in found.refused).toBe(false);
     expect("refused" in found.refused).toBe(true);
     const taken = differences.filter((difference) => found.refused[difference.name] === undefined);

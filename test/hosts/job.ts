@@ -1,6 +1,6 @@
 /**
- * @file What every host is asked to do, by the same lines of code: train, lose the device in mid-step and go on with
- * another, and judge shaders. Nothing here knows which host it runs in.
+ * @file The job of every host, with the same code: train, lose the device during a step and continue with another, and
+ * compile shaders. Nothing here depends on the host.
  */
 import { fnv1a } from "../../compiler/ops/hash.ts";
 import {
@@ -51,7 +51,7 @@ export interface HostReport {
   readonly weights: number;
 }
 
-/** Messages of a device that was destroyed while steps were on their way. */
+/** Messages of a device that was destroyed while steps were in flight. */
 export interface AfterLoss {
   /** Of the steps on their way: "finished", or the error. */
   readonly pending: readonly string[];
@@ -149,7 +149,7 @@ function messageOf(error: unknown): string {
   return `${error instanceof Error ? error.name : typeof error}: ${error instanceof Error ? error.message : error}`;
 }
 
-/** One after the other: error scopes are of the device, not of the shader. */
+/** One after the other, because error scopes belong to the device, not the shader. */
 async function refusalsOf(device: GPUDevice, shaders: readonly Shader[]): Promise<Record<string, string>> {
   const refused: Record<string, string> = {};
   for (const { name, wgsl } of shaders) {
@@ -161,7 +161,7 @@ async function refusalsOf(device: GPUDevice, shaders: readonly Shader[]): Promis
   return refused;
 }
 
-/** Name of the adapter that is found, or the message of the error. */
+/** Name of the adapter, or the error message. */
 export async function findAdapter(choice: AdapterChoice): Promise<string> {
   return requestAdapter(choice).then(({ name }) => name, messageOf);
 }

@@ -1,4 +1,4 @@
-/** @file A browser whose GPU process dies in mid-training: the page says so in one line, and trains on. */
+/** @file A browser whose GPU process dies during training: the page reports it in one line and continues. */
 import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 afterAll(() => browser.close());
 
-/** Kills the process in which the browser's WebGPU lives; the browser starts another. */
+/** Kills the browser's GPU process; the browser starts another. */
 async function killGpuProcess(): Promise<void> {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");
@@ -23,7 +23,7 @@ async function killGpuProcess(): Promise<void> {
   process.kill(gpu.id, "SIGKILL");
 }
 
-test("training goes on from the weights that were kept", async () => {
+test("training continues from the saved weights", async () => {
   const page = await openPage(browser, await bundle(fileURLToPath(new URL("surviving-page.ts", import.meta.url))));
   await page.waitForFunction("globalThis.story.steps > 0");
   await killGpuProcess();

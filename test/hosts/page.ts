@@ -1,4 +1,4 @@
-/** @file The job in a page: what a test calls there stands in the page's global object. */
+/** @file The job in a page; its functions are properties of the global object, for tests to call. */
 import { findAdapter, work } from "./job.ts";
 
 export const page = { work, findAdapter };

@@ -1,6 +1,6 @@
 /**
- * @file Shaders on which WebGPU's two compilers disagree: Tint in Dawn (Chrome, Node) and naga in wgpu (Deno). What the
- * compiler emits stays clear of all of them, and the test fails when one of the two changes its mind.
+ * @file Shaders that only one of WebGPU's two compilers accepts: Tint in Dawn (Chrome, Node) or naga in wgpu (Deno). The
+ * emitted kernels avoid all of them, and the test fails when one of the two changes its behaviour.
  */
 
 export interface Difference {
@@ -12,7 +12,7 @@ export interface Difference {
   readonly wgsl: string;
 }
 
-/** A compute shader around one statement that may read and write x[lane]. */
+/** A compute shader around one statement, which can read and write x[lane]. */
 function shader(statement: string, declarations = ""): string {
   return `${declarations}
 @group(0) @binding(0) var<storage, read_write> x: array<f32>;
@@ -88,7 +88,7 @@ export const differences: readonly Difference[] = [
   },
 ];
 
-/** On these both agree; they keep the harness itself honest. */
+/** Both compilers agree on these; they verify the harness itself. */
 export const agreements = {
   taken: shader("x[lane] = 2f * x[lane];"),
   refused: shader("x[lane] = 2i * x[lane];"),

@@ -1,6 +1,6 @@
 /**
- * @file A page that trains on and on. When its device is lost, it goes on with another from the weights that it kept. What
- * happens is in the page's global object.
+ * @file A page that trains without end. When its device is lost, it continues with another from its saved weights. Its
+ * events are recorded in the global object.
  */
 import { createTrainer, DeviceLostError, gru } from "../../index.ts";
 import { textBatches, vocabularyOf } from "../../train/data/text.ts";
@@ -33,7 +33,7 @@ const network = languageModel({
 
 type Weights = Awaited<ReturnType<Awaited<ReturnType<typeof createTrainer>>["parameters"]>>;
 
-/** Trains until the device is lost, and gives the weights that were kept last. */
+/** Trains until the device is lost, and returns the last saved weights. */
 async function live(weights: Weights | undefined): Promise<Weights | undefined> {
   const device = await openWebgpu();
   void device.lost.then(({ message }) => story.told.push(message));

@@ -1,4 +1,4 @@
-/** @file The software adapter's files: unpacked once, whole or not at all, and in one line where that cannot be. */
+/** @file The software adapter's files: unpacked once, completely or not at all; failures give a one-line error. */
 import {
   chownSync,
   existsSync,
@@ -25,7 +25,7 @@ const here = (path: string) => join(folder, path);
 const contents: Readonly<Record<string, string>> = { driver: "d".repeat(513), loader: "l".repeat(512), empty: "" };
 const files = Object.keys(contents);
 
-/** A tar archive as `tar` writes it: a folder first, then each file, whose type may stand there as nothing. */
+/** A tar archive as written by `tar`: a folder first, then each file, whose type can be empty. */
 function tar(entries: Readonly<Record<string, string>>): Buffer {
   const block = (name: string, type: string, size: number) => {
     const header = Buffer.alloc(512);
@@ -58,7 +58,7 @@ const failureOf = (parents: readonly string[], archive = archiveOf(contents)) =>
     (error: Error) => `${error.name}: ${error.message}`,
   );
 
-test("once: afterwards the archive is no longer read", async () => {
+test("only once: afterwards the archive is not read again", async () => {
   const archive = archiveOf(contents);
   expectAll(await unpackOnce(archive, files, "v1", [here("a/b"), here("c")]));
   rmSync(archive);
@@ -66,7 +66,7 @@ test("once: afterwards the archive is no longer read", async () => {
   expect(readdirSync(here("a/b"))).toEqual(["v1"]);
 });
 
-test("by many at a time: all get the same files, and nothing else is left", async () => {
+test("by many processes at once: all get the same files, and nothing else is left", async () => {
   const archive = archiveOf(contents);
   const found = await Promise.all(Array.from({ length: 6 }, () => unpackOnce(archive, files, "v1", [here("a")])));
   expect(new Set(found)).toEqual(new Set([here("a/v1")]));
@@ -74,7 +74,7 @@ test("by many at a time: all get the same files, and nothing else is left", asyn
   expect(readdirSync(here("a"))).toEqual(["v1"]);
 });
 
-test("into the next folder where the first cannot be written", async () => {
+test("into the next folder if the first cannot be written", async () => {
   writeFileSync(here("taken"), "a file");
   expectAll(await unpackOnce(archiveOf(contents), files, "v1", [here("taken/a"), here("b")]));
   expect(await failureOf([here("taken/a"), here("taken")])).toMatch(
@@ -82,7 +82,7 @@ test("into the next folder where the first cannot be written", async () => {
   );
 });
 
-test("an archive that is cut off, or lacks a file, leaves nothing", async () => {
+test("a truncated archive, or one that lacks a file, leaves nothing", async () => {
   const damaged = (archive: string, reason: string) =>
     `DeviceUnavailableError: The software adapter's archive ${archive} is damaged (${reason}). Install its package again.`;
   const whole = readFileSync(archiveOf(contents));
@@ -97,7 +97,7 @@ test("an archive that is cut off, or lacks a file, leaves nothing", async () => 
   expect(existsSync(here("a"))).toBe(false);
 });
 
-test("a folder that another user made is not trusted", async () => {
+test("a folder of another user is not trusted", async () => {
   mkdirSync(here("a/v1"), { recursive: true });
   writeFileSync(here("a/v1/driver"), "anything");
   // Only root can give a folder away; for others such a folder is what it finds.

@@ -1,4 +1,4 @@
-/** @file Vulkan on Linux before WebGPU asks for it: which drivers are found, and how native code gets its variables in Bun. */
+/** @file Vulkan on Linux: which drivers are found, and how Bun sets variables of native code. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ beforeAll(() => {
 afterEach(() => vi.unstubAllEnvs());
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("lavapipe is found where a Vulkan loader looks, and only that for this machine", () => {
+test("lavapipe is found where a Vulkan loader searches, only for this architecture", () => {
   const foundIn = (...places: string[]) => {
     for (const name of ["XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME"]) vi.stubEnv(name, join(folder, "none"));
     vi.stubEnv("XDG_DATA_DIRS", places.map((place) => join(folder, place)).join(":"));
@@ -28,7 +28,7 @@ test("lavapipe is found where a Vulkan loader looks, and only that for this mach
   expect(foundIn("none", "plain")).toBe(join(folder, "plain/vulkan/icd.d/lvp_icd.json"));
 });
 
-/** Bun's interface to native code, which notes what it is asked for. */
+/** A fake bun:ffi that records its calls. */
 function noting(known: readonly string[]): { readonly ffi: Ffi; readonly calls: string[] } {
   const calls: string[] = [];
   const ffi: Ffi = {
@@ -46,7 +46,7 @@ function noting(known: readonly string[]): { readonly ffi: Ffi; readonly calls: 
   return { ffi, calls };
 }
 
-test("in Bun, libraries are loaded and variables set by its own way to native code", () => {
+test("in Bun, libraries are loaded and variables set through bun:ffi", () => {
   const { ffi, calls } = noting(["libvulkan.so.1", "libc.so.6"]);
   const bun = bunWith(ffi);
   expect(loadFault("libvulkan.so.1", bun)).toBeUndefined();

@@ -1,4 +1,4 @@
-/** @file The device hosts, in the Node that runs the tests. Machines without a graphics card use SwiftShader. */
+/** @file Hosts of devices, in the Node that runs the tests. Machines without a graphics card use SwiftShader. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DeviceUnavailableError, type HostAdapter, requestAdapter, requestGpuDevice } from "../../runtime/host.ts";
 import { readTar } from "../../runtime/hosts/ustar.ts";
@@ -11,7 +11,7 @@ beforeAll(async () => {
 
 afterAll(() => software.release());
 
-test("the software adapter is found with no variable set", () => {
+test("the software adapter is found without environment variables", () => {
   expect(software.kind).toBe("software");
   expect(software.name).toMatch(/software/);
 });
@@ -24,7 +24,7 @@ test("a kernel doubles numbers on the software adapter", async () => {
   expect(device.limits.maxStorageBuffersPerShaderStage).toBe(software.adapter.limits.maxStorageBuffersPerShaderStage);
 });
 
-test("looking for an adapter leaves the environment as it was", async () => {
+test("searching for an adapter leaves the environment unchanged", async () => {
   const before = { ...process.env };
   await Promise.all([requestAdapter("software"), requestAdapter("auto")]);
   expect({ ...process.env }).toEqual(before);
@@ -47,7 +47,7 @@ test("release destroys the devices of its adapter", async () => {
   expect((await device.lost).reason).toBe("destroyed");
 });
 
-test("a damaged archive is an error, not a driver cut short", () => {
+test("a damaged archive is an error, not a truncated driver", () => {
   const header = new Uint8Array(512);
   header.set(new TextEncoder().encode("libvulkan.so.1"));
   header.set(new TextEncoder().encode("00000002000\0"), 124);

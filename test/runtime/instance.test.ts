@@ -1,4 +1,4 @@
-/** @file A program at given sizes: how many workgroups run, with which steps of which loops, and how much memory it takes. */
+/** @file A program at given sizes: its workgroups, the loop steps of each dispatch, and its memory. */
 import { expect, test } from "vitest";
 import type { Dispatch, GridPart, Loop, Program, Step } from "../../compiler/plan/program.ts";
 import { instantiate } from "../../runtime/instance.ts";
@@ -37,7 +37,7 @@ function instanceOf(steps: readonly Step[], sizes: Readonly<Record<string, numbe
   return instantiate(program, sizes);
 }
 
-/** Of each dispatch: workgroups, and the words that stand for it in the table of steps. */
+/** For each dispatch: its workgroups, and its words in the table of steps. */
 function dispatches(steps: readonly Step[], sizes: Readonly<Record<string, number>>) {
   const { steps: flat, stepTable } = instanceOf(steps, sizes);
   return flat.flatMap((step) =>
@@ -55,7 +55,7 @@ test("every row and every lane has a workgroup", () => {
   expect(groups(part(["B", 5], 1, [2, 1], 64), 1)).toEqual([1, 1]);
 });
 
-test("parts follow each other, and what is more than one axis may have goes into a second", () => {
+test("parts follow each other, and workgroups beyond the limit of one axis use a second", () => {
   const parts = [part(["B"], 1, [1], 64), part([65], 1, [1], 64)];
   expect(dispatches([dispatch(parts)], { B: 64 })[0]?.groups).toEqual([3, 1]);
   expect(dispatches([dispatch([part(["B"], 1, [1], 1)])], { B: 65535 })[0]?.groups).toEqual([65535, 1]);
@@ -76,7 +76,7 @@ test("loops count their steps, the outermost first", () => {
   ]);
 });
 
-test("a loop of no steps runs what stands there instead, once in each step of the loops around it", () => {
+test("a loop without steps runs its alternative, once in each step of the enclosing loops", () => {
   const [one, other] = [dispatch([part([1], 1, [1], 1)]), dispatch([part([128], 1, [1], 64)])];
   const inner: Loop = { kind: "loop", length: "K", reverse: false, body: [one], otherwise: [other] };
   const outer: Loop = { kind: "loop", length: "T", reverse: false, body: [inner], otherwise: [one] };
@@ -95,7 +95,7 @@ test("a loop of no steps runs what stands there instead, once in each step of th
   ]);
 });
 
-test("a loop that a kernel runs itself is told where each chunk begins and ends", () => {
+test("a kernel with its own loop gets the start and end of each chunk", () => {
   const chunks = { scan: "cell", length: "T", steps: 3 };
   const [first, second, third] = dispatches([dispatch([part([1], 1, [1], 1)], { chunks })], { T: 7, B: 1 });
   expect([first, second, third].map((step) => step?.entry.slice(0, 2))).toEqual([
@@ -111,6 +111,6 @@ test("a loop that a kernel runs itself is told where each chunk begins and ends"
   expect(chunkRanges(chunks, { T: 0 })).toEqual([[0, 0]]);
 });
 
-test("buffers take four bytes a number", () => {
+test("buffers need four bytes per number", () => {
   expect(instanceOf([], { B: 5 }).bufferBytes).toEqual([40, 68]);
 });

@@ -1,4 +1,4 @@
-/** @file `cellgrad/testing` neither accuses what is right nor passes what was not compared: options, domains, tolerances. */
+/** @file `cellgrad/testing` neither rejects right results nor passes without a comparison: options, domains, tolerances. */
 import { afterAll, describe, expect, test } from "vitest";
 import { checkGradients, checkHosts, hostReportLines, matchers, reportLines } from "../../entries/testing.ts";
 import {
@@ -36,7 +36,7 @@ afterAll(() => device.destroy());
 type Float = Tensor<"f32">;
 type Given<Names extends string> = Readonly<Record<Names, Float>>;
 
-/** The device, with every number that it gives back off by a part of itself. */
+/** The device, with a relative error in every returned number. */
 function offBy(part: number): Device {
   return {
     ...device,
@@ -90,7 +90,7 @@ describe("a device that is right passes", () => {
     expect(report.failure).toBeUndefined();
   });
 
-  test("over a time that the shape of an argument fixes: tolerances count its steps", async () => {
+  test("with a time fixed by an argument's shape: tolerances count its steps", async () => {
     const report = await checkHosts(recurrence, {
       ...{ device, seed: 3, cases: 1, schedules: ["stepwise"] },
       arguments: shapesOf(60),
@@ -99,7 +99,7 @@ describe("a device that is right passes", () => {
     expect(report.failure).toBeUndefined();
   });
 
-  test("steps and terms are counted as they are", () => {
+  test("steps and terms are counted correctly", () => {
     const inputs = Object.entries(shapesOf(200)).map(([name, shape]) => ({ name, dtype: "f32" as const, shape }));
     const graph = traceGraph("recurrence", inputs, ([x, w, u, h]) => {
       const ys = recurrence({ x, w, u, h } as Given<"x" | "w" | "u" | "h">);
@@ -109,7 +109,7 @@ describe("a device that is right passes", () => {
     expect(depthOf(graph)).toBe(200 * 2 * 3);
   });
 
-  test("where f32 hardly determines what is computed, rounding is tried, and that is said", async () => {
+  test("if f32 hardly determines the result, rounding is measured and reported", async () => {
     const rough = ({ x }: Given<"x">) => floor(mul(x, 1e4));
     const options = { device, seed: 1, cases: 3, schedules: ["auto"], arguments: { x: [40, 3] } } as const;
     const report = await checkHosts(rough, options);
@@ -119,7 +119,7 @@ describe("a device that is right passes", () => {
   });
 });
 
-test("a gradient that a device computes wrong names the argument, and how to see it again", async () => {
+test("a wrong gradient of a device is reported with the argument and how to repeat it", async () => {
   const wrong: Device = {
     ...device,
     compile: async (graph, options) => {
@@ -144,7 +144,7 @@ test("a gradient that a device computes wrong names the argument, and how to see
 const doubled = ({ x }: Given<"x">) => sum(square(x));
 const shape = { arguments: { x: ["B", 2] } };
 
-describe("what is asked for wrongly is refused in one line", () => {
+describe("invalid options give a one-line error", () => {
   test.each<readonly [string, unknown, unknown, RegExp]>([
     ["no case", gru, { cases: 0 }, /cases is 0; expected a whole number from 1$/],
     ["fewer than none", gru, { cases: -1 }, /cases is -1/],
@@ -188,7 +188,7 @@ describe("what is asked for wrongly is refused in one line", () => {
     await expect(checkHosts(gru, { device, ...options })).rejects.toThrow(message);
   });
 
-  test("products of B beside B are sizes", () => {
+  test("products of B are allowed if B is a size itself", () => {
     const both = ({ x, y }: Given<"x" | "y">) => add(sum(square(x)), sum(square(y)));
     const report = checkGradients(both, { arguments: { x: ["B"], y: ["2*B"] }, cases: 3, seed: 1 });
     expect(report).toMatchObject({ right: true, comparisons: 6 });
@@ -197,7 +197,7 @@ describe("what is asked for wrongly is refused in one line", () => {
 
 describe("functions with a domain", () => {
   const entropy = ({ p }: Given<"p">) => sum(mul(p, log(p)));
-  test("are right within it, and a hint says so without", () => {
+  test("are right within it, and without it an error suggests one", () => {
     const within = { arguments: { p: { shape: [2], from: 0.1, to: 1 } }, cases: 5, seed: 1 };
     expect(checkGradients(entropy, within)).toMatchObject({ right: true, comparisons: 5 });
     const lines = reportLines(checkGradients(entropy, { arguments: { p: [2] }, cases: 20, seed: 1 })).join("\n");
@@ -205,12 +205,12 @@ describe("functions with a domain", () => {
     expect(lines).toMatch(/smallest failing case: B 1, T 1$/m);
   });
 
-  test("devices are not accused of what the interpreter does too", async () => {
+  test("devices are not blamed for results that the interpreter has too", async () => {
     const checked = checkHosts(entropy, { device, arguments: { p: [8] }, cases: 1, seed: 1 });
     await expect(checked).rejects.toThrow(/the interpreter itself computes NaN as value .* from: 0\.1, to: 2/);
   });
 
-  test("an argument's name means nothing: one called like a state is drawn", () => {
+  test("an argument's name has no effect: one named like a state is generated", () => {
     const named = ({ "state s": s }: Given<"state s">) => div(1, sum(abs(s)));
     expect(checkGradients(named, { arguments: { "state s": [2] }, cases: 3, seed: 1 }).right).toBe(true);
   });
@@ -242,12 +242,12 @@ describe("quotients", () => {
     expect(failure?.fault).toMatchObject({ argument: "x" });
   });
 
-  test("of what turns within every step say nothing", () => {
+  test("of a function that changes direction within every step are undetermined", () => {
     const chaos = ({ x }: Given<"x">) => [1, 2, 3, 4, 5, 6].reduce((y) => sin(mul(y, 100)), x);
     expect(() => checkGradients(chaos, { arguments: { x: [3] }, cases: 12, seed: 1 })).toThrow(/or turns too fast/);
   });
 
-  test("an argument that lies on a kink in every case is named, and nobody says right", () => {
+  test("an argument on a kink in every case is named, and the result is not right", () => {
     const half = ({ x, w }: Given<"x" | "w">) => add(abs(sin(mul(x, 1000 * Math.PI))), mul(w, w));
     const report = checkGradients(half, { arguments: { x: [1], w: [1] }, cases: 3, seed: 1 });
     expect(report).toMatchObject({ right: false, uncompared: ["x"] });
@@ -261,7 +261,7 @@ test("arguments of many numbers", () => {
   expect(report.right).toBe(true);
 });
 
-test("a failing matcher says which options see it again", () => {
+test("a failing matcher prints options that repeat it", () => {
   const cut = cell("cut", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
     const next = tanh(dense("k", [x, stopGradient(h)], units));
     return { state: { h: next }, output: next };

@@ -1,4 +1,4 @@
-/** @file NaN in a check: what is no number is named, and enters no tolerance by which another number is judged. */
+/** @file NaN in a check: NaN is reported, and never widens the tolerance of other numbers. */
 import { afterAll, describe, expect, test } from "vitest";
 import { checkGradients, checkHosts, checkLoss, hostReportLines, reportLines } from "../../entries/testing.ts";
 import {
@@ -35,7 +35,7 @@ const withState = (of: (h: Float) => Float): CellDefinition =>
     return { state: { h: next }, output: add(next, of(h)) };
   });
 
-describe("the argument whose gradient is no number is the one that is named", () => {
+describe("the argument whose gradient is NaN is named", () => {
   test.each<[string, CellDefinition]>([
     ["a root of |h|", withState((h) => sqrt(abs(h)))],
     ["the length of h", withState((h) => sqrt(sum(square(h), -1, { keepAxes: true })))],
@@ -70,7 +70,7 @@ describe("the argument whose gradient is no number is the one that is named", ()
   });
 });
 
-test("a second derivative that is NaN where the gradient has a kink is left out", () => {
+test("a second derivative that is NaN at a kink of the gradient is left out", () => {
   const report = checkGradients(
     withState((h) => mul(h, sqrt(square(h)))),
     { cases: 4, seed: 1, order: 2, units: 1, features: 1 },
@@ -82,7 +82,7 @@ test("a second derivative that is NaN where the gradient has a kink is left out"
 const device = await openDevice({ device: "cpu" });
 afterAll(() => device.destroy());
 
-/** The device, with other numbers in what it gives. */
+/** The device, with changed results. */
 function changing(change: (value: NdArray, output: number) => NdArray): Device {
   return {
     ...device,
@@ -99,7 +99,7 @@ function changing(change: (value: NdArray, output: number) => NdArray): Device {
   };
 }
 
-/** A root of what cancels but for a little, of which f32 cannot say whether it is below 0. */
+/** A root of a nearly cancelling sum, whose sign f32 does not determine. */
 function brittleRoot(x: Float): Float {
   return sqrt(add(sub(mul(x, 3), add(add(x, x), x)), 1e-12));
 }
@@ -107,7 +107,7 @@ function brittleRoot(x: Float): Float {
 describe("a device", () => {
   const options = { cases: 1, seed: 1, schedules: ["auto"] } as const;
 
-  test("is not excused for what is determined by what is not", async () => {
+  test("gets no tolerance for determined numbers from undetermined ones", async () => {
     const both = ({ x, y }: Given<"x" | "y">) => concat([brittleRoot(x), sin(y)]);
     const shapes = { arguments: { x: [2], y: [2] } };
     expect((await checkHosts(both, { ...options, ...shapes, device })).failure).toBeUndefined();
@@ -118,7 +118,7 @@ describe("a device", () => {
     expect((await checkHosts(both, { ...options, ...shapes, device: off })).failure?.what).toBe("value");
   });
 
-  test("whose gradient has a NaN is told with respect to what", async () => {
+  test("whose gradient has a NaN is reported with the argument", async () => {
     const smooth = ({ x, y }: Given<"x" | "y">) => add(mul(square(x), 100), sin(y));
     const odd = changing((value, output) => ({
       ...value,
@@ -132,7 +132,7 @@ describe("a device", () => {
   });
 });
 
-test("a loss that is no number beside the point is not compared with an infinite tolerance", async () => {
+test("a loss that is NaN near the point is not compared with an infinite tolerance", async () => {
   const brittle = model("brittle", ({ x }: Readonly<Record<string, Tensor>>) => sum(sqrt(sub(x as Float, 1))));
   const point = { parameters: {}, inputs: { x: ndarray([4], new Array<number>(4).fill(1 + 1e-7)) } };
   const wrong = { ...interpreter, execute: async () => [ndarray([], [0]), ndarray([4], [0, 0, 0, 0])] };
@@ -140,7 +140,7 @@ test("a loss that is no number beside the point is not compared with an infinite
   expect(unsuitable).toBe("not finite where rounding moves its numbers");
 });
 
-test("a gradient that a device may take for 0 is not compared", async () => {
+test("a gradient that a device can flush to 0 is not compared", async () => {
   const tiny = (factor: number) =>
     model("tiny", ({ x }: Readonly<Record<string, Tensor>>) => sum(mul(x as Float, factor)));
   const point = { parameters: {}, inputs: { x: ndarray([2], [1, 2]) } };

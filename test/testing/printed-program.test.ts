@@ -1,4 +1,4 @@
-/** @file What a random cell is printed as is a program: run as it stands, it has the cell's loss and gradient, bit for bit. */
+/** @file A random cell prints as a program that, run unchanged, has the cell's loss and gradient bit for bit. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,7 +19,7 @@ const kept = Object.values(corpus()).flatMap(({ kind, plan }) => (kind === "cell
 const drawn = fc.sample(cellPlans, { numRuns: 6, seed: 12 });
 const plans = [...kept, ...drawn];
 
-test("the plans have loops in loops, tokens, masks, both directions, both kinds of size, and counters", () => {
+test("the plans have nested loops, tokens, masks, both directions, both kinds of size, and counters", () => {
   const texts = plans.map((plan) => buildCell(plan).text).join("\n");
   const parts = ["scanTensors(", "tokens, ", "mask }", "reverse: true", "shapes:", "randomBits(", "count }"];
   expect(parts.filter((part) => !texts.includes(part))).toEqual([]);

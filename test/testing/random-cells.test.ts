@@ -1,10 +1,10 @@
 /**
- * @file Random cells: hundreds of small random recurrent networks, with states of random shapes and steps
- * of random instructions. For each: reverse mode equals difference quotients and forward mode, a scan equals its unrolled
- * copies, the passes keep values, a sequence cut in two equals the whole, and the CPU in both schedules agrees with
- * the interpreter; WebGPU runs a part of them.
+ * @file Random cells: hundreds of small random recurrent networks, with states of random shapes and steps of random
+ * instructions. For each: reverse mode equals difference quotients and forward mode, a scan equals its unrolled form,
+ * passes preserve values, a sequence split in two equals the whole, and the CPU in both schedules agrees with the
+ * interpreter; WebGPU runs some of them.
  *
- * CELLGRAD_SEED draws other cells; CELLGRAD_CELLS sets how many.
+ * CELLGRAD_SEED selects other cells; CELLGRAD_CELLS sets how many.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -17,9 +17,9 @@ import { executors, interpreter, smallTileExecutors } from "../support/executors
 
 const seed = Number(process.env.CELLGRAD_SEED ?? 1997);
 const cells = Number(process.env.CELLGRAD_CELLS ?? 100);
-/** CELLGRAD_SHRINK=0 shows the first failing cell as it was drawn, at once. */
+/** CELLGRAD_SHRINK=0 prints the first failing cell without shrinking. */
 const shrink = process.env.CELLGRAD_SHRINK !== "0";
-/** Which cells each executor runs, one in this number: kernels of WebGPU take long to compile on a software adapter, those of large tiles longest. */
+/** Each executor runs one in this many cells: WebGPU kernels compile slowly on a software adapter, large tiles slowest. */
 const turns = [
   { every: 1, executors: smallTileCpuExecutors },
   { every: 5, executors: cpuExecutors },

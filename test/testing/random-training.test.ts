@@ -50,7 +50,7 @@ const updatedBy = (name: string, options: Record<string, number | boolean>): Tra
   optimizer: { rule: { name, options }, weightDecay: null, average: null },
 });
 
-/** A device that computes with another number wherever the graph has this one. */
+/** A device that replaces one constant of the graph by another. */
 function mistaking(number: number, other: number): Device {
   const mistaken = (graph: Graph): Graph => {
     const isMeant = graph.nodes.some((node) => node.op === "constant" && node.attrs.value === number);
@@ -65,7 +65,7 @@ function mistaking(number: number, other: number): Device {
   return { ...device, compile: (graph, options) => device.compile(mistaken(graph), options) };
 }
 
-describe("a number of the update that is off by a hundredth on the device", () => {
+describe("a constant of the update that is off by 1 % on the device", () => {
   test.each<[what: string, plan: TrainingPlan, number: number]>([
     ["momentum", updatedBy("momentum", { beta: 0.9, nesterov: false }), 0.9],
     ["Nesterov's momentum", updatedBy("momentum", { beta: 0.9, nesterov: true }), 0.9],
@@ -102,7 +102,7 @@ describe("a number of the update that is off by a hundredth on the device", () =
   });
 });
 
-test("rounding moves what f32 does not hold, and terms that cancel; what it holds stays", () => {
+test("rounding changes values that are not exact in f32, and cancelling terms; exact values stay", () => {
   const f32 = (shape: readonly number[]) => ({ dtype: "f32", shape }) as const;
   const graph = traceGraph(
     "spread",
@@ -125,7 +125,7 @@ test("rounding moves what f32 does not hold, and terms that cancel; what it hold
   expect(counted?.data[0]).toBe(0);
 });
 
-test("every optimizer of the library is drawn", () => {
+test("every optimizer of the library is generated", () => {
   const makesOptimizers = ([, make]: [string, unknown]) => {
     try {
       return typeof make === "function" && make.length === 0 && typeof make().update === "function";
@@ -138,7 +138,7 @@ test("every optimizer of the library is drawn", () => {
   expect([...ruleNames].toSorted()).toEqual(known.map(([name]) => name).toSorted());
 });
 
-test.each(Object.keys(zoo))("%s is trained in sizes that it takes", (cell) => {
+test.each(Object.keys(zoo))("%s is trained in supported sizes", (cell) => {
   const around = { dropout: 0.3, zoneout: 0.3, recurrentDropout: 0.3, connection: null };
   const { objective: trained } = objectiveOf(
     { ...objective, cell, units: 1, features: 1, around },

@@ -1,4 +1,4 @@
-/** @file The second order of random cells: compared when it is asked for, and what is wrong with it alone is found. */
+/** @file Second derivatives of random cells: compared on request, and errors in only these are found. */
 import { expect, test } from "vitest";
 import { interpret } from "../../index.ts";
 import type { Executor } from "../../testing/executor.ts";
@@ -9,7 +9,7 @@ import { corpus } from "../fuzz/corpus.ts";
 
 const cell = buildCell(corpus()["matrix-state-tokens.json"]?.plan as CellPlan);
 
-/** Right to first order; each number of the second is a thousandth too large. */
+/** Right to first order; each second derivative is too large by 0.1 %. */
 const wrongInSecond: Executor = {
   name: "wrong executor",
   tolerance: 1e-4,

@@ -1,4 +1,4 @@
-/** @file The entry "cellgrad/testing": what it finds right, what it finds wrong, and what it says then. */
+/** @file The entry "cellgrad/testing": right and wrong results, and their reports. */
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { lif } from "../../cells/zoo.ts";
@@ -43,7 +43,7 @@ afterAll(() => device.destroy());
 
 type Given<Names extends string> = Readonly<Record<Names, Tensor<"f32">>>;
 
-/** A gate through which no gradient passes: reverse mode leaves out a part of the derivative. */
+/** A gate that blocks the gradient: reverse mode omits a part of the derivative. */
 const gateCutOff = cell("gateCutOff", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
   const z = stopGradient(sigmoid(dense("update", [x, h], units)));
   const next = add(mul(z, h), mul(oneMinus(z), tanh(dense("candidate", [x, h], units))));
@@ -51,7 +51,7 @@ const gateCutOff = cell("gateCutOff", { state: ({ units }) => ({ h: [units] }) }
 });
 
 describe("gradients", () => {
-  test("of cells are right, first and second order", () => {
+  test("of cells are right, to first and second order", () => {
     for (const right of [lstm, gru]) {
       const report = checkGradients(right, { cases: 6, seed: 1, order: 2 });
       expect(report.failure).toBeUndefined();
@@ -61,7 +61,7 @@ describe("gradients", () => {
     }
   });
 
-  test("that leave out a path are wrong: the argument, the smallest case, its numbers, and where the path ends", () => {
+  test("that omit a path are wrong: the report has the argument, the smallest case, its numbers, and where the path ends", () => {
     const { failure } = checkGradients(gateCutOff, { cases: 20, seed: 3 });
     expect(failure?.fault.argument).toMatch(/^parameter .*update\/(kernel|bias)$/);
     expect(failure?.case).toMatchObject({ units: 1, features: 1, batch: 1, time: 1 });
@@ -69,7 +69,7 @@ describe("gradients", () => {
     expect(failure?.stops.join()).toContain("testing.test.ts");
   });
 
-  test("the lines of a report say what was found", () => {
+  test("a report has readable lines", () => {
     const right = reportLines(checkGradients(gru, { cases: 2, seed: 5 }));
     expect(right[0]).toBe("gru: reverse-mode gradient, 2 random cases (seed 5)");
     expect(right.at(-1)).toBe("right");
@@ -92,7 +92,7 @@ describe("gradients", () => {
     expect(checkGradients(halved, { arguments: { x: [2] }, seed: 1 }).failure?.fault.argument).toBe("x");
   });
 
-  test("of second order that are wrong where the first are right", () => {
+  test("can be wrong to second order although the first is right", () => {
     // The gradient is x, which is right; what it would be the gradient of, had it been differentiated, is not x²/2.
     const bent = ({ x }: Given<"x">) => add(mul(stopGradient(x), x), mul(stopGradient(mul(x, x)), -0.5));
     expect(checkGradients(bent, { arguments: { x: [3] }, cases: 5, seed: 1 }).failure).toBeUndefined();
@@ -100,7 +100,7 @@ describe("gradients", () => {
     expect(failure?.fault.reason).toMatch(/^second order: /);
   });
 
-  test("a function that has a kink wherever it is looked at is refused", () => {
+  test("a function with a kink at every point is rejected", () => {
     // Numbers are drawn with three decimals, and there the sine is 0.
     const edges = ({ x }: Given<"x">) => abs(sin(mul(x, 1000 * Math.PI)));
     expect(() => checkGradients(edges, { arguments: { x: [1] }, cases: 3, seed: 1 })).toThrow(
@@ -123,13 +123,13 @@ describe("gradients of a customGradient", () => {
       (ct, x) => mul(mul(ct, cos(x)), factor),
     );
 
-  test("are right where the vjp is the function's, in both orders", () => {
+  test("are right if the vjp matches the function, in both orders", () => {
     const right = ({ x }: Given<"x">) => mul(scaled(1)(x), x);
     const report = checkGradients(right, { arguments: shapes, cases: 5, seed: 1, order: 2 });
     expect(report).toMatchObject({ right: true, comparisons: 10, surrogates: [] });
   });
 
-  test("are wrong where it is not, with its line and what to say where that is meant", () => {
+  test("are wrong otherwise, with the line and the option for intended surrogates", () => {
     const wrong = ({ x }: Given<"x">) => mul(scaled(1.01)(x), x);
     const report = checkGradients(wrong, { arguments: shapes, cases: 5, seed: 1 });
     expect(report.failure?.customGradients.join()).toMatch(/testing\.test\.ts:\d+/);
@@ -138,7 +138,7 @@ describe("gradients of a customGradient", () => {
     );
   });
 
-  test("of a spiking cell are those of its surrogate, which no difference knows", () => {
+  test("of a spiking cell are those of its surrogate, which differences cannot show", () => {
     const strict = checkGradients(lif(), { cases: 20, seed: 1 });
     expect(strict.failure?.fault.reason).toMatch(/difference quotient/);
     const report = checkGradients(lif(), { cases: 5, seed: 1, order: 2, surrogates: true });
@@ -149,7 +149,7 @@ describe("gradients of a customGradient", () => {
     );
   });
 
-  test("that a vjp clips are not linear, and said to be so", () => {
+  test("clipped by a vjp are reported as not linear", () => {
     const clipped = customGradient(
       (x: Tensor<"f32">) => mul(x, 3),
       (ct) => clip(ct, -0.1, 0.1),
@@ -161,7 +161,7 @@ describe("gradients of a customGradient", () => {
     );
   });
 
-  test("leave the option without effect where there is none", () => {
+  test("are unaffected by the option if there is no customGradient", () => {
     const { worst, surrogates } = checkGradients(gru, { cases: 2, seed: 5, surrogates: true });
     expect(worst.difference).toBeGreaterThan(0);
     expect(surrogates).toEqual([]);
@@ -171,7 +171,7 @@ describe("gradients of a customGradient", () => {
 });
 
 describe("devices", () => {
-  test("give the interpreter's values and gradients in both schedules", async () => {
+  test("return the interpreter's values and gradients in both schedules", async () => {
     const report = await checkHosts(gru, { device, cases: 2, seed: 1 });
     expect(report.failure).toBeUndefined();
     // Two cases, two schedules, value and gradient.
@@ -180,7 +180,7 @@ describe("devices", () => {
     expect(hostReportLines(report).at(-1)).toBe("right");
   });
 
-  test("that compute something else are found", async () => {
+  test("with wrong results are found", async () => {
     const wrong: Device = {
       ...device,
       compile: async (graph, options) => {
@@ -196,7 +196,7 @@ describe("devices", () => {
     expect(hostReportLines(report)[1]).toMatch(/^wrong: the value, schedule stepwise: relative error/);
   });
 
-  test("the interpreter is no device to compare with itself", async () => {
+  test("the interpreter cannot be compared with itself", async () => {
     await expect(checkHosts(gru, { device: openInterpreter() })).rejects.toThrow(/open another device/);
   });
 
@@ -227,14 +227,14 @@ describe("matchers", () => {
 });
 
 describe("random cells", () => {
-  test("are checked in one call, and say why where they are not", async () => {
+  test("are checked in one call, and report why if they are discarded", async () => {
     const drawn = fc.sample(arbitraryCell(), { numRuns: 12, seed: 7 });
     const outcomes = await Promise.all(drawn.map((random) => checkRandomCell(random)));
     expect(outcomes.filter(({ unsuitable }) => unsuitable === undefined).length).toBeGreaterThan(6);
     for (const { gradients } of outcomes) expect(gradients.length).toBeGreaterThan(0);
   });
 
-  test("an executor that is wrong is found", async () => {
+  test("a wrong executor is found", async () => {
     const [random] = fc.sample(arbitraryCell(), { numRuns: 1, seed: 7 });
     const off = { name: "one that is off", tolerance: 1e-4, execute: async () => [] };
     await expect(random && checkRandomCell(random, [off])).rejects.toThrow(/one that is off|arrays against/);

@@ -1,6 +1,6 @@
 /**
- * @file What rounding may do to an update where it decides which sign a gradient has: both signs and the neighbourhood of 0
- * are found for every such element, and nothing is excused that is determined.
+ * @file The effect of rounding on an update if it decides the sign of a gradient: both signs and the neighbourhood of 0 are
+ * covered for every such element, and determined elements get no tolerance.
  */
 import { expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
@@ -60,14 +60,14 @@ function spreadOf(optimizer: Optimizer, x: NdArray, mean: number) {
   return { parameters: of("parameters"), mean: of("slots/mean"), gradient: of("slots/probedGradient") };
 }
 
-test("a sign that rounding decides may be either one, in each of hundreds of elements", () => {
+test("a sign decided by rounding can be either one, in each of hundreds of elements", () => {
   const { parameters } = spreadOf(lion({ beta1: 0, beta2: 0 }), cancelling(2 ** -22), 0);
   expect(parameters.exact.every((x) => x === -rate)).toBe(true);
   expect(parameters.spread.slice(0, -1).filter((x) => x !== 2 * rate)).toEqual([]);
   expect(parameters.spread.at(-1)).toBe(0);
 });
 
-test("a gradient that divides the update may be nothing", () => {
+test("a gradient that divides the update can be 0", () => {
   const epsilon = 1e-12;
   const { parameters } = spreadOf(adam({ beta1: 0.5, beta2: 0, epsilon }), cancelling(2 ** -22), 0.25);
   // Of the first update: half the mean before it, which is then taken as half of one.
@@ -79,7 +79,7 @@ test("a gradient that divides the update may be nothing", () => {
   expect(at(parameters.spread, size - 1)).toBeLessThan(1e-5 * Math.abs(at(parameters.exact, size - 1)));
 });
 
-test("what follows the gradient in proportion gets no more room than the gradient", () => {
+test("values proportional to the gradient get no larger spread than the gradient", () => {
   const { mean, gradient } = spreadOf(lion({ beta1: 0, beta2: 0.5 }), cancelling(2 ** -21), 0);
   const room = mean.spread.map((moved, k) => moved / at(gradient.spread, k));
   expect(Math.max(...room.slice(0, -1))).toBeLessThan(0.5001);
@@ -119,14 +119,14 @@ function movedOtherwise(open: number, flipped: readonly number[]) {
   );
 }
 
-test("a device is accused of signs that are determined alone, and a step of which much is open is told apart", () => {
+test("a device is blamed only for determined signs, and a mostly undetermined step is reported as such", () => {
   const some = [0, 1, 2];
   expect(movedOtherwise(some.length, some)).toEqual({});
   expect(movedOtherwise(some.length, [size - 1]).wrong).toMatch(/^parameters should change by/);
   expect(movedOtherwise(size / 50, some)).toEqual({ unsuitable: "parameters: determined badly by f32 numbers" });
 });
 
-test("a curve between values reaches as far as the lines through them", () => {
+test("a curve between values is bounded by the lines through them", () => {
   expect(reach([1, 2, 2, 1], 0)).toBe(3);
   expect(reach([-1, -1, 0, 1, 1], -1)).toBe(2);
   expect(reach([4, 2, 1, 0, -1, -2, -4], 0)).toBe(4);

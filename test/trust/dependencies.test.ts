@@ -1,4 +1,4 @@
-/** @file What is installed is what the lock file pins: one version of each package, by its hash, from the registry. */
+/** @file The lock file pins every installed package: one version, by its hash, from the registry. */
 import { expect, test } from "vitest";
 import { page } from "../docs/pages.ts";
 
@@ -21,7 +21,7 @@ test("every package is pinned to one version by its hash, and none comes from el
   expect(loose).toEqual([]);
 });
 
-test("the lock file is of this package.json", () => {
+test("the lock file matches package.json", () => {
   const kinds = ["dependencies", "devDependencies", "peerDependencies"] as const;
   const stated = JSON.parse(page("package.json"));
   for (const kind of kinds) expect((root as Record<string, unknown>)[kind], kind).toEqual(stated[kind]);

@@ -1,6 +1,6 @@
 /**
- * @file Faults of devices in mid-training: lost, out of memory, silent, with the least that WebGPU promises, or with a
- * kernel that does not compile. Each says in one line what to do, keeps what was learned, and leaves no buffer behind.
+ * @file Device faults during training: lost, out of memory, not answering, with WebGPU's minimum limits, or with a kernel
+ * that does not compile. Each gives a one-line error that says what to do, preserves the training state, and leaks no buffer.
  */
 import { describe, expect, test } from "vitest";
 import { lstm } from "../../cells/lstm.ts";
@@ -39,7 +39,7 @@ function batch(i: number, fresh = i === 0, rows = 2, steps = 6): TrainingBatch {
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 const failureOf = (task: Promise<unknown>) => task.then(() => "no failure", messageOf);
 
-/** What no error scope catches: hosts print it in lines of their own. */
+/** Errors outside of error scopes, which hosts would print. */
 function unheardOn(device: GPUDevice): readonly string[] {
   const unheard: string[] = [];
   device.addEventListener("uncapturederror", ({ error }) => unheard.push(error.message));
@@ -49,7 +49,7 @@ function unheardOn(device: GPUDevice): readonly string[] {
 /** Some memory is given back in later turns. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
 
-test("a device lost in mid-training: from the last checkpoint in a file, the run is bit-equal to one that was not interrupted", async () => {
+test("a device lost during training: resumed from the last checkpoint in a file, the run is bit-equal to an uninterrupted one", async () => {
   const device = await openWebgpu();
   const whole = await createTrainer(device, network, options);
   const losses: number[] = [];
@@ -84,7 +84,7 @@ test("a device lost in mid-training: from the last checkpoint in a file, the run
 describe("out of memory", () => {
   const line = lineOf("a batch for which the device has no memory");
 
-  test("keeps weights, slots and step count; a smaller batch trains on, bit-equal to a run that never asked for more", async () => {
+  test("keeps weights, slots and step count; training continues with a smaller batch, bit-equal to a run without the failure", async () => {
     const { device, context } = await shortOfMemory(100_000);
     const plain = await createTrainer(device, network, options);
     const undisturbed = [0, 1, 2, 3].map(async (i) => (await plain.step(batch(i, true))).loss);
@@ -115,7 +115,7 @@ describe("out of memory", () => {
     device.destroy();
   });
 
-  test("serves the same batch once there is memory again", async () => {
+  test("runs the same batch once there is memory again", async () => {
     const { device, restore } = await shortOfMemory(100_000);
     const trainer = await createTrainer(device, network, options);
     const large = batch(0, true, 64, 40);
@@ -126,7 +126,7 @@ describe("out of memory", () => {
     device.destroy();
   });
 
-  test("is said of an upload by the run that would read it, and by whoever reads it", async () => {
+  test("of an upload is reported by runs and reads that use it", async () => {
     const { device, context } = await shortOfMemory(1000);
     const unheard = unheardOn(context.device);
     const array = device.upload(ndarray([500], new Float64Array(500)));
@@ -140,7 +140,7 @@ describe("out of memory", () => {
     device.destroy();
   });
 
-  test("a value above the adapter's limit is refused before anything is enqueued, with the plan's bytes", async () => {
+  test("a value above the adapter's limit is rejected before anything is enqueued, with the planned bytes", async () => {
     const device = await openDevice({ device: "software" });
     const rows = 16384;
     const graph = traceGraph("outer", [{ name: "x", dtype: "f32", shape: ["N"] }], ([x]) => {
@@ -160,7 +160,7 @@ describe("out of memory", () => {
   });
 });
 
-test("a device that hangs is waited for as long as was allowed, and its trainer goes on where it answers again", async () => {
+test("a hanging device is awaited until the timeout, and its trainer continues if it answers again", async () => {
   const { device, context, hang } = await silent();
   const trainer = await createTrainer(device, network, options);
   await trainer.step(batch(0));
@@ -204,7 +204,7 @@ test("a kernel that does not compile is named, with the user's op and line", asy
   device.destroy();
 });
 
-describe("an adapter with WebGPU's default limits alone", () => {
+describe("an adapter with only WebGPU's default limits", () => {
   // Two layers want more buffers than may be bound, and so many units more workgroup memory than there is.
   test.each([
     { units: 8, layers: 2 },

@@ -1,4 +1,4 @@
-/** @file Each row of the table of faults is seen by a test. */
+/** @file Each row of the table of faults has a test. */
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { faults } from "./fault-table.ts";

@@ -1,7 +1,7 @@
 /**
- * @file The table of faults in docs/trust.md: what was given, the one line that the user saw, what was kept. The tests read
- * the lines from there, so that what the page says is what was seen. `…` stands for what differs. Bad input has tables of
- * its own, of which the page says where they are and how many rows they have.
+ * @file The table of faults in docs/trust.md: the fault, the one-line message, and what is preserved. The tests read the
+ * messages from the page, so that the page is true. `…` stands for variable text. Bad input is in separate tables; the page
+ * has their links and numbers of rows.
  */
 import { page } from "../docs/pages.ts";
 
@@ -18,14 +18,14 @@ export const faults: readonly Fault[] = [...section.matchAll(/^\| ([^|`]+) \| `(
   ([, given = "", line = "", kept = ""]) => ({ given, line: patternOf(line), kept }),
 );
 
-/** The whole line of a row, in which nothing breaks a line. */
+/** The message of a row, as a pattern for one line. */
 export function lineOf(given: string): RegExp {
   const row = faults.find((fault) => fault.given === given);
   if (row === undefined) throw new Error(`docs/trust.md has no fault ${JSON.stringify(given)}`);
   return row.line;
 }
 
-/** How many rows the page says that the tables of a test file have, whose path is that from `test/` on. */
+/** The number of rows that the page states for a test file, given by its path below `test/`. */
 export function rowsSaid(file: string): number {
   const [, count] = new RegExp(`\\]\\(\\.\\./test/${file}\\) \\|[^|]+\\| ([\\d,]+) \\|`).exec(section) ?? [];
   if (count === undefined) throw new Error(`docs/trust.md says nothing of the tables of ${file}`);

@@ -1,11 +1,11 @@
-/** @file Devices at fault, as hosts give them: with WebGPU's default limits alone, with no memory left, with no answer. */
+/** @file Faulty devices: with only WebGPU's default limits, without free memory, or not answering. */
 
 import type { Device } from "../../devices/device.ts";
 import { deviceOn } from "../../devices/webgpu.ts";
 import { GpuContext } from "../../runtime/context.ts";
 import { type HostAdapter, requestAdapter } from "../../runtime/host.ts";
 
-/** SwiftShader allows a buffer of 1 GiB and has no memory for one. */
+/** SwiftShader allows a buffer of 1 GiB but has no memory for one. */
 const tooLarge = 2 ** 30;
 
 export interface FaultyDevice {
@@ -13,13 +13,13 @@ export interface FaultyDevice {
   readonly context: GpuContext;
 }
 
-/** A device that was asked for with no limit above WebGPU's defaults: 8 storage buffers, 16 KiB of workgroup memory. */
+/** A device with WebGPU's default limits: 8 storage buffers, 16 KiB of workgroup memory. */
 export async function withDefaultLimits(): Promise<FaultyDevice> {
   const host = await requestAdapter();
   return onContext(new GpuContext(host, await host.adapter.requestDevice()));
 }
 
-/** A software device on which buffers above so many bytes find no memory, until `restore` is called. */
+/** A software device that has no memory for buffers above some size, until `restore` is called. */
 export async function shortOfMemory(largest: number): Promise<FaultyDevice & { readonly restore: () => void }> {
   const host = await requestAdapter("software");
   const real = await deviceOf(host);
@@ -34,7 +34,7 @@ export async function shortOfMemory(largest: number): Promise<FaultyDevice & { r
   return { ...onContext(new GpuContext(host, device)), restore };
 }
 
-/** A device that answers nobody for as long as `hang` says so. */
+/** A device that does not answer while `hang` is set. */
 export async function silent(): Promise<FaultyDevice & { hang: (hangs: boolean) => void }> {
   const host = await requestAdapter();
   let hangs = false;

@@ -1,6 +1,6 @@
 /**
- * @file Model files made up by somebody who means harm: what JSON readers disagree on, names of the prototype, texts that
- * would be code somewhere. Reading one runs nothing and changes nothing; what is taken is only numbers and names.
+ * @file Malicious model files: JSON that readers interpret differently, prototype names, strings that could be run as code.
+ * Reading one runs no code and changes nothing; only numbers and names are used.
  */
 import { execFile } from "node:child_process";
 import { expect, test } from "vitest";
@@ -99,7 +99,7 @@ const refused: readonly (readonly [given: string, bytes: Uint8Array, line: strin
   ],
 ];
 
-test.each(refused)("%s is refused in one line", (_given, bytes, line) => {
+test.each(refused)("%s gives a one-line error", (_given, bytes, line) => {
   const fault = faultOf(bytes);
   expect(fault).toBeInstanceOf(UserError);
   expect((fault as UserError).message.slice(0, line.length)).toBe(line);
@@ -137,7 +137,7 @@ test("no file reaches the prototype of objects", () => {
   expect(Object.keys(Object.prototype)).toEqual([]);
 });
 
-test("a model whose every text is code is used by a process that may compile none", async () => {
+test("a model full of code strings works in a process that cannot compile code", async () => {
   const code = "');globalThis.process?.exit(3);//*/`process.exit(3)`\n}fn main(){}\u2028import('node:fs')";
   const space = new Workspace();
   const path = space.write(
@@ -160,7 +160,7 @@ test("a model whose every text is code is used by a process that may compile non
   expect(JSON.parse(stdout)).toMatchObject({ columns: [code, `b${code}`] });
 });
 
-test("keys that repeat are found however they are written, and only then", () => {
+test("duplicate keys are found in any spelling, and nothing else is", () => {
   expect(repeatedKey('{"a":{"b":1},"c":[{"b":1},{"b":2}],"d":"\\"a\\":"}')).toBeUndefined();
   expect(repeatedKey('[{"a":1},{"a":[{"x":1,"y":2,"x":3}]}]')).toBe("x");
   expect(repeatedKey('{"a\\\\":1,"a":2}')).toBeUndefined();
@@ -169,7 +169,7 @@ test("keys that repeat are found however they are written, and only then", () =>
   expect(() => decodeCell('{"version":1,"version":1}')).toThrow("the cell: expected JSON that names no key twice");
 });
 
-test("a tensor of the name of the metadata, or of no array, is not written", () => {
+test("a tensor with the name of the metadata, or without an array, is not written", () => {
   expect(() => encodeTensors({ tensors: { __metadata__: ndarray([], [1]) }, metadata: {} })).toThrow(
     "a tensor cannot be called __metadata__",
   );

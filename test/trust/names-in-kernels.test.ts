@@ -1,6 +1,6 @@
 /**
- * @file Names that a user chooses (of cells, states, scopes, parameters, files) reach no kernel but in comments, of
- * printable ASCII on one line: whatever they are, the code is that of plain names.
+ * @file User-chosen names (of cells, states, scopes, parameters, files) appear in kernels only in comments, as printable
+ * ASCII on one line: for any names, the code is the same as with plain names.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -41,7 +41,7 @@ const hostile: Names = {
   site: `mine${injection}.ts:1:1`,
 };
 
-/** A network of one cell that has names of every kind. */
+/** A network of one cell with names of every kind. */
 function networkOf(names: Names) {
   const made = cell(names.cell, { state: ({ units }) => ({ h: [units], [names.state]: [units] }) }, (given) => {
     const { x, units } = given;
@@ -75,7 +75,7 @@ const trainingPrograms: Compile = (names) => {
   );
 };
 
-/** Forward only, which is soon compiled. */
+/** Forward only, which compiles quickly. */
 const evaluationPrograms: Compile = (names) => {
   const step = evaluationStep(networkOf(names));
   return [compileProgram(withSites(step.graph, names.site), { donate: step.donate, target: "software" })];
@@ -97,7 +97,7 @@ function onlyInComments(compile: Compile): (names: Names) => string[] {
   };
 }
 
-test("names made to break out of a comment leave the code of every kernel as it is, and it parses", () => {
+test("names designed to break out of a comment leave the code of every kernel unchanged, and it parses", () => {
   const kernels = onlyInComments(trainingPrograms)(hostile);
   // The names are there, for people.
   expect(kernels.some((wgsl) => /^\/\/ .*computes cell\?\*\/ \} @compute/m.test(wgsl))).toBe(true);

@@ -1,4 +1,4 @@
-/** @file A number that is not finite is traced to the step, the tensor and the op that made it, with the user's line. */
+/** @file A non-finite number is traced to its step, tensor and op, with the user's source line. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { grad } from "../../compiler/autodiff/gradient.ts";
 import { cell } from "../../compiler/dsl/cell.ts";
@@ -22,7 +22,7 @@ import { lineOf } from "./fault-table.ts";
 
 type Float = Tensor<"f32">;
 
-/** What is said of f(x), for x of two numbers. */
+/** The message about f(x), for x of two numbers. */
 function saidOf(f: (x: Float) => Float, x: readonly number[]): string | undefined {
   const graph = traceGraph("f", [{ name: "x", dtype: "f32", shape: [2] }], ([given]) => [f(given as Float)]);
   const found = findNonFinite(graph, { x: ndarray([2], x) });
@@ -95,7 +95,7 @@ describe("a graph", () => {
     expect(saidOf(f, x)).toBe(said);
   });
 
-  test("in a loop: the step of time, through carries and through what is stacked", () => {
+  test("in a loop: the time step, through carries and stacked outputs", () => {
     const shrinking = (reverse: boolean) => (x: Float) => {
       const step = ([value]: readonly Tensor[]) => {
         const next = sub(value as Float, constant(1));
@@ -110,7 +110,7 @@ describe("a graph", () => {
     expect(saidOf(shrinking(true), [9, 3])).toMatch(/, in step 1 of /);
   });
 
-  test("of several outputs, that which was computed first", () => {
+  test("with several outputs, the first computed one", () => {
     const graph = traceGraph("f", [{ name: "x", dtype: "f32", shape: [2] }], ([x]) => {
       const [first, second] = [log(x as Float), sqrt(sub(x as Float, 1))];
       return [second, first];
@@ -118,7 +118,7 @@ describe("a graph", () => {
     expect(findNonFinite(graph, { x: ndarray([2], [0, 0]) })).toMatchObject({ op: "log", count: 2 });
   });
 
-  test("neither inputs nor what the interpreter gives are changed", () => {
+  test("neither inputs nor the interpreter's results are changed", () => {
     const graph = traceGraph("f", [{ name: "x", dtype: "f32", shape: [2] }], ([x]) => [reshape(x as Float, [1, 2])]);
     const x = ndarray([2], [0.1, 0.2]);
     findNonFinite(graph, { x });
@@ -126,7 +126,7 @@ describe("a graph", () => {
   });
 });
 
-/** Its state halves with every step; its output is above what f32 holds where the state is. */
+/** Its state halves with every step; its output overflows f32 when the state is small. */
 const fading = cell("fading", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
   const next = add(mul(h, 0.5), dense("key", [x], units));
   return { state: { h: next }, output: exp(next) };
@@ -160,7 +160,7 @@ for (const { name, open } of devices) {
       fresh,
     });
 
-    test("the step that stopped training is kept with its batch and its state, however many follow", async () => {
+    test("the step that stopped training is stored with its batch and state, however many follow", async () => {
       expect(await trainer.stoppedStep()).toBeUndefined();
       const results = await Promise.all([
         trainer.step(batch([1, 2], true)),
@@ -179,13 +179,13 @@ for (const { name, open } of devices) {
       expect(from).toBeCloseTo(1000.622, 1);
     });
 
-    test("is forgotten when training goes on", async () => {
+    test("is dropped when training continues", async () => {
       trainer.setParameters(await trainer.parameters());
       expect(await trainer.stoppedStep()).toBeUndefined();
       expect((await trainer.step(batch([1, 2], true))).finite).toBe(true);
     });
 
-    test("is not that of a step which was on its way when the trainer was restored", async () => {
+    test("is not a step that was in flight when the trainer was restored", async () => {
       const kept = await trainer.checkpoint();
       const onItsWay = trainer.step(batch([4, 999], false));
       trainer.restore(kept);
@@ -198,7 +198,7 @@ for (const { name, open } of devices) {
   });
 }
 
-test("weights whose held-out loss is not finite are not kept, though every step was: the last that were good are", async () => {
+test("weights whose held-out loss is not finite are not saved, although every step was finite: the last good ones are", async () => {
   const space = new Workspace({
     "late.csv": `a\n${Array.from({ length: 90 }, (_, i) => (i < 85 ? i % 2 : 99)).join("\n")}\n`,
     "steep.ts": `import { cell, exp, mul } from "cellgrad";
@@ -215,7 +215,7 @@ export default cell("steep", { state: ({ units }) => ({ h: [units] }) }, ({ x, h
   space.remove();
 });
 
-test("cellgrad train --debug-nan names the op and the line of the user's file; without it, the message says how", async () => {
+test("cellgrad train --debug-nan names the op and the line of the user's file; without it, the message mentions the option", async () => {
   const rows = Array.from({ length: 90 }, (_, i) => (i < 20 ? 2 : 2 - i / 20));
   const space = new Workspace({
     "falling.csv": `a\n${rows.join("\n")}\n`,

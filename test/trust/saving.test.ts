@@ -1,6 +1,6 @@
 /**
- * @file Saving under faults: killed half-way, a full disk, something that is no file in the way. The old file stays as it
- * was or the new one is there, and what was written aside goes.
+ * @file Saving under faults: a killed process, a full disk, a target that is not a regular file. Either the old file is
+ * unchanged or the new one is complete, and temporary files are removed.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -19,11 +19,11 @@ import { lineOf } from "./fault-table.ts";
 
 const network = languageModel({ cell: lstm, units: 32, layers: 1, vocabulary: 2, embed: 8 });
 
-/** The model of one seed; some 20 kB. */
+/** The model of a seed; about 20 kB. */
 const modelOf = (seed: number) =>
   savedModel(network, initialize(network.specs, seed), { vocabulary: ["a", "b"], training: { seed } });
 
-/** Bytes that the disk still takes; what goes on beyond finds it full, as the kernel says it. */
+/** Free bytes of the disk; writes beyond fail with the kernel's error for a full disk. */
 let room = Number.POSITIVE_INFINITY;
 
 vi.mock("node:fs/promises", async (original) => {
@@ -57,7 +57,7 @@ const failureOf = (task: Promise<unknown>) =>
     (error: unknown) => (error as Error).message,
   );
 
-/** Lets `child` work for so many milliseconds, and kills it as nothing can prevent. */
+/** Lets `child` run for some milliseconds, then kills it (SIGKILL). */
 async function killAfter(child: ChildProcess, milliseconds: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, milliseconds));
   const gone = once(child, "exit");
@@ -65,7 +65,7 @@ async function killAfter(child: ChildProcess, milliseconds: number): Promise<voi
   await gone;
 }
 
-test("a process that is killed while it saves leaves the old file or the new one, never a part", async () => {
+test("a process killed during a save leaves the old file or the new one, never an incomplete one", async () => {
   const contents = [1, 2].map((byte) => Buffer.alloc(16e6, byte));
   const sources = contents.map((bytes, i) => space.write(`source${i}`, bytes));
   const place = space.write("m.safetensors", Buffer.alloc(16e6, 1));
@@ -87,7 +87,7 @@ test("a process that is killed while it saves leaves the old file or the new one
   expect(space.list()).toEqual(["m.safetensors", "source0", "source1"]);
 });
 
-test("a full disk is one line, and the old model is as it was", async () => {
+test("a full disk gives one error line, and the old model is unchanged", async () => {
   const path = space.file("m.safetensors");
   await saveModel(path, modelOf(1));
   const before = readFileSync(path);
@@ -102,7 +102,7 @@ test("a full disk is one line, and the old model is as it was", async () => {
   expect((await loadModel(path)).training).toEqual({ seed: 2 });
 });
 
-test("a link stays a link, and the file that it leads to is replaced", async () => {
+test("a link stays a link, and its target is replaced", async () => {
   await saveModel(space.file("real.safetensors"), modelOf(1));
   symlinkSync(space.file("real.safetensors"), space.file("link.safetensors"));
   await saveModel(space.file("link.safetensors"), modelOf(2));
@@ -110,12 +110,12 @@ test("a link stays a link, and the file that it leads to is replaced", async () 
   expect((await loadModel(space.file("real.safetensors"))).training).toEqual({ seed: 2 });
 });
 
-test("what is no file is not replaced by one", async () => {
+test("a target that is not a regular file is not replaced", async () => {
   expect(await failureOf(saveModel("/dev/null", modelOf(1)))).toMatch(lineOf("a place that is no file"));
   expect(lstatSync("/dev/null").isCharacterDevice()).toBe(true);
 });
 
-test("two saves at once to one file leave one of the two models", async () => {
+test("two concurrent saves to one file leave one of the two models", async () => {
   const path = space.file("m.safetensors");
   await Promise.all([1, 2].map((seed) => saveModel(path, modelOf(seed))));
   expect([1, 2]).toContain((await loadModel(path)).training?.seed);

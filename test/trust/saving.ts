@@ -1,4 +1,4 @@
-/** @file A process that writes one of two files in turn to one place, for ever: to be killed. Arguments: place, file, file. */
+/** @file A process that keeps writing two files alternately to one path, to be killed. Arguments: path, file, file. */
 import { readFileSync } from "node:fs";
 import { writeAtomically } from "../../disk/atomic-write.ts";
 

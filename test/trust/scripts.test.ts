@@ -1,4 +1,4 @@
-/** @file Options of npm scripts that are none: one line, exit code 2, and nothing is begun. */
+/** @file Invalid options of npm scripts: one error line, exit code 2, and nothing is started. */
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";

@@ -1,4 +1,4 @@
-/** @file The soak in short: device memory neither grows while training goes on nor stays when trainers go. */
+/** @file A short soak: device memory does not grow during training, and trainers leak none. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import { deviceOnCpu } from "../../devices/cpu.ts";
@@ -36,7 +36,7 @@ describe.each([
   });
   afterAll(() => opened.device.destroy());
 
-  test("training holds as much memory at the end as after a quarter of the steps", async () => {
+  test("training uses as much memory at the end as after a quarter of the steps", async () => {
     const { device, end } = opened;
     const ends: number[] = [];
     const samples = await soakSteps(device, { count: steps, samples: 4, onSample: () => ends.push(end()) });
@@ -49,7 +49,7 @@ describe.each([
     expect(ends).toEqual([1, 2, 3, 4].map(() => ends[0]));
   });
 
-  test("trainers that come and go leave no buffer and no byte", async () => {
+  test("created and destroyed trainers leave no buffer and no byte", async () => {
     const { device, end } = opened;
     device.trim();
     const [before, lastByte] = [device.memory(), end()];

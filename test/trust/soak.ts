@@ -1,6 +1,6 @@
 /**
- * @file Long training, watched: what the device and the process hold, and how long steps take, piece by piece; and trainers
- * that come and go. `npm run soak` runs it for long, the tests for a moment.
+ * @file Samples memory of device and process, and step times, during long training; and while trainers are created and
+ * destroyed. `npm run soak` runs it for a long time, the tests briefly.
  */
 import { lstm } from "../../cells/lstm.ts";
 import { rnn } from "../../cells/rnn.ts";
@@ -10,7 +10,7 @@ import type { Batch } from "../../train/data/batches.ts";
 import { languageModel } from "../../train/networks.ts";
 import { createTrainer } from "../../train/trainer.ts";
 
-/** What was held after a piece of the run, once garbage was collected where the process allows it. */
+/** Memory after a part of the run, after garbage collection if the process allows it. */
 export interface Sample {
   /** Steps or cycles so far. */
   readonly done: number;
@@ -35,7 +35,7 @@ export interface SoakOptions {
 const network = languageModel({ cell: lstm, units: 16, layers: 1, vocabulary: 11, embed: 8 });
 const [rows, steps] = [4, 16];
 
-/** Two sizes of batches in turn, as the last of a file is shorter: fresh ones among carried ones. */
+/** Alternates two batch sizes, as the last batch of a file is shorter; some batches are fresh, others carry a state. */
 function batch(i: number): Batch {
   const time = i % 7 === 6 ? steps / 2 : steps;
   const tokens = Array.from({ length: rows * time }, (_, at) => (at * at + i) % 11);
@@ -43,7 +43,7 @@ function batch(i: number): Batch {
   return { x: array, targets: array, fresh: i % 5 === 0 };
 }
 
-/** One trainer for all steps, four of them on their way at a time; weights are read back in every sample. */
+/** One trainer for all steps, four in flight at a time; weights are read in every sample. */
 export async function soakSteps(device: Device, options: SoakOptions): Promise<Sample[]> {
   const trainer = await createTrainer(device, network, { clipNorm: 1, seed: 1 });
   const inFlight: Promise<unknown>[] = [];
@@ -57,7 +57,7 @@ export async function soakSteps(device: Device, options: SoakOptions): Promise<S
   return samples;
 }
 
-/** Trainers that are created, train, perhaps evaluate, and are destroyed, each of another width than the one before. */
+/** Trainers that are created, train, sometimes evaluate, and are destroyed, each with another width than the last. */
 export function soakCycles(device: Device, options: SoakOptions): Promise<Sample[]> {
   return sampled(device, options, async (i) => {
     const cycled = languageModel({ cell: rnn, units: 4 + (i % 3), layers: 1, vocabulary: 11, embed: 4 });
@@ -104,7 +104,7 @@ function held(device: Device) {
   return { buffers, deviceBytes: bytes, heapBytes: heapUsed, residentBytes: rss };
 }
 
-/** The value below which this part of the values lies. */
+/** The quantile of the values at this fraction. */
 export function quantile(values: readonly number[], part: number): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length * part)] ?? Number.NaN;
 }

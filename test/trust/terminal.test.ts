@@ -1,22 +1,22 @@
-/** @file What a stranger chose (names in models, cells, columns) reaches a terminal without what steers it, and not at any length. */
+/** @file Untrusted names (in models, cells, columns) reach a terminal escaped and shortened. */
 import { expect, test } from "vitest";
 import { escapeControls } from "../../cli/streams.ts";
 import { loadModel } from "../../entries/node.ts";
 import { run, SERIES, TINY, Workspace } from "../cli/run.ts";
 
-/** Clears the screen, sets the title, turns the direction of writing, and both of those controls in one character. */
+/** Clears the screen, sets the title, changes the writing direction, and both controls in one character. */
 const steering = "\u001b[2J\u001b]0;title\u0007\u202e\u009b\u2028\r";
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
 const steers = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/;
 
-test("what steers is escaped as in JSON; letters of any language, emoji, tabs and line feeds stay", () => {
+test("control characters are escaped as in JSON; letters of any language, emoji, tabs and line feeds stay", () => {
   expect(escapeControls(steering)).toBe("\\u001b[2J\\u001b]0;title\\u0007\\u202e\\u009b\\u2028\\u000d");
   const plain = "naïve\t日本語 עברית 👩‍👩‍👧\n";
   expect(escapeControls(plain)).toBe(plain);
   expect(JSON.parse(escapeControls(JSON.stringify({ steering, plain })))).toEqual({ steering, plain });
 });
 
-test("columns, cells and states of such names are trained, saved, forecast and exported without a control character", async () => {
+test("columns, cells and states with such names are trained, saved, forecast and exported without a control character", async () => {
   const name = JSON.stringify(`mine${steering}`);
   const space = new Workspace({
     "rows.csv": SERIES.replace("a,b", `a${steering.replace("\r", "")},b`),
@@ -48,7 +48,7 @@ export default cell(${name}, { state: ({ units }) => ({ [${name}]: [units] }) },
   space.remove();
 });
 
-test("a line on a terminal is no longer than what a person reads", async () => {
+test("an error line on a terminal is shortened", async () => {
   const { stderr } = await run("train", "x".repeat(200_000));
   expect(stderr.length).toBeLessThan(2000);
   expect(stderr).toMatch(/^cellgrad: x+ … x+: the name is too long\n$/);
