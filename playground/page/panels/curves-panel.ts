@@ -4,8 +4,10 @@ import { button, h } from "../dom.ts";
 import { curvesCsv, figuresCsv, fileNameOf } from "../export/csv.ts";
 import { download } from "../export/download.ts";
 import { type LegendEntry, pictureOf } from "../export/picture.ts";
-import { rate } from "../numbers.ts";
+import { rate, short } from "../numbers.ts";
+import { type LegendItem, legendList } from "../plots/legend.ts";
 import { createPlot, type PlottedCurve } from "../plots/plot.ts";
+import { lossUnit } from "../plots/units.ts";
 import { differences, labelOf } from "../session/run-labels.ts";
 import { mostRuns, type RunRecord } from "../session/runs.ts";
 import { messageOf, type Training } from "../session/training.ts";
@@ -16,7 +18,14 @@ const pace = 250;
 
 export function curvesPanel(training: Training): HTMLElement {
   const loss = createPlot({ label: "Loss by step", xLabel: "step", height: 240 });
-  const speed = createPlot({ label: "Tokens per second by step", xLabel: "step", height: 96, format: rate });
+  const lines = legendList("Lines of the plot");
+  const speed = createPlot({
+    label: "Tokens per second by step",
+    xLabel: "step",
+    yLabel: "tokens/s",
+    height: 96,
+    format: rate,
+  });
   const table = runsTable(training);
   const empty = h(
     "ol",
@@ -33,7 +42,8 @@ export function curvesPanel(training: Training): HTMLElement {
     { class: "curves" },
     h("h3", {}, "Loss", about),
     loss.element,
-    h("h3", {}, "Tokens per second"),
+    lines.element,
+    h("h3", {}, "Tokens per second", h("small", {}, "by the clock; a token is a character, or a row of a sequence")),
     speed.element,
   );
 
@@ -45,8 +55,10 @@ export function curvesPanel(training: Training): HTMLElement {
     full.hidden = records.length < mostRuns;
     table.show(records);
     const visible = records.filter((record) => record.shown);
-    about.textContent = aboutLevels(visible);
-    loss.show(lossCurves(records));
+    const unit = lossUnit(visible.map(({ kind }) => kind));
+    about.textContent = unit === undefined ? "each in the unit of its data" : `in ${unit}`;
+    lines.show(linesOf(visible));
+    loss.show(lossCurves(records), unit ?? "loss");
     speed.show(visible.map(({ run, colour, speed }) => ({ name: run, colour: runColour(colour), ...speed })));
   };
   let timer: number | undefined;
@@ -72,7 +84,12 @@ function keepRow(training: Training): HTMLElement {
     const curves = lossCurves(records());
     const blob = await pictureOf({
       title: `Loss on ${data}`,
-      plot: { label: "Loss by step", xLabel: "step", yLabel: "loss", height: 420 },
+      plot: {
+        label: "Loss by step",
+        xLabel: "step",
+        yLabel: lossUnit(drawn.map(({ kind }) => kind)) ?? "loss",
+        height: 420,
+      },
       curves,
       legend: legendOf(curves),
     });
@@ -143,7 +160,13 @@ function levels(records: readonly RunRecord[]): [name: string, value: number][] 
   ];
 }
 
-function aboutLevels(records: readonly RunRecord[]): string {
-  const best = records.some((record) => record.best !== undefined) ? ", and the best there is" : "";
-  return `in training, and held out (dashed); grey: knowing nothing${best}`;
+/** What is solid, what is dashed, and the levels; which colour is which run says the table. */
+function linesOf(records: readonly RunRecord[]): LegendItem[] {
+  return [
+    { name: "in training", colour: "var(--ink)" },
+    { name: "held out from training", colour: "var(--ink)", style: "dashes" },
+    ...levels(records).map(
+      ([name, value]): LegendItem => ({ name, colour: "var(--faint-ink)", style: "dashes", note: short(value) }),
+    ),
+  ];
 }

@@ -5,6 +5,7 @@
 
 import type { GradientFlow } from "../../shared/protocol.ts";
 import { button, h } from "../dom.ts";
+import { legendList } from "../plots/legend.ts";
 import { createPlot, type PlottedCurve } from "../plots/plot.ts";
 import { messageOf, type Training } from "../session/training.ts";
 import type { WorkerClient } from "../worker-client.ts";
@@ -24,13 +25,14 @@ export function flowPanel(training: Training, worker: WorkerClient): FlowPanel {
   const plot = createPlot({
     label: "Norm of the gradient of the last step's loss with respect to the state, by steps before it",
     xLabel: "steps before the loss",
+    yLabel: "norm of ∂loss/∂state",
     height: 240,
     logarithmic: true,
     backwards: true,
     format: powerOfTen,
   });
   const problem = h("p", { class: "problem", role: "alert", hidden: true });
-  const legend = h("ul", { class: "legend" });
+  const legend = legendList("Curves of the plot");
   const measureNow = button("Measure", () => void measure());
   const empty = h(
     "p",
@@ -73,17 +75,11 @@ export function flowPanel(training: Training, worker: WorkerClient): FlowPanel {
       }),
     );
     plot.show(curves);
-    legend.replaceChildren(
-      ...curves.map(({ name, colour, style, values }) => {
+    legend.show(
+      curves.map(({ values, ...curve }) => {
         const [first = 0] = values;
         const share = first > 0 ? (values.at(-1) ?? 0) / first : 0;
-        return h(
-          "li",
-          {},
-          h("i", { class: `stroke ${style}`, style: `--colour: ${colour}` }),
-          name,
-          h("small", {}, reach(share, values.length)),
-        );
+        return { ...curve, note: reach(share, values.length) };
       }),
     );
   };
@@ -91,7 +87,7 @@ export function flowPanel(training: Training, worker: WorkerClient): FlowPanel {
     const none = training.runs.value.length === 0;
     empty.hidden = !none;
     plot.element.hidden = none;
-    legend.hidden = none;
+    legend.element.hidden = none;
     measureNow.hidden = none;
   };
   training.runs.follow(update);
@@ -105,7 +101,7 @@ export function flowPanel(training: Training, worker: WorkerClient): FlowPanel {
     "The norm of ∂loss/∂state, where the loss is that of the last time step alone. Read it from right to left: the gradient starts at the loss and goes back in time.",
   );
   return {
-    element: h("div", { class: "flow-panel" }, about, empty, measureNow, problem, plot.element, legend),
+    element: h("div", { class: "flow-panel" }, about, empty, measureNow, problem, plot.element, legend.element),
     shown: () => void measure(),
   };
 }

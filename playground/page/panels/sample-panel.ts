@@ -77,10 +77,17 @@ export function samplePanel(
   worker.onEvent((event) => {
     if (event.type === "sampled") writing?.append(event.text);
   });
+  /** A loaded model brings its own; a run has those of the data. */
+  const columnNames = (run: string): readonly string[] => {
+    const { value: model } = loaded;
+    const { value: data } = training.data;
+    if (model !== undefined && model.run === run) return model.columns ?? [];
+    return (data?.kind === "regression" ? data.targets : data?.columns) ?? [];
+  };
   const show = (result: Sample) => {
     if (result.rows !== undefined) {
       text.hidden = true;
-      map.replaceChildren(...forecastFigure(result));
+      map.replaceChildren(...forecastFigure(result, columnNames(result.run)));
     } else text.replaceChildren(h("b", {}, result.prompt), result.text);
     if (result.trace === undefined) return;
     const scopes = result.trace.values.map(({ name }) => scopeOf(name));

@@ -31,9 +31,6 @@ export function heatMap(trace: SampleTrace, colours: ScopeColours): HTMLElement 
     canvas.addEventListener("pointermove", ({ offsetX, offsetY }) => {
       readout.textContent = describe(value, trace.symbols, offsetX / columnWidth, offsetY / canvas.clientHeight);
     });
-    const [low, high] = value.range;
-    const range =
-      value.kind === "gate" ? `gate, ${low} to ${high}` : `state, ${low.toPrecision(2)} to ${high.toPrecision(2)}`;
     return h(
       "figure",
       {},
@@ -42,7 +39,7 @@ export function heatMap(trace: SampleTrace, colours: ScopeColours): HTMLElement 
         {},
         h("i", { class: "dot", style: `--colour: ${ink}` }),
         shortName(value.name),
-        h("small", {}, range),
+        scaleOf(value, ink),
       ),
       canvas,
     );
@@ -51,6 +48,11 @@ export function heatMap(trace: SampleTrace, colours: ScopeColours): HTMLElement 
   return h(
     "div",
     { class: "heat-map" },
+    h(
+      "p",
+      { class: "about" },
+      "A column for each time step, with what it read above; a row for each unit. The bar beside a name says which colour is which value.",
+    ),
     readout,
     h(
       "div",
@@ -59,6 +61,26 @@ export function heatMap(trace: SampleTrace, colours: ScopeColours): HTMLElement 
       ...strips,
     ),
     note === undefined ? undefined : h("p", { class: "about" }, note),
+  );
+}
+
+/** The colours of a strip from the least value to the largest, with both. */
+function scaleOf({ kind, range: [low, high] }: TracedValue, ink: string): HTMLElement {
+  const reach = Math.max(Math.abs(low), Math.abs(high)) || 1;
+  // As `drawStrip` has them: the ground at 0, full colour at the largest magnitude.
+  const colourAt = (value: number) =>
+    `color-mix(in srgb, ${value < 0 ? "var(--negative)" : ink} ${Math.round((100 * Math.abs(value)) / reach)}%, var(--card))`;
+  const stops = low < 0 && high > 0 ? [low, 0, high] : [low, high];
+  const text = (value: number) => (kind === "gate" ? String(value) : value.toPrecision(2));
+  return h(
+    "small",
+    { class: "scale" },
+    `${kind}, ${text(low)}`,
+    h("i", {
+      class: "ramp",
+      style: `--ramp: ${stops.map((value) => `${colourAt(value)} ${(100 * (value - low)) / (high - low || 1)}%`).join(", ")}`,
+    }),
+    text(high),
   );
 }
 

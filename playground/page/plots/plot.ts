@@ -29,7 +29,8 @@ export interface PlotOptions {
 
 export interface Plot {
   readonly element: HTMLElement;
-  readonly show: (curves: readonly PlottedCurve[]) => void;
+  /** `yLabel` says in what they are measured, where that changes with them. */
+  readonly show: (curves: readonly PlottedCurve[], yLabel?: string) => void;
 }
 
 /** Steps are whole, and so are the marks along them. */
@@ -46,6 +47,7 @@ export function createPlot(options: PlotOptions): Plot {
     style: `height: ${options.height}px`,
   });
   let shown: readonly PlottedCurve[] = [];
+  let { yLabel } = options;
   let plot: uPlot | undefined;
   let form = "";
   let timer: number | undefined;
@@ -54,11 +56,15 @@ export function createPlot(options: PlotOptions): Plot {
     timer = undefined;
     if (element.clientWidth === 0) return;
     const data = joined(shown);
-    const wanted = JSON.stringify(shown.map(({ name, colour, style }) => [name, colour, style]));
+    const wanted = JSON.stringify([yLabel, ...shown.map(({ name, colour, style }) => [name, colour, style])]);
     if (plot === undefined || wanted !== form) {
       plot?.destroy();
       form = wanted;
-      plot = new uPlot(optionsOf(options, shown, element.clientWidth), data, element);
+      plot = new uPlot(
+        optionsOf({ ...options, ...(yLabel !== undefined && { yLabel }) }, shown, element.clientWidth),
+        data,
+        element,
+      );
     } else plot.setData(data);
   };
   const soon = () => {
@@ -74,8 +80,9 @@ export function createPlot(options: PlotOptions): Plot {
   });
   return {
     element,
-    show: (curves) => {
+    show: (curves, unit = options.yLabel) => {
       shown = curves;
+      yLabel = unit;
       soon();
     },
   };

@@ -32,12 +32,13 @@ export function runsIn(text: string | null): readonly RunRecord[] {
 function read(value: unknown): readonly RunRecord[] {
   try {
     const given = asRecord(value);
-    const { best, last } = given;
+    const { best, kind, last } = given;
     return [
       {
         ...{ run: text(given.run), cell: text(given.cell), source: text(given.source), data: text(given.data) },
         ...{ weights: number(given.weights), baseline: number(given.baseline) },
         ...(typeof best === "number" && { best }),
+        ...((kind === "text" || kind === "series" || kind === "regression") && { kind }),
         settings: { ...firstSettings, ...checkedSettings(asRecord(given.settings)) },
         rates: list(given.rates).map((rate): Rate => {
           const { step, value } = asRecord(rate);

@@ -2,7 +2,7 @@
  * @file The runs of a visit, as plain data: each with what it was made from, its curves and its last figures. Those that
  * the worker still holds are live; of the others only this is left. Every change is a function from records to records.
  */
-import type { ProgressEvent } from "../../shared/protocol.ts";
+import type { DataKind, ProgressEvent } from "../../shared/protocol.ts";
 import type { RunSettings } from "../../shared/settings.ts";
 
 /** Points of one curve, by step. */
@@ -28,6 +28,8 @@ export interface RunRecord {
   readonly rates: readonly Rate[];
   /** Name of the data. */
   readonly data: string;
+  /** What kind of data they are, from which the unit of the loss follows. */
+  readonly kind?: DataKind;
   readonly weights: number;
   /** The loss of knowing nothing, and the lowest there is where it is known. */
   readonly baseline: number;

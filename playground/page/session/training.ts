@@ -252,7 +252,7 @@ export class Training {
       const { weights, baseline, best } = report;
       const { name: run, settings } = spec;
       const bounds = { baseline, ...(best !== undefined && { best }) };
-      return [{ run, cell, source: draft.source, settings, data: data.name, weights, ...bounds }];
+      return [{ run, cell, source: draft.source, settings, data: data.name, kind: data.kind, weights, ...bounds }];
     });
     this.records.set(begun(ended(this.records.value, over), records));
     this.speeds.clear();
