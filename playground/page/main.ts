@@ -2,6 +2,7 @@
 import { deviceChip } from "./device-notices.ts";
 import { button, byId } from "./dom.ts";
 import { onDrop } from "./drop.ts";
+import { galleryButton } from "./examples/gallery.ts";
 import { cellPanel } from "./panels/cell-panel.ts";
 import { checkPanel } from "./panels/check-panel.ts";
 import { compiledPanel } from "./panels/compiled-panel.ts";
@@ -41,6 +42,7 @@ byId("inside").append(
 );
 byId("top-actions").append(
   deviceChip(workspace, training),
+  galleryButton(({ title, work }) => visit.begin(title, work)),
   visit.earlier,
   button("Share", () => void visit.share()),
   themeButton(),

@@ -22,6 +22,8 @@ export interface Visit {
   /** A menu of what was worked on before. */
   readonly earlier: HTMLElement;
   readonly share: () => Promise<void>;
+  /** Opens another piece of work, by its title; the one before it stays on the shelf, and one press brings it back. */
+  readonly begin: (title: string, work: Work) => void;
 }
 
 export async function openVisit(workspace: Workspace, training: Training, sandbox: Sandbox): Promise<Visit> {
@@ -66,6 +68,27 @@ export async function openVisit(workspace: Workspace, training: Training, sandbo
       ],
     });
   };
+  const begin = (title: string, work: Work) => {
+    workspace.settle();
+    const [before, piece] = [workspace.work, keeper.current];
+    show(work, {});
+    earlier.update();
+    closeBegun();
+    closeBegun = notify({
+      text: `${title}: press Train. What you had before is kept.`,
+      actions: [
+        {
+          label: "Undo",
+          act: () => {
+            show(before, piece);
+            earlier.update();
+          },
+        },
+        { label: "Close", act: () => {} },
+      ],
+    });
+  };
+  let closeBegun = () => {};
   const keep = () => keeper.save(workspace.work);
 
   workspace.open(presets.filter(({ name }) => name === firstPreset));
@@ -97,6 +120,7 @@ export async function openVisit(workspace: Workspace, training: Training, sandbo
   });
   return {
     earlier: earlier.element,
+    begin,
     share: async () => {
       // What was pasted or written a moment ago belongs to it.
       workspace.settle();

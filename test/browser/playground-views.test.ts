@@ -1,8 +1,8 @@
 /** @file What the playground shows, in Chromium: equations, legends, examples, messages; for everyone, on any screen. */
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "../support/browser.ts";
-import { buildPlayground, openPlayground, type Site, writeSource } from "../support/playground.ts";
+import { buildPlayground, figureOf, openPlayground, type Site, writeSource } from "../support/playground.ts";
 
 let site: Site;
 let browser: Browser;
@@ -23,6 +23,7 @@ export default cell("mine", { state: ({ units }) => ({ h: [units] }) }, ({ x, h,
 });
 `;
 
+const press = (page: Page, name: string | RegExp) => page.getByRole("button", { name, exact: true }).click();
 /** What comes to hold, though a busy machine takes its time. */
 const eventually = <T>(look: () => T | Promise<T>) => expect.poll(look);
 
@@ -79,5 +80,74 @@ test("a file that looks like a table is offered as a series, and too little of i
   await eventually(() => page.locator(".training-panel .problem").textContent()).toMatch(
     /too few for “Batch” 16 × “Steps back” 32.*make “Batch” or “Steps back” smaller$/,
   );
+  await page.close();
+});
+
+test("each example opens its cells with their data and settings and trains, and one press brings one's own work back", async () => {
+  const { page, complaints } = await openPlayground(browser, site);
+  await writeSource(page, mine);
+  await eventually(() => page.locator(".cell-tab").allTextContents()).toEqual(["mine"]);
+  const cards = page.locator("button.example");
+  const count = await cards.count();
+  expect(count).toBeGreaterThan(5);
+  await press(page, "Examples");
+  await cards.nth(1).click();
+  await eventually(() => page.locator(".cell-tab").count()).toBe(2);
+  await press(page, "Undo");
+  await eventually(() => page.locator(".cell-tab").allTextContents()).toEqual(["mine"]);
+  expect(await page.getByLabel("Learn from").inputValue()).toBe("documentation");
+  for (let i = 0; i < count; i++) {
+    await press(page, "Examples");
+    const [names = "", data = ""] = ((await cards.nth(i).locator("small").textContent()) ?? "").split(" · ");
+    // A sentence that ends as one.
+    expect(await cards.nth(i).locator("span").textContent()).toMatch(/^[A-Z].*\.$/);
+    await cards.nth(i).click();
+    await eventually(async () =>
+      (await page.locator(".cell-tab > button:first-child").allTextContents()).join(", "),
+    ).toBe(names);
+    await eventually(() => page.locator(".faults").textContent()).toBe("");
+    const learnsFrom = await page.getByLabel("Learn from").inputValue();
+    expect(learnsFrom).toBe(data === "text" ? "documentation" : data);
+    await press(page, /^Train( the changes)?$/);
+    const last = page.locator(".figures tbody tr").last();
+    await eventually(() => last.textContent()).toContain(names.split(", ").at(-1));
+    await eventually(() => last.locator("td").nth(2).textContent()).toMatch(/\d/);
+    if (i < count - 1) await press(page, "Pause");
+  }
+  expect(await page.locator(".training-panel .problem").textContent()).toBe("");
+  expect(complaints).toEqual([]);
+  await page.close();
+});
+
+test("curves, columns and gates have legends, and losses their units", async () => {
+  const { page } = await openPlayground(browser, site);
+  const unit = page.locator(".curves h3 small").first();
+  await press(page, "Train");
+  await eventually(() => figureOf(page, "Step")).toBeGreaterThan(0);
+  await eventually(() => unit.textContent()).toBe("nats per character");
+  const lines = page.getByLabel("Lines of the plot").locator("li");
+  await eventually(() => lines.allTextContents()).toEqual([
+    "in training",
+    "held out from training",
+    expect.stringMatching(/^knowing nothing4\.\d+$/),
+  ]);
+  await page.getByLabel("Length", { exact: true }).fill("12");
+  await press(page, "Write");
+  await page.locator(".heat-map figcaption").first().waitFor();
+  const scales = await page.locator(".heat-map .scale").allTextContents();
+  expect(scales).toEqual(expect.arrayContaining(["gate, 01", "gate, -11", expect.stringMatching(/^state, -?[\d.]+/)]));
+  // What the bar of a gate says at its end is the colour of its dot.
+  const ramp = page.locator(".heat-map figure", { hasText: "forget" }).locator(".ramp");
+  expect(await ramp.getAttribute("style")).toMatch(/var\(--gate-1\) 0%.*var\(--gate-1\) 100%/);
+
+  await page.getByLabel("Learn from").selectOption("noisy-sine");
+  await eventually(() => page.locator(".data .about").first().textContent()).toMatch(/sine/);
+  await press(page, /^Train( the changes)?$/);
+  await eventually(() => unit.textContent()).toBe("mean squared error, in variances of each column");
+  await press(page, "Write");
+  const columns = page.getByLabel("Columns of the data").locator("li");
+  await eventually(() => columns.allTextContents()).toEqual(["y, read", "y, forecast"]);
+  await page.getByRole("tab", { name: "Gradient flow" }).click();
+  await eventually(() => page.getByLabel("Curves of the plot").locator("li").count()).toBe(2);
   await page.close();
 });

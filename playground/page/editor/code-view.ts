@@ -15,7 +15,7 @@ export function createCodeView(label: string): CodeView {
     extensions: [
       lineNumbers(),
       EditorState.readOnly.of(true),
-      EditorView.contentAttributes.of({ "aria-label": label }),
+      EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
       syntaxHighlighting(classHighlighter),
       language.of([]),
     ],

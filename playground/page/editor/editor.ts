@@ -60,7 +60,7 @@ export function createEditor({ onEdit, onLine }: EditorEvents): Editor {
     keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap]),
     javascript({ typescript: true }),
     syntaxHighlighting(classHighlighter),
-    EditorView.contentAttributes.of({ "aria-label": "Source of the cell", spellcheck: "false" }),
+    EditorView.contentAttributes.of({ "aria-label": "Source of the cell", tabindex: "0", spellcheck: "false" }),
     EditorView.updateListener.of(({ docChanged, selectionSet, state }) => {
       if (docChanged) onEdit(state.doc.toString());
       if (docChanged || selectionSet) onLine(state.doc.lineAt(state.selection.main.head).number);

@@ -30,7 +30,7 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
     },
     onLine: (line) => markLine(drawing, line),
   });
-  const drawing = h("div", { class: "drawing" });
+  const drawing = h("div", { class: "drawing", role: "group", tabindex: 0, "aria-label": "Drawing of the cell" });
   const equations = equationsView();
   const fault = button("", () => editor.goTo(faultLine));
   fault.className = "fault";

@@ -56,9 +56,9 @@ export function curvesPanel(training: Training): HTMLElement {
     table.show(records);
     const visible = records.filter((record) => record.shown);
     const unit = lossUnit(visible.map(({ kind }) => kind));
-    about.textContent = unit === undefined ? "each in the unit of its data" : `in ${unit}`;
+    about.textContent = unit.words;
     lines.show(linesOf(visible));
-    loss.show(lossCurves(records), unit ?? "loss");
+    loss.show(lossCurves(records), unit.short);
     speed.show(visible.map(({ run, colour, speed }) => ({ name: run, colour: runColour(colour), ...speed })));
   };
   let timer: number | undefined;
@@ -87,7 +87,7 @@ function keepRow(training: Training): HTMLElement {
       plot: {
         label: "Loss by step",
         xLabel: "step",
-        yLabel: lossUnit(drawn.map(({ kind }) => kind)) ?? "loss",
+        yLabel: lossUnit(drawn.map(({ kind }) => kind)).short,
         height: 420,
       },
       curves,
