@@ -8,6 +8,7 @@ import { notify } from "./notices.ts";
 import { firstPreset, presets } from "./presets.ts";
 import type { Sandbox } from "./sandbox-client.ts";
 import { Keeper } from "./session/keeper.ts";
+import { dataOf, keepData, keepDataOf } from "./session/large-data.ts";
 import { type Kept, ofLink, type Shelf } from "./session/shelf.ts";
 import { messageOf, type Training } from "./session/training.ts";
 import type { Work, Workspace } from "./session/workspace.ts";
@@ -54,6 +55,10 @@ export async function openVisit(workspace: Workspace, training: Training, sandbo
     show(work, { id, ...(link !== undefined && { link }), ...(held && { held }) });
     if (location.hash !== (link ?? "")) history.replaceState(null, "", addressWith(link ?? ""));
     earlier.update();
+    if (work.data.kind === "missing" && work.data.from === "visit")
+      void dataOf(id).then((found) => {
+        if (found !== undefined && workspace.data.value === work.data) workspace.data.set(found);
+      });
   };
   const openShared = (shared: Work) => {
     const [latest] = keeper.shelf.value;
@@ -89,7 +94,16 @@ export async function openVisit(workspace: Workspace, training: Training, sandbo
     });
   };
   let closeBegun = () => {};
-  const keep = () => keeper.save(workspace.work);
+  let large: unknown;
+  const keep = () => {
+    const { work } = workspace;
+    const hasChanged = keeper.save(work);
+    if (large === work.data) return;
+    large = work.data;
+    // The shelf has just been read: what other pages put there is on it.
+    if (hasChanged) void keepDataOf(keeper.shelf.value.map(({ id }) => id));
+    if (work.data.kind === "text" || work.data.kind === "csv") void keepData(keeper.current.id, work.data);
+  };
 
   workspace.open(presets.filter(({ name }) => name === firstPreset));
   keeper.open({}, workspace.work);

@@ -72,7 +72,16 @@ test("code, settings and pasted data are there again on the next visit, and so a
   expect(await page.getByLabel("Text or table to learn from").inputValue()).toMatch(/^so it goes on/);
   await eventually(() => page.locator(".data .about").first().textContent()).toMatch(/^2,200 characters/);
   expect(await stepOf(page, "my-own")).toBeGreaterThanOrEqual(steps);
-  // It is history: the next run has a name of its own.
+  // A file that is too large to stand beside the code is there again as well.
+  const book = { name: "book.txt", mimeType: "", buffer: Buffer.alloc(300_000, "so it goes on. ") };
+  const about = page.locator(".data .about");
+  await page.getByLabel("File to learn from").setInputFiles(book);
+  await eventually(() => about.first().textContent()).toMatch(/^300,000 characters/);
+  await eventually(() => page.evaluate<string>('localStorage.getItem("cellgrad-work")')).toContain("book.txt");
+  await comeBack(page);
+  await eventually(() => about.first().textContent()).toMatch(/^300,000 characters/);
+  await eventually(() => about.last().textContent()).toBe("book.txt is what is learned from.");
+  // What was trained is history: the next run has a name of its own.
   await press(page, "Train");
   await untilStep(page, "my-own 2", 3);
   expect(complaints).toEqual([]);

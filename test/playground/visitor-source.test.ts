@@ -23,6 +23,11 @@ function exportsOf(source: string): Record<string, unknown> {
   return exports;
 }
 
+/** The nodes of a cell's step, without the lines that they come from. */
+function nodesOf({ traces }: ReturnType<typeof traceCell>): string {
+  return JSON.stringify(traces[0]?.graph.nodes, (key, value) => (key === "sites" ? undefined : value));
+}
+
 test("there is one to start from for each cell of the zoo, in its order", () => {
   expect(presets.map(({ name }) => name)).toEqual(Object.keys(zoo));
 });
@@ -38,7 +43,7 @@ test.each(presets)("$name comes from the library alone, and is the zoo's cell", 
   const written = traceCell(definition as CellDefinition, sizes);
   const known = traceCell(zoo[name] as CellDefinition, sizes);
   expect(written.name).toBe(name);
-  expect(written.traces[0]?.graph.nodes).toEqual(known.traces[0]?.graph.nodes);
+  expect(nodesOf(written)).toBe(nodesOf(known));
 });
 
 test.each(presets)("$name is introduced by a sentence with its paper", ({ about }) => {

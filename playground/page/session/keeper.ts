@@ -54,13 +54,14 @@ export class Keeper {
     if (kept !== undefined) this.#put({ ...rest, saved: kept.saved, work: kept.work });
   }
 
-  /** Keeps the work as it is now, where it has changed. */
-  save(work: Work): void {
+  /** Keeps the work as it is now, where it has changed; whether it has. */
+  save(work: Work): boolean {
     const kept = stored(work);
     const text = JSON.stringify(kept);
-    if (text === this.#text) return;
+    if (text === this.#text) return false;
     this.#text = text;
     this.#put({ ...this.#current, saved: Date.now(), work: kept });
+    return true;
   }
 
   /** The work was shared as this link: whoever opens it here again gets it with the changes made since. */
