@@ -7,7 +7,7 @@
 import { model } from "../compiler/dsl/model.ts";
 import type { ParameterSpec, ParameterTensors } from "../compiler/dsl/parameters.ts";
 import type { Randomness } from "../compiler/dsl/randomness.ts";
-import { expectArgument } from "../compiler/graph/errors.ts";
+import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import type { Aval } from "../compiler/graph/graph.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
@@ -58,6 +58,9 @@ export type TensorsOf<Avals extends Readonly<Record<string, Aval>>> = {
   readonly [Name in keyof Avals]: Tensor<Avals[Name]["dtype"]>;
 };
 
+/** Inputs of a training step beside what a batch holds. */
+const ownNames: readonly string[] = ["parameters", "step", "halted", "learningRate", "seed", "key"];
+
 /** What an objective can do besides being trained. */
 export interface ObjectiveOptions<Avals extends Readonly<Record<string, Aval>>> {
   /**
@@ -83,6 +86,11 @@ export function objective<const Avals extends Readonly<Record<string, Aval>>>(
 ): Objective<keyof Avals & string> {
   expectArgument(typeof loss === "function", `objective "${name}": the loss`, loss, "a function of what a batch holds");
   checkedOptions<ObjectiveOptions<Avals>>(`objective "${name}"`, options, { predict: "function" });
+  const taken = Object.keys(batch).find((key) => ownNames.includes(key) || /^(state|slots)\//.test(key));
+  if (taken !== undefined)
+    throw new UserError(
+      `objective "${name}": a batch cannot hold an input called ${taken}, since a training step has one; give it another name`,
+    );
   const inputs: Readonly<Record<string, Aval>> = batch;
   const evaluated = model(name, (given: NamedTensors) => loss(given as TensorsOf<Avals>, undefined));
   const specs = evaluated.specs(inputs);

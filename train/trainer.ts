@@ -401,8 +401,12 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     for (const array of Object.values(this.#held)) array.destroy();
     this.#held = {};
     this.#executable.destroy();
+    // What could not be compiled has nothing to give back, and was said where it was asked for.
     for (const uses of [...this.#evaluations.values(), this.#prediction, this.#gradients])
-      void uses?.executable.then((compiled) => compiled.destroy());
+      void uses?.executable.then(
+        (compiled) => compiled.destroy(),
+        () => {},
+      );
     this.#evaluations.clear();
   };
 }

@@ -226,6 +226,33 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "train/objective.ts",
+    ["test/train/uses/objectives.test.ts"],
+    [["a batch may hold what a step has already", "if (taken !== undefined)", "if (false)"]],
+  ),
+  ...changed(
+    "train/prediction-step.ts",
+    ["test/train/uses/objectives.test.ts"],
+    [
+      [
+        "what only a gradient reads is kept",
+        "withoutCallSites(() => withoutCustomGradients(traced))",
+        "withoutCallSites(() => traced)",
+      ],
+    ],
+  ),
+  ...changed(
+    "train/metrics.ts",
+    ["test/train/metrics.test.ts"],
+    [
+      [
+        "a metric is measured of what has no targets",
+        "prediction === undefined || avals.targets === undefined",
+        "prediction === undefined",
+      ],
+    ],
+  ),
+  ...changed(
     "train/class-guesses.ts",
     ["test/train/uses/objectives.test.ts"],
     [["a padded sequence is read at the last step", "((length - 1) * rows + row)", "((steps - 1) * rows + row)"]],

@@ -85,6 +85,15 @@ for (const { name, open } of devices) {
       "evaluate: a metric is of an output and of targets, and this objective has no predict",
     );
     plain.destroy();
+    const weighted = (x: Tensor<"f32">) => mul(x, parameter("w", [], onesInit));
+    const aimless = objective("aimless", { x: { dtype: "f32", shape: ["B"] } }, ({ x }) => mean(weighted(x)), {
+      predict: ({ x }) => weighted(x),
+    });
+    const without = await createTrainer(device, aimless);
+    await expect(without.evaluate([{ inputs: { x: ndarray([1], [1]) } }], { metric: loss })).rejects.toThrow(
+      "evaluate: a metric is of an output and of targets, and this objective has no targets in its batches",
+    );
+    without.destroy();
 
     // An objective with the same output and targets, which is no network, is measured alike.
     const { specs, batch, stateShapes, measure, prediction } = text;

@@ -6,6 +6,7 @@ import { scan } from "../../../compiler/dsl/cell.ts";
 import { dense } from "../../../compiler/dsl/dense.ts";
 import { recurrence } from "../../../compiler/dsl/recurrence.ts";
 import { at } from "../../../compiler/graph/errors.ts";
+import type { Aval } from "../../../compiler/graph/graph.ts";
 import { type NdArray, ndarray } from "../../../compiler/graph/ndarray.ts";
 import { mean, square } from "../../../compiler/ops/composed.ts";
 import { add, cast, less, mul, sub } from "../../../compiler/ops/elementwise.ts";
@@ -462,3 +463,13 @@ test("a gradient of one's own is no part of what is predicted, kept and streamed
   }
   expect(modelToOnnx(model, "step").length).toBeGreaterThan(0);
 });
+
+test.each(["parameters", "step", "key", "state/h"])(
+  "an input called %s would be taken for one of the step's own",
+  (name) => {
+    const avals: Readonly<Record<string, Aval>> = { [name]: batch.x };
+    expect(lineOf(() => objective("own", avals, () => mean(dense("h", fill(["B", 1], 1), 1))))).toBe(
+      `objective "own": a batch cannot hold an input called ${name}, since a training step has one; give it another name`,
+    );
+  },
+);
