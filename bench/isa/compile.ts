@@ -23,7 +23,7 @@ const program = buildProgram(graph, {
   phases: { forward: [forward], backward: [backward] },
   ...context.compileLimits,
 });
-writeFileSync(file, JSON.stringify(program));
+writeFileSync(file, JSON.stringify({ program, driver: context.host.adapter.info.description }));
 
 for (const kernel of program.kernels) {
   process.stderr.write(`\n${kernelMarker}${kernel.name}\n`);

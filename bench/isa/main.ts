@@ -30,10 +30,12 @@ async function main(args: readonly string[]): Promise<void> {
   const before = options.against === undefined ? undefined : readRows(options.against);
   const driver = findDriver(join(bench, "isa", "compile-only-layer.c"));
   const rows: KernelRow[] = [];
+  let driverName = "";
   for (const cell of options.cells)
     for (const units of options.units) {
       say(`${cell}, ${units} units`);
-      const found = await rowsOf(driver, cell, units, options.batches);
+      const { rows: found, name } = await rowsOf(driver, cell, units, options.batches);
+      driverName = name;
       for (const { kernel, batch, fault } of found)
         if (fault !== undefined) say(`${cell}, ${units} units, batch ${batch}, ${kernel}: not counted: ${fault}`);
       if (options.json) for (const row of found) console.log(lineOf(row));
@@ -42,13 +44,19 @@ async function main(args: readonly string[]): Promise<void> {
   if (!options.json) console.log(tables(rows, before));
   if (options.save !== undefined) {
     const command = ["npm run bench:isa", ...(args.length > 0 ? ["--", ...args] : [])].join(" ");
-    const files = save(join(bench, "results"), options.save, { date: today, command, rows, before });
+    const files = save(join(bench, "results"), options.save, {
+      date: today,
+      command,
+      driver: driverName,
+      rows,
+      before,
+    });
     say(`written: ${files.map((file) => `bench/results/${file}`).join(" and ")}`);
   }
 }
 
 /** One program serves all batch sizes: no pipeline depends on them. */
-async function rowsOf(driver: Driver, cell: IsaCell, units: number, batches: readonly number[]): Promise<KernelRow[]> {
+async function rowsOf(driver: Driver, cell: IsaCell, units: number, batches: readonly number[]) {
   const folder = mkdtempSync(join(tmpdir(), "cellgrad-isa-"));
   try {
     const file = join(folder, "program.json");
@@ -58,9 +66,9 @@ async function rowsOf(driver: Driver, cell: IsaCell, units: number, batches: rea
       [cell, String(units), file],
       join(folder, "printed"),
     );
-    const program = JSON.parse(readFileSync(file, "utf8")) as Program;
+    const { program, driver: name } = JSON.parse(readFileSync(file, "utf8")) as { program: Program; driver: string };
     const listings = listingsOf(printed);
-    return batches.flatMap((batch) => {
+    const rows = batches.flatMap((batch) => {
       const sizes = { B: batch, T: steps };
       return dispatchesOf(program, sizes)
         .filter(({ dispatch }) => dispatch.phase !== "update")
@@ -70,6 +78,7 @@ async function rowsOf(driver: Driver, cell: IsaCell, units: number, batches: rea
           return rowOf({ cell, units, batch }, program, placed, listing, sizes, rdna2);
         });
     });
+    return { rows, name };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -8,6 +8,7 @@ import { family } from "./driver.ts";
 import type { KernelRow } from "./kernel-row.ts";
 import { rdna2 } from "./rdna2.ts";
 import { keyOf, type Summary, summariesOf } from "./summary.ts";
+import { type Counts, noCounts } from "./wave/tally.ts";
 
 export const disclaimer =
   "This is a model of one vendor's chip, by its compiler's machine code. It is not a measurement: no GPU has run any of it.";
@@ -27,7 +28,7 @@ export function readRows(file: string): KernelRow[] {
   return lines.map((line, i) => {
     const row = parsed(line);
     if (row === undefined) throw fault(`line ${i + 1} is not a kernel`);
-    return row;
+    return row.perWave === undefined ? row : { ...row, perWave: { ...noCounts(), ...row.perWave } };
   });
 }
 
@@ -151,11 +152,13 @@ export function tables(rows: readonly KernelRow[], before: readonly KernelRow[] 
 export interface IsaReport {
   readonly date: string;
   readonly command: string;
+  /** As it calls itself, with its version. */
+  readonly driver: string;
   readonly rows: readonly KernelRow[];
   readonly before: readonly KernelRow[] | undefined;
 }
 
-export function markdown({ date, command, rows, before }: IsaReport): string {
+export function markdown({ date, command, driver, rows, before }: IsaReport): string {
   const shown = rows.filter(({ batch }) => batch === 16);
   const of = shown.length > 0 ? shown : rows;
   const recurrent = of.filter(({ loop }) => loop !== "once");
@@ -165,7 +168,7 @@ export function markdown({ date, command, rows, before }: IsaReport): string {
 **${disclaimer}**
 
 A language model with one recurrent layer, a vocabulary and an embedding of 64, sequences of ${steps} steps: the kernels of the
-forward and the backward pass, compiled by RADV's ACO (Mesa) for ${family}, with no GPU behind it. Counts are of the machine
+forward and the backward pass, compiled by ACO (${driver}) for ${family}, with no GPU behind it. Counts are of the machine
 code, run through with the sizes of the table; cycles are those of [the model](../isa/rdna2.ts) of ${rdna2.name}, whose constants
 have their sources beside them.
 
@@ -198,7 +201,7 @@ ${kernelTable(others)}
 export function save(folder: string, name: string, report: IsaReport): string[] {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${name}.md`), markdown(report));
-  writeFileSync(join(folder, `${name}.jsonl`), report.rows.map((row) => `${lineOf(row)}\n`).join(""));
+  writeFileSync(join(folder, `${name}.jsonl`), report.rows.map((row) => `${shortLineOf(row)}\n`).join(""));
   return [`${name}.md`, `${name}.jsonl`];
 }
 
@@ -207,4 +210,10 @@ export function lineOf(row: KernelRow): string {
   return JSON.stringify(row, (_, value) =>
     typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value,
   );
+}
+
+/** The same for a file that is kept: less the loops, and without the counts that are 0, which `readRows` puts back. */
+function shortLineOf({ loops: _, ...row }: KernelRow): string {
+  const counts = Object.entries(row.perWave ?? {}).filter(([, value]) => value !== 0);
+  return lineOf(row.perWave === undefined ? row : { ...row, perWave: Object.fromEntries(counts) as Counts });
 }

@@ -1,12 +1,12 @@
 /** @file Options, errors and tables of `npm run bench:isa`; nothing is compiled. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { findDriver, NotRun } from "../../../bench/isa/driver.ts";
 import type { KernelRow } from "../../../bench/isa/kernel-row.ts";
 import { parseIsaOptions } from "../../../bench/isa/options.ts";
-import { againstTable, lineOf, markdown, readRows, tables } from "../../../bench/isa/report.ts";
+import { againstTable, lineOf, markdown, readRows, save, tables } from "../../../bench/isa/report.ts";
 import { summariesOf } from "../../../bench/isa/summary.ts";
 import { noCounts } from "../../../bench/isa/wave/tally.ts";
 
@@ -117,11 +117,19 @@ test("an earlier run stands beside this one", () => {
   expect(againstTable(rows, before.slice(3)).split("\n")).toHaveLength(3);
 });
 
+test("a file that is kept is read back with the counts that are 0, and the page stands beside it", () => {
+  const report = { date: "2026-01-02", command: "npm run bench:isa", driver: "radv", rows, before: undefined };
+  expect(save(folder, "isa-test", report)).toEqual(["isa-test.md", "isa-test.jsonl"]);
+  expect(readRows(join(folder, "isa-test.jsonl"))).toEqual(rows);
+  expect(readFileSync(join(folder, "isa-test.jsonl"), "utf8")).not.toContain(':0,"otherVector"');
+  expect(readFileSync(join(folder, "isa-test.md"), "utf8")).toBe(markdown(report));
+});
+
 test("lines are read back, with four digits, and every page says that it is a model", () => {
   const file = written("rows.jsonl", rows.map((one) => `${lineOf({ ...one, cyclesPerStep: 1234.5678 })}\n`).join(""));
   expect(readRows(file).map(({ kernel, cyclesPerStep }) => [kernel, cyclesPerStep])).toEqual(
     rows.map(({ kernel }) => [kernel, 1235]),
   );
-  const page = markdown({ date: "2026-01-02", command: "npm run bench:isa", rows, before: undefined });
+  const page = markdown({ date: "2026-01-02", command: "npm run bench:isa", driver: "radv", rows, before: undefined });
   for (const text of [page, tables(rows, undefined)]) expect(text).toContain("It is not a measurement");
 });
