@@ -72,7 +72,8 @@ export function parseInstruction(line: string): Instruction | undefined {
   if (mnemonic === undefined || mnemonic === "") return undefined;
   const op = mnemonic.replace(/_(e32|e64|dpp|dpp8|sdwa)$/, "");
   if (op.startsWith("s_waitcnt")) return { op, operands: [], modifiers: rest.filter((word) => word !== "&") };
-  const parts = rest.join(" ").split(/,\s*/);
+  // Words after the operands have commas without a space, such as `quad_perm:[1,0,3,2]`.
+  const parts = rest.join(" ").split(/, /);
   const [last = "", ...modifiers] = (parts.pop() ?? "").split(" ");
   const operands = [...parts, last].filter((part) => part !== "");
   return { op, operands, modifiers };

@@ -48,6 +48,7 @@ export const benchMutants: readonly Mutant[] = [
     ["test/bench/isa/workgroup.test.ts"],
     [
       ["a comparison of data fails", "const result = [execLow & ~low, execHigh & ~high];", "const result = [0, 0];"],
+      ["lanes have their own operands always", "if (modifiers.length > 0) return undefined;", ""],
       ["data is known", "} else if (!wave.isKnown(index)) low = high = 0;", "}"],
     ],
   ),

@@ -88,7 +88,7 @@ function accessesOf(op: string, kind: Class, places: readonly Place[]) {
     const reads = [...places, ...(kind === "branch" ? implied : [])];
     return { reads, writes: op.startsWith("v_cmpx") ? [exec] : /^s_(cmp|bitcmp)/.test(op) ? [scc] : [] };
   }
-  const results = op.includes("_co_") ? 2 : 1;
+  const results = /_co_|^v_(mad_[ui]64|div_scale)/.test(op) ? 2 : 1;
   const writes = places.slice(0, results);
   const reads = accumulates.test(op) ? places : places.slice(results);
   if (op.includes("saveexec")) return { reads: [...reads, exec], writes: [...writes, exec, scc] };

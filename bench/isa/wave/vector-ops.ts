@@ -59,10 +59,12 @@ const integers: Readonly<Record<string, Integer>> = {
 /** What an instruction does to the registers; undefined where it is not modelled: its results are then unknown. */
 export function vectorAction(decoded: Decoded): Action | undefined {
   const {
-    instruction: { op, operands },
+    instruction: { op, operands, modifiers },
     reads,
     writes,
   } = decoded;
+  // They take operands from other lanes, or parts of them (DPP, SDWA).
+  if (modifiers.length > 0) return undefined;
   // What an operand's sign becomes matters only to floating-point numbers.
   if (reads.some(({ isModified }) => isModified) && !op.startsWith("v_cmp")) return undefined;
   const compare = /^v_cmp(x?)_(\w\w)_([ui])32$/.exec(op);

@@ -13,6 +13,9 @@ test("an instruction has a mnemonic, operands and what stands after them", () =>
     modifiers: ["offen", "offset:512"],
   });
   expect(parseInstruction("\tv_mul_f32_e32 v5, v24, v5 ")?.op).toBe("v_mul_f32");
+  expect(parseInstruction("\tv_add_f32_dpp v5, v24, v5  quad_perm:[1,0,3,2] row_mask:0xf")).toEqual({
+    ...{ op: "v_add_f32", operands: ["v5", "v24", "v5"], modifiers: ["quad_perm:[1,0,3,2]", "row_mask:0xf"] },
+  });
   expect(parseInstruction("\ts_endpgm ")).toEqual({ op: "s_endpgm", operands: [], modifiers: [] });
   expect(parseInstruction("\ts_waitcnt vmcnt(6) lgkmcnt(0) ")?.modifiers).toEqual(["vmcnt(6)", "lgkmcnt(0)"]);
 });

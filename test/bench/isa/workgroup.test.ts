@@ -128,6 +128,13 @@ test("an instruction that is not modelled makes what it writes unknown", () => {
   expect(() => run(text("s_quadmask_b32 s4, s4"))).toThrow(KernelFault);
 });
 
+test("what lanes fetch from each other is data", () => {
+  const text = (how: string) =>
+    `v_mov_b32${how}; v_readfirstlane_b32 s4, v1\n BB1:\n s_cmp_eq_i32 s4, 0; s_cbranch_scc1 BB3\n BB2:\n s_branch BB1\n BB3:\n s_endpgm`;
+  expect(() => run(text("_e32 v1, v0"))).not.toThrow();
+  expect(() => run(text("_dpp v1, v0 quad_perm:[1,0,3,2] row_mask:0xf"))).toThrow(KernelFault);
+});
+
 /** Lines and bank cycles of one access whose lanes are so many bytes apart. */
 const access = (bytes: number, text: string, lanes = 64) =>
   run(`s_load_dwordx4 s[4:7], s[2:3], null; v_mul_u32_u24_e32 v1, ${bytes}, v0; ${text}; s_endpgm`, {
