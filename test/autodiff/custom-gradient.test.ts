@@ -7,6 +7,7 @@ import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { verify } from "../../compiler/ops/verify.ts";
+import { withoutCustomGradients } from "../../compiler/passes/custom-gradients.ts";
 import { specialize } from "../../compiler/passes/specialize.ts";
 import { unroll } from "../../compiler/passes/unroll.ts";
 import { passes } from "../../compiler/plan-program.ts";
@@ -24,6 +25,7 @@ import {
   interpret,
   jvp,
   less,
+  matmul,
   mul,
   type NamedAval,
   ndarray,
@@ -156,6 +158,33 @@ describe("a custom gradient", () => {
     expect(at(slope(f, [0]), 0)).toBe(11);
   });
 
+  test("calls of other arguments, or with another vjp, are apart", () => {
+    const got = evaluateAll(
+      (x: Float, y: Float) =>
+        grad((v: Float[]) => sum(add(mul(spike(v[0] as Float), 2), mul(spike(v[1] as Float), 3))))([x, y]),
+      [f32([0]), f32([1])],
+    );
+    expect(got.map(({ data }) => data[0])).toEqual([2, 0.75]);
+    const times = (factor: number) =>
+      customGradient(
+        (v: Float) => exp(v),
+        (ct) => mul(ct, factor),
+      );
+    expect(slope((x) => add(mul(times(5)(x), 2), times(7)(x)), [0])).toEqual([17]);
+  });
+
+  test("an argument may get none, and the next one its own", () => {
+    const second = customGradient(
+      (a: Float, b: Float) => mul(a, b),
+      (ct, _, b) => [undefined, mul(ct, b)],
+    );
+    const got = evaluateAll(
+      (x: Float, y: Float) => grad((v: Float[]) => sum(second(v[0] as Float, v[1] as Float)))([x, y]),
+      [f32([3]), f32([5])],
+    );
+    expect(got.map(({ data }) => data[0])).toEqual([0, 5]);
+  });
+
   test("the function can read a tensor from outside through stopGradient", () => {
     const scaled = (x: Float, w: Float) =>
       customGradient(
@@ -264,6 +293,24 @@ describe("in a loop", () => {
     expect(forward.op === "scan" && forward.attrs.body.outputs.length).toBeLessThanOrEqual(6);
   });
 
+  test("an argument that no derivative reads is not stored for the way back", () => {
+    const growing = customGradient(
+      (v: Float) => exp(v),
+      (ct) => ct,
+    );
+    const { nodes } = traceGraph("rounded", avals.slice(0, 2), ([x, v]) => [
+      grad((start: Float) => {
+        const step = ([h]: readonly Tensor[], [now]: readonly Tensor[]) => {
+          const next = add(matmul(h as Float, fill([3, 3], 0.2)), now as Float);
+          return { carries: [next], ys: [square(growing(next))] };
+        };
+        return sum(at(scanTensors(step, [start], [x as Float]).ys, 0) as Float);
+      })(v as Float),
+    ]);
+    // The carry, its y, and the result of the function.
+    expect(nodes.flatMap((node) => (node.op === "scan" ? [node.attrs.body.outputs.length] : []))[0]).toBe(3);
+  });
+
   test.each([...executors, ...cpuExecutors.slice(1), onnxRuntime])("$name computes it", async ({ execute }) => {
     expectSame(await execute(graph, inputs), meant, 5);
   });
@@ -291,6 +338,8 @@ describe("a graph with it", () => {
         return [sum(mul(product, ratio))];
       },
     );
+    const args = [ndarray([3], [1, 2, 3]), ndarray([3], [4, 5, 7])];
+    expect(interpret(withoutCustomGradients(joint), args)).toEqual(interpret(joint, args));
     const calls = (g: Graph) => printGraph(g).match(/= customGradient\(/g)?.length;
     expect([calls(joint), calls(decodeGraph(encodeGraph(joint), []))]).toEqual([2, 2]);
   });
@@ -380,8 +429,12 @@ describe("says what is wrong", () => {
       /the function returns i32\[2\]; expected f32 \(cast it\)$/,
     ],
     [
-      "a cotangent of what is no number",
-      (v) => customGradient((s: Tensor<"i32">) => cast(s, "f32"), ((ct: Float) => ct) as never)(cast(v, "i32")),
+      "a cotangent of integers",
+      (v) =>
+        customGradient(
+          (n: Tensor<"i32">) => cast(n, "f32"),
+          ((_: Float, n: Tensor<"i32">) => n) as never,
+        )(cast(v, "i32")),
       /expected none, since it is not f32$/,
     ],
     ["no vjp", (v) => customGradient(spike, undefined as never)(v), /expected a function and its vjp$/],

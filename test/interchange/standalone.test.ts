@@ -126,8 +126,11 @@ describe("steps", () => {
     const inputs = walk.map(token);
     const found = numbers(walk.map((n) => loaded.step(n)));
     expect(found).toEqual(await streamed(device, model, inputs));
-    expect(new Set(found.map(String)).size).toBe(walk.length);
     const exact = await streamed(interpreter, model, inputs);
+    // As many different outputs as there are: six, and fewer where spikes are all that comes out.
+    const different = (outputs: typeof found) => new Set(outputs.map(String)).size;
+    expect(different(found)).toBe(different(exact));
+    expect(different(found)).toBeGreaterThan(2);
     expect(errorOf(found, exact)).toBeLessThan(f32Tolerance({ time: walk.length, depth: 16 }));
   });
 

@@ -39,11 +39,6 @@ export const autodiffMutants: readonly Mutant[] = [
         "id !== first || received.every",
         "id !== first || ct === undefined || received.every",
       ],
-      [
-        "what the vjp reads reaches the result",
-        'node.op === "customGradient" ? reachingOperands(node) : node.operands',
-        "node.operands",
-      ],
     ],
   ),
   ...changed(

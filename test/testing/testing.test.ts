@@ -129,6 +129,18 @@ describe("gradients of a customGradient", () => {
     expect(report).toMatchObject({ right: true, comparisons: 10, surrogates: [] });
   });
 
+  test("are right of several results", () => {
+    const pair = customGradient(
+      (x: Tensor<"f32">) => [sin(x), cos(x)] as const,
+      ([first, second], x) => add(mul(first, cos(x)), mul(second, mul(sin(x), -1))),
+    );
+    const both = ({ x }: Given<"x">) => {
+      const [first, second] = pair(x);
+      return add(mul(first, x), second);
+    };
+    expect(checkGradients(both, { arguments: shapes, cases: 3, seed: 1, order: 2 }).right).toBe(true);
+  });
+
   test("are wrong otherwise, with the line and the option for intended surrogates", () => {
     const wrong = ({ x }: Given<"x">) => mul(scaled(1.01)(x), x);
     const report = checkGradients(wrong, { arguments: shapes, cases: 5, seed: 1 });
