@@ -10,10 +10,20 @@ export function pageOf(module: string): string {
   return `api/${module.replace("cellgrad/", "")}`;
 }
 
-/** A docstring as Markdown: marks of Markdown and HTML that it uses as plain text are escaped, outside code. */
+/** A docstring as Markdown. Indented code becomes a block of TypeScript. */
 export function prose(doc: string): string {
   return doc
-    .trim()
+    .replace(/^\n+|\s+$/g, "")
+    .split(/\n\s*\n/)
+    .map((part) =>
+      /^( {2,}.*(\n|$))+$/.test(part) ? `\`\`\`ts\n${part.replace(/^ {2,4}/gm, "")}\n\`\`\`` : paragraph(part.trim()),
+    )
+    .join("\n\n");
+}
+
+/** Marks of Markdown and HTML that a docstring uses as plain text are escaped, outside code. */
+function paragraph(text: string): string {
+  return text
     .replace(/\{@link (\w+)\}/g, "`$1`")
     .split(/(`[^`]*`)/)
     .map((part, i) =>
@@ -28,7 +38,7 @@ export function prose(doc: string): string {
 }
 
 function sentence(text: string): string {
-  return prose(text.replace(/\s*\n\s*/g, " "));
+  return paragraph(text.replace(/\s*\n\s*/g, " ").trim());
 }
 
 /** Lays out the signatures of all entries as Biome does code, in one run. */
@@ -52,7 +62,9 @@ function formatted(root: string, entries: readonly Entry[]): (signature: string)
 }
 
 function memberLine({ signature, text }: Member): string {
-  const tags = (text.tags ?? []).map(({ kind, doc }) => (kind === "throws" && doc ? ` Throws ${sentence(doc)}` : ""));
+  const tags = (text.tags ?? []).map(({ kind, doc }) =>
+    kind === "throws" && doc ? ` Throws ${sentence(doc.replace(/^\w+Error\b/, "`$&`"))}` : "",
+  );
   return `- \`${signature.replace(/^readonly /, "")}\`: ${sentence(text.doc ?? "")}${tags.join("")}`;
 }
 
@@ -165,7 +177,9 @@ export function apiPages(
     const tags = one.texts.flatMap(({ tags = [] }) => tags);
     const parameters = parametersOf(one);
     const returns = tags.flatMap(({ kind, doc }) => (kind === "return" && doc ? [`Returns ${sentence(doc)}`] : []));
-    const throws = tags.flatMap(({ kind, doc }) => (kind === "throws" && doc ? [`Throws ${sentence(doc)}`] : []));
+    const throws = tags.flatMap(({ kind, doc }) =>
+      kind === "throws" && doc ? [`Throws ${sentence(doc.replace(/^\w+Error\b/, "`$&`"))}`] : [],
+    );
     const own = one.kind === "type" || one.kind === "class" ? membersOf(one.name).map(memberLine).join("\n") : "";
     return [
       `### ${one.name} {#${one.name}}`,

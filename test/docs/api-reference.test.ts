@@ -79,7 +79,7 @@ test("ops are grouped by kind, as docs/reference/ops.md groups them, and options
   expect(group("Activations")).toContain("### sigmoid {#sigmoid}");
   expect(text).toContain('const sigmoid: (x: Tensor<"f32"> | number) => Tensor<"f32">;');
   const trainer = text.split("### createTrainer {")[1]?.split("\n### ")[0];
-  for (const line of ["- `device`: ", "Throws UserError", "- `learningRate?: number`:"])
+  for (const line of ["- `device`: ", "Throws `UserError`", "- `learningRate?: number`:"])
     expect(trainer).toContain(line);
   // Of what the options extend.
   expect(trainer).toContain("- `clipNorm?: number");
@@ -90,4 +90,11 @@ test("a statement ends at its own semicolon or brace", () => {
     '/** a */\nexport interface A {\n  /** { */\n  readonly b: { c: "};" };\n}\nexport declare const d: "x;";\n';
   expect(statementAt(text, 1)).toContain('readonly b: { c: "};" };\n}');
   expect(statementAt(text, 5)).toBe('export declare const d: "x;";');
+});
+
+test("docstrings become Markdown: plain marks are escaped, indented code is a block", () => {
+  expect(prose("a < b in `a<b>`, 4 * B * T")).toBe("a &lt; b in `a<b>`, 4 \\* B \\* T");
+  expect(prose("Such as:\n\n    const x = f<A>(\n      1,\n    );\n\nmore")).toBe(
+    "Such as:\n\n```ts\nconst x = f<A>(\n  1,\n);\n```\n\nmore",
+  );
 });
