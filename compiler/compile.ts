@@ -25,5 +25,6 @@ export function compileProgram(graph: Graph, options: CompileProgramOptions = {}
     ...defaultLimits,
     storageBuffers: options.maxStorageBuffers ?? defaultLimits.storageBuffers,
     workgroupBytes: options.maxWorkgroupBytes ?? defaultLimits.workgroupBytes,
+    workgroupSize: options.maxInvocations ?? defaultLimits.workgroupSize,
   });
 }

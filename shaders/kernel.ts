@@ -6,7 +6,7 @@ import type { Dim } from "../compiler/graph/dim.ts";
 import { at, InternalError } from "../compiler/graph/errors.ts";
 import type { Expr, GridPart, KernelCode, LocalArray, Part, Variable } from "../compiler/kernel/ir.ts";
 import { bindingName, uniformNames } from "../compiler/kernel/names.ts";
-import { expressionsIn, functionsOf } from "../compiler/kernel/walk.ts";
+import { expressionsIn, functionsOf, readsOtherLanes } from "../compiler/kernel/walk.ts";
 import { expressionText, type Names, typeText } from "./expression.ts";
 import { functionText, indented, statementLines } from "./statement.ts";
 
@@ -115,8 +115,7 @@ function bindings({ buffers }: KernelCode): string[] {
 }
 
 function usesSubgroups({ parts }: KernelCode): boolean {
-  const isShared = (expr: Expr) => expr.kind === "apply" && expr.op === "fromLane";
-  return parts.some(({ body }) => expressionsIn(body).some(isShared));
+  return parts.some(({ body }) => expressionsIn(body).some(readsOtherLanes));
 }
 
 function uniformSection(code: KernelCode): string {

@@ -113,8 +113,9 @@ class Placement {
   #regionOf(array: LocalArray, slot: Expr | undefined): Region {
     if (slot === undefined) return { array, base: undefined, parity: 0 };
     const { base, steps } = parityOf(slot);
+    if (base === undefined) return { array, base, parity: steps };
     // A variable that is not the counter of an enclosing loop has unknown parity: it may change with the loop.
-    const done = base === undefined ? 0 : (this.#done.get(base) ?? Number.NaN);
+    const done = this.#done.get(base) ?? Number.NaN;
     return { array, base, parity: (steps + done) % 2 };
   }
 

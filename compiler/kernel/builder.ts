@@ -161,8 +161,8 @@ export class KernelBuilder extends Expressions {
     return array;
   }
 
-  /** Allocates workgroup memory; with two alternating slots, each has that length. */
-  sharedArray(element: Type, length: number, slots: 1 | 2 = 1): LocalArray {
+  /** Allocates workgroup memory; if it has several slots, each has that length. */
+  sharedArray(element: Type, length: number, slots = 1): LocalArray {
     // A workgroup runs only one part, so parts can share arrays.
     const known = this.#unusedShared.find(
       (array) => array.element === element && array.length === Math.max(1, length) && array.slots === slots,

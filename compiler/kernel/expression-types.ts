@@ -68,6 +68,7 @@ export function typesFit({ op, type, operands }: Apply): boolean {
     case "component":
       return first === "f32x4" && isBelow(operands[1], 4) && returns("f32");
     case "fromLane":
+    case "fromLaneXor":
       return isOne(first, bits) && isBelow(operands[1], 128) && returns(first);
     default:
       return false;

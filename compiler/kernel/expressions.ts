@@ -218,6 +218,10 @@ export class Expressions {
     return this.apply("component", "f32", [vector, this.u32(i)]);
   }
 
+  fromLaneXor(x: Expr, mask: number): Expr {
+    return this.apply("fromLaneXor", x.type, [x, this.u32(mask)]);
+  }
+
   fromLane(x: Expr, lane: number): Expr {
     return this.apply("fromLane", x.type, [x, this.u32(lane)]);
   }

@@ -79,7 +79,9 @@ export type Primitive =
   /** component(vector, i) with a literal i. */
   | "component"
   /** The value of lane `i` of the subgroup: fromLane(x, i) with a literal i. */
-  | "fromLane";
+  | "fromLane"
+  /** The value of the lane whose number in the subgroup differs in these bits: fromLaneXor(x, mask), a literal mask. */
+  | "fromLaneXor";
 
 /** Memory of a kernel: buffers of the program, workgroup memory, registers of a lane. */
 export type KernelArray = GlobalArray | LocalArray;
@@ -97,8 +99,11 @@ export interface LocalArray {
   readonly name: string;
   readonly element: Type;
   readonly length: number;
-  /** How many slots of that length alternate: a loop over time reads one while it writes the other. */
-  readonly slots: 1 | 2;
+  /**
+   * How many slots of that length there are. Two alternate: a loop over time reads one while it writes the other. More
+   * are slices, which lanes read side by side: with the slice as a slot, the index in it can be a constant.
+   */
+  readonly slots: number;
 }
 
 interface Common {

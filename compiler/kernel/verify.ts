@@ -7,7 +7,7 @@ import { InternalError } from "../graph/errors.ts";
 import { typesFit } from "./expression-types.ts";
 import type { Expr, KernelArray, KernelCode, KernelFunction, Statement, Variable } from "./ir.ts";
 import { printExpression, printStatement } from "./print.ts";
-import { functionsOf, operandsOf, statementsIn } from "./walk.ts";
+import { functionsOf, operandsOf, readsOtherLanes, statementsIn } from "./walk.ts";
 
 /**
  * Returns the kernel.
@@ -244,7 +244,7 @@ class BodyCheck {
           const types = expr.operands.map(({ type }) => type).join(", ");
           this.fail(`${expr.op} of ${types} cannot return ${expr.type} in ${printExpression(expr)}`);
         }
-        if (expr.op === "fromLane" && this.#code === undefined) this.fail("a function reads other lanes");
+        if (readsOtherLanes(expr) && this.#code === undefined) this.fail("a function reads other lanes");
     }
   }
 

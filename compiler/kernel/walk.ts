@@ -8,6 +8,11 @@ export function operandsOf(expr: Expr): readonly Expr[] {
   return expr.kind === "load" || expr.kind === "apply" || expr.kind === "call" ? expr.operands : none;
 }
 
+/** Whether an expression itself, apart from its operands, takes a value from another lane. */
+export function readsOtherLanes(expr: Expr): boolean {
+  return expr.kind === "apply" && (expr.op === "fromLane" || expr.op === "fromLaneXor");
+}
+
 /** Every statement in pre-order, nested ones after the one that contains them. */
 export function statementsIn(body: readonly Statement[], found: Statement[] = []): Statement[] {
   for (const statement of body) {

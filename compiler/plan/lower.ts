@@ -102,6 +102,10 @@ function donationPlaces({ graph, groups, packs, partOf, donated }: GraphPlan, co
 /** WebGPU's guaranteed limits per shader stage and per workgroup. */
 const defaultStorageBuffers = 8;
 const defaultWorkgroupBytes = 16384;
+/** WebGPU's guaranteed invocations of a workgroup. */
+const defaultInvocations = 256;
+/** Weights that any GPU has registers for: half of the 64 that an invocation is sure to have. */
+const defaultResidentWeights = 32;
 
 function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<NodeId>): LoweredProgram {
   const { graph, groups, stored, donated, lastUse, partOf } = plan;
@@ -137,6 +141,9 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     },
     forms: options.forms ?? forms,
     workgroupBytes: options.maxWorkgroupBytes ?? defaultWorkgroupBytes,
+    maxInvocations: options.maxInvocations ?? defaultInvocations,
+    residentWeights: options.residentWeights ?? defaultResidentWeights,
+    neighbours: options.neighbours ?? 1,
     schedule: options.schedule ?? "auto",
     chunkSteps: options.chunkSteps,
     scanSchedules: options.scanSchedules ?? scanSchedules,

@@ -28,6 +28,15 @@ export interface LowerOptions {
   readonly chunkSteps?: number | undefined;
   /** Lanes of a subgroup, if the device has subgroups of one fixed size. */
   readonly subgroupSize?: number | undefined;
+  /** Invocations that a workgroup may have; WebGPU's guaranteed limit by default. */
+  readonly maxInvocations?: number | undefined;
+  /** Weights that an invocation can hold in registers for a whole sequence, next to everything else. */
+  readonly residentWeights?: number | undefined;
+  /**
+   * How many invocations in a row, from a multiple of that number on, are neighbours in one subgroup: those exchange
+   * values without memory. 1 by default.
+   */
+  readonly neighbours?: number | undefined;
   /** How positions are assigned to invocations; one to each by default. */
   readonly mapping?: WorkMapping | undefined;
   /** The forms of stage kernels, in the order in which they are tried; those of WebGPU by default. */
@@ -54,6 +63,12 @@ export interface Lowering {
   readonly forms: readonly Form[];
   /** Bytes of workgroup memory that a kernel may use. */
   readonly workgroupBytes: number;
+  /** Invocations that a workgroup may have. */
+  readonly maxInvocations: number;
+  /** Weights that an invocation can hold in registers for a whole sequence. */
+  readonly residentWeights: number;
+  /** How many invocations in a row exchange values without memory. */
+  readonly neighbours: number;
   readonly schedule: ScheduleChoice;
   /** The schedules of scans, in the order in which they are tried. */
   readonly scanSchedules: ScanSchedules;

@@ -55,13 +55,13 @@ export class ExpressionValues {
     const inSlot = this.scalar(index);
     if (slot === undefined || array.space === "global") return inSlot;
     const number = this.scalar(slot);
-    const { length } = array;
+    const { length, slots } = array;
     const { clock } = this.#frame;
     return (lane) => {
-      const own = inSlot(lane);
-      return own < length
-        ? number(lane) * length + own
-        : clock.invalidRead(array.name, own, `out of bounds: a slot has ${length} elements`);
+      const [own, which] = [inSlot(lane), number(lane)];
+      if (own >= length) return clock.invalidRead(array.name, own, `out of bounds: a slot has ${length} elements`);
+      if (which >= slots) return clock.invalidRead(array.name, own, `in slot ${which} of ${slots}`);
+      return which * length + own;
     };
   }
 
@@ -101,7 +101,11 @@ export class ExpressionValues {
       const scalars = parts.map((part) => at(part, 0));
       return Array.from({ length: 4 }, (_, i) => at(scalars, scalars.length === 1 ? 0 : i));
     }
-    if (op === "fromLane") return at(parts, 0).map((value) => this.#fromLane(value, literalOf(operands[1])));
+    if (op === "fromLane" || op === "fromLaneXor") {
+      const number = literalOf(operands[1]);
+      const sourceOf = op === "fromLane" ? () => number : (own: number) => own ^ number;
+      return at(parts, 0).map((value) => this.#fromLane(value, sourceOf));
+    }
     const operation = op === "select" ? undefined : operationOf(op, scalarOf(at(operands, 0)), scalarOf(expr));
     return Array.from({ length: componentsOf(type) }, (_, i): Value => {
       const [a = zero, b = zero, c = zero] = parts.map((part) => at(part, part.length === 1 ? 0 : i));
@@ -127,10 +131,13 @@ export class ExpressionValues {
     };
   }
 
-  #fromLane(value: Value, number: number): Value {
+  /** `sourceOf` returns a lane's source, both counted within the subgroup. */
+  #fromLane(value: Value, sourceOf: (own: number) => number): Value {
     const { subgroupSize, isActive, clock } = this.#frame;
     return (lane) => {
-      const source = lane - (lane % subgroupSize) + number;
+      const own = lane % subgroupSize;
+      const number = sourceOf(own);
+      const source = lane - own + number;
       if (number >= subgroupSize || isActive[source] !== 1)
         throw new InternalError(`kernel ${clock.kernel}: lane ${lane} reads lane ${source}, which does not take part`);
       return value(source);

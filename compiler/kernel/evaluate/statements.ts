@@ -1,7 +1,7 @@
 /** @file Statements of the kernel IR as JavaScript functions of the active lanes, which run in lock step. */
 import { at, InternalError } from "../../graph/errors.ts";
 import type { Assign, Expr, For, Let, Registers, Statement, Store } from "../ir.ts";
-import { operandsOf } from "../walk.ts";
+import { operandsOf, readsOtherLanes } from "../walk.ts";
 import { operationOf } from "./arithmetic.ts";
 import { ExpressionValues } from "./expressions.ts";
 import { type Action, componentsOf, type Frame, type Place, type Value } from "./values.ts";
@@ -218,6 +218,5 @@ class Statements {
 const zero: Value = () => 0;
 
 function readsLanes(expr: Expr): boolean {
-  if (expr.kind === "apply" && expr.op === "fromLane") return true;
-  return operandsOf(expr).some(readsLanes);
+  return readsOtherLanes(expr) || operandsOf(expr).some(readsLanes);
 }

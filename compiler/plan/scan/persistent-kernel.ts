@@ -10,7 +10,7 @@ import type { Expr, LocalArray, Variable } from "../../kernel/ir.ts";
 import { fromStorage, toStorage } from "../../kernel/storage.ts";
 import { bodyInputs } from "../../ops/scan.ts";
 import type { PlacedBuilder } from "../emit/placed-builder.ts";
-import { emitPositions } from "../emit/stage.ts";
+import { emitPositions, storeRoots } from "../emit/stage.ts";
 import { Emitter, type Region } from "../emit/values.ts";
 import type { ScanContext } from "../lowering.ts";
 import type { Location } from "../program.ts";
@@ -18,6 +18,7 @@ import { hasPositions, type Stage } from "../stages/stages.ts";
 import { sharesRows } from "../stages/tiles.ts";
 import { type PackedConst, packedPosition } from "./packed-consts.ts";
 import type { PersistentPlan, Slots } from "./persistent-plan.ts";
+import { LaneSlices, runResidentProducts } from "./resident-products.ts";
 import { WorkgroupRows } from "./workgroup-rows.ts";
 
 /** An element of a carry, in a loop over all elements that the workgroup owns. */
@@ -43,6 +44,8 @@ export class PersistentKernel {
   /** The number of steps before the current one, inside the loop over time. */
   #count: Variable | undefined;
   readonly #rows: WorkgroupRows;
+  /** How lanes share the depth of products, if weights stay in registers. */
+  #lanes: LaneSlices | undefined;
 
   constructor(
     context: ScanContext,
@@ -66,16 +69,17 @@ export class PersistentKernel {
   }
 
   write(): void {
-    const { rowsPerWorkgroup, slots, workgroupSize } = this.#plan;
+    const { rowsPerWorkgroup, slots, workgroupSize, residency } = this.#plan;
     const { body } = this.#node.attrs;
     const w = this.#writer;
     const { first, end } = w.chunk(this.#context.nesting);
-    for (const [id, { width, count }] of slots) {
+    for (const [id, { width, count, slices }] of slots) {
       const element =
         nodeAt(body, id).aval.dtype === "f32" ? "f32" : nodeAt(body, id).aval.dtype === "i32" ? "i32" : "u32";
-      this.#arrays.set(id, w.sharedArray(element, rowsPerWorkgroup * width, count));
+      this.#arrays.set(id, w.sharedArray(element, (rowsPerWorkgroup * width) / slices, count * slices));
     }
     this.#rows.declare();
+    if (residency !== undefined) this.#lanes = new LaneSlices(w, residency);
     w.if(w.equal(first, w.u32(0)), () => this.#loadInitial());
     w.if(w.less(w.u32(0), first), () => this.#loadSaved(first));
     const axis = { extent: this.#node.attrs.length, role: "time" } as const;
@@ -83,7 +87,10 @@ export class PersistentKernel {
       this.#count = count;
       for (const group of this.#plan.groups) {
         if (group.kind === "scan") throw new InternalError("a scan inside a persistent scan");
-        for (const stage of group.stages.filter(hasPositions)) w.stage(() => this.#stage(stage, workgroupSize));
+        for (const stage of group.stages.filter(hasPositions)) {
+          if (residency !== undefined && stage.form === "tile") this.#residentStage(stage, residency.slices);
+          else w.stage(() => this.#stage(stage, workgroupSize));
+        }
       }
     });
     this.#saveCarries(end);
@@ -110,9 +117,7 @@ export class PersistentKernel {
     this.#overCarries(({ id, slots, index, place, emitter }) => {
       const { shape } = nodeAt(this.#node.attrs.body, id).aval;
       const value = this.#loadLocal(id, slots, index, this.#slotAfter(end, slots), emitter);
-      this.#writer.if(this.#rows.rowAt(index).exists, () =>
-        this.#writer.storeValue(place, emitter.positionOf(index, shape), value),
-      );
+      this.#ifExists(index, () => this.#writer.storeValue(place, emitter.positionOf(index, shape), value));
     });
   }
 
@@ -133,6 +138,35 @@ export class PersistentKernel {
   /** The slot that holds a carry after a number of steps of the sequence. */
   #slotAfter(steps: Expr, { count }: Slots): Expr | undefined {
     return count === 1 ? undefined : this.#writer.bitAnd(steps, this.#writer.u32(1));
+  }
+
+  #ifExists(index: readonly Index[], write: () => void): void {
+    const { exists } = this.#rows.rowAt(index);
+    if (exists === undefined) write();
+    else this.#writer.if(exists, write);
+  }
+
+  /**
+   * A stage of products whose weights stay. Every lane of a column computes all values, and reads what they need, before
+   * one of them stores them.
+   */
+  #residentStage(stage: Stage, slices: number): void {
+    const w = this.#writer;
+    const lanes = this.#lanes;
+    if (lanes === undefined) throw new InternalError("lanes share no columns");
+    this.#rows.enterBlock();
+    const emitter = new Emitter(w, { region: this.region, ids: stage.roots });
+    const width = Number(sizePerRow(this.region, stage, this.#plan.rows));
+    const position = this.#rows.single(lanes.columnOf(width));
+    runResidentProducts(emitter, this.region, stage, position, lanes, slices);
+    const stores: (() => void)[] = [];
+    storeRoots(emitter, this.region, stage, position, (id, index, value) => {
+      const bound = w.let(w.fresh("root"), value);
+      stores.push(() => this.#store(emitter, id, index, bound));
+    });
+    w.if(lanes.ownsColumn(width), () => {
+      for (const store of stores) store();
+    });
   }
 
   #stage(stage: Stage, workgroupSize: number): void {
@@ -199,18 +233,29 @@ export class PersistentKernel {
     return this.#loadLocal(id, slots, index, this.#slotAfter(this.#steps(), slots), emitter);
   }
 
-  #address({ width }: Slots, index: readonly Index[], shape: readonly Dim[], emitter: Emitter): Index {
-    const { index: m } = this.#writer;
+  /** Where an element is in its array. `slot` is that of the step, if two alternate. */
+  #place(
+    { width, slices }: Slots,
+    index: readonly Index[],
+    slot: Expr | undefined,
+    shape: readonly Dim[],
+    emitter: Emitter,
+  ): { readonly index: Expr; readonly slot: Expr | undefined } {
+    const w = this.#writer;
     const { local } = this.#rows.rowAt(index);
-    return m.add(m.mul(local, m.dim(width)), emitter.positionOf(index.slice(1), shape.slice(1)));
+    const inRow = emitter.positionOf(index.slice(1), shape.slice(1));
+    if (this.#lanes === undefined || slices === 1)
+      return { index: w.bound(w.index.add(w.index.mul(local, w.index.dim(width)), inRow)), slot };
+    const { slice, within } = this.#lanes.place(width, inRow);
+    return { index: within, slot: slot === undefined ? slice : w.add(w.mul(slot, w.u32(slices)), slice) };
   }
 
   #loadLocal(id: NodeId, slots: Slots, index: readonly Index[], slot: Expr | undefined, emitter: Emitter): Expr {
     const { dtype, shape } = nodeAt(this.#node.attrs.body, id).aval;
-    const address = this.#address(slots, index, shape, emitter);
-    const stored = this.#writer.load(this.#array(id), this.#writer.bound(address), slot);
+    const place = this.#place(slots, index, slot, shape, emitter);
+    const stored = this.#writer.load(this.#array(id), place.index, place.slot);
     const depth = Math.max(stored.depth, this.#rows.blockDepth);
-    const key = `local ${id} ${address.expr.id} ${slot?.id}`;
+    const key = `local ${id} ${place.index.id} ${place.slot?.id}`;
     return this.#writer.bind(key, fromStorage(this.#writer, stored, dtype), depth);
   }
 
@@ -224,10 +269,10 @@ export class PersistentKernel {
   ): void {
     const { shape } = nodeAt(this.#node.attrs.body, id).aval;
     const w = this.#writer;
-    const address = w.bound(this.#address(slots, index, shape, emitter));
+    const place = this.#place(slots, index, slot, shape, emitter);
     const stored = value.type === "bool" ? toStorage(w, value, "u32") : value;
-    if (slot === undefined) w.storeElement(this.#array(id), address, stored);
-    else w.storeInSlot(this.#array(id), slot, address, stored);
+    if (place.slot === undefined) w.storeElement(this.#array(id), place.index, stored);
+    else w.storeInSlot(this.#array(id), place.slot, place.index, stored);
   }
 
   #array(id: NodeId): LocalArray {
@@ -254,7 +299,7 @@ export class PersistentKernel {
         this.#storeLocal(carry, slots, index, this.#slotAfter(w.add(this.#steps(), w.u32(1)), slots), value, emitter);
       }
       if (carry !== undefined || location === undefined) continue;
-      w.if(this.#rows.rowAt(index).exists, () => {
+      this.#ifExists(index, () => {
         const place = emitter.positionOf([this.#time(), ...index], [length, ...aval.shape]);
         w.storeValue(location, place, value);
       });

@@ -18,6 +18,7 @@ import type { Group } from "../stages/groups.ts";
 import type { Stage } from "../stages/stages.ts";
 import { chooseTile, type Target, type Tile, type TileOptions, vectorLanes } from "../stages/tiles.ts";
 import type { Tuning } from "../tuning.ts";
+import { planResidency, type Residency } from "./residency.ts";
 import { resultPlaces, scanOf } from "./scan-context.ts";
 import { analyzeRows } from "./separable-rows.ts";
 
@@ -25,6 +26,8 @@ import { analyzeRows } from "./separable-rows.ts";
 export interface Slots {
   readonly width: number;
   readonly count: 1 | 2;
+  /** Into how many slices a row is cut, one for each lane of a column; 1 unless weights stay in registers. */
+  readonly slices: number;
 }
 
 export interface PersistentPlan {
@@ -44,6 +47,8 @@ export interface PersistentPlan {
   readonly tiles: TileOptions;
   /** Bytes of workgroup memory. */
   readonly bytes: number;
+  /** How lanes hold the weights of products for the whole sequence; undefined if they read them in every step. */
+  readonly residency: Residency | undefined;
 }
 
 export type PersistentChoice =
@@ -65,7 +70,8 @@ const mostWeightBytes = 4 * 2 ** 20;
  */
 const cachedBytes = 2 ** 19;
 
-export function planPersistent(lowering: Lowering, context: ScanContext): PersistentChoice {
+/** `weightsStay` asks for the weights in registers. */
+export function planPersistent(lowering: Lowering, context: ScanContext, weightsStay = false): PersistentChoice {
   const node = scanOf(context);
   const { attrs } = node;
   const { body } = attrs;
@@ -79,7 +85,13 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
   const order = new Map<Stage, number>();
   for (const [i, group] of groups.entries())
     if (group.kind === "stages") for (const stage of group.stages) order.set(stage, i);
-  const slots = findSlots(node, stages, order, stored);
+  const inMemory = findSlots(node, stages, order, stored);
+  const choice = weightsStay
+    ? planResidency(lowering, body, attrs.consts, stages, (id) => inMemory.get(id)?.width)
+    : undefined;
+  if (choice !== undefined && choice.residency === undefined) return { plan: undefined, reason: choice.reason };
+  const residency = choice?.residency;
+  const slots = residency === undefined ? inMemory : findSlots(node, stages, order, stored, residency);
   const bytesPerRow = [...slots].reduce(
     (sum, [id, { width, count }]) => sum + storages[nodeAt(body, id).aval.dtype].bytes * width * count,
     0,
@@ -89,10 +101,16 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
   const weights = weightBytes(node);
   const preferred = target === "cpu" && weights > cachedBytes ? 2 * preferredRows.cpu : preferredRows[target];
   const known = typeof analysis.rows === "number" ? analysis.rows : Number.POSITIVE_INFINITY;
-  const most = Math.min(tuning.persistentRows ?? preferred, lowering.tiles.maxRows ?? Number.POSITIVE_INFINITY, known);
+  const mostRows = residency === undefined ? Number.POSITIVE_INFINITY : 1;
+  const most = Math.min(
+    mostRows,
+    tuning.persistentRows ?? preferred,
+    lowering.tiles.maxRows ?? Number.POSITIVE_INFINITY,
+    known,
+  );
   let rows = 2 ** Math.floor(Math.log2(Math.max(1, most)));
   while (rows > 1 && rows * bytesPerRow > limit) rows /= 2;
-  const bytes = rows * bytesPerRow;
+  const bytes = rows * bytesPerRow + exchangeBytes(residency);
   const memory = target === "cpu" ? "a thread's memory" : "workgroup memory";
   if (bytes > limit)
     return { plan: undefined, reason: `one row needs ${bytes} bytes of ${memory}, the device has ${limit}` };
@@ -114,7 +132,8 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
     1,
     ...(tiled.length > 0 ? tiled : stages).map((stage) => widthOf(stage) / tileOf(stage).columns),
   );
-  const workgroupSize = Math.min(maxLanes[target], Math.max(minLanes[target], 2 ** Math.ceil(Math.log2(widest))));
+  const workgroupSize =
+    residency?.lanes ?? Math.min(maxLanes[target], Math.max(minLanes[target], 2 ** Math.ceil(Math.log2(widest))));
   return {
     plan: {
       node,
@@ -128,13 +147,28 @@ export function planPersistent(lowering: Lowering, context: ScanContext): Persis
       tileOf,
       tiles: lowering.tiles,
       bytes,
+      residency,
     },
-    reason: `rows of the batch are independent, and ${rows} of them take ${bytes} bytes of ${memory}`,
-    against:
-      target !== "cpu" && weights > mostWeightBytes
-        ? `${weights} bytes of weights are too many for one workgroup to read in every step`
-        : undefined,
+    reason:
+      residency === undefined
+        ? `rows of the batch are independent, and ${rows} of them take ${bytes} bytes of ${memory}`
+        : `${residency.lanes} lanes hold the weights of a step in registers, ${residency.weights} to a lane`,
+    against: reasonAgainst(target, weights, residency),
   };
+}
+
+function reasonAgainst(target: Target, weights: number, residency: Residency | undefined): string | undefined {
+  if (residency !== undefined)
+    return target === "gpu" ? undefined : "a software adapter has no registers to keep weights in";
+  return target !== "cpu" && weights > mostWeightBytes
+    ? `${weights} bytes of weights are too many for one workgroup to read in every step`
+    : undefined;
+}
+
+/** Bytes of workgroup memory in which the lanes of a column exchange their partial sums. */
+function exchangeBytes(residency: Residency | undefined): number {
+  if (residency === undefined || residency.inSubgroup || residency.slices === 1) return 0;
+  return storages.f32.bytes * residency.lanes * residency.mostSums;
 }
 
 function findSlots(
@@ -142,6 +176,7 @@ function findSlots(
   stages: readonly Stage[],
   order: ReadonlyMap<Stage, number>,
   stored: ReadonlySet<NodeId>,
+  residency?: Residency,
 ): Map<NodeId, Slots> {
   const { attrs } = node;
   const { body } = attrs;
@@ -152,18 +187,23 @@ function findSlots(
   const writerOf = (id: NodeId) => stages.find((stage) => stage.roots.includes(id));
   const widthOf = (id: NodeId) => Number(sizeOf(nodeAt(body, id).aval.shape.slice(1)));
   const slots = new Map<NodeId, Slots>();
+  const slicesOf = (id: NodeId) => (residency?.sliced.has(id) ? residency.slices : 1);
   for (const [i, carry] of carries.entries()) {
     const writer = writerOf(at(body.outputs, i));
     const written = writer === undefined ? 0 : (order.get(writer) ?? 0);
     const isSafe = reads.every(
-      (read) => read.id !== carry || read.order < written || (read.stage === writer && read.samePosition),
+      (read) =>
+        read.id !== carry ||
+        read.order < written ||
+        // Where weights stay, a stage of products has read everything, and waited, before it stores.
+        (read.stage === writer && (read.samePosition || (residency !== undefined && writer.form === "tile"))),
     );
-    slots.set(carry, { width: widthOf(carry), count: isSafe ? 1 : 2 });
+    slots.set(carry, { width: widthOf(carry), count: isSafe ? 1 : 2, slices: slicesOf(carry) });
   }
   for (const id of stored) {
     const writer = writerOf(id);
     if (nodeAt(body, id).op !== "input" && reads.some((read) => read.id === id && read.stage !== writer))
-      slots.set(id, { width: widthOf(id), count: 1 });
+      slots.set(id, { width: widthOf(id), count: 1, slices: slicesOf(id) });
   }
   return slots;
 }

@@ -13,23 +13,29 @@ import { type NodeId, nodeAt } from "../../graph/graph.ts";
 import { bodyInputs } from "../../ops/scan.ts";
 import { finishKernel } from "../emit/kernel.ts";
 import { PlacedBuilder } from "../emit/placed-builder.ts";
-import type { Lowering, ScanContext, ScanSchedule } from "../lowering.ts";
+import type { Lowering, ScanContext, ScanPlan, ScanSchedule } from "../lowering.ts";
 import type { Dispatch, Location } from "../program.ts";
 import { wholeLoopWork } from "../work.ts";
 import { chunkSteps, flopsOfRow, type StepWork } from "./chunks.ts";
 import { type PackedConst, packConsts } from "./packed-consts.ts";
 import { PersistentKernel } from "./persistent-kernel.ts";
-import { type PersistentPlan, planPersistent } from "./persistent-plan.ts";
+import { type PersistentChoice, type PersistentPlan, planPersistent } from "./persistent-plan.ts";
 
 export const persistent: ScanSchedule = {
-  plan: (lowering, context) => {
-    const choice = planPersistent(lowering, context);
-    if (choice.plan === undefined) return { steps: undefined, reason: choice.reason };
-    const { plan, reason, against } = choice;
-    const steps = () => lowerPersistent(lowering, context, plan);
-    return { steps, reason, ...(against === undefined ? {} : { against }) };
-  },
+  plan: (lowering, context) => scanPlanOf(lowering, context, planPersistent(lowering, context)),
 };
+
+/** The same with the weights of products in registers, for the whole sequence (residency.ts). */
+export const resident: ScanSchedule = {
+  plan: (lowering, context) => scanPlanOf(lowering, context, planPersistent(lowering, context, true)),
+};
+
+function scanPlanOf(lowering: Lowering, context: ScanContext, choice: PersistentChoice): ScanPlan {
+  if (choice.plan === undefined) return { steps: undefined, reason: choice.reason };
+  const { plan, reason, against } = choice;
+  const steps = () => lowerPersistent(lowering, context, plan);
+  return { steps, reason, ...(against === undefined ? {} : { against }) };
+}
 
 /**
  * Lowers a scan to one dispatch, cut into chunks. `plan` has checked that its rows are separable and that its states

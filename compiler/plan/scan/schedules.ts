@@ -6,11 +6,11 @@ import { InternalError, UserError } from "../../graph/errors.ts";
 import type { Lowering, ScanContext, ScanSchedule, ScanSchedules } from "../lowering.ts";
 import type { ScanStep } from "../program.ts";
 import { type ScanScheduleName, scanScheduleNames } from "./names.ts";
-import { persistent } from "./persistent.ts";
+import { persistent, resident } from "./persistent.ts";
 import { scanOf } from "./scan-context.ts";
 import { stepwise } from "./stepwise.ts";
 
-const byName: { readonly [K in ScanScheduleName]: ScanSchedule } = { persistent, stepwise };
+const byName: { readonly [K in ScanScheduleName]: ScanSchedule } = { resident, persistent, stepwise };
 
 /** In the order in which they are tried. The last one runs every scan. */
 export const scanSchedules: ScanSchedules = scanScheduleNames.map((name) => [name, byName[name]]);

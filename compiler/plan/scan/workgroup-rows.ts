@@ -17,7 +17,8 @@ import type { PersistentPlan } from "./persistent-plan.ts";
 /** A row that an invocation works on: its number in the workgroup, and whether it exists. */
 interface OwnedRow {
   readonly local: Index;
-  readonly exists: Expr;
+  /** Undefined if every row of a workgroup does. */
+  readonly exists: Expr | undefined;
 }
 
 export class WorkgroupRows {
@@ -26,7 +27,7 @@ export class WorkgroupRows {
   readonly #region: Region;
   /** Keyed by the row's index in the batch. */
   readonly #rows = new Map<Expr, OwnedRow>();
-  #row0: Expr | undefined;
+  #row0: Variable | undefined;
   #rowCount: Expr | undefined;
   /** How many of the workgroup's rows exist. */
   #rowsHere: Expr | undefined;
@@ -51,6 +52,8 @@ export class WorkgroupRows {
   /** Declares the variables that say which rows these are. */
   declare(): void {
     const w = this.#writer;
+    // A large dispatch has workgroups beyond the last.
+    if (this.#plan.residency !== undefined) w.leaveIf(w.lessEqual(w.size(this.#plan.rows), w.group));
     this.#row0 = w.let("row0", w.mul(w.group, w.u32(this.#plan.rowsPerWorkgroup)));
     this.#rowCount = w.let("rowCount", w.size(this.#plan.rows));
     if (this.#plan.tiles.target !== "cpu") return;
@@ -63,6 +66,10 @@ export class WorkgroupRows {
     const w = this.#writer;
     if (this.#row0 === undefined || this.#rowCount === undefined)
       throw new InternalError("rows are used before they are declared");
+    if (this.#plan.residency !== undefined) {
+      this.#rows.set(this.#row0, { local, exists: undefined });
+      return this.#row0;
+    }
     const number = w.add(this.#row0, local.expr);
     const row = w.let(name, w.min(number, w.sub(this.#rowCount, w.u32(1))));
     this.#rows.set(row, { local, exists: w.less(number, this.#rowCount) });
@@ -72,8 +79,17 @@ export class WorkgroupRows {
   /** Every element of the workgroup's rows, `width` to a row, spread over the lanes. */
   overElements(width: number, body: (position: Position) => void): void {
     if (width === 0) return;
-    const { rowsPerWorkgroup, rows, workgroupSize } = this.#plan;
+    const { rowsPerWorkgroup, rows, workgroupSize, residency } = this.#plan;
     const w = this.#writer;
+    if (residency !== undefined && width <= workgroupSize) {
+      // No loop: a compiler of WGSL cannot tell that one which starts at the lane ends.
+      const column = w.bind(`element of ${width}`, w.min(w.lane, w.u32(width - 1)), 0);
+      w.if(w.less(w.lane, w.u32(width)), () => {
+        this.enterBlock();
+        body(this.single(w.index.of(column, width)));
+      });
+      return;
+    }
     const count = rowsPerWorkgroup * width;
     const axis = { extent: count, role: "positions" } as const;
     const loop = { axis, mapping: "lanes", name: "element", first: w.lane } as const;
@@ -86,6 +102,12 @@ export class WorkgroupRows {
       const column = width === 1 ? w.index.dim(0) : w.index.of(w.rem(element, w.u32(width)), width);
       body(this.#position(w.index.of(row, rows), column));
     });
+  }
+
+  /** The first row of the workgroup at a column. */
+  single(column: Index): Position {
+    const row = this.#rowOf(this.#writer.index.dim(0), this.#writer.fresh("row"));
+    return this.#position(this.#writer.index.of(row, this.#plan.rows), column);
   }
 
   /** All rows of the workgroup at some columns from `column0`; if `exists` is false, nothing is stored. */
@@ -165,7 +187,7 @@ export class WorkgroupRows {
 
   rowAt(index: readonly Index[]): OwnedRow {
     // With one row the index can only be 0, whatever its expression.
-    if (this.#plan.rows === 1) return { local: this.#writer.index.dim(0), exists: this.#writer.bool(true) };
+    if (this.#plan.rows === 1) return { local: this.#writer.index.dim(0), exists: undefined };
     const row = this.#rows.get(at(index, 0).expr);
     if (row === undefined) throw new InternalError("an index is not a row of this workgroup");
     return row;

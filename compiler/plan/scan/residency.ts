@@ -1,0 +1,115 @@
+/**
+ * @file Whether the weights of a scan's products can stay in registers for a whole sequence, and how lanes share them.
+ *
+ * A workgroup has one row of the batch, and `slices` lanes for each column of a product: each lane holds the weights of
+ * its column for its slice of the depth, multiplies them in every step, and the lanes of a column add their partial sums
+ * in pairs, which is the same order whatever the size of a subgroup. The weights are read once for a sequence instead of
+ * once for a step. That is worth it on a GPU, where a step of a recurrence waits for memory.
+ */
+import { at } from "../../graph/errors.ts";
+import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
+import { entryOf, type TableOp } from "../../ops/table.ts";
+import type { Lowering } from "../lowering.ts";
+import type { Stage } from "../stages/stages.ts";
+
+export interface Residency {
+  readonly lanes: number;
+  /** Lanes of a column, a power of two. */
+  readonly slices: number;
+  /** Whether the lanes of a column exchange partial sums in their subgroup; otherwise through workgroup memory. */
+  readonly inSubgroup: boolean;
+  /** Weights that a lane holds. */
+  readonly weights: number;
+  /** Partial sums that a stage exchanges together, at most. */
+  readonly mostSums: number;
+  /** Values in workgroup memory that products read along the depth: one slot for each slice. */
+  readonly sliced: ReadonlySet<NodeId>;
+}
+
+export type ResidencyChoice =
+  | { readonly residency: Residency }
+  | { readonly residency?: never; readonly reason: string };
+
+/** Weights to a lane above which more lanes share a column, if the device has them. */
+const fewWeights = 32;
+
+/** Lanes that a GPU runs at once anyway. */
+const fewLanes = 64;
+
+/** A product of the step: [1, depth] by [depth, columns]. */
+interface Product {
+  readonly left: NodeId;
+  readonly depth: number;
+  readonly columns: number;
+}
+
+/** `inMemory` says whether a value of the body is stored in workgroup memory, and with how many elements to a row. */
+export function planResidency(
+  { tiles, maxInvocations, residentWeights, neighbours }: Lowering,
+  body: Graph,
+  consts: number,
+  stages: readonly Stage[],
+  widthInMemory: (id: NodeId) => number | undefined,
+): ResidencyChoice {
+  if (tiles.target === "cpu") return { reason: "a CPU keeps weights in its caches" };
+  const constant = invariantNodes(body, consts);
+  const products: Product[] = [];
+  for (const { form, loops } of stages) {
+    if (form !== "tile") continue;
+    for (const id of loops) {
+      const product = productOf(body, id, constant);
+      if (typeof product === "string") return { reason: product };
+      products.push(product);
+    }
+  }
+  if (products.length === 0) return { reason: "its step has no product" };
+  const columns = Math.max(...products.map((product) => product.columns));
+  const limit = Math.min(maxInvocations, tiles.target === "gpu" ? Number.POSITIVE_INFINITY : 256);
+  const weightsOf = (slices: number) => products.reduce((sum, { depth }) => sum + depth / slices, 0);
+  const fits = (slices: number) => columns * slices <= limit && products.every(({ depth }) => depth % slices === 0);
+  let slices = 1;
+  while (fits(2 * slices) && (weightsOf(slices) > fewWeights || columns * slices < fewLanes)) slices *= 2;
+  const [lanes, weights] = [columns * slices, weightsOf(slices)];
+  if (!fits(slices)) return { reason: `its widest product has ${columns} columns, and a workgroup ${limit} lanes` };
+  if (weights > residentWeights)
+    return { reason: `a lane would hold ${weights} weights, and has registers for ${residentWeights}` };
+  const mostSums = Math.max(...stages.map(({ form, accumulators }) => (form === "tile" ? accumulators.length : 0)));
+  const sliced = new Set(products.flatMap(({ left }) => [...leavesOf(body, left)]));
+  for (const id of sliced) if ((widthInMemory(id) ?? 1) % slices !== 0) sliced.delete(id);
+  return { residency: { lanes, slices, inSubgroup: slices <= neighbours, weights, mostSums, sliced } };
+}
+
+/** Nodes that are equal in every step. */
+function invariantNodes(body: Graph, consts: number): ReadonlySet<NodeId> {
+  const given = new Set(body.inputs.slice(0, consts));
+  const found = new Set<NodeId>();
+  for (const [id, node] of body.nodes.entries()) {
+    if (node.op === "input" ? given.has(id) : node.operands.every((operand) => found.has(operand))) found.add(id);
+  }
+  return found;
+}
+
+/** The product, or why its weights cannot stay. */
+function productOf(body: Graph, id: NodeId, constant: ReadonlySet<NodeId>): Product | string {
+  const node = nodeAt(body, id);
+  if (node.op !== "dot") return `its step has a ${node.op} in a tile of products`;
+  const [left, right] = [at(node.operands, 0), at(node.operands, 1)];
+  const { shape } = node.aval;
+  if (shape.length !== 2 || node.attrs.transposeA) return "its products are stacks of matrices";
+  if (!constant.has(right)) return "the matrix of a product changes from step to step";
+  const columns = at(shape, 1);
+  const depth = at(nodeAt(body, right).aval.shape, node.attrs.transposeB ? 1 : 0);
+  if (typeof columns !== "number" || typeof depth !== "number") return "the size of a product is not known";
+  return { left, depth, columns };
+}
+
+/** A value and, if it is elementwise, the values that it is computed from at the same position. */
+function leavesOf(body: Graph, id: NodeId, found = new Set<NodeId>()): ReadonlySet<NodeId> {
+  if (found.has(id)) return found;
+  found.add(id);
+  const node = nodeAt(body, id);
+  const isOp = node.op !== "input" && node.op !== "result" && node.op !== "scan";
+  if (isOp && entryOf(node.op as TableOp).kind === "elementwise")
+    for (const operand of node.operands) leavesOf(body, operand, found);
+  return found;
+}
