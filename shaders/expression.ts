@@ -79,10 +79,16 @@ function applyText({ op, type, operands }: Apply, texts: readonly string[]): str
     case "fromLane":
       return `subgroupBroadcast(${a}, ${b})`;
     case "fromLaneXor":
-      return `subgroupShuffleXor(${a}, ${b})`;
+      return exchangeText(a, literalOf(operands[1]));
     default:
       return `${op}(${texts.join(", ")})`;
   }
+}
+
+/** Neighbours in a group of four have functions of their own, which need no check of the lane's number. */
+function exchangeText(value: string, mask: number): string {
+  const quad = { 1: "quadSwapX", 2: "quadSwapY", 3: "quadSwapDiagonal" }[mask];
+  return quad === undefined ? `subgroupShuffleXor(${value}, ${mask}u)` : `${quad}(${value})`;
 }
 
 function literalOf(expr: Expr | undefined): number {

@@ -150,6 +150,16 @@ export class KernelBuilder extends Expressions {
     return variable;
   }
 
+  /**
+   * Declares a register that a loop keeps from one iteration to the next, outside of the current block, in the outermost
+   * block; `value` is known there.
+   */
+  kept(name: string, value: Expr): Variable {
+    const variable = this.variable(name, value.type, this.depth);
+    at(this.#blocks, 0).statements.push({ kind: "var", variable, value });
+    return variable;
+  }
+
   assign(variable: Variable, value: Expr): void {
     this.#write({ kind: "assign", variable, value });
   }

@@ -7,7 +7,7 @@ import { storages } from "../graph/storage.ts";
 import { forms } from "./emit/forms.ts";
 import { buildKernel } from "./emit/kernel.ts";
 import type { Region } from "./emit/values.ts";
-import type { Lowering, LowerOptions } from "./lowering.ts";
+import type { Lowering, LowerOptions, RegisterFile } from "./lowering.ts";
 import { Crowding, slabOf } from "./memory/crowding.ts";
 import { donations, inputLocation, lastUses, placeDonations } from "./memory/donation.ts";
 import { partsByValue } from "./memory/in-place-concat.ts";
@@ -104,8 +104,8 @@ const defaultStorageBuffers = 8;
 const defaultWorkgroupBytes = 16384;
 /** WebGPU's guaranteed invocations of a workgroup. */
 const defaultInvocations = 256;
-/** Weights that any GPU has registers for: half of the 64 that an invocation is sure to have. */
-const defaultResidentWeights = 32;
+/** Registers that any GPU has: 64 to an invocation, half of them for weights. */
+const fewRegisters: RegisterFile = { total: Number.POSITIVE_INFINITY, most: 64, reserved: 32 };
 
 function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<NodeId>): LoweredProgram {
   const { graph, groups, stored, donated, lastUse, partOf } = plan;
@@ -142,7 +142,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     forms: options.forms ?? forms,
     workgroupBytes: options.maxWorkgroupBytes ?? defaultWorkgroupBytes,
     maxInvocations: options.maxInvocations ?? defaultInvocations,
-    residentWeights: options.residentWeights ?? defaultResidentWeights,
+    registers: options.registers ?? fewRegisters,
     neighbours: options.neighbours ?? 1,
     schedule: options.schedule ?? "auto",
     chunkSteps: options.chunkSteps,

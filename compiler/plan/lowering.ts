@@ -30,8 +30,8 @@ export interface LowerOptions {
   readonly subgroupSize?: number | undefined;
   /** Invocations that a workgroup may have; WebGPU's guaranteed limit by default. */
   readonly maxInvocations?: number | undefined;
-  /** Weights that an invocation can hold in registers for a whole sequence, next to everything else. */
-  readonly residentWeights?: number | undefined;
+  /** The registers of the device; few by default. */
+  readonly registers?: RegisterFile | undefined;
   /**
    * How many invocations in a row, from a multiple of that number on, are neighbours in one subgroup: those exchange
    * values without memory. 1 by default.
@@ -51,6 +51,16 @@ export interface LowerOptions {
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
 }
 
+/** Registers of 32 bits that a workgroup's invocations share. WebGPU reports neither these nor whether any spill. */
+export interface RegisterFile {
+  /** Of all invocations of a workgroup together. */
+  readonly total: number;
+  /** Of one invocation, at most. */
+  readonly most: number;
+  /** What an invocation needs for everything but weights. */
+  readonly reserved: number;
+}
+
 /** State shared by the parts of lowering one graph. */
 export interface Lowering {
   readonly region: Region;
@@ -65,8 +75,7 @@ export interface Lowering {
   readonly workgroupBytes: number;
   /** Invocations that a workgroup may have. */
   readonly maxInvocations: number;
-  /** Weights that an invocation can hold in registers for a whole sequence. */
-  readonly residentWeights: number;
+  readonly registers: RegisterFile;
   /** How many invocations in a row exchange values without memory. */
   readonly neighbours: number;
   readonly schedule: ScheduleChoice;

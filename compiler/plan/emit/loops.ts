@@ -217,7 +217,7 @@ function isShort(extent: Dim | undefined): boolean {
 }
 
 /** The indices of a loop's operands for an output position and an index along the reduced axes. */
-function operandIndices(region: Region, id: NodeId, position: Position, reduced: readonly Index[]): Index[][] {
+export function operandIndices(region: Region, id: NodeId, position: Position, reduced: readonly Index[]): Index[][] {
   const node = nodeAt(region.graph, id);
   const out = position.indexIn(node.aval.shape);
   if (node.op === "dot") {

@@ -32,6 +32,12 @@ interface CarryElement {
   readonly emitter: Emitter;
 }
 
+/** A value of an x at the lane's position, in a register that holds it from one step to the next. */
+interface AheadOfTime {
+  readonly variable: Variable;
+  readonly valueAt: (time: Index) => Expr;
+}
+
 export class PersistentKernel {
   readonly region: Region;
   readonly #context: ScanContext;
@@ -44,6 +50,10 @@ export class PersistentKernel {
   /** The number of steps before the current one, inside the loop over time. */
   #count: Variable | undefined;
   readonly #rows: WorkgroupRows;
+  /** Values of the next step that are loaded during this one, if weights stay in registers. */
+  readonly #ahead = new Map<string, AheadOfTime>();
+  /** The steps that the kernel runs. */
+  #chunk: { readonly first: Expr; readonly end: Expr } | undefined;
   /** How lanes share the depth of products, if weights stay in registers. */
   #lanes: LaneSlices | undefined;
 
@@ -73,6 +83,7 @@ export class PersistentKernel {
     const { body } = this.#node.attrs;
     const w = this.#writer;
     const { first, end } = w.chunk(this.#context.nesting);
+    this.#chunk = { first, end };
     for (const [id, { width, count, slices }] of slots) {
       const element =
         nodeAt(body, id).aval.dtype === "f32" ? "f32" : nodeAt(body, id).aval.dtype === "i32" ? "i32" : "u32";
@@ -92,6 +103,7 @@ export class PersistentKernel {
           else w.stage(() => this.#stage(stage, workgroupSize));
         }
       }
+      this.#loadAhead(count, end);
     });
     this.#saveCarries(end);
   }
@@ -158,7 +170,9 @@ export class PersistentKernel {
     const emitter = new Emitter(w, { region: this.region, ids: stage.roots });
     const width = Number(sizePerRow(this.region, stage, this.#plan.rows));
     const position = this.#rows.single(lanes.columnOf(width));
-    runResidentProducts(emitter, this.region, stage, position, lanes, slices);
+    const { first, end } = this.#chunk ?? { first: w.u32(0), end: w.u32(0) };
+    const hasSteps = w.bind("has steps", w.less(first, end), 0);
+    runResidentProducts(emitter, this.region, stage, position, lanes, { slices, hasSteps });
     const stores: (() => void)[] = [];
     storeRoots(emitter, this.region, stage, position, (id, index, value) => {
       const bound = w.let(w.fresh("root"), value);
@@ -211,10 +225,11 @@ export class PersistentKernel {
     return this.#count;
   }
 
-  #time(): Index {
+  /** The index of a step in the sequence; of the current one by default. */
+  #time(steps: Expr = this.#steps()): Index {
     const { length, reverse } = this.#node.attrs;
     const w = this.#writer;
-    const count = w.index.of(this.#steps(), length);
+    const count = w.index.of(steps, length);
     if (!reverse) return count;
     return w.index.of(w.bound(w.index.sub(w.index.sub(w.index.dim(length), w.index.dim(1)), count)), length);
   }
@@ -227,10 +242,37 @@ export class PersistentKernel {
     if (packed !== undefined)
       return this.#writer.loadValue(packed.place, packedPosition(this.#writer, packed, index), "f32");
     if (role >= 0 && role < attrs.consts) return emitter.value(outer, at(operands, role), index);
-    if (role >= attrs.consts + attrs.carries) return emitter.value(outer, at(operands, role), [this.#time(), ...index]);
+    if (role >= attrs.consts + attrs.carries) return this.#x(at(operands, role), index, emitter);
     const slots = this.#plan.slots.get(id);
     if (slots === undefined) return undefined;
     return this.#loadLocal(id, slots, index, this.#slotAfter(this.#steps(), slots), emitter);
+  }
+
+  /** An element of an x at the current step. */
+  #x(operand: NodeId, index: readonly Index[], emitter: Emitter): Expr {
+    const { outer } = this.#context;
+    const w = this.#writer;
+    const valueAt = (time: Index) => emitter.value(outer, operand, [time, ...index]);
+    const lanes = this.#lanes;
+    const isOfLane = index.every((each) => each.expr.depth === 0 && !lanes?.isAlongDepth(each));
+    if (lanes === undefined || this.#chunk === undefined || !isOfLane) return valueAt(this.#time());
+    const key = `${operand} ${index.map(({ expr }) => expr.id).join()}`;
+    const known = this.#ahead.get(key);
+    if (known !== undefined) return known.variable;
+    // A step would wait for memory: the first value is loaded before the loop, the others one step ahead.
+    const variable = w.kept(w.fresh("ahead"), valueAt(this.#time(this.#chunk.first)));
+    this.#ahead.set(key, { variable, valueAt });
+    return variable;
+  }
+
+  /** Loads what the next step reads; after the last step, its values again. */
+  #loadAhead(count: Expr, end: Expr): void {
+    if (this.#ahead.size === 0) return;
+    const w = this.#writer;
+    const next = w.let("next", w.min(w.add(count, w.u32(1)), w.sub(end, w.u32(1))));
+    const time = this.#time(next);
+    const values = [...this.#ahead.values()].map(({ variable, valueAt }) => ({ variable, value: valueAt(time) }));
+    for (const { variable, value } of values) w.assign(variable, value);
   }
 
   /** Where an element is in its array. `slot` is that of the step, if two alternate. */

@@ -30,9 +30,6 @@ export type ResidencyChoice =
   | { readonly residency: Residency }
   | { readonly residency?: never; readonly reason: string };
 
-/** Weights to a lane above which more lanes share a column, if the device has them. */
-const fewWeights = 32;
-
 /** Lanes that a GPU runs at once anyway. */
 const fewLanes = 64;
 
@@ -45,7 +42,7 @@ interface Product {
 
 /** `inMemory` says whether a value of the body is stored in workgroup memory, and with how many elements to a row. */
 export function planResidency(
-  { tiles, maxInvocations, residentWeights, neighbours }: Lowering,
+  { tiles, maxInvocations, registers, neighbours }: Lowering,
   body: Graph,
   consts: number,
   stages: readonly Stage[],
@@ -67,12 +64,15 @@ export function planResidency(
   const limit = Math.min(maxInvocations, tiles.target === "gpu" ? Number.POSITIVE_INFINITY : 256);
   const weightsOf = (slices: number) => products.reduce((sum, { depth }) => sum + depth / slices, 0);
   const fits = (slices: number) => columns * slices <= limit && products.every(({ depth }) => depth % slices === 0);
+  const heldBy = (lanes: number) => Math.min(registers.total / lanes, registers.most) - registers.reserved;
+  // Few lanes: all lanes of a column compute what follows the products.
+  const isEnough = (slices: number) => columns * slices >= fewLanes && weightsOf(slices) <= heldBy(columns * slices);
   let slices = 1;
-  while (fits(2 * slices) && (weightsOf(slices) > fewWeights || columns * slices < fewLanes)) slices *= 2;
+  while (fits(2 * slices) && !isEnough(slices)) slices *= 2;
   const [lanes, weights] = [columns * slices, weightsOf(slices)];
   if (!fits(slices)) return { reason: `its widest product has ${columns} columns, and a workgroup ${limit} lanes` };
-  if (weights > residentWeights)
-    return { reason: `a lane would hold ${weights} weights, and has registers for ${residentWeights}` };
+  if (weights > heldBy(lanes))
+    return { reason: `each of ${lanes} lanes would hold ${weights} weights, and has registers for ${heldBy(lanes)}` };
   const mostSums = Math.max(...stages.map(({ form, accumulators }) => (form === "tile" ? accumulators.length : 0)));
   const sliced = new Set(products.flatMap(({ left }) => [...leavesOf(body, left)]));
   for (const id of sliced) if ((widthInMemory(id) ?? 1) % slices !== 0) sliced.delete(id);

@@ -6,11 +6,20 @@
  * index is known, and the index of a weight depends on the lane only.
  */
 import { at } from "../../graph/errors.ts";
+import { type NodeId, nodeAt } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr, LocalArray, Variable } from "../../kernel/ir.ts";
-import { accumulated, loopGroups, type Position, rememberLoop, startLoop } from "../emit/loops.ts";
+import {
+  accumulated,
+  loopGroups,
+  operandIndices,
+  type Position,
+  type ReducedStep,
+  rememberLoop,
+  startLoop,
+} from "../emit/loops.ts";
 import type { PlacedBuilder } from "../emit/placed-builder.ts";
-import type { Emitter, Region } from "../emit/values.ts";
+import { type Emitter, type Region, valueKey } from "../emit/values.ts";
 import { loopExtentsOf } from "../stages/loops.ts";
 import type { Stage } from "../stages/stages.ts";
 import type { Residency } from "./residency.ts";
@@ -59,6 +68,11 @@ export class LaneSlices {
     const found = index.below(index.add(index.mul(index.of(this.#slice), index.dim(length)), index.dim(step)), depth);
     this.#positions.set(found.expr, { slice: this.#slice, within: this.#writer.u32(step) });
     return found;
+  }
+
+  /** Whether an index runs along a lane's slice of the depth. */
+  isAlongDepth(index: Index): boolean {
+    return this.#positions.has(index.expr);
   }
 
   /** Where an index of a sliced row of `width` elements is. */
@@ -114,7 +128,7 @@ export function runResidentProducts(
   stage: Stage,
   position: Position,
   lanes: LaneSlices,
-  slices: number,
+  { slices, hasSteps }: { readonly slices: number; readonly hasSteps: Expr },
 ): void {
   const { writer } = emitter;
   for (const group of loopGroups(region, stage.accumulators)) {
@@ -122,6 +136,8 @@ export function runResidentProducts(
     const sums = group.map(({ loops }) => startLoop(writer, region, at(loops, 0)));
     for (let step = 0; step < depth / slices; step++) {
       const turn = [{ index: [lanes.depthIndex(depth, step)] }];
+      for (const { loops } of group)
+        for (const id of loops) holdWeight(emitter, region, id, position, at(turn, 0), hasSteps);
       for (const [i, { loops }] of group.entries()) {
         const sum = at(sums, i);
         writer.assign(sum, accumulated(emitter, region, loops, sum, position, turn));
@@ -130,4 +146,24 @@ export function runResidentProducts(
     for (const [i, sum] of lanes.addUp(sums).entries())
       rememberLoop(emitter, region, at(group, i).result, position, sum);
   }
+}
+
+/**
+ * Makes the weight that a product multiplies in a step known, as a value that is loaded before the loop over time. The
+ * other choice is never taken: it makes a GPU's compiler wait for the loads there, and not at every use in the loop.
+ */
+function holdWeight(
+  emitter: Emitter,
+  region: Region,
+  id: NodeId,
+  position: Position,
+  step: ReducedStep,
+  hasSteps: Expr,
+): void {
+  const { writer } = emitter;
+  const right = at(nodeAt(region.graph, id).operands, 1);
+  const index = at(operandIndices(region, id, position, step.index), 1);
+  const weight = emitter.value(region, right, index);
+  const held = writer.bind(`held ${weight.id}`, writer.select(hasSteps, weight, writer.f32(0)), 0);
+  writer.remember(valueKey(region, right, index), held);
 }
