@@ -1,8 +1,11 @@
 /** @file An open WebGPU device: its buffers, error reports, and reads. */
+import type { RegisterFile } from "../compiler/plan/lowering.ts";
 import { BufferPool, megabytes, storageUsage } from "./buffers.ts";
 import { DeviceLostError, DeviceMemoryError, DeviceTimeoutError } from "./device-errors.ts";
 import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
 import { type AdapterChoice, type HostAdapter, requestDevice } from "./host.ts";
+import { findNeighbours } from "./neighbours.ts";
+import { registersOf } from "./registers.ts";
 import { Waiting } from "./waiting.ts";
 import type { DeviceWords } from "./words.ts";
 
@@ -12,6 +15,10 @@ export interface CompileLimits {
   readonly maxWorkgroupBytes: number;
   /** Lanes of a subgroup if all subgroups of the adapter have the same size. */
   readonly subgroupSize: number | undefined;
+  readonly maxInvocations: number;
+  readonly registers: RegisterFile | undefined;
+  /** Invocations in a row that exchange values in their subgroup. */
+  readonly neighbours: number;
 }
 
 export class GpuContext {
@@ -22,8 +29,10 @@ export class GpuContext {
   readonly lost: Promise<DeviceLostError>;
   readonly waiting: Waiting;
   #loss: DeviceLostError | undefined;
+  readonly #neighbours: number;
 
-  constructor(host: HostAdapter, device: GPUDevice, timeout?: number) {
+  constructor(host: HostAdapter, device: GPUDevice, timeout?: number, neighbours = 1) {
+    this.#neighbours = neighbours;
     this.waiting = new Waiting(host.name, timeout);
     this.host = host;
     this.device = device;
@@ -36,19 +45,25 @@ export class GpuContext {
 
   static async open(choice: AdapterChoice, timeout?: number): Promise<GpuContext> {
     const { host, device } = await requestDevice(choice);
-    return new GpuContext(host, device, timeout);
+    // A software adapter keeps no weights in registers, so it need not be asked.
+    const isGpu = host.kind === "gpu";
+    const neighbours = isGpu ? await findNeighbours(device, host.adapter.info.subgroupMinSize) : 1;
+    return new GpuContext(host, device, timeout, neighbours);
   }
 
   /** The device limits that the compiler relies on. */
   get compileLimits(): CompileLimits {
-    const { maxStorageBuffersPerShaderStage, maxComputeWorkgroupStorageSize } = this.device.limits;
+    const { limits } = this.device;
     const { subgroupMinSize, subgroupMaxSize } = this.host.adapter.info;
     const isFixed = this.device.features.has("subgroups") && subgroupMinSize === subgroupMaxSize;
     return {
       target: this.host.kind,
-      maxStorageBuffers: maxStorageBuffersPerShaderStage,
-      maxWorkgroupBytes: maxComputeWorkgroupStorageSize,
+      maxStorageBuffers: limits.maxStorageBuffersPerShaderStage,
+      maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
       subgroupSize: isFixed ? subgroupMinSize : undefined,
+      maxInvocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+      registers: registersOf(this.host.adapter.info),
+      neighbours: this.#neighbours,
     };
   }
 
