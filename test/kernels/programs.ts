@@ -25,8 +25,11 @@ export interface GoldenGraph {
   readonly ways: Readonly<Record<string, LowerOptions>>;
 }
 
+/** Without registers for weights, so that loops run in the next schedule. */
+const withoutRegisters = { total: 0, most: 0, reserved: 0 };
+
 const targets = {
-  gpu: { target: "gpu" },
+  gpu: { target: "gpu", registers: withoutRegisters },
   software: { target: "software" },
   "software 4": { target: "software", subgroupSize: 4 },
 } as const;
@@ -47,6 +50,12 @@ function onTargets(word: string, options: LowerOptions): Readonly<Record<string,
 
 /** Where all loops of a graph can run persistently, they do in "auto". */
 const standard = { ...onTargets("auto", {}), ...onTargets("stepwise", { schedule: "stepwise" }) };
+
+/** Weights that stay in registers, with sums through workgroup memory, and in subgroups of four lanes if these suffice. */
+const resident = {
+  "resident, gpu": { target: "gpu" },
+  "resident, gpu 4": { target: "gpu", neighbours: 4 },
+} as const satisfies Readonly<Record<string, LowerOptions>>;
 
 const tuned = Object.fromEntries(
   Object.entries(tunings).flatMap(([name, tuning]) =>
@@ -90,7 +99,7 @@ const zoo = [...forms].map(
   ([name, { cell, units, features }]): GoldenGraph => ({
     name,
     trace: textStep({ cell, units, embed: features }),
-    ways: standard,
+    ways: { ...standard, ...resident },
   }),
 );
 
@@ -101,7 +110,7 @@ const trainingSteps: readonly GoldenGraph[] = [
   {
     name: "lstm of 32 units",
     trace: textStep({ cell: lstm, units: 32, embed: 12, vocabulary: 37 }, { optimizer: cg.adam(), clipNorm: 1 }),
-    ways: everything,
+    ways: { ...everything, ...resident },
   },
   {
     name: "2 layers of 16 gru units with dropout, a table of 300 rows",
@@ -109,7 +118,7 @@ const trainingSteps: readonly GoldenGraph[] = [
       { cell: gru, units: 16, embed: 8, layers: 2, vocabulary: 300, dropout: 0.3, recurrentDropout: { h: 0.2 } },
       { optimizer: cg.adam(), clipValue: 1, accumulate: 2 },
     ),
-    ways: { ...standard, ...limited },
+    ways: { ...standard, ...limited, ...resident },
   },
   {
     name: "a table of 1100 rows, zoneout, residual layers",
@@ -117,7 +126,7 @@ const trainingSteps: readonly GoldenGraph[] = [
       ...{ cell: gru, units: 16, embed: 16, layers: 2, vocabulary: 1100 },
       ...{ zoneout: { h: 0.1 }, connection: "residual" },
     }),
-    ways: standard,
+    ways: { ...standard, ...resident },
   },
   {
     name: "more weights than auto takes persistently",
