@@ -118,6 +118,11 @@ test.each<[string, Write, readonly number[]]>([
     [0, 0, 0, 0, 0, 0, 0, 0],
   ],
   [
+    "the number of the lane next to it",
+    (k, { given, made }) => k.storeElement(made, own(k), k.let("x", k.fromLaneXor(k.load(given, own(k)), 1))),
+    [10, 0, 30, 20, 50, 40, 70, 60],
+  ],
+  [
     "a number of another lane of the subgroup",
     (k, { given, made }) => k.storeElement(made, own(k), k.let("x", k.fromLane(k.load(given, own(k)), 1))),
     [10, 10, 30, 30, 50, 50, 70, 70],
@@ -205,7 +210,7 @@ test.each<[string, Write, string]>([
       k.storeInSlot(array, k.group, k.lane, k.u32(1));
       k.storeElement(made, own(k), k.load(array, k.lane, k.u32(2)));
     },
-    "shared1[8]: read out of bounds: it has 8 elements",
+    "shared1[0]: out of bounds: slot 2 of 2",
   ],
   [
     "an index beyond a slot",

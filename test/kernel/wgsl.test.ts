@@ -94,6 +94,13 @@ test("operations with another syntax in WGSL", () => {
   expect(text(e.shiftLeft(e.bitNot(n), e.u32(2)))).toBe("((~n) << 2u)");
   expect(text(e.component(e.vector([x, x, e.f32(0), e.f32(1)]), 2))).toBe("vec4<f32>(x, x, 0.0f, 1.0f).z");
   expect(text(e.fromLane(x, 3))).toBe("subgroupBroadcast(x, 3u)");
+  expect([1, 2, 3, 4, 8].map((mask) => text(e.fromLaneXor(x, mask)))).toEqual([
+    "quadSwapX(x)",
+    "quadSwapY(x)",
+    "quadSwapDiagonal(x)",
+    "subgroupShuffleXor(x, 4u)",
+    "subgroupShuffleXor(x, 8u)",
+  ]);
   expect(text(e.convert(n, "f32"))).toBe("f32(n)");
   expect(text(e.min(n, e.size("4*B")))).toBe("min(n, (4u * sizes.B))");
   expect(text(e.add(n, e.uniform(["B", 3])))).toBe("(n + sizes.B_3)");

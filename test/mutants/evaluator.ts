@@ -73,7 +73,7 @@ export const evaluatorMutants: readonly Mutant[] = [
         "number >= subgroupSize || isActive[source] !== 1",
         "isActive[source] !== 1",
       ],
-      ["every lane's subgroup is the first", "lane - (lane % subgroupSize) + number", "number"],
+      ["every lane's subgroup is the first", "lane - own + number", "number"],
     ],
   ),
   ...changed(

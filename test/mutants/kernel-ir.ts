@@ -234,7 +234,16 @@ export const kernelIrMutants: readonly Mutant[] = [
         "[first, end, step].every((each) => each.isUniform)",
         "end.isUniform",
       ],
-      ["registers are the same for all", "value.type, this.depth);", "value.type, this.depth, value.isUniform);"],
+      [
+        "registers are the same for all",
+        'value.type, this.depth);\n    this.#write({ kind: "var"',
+        'value.type, this.depth, value.isUniform);\n    this.#write({ kind: "var"',
+      ],
+      [
+        "a register that a loop keeps is known outside of it",
+        "value.type, this.depth);\n    at(this.#blocks, 0)",
+        "value.type, 0);\n    at(this.#blocks, 0)",
+      ],
       [
         "values that are bound differ between lanes",
         'this.depth, value.isUniform);\n    this.#write({ kind: "let"',

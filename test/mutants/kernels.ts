@@ -20,8 +20,8 @@ export const kernelMutants: readonly Mutant[] = [
       ["invocations never wait", "this.#before.add(statement);", ""],
       ["an iteration does not wait for the last", "const iterations = 3;", "const iterations = 1;"],
       ["slots that alternate are one", "!isKnown || a.region.parity === b.region.parity", "true"],
-      ["slots do not change places", "(this.#done.get(base) ?? Number.NaN)", "0"],
-      ["whatever a slot follows is a counter", "(this.#done.get(base) ?? Number.NaN)", "(this.#done.get(base) ?? 0)"],
+      ["slots do not change places", "this.#done.get(base) ?? Number.NaN", "0"],
+      ["whatever a slot follows is a counter", "this.#done.get(base) ?? Number.NaN", "this.#done.get(base) ?? 0"],
       ["loops by two are counters", 'step.kind === "literal" && step.value === 1', "true"],
       [
         "loops that only read wait in every iteration",
@@ -320,7 +320,11 @@ export const kernelMutants: readonly Mutant[] = [
         "this.#slotAfter(w.add(this.#steps(), w.u32(1)), slots)",
         "this.#slotAfter(this.#steps(), slots)",
       ],
-      ["rows of a workgroup overlap", "m.add(m.mul(local, m.dim(width)), ", "m.add(local, "],
+      [
+        "rows of a workgroup overlap",
+        "w.index.add(w.index.mul(local, w.index.dim(width)), inRow)",
+        "w.index.add(local, inRow)",
+      ],
       [
         "carries are saved from where they started",
         "this.#slotAfter(end, slots)",

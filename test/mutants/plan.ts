@@ -273,8 +273,8 @@ export const planMutants: readonly Mutant[] = [
       ["one slot for a carry that is read after it is written", "read.order < written", "read.order <= written"],
       [
         "one slot for a carry that its writer reads elsewhere",
-        "read.stage === writer && read.samePosition",
-        "read.stage === writer",
+        "read.stage === writer && (read.samePosition ||",
+        "read.stage === writer && (read.stage === writer ||",
       ],
       ["more rows than fit in workgroup memory", "while (rows > 1 && rows * bytesPerRow > limit) rows /= 2;", ""],
       [

@@ -27,7 +27,10 @@ function schedulesOf(units: number, options: LowerOptions): string[] {
 
 describe("how a scan runs", () => {
   test.each<[string, number, LowerOptions, RegExp]>([
-    ["by default", 8, {}, /^persistent: rows of the batch are independent/],
+    ["by default", 8, {}, /^resident: 64 lanes hold the weights of a step in registers, 1 to a lane$/],
+    ["more weights than registers", 96, {}, /^persistent: rows of the batch are independent/],
+    ["no registers on a software adapter", 8, { target: "software" }, /^persistent: rows of the batch/],
+    ["weights that stay, on request", 8, { target: "software", schedule: "resident" }, /^resident: 64 lanes/],
     ["stepwise on request", 8, { schedule: "stepwise" }, /^stepwise: it was asked for$/],
     ["stepwise in a tuning", 8, { tuning: { schedule: "stepwise" } }, /^stepwise: its tuning says so$/],
     ["too many weights for one workgroup", 1100, {}, /^stepwise: 4840000 bytes of weights/],
@@ -46,7 +49,7 @@ describe("how a scan runs", () => {
 
   test("a requested schedule that cannot run is an error", () => {
     expect(() => schedulesOf(4200, { schedule: "persistent" })).toThrow(
-      /^scan step cannot run in the schedule persistent: one row needs .*; choose schedule "auto" or "stepwise"$/,
+      /^scan step cannot run in the schedule persistent: one row needs .*; choose schedule "auto" or "resident" or "stepwise"$/,
     );
   });
 
@@ -62,7 +65,32 @@ describe("how a scan runs", () => {
       first ? [["step by step", stepByStep], ...scanSchedules] : [...scanSchedules, ["step by step", stepByStep]];
     expect(schedulesOf(8, { scanSchedules: given(true) })).toEqual(["step by step: every step is a dispatch"]);
     expect(schedulesOf(4200, { scanSchedules: given(true) })).toEqual([expect.stringMatching(/^stepwise: one row/)]);
-    expect(schedulesOf(8, { scanSchedules: given(false) })).toEqual([expect.stringMatching(/^persistent:/)]);
+    expect(schedulesOf(8, { scanSchedules: given(false) })).toEqual([expect.stringMatching(/^resident:/)]);
+  });
+});
+
+describe("weights that stay", () => {
+  const amd = { total: 4 * 1024 * 32, most: 256, reserved: 64 };
+  const large = { maxInvocations: 1024, registers: amd };
+
+  test.each<[string, number, LowerOptions, RegExp]>([
+    ["one lane to a column", 128, large, /^resident: 128 lanes .*, 128 to a lane$/],
+    ["more lanes where registers are few", 128, { maxInvocations: 1024 }, /^resident: 512 lanes .*, 32 to a lane$/],
+    ["as many lanes as the device has", 256, large, /^resident: 512 lanes .*, 128 to a lane$/],
+    ["registers of all lanes together", 512, large, /^persistent:/],
+    ["fewer lanes than columns", 512, { registers: amd }, /^persistent:/],
+    ["a depth that slices do not divide", 33, large, /^resident: 33 lanes .*, 33 to a lane$/],
+  ])("%s", (_, units, options, expected) => {
+    expect(schedulesOf(units, options)).toEqual([expect.stringMatching(expected)]);
+  });
+
+  test.each<[string, number, LowerOptions, RegExp]>([
+    ["registers", 96, {}, /each of 192 lanes would hold 48 weights, and has registers for 32; choose/],
+    ["lanes", 300, large, /its widest product has 300 columns/],
+    ["a CPU", 8, { target: "cpu" }, /a CPU keeps weights in its caches/],
+  ])("on request, says why not: %s", (_, units, options, reason) => {
+    const limits = units === 300 ? { maxInvocations: 256 } : {};
+    expect(() => schedulesOf(units, { ...options, ...limits, schedule: "resident" })).toThrow(reason);
   });
 });
 

@@ -60,7 +60,7 @@ export class ExpressionValues {
     return (lane) => {
       const [own, which] = [inSlot(lane), number(lane)];
       if (own >= length) return clock.invalidRead(array.name, own, `out of bounds: a slot has ${length} elements`);
-      if (which >= slots) return clock.invalidRead(array.name, own, `in slot ${which} of ${slots}`);
+      if (which >= slots) return clock.invalidRead(array.name, own, `out of bounds: slot ${which} of ${slots}`);
       return which * length + own;
     };
   }

@@ -22,18 +22,21 @@ export function lowerScan(lowering: Lowering, context: ScanContext): readonly Sc
   // A requested schedule is used or refused; a schedule that a tuning prefers is used if it can be.
   const preferred = asked === "auto" ? tiles.tuning?.schedule : undefined;
   const because = asked === "auto" ? "its tuning says so" : "it was asked for";
-  let refused: string | undefined;
+  const refusals: string[] = [];
   for (const [name, schedule] of candidates(lowering, context, preferred)) {
     const isAsked = name === (preferred ?? asked);
     const plan = schedule.plan(lowering, context);
     if (plan.steps === undefined || (plan.against !== undefined && !isAsked)) {
-      refused ??= plan.steps === undefined ? plan.reason : plan.against;
+      refusals.push((plan.steps === undefined ? plan.reason : plan.against) ?? "");
       continue;
     }
-    const reason = plan.reason ?? (isAsked ? because : (refused ?? "every scan can"));
+    // A preferred schedule's refusal explains most; otherwise that of the schedule before this one.
+    const refusal = preferred === undefined ? refusals.at(-1) : refusals[0];
+    const reason = plan.reason ?? (isAsked ? because : (refusal ?? "every scan can"));
     lowering.notes.push({ scan, schedule: name, reason });
     return plan.steps();
   }
+  const [refused] = refusals;
   if (refused === undefined) throw new InternalError(`there is no schedule ${asked}`);
   const others = ["auto", ...lowering.scanSchedules.map(([name]) => name).filter((name) => name !== asked)];
   const choices = others.map((name) => JSON.stringify(name)).join(" or ");

@@ -1,0 +1,110 @@
+/**
+ * @file Weights that stay in registers: on a device and in the evaluator, with sums through workgroup memory and in
+ * subgroups, forward and backward, in chunks, for depths and widths of all kinds. Each is compared with the interpreter.
+ */
+import { afterAll, describe, expect, test } from "vitest";
+import { at } from "../../compiler/graph/errors.ts";
+import type { Graph } from "../../compiler/graph/graph.ts";
+import { expressionsIn, statementsIn } from "../../compiler/kernel/walk.ts";
+import { interpret } from "../../compiler/ops/interpret.ts";
+import { evaluateProgram } from "../../compiler/plan/evaluate-program.ts";
+import type { LowerOptions } from "../../compiler/plan/lowering.ts";
+import { planProgram } from "../../compiler/plan-program.ts";
+import { languageModel } from "../../entries/networks.ts";
+import * as cg from "../../index.ts";
+import { farthest, inputsOf, named } from "../kernels/inputs.ts";
+import { ProgramRunner } from "../support/programs.ts";
+import { forms } from "../zoo/forms.ts";
+
+const runner = await ProgramRunner.open();
+afterAll(() => runner.destroy());
+
+function trainingStep(cell: cg.CellDefinition, units: number, embed: number) {
+  const network = languageModel({ cell, units, embed, vocabulary: 5 });
+  return cg.trainingStep(network, { optimizer: cg.sgd() });
+}
+
+const formOf = (name: string) => {
+  const { cell, units, features } = forms.get(name) ?? at([...forms.values()], 0);
+  return trainingStep(cell, units, features);
+};
+
+/** Whether the loops of a program keep their weights, as it says. */
+const schedulesOf = (graph: Graph, options: LowerOptions) =>
+  planProgram(graph, options).schedules.map(({ schedule }) => schedule);
+
+describe("on the device", () => {
+  const cells = ["lstm", "gru", "projected-lstm", "layer-norm-lstm", "slstm"];
+
+  test.each(cells)("%s", async (name) => {
+    const { graph, donate } = formOf(name);
+    const inputs = inputsOf(graph, false, { B: 3, T: 5 });
+    for (const options of [{}, { neighbours: 4, chunkSteps: 2 }]) {
+      const all = { ...options, donate, schedule: "resident" } as const;
+      expect(new Set(schedulesOf(graph, { ...all, target: "software" }))).toEqual(new Set(["resident"]));
+      expect(await runner.error(graph, inputs, all)).toBeLessThan(1e-5);
+    }
+  });
+});
+
+describe("in the evaluator, where a race or a read of nothing is a fault", () => {
+  const large = { target: "gpu", schedule: "resident", maxInvocations: 1024 } as const;
+
+  test.each([
+    ["units of one lane each", 70, {}],
+    ["32 lanes to a unit, in a subgroup", 2, { neighbours: 32 }],
+    ["a depth that slices do not divide", 33, { neighbours: 32 }],
+    ["many rows in chunks of one step", 4, { chunkSteps: 1 }],
+  ] as const)("%s", (_, units, options) => {
+    const { graph, donate } = trainingStep(cg.cells.gru as cg.CellDefinition, units, 3);
+    const inputs = inputsOf(graph, false, { B: 2, T: 3 });
+    const registers = { total: 1e6, most: 300, reserved: 0 };
+    const program = planProgram(graph, { ...large, registers, ...options, donate });
+    const outputs = evaluateProgram(program, named(graph, inputs), { subgroupSize: 32 });
+    expect(farthest(outputs, interpret(graph, inputs))).toBeLessThan(1e-5);
+  });
+
+  test("an empty sequence and an empty batch", () => {
+    const { graph, donate } = trainingStep(cg.cells.lstm as cg.CellDefinition, 4, 3);
+    for (const sizes of [
+      { B: 2, T: 0 },
+      { B: 0, T: 2 },
+    ]) {
+      const inputs = inputsOf(graph, false, sizes);
+      const outputs = evaluateProgram(planProgram(graph, { ...large, donate }), named(graph, inputs));
+      const expected = interpret(graph, inputs);
+      for (const [i, { data }] of outputs.entries())
+        expect([...data].map((x) => +x.toFixed(5))).toEqual([...at(expected, i).data].map((x) => +x.toFixed(5)));
+    }
+  });
+
+  test("sums are the same bits in subgroups of any size and through memory", () => {
+    const { graph, donate } = trainingStep(cg.cells.lstm as cg.CellDefinition, 8, 3);
+    const inputs = named(graph, inputsOf(graph, false, { B: 2, T: 3 }));
+    const outputs = [{ neighbours: 8 }, { neighbours: 32 }, {}].map((options) =>
+      evaluateProgram(planProgram(graph, { ...large, ...options, donate }), inputs, { subgroupSize: 32 }),
+    );
+    expect(outputs[1]).toEqual(outputs[0]);
+    expect(outputs[2]).toEqual(outputs[0]);
+  });
+});
+
+test("the loop over time reads no weight from memory", () => {
+  const { graph, donate } = trainingStep(cg.cells.lstm as cg.CellDefinition, 16, 8);
+  const program = planProgram(graph, { target: "gpu", donate, neighbours: 32 });
+  const loops = program.kernels.flatMap(({ code }) =>
+    code.parts.flatMap(({ body }) =>
+      statementsIn(body).filter((statement) => statement.kind === "for" && statement.mapping === "time"),
+    ),
+  );
+  expect(loops).toHaveLength(2);
+  const parameters = program.inputs.find(({ name }) => name === "parameters")?.buffer;
+  for (const loop of loops) {
+    if (loop.kind !== "for") continue;
+    const loads = expressionsIn(loop.body).flatMap((expr) =>
+      expr.kind === "load" && expr.array.space === "global" ? [expr.array.buffer] : [],
+    );
+    expect(loads.length).toBeGreaterThan(0);
+    expect(loads).not.toContain(parameters);
+  }
+});

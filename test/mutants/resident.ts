@@ -1,0 +1,103 @@
+/** @file Mutants of the schedule that keeps weights in registers, and of what it needs of a device. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const onResident = "test/gpu/resident.test.ts";
+const onSchedules = "test/plan/schedules.test.ts";
+const onNeighbours = "test/gpu/neighbours.test.ts";
+
+export const residentMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/plan/scan/residency.ts",
+    [onResident, onSchedules],
+    [
+      ["a depth may be cut in the middle of a weight", "depth % slices === 0", "true"],
+      ["no lane is too few", "columns * slices >= fewLanes && ", ""],
+      ["registers hold any number of weights", "weights > heldBy(lanes)", "weights < 0"],
+      ["each lane has all registers", "registers.total / lanes", "registers.total"],
+      ["a workgroup has any number of lanes", "columns * slices <= limit", "true"],
+      ["subgroups are as large as wanted", "slices <= neighbours", "slices > 0"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/resident-products.ts",
+    [onResident],
+    [
+      ["neighbours add first lanes of other columns", "w.fromLaneXor(sum, apart)", "w.fromLaneXor(sum, 1)"],
+      [
+        "all lanes of a column multiply the same slice",
+        "index.mul(index.of(this.#slice), index.dim(length))",
+        "index.dim(0)",
+      ],
+      ["all lanes of a column store", "w.equal(this.#slice, w.u32(0))", "w.bool(true)"],
+      ["lanes without a column store", "w.and(isFirst, exists)", "isFirst"],
+      [
+        "sums in memory are added from the left",
+        'w.let(w.fresh("sum"), pairwise(w, all))',
+        'w.let(w.fresh("sum"), all.reduce((a, b) => w.add(a, b)))',
+      ],
+      [
+        "sums in memory are all the first",
+        "w.load(array, w.bind(`lane ${s} of the column`, w.add(first, w.u32(s)), 0), slot(i))",
+        "w.load(array, w.bind(`lane ${s} of the column`, w.add(first, w.u32(s)), 0), slot(0))",
+      ],
+      [
+        "weights are 0 if there are steps",
+        "writer.select(hasSteps, weight, writer.f32(0))",
+        "writer.select(hasSteps, writer.f32(0), weight)",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/persistent-kernel.ts",
+    [onResident],
+    [
+      ["the next step reads what this one read", "w.min(w.add(count, w.u32(1)), w.sub(end, w.u32(1)))", "count"],
+      [
+        "the last step reads beyond the sequence",
+        "w.min(w.add(count, w.u32(1)), w.sub(end, w.u32(1)))",
+        "w.add(count, w.u32(1))",
+      ],
+      [
+        "a chunk begins with values of the first step",
+        "valueAt(this.#time(this.#chunk.first))",
+        "valueAt(this.#time(w.u32(0)))",
+      ],
+      [
+        "values are stored as soon as they are known",
+        "stores.push(() => this.#store(emitter, id, index, bound));",
+        "this.#store(emitter, id, index, bound);",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/workgroup-rows.ts",
+    [onResident],
+    [
+      [
+        "lanes beyond the last element take part",
+        "w.if(w.less(w.lane, w.u32(width)), () => {",
+        "w.if(w.bool(true), () => {",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/evaluate/expressions.ts",
+    ["test/kernel/evaluate.test.ts"],
+    [
+      ["a lane next to another is the one after it", "own ^ number", "own + number"],
+      ["any slot exists", "which >= slots", "which < 0"],
+    ],
+  ),
+  ...changed(
+    "runtime/neighbours.ts",
+    [onNeighbours],
+    [
+      ["one invocation speaks for all", "both & bits", "both | bits"],
+      [
+        "a distance holds though a smaller one does not",
+        "if ((all & (1 << bit)) === 0) break;",
+        "if ((all & (1 << bit)) === 0) continue;",
+      ],
+    ],
+  ),
+];
