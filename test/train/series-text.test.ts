@@ -68,7 +68,7 @@ test.each<[string, string, Options, RegExp]>([
 
 test("bytes that are no text, and what is none", async () => {
   expect(await expectAlike(Uint8Array.of(0x61, 0x0a, 0xff, 0x0a))).toMatch(
-    /is not UTF-8 text: the bytes from offset 2/,
+    /is not UTF-8 text: invalid bytes at offset 2/,
   );
   expect(await lineOfPromise(() => parseSeriesText(whatever(3), "t"))).toBe(
     "parseSeriesText: the table is 3; expected its text, or a Blob of it",
