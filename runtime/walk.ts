@@ -18,7 +18,8 @@ export function evaluateSize(size: Size, sizes: DimSizes): number {
   return size.reduce<number>((sum, dim) => sum + evaluateDim(dim, sizes), 0);
 }
 
-function workgroupsOf({ rows, rowsPer, columns, lanes }: GridPart, sizes: DimSizes): number {
+/** Number of workgroups of one part of a grid. */
+export function workgroupsOf({ rows, rowsPer, columns, lanes }: GridPart, sizes: DimSizes): number {
   return Math.ceil((Math.ceil(evaluateSize(rows, sizes) / rowsPer) * evaluateSize(columns, sizes)) / lanes);
 }
 

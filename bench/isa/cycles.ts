@@ -13,7 +13,8 @@
  *   l0        cache lines that the loads and stores of a processor move
  *   l2        bytes of stores, and of loads where what a workgroup loads does not fit in L0 and L1
  *
- * Assumptions: the waves of a workgroup spread over all SIMDs of a processor, as RADV asks for; bounds overlap perfectly, so the sum of two never counts; all loads of a kernel are served by the smallest
+ * Assumptions: the waves of a workgroup spread over all SIMDs of a processor, as RADV asks for; bounds overlap perfectly, so the sum of two never counts, though where two
+ * are close, a kernel can take up to both; all loads of a kernel are served by the smallest
  * cache that holds what one workgroup reads, and of several loads of one line in a step L2 sees the first; stores go to L2; both passes of a wave
  * of 64 run even if one half is inactive; instruction caches never miss.
  */

@@ -1,6 +1,7 @@
 /** @file The dispatches of a program at given sizes, each once, with how often it runs in a step of the sequence. */
 import { bucketOf, type DimSizes, evaluateDim } from "../../compiler/graph/dim.ts";
-import type { Dispatch, GridPart, Kernel, Program, Size, Step } from "../../compiler/plan/program.ts";
+import type { Dispatch, Kernel, Program, Step } from "../../compiler/plan/program.ts";
+import { evaluateSize } from "../../runtime/walk.ts";
 import type { BoundBuffer } from "./wave/memory-ops.ts";
 
 export interface PlacedDispatch {
@@ -27,14 +28,6 @@ export function dispatchesOf(program: Program, sizes: DimSizes): PlacedDispatch[
   return found;
 }
 
-export const sizeIn = (size: Size, sizes: DimSizes) =>
-  size.reduce<number>((sum, dim) => sum + evaluateDim(dim, sizes), 0);
-
-/** Workgroups of one part of a grid. */
-export function groupsOf({ rows, rowsPer, columns, lanes }: GridPart, sizes: DimSizes): number {
-  return Math.ceil((Math.ceil(sizeIn(rows, sizes) / rowsPer) * sizeIn(columns, sizes)) / lanes);
-}
-
 /** The buffers that a kernel binds, in the order of its bindings; `steps` are the words of its step uniform. */
 export function buffersOf(program: Program, kernel: Kernel, sizes: DimSizes, steps: readonly number[]): BoundBuffer[] {
   const weights = program.inputs.find(({ name }) => name === "parameters")?.buffer;
@@ -43,7 +36,7 @@ export function buffersOf(program: Program, kernel: Kernel, sizes: DimSizes, ste
     ...(kernel.uniforms.length > 0
       ? [
           uniform(
-            kernel.uniforms.map(({ value }) => sizeIn(value, sizes)),
+            kernel.uniforms.map(({ value }) => evaluateSize(value, sizes)),
             false,
           ),
         ]

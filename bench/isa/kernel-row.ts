@@ -1,9 +1,10 @@
 /** @file One kernel of a program at one batch size: what it does in a step of the sequence, by its machine code. */
 import type { DimSizes } from "../../compiler/graph/dim.ts";
 import type { Phase, Program } from "../../compiler/plan/program.ts";
+import { evaluateSize, workgroupsOf } from "../../runtime/walk.ts";
 import type { IsaCell } from "./cells.ts";
 import { type BoundName, type Bounds, boundNames, boundsOf, type GroupWork, largestOf } from "./cycles.ts";
-import { buffersOf, groupsOf, type PlacedDispatch, sizeIn } from "./dispatches.ts";
+import { buffersOf, type PlacedDispatch } from "./dispatches.ts";
 import { type HotBlock, hotBlockOf, type LoopRow, loopsOf } from "./hot.ts";
 import type { Listing } from "./listing.ts";
 import type { Chip } from "./rdna2.ts";
@@ -95,7 +96,7 @@ export function rowOf(
     scratchBytes: statistic("Scratch size"),
     workgroupBytes: statistic("LDS size"),
     lanes: kernel.workgroupSize,
-    workgroups: dispatch.grid.reduce((sum, part) => sum + groupsOf(part, sizes), 0),
+    workgroups: dispatch.grid.reduce((sum, part) => sum + workgroupsOf(part, sizes), 0),
     codeInstructions: statistic("Instructions"),
     acoLatency: statistic("Latency"),
     acoInverseThroughput: statistic("Inverse Throughput"),
@@ -122,7 +123,7 @@ function measured(
   sizes: DimSizes & { readonly T: number },
   chip: Chip,
 ): Partial<KernelRow> {
-  const parts = dispatch.grid.map((part) => groupsOf(part, sizes));
+  const parts = dispatch.grid.map((part) => workgroupsOf(part, sizes));
   /** A step in the middle of the sequence, for kernels that run one. */
   const counts = Array.from({ length: Math.max(0, kernel.loops - (kernel.chunked ? 1 : 0)) }, () => 1);
   const launch = (group: number, end: number, level: Level, footprint?: Set<number>) => {
@@ -161,7 +162,7 @@ function measured(
   });
   const hotBlock = hotBlocks.sort((a, b) => b.fma - a.fma)[0]?.block;
   const flopsDone = work.reduce((sum, { groups, counts: all }) => sum + groups * all.flops, 0) * perStep;
-  const flopsPlanned = (sizeIn(kernel.work.flops, sizes) * (kernel.chunked ? 1 : runs)) / sizes.T;
+  const flopsPlanned = (evaluateSize(kernel.work.flops, sizes) * (kernel.chunked ? 1 : runs)) / sizes.T;
   if (flopsDone < leastShare * flopsPlanned)
     throw new KernelFault(
       `its code does ${Math.round(flopsDone)} FLOP a step, its IR asks for ${Math.round(flopsPlanned)}`,

@@ -100,6 +100,15 @@ export const benchMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "bench/isa/kernel-row.ts",
+    ["test/bench/isa/kernel-row.test.ts"],
+    [
+      ["a step is two", "const scale = 1 / (more - few);", "const scale = 1;"],
+      ["code may do less than its IR asks for", "if (flopsDone < leastShare * flopsPlanned)", "if (flopsDone < 0)"],
+      ["dispatches cost nothing", "cyclesPerStep: cycles * perStep + gap,", "cyclesPerStep: cycles * perStep,"],
+    ],
+  ),
+  ...changed(
     "bench/isa/summary.ts",
     ["test/bench/isa/report.test.ts"],
     [
