@@ -21,7 +21,7 @@ export const matchers = {
   /** Checks that the reverse-mode gradient of a cell equals forward mode and central differences on random cases. */
   toHaveCorrectGradients(cell: CellDefinition, options?: GradientOptions): MatcherResult {
     const report = checkGradients(cell, options);
-    const again = `{ seed: ${report.seed}, cases: ${options?.cases ?? casesByDefault}, order: ${options?.order ?? 1} }`;
+    const again = `{ seed: ${report.seed}, cases: ${options?.cases ?? casesByDefault}, order: ${options?.order ?? 1}${options?.surrogates ? ", surrogates: true" : ""} }`;
     return result(report.right, reportLines(report, again));
   },
   /** Checks that value and gradient of a cell on a device equal the interpreter's, in every schedule. */

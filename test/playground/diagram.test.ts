@@ -1,5 +1,6 @@
 /** @file The drawing of a cell follows from its graph: what is shown, what is left out, and where it stands. */
 import { expect, test } from "vitest";
+import { lif } from "../../cells/zoo.ts";
 import { traceCell } from "../../compiler/dsl/traced-cell.ts";
 import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";
 import {
@@ -35,6 +36,14 @@ function readings({ parts, links }: Diagram): string[] {
       return `${squash === undefined ? "" : `${squash} `}${label} <- ${sources.sort().join(" ")}`;
     });
 }
+
+test("a spike is drawn as the comparison that it is, without what its gradient reads", () => {
+  const diagram = diagramOf(traceOf(lif()));
+  expect(diagram.parts.map(({ label }) => label).join(" ")).not.toMatch(/custom/i);
+  // The output reads the comparison of the new potential, and nothing else.
+  expect(readings(diagram).filter((line) => line.includes("customGradient"))).toEqual([]);
+  expect(readings(diagram).filter((line) => line.startsWith("u′"))).toHaveLength(1);
+});
 
 test("an LSTM is four gates, the carousel, and two loops", () => {
   const diagram = diagramOf(traceOf(cells.lstm as CellDefinition));

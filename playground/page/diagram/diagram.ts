@@ -129,6 +129,7 @@ class Drawing {
     if (node.op === "constant") return { kind: "constant", text: shortNumber(node.attrs.value) };
     if (first === undefined) return { kind: "constant", text: node.op };
     if (transparent.has(node.op)) return first;
+    if (node.op === "customGradient") return operands[node.attrs.index];
     const weights = operands.find((term) => term.kind === "weights");
     if (operands.every((term) => term.kind === "weights" || term.kind === "constant")) {
       return weights ?? { kind: "constant", text: signOf(node.op) };
