@@ -52,10 +52,11 @@ export function equationsView(): EquationsView {
       copyTex.textContent = "Copy LaTeX";
     }, 1500);
   });
+  const summary = h("summary", {}, "Equations");
   const element = h(
     "details",
     { class: "equations", open: true },
-    h("summary", {}, "Equations"),
+    summary,
     formula,
     note,
     h("div", { class: "row" }, copyTex, h("small", {}, "∘ is element by element; W, U and b are the weights.")),
@@ -66,7 +67,10 @@ export function equationsView(): EquationsView {
       shown = trace;
       void draw();
     },
-    outdate: (isOld) => element.classList.toggle("outdated", isOld),
+    outdate: (isOld) => {
+      element.classList.toggle("outdated", isOld);
+      summary.textContent = isOld ? "Equations, as they were before the fault" : "Equations";
+    },
   };
 }
 
