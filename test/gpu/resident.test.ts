@@ -64,6 +64,14 @@ describe("in the evaluator, where a race or a read of nothing is a fault", () =>
     expect(farthest(outputs, interpret(graph, inputs))).toBeLessThan(1e-5);
   });
 
+  test("columns of fewer lanes than the workgroup has, and subgroups smaller than a column's lanes", () => {
+    const { graph, donate } = formOf("projected-lstm");
+    const inputs = inputsOf(graph, false, { B: 2, T: 3 });
+    const program = planProgram(graph, { ...large, neighbours: 4, donate });
+    const outputs = evaluateProgram(program, named(graph, inputs), { subgroupSize: 4 });
+    expect(farthest(outputs, interpret(graph, inputs))).toBeLessThan(1e-5);
+  });
+
   test("an empty sequence and an empty batch", () => {
     const { graph, donate } = trainingStep(cg.cells.lstm as cg.CellDefinition, 4, 3);
     for (const sizes of [

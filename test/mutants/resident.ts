@@ -53,11 +53,6 @@ export const residentMutants: readonly Mutant[] = [
     [
       ["the next step reads what this one read", "w.min(w.add(count, w.u32(1)), w.sub(end, w.u32(1)))", "count"],
       [
-        "the last step reads beyond the sequence",
-        "w.min(w.add(count, w.u32(1)), w.sub(end, w.u32(1)))",
-        "w.add(count, w.u32(1))",
-      ],
-      [
         "a chunk begins with values of the first step",
         "valueAt(this.#time(this.#chunk.first))",
         "valueAt(this.#time(w.u32(0)))",

@@ -78,6 +78,12 @@ describe("weights that stay", () => {
     ["more lanes where registers are few", 128, { maxInvocations: 1024 }, /^resident: 512 lanes .*, 32 to a lane$/],
     ["as many lanes as the device has", 256, large, /^resident: 512 lanes .*, 128 to a lane$/],
     ["registers of all lanes together", 512, large, /^persistent:/],
+    [
+      "registers that all lanes of a multiprocessor share",
+      256,
+      { maxInvocations: 1024, registers: { total: 65_536, most: 255, reserved: 24 } },
+      /^persistent:/,
+    ],
     ["fewer lanes than columns", 512, { registers: amd }, /^persistent:/],
     ["a depth that slices do not divide", 33, large, /^resident: 33 lanes .*, 33 to a lane$/],
   ])("%s", (_, units, options, expected) => {
