@@ -197,13 +197,14 @@ const power: Binary<"pow", "f32"> = /* @__PURE__ */ binary(
  * y x^(y-1), which at 0 is 0 for y = 0 and above 1. That in y is x^y log x: 0 where x is 0 and y is not below 0, NaN where x
  * is below 0. A number 1, 2, 3 or -1 as y is written as products or a quotient, which take less and have their derivatives.
  */
-export const pow: Binary<"pow", "f32"> = /* @__PURE__ */ withEntry(
-  <X extends "f32">(x: Tensor<X> | number, y: Tensor<X> | number): Tensor<X> => {
+export const pow: Binary<"pow", "f32"> = /* @__PURE__ */ withSimplePowers();
+
+function withSimplePowers(): Binary<"pow", "f32"> {
+  return withEntry(<X extends "f32">(x: Tensor<X> | number, y: Tensor<X> | number): Tensor<X> => {
     if (!(x instanceof Tensor)) return power(x, y);
     if (y === 1) return x;
     if (y === 2) return mul(x, x);
     if (y === 3) return mul(mul(x, x), x);
     return y === -1 ? div(1, x) : power(x, y);
-  },
-  power.entry,
-);
+  }, power.entry);
+}
