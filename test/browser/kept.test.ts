@@ -80,7 +80,7 @@ test("code, settings and pasted data are there again on the next visit, and so a
   await eventually(() => page.evaluate<string>('localStorage.getItem("cellgrad-work")')).toContain("book.txt");
   await comeBack(page);
   await eventually(() => about.first().textContent()).toMatch(/^300,000 characters/);
-  await eventually(() => about.last().textContent()).toBe("book.txt is what is learned from.");
+  await eventually(() => about.last().textContent()).toBe("Training data: book.txt.");
   // What was trained is history: the next run has a name of its own.
   await press(page, "Train");
   await untilStep(page, "my-own 2", 3);
@@ -200,6 +200,7 @@ test("a browser that keeps nothing says so once, and everything else goes on", a
   }
   await press(page, "Train");
   await untilStep(page, "second", 3);
+  expect(await notices(page)).toHaveLength(1);
   expect(complaints).toEqual([]);
   await page.close();
 });

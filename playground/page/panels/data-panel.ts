@@ -182,8 +182,8 @@ function ownData(workspace: Workspace, training: Training): OwnData {
       note.textContent = isShown
         ? ""
         : typeof data.text === "string"
-          ? `${size} characters (${data.name}), too many to show here, are what is learned from.`
-          : `${data.name} is what is learned from.`;
+          ? `Training data: ${data.name}, ${size} characters, too many to show here.`
+          : `Training data: ${data.name}.`;
     },
   };
 }
