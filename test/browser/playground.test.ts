@@ -245,7 +245,7 @@ test("cells side by side: another joins while the first trains, both have curves
   await eventually(() => page.locator(".figures tbody tr").count()).toBe(2);
   await untilStep(page, 3);
   await page.getByRole("tab", { name: "Gradient flow" }).click();
-  await eventually(() => page.locator(".legend li").allTextContents()).toEqual([
+  await eventually(() => page.locator(".flow-panel .legend li").allTextContents()).toEqual([
     expect.stringMatching(/^lstm: c/),
     expect.stringMatching(/^lstm: h/),
     expect.stringMatching(/^rnn: h/),
