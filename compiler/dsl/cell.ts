@@ -1,8 +1,8 @@
 /**
- * @file A recurrent cell: a pure step (x, state) -> (state, output), and `scan`, which runs one over a sequence.
+ * @file Recurrent cells: a cell is a pure step (x, state) -> (state, output), and `scan` runs one over a sequence.
  *
- * The step is written on symbolic tensors with a batch in front; the loop is outside it. An instance owns its weights:
- * using one instance twice ties them, two instances of one cell have weights of their own.
+ * The step is written on symbolic tensors with a leading batch axis; the loop is outside it. An instance owns its
+ * weights: using one instance twice ties them; two instances of one cell have separate weights.
  */
 
 import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
@@ -20,49 +20,49 @@ type Float = Tensor<"f32">;
 /** The state of a cell: tensors by name. */
 export type State<Names extends string = string> = { readonly [K in Names]: Float };
 
-/** What a step gives back. */
+/** What a step returns. */
 export interface CellResult<Names extends string> {
-  /** The next state: the shapes and names of the one that was read. */
+  /** The next state, with the names and shapes of the state that the step read. */
   readonly state: State<Names>;
   /** What the layer above sees: [batch, …]. */
   readonly output: Float;
 }
 
-/** What a step reads: the input x [batch, features], its width, the number of units, and the state by name. */
+/** The input of a step: x [batch, features], its number of features, the number of units, and the state by name. */
 export type StepInput<Names extends string> = {
   readonly x: Float;
   readonly units: number;
   readonly features: number;
 } & State<Names>;
 
-/** What a step reads beside its states. */
+/** What a step reads besides its states. */
 const inputNames: readonly string[] = ["x", "units", "features"];
 
-/** One cell with its size and weights: what `scan` runs and what a streaming step calls. */
+/** One cell with its size and weights: `scan` runs it, and a streaming step calls it. */
 export interface Cell<Names extends string = string> {
   /** The name of its definition. */
   readonly name: string;
-  /** Number of units, as it was asked for. */
+  /** The number of units. */
   readonly units: number;
-  /** Shape of each state without the batch. */
+  /** The shape of each state, without the batch. */
   readonly stateShapes: Readonly<Record<Names, Shape>>;
   /** One step on a batch: x is [batch, features], each state [batch, ...its shape]; `time` as `isTimed` says. */
   readonly step: (x: Float, state: State<Names>, time?: Tensor<"u32">) => CellResult<Names>;
-  /** Whether the step wants the number of the time step, [batch], to draw random numbers of its own at each. */
+  /** Whether the step needs the number of the time step, [batch], to draw different random numbers in each. */
   readonly isTimed?: boolean;
 }
 
-/** Makes a cell of so many units. */
+/** Makes a cell with the given number of units. */
 export interface CellDefinition<Names extends string = string> {
   (units: number): Cell<Names>;
-  /** The name that `cell` was given. */
+  /** The name passed to `cell`. */
   readonly cellName: string;
 }
 
 /**
- * Defines a cell. `state` gives the shape of each state for a number of units, without the batch; `step` is the
- * equations of one time step. Names of states are the names under which the step reads them. Names may be any text:
- * kernels, model files and the command line show `?` or an escape for what cannot be printed.
+ * Defines a cell. `state` returns the shape of each state for a number of units, without the batch; `step` has the
+ * equations of one time step, and reads each state by its name. Names can be any text: kernels, model files and the
+ * command line show `?` or an escape for characters that cannot be printed.
  *
  * @param name Scope of its parameters, and the cell's name in files and messages.
  * @param shapes `state` gives the shape of each state, by name.
@@ -92,7 +92,8 @@ export function cell<Names extends string>(
     const stateShapes = errorsOf(name, () => shapes.state({ units }));
     const names = Object.keys(stateShapes) as Names[];
     const taken = names.find((key) => inputNames.includes(key));
-    if (taken !== undefined) throw faultOf(name, `a state cannot be called ${taken}: the step reads something else so`);
+    if (taken !== undefined)
+      throw faultOf(name, `a state cannot be called ${taken}: the step reads something else by that name`);
     for (const key of names) checkStateShape(name, key, stateShapes[key]);
     const instance: Cell<Names> = {
       name,
@@ -105,7 +106,7 @@ export function cell<Names extends string>(
             throw faultOf(name, `x is ${formatShape(x.shape)}; its last axis must be a known number of features`);
           }
           const result = errorsOf(name, () => step({ x, units, features, ...state } as StepInput<Names>));
-          // From JavaScript anything may come, and a step that is async gives a promise.
+          // JavaScript callers can return anything, and an async step returns a promise.
           if (result?.state === undefined) throw faultOf(name, "the step must return { state, output }");
           for (const key of names) checkState(name, key, state[key], result.state[key]);
           const unknown = Object.keys(result.state).find((key) => !Object.hasOwn(stateShapes, key));
@@ -135,7 +136,7 @@ export function cell<Names extends string>(
   return Object.assign(define, { cellName: name });
 }
 
-/** A definition is no cell yet: it takes units. */
+/** A definition is not an instance: it must be called with the number of units. */
 export function checkInstance<Names extends string>(where: string, instance: Cell<Names>): void {
   expectArgument(
     typeof instance === "object" && instance !== null && "stateShapes" in instance,
@@ -145,7 +146,7 @@ export function checkInstance<Names extends string>(where: string, instance: Cel
   );
 }
 
-/** Runs code of the cell's author. From JavaScript anything may be thrown, and what is no Error tells no place. */
+/** Runs the code of the cell's author. JavaScript can throw anything, and only an Error says where it came from. */
 function errorsOf<T>(cellName: string, run: () => T): T {
   try {
     return run();
@@ -168,35 +169,35 @@ function checkState(cellName: string, key: string, before: Float, after: Float |
   if (!sameShape(before.shape, after.shape)) {
     throw faultOf(
       cellName,
-      `state ${key} is ${formatShape(before.shape)} before the step and ${formatShape(after.shape)} after it; a state keeps its shape`,
+      `state ${key} is ${formatShape(before.shape)} before the step and ${formatShape(after.shape)} after it; they must be equal`,
     );
   }
 }
 
-/** The state with which a sequence starts when none is given: zeros. */
+/** The default initial state of a sequence: zeros. */
 export function zeroState<Names extends string>(instance: Cell<Names>, batch: Dim): State<Names> {
   const entries = Object.entries<Shape>(instance.stateShapes).map(([key, shape]) => [key, fill([batch, ...shape], 0)]);
   return Object.fromEntries(entries) as State<Names>;
 }
 
-/** How a sequence is walked. */
+/** How a sequence is run. */
 export interface ScanCellOptions<Names extends string> {
-  /** State before the first step; zeros by default. */
+  /** The state before the first step; zeros by default. */
   readonly initial?: State<Names>;
   /** Run from the last step to the first; outputs keep the order of the inputs. */
   readonly reverse?: boolean;
   /**
-   * [time, batch], true where a step exists. Elsewhere the cell reads zeros, whatever lies there, its state is frozen, its
-   * output is zero, and there is exactly no gradient.
+   * [time, batch], true where a step exists. Elsewhere the cell reads zeros in place of xs, its state does not change,
+   * its output is zero, and the gradient is exactly zero.
    */
   readonly mask?: Tensor<"bool"> | undefined;
 }
 
-/** What comes of a whole sequence. */
+/** The result of a whole sequence. */
 export interface ScanCellResult<Names extends string> {
   /** [time, batch, ...]. */
   readonly outputs: Float;
-  /** State after the last step. */
+  /** The state after the last step. */
   readonly state: State<Names>;
 }
 
@@ -220,7 +221,7 @@ export function scan<Names extends string>(
     const expected = [batch, ...instance.stateShapes[key]];
     if (sameShape(tensor.shape, expected)) return tensor;
     const found = `the initial state ${key} is ${formatShape(tensor.shape)}`;
-    throw faultOf("scan", `${found}; ${instance.name} of ${instance.units} units keeps ${formatShape(expected)}`);
+    throw faultOf("scan", `${found}; ${instance.name} of ${instance.units} units needs ${formatShape(expected)}`);
   });
   const { outputs, state } = recurrence(
     (before: readonly Float[], [x, now]: readonly Tensor[]) => {

@@ -15,11 +15,11 @@ import { parameter, scope } from "./parameters.ts";
 
 type Float = Tensor<"f32">;
 
-/** How the weights of a dense layer start, and whether it has a bias. */
+/** How the weights of a dense layer are initialized, and whether it has a bias. */
 export interface DenseOptions {
-  /** For the whole kernel, or one for the rows of each input: `[glorot, orthogonal()]` for [x, h]. */
+  /** One for the whole kernel, or one for the rows of each input: `[glorot, orthogonal()]` for [x, h]. */
   readonly kernel?: Initializer | readonly Initializer[];
-  /** Start of the bias (0 by default), or false for none. */
+  /** Initial value of the bias (0 by default), or false for no bias. */
   readonly bias?: Initializer | number | false;
 }
 
@@ -88,14 +88,15 @@ export function embedding(
   return scope(name, () => gather(parameter("table", [vocabulary, units], init), tokens));
 }
 
-/** A parameter with as many entries as the last axis: the bias of an affine map written by hand. */
+/** A parameter of shape [units]: the bias of an affine map that is written by hand. */
 export function bias(name: string, units: number, init: Initializer = zerosInit): Float {
   return parameter(name, [units], init);
 }
 
 /**
- * Layer normalisation: Ba, Kiros & Hinton 2016, arXiv:1607.06450, eq. 4. Each vector along the last axis gets mean 0 and
- * variance 1, then a factor `name/gain` (1 at the start) and an offset `name/bias` (0) for each entry.
+ * Layer normalisation: Ba, Kiros & Hinton 2016, arXiv:1607.06450, eq. 4. Each vector along the last axis is scaled to
+ * mean 0 and variance 1, then each entry is multiplied by `name/gain` (initially 1) and `name/bias` (initially 0) is
+ * added.
  */
 export function layerNorm(name: string, x: Float): Float {
   const width = x.shape[x.shape.length - 1];

@@ -1,10 +1,10 @@
 /**
- * @file How a parameter starts. An initializer is plain data, so that it can be stored beside the parameter; what it
- * makes of a key stands in `train/initialize.ts`.
+ * @file Initializers of parameters. An initializer is plain data, so that it can be stored with the parameter;
+ * `train/initialize.ts` computes its values from a key.
  */
 import { UserError } from "../graph/errors.ts";
 
-/** How a parameter starts. */
+/** How a parameter is initialized. */
 export type Initializer =
   | { readonly kind: "constant"; readonly value: number }
   /** Uniform in ±sqrt(6 / (fan in + fan out)): Glorot & Bengio 2010, eq. 16. */
@@ -15,13 +15,16 @@ export type Initializer =
   | { readonly kind: "identity"; readonly gain: number }
   | { readonly kind: "normal"; readonly deviation: number }
   | { readonly kind: "uniform"; readonly low: number; readonly high: number }
-  /** log of a number that is uniform in [1, longest - 1]: Tallec & Ollivier 2018, arXiv:1804.11188, section 2. */
+  /** log of a uniform number in [1, longest - 1]: Tallec & Ollivier 2018, arXiv:1804.11188, section 2. */
   | { readonly kind: "chrono"; readonly longest: number }
-  /** nu such that e^(-e^nu) is the modulus of a uniform point of a ring: Orvieto et al. 2023, arXiv:2303.06349, lemma 3.2. */
+  /**
+   * nu such that e^(-e^nu) is the modulus of a uniform point in a ring: Orvieto et al. 2023, arXiv:2303.06349, lemma
+   * 3.2.
+   */
   | { readonly kind: "ringModulus"; readonly inner: number; readonly outer: number }
-  /** theta such that e^theta is an angle that is uniform in (0, largest] (same source). */
+  /** theta such that e^theta is a uniform angle in (0, largest] (same source). */
   | { readonly kind: "ringPhase"; readonly largest: number }
-  /** Several initializers, each for its own rows: what a kernel of concatenated operands needs. */
+  /** Several initializers, each for some rows: for the kernel of concatenated inputs. */
   | { readonly kind: "rows"; readonly parts: readonly { readonly rows: number; readonly initializer: Initializer }[] };
 
 /** Every element is `value`. */
@@ -41,19 +44,19 @@ export const normal = (deviation: number): Initializer => ({ kind: "normal", dev
 /** Uniform between `low` and `high`. */
 export const uniform = (low: number, high: number): Initializer => ({ kind: "uniform", low, high });
 
-/** For the bias of a forget gate: dependencies of up to `longest` steps (3 or more) are remembered by some unit. */
+/** For the bias of a forget gate: some units remember for up to `longest` steps (3 or more). */
 export function chrono(longest: number): Initializer {
   if (longest >= 3) return { kind: "chrono", longest };
   throw new UserError(`chrono: longest must be 3 or more steps, got ${longest}`);
 }
 
-/** Radii of the ring: 0 <= inner < outer < 1. */
+/** Moduli in a ring with 0 <= inner < outer < 1. */
 export function ringModulus(inner: number, outer: number): Initializer {
   if (0 <= inner && inner < outer && outer < 1) return { kind: "ringModulus", inner, outer };
   throw new UserError(`ringModulus: expected 0 <= inner < outer < 1, got ${inner} and ${outer}`);
 }
 
-/** `largest` angle in radians, above 0. */
+/** Angles up to `largest`, in radians, which must be above 0. */
 export function ringPhase(largest: number): Initializer {
   if (largest > 0) return { kind: "ringPhase", largest };
   throw new UserError(`ringPhase: the largest angle must be above 0, got ${largest}`);

@@ -1,6 +1,6 @@
 /**
- * @file `model`: a function with parameters. `specs` lists what it asks for, `apply` calls it with given ones; both
- * are used while tracing, so a model composes with `grad`, `scan` and other models like any function.
+ * @file `model`: a function with parameters. `specs` lists the parameters it uses, `apply` calls it with given ones.
+ * Both work while tracing, so a model composes with `grad`, `scan` and other models like any function.
  */
 import type { Aval } from "../graph/graph.ts";
 import { Frame, within } from "../trace/frame.ts";
@@ -14,20 +14,20 @@ import {
   withParameters,
 } from "./parameters.ts";
 
-/** A function on tensors that asks for parameters. */
+/** A function on tensors that uses parameters. */
 export interface Model<Args extends readonly Tree<Tensor>[], R> {
-  /** The name that `model` was given. */
+  /** The name passed to `model`. */
   readonly name: string;
-  /** The parameters that the function asks for on arguments of these avals. */
+  /** The parameters that the function uses for arguments of these avals. */
   readonly specs: (...args: AvalsOf<Args>) => ParameterSpec[];
-  /** The function itself, with the parameters it asks for taken from `parameters` by path. */
+  /** The function itself; it takes its parameters from `parameters` by path. */
   readonly apply: (parameters: ParameterTensors, ...args: Args) => R;
 }
 
 type AvalsOf<Args extends readonly Tree<Tensor>[]> = { [I in keyof Args]: Tree<Aval> };
 
 /**
- * Makes a model of a function that asks for parameters: `dense`, `embedding`, `parameter`, or a cell.
+ * Makes a model of a function that uses parameters: with `dense`, `embedding`, `parameter` or a cell.
  *
  * @param name What graphs and messages call it.
  * @param f The function. It asks for its parameters while it is traced.

@@ -1,9 +1,9 @@
 /**
- * @file Parameters: values that a function asks for by name while it is traced.
+ * @file Parameters: values that a function requests by name while it is traced.
  *
- * A parameter's identity is its path of scopes, such as `layers/0/forget/kernel`. Asking twice for one path ties the
- * two uses; asking with another shape is an error that shows both places. A `ParameterStore` collects what is asked
- * for (on the first trace) or hands out what it was given (when the parameters are arguments of a gradient).
+ * A parameter is identified by its path of scopes, such as `layers/0/forget/kernel`. Requesting a path twice ties the
+ * two uses; requesting it with another shape is an error that shows both places. A `ParameterStore` either collects the
+ * requests (in the first trace) or returns given tensors (if the parameters are arguments of a gradient).
  */
 import { formatShape, type Shape, sameShape } from "../graph/dim.ts";
 import { inWords, UserError } from "../graph/errors.ts";
@@ -15,13 +15,13 @@ import type { Initializer } from "./initializers.ts";
 
 type Float = Tensor<"f32">;
 
-/** What is known of a parameter before it has numbers. */
+/** What is known about a parameter before it has values. */
 export interface ParameterSpec {
   /** Scopes and name, such as `layers/0/gru/update/kernel`. */
   readonly path: string;
   /** The shape, which does not depend on batch or time. */
   readonly shape: readonly number[];
-  /** How it starts. */
+  /** Its initial values. */
   readonly initializer: Initializer;
 }
 
@@ -41,7 +41,7 @@ export class ParameterStore {
   readonly #taken = new Set<string>();
   #path: readonly string[] = [];
 
-  /** `give` makes or finds the tensor of a parameter that is asked for the first time. */
+  /** `give` makes or finds the tensor of a parameter at its first request. */
   constructor(give: (spec: ParameterSpec) => Float) {
     this.#give = give;
   }
@@ -68,7 +68,7 @@ export class ParameterStore {
     }
     if (!sameShape(known.spec.shape, shape)) {
       throw new UserError(
-        `parameter ${path} is ${formatShape(known.spec.shape)}${place(known.site)} and ${formatShape(shape)}${place(site)}: use another name, or a layer of its own`,
+        `parameter ${path} is ${formatShape(known.spec.shape)}${place(known.site)} and ${formatShape(shape)}${place(site)}: use another name, or a separate layer`,
       );
     }
     return known.tensor;
@@ -84,7 +84,7 @@ export class ParameterStore {
     }
   }
 
-  /** Runs `body` in the scope of an instance, which is the same wherever that instance is used: that ties its weights. */
+  /** Runs `body` in the scope of an instance, the same wherever the instance is used, so its weights are tied. */
   instanceScope<T>(instance: object, name: string, body: () => T): T {
     const known = this.#scopeOf.get(instance) ?? this.#newScope(name);
     this.#scopeOf.set(instance, known);
@@ -112,7 +112,7 @@ function place(site: Site | undefined): string {
 
 let store: ParameterStore | undefined;
 
-/** Runs `body` with parameters coming from `next`. */
+/** Runs `body` with parameters from `next`. */
 export function withParameters<T>(next: ParameterStore, body: () => T): T {
   const before = store;
   store = next;
@@ -130,7 +130,7 @@ export function currentStore(): ParameterStore {
 }
 
 /**
- * A trainable tensor of the current scope.
+ * A trainable tensor in the current scope.
  *
  * @param name The last part of its path, within the current scope.
  * @param shape Whole numbers.
@@ -140,18 +140,18 @@ export function parameter(name: string, shape: Shape, initializer: Initializer):
   return currentStore().ask(name, shape, initializer);
 }
 
-/** Names asked for inside `body` are prefixed with `name/`. */
+/** Runs `body`; the names of its parameters get the prefix `name/`. */
 export function scope<T>(name: string, body: () => T): T {
   return currentStore().scope(name, body);
 }
 
-/** A store that hands out given tensors by path. */
+/** A store that returns given tensors by path. */
 export function givenParameters(tensors: ParameterTensors): ParameterStore {
   return new ParameterStore(({ path, shape }) => {
     const tensor = tensors[path];
     if (tensor === undefined) throw new UserError(`parameter ${path} is not among those given`);
     if (!(tensor instanceof Tensor) || !sameShape(tensor.shape, shape)) {
-      const found = tensor instanceof Tensor ? formatShape(tensor.shape) : `${inWords(tensor)} and no tensor`;
+      const found = tensor instanceof Tensor ? formatShape(tensor.shape) : `${inWords(tensor)}, not a tensor`;
       throw new UserError(`parameter ${path} is ${found}; the model expects ${formatShape(shape)}`);
     }
     return tensor;

@@ -1,10 +1,10 @@
 /**
- * @file Random numbers inside a model. They are no state: a number is a pure function of a key, of the site that draws
- * it, of the time step, and of the element's position. So every device draws the same, and the backward pass draws what
- * the forward pass drew.
+ * @file Random numbers inside a model. There is no generator state: a number is a pure function of a key, a site in the
+ * model, the time step and the element's position. So every device generates the same numbers, and the backward pass
+ * generates those of the forward pass again.
  *
- * A training step makes the key of its seed and its count of steps. Evaluation has no randomness: whatever draws takes
- * `Randomness | undefined`, and says what it does without.
+ * A training step derives the key from its seed and its step count. Evaluation has no randomness: a function that uses
+ * random numbers accepts `Randomness | undefined` and documents what undefined does.
  */
 import { formatShape, type Shape } from "../graph/dim.ts";
 import { positions, uniformFromBits } from "../ops/composed.ts";
@@ -15,35 +15,35 @@ import { broadcast, constant, fill, reshape } from "../ops/views.ts";
 import { faultOf } from "../trace/fault.ts";
 import type { Tensor } from "../trace/tensor.ts";
 
-/** Where random numbers come from. Equal keys and sites give equal numbers, so every use gets a `fork` of its own. */
+/** A source of random numbers. Equal keys and sites give equal numbers, so each use needs its own `fork`. */
 export interface Randomness {
-  /** A scalar that is traced, or a number. */
+  /** A traced scalar or a number. */
   readonly key: Tensor<"u32"> | number;
-  /** The place in the model that draws, as a number below 2^32. */
+  /** The place in the model that uses the numbers, as an integer below 2^32. */
   readonly site: number;
 }
 
-/** Random numbers under a key: a scalar that is traced, or a number below 2^32. */
+/** Random numbers for a key: a traced scalar or an integer below 2^32. */
 export function randomness(key: Tensor<"u32"> | number): Randomness {
   if (typeof key !== "number" && key.shape.length > 0)
     throw faultOf("randomness", `the key is ${formatShape(key.shape)}; expected a scalar`);
   return { key, site: fnv1a("") };
 }
 
-/** Random numbers that are independent of those of any other name. Without randomness there is none to give. */
+/** Random numbers that are independent of those under any other name; undefined for undefined. */
 export function fork<R extends Randomness | undefined>(random: R, name: string | number): R {
   return random === undefined ? random : { ...random, site: fnv1a(`/${name}`, random.site) };
 }
 
-/** The key of a step of training: another one for every seed (u32, a scalar) and number of the step (likewise). */
+/** The key of a training step: different for every seed and step number, both u32 scalars. */
 export function stepKey(seed: Tensor<"u32">, step: Tensor<"u32">): Tensor<"u32"> {
   return randomBits(seed, { site: fnv1a("training step"), step, index: constant(0, "u32") });
 }
 
 /**
- * True with a probability, for each element of `shape` on its own. In a loop over time, `step` u32 [shape[0]] is the
- * step at which each row is; without it every step draws the same. A number is compared in whole numbers, with 32 bits;
- * a tensor (a scalar) with the 24 bits of an f32.
+ * True with the given probability, independently for each element of `shape`. In a loop over time, `step` u32
+ * [shape[0]] is the time step of each row; without it every step gets the same values. A number is compared as a 32-bit
+ * integer, a scalar tensor with the 24 bits of an f32.
  */
 export function bernoulli(
   random: Randomness,

@@ -1,6 +1,6 @@
 /**
- * @file `recurrence`: any function of a step, run over time. `scan` runs a cell with it; decoders that read their own
- * predictions, and other loops that are no cell, are written with it as they are.
+ * @file `recurrence`: runs any step function over time. `scan` uses it to run a cell; use it directly for decoders that
+ * read their own predictions and other loops that are not cells.
  */
 import { type Dim, formatShape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
@@ -19,19 +19,19 @@ export interface RecurrenceOptions {
   /** Run from the last step to the first; outputs keep the order of the inputs. */
   readonly reverse?: boolean;
   /**
-   * [time, batch], true where a step exists. Elsewhere the step reads zeros instead of xs, whatever these are, its state is
-   * frozen, its outputs are zero, and it has exactly no gradient.
+   * [time, batch], true where a step exists. Elsewhere the step reads zeros in place of xs, its state does not change,
+   * its outputs are zero, and the gradient is exactly zero.
    */
   readonly mask?: Tensor<"bool"> | undefined;
-  /** Number of steps where there are no inputs to tell it. */
+  /** Number of steps if there are no xs. */
   readonly length?: Dim;
-  /** How the loop is called in printed graphs. */
+  /** The name of the loop in printed graphs. */
   readonly name?: string;
 }
 
-/** What comes of a loop over time. */
+/** The result of a loop over time. */
 export interface RecurrenceResult<S, O> {
-  /** As the step gives them, with time in front. */
+  /** The outputs of all steps, with a leading time axis. */
   readonly outputs: O;
   /** The state after the last step. */
   readonly state: S;
@@ -39,7 +39,7 @@ export interface RecurrenceResult<S, O> {
 
 /**
  * Runs `step(state, x)` over time. `state` and `xs` are tensors, or lists or records of them; xs are [time, batch, …],
- * and the step gets one time step of each, [batch, …]. The state keeps its dtypes and shapes from step to step.
+ * and the step gets one time step of each, [batch, …]. The state has the same dtypes and shapes in every step.
  */
 export function recurrence<S extends Tensors, X extends Tensors, O extends Tensors>(
   step: (state: S, x: X) => { readonly state: S; readonly output: O },
@@ -55,7 +55,7 @@ export function recurrence<S extends Tensors, X extends Tensors, O extends Tenso
     (carriesIn, xsIn) => {
       const exists = xsIn[inputs.length] as Tensor<"bool"> | undefined;
       const now = xsIn.slice(0, inputs.length);
-      // What a step that does not exist would read is never computed with: it may be no number, and 0 · NaN is NaN.
+      // Masked inputs are replaced before the step reads them: they can be NaN, and 0 · NaN is NaN.
       const read = exists === undefined ? now : now.map((x) => whereRows(exists, x, zerosLike(x)));
       const next = step(like(initial, carriesIn), like(xs, read));
       output = next.output;
@@ -63,7 +63,7 @@ export function recurrence<S extends Tensors, X extends Tensors, O extends Tenso
       if (states.length !== carriesIn.length)
         throw faultOf(
           name,
-          `the step gives ${states.length} tensors of state; it was given ${carriesIn.length}; return as many`,
+          `the step returns ${states.length} state tensors; it must return ${carriesIn.length}, as in the initial state`,
         );
       if (exists === undefined) return { carries: states, ys: outputs };
       return {
@@ -78,7 +78,7 @@ export function recurrence<S extends Tensors, X extends Tensors, O extends Tenso
   return { outputs: like(output as O, ys), state: like(initial, carries) };
 }
 
-/** The number of the step, for every step and row: u32 [time, batch]. As an input of a loop it tells the step its time. */
+/** The step number for every step and row: u32 [time, batch]. As an input of a loop it tells each step its time. */
 export function stepNumbers(time: Dim, batch: Dim): Tensor<"u32"> {
   return iota([time, batch], 0, "u32");
 }
@@ -92,7 +92,7 @@ function whereRows(mask: Tensor<"bool">, a: Tensor, b: Tensor): Tensor {
   if (shape[0] !== mask.shape[0])
     throw faultOf(
       "mask",
-      `it is ${formatShape(mask.shape)} in a step, where a value of the step is ${formatShape(shape)}; both start with the batch`,
+      `it is ${formatShape(mask.shape)} in a step, but a value of the step is ${formatShape(shape)}; both must start with the batch`,
     );
   return where(broadcast(reshape(mask, [...mask.shape, ...shape.slice(1).map(() => 1)]), shape), a, b);
 }

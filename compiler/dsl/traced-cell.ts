@@ -1,7 +1,7 @@
 /**
- * @file A cell as plain data. `traceCell` runs the step of a cell on symbolic tensors and keeps what it draws, one graph
- * for each size; `cellFromTrace` makes a cell of that again, with the same values, gradients and parameter paths. So a
- * cell can go where its source must not: from a sandbox to the worker that owns a device, or into a file.
+ * @file A cell as plain data. `traceCell` runs the step of a cell on symbolic tensors and stores the graph, one per
+ * size; `cellFromTrace` makes a cell from it again, with the same values, gradients and parameter paths. So a cell can
+ * go where its source code cannot: from a sandbox to the worker that owns a device, or into a file.
  *
  *   traced cell ::= name trace+
  *   trace       ::= units features states parameters graph
@@ -22,28 +22,28 @@ import { type ParameterSpec, parameter } from "./parameters.ts";
 
 type Float = Tensor<"f32">;
 
-/** Turns of the loops within one step: a stranger's cell could keep a device busy for good. */
+/** The most loop iterations in one step: an untrusted cell could keep a device busy forever. */
 const mostIterations = 100_000;
 /** The symbol of the batch in a traced step. */
 const batch = "B";
 
 /** A state of a traced cell. */
 export interface TracedState {
-  /** The name under which the step reads it. */
+  /** The name by which the step reads it. */
   readonly name: string;
-  /** Without the batch. */
+  /** The shape without the batch. */
   readonly shape: readonly number[];
 }
 
 /** The step of a cell at one size. */
 export interface CellTrace {
-  /** The number of units that it was traced with. */
+  /** The number of units it was traced with. */
   readonly units: number;
-  /** The width of x that it was traced with. */
+  /** The number of features of x it was traced with. */
   readonly features: number;
-  /** What the step carries on, in the order of the graph's inputs. */
+  /** The states, in the order of the graph's inputs. */
   readonly states: readonly TracedState[];
-  /** What the step asks for, with paths that start below the cell, such as `forget/kernel`. */
+  /** The parameters of the step, with paths relative to the cell, such as `forget/kernel`. */
   readonly parameters: readonly ParameterSpec[];
   /** (x [B, features], each state [B, …], each parameter) -> (each next state, output). */
   readonly graph: Graph;
@@ -53,23 +53,23 @@ export interface CellTrace {
 export interface TracedCell {
   /** The name of the cell that was traced. */
   readonly name: string;
-  /** One graph for each size that was asked for. */
+  /** One trace per size. */
   readonly traces: readonly CellTrace[];
 }
 
-/** The size of a stack of layers: of each the number of units, of the first the width of its input. */
+/** The size of a stack of layers: the number of units of each, and the number of features of the first one's input. */
 export interface StackSize {
-  /** Number of units of a layer. */
+  /** The number of units of each layer. */
   readonly units: number;
-  /** Width of what it reads. */
+  /** The number of features of the first layer's input. */
   readonly features: number;
-  /** 1 by default; a layer reads the output of the one before. */
+  /** The number of layers, 1 by default; each reads the output of the previous one. */
   readonly layers?: number;
 }
 
 /**
- * The cell at the given sizes, each traced once. An instance of another cell that its step uses becomes part of it: its
- * weights are the traced cell's own, even where two instances of the original would share them.
+ * Traces the cell at the given sizes, each once. An instance of another cell that the step uses becomes part of the
+ * trace: its weights belong to the traced cell, even if two instances of the original would share them.
  */
 export function traceCell<Names extends string>(
   definition: CellDefinition<Names>,
@@ -90,7 +90,7 @@ export function traceCell<Names extends string>(
     let width = features;
     for (let layer = 0; layer < layers; layer++) {
       const next = outputWidth(definition.cellName, traceAt(units, width));
-      // All further layers are like this one.
+      // All later layers are like this one.
       if (next === width) break;
       width = next;
     }
@@ -122,7 +122,7 @@ function traceStep<Names extends string>(
     const result = step.apply(given, first as Float, state);
     return [...states.map(({ name }) => result.state[name as Names] as Float), result.output];
   });
-  // The instance's own scope, which the cell that is made of this will open again.
+  // Without the instance's scope, which the cell made from this trace opens again.
   const below = (path: string) => path.slice(`${cellName}/`.length);
   return {
     ...{ units, features, states, graph },
@@ -130,7 +130,7 @@ function traceStep<Names extends string>(
   };
 }
 
-/** The cell that a traced one was, at those sizes; at another its step is an error that lists them. */
+/** Makes a cell from a traced one. At any other size its step throws an error that lists the traced sizes. */
 export function cellFromTrace({ name, traces }: TracedCell): CellDefinition {
   const statesOf = (units: number): readonly TracedState[] => {
     const trace = traces.find((trace) => trace.units === units);
@@ -158,7 +158,7 @@ export function cellFromTrace({ name, traces }: TracedCell): CellDefinition {
   );
 }
 
-/** Throws a UserError where the graph of a trace does not take and give what the trace says. */
+/** Throws a UserError if the inputs and outputs of a trace's graph are not those that the trace describes. */
 export function checkTrace(name: string, { features, states, parameters, graph }: CellTrace): void {
   const given = graph.inputs.map((id) => nodeAt(graph, id).aval);
   const made = graph.outputs.map((id) => nodeAt(graph, id).aval);
@@ -185,7 +185,9 @@ export function checkTrace(name: string, { features, states, parameters, graph }
     );
 }
 
-/** Turns of the longest loop in a graph, those of its inner loops and of gradients that it holds included, at batch 1. */
+/**
+ * The iterations of the longest loop in a graph, including those of inner loops and of custom gradients, at batch 1.
+ */
 function iterationsOf(graph: Graph): number {
   const loops = graph.nodes.map((node) => {
     if (node.op === "customGradient") return iterationsOf(node.attrs.vjp);

@@ -1,18 +1,18 @@
-/** @file Abstract values: what is known of a tensor before running. */
+/** @file Abstract values: what is known about a tensor before the program runs. */
 import type { Shape } from "./dim.ts";
 
-/** What the elements of a tensor are. On a device, f32 is computed in f32, and bool is stored as u32. */
+/** The element type of a tensor. Devices compute f32 in f32 and store bool as u32. */
 export type DType = "f32" | "i32" | "u32" | "bool";
 
 export function isDType(value: unknown): value is DType {
   return value === "f32" || value === "i32" || value === "u32" || value === "bool";
 }
 
-/** What is known of a value before it exists: its dtype and its shape. */
+/** What is known about a value before it is computed: its dtype and shape. */
 export interface Aval<D extends DType = DType> {
-  /** What the elements are. */
+  /** The element type. */
   readonly dtype: D;
-  /** The dimensions, slowest first. */
+  /** The dimensions, slowest-varying first. */
   readonly shape: Shape;
 }
 

@@ -1,6 +1,6 @@
 /**
- * @file Builds one graph, node by node. Equal nodes (op, operands, attributes) are interned, so hash-consing holds by
- * construction and no pass has to look for common subexpressions.
+ * @file Builds one graph, node by node. Equal nodes (same op, operands and attributes) are interned (hash-consed), so
+ * no pass has to look for common subexpressions.
  */
 
 import { at, InternalError } from "./errors.ts";
@@ -17,7 +17,7 @@ export class GraphBuilder {
     this.name = name;
   }
 
-  /** A new input; inputs of the same name are different values, told apart by a suffix. */
+  /** Adds an input. Inputs with the same name are different values; a suffix tells them apart. */
   input(name: string, aval: Aval, site?: Site): NodeId {
     const taken = this.#nodes.some((node) => node.op === "input" && node.attrs.name === name);
     this.#inputs += 1;
@@ -62,7 +62,7 @@ export class GraphBuilder {
   }
 
   #push<K extends OpName>(op: K, operands: readonly NodeId[], attrs: OpAttrs[K], aval: Aval, site?: Site): NodeId {
-    // The generic K keeps op and attrs together; the union of nodes cannot express that correlation by itself.
+    // The generic K links op and attrs; the union of nodes cannot express that link by itself.
     const node = Object.freeze({ op, operands: Object.freeze([...operands]), attrs, aval }) as Node;
     this.#nodes.push(node);
     this.#sites.push(site);
@@ -71,8 +71,8 @@ export class GraphBuilder {
 }
 
 /**
- * A text that equal attributes share, and others share only where the graphs in them are alike: of those it says how
- * large they are. Sites are no part of it; 0 and -0 differ.
+ * A key for attributes: equal attributes have equal keys, and different ones collide only if they differ inside a
+ * graph, which the key describes by its size. Sites are not part of it; 0 and -0 differ.
  */
 function textOf(value: unknown): string {
   switch (typeof value) {
@@ -99,14 +99,14 @@ function isGraph(value: unknown): value is Graph {
   return typeof value === "object" && value !== null && "nodes" in value && Array.isArray(value.nodes);
 }
 
-/** Whether the graphs among attributes of the same text are equal too. */
+/** Whether the graphs among attributes with the same key are equal too. */
 function sameGraphs(a: object, b: object): boolean {
   return Object.entries(a).every(([name, graph]) => {
     return !isGraph(graph) || sameValue(graph, (b as Readonly<Record<string, unknown>>)[name]);
   });
 }
 
-/** Whether two graphs are equal, but for the lines they come from. */
+/** Whether two graphs are equal, ignoring the source lines. */
 export function sameGraph(a: Graph, b: Graph): boolean {
   return sameValue(a, b);
 }

@@ -1,21 +1,21 @@
 /**
- * @file Dimensions: the sizes a graph knows before it runs.
+ * @file Dimensions: the sizes in a graph, known or symbolic.
  *
  *   dim ::= integer | monomial            monomial ::= [integer "*"] symbol ("*" symbol)*
  *
- * A symbol (`B`, `T`) stands for a size that is given when the program runs; a product such as `4*B*T` is what a
- * reshape makes of them. The canonical text of a product (coefficient first, symbols sorted) *is* the dimension, so
- * two dimensions are equal exactly when they are `===`, and a graph is plain JSON.
+ * A symbol (`B`, `T`) is a size that is known at run time; reshapes make products such as `4*B*T`. The canonical text
+ * of a product (coefficient first, symbols sorted) *is* the dimension, so two dimensions are equal exactly if they are
+ * `===`, and a graph is plain JSON.
  */
 
 import { UserError } from "./errors.ts";
 
-/** A dimension: an integer, or a product such as `4*B*T` as its canonical text. */
+/** A dimension: an integer, or the canonical text of a product such as `4*B*T`. */
 export type Dim = number | string;
-/** The dimensions of a tensor, slowest first; [] is a scalar. */
+/** The dimensions of a tensor, slowest-varying first; [] is a scalar. */
 export type Shape = readonly Dim[];
 
-/** Sizes of the symbols at run time, e.g. `{ B: 16, T: 100 }`. */
+/** The sizes of the symbols at run time, e.g. `{ B: 16, T: 100 }`. */
 export type DimSizes = Readonly<Record<string, number>>;
 
 interface Monomial {
@@ -29,7 +29,7 @@ export function isSymbol(text: string): boolean {
   return symbolPattern.test(text);
 }
 
-/** What was parsed before: a program has few symbols and asks for their products again and again. */
+/** A cache: a program has few symbols and needs the same products many times. */
 const parsed = new Map<string, Monomial>();
 const mostParsed = 10_000;
 
@@ -53,7 +53,7 @@ function format({ coefficient, symbols }: Monomial): Dim {
   return (coefficient === 1 ? sorted : [String(coefficient), ...sorted]).join("*");
 }
 
-/** The canonical form of a dimension that a person wrote, or undefined where it is none. */
+/** The canonical form of a dimension that a user wrote; undefined if it is not a valid dimension. */
 export function canonicalDim(dim: Dim): Dim | undefined {
   if (typeof dim === "number") return Number.isInteger(dim) && dim >= 0 ? dim : undefined;
   const { coefficient, symbols } = parse(dim);
@@ -73,7 +73,7 @@ export function mulDims(a: Dim, b: Dim): Dim {
   });
 }
 
-/** `a / b` where the division leaves no rest whatever the symbols are; undefined otherwise. */
+/** `a / b` if it divides exactly for every value of the symbols; undefined otherwise. */
 export function divideDims(a: Dim, b: Dim): Dim | undefined {
   if (typeof a === "number" && typeof b === "number") return b !== 0 && a % b === 0 ? a / b : undefined;
   const numerator = parse(a);
@@ -88,7 +88,7 @@ export function divideDims(a: Dim, b: Dim): Dim | undefined {
   return format({ coefficient: numerator.coefficient / denominator.coefficient, symbols });
 }
 
-/** A sum with its like terms added up: most symbols first, the plain number last; what is zero vanishes. */
+/** A sum with like terms combined: most symbols first, the plain number last, zeros dropped. */
 export function addDims(terms: readonly Dim[]): Dim[] {
   const totals = new Map<string, Monomial>();
   for (const { coefficient, symbols } of terms.map(parse)) {
@@ -101,12 +101,12 @@ export function addDims(terms: readonly Dim[]): Dim[] {
     .map(format);
 }
 
-/** Number of elements of a shape. */
+/** The number of elements of a shape. */
 export function sizeOf(shape: Shape): Dim {
   return shape.reduce<Dim>(mulDims, 1);
 }
 
-/** The symbols a dimension is made of, each once. */
+/** The symbols in a dimension, each once. */
 export function symbolsOf(dim: Dim): readonly string[] {
   return [...new Set(parse(dim).symbols)];
 }
@@ -115,7 +115,7 @@ export function dimCoefficient(dim: Dim): number {
   return parse(dim).coefficient;
 }
 
-/** Symbols with repetition: `B*B*T` gives `["B", "B", "T"]`. */
+/** The symbols with repetition: `["B", "B", "T"]` for `B*B*T`. */
 export function dimFactors(dim: Dim): readonly string[] {
   return parse(dim).symbols;
 }
@@ -130,7 +130,7 @@ export function evaluateDim(dim: Dim, sizes: DimSizes): number {
   }, coefficient);
 }
 
-/** The first of some buckets of a dimension that a size fits in; one without `atMost` holds every size. */
+/** The first bucket that a size fits in; a bucket without `atMost` fits every size. */
 export function bucketOf<B extends { readonly atMost: number | undefined }>(
   buckets: readonly B[],
   size: number,
@@ -147,8 +147,8 @@ export function sameShape(a: Shape, b: Shape): boolean {
 }
 
 /**
- * Learns the sizes of symbols from the sizes that arrived for `shape`, adding them to `sizes`.
- * Returns a sentence that says what disagrees, or undefined.
+ * Adds to `sizes` the sizes of the symbols in `shape`, read off the actual shape. Returns a sentence about what does
+ * not match, or undefined.
  */
 export function bindShape(shape: Shape, actual: readonly number[], sizes: Record<string, number>): string | undefined {
   if (shape.length !== actual.length) {

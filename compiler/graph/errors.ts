@@ -1,30 +1,30 @@
 /**
- * @file Two kinds of fault. A `UserError` is something the person who calls can mend: its message is one line that
- * says what, where and what to do. An `InternalError` is ours, and its message starts with `internal:`.
+ * @file Two kinds of error. A `UserError` is something the caller can fix: its message is one line that says what is
+ * wrong, where, and what to do. An `InternalError` is a bug in cellgrad, and its message starts with `internal:`.
  */
 
-/** A fault of the caller. The message is one line that says what, where, and what to do. */
+/** An error that the caller can fix. The message is one line that says what is wrong, where, and what to do. */
 export class UserError extends Error {
   /** The name by which it is told from other errors. */
   override readonly name: string = "UserError";
 }
 
-/** A fault of cellgrad itself: its message starts with `internal:`. */
+/** A bug in cellgrad: the message starts with `internal:`. */
 export class InternalError extends Error {
   /** The name by which it is told from other errors. */
   override readonly name: string = "InternalError";
-  /** `message` is what should not have happened, without `internal:`. */
+  /** `message` says what should not have happened, without `internal:`. */
   constructor(message: string) {
     super(`internal: ${message}`);
   }
 }
 
-/** The text of whatever was thrown. */
+/** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What stands where something else was expected, in a few words of one line. */
+/** A few words, on one line, about a value that is not what was expected. */
 export function inWords(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
   if (typeof value === "function") return "a function";
@@ -35,19 +35,19 @@ export function inWords(value: unknown): string {
   return typeof value === "object" && value !== null ? "an object" : String(value);
 }
 
-/** Refuses what stands in the place of an argument: `what` names it, `words` say what it must be. */
+/** Throws unless an argument `fits`: `what` names it, `words` say what it must be. */
 export function expectArgument(fits: boolean, what: string, value: unknown, words: string): void {
   if (!fits) throw new UserError(`${what} is ${inWords(value)}; expected ${words}`);
 }
 
-/** Reads an array at an index that the code's own invariants guarantee. */
+/** Reads an array at an index that must exist. */
 export function at<T>(items: readonly T[], index: number): T {
   const item = items[index];
   if (item === undefined) throw new InternalError(`index ${index} of ${items.length} items`);
   return item;
 }
 
-/** Text of other programs on one line. */
+/** The output of other programs on one line. */
 export function oneLine(text: string): string {
   return text.trim().replace(/\s*\n\s*/g, " ");
 }

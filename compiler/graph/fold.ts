@@ -1,15 +1,15 @@
 /**
- * @file The one walk over a graph. A fold gives every node a value of some kind (numbers, tensors of another graph, nodes
- * of ONNX, values with tangents) from the values of its operands. What holds for nodes that carry graphs stands here
- * once: a scan has a list of results, and a `result` node picks one of them.
+ * @file The one traversal of a graph. A fold computes a value of some kind (numbers, tensors of another graph, ONNX
+ * nodes, values with tangents) for every node from the values of its operands. Loops are handled here once: a scan has
+ * a list of results, and a `result` node picks one of them.
  */
 import { at, InternalError } from "./errors.ts";
 import { type Graph, type Node, type NodeId, nodeAt, type ScanNode } from "./graph.ts";
 
-/** A node that computes one value from its operands: no input, no scan, no result of one. */
+/** A node that computes one value from its operands: not an input, a scan or a result of one. */
 export type OpNode = Exclude<Node, { readonly op: "input" | "scan" | "result" }>;
 
-/** A node that is known to compute one value. */
+/** The node `id`, which must compute one value. */
 export function opNodeAt(graph: Graph, id: NodeId): OpNode {
   const node = nodeAt(graph, id);
   if (node.op === "input" || node.op === "scan" || node.op === "result")
@@ -20,18 +20,18 @@ export function opNodeAt(graph: Graph, id: NodeId): OpNode {
 /** The value of each kind of node. `Value` must not be undefined. */
 export interface FoldRules<Value> {
   readonly node: (node: OpNode, operands: readonly Value[], id: NodeId) => Value;
-  /** The results of a scan: final carries, then ys; undefined for those that nothing reads. */
+  /** The results of a scan: final carries, then ys; undefined for results that nothing reads. */
   readonly scan: (node: ScanNode, operands: readonly Value[], id: NodeId) => readonly (Value | undefined)[];
 }
 
-/** Values of the nodes of one graph, each computed at most once, when something first needs it. */
+/** The values of a graph's nodes, each computed at most once, when first needed. */
 export class Fold<Value> {
   readonly graph: Graph;
   readonly #rules: FoldRules<Value>;
   readonly #values: (Value | undefined)[];
   readonly #results = new Map<NodeId, readonly (Value | undefined)[]>();
 
-  /** `known` are values that are given: those of inputs, or of nodes at which the walk is to stop. */
+  /** `known`: given values, of inputs or of nodes at which the traversal stops. */
   constructor(graph: Graph, rules: FoldRules<Value>, known: Iterable<readonly [NodeId, Value]> = []) {
     this.graph = graph;
     this.#rules = rules;
@@ -39,7 +39,7 @@ export class Fold<Value> {
     for (const [id, value] of known) this.#values[id] = value;
   }
 
-  /** The value of a node, computed with all that it needs. */
+  /** The value of a node; computes it and everything it needs. */
   value(id: NodeId): Value {
     if (!this.#isKnown(id)) for (const needed of this.#missing(id)) this.compute(needed);
     return this.#known(id);
@@ -50,12 +50,11 @@ export class Fold<Value> {
     return this.graph.outputs.map((id) => this.value(id));
   }
 
-  /** Computes a node whose operands have values, unless it has one. */
+  /** Computes a node whose operands have values, unless the node already has one. */
   compute(id: NodeId): void {
     if (this.#isKnown(id)) return;
     const node = nodeAt(this.graph, id);
-    if (node.op === "input")
-      throw new InternalError(`input ${node.attrs.name} of ${this.graph.name} was given no value`);
+    if (node.op === "input") throw new InternalError(`input ${node.attrs.name} of ${this.graph.name} has no value`);
     if (node.op === "result") {
       this.#values[id] = at(this.#results.get(at(node.operands, 0)) ?? [], node.attrs.index);
       return;
@@ -81,7 +80,7 @@ export class Fold<Value> {
     return this.#values[id] !== undefined || this.#results.has(id);
   }
 
-  /** A node and all behind it without a value, operands first. */
+  /** A node and its ancestors that have no value yet, operands first. */
   #missing(id: NodeId): NodeId[] {
     const missing = new Set<NodeId>();
     const open = [id];
@@ -95,14 +94,14 @@ export class Fold<Value> {
   }
 }
 
-/** Folds a whole graph, node after node; `inputs` in the order of the graph's inputs. */
+/** Folds a whole graph, node by node; `inputs` are in the order of the graph's inputs. */
 export function foldGraph<Value>(graph: Graph, inputs: readonly Value[], rules: FoldRules<Value>): Fold<Value> {
   const fold = new Fold(graph, rules, inputsOf(graph, inputs));
   for (const id of graph.nodes.keys()) fold.compute(id);
   return fold;
 }
 
-/** What a fold is given where its inputs are known: pairs of id and value. */
+/** Pairs of input id and value, as `Fold` expects them. */
 export function inputsOf<Value>(graph: Graph, values: readonly Value[]): (readonly [NodeId, Value])[] {
   return graph.inputs.map((id, i) => [id, at(values, i)]);
 }

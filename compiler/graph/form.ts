@@ -1,12 +1,12 @@
 /**
- * @file The form of a graph that comes from outside: that it is made of the right parts, before anything is asked of
- * them. What the parts must be to each other is `verify`'s matter.
+ * @file Checks the form of a graph from outside: that each part has the right type. `verify` then checks how the parts
+ * fit together.
  */
 import { canonicalDim, type Dim } from "./dim.ts";
 import { isDType } from "./graph.ts";
 import { type AttrKind, isOpName, type OpForm, opSchema } from "./op-schema.ts";
 
-/** What an attribute must be, and how to say so. */
+/** What an attribute must be, and the words for it in messages. */
 interface Form {
   readonly words: string;
   readonly fits: (value: unknown) => boolean;
@@ -39,7 +39,7 @@ const aval = form(
   (value) => isRecord(value) && dtype.fits(value.dtype) && shape.fits(value.shape),
 );
 
-/** Each kind of attribute that an op may have. */
+/** The form of each kind of attribute. */
 const formOf: Readonly<Record<AttrKind, Form>> = {
   text,
   number,
@@ -54,7 +54,7 @@ const formOf: Readonly<Record<AttrKind, Form>> = {
   graph: record,
 };
 
-/** A sentence that says what of the form is wrong, or undefined. */
+/** A sentence about what is wrong with the form, or undefined. */
 export function formFault(graph: unknown): string | undefined {
   if (!isRecord(graph)) return "a graph must be a record";
   const parts = {
@@ -73,7 +73,7 @@ export function formFault(graph: unknown): string | undefined {
   return undefined;
 }
 
-/** Sites without a place are null in JSON. */
+/** Missing sites are null in JSON. */
 const site = form("a text or nothing", (value) => value === undefined || value === null || typeof value === "string");
 
 function partsFault(
@@ -97,7 +97,7 @@ function nodeFault(node: Readonly<Record<string, unknown>>): string | undefined 
   return problem && `${op}'s ${problem}`;
 }
 
-/** How many operands, as a message says it. */
+/** The number of operands, in words for messages. */
 export function countOf({ least, most }: OpForm["operands"]): string {
   return least === most ? `${least}` : `at least ${least}`;
 }

@@ -1,17 +1,17 @@
 /**
- * @file The intermediate representation: one step of meaning between a person's equations and kernels.
+ * @file The intermediate representation between a user's equations and the kernels.
  *
- *   graph   ::= name inputs nodes outputs              all plain data; ids are positions in `nodes`
+ *   graph   ::= name inputs nodes outputs              plain data; ids are indices into `nodes`
  *   node    ::= op operands attrs aval                 operands have smaller ids: the list is a topological order
- *   aval    ::= dtype shape                            the abstract value: what is known before running
+ *   aval    ::= dtype shape                            the abstract value: what is known before the program runs
  *   dtype   ::= "f32" | "i32" | "u32" | "bool"
  *   scan    ::= body consts carries xs                 one node; its body is a graph
  *               body : (consts…, carries…, xs…) -> (carries…, ys…)
  *   result  ::= the i-th output of a scan              carries first, then ys stacked over time
  *
- * Equal nodes are one node: the builder interns them, so a common subexpression is never written twice. Source lines
- * stand in `sites`, beside the nodes and not in their identity. Inputs are nodes of op `input`; weights of a scan are
- * its consts, which is all that weight tying is.
+ * Equal nodes are one node: the builder interns them, so a common subexpression exists once. Source lines are in
+ * `sites`, next to the nodes and not part of their identity. Inputs are nodes with op `input`. The weights of a scan
+ * are its consts; weight tying needs nothing more.
  */
 
 import type { Aval } from "./aval.ts";
@@ -23,32 +23,32 @@ export type { OpName } from "./op-schema.ts";
 
 export type NodeId = number;
 
-/** Where in the user's file a node was written, e.g. `cells/gru.ts:12:9`. */
+/** The place in the user's file where a node was written, e.g. `cells/gru.ts:12:9`. */
 export type Site = string;
 
 interface NodeOf<K extends OpName> {
   readonly op: K;
   readonly operands: readonly NodeId[];
   readonly attrs: OpAttrs[K];
-  /** Of a scan: the aval of its first result; `result` nodes carry the others. */
+  /** For a scan: the aval of its first result; `result` nodes have their own. */
   readonly aval: Aval;
 }
 
-/** One op on earlier nodes of its graph. */
+/** One op applied to earlier nodes of its graph. */
 export type Node = { [K in OpName]: NodeOf<K> }[OpName];
 export type ScanNode = NodeOf<"scan">;
 
 /** A list of nodes in topological order, as plain data. */
 export interface Graph {
-  /** Whatever was traced, such as the name of a cell. */
+  /** The name of what was traced, such as a cell. */
   readonly name: string;
-  /** Every node stands behind its operands. */
+  /** Every node comes after its operands. */
   readonly nodes: readonly Node[];
-  /** Nodes that take a value from outside, in the order of the arguments. */
+  /** Nodes whose values come from outside, in the order of the arguments. */
   readonly inputs: readonly NodeId[];
-  /** Nodes whose values are the results, in their order. */
+  /** Nodes whose values are the results, in order. */
   readonly outputs: readonly NodeId[];
-  /** The line of the user's file that each node comes from. */
+  /** The line of the user's file where each node was written. */
   readonly sites: readonly (Site | undefined)[];
 }
 
@@ -56,7 +56,7 @@ export interface Graph {
 export type OpAttrs = AttrsOf<Graph>;
 export type ScanAttrs = OpAttrs["scan"];
 
-/** Refuses what is no graph. */
+/** Throws a UserError if `graph` is not a graph. */
 export function checkGraph(where: string, graph: Graph): void {
   expectArgument(Array.isArray(graph?.nodes), `${where}: the graph`, graph, "a Graph, such as traceGraph gives");
 }
@@ -81,7 +81,7 @@ export function scanResults(attrs: ScanAttrs): Aval[] {
   });
 }
 
-/** How many times each node is read, an output counting as a read. */
+/** How many times each node is read; an output counts as a read. */
 export function countUses(graph: Graph): number[] {
   const uses = new Array<number>(graph.nodes.length).fill(0);
   const read = (id: NodeId) => {
@@ -92,17 +92,17 @@ export function countUses(graph: Graph): number[] {
   return uses;
 }
 
-/** Everything that `ids` (the outputs, if none are named) are computed from, themselves included. */
+/** Everything that `ids` (by default the outputs) are computed from, including themselves. */
 export function ancestorsOf(graph: Graph, ids: readonly NodeId[] = graph.outputs): Set<NodeId> {
   const found = new Set<NodeId>(ids);
-  // Ids are a topological order: whatever reads a node has been passed before it.
+  // Ids are a topological order: all readers of a node have been visited before it.
   for (let id = graph.nodes.length - 1; id >= 0; id--) {
     if (found.has(id)) for (const operand of nodeAt(graph, id).operands) found.add(operand);
   }
   return found;
 }
 
-/** Everything that is computed from any of `ids`, themselves included. */
+/** Everything that is computed from any of `ids`, including themselves. */
 export function dependentsOf(graph: Graph, ids: readonly NodeId[]): Set<NodeId> {
   const found = new Set<NodeId>(ids);
   for (const [id, { operands }] of graph.nodes.entries())

@@ -1,22 +1,22 @@
 /**
- * @file What the outputs of a graph need, inside of loops too: of a scan the results that something reads, the carries that
- * those are computed from, and the operands that these read.
+ * @file Liveness: the nodes that the outputs of a graph need, inside loops too. Of a scan, that is the results that
+ * something reads, the carries they are computed from, and the operands those read.
  */
 import { at } from "./errors.ts";
 import { ancestorsOf, type Graph, type NodeId, nodeAt, type ScanAttrs } from "./graph.ts";
 
-/** The nodes that are needed, and the bodies of those that are scans. */
+/** The live nodes, and the live nodes in the bodies of live scans. */
 export interface Live {
   readonly ids: ReadonlySet<NodeId>;
   readonly bodies: ReadonlyMap<NodeId, Live>;
 }
 
-/** What `outputs` (the graph's own, if none are named) need. */
+/** The nodes that `outputs` (by default the graph's own) need. */
 export function liveIn(graph: Graph, outputs: readonly NodeId[] = graph.outputs): Live {
   const ids = new Set<NodeId>(outputs);
   const read = new Map<NodeId, Set<number>>();
   const bodies = new Map<NodeId, Live>();
-  // Ids are a topological order: all that reads a node has been passed before it.
+  // Ids are a topological order: all readers of a node have been visited before it.
   for (let id = graph.nodes.length - 1; id >= 0; id--) {
     if (!ids.has(id)) continue;
     const node = nodeAt(graph, id);
@@ -39,7 +39,7 @@ export function liveIn(graph: Graph, outputs: readonly NodeId[] = graph.outputs)
   return { ids, bodies };
 }
 
-/** The body's outputs behind the results that are read: a fixed point, since carries feed carries. */
+/** The outputs of the body that the results in `read` need: a fixed point, since carries feed carries. */
 export function liveOutputs({ body, consts, carries }: ScanAttrs, read: ReadonlySet<number>): number[] {
   const live = new Set(read);
   for (;;) {

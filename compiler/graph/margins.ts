@@ -1,10 +1,10 @@
 /**
- * @file Memory around the arrays of a program on a CPU. WebAssembly ends a program that reads outside of its memory, and vectors
- * read the neighbours of what they want: of an array, lanes without work read in the margins, whatever is there.
+ * @file Margins around the arrays of a CPU program. WebAssembly traps if a program reads outside its memory, and vector
+ * loads read past the elements they need: lanes without work can read the margins, whatever is there.
  */
 
-/** Bytes that lanes without work may be from the last number that one with work reads. */
+/** How far, in bytes, lanes without work can read past the last number that a lane with work reads. */
 export const mostBeyond = 2 ** 15;
 
-/** Bytes before the first array of a memory, and behind the last one. Between arrays there need be none. */
+/** Bytes before the first array of a memory and after the last one. Between arrays none are needed. */
 export const margins = { before: 64, behind: 64 + mostBeyond } as const;

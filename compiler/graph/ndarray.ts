@@ -1,15 +1,15 @@
 /**
- * @file Concrete numbers: a dtype, a shape and row-major data. The data is float64 whatever the dtype, since the
- * interpreter defines meaning in float64 and every i32, u32 and bool is exact in it.
+ * @file Concrete numbers: a dtype, a shape and row-major data. The data is float64 for every dtype: the interpreter
+ * defines meaning in float64, and every i32, u32 and bool is exact in it.
  */
 import { expectArgument, inWords, UserError } from "./errors.ts";
 import { type DType, isDType } from "./graph.ts";
 
 /** Numbers with a dtype and a shape, on the host. */
 export interface NdArray {
-  /** What the numbers stand for; they are float64 here whatever it is. */
+  /** The element type; the data is float64 for all of them. */
   readonly dtype: DType;
-  /** The dimensions, slowest first; all known. */
+  /** The dimensions, slowest-varying first. */
   readonly shape: readonly number[];
   /** Row-major; bool is 0 or 1. */
   readonly data: Float64Array;
@@ -19,7 +19,7 @@ export function sizeOfNumbers(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** Whether a number is one of a dtype: whole and in its range, or 0 or 1; any number is an f32. */
+/** Whether a dtype can hold a number: integers in its range, 0 or 1 for bool, any number for f32. */
 export function holds(dtype: DType, value: number): boolean {
   if (dtype === "f32") return true;
   if (dtype === "bool") return value === 0 || value === 1;
@@ -28,8 +28,8 @@ export function holds(dtype: DType, value: number): boolean {
 }
 
 /**
- * `data` in row-major order; its length must be the product of `shape`. Numbers that are none of the dtype, such as 1.5 of
- * i32, are refused.
+ * `data` in row-major order; its length must be the product of `shape`. Throws a UserError for numbers that the dtype
+ * cannot hold, such as 1.5 in i32.
  */
 export function ndarray(shape: readonly number[], data: ArrayLike<number>, dtype: DType = "f32"): NdArray {
   expectArgument(Array.isArray(shape), "ndarray: the shape", shape, "a list, such as [2, 3]");
@@ -55,29 +55,29 @@ export function ndarray(shape: readonly number[], data: ArrayLike<number>, dtype
     );
   }
   const numbers = Float64Array.from(data);
-  const stranger = dtype === "f32" ? -1 : numbers.findIndex((value) => !holds(dtype, value));
-  if (stranger >= 0)
+  const wrong = dtype === "f32" ? -1 : numbers.findIndex((value) => !holds(dtype, value));
+  if (wrong >= 0)
     throw new UserError(
-      `ndarray: entry ${stranger} (counted from 0) is ${numbers[stranger]}; expected ${dtype === "bool" ? "0 or 1, as bool is" : `whole numbers, as ${dtype} is`}`,
+      `ndarray: entry ${wrong} (counted from 0) is ${numbers[wrong]}; expected ${dtype === "bool" ? "0 or 1, as bool is" : `whole numbers, as ${dtype} is`}`,
     );
   return { dtype, shape, data: numbers };
 }
 
 export const ofAnotherDevice = "is an array of another device; read it there and upload it here";
 
-/** What keeps a value from being an array at all: a sentence about it, or undefined. */
+/** Why a value is not an array at all: a sentence, or undefined. */
 export function arrayFault(value: unknown): string | undefined {
   if (typeof value === "object" && value !== null && "shape" in value && "dtype" in value) return undefined;
   return `is ${inWords(value)}; make it an array with ndarray(shape, numbers, dtype) or fromNested(lists, dtype)`;
 }
 
-/** What keeps an array from being a value of that dtype: a sentence about it, or undefined. */
+/** Why an array is not a valid value of a dtype: a sentence, or undefined. */
 export function valueFault(value: NdArray, expected: DType): string | undefined {
   const fault = arrayFault(value);
   if (fault !== undefined) return fault;
   const { dtype, shape, data } = value;
   if (dtype !== expected) return `is ${dtype}; expected ${expected}`;
-  // An array of a device has its numbers there.
+  // The numbers of a device array are on the device.
   if (data === undefined) return ofAnotherDevice;
   const size = sizeOfNumbers(shape);
   return data.length === size ? undefined : `has ${data.length} numbers; its shape [${shape.join(", ")}] holds ${size}`;
@@ -93,7 +93,7 @@ export function zeros(shape: readonly number[], dtype: DType = "f32"): NdArray {
 
 export type Nested = number | readonly Nested[];
 
-/** An array from nested lists: `fromNested([[1, 2], [3, 4]])` has shape [2, 2]. */
+/** Makes an array from nested lists: `fromNested([[1, 2], [3, 4]])` has shape [2, 2]. */
 export function fromNested(value: Nested, dtype: DType = "f32"): NdArray {
   const shape: number[] = [];
   for (let level: Nested | undefined = value; Array.isArray(level); level = level[0]) shape.push(level.length);

@@ -1,19 +1,21 @@
 /**
- * @file The vocabulary of the IR: every op's name, how many operands it takes and its static attributes, as data. The
- * types of nodes (`OpAttrs`), the check of a graph's form and the decoding of model files all follow from this one table.
- * What an op *means* stands in its entry under `ops/`.
+ * @file The vocabulary of the IR as data: the name, number of operands and static attributes of every op. The types of
+ * nodes (`OpAttrs`), the check of a graph's form and the decoding of model files all follow from this table. What an op
+ * *means* is in its entry under `ops/`.
  */
 
 import type { Aval, DType } from "./aval.ts";
 import type { Dim, Shape } from "./dim.ts";
 
-/** What an attribute may be, and the type of its value. A graph among them has nodes with attributes: `G` ties the knot. */
+/**
+ * The kinds of attributes and the types of their values. `G` is the type of a graph, whose nodes have attributes again.
+ */
 export interface AttrTypes<G = unknown> {
   readonly text: string;
-  /** Any f64, NaN and infinities among them. */
+  /** Any f64, including NaN and the infinities. */
   readonly number: number;
   readonly integer: number;
-  /** An integer from 0. */
+  /** A non-negative integer. */
   readonly count: number;
   readonly counts: readonly number[];
   readonly flag: boolean;
@@ -28,7 +30,7 @@ export type AttrKind = keyof AttrTypes;
 type AttrKinds = Readonly<Record<string, AttrKind>>;
 
 export interface OpForm<Attrs extends AttrKinds = AttrKinds> {
-  /** How many operands it takes. */
+  /** How many operands the op takes. */
   readonly operands: { readonly least: number; readonly most: number };
   readonly attrs: Attrs;
 }
@@ -95,21 +97,21 @@ export const opSchema = {
   broadcast: op(1, { shape: "shape", axes: "counts" }),
   /** `size` entries of `axis` from `start`; a negative start counts from the end. */
   slice: op(1, { axis: "count", start: "integer", size: "dim" }),
-  /** Zeros of extent `size` along `axis` with the operand placed at `start`: the transpose of slice. */
+  /** Zeros of size `size` along `axis` with the operand placed at `start`: the transpose of slice. */
   pad: op(1, { axis: "count", start: "integer", size: "dim" }),
   concat: op(atLeast(1), { axis: "count" }),
 
   // Reductions and products.
   sum: op(1, { axes: "counts" }),
   reduceMax: op(1, { axes: "counts" }),
-  /** Matrix product of the last two axes, batched over equal leading ones; a flag reads that operand transposed. */
+  /** Matrix product of the last two axes, batched over equal leading axes; a flag reads that operand transposed. */
   dot: op(2, { transposeA: "flag", transposeB: "flag" }),
   /** Rows of a table: (table [V, …r], indices [...i]) -> [...i, …r]. */
   gather: op(2),
   /** The transpose of gather: (indices [...i], updates [...i, …r]) -> [rows, …r]. */
   scatterAdd: op(2, { rows: "count" }),
 
-  /** One of the results of a function with a vjp of its own: ops/custom-gradient.ts. */
+  /** One result of a function with a custom vjp: ops/custom-gradient.ts. */
   customGradient: op(atLeast(1), {
     vjp: "graph",
     outputs: "count",
@@ -121,8 +123,8 @@ export const opSchema = {
 
   // Control.
   /**
-   * A loop of `length` steps, the leading axis of every x and y. With `reverse` time is walked from the last step to the
-   * first; xs and ys keep their own order.
+   * A loop of `length` steps, the size of the leading axis of every x and y. With `reverse` it runs from the last step
+   * to the first; xs and ys keep their order.
    */
   scan: op(atLeast(1), { body: "graph", consts: "count", carries: "count", length: "dim", reverse: "flag" }),
   result: op(1, { index: "count" }),
@@ -137,7 +139,7 @@ type ValuesOf<Attrs, G> = [keyof Attrs] extends [never]
   ? Empty
   : { readonly [Name in keyof Attrs]: Attrs[Name] extends AttrKind ? AttrTypes<G>[Attrs[Name]] : never };
 
-/** The static attributes of each op, where a body is a `G`. */
+/** The static attributes of each op; `G` is the type of a loop's body. */
 export type AttrsOf<G> = { readonly [K in OpName]: ValuesOf<(typeof opSchema)[K]["attrs"], G> };
 
 export function isOpName(name: unknown): name is OpName {

@@ -1,11 +1,12 @@
 /**
- * @file Options that callers give by name. From JavaScript anything may come, and an unread option
- * is a silent error: so every function that takes options lists those it knows, and a type holds the list to its interface.
+ * @file Checks options that callers pass by name. JavaScript callers can pass anything, and an option that nothing
+ * reads is a silent error: so every function with options lists those it knows, and a type keeps the list equal to its
+ * interface.
  */
 import { inWords, UserError } from "./errors.ts";
 import type { Aval } from "./graph.ts";
 
-/** What an option must be; of one that is a choice, the choices. "any" is looked at where it is used. */
+/** What an option must be; for a choice, the choices. "any" is checked where it is used. */
 type Kind =
   | ("number" | "string" | "boolean" | "function" | "list" | "object" | "tensor" | "any")
   | Readonly<Record<string, unknown>>;
@@ -30,10 +31,13 @@ type KindOf<T> =
                   ? "object"
                   : never);
 
-/** Every option with what it must be: one that is left out is a type error. */
+/** The kind of every option; leaving one out is a type error. */
 export type Kinds<O> = { readonly [K in keyof O]-?: KindOf<Exclude<O[K], undefined>> };
 
-/** The options, of which none is unknown or of another kind. `where` is the function that takes them. */
+/**
+ * Returns the options; throws a UserError for an unknown option or one of the wrong kind. `where` names the function
+ * that takes them.
+ */
 export function checkedOptions<O extends object>(where: string, options: O, kinds: Kinds<O>): O {
   const fault = optionsFault(options, kinds);
   if (fault !== undefined) throw new UserError(`${where}: ${fault}`);
@@ -87,7 +91,7 @@ function kindInWords(kind: Kind): string {
 
 const rate = "learningRate";
 
-/** What other libraries call an option, in small letters, and what it is called here. */
+/** Names of options in other libraries, in lower case, and their names here. */
 const synonyms: Readonly<Record<string, string>> = {
   lr: rate,
   hidden: "units",
@@ -109,7 +113,7 @@ const synonyms: Readonly<Record<string, string>> = {
   validationsplit: "heldOut",
 };
 
-/** The name that was meant, if one is near. */
+/** The most similar name, if one is similar enough. */
 export function nearest(given: string, names: readonly string[]): string | undefined {
   const wanted = plain(given);
   const known = Object.hasOwn(synonyms, wanted) ? synonyms[wanted] : undefined;
@@ -126,7 +130,7 @@ export function nearest(given: string, names: readonly string[]): string | undef
 
 const plain = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, "");
 
-/** The least number of letters to put in, take out, change, or swap with the next one. */
+/** The edit distance: the least number of letters to insert, delete, replace, or swap with the next one. */
 function distance(a: string, b: string): number {
   let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);

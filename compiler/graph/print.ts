@@ -1,17 +1,17 @@
 /**
- * @file The printed form of a graph, with names that do not change from run to run: inputs by name, other values by
- * their position. This is what `inspect` shows and what the golden tests compare.
+ * @file Prints a graph, with names that are the same in every run: inputs by name, other values by position. `inspect`
+ * shows this text and the golden tests compare it.
  */
 import { at } from "./errors.ts";
 import { checkGraph, formatAval, type Graph, type Node } from "./graph.ts";
 import { checkedOptions } from "./options.ts";
 
 export interface PrintOptions {
-  /** Show where each node was written. */
+  /** Show the source line of each node. */
   readonly sites?: boolean;
 }
 
-/** The graph as text, a line for each node; the bodies of scans stand indented below them. */
+/** The graph as text, one line per node; the bodies of scans are indented below them. */
 export function printGraph(graph: Graph, options: PrintOptions = {}, indent = ""): string {
   checkedOptions("printGraph", options, { sites: "boolean" });
   checkGraph("printGraph", graph);

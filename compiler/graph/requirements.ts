@@ -1,23 +1,23 @@
 /**
- * @file What a graph asks of the sizes it is run at. A view such as the last entry of an axis of T has an element though its
- * operand may have none: where T is 0 there is no such number, and a device would read whatever lies in its place.
+ * @file What a graph requires of its sizes at run time. A view such as the last entry of an axis T has an element even
+ * if its operand is empty: at T = 0 that entry does not exist, and a device would read whatever is in memory there.
  */
 import { type Dim, type DimSizes, evaluateDim } from "./dim.ts";
 import type { Site } from "./graph.ts";
 
-/** The least extent of an axis of which something is read. Plain data. */
+/** The least size of an axis for what is read from it to exist. Plain data. */
 export interface Requirement {
-  /** What reads the axis. */
+  /** The op that reads the axis. */
   readonly op: string;
   readonly site: Site | undefined;
-  /** The axis' extent. */
+  /** The size of the axis. */
   readonly dim: Dim;
   readonly atLeast: number;
-  /** How many elements it gives, in all steps of the loops around it: of 0, nothing is asked. */
+  /** How many elements the op produces, over all steps of the loops around it; for 0 nothing is required. */
   readonly elements: Dim;
 }
 
-/** A sentence on the first requirement that some sizes do not meet. */
+/** A sentence about the first requirement that the sizes do not meet, or undefined. */
 export function unmetRequirement(requires: readonly Requirement[], sizes: DimSizes): string | undefined {
   for (const { op, site, dim, atLeast, elements } of requires) {
     const extent = evaluateDim(dim, sizes);

@@ -1,19 +1,22 @@
-/** @file How numbers lie in memory, apart from the type in which they are computed: the one table of bytes and elements. */
+/**
+ * @file How numbers are stored in memory, as opposed to the type they are computed in: the one table of bytes and
+ * elements.
+ */
 import type { DType } from "./graph.ts";
 
-/** What a number is stored as. */
+/** The type a number is stored as. */
 export type Storage = DType;
 
-/** What an array in memory is made of. */
+/** The element type of an array in memory. */
 export type Element = "f32" | "i32" | "u32";
 
 export interface StorageForm {
   readonly element: Element;
-  /** Bytes of a number. */
+  /** Bytes per number. */
   readonly bytes: number;
 }
 
-/** Truth is stored as 0 or 1. */
+/** A bool is stored as 0 or 1. */
 export const storages: { readonly [K in Storage]: StorageForm } = {
   f32: { element: "f32", bytes: 4 },
   i32: { element: "i32", bytes: 4 },

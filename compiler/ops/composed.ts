@@ -1,4 +1,4 @@
-/** @file Functions made of the primitives: they need no rule of their own, since their parts have theirs. */
+/** @file Functions composed of primitives: they need no rules, since their parts have rules. */
 import { type Dim, formatShape, mulDims, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import type { DType } from "../graph/graph.ts";
@@ -30,7 +30,7 @@ export function relu(x: Float): Float {
   return where(lessEqual(x, 0), 0, x);
 }
 
-/** x from 0 on, alpha (e^x - 1) below: Clevert et al. 2016, arXiv:1511.07289, eq. 15. The derivative at 0 is 1. */
+/** x for x >= 0, alpha (e^x - 1) below 0: Clevert et al. 2016, arXiv:1511.07289, eq. 15. The derivative at 0 is 1. */
 export function elu(x: Float, alpha = 1): Float {
   const below = less(x, 0);
   // expm1 sees no positive x, so the branch not taken cannot overflow into the gradient.
@@ -39,31 +39,31 @@ export function elu(x: Float, alpha = 1): Float {
 
 /** The tanh form of the Gaussian error linear unit: Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2. */
 export function gelu(x: Float): Float {
-  // (1 + tanh u) / 2 is the sigmoid of 2u, which keeps its digits where tanh comes near -1.
+  // (1 + tanh u) / 2 is the sigmoid of 2u, which stays precise where tanh is close to -1.
   const twice = mul(add(x, mul(mul(square(x), x), 0.044715)), 2 * Math.sqrt(2 / Math.PI));
   return mul(x, sigmoid(twice));
 }
 
-/** log(1 / (1 + e^-x)), which is finite where the sigmoid rounds to 0. */
+/** log(1 / (1 + e^-x)), finite even where the sigmoid rounds to 0. */
 export function logSigmoid(x: Float): Float {
   return neg(softplus(neg(x)));
 }
 
 type Numbers = Tensor<NumberType> | number;
 
-/** a > b, element by element; shapes broadcast. False where one of them is NaN. */
+/** a > b, element by element; shapes broadcast. False if either is NaN. */
 export const greater: OfTwo<NumberType, "bool"> = (a: Numbers, b: Numbers) => less(b, a);
 
-/** a <= b; false where one of them is NaN. */
+/** a <= b; false if either is NaN. */
 export const lessEqual: OfTwo<NumberType, "bool"> = (a: Numbers, b: Numbers) => or(less(a, b), equal(a, b));
 
-/** a >= b; false where one of them is NaN. */
+/** a >= b; false if either is NaN. */
 export const greaterEqual: OfTwo<NumberType, "bool"> = (a: Numbers, b: Numbers) => lessEqual(b, a);
 
-/** a != b; true where one of them is NaN. */
+/** a != b; true if either is NaN. */
 export const notEqual: OfTwo<DType, "bool"> = (a: Tensor | number, b: Tensor | number) => not(equal(a, b));
 
-/** Mean over `axes` (all by default). Over symbolic axes the count is a value that is known at run time. */
+/** Mean over `axes` (all by default). For symbolic axes the count is a value computed at run time. */
 export function mean(x: Float, axes?: number | readonly number[], options?: ReductionOptions): Float {
   const count = reductionAxes("mean", x, axes, options)
     .map((axis) => at(x.shape, axis))
@@ -77,20 +77,20 @@ export function softmax(x: Float, axis = -1): Float {
   return div(powers, sum(powers, axis, { keepAxes: true }));
 }
 
-/** log(softmax(x)) along `axis`, computed without forming the quotient. */
+/** log(softmax(x)) along `axis`, computed without the quotient. */
 export function logSoftmax(x: Float, axis = -1): Float {
   const centered = shifted(x, axis);
   return sub(centered, log(sum(exp(centered), axis, { keepAxes: true })));
 }
 
-/** The shift cancels in the quotient, so no gradient has to flow through the maximum. */
+/** x minus its maximum. The shift cancels in the quotient, so no gradient needs to flow through the maximum. */
 function shifted(x: Float, axis: number): Float {
   return sub(x, stopGradient(reduceMax(x, axis, { keepAxes: true })));
 }
 
 /**
- * Shifted and scaled to mean 0 and variance 1 along `axis`: Ba et al. 2016, arXiv:1607.06450, eq. 4. `epsilon` is added to
- * the variance, so that equal numbers give zeros.
+ * x shifted and scaled to mean 0 and variance 1 along `axis`: Ba et al. 2016, arXiv:1607.06450, eq. 4. `epsilon` is
+ * added to the variance, so that equal numbers give zeros.
  */
 export function standardize(x: Float, axis = -1, epsilon = 1e-5): Float {
   const centered = sub(x, mean(x, axis, { keepAxes: true }));
@@ -98,14 +98,14 @@ export function standardize(x: Float, axis = -1, epsilon = 1e-5): Float {
   return div(centered, sqrt(add(variance, epsilon)));
 }
 
-/** 1 where the last axis's position equals the index, 0 elsewhere: shape [...indices, depth]. */
+/** 1 where the position along the new last axis equals the index, 0 elsewhere: shape [...indices, depth]. */
 export function oneHot(indices: Tensor<"i32"> | Tensor<"u32">, depth: number): Float {
   const shape = [...indices.shape, depth];
   const wide = broadcast(reshape(cast(indices, "i32"), [...indices.shape, 1]), shape);
   return cast(equal(wide, iota(shape, shape.length - 1)), "f32");
 }
 
-/** `x` cut along `axis` into pieces of the given sizes, or into that many equal ones. */
+/** Splits `x` along `axis` into pieces of the given sizes, or into a number of equal pieces. */
 export function split<D extends DType>(x: Tensor<D>, pieces: number | readonly number[], axis = -1): Tensor<D>[] {
   const position = axisOf("split", axis, x.shape.length);
   const total = x.shape[position];
@@ -124,7 +124,7 @@ export function split<D extends DType>(x: Tensor<D>, pieces: number | readonly n
   });
 }
 
-/** Tensors of one shape along a new axis. */
+/** Joins tensors of equal shape along a new axis. */
 export function stack<D extends DType>(xs: readonly Tensor<D>[], axis = 0): Tensor<D> {
   const [first] = xs;
   if (first === undefined) throw faultOf("stack", "expected at least one tensor, got none");
@@ -145,10 +145,10 @@ export function pick<D extends DType>(x: Tensor<D>, index: number, axis = 0): Te
 }
 
 /**
- * Each position beside its neighbours: [..., positions, channels] gives [..., positions, width * channels], the channels
- * of `width` positions in a row of which this one is the middle (the left of two middles), and zeros beyond the ends. So a
- * 1-D convolution is `dense("conv", windows(x, 3), channels)`. Of padded sequences it reads the padding too: set that to 0
- * before, `where(mask, x, 0)`.
+ * Joins each position with its neighbours: [..., positions, channels] becomes [..., positions, width * channels], the
+ * channels of `width` adjacent positions centred on this one (for an even width, the left of the two middle positions),
+ * with zeros beyond the ends. So a 1-D convolution is `dense("conv", windows(x, 3), channels)`. It reads the padding of
+ * padded sequences too: set that to 0 first, with `where(mask, x, 0)`.
  */
 export function windows(x: Float, width: number): Float {
   const [axis, before] = [x.shape.length - 2, Math.floor((width - 1) / 2)];
@@ -161,12 +161,12 @@ export function windows(x: Float, width: number): Float {
   return concat(Array.from({ length: width }, (_, offset) => slice(padded, axis, offset, positions)));
 }
 
-/** Column vector times row vector for each leading index: [..., m] and [..., n] give [..., m, n]. */
+/** Outer product for each leading index: [..., m] and [..., n] give [..., m, n]. */
 export function outer(a: Float, b: Float): Float {
   return mul(reshape(a, [...a.shape, 1]), reshape(b, [...b.shape.slice(0, -1), 1, at(b.shape, b.shape.length - 1)]));
 }
 
-/** A number from [0, 1) for every word of random bits, with 24 bits. */
+/** A uniform number in [0, 1) for every word of random bits, with 24 bits. */
 export function uniformFromBits(bits: Tensor<"u32">): Float {
   return mul(cast(div(bits, 256), "f32"), 2 ** -24);
 }

@@ -1,4 +1,4 @@
-/** @file Ops that combine many elements into one: matrix products, maxima, and the table lookup with its transpose. */
+/** @file Ops that combine many elements into one: matrix products, maxima, and table lookup with its transpose. */
 import { type Dim, formatShape, type Shape, sameShape, sizeOf } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import type { Aval } from "../graph/graph.ts";
@@ -46,13 +46,13 @@ const reduceMaxEntry: ReductionEntry<"reduceMax"> = {
   },
 };
 
-/** How the derivative of a maximum is shared: equally among the elements that attain it. */
+/** The derivative of a maximum is split equally among the elements that attain it. */
 function maxShares(x: Tensor<"f32">, out: Tensor<"f32">, axes: readonly number[]) {
   const attains = cast(equal(x, broadcastReduced(out, x.shape, axes)), "f32");
   return { shares: div(attains, broadcastReduced(sum(attains, axes), x.shape, axes)), axes };
 }
 
-/** Maximum over `axes` (all by default). Elements that tie share the gradient equally. */
+/** Maximum over `axes` (all by default). Elements that tie share its gradient equally. */
 export const reduceMax = withEntry(
   (x: Tensor<"f32">, axes?: number | readonly number[], options?: ReductionOptions): Tensor<"f32"> => {
     const reduced = reductionAxes("reduceMax", x, axes, options);
@@ -65,7 +65,7 @@ export const reduceMax = withEntry(
 
 // -- dot --------------------------------------------------------------------------------------------------------------
 
-/** Rows, depth and columns of a product whose operands may be read transposed. */
+/** Rows, depth and columns of a product whose operands can be read transposed. */
 export function dotDims(a: Shape, b: Shape, attrs: { readonly transposeA: boolean; readonly transposeB: boolean }) {
   const [a0, a1] = [at(a, a.length - 2), at(a, a.length - 1)];
   const [b0, b1] = [at(b, b.length - 2), at(b, b.length - 1)];
@@ -87,7 +87,7 @@ const dotEntry: ContractionEntry<"dot"> = {
       throw new UserError(`operands are ${a.dtype} and ${b.dtype}; expected f32 (cast them)`);
     if (a.shape.length < 2 || a.shape.length !== b.shape.length) {
       throw new UserError(
-        `expected two matrices, or stacks of as many axes; got ${formatShape(a.shape)} and ${formatShape(b.shape)}`,
+        `expected two matrices, or two batches of matrices with equally many axes; got ${formatShape(a.shape)} and ${formatShape(b.shape)}`,
       );
     }
     const { batch, m, k, kOfB, n } = dotDims(a.shape, b.shape, attrs);
@@ -114,7 +114,7 @@ const dotEntry: ContractionEntry<"dot"> = {
   },
 };
 
-/** The product of the last two axes, batched over equal leading ones; the primitive under `matmul`. */
+/** Matrix product of the last two axes, batched over equal leading axes; the primitive under `matmul`. */
 export const dot = withEntry(
   (a: Tensor, b: Tensor, flags: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor<"f32"> => {
     opOptions("dot", flags, { transposeA: "boolean", transposeB: "boolean" });
@@ -152,8 +152,8 @@ function evaluateDot(
 }
 
 /**
- * Matrix product: the last axis of `a` with the second to last of `b`. A matrix `b` serves every leading axis of `a`;
- * otherwise the leading axes must be equal.
+ * Matrix product: the last axis of `a` with the second to last of `b`. A matrix `b` is used for all leading axes of
+ * `a`; otherwise the leading axes must be equal.
  */
 export function matmul(a: Tensor<"f32">, b: Tensor<"f32">): Tensor<"f32"> {
   const isVector = a.shape.length === 1;
@@ -172,7 +172,7 @@ export function matmul(a: Tensor<"f32">, b: Tensor<"f32">): Tensor<"f32"> {
 
 // -- gather and scatterAdd --------------------------------------------------------------------------------------------
 
-/** Rules see every operand as f32; the shape rule has checked that this one counts. */
+/** Rules see every operand as f32; the shape rule has checked that this one is i32 or u32. */
 const indicesOf = (operand: Tensor): Tensor<"i32"> => operand as Tensor<"i32">;
 
 const isIndex = (aval: Aval) => aval.dtype === "i32" || aval.dtype === "u32";
@@ -187,7 +187,7 @@ const gatherEntry: ViewEntry<"gather"> = {
       throw new UserError(`expected a table with a known number of rows, got ${formatShape(table.shape)}`);
     const shape = [...indices.shape, ...table.shape.slice(1)];
     if (table.shape[0] === 0 && sizeOf(shape) !== 0)
-      throw new UserError(`a table of ${formatShape(table.shape)} has no row to look up; give it one at least`);
+      throw new UserError(`a table of ${formatShape(table.shape)} has no rows; give it at least one`);
     return { dtype: table.dtype, shape };
   },
   locate: ({ arithmetic: m, index, operands, load }) => {
@@ -200,8 +200,8 @@ const gatherEntry: ViewEntry<"gather"> = {
 };
 
 /**
- * Rows of a table [V, …r] at indices [...i], giving [...i, …r]: an embedding. Indices past the end read the last row
- * (check them before they get here); its derivative is the deterministic `scatterAdd`.
+ * Rows of a table [V, …r] at indices [...i], with result [...i, …r]: an embedding lookup. Indices past the end read the
+ * last row, so check them first. The derivative is the deterministic `scatterAdd`.
  */
 export const gather = withEntry(
   <D extends DType32>(table: Tensor<D>, indices: Tensor<"i32"> | Tensor<"u32">): Tensor<D> => {
@@ -245,7 +245,7 @@ const scatterAddEntry: ContractionEntry<"scatterAdd"> = {
   jvp: ([, tangent], { operands, attrs }) => tangent && scatterAdd(at(operands, 0), tangent, attrs.rows),
 };
 
-/** Adds updates [...i, …r] into `rows` rows of zeros at indices [...i], in a fixed order. */
+/** Adds updates [...i, …r] to `rows` rows of zeros at indices [...i], in a fixed order. */
 export const scatterAdd = withEntry((indices: Tensor, updates: Tensor, rows: number): Tensor<"f32"> => {
   return emit(scatterAddEntry, [indices, updates], { rows }) as Tensor<"f32">;
 }, scatterAddEntry);

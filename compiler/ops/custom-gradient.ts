@@ -1,19 +1,19 @@
 /**
- * @file The op behind `customGradient`: a value that a function has computed, with a vjp of its own. The function's nodes stand
- * in the graph like any others; this op gives one of their values on, and holds what reverse mode asks for in the place of
- * their rules. Of a function of several results there is a node for each, on the same operands.
+ * @file The op behind `customGradient`: a result of a function with a custom vjp. The nodes of the function are in the
+ * graph like any others; this op passes on one of their values and carries the vjp that reverse mode uses instead of
+ * their rules. A function with several results has one such node for each, on the same operands.
  *
  *   operands ::= results… arguments… captured by the function… captured by the vjp…
  *   vjp      ::= (captured by the vjp…, cotangents of the results…, arguments…) -> cotangents of the arguments `wanted`
  *
- * Reverse mode knows it (`autodiff/custom-gradient.ts`), and the first of the passes puts the value itself in its place.
+ * Reverse mode handles it (`autodiff/custom-gradient.ts`), and the first pass replaces it by the value itself.
  */
 import { at, InternalError, UserError } from "../graph/errors.ts";
 import { type Aval, formatAval, nodeAt, type OpAttrs, sameAval } from "../graph/graph.ts";
 import { faultOf } from "../trace/fault.ts";
 import { view } from "./views.ts";
 
-/** Where the arguments stand among the operands, and what the function and its vjp have captured. */
+/** Splits the operands into results, arguments and what the function and its vjp have captured. */
 export function customOperands<T>({ outputs, args, captured }: OpAttrs["customGradient"], operands: readonly T[]) {
   const [first, second] = [outputs + args, outputs + args + captured];
   return {
@@ -32,7 +32,7 @@ const entry = view("customGradient", {
     if (expected.length !== vjp.inputs.length || results.length !== attrs.outputs || args.length !== attrs.args)
       throw new UserError(`${operands.length} operands do not fit a vjp of ${vjp.inputs.length} inputs`);
     if (index >= results.length) throw new UserError(`result ${index} of ${results.length} does not exist`);
-    if (results.some(({ dtype }) => dtype !== "f32")) throw new UserError("a result is no f32");
+    if (results.some(({ dtype }) => dtype !== "f32")) throw new UserError("a result is not f32");
     const hold = (what: string, wanted: Aval | undefined, got: Aval) => {
       if (wanted === undefined || !sameAval(wanted, got))
         throw new UserError(`${what} is ${formatAval(got)}, expected ${wanted ? formatAval(wanted) : "none"}`);

@@ -1,6 +1,6 @@
 /**
- * @file `einsum`: products and sums in the notation of letters, written as the ops that compute them. What is multiplied and
- * summed over becomes a matrix product whose operands are read as they lie where they can be; all else is views.
+ * @file `einsum`: translates einsum notation to the ops that compute it. Letters that are multiplied and summed become
+ * a matrix product, which reads its operands without a transpose if possible; everything else is views.
  */
 import { type Dim, formatShape, mulDims, type Shape } from "../graph/dim.ts";
 import { at, inWords } from "../graph/errors.ts";
@@ -13,7 +13,7 @@ import { broadcastAxes, reshape, sum, transpose } from "./views.ts";
 
 type Float = Tensor<"f32">;
 
-/** A tensor whose axes have letters. */
+/** A tensor with a letter for each axis. */
 interface Lettered {
   readonly tensor: Float;
   readonly letters: readonly string[];
@@ -26,13 +26,13 @@ interface Spec {
 }
 
 /**
- * Sum of products, as in NumPy, PyTorch and JAX: `einsum("bij,bjk->bik", x, y)` is a product of matrices for each b, and
- * `einsum("bi,bj->bij", x, y)` an outer one. Each axis has a letter. Axes of one letter have one size and go together;
- * letters that the result lacks are summed over. Without an arrow the result has the letters that occur once, in the order
- * of the alphabet. Operands, f32, are multiplied from left to right: put what is small first.
+ * Sum of products, as in NumPy, PyTorch and JAX: `einsum("bij,bjk->bik", x, y)` is a matrix product for each b, and
+ * `einsum("bi,bj->bij", x, y)` an outer product. Each axis has a letter. Axes with the same letter have the same size
+ * and index; letters that are not in the result are summed over. Without an arrow the result has the letters that occur
+ * once, in alphabetical order. Operands are f32 and multiplied from left to right: put small ones first.
  *
- * @throws UserError that shows the text, where an operand does not fit its letters, for a letter twice in an operand (a
- * diagonal) or in the result, and for an ellipsis.
+ * @throws UserError that shows the text if an operand does not fit its letters, if a letter appears twice in an operand
+ *   (a diagonal) or in the result, and for an ellipsis.
  */
 export function einsum(text: string, ...operands: readonly Float[]): Float {
   const spec = parsed(text);
@@ -59,25 +59,24 @@ function parsed(text: string): Spec {
   if (typeof text !== "string")
     throw faultOf("einsum", `the first argument is ${inWords(text)}; expected a text such as "ij,jk->ik"`);
   const plain = text.replaceAll(" ", "");
-  if (plain.includes("...")) throw faultIn(text, "an ellipsis has no meaning here; give each axis a letter");
+  if (plain.includes("...")) throw faultIn(text, "an ellipsis is not supported; give each axis a letter");
   const [left = "", right, ...rest] = plain.split("->");
   const stranger = [...left.replaceAll(",", ""), ...(right ?? "")].find((letter) => !/^[a-zA-Z]$/.test(letter));
   if (stranger !== undefined || rest.length > 0)
     throw faultIn(
       text,
-      `${stranger === undefined ? "there are two arrows" : `${stranger} is no letter`}; expected such as "ij,jk->ik"`,
+      `${stranger === undefined ? "there are two arrows" : `${stranger} is not a letter`}; expected a text such as "ij,jk->ik"`,
     );
   const operands = left.split(",").map((letters) => [...letters]);
   for (const [i, letters] of operands.entries()) {
     const twice = repeated(letters);
-    if (twice !== undefined)
-      throw faultIn(text, `${twice} stands twice in operand ${i}; a diagonal has to be taken before`);
+    if (twice !== undefined) throw faultIn(text, `${twice} appears twice in operand ${i}; take the diagonal first`);
   }
   const all = operands.flat();
   const once = [...new Set(all)].filter((letter) => all.indexOf(letter) === all.lastIndexOf(letter)).sort();
   const result = right === undefined ? once : [...right];
   const twice = repeated(result);
-  if (twice !== undefined) throw faultIn(text, `${twice} stands twice in the result`);
+  if (twice !== undefined) throw faultIn(text, `${twice} appears twice in the result`);
   const unknown = result.find((letter) => !all.includes(letter));
   if (unknown !== undefined) throw faultIn(text, `${unknown} of the result is in no operand`);
   return { text, operands, result };
@@ -88,7 +87,7 @@ const repeated = (letters: readonly string[]) => letters.find((letter, i) => let
 function checkOperands({ text, operands: letters }: Spec, operands: readonly Float[]): void {
   expectTensors("einsum", ...operands);
   if (operands.length !== letters.length)
-    throw faultIn(text, `it has ${letters.length} operands, and ${operands.length} are given`);
+    throw faultIn(text, `it has ${letters.length} operands, got ${operands.length}`);
   const sizes = new Map<string, { readonly size: Dim; readonly operand: number }>();
   for (const [i, { dtype, shape }] of operands.entries()) {
     const names = at(letters, i);
@@ -108,13 +107,13 @@ function checkOperands({ text, operands: letters }: Spec, operands: readonly Flo
 
 // -- the ops ----------------------------------------------------------------------------------------------------------
 
-/** Summed over the axes whose letters nothing else has. */
+/** Sums over the axes whose letters are not `wanted`. */
 function withoutLone({ tensor, letters }: Lettered, wanted: readonly string[]): Lettered {
   const axes = [...letters.keys()].filter((axis) => !wanted.includes(at(letters, axis)));
   return { tensor: sum(tensor, axes), letters: letters.filter((letter) => wanted.includes(letter)) };
 }
 
-/** The product of two, summed over the letters of both that are not `kept`. */
+/** The product of two tensors, summed over their shared letters that are not `kept`. */
 function multiplied(a: Lettered, b: Lettered, kept: ReadonlySet<string>): Lettered {
   const shared = a.letters.filter((letter) => b.letters.includes(letter));
   const batch = shared.filter((letter) => kept.has(letter));
@@ -134,7 +133,7 @@ function sizeOf({ tensor, letters }: Lettered, letter: string): Dim | undefined 
   return tensor.shape[letters.indexOf(letter)];
 }
 
-/** The axes of `x` where `letters` has them, repeated along those that `other` alone has. */
+/** x with its axes in the order of `letters`, repeated along the axes that only `other` has. */
 function spread(x: Lettered, other: Lettered, letters: readonly string[]): Float {
   const own = letters.filter((letter) => x.letters.includes(letter));
   const shape: Shape = letters.map((letter) => sizeOf(x, letter) ?? sizeOf(other, letter) ?? 1);
@@ -145,7 +144,10 @@ function spread(x: Lettered, other: Lettered, letters: readonly string[]): Float
   );
 }
 
-/** [...batch, first, second], each of the last two all its letters' axes as one; read transposed where it lies so. */
+/**
+ * x as [...batch, first, second]; each of the last two merges the axes of its letters. If x is stored as [...batch,
+ * second, first], it stays so and `isTransposed` is set.
+ */
 function matrices(x: Lettered, batch: readonly string[], first: readonly string[], second: readonly string[]) {
   const isTransposed = [...batch, ...second, ...first].every((letter, axis) => letter === x.letters[axis]);
   const [before, after] = isTransposed ? [second, first] : [first, second];
@@ -155,7 +157,7 @@ function matrices(x: Lettered, batch: readonly string[], first: readonly string[
   return { tensor: reshape(inOrder, shape), isTransposed };
 }
 
-/** The axes in the order of `letters`. */
+/** The tensor with its axes in the `wanted` order. */
 function ordered({ tensor, letters }: Lettered, wanted: readonly string[]): Float {
   return transpose(
     tensor,

@@ -1,9 +1,9 @@
 /**
- * @file Elementwise ops: value, kernel expression and derivative of each on one screen. A new one is an entry, here or in
- * `transcendental.ts`, and its name in `graph/op-schema.ts`.
+ * @file Elementwise ops: value, kernel expression and derivative of each on one screen. To add one, write an entry here
+ * or in `transcendental.ts` and add its name to `graph/op-schema.ts`.
  *
- * `partials` gives the derivative of the result with respect to each operand; both modes of differentiation follow
- * from it. A partial of 1 or -1 is written as that number, and undefined means that the op does not differentiate there.
+ * `partials` returns the derivative of the result with respect to each operand; both modes of differentiation use it. A
+ * partial of 1 or -1 is written as that number; undefined means that there is no derivative in that operand.
  */
 
 import { formatShape, type Shape, sameShape } from "../graph/dim.ts";
@@ -81,7 +81,7 @@ export function elementwiseAval<K extends OpName>(operands: readonly Aval[], rul
 
 // -- implicit broadcasting --------------------------------------------------------------------------------------------
 
-/** The common shape of tensors by the usual rule: axes matched from the right, 1 repeats. */
+/** The broadcast shape by the usual rule: axes are matched from the right, and size 1 repeats. */
 export function broadcastShapes(op: string, shapes: readonly Shape[]): Shape {
   const rank = Math.max(...shapes.map((shape) => shape.length));
   return Array.from({ length: rank }, (_, axis) => {
@@ -98,10 +98,10 @@ export function broadcastShapes(op: string, shapes: readonly Shape[]): Shape {
   });
 }
 
-/** Turns numbers into constants of the tensors' dtype and repeats every operand to the common shape. */
+/** Turns numbers into constants of the tensors' dtype and broadcasts every operand to the common shape. */
 export function together(op: string, operands: readonly (Tensor | number)[]): Tensor[] {
   for (const [i, operand] of operands.entries()) {
-    // From JavaScript anything may come.
+    // JavaScript callers can pass anything.
     if (!(typeof operand === "number" || operand instanceof Tensor))
       throw faultOf(op, `operand ${i} is ${inWords(operand)}; expected a tensor or a number`);
   }
@@ -116,7 +116,7 @@ export function together(op: string, operands: readonly (Tensor | number)[]): Te
 
 export type Unary<K extends OpName, D extends DType = "f32"> = Op<K, <X extends D>(x: Tensor<X> | number) => Tensor<X>>;
 
-/** A function of two operands of one dtype: the first tensor settles it. */
+/** A function of two operands of one dtype, that of the first tensor. */
 export interface OfTwo<D extends DType, R extends DType | "same" = "same"> {
   <X extends D>(a: number, b: Tensor<X>): Tensor<R extends DType ? R : X>;
   <X extends D>(a: Tensor<X> | number, b: Tensor<NoInfer<X>> | number): Tensor<R extends DType ? R : X>;
@@ -183,7 +183,7 @@ export const sub: Binary<"sub"> = binary(
   },
 );
 
-/** a · b, elementwise; `matmul` is the product of matrices. */
+/** a · b, elementwise; `matmul` is the matrix product. */
 export const mul: Binary<"mul"> = binary(
   "mul",
   {},
@@ -195,7 +195,7 @@ export const mul: Binary<"mul"> = binary(
   },
 );
 
-/** a / b. Of integers it is cut towards 0; a / 0 is a, and -2147483648 / -1 is -2147483648. */
+/** a / b. Integer division truncates towards 0; a / 0 is a, and -2147483648 / -1 is -2147483648. */
 export const div: Binary<"div"> = binary(
   "div",
   {},
@@ -208,7 +208,7 @@ export const div: Binary<"div"> = binary(
   },
 );
 
-/** -x; of -2147483648 in i32 it is the same number, as integers wrap. */
+/** -x; -2147483648 in i32 stays the same, since integers wrap. */
 export const neg: Unary<"neg", "f32" | "i32"> = unary(
   "neg",
   {},
@@ -220,7 +220,7 @@ export const neg: Unary<"neg", "f32" | "i32"> = unary(
   },
 );
 
-/** The larger operand, NaN where one is; where both are equal, the gradient is split in halves. */
+/** The larger operand, NaN if either is NaN; operands that are equal each get half the gradient. */
 export const max: Binary<"max"> = binary(
   "max",
   {},
@@ -232,7 +232,7 @@ export const max: Binary<"max"> = binary(
   },
 );
 
-/** The smaller operand, NaN where one is; where both are equal, the gradient is split in halves. */
+/** The smaller operand, NaN if either is NaN; operands that are equal each get half the gradient. */
 export const min: Binary<"min"> = binary(
   "min",
   {},
@@ -244,12 +244,12 @@ export const min: Binary<"min"> = binary(
   },
 );
 
-/** 1 where a < b, a half where they are equal, 0 elsewhere. */
+/** 1 where a < b, 1/2 where they are equal, 0 elsewhere. */
 function share(a: Tensor<"f32">, b: Tensor<"f32">): Tensor<"f32"> {
   return add(mul(cast(less(a, b), "f32"), 0.5), mul(cast(not(less(b, a)), "f32"), 0.5));
 }
 
-/** |x|, whose derivative at 0 is taken as 0. Of -2147483648 in i32 it is the same number, as integers wrap. */
+/** |x|; its derivative at 0 is defined as 0. -2147483648 in i32 stays the same, since integers wrap. */
 export const abs: Unary<"abs", "f32" | "i32"> = unary(
   "abs",
   {},
@@ -261,7 +261,7 @@ export const abs: Unary<"abs", "f32" | "i32"> = unary(
   },
 );
 
-/** The largest whole number that is not above x; its derivative is 0. */
+/** The largest integer that is not above x; its derivative is 0. */
 export const floor: Unary<"floor"> = unary(
   "floor",
   {},
@@ -272,9 +272,9 @@ export const floor: Unary<"floor"> = unary(
   },
 );
 
-// -- what the rules above need ------------------------------------------------------------------------------------------
+// -- what the rules above need ----------------------------------------------------------------------------------------
 
-/** a < b; false where one of them is NaN. */
+/** a < b; false if either is NaN. */
 export const less: Comparison<"less", NumberType> = comparison(
   "less",
   {},
@@ -301,7 +301,7 @@ const castEntry = elementwise<"cast">("cast", {
   scalar: ([x = 0], dtype, _, [from]) => {
     if (dtype === "bool") return Number((from === "f32" ? Math.fround(x) : x) !== 0);
     const range = from === "f32" ? ranges[dtype] : undefined;
-    // The interpreter wraps integers, and makes 0 of NaN.
+    // The interpreter wraps integers and turns NaN into 0.
     return range === undefined ? x : Math.min(Math.max(Math.trunc(x), range[0]), range[1]);
   },
   kernel: (e, [x], dtype) => {
@@ -310,20 +310,20 @@ const castEntry = elementwise<"cast">("cast", {
     if (x.type !== "f32") return e.convert(x, dtype);
     if (dtype === "i32") return e.call(toI32, [x]);
     if (dtype === "u32") return e.call(toU32, [x]);
-    // To bool by its bits: a driver may take a subnormal number for 0, and NaN for anything.
+    // To bool by the bits: a driver can treat a subnormal number as 0, and NaN as anything.
     return e.notEqual(e.bitAnd(e.bitcast(x, "u32"), e.u32(0x7fffffff)), e.u32(0));
   },
   partials: ({ out }) => [out.dtype === "f32" ? 1 : undefined],
 });
 
 /**
- * The same number in another dtype, on every device as here:
+ * The same number in another dtype, with the same result on every device:
  *
- * - f32 to i32 or u32 cuts the fraction off; beyond the range of the integers it gives the nearest of them (2147483647,
- *   -2147483648, 4294967295, 0), as infinities do, and 0 of NaN.
+ * - f32 to i32 or u32 drops the fraction. Numbers outside the integer range and infinities give the nearest integer
+ *   (2147483647, -2147483648, 4294967295, 0), and NaN gives 0.
  * - i32 to u32 and back keeps the bits: -1 is 4294967295.
- * - i32 or u32 to f32 is rounded to the nearest number that f32 has, as all results are; exact up to 16777216.
- * - To bool asks whether it is not 0, which NaN is not. bool to a number gives 1 or 0.
+ * - i32 or u32 to f32 rounds to the nearest f32; exact up to 16777216.
+ * - A number to bool is true unless it is 0; NaN is true. bool to a number gives 1 or 0.
  */
 export const cast = withEntry(<D extends DType>(x: Tensor, dtype: D): Tensor<D> => {
   const target = checking("cast", () => checkedDType(dtype));

@@ -1,9 +1,9 @@
 /**
- * @file The shape of an op's entry: everything that is known of an op, in one place.
+ * @file The type of an op's entry: everything about an op in one place.
  *
- * An entry states the shape rule, the float64 meaning, the meaning in a kernel, and how it differentiates both ways.
- * Five kinds differ in how they are lowered: sources, elementwise ops (one scalar expression), views (the same numbers
- * under other indices), reductions (many to one along axes), and contractions (products, gather's transpose).
+ * An entry has the shape rule, the float64 meaning, the meaning in a kernel, and the derivatives in both modes. Five
+ * kinds are lowered differently: sources, elementwise ops (one scalar expression), views (the same numbers at other
+ * indices), reductions (many to one along axes), and contractions (products, gather's transpose).
  */
 
 import type { Dim, DimSizes, Shape } from "../graph/dim.ts";
@@ -17,22 +17,25 @@ import type { Tensor } from "../trace/tensor.ts";
 type Float = Tensor<"f32">;
 
 /**
- * What a differentiation rule sees: primal operands and result as tensors of the graph being built. Only f32 has
- * derivatives, so all are typed as f32; a rule of an op with integer or bool operands casts those back. The list is typed
- * as if it had two at least, so that a rule can name them: its length is what the op's shape rule has checked.
+ * What a differentiation rule reads: the primal operands and result, as tensors of the graph being built. Only f32 has
+ * derivatives, so all are typed as f32; a rule for an op with integer or bool operands casts those back. The list is
+ * typed as if it had at least two entries, so that a rule can name them; the op's shape rule has checked its length.
  */
 export interface RuleContext<K extends OpName> {
   readonly operands: readonly [Float, Float, ...Float[]];
   readonly out: Float;
   readonly attrs: OpAttrs[K];
-  /** A cotangent or tangent times a partial derivative: 0 where it is 0, whatever the partial is (autodiff/chain.ts). */
+  /**
+   * A cotangent or tangent times a partial derivative: 0 where the cotangent or tangent is 0, even if the partial is
+   * not finite (autodiff/chain.ts).
+   */
   readonly times: (x: Float, partial: Float) => Float;
 }
 
-/** Cotangents of the operands; undefined where an operand gets none (an exact zero). */
+/** Returns the cotangents of the operands; undefined for an operand that gets none (an exact zero). */
 export type Vjp<K extends OpName> = (ct: Float, context: RuleContext<K>) => readonly (Float | undefined)[];
 
-/** The tangent of the result; `tangents[i]` is undefined where operand i does not change. */
+/** Returns the tangent of the result; `tangents[i]` is undefined if operand i does not change. */
 export type Jvp<K extends OpName> = (
   tangents: readonly (Float | undefined)[],
   context: RuleContext<K>,
@@ -40,18 +43,20 @@ export type Jvp<K extends OpName> = (
 
 interface CommonRules<K extends OpName> {
   readonly op: K;
-  /** Shape rule: the result's aval, or a UserError that says what was expected and what came. */
+  /** The shape rule: returns the result's aval, or throws a UserError with what was expected and what it got. */
   readonly aval: (operands: readonly Aval[], attrs: OpAttrs[K]) => Aval;
   readonly vjp: Vjp<K>;
   readonly jvp: Jvp<K>;
 }
 
-/** Operands of an elementwise op, typed as if it had three at least: as many as the op's shape rule has checked. */
+/**
+ * The operands of an elementwise op, typed as if there were at least three; the op's shape rule has checked how many.
+ */
 export type KernelOperands = readonly [Expr, Expr, Expr, ...Expr[]];
 
 export interface SourceEntry<K extends OpName> extends CommonRules<K> {
   readonly kind: "source";
-  /** The value at an index, in float64. */
+  /** The value at an index, as float64. */
   readonly element: (index: readonly number[], attrs: OpAttrs[K], sizes: DimSizes) => number;
   /** The value at an index, in a kernel. */
   readonly kernel: (e: Expressions, index: readonly Expr[], attrs: OpAttrs[K]) => Expr;
@@ -59,15 +64,15 @@ export interface SourceEntry<K extends OpName> extends CommonRules<K> {
 
 export interface ElementwiseEntry<K extends OpName> extends CommonRules<K> {
   readonly kind: "elementwise";
-  /** Meaning on float64 scalars. Integer results are wrapped to their dtype by the caller. */
+  /** The meaning on float64 scalars. The caller wraps integer results to their dtype. */
   readonly scalar: (operands: readonly number[], dtype: DType, attrs: OpAttrs[K], from: readonly DType[]) => number;
-  /** Meaning in a kernel, on operands that are as many as the op has; functions stand in `kernel/math`. */
+  /** The meaning in a kernel, on as many operands as the op has; functions are in `kernel/math`. */
   readonly kernel: (e: Expressions, operands: KernelOperands, dtype: DType, attrs: OpAttrs[K]) => Expr;
-  /** Cheaper to compute again than to store: plain arithmetic, no transcendental function. */
+  /** Whether it is cheaper to recompute than to store: plain arithmetic, no transcendental function. */
   readonly cheap: boolean;
 }
 
-/** Where a view finds an element: an operand's index, valid while `from <= at < to` (always, where absent). */
+/** Where a view finds an element: an index of an operand, valid if `from <= at < to` (always, without `when`). */
 export interface Piece<I> {
   readonly operand: number;
   readonly index: readonly I[];
@@ -86,13 +91,13 @@ export interface ViewContext<I, K extends OpName> {
 
 export interface ViewEntry<K extends OpName> extends CommonRules<K> {
   readonly kind: "view";
-  /** The pieces in order; the first whose condition holds gives the element, and zero where none does. */
+  /** The pieces in order: the element is that of the first piece whose condition holds, and zero if none does. */
   readonly locate: <I>(context: ViewContext<I, K>) => readonly Piece<I>[];
-  /** How long an axis must be where the result has an element. Without it, an element is always one of an operand. */
+  /** How long an axis must be if the result has an element. Without it, every element exists in an operand. */
   readonly needs?: (operands: readonly Shape[], attrs: OpAttrs[K]) => NeededExtent | undefined;
 }
 
-/** An axis, by its extent, and the fewest entries with which what a view reads of it exists. */
+/** The size of an axis, and the fewest entries for which everything that a view reads exists. */
 export interface NeededExtent {
   readonly dim: Dim;
   readonly atLeast: number;
@@ -119,7 +124,7 @@ export type OpEntry<K extends OpName> =
   | ReductionEntry<K>
   | ContractionEntry<K>;
 
-/** A function of the DSL that carries its entry: calling it adds a node. */
+/** A function of the DSL with its entry; calling it adds a node. */
 export type Op<K extends OpName, F> = F & { readonly entry: OpEntry<K> };
 
 export function withEntry<K extends OpName, F extends object>(call: F, entry: OpEntry<K>): Op<K, F> {

@@ -1,6 +1,6 @@
-/** @file A number for a name: what tells the random streams of different names apart. */
+/** @file Hashes names to numbers, so that different names have different random streams. */
 
-/** FNV-1a, 32 bits, over the UTF-16 code units; a state goes on from an earlier text. */
+/** FNV-1a, 32 bits, over the UTF-16 code units; `state` continues from an earlier text. */
 export function fnv1a(text: string, state = 0x811c9dc5): number {
   let hash = state;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

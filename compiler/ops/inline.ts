@@ -1,4 +1,4 @@
-/** @file Copies nodes of a graph into the trace in progress, with other tensors in the place of its inputs. */
+/** @file Copies nodes of a graph into the current trace, with other tensors in place of its inputs. */
 import { type FoldRules, foldGraph, type OpNode } from "../graph/fold.ts";
 import type { Graph, NodeId, ScanAttrs, ScanNode } from "../graph/graph.ts";
 import { emit } from "../trace/frame.ts";
@@ -7,7 +7,7 @@ import type { Tensor } from "../trace/tensor.ts";
 import { emitScan } from "./scan.ts";
 import { entryOf } from "./table.ts";
 
-/** What to add in the place of a node; undefined for a copy of it. */
+/** What to add in place of a node; undefined for a copy of it. */
 export interface Replacements {
   readonly node?: (node: OpNode, operands: readonly Tensor[], id: NodeId) => Tensor | undefined;
   readonly scan?: (
@@ -17,7 +17,7 @@ export interface Replacements {
   ) => readonly (Tensor | undefined)[] | undefined;
 }
 
-/** Folds a graph into the trace in progress: every node is added again, on its own line of the user's file. */
+/** Rules that copy a graph into the current trace: every node is added again, with its own source line. */
 export function copyRules(
   graph: Graph,
   { node: replaceNode, scan: replaceScan }: Replacements = {},
@@ -30,18 +30,18 @@ export function copyRules(
   };
 }
 
-/** Adds a node like `node`, with other operands. */
+/** Adds a copy of `node` with other operands. */
 export function emitNode(node: OpNode, operands: readonly Tensor[]): Tensor {
   return emit(entryOf(node.op), operands, node.attrs as never);
 }
 
-/** Adds a scan and gives all its results: final carries, then ys. */
+/** Adds a scan and returns all its results: final carries, then ys. */
 export function emitResults(attrs: ScanAttrs, operands: readonly Tensor[]): readonly Tensor[] {
   const { carries, ys } = emitScan(attrs, operands);
   return [...carries, ...ys];
 }
 
-/** Adds the whole graph, its inputs replaced by tensors, and gives its outputs. */
+/** Adds the whole graph, with tensors in place of its inputs, and returns its outputs. */
 export function inlineGraph(graph: Graph, inputs: readonly Tensor[]): Tensor[] {
   return foldGraph(graph, inputs, copyRules(graph)).outputs();
 }

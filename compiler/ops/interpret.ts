@@ -1,6 +1,6 @@
 /**
- * @file The interpreter: what a graph *means*, in float64. Slow and plain on purpose; kernels are tested against it,
- * and it is the device that runs when the user asks for "interpreter".
+ * @file The interpreter: what a graph *means*, in float64. Slow and simple on purpose: kernels are tested against it.
+ * It is also the device "interpreter".
  */
 import { bindShape, type Dim, type DimSizes, evaluateDim, evaluateShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
@@ -13,11 +13,14 @@ import type { Piece, ReductionEntry, ViewEntry } from "./entry.ts";
 import { requirementsOf } from "./requirements.ts";
 import { entryOf, type TableOp } from "./table.ts";
 
-/** Who looks at an interpreter's values as they are made. */
+/** Observes an interpreter's values as they are computed. */
 export interface Observer {
-  /** A node's value, but for inputs, loops and their results. Its numbers may be changed: what reads it sees the change. */
+  /**
+   * The value of a node other than an input, a loop or a loop's result. The observer can change its numbers; later
+   * nodes read the changed ones.
+   */
   readonly value: (graph: Graph, id: NodeId, node: Node, operands: readonly NdArray[], result: NdArray) => void;
-  /** One step's value becomes a row of those over time. */
+  /** The value of one step becomes a row of the values over time. */
   readonly stacked: (all: NdArray, row: NdArray) => void;
   /** A step of a loop begins; the first in time is 0. */
   readonly enter: (body: Graph, step: number) => void;
@@ -25,7 +28,7 @@ export interface Observer {
   readonly leave: () => void;
 }
 
-/** Runs a graph on concrete inputs, in the order of its inputs; sizes of symbols are read off their shapes. */
+/** Runs a graph on concrete inputs, in the order of its inputs; the sizes of symbols are taken from their shapes. */
 export function interpret(
   graph: Graph,
   inputs: readonly NdArray[],
@@ -215,7 +218,7 @@ function evaluateReduction(entry: ReductionEntry<TableOp>, node: Node, x: NdArra
   const data = new Float64Array(sizeOfNumbers(shape)).fill(entry.initial);
   const outStrides = stridesOf(shape);
   const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
-  // The stride of an input axis in the result: 0 along a reduced one.
+  // The stride in the result of each input axis: 0 along a reduced axis.
   const strides = x.shape.map((_, axis) => (axes.includes(axis) ? 0 : at(outStrides, kept.indexOf(axis))));
   let i = 0;
   fillEach(x.dtype, x.shape, (index) => {

@@ -1,4 +1,4 @@
-/** @file Elementwise ops on truth and bits: comparison, choice, stopped gradients and random bits. */
+/** @file Elementwise ops on bools and bits: equality, logic, `where`, `stopGradient` and random bits. */
 import { sameShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import type { DType } from "../graph/graph.ts";
@@ -23,7 +23,7 @@ import { type ElementwiseEntry, withEntry } from "./entry.ts";
 import { threefry } from "./threefry.ts";
 import { broadcast, constant, zerosLike } from "./views.ts";
 
-/** a = b; false where one of them is NaN. */
+/** a = b; false if either is NaN. */
 export const equal: Comparison<"equal", DType> = comparison(
   "equal",
   {},
@@ -34,7 +34,7 @@ export const equal: Comparison<"equal", DType> = comparison(
   },
 );
 
-/** Both. */
+/** a and b. */
 export const and: Comparison<"and", "bool"> = comparison(
   "and",
   {},
@@ -45,7 +45,7 @@ export const and: Comparison<"and", "bool"> = comparison(
   },
 );
 
-/** One or both. */
+/** a or b, or both. */
 export const or: Comparison<"or", "bool"> = comparison(
   "or",
   {},
@@ -59,13 +59,13 @@ export const or: Comparison<"or", "bool"> = comparison(
 const finiteEntry = elementwise<"finite">("finite", {
   dtypes: float,
   result: "bool",
-  // In f32: what float64 still holds would be infinite on a device.
+  // In f32: a number that is finite in float64 can be infinite on a device.
   scalar: ([x = 0]) => Number(Number.isFinite(Math.fround(x))),
-  // By bit pattern: a compiler of WGSL may assume that NaN and infinity do not occur.
+  // By bit pattern: a WGSL compiler can assume that NaN and infinity do not occur.
   kernel: (e, [x]) => e.notEqual(e.bitAnd(e.bitcast(x, "u32"), e.u32(0x7f800000)), e.u32(0x7f800000)),
 });
 
-/** False for NaN and for both infinities. */
+/** Whether x is finite: false for NaN and both infinities. */
 export const finite = withEntry((x: Tensor<"f32">) => emit(finiteEntry, [x], {}) as Tensor<"bool">, finiteEntry);
 
 const whereEntry: ElementwiseEntry<"where"> = {
@@ -101,9 +101,9 @@ export interface Where {
 }
 
 /**
- * a where the condition holds, b elsewhere. Both are computed, and what was not taken gets a gradient of exactly 0 though it
- * is infinite or NaN there, as sqrt, log and x / y may be: `where(less(0, x), sqrt(x), x)` has the derivative 1 at 0 and
- * below. Two things that a branch must not do: sums and products that overflow, and matrix products of what is infinite.
+ * a where the condition is true, b elsewhere. Both are computed. The branch not taken gets a gradient of exactly 0 even
+ * if it is infinite or NaN there, as sqrt, log and x / y can be: `where(less(0, x), sqrt(x), x)` has derivative 1 at 0
+ * and below. This does not cover sums and products that overflow in a branch, nor matrix products of infinities.
  */
 export const where = withEntry(
   (<D extends DType>(condition: Tensor<"bool">, a: Tensor<D> | number, b: Tensor<D> | number): Tensor<D> => {
@@ -119,7 +119,7 @@ export const where = withEntry(
   whereEntry,
 );
 
-/** x itself, through which no gradient flows, in either mode. */
+/** x itself; no gradient flows through it, in either mode. */
 export const stopGradient: Unary<"stopGradient", DType> = unary(
   "stopGradient",
   {},
@@ -140,7 +140,7 @@ const randomBitsEntry = elementwise<"randomBits">("randomBits", {
 /**
  * 32 random bits for every (key, site, step, index): Threefry-2x32 with 20 rounds under the key (key, site), counter
  * (step, index); Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". A pure function: equal operands
- * give equal bits, so the backward pass makes the same mask again.
+ * give equal bits, so the backward pass computes the same mask again.
  */
 export const randomBits = withEntry(
   (

@@ -1,7 +1,7 @@
 /**
- * @file Where a number that is not finite came from: the first value of a graph that is NaN or infinite though all it was
- * computed from is finite, among those that reach an output. The interpreter runs the graph with every value rounded to
- * f32, as a device has it; each value that is not finite keeps its origin, through views, sums and loops.
+ * @file Finds where a non-finite number came from: the first value that is NaN or infinite although it was computed
+ * from finite values only, among those that reach an output. The interpreter runs the graph with every value rounded to
+ * f32, as on a device, and tracks the origin of non-finite values through views, sums and loops.
  */
 
 import { UserError } from "../graph/errors.ts";
@@ -10,35 +10,35 @@ import { checkGraph, inputName } from "../graph/graph.ts";
 import type { NdArray } from "../graph/ndarray.ts";
 import { interpret } from "./interpret.ts";
 
-/** The place at which a number was not finite first. */
+/** The place where a non-finite number first appeared. */
 export interface NonFinite {
-  /** The op that made it; "input" where it was given. */
+  /** The op that computed it; "input" if it was in an input. */
   readonly op: string;
-  /** Name of the input, where it was given. */
+  /** The name of the input, if it was in one. */
   readonly input?: string;
-  /** The line of the user's file that the op comes from. A derivative's is that of the op it is of. */
+  /** The line of the user's file where the op was written; for a derivative, that of the differentiated op. */
   readonly site: Site | undefined;
-  /** The loops around the op, outermost first, each at its step: time counts from 0. */
+  /** The loops around the op, outermost first, each with its step, counted from 0. */
   readonly loops: readonly { readonly name: string; readonly step: number }[];
-  /** Where in the value the first such number is, and what it is. */
+  /** The index of the first such number in the value. */
   readonly index: readonly number[];
   /** NaN, Infinity or -Infinity. */
   readonly value: number;
-  /** How many numbers of the value are not finite, of how many. */
+  /** How many numbers of the value are not finite. */
   readonly count: number;
   /** How many numbers the value has. */
   readonly size: number;
-  /** Of an elementwise op: the operands' numbers at that index. */
+  /** For an elementwise op: the operands' numbers at that index. */
   readonly from: readonly number[];
 }
 
 /**
- * The origin of what is not finite in the outputs of a graph, the first in the order of computation; undefined where all
- * of them are finite. Constants of the graph that are infinite by intent, such as those of a mask, are no origin.
+ * The origin of the non-finite numbers in the outputs of a graph, the first in order of computation; undefined if all
+ * outputs are finite. Constants that are infinite on purpose, such as those of a mask, are not origins.
  *
  * `inputs` are by name.
  *
- * @throws UserError where an input is missing or does not fit.
+ * @throws UserError if an input is missing or does not fit.
  */
 export function findNonFinite(graph: Graph, inputs: Readonly<Record<string, NdArray>>): NonFinite | undefined {
   checkGraph("findNonFinite", graph);
@@ -62,7 +62,7 @@ interface Origin {
 }
 
 class Origins {
-  /** By the memory of a value, which its views and its rows over time share. */
+  /** Keyed by the memory of a value, which its views and its rows over time share. */
   readonly #byMemory = new WeakMap<object, Origin>();
   readonly #loops: { name: string; step: number }[] = [];
   #count = 0;
@@ -81,12 +81,12 @@ class Origins {
     const bad = firstBad(result);
     if (bad < 0 || node.operands.length === 0) return;
     const isElementwise = operands.every(({ data }) => data.length === result.data.length);
-    // What a choice did not take, and what is finite at this place, has no part in it.
+    // Operands that `where` did not choose, or that are finite at this index, are not the cause.
     const taken = node.op === "where" ? operands.slice(...(operands[0]?.data[bad] === 0 ? [2, 3] : [1, 2])) : operands;
     const makers = isElementwise ? taken.filter(({ data }) => !Number.isFinite(data[bad])) : taken;
     const known = makers.flatMap((operand) => this.of(operand) ?? []).sort((a, b) => a.order - b.order)[0];
     if (known !== undefined) this.#byMemory.set(result.data.buffer, known);
-    // Infinity that was a constant is passed on as it is; only NaN made of it is new.
+    // A constant infinity that is passed on is not an origin; only a NaN computed from it is.
     else if (Number.isNaN(result.data[bad]) || makers.every((operand) => firstBad(operand) < 0)) {
       const from = isElementwise ? operands.map(({ data }) => data[bad] ?? Number.NaN) : [];
       this.#made(result, { op: node.op, site: graph.sites[id], from });
@@ -123,7 +123,7 @@ class Origins {
   }
 }
 
-/** Position of the first number that is not finite; -1 where there is none, as in values of integers. */
+/** The position of the first non-finite number; -1 if there is none, as in integer values. */
 function firstBad({ dtype, data }: NdArray): number {
   return dtype === "f32" ? data.findIndex((number) => !Number.isFinite(number)) : -1;
 }
@@ -138,7 +138,10 @@ function indexOf(position: number, shape: readonly number[]): number[] {
   return index;
 }
 
-/** One line for people, such as "log at my-cell.ts:5:9 gave -Infinity at [0, 2] (1 of 8 numbers) from 0, in step 3 of cell". */
+/**
+ * One readable line, such as "log at my-cell.ts:5:9 gave -Infinity at [0, 2] (1 of 8 numbers) from 0, in step 3 of
+ * cell".
+ */
 export function nonFiniteLine(found: NonFinite): string {
   const { op, input, site, loops, index, value, count, size, from } = found;
   const at = index.length === 0 ? "" : ` at [${index.join(", ")}]`;

@@ -9,7 +9,7 @@ import type { Tensor } from "../trace/tensor.ts";
 import { type NeededExtent, type ViewEntry, withEntry } from "./entry.ts";
 import { axisOf, checkedDim, normalizeAxis, operandOf, view, zerosLike } from "./views.ts";
 
-/** Where a slice of `size` that may start from the end begins in an axis of extent `total`. */
+/** The first index of a slice of an axis of size `total`; a negative start counts from the end. */
 function startIndex<I>(m: IndexArithmetic<I>, start: number, total: Dim): I {
   return start < 0 ? m.sub(m.dim(total), m.dim(-start)) : m.dim(start);
 }
@@ -32,7 +32,7 @@ function checkExtent(total: Dim, start: number, size: Dim): void {
   }
 }
 
-/** Of an axis of known extent `checkExtent` has seen to it. */
+/** The size needed at run time; an axis of known size was checked by `checkExtent`. */
 function neededExtent(total: Dim, start: number, size: Dim): NeededExtent | undefined {
   if (typeof total === "number" || typeof size === "string" || size === 0) return undefined;
   return { dim: total, atLeast: start < 0 ? -start : start + size };
@@ -59,7 +59,10 @@ const sliceEntry: ViewEntry<"slice"> = view("slice", {
   jvp: ([tangent], { attrs }) => tangent && slice(tangent, attrs.axis, attrs.start, attrs.size),
 });
 
-/** `size` entries of `axis` from `start`; a negative start counts from the end, so `slice(xs, 0, -1, 1)` is the last. */
+/**
+ * `size` entries of `axis` from `start`; a negative start counts from the end, so `slice(xs, 0, -1, 1)` is the last
+ * entry.
+ */
 export const slice = withEntry(<D extends DType>(x: Tensor<D>, axis: number, start: number, size: Dim): Tensor<D> => {
   const position = axisOf("slice", axis, x.shape.length);
   const extent = checking("slice", () => checkedDim(size));
@@ -91,7 +94,7 @@ const padEntry: ViewEntry<"pad"> = view("pad", {
   jvp: ([tangent], { attrs }) => tangent && pad(tangent, attrs.axis, attrs.start, attrs.size),
 });
 
-/** Zeros of extent `size` along `axis`, with `x` placed at `start`. */
+/** Zeros of size `size` along `axis`, with `x` placed at `start`. */
 export const pad = withEntry(<D extends DType>(x: Tensor<D>, axis: number, start: number, size: Dim): Tensor<D> => {
   const position = axisOf("pad", axis, x.shape.length);
   const extent = checking("pad", () => checkedDim(size));
@@ -100,7 +103,7 @@ export const pad = withEntry(<D extends DType>(x: Tensor<D>, axis: number, start
 
 // -- concat -----------------------------------------------------------------------------------------------------------
 
-/** First entry of each operand along a concatenated axis. */
+/** The position of each operand's first entry along the concatenated axis. */
 function concatStarts(operands: readonly { readonly shape: Shape }[], axis: number): number[] {
   let start = 0;
   return operands.map(({ shape }) => {
@@ -158,7 +161,7 @@ const concatEntry: ViewEntry<"concat"> = view("concat", {
     ),
 });
 
-/** Tensors one after the other along `axis`, whose sizes must be known numbers. */
+/** Joins tensors along `axis`, where their sizes must be known numbers. */
 export const concat = withEntry(<D extends DType>(xs: readonly Tensor<D>[], axis = -1): Tensor<D> => {
   const [first] = xs;
   if (first === undefined) throw faultOf("concat", "expected at least one tensor, got none");

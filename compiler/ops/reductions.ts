@@ -1,4 +1,7 @@
-/** @file Reductions and running sums made of the primitives, with values and derivatives where the plain formula has none. */
+/**
+ * @file Reductions and running sums composed of primitives, with values and derivatives even where the plain formula
+ * has none.
+ */
 import { type Dim, mulDims, type Shape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { faultOf, opOptions } from "../trace/fault.ts";
@@ -30,13 +33,13 @@ const countOf = (x: Float, axes: readonly number[]) =>
   dimSize(axes.map((axis) => at(x.shape, axis)).reduce<Dim>(mulDims, 1));
 
 /**
- * log of the sum of e^x over `axes` (all by default), shifted by the maximum so that no power overflows. -∞ of -∞ alone and
- * of an empty axis. Its derivative is the softmax.
+ * log of the sum of e^x over `axes` (all by default), shifted by the maximum so that it cannot overflow. -∞ if all
+ * elements are -∞ or the axis is empty. Its derivative is the softmax.
  */
 export function logSumExp(x: Float, axes?: Axes, options?: ReductionOptions): Float {
   const reduced = reductionAxes("logSumExp", x, axes, options);
   const most = stopGradient(reduceMax(x, reduced, { keepAxes: true }));
-  // Numbers are not shifted by an infinity: the difference of two is none.
+  // No shift by an infinity: the difference of two infinities is NaN.
   const shift = where(finite(most), most, 0);
   const total = log(sum(exp(sub(x, shift)), reduced, { keepAxes: true }));
   return dropAxes(add(total, shift), reduced, options);
@@ -44,13 +47,13 @@ export function logSumExp(x: Float, axes?: Axes, options?: ReductionOptions): Fl
 
 /** Options of a variance. */
 export interface VarianceOptions extends ReductionOptions {
-  /** What is taken off the number of elements before it divides: 0 by default, as in JAX; PyTorch's own default is 1. */
+  /** Subtracted from the number of elements in the divisor: 0 by default, as in JAX; the default of PyTorch is 1. */
   readonly correction?: number;
 }
 
 /**
- * Mean squared distance from the mean over `axes` (all by default), from the differences themselves, so that a large mean
- * costs no digits. Of one number it is 0 whatever the correction, and so is its gradient: it is divided by 1 at the least.
+ * Mean squared distance from the mean over `axes` (all by default), computed from the differences, so that a large mean
+ * costs no precision. The variance of one number and its gradient are 0 for any correction: the divisor is at least 1.
  */
 export function variance(x: Float, axes?: Axes, options: VarianceOptions = {}): Float {
   const { keepAxes, correction = 0 } = opOptions("variance", options, { keepAxes: "boolean", correction: "number" });
@@ -67,8 +70,8 @@ export interface NormOptions extends ReductionOptions {
 }
 
 /**
- * Length of x over `axes` (all by default). Numbers are scaled by the largest before they are squared, so that no square
- * over- or underflows. At 0 its gradient is taken as 0, where there is none.
+ * Norm of x over `axes` (all by default). Numbers are scaled by the largest before they are squared, so that no square
+ * overflows or underflows. The gradient at 0, where none exists, is defined as 0.
  *
  * @throws UserError for an order other than 1, 2 and Infinity.
  */
@@ -82,18 +85,18 @@ export function norm(x: Float, axes?: Axes, options: NormOptions = {}): Float {
   const scale = where(and(finite(most), less(0, most)), most, 1);
   const total = sum(square(div(x, scale)), reduced, { keepAxes: true });
   const isZero = equal(total, 0);
-  // The root sees no 0, at which its slope is infinite.
+  // sqrt is not evaluated at 0, where its slope is infinite.
   const length = where(isZero, 0, sqrt(where(isZero, 1, total)));
   return dropAxes(mul(length, scale), reduced, { keepAxes });
 }
 
-/** Up to so many numbers a product is written out, and a running sum is a sum for each place. */
+/** Up to this many elements a product is unrolled, and a running sum is one sum per element. */
 const mostWritten = 64;
 
 /**
- * Product over `axes` (all by default), 1 of an empty axis. Halves of an axis are multiplied with each other until one number
- * is left; an axis that is long, or whose size is known only at run time, is walked by a loop. Either way its derivative is
- * that of products, right where elements are 0 as well.
+ * Product over `axes` (all by default), 1 for an empty axis. The halves of an axis are multiplied until one number is
+ * left; an axis that is long, or whose size is known only at run time, is reduced in a loop. Either way the derivative
+ * is that of products, which is correct for elements that are 0 too.
  */
 export function prod(x: Float, axes?: Axes, options?: ReductionOptions): Float {
   const reduced = reductionAxes("prod", x, axes, options);
@@ -116,7 +119,7 @@ function productAlong(x: Float, axis: number): Float {
   for (let count = size; count > 1; count = Math.ceil(count / 2)) {
     const half = Math.floor(count / 2);
     const pairs = mul(slice(left, axis, 0, half), slice(left, axis, half, half));
-    // Of an odd number the last one is left over.
+    // For an odd count the last one is left over.
     left = count % 2 === 0 ? pairs : concat([pairs, slice(left, axis, count - 1, 1)], axis);
   }
   return pick(left, 0, axis);
@@ -129,10 +132,10 @@ export interface CumsumOptions {
 }
 
 /**
- * Running sum along `axis`: element i is the sum of elements 0 to i, or of i to the last with `reverse`. Of up to 64 elements
- * each place adds up what counts for it, in one pass that other work can share, in a cell's step too. They are selected and
- * not multiplied by a triangle of ones and zeros, which would make NaN of an infinity further on. Of more elements, or a
- * number known only at run time, it is a loop.
+ * Running sum along `axis`: element i is the sum of elements 0 to i, or of i to the last with `reverse`. Up to 64
+ * elements, each position sums its own elements, in one pass that can be fused with other work, also in a cell's step.
+ * The elements are selected, not multiplied by a triangular matrix of ones and zeros, which would turn a later infinity
+ * into NaN. For more elements, or a number known only at run time, it is a loop.
  */
 export function cumsum(x: Float, axis = -1, options: CumsumOptions = {}): Float {
   const { reverse = false } = opOptions("cumsum", options, { reverse: "boolean" });
@@ -148,7 +151,7 @@ export function cumsum(x: Float, axis = -1, options: CumsumOptions = {}): Float 
   return fromFront(at(scanTensors(step, [start], [rows], { reverse, name: "cumsum" }).ys, 0) as Float, position);
 }
 
-/** Beside the axis stands one more, of the elements that a place adds up. */
+/** Adds a second axis next to `axis` for the elements that each position sums. */
 function selectedSums(x: Float, axis: number, size: number, reverse: boolean): Float {
   const { shape } = x;
   const [before, after] = [shape.slice(0, axis), shape.slice(axis + 1)];
@@ -159,7 +162,7 @@ function selectedSums(x: Float, axis: number, size: number, reverse: boolean): F
   return sum(where(not(isLeftOut), elements, 0), axis + 1);
 }
 
-/** Axes in another order, `axis` first. */
+/** Moves `axis` to the front. */
 function toFront(x: Float, axis: number): Float {
   const others = x.shape.map((_, i) => i).filter((i) => i !== axis);
   return transpose(x, [axis, ...others]);

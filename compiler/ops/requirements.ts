@@ -1,4 +1,7 @@
-/** @file Collects what a graph asks of the sizes it is run at, from the rules of its views. Dead nodes ask nothing. */
+/**
+ * @file Collects what a graph requires of its sizes at run time, from the rules of its views. Dead nodes require
+ * nothing.
+ */
 import { type Dim, mulDims, sizeOf } from "../graph/dim.ts";
 import { type Graph, nodeAt } from "../graph/graph.ts";
 import { type Live, liveIn } from "../graph/live.ts";
@@ -7,14 +10,14 @@ import { entryOf } from "./table.ts";
 
 const known = new WeakMap<Graph, readonly Requirement[]>();
 
-/** What a graph needs of its sizes, each once. */
+/** The requirements of a graph, each once. */
 export function requirementsOf(graph: Graph): readonly Requirement[] {
   const found = known.get(graph) ?? strongest(requirementsIn(graph, liveIn(graph), 1));
   known.set(graph, found);
   return found;
 }
 
-/** `times`: how often the graph runs, as the body of loops. */
+/** `times`: how often the graph runs as the body of loops. */
 function requirementsIn(graph: Graph, { ids, bodies }: Live, times: Dim): Requirement[] {
   return [...ids]
     .sort((a, b) => a - b)
@@ -37,7 +40,7 @@ function requirementsIn(graph: Graph, { ids, bodies }: Live, times: Dim): Requir
     });
 }
 
-/** Of those that are asked under one condition, the one that asks most. */
+/** For each condition, the strongest requirement. */
 function strongest(all: readonly Requirement[]): Requirement[] {
   const best = new Map<string, Requirement>();
   for (const requirement of all) {

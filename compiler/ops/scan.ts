@@ -1,6 +1,6 @@
 /**
- * @file `scan`: the loop over time as one node. Its body is a graph of one step; what the step reads from outside
- * (weights) becomes its consts, which is all there is to weight tying.
+ * @file `scan`: a loop over time as one node. Its body is the graph of one step. What the step reads from outside
+ * (weights) becomes its consts; weight tying needs nothing more.
  */
 import { type Dim, formatShape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
@@ -13,25 +13,25 @@ import { checkedDim } from "./views.ts";
 
 /** How a loop over time runs. */
 export interface ScanOptions {
-  /** From the last step to the first; xs and ys keep their own order. */
+  /** Run from the last step to the first; xs and ys keep their order. */
   readonly reverse?: boolean;
-  /** Number of steps where there are no xs to tell it. */
+  /** Number of steps if there are no xs. */
   readonly length?: Dim;
-  /** What it is called in printed graphs. */
+  /** The name of the loop in printed graphs. */
   readonly name?: string;
 }
 
-/** What a step gives; of a whole loop, the final carries, and the ys stacked over time. */
+/** What a step returns; for a whole loop, the final carries and the ys stacked over time. */
 export interface StepResult {
-  /** The values that go on to the next step. */
+  /** The values for the next step. */
   readonly carries: readonly Tensor[];
-  /** The values that are kept of this step. */
+  /** The outputs of this step. */
   readonly ys: readonly Tensor[];
 }
 
 /**
- * Runs `step(carries, xs[t])` for every t. `xs` have time as their leading axis; the ys come back stacked over it.
- * Carries keep their dtype and shape from step to step.
+ * Runs `step(carries, xs[t])` for every t. `xs` have a leading time axis; the ys are stacked along it. Carries have the
+ * same dtype and shape in every step.
  */
 export function scanTensors(
   step: (carries: readonly Tensor[], xs: readonly Tensor[]) => StepResult,
@@ -49,14 +49,14 @@ export function scanTensors(
   if (results?.carries?.length !== initial.length)
     throw faultOf(
       "scan",
-      `the step gives ${results?.carries?.length ?? "no"} carries and takes ${initial.length}; return { carries, ys } with as many`,
+      `the step returns ${results?.carries?.length ?? "no"} carries, but takes ${initial.length}; return { carries, ys } with as many carries`,
     );
   for (const [i, carry] of results.carries.entries()) {
     const before = at(initial, i);
     if (!sameAval(carry, before)) {
       throw faultOf(
         "scan",
-        `carry ${i} starts as ${formatAval(before)} and leaves the step as ${formatAval(carry)}; a state keeps its dtype and shape`,
+        `carry ${i} starts as ${formatAval(before)} and leaves the step as ${formatAval(carry)}; its dtype and shape must not change`,
       );
     }
   }

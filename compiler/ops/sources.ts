@@ -1,4 +1,4 @@
-/** @file Values that come from nowhere: constants, counters and the sizes of symbolic dimensions. */
+/** @file Values without operands: constants, counters and the sizes of symbolic dimensions. */
 import { type Dim, evaluateDim, type Shape } from "../graph/dim.ts";
 import { at, InternalError, UserError } from "../graph/errors.ts";
 import type { OpName } from "../graph/graph.ts";
@@ -48,7 +48,7 @@ export const iota = withEntry(
   iotaEntry,
 );
 
-/** The size of a dimension as an f32 scalar; of a symbolic one it is known only when the program runs. */
+/** The size of a dimension as an f32 scalar; a symbolic size is known only at run time. */
 export const dimSize = withEntry((dim: Dim): Tensor<"f32"> => {
   const canonical = checking("dimSize", () => checkedDim(dim));
   return typeof canonical === "number"
@@ -69,10 +69,10 @@ export function ones(shape: Shape): Tensor<"f32"> {
 const inputEntry: SourceEntry<"input"> = source("input", {
   aval: (_, { aval }) => aval,
   element: () => {
-    throw new UserError("an input has no value of its own");
+    throw new UserError("an input has no value here");
   },
   kernel: () => {
-    throw new InternalError("an input has no value of its own");
+    throw new InternalError("an input has no value here");
   },
 });
 

@@ -1,6 +1,6 @@
 /**
- * @file The table of ops: every entry that a file of ops exports, by its op. The type checker names an op whose entry is
- * missing; scan and its results are control flow and have a file of their own.
+ * @file The table of ops: every entry that the files of ops export, by op. The type checker names an op whose entry is
+ * missing. Scan and its results are control flow and are in `scan.ts`.
  */
 import type { OpName } from "../graph/graph.ts";
 import * as contractions from "./contractions.ts";
@@ -28,11 +28,11 @@ interface Files {
   readonly views: typeof views;
 }
 
-/** The ops of the entries that are exported. */
+/** The ops of the exported entries. */
 type Exported = { [F in keyof Files]: Files[F][keyof Files[F]] }[keyof Files];
 type ExportedOp = Extract<Exported, { readonly entry: unknown }>["entry"]["op"];
 
-/** One for each op of the schema: where an entry is missing, this is an error that names its op. */
+/** An entry for each op of the schema; a missing one is a type error that names the op. */
 type Complete = { readonly [K in TableOp]: K extends ExportedOp ? OpEntry<K> : `no entry for ${K}` };
 
 function collected(): Complete {
@@ -42,7 +42,7 @@ function collected(): Complete {
   return Object.fromEntries(entries.map((entry) => [entry.op, entry])) as Complete;
 }
 
-// Marked, so that a bundle of something else leaves it out.
+// Marked as pure, so that bundlers can drop it if unused.
 export const opTable: Table = /* @__PURE__ */ collected();
 
 /**

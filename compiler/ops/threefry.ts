@@ -1,7 +1,7 @@
 /**
  * @file Threefry-2x32 with 20 rounds, the counter-based generator of Salmon, Moraes, Dror and Shaw 2011 ("Parallel
  * random numbers: as easy as 1, 2, 3", section 3.3), in plain JavaScript. `threefry` in `kernel/math/random.ts` is the
- * same in the kernel IR; a test holds them to the authors' known answers.
+ * same in the kernel IR; a test compares both with the authors' known answers.
  */
 
 export const rotations = [13, 15, 26, 6, 17, 29, 16, 24] as const;

@@ -1,4 +1,4 @@
-/** @file `traceGraph`: runs a function on symbolic tensors and keeps the graph it draws. */
+/** @file `traceGraph`: runs a function on symbolic tensors and returns its graph. */
 import { expectArgument, inWords, UserError } from "../graph/errors.ts";
 import type { Aval, Graph } from "../graph/graph.ts";
 import { checking } from "../trace/fault.ts";
@@ -8,11 +8,14 @@ import { checkedDim, checkedDType } from "./views.ts";
 
 /** An input of a graph: its name, dtype and shape. */
 export interface NamedAval extends Aval {
-  /** The name by which `run` takes its value. */
+  /** The name under which `run` expects its value. */
   readonly name: string;
 }
 
-/** The graph of `body` on inputs of the given avals. It stands alone: nothing may be captured from outside. */
+/**
+ * The graph of `body` on inputs of the given avals. It is self-contained: the body must not capture tensors from
+ * outside.
+ */
 export function traceGraph(
   name: string,
   inputs: readonly NamedAval[],

@@ -1,6 +1,6 @@
 /**
- * @file Elementwise functions beyond arithmetic: value, kernel expression and derivative of each on one screen. The root
- * entry exports all of this file; the marks let a bundle leave out what it does not use.
+ * @file Elementwise functions beyond arithmetic: value, kernel expression and derivative of each on one screen. The
+ * root entry exports all of this file; the `PURE` marks let bundlers drop what is not used.
  */
 import { erf as errorFunction } from "../kernel/math/erf.ts";
 import * as exponential from "../kernel/math/exponential.ts";
@@ -12,7 +12,7 @@ import { withEntry } from "./entry.ts";
 import { erfOf } from "./error-function.ts";
 import { and, equal, where } from "./logic.ts";
 
-/** e to the power of x. */
+/** e^x. */
 export const exp: Unary<"exp"> = /* @__PURE__ */ unary(
   "exp",
   {},
@@ -25,7 +25,7 @@ export const exp: Unary<"exp"> = /* @__PURE__ */ unary(
   },
 );
 
-/** e^x - 1, with all its digits near 0, where `sub(exp(x), 1)` has none left. */
+/** e^x - 1, precise near 0, where `sub(exp(x), 1)` loses all its digits. */
 export const expm1: Unary<"expm1"> = /* @__PURE__ */ unary(
   "expm1",
   {},
@@ -34,12 +34,12 @@ export const expm1: Unary<"expm1"> = /* @__PURE__ */ unary(
     cheap: false,
     scalar: ([x = 0]) => Math.expm1(x),
     kernel: (e, [x]) => e.call(exponential.expm1, [x]),
-    // Not 1 more than the result, which loses its digits far below 0.
+    // Not the result + 1, which loses its digits far below 0.
     partials: ({ operands: [x] }) => [exp(x)],
   },
 );
 
-/** Natural logarithm; NaN below 0. */
+/** Natural logarithm; NaN for x < 0. */
 export const log: Unary<"log"> = /* @__PURE__ */ unary(
   "log",
   {},
@@ -52,7 +52,7 @@ export const log: Unary<"log"> = /* @__PURE__ */ unary(
   },
 );
 
-/** log(1 + x), with all its digits near 0, where `log(add(x, 1))` has none left. */
+/** log(1 + x), precise near 0, where `log(add(x, 1))` loses all its digits. */
 export const log1p: Unary<"log1p"> = /* @__PURE__ */ unary(
   "log1p",
   {},
@@ -65,7 +65,7 @@ export const log1p: Unary<"log1p"> = /* @__PURE__ */ unary(
   },
 );
 
-/** Square root; NaN below 0. */
+/** Square root; NaN for x < 0. */
 export const sqrt: Unary<"sqrt"> = /* @__PURE__ */ unary(
   "sqrt",
   {},
@@ -78,7 +78,7 @@ export const sqrt: Unary<"sqrt"> = /* @__PURE__ */ unary(
   },
 );
 
-/** Sine of x in radians, good to the last digits of f32 for every x, however large; NaN of an infinity. */
+/** Sine of x in radians, accurate to the last digits of f32 for every x, however large; NaN for ±∞. */
 export const sin: Unary<"sin"> = /* @__PURE__ */ unary(
   "sin",
   {},
@@ -91,7 +91,7 @@ export const sin: Unary<"sin"> = /* @__PURE__ */ unary(
   },
 );
 
-/** Cosine of x in radians; as exact as `sin`. */
+/** Cosine of x in radians; as accurate as `sin`. */
 export const cos: Unary<"cos"> = /* @__PURE__ */ unary(
   "cos",
   {},
@@ -104,7 +104,7 @@ export const cos: Unary<"cos"> = /* @__PURE__ */ unary(
   },
 );
 
-/** Hyperbolic tangent; does not overflow. */
+/** Hyperbolic tangent, without overflow. */
 export const tanh: Unary<"tanh"> = /* @__PURE__ */ unary(
   "tanh",
   {},
@@ -113,7 +113,7 @@ export const tanh: Unary<"tanh"> = /* @__PURE__ */ unary(
     cheap: false,
     scalar: ([x = 0]) => Math.tanh(x),
     kernel: (e, [x]) => e.call(exponential.tanh, [x]),
-    // Not 1 - out², whose product has lost what is left of 1 where the result is near 1 or -1.
+    // Not 1 - out²: where the result is near ±1, the product loses the digits of the difference from 1.
     partials: ({ out }) => [mul(sub(1, out), add(1, out))],
   },
 );
@@ -157,19 +157,19 @@ export const erf: Unary<"erf"> = /* @__PURE__ */ unary(
   },
 );
 
-/** The nearest whole number, of two that are equally near the even one; its derivative is 0. */
+/** The nearest integer, the even one of two equally near; its derivative is 0. */
 export const round: Unary<"round"> = /* @__PURE__ */ unary(
   "round",
   {},
   {
     dtypes: float,
-    // Math.round takes the upper of two.
+    // Math.round rounds halves up.
     scalar: ([x = 0]) => (Math.round(x) - x === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),
     kernel: (e, [x]) => e.round(x),
   },
 );
 
-/** JavaScript makes NaN of 1 to the power of NaN or of an infinity, and of -1 to that of an infinity; C does not. */
+/** In JavaScript 1^NaN, 1^±∞ and (-1)^±∞ are NaN; in C they are 1. */
 function powOf(a: number, b: number): number {
   return a === 1 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY) ? 1 : a ** b;
 }
@@ -183,19 +183,20 @@ const power: Binary<"pow", "f32"> = /* @__PURE__ */ binary(
     scalar: ([a = 0, b = 0]) => powOf(a, b),
     kernel: (e, [a, b]) => e.call(powerOf, [a, b]),
     partials: ({ operands: [a, b], out }) => [
-      // At 0^0 it is 0 times an infinite power.
+      // At 0^0 it would be 0 times an infinite power.
       where(and(equal(a, 0), equal(b, 0)), 0, mul(b, pow(a, sub(b, 1)))),
-      // At 0 it is 0 times an infinite logarithm.
+      // At 0 it would be 0 times an infinite logarithm.
       mul(out, log(where(and(equal(a, 0), not(less(b, 0))), 1, a))),
     ],
   },
 );
 
 /**
- * x to the power of y, element by element; shapes broadcast. As in C and PyTorch: x^0 and 1^y are 1, NaN included; below 0
- * only whole y have a power, and it is negative where y is odd; 0 to a power below 0 is infinite. The derivative in x is
- * y x^(y-1), which at 0 is 0 for y = 0 and above 1. That in y is x^y log x: 0 where x is 0 and y is not below 0, NaN where x
- * is below 0. A number 1, 2, 3 or -1 as y is written as products or a quotient, which take less and have their derivatives.
+ * x to the power of y, element by element; shapes broadcast. As in C and PyTorch: x^0 and 1^y are 1, even for NaN; for
+ * x < 0 the power is NaN unless y is an integer, and negative for odd y; 0 to a negative power is infinite. The
+ * derivative in x is y x^(y-1), which at x = 0 is 0 for y = 0 and y > 1. The derivative in y is x^y log x: 0 if x is 0
+ * and y is not negative, NaN if x is negative. If y is the number 1, 2, 3 or -1, products or a quotient are used, which
+ * are faster and have their own derivatives.
  */
 export const pow: Binary<"pow", "f32"> = /* @__PURE__ */ withSimplePowers();
 

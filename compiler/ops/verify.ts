@@ -1,7 +1,6 @@
 /**
- * @file Checks that a graph is what the grammar says: operands exist before they are used, every aval is the one that
- * the op's shape rule gives, scans and their bodies agree. Run after every pass in tests, and on every graph that is
- * read from a file.
+ * @file Checks that a graph is valid: operands exist before they are used, every aval is the one that the op's shape
+ * rule gives, scans and their bodies agree. Run after every pass in tests, and on every graph that is read from a file.
  */
 import { at, messageOf, UserError } from "../graph/errors.ts";
 import { formFault } from "../graph/form.ts";
@@ -20,13 +19,13 @@ export function verify(graph: Graph): Graph {
       throw new UserError(`graph ${graph.name}, node %${id} (${node.op}): ${fault}`);
     };
     if (node.operands.some((operand) => !(Number.isInteger(operand) && operand >= 0 && operand < id))) {
-      fail("an operand does not stand before it");
+      fail("an operand does not come before it");
     }
     const operands = node.operands.map((operand) => at(graph.nodes, operand));
     if (operands.some(({ op }) => op === "scan") && node.op !== "result") fail("only a result reads a scan");
     try {
       const aval = expectedAval(node, operands);
-      if (!sameAval(aval, node.aval)) fail(`it is ${formatAval(node.aval)} where its op gives ${formatAval(aval)}`);
+      if (!sameAval(aval, node.aval)) fail(`it is ${formatAval(node.aval)}, but its op gives ${formatAval(aval)}`);
     } catch (error) {
       fail(messageOf(error));
     }
@@ -39,7 +38,7 @@ export function verify(graph: Graph): Graph {
   if (new Set(graph.inputs).size !== graph.inputs.length)
     throw new UserError(`graph ${graph.name}: an input is listed twice`);
   for (const id of graph.inputs)
-    if (graph.nodes[id]?.op !== "input") throw new UserError(`graph ${graph.name}: input %${id} is none`);
+    if (graph.nodes[id]?.op !== "input") throw new UserError(`graph ${graph.name}: input %${id} is not an input node`);
   for (const id of graph.outputs)
     if (graph.nodes[id] === undefined) throw new UserError(`graph ${graph.name}: output %${id} does not exist`);
   return graph;
@@ -48,7 +47,7 @@ export function verify(graph: Graph): Graph {
 function expectedAval(node: Node, operands: readonly Node[]): Aval {
   if (node.op === "scan") {
     verifyScan(node, operands);
-    // A scan without results has none to stand for it.
+    // A scan without results has no aval to check.
     return scanResults(node.attrs)[0] ?? node.aval;
   }
   if (node.op === "result") {

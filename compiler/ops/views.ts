@@ -1,6 +1,6 @@
 /**
- * @file Views and their transpose: the ops that move numbers without changing them, and `sum`, which is broadcast
- * read backwards. All are linear, so forward mode is the op itself applied to the tangent.
+ * @file Views, the ops that move numbers without changing them, and `sum`, the transpose of broadcast. All are linear,
+ * so forward mode applies the op itself to the tangent.
  */
 
 import {
@@ -22,7 +22,7 @@ import { emit } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { type Jvp, type ReductionEntry, type ViewEntry, type Vjp, withEntry } from "./entry.ts";
 
-/** An axis that may count from the end, as a position; a sentence with the op's operand where it is out of range. */
+/** The position of an axis, which can count from the end; throws a UserError if it is out of range. */
 export function normalizeAxis(axis: number, rank: number): number {
   const position = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || position < 0 || position >= rank) {
@@ -31,7 +31,7 @@ export function normalizeAxis(axis: number, rank: number): number {
   return position;
 }
 
-/** As `normalizeAxis`, for an axis that the caller of `op` named. */
+/** Like `normalizeAxis`, for an axis passed to `op`. */
 export function axisOf(op: string, axis: number, rank: number): number {
   return checking(op, () => normalizeAxis(axis, rank));
 }
@@ -71,11 +71,11 @@ const reshapeEntry: ViewEntry<"reshape"> = view("reshape", {
 });
 
 /**
- * The index that a reshape reads. Axes are taken apart and put together only within groups of equal extent, so that a
- * batch axis that a reshape leaves alone keeps its index.
+ * The index that a reshape reads. Axes are split and merged only within groups of equal size, so a batch axis that the
+ * reshape does not change keeps its index.
  */
 function reshapeIndex<I>(m: IndexArithmetic<I>, index: readonly I[], shape: Shape, from: Shape): I[] {
-  // No index exists where there are no elements; extents of 0 would never grow equal.
+  // Without elements there is no index; sizes of 0 would never become equal.
   if (sizeOf(shape) === 0) return from.map(() => m.dim(0));
   const result: I[] = [];
   let axis = 0;
@@ -101,7 +101,7 @@ function reshapeIndex<I>(m: IndexArithmetic<I>, index: readonly I[], shape: Shap
   return result;
 }
 
-/** Row-major position of an index. */
+/** The row-major position of an index. */
 export function ravel<I>(m: IndexArithmetic<I>, index: readonly I[], shape: Shape): I {
   return index.reduce((flat, i, axis) => (axis === 0 ? i : m.add(m.mul(flat, m.dim(at(shape, axis))), i)), m.dim(0));
 }
@@ -118,13 +118,13 @@ export function unravel<I>(m: IndexArithmetic<I>, position: I, shape: Shape): I[
   return index;
 }
 
-/** The same elements in row-major order under another shape; `-1` once stands for whatever is left. */
+/** The same elements in row-major order with another shape; one size can be `-1`, which is then inferred. */
 export const reshape = withEntry(<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> => {
   const known = checking("reshape", () => shape.filter((dim) => dim !== -1).map(checkedDim));
   const open = shape.length - known.length;
   const rest = open === 0 ? 1 : divideDims(sizeOf(x.shape), sizeOf(known));
   if (rest === undefined || open > 1) {
-    const why = open > 1 ? "; -1 may stand once" : "";
+    const why = open > 1 ? "; only one size can be -1" : "";
     throw faultOf("reshape", `${formatShape(x.shape)} does not divide into ${formatShape(shape)}${why}`);
   }
   const target = shape.map((dim) => (dim === -1 ? rest : checkedDim(dim)));
@@ -143,7 +143,7 @@ export function checkedDim(dim: Dim): Dim {
 
 /** A dtype that the user wrote. */
 export function checkedDType<D extends DType>(dtype: D): D {
-  if (!isDType(dtype)) throw new UserError(`dtype ${inWords(dtype)} is none of f32, i32, u32 and bool`);
+  if (!isDType(dtype)) throw new UserError(`dtype ${inWords(dtype)} is not one of f32, i32, u32 and bool`);
   return dtype;
 }
 
@@ -170,7 +170,7 @@ const transposeEntry: ViewEntry<"transpose"> = view("transpose", {
   jvp: ([tangent], { attrs }) => tangent && transpose(tangent, attrs.permutation),
 });
 
-/** Axes in another order; without one, the last two are swapped. */
+/** Permutes the axes; without a permutation, swaps the last two. */
 export const transpose = withEntry(<D extends DType>(x: Tensor<D>, permutation?: readonly number[]): Tensor<D> => {
   const axes = x.shape.map((_, axis) => axis);
   const order = permutation ?? [...axes.slice(0, -2), ...axes.slice(-2).reverse()];
@@ -199,7 +199,7 @@ const broadcastEntry: ViewEntry<"broadcast"> = view("broadcast", {
   jvp: ([tangent], { attrs }) => tangent && broadcastAxes(tangent, attrs.shape, attrs.axes),
 });
 
-/** Repeats `x` along new axes: its axis i becomes axis `axes[i]` of `shape`. */
+/** Repeats `x` along new axes: axis i of `x` becomes axis `axes[i]` of `shape`. */
 export const broadcastAxes = withEntry(
   <D extends DType>(x: Tensor<D>, shape: Shape, axes: readonly number[]): Tensor<D> => {
     if (sameShape(x.shape, shape)) return x;
@@ -209,7 +209,7 @@ export const broadcastAxes = withEntry(
   broadcastEntry,
 );
 
-/** Repeats `x` to `shape`: axes are matched from the right, and an axis of size 1 is repeated. */
+/** Repeats `x` to `shape`: axes are matched from the right, and axes of size 1 are repeated. */
 export function broadcast<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
   const offset = shape.length - x.shape.length;
   const kept = x.shape.map((_, axis) => axis).filter((axis) => x.shape[axis] === shape[axis + offset]);
@@ -241,13 +241,13 @@ const sumEntry: ReductionEntry<"sum"> = {
   jvp: ([tangent], { attrs }) => tangent && sum(tangent, attrs.axes),
 };
 
-/** The result of reducing some axes away. */
+/** The aval after reducing some axes. */
 export function reducedAval(from: Aval, axes: readonly number[]): Aval {
   for (const axis of axes) normalizeAxis(axis, from.shape.length);
   return { dtype: from.dtype, shape: from.shape.filter((_, axis) => !axes.includes(axis)) };
 }
 
-/** Puts reduced axes back by repetition. */
+/** Restores reduced axes by repetition. */
 export function broadcastReduced<D extends DType>(x: Tensor<D>, shape: Shape, axes: readonly number[]): Tensor<D> {
   return broadcastAxes(
     x,
@@ -258,11 +258,11 @@ export function broadcastReduced<D extends DType>(x: Tensor<D>, shape: Shape, ax
 
 /** How axes are reduced. */
 export interface ReductionOptions {
-  /** Keeps the reduced axes, each with one entry. */
+  /** Keep the reduced axes, each with size 1. */
   readonly keepAxes?: boolean;
 }
 
-/** Axes as the user names them (one, several, or all by default), sorted and counted from the front. */
+/** The axes that a user named (one, several, or all by default), sorted and counted from the front. */
 export function reductionAxes(
   op: string,
   x: Tensor,
@@ -275,7 +275,7 @@ export function reductionAxes(
   return [...new Set(given.map((axis) => axisOf(op, axis, x.shape.length)))].sort((a, b) => a - b);
 }
 
-/** Sum over `axes` (all by default); the reduced axes go away unless `keepAxes`. */
+/** Sum over `axes` (all by default); the reduced axes are removed unless `keepAxes` is set. */
 export const sum = withEntry(
   <D extends "f32" | "i32" | "u32">(
     x: Tensor<D>,
@@ -299,7 +299,7 @@ export function keepReduced<D extends DType>(x: Tensor<D>, shape: Shape, axes: r
 
 // -- zeros, which the rules above need --------------------------------------------------------------------------------
 
-/** The least and the greatest number of each dtype that counts. */
+/** The least and the greatest number of each integer dtype and of bool. */
 export const ranges: Readonly<Record<DType, readonly [number, number] | undefined>> = {
   f32: undefined,
   bool: [0, 1],
@@ -307,11 +307,11 @@ export const ranges: Readonly<Record<DType, readonly [number, number] | undefine
   u32: [0, 2 ** 32 - 1],
 };
 
-/** Of integers, only what the device holds as the same number is a constant. */
+/** An integer constant must be exactly representable in its dtype. */
 export function constantAval({ value, dtype }: OpAttrs["constant"]): Aval {
   const range = ranges[checkedDType(dtype)];
   if (range !== undefined && !(Number.isInteger(value) && value >= range[0] && value <= range[1]))
-    throw new UserError(`${value} is no ${dtype}; expected a whole number from ${range[0]} to ${range[1]}`);
+    throw new UserError(`${value} is not a valid ${dtype}; expected a whole number from ${range[0]} to ${range[1]}`);
   return { dtype, shape: [] };
 }
 
@@ -320,17 +320,17 @@ const constantRule = {
   aval: (_: readonly Aval[], attrs: OpAttrs["constant"]) => constantAval(attrs),
 };
 
-/** A scalar. */
+/** A scalar constant. */
 export function constant<D extends DType = "f32">(value: number, dtype?: D): Tensor<NoInfer<D>> {
   return emit(constantRule, [], { value, dtype: dtype ?? "f32" }) as Tensor<D>;
 }
 
-/** One number, everywhere. */
+/** A tensor with one number in every element. */
 export function fill<D extends DType = "f32">(shape: Shape, value: number, dtype?: D): Tensor<NoInfer<D>> {
   return broadcastAxes(constant(value, dtype), shape, []);
 }
 
-/** Zeros of the dtype and shape of x. */
+/** Zeros with the dtype and shape of x. */
 export function zerosLike<D extends DType>(x: { readonly shape: Shape; readonly dtype: D }): Tensor<D> {
   return fill(x.shape, 0, x.dtype);
 }

@@ -64,7 +64,7 @@ describe("layers and parameters", () => {
     [
       "a number in the place of a parameter",
       ({ p }) => model("m", (x: Float) => dense("l", x, 2)).apply({ "l/kernel": whatever(3) }, p),
-      "parameter l/kernel is 3 and no tensor; the model expects [3, 2]",
+      "parameter l/kernel is 3, not a tensor; the model expects [3, 2]",
     ],
   ]);
 });
@@ -99,7 +99,7 @@ describe("cells", () => {
     [
       "an integer state",
       () => run(odd(({ h, x }) => ({ state: { h: cast(h, "i32") }, output: x }))),
-      "scan at …: carry 0 starts as f32[2,2] and leaves the step as i32[2,2]; a state keeps its dtype and shape",
+      "scan at …: carry 0 starts as f32[2,2] and leaves the step as i32[2,2]; its dtype and shape must not change",
     ],
     [
       "a state that a cell without states returns",
@@ -109,7 +109,7 @@ describe("cells", () => {
     [
       "a start of another width",
       ({ p }) => run(rnn(2) as Cell, { h: p }),
-      "scan at …: the initial state h is [2, 3]; rnn of 2 units keeps [2, 2]",
+      "scan at …: the initial state h is [2, 3]; rnn of 2 units needs [2, 2]",
     ],
     [
       "a start that lacks a state",

@@ -112,19 +112,23 @@ describe("operands", () => {
     [
       "an unknown dtype",
       ({ p }) => cast(p, whatever<"f32">("f64")),
-      'cast at …: dtype "f64" is none of f32, i32, u32 and bool',
+      'cast at …: dtype "f64" is not one of f32, i32, u32 and bool',
     ],
     [
       "half an integer",
       ({ i }) => add(i, 1.5),
-      "constant at …: 1.5 is no i32; expected a whole number from -2147483648 to 2147483647",
+      "constant at …: 1.5 is not a valid i32; expected a whole number from -2147483648 to 2147483647",
     ],
     [
       "less than the least u32",
       () => fill([2], -1, "u32"),
-      "constant at …: -1 is no u32; expected a whole number from 0 to 4294967295",
+      "constant at …: -1 is not a valid u32; expected a whole number from 0 to 4294967295",
     ],
-    ["a truth above 1", () => fill([2], 2, "bool"), "constant at …: 2 is no bool; expected a whole number from 0 to 1"],
+    [
+      "a truth above 1",
+      () => fill([2], 2, "bool"),
+      "constant at …: 2 is not a valid bool; expected a whole number from 0 to 1",
+    ],
   ]);
 });
 
@@ -136,7 +140,7 @@ describe("shapes", () => {
     [
       "two sizes left open",
       ({ p }) => reshape(p, [-1, -1]),
-      "reshape at …: [2, 3] does not divide into [-1, -1]; -1 may stand once",
+      "reshape at …: [2, 3] does not divide into [-1, -1]; only one size can be -1",
     ],
     [
       "a start between two entries",
@@ -212,22 +216,22 @@ describe("loops", () => {
     [
       "a carry that does not come back",
       ({ p }) => scanTensors(() => ({ carries: [], ys: [] }), [p], [p]),
-      "scan at …: the step gives 0 carries and takes 1; return { carries, ys } with as many",
+      "scan at …: the step returns 0 carries, but takes 1; return { carries, ys } with as many carries",
     ],
     [
       "a step that returns nothing",
       ({ p }) => scanTensors(() => whatever(undefined), [p], [p]),
-      "scan at …: the step gives no carries and takes 1; return { carries, ys } with as many",
+      "scan at …: the step returns no carries, but takes 1; return { carries, ys } with as many carries",
     ],
     [
       "a state that does not come back",
       ({ p, s }) => recurrence((_: Float[], x: Float) => ({ state: [], output: x }), [p], s),
-      "recurrence at …: the step gives 0 tensors of state; it was given 1; return as many",
+      "recurrence at …: the step returns 0 state tensors; it must return 1, as in the initial state",
     ],
     [
       "a mask for a sum over the batch",
       ({ p, s, m }) => recurrence((h: Float, x: Float) => ({ state: h, output: sum(x) }), p, s, { mask: m }),
-      "mask at …: it is [2] in a step, where a value of the step is []; both start with the batch",
+      "mask at …: it is [2] in a step, but a value of the step is []; both must start with the batch",
     ],
   ]);
 });
@@ -275,7 +279,7 @@ describe("what is traced", () => {
     [
       "an input of f64",
       () => traceGraph("g", [{ name: "x", dtype: whatever("f64"), shape: [] }], () => []),
-      'input x of g at …: dtype "f64" is none of f32, i32, u32 and bool',
+      'input x of g at …: dtype "f64" is not one of f32, i32, u32 and bool',
     ],
   ]);
 

@@ -230,7 +230,7 @@ test.each<[op: string, make: (x: Float, none: Float, i: Tensor<"i32">) => Tensor
   ["slice", (x) => slice(x, 0, 1, "T"), "cannot take T entries from 1 of an axis of T"],
   ["slice", (x) => slice(x, 0, -1, "T"), "cannot take T entries from -1 of an axis of T"],
   ["pad", (x) => pad(x, 0, 1, "T"), "cannot take T entries from 1 of an axis of T"],
-  ["gather", (_, none, i) => gather(none, i), "a table of [0, 3] has no row to look up; give it one at least"],
+  ["gather", (_, none, i) => gather(none, i), "a table of [0, 3] has no rows; give it at least one"],
 ])("%s of entries that exist at no size is an error when it is traced", (op, make, message) => {
   const trace = () =>
     traceGraph(

@@ -351,8 +351,8 @@ export const opRuleMutants: readonly Mutant[] = [
       ["sizes of a letter differ", "known !== undefined && known.size !== size", "known === null"],
       [
         "a letter may stand twice in an operand",
-        "if (twice !== undefined)\n      throw faultIn(text, `${twice} stands twice in operand",
-        "if (twice === null)\n      throw faultIn(text, `${twice} stands twice in operand",
+        "if (twice !== undefined) throw faultIn(text, `${twice} appears twice in operand",
+        "if (twice === null) throw faultIn(text, `${twice} appears twice in operand",
       ],
       [
         "what is needed later is summed over",

@@ -73,7 +73,7 @@ const wrongGraphs: readonly [title: string, change: (graph: JsonGraph) => void, 
     (g) => {
       find(g, "tanh").operands = [99];
     },
-    /node %\d+ \(tanh\): an operand does not stand before it/,
+    /node %\d+ \(tanh\): an operand does not come before it/,
   ],
   [
     "an operand that is half",
@@ -94,7 +94,7 @@ const wrongGraphs: readonly [title: string, change: (graph: JsonGraph) => void, 
     (g) => {
       find(g, "tanh").aval.shape = ["B", 3];
     },
-    /\(tanh\): it is f32\[B,3\] where its op gives f32\[B,2\]/,
+    /\(tanh\): it is f32\[B,3\], but its op gives f32\[B,2\]/,
   ],
   [
     "a dtype that is none",

@@ -207,7 +207,7 @@ const damages: readonly [title: string, change: (document: Json) => unknown, fau
   [
     "a node that reads itself",
     (d) => edit(d, (t) => Object.assign(t.graph?.nodes?.[6] ?? {}, { operands: [6] })),
-    /node %6 \(\w+\): an operand does not stand before it/,
+    /node %6 \(\w+\): an operand does not come before it/,
   ],
   [
     "a line that is two",
