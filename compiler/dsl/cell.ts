@@ -64,9 +64,9 @@ export interface CellDefinition<Names extends string = string> {
  * equations of one time step, and reads each state by its name. Names can be any text: kernels, model files and the
  * command line show `?` or an escape for characters that cannot be printed.
  *
- * @param name Scope of its parameters, and the cell's name in files and messages.
- * @param shapes `state` gives the shape of each state, by name.
- * @param step The equations: x, the states by name and `units` in, the next states and an output out.
+ * @param name The scope of its parameters, and the cell's name in files and messages.
+ * @param shapes `state` returns the shape of each state, by name.
+ * @param step The equations: from x, the states by name and `units` to the next states and an output.
  */
 export function cell<Names extends string>(
   name: string,

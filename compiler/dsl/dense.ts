@@ -27,9 +27,9 @@ export interface DenseOptions {
  * concat(inputs)·W + b with W of shape [sum of the inputs' last axes, units] under `name/kernel` and b of shape [units]
  * under `name/bias`. Inputs have shape [..., features]; the result is [..., units].
  *
- * @param name Scope of its parameters.
+ * @param name The scope of its parameters.
  * @param inputs One tensor or several, each [..., features].
- * @param units Width of the result.
+ * @param units The number of features of the result.
  */
 export function dense(
   name: string,

@@ -29,8 +29,8 @@ type AvalsOf<Args extends readonly Tree<Tensor>[]> = { [I in keyof Args]: Tree<A
 /**
  * Makes a model of a function that uses parameters: with `dense`, `embedding`, `parameter` or a cell.
  *
- * @param name What graphs and messages call it.
- * @param f The function. It asks for its parameters while it is traced.
+ * @param name Its name in graphs and messages.
+ * @param f The function; it requests its parameters while it is traced.
  */
 export function model<Args extends readonly Tree<Tensor>[], R>(name: string, f: (...args: Args) => R): Model<Args, R> {
   return {

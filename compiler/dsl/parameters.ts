@@ -133,8 +133,8 @@ export function currentStore(): ParameterStore {
  * A trainable tensor in the current scope.
  *
  * @param name The last part of its path, within the current scope.
- * @param shape Whole numbers.
- * @param initializer How it starts, from the seed.
+ * @param shape Positive integers.
+ * @param initializer Computes its initial values from the seed.
  */
 export function parameter(name: string, shape: Shape, initializer: Initializer): Float {
   return currentStore().ask(name, shape, initializer);

@@ -58,7 +58,7 @@ export type ScanAttrs = OpAttrs["scan"];
 
 /** Throws a UserError if `graph` is not a graph. */
 export function checkGraph(where: string, graph: Graph): void {
-  expectArgument(Array.isArray(graph?.nodes), `${where}: the graph`, graph, "a Graph, such as traceGraph gives");
+  expectArgument(Array.isArray(graph?.nodes), `${where}: the graph`, graph, "a Graph, such as traceGraph returns");
 }
 
 export function nodeAt(graph: Graph, id: NodeId): Node {

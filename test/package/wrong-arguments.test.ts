@@ -91,11 +91,11 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
   ['objective "o": the loss is undefined; expected a function of what a batch holds', () => objective("o", {}, none)],
   ["traceGraph: the body of g is undefined; expected a function of tensors", () => traceGraph("g", [], none)],
   [
-    "printGraph: the graph is an object; expected a Graph, such as traceGraph gives",
+    "printGraph: the graph is an object; expected a Graph, such as traceGraph returns",
     () => printGraph(whatever(series)),
   ],
-  ["findNonFinite: the graph is undefined; expected a Graph, such as traceGraph gives", () => findNonFinite(none, {})],
-  ["gatesOf: the graph is undefined; expected a Graph, such as traceGraph gives", () => gatesOf(whatever(series))],
+  ["findNonFinite: the graph is undefined; expected a Graph, such as traceGraph returns", () => findNonFinite(none, {})],
+  ["gatesOf: the graph is undefined; expected a Graph, such as traceGraph returns", () => gatesOf(whatever(series))],
   [
     "gradientFlow: the network is an object; expected what languageModel or network makes",
     () => gradientFlow(whatever(own)),
@@ -222,7 +222,7 @@ describe.each(devices)("on $name", ({ open }) => {
         ),
     ],
     [
-      "compile: the graph is a function; expected a Graph, such as traceGraph gives",
+      "compile: the graph is a function; expected a Graph, such as traceGraph returns",
       (device) => device.compile(whatever(() => 1)),
     ],
     [`upload: the value is a list; ${makeIt}`, (device) => device.upload(whatever([1, 2]))],
