@@ -169,7 +169,7 @@ function checkState(cellName: string, key: string, before: Float, after: Float |
   if (!sameShape(before.shape, after.shape)) {
     throw faultOf(
       cellName,
-      `state ${key} is ${formatShape(before.shape)} before the step and ${formatShape(after.shape)} after it; they must be equal`,
+      `state ${key} is ${formatShape(before.shape)} before the step and ${formatShape(after.shape)} after it; the shapes must be equal`,
     );
   }
 }

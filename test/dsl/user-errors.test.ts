@@ -113,7 +113,7 @@ describe("an error", () => {
       output: now,
     }));
     expect(run(shrinks)).toThrow(
-      /^shrinks at .*: state h is \[2, 2\] before the step and \[2, 1\] after it; they must be equal/,
+      /^shrinks at .*: state h is \[2, 2\] before the step and \[2, 1\] after it; the shapes must be equal/,
     );
     const forgets = cell("forgets", { state: ({ units }) => ({ h: [units] }) }, (({ x: now }: { x: Float }) => ({
       state: {},

@@ -178,7 +178,7 @@ const wrongGraphs: readonly [title: string, change: (graph: JsonGraph) => void, 
     (g) => {
       g.inputs.push(g.nodes.findIndex(({ op }) => op === "tanh"));
     },
-    /input %\d+ is none/,
+    /input %\d+ is not an input node/,
   ],
   [
     "an input twice",
