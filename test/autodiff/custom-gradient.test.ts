@@ -363,7 +363,7 @@ describe("a graph with it", () => {
     [
       "a vjp that is no graph",
       (attrs) => Object.assign((attrs.vjp as { nodes: { operands: number[] }[] }).nodes[2] ?? {}, { operands: [9] }),
-      /does not stand before it|operands/,
+      /does not come before it|operands/,
     ],
   ])("with %s is refused", (_, damage, message) => {
     const aval = { name: "x", dtype: "f32", shape: [2] } as const;
