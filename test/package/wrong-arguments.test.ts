@@ -94,7 +94,10 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
     "printGraph: the graph is an object; expected a Graph, such as traceGraph returns",
     () => printGraph(whatever(series)),
   ],
-  ["findNonFinite: the graph is undefined; expected a Graph, such as traceGraph returns", () => findNonFinite(none, {})],
+  [
+    "findNonFinite: the graph is undefined; expected a Graph, such as traceGraph returns",
+    () => findNonFinite(none, {}),
+  ],
   ["gatesOf: the graph is undefined; expected a Graph, such as traceGraph returns", () => gatesOf(whatever(series))],
   [
     "gradientFlow: the network is an object; expected what languageModel or network makes",
