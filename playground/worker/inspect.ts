@@ -13,6 +13,9 @@ import type { Inspection } from "../shared/protocol.ts";
 import { lineOf } from "./fault.ts";
 import type { Run } from "./run.ts";
 
+/** Places in the page's own scripts, which say nothing to a visitor. */
+const inScripts = / {2}\/\/ (?:https?|blob):\S+$/gm;
+
 export function inspectRun({ name, network, device, spec }: Run): Inspection {
   const { clipNorm, batch, time } = spec.settings;
   const step = trainingStep(network, { optimizer: adam(), clipNorm: clipNorm ?? undefined });
@@ -24,7 +27,7 @@ export function inspectRun({ name, network, device, spec }: Run): Inspection {
       name: pass,
       about: aboutPass(pass) ?? "as the equations were traced",
       nodes: countNodes(graph),
-      text: printGraph(graph, { sites: true }),
+      text: printGraph(graph, { sites: true }).replaceAll(inScripts, ""),
     })),
     kernels: program.kernels.map(kernelReport),
     schedules: program.schedules,

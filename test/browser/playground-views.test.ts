@@ -149,5 +149,10 @@ test("curves, columns and gates have legends, and losses their units", async () 
   await eventually(() => columns.allTextContents()).toEqual(["y, read", "y, forecast"]);
   await page.getByRole("tab", { name: "Gradient flow" }).click();
   await eventually(() => page.getByLabel("Curves of the plot").locator("li").count()).toBe(2);
+  // Places in the IR are lines of the cell, and not of the page's scripts.
+  await page.getByRole("tab", { name: "Compiled" }).click();
+  const ir = page.locator(".code .cm-content");
+  await eventually(() => ir.textContent()).toMatch(/\/\/ cell\.ts:\d+/);
+  expect(await ir.textContent()).not.toContain("http:");
   await page.close();
 });
