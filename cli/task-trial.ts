@@ -38,7 +38,7 @@ export interface TrialResult {
   /** Loss of a predictor that ignores its input, and of an optimal one. */
   readonly baseline: number;
   readonly best: number;
-  /** The task's own measure, where it has one. */
+  /** The task's own metrics, if it has any. */
   readonly score: Readonly<Record<string, number>>;
 }
 

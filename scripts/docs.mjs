@@ -1,6 +1,6 @@
 /**
  * @file `npm run docs`: builds the documentation site into dist-docs/: the pages of docs/, and the API reference from the
- * docstrings. It works from any folder of any web server; `--serve` is one. Fails where a link leads nowhere.
+ * docstrings. It works from any folder of any web server; `--serve` is one. Fails if a link is broken.
  */
 import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";

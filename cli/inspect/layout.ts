@@ -63,7 +63,7 @@ function* totals(
   yield `            = ${bytesFormula(program)}`;
 }
 
-/** Such as `lstm 4 x 250 steps`, or `lstm 2 x 430 + 140 steps` where the last chunk is shorter. */
+/** Such as `lstm 4 x 250 steps`, or `lstm 2 x 430 + 140 steps` if the last chunk is shorter. */
 function chunkText({ scan, dispatches, steps, lastSteps }: ChunkCount): string {
   const isEven = lastSteps === steps;
   return `${scan} ${isEven ? dispatches : dispatches - 1} x ${steps}${isEven ? "" : ` + ${lastSteps}`} steps`;

@@ -119,7 +119,7 @@ function stepFor(model: SavedModel): Graph {
   const [read, given] = [[...avals.keys()].filter(isRead), outputNames(source)];
   if (read.length !== 1 || given.length !== 1)
     throw new UserError(
-      `${where}: it reads ${read.join(", ") || "nothing"} and gives ${given.join(", ")}; a module takes one array and gives one: export the model as ONNX`,
+      `${where}: it reads ${read.join(", ") || "nothing"} and returns ${given.join(", ")}; a module has one input array and one output array: export the model as ONNX`,
     );
   const whole = [...avals].find(([name, { dtype }]) => name.startsWith("state/") && dtype !== "f32");
   if (whole !== undefined)

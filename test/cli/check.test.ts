@@ -136,7 +136,7 @@ test("a surrogate gradient is wrong with a note that says why, and right with --
   const strict = await run("check", "lif", "--seed", "1", "--cases", "20");
   expect(strict.code).toBe(1);
   expect(strict.stdout).toMatch(
-    /note: customGradient at \S*lif\.ts:\d+(, \S*lif\.ts:\d+)*: reverse mode takes its vjp, .* \(--surrogates\)$/m,
+    /note: customGradient at \S*lif\.ts:\d+(, \S*lif\.ts:\d+)*: reverse mode uses its vjp, .* \(--surrogates\)$/m,
   );
   const { code, stdout } = await run("check", "lif", "--seed", "1", "--cases", "4", "--surrogates");
   expect(code).toBe(0);

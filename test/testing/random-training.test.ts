@@ -1,6 +1,6 @@
 /**
- * @file Random training runs: a device whose update is a little wrong is found, whatever the rule; what rounding may do is
- * told from what it may not; every cell and every optimizer is drawn.
+ * @file Random training runs: a device with a slightly wrong update is found for every rule; effects of rounding are
+ * distinguished from errors; every cell and every optimizer is generated.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { zoo } from "../../cells/zoo.ts";

@@ -104,7 +104,7 @@ describe("gradients", () => {
     // Numbers are drawn with three decimals, and there the sine is 0.
     const edges = ({ x }: Given<"x">) => abs(sin(mul(x, 1000 * Math.PI)));
     expect(() => checkGradients(edges, { arguments: { x: [1] }, cases: 3, seed: 1 })).toThrow(
-      /every case lies on a kink/,
+      /every case is on a kink/,
     );
   });
 
@@ -146,7 +146,7 @@ describe("gradients of a customGradient", () => {
     const report = checkGradients(wrong, { arguments: shapes, cases: 5, seed: 1 });
     expect(report.failure?.customGradients.join()).toMatch(/testing\.test\.ts:\d+/);
     expect(reportLines(report).join("\n")).toMatch(
-      /^ {4}note: customGradient at .*testing\.test\.ts:\d+:\d+: reverse mode takes its vjp, .* check with \{ surrogates: true \} \(--surrogates\)$/m,
+      /^ {4}note: customGradient at .*testing\.test\.ts:\d+:\d+: reverse mode uses its vjp, .* check with \{ surrogates: true \} \(--surrogates\)$/m,
     );
   });
 

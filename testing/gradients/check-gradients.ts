@@ -1,5 +1,5 @@
 /**
- * @file The gradient check: random cases of a cell or a function until one fails, which is then made as small as it gets.
+ * @file The gradient check: runs random cases of a cell or a function until one fails, then shrinks the failing case.
  */
 import fc from "fast-check";
 import { UserError } from "../../compiler/graph/errors.ts";
@@ -13,90 +13,90 @@ import { type DifferentiableFunction, type Programs, sitesOf, traceFunction, tra
 
 /** Options of `checkGradients` on a cell. */
 export interface GradientOptions {
-  /** Random cases; 100 by default. */
+  /** Number of random cases; 100 by default. */
   readonly cases?: number;
-  /** Of the cases: the same seed draws the same. By default another one each time. */
+  /** Random seed of the cases; the same seed repeats them. By default a new one each time. */
   readonly seed?: number;
-  /** 2 checks the derivative of the gradient as well. */
+  /** 2 also checks the derivative of the gradient. */
   readonly order?: 1 | 2;
   /**
-   * Takes the vjp of every `customGradient` as the derivative, though it is not that of its function, as that of a spike is
-   * not: reverse mode is compared with forward mode by the same vjps, and with no difference quotient. By default a vjp has
-   * to agree with the function.
+   * Treats the vjp of every `customGradient` as the derivative, even if it is not that of its function (as for a spike):
+   * reverse mode is compared with forward mode through the same vjps, and not with difference quotients. By default a vjp
+   * must agree with the function.
    */
   readonly surrogates?: boolean;
-  /** Only this many units, for cells that cannot have any number. */
+  /** Fixed number of units, for cells that do not support every number. */
   readonly units?: number;
-  /** Only this many features of the input. */
+  /** Fixed number of features of the input. */
   readonly features?: number;
-  /** Only these sizes, for cells that were traced at some. */
+  /** Only these sizes, for cells that were traced at fixed sizes. */
   readonly sizes?: readonly { readonly units: number; readonly features: number }[];
 }
 
 /** Options of `checkGradients` on a function. */
 export interface FunctionOptions<Names extends string = string>
   extends Pick<GradientOptions, "cases" | "seed" | "order" | "surrogates"> {
-  /** Shape of each argument, in which B and T may stand for sizes that vary; or `{ shape, from, to }` where it is defined. */
+  /** Shape of each argument, where B and T are variable sizes; or `{ shape, from, to }` with its domain. */
   readonly arguments: ArgumentSpecs<Names>;
 }
 
-/** What a gradient check found. */
+/** The result of a gradient check. */
 export interface GradientReport {
-  /** Of the cell or function. */
+  /** Name of the cell or function. */
   readonly name: string;
-  /** Draws the same cases again. */
+  /** Seed that repeats the same cases. */
   readonly seed: number;
-  /** Cases that were compared before the first fault, or all. */
+  /** Number of cases compared until the first failure, or of all. */
   readonly cases: number;
-  /** Derivatives that were compared. */
+  /** Number of compared derivatives. */
   readonly comparisons: number;
-  /** Directions along which there is no derivative to compare. */
+  /** Number of directions without a derivative, because of a kink. */
   readonly kinks: number;
-  /** Directions along which rounding, or how fast the function turns, hides the derivative from every quotient. */
+  /** Number of directions without a reliable quotient, because of rounding or strong curvature. */
   readonly undetermined: number;
-  /** Arguments that were left out of every case: nothing is known of their derivatives. */
+  /** Arguments that were left out in every case, so that their derivatives were not checked. */
   readonly uncompared: readonly string[];
   /** The largest relative errors among comparisons that passed. */
   readonly worst: Comparison["worst"];
   /** The lines of each `customGradient` whose vjp was taken as the derivative; see the option `surrogates`. */
   readonly surrogates: readonly string[];
-  /** The derivatives of all arguments were compared, and all are right. */
+  /** Whether the derivatives of all arguments were compared and are right. */
   readonly right: boolean;
-  /** The smallest case that fails, if one does. */
+  /** The smallest failing case, if any. */
   readonly failure?: GradientFailure;
 }
 
-/** A case whose gradient is wrong, made as small as it gets. */
+/** The smallest case with a wrong gradient. */
 export interface GradientFailure {
   /** Its sizes and the seed of its numbers. */
   readonly case: Case;
-  /** Of a function, which has neither units nor features nor a state. */
+  /** Whether a function was checked, which has no units, features or state. */
   readonly isFunction: boolean;
   /** What is wrong, and with respect to which argument. */
   readonly fault: Fault;
-  /** How often it was made smaller. */
+  /** Number of shrinking steps. */
   readonly shrinks: number;
   /** The numbers of the case, by argument. */
   readonly arguments: readonly { readonly name: string; readonly value: NdArray }[];
-  /** Where stopGradient cuts derivatives off on purpose. */
+  /** Lines where stopGradient blocks derivatives. */
   readonly stops: readonly string[];
-  /** Where a customGradient gives a derivative of its own. */
+  /** Lines where a customGradient defines its own derivative. */
   readonly customGradients: readonly string[];
 }
 
-/** The sizes that are tried: small enough for the interpreter, and different enough to tell axes apart. */
+/** The largest sizes: small enough for the interpreter, and different enough to distinguish axes. */
 const largest = { units: 5, features: 4, batch: 3, time: 6 };
 export const casesByDefault = 100;
 
 /**
  * Compares the gradient of a cell, or of a function of f32 tensors, with forward mode and with central differences, in
- * float64 and on random cases: sizes, numbers, and for a cell whether it starts in a carried state. A case that fails is
- * shrunk to the smallest that still does.
+ * float64 and on random cases: sizes, numbers, and for a cell whether it starts in a carried state. A failing case is shrunk
+ * to the smallest one that still fails.
  *
- * @throws UserError where the cell or function itself cannot be traced, or has a kink wherever it is looked at.
+ * @throws UserError if the cell or function cannot be traced, or has a kink in every case.
  */
 export function checkGradients(definition: CellDefinition, options?: GradientOptions): GradientReport;
-/** As for a cell, of a function of f32 tensors by name. */
+/** The same for a function of f32 tensors by name. */
 export function checkGradients<Names extends string>(
   compute: DifferentiableFunction<Names>,
   options: FunctionOptions<Names>,
@@ -156,7 +156,7 @@ function check(
       const secondOf = () => compareSecond(second(), drawn, isOwn);
       const found = withSecond(compareCase(programs, drawn, isOwn), order, secondOf);
       const { worst, fault } = found;
-      // What is tried only to shrink a failing case is not counted.
+      // Cases tried only for shrinking are not counted.
       if (!total.failed) {
         total.cases += 1;
         total.comparisons += found.compared.length;
@@ -181,7 +181,7 @@ function check(
   };
   if (!outcome.failed) {
     if (comparisons > 0) return { ...report, uncompared, right: uncompared.length === 0 };
-    const why = kinks >= undetermined ? "lies on a kink" : "hides its derivatives behind rounding or turns too fast";
+    const why = kinks >= undetermined ? "is on a kink" : "has too much rounding or curvature for difference quotients";
     throw new UserError(`${name}: every case ${why}, so there is no derivative to compare`);
   }
   const smallest = outcome.counterexample?.[0];
@@ -209,10 +209,10 @@ function check(
   };
 }
 
-/** The name under which the second order is counted: it moves all arguments together. */
+/** The name under which second order is counted; its direction covers all arguments. */
 const secondOrder = "second order";
 
-/** The comparison with second order joined to it, where it was asked for and the first found nothing wrong. */
+/** The comparison, extended by second order if requested and if the first order is right. */
 function withSecond(first: Comparison, order: 1 | 2, second: () => SecondComparison): Comparison {
   if (order === 1 || first.fault !== undefined) return first;
   const { worst, leftOut, fault } = second();
@@ -251,7 +251,7 @@ interface Traced {
   readonly second: () => SecondPrograms;
 }
 
-/** A set of programs serves every case of its units and features. */
+/** Caches programs by units and features: one set serves all cases of these sizes. */
 function tracedOnce(trace: (sizes: Case) => Programs): (sizes: Case) => Traced {
   const traced = new Map<string, Traced>();
   return (sizes) => {
@@ -278,7 +278,7 @@ class WrongGradient extends Error {
   }
 }
 
-/** The cell's own error, with the sizes at which it appears: some cells exist only for some. */
+/** Adds the sizes to an error of the cell: some cells support only some sizes. */
 function withSizes(error: unknown, sizes: Case | undefined): unknown {
   if (!(error instanceof Error) || sizes === undefined) return error;
   const { units, features } = sizes;

@@ -1,6 +1,6 @@
 /**
- * @file Second order compared: the derivative of the gradient along a random direction of all arguments, by reverse mode
- * twice, by forward mode over reverse mode, and by a difference quotient of the gradient.
+ * @file Compares second derivatives: the derivative of the gradient along a random direction of all arguments, by reverse
+ * over reverse mode, by forward over reverse mode, and by a difference quotient of the gradient.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, interpret, type NdArray } from "../../index.ts";
@@ -22,16 +22,16 @@ export interface SecondPrograms {
 
 export interface SecondComparison {
   readonly worst: { readonly forward: number; readonly difference: number };
-  /** Why there is nothing to compare: the gradient jumps along the direction, or no quotient of it settles. */
+  /** Why nothing was compared: the gradient jumps along the direction, or no quotient of it converges. */
   readonly leftOut?: "kink" | "undetermined";
   readonly fault?: Fault;
 }
 
-/** With `surrogates`, two modes are compared with each other alone. */
+/** With `surrogates`, only the two modes are compared with each other. */
 export function compareSecond(programs: SecondPrograms, sizes: Case, surrogates = false): SecondComparison {
   const args = drawArguments(programs, sizes);
   const direction = drawWholeDirection(programs.arguments, sizes);
-  // What an intermediate of size 1 rounds off cannot be told from a second derivative.
+  // The rounding of an intermediate of size 1 cannot be distinguished from a second derivative.
   const [value] = interpret(programs.value, args);
   const size = Math.min(1, Math.abs(value?.data[0] ?? 1));
   const reverse = interpret(programs.second, [...args, ...direction]);
@@ -41,7 +41,7 @@ export function compareSecond(programs: SecondPrograms, sizes: Case, surrogates 
       programs.reverse,
       args.map((given, i) => along(given, direction[i], h)),
     ).slice(1);
-  // What is no number is named, and enters no tolerance.
+  // NaN is reported, and affects no tolerance.
   const odd = programs.arguments.find((_, i) => !isFiniteArray(at(reverse, i)));
   const scale = Math.max(norm(reverse.filter(isFiniteArray)), 1e-4 * (norm(gradientAt(0)) + size), 1e-9);
   const forwardError = norm(difference(forward, reverse)) / scale;

@@ -1,6 +1,6 @@
 /**
- * @file One case compared: reverse mode against forward mode and against difference quotients, along a random direction
- * of each argument by itself, so that a fault has the name of a weight, of the input or of a state.
+ * @file Compares one case: reverse mode with forward mode and with difference quotients, along a random direction of each
+ * argument separately, so that a failure names a weight, the input or a state.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import { interpret, type NdArray, ndarray } from "../../index.ts";
@@ -11,27 +11,27 @@ import { differenceTolerance, exactTolerance } from "../tolerance.ts";
 import { type Case, drawArguments, drawDirection } from "./case.ts";
 import type { Programs } from "./programs.ts";
 
-/** Relative errors above these are faults. Two modes are both exact; a quotient is not. */
+/** Limits of relative errors. Both modes are exact; a quotient is not. */
 export const LIMITS = { forward: exactTolerance, difference: differenceTolerance } as const;
 
 export interface Fault {
-  /** The argument whose derivative is wrong; none where the value is. */
+  /** The argument whose derivative is wrong; undefined if the value is wrong. */
   readonly argument?: string;
   readonly reason: string;
 }
 
 export interface Comparison {
   readonly worst: { readonly forward: number; readonly difference: number };
-  /** The arguments whose derivatives were compared. */
+  /** Arguments whose derivatives were compared. */
   readonly compared: readonly string[];
-  /** Directions along which the function has a kink (relu at 0) and so no derivative to compare. */
+  /** Number of directions in which the function has a kink (relu at 0) and so no derivative. */
   readonly kinks: number;
-  /** Directions along which no quotient settles: the function turns too fast, or rounding hides how it does. */
+  /** Number of directions in which no quotient converges, because of strong curvature or rounding. */
   readonly undetermined: number;
   readonly fault?: Fault;
 }
 
-/** With `surrogates`, what a customGradient says is the derivative, and no quotient knows it. */
+/** With `surrogates`, the vjp of a customGradient is the derivative, and quotients are not compared. */
 export function compareCase(programs: Programs, sizes: Case, surrogates = false): Comparison {
   const args = drawArguments(programs, sizes);
   const [value, ...gradients] = interpret(programs.reverse, args);
@@ -44,7 +44,7 @@ export function compareCase(programs: Programs, sizes: Case, surrogates = false)
   };
 
   if (!Number.isFinite(f)) return result({ reason: notDefined(programs, f) });
-  // A gradient that is no number is named before any other is compared, so that it enters no tolerance.
+  // A gradient that is NaN is reported before any other is compared, so that it affects no tolerance.
   const isOdd = (index: number) => !isFiniteArray(at(gradients, index));
   const inOrder = [...programs.arguments.entries()].sort(([a], [b]) => Number(isOdd(b)) - Number(isOdd(a)));
   const total = norm(gradients);
@@ -65,11 +65,11 @@ export function compareCase(programs: Programs, sizes: Case, surrogates = false)
       return fail(`reverse mode gives ${reverse}${where}`);
     }
     const scale = Math.max(norm([gradient]), 1e-6 * total, 1e-9);
-    // Rounding is relative to the value; the rest is relative to the gradient of this argument.
+    // Rounding is relative to the value; other errors are relative to the gradient of this argument.
     const exactScale = Math.max(scale, 1e-4 * (total + Math.abs(f)));
     const forwardError = Math.abs(forward - reverse) / exactScale;
     if (!Number.isFinite(forward) && quotients(scale).outcome !== "wrong") {
-      // 0 · ∞ of a chain through a point without a finite derivative, such as the square root at 0.
+      // 0 · ∞ in a chain through a point without a finite derivative, such as the square root at 0.
       leftOut.kink += 1;
       continue;
     }

@@ -1,7 +1,7 @@
 /**
- * @file What is checked: one scalar made of everything that a cell computes over a sequence, as a function of its
- * weights, its inputs and its first state, or one made of what any function computes; with its derivatives. Batch and
- * time are symbols, so one set of programs serves every case of the same sizes.
+ * @file The checked programs: a scalar that depends on everything a cell computes over a sequence, as a function of its
+ * weights, inputs and initial state, or on all results of a function; and its derivatives. Batch and time are symbols, so
+ * one set of programs serves all cases of the same sizes.
  */
 import { withTransposedVjps } from "../../compiler/autodiff/forward.ts";
 import { inWords, UserError } from "../../compiler/graph/errors.ts";
@@ -31,20 +31,20 @@ type Float = Tensor<"f32">;
 type Arguments = Readonly<Record<string, Float>>;
 
 export interface Argument {
-  /** "x", "state c", "parameter forget/kernel", or a function's own name for it. */
+  /** "x", "state c", "parameter forget/kernel", or the name of a function's argument. */
   readonly name: string;
   readonly aval: Aval<"f32">;
-  /** What a cell reads and where sequences start is drawn otherwise than weights. */
+  /** Inputs and initial states of a cell are generated differently from weights. */
   readonly role: "weight" | "x" | "state" | "argument";
-  /** Where a function is defined, and its numbers are drawn from; for cells and by default ±1.5. */
+  /** Domain of a function, and range of its numbers; by default, and for cells, ±1.5. */
   readonly domain?: Domain;
 }
 
-/** Numbers between two others. */
+/** A range of numbers. */
 export interface Domain {
-  /** The least. */
+  /** Lower bound. */
   readonly from: number;
-  /** The largest. */
+  /** Upper bound. */
   readonly to: number;
 }
 
@@ -54,7 +54,7 @@ export interface Programs {
   readonly value: Graph;
   /** (arguments) -> the scalar and its gradient with respect to each argument: reverse mode. */
   readonly reverse: Graph;
-  /** (arguments) -> everything computed, as it is, and the gradient of the scalar. */
+  /** (arguments) -> all results, and the gradient of the scalar. */
   readonly everything: () => Graph;
   /** (arguments, tangents) -> the scalar's derivative along the tangents: forward mode. */
   readonly forward: Graph;
@@ -66,7 +66,7 @@ export interface Programs {
   readonly finalState?: Graph;
 }
 
-/** A cell over a sequence [T, B, features], from a state that is given. */
+/** A cell over a sequence [T, B, features], from a given state. */
 export function tracePrograms(definition: CellDefinition, units: number, features: number): Programs {
   const cell = definition(units);
   const states = Object.keys(cell.stateShapes);
@@ -97,7 +97,7 @@ export function tracePrograms(definition: CellDefinition, units: number, feature
 /** A function of f32 tensors by name. */
 export type DifferentiableFunction<Names extends string = string> = (given: Readonly<Record<Names, Float>>) => Float;
 
-/** A function on tensors of given shapes, in which B and T may stand; where it gives several numbers, each counts. */
+/** A function on tensors of given shapes, which can include B and T; all its results are checked. */
 export function traceFunction(compute: DifferentiableFunction, args: readonly Argument[]): Programs {
   return derivatives(args, (given) => {
     const result: unknown = compute(given);
@@ -157,7 +157,7 @@ const inputsOf = (args: readonly Argument[]) => args.map(({ name, aval }) => ({ 
 const recordOf = (args: readonly Argument[], tensors: readonly Tensor[]): Arguments =>
   Object.fromEntries(args.map(({ name }, i) => [name, tensors[i] as Float]));
 
-/** Where derivatives are cut off on purpose, or given by a vjp: the place of each stopGradient, or customGradient. */
+/** The source lines of each stopGradient or customGradient. */
 export function sitesOf(op: "stopGradient" | "customGradient", graph: Graph): string[] {
   const sites = graph.nodes.flatMap((node, id) => {
     if (node.op === "scan") return sitesOf(op, node.attrs.body);
@@ -176,8 +176,8 @@ function stateOf(given: Arguments, states: readonly string[]): State {
 }
 
 /**
- * Every element counts, each with a weight of its own from 1/2 to 3/2, so that no two errors can cancel by symmetry. f32
- * holds the weights exactly: a device computes the same ones.
+ * Every element has its own weight from 1/2 to 3/2, so that errors cannot cancel by symmetry. The weights are exact in f32,
+ * so a device computes the same ones.
  */
 function weightedSum(results: readonly Float[]): Float {
   const weighted = results.map((x, site) => {

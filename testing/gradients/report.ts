@@ -1,10 +1,10 @@
-/** @file What a gradient check found, as lines for people: the outcome, or the smallest case that fails. */
+/** @file The report of a gradient check as lines of text: the outcome, or the smallest failing case. */
 import type { NdArray } from "../../index.ts";
 import type { Case } from "./case.ts";
 import type { GradientFailure, GradientReport } from "./check-gradients.ts";
 import { LIMITS } from "./compare.ts";
 
-/** The lines of a report; the last but one of a failure says how to see it again. */
+/** The lines of a report; for a failure, they include how to repeat it. */
 export function reportLines(report: GradientReport, again = `seed ${report.seed}`): string[] {
   const { name, cases, seed } = report;
   const heading = `${name}: reverse-mode gradient, ${cases} random case${cases === 1 ? "" : "s"} (seed ${seed})`;
@@ -18,16 +18,16 @@ export function reportLines(report: GradientReport, again = `seed ${report.seed}
 
 function outcome(report: GradientReport): string[] {
   const { comparisons, kinks, undetermined, uncompared, worst, surrogates, right } = report;
-  const onKinks = kinks === 0 ? "" : `, ${kinks} more lay on a kink and were left out`;
+  const onKinks = kinks === 0 ? "" : `, ${kinks} more on a kink were left out`;
   const hidden =
-    undetermined === 0 ? "" : `, ${undetermined} more are hidden from quotients by rounding or sharp turns`;
+    undetermined === 0 ? "" : `, ${undetermined} more have no reliable quotient (rounding or strong curvature)`;
   return [
     `  ${comparisons} derivatives compared${onKinks}${hidden}`,
     `  against forward mode         worst error ${worst.forward.toExponential(1)} (limit ${LIMITS.forward})`,
     surrogates.length === 0
       ? `  against central differences  worst error ${worst.difference.toExponential(1)} (limit ${LIMITS.difference})`
       : `  against central differences  not compared: the vjp of customGradient at ${surrogates.join(", ")} was taken as the derivative`,
-    right ? "right" : `not compared in any case: ${uncompared.join(", ")}; what was compared agrees`,
+    right ? "right" : `not compared in any case: ${uncompared.join(", ")}; all others agree`,
   ];
 }
 
@@ -51,9 +51,9 @@ function complaint(
 const aboutOwn = (isSurrogate: boolean) =>
   isSurrogate
     ? "its vjp was taken as the derivative; it must be linear in the cotangent"
-    : "reverse mode takes its vjp, not the derivative of its function; where the two differ on purpose, check with { surrogates: true } (--surrogates)";
+    : "reverse mode uses its vjp, not the derivative of its function; if the two differ on purpose, check with { surrogates: true } (--surrogates)";
 
-/** Of a function only the sizes of B and T vary. */
+/** The sizes of a case in words; for a function only B and T. */
 export function sizesOf({ units, features, batch, time, carried }: Case, isFunction: boolean): string {
   if (isFunction) return `B ${batch}, T ${time}`;
   return `units ${units}, features ${features}, batch ${batch}, time ${time}, starting ${carried ? "in a carried state" : "at zero"}`;

@@ -1,6 +1,6 @@
 /**
- * @file Random instructions of functions that are made of ops. They stand behind all others: plans that were kept know
- * instructions by their number.
+ * @file Random instructions of functions composed of ops. They come after all other rules, because stored plans refer to
+ * instructions by number.
  */
 import { customGradient, mul, oneMinus, square, type Tensor, tanh } from "../../index.ts";
 import { type Instruction, type Rule, type StepInProgress, widthOf } from "./instructions.ts";
@@ -9,7 +9,7 @@ import { scatterColumns } from "./structural-rules.ts";
 
 type Float = Tensor<"f32">;
 
-/** Functions that accept every number, with what they take beside it and the bound of the result. */
+/** Functions that accept every number, with their other arguments and the bound of the result. */
 const ofOne: Readonly<Partial<Record<DslName, readonly [readonly Argument[], (bound: number) => number]>>> = {
   silu: [[], (b) => b],
   mish: [[], (b) => b],
@@ -63,7 +63,7 @@ const inverse: Rule = (step, { a, n }) => {
   step.push(step.writer.call(name, [x], name === "log1p" ? Math.log1p(x.bound) : 10));
 };
 
-/** One column: each element may lie near a whole number or near 0, and the more there are the more cells are discarded. */
+/** One column: any element can be near an integer or near 0, and more elements mean more discarded cells. */
 const whole: Rule = (step, { a, n }) => {
   const x = step.fit(step.pick(a), [1]);
   step.push(step.writer.call(n % 2 === 0 ? "ceil" : "sign", [x], x.bound + 1));
@@ -83,7 +83,7 @@ const product: Rule = (step, { a, n }) => {
   step.push(step.writer.call("prod", [x, innerAxis(x, n), { keepAxes: true }], 1));
 };
 
-/** Of what is never 0, where a norm has a kink. */
+/** A norm has a kink at 0, so its operand is never 0. */
 const reduction: Rule = (step, { a, n }) => {
   const { writer } = step;
   const x = step.pick(a);

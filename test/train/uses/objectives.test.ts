@@ -182,7 +182,7 @@ describe("step by step", () => {
       "x is [3, 2]; expected 2 rows",
     );
     expect(lineOf(() => modelToWasm(model))).toBe(
-      "modelToWasm: it reads x, topic and gives y, counted; a module takes one array and gives one: export the model as ONNX",
+      "modelToWasm: it reads x, topic and returns y, counted; a module has one input array and one output array: export the model as ONNX",
     );
   });
 
