@@ -1,6 +1,6 @@
 /**
  * @file `npm run docs`: builds the documentation site into dist-docs/: the pages of docs/, and the API reference from the
- * docstrings. It works from any folder of any web server; `--serve` is one. Fails if a link is broken.
+ * docstrings. It can be served from any folder of any web server; `--serve` starts one. Fails if a link is broken.
  */
 import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -19,8 +19,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const command = new Command("npm run docs --")
   .description("Builds the documentation site, with the API reference.")
   .argument("[folder]", "where to write it", join(root, "dist-docs"))
-  .option("--serve", "show it on a local web server afterwards")
-  .option("--port <n>", "port of that server", port, 4173)
+  .option("--serve", "serve it locally afterwards")
+  .option("--port <n>", "port of the server", port, 4173)
   .configureOutput({
     outputError: (text, write) => write(text.replace(/^error: /, "docs: ").replace(/\s*\n\s*(?=\S)/g, " ")),
   })
@@ -36,7 +36,7 @@ const { writeSources } = await jiti.import("./docs/site.ts");
 const { baseMark, relocate } = await jiti.import("./docs/relocate.ts");
 const { brokenLinks } = await jiti.import("./docs/check-site.ts");
 
-// In node_modules, where packages are found and nothing else looks; each run has a folder of its own.
+// In node_modules, where packages resolve and other tools do not look; each run has its own folder.
 const folder = join(root, `node_modules/.cellgrad-docs-${process.pid}`);
 try {
   progress("reading the exports of all entries");
@@ -44,13 +44,13 @@ try {
   progress(`building ${pages} pages`);
   process.env.CELLGRAD_DOCS_BASE = baseMark;
   const { build } = await import("vitepress");
-  // VitePress tells its steps on standard output; only its errors are wanted.
+  // Hides VitePress's progress on standard output, but not its errors.
   await build(folder, { logLevel: "warn" });
   const built = join(folder, ".vitepress/dist");
   relocate(built);
   const broken = brokenLinks(built);
   if (broken.length > 0) {
-    console.error(`docs: ${broken.length} links lead nowhere:\n  ${broken.join("\n  ")}`);
+    console.error(`docs: ${broken.length} broken links:\n  ${broken.join("\n  ")}`);
     process.exitCode = 1;
   } else {
     rmSync(out, { recursive: true, force: true });

@@ -1,11 +1,11 @@
-/** @file The API reference as pages of Markdown: a front page of entries, and a page for each entry. */
+/** @file The API reference as Markdown pages: a front page of entries, and a page for each entry. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Entry, Exported, Member } from "./declarations.ts";
 import { slug } from "./slug.ts";
 
-/** Of an entry's page within the site, such as `api/networks`. */
+/** Path of an entry's page in the site, such as `api/networks`. */
 export function pageOf(module: string): string {
   return `api/${module.replace("cellgrad/", "")}`;
 }
@@ -21,7 +21,7 @@ export function prose(doc: string): string {
     .join("\n\n");
 }
 
-/** Marks of Markdown and HTML that a docstring uses as plain text are escaped, outside code. */
+/** Escapes characters outside code that Markdown or HTML would interpret. */
 function paragraph(text: string): string {
   return text
     .replace(/\{@link (\w+)\}/g, "`$1`")
@@ -41,7 +41,7 @@ function sentence(text: string): string {
   return paragraph(text.replace(/\s*\n\s*/g, " ").trim());
 }
 
-/** Lays out the signatures of all entries as Biome does code, in one run. */
+/** Formats the signatures of all entries with Biome, in one run. */
 function formatted(root: string, entries: readonly Entry[]): (signature: string) => string {
   const all = [...new Set(entries.flatMap(({ exports }) => exports.flatMap(({ signatures }) => signatures)))];
   const mark = (i: number) => `// signature ${i}\n`;
@@ -83,7 +83,7 @@ function groupsOfOps(text: string): Groups {
   return [...lists, ["Initializers", initializers] as const].map(([title, all]) => [title, once(all)]);
 }
 
-/** The comments of an entry's source that stand over its exports, as titles, and the sources under them. */
+/** The comments above an entry's exports, as titles, with the sources under them. */
 function sections(source: string): (readonly [title: string, paths: readonly string[]])[] {
   return source
     .split(/^\/\/ /m)
@@ -94,7 +94,7 @@ function sections(source: string): (readonly [title: string, paths: readonly str
     ]);
 }
 
-/** Apart from the names of exports, which are anchors too. */
+/** Anchors that differ from the names of exports, which are anchors too. */
 function groupId(title: string): string {
   return `group-${slug(title)}`;
 }
@@ -130,7 +130,7 @@ function groupsOf(root: string, entry: Entry): Groups {
   });
 }
 
-/** The pages by path within the site, without ending. `sourceLink` gives the address of a line of a source. */
+/** The pages by path in the site, without extension. `sourceLink` returns the URL of a source line. */
 export function apiPages(
   root: string,
   entries: readonly Entry[],
@@ -139,7 +139,7 @@ export function apiPages(
   const format = formatted(root, entries);
   const types = new Map(entries.flatMap(({ exports }) => exports.map((one) => [one.name, one] as const)));
 
-  /** Members of a type, those of the types that it extends included. */
+  /** Members of a type, including those of the types it extends. */
   function membersOf(type: string): readonly Member[] {
     const { members = [], signatures = [] } = types.get(type) ?? {};
     const [, clause = ""] = /^interface .*? extends (.*?) \{/s.exec(signatures[0] ?? "") ?? [];
@@ -148,7 +148,7 @@ export function apiPages(
     return [...members, ...extended.filter(({ name }) => !own.has(name))];
   }
 
-  /** Members of the option types that a function takes. */
+  /** Members of the option types of a function. */
   function optionsOf({ kind, signatures, name }: Exported): string[] {
     if (kind !== "function" && kind !== "constant") return [];
     const used = [...new Set(signatures.join("\n").match(/\b\w+(Options|Sizes)\b/g))];
@@ -158,7 +158,7 @@ export function apiPages(
     });
   }
 
-  /** Parameters that have a text: their own, or the first sentence about their type. Options are listed by themselves. */
+  /** Parameters with a description: their own, or the first sentence about their type. Options are listed separately. */
   function parametersOf({ texts, parameters }: Exported): string[] {
     const tags = texts.flatMap(({ tags = [] }) => tags);
     const told = new Map<string, string>();

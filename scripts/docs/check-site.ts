@@ -1,4 +1,4 @@
-/** @file Follows every link of a built site that stays within it: the file must be there, and so must the place in it. */
+/** @file Follows every internal link of a built site: the file must exist, and so must the anchor in it. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 
@@ -17,7 +17,7 @@ function read(path: string): Page {
   };
 }
 
-/** What is wrong, a line each. */
+/** The errors, one line each. */
 export function brokenLinks(folder: string): string[] {
   const known = new Map<string, Page>();
   const pageAt = (path: string) => {

@@ -1,6 +1,6 @@
 /**
- * @file Reads what each entry exports: `tsc` writes declarations, in which every type stands, and `deno doc` finds exports,
- * docstrings and members in them. (TypeDoc needs the JavaScript API of TypeScript, which TypeScript 7 does not have.)
+ * @file Reads the exports of each entry: `tsc` writes declarations, which contain all types, and `deno doc` extracts
+ * exports, docstrings and members. (TypeDoc needs the JavaScript API of TypeScript, which TypeScript 7 does not have.)
  */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -52,7 +52,7 @@ interface RawSymbol {
 /** A property, a method or a constructor. */
 export interface Member {
   readonly name: string;
-  /** As TypeScript declares it, on one line. */
+  /** Its TypeScript declaration, on one line. */
   readonly signature: string;
   readonly text: Doc;
 }
@@ -60,7 +60,7 @@ export interface Member {
 /** A parameter of a function. */
 export interface Parameter {
   readonly name: string;
-  /** The name of its type, where it has one. */
+  /** The name of its type, if it has one. */
   readonly type: string;
 }
 
@@ -68,11 +68,11 @@ export interface Parameter {
 export interface Exported {
   readonly name: string;
   readonly kind: "function" | "constant" | "type" | "class";
-  /** As TypeScript declares it, without docstrings; of an overloaded function one for each overload. */
+  /** Its TypeScript declarations, without docstrings; one for each overload of a function. */
   readonly signatures: readonly string[];
   readonly texts: readonly Doc[];
   readonly members: readonly Member[];
-  /** Of a function, those of all its overloads. */
+  /** Parameters of a function, from all its overloads. */
   readonly parameters: readonly Parameter[];
   /** The source file, relative to the root. */
   readonly file: string;
@@ -113,7 +113,7 @@ export function statementAt(text: string, line: number): string {
   throw new Error(`no statement ends after line ${line + 1}: ${rest.slice(0, 80)}`);
 }
 
-/** An op of one or two operands as a function: what its type says in several steps. */
+/** An op of one or two operands as a function signature, simplified from its type. */
 function operands(names: readonly string[], dtypes: string, result: string): string {
   const [generic, dtype] = dtypes.includes("|") || dtypes === "DType" ? [`<D extends ${dtypes}>`, "D"] : ["", dtypes];
   const list = names.map((name) => `${name}: Tensor<${dtype}> | number`).join(", ");
@@ -122,7 +122,7 @@ function operands(names: readonly string[], dtypes: string, result: string): str
 
 const numbers = '"f32" | "i32" | "u32"';
 
-/** Without `export declare`, paths of types, and the wrapper of ops, which are called like functions. */
+/** The declaration without `export declare`, import paths of types, and the wrapper type of ops. */
 function readable(statement: string): string {
   return statement
     .trim()
@@ -140,7 +140,7 @@ function readable(statement: string): string {
     .replace(/\n\s*\n/g, "\n");
 }
 
-/** Types of the same file that a signature names and that are not exported to users, so that it can be read alone. */
+/** Non-exported types of the same file that a signature uses, so that it is self-contained. */
 function besides(text: string, signature: string, exported: ReadonlySet<string>): string[] {
   const found = [...new Set(signature.match(/\b[A-Z]\w+/g))].flatMap((name) => {
     const at = text
@@ -163,7 +163,7 @@ const kinds = {
   class: "class",
 } as const;
 
-/** What all entries export, the root entry first. `folder` is one that may be written to. */
+/** The exports of all entries, the root entry first. `folder` is a temporary folder. */
 export function readEntries(root: string, folder: string): Entry[] {
   const require = createRequire(join(root, "package.json"));
   const { exports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8")) as { exports: Record<string, string> };
@@ -174,7 +174,7 @@ export function readEntries(root: string, folder: string): Entry[] {
   for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
     if (!path.endsWith(".d.ts")) continue;
     const text = readFileSync(join(folder, path), "utf8");
-    // Deno takes paths as they stand, so they must be those of declarations.
+    // Deno does not resolve import paths, so they must be those of the declarations.
     writeFileSync(join(folder, path), text.replace(/(["'])(\.{1,2}\/[^"']*)\.[tj]s\1/g, "$1$2.d.ts$1"));
   }
   const declared = (source: string) => source.replace(/\.ts$/, ".d.ts");

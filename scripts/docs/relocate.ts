@@ -1,15 +1,15 @@
 /**
  * @file Makes a built site independent of the folder it is served from. VitePress writes one absolute base everywhere; here
- * it is a mark, which becomes a relative path in HTML and styles, and in scripts one that is computed from where they lie.
+ * it is a placeholder, which becomes a relative path in HTML and styles, and in scripts a path computed from their URL.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAst } from "vite";
 
-/** The base that VitePress is given. */
+/** The base that VitePress writes. */
 export const baseMark = "/__docs_base__/";
 
-/** Runs before the page's own script: links become absolute, so that they hold when a page is replaced by one elsewhere. */
+/** Runs before the page's script: makes links absolute, so that they stay valid when the router replaces the page. */
 const settleLinks = `<script>for(const a of document.querySelectorAll("a[href]"))if(!/^(#|[a-z]+:)/.test(a.getAttribute("href")))a.setAttribute("href",a.pathname+a.search+a.hash)</script>`;
 
 function inHtml(text: string, up: string): string {
@@ -29,7 +29,7 @@ interface Syntax {
   readonly value?: unknown;
 }
 
-/** Texts with the mark in a script: literals, and pieces of templates. */
+/** Strings with the placeholder in a script: literals, and parts of templates. */
 function marked(syntax: unknown, found: Syntax[]): Syntax[] {
   if (Array.isArray(syntax)) for (const part of syntax) marked(part, found);
   else if (typeof syntax === "object" && syntax !== null) {

@@ -23,12 +23,12 @@ function titleOf(text: string): string {
 /** The pages at the root of the repository that the site shows too. */
 const rootPages = { "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md" } as const;
 
-/** Where a page of the repository stands on the site. */
+/** The path on the site of a page of the repository. */
 function placeOf(path: string): string {
   return path.startsWith("docs/") ? path.slice(5) : (rootPages[path as keyof typeof rootPages] ?? path);
 }
 
-/** Links of a page of the repository as those of the site: other pages, or sources. */
+/** Converts links of a page of the repository to links of the site: other pages, or sources. */
 function withSiteLinks(root: string, path: string, text: string, sources: SourcePages): string {
   const place = placeOf(path);
   return text
@@ -75,7 +75,7 @@ function sidebar(texts: ReadonlyMap<string, string>, entries: readonly Entry[]):
   ];
 }
 
-/** Writes what VitePress builds from into `folder`, and returns the number of pages. */
+/** Writes VitePress's input to `folder`, and returns the number of pages. */
 export function writeSources(root: string, folder: string): { readonly pages: number; readonly exports: number } {
   rmSync(folder, { recursive: true, force: true });
   const entries = readEntries(root, join(folder, "declarations"));
@@ -93,7 +93,7 @@ export function writeSources(root: string, folder: string): { readonly pages: nu
   for (const path of docs.filter((file) => /\.(png|svg)$/.test(file))) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     cpSync(join(root, "docs", path), join(folder, path));
-    // The first page names its picture in its settings, where VitePress looks for files that are served as they are.
+    // The front matter of the first page names its picture, which VitePress expects in its public folder.
     cpSync(join(root, "docs", path), join(folder, "public", path));
   }
   const bar = sidebar(texts, entries);

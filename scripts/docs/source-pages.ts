@@ -11,7 +11,7 @@ function escaped(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
 }
 
-/** Collects what pages link to; `write` makes a page of each. */
+/** Collects the sources that pages link to; `write` creates a page for each. */
 export class SourcePages {
   readonly #root: string;
   readonly #wanted = new Set<string>();
@@ -20,7 +20,7 @@ export class SourcePages {
     this.#root = root;
   }
 
-  /** The address of a file or folder of the repository, seen from a page of the site; a page is made of it. */
+  /** The URL of a file or folder of the repository, relative to a page of the site; registers it for a page. */
   link(path: string, from: string, line?: number): string {
     this.#wanted.add(path);
     const address = relative(dirname(from), `source/${path}.html`).replaceAll("\\\\", "/");

@@ -1,7 +1,7 @@
 /**
- * @file Packages of others inside the package: installing cellgrad installs nothing else. Each package that `dist/` imports
- * becomes a minified file in `dist/third-party/`, next to the licences, and the import is rewritten to that file. Peers
- * stay imports: users choose their versions, or leave them out.
+ * @file Bundles third-party packages, so that installing cellgrad installs no others. Each package that `dist/` imports
+ * becomes a minified file in `dist/third-party/`, next to the licences, and the import is rewritten to that file. Peer
+ * dependencies stay imports: users choose their versions, or omit them.
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -57,7 +57,7 @@ function bareImports(path) {
 
 function rewrite(path, bundled, folder) {
   let text = readFileSync(path, "utf8");
-  // From the end, so that the places of those before stay true.
+  // From the end, so that earlier positions stay valid.
   for (const { specifier, start, end } of bareImports(path).reverse()) {
     if (!bundled.has(specifier)) continue;
     const file = relative(dirname(path), join(folder, `${fileName(specifier)}.js`)).replaceAll(sep, "/");

@@ -1,7 +1,7 @@
 /**
- * @file The library for pages that have no bundler: `dist/web/`, minified ECMAScript modules. Each entry is a file, and
- * what they share lies in few others, by what a page loads together: the core, each device, and the rest. A browser
- * fetches one file after another finds it, so many small ones would be slow.
+ * @file The library for pages without a bundler: `dist/web/`, minified ES modules. Each entry is a file, and shared code is
+ * in a few chunks that pages load together: the core, each device, and the rest. A browser discovers imports one file at a
+ * time, so many small files would be slow.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
@@ -42,7 +42,7 @@ export async function buildForPages(root, dist) {
   return output.map(({ fileName, code }) => ({ name: fileName, bytes: Buffer.byteLength(code) }));
 }
 
-/** By a module's path, the part that it belongs to; undefined where it belongs to one entry alone. */
+/** The chunk of each module, by path; undefined if only one entry uses it. */
 function partOf(dist, input) {
   const needed = new Map(filesUnder(dist, ".js").map((path) => [path, importsOf(path)]));
   const reached = (from) => {

@@ -1,4 +1,4 @@
-/** @file VitePress's settings. `data.json` beside it comes from site.ts: the side bar, and what inline code links to. */
+/** @file VitePress's settings. site.ts writes `data.json` next to this file: the side bar, and link targets of inline code. */
 import { readFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { defineConfig } from "vitepress";
@@ -13,7 +13,7 @@ const slugify = (text) =>
     .replace(/[^\p{L}\p{N}\s_-]/gu, "")
     .replace(/\s/g, "-");
 
-/** Inline code that is the name of an export, or a call of it, leads to the API reference. */
+/** Inline code that names or calls an export links to the API reference. */
 function linkNames(md) {
   md.core.ruler.push("link-names", ({ tokens, env, Token }) => {
     const from = (env.relativePath ?? "").replaceAll("\\", "/");

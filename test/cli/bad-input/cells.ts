@@ -43,7 +43,7 @@ export const cells: readonly BadInput[] = [
     "text.safetensors is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
   ],
   ["a missing module", "train @text.txt --cell @absent.ts", "absent.ts: no such file"],
-  ["a missing file that is no module", "train @text.txt --cell @absent.txt", "absent.txt: no such file"],
+  ["a missing file that is not a module", "train @text.txt --cell @absent.txt", "absent.txt: no such file"],
   [
     "a directory as a module",
     "train @text.txt --cell @folder",
@@ -65,7 +65,7 @@ export const cells: readonly BadInput[] = [
     'promise.ts exports no cell: make one with cell("name", { state }, step) and export it as default',
   ],
   [
-    "a cell whose state has a longer name than models keep, before it is trained",
+    "a cell whose state name is too long for a model, before training",
     "train @text.txt --cell @long-state.ts --out @long.safetensors",
     "the model is not written, since it could not be read again: …: expected a short text (savedModel takes …)",
   ],
@@ -80,12 +80,12 @@ export const cells: readonly BadInput[] = [
   ["a module that throws nothing", "train @text.txt --cell @throws-null.ts", "throws-null.ts: null"],
   ["a module that throws an object", "train @text.txt --cell @throws-object.ts", "throws-object.ts: an object"],
   [
-    "a step that throws what is no Error",
+    "a step that throws a value that is not an Error",
     "train @text.txt --cell @step-throws.ts",
     "thrower: its code throws undefined; throw an Error instead",
   ],
   [
-    "states that throw what is no Error",
+    "states that throw a value that is not an Error",
     "train @text.txt --cell @state-throws.ts",
     "thrower: its code throws an object; throw an Error instead",
   ],
@@ -115,7 +115,7 @@ export const cells: readonly BadInput[] = [
     "check @text.txt",
     "text.txt is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
   ],
-  ["a check of a module that is not there", "check @absent.ts", "absent.ts: no such file"],
+  ["a check of a missing module", "check @absent.ts", "absent.ts: no such file"],
   [
     "a check of a cell that cannot be traced",
     "check @bug.ts",

@@ -8,7 +8,7 @@ export const data: readonly BadInput[] = [
   ["a directory", "train @folder", "folder is a directory, not a file"],
   ["an empty text", "train @empty.txt", "empty.txt is empty"],
   [
-    "a text that is a byte order mark alone",
+    "a text with only a byte order mark",
     "train @bom.txt",
     "bom.txt: the text is empty; give one with some thousand characters",
   ],
@@ -23,7 +23,7 @@ export const data: readonly BadInput[] = [
     'same.txt: the text has only one kind of character, "x"; there is nothing to learn from it',
   ],
   [
-    "zeros alone",
+    "only zeros",
     "train @zeros.txt",
     'zeros.txt: the text has only one kind of character, "\\u0000"; there is nothing to learn from it',
   ],
@@ -46,7 +46,7 @@ export const data: readonly BadInput[] = [
     "text.txt: the text has 648 characters to train on, too few for batch 1 x time 4000: it takes 4001; make batch or time smaller",
   ],
   [
-    "a tokenizer that is not there",
+    "a missing tokenizer",
     "train @text.txt --tokens @absent.json",
     "--tokens absent.json: no such file; give characters, bytes, or the path of a tokenizer.json",
   ],
@@ -70,7 +70,7 @@ export const data: readonly BadInput[] = [
     "train @text.txt --tokens @no-tokenizer.json",
     'no-tokenizer.json is no tokenizer.json: Tokenizer must contain a "model" property',
   ],
-  ["a tokenizer that is half of JSON", "train @text.txt --tokens @half.json", "half.json is no tokenizer.json: …"],
+  ["a tokenizer that is incomplete JSON", "train @text.txt --tokens @half.json", "half.json is no tokenizer.json: …"],
   [
     "tokens of a series",
     "train @series.csv --tokens bytes",
@@ -80,7 +80,7 @@ export const data: readonly BadInput[] = [
   ["an empty table", "train @empty.csv", "empty.csv is empty"],
   ["an empty table, and an embedding for it", "train @empty.csv --embed 3", "empty.csv is empty"],
   ["a table of empty lines", "train @blank.csv", "blank.csv is empty; give it a row of numbers for each time step"],
-  ["a table with a head alone", "train @head.csv", "head.csv has no row of numbers"],
+  ["a table with only a header", "train @head.csv", "head.csv has no row of numbers"],
   [
     "a table with a hole",
     "train @hole.csv",
@@ -115,7 +115,7 @@ export const data: readonly BadInput[] = [
     "dates.csv, line 2: all fields are dates; a series needs a column of numbers beside them",
   ],
   [
-    "a table whose commas may mean two things",
+    "a table with ambiguous commas",
     "train @commas.csv",
     'commas.csv, line 2, a: the field is "1,500", which is 1500 or 1.5, and no other field tells; say what its comma is (option decimal: point or comma)',
   ],
@@ -131,7 +131,7 @@ export const data: readonly BadInput[] = [
     "option '--decimal <mark>' argument 'dot' is invalid. Allowed choices are point, comma; see --help",
   ],
   [
-    "a missing value that is to be zero",
+    "filling missing values with zero",
     "train @hole.csv --missing zero",
     "option '--missing <how>' argument 'zero' is invalid. Allowed choices are last; see --help",
   ],
@@ -151,17 +151,17 @@ export const data: readonly BadInput[] = [
     'twice.csv, line 1: two columns are called "a"; give each a name of its own',
   ],
   [
-    "one column asked for twice",
+    "a column named twice",
     "train @series.csv --columns b,b",
     '--columns must be different names, such as a,b, got "b,b"',
   ],
   [
-    "one column asked for by name and by number",
+    "a column named by name and by number",
     "train @series.csv --columns b,2",
     'series.csv: column "b" is asked for twice; name each once',
   ],
-  ["a column that is none", "train @series.csv --columns c", 'series.csv has no column "c"; it has a, b'],
-  ["a number that is none of a column", "train @series.csv --columns 3", 'series.csv has no column "3"; it has a, b'],
+  ["a missing column", "train @series.csv --columns c", 'series.csv has no column "c"; it has a, b'],
+  ["a column number that is too large", "train @series.csv --columns 3", 'series.csv has no column "3"; it has a, b'],
   ["an empty column", "train @series.csv --columns a,,b", '--columns must be different names, such as a,b, got "a,,b"'],
   ["no column", "train @series.csv --columns=", '--columns must be different names, such as a,b, got ""'],
   [
@@ -185,12 +185,12 @@ export const data: readonly BadInput[] = [
     "series.csv: the series has 81 rows to train on, too few for batch 16 x time 32: it takes 513; make batch or time smaller",
   ],
   [
-    "a schedule that follows what cannot be measured",
+    "a plateau schedule without held-out data",
     "train @short.txt --batch 1 --time 4 --lr-schedule plateau",
     "--lr-schedule plateau needs a held-out loss, and short.txt is too short to hold some out",
   ],
   [
-    "measurements of what is too short",
+    "measurements on a text that is too short",
     "train @short.txt --batch 1 --time 4 --eval-every 1",
     "--eval-every and --patience need a held-out loss, and short.txt is too short to hold some out",
   ],

@@ -12,7 +12,7 @@ export const models: readonly BadInput[] = [
     "one.txt is not a valid safetensors file: it has 1 byte, too few for the length of a header",
   ],
   [
-    "a model that is none",
+    "a file that is not a model",
     "sample @noise.safetensors",
     "noise.safetensors is not a safetensors file, in which models and weights are kept",
   ],
@@ -43,7 +43,7 @@ export const models: readonly BadInput[] = [
     'nan.safetensors is not a usable model: "head/bias" is damaged: 11 of its 11 numbers are not finite (NaN)',
   ],
   [
-    "weights alone as a model",
+    "plain weights as a model",
     "sample @other.safetensors",
     "other.safetensors is not a usable model: its metadata does not say that cellgrad wrote it",
   ],
@@ -70,12 +70,12 @@ export const models: readonly BadInput[] = [
   [
     "layers of different cells for PyTorch",
     "export @classifier.safetensors --to pytorch --out @new.safetensors",
-    'classifier.safetensors: its layers are of different cells ("gru", "lstm"), and a module of another framework has layers of one; export it as ONNX',
+    'classifier.safetensors: its layers are of different cells ("gru", "lstm"), and other frameworks support only layers of one cell; export it as ONNX',
   ],
   [
     "an objective for Keras",
     "export @own.safetensors --to keras --out @new.safetensors",
-    "own.safetensors: it is a custom objective, and other frameworks take the weights of networks; export it as ONNX",
+    "own.safetensors: it is a custom objective, and other frameworks support only weights of networks; export it as ONNX",
   ],
   [
     "a backward loop as WebAssembly",
@@ -143,7 +143,7 @@ export const models: readonly BadInput[] = [
     'infinity.csv, line 3, b: the field is "-inf"; expected a number',
   ],
   [
-    "a series far from what was learned",
+    "a series far from the training data",
     "forecast @series.safetensors @far.csv",
     "far.csv, row 89, a: 1e+30 is 1.4e+30 standard deviations from the mean of the rows that are trained on, so far that squares overflow float32; mend it, or leave the column out",
   ],
@@ -173,7 +173,7 @@ export const models: readonly BadInput[] = [
     '--horizon must be a whole number from 1 to 1000000000, got "1e12"',
   ],
   [
-    "a tuning of no model",
+    "a tuning of a file that is not a model",
     "train @text.txt --tuning @text.txt",
     "text.txt is not a safetensors file, in which models and weights are kept",
   ],
@@ -184,11 +184,11 @@ export const models: readonly BadInput[] = [
     "--tuning text.safetensors: this model has no tuning; train one with --tune",
   ],
   [
-    "a run that is no model",
+    "resuming a file that is not a model",
     "train @text.txt --resume @text.txt",
     "text.txt is not a safetensors file, in which models and weights are kept",
   ],
-  ["a run that is not there", "train @text.txt --resume @absent.safetensors", "absent.safetensors: no such file"],
+  ["resuming a missing file", "train @text.txt --resume @absent.safetensors", "absent.safetensors: no such file"],
   [
     "a damaged run",
     "train @text.txt --resume @nan.safetensors",
@@ -210,12 +210,12 @@ export const models: readonly BadInput[] = [
     "--units is fixed by the model of --resume; leave it out",
   ],
   [
-    "another part of what is held out than before",
+    "another number of held-out batches than before",
     "train @text.txt --resume @text.safetensors --eval-batches 5",
     "--eval-batches is fixed by the model of --resume; leave it out",
   ],
   [
-    "a run whose cell is gone",
+    "resuming without the cell's module",
     "train @text.txt --resume @fine.safetensors",
     "--resume: fine is not a built-in cell; give the module that exports it, such as --cell ./fine.ts",
   ],
@@ -225,33 +225,33 @@ export const models: readonly BadInput[] = [
     "--resume: the cell or the data differs from what the model was trained with",
   ],
   [
-    "a run with an absurd learning rate",
+    "resuming with an absurd learning rate",
     "train @text.txt --resume @text.safetensors --lr 1e30",
     '--lr must be a number above 0, up to 1000, got "1e30"',
   ],
   [
-    "a model that becomes nothing",
+    "a compilation without a target",
     "compile @text.safetensors",
     "required option '--to <format>' not specified; see --help",
   ],
   [
-    "a model that becomes something unknown",
+    "a compilation to an unknown target",
     "compile @text.safetensors --to rust",
     "option '--to <format>' argument 'rust' is invalid. Allowed choices are wasm; see --help",
   ],
   [
-    "a text that is compiled",
+    "a compilation of a text",
     "compile @text.txt --to wasm --out @folder",
     "text.txt is not a safetensors file, in which models and weights are kept",
   ],
   [
-    "weights alone that are compiled",
+    "a compilation of plain weights",
     "compile @other.safetensors --to wasm --out @folder",
     "other.safetensors is not a usable model: its metadata does not say that cellgrad wrote it",
   ],
-  ["a missing model that is compiled", "compile @absent.safetensors --to wasm", "absent.safetensors: no such file"],
+  ["a compilation of a missing model", "compile @absent.safetensors --to wasm", "absent.safetensors: no such file"],
   [
-    "a batch of none that is compiled",
+    "a compilation with batch 0",
     "compile @text.safetensors --to wasm --batch 0",
     '--batch must be a whole number from 1 to 65535, got "0"',
   ],

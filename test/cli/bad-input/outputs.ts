@@ -53,12 +53,12 @@ export const outputs: readonly BadInput[] = [
     "--log new.st is used by this run; give the log another name",
   ],
   [
-    "the model that is exported as output",
+    "the exported model as output",
     "export @text.safetensors --to onnx --out @text.safetensors",
     "--out text.safetensors is an input file; give another name",
   ],
   [
-    "the weights that are imported as output",
+    "the imported weights as output",
     "import @torch.safetensors --from pytorch --out @torch.safetensors",
     "--out torch.safetensors is an input file; give another name",
   ],
@@ -78,7 +78,7 @@ export const outputs: readonly BadInput[] = [
     "--out one.txt/page: a part of the path is not a directory",
   ],
   [
-    "a compilation to nowhere",
+    "a compilation to an empty path",
     "compile @text.safetensors --to wasm --out=",
     "--out is empty; give the name of a folder",
   ],

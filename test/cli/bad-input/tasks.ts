@@ -2,7 +2,7 @@
 import type { BadInput } from "./row.ts";
 
 export const tasks: readonly BadInput[] = [
-  ["another name", "task adding-up", 'unknown task "adding-up"; the tasks are embedded-reber, …'],
+  ["an unknown task", "task adding-up", 'unknown task "adding-up"; the tasks are embedded-reber, …'],
   [
     "a task named like an object's own property",
     "task toString",
@@ -36,7 +36,7 @@ export const tasks: readonly BadInput[] = [
     "copy: length is 1000000000; expected a whole number from 1 to 1000",
   ],
   [
-    "no such weight",
+    "an unknown parameter path",
     "task copy --start x/y=1",
     "--start x/y: no parameter path ends this way; the parameters are embedding/table, …",
   ],
@@ -46,19 +46,19 @@ export const tasks: readonly BadInput[] = [
     '--start must be a name and a number, such as length=20, got "bias=1e300"',
   ],
   [
-    "less time than the task takes",
+    "less time than the task needs",
     "task adding --time 1",
     "adding: time is 1; expected 6 or more, for two marks in its first half",
   ],
-  ["no time for a task", "task copy --time 0", '--time must be a whole number from 1 to 65535, got "0"'],
+  ["a task of 0 time steps", "task copy --time 0", '--time must be a whole number from 1 to 65535, got "0"'],
   [
-    "more steps in time than there is memory for",
+    "more time steps than fit in memory",
     "task adding --batch 65535 --time 65535",
     "--batch 65535 x --time 65535 is 4,294,836,225 time steps, above the limit of 16,777,216; make one of them smaller",
   ],
   ["an absurd learning rate of a task", "task copy --lr 1e30", '--lr must be a number above 0, up to 1000, got "1e30"'],
   [
-    "a schedule that follows what a task does not measure",
+    "a plateau schedule for a task",
     "task copy --lr-schedule plateau",
     "--lr-schedule plateau needs a held-out loss during training, and a task measures it only at the end",
   ],

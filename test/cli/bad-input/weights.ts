@@ -3,7 +3,7 @@ import type { BadInput } from "./row.ts";
 
 export const weights: readonly BadInput[] = [
   [
-    "weights of nobody",
+    "an import without a framework",
     "import @torch.safetensors --out @new.st",
     "required option '--from <framework>' not specified; see --help",
   ],
@@ -13,7 +13,7 @@ export const weights: readonly BadInput[] = [
     "option '--from <framework>' argument 'torch' is invalid. Allowed choices are pytorch, keras; see --help",
   ],
   [
-    "weights to nowhere",
+    "an import without an output",
     "import @torch.safetensors --from pytorch",
     "required option '--out <file>' not specified; see --help",
   ],
@@ -69,7 +69,7 @@ export const weights: readonly BadInput[] = [
     'again.json: expected a list of different characters, such as ["a", "b"]',
   ],
   [
-    "a vocabulary that is half of JSON",
+    "a vocabulary that is incomplete JSON",
     "import @torch-text.safetensors --from pytorch --vocabulary @half-a-list.json --out @new.st",
     "half-a-list.json is not JSON: …",
   ],
@@ -99,7 +99,7 @@ export const weights: readonly BadInput[] = [
     "torch.safetensors: there are 1 targets for 3 outputs",
   ],
   [
-    "targets of nothing",
+    "targets without columns",
     "import @torch.safetensors --from pytorch --targets a --out @new.st",
     "--targets needs --columns",
   ],
@@ -119,7 +119,7 @@ export const weights: readonly BadInput[] = [
     "--deviation must be numbers above 0",
   ],
   [
-    "a mean that is no number",
+    "a mean that is not a number",
     "import @torch.safetensors --from pytorch --columns a,b,c --mean 1,x,3 --deviation 1,1,1 --out @new.st",
     '--mean must be numbers, such as 0.5,2, got "1,x,3"',
   ],
@@ -134,7 +134,7 @@ export const weights: readonly BadInput[] = [
     "torch-headless.safetensors: it has no dense layer after the recurrent ones, which a model needs",
   ],
   [
-    "a prefix that is none",
+    "an unknown prefix",
     "import @torch.safetensors --from pytorch --prefix no. --out @new.st",
     'torch.safetensors: tensor "no.weight_hh_l0" is missing or is not [gates * hidden, hidden]',
   ],
@@ -149,7 +149,7 @@ export const weights: readonly BadInput[] = [
     "--layers is for --from keras; PyTorch numbers its layers",
   ],
   [
-    "layers whose order nothing tells",
+    "layers without a known order",
     "import @keras-named.safetensors --from keras --out @new.st",
     "keras-named.safetensors: neither the names nor the sizes of its recurrent layers, middle, start, determine their order; list them from the input with the option layers, or read a .keras or .weights.h5 file, which records it",
   ],
@@ -170,17 +170,17 @@ export const weights: readonly BadInput[] = [
   ],
   ["damaged HDF5", "import @cut.h5 --from keras --out @new.st", "cut.h5: it cannot be read as HDF5: …"],
   [
-    "a dtype that is not read",
+    "an unsupported dtype",
     "import @torch-f8.safetensors --from pytorch --out @new.st",
     'torch-f8.safetensors: tensor "rnn.weight_hh_l0" has dtype "F8_E4M3"; those that are read are …',
   ],
   [
-    "a head that is none",
+    "an unknown head",
     "import @torch.safetensors --from pytorch --head no --out @new.st",
     'torch.safetensors: tensor "no.weight" is missing: it is the weight of no',
   ],
   [
-    "an embedding that is none",
+    "an unknown embedding",
     "import @torch.safetensors --from pytorch --embedding no --out @new.st",
     'torch.safetensors: tensor "no.weight" is missing: it was named',
   ],
@@ -190,7 +190,7 @@ export const weights: readonly BadInput[] = [
     'cell "janet" has no counterpart in other frameworks; cells with one are rnn, relu-rnn, lstm, gru-reset-after, gru',
   ],
   [
-    "an export to nobody",
+    "an export without a format",
     "export @text.safetensors --out @new.st",
     "required option '--to <format>' not specified; see --help",
   ],
@@ -200,7 +200,7 @@ export const weights: readonly BadInput[] = [
     "option '--to <format>' argument 'tensorflow' is invalid. Allowed choices are pytorch, keras, onnx; see --help",
   ],
   [
-    "an export to nowhere",
+    "an export without an output",
     "export @text.safetensors --to onnx",
     "required option '--out <file>' not specified; see --help",
   ],
@@ -215,7 +215,7 @@ export const weights: readonly BadInput[] = [
     "text.txt is not a safetensors file, in which models and weights are kept",
   ],
   [
-    "an export of weights alone as ONNX",
+    "an export of plain weights as ONNX",
     "export @other.safetensors --to onnx --out @new.st",
     "other.safetensors is not a usable model: its metadata does not say that cellgrad wrote it",
   ],
@@ -240,23 +240,19 @@ export const weights: readonly BadInput[] = [
     "export @text.safetensors --to keras --prefix a --out @new.st",
     "--prefix is for --to pytorch",
   ],
+  ["--like for Keras", "export @text.safetensors --to keras --like x --out @new.st", "--like is for --to pytorch"],
   [
-    "a dict like it for Keras",
-    "export @text.safetensors --to keras --like x --out @new.st",
-    "--like is for --to pytorch",
-  ],
-  [
-    "a dict like it that is missing",
+    "a missing --like state dict",
     "export @text.safetensors --to pytorch --like @absent.safetensors --out @new.st",
     "absent.safetensors: no such file",
   ],
   [
-    "a dict like it that is a text",
+    "a --like state dict that is a text",
     "export @text.safetensors --to pytorch --like @text.txt --out @new.st",
     "text.txt is not a safetensors file, in which models and weights are kept",
   ],
   [
-    "a dict like it of something else",
+    "a --like state dict of something else",
     "export @text.safetensors --to pytorch --like @other.safetensors --out @new.st",
     "other.safetensors: it has no weight_ih_l0, so it is not a state dict with an nn.RNN, nn.LSTM or nn.GRU",
   ],
