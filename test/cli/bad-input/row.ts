@@ -1,7 +1,7 @@
-/** @file A row of the tables of bad input. */
+/** @file The type of rows in the tables of bad input. */
 
 /**
- * What was given, in words; the command line, in which `@` stands for the folder of files and `''` for an empty text; and
- * the one line that is seen, in which `…` stands for anything.
+ * A description of the input; the command line, in which `@` is the folder of test files and `''` an empty argument; and
+ * the expected error line, in which `…` matches anything.
  */
 export type BadInput = readonly [given: string, command: string, line: string];
