@@ -244,7 +244,9 @@ describe("quotients", () => {
 
   test("of a function that changes direction within every step are undetermined", () => {
     const chaos = ({ x }: Given<"x">) => [1, 2, 3, 4, 5, 6].reduce((y) => sin(mul(y, 100)), x);
-    expect(() => checkGradients(chaos, { arguments: { x: [3] }, cases: 12, seed: 1 })).toThrow(/too much rounding or curvature/);
+    expect(() => checkGradients(chaos, { arguments: { x: [3] }, cases: 12, seed: 1 })).toThrow(
+      /too much rounding or curvature/,
+    );
   });
 
   test("an argument on a kink in every case is named, and the result is not right", () => {
