@@ -53,7 +53,7 @@ export const keptMutants: readonly Mutant[] = [
     [
       ["what another page keeps is lost", "put(this.#read(), kept)", "put(this.shelf.value, kept)"],
       ["trouble is told each time", "if (this.#hasComplained) return;", ""],
-      ["what has not changed is kept", "if (text === this.#text) return;", ""],
+      ["what has not changed is kept", "if (text === this.#text) return false;", ""],
     ],
   ),
   ...changed(

@@ -30,7 +30,9 @@ test("a lost device is told of once, and runs go on from the weights that were k
   await client.until(() => client.eventsOf("lost").length > 0);
   expect(await sampling).toMatch(/was lost|was replaced or ended in the meantime/);
   const [lost] = client.eventsOf("lost");
-  expect(lost?.fault.message).toMatch(/^the device .* was lost: .*; open a new one and go on from the last weights/);
+  expect(lost?.fault.message).toMatch(
+    /^the device .* was lost: .*; open a new one and continue from the last saved weights/,
+  );
   expect(lost?.kept.map(({ run }) => run)).toEqual(["a", "b"]);
   const kept = lost?.kept[0]?.step ?? 0;
   expect(kept).toBeGreaterThanOrEqual(30);
