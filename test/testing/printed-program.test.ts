@@ -16,7 +16,7 @@ const folder = mkdtempSync(fileURLToPath(new URL("printed-", import.meta.url)));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const kept = Object.values(corpus()).flatMap(({ kind, plan }) => (kind === "cell" ? [plan as CellPlan] : []));
-const drawn = fc.sample(cellPlans, { numRuns: 6, seed: 12 });
+const drawn = fc.sample(cellPlans, { numRuns: 6, seed: 18 });
 const plans = [...kept, ...drawn];
 
 test("the plans have nested loops, tokens, masks, both directions, both kinds of size, and counters", () => {
