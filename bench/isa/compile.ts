@@ -5,6 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { buildProgram } from "../../compiler/compile.ts";
 import { GpuContext } from "../../runtime/context.ts";
+import { requestDevice } from "../../runtime/host.ts";
 import { layoutEntries } from "../../runtime/pipelines.ts";
 import { withPhaseOutputs } from "../../train/compile-step.ts";
 import { type IsaCell, stepOf } from "./cells.ts";
@@ -14,8 +15,9 @@ const [cell, units, file] = process.argv.slice(2);
 if (cell === undefined || units === undefined || file === undefined)
   throw new Error("node compile.mjs CELL UNITS FILE");
 
-const context = await GpuContext.open("gpu");
-const { device } = context;
+// No kernel can run here, so the device is not asked which invocations are neighbours: on AMD's chips, those of a wave are.
+const { host, device } = await requestDevice("gpu");
+const context = new GpuContext(host, device, undefined, host.adapter.info.subgroupMinSize);
 const step = stepOf(cell as IsaCell, Number(units));
 const { graph, forward, backward } = withPhaseOutputs(step);
 const program = buildProgram(graph, {
@@ -23,7 +25,7 @@ const program = buildProgram(graph, {
   phases: { forward: [forward], backward: [backward] },
   ...context.compileLimits,
 });
-writeFileSync(file, JSON.stringify({ program, driver: context.host.adapter.info.description }));
+writeFileSync(file, JSON.stringify({ program, driver: host.adapter.info.description }));
 
 for (const kernel of program.kernels) {
   process.stderr.write(`\n${kernelMarker}${kernel.name}\n`);

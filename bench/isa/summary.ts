@@ -21,7 +21,7 @@ export interface Summary {
   readonly minima: number;
   /** Parameters that a step loads for each row. */
   readonly weightLoads: number;
-  /** The smallest share of FMA in the hot block of a kernel of the recurrence that does any. */
+  /** FMA of all instructions in the block with the most of them, in the kernel of the recurrence with the most. */
   readonly fmaShare: number | undefined;
   readonly spills: number;
   /** Kernels whose counts cannot be told; the sums are without them. */
@@ -49,7 +49,8 @@ function summaryOf({ cell, units, batch, phase }: KernelRow, all: readonly Kerne
   const cycles = (rows: readonly KernelRow[]) => rows.reduce((sum, { cyclesPerStep = 0 }) => sum + cyclesPerStep, 0);
   const perWave = (name: "instructions" | "fma" | "waits" | "barriers" | "guards" | "minima") =>
     recurrent.reduce((sum, { perWave: counts }) => sum + (counts?.[name] ?? 0), 0);
-  const shares = recurrent.flatMap(({ fmaShare, hotBlock }) => (hotBlock && hotBlock.fma > 4 ? (fmaShare ?? []) : []));
+  const fmaOf = ({ hotBlock }: KernelRow) => (hotBlock?.runs ?? 0) * (hotBlock?.fma ?? 0);
+  const hottest = recurrent.length === 0 ? undefined : recurrent.reduce((a, b) => (fmaOf(b) > fmaOf(a) ? b : a));
   return {
     ...{ cell, units, batch, phase },
     recurrence: cycles(recurrent),
@@ -63,7 +64,7 @@ function summaryOf({ cell, units, batch, phase }: KernelRow, all: readonly Kerne
     guards: perWave("guards"),
     minima: perWave("minima"),
     weightLoads: recurrent.reduce((sum, { weightLoadsPerStep = 0 }) => sum + weightLoadsPerStep, 0),
-    fmaShare: shares.length === 0 ? undefined : Math.min(...shares),
+    fmaShare: hottest?.fmaShare,
     spills: all.reduce((sum, { spills, scratchBytes }) => sum + spills + scratchBytes, 0),
     faults: all.filter(({ fault }) => fault !== undefined).length,
   };

@@ -108,6 +108,23 @@ export class Memory {
     return this.#buffers[wave.scalar(descriptor.index) - firstTag];
   }
 
+  /**
+   * Registers put aside: `scratch_store_dword off, v1, s15 offset:16`, `scratch_load_dword v1, off, s15 offset:16`. Lanes
+   * are neighbours there.
+   */
+  scratchAccess(wave: WaveState, { instruction, reads, writes, words, class: kind }: Decoded): void {
+    const [, data, base] = kind === "store" ? reads : [undefined, writes[0], reads[1]];
+    const isPlain = instruction.operands.includes("off") && wave.isKnown(base?.index ?? 0) && base?.kind === "scalar";
+    const address = immediate(instruction.modifiers) + (base === undefined ? 0 : wave.scalar(base.index));
+    const lines = Math.ceil((lanes * 4) / this.#chip.lineBytes) * words;
+    Object.assign(this.access, { lines, bankCycles: 0, laneWords: 0, isWeights: false, isCached: false });
+    for (let i = 0; i < words && data !== undefined; i++)
+      if (!isPlain) wave.forgetVector(kind === "load" ? data.index + i : 0, kind === "load" ? 1 : 0);
+      else if (kind === "store") wave.saveRegister(address + 4 * i, data.index + i);
+      else wave.restoreRegister(address + 4 * i, data.index + i);
+    if (!isPlain && kind === "store") wave.scratch.clear();
+  }
+
   /** A load or store of a storage buffer: `buffer_load_dword v1, v2, s[4:7], 0 offen offset:16`. */
   vectorAccess(wave: WaveState, { instruction, reads, writes, words, class: kind }: Decoded): void {
     const [address, descriptor, base] = kind === "store" ? reads.slice(1) : reads;

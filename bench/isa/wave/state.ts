@@ -7,11 +7,19 @@ import { firstConstant, slot, vectorRegisters } from "./registers.ts";
 
 export const lanes = 64;
 
+interface SavedRegister {
+  readonly values: Int32Array;
+  readonly knownLow: number;
+  readonly knownHigh: number;
+}
+
 export class WaveState {
   readonly s: Int32Array;
   readonly sKnown: Uint8Array;
   readonly v = new Int32Array(vectorRegisters * lanes);
   readonly vFloat = new Float32Array(this.v.buffer);
+  /** Registers that the compiler has put aside in private memory, by address. */
+  readonly scratch = new Map<number, SavedRegister>();
   /** For each vector register, a bit for each lane. */
   readonly vKnownLow = new Int32Array(vectorRegisters);
   readonly vKnownHigh = new Int32Array(vectorRegisters);
@@ -62,6 +70,23 @@ export class WaveState {
       this.vKnownLow[r] = (this.vKnownLow[r] ?? 0) & ~this.execLow;
       this.vKnownHigh[r] = (this.vKnownHigh[r] ?? 0) & ~this.execHigh;
     }
+  }
+
+  saveRegister(address: number, index: number): void {
+    const values = this.v.slice(index * lanes, (index + 1) * lanes);
+    const [knownLow = 0, knownHigh = 0] = [this.vKnownLow[index], this.vKnownHigh[index]];
+    this.scratch.set(address, { values, knownLow, knownHigh });
+  }
+
+  /** Brings back the active lanes of a register. */
+  restoreRegister(address: number, index: number): void {
+    const saved = this.scratch.get(address);
+    this.forgetVector(index, 1);
+    if (saved === undefined) return;
+    for (let lane = 0; lane < lanes; lane++)
+      if (isSet(this.execLow, this.execHigh, lane)) this.v[index * lanes + lane] = saved.values[lane] ?? 0;
+    this.vKnownLow[index] = (this.vKnownLow[index] ?? 0) | (saved.knownLow & this.execLow);
+    this.vKnownHigh[index] = (this.vKnownHigh[index] ?? 0) | (saved.knownHigh & this.execHigh);
   }
 
   forgetScalar(index: number, count: number): void {

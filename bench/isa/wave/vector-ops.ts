@@ -75,6 +75,8 @@ export function vectorAction(decoded: Decoded): Action | undefined {
   if (to === undefined || a === undefined) return undefined;
   if (op === "v_mbcnt_lo_u32_b32" || op === "v_mbcnt_hi_u32_b32") return laneCount(op.includes("_lo_"), to, a, b);
   if (op === "v_readfirstlane_b32") return readFirst(to, a);
+  if (op === "v_readlane_b32" && b !== undefined) return readLane(to, a, b);
+  if (op === "v_writelane_b32" && b !== undefined) return writeLane(to, a, b);
   if (op === "v_cndmask_b32" && b !== undefined && c !== undefined) return select(to, a, b, c);
   // The compiler zeroes a pair so.
   if (op === "v_lshrrev_b64" && operands[1] === "0" && operands[2] === "0")
@@ -182,6 +184,31 @@ function readFirst(to: Place, from: Place): Action {
     const [low, high] = knownLanes(wave, from);
     const isKnown = first >= 0 && first < lanes && isSet(low, high, first);
     wave.setScalar(to.index, isKnown ? laneValue(wave, from, first) : 0, isKnown ? 1 : 0);
+  };
+}
+
+/** The compiler puts scalar registers aside in lanes of a vector register; both ignore which lanes are active. */
+function readLane(to: Place, from: Place, lane: Place): Action {
+  return (wave) => {
+    const at = wave.scalar(lane.index) & (lanes - 1);
+    const [low, high] = knownLanes(wave, from);
+    const isKnown = wave.isKnown(lane.index) && isSet(low, high, at);
+    wave.setScalar(to.index, isKnown ? laneValue(wave, from, at) : 0, isKnown ? 1 : 0);
+  };
+}
+
+function writeLane(to: Place, from: Place, lane: Place): Action {
+  return (wave) => {
+    if (!wave.isKnown(lane.index)) {
+      wave.vKnownLow[to.index] = wave.vKnownHigh[to.index] = 0;
+      return;
+    }
+    const at = wave.scalar(lane.index) & (lanes - 1);
+    const known = at < 32 ? wave.vKnownLow : wave.vKnownHigh;
+    const bit = 1 << (at & 31);
+    const others = (known[to.index] ?? 0) & ~bit;
+    known[to.index] = wave.isKnown(from.index) ? others | bit : others;
+    wave.v[to.index * lanes + at] = wave.scalar(from.index);
   };
 }
 

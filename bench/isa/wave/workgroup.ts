@@ -179,7 +179,8 @@ class Wave {
         break;
       case "load":
       case "store":
-        this.#memory.vectorAccess(state, decoded);
+        if (decoded.instruction.op.startsWith("scratch_")) this.#memory.scratchAccess(state, decoded);
+        else this.#memory.vectorAccess(state, decoded);
         break;
       case "localRead":
       case "localWrite":

@@ -128,6 +128,14 @@ test("an instruction that is not modelled makes what it writes unknown", () => {
   expect(() => run(text("s_quadmask_b32 s4, s4"))).toThrow(KernelFault);
 });
 
+test("registers that were put aside come back, scalar ones in lanes and vector ones in memory", () => {
+  const spilled = `s_mov_b32 s8, 3; v_writelane_b32 v9, s8, 40; s_mov_b32 s8, 0; v_readlane_b32 s9, v9, 40
+    v_add_nc_u32_e32 v1, 1, v0; s_movk_i32 s15, 0x100; scratch_store_dword off, v1, s15 offset:-16; v_mov_b32_e32 v1, 0
+    scratch_load_dword v2, off, s15 offset:-16; v_readfirstlane_b32 s10, v2; s_add_u32 s9, s9, s10; s_cmp_eq_i32 s9, 4`;
+  expect(turns(`${spilled}; s_cbranch_scc0 BB90\n BB2:\n s_nop 0`)).toBe(1);
+  expect(run(`${spilled}; s_endpgm`).counts).toMatchObject({ loads: 1, stores: 1, loadLines: 2, assumed: 0 });
+});
+
 test("what lanes fetch from each other is data", () => {
   const text = (how: string) =>
     `v_mov_b32${how}; v_readfirstlane_b32 s4, v1\n BB1:\n s_cmp_eq_i32 s4, 0; s_cbranch_scc1 BB3\n BB2:\n s_branch BB1\n BB3:\n s_endpgm`;
