@@ -58,7 +58,12 @@ function blocksOf(code: string): Block[] {
   for (const line of code.split("\n")) {
     const label = /^(BB\d+):/.exec(line);
     if (label !== null) blocks.push({ name: label[1] ?? "", instructions: [] });
-    else if (line.startsWith("\t")) {
+    else if (line.startsWith("\t(then repeated ")) {
+      // The driver prints equal instructions in a row once.
+      const last = blocks.at(-1)?.instructions;
+      const [again] = last?.slice(-1) ?? [];
+      if (again !== undefined) last?.push(...Array.from({ length: Number.parseInt(line.slice(16), 10) }, () => again));
+    } else if (line.startsWith("\t")) {
       const instruction = parseInstruction(line.split(";", 1)[0] ?? "");
       if (instruction !== undefined) blocks.at(-1)?.instructions.push(instruction);
     }

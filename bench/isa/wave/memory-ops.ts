@@ -129,7 +129,7 @@ export class Memory {
   vectorAccess(wave: WaveState, { instruction, reads, writes, words, class: kind }: Decoded): void {
     const [address, descriptor, base] = kind === "store" ? reads.slice(1) : reads;
     const number = descriptor === undefined ? -1 : wave.scalar(descriptor.index) - firstTag;
-    const isKnown = wave.isKnown(descriptor?.index ?? 0) && wave.isKnown(base?.index ?? 0);
+    const isKnown = wave.isKnown(descriptor?.index ?? 0);
     const start = immediate(instruction.modifiers) + (base === undefined ? 0 : wave.scalar(base.index));
     const active = wave.activeLanes;
     this.access.laneWords = active * words;
@@ -137,20 +137,23 @@ export class Memory {
     this.access.isCached = false;
     this.access.bankCycles = 0;
     this.access.lines = isKnown ? this.#linesOf(wave, address, start, words, number, kind === "load") : active;
-    for (const { index, count } of writes) wave.forgetVector(index, count);
+    for (const { index, count } of writes) {
+      wave.forgetVector(index, count);
+      if (isKnown && isUniform(wave, address)) for (let i = 0; i < count; i++) shareUnknown(wave, index + i);
+    }
   }
 
   #linesOf(wave: WaveState, place: Place | undefined, start: number, words: number, buffer: number, isLoad: boolean) {
     const { lineBytes } = this.#chip;
     const [execLow, execHigh] = [wave.execLow, wave.execHigh];
     const isVector = place?.kind === "vector";
-    const knownLow = isVector ? (wave.vKnownLow[place.index] ?? 0) : -1;
-    const knownHigh = isVector ? (wave.vKnownHigh[place.index] ?? 0) : -1;
+    const shapeLow = isVector ? (wave.vShapeLow[place.index] ?? 0) : -1;
+    const shapeHigh = isVector ? (wave.vShapeHigh[place.index] ?? 0) : -1;
     const seen: number[] = [];
     let unknown = 0;
     for (let lane = 0; lane < lanes; lane++) {
       if (!isSet(execLow, execHigh, lane)) continue;
-      if (!isSet(knownLow, knownHigh, lane)) {
+      if (!isSet(shapeLow, shapeHigh, lane)) {
         unknown++;
         continue;
       }
@@ -161,7 +164,7 @@ export class Memory {
         if (isLoad) this.footprint?.add(buffer * 2 ** 32 + line);
       }
     }
-    // Lanes whose address is data (a looked-up row) are taken to be scattered.
+    // Lanes whose addresses are data, each its own, are taken to be scattered.
     return seen.length + unknown;
   }
 
@@ -209,6 +212,26 @@ export class Memory {
     }
     return cycles;
   }
+}
+
+/** Whether all active lanes have one address. */
+function isUniform(wave: WaveState, place: Place | undefined): boolean {
+  if (place?.kind !== "vector") return true;
+  let first: number | undefined;
+  for (let lane = 0; lane < lanes; lane++) {
+    if (!isSet(wave.execLow, wave.execHigh, lane)) continue;
+    if (!isSet(wave.vShapeLow[place.index] ?? 0, wave.vShapeHigh[place.index] ?? 0, lane)) return false;
+    first ??= laneValue(wave, place, lane);
+    if (laneValue(wave, place, lane) !== first) return false;
+  }
+  return true;
+}
+
+/** All active lanes have one value, which is data. */
+function shareUnknown(wave: WaveState, index: number): void {
+  for (let lane = 0; lane < lanes; lane++)
+    if (isSet(wave.execLow, wave.execHigh, lane)) wave.v[index * lanes + lane] = 0;
+  wave.setKnown(index, [0, 0], [wave.execLow, wave.execHigh]);
 }
 
 const immediate = (modifiers: readonly string[]) => option(modifiers, "offset") ?? 0;

@@ -23,6 +23,12 @@ export class WaveState {
   /** For each vector register, a bit for each lane. */
   readonly vKnownLow = new Int32Array(vectorRegisters);
   readonly vKnownHigh = new Int32Array(vectorRegisters);
+  /**
+   * Lanes whose value is known but for a part that all lanes share, such as an index that was loaded: enough to tell how
+   * an access spreads over cache lines. Their values are as if that part were 0. Known lanes are among them.
+   */
+  readonly vShapeLow = new Int32Array(vectorRegisters);
+  readonly vShapeHigh = new Int32Array(vectorRegisters);
 
   constructor(constants: readonly number[]) {
     this.s = new Int32Array(firstConstant + constants.length);
@@ -36,6 +42,14 @@ export class WaveState {
     if (index === slot.none && known === 0) return;
     this.s[index] = value;
     this.sKnown[index] = known;
+  }
+
+  /** SCC then says whether the first one is not 0. */
+  swapScalars(one: number, other: number): void {
+    const [value, known] = [this.scalar(one), this.sKnown[one] ?? 0];
+    this.setScalar(one, this.scalar(other), this.sKnown[other]);
+    this.setScalar(other, value, known);
+    this.setScalar(slot.scc, this.scalar(one) === 0 ? 0 : 1, this.sKnown[one]);
   }
 
   setPair(index: number, low: number, high: number, known: number): void {
@@ -69,7 +83,18 @@ export class WaveState {
     for (let r = index; r < index + count; r++) {
       this.vKnownLow[r] = (this.vKnownLow[r] ?? 0) & ~this.execLow;
       this.vKnownHigh[r] = (this.vKnownHigh[r] ?? 0) & ~this.execHigh;
+      this.vShapeLow[r] = (this.vShapeLow[r] ?? 0) & ~this.execLow;
+      this.vShapeHigh[r] = (this.vShapeHigh[r] ?? 0) & ~this.execHigh;
     }
+  }
+
+  /** What is known of the active lanes of a register, and what but for a shared part. */
+  setKnown(index: number, known: readonly [low: number, high: number], shape = known): void {
+    const [low, high] = [this.execLow, this.execHigh];
+    this.vKnownLow[index] = ((this.vKnownLow[index] ?? 0) & ~low) | (known[0] & low);
+    this.vKnownHigh[index] = ((this.vKnownHigh[index] ?? 0) & ~high) | (known[1] & high);
+    this.vShapeLow[index] = ((this.vShapeLow[index] ?? 0) & ~low) | (shape[0] & low);
+    this.vShapeHigh[index] = ((this.vShapeHigh[index] ?? 0) & ~high) | (shape[1] & high);
   }
 
   saveRegister(address: number, index: number): void {
@@ -85,8 +110,7 @@ export class WaveState {
     if (saved === undefined) return;
     for (let lane = 0; lane < lanes; lane++)
       if (isSet(this.execLow, this.execHigh, lane)) this.v[index * lanes + lane] = saved.values[lane] ?? 0;
-    this.vKnownLow[index] = (this.vKnownLow[index] ?? 0) | (saved.knownLow & this.execLow);
-    this.vKnownHigh[index] = (this.vKnownHigh[index] ?? 0) | (saved.knownHigh & this.execHigh);
+    this.setKnown(index, [saved.knownLow, saved.knownHigh]);
   }
 
   forgetScalar(index: number, count: number): void {

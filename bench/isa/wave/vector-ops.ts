@@ -90,24 +90,25 @@ export function vectorAction(decoded: Decoded): Action | undefined {
 /** Sets the active lanes of a register to a function of its operands, where these are known. */
 function write(wave: WaveState, to: number, operands: readonly Place[], compute: Integer): void {
   const [execLow, execHigh] = [wave.execLow, wave.execHigh];
-  let [low, high] = [execLow, execHigh];
+  let [low, high, shapeLow, shapeHigh] = [execLow, execHigh, execLow, execHigh];
   for (const { kind, index } of operands) {
     if (kind === "vector") {
       low &= wave.vKnownLow[index] ?? 0;
       high &= wave.vKnownHigh[index] ?? 0;
+      shapeLow &= wave.vShapeLow[index] ?? 0;
+      shapeHigh &= wave.vShapeHigh[index] ?? 0;
     } else if (!wave.isKnown(index)) low = high = 0;
   }
   const [a, b, c] = operands;
-  if ((low | high) !== 0)
+  if ((shapeLow | shapeHigh) !== 0)
     for (let lane = 0; lane < lanes; lane++)
-      if (isSet(low, high, lane))
+      if (isSet(shapeLow, shapeHigh, lane))
         wave.v[to * lanes + lane] = compute(
           laneValue(wave, a, lane),
           laneValue(wave, b, lane),
           laneValue(wave, c, lane),
         );
-  wave.vKnownLow[to] = ((wave.vKnownLow[to] ?? 0) & ~execLow) | low;
-  wave.vKnownHigh[to] = ((wave.vKnownHigh[to] ?? 0) & ~execHigh) | high;
+  wave.setKnown(to, [low, high], [shapeLow, shapeHigh]);
 }
 
 export function laneValue(wave: WaveState, place: Place | undefined, lane: number): number {
@@ -172,8 +173,7 @@ function laneCount(isLow: boolean, to: Place, mask: Place, b: Place | undefined)
     for (let lane = 0; lane < lanes; lane++)
       if (isSet(execLow, execHigh, lane))
         wave.v[to.index * lanes + lane] = (counts[lane] ?? 0) + laneValue(wave, added[0], lane);
-    wave.vKnownLow[to.index] = ((wave.vKnownLow[to.index] ?? 0) & ~execLow) | (execLow & low);
-    wave.vKnownHigh[to.index] = ((wave.vKnownHigh[to.index] ?? 0) & ~execHigh) | (execHigh & high);
+    wave.setKnown(to.index, [low, high]);
   };
 }
 
@@ -201,6 +201,7 @@ function writeLane(to: Place, from: Place, lane: Place): Action {
   return (wave) => {
     if (!wave.isKnown(lane.index)) {
       wave.vKnownLow[to.index] = wave.vKnownHigh[to.index] = 0;
+      wave.vShapeLow[to.index] = wave.vShapeHigh[to.index] = 0;
       return;
     }
     const at = wave.scalar(lane.index) & (lanes - 1);
@@ -208,6 +209,8 @@ function writeLane(to: Place, from: Place, lane: Place): Action {
     const bit = 1 << (at & 31);
     const others = (known[to.index] ?? 0) & ~bit;
     known[to.index] = wave.isKnown(from.index) ? others | bit : others;
+    const shape = at < 32 ? wave.vShapeLow : wave.vShapeHigh;
+    shape[to.index] = (shape[to.index] ?? 0) | bit;
     wave.v[to.index * lanes + at] = wave.scalar(from.index);
   };
 }
@@ -228,7 +231,6 @@ function select(to: Place, a: Place, b: Place, mask: Place): Action {
         wave.v[to.index * lanes + lane] = laneValue(wave, isSet(maskLow, maskHigh, lane) ? b : a, lane);
     const low = (maskLow & bLow) | (~maskLow & aLow);
     const high = (maskHigh & bHigh) | (~maskHigh & aHigh);
-    wave.vKnownLow[to.index] = ((wave.vKnownLow[to.index] ?? 0) & ~execLow) | (execLow & low);
-    wave.vKnownHigh[to.index] = ((wave.vKnownHigh[to.index] ?? 0) & ~execHigh) | (execHigh & high);
+    wave.setKnown(to.index, [low, high]);
   };
 }

@@ -55,6 +55,7 @@ export function codeOf(blocks: readonly Block[]): Code {
       return { decoded, action, target: numbers.get(instruction.operands[0] ?? "") ?? -1 };
     }),
   );
+  for (const steps of ready) markSwaps(steps);
   const decidesLoop = flow.successors.map((targets, block) =>
     flow.loops.some(
       ({ blocks: own }) => own.has(block) && targets.some((to) => own.has(to)) && targets.some((to) => !own.has(to)),
@@ -63,6 +64,24 @@ export function codeOf(blocks: readonly Block[]): Code {
   if (blocks.some(({ instructions }) => instructions.some(({ op }) => /^s_\w+saveexec_b32$/.test(op))))
     throw new KernelFault("it is compiled for waves of 32, which the tool does not know");
   return { blocks: ready, flow, constants: constants.values, decidesLoop, names: blocks.map(({ name }) => name) };
+}
+
+/** Two scalar registers change places by three xors; taken one by one, what is known of either would be lost. */
+function markSwaps(steps: { -readonly [K in keyof Step]: Step[K] }[]): void {
+  const operandsOf = (i: number) => {
+    const instruction = steps[i]?.decoded.instruction;
+    return instruction?.op === "s_xor_b32" ? instruction.operands.join() : undefined;
+  };
+  for (const [i, step] of steps.entries()) {
+    const [a, , b] = step.decoded.instruction.operands;
+    const [first, second, third] = [operandsOf(i), operandsOf(i + 1), operandsOf(i + 2)];
+    if (first !== `${a},${a},${b}` || second !== `${b},${a},${b}` || third !== first) continue;
+    const [one, other] = step.decoded.reads;
+    const [middle, last] = [steps[i + 1], steps[i + 2]];
+    if (one === undefined || other === undefined || middle === undefined || last === undefined) continue;
+    step.action = middle.action = () => {};
+    last.action = (wave) => wave.swapScalars(one.index, other.index);
+  }
 }
 
 export interface Launch {
@@ -246,5 +265,6 @@ function initialState(code: Code, { lanes: size, group, groups, buffers }: Launc
   state.setPair(slot.exec, mask(active), mask(active - 32), 1);
   for (let lane = 0; lane < lanes; lane++) state.v[lane] = number * lanes + lane;
   state.vKnownLow[0] = state.vKnownHigh[0] = -1;
+  state.vShapeLow[0] = state.vShapeHigh[0] = -1;
   return state;
 }

@@ -30,6 +30,13 @@ test("each kernel has its last disassembly, without the encodings, and the stati
   expect(found.get("k0")?.statistics).toEqual({ VGPRs: 8, "Inverse Throughput": 7 });
 });
 
+test("instructions that the driver prints once are there as often as they run", () => {
+  const blocks = listingOf(
+    "\ndisasm:\nBB0:\n\tv_mul_f32_e32 v1, v1, v2 ; 10\n\t(then repeated 2 times)\n\ts_endpgm\n",
+  )?.blocks;
+  expect(blocks?.[0]?.instructions.map(({ op }) => op)).toEqual(["v_mul_f32", "v_mul_f32", "v_mul_f32", "s_endpgm"]);
+});
+
 test("a recorded kernel has as many instructions as the driver says", () => {
   const listing = listingOf(`\n${recorded}`);
   expect(listing?.blocks.reduce((sum, { instructions }) => sum + instructions.length, 0)).toBe(282);

@@ -160,6 +160,27 @@ test("a load takes as many lines as its lanes touch", () => {
   });
 });
 
+test("an index that all lanes share need not be known to tell the lines, lanes' own indices must be", () => {
+  const lines = (row: string) =>
+    run(
+      `s_load_dwordx4 s[4:7], s[2:3], null; s_mov_b32 s9, 0; s_buffer_load_dword s8, s[4:7], null; ${row}
+       v_lshlrev_b32_e32 v1, 2, v1; buffer_load_dword v2, v1, s[4:7], 0 offen; s_endpgm`,
+      { buffers: [storage] },
+    ).counts.loadLines;
+  expect(lines("s_lshl_b32 s8, s8, 7; v_add_nc_u32_e32 v1, s8, v0")).toBe(2);
+  expect(lines("buffer_load_dword v3, off, s[4:7], 0; v_lshl_add_u32 v1, v3, 7, v0")).toBe(1 + 2);
+  expect(lines("v_lshlrev_b32_e32 v3, 2, v0; buffer_load_dword v3, v3, s[4:7], 0 offen; v_mov_b32_e32 v1, v3")).toBe(
+    2 + 64,
+  );
+});
+
+test("registers that change places by xors keep what is known of each", () => {
+  const text = `s_load_dwordx4 s[4:7], s[2:3], null; s_buffer_load_dword s8, s[4:7], null; s_mov_b32 s9, 5
+    s_xor_b32 s8, s8, s9; s_xor_b32 s9, s8, s9; s_xor_b32 s8, s8, s9; s_cmp_eq_i32 s8, 5; s_cbranch_scc0 BB2
+    BB1:\n v_fmac_f32_e32 v3, v3, v3\n BB2:\n s_endpgm`;
+  expect(run(text, { buffers: [storage] }).counts).toMatchObject({ fma: 1, assumed: 0, instructions: 10 });
+});
+
 test("workgroup memory takes a cycle for each word of its busiest bank", () => {
   const cycles = (bytes: number, text = "ds_read_b32 v2, v1") => access(bytes, text).localCycles;
   expect([cycles(0), cycles(4), cycles(8), cycles(128)]).toEqual([2, 2, 4, 64]);
