@@ -19,6 +19,11 @@ export const benchMutants: readonly Mutant[] = [
     [["the worst setting counts", "(least(b) < least(a) ? b : a)", "(least(b) > least(a) ? b : a)"]],
   ),
   ...changed(
+    "bench/isa/listing.ts",
+    ["test/bench/isa/listing.test.ts"],
+    [["instructions that are printed once run once", "if (again !== undefined) last?.push", "if (false) last?.push"]],
+  ),
+  ...changed(
     "bench/isa/flow.ts",
     ["test/bench/isa/listing.test.ts"],
     [
@@ -69,6 +74,11 @@ export const benchMutants: readonly Mutant[] = [
     "bench/isa/wave/memory-ops.ts",
     ["test/bench/isa/workgroup.test.ts"],
     [
+      [
+        "an index that all lanes share scatters them",
+        "const shapeLow = isVector ? (wave.vShapeLow[",
+        "const shapeLow = isVector ? (wave.vKnownLow[",
+      ],
       ["each lane takes a line", "if (seen.at(-1) === line || seen.includes(line)) continue;", ""],
       ["lanes that read one word take turns", "if (this.#counted[word] === this.#now) continue;", ""],
     ],
