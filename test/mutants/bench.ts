@@ -62,6 +62,7 @@ export const benchMutants: readonly Mutant[] = [
     ["test/bench/isa/workgroup.test.ts"],
     [
       ["data may decide how often a loop runs", "if (this.#code.decidesLoop[this.#block])", "if (false)"],
+      ["a swap by xor forgets", "for (const steps of ready) markSwaps(steps);", ""],
       [
         "waves do not wait at a barrier",
         "clock.time = latest + launch.chip.latency.barrier",
