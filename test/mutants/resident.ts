@@ -12,7 +12,7 @@ export const residentMutants: readonly Mutant[] = [
     [
       ["a depth may be cut in the middle of a weight", "depth % slices === 0", "true"],
       ["no lane is too few", "columns * slices >= fewLanes && ", ""],
-      ["registers hold any number of weights", "weights > heldBy(lanes)", "weights < 0"],
+      ["registers hold any number of weights", " && weightsOf(slices) <= heldBy(columns * slices)", ""],
       ["each lane has all registers", "registers.total / lanes", "registers.total"],
       ["a workgroup has any number of lanes", "columns * slices <= limit", "true"],
       ["subgroups are as large as wanted", "slices <= neighbours", "slices > 0"],

@@ -74,9 +74,9 @@ describe("weights that stay", () => {
   const large = { maxInvocations: 1024, registers: amd };
 
   test.each<[string, number, LowerOptions, RegExp]>([
-    ["one lane to a column", 128, large, /^resident: 128 lanes .*, 128 to a lane$/],
+    ["few weights to a lane", 128, large, /^resident: 512 lanes .*, 32 to a lane$/],
     ["more lanes where registers are few", 128, { maxInvocations: 1024 }, /^resident: 512 lanes .*, 32 to a lane$/],
-    ["as many lanes as the device has", 256, large, /^resident: 512 lanes .*, 128 to a lane$/],
+    ["as many lanes as the device has", 256, large, /^resident: 1024 lanes .*, 64 to a lane$/],
     ["registers of all lanes together", 512, large, /^persistent:/],
     [
       "registers that all lanes of a multiprocessor share",

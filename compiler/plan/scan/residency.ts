@@ -33,6 +33,12 @@ export type ResidencyChoice =
 /** Lanes that a GPU runs at once anyway. */
 const fewLanes = 64;
 
+/** Weights to a lane above which more lanes share a column, if they can: each lane waits for fewer. */
+const fewWeights = 32;
+
+/** Lanes to a column, at most: a subgroup of any GPU. */
+const mostSlices = 32;
+
 /** A product of the step: [1, depth] by [depth, columns]. */
 interface Product {
   readonly left: NodeId;
@@ -65,14 +71,21 @@ export function planResidency(
   const weightsOf = (slices: number) => products.reduce((sum, { depth }) => sum + depth / slices, 0);
   const fits = (slices: number) => columns * slices <= limit && products.every(({ depth }) => depth % slices === 0);
   const heldBy = (lanes: number) => Math.min(registers.total / lanes, registers.most) - registers.reserved;
-  // Few lanes: all lanes of a column compute what follows the products.
-  const isEnough = (slices: number) => columns * slices >= fewLanes && weightsOf(slices) <= heldBy(columns * slices);
-  let slices = 1;
-  while (fits(2 * slices) && !isEnough(slices)) slices *= 2;
+  const isPossible = (slices: number) => fits(slices) && weightsOf(slices) <= heldBy(columns * slices);
+  const powers = Array.from({ length: 1 + Math.log2(mostSlices) }, (_, i) => 2 ** i);
+  const possible = powers.filter(isPossible);
+  const isEnough = (slices: number) => columns * slices >= fewLanes && weightsOf(slices) <= fewWeights;
+  const slices = possible.find(isEnough) ?? possible.at(-1);
+  if (slices === undefined) {
+    const [few = 1] = powers.filter(fits).slice(-1);
+    const lanes = columns * few;
+    return {
+      reason: fits(few)
+        ? `each of ${lanes} lanes would hold ${weightsOf(few)} weights, and has registers for ${heldBy(lanes)}`
+        : `its widest product has ${columns} columns, and a workgroup ${limit} lanes`,
+    };
+  }
   const [lanes, weights] = [columns * slices, weightsOf(slices)];
-  if (!fits(slices)) return { reason: `its widest product has ${columns} columns, and a workgroup ${limit} lanes` };
-  if (weights > heldBy(lanes))
-    return { reason: `each of ${lanes} lanes would hold ${weights} weights, and has registers for ${heldBy(lanes)}` };
   const mostSums = Math.max(...stages.map(({ form, accumulators }) => (form === "tile" ? accumulators.length : 0)));
   const sliced = new Set(products.flatMap(({ left }) => [...leavesOf(body, left)]));
   for (const id of sliced) if ((widthInMemory(id) ?? 1) % slices !== 0) sliced.delete(id);
