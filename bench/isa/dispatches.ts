@@ -2,7 +2,6 @@
 import { bucketOf, type DimSizes, evaluateDim } from "../../compiler/graph/dim.ts";
 import type { Dispatch, Kernel, Program, Step } from "../../compiler/plan/program.ts";
 import { evaluateSize } from "../../runtime/walk.ts";
-import { vocabulary } from "./cells.ts";
 import type { BoundBuffer } from "./wave/memory-ops.ts";
 
 export interface PlacedDispatch {
@@ -43,11 +42,6 @@ export function buffersOf(program: Program, kernel: Kernel, sizes: DimSizes, ste
         ]
       : []),
     ...(kernel.loops > 0 ? [uniform(steps, true)] : []),
-    ...kernel.bindings.map(({ buffer }) => ({
-      words: undefined,
-      isDynamic: false,
-      isWeights: buffer === weights,
-      ...(program.buffers[buffer]?.element === "i32" && { rows: vocabulary }),
-    })),
+    ...kernel.bindings.map(({ buffer }) => ({ words: undefined, isDynamic: false, isWeights: buffer === weights })),
   ];
 }

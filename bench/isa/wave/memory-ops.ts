@@ -16,8 +16,6 @@ export interface BoundBuffer {
   readonly isDynamic: boolean;
   /** Whether it holds the parameters of the model. */
   readonly isWeights: boolean;
-  /** Above 0 if it holds numbers of rows, such as tokens: how many rows there are. */
-  readonly rows?: number;
 }
 
 /** What one access to memory costs; written by each access, read by clock and counts. */
@@ -47,8 +45,6 @@ export class Memory {
   readonly #descriptors: ReadonlyMap<number, number>;
   readonly #bankUse: Int32Array;
   /** For each word of workgroup memory, when it was last counted. */
-  /** Numbers of rows that were made up so far. */
-  #lookUps = 0;
   readonly #counted = new Int32Array(1 << 15);
   #now = 0;
 
@@ -104,10 +100,7 @@ export class Memory {
   #unknownScalars(wave: WaveState, to: Place, buffer: BoundBuffer | undefined): void {
     this.access.isCached = false;
     this.access.isWeights = buffer?.isWeights ?? false;
-    const { rows } = buffer ?? {};
-    // A number of a row that all lanes look up is made up, so that the addresses of the row's elements are known.
-    if (rows === undefined) wave.forgetScalar(to.index, to.count);
-    else for (let i = 0; i < to.count; i++) wave.setScalar(to.index + i, this.#lookUps++ % rows);
+    wave.forgetScalar(to.index, to.count);
   }
 
   #bufferOf(wave: WaveState, descriptor: Place | undefined): BoundBuffer | undefined {
