@@ -65,7 +65,7 @@ function summaryOf({ cell, units, batch, phase }: KernelRow, all: readonly Kerne
     minima: perWave("minima"),
     weightLoads: recurrent.reduce((sum, { weightLoadsPerStep = 0 }) => sum + weightLoadsPerStep, 0),
     fmaShare: hottest?.fmaShare,
-    spills: all.reduce((sum, { spills, scratchBytes }) => sum + spills + scratchBytes, 0),
+    spills: all.reduce((sum, { spills }) => sum + spills, 0),
     faults: all.filter(({ fault }) => fault !== undefined).length,
   };
 }

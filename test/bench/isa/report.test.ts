@@ -1,7 +1,10 @@
 /** @file Options, errors and tables of `npm run bench:isa`; nothing is compiled. */
+import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
 import { findDriver, NotRun } from "../../../bench/isa/driver.ts";
 import type { KernelRow } from "../../../bench/isa/kernel-row.ts";
@@ -43,6 +46,13 @@ test.each([
   const file = text === undefined ? join(folder, name) : written(name, text);
   expect(() => readRows(file)).toThrow(`--against ${file}: ${message}; it takes a file that --save wrote`);
 });
+
+test("a fault of the call is one line and exit code 2", async () => {
+  const script = fileURLToPath(new URL("../../../bench/isa/isa.mjs", import.meta.url));
+  const ended = promisify(execFile)(process.execPath, [script, "--units", "many"]);
+  const message = "bench:isa: --units must be made of whole numbers above 0, got many\n";
+  await expect(ended).rejects.toMatchObject({ code: 2, stderr: message, stdout: "" });
+}, 60_000);
 
 test("without driver or headers it says what to install", () => {
   const driver = written("radeon_icd.x86_64.json", "{}");
