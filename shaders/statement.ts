@@ -1,5 +1,5 @@
 /** @file Statements of the kernel IR, and functions made of them, as lines of WGSL. */
-import type { Expr, KernelFunction, Statement } from "../compiler/kernel/ir.ts";
+import type { Expr, For, KernelFunction, Statement } from "../compiler/kernel/ir.ts";
 import { elementText, expressionText, type Names, typeText } from "./expression.ts";
 
 export function statementLines(body: readonly Statement[], names: Names): string[] {
@@ -28,6 +28,7 @@ function linesOf(statement: Statement, names: Names): string[] {
     case "for": {
       const { name } = statement.variable;
       const [first, end, step] = [text(statement.first), text(statement.end), text(statement.step)];
+      if (statement.most !== undefined) return boundedLoop(statement, statement.most, names);
       const next = step === "1u" ? `${name}++` : `${name} += ${step}`;
       return block(`for (var ${name}: u32 = ${first}; ${name} < ${end}; ${next}) `, statement.body, names);
     }
@@ -40,6 +41,26 @@ function linesOf(statement: Statement, names: Names): string[] {
     case "barrier":
       return ["workgroupBarrier();"];
   }
+}
+
+/**
+ * A loop whose end is not known is bounded by a constant: the compiler of WGSL adds a counter of its own to loops that it
+ * cannot prove finite.
+ */
+function boundedLoop({ variable: { name }, first, end, body }: For, most: number, names: Names): string[] {
+  const text = (expr: Expr) => expressionText(expr, names);
+  const turn = `${name}Turn`;
+  return [
+    `for (var ${turn}: u32 = 0u; ${turn} < ${most}u; ${turn}++) {`,
+    ...indented([
+      `let ${name}: u32 = ${text(first)} + ${turn};`,
+      `if (${name} >= ${text(end)}) {`,
+      "  break;",
+      "}",
+      ...statementLines(body, names),
+    ]),
+    "}",
+  ];
 }
 
 function block(head: string, body: readonly Statement[], names: Names): string[] {

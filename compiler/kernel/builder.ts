@@ -39,6 +39,7 @@ export interface LoopHead {
   readonly first: Expr;
   readonly end: Expr;
   readonly step: Expr;
+  readonly most?: number;
 }
 
 export class KernelBuilder extends Expressions {
@@ -111,11 +112,12 @@ export class KernelBuilder extends Expressions {
   }
 
   /** Writes a loop. Values bound in it that do not depend on it are written before it. */
-  for({ axis, mapping = "serial", name, first, end, step }: LoopHead, write: (variable: Variable) => void): void {
+  for({ axis, mapping = "serial", name, first, end, step, most }: LoopHead, write: (variable: Variable) => void): void {
     const isUniform = mapping !== "lanes" && [first, end, step].every((each) => each.isUniform);
     const variable = this.variable(name, "u32", this.depth + 1, isUniform);
     const body = this.#inBlock(() => write(variable));
-    this.#write({ kind: "for", axis, mapping, variable, first, end, step, body });
+    const bound = most === undefined ? {} : { most };
+    this.#write({ kind: "for", axis, mapping, variable, first, end, step, ...bound, body });
   }
 
   if(condition: Expr, write: () => void): void {

@@ -177,6 +177,12 @@ class BodyCheck {
     for (const bound of bounds) this.#typed(bound, "u32", variable.name);
     if (variable.type !== "u32") this.fail(`${variable.name} is ${variable.type}, but a loop variable must be u32`);
     if (step.kind === "literal" && step.value === 0) this.fail(`${variable.name} has step 0`);
+    const { most } = statement;
+    const isCounter = step.kind === "literal" && step.value === 1;
+    if (most !== undefined && !(isCounter && Number.isInteger(most) && most > 0))
+      this.fail(
+        `${variable.name} is bounded by ${most} iterations of step ${printExpression(step)}; only a step of 1 can be`,
+      );
     if (variable.isUniform && (mapping === "lanes" || !bounds.every(({ isUniform }) => isUniform)))
       this.fail(`${variable.name} is marked uniform but differs between invocations`);
     this.#scopes.push({ names: new Map([[variable.name, variable]]), registers: new Set() });

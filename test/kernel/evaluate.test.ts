@@ -277,6 +277,14 @@ test.each<[string, Write, string]>([
     "lane 0 reads lane 1, which does not take part",
   ],
   ["a lane that does not exist", (k) => k.let("x", k.fromLane(k.lane, 2)), "lane 0 reads lane 2"],
+  [
+    "a loop with more iterations than its bound",
+    (k) => {
+      const axis = { extent: size, role: "positions" } as const;
+      k.for({ axis, name: "i", first: k.u32(0), end: k.u32(size), step: k.u32(1), most: size - 1 }, () => {});
+    },
+    "i runs more than 3 times",
+  ],
   ["a loop that never ends", (k) => loop(k, k.lane, k.u32(size), () => {}, 0), "i goes from 0 by 0 and never ends"],
   [
     "a loop that runs past the largest index",

@@ -219,6 +219,15 @@ test.each<[string, (k: KernelBuilder) => unknown, RegExp]>([
     /i is marked uniform but differs between invocations/,
   ],
   [
+    "a bound of a loop whose step is not 1",
+    (k) => {
+      const variable = k.variable("i", "u32", 1, true);
+      const range = { first: k.u32(0), end: k.u32(4), step: k.u32(2), most: 2 };
+      return [{ kind: "for", axis: depth, mapping: "serial", variable, ...range, body: [] }];
+    },
+    /i is bounded by 2 iterations of step 2u?; only a step of 1 can be/,
+  ],
+  [
     "an expression marked uniform",
     (k) => [bind(k.variable("x", "u32", 0), { ...k.add(k.lane, k.u32(1)), isUniform: true })],
     /\(lane \+ 1\) is marked uniform/,

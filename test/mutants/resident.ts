@@ -15,6 +15,7 @@ export const residentMutants: readonly Mutant[] = [
       ["registers hold any number of weights", " && weightsOf(slices) <= heldBy(columns * slices)", ""],
       ["each lane has all registers", "registers.total / lanes", "registers.total"],
       ["a workgroup has any number of lanes", "columns * slices <= limit", "true"],
+      ["slices overlap", "? 4 : 0", "? -4 : 0"],
       ["subgroups are as large as wanted", "slices <= neighbours", "slices > 0"],
     ],
   ),

@@ -10,6 +10,14 @@ const onKernels = "test/kernel/kernels.test.ts";
 
 export const shaderMutants: readonly Mutant[] = [
   ...changed(
+    "shaders/statement.ts",
+    ["test/gpu/resident.test.ts"],
+    [
+      ["a bounded loop begins with its first step every time", "${text(first)} + ${turn};", "${text(first)};"],
+      ["a bounded loop goes on to its bound", "if (${name} >= ${text(end)}) {", "if (${name} >= 6u + ${text(end)}) {"],
+    ],
+  ),
+  ...changed(
     "shaders/expression.ts",
     [onDevice],
     [

@@ -181,14 +181,18 @@ class Statements {
     };
   }
 
-  #for({ variable, first, end, step, body }: For): Action {
+  #for({ variable, first, end, step, most = Number.POSITIVE_INFINITY, body }: For): Action {
     const [start, limit, by] = [first, end, step].map((expr) => this.#used(expr)) as [Value, Value, Value];
     const place = at(this.#frame.declare(variable).numbers, 0);
     const inside = this.#inside(body);
     const continues = (lane: number) => (place[lane] as number) < limit(lane);
     return (lanes) => {
       for (const lane of lanes) place[lane] = start(lane);
+      let iterations = 0;
       for (let left = lanes.filter(continues); left.length > 0; left = left.filter(continues)) {
+        iterations += 1;
+        if (iterations > most)
+          throw new InternalError(`kernel ${this.#frame.clock.kernel}: ${variable.name} runs more than ${most} times`);
         inside(left);
         for (const lane of left) place[lane] = this.#next(place[lane] as number, by(lane), variable.name);
       }

@@ -18,6 +18,7 @@ import { hasPositions, type Stage } from "../stages/stages.ts";
 import { sharesRows } from "../stages/tiles.ts";
 import { type PackedConst, packedPosition } from "./packed-consts.ts";
 import type { PersistentPlan, Slots } from "./persistent-plan.ts";
+import { padding } from "./residency.ts";
 import { LaneSlices, runResidentProducts } from "./resident-products.ts";
 import { WorkgroupRows } from "./workgroup-rows.ts";
 
@@ -37,6 +38,9 @@ interface AheadOfTime {
   readonly variable: Variable;
   readonly valueAt: (time: Index) => Expr;
 }
+
+/** Steps of a chunk, at most: enough for any, and a bound that a compiler can rely on. */
+export const mostSteps = 2 ** 20;
 
 export class PersistentKernel {
   readonly region: Region;
@@ -87,14 +91,18 @@ export class PersistentKernel {
     for (const [id, { width, count, slices }] of slots) {
       const element =
         nodeAt(body, id).aval.dtype === "f32" ? "f32" : nodeAt(body, id).aval.dtype === "i32" ? "i32" : "u32";
-      this.#arrays.set(id, w.sharedArray(element, (rowsPerWorkgroup * width) / slices, count * slices));
+      this.#arrays.set(
+        id,
+        w.sharedArray(element, (rowsPerWorkgroup * width) / slices + padding(width, slices), count * slices),
+      );
     }
     this.#rows.declare();
     if (residency !== undefined) this.#lanes = new LaneSlices(w, residency);
     w.if(w.equal(first, w.u32(0)), () => this.#loadInitial());
     w.if(w.less(w.u32(0), first), () => this.#loadSaved(first));
     const axis = { extent: this.#node.attrs.length, role: "time" } as const;
-    w.for({ axis, mapping: "time", name: "count", first, end, step: w.u32(1) }, (count) => {
+    const bound = residency === undefined ? {} : { most: mostSteps };
+    w.for({ axis, mapping: "time", name: "count", first, end, step: w.u32(1), ...bound }, (count) => {
       this.#count = count;
       for (const group of this.#plan.groups) {
         if (group.kind === "scan") throw new InternalError("a scan inside a persistent scan");

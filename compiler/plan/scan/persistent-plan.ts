@@ -18,7 +18,7 @@ import type { Group } from "../stages/groups.ts";
 import type { Stage } from "../stages/stages.ts";
 import { chooseTile, type Target, type Tile, type TileOptions, vectorLanes } from "../stages/tiles.ts";
 import type { Tuning } from "../tuning.ts";
-import { planResidency, type Residency } from "./residency.ts";
+import { padding, planResidency, type Residency } from "./residency.ts";
 import { resultPlaces, scanOf } from "./scan-context.ts";
 import { analyzeRows } from "./separable-rows.ts";
 
@@ -93,7 +93,8 @@ export function planPersistent(lowering: Lowering, context: ScanContext, weights
   const residency = choice?.residency;
   const slots = residency === undefined ? inMemory : findSlots(node, stages, order, stored, residency);
   const bytesPerRow = [...slots].reduce(
-    (sum, [id, { width, count }]) => sum + storages[nodeAt(body, id).aval.dtype].bytes * width * count,
+    (sum, [id, { width, count, slices }]) =>
+      sum + storages[nodeAt(body, id).aval.dtype].bytes * (width + slices * padding(width, slices)) * count,
     0,
   );
   const { target, tuning = {} } = lowering.tiles;

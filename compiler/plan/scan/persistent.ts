@@ -18,7 +18,7 @@ import type { Dispatch, Location } from "../program.ts";
 import { wholeLoopWork } from "../work.ts";
 import { chunkSteps, flopsOfRow, type StepWork } from "./chunks.ts";
 import { type PackedConst, packConsts } from "./packed-consts.ts";
-import { PersistentKernel } from "./persistent-kernel.ts";
+import { mostSteps, PersistentKernel } from "./persistent-kernel.ts";
 import { type PersistentChoice, type PersistentPlan, planPersistent } from "./persistent-plan.ts";
 
 export const persistent: ScanSchedule = {
@@ -62,7 +62,11 @@ function lowerPersistent(lowering: Lowering, context: ScanContext, plan: Persist
     kernel: finishKernel(lowering, writer, kernel.region, ids, plan.workgroupSize, work),
     grid: [grid],
     phase: context.phase,
-    chunks: { scan: body.name, length, steps: lowering.chunkSteps ?? chunkSteps(step, lowering.tiles.target) },
+    chunks: {
+      scan: body.name,
+      length,
+      steps: Math.min(lowering.chunkSteps ?? chunkSteps(step, lowering.tiles.target), mostSteps),
+    },
   };
   return [...steps, loop];
 }

@@ -39,6 +39,14 @@ const fewWeights = 32;
 /** Lanes to a column, at most: a subgroup of any GPU. */
 const mostSlices = 32;
 
+/**
+ * Elements between two slices of a row. Lanes read their slices side by side: without them, slices whose length is a
+ * multiple of 8 begin in few banks of workgroup memory.
+ */
+export function padding(width: number, slices: number): number {
+  return slices > 1 && (width / slices) % 8 === 0 ? 4 : 0;
+}
+
 /** A product of the step: [1, depth] by [depth, columns]. */
 interface Product {
   readonly left: NodeId;
