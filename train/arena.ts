@@ -10,27 +10,27 @@ import { concat, slice } from "../compiler/ops/pieces.ts";
 import { fill, reshape } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 
-/** Where a parameter lies in the arena. */
+/** A parameter's location in the arena. */
 export interface ArenaEntry {
   /** The parameter's path. */
   readonly path: string;
   /** The parameter's shape. */
   readonly shape: readonly number[];
-  /** First element, and number of elements. */
+  /** Index of its first element. */
   readonly offset: number;
   /** Number of elements. */
   readonly size: number;
 }
 
-/** What lies where in the flat array of all parameters. */
+/** The layout of the flat array of all parameters. */
 export interface Arena {
-  /** Number of elements in all. */
+  /** Total number of elements. */
   readonly size: number;
   /** The parameters, in their order in the array. */
   readonly entries: readonly ArenaEntry[];
 }
 
-/** Parameters in the order given, without gaps. */
+/** Lays out parameters in the given order, without gaps. */
 export function arenaOf(specs: readonly { readonly path: string; readonly shape: readonly number[] }[]): Arena {
   let offset = 0;
   const entries = specs.map(({ path, shape }) => {
@@ -41,14 +41,14 @@ export function arenaOf(specs: readonly { readonly path: string; readonly shape:
   return { size: offset, entries };
 }
 
-/** The parameters as views of the flat tensor [size]. */
+/** Returns the parameters by path, as views of the flat tensor [size]. */
 export function unpack(flat: Tensor<"f32">, arena: Arena): ParameterTensors {
   return Object.fromEntries(
     arena.entries.map(({ path, shape, offset, size }) => [path, reshape(slice(flat, 0, offset, size), shape)]),
   );
 }
 
-/** One flat tensor [size] of tensors by path. */
+/** Concatenates tensors by path into one flat tensor [size]. */
 export function pack(tensors: ParameterTensors, arena: Arena): Tensor<"f32"> {
   return concat(
     arena.entries.map(({ path, size }) => {
@@ -59,7 +59,7 @@ export function pack(tensors: ParameterTensors, arena: Arena): Tensor<"f32"> {
   );
 }
 
-/** A flat tensor [size] that holds, at every element of a parameter, the number that `numberOf` gives for it. */
+/** A flat tensor [size] in which every element of a parameter has the value that `numberOf` returns for it. */
 export function perParameter(arena: Arena, numberOf: (entry: ArenaEntry) => number): Tensor<"f32"> {
   const runs: { size: number; readonly value: number }[] = [];
   for (const entry of arena.entries) {
@@ -70,10 +70,10 @@ export function perParameter(arena: Arena, numberOf: (entry: ArenaEntry) => numb
   return concat(runs.map(({ size, value }) => fill([size], value)));
 }
 
-/** The parameters of a flat array, as arrays of their own by path. */
+/** Copies the parameters out of a flat array, into one array for each path. */
 export function unpackArray(flat: NdArray, arena: Arena): Record<string, NdArray> {
   if (flat.data.length !== arena.size)
-    throw new UserError(`${flat.data.length} numbers do not fill ${arena.size} of parameters`);
+    throw new UserError(`the array has ${flat.data.length} numbers; the parameters need ${arena.size}`);
   return Object.fromEntries(
     arena.entries.map(({ path, shape, offset, size }) => [
       path,
@@ -82,9 +82,9 @@ export function unpackArray(flat: NdArray, arena: Arena): Record<string, NdArray
   );
 }
 
-/** The reverse: every parameter of the arena must be there, in its shape, and no other. */
+/** The inverse of `unpackArray`: expects every parameter of the arena in its shape, and no others. */
 export function packArrays(arrays: Readonly<Record<string, NdArray>>, arena: Arena): NdArray {
-  // From JavaScript anything may come.
+  // Callers in JavaScript can pass anything.
   if (typeof arrays !== "object" || arrays === null || Array.isArray(arrays))
     throw new UserError(`the parameters are ${inWords(arrays)}; expected an array for each path`);
   const known = new Set(arena.entries.map(({ path }) => path));

@@ -1,4 +1,4 @@
-/** @file What a batch gives to the inputs of a training step: checked where the device could not tell that it is wrong. */
+/** @file The arrays of a batch for the inputs of a step, with the checks that a device cannot do. */
 import { inWords, UserError } from "../compiler/graph/errors.ts";
 import type { Aval } from "../compiler/graph/graph.ts";
 import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
@@ -7,25 +7,25 @@ import type { Batch } from "./data/batches.ts";
 import { checkIndices, type IndexChecks } from "./index-checks.ts";
 import type { Objective } from "./objective.ts";
 
-/** A batch of an objective that reads other things than x and targets. */
+/** A batch with inputs other than x and targets. */
 export interface NamedBatch<Names extends string = string> {
-  /** What the objective reads, by name. */
+  /** The inputs of the objective, by name. */
   readonly inputs: Readonly<Record<Names, NdArray>>;
-  /** The state starts at zero instead of going on from the batch before. */
+  /** The state starts at zero instead of continuing from the previous batch. */
   readonly fresh?: boolean;
 }
 
-/** What a trainer takes: inputs by name, or x and targets of a network. */
+/** The batches that a trainer accepts: inputs by name, or x and targets of a network. */
 export type TrainingBatch<Names extends string = string> =
   | NamedBatch<Names>
   | ("x" | "targets" extends Names ? Batch : never);
 
-/** What is predicted from: arrays by name, or x of a network. Targets may be there and are not read. */
+/** The batches that a predictor accepts: arrays by name, or x of a network. Targets are ignored. */
 export type PredictionBatch =
   | { readonly inputs: Readonly<Record<string, NdArray>>; readonly fresh?: boolean }
   | { readonly x: NdArray; readonly targets?: NdArray; readonly fresh?: boolean };
 
-/** Inputs by name, and the number of rows B. */
+/** Returns the inputs by name, and the number of rows B. */
 export function inputsOf(objective: Objective, batch: TrainingBatch, indices: IndexChecks) {
   const names = Object.keys(objective.batch);
   const inputs = namedInputs(names, names, batch);
@@ -36,7 +36,7 @@ export function inputsOf(objective: Objective, batch: TrainingBatch, indices: In
   return { inputs, rows: rowsOf(objective.batch, inputs) };
 }
 
-/** What a prediction reads of a batch, by name, and the number of rows B; `known` are names that may be there unread. */
+/** Returns the inputs of a prediction by name, and the number of rows B; names in `known` are accepted and ignored. */
 export function predictionInputs(
   read: Readonly<Record<string, Aval>>,
   known: readonly string[],
@@ -49,7 +49,7 @@ export function predictionInputs(
   return { inputs, rows: rowsOf(read, inputs) };
 }
 
-/** The arrays of these names. From JavaScript anything may come. */
+/** Returns the arrays with these names. Callers in JavaScript can pass anything. */
 function namedInputs(
   names: readonly string[],
   known: readonly string[],
@@ -80,7 +80,7 @@ function namedInputs(
     (name) => given[name] !== undefined && !names.includes(name) && !known.includes(name),
   );
   if (unread !== undefined)
-    throw new UserError(`the batch has an input ${unread}, which nothing reads; expected ${names.join(", ")}`);
+    throw new UserError(`the batch has an input ${unread}, which is not used; expected ${names.join(", ")}`);
   return Object.fromEntries(inputs);
 }
 
@@ -92,11 +92,11 @@ function rowsOf(avals: Readonly<Record<string, Aval>>, inputs: Readonly<Record<s
   return 1;
 }
 
-/** A batch has a step and a row at least. */
+/** A batch has at least one step and one row. */
 function checkSizes(avals: Readonly<Record<string, Aval>>, inputs: Readonly<Record<string, NdArray>>): void {
   for (const [name, { shape }] of Object.entries(avals)) {
     const given = inputs[name]?.shape ?? [];
     const isEmpty = shape.some((dim, axis) => (dim === "T" || dim === "B") && (given[axis] ?? 0) < 1);
-    if (isEmpty) throw new UserError(`${name} is [${given.join(", ")}]; a batch needs a step and a row at least`);
+    if (isEmpty) throw new UserError(`${name} is [${given.join(", ")}]; a batch needs at least one step and one row`);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * @file A stack of cells: what a network's input goes through between its encoding and its head, over a sequence or one
- * step at a time. Layer i has its parameters, states and random numbers under `layers/i`.
+ * @file A stack of cells: the recurrent layers of a network between its encoding and its head, over a sequence or one step
+ * at a time. Parameters, states and random numbers of layer i are named `layers/i`.
  */
 import { type Cell, scan } from "../compiler/dsl/cell.ts";
 import { scope } from "../compiler/dsl/parameters.ts";
@@ -13,15 +13,15 @@ import type { StateRates } from "./layers/zoneout.ts";
 
 type Float = Tensor<"f32">;
 
-/** What goes around the layers of a stack. Rates are of training; in evaluation nothing is dropped. */
+/** Regularization and connections of the layers of a stack. Rates apply to training; evaluation drops nothing. */
 export interface StackOptions<Names extends string = string> {
-  /** Rate of variational dropout on what each layer gives. */
+  /** Rate of variational dropout on the output of each layer. */
   readonly dropout?: number;
-  /** Rates of dropout on the states that products with weights read, one mask for a sequence. */
+  /** Rates of dropout on the states where they are multiplied with weights, with one mask for a sequence. */
   readonly recurrentDropout?: StateRates<Names>;
   /** Rates of zoneout. */
   readonly zoneout?: StateRates<Names>;
-  /** A connection around each layer but the first, which may be of another width than what it reads. */
+  /** A connection around each layer except the first, whose width can differ from that of its input. */
   readonly connection?: "residual" | "highway";
 }
 
@@ -32,15 +32,15 @@ export const ofStack = {
   connection: { residual: 1, highway: 1 },
 } as const;
 
-/** Cells from the input on, and what goes around them. */
+/** Cells, from the input on, and their options. */
 export interface CellStack {
   /** One for each layer. */
   readonly layers: readonly Cell[];
-  /** What goes around the layers. */
+  /** Regularization and connections of the layers. */
   readonly around?: StackOptions;
 }
 
-/** Runs one layer over what it is given: a sequence, or one step. */
+/** Runs one layer over a sequence or one step. */
 export type Advance = (
   cell: Cell,
   input: Float,
@@ -57,7 +57,7 @@ export const oneStep: Advance = (cell, input, initial) => {
   return { outputs: output, state };
 };
 
-/** Refuses rates of states that no layer has. */
+/** Throws when a rate names a state that no layer has. */
 export function checkRates(layers: readonly Cell[], around: StackOptions): void {
   for (const option of ["recurrentDropout", "zoneout"] as const) {
     const rates = around[option];
@@ -71,7 +71,7 @@ export function checkRates(layers: readonly Cell[], around: StackOptions): void 
   }
 }
 
-/** Where layers are of different cells, each takes the rates of the states that it has. */
+/** The rates of the states that a cell has: layers can have different cells. */
 function ratesOf(cell: Cell, { recurrentDropout, zoneout }: StackOptions): StackOptions {
   const own = (rates: StackOptions["zoneout"]) =>
     rates === undefined || typeof rates === "number"
@@ -84,7 +84,7 @@ function ratesOf(cell: Cell, { recurrentDropout, zoneout }: StackOptions): Stack
   };
 }
 
-/** Runs `input` through the layers, from the given state; with randomness as in training. */
+/** Runs `input` through the layers, from the given state; `random` is set in training. */
 export function throughLayers(
   { layers, around }: CellStack,
   input: Float,
@@ -105,7 +105,7 @@ export function throughLayers(
   return { outputs: hidden, state: after };
 }
 
-/** Layer i with what goes around it. */
+/** Layer i with its regularization and connection. */
 function layerOf(cell: Cell, i: number, around: StackOptions, advance: Advance): Layer {
   const plain: Layer = {
     states: cell.stateShapes,

@@ -1,22 +1,22 @@
-/** @file What training goes on from. */
+/** @file Checkpoints: the arrays from which training resumes. */
 import { type Shape, sameShape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, scalar } from "../compiler/graph/ndarray.ts";
 import type { Arena } from "./arena.ts";
 import { isCount } from "./optimizers/update.ts";
 
-/** Weights, optimizer slots, step count and carried state (once there is one), by the names of the training step's inputs. */
+/** Weights, optimizer slots, step count and (after the first step) carried state, named like the training step's inputs. */
 export type Checkpoint = Readonly<Record<string, NdArray>>;
 
 const slotPrefix = "slots/";
 
-/** Shape of what is kept by this name of a training step's inputs, states aside. */
+/** Shape of the checkpoint's array with this name, which is not a state. */
 export function keptShape(name: string, arena: Arena): readonly number[] {
   const isNumber = name === "step" || (name.startsWith(slotPrefix) && isCount(name.slice(slotPrefix.length)));
   return isNumber ? [] : [arena.size];
 }
 
-/** What a checkpoint holds by this name. One of before batches were weighed has no weight: right after an update it is 0. */
+/** A checkpoint's array. Checkpoints from before batches were weighted have no weight: right after an update it is 0. */
 export function keptValue(checkpoint: Checkpoint, name: string): NdArray | undefined {
   if (Object.hasOwn(checkpoint, name)) return checkpoint[name];
   const isNew = name.startsWith(slotPrefix) && isCount(name.slice(slotPrefix.length));
@@ -24,7 +24,7 @@ export function keptValue(checkpoint: Checkpoint, name: string): NdArray | undef
   return isNew && sum?.data?.every((value) => value === 0) ? scalar(0) : undefined;
 }
 
-/** The states that a checkpoint carries, each [rows, …], and their rows; none where it is of before the first step. */
+/** The states in a checkpoint, each [rows, …], and the number of rows; there are none before the first step. */
 export function carriedState(
   checkpoint: Checkpoint,
   shapes: Readonly<Record<string, Shape>>,
@@ -41,5 +41,7 @@ export function carriedState(
     return dtype === "f32" && sameShape(shape, expected);
   });
   if (given.length === names.length && fits) return { rows, states: given };
-  throw new UserError("the checkpoint is of another network or optimizer: its state does not fit");
+  throw new UserError(
+    "the checkpoint belongs to another network or optimizer: its state is missing or has another shape",
+  );
 }

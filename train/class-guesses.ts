@@ -1,31 +1,31 @@
-/** @file What logits say, in words: the class of each sequence, and how likely each class is. */
+/** @file Class names and probabilities from the logits of a classifier. */
 import { at, expectArgument, UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 
-/** What a classifier says of a sequence. */
+/** The prediction of a classifier for one sequence. */
 export interface ClassGuess {
-  /** Name of the most likely class; of equally likely ones the first. */
+  /** Name of the most likely class; the first one when several are equally likely. */
   readonly name: string;
-  /** How likely it is, from 0 to 1. */
+  /** Its probability, from 0 to 1. */
   readonly probability: number;
-  /** How likely each class is, by name: softmax of the logits. */
+  /** The probability of each class, by name: softmax of the logits. */
   readonly probabilities: Readonly<Record<string, number>>;
 }
 
-/** How logits are read. */
+/** Options of `classGuesses`. */
 export interface ClassOptions {
   /** Names of the classes, in the order of the logits: `classes` of the data, or of the model. */
   readonly classes: readonly string[];
-  /** Steps of each sequence, where a batch is padded; by default all end with the last step. */
+  /** Number of steps of each sequence in a padded batch; by default all end with the last step. */
   readonly lengths?: readonly number[];
 }
 
 /**
- * The class of each row of a batch. `logits` are [T, B, classes], as predictions of a classifier are, and are read where
- * each sequence ends; or [B, classes], as a stream gives them.
+ * Returns the class of each row of a batch. `logits` are [T, B, classes], as a predictor returns them, and are read at the
+ * last step of each sequence; or [B, classes], as a stream returns them.
  *
- * @throws UserError where logits and names do not fit, or a length is not one of 1 to T.
+ * @throws UserError if the logits do not have one column for each class, or a length is not between 1 and T.
  */
 export function classGuesses(logits: NdArray, options: ClassOptions): ClassGuess[] {
   const { classes, lengths } = checkedOptions("classGuesses", options, { classes: "list", lengths: "list" });
@@ -37,7 +37,7 @@ export function classGuesses(logits: NdArray, options: ClassOptions): ClassGuess
       `classGuesses: logits are [${shape.join(", ")}] for ${classes?.length ?? 0} classes; expected [T, B, classes] or [B, classes]`,
     );
   const ends = lengths ?? new Array<number>(rows).fill(steps);
-  if (ends.length !== rows) throw new UserError(`classGuesses: there are ${ends.length} lengths for ${rows} rows`);
+  if (ends.length !== rows) throw new UserError(`classGuesses: got ${ends.length} lengths for ${rows} rows`);
   return ends.map((length, row) => {
     if (!(Number.isInteger(length) && length >= 1 && length <= steps))
       throw new UserError(`classGuesses: length ${length} of row ${row}; expected a whole number from 1 to ${steps}`);
@@ -48,8 +48,7 @@ export function classGuesses(logits: NdArray, options: ClassOptions): ClassGuess
 
 function guessOf(logits: Float64Array, classes: readonly string[]): ClassGuess {
   const top = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  if (!logits.every(Number.isFinite))
-    throw new UserError("classGuesses: a logit is not finite; the weights are damaged");
+  if (!logits.every(Number.isFinite)) throw new UserError("classGuesses: a logit is not finite; check the weights");
   const weights = logits.map((logit) => Math.exp(logit - top));
   const total = weights.reduce((a, b) => a + b, 0);
   const probabilities = Object.fromEntries(classes.map((name, i) => [name, at([...weights], i) / total]));

@@ -1,4 +1,4 @@
-/** @file A network that classifies sequences: many to one, read where each sequence ends. */
+/** @file A network that classifies sequences: many to one, read at the last step of each sequence. */
 import { embedding } from "../compiler/dsl/dense.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
@@ -8,17 +8,17 @@ import { crossEntropy } from "./losses/classification.ts";
 import { accuracy, type Metric } from "./metrics.ts";
 import { checkCount, type LayersOptions, type Network, network, ofNetwork, stackOf } from "./networks.ts";
 
-/** A network that says of what class a sequence is. */
+/** Options of `classifierModel`. */
 export interface ClassifierOptions<Names extends string = string> extends LayersOptions<Names> {
   /** Number of classes. */
   readonly classes: number;
-  /** Numbers per time step, or a text's number of symbols with the width of their embedding. */
+  /** Numbers per time step, or the vocabulary size of a text and the width of its embedding. */
   readonly reads: { readonly features: number } | { readonly vocabulary: number; readonly embed: number };
 }
 
 /**
- * Model of the class of a sequence: x is f32 [T, B, features] or i32 [T, B], the output f32 [T, B, classes] logits after
- * each step. Targets are i32 [T, B]: the class where a sequence ends, and a number below 0 wherever nothing is asked.
+ * A classifier of sequences: x is f32 [T, B, features] or i32 [T, B], the output f32 [T, B, classes] logits after each
+ * step. Targets are i32 [T, B]: the class at the last step of a sequence, and a negative number at all other steps.
  */
 export function classifierModel<Names extends string>(options: ClassifierOptions<Names>): Network {
   const kinds = { ...ofNetwork, classes: "number", reads: "object" } as const;
@@ -49,13 +49,13 @@ export function classifierModel<Names extends string>(options: ClassifierOptions
   });
 }
 
-/** The fraction of sequences whose class a classifier finds, as a metric of `trainer.evaluate`. */
+/** The fraction of sequences that are classified correctly, as a metric of `trainer.evaluate`. */
 export const classified: Metric = (output, targets) => {
   const { classes, mask } = asked(targets as Tensor<"i32">);
   return accuracy(output, classes, { mask });
 };
 
-/** Where a class is asked for, and which. */
+/** The target classes, and the mask of the steps that have one. */
 function asked(targets: Tensor<"i32">): { readonly classes: Tensor<"i32">; readonly mask: Tensor<"bool"> } {
   return { classes: max(targets, 0), mask: less(-1, targets) };
 }

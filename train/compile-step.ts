@@ -1,4 +1,4 @@
-/** @file Compiles one training step and keeps what each pass made of its graph. Nothing here needs a device. */
+/** @file Compiles one training step and records its graph after each pass. Needs no device. */
 import { compileProgram } from "../compiler/compile.ts";
 import { type CpuKernelText, cpuProgramText } from "../compiler/cpu-text.ts";
 import { at, InternalError } from "../compiler/graph/errors.ts";
@@ -9,7 +9,7 @@ import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { CompileProgramOptions, CompileTrace } from "../compiler/plan-program.ts";
 import type { TrainingStep } from "./training-step.ts";
 
-/** `K` is what its kernels are: WGSL, or WebAssembly's text. */
+/** A compiled step; `K` is the type of its kernels: WGSL, or WebAssembly text. */
 export interface Compiled<K = Kernel> {
   /** The graph as traced, and after each pass. */
   readonly stages: readonly CompileTrace[];
@@ -49,8 +49,8 @@ function compiled<K>(
 }
 
 /**
- * The step with two outputs more, the loss and the gradient norm: what the first needs is the forward pass, what the
- * second needs beyond it is the backward pass, and the rest is the update.
+ * The step with the loss and the gradient norm as two more outputs: the operations that the loss needs are the forward pass,
+ * those that the norm needs beyond it are the backward pass, and the rest is the update.
  */
 export function withPhaseOutputs({ graph, outputs }: TrainingStep): {
   graph: Graph;
@@ -58,8 +58,8 @@ export function withPhaseOutputs({ graph, outputs }: TrainingStep): {
   backward: number;
 } {
   const metrics = at(graph.nodes, at(graph.outputs, outputs.metrics ?? -1));
-  if (metrics.op !== "concat") throw new InternalError("the metrics of a training step are no concat");
-  // Loss, gradient norm and whether it was applied, each reshaped to [1].
+  if (metrics.op !== "concat") throw new InternalError("the metrics of a training step are not a concat");
+  // Loss, gradient norm and whether the update was applied, each reshaped to [1].
   const [loss, norm] = metrics.operands.map((id) => at(at(graph.nodes, id).operands, 0));
   if (loss === undefined || norm === undefined) throw new InternalError("a training step lacks metrics");
   const forward = graph.outputs.length;

@@ -1,20 +1,20 @@
 /**
- * @file Finds the gates of a step in its graph: outputs of sigmoid and tanh, with the names under which their weights were
- * asked for. It works on the graph alone, so it works for every cell, and for a model whose cell is long gone.
+ * @file Finds the gates of a step in its graph: outputs of sigmoid and tanh, named by the scope of their weights. It needs
+ * only the graph, so it works for every cell, and for models whose cell's source is not available.
  */
 import { at } from "../compiler/graph/errors.ts";
 import { checkGraph, type Graph, type NodeId, nodeAt } from "../compiler/graph/graph.ts";
 import type { ModelSource } from "./stream.ts";
 
-/** A value between 0 and 1 (or -1 and 1) that decides what a step keeps. */
+/** A value between 0 and 1 (or -1 and 1) that controls what a step keeps. */
 export interface Gate {
-  /** Such as `layers/0/gru/update`, or `tanh of c` where no weights are between it and a state. */
+  /** Such as `layers/0/gru/update`, or `tanh of c` if no weights are between it and a state. */
   readonly name: string;
   /** The function that bounds it. */
   readonly op: "sigmoid" | "tanh";
   /** The node, for `createStream`'s `watch`; its value is [B, …]. */
   readonly node: NodeId;
-  /** The scope of the weights that enter it last; none where there are no weights between it and a state. */
+  /** The scope of the nearest weights; absent if no weights are between it and a state. */
   readonly scope?: string;
 }
 
@@ -32,7 +32,7 @@ export function gatesOf(source: ModelSource): Gate[] {
   return namedGates(graph, parameterOf);
 }
 
-/** The gates of a graph in which `parameterOf` gives the path of a node that is a parameter. */
+/** The gates of a graph; `parameterOf` returns the path of a node that is a parameter. */
 export function namedGates(graph: Graph, parameterOf: (id: NodeId) => string | undefined): Gate[] {
   const taken = new Map<string, number>();
   return graph.nodes.flatMap((node, id) => {
@@ -48,7 +48,7 @@ export function namedGates(graph: Graph, parameterOf: (id: NodeId) => string | u
   });
 }
 
-/** The scope of the parameter that enters a gate last: what lies behind another gate belongs to that one. */
+/** The scope of the nearest parameter before a gate; the search stops at other gates. */
 function nearestScope(graph: Graph, gate: NodeId, parameterOf: (id: NodeId) => string | undefined): string | undefined {
   const seen = new Set<NodeId>([gate]);
   let front: readonly NodeId[] = [gate];

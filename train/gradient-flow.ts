@@ -1,10 +1,10 @@
 /**
- * @file Gradient flow: how large the gradient of the loss is with respect to the state at each time step. Where it dies
- * away towards the start of a sequence, nothing that happened there can be learned: the vanishing gradient of Hochreiter
- * 1991, and Bengio, Simard & Frasconi 1994. A carousel keeps it alive.
+ * @file Gradient flow: the norm of the gradient of the loss with respect to the state at each time step. If it vanishes
+ * towards the start of a sequence, nothing from there can be learned: the vanishing gradient of Hochreiter 1991, and Bengio,
+ * Simard & Frasconi 1994. A constant error carousel, as in an LSTM, prevents it.
  *
- * A zero is added to the state wherever a step reads it, and the gradient is taken of that zero. So it works for every
- * cell and every shape of state, with the library's own scan and grad.
+ * A zero is added to the state wherever a step reads it, and the gradient is taken with respect to that zero. So it works
+ * for every cell and every shape of state, with the library's own scan and grad.
  */
 import { valueAndGrad } from "../compiler/autodiff/gradient.ts";
 import { model } from "../compiler/dsl/model.ts";
@@ -31,15 +31,15 @@ type Float = Tensor<"f32">;
 /** A tensor [T, B, …] for each state of a network. */
 type Perturbations = Readonly<Record<string, Float>>;
 
-/** What the gradient is taken of. */
+/** Options of `gradientFlow`. */
 export interface GradientFlowOptions {
-  /** The loss of the last time step alone (the default), or that of all steps, as in training. */
+  /** The loss of only the last time step (the default), or that of all steps, as in training. */
   readonly loss?: "last" | "all";
 }
 
 /**
- * The norms for one batch: (parameters, x, targets) -> (for each state [T]). Entry t is the norm, over batch and units, of
- * the gradient with respect to the state that step t reads. A sequence starts at zero states.
+ * The norms for one batch as a graph: (parameters, x, targets) -> (for each state [T]). Entry t is the norm, over batch and
+ * units, of the gradient with respect to the state that step t reads. A sequence starts at zero states.
  */
 export function gradientFlow(network: Network, options: GradientFlowOptions = {}): StepGraph {
   const { loss = "last" } = checkedOptions("gradientFlow", options, { loss: { last: 1, all: 1 } });
@@ -73,7 +73,7 @@ export function gradientFlow(network: Network, options: GradientFlowOptions = {}
   return { graph, arena, donate: {}, outputs: Object.fromEntries(names.map((name, i) => [name, i])) };
 }
 
-/** The network's output where what step t reads of a state is that state plus entry t of its perturbation. */
+/** The network's output if step t reads each state plus entry t of its perturbation. */
 function perturbed(
   network: Network,
   weights: ParameterTensors,

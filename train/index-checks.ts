@@ -1,8 +1,8 @@
 /**
- * @file Whole numbers that are places of something, checked before a device sees them: it would read another row of a table,
- * or no class at all, and say nothing. What must hold follows from the graph: rows of a table are looked up by `gather`, in
- * loops too, and losses and layers say what classes and lengths they take (see `trace/index-ranges.ts`). An index that is
- * computed from a batch, such as a class under a mask, is computed here as well; one that depends on weights is not checked.
+ * @file Checks indices on the host: on a device an index out of range would silently read another row of a table, or no
+ * class. The ranges come from the graph: `gather` looks up rows of a table, also in loops, and losses and layers declare
+ * their classes and lengths (see `trace/index-ranges.ts`). An index that is computed from a batch, such as a class under a
+ * mask, is computed here as well; one that depends on weights is not checked.
  */
 import { bindShape, type Dim, evaluateDim } from "../compiler/graph/dim.ts";
 import { at, InternalError, UserError } from "../compiler/graph/errors.ts";
@@ -15,16 +15,16 @@ import type { IndexRange } from "../compiler/trace/index-ranges.ts";
 
 type Arrays = Readonly<Record<string, NdArray>>;
 
-/** What whole numbers may be. */
+/** The valid range of an index. */
 export interface Range {
-  /** In words, such as "classes". */
+  /** Name of the indices, such as "classes". */
   readonly what: string;
-  /** The largest; the smallest is 0. */
+  /** The largest valid index; the smallest is 0. */
   readonly to: number;
   readonly except?: number | undefined;
 }
 
-/** What indices must be that are computed from a batch. */
+/** The ranges of all indices that are computed from a batch. */
 export interface IndexChecks {
   readonly graph: Graph;
   readonly checks: readonly IndexCheck[];
@@ -33,7 +33,7 @@ export interface IndexChecks {
 interface IndexCheck {
   readonly index: NodeId;
   readonly mask: NodeId | undefined;
-  /** Names of the inputs that the index is computed from. */
+  /** Names of the inputs from which the index is computed. */
   readonly names: readonly string[];
   readonly what: string;
   readonly to: Dim;
@@ -41,16 +41,16 @@ interface IndexCheck {
   readonly except: number | undefined;
 }
 
-/** The checks of a graph, of what its inputs of these names hold. `ranges` are what its functions expect. */
+/** The index checks of a graph, for its inputs with these names. `ranges` are the ranges that its functions declare. */
 export function indexChecks(graph: Graph, names: readonly string[], ranges: readonly IndexRange[] = []): IndexChecks {
   const given = new Set(graph.inputs.filter((id) => names.includes(inputName(graph, id))));
-  const said = ranges.map(({ index, mask, what, to, below = 0, except }) => {
+  const declared = ranges.map(({ index, mask, what, to, below = 0, except }) => {
     return { index: index.id, mask: mask?.id, what, to, below, except };
   });
   const looked = lookups(graph).map(([index, rows]) => {
     return { index, mask: undefined, what: "indices", to: rows, below: 1, except: undefined };
   });
-  const checks = [...said, ...looked].flatMap((check): IndexCheck[] => {
+  const checks = [...declared, ...looked].flatMap((check): IndexCheck[] => {
     const needed = [...ancestorsOf(graph, check.mask === undefined ? [check.index] : [check.index, check.mask])];
     const isKnown = needed.every((id) => {
       const { op } = nodeAt(graph, id);
@@ -62,7 +62,7 @@ export function indexChecks(graph: Graph, names: readonly string[], ranges: read
   return { graph, checks };
 }
 
-/** Every index that is looked up, as a node of the outermost graph, and the number of rows of its table. */
+/** Every index of a lookup, as a node of the outermost graph, and the number of rows of its table. */
 function lookups(graph: Graph): (readonly [index: NodeId, rows: number])[] {
   return graph.nodes.flatMap((node) => {
     if (node.op === "gather") {
@@ -82,7 +82,7 @@ function lookups(graph: Graph): (readonly [index: NodeId, rows: number])[] {
   });
 }
 
-/** Throws a UserError of one line where a number of the inputs is none of its dtype, or not in the range of an index. */
+/** Throws a UserError of one line if a number of the inputs does not fit its dtype, or an index is out of range. */
 export function checkIndices({ graph, checks }: IndexChecks, inputs: Arrays): void {
   const sizes: Record<string, number> = {};
   const known: (readonly [NodeId, NdArray])[] = [];
@@ -90,7 +90,7 @@ export function checkIndices({ graph, checks }: IndexChecks, inputs: Arrays): vo
     const array = inputs[inputName(graph, id)];
     if (array === undefined) continue;
     const { dtype, shape } = nodeAt(graph, id).aval;
-    // What does not fit is refused where the graph runs, in other words.
+    // Wrong dtypes and shapes are reported when the graph runs.
     const isFitting = array.dtype === dtype && array.data !== undefined && Array.isArray(array.shape);
     if (!isFitting || bindShape(shape, array.shape, sizes) !== undefined) return;
     known.push([id, array]);
@@ -112,11 +112,11 @@ export function checkIndices({ graph, checks }: IndexChecks, inputs: Arrays): vo
     if (position === undefined) continue;
     const [name = ""] = names;
     const source = inputs[name];
-    // A class may have gone through a function of no concern here: the message gives what came in.
+    // The message gives the value in the batch, before any function on the way to the index.
     const isSame = names.length === 1 && source?.data.length === found.data.length;
     const value = isSame ? source.data[position] : found.data[position];
     const axes = nodeAt(graph, index).aval.shape;
-    const subject = isSame ? name : `what is computed from ${names.join(" and ")}`;
+    const subject = isSame ? name : `the index computed from ${names.join(" and ")}`;
     throw new UserError(outOfRange(subject, Number(value), placeOf(position, found.shape, axes), range));
   }
   for (const [id, { dtype, data, shape }] of known) {
@@ -125,12 +125,12 @@ export function checkIndices({ graph, checks }: IndexChecks, inputs: Arrays): vo
     if (position < 0) continue;
     const place = placeOf(position, shape, nodeAt(graph, id).aval.shape);
     throw new UserError(
-      `${inputName(graph, id)} holds ${data[position]}${place}; expected ${dtype === "bool" ? "0 or 1" : `whole numbers, as ${dtype} is`}`,
+      `${inputName(graph, id)} holds ${data[position]}${place}; expected ${dtype === "bool" ? "0 or 1" : `whole numbers that fit into ${dtype}`}`,
     );
   }
 }
 
-/** The position of the first number that is not in the range and counts. */
+/** The position of the first unmasked number that is out of range. */
 export function strangerIn(
   data: ArrayLike<number>,
   { to, except }: Range,
@@ -140,7 +140,7 @@ export function strangerIn(
   for (let i = 0; i < data.length; i++) {
     const value = data[i] ?? Number.NaN;
     if (Number.isInteger(value) && value >= 0 && value <= to && value !== except) continue;
-    // Most batches are in order, and then what counts need not be known.
+    // Most batches are valid, and then the mask need not be computed.
     mask ??= maskOf();
     if (mask === undefined || mask.data[Math.floor((i * mask.data.length) / data.length)] !== 0) return i;
   }
@@ -153,9 +153,9 @@ export function outOfRange(subject: string, value: number, place: string, { what
   return `${subject} holds ${value}${place}; expected ${what}, whole numbers from 0 to ${to}${but}`;
 }
 
-/** Where in an array a position is: its step and its row by name, where its axes are T and B. */
+/** The indices of a position in an array, with names for the axes T and B. */
 function placeOf(position: number, shape: readonly number[], axes: readonly Dim[]): string {
-  const names = axes.map((dim) => ({ T: "step", B: "row" })[String(dim)] ?? "place");
+  const names = axes.map((dim) => ({ T: "step", B: "row" })[String(dim)] ?? "index");
   const index: string[] = [];
   let rest = position;
   for (let axis = shape.length - 1; axis >= 0; axis--) {

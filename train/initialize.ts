@@ -1,6 +1,6 @@
 /**
- * @file The numbers with which parameters start. Every parameter draws from a stream of its own, named by its path, so
- * that adding a layer changes no other layer's start. Results are rounded to f32, so that every device starts equal.
+ * @file Initial values of parameters. Every parameter is sampled from a separate random stream, named by its path, so that
+ * adding a layer does not change the others. Results are rounded to f32, so that all devices start equal.
  */
 import type { Initializer } from "../compiler/dsl/initializers.ts";
 import type { ParameterSpec } from "../compiler/dsl/parameters.ts";
@@ -10,18 +10,18 @@ import { type NdArray, sizeOfNumbers } from "../compiler/graph/ndarray.ts";
 import { orthonormalVectors, placeOf } from "./orthogonal.ts";
 import { checkSeed, exactLog, type RandomStream, randomStream } from "./random.ts";
 
-/** One array for every parameter, by path. `seed` is a whole number below 2^32. */
+/** Returns the initial array of each parameter, by path. `seed` is a whole number below 2^32. */
 export function initialize(specs: readonly ParameterSpec[], seed: number): Record<string, NdArray> {
   checkSeed(seed);
   return Object.fromEntries(
     specs.map(({ path, shape, initializer }) => {
-      const numbers = draw(initializer, shape, randomStream(seed, path), path);
+      const numbers = sample(initializer, shape, randomStream(seed, path), path);
       return [path, { dtype: "f32", shape, data: new Float64Array(new Float32Array(numbers)) } satisfies NdArray];
     }),
   );
 }
 
-function draw(init: Initializer, shape: readonly number[], random: RandomStream, path: string): Float64Array {
+function sample(init: Initializer, shape: readonly number[], random: RandomStream, path: string): Float64Array {
   const fill = (next: () => number) => new Float64Array(sizeOfNumbers(shape)).map(next);
   switch (init.kind) {
     case "constant":
@@ -47,11 +47,11 @@ function draw(init: Initializer, shape: readonly number[], random: RandomStream,
       // 1 - u is above 0.
       return fill(() => exactLog(init.largest * (1 - random.uniform())));
     case "rows":
-      return drawRows(init.parts, shape, random, path);
+      return sampleRows(init.parts, shape, random, path);
   }
 }
 
-/** Rows are inputs and columns are outputs; leading axes multiply both, and a vector is its own fan in and out. */
+/** Rows are inputs and columns are outputs; leading axes multiply both, and a vector's fans are both its length. */
 function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
   const width = shape[shape.length - 1] ?? 1;
   const height = shape[shape.length - 2] ?? width;
@@ -59,10 +59,10 @@ function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
   return { fanIn: height * leading, fanOut: width * leading };
 }
 
-/** A matrix with orthonormal rows, or columns where there are more rows than columns, times `gain`. */
+/** A matrix with orthonormal rows, or columns if there are more rows than columns, times `gain`. */
 function orthogonalMatrix(shape: readonly number[], gain: number, random: RandomStream, path: string): Float64Array {
   if (shape.length !== 2)
-    throw new UserError(`parameter ${path} is ${formatShape(shape)}; an orthogonal start needs a matrix`);
+    throw new UserError(`parameter ${path} is ${formatShape(shape)}; an orthogonal initializer needs a matrix`);
   const [rows, columns] = [at(shape, 0), at(shape, 1)];
   const [count, length] = [Math.min(rows, columns), Math.max(rows, columns)];
   const vectors = orthonormalVectors(count, length, random.normal);
@@ -77,7 +77,7 @@ function orthogonalMatrix(shape: readonly number[], gain: number, random: Random
 
 function diagonalMatrix(shape: readonly number[], gain: number, path: string): Float64Array {
   if (shape.length !== 2)
-    throw new UserError(`parameter ${path} is ${formatShape(shape)}; an identity start needs a matrix`);
+    throw new UserError(`parameter ${path} is ${formatShape(shape)}; an identity initializer needs a matrix`);
   const [rows, columns] = [at(shape, 0), at(shape, 1)];
   return new Float64Array(rows * columns).map((_, i) => (Math.floor(i / columns) === i % columns ? gain : 0));
 }
@@ -87,8 +87,8 @@ function betweenSquares(inner: number, outer: number, random: RandomStream): num
   return outer ** 2 - (outer ** 2 - inner ** 2) * random.uniform();
 }
 
-/** Blocks of rows, each with its own initializer (and its own fan): the kernel of concatenated operands. */
-function drawRows(
+/** Blocks of rows, each with its own initializer and fans: the kernel of concatenated operands. */
+function sampleRows(
   parts: readonly { readonly rows: number; readonly initializer: Initializer }[],
   shape: readonly number[],
   random: RandomStream,
@@ -101,7 +101,7 @@ function drawRows(
   const data = new Float64Array(sizeOfNumbers(shape));
   let offset = 0;
   for (const part of parts) {
-    const block = draw(part.initializer, [part.rows, ...rest], random, path);
+    const block = sample(part.initializer, [part.rows, ...rest], random, path);
     data.set(block, offset);
     offset += block.length;
   }

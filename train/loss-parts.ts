@@ -1,11 +1,11 @@
 /**
- * @file What a loss is a mean over. The loss of a batch is a mean over its positions, so a mean over batches weighs each by
- * how many positions that were: otherwise it is a mean of means, in which a position of a small batch counts more.
+ * @file Finds the denominator of a loss. The loss of a batch is a mean over its positions, so a mean over batches weights each
+ * by its number of positions: otherwise it is a mean of means, in which a position of a small batch counts more.
  *
- * The graph of a loss tells. Where it divides by something that depends on the batch and on no weight, such as the number
- * of positions that a mask leaves, that is what it is a mean over. A sum of losses has a weight for each of its terms, so
- * what is found over several batches is what one batch of all would give. A loss that divides in another way may come with
- * its weight beside it; one of which nothing can be told counts the rows of a batch.
+ * The denominator is in the graph of the loss: a divisor that depends on the batch but not on parameters, such as the number
+ * of positions in a mask. A sum of losses has one weight for each of its terms, so the result over several batches equals
+ * that of one large batch. A loss that divides in another way can return its weight; a loss whose weight cannot be found
+ * counts the rows of a batch.
  */
 import { type Dim, dimFactors, symbolsOf } from "../compiler/graph/dim.ts";
 import { at, inWords, UserError } from "../compiler/graph/errors.ts";
@@ -18,24 +18,24 @@ import { Tensor } from "../compiler/trace/tensor.ts";
 
 type Float = Tensor<"f32">;
 
-/** A loss or a metric, with how much a batch counts in a mean over batches: scalars. */
+/** A loss or a metric, and the weight of the batch in a mean over batches: scalars. */
 export interface WeightedMean {
   /** The mean over a batch. */
   readonly mean: Float;
-  /** What it is a mean over: a number of positions or rows, or a sum of weights; 0 or more, and no function of parameters. */
+  /** The denominator of the mean: a number of positions or rows, or a sum of weights; 0 or more, independent of parameters. */
   readonly weight: Float;
 }
 
-/** What a loss may give: a scalar, or one with its weight where its graph cannot tell it. */
+/** The result of a loss: a scalar, or a scalar with its weight if that cannot be found in the graph. */
 export type Loss = Float | WeightedMean;
 
-/** A term of a loss, and what it is a mean over; no weight where it is the same for every batch. */
+/** A term of a loss, and its weight; undefined if it is the same for every batch. */
 interface Part {
   readonly value: Float;
   readonly weight: Float | undefined;
 }
 
-/** The loss itself. */
+/** The scalar of a loss. */
 export function lossOf(loss: Loss): Float {
   const mean = loss instanceof Tensor ? loss : checked(loss).mean;
   if (mean.dtype === "f32" && mean.shape.length === 0) return mean;
@@ -43,8 +43,8 @@ export function lossOf(loss: Loss): Float {
 }
 
 /**
- * The terms of a loss [K] and their weights [K], in the trace in progress. `data` are the tensors that come with a batch;
- * whatever else is an input is learned or carried.
+ * The terms of a loss [K] and their weights [K], in the current trace. `data` are the tensors of a batch; all other inputs are
+ * learned or carried.
  */
 export function lossParts(
   loss: Loss,
@@ -61,7 +61,7 @@ export function lossParts(
   return { values: merged.map(({ value }) => value), weights: merged.map(({ weight }) => weight ?? constant(1)) };
 }
 
-/** What a batch counts among those whose gradients are added up: one weight for the whole loss. */
+/** The weight of a batch when gradients are accumulated: one for the whole loss. */
 export function lossWeight(loss: Loss, data: readonly Tensor[]): Float {
   const whole = lossOf(loss);
   if (!(loss instanceof Tensor)) return loss.weight;
@@ -69,18 +69,18 @@ export function lossWeight(loss: Loss, data: readonly Tensor[]): Float {
   const [weight = constant(1), ...others] = weights;
   if (others.every(({ id }) => id === weight.id)) return weight;
   throw new UserError(
-    "accumulate: the loss adds up means over other counts, such as steps and rows, whose gradients cannot be added up with one weight; give what a batch counts beside the loss, as { mean, weight }",
+    "accumulate: the loss adds up means over different counts, such as steps and rows, whose gradients cannot be accumulated with one weight; return the weight of the batch with the loss, as { mean, weight }",
   );
 }
 
-/** The loss over several batches, each of which gives its K terms and then their K weights. */
+/** The loss over several batches; each batch has K terms and then their K weights. */
 export function meanOfBatches(batches: readonly Float64Array[]): number {
   const count = (batches[0]?.length ?? 0) / 2;
   return Array.from({ length: count }, (_, term) => {
     let [total, weights] = [0, 0];
     for (const batch of batches) {
       const [value = Number.NaN, weight = Number.NaN] = [batch[term], batch[count + term]];
-      // Where nothing counts, a quotient of two sums may be 0 / 0.
+      // If nothing counts, a quotient of two sums can be 0 / 0.
       if (weight === 0) continue;
       total += value * weight;
       weights += weight;
@@ -103,7 +103,7 @@ function checked(loss: WeightedMean): WeightedMean {
 class Terms {
   readonly #graph: Graph;
   readonly #frame: Tensor["frame"];
-  /** Of each node: whether it may be another from batch to batch, and whether it depends on more than data. */
+  /** For each node: whether it varies between batches, and whether it depends on more than data. */
   readonly #varies: boolean[] = [];
   readonly #isLearned: boolean[] = [];
   readonly #rows: Float | undefined;
@@ -137,7 +137,7 @@ class Terms {
       const kept = (x: Float) => where(condition(a), x, 0);
       return this.of(b).map(({ value, weight }) => ({ value: kept(value), weight: weight && kept(weight) }));
     }
-    return this.#untold(loss);
+    return this.#unknown(loss);
   }
 
   #product(loss: Float, a: Float, b: Float): Part[] {
@@ -152,12 +152,12 @@ class Terms {
         return [{ value: loss, weight: this.#weight(denominator) }];
       return this.of(other).map(scaledBy((x) => mul(x, factor)));
     }
-    return this.#untold(loss);
+    return this.#unknown(loss);
   }
 
   #quotient(loss: Float, a: Float, b: Float): Part[] {
     if (!this.#varies[b.id]) return this.of(a).map(scaledBy((x) => div(x, b)));
-    if (this.#isLearned[b.id]) return this.#untold(loss);
+    if (this.#isLearned[b.id]) return this.#unknown(loss);
     const divisors = [b, ...this.#divisorsIn(a)];
     const sizes = divisors.map((divisor) => this.#sizeIn(divisor));
     if (sizes.every((size) => size !== undefined)) {
@@ -169,7 +169,7 @@ class Terms {
     return [{ value: loss, weight: divisors.map((divisor) => this.#weight(divisor)).reduce((x, y) => mul(x, y)) }];
   }
 
-  /** What the numerator of a quotient is divided by in its turn. */
+  /** The divisors within the numerator of a quotient. */
   #divisorsIn(numerator: Float): Float[] {
     const [a, b] = this.#operands(numerator);
     const isQuotient = at(this.#graph.nodes, numerator.id).op === "div" && a && b && !this.#isLearned[b.id];
@@ -182,7 +182,7 @@ class Terms {
     return node.op === "dimSize" ? node.attrs.dim : undefined;
   }
 
-  /** What is counted by a denominator: one that is guarded against 0 counts nothing there. */
+  /** The weight of a denominator; where it is guarded against 0, the weight is 0. */
   #weight(denominator: Float): Float {
     const node = at(this.#graph.nodes, denominator.id);
     const [a, b, c] = this.#operands(denominator);
@@ -196,7 +196,7 @@ class Terms {
     return denominator;
   }
 
-  #untold(loss: Float): Part[] {
+  #unknown(loss: Float): Part[] {
     return [{ value: loss, weight: this.#rows }];
   }
 

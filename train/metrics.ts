@@ -1,4 +1,4 @@
-/** @file What people read beside a loss: accuracy as a graph, and a cross-entropy in other units. */
+/** @file Metrics: accuracy as a graph, and cross-entropy in other units. */
 
 import { formatShape, sameShape } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
@@ -17,8 +17,8 @@ import type { Objective } from "./objective.ts";
 type Float = Tensor<"f32">;
 
 /**
- * The fraction of positions at which the target has the largest logit; of equal ones the first class counts. Logits are
- * [..., classes], targets [...]. A position whose target's logit is NaN is wrong.
+ * The fraction of positions at which the target has the largest logit; in a tie the first class counts. Logits are
+ * [..., classes], targets [...]. A position with a NaN as its target's logit is wrong.
  */
 export function accuracy(logits: Float, targets: Tensor<"i32"> | Tensor<"u32">, options: LossOptions = {}): Float {
   const { mask } = checkedOptions("accuracy", options, ofLoss);
@@ -26,7 +26,7 @@ export function accuracy(logits: Float, targets: Tensor<"i32"> | Tensor<"u32">, 
   const { shape } = logits;
   if (shape.length === 0 || !sameShape(shape.slice(0, -1), targets.shape)) {
     throw new UserError(
-      `accuracy: logits are ${formatShape(shape)} and targets ${formatShape(targets.shape)}; expected the shape of the targets and then the classes`,
+      `accuracy: logits are ${formatShape(shape)} and targets ${formatShape(targets.shape)}; expected logits with the shape of the targets and one more axis, the classes`,
     );
   }
   checkMask("accuracy", mask, targets.shape);
@@ -41,18 +41,18 @@ export function accuracy(logits: Float, targets: Tensor<"i32"> | Tensor<"u32">, 
 }
 
 /**
- * What is measured of an output and the targets: a scalar, such as `accuracy`. Of a network the output is [T, B, …]; of an
- * objective it is what its `predict` gives (the first of several), and its batches hold `targets`. Batches are weighed by
- * what it is a mean over, which its graph tells, or which it gives as `{ mean, weight }`.
+ * A function of an output and the targets to a scalar, such as `accuracy`. The output of a network is [T, B, …]; that of an
+ * objective is the result of its `predict` (the first of several), and its batches contain `targets`. Batches are weighted
+ * by the denominator of the mean, which is found in the graph, or returned by the metric as `{ mean, weight }`.
  */
 export type Metric = (output: Float, targets: Tensor) => Loss;
 
-/** The network or objective with a metric in the place of its loss, to be evaluated. */
+/** The network or objective with a metric in place of its loss, for evaluation. */
 export function measuredBy(objective: Objective, metric: Metric): Objective {
   const { prediction, batch: avals } = objective;
   if (prediction === undefined || avals.targets === undefined)
     throw new UserError(
-      `evaluate: a metric is of an output and of targets, and this objective has no ${prediction === undefined ? "predict" : "targets in its batches"}`,
+      `evaluate: a metric needs an output and targets; this objective has no ${prediction === undefined ? "predict" : "targets in its batches"}`,
     );
   return {
     ...objective,
@@ -64,7 +64,7 @@ export function measuredBy(objective: Objective, metric: Metric): Objective {
   };
 }
 
-/** e to the power of a cross-entropy in nats: as unsure as among so many symbols that are equally likely. */
+/** e to the power of a cross-entropy in nats: the number of equally likely symbols with that entropy. */
 export function perplexity(nats: number): number {
   return Math.exp(nats);
 }

@@ -1,7 +1,7 @@
 /**
- * @file Networks around a cell: what comes in is embedded or taken as it is, goes through stacked recurrent layers, and
- * a dense head makes of the last layer's outputs what the loss wants. Each network exists in two forms with the same
- * parameters: over a whole sequence (for training) and as one step (for use afterwards).
+ * @file Networks: the input is embedded or used as it is, passes through stacked recurrent layers, and a dense head maps the
+ * last layer's outputs to logits or values. Each network exists in two forms with the same parameters: over a whole sequence
+ * (for training) and as one step (for streaming).
  *
  * Batch `B` and time `T` are symbols. State is a record such as `layers/0/h`, each [B, ...the cell's own shape].
  */
@@ -35,7 +35,7 @@ type Float = Tensor<"f32">;
 /** The state of all layers, by names such as `layers/0/h`; each [B, …]. */
 export type NetworkState = Readonly<Record<string, Float>>;
 
-/** What a network gives. */
+/** The result of a network. */
 export interface NetworkResult {
   /** Logits or predicted values, with the leading axes of x. */
   readonly output: Float;
@@ -43,9 +43,9 @@ export interface NetworkResult {
   readonly state: NetworkState;
 }
 
-/** What a network was made from, for those who show or save it. */
+/** The configuration of a network, for display and files. */
 export interface NetworkConfig {
-  /** Name of the cell; of different ones all names, such as `gru + lstm`. */
+  /** Name of the cell; with different cells all names, such as `gru + lstm`. */
   readonly cell: string;
   readonly units: number;
   readonly layers: number;
@@ -58,14 +58,14 @@ export interface NetworkConfig {
 /** The model of `run` on x and a state. */
 export type RecurrentModel = Model<[x: Tensor, state: NetworkState], NetworkResult>;
 
-/** What follows each symbol, what follows each row of numbers, what is to be found in a sequence, or of what class it is. */
+/** Prediction of the next symbol, of the next row of numbers, of values of a sequence, or of its class. */
 export type NetworkKind = "text" | "series" | "regression" | "classifier";
 
-/** A network around a cell, over sequences and step by step. */
+/** A recurrent network, over sequences and step by step. */
 export interface Network extends Objective {
-  /** What it is trained to do. */
+  /** Its task. */
   readonly kind: NetworkKind;
-  /** What it was made from. */
+  /** Its configuration. */
   readonly config: NetworkConfig;
   /** The recurrent layers, from the input on. */
   readonly layers: readonly Cell[];
@@ -75,19 +75,19 @@ export interface Network extends Objective {
   readonly model: RecurrentModel;
   /** One step: x is `stepX`, the output [B, outputs]. */
   readonly stepModel: RecurrentModel;
-  /** What both are made of, for those who run layers in a way of their own; to be called inside a model. */
+  /** The common part of both, for custom ways to run layers; to be called inside a model. */
   readonly through: (x: Tensor, state: NetworkState, advance: Advance) => NetworkResult;
-  /** What it reads of a sequence: [T, B, …]. */
+  /** The input of a sequence: [T, B, …]. */
   readonly x: Aval;
-  /** What it reads of one step: [B, …]. */
+  /** The input of one step: [B, …]. */
   readonly stepX: Aval;
-  /** What it is compared with: [T, B, …]. */
+  /** The targets of a sequence: [T, B, …]. */
   readonly targets: Aval;
   /** Shape of each state without the batch. */
   readonly stateShapes: Readonly<Record<string, readonly number[]>>;
-  /** The scalar that training makes small. */
+  /** The scalar that training minimizes. */
   readonly loss: (output: Float, targets: Tensor) => Loss;
-  /** Of x, [T, B, …]: `output`, [T, B, outputs]. */
+  /** From x, [T, B, …], to `output`, [T, B, outputs]. */
   readonly prediction: Prediction;
 }
 
@@ -95,15 +95,15 @@ export const ofNetwork = { cell: "any", units: "number", layers: "number", ...of
 
 /** The recurrent layers of a network. */
 export interface LayersOptions<Names extends string> extends StackOptions<Names> {
-  /** The cell of each layer, yours or a built-in one; or a list, a cell for each layer from the input on. */
+  /** The cell of all layers, custom or built-in; or a list with one cell per layer, from the input on. */
   readonly cell: CellDefinition<Names> | readonly CellDefinition[];
   /** Units of each layer. */
   readonly units: number;
-  /** Number of stacked layers; 1 by default, and of a list of cells as many as it has. */
+  /** Number of stacked layers; by default 1, or the length of the list of cells. */
   readonly layers?: number;
 }
 
-/** A network that predicts the next symbol. */
+/** Options of `languageModel`. */
 export interface LanguageModelOptions<Names extends string> extends LayersOptions<Names> {
   /** Number of symbols. */
   readonly vocabulary: number;
@@ -111,7 +111,7 @@ export interface LanguageModelOptions<Names extends string> extends LayersOption
   readonly embed: number;
 }
 
-/** Next-symbol model: x is i32 [T, B] tokens, the output f32 [T, B, vocabulary] logits of the token that follows. */
+/** Predicts the next symbol: x is i32 [T, B] tokens, the output f32 [T, B, vocabulary] logits of the next token. */
 export function languageModel<Names extends string>(options: LanguageModelOptions<Names>): Network {
   const kinds = { ...ofNetwork, vocabulary: "number", embed: "number" } as const;
   const { vocabulary, embed } = checkedOptions<LanguageModelOptions<string>>("languageModel", options, kinds);
@@ -129,13 +129,13 @@ export function languageModel<Names extends string>(options: LanguageModelOption
   });
 }
 
-/** A network that predicts the next row of numbers. */
+/** Options of `seriesModel`. */
 export interface SeriesModelOptions<Names extends string> extends LayersOptions<Names> {
   /** Numbers per time step. */
   readonly features: number;
 }
 
-/** Next-value model: x is f32 [T, B, features], the output f32 [T, B, features] what follows each step. */
+/** Predicts the next row of numbers: x is f32 [T, B, features], the output f32 [T, B, features] the row after each step. */
 export function seriesModel<Names extends string>(options: SeriesModelOptions<Names>): Network {
   const kinds = { ...ofNetwork, features: "number" } as const;
   const { features } = checkedOptions<SeriesModelOptions<string>>("seriesModel", options, kinds);
@@ -151,17 +151,17 @@ export function seriesModel<Names extends string>(options: SeriesModelOptions<Na
   });
 }
 
-/** A network that tells what is to be found in a sequence. */
+/** Options of `regressionModel`. */
 export interface RegressionModelOptions<Names extends string> extends LayersOptions<Names> {
-  /** Numbers per time step that are read. */
+  /** Input numbers per time step. */
   readonly features: number;
-  /** Numbers to find. */
+  /** Output numbers per time step. */
   readonly outputs: number;
 }
 
 /**
- * Model of what is to be found in a sequence: x is f32 [T, B, features], the output f32 [T, B, outputs]. Targets are f32
- * [T, B, outputs + 1], whose last entry is the weight of the step in the loss: 1 where the target stands, 0 elsewhere.
+ * Predicts values of a sequence: x is f32 [T, B, features], the output f32 [T, B, outputs]. Targets are f32
+ * [T, B, outputs + 1], whose last entry is the weight of the step in the loss: 1 at steps with a target, 0 elsewhere.
  */
 export function regressionModel<Names extends string>(options: RegressionModelOptions<Names>): Network {
   const kinds = { ...ofNetwork, features: "number", outputs: "number" } as const;
@@ -183,7 +183,7 @@ export function regressionModel<Names extends string>(options: RegressionModelOp
   });
 }
 
-/** The layers of a network and what goes around them. */
+/** The layers of a network and their options. */
 export function stackOf<Names extends string>(options: LayersOptions<Names>) {
   const { cell, units, dropout, recurrentDropout, zoneout, connection } = options;
   const isList = Array.isArray(cell);
@@ -193,9 +193,9 @@ export function stackOf<Names extends string>(options: LayersOptions<Names>) {
   for (const each of given) checkCell(each);
   if (given.length !== depth)
     throw new UserError(
-      `layers is ${depth} and cell a list of ${given.length}; leave layers out, or give as many cells`,
+      `layers is ${depth} and cell is a list of ${given.length}; leave layers out, or make them equal`,
     );
-  // An instance for each layer: weights of its own. States are read by the names each cell lists, whatever they are.
+  // One instance per layer, with its own weights.
   const layers = given.map((definition) => definition(units));
   const names = given.map(({ cellName }) => cellName);
   const around = { dropout, recurrentDropout, zoneout, connection } as StackOptions;
@@ -203,33 +203,33 @@ export function stackOf<Names extends string>(options: LayersOptions<Names>) {
   return { cell: new Set(names).size > 1 ? names.join(" + ") : String(names[0]), units, layers, around };
 }
 
-/** What a network is made of. `x` and `targets` are those of one time step, without the batch. */
+/** The parts of a network. `x` and `targets` are those of one time step, without the batch. */
 export interface NetworkParts {
-  /** What it is trained to do. */
+  /** Its task. */
   readonly kind: NetworkKind;
-  /** Name of the cell, or of the cells. */
+  /** Name of the cell or cells. */
   readonly cell: string;
   /** Units of each layer. */
   readonly units: number;
   /** The recurrent layers, from the input on. */
   readonly layers: readonly Cell[];
-  /** What goes around the layers. */
+  /** Regularization and connections of the layers. */
   readonly around?: StackOptions;
   /** Width of the embedding; text only. */
   readonly embed?: number;
   /** Width of the output. */
   readonly outputs: number;
-  /** What the first layer reads, [..., width], of x. */
+  /** Maps x to the input of the first layer, [..., width]. */
   readonly encode: (x: Tensor) => Float;
-  /** What each step reads, without [T, B]. */
+  /** The input of each step, without [T, B]. */
   readonly x: Aval;
-  /** What each step is compared with, without [T, B]. */
+  /** The target of each step, without [T, B]. */
   readonly targets: Aval;
-  /** The scalar that training makes small. */
+  /** The scalar that training minimizes. */
   readonly loss: (output: Float, targets: Tensor) => Loss;
 }
 
-/** A network of given layers. A cell instance that appears twice among them has one set of weights and two states. */
+/** Makes a network of layers. A cell instance that appears twice among them has one set of weights and two states. */
 export function network(parts: NetworkParts): Network {
   const { layers, x, targets } = checkedOptions("network", parts, {
     kind: { text: 1, series: 1, regression: 1, classifier: 1 },
@@ -296,14 +296,14 @@ function knownShape(cell: Cell, name: string, shape: Shape): readonly number[] {
   });
 }
 
-/** An objective is not a network: it has no cell, no layers and no step of its own. */
+/** Throws if the argument is not a network: an objective has no cell, layers or streaming step. */
 export function checkNetwork(where: string, network: Network): void {
   const isNetwork = typeof network === "object" && network !== null && "stepModel" in network;
-  const words = "what languageModel or network makes";
+  const words = "the result of languageModel or network";
   expectArgument(isNetwork, `${where}: the network`, network, words);
 }
 
-/** An instance is not a definition: each layer makes an instance of its own. */
+/** Throws for an instance in place of a definition: each layer makes its own instance. */
 export function checkCell(cell: unknown): void {
   if (typeof cell !== "function")
     throw new UserError("the cell must be a definition without units yet: lstm, not lstm(8)");

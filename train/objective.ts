@@ -1,7 +1,7 @@
 /**
- * @file What training makes small, in general: a loss of what a batch holds, with parameters, states that may be carried
- * from batch to batch, and random numbers that exist in training alone. A `Network` is one; `objective` makes one of any
- * function, for models that are no stack of layers.
+ * @file Objectives of training: a loss of a batch, with parameters, states that can be carried from batch to batch, and random
+ * numbers in training. A `Network` is an objective; `objective` makes one of any function, for models that are not stacks of
+ * layers.
  */
 
 import { model } from "../compiler/dsl/model.ts";
@@ -19,37 +19,37 @@ export type { NamedTensors, Predicted, Prediction, PredictionResult } from "./pr
 type Float = Tensor<"f32">;
 type States = Readonly<Record<string, Float>>;
 
-/** What a loss is computed from beside the parameters. */
+/** The inputs of a loss besides the parameters. */
 export interface ObjectiveInput {
-  /** What a batch holds, by name. */
+  /** The inputs of a batch, by name. */
   readonly batch: NamedTensors;
   /** States before the first step, each [B, …]. */
   readonly state: States;
-  /** In training; in evaluation there is none. */
+  /** Set in training; undefined in evaluation. */
   readonly random?: Randomness | undefined;
 }
 
-/** What comes of a batch. */
+/** The loss of a batch, and its states. */
 export interface ObjectiveResult {
-  /** A scalar, or one with what it is a mean over: see `WeightedMean`. */
+  /** A scalar, or a scalar with its weight: see `WeightedMean`. */
   readonly loss: Loss;
   /** States after the last step. */
   readonly state: States;
 }
 
-/** What is trained: a training step makes its loss small. */
+/** An objective: training minimizes its loss. */
 export interface Objective<Names extends string = string> {
-  /** The name that `objective` was given. */
+  /** The name passed to `objective`. */
   readonly name?: string;
   /** The parameters. */
   readonly specs: readonly ParameterSpec[];
-  /** What a batch holds, by name: dtype and shape, in which B stands for the rows of the batch. */
+  /** The inputs of a batch, by name: dtype and shape, in which B is the number of rows. */
   readonly batch: Readonly<Record<Names, Aval>>;
   /** Shape of each state without the batch. */
   readonly stateShapes: Readonly<Record<string, readonly number[]>>;
   /** Loss and next states; used while tracing. */
   readonly measure: (parameters: ParameterTensors, input: ObjectiveInput) => ObjectiveResult;
-  /** What it is used for once it is trained; without it, it can be trained and evaluated, and no more. */
+  /** Its use after training; without it, it can only be trained and evaluated. */
   readonly prediction?: Prediction;
 }
 
@@ -58,25 +58,25 @@ export type TensorsOf<Avals extends Readonly<Record<string, Aval>>> = {
   readonly [Name in keyof Avals]: Tensor<Avals[Name]["dtype"]>;
 };
 
-/** Inputs of a training step beside what a batch holds. */
+/** Inputs of a training step besides those of a batch. */
 const ownNames: readonly string[] = ["parameters", "step", "halted", "learningRate", "seed", "key"];
 
-/** What an objective can do besides being trained. */
+/** Options of `objective`. */
 export interface ObjectiveOptions<Avals extends Readonly<Record<string, Aval>>> {
   /**
-   * What the trained objective is used for: a tensor of what a batch holds, or tensors by name, such as logits. It asks for
-   * parameters under the names that the loss uses. What it reads of a batch is all that predicting takes, so leave targets
-   * alone. `trainer.predict`, `createPredictor`, `createStream`, model files and ONNX come with it.
+   * The prediction of the trained objective: returns a tensor, or tensors by name, such as logits. It uses parameters under
+   * the names of the loss. Predictions need exactly the inputs that it reads, so do not read targets. It enables
+   * `trainer.predict`, `createPredictor`, `createStream`, model files and ONNX.
    */
   readonly predict?: (batch: TensorsOf<Avals>) => Predicted;
 }
 
 /**
- * An objective without carried states: `loss` computes a scalar of what a batch holds, asking for parameters as it goes.
- * It must ask for the same ones with and without randomness. What the scalar is a mean over is found in its graph, and
- * `evaluate` and `accumulate` weigh batches by it; where it cannot be found, return `{ mean, weight }`.
+ * An objective without carried states: `loss` computes a scalar from the inputs of a batch, and creates parameters as it
+ * runs, the same ones with and without randomness. The denominator of the mean is found in its graph, and `evaluate` and
+ * `accumulate` weight batches by it; if it cannot be found, return `{ mean, weight }`.
  *
- * @throws UserError where `predict` asks for a parameter that the loss does not train, or gives no tensors.
+ * @throws UserError if `predict` uses a parameter that the loss does not train, or does not return tensors.
  */
 export function objective<const Avals extends Readonly<Record<string, Aval>>>(
   name: string,
@@ -84,12 +84,12 @@ export function objective<const Avals extends Readonly<Record<string, Aval>>>(
   loss: (batch: TensorsOf<Avals>, random: Randomness | undefined) => Loss,
   options: ObjectiveOptions<Avals> = {},
 ): Objective<keyof Avals & string> {
-  expectArgument(typeof loss === "function", `objective "${name}": the loss`, loss, "a function of what a batch holds");
+  expectArgument(typeof loss === "function", `objective "${name}": the loss`, loss, "a function of the batch");
   checkedOptions<ObjectiveOptions<Avals>>(`objective "${name}"`, options, { predict: "function" });
   const taken = Object.keys(batch).find((key) => ownNames.includes(key) || /^(state|slots)\//.test(key));
   if (taken !== undefined)
     throw new UserError(
-      `objective "${name}": a batch cannot hold an input called ${taken}, since a training step has one; give it another name`,
+      `objective "${name}": the input name ${taken} is reserved for the training step; use another name`,
     );
   const inputs: Readonly<Record<string, Aval>> = batch;
   const evaluated = model(name, (given: NamedTensors) => loss(given as TensorsOf<Avals>, undefined));

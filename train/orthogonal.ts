@@ -1,19 +1,19 @@
 /**
- * @file Random orthonormal vectors, uniform over all sets of them: products of Householder reflections of normal vectors
+ * @file Random orthonormal vectors, uniformly distributed: products of Householder reflections of normal vectors
  * (Stewart 1980, "The efficient generation of random orthogonal matrices", SIAM J. Numer. Anal. 17(3), section 3), which
- * are the Q of a normal matrix without the work for its R. Four reflections at a time, I - V T V' (Schreiber & Van Loan
+ * are the Q of a normal matrix without computing its R. Four reflections at a time, I - V T V' (Schreiber & Van Loan
  * 1989, SIAM J. Sci. Stat. Comput. 10(1)), are applied to four vectors at a time, whose 16 products stay in registers:
- * four vectors lie interleaved, coordinate by coordinate.
+ * four vectors are stored interleaved, coordinate by coordinate.
  */
 
-/** Blocks of four reflections that are applied to four vectors while those are in the cache. */
+/** Number of blocks of four reflections that are applied to four vectors while these are in the cache. */
 const blocksAtATime = 8;
 
-/** Where a coordinate of a vector lies among those of this length. */
+/** Offset of a coordinate of a vector in the interleaved array. */
 export const placeOf = (vector: number, coordinate: number, length: number): number =>
   ((vector >> 2) * length + coordinate) * 4 + (vector & 3);
 
-/** `count` orthonormal vectors of at least as many coordinates, interleaved. */
+/** Samples `count` orthonormal vectors with `length` coordinates (at least `count`), interleaved. */
 export function orthonormalVectors(count: number, length: number, normal: () => number): Float64Array {
   const groups = Math.ceil(count / 4);
   const vectors = new Float64Array(4 * groups * length);
@@ -23,17 +23,17 @@ export function orthonormalVectors(count: number, length: number, normal: () => 
     of.subarray(4 * (n * length + first), 4 * (n + 1) * length);
   for (let end = groups; end > 0; end -= blocksAtATime) {
     const start = Math.max(0, end - blocksAtATime);
-    const drawn = new Float64Array(4 * (end - start) * length);
+    const sampled = new Float64Array(4 * (end - start) * length);
     for (let k = 4 * start; k < Math.min(4 * end, count); k++) {
-      vectors[placeOf(k, k, length)] = drawReflection(drawn, k - 4 * start, k, length, normal);
+      vectors[placeOf(k, k, length)] = sampleReflection(sampled, k - 4 * start, k, length, normal);
     }
     const blocks = Array.from({ length: end - start }, (_, b) => {
       const first = 4 * (start + b);
-      const reflections = four(drawn, b, first);
+      const reflections = four(sampled, b, first);
       return { first, reflections, factor: factorOf(reflections) };
     });
     for (let group = start; group < groups; group++) {
-      // The last reflection comes first. It moves no unit vector before its own.
+      // The last reflection comes first. It does not change the unit vectors before its own.
       for (const { first, reflections, factor } of blocks.slice(0, group - start + 1).reverse())
         reflect(four(vectors, group, first), reflections, factor, sums);
     }
@@ -42,10 +42,11 @@ export function orthonormalVectors(count: number, length: number, normal: () => 
 }
 
 /**
- * Writes what reflects a normal vector of the coordinates from `first` on into their first. What is returned is the sign
- * that makes the diagonal of R positive, without which Q is not uniform (Mezzadri 2007, arXiv:math-ph/0609050).
+ * Writes the vector of the reflection that maps a sampled normal vector of the coordinates from `first` on to the first of
+ * them. Returns the sign that makes the diagonal of R positive, without which Q is not uniform (Mezzadri 2007,
+ * arXiv:math-ph/0609050).
  */
-function drawReflection(
+function sampleReflection(
   into: Float64Array,
   vector: number,
   first: number,
@@ -64,7 +65,7 @@ function drawReflection(
   return x < 0 ? 1 : -1;
 }
 
-/** T for four reflections, [4, 4] and upper triangular. Zeros, which fill up the last four, reflect nothing. */
+/** T for four reflections, [4, 4] and upper triangular. Zeros, which pad the last block, reflect nothing. */
 function factorOf(reflections: Float64Array): Float64Array {
   const gram = new Float64Array(16);
   products(reflections, reflections, gram);
@@ -82,10 +83,10 @@ function factorOf(reflections: Float64Array): Float64Array {
   return factor;
 }
 
-/** Four reflections of four vectors, which are overwritten. `sums` is room for 16 numbers. */
+/** Applies four reflections to four vectors in place. `sums` is scratch space for 16 numbers. */
 function reflect(vectors: Float64Array, reflections: Float64Array, factor: Float64Array, sums: Float64Array): void {
   products(reflections, vectors, sums);
-  // T is upper triangular: from above, a row of its product may take the place of a row of the sums.
+  // T is upper triangular: from the top, a row of the product can overwrite a row of the sums.
   for (let i = 0; i < 16; i++) {
     let sum = 0;
     for (let l = i >> 2; l < 4; l++) sum += (factor[(i & 12) + l] ?? 0) * (sums[4 * l + (i & 3)] ?? 0);

@@ -1,8 +1,8 @@
 /**
- * @file The graphs of use after training: the prediction of a whole batch, and one time step of a network.
+ * @file The graphs of inference: the prediction of a whole batch, and one time step of a network.
  *
- *   prediction   parameters [N], state/… [B, …], what it reads [T, B, …] -> state/… [B, …], what it gives
- *   step         parameters [N], state/… [B, …], x [B, …]                -> state/… [B, …], output [B, …]
+ *   prediction   parameters [N], state/… [B, …], inputs [T, B, …] -> state/… [B, …], outputs
+ *   step         parameters [N], state/… [B, …], x [B, …]         -> state/… [B, …], output [B, …]
  */
 import { UserError } from "../compiler/graph/errors.ts";
 import { type NamedAval, traceGraph } from "../compiler/ops/trace.ts";
@@ -19,16 +19,16 @@ import { type BatchStepGraph, byName, positions, type StepGraph, stateInputs, st
 type Float = Tensor<"f32">;
 
 /**
- * The prediction of a batch: (parameters, state/…, what it reads) -> (state/…, what it gives). `where` is the function
- * that wants it.
+ * The prediction of a batch: (parameters, state/…, inputs) -> (state/…, outputs). `where` is the calling function, for
+ * messages.
  *
- * @throws UserError where the objective says nothing of what it is used for.
+ * @throws UserError if the objective has no `predict`.
  */
 export function predictionStep(where: string, objective: Objective): BatchStepGraph {
   const { prediction, stateShapes } = objective;
   if (prediction === undefined)
     throw new UserError(
-      `${where}: ${objective.name === undefined ? "the objective" : `objective "${objective.name}"`} has a loss and no prediction; say what it is used for with objective(name, batch, loss, { predict })`,
+      `${where}: ${objective.name === undefined ? "the objective" : `objective "${objective.name}"`} has a loss but no prediction; define one with objective(name, batch, loss, { predict })`,
     );
   const arena = arenaOf(objective.specs);
   const state = stateInputs(stateShapes);
@@ -55,12 +55,12 @@ export function predictionStep(where: string, objective: Objective): BatchStepGr
     read.map(({ name }) => name),
     ranges,
   );
-  // What only a gradient reads is no part of it.
+  // Values that only a gradient reads are removed.
   const graph = withoutCallSites(() => withoutCustomGradients(traced));
   return { graph, arena, donate: positions(names), outputs: positions([...names, ...prediction.outputs]), indices };
 }
 
-/** One step in time, for use after training: (parameters, state/…, x) -> (state/…, output), with B symbolic. */
+/** One time step, for inference: (parameters, state/…, x) -> (state/…, output), with B symbolic. */
 export function streamingStep(network: Network): StepGraph {
   checkNetwork("streamingStep", network);
   const arena = arenaOf(network.specs);

@@ -1,6 +1,6 @@
 /**
- * @file What a trained objective is used for: outputs computed from a part of what a batch holds, without targets and
- * without random numbers. A network predicts what its head gives; an objective of one's own says what with `predict`.
+ * @file Predictions of a trained objective: outputs computed from some inputs of a batch, without targets and random
+ * numbers. A network predicts the output of its head; a custom objective defines its outputs with `predict`.
  */
 import { model } from "../compiler/dsl/model.ts";
 import type { ParameterSpec, ParameterTensors } from "../compiler/dsl/parameters.ts";
@@ -18,10 +18,10 @@ type Float = Tensor<"f32">;
 /** Tensors by name. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;
 
-/** What a prediction gives: a tensor, which is then called `output`, or tensors by name. */
+/** The result of a prediction: a tensor, which is named `output`, or tensors by name. */
 export type Predicted = Tensor | NamedTensors;
 
-/** What comes of a batch without its loss. */
+/** The outputs and states of a batch. */
 export interface PredictionResult {
   /** Tensors by name, those of `Prediction.outputs`. */
   readonly outputs: NamedTensors;
@@ -29,13 +29,13 @@ export interface PredictionResult {
   readonly state: Readonly<Record<string, Float>>;
 }
 
-/** What an objective is used for once it is trained. */
+/** The prediction of a trained objective. */
 export interface Prediction {
-  /** What it reads of a batch, by name: dtype and shape. B stands for the rows, T for time, by which a stream goes. */
+  /** Its inputs from a batch, by name: dtype and shape. B is the number of rows, T the number of time steps. */
   readonly inputs: Readonly<Record<string, Aval>>;
-  /** Names of what it gives, in their order. */
+  /** Names of its outputs, in order. */
   readonly outputs: readonly string[];
-  /** Outputs and next states, with tensors for all inputs and states; used while tracing. */
+  /** Computes outputs and next states from tensors of all inputs and states; used while tracing. */
   readonly run: (
     parameters: ParameterTensors,
     given: { readonly batch: NamedTensors; readonly state: Readonly<Record<string, Float>> },
@@ -43,8 +43,8 @@ export interface Prediction {
 }
 
 /**
- * The prediction of an objective without states that has these parameters. `predict` is traced once: what it reads of a
- * batch is what its outputs depend on.
+ * The prediction of an objective without states, with these parameters. `predict` is traced once: its inputs are those that
+ * its outputs depend on.
  */
 export function predictionOf(
   name: string,
@@ -78,7 +78,7 @@ export function predictionOf(
         ...specs.map(({ path }, i) => [at(graph.inputs, i), parameters[path] as Tensor] as const),
         ...inputs.map((id) => [id, held[inputName(graph, id)] as Tensor] as const),
       ];
-      // Only what the outputs need is added: the rest of a batch has no tensors here.
+      // Only the nodes that the outputs need are added: other inputs of a batch have no tensors here.
       const fold = new Fold<Tensor>(graph, copyRules(graph), known);
       for (const { index, mask, ...range } of checked)
         expectIndex({
@@ -97,10 +97,11 @@ function checkedOutputs(where: string, predicted: Predicted): NamedTensors {
   const isRecord = typeof predicted === "object" && predicted !== null && !Array.isArray(predicted);
   const outputs = isRecord ? Object.entries(predicted) : [];
   const other = outputs.find(([, tensor]) => !(tensor instanceof Tensor));
-  if (other !== undefined) throw new UserError(`${where} gives ${inWords(other[1])} as ${other[0]}; expected a tensor`);
+  if (other !== undefined)
+    throw new UserError(`${where} returned ${inWords(other[1])} as ${other[0]}; expected a tensor`);
   if (outputs.length === 0)
     throw new UserError(
-      `${where} gives ${isRecord ? "nothing" : inWords(predicted)}; return a tensor, or tensors by name`,
+      `${where} returned ${isRecord ? "nothing" : inWords(predicted)}; return a tensor, or tensors by name`,
     );
   return predicted;
 }
@@ -110,11 +111,11 @@ function checkParameters(where: string, trained: readonly ParameterSpec[], asked
     const known = trained.find((spec) => spec.path === path);
     if (known === undefined)
       throw new UserError(
-        `${where} asks for the parameter ${path}, which the loss does not train; it trains ${trained.map((spec) => spec.path).join(", ")}`,
+        `${where} uses the parameter ${path}, which the loss does not train; it trains ${trained.map((spec) => spec.path).join(", ")}`,
       );
     if (!sameShape(known.shape, shape))
       throw new UserError(
-        `${where} asks for ${path} as ${formatShape(shape)}, the loss as ${formatShape(known.shape)}; give one of them another name`,
+        `${where} uses ${path} with shape ${formatShape(shape)}, the loss with ${formatShape(known.shape)}; rename one of them`,
       );
   }
 }

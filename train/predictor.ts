@@ -1,6 +1,6 @@
 /**
- * @file Predictions of whole batches outside training: of a trained network or objective, or of a model from a file. What
- * goes on step by step is a `Stream`.
+ * @file Predictions of whole batches by a trained network or objective, or by a model from a file. For predictions step by
+ * step see `Stream`.
  */
 
 import { evaluateShape } from "../compiler/graph/dim.ts";
@@ -18,31 +18,31 @@ import { checkSource, isRead, type ModelSource, outputNames } from "./model-sour
 import type { Objective } from "./objective.ts";
 import { predictionStep } from "./prediction-step.ts";
 
-/** How predictions run. */
+/** Options of `createPredictor`. */
 export interface PredictorOptions {
-  /** How loops over time run on the device; a rule of shapes chooses by default. */
+  /** How loops over time run on the device; chosen by their shapes by default. */
   readonly schedule?: ScheduleChoice;
 }
 
-/** What is predicted for a batch. */
+/** The predictions for a batch. */
 export interface Predictions {
-  /** Logits or values: of a network [T, B, …], after each step. Of an objective with several outputs the first. */
+  /** Logits or values: for a network [T, B, …], after each step; for an objective with several outputs the first. */
   readonly output: NdArray;
-  /** All that it gives, by name: `output` of a network. */
+  /** All outputs by name; `output` for a network. */
   readonly outputs: Readonly<Record<string, NdArray>>;
 }
 
-/** A trained network or objective, a batch of whole sequences at a time. */
+/** Runs a trained network or objective on batches of whole sequences. */
 export interface Predictor {
-  /** What it reads, by name: `x` of a network, what `predict` reads of an objective. B are rows, T steps. */
+  /** Its inputs by name: `x` for a network, the inputs of `predict` for an objective. B is rows, T is steps. */
   readonly inputs: Readonly<Record<string, Aval>>;
-  /** Names of what it gives: `output` of a network. */
+  /** Names of its outputs; `output` for a network. */
   readonly outputs: readonly string[];
-  /** What it gives for a batch from zero states. A batch of training may be given as it is; its targets are not read. */
+  /** Predicts a batch from zero states. A training batch works as well; its targets are ignored. */
   readonly predict: (batch: PredictionBatch) => Promise<Predictions>;
-  /** Other weights from the next batch on. */
+  /** Replaces the weights from the next batch on. */
   readonly setParameters: (parameters: Readonly<Record<string, NdArray>>) => void;
-  /** Gives its memory back. */
+  /** Frees its memory. */
   readonly destroy: () => void;
 }
 
@@ -58,7 +58,7 @@ export interface PredictionGraph {
 /**
  * Compiles the predictions of a trained network or objective, or of a model that was read from a file.
  *
- * @throws UserError (the promise rejects) where an objective has no `predict`, or weights do not fit.
+ * @throws UserError (the promise rejects) if an objective has no `predict`, or the weights do not fit.
  */
 export async function createPredictor(
   device: Device,
@@ -101,11 +101,11 @@ export async function createPredictor(
   };
 }
 
-/** Names that may stand in a batch without being read: those of training. */
+/** Names in a batch that are ignored: those of training. */
 const knownNames = (source: Objective | ModelSource): readonly string[] =>
   "batch" in source ? Object.keys(source.batch) : ["targets"];
 
-/** The predictions of a source over whole sequences; `where` is the function that wants them. */
+/** The predictions of a source over whole sequences; `where` is the calling function, for messages. */
 export function predictionGraph(where: string, source: Objective | ModelSource): PredictionGraph {
   if (!("graph" in source)) {
     const { graph, arena, indices } = predictionStep(where, source);
@@ -123,12 +123,12 @@ export function predictionGraph(where: string, source: Objective | ModelSource):
   return { graph, arena: source.arena, indices, inputs, outputs: outputNames(source) };
 }
 
-/** Positions of what a prediction gives, behind the states. */
+/** Positions of the outputs of a prediction, after the states. */
 export function readbackOf({ graph, outputs }: PredictionGraph): readonly number[] {
   return outputs.map((_, i) => graph.outputs.length - outputs.length + i);
 }
 
-/** Runs a prediction from zero states and reads what it gives. */
+/** Runs a prediction from zero states and reads its outputs. */
 export async function predicted(
   executable: Executable,
   prediction: PredictionGraph,

@@ -1,7 +1,7 @@
 /**
- * @file Random numbers on the host, counter-based: the n-th number of a stream is a pure function of (seed, name, n),
- * so one seed gives one run. Only operations that IEEE 754 rounds exactly are used (+, -, *, /, sqrt; `Math.log` and
- * `Math.cos` may differ by a bit from engine to engine), so every host gets the same numbers.
+ * @file Counter-based random numbers on the host: the n-th number of a stream is a pure function of (seed, name, n), so a
+ * seed determines a run. Uses only operations that IEEE 754 rounds exactly (+, -, *, /, sqrt; `Math.log` and `Math.cos` can
+ * differ by a bit between engines), so every host gets the same numbers.
  */
 import { UserError } from "../compiler/graph/errors.ts";
 import { fnv1a } from "../compiler/ops/hash.ts";
@@ -14,7 +14,7 @@ export interface RandomStream {
   readonly normal: () => number;
 }
 
-/** The stream of a seed (a whole number below 2^32) and a name; other names give independent streams. */
+/** The stream of a seed (a whole number below 2^32) and a name; different names give independent streams. */
 export function randomStream(seed: number, name: string): RandomStream {
   checkSeed(seed);
   const key = fnv1a(name);
@@ -61,7 +61,7 @@ export function exactLog(x: number): number {
     halvings -= 1;
   }
   const z = (mantissa - 1) / (mantissa + 1);
-  // |z| is at most 0.172, so what follows the term of degree 21 is below 1e-17.
+  // |z| is at most 0.172, so the terms beyond degree 21 add up to less than 1e-17.
   let series = 0;
   for (let degree = 21; degree >= 1; degree -= 2) series = series * z * z + 1 / degree;
   return 2 * z * series - halvings * Math.LN2;

@@ -1,4 +1,4 @@
-/** @file What the graphs of training and of use have in common: inputs by name (parameters, states, what a batch holds), outputs too. */
+/** @file Shared by the graphs of training and inference: named inputs (parameters, states, batch) and outputs. */
 import { at } from "../compiler/graph/errors.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import type { NamedAval } from "../compiler/ops/trace.ts";
@@ -10,19 +10,19 @@ import type { NamedTensors } from "./prediction.ts";
 
 type Float = Tensor<"f32">;
 
-/** A graph whose inputs and outputs have names; `donate` says which output takes over which input's memory. */
+/** A graph with named inputs and outputs, and the donation of its input buffers. */
 export interface StepGraph {
   /** The graph itself. */
   readonly graph: Graph;
-  /** What lies where in its parameters. */
+  /** The layout of its parameters. */
   readonly arena: Arena;
-  /** Inputs whose memory an output takes over: input name -> index of the output. */
+  /** Inputs whose memory an output reuses: input name -> index of the output. */
   readonly donate: Readonly<Record<string, number>>;
   /** Position of each output, by name. */
   readonly outputs: Readonly<Record<string, number>>;
 }
 
-/** A step of a batch, with what the whole numbers of a batch must be. */
+/** A step of a batch, with the checks of its indices. */
 export interface BatchStepGraph extends StepGraph {
   /** For `checkIndices`. */
   readonly indices: IndexChecks;
@@ -37,22 +37,22 @@ export function stateInputs(shapes: Objective["stateShapes"]): NamedAval[] {
   }));
 }
 
-/** The tensors of the states, by their own names. */
+/** The tensors of the states, by name without `state/`. */
 export function stateOf(shapes: Objective["stateShapes"], given: NamedTensors): Readonly<Record<string, Float>> {
   return Object.fromEntries(Object.keys(shapes).map((name) => [name, given[`state/${name}`] as Float]));
 }
 
-/** Inputs of what a batch holds. */
+/** The inputs of a batch. */
 export function batchInputs({ batch }: Objective): NamedAval[] {
   return Object.entries(batch).map(([name, aval]) => ({ name, ...aval }));
 }
 
-/** The tensors of what a batch holds. */
+/** The tensors of a batch, by name. */
 export function batchOf({ batch }: Objective, given: NamedTensors): NamedTensors {
   return Object.fromEntries(Object.keys(batch).map((name) => [name, given[name] as Tensor]));
 }
 
-/** Tensors by the names of the inputs that they are. */
+/** Tensors by the names of their inputs. */
 export function byName(inputs: readonly NamedAval[], tensors: readonly Tensor[]): Record<string, Tensor> {
   return Object.fromEntries(inputs.map(({ name }, i) => [name, at(tensors, i)]));
 }

@@ -1,6 +1,6 @@
 /**
- * @file A trained network outside training: one time step after another, with the state on the device in between, and
- * the two uses that are made of it, sampling text and forecasting a series.
+ * @file Streaming inference: runs a trained network one time step at a time, with the state on the device in between; and
+ * its two applications, sampling text and forecasting a series.
  */
 import { evaluateShape } from "../compiler/graph/dim.ts";
 import { at, expectArgument, InternalError, UserError } from "../compiler/graph/errors.ts";
@@ -21,54 +21,54 @@ export type { ModelSource } from "./model-source.ts";
 /** The state between two steps, by the names of the graph's inputs. */
 export type StreamState = Readonly<Record<string, DeviceArray>>;
 
-/** What comes of one time step. */
+/** The result of one time step. */
 export interface StreamStep {
-  /** Logits or values: [batch, …]. Of an objective with several outputs the first. */
+  /** Logits or values: [batch, …]; for an objective with several outputs the first. */
   readonly output: NdArray;
-  /** All that it gives, by name: `output` of a network. */
+  /** All outputs by name; `output` for a network. */
   readonly outputs: Readonly<Record<string, NdArray>>;
   /** The next state. */
   readonly state: StreamState;
-  /** Of the nodes that are watched, in their order. */
+  /** The values of the watched nodes, in order. */
   readonly watched: readonly NdArray[];
 }
 
-/** How a stream runs. */
+/** Options of `createStream`. */
 export interface StreamOptions {
-  /** Number of rows that go side by side; 1 by default. */
+  /** Number of rows that run in parallel; 1 by default. */
   readonly batch?: number;
-  /** Nodes of the step's graph whose values come back too, such as gates. */
+  /** Nodes of the step's graph whose values are returned as well, such as gates. */
   readonly watch?: readonly NodeId[];
 }
 
-/** A trained network, one time step after another. */
+/** Runs a trained network one time step at a time. */
 export interface Stream {
-  /** Number of rows that go side by side. */
+  /** Number of rows that run in parallel. */
   readonly batch: number;
   /**
-   * One time step: x is [batch] tokens, which are refused where there are none such, or [batch, features] values; of an
-   * objective that reads several things, arrays by name, each without its axis of time. The output is [batch, …]. Without a
-   * state it goes on from the step before (zeros at first) and keeps the new state as its own; with one, that state is left
-   * as it is and the next one belongs to the caller, who destroys it after use.
+   * One time step: x is [batch] tokens, checked against the vocabulary, or [batch, features] values; for an objective with
+   * several inputs, arrays by name, each without its time axis. The output is [batch, …]. Without a state it continues from
+   * the previous step (zeros at first) and stores the new state; with one, that state is not changed and the next one belongs
+   * to the caller, who destroys it after use.
    */
   readonly step: (x: NdArray | Readonly<Record<string, NdArray>>, state?: StreamState) => Promise<StreamStep>;
-  /** Other weights from the next step on; the state stays. */
+  /** Replaces the weights from the next step on; the state stays. */
   readonly setParameters: (parameters: Readonly<Record<string, NdArray>>) => void;
-  /** Zeros; they belong to the caller. */
+  /** Returns a zero state, which belongs to the caller. */
   readonly initialState: () => StreamState;
-  /** The next step without a state starts at zeros again. */
+  /** Resets the stored state to zeros. */
   readonly reset: () => void;
-  /** Gives its memory back, the state included. */
+  /** Frees its memory, including the state. */
   readonly destroy: () => void;
 }
 
 /**
- * A stream of a trained network or objective, or of a model that was read from a file. An objective's loops over time are
- * opened: what they carry is the state. An output that is one for a sequence, such as the logits of its last step, comes
- * after each step for the sequence so far.
+ * Makes a stream of a trained network or objective, or of a model that was read from a file. An objective's loops over time
+ * are opened: their carries are the state. An output of the whole sequence, such as the logits of its last step, is
+ * returned after each step, for the sequence so far.
  *
- * @throws UserError (the promise rejects) where it cannot go step by step, such as with a loop that runs backwards: the
- *   message names the op and its line, and `createPredictor` takes whole sequences.
+ * @throws UserError (the promise rejects) if the model cannot run step by step, for example because of a backward loop: the
+ *   message names the op and its line. Use `createPredictor` for whole sequences.
  */
 export async function createStream(
   device: Device,
@@ -108,7 +108,7 @@ export async function createStream(
     initialState,
     reset,
     step: async (x, state) => {
-      if (isDestroyed) throw new UserError("x cannot go in: the stream was destroyed");
+      if (isDestroyed) throw new UserError("the stream was destroyed; make another with createStream");
       const inputs = stepInputs(read, x);
       for (const name of read) {
         const rows = avals.get(name)?.shape.indexOf("B") ?? -1;
@@ -144,7 +144,7 @@ export async function createStream(
   };
 }
 
-/** The arrays that a step reads, by name. From JavaScript anything may come. */
+/** Returns the input arrays of a step, by name. Callers in JavaScript can pass anything. */
 function stepInputs(
   names: readonly string[],
   given: NdArray | Readonly<Record<string, NdArray>>,
@@ -156,8 +156,7 @@ function stepInputs(
     throw new UserError(`x is one array; expected arrays by name: ${names.join(", ")}`);
   const inputs = (isOne ? { [only]: given } : given) as Readonly<Record<string, NdArray>>;
   const stranger = Object.keys(inputs).find((name) => !names.includes(name));
-  if (stranger !== undefined)
-    throw new UserError(`there is an input ${stranger}, which nothing reads; expected ${names.join(", ")}`);
+  if (stranger !== undefined) throw new UserError(`input ${stranger} is not used; expected ${names.join(", ")}`);
   for (const name of names) {
     const fault = Object.hasOwn(inputs, name) ? arrayFault(at([inputs[name]], 0)) : "is missing";
     if (fault !== undefined) throw new UserError(`${name} ${fault}`);
@@ -169,7 +168,7 @@ export function destroyState(state: StreamState): void {
   for (const array of Object.values(state)) array.destroy();
 }
 
-/** Feeds rows from zeros until the caller stops; each is asked for when the output of the one before has been used. */
+/** Feeds rows from a zero state until the caller stops; `next` is called after the previous output was used. */
 async function* outputsOf(stream: Stream, next: (output: NdArray | undefined) => NdArray) {
   let state = stream.initialState();
   let output: NdArray | undefined;
@@ -185,23 +184,23 @@ async function* outputsOf(stream: Stream, next: (output: NdArray | undefined) =>
   }
 }
 
-/** What is written, and how. */
+/** Options of `sampleText`. */
 export interface SampleOptions {
   /** The trained network. */
   readonly stream: Stream;
   /** Its characters. */
   readonly vocabulary: Vocabulary;
-  /** What the text goes on from; a line break (or the first character, where there is none) if it is empty. */
+  /** Start of the text; if empty, a line break (or the first character, if the vocabulary has no line break). */
   readonly prompt?: string;
   /** Number of characters. */
   readonly length: number;
-  /** Logits are divided by it; 0 always takes the most likely character. 1 by default. */
+  /** Divides the logits; 0 always chooses the most likely character. 1 by default. */
   readonly temperature?: number;
-  /** 0 by default. */
+  /** Seed of the random numbers; 0 by default. */
   readonly seed?: number;
 }
 
-/** Yields what each token adds to the text after the prompt, a character as a rule; the stream must have batch 1. */
+/** Yields the text of each token after the prompt, usually a character; the stream must have batch 1. */
 export async function* sampleText(options: SampleOptions): AsyncGenerator<string> {
   const {
     stream,
@@ -222,7 +221,7 @@ export async function* sampleText(options: SampleOptions): AsyncGenerator<string
     typeof vocabulary?.encode === "function",
     "sampleText: the vocabulary",
     vocabulary,
-    "one, such as vocabularyOf(text)",
+    "a vocabulary, such as vocabularyOf(text)",
   );
   if (!Number.isInteger(length) || length < 0)
     throw new UserError(`length must be a whole number, 0 or more, got ${length}`);
@@ -231,7 +230,7 @@ export async function* sampleText(options: SampleOptions): AsyncGenerator<string
   const random = randomStream(seed, "sample");
   const tokens = prompt === "" ? [lineBreakOf(vocabulary)] : [...vocabulary.encode(prompt)];
   const end = tokens.length + length;
-  // What the first tokens add depends on the prompt: a space before a word is none at the beginning of a text.
+  // The text of the first tokens depends on the prompt: decoders drop a leading space at the start of a text.
   const speak =
     vocabulary.speak?.(prompt === "" ? [] : [...tokens]) ?? ((token: number) => at(vocabulary.characters, token));
   let steps = 0;
@@ -239,7 +238,7 @@ export async function* sampleText(options: SampleOptions): AsyncGenerator<string
   if (length === 0) return;
   for await (const logits of outputsOf(stream, next)) {
     if (steps < tokens.length) continue;
-    const token = drawToken(logits.data, temperature, random);
+    const token = sampleToken(logits.data, temperature, random);
     tokens.push(token);
     yield speak(token);
     if (tokens.length === end) return;
@@ -249,14 +248,14 @@ export async function* sampleText(options: SampleOptions): AsyncGenerator<string
 /** The token of a line break, or 0. */
 function lineBreakOf({ characters, encode, speak }: Vocabulary): number {
   const token = characters.indexOf("\n");
-  // A tokenizer may write it with other characters, and a space before it.
+  // A tokenizer can encode it with other characters, and a space before it.
   if (token >= 0 || speak === undefined) return Math.max(0, token);
   return encode("\n").at(-1) ?? 0;
 }
 
-/** One draw from softmax(logits / temperature). */
-function drawToken(logits: Float64Array, temperature: number, random: RandomStream): number {
-  if (!logits.every(Number.isFinite)) throw new UserError("the model's logits are not finite; its weights are damaged");
+/** Samples a token from softmax(logits / temperature). */
+function sampleToken(logits: Float64Array, temperature: number, random: RandomStream): number {
+  if (!logits.every(Number.isFinite)) throw new UserError("the model's logits are not finite; check its weights");
   const top = logits.reduce((a, b) => Math.max(a, b));
   if (temperature === 0) return logits.indexOf(top);
   const weights = logits.map((logit) => Math.exp((logit - top) / temperature));
@@ -268,19 +267,19 @@ function drawToken(logits: Float64Array, temperature: number, random: RandomStre
   return logits.indexOf(top);
 }
 
-/** What is forecast, and from what. */
+/** Options of `forecast`. */
 export interface ForecastOptions {
   /** The trained network. */
   readonly stream: Stream;
-  /** The series so far: a row of features for each time step, in its own units. */
+  /** The series so far: one row of features per time step, not normalised. */
   readonly values: readonly (readonly number[])[];
   /** Number of rows to add. */
   readonly horizon: number;
-  /** That of the training; without it the model reads and writes the values as they are. */
+  /** The normalisation of training; without it values are not normalised. */
   readonly normalisation?: Normalisation;
 }
 
-/** The rows that follow: each prediction is fed back as the next value. The stream must have batch 1. */
+/** Predicts the next rows: each prediction is fed back as the next value. The stream must have batch 1. */
 export async function forecast(options: ForecastOptions): Promise<number[][]> {
   const { stream, values, horizon, normalisation } = checkedOptions("forecast", options, {
     stream: "object",
@@ -290,7 +289,7 @@ export async function forecast(options: ForecastOptions): Promise<number[][]> {
   });
   if (!Number.isInteger(horizon) || horizon < 1)
     throw new UserError(`horizon must be a whole number above 0, got ${horizon}`);
-  if (values.length === 0) throw new UserError("forecast: there are no values to go on from");
+  if (values.length === 0) throw new UserError("forecast: values is empty; expected at least one row");
   const flat = values.find((row) => typeof row !== "object");
   expectArgument(flat === undefined, "forecast: a row of the values", flat, "a list of numbers, one for each feature");
   const toModel = (row: readonly number[]) => (normalisation === undefined ? row : normalise(row, normalisation));

@@ -1,6 +1,6 @@
 /**
- * @file The trainer keeps parameters, optimizer slots and carried state on a device and enqueues one training step per
- * batch. Nothing is read back but three numbers a step, and those arrive later: callers keep a few steps in flight.
+ * @file The trainer stores parameters, optimizer slots and carried state on a device and enqueues one training step per
+ * batch. Only three numbers per step are read back, asynchronously: callers keep a few steps in flight.
  */
 import type { Shape } from "../compiler/graph/dim.ts";
 import { at, expectArgument, InternalError, inWords, UserError } from "../compiler/graph/errors.ts";
@@ -45,7 +45,7 @@ export type {
 /**
  * Compiles the training step of a network, or of another objective, and initializes its weights.
  *
- * @throws UserError (the promise rejects) where an option cannot be, or the step does not fit the device.
+ * @throws UserError (the promise rejects) if an option is invalid, or the step does not fit the device.
  */
 export async function createTrainer<Trained extends Objective = Network>(
   device: Device,
@@ -64,12 +64,12 @@ export async function createTrainer<Trained extends Objective = Network>(
     typeof device?.compile === "function",
     "createTrainer: the device",
     device,
-    "what await openDevice() gives",
+    "the result of await openDevice()",
   );
   const step = trainingStep(network, { optimizer: adam(), ...given });
   checkSeed(seed);
   const start = parameters ?? initialize(network.specs, seed);
-  // Weights that do not fit are refused before anything is compiled for them.
+  // Checks the weights before compiling.
   packArrays(start, step.arena);
   const metrics = step.outputs.metrics;
   const executable = await device.compile(step.graph, {
@@ -94,14 +94,14 @@ type Held = Record<string, DeviceArray>;
 
 type AnyBatches = Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>;
 
-/** What a step was given beside what the trainer holds. */
+/** The inputs of a step besides the arrays of the trainer. */
 interface Given {
   readonly step: number;
   readonly inputs: Readonly<Record<string, NdArray>>;
   readonly rows: number;
-  /** The step from whose start on the state is carried. */
+  /** The step since which the state is carried. */
   readonly stateSince: number;
-  /** How often the trainer had been restored. */
+  /** How often the trainer had been restored before the step. */
   readonly restores: number;
 }
 
@@ -111,9 +111,9 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   readonly #step: TrainingStep;
   readonly #executable: Executable;
   readonly #tuning: Tuning | undefined;
-  /** Everything a step replaces, by the name of its input; the carried state is there once a batch has told its B. */
+  /** The arrays that a step replaces, by the name of its input; includes the carried state once B is known. */
   #held: Held = {};
-  /** Of the random numbers that the loss draws, if any. */
+  /** Seed of the random numbers of the loss, if any. */
   readonly #seed: Readonly<Record<string, NdArray>>;
   #rate: number;
   #batch: number | undefined;
@@ -123,7 +123,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   #stopped: Given | undefined;
   #restores = 0;
   #isDestroyed = false;
-  /** What was evaluated so far: the loss, and metrics. */
+  /** Compiled evaluations of the loss and of metrics. */
   readonly #evaluations = new Map<Metric | undefined, Evaluation>();
   #prediction: Compiled<PredictionGraph> | undefined;
   #gradients: Compiled<ReturnType<typeof gradientStep>> | undefined;
@@ -165,7 +165,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
 
   checkpoint = async (): Promise<Checkpoint> => {
     this.#use();
-    // All copies are enqueued before anything is waited for, so that they are of one moment.
+    // All reads are enqueued before the first await, so that they belong to the same step.
     const names = [...this.#kept(), ...(this.#batch === undefined ? [] : this.#step.state)];
     const reads = names.map(async (name) => [name, await heldOf(this.#held, name).read()] as const);
     return Object.fromEntries(await Promise.all(reads));
@@ -177,13 +177,15 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
       typeof checkpoint === "object" && checkpoint !== null,
       "restore: the checkpoint",
       checkpoint,
-      "what trainer.checkpoint() gave",
+      "the result of trainer.checkpoint()",
     );
     const values = this.#kept().map((name) => {
       const value = keptValue(checkpoint, name);
       const size = sizeOfNumbers(keptShape(name, this.#step.arena));
       if (value?.dtype === "f32" && value.data.length === size) return [name, value] as const;
-      throw new UserError(`the checkpoint is of another network or optimizer: ${name} does not fit`);
+      throw new UserError(
+        `the checkpoint belongs to another network or optimizer: ${name} is missing or has another shape`,
+      );
     });
     const { rows, states } = carriedState(checkpoint, this.network.stateShapes);
     for (const array of Object.values(this.#held)) array.destroy();
@@ -198,7 +200,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     this.#last = Promise.resolve(undefined);
   };
 
-  /** What every checkpoint holds. */
+  /** Names of the arrays in every checkpoint. */
   #kept(): readonly string[] {
     return ["parameters", ...this.#step.slots, "step"];
   }
@@ -209,7 +211,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     if (batch.fresh || this.#batch === undefined) this.#startState(rows);
     else if (rows !== this.#batch && this.#step.state.length > 0) {
       throw new UserError(
-        `a batch of ${rows} rows follows one of ${this.#batch}, whose state cannot be carried on; give it fresh: true`,
+        `a batch of ${rows} rows follows one of ${this.#batch}, whose state has another number of rows; set fresh: true on it`,
       );
     }
     const outputs = this.#executable.run({
@@ -235,7 +237,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     const { step } = given;
     const numbers = await metrics.read();
     metrics.destroy();
-    // A step that failed changed nothing, and says nothing of this one.
+    // A step that failed changed nothing and does not affect this one.
     const before = await earlier.catch(() => undefined);
     const [loss = Number.NaN, gradientNorm = Number.NaN, applied = 0] = numbers.data;
     if (applied === 1) return { step, loss, gradientNorm, finite: true };
@@ -244,7 +246,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
       return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep };
     }
     const firstBad = !isFiniteInF32(loss) ? "loss" : isFiniteInF32(gradientNorm) ? "update" : "gradient norm";
-    // Of a step that was on its way when the trainer was restored, what it found is gone.
+    // After a restore, the arrays of earlier steps are gone.
     if (given.restores === this.#restores) this.#stopped = given;
     return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep: step };
   }
@@ -280,7 +282,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     const stopped = this.#stopped;
     if (stopped === undefined) return undefined;
     const { step, inputs, rows, stateSince } = stopped;
-    // The guard wrote nothing, so what the step found is still there, but for a state that it or a later step began anew.
+    // The guard wrote nothing, so the inputs of the step still exist, except a state that it or a later step reset.
     const held = await this.checkpoint();
     const isStateHeld = stateSince === this.#stateSince && stateSince < step;
     const state = Object.entries(this.network.stateShapes).map(([name, shape]) => {
@@ -296,7 +298,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     const { parameters, metric } = checkedOptions("evaluate", options, kinds);
     this.#use();
     const isWalked = typeof batches === "object" && (Symbol.iterator in batches || Symbol.asyncIterator in batches);
-    expectArgument(isWalked, "evaluate: what is walked", batches, "batches, such as a list of them");
+    expectArgument(isWalked, "evaluate: the argument", batches, "batches, such as a list of them");
     const given = parameters && this.#device.upload(packArrays(parameters, this.#step.arena));
     try {
       return await this.#meanOver(batches, metric, () => given ?? heldOf(this.#held, "parameters"));
@@ -323,13 +325,13 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
         state = Object.fromEntries(Object.entries(step.donate).map(([name, index]) => [name, at(outputs, index)]));
         at(outputs, step.outputs.loss ?? -1).destroy();
         found.push(readAll(at(outputs, step.outputs.means ?? -1)));
-        // A few in flight keep the device busy; more would only hold memory.
+        // A few steps in flight keep the device busy; more would only use memory.
         await found[found.length - 4];
       }
     } finally {
       for (const array of Object.values(state)) array.destroy();
     }
-    if (found.length === 0) throw new UserError("evaluate: there is no batch to evaluate; hold out more");
+    if (found.length === 0) throw new UserError("evaluate: got no batches; hold out more data");
     return meanOfBatches(await Promise.all(found));
   };
 
@@ -391,7 +393,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     return unpackArray(await heldOf(this.#held, "parameters").read(), this.#step.arena);
   };
 
-  /** Throws a UserError where there is nothing left to use. */
+  /** Throws a UserError after `destroy`. */
   #use(): void {
     if (this.#isDestroyed) throw new UserError("the trainer was destroyed; make another with createTrainer");
   }
@@ -401,7 +403,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     for (const array of Object.values(this.#held)) array.destroy();
     this.#held = {};
     this.#executable.destroy();
-    // What could not be compiled has nothing to give back, and was said where it was asked for.
+    // A failed compilation has nothing to free, and its error was reported to the caller.
     for (const uses of [...this.#evaluations.values(), this.#prediction, this.#gradients])
       void uses?.executable.then(
         (compiled) => compiled.destroy(),
@@ -434,7 +436,7 @@ async function readAll(array: DeviceArray): Promise<Float64Array> {
 }
 
 function checkedRate(value: number): number {
-  // Above this the rate itself would be infinite in f32.
+  // A larger rate would be infinite in f32.
   if (!(typeof value === "number" && value > 0 && value < 3.4e38))
     throw new UserError(`the learning rate is ${inWords(value)}; expected a number above 0`);
   return value;

@@ -1,16 +1,15 @@
 /**
  * @file One update as one graph: forward pass, loss, gradient, clipping, optimizer, guard and carried state.
  *
- *   inputs    parameters [N], slots/… [N], step, halted, state/… [B, …], learningRate, seed, what a batch holds
- *   outputs   the first five kinds again, updated, then metrics [3] = loss, gradient norm, 1 where it was applied
+ *   inputs    parameters [N], slots/… [N], step, halted, state/… [B, …], learningRate, seed, the inputs of a batch
+ *   outputs   the first five kinds again, updated, then metrics [3] = loss, gradient norm, 1 if the update was applied
  *
- * Of a network a batch holds x and targets. The seed is there where the loss draws random numbers, which are a function of
- * the seed and the number of the step: so a run is the same again, and one that goes on from a checkpoint goes on as it
- * would have.
+ * The inputs of a network's batch are x and targets. The seed is an input if the loss uses random numbers, which are a
+ * function of the seed and the number of the step: so runs are reproducible, also after resuming from a checkpoint.
  *
- * Truncated backpropagation through time (Williams & Peng 1990): the state comes in as a plain value, so gradients end
- * at the start of the batch while the numbers go on. Where loss, gradient norm or any updated number is not finite, nothing
- * changes and `halted` is set for good: the host learns of it only steps later, and must still find the last good weights.
+ * Truncated backpropagation through time (Williams & Peng 1990): the state is a plain input, so gradients stop at the start
+ * of the batch while values continue. If the loss, the gradient norm or any updated number is not finite, nothing changes
+ * and `halted` stays set: the host reads the result only some steps later, and must still find the last good weights.
  */
 import { graphVjp } from "../compiler/autodiff/reverse.ts";
 import { randomness, stepKey } from "../compiler/dsl/randomness.ts";
@@ -36,13 +35,13 @@ export type { BatchStepGraph, StepGraph } from "./step-graph.ts";
 
 type Float = Tensor<"f32">;
 
-/** The graph of a training step, with what it replaces. */
+/** The graph of a training step, with the names of the arrays that it replaces. */
 export interface TrainingStep extends BatchStepGraph {
-  /** Names of the inputs that the step replaces, by kind. */
+  /** Names of the optimizer's slots. */
   readonly slots: readonly string[];
   /** Names of the carried states. */
   readonly state: readonly string[];
-  /** Whether the loss draws random numbers: then the seed, u32, is an input too. */
+  /** Whether the loss uses random numbers: then the seed, u32, is an input too. */
   readonly isSeeded: boolean;
 }
 
@@ -51,14 +50,12 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
   checkUpdate(checkedOptions("trainingStep", options, ofUpdate));
   expectArgument(
     Array.isArray(objective?.specs),
-    "what is trained",
+    "the trained network",
     objective,
-    "a network, such as languageModel makes, or an objective",
+    "a network, such as the result of languageModel, or an objective",
   );
   if (objective.specs.length === 0)
-    throw new UserError(
-      "what is trained asks for no parameters, so there is nothing to learn; use dense, a cell or parameter in it",
-    );
+    throw new UserError("the objective has no parameters to train; use dense, a cell or parameter in it");
   const arena = arenaOf(objective.specs);
   const isWeighed = (options.accumulate ?? 1) > 1;
   const { forward, isSeeded, indices } = trainingLoss(objective, arena, isWeighed);
@@ -122,7 +119,7 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
   };
 }
 
-/** Loss and what else the forward graph gives, and the flat gradient [N] of the loss. */
+/** The outputs of the forward graph, and the flat gradient [N] of the loss. */
 function gradientOf(forward: Graph, arena: Arena, weights: readonly Float[], others: readonly Tensor[]) {
   const { outputs, pullback } = graphVjp(
     forward,
@@ -135,8 +132,8 @@ function gradientOf(forward: Graph, arena: Arena, weights: readonly Float[], oth
 }
 
 /**
- * The gradient of a batch's loss without an update: (parameters, state/…, step and seed where it draws random numbers, what
- * a batch holds) -> (gradient [N]), before clipping.
+ * The gradient of a batch's loss without an update: (parameters, state/…, step and seed if it uses random numbers, the
+ * inputs of a batch) -> (gradient [N]), before clipping.
  */
 export function gradientStep(objective: Objective): BatchStepGraph & Pick<TrainingStep, "isSeeded"> {
   const arena = arenaOf(objective.specs);
@@ -164,7 +161,7 @@ export function gradientStep(objective: Objective): BatchStepGraph & Pick<Traini
   return { graph, arena, donate: {}, outputs: { gradient: 0 }, indices, isSeeded };
 }
 
-/** Whether every number of some arrays [size] is finite: a scalar. It is counted in columns, so that a device has many. */
+/** Whether all numbers of some arrays [size] are finite: a scalar. Counts by column first, for parallelism on the device. */
 function areFinite(arrays: readonly Float[], size: number): Tensor<"bool"> {
   const bad = cast(not(arrays.map((array) => finite(array)).reduce(and)), "f32");
   const columns = Math.ceil(size / 64);
@@ -172,8 +169,8 @@ function areFinite(arrays: readonly Float[], size: number): Tensor<"bool"> {
 }
 
 /**
- * The loss of one batch without an update: (parameters, state/…, what a batch holds) -> (state/…, loss, means), where means
- * [2, K] are the K terms of the loss and what each of them is a mean over.
+ * The loss of one batch without an update: (parameters, state/…, the inputs of a batch) -> (state/…, loss, means), where
+ * means [2, K] are the K terms of the loss and their weights.
  */
 export function evaluationStep(objective: Objective): BatchStepGraph {
   const arena = arenaOf(objective.specs);
@@ -205,20 +202,20 @@ export function evaluationStep(objective: Objective): BatchStepGraph {
   return { graph, arena, donate: positions(names), outputs: positions([...names, "loss", "means"]), indices };
 }
 
-/** What is differentiated; the last input is the key of its random numbers, where it draws any. */
+/** The graph of the loss to differentiate; the last input is the key of its random numbers, if it uses any. */
 function trainingLoss(
   objective: Objective,
   arena: Arena,
   isWeighed: boolean,
 ): { readonly forward: Graph; readonly isSeeded: boolean; readonly indices: IndexChecks } {
-  const drawing = lossGraph(objective, arena, [{ name: "key", dtype: "u32", shape: [] }], isWeighed);
-  const { forward } = drawing;
+  const keyed = lossGraph(objective, arena, [{ name: "key", dtype: "u32", shape: [] }], isWeighed);
+  const { forward } = keyed;
   const key = forward.inputs.find((id) => inputName(forward, id) === "key");
   const isSeeded = forward.nodes.some(({ operands }) => operands.some((operand) => operand === key));
-  return { ...(isSeeded ? drawing : lossGraph(objective, arena, [], isWeighed)), isSeeded };
+  return { ...(isSeeded ? keyed : lossGraph(objective, arena, [], isWeighed)), isSeeded };
 }
 
-/** (each parameter, each state, what a batch holds, key) -> (loss, each next state, what the loss is a mean over if asked). */
+/** (each parameter, each state, the inputs of a batch, key) -> (loss, each next state, the weight of the loss if `isWeighed`). */
 function lossGraph(objective: Objective, arena: Arena, key: readonly NamedAval[], isWeighed: boolean) {
   const parameters = arena.entries.map(({ path, shape }): NamedAval => ({ name: path, dtype: "f32", shape }));
   const inputs = [...parameters, ...stateInputs(objective.stateShapes), ...batchInputs(objective), ...key];

@@ -1,10 +1,10 @@
 /**
- * @file A measured search for a tuning: coordinate descent over `tuningGrid`, from what the compiler does by itself.
+ * @file A measured search for a tuning: coordinate descent over `tuningGrid`, starting from the compiler's defaults.
  *
- * Each candidate changes one field of the best tuning so far. It must first give the default's numbers; then it and the
- * best run in turns, so that what else the machine does slows both, and it takes over only where it is faster by a margin
- * in two heats. Candidates that compile to a program that was measured before are left out. The result is data: whoever
- * trains with it again gets the same kernels, and so the same bits.
+ * Each candidate changes one field of the best tuning so far. It must first reproduce the default's numbers; then it and the
+ * best run alternately, so that other load on the machine slows both, and it wins only if it is faster by a margin in two
+ * heats. Candidates that compile to a program that was measured before are skipped. The result is data: training with it
+ * again uses the same kernels, and so gives the same bits.
  */
 import { at, messageOf, UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, scalar, zeros } from "../compiler/graph/ndarray.ts";
@@ -29,11 +29,11 @@ import { ofUpdate, type UpdateOptions } from "./optimizers/update.ts";
 import { type TrainerOptions, zeroStates } from "./trainer.ts";
 import { type TrainingStep, trainingStep } from "./training-step.ts";
 
-/** How weights are updated, and `schedule`, as for the trainer that will use the tuning. */
+/** Options of `tune`; the update and `schedule` must be those of the trainer that will use the tuning. */
 export interface TuneOptions extends Partial<UpdateOptions>, Pick<TrainerOptions, "schedule"> {
-  /** What every candidate runs on: the tuning is for its sizes. */
+  /** The batch that every candidate runs on: the tuning is for its sizes. */
   readonly batch: Batch;
-  /** After so many seconds the best so far is taken; 60 by default. */
+  /** Time limit in seconds, after which the best tuning so far is returned; 60 by default. */
   readonly seconds?: number;
   /** Ends the search with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -50,41 +50,41 @@ const ofTune = {
   onProgress: "function",
 } as const;
 
-/** How far a search is. */
+/** Progress of a search. */
 export interface TuneProgress {
-  /** Candidates that are decided, of how many at the most. */
+  /** Number of candidates so far. */
   readonly tried: number;
-  /** How many candidates there are at the most. */
+  /** Maximum number of candidates. */
   readonly total: number;
   /** The best tuning so far. */
   readonly best: Tuning;
 }
 
-/** What became of one candidate. */
+/** The result of one candidate. */
 export interface Measurement {
-  /** What was tried. */
+  /** The candidate. */
   readonly tuning: Tuning;
-  /** What came of it. */
+  /** The result. */
   readonly outcome: "faster" | "not faster" | "the same program" | "other numbers" | "failed";
-  /** Time of a step over that of the best so far, where both were run: a median over rounds. */
+  /** Time of a step relative to the best so far, if both were run: a median over rounds. */
   readonly ratio?: number;
   /** Why it failed. */
   readonly reason?: string;
 }
 
-/** What a search found. */
+/** The result of a search. */
 export interface TuneResult extends Tuned {
-  /** Every candidate, in the order in which they were tried. */
+  /** All candidates, in order. */
   readonly measurements: readonly Measurement[];
 }
 
-/** A candidate must be this much faster to take over: clocks and neighbours are noisy. */
+/** A candidate must be this much faster to win: clocks and other load are noisy. */
 const margin = 0.03;
-/** Rounds of a heat; the median is taken over them. Even, so that both are first as often. */
+/** Rounds of a heat, over which the median is taken. Even, so that both are first equally often. */
 const rounds = 6;
 /** A candidate this much slower in its first two rounds is not run again. */
 const hopeless = 1.15;
-/** Steps are run together until they take this long, so that the way to the device counts no more than in training. */
+/** Steps are run together until they take this long, so that the submission overhead counts no more than in training. */
 const millisecondsPerRound = 40;
 const mostStepsPerRound = 32;
 /** Largest difference to the default's numbers, relative to their root mean square. */
@@ -102,9 +102,7 @@ export async function tune(device: Device, network: Network, options: TuneOption
     ...given
   } = checkedOptions("tune", options, ofTune);
   if (device.lower === undefined)
-    throw new UserError(
-      `the ${device.name} runs no kernels, so there is nothing to tune; use a gpu, cpu or software device`,
-    );
+    throw new UserError(`the ${device.name} has no kernels to tune; use a gpu, cpu or software device`);
   if (!(seconds > 0)) throw new UserError(`tune: seconds is ${seconds}; expected a number above 0`);
   const step = trainingStep(network, { optimizer: adam(), ...given });
   const { rows } = inputsOf(network, batch, step.indices);
@@ -123,7 +121,7 @@ class Search {
   readonly #step: TrainingStep;
   readonly #options: TuneOptions;
   readonly #deadline: number;
-  /** What has been measured: tunings, and the programs that they gave. */
+  /** Tunings that were measured, and their programs. */
   readonly #known = new Set<string>();
   readonly #measurements: Measurement[] = [];
   readonly #open = new Set<Contender>();
@@ -143,13 +141,15 @@ class Search {
     const first = await this.#enter({});
     const expected = await first.firstStep();
     if (!expected.every(({ data }) => data.every(Number.isFinite)))
-      throw new UserError("tune: the first step gives numbers that are not finite, so candidates cannot be compared");
+      throw new UserError(
+        "tune: the results of the first step are not finite, so candidates cannot be compared; check the batch",
+      );
     await first.milliseconds(1);
     this.#stepsPerRound = Math.ceil(millisecondsPerRound / Math.max(1, await first.milliseconds(1)));
     this.#stepsPerRound = Math.min(mostStepsPerRound, this.#stepsPerRound);
 
     const champion = await this.#descend(first, expected);
-    // Many small wins may be one of chance: the default has the last word.
+    // Many small wins can be due to chance: the winner must beat the default as well.
     const ratio = champion === first ? 1 : await this.#heat(first, champion);
     const isFaster = ratio < 1 - margin;
     return {
@@ -164,7 +164,7 @@ class Search {
     this.#open.clear();
   }
 
-  /** Walks over the fields until a sweep changes nothing or time is up. */
+  /** Searches field by field until a sweep changes nothing or the time is up. */
   async #descend(first: Contender, expected: readonly NdArray[]): Promise<Contender> {
     let champion = first;
     const fields = Object.keys(tuningGrid) as (keyof Tuning)[];
@@ -184,7 +184,7 @@ class Search {
     return champion;
   }
 
-  /** Lets a candidate run against the champion; gives the one that is champion now. */
+  /** Runs a candidate against the champion; returns the new champion. */
   async #challenge(
     champion: Contender,
     tuning: Tuning,
@@ -222,13 +222,13 @@ class Search {
     return contender;
   }
 
-  /** The worse of two heats, or the first that is lost. */
+  /** The worse ratio of two heats, or that of the first if it is lost. */
   async #duel(champion: Contender, challenger: Contender): Promise<number> {
     const ratio = await this.#heat(champion, challenger);
     return ratio < 1 - margin ? Math.max(ratio, await this.#heat(champion, challenger)) : ratio;
   }
 
-  /** Runs both in turns: the median of the challenger's time over the champion's. */
+  /** Runs both alternately; returns the median ratio of the challenger's time to the champion's. */
   async #heat(champion: Contender, challenger: Contender): Promise<number> {
     const ratios: number[] = [];
     for (let round = 0; round < rounds; round++) {
@@ -247,14 +247,14 @@ class Search {
     return performance.now() > this.#deadline;
   }
 
-  /** Whether no candidate before had the same kernels and dispatches. */
+  /** Whether no earlier candidate had the same kernels and dispatches. */
   #isNew(tuning: Tuning): boolean {
     if (!this.#note(Object.entries(tuning).sort())) return false;
     const program = this.#device.lower?.(this.#step.graph, this.#compileOptions(tuning));
     return this.#note([program?.buffers, program?.kernels, program?.steps]);
   }
 
-  /** Whether it was not known. */
+  /** Records a value; returns whether it is new. */
   #note(what: object): boolean {
     const text = JSON.stringify(what);
     const isNew = !this.#known.has(text);
@@ -281,7 +281,7 @@ class Search {
   }
 }
 
-/** The training step with one tuning, and the arrays that it runs on. */
+/** The training step with one tuning, and its arrays. */
 class Contender {
   readonly #step: TrainingStep;
   readonly #executable: Executable;
@@ -302,7 +302,7 @@ class Contender {
     };
   }
 
-  /** All outputs of a step from the first weights. */
+  /** All outputs of a step from the initial weights. */
   async firstStep(): Promise<NdArray[]> {
     const metrics = this.#enqueue(1e-3);
     const outputs = [...Object.keys(this.#step.donate).map((name) => this.#held[name] as DeviceArray), metrics];
@@ -311,10 +311,10 @@ class Contender {
     return numbers;
   }
 
-  /** Milliseconds of a step, when so many are enqueued one after the other. */
+  /** Milliseconds per step, when `steps` are enqueued together. */
   async milliseconds(steps: number): Promise<number> {
     const started = performance.now();
-    // Weights hardly move: a loss that falls to nothing would make numbers that some CPUs are slow with.
+    // A tiny learning rate: a vanishing loss would give subnormal numbers, which are slow on some CPUs.
     for (let i = 1; i < steps; i++) this.#enqueue(1e-9).destroy();
     const last = this.#enqueue(1e-9);
     await last.read();
@@ -327,7 +327,7 @@ class Contender {
     this.#executable.destroy();
   }
 
-  /** Enqueues a step and gives its metrics. */
+  /** Enqueues a step and returns its metrics. */
   #enqueue(learningRate: number): DeviceArray {
     const inputs = { ...this.#held, ...this.#batch, learningRate: scalar(learningRate) };
     const outputs = this.#executable.run(inputs);
@@ -337,7 +337,7 @@ class Contender {
   }
 }
 
-/** Whether numbers are those of the default, up to the order of sums. */
+/** Whether numbers equal the default's, up to the order of sums. */
 function agrees({ data }: NdArray, { data: expected }: NdArray): boolean {
   const norm = (numbers: Float64Array) => Math.sqrt(numbers.reduce((sum, x) => sum + x * x, 0));
   return norm(data.map((value, i) => value - (expected[i] ?? Number.NaN))) <= tolerance * norm(expected);

@@ -58,7 +58,7 @@ export function ndarray(shape: readonly number[], data: ArrayLike<number>, dtype
   const wrong = dtype === "f32" ? -1 : numbers.findIndex((value) => !holds(dtype, value));
   if (wrong >= 0)
     throw new UserError(
-      `ndarray: entry ${wrong} (counted from 0) is ${numbers[wrong]}; expected ${dtype === "bool" ? "0 or 1, as bool is" : `whole numbers, as ${dtype} is`}`,
+      `ndarray: entry ${wrong} (counted from 0) is ${numbers[wrong]}; expected ${dtype === "bool" ? "0 or 1, for bool" : `whole numbers that fit into ${dtype}`}`,
     );
   return { dtype, shape, data: numbers };
 }

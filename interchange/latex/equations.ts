@@ -1,7 +1,7 @@
 /**
  * @file The equations of a cell's step as LaTeX, from its graph: one for each gate, each map with weights, each value that
- * is read more than once, and each state. All else is written where it is read. Names are those of the cell: of its
- * states, and of the scopes in which it asked for weights.
+ * is used more than once, and each state. Other values are written inline. Names are those of the cell's states and of the
+ * scopes of its weights.
  */
 import type { CellTrace } from "../../compiler/dsl/traced-cell.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -16,20 +16,20 @@ import { coreOf, type Term, Terms } from "./terms.ts";
 export interface Equation {
   /** LaTeX of the name, such as `\mathrm{forget}_t`. */
   readonly left: string;
-  /** LaTeX of what it is, in as many lines as it takes. */
+  /** LaTeX of the right-hand side, in one or more lines. */
   readonly right: readonly string[];
-  /** The node whose value it is. */
+  /** The node with this value. */
   readonly node: NodeId;
-  /** Nodes that are written here and in no other line, but for constants and inputs. */
+  /** Nodes that only this equation contains, except constants and inputs. */
   readonly nodes: readonly NodeId[];
-  /** Of a gate or a map: the scope of its weights, such as `forget`. */
+  /** The scope of the weights of a gate or a map, such as `forget`. */
   readonly scope?: string;
 }
 
 /**
- * The equations of a step, in the order in which it computes them. Values of one sequence are column vectors, so that
+ * The equations of a step, in the order of computation. Values of one sequence are column vectors, so that
  * `dense("forget", [x, h], units)` is W x + U h + b: W and U are the rows of the kernel for x and h, transposed. Lines are
- * broken where an operator begins, at about `width` characters.
+ * broken before operators, at about `width` characters.
  */
 export function equationsOf({ graph, states }: CellTrace, width = 64): Equation[] {
   return new Writer(
@@ -39,13 +39,13 @@ export function equationsOf({ graph, states }: CellTrace, width = 64): Equation[
   ).equations();
 }
 
-/** The equations as one block of LaTeX, aligned at the signs of equality, for a display or `\[ … \]`. */
+/** The equations as one block of LaTeX, aligned at the equals signs, for a display or `\[ … \]`. */
 export function latexOf(equations: readonly Equation[]): string {
   const lines = equations.map(({ left, right }) => `${left} &= ${right.join(" \\\\\n&\\quad ")}`);
   return `\\begin{aligned}\n${lines.join(" \\\\\n")}\n\\end{aligned}`;
 }
 
-/** Letters for values that have no name of their own, in the order in which they are taken. */
+/** Letters for values without a name, in the order of use. */
 const letters = ["u", "v", "p", "q", "r", "s", "w", "z", "d", "e", "g", "k", "l", "m", "n"];
 
 class Writer {
@@ -80,12 +80,12 @@ class Writer {
     const named = [...this.#names].toSorted(([a], [b]) => a.id - b.id);
     return [
       ...named.map(([term, { left, scope }]) => this.#equation(term, left, scope)),
-      // A state that is another value, or that the step leaves as it was.
+      // A state that equals another value, or that the step does not change.
       ...results.map(([left, term]) => ({ left, right: [this.#reference(term).tex], node: term.id, nodes: [] })),
     ];
   }
 
-  /** Counts how often each term is read. */
+  /** Counts the uses of each term. */
   #read(term: Term): void {
     const uses = (this.#uses.get(term) ?? 0) + 1;
     this.#uses.set(term, uses);
@@ -96,7 +96,7 @@ class Writer {
     }
   }
 
-  /** Names next states and the output; those that are called something else already come back. */
+  /** Names next states and the output; returns those that already have another name. */
   #nameResults(outputs: readonly Term[]): [string, Term][] {
     const others: [string, Term][] = [];
     for (const name of ["x", ...this.#states]) this.#taken.add(symbolOf(name));
@@ -134,12 +134,12 @@ class Writer {
     }
   }
 
-  /** Whether something is multiplied by it, so that it would stand in parentheses. */
+  /** Whether a term is a factor, which would need parentheses. */
   #isFactor(term: Term): boolean {
     return (this.#readers.get(term) ?? []).some(({ op }) => op === "mul" || op === "product" || op === "square");
   }
 
-  /** The scope of the weights of a map: of a product, a bias added, a factor before it. */
+  /** The scope of the weights of a map: a product, with a bias or a factor. */
   #scopeOf(term: Term): string | undefined {
     const { op, operands } = term;
     if (op === "product") {
@@ -169,7 +169,7 @@ class Writer {
     return !this.#taken.has(symbol) && !this.#graph.inputs.some((id) => this.#inputTex(id) === symbol);
   }
 
-  /** The symbol, with a number above where others have it already. */
+  /** The symbol, with a superscript number if it is taken. */
   #unique(symbol: string, isTimed = true): string {
     let free = symbol;
     for (let n = 2; this.#taken.has(free); n++) free = `{${symbol}^{(${n})}}`;
@@ -183,7 +183,7 @@ class Writer {
     return { left, right, node: term.id, nodes: [...nodes], ...(scope !== undefined && { scope }) };
   }
 
-  /** A term where it is read: its name, or all of it. */
+  /** A term as an operand: its name, or its expression. */
   #reference(term: Term, nodes = new Set<NodeId>()): Expression {
     const named = this.#names.get(term);
     if (named !== undefined) return atom(named.left);
@@ -223,17 +223,17 @@ class Writer {
   }
 }
 
-/** At time t, or another. */
+/** The symbol with a time as subscript. */
 function timed(symbol: string, time = "t"): string {
   return withSubscript(symbol, time);
 }
 
-/** What is there before the step. */
+/** Whether a term is an input or a constant. */
 function isGiven({ op }: Term): boolean {
   return op === "input" || op === "constant";
 }
 
-/** What may be written twice: what is given, parts and joins of it, and numbers that follow from shapes. */
+/** Whether a term can be written twice: inputs, slices and concatenations of them, and numbers from shapes. */
 function isShort(term: Term): boolean {
   if (isGiven(term) || term.op === "iota" || term.op === "dimSize") return true;
   const isPart = term.op === "slice" || term.op === "concat" || term.op === "scan";

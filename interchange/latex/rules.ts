@@ -1,6 +1,6 @@
 /**
- * @file Every op of the IR as a formula writes it. The mapped type makes the checker name an op that has no rule. Values
- * of a sequence are column vectors, so the rows of a batch times a kernel are a matrix times a vector, as in papers.
+ * @file LaTeX of every op of the IR. The mapped type makes the type checker report an op without a rule. Values of a sequence
+ * are column vectors, so the rows of a batch times a kernel are written as a matrix times a vector, as in papers.
  */
 import type { Dim, Shape } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -27,7 +27,7 @@ export interface RuleContext<K extends OpName | WrittenOp> {
   readonly term: Term;
   readonly operands: readonly Expression[];
   readonly attrs: K extends OpName ? OpAttrs[K] : Node["attrs"];
-  /** Of a parameter: its path below the cell. */
+  /** The path of a parameter within the cell. */
   readonly pathOf: (term: Term) => string | undefined;
   /** Whether a value is computed from a state. */
   readonly isRecurrent: (term: Term) => boolean;
@@ -50,7 +50,7 @@ const call =
 
 const named = (name: string) => call(`\\operatorname{${name}}`);
 
-/** Between two operands, looser than any arithmetic. */
+/** A comparison, with lower precedence than arithmetic. */
 const compared =
   (sign: string) =>
   (context: { readonly operands: readonly Expression[] }): Expression => {
@@ -58,13 +58,13 @@ const compared =
     return expression(`${within(a, level.sum)} ${sign} ${within(b, level.sum)}`, level.comparison, a, b);
   };
 
-/** Above its operand, which is put in parentheses unless it is one thing with nothing above it. */
+/** A superscript; the operand is put in parentheses unless it is an atom. */
 const above =
   (sign: string) =>
   (context: { readonly operands: readonly Expression[] }): Expression =>
     expression(`${within(first(context), level.atom)}^${sign}`, level.prefix, first(context));
 
-/** Behind its operand, which is put in parentheses unless it is one thing. */
+/** A suffix; the operand is put in parentheses unless it is an atom. */
 const behind =
   (sign: string) =>
   (context: { readonly operands: readonly Expression[] }): Expression =>
@@ -75,7 +75,7 @@ const product: Rule<"product"> = ({ term, operands, pathOf, isRecurrent }) => {
   const weights = at(term.operands, parts.length);
   const path = pathOf(weights);
   const transposed = term.node.op === "dot" && term.node.attrs.transposeB;
-  // A dense layer's kernel has a letter for each of what it reads, as papers have: U for what comes from a state.
+  // A dense layer's kernel has one letter for each input, as in papers: U for inputs that depend on a state.
   const isKernel = path !== undefined && /(?:^|\/)kernel$/.test(path) && !transposed;
   const letters = parts.map((part) => (isRecurrent(part) ? "U" : "W"));
   const factors = letters.map((letter, i) => {
@@ -94,7 +94,7 @@ const product: Rule<"product"> = ({ term, operands, pathOf, isRecurrent }) => {
   return factors.length === 1 ? at(factors, 0) : sumOf(at(factors, 0), ...factors.slice(1));
 };
 
-/** Which rows of a matrix one of several joined inputs meets. */
+/** The rows of a matrix that belong to one of several concatenated inputs. */
 function rowsOf(parts: readonly Term[], index: number): string {
   if (parts.length === 1) return "";
   const widths = parts.map(({ node }) => Number(node.aval.shape.at(-1)));
@@ -125,7 +125,7 @@ const dot: Rule<"dot"> = ({ term, operands, attrs }) => {
   return expression(texts.join(" "), level.product, a, b);
 };
 
-/** A number times something is written beside it; of vectors, each element is multiplied by its own. */
+/** Scalar multiplication has no sign; the elementwise product of vectors is a circle. */
 const mul: Rule<"mul"> = (context) => {
   const [a, b] = [first(context), second(context)];
   const [isNumber, isNumberToo] = context.term.operands.map(({ node }) => coreOf(node.aval.shape).length === 0);
@@ -138,7 +138,7 @@ const neg: Rule<"neg"> = (context) => expression(`-${factor(first(context))}`, l
 const cast: Rule<"cast"> = ({ term, operands, attrs }) => {
   const from = at(term.operands, 0).node.aval.dtype;
   const value = at(operands, 0);
-  // Iverson's bracket: 1 where it holds, 0 elsewhere.
+  // Iverson's bracket: 1 if the condition holds, otherwise 0.
   if (from === "bool") return expression(`[${value.tex}]`, level.atom, value);
   return applied(`\\operatorname{${attrs.dtype}}`, value);
 };
@@ -164,19 +164,19 @@ const slice: Rule<"slice"> = (context) => {
   const { shape } = at(context.term.operands, 0).node.aval;
   const from = start < 0 ? Number(shape[axis]) + start : start;
   const range = typeof size === "number" ? (size === 1 ? `${from}` : `${from}:${from + size}`) : `${from}:`;
-  // Along the only axis that is shown it goes without saying.
+  // The axis is omitted if only one is shown.
   const where = coreOf(shape).length <= 1 ? range : `${range}\\text{ of axis }${axis}`;
   return behind(`[${where}]`)(context);
 };
 
-/** Of sums and the like: which axes, where there are several that it might be. */
+/** The name of a reduction, with its axes unless they are the only ones. */
 function axesOf(name: string, { term, attrs }: RuleContext<"sum" | "reduceMax">): string {
   const { shape } = at(term.operands, 0).node.aval;
   const count = coreOf(shape).length;
   return count <= attrs.axes.length ? name : `${name}_{\\text{axis }${attrs.axes.join(",")}}`;
 }
 
-/** A loop within the step is not written out: what it reads, and which of its results this is. */
+/** A loop within the step is not expanded: shows its inputs and the index of the result. */
 const result: Rule<"result"> = (context) => behind(`[${context.attrs.index + 1}]`)(context);
 
 const where: Rule<"where"> = ({ operands }) => {
@@ -187,7 +187,7 @@ const where: Rule<"where"> = ({ operands }) => {
   );
 };
 
-/** A number with a sign or a power is more than one thing. */
+/** A number; one with a sign or a power is not an atom. */
 function numberOf(value: number): Expression {
   const tex = numberTex(value);
   return expression(tex, tex.startsWith("-") ? level.sum : tex.includes("^") ? level.product : level.atom);
@@ -200,7 +200,7 @@ function sizeTex(shape: Shape): string {
 type Rules = { readonly [K in OpName | WrittenOp]: Rule<K> };
 
 export const rules: Rules = {
-  // Names of inputs are given by those who know them.
+  // The caller names inputs; this is a fallback.
   input: ({ attrs }) => atom(symbolOf(attrs.name)),
   constant: ({ attrs: { value, dtype } }) =>
     dtype === "bool" ? atom(`\\text{${value === 0 ? "false" : "true"}}`) : numberOf(value),

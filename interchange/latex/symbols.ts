@@ -1,4 +1,4 @@
-/** @file Names of a cell's source as LaTeX: letters in italics, words upright, weights with their scope below. */
+/** @file Names of a cell's source as LaTeX: letters in italics, words upright, weights with their scope as subscript. */
 
 const greek: ReadonlySet<string> = new Set(
   "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega".split(
@@ -6,7 +6,7 @@ const greek: ReadonlySet<string> = new Set(
   ),
 );
 
-/** A name as it may stand in a formula: `h`, `\theta`, `\mathrm{forget}`, `\text{forget\_bias}`. */
+/** LaTeX of a name: `h`, `\theta`, `\mathrm{forget}`, `\text{forget\_bias}`. */
 export function symbolOf(name: string): string {
   if (/^[A-Za-z]$/.test(name)) return name;
   if (greek.has(name)) return `\\${name}`;
@@ -16,14 +16,14 @@ export function symbolOf(name: string): string {
   return /^[A-Za-z]+$/.test(name) ? `\\mathrm{${name}}` : `\\text{${asText(name)}}`;
 }
 
-/** With a subscript; one that is there already is kept, in the same place. */
+/** Adds a subscript, after an existing one. */
 export function withSubscript(symbol: string, below: string): string {
   const before = /^(.*)_\{([^{}]*)\}$/.exec(symbol);
   if (before !== null) return `${before[1]}_{${before[2]},${below}}`;
   return `${symbol}_${below.length === 1 ? below : `{${below}}`}`;
 }
 
-/** Of a parameter's path below its cell: `forget/kernel` is `W_{\mathrm{forget}}`, and `forget/bias` is `b_{…}`. */
+/** LaTeX of a parameter's path within its cell: `forget/kernel` is `W_{\mathrm{forget}}`, and `forget/bias` is `b_{…}`. */
 export function parameterSymbol(path: string, kernel = "W"): string {
   const parts = path.split("/");
   const own = parts.at(-1) ?? path;
@@ -39,12 +39,12 @@ const escapes: Readonly<Record<string, string>> = {
   "~": "\\textasciitilde{}",
 };
 
-/** Every character as itself. */
+/** Escapes special characters. */
 function asText(text: string): string {
   return text.replace(/[\\^~]|[{}$&#_%]/g, (character) => escapes[character] ?? `\\${character}`);
 }
 
-/** A number as it is read: 0.1, or 10 with an exponent where it is very large or small. */
+/** LaTeX of a number: 0.1, or a power of ten if it is very large or small. */
 export function numberTex(value: number): string {
   if (Number.isNaN(value)) return "\\mathrm{NaN}";
   if (!Number.isFinite(value)) return value < 0 ? "-\\infty" : "\\infty";

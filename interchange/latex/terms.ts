@@ -1,26 +1,26 @@
 /**
- * @file The graph of a step as terms that a formula writes: changes of shape that nobody writes are taken in, products
- * with joined inputs are taken apart, and what one function composes (a ReLU, a mean) is that function again.
+ * @file Converts the graph of a step to terms of formulas: shape changes are dropped, products with concatenated inputs are
+ * split, and compositions such as ReLU or mean are recognised as one function.
  */
 
 import type { Shape } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { countUses, type Graph, type Node, type NodeId, nodeAt, type OpName } from "../../compiler/graph/graph.ts";
 
-/** What is written as one thing though it is several nodes. */
+/** Operations of formulas that are several nodes of the graph. */
 export type WrittenOp = "product" | "outer" | "lessEqual" | "relu" | "mean" | "logSigmoid" | "square";
 
 export interface Term {
   readonly op: OpName | WrittenOp;
-  /** The node whose value it is. */
+  /** The node with this value. */
   readonly id: NodeId;
   readonly node: Node;
   readonly operands: readonly Term[];
-  /** All nodes that it stands for. */
+  /** All nodes of the term. */
   readonly nodes: Set<NodeId>;
 }
 
-/** Axes that a formula shows: neither the batch nor those of size 1. */
+/** The sizes of the axes that a formula shows: all except the batch and those of size 1. */
 export function coreOf(shape: Shape): number[] {
   return shape.filter((size): size is number => typeof size === "number" && size !== 1);
 }
@@ -46,7 +46,7 @@ export class Terms {
     return term;
   }
 
-  /** The operand itself, where this node changes its shape alone, or its gradient. */
+  /** The operand, if this node changes only its shape or its gradient. */
   #sameAs(node: Node, operands: readonly Term[]): Term | undefined {
     const [from] = node.operands;
     if (node.op === "customGradient") return operands[node.attrs.index];
@@ -74,7 +74,7 @@ export class Terms {
         return made("outer", [at(column.operands, 0), at(row.operands, 0)], a, b);
       }
     }
-    // What something else reads too stays as it is, so that nothing is written twice.
+    // Terms with other uses are not merged, so that nothing is written twice.
     const isAlone = ({ nodes }: Term) => [...nodes].every((part) => this.#uses[part] === 1);
     if (node.op === "or" && a?.op === "less" && b?.op === "equal" && sameOperands(a, b) && isAlone(a) && isAlone(b))
       return made("lessEqual", a.operands, a, b);
@@ -92,7 +92,7 @@ export class Terms {
   }
 }
 
-/** Rows of a batch by a matrix that has none: for each of them, a matrix and a vector. */
+/** Whether a node multiplies the rows of a batch with a matrix without a batch axis. */
 function isProduct(node: Node, a: Term, b: Term): boolean {
   if (node.op !== "dot" || node.attrs.transposeA) return false;
   const [rows] = a.node.aval.shape;
@@ -104,7 +104,7 @@ function joinsFeatures({ node }: Term): boolean {
   return node.op === "concat" && node.attrs.axis === node.aval.shape.length - 1;
 }
 
-/** Of a vector that is repeated into a matrix: 0 where it is each column, 1 where it is each row. */
+/** For a vector that is broadcast to a matrix: 0 if it is each column, 1 if it is each row. */
 export function placeOfBroadcast({ node, operands }: Term): 0 | 1 | undefined {
   if (node.op !== "broadcast") return undefined;
   const { shape } = node.aval;
@@ -123,7 +123,7 @@ export function isConstant({ node }: Term, value: number): boolean {
   return node.op === "constant" && node.attrs.value === value;
 }
 
-/** Whether the divisor is the number of what was added up. */
+/** Whether the divisor is the number of summed elements. */
 function meansOver({ node }: Term, { node: divisor }: Term, graph: Graph): boolean {
   if (node.op !== "sum" || divisor.op !== "constant") return false;
   const { shape } = nodeAt(graph, at(node.operands, 0)).aval;

@@ -1,6 +1,6 @@
 /**
- * @file `encodeOnnx`: a graph of the IR as an ONNX model, op by op. Nothing here knows cells or networks: a loop over time
- * is a `Scan` whose body is a graph, and symbols such as B and T stay free dimensions.
+ * @file `encodeOnnx`: converts a graph of the IR to an ONNX model, op by op, independent of cells and networks: a loop over
+ * time is a `Scan` whose body is a graph, and symbols such as B and T stay free dimensions.
  *
  * Opset 18, IR version 8: those of ONNX 1.13 (2022), which ONNX Runtime reads from 1.14 on.
  */
@@ -17,21 +17,21 @@ import { OnnxWriter, valueInfo } from "./writer.ts";
 const opset = 18;
 const irVersion = 8;
 
-/** What an ONNX model holds beside its graph. */
+/** Options of `encodeOnnx`. */
 export interface OnnxOptions {
-  /** Names of the outputs, in their order; inputs have those of the graph. */
+  /** Names of the outputs, in order; inputs keep the names in the graph. */
   readonly outputs: readonly string[];
-  /** Inputs whose numbers are stored with the model, instead of given when it runs. */
+  /** Inputs whose values are stored in the model. */
   readonly constants?: Readonly<Record<string, NdArray>>;
-  /** What a part of a constant is called: (constant, first element, number of elements) -> name. */
+  /** Names a slice of a constant: (constant, first element, number of elements) -> name. */
   readonly nameOfPart?: NameOfPart;
-  /** What the model is, for people. */
+  /** Description of the model. */
   readonly about?: string;
-  /** Texts by name, kept with the model. */
+  /** Strings by name, stored in the model. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** The bytes of an .onnx file that computes the graph. */
+/** Returns the bytes of an .onnx file that computes the graph. */
 export function encodeOnnx(traced: Graph, options: OnnxOptions): Uint8Array {
   const {
     outputs,
@@ -46,18 +46,18 @@ export function encodeOnnx(traced: Graph, options: OnnxOptions): Uint8Array {
     about: "string",
     metadata: "object",
   });
-  // What only a gradient reads stays behind.
+  // Removes nodes that only a gradient reads.
   const graph = withoutCustomGradients(traced);
   if (outputs.length !== graph.outputs.length)
-    throw new UserError(`${outputs.length} names for the ${graph.outputs.length} outputs of ${graph.name}`);
+    throw new UserError(`got ${outputs.length} names for the ${graph.outputs.length} outputs of ${graph.name}`);
   const writer = new OnnxWriter();
   const named = graph.inputs.map((id) => ({ id, name: inputName(graph, id), aval: nodeAt(graph, id).aval }));
   const given = named.filter(({ name }) => !Object.hasOwn(constants, name));
-  // The names that callers rely on are given out first.
+  // Reserves the names that callers rely on first.
   const inputs = given.map(({ name, aval }) => writer.input(name, aval));
   const results = outputs.map((name) => writer.name(name));
   const clash = outputs.find((name, i) => name !== results[i]);
-  if (clash !== undefined) throw new UserError(`two inputs or outputs of the model would be called ${clash}`);
+  if (clash !== undefined) throw new UserError(`two inputs or outputs of the model have the name ${clash}; rename one`);
   const bound = new Map<NodeId, Value>(given.map(({ id, name }) => [id, tensorValue(name)]));
   for (const { id, name } of named) {
     const array = Object.hasOwn(constants, name) ? constants[name] : undefined;

@@ -1,8 +1,8 @@
 /**
- * @file A trained model as ONNX, with its weights and what it takes to use it. Its streaming step is the graph; over a
- * whole sequence, that step runs in a loop, and the compiler's passes take out of it what waits for no state.
+ * @file Exports a trained model as ONNX, with its weights and metadata. The graph is its streaming step; over a whole
+ * sequence, that step runs in a loop, and the compiler's passes hoist computations that do not depend on the state.
  *
- *   sequence   x [T, B, …], state/… [B, …] -> output [T, B, …], next/… [B, …]          with T = 1 it is a step
+ *   sequence   x [T, B, …], state/… [B, …] -> output [T, B, …], next/… [B, …]          one step if T = 1
  *   step       x [B, …],    state/… [B, …] -> output [B, …],    next/… [B, …]          for runtimes without Scan
  */
 
@@ -19,13 +19,13 @@ import { outputNames, stepSource } from "../../train/model-source.ts";
 import { modelInWords, modelMetadata, tokensOf } from "../model-metadata.ts";
 import { encodeOnnx } from "./encode.ts";
 
-/** Over whole sequences, or step by step. */
+/** Whether the model runs over whole sequences or step by step. */
 export type OnnxForm = "sequence" | "step";
 
 /**
- * The bytes of an .onnx file of a model, over whole sequences unless `form` says otherwise.
+ * Returns the bytes of an .onnx file of a model, over whole sequences by default.
  *
- * @throws UserError where the model gives a number that is not finite, to zeros even.
+ * @throws UserError if the outputs of the model are not finite for zeros as input.
  */
 export function modelToOnnx(model: SavedModel, form: OnnxForm = "sequence"): Uint8Array {
   expectArgument(
@@ -49,7 +49,7 @@ export function modelToOnnx(model: SavedModel, form: OnnxForm = "sequence"): Uin
   });
 }
 
-/** Another runtime would pass on what is not finite without a word. */
+/** Checks for outputs that are not finite, which other runtimes would not report. */
 function checkOutputs({ graph, arena, parameters }: SavedModel): void {
   const inputs = graph.inputs.map((id) => {
     const { dtype, shape } = nodeAt(graph, id).aval;
@@ -58,16 +58,14 @@ function checkOutputs({ graph, arena, parameters }: SavedModel): void {
   });
   const found = findNonFinite(graph, { ...Object.fromEntries(inputs), parameters: packArrays(parameters, arena) });
   if (found !== undefined)
-    throw new UserError(
-      `the model is not exported, because it gives numbers that are not finite: ${nonFiniteLine(found)}`,
-    );
+    throw new UserError(`the model is not exported, because its outputs are not finite: ${nonFiniteLine(found)}`);
 }
 
 function optimized(graph: Graph): Graph {
   return withoutCallSites(() => passes.reduce((current, pass) => pass.run(current), graph));
 }
 
-/** Parts of the parameters are called by their paths. */
+/** Names the slices of the parameters by their paths. */
 function nameIn({ entries }: Arena): (whole: string, start: number, size: number) => string | undefined {
   const paths = new Map(entries.map(({ path, offset, size }) => [`${offset}:${size}`, path]));
   return (whole, start, size) => (whole === "parameters" ? paths.get(`${start}:${size}`) : undefined);
@@ -80,7 +78,7 @@ function about(model: SavedModel, form: OnnxForm): string {
   return `Written by cellgrad: ${what}. ${read}, ${steps}. next/… is the state to give as state/… from there on.`;
 }
 
-/** What the numbers of x are. */
+/** Describes the values of x. */
 function readOf(model: SavedModel): string {
   const tokens = tokensOf(model);
   if (tokens === undefined) return "rows of numbers";

@@ -1,4 +1,4 @@
-/** @file The shape of a rule: how one op of the IR is said in ONNX. */
+/** @file The interface of rules, each of which translates one op of the IR to ONNX. */
 
 import { at } from "../../compiler/graph/errors.ts";
 import type { Aval, OpAttrs } from "../../compiler/graph/graph.ts";
@@ -9,28 +9,28 @@ import type { ElementType, OnnxWriter } from "./writer.ts";
 export interface RuleContext<K extends TableOp> {
   readonly writer: OnnxWriter;
   readonly operands: readonly Value[];
-  /** What is known of the operands. */
+  /** Dtypes and shapes of the operands. */
   readonly from: readonly Aval[];
   readonly attrs: OpAttrs[K];
-  /** What is known of the result. */
+  /** Dtype and shape of the result. */
   readonly aval: Aval;
 }
 
 export type Rule<K extends TableOp> = (context: RuleContext<K>) => Value;
 
-/** A rule that gives the name of a tensor which it writes. */
+/** A rule that writes a tensor and returns its name. */
 export function written<K extends TableOp>(write: (context: RuleContext<K>) => string): Rule<K> {
   return (context) => tensorValue(write(context));
 }
 
-/** An elementwise op that is one op of ONNX too. */
+/** An elementwise op with the same op in ONNX. */
 export function same<K extends TableOp>(opType: string): Rule<K> {
   return written(({ writer, operands }) => writer.op(opType, broadcasting(operands)));
 }
 
 /**
- * The same for numbers of any dtype. Runtimes have few kernels for u32, so that goes through int64, whose low 32 bits are
- * those of the result however it wraps.
+ * Like `same`, for numbers of any dtype. Runtimes have few kernels for u32, so it is computed in int64, whose low 32 bits are
+ * the wrapped result.
  */
 export function numeric<K extends TableOp>(opType: string): Rule<K> {
   return written(({ writer, operands, from, aval }) =>
@@ -38,7 +38,7 @@ export function numeric<K extends TableOp>(opType: string): Rule<K> {
   );
 }
 
-/** `write` on the operands themselves, or where they are u32, on int64 of the same numbers. */
+/** Calls `write` with the operands, or for u32 with the operands cast to int64. */
 export function throughInt64(
   writer: OnnxWriter,
   from: readonly Aval[],
@@ -53,7 +53,7 @@ export function throughInt64(
   return dtype === "u32" ? writer.cast(low32(writer, result), "u32") : result;
 }
 
-/** The low 32 bits of an int64, as a number from 0 on. */
+/** The low 32 bits of an int64, as a non-negative number. */
 export function low32(writer: OnnxWriter, name: string): string {
   return writer.op("BitwiseAnd", [name, writer.scalar(0xffffffff, "int64")]);
 }

@@ -1,7 +1,7 @@
 /**
- * @file Every op of the IR, said in ONNX. The mapped type makes the checker name an op that has no rule. Each rule means
- * what the op's entry means, also where ONNX leaves it open: integers wrap, a division by zero gives the dividend, an index
- * past the end of a table reads its last row.
+ * @file ONNX of every op of the IR. The mapped type makes the type checker report an op without a rule. Each rule has the
+ * semantics of the op's entry, also where ONNX leaves it undefined: integers wrap, a division by zero returns the dividend,
+ * an index past the end of a table reads its last row.
  */
 import { at, InternalError } from "../../compiler/graph/errors.ts";
 import type { TableOp } from "../../compiler/ops/table.ts";
@@ -35,21 +35,21 @@ const dimSize: Rule<"dimSize"> = written(({ writer, attrs }) => writer.cast(writ
 const div: Rule<"div"> = written(({ writer, operands, aval }) => {
   const names = broadcasting(operands);
   if (aval.dtype === "f32") return writer.op("Div", names);
-  // In int64, where -2147483648 / -1 is a number: in i32 it stops WebAssembly.
+  // In int64, since -2147483648 / -1 traps in WebAssembly as i32.
   const [a = "", b = ""] = names.map((name) => writer.cast(name, "int64"));
   const isZero = writer.op("Equal", [b, writer.scalar(0, "int64")]);
   const quotient = writer.op("Div", [a, writer.op("Where", [isZero, writer.scalar(1, "int64"), b])]);
   return writer.cast(aval.dtype === "u32" ? low32(writer, quotient) : quotient, aval.dtype);
 });
 
-/** e^x - 1 is tanh(x/2) (e^x + 1), in which nothing cancels. */
+/** e^x - 1 as tanh(x/2) (e^x + 1), without cancellation. */
 const expm1: Rule<"expm1"> = written((context) => {
   const [{ writer }, x] = [context, operand(context)];
   const half = writer.op("Tanh", [writer.op("Mul", [x, writer.scalar(0.5, "f32")])]);
   return writer.op("Mul", [half, writer.op("Add", [writer.op("Exp", [x]), writer.scalar(1, "f32")])]);
 });
 
-/** log(1 + x) is 2 atanh(x / (2 + x)), which is taken near 0. */
+/** log(1 + x) as 2 atanh(x / (2 + x)) near 0. */
 const log1p: Rule<"log1p"> = written((context) => {
   const [{ writer }, x] = [context, operand(context)];
   const number = (value: number) => writer.scalar(value, "f32");
@@ -74,7 +74,7 @@ const finite: Rule<"finite"> = written((context) => {
   return writer.op("Not", [writer.op("Or", [writer.op("IsInf", [x]), writer.op("IsNaN", [x])])]);
 });
 
-/** ONNX leaves open what comes of an f32 number that no integer is near: it is brought into their range before. */
+/** In ONNX, a cast of an f32 number out of range is undefined, so it is clamped first. */
 const cast: Rule<"cast"> = written((context) => {
   const { writer, attrs, from } = context;
   const [x, range] = [operand(context), ranges[attrs.dtype]];
@@ -82,7 +82,7 @@ const cast: Rule<"cast"> = written((context) => {
   const [least, most] = range;
   const number = writer.op("Where", [writer.op("IsNaN", [x]), writer.scalar(0, "f32"), x]);
   const above = writer.op("Max", [number, writer.scalar(least, "f32")]);
-  // The f32 number nearest to the largest integer is 1 more.
+  // The f32 number nearest to the largest integer is larger by 1.
   const wide = writer.cast(writer.op("Min", [above, writer.scalar(most + 1, "f32")]), "int64");
   return writer.cast(writer.op("Min", [wide, writer.scalar(most, "int64")]), attrs.dtype);
 });
@@ -96,7 +96,7 @@ const stopGradient: Rule<"stopGradient"> = ({ operands }) => at(operands, 0);
 const reshape: Rule<"reshape"> = written((context) => {
   const { writer, aval } = context;
   const unknown = aval.shape.filter((dim) => typeof dim === "string");
-  // One size that is not known follows from the others.
+  // A single unknown size follows from the others.
   const shape = unknown.length === 1 ? aval.shape.map((dim) => (typeof dim === "number" ? dim : -1)) : aval.shape;
   return writer.op("Reshape", [operand(context), writer.dims(shape)]);
 });
@@ -108,7 +108,7 @@ const transpose: Rule<"transpose"> = written((context) =>
 const broadcast: Rule<"broadcast"> = ({ writer, operands, attrs: { shape, axes } }) =>
   repeatedValue(writer, () => alongAxes(writer, at(operands, 0).full(), axes, shape.length), shape);
 
-/** The axes of `name` put at `axes` of `rank`, so that broadcasting, which counts from the right, finds them there. */
+/** Moves the axes of `name` to `axes` of `rank`, as broadcasting, which aligns from the right, needs them. */
 function alongAxes(writer: OnnxWriter, name: string, axes: readonly number[], rank: number): string {
   const first = axes[0] ?? rank;
   const between = Array.from({ length: rank - first }, (_, i) => first + i).filter((axis) => !axes.includes(axis));
@@ -119,7 +119,7 @@ function alongAxes(writer: OnnxWriter, name: string, axes: readonly number[], ra
 const slice: Rule<"slice"> = written((context) => {
   const { writer, attrs } = context;
   const { axis, start, size } = attrs;
-  // The whole of an axis whose size is not known; otherwise from the end where `start` is negative.
+  // The whole axis if its size is unknown; a negative `start` counts from the end.
   const end = typeof size === "string" || start + size === 0 ? 2 ** 31 - 1 : start + size;
   return writer.op("Slice", [operand(context), ...[start, end, axis].map((value) => writer.ints([value]))]);
 });
@@ -153,7 +153,7 @@ const gather: Rule<"gather"> = written((context) => {
   return context.writer.op("Gather", [operand(context), rowNumbers(context, 1, rows)], { axis: 0 });
 });
 
-/** Indices as int64, those past the end (and negative ones, which are large as u32) set to the last row. */
+/** Indices as int64, clamped to the last row (also negative ones, which are large as u32). */
 function rowNumbers<K extends "gather" | "scatterAdd">(context: RuleContext<K>, i: number, rows: number): string {
   const { writer } = context;
   const indices = low32(writer, writer.cast(operand(context, i), "int64"));
@@ -162,7 +162,7 @@ function rowNumbers<K extends "gather" | "scatterAdd">(context: RuleContext<K>, 
 
 // -- reductions and products ------------------------------------------------------------------------------------------
 
-/** Integers are added up in int64: in i32, runtimes stop at the largest. */
+/** Integers are summed in int64: in i32, runtimes saturate. */
 const sum: Rule<"sum"> = written((context) => {
   const { writer, aval, attrs } = context;
   const add = (name: string) => writer.op("ReduceSum", [name, writer.ints(attrs.axes)], { keepdims: 0 });
@@ -171,13 +171,13 @@ const sum: Rule<"sum"> = written((context) => {
   return writer.cast(aval.dtype === "u32" ? low32(writer, total) : total, aval.dtype);
 });
 
-/** Runtimes pass over NaN, so it is added to the maximum, and 0 where there is none. */
+/** Runtimes ignore NaN in a maximum, so the sum of NaNs (0 if there are none) is added. */
 const reduceMax: Rule<"reduceMax"> = written((context) => {
   const [{ writer, attrs }, x] = [context, operand(context)];
   const reduced = (opType: string, name: string) => writer.op(opType, [name, writer.ints(attrs.axes)], { keepdims: 0 });
   const number = (value: number) => writer.scalar(value, "f32");
-  const strangers = writer.op("Where", [writer.op("IsNaN", [x]), number(Number.NaN), number(0)]);
-  return writer.op("Add", [reduced("ReduceMax", x), reduced("ReduceSum", strangers)]);
+  const nans = writer.op("Where", [writer.op("IsNaN", [x]), number(Number.NaN), number(0)]);
+  return writer.op("Add", [reduced("ReduceMax", x), reduced("ReduceSum", nans)]);
 });
 
 const dot: Rule<"dot"> = written((context) => {

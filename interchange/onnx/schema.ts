@@ -1,9 +1,9 @@
 /**
- * @file The messages of an ONNX file, as far as an exported model has them, with the field numbers of onnx.proto
- * (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, IR version 8). The table is the schema: the types below follow
- * from it, and `@bufbuild/protobuf` encodes by it. That library evaluates no generated code, so pages with a strict
- * content security policy can export, and it has no dependencies; the package of ready-made ONNX messages on npm stands on
- * a release of protobufjs that is no longer maintained.
+ * @file The messages of ONNX files that exported models need, with the field numbers of onnx.proto
+ * (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, IR version 8). The table is the schema: the types below are
+ * derived from it, and `@bufbuild/protobuf` encodes with it. That library evaluates no generated code, so it works on pages
+ * with a strict content security policy, and it has no dependencies; the npm package with ready-made ONNX messages depends
+ * on an unmaintained release of protobufjs.
  */
 import { create, createFileRegistry, toBinary } from "@bufbuild/protobuf";
 import {
@@ -13,7 +13,7 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { InternalError } from "../../compiler/graph/errors.ts";
 
-/** Of each message its fields: number and type, which is a scalar's or another message's name. */
+/** The fields of each message: number and type, the name of a scalar type or of another message. */
 const messages = {
   Model: {
     irVersion: [1, "int64"],
@@ -109,7 +109,7 @@ function descriptors() {
   return createFileRegistry(create(FileDescriptorSetSchema, { file: [file] }));
 }
 
-/** The bytes of an .onnx file. */
+/** Returns the bytes of an .onnx file. */
 export function encodeModelProto(model: Message<"Model">): Uint8Array {
   const descriptor = descriptors().getMessage("onnx.Model");
   if (descriptor === undefined) throw new InternalError("the schema of ONNX has no Model");

@@ -1,6 +1,6 @@
 /**
- * @file `randomBits` in ONNX, which has no generator that counts: Threefry-2x32 with 20 rounds, as in
- * compiler/ops/threefry.ts, out of whole-number ops. Words are int64 that hold a u32.
+ * @file `randomBits` in ONNX, which has no counter-based generator: Threefry-2x32 with 20 rounds, as in
+ * compiler/ops/threefry.ts, from integer ops. Words are u32 values in int64.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import { parity, rotations } from "../../compiler/ops/threefry.ts";
@@ -26,7 +26,7 @@ export const randomBits: Rule<"randomBits"> = written(({ writer, operands }) => 
   return writer.cast(x0, "u32");
 });
 
-/** A product with 2^bits (below 2^61) has the bits that stay, and above 2^32 those that come round. */
+/** A product with 2^bits (below 2^61) has the shifted bits below 2^32, and the rotated ones above. */
 function rotatedLeft(writer: OnnxWriter, x: string, bits: number): string {
   const shifted = writer.op("Mul", [x, writer.scalar(2 ** bits, "int64")]);
   return writer.op("BitwiseOr", [low32(writer, shifted), writer.op("Div", [shifted, writer.scalar(2 ** 32, "int64")])]);

@@ -1,6 +1,6 @@
 /**
- * @file Writes the nodes of a graph of the IR, in their order, as nodes of ONNX. A scan is a `Scan`: carries are its state
- * variables, xs and ys its scan inputs and outputs, and its consts are read from outside by name, as ONNX allows.
+ * @file Translates the nodes of a graph of the IR, in order, to ONNX nodes. A scan is a `Scan`: carries are its state
+ * variables, xs and ys its scan inputs and outputs, and its consts are read from the outer graph by name.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import { Fold, type OpNode } from "../../compiler/graph/fold.ts";
@@ -11,10 +11,10 @@ import { ruleOf } from "./rules.ts";
 import { knownValue, tensorValue, type Value } from "./values.ts";
 import { OnnxWriter, valueInfo } from "./writer.ts";
 
-/** What a part of known numbers is called: (name of the whole, first element, number of elements) -> name. */
+/** Names a slice of a constant: (name of the constant, first element, number of elements) -> name. */
 export type NameOfPart = (whole: string, start: number, size: number) => string | undefined;
 
-/** Writes what the outputs of `graph` need, its inputs being `bound`, and gives the outputs the names `results`. */
+/** Writes the nodes that the outputs of `graph` need, with its inputs `bound`, and names the outputs `results`. */
 export function translate(
   graph: Graph,
   bound: ReadonlyMap<NodeId, Value>,
@@ -40,7 +40,7 @@ function writeNode(
   nameOfPart: NameOfPart,
 ): Value {
   const known = operands.map((operand) => operand.known);
-  // What only repeats numbers is left to who reads it, or a model would hold them many times.
+  // Broadcasts of constants are not evaluated, since the model would store their numbers many times.
   if (known.length > 0 && known.every((one) => one !== undefined) && node.op !== "broadcast") {
     const array = evaluateNode(
       node,
@@ -58,7 +58,7 @@ function writeNode(
   });
 }
 
-/** A part of a weight, and a weight in another shape, keep its name. */
+/** Slices of weights are named by `nameOfPart`, and reshaped weights keep their name. */
 function nameOfKnown(node: OpNode, whole: string, nameOfPart: NameOfPart): string {
   if (node.op === "reshape") return whole;
   if (node.op !== "slice" || typeof node.attrs.size === "string") return node.op;
@@ -84,7 +84,7 @@ function writeScan(
   });
   const outside = operands.slice(attrs.consts).map((operand) => operand.full());
   if (places.xs.length === 0) {
-    // ONNX counts the steps of a loop by what it walks over.
+    // ONNX derives the number of steps from the scan inputs.
     outside.push(writer.counter(attrs.length));
     given.push(valueInfo(inner.name("step"), { dtype: "i32", shape: [] }));
   }

@@ -1,6 +1,6 @@
 /**
- * @file Writes one ONNX graph, node by node. Graphs nest as the loops of the IR do: a body reads values of the graphs around
- * it by name, so names are unique over all of them, and whatever depends on sizes alone is written once, in the outermost.
+ * @file Writes one ONNX graph, node by node. Graphs nest like the loops of the IR: a body reads values of outer graphs by
+ * name, so names are unique over all of them, and values that depend only on sizes are written once, in the outermost.
  */
 import { type Dim, dimCoefficient, dimFactors } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
@@ -17,7 +17,7 @@ export type ElementType = keyof typeof dataTypes;
 export class OnnxWriter {
   readonly #outer: OnnxWriter | undefined;
   readonly #nodes: Message<"Node">[] = [];
-  // Of the outermost graph, which all others share.
+  // Shared with the outermost graph.
   readonly #initializers: Message<"Tensor">[];
   readonly #taken: Set<string>;
   readonly #once: Map<string, string>;
@@ -31,7 +31,7 @@ export class OnnxWriter {
     this.#symbols = outer === undefined ? new Map() : outer.#symbols;
   }
 
-  /** A name that no other value has. */
+  /** Returns a unique name. */
   name(wanted: string): string {
     let name = wanted;
     for (let count = 1; this.#taken.has(name); count++) name = `${wanted}_${count}`;
@@ -39,7 +39,7 @@ export class OnnxWriter {
     return name;
   }
 
-  /** An input, whose axes tell the sizes of symbols. */
+  /** Adds an input, whose axes define the sizes of symbols. */
   input(wanted: string, aval: Aval): Message<"ValueInfo"> {
     const name = this.name(wanted);
     for (const [axis, dim] of aval.shape.entries())
@@ -47,7 +47,7 @@ export class OnnxWriter {
     return valueInfo(name, aval);
   }
 
-  /** Adds a node and gives the names of its results. */
+  /** Adds a node and returns the names of its results. */
   results(opType: string, inputs: readonly string[], attributes: Attributes, outputs: readonly string[]): string[] {
     const names = outputs.map((wanted) => this.name(wanted));
     this.#nodes.push({
@@ -60,12 +60,12 @@ export class OnnxWriter {
     return names;
   }
 
-  /** Adds a node with one result and gives its name. */
+  /** Adds a node with one result and returns its name. */
   op(opType: string, inputs: readonly string[], attributes: Attributes = {}): string {
     return at(this.results(opType, inputs, attributes, [opType.toLowerCase()]), 0);
   }
 
-  /** Gives a value a second name, which `name` has given out. */
+  /** Gives a value a second name, which was returned by `name`. */
   copy(value: string, name: string): void {
     this.#nodes.push({ opType: "Identity", input: [value], output: [name], name });
   }
@@ -74,7 +74,7 @@ export class OnnxWriter {
     return this.op("Cast", [value], { to: dataTypes[to] });
   }
 
-  /** A tensor of known numbers, stored with the model. */
+  /** Stores an array in the model. */
   initializer(wanted: string, { shape, data, dtype }: NdArray): string {
     return this.#store(wanted, shape, data, dtype);
   }
@@ -90,14 +90,14 @@ export class OnnxWriter {
     return name;
   }
 
-  /** A list of whole numbers, int64. */
+  /** A list of integers, int64. */
   ints(values: readonly number[]): string {
     return this.#shared(`ints ${values.join(",")}`, (outermost) =>
       outermost.#store("ints", [values.length], values, "int64"),
     );
   }
 
-  /** One number, which has no axes. */
+  /** A scalar. */
   scalar(value: number, type: ElementType): string {
     return this.#shared(`${type} ${Object.is(value, -0) ? "-0" : value}`, (outermost) =>
       outermost.#store("scalar", [], [value], type),
@@ -133,7 +133,7 @@ export class OnnxWriter {
     return this.cast(this.op("Range", [first, this.size(length), step]), "i32");
   }
 
-  /** A dimension as an int64 without axes. */
+  /** A dimension as an int64 scalar. */
   size(dim: Dim): string {
     return typeof dim === "number" ? this.scalar(dim, "int64") : this.op("Squeeze", [this.dim(dim)]);
   }
@@ -150,12 +150,13 @@ export class OnnxWriter {
   #symbol(symbol: string): string {
     return this.#shared(`symbol ${symbol}`, (outermost) => {
       const source = outermost.#symbols.get(symbol);
-      if (source === undefined) throw new UserError(`no input has an axis of size ${symbol}, so ONNX cannot know it`);
+      if (source === undefined)
+        throw new UserError(`no input has an axis of size ${symbol}, so its size is unknown in ONNX`);
       return outermost.op("Shape", [source.input], { start: source.axis, end: source.axis + 1 });
     });
   }
 
-  /** Written once, in the outermost graph. */
+  /** Writes a value once, in the outermost graph. */
   #shared(key: string, write: (outermost: OnnxWriter) => string): string {
     const known = this.#once.get(key);
     if (known !== undefined) return known;
@@ -179,7 +180,7 @@ function attribute(name: string, value: Attributes[string]): Message<"Attribute"
 
 const isList = (value: readonly number[] | Message<"Graph">): value is readonly number[] => Array.isArray(value);
 
-/** Little-endian, as `raw_data` is. */
+/** Little-endian bytes, as in `raw_data`. */
 function bytesOf(values: ArrayLike<number>, type: ElementType): Uint8Array {
   const width = { f32: 4, i32: 4, u32: 4, bool: 1, int64: 8 }[type];
   const view = new DataView(new ArrayBuffer(values.length * width));

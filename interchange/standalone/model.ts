@@ -18,7 +18,7 @@ import { type Facts, type NumbersAt, nameOfUse, type Shapes, sectionName, type U
 import { loaderText } from "./loader.ts";
 import { typesText } from "./types.ts";
 
-/** How a model is compiled ahead of time. */
+/** Options of `modelToWasm`. */
 export interface StandaloneOptions {
   /** Sequences side by side; 1 by default. */
   readonly batch?: number;
@@ -110,7 +110,7 @@ function useOf(model: SavedModel, batch: number): Use {
   return { task: batch > 1 ? "step" : tasks[model.kind], reads };
 }
 
-/** The step of a model, of one input and one output. */
+/** The step of a model; must have one input and one output. */
 function stepFor(model: SavedModel): Graph {
   const where = "modelToWasm";
   const source = stepSource(where, model);

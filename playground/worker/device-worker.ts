@@ -223,7 +223,7 @@ export class DeviceWorker {
     const device = this.#openedAtHand();
     const names = [...this.#chosen(keep).map(({ run }) => run.name), ...specs.map(({ name }) => name)];
     if (new Set(names).size !== names.length || names.includes(loadedModel))
-      throw new UserError("two runs have one name; give each a name of its own");
+      throw new UserError("two runs have one name; give each its own name");
     // The old runs end when all new ones are there: a cell with a fault ends none.
     const opened: { readonly run: Run; readonly report: RunReport }[] = [];
     try {

@@ -136,12 +136,12 @@ const refused: readonly [title: string, text: string, message: string, options?:
   [
     "a comma that may be of decimals or of thousands",
     rows("a;b", "1,234;2", "5,678;3"),
-    't.csv, line 2, a: the field is "1,234", which is 1234 or 1.234, and no other field tells; say what its comma is (option decimal: point or comma)',
+    't.csv, line 2, a: the field is "1,234", which means 1234 or 1.234, and no other field shows which; set option decimal to point or comma',
   ],
   [
     "decimal points and decimal commas",
     rows("a;b", "1.5;2", "5,25;3"),
-    't.csv, line 3, a: the field is "5,25" and in line 2, a, it is "1.5": one with a decimal point and one with a decimal comma; write them alike',
+    't.csv, line 3, a: the field is "5,25" and in line 2, a, it is "1.5": one has a decimal point and one a decimal comma; use one of them everywhere',
   ],
   [
     "a decimal comma where points are said to be",
@@ -152,33 +152,33 @@ const refused: readonly [title: string, text: string, message: string, options?:
   [
     "decimal commas among commas",
     rows("a,b", "1,5,2", "3,5,4"),
-    "t.csv, line 2: expected 2 fields, as in line 1, got 3; a field with a separator in it must be in quotes, and a decimal comma be told (options separator and decimal)",
+    "t.csv, line 2: expected 2 fields, as in line 1, got 3; put a field with a separator into quotes, or set the options separator and decimal",
   ],
   [
     "units",
     rows("a,b", "$1.00,2"),
-    't.csv, line 2, a: the field is "$1.00"; expected a number: take currencies and units out of it, or leave the column out (option columns)',
+    't.csv, line 2, a: the field is "$1.00"; expected a number: remove currencies and units, or leave the column out (option columns)',
   ],
   [
     "percent",
     rows("a,b", "1,2%"),
-    't.csv, line 2, b: the field is "2%"; expected a number: take currencies and units out of it, or leave the column out (option columns)',
+    't.csv, line 2, b: the field is "2%"; expected a number: remove currencies and units, or leave the column out (option columns)',
   ],
   [
     "a missing value",
     rows("a,b", "1,2", "NA,3"),
-    't.csv, line 3, a: the field is "NA"; expected a number (option missing: last repeats the one before)',
+    't.csv, line 3, a: the field is "NA"; expected a number (option missing: last repeats the previous value)',
   ],
   [
     "a missing value at the start",
     rows("a,b", "1,", "2,3"),
-    "t.csv, line 2, b: the field is empty; expected a number, and there is none before it to repeat",
+    "t.csv, line 2, b: the field is empty; expected a number, and there is no earlier value to repeat",
     { missing: "last" },
   ],
   [
     "a foot",
     rows("a,b", "1,2", "", "Source: somewhere, 1976"),
-    't.csv, line 3: the line is empty, and "Source: somewhere" follows in line 4; take out empty lines, and what is not of the table',
+    't.csv, line 3: the line is empty, and "Source: somewhere" follows in line 4; remove empty lines, and text that is not part of the table',
   ],
   [
     "a fault in a row of several lines",
@@ -188,7 +188,7 @@ const refused: readonly [title: string, text: string, message: string, options?:
   [
     "a fault behind line ends in quotes",
     rows('"temp\nin C",b', "1,2", '"3",NA'),
-    't.csv, line 4, b: the field is "NA"; expected a number (option missing: last repeats the one before)',
+    't.csv, line 4, b: the field is "NA"; expected a number (option missing: last repeats the previous value)',
   ],
   [
     "a fault behind comments",
@@ -208,13 +208,13 @@ const refused: readonly [title: string, text: string, message: string, options?:
   [
     "an unknown separator",
     rows("a,b", "1,2"),
-    'separator is "tabs"; expected comma, semicolon, tab, space, bar, or a character that is in no number',
+    'separator is "tabs"; expected comma, semicolon, tab, space, bar, or a character that does not occur in numbers',
     { separator: "tabs" },
   ],
   [
     "spaces",
     rows("a b", "1 2"),
-    't.csv, line 2, a b: the field is "1 2"; expected a number; name what separates the fields (option separator)',
+    't.csv, line 2, a b: the field is "1 2"; expected a number; name the separator of the fields (option separator)',
   ],
 ];
 

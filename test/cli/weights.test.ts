@@ -92,7 +92,7 @@ test("in a state dict with other modules and dtypes, only the named tensors are 
   // A wanted tensor that cannot be read is an error with the reason.
   const asked = await run(...from, "--prefix", "core.", "--head", "quantized");
   expect(asked.stderr).toMatch(
-    /^cellgrad: .*crnn\.safetensors: tensor "quantized\.weight" has dtype "F8_E4M3"; those that are read are F32, /,
+    /^cellgrad: .*crnn\.safetensors: tensor "quantized\.weight" has dtype "F8_E4M3"; supported are F32, /,
   );
   const like = [
     "--to",

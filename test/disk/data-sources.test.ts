@@ -137,7 +137,7 @@ describe("tables", () => {
       'a.csv has no column "z"; it has when, x, y, note',
     );
     expect(() => parseSeries(table, "a.csv", { columns: ["when"] })).toThrow(
-      'a.csv, line 2, when: the field is "2024-05-01 10:00"; expected a number, and dates are not read',
+      'a.csv, line 2, when: the field is "2024-05-01 10:00"; expected a number, and dates cannot be read',
     );
     expect(() => parseSeries(table, "a.csv")).toThrow('a.csv, line 2, note: the field is "fine"; expected a number');
   });

@@ -204,7 +204,7 @@ const layers: readonly Mutant[] = [
       ],
       [
         "what is no number is not found",
-        "or(isNoNumber(values), equal(values, reduceMax(values, -1, { keepAxes: true })))",
+        "or(isNotANumber(values), equal(values, reduceMax(values, -1, { keepAxes: true })))",
         "equal(values, reduceMax(values, -1, { keepAxes: true }))",
       ],
       [

@@ -142,7 +142,7 @@ export const trainingMutants: readonly Mutant[] = [
     [
       ["the first update is the second", "div(sub(update, 1), updates)", "div(update, updates)"],
       ["a way down goes on", "min(div(sub(update, 1), updates), 1)", "div(sub(update, 1), updates)"],
-      ["the way ends at 0", "add(mul(height, 1 - to), to)", "mul(height, 1 - to)"],
+      ["the decay ends at 0", "add(mul(share, 1 - to), to)", "mul(share, 1 - to)"],
       ["half a cosine is a whole one", "mul(progress(update), Math.PI)", "mul(progress(update), 2 * Math.PI)"],
       ["steps one update late", "sub(update, 0.5), every", "sub(update, 1.5), every"],
       ["what follows the warm-up counts from the start", "then(sub(update, updates))", "then(update)"],
@@ -487,8 +487,8 @@ export const trainingMutants: readonly Mutant[] = [
       ],
       [
         "blocks of rows have one fan",
-        "draw(part.initializer, [part.rows, ...rest], random, path)",
-        "draw(part.initializer, shape, random, path).slice(0, part.rows * sizeOfNumbers(rest))",
+        "sample(part.initializer, [part.rows, ...rest], random, path)",
+        "sample(part.initializer, shape, random, path).slice(0, part.rows * sizeOfNumbers(rest))",
       ],
       ["parameters are not rounded to f32", "data: new Float64Array(new Float32Array(numbers))", "data: numbers"],
       ["every parameter has one stream", "randomStream(seed, path), path)", 'randomStream(seed, ""), path)'],

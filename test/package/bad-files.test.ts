@@ -57,7 +57,7 @@ const rows: readonly (readonly [given: string, task: () => Promise<unknown>, lin
   [
     "a hole in a table",
     () => readSeries(at("hole.csv")),
-    "hole.csv, line 2, slow: the field is empty; expected a number (option missing: last repeats the one before)",
+    "hole.csv, line 2, slow: the field is empty; expected a number (option missing: last repeats the previous value)",
   ],
   ["a text that is not there", () => readText(at("none.txt")), "none.txt: no such file"],
   ["a text of another encoding", () => readText(at("latin1.txt")), "latin1.txt is not UTF-8 text: …"],
@@ -83,7 +83,7 @@ const rows: readonly (readonly [given: string, task: () => Promise<unknown>, lin
   [
     "one class",
     () => readLabelled(at("one-class.jsonl")),
-    "one-class.jsonl has 2 sequences of 1 classes; there is nothing to tell apart",
+    "one-class.jsonl has 2 sequences of 1 classes; a classifier needs at least two",
   ],
   ["images that are not there", () => readImageFolder(at("none")), "none: no such file"],
   [
@@ -115,7 +115,7 @@ const rows: readonly (readonly [given: string, task: () => Promise<unknown>, lin
   [
     "a text as a model",
     () => loadModel(at("text.idx")),
-    "text.idx is not a safetensors file, in which models and weights are kept",
+    "text.idx is not a safetensors file, the format of models and weights",
   ],
   [
     "three bytes as a model",
@@ -130,7 +130,7 @@ const rows: readonly (readonly [given: string, task: () => Promise<unknown>, lin
   [
     "a model whose training found no number",
     () => saveModel(at("x.safetensors"), savedModel(network, weights, { vocabulary, training: { loss: Number.NaN } })),
-    "training.loss is NaN; keep weights of a step whose loss was finite instead",
+    "training.loss is NaN; save the weights of a step with a finite loss instead",
   ],
 ];
 

@@ -44,7 +44,7 @@ const own = objective("own", { x: { dtype: "f32", shape: ["B", 2] } }, ({ x }) =
 const row = ndarray([1, 2], [1, 2]);
 const batch = { x: ndarray([1, 1, 2], [1, 2]), targets: ndarray([1, 1, 2], [1, 2]) };
 const makeIt = "make it an array with ndarray(shape, numbers, dtype) or fromNested(lists, dtype)";
-const trained = "a network, such as languageModel makes, or an objective";
+const trained = "a network, such as the result of languageModel, or an objective";
 
 const calls: readonly (readonly [line: string, call: () => unknown])[] = [
   ["ndarray: the shape is 3; expected a list, such as [2, 3]", () => ndarray(whatever(3), [1, 2, 3])],
@@ -81,14 +81,14 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
     () => recurrent(whatever<never>(gru)),
   ],
   [
-    "stacked: a layer is an object; expected a layer; a cell becomes one by recurrent(cell)",
+    "stacked: a layer is an object; expected a layer; make one of a cell with recurrent(cell)",
     () => stacked(whatever([gru(2)])),
   ],
   [
     'bidirectional: merge is "add"; expected a function, or concat, sum, mean, product',
     () => bidirectional(gru(2), gru(2), { merge: whatever("add") }),
   ],
-  ['objective "o": the loss is undefined; expected a function of what a batch holds', () => objective("o", {}, none)],
+  ['objective "o": the loss is undefined; expected a function of the batch', () => objective("o", {}, none)],
   ["traceGraph: the body of g is undefined; expected a function of tensors", () => traceGraph("g", [], none)],
   [
     "printGraph: the graph is an object; expected a Graph, such as traceGraph returns",
@@ -100,15 +100,15 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
   ],
   ["gatesOf: the graph is undefined; expected a Graph, such as traceGraph returns", () => gatesOf(whatever(series))],
   [
-    "gradientFlow: the network is an object; expected what languageModel or network makes",
+    "gradientFlow: the network is an object; expected the result of languageModel or network",
     () => gradientFlow(whatever(own)),
   ],
   [
-    'savedModel: objective "own" has a loss and no prediction; say what it is used for with objective(name, batch, loss, { predict })',
+    'savedModel: objective "own" has a loss but no prediction; define one with objective(name, batch, loss, { predict })',
     () => savedModel(own, {}, {}),
   ],
   [
-    "encodeModel: the model is an object; expected what savedModel(network, parameters) gives",
+    "encodeModel: the model is an object; expected the result of savedModel(network, parameters)",
     () => encodeModel(whatever({ w: row })),
   ],
   [
@@ -140,7 +140,7 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
     () => textBatches(whatever("hello"), { batch: 1, time: 2 }),
   ],
   [
-    "seriesBatches: the series is a list; expected what parseSeries gives: { columns, values, length }",
+    "seriesBatches: the series is a list; expected the result of parseSeries: { columns, values, length }",
     () => seriesBatches(whatever([1, 2]), { batch: 1, time: 2 }),
   ],
   ['vocabularyFrom: the characters is "ab"; expected a list of them', () => vocabularyFrom(whatever("ab"))],
@@ -153,7 +153,7 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
     () => classifierModel({ cell: gru, units: 2, classes: 2, reads: none }),
   ],
   [
-    "withAverage: the optimizer is a function; expected a rule of update such as adam()",
+    "withAverage: the optimizer is a function; expected an update rule such as adam()",
     () => withAverage(whatever(adam)),
   ],
   ["w: the input is undefined; expected arrays by name", () => fromPyTorch(none, "w")],
@@ -182,16 +182,16 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
     () => mean(none),
   ],
   [
-    "residual: a layer is an object; expected a layer; a cell becomes one by recurrent(cell)",
+    "residual: a layer is an object; expected a layer; make one of a cell with recurrent(cell)",
     () => residual(whatever<never>(gru(2))),
   ],
   [
-    "outputDropout: a layer is a function; expected a layer; a cell becomes one by recurrent(cell)",
+    "outputDropout: a layer is a function; expected a layer; make one of a cell with recurrent(cell)",
     () => outputDropout(whatever<never>(gru), 0.1),
   ],
   ['dropout at …: the rate is "0.1"; expected a number from 0 to below 1', () => dropout(none, whatever("0.1"))],
-  ["encodeCell: the cell is a function; expected what traceCell gives", () => encodeCell(whatever(gru))],
-  ["encode: what is encoded is 3; expected a text", () => vocabularyFrom(["a"]).encode(whatever(3))],
+  ["encodeCell: the cell is a function; expected the result of traceCell", () => encodeCell(whatever(gru))],
+  ["encode: the argument is 3; expected a text", () => vocabularyFrom(["a"]).encode(whatever(3))],
   [
     "weights: their cell is undefined; expected its name, as returned by fromPyTorch, fromKeras and fromParameters",
     () => toPyTorch(whatever({ w: row })),
@@ -205,19 +205,19 @@ test.each(calls)("%s", (line, call) => {
 describe.each(devices)("on $name", ({ open }) => {
   const over: readonly (readonly [line: string, call: (device: Device) => unknown])[] = [
     [
-      "createTrainer: the device is an object; expected what await openDevice() gives",
+      "createTrainer: the device is an object; expected the result of await openDevice()",
       () => createTrainer(whatever(series), none),
     ],
     [
-      "createTrainer: the device is a promise; expected what await openDevice() gives",
+      "createTrainer: the device is a promise; expected the result of await openDevice()",
       (device) => createTrainer(whatever(Promise.resolve(device)), series),
     ],
     [
-      `what is trained is a function; expected ${trained}`,
+      `the trained network is a function; expected ${trained}`,
       (device) => createTrainer(device, whatever<typeof own>(gru)),
     ],
     [
-      "what is trained asks for no parameters, so there is nothing to learn; use dense, a cell or parameter in it",
+      "the objective has no parameters to train; use dense, a cell or parameter in it",
       (device) =>
         createTrainer(
           device,
@@ -230,19 +230,19 @@ describe.each(devices)("on $name", ({ open }) => {
     ],
     [`upload: the value is a list; ${makeIt}`, (device) => device.upload(whatever([1, 2]))],
     [
-      'createStream: objective "own" has a loss and no prediction; say what it is used for with objective(name, batch, loss, { predict })',
+      'createStream: objective "own" has a loss but no prediction; define one with objective(name, batch, loss, { predict })',
       (device) => createStream(device, own, {}),
     ],
     [
-      "createStream: what was trained is a function; expected a network, an objective, or what decodeModel gives",
+      "createStream: the model is a function; expected a network, an objective, or the result of decodeModel",
       (device) => createStream(device, whatever(gru), {}),
     ],
     [
-      'createPredictor: objective "own" has a loss and no prediction; say what it is used for with objective(name, batch, loss, { predict })',
+      'createPredictor: objective "own" has a loss but no prediction; define one with objective(name, batch, loss, { predict })',
       (device) => createPredictor(device, own, {}),
     ],
     [
-      "createPredictor: what was trained is a list; expected a network, an objective, or what decodeModel gives",
+      "createPredictor: the model is a list; expected a network, an objective, or the result of decodeModel",
       (device) => createPredictor(device, whatever([]), {}),
     ],
   ];
@@ -273,13 +273,11 @@ describe.each(devices)("on $name", ({ open }) => {
     const stream = await createStream(device, series, parameters);
     const line = (call: () => unknown) => lineOfPromise(async () => call());
     expect(await line(() => trainer.evaluate(whatever(batch)))).toBe(
-      "evaluate: what is walked is an object; expected batches, such as a list of them",
+      "evaluate: the argument is an object; expected batches, such as a list of them",
     );
-    expect(await line(() => trainer.evaluate(none))).toMatch(
-      /^evaluate: what is walked is undefined; expected batches/,
-    );
+    expect(await line(() => trainer.evaluate(none))).toMatch(/^evaluate: the argument is undefined; expected batches/);
     expect(await line(() => trainer.restore(none))).toBe(
-      "restore: the checkpoint is undefined; expected what trainer.checkpoint() gave",
+      "restore: the checkpoint is undefined; expected the result of trainer.checkpoint()",
     );
     expect(await line(() => trainer.setParameters(none))).toBe(
       "the parameters are undefined; expected an array for each path",
@@ -293,7 +291,7 @@ describe.each(devices)("on $name", ({ open }) => {
     expect(await line(setRate)).toBe('the learning rate is "0.1"; expected a number above 0');
     expect(await line(() => stream.step(whatever([1, 2])))).toBe(`x is a list; ${makeIt}`);
     expect(await line(() => sampleText(whatever({ stream, length: 2 })).next())).toBe(
-      "sampleText: the vocabulary is undefined; expected one, such as vocabularyOf(text)",
+      "sampleText: the vocabulary is undefined; expected a vocabulary, such as vocabularyOf(text)",
     );
     expect(await line(() => forecast({ stream, values: whatever([1, 2]), horizon: 1 }))).toBe(
       "forecast: a row of the values is 1; expected a list of numbers, one for each feature",
@@ -317,7 +315,7 @@ describe.each(devices)("on $name", ({ open }) => {
       () => trainer.setParameters(parameters),
     ];
     for (const call of after) expect(await line(call)).toBe(gone);
-    expect(await line(() => stream.step(row))).toBe("x cannot go in: the stream was destroyed");
+    expect(await line(() => stream.step(row))).toBe("the stream was destroyed; make another with createStream");
     device.destroy();
   });
 });

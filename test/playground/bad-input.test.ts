@@ -63,7 +63,7 @@ const refused: readonly [title: string, command: Command, line: RegExp][] = [
   ],
   ["a run that is none", { type: "gradientFlow", run: "b" }, /^there is no run "b"; there are a$/],
   ["half a step", { type: "start", steps: 0.5 }, /^steps is 0\.5; expected a whole number above 0$/],
-  ["a prompt of other symbols", sample({ prompt: "Ω" }), /^character "Ω" at position 0 is none of the \d+ that/],
+  ["a prompt of other symbols", sample({ prompt: "Ω" }), /^character "Ω" at position 0 is not one of the \d+ in/],
   [
     "a sample without end",
     sample({ length: 1e9 }),
@@ -99,7 +99,7 @@ test.each(refused)("%s", async (_title, command, line) => {
 });
 
 const wrong: readonly [title: string, runs: readonly RunSpec[], line: RegExp][] = [
-  ["two of one name", [runSpec("b", rnn), runSpec("b", gru)], /^two runs have one name; give each a name of its own$/],
+  ["two of one name", [runSpec("b", rnn), runSpec("b", gru)], /^two runs have one name; give each its own name$/],
   [
     "a cell traced at another size",
     [{ ...runSpec("b", gru), settings: { ...smallSettings, units: 9 } }],

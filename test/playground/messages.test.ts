@@ -78,7 +78,7 @@ describe("the page's names of fields", () => {
 
   test("too little data names the fields “Batch” and “Steps back”", () => {
     expect(thrown(() => textBatches(new Int32Array(70), { batch: 16, time: 32 }))).toMatch(
-      /too few for “Batch” 16 × “Steps back” 32: it takes 513; make “Batch” or “Steps back” smaller$/,
+      /too few for “Batch” 16 × “Steps back” 32: this needs 513; make “Batch” or “Steps back” smaller$/,
     );
     const series = { columns: ["a"], length: 9, values: new Float64Array(9) };
     expect(thrown(() => seriesBatches(series, { batch: 4, time: 16 }))).toMatch(

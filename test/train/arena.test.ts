@@ -45,7 +45,7 @@ describe("the arena", () => {
     expect(() => packArrays({ ...arrays, a: zeros([2, 2]) }, arena)).toThrow(
       "parameter a is [2, 2]; the model expects [4]",
     );
-    expect(() => unpackArray(zeros([3]), arena)).toThrow("3 numbers do not fill 12 of parameters");
+    expect(() => unpackArray(zeros([3]), arena)).toThrow("the array has 3 numbers; the parameters need 12");
   });
 });
 

@@ -52,7 +52,7 @@ const batches: readonly (readonly [given: string, network: typeof text, batch: u
     "an input more",
     text,
     { inputs: { x, targets: x, more: x } },
-    "the batch has an input more, which nothing reads; expected x, targets",
+    "the batch has an input more, which is not used; expected x, targets",
   ],
   [
     "lists",
@@ -66,7 +66,12 @@ const batches: readonly (readonly [given: string, network: typeof text, batch: u
     { x, targets: new Int32Array(3) },
     "the batch's targets is an Int32Array; make it an array with ndarray(shape, numbers, dtype) or fromNested(lists, dtype)",
   ],
-  ["no rows", text, { x: ones([3, 0]), targets: ones([3, 0]) }, "x is [3, 0]; a batch needs a step and a row at least"],
+  [
+    "no rows",
+    text,
+    { x: ones([3, 0]), targets: ones([3, 0]) },
+    "x is [3, 0]; a batch needs at least one step and one row",
+  ],
   [
     "a token above the vocabulary",
     text,
@@ -148,7 +153,7 @@ const calls: readonly (readonly [given: string, f: () => unknown, line: string])
   [
     "an optimizer by name",
     () => trainingStep(text, { optimizer: whatever("adam") }),
-    "the optimizer must be a rule of update such as adam(), neither its name nor adam itself",
+    "the optimizer must be an update rule such as adam(), not its name or adam itself",
   ],
   [
     "weights of integers",
@@ -163,12 +168,12 @@ const calls: readonly (readonly [given: string, f: () => unknown, line: string])
   [
     "a parameter in the place of checkpoints",
     () => checkpointTensors({}, { "checkpoint/w": ones([2], "f32") }),
-    "parameter checkpoint/w: checkpoint/ is where checkpoints are kept in files",
+    "parameter checkpoint/w: the prefix checkpoint/ is reserved for checkpoints; rename the parameter",
   ],
   [
     "images of two widths by rows",
     () => pixelSequences([image(2), image(3)], [0, 1], ["a", "b"], { byRows: true }),
-    "an image is 3 pixels wide and the first 2; rows must have one width",
+    "an image is 3 pixels wide and the first is 2; with byRows all images must have the same width",
   ],
   [
     "a column that a wide table does not have",
@@ -211,12 +216,12 @@ describe("layers and losses", () => {
     [
       "words of another shape than the truth",
       ({ p, q }) => scheduledSample(p, q, drawn),
-      "scheduledSample at …: the truth is Tensor f32[2,3] and what the model said Tensor f32[4,B]; expected one dtype and shape",
+      "scheduledSample at …: the target is Tensor f32[2,3] and the prediction Tensor f32[4,B]; expected one dtype and shape",
     ],
     [
       "targets of another shape than the logits",
       ({ p, i }) => accuracy(p, i),
-      "accuracy: logits are [2, 3] and targets [5]; expected the shape of the targets and then the classes",
+      "accuracy: logits are [2, 3] and targets [5]; expected logits with the shape of the targets and one more axis, the classes",
     ],
     [
       "an output that is no mixture",

@@ -23,12 +23,12 @@ describe("the vocabulary", () => {
 
   test("names the character that it does not know", () => {
     expect(() => vocabularyOf("ab").encode("ab🙂a")).toThrow(
-      'character "🙂" at position 2 is none of the 2 that the model knows',
+      'character "🙂" at position 2 is not one of the 2 in the model\'s vocabulary',
     );
   });
 
   test.each([
-    ["", "the text is empty; give one with some thousand characters"],
+    ["", "the text is empty; use one with some thousand characters"],
     ["aaaa", 'the text has only one kind of character, "a"; there is nothing to learn from it'],
   ])("of %j is refused", (text, message) => {
     expect(() => vocabularyOf(text)).toThrow(message);
@@ -94,7 +94,7 @@ describe("text batches", () => {
 
   test("need enough text for one batch", () => {
     expect(() => textBatches(counting(60), { batch: 16, time: 32, heldOut: 0 })).toThrow(
-      "the text has 60 characters to train on, too few for batch 16 x time 32: it takes 513; make batch or time smaller",
+      "the text has 60 characters to train on, too few for batch 16 x time 32: this needs 513; make batch or time smaller",
     );
     expect([...textBatches(counting(513), { batch: 16, time: 32, heldOut: 0 }).training]).toHaveLength(1);
   });
@@ -127,14 +127,14 @@ describe("a series", () => {
         ["1", "2"],
         ["3", ""],
       ],
-      "a.csv, line 3, y: the field is empty; expected a number (option missing: last repeats the one before)",
+      "a.csv, line 3, y: the field is empty; expected a number (option missing: last repeats the previous value)",
     ],
     [
       [
         ["1", "2"],
         ["3", "n/a"],
       ],
-      'a.csv, line 2, column 2: the field is "n/a"; expected a number (option missing: last repeats the one before)',
+      'a.csv, line 2, column 2: the field is "n/a"; expected a number (option missing: last repeats the previous value)',
     ],
     [
       [
@@ -145,11 +145,11 @@ describe("a series", () => {
     ],
     [
       [["1"], ["NaN"]],
-      'a.csv, line 2, column 1: the field is "NaN"; expected a number (option missing: last repeats the one before)',
+      'a.csv, line 2, column 1: the field is "NaN"; expected a number (option missing: last repeats the previous value)',
     ],
     [[["1"], ["Infinity"]], 'a.csv, line 2, column 1: the field is "Infinity"; expected a number'],
     [[["1"], ["0x10"]], 'a.csv, line 2, column 1: the field is "0x10"; expected a number'],
-    [[["1"], ["1e39"]], 'a.csv, line 2, column 1: the field is "1e39"; expected a number that float32 holds'],
+    [[["1"], ["1e39"]], 'a.csv, line 2, column 1: the field is "1e39"; expected a number in the range of float32'],
     [[["1", "2"], ["3"], ["4", "5"]], "a.csv, line 2: expected 2 fields, as in line 1, got 1"],
     [[["1"], [""], ["2"]], "a.csv, line 2, column 1: the field is empty; expected a number"],
   ])("with a hole is refused (%#)", (table, message) => {
@@ -188,7 +188,7 @@ describe("a series", () => {
 
   test("must have enough rows", () => {
     expect(() => seriesBatches(series, { batch: 4, time: 16 })).toThrow(
-      "the series has 36 rows to train on, too few for batch 4 x time 16: it takes 65; make batch or time smaller",
+      "the series has 36 rows to train on, too few for batch 4 x time 16: this needs 65; make batch or time smaller",
     );
   });
 });

@@ -77,7 +77,11 @@ const cases: Readonly<Record<string, Case>> = {
     },
     wrong: [
       ["targets", integers([2, 1], [3, 0]), `targets holds 3 ${at(0, 0)}; ${to("classes", 2)}`],
-      ["targets", integers([2, 1], [0, 0.5]), `targets holds 0.5 ${at(1, 0)}; expected whole numbers, as i32 is`],
+      [
+        "targets",
+        integers([2, 1], [0, 0.5]),
+        `targets holds 0.5 ${at(1, 0)}; expected whole numbers that fit into i32`,
+      ],
       ["mask", ndarray([2, 1], [0, 1], "bool"), `targets holds -1 ${at(1, 0)}; ${to("classes", 2)}`],
     ],
     alsoRight: [["targets", integers([2, 1], [0, 99])]],
@@ -110,12 +114,12 @@ const cases: Readonly<Record<string, Case>> = {
       [
         "labels",
         integers([1, 2], [3, 1]),
-        `labels holds 3 at row 0, place 0 (counted from 0); ${to("labels", 2)} other than 0`,
+        `labels holds 3 at row 0, index 0 (counted from 0); ${to("labels", 2)} other than 0`,
       ],
       [
         "labels",
         integers([1, 2], [0, 1]),
-        `labels holds 0 at row 0, place 0 (counted from 0); ${to("labels", 2)} other than 0`,
+        `labels holds 0 at row 0, index 0 (counted from 0); ${to("labels", 2)} other than 0`,
       ],
     ],
   },
@@ -132,8 +136,8 @@ const cases: Readonly<Record<string, Case>> = {
     },
     right: { x: integers([2, 1], [0, 2]), offset: integers([], [1]) },
     wrong: [
-      ["offset", integers([], [2]), `what is computed from x and offset holds 4 ${at(1, 0)}; ${to("indices", 3)}`],
-      ["offset", integers([], [0.5]), "offset holds 0.5; expected whole numbers, as i32 is"],
+      ["offset", integers([], [2]), `the index computed from x and offset holds 4 ${at(1, 0)}; ${to("indices", 3)}`],
+      ["offset", integers([], [0.5]), "offset holds 0.5; expected whole numbers that fit into i32"],
     ],
     alsoRight: [["x", integers([1, 3], [-1, 1, 2])]],
   },
@@ -150,7 +154,7 @@ const cases: Readonly<Record<string, Case>> = {
       [
         "count",
         { ...ndarray([1], [-1]), dtype: "u32" },
-        "count holds -1 at row 0 (counted from 0); expected whole numbers, as u32 is",
+        "count holds -1 at row 0 (counted from 0); expected whole numbers that fit into u32",
       ],
     ],
   },
@@ -193,7 +197,7 @@ test("a classifier's classes and tokens, and those of a metric of its own", asyn
     [batch([0, 3], [-1, 300]), `targets holds 300 ${at(1, 0)}; ${to("classes", 2)}`],
     [batch([0, 4], [-1, 2]), `x holds 4 ${at(1, 0)}; ${to("tokens", 3)}`],
     [batch([1.5, 3], [-1, 2]), `x holds 1.5 ${at(0, 0)}; ${to("tokens", 3)}`],
-    [batch([0, 3], [-1.5, 2]), `targets holds -1.5 ${at(0, 0)}; expected whole numbers, as i32 is`],
+    [batch([0, 3], [-1.5, 2]), `targets holds -1.5 ${at(0, 0)}; expected whole numbers that fit into i32`],
   ] as const) {
     expect(() => trainer.step(given)).toThrow(message);
     await expect(trainer.evaluate([given])).rejects.toThrow(message);
@@ -247,23 +251,20 @@ test("labelled sequences are refused by their number", () => {
   for (const [changed, message] of [
     [{ labels: [0, 2] }, `labels holds 2 of sequence 1 ${counted}; ${to("classes", 1)}`],
     [{ labels: [0.5, 1] }, `labels holds 0.5 of sequence 0 ${counted}; ${to("classes", 1)}`],
-    [{ labels: [0] }, "there are 2 sequences and 1 labels; give each its label"],
+    [{ labels: [0] }, "got 1 labels for 2 sequences; expected one for each"],
     [{ sequences: [[0, 3], [2]] }, `sequence 0 holds 3 at step 1 ${counted}; ${to("tokens", 2)}`],
-    [{ sequences: [[0], []] }, `sequence 1 ${counted} has 0 numbers; expected steps of 1, one at least`],
-    [
-      { sequences: [[0, 1], [2]], features: 2 },
-      `sequence 1 ${counted} has 1 numbers; expected steps of 2, one at least`,
-    ],
+    [{ sequences: [[0], []] }, `sequence 1 ${counted} has 0 numbers; expected one or more steps of 1`],
+    [{ sequences: [[0, 1], [2]], features: 2 }, `sequence 1 ${counted} has 1 numbers; expected one or more steps of 2`],
   ] as const)
     expect(batches(changed as never)).toThrow(message);
 });
 
 test("an array of whole numbers holds no others", () => {
   for (const [dtype, value, expected] of [
-    ["i32", 1.5, "whole numbers, as i32 is"],
-    ["i32", 2 ** 31, "whole numbers, as i32 is"],
-    ["u32", -1, "whole numbers, as u32 is"],
-    ["bool", 2, "0 or 1, as bool is"],
+    ["i32", 1.5, "whole numbers that fit into i32"],
+    ["i32", 2 ** 31, "whole numbers that fit into i32"],
+    ["u32", -1, "whole numbers that fit into u32"],
+    ["bool", 2, "0 or 1, for bool"],
   ] as const) {
     expect(() => ndarray([2], [0, value], dtype)).toThrow(
       `ndarray: entry 1 (counted from 0) is ${value}; expected ${expected}`,

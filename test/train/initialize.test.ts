@@ -75,7 +75,7 @@ test("a constant is that number", () => {
 test("identity is its gain on the diagonal, whatever the shape", () => {
   expect([...draw(identity(), [2, 2]).data]).toEqual([1, 0, 0, 1]);
   expect([...draw(identity(0.5), [2, 3]).data]).toEqual([0.5, 0, 0, 0, 0.5, 0]);
-  expect(() => draw(identity(), [3])).toThrow("parameter w is [3]; an identity start needs a matrix");
+  expect(() => draw(identity(), [3])).toThrow("parameter w is [3]; an identity initializer needs a matrix");
 });
 
 /** Numbers are uniform in [low, high] where each tenth of that range has a tenth of them. */
@@ -199,7 +199,7 @@ test.each([-1, 1.5, 2 ** 32, Number.NaN])("seed %d is refused", (seed) => {
 });
 
 test("an orthogonal start of what is no matrix is refused", () => {
-  expect(() => draw(orthogonal(), [3])).toThrow("parameter w is [3]; an orthogonal start needs a matrix");
+  expect(() => draw(orthogonal(), [3])).toThrow("parameter w is [3]; an orthogonal initializer needs a matrix");
 });
 
 test("row initializers must cover the rows", () => {

@@ -43,8 +43,8 @@ describe("JSON lines", () => {
     ['{"x": [], "label": 1}', "a.jsonl, line 4: x is []; expected"],
     ['{"x": "", "label": 1}', 'a.jsonl, line 4: x is ""; expected'],
     ['{"x": [["1", 2]], "label": 1}', 'a.jsonl, line 4: x is [["1",2]]; expected'],
-    ['{"x": [1], "label": 1}', "a.jsonl, line 4: x has 1 numbers a step, in the lines before 2 numbers a step"],
-    ['{"x": "a", "label": 1}', "a.jsonl, line 4: x has a text, in the lines before 2 numbers a step"],
+    ['{"x": [1], "label": 1}', "a.jsonl, line 4: x has 1 numbers a step; the lines before have 2 numbers a step"],
+    ['{"x": "a", "label": 1}', "a.jsonl, line 4: x has a text; the lines before have 2 numbers a step"],
   ])("%s is refused in one line", (line, message) => {
     expect(() => parseLabelled([...lines, line], "a.jsonl")).toThrow(message);
   });
@@ -134,9 +134,9 @@ describe("images", () => {
 
   test.each([
     [Uint8Array.of(1, 2, 3), "a is not in IDX format"],
-    [idx([1], [0], 13), "a holds numbers of type 0xd; only bytes (0x8) are read"],
+    [idx([1], [0], 13), "a holds numbers of type 0xd; only bytes (0x8) are supported"],
     [idx([2], [0]), "a has 1 bytes for [2]; expected 2"],
-    [Uint8Array.of(0, 0, 8, 3, 0), "a ends within its header"],
+    [Uint8Array.of(0, 0, 8, 3, 0), "a is cut off in its header"],
   ])("an IDX file that is damaged is refused (%#)", (bytes, message) => {
     expect(() => parseIdx(bytes, "a")).toThrow(message);
   });
@@ -146,8 +146,8 @@ describe("images", () => {
     expect(() => imagesOfIdx(parseIdx(idx([2], [0, 1]), "a"), "a")).toThrow(
       "a is [2]; images are [count, height, width]",
     );
-    expect(() => pixelSequences(images, [0], ["a"])).toThrow("2 images have 1 labels; expected one for each");
-    expect(() => pixelSequences(images, [0, 3], ["a"])).toThrow("a label is 3; there are 1 classes");
+    expect(() => pixelSequences(images, [0], ["a"])).toThrow("got 1 labels for 2 images; expected one for each");
+    expect(() => pixelSequences(images, [0, 3], ["a"])).toThrow("label 3 is not a class: there are 1 classes");
   });
 
   const pgm = (text: string, ...pixels: number[]) => Uint8Array.from([...new TextEncoder().encode(text), ...pixels]);
@@ -158,7 +158,7 @@ describe("images", () => {
       pixels: Float64Array.of(0.25, 1),
     });
     expect([...parsePgm(pgm("P5 1 1 1000 ", 1, 244), "a").pixels]).toEqual([0.5]);
-    expect(() => parsePgm(pgm("P2 1 1 255 ", 1), "a")).toThrow("a is no binary PGM image");
+    expect(() => parsePgm(pgm("P2 1 1 255 ", 1), "a")).toThrow("a is not a binary PGM image");
     expect(() => parsePgm(pgm("P5 2 2 255 ", 1), "a")).toThrow("a has 1 bytes for 2 x 2 pixels");
   });
 

@@ -206,10 +206,7 @@ test("class weights may be a tensor", async () => {
 
 test.each<[(x: Float, i: Tensor<"i32">) => Tensor, string]>([
   [(x, i) => crossEntropy(x, i, { smoothing: 1 }), "crossEntropy: smoothing is 1; expected 0 or more, below 1"],
-  [
-    (x, i) => crossEntropy(x, i, { classWeights: [1, 2] }),
-    "crossEntropy: classWeights are [2] and there are 3 classes",
-  ],
+  [(x, i) => crossEntropy(x, i, { classWeights: [1, 2] }), "crossEntropy: classWeights are [2] for 3 classes"],
   [
     (x, i) => crossEntropy(x, i, { classWeights: [1, -2, 1] }),
     "crossEntropy: a class weight is -2; expected numbers of 0",
@@ -218,7 +215,10 @@ test.each<[(x: Float, i: Tensor<"i32">) => Tensor, string]>([
     (x, i) => crossEntropy(x, i, { classWeights: [] }),
     "crossEntropy: a class weight is missing; expected numbers of 0",
   ],
-  [(x) => crossEntropy(x, cast(x)), "crossEntropy: logits are [2, 3] and targets [2, 3]; expected the shape of the"],
+  [
+    (x) => crossEntropy(x, cast(x)),
+    "crossEntropy: logits are [2, 3] and targets [2, 3]; expected logits with the shape of the",
+  ],
   [(x, i) => crossEntropy(x, i, { mask: cast(x) }), "crossEntropy: the mask is [2, 3]; expected the first axes of [2]"],
   [
     (x, i) => binaryCrossEntropy(x, cast(i)),

@@ -223,7 +223,7 @@ test("of what cannot be told, rows count", async () => {
 
 test("gradients of sums over other counts are not accumulated, and the message says what to do", async () => {
   const message =
-    "accumulate: the loss adds up means over other counts, such as steps and rows, whose gradients cannot be added up with one weight; give what a batch counts beside the loss, as { mean, weight }";
+    "accumulate: the loss adds up means over different counts, such as steps and rows, whose gradients cannot be accumulated with one weight; return the weight of the batch with the loss, as { mean, weight }";
   await expect(trained(twoCounts, { accumulate: 2 }, [])).rejects.toThrow(message);
   const told = (given: Given) => ({ mean: twoCounts(given), weight: counted(given.mask) });
   expect(await trained(told, { accumulate: 2 }, [])).toHaveLength(9);

@@ -82,7 +82,7 @@ for (const { name, open } of devices) {
     );
     const plain = await createTrainer(device, other);
     await expect(plain.evaluate([{ inputs: { x: ndarray([1], [1]) } }], { metric: loss })).rejects.toThrow(
-      "evaluate: a metric is of an output and of targets, and this objective has no predict",
+      "evaluate: a metric needs an output and targets; this objective has no predict",
     );
     plain.destroy();
     const weighted = (x: Tensor<"f32">) => mul(x, parameter("w", [], onesInit));
@@ -91,7 +91,7 @@ for (const { name, open } of devices) {
     });
     const without = await createTrainer(device, aimless);
     await expect(without.evaluate([{ inputs: { x: ndarray([1], [1]) } }], { metric: loss })).rejects.toThrow(
-      "evaluate: a metric is of an output and of targets, and this objective has no targets in its batches",
+      "evaluate: a metric needs an output and targets; this objective has no targets in its batches",
     );
     without.destroy();
 

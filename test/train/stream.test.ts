@@ -226,13 +226,13 @@ describe("drawing a character", () => {
 
   test("refuses logits that are not finite", async () => {
     await expect(sample({ stream: fixedStream([0, Number.NaN, 1]) })).rejects.toThrow(
-      "the model's logits are not finite; its weights are damaged",
+      "the model's logits are not finite; check its weights",
     );
   });
 });
 
 test.each([
-  [{ values: [], horizon: 2 }, "forecast: there are no values to go on from"],
+  [{ values: [], horizon: 2 }, "forecast: values is empty; expected at least one row"],
   [{ values: [[1]], horizon: 0 }, "horizon must be a whole number above 0, got 0"],
 ])("a forecast of %j is refused", async (options, message) => {
   await expect(forecast({ stream: fixedStream([0]), ...options })).rejects.toThrow(message);

@@ -65,13 +65,13 @@ for (const { name, open } of devices) {
       expect(await other.parameters()).toEqual(await whole.parameters());
       const wider = await createTrainer(device, seriesModel({ cell: rnn, units: 4, layers: 1, features: 1 }), options);
       expect(() => wider.restore(checkpoint)).toThrow(
-        "the checkpoint is of another network or optimizer: parameters does not fit",
+        "the checkpoint belongs to another network or optimizer: parameters is missing or has another shape",
       );
       const cut = Object.fromEntries(
         Object.entries(checkpoint).map(([name, array]) => [name, name.startsWith("state/") ? zeros([2, 9]) : array]),
       );
       expect(() => other.restore(cut)).toThrow(
-        "the checkpoint is of another network or optimizer: its state does not fit",
+        "the checkpoint belongs to another network or optimizer: its state is missing or has another shape",
       );
       for (const trainer of [whole, other, wider]) trainer.destroy();
     });
@@ -174,7 +174,7 @@ for (const { name, open } of devices) {
       const trainer = await createTrainer(device, tiny());
       await trainer.step(batch(2));
       expect(() => trainer.step(batch(3))).toThrow(
-        "a batch of 3 rows follows one of 2, whose state cannot be carried on; give it fresh: true",
+        "a batch of 3 rows follows one of 2, whose state has another number of rows; set fresh: true on it",
       );
       expect((await trainer.step(batch(3, { fresh: true }))).finite).toBe(true);
       trainer.destroy();
@@ -188,7 +188,7 @@ for (const { name, open } of devices) {
       const parts = [await a.evaluate([small]), await a.evaluate([large])] as const;
       expect(await a.evaluate([small, large])).toBeCloseTo((parts[0] + 4 * parts[1]) / 5, 6);
       expect(await a.step(batch(2))).toEqual(await b.step(batch(2)));
-      await expect(a.evaluate([])).rejects.toThrow("evaluate: there is no batch to evaluate; hold out more");
+      await expect(a.evaluate([])).rejects.toThrow("evaluate: got no batches; hold out more data");
       a.destroy();
       b.destroy();
     });

@@ -226,9 +226,7 @@ test("a signal ends it with its reason, and nothing stays behind", async () => {
 
 test("what cannot be tuned is refused in a line", async () => {
   await expect(tune(openInterpreter(), network, { batch })).rejects.toEqual(
-    new UserError(
-      "the float64 interpreter runs no kernels, so there is nothing to tune; use a gpu, cpu or software device",
-    ),
+    new UserError("the float64 interpreter has no kernels to tune; use a gpu, cpu or software device"),
   );
   const { device } = madeUp({ milliseconds: likes });
   await expect(tune(device, network, { batch, seconds: 0 })).rejects.toEqual(
@@ -237,7 +235,9 @@ test("what cannot be tuned is refused in a line", async () => {
   const series = seriesModel({ cell: rnn, units: 2, layers: 1, features: 1 });
   const notFinite = { x: ndarray([2, 1, 1], [0, Number.NaN]), targets: ndarray([2, 1, 1], [0, 1]) };
   await expect(tune(await openWebgpu(), series, { batch: notFinite })).rejects.toEqual(
-    new UserError("tune: the first step gives numbers that are not finite, so candidates cannot be compared"),
+    new UserError(
+      "tune: the results of the first step are not finite, so candidates cannot be compared; check the batch",
+    ),
   );
   await expect(createTrainer(await openWebgpu(), network, { tuning: JSON.parse('{"tileRows":3}') })).rejects.toEqual(
     new UserError("tileRows of a tuning must be one of 1, 2, 4, 8, 16, got 3"),

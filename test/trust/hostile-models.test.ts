@@ -52,7 +52,7 @@ const refused: readonly (readonly [given: string, bytes: Uint8Array, line: strin
   [
     "sizes with a key twice",
     having("sizes", '{"units":2,"units":2,"layers":1,"embed":2}'),
-    `${model} its sizes is missing or damaged; expected units, layers and perhaps embed`,
+    `${model} its sizes is missing or damaged; expected units, layers and optionally embed`,
   ],
   [
     "a graph with a key twice",
@@ -62,7 +62,7 @@ const refused: readonly (readonly [given: string, bytes: Uint8Array, line: strin
   [
     "a prototype among the sizes",
     having("sizes", '{"__proto__":{"units":2},"units":2,"layers":1}'),
-    `${model} its sizes is missing or damaged; expected units, layers and perhaps embed`,
+    `${model} its sizes is missing or damaged; expected units, layers and optionally embed`,
   ],
   [
     "a parameter called like a method of every object",
@@ -166,7 +166,7 @@ test("duplicate keys are found in any spelling, and nothing else is", () => {
   expect(repeatedKey('{"a\\\\":1,"a":2}')).toBeUndefined();
   expect(repeatedKey('{"\\u0061":1, "a" : 2}')).toBe("a");
   expect(repeatedKey('{"__proto__":1,"__proto__":2}')).toBe("__proto__");
-  expect(() => decodeCell('{"version":1,"version":1}')).toThrow("the cell: expected JSON that names no key twice");
+  expect(() => decodeCell('{"version":1,"version":1}')).toThrow("the cell: expected JSON without repeated keys");
 });
 
 test("a tensor with the name of the metadata, or without an array, is not written", () => {

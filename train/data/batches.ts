@@ -1,6 +1,6 @@
 /**
- * @file Cutting one long recording into batches whose state can be carried on: the recording is split into B rows of
- * equal length, and batch n holds the n-th window of every row, so that each row goes on where it stopped.
+ * @file Cuts one long recording into batches whose state can be carried over: the recording is split into B rows of equal
+ * length, and batch n holds the n-th window of every row, so that each row continues where it stopped.
  */
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { DType } from "../../compiler/graph/graph.ts";
@@ -11,9 +11,9 @@ import { checkedOptions } from "../../compiler/graph/options.ts";
 export interface Batch {
   /** [T, B, …]. */
   readonly x: NdArray;
-  /** [T, B, …]: what follows each entry of x. */
+  /** [T, B, …]: the entry that follows each entry of x. */
   readonly targets: NdArray;
-  /** The state starts at zero instead of going on from the batch before. */
+  /** The state starts at zero instead of continuing from the previous batch. */
   readonly fresh?: boolean;
 }
 
@@ -23,7 +23,7 @@ export interface BatchSizes {
   readonly batch: number;
   /** Steps of a batch. */
   readonly time: number;
-  /** Part of the recording, at its end, that is kept for validation; 0.1 by default. */
+  /** Fraction of the recording, at its end, that is held out for validation; 0.1 by default. */
   readonly heldOut?: number;
 }
 
@@ -31,25 +31,25 @@ export const ofBatches = { batch: "number", time: "number", heldOut: "number" } 
 
 /** Batches for training and for validation. */
 export interface Batches {
-  /** One pass over the training part, as often as it is walked. Its first batch is fresh. */
+  /** One pass over the training part; can be iterated any number of times. Its first batch is fresh. */
   readonly training: Iterable<Batch>;
-  /** The held-out part, all of it but for the rest of a division into rows; empty where nothing is held out. */
+  /** The held-out part, except the remainder of its division into rows; empty when nothing is held out. */
   readonly validation: Iterable<Batch>;
   /** Number of batches of one pass over the training part. */
   readonly stepsPerEpoch: number;
 }
 
-/** What a recording is a sequence of. */
+/** The entries of a recording. */
 export interface RecordingEntries {
-  /** How messages call it, such as "the text". */
+  /** Name of the recording in messages, such as "the text". */
   readonly name: string;
-  /** How messages call its entries, such as "characters". */
+  /** Name of its entries in messages, such as "characters". */
   readonly entries: string;
   /** Dtype of the entries. */
   readonly dtype: DType;
   /** Shape of one entry. */
   readonly shape: readonly number[];
-  /** How many entries later the target of an entry stands: its horizon. 1 by default. */
+  /** Horizon: the target of an entry is this many entries later. 1 by default. */
   readonly ahead?: number;
 }
 
@@ -59,7 +59,7 @@ export interface Recording extends RecordingEntries {
   readonly data: ArrayLike<number>;
 }
 
-/** Number of entries that are trained on; the others are held out. */
+/** Number of entries of the training part; the others are held out. */
 export function trainingLength(length: number, { batch, time, heldOut = 0.1 }: BatchSizes): number {
   for (const [name, value] of Object.entries({ batch, time })) {
     if (!Number.isInteger(value) || value < 1)
@@ -70,7 +70,7 @@ export function trainingLength(length: number, { batch, time, heldOut = 0.1 }: B
   return length - Math.floor(length * heldOut);
 }
 
-/** Batches of any recording, as it is; each target is the entry that follows, or stands at the horizon. */
+/** Batches of any recording, without normalization; each target is the next entry, or the one at the horizon. */
 export function batchesOf(recording: Recording, sizes: BatchSizes): Batches {
   checkedOptions("batchesOf", sizes, ofBatches);
   const length = recording.data.length / sizeOfNumbers(recording.shape);
@@ -82,7 +82,7 @@ export function batchesOf(recording: Recording, sizes: BatchSizes): Batches {
   };
 }
 
-/** Where the batches of a part of a recording lie in it. */
+/** Location of the batches of a part of a recording. */
 export interface Windows {
   /** First entry of the part. */
   readonly start: number;
@@ -93,7 +93,7 @@ export interface Windows {
   readonly count: number;
 }
 
-/** How a recording of so many entries is cut, for training and for validation. */
+/** Cuts a recording of `length` entries into windows for training and for validation. */
 export function windowsOf(
   { name, entries, ahead = 1 }: RecordingEntries,
   length: number,
@@ -106,11 +106,11 @@ export function windowsOf(
   const count = Math.floor(rowLength / time);
   if (count < 1) {
     throw new UserError(
-      `${name} has ${trained} ${entries} to train on, too few for batch ${batch} x time ${time}: it takes ${batch * time + ahead}; make batch or time smaller`,
+      `${name} has ${trained} ${entries} to train on, too few for batch ${batch} x time ${time}: this needs ${batch * time + ahead}; make batch or time smaller`,
     );
   }
   const heldOut = length - trained;
-  // Held-out targets are all unseen: of what was trained on, the last entries are only x.
+  // No held-out target was trained on: the last entries of the training part are x only.
   const rows = Math.max(1, Math.min(batch, Math.floor(heldOut / time)));
   const heldOutRow = Math.floor(heldOut / rows);
   return {
@@ -119,7 +119,7 @@ export function windowsOf(
   };
 }
 
-/** Entry of the recording at which each row of a window starts, and the steps of the window. */
+/** The first entry of each row of a window, and the number of steps of the window. */
 export function windowAt(
   { start, rows, rowLength, time }: Windows,
   window: number,
@@ -131,7 +131,7 @@ export function windowAt(
   };
 }
 
-/** The batch of rows of entries, each of which is longer than the batch has steps, by as much as targets are ahead. */
+/** Makes a batch of rows of entries; each row has `ahead` entries more than the batch has steps. */
 export function batchOfRows(
   { dtype, shape, ahead = 1 }: RecordingEntries,
   rows: readonly ArrayLike<number>[],

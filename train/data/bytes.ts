@@ -1,12 +1,12 @@
-/** @file Text as bytes of UTF-8: 256 tokens, whatever the language, and no character is unknown. */
+/** @file Text as bytes of UTF-8: 256 tokens for every language, without unknown characters. */
 import type { Vocabulary } from "./text.ts";
 
-// A byte order mark that the model reads or writes is a character like others.
+// A byte order mark in the text is an ordinary character.
 const decoderOfBytes = () => new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The vocabulary of bytes: token n is the byte n. */
 export const byteVocabulary: Vocabulary = {
-  // A byte is shown as the character of its number, as in Latin-1.
+  // A byte is shown as its character in Latin-1.
   characters: Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(byte)),
   encode: (text) => Int32Array.from(new TextEncoder().encode(text)),
   decode: (tokens) => decoderOfBytes().decode(Uint8Array.from(tokens)),

@@ -1,14 +1,14 @@
 /**
- * @file A field of a table as text: a number, in any of the ways in which tables are written, a date, or a value that is
- * missing. "1,5" is a number with a decimal comma, "1,234.5" one with thousands, and "1,234" may be either.
+ * @file Parses a field of a table: a number in any common notation, a date, or a missing value. "1,5" is a number with a
+ * decimal comma, "1,234.5" one with thousands separators, and "1,234" can be either.
  */
 
-/** What stands before the decimals of a number. */
+/** The decimal separator of numbers. */
 export type Decimal = "point" | "comma";
 
 export const decimals: Readonly<Record<Decimal, true>> = { point: true, comma: true };
 
-/** The readings of a field: what it is with a decimal point, and with a decimal comma. */
+/** The possible values of a field: with a decimal point, and with a decimal comma. */
 export type Readings = Readonly<Partial<Record<Decimal, number>>>;
 
 const exponent = String.raw`([eE][+-]?\d+)?`;
@@ -16,10 +16,10 @@ const point = new RegExp(String.raw`^[+-]?((\d+\.?\d*|\.\d+)${exponent}|[1-9]\d{
 const comma = new RegExp(String.raw`^[+-]?((\d+,?\d*|,\d+)${exponent}|[1-9]\d{0,2}(\.\d{3})+|\d{1,3}(\.\d{3})+,\d*)$`);
 /** Spaces and apostrophes between thousands. */
 const gaps = /(?<=\d)[ '\u00a0\u2009\u202f\u2019](?=\d{3}(?!\d))/g;
-/** Below the largest number of f32, so that sums of some are too. */
+/** Below the largest f32, which leaves room for sums. */
 const largest = 3.4e38;
 
-/** A field as numbers; empty where it is none, or none that f32 can hold. */
+/** A field as numbers; empty if it is not a number, or does not fit into f32. */
 export function readingsOf(field: string): Readings {
   const text = plain(field);
   const numbers: Readings = {
@@ -29,7 +29,7 @@ export function readingsOf(field: string): Readings {
   return Object.fromEntries(Object.entries(numbers).filter(([, value]) => Math.abs(value) < largest));
 }
 
-/** A minus sign is one, whichever it is. */
+/** Replaces typographic minus signs, and removes the gaps between thousands. */
 function plain(field: string): string {
   const text = field.trim().replace(/^[\u2212\u2013]/, "-");
   return /^[+-]?\d{1,3}[ '\u00a0\u2009\u202f\u2019]\d{3}/.test(text) ? text.replace(gaps, "") : text;
@@ -57,7 +57,7 @@ const days = [
 const date = new RegExp(`^(${weekday}(${days})([T,\\s]\\s*${timeOfDay})?|${timeOfDay})$`, "i");
 const ofTime = /(^|[^a-z])(date|datetime|time|timestamp|month|week|quarter|period|day|year)s?([^a-z]|$)/i;
 
-/** Whether a field is a date or a time of day; in a column whose name says so, whatever is no number is one. */
+/** Whether a field is a date or a time of day; in a column named after one, every field that is not a number is. */
 export function isDate(field: string, column = ""): boolean {
   const text = field.trim();
   return text !== "" && !isNumber(field) && (date.test(text) || ofTime.test(column));
@@ -65,8 +65,8 @@ export function isDate(field: string, column = ""): boolean {
 
 const nothing = ["", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", "--", "."];
 
-/** Whether a field says that its value is not known. */
+/** Whether a field marks a missing value. */
 export const isMissing = (field: string): boolean => nothing.includes(field.trim().toLowerCase());
 
-/** Whether a field can be read at all, or says why not: what tells a table's separator from others. */
+/** Whether a field is a number, a date or a missing value; used to find a table's separator. */
 export const isReadable = (field: string): boolean => isNumber(field) || isMissing(field) || isDate(field);

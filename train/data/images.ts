@@ -1,6 +1,6 @@
 /**
- * @file Images as sequences of their pixels, in the order of reading: a task of long memory since Le, Jaitly & Hinton 2015,
- * arXiv:1504.00941, section 4.3. Two formats are read here, both as old and plain as can be: IDX, in which MNIST is kept
+ * @file Images as sequences of their pixels, row by row: a test of long memory since Le, Jaitly & Hinton 2015,
+ * arXiv:1504.00941, section 4.3. Reads two simple formats: IDX, the format of MNIST
  * (http://yann.lecun.com/exdb/mnist), and binary PGM (https://netpbm.sourceforge.net/doc/pgm.html).
  */
 import { UserError } from "../../compiler/graph/errors.ts";
@@ -17,7 +17,7 @@ export interface GreyImage {
   readonly pixels: Float64Array;
 }
 
-/** Numbers of a file in IDX format: unsigned bytes in some shape. */
+/** The array in an IDX file: unsigned bytes with a shape. */
 export interface IdxArray {
   /** Sizes of its axes. */
   readonly shape: readonly number[];
@@ -33,9 +33,9 @@ export function parseIdx(bytes: Uint8Array, name: string): IdxArray {
   if (bytes.length < 4 || view.getUint16(0) !== 0) throw new UserError(`${name} is not in IDX format`);
   const [type, axes] = [view.getUint8(2), view.getUint8(3)];
   if (type !== unsignedByte)
-    throw new UserError(`${name} holds numbers of type 0x${type.toString(16)}; only bytes (0x8) are read`);
+    throw new UserError(`${name} holds numbers of type 0x${type.toString(16)}; only bytes (0x8) are supported`);
   const start = 4 + 4 * axes;
-  if (bytes.length < start) throw new UserError(`${name} ends within its header`);
+  if (bytes.length < start) throw new UserError(`${name} is cut off in its header`);
   const shape = Array.from({ length: axes }, (_, axis) => view.getUint32(4 + 4 * axis));
   const size = shape.reduce((a, b) => a * b, 1);
   if (bytes.length !== start + size)
@@ -54,12 +54,12 @@ export function imagesOfIdx({ shape, data }: IdxArray, name: string): GreyImage[
   }));
 }
 
-/** Reads binary PGM: "P5", width, height, the brightest value, and then the pixels, a byte each or two. */
+/** Reads binary PGM: "P5", width, height, the brightest value, and then the pixels, one or two bytes each. */
 export function parsePgm(bytes: Uint8Array, name: string): GreyImage {
   const head = new TextDecoder("latin1").decode(bytes.subarray(0, 1024));
   const gap = String.raw`(?:\s|#[^\n]*\n)+`;
   const found = new RegExp(`^P5${gap}(\\d+)${gap}(\\d+)${gap}(\\d+)\\s`).exec(head);
-  if (found === null) throw new UserError(`${name} is no binary PGM image`);
+  if (found === null) throw new UserError(`${name} is not a binary PGM image`);
   const [width, height, brightest] = found.slice(1).map(Number) as [number, number, number];
   const wide = brightest > 255 ? 2 : 1;
   const data = bytes.subarray(found[0].length);
@@ -70,15 +70,15 @@ export function parsePgm(bytes: Uint8Array, name: string): GreyImage {
   return { width, height, pixels: Float64Array.from({ length: width * height }, (_, i) => value(i) / brightest) };
 }
 
-/** How images become sequences. */
+/** Options of `pixelSequences`. */
 export interface PixelOptions {
-  /** A row of pixels at each step instead of one pixel; all images must be equally wide. */
+  /** One row of pixels per step instead of one pixel; all images must have the same width. */
   readonly byRows?: boolean;
 }
 
 export const ofPixels = { byRows: "boolean" } as const;
 
-/** Images with their classes as sequences of one pixel at each time step, or of one row. */
+/** Labelled images as sequences of one pixel, or one row of pixels, per time step. */
 export function pixelSequences(
   images: readonly GreyImage[],
   labels: readonly number[],
@@ -87,12 +87,15 @@ export function pixelSequences(
 ): LabelledSequences {
   const { byRows = false } = checkedOptions("pixelSequences", options, ofPixels);
   if (images.length !== labels.length || images.length === 0)
-    throw new UserError(`${images.length} images have ${labels.length} labels; expected one for each`);
+    throw new UserError(`got ${labels.length} labels for ${images.length} images; expected one for each`);
   const stranger = labels.find((label) => classes[label] === undefined);
-  if (stranger !== undefined) throw new UserError(`a label is ${stranger}; there are ${classes.length} classes`);
+  if (stranger !== undefined)
+    throw new UserError(`label ${stranger} is not a class: there are ${classes.length} classes`);
   const [{ width } = { width: 1 }] = images;
   const other = images.find((image) => image.width !== width);
   if (byRows && other !== undefined)
-    throw new UserError(`an image is ${other.width} pixels wide and the first ${width}; rows must have one width`);
+    throw new UserError(
+      `an image is ${other.width} pixels wide and the first is ${width}; with byRows all images must have the same width`,
+    );
   return { sequences: images.map(({ pixels }) => pixels), features: byRows ? width : 1, labels, classes };
 }

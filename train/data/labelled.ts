@@ -1,11 +1,11 @@
 /**
- * @file Sequences of different lengths, each with a label: what a network that classifies is trained on. As JSON lines:
+ * @file Sequences of different lengths, each with a label: the training data of a classifier. As JSON lines:
  *
- *   {"x": [[0.1, 2], [0.3, 1]], "label": "walk"}     rows of numbers, a row for each time step
- *   {"x": [0.1, 0.3], "label": "walk"}               a number for each time step
- *   {"x": "some text", "label": 3}                   a text by its characters
+ *   {"x": [[0.1, 2], [0.3, 1]], "label": "walk"}     one row of numbers per time step
+ *   {"x": [0.1, 0.3], "label": "walk"}               one number per time step
+ *   {"x": "some text", "label": 3}                   one character per time step
  *
- * In a batch they are padded at their end, and the class stands at the last step of each: nothing that follows it counts.
+ * In a batch they are padded at their end, and the target of a sequence is at its last step: padding does not count.
  */
 import { at, expectArgument, UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
@@ -17,19 +17,19 @@ import { type Vocabulary, vocabularyOfCharacters } from "./text.ts";
 
 /** Sequences with their labels. */
 export interface LabelledSequences {
-  /** Each row-major [length, features], or [length] tokens of a text. */
+  /** Each is row-major [length, features], or [length] tokens of a text. */
   readonly sequences: readonly ArrayLike<number>[];
-  /** Numbers per time step; none where the sequences are texts. */
+  /** Numbers per time step; absent when the sequences are texts. */
   readonly features?: number;
-  /** Of texts: their characters. */
+  /** The characters of the texts. */
   readonly vocabulary?: Vocabulary;
-  /** The class of each sequence, as its place in `classes`. */
+  /** The class of each sequence, as an index into `classes`. */
   readonly labels: readonly number[];
   /** Names of the classes. */
   readonly classes: readonly string[];
 }
 
-/** What stands in the targets wherever no class does. */
+/** The target of all steps without a class. */
 export const noClass = -1;
 
 interface Labelled {
@@ -37,7 +37,7 @@ interface Labelled {
   readonly label: string;
 }
 
-/** Reads JSON lines; blank ones are passed over. A UserError names the first line, from 1, that is not as it should be. */
+/** Reads JSON lines and skips blank ones. A UserError names the first invalid line, counted from 1. */
 export function parseLabelled(lines: Iterable<string>, name: string): LabelledSequences {
   const all: Labelled[] = [];
   let number = 0;
@@ -48,13 +48,15 @@ export function parseLabelled(lines: Iterable<string>, name: string): LabelledSe
     const labelled = parseLine(line, `${name}, line ${number}`);
     const [first] = all;
     if (first !== undefined && widthOf(first) !== widthOf(labelled))
-      throw new UserError(`${name}, line ${number}: x has ${told(labelled)}, in the lines before ${told(first)}`);
+      throw new UserError(
+        `${name}, line ${number}: x has ${widthInWords(labelled)}; the lines before have ${widthInWords(first)}`,
+      );
     all.push(labelled);
   }
   const classes = [...new Set(all.map(({ label }) => label))].sort();
   if (classes.length < 2)
     throw new UserError(
-      `${name} has ${all.length} sequences of ${classes.length} classes; there is nothing to tell apart`,
+      `${name} has ${all.length} sequences of ${classes.length} classes; a classifier needs at least two`,
     );
   const labels = all.map(({ label }) => classes.indexOf(label));
   const features = widthOf(at(all, 0));
@@ -67,7 +69,7 @@ export function parseLabelled(lines: Iterable<string>, name: string): LabelledSe
 
 /** Numbers per time step; undefined for a text. */
 const widthOf = ({ x }: Labelled): number | undefined => (typeof x === "string" ? undefined : x[0]?.length);
-const told = (labelled: Labelled) => {
+const widthInWords = (labelled: Labelled) => {
   const width = widthOf(labelled);
   return width === undefined ? "a text" : `${width} numbers a step`;
 };
@@ -75,13 +77,13 @@ const told = (labelled: Labelled) => {
 function parseLine(line: string, place: string): Labelled {
   const { x, label } = parsed(line, place);
   if (typeof label !== "string" && !Number.isFinite(label))
-    throw new UserError(`${place}: label is ${said(label)}; expected a text or a number`);
+    throw new UserError(`${place}: label is ${shown(label)}; expected a text or a number`);
   if (typeof x === "string" && x !== "") return { x, label: String(label) };
   const rows = Array.isArray(x) ? x.map((row: unknown) => (Array.isArray(row) ? row : [row])) : [];
   const width = rows[0]?.length ?? 0;
   const isTable = width > 0 && rows.every((row) => row.length === width && row.every(isNumber));
   if (isTable) return { x: rows as number[][], label: String(label) };
-  throw new UserError(`${place}: x is ${said(x)}; expected a text, numbers, or rows of equally many numbers`);
+  throw new UserError(`${place}: x is ${shown(x)}; expected a text, numbers, or rows of equal length`);
 }
 
 function parsed(line: string, place: string): Readonly<Record<string, unknown>> {
@@ -96,23 +98,23 @@ function parsed(line: string, place: string): Readonly<Record<string, unknown>> 
 }
 
 const isNumber = (value: unknown): boolean => typeof value === "number" && Math.abs(value) < 3.4e38;
-const said = (value: unknown): string => (JSON.stringify(value) ?? "missing").slice(0, 40);
+const shown = (value: unknown): string => (JSON.stringify(value) ?? "missing").slice(0, 40);
 
-/** How labelled sequences are put into batches. */
+/** Options of `labelledBatches`. */
 export interface LabelledBatchSizes {
   /** Sequences side by side. */
   readonly batch: number;
-  /** Part of the sequences that is kept for validation; 0.1 by default. */
+  /** Fraction of the sequences that is held out for validation; 0.1 by default. */
   readonly heldOut?: number;
-  /** Of the order, a whole number below 2^32; 0 by default. */
+  /** Seed of the order, a whole number below 2^32; 0 by default. */
   readonly seed?: number;
 }
 
 /**
- * Batches of sequences in an order of chance, another one in each pass: x is f32 [T, B, features] or i32 [T, B] tokens,
+ * Batches of sequences in random order, shuffled again for each pass: x is f32 [T, B, features] or i32 [T, B] tokens,
  * padded with 0 to the longest of the batch; targets are i32 [T, B], the class at the last step of each sequence and
- * `noClass` elsewhere. Every batch is fresh. Labels that are no place in `classes`, tokens that are none, and sequences
- * without a step are refused.
+ * `noClass` elsewhere. Every batch is fresh. Throws a UserError for labels and tokens out of range, and for empty
+ * sequences.
  */
 export function labelledBatches(data: LabelledSequences, sizes: LabelledBatchSizes): Batches {
   const kinds = { batch: "number", heldOut: "number", seed: "number" } as const;
@@ -121,7 +123,7 @@ export function labelledBatches(data: LabelledSequences, sizes: LabelledBatchSiz
     Array.isArray(data?.sequences),
     "labelledBatches: the data",
     data,
-    "what parseLabelled gives: { sequences, labels, classes }",
+    "the result of parseLabelled: { sequences, labels, classes }",
   );
   const count = data.sequences.length;
   checkLabelled(data);
@@ -150,10 +152,10 @@ export function labelledBatches(data: LabelledSequences, sizes: LabelledBatchSiz
   };
 }
 
-/** Refuses sequences and labels that a batch could not hold, by the number of the sequence. */
+/** Throws for sequences and labels that do not fit into a batch; the message gives the number of the sequence. */
 function checkLabelled({ sequences, labels, features, classes, vocabulary }: LabelledSequences): void {
   if (labels.length !== sequences.length)
-    throw new UserError(`there are ${sequences.length} sequences and ${labels.length} labels; give each its label`);
+    throw new UserError(`got ${labels.length} labels for ${sequences.length} sequences; expected one for each`);
   const known: Range = { what: "classes", to: classes.length - 1 };
   const wrong = strangerIn(labels, known);
   if (wrong !== undefined)
@@ -163,7 +165,7 @@ function checkLabelled({ sequences, labels, features, classes, vocabulary }: Lab
     const width = features ?? 1;
     if (numbers.length === 0 || numbers.length % width !== 0)
       throw new UserError(
-        `sequence ${i} (counted from 0) has ${numbers.length} numbers; expected steps of ${width}, one at least`,
+        `sequence ${i} (counted from 0) has ${numbers.length} numbers; expected one or more steps of ${width}`,
       );
     const stranger = features === undefined ? strangerIn(numbers, tokens) : undefined;
     if (stranger !== undefined)
@@ -191,7 +193,7 @@ function paddedBatch({ sequences, features, labels }: LabelledSequences, chosen:
   return { x: read, targets: { dtype: "i32", shape, data: targets }, fresh: true };
 }
 
-/** Fisher & Yates, in the form of Durstenfeld 1964. */
+/** The Fisher-Yates shuffle, as by Durstenfeld 1964. */
 function shuffled(items: readonly number[], seed: number, name: string): number[] {
   const random = randomStream(seed, `labelled sequences/${name}`);
   const order = [...items];

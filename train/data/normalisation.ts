@@ -1,15 +1,15 @@
-/** @file Columns of numbers brought to mean 0 and deviation 1, and back. */
+/** @file Normalizes columns of numbers to mean 0 and standard deviation 1, and back. */
 import { at } from "../../compiler/graph/errors.ts";
 
-/** What was subtracted from, and divided out of, each column. */
+/** Mean and standard deviation of each column. */
 export interface Normalisation {
-  /** Of each column. */
+  /** Mean of each column. */
   readonly mean: readonly number[];
   /** Standard deviation of each column; 1 where the column is constant. */
   readonly deviation: readonly number[];
 }
 
-/** Mean and deviation of each column over its first `length` rows; a constant column gets deviation 1. */
+/** Mean and standard deviation of each column over the first `length` rows; 1 is the deviation of a constant column. */
 export function normalisationOf(values: ArrayLike<number>, features: number, length: number): Normalisation {
   const moments = new Moments(features, length);
   moments.addToMean(values);
@@ -18,20 +18,20 @@ export function normalisationOf(values: ArrayLike<number>, features: number, len
 }
 
 /**
- * Mean and deviation of columns whose rows come in parts: all parts once for the mean, and once more for the deviation.
- * Numbers are added in the order of the rows, so it makes no difference how they are parted.
+ * Mean and standard deviation of columns whose rows come in chunks: all chunks once for the mean, and once more for the
+ * deviation. Numbers are added in the order of the rows, so the result does not depend on the chunks.
  */
 export class Moments {
   readonly #length: number;
   readonly #sums: Float64Array;
   readonly #squares: Float64Array;
-  /** The first row: sums of differences from it leave no rest of rounding where a column is constant. */
+  /** The first row: differences from it add up without rounding error when a column is constant. */
   readonly #first: Float64Array;
-  /** Rows that were added to each. */
+  /** Number of rows in the sums, and in the squares. */
   #inSums = 0;
   #inSquares = 0;
 
-  /** Of the first `length` rows; those that follow do not count. */
+  /** Counts the first `length` rows and ignores the others. */
   constructor(features: number, length: number) {
     this.#length = length;
     this.#sums = new Float64Array(features);
@@ -39,13 +39,13 @@ export class Moments {
     this.#first = new Float64Array(features);
   }
 
-  /** The next rows, row-major. */
+  /** Adds the next rows, row-major. */
   addToMean = (values: ArrayLike<number>): void => {
     if (this.#inSums === 0) for (const i of this.#first.keys()) this.#first[i] = values[i] ?? 0;
     this.#inSums = this.#add(values, this.#sums, this.#inSums, (x, i) => x - (this.#first[i] ?? 0));
   };
 
-  /** The same rows again, after all have been added to the mean. */
+  /** Adds the same rows again, after all have been added to the mean. */
   addToDeviation = (values: ArrayLike<number>): void => {
     const mean = this.#mean();
     this.#inSquares = this.#add(values, this.#squares, this.#inSquares, (x, i) => (x - at(mean, i)) ** 2);
@@ -55,7 +55,7 @@ export class Moments {
     const mean = this.#mean();
     const deviation = Array.from(this.#squares, (sum, i) => {
       const root = Math.sqrt(sum / this.#length);
-      // What differs in the last bits of f64 alone is constant but for rounding, however far from 0 it lies.
+      // A column that varies only in the last bits of f64 is constant up to rounding, however far from 0 it is.
       return root > 8 * Number.EPSILON * Math.abs(at(mean, i)) ? root : 1;
     });
     return { mean, deviation };

@@ -1,6 +1,6 @@
 /**
- * @file Batches of a recording that lies elsewhere, in pieces that are read one by one: a file may be larger than memory.
- * They are the batches that `batches.ts` cuts of the same recording in memory, and may be walked from any of them on.
+ * @file Batches of a recording that is read in chunks, such as a file larger than memory. They equal the batches that
+ * `batches.ts` cuts from the same recording in memory, and iteration can start at any of them.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import { sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
@@ -15,19 +15,19 @@ import {
   windowsOf,
 } from "./batches.ts";
 
-/** A recording in pieces. */
+/** A recording in chunks. */
 export interface PiecedRecording extends RecordingEntries {
-  /** Number of entries of each piece. */
+  /** Number of entries of each chunk. */
   readonly pieces: readonly number[];
-  /** The entries of a piece, one after the other. */
+  /** Reads the entries of a chunk, in order. */
   readonly read: (piece: number) => Promise<ArrayLike<number>>;
 }
 
-/** Batches in their order, from the first on or from any other. */
+/** Batches in order, from any of them on. */
 export interface BatchStream {
   /** Number of batches. */
   readonly count: number;
-  /** The batches from number `first` on, which is 0 for all of them; the first of all is fresh. */
+  /** The batches from number `first` on; 0 for all. Batch 0 is fresh. */
   readonly from: (first: number) => AsyncIterable<Batch>;
 }
 
@@ -39,12 +39,12 @@ export interface StreamedBatches {
   readonly validation: BatchStream;
 }
 
-/** Number of entries of all pieces. */
+/** Number of entries of all chunks. */
 export function lengthOf({ pieces }: Pick<PiecedRecording, "pieces">): number {
   return pieces.reduce((total, count) => total + count, 0);
 }
 
-/** Batches of a recording in pieces; at most two pieces for each row of a batch are in memory. */
+/** Batches of a recording in chunks; at most two chunks for each row of a batch are in memory. */
 export function streamedBatches(recording: PiecedRecording, sizes: BatchSizes): StreamedBatches {
   checkedOptions("streamedBatches", sizes, ofBatches);
   const width = sizeOfNumbers(recording.shape);
@@ -52,7 +52,7 @@ export function streamedBatches(recording: PiecedRecording, sizes: BatchSizes): 
   const streamOf = (windows: (typeof plan)["training"]): BatchStream => ({
     count: windows.count,
     async *from(first) {
-      // A row that crosses from a piece to the next needs both.
+      // A row that crosses the boundary of two chunks needs both.
       const reader = new PieceReader(recording, width, 2 * windows.rows);
       for (let window = first; window < windows.count; window++) {
         const { steps, firsts } = windowAt(windows, window);
@@ -65,12 +65,12 @@ export function streamedBatches(recording: PiecedRecording, sizes: BatchSizes): 
   return { training: streamOf(plan.training), validation: streamOf(plan.validation) };
 }
 
-/** Reads any entries of a recording, and keeps the pieces that were used last. */
+/** Reads any entries of a recording, with a cache of the chunks that were used last. */
 class PieceReader {
   readonly #recording: PiecedRecording;
   readonly #width: number;
   readonly #most: number;
-  /** First entry of each piece. */
+  /** First entry of each chunk. */
   readonly #firsts: readonly number[];
   /** In the order of their last use. */
   readonly #held = new Map<number, ArrayLike<number>>();
@@ -108,7 +108,7 @@ class PieceReader {
     if (this.#held.size > this.#most && oldest !== undefined) this.#held.delete(oldest);
   }
 
-  /** The piece in which an entry lies: the last that starts at it or before and is not empty. */
+  /** The chunk that contains an entry: the last one that starts at or before it and is not empty. */
   #pieceOf(entry: number): number {
     let [low, high] = [0, this.#firsts.length];
     while (high - low > 1) {

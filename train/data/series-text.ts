@@ -1,6 +1,6 @@
 /**
- * @file A table as a text, where there are no files: what a page was given. The rules and messages are those of the command
- * line's reader, which takes its tables from files; the parser of CSV under both is csv-parse, in its build for pages here.
+ * @file Reads a table from a text or a Blob, for web pages. The rules and messages are those of the command line's reader of
+ * files; both use csv-parse, here in its build for browsers.
  */
 import { expectArgument, UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
@@ -9,20 +9,19 @@ import { ofTable, type TableOptions } from "./table.ts";
 import { type LayoutOptions, ofLayout, parsedTable } from "./table-layout.ts";
 import { decodeText } from "./utf8.ts";
 
-/** A Blob or a File, whose types not every program has. */
+/** A Blob or a File; TypeScript programs without DOM types have neither. */
 export interface TextBlob {
   /** Its bytes. */
   readonly arrayBuffer: () => Promise<ArrayBuffer>;
 }
 
 /**
- * The series in the text of a CSV or TSV, or in a Blob of it, such as a file that was dropped on a page; `name` is what
- * messages call it. What separates the fields and how numbers are written is found in the text, or said by the options; a
- * first row in which no field is a number or a date names the columns, and columns of dates are skipped. The parser is loaded
- * with the first call.
+ * Reads a series from the text of a CSV or TSV, or from a Blob of it, such as a file that was dropped on a page; `name` is
+ * its name in messages. The separator and the notation of numbers are detected, or set by the options; a first row without a
+ * number or a date is a header, and columns of dates are skipped. The parser is loaded with the first call.
  *
- * @throws UserError (the promise rejects) where a field is empty or not a number, or may mean two numbers: the message names
- *   line and column.
+ * @throws UserError (the promise rejects) if a field is empty, not a number, or ambiguous: the message names line and
+ *   column.
  */
 export async function parseSeriesText(
   source: string | TextBlob,

@@ -1,4 +1,4 @@
-/** @file Numeric series: rows of a table, one per time step and one column per feature. */
+/** @file Numeric series: a table with one row per time step and one column per feature. */
 import { expectArgument, UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import {
@@ -13,7 +13,7 @@ import { type Normalisation, normalisationOf, normalise } from "./normalisation.
 import { Extremes } from "./reach.ts";
 import { type TableOptions, TableReader, type TableRow } from "./table.ts";
 
-/** A table of numbers, a row for each time step. */
+/** A table of numbers, one row per time step. */
 export interface Series {
   /** Names of the columns. */
   readonly columns: readonly string[];
@@ -21,15 +21,15 @@ export interface Series {
   readonly values: Float64Array;
   /** Number of rows. */
   readonly length: number;
-  /** Names of the table's columns that are left out, such as those of dates. */
+  /** Names of the columns that are left out, such as those of dates. */
   readonly skipped?: readonly string[];
 }
 
 /**
- * The series in the fields of a table; `name` is what messages call it. A first row in which no field is a number or a
- * date names the columns. Columns of dates are skipped. Every other field must be a number, with a decimal point or comma and
- * thousands or without: a UserError gives the line (from 1) and the column of the first hole, or of a field that may mean
- * two numbers where no other tells.
+ * Reads a series from the fields of a table; `name` is its name in messages. A first row without a number or a date is a
+ * header. Columns of dates are skipped. Every other field must be a number, with a decimal point or comma, with or without
+ * thousands separators: a UserError gives the line (from 1) and the column of the first field that is missing or invalid, or
+ * that stays ambiguous after all fields are read.
  */
 export function parseSeries(table: readonly (readonly string[])[], name: string, options?: TableOptions): Series {
   const other = Array.isArray(table) ? table.find((row) => !Array.isArray(row)) : table;
@@ -42,7 +42,7 @@ export function parseSeries(table: readonly (readonly string[])[], name: string,
   );
 }
 
-/** The series in rows that know their lines; see `parseSeries`. */
+/** Reads a series from rows with line numbers; see `parseSeries`. */
 export function seriesOf(table: readonly TableRow[], name: string, options?: TableOptions): Series {
   const reader = new TableReader(name, options);
   const numbers = table.filter((row) => reader.look(row));
@@ -57,7 +57,7 @@ export function seriesOf(table: readonly TableRow[], name: string, options?: Tab
   };
 }
 
-/** Throws a UserError where a value of a series, called `name`, is too far off for f32 once it is normalised. */
+/** Throws a UserError if a normalised value of a series is too large for f32; `name` is the series in messages. */
 export function checkReach({ columns, values }: Series, normalisation: Normalisation, name: string): void {
   const extremes = new Extremes();
   const width = columns.length;
@@ -66,24 +66,24 @@ export function checkReach({ columns, values }: Series, normalisation: Normalisa
   extremes.check(name, columns, normalisation);
 }
 
-/** Batches of a series, with what was done to its columns. */
+/** Batches of a series, with its normalisation. */
 export interface SeriesBatches extends Batches {
-  /** Of the training part; batches are normalised with it. */
+  /** Mean and deviation of the training part; all batches are normalised with them. */
   readonly normalisation: Normalisation;
 }
 
 /** How a series is cut into batches. */
 export interface SeriesBatchSizes extends BatchSizes {
-  /** How many rows later the row stands that is to be predicted; 1, the next one, by default. */
+  /** How many rows ahead the target is; 1, the next row, by default. */
   readonly horizon?: number;
 }
 
 export const ofSeriesBatches = { ...ofBatches, horizon: "number" } as const;
 
 /**
- * Batches of normalised values, f32 [T, B, features]; each target is the row that follows, or stands at the horizon.
+ * Batches of normalised values, f32 [T, B, features]; each target is the next row, or the one at the horizon.
  *
- * @throws UserError where there are too few rows, or a value is so far from the others that f32 cannot hold its square.
+ * @throws UserError if there are too few rows, or a value is so far from the others that its square overflows f32.
  */
 export function seriesBatches(series: Series, sizes: SeriesBatchSizes): SeriesBatches {
   checkedOptions("seriesBatches", sizes, ofSeriesBatches);
@@ -91,7 +91,7 @@ export function seriesBatches(series: Series, sizes: SeriesBatchSizes): SeriesBa
     Array.isArray(series?.columns),
     "seriesBatches: the series",
     series,
-    "what parseSeries gives: { columns, values, length }",
+    "the result of parseSeries: { columns, values, length }",
   );
   const { columns, values, length } = series;
   const features = columns.length;
@@ -102,7 +102,7 @@ export function seriesBatches(series: Series, sizes: SeriesBatchSizes): SeriesBa
   return { ...batchesOf({ ...seriesEntries(features, sizes), data }, cut), normalisation };
 }
 
-/** What a series is a sequence of. */
+/** The entries of a series. */
 export function seriesEntries(features: number, { horizon: ahead = 1 }: SeriesBatchSizes): RecordingEntries {
   if (!Number.isInteger(ahead) || ahead < 1)
     throw new UserError(`horizon must be a whole number above 0, got ${ahead}`);

@@ -1,41 +1,41 @@
 /**
- * @file How the text of a table is laid out: what separates its fields, and lines above it that are none of it. It is found
- * in the first lines, whatever the file is called.
+ * @file Detects the layout of a table from its first lines: the separator of its fields, and lines above the table that are
+ * not part of it.
  */
 import { messageOf, UserError } from "../../compiler/graph/errors.ts";
 import { type Decimal, decimals, isReadable } from "./field.ts";
 import type { TableRow } from "./table.ts";
 
-/** How a table is read, where its text does not tell. */
+/** Options that override the detected layout of a table. */
 export interface LayoutOptions {
-  /** What separates the fields: `comma`, `semicolon`, `tab`, `space`, or a character. */
+  /** The separator of fields: `comma`, `semicolon`, `tab`, `space`, or a character. */
   readonly separator?: string | undefined;
-  /** What stands before the decimals of a number. */
+  /** The decimal separator of numbers. */
   readonly decimal?: Decimal | undefined;
 }
 
 export const ofLayout = { separator: "string", decimal: decimals } as const;
 
-/** What is known of a table before its first row is read. */
+/** The layout of a table. */
 export interface TableLayout {
   readonly separator: string;
-  /** Lines at the start that are no rows: comments with `#`, and `sep=;`. */
+  /** Number of lines at the start that are not rows: comments with `#`, and `sep=;`. */
   readonly linesBefore: number;
 }
 
 const named: Readonly<Record<string, string>> = { comma: ",", semicolon: ";", tab: "\t", space: " ", bar: "|" };
-/** Characters of a table in which its layout is found. */
+/** Number of characters of a table from which its layout is detected. */
 export const firstBytes = 65536;
-/** In the order in which they are preferred where a table fits several. */
+/** In order of preference. */
 const candidates = ["\t", ";", ",", "|"];
-/** Lines that are looked at. */
+/** Number of lines from which the separator is detected. */
 const enough = 40;
 
-/** Of a table whose text starts so; `isWhole` where that is all of it. `name` is the file's, and what messages call it. */
+/** Detects the layout from the start of a text, or all of it (`isWhole`); `name` is the file's, also in messages. */
 export function layoutOf(start: string, isWhole: boolean, name: string, options: LayoutOptions = {}): TableLayout {
   const asked = options.separator === undefined ? undefined : separatorOf(options.separator);
   const all = start.replace(quoted, "$10").split(lineEnd);
-  // The last one may be cut.
+  // The last line can be incomplete.
   const lines = isWhole || all.length < 2 ? all : all.slice(0, -1);
   const stated = /^sep=(.)$/i.exec(lines[0]?.trim() ?? "")?.[1];
   if (stated !== undefined) return { separator: asked ?? stated, linesBefore: 1 };
@@ -45,13 +45,13 @@ export function layoutOf(start: string, isWhole: boolean, name: string, options:
     0,
     lines.findIndex((line) => line.trim() !== "" && !line.startsWith("#")),
   );
-  // A line with # names the columns where numbers follow on it, as many as it has fields.
+  // A line with # is a header if a row of as many numbers follows it.
   const [before, fields] = [lines[first - 1]?.split(separator) ?? [], rows[0]?.split(separator) ?? []];
   const isHead = before.length > 1 && before.length === fields.length && fields.every(isReadable);
   return { separator, linesBefore: isHead ? first - 1 : first };
 }
 
-/** A field in quotes may hold anything; a quote within a field is a character like others. */
+/** A quoted field can hold anything; a quote inside an unquoted field is an ordinary character. */
 const quoted = /(^|[,;|\t\r\n])[ ]*"(?:[^"]|"")*"/g;
 const lineEnd = /\r\n|\n|\r/;
 
@@ -59,11 +59,11 @@ function separatorOf(text: string): string {
   const separator = Object.hasOwn(named, text) ? named[text] : text;
   if (separator !== undefined && /^[\t -~]$/.test(separator) && !/[\w"'.+-]/.test(separator)) return separator;
   throw new UserError(
-    `separator is ${JSON.stringify(text)}; expected ${Object.keys(named).join(", ")}, or a character that is in no number`,
+    `separator is ${JSON.stringify(text)}; expected ${Object.keys(named).join(", ")}, or a character that does not occur in numbers`,
   );
 }
 
-/** The candidate that cuts all rows alike, and best into numbers and dates; `otherwise` where none does. */
+/** The candidate that splits all rows into equally many fields, most of them numbers and dates; else `otherwise`. */
 function found(rows: readonly string[], otherwise: string, decimal: Decimal | undefined): string {
   const possible = candidates.filter((separator) => decimal !== "comma" || separator !== ",");
   const fitting = possible.filter((separator) => cutsAlike(rows, separator));
@@ -78,7 +78,7 @@ function found(rows: readonly string[], otherwise: string, decimal: Decimal | un
   return preferred.reduce((best, separator) => (readable(separator) > readable(best) ? separator : best));
 }
 
-/** Whether all rows have as many fields, more than one; names of columns may have one more or less that is empty. */
+/** Whether all rows have equally many fields, more than one; the header can have one empty field more or less. */
 function cutsAlike([head = "", ...rows]: readonly string[], separator: string): boolean {
   const count = (row: string) => row.split(separator).length;
   const width = count(rows[0] ?? head);
@@ -88,21 +88,21 @@ function cutsAlike([head = "", ...rows]: readonly string[], separator: string): 
   return width > 1 && headFits && rows.every((row) => count(row) === width);
 }
 
-/** What csv-parse is told of the rows: their line ends may differ, and a quote within a field is a character like others. */
+/** Options of csv-parse: line ends can differ, and a quote inside an unquoted field is an ordinary character. */
 interface CsvOptions {
   readonly delimiter: string;
   readonly record_delimiter: string[];
   readonly relax_column_count: true;
   readonly relax_quotes: true;
   readonly trim: true;
-  /** Takes a row, and the line on which it ends. */
+  /** Called with each row, and the line on which it ends. */
   readonly on_record: (fields: string[], place: { readonly lines: number }) => null;
 }
 
-/** csv-parse, of which Node and pages have one each. */
+/** csv-parse, which has one build for Node and one for browsers. */
 export type ParseCsv = (text: string, options: CsvOptions) => unknown;
 
-/** The rows of a text with the lines on which they start; `before` lines come ahead of it. Throws what `parse` throws. */
+/** The rows of a text with the lines on which they start, after `before` skipped lines. Throws what `parse` throws. */
 export function parsedRows(parse: ParseCsv, text: string, { separator }: TableLayout, before: number): TableRow[] {
   const rows: TableRow[] = [];
   let end = 0;
@@ -118,12 +118,12 @@ export function parsedRows(parse: ParseCsv, text: string, { separator }: TableLa
   return rows;
 }
 
-/** What csv-parse says of a fault, with the line of the whole file in it. */
+/** An error message of csv-parse, with the line number of the whole file. */
 export function faultOf(message: string, before: number): string {
   return message.replace(/\bline (\d+)/, (_, line) => `line ${before + Number(line)}`);
 }
 
-/** A text without its first lines. */
+/** Removes the first `count` lines of a text. */
 export function withoutLines(text: string, count: number): string {
   let start = 0;
   for (let line = 0; line < count; line++) {
@@ -134,7 +134,7 @@ export function withoutLines(text: string, count: number): string {
   return text.slice(start);
 }
 
-/** The rows of a table in memory, as fields. */
+/** Splits a table in memory into rows and fields. */
 export function parsedTable(text: string, name: string, options: LayoutOptions, parse: ParseCsv): TableRow[] {
   const layout = layoutOf(text.slice(0, firstBytes), text.length <= firstBytes, name, options);
   const { linesBefore } = layout;

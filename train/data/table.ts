@@ -1,21 +1,21 @@
 /**
- * @file The rows of a table, one after the other, as numbers: which columns are read, what they are called, and what is
- * said where a field is no number. Rows come from memory or, piece by piece, from a file of any length: all are looked at
- * once before any is read, since one row may tell how the numbers of all others are written.
+ * @file Reads the rows of a table as numbers: chooses and names its columns, and explains invalid fields. Rows come from
+ * memory or, in chunks, from a file of any length: all are inspected once before any is converted, since a single row can
+ * show how the numbers of all others are written.
  *
- * A column whose first field under the header is a date or a time of day is skipped: the order of the rows is their time.
+ * A column whose first field under the header is a date or a time of day is skipped: rows are in the order of time.
  */
 import { at, expectArgument, UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { type Decimal, decimals, isDate, isMissing, isNumeral, readingsOf } from "./field.ts";
 
-/** Which columns of a table are read, and how. */
+/** Options of reading a table. */
 export interface TableOptions {
-  /** Their names, or their numbers from 1 on; without it all that are not dates. */
+  /** Names of the columns to read, or their numbers from 1 on; by default all that are not dates. */
   readonly columns?: readonly string[] | undefined;
-  /** What stands before the decimals of a number; found in the fields where they tell. */
+  /** The decimal separator of numbers; detected by default. */
   readonly decimal?: Decimal | undefined;
-  /** What a missing value is: refused by default; with `last` it is the one before it. */
+  /** How to treat a missing value: an error by default; `last` repeats the value before it. */
   readonly missing?: "last" | undefined;
 }
 
@@ -27,7 +27,7 @@ export interface TableRow {
   readonly line: number;
 }
 
-/** A field that tells how numbers are written. */
+/** A field that shows how numbers are written. */
 interface Evidence {
   readonly line: number;
   readonly title: string;
@@ -42,11 +42,11 @@ export class TableReader {
   #first: number | undefined;
   #names: readonly string[] = [];
   #isNamed = false;
-  /** Positions of the columns that are read; known from the first row of numbers on. */
+  /** Positions of the columns that are read; set at the first row of numbers. */
   #read: readonly number[] | undefined;
   /** Positions of columns with neither a name nor a value. */
   #empty: readonly number[] = [];
-  /** The first line that was blank: only blank ones may follow. */
+  /** The first blank line: only blank lines can follow. */
   #blank: number | undefined;
   readonly #evidence: Partial<Record<Decimal | "either", Evidence>> = {};
   #decimal: Decimal | undefined;
@@ -59,7 +59,7 @@ export class TableReader {
     this.#decimal = options.decimal;
   }
 
-  /** Names of all columns of a table whose first row this is. */
+  /** Names of all columns of a table with this first row. */
   static namesIn(row: TableRow, name: string): readonly string[] {
     const reader = new TableReader(name);
     reader.#begin(row.fields, row.line);
@@ -71,17 +71,17 @@ export class TableReader {
     return (this.#read ?? []).map((position) => at(this.#names, position));
   }
 
-  /** Names of the columns that are not, because they hold dates or nothing, or were not asked for. */
+  /** Names of the columns that are not read, because they hold dates or nothing, or were not asked for. */
   get skipped(): readonly string[] {
     return this.#names.filter((_, position) => !this.#read?.includes(position));
   }
 
-  /** The last fields that were looked at, of the columns that are read: what a missing value after them is. */
+  /** The last inspected field of each column that is read; it replaces a missing value after it. */
   get last(): readonly string[] {
     return this.#last;
   }
 
-  /** Rows that were looked at before, as numbers; `before` is what `last` was ahead of them. */
+  /** Converts inspected rows to numbers; `before` is the value of `last` before the first of them. */
   numbersOf(rows: readonly TableRow[], before: readonly string[] = []): readonly (readonly number[])[] {
     const positions = this.#read ?? [];
     let last = before;
@@ -91,7 +91,7 @@ export class TableReader {
     });
   }
 
-  /** Looks at the next row: whether it is one of numbers, and neither blank nor names the columns. */
+  /** Inspects the next row. Returns whether it holds numbers: it is neither blank nor the header. */
   look({ fields: given, line }: TableRow): boolean {
     const other = given.find((field) => typeof field !== "string");
     expectArgument(other === undefined, `${this.#name}: a field of row ${line}`, other, "a text");
@@ -124,7 +124,7 @@ export class TableReader {
     return true;
   }
 
-  /** All rows have been looked at. Throws where there was none of numbers, or nothing tells how they are written. */
+  /** Ends the inspection. Throws if there was no row of numbers, or their notation stays ambiguous. */
   end(): void {
     if (this.#first === undefined)
       throw new UserError(`${this.#name} is empty; give it a row of numbers for each time step`);
@@ -134,7 +134,7 @@ export class TableReader {
       const { point: thousands, comma: decimals } = readingsOf(either.text);
       throw this.#fault(
         either.line,
-        `, ${either.title}: the field is ${shown(either.text)}, which is ${thousands} or ${decimals}, and no other field tells; say what its comma is (option decimal: point or comma)`,
+        `, ${either.title}: the field is ${shown(either.text)}, which means ${thousands} or ${decimals}, and no other field shows which; set option decimal to point or comma`,
       );
     }
     this.#decimal ??= comma === undefined ? "point" : "comma";
@@ -145,14 +145,14 @@ export class TableReader {
     this.#names = fields.map((field, i) => (this.#isNamed && field.trim() !== "" ? field.trim() : `column ${i + 1}`));
     const again = this.#names.find((name, i) => this.#names.indexOf(name) < i);
     if (again === undefined) return;
-    throw this.#fault(line, `: two columns are called ${shown(again)}; give each a name of its own`);
+    throw this.#fault(line, `: two columns are called ${shown(again)}; give each its own name`);
   }
 
   #filled(field: string, last: string | undefined): string {
     return this.#options.missing === "last" && isMissing(field) ? (last ?? field) : field;
   }
 
-  /** As many fields as there are columns: one more or less at the end, and empty, is a separator too many. */
+  /** Returns one field for each column: an empty field more or less at the end comes from a trailing separator. */
   #trimmed(fields: readonly string[], line: number): readonly string[] {
     const width = this.#names.length;
     const isEmpty = (text: string | undefined) => text?.trim() === "";
@@ -166,7 +166,7 @@ export class TableReader {
     const hint =
       fields.length < width
         ? ""
-        : "; a field with a separator in it must be in quotes, and a decimal comma be told (options separator and decimal)";
+        : "; put a field with a separator into quotes, or set the options separator and decimal";
     throw this.#fault(
       line,
       `: expected ${width} ${width === 1 ? "field" : "fields"}, as in line ${this.#first}, got ${fields.length}${hint}`,
@@ -185,7 +185,7 @@ export class TableReader {
       return;
     }
     if (point === comma) return;
-    // "1.234" is what it seems to be, unless a field elsewhere has a decimal comma.
+    // "1.234" has a decimal point, unless a field elsewhere has a decimal comma.
     const says =
       point === undefined ? "comma" : comma === undefined ? "point" : text.includes(",") ? "either" : undefined;
     if (says === undefined) return;
@@ -195,7 +195,7 @@ export class TableReader {
     const [earlier, later] = one.line <= other.line ? [one, other] : [other, one];
     throw this.#fault(
       later.line,
-      `, ${later.title}: the field is ${shown(later.text)} and in line ${earlier.line}, ${earlier.title}, it is ${shown(earlier.text)}: one with a decimal point and one with a decimal comma; write them alike`,
+      `, ${later.title}: the field is ${shown(later.text)} and in line ${earlier.line}, ${earlier.title}, it is ${shown(earlier.text)}: one has a decimal point and one a decimal comma; use one of them everywhere`,
     );
   }
 
@@ -203,16 +203,16 @@ export class TableReader {
     const what = text === "" ? "is empty" : `is ${shown(text)}`;
     const hint = isMissing(text)
       ? this.#options.missing === "last"
-        ? ", and there is none before it to repeat"
-        : " (option missing: last repeats the one before)"
+        ? ", and there is no earlier value to repeat"
+        : " (option missing: last repeats the previous value)"
       : isNumeral(text)
-        ? " that float32 holds"
+        ? " in the range of float32"
         : isDate(text)
-          ? ", and dates are not read"
+          ? ", and dates cannot be read"
           : /^[^\d.,]*[\d.,]+[^\d.,]*$/.test(text)
-            ? ": take currencies and units out of it, or leave the column out (option columns)"
+            ? ": remove currencies and units, or leave the column out (option columns)"
             : /[;\t| ]/.test(text)
-              ? "; name what separates the fields (option separator)"
+              ? "; name the separator of the fields (option separator)"
               : "";
     return this.#fault(line, `, ${title}: the field ${what}; expected a number${hint}`);
   }
@@ -223,7 +223,7 @@ export class TableReader {
     const text = fields.find((field) => field.trim() !== "") ?? "";
     return this.#fault(
       blank,
-      `: the line is empty, and ${shown(text)} follows in line ${line}; take out empty lines, and what is not of the table`,
+      `: the line is empty, and ${shown(text)} follows in line ${line}; remove empty lines, and text that is not part of the table`,
     );
   }
 
@@ -235,7 +235,7 @@ export class TableReader {
       this.#empty = fields.flatMap((field, i) => (isEmpty(i) && field.trim() === "" ? [i] : []));
       const numeric = fields.flatMap((field, i) => (isDate(field, titleOf(i)) || this.#empty.includes(i) ? [] : [i]));
       if (numeric.length > 0) return numeric;
-      throw this.#fault(line, ": all fields are dates; a series needs a column of numbers beside them");
+      throw this.#fault(line, ": all fields are dates; a series needs a column of numbers as well");
     }
     const positions = asked.map((column) => this.#position(column));
     const again = positions.findIndex((position, i) => positions.indexOf(position) < i);

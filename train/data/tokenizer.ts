@@ -1,14 +1,14 @@
 /**
- * @file Tokens of a tokenizer that was made elsewhere, such as byte-pair encoding (Sennrich, Haddow & Birch 2016): the
- * vocabulary of a tokenizer.json, the format of Hugging Face's tokenizers, which most tools write. The package that reads
- * it is loaded when it is needed.
+ * @file The vocabulary of an existing tokenizer, such as byte-pair encoding (Sennrich, Haddow & Birch 2016), from a
+ * tokenizer.json, the format of Hugging Face's tokenizers, which most tools write. The package that reads it is loaded on
+ * demand.
  */
 import { messageOf, oneLine, UserError } from "../../compiler/graph/errors.ts";
 import type { SavedModel } from "../files/model-file.ts";
 import { byteVocabulary } from "./bytes.ts";
 import { type Vocabulary, vocabularyFrom } from "./text.ts";
 
-/** The vocabulary of a tokenizer.json; `name` is what messages call it. */
+/** The vocabulary of a tokenizer.json; `name` is its name in messages. */
 export async function tokenizerVocabulary(json: string, name: string): Promise<Vocabulary> {
   const { Tokenizer } = await import("@huggingface/tokenizers");
   let tokenizer: InstanceType<typeof Tokenizer>;
@@ -17,7 +17,7 @@ export async function tokenizerVocabulary(json: string, name: string): Promise<V
     tokenizer = new Tokenizer(JSON.parse(json) as object, {});
     pieces = tokenizer.get_vocab(true);
   } catch (cause) {
-    throw new UserError(`${name} is no tokenizer.json: ${oneLine(messageOf(cause))}`, { cause });
+    throw new UserError(`${name} is not a tokenizer.json: ${oneLine(messageOf(cause))}`, { cause });
   }
   const characters: string[] = [];
   for (const [piece, token] of pieces) characters[token] = piece;
@@ -35,7 +35,7 @@ export async function tokenizerVocabulary(json: string, name: string): Promise<V
   };
 }
 
-/** A token may be part of a character, and what it adds may depend on those before it: so some are decoded together. */
+/** Decodes some tokens together: a token can be part of a character, and its text can depend on the tokens before. */
 function speaker(decode: (tokens: readonly number[]) => string, prompt: readonly number[]): (token: number) => string {
   let [before, pending]: [readonly number[], readonly number[]] = [prompt, []];
   return (token) => {
@@ -48,7 +48,7 @@ function speaker(decode: (tokens: readonly number[]) => string, prompt: readonly
   };
 }
 
-/** The vocabulary with which a model was trained on text. */
+/** The vocabulary of a model that was trained on text. */
 export async function vocabularyOfModel(
   model: Pick<SavedModel, "vocabulary" | "tokens" | "tokenizer">,
 ): Promise<Vocabulary> {

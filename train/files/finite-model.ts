@@ -1,9 +1,9 @@
-/** @file Models hold finite numbers alone: what is NaN or infinite was not learned, and makes all that is computed from it so. */
+/** @file Rejects models with NaN or infinite numbers: every result of such a model would be NaN or infinite too. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import type { TrainingRecord } from "./model-fields.ts";
 
-/** Throws a UserError that names the first array of which a number is not finite in f32. */
+/** Throws a UserError that names the first array with a number that is not finite in f32. */
 export function checkFiniteArrays(arrays: Readonly<Record<string, NdArray>>): void {
   for (const [name, { data }] of Object.entries(arrays)) {
     const bad = data.filter((value) => !isFiniteInF32(value));
@@ -15,14 +15,14 @@ export function checkFiniteArrays(arrays: Readonly<Record<string, NdArray>>): vo
   }
 }
 
-/** Throws a UserError where a loss of the run that made a model is not finite: nothing was learned that is worth a file. */
+/** Throws a UserError if a loss in the training record is not finite: such a model is not worth saving. */
 export function checkFiniteRecord(training: TrainingRecord): void {
   const bad = Object.entries(training).find(([, value]) => typeof value === "number" && !isFiniteInF32(value));
   if (bad === undefined) return;
-  throw new UserError(`training.${bad[0]} is ${bad[1]}; keep weights of a step whose loss was finite instead`);
+  throw new UserError(`training.${bad[0]} is ${bad[1]}; save the weights of a step with a finite loss instead`);
 }
 
-/** Whether a device, which computes in f32, has it as a finite number. */
+/** Whether a number is finite in f32, in which devices compute. */
 export function isFiniteInF32(value: number): boolean {
   return Number.isFinite(Math.fround(value));
 }

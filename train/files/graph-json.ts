@@ -1,7 +1,7 @@
 /**
- * @file Graphs as versioned JSON, for model files. A graph is plain data already; what this file adds is distrust. Every
- * field of what was read is checked against a schema before `verify` checks what it means, so a file that was made up
- * ends in one line and not in a crash somewhere else.
+ * @file Graphs as versioned JSON, for model files. A graph is plain data already; this file adds validation. Every field is
+ * checked against a schema before `verify` checks its meaning, so a malicious or damaged file ends in a one-line error and
+ * not in a crash elsewhere.
  */
 import { canonicalDim, type Dim, dimCoefficient, type Shape, sizeOf, symbolsOf } from "../../compiler/graph/dim.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
@@ -11,27 +11,27 @@ import { type AttrKind, type AttrTypes, isOpName, type OpForm, opSchema } from "
 import { verify } from "../../compiler/ops/verify.ts";
 import { repeatedKey } from "./repeated-key.ts";
 
-/** Raised whenever a graph of an older version would be read wrongly. */
+/** Increased whenever a graph of an older version would be read wrongly. */
 export const graphVersion = 1;
 
-/** Scans may be nested, but no deeper than this. */
+/** Maximum nesting depth of scans. */
 const deepest = 8;
-/** Elements of one value at batch 1: a graph that wants more would only exhaust memory. */
+/** Maximum number of elements of one value at batch 1: more would only exhaust memory. */
 const largest = 2 ** 28;
 
-/** Nodes of one graph, bodies of its scans not counted: above it no tool here is of use. */
+/** Maximum number of nodes of one graph, without the bodies of its scans: compiling more is not practical. */
 const mostNodes = 20_000;
 
-/** Source lines are left out: they tell of the disk of the author. */
+/** A graph as JSON, without source lines: they would reveal paths on the author's disk. */
 export function encodeGraph(graph: Graph): string {
   return textWithGraphs({ version: graphVersion, graph }, { sites: false });
 }
 
-/** A document that holds graphs, as JSON that `graphFrom` reads; with or without the lines their nodes come from. */
+/** A document that contains graphs, as JSON that `graphFrom` reads; with or without the source lines of nodes. */
 export function textWithGraphs(document: object, { sites }: { readonly sites: boolean }): string {
   return JSON.stringify(document, (key, value: unknown) => {
     if (key === "sites" && !sites) return undefined;
-    // JSON has no word for these numbers.
+    // JSON cannot represent these numbers.
     return typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
       ? { number: Object.is(value, -0) ? "-0" : String(value) }
       : value;
@@ -39,8 +39,8 @@ export function textWithGraphs(document: object, { sites }: { readonly sites: bo
 }
 
 /**
- * The graph in a text made by `encodeGraph`, verified. `symbols` are the dimensions that may be symbolic. Throws a
- * UserError of one line otherwise.
+ * Reads and verifies a graph written by `encodeGraph`. `symbols` are the allowed symbolic dimensions. Throws a UserError of
+ * one line if it is invalid.
  */
 export function decodeGraph(text: string, symbols: readonly string[]): Graph {
   let value: unknown;
@@ -59,7 +59,7 @@ export function decodeGraph(text: string, symbols: readonly string[]): Graph {
   return graphFrom(graph, symbols);
 }
 
-/** The graph in a part of a document that JSON.parse gave, verified; a UserError of one line otherwise. */
+/** Reads and verifies a graph in a document from JSON.parse; throws a UserError of one line if it is invalid. */
 export function graphFrom(value: unknown, symbols: readonly string[]): Graph {
   return verify(new Decoder(new Set(symbols)).graph(value, "graph", 0));
 }
@@ -93,7 +93,7 @@ const real: Check<number> = (_, value, where) => {
     : wrong(where, "a number");
 };
 
-/** Each kind of attribute that an op may have. */
+/** One check for each kind of attribute. */
 const checkOf: { readonly [K in AttrKind]: Check<AttrTypes<Graph>[K]> } = {
   text,
   number: real,
@@ -132,7 +132,7 @@ class Decoder {
     });
   }
 
-  /** Files of models have none. JSON writes null for a node without a line. */
+  /** Model files have no sites. In JSON a node without a line has null. */
   sites(value: unknown, where: string, length: number): (Site | undefined)[] {
     if (value === undefined) return new Array<undefined>(length).fill(undefined);
     const list = asList(value, where);
@@ -147,7 +147,7 @@ class Decoder {
     const ids = counts(this, operands, `${where}.operands`, depth);
     const given = asRecord(attrs, `${where}.attrs`);
     const stranger = Object.keys(given).find((key) => !Object.hasOwn(form.attrs, key));
-    if (stranger !== undefined) wrong(`${where}.attrs`, `none but the attributes of ${op}`);
+    if (stranger !== undefined) wrong(`${where}.attrs`, `only the attributes of ${op}`);
     const checked = Object.entries(form.attrs).map(([key, kind]) => {
       return [key, checkOf[kind](this, given[key], `${where}.${key}`, depth)] as const;
     });
@@ -179,7 +179,7 @@ class Decoder {
     const isDim = typeof value === "number" || (typeof value === "string" && value.length <= 100);
     if (!isDim || canonicalDim(value) !== value || dimCoefficient(value) > largest) return wrong(where, "a dimension");
     const stranger = symbolsOf(value).find((symbol) => !this.#symbols.has(symbol));
-    return stranger === undefined ? value : wrong(where, `no symbols but ${[...this.#symbols].join(", ")}`);
+    return stranger === undefined ? value : wrong(where, `only the symbols ${[...this.#symbols].join(", ")}`);
   }
 }
 

@@ -1,9 +1,9 @@
-/** @file The metadata of a model file, of which nothing is believed: its fields, and what each of them must be. */
+/** @file Reads and validates the metadata fields of a model file. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { Normalisation } from "../data/normalisation.ts";
 import { repeatedKey } from "./repeated-key.ts";
 
-/** Facts about a training run: numbers and short texts by name, such as steps, loss, valLoss, seed. */
+/** Facts about a training run: numbers and short texts by name, such as steps, loss, valLoss and seed. */
 export type TrainingRecord = Readonly<Record<string, number | string>>;
 
 /** Texts by key, most of them JSON. */
@@ -34,12 +34,12 @@ export class Fields {
   }
 }
 
-/** Says that a field is not what it must be. */
+/** Throws a UserError about an invalid field. */
 export function damaged(key: string, expected: string): never {
   throw new UserError(`its ${key} is missing or damaged; expected ${expected}`);
 }
 
-/** How large a network is. */
+/** The sizes of a network. */
 export interface Sizes {
   readonly units: number;
   readonly layers: number;
@@ -55,11 +55,11 @@ export const isNames = (value: unknown): value is readonly string[] =>
 const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const longestName = 200;
 
-/** What a name is read as again: cells may be called anything, and a file keeps what can be shown. */
+/** A name without unprintable characters, shortened: cells can have any name, but a file stores only printable ones. */
 export const printableName = (name: string): string =>
   [...name.replace(unprintable, "?")].slice(0, longestName).join("") || "?";
 
-/** Whether a file's name of a cell may stand in a message. */
+/** Whether a name from a file is safe to print in a message. */
 export const isPrintableName = (name: string): boolean => printableName(name) === name;
 
 export const isVocabulary = (value: unknown): value is readonly string[] =>

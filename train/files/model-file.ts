@@ -1,21 +1,21 @@
 /**
- * @file Model files: a safetensors file whose tensors are the parameters by path, and whose metadata holds all else that
- * using the model takes. What is computed is stored as a graph, so a model of a user's cell goes on working when the
- * cell's source is gone, and loading one never runs code.
+ * @file Model files: safetensors files whose tensors are the parameters by path, and whose metadata holds everything else
+ * that is needed to run the model. The computation is stored as a graph, so a model of a user's cell works without the
+ * cell's source, and loading a model never runs code.
  *
  *   format "cellgrad"   version "1"   kind "text" | "series" | "regression" | "classifier" | "objective"
- *   graph (see graph-json.ts): of networks the streaming step, of an objective the prediction of whole sequences
+ *   graph (see graph-json.ts): the streaming step of a network, or the prediction of whole sequences of an objective
  *   parameters [path, …] in the order of the arena
- *   networks:    cell   sizes {units, layers, embed?}   vocabulary ["a", …] (text)   columns ["x", …] and perhaps
+ *   networks:    cell   sizes {units, layers, embed?}   vocabulary ["a", …] (text)   columns ["x", …] and optionally
  *                normalisation {mean, deviation} (series)   either, and targets ["y", …] (regression) or classes ["y", …]
- *                (classifier; files of before say regression and have the classes as targets)
+ *                (classifier; older files have the kind regression and store the classes as targets)
  *   objectives:  name   symbols ["B", "T", …] of its inputs   outputs ["output", …]   any of the labels above
- *   tokens "bytes" where the symbols are not characters but bytes, or tokenizer, the text of a tokenizer.json, where they
- *   are tokens of one
- *   training {steps, loss, …}   tuned {tuning, adapter, …} where a tuning was searched for (see tuned.ts)   run {steps, …} of
- *   the run that can be gone on with (see run-record.ts)                                                    all as JSON
- *   checkpoint ["parameters", "slots/…", "step"] where training can go on from the file: names of the trainer's arrays,
- *   whose tensors are called checkpoint/NAME. The parameters are there again, since those of the model may be an average.
+ *   tokens "bytes" if the symbols are bytes instead of characters, or tokenizer, the text of a tokenizer.json, if they are
+ *   its tokens
+ *   training {steps, loss, …}   tuned {tuning, adapter, …} after a search for a tuning (see tuned.ts)   run {steps, …} if the
+ *   run can be resumed (see run-record.ts)                                                              all as JSON
+ *   checkpoint ["parameters", "slots/…", "step"] if training can resume from the file: names of the trainer's arrays, whose
+ *   tensors are named checkpoint/NAME. It repeats the parameters, since those of the model can be an average.
  */
 import { expectArgument, UserError } from "../../compiler/graph/errors.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
@@ -62,19 +62,19 @@ import { checkedTuned, onlyTuned } from "./tuned.ts";
 const format = "cellgrad";
 const formatVersion = "1";
 
-/** What all models have. */
+/** The fields that all models have. */
 interface ModelParts extends ModelSource, ModelLabels {
   /** The weights, by path. */
   readonly parameters: Readonly<Record<string, NdArray>>;
-  /** How it was trained, for people. */
+  /** How it was trained; information only. */
   readonly training?: TrainingRecord;
-  /** What training goes on from, for `trainer.restore`: weights, optimizer slots (averages among them) and step count. */
+  /** The checkpoint for `trainer.restore`: weights, optimizer slots (including averages) and step count. */
   readonly checkpoint?: Checkpoint;
-  /** The run so far, for those who go on with it. */
+  /** The run so far, for resuming it. */
   readonly run?: RunRecord;
 }
 
-/** A trained network: the traced step with its weights, and what it was trained on. */
+/** A trained network: the traced step with its weights, and labels of its inputs and outputs. */
 export interface SavedNetwork extends ModelParts {
   /** What it was trained to do. */
   readonly kind: NetworkKind;
@@ -82,29 +82,29 @@ export interface SavedNetwork extends ModelParts {
   readonly graph: Graph;
   /** Its graph is a time step. */
   readonly form?: "step";
-  /** Name of the cell; of different ones all names, such as `gru + lstm`. */
+  /** Name of the cell; with different cells all names, such as `gru + lstm`. */
   readonly cell: string;
   /** Units of each layer. */
   readonly units: number;
   /** Number of layers. */
   readonly layers: number;
-  /** Width of the embedding; of texts only. */
+  /** Width of the embedding; texts only. */
   readonly embed?: number;
-  /** The cell says what it is. */
+  /** Absent: a network is named by its cell. */
   readonly name?: undefined;
 }
 
-/** A trained objective of one's own: what it predicts, with its weights. */
+/** A trained custom objective: the graph of its prediction, with its weights. */
 export interface SavedObjective extends ModelParts {
-  /** That it is no network. */
+  /** Marks an objective that is not a network. */
   readonly kind: "objective";
-  /** (parameters, state/…, what it reads) -> (state/…, what it gives), with B and T symbolic. */
+  /** (parameters, state/…, inputs) -> (state/…, outputs), with B and T symbolic. */
   readonly graph: Graph;
-  /** Its graph goes over whole sequences. */
+  /** Its graph computes whole sequences. */
   readonly form: "sequence";
-  /** The name that `objective` was given. */
+  /** The name passed to `objective`. */
   readonly name: string;
-  /** What it is made of is known to its code alone. */
+  /** Absent: only its code knows its structure. */
   readonly cell?: undefined;
   /** As `cell`. */
   readonly units?: undefined;
@@ -114,10 +114,10 @@ export interface SavedObjective extends ModelParts {
   readonly embed?: undefined;
 }
 
-/** A trained model: what `createPredictor`, `createStream`, `modelToOnnx` and `encodeModel` take. */
+/** A trained model, as `createPredictor`, `createStream`, `modelToOnnx` and `encodeModel` accept it. */
 export type SavedModel = SavedNetwork | SavedObjective;
 
-/** Facts about a model beside what it computes and its weights. */
+/** The fields of a model besides its graph and weights. */
 export type ModelDetails = ModelLabels & Pick<SavedModel, "training" | "tuned" | "checkpoint" | "run">;
 
 const ofDetails = {
@@ -134,16 +134,16 @@ const ofDetails = {
   run: "object",
 } as const;
 
-/** A network with its numbers, ready to be written, streamed, or asked for predictions. */
+/** Makes a model of a network and its weights, for files, streams and predictions. */
 export function savedModel(
   network: Network,
   parameters: Readonly<Record<string, NdArray>>,
   details?: ModelDetails,
 ): SavedNetwork;
 /**
- * Of an objective it is what its `predict` gives.
+ * The model of an objective computes its `predict`.
  *
- * @throws UserError where the objective has no `predict`.
+ * @throws UserError if the objective has no `predict`.
  */
 export function savedModel(
   objective: Objective,
@@ -171,16 +171,16 @@ export function savedModel(
 }
 
 /**
- * The bytes of a safetensors file that `decodeModel` and any reader of safetensors can read.
+ * Returns the bytes of a safetensors file that `decodeModel` and any reader of safetensors can read.
  *
- * @throws UserError where a weight or a loss is not finite, and where a model lacks what reading it takes, such as the
- * vocabulary of text, or holds what its kind does not keep.
+ * @throws UserError if a weight or a loss is not finite, if a field that reading needs is missing, such as the vocabulary of
+ * text, or if the model has a field that its kind does not store.
  */
 export function encodeModel(model: SavedModel): Uint8Array {
   return encodeTensors(partsOf(model));
 }
 
-/** Throws what `encodeModel` would, before a training is begun whose weights could not be kept. */
+/** Throws like `encodeModel`, before training starts: its weights could not be saved. */
 export function checkSavable(model: SavedModel): void {
   partsOf(model);
 }
@@ -190,7 +190,7 @@ function partsOf(model: SavedModel): TensorFile {
     typeof model?.kind === "string",
     "encodeModel: the model",
     model,
-    "what savedModel(network, parameters) gives",
+    "the result of savedModel(network, parameters)",
   );
   const { vocabulary, columns, normalisation, targets, classes, training, tuned, checkpoint } = model;
   const tensors = { ...model.parameters, ...checkpointTensors(checkpoint ?? {}, model.parameters) };
@@ -228,7 +228,7 @@ function partsOf(model: SavedModel): TensorFile {
   return { tensors, metadata };
 }
 
-/** Refuses what the reader would refuse, or not give back: a file that cannot be read is found out too late. */
+/** Throws if the reader would fail or lose a field: otherwise the user would notice too late, when loading the file. */
 function checkReadable(model: SavedModel, tensors: TensorFile["tensors"], metadata: TensorFile["metadata"]): void {
   let read: SavedModel;
   try {
@@ -236,21 +236,23 @@ function checkReadable(model: SavedModel, tensors: TensorFile["tensors"], metada
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(
-      `the model is not written, since it could not be read again: ${error.message} (savedModel takes the vocabulary of texts or the columns of rows, and the targets of what is found or the classes)`,
+      `the model is not written, since it could not be read again: ${error.message} (savedModel accepts the vocabulary of texts or the columns of rows, and the targets of a regression or the classes)`,
     );
   }
   const given: Readonly<Record<string, unknown>> = { ...model };
   const lost = Object.keys(given).find((key) => given[key] !== undefined && !(key in read));
   if (lost !== undefined)
-    throw new UserError(`the model is not written, since a model of kind ${model.kind} keeps no ${lost}; leave it out`);
+    throw new UserError(
+      `the model is not written, since a model of kind ${model.kind} does not store ${lost}; leave it out`,
+    );
 }
 
-/** Whether a file says that it is a model, and not weights alone; it may still be damaged. */
+/** Whether a file is marked as a model, not just weights; it can still be damaged. */
 export function isModelFile({ metadata }: TensorFile): boolean {
   return metadata.format === format;
 }
 
-/** Reads a model; `name` is what messages call the file. Throws a UserError of one line where anything is wrong. */
+/** Reads a model; `name` is the file's name in messages. Throws a UserError of one line if it is invalid. */
 export function decodeModel(bytes: Uint8Array, name: string): SavedModel {
   const { tensors, metadata } = decodeTensors(bytes, name);
   try {
@@ -271,8 +273,8 @@ function readModel(tensors: Readonly<Record<string, NdArray>>, metadata: Readonl
   }
   const kind = fields.text("kind");
   if (kind !== "objective" && !isNetworkKind(kind))
-    throw new UserError("its kind is none of text, series, regression, classifier and objective");
-  const sizes = kind === "objective" ? undefined : fields.read("sizes", "units, layers and perhaps embed", isSizes);
+    throw new UserError("its kind is unknown; expected text, series, regression, classifier or objective");
+  const sizes = kind === "objective" ? undefined : fields.read("sizes", "units, layers and optionally embed", isSizes);
   const paths = fields.read("parameters", "a list of different names", isNames);
   checkFiniteArrays(tensors);
   const arena = arenaOf(paths.map((path) => ({ path, shape: shapeOf(path, tensors) })));

@@ -1,6 +1,6 @@
 /**
- * @file What each kind of model keeps of what its numbers mean, and what its graph must take and give for that. Of networks
- * the graph is a time step; of an objective it is the prediction of whole sequences, and all labels are optional.
+ * @file The labels that each kind of model stores, and the inputs and outputs that its graph must have. The graph of a
+ * network is a time step; that of an objective is the prediction of whole sequences, and all its labels are optional.
  */
 import { formatShape, isSymbol, type Shape, sameShape, symbolsOf } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
@@ -11,32 +11,32 @@ import { isRead } from "../model-source.ts";
 import type { NetworkKind } from "../networks.ts";
 import { damaged, type Fields, isNames, isNormalisation, isTexts, isVocabulary } from "./model-fields.ts";
 
-/** What is known of the numbers that a model reads and gives. */
+/** Labels of the inputs and outputs of a model. */
 export interface ModelLabels {
-  /** Of text, or of a classifier of texts: the character of each token, or what stands for it where tokens are not characters. */
+  /** Text, and classifiers of texts: the character of each token, or its name if tokens are not characters. */
   readonly vocabulary?: readonly string[];
-  /** Of text whose tokens are bytes. */
+  /** Set if the tokens of a text are bytes. */
   readonly tokens?: "bytes";
-  /** Of text whose tokens are those of a tokenizer: its tokenizer.json. */
+  /** The tokenizer.json, if the tokens of a text come from a tokenizer. */
   readonly tokenizer?: string;
-  /** Of rows of numbers: the names of the features that are read. */
+  /** Rows of numbers: the names of the input features. */
   readonly columns?: readonly string[];
   /** How the columns were normalised. */
   readonly normalisation?: Normalisation;
-  /** Of a regression: the names of what is found. */
+  /** Regression: the names of the outputs. */
   readonly targets?: readonly string[];
-  /** Of a classifier: the names of the classes. */
+  /** Classifier: the names of the classes. */
   readonly classes?: readonly string[];
 }
 
-/** What a network's file says of its numbers, and the widths of x (none where it is tokens) and output. */
+/** The labels in a network's file, and the widths of x (undefined for tokens) and output. */
 interface NetworkDetails {
   readonly features: number | undefined;
   readonly outputs: number;
   readonly labels: ModelLabels;
 }
 
-/** Reads the labels of a network of a kind. */
+/** Reads the labels of each kind of network. */
 export const networkDetails: Readonly<Record<NetworkKind, (fields: Fields) => NetworkDetails>> = {
   text: textDetails,
   series: seriesDetails,
@@ -76,7 +76,7 @@ function textLabels(fields: Fields): ModelLabels {
   };
 }
 
-/** Rows of numbers, or texts. */
+/** The labels of a network that reads rows of numbers or texts. */
 function readDetails(fields: Fields): NetworkDetails {
   const isText = fields.text("columns") === undefined && fields.text("vocabulary") !== undefined;
   return (isText ? textDetails : seriesDetails)(fields);
@@ -96,7 +96,7 @@ function normalisationOf(fields: Fields, width: number | undefined): Pick<ModelL
   return normalisation === undefined ? {} : { normalisation };
 }
 
-/** The labels of an objective, each of which may be absent. */
+/** The labels of an objective; all are optional. */
 export function objectiveLabels(fields: Fields): ModelLabels {
   const columns = fields.optional("columns", "a list of texts", isTexts);
   const targets = fields.optional("targets", "a list of texts", isTexts);
@@ -110,7 +110,7 @@ export function objectiveLabels(fields: Fields): ModelLabels {
   };
 }
 
-/** The graph of a network must take and give what a stream feeds and reads, and nothing else. */
+/** Checks that the graph of a network has exactly the inputs and outputs of a streaming step. */
 export function checkStep(graph: Graph, arena: Arena, features: number | undefined, width: number): void {
   const { inputs, outputs, states } = signatureOf(graph, arena);
   if (features === undefined) expectAval("input x", inputs.get("x"), "i32", ["B"]);
@@ -121,7 +121,7 @@ export function checkStep(graph: Graph, arena: Arena, features: number | undefin
   expectAval(`output ${states.length}`, outputs[states.length], "f32", ["B", width]);
 }
 
-/** The graph of an objective's prediction: sizes follow from what it reads, and every output has its name. */
+/** Checks the graph of an objective's prediction: its inputs determine all sizes, and every output has a name. */
 export function checkPrediction(
   graph: Graph,
   arena: Arena,
@@ -138,7 +138,7 @@ export function checkPrediction(
   if (unknown !== undefined) throw new UserError(`no input of its graph has an axis ${JSON.stringify(unknown)}`);
 }
 
-/** Symbols that the inputs of a graph have, whose sizes are known when it runs. */
+/** The symbols in the input shapes of a graph; their sizes are known when it runs. */
 export function symbolsOfInputs(graph: Graph): readonly string[] {
   const shapes = graph.inputs.map((id) => at(graph.nodes, id).aval.shape);
   return [...new Set(shapes.flat().flatMap(symbolsOf))].sort();

@@ -1,14 +1,13 @@
 /**
- * @file JSON in which an object names a key twice means one thing to one reader and another to the next: `JSON.parse`
- * takes the last, others the first. What is checked by one and used by another must have one meaning, so such files are
- * refused.
+ * @file Rejects JSON with a repeated key, which parsers read differently: `JSON.parse` uses the last value, others the first.
+ * A file that one parser checks and another one uses must have a single meaning.
  */
 
 const [quote, backslash] = [0x22, 0x5c];
 
-/** A key that some object of a valid JSON text has twice, however it is escaped; undefined where none has. */
+/** Returns a key that an object of a valid JSON text has twice, in any escaping; undefined if there is none. */
 export function repeatedKey(text: string): string | undefined {
-  /** Keys of the objects around the place, innermost last; lists have none. */
+  /** Keys of the objects around the current position, innermost last; undefined for lists. */
   const open: (Set<string> | undefined)[] = [];
   let lastText = "";
   for (let i = 0; i < text.length; i++) {
@@ -33,7 +32,7 @@ export function repeatedKey(text: string): string | undefined {
   return undefined;
 }
 
-/** The place behind the closing quote of the text that opens at `start`. */
+/** The position after the closing quote of the string that opens at `start`. */
 function endOfText(text: string, start: number): number {
   let i = start + 1;
   while (i < text.length && text.charCodeAt(i) !== quote) i += text.charCodeAt(i) === backslash ? 2 : 1;

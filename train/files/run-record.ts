@@ -1,34 +1,34 @@
-/** @file What a model keeps of the run that made it, so that the run can be gone on with; read back with distrust. */
+/** @file The record of a training run in a model file, from which the run can be resumed; reading validates it. */
 import { UserError } from "../../compiler/graph/errors.ts";
 
 /** A run of training so far. */
 export interface RunRecord {
-  /** Updates that were made. */
+  /** Number of updates so far. */
   readonly steps: number;
-  /** Updates that were planned: the length of the learning rate's schedule. */
+  /** Number of planned updates: the length of the learning rate's schedule. */
   readonly planned: number;
-  /** Rows of a batch, and its steps in time. */
+  /** Rows of a batch, and its time steps. */
   readonly batch: number;
   readonly time: number;
   readonly seed: number;
   readonly learningRate: number;
-  /** Names and numbers that say how weights are updated, such as the optimizer's name. */
+  /** Settings of the update rule, such as the optimizer's name. */
   readonly update: Readonly<Record<string, string | number>>;
-  /** What was read: another file, or a changed one, has other numbers here. */
+  /** Fingerprint of the training data: differs for another or a changed file. */
   readonly data: string;
-  /** How often the held-out loss is measured, in steps; and how many times in a row without improvement end the run. */
+  /** Steps between measurements of the held-out loss; and how many in a row without improvement end the run. */
   readonly every?: number;
   readonly patience?: number;
-  /** Batches that each measurement takes, at the most; 0 for all. */
+  /** Maximum number of batches for each measurement; 0 for all. */
   readonly evalBatches?: number;
-  /** The held-out losses that were measured, one every `every` steps. */
+  /** The measured held-out losses, one every `every` steps. */
   readonly losses: readonly number[];
 }
 
 const longestText = 200;
 const mostLosses = 1_000_000;
 
-/** Reads what a file says of a run. Throws a UserError of one line where it is none. */
+/** Reads a run record from a file. Throws a UserError of one line if it is invalid. */
 export function checkedRun(value: unknown): RunRecord {
   if (!isRecord(value)) return damaged("an object");
   const { steps, planned, batch, time, seed, learningRate, update, data, every, patience, losses } = value;

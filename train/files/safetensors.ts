@@ -1,20 +1,20 @@
 /**
  * @file The safetensors format (https://huggingface.co/docs/safetensors): a length, a JSON header, and raw tensors.
- * A codec of our own: the package of this name on npm is an unmaintained 0.0.1, and files come from strangers.
+ * A custom codec, since the npm package of this name is an unmaintained 0.0.1, and files can be malicious.
  *
  *   file    ::= length header data               length: 8 bytes, little-endian, of the header
  *   header  ::= JSON { name: entry, …, "__metadata__": { key: text, … } }, padded with spaces
  *   entry   ::= { "dtype": …, "shape": [ … ], "data_offsets": [begin, end] }        offsets count from where data starts
  *
- * The reader believes nothing: every length is checked against the bytes that are there before anything is allocated,
- * and the tensors must cover the data exactly, without holes, overlaps or a rest.
+ * The reader checks every length against the available bytes before it allocates anything, and the tensors must cover the
+ * data exactly, without holes, overlaps or a rest.
  */
 import { expectArgument, inWords, UserError } from "../../compiler/graph/errors.ts";
 import { arrayFault, holds, type NdArray, sizeOfNumbers } from "../../compiler/graph/ndarray.ts";
 import { repeatedKey } from "./repeated-key.ts";
 import { type Storage, storages } from "./tensor-storage.ts";
 
-/** What a safetensors file holds. */
+/** The contents of a safetensors file. */
 export interface TensorFile {
   /** Arrays by name. */
   readonly tensors: Readonly<Record<string, NdArray>>;
@@ -22,12 +22,12 @@ export interface TensorFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** A header begins with "{": the format says so, and it tells other files from damaged ones. */
+/** The format requires that the header begins with "{", which distinguishes other files from damaged ones. */
 const firstOfHeader = 0x7b;
 /** The limit of the reference implementation. */
 const longestHeader = 100_000_000;
 
-/** The bytes of a file; f32 numbers are rounded to f32. */
+/** Returns the bytes of a file; numbers of f32 tensors are rounded to f32. */
 export function encodeTensors({ tensors, metadata }: TensorFile): Uint8Array {
   expectArgument(
     typeof tensors === "object" && tensors !== null,
@@ -43,8 +43,8 @@ export function encodeTensors({ tensors, metadata }: TensorFile): Uint8Array {
 }
 
 /**
- * The file `bytes`, which messages call `name`, with these tensors in place of those of their names, and this metadata
- * beside its own. Every other tensor, and every one that holds the same numbers, stays as it is to the bit.
+ * The file `bytes` with its tensors replaced by those with the same name, and the metadata added; `name` is the file's name
+ * in messages. All other tensors, and those with equal numbers, keep their exact bytes.
  */
 export function withTensors(bytes: Uint8Array, name: string, { tensors, metadata }: TensorFile): Uint8Array {
   const { entries, metadata: before, data } = parseFile(bytes, name);
@@ -61,7 +61,7 @@ export function withTensors(bytes: Uint8Array, name: string, { tensors, metadata
 const isSame = (a: NdArray, b: NdArray) =>
   a.data.length === b.data.length && a.data.every((value, i) => Object.is(Math.fround(value), b.data[i]));
 
-/** A tensor as its bytes. */
+/** A tensor as bytes. */
 interface Part {
   readonly name: string;
   readonly code: string;
@@ -74,13 +74,14 @@ interface Part {
 function partOf([name, { dtype, shape, data }]: readonly [string, NdArray]): Part {
   if (name === "__metadata__") throw new UserError("a tensor cannot be called __metadata__");
   const [written] = Object.entries(storages).filter(([, { set, dtype: held }]) => set !== undefined && held === dtype);
-  // What is read back has to be what was written.
+  // Reading must return what was written.
   if (written === undefined || !isCounts(shape) || data?.length !== sizeOfNumbers(shape))
     throw new UserError(
-      `tensor ${quote(name)} is no array: its dtype, shape or numbers are missing or do not fit; make it with ndarray(shape, numbers, dtype)`,
+      `tensor ${quote(name)} is not an array: its dtype, shape or numbers are missing or do not match; make it with ndarray(shape, numbers, dtype)`,
     );
   const stranger = data.find((value) => !holds(dtype, value));
-  if (stranger !== undefined) throw new UserError(`tensor ${quote(name)} holds ${stranger}, which ${dtype} cannot`);
+  if (stranger !== undefined)
+    throw new UserError(`tensor ${quote(name)} holds ${stranger}, which does not fit into ${dtype}`);
   const [code, { bytes: width, set = () => {} }] = written;
   const bytes = new Uint8Array(data.length * width);
   const view = new DataView(bytes.buffer);
@@ -90,7 +91,7 @@ function partOf([name, { dtype, shape, data }]: readonly [string, NdArray]): Par
   return { name, code, shape, width, bytes };
 }
 
-/** Wide elements come first, so that all are aligned. */
+/** Sorts tensors by element size, widest first, so that all are aligned. */
 function fileOf(parts: readonly Part[], metadata: TensorFile["metadata"]): Uint8Array {
   const wrong = Object.entries(metadata).find(([, value]) => typeof value !== "string");
   if (wrong !== undefined)
@@ -119,11 +120,11 @@ function fileOf(parts: readonly Part[], metadata: TensorFile["metadata"]): Uint8
 }
 
 /**
- * Reads a file; `name` is what messages call it. F16, BF16 and F64 become f32, and other widths of whole numbers i32 (U64
- * u32). A tensor is read when it is looked at first, so one that nothing asks for may be of any dtype.
+ * Reads a file; `name` is its name in messages. F16, BF16 and F64 become f32, and other widths of integers i32 (U64 u32).
+ * A tensor is read on first access, so one that is never accessed can have any dtype.
  *
- * @throws UserError where the file is none, in one line that says what is wrong with it; and where a tensor is looked at
- * whose dtype is another, or which holds a number that 32 bits do not.
+ * @throws UserError of one line if the file is invalid; and on access to a tensor whose dtype is not supported, or which
+ * holds a number that does not fit into 32 bits.
  */
 export function decodeTensors(bytes: Uint8Array, name: string): TensorFile {
   expectArgument(bytes instanceof Uint8Array, `the file ${name}`, bytes, "its bytes, a Uint8Array");
@@ -132,7 +133,7 @@ export function decodeTensors(bytes: Uint8Array, name: string): TensorFile {
   return { tensors: readWhenAsked(readers), metadata };
 }
 
-/** Arrays by name, each read when it is looked at first. */
+/** Arrays by name, each read on first access. */
 export function readWhenAsked(readers: readonly (readonly [string, () => NdArray])[]): Record<string, NdArray> {
   const tensors: Record<string, NdArray> = {};
   for (const [name, read] of readers) {
@@ -149,7 +150,7 @@ export function readWhenAsked(readers: readonly (readonly [string, () => NdArray
   return tensors;
 }
 
-/** The numbers of a tensor; a new array each time. */
+/** Reads a tensor; returns a new array each time. */
 function readTensor(
   { name: tensor, code, storage, shape, begin, end }: Entry,
   data: Uint8Array,
@@ -158,21 +159,20 @@ function readTensor(
   const fail = (fault: string): never => {
     throw new UserError(`${name}: tensor ${quote(tensor)} ${fault}`);
   };
-  if (storage === undefined)
-    return fail(`has dtype ${quote(code)}; those that are read are ${Object.keys(storages).join(", ")}`);
+  if (storage === undefined) return fail(`has dtype ${quote(code)}; supported are ${Object.keys(storages).join(", ")}`);
   const { dtype, bytes: width, get, fits } = storage;
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const isRounded = dtype === "f32" && width > 4;
   const numbers = new Float64Array((end - begin) / width);
   for (const i of numbers.keys()) {
     const value = get(view, begin + i * width);
-    if (fits !== undefined && !fits(value)) fail(`is ${code} and holds ${value}, which ${dtype} cannot`);
+    if (fits !== undefined && !fits(value)) fail(`is ${code} and holds ${value}, which does not fit into ${dtype}`);
     numbers[i] = isRounded ? Math.fround(value) : value;
   }
   return { dtype, shape, data: numbers };
 }
 
-/** What the header says, and the bytes behind it. */
+/** Parses the header; returns it with the bytes after it. */
 function parseFile(bytes: Uint8Array, name: string) {
   const fail = (fault: string): never => {
     throw new UserError(`${name} is not a valid safetensors file: ${fault}`);
@@ -180,11 +180,11 @@ function parseFile(bytes: Uint8Array, name: string) {
   if (bytes.length < 8)
     fail(`it has ${bytes.length} ${bytes.length === 1 ? "byte" : "bytes"}, too few for the length of a header`);
   if (bytes.length > 8 && bytes[8] !== firstOfHeader)
-    throw new UserError(`${name} is not a safetensors file, in which models and weights are kept`);
+    throw new UserError(`${name} is not a safetensors file, the format of models and weights`);
   const stated = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true);
   if (stated > BigInt(longestHeader)) fail(`its header claims ${stated} bytes; at most ${longestHeader} are allowed`);
   const length = Number(stated);
-  if (length > bytes.length - 8) fail(`its header claims ${length} bytes, and ${bytes.length - 8} are there`);
+  if (length > bytes.length - 8) fail(`its header claims ${length} bytes; the file has ${bytes.length - 8}`);
   const { entries, metadata } = parseHeader(bytes.subarray(8, 8 + length), fail);
   const data = bytes.subarray(8 + length);
   checkCover(entries, data.length, fail);
@@ -197,7 +197,7 @@ interface Entry {
   readonly name: string;
   /** The dtype as the file has it. */
   readonly code: string;
-  /** None where the dtype is not known. */
+  /** Undefined if the dtype is not supported. */
   readonly storage: Storage | undefined;
   readonly shape: readonly number[];
   readonly begin: number;
@@ -210,7 +210,7 @@ function parseHeader(bytes: Uint8Array, fail: Fail): { entries: Entry[]; metadat
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     header = JSON.parse(text);
   } catch {
-    // Said below: what is undefined is no record.
+    // Reported below: undefined is not a record.
   }
   if (!isRecord(header)) return fail("its header is not a JSON object");
   const twice = repeatedKey(text);
@@ -233,18 +233,18 @@ function parseEntry(name: string, entry: unknown, fail: Fail): Entry {
     return fail(`${label} has data_offsets that are not two whole numbers`);
   const [begin = 0, end = 0] = offsets;
   const size = shape.reduce((product, axis) => product * axis, storage?.bytes ?? 1);
-  // A product beyond the exact integers cannot equal a difference of two of them.
+  // A product beyond the exact integers cannot equal the difference of two exact ones.
   if (storage === undefined ? end < begin : size !== end - begin)
     fail(`${label} needs ${size} bytes and its data_offsets span ${end - begin}`);
   return { name, code: dtype, storage, shape, begin, end };
 }
 
-/** In the order of their offsets, each tensor begins where the one before ends, and the last ends with the file. */
+/** Checks that, in the order of offsets, each tensor begins where the previous one ends, and the last ends with the file. */
 function checkCover(entries: readonly Entry[], available: number, fail: Fail): void {
   let covered = 0;
   for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin < covered) fail(`tensor ${quote(name)} overlaps another`);
-    if (begin > covered) fail(`${begin - covered} bytes before tensor ${quote(name)} belong to none`);
+    if (begin > covered) fail(`${begin - covered} bytes before tensor ${quote(name)} belong to no tensor`);
     if (end > available) fail(`tensor ${quote(name)} ends at byte ${end} of ${available}; the file is cut short`);
     covered = end;
   }

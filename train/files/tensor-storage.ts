@@ -1,18 +1,18 @@
 /**
- * @file How numbers lie in the bytes of a file: the dtypes of safetensors, and what each is read as. Those that arrays here
- * have are written too; narrower ones are read exactly, and wider ones where 32 bits hold every number.
+ * @file The binary encoding of numbers: the dtypes of safetensors, and the dtype that each is read as. The dtypes of arrays
+ * can also be written; narrower ones are read exactly, and wider ones if every number fits into 32 bits.
  */
 import type { DType } from "../../compiler/graph/graph.ts";
 
 /** One dtype of the format. */
 export interface Storage {
-  /** What it is read as. */
+  /** The dtype it is read as. */
   readonly dtype: DType;
   readonly bytes: number;
   readonly get: (view: DataView, position: number) => number;
-  /** Only of what is written. */
+  /** Only for dtypes that are written. */
   readonly set?: (view: DataView, position: number, value: number) => void;
-  /** Whether every number of it is one of `dtype`, where not every one is. */
+  /** Whether a number fits into `dtype`; absent if all do. */
   readonly fits?: (value: number) => boolean;
 }
 
@@ -26,7 +26,7 @@ export const storages: Readonly<Record<string, Storage>> = {
   BOOL: { dtype: "bool", bytes: 1, get: (v, p) => Number(v.getUint8(p) !== 0), set: (v, p, x) => v.setUint8(p, x) },
   F16: { dtype: "f32", bytes: 2, get: (v, p) => half(v.getUint16(p, true)) },
   BF16: { dtype: "f32", bytes: 2, get: (v, p) => brainHalf(v.getUint16(p, true)) },
-  // f32 holds what is finite of it, unless it rounds to infinity.
+  // A finite F64 fits into f32, unless it rounds to infinity.
   F64: {
     ...{ dtype: "f32", bytes: 8, get: (v, p) => v.getFloat64(p, true) },
     fits: (value) => Number.isFinite(Math.fround(value)) || !Number.isFinite(value),
@@ -39,7 +39,7 @@ export const storages: Readonly<Record<string, Storage>> = {
   U8: { dtype: "i32", bytes: 1, get: (v, p) => v.getUint8(p) },
 };
 
-/** A number of binary16 (IEEE 754): 1 bit of sign, 5 of exponent, 10 of fraction. */
+/** Decodes binary16 (IEEE 754): 1 bit of sign, 5 of exponent, 10 of fraction. */
 function half(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const [exponent, fraction] = [(bits >> 10) & 0x1f, bits & 0x3ff];
@@ -50,7 +50,7 @@ function half(bits: number): number {
 
 const scratch = new DataView(new ArrayBuffer(4));
 
-/** A number of bfloat16: the upper half of an f32. */
+/** Decodes bfloat16: the upper half of an f32. */
 function brainHalf(bits: number): number {
   scratch.setUint32(0, bits * 2 ** 16);
   return scratch.getFloat32(0);

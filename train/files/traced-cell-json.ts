@@ -1,6 +1,6 @@
 /**
- * @file Traced cells as versioned JSON: how a cell comes from a sandbox, which may be hostile. Every field is checked, and
- * then every graph against what its trace says of it, so that whatever was sent ends in a cell or in one line.
+ * @file Traced cells as versioned JSON, the form in which a cell leaves a sandbox, which can be hostile. Every field is
+ * checked, and then every graph against its trace, so that any input gives either a cell or a one-line error.
  */
 import { chrono, type Initializer, ringModulus, ringPhase } from "../../compiler/dsl/initializers.ts";
 import type { ParameterSpec } from "../../compiler/dsl/parameters.ts";
@@ -10,29 +10,30 @@ import { expectArgument, UserError } from "../../compiler/graph/errors.ts";
 import { graphFrom, textWithGraphs } from "./graph-json.ts";
 import { repeatedKey } from "./repeated-key.ts";
 
-/** Raised whenever a cell of an older version would be read wrongly. */
+/** Increased whenever a cell of an older version would be read wrongly. */
 const cellVersion = 1;
 
-/** Characters of a cell's text, and elements of one of its parameters: more would only exhaust memory. */
+/** Maximum characters of a cell's text, and elements of one parameter: more would only exhaust memory. */
 const longest = 2 ** 24;
 const largest = 2 ** 26;
 
-/** The cell with the lines that its nodes come from, so that kernels and faults can name them. */
+/** A cell as JSON, with the source lines of its nodes, which kernels and error messages name. */
 export function encodeCell(traced: TracedCell): string {
-  expectArgument(Array.isArray(traced?.traces), "encodeCell: the cell", traced, "what traceCell gives");
+  expectArgument(Array.isArray(traced?.traces), "encodeCell: the cell", traced, "the result of traceCell");
   const text = textWithGraphs({ version: cellVersion, ...traced }, { sites: true });
-  // What could not be read again is refused here, where the cell is still at hand.
+  // Checks that it can be read again, while the cell is still available.
   decodeCell(text);
   return text;
 }
 
-/** The cell in a text made by `encodeCell`. Throws a UserError of one line where it is none. */
+/** Reads a cell written by `encodeCell`. Throws a UserError of one line if it is invalid. */
 export function decodeCell(text: string): TracedCell {
   const document = asRecord(parsed(text), "the cell");
-  if (document.version !== cellVersion) wrong("the cell's version", `${cellVersion}, which is what this release reads`);
+  if (document.version !== cellVersion)
+    wrong("the cell's version", `${cellVersion}, the version that this release reads`);
   const name = asName(document.name, "name");
   const traces = asList(document.traces, "traces").map((trace, i) => asTrace(trace, `traces[${i}]`));
-  if (traces.length === 0) wrong("traces", "one at least");
+  if (traces.length === 0) wrong("traces", "at least one");
   for (const trace of traces) checkTrace(name, trace);
   checkSizes(traces);
   return { name, traces };
@@ -47,7 +48,7 @@ function parsed(text: unknown): unknown {
   } catch {
     return wrong("the cell", "JSON");
   }
-  return repeatedKey(text) === undefined ? value : wrong("the cell", "JSON that names no key twice");
+  return repeatedKey(text) === undefined ? value : wrong("the cell", "JSON without repeated keys");
 }
 
 function asTrace(value: unknown, where: string): CellTrace {
@@ -121,7 +122,7 @@ function asInitializer(value: unknown, where: string, depth: number): Initialize
   }
 }
 
-/** One trace for each size, and the same states wherever the number of units is the same. */
+/** Checks that there is one trace for each size, and that traces with equal units have the same states. */
 function checkSizes(traces: readonly CellTrace[]): void {
   different(traces, ({ units, features }) => `units ${units}, features ${features}`, "traces");
   const first = new Map<number, CellTrace>();
@@ -139,7 +140,7 @@ function checkSizes(traces: readonly CellTrace[]): void {
 }
 
 function different<T>(items: readonly T[], keyOf: (item: T) => string, where: string): readonly T[] {
-  if (new Set(items.map(keyOf)).size !== items.length) wrong(where, "no two of one name");
+  if (new Set(items.map(keyOf)).size !== items.length) wrong(where, "different names");
   return items;
 }
 
@@ -149,7 +150,7 @@ function asShape(value: unknown, where: string): number[] {
   return shape;
 }
 
-/** Of a cell, a state or a parameter: one short line. */
+/** The name of a cell, a state or a parameter: one short line. */
 function asName(value: unknown, where: string): string {
   const fits = typeof value === "string" && value.length > 0 && value.length <= 200 && !/\p{Cc}/u.test(value);
   return fits ? value : wrong(where, "a short name");

@@ -1,31 +1,31 @@
-/** @file A tuning with where it was found: what a model keeps of a search, and reads back with distrust. */
+/** @file The result of a search for a tuning in a model file: the tuning and the conditions of the search; reading validates it. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { checkedTuning, type Tuning } from "../../compiler/plan/tuning.ts";
 
-/** A tuning, and where it was found. */
+/** A tuning, and the adapter and sizes for which it was found. */
 export interface Tuned {
-  /** What the search chose. */
+  /** The choices of the search. */
   readonly tuning: Tuning;
-  /** Name of the adapter that was measured. Elsewhere the results are as right, and the speed may not be the best. */
+  /** Name of the adapter that was measured. On others results are just as correct, but the speed may not be optimal. */
   readonly adapter: string;
-  /** Sizes that were measured: rows side by side, and steps in time. */
+  /** Rows of the batch that was measured. */
   readonly batch: number;
-  /** Steps in time. */
+  /** Time steps of the batch that was measured. */
   readonly time: number;
-  /** How many times as fast as without a tuning; 1 where nothing faster was found. */
+  /** Speedup over the defaults; 1 if nothing faster was found. */
   readonly speedup: number;
 }
 
 const fields: readonly string[] = ["tuning", "adapter", "batch", "time", "speedup"] satisfies (keyof Tuned)[];
 const longestName = 200;
 
-/** Reads what a file says of a tuning. Throws a UserError of one line where it is none. */
+/** Reads a tuning from a file. Throws a UserError of one line if it is invalid. */
 export function checkedTuned(value: unknown): Tuned {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return damaged("an object");
   const record: Readonly<Record<string, unknown>> = { ...value };
   if (Object.keys(record).some((key) => !fields.includes(key))) damaged(`${fields.join(", ")}, and nothing else`);
   const { adapter, batch, time, speedup } = record;
-  // The name is shown on terminals, which take orders in control characters.
+  // The name is printed on terminals, which interpret control characters.
   if (typeof adapter !== "string" || adapter.length > longestName || /\p{C}/u.test(adapter))
     return damaged("the name of an adapter");
   if (!isCount(batch) || !isCount(time)) return damaged("a batch and a time above 0");
@@ -34,9 +34,9 @@ export function checkedTuned(value: unknown): Tuned {
   return { tuning: checkedTuning(record.tuning), adapter, batch, time, speedup };
 }
 
-/** Without what else a search tells of. */
+/** Drops the other results of a search. */
 export function onlyTuned({ tuning, adapter, batch, time, speedup }: Tuned): Tuned {
-  // A driver may call itself anything, and a file keeps what can be shown.
+  // A driver can have any name, but a file stores only printable ones.
   const shown = adapter.replace(/\p{C}/gu, "?");
   const name = [...shown].slice(0, shown.length > longestName ? longestName / 2 : longestName).join("");
   return { tuning, adapter: name, batch, time, speedup };

@@ -1,12 +1,12 @@
 /**
- * @file Which values of a graph can be computed step by step, and along which axis their steps lie. A value is
+ * @file Finds which values of a graph can be computed step by step, and the axis of their time steps. A value is
  *
- *   fixed          the same whatever the sequence holds and however long it is
- *   along an axis  its entry at step t needs nothing of later steps, and of earlier ones only what loops carry
- *   so far         one value for the sequence up to here, such as the last state: it is complete after the last step
+ *   fixed          independent of the sequence and its length
+ *   along an axis  its entry at step t depends on no later step, and on earlier ones only through the carries of loops
+ *   so far         one value for the sequence up to now, such as the last state: it is complete after the last step
  *
- * A loop that runs backwards, a sum over time, a step's number, or a loop that starts from what is known only at the end
- * makes an op that cannot go step by step; a UserError says which, and on what line of the user's file.
+ * A backward loop, a sum over time, a step's number, or a loop that starts from a value known only at the end cannot run
+ * step by step; a UserError names the op and the line of the user's file.
  */
 import { type Dim, divideDims, mulDims, type Shape, sizeOf, symbolsOf } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
@@ -18,8 +18,8 @@ import { entryOf } from "../../compiler/ops/table.ts";
 const time = "T";
 
 /**
- * How a value depends on time. Of a value along an axis, entries of one step lie `inner` apart within the axis, as a
- * reshape of [T, B] to [T*B] leaves them; a value that is equal at all steps fits any.
+ * How a value depends on time. For a value along an axis, steps are `inner` entries apart within the axis, as after a
+ * reshape of [T, B] to [T*B]; undefined if the value is equal at all steps, which fits any.
  */
 export type Along =
   | { readonly kind: "fixed" | "so far" }
@@ -28,13 +28,13 @@ export type Along =
 const fixed: Along = { kind: "fixed" };
 const soFar: Along = { kind: "so far" };
 
-/** Whether a loop is one over time. */
+/** Whether a loop runs over time. */
 export const isOverTime = ({ attrs }: ScanNode): boolean => attrs.length === time;
 
-/** Whether a shape has an axis of time. */
+/** Whether a shape has a time axis. */
 export const isTimed = (shape: Shape): boolean => shape.some((dim) => symbolsOf(dim).includes(time));
 
-/** How each output depends on time, inputs along their axis of T. Throws a UserError where one cannot go step by step. */
+/** How each output depends on time, given inputs along their T axis. Throws a UserError if one cannot run step by step. */
 export function outputsAlongTime(graph: Graph): readonly Along[] {
   return alongTime(
     graph,
@@ -48,7 +48,7 @@ function inputAlong(graph: Graph, id: NodeId): Along {
 }
 
 function alongTime(graph: Graph, inputs: readonly Along[]): readonly Along[] {
-  // Nodes that nothing reads must not be at fault.
+  // Dead nodes must not cause an error.
   const fold = foldGraph<Along | Fault>(graph, inputs, {
     node: (node, operands, id) => faultIn(operands) ?? caught(() => ofOp(graph, node, operands as Along[], id)),
     scan: (node, operands, id) => {
@@ -63,7 +63,7 @@ function alongTime(graph: Graph, inputs: readonly Along[]): readonly Along[] {
   });
 }
 
-/** What is wrong with a value, kept until an output needs it. */
+/** An error about a value, stored until an output needs the value. */
 class Fault {
   readonly error: UserError;
   constructor(error: UserError) {
@@ -88,7 +88,7 @@ function ofOp(graph: Graph, node: OpNode, operands: readonly Along[], id: NodeId
   const along = operands.find((operand) => operand.kind === "along");
   const isSoFar = operands.some(({ kind }) => kind === "so far");
   if (isSoFar && (along !== undefined || isTimed(node.aval.shape)))
-    throw cannot("reads at every step what is known only after the last one");
+    throw cannot("reads at every step a value that is known only after the last one");
   if (node.op === "dimSize" && symbolsOf(node.attrs.dim).includes(time)) throw cannot("counts the steps of a sequence");
   if (node.op === "iota" && isTimed(node.attrs.shape)) {
     const axis = timeAxis(graph, id, node.attrs.shape);
@@ -113,7 +113,7 @@ function ofOp(graph: Graph, node: OpNode, operands: readonly Along[], id: NodeId
       if (node.attrs.axis !== axisOf(0)) return first;
       const isLast = node.attrs.start === -1 && node.attrs.size === 1 && at(shapes, 0)[node.attrs.axis] === time;
       if (isLast) return soFar;
-      throw cannot("takes some steps out of a sequence");
+      throw cannot("selects some steps of a sequence");
     }
     case "pad":
       if (node.attrs.axis !== axisOf(0)) return first;
@@ -145,7 +145,7 @@ function ofOp(graph: Graph, node: OpNode, operands: readonly Along[], id: NodeId
 
 const axisIn = (along: Along | undefined) => (along?.kind === "along" ? along.axis : undefined);
 
-/** Operands of one shape: their steps lie alike, or are all equal. */
+/** The result of operands with one shape: their steps have the same layout, or are all equal. */
 function joined(cannot: (why: string) => UserError, operands: readonly Along[]): Along {
   const known = operands.find((along) => along.kind === "along" && along.inner !== undefined) ?? operands[0];
   const isAlike = operands.every(
@@ -153,7 +153,7 @@ function joined(cannot: (why: string) => UserError, operands: readonly Along[]):
       along.kind === "along" && (along.inner === undefined || known?.kind !== "along" || along.inner === known.inner),
   );
   if (known?.kind === "along" && isAlike && operands.every((along) => axisIn(along) === known.axis)) return known;
-  throw cannot("mixes the steps of sequences that lie in different orders");
+  throw cannot("mixes sequences whose steps are in different orders");
 }
 
 function reshaped(graph: Graph, id: NodeId, from: Along, before: Shape, after: Shape): Along {
@@ -195,7 +195,7 @@ function ofScan(graph: Graph, node: ScanNode, operands: readonly Along[], id: No
   if (length !== time) throw cannot(`has ${length} steps where the sequence has ${time}`);
   if (reverse) throw cannot("runs backwards through time, so that its first step needs the last one");
   if ([...fixedOnes, ...starts].some(({ kind }) => kind === "so far"))
-    throw cannot("needs from its first step on what is known only after the last one");
+    throw cannot("needs from its first step on a value that is known only after the last one");
   if (
     [...fixedOnes, ...starts].some(({ kind }) => kind === "along") ||
     body.nodes.some(({ aval }) => isTimed(aval.shape))
@@ -205,7 +205,7 @@ function ofScan(graph: Graph, node: ScanNode, operands: readonly Along[], id: No
   return body.outputs.map((_, i) => (i < carries ? soFar : { kind: "along", axis: 0, inner: 1 }));
 }
 
-/** A loop over something else, within a step or over all of them side by side. */
+/** A loop over another axis, within a step or over all steps in parallel. */
 function ofInnerLoop(
   cannot: (why: string) => UserError,
   body: Graph,
@@ -216,8 +216,8 @@ function ofInnerLoop(
   const shifted = (along: Along, by: number): Along =>
     along.kind === "along" ? { ...along, axis: along.axis + by } : along;
   let carried = starts;
-  // What is fixed at the start may depend on the sequence after a step; each turn fixes one at least.
-  for (let turn = 0; turn <= 2 * starts.length; turn++) {
+  // A carry that starts fixed can depend on the sequence after a step; each iteration settles at least one.
+  for (let iteration = 0; iteration <= 2 * starts.length; iteration++) {
     const results = alongTime(body, [...consts, ...carried, ...xs.map((along) => shifted(along, -1))]);
     const next = results.slice(0, starts.length).map((along, i) => (along.kind === "fixed" ? at(carried, i) : along));
     if (next.every((along, i) => isSame(along, at(carried, i))))
@@ -230,13 +230,13 @@ function ofInnerLoop(
 const isSame = (a: Along, b: Along) =>
   a.kind === b.kind && axisIn(a) === axisIn(b) && (a.kind !== "along" || b.kind !== "along" || a.inner === b.inner);
 
-/** The one axis of a shape that holds time. */
+/** The single time axis of a shape. */
 function timeAxis(graph: Graph, id: NodeId, shape: Shape): number {
   const axes = shape.flatMap((dim, axis) => (symbolsOf(dim).includes(time) ? [axis] : []));
   const [axis] = axes;
   const isOne = axes.length === 1 && axis !== undefined && divideDims(at(shape, axis), time) !== undefined;
   if (isOne && !symbolsOf(divideDims(at(shape, axis), time) ?? time).includes(time)) return axis;
-  throw faultAt(graph, id, nodeAt(graph, id).op, "sets steps of a sequence against each other");
+  throw faultAt(graph, id, nodeAt(graph, id).op, "combines steps of a sequence with each other");
 }
 
 function faultAt(graph: Graph, id: NodeId, what: string, why: string): UserError {

@@ -1,4 +1,4 @@
-/** @file A streaming step over whole sequences: the step in a loop, its outputs stacked over time. */
+/** @file Runs a streaming step over whole sequences: the step in a loop, its outputs stacked over time. */
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName, nodeAt } from "../../compiler/graph/graph.ts";
 import { inlineGraph } from "../../compiler/ops/inline.ts";
@@ -18,7 +18,8 @@ export function sequenceOfStep(step: Graph): Graph {
   });
   const states = inputs.map(({ name }) => name).filter((name) => name.startsWith("state/"));
   const read = inputs.map(({ name }) => name).filter((name) => !isFixed(name));
-  if (read.length === 0) throw new UserError(`${step.name} reads nothing but its state, so there is no sequence of it`);
+  if (read.length === 0)
+    throw new UserError(`${step.name} has no inputs except its state, so it cannot run over a sequence`);
   const sequence = (tensors: readonly Tensor[]) => {
     const named: Named = Object.fromEntries(inputs.map(({ name }, i) => [name, at(tensors, i)]));
     const every = (names: readonly string[]) => names.flatMap((name) => named[name] ?? []);

@@ -1,13 +1,13 @@
 /**
- * @file One time step of a graph over whole sequences. Loops over time are opened: what they carry from step to step becomes
- * a state, and the rest of the graph runs on a sequence of one step. That is right where each step of every value needs
- * nothing of later ones, which `along-time.ts` finds out.
+ * @file Extracts one time step from a graph over whole sequences. Loops over time are opened: their carries become states, and
+ * the rest of the graph runs on a sequence of one step. This is correct if no step of any value depends on later steps, which
+ * `along-time.ts` checks.
  *
  *   sequence   parameters, state/…, inputs [.., T, ..] -> state/…, outputs
  *   step       parameters, state/…, inputs without T   -> state/…, outputs without T
  *
- * States of the step that the sequence has not are called `state/loops/N/I`, for the I-th carry of the N-th loop. All start
- * at zero: where a loop starts at something else, `state/begun` is 0 before the first step and 1 afterwards.
+ * States that the sequence does not have are named `state/loops/N/I`, for the I-th carry of the N-th loop. All start at zero;
+ * if a loop starts at another value, `state/begun` is 0 before the first step and 1 afterwards.
  */
 import type { Shape } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
@@ -30,18 +30,18 @@ const begun = "state/begun";
 interface Carry {
   readonly loop: NodeId;
   readonly index: number;
-  /** The node of the graph that it starts from. */
+  /** The node with its initial value. */
   readonly start: NodeId;
   /** The name of its state. */
   readonly name: string;
 }
 
 /**
- * The step of a graph over sequences. Throws a UserError that says which op, on which line, cannot go step by step;
- * `where` is the function that wants it.
+ * The step of a graph over sequences. Throws a UserError that names the op and line that cannot run step by step; `where` is
+ * the calling function, for messages.
  */
 export function stepOfSequence(whole: Graph, where: string): Graph {
-  // A graph from a file has no lines, and must not get those of the code that reads it.
+  // A graph from a file has no source lines, and must not get those of the code that reads it.
   return withoutCallSites(() => steppedGraph(removeDead(whole), where));
 }
 
@@ -121,7 +121,7 @@ function carriesOf(graph: Graph): readonly Carry[] {
   );
 }
 
-/** A state that is given must be where one loop starts, and nothing else; the next one, where that loop ends. */
+/** Checks that each existing state is only the initial carry of one loop, and that its next value is that loop's result. */
 function checkStates(where: string, graph: Graph, states: readonly NodeId[], carries: readonly Carry[]): void {
   for (const [i, id] of states.entries()) {
     const [carry, another] = carries.filter(({ start }) => start === id);
@@ -134,7 +134,7 @@ function checkStates(where: string, graph: Graph, states: readonly NodeId[], car
       output.attrs.index === carry.index;
     if (isEnd && another === undefined && uses === 1) continue;
     throw new UserError(
-      `${where}: ${inputName(graph, id)} is not handed from step to step by one loop alone, so it cannot go on step by step; use createPredictor on whole sequences`,
+      `${where}: ${inputName(graph, id)} is not the carry of exactly one loop, so it cannot run step by step; use createPredictor on whole sequences`,
     );
   }
 }
@@ -145,7 +145,7 @@ function steppable<T>(where: string, find: () => T): T {
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(
-      `${where}: it cannot go step by step, because ${error.message}; use createPredictor on whole sequences`,
+      `${where}: it cannot run step by step, because ${error.message}; use createPredictor on whole sequences`,
       { cause: error },
     );
   }
@@ -155,11 +155,11 @@ function withoutTime(where: string, name: string, shape: Shape): Shape {
   if (!isTimed(shape)) return shape;
   if (shape.filter((dim) => dim === "T").length === 1) return shape.filter((dim) => dim !== "T");
   throw new UserError(
-    `${where}: ${name} is [${shape.join(", ")}]; a step of it is known where T is an axis of its own`,
+    `${where}: ${name} is [${shape.join(", ")}]; expected T as a separate axis, so that it has single steps`,
   );
 }
 
-/** Where time is an axis of its own, the step has none. */
+/** Removes the time axis of a step, if time is a separate axis. */
 function withoutStep(result: Tensor, along: Along, whole: Shape): Tensor {
   if (along.kind !== "along" || whole[along.axis] !== "T") return result;
   return reshape(

@@ -1,4 +1,4 @@
-/** @file Layers around and on top of layers: any depth, with residual or highway connections, and dropout between. */
+/** @file Combinators of layers: stacks of any depth, residual and highway connections, and dropout. */
 
 import { dense } from "../../compiler/dsl/dense.ts";
 import { scope } from "../../compiler/dsl/parameters.ts";
@@ -20,7 +20,7 @@ type Float = Tensor<"f32">;
 
 /** Layers on top of each other. Parameters and states of layer i are `layers/i/…`. */
 export function stacked(layers: readonly Layer[]): Layer {
-  expectArgument(Array.isArray(layers), "stacked: what is stacked", layers, "a list of layers");
+  expectArgument(Array.isArray(layers), "stacked: the argument", layers, "a list of layers");
   for (const layer of layers) checkLayer("stacked", layer);
   const parts = Object.fromEntries(layers.map((layer, i) => [`layers/${i}`, layer]));
   return {
@@ -38,14 +38,14 @@ export function stacked(layers: readonly Layer[]): Layer {
   };
 }
 
-/** x + layer(x), of one width: He et al. 2016, arXiv:1512.03385; between recurrent layers Wu et al. 2016, arXiv:1609.08144. */
+/** x + layer(x) of the same width: He et al. 2016, arXiv:1512.03385; between recurrent layers Wu et al. 2016, arXiv:1609.08144. */
 export function residual(layer: Layer): Layer {
   return around(layer, "residual", (input, outputs) => add(input, outputs));
 }
 
 /**
- * t * layer(x) + (1 - t) * x with t = sigmoid(W x + b), of one width: Srivastava, Greff & Schmidhuber 2015,
- * arXiv:1505.00387, eq. 3. The bias starts below 0, so that x goes through at first (their section 2.2).
+ * t * layer(x) + (1 - t) * x with t = sigmoid(W x + b), of the same width: Srivastava, Greff & Schmidhuber 2015,
+ * arXiv:1505.00387, eq. 3. The bias starts below 0, so that x passes through at first (their section 2.2).
  */
 export function highway(layer: Layer, options: { readonly bias?: number } = {}): Layer {
   const { bias = -1 } = checkedOptions("highway", options, { bias: "number" });
@@ -61,13 +61,13 @@ export function highway(layer: Layer, options: { readonly bias?: number } = {}):
   });
 }
 
-/** Which elements share a mask: those of a sequence (variational dropout, the default), or none. */
+/** Options of dropout around a layer. */
 export interface DropoutOptions {
-  /** One mask for the whole sequence, or another one at each step. */
+  /** One mask for the whole sequence (variational dropout, the default), or a new one at each step. */
   readonly each?: "sequence" | "step";
 }
 
-/** The layer with dropout on what it reads. */
+/** The layer with dropout on its input. */
 export function inputDropout(layer: Layer, rate: number, options: DropoutOptions = {}): Layer {
   checkedOptions("inputDropout", options, { each: ofEach });
   checkLayer("inputDropout", layer);
@@ -78,7 +78,7 @@ export function inputDropout(layer: Layer, rate: number, options: DropoutOptions
   };
 }
 
-/** The layer with dropout on what it gives. */
+/** The layer with dropout on its output. */
 export function outputDropout(layer: Layer, rate: number, options: DropoutOptions = {}): Layer {
   checkedOptions("outputDropout", options, { each: ofEach });
   checkLayer("outputDropout", layer);
@@ -97,16 +97,16 @@ function dropped(x: Float, rate: number, site: string, { random, isStep }: Layer
   return options.each === "step" || isStep ? dropout(x, rate, own) : variationalDropout(x, rate, own);
 }
 
-/** The layer inside draws its own numbers, whatever it is. */
+/** The context of the inner layer, with a separate random stream. */
 const inner = (context: LayerContext): LayerContext => ({ ...context, random: fork(context.random, "inner") });
 
-/** Refuses what is no layer, such as a cell. */
+/** Throws if the argument is not a layer, such as a cell. */
 function checkLayer(where: string, layer: Layer): void {
   expectArgument(
     typeof layer?.run === "function",
     `${where}: a layer`,
     layer,
-    "a layer; a cell becomes one by recurrent(cell)",
+    "a layer; make one of a cell with recurrent(cell)",
   );
 }
 
@@ -117,12 +117,12 @@ function around(layer: Layer, name: string, join: (input: Float, outputs: Float)
     run: (input, context) => {
       const { outputs, state } = layer.run(input, context);
       const { mask } = context ?? {};
-      // Where no step exists nothing goes around the layer either.
+      // Padding does not bypass the layer either.
       if (sameShape(input.shape, outputs.shape))
         return { outputs: join(mask === undefined ? input : whereTrue(mask, input), outputs), state };
       throw faultOf(
         name,
-        `what goes in is ${formatShape(input.shape)} and what comes out ${formatShape(outputs.shape)}; they must be equally wide`,
+        `the layer's input is ${formatShape(input.shape)} and its output ${formatShape(outputs.shape)}; they must have the same width`,
       );
     },
   };

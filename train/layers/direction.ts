@@ -1,6 +1,6 @@
 /**
- * @file Which way outputs over time were made. A layer that runs from the last step to the first has seen a whole sequence
- * at step 0, and at the last step that one alone: a reader of a sequence's result must know which.
+ * @file Finds the direction in which outputs over time were computed. A layer that runs from the last step to the first has
+ * seen the whole sequence at step 0, and only one step at the last: the result of a sequence depends on the direction.
  */
 import { mulDims } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -10,12 +10,12 @@ import type { Tensor } from "../../compiler/trace/tensor.ts";
 type Float = Tensor<"f32">;
 type Lengths = Tensor<"i32"> | undefined;
 
-/** The last output of each of several directions, joined as their outputs were. */
+/** The last output of each direction, merged like their outputs. */
 type Ending = (lengths: Lengths) => Float;
 
 const endings = new WeakMap<Tensor, Ending>();
 
-/** Outputs that several directions made together, with what they come to. */
+/** Marks merged outputs of several directions with their last output. */
 export function withEnding(outputs: Float, ending: Ending): Float {
   endings.set(outputs, ending);
   return outputs;
@@ -25,7 +25,7 @@ export function endingOf(outputs: Float): Ending | undefined {
   return endings.get(outputs);
 }
 
-/** The loop that made these outputs, where it ran from the last step to the first. */
+/** The loop that computed these outputs, if it ran from the last step to the first. */
 export function reverseLoopOf({ frame, id }: Pick<Tensor, "frame" | "id">): ScanNode | undefined {
   const node = frame.builder.node(id);
   if (node.op !== "result") return undefined;
@@ -33,14 +33,14 @@ export function reverseLoopOf({ frame, id }: Pick<Tensor, "frame" | "id">): Scan
   return scan.op === "scan" && scan.attrs.reverse && node.attrs.index >= scan.attrs.carries ? scan : undefined;
 }
 
-/** Whether steps of a loop may be missing: it reads what says which exist. */
+/** Whether a loop has a mask of its steps. */
 export function isMasked({ attrs: { body, consts, carries } }: ScanNode): boolean {
   return body.inputs.slice(consts + carries).some((id) => at(body.nodes, id).aval.dtype === "bool");
 }
 
 /**
- * Whether a step of these outputs was computed from the same step of a loop that ran from the last step to the first, by
- * what keeps steps apart: arithmetic, products with weights, pieces side by side.
+ * Whether each step of these outputs was computed from the same step of a loop that ran from the last step to the first, by
+ * operations that do not mix steps: arithmetic, products with weights, slices and concatenations of features.
  */
 export function readsReverseLoop(outputs: Float): boolean {
   const { builder } = outputs.frame;

@@ -1,11 +1,11 @@
 /**
- * @file Dropout: in training some of the numbers are zero and the others larger, so that each keeps its expectation.
+ * @file Dropout: in training some elements are zero and the others are scaled up, which keeps the expectation.
  *
- * - `dropout`: every element on its own; Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from
+ * - `dropout`: each element independently; Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from
  *   overfitting", scaled while training.
  * - `variationalDropout`: one mask for all steps of a sequence; Gal & Ghahramani 2016, arXiv:1512.05287, section 4.1.
  *
- * Without randomness, that is in evaluation, both give x itself.
+ * Without randomness, that is in evaluation, both return x itself.
  */
 
 import { bernoulli, type Randomness } from "../../compiler/dsl/randomness.ts";
@@ -20,15 +20,15 @@ import type { Tensor } from "../../compiler/trace/tensor.ts";
 type Float = Tensor<"f32">;
 
 /**
- * x with each element zero with probability `rate` (0 or more, below 1), and divided by 1 - rate otherwise. In a step of
- * a loop give the step's number [batch], or all steps drop the same.
+ * Returns x with each element zero with probability `rate` (0 or more, below 1), and divided by 1 - rate otherwise. In a
+ * step of a loop pass the step's number [batch], or all steps have the same mask.
  */
 export function dropout(x: Float, rate: number, random?: Randomness, step?: Tensor<"u32">): Float {
   checkRate("dropout", rate);
   return random === undefined || rate === 0 ? x : kept(x, keptWith(random, rate, x.shape, step), rate);
 }
 
-/** As `dropout`, of xs [time, batch, …] with one mask [batch, …] that all steps share. */
+/** Like `dropout`, for xs [time, batch, …] with one mask [batch, …] that all steps share. */
 export function variationalDropout(xs: Float, rate: number, random?: Randomness): Float {
   checkRate("variationalDropout", rate);
   if (xs.shape.length < 2)
@@ -37,7 +37,7 @@ export function variationalDropout(xs: Float, rate: number, random?: Randomness)
   return kept(xs, broadcast(keptWith(random, rate, xs.shape.slice(1)), xs.shape), rate);
 }
 
-/** What stays: false with probability `rate`. */
+/** The mask of the elements to keep: false with probability `rate`. */
 export function keptWith(random: Randomness, rate: number, shape: Shape, step?: Tensor<"u32">): Tensor<"bool"> {
   return bernoulli(random, 1 - rate, shape, step);
 }

@@ -1,11 +1,11 @@
 /**
- * @file What a loop reads at a step: the truth, or what the model itself said at the step before.
+ * @file Inputs of a decoder: the targets, or the model's own prediction at the previous step.
  *
- * - Teacher forcing reads the truth, a step late: `delayed`. Williams & Zipser 1989, "A learning algorithm for
+ * - Teacher forcing reads the targets, one step late: `delayed`. Williams & Zipser 1989, "A learning algorithm for
  *   continually running fully recurrent neural networks".
- * - Scheduled sampling reads the model's own word instead with some probability: `scheduledSample`. Bengio et al. 2015,
+ * - Scheduled sampling reads the model's prediction instead with some probability: `scheduledSample`. Bengio et al. 2015,
  *   arXiv:1506.03099, section 2.4.
- * - A model that writes (one to many) reads its own words alone: the same with probability 1.
+ * - A generative model (one to many) reads only its own predictions: the same with probability 1.
  */
 import { bernoulli, type Randomness } from "../../compiler/dsl/randomness.ts";
 import { recurrence } from "../../compiler/dsl/recurrence.ts";
@@ -24,7 +24,7 @@ import type { Tensor } from "../../compiler/trace/tensor.ts";
 
 type Float = Tensor<"f32">;
 
-/** xs [time, batch, …] a step late: `first` [batch, …], then xs without its last step. */
+/** xs [time, batch, …] one step late: `first` [batch, …], then xs without its last step. */
 export function delayed<D extends DType>(xs: Tensor<D>, first: Tensor<D>): Tensor<D> {
   if (xs.dtype !== first.dtype || !sameShape(xs.shape.slice(1), first.shape))
     throw faultOf("delayed", `the first step is ${first}; expected one step of ${xs}`);
@@ -32,7 +32,7 @@ export function delayed<D extends DType>(xs: Tensor<D>, first: Tensor<D>): Tenso
     .outputs;
 }
 
-/** x [batch, …] at each of `time` steps: [time, batch, …]. What a decoder reads that is given one vector (one to many). */
+/** Repeats x [batch, …] at each of `time` steps: [time, batch, …]. The input of a decoder of one vector (one to many). */
 export function repeated<D extends DType>(x: Tensor<D>, time: Dim): Tensor<D> {
   return broadcastAxes(
     x,
@@ -41,28 +41,25 @@ export function repeated<D extends DType>(x: Tensor<D>, time: Dim): Tensor<D> {
   );
 }
 
-/** Where the rows of what a loop reads next come from. */
+/** Options of `scheduledSample`. */
 export interface Feeding {
-  /** Probability of the model's own word: a number, or a scalar that follows a schedule, such as an input of a step. */
+  /** Probability of the model's prediction: a number, or a scalar that follows a schedule, such as an input of a step. */
   readonly rate: number | Float;
-  /** Without it, in evaluation, only a rate of 1 takes the model's own word. */
+  /** Without it, in evaluation, only a rate of 1 uses the model's prediction. */
   readonly random?: Randomness | undefined;
   /** Number of the step [batch]. */
   readonly step?: Tensor<"u32"> | undefined;
 }
 
 /**
- * The truth [batch, …], or with probability `rate`, for each row on its own, what the model said, of the same dtype and
- * shape. Gradients flow through both; `stopGradient` keeps them out of what the model said.
+ * Returns the target [batch, …], or with probability `rate`, for each row independently, the model's prediction, of the same
+ * dtype and shape. Gradients flow through both; apply `stopGradient` to the prediction to prevent that.
  */
 export function scheduledSample<D extends DType>(truth: Tensor<D>, said: Tensor<D>, feeding: Feeding): Tensor<D> {
   const kinds = { rate: "any", random: "object", step: "tensor" } as const;
   const { rate, random, step } = opOptions("scheduledSample", feeding, kinds);
   if (truth.dtype !== said.dtype || !sameShape(truth.shape, said.shape))
-    throw faultOf(
-      "scheduledSample",
-      `the truth is ${truth} and what the model said ${said}; expected one dtype and shape`,
-    );
+    throw faultOf("scheduledSample", `the target is ${truth} and the prediction ${said}; expected one dtype and shape`);
   if (rate === 1) return said;
   if (random === undefined || rate === 0) return truth;
   const rows = bernoulli(random, rate, [at(truth.shape, 0)], step);
@@ -71,28 +68,28 @@ export function scheduledSample<D extends DType>(truth: Tensor<D>, said: Tensor<
 }
 
 /**
- * The class with the largest logit, i32 [...] of logits [..., classes]; the first of those that tie. Where one is NaN, that
- * is the class (the first such), as in NumPy.
+ * The class with the largest logit, i32 [...] of logits [..., classes]; the first one in a tie. NaN counts as the largest,
+ * as in NumPy.
  */
 export function argmax(logits: Float): Tensor<"i32"> {
   const classes = logits.shape.at(-1);
   if (typeof classes !== "number")
     throw faultOf("argmax", `logits are ${formatShape(logits.shape)}; expected a known number of classes`);
   const values = stopGradient(logits);
-  const isLargest = or(isNoNumber(values), equal(values, reduceMax(values, -1, { keepAxes: true })));
+  const isLargest = or(isNotANumber(values), equal(values, reduceMax(values, -1, { keepAxes: true })));
   const place = iota(logits.shape, logits.shape.length - 1, "f32");
   return cast(neg(reduceMax(where(isLargest, neg(place), -classes), -1)), "i32");
 }
 
-/** Not by comparing it with itself, which a driver may take to hold for every number. */
-function isNoNumber(x: Float): Tensor<"bool"> {
+/** Whether x is NaN. Does not compare x with itself, which a driver may optimize to true. */
+function isNotANumber(x: Float): Tensor<"bool"> {
   return not(or(finite(x), equal(abs(x), Number.POSITIVE_INFINITY)));
 }
 
 /**
- * A class drawn from softmax(logits), i32 [...] of logits [..., classes], by the Gumbel-max trick: Maddison, Tarlow & Minka
- * 2014, "A* sampling", section 2. In a step of a loop give the step's number [batch]. A logit that is NaN is drawn, as
- * `argmax` finds it.
+ * Samples a class from softmax(logits), i32 [...] of logits [..., classes], by the Gumbel-max trick: Maddison, Tarlow &
+ * Minka 2014, "A* sampling", section 2. In a step of a loop pass the step's number [batch]. A logit that is NaN is always
+ * chosen, as by `argmax`.
  */
 export function sampled(logits: Float, random: Randomness, step?: Tensor<"u32">): Tensor<"i32"> {
   const index = positions(logits.shape);

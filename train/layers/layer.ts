@@ -1,9 +1,9 @@
 /**
- * @file Layers as values: what maps a sequence [time, batch, features] to another, with states that go in and come out by
- * name. `recurrent` makes one of a cell, `bidirectional` one of two; depth.ts puts them on top of each other.
+ * @file Layers: maps from a sequence [time, batch, features] to another, with named states in and out. `recurrent` makes a
+ * layer of one cell, `bidirectional` of two; depth.ts stacks them.
  *
- * A layer gets everything that is not its own from a context: states to start from, which steps exist, randomness in
- * training. So one description serves training, evaluation, and use step by step.
+ * A layer receives everything else from a context: initial states, a mask of existing steps, randomness in training. So one
+ * definition serves training, evaluation and streaming.
  */
 import { type Cell, checkInstance, type State, scan, zeroState } from "../../compiler/dsl/cell.ts";
 import { scope } from "../../compiler/dsl/parameters.ts";
@@ -27,19 +27,19 @@ type Float = Tensor<"f32">;
 /** States by name, such as `0/h`, each [batch, …]. */
 export type LayerState = Readonly<Record<string, Float>>;
 
-/** What a layer reads beside its input. */
+/** The inputs of a layer besides the sequence. */
 export interface LayerContext {
-  /** States before the first step: given, or carried on from the batch before. What is missing a layer starts itself. */
+  /** States before the first step: new, or carried over from the previous batch. The layer initializes missing ones. */
   readonly state?: LayerState;
   /** [time, batch], true where a step exists. */
   readonly mask?: Tensor<"bool"> | undefined;
-  /** Given in training alone. */
+  /** Set only in training. */
   readonly random?: Randomness | undefined;
   /** The input is one step, [batch, features], and so are the outputs. */
   readonly isStep?: boolean;
 }
 
-/** What a layer gives. */
+/** The result of a layer. */
 export interface LayerResult {
   /** [time, batch, features], or [batch, features] of one step. */
   readonly outputs: Float;
@@ -47,23 +47,23 @@ export interface LayerResult {
   readonly state: LayerState;
 }
 
-/** A part of a network that runs over sequences, and step by step. */
+/** A part of a network that runs over sequences or step by step. */
 export interface Layer {
   /** Shape of each state without the batch, by name. */
   readonly states: Readonly<Record<string, Shape>>;
-  /** Runs over a whole sequence, or one step of it where the context says so. */
+  /** Runs over a whole sequence, or over one step if `isStep` is set in the context. */
   readonly run: (input: Float, context?: LayerContext) => LayerResult;
 }
 
-/** What goes around one cell. */
+/** Options of a cell in a layer. */
 export interface CellOptions<Names extends string> {
-  /** How a state starts that the context does not give; at zeros by default. */
+  /** Initial value of states that are not in the context; zeros by default. */
   readonly initial?: "zeros" | "learned";
   /** Rates of zoneout. */
   readonly zoneout?: StateRates<Names>;
-  /** Rates of dropout on the states that products with weights read. */
+  /** Rates of dropout on the states where they are multiplied with weights. */
   readonly recurrentDropout?: StateRates<Names> | undefined;
-  /** Whether recurrent dropout draws a mask for each sequence (the default) or for each step. */
+  /** Whether recurrent dropout samples a mask for each sequence (the default) or for each step. */
   readonly each?: RecurrentDropoutOptions["each"];
 }
 
@@ -74,13 +74,13 @@ const ofCell = {
   each: ofEach,
 } as const;
 
-/** How a cell is walked over time. */
+/** Options of `recurrent`. */
 export interface RecurrentOptions<Names extends string> extends CellOptions<Names> {
   /** Runs from the last step to the first. */
   readonly reverse?: boolean;
 }
 
-/** One cell over time. Its parameters lie in the scope of the cell. */
+/** A layer that runs one cell over time. Its parameters are in the scope of the cell. */
 export function recurrent<Names extends string>(instance: Cell<Names>, options: RecurrentOptions<Names> = {}): Layer {
   checkedOptions<RecurrentOptions<string>>("recurrent", options, { ...ofCell, reverse: "boolean" });
   checkInstance("recurrent", instance);
@@ -94,14 +94,14 @@ export function recurrent<Names extends string>(instance: Cell<Names>, options: 
       const initial = Object.fromEntries(names.map((name) => [name, state[name] ?? own[name]])) as State<Names>;
       if (!isStep) return scan(cell, input, { initial, mask, reverse: options.reverse ?? false });
       if (options.reverse)
-        throw faultOf(instance.name, "it runs from the last step to the first, so there is no one step at a time");
+        throw faultOf(instance.name, "it runs from the last step to the first, so it cannot run step by step");
       const { state: after, output } = cell.step(input, initial);
       return { outputs: output, state: after };
     },
   };
 }
 
-/** The cell with recurrent dropout and zoneout at the rates of the options: in evaluation, their expectation. */
+/** The cell with recurrent dropout and zoneout at the rates of the options; in evaluation their expectation. */
 export function regularized<Names extends string>(
   instance: Cell<Names>,
   { recurrentDropout: dropped, zoneout: zoned, each }: RecurrentOptions<Names>,
@@ -114,7 +114,7 @@ export function regularized<Names extends string>(
   return zoned === undefined || zoned === 0 ? masked : zoneout(masked, zoned, fork(random, "zoneout"));
 }
 
-/** How the outputs of two directions become one. */
+/** How the outputs of two directions are merged. */
 export type Merge = "concat" | "sum" | "mean" | "product" | ((forward: Float, backward: Float) => Float);
 
 const merges: Readonly<Record<Exclude<Merge, (...args: never) => unknown>, (a: Float, b: Float) => Float>> = {
@@ -124,15 +124,15 @@ const merges: Readonly<Record<Exclude<Merge, (...args: never) => unknown>, (a: F
   product: mul,
 };
 
-/** What goes around two cells that walk in opposite directions, and how their outputs meet. */
+/** Options of `bidirectional`. */
 export type BidirectionalOptions<Forward extends string, Backward extends string> = CellOptions<Forward> &
   CellOptions<Backward> & {
-    /** One after the other by default, which doubles the width. */
+    /** Concatenation by default, which doubles the width. */
     readonly merge?: Merge;
   };
 
 /**
- * Two cells, one in each direction: Schuster & Paliwal 1997, "Bidirectional recurrent neural networks". Their states are
+ * A layer of two cells, one in each direction: Schuster & Paliwal 1997, "Bidirectional recurrent neural networks". Their states are
  * `forward/…` and `backward/…`. With a mask, the backward one starts at the end of each sequence.
  */
 export function bidirectional<Forward extends string, Backward extends string>(
@@ -157,7 +157,7 @@ export function bidirectional<Forward extends string, Backward extends string>(
       const first = within("forward", directions.forward, input, context);
       const second = within("backward", directions.backward, input, context);
       const ending = (lengths: Tensor<"i32"> | undefined) => {
-        // Over one step, so that a merge of one's own sees the axes that it knows.
+        // As a sequence of one step, so that a custom merge sees the usual axes.
         const [one, other] = [first, second].map(({ outputs }) => {
           const last = lastOutput(outputs, lengths);
           return reshape(last, [1, ...last.shape]);
@@ -173,7 +173,7 @@ export function bidirectional<Forward extends string, Backward extends string>(
   };
 }
 
-/** Runs a layer as a part of another: parameters, states and random numbers of its own, under `name`. */
+/** Runs a layer as part of another: its parameters, states and random numbers are under `name`. */
 export function within(name: string, layer: Layer, input: Float, context: LayerContext): LayerResult {
   const { state = {}, random } = context;
   const start = `${name}/`;

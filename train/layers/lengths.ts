@@ -1,7 +1,7 @@
 /**
- * @file Sequences of different lengths in one batch, padded on the right: which steps exist, the mean over those, and the
- * output at the last of them. `scan` takes the mask: past the end it reads zeros, its state is frozen and its outputs are
- * zero.
+ * @file Sequences of different lengths in one batch, padded on the right: the mask of existing steps, the mean over them, and
+ * the output at the last of them. `scan` accepts the mask: past the end it reads zeros, its state is frozen and its outputs
+ * are zero.
  */
 
 import { type Dim, formatShape, sizeOf } from "../../compiler/graph/dim.ts";
@@ -28,16 +28,16 @@ export function lengthsMask(lengths: Tensor<"i32">, time: Dim): Tensor<"bool"> {
 }
 
 /**
- * The mean of values [time, batch, …] over the steps that exist: a mask [time, batch] is for all that follows. Values
- * elsewhere neither count nor get a gradient. Without any step it is 0.
+ * The mean of values [time, batch, …] over the existing steps: a mask [time, batch] applies to all further axes. Other values
+ * neither count nor get a gradient. Without any step it is 0.
  */
 export function maskedMean(values: Float, mask: Tensor<"bool">): Float {
   if (values.shape.length < mask.shape.length || mask.shape.some((dim, axis) => dim !== values.shape[axis]))
     throw faultOf(
       "maskedMean",
-      `values are ${formatShape(values.shape)} and the mask ${formatShape(mask.shape)}; expected values to start as the mask does`,
+      `values are ${formatShape(values.shape)} and the mask ${formatShape(mask.shape)}; expected the axes of the mask first in the values`,
     );
-  // Counted before it is widened: losses of one mask are means over one count, whatever their width.
+  // Counted before it is broadcast: losses with one mask are means over one count, whatever their width.
   const count = max(sum(cast(mask, "f32")), 1);
   const width = sizeOf(values.shape.slice(mask.shape.length));
   return div(sum(whereTrue(mask, values)), width === 1 ? count : mul(count, dimSize(width)));
@@ -50,12 +50,12 @@ export function whereTrue(mask: Tensor<"bool">, x: Float): Float {
 }
 
 /**
- * The last output of each sequence, [batch, …] of outputs [time, batch, …]: what a whole sequence comes to (many to one).
- * Without lengths i32 [batch], all end with the last step; of a length of 0 it is 0, and one above `time` ends with the
- * last step (a trainer refuses it). Of a layer that runs from the last step to the first it is that of the first step,
- * where the layer has seen all; of `bidirectional` it is the last of each direction, joined as their outputs are.
+ * The last output of each sequence, [batch, …] of outputs [time, batch, …]: the result of a whole sequence (many to one).
+ * Without lengths i32 [batch], all end with the last step; for a length of 0 it is 0, and a length above `time` ends with
+ * the last step (a trainer rejects it). For a layer that runs from the last step to the first it is the output at the first
+ * step, after the layer has seen all; for `bidirectional` it is the last of each direction, merged like their outputs.
  *
- * @throws UserError where outputs of such a layer were computed on before: at the last step they have seen that one alone.
+ * @throws UserError if the outputs were computed from those of a reverse layer: at the last step it has seen only that one.
  */
 export function lastOutput(outputs: Float, lengths?: Tensor<"i32">): Float {
   expectTensors("lastOutput", outputs);
@@ -68,13 +68,13 @@ export function lastOutput(outputs: Float, lengths?: Tensor<"i32">): Float {
     if (lengths === undefined || isMasked(reverse)) return stepOf(outputs, 0);
     throw faultOf(
       "lastOutput",
-      "the layer that runs from the last step to the first was given no mask, so it has read the padding; run it with { mask: lengthsMask(lengths, time) }",
+      "the layer that runs from the last step to the first has no mask, so it has read the padding; run it with { mask: lengthsMask(lengths, time) }",
     );
   }
   if (readsReverseLoop(outputs)) {
     throw faultOf(
       "lastOutput",
-      "at the last step, a layer that runs from the last step to the first has seen that step alone; take lastOutput of that layer's own outputs (of bidirectional it is the last of each direction), and compute on what it gives",
+      "at the last step, a layer that runs from the last step to the first has seen only that step; apply lastOutput to that layer's own outputs (for bidirectional it is the last of each direction), and compute with the result",
     );
   }
   if (lengths === undefined) return stepOf(outputs, -1);

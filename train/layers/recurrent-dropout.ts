@@ -1,10 +1,10 @@
 /**
- * @file Recurrent dropout for any cell: a state is dropped where it enters a product with weights, and nowhere else.
+ * @file Recurrent dropout for any cell: a state is masked only where it is multiplied with weights.
  *
- * Gal & Ghahramani 2016 (arXiv:1512.05287, eq. 7) put a mask on the h that the gates read. What the cell carries on, such
- * as z * h of a GRU, stays whole: a state that were masked at every step would vanish or grow without bound. Which
- * reading is which stands in the graph of the step: what its products with weights read is computed a second time, from
- * the masked states.
+ * Gal & Ghahramani 2016 (arXiv:1512.05287, eq. 7) put a mask on the h that the gates read. The value that the cell carries
+ * over, such as z * h of a GRU, is not masked: a state masked at every step would vanish or grow without bound. The graph of
+ * the step shows which use is which: the operands of its products with weights are computed a second time, from the masked
+ * states.
  */
 import type { Cell, State } from "../../compiler/dsl/cell.ts";
 import { fork, type Randomness } from "../../compiler/dsl/randomness.ts";
@@ -23,18 +23,18 @@ import { type StateRates, stateRates } from "./zoneout.ts";
 
 type Float = Tensor<"f32">;
 
-/** When a mask is drawn. */
+/** Options of `recurrentDropout`. */
 export interface RecurrentDropoutOptions {
-  /** One mask for the whole sequence (the default: variational), or another one at each step. */
+  /** One mask for the whole sequence (the default: variational), or a new one at each step. */
   readonly each?: "sequence" | "step";
 }
 
 export const ofEach = { sequence: 1, step: 1 } as const;
 
 /**
- * The cell with dropout on its states where products with weights read them; it has the same weights and states. Without
- * randomness, that is in evaluation, it is the cell itself. A state that enters no such product is an error where a rate
- * names it; a single rate is for the states that do.
+ * The cell with dropout on its states where they are multiplied with weights; it has the same weights and states. Without
+ * randomness, that is in evaluation, it is the cell itself. A rate that names a state without such a product is an error; a
+ * single rate applies to the states that have one.
  */
 export function recurrentDropout<Names extends string>(
   instance: Cell<Names>,
@@ -69,11 +69,11 @@ export function recurrentDropout<Names extends string>(
 }
 
 interface TracedStep {
-  /** (…, next states, output) of x, states, time and what the step captures, such as weights. */
+  /** (…, next states, output) of x, states, time and captured values, such as weights. */
   readonly graph: Graph;
-  /** What stands for each input of the graph, and the state that it is, if any. */
+  /** The outer tensor of each input of the graph, and its state, if it is one. */
   readonly inputs: readonly { readonly id: NodeId; readonly tensor: Tensor; readonly state?: string }[];
-  /** Products of weights with something that depends on states. */
+  /** Products of weights with values that depend on states. */
   readonly products: readonly { readonly id: NodeId; readonly reads: ReadonlySet<string> }[];
 }
 
@@ -105,7 +105,7 @@ function traceStep<Names extends string>(
   return { graph, inputs, products: productsWithWeights(graph, inputs, new Set(own)) };
 }
 
-/** What is neither x nor a state, nor depends on them, is weights. */
+/** Finds products with weights: values that do not depend on x or a state. */
 function productsWithWeights(graph: Graph, inputs: TracedStep["inputs"], own: ReadonlySet<NodeId>) {
   const varies = new Set(own);
   const reads = new Map<NodeId, ReadonlySet<string>>(
@@ -123,7 +123,7 @@ function productsWithWeights(graph: Graph, inputs: TracedStep["inputs"], own: Re
   return products;
 }
 
-/** The step once more, in the trace in progress, with masked states where its products read them. */
+/** Repeats the step in the current trace, with masked states in its products. */
 function replayStep<Names extends string>(instance: Cell<Names>, step: TracedStep, masked: ReadonlyMap<string, Float>) {
   const { graph, inputs } = step;
   const products = new Set(step.products.map(({ id }) => id));

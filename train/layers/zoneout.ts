@@ -1,6 +1,6 @@
 /**
- * @file Zoneout: in training a unit of a state keeps its old value with some probability, each unit and step on its own;
- * Krueger et al. 2016, arXiv:1606.01305, eq. 1. In evaluation the next state is the expectation of that, rate * old +
+ * @file Zoneout: in training a unit of a state keeps its old value with some probability, independently for each unit and
+ * step; Krueger et al. 2016, arXiv:1606.01305, eq. 1. In evaluation the next state is the expectation, rate * old +
  * (1 - rate) * new (their section 3.1).
  */
 import type { Cell, State } from "../../compiler/dsl/cell.ts";
@@ -17,8 +17,8 @@ type Float = Tensor<"f32">;
 export type StateRates<Names extends string> = number | Readonly<Partial<Record<Names, number>>>;
 
 /**
- * The cell with zoneout: it has the same weights and states. Where the cell's output is one of its states, as in most
- * cells, it is that state with zoneout.
+ * The cell with zoneout; it has the same weights and states. If the cell's output is one of its states, as in most cells,
+ * it is that state with zoneout.
  */
 export function zoneout<Names extends string>(
   instance: Cell<Names>,
@@ -45,7 +45,7 @@ export function zoneout<Names extends string>(
   };
 }
 
-/** The rate of each state, checked. */
+/** Checks the rates, and returns the rate of each state. */
 export function stateRates<Names extends string>(
   what: string,
   instance: Cell<Names>,

@@ -1,4 +1,4 @@
-/** @file Losses of choices: one of many classes, or yes and no. All take logits, so that nothing overflows. */
+/** @file Losses of classification, categorical and binary. All accept logits, so that nothing overflows. */
 
 import { formatShape, sameShape } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
@@ -17,23 +17,24 @@ import { checkMask, type LossOptions, masked, meanCost, ofLoss, sumOverWeights }
 
 type Float = Tensor<"f32">;
 
-/** How classes count in a cross-entropy. */
+/** Options of `crossEntropy`. */
 export interface CrossEntropyOptions extends LossOptions {
   /**
-   * How much of the probability is wanted spread evenly over all classes instead of on the target; 0 by default, below 1.
+   * Label smoothing: the part of the target probability that is spread evenly over all classes; 0 by default, below 1.
    * Szegedy et al. 2016, arXiv:1512.00567, section 7.
    */
   readonly smoothing?: number;
   /**
-   * How much each class counts: 0 or more, as numbers or as a tensor [classes]. The mean is then the sum of weighted costs
-   * over the sum of the targets' weights, as in PyTorch.
+   * Weight of each class: 0 or more, as numbers or as a tensor [classes]. The mean is then the sum of weighted costs over the
+   * sum of the targets' weights, as in PyTorch.
    */
   readonly classWeights?: readonly number[] | Float | undefined;
 }
 
 /**
  * Softmax cross-entropy: the mean of -log softmax(logits)[target], in nats. Logits are [..., classes]; targets [...]
- * are class numbers (a trainer refuses a batch in which one that counts is no class). With smoothing e, K classes and class weights w, a position costs
+ * are class indices (a trainer rejects a batch with an unmasked index out of range). With smoothing e, K classes and class
+ * weights w, a position costs
  *
  *   -(1 - e) w[target] log softmax(logits)[target] - e / K · sum over k of w[k] log softmax(logits)[k]
  */
@@ -48,7 +49,7 @@ export function crossEntropy(
   const { shape } = logits;
   if (shape.length === 0 || !sameShape(shape.slice(0, -1), targets.shape)) {
     throw new UserError(
-      `crossEntropy: logits are ${formatShape(shape)} and targets ${formatShape(targets.shape)}; expected the shape of the targets and then the classes`,
+      `crossEntropy: logits are ${formatShape(shape)} and targets ${formatShape(targets.shape)}; expected logits with the shape of the targets and one more axis, the classes`,
     );
   }
   checkMask("crossEntropy", mask, targets.shape);
@@ -62,7 +63,7 @@ export function crossEntropy(
   const ofTarget = (x: Float) => sum(where(isTarget, x, 0), -1);
 
   // The shift cancels, so it needs no gradient; -log softmax = log(sum of powers) - the target's own exponent, whose
-  // derivative (softmax minus one-hot) then takes no further reduction.
+  // derivative (softmax minus one-hot) then needs no further reduction.
   const given = masked(logits, mask);
   const centered = sub(given, stopGradient(reduceMax(given, -1, { keepAxes: true })));
   const logOfSum = log(sum(exp(centered), -1));
@@ -85,7 +86,7 @@ function weightTensor(weights: readonly number[] | Float, classes: number | stri
   const tensor = "length" in weights ? constants(weights) : weights;
   if (sameShape(tensor.shape, [classes])) return tensor;
   throw new UserError(
-    `crossEntropy: classWeights are ${formatShape(tensor.shape)} and there are ${classes} classes; give a weight for each`,
+    `crossEntropy: classWeights are ${formatShape(tensor.shape)} for ${classes} classes; expected one weight for each`,
   );
 }
 
@@ -98,7 +99,7 @@ function constants(weights: readonly number[]): Float {
 
 /**
  * The mean of -t log sigmoid(z) - (1 - t) log(1 - sigmoid(z)) over all elements, in nats: logits z and targets t from 0 to
- * 1 have one shape.
+ * 1 have the same shape.
  */
 export function binaryCrossEntropy(logits: Float, targets: Float, options: LossOptions = {}): Float {
   const { mask } = checkedOptions("binaryCrossEntropy", options, ofLoss);
@@ -109,8 +110,8 @@ export function binaryCrossEntropy(logits: Float, targets: Float, options: LossO
     );
   }
   checkMask("binaryCrossEntropy", mask, logits.shape);
-  // -log sigmoid(z) = softplus(-z), and -log(1 - sigmoid(z)) = softplus(z). Their difference is z, and in softplus(z) - t z
-  // nothing is left of the cost of a logit that is surely right.
+  // -log sigmoid(z) = softplus(-z), and -log(1 - sigmoid(z)) = softplus(z). The shorter softplus(z) - t z would cancel: it
+  // loses the small cost of a confident correct logit.
   const [z, t] = [masked(logits, mask), masked(targets, mask)];
   return meanCost(add(mul(t, softplus(neg(z))), mul(oneMinus(t), softplus(z))), mask);
 }

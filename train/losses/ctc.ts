@@ -1,12 +1,12 @@
 /**
- * @file Connectionist temporal classification: a sequence of labels for a longer sequence of frames, where nobody says
- * which frame belongs to which label. Graves, Fernández, Gomez & Schmidhuber 2006, "Connectionist temporal classification:
- * labelling unsegmented sequence data with recurrent neural networks".
+ * @file Connectionist temporal classification: a sequence of labels for a longer sequence of frames, without an alignment of
+ * frames and labels. Graves, Fernández, Gomez & Schmidhuber 2006, "Connectionist temporal classification: labelling
+ * unsegmented sequence data with recurrent neural networks".
  *
- * A path names a class or the blank for each frame; it spells the labels once repeats are merged and blanks are dropped.
- * The probability of the labels is the sum over all paths that spell them, by the forward recursion over the labels with a
- * blank around each (eq. 5-8), in logarithms. The recursion is a scan like any other: its gradient is the library's own,
- * so the paper's backward variables (eq. 9-16) are nowhere written down.
+ * A path has a class or the blank for each frame; it spells the labels once repeats are merged and blanks are dropped. The
+ * probability of the labels is the sum over all paths that spell them, by the forward recursion over the labels with a
+ * blank around each (eq. 5-8), in logarithms. The recursion is an ordinary scan with automatic gradients, so the paper's
+ * backward variables (eq. 9-16) are not needed.
  */
 import { type Dim, formatShape, type Shape, sameShape } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
@@ -29,23 +29,23 @@ type Float = Tensor<"f32">;
 type Int = Tensor<"i32">;
 type Bool = Tensor<"bool">;
 
-/** What CTC may be told. */
+/** Options of `ctc`. */
 export interface CtcOptions {
   /** [T, B], true for the frames of each row, which come first; all frames by default. */
   readonly mask?: Bool | undefined;
   /** [B, labels], true for the labels of each row, which come first; all labels by default. */
   readonly labelMask?: Bool | undefined;
-  /** The class that stands for no label; 0 by default. It cannot be a label. */
+  /** The class of the blank; 0 by default. It cannot be a label. */
   readonly blank?: number;
 }
 
-/** Logarithm of no probability: far below every other, and yet a number that f32 can calculate with. */
+/** Stands for the logarithm of 0: far below every other, but finite in f32. */
 const never = -1e30;
 
 /**
  * The mean over rows of -log p(labels | frames), in nats: logits are [T, B, classes], labels i32 [B, labels] with a known
- * number of labels (pad them; what stands in the padding does not matter). A row whose labels do not fit its frames has no
- * path, since each label takes a frame and equal neighbours one between them: it does not count, and its gradient is 0.
+ * number of labels (padded; the values in the padding do not matter). A row whose labels do not fit its frames has no path,
+ * since each label needs a frame and equal neighbours one between them: it does not count, and its gradient is 0.
  */
 export function ctc(logits: Float, labels: Int, options: CtcOptions = {}): Float {
   const { time, batch, classes, count, blank } = checked(logits, labels, options);
@@ -86,19 +86,19 @@ function withBlanks(labels: Int, batch: Dim, count: number, blank: number): Int 
   return concat([reshape(pairs, [batch, 2 * count]), fill([batch, 1], blank, "i32")], 1);
 }
 
-/** Of each state's class at each frame: logits [T, B, classes] and one-hot states [B, states, classes] give [T, B, states]. */
+/** Log probability of each state's class per frame, [T, B, states], of logits [T, B, classes] and one-hot states [B, states, classes]. */
 function logProbabilities(logits: Float, states: Float): Float {
   const byRow = transpose(logSoftmax(logits), [1, 0, 2]);
   return transpose(dot(byRow, states, { transposeB: true }), [1, 0, 2]);
 }
 
-/** Entry i - by at place i of the last axis, and `filler` where there is none: x is [B, states]. */
+/** x [B, states] shifted right by `by` along the last axis, filled with `filler`. */
 function shifted<D extends "f32" | "i32">(x: Tensor<D>, by: number, filler: number): Tensor<D> {
   const [batch, width] = x.shape as readonly [Dim, number];
   return concat([fill([batch, by], filler, x.dtype), slice(x, 1, 0, width - by)], 1);
 }
 
-/** Frames of the shortest path, [B]: one for each label, and one between neighbours that are equal. */
+/** Number of frames of the shortest path, [B]: one for each label, and one between equal neighbours. */
 function framesNeeded(labels: Int, isLabel: Bool): Float {
   const [batch, count] = labels.shape as readonly [Dim, number];
   const isRepeat = concat(
@@ -116,7 +116,7 @@ function checked(logits: Float, labels: Int, options: CtcOptions) {
   const fits = logits.shape.length === 3 && labels.shape.length === 2 && labels.shape[0] === batch;
   if (!fits || typeof classes !== "number" || typeof count !== "number" || count < 1) {
     throw new UserError(
-      `ctc: logits are ${formatShape(logits.shape)} and labels ${formatShape(labels.shape)}; expected [time, batch, classes] and [batch, labels], the last of both known`,
+      `ctc: logits are ${formatShape(logits.shape)} and labels ${formatShape(labels.shape)}; expected [time, batch, classes] and [batch, labels], with known numbers of classes and labels`,
     );
   }
   if (!Number.isInteger(blank) || blank < 0 || blank >= classes)

@@ -1,4 +1,4 @@
-/** @file The logarithm of a sum of powers, without the powers: how probabilities add up when logarithms are kept of them. */
+/** @file Stable log-sum-exp: adds probabilities that are stored as logarithms. */
 import { reduceMax } from "../../compiler/ops/contractions.ts";
 import { add, max, sub } from "../../compiler/ops/elementwise.ts";
 import { stopGradient } from "../../compiler/ops/logic.ts";
@@ -8,13 +8,13 @@ import type { Tensor } from "../../compiler/trace/tensor.ts";
 
 type Float = Tensor<"f32">;
 
-/** log(sum of e^x) along the last axis, which goes. The shift by the maximum cancels, so it needs no gradient. */
+/** log(sum of e^x) along the last axis, which is removed. The shift by the maximum cancels, so it needs no gradient. */
 export function logSumExp(x: Float): Float {
   const largest = stopGradient(reduceMax(x, -1, { keepAxes: true }));
   return add(log(sum(exp(sub(x, largest)), -1)), reshape(largest, x.shape.slice(0, -1)));
 }
 
-/** log(e^a + e^b + e^c), element by element. */
+/** log(e^a + e^b + e^c), elementwise. */
 export function logAddExp3(a: Float, b: Float, c: Float): Float {
   const largest = stopGradient(max(max(a, b), c));
   const power = (x: Float) => exp(sub(x, largest));

@@ -1,8 +1,8 @@
 /**
- * @file What losses share: positions that do not count, and the mean over those that do.
+ * @file Masks of losses, and the mean over the positions that count.
  *
- * A mask is laid over what comes in, not only over what goes out: a cost of 0 at a padded position would still have the
- * derivative 0 · NaN there where padding is not a number.
+ * A mask is applied to the inputs, not only to the costs: with a NaN in the padding, a masked cost of 0 would still have the
+ * derivative 0 · NaN.
  */
 import { formatShape, type Shape, sameShape } from "../../compiler/graph/dim.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
@@ -16,18 +16,18 @@ import { maskedMean, whereTrue } from "../layers/lengths.ts";
 type Float = Tensor<"f32">;
 type Mask = Tensor<"bool"> | undefined;
 
-/** What every loss may be told. */
+/** Options of every loss. */
 export interface LossOptions {
   /**
-   * True where a position counts; its axes are the first axes of the predictions, such as [T, B]. Elsewhere nothing
-   * counts, not even a NaN, and the gradient is exactly 0. Where no position counts, the loss is 0.
+   * True where a position counts; its axes are the first axes of the predictions, such as [T, B]. Elsewhere even a NaN does
+   * not count, and the gradient is exactly 0. If no position counts, the loss is 0.
    */
   readonly mask?: Tensor<"bool"> | undefined;
 }
 
 export const ofLoss = { mask: "tensor" } as const;
 
-/** Refuses a mask whose axes are not the first ones of `shape`. */
+/** Throws if the axes of a mask are not the first ones of `shape`. */
 export function checkMask(loss: string, mask: Mask, shape: Shape): void {
   if (mask === undefined || sameShape(mask.shape, shape.slice(0, mask.shape.length))) return;
   throw new UserError(
@@ -40,12 +40,12 @@ export function masked(x: Float, mask: Mask): Float {
   return mask === undefined ? x : whereTrue(mask, x);
 }
 
-/** The mean over all elements whose position counts. */
+/** The mean over all elements at positions that count. */
 export function meanCost(costs: Float, mask: Mask): Float {
   return mask === undefined ? mean(costs) : maskedMean(costs, mask);
 }
 
-/** The sum of costs that are weighted already, over the sum of their weights; 0 where all weights are. */
+/** The sum of weighted costs over the sum of their weights; 0 if all weights are 0. */
 export function sumOverWeights(costs: Float, weights: Float): Float {
   const total = sum(weights);
   const isPositive = less(0, total);

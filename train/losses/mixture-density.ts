@@ -1,9 +1,9 @@
 /**
- * @file Mixture density: a network that says not what comes next but how likely everything is, as a mixture of Gaussians
- * whose weights, means and spreads it gives. Bishop 1994, "Mixture density networks"; for pen strokes Graves 2013,
+ * @file Mixture density: a network predicts a probability density as a mixture of Gaussians, with the weights, means and
+ * deviations as outputs. Bishop 1994, "Mixture density networks"; for pen strokes Graves 2013,
  * arXiv:1308.0850, eq. 15-26.
  *
- * Everything is kept as logarithms until the end, so that far-off targets cost much instead of infinitely.
+ * Everything is a logarithm until the end, so that the cost of distant targets stays finite.
  */
 import { formatShape, type Shape, sameShape } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
@@ -29,15 +29,15 @@ export interface GaussianMixture {
   readonly logDeviations: Float;
 }
 
-/** Reads a network's output [..., 3 M] as a mixture: first what makes the weights, then the means, then the log deviations. */
+/** Splits a network's output [..., 3 M] into a mixture: logits of the weights, means, log deviations. */
 export function gaussianMixture(output: Float): GaussianMixture {
   const [weights, means, logDeviations] = parts("gaussianMixture", output, 3) as [Float, Float, Float];
   return { logWeights: logSoftmax(weights), means, logDeviations };
 }
 
 /**
- * The mean of -log density of the targets [...] under the mixtures that the output [..., 3 M] stands for, in nats: see
- * `gaussianMixture`. A density may be above 1, so the loss may be negative.
+ * The mean of -log density of the targets [...] under the mixtures of the output [..., 3 M], in nats: see `gaussianMixture`.
+ * A density can be above 1, so the loss can be negative.
  */
 export function gaussianMixtureLoss(output: Float, targets: Float, options: LossOptions = {}): Float {
   const { mask } = checkedOptions("gaussianMixtureLoss", options, ofLoss);
@@ -57,15 +57,15 @@ export interface BivariateMixture {
   readonly means: readonly [x: Float, y: Float];
   /** Logarithms of the standard deviations of x and of y. */
   readonly logDeviations: readonly [x: Float, y: Float];
-  /** r, of which tanh r is the correlation of x and y. */
+  /** r; the correlation of x and y is tanh r. */
   readonly correlation: Float;
   /** Logit of the probability that the stroke ends here: [...]. */
   readonly end: Float;
 }
 
 /**
- * Reads a network's output [..., 6 M + 1] as a mixture: what makes the weights, means of x, means of y, log deviations of
- * x, log deviations of y, correlations, and last the logit of the stroke's end (of Graves's eq. 18 with the sign changed).
+ * Splits a network's output [..., 6 M + 1] into a mixture: logits of the weights, means of x, means of y, log deviations of
+ * x, log deviations of y, correlations, and last the logit of the stroke's end (Graves's eq. 18 with the sign changed).
  */
 export function bivariateMixture(output: Float): BivariateMixture {
   const axis = output.shape.length - 1;
@@ -75,7 +75,6 @@ export function bivariateMixture(output: Float): BivariateMixture {
       `bivariateMixture: the output is ${formatShape(output.shape)}; expected 6 numbers for each Gaussian and 1 for the end of the stroke`,
     );
   }
-  // Weights, means of x and y, log deviations of x and y, correlations.
   const parts = split(slice(output, axis, 0, width - 1), 6);
   return {
     logWeights: logSoftmax(at(parts, 0)),

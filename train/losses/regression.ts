@@ -1,4 +1,4 @@
-/** @file Losses of numbers: how far predictions are from targets. */
+/** @file Losses of regression. */
 
 import { formatShape, sameShape } from "../../compiler/graph/dim.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
@@ -13,26 +13,26 @@ import { checkMask, type LossOptions, masked, meanCost, ofLoss } from "./masked.
 
 type Float = Tensor<"f32">;
 
-/** The mean of (prediction - target)^2 over all elements; both have one shape. */
+/** The mean of (prediction - target)^2 over all elements; both have the same shape. */
 export function meanSquaredError(predictions: Float, targets: Float, options: LossOptions = {}): Float {
   const { mask } = checkedOptions("meanSquaredError", options, ofLoss);
   return meanCost(square(errors("meanSquaredError", predictions, targets, mask)), mask);
 }
 
-/** The mean of |prediction - target| over all elements; both have one shape. The derivative where they are equal is 0. */
+/** The mean of |prediction - target| over all elements; both have the same shape. The derivative is 0 where they are equal. */
 export function meanAbsoluteError(predictions: Float, targets: Float, options: LossOptions = {}): Float {
   const { mask } = checkedOptions("meanAbsoluteError", options, ofLoss);
   return meanCost(abs(errors("meanAbsoluteError", predictions, targets, mask)), mask);
 }
 
-/** How far a Huber loss is square. */
+/** Options of `huber`. */
 export interface HuberOptions extends LossOptions {
-  /** The error up to which the loss is square and beyond which it is linear; 1 by default. */
+  /** The error up to which the loss is quadratic; beyond it, it is linear. 1 by default. */
   readonly delta?: number;
 }
 
 /**
- * The mean of e^2 / 2 where |e| <= delta and of delta (|e| - delta / 2) beyond, e = prediction - target; both have one
+ * The mean of e^2 / 2 where |e| <= delta and of delta (|e| - delta / 2) beyond, e = prediction - target; both have the same
  * shape. Huber 1964, "Robust estimation of a location parameter".
  */
 export function huber(predictions: Float, targets: Float, options: HuberOptions = {}): Float {
@@ -59,7 +59,7 @@ function errors(loss: string, predictions: Float, targets: Float, mask: Tensor<"
 
 /**
  * The mean of (prediction - target)^2 weighted by row: predictions and targets are [..., values], weights [..., 1], 0 or
- * more and not all 0. What is not finite in a row of weight 0 does not count.
+ * more and not all 0. NaN and infinity in a row of weight 0 do not count.
  */
 export function weightedSquaredError(predictions: Float, targets: Float, weights: Float): Float {
   const rows = [...predictions.shape.slice(0, -1), 1];
@@ -68,7 +68,7 @@ export function weightedSquaredError(predictions: Float, targets: Float, weights
       `weightedSquaredError: predictions are ${formatShape(predictions.shape)}, targets ${formatShape(targets.shape)} and weights ${formatShape(weights.shape)}; expected one shape, and weights ${formatShape(rows)}`,
     );
   }
-  // A row of weight 0 does not count, though it be no number. Where it is one, the weight's own derivative needs it.
+  // A row of weight 0 does not count, even if it is NaN. If it is finite, the derivative of the weight needs it.
   const off = sub(predictions, targets);
   const counts = or(finite(off), not(equal(broadcast(weights, off.shape), 0)));
   const squares = mean(square(where(counts, off, 0)), -1, { keepAxes: true });

@@ -1,4 +1,4 @@
-/** @file Rules that scale each element's step by the history of its own gradient, and Lion, which keeps only its sign. */
+/** @file Optimizers that scale each element's step by the history of its gradient, and Lion, which uses only its sign. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { square } from "../../compiler/ops/composed.ts";
@@ -10,15 +10,15 @@ import type { Optimizer } from "./optimizer.ts";
 
 type Float = Tensor<"f32">;
 
-/** How RMSProp averages. */
+/** Options of `rmsProp`. */
 export interface RmsPropOptions {
   /** Decay rate of the averages; 0.99 by default. */
   readonly decay?: number;
   /** Added to the root of the average square; 1e-8 by default. */
   readonly epsilon?: number;
-  /** Whether the average square is taken around the average gradient: Graves 2013, arXiv:1308.0850, eq. 38-41. */
+  /** Whether the average gradient is subtracted, which makes it a variance: Graves 2013, arXiv:1308.0850, eq. 38-41. */
   readonly centred?: boolean;
-  /** What part of a velocity of scaled gradients is left at each update; 0, and no velocity, by default. */
+  /** Decay factor of a velocity of scaled gradients; 0, without a velocity, by default. */
   readonly momentum?: number;
 }
 
@@ -49,7 +49,7 @@ export function rmsProp(options: RmsPropOptions = {}): Optimizer {
       const average = (slot: Float, value: Float) => add(mul(slot, decay), mul(value, 1 - decay));
       const ofSquare = average(slots.square as Float, square(gradient));
       const mean = centred ? average(slots.mean as Float, gradient) : undefined;
-      // A mean square is never below the square of the mean, but rounded ones may be.
+      // A mean square is never below the squared mean, except by rounding.
       const variance = mean === undefined ? ofSquare : max(sub(ofSquare, square(mean)), 0);
       const scaled = div(gradient, add(sqrt(variance), epsilon));
       const velocity = momentum > 0 ? add(mul(slots.velocity as Float, momentum), scaled) : undefined;
@@ -61,11 +61,11 @@ export function rmsProp(options: RmsPropOptions = {}): Optimizer {
   };
 }
 
-/** What Adagrad starts from. */
+/** Options of `adagrad`. */
 export interface AdagradOptions {
   /** Added to the root of the sum of squares; 1e-10 by default. */
   readonly epsilon?: number;
-  /** What the sum of squares starts at; 0 by default. */
+  /** Initial sum of squares; 0 by default. */
   readonly initial?: number;
 }
 
@@ -89,9 +89,9 @@ export function adagrad(options: AdagradOptions = {}): Optimizer {
   };
 }
 
-/** How Lion averages. */
+/** Options of `lion`. */
 export interface LionOptions {
-  /** How much of the average goes into the step; 0.9 by default. */
+  /** Weight of the average in the step; 0.9 by default. */
   readonly beta1?: number;
   /** Decay rate of the average; 0.99 by default. */
   readonly beta2?: number;
@@ -99,8 +99,7 @@ export interface LionOptions {
 
 /**
  * p - lr sign(beta1 m + (1 - beta1) g), m = beta2 m + (1 - beta2) g: Chen et al. 2023, arXiv:2302.06675, algorithm 2, whose
- * weight decay is that of `withWeightDecay`. Every element moves by the learning rate, so that wants a third to a tenth
- * of Adam's.
+ * weight decay is that of `withWeightDecay`. Every element moves by the learning rate, so use a third to a tenth of Adam's.
  */
 export function lion(options: LionOptions = {}): Optimizer {
   const { beta1 = 0.9, beta2 = 0.99 } = checkedOptions("lion", options, { beta1: "number", beta2: "number" });

@@ -1,6 +1,6 @@
 /**
- * @file Gradient descent, with momentum and in Adam's form: rules of update that are elementwise on one flat array of all
- * parameters (see `arena.ts`), traced and compiled like any other graph.
+ * @file Gradient descent, momentum, Adam and AdamW: update rules that are elementwise on one flat array of all parameters
+ * (see `arena.ts`), traced and compiled like any other graph.
  */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
@@ -27,11 +27,11 @@ export function sgd(options: Readonly<Record<never, never>> = {}): Optimizer {
   };
 }
 
-/** How a velocity is kept and used. */
+/** Options of `momentum`. */
 export interface MomentumOptions {
-  /** What part of the velocity is left at each update; 0.9 by default. */
+  /** Decay factor of the velocity; 0.9 by default. */
   readonly beta?: number;
-  /** Whether the step is already taken as from the place where the velocity leads: g + beta v instead of v. */
+  /** Nesterov momentum: the step is g + beta v instead of v. */
   readonly nesterov?: boolean;
 }
 
@@ -53,11 +53,11 @@ export function momentum(options: MomentumOptions = {}): Optimizer {
   };
 }
 
-/** Decay rates of Adam's averages. */
+/** Options of `adam`. */
 export interface AdamOptions {
-  /** Of the gradient; 0.9 by default. */
+  /** Decay rate of the average gradient; 0.9 by default. */
   readonly beta1?: number;
-  /** Of its square; 0.999 by default. */
+  /** Decay rate of its average square; 0.999 by default. */
   readonly beta2?: number;
   /** Added to the root of the average square; 1e-8 by default. */
   readonly epsilon?: number;
@@ -84,15 +84,15 @@ export function adam(options: AdamOptions = {}): Optimizer {
   };
 }
 
-/** Adam's options, and how weights decay. */
+/** Options of `adamW`. */
 export interface AdamWOptions extends AdamOptions {
-  /** Part of a weight that is taken away at each update, times the learning rate; 0.01 by default. */
+  /** Fraction of a weight that is subtracted at each update, times the learning rate; 0.01 by default. */
   readonly weightDecay?: number;
   /** Which parameters decay; all by default. */
   readonly decays?: DecayGroup;
 }
 
-/** Adam whose weight decay acts on the parameter and not through the gradient: Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2. */
+/** Adam with weight decay on the parameter instead of the gradient: Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2. */
 export function adamW(options: AdamWOptions = {}): Optimizer {
   const kinds = { ...ofAdam, weightDecay: "number", decays: "function" } as const;
   const { weightDecay = 0.01, decays, ...rest } = checkedOptions("adamW", options, kinds);
@@ -101,12 +101,12 @@ export function adamW(options: AdamWOptions = {}): Optimizer {
   return { ...withWeightDecay(adam(rest), { rate: weightDecay, ...(decays && { decays }) }), name: "adamW" };
 }
 
-/** 1 - beta^step without cancellation: written plainly, f32 keeps four digits of it at the first steps for beta = 0.999. */
+/** 1 - beta^step without cancellation: for beta = 0.999, f32 would be left with four digits at the first steps. */
 function oneMinusPower(beta: number, step: Float): Float {
   return beta === 0 ? constant(1) : neg(expm1(mul(step, Math.log(beta))));
 }
 
-/** Refuses a decay rate of an average that is none. */
+/** Throws for an invalid decay rate. */
 export function checkDecay(optimizer: string, name: string, value: number): void {
   if (!(value >= 0 && value < 1)) throw new UserError(`${optimizer}: ${name} is ${value}; expected 0 or more, below 1`);
 }

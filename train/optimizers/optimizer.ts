@@ -1,33 +1,33 @@
-/** @file What an optimizer is: a rule of update as an expression on tensors. A rule of your own is an object of this form. */
+/** @file The interface of optimizers: an update rule as an expression on tensors. A custom rule is an object of this type. */
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import type { Arena } from "../arena.ts";
 
 type Float = Tensor<"f32">;
-/** Arrays that an optimizer keeps from update to update, by name. */
+/** Arrays that an optimizer stores between updates, by name. */
 export type Slots = Readonly<Record<string, Float>>;
 
-/** What an update reads. */
+/** The inputs of an update. */
 export interface OptimizerInput {
   /** All parameters, flat. */
   readonly parameter: Float;
-  /** Gradient of the loss, flat; clipped where clipping is asked for. */
+  /** Gradient of the loss, flat, after clipping. */
   readonly gradient: Float;
-  /** Arrays like the parameter that are kept from update to update; all start at zero. */
+  /** Arrays with the shape of the parameter that are stored between updates; all start at zero. */
   readonly slots: Slots;
   /** Scalar: 1 at the first update. */
   readonly step: Float;
-  /** Scalar, with the schedule's factor in it. */
+  /** Scalar, including the schedule's factor. */
   readonly learningRate: Float;
-  /** Which parameter lies where in the flat arrays: see `perParameter`. */
+  /** The layout of the flat arrays: see `perParameter`. */
   readonly arena: Arena;
 }
 
-/** A rule of update, traced into the training step. */
+/** An update rule, traced into the training step. */
 export interface Optimizer {
-  /** For people. */
+  /** Name for display. */
   readonly name: string;
   /** Names of the slots. */
   readonly slots: readonly string[];
-  /** Traced once: the updated parameter, and every slot updated. */
+  /** Traced once; returns the updated parameter and slots. */
   readonly update: (input: OptimizerInput) => { readonly parameter: Float; readonly slots: Slots };
 }

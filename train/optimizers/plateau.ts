@@ -1,28 +1,28 @@
-/** @file A learning rate that follows the held-out loss: it falls where the loss no longer does. This runs on the host. */
+/** @file Reduces the learning rate when the held-out loss stops improving. Runs on the host. */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 
-/** When the learning rate falls, and how far. */
+/** Options of `plateau`. */
 export interface PlateauOptions {
-  /** What the learning rate is multiplied by; 0.1 by default. */
+  /** Factor of each reduction; 0.1 by default. */
   readonly factor?: number;
-  /** Losses in a row without an improvement that are borne; the next one makes the rate fall. 10 by default. */
+  /** Losses in a row without improvement that are tolerated; the next one reduces the rate. 10 by default. */
   readonly patience?: number;
-  /** What part of the best loss an improvement must be; 1e-4 by default. */
+  /** Minimum improvement, relative to the best loss; 1e-4 by default. */
   readonly threshold?: number;
-  /** Losses after a fall that are not counted; 0 by default. */
+  /** Losses after a reduction that are not counted; 0 by default. */
   readonly cooldown?: number;
-  /** The factor of the learning rate falls no further; 0 by default. */
+  /** Lower bound of the total factor; 0 by default. */
   readonly lowest?: number;
 }
 
-/** What is known of the losses so far. */
+/** Tracks the held-out losses. */
 export interface Plateau {
-  /** Takes the next held-out loss and gives the factor for the learning rate from now on: 1 at first. */
+  /** Observes the next held-out loss; returns the factor of the learning rate from now on, initially 1. */
   readonly observe: (loss: number) => number;
 }
 
-/** The rules of PyTorch's ReduceLROnPlateau (mode min, relative threshold). A NaN is no improvement. */
+/** The rules of PyTorch's ReduceLROnPlateau (mode min, relative threshold). A NaN is not an improvement. */
 export function plateau(options: PlateauOptions = {}): Plateau {
   const {
     factor = 0.1,
@@ -49,7 +49,7 @@ export function plateau(options: PlateauOptions = {}): Plateau {
   let [current, best, bad, cooling] = [1, Number.POSITIVE_INFINITY, 0, 0];
   return {
     observe: (loss) => {
-      // With the size of the best loss, so that losses below 0, as densities have them, must improve as well.
+      // With the absolute value, so that negative losses, as of densities, must improve as well.
       const isBetter = best === Number.POSITIVE_INFINITY ? loss < best : loss < best - threshold * Math.abs(best);
       if (isBetter) best = loss;
       bad = isBetter ? 0 : bad + 1;

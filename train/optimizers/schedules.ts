@@ -1,7 +1,7 @@
 /**
- * @file Schedules of the learning rate: a factor of it for each update, as a function of the number of the update alone.
- * The training step traces it, so the device computes it and the host has nothing to send; the learning rate itself may
- * still be set at any time, and is multiplied by the factor.
+ * @file Learning rate schedules: a factor for each update, as a function of the update's number only. It is traced into the
+ * training step, so the device computes it and the host sends nothing; the learning rate itself can still be set at any time,
+ * and is multiplied by the factor.
  */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { scalar } from "../../compiler/graph/ndarray.ts";
@@ -17,57 +17,57 @@ import type { Tensor } from "../../compiler/trace/tensor.ts";
 
 type Float = Tensor<"f32">;
 
-/** The factor of the learning rate for an update, whose number is a scalar: 1 for the first. */
+/** Maps the number of an update, a scalar that is 1 for the first, to the factor of the learning rate. */
 export type Schedule = (update: Float) => Float;
 
-/** The whole learning rate at every update. */
+/** A constant factor of 1. */
 export const constantRate: Schedule = () => constant(1);
 
-/** A way down from the whole learning rate. */
+/** Options of `linearDecay` and `cosineDecay`. */
 export interface DecayOptions {
-  /** Updates until the factor is `to`; there it stays. */
+  /** Number of updates until the factor is `to`, where it stays. */
   readonly updates: number;
   /** The last factor; 0 by default. */
   readonly to?: number;
 }
 
-/** From 1 at the first update down to `to`, by the same amount at each. */
+/** Decays from 1 at the first update to `to`, linearly. */
 export function linearDecay(options: DecayOptions): Schedule {
-  const { progress, between } = wayDown("linearDecay", options);
+  const { progress, between } = decayOf("linearDecay", options);
   return (update) => between(sub(1, progress(update)));
 }
 
-/** From 1 at the first update down to `to` along half a cosine: Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5, without restarts. */
+/** Decays from 1 at the first update to `to` along half a cosine: Loshchilov & Hutter 2017, arXiv:1608.03983, eq. 5, without restarts. */
 export function cosineDecay(options: DecayOptions): Schedule {
-  const { progress, between } = wayDown("cosineDecay", options);
+  const { progress, between } = decayOf("cosineDecay", options);
   return (update) => between(mul(add(cos(mul(progress(update), Math.PI)), 1), 0.5));
 }
 
-/** Steps down. */
+/** Options of `stepDecay`. */
 export interface StepDecayOptions {
-  /** Updates with one factor. */
+  /** Number of updates between decays. */
   readonly every: number;
-  /** What the factor is multiplied by after those; 0.1 by default. */
+  /** Multiplier of each decay; 0.1 by default. */
   readonly factor?: number;
 }
 
-/** 1 for the first updates, then a fixed part of it for as many, and so on: PyTorch's StepLR. */
+/** Multiplies the factor by `factor` every `every` updates: PyTorch's StepLR. */
 export function stepDecay(options: StepDecayOptions): Schedule {
   const { every, factor = 0.1 } = checkedOptions("stepDecay", options, { every: "number", factor: "number" });
   checkUpdates("stepDecay", "every", every);
   if (!(factor > 0 && factor < 1))
     throw new UserError(`stepDecay: factor is ${factor}; expected a number above 0 and below 1`);
-  // The half keeps the quotient away from whole numbers, which division on a device may miss by a hair.
+  // The half keeps the quotient away from whole numbers, since division on a device is not exact.
   return (update) => exp(mul(floor(div(sub(update, 0.5), every)), Math.log(factor)));
 }
 
-/** From 1 / `updates` at the first update up to 1 in equal steps, then what follows, which counts its updates from there. */
+/** Linear warm-up from 1 / `updates` at the first update to 1, then the schedule `then`, which counts updates from there. */
 export function warmUp(updates: number, then: Schedule = constantRate): Schedule {
   checkUpdates("warmUp", "updates", updates);
   return (update) => where(lessEqual(update, updates), div(update, updates), then(sub(update, updates)));
 }
 
-/** The factors of the updates from the first to a last one, for plots and tables. */
+/** The factors of the updates 1 to `last`, for plots and tables. */
 export function factorsOf(schedule: Schedule, last: number): number[] {
   const graph = traceGraph("schedule", [{ name: "update", dtype: "f32", shape: [] }], ([update]) => [
     schedule(update as Float),
@@ -75,7 +75,7 @@ export function factorsOf(schedule: Schedule, last: number): number[] {
   return Array.from({ length: last }, (_, i) => interpret(graph, [scalar(i + 1)])[0]?.data[0] ?? Number.NaN);
 }
 
-function wayDown(schedule: string, options: DecayOptions) {
+function decayOf(schedule: string, options: DecayOptions) {
   const { updates, to = 0 } = checkedOptions(schedule, options, { updates: "number", to: "number" });
   checkUpdates(schedule, "updates", updates);
   if (!(to >= 0 && to <= 1)) throw new UserError(`${schedule}: to is ${to}; expected a number from 0 to 1`);
@@ -83,7 +83,7 @@ function wayDown(schedule: string, options: DecayOptions) {
     /** 0 at the first update, 1 once all are done. */
     progress: (update: Float): Float => min(div(sub(update, 1), updates), 1),
     /** `to` at 0, 1 at 1. */
-    between: (height: Float): Float => (to === 0 ? height : add(mul(height, 1 - to), to)),
+    between: (share: Float): Float => (to === 0 ? share : add(mul(share, 1 - to), to)),
   };
 }
 

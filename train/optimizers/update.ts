@@ -1,10 +1,10 @@
 /**
- * @file What a training step makes of a gradient: it is added up over batches, clipped, and given to the optimizer with the
- * learning rate that the schedule leaves.
+ * @file The update of a training step: the gradient is accumulated over batches, clipped, and passed to the optimizer with
+ * the scheduled learning rate.
  *
- * With `accumulate` k, a step counts batches and every k-th is an update, with the mean of the k gradients. Each counts as
- * much as its loss is a mean over, so k batches give what one of all their positions would. All steps run one and the same
- * graph: those between only move a slot, which the update empties.
+ * With `accumulate` k, a step counts batches and every k-th is an update, with the mean of the k gradients, weighted by the
+ * denominators of their losses, so k batches are equivalent to one with all their positions. All steps run the same graph:
+ * those between updates only change a slot, which the update resets.
  */
 import { UserError } from "../../compiler/graph/errors.ts";
 import { add, cast, div, less, mul, sub } from "../../compiler/ops/elementwise.ts";
@@ -18,29 +18,29 @@ import type { Schedule } from "./schedules.ts";
 
 type Float = Tensor<"f32">;
 
-/** What an update is made of. */
+/** Options of updates. */
 export interface UpdateOptions {
-  /** The rule of update. */
+  /** The update rule. */
   readonly optimizer: Optimizer;
   /** Largest global norm of the gradient; without it the norm is not clipped. */
   readonly clipNorm?: number | undefined;
-  /** Largest size of each element of the gradient, instead of `clipNorm`. */
+  /** Largest absolute value of each element of the gradient, instead of `clipNorm`. */
   readonly clipValue?: number | undefined;
-  /** What the learning rate is multiplied by at each update; 1 by default. */
+  /** Factor of the learning rate at each update; 1 by default. */
   readonly rateSchedule?: Schedule | undefined;
   /**
-   * How many batches make an update: their gradients are averaged, each weighed by what its loss is a mean over, such as
-   * its number of valid steps. 1 by default.
+   * Number of batches per update: their gradients are averaged, weighted by the denominators of their losses, such as the
+   * numbers of valid steps. 1 by default.
    */
   readonly accumulate?: number | undefined;
 }
 
-/** What a step reads; parameters and gradient are flat. */
+/** The inputs of a step; parameters and gradient are flat. */
 export interface UpdateInput {
   readonly parameters: Float;
-  /** Of this batch alone. */
+  /** The gradient of only this batch. */
   readonly gradient: Float;
-  /** Scalar: what the batch counts beside others; where gradients are accumulated. */
+  /** Scalar: the weight of the batch, if gradients are accumulated. */
   readonly weight?: Float | undefined;
   /** By the names of `slotsOf`. */
   readonly slots: Slots;
@@ -50,7 +50,7 @@ export interface UpdateInput {
   readonly arena: Arena;
 }
 
-/** What a step gives. */
+/** The result of a step. */
 export interface Update {
   readonly parameters: Float;
   readonly slots: Slots;
@@ -58,16 +58,16 @@ export interface Update {
   readonly norm: Float;
 }
 
-/** The mean of the gradients since the last update, and what the batches counted of which it is one. */
+/** The mean of the gradients since the last update, and the total weight of their batches. */
 const meanSlot = "accumulated";
 const countSlot = "accumulatedWeight";
 
-/** Names of all that is kept from step to step. */
+/** Names of all arrays that are stored between steps. */
 export function slotsOf({ optimizer, accumulate = 1 }: UpdateOptions): readonly string[] {
   return accumulate === 1 ? optimizer.slots : [...optimizer.slots, meanSlot, countSlot];
 }
 
-/** Whether what is kept by this name is one number; everything else is laid out as the parameters are. */
+/** Whether a slot is a single number; all others have the layout of the parameters. */
 export function isCount(slot: string): boolean {
   return slot === countSlot;
 }
@@ -80,28 +80,28 @@ export const ofUpdate = {
   accumulate: "number",
 } as const;
 
-/** Refuses options that cannot be, or not together. */
+/** Throws for invalid options and combinations. */
 export function checkUpdate({ optimizer, clipNorm, clipValue, accumulate = 1 }: UpdateOptions): void {
   if (typeof optimizer?.update !== "function")
-    throw new UserError("the optimizer must be a rule of update such as adam(), neither its name nor adam itself");
+    throw new UserError("the optimizer must be an update rule such as adam(), not its name or adam itself");
   for (const [name, limit] of Object.entries({ clipNorm, clipValue })) {
     if (limit !== undefined && !(limit > 0 && limit < Number.POSITIVE_INFINITY))
       throw new UserError(`${name} is ${limit}; expected a number above 0`);
   }
   if (clipNorm !== undefined && clipValue !== undefined)
-    throw new UserError("clipNorm and clipValue are both given: gradients are clipped in one way, so leave one out");
+    throw new UserError("clipNorm and clipValue cannot be combined; leave one out");
   if (!Number.isInteger(accumulate) || accumulate < 1)
     throw new UserError(`accumulate is ${accumulate}; expected a whole number of batches above 0`);
 }
 
-/** Traces what becomes of parameters and slots in one step. */
+/** Traces the update of parameters and slots in one step. */
 export function update(options: UpdateOptions, input: UpdateInput): Update {
   const { accumulate = 1 } = options;
   if (accumulate === 1) return applied(options, input, input.step);
   const { gradient, parameters, slots, weight = constant(1) } = input;
   const before = slots[meanSlot] as Float;
   const count = add(slots[countSlot] as Float, weight);
-  // Of batches in which nothing counts the mean is 0.
+  // Without any counted position the mean is 0.
   const counts = less(0, count);
   const mean = add(before, mul(sub(gradient, before), where(counts, div(weight, where(counts, count, 1)), 0)));
   // Whole numbers divide exactly on every device.
@@ -123,7 +123,7 @@ export function update(options: UpdateOptions, input: UpdateInput): Update {
   };
 }
 
-/** The update of this number, counted from 1. */
+/** The update with this number, counted from 1. */
 function applied(options: UpdateOptions, input: UpdateInput, number: Float): Update {
   const { parameters, gradient, learningRate, slots, arena } = input;
   const { optimizer, clipNorm, clipValue, rateSchedule } = options;

@@ -1,6 +1,6 @@
 /**
- * @file An exponential moving average of the weights, for use instead of the last ones: Polyak & Juditsky 1992 in the form
- * that forgets. It is one more slot of the optimizer, so it is updated in the same step and kept in checkpoints.
+ * @file An exponential moving average of the weights, for use instead of the last ones: Polyak & Juditsky 1992 with
+ * exponential decay. It is another slot of the optimizer, so it is updated in the same step and stored in checkpoints.
  */
 
 import { expectArgument, UserError } from "../../compiler/graph/errors.ts";
@@ -19,7 +19,7 @@ const slot = "average";
 
 /**
  * The optimizer with an average a of the parameters p: a = p after the first update, then a + (1 - decay) (p - a) after
- * each, as PyTorch's `swa_utils.AveragedModel` with `get_ema_avg_fn(decay)`. Training itself goes on as without.
+ * each, as PyTorch's `swa_utils.AveragedModel` with `get_ema_avg_fn(decay)`. Training itself does not change.
  */
 export function withAverage(optimizer: Optimizer, options: { readonly decay?: number } = {}): Optimizer {
   const { decay = 0.999 } = checkedOptions("withAverage", options, { decay: "number" });
@@ -27,7 +27,7 @@ export function withAverage(optimizer: Optimizer, options: { readonly decay?: nu
     typeof optimizer?.update === "function",
     "withAverage: the optimizer",
     optimizer,
-    "a rule of update such as adam()",
+    "an update rule such as adam()",
   );
   checkDecay("withAverage", "decay", decay);
   return {
@@ -42,17 +42,17 @@ export function withAverage(optimizer: Optimizer, options: { readonly decay?: nu
   };
 }
 
-/** The averaged weights, by path, of a trainer whose optimizer keeps an average; its weights where there was no update yet. */
+/** The averaged weights, by path, of a trainer with `withAverage`; its current weights before the first update. */
 export async function averagedParameters(trainer: Trainer<Objective>): Promise<Record<string, NdArray>> {
   expectArgument(
     typeof trainer?.checkpoint === "function",
     "averagedParameters: the trainer",
     trainer,
-    "what await createTrainer(…) gives",
+    "the result of await createTrainer(…)",
   );
   const { parameters, [`slots/${slot}`]: average } = await trainer.checkpoint();
   if (average === undefined || parameters === undefined)
-    throw new UserError("averagedParameters: the trainer keeps no average; give it optimizer: withAverage(…)");
+    throw new UserError("averagedParameters: the trainer has no average; create it with optimizer: withAverage(…)");
   const isStarted = average.data.some((x) => x !== 0);
   return unpackArray(isStarted ? average : parameters, arenaOf(trainer.network.specs));
 }

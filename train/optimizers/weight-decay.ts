@@ -7,27 +7,27 @@ import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { type Arena, perParameter } from "../arena.ts";
 import type { Optimizer } from "./optimizer.ts";
 
-/** Whether a parameter decays, by its path, such as `layers/0/lstm/forget/kernel`, and its shape. */
+/** Whether a parameter decays, from its path, such as `layers/0/lstm/forget/kernel`, and its shape. */
 export type DecayGroup = (path: string, shape: Shape) => boolean;
 
-/** The group of matrices: kernels and embeddings decay, biases and gains, which nothing multiplies up, do not. */
+/** The group of matrices: kernels and embeddings decay; biases and gains do not. */
 export const matrices: DecayGroup = (_path, shape) => shape.length >= 2;
 
-/** How weights decay. */
+/** Options of `withWeightDecay`. */
 export interface WeightDecayOptions {
-  /** How fast: 0 or more. */
+  /** Decay rate: 0 or more. */
   readonly rate: number;
   /** Which parameters decay; all by default. */
   readonly decays?: DecayGroup;
   /**
-   * `weights` (the default): a weight shrinks by the part lr · rate, apart from the gradient (Loshchilov & Hutter 2019,
-   * arXiv:1711.05101), as in AdamW, SGDW and Lion. `gradient`: rate · p is added to the gradient, which is what L2
-   * regularisation does and what PyTorch's `weight_decay` of SGD, Adam, RMSprop and Adagrad is.
+   * `weights` (the default): a weight shrinks by the fraction lr · rate, decoupled from the gradient (Loshchilov & Hutter
+   * 2019, arXiv:1711.05101), as in AdamW, SGDW and Lion. `gradient`: rate · p is added to the gradient, as in L2
+   * regularisation and PyTorch's `weight_decay` of SGD, Adam, RMSprop and Adagrad.
    */
   readonly through?: "weights" | "gradient";
 }
 
-/** The optimizer with weights that decay. */
+/** The optimizer with weight decay. */
 export function withWeightDecay(optimizer: Optimizer, options: WeightDecayOptions): Optimizer {
   const {
     rate,
@@ -42,7 +42,7 @@ export function withWeightDecay(optimizer: Optimizer, options: WeightDecayOption
     typeof optimizer?.update === "function",
     "withWeightDecay: the optimizer",
     optimizer,
-    "a rule of update such as adam()",
+    "an update rule such as adam()",
   );
   if (!(rate >= 0 && rate < Number.POSITIVE_INFINITY))
     throw new UserError(`withWeightDecay: rate is ${rate}; expected a number of 0 or more`);
@@ -58,7 +58,7 @@ export function withWeightDecay(optimizer: Optimizer, options: WeightDecayOption
   };
 }
 
-/** One number where all parameters decay; else one for each element. */
+/** One number if all parameters decay, otherwise one for each element. */
 function ratesOf(arena: Arena, rate: number, decays: DecayGroup | undefined): Tensor<"f32"> | number {
   if (decays === undefined || arena.entries.every(({ path, shape }) => decays(path, shape))) return rate;
   return perParameter(arena, ({ path, shape }) => (decays(path, shape) ? rate : 0));

@@ -1,18 +1,18 @@
 /**
- * @file The adding problem: of a long sequence of random numbers two are marked, and their sum is asked for at its end.
- * Hochreiter & Schmidhuber 1997, experiment 4 (section 5.4), whose rules are those of `adding`:
+ * @file The adding problem: two numbers of a long random sequence are marked, and the target at its end is their sum.
+ * `adding` has the rules of Hochreiter & Schmidhuber 1997, experiment 4 (section 5.4):
  *
- *   a step       a number from [-1, 1], and a mark: 1 for two of them, -1 for the first and the last, 0 else
- *   the length   between T and T + T/10, drawn anew for each batch
- *   the marks    one among the first ten steps, one among the first T/2 - 1; a marked first step has the number 0
- *   the answer   0.5 + (X1 + X2) / 4
+ *   a step       a number from [-1, 1], and a mark: 1 for two of them, -1 for the first and the last, otherwise 0
+ *   the length   between T and T + T/10, sampled for each batch
+ *   the marks    one in the first ten steps, one in the first T/2 - 1; a marked first step has the number 0
+ *   the target   0.5 + (X1 + X2) / 4
  *
- * Later work compares by the simpler rules of `addingHalves`: Arjovsky, Shah & Bengio 2016, arXiv:1511.06464, section 4.2,
+ * Later work uses the simpler rules of `addingHalves`: Arjovsky, Shah & Bengio 2016, arXiv:1511.06464, section 4.2,
  * after Le, Jaitly & Hinton 2015, arXiv:1504.00941, section 4.1:
  *
- *   a step       a number from [0, 1], and a mark: 1 for two of them, 0 else; T steps
+ *   a step       a number from [0, 1], and a mark: 1 for two of them, otherwise 0; T steps
  *   the marks    one in each half
- *   the answer   X1 + X2, whose variance is 1/6: the 0.167 of those papers
+ *   the target   X1 + X2, whose variance is 1/6: the 0.167 of those papers
  */
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import type { Batch } from "../data/batches.ts";
@@ -37,7 +37,7 @@ export const adding: Task = {
     return {
       ...drawnBatches(adding.name, seed, (random) => batchOf1997(batch, time, random)),
       ...named,
-      // The variance of the answer: two numbers of variance 1/3 each, divided by 4.
+      // The variance of the target: two numbers of variance 1/3 each, divided by 4.
       baseline: 2 / 3 / 16,
       best: 0,
     };
@@ -58,7 +58,7 @@ export const addingHalves: Task = {
     return {
       ...drawnBatches(addingHalves.name, seed, (random) => batchOfHalves(batch, time, random)),
       ...named,
-      // The variance of the answer: two numbers of variance 1/12 each.
+      // The variance of the target: two numbers of variance 1/12 each.
       baseline: 1 / 6,
       best: 0,
     };
@@ -72,7 +72,7 @@ function batchOf1997(batch: number, time: number, random: RandomStream): Batch {
     for (let step = 0; step < steps; step++) sequences.setNumber(step, row, Math.fround(2 * random.uniform() - 1));
     const half = Math.floor(time / 2) - 1;
     const first = below(random, Math.min(10, half));
-    // One of the others, so that two are always marked.
+    // Different from the first, so that two are always marked.
     const other = below(random, half - 1);
     const second = other < first ? other : other + 1;
     sequences.setMark(0, row, -1);
@@ -99,7 +99,7 @@ function batchOfHalves(batch: number, time: number, random: RandomStream): Batch
   return sequences.batch();
 }
 
-/** Numbers and marks x [T, B, 2], and the answer with its weight at the last step of targets [T, B, 2]. */
+/** Numbers and marks in x [T, B, 2], and the target with its weight at the last step of targets [T, B, 2]. */
 class Sequences {
   readonly steps: number;
   readonly #rows: number;
@@ -113,24 +113,24 @@ class Sequences {
     this.#targets = new Float64Array(steps * rows * 2);
   }
 
-  #place(step: number, row: number): number {
+  #offset(step: number, row: number): number {
     return (step * this.#rows + row) * 2;
   }
 
   number(step: number, row: number): number {
-    return this.#x[this.#place(step, row)] ?? Number.NaN;
+    return this.#x[this.#offset(step, row)] ?? Number.NaN;
   }
 
   setNumber(step: number, row: number, value: number): void {
-    this.#x[this.#place(step, row)] = value;
+    this.#x[this.#offset(step, row)] = value;
   }
 
   setMark(step: number, row: number, mark: number): void {
-    this.#x[this.#place(step, row) + 1] = mark;
+    this.#x[this.#offset(step, row) + 1] = mark;
   }
 
   setAnswer(row: number, answer: number): void {
-    this.#targets.set([answer, 1], this.#place(this.steps - 1, row));
+    this.#targets.set([answer, 1], this.#offset(this.steps - 1, row));
   }
 
   batch(): Batch {

@@ -1,17 +1,17 @@
 /**
- * @file Symbols to be kept over a long time and then said again in their order.
+ * @file Symbols to remember for a long time and then repeat in order.
  *
- * - `copy`: all at the start, then T steps of nothing. Hochreiter & Schmidhuber 1997 ask for such gaps; the rules are
- *   those of Arjovsky, Shah & Bengio 2016, arXiv:1511.06464, section 4.1, T + 2 length steps in all:
+ * - `copy`: all at the start, then T blank steps. Hochreiter & Schmidhuber 1997 introduced such gaps; the rules are
+ *   those of Arjovsky, Shah & Bengio 2016, arXiv:1511.06464, section 4.1, with T + 2 length steps:
  *
  *     x         length symbols   T - 1 blanks   the sign   length blanks
  *     targets   T + length blanks                          the symbols again
  *
- * - `selectiveCopy`: the symbols stand at random places among T, so that their number has to be counted and not the time.
+ * - `selectiveCopy`: the symbols are at random steps among T, so the model must react to symbols instead of counting steps.
  *   Jing et al. 2019, arXiv:1706.02761, section 4.3 ("denoise"); Gu & Dao 2023, arXiv:2312.00752, section 4.1.1:
  *
- *     x         T places, length of them symbols and the others blank   the sign   length blanks
- *     targets   T + 1 blanks                                                       the symbols again
+ *     x         T steps, length of them symbols and the others blank   the sign   length blanks
+ *     targets   T + 1 blanks                                                      the symbols again
  */
 import { InternalError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
@@ -28,25 +28,25 @@ const parameters = [
   { name: "symbols", about: "kinds of symbols", initial: 8, least: 2, most: alphabet.length, whole: true },
 ] as const;
 
-/** Of a vocabulary: its last two tokens are the blank and the sign after which the symbols are asked for. */
+/** The vocabulary; its last two tokens are the blank and the sign that starts the answer. */
 const vocabularyOfSymbols = (symbols: number): Vocabulary => vocabularyFrom([...alphabet.slice(0, symbols), "_", "?"]);
 
-/** How a task lays out its symbols. */
+/** The layout of a task's symbols. */
 interface Layout {
-  /** The shortest time that has room for so many symbols. */
+  /** The shortest time for this number of symbols. */
   readonly shortest: (length: number) => number;
   /** Steps of a sequence. */
   readonly steps: (time: number, length: number) => number;
-  /** What is read and what is to be said of symbols that were drawn, a token for each step. */
-  readonly sequence: (drawn: Drawn) => readonly [x: number[], targets: number[]];
+  /** Input and targets of sampled symbols, one token per step. */
+  readonly sequence: (sample: Sample) => readonly [x: number[], targets: number[]];
 }
 
-interface Drawn {
+interface Sample {
   readonly symbols: readonly number[];
   readonly time: number;
-  /** So many blanks. */
+  /** Returns `count` blanks. */
   readonly blanks: (count: number) => number[];
-  /** The token after which the symbols are asked for. */
+  /** The token that starts the answer. */
   readonly sign: number;
   readonly random: RandomStream;
 }
@@ -73,7 +73,7 @@ export const selectiveCopy: Task = copyTask({
   steps: (time, length) => time + 1 + length,
   sequence: ({ symbols, time, blanks, sign, random }) => {
     const places = blanks(time);
-    // Each place is taken with the probability that leaves all sets of places equally likely.
+    // Each step is chosen with the probability that makes all sets of steps equally likely.
     const left = [...symbols];
     for (let place = 0; place < time; place++) {
       const isTaken = random.uniform() * (time - place) < left.length;
@@ -107,7 +107,7 @@ function copyTask(rules: Pick<Task, "name" | "about" | "source"> & Layout): Task
           return freshBatch(timeFirst(rows.map(([x]) => x)), timeFirst(rows.map(([, targets]) => targets)));
         }),
         vocabulary: vocabularyOfSymbols(symbols),
-        // Who knows the layout guesses the symbols alone.
+        // A model that knows the layout has to guess only the symbols.
         baseline: (length * Math.log(symbols)) / rules.steps(time, length),
         best: 0,
       };
@@ -117,11 +117,11 @@ function copyTask(rules: Pick<Task, "name" | "about" | "source"> & Layout): Task
       const [batch] = described.batches(seed, { ...sizes, batch: sequencesOfScore }).training;
       if (batch === undefined) throw new InternalError(`${name} has no batch`);
       const { x, targets } = batch;
-      const said = mostLikely((await predict({ x })).output);
+      const predicted = mostLikely((await predict({ x })).output);
       const [steps = 0, rows = 0] = targets.shape;
       const wrong = Array.from({ length: rows }, (_, row) => {
         const places = Array.from({ length }, (_, i) => (steps - length + i) * rows + row);
-        return places.filter((place) => said[place] !== targets.data[place]).length;
+        return places.filter((place) => predicted[place] !== targets.data[place]).length;
       });
       const symbols = wrong.reduce((a, b) => a + b, 0);
       return {

@@ -5,15 +5,15 @@
  *
  *   dy/dt = 0.2 y(t - tau) / (1 + y(t - tau)^10) - 0.1 y(t)
  *
- * Integrated by the classical Runge-Kutta method with steps of 0.1, of which one in `stride` time units is kept. Only
- * operations are used that IEEE 754 rounds exactly, so the series is the same on every host, chaotic as it is.
+ * Integrated by the classical Runge-Kutta method with steps of 0.1, with one value per `stride` time units. It uses only
+ * operations that IEEE 754 rounds exactly, so the chaotic series is the same on every host.
  */
 import { type Series, seriesBatches } from "../data/series.ts";
 import { type RandomStream, randomStream } from "../random.ts";
 import { parameterValues, type Task } from "./task.ts";
 
 const stepsPerUnit = 10;
-/** Time after which the start is forgotten and the series is on its attractor. */
+/** Time after which the series has reached its attractor. */
 const settling = 500;
 
 const parameters = [
@@ -39,7 +39,7 @@ export const mackeyGlass: Task = {
   },
 };
 
-/** y over `duration` time units, stepsPerUnit values each, from a constant past. */
+/** y over `duration` time units with stepsPerUnit values each, from a constant past. */
 function integrated(tau: number, duration: number, random: RandomStream): Float64Array {
   const past = 0.5 + random.uniform();
   const delay = tau * stepsPerUnit;

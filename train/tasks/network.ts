@@ -1,10 +1,10 @@
-/** @file A network for a task. */
+/** @file Makes the network for a task. */
 import type { CellDefinition } from "../../compiler/dsl/cell.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { languageModel, type Network, regressionModel, seriesModel } from "../networks.ts";
 import type { Task, TaskBatches } from "./task.ts";
 
-/** What a network for a task is made of. */
+/** Options of `networkOfTask`. */
 export interface TaskNetworkOptions {
   /** The cell of each layer. */
   readonly cell: CellDefinition;
@@ -12,11 +12,11 @@ export interface TaskNetworkOptions {
   readonly units: number;
   /** Number of stacked layers. */
   readonly layers: number;
-  /** Width of the embedding, where symbols are read. */
+  /** Width of the embedding, for tasks with symbols. */
   readonly embed: number;
 }
 
-/** The network that reads what a task gives and says what it asks for. */
+/** Makes a network with the inputs and outputs of a task. */
 export function networkOfTask({ kind }: Task, made: TaskBatches, options: TaskNetworkOptions): Network {
   const kinds = { cell: "any", units: "number", layers: "number", embed: "number" } as const;
   const { embed, ...stack } = checkedOptions("networkOfTask", options, kinds);

@@ -1,10 +1,10 @@
 /**
- * @file A sine with noise on what is seen of it, the plainest series that has a rhythm:
+ * @file A sine with observation noise, the simplest periodic series:
  *
  *   y_t = sin(2 pi t / period) + noise * e_t          e_t standard normal
  *
- * To predict the next value better than from the last ones alone, a cell has to average over what came before, which is
- * what a state is for. Yule 1927 sets out from such a series, a harmonic with "superposed fluctuations".
+ * To predict the next value better than from only the last ones, a cell has to average over earlier values in its state.
+ * Yule 1927 starts from such a series, a harmonic with "superposed fluctuations".
  */
 import { type Series, seriesBatches } from "../data/series.ts";
 import { randomStream } from "../random.ts";
@@ -34,7 +34,7 @@ export const noisySine: Task = {
     const series: Series = { columns: ["y"], values, length };
     const batches = seriesBatches(series, { batch, time });
     const [deviation = 1] = batches.normalisation.deviation;
-    // In units of the variance of the whole; the noise of the next value is all that cannot be known.
+    // In units of the series' variance; only the noise of the next value cannot be predicted.
     return { ...batches, columns: series.columns, baseline: 1, best: (noise / deviation) ** 2 };
   },
 };

@@ -1,10 +1,10 @@
 /**
  * @file Parity: whether a sequence of bits has an odd number of ones. One bit of memory is enough, but every bit of the
- * sequence turns the answer around, so there is no part of it that could be learned first. Minsky & Papert 1969; of
- * sequences Hochreiter & Schmidhuber 1996, "Bridging long time lags by weight guessing and LSTM":
+ * sequence flips the target, so no part of the task can be learned first. Minsky & Papert 1969; for sequences
+ * Hochreiter & Schmidhuber 1996, "Bridging long time lags by weight guessing and LSTM":
  *
- *   a step       1 or -1; T to T + T/10 steps, drawn anew for each batch
- *   the answer   1 where the number of ones is odd, 0 where it is even, at the last step
+ *   a step       1 or -1; T to T + T/10 steps, sampled for each batch
+ *   the target   1 if the number of ones is odd, 0 if it is even, at the last step
  */
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import type { Batch } from "../data/batches.ts";

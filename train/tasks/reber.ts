@@ -1,11 +1,11 @@
 /**
  * @file The embedded Reber grammar: strings of a small automaton (Reber 1967, "Implicit learning of artificial
- * grammars") between two equal symbols, T or P. The second of the pair can only be told from the first, across a stretch
- * that says nothing of it: Smith & Zipser 1989; Fahlman 1991, "The recurrent cascade-correlation architecture", fig. 2;
- * Hochreiter & Schmidhuber 1997, experiment 1.
+ * grammars") between two equal symbols, T or P. The second of the pair can only be predicted from the first, across a
+ * stretch that does not depend on it: Smith & Zipser 1989; Fahlman 1991, "The recurrent cascade-correlation architecture",
+ * fig. 2; Hochreiter & Schmidhuber 1997, experiment 1.
  *
- * Strings follow each other without a break, as in Gers, Schmidhuber & Cummins 2000, section 4.1, so that it is text like
- * any other.
+ * Strings follow each other without a break, as in Gers, Schmidhuber & Cummins 2000, section 4.1, so that it is ordinary
+ * text.
  */
 import { at } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
@@ -14,7 +14,7 @@ import { type RandomStream, randomStream } from "../random.ts";
 import { sequencesOfScore } from "./scores.ts";
 import { type Predict, parameterValues, type Task } from "./task.ts";
 
-/** From each state of the automaton, two ways that are equally likely: a symbol, and the state that it leads to. */
+/** For each state of the automaton, two equally likely transitions: a symbol, and the next state. */
 const automaton = [
   ["T1", "P2"],
   ["S1", "X3"],
@@ -47,7 +47,7 @@ export const embeddedReber: Task = grammarTask(
   embeddedReberString,
 );
 
-/** The Reber grammar itself, which asks for no long memory: Reber 1967; Cleeremans, Servan-Schreiber & McClelland 1989. */
+/** The plain Reber grammar, which needs no long memory: Reber 1967; Cleeremans, Servan-Schreiber & McClelland 1989. */
 export const reber: Task = grammarTask(
   {
     name: "reber",
@@ -75,7 +75,7 @@ function grammarTask(
         ...textBatches(vocabulary.encode(text), { batch, time }),
         vocabulary,
         baseline: Math.log(symbols.length),
-        // A fair choice costs ln 2, and nothing else is left to chance.
+        // A fair choice costs ln 2, and everything else is predictable.
         best: (choices * Math.LN2) / text.length,
       };
     },
@@ -84,14 +84,14 @@ function grammarTask(
 }
 
 /**
- * Strings of a score that follow each other in a row. One more goes before them and is only read: a text that begins
- * anywhere does not tell where in it strings begin.
+ * Number of scored strings in a row. Another string before them is read but not scored: the model must first find where
+ * strings begin.
  */
 const stringsOfRow = 20;
 
 /**
- * How many of a thousand fresh strings meet a prediction that the grammar forbids: as the most likely symbol; or, as
- * Hochreiter & Schmidhuber 1997 (section 5.1) count, as one that is more likely than a legal one.
+ * Counts the strings, of a thousand new ones, with an illegal prediction: as the most likely symbol; or, as in Hochreiter &
+ * Schmidhuber 1997 (section 5.1), an illegal symbol that is more likely than a legal one.
  */
 async function legality(
   stringOf: (random: RandomStream) => GrammarString,
@@ -114,12 +114,13 @@ async function legality(
     for (const { following } of counted) {
       let [isIllegal, isAbove] = [false, false];
       for (const legal of following) {
-        // What is said at a step is of the next one.
-        const said = symbols.map((symbol, i) => ({
+        // The output of a step predicts the next one.
+        const predictions = symbols.map((symbol, i) => ({
           isLegal: legal.includes(symbol),
           logit: data[((place - 1) * rows.length + row) * symbols.length + i] ?? Number.NaN,
         }));
-        const of = (isLegal: boolean) => said.filter((each) => each.isLegal === isLegal).map(({ logit }) => logit);
+        const of = (isLegal: boolean) =>
+          predictions.filter((each) => each.isLegal === isLegal).map(({ logit }) => logit);
         const illegal = Math.max(...of(false));
         isIllegal ||= !(Math.max(...of(true)) > illegal);
         isAbove ||= !(Math.min(...of(true)) > illegal);
@@ -132,7 +133,7 @@ async function legality(
   return counts;
 }
 
-/** So many symbols, and in how many places the grammar had a choice. */
+/** A text of `length` symbols, and the number of positions at which the grammar had a choice. */
 function textOf(stringOf: (random: RandomStream) => GrammarString, length: number, random: RandomStream) {
   const strings: string[] = [];
   let [written, choices] = [0, 0];
@@ -145,11 +146,11 @@ function textOf(stringOf: (random: RandomStream) => GrammarString, length: numbe
   return { text: strings.join("").slice(0, length), choices: (choices * length) / written };
 }
 
-/** A string of a grammar, and for each of its symbols those that might have stood there. */
+/** A string of a grammar, and the legal symbols at each of its positions. */
 export interface GrammarString {
   /** Its symbols. */
   readonly text: string;
-  /** The legal symbols at each place, one or two. */
+  /** The legal symbols at each position, one or two. */
   readonly following: readonly string[];
 }
 

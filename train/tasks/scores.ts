@@ -1,10 +1,10 @@
-/** @file What the scores of tasks share. */
+/** @file Shared by the scores of tasks. */
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 
-/** Sequences of a score. */
+/** Number of sequences of a score. */
 export const sequencesOfScore = 1000;
 
-/** The class with the largest logit at each position of logits [..., classes]; the first of those that tie. */
+/** The class with the largest logit at each position of logits [..., classes]; the first one in a tie. */
 export function mostLikely({ shape, data }: NdArray): number[] {
   const classes = shape[shape.length - 1] ?? 1;
   return Array.from({ length: data.length / classes }, (_, position) => {

@@ -1,6 +1,5 @@
 /**
- * @file A task: a source of sequences that somebody made up to see what a cell can learn, and published. The same seed
- * gives the same sequences on every host.
+ * @file Tasks: published synthetic benchmarks of what a cell can learn. A seed gives the same sequences on every host.
  */
 
 import { UserError } from "../../compiler/graph/errors.ts";
@@ -11,15 +10,15 @@ import type { Vocabulary } from "../data/text.ts";
 import type { NetworkKind } from "../networks.ts";
 import type { Predictor } from "../predictor.ts";
 
-/** A number that a task can be told. */
+/** A numeric parameter of a task. */
 export interface TaskParameter {
-  /** The name by which it is given. */
+  /** Its name. */
   readonly name: string;
-  /** What it is, in a few words. */
+  /** Short description. */
   readonly about: string;
-  /** The value where none is given. */
+  /** Default value. */
   readonly initial: number;
-  /** Smallest and largest value. */
+  /** Smallest value. */
   readonly least: number;
   /** Largest value. */
   readonly most: number;
@@ -27,57 +26,57 @@ export interface TaskParameter {
   readonly whole: boolean;
 }
 
-/** How much of a task is made at once. */
+/** The sizes of a task's batches. */
 export interface TaskSizes {
   /** Rows side by side. */
   readonly batch: number;
-  /** Steps of a batch; a task whose sequences have a length of their own takes it from this. */
+  /** Steps of a batch; tasks whose sequences have other lengths derive them from this. */
   readonly time: number;
-  /** Parameters of the task by name; the others have their initial value. */
+  /** Parameters of the task by name; the others have their default. */
   readonly parameters?: Readonly<Record<string, number>>;
 }
 
-/** Batches, and what a network for them and a plot of its loss need to know. */
+/** The batches of a task, with labels for its network and reference losses for plots. */
 export interface TaskBatches extends Batches {
-  /** Of text: its symbols. */
+  /** Text: its symbols. */
   readonly vocabulary?: Vocabulary;
-  /** Of everything else: the names of the numbers that are read. */
+  /** Other kinds: the names of the input numbers. */
   readonly columns?: readonly string[];
-  /** Of a regression: the names of the numbers to find. */
+  /** Regression: the names of the target numbers. */
   readonly targets?: readonly string[];
-  /** Of a series: what was done to its columns. */
+  /** Series: the normalisation of its columns. */
   readonly normalisation?: Normalisation;
-  /** The loss of one who knows nothing but how often each answer occurs, or a bound of it from above. */
+  /** The loss of a predictor that knows only the frequencies of the answers, or an upper bound of it. */
   readonly baseline: number;
-  /** The loss of one who knows how the sequences are made: no cell gets below it, but by chance. */
+  /** The loss of a predictor that knows how sequences are generated: a lower bound, except by chance. */
   readonly best: number;
 }
 
-/** What a trained network gives for a batch: `trainer.predict`, or that of a predictor. `output` is [T, B, outputs]. */
+/** Predicts a batch: `predict` of a trainer or a predictor. `output` is [T, B, outputs]. */
 export type Predict = Predictor["predict"];
 
-/** A source of sequences that was made up to see what a cell can learn. */
+/** A synthetic benchmark of what a cell can learn. */
 export interface Task {
-  /** The name by which people call it. */
+  /** Its usual name. */
   readonly name: string;
-  /** What is to be learned, in one sentence. */
+  /** What to learn, in one sentence. */
   readonly about: string;
   /** Where it was published. */
   readonly source: string;
   /** The kind of network that learns it. */
   readonly kind: Exclude<NetworkKind, "classifier">;
-  /** What it can be told. */
+  /** Its parameters. */
   readonly parameters: readonly TaskParameter[];
-  /** `seed` is a whole number below 2^32. Throws a UserError of one line where a size or a parameter cannot be. */
+  /** `seed` is a whole number below 2^32. Throws a UserError of one line for an invalid size or parameter. */
   readonly batches: (seed: number, sizes: TaskSizes) => TaskBatches;
   /**
-   * Where the source asks for more than a small loss: its own measure on a thousand sequences of another seed, as numbers
-   * with names that say what they count.
+   * The source's own metric, if it has one besides the loss, on a thousand sequences of another seed: numbers with descriptive
+   * names.
    */
   readonly score?: (seed: number, sizes: TaskSizes, predict: Predict) => Promise<Readonly<Record<string, number>>>;
 }
 
-/** The value of every parameter of a task: the given one, where it may be, and the initial one otherwise. */
+/** Returns the value of every parameter of a task: the given one, after a check, or the default. */
 export function parameterValues<Name extends string>(
   task: string,
   known: readonly (TaskParameter & { readonly name: Name })[],

@@ -1,10 +1,10 @@
 /**
- * @file Temporal order: which two symbols stood far apart in a long sequence, and in which order. Hochreiter &
- * Schmidhuber 1997, experiment 6a (section 5.6):
+ * @file Temporal order: identify two distant symbols in a long sequence, and their order. Hochreiter & Schmidhuber 1997,
+ * experiment 6a (section 5.6):
  *
- *   a sequence   E, then symbols a, b, c, d at random, then B; T to T + T/10 steps in all, drawn anew for each batch
+ *   a sequence   E, then random symbols a, b, c, d, then B; T to T + T/10 steps, sampled for each batch
  *   the two      X or Y each, one between the steps T/10 and T/5, one between T/2 and 6T/10
- *   the answer   one of four classes, for XX, XY, YX and YY, at the last step
+ *   the target   one of four classes, for XX, XY, YX and YY, at the last step
  */
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import type { Batch } from "../data/batches.ts";
@@ -59,7 +59,7 @@ function draw(batch: number, time: number, random: RandomStream): Batch {
   return freshBatch(array(x, symbols.length), array(targets, classes.length + 1));
 }
 
-/** A whole number from the whole part of `low` to that of `high`. */
+/** A random integer from floor(low) to floor(high). */
 function between(random: RandomStream, low: number, high: number): number {
   return Math.floor(low) + below(random, Math.floor(high) - Math.floor(low) + 1);
 }

@@ -10,7 +10,7 @@ export const data: readonly BadInput[] = [
   [
     "a text with only a byte order mark",
     "train @bom.txt",
-    "bom.txt: the text is empty; give one with some thousand characters",
+    "bom.txt: the text is empty; use one with some thousand characters",
   ],
   [
     "one character",
@@ -38,12 +38,12 @@ export const data: readonly BadInput[] = [
   [
     "a batch longer than the text",
     "train @text.txt --batch 400",
-    "text.txt: the text has 648 characters to train on, too few for batch 400 x time 32: it takes 12801; make batch or time smaller",
+    "text.txt: the text has 648 characters to train on, too few for batch 400 x time 32: this needs 12801; make batch or time smaller",
   ],
   [
     "a time longer than the text",
     "train @text.txt --time 4000 --batch 1",
-    "text.txt: the text has 648 characters to train on, too few for batch 1 x time 4000: it takes 4001; make batch or time smaller",
+    "text.txt: the text has 648 characters to train on, too few for batch 1 x time 4000: this needs 4001; make batch or time smaller",
   ],
   [
     "a missing tokenizer",
@@ -68,9 +68,9 @@ export const data: readonly BadInput[] = [
   [
     "a tokenizer that is other JSON",
     "train @text.txt --tokens @no-tokenizer.json",
-    'no-tokenizer.json is no tokenizer.json: Tokenizer must contain a "model" property',
+    'no-tokenizer.json is not a tokenizer.json: Tokenizer must contain a "model" property',
   ],
-  ["a tokenizer that is incomplete JSON", "train @text.txt --tokens @half.json", "half.json is no tokenizer.json: …"],
+  ["a tokenizer that is incomplete JSON", "train @text.txt --tokens @half.json", "half.json is not a tokenizer.json: …"],
   [
     "tokens of a series",
     "train @series.csv --tokens bytes",
@@ -84,25 +84,25 @@ export const data: readonly BadInput[] = [
   [
     "a table with a hole",
     "train @hole.csv",
-    "hole.csv, line 3, b: the field is empty; expected a number (option missing: last repeats the one before)",
+    "hole.csv, line 3, b: the field is empty; expected a number (option missing: last repeats the previous value)",
   ],
   ["a table with a word", "train @word.csv", 'word.csv, line 3, b: the field is "four"; expected a number'],
   [
     "a table with NaN",
     "train @nan.csv",
-    'nan.csv, line 3, a: the field is "NaN"; expected a number (option missing: last repeats the one before)',
+    'nan.csv, line 3, a: the field is "NaN"; expected a number (option missing: last repeats the previous value)',
   ],
   ["a table with infinity", "train @infinity.csv", 'infinity.csv, line 3, b: the field is "-inf"; expected a number'],
   [
     "a table with a number that f32 cannot hold",
     "train @huge.csv",
-    'huge.csv, line 3, b: the field is "1e39"; expected a number that float32 holds',
+    'huge.csv, line 3, b: the field is "1e39"; expected a number in the range of float32',
   ],
   ["a table with a short row", "train @ragged.csv", "ragged.csv, line 3: expected 2 fields, as in line 1, got 1"],
   [
     "a table with an empty line",
     "train @gap.csv",
-    'gap.csv, line 3: the line is empty, and "5" follows in line 4; take out empty lines, and what is not of the table',
+    'gap.csv, line 3: the line is empty, and "5" follows in line 4; remove empty lines, and text that is not part of the table',
   ],
   [
     "a table with an open quote",
@@ -112,17 +112,17 @@ export const data: readonly BadInput[] = [
   [
     "a table of dates",
     "train @dates.csv",
-    "dates.csv, line 2: all fields are dates; a series needs a column of numbers beside them",
+    "dates.csv, line 2: all fields are dates; a series needs a column of numbers as well",
   ],
   [
     "a table with ambiguous commas",
     "train @commas.csv",
-    'commas.csv, line 2, a: the field is "1,500", which is 1500 or 1.5, and no other field tells; say what its comma is (option decimal: point or comma)',
+    'commas.csv, line 2, a: the field is "1,500", which means 1500 or 1.5, and no other field shows which; set option decimal to point or comma',
   ],
   [
     "a table with points and commas for decimals",
     "train @mixed.csv",
-    'mixed.csv, line 3, a: the field is "2,5" and in line 2, a, it is "1.5": one with a decimal point and one with a decimal comma; write them alike',
+    'mixed.csv, line 3, a: the field is "2,5" and in line 2, a, it is "1.5": one has a decimal point and one a decimal comma; use one of them everywhere',
   ],
   ["an unknown separator", "train @series.csv --separator tabs", 'separator is "tabs"; expected comma, …'],
   [
@@ -148,7 +148,7 @@ export const data: readonly BadInput[] = [
   [
     "two columns of one name",
     "train @twice.csv",
-    'twice.csv, line 1: two columns are called "a"; give each a name of its own',
+    'twice.csv, line 1: two columns are called "a"; give each its own name',
   ],
   [
     "a column named twice",
@@ -167,12 +167,12 @@ export const data: readonly BadInput[] = [
   [
     "a value whose square f32 cannot hold",
     "train @far.csv --batch 4 --time 6",
-    "far.csv, line 90, a: 1e+30 is 5.0e+29 standard deviations from the mean of the rows that are trained on, so far that squares overflow float32; mend it, or leave the column out",
+    "far.csv, line 90, a: 1e+30 is 5.0e+29 standard deviations from the mean of the training rows, so far that squares overflow float32; correct it, or leave the column out",
   ],
   [
     "values near the largest of f32, which move late",
     "train @edge.csv --batch 4 --time 6",
-    "edge.csv, line 87, a: 1.001e+38 is 1.0e+35 standard deviations from the mean of the rows that are trained on, so far that squares overflow float32; mend it, or leave the column out",
+    "edge.csv, line 87, a: 1.001e+38 is 1.0e+35 standard deviations from the mean of the training rows, so far that squares overflow float32; correct it, or leave the column out",
   ],
   [
     "an embedding for a series",
@@ -182,7 +182,7 @@ export const data: readonly BadInput[] = [
   [
     "a batch longer than the series",
     "train @series.csv",
-    "series.csv: the series has 81 rows to train on, too few for batch 16 x time 32: it takes 513; make batch or time smaller",
+    "series.csv: the series has 81 rows to train on, too few for batch 16 x time 32: this needs 513; make batch or time smaller",
   ],
   [
     "a plateau schedule without held-out data",

@@ -14,13 +14,13 @@ export const models: readonly BadInput[] = [
   [
     "a file that is not a model",
     "sample @noise.safetensors",
-    "noise.safetensors is not a safetensors file, in which models and weights are kept",
+    "noise.safetensors is not a safetensors file, the format of models and weights",
   ],
-  ["a text as a model", "sample @text.txt", "text.txt is not a safetensors file, in which models and weights are kept"],
+  ["a text as a model", "sample @text.txt", "text.txt is not a safetensors file, the format of models and weights"],
   [
     "a table as a model",
     "sample @series.csv",
-    "series.csv is not a safetensors file, in which models and weights are kept",
+    "series.csv is not a safetensors file, the format of models and weights",
   ],
   [
     "a model cut short",
@@ -80,17 +80,17 @@ export const models: readonly BadInput[] = [
   [
     "a backward loop as WebAssembly",
     "compile @own.safetensors --to wasm --out @new",
-    "modelToWasm: it cannot go step by step, because the loop gru runs backwards through time, so that its first step needs the last one; use createPredictor on whole sequences",
+    "modelToWasm: it cannot run step by step, because the loop gru runs backwards through time, so that its first step needs the last one; use createPredictor on whole sequences",
   ],
   [
     "a prompt with an unknown character",
     "sample @text.safetensors --prompt thé",
-    '--prompt: character "é" at position 2 is none of the 11 that the model knows',
+    '--prompt: character "é" at position 2 is not one of the 11 in the model\'s vocabulary',
   ],
   [
     "a prompt of other planes",
     "sample @text.safetensors --prompt 🙂",
-    '--prompt: character "🙂" at position 0 is none of the 11 that the model knows',
+    '--prompt: character "🙂" at position 0 is not one of the 11 in the model\'s vocabulary',
   ],
   [
     "a negative temperature",
@@ -130,7 +130,7 @@ export const models: readonly BadInput[] = [
   [
     "a text as a model for a forecast",
     "forecast @text.txt @series.csv",
-    "text.txt is not a safetensors file, in which models and weights are kept",
+    "text.txt is not a safetensors file, the format of models and weights",
   ],
   ["a missing series", "forecast @series.safetensors @absent.csv", "absent.csv: no such file"],
   ["a directory as a series", "forecast @series.safetensors @folder", "folder is a directory, not a file"],
@@ -145,7 +145,7 @@ export const models: readonly BadInput[] = [
   [
     "a series far from the training data",
     "forecast @series.safetensors @far.csv",
-    "far.csv, row 89, a: 1e+30 is 1.4e+30 standard deviations from the mean of the rows that are trained on, so far that squares overflow float32; mend it, or leave the column out",
+    "far.csv, row 89, a: 1e+30 is 1.4e+30 standard deviations from the mean of the training rows, so far that squares overflow float32; correct it, or leave the column out",
   ],
   [
     "other columns",
@@ -160,7 +160,7 @@ export const models: readonly BadInput[] = [
   [
     "a series with two columns of one name",
     "forecast @series.safetensors @twice.csv",
-    'twice.csv, line 1: two columns are called "a"; give each a name of its own',
+    'twice.csv, line 1: two columns are called "a"; give each its own name',
   ],
   [
     "a horizon of 0",
@@ -175,7 +175,7 @@ export const models: readonly BadInput[] = [
   [
     "a tuning of a file that is not a model",
     "train @text.txt --tuning @text.txt",
-    "text.txt is not a safetensors file, in which models and weights are kept",
+    "text.txt is not a safetensors file, the format of models and weights",
   ],
   ["a tuning of a missing model", "inspect --tuning @absent.safetensors", "absent.safetensors: no such file"],
   [
@@ -186,7 +186,7 @@ export const models: readonly BadInput[] = [
   [
     "resuming a file that is not a model",
     "train @text.txt --resume @text.txt",
-    "text.txt is not a safetensors file, in which models and weights are kept",
+    "text.txt is not a safetensors file, the format of models and weights",
   ],
   ["resuming a missing file", "train @text.txt --resume @absent.safetensors", "absent.safetensors: no such file"],
   [
@@ -242,7 +242,7 @@ export const models: readonly BadInput[] = [
   [
     "a compilation of a text",
     "compile @text.txt --to wasm --out @folder",
-    "text.txt is not a safetensors file, in which models and weights are kept",
+    "text.txt is not a safetensors file, the format of models and weights",
   ],
   [
     "a compilation of plain weights",

@@ -21,7 +21,7 @@ export const weights: readonly BadInput[] = [
   [
     "a text as weights",
     "import @text.txt --from pytorch --out @new.st",
-    "text.txt is not a safetensors file, in which models and weights are kept",
+    "text.txt is not a safetensors file, the format of models and weights",
   ],
   [
     "weights of something else as PyTorch's",
@@ -172,7 +172,7 @@ export const weights: readonly BadInput[] = [
   [
     "an unsupported dtype",
     "import @torch-f8.safetensors --from pytorch --out @new.st",
-    'torch-f8.safetensors: tensor "rnn.weight_hh_l0" has dtype "F8_E4M3"; those that are read are …',
+    'torch-f8.safetensors: tensor "rnn.weight_hh_l0" has dtype "F8_E4M3"; supported are …',
   ],
   [
     "an unknown head",
@@ -212,7 +212,7 @@ export const weights: readonly BadInput[] = [
   [
     "an export of a text",
     "export @text.txt --to onnx --out @new.st",
-    "text.txt is not a safetensors file, in which models and weights are kept",
+    "text.txt is not a safetensors file, the format of models and weights",
   ],
   [
     "an export of plain weights as ONNX",
@@ -249,7 +249,7 @@ export const weights: readonly BadInput[] = [
   [
     "a --like state dict that is a text",
     "export @text.safetensors --to pytorch --like @text.txt --out @new.st",
-    "text.txt is not a safetensors file, in which models and weights are kept",
+    "text.txt is not a safetensors file, the format of models and weights",
   ],
   [
     "a --like state dict of something else",

@@ -41,7 +41,7 @@ for (const { name, open } of devices) {
 
     const other = await createTrainer(device, series);
     expect(() => other.restore(model.checkpoint ?? {})).toThrow(
-      "the checkpoint is of another network or optimizer: slots/mean does not fit",
+      "the checkpoint belongs to another network or optimizer: slots/mean is missing or has another shape",
     );
     for (const trainer of [first, again, other]) trainer.destroy();
     device.destroy();

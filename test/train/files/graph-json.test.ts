@@ -108,7 +108,7 @@ const wrongGraphs: readonly [title: string, change: (graph: JsonGraph) => void, 
     (g) => {
       find(g, "tanh").aval.shape = ["Q", 2];
     },
-    /shape\[0\]: expected no symbols but B/,
+    /shape\[0\]: expected only the symbols B/,
   ],
   [
     "a dimension written otherwise",
@@ -143,7 +143,7 @@ const wrongGraphs: readonly [title: string, change: (graph: JsonGraph) => void, 
     (g) => {
       find(g, "tanh").attrs.extra = 1;
     },
-    /attrs: expected none but the attributes of tanh/,
+    /attrs: expected only the attributes of tanh/,
   ],
   [
     "an attribute missing",

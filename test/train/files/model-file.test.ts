@@ -69,17 +69,21 @@ const wrongModels: readonly [title: string, bytes: Uint8Array, fault: string][] 
   ],
   ["a later version", having("version", "2"), 'it has version "2"; this release reads version 1'],
   ["no version", without("version"), 'it has version "none"; this release reads version 1'],
-  ["another kind", having("kind", "image"), "its kind is none of text, series, regression, classifier and objective"],
-  ["no sizes", without("sizes"), "its sizes is missing or damaged; expected units, layers and perhaps embed"],
+  [
+    "another kind",
+    having("kind", "image"),
+    "its kind is unknown; expected text, series, regression, classifier or objective",
+  ],
+  ["no sizes", without("sizes"), "its sizes is missing or damaged; expected units, layers and optionally embed"],
   [
     "sizes of nothing",
     having("sizes", '{"units":0,"layers":1}'),
-    "its sizes is missing or damaged; expected units, layers and perhaps embed",
+    "its sizes is missing or damaged; expected units, layers and optionally embed",
   ],
   [
     "sizes of more",
     having("sizes", '{"units":2,"layers":1,"graph":1}'),
-    "its sizes is missing or damaged; expected units, layers and perhaps embed",
+    "its sizes is missing or damaged; expected units, layers and optionally embed",
   ],
   [
     "no vocabulary",
@@ -207,12 +211,12 @@ const unworthy: readonly [title: string, model: SavedModel, line: string][] = [
   [
     "its loss is not a number",
     { ...textModel, training: { loss: Number.NaN } },
-    "training.loss is NaN; keep weights of a step whose loss was finite instead",
+    "training.loss is NaN; save the weights of a step with a finite loss instead",
   ],
   [
     "its held-out loss is infinite in f32",
     { ...textModel, training: { loss: 1, valLoss: 1e58 } },
-    "training.valLoss is 1e+58; keep weights of a step whose loss was finite instead",
+    "training.valLoss is 1e+58; save the weights of a step with a finite loss instead",
   ],
 ];
 

@@ -141,11 +141,15 @@ describe("dtypes of other writers", () => {
   });
 
   test.each([
-    ["F64", new Float64Array([1, 1e39]), 'm: tensor "a" is F64 and holds 1e+39, which f32 cannot'],
-    ["I64", new BigInt64Array([3_000_000_000n]), 'm: tensor "a" is I64 and holds 3000000000, which i32 cannot'],
-    ["U64", new BigUint64Array([2n ** 32n]), 'm: tensor "a" is U64 and holds 4294967296, which u32 cannot'],
-    ["F8_E5M2", new Uint8Array([1]), 'm: tensor "a" has dtype "F8_E5M2"; those that are read are F32, I32,'],
-    ["constructor", new Uint8Array([1]), 'm: tensor "a" has dtype "constructor"; those that are read are F32, I32,'],
+    ["F64", new Float64Array([1, 1e39]), 'm: tensor "a" is F64 and holds 1e+39, which does not fit into f32'],
+    [
+      "I64",
+      new BigInt64Array([3_000_000_000n]),
+      'm: tensor "a" is I64 and holds 3000000000, which does not fit into i32',
+    ],
+    ["U64", new BigUint64Array([2n ** 32n]), 'm: tensor "a" is U64 and holds 4294967296, which does not fit into u32'],
+    ["F8_E5M2", new Uint8Array([1]), 'm: tensor "a" has dtype "F8_E5M2"; supported are F32, I32,'],
+    ["constructor", new Uint8Array([1]), 'm: tensor "a" has dtype "constructor"; supported are F32, I32,'],
   ])("%s that cannot be read is refused where it is looked at", (code, numbers, message) => {
     const { tensors } = decodeTensors(fileOf(code, [numbers.length], bytesOf(numbers)), "m");
     expect(Object.keys(tensors)).toEqual(["a", "z"]);
@@ -172,7 +176,7 @@ const hostile: readonly [title: string, bytes: Uint8Array, fault: string | undef
   ["nothing", new Uint8Array(0), "it has 0 bytes, too few for the length of a header"],
   ["seven bytes", new Uint8Array(7), "it has 7 bytes, too few for the length of a header"],
   ["no header", file(""), "its header is not a JSON object"],
-  ["a header longer than the file", file("{}", 0, 3n), "its header claims 3 bytes, and 2 are there"],
+  ["a header longer than the file", file("{}", 0, 3n), "its header claims 3 bytes; the file has 2"],
   ["a gigabyte header", file("{}", 0, 2n ** 30n), "its header claims 1073741824 bytes; at most 100000000 are allowed"],
   [
     "a header of 2^64 - 1",
@@ -264,7 +268,7 @@ const hostile: readonly [title: string, bytes: Uint8Array, fault: string | undef
   [
     "a hole",
     file({ a: tensor(F, [1], [0, 4]), b: tensor(F, [1], [8, 12]) }, 12),
-    '4 bytes before tensor "b" belong to none',
+    '4 bytes before tensor "b" belong to no tensor',
   ],
   ["bytes at the end", file({ a: tensor(F, [1], [0, 4]) }, 7), "3 bytes at its end belong to no tensor"],
   ["data and no tensor", file({}, 5), "5 bytes at its end belong to no tensor"],
@@ -284,9 +288,7 @@ test.each(hostile)("%s is refused in one line", (_, bytes, fault) => {
     }
   })();
   const line =
-    fault === undefined
-      ? "a safetensors file, in which models and weights are kept"
-      : `a valid safetensors file: ${fault}`;
+    fault === undefined ? "a safetensors file, the format of models and weights" : `a valid safetensors file: ${fault}`;
   expect(error).toEqual(new UserError(`model.safetensors is not ${line}`));
   expect((error as Error).message).not.toContain("\n");
 });

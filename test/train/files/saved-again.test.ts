@@ -80,14 +80,14 @@ test.each([
   [
     "fewer numbers than the shape",
     { a: { dtype: "f32", shape: [2], data: new Float64Array(1) } },
-    'tensor "a" is no array',
+    'tensor "a" is not an array',
   ],
   [
     "a fraction of i32",
     { a: { dtype: "i32", shape: [1], data: Float64Array.of(1.5) } },
-    'tensor "a" holds 1.5, which i32 cannot',
+    'tensor "a" holds 1.5, which does not fit into i32',
   ],
-  ["another dtype", { a: { dtype: "f16", shape: [1], data: Float64Array.of(1) } }, 'tensor "a" is no array'],
+  ["another dtype", { a: { dtype: "f16", shape: [1], data: Float64Array.of(1) } }, 'tensor "a" is not an array'],
 ])("%s is not written", (_, tensors, message) => {
   expect(() => encodeTensors({ tensors: tensors as never, metadata: {} })).toThrow(message);
 });
@@ -220,7 +220,7 @@ test.each([
   const network = networks[name]?.network as Network;
   expect(() => encodeModel(savedModel(network, initialize(network.specs, 1), details))).toThrow(
     new UserError(
-      `the model is not written, since it could not be read again: ${fault} (savedModel takes the vocabulary of texts or the columns of rows, and the targets of what is found or the classes)`,
+      `the model is not written, since it could not be read again: ${fault} (savedModel accepts the vocabulary of texts or the columns of rows, and the targets of a regression or the classes)`,
     ),
   );
 });
@@ -229,7 +229,7 @@ test("what a kind of model does not keep is not dropped in silence", () => {
   const { network, right } = networks.series as (typeof networks)[string];
   const model = savedModel(network, initialize(network.specs, 1), { ...right, targets: ["y"] });
   expect(() => encodeModel(model)).toThrow(
-    "the model is not written, since a model of kind series keeps no targets; leave it out",
+    "the model is not written, since a model of kind series does not store targets; leave it out",
   );
 });
 

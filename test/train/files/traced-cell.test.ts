@@ -179,7 +179,7 @@ type Json = { [key: string]: Json & Json[] } & { [key: number]: Json };
 
 const damages: readonly [title: string, change: (document: Json) => unknown, fault: RegExp][] = [
   ["another version", (d) => ({ ...d, version: 2 }), /^the cell's version: expected 1/],
-  ["no traces", (d) => ({ ...d, traces: [] }), /^traces: expected one at least/],
+  ["no traces", (d) => ({ ...d, traces: [] }), /^traces: expected at least one/],
   ["a name of two lines", (d) => ({ ...d, name: "a\nb" }), /^name: expected a short name/],
   ["units of text", (d) => edit(d, (t) => Object.assign(t, { units: "3" })), /^traces\[0\]\.units: expected a whole/],
   ["other features", (d) => edit(d, (t) => Object.assign(t, { features: 5 })), /input 0 of its graph is f32\[B, 2\]/],
@@ -187,7 +187,7 @@ const damages: readonly [title: string, change: (document: Json) => unknown, fau
   [
     "a parameter twice",
     (d) => edit(d, (t) => Object.assign(t, { parameters: [t.parameters?.[0], t.parameters?.[0]] })),
-    /parameters: expected no two of one name/,
+    /parameters: expected different names/,
   ],
   [
     "a huge parameter",
@@ -244,7 +244,7 @@ const damages: readonly [title: string, change: (document: Json) => unknown, fau
     (d) => edit(d, (t) => Object.assign(t.parameters?.[0] ?? {}, { initializer })),
     fault,
   ]),
-  ["one size twice", (d) => ({ ...d, traces: [d.traces?.[0], d.traces?.[0]] }), /^traces: expected no two of one name/],
+  ["one size twice", (d) => ({ ...d, traces: [d.traces?.[0], d.traces?.[0]] }), /^traces: expected different names/],
 ];
 
 /** The trace of the document for another width, with a state of another name. */

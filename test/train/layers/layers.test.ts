@@ -98,7 +98,7 @@ describe("both directions", () => {
       loss: squares(layer.run(sum(inputs.xs as Float, 0), { isStep: true }).outputs),
     });
     return expect(runModel(step, { xs })).rejects.toThrow(
-      /^rnn at .*: it runs from the last step to the first, so there is no one step at a time$/,
+      /^rnn at .*: it runs from the last step to the first, so it cannot run step by step$/,
     );
   });
 });
@@ -129,7 +129,7 @@ describe("depth", () => {
     });
   });
 
-  test("a highway chooses for each unit between what goes in and what comes out", async () => {
+  test("a highway chooses for each unit between what goes in and its output", async () => {
     await expectEqual(ran(highway(recurrent(gru(3)))), (inputs) => {
       const input = inputs.xs as Float;
       const { outputs, state } = scope("highway", () => scan(gru(3), input));
@@ -141,7 +141,7 @@ describe("depth", () => {
 
   test("layers of another width cannot be gone around", () =>
     expect(runModel(ran(residual(recurrent(gru(2)))), { xs })).rejects.toThrow(
-      /^residual at .*: what goes in is \[4, 2, 3\] and what comes out \[4, 2, 2\]; they must be equally wide$/,
+      /^residual at .*: the layer's input is \[4, 2, 3\] and its output \[4, 2, 2\]; they must have the same width$/,
     ));
 
   test("dropout on what goes in and on what comes out draws for each place and layer on its own", async () => {

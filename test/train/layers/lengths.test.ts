@@ -237,7 +237,7 @@ test("the mean over the steps that exist, for values with and without further ax
   const nothing = evaluate((values: Float) => maskedMean(values, fill([2, 2], 0, "bool")), [narrow]);
   expect([...nothing.data]).toEqual([0]);
   expect(() => evaluate(maskedMean as never, [f32([1, 2]), mask])).toThrow(
-    /expected values to start as the mask does$/,
+    /expected the axes of the mask first in the values$/,
   );
 });
 
@@ -333,7 +333,7 @@ test.each(Object.entries(gradual))(
   "the last step after %s has seen one step of the backward layer: an error with the right call",
   (_, f) => {
     expect(() => model("last", (xs: Float) => lastOutput(f(xs))).specs({ dtype: "f32", shape: ["T", "B", 3] })).toThrow(
-      /^lastOutput at .*: at the last step, a layer that runs from the last step to the first has seen that step alone; take lastOutput of that layer's own outputs \(of bidirectional it is the last of each direction\), and compute on what it gives$/,
+      /^lastOutput at .*: at the last step, a layer that runs from the last step to the first has seen only that step; apply lastOutput to that layer's own outputs \(for bidirectional it is the last of each direction\), and compute with the result$/,
     );
   },
 );

@@ -126,7 +126,7 @@ for (const { name, open, tolerance } of devices) {
       const before = await kept(trainer);
       trainer.restore(updated);
       expect(await kept(trainer)).toEqual(before);
-      expect(() => trainer.restore(between)).toThrow("slots/accumulatedWeight does not fit");
+      expect(() => trainer.restore(between)).toThrow("slots/accumulatedWeight is missing or has another shape");
       trainer.destroy();
     });
 
@@ -233,10 +233,10 @@ for (const { name, open, tolerance } of devices) {
     test("what cannot be is refused", async () => {
       const refused = (options: TrainerOptions) => expect(createTrainer(device, series, options)).rejects;
       await refused({ clipValue: 0 }).toThrow("clipValue is 0; expected a number above 0");
-      await refused({ clipValue: 1, clipNorm: 1 }).toThrow("clipNorm and clipValue are both given");
+      await refused({ clipValue: 1, clipNorm: 1 }).toThrow("clipNorm and clipValue cannot be combined");
       await refused({ accumulate: 1.5 }).toThrow("accumulate is 1.5; expected a whole number of batches above 0");
       const plain = await createTrainer(device, series);
-      await expect(averagedParameters(plain)).rejects.toThrow("averagedParameters: the trainer keeps no average");
+      await expect(averagedParameters(plain)).rejects.toThrow("averagedParameters: the trainer has no average");
       plain.destroy();
     });
   });

@@ -48,7 +48,7 @@ test.each<[string, () => unknown, string]>([
   [
     "another number of layers",
     () => languageModel({ ...text, cell: [gru, lstm], layers: 3 }),
-    "layers is 3 and cell a list of 2; leave layers out, or give as many cells",
+    "layers is 3 and cell is a list of 2; leave layers out, or make them equal",
   ],
   ["no cell", () => languageModel({ ...text, cell: [] }), "layers must be a whole number above 0, got 0"],
   [

@@ -98,17 +98,17 @@ describe("what cannot go step by step says why, and on what line", () => {
     [
       "the first step",
       ({ x }) => reshape(slice(outputsOf(x), 0, 0, 1), ["B", 3]),
-      /slice at … takes some steps out of a sequence/,
+      /slice at … selects some steps of a sequence/,
     ],
     [
       "what is known at the end, at every step",
       ({ x }) => add(outputsOf(x), broadcast(lastOutput(outputsOf(x)), ["T", "B", 3])),
-      /broadcast at … reads at every step what is known only after the last one/,
+      /broadcast at … reads at every step a value that is known only after the last one/,
     ],
     [
       "a loop that starts where another ends",
       ({ x }) => scan(back, x, { initial: scan(reader, x).state }).outputs,
-      /the loop gru at … needs from its first step on what is known only after the last one/,
+      /the loop gru at … needs from its first step on a value that is known only after the last one/,
     ],
     [
       "a loop that reads the whole sequence at every step",
@@ -123,12 +123,12 @@ describe("what cannot go step by step says why, and on what line", () => {
   ])("%s", async (_, predict, why) => {
     const own = predicting(predict);
     const line = await lineOfPromise(() => createStream(interpreter, own, initialize(own.specs, 1)));
-    expect(line).toMatch(/^createStream: it cannot go step by step, because /);
+    expect(line).toMatch(/^createStream: it cannot run step by step, because /);
     expect(line).toMatch(why);
     expect(line).toMatch(/; use createPredictor on whole sequences$/);
     const model = savedModel(own, initialize(own.specs, 1));
-    expect(lineOf(() => modelToOnnx(model, "step"))).toMatch(/^modelToOnnx: it cannot go step by step, because /);
-    expect(lineOf(() => modelToWasm(model))).toMatch(/^modelToWasm: it cannot go step by step, because /);
+    expect(lineOf(() => modelToOnnx(model, "step"))).toMatch(/^modelToOnnx: it cannot run step by step, because /);
+    expect(lineOf(() => modelToWasm(model))).toMatch(/^modelToWasm: it cannot run step by step, because /);
     // Whole sequences are no trouble.
     const given = { x: numbers([4, 2, 2]), lengths: ndarray([2], [4, 2], "i32") };
     const read = Object.keys(own.prediction?.inputs ?? {});
@@ -176,7 +176,7 @@ describe("step by step", () => {
     );
     expect(await lineOfPromise(() => stream.step({ x: stepOf(given.x, 0) }))).toBe("topic is missing");
     expect(await lineOfPromise(() => stream.step({ ...given, x: stepOf(given.x, 0), y: given.x }))).toBe(
-      "there is an input y, which nothing reads; expected x, topic",
+      "input y is not used; expected x, topic",
     );
     expect(await lineOfPromise(() => stream.step({ ...given, x: numbers([3, 2]) }))).toBe(
       "x is [3, 2]; expected 2 rows",
@@ -213,13 +213,13 @@ describe("predictions", () => {
     const { output: again } = await predictor.predict({ inputs: { x, y: x } });
     expect(again).toEqual(output);
     expect(await lineOfPromise(() => predictor.predict({ inputs: { x, z: x } }))).toBe(
-      "the batch has an input z, which nothing reads; expected x",
+      "the batch has an input z, which is not used; expected x",
     );
     expect(await lineOfPromise(() => predictor.predict({ inputs: { y: x } }))).toBe(
       "the batch has no x; it holds y, expected x",
     );
     expect(await lineOfPromise(() => predictor.predict({ x: numbers([0, 2, 2]) }))).toBe(
-      "x is [0, 2, 2]; a batch needs a step and a row at least",
+      "x is [0, 2, 2]; a batch needs at least one step and one row",
     );
     predictor.setParameters(other);
     expect((await predictor.predict({ x })).output).not.toEqual(output);
@@ -242,16 +242,16 @@ describe("predictions", () => {
     [
       "parameters of its own",
       ({ x }) => dense("other", outputsOf(x), 2),
-      /^objective "own": predict asks for the parameter other\/kernel, which the loss does not train; it trains .*head\/kernel/,
+      /^objective "own": predict uses the parameter other\/kernel, which the loss does not train; it trains .*head\/kernel/,
     ],
     [
       "another shape",
       ({ x }) => dense("head", outputsOf(x), 3),
-      /^objective "own": predict asks for head\/kernel as \[3, 3\], the loss as \[3, 2\]; give one of them another name$/,
+      /^objective "own": predict uses head\/kernel with shape \[3, 3\], the loss with \[3, 2\]; rename one of them$/,
     ],
-    ["nothing", () => ({}), /^objective "own": predict gives nothing; return a tensor, or tensors by name$/],
-    ["a number", () => 1 as never, /^objective "own": predict gives 1; return a tensor, or tensors by name$/],
-    ["a number by name", () => ({ a: 1 as never }), /^objective "own": predict gives 1 as a; expected a tensor$/],
+    ["nothing", () => ({}), /^objective "own": predict returned nothing; return a tensor, or tensors by name$/],
+    ["a number", () => 1 as never, /^objective "own": predict returned 1; return a tensor, or tensors by name$/],
+    ["a number by name", () => ({ a: 1 as never }), /^objective "own": predict returned 1 as a; expected a tensor$/],
   ])("of %s are refused", (_, predict = () => ({}), fault) => {
     const loss = ({ x, y }: Given) => mean(square(sub(dense("head", outputsOf(x), 2), y)));
     expect(lineOf(() => objective("own", batch, loss, { predict }))).toMatch(fault);
@@ -358,7 +358,7 @@ describe("a file of an objective that is damaged", () => {
     [
       "a network's kind",
       { kind: "series" },
-      "its sizes is missing or damaged; expected units, layers and perhaps embed",
+      "its sizes is missing or damaged; expected units, layers and optionally embed",
     ],
     [
       "classes twice",
@@ -400,14 +400,14 @@ describe("classes in words", () => {
       () => classGuesses(logits, { classes: ["no"] }),
       "classGuesses: logits are [2, 2, 3] for 1 classes; expected [T, B, classes] or [B, classes]",
     ],
-    [() => classGuesses(logits, { classes, lengths: [1] }), "classGuesses: there are 1 lengths for 2 rows"],
+    [() => classGuesses(logits, { classes, lengths: [1] }), "classGuesses: got 1 lengths for 2 rows"],
     [
       () => classGuesses(logits, { classes, lengths: [1, 3] }),
       "classGuesses: length 3 of row 1; expected a whole number from 1 to 2",
     ],
     [
       () => classGuesses(ndarray([1, 3], [0, Number.NaN, 1]), { classes }),
-      "classGuesses: a logit is not finite; the weights are damaged",
+      "classGuesses: a logit is not finite; check the weights",
     ],
   ])("refusal %#", (act, line) => expect(lineOf(act)).toBe(line));
 });
@@ -469,7 +469,7 @@ test.each(["parameters", "step", "key", "state/h"])(
   (name) => {
     const avals: Readonly<Record<string, Aval>> = { [name]: batch.x };
     expect(lineOf(() => objective("own", avals, () => mean(dense("h", fill(["B", 1], 1), 1))))).toBe(
-      `objective "own": a batch cannot hold an input called ${name}, since a training step has one; give it another name`,
+      `objective "own": the input name ${name} is reserved for the training step; use another name`,
     );
   },
 );
