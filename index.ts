@@ -1,4 +1,4 @@
-/** @file The public entry: Cells, ops, derivatives, optimizers, training and devices, which most programs need. */
+/** @file The root entry: cells, ops, derivatives, optimizers, training and devices, which most programs need. */
 
 // Cells.
 export * from "./cells/index.ts";

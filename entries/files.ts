@@ -1,4 +1,4 @@
-/** @file The entry "cellgrad/files": Models and cells as bytes and JSON. Reading them runs no code. */
+/** @file The entry "cellgrad/files": models and cells as bytes and JSON. Reading them runs no code. */
 export {
   type CellTrace,
   cellFromTrace,

@@ -1,6 +1,6 @@
 /**
- * @file The entry "cellgrad/inspect": Tools to look into a network: its gates, how gradients flow through time, its
- * graph, and where a number that is not finite came from.
+ * @file The entry "cellgrad/inspect": inspects a network: its gates, the gradient flow through time, its graph, and the origin
+ * of a number that is not finite.
  */
 export { printGraph } from "../compiler/graph/print.ts";
 export { findNonFinite, type NonFinite, nonFiniteLine } from "../compiler/ops/non-finite.ts";

@@ -1,4 +1,4 @@
-/** @file The entry "cellgrad/layers": Directions, depth, masks, dropout, and loops of your own. */
+/** @file The entry "cellgrad/layers": directions, depth, masks, dropout, and custom loops. */
 
 export { bernoulli, fork, type Randomness, randomness, stepKey } from "../compiler/dsl/randomness.ts";
 export {

@@ -1,4 +1,4 @@
-/** @file The entry "cellgrad/losses": Losses to train with, and metrics to read. */
+/** @file The entry "cellgrad/losses": losses and metrics. */
 export { binaryCrossEntropy, type CrossEntropyOptions, crossEntropy } from "../train/losses/classification.ts";
 export { type CtcOptions, ctc } from "../train/losses/ctc.ts";
 export type { LossOptions } from "../train/losses/masked.ts";

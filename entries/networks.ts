@@ -1,4 +1,4 @@
-/** @file The entry "cellgrad/networks": Networks around a cell, for text, series, regression and classification. */
+/** @file The entry "cellgrad/networks": recurrent networks for text, series, regression and classification. */
 
 export type { Advance, StackOptions } from "../train/cell-stack.ts";
 export { type ClassifierOptions, classified, classifierModel } from "../train/classifier.ts";

@@ -1,6 +1,6 @@
 /**
- * @file The entry "cellgrad/node": Functions that read and write files, in Node and Deno. Everything else is in
- * "cellgrad" and runs in a page too.
+ * @file The entry "cellgrad/node": functions that read and write files, in Node and Deno. All other entries run in browsers
+ * too.
  */
 
 export { readLabelled, readSeries, readText } from "../disk/data-files.ts";

@@ -1,6 +1,6 @@
 /**
- * @file The entry "cellgrad/optimizers": More optimizers, weight decay, averages of the weights, and schedules of the
- * learning rate.
+ * @file The entry "cellgrad/optimizers": more optimizers, weight decay, averages of the weights, and learning rate
+ * schedules.
  */
 
 export { type Arena, type ArenaEntry, perParameter } from "../train/arena.ts";

@@ -1,5 +1,5 @@
 /**
- * @file The entry "cellgrad/stream": Trained networks at work: step by step, whole batches at once, sampling text and
+ * @file The entry "cellgrad/stream": inference with trained networks, step by step or in whole batches, sampling text and
  * forecasting.
  */
 export type { PredictionBatch } from "../train/batch-inputs.ts";

@@ -1,6 +1,5 @@
 /**
- * @file The entry "cellgrad/tasks": Data made from a seed, for trying out cells: the tasks by which the literature
- * compares them.
+ * @file The entry "cellgrad/tasks": synthetic tasks on which the literature compares cells, generated from a seed.
  */
 export {
   adding,

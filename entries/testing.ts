@@ -1,6 +1,6 @@
 /**
- * @file The entry "cellgrad/testing": Instruments for testing your own cells and functions: gradient checks, devices
- * against the interpreter, random cells, matchers.
+ * @file The entry "cellgrad/testing": tests custom cells and functions: gradient checks, devices against the interpreter,
+ * random cells, matchers.
  */
 export {
   checkHosts,

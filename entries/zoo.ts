@@ -1,5 +1,5 @@
 /**
- * @file The entry "cellgrad/zoo": All cells, those of the root entry included. A cell with options is a function that
- * takes them: `recurrentHighway({ depth: 5 })`.
+ * @file The entry "cellgrad/zoo": all cells, including those of the root entry. A cell with options is a function of them:
+ * `recurrentHighway({ depth: 5 })`.
  */
 export * from "../cells/zoo.ts";

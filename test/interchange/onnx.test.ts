@@ -263,15 +263,15 @@ test("a model whose outputs are not finite is not exported, and the op that made
   });
   const network = languageModel({ cell: bad, units: 2, layers: 1, vocabulary: symbols.length, embed: 2 });
   expect(() => modelToOnnx(savedModel(network, weightsOf(network), details.text))).toThrow(
-    /^the model is not exported, because it gives numbers that are not finite: log at test\/interchange\/onnx\.test\.ts:\d+:\d+ gave NaN at \[0, 0\] \(2 of 2 numbers\) from -1\.\d+$/,
+    /^the model is not exported, because its outputs are not finite: log at test\/interchange\/onnx\.test\.ts:\d+:\d+ gave NaN at \[0, 0\] \(2 of 2 numbers\) from -1\.\d+$/,
   );
 });
 
 describe("what ONNX cannot hold is refused in one line", () => {
   const graph = traceGraph("f", [{ name: "x", dtype: "f32", shape: [2] }], ([x]) => [x as Tensor]);
   test.each([
-    ["an output too many", ["a", "b"], "2 names for the 1 outputs of f"],
-    ["one name twice", ["x"], "two inputs or outputs of the model would be called x"],
+    ["an output too many", ["a", "b"], "got 2 names for the 1 outputs of f"],
+    ["one name twice", ["x"], "two inputs or outputs of the model have the name x; rename one"],
   ])("%s", (_title, outputs, message) => {
     expect(() => encodeOnnx(graph, { outputs })).toThrow(new UserError(message));
   });
@@ -279,7 +279,7 @@ describe("what ONNX cannot hold is refused in one line", () => {
   test("a size that no input tells", () => {
     const products = traceGraph("g", [{ name: "x", dtype: "f32", shape: ["2*B"] }], () => [fill(["B"], 1)]);
     expect(() => encodeOnnx(products, { outputs: ["y"] })).toThrow(
-      new UserError("no input has an axis of size B, so ONNX cannot know it"),
+      new UserError("no input has an axis of size B, so its size is unknown in ONNX"),
     );
   });
 });
