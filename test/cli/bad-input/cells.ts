@@ -67,7 +67,7 @@ export const cells: readonly BadInput[] = [
   [
     "a cell whose state name is too long for a model, before training",
     "train @text.txt --cell @long-state.ts --out @long.safetensors",
-    "the model is not written, since it could not be read again: …: expected a short text (savedModel takes …)",
+    "the model is not written, since it could not be read again: …: expected a short text (savedModel accepts …)",
   ],
   [
     "a module with two cells",

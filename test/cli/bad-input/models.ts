@@ -30,7 +30,7 @@ export const models: readonly BadInput[] = [
   [
     "a model cut in its header",
     "sample @header.safetensors",
-    "header.safetensors is not a valid safetensors file: its header claims … bytes, and 92 are there",
+    "header.safetensors is not a valid safetensors file: its header claims … bytes; the file has 92",
   ],
   [
     "a model with a graph of unknown ops",
