@@ -70,7 +70,11 @@ export const data: readonly BadInput[] = [
     "train @text.txt --tokens @no-tokenizer.json",
     'no-tokenizer.json is not a tokenizer.json: Tokenizer must contain a "model" property',
   ],
-  ["a tokenizer that is incomplete JSON", "train @text.txt --tokens @half.json", "half.json is not a tokenizer.json: …"],
+  [
+    "a tokenizer that is incomplete JSON",
+    "train @text.txt --tokens @half.json",
+    "half.json is not a tokenizer.json: …",
+  ],
   [
     "tokens of a series",
     "train @series.csv --tokens bytes",
