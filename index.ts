@@ -38,6 +38,7 @@ export { and, equal, finite, or, randomBits, stopGradient, where } from "./compi
 export { concat, pad, slice } from "./compiler/ops/pieces.ts";
 export * from "./compiler/ops/reductions.ts";
 export { type ScanOptions, type StepResult, scanTensors } from "./compiler/ops/scan.ts";
+export * from "./compiler/ops/sorting.ts";
 export { dimSize, iota, ones, zeros } from "./compiler/ops/sources.ts";
 export { type NamedAval, traceGraph } from "./compiler/ops/trace.ts";
 export * from "./compiler/ops/transcendental.ts";

@@ -292,6 +292,15 @@ export const opRuleMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/ops/sorting.ts",
+    ["test/ops/composed-cases.test.ts"],
+    [
+      ["the last of equal elements comes first", "less(row, column)", "less(column, row)"],
+      ["numbers and NaN are equal", "and(isLowNumber, not(isHighNumber))", "and(isLowNumber, isLowNumber)"],
+      ["every sort ascends", "descending ? [b, a] : [a, b]", "[a, b]"],
+    ],
+  ),
+  ...changed(
     "compiler/ops/reductions.ts",
     [ofComposed],
     [

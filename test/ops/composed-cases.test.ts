@@ -11,8 +11,11 @@ import {
   pow,
   sign,
   softsign,
+  sort,
   sum,
   type Tensor,
+  topK,
+  traceGraph,
   variance,
 } from "../../index.ts";
 import { composedCases } from "../support/composed-cases.ts";
@@ -49,6 +52,23 @@ const slopes = (f: (x: Float) => Float, places: readonly number[]) => [
 ];
 
 describe("at the edges", () => {
+  test("NaN is sorted as the largest, and 0 equals -0", () => {
+    const x = f32([2, none, 0, -0, infinity, none, -0]);
+    expect([...evaluate((v: Float) => sort(v).indices, [x]).data]).toEqual([2, 3, 6, 0, 4, 1, 5]);
+    expect([...evaluate((v: Float) => topK(v, 3).indices, [x]).data]).toEqual([1, 5, 4]);
+    expect([...evaluate((v: Float) => topK(v, 3).values, [x]).data]).toEqual([none, none, infinity]);
+    // The gradient goes to the chosen elements alone.
+    expect(slopes((v) => topK(v, 2).values, [3, 1, 3, 2])).toEqual([1, 0, 1, 0]);
+  });
+
+  test("an axis to sort along has a known size, and k elements", () => {
+    const along = (k: number) => () => evaluate((v: Float) => topK(v, k).values, [f32([1, 2])]);
+    for (const k of [0, 3, 1.5, none]) expect(along(k)).toThrow(/topK.*: k is .*; expected a whole number from 1 to 2/);
+    const trace = () =>
+      traceGraph("t", [{ name: "x", dtype: "f32", shape: ["T"] }], ([x]) => [sort(x as Float).values]);
+    expect(trace).toThrow(/sort.*: axis -1 has no known size; sort along one that has/);
+  });
+
   test("sign keeps 0, -0 and what is no number", () => {
     expect([...evaluate((x: Float) => sign(x), [f32([0, -0, none])]).data]).toEqual([0, -0, none]);
     expect(slopes(sign, [-2, 0, 3])).toEqual([0, 0, 0]);

@@ -361,4 +361,54 @@ export const composedCases = {
       [(a, b) => cg.einsum("i,j->ji", a, b), [f32([1, 2]), f32([3, 4, 5])]],
     ],
   },
+  sort: {
+    gives: [
+      [(x: Float) => cg.sort(x).values, [f32([3, -1, 9e30, 0.5, -7e30, 3])], f32([-7e30, -1, 0.5, 3, 3, 9e30])],
+      [(x: Float) => cg.sort(x).indices, [f32([3, -1, 2, 3, -1])], i32([1, 4, 2, 0, 3])],
+      [(x: Float) => cg.sort(x, -1, { descending: true }).indices, [f32([3, -1, 2, 3, -1])], i32([0, 3, 2, 1, 4])],
+      [
+        (x: Float) => cg.sort(x, 0).values,
+        [zeroed],
+        f32([
+          [0, -2, 0, -1.5, 0.5],
+          [0, 2, 3, 4, 1],
+        ]),
+      ],
+      [
+        (x: Float) => cg.sort(x, 1).indices,
+        [stack],
+        i32([
+          [
+            [0, 0],
+            [1, 1],
+            [2, 2],
+          ],
+          [
+            [0, 1],
+            [2, 0],
+            [1, 2],
+          ],
+        ]),
+      ],
+    ],
+    derivatives: [
+      [(x) => cg.mul(cg.sort(x, 1).values, cg.iota([2, 3], 1, "f32")), [matrix]],
+      [(x) => cg.square(cg.sort(x, 0, { descending: true }).values), [matrix]],
+    ],
+  },
+  topK: {
+    gives: [
+      [
+        (x: Float) => cg.topK(x, 2).values,
+        [matrix],
+        f32([
+          [2, 0.5],
+          [1.5, 0.25],
+        ]),
+      ],
+      [(x: Float) => cg.topK(x, 3).indices, [f32([1, 5, 5, -2, 5])], i32([1, 2, 4])],
+      [(x: Float) => cg.topK(x, 1, 0).values, [matrix], f32([[1.5, 0.25, 2]])],
+    ],
+    derivatives: [[(x) => cg.square(cg.topK(x, 2).values), [matrix]]],
+  },
 } satisfies Record<string, OpCase>;
