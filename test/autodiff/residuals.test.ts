@@ -1,7 +1,7 @@
 /**
- * @file What a forward scan stores for its gradient: the values of a step that its cotangents read, each once. What is
- * there anyway (xs, weights), costs nothing (views), or comes back from what is stored (random bits, 1 - z, the
- * derivative of tanh) is not.
+ * @file The residuals of a scan: the values of a step that its cotangents read, each stored once. Not stored are values that
+ * exist anyway (xs, weights), are free (views), or can be recomputed from others (random bits, 1 - z, the derivative of
+ * tanh).
  */
 import { expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
@@ -29,7 +29,7 @@ import {
 
 type Float = Tensor<"f32">;
 
-/** Ops of what the first scan of a gradient stores beside the results of the step. */
+/** Ops of the residuals of the first scan of a gradient. */
 function storedBy(step: (h: Float, x: Float, w: Float, time: Tensor<"u32">) => Float): string[] {
   const inputs = [
     { name: "x", dtype: "f32", shape: [5, 6] },
@@ -58,7 +58,7 @@ test("a state and a tanh, whose slope follows from it", () => {
   expect(storedBy((h, x, w) => tanh(add(mul(h, w), x)))).toEqual(["input", "tanh"]);
 });
 
-test("a gate, and not 1 - z beside z", () => {
+test("a gate z, but not 1 - z", () => {
   const step = (h: Float, x: Float, w: Float) => {
     const z = sigmoid(mul(x, w));
     return add(mul(z, h), mul(sub(1, z), x));
@@ -66,16 +66,16 @@ test("a gate, and not 1 - z beside z", () => {
   expect(storedBy(step)).toEqual(["input", "sigmoid"]);
 });
 
-test("no x, and nothing that is the same in every step", () => {
+test("neither x nor loop-invariant values", () => {
   expect(storedBy((h, x, w) => add(h, mul(x, exp(w))))).toEqual([]);
 });
 
-test("what a view looks at, not the view", () => {
+test("the operand of a view, not the view", () => {
   const turned = (h: Float, w: Float) => reshape(mul(reshape(tanh(h), [2, 3]), reshape(w, [2, 3])), [6]);
   expect(storedBy((h, _, w) => turned(h, w))).toEqual(["tanh"]);
 });
 
-test("no random bits: they are computed again", () => {
+test("no random bits: they are recomputed", () => {
   const step = (h: Float, x: Float, w: Float, time: Tensor<"u32">) => {
     const bits = randomBits(7, { step: time, index: positions([6]) });
     return where(less(bits, 2 ** 31), mul(w, x), h);

@@ -1,7 +1,6 @@
 /**
- * @file Derivatives through a loop, where values and cotangents part or meet: several ys, states that a step reads or not,
- * starts that are fixed, weights inside and outside. First and second derivatives, reverse and forward, against
- * differences.
+ * @file Derivatives through loops with several ys, states that a step reads or not, fixed initial states, weights inside and
+ * outside. First and second derivatives, reverse and forward, against differences.
  */
 import { expect, test } from "vitest";
 import {
@@ -34,7 +33,7 @@ const weights = f32([
 
 type Step = (states: readonly Float[], x: Float, w: Float) => { carries: readonly Float[]; ys: readonly Float[] };
 
-/** The sum of all results of a loop, each with a weight of its own. */
+/** The sum of all results of a loop, each with a different weight. */
 function loop(step: Step, initial: (h: Float) => readonly Float[], reverse = false): FloatFunction {
   return (x, h, w) => {
     const { carries, ys } = scanTensors(
@@ -116,7 +115,7 @@ test.each<[string, FloatFunction]>([
   expect(second).toBeLessThan(1e-7);
 });
 
-test("what does not move has the tangent 0, and a number that does not move beside one that does adds nothing", () => {
+test("constants have tangent 0, and add nothing next to a varying number", () => {
   const graph = traceGraph("moved", [{ name: "x", dtype: "f32", shape: [2] }], ([x]) => {
     const f = (v: Float) => ({ moved: mul(v, 3), still: fill([2], 5), both: add(v, fill([2], 5)) });
     const { moved, still, both } = jvp(f)([x as Float], [ones([2])]).tangent;

@@ -1,6 +1,6 @@
 /**
- * @file A cotangent of exactly 0 stops, whatever the derivative is that it meets: what `where` did not take has no gradient,
- * though it is infinite or NaN there. In both modes, to second order, in loops, on a device; and a NaN that counts is seen.
+ * @file A cotangent of exactly 0 stops, whatever the derivative is: the unselected branch of `where` has no gradient, even if
+ * it is infinite or NaN. In both modes, to second order, in loops, on a device; and a NaN in a selected branch is not hidden.
  */
 import { describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
@@ -48,7 +48,7 @@ type Case = [
 
 /** f above 0, x elsewhere. */
 const above = (f: (x: Float) => Float) => (x: Float) => where(less(0, x), f(x), x);
-/** x / |x|, and x itself where it has no length. */
+/** x / |x|, and x itself if its length is 0. */
 function unit(x: Float): Float {
   const length = sqrt(sum(square(x)));
   return where(greater(length, 0), div(x, length), x);
@@ -67,7 +67,7 @@ const cases: readonly Case[] = [
   ["a power that overflows", (x) => where(less(x, 80), exp(x), x), [4, 1000], [e80, 1], [e80, 0]],
   ["a vector of no length", unit, [0, 0], [1, 1], [0, 0]],
   ["a root of a square, times 0", (x) => mul(x, sqrt(square(x))), [0, 3], [0, 6], [Number.NaN, 2]],
-  // A cotangent that happens to be 0 says nothing of the next derivative.
+  // A cotangent that happens to be 0 does not make the next derivative 0.
   ["the least of a parabola of a root", (x) => square(sub(sqrt(x), 2)), [4, 1], [0, -1], [1 / 8, 1]],
   ["what counts", log, [0, 4], [Number.POSITIVE_INFINITY, 0.25], [Number.NEGATIVE_INFINITY, -1 / 16]],
 ];
@@ -101,7 +101,7 @@ test.each(cases)("%s", (_, f, x, slope, bend) => {
   expect(numbers(forwardOverReverse)[0]).toBeCloseTo(total(bend), 12);
 });
 
-/** Infinite or NaN where n is not above 0, as a const of a loop, a carry and an x; there the loop hands its state on. */
+/** Infinite or NaN where n is not above 0, as a const of a loop, a carry and an x; there the loop keeps its state. */
 function looped({ n, h, x }: Readonly<Record<"n" | "h" | "x", Float>>): Float {
   const root = sqrt(n);
   const rows = log(mul(x, n));
@@ -132,7 +132,7 @@ function loopGraph(width: number) {
 }
 
 describe.each(cpuExecutors)("on $name", ({ execute, tolerance }) => {
-  test("loops: what a step does not take has no gradient", async () => {
+  test("loops: the unselected branch of a step has no gradient", async () => {
     const [h, x] = [
       [0.5, 0.3, 0.7],
       [0.5, 1.5, 2],
@@ -169,7 +169,7 @@ describe.each(cpuExecutors)("on $name", ({ execute, tolerance }) => {
   });
 });
 
-describe("derivatives that are finite whatever is computed with take no choice", () => {
+describe("derivatives that are always finite need no where", () => {
   const choicesIn = (f: (x: Float) => Float) =>
     traceGraph("gradient", [{ name: "x", dtype: "f32", shape: [2, 3] }], ([x]) => [
       grad((v: Float) => sum(f(v)))(x as Float),
@@ -181,7 +181,7 @@ describe("derivatives that are finite whatever is computed with take no choice",
     ["a quotient by what is above a bound", 0, (x) => div(x, add(square(x), 1e-3))],
     ["a quotient", 1, (x) => div(1, x)],
     ["a softmax", 1, (x) => softmax(x)],
-  ])("%s: %i at least", (_, least, f) => {
+  ])("%s: at least %i", (_, least, f) => {
     expect(choicesIn(f) > 0).toBe(least > 0);
   });
 

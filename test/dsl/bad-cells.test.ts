@@ -1,4 +1,4 @@
-/** @file What is wrong in a layer or in a cell that a person writes, and the line that they read. */
+/** @file Error messages about mistakes in custom layers and cells. */
 import { describe, expect, test } from "vitest";
 import { lstm, rnn } from "../../cells/index.ts";
 import { traceCell } from "../../compiler/dsl/traced-cell.ts";

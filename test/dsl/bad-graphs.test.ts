@@ -1,6 +1,6 @@
 /**
- * @file What is wrong in what a person writes in the DSL, and the line that they read: the op, their own line, what came
- * and what to do. Some of it the types exclude; from JavaScript it comes all the same.
+ * @file Error messages about mistakes in the DSL: they name the op, the user's line, the value and what to do. TypeScript
+ * prevents some of the mistakes, but JavaScript does not.
  */
 import { describe, expect, test } from "vitest";
 import { bernoulli, randomness } from "../../compiler/dsl/randomness.ts";

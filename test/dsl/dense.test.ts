@@ -1,11 +1,11 @@
-/** @file Layers that are one expression, by hand: which weights meet which input, and what is added. */
+/** @file Values of dense, layerNorm and embedding, computed by hand. */
 import { expect, test } from "vitest";
 import { dense, embedding, interpret, layerNorm, model, type Tensor, traceGraph } from "../../index.ts";
 import { f32, i32 } from "../support/evaluate.ts";
 
 type Float = Tensor<"f32">;
 
-/** What a model gives, rounded, for parameters and inputs in the order in which it asks for them. */
+/** The rounded output of a model, for parameters and inputs in the order of creation. */
 function given(
   run: (x: Float, y: Float) => Float,
   parameters: Readonly<Record<string, Parameters<typeof f32>[0]>>,
@@ -28,12 +28,12 @@ const kernel = [
   [0.5, 0.25],
 ];
 
-test("dense: the rows of its kernel are for the inputs in their order, and its bias is added", () => {
+test("dense: the rows of its kernel are in the order of the inputs, and its bias is added", () => {
   const parameters = { "affine/kernel": kernel, "affine/bias": [7, -7] };
   expect(given((x, y) => dense("affine", [x, y], 2), parameters)).toEqual([201 + 1.5 + 7, 2010 + 0.75 - 7]);
 });
 
-test("dense without a bias asks for none", () => {
+test("dense without a bias creates none", () => {
   expect(given((x, y) => dense("linear", [x, y], 2, { bias: false }), { "linear/kernel": kernel })).toEqual([
     202.5, 2010.75,
   ]);
@@ -41,13 +41,13 @@ test("dense without a bias asks for none", () => {
 
 test("layerNorm: a gain and an offset for each entry", () => {
   const [low, high] = given((x) => layerNorm("norm", x), { "norm/gain": [2, 3], "norm/bias": [10, 20] });
-  // 1 and 2 lie half a unit from their mean, and epsilon is 1e-5 beside a variance of 1/4.
+  // 1 and 2 differ from their mean by 1/2, and epsilon is 1e-5 at a variance of 1/4.
   const unit = 0.5 / Math.sqrt(0.25 + 1e-5);
   expect(low).toBeCloseTo(10 - 2 * unit, 12);
   expect(high).toBeCloseTo(20 + 3 * unit, 12);
 });
 
-test("embedding: the rows of its table", () => {
+test("embedding returns rows of its table", () => {
   const graph = traceGraph(
     "lookup",
     [

@@ -1,4 +1,4 @@
-/** @file The DSL: whose weights are whose, masks and directions of a scan, and what a person is told who errs. */
+/** @file The DSL: sharing of weights, masks and directions of a scan, and error messages. */
 import { describe, expect, test } from "vitest";
 import { lstm, rnn } from "../../cells/index.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -32,7 +32,7 @@ type Float = Tensor<"f32">;
 
 const x: NamedAval = { name: "x", dtype: "f32", shape: ["T", 2, 3] };
 
-/** Gradients of sum(network(x)^2) by path, on random numbers that are equal for equal paths once renamed by `alias`. */
+/** Gradients of sum(network(x)^2) by path, on random numbers that are equal for equal paths after renaming by `alias`. */
 function gradients(network: (x: Float) => Float, alias: (path: string) => string = (path) => path) {
   const wrapped = model("network", network);
   const specs = wrapped.specs(x);
@@ -59,7 +59,7 @@ function gradients(network: (x: Float) => Float, alias: (path: string) => string
 }
 
 describe("weights", () => {
-  test("two stacked instances of one cell have weights of their own", () => {
+  test("two stacked instances of one cell have separate weights", () => {
     const [first, second] = [rnn(3), rnn(3)];
     const { byPath } = gradients((xs) => scan(second, scan(first, xs).outputs).outputs);
     expect([...byPath.keys()]).toEqual([
@@ -82,7 +82,7 @@ describe("weights", () => {
     expect(new Set(paths).size).toBe(16);
   });
 
-  test("one instance used twice has one set, whose gradient is the sum of the untied ones", () => {
+  test("one instance used twice has one set of weights, whose gradient is the sum of the untied ones", () => {
     const [one, other] = [rnn(3), rnn(3)];
     const tied = gradients((xs) => scan(one, scan(one, xs).outputs).outputs);
     const untied = gradients(
@@ -112,14 +112,14 @@ describe("weights", () => {
     }
   });
 
-  test("another shape under the same name is an error that shows both places", () => {
+  test("another shape under the same name is an error that shows both lines", () => {
     const network = model("clash", (xs: Float) => [dense("same", xs, 2), dense("same", xs, 4)]);
     expect(() => network.specs(x)).toThrow(
       /^parameter same\/kernel is \[3, 2\] at test\/dsl\/dsl\.test\.ts:\d+:\d+ and \[3, 4\] at test\/dsl\/dsl\.test\.ts:\d+:\d+: use another name/,
     );
   });
 
-  test("a model that gets the wrong parameters says which", () => {
+  test("a model names wrong parameters", () => {
     const network = model("given", (xs: Float) => dense("layer", xs, 2));
     const apply = (shape: readonly number[], path: string) => () =>
       traceGraph("f", [x, { name: "w", dtype: "f32", shape }], ([xs, w]) => [
@@ -173,7 +173,7 @@ describe("a scan", () => {
     ]);
   });
 
-  test("freezes the state and gives zeros where the mask says that there is no step", () => {
+  test("freezes the state and outputs zeros where the mask is false", () => {
     const mask = bool([
       [1, 1],
       [0, 1],
@@ -193,7 +193,7 @@ describe("a scan", () => {
     ]);
   });
 
-  test("lets no gradient through a masked step", () => {
+  test("passes no gradient through a masked step", () => {
     const mask = bool([
       [1, 1],
       [0, 1],
@@ -235,7 +235,7 @@ describe("a scan", () => {
     expect(slope).toEqual([77]);
   });
 
-  test("stopGradient on the state cuts the past off", () => {
+  test("stopGradient on the state cuts off the past", () => {
     const cut = cell("cut", { state: () => ({ s: [1] }) }, ({ x: now, s }) => {
       const next = add(stopGradient(s), now);
       return { state: { s: next }, output: next };

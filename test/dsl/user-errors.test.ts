@@ -1,4 +1,4 @@
-/** @file What a person is told who errs in the DSL: the op, the line of their file, what was expected and what came. */
+/** @file Errors in the DSL name the op, the line of the user's file, the expected and the actual value. */
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { rnn } from "../../cells/index.ts";
@@ -100,7 +100,7 @@ describe("an error", () => {
     ],
   ];
 
-  test.each(failing)("of %s names the op, the line, what was expected and what came", (op, f, message) => {
+  test.each(failing)("of %s names the op, the line, the expected and the actual value", (op, f, message) => {
     const trace = () => traceGraph("f", [a, b] as NamedAval[], ([p, q]) => [f(p as Float, q as Float) as Float]);
     expect(trace).toThrow(new RegExp(`^${op} ${here}.*${message}`));
   });
@@ -148,7 +148,7 @@ describe("an error", () => {
     }
   });
 
-  test("of a tensor that outlived its trace says so", () => {
+  test("of a tensor used after its trace says so", () => {
     let leaked: Float | undefined;
     traceGraph("first", [a as NamedAval], ([p]) => {
       leaked = p as Float;
@@ -174,7 +174,7 @@ describe("an error", () => {
   });
 });
 
-test("a tensor has a text all the same", () => {
+test("a tensor can be printed", () => {
   traceGraph("f", [x], ([given]) => {
     expect([`${given}`, String(given), [given].join()]).toEqual(Array(3).fill("Tensor f32[T,2,3]"));
     expect(inspect(given)).toContain("Tensor {");

@@ -1,4 +1,4 @@
-/** @file Programs whose memory is laid out ahead of time. */
+/** @file Programs compiled ahead of time, with a fixed memory layout. */
 import { expect, test } from "vitest";
 import { planCpuProgram } from "../../compiler/compile-cpu.ts";
 import { add, slice, type Tensor, traceGraph } from "../../index.ts";

@@ -1,4 +1,4 @@
-/** @file Imported weights at work: a stack of the layers that they are for, run in tests on figures of other frameworks. */
+/** @file Runs a stack of layers with imported weights, for tests against results of other frameworks. */
 import { cells } from "../../cells/index.ts";
 import { reluRnn } from "../../cells/relu-rnn.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";

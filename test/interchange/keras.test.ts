@@ -1,4 +1,4 @@
-/** @file Imported Keras weights compute what Keras computed with them; figures are float32, made by golden/keras_layers.mjs. */
+/** @file Imported Keras weights give the results of Keras, which are float32 numbers from golden/keras_layers.mjs. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";

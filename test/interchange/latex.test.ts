@@ -1,4 +1,4 @@
-/** @file The equations of cells as LaTeX: as their papers have them, every op, and random cells; KaTeX reads all of it. */
+/** @file The equations of cells as LaTeX: as in their papers, every op, and random cells; KaTeX accepts all of them. */
 import fc from "fast-check";
 import katex from "katex";
 import { describe, expect, test } from "vitest";
@@ -118,10 +118,10 @@ describe("equations of papers", () => {
   });
 });
 
-describe("what is written as it is meant", () => {
+describe("notation", () => {
   const state = { state: ({ units }: { units: number }) => ({ h: [units] }) };
 
-  test("parentheses stand where they are needed", () => {
+  test("parentheses appear where they are needed", () => {
     const odd = cell("odd", state, ({ x, h }) => {
       const next = sub(h, sub(x, add(mul(x, sub(1, h)), square(add(x, h)))));
       return { state: { h: next }, output: mul(-1, next) };
@@ -132,7 +132,7 @@ describe("what is written as it is meant", () => {
     ]);
   });
 
-  test("what is composed is one function again, unless a part of it is read elsewhere", () => {
+  test("compositions are recognised as one function, unless a part has other uses", () => {
     const composed = cell("composed", state, ({ x, h, units }) => {
       const both = add(dense("left", x, units, { bias: false }), dense("right", x, units, { bias: false }));
       const below = less(h, 0);
@@ -148,7 +148,7 @@ describe("what is written as it is meant", () => {
     ]);
   });
 
-  test("matrices of one's own meet vectors from the right, transposed", () => {
+  test("custom matrices that multiply from the right are transposed", () => {
     const own = cell("own", state, ({ x, h, units }) => {
       const recurrent = parameter("Q", [units, units], normal(0.1));
       const joined = matmul(concat([x, h]) as Float, parameter("V", [16, units], normal(0.1)));
@@ -161,7 +161,7 @@ describe("what is written as it is meant", () => {
     ]);
   });
 
-  test("a name that a formula would take for something else is written as it is", () => {
+  test("names with special characters are escaped", () => {
     const named = cell("named", { state: ({ units }) => ({ y: [units] }) }, ({ x, y, units }) => {
       const gate = sigmoid(dense("50%_of {all} #1^~\\x", [x, y], units));
       return { state: { y: mul(gate, y) }, output: gate };
@@ -200,7 +200,7 @@ function asStep(graph: Graph): CellTrace {
   return { units: 1, features: 1, states, parameters: [], graph };
 }
 
-test("every op is written as KaTeX reads it", () => {
+test("KaTeX accepts every op", () => {
   const cases: { readonly [K in TableOp]: OpCase } = { ...arrayCases, ...elementwiseCases };
   const seen = new Set<string>();
   const check = (graph: Graph) => {
@@ -221,7 +221,7 @@ test("every op is written as KaTeX reads it", () => {
   expect([...seen, ...composed].sort()).toEqual(Object.keys(rules).sort());
 });
 
-test("so are the steps of random cells, wholly", () => {
+test("KaTeX accepts the steps of random cells, which are complete", () => {
   fc.assert(
     fc.property(arbitraryCell(), ({ inputs, run }) => {
       const whole = traceGraph("random", inputs, (tensors) => {

@@ -1,6 +1,6 @@
 /**
- * @file ONNX: ONNX Runtime computes of an exported graph what the graph means. Every op on its own, random cells with their
- * gradients (loops in both directions, whatever order ops come in), and trained models of every built-in cell.
+ * @file ONNX: ONNX Runtime gives the interpreter's results for exported graphs: every op separately, random cells with their
+ * gradients (loops in both directions, ops in any order), and trained models of every built-in cell.
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -62,11 +62,11 @@ test.each([...Object.keys(opTable), ...Object.keys(composedCases)])("op %s", asy
   }
 });
 
-test("conversions, integers at their ends and NaN are what they are elsewhere", async () => {
+test("conversions, integer limits and NaN behave as on other devices", async () => {
   expect(await inexactCases(onnxRuntime)).toEqual([]);
 });
 
-describe("where ONNX would have gone another way", () => {
+describe("semantics that differ from those of ONNX ops", () => {
   const x = { name: "x", dtype: "f32", shape: ["B", 2] } as const;
   const bits = { name: "bits", dtype: "u32", shape: ["B"] } as const;
 
@@ -188,7 +188,7 @@ describe.each(Object.keys(cells))("trained models of cell %s", (name) => {
     await exported.release();
   });
 
-  test("step by step, and the state carried on", async () => {
+  test("step by step, with the state carried over", async () => {
     const [, network] = at(networksOf(name), 0);
     const weights = weightsOf(network);
     const exported = await loadOnnx(modelToOnnx(savedModel(network, weights, details.text), "step"));
@@ -223,7 +223,7 @@ function joined(arrays: readonly NdArray[]): NdArray {
   return { dtype: "f32", shape: [arrays.length, ...at(arrays, 0).shape], data };
 }
 
-test("what using a model takes is in its metadata", () => {
+test("the metadata contains everything needed to use a model", () => {
   const [[, network]] = networksOf("gru") as [[string, Network]];
   const model = savedModel(network, weightsOf(network), { ...details.text, training: { steps: 12 } });
   const text = new TextDecoder().decode(modelToOnnx(model));
@@ -256,7 +256,7 @@ test.each([
   expect(text).toContain(`x: ${about}, one time step`);
 });
 
-test("a model whose outputs are not finite is not exported, and the op that made them is named", () => {
+test("a model whose outputs are not finite is not exported, and the error names the op", () => {
   const bad = cell("bad", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
     const next = log(sub(tanh(dense("d", [x, h], units)), 2));
     return { state: { h: next }, output: next };
@@ -267,7 +267,7 @@ test("a model whose outputs are not finite is not exported, and the op that made
   );
 });
 
-describe("what ONNX cannot hold is refused in one line", () => {
+describe("one-line errors about graphs that ONNX cannot represent", () => {
   const graph = traceGraph("f", [{ name: "x", dtype: "f32", shape: [2] }], ([x]) => [x as Tensor]);
   test.each([
     ["an output too many", ["a", "b"], "got 2 names for the 1 outputs of f"],
@@ -276,7 +276,7 @@ describe("what ONNX cannot hold is refused in one line", () => {
     expect(() => encodeOnnx(graph, { outputs })).toThrow(new UserError(message));
   });
 
-  test("a size that no input tells", () => {
+  test("a size that no input determines", () => {
     const products = traceGraph("g", [{ name: "x", dtype: "f32", shape: ["2*B"] }], () => [fill(["B"], 1)]);
     expect(() => encodeOnnx(products, { outputs: ["y"] })).toThrow(
       new UserError("no input has an axis of size B, so its size is unknown in ONNX"),

@@ -1,7 +1,7 @@
 /**
- * @file Imported PyTorch weights compute what PyTorch computed with them: outputs, final states and every gradient, of
- * single layers with given states, and of two layers in both directions over sequences of different lengths. Figures are
- * float64, made by golden/torch_layers.py and its like.
+ * @file Imported PyTorch weights give the results of PyTorch: outputs, final states and every gradient, of single layers with
+ * given states, and of two bidirectional layers over sequences of different lengths. The expected numbers are float64, made
+ * by golden/torch_layers.py and similar scripts.
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";

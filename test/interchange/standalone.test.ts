@@ -1,4 +1,4 @@
-/** @file Models compiled ahead of time: what comes of them is what the device cpu computes, to the bit, and nothing else is needed. */
+/** @file Models compiled ahead of time: results equal those of the device cpu to the bit, without other files. */
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -134,7 +134,7 @@ describe("steps", () => {
     expect(errorOf(found, exact)).toBeLessThan(f32Tolerance({ time: walk.length, depth: 16 }));
   });
 
-  test("of several layers, and of several rows side by side", async () => {
+  test("of several layers, and of several rows in parallel", async () => {
     const batch = 3;
     const load = await folder.add("rows", modelToWasm(written, { name: "rows", batch }));
     const loaded = await load();
@@ -149,7 +149,7 @@ describe("steps", () => {
     expect([loaded.sample, loaded.encode("he")]).toEqual([undefined, [...vocabulary.encode("he")]]);
   });
 
-  test("go on from the one before, from zeros after a reset, and apart with a state of one's own", async () => {
+  test("continue from the previous one, from zeros after a reset, and separately with a given state", async () => {
     const loaded = await (await folder.add("states", modelToWasm(written, { name: "states" })))();
     const all = numbers(walk.map((n) => loaded.step(n)));
     expect(String(loaded.step(walk[0]))).not.toBe(String(all[0]));
@@ -166,7 +166,7 @@ describe("steps", () => {
     expect(String(one)).not.toBe(String(other));
   });
 
-  test("keep what they gave: an output is the caller's", async () => {
+  test("do not overwrite earlier outputs", async () => {
     const loaded = await (await folder.add("outputs", modelToWasm(written, { name: "outputs" })))();
     const first = loaded.step(1);
     const kept = [...first];
@@ -196,7 +196,7 @@ describe("texts", () => {
     { temperature: 0 },
     { prompt: "sea sh", temperature: 0.3, seed: 7 },
     { prompt: "by", seed: 2 ** 32 - 1 },
-  ])("by characters are those that sampleText writes: %j", async (options) => {
+  ])("by characters equal those of sampleText: %j", async (options) => {
     const loaded = await (await folder.add("text", modelToWasm(written, { name: "text" })))();
     loaded.step(3);
     const text = [...loaded.sample({ length: 60, ...options })];
@@ -214,7 +214,7 @@ describe("texts", () => {
     expect(loaded.encode("ħ")).toHaveLength(2);
   });
 
-  test("two that are written at once do not meet", async () => {
+  test("two that are sampled at once are independent", async () => {
     const loaded = await (await folder.add("both", modelToWasm(written, { name: "both" })))();
     const options = { length: 20, temperature: 0.8 };
     const alone = [1, 2].map((seed) => [...loaded.sample({ ...options, seed })].join(""));
@@ -223,7 +223,7 @@ describe("texts", () => {
     expect([0, 1].map((i) => both.map((pair) => pair[i]).join(""))).toEqual(alone);
   });
 
-  test("of a tokenizer's tokens there are steps alone", async () => {
+  test("with a tokenizer support only steps", async () => {
     const tokenizer = tokenizerJson([]);
     const model = { ...written, tokenizer };
     const loaded = await (await folder.add("tokens", modelToWasm(model, { name: "tokens" })))();
@@ -238,7 +238,7 @@ describe("rows", () => {
   const columns = ["warm", "rain in mm"];
   const series = seriesModel({ cell: gru, units: 5, layers: 1, features: 2 });
 
-  test.each([normalisation, undefined])("are forecast in their own units: %j", async (given) => {
+  test.each([normalisation, undefined])("are forecast in the original units: %j", async (given) => {
     const details = { columns, ...(given && { normalisation: given }) };
     const model = savedModel(series, drawn(series.specs), details);
     const name = `series${given ? 1 : 0}`;
@@ -252,7 +252,7 @@ describe("rows", () => {
     stream.destroy();
   });
 
-  test("are told apart by what the network says at their end", async () => {
+  test("are classified by the network's last output", async () => {
     const made = classifierModel({ cell: lstm, units: 5, classes: 3, reads: { features: 2 } });
     const targets = ["walk", "run", "stand"];
     const model = savedModel(made, drawn(made.specs), { columns, targets, normalisation });
@@ -276,7 +276,7 @@ describe("rows", () => {
     ).toBe(3);
   });
 
-  test("of numbers, and texts, of which something is found", async () => {
+  test("of numbers, and texts, give predictions by name", async () => {
     const one = regressionModel({ cell: gru, units: 4, layers: 1, features: 1, outputs: 1 });
     const level = savedModel(one, drawn(one.specs), { columns: ["x"], targets: ["level"] });
     const ofRows = await (await folder.add("level", modelToWasm(level, { name: "level" })))();
@@ -295,7 +295,7 @@ describe("rows", () => {
   });
 });
 
-test("any program can be put into a module: a whole training step, with its loops, leaves what the device does", async () => {
+test("any program can be compiled to a module: a whole training step, with its loops, equals the device's", async () => {
   const sizes = { B: 3, T: 7 };
   const made = languageModel({ ...letters, cell: lstm, layers: 2 });
   const step = trainingStep(made, { optimizer: adam(), clipNorm: 1 });
@@ -337,7 +337,7 @@ test("any program can be put into a module: a whole training step, with its loop
 });
 
 describe("files", () => {
-  test("need nothing: the module imports nothing, and the loader is small and imports no module", async () => {
+  test("have no dependencies: the module imports nothing, and the loader is small and imports no module", async () => {
     const made = modelToWasm(written, { name: "a name & more" });
     const module = new WebAssembly.Module(made.wasm);
     expect(WebAssembly.Module.imports(module)).toEqual([]);
@@ -354,7 +354,7 @@ describe("files", () => {
     expect((await (await folder.add("a name & more", made))()).step(0)).toHaveLength(symbols);
   });
 
-  test("are read by their name, their address and their bytes, by programs of Node and Deno", async () => {
+  test("load by name, by URL and from bytes, in Node and Deno", async () => {
     const name = "hosts";
     await folder.add(name, modelToWasm(written, { name }));
     const program = `import { readFile } from "node:fs/promises";
@@ -374,7 +374,7 @@ console.log(JSON.stringify(texts));`;
     expect(JSON.parse(ofDeno)).toEqual(new Array(5).fill(text));
   });
 
-  test("have types that say names and shapes", async () => {
+  test("have types with names and shapes", async () => {
     const series = seriesModel({ cell: gru, units: 5, layers: 1, features: 2 });
     const numbers = savedModel(series, drawn(series.specs), { columns: ["a", 'b"'] });
     const made = classifierModel({ cell: lstm, units: 5, classes: 2, reads: { features: 1 } });
@@ -434,8 +434,8 @@ export { batch, columns, found, logit, next, output, shape, text };
   });
 });
 
-describe("errors say what is wrong", () => {
-  test("of the input and the state", async () => {
+describe("error messages", () => {
+  test("about the input and the state", async () => {
     const loaded = await (await folder.add("faults", modelToWasm(written, { name: "faults" })))();
     const before = numbers(loaded.run(walk));
     const all = `step: expected 1 tokens from 0 to ${symbols - 1}, got `;
@@ -472,7 +472,7 @@ describe("errors say what is wrong", () => {
       );
   });
 
-  test("of the file", async () => {
+  test("about the file", async () => {
     const load = await folder.add("mine", modelToWasm(written, { name: "mine" }));
     const { wasm } = modelToWasm(written, { batch: 2 });
     await expect(load(wasm)).rejects.toThrow("load: the model is of another kind");
@@ -481,7 +481,7 @@ describe("errors say what is wrong", () => {
     await expect(load(join(folder.path, "absent.wasm"))).rejects.toThrow("ENOENT");
   });
 
-  test("of damaged weights", async () => {
+  test("about damaged weights", async () => {
     const specs = written.arena.entries.map(({ path }) => path);
     const parameters = Object.fromEntries(
       specs.map((path) => [
@@ -493,7 +493,7 @@ describe("errors say what is wrong", () => {
     expect(() => loaded.sample({ length: 1 }).next()).toThrow("sample: the model's outputs are not finite");
   });
 
-  test("of what is compiled", () => {
+  test("about the model", () => {
     for (const batch of [0, 1.5, -1])
       expect(() => modelToWasm(written, { batch })).toThrow(
         `modelToWasm: batch must be a whole number above 0, got ${batch}`,
@@ -503,7 +503,7 @@ describe("errors say what is wrong", () => {
     );
   });
 
-  test("of a batch that is too small for what the cell reads", () => {
+  test("about a batch that is too small for the reads of the cell", () => {
     const crossed = cell("crossed", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
       const next = add(tanh(dense("all", [x, h], units)), slice(h, 0, 1, 1));
       return { state: { h: next }, output: next };

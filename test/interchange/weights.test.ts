@@ -1,6 +1,6 @@
 /**
- * @file Weights in and out: what is read and written again is the same bit for bit, models come of state dicts, and what
- * does not fit is refused in one line that says what and where.
+ * @file Import and export of weights: a round trip preserves every bit, state dicts become models, and errors are one line
+ * that says what and where.
  */
 import { describe, expect, test } from "vitest";
 import { cells } from "../../cells/index.ts";
@@ -78,15 +78,15 @@ const modules: [title: string, gates: number, both: boolean][] = [
 describe.each(modules)("%s", (_title, gates, both) => {
   const tensors = stateDict(gates, { both });
 
-  test("a state dict comes back bit for bit", () => {
+  test("a state dict survives a round trip bit for bit", () => {
     expect(bits(toPyTorch(fromPyTorch(tensors, "dict")))).toEqual(bits(tensors));
   });
 
-  test("through a model too, into the dict it came from", () => {
+  test("through a model too, into the original dict", () => {
     expect(bits(toPyTorchLike(kept(fromPyTorch(tensors, "dict")), tensors, "dict"))).toEqual(bits(tensors));
   });
 
-  test("without that dict, two biases come back as their sum and zeros", () => {
+  test("without that dict, two biases become their sum and zeros", () => {
     const back = toPyTorch(kept(fromPyTorch(tensors, "dict")));
     expect(Object.keys(back).toSorted()).toEqual(Object.keys(tensors).toSorted());
     const sumsOf = (all: Arrays) =>
@@ -102,7 +102,7 @@ describe.each(modules)("%s", (_title, gates, both) => {
     expect(matrices(back)).toEqual(matrices(tensors));
   });
 
-  test("parameters come back bit for bit, by way of PyTorch and of Keras", () => {
+  test("parameters survive a round trip through PyTorch and Keras bit for bit", () => {
     const parameters = keptParameters(fromPyTorch(tensors, "dict"));
     const weights = fromParameters(parameters, "parameters");
     expect(bits(toParameters(fromPyTorch(toPyTorch(weights), "dict")))).toEqual(bits(parameters));
@@ -110,7 +110,7 @@ describe.each(modules)("%s", (_title, gates, both) => {
   });
 });
 
-test("the parameters are those of the network that the model is", () => {
+test("the parameters are those of the model's network", () => {
   const weights = fromPyTorch(stateDict(4), "dict");
   const definition = cells.lstm as CellDefinition;
   const network = languageModel({ cell: definition, units, layers, vocabulary: symbols, embed: features });
@@ -122,7 +122,7 @@ test("the parameters are those of the network that the model is", () => {
   );
 });
 
-test("weights are those of a model only where others compute the same with them", () => {
+test("weights are exported only if other frameworks compute the same with them", () => {
   const vocabulary = [..."abcde"];
   const imported = modelFrom(fromPyTorch(stateDict(4), "dict"), { vocabulary });
   const weights = weightsOf(imported, "model");
@@ -144,7 +144,7 @@ test("weights are those of a model only where others compute the same with them"
     );
 });
 
-test("modules are found whatever they are called; a prefix leaves all else", () => {
+test("modules are found under any name; a prefix ignores all others", () => {
   const {
     "embedding.weight": table,
     "head.weight": weight,
@@ -172,7 +172,7 @@ test("a module without biases stays one", () => {
   );
 });
 
-test("what is trained changes, and no more", () => {
+test("only trained weights change", () => {
   const tensors = stateDict(4);
   const parameters = toParameters(kept(fromPyTorch(tensors, "dict")));
   const bias = parameters["layers/0/lstm/output/bias"] as NdArray;
@@ -188,7 +188,7 @@ test("what is trained changes, and no more", () => {
   expect([back["rnn.bias_ih_l0"]?.data[place], back["rnn.bias_hh_l0"]?.data[place]]).toEqual([7, 0]);
 });
 
-test("Keras layers are taken in the order of their numbers, and older names end with :0", () => {
+test("Keras layers are in the order of their numbers, and older names end with :0", () => {
   const written = toKeras(fromPyTorch(stateDict(4), "dict"));
   const renamed = Object.entries(written).map(([name, array]) => [
     `${name.replace("lstm_1/", "lstm_10/").replace(/^lstm\//, "lstm_9/")}:0`,
@@ -197,13 +197,13 @@ test("Keras layers are taken in the order of their numbers, and older names end 
   expect(toKeras(fromKeras(Object.fromEntries(renamed.reverse()), "layers"))).toEqual(written);
 });
 
-describe("what a file does not say", () => {
+describe("facts that are not in a file", () => {
   const dict = stateDict(4);
   const linear = { "fc.weight": f32([symbols, units]) };
   const core = Object.fromEntries(Object.entries(dict).filter(([key]) => key.startsWith("rnn.")));
   const square = { "rnn.weight_ih_l0": f32([16, 4]), "rnn.weight_hh_l0": f32([16, 4]) };
 
-  test("a Linear without bias is the head where its width is that of the layers", () => {
+  test("a Linear without bias is the head if its width is that of the layers", () => {
     const read = fromPyTorch({ ...core, ...linear }, "w");
     expect(read.embedding).toBeUndefined();
     expect(read.head?.kernel.shape).toEqual([units, symbols]);
@@ -218,7 +218,7 @@ describe("what a file does not say", () => {
     ]);
   });
 
-  test("a module that may be either is what it is named", () => {
+  test("an ambiguous module has the role it is named for", () => {
     const file = { ...square, "fc.weight": f32([3, 4]) };
     expect(() => fromPyTorch(file, "w")).toThrow(
       new UserError(
@@ -236,7 +236,7 @@ describe("what a file does not say", () => {
     expect(fromPyTorch({ ...two, "fc.bias": f32([3]) }, "w").embedding).toEqual(two["tokens.weight"]);
   });
 
-  test("a normalization is no head, and a bias whose weight is another module's says so", () => {
+  test("a normalization is not a head, and a bias without its own weight is reported", () => {
     const norm = { "norm.weight": f32([units]), "norm.bias": f32([units]) };
     expect(() => fromPyTorch({ ...core, ...norm }, "w")).toThrow(
       /^w: tensor "norm.weight" and 1 more belong to no layer/,
@@ -246,7 +246,7 @@ describe("what a file does not say", () => {
     );
   });
 
-  test("a nonlinearity is told to be a guess, unless it is named", () => {
+  test("the nonlinearity is reported as an assumption, unless it is named", () => {
     const read = fromPyTorch(stateDict(1), "w").assumed;
     expect(read?.[0]).toBe(
       "the nonlinearity is assumed to be tanh, because weights do not record it; give cell relu-rnn for relu",
@@ -269,7 +269,7 @@ describe("what a file does not say", () => {
   const firstOf = (all: Arrays, names: readonly string[]) =>
     names.map((name) => all[`${name}/lstm_cell/recurrent_kernel`]?.data[1]);
 
-  test("layers of Keras follow on each other by their numbers", () => {
+  test("Keras layers are ordered by their numbers", () => {
     const file = { ...layer("lstm_10", 3), ...layer("lstm_9", 3), ...layer("lstm", 3) };
     const read = fromKeras(file, "k");
     expect(inputs(read)).toEqual(firstOf(file, ["lstm", "lstm_9", "lstm_10"]));
@@ -278,7 +278,7 @@ describe("what a file does not say", () => {
     ]);
   });
 
-  test("or by their sizes, or as they are named", () => {
+  test("or by their sizes, or as listed", () => {
     const two = { ...layer("out", 3), ...layer("first", 5) };
     expect(inputs(fromKeras(two, "k"))).toEqual(firstOf(two, ["first", "out"]));
     const three = { ...layer("seq/lstm_in", 3), ...layer("seq/lstm_hidden", 3), ...layer("seq/lstm_out", 3) };
@@ -304,7 +304,7 @@ describe("what a file does not say", () => {
     );
   });
 
-  test("layers of several widths are refused as such", () => {
+  test("layers of different widths are an error", () => {
     const file = { ...layer("lstm", 3, 8), ...layer("lstm_1", 8, 4) };
     const line = (a: string, b: string) =>
       `its layers have different widths (units: ${a} has 8, ${b} has 4); all layers must have the same`;
@@ -322,7 +322,7 @@ describe("what a file does not say", () => {
   });
 });
 
-test("Python is told what takes the weights", () => {
+test("the Python expressions fit the weights", () => {
   const weights = fromPyTorch(stateDict(1, { both: true }), "dict", { cell: "relu-rnn" });
   expect(pyTorchModule(weights)).toBe('torch.nn.RNN(3, 4, num_layers=2, nonlinearity="relu", bidirectional=True)');
   expect(kerasLayers(weights)).toBe(
@@ -330,7 +330,7 @@ test("Python is told what takes the weights", () => {
   );
 });
 
-describe("refused in one line", () => {
+describe("one-line errors", () => {
   const lstm = stateDict(4);
   const without = (name: string) => Object.fromEntries(Object.entries(lstm).filter(([key]) => key !== name));
   const strange = { ...lstm, "rnn.weight_hh_l1": f32([16, 3]) };

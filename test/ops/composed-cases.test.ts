@@ -1,4 +1,4 @@
-/** @file Functions made of ops, in the interpreter: values by other formulas, derivatives of both orders in both modes. */
+/** @file Functions composed of ops, in the interpreter: values by other formulas, first and second derivatives in both modes. */
 import { describe, expect, test } from "vitest";
 import {
   clip,
@@ -46,7 +46,7 @@ describe.each(Object.entries(cases))("%s", (_, { gives, derivatives = [] }) => {
   });
 });
 
-/** Derivatives at some places. */
+/** Derivatives at some points. */
 const slopes = (f: (x: Float) => Float, places: readonly number[]) => [
   ...evaluate((x: Float) => grad((v: Float) => sum(f(v)))(x), [f32(places)]).data,
 ];
@@ -57,7 +57,7 @@ describe("at the edges", () => {
     expect([...evaluate((v: Float) => sort(v).indices, [x]).data]).toEqual([2, 3, 6, 0, 4, 1, 5]);
     expect([...evaluate((v: Float) => topK(v, 3).indices, [x]).data]).toEqual([1, 5, 4]);
     expect([...evaluate((v: Float) => topK(v, 3).values, [x]).data]).toEqual([none, none, infinity]);
-    // The gradient goes to the chosen elements alone.
+    // The gradient goes only to the chosen elements.
     expect(slopes((v) => topK(v, 2).values, [3, 1, 3, 2])).toEqual([1, 0, 1, 0]);
   });
 
@@ -69,12 +69,12 @@ describe("at the edges", () => {
     expect(trace).toThrow(/sort.*: axis -1 has no known size; sort along one that has/);
   });
 
-  test("sign keeps 0, -0 and what is no number", () => {
+  test("sign keeps 0, -0 and NaN", () => {
     expect([...evaluate((x: Float) => sign(x), [f32([0, -0, none])]).data]).toEqual([0, -0, none]);
     expect(slopes(sign, [-2, 0, 3])).toEqual([0, 0, 0]);
   });
 
-  test("clip passes the gradient at its bounds and gives it to the bound beyond", () => {
+  test("clip passes the gradient at its bounds, and to the bound outside", () => {
     expect(slopes((x) => clip(x, -1, 1), [-2, -1, 0, 1, 2])).toEqual([0, 1, 1, 1, 0]);
     const ofBounds = evaluateAll(
       (x: Float, low: Float, high: Float) =>
@@ -85,16 +85,16 @@ describe("at the edges", () => {
     expect([...evaluate((x: Float) => clip(x, -1, 1), [f32([none, infinity, -infinity])]).data]).toEqual([none, 1, -1]);
   });
 
-  test("leakyRelu has its lower slope at 0, softsign the slope 1", () => {
+  test("leakyRelu has its lower slope at 0, and softsign has slope 1", () => {
     expect(slopes((x) => leakyRelu(x, 0.25), [-1, 0, 1])).toEqual([0.25, 0.25, 1]);
     expect(slopes(softsign, [0])).toEqual([1]);
-    // Far out the slope keeps its digits.
+    // Far from 0 the slope stays accurate.
     for (const x of [30, -1e4, 1e8])
       expect((slopes(softsign, [x])[0] ?? 0) * (1 + Math.abs(x)) ** 2).toBeCloseTo(1, 12);
     expect([...evaluate((x: Float) => softsign(x), [f32([infinity, -infinity, none])]).data]).toEqual([1, -1, none]);
   });
 
-  test("logSumExp of infinities is one", () => {
+  test("logSumExp of infinities is infinite", () => {
     const { data } = evaluate(
       (x: Float) => logSumExp(x, 1),
       [
@@ -132,7 +132,7 @@ describe("pow", () => {
   const numbers = [0, -0, 1, -1, 2, -2, 0.5, -0.5, 3, -3, 2 ** 24, infinity, -infinity, none];
   const [bases, powers] = [numbers.flatMap((a) => numbers.map(() => a)), numbers.flatMap(() => numbers)];
 
-  test("is what C and PyTorch make of every two of the numbers that are special", () => {
+  test("agrees with C and PyTorch for all pairs of special numbers", () => {
     const { data } = evaluate((x: Float, y: Float) => pow(x, y), [f32(bases), f32(powers)]);
     const wrong = [...data].flatMap((value, i) => {
       const [a = 0, b = 0] = [bases[i], powers[i]];
@@ -159,7 +159,7 @@ describe("pow", () => {
     expect(of(-2, [2])).toEqual([none]);
   });
 
-  test.each([1, 2, 3, -1])("to the number %d is a product, with the same values and slopes", (power) => {
+  test.each([1, 2, 3, -1])("with the constant exponent %d is a product, with the same values and slopes", (power) => {
     const places = [-2, -0.5, 0.25, 3];
     const plain = (x: Float) => pow(x, power);
     expect(slopes(plain, places)).toEqual(slopes((x) => pow(x, evaluateTo(x, power)), places));
@@ -168,7 +168,7 @@ describe("pow", () => {
   });
 });
 
-/** A number as a tensor of the shape of `x`, so that it is no number to the function. */
+/** A number as a tensor with the shape of `x`, so that the function does not see a constant. */
 function evaluateTo(x: Float, value: number): Float {
   return fill(x.shape, value);
 }

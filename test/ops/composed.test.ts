@@ -1,4 +1,4 @@
-/** @file Functions made of primitives whose values are not plain from their parts: values by hand, and both derivatives. */
+/** @file Functions composed of primitives: values computed by hand, and both derivatives. */
 import { describe, expect, test } from "vitest";
 import {
   add,
@@ -57,11 +57,11 @@ test.each<[string, (a: Float, b: Float) => Tensor<"bool">, readonly number[]]>([
   expect([got.dtype, ...got.data]).toEqual(["bool", ...expected, Number(compare === notEqual)]);
 });
 
-test("relu keeps what is no number", () => {
+test("relu keeps NaN", () => {
   expect([...evaluate(relu as TensorFunction, [f32([Number.NaN, -1, 2])]).data]).toEqual([Number.NaN, 0, 2]);
 });
 
-test("mean divides by the number of what it sums", () => {
+test("mean divides by the number of summed elements", () => {
   expectNumbers((x: Float) => mean(x), matrix, f32(2.5 / 6));
   expectNumbers((x: Float) => mean(x, 0), matrix, f32([1, -0.375, 0.625]));
   expectNumbers((x: Float) => mean(x, 1, { keepAxes: true }), matrix, f32([[0.5], [1 / 3]]));
@@ -71,7 +71,7 @@ describe("split", () => {
   const pieces = (x: Float, sizes: number | readonly number[], axis?: number) =>
     split(x, sizes, axis).reduce((total, piece, i) => add(total, mul(sum(piece), 10 ** i)), constant(0));
 
-  test("cuts one piece after the other", () => {
+  test("returns slices in order", () => {
     expectNumbers((x: Float) => pieces(x, [1, 2]), matrix, f32(2 + 10 * 0.5));
     expectNumbers((x: Float) => pieces(x, 2, 0), matrix, f32(1.5 + 10));
   });
@@ -84,7 +84,7 @@ describe("split", () => {
   });
 });
 
-test("outer: the first operand goes down, the second across", () => {
+test("outer: the first operand indexes rows, the second columns", () => {
   const got = evaluate((a: Float, b: Float) => outer(a, b), [f32([[1, 2]]), f32([[3, 4, 5]])]);
   expect([got.shape, [...got.data]]).toEqual([
     [1, 2, 3],
@@ -92,14 +92,14 @@ test("outer: the first operand goes down, the second across", () => {
   ]);
 });
 
-test("uniform numbers go from 0 to a step below 1", () => {
+test("uniform numbers are in [0, 1)", () => {
   const got = evaluate(uniformFromBits as TensorFunction, [u32([0, 255, 256, 2 ** 31, 2 ** 32 - 1])]);
   expect([...got.data]).toEqual([0, 0, 2 ** -24, 0.5, 1 - 2 ** -24]);
 });
 
 describe("standardize", () => {
   test("gives mean 0 and variance 1 along an axis", () => {
-    // Without epsilon: 1 and 5 lie two deviations of 1 to either side of 3.
+    // Without epsilon: 1 and 5 differ from 3 by two deviations of 1.
     expectNumbers((x: Float) => standardize(x, -1, 0), f32([[1, 5]]), f32([[-1, 1]]));
     expectNumbers((x: Float) => standardize(x, 0, 0), f32([[1], [5]]), f32([[-1], [1]]));
     const thirds = Math.sqrt(2 / 3);
@@ -119,7 +119,7 @@ describe("windows", () => {
     [3, 30],
   ]);
 
-  test("puts each position beside its neighbours, with zeros beyond the ends", () => {
+  test("joins each position with its neighbours, with zeros beyond the ends", () => {
     expectNumbers(
       (x: Float) => windows(x, 3),
       line,
@@ -131,7 +131,7 @@ describe("windows", () => {
     );
   });
 
-  test("of an even width has one neighbour more to the right", () => {
+  test("with an even width has one more neighbour to the right", () => {
     expectNumbers(
       (x: Float) => windows(x, 2),
       line,
@@ -144,7 +144,7 @@ describe("windows", () => {
     expectNumbers((x: Float) => windows(x, 1), line, line);
   });
 
-  test("may be wider than the line", () => {
+  test("can be wider than the line", () => {
     expectNumbers(
       (x: Float) => windows(x, 5),
       f32([[1], [2]]),

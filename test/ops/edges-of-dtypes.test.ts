@@ -1,4 +1,4 @@
-/** @file Integers, truths, vectors and empty axes where most programs have f32 matrices: values, derivatives, loops. */
+/** @file Integers, booleans, vectors and empty axes instead of f32 matrices: values, derivatives, loops. */
 import { describe, expect, test } from "vitest";
 import { bernoulli, randomness } from "../../compiler/dsl/randomness.ts";
 import { recurrence } from "../../compiler/dsl/recurrence.ts";
@@ -52,7 +52,7 @@ describe("a vector", () => {
     expect(Math.max(reverse, forward, second)).toBeLessThan(1e-9);
   });
 
-  test("times a stack of matrices is refused", () => {
+  test("times a stack of matrices is an error", () => {
     const stacked = (a: Float, b: Float) => matmul(a, broadcast(b, [2, 2, 3]));
     expect(lineOf(() => evaluate(stacked, [vector, matrix]))).toBe(
       "matmul at …: expected a vector times a matrix, or matrices times matrices; got [2] and [2, 2, 3]",
@@ -65,13 +65,13 @@ describe("a vector", () => {
     ["whose maximum is taken over no axis", (x) => reduceMax(x, [])],
     ["joined to nothing", (x) => concat([x])],
     ["cast to what it is", (x) => cast(x, "f32")],
-  ])("%s is itself, and no node more", (_, f) => {
+  ])("%s returns its operand without a new node", (_, f) => {
     const graph = traceGraph("f", [{ name: "x", dtype: "f32", shape: [2] }], ([x]) => [f(x as Float)]);
     expect([graph.nodes.length, graph.outputs]).toEqual([1, graph.inputs]);
   });
 });
 
-describe("integers and truths in a loop", () => {
+describe("integers and booleans in a loop", () => {
   /** h goes through tanh at even steps and grows by what w times the number of the step is at odd ones. */
   const loop = (h: Float, w: Float) => {
     const isOdd = (n: Tensor<"i32">) => equal(sub(n, mul(cast(mul(cast(n, "f32"), 0.5), "i32"), 2)), 1);
@@ -105,7 +105,7 @@ describe("integers and truths in a loop", () => {
     return squares;
   }
 
-  test("count steps beside what is computed", () => {
+  test("count steps next to other results", () => {
     const [count, steps, odd, squares] = evaluateAll(
       (a: Float, b: Float) => {
         const result = loop(a, b);
@@ -119,7 +119,7 @@ describe("integers and truths in a loop", () => {
       expect(value).toBeCloseTo(at(i % 2 === 0 ? left : right, Math.floor(i / 2)), 14);
   });
 
-  test("leave its derivatives right, in both modes and to second order", () => {
+  test("keep its derivatives correct, in both modes and to second order", () => {
     const { reverse, forward, second } = derivativeErrors(
       (a, b) => add(sum(loop(a, b).squares), sum(loop(a, b).last)),
       [h, w],
@@ -148,8 +148,8 @@ describe("integers and truths in a loop", () => {
   });
 });
 
-describe("derivatives pass integers by", () => {
-  test("an argument that counts has a tangent of its dtype, which does nothing", () => {
+describe("derivatives skip integers", () => {
+  test("an integer argument has a tangent of its dtype without effect", () => {
     const f = (x: Float, n: Tensor<"i32">) => mul(x, cast(n, "f32"));
     const tangent = evaluate(
       (x: Float, t: Float, n: Tensor<"i32">) => jvp(f)([x, n], [t, n]).tangent,
@@ -167,20 +167,20 @@ describe("derivatives pass integers by", () => {
     ]);
   });
 
-  test("a number that is cut to a whole one is a constant to them", () => {
+  test("a number that is rounded to an integer is a constant to them", () => {
     const f = (x: Float) => sum(mul(x, cast(cast(x, "i32"), "f32")));
     expect(numbersOf(evaluate((x: Float) => grad(f)(x), [f32([2.5, -3.75])]))).toEqual([2, -3]);
     const along = evaluate((x: Float) => jvp(f)([x], [fill([2], 1)]).tangent, [f32([2.5, -3.75])]);
     expect(numbersOf(along)).toEqual([-1]);
   });
 
-  test("a truth is 1 or 0 as a number", () => {
+  test("a boolean is 1 or 0 as a number", () => {
     expect(numbersOf(evaluate((m: Tensor<"bool">) => cast(m, "f32"), [bool([1, 0])]))).toEqual([1, 0]);
     expect(numbersOf(evaluate((x: Float) => cast(x, "bool"), [f32([0, -0.5])]))).toEqual([0, 1]);
   });
 });
 
-test("a probability of 0 is never and one of 1 always, without drawing", () => {
+test("probabilities 0 and 1 need no random bits", () => {
   for (const probability of [0, 1]) {
     const graph = traceGraph("f", [], () => [bernoulli(randomness(7), probability, [3])]);
     expect(graph.nodes.some(({ op }) => op === "randomBits")).toBe(false);
@@ -190,7 +190,7 @@ test("a probability of 0 is never and one of 1 always, without drawing", () => {
   }
 });
 
-test("counters and sizes of outside are made anew within a loop, and are no input of it", () => {
+test("counters and sizes from outside are recreated within a loop, not passed as inputs", () => {
   const graph = traceGraph("f", [{ name: "xs", dtype: "f32", shape: ["T", 3] }], ([xs]) => {
     const [numbers, size] = [iota([3], 0, "f32"), dimSize("T")];
     const whole = fill([3], 2);
@@ -212,7 +212,7 @@ test("counters and sizes of outside are made anew within a loop, and are no inpu
   expect(interpret(graph, [f32(rows)]).map(numbersOf)).toEqual([[0, 8, 20]]);
 });
 
-test("a loop without inputs runs as many steps as it is told", () => {
+test("a loop without inputs runs for the given length", () => {
   const doubled = (x: Float) =>
     recurrence((state: Float) => ({ state: add(state, state), output: less(state, 8) }), x, [], { length: 5 });
   const [state, outputs] = evaluateAll((x: Float) => [doubled(x).state, doubled(x).outputs], [f32([1, 3])]);

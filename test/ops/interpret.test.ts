@@ -1,4 +1,4 @@
-/** @file The interpreter, which defines what graphs mean: loops by hand, and inputs that do not fit. */
+/** @file The interpreter, which defines the semantics of graphs: loops by hand, and invalid inputs. */
 import { describe, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { add, constant, interpret, mul, ones, scanTensors, type Tensor, traceGraph } from "../../index.ts";
@@ -27,7 +27,7 @@ describe("a loop of h = 2 h + x, from h = 1 over 1, 10, 100,", () => {
   });
 });
 
-describe("inputs that do not fit", () => {
+describe("invalid inputs", () => {
   const graph = traceGraph(
     "sums",
     [
@@ -47,7 +47,7 @@ describe("inputs that do not fit", () => {
   });
 });
 
-describe("a loop is refused when it is traced:", () => {
+describe("tracing a loop fails with", () => {
   const inputs = [
     { name: "a", dtype: "f32", shape: [3] },
     { name: "b", dtype: "f32", shape: [4] },

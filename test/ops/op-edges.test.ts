@@ -1,4 +1,4 @@
-/** @file What ops do at their edges: saturation, ties, stopped gradients, shared values, and random bits. */
+/** @file Edge cases of ops: saturation, ties, stopped gradients, shared values, and random bits. */
 import { describe, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { finite } from "../../compiler/ops/logic.ts";
@@ -37,7 +37,7 @@ import { derivativeErrors, evaluate, evaluateAll, f32, i32, type TensorFunction,
 
 type Float = Tensor<"f32">;
 
-test("finite is what f32 holds, in float64 too", () => {
+test("finite means finite in f32, in float64 too", () => {
   const { data } = evaluate((x: Float) => finite(x), [f32([3.4e38, -3.4e38, 3.5e38, -1e39, 1e300, Number.NaN])]);
   expect([...data]).toEqual([1, 1, 0, 0, 0, 0]);
 });
@@ -74,7 +74,7 @@ describe("far from zero", () => {
     const low = e10 / (1 + e10);
     expectClose(values, [e100, e50, low, 0.5, 1 - low, 1, 1]);
     expectClose(slopes, [e100, e50, low * (1 - low), 0.25, low * (1 - low), 0, 0]);
-    // Small values are right relative to themselves.
+    // Small values have a small relative error.
     expect((values[0] ?? 0) / e100).toBeCloseTo(1, 12);
   });
 
@@ -131,7 +131,7 @@ describe("composed functions", () => {
     expectClose([...evaluate(gelu as TensorFunction, [f32([1])]).data], [0.5 * (1 + Math.tanh(inner))]);
   });
 
-  test("oneHot leaves indices outside the depth without a one", () => {
+  test("oneHot has no one for indices outside the depth", () => {
     expect([...evaluate((i: Tensor<"i32">) => oneHot(i, 3), [i32([2, 0, 3, -1])]).data]).toEqual([
       0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0,
     ]);
@@ -156,7 +156,7 @@ describe("ties", () => {
     ]);
   });
 
-  test("|x| has the slope 0 at 0", () => {
+  test("|x| has slope 0 at 0", () => {
     expect([...evaluate((x: Float) => grad((v: Float) => sum(abs(v)))(x), [f32([-2, 0, 3])]).data]).toEqual([-1, 0, 1]);
   });
 
@@ -196,7 +196,7 @@ describe("gradients", () => {
     expect(slope.data[0]).toBeCloseTo(1 + 1 + Math.exp(0.5) * 1.5, 14);
   });
 
-  test("rows that are looked up twice get both gradients, clamped ones go to the last row", () => {
+  test("rows that are looked up twice get both gradients, and clamped indices go to the last row", () => {
     const slope = evaluate(
       (table: Float, i: Tensor<"i32">) => grad((v: Float) => sum(mul(gather(v, i), constant(2))))(table),
       [f32([[1], [2], [3]]), i32([1, 1, 99, -1])],
@@ -217,7 +217,7 @@ describe("Threefry-2x32 with 20 rounds", () => {
     expect(threefryBlock(k0, k1, c0, c1)).toEqual(block);
   });
 
-  test("bits depend on the key, the site, the step and the index alone, and are uniform", () => {
+  test("bits depend only on the key, the site, the step and the index, and are uniform", () => {
     const draw = (key: number, site: number, step: number) =>
       evaluate(
         (k: Tensor<"u32">) => uniformFromBits(randomBits(k, { site, step, index: positions([40, 50]) })),
@@ -234,6 +234,6 @@ describe("Threefry-2x32 with 20 rounds", () => {
   });
 });
 
-test("a maximum over no numbers but one is that number", () => {
+test("a maximum over a single number is that number", () => {
   expect([...evaluate((x: Float) => reduceMax(x, 1), [ndarray([2, 1], [-4, 5])]).data]).toEqual([-4, 5]);
 });

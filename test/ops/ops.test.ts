@@ -1,6 +1,6 @@
 /**
- * @file Every op: values against hand-computed figures, derivatives of first and second order against differences. The
- * table is typed over the ops, so that one without a test does not type-check.
+ * @file Every op: values computed by hand, first and second derivatives against differences. The table is typed over the
+ * ops, so that an op without a test does not type-check.
  */
 import { describe, expect, test } from "vitest";
 import { opTable, type TableOp } from "../../compiler/ops/table.ts";

@@ -1,6 +1,5 @@
 /**
- * @file What is wrong in how networks are made, trained and fed, and the line that the caller reads: on the device, and in
- * the interpreter.
+ * @file Error messages about mistakes in making, training and feeding networks, on the device and in the interpreter.
  */
 import { describe, expect, test } from "vitest";
 import { rnn } from "../../cells/index.ts";

@@ -1,4 +1,4 @@
-/** @file CTC against the sum over every path, written out; against TensorFlow's figures; and rows of different lengths. */
+/** @file CTC against the sum over all paths; against results of TensorFlow; and rows of different lengths. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gru } from "../../cells/gru.ts";
 import { scan } from "../../compiler/dsl/cell.ts";
@@ -93,7 +93,7 @@ for (const { name, open, tolerance } of devices) {
     });
     afterAll(() => device.destroy());
 
-    test("is minus the log of the sum over all paths, and its gradient the differences of that", async () => {
+    test("is minus the log of the sum over all paths, and its gradient agrees with differences", async () => {
       const given = { loss, inputs: { x: logits, labels, ...masks }, shapes };
       const { gradient } = await expectLoss(device, tolerance, given, (x) => {
         const costs = rows.map(({ labels }, row) => bruteForce(framesOf(x, row), labels, 0));
@@ -105,7 +105,7 @@ for (const { name, open, tolerance } of devices) {
       }
     });
 
-    test("what stands in padded frames is not seen, were it NaN", async () => {
+    test("padded frames have no effect, even with NaN", async () => {
       const dirty: NdArray = {
         ...logits,
         data: logits.data.map((x, i) => (masks.mask.data[Math.floor(i / classes)] ? x : Number.NaN)),
@@ -114,7 +114,7 @@ for (const { name, open, tolerance } of devices) {
       expect(await lossValues(device, { loss, inputs: { x: dirty, labels, ...masks }, shapes })).toEqual(clean);
     });
 
-    test("without masks all frames and labels count, and any class may be the blank", async () => {
+    test("without masks all frames and labels count, and any class can be the blank", async () => {
       const plain = { x: numbers([4, 1, 4], "plain"), labels: ndarray([1, 2], [3, 0], "i32") };
       await expectLoss(
         device,
@@ -178,7 +178,7 @@ for (const { name, open, tolerance } of devices) {
       expect(values.loss).toBeCloseTo(expected, 4);
     });
 
-    test("150 frames neither underflow nor drift: a loss is added up from both halves", async () => {
+    test("150 frames neither underflow nor drift: the loss equals the sum over both halves", async () => {
       // Where the blank is all but sure in the middle, no path of note has a label there: the halves are independent.
       const [frames, middle] = [151, 75];
       const random = numbers([frames, 1, 3], "long");
@@ -224,7 +224,7 @@ for (const { name, open, tolerance } of devices) {
 }
 
 for (const { name, open } of devices) {
-  test(`${name}: a network learns what its frames spell, though nobody says where`, async () => {
+  test(`${name}: a network learns the labels without an alignment`, async () => {
     const device = await open();
     const [frames, rows] = [6, 4];
     const spelling = objective(

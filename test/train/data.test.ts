@@ -1,4 +1,4 @@
-/** @file Text and series as batches: who stands where, what is held out, and what bad input is told. */
+/** @file Batches of text and series: layout, held-out data, and error messages. */
 import { describe, expect, test } from "vitest";
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
@@ -21,7 +21,7 @@ describe("the vocabulary", () => {
     expect(vocabularyOf("🙂～").characters).toEqual(["～", "🙂"]);
   });
 
-  test("names the character that it does not know", () => {
+  test("names an unknown character", () => {
     expect(() => vocabularyOf("ab").encode("ab🙂a")).toThrow(
       'character "🙂" at position 2 is not one of the 2 in the model\'s vocabulary',
     );
@@ -43,7 +43,7 @@ const rowsOf = ({ shape, data }: NdArray) => {
 };
 
 describe("text batches", () => {
-  test("go on in every row where the batch before stopped, with the next token as target", () => {
+  test("continue every row where the previous batch stopped, with the next token as target", () => {
     const { training, stepsPerEpoch } = textBatches(counting(23), { batch: 2, time: 3, heldOut: 0 });
     const batches = [...training];
     expect(stepsPerEpoch).toBe(3);
@@ -66,19 +66,19 @@ describe("text batches", () => {
     expect(at(batches, 0).x).toMatchObject({ dtype: "i32", shape: [3, 2] });
   });
 
-  test("can be walked again, epoch after epoch", () => {
+  test("can be iterated again, epoch after epoch", () => {
     const { training } = textBatches(counting(50), { batch: 2, time: 5 });
     expect([...training]).toEqual([...training]);
   });
 
-  test("hold out the end: its targets are all unseen in training, and all are there", () => {
+  test("hold out the end: all of its targets, and none of them is trained on", () => {
     const { training, validation } = textBatches(counting(200), { batch: 4, time: 5, heldOut: 0.2 });
     const targets = (batches: Iterable<Batch>) => [...batches].flatMap(({ targets }) => [...targets.data]);
     expect(Math.max(...targets(training))).toBeLessThan(160);
     expect(targets(validation).sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, i) => 160 + i));
   });
 
-  test("hold out fewer rows, or a shorter window, where little is held out", () => {
+  test("hold out fewer rows, or a shorter window, if little is held out", () => {
     const shapes = (length: number) => {
       const { validation } = textBatches(counting(length), { batch: 4, time: 5, heldOut: 0.1 });
       return [...validation].map(({ x }) => x.shape);
@@ -109,7 +109,7 @@ describe("text batches", () => {
 });
 
 describe("a series", () => {
-  test("is read with the names of its columns, or with numbers for them", () => {
+  test("is read with the names of its columns, or with their numbers", () => {
     const named = parseSeries([["t", " "], ["1", "-2.5e1"], [" 3 ", ".5"], [""]], "a.csv");
     expect(named.columns).toEqual(["t", "column 2"]);
     expect([...named.values]).toEqual([1, -25, 3, 0.5]);
@@ -170,7 +170,7 @@ describe("a series", () => {
     expect([...first.targets.data.slice(1, 3)]).toEqual([-1, 0]);
   });
 
-  test("comes back from normalisation", () => {
+  test("survives normalisation and back", () => {
     const { normalisation } = seriesBatches(series, { batch: 2, time: 4 });
     const back = denormalise(normalise(series.values, normalisation), normalisation);
     back.forEach((value, i) => {
@@ -178,7 +178,7 @@ describe("a series", () => {
     });
   });
 
-  test("has rows that go on, with all features side by side", () => {
+  test("has rows that continue, with all features", () => {
     const { training, normalisation } = seriesBatches(series, { batch: 2, time: 6, heldOut: 0 });
     const raw = [...training].map(({ x }) => denormalise(x.data, normalisation));
     const firstColumn = raw.map((data) => Array.from({ length: 12 }, (_, i) => Math.round(data[i * 3] ?? 0)));

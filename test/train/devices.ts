@@ -1,4 +1,4 @@
-/** @file The devices on which the tests of train/ run, each with the relative error that its arithmetic allows. */
+/** @file The devices of the tests of train/, each with the relative error of its arithmetic. */
 import type { Graph } from "../../compiler/graph/graph.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import type { Device } from "../../devices/device.ts";

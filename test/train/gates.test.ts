@@ -1,4 +1,4 @@
-/** @file Gates are found in the graph of a step, under the names of their weights, and their values are those of the step. */
+/** @file Gates are found in the graph of a step, named by their weights, with the values of the step. */
 import { describe, expect, test } from "vitest";
 import { cells, gru } from "../../cells/index.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -29,7 +29,7 @@ test.each(Object.entries(cells))("the gates of %s, in both layers", (name, cell)
   expect([...found].sort()).toEqual([...wanted].sort());
 });
 
-test("gates of one scope are told apart by number, and gates without weights by the state that they make", () => {
+test("gates of one scope are numbered, and gates without weights are named by their state", () => {
   const bare = cell("bare", { state: ({ units }) => ({ a: [units], b: [units] }) }, ({ x, a, b, units }) => {
     const both = dense("both", x, units);
     const [first, second] = [sigmoid(both), tanh(both)];
@@ -43,14 +43,14 @@ test("gates of one scope are told apart by number, and gates without weights by 
   ).toEqual(["layers/0/bare/both", "layers/0/bare/both 2", "sigmoid", "tanh"]);
 });
 
-test("a model that was saved has the same gates", () => {
+test("a saved model has the same gates", () => {
   const network = languageModel({ cell: gru, units: 3, layers: 1, vocabulary: 2, embed: 2 });
   const model = savedModel(network, initialize(network.specs, 1), { vocabulary: ["a", "b"] });
   expect(gatesOf(decodeModel(encodeModel(model), "m"))).toEqual(gatesOf(streamingStep(network)));
 });
 
 describe.each(devices)("on $name", ({ open, tolerance }) => {
-  test("what is watched is the gate's value, and new weights are taken from the next step on", async () => {
+  test("a watched node has the gate's value, and new weights apply from the next step on", async () => {
     const network = seriesModel({ cell: gru, units: 3, layers: 1, features: 2 });
     const gates = gatesOf(streamingStep(network));
     const device = await open();

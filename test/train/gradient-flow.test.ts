@@ -1,6 +1,6 @@
 /**
- * @file Gradient flow: its norms are those of central differences, whatever the cell and its states; they die away in
- * the simple network and live in the carousel.
+ * @file Gradient flow: its norms equal those of central differences for any cell and states; they vanish in the simple
+ * network but not in the carousel.
  */
 import { describe, expect, test } from "vitest";
 import { lstm, lstm1997, rnn } from "../../cells/index.ts";
@@ -157,7 +157,7 @@ function survival<Names extends string>(definition: CellDefinition<Names>, state
   return (norms[0] ?? 0) / (norms[length - 1] ?? 0);
 }
 
-test("over 60 steps the simple network's gradient vanishes and the carousel's lives", () => {
+test("over 60 steps the simple network's gradient vanishes and the carousel's does not", () => {
   expect(survival(rnn, "h", 60)).toBeLessThan(1e-6);
   expect(survival(lstm1997, "c", 60)).toBeGreaterThan(0.05);
 });

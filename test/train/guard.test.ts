@@ -1,4 +1,4 @@
-/** @file The guard of the training step: where a number is not finite nothing is written, then or later. */
+/** @file The guard of the training step: after a number that is not finite, no step writes anything. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rnn } from "../../cells/rnn.ts";
 import type { Cell } from "../../compiler/dsl/cell.ts";
@@ -45,7 +45,7 @@ for (const { name, open } of devices) {
     });
     const replaced = Object.keys(step.donate);
 
-    test("lets a good step change everything it replaces", async () => {
+    test("lets a good step update everything", async () => {
       const given = inputs();
       const after = await run(device, step, given);
       for (const key of replaced.filter((key) => key !== "halted")) expect(after[key], key).not.toEqual(given[key]);
@@ -57,7 +57,7 @@ for (const { name, open } of devices) {
     test.each([
       ["NaN", Number.NaN],
       ["infinity", Number.POSITIVE_INFINITY],
-    ])("writes nothing where an input is %s, and nothing after that either", async (_, bad) => {
+    ])("writes nothing if an input is %s, and nothing after that", async (_, bad) => {
       const good = inputs();
       const x = good.x as NdArray;
       const first = await run(device, step, {
@@ -76,7 +76,7 @@ for (const { name, open } of devices) {
       expect(Number.isFinite(dataOf(second, "metrics")[0])).toBe(true);
     });
 
-    test("sees a loss that is not finite over a gradient that is", async () => {
+    test("detects a loss that is not finite with a finite gradient", async () => {
       const model = network({
         ...partsOf([rnn(2) as unknown as Cell]),
         loss: (output, targets) => add(sum(output), sum(targets as Tensor<"f32">)),
@@ -102,7 +102,7 @@ for (const { name, open } of devices) {
           update: ({ parameter, slots }) => ({ parameter, slots: { total: overflows(slots.total as Tensor<"f32">) } }),
         },
       ],
-    ])("sees an update that makes %s infinite, under loss and gradient that are finite", async (_, optimizer) => {
+    ])("detects an update that makes %s infinite, with finite loss and gradient", async (_, optimizer) => {
       const step = trainingStep(series, { optimizer });
       const names = Object.keys(step.donate);
       const total = numbers([step.arena.size], "total");
@@ -119,7 +119,7 @@ for (const { name, open } of devices) {
       expect(dataOf(after, "halted")).toEqual(Float64Array.of(1));
     });
 
-    test("sees a gradient that is not finite under a loss that is", async () => {
+    test("detects a gradient that is not finite with a finite loss", async () => {
       const zero = (output: Tensor<"f32">) => sum(square(sub(output, output)));
       const model = network({
         ...partsOf([rnn(2) as unknown as Cell]),

@@ -1,4 +1,4 @@
-/** @file Classes, tokens, lengths and labels that are none: one line that says which, where, and what they may be. */
+/** @file Classes, tokens, lengths and labels out of range: one-line errors that say which, where, and the valid range. */
 import { expect, test } from "vitest";
 import { gru } from "../../cells/gru.ts";
 import { scan } from "../../compiler/dsl/cell.ts";
@@ -212,7 +212,7 @@ test("a classifier's classes and tokens, and those of a metric of its own", asyn
 });
 
 for (const { name, open } of devices) {
-  test(`${name}: a stream, of a network or of a model that was read, takes no token that is none`, async () => {
+  test(`${name}: a stream of a network or a loaded model rejects tokens out of range`, async () => {
     const here = await open();
     const network = languageModel({ cell: gru, units: 2, layers: 1, vocabulary: 5, embed: 2 });
     const trainer = await createTrainer(here, network);
@@ -237,7 +237,7 @@ for (const { name, open } of devices) {
   });
 }
 
-test("labelled sequences are refused by their number", () => {
+test("errors about labelled sequences give their number", () => {
   const data = {
     sequences: [[0, 1], [2]],
     vocabulary: vocabularyFrom([..."abc"]),
@@ -259,7 +259,7 @@ test("labelled sequences are refused by their number", () => {
     expect(batches(changed as never)).toThrow(message);
 });
 
-test("an array of whole numbers holds no others", () => {
+test("an integer array accepts only integers", () => {
   for (const [dtype, value, expected] of [
     ["i32", 1.5, "whole numbers that fit into i32"],
     ["i32", 2 ** 31, "whole numbers that fit into i32"],

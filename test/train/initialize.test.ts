@@ -1,4 +1,4 @@
-/** @file Initializers: their statistics, their orthonormality, and that a seed means one set of numbers. */
+/** @file Initializers: their statistics, orthonormality, and reproducibility by seed. */
 import { describe, expect, test } from "vitest";
 import {
   chrono,
@@ -35,7 +35,7 @@ test("normal has its deviation, mean 0 and the normal kurtosis", () => {
   expect(Math.abs(kurtosis - 3)).toBeLessThan(0.25);
 });
 
-test("normal draws have the quantiles of the normal distribution", () => {
+test("normal samples have the quantiles of the normal distribution", () => {
   const { data } = draw(normal(1), [20_000]);
   for (const [quantile, part] of [
     [-2.326, 0.01],
@@ -72,7 +72,7 @@ test("a constant is that number", () => {
   expect([...draw(constantInit(0.5), [3]).data]).toEqual([0.5, 0.5, 0.5]);
 });
 
-test("identity is its gain on the diagonal, whatever the shape", () => {
+test("identity is its gain on the diagonal, for any shape", () => {
   expect([...draw(identity(), [2, 2]).data]).toEqual([1, 0, 0, 1]);
   expect([...draw(identity(0.5), [2, 3]).data]).toEqual([0.5, 0, 0, 0, 0.5, 0]);
   expect(() => draw(identity(), [3])).toThrow("parameter w is [3]; an identity initializer needs a matrix");
@@ -90,12 +90,12 @@ function expectUniform(numbers: readonly number[], low: number, high: number): v
   for (const count of tenths) expect(Math.abs(count / numbers.length - 0.1)).toBeLessThan(0.015);
 }
 
-test("chrono is the logarithm of what is uniform in [1, longest - 1]", () => {
+test("chrono is the logarithm of a uniform number in [1, longest - 1]", () => {
   expectUniform([...draw(chrono(50), [10_000]).data].map(Math.exp), 1, 49);
   expect(() => chrono(2)).toThrow("chrono: longest must be 3 or more steps, got 2");
 });
 
-test("a ring's modulus and phase are those of points that are uniform in the ring", () => {
+test("a ring's modulus and phase are those of uniform points in the ring", () => {
   // The area within a radius grows as its square.
   const moduli = [...draw(ringModulus(0.4, 0.9), [10_000]).data].map((nu) => Math.exp(-Math.exp(nu)));
   expectUniform(
@@ -146,7 +146,7 @@ test("orthogonal matrices are uniform over all such", () => {
   expect(Math.abs(mean((m) => trace(m) ** 4) - 3)).toBeLessThan(4 * 0.49);
 });
 
-test("rows give each block its own initializer and its own fan", () => {
+test("rows gives each block its own initializer and fan", () => {
   const parts = [
     { rows: 4, initializer: constantInit(2) },
     { rows: 8, initializer: orthogonal() },
@@ -198,7 +198,7 @@ test.each([-1, 1.5, 2 ** 32, Number.NaN])("seed %d is refused", (seed) => {
   expect(() => initialize([], seed)).toThrow(`the seed is ${seed}; expected a whole number from 0 to 4294967295`);
 });
 
-test("an orthogonal start of what is no matrix is refused", () => {
+test("an orthogonal initializer needs a matrix", () => {
   expect(() => draw(orthogonal(), [3])).toThrow("parameter w is [3]; an orthogonal initializer needs a matrix");
 });
 

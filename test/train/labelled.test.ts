@@ -1,4 +1,4 @@
-/** @file Labelled sequences and images: what is read, how it lies in batches, what is refused; and a classifier of them. */
+/** @file Labelled sequences and images: parsing, batches, errors; and a classifier of them. */
 import { mkdirSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { encode } from "fast-png";
@@ -49,7 +49,7 @@ describe("JSON lines", () => {
     expect(() => parseLabelled([...lines, line], "a.jsonl")).toThrow(message);
   });
 
-  test("of one class alone, or of nothing, are refused", () => {
+  test("of only one class, or of nothing, are an error", () => {
     expect(() => parseLabelled(lines.slice(0, 1), "a.jsonl")).toThrow("a.jsonl has 1 sequences of 1 classes");
     expect(() => parseLabelled([], "a.jsonl")).toThrow("a.jsonl has 0 sequences of 0 classes");
   });
@@ -94,7 +94,7 @@ describe("batches", () => {
     expect(seen.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, i) => i));
   });
 
-  test("come in another order in each pass, and in the same of one seed", () => {
+  test("are shuffled in each pass, reproducibly by seed", () => {
     const passes = (seed: number) => {
       const { training } = labelledBatches(numbered(40), { batch: 5, seed });
       return [1, 2].map(() => [...training].map(({ x }) => [...x.data]));
@@ -152,7 +152,7 @@ describe("images", () => {
 
   const pgm = (text: string, ...pixels: number[]) => Uint8Array.from([...new TextEncoder().encode(text), ...pixels]);
 
-  test("in PGM, with comments and with two bytes a pixel", () => {
+  test("in PGM, with comments and with two bytes per pixel", () => {
     expect(parsePgm(pgm("P5\n# grey\n2 1\n200\n", 50, 200), "a")).toEqual({
       ...{ width: 2, height: 1 },
       pixels: Float64Array.of(0.25, 1),
@@ -185,7 +185,7 @@ describe("images", () => {
 });
 
 describe("a classifier", () => {
-  test("reads where each sequence ends, and learns whether it went up or down", async () => {
+  test("reads the last step of each sequence, and learns whether it went up or down", async () => {
     // The sign of the first number decides; what follows is noise of another length for each.
     const sequences = Array.from({ length: 60 }, (_, i) =>
       Float64Array.from({ length: 2 + (i % 3) }, (_, t) => (t === 0 ? (i % 2 === 0 ? 1 : -1) : Math.sin(7 * i + t))),

@@ -1,4 +1,4 @@
-/** @file Tasks that ask for a long memory: their sequences keep the published rules, which are checked here by other means. */
+/** @file Long-memory tasks: independent checks that their sequences follow the published rules. */
 import { describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import type { NdArray } from "../../compiler/graph/ndarray.ts";
@@ -40,11 +40,11 @@ const variance = (values: readonly number[]) => {
   return values.reduce((total, y) => total + (y - mean) ** 2, 0) / values.length;
 };
 
-test.each([copy, selectiveCopy, parity, temporalOrder, addingHalves])("$name: a batch goes on from none", (task) => {
+test.each([copy, selectiveCopy, parity, temporalOrder, addingHalves])("$name: every batch is fresh", (task) => {
   expect(trained(task, { batch: 2, time: 12 }, 3).map(({ fresh }) => fresh)).toEqual([true, true, true]);
 });
 
-test("adding by halves: the sum of two numbers from [0, 1], one in each half, at the end alone", () => {
+test("adding by halves: the sum of two numbers from [0, 1], one in each half, only at the end", () => {
   const rows = sequences(trained(addingHalves, { batch: 100, time: 11 }, 20));
   for (const { x, targets } of rows) {
     expect(x.length).toBe(11);
@@ -86,7 +86,7 @@ describe("copying", () => {
     expect(new Set(all.map(({ read }) => read)).size).toBeGreaterThan(60);
   });
 
-  test("selective copy: symbols anywhere in the gap, all places equally likely", () => {
+  test("selective copy: symbols anywhere in the gap, all positions equally likely", () => {
     const all = decoded(selectiveCopy, 8);
     for (const { read, said } of all) {
       const [, gap = ""] = /^([abc_]{8})\?____$/.exec(read) ?? [];
@@ -105,7 +105,7 @@ describe("copying", () => {
   });
 });
 
-test("parity: whether the ones are odd in number, at the end alone", () => {
+test("parity: whether the number of ones is odd, only at the end", () => {
   const rows = sequences(trained(parity, { batch: 20, time: 20 }, 20));
   for (const { x, targets } of rows) {
     expect(x.flat().every((bit) => Math.abs(bit) === 1)).toBe(true);

@@ -1,4 +1,4 @@
-/** @file Losses with masks, label smoothing, class weights; of yes and no; of absolute size: each against plain numbers. */
+/** @file Losses with masks, label smoothing and class weights; binary and absolute losses: each against plain numbers. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
@@ -140,7 +140,7 @@ for (const { name, open, tolerance } of devices) {
       expect(gradient).toEqual(clean.gradient);
     });
 
-    test("cross-entropy: masked positions have exactly zero gradient, even of NaN and of targets that are none", async () => {
+    test("cross-entropy: masked positions have exactly zero gradient, even for NaN and invalid targets", async () => {
       const options = { mask: someMask, smoothing: 0.3, classWeights };
       const clean = await lossValues(device, crossEntropyCase(options));
       const strange = { ...targets, data: targets.data.map((k, i) => (exists[i] ? k : 99)) };
@@ -153,7 +153,7 @@ for (const { name, open, tolerance } of devices) {
       for (const [i, slope] of gradient.entries()) expect(slope === 0).toBe(exists[Math.floor(i / classes)] === 0);
     });
 
-    test("where no position counts, loss and gradient are 0", async () => {
+    test("if no position counts, loss and gradient are 0", async () => {
       const inputs = {
         ...crossEntropyCase({}).inputs,
         mask: ndarray(
@@ -188,7 +188,7 @@ for (const { name, open, tolerance } of devices) {
   });
 }
 
-test("class weights may be a tensor", async () => {
+test("class weights can be a tensor", async () => {
   const inputs = [
     { name: "x", dtype: "f32", shape: [time, batch, classes] },
     { name: "i", dtype: "i32", shape: [time, batch] },
@@ -226,7 +226,7 @@ test.each<[(x: Float, i: Tensor<"i32">) => Tensor, string]>([
   ],
   [(x) => huber(x, x, { delta: 0 }), "huber: delta is 0; expected a number above 0"],
   [(x, i) => meanAbsoluteError(x, cast(i)), "meanAbsoluteError: predictions are [2, 3] and targets [2]; expected one"],
-])("what cannot be is refused (%#)", (make, message) => {
+])("invalid arguments are errors (%#)", (make, message) => {
   const inputs = [
     { name: "x", dtype: "f32", shape: [2, 3] },
     { name: "i", dtype: "i32", shape: [2] },

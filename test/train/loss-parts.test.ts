@@ -1,4 +1,4 @@
-/** @file What a loss is a mean over: several batches evaluate, and train, as one batch of all their rows does. */
+/** @file The denominators of losses: several batches evaluate and train like one batch with all their rows. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gru } from "../../cells/gru.ts";
 import { dense } from "../../compiler/dsl/dense.ts";
@@ -186,7 +186,7 @@ test.each(Object.keys(table))("%s: several batches evaluate, and accumulate, as 
   expect(difference(first, atOnce)).toBeGreaterThan(1e-5);
 });
 
-test.each(["a mean", "a sum divided twice", "crossEntropy, masked"])("%s: steps count as rows do", async (name) => {
+test.each(["a mean", "a sum divided twice", "crossEntropy, masked"])("%s: steps count like rows", async (name) => {
   const over = (part: readonly [number, number]) => ({
     inputs: Object.fromEntries(
       Object.entries(data).map(([key, array]) => [key, key === "labels" ? array : cut(array, 0, part)]),
@@ -196,12 +196,12 @@ test.each(["a mean", "a sum divided twice", "crossEntropy, masked"])("%s: steps 
   expect(found).toBeCloseTo(expected, 9);
 });
 
-test("a sum of losses over other counts evaluates as one batch of all", async () => {
+test("a sum of losses with different denominators evaluates like one large batch", async () => {
   const [expected = 0, found] = await evaluated(twoCounts, [whole], split);
   expect(found).toBeCloseTo(expected, 9);
 });
 
-test("a weight that the loss comes with is the one that counts", async () => {
+test("a weight returned by the loss is used", async () => {
   const loss = (given: Given) => ({ mean: mean(squares(given)), weight: square(dimSize("B")) });
   const [start, ...moved] = await withTrainer(loss, {}, async (trainer) => {
     const [one = 0, two = 0, both] = await Promise.all([...each, split].map((batches) => trainer.evaluate(batches)));
@@ -216,12 +216,12 @@ test("a weight that the loss comes with is the one that counts", async () => {
   expect(difference(await trained(loss, { accumulate: 2 }, split), expected)).toBeLessThan(1e-9);
 });
 
-test("of what cannot be told, rows count", async () => {
+test("rows count if the denominator cannot be found", async () => {
   const [one = 0, two = 0, both] = await evaluated((given) => exp(mean(squares(given))), ...each, split);
   expect(both).toBeCloseTo((one + 4 * two) / 5, 9);
 });
 
-test("gradients of sums over other counts are not accumulated, and the message says what to do", async () => {
+test("gradients of sums with different denominators are not accumulated, and the message says what to do", async () => {
   const message =
     "accumulate: the loss adds up means over different counts, such as steps and rows, whose gradients cannot be accumulated with one weight; return the weight of the batch with the loss, as { mean, weight }";
   await expect(trained(twoCounts, { accumulate: 2 }, [])).rejects.toThrow(message);

@@ -56,7 +56,7 @@ for (const { name, open } of devices) {
 }
 
 for (const { name, open } of devices) {
-  test(`${name}: a trainer evaluates a metric in the place of the loss, with any weights`, async () => {
+  test(`${name}: a trainer evaluates a metric instead of the loss, with any weights`, async () => {
     const device = await open();
     const trainer = await createTrainer(device, text, { seed: 2 });
     const batches = ["a", "b"].map((part) => ({

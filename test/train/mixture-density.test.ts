@@ -1,4 +1,4 @@
-/** @file Mixture density against the densities as textbooks write them, and where those would overflow or cancel. */
+/** @file Mixture density against textbook densities, and where those would overflow or cancel. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";

@@ -1,4 +1,4 @@
-/** @file Tables as texts: they are read as files are, and refused in the same words. */
+/** @file Tables as texts: parsed like files, with the same error messages. */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** @file Streaming: a step at a time equals the sequence at once; sampling and forecasting built on it. */
+/** @file Streaming: single steps equal the whole sequence; sampling and forecasting. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gru } from "../../cells/gru.ts";
 import { lstm } from "../../cells/lstm.ts";
@@ -99,7 +99,7 @@ for (const { name, open, tolerance } of devices) {
       stream.destroy();
     });
 
-    test("a state that is given is left as it is: two ways on from it do not meet", async () => {
+    test("a given state is not changed: two continuations from it are independent", async () => {
       const stream = await createStream(device, text, weightsOf(text));
       const token = (value: number) => ndarray([1], [value], "i32");
       const start = stream.initialState();
@@ -193,7 +193,7 @@ test("the streaming graph has no loop over time and leaves the batch symbolic", 
   expect(at(graph.nodes, at(graph.outputs, graph.outputs.length - 1)).aval.shape).toEqual(["B", 3]);
 });
 
-describe("drawing a character", () => {
+describe("sampling a character", () => {
   const logits = [Math.log(0.2), Math.log(0.5), Math.log(0.3)];
   const share = async (temperature: number) => {
     const drawn = await sample({ stream: fixedStream(logits), length: 4000, temperature });

@@ -1,4 +1,4 @@
-/** @file The built-in tasks: their sequences keep the published rules, and their bounds are those of an oracle. */
+/** @file The built-in tasks: their sequences follow the published rules, and their bounds are those of an oracle. */
 import { describe, expect, test } from "vitest";
 import { rnn } from "../../cells/index.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -31,14 +31,14 @@ describe.each(Object.values(tasks).map((task) => [task.name, task] as const))("%
     expect(all(task.batches(8, sizes))).not.toEqual(all(task.batches(7, sizes)));
   });
 
-  test("what is held out is not trained on", () => {
+  test("held-out data is not trained on", () => {
     const made = task.batches(7, sizes);
     const trained = new Set(first(made.training, 50).map((batch) => String(numbersOf(batch))));
     expect([...made.validation].length).toBeGreaterThan(0);
     for (const batch of made.validation) expect(trained.has(String(numbersOf(batch)))).toBe(false);
   });
 
-  test("has a network of its kind, as wide as what it reads and asks for", () => {
+  test("has a network of its kind, with the widths of its inputs and targets", () => {
     const made = task.batches(7, sizes);
     const network = networkOfTask(task, made, { cell: rnn, units: 3, layers: 1, embed: 2 });
     const [batch] = first(made.training, 1);
@@ -50,14 +50,14 @@ describe.each(Object.values(tasks).map((task) => [task.name, task] as const))("%
     expect([network.x.dtype, network.x.shape.slice(2)]).toEqual([batch?.x.dtype, batch?.x.shape.slice(2)]);
   });
 
-  test("a parameter that is none is refused in one line", () => {
+  test("an unknown parameter is a one-line error", () => {
     expect(() => task.batches(7, { ...sizes, parameters: { toString: 1 } })).toThrow(
       /^\S+ has no parameter "toString"; it has/,
     );
   });
 });
 
-test("a parameter out of its range is refused in one line", () => {
+test("a parameter out of range is a one-line error", () => {
   const refused = (task: Task, parameters: Record<string, number>) => () => task.batches(7, { ...sizes, parameters });
   expect(refused(noisySine, { noise: -1 })).toThrow("noisy-sine: noise is -1; expected a number from 0 to 10");
   expect(refused(embeddedReber, { length: 500.5 })).toThrow(
@@ -118,7 +118,7 @@ describe("adding problem", () => {
     expect(new Set(rows.map(({ marks }) => String(marked(marks)))).size).toBeGreaterThan(100);
   });
 
-  test("the sum is asked for at the end alone", () => {
+  test("the target is only at the end", () => {
     for (const { numbers, marks, answers, weights } of rows) {
       const sum = marked(marks).reduce((total, t) => total + at(numbers, t), 0);
       expect(answers[answers.length - 1]).toBeCloseTo(0.5 + sum / 4, 12);
@@ -127,7 +127,7 @@ describe("adding problem", () => {
     }
   });
 
-  test("lengths lie between T and T + T/10", () => {
+  test("lengths are between T and T + T/10", () => {
     expect([...new Set(rows.map(({ steps }) => steps))].sort()).toEqual([40, 41, 42, 43, 44]);
   });
 
@@ -141,7 +141,7 @@ describe("adding problem", () => {
   });
 });
 
-test("noisy sine: the best loss is that of one who knows the sine", () => {
+test("noisy sine: the best loss is that of a predictor that knows the sine", () => {
   const [period, noise] = [20, 0.3];
   const made = noisySine.batches(5, { batch: 1, time: 8000, parameters: { period, noise } });
   const [batch] = made.training;

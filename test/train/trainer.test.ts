@@ -1,4 +1,4 @@
-/** @file Training end to end: text and a series are learnt, bad numbers stop it, and one seed gives one run. */
+/** @file Training end to end: learns text and a series, stops at numbers that are not finite, and is reproducible by seed. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gru } from "../../cells/gru.ts";
 import { lstm } from "../../cells/lstm.ts";
@@ -51,7 +51,7 @@ for (const { name, open } of devices) {
     });
     afterAll(() => device.destroy());
 
-    test("a checkpoint goes on as if nothing had happened, in another trainer", async () => {
+    test("another trainer resumes from a checkpoint without any difference", async () => {
       const options = { learningRate: 0.05, seed: 4 };
       // Only the first is fresh: what follows goes on from the state that the checkpoint carries.
       const batches = Array.from({ length: 5 }, (_, i) => batch(2, { fresh: i === 0 }));
@@ -76,7 +76,7 @@ for (const { name, open } of devices) {
       for (const trainer of [whole, other, wider]) trainer.destroy();
     });
 
-    test("trainers that come and go leave nothing on the device once it is trimmed", async () => {
+    test("destroyed trainers leave nothing on the device after trim", async () => {
       const after: number[] = [];
       for (const units of [3, 5, 3]) {
         const network = seriesModel({ cell: rnn, units, layers: 1, features: 1 });
@@ -135,7 +135,7 @@ for (const { name, open } of devices) {
       trainer.destroy();
     });
 
-    test("an update that would make weights infinite is not made, and stops training", async () => {
+    test("an update that would make weights infinite is not applied, and stops training", async () => {
       const trainer = await createTrainer(device, tiny(), {
         ...{ seed: 2, learningRate: 1e38 },
         optimizer: {
@@ -170,7 +170,7 @@ for (const { name, open } of devices) {
       trainer.destroy();
     });
 
-    test("another number of rows needs a fresh state, and takes no new trainer", async () => {
+    test("another number of rows needs a fresh state, but no new trainer", async () => {
       const trainer = await createTrainer(device, tiny());
       await trainer.step(batch(2));
       expect(() => trainer.step(batch(3))).toThrow(
@@ -193,7 +193,7 @@ for (const { name, open } of devices) {
       b.destroy();
     });
 
-    test("training starts from the weights that are given, and weights that do not fit are refused", async () => {
+    test("training starts from given weights, and wrong shapes are errors", async () => {
       const network = tiny();
       const given = initialize(network.specs, 4);
       const [a, b] = [
@@ -227,7 +227,7 @@ for (const { name, open } of devices) {
       trainer.destroy();
     });
 
-    test("the learning rate can be changed on the way", async () => {
+    test("the learning rate can be changed during training", async () => {
       const changeAt = async (rate: number) => {
         const trainer = await createTrainer(device, tiny(), { optimizer: sgd(), learningRate: 0.5 });
         trainer.learningRate = rate;
@@ -245,7 +245,7 @@ for (const { name, open } of devices) {
         ...Object.entries(a).flatMap(([key, { data }]) => [...data].map((x, i) => x - (b[key]?.data[i] ?? 0))),
       );
 
-    test("what cannot be trained on is refused before it reaches the device", async () => {
+    test("invalid batches are errors before they reach the device", async () => {
       await expect(createTrainer(device, tiny(), { learningRate: 0 })).rejects.toThrow("the learning rate is 0");
       await expect(createTrainer(device, tiny(), { learningRate: 1e39 })).rejects.toThrow("the learning rate is 1e+39");
       await expect(createTrainer(device, tiny(), { clipNorm: -1 })).rejects.toThrow("clipNorm is -1");
@@ -295,7 +295,7 @@ describe.each(devices.filter(({ name }) => name !== "interpreter"))("$name", ({ 
     trainer.destroy();
   });
 
-  test("a series model learns a wave and forecasts it in its own units", async () => {
+  test("a series model learns a wave and forecasts it in the original units", async () => {
     const network = seriesModel({ cell: gru, units: 8, layers: 1, features: 1 });
     const trainer = await createTrainer(device, network, { learningRate: 0.02, seed: 1 });
     const results = await train(trainer, seriesData.training, 25);
@@ -329,6 +329,6 @@ test.each([
     () => seriesModel({ cell: rnn, units: 2, layers: 1, features: 0 }),
     "features must be a whole number above 0, got 0",
   ],
-])("sizes that are none are refused (%#)", (make, message) => {
+])("invalid sizes are errors (%#)", (make, message) => {
   expect(make).toThrow(message);
 });

@@ -55,7 +55,7 @@ describe("the graph", () => {
     expect(concats).toEqual([text.specs.length, 3]);
   });
 
-  test("gives stacked layers weights of their own, in scopes by number", () => {
+  test("gives stacked layers separate weights, in numbered scopes", () => {
     const paths = text.specs.map(({ path }) => path);
     expect(paths.filter((path) => path.startsWith("layers/0/"))).toHaveLength(8);
     expect(paths.filter((path) => path.startsWith("layers/1/"))).toHaveLength(8);
@@ -103,7 +103,7 @@ for (const { name, open, tolerance } of devices) {
       expect(difference(dataOf(onDevice, "metrics").slice(0, 1), [loss])).toBeLessThan(tolerance);
     });
 
-    test("the norm that is reported is before clipping, and the update uses the clipped gradient", async () => {
+    test("the reported norm is before clipping, and the update uses the clipped gradient", async () => {
       const parameters = startOf(text);
       const inputs = { parameters, ...control, ...states(text, 2, 0.5), ...batch };
       const free = await run(device, trainingStep(text, { optimizer: revealing }), inputs);
@@ -156,7 +156,7 @@ for (const { name, open, tolerance } of devices) {
       expect(difference([(lossA + lossB) / 2], dataOf(one, "metrics").slice(0, 1))).toBeLessThan(tolerance);
     });
 
-    test("a carried state is a plain value: the gradient is that of these steps alone, as written by hand", async () => {
+    test("a carried state is a constant: the gradient is that of only these steps, as written by hand", async () => {
       const step = trainingStep(series, { optimizer: revealing });
       const parameters = startOf(series);
       const x = { x: numbers([1, 2, 2], "x1"), targets: numbers([1, 2, 2], "y1") };

@@ -1,6 +1,6 @@
 /**
- * @file The search for a tuning, on a device whose time is made up: what may win, what may not, and what is left behind.
- * Then a tuning on a real device: it makes other kernels, and the same bits on every run.
+ * @file The search for a tuning, on a device with simulated time: which candidates win, which do not, and cleanup. Then a
+ * tuning on a real device: it changes the kernels, and gives the same bits on every run.
  */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { rnn } from "../../cells/rnn.ts";
@@ -110,7 +110,7 @@ const search = async (behaviour: Behaviour, options: Partial<TuneOptions> = {}) 
 /** Of a device that likes four rows a little and four terms a lot. */
 const likes = ({ tileRows, termsPerTurn }: Tuning) => 100 * (tileRows === 4 ? 0.8 : 1) * (termsPerTurn === 4 ? 0.5 : 1);
 
-test("the fields that make it faster are found, each for itself", async () => {
+test("each field that makes it faster is found", async () => {
   const seen: TuneProgress[] = [];
   const {
     tuning,
@@ -141,7 +141,7 @@ test("programs that were measured before are not measured again", async () => {
   ]);
 });
 
-test("what is faster by less than the margin does not win", async () => {
+test("a candidate that is faster by less than the margin does not win", async () => {
   const { tuning, speedup } = await search({ milliseconds: (given) => (given.tileRows === 4 ? 98 : 100) });
   expect({ tuning, speedup }).toEqual({ tuning: {}, speedup: 1 });
 });
@@ -178,7 +178,7 @@ test("a machine that becomes slower or faster makes no candidate win", async () 
   }
 });
 
-test("the default has the last word", async () => {
+test("the winner must beat the default", async () => {
   // The candidate is fast until it is champion: two heats of six turns, after a first step.
   let turns = 0;
   const { tuning, speedup, measurements } = await search({
@@ -200,7 +200,7 @@ test("a candidate with other numbers does not win, however fast", async () => {
   expect(rounded.tuning).toEqual({ tileRows: 4 });
 });
 
-test("a candidate that cannot be compiled is told of and left out", async () => {
+test("a candidate that cannot be compiled is reported and skipped", async () => {
   const fault = ({ tileRows }: Tuning) => (tileRows === 4 ? "too many registers" : undefined);
   const { tuning, measurements } = await search({ milliseconds: likes, fault });
   expect(tuning).toEqual({ termsPerTurn: 4 });
@@ -216,7 +216,7 @@ test("it ends when its time is up, with the best so far", async () => {
   expect(measurements.length).toBeLessThan(Object.values(tuningGrid).flat().length);
 });
 
-test("a signal ends it with its reason, and nothing stays behind", async () => {
+test("a signal ends it with its reason, and everything is freed", async () => {
   const stop = new AbortController();
   const { device, isClosed } = madeUp({ milliseconds: likes });
   const onProgress = ({ tried }: TuneProgress) => (tried === 5 ? stop.abort(new Error("enough")) : undefined);
@@ -224,7 +224,7 @@ test("a signal ends it with its reason, and nothing stays behind", async () => {
   expect(isClosed()).toBe(true);
 });
 
-test("what cannot be tuned is refused in a line", async () => {
+test("an untunable step is a one-line error", async () => {
   await expect(tune(openInterpreter(), network, { batch })).rejects.toEqual(
     new UserError("the float64 interpreter has no kernels to tune; use a gpu, cpu or software device"),
   );

@@ -1,8 +1,8 @@
 /**
- * @file The constant error carousel: how much of a cell's state at the end of a sequence its state at the start still
- * moves. Where h is cut off from the gates and the cell input, which is the truncation of Hochreiter & Schmidhuber 1997
- * (section 3.2 and appendix A.1), the derivative is exactly 1 in the cell of 1997 and the product of the forget gates in
- * the later one, whatever the length; that of the simple network shrinks.
+ * @file The constant error carousel: the derivative of a cell's state at the end of a sequence with respect to its state at
+ * the start. If h is cut off from the gates and the cell input, the truncation of Hochreiter & Schmidhuber 1997 (section 3.2
+ * and appendix A.1), the derivative is exactly 1 in the cell of 1997 and the product of the forget gates in the later one,
+ * for any length; that of the simple network shrinks.
  */
 import { describe, expect, test } from "vitest";
 import { lstm, lstm1997, rnn } from "../../cells/index.ts";
@@ -28,7 +28,7 @@ type Float = Tensor<"f32">;
 
 const [units, features, batch] = [3, 2, 2];
 
-/** The cell with h cut off wherever its equations read it: a cell in a cell. */
+/** Wraps a cell so that h is cut off wherever its equations read it. */
 function truncated(definition: CellDefinition<"c" | "h">): CellDefinition<"c" | "h"> {
   const inner = definition(units);
   return cell(`truncated-${definition.cellName}`, { state: () => inner.stateShapes }, ({ x, c, h }) =>
@@ -36,7 +36,7 @@ function truncated(definition: CellDefinition<"c" | "h">): CellDefinition<"c" | 
   );
 }
 
-/** What `results` gives of a cell over `time` steps of random numbers, and those numbers by name. */
+/** The outputs of `results` for a cell over `time` steps of random numbers, and those numbers by name. */
 function runCell<Names extends string>(
   definition: CellDefinition<Names>,
   time: number,
@@ -70,7 +70,7 @@ function memory(definition: CellDefinition<"c" | "h">, time: number): Float64Arr
   return at(outputs, 0).data;
 }
 
-/** The product of the forget gates over time of a truncated LSTM, walked through in plain numbers. */
+/** The product of the forget gates over time of a truncated LSTM, computed with plain numbers. */
 function forgetProduct(time: number): number[] {
   const { inputs } = runCell(truncated(lstm), time, (_, initial) => [initial.c]);
   const numbers = (name: string) => inputs[name]?.data ?? new Float64Array();
@@ -104,7 +104,7 @@ function forgetProduct(time: number): number[] {
 }
 
 describe.each([1, 10, 100])("over %i steps", (time) => {
-  test("the cell of 1997 keeps its error exactly", () => {
+  test("the cell of 1997 preserves its error exactly", () => {
     expect([...memory(truncated(lstm1997), time)]).toEqual(new Array(batch * units).fill(1));
   });
 

@@ -1,6 +1,7 @@
 /**
  * @file Every cell of the zoo, forward and backward: reverse mode against forward mode and differences, the unrolled loop
- * against the scan, each pass's result against the graph it got, and the device in each schedule against the interpreter.
+ * against the scan, the graph after each pass against the graph before, and the device in each schedule against the
+ * interpreter.
  */
 import { describe, expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
@@ -20,10 +21,10 @@ import { type Form, forms } from "./forms.ts";
 
 const [time, batch] = [3, 2];
 
-/** These have values that mix the rows of a batch: a convolution's product has a row for each position of each line. */
+/** Cells with values that mix the rows of a batch: a convolution's product has one row for each position of each line. */
 const stepwiseOnly = new Set(["conv-lstm", "conv-lstm, even filter"]);
 
-/** The graph of value and gradient, and its numbers: a state that an earlier sequence left behind, weights, and inputs. */
+/** The graph of value and gradient, and its numbers: the final state of an earlier sequence, weights, and inputs. */
 function prepare({ cell, units, features }: Form) {
   const programs = atSite(site, () => tracePrograms(cell, units, features));
   const sizes: Case = { units, features, batch, time, carried: true, seed: 11 };
@@ -31,10 +32,10 @@ function prepare({ cell, units, features }: Form) {
   return { graph: programs.reverse, inputs, expected: interpret(programs.reverse, inputs) };
 }
 
-/** All nodes are said to come from one place: finding each node's line is most of the time that tracing takes. */
+/** One site for all nodes: finding the source line of each node takes most of the tracing time. */
 const site = "zoo";
 
-/** The value, and each argument's gradient by itself: an error in a small one is not to hide behind a large one. */
+/** The value, and the gradient of each argument separately, so that an error in a small one is not hidden by a large one. */
 function expectEqual(got: readonly NdArray[], expected: readonly NdArray[], tolerance: number): void {
   expect(got.length).toBe(expected.length);
   const total = norm(expected.slice(1));
@@ -47,29 +48,29 @@ function expectEqual(got: readonly NdArray[], expected: readonly NdArray[], tole
 describe.each([...forms])("%s", (name, form) => {
   const { graph, inputs, expected } = prepare(form);
 
-  // A vjp of the cell's own is taken as the derivative, and then there is no quotient of it.
-  test("reverse mode is forward mode (1e-10) and the difference quotient (1e-6)", () => {
+  // The cell's own vjp is accepted as the derivative, without difference quotients.
+  test("reverse mode equals forward mode (1e-10) and the difference quotient (1e-6)", () => {
     const { cell, units, features } = form;
     const report = checkGradients(cell, { cases: 2, seed: 5, units, features, surrogates: true });
     expect(report.failure?.fault).toBeUndefined();
     expect(report.comparisons).toBeGreaterThan(report.kinks);
   });
 
-  test("unrolled, and after each pass, it is the same", () => {
+  test("unrolling and each pass preserve the values", () => {
     expectEqual(interpret(verify(unroll(specialize(graph, { B: batch, T: time }))), inputs), expected, 1e-11);
     let current = graph;
     for (const pass of passes) current = verify(pass.run(current));
     expectEqual(interpret(current, inputs), expected, 1e-11);
   });
 
-  test("it runs in one dispatch where rows of the batch do not meet", () => {
+  test("it runs in one dispatch if rows of the batch are independent", () => {
     const { schedules } = compileProgram(graph);
     const kind = stepwiseOnly.has(name) ? "stepwise" : "persistent";
     expect(schedules.map(({ schedule }) => schedule)).toEqual([kind, kind]);
   });
 
-  test("the device gives the interpreter's numbers in each schedule", async () => {
-    // Together, since one program's kernels compile while the next is lowered.
+  test("the device agrees with the interpreter in each schedule", async () => {
+    // In parallel, since one program's kernels compile while the next is lowered.
     const results = await Promise.all(smallTileCpuExecutors.map(({ execute }) => execute(graph, inputs)));
     for (const [i, got] of results.entries()) expectEqual(got, expected, at(smallTileCpuExecutors, i).tolerance);
   });

@@ -1,4 +1,4 @@
-/** @file Every cell against its equations in plain numbers, which share no line with it. */
+/** @file Every cell against an independent implementation of its equations in plain numbers. */
 import { expect, test } from "vitest";
 import { zoo } from "../../cells/zoo.ts";
 import { at } from "../../compiler/graph/errors.ts";

@@ -1,4 +1,4 @@
-/** @file The forms of the zoo that the tests run: every cell as the command line knows it, and options of those that have some. */
+/** @file The variants of the zoo that the tests run: every cell of the command line, and options of cells that have some. */
 import { convLstm, lif, mlstm, projectedLstm, qrnn, recurrentHighway, zoo } from "../../cells/zoo.ts";
 import type { CellDefinition } from "../../compiler/dsl/cell.ts";
 import * as reference from "./reference-cells.ts";

@@ -1,6 +1,6 @@
 /**
- * @file PyTorch's own figures. Its cells, with two biases and stacked weight rows, are written here in the DSL; output,
- * final state, loss, gradients and five steps of Adam must equal what torch computed in float64.
+ * @file Reference results of PyTorch. Its cells, with two biases and stacked weight rows, are written here in the DSL; output,
+ * final state, loss, gradients and five steps of Adam must equal those of PyTorch in float64.
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
@@ -67,7 +67,7 @@ interface Golden {
   };
 }
 
-/** W_ih x + b_ih and W_hh h + b_hh, cut into the rows of each gate. */
+/** W_ih x + b_ih and W_hh h + b_hh, split into the rows of each gate. */
 function affine({ x, h, units, features }: StepInput<"h">, gates: number): { input: Float[]; recurrent: Float[] } {
   const apply = (operand: Float, width: number, suffix: string) => {
     const weight = parameter(`weight_${suffix}_l0`, [gates * units, width], glorot);

@@ -1,4 +1,4 @@
-/** @file Options of cells: what is said of one that cannot be. */
+/** @file Error messages about invalid options of cells. */
 import { expect, test } from "vitest";
 import { convLstm, indrnn, janet, lif, lru, mlstm, projectedLstm, qrnn, recurrentHighway } from "../../cells/zoo.ts";
 import { traceCell } from "../../compiler/dsl/traced-cell.ts";

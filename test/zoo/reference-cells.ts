@@ -1,9 +1,9 @@
 /**
- * @file The cells once more, in plain numbers: the equations of the papers for one sequence, written without tensors and
- * apart from cells/. Each function gives the outputs for inputs xs [time][features], from a state of zeros.
+ * @file The cells in plain numbers: the equations of the papers for one sequence, without tensors and independent of cells/.
+ * Each function returns the outputs for inputs xs [time][features], from a zero state.
  */
 
-/** Weights by path below the cell. */
+/** Weights by path within the cell. */
 export interface Weights {
   /** A vector under a path. */
   readonly vector: (path: string) => number[];
@@ -22,10 +22,10 @@ const zeros = (n: number): number[] => new Array<number>(n).fill(0);
 const of = (v: readonly number[], i: number): number => v[i] ?? Number.NaN;
 const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, x, i) => sum + x * of(b, i), 0);
 
-/** Runs a step that keeps its state in variables of its own. */
+/** Runs a step that stores its state in its own variables. */
 const over = (xs: readonly number[][], step: (x: number[]) => number[]): number[][] => xs.map(step);
 
-/** The sequence of states h' = next(x, h), each number by itself once the gates are known. */
+/** The sequence of states h' = next(x, h), elementwise after the gates. */
 function recurrent(
   xs: readonly number[][],
   units: number,
@@ -55,7 +55,7 @@ export const indrnn: ReferenceCell = (w, xs, units) =>
     return (i) => Math.max(0, of(a, i) + of(w.vector("recurrent"), i) * of(h, i));
   });
 
-/** Spikes come of the potential as it was, and of the new one as the output. */
+/** Spikes of the previous potential, and of the new one as the output. */
 export const lif =
   (current: number, membrane: number): ReferenceCell =>
   (w, xs, units) => {
@@ -227,7 +227,7 @@ export const sru: ReferenceCell = (w, xs, units) => {
   });
 };
 
-/** The filters as sums over the present and past steps, those before the first being absent. */
+/** The filters as sums over the current and past steps; steps before the first are absent. */
 export const qrnn =
   (pooling: "f" | "fo" | "ifo", width: number): ReferenceCell =>
   (w, xs, units) => {
@@ -245,7 +245,7 @@ export const qrnn =
     });
   };
 
-/** In polar form: the state at t is the sum of what came before, turned and faded once for each step since. */
+/** In polar form: the state at t is the sum of all inputs so far, rotated and scaled once for each step since. */
 export const lru: ReferenceCell = (w, xs, units) => {
   const radius = w.vector("nu").map((nu) => Math.exp(-Math.exp(nu)));
   const angle = w.vector("theta").map(Math.exp);

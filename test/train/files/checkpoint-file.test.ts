@@ -1,4 +1,4 @@
-/** @file A checkpoint in a model file: training goes on from it bit for bit, and a damaged one is refused. */
+/** @file A checkpoint in a model file: training resumes from it bit for bit, and a damaged one is an error. */
 import { expect, test } from "vitest";
 import { ndarray } from "../../../compiler/graph/ndarray.ts";
 import { decodeModel, encodeModel, savedModel } from "../../../train/files/model-file.ts";
@@ -17,7 +17,7 @@ const options: TrainerOptions = {
 const batchOf = (i: number) => ({ x: numbers([3, 2, 2], `x${i}`), targets: numbers([3, 2, 2], `t${i}`), fresh: true });
 
 for (const { name, open } of devices) {
-  test(`${name}: weights, slots, average and half an update come back from a file`, async () => {
+  test(`${name}: weights, slots, average and half an update are restored from a file`, async () => {
     const device = await open();
     const first = await createTrainer(device, series, options);
     for (const i of [0, 1, 2]) await first.step(batchOf(i));
@@ -50,7 +50,7 @@ for (const { name, open } of devices) {
 
 const checkpoint = { parameters: ndarray([1], [0]), step: ndarray([], [3]) };
 
-test("a checkpoint that does not fit its model is refused in one line", async () => {
+test("a checkpoint that does not fit its model is a one-line error", async () => {
   const size = series.specs.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const flat = ndarray([size], new Float64Array(size));
   const weights = Object.fromEntries(

@@ -1,4 +1,4 @@
-/** @file The graph in a model file: what JSON cannot say survives, and damage of every kind is found. */
+/** @file The graph in a model file: numbers that JSON lacks survive, and damage of every kind is found. */
 import { expect, test } from "vitest";
 import { at, UserError } from "../../../compiler/graph/errors.ts";
 import { decodeGraph, encodeGraph } from "../../../train/files/graph-json.ts";

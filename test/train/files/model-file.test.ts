@@ -1,4 +1,4 @@
-/** @file Model files: round trips, a user's own cell without its source, and files that are none. */
+/** @file Model files: round trips, a custom cell without its source, and invalid files. */
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../../compiler/graph/errors.ts";
 import { type NdArray, ndarray } from "../../../compiler/graph/ndarray.ts";
@@ -10,12 +10,12 @@ import { rowsSaid } from "../../trust/fault-table.ts";
 import { devices } from "../devices.ts";
 import { damaged, faultOf, regressionSaved, seriesSaved, small, textModel, textNetwork } from "./saved-models.ts";
 
-describe("a model comes back", () => {
+describe("a model survives a round trip", () => {
   test.each([
     ["text", textModel],
     ["series", seriesSaved],
     ["regression", regressionSaved],
-  ])("of %s, with all that is told of it", (_, model) => {
+  ])("of %s, with all its fields", (_, model) => {
     const read = decodeModel(encodeModel(model), "m");
     const { graph, ...others } = read;
     const { graph: written, ...expected } = model;
@@ -228,7 +228,7 @@ test("docs/trust.md says how many rows there are", () => {
   expect(rowsSaid("train/files/model-file.test.ts")).toBe(wrongModels.length + unworthy.length);
 });
 
-test("a file that is not safetensors is told so", () => {
+test("a file that is not safetensors is reported as such", () => {
   expect(faultOf(new TextEncoder().encode("hello"))).toEqual(
     new UserError("m.safetensors is not a valid safetensors file: it has 5 bytes, too few for the length of a header"),
   );

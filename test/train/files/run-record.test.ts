@@ -1,4 +1,4 @@
-/** @file What a model keeps of its run comes back as it was, and is refused where it is damaged. */
+/** @file The run record of a model survives a round trip, and a damaged one is an error. */
 import { expect, test } from "vitest";
 import { checkedRun, type RunRecord } from "../../../train/files/run-record.ts";
 
@@ -8,7 +8,7 @@ const record: RunRecord = {
   losses: [1, 0.5],
 };
 
-test("what was kept comes back, and nothing else", () => {
+test("the stored fields are read back, and no others", () => {
   expect(checkedRun(record)).toEqual(record);
   const measured = { ...record, every: 3, patience: 2 };
   expect(checkedRun({ ...measured, more: 1 })).toEqual(measured);

@@ -1,4 +1,4 @@
-/** @file The safetensors codec: what it writes it reads, bytes as the format says, and a table of hostile files. */
+/** @file The safetensors codec: round trips, the bytes of the format, and a table of malicious files. */
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../../compiler/graph/errors.ts";
 import { ndarray } from "../../../compiler/graph/ndarray.ts";
@@ -27,7 +27,7 @@ describe("a file that was written", () => {
   const metadata = { note: 'quotes " and ümlauts\n', __proto__x: "y" };
   const bytes = encodeTensors({ tensors, metadata });
 
-  test("comes back: names, shapes, dtypes, and numbers as f32 holds them", () => {
+  test("is read back: names, shapes, dtypes, and numbers rounded to f32", () => {
     const read = decodeTensors(bytes, "m");
     const kernel = tensors["layers/0/kernel"];
     expect(read.metadata).toEqual(metadata);
@@ -37,7 +37,7 @@ describe("a file that was written", () => {
     });
   });
 
-  test("has its data behind a header padded to eight bytes, wide elements first", () => {
+  test("has its data after a header padded to eight bytes, wide elements first", () => {
     const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
     expect(length % 8).toBe(0);
     const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
@@ -47,26 +47,26 @@ describe("a file that was written", () => {
     expect(new DataView(bytes.buffer).getFloat32(8 + length + begin, true)).toBe(1.5);
   });
 
-  test("is read where it lies within a larger buffer", () => {
+  test("is read from within a larger buffer", () => {
     const larger = new Uint8Array(bytes.length + 7);
     larger.set(bytes, 3);
     expect(decodeTensors(larger.subarray(3, 3 + bytes.length), "m")).toEqual(decodeTensors(bytes, "m"));
   });
 
-  test("cut short anywhere is refused in one line", () => {
+  test("cut short anywhere is a one-line error", () => {
     for (let length = 0; length < bytes.length; length++) {
       expect(() => decodeTensors(bytes.subarray(0, length), "m"), `${length} bytes`).toThrow(UserError);
     }
   });
 
-  test("keeps a tensor that is called __proto__ a tensor", () => {
+  test("can have a tensor named __proto__", () => {
     const read = decodeTensors(file('{"__proto__":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]}}', 1), "m");
     expect(Object.keys(read.tensors)).toEqual(["__proto__"]);
     expect(Object.getPrototypeOf(read.tensors)).toBe(Object.prototype);
   });
 });
 
-test("a file as another writer lays it out is read", () => {
+test("a file with the layout of another writer is read", () => {
   const header = { b: tensor("F32", [1], [0, 4]), a: tensor("I32", [2], [4, 12]) };
   const bytes = file(`${JSON.stringify(header)}   `, 12);
   new DataView(bytes.buffer).setFloat32(bytes.length - 12, 0.25, true);
@@ -95,7 +95,7 @@ const sameNumbers = (read: Float64Array, expected: (bits: number) => number) =>
   });
 
 describe("dtypes of other writers", () => {
-  test("F16: every number, subnormal ones, infinities and NaN among them", () => {
+  test("F16: every number, including subnormal ones, infinities and NaN", () => {
     const { a } = decodeTensors(fileOf("F16", [65536], bytesOf(all16)), "m").tensors;
     expect(a).toMatchObject({ dtype: "f32", shape: [65536] });
     // 1 sign, 5 exponent, 10 fraction: as f32 by moving the bits, and scaling what is too small to be normal there.
@@ -150,13 +150,13 @@ describe("dtypes of other writers", () => {
     ["U64", new BigUint64Array([2n ** 32n]), 'm: tensor "a" is U64 and holds 4294967296, which does not fit into u32'],
     ["F8_E5M2", new Uint8Array([1]), 'm: tensor "a" has dtype "F8_E5M2"; supported are F32, I32,'],
     ["constructor", new Uint8Array([1]), 'm: tensor "a" has dtype "constructor"; supported are F32, I32,'],
-  ])("%s that cannot be read is refused where it is looked at", (code, numbers, message) => {
+  ])("%s that does not fit is an error on access", (code, numbers, message) => {
     const { tensors } = decodeTensors(fileOf(code, [numbers.length], bytesOf(numbers)), "m");
     expect(Object.keys(tensors)).toEqual(["a", "z"]);
     expect(() => tensors.a).toThrow(message);
   });
 
-  test("in a file that is written anew, what is not replaced stays to the bit", () => {
+  test("rewriting a file preserves the bits of tensors that are not replaced", () => {
     const before = fileOf("F16", [2], bytesOf(new Uint16Array([0x7e01, 0x3c00])));
     const same = withTensors(before, "m", { tensors: {}, metadata: { a: "b" } });
     expect(decodeTensors(same, "m").metadata).toEqual({ a: "b" });
@@ -297,7 +297,7 @@ test("docs/trust.md says how many rows there are", () => {
   expect(rowsSaid("train/files/safetensors.test.ts")).toBe(hostile.length);
 });
 
-test("a tensor cannot take the name of the metadata", () => {
+test("a tensor cannot have the name of the metadata", () => {
   expect(() => encodeTensors({ tensors: { __metadata__: ndarray([], [1]) }, metadata: {} })).toThrow(
     "a tensor cannot be called __metadata__",
   );

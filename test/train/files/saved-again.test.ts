@@ -1,4 +1,4 @@
-/** @file What is written is read again and equal, or refused when it is written: files, models of every network, cells. */
+/** @file Files, models of every network and cells are read back equal, or writing them fails. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { gru } from "../../../cells/gru.ts";
@@ -92,7 +92,7 @@ test.each([
   expect(() => encodeTensors({ tensors: tensors as never, metadata: {} })).toThrow(message);
 });
 
-test("metadata that are no texts are not written", () => {
+test("metadata other than strings are not written", () => {
   expect(() => encodeTensors({ tensors: {}, metadata: { a: 1 as never } })).toThrow(
     'the metadata\'s "a" is 1; expected a text',
   );
@@ -225,7 +225,7 @@ test.each([
   );
 });
 
-test("what a kind of model does not keep is not dropped in silence", () => {
+test("a field that a kind of model does not store is an error", () => {
   const { network, right } = networks.series as (typeof networks)[string];
   const model = savedModel(network, initialize(network.specs, 1), { ...right, targets: ["y"] });
   expect(() => encodeModel(model)).toThrow(
@@ -255,7 +255,7 @@ test("cells of any names", () => {
   expect(count).toBeGreaterThan(3);
 });
 
-test("a model that was tuned is kept whatever the adapter is called", () => {
+test("a tuned model is written with any name of the adapter", () => {
   const { network, right } = networks.text as (typeof networks)[string];
   for (const [adapter, shown] of [
     ["a\u0007b", "a?b"],

@@ -1,4 +1,4 @@
-/** @file Models as they are saved, for the tests of model files and of the graphs in them; and ways to damage one. */
+/** @file Saved models for the tests of model files and their graphs; and ways to damage one. */
 import { gru } from "../../../cells/gru.ts";
 import { rnn } from "../../../cells/rnn.ts";
 import { cell } from "../../../compiler/dsl/cell.ts";

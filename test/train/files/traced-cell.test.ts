@@ -1,4 +1,4 @@
-/** @file A cell as data and back: the same numbers, gradients and parameters, and hostile text ends in one line. */
+/** @file A cell as data and back: the same numbers, gradients and parameters; malicious text is a one-line error. */
 import { describe, expect, test } from "vitest";
 import { cells } from "../../../cells/index.ts";
 import { chrono, ringModulus, ringPhase } from "../../../compiler/dsl/initializers.ts";
@@ -74,7 +74,7 @@ describe.each(subjects.map((definition) => [definition.cellName, definition] as 
   const original = languageModel({ ...sizes, cell: definition });
   const copy = languageModel({ ...sizes, cell: roundTrip(definition) });
 
-  test("parameters have the same paths, shapes and starts", () => {
+  test("parameters have the same paths, shapes and initializers", () => {
     expect(copy.specs).toEqual(original.specs);
     expect(copy.stateShapes).toEqual(original.stateShapes);
   });
@@ -100,14 +100,14 @@ describe.each(subjects.map((definition) => [definition.cellName, definition] as 
   });
 });
 
-test("lines of the source come along", () => {
+test("source lines are preserved", () => {
   const traced = traceCell(associative, [{ units: 2, features: 2 }]);
   const sites = (graph: { sites: readonly unknown[] } | undefined) => graph?.sites.filter((site) => site !== undefined);
   expect(sites(traced.traces[0]?.graph)).toContainEqual(expect.stringMatching(/traced-cell\.test\.ts:\d+:\d+$/));
   expect(decodeCell(encodeCell(traced))).toEqual(traced);
 });
 
-test("nodes without a line come back without one", () => {
+test("nodes without a line stay without one", () => {
   const traced = traceCell(cells.gru as CellDefinition, [{ units: 3, features: 2 }]);
   const document = JSON.parse(encodeCell(traced)) as Json;
   Object.assign(document.traces?.[0]?.graph ?? {}, { sites: traced.traces[0]?.graph.nodes.map(() => null) });
@@ -115,12 +115,12 @@ test("nodes without a line come back without one", () => {
   expect(trace?.graph.sites).toEqual(trace?.graph.nodes.map(() => undefined));
 });
 
-test("a stack is traced at the width that each layer reads, once", () => {
+test("a stack is traced once for each input width", () => {
   const { traces } = traceCell(associative, [{ units: 3, features: 2, layers: 9 }]);
   expect(traces.map(({ features }) => features)).toEqual([2, 5]);
 });
 
-test("a size that is asked for twice is traced once", () => {
+test("a repeated size is traced once", () => {
   expect(
     traceCell(associative, [
       { units: 3, features: 2 },
@@ -129,7 +129,7 @@ test("a size that is asked for twice is traced once", () => {
   ).toHaveLength(1);
 });
 
-test("a batch of known size is refused, since the trace has its own", () => {
+test("a batch of known size is an error, since the trace has a symbolic one", () => {
   const copy = roundTrip(cells.gru as CellDefinition);
   const xs = { name: "xs", dtype: "f32", shape: ["T", 5, 2] } as const;
   expect(lineOf(() => model("m", (x: Tensor<"f32">) => scan(copy(3), x).outputs).specs(xs))).toBe(
@@ -137,7 +137,7 @@ test("a batch of known size is refused, since the trace has its own", () => {
   );
 });
 
-test("every way in which a parameter can start comes back", () => {
+test("every initializer survives a round trip", () => {
   const starts: readonly Initializer[] = [
     constantInit(0.5),
     glorot,
@@ -159,7 +159,7 @@ test("every way in which a parameter can start comes back", () => {
   expect(traced.traces[0]?.parameters).toHaveLength(starts.length + 2);
 });
 
-test("at a size that was not traced, the error lists those that were", () => {
+test("an untraced size is an error that lists the traced ones", () => {
   const copy = roundTrip(cells.gru as CellDefinition);
   expect(() => languageModel({ ...sizes, cell: copy, embed: 7 })).toThrow(
     /^gru: it was not traced at units 3, features 7, only at units 3, features 2; units 3, features 3; trace it at that size too$/,
@@ -167,7 +167,7 @@ test("at a size that was not traced, the error lists those that were", () => {
   expect(() => languageModel({ ...sizes, cell: copy, units: 8 })).toThrow(/it was not traced at units 8/);
 });
 
-test("a state cannot take the name of what the step reads", () => {
+test("a state cannot have the name of an input of the step", () => {
   const shadowing = cell("shadowing", { state: ({ units }) => ({ features: [units] }) }, ({ x }) => ({
     state: { features: x },
     output: x,
@@ -270,7 +270,7 @@ test("docs/trust.md says how many rows there are", () => {
   expect(rowsSaid("train/files/traced-cell.test.ts")).toBe(damages.length);
 });
 
-test("a loop without end is refused", () => {
+test("an endless loop is an error", () => {
   const busy = cell("busy", { state: ({ units }) => ({ h: [units] }) }, ({ x, h }) => {
     const outer = scanTensors(
       ([a]) => ({
@@ -291,7 +291,7 @@ test("a loop without end is refused", () => {
   expect(() => encodeCell(traced)).toThrow(fault);
 });
 
-test("neither no text nor a longer one than any cell's is read", () => {
+test("values other than strings, and strings longer than any cell, are errors", () => {
   for (const text of [whatever<string>(undefined), " ".repeat(2 ** 24 + 1)])
     expect(faultOf(text)).toMatch(/^the cell: expected a text of at most \d+ characters$/);
 });

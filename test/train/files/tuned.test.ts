@@ -1,4 +1,4 @@
-/** @file What a model file says of a tuning is believed only where it is one: everything else is refused in a line. */
+/** @file The tuning in a model file is validated: everything else is a one-line error. */
 import { expect, test } from "vitest";
 import { UserError } from "../../../compiler/graph/errors.ts";
 import { tuningGrid } from "../../../compiler/plan/tuning.ts";
@@ -13,7 +13,7 @@ const having = (text: string) =>
   });
 const changed = (change: object) => JSON.stringify({ ...tuned, ...change });
 
-test("a tuning comes back, without what else the search has told", () => {
+test("a tuning survives a round trip, without the other results of the search", () => {
   const result: TuneResult = { ...tuned, measurements: [{ tuning: {}, outcome: "failed", reason: "secret" }] };
   const bytes = encodeModel({ ...textModel, tuned: result });
   expect(decodeModel(bytes, "m").tuned).toEqual(tuned);

@@ -1,6 +1,6 @@
 /**
  * @file Dropout, zoneout and recurrent dropout: masks are equal on every executor and in both directions of
- * differentiation, expectations are kept, and evaluation draws nothing.
+ * differentiation, expectations are preserved, and evaluation uses no random numbers.
  */
 import { describe, expect, test } from "vitest";
 import { gru, lstm, rnn } from "../../../cells/index.ts";
@@ -54,7 +54,7 @@ const counter = cell("counter", { state: () => ({ n: [64] }) }, ({ n }) => {
 });
 
 describe("dropout", () => {
-  test("keeps the expectation: others are larger by what the dropped ones lack", () => {
+  test("preserves the expectation by scaling the other elements", () => {
     for (const rate of [0.1, 0.5, 0.9]) {
       const [values = []] = numbersOf(() => dropout(ones([5_000]), rate, random(7)));
       expect(new Set(values)).toEqual(new Set([0, 1 / (1 - rate)]));
@@ -77,7 +77,7 @@ describe("dropout", () => {
     expect(new Set(same)).toEqual(new Set([0, 2]));
   });
 
-  test("other keys and other forks draw other numbers, equal ones equal numbers", () => {
+  test("different keys and forks give different numbers, equal ones equal numbers", () => {
     const drawn = numbersOf(() =>
       [random(), random(), random(2), fork(random(), "a"), fork(random(), "b"), fork(fork(random(), "a"), "b")].map(
         (from) => dropout(ones([64]), 0.5, from),
@@ -98,7 +98,7 @@ describe("dropout", () => {
     expect(new Set(keys.map(({ data }) => data[0])).size).toBe(6);
   });
 
-  test("in a loop each step draws by its number", () => {
+  test("in a loop the mask depends on the step's number", () => {
     const [values = []] = numbersOf(() => {
       const step = (state: readonly Tensor[], now: Tensor<"u32">) => ({
         state,
@@ -109,7 +109,7 @@ describe("dropout", () => {
     expect(new Set([0, 1, 2, 3].map((t) => values.slice(t * 64, (t + 1) * 64).join())).size).toBe(4);
   });
 
-  test("evaluation and a rate of 0 give x itself", () => {
+  test("evaluation and a rate of 0 return x itself", () => {
     const graph = traceGraph("f", [{ name: "x", dtype: "f32", shape: [3, 2] }], ([x]) => [
       dropout(x as Float, 0.5),
       variationalDropout(x as Float, 0.5),
@@ -118,7 +118,7 @@ describe("dropout", () => {
     expect(new Set(graph.outputs)).toEqual(new Set(graph.inputs));
   });
 
-  test("a rate that is none is an error", () => {
+  test("an invalid rate is an error", () => {
     expect(() => numbersOf(() => dropout(ones([2]), 1, random()))).toThrow(
       /^dropout at .*: the rate is 1; expected a number from 0 to below 1$/,
     );
@@ -135,7 +135,7 @@ describe("zoneout", () => {
       }).apply({}, fill([time, 2, 1], 0)),
     );
 
-  test("keeps a state with its probability, each unit and step on its own", () => {
+  test("keeps a state with its probability, independently for each unit and step", () => {
     const [kept = []] = counts(random(), 0.25);
     const deviation = Math.sqrt((0.25 * 0.75) / 200);
     for (const count of kept) expect(Math.abs(count / 200 - 0.75)).toBeLessThan(4.5 * deviation);
@@ -144,7 +144,7 @@ describe("zoneout", () => {
     expect(Math.abs(mean - 0.75)).toBeLessThan((4 * deviation) / Math.sqrt(kept.length));
   });
 
-  test("takes the expectation in evaluation", () => {
+  test("uses the expectation in evaluation", () => {
     const [state = [], outputs = []] = counts(undefined, 0.25, 4);
     expect(new Set(state)).toEqual(new Set([3]));
     expect(outputs.slice(0, 1).concat(outputs.slice(-1))).toEqual([0.75, 3]);
@@ -155,7 +155,7 @@ describe("zoneout", () => {
     expect(outputs.slice(-state.length)).toEqual(state);
   });
 
-  test("leaves an output alone that is no state", () => {
+  test("does not change an output that is not a state", () => {
     const twice = cell("twice", { state: () => ({ n: [1] }) }, ({ x, n }) => {
       const next = add(add(n, 1), x);
       return { state: { n: next }, output: mul(next, 2) };
@@ -170,7 +170,7 @@ describe("zoneout", () => {
     expect([state, outputs]).toEqual([[1.5], [2, 3, 4]]);
   });
 
-  test("each state has a mask of its own", () => {
+  test("each state has its own mask", () => {
     const pair = cell("pair", { state: () => ({ a: [64], b: [64] }) }, ({ a, b }) => {
       return { state: { a: add(a, 1), b: add(b, 1) }, output: a };
     });
@@ -184,7 +184,7 @@ describe("zoneout", () => {
     expect(a).not.toEqual(b);
   });
 
-  test("rates by name; a state that is none is an error", () => {
+  test("rates by name; an unknown state is an error", () => {
     expect(counts(random(), { n: 0 }, 3)[0]).toEqual(counts(undefined, 0, 3)[0]);
     expect(() => zoneout(lstm(2), { s: 0.1 } as never, undefined)).toThrow(
       /zoneout at .*: lstm has no state s; its states are c, h$/,
@@ -193,7 +193,7 @@ describe("zoneout", () => {
 });
 
 describe("recurrent dropout", () => {
-  test("drops a state where products with weights read it, and carries it on whole", async () => {
+  test("masks a state where it is multiplied with weights, and carries it over unmasked", async () => {
     const tiny = cell("tiny", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
       const next = add(mul(h, 0.5), tanh(dense("hidden", [x, mul(h, h)], units)));
       return { state: { h: next }, output: next };
@@ -245,7 +245,7 @@ describe("recurrent dropout", () => {
     expect(outputs("step")).toBeGreaterThan(3);
   });
 
-  test("leaves products of states with each other whole", () => {
+  test("does not mask products of states with each other", () => {
     const associative = cell("associative", { state: () => ({ h: [1, 7], memory: [7, 7] }) }, ({ h, memory }) => {
       const read = dot(h, memory);
       const written = dense("write", reshape(h, [1, 7]), 7, { bias: false });
@@ -267,7 +267,7 @@ describe("recurrent dropout", () => {
     expect(recurrentDropout(instance, 0.5)).toBe(instance);
   });
 
-  test("a state that enters no product with weights is an error", () => {
+  test("a state without a product with weights is an error", () => {
     const step = (rates: number | { c: number }) => () =>
       numbersOf(() =>
         model("m", () => scan(recurrentDropout(lstm(2), rates, random()), fill([1, 1, 2], 0)).outputs).apply({
@@ -331,7 +331,7 @@ describe.each(smallTileCpuExecutors)("on $name", (executor) => {
   });
 });
 
-test("the backward pass draws again what the forward pass drew: no mask is kept for it", async () => {
+test("the backward pass recomputes the masks: none is stored", async () => {
   let kept: string[] = [];
   const reading = {
     ...interpreter,
@@ -347,7 +347,7 @@ test("the backward pass draws again what the forward pass drew: no mask is kept 
   expect(kept).toEqual([]);
 });
 
-test("derivatives are those of differences and of forward mode, to second order", () => {
+test("derivatives agree with differences and forward mode, to second order", () => {
   const layer = recurrent(rnn(2), { zoneout: { h: 0.3 }, recurrentDropout: 0.3, each: "step" });
   const run = model(
     "m",

@@ -1,4 +1,4 @@
-/** @file What a loop reads: the truth, its own words, or either by chance; and one to many, many to one. */
+/** @file Inputs of decoders: targets, predictions, or a random choice of both; and one to many, many to one. */
 import { describe, expect, test } from "vitest";
 import { rnn } from "../../../cells/index.ts";
 import {
@@ -41,7 +41,7 @@ type Int = Tensor<"i32">;
 const dataOf = (f: TensorFunction, ...args: Parameters<typeof evaluateAll>[1]) => [...evaluate(f, args).data];
 
 describe("words", () => {
-  test("the largest logit, the first of equals", () => {
+  test("the largest logit, the first one in a tie", () => {
     const logits = f32([
       [1, 3, 2],
       [5, 5, -1],
@@ -57,7 +57,7 @@ describe("words", () => {
     expect(evaluate(argmax as TensorFunction, [broken])).toEqual(i32([1, 0, 2]));
   });
 
-  test("are drawn as often as softmax says", () => {
+  test("are sampled with the probabilities of softmax", () => {
     const logits = [0.5, -1, 2];
     const draws = 2000;
     const words = dataOf((row: Float) => sampled(mul(ones([draws, 3]), row), randomness(5)), f32(logits));
@@ -69,7 +69,7 @@ describe("words", () => {
   });
 });
 
-test("words are drawn anew at each step, and at step 0 as without a number", () => {
+test("words are sampled anew at each step, and at step 0 as without a number", () => {
   const words = (step?: number) =>
     dataOf(
       (row: Float) => {
@@ -105,7 +105,7 @@ describe("scheduled sampling", () => {
   const read = (feeding: Feeding) =>
     dataOf((a: Int, b: Int) => scheduledSample(a, b, feeding), truth, said).filter((word) => word === 2).length / 400;
 
-  test("takes the model's own word as often as the rate says, by a number or by a tensor", () => {
+  test("uses the prediction with the probability of the rate, a number or a tensor", () => {
     for (const rate of [0.25, 0.75]) {
       const own = read({ rate, random: randomness(3) });
       expect(Math.abs(own - rate)).toBeLessThan(4 * Math.sqrt((rate * (1 - rate)) / 400));
@@ -119,7 +119,7 @@ describe("scheduled sampling", () => {
     }
   });
 
-  test("a rate of 0 is the truth, a rate of 1 the model's own word, and evaluation the truth", () => {
+  test("a rate of 0 uses the target, a rate of 1 the prediction, and evaluation the target", () => {
     expect(read({ rate: 0, random: randomness(3) })).toBe(0);
     expect(read({ rate: 1 })).toBe(1);
     expect(read({ rate: 0.9 })).toBe(0);
@@ -153,7 +153,7 @@ const given = { words: randomIntegers(generator(6), [5, 3], 4, "i32") };
 const shapes = { words: ["T", "B"] };
 
 describe("a loop that reads itself", () => {
-  test("with rate 0 is teacher forcing: a plain scan over the words a step late", async () => {
+  test("with rate 0 is teacher forcing: a plain scan over the targets, one step late", async () => {
     const cell = rnn(3);
     const forced: Measured = ({ words: all }) => {
       const read = delayed(all as Int, fill([3], 0, "i32"));
@@ -169,7 +169,7 @@ describe("a loop that reads itself", () => {
       for (const [i, value] of data.entries()) expect(one.gradients[path]?.data[i], path).toBeCloseTo(value, 12);
   });
 
-  test("with rate 1 reads its own words alone, without any randomness", async () => {
+  test("with rate 1 reads only its own predictions, without randomness", async () => {
     const { outputs } = await runModel(words({ rate: 1 }), given, { shapes });
     const best = dataOf(((logits: Float) => argmax(logits)) as TensorFunction, outputs.logits ?? f32(0));
     expect([...(outputs.next?.data ?? [])]).toEqual(best);

@@ -1,4 +1,4 @@
-/** @file Layers around a cell: both directions, depth, connections around layers, and where states start and go. */
+/** @file Layers of cells: both directions, depth, connections around layers, initial and final states. */
 import { describe, expect, test } from "vitest";
 import { gru, lstm, rnn } from "../../../cells/index.ts";
 import {
@@ -81,7 +81,7 @@ describe("both directions", () => {
     await expectEqual(ran(bidirectional(lstm(2), gru(2), { merge })), byHand);
   });
 
-  test("a function of one's own merges too", async () => {
+  test("a custom function can merge", async () => {
     const merge = (a: Float, b: Float) => sub(a, mul(b, 2));
     const byHand: Measured = (inputs) => {
       const one = scope("forward", () => scan(rnn(2), inputs.xs as Float));
@@ -92,7 +92,7 @@ describe("both directions", () => {
     await expectEqual(ran(bidirectional(rnn(2), rnn(2), { merge })), byHand);
   });
 
-  test("one step at a time is an error where a layer reads backwards", () => {
+  test("running a reverse layer step by step is an error", () => {
     const layer = bidirectional(rnn(2), rnn(2));
     const step: Measured = (inputs) => ({
       loss: squares(layer.run(sum(inputs.xs as Float, 0), { isStep: true }).outputs),
@@ -104,7 +104,7 @@ describe("both directions", () => {
 });
 
 describe("depth", () => {
-  test("stacked layers are scans on top of each other, with weights and states of their own", async () => {
+  test("stacked layers are successive scans, with separate weights and states", async () => {
     const cells = [gru(2), gru(2), gru(2)];
     const layer = stacked(cells.map((cell) => recurrent(cell)));
     expect(layer.states).toEqual({ "layers/0/h": [2], "layers/1/h": [2], "layers/2/h": [2] });
@@ -120,7 +120,7 @@ describe("depth", () => {
     await expectEqual(ran(layer), byHand);
   });
 
-  test("a residual connection adds what goes in", async () => {
+  test("a residual connection adds the input", async () => {
     const cell = gru(3);
     await expectEqual(ran(residual(recurrent(cell))), (inputs) => {
       const { outputs, state } = scan(gru(3), inputs.xs as Float);
@@ -129,7 +129,7 @@ describe("depth", () => {
     });
   });
 
-  test("a highway chooses for each unit between what goes in and its output", async () => {
+  test("a highway blends the input and the output of each unit", async () => {
     await expectEqual(ran(highway(recurrent(gru(3)))), (inputs) => {
       const input = inputs.xs as Float;
       const { outputs, state } = scope("highway", () => scan(gru(3), input));
@@ -139,12 +139,12 @@ describe("depth", () => {
     });
   });
 
-  test("layers of another width cannot be gone around", () =>
+  test("layers that change the width cannot have a connection", () =>
     expect(runModel(ran(residual(recurrent(gru(2)))), { xs })).rejects.toThrow(
       /^residual at .*: the layer's input is \[4, 2, 3\] and its output \[4, 2, 2\]; they must have the same width$/,
     ));
 
-  test("dropout on what goes in and on what comes out draws for each place and layer on its own", async () => {
+  test("dropout on inputs and outputs has separate masks for each site and layer", async () => {
     const layer: Layer = { states: {}, run: (input) => ({ outputs: input, state: {} }) };
     const random = randomness(3);
     const { outputs } = await runModel(() => {
@@ -183,7 +183,7 @@ describe("depth", () => {
 describe("states", () => {
   const build = () => stacked([recurrent(lstm(2)), residual(recurrent(gru(2)))]);
 
-  test("a sequence in two parts, states carried, is the whole; so is one step after another", async () => {
+  test("a sequence in two parts with carried states equals the whole; so do single steps", async () => {
     const layer = build();
     const { outputs } = await runModel(
       (inputs) => {
@@ -217,7 +217,7 @@ describe("states", () => {
     }
   });
 
-  test("given states are where it starts, and get a gradient", async () => {
+  test("given initial states are used, and get a gradient", async () => {
     const h = randomFloats(generator(4), [2, 2]);
     const layer = recurrent(gru(2));
     const from =
@@ -260,7 +260,7 @@ describe("states", () => {
     },
   );
 
-  test("two cells of one scope learn states of their own", async () => {
+  test("two cells of one scope learn separate states", async () => {
     const cells = [rnn(2), rnn(2)];
     const { gradients } = await runModel(
       (inputs) => {

@@ -1,6 +1,6 @@
 /**
- * @file Sequences of different lengths, padded on the right: a padded batch is its sequences run one by one, in values,
- * final states and gradients, and what lies past an end has no influence at all.
+ * @file Sequences of different lengths, padded on the right: a padded batch equals its sequences run one by one, in values,
+ * final states and gradients, and padding has no influence.
  */
 import { describe, expect, test } from "vitest";
 import { gru, lstm, rnn } from "../../../cells/index.ts";
@@ -125,7 +125,7 @@ test.each(layers)("a padded batch is its sequences run one by one: %s", async (_
 });
 
 describe.each(smallTileCpuExecutors)("on $name", (executor) => {
-  test("a padded batch is its sequences run one by one", async () => {
+  test("a padded batch equals its sequences run one by one", async () => {
     const layer = layers.at(-1)?.[1]() as Layer;
     const padded = await runModel(measured(layer, true), inputs, { shapes, executor });
     expectSame(padded, await oneByOne(layer), executor.tolerance);
@@ -151,7 +151,7 @@ function padded(array: NdArray, numbers: readonly number[]): NdArray {
   return { ...array, data: array.data.map((x, i) => (isPast(i) ? (numbers[i % numbers.length] ?? 0) : x)) };
 }
 
-describe("what lies past an end changes nothing", () => {
+describe("padding changes nothing", () => {
   const { NaN: none, POSITIVE_INFINITY: infinity } = Number;
   const paddings = [[none], [3e38, infinity, -3e38, -infinity]];
   const made: readonly (readonly [string, () => Layer])[] = [
@@ -213,7 +213,7 @@ test("the mask of some lengths", () => {
   );
 });
 
-test("the mean over the steps that exist, for values with and without further axes", () => {
+test("the mean over the existing steps, for values with and without further axes", () => {
   const mask = bool([
     [1, 1],
     [1, 0],
@@ -311,7 +311,7 @@ test.each([undefined, [5, 2, 0]])(
   },
 );
 
-test("a length above the time is the last step, and of 0 the last output is 0", () => {
+test("a length above the time ends with the last step, and for length 0 the last output is 0", () => {
   const outputs = f32([
     [[1], [10]],
     [[2], [20]],
@@ -354,7 +354,7 @@ test("a forward layer or a sum over time has seen all steps of a backward one", 
   }
 });
 
-test("lengths without a mask are refused of a backward layer: it has read the padding", () => {
+test("lengths without a mask are an error for a backward layer: it has read the padding", () => {
   const last = model("last", (xs: Float, ends: Tensor<"i32">) => lastOutput(both.run(xs).outputs, ends));
   expect(() => last.specs({ dtype: "f32", shape: ["T", "B", 3] }, { dtype: "i32", shape: ["B"] })).toThrow(
     /it has read the padding; run it with \{ mask: lengthsMask\(lengths, time\) \}$/,

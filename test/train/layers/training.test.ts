@@ -1,6 +1,6 @@
 /**
- * @file Random numbers in training: a function of the seed and the number of the step, so runs and checkpoints go on bit for
- * bit, on every device alike; and what goes around the layers of a network.
+ * @file Random numbers in training are a function of the seed and the step's number, so runs resume from checkpoints bit for
+ * bit, on every device; and the regularization of a network's layers.
  */
 
 import { afterAll, describe, expect, test } from "vitest";
@@ -76,7 +76,7 @@ describe("a network with dropout, recurrent dropout, zoneout and residual connec
     trainer.destroy();
   });
 
-  test("each step draws anew, and so does another seed; evaluation does not draw", async () => {
+  test("each step and seed has different random numbers; evaluation has none", async () => {
     const still = { learningRate: 1e-30, optimizer: sgd() };
     const [trainer, other] = [
       await createTrainer(openInterpreter(), network, { ...still, seed: 1 }),
@@ -90,7 +90,7 @@ describe("a network with dropout, recurrent dropout, zoneout and residual connec
   });
 });
 
-test("a network that draws nothing takes no seed", () => {
+test("a network without random numbers has no seed", () => {
   const seedOf = (network: Network) => {
     const { graph, isSeeded } = trainingStep(network, { optimizer: sgd() });
     return [isSeeded, graph.nodes.some((node) => node.op === "input" && node.attrs.name === "seed")];
@@ -127,7 +127,7 @@ test.each(["residual", "highway"] as const)("step by step it is the sequence, wi
   expect(difference(steps?.data ?? [], whole?.data ?? [])).toBeLessThan(1e-12);
 });
 
-describe("an objective of one's own", () => {
+describe("a custom objective", () => {
   const scaled = objective("scaled", { rows: { dtype: "f32", shape: ["B", 2] } }, ({ rows }, random) => {
     const weight = parameter("weight", [2], constantInit(1));
     return sum(square(mul(dropout(rows, 0.5, fork(random, "rows")), weight)));
@@ -146,7 +146,7 @@ describe("an objective of one's own", () => {
     await trainer.step({ inputs: { rows: ndarray([1, 2], [1, 1]) } });
   });
 
-  test("may read nothing at all: then there is one row", async () => {
+  test("can have no inputs: then there is one row", async () => {
     const found = objective("found", {}, () => square(sub(sum(parameter("weight", [1], constantInit(1))), 3)));
     const trainer = await createTrainer(openInterpreter(), found, { optimizer: sgd(), learningRate: 0.25 });
     expect(await trainer.evaluate([{ inputs: {} }, { inputs: {} }])).toBe(4);
@@ -154,7 +154,7 @@ describe("an objective of one's own", () => {
     for (const loss of [4, 1, 0.25]) expect((await trainer.step({ inputs: {} })).loss).toBe(loss);
   });
 
-  test("a batch that lacks an input is refused", async () => {
+  test("a batch without an input is an error", async () => {
     const trainer = await createTrainer(openInterpreter(), scaled);
     expect(() => trainer.step({ inputs: whatever({ row: rows }) })).toThrow(
       "the batch has no rows; it holds row, expected rows",

@@ -1,4 +1,4 @@
-/** @file What a step makes of gradients: accumulated, clipped, scheduled, averaged; in one submit and behind the guard. */
+/** @file Updates: accumulation, clipping, schedules and averages, in one submit and behind the guard. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { at } from "../../../compiler/graph/errors.ts";
 import { type NdArray, ndarray, scalar } from "../../../compiler/graph/ndarray.ts";
@@ -90,7 +90,7 @@ for (const { name, open, tolerance } of devices) {
       }
     });
 
-    test("the norm that is reported is of what is accumulated, and the slot is emptied by the update", async () => {
+    test("the reported norm is that of the accumulated gradient, and the update resets the slot", async () => {
       const step = trainingStep(series, { optimizer: revealing, accumulate: 2 });
       verify(step.graph);
       expect(step.slots).toEqual(["slots/accumulated", "slots/accumulatedWeight"]);
@@ -113,7 +113,7 @@ for (const { name, open, tolerance } of devices) {
         expect(new Set(dataOf(second, slot))).toEqual(new Set([0]));
     });
 
-    test("a checkpoint from before batches were weighed goes on where it is of an update, and nowhere else", async () => {
+    test("a checkpoint from before batches were weighted resumes only right after an update", async () => {
       const trainer = await createTrainer(device, series, { accumulate: 2, seed: 3 });
       const older = async () => {
         const { "slots/accumulatedWeight": _, ...rest } = await kept(trainer);
@@ -148,7 +148,7 @@ for (const { name, open, tolerance } of devices) {
       trainer.destroy();
     });
 
-    test("a checkpoint between two updates goes on bit for bit: sums, averages and the schedule's place", async () => {
+    test("training resumes bit for bit from a checkpoint between two updates: sums, averages and the schedule", async () => {
       const options: TrainerOptions = {
         optimizer: withAverage(adamW({ decays: matrices, weightDecay: 0.5 }), { decay: 0.5 }),
         accumulate: 2,
@@ -163,7 +163,7 @@ for (const { name, open, tolerance } of devices) {
       other.destroy();
     });
 
-    test("the schedule's factor multiplies the learning rate, which may still be set at any time", async () => {
+    test("the schedule's factor multiplies the learning rate, which can still be set at any time", async () => {
       const batches = [0, 1, 2, 3].map(batchOf);
       const plain = await createTrainer(device, series, { optimizer: sgd(), seed: 3 });
       const scheduled = await createTrainer(device, series, {
@@ -203,7 +203,7 @@ for (const { name, open, tolerance } of devices) {
       expect(difference(dataOf(clipped, "parameters"), bounded)).toBeLessThan(tolerance);
     });
 
-    test("the average of the weights is its closed form", async () => {
+    test("the average of the weights equals its closed form", async () => {
       const [decay, batches] = [0.75, [0, 1, 2, 3, 4].map(batchOf)];
       const trainer = await createTrainer(device, series, { optimizer: withAverage(rmsProp(), { decay }), seed: 3 });
       expect(await averagedParameters(trainer)).toEqual(await trainer.parameters());

@@ -1,4 +1,4 @@
-/** @file Layers of different cells in one network: their states, their rates, and what weights become elsewhere. */
+/** @file Layers of different cells in one network: their states, their rates, and the export of their weights. */
 import { expect, test } from "vitest";
 import { gru } from "../../../cells/gru.ts";
 import { lstm } from "../../../cells/lstm.ts";
@@ -15,7 +15,7 @@ import { lineOf } from "../../support/refused.ts";
 
 const text = { vocabulary: 3, embed: 2, units: 4 };
 
-test("states and parameters are named by layer, and the list says how many layers there are", () => {
+test("states and parameters are named by layer, and the list determines the number of layers", () => {
   const network = languageModel({ ...text, cell: [gru, lstm] });
   expect(Object.keys(network.stateShapes)).toEqual(["layers/0/h", "layers/1/c", "layers/1/h"]);
   expect(network.config).toEqual({ cell: "gru + lstm", units: 4, layers: 2, embed: 2, outputs: 3 });
@@ -27,7 +27,7 @@ test("states and parameters are named by layer, and the list says how many layer
   expect(decodeModel(encodeModel(model), "m")).toMatchObject({ kind: "text", cell: "gru + lstm", layers: 2 });
 });
 
-test("a rate by name is for the layers that have that state", async () => {
+test("a rate by name applies to the layers with that state", async () => {
   const network = seriesModel({
     cell: [gru, lstm],
     units: 3,

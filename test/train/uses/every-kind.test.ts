@@ -1,6 +1,6 @@
 /**
- * @file Nothing that is trained is a dead end: a network of any kind, cells and layers, and an objective of one's own are
- * saved, read again, asked for predictions, streamed step by step and run by ONNX Runtime, and all give the same.
+ * @file Every trained model can be used: networks of any kind, cells and layers, and custom objectives are saved, loaded,
+ * predicted, streamed step by step and run by ONNX Runtime, all with the same results.
  */
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";

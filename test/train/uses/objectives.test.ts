@@ -1,4 +1,4 @@
-/** @file Objectives of one's own in use: what predictions read, what cannot go step by step, files, gradients of a batch. */
+/** @file Use of custom objectives: inputs of predictions, limits of streaming, files, gradients of a batch. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gru } from "../../../cells/gru.ts";
 import { customGradient } from "../../../compiler/autodiff/custom-gradient.ts";
@@ -71,7 +71,7 @@ const reader = gru(3);
 const back = gru(3);
 const outputsOf = (x: Float) => scan(reader, x).outputs;
 
-describe("what cannot go step by step says why, and on what line", () => {
+describe("an objective that cannot run step by step is an error with the reason and the line", () => {
   test.each<[string, (given: Given) => Float, RegExp]>([
     [
       "a loop that runs backwards",
@@ -139,7 +139,7 @@ describe("what cannot go step by step says why, and on what line", () => {
 });
 
 describe("step by step", () => {
-  test("several inputs, one of them for all steps, a state of whole numbers and one that starts elsewhere", async () => {
+  test("several inputs, one of them for all steps, an integer state and one with a nonzero start", async () => {
     const own = objective(
       "speaker",
       {
@@ -203,7 +203,7 @@ describe("step by step", () => {
 });
 
 describe("predictions", () => {
-  test("of other weights, and of batches that hold less than training", async () => {
+  test("with other weights, and with batches without targets", async () => {
     const own = predicting(({ x }) => outputsOf(x));
     const [one, other] = [initialize(own.specs, 1), initialize(own.specs, 2)];
     const predictor = await createPredictor(interpreter, own, one);
@@ -229,7 +229,7 @@ describe("predictions", () => {
     );
   });
 
-  test("lengths that are none are refused, as in training", async () => {
+  test("invalid lengths are errors, as in training", async () => {
     const own = predicting(({ x, lengths }) => scan(reader, x, { mask: lengthsMask(lengths, "T") }).outputs);
     const predictor = await createPredictor(interpreter, own, initialize(own.specs, 1));
     const line = await lineOfPromise(() =>
@@ -269,7 +269,7 @@ describe.each(devices)("$name", ({ open, tolerance }) => {
     for (let i = 0; i < b.length; i++) expect(Math.abs((a?.[i] ?? Number.NaN) - (b[i] ?? 0))).toBeLessThan(tolerance);
   };
 
-  test("trainer.predict gives what a predictor gives for its weights, and training goes on", async () => {
+  test("trainer.predict equals a predictor with its weights, and training continues", async () => {
     const network = seriesModel({ cell: gru, units: 4, layers: 1, features: 2 });
     const trainer = await createTrainer(device, network, { learningRate: 0.1 });
     const both = { x: numbers([3, 2, 2]), targets: numbers([3, 2, 2], 1) };
@@ -287,7 +287,7 @@ describe.each(devices)("$name", ({ open, tolerance }) => {
     );
   });
 
-  test("trainer.gradients is what a step goes along: with its state, its random numbers, before clipping", async () => {
+  test("trainer.gradients returns the gradient of a step: with its state, its random numbers, before clipping", async () => {
     const own = objective("noisy", { x: batch.x, y: batch.y }, ({ x, y }, random) =>
       mean(square(sub(dense("head", dropout(outputsOf(x), 0.5, random), 2), y))),
     );
@@ -377,7 +377,7 @@ describe("a file of an objective that is damaged", () => {
   });
 });
 
-describe("classes in words", () => {
+describe("class names", () => {
   const classes = ["no", "yes", "perhaps"];
   const logits = ndarray([2, 2, 3], [0, 1, 2, 3, 0, 0, 0, Math.log(3), 0, 1, 1, 1]);
 
@@ -412,7 +412,7 @@ describe("classes in words", () => {
   ])("refusal %#", (act, line) => expect(lineOf(act)).toBe(line));
 });
 
-test("compiled ahead of time, an objective takes steps", async () => {
+test("an objective compiled ahead of time runs in steps", async () => {
   const own = objective(
     "own",
     { x: batch.x, y: batch.y },
@@ -435,7 +435,7 @@ test("compiled ahead of time, an objective takes steps", async () => {
   folder.remove();
 });
 
-test("a gradient of one's own is no part of what is predicted, kept and streamed", async () => {
+test("custom gradients are not part of predictions, files and streams", async () => {
   const rounded = customGradient(
     (z: Float) => round(z),
     (cotangent: Float) => [cotangent],
