@@ -66,6 +66,11 @@ export const residentMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/plan/scan/persistent-plan.ts",
+    [onSchedules],
+    [["a tuning of a persistent workgroup is left", "tuning.persistentRows !== undefined || ", ""]],
+  ),
+  ...changed(
     "compiler/plan/scan/workgroup-rows.ts",
     [onResident],
     [

@@ -42,6 +42,7 @@ describe("how a scan runs", () => {
       { tuning: { schedule: "persistent" } },
       /^stepwise: one row needs 33600 bytes/,
     ],
+    ["a tuning of a persistent workgroup", 8, { tuning: { persistentRows: 2 } }, /^persistent: rows .* 2 of them/],
     ["a request overrides a tuning", 8, { schedule: "persistent", tuning: { schedule: "stepwise" } }, /^persistent:/],
   ])("%s", (_, units, options, expected) => {
     expect(schedulesOf(units, options)).toEqual([expect.stringMatching(expected)]);

@@ -154,13 +154,20 @@ export function planPersistent(lowering: Lowering, context: ScanContext, weights
       residency === undefined
         ? `rows of the batch are independent, and ${rows} of them take ${bytes} bytes of ${memory}`
         : `${residency.lanes} lanes hold the weights of a step in registers, ${residency.weights} to a lane`,
-    against: reasonAgainst(target, weights, residency),
+    against: reasonAgainst(lowering.tiles, weights, residency),
   };
 }
 
-function reasonAgainst(target: Target, weights: number, residency: Residency | undefined): string | undefined {
-  if (residency !== undefined)
-    return target === "gpu" ? undefined : "a software adapter has no registers to keep weights in";
+function reasonAgainst(
+  { target, tuning = {} }: TileOptions,
+  weights: number,
+  residency: Residency | undefined,
+): string | undefined {
+  if (residency !== undefined) {
+    if (target !== "gpu") return "a software adapter has no registers to keep weights in";
+    const isTuned = tuning.persistentRows !== undefined || tuning.persistentColumns !== undefined;
+    return isTuned ? "its tuning is that of a persistent workgroup" : undefined;
+  }
   return target !== "cpu" && weights > mostWeightBytes
     ? `${weights} bytes of weights are too many for one workgroup to read in every step`
     : undefined;
