@@ -55,6 +55,14 @@ export const pageMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "playground/page/session/data-entry.ts",
+    ["test/playground/data-entry.test.ts"],
+    [
+      ["a choice that waits for its text flips back", "if (this.#asked) return own;", ""],
+      ["typed text outlives other data", "this.#asked = false;\n    this.#typed = undefined;", "this.#asked = false;"],
+    ],
+  ),
+  ...changed(
     "playground/page/words.ts",
     ["test/playground/messages.test.ts"],
     [["time is always a field", "/\\btime is (?=\\d)/g", "/\\btime/g"]],

@@ -2,14 +2,12 @@
 import type { TaskReport } from "../../shared/protocol.ts";
 import { h } from "../dom.ts";
 import { grouped } from "../numbers.ts";
+import { DataEntry, documentation, own } from "../session/data-entry.ts";
 import { messageOf, type Training } from "../session/training.ts";
 import type { DataChoice, Workspace } from "../session/workspace.ts";
 import type { WorkerClient } from "../worker-client.ts";
 import { choiceOfFile, choiceOfPaste } from "./data-files.ts";
 import { fillSelect, numberField, selectField } from "./field.ts";
-
-const own = "own";
-const documentation = "documentation";
 
 export function dataPanel(workspace: Workspace, training: Training, worker: WorkerClient): HTMLElement {
   let tasks: readonly TaskReport[] = [];
@@ -20,15 +18,22 @@ export function dataPanel(workspace: Workspace, training: Training, worker: Work
     if (task !== undefined) use({ kind: "task", name: task.name, parameters: initialOf(task) });
     else if (value === documentation) use({ kind: "documentation" });
     else if (lastOwn !== undefined) use(lastOwn);
-    else showMore();
+    else {
+      entry.askForOwn();
+      showMore();
+      ownFields.wait();
+    }
   });
+  const entry = new DataEntry();
   let lastOwn: DataChoice | undefined;
   const use = (data: DataChoice) => {
+    // The data in use may be chosen again: then no change tells of it.
+    entry.replaced();
     workspace.data.set(data);
   };
-  const ownFields = ownData(workspace, training);
+  const ownFields = ownData(workspace, training, entry);
   let before = "";
-  workspace.onSettle(() => (select.value === own ? ownFields.settle() : undefined));
+  workspace.onSettle(ownFields.settle);
   const showMore = () => {
     before = select.value;
     const task = tasks.find(({ name }) => name === select.value);
@@ -47,14 +52,18 @@ export function dataPanel(workspace: Workspace, training: Training, worker: Work
       { value: own, label: "Text or CSV of your own…" },
       ...tasks.map(({ name }) => ({ value: name, label: titles[name] ?? name })),
     ]);
-    follow(workspace.data.value);
+    showChosen();
   };
-  const follow = (data: DataChoice) => {
-    select.value = data.kind === "task" ? data.name : data.kind === "documentation" ? documentation : own;
-    if (data.kind === "text" || data.kind === "csv") lastOwn = data;
-    ownFields.show(data);
+  const showChosen = () => {
+    select.value = entry.chosen(workspace.data.value);
     // Fields that are in use stay as they are: to put them in anew would take the cursor out of them.
     if (select.value !== before) showMore();
+  };
+  const follow = (data: DataChoice) => {
+    entry.replaced();
+    if (data.kind === "text" || data.kind === "csv") lastOwn = data;
+    ownFields.show(data);
+    showChosen();
   };
   const showAbout = () => {
     const { value: problem } = training.dataProblem;
@@ -130,9 +139,11 @@ interface OwnData {
   readonly show: (data: DataChoice) => void;
   /** Uses what was typed or pasted; a line where there is nothing to learn from. */
   readonly settle: () => string | undefined;
+  /** Uses what the field holds after a rest. */
+  readonly wait: () => void;
 }
 
-function ownData(workspace: Workspace, training: Training): OwnData {
+function ownData(workspace: Workspace, training: Training, entry: DataEntry): OwnData {
   const text = h("textarea", {
     rows: 4,
     "aria-label": "Text or table to learn from",
@@ -144,18 +155,23 @@ function ownData(workspace: Workspace, training: Training): OwnData {
   let timer: number | undefined;
   const settle = () => {
     window.clearTimeout(timer);
-    if (text.value.trim() !== "") {
-      if (text.value !== used) workspace.data.set(choiceOfPaste(text.value));
-      return undefined;
-    }
-    const { kind } = workspace.data.value;
+    // Typed text is used even if the list shows something else: the visitor gave it last.
+    const typed = entry.take();
+    if (typed !== undefined) workspace.data.set(choiceOfPaste(typed));
+    const { value: data } = workspace.data;
+    const { kind } = data;
+    if (typed !== undefined || entry.chosen(data) !== own) return undefined;
     const isThere = kind === "text" || kind === "csv" || kind === "missing" || training.dataProblem.value !== undefined;
     return isThere ? undefined : "there is nothing to learn from yet: paste a text or a table, or choose a file";
   };
-  text.addEventListener("input", () => {
-    note.textContent = "";
+  const wait = () => {
+    entry.type(text.value === used ? undefined : text.value);
     window.clearTimeout(timer);
     timer = window.setTimeout(settle, rest);
+  };
+  text.addEventListener("input", () => {
+    note.textContent = "";
+    wait();
   });
   text.addEventListener("paste", (event) => {
     const pasted = event.clipboardData?.getData("text/plain") ?? "";
@@ -172,6 +188,7 @@ function ownData(workspace: Workspace, training: Training): OwnData {
   return {
     elements: [text, h("div", { class: "row" }, file), note],
     settle,
+    wait,
     show: (data) => {
       used = "";
       if (data.kind !== "text" && data.kind !== "csv") return;
