@@ -60,6 +60,8 @@ function namedInputs(
   const isNamed = "inputs" in batch;
   const parts = isNamed ? ["inputs", "fresh"] : ["x", "targets", "fresh"];
   const stranger = Object.keys(batch).find((key) => !parts.includes(key));
+  if (stranger !== undefined && "dtype" in batch && "shape" in batch)
+    throw new UserError("the batch is one array; expected { x, targets }, or { inputs } by name");
   if (stranger !== undefined) throw new UserError(`the batch: ${unknownOption(stranger, parts)}`);
   const given: Readonly<Record<string, NdArray | undefined>> = isNamed
     ? batch.inputs

@@ -11,7 +11,7 @@ import { type Model, model } from "../compiler/dsl/model.ts";
 import type { ParameterSpec } from "../compiler/dsl/parameters.ts";
 import type { Randomness } from "../compiler/dsl/randomness.ts";
 import type { Shape } from "../compiler/graph/dim.ts";
-import { expectArgument, UserError } from "../compiler/graph/errors.ts";
+import { expectArgument, inWords, UserError } from "../compiler/graph/errors.ts";
 import type { Aval } from "../compiler/graph/graph.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { slice } from "../compiler/ops/pieces.ts";
@@ -187,6 +187,7 @@ export function regressionModel<Names extends string>(options: RegressionModelOp
 export function stackOf<Names extends string>(options: LayersOptions<Names>) {
   const { cell, units, dropout, recurrentDropout, zoneout, connection } = options;
   const isList = Array.isArray(cell);
+  if (isList && cell.length === 0) throw new UserError("the list of cells is empty; give a cell for each layer");
   const { layers: depth = isList ? cell.length : 1 } = options;
   checkCount("layers", depth);
   const given: readonly CellDefinition[] = isList ? cell : new Array(depth).fill(cell);
@@ -306,7 +307,9 @@ export function checkNetwork(where: string, network: Network): void {
 /** Throws for an instance in place of a definition: each layer makes its own instance. */
 export function checkCell(cell: unknown): void {
   if (typeof cell !== "function")
-    throw new UserError("the cell must be a definition without units yet: lstm, not lstm(8)");
+    throw new UserError(
+      `the cell is ${inWords(cell)}; expected a definition, such as lstm, without units: not lstm(8)`,
+    );
 }
 
 export function checkCount(what: string, value: number): void {

@@ -94,6 +94,8 @@ export function predictionOf(
 
 function checkedOutputs(where: string, predicted: Predicted): NamedTensors {
   if (predicted instanceof Tensor) return { output: predicted };
+  if (predicted instanceof Promise)
+    throw new UserError(`${where} returned a promise; tracing is synchronous: return a tensor, or tensors by name`);
   const isRecord = typeof predicted === "object" && predicted !== null && !Array.isArray(predicted);
   const outputs = isRecord ? Object.entries(predicted) : [];
   const other = outputs.find(([, tensor]) => !(tensor instanceof Tensor));

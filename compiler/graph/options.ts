@@ -48,7 +48,7 @@ export function checkedOptions<O extends object>(where: string, options: O, kind
 export function optionsFault<O extends object>(options: O, kinds: Kinds<O>): string | undefined {
   const names = Object.keys(kinds);
   if (typeof options !== "object" || options === null || Array.isArray(options))
-    return `the options are ${inWords(options)}; expected a record, and ${taken(names)}`;
+    return `the options are ${inWords(options)}; expected an object: ${taken(names)}`;
   for (const [name, value] of Object.entries(options as Readonly<Record<string, unknown>>)) {
     if (!Object.hasOwn(kinds, name)) return unknownOption(name, names);
     const kind = (kinds as Readonly<Record<string, Kind>>)[name] ?? "any";

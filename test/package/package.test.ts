@@ -216,6 +216,11 @@ test("every entry can be imported, from the package and in deno.json", async () 
   expect(exports).toEqual(Object.fromEntries(names.map((name, i) => [name.replace("cellgrad", "."), files[i]])));
 });
 
+test("a program that a person saves in the clone is not compiled into the package", () => {
+  const { include } = read("tsconfig.build.json") as { include: string[] };
+  expect(include.filter((path) => path !== "index.ts" && !/^[a-z]+$/.test(path))).toEqual([]);
+});
+
 test("the package has one version", () => {
   expect(read("deno.json").version).toBe(read("package.json").version);
 });

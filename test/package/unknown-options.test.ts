@@ -141,7 +141,7 @@ const calls: Calls = {
   openDevice: (o) => root.openDevice(o),
   outputDropout: (o) => layers.outputDropout(none, 0, o),
   parseSeries: (o) => data.parseSeries([], "", o),
-  parseSeriesText: (o) => data.parseSeriesText("", "", o),
+  parseSeriesText: (o) => data.parseSeriesText("", "t.csv", o),
   pixelSequences: (o) => data.pixelSequences([], [], [], o),
   plateau: (o) => optimizers.plateau(o),
   printGraph: (o) => inspect.printGraph(none, o),
@@ -273,14 +273,14 @@ const said: readonly (readonly [line: string, call: () => unknown])[] = [
     () => root.openDevice({ device: "interpreter", threads: 2 }),
   ],
   [
-    'openDevice: the options are "cpu"; expected a record, and it takes device, threads, timeout',
+    'openDevice: the options are "cpu"; expected an object: it takes device, threads, timeout',
     () => root.openDevice(whatever("cpu")),
   ],
   [
-    "openDevice: the options are null; expected a record, and it takes device, threads, timeout",
+    "openDevice: the options are null; expected an object: it takes device, threads, timeout",
     () => root.openDevice(whatever(null)),
   ],
-  ["adam: the options are 0.1; expected a record, and it takes beta1, beta2, epsilon", () => root.adam(whatever(0.1))],
+  ["adam: the options are 0.1; expected an object: it takes beta1, beta2, epsilon", () => root.adam(whatever(0.1))],
   [
     'createTrainer: learningRate is "0.1"; expected a number',
     () => root.createTrainer(device, none, { learningRate: whatever("0.1") }),

@@ -149,7 +149,7 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
     () => classifierModel({ cell: gru, units: 2, classes: 2, reads: whatever({ feature: 2 }) }),
   ],
   [
-    "classifierModel: reads: the options are undefined; expected a record, and it takes features, vocabulary, embed",
+    "classifierModel: reads: the options are undefined; expected an object: it takes features, vocabulary, embed",
     () => classifierModel({ cell: gru, units: 2, classes: 2, reads: none }),
   ],
   [

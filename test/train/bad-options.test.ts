@@ -41,6 +41,7 @@ const batches: readonly (readonly [given: string, network: typeof text, batch: u
     { x, targets: x, frsh: true },
     "the batch: there is no option frsh; did you mean fresh?",
   ],
+  ["an array", text, x, "the batch is one array; expected { x, targets }, or { inputs } by name"],
   [
     "x beside inputs",
     text,
@@ -129,7 +130,7 @@ const calls: readonly (readonly [given: string, f: () => unknown, line: string])
   [
     "a cell of so many units",
     () => languageModel({ cell: whatever<CellDefinition>(rnn(3)), units: 3, layers: 1, vocabulary: 5, embed: 2 }),
-    "the cell must be a definition without units yet: lstm, not lstm(8)",
+    "the cell is an object; expected a definition, such as lstm, without units: not lstm(8)",
   ],
   [
     "half a symbol",

@@ -56,7 +56,7 @@ test.each<[string, string, Options, RegExp]>([
     "what may be two numbers",
     "a\n1,234\n",
     { separator: ";" },
-    /line 2, a: the field is "1,234", which is 1234 or 1.234/,
+    /line 2, a: the field is "1,234", which means 1234 or 1.234/,
   ],
   ["a quote that does not end", 'a,b\n1,"2\n', {}, /Quote Not Closed: .* at line 2/],
   ["fields too many", "a,b\n1,2\n1,2,3\n", {}, /line 3: expected 2 fields/],
@@ -97,4 +97,11 @@ test("any text is read alike, or refused alike", async () => {
     ),
     { numRuns: 60 },
   );
+});
+
+test("a table has a name in messages", async () => {
+  for (const name of [undefined, "", { columns: ["a"] }])
+    await expect(parseSeriesText("a\n1\n", name as never)).rejects.toThrow(
+      /^parseSeriesText: the name is .*; expected/,
+    );
 });

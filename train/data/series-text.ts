@@ -28,6 +28,12 @@ export async function parseSeriesText(
   name: string,
   options: TableOptions & LayoutOptions = {},
 ): Promise<Series> {
+  expectArgument(
+    typeof name === "string" && name !== "",
+    "parseSeriesText: the name",
+    name,
+    'the name of the table in messages, such as "prices.csv"',
+  );
   checkedOptions("parseSeriesText", options, { ...ofTable, ...ofLayout });
   const { separator, columns, decimal, missing } = options;
   const isText = typeof source === "string";

@@ -50,11 +50,11 @@ test.each<[string, () => unknown, string]>([
     () => languageModel({ ...text, cell: [gru, lstm], layers: 3 }),
     "layers is 3 and cell is a list of 2; leave layers out, or make them equal",
   ],
-  ["no cell", () => languageModel({ ...text, cell: [] }), "layers must be a whole number above 0, got 0"],
+  ["no cell", () => languageModel({ ...text, cell: [] }), "the list of cells is empty; give a cell for each layer"],
   [
     "an instance",
     () => languageModel({ ...text, cell: [gru, lstm(4) as never] }),
-    "the cell must be a definition without units yet: lstm, not lstm(8)",
+    "the cell is an object; expected a definition, such as lstm, without units: not lstm(8)",
   ],
   [
     "a rate of no state",
