@@ -129,7 +129,7 @@ describe("a page", () => {
     const page = await openPage(browser, script, { headers });
     await page.waitForFunction("globalThis.work !== undefined");
     const line = await page.evaluate("globalThis.open().catch((error) => error.name + ': ' + error.message)");
-    expect(line).toMatch(/^DeviceUnavailableError: .*a policy of the page forbids it.*allow "wasm-unsafe-eval"/);
+    expect(line).toMatch(/^DeviceUnavailableError: .*the page's policy forbids it.*allow "wasm-unsafe-eval"/);
     await page.close();
   });
 });
