@@ -31,6 +31,7 @@ import { checkFits, describeModel, modelFile, readModel, sampleDataOf } from "./
 import { type OpenDevice, type Opened, openFirst } from "./opening.ts";
 import { type Kept, Run } from "./run.ts";
 import { openSampler, type SampleData, type Sampler, sampleFrom } from "./sampling.ts";
+import { TrainingClock } from "./training-clock.ts";
 import { nextMacrotask, TrainingLoop } from "./training-loop.ts";
 
 const defaultCases = 30;
@@ -57,6 +58,7 @@ interface Loaded {
 export class DeviceWorker {
   readonly #post: Post;
   readonly #open: OpenDevice;
+  readonly #clock = new TrainingClock();
   readonly #loop = new TrainingLoop(
     (event) => this.#post(event, []),
     (run, error) => this.#onStepFault(run, error),
@@ -243,7 +245,7 @@ export class DeviceWorker {
       throw new UserError("there are no data to train on; choose a text, a table or a task first");
     const start = performance.now();
     const post = (event: Message) => this.#post(event, []);
-    const run = await Run.open({ device, data, spec, post, kept, maxWeights: report.maxWeights });
+    const run = await Run.open({ device, data, spec, post, clock: this.#clock, kept, maxWeights: report.maxWeights });
     const compileMilliseconds = performance.now() - start;
     const { name, weights, network, bounds } = run;
     return { run, report: { run: name, cell: network.config.cell, weights, compileMilliseconds, ...bounds } };

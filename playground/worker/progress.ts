@@ -1,7 +1,10 @@
 /** @file What the page hears of a run that trains: some times a second the mean loss and the speed since the last time. */
 import type { ProgressEvent, RunName } from "../shared/protocol.ts";
+import type { TrainingClock } from "./training-clock.ts";
 
 const milliseconds = 100;
+/** A run that diverges tells of so many steps one by one. */
+const mostSingle = 100;
 
 export interface StepNumbers {
   readonly step: number;
@@ -10,24 +13,21 @@ export interface StepNumbers {
   readonly tokens: number;
 }
 
-interface Sums {
-  readonly loss: number;
-  readonly count: number;
-  readonly tokens: number;
-}
-
-const nothing: Sums = { loss: 0, count: 0, tokens: 0 };
-
 export class Progress {
   readonly #run: RunName;
   readonly #post: (event: ProgressEvent) => void;
+  readonly #clock: Pick<TrainingClock, "now">;
   #last: StepNumbers | undefined;
-  #sums = nothing;
+  #untold: StepNumbers[] = [];
   #told = 0;
+  #tokens = 0;
+  #measured = 0;
+  #speed: number | undefined;
 
-  constructor(run: RunName, post: (event: ProgressEvent) => void) {
+  constructor(run: RunName, post: (event: ProgressEvent) => void, clock: Pick<TrainingClock, "now">) {
     this.#run = run;
     this.#post = post;
+    this.#clock = clock;
   }
 
   /** Whether the loss of some step is back. */
@@ -37,43 +37,71 @@ export class Progress {
 
   /** Training starts, or goes on: time that passed before does not count. */
   begin(): void {
-    this.#told = performance.now();
-    this.#sums = nothing;
+    this.#told = this.#clock.now();
+    this.#measured = this.#told;
+    this.#untold = [];
+    this.#tokens = 0;
   }
 
   reset(): void {
     this.#last = undefined;
-    this.#sums = nothing;
+    this.#untold = [];
+    this.#tokens = 0;
+    this.#speed = undefined;
   }
 
   add(numbers: StepNumbers): void {
-    const { loss, count, tokens } = this.#sums;
-    this.#sums = { loss: loss + numbers.loss, count: count + 1, tokens: tokens + numbers.tokens };
+    this.#untold.push(numbers);
+    this.#tokens += numbers.tokens;
     this.#last = numbers;
-    if (performance.now() - this.#told >= milliseconds) this.#tell();
+    if (this.#clock.now() - this.#told >= milliseconds) this.#tell(this.#taken());
   }
 
   heldOut(step: number, loss: number): void {
-    this.#tell({ step, loss });
+    this.#tell(this.#taken(), { step, loss });
   }
 
   /** Tells of what was not told yet. */
   rest(): void {
-    if (this.#sums.count > 0) this.#tell();
+    const steps = this.#taken();
+    if (steps.length > 0) this.#tell(steps);
   }
 
-  #tell(heldOut?: ProgressEvent["heldOut"]): void {
-    if (this.#last === undefined) return;
-    const now = performance.now();
-    const { loss, count, tokens } = this.#sums;
-    const { step, gradientNorm } = this.#last;
-    const seconds = Math.max(1, now - this.#told) / 1000;
+  /** Tells of the last steps one by one: a mean of them would hide how the loss grew. */
+  diverged(): void {
+    const steps = this.#taken();
+    const earlier = steps.splice(0, steps.length - mostSingle);
+    if (earlier.length > 0) this.#tell(earlier);
+    for (const step of steps) this.#tell([step]);
+  }
+
+  #taken(): StepNumbers[] {
+    const steps = this.#untold;
+    this.#untold = [];
+    return steps;
+  }
+
+  #tell(steps: readonly StepNumbers[], heldOut?: ProgressEvent["heldOut"]): void {
+    const last = steps.at(-1) ?? this.#last;
+    if (last === undefined) return;
+    this.#told = this.#clock.now();
+    const { step, gradientNorm } = last;
+    const loss = steps.length === 0 ? last.loss : steps.reduce((sum, one) => sum + one.loss, 0) / steps.length;
     this.#post({
-      ...{ type: "progress", run: this.#run, step, gradientNorm, tokensPerSecond: tokens / seconds },
-      loss: count === 0 ? this.#last.loss : loss / count,
+      ...{ type: "progress", run: this.#run, step, loss, gradientNorm, tokensPerSecond: this.#speedNow() },
       ...(heldOut && { heldOut }),
     });
-    this.#told = now;
-    this.#sums = nothing;
+  }
+
+  /** Tokens per second. A time too short to measure leaves it as it was: an evaluation can follow a step at once. */
+  #speedNow(): number {
+    const now = this.#clock.now();
+    const elapsed = now - this.#measured;
+    if (this.#tokens > 0 && (elapsed >= milliseconds || this.#speed === undefined)) {
+      this.#speed = (1000 * this.#tokens) / Math.max(1, elapsed);
+      this.#tokens = 0;
+      this.#measured = now;
+    }
+    return this.#speed ?? 0;
   }
 }

@@ -17,6 +17,7 @@ import type { DataReport, Event, RunName, RunSpec, StoppedEvent } from "../share
 import { type BatchesWithBounds, type Dataset, networkFor } from "./dataset.ts";
 import { Progress } from "./progress.ts";
 import { updateOf } from "./recipe.ts";
+import type { TrainingClock } from "./training-clock.ts";
 
 /** Steps in flight: the device has the next before the numbers of this one are back. More of long steps would delay a pause. */
 const depth = { gpu: 8, cpu: 2, software: 2, interpreter: 1 } as const;
@@ -42,6 +43,8 @@ export interface RunOptions {
   readonly data: Dataset;
   readonly spec: RunSpec;
   readonly post: (event: Event) => void;
+  /** That of all runs of the worker, since they take turns. */
+  readonly clock: TrainingClock;
   /** Refused above it. */
   readonly maxWeights?: number | undefined;
   /** Where to go on from. */
@@ -70,16 +73,18 @@ export class Run {
   #halted: Halt | undefined;
   readonly #since = { kept: 0, evaluated: 0, evaluation: 0 };
   readonly #progress: Progress;
+  readonly #clock: TrainingClock;
 
   private constructor(options: RunOptions, network: Network, batches: BatchesWithBounds, trainer: Trainer) {
-    const { device, data, spec, post, kept } = options;
+    const { device, data, spec, post, clock, kept } = options;
     this.name = spec.name;
     this.device = device;
     this.data = data;
     this.spec = spec;
     this.network = network;
     this.#post = post;
-    this.#progress = new Progress(spec.name, post);
+    this.#clock = clock;
+    this.#progress = new Progress(spec.name, post, clock);
     this.#trainer = trainer;
     this.#batches = batches;
     if (kept !== undefined) {
@@ -155,15 +160,17 @@ export class Run {
       if (this.#step < this.#goal && this.#halted === undefined) this.#enqueue();
       const done = this.#step >= this.#goal || this.#halted !== undefined;
       while (this.#inFlight.length > (done ? 0 : depth[this.device.kind])) await this.#inFlight.shift();
-      if (this.#halted !== undefined) {
-        await this.#drain();
-        return this.#stoppedBy(this.#halted);
-      }
+      if (this.#halted !== undefined) return await this.#stopped(this.#halted);
       const now = performance.now();
       const rest = Math.max(heldOutMilliseconds, this.#since.evaluation / heldOutShare);
       const isDue = done || now - this.#since.evaluated > rest;
       // Not before the first loss is back: a point of the curves has both.
-      if (isDue && this.#progress.hasBegun) await this.#evaluate();
+      if (isDue && this.#progress.hasBegun) {
+        // The time of steps in flight is that of training.
+        await this.#drain();
+        if (this.#halted !== undefined) return await this.#stopped(this.#halted);
+        await this.#clock.without(() => this.#evaluate());
+      }
       if (done || now - this.#since.kept > keepMilliseconds) await this.keep();
       return done ? { type: "stopped", run: this.name, step: this.#step, reason: "done" } : undefined;
     });
@@ -175,7 +182,8 @@ export class Run {
   async rest(): Promise<void> {
     await this.#advancing;
     await this.#drain();
-    this.#progress.rest();
+    if (this.#halted === undefined) this.#progress.rest();
+    else this.#progress.diverged();
     const { good = this.#step } = this.#halted ?? {};
     if (this.#halted !== undefined && this.#step > good) this.#post(this.#stoppedBy(this.#halted));
   }
@@ -295,6 +303,12 @@ export class Run {
     if (batches.length > 0) this.#progress.heldOut(step, await this.#trainer.evaluate(batches));
     this.#since.evaluated = performance.now();
     this.#since.evaluation = this.#since.evaluated - start;
+  }
+
+  async #stopped(halt: Halt): Promise<StoppedEvent> {
+    await this.#drain();
+    this.#progress.diverged();
+    return this.#stoppedBy(halt);
   }
 
   #stoppedBy({ good, firstBad }: Halt): StoppedEvent {

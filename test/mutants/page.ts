@@ -63,6 +63,33 @@ export const pageMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "playground/page/session/stopped.ts",
+    ["test/playground/messages.test.ts"],
+    [["a run that stopped is named twice", "message.slice(run.length + 2)", "message"]],
+  ),
+  ...changed(
+    "playground/worker/progress.ts",
+    ["test/playground/progress.test.ts"],
+    [
+      [
+        "a run that diverges tells of its mean alone",
+        "for (const step of steps) this.#tell([step]);",
+        "this.#tell(steps);",
+      ],
+      ["a time of no tokens is a speed of 0", "this.#tokens > 0 && (elapsed >= milliseconds ||", "(elapsed >= 0 ||"],
+    ],
+  ),
+  ...changed(
+    "playground/worker/training-clock.ts",
+    ["test/playground/progress.test.ts"],
+    [["evaluation counts as training", "this.#left += this.#source() - start;", ""]],
+  ),
+  ...changed(
+    "playground/worker/run.ts",
+    ["test/playground/worker.test.ts"],
+    [["a run that diverges tells of no step", "    this.#progress.diverged();\n    return", "    return"]],
+  ),
+  ...changed(
     "playground/page/words.ts",
     ["test/playground/messages.test.ts"],
     [["time is always a field", "/\\btime is (?=\\d)/g", "/\\btime/g"]],

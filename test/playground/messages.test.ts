@@ -6,6 +6,7 @@ import { messageOf } from "../../compiler/graph/errors.ts";
 import { seriesBatches } from "../../entries/data.ts";
 import * as library from "../../index.ts";
 import { placeOf } from "../../playground/page/editor/fault-place.ts";
+import { stopInWords } from "../../playground/page/session/stopped.ts";
 import { inPageWords } from "../../playground/page/words.ts";
 import { withMeant } from "../../playground/sandbox/meant.ts";
 import { ranges } from "../../playground/shared/settings.ts";
@@ -31,6 +32,24 @@ const meant: readonly [given: string, message: string][] = [
   ["TypeError: f.mul is not a function", "f has no method mul; write mul(f, …)"],
   ["TypeError: f.frobnicate is not a function", "TypeError: f.frobnicate is not a function"],
 ];
+
+describe("why a run stopped", () => {
+  const stopped = { type: "stopped", run: "relu-rnn", step: 9, reason: "not finite" } as const;
+
+  test("names the run once", () => {
+    const fault = { message: "relu-rnn: the loss of step 10 is not finite; clipNorm helps" };
+    expect(stopInWords({ ...stopped, fault })).toEqual({
+      cell: "relu-rnn",
+      message: "stopped at step 9: the loss of step 10 is not finite; “Clip gradients at” helps",
+    });
+    expect(stopInWords({ ...stopped, fault: { message: "no memory" } })?.message).toBe("stopped at step 9: no memory");
+  });
+
+  test("says what to do if no fault is known, and nothing once all steps are done", () => {
+    expect(stopInWords(stopped)?.message).toMatch(/^stopped at step 9: .* lower the learning rate/);
+    expect(stopInWords({ ...stopped, reason: "done" })).toBeUndefined();
+  });
+});
 
 test.each(meant)("%s", (message, expected) => {
   expect(withMeant({ message, line: 3 }, source, exports)).toEqual({ message: expected, line: 3 });

@@ -110,8 +110,10 @@ describe("training", () => {
       /^wild: the (loss|gradient norm) of step \d+ is not finite; the weights before it are kept/,
     );
     expect(stopped.calm?.reason).toBe("done");
-    // With a rate that fits all is well.
     expect(stopped.wild?.step).toBe(1);
+    // The finite steps before it are told of, too, and nothing after them.
+    const before = client.eventsOf("progress").filter(({ run }) => run === "wild");
+    expect([...new Set(before.map(({ step, loss }) => `${step} ${Number.isFinite(loss)}`))]).toEqual(["1 true"]);
     // The weights that were kept are too large as well: the next start ends as the first did, and is told of once.
     await client.ask({ type: "start", runs: ["wild"] });
     await client.until(doneWith(client, 3));

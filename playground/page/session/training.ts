@@ -23,6 +23,7 @@ import {
   shown,
 } from "./runs.ts";
 import { Signal } from "./signal.ts";
+import { stopInWords } from "./stopped.ts";
 import type { CellDraft, DataChoice, Workspace } from "./workspace.ts";
 
 /** "reading" data leaves the buttons as they are: what they do waits its turn. */
@@ -288,11 +289,8 @@ export class Training {
       if (device !== undefined) this.speeds.add(device.kind, event);
     } else if (event.type === "stopped") {
       this.#busy.delete(event.run);
-      if (event.reason !== "done") {
-        const words =
-          event.fault?.message ?? "its numbers are no longer finite; lower the learning rate and press “Train anew”";
-        this.problem.set({ cell: event.run, message: `stopped at step ${event.step}: ${words}` });
-      }
+      const problem = stopInWords(event);
+      if (problem !== undefined) this.problem.set(problem);
       if (this.#busy.size === 0 && this.phase.value === "training") this.phase.set("paused");
     } else if (event.type === "lost") {
       this.#busy.clear();
