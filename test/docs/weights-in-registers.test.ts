@@ -1,0 +1,40 @@
+/** @file docs/reference/gpus.md: the sizes at which weights stay in registers are those that the compiler finds. */
+import { expect, test } from "vitest";
+import { zoo } from "../../cells/zoo.ts";
+import { planProgram } from "../../compiler/plan-program.ts";
+import { languageModel } from "../../entries/networks.ts";
+import { type CellDefinition, sgd, trainingStep } from "../../index.ts";
+import { registersOf } from "../../runtime/registers.ts";
+import { page } from "./pages.ts";
+
+const sizes = [32, 64, 128, 256, 512] as const;
+const vendors = ["amd", "nvidia", ""] as const;
+const rows = [...page("docs/reference/gpus.md").matchAll(/^\| (`.*) \| (\d+) \| (\d+) \| (\d+) \|$/gm)].map(
+  ([, cells = "", ...most]) => [cells.replaceAll("`", "").split(", "), most.map(Number)] as const,
+);
+
+/** Whether the weights of both passes stay. */
+function stays(cell: CellDefinition, units: number, vendor: string): boolean {
+  const network = languageModel({ cell, units, vocabulary: 64, embed: 64 });
+  const { graph, donate } = trainingStep(network, { optimizer: sgd() });
+  const registers = registersOf({ vendor });
+  const limits = { target: "gpu", maxInvocations: 1024, maxWorkgroupBytes: 32_768, neighbours: 32 } as const;
+  const { schedules } = planProgram(graph, { ...limits, donate, ...(registers && { registers }) });
+  return schedules.every(({ schedule }) => schedule === "resident");
+}
+
+test("the table names cells of the zoo, and all vendors of the table of registers", () => {
+  expect(rows.flatMap(([cells]) => cells).filter((name) => !(name in zoo))).toEqual([]);
+  expect(rows.length).toBeGreaterThan(3);
+  expect(vendors.map((vendor) => registersOf({ vendor }) !== undefined)).toEqual([true, true, false]);
+});
+
+// The first cell of each row stands for the others, which have as many weights.
+test.each(rows.map(([[first = ""], most]) => [first, most] as const))("%s", (name, most) => {
+  const cell = zoo[name as keyof typeof zoo] as CellDefinition;
+  for (const [i, vendor] of vendors.entries()) {
+    const units = most[i] ?? Number.NaN;
+    const next = sizes[sizes.indexOf(units as 32) + 1] ?? Number.NaN;
+    expect([stays(cell, units, vendor), stays(cell, next, vendor)], `${vendor} ${units}`).toEqual([true, false]);
+  }
+});
