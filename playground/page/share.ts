@@ -2,7 +2,7 @@
  * @file A link that holds cells, settings and, where they are small, the data, compressed in the part of the address that
  * is sent to no server. Cells that came by a link are shown, and run only when the visitor agrees.
  */
-import { checkedWork, storedWork } from "./session/stored-work.ts";
+import { checkedWork, type ReadWork, storedWork } from "./session/stored-work.ts";
 import type { Work } from "./session/workspace.ts";
 
 const prefix = "#cell=";
@@ -38,7 +38,7 @@ async function hashOf(work: Work): Promise<string> {
 }
 
 /** What the address holds; undefined where it holds nothing. Throws an error of one line where it is damaged. */
-export async function sharedIn(hash: string): Promise<Work | undefined> {
+export async function sharedIn(hash: string): Promise<ReadWork | undefined> {
   if (!hash.startsWith(prefix)) return undefined;
   try {
     const text = hash.slice(prefix.length).replace(/^[^.]*\./, "");
@@ -49,6 +49,14 @@ export async function sharedIn(hash: string): Promise<Work | undefined> {
   } catch {
     throw new Error("this link is damaged: it holds no cell that can be read; ask for it again");
   }
+}
+
+/** What to say of a link with parts that cannot be read; undefined for a whole one. */
+export function unreadInWords({ unread }: Pick<ReadWork, "unread">): string | undefined {
+  const instead = { settings: "the usual settings", data: "this project’s documentation as data" };
+  if (unread.length === 0) return undefined;
+  const parts = unread.join(" and the ");
+  return `The ${parts} of this link cannot be read. Its cells are here, with ${unread.map((part) => instead[part]).join(" and ")}.`;
 }
 
 async function through(

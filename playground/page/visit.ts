@@ -12,7 +12,7 @@ import { dataOf, keepData, keepDataOf } from "./session/large-data.ts";
 import { type Kept, ofLink, type Shelf } from "./session/shelf.ts";
 import { messageOf, type Training } from "./session/training.ts";
 import type { Work, Workspace } from "./session/workspace.ts";
-import { linkOf, sharedIn } from "./share.ts";
+import { linkOf, sharedIn, unreadInWords } from "./share.ts";
 
 /** How long nothing changes before it is kept, in milliseconds. */
 const rest = 300;
@@ -109,10 +109,14 @@ export async function openVisit(workspace: Workspace, training: Training, sandbo
   keeper.open({}, workspace.work);
   training.records.set(keeper.readRuns());
   const [latest] = keeper.shelf.value;
-  const shared = await sharedIn(location.hash).catch((error: unknown) => {
-    notify({ kind: "trouble", text: messageOf(error), actions: [{ label: "Close", act: () => {} }] });
+  const trouble = (text: string) => notify({ kind: "trouble", text, actions: [{ label: "Close", act: () => {} }] });
+  const found = await sharedIn(location.hash).catch((error: unknown) => {
+    trouble(messageOf(error));
     return undefined;
   });
+  const unread = found && unreadInWords(found);
+  if (unread !== undefined) trouble(unread);
+  const shared = found?.work;
   const known = ofLink(keeper.shelf.value, location.hash);
   if (shared === undefined) {
     if (latest !== undefined && location.hash === "") open(latest);

@@ -61,6 +61,13 @@ export const keptMutants: readonly Mutant[] = [
     [onKept],
     [
       ["a link may bring any number of cells", " || cells.length > mostCells", ""],
+      [
+        "a link without data is damaged",
+        "isRecord(data) ? checkedData(data, from) : undefined",
+        "checkedData(asRecord(data), from)",
+      ],
+      ["a name turns the writing direction", "\\p{Bidi_Control}", ""],
+      ["data may be of any size", " && Number(size) <= largest", ""],
       ["a source may be of any length", " || source.length > longest", ""],
       ["parameters of a task may be anything", 'typeof value === "number");', "value !== null);"],
       ["bytes that are no text are taken for it", "{ fatal: true }", "{ fatal: false }"],

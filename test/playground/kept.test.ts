@@ -7,7 +7,7 @@ import { begun, mostRuns, progressed, rateMoved, shown } from "../../playground/
 import { type Kept, mostKept, ofLink, put, readShelf } from "../../playground/page/session/shelf.ts";
 import { checkedWork, storedWork } from "../../playground/page/session/stored-work.ts";
 import { type DataChoice, firstSettings, type Work } from "../../playground/page/session/workspace.ts";
-import { linkOf, sharedIn } from "../../playground/page/share.ts";
+import { linkOf, sharedIn, unreadInWords } from "../../playground/page/share.ts";
 import { optimizerNames, scheduleNames } from "../../playground/shared/settings.ts";
 
 const workOf = (source: string, data: DataChoice = { kind: "documentation" }): Work => ({
@@ -52,7 +52,7 @@ describe("a link", () => {
         const { hash, withoutData } = await linkOf(work);
         expect(withoutData).toBe(false);
         expect(hash).toMatch(/^#cell=([a-z0-9-]+\.)?[\w-]+$/i);
-        expect(await sharedIn(hash)).toEqual(plain(work));
+        expect(await sharedIn(hash)).toEqual({ work: plain(work), unread: [] });
       }),
       { numRuns: 50 },
     );
@@ -63,7 +63,7 @@ describe("a link", () => {
     const random = Array.from({ length: 10_000 }, (_, i) => Math.sin(i * i).toFixed(8)).join("\n");
     const { hash, withoutData } = await linkOf(workOf("x", { kind: "csv", name: "rivers.csv", text: random }));
     expect([withoutData, hash.length < 2000]).toEqual([true, true]);
-    expect((await sharedIn(hash))?.data).toEqual({
+    expect((await sharedIn(hash))?.work.data).toEqual({
       kind: "missing",
       name: "rivers.csv",
       size: random.length,
@@ -71,7 +71,7 @@ describe("a link", () => {
     });
     // Long and monotonous is short.
     const data = { kind: "text", name: "a", text: "abc ".repeat(40_000) } as const;
-    expect((await sharedIn((await linkOf(workOf("x", data))).hash))?.data).toEqual(data);
+    expect((await sharedIn((await linkOf(workOf("x", data))).hash))?.work.data).toEqual(data);
     // What could not be kept is still missing in the link.
     const missing = { kind: "missing", name: "b", size: 3, from: "visit" } as const;
     expect(await linkOf(workOf("x", missing))).toMatchObject({ withoutData: true });
@@ -80,9 +80,14 @@ describe("a link", () => {
   test("holds the text of a file, and names bytes that are none", async () => {
     const text = new TextEncoder().encode("é is a letter");
     const file = { kind: "text", name: "f.txt", text } as const;
-    expect((await sharedIn((await linkOf(workOf("x", file))).hash))?.data).toMatchObject({ text: "é is a letter" });
+    expect((await sharedIn((await linkOf(workOf("x", file))).hash))?.work.data).toMatchObject({
+      text: "é is a letter",
+    });
     const bytes = { kind: "text", name: "f.bin", text: Uint8Array.of(0xff, 0xfe) } as const;
-    expect((await sharedIn((await linkOf(workOf("x", bytes))).hash))?.data).toMatchObject({ kind: "missing", size: 2 });
+    expect((await sharedIn((await linkOf(workOf("x", bytes))).hash))?.work.data).toMatchObject({
+      kind: "missing",
+      size: 2,
+    });
   });
 
   test.each(["#cell=", "#cell=mine.", "#cell=bm90aGluZw", "#cell=mine.bm90aGluZw", "#cell=%00"])(
@@ -112,6 +117,36 @@ describe("work from outside", () => {
     expect(() => checkedWork(value, "link")).toThrow();
   });
 
+  test.each<[string, object, readonly string[], RegExp | undefined]>([
+    ["settings that are null", { settings: null, data: { kind: "documentation" } }, ["settings"], /^The settings of/],
+    ["no data", { settings: {} }, ["data"], /^The data of this link cannot be read\. .*documentation as data\.$/],
+    ["a list and a word", { settings: [], data: "x" }, ["settings", "data"], /^The settings and the data of this link/],
+    ["a task without parameters", { settings: {}, data: { kind: "task", name: "adding" } }, ["data"], /^The data of/],
+    [
+      "a size beyond reason",
+      { settings: {}, data: { kind: "missing", name: "a", size: 1e300 } },
+      ["data"],
+      /^The data/,
+    ],
+    ["half a byte", { settings: {}, data: { kind: "missing", name: "a", size: 0.5 } }, ["data"], /^The data/],
+    ["all", { settings: {}, data: { kind: "missing", name: "a", size: 3 } }, [], undefined],
+  ])("%s: the cells are read, and one line says what is not", (_of, rest, unread, line) => {
+    const found = checkedWork({ cells, active: 0, ...rest }, "link");
+    expect([found.work.cells, found.work.settings, found.unread]).toEqual([cells, firstSettings, unread]);
+    if (unread.includes("data")) expect(found.work.data).toEqual({ kind: "documentation" });
+    if (line === undefined) expect(unreadInWords(found)).toBeUndefined();
+    else expect(unreadInWords(found)).toMatch(line);
+  });
+
+  test("a name cannot turn the words around it: what controls the direction is shown escaped", () => {
+    const name = "\u202evsc.exe\n \u0627";
+    const data = { kind: "missing", name, size: 3 };
+    const { work } = checkedWork({ cells: [{ name, source: "b" }], settings: {}, data }, "link");
+    const shown = "\\u202evsc.exe\\u000a \u0627";
+    expect([work.cells[0]?.name, work.data]).toEqual([shown, { kind: "missing", name: shown, size: 3, from: "link" }]);
+    expect(checkedWork(work, "link").work).toEqual(work);
+  });
+
   test.each<[unknown, DataChoice]>([
     [{}, { kind: "documentation" }],
     [{ kind: "text", name: "a" }, { kind: "documentation" }],
@@ -127,7 +162,7 @@ describe("work from outside", () => {
       { kind: "missing", name: "a", size: 3, from: "visit" },
     ],
   ])("data %j are %j", (data, expected) => {
-    const work = checkedWork({ cells, active: 9, settings: { units: 0, time: 12 }, data, more: 1 }, "visit");
+    const { work } = checkedWork({ cells, active: 9, settings: { units: 0, time: 12 }, data, more: 1 }, "visit");
     expect(work).toEqual({ cells, active: 0, settings: { ...firstSettings, time: 12 }, data: expected });
   });
 });

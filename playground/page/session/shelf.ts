@@ -36,7 +36,7 @@ export function readShelf(text: string | null): Shelf {
     try {
       const { id, saved, work, link, held } = asRecord(value);
       if (typeof id !== "string" || typeof saved !== "number") return [];
-      const kept = { id, saved, work: checkedWork(work, "visit") };
+      const kept = { id, saved, work: checkedWork(work, "visit").work };
       return [{ ...kept, ...(typeof link === "string" && { link }), ...(held === true && { held }) }];
     } catch {
       return [];
