@@ -47,6 +47,20 @@ const comeBack = async (page: Page, hash = "") => {
   await page.goto(`${withWebGpu}${hash}`);
 };
 
+/** Keeps back what the worker of the device says, until it is released. */
+const holdDevice = `{
+  let release;
+  const released = new Promise((resolve) => { release = resolve; });
+  globalThis.held = { release };
+  const Known = Worker;
+  globalThis.Worker = class extends Known {
+    addEventListener(type, listener, options) {
+      const later = (event) => released.then(() => listener(event));
+      super.addEventListener(type, type === "message" ? later : listener, options);
+    }
+  };
+}`;
+
 test("code, settings and pasted data are there again on the next visit, and so are the curves of runs", async () => {
   const { page, complaints } = await openPlayground(browser, site);
   await page.locator(".diagram").waitFor();
@@ -274,6 +288,26 @@ test("a number that cannot be is said in one line, and all settings train", asyn
   expect(await page.locator(".sizes .wrong:visible").count()).toBe(0);
   await press(page, "Train");
   await untilStep(page, "lstm", 3);
+  expect(complaints).toEqual([]);
+  await page.close();
+});
+
+test("own text that is chosen before the worker has spoken stays chosen, and is what is trained on", async () => {
+  const { page, complaints } = await openPlayground(browser, site);
+  await page.addInitScript(holdDevice);
+  await comeBack(page);
+  const choice = page.getByRole("combobox", { name: "Learn from" });
+  await choice.selectOption("own");
+  const field = page.getByRole("textbox", { name: "Text or table to learn from" });
+  await field.focus();
+  expect(await choice.locator("option").count()).toBe(2);
+  await page.evaluate("held.release()");
+  await eventually(() => choice.locator("option").count()).toBeGreaterThan(2);
+  expect(await choice.inputValue()).toBe("own");
+  await page.keyboard.insertText("abc ".repeat(500));
+  await press(page, "Train");
+  await untilStep(page, "lstm", 2);
+  expect(await page.locator(".data .about").first().textContent()).toBe("2,000 characters, 4 different");
   expect(complaints).toEqual([]);
   await page.close();
 });
