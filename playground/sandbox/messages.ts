@@ -1,4 +1,4 @@
-/** @file What the page and the sandbox say to each other. The sandbox's answers are made by code that nobody trusts. */
+/** @file Messages between the page and the sandbox. The sandbox's answers come from untrusted code. */
 import type { StackSize } from "../../compiler/dsl/traced-cell.ts";
 
 /** Traces the cell that `source` exports. */

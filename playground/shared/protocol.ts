@@ -218,7 +218,7 @@ export interface ProgressEvent {
   readonly gradientNorm: number;
 }
 
-/** A run that stopped though nobody paused it: its steps are done, or its numbers are no longer finite. */
+/** A run that stopped without being paused: all its steps are done, or its numbers are no longer finite. */
 export interface StoppedEvent {
   readonly type: "stopped";
   readonly run: RunName;

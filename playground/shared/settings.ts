@@ -7,7 +7,7 @@
 export const optimizerNames = ["adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "adagrad", "lion"] as const;
 export type OptimizerName = (typeof optimizerNames)[number];
 
-/** Ways of the learning rate. A plateau is none of them: it would follow held-out losses, which come by the clock here. */
+/** Schedules of the learning rate. Plateau is not one: it would follow held-out losses, which are timed by the clock here. */
 export const scheduleNames = ["constant", "linear", "cosine", "step"] as const;
 export type ScheduleName = (typeof scheduleNames)[number];
 

@@ -22,7 +22,7 @@ export async function modelFile(run: Run): Promise<ModelFile> {
   return { run: name, file: `${fileName(network.config.cell)}-${step}.safetensors`, bytes };
 }
 
-/** Letters, digits and dashes, whatever somebody calls a cell. */
+/** A file name of letters, digits and dashes, from any name of a cell. */
 function fileName(name: string): string {
   return name.replaceAll(/[^\p{L}\p{N}]+/gu, "-").replaceAll(/^-|-$/g, "") || "cell";
 }

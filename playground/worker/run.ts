@@ -2,7 +2,7 @@
  * @file One run: a cell in a network, trained on the data step by step. It counts, tells its progress, evaluates held-out
  * data now and then, and keeps its weights on the host, to go on from them where the device is lost.
  *
- * Whoever trains calls `advance` again and again; every other use of the run goes through `use`, so that `close` can wait
+ * The training loop calls `advance` repeatedly; every other use of the run goes through `use`, so that `close` can wait
  * for all of them before it frees what they work on.
  */
 import { cellFromTrace } from "../../compiler/dsl/traced-cell.ts";
@@ -127,7 +127,7 @@ export class Run {
     return weightsOf(this.network);
   }
 
-  /** The loss of one who knows nothing, and the lowest there is where it is known. */
+  /** The loss of a baseline that ignores its input, and the lowest possible loss if it is known. */
   get bounds(): Pick<DataReport, "baseline" | "best"> {
     const { baseline, best } = { ...this.data.report, ...this.#batches };
     return { baseline, ...(best !== undefined && { best }) };
@@ -141,7 +141,7 @@ export class Run {
     return this.#trainer.learningRate;
   }
 
-  /** Makes the run ready to advance: so many steps more, or without end. */
+  /** Prepares the run to advance by a number of steps, or without end. */
   async begin(steps = Number.POSITIVE_INFINITY): Promise<void> {
     this.#goal = this.#step + steps;
     if (this.#halted !== undefined) {

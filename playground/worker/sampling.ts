@@ -40,7 +40,7 @@ export async function openSampler(
 
 /** What of a model or of the data a sample needs to know. */
 export type SampleData = Pick<Dataset, "kind" | "vocabulary" | "normalisation"> & {
-  /** Sequences that nobody trained on, where there are any. */
+  /** Held-out sequences, if there are any. */
   readonly heldOut: Dataset["batches"];
 };
 

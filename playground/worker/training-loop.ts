@@ -44,7 +44,7 @@ export class TrainingLoop {
         try {
           const stopped = await run.advance();
           if (stopped === undefined) continue;
-          // Told afterwards: whoever hears of it may start the run again.
+          // Reported last: a listener may start the run again.
           this.#active.delete(run);
           this.#post(stopped);
         } catch (error) {

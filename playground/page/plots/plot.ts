@@ -94,7 +94,7 @@ function joined(curves: readonly PlottedCurve[]): uPlot.AlignedData {
   return uPlot.join(curves.map(({ steps, values }): uPlot.AlignedData => [[...steps], [...values]]));
 }
 
-/** The plot by itself, drawn at so many pixels for each of its units, whatever the screen has. */
+/** The plot alone, drawn at a fixed number of pixels per unit, whatever the screen's resolution. */
 export async function plotCanvas(
   options: PlotOptions,
   curves: readonly PlottedCurve[],

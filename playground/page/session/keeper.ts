@@ -64,7 +64,7 @@ export class Keeper {
     return true;
   }
 
-  /** The work was shared as this link: whoever opens it here again gets it with the changes made since. */
+  /** The work was shared as this link: opening it here again brings the work with all later changes. */
   shared(link: string, work: Work): void {
     this.#current = { ...this.#current, link };
     this.#put({ ...this.#current, saved: Date.now(), work: stored(work) });

@@ -48,7 +48,7 @@ export interface RunRecord {
 
 export type NewRun = Omit<RunRecord, "colour" | "shown" | "live" | "loss" | "heldOut" | "speed" | "last" | "rates">;
 
-/** Curves of so many runs take some megabytes; the oldest that are not live go first. */
+/** The curves of this many runs take a few megabytes; the oldest runs that have ended are removed first. */
 export const mostRuns = 40;
 const mostPoints = 1200;
 /** As many as the style sheet has. */
