@@ -76,7 +76,7 @@ test("a failed save during a run prints a warning, and the run continues", async
         mkdirSync(out);
       }, 5);
       child.stderr?.on("data", (text: Buffer) => {
-        if (interrupted || !text.includes("training goes on")) return;
+        if (interrupted || !text.includes("training continues")) return;
         interrupted = true;
         rmSync(out, { recursive: true });
         child.kill("SIGINT");
