@@ -29,7 +29,7 @@ export class GpuContext {
   readonly lost: Promise<DeviceLostError>;
   readonly waiting: Waiting;
   #loss: DeviceLostError | undefined;
-  readonly #neighbours: number;
+  #neighbours: number;
 
   constructor(host: HostAdapter, device: GPUDevice, timeout?: number, neighbours = 1) {
     this.#neighbours = neighbours;
@@ -45,10 +45,16 @@ export class GpuContext {
 
   static async open(choice: AdapterChoice, timeout?: number): Promise<GpuContext> {
     const { host, device } = await requestDevice(choice);
+    const context = new GpuContext(host, device, timeout);
     // A software adapter keeps no weights in registers, so it need not be asked.
-    const isGpu = host.kind === "gpu";
-    const neighbours = isGpu ? await findNeighbours(device, host.adapter.info.subgroupMinSize) : 1;
-    return new GpuContext(host, device, timeout, neighbours);
+    if (host.kind === "gpu") {
+      const found = findNeighbours(device, host.adapter.info.subgroupMinSize);
+      context.#neighbours = await context.wait(found, "find neighbouring invocations").catch((error: unknown) => {
+        host.release();
+        throw error;
+      });
+    }
+    return context;
   }
 
   /** The device limits that the compiler relies on. */

@@ -30,7 +30,7 @@ export type Rule<K extends OpWithRule> = (match: Match<K>) => Tensor | undefined
 export type LocalRules = { readonly [K in OpWithRule]?: Rule<K> };
 
 /**
- * Maximum number of rounds. A rule moves an op past one node per round; a graph that still changes after so many has
+ * Maximum number of rounds. A rule moves an op past one node per round; a graph that still changes after this many has
  * rules that undo each other.
  */
 const mostRounds = 100;

@@ -3,7 +3,7 @@ import type { ProgressEvent, RunName } from "../shared/protocol.ts";
 import type { TrainingClock } from "./training-clock.ts";
 
 const milliseconds = 100;
-/** A run that diverges tells of so many steps one by one. */
+/** A run that diverges reports at most this many of its last steps one by one. */
 const mostSingle = 100;
 
 export interface StepNumbers {

@@ -266,7 +266,7 @@ test("runs stay beside each other until they are removed, and what tells them ap
   await page.close();
 });
 
-test("a number that cannot be is said in one line, and all settings train", async () => {
+test("an invalid number gets one line, and all settings train", async () => {
   const { page, complaints } = await openPlayground(browser, site);
   await page.locator(".diagram").waitFor();
   await settings(page);

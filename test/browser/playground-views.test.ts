@@ -65,7 +65,7 @@ test("an operator on tensors and a misspelt name are told with what to write ins
   await page.close();
 });
 
-test("a file that looks like a table is offered as a series, and too little of it is said in the page's words", async () => {
+test("a file that looks like a table is offered as a series, and too few rows are reported in the page's words", async () => {
   const { page } = await openPlayground(browser, site);
   await page.getByLabel("Learn from").selectOption("own");
   const rows = Array.from({ length: 60 }, (_, i) => `${i},${Math.sin(i).toFixed(3)}`).join("\n");

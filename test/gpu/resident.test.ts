@@ -72,6 +72,18 @@ describe("in the evaluator, where a race or a read of nothing is a fault", () =>
     expect(farthest(outputs, interpret(graph, inputs))).toBeLessThan(1e-5);
   });
 
+  test("a product of a state, and one of its first half, which other lanes hold", () => {
+    const halves = cg.cell("halves", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
+      const half = cg.slice(h, 1, 0, units / 2);
+      const next = cg.tanh(cg.add(cg.dense("whole", [x, h], units), cg.dense("half", [half], units)));
+      return { state: { h: next }, output: next };
+    });
+    const { graph, donate } = trainingStep(halves, 8, 3);
+    const inputs = inputsOf(graph, false, { B: 2, T: 3 });
+    const program = planProgram(graph, { ...large, donate });
+    expect(farthest(evaluateProgram(program, named(graph, inputs)), interpret(graph, inputs))).toBeLessThan(1e-5);
+  });
+
   test("an empty sequence and an empty batch", () => {
     const { graph, donate } = trainingStep(cg.cells.lstm as cg.CellDefinition, 4, 3);
     for (const sizes of [

@@ -29,6 +29,7 @@ export const residentMutants: readonly Mutant[] = [
         "index.mul(index.of(this.#slice), index.dim(length))",
         "index.dim(0)",
       ],
+      ["an index along any depth is in the lane's own slice", "known?.depth === width", "known !== undefined"],
       ["all lanes of a column store", "w.equal(this.#slice, w.u32(0))", "w.bool(true)"],
       ["lanes without a column store", "w.and(isFirst, exists)", "isFirst"],
       [

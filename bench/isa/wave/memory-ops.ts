@@ -37,7 +37,7 @@ const firstTag = 0x5e000000;
 
 export class Memory {
   readonly access: Access = { lines: 0, bankCycles: 0, laneWords: 0, isWeights: false, isCached: false };
-  /** Lines of storage that were loaded, where somebody asked for them. */
+  /** Lines of storage that were loaded, if they are collected. */
   readonly footprint: Set<number> | undefined;
   readonly #chip: Chip;
   readonly #buffers: readonly BoundBuffer[];

@@ -32,7 +32,7 @@ export class LaneSlices {
   readonly #column: Expr;
   readonly #slice: Expr;
   /** Where an index along the depth is in a sliced row: keyed by the index. */
-  readonly #positions = new Map<Expr, { readonly slice: Expr; readonly within: Expr }>();
+  readonly #positions = new Map<Expr, { readonly depth: number; readonly within: Expr }>();
   #exchange: LocalArray | undefined;
 
   constructor(writer: PlacedBuilder, residency: Residency) {
@@ -66,7 +66,7 @@ export class LaneSlices {
     const { index } = this.#writer;
     const length = depth / this.#residency.slices;
     const found = index.below(index.add(index.mul(index.of(this.#slice), index.dim(length)), index.dim(step)), depth);
-    this.#positions.set(found.expr, { slice: this.#slice, within: this.#writer.u32(step) });
+    this.#positions.set(found.expr, { depth, within: this.#writer.u32(step) });
     return found;
   }
 
@@ -78,7 +78,8 @@ export class LaneSlices {
   /** Where an index of a sliced row of `width` elements is. */
   place(width: number, index: Index): { readonly slice: Expr; readonly within: Expr } {
     const known = this.#positions.get(index.expr);
-    if (known !== undefined) return known;
+    // An index along a shorter depth, such as that of half a state, is in another slice of the whole row.
+    if (known?.depth === width) return { slice: this.#slice, within: known.within };
     const w = this.#writer;
     const length = w.index.dim(width / this.#residency.slices);
     return { slice: w.bound(w.index.div(index, length)), within: w.bound(w.index.mod(index, length)) };

@@ -143,7 +143,7 @@ test("what lanes fetch from each other is data", () => {
   expect(() => run(text("_dpp v1, v0 quad_perm:[1,0,3,2] row_mask:0xf"))).toThrow(KernelFault);
 });
 
-/** Lines and bank cycles of one access whose lanes are so many bytes apart. */
+/** Lines and bank cycles of one access whose lanes are `bytes` apart. */
 const access = (bytes: number, text: string, lanes = 64) =>
   run(`s_load_dwordx4 s[4:7], s[2:3], null; v_mul_u32_u24_e32 v1, ${bytes}, v0; ${text}; s_endpgm`, {
     ...{ lanes, buffers: [weights] },
