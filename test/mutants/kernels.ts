@@ -309,28 +309,34 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/plan/scan/scan-time.ts",
+    [onLoops],
+    [["time forward in a reversed scan", "if (!reverse) return count;", "return count;"]],
+  ),
+  ...changed(
     "compiler/plan/scan/persistent-kernel.ts",
     [onLoops],
     [
-      ["time forward in a reversed scan", "if (!reverse) return count;", "return count;"],
-      ["a chunk starts at the beginning", "this.#writer.bitAnd(steps, this.#writer.u32(1))", "this.#writer.u32(0)"],
-      ["a step is one stage", "w.stage(() => this.#stage(stage, workgroupSize))", "this.#stage(stage, workgroupSize)"],
+      ["a step is one stage", "w.stage(() => writeStage(context, stage))", "writeStage(context, stage)"],
+      ["a step writes what it reads", "w.add(this.#time.steps, w.u32(1))", "this.#time.steps"],
       [
-        "a step writes what it reads",
-        "this.#slotAfter(w.add(this.#steps(), w.u32(1)), slots)",
-        "this.#slotAfter(this.#steps(), slots)",
+        "carries are saved from where they started",
+        "this.#values.load(id, index, this.#time.end, emitter)",
+        "this.#values.load(id, index, this.#writer.u32(0), emitter)",
       ],
+      ["carries are not loaded from the chunk before", "w.less(w.u32(0), first)", "w.less(w.u32(4000000), first)"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/workgroup-values.ts",
+    [onLoops],
+    [
+      ["a chunk starts at the beginning", "w.bitAnd(steps, w.u32(1))", "w.u32(0)"],
       [
         "rows of a workgroup overlap",
         "w.index.add(w.index.mul(local, w.index.dim(width)), inRow)",
         "w.index.add(local, inRow)",
       ],
-      [
-        "carries are saved from where they started",
-        "this.#slotAfter(end, slots)",
-        "this.#slotAfter(this.#writer.u32(0), slots)",
-      ],
-      ["carries are not loaded from the chunk before", "w.less(w.u32(0), first)", "w.less(w.u32(4000000), first)"],
     ],
   ),
   ...changed(

@@ -50,19 +50,25 @@ export const residentMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/scan/persistent-kernel.ts",
+    "compiler/plan/scan/ahead.ts",
     [onResident],
     [
-      ["the next step reads what this one read", "w.min(w.add(count, w.u32(1)), w.sub(end, w.u32(1)))", "count"],
+      ["the next step reads what this one read", "w.min(w.add(steps, w.u32(1)), w.sub(end, w.u32(1)))", "steps"],
       [
         "a chunk begins with values of the first step",
-        "valueAt(this.#time(this.#chunk.first))",
-        "valueAt(this.#time(w.u32(0)))",
+        "valueAt(this.#time.index(this.#time.first))",
+        "valueAt(this.#time.index(w.u32(0)))",
       ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/persistent-stages.ts",
+    [onResident],
+    [
       [
         "values are stored as soon as they are known",
-        "stores.push(() => this.#store(emitter, id, index, bound));",
-        "this.#store(emitter, id, index, bound);",
+        "stores.push(() => store(emitter, id, index, bound));",
+        "store(emitter, id, index, bound);",
       ],
     ],
   ),

@@ -18,8 +18,9 @@ import type { Dispatch, Location } from "../program.ts";
 import { wholeLoopWork } from "../work.ts";
 import { chunkSteps, flopsOfRow, type StepWork } from "./chunks.ts";
 import { type PackedConst, packConsts } from "./packed-consts.ts";
-import { mostSteps, PersistentKernel } from "./persistent-kernel.ts";
+import { PersistentKernel } from "./persistent-kernel.ts";
 import { type PersistentChoice, type PersistentPlan, planPersistent } from "./persistent-plan.ts";
+import { mostSteps } from "./scan-time.ts";
 
 export const persistent: ScanSchedule = {
   plan: (lowering, context) => scanPlanOf(lowering, context, planPersistent(lowering, context)),

@@ -43,6 +43,11 @@ export class LaneSlices {
     this.#slice = slices === 1 ? writer.u32(0) : writer.let("slice", writer.rem(writer.lane, writer.u32(slices)));
   }
 
+  /** Lanes of a column. */
+  get slices(): number {
+    return this.#residency.slices;
+  }
+
   /** The lane's column of `width`; lanes beyond the last column have that one, too. */
   columnOf(width: number): Index {
     const w = this.#writer;
@@ -129,13 +134,13 @@ export function runResidentProducts(
   stage: Stage,
   position: Position,
   lanes: LaneSlices,
-  { slices, hasSteps }: { readonly slices: number; readonly hasSteps: Expr },
+  hasSteps: Expr,
 ): void {
   const { writer } = emitter;
   for (const group of loopGroups(region, stage.accumulators)) {
     const depth = Number(at(loopExtentsOf(region, at(at(group, 0).loops, 0)), 0));
     const sums = group.map(({ loops }) => startLoop(writer, region, at(loops, 0)));
-    for (let step = 0; step < depth / slices; step++) {
+    for (let step = 0; step < depth / lanes.slices; step++) {
       const turn = [{ index: [lanes.depthIndex(depth, step)] }];
       for (const { loops } of group)
         for (const id of loops) holdWeight(emitter, region, id, position, at(turn, 0), hasSteps);

@@ -1,0 +1,93 @@
+/** @file The stages of a step in the persistent schedule: which lane computes which elements, and when it stores them. */
+import { type Dim, sizeOf } from "../../graph/dim.ts";
+import { at, InternalError } from "../../graph/errors.ts";
+import { type NodeId, nodeAt } from "../../graph/graph.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
+import type { Expr } from "../../kernel/ir.ts";
+import type { PlacedBuilder } from "../emit/placed-builder.ts";
+import { emitPositions, storeRoots } from "../emit/stage.ts";
+import { Emitter, type Region } from "../emit/values.ts";
+import type { Stage } from "../stages/stages.ts";
+import { sharesRows } from "../stages/tiles.ts";
+import type { PersistentPlan } from "./persistent-plan.ts";
+import { type LaneSlices, runResidentProducts } from "./resident-products.ts";
+import type { ScanTime } from "./scan-time.ts";
+import type { WorkgroupRows } from "./workgroup-rows.ts";
+
+/** Stores an element of a root where other stages, the next step and the results of the scan read it. */
+export type StoreElement = (emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr) => void;
+
+export interface StageContext {
+  readonly plan: PersistentPlan;
+  readonly writer: PlacedBuilder;
+  readonly region: Region;
+  readonly rows: WorkgroupRows;
+  readonly store: StoreElement;
+}
+
+/**
+ * A stage of products whose weights stay. Every lane of a column computes all values, and reads what they need, before
+ * one of them stores them.
+ */
+export function writeResidentStage(
+  { plan, writer: w, region, rows, store }: StageContext,
+  stage: Stage,
+  lanes: LaneSlices,
+  { first, end }: ScanTime,
+): void {
+  rows.enterBlock();
+  const emitter = new Emitter(w, { region, ids: stage.roots });
+  const width = Number(sizePerRow(region, stage, plan.rows));
+  const position = rows.single(lanes.columnOf(width));
+  const hasSteps = w.bind("has steps", w.less(first, end), 0);
+  runResidentProducts(emitter, region, stage, position, lanes, hasSteps);
+  const stores: (() => void)[] = [];
+  storeRoots(emitter, region, stage, position, (id, index, value) => {
+    const bound = w.let(w.fresh("root"), value);
+    stores.push(() => store(emitter, id, index, bound));
+  });
+  w.if(lanes.ownsColumn(width), () => {
+    for (const each of stores) each();
+  });
+}
+
+export function writeStage({ plan, writer: w, region, rows, store }: StageContext, stage: Stage): void {
+  const { tiles, tileOf, workgroupSize, rowsPerWorkgroup } = plan;
+  const emitter = new Emitter(w, { region, ids: stage.roots });
+  const storeRoot = (id: NodeId, index: readonly Index[], value: Expr) => store(emitter, id, index, value);
+  const width = Number(sizePerRow(region, stage, plan.rows));
+  if (stage.form !== "tile") {
+    rows.overElements(width, (position) => emitPositions(emitter, region, stage, { positions: [position] }, storeRoot));
+    return;
+  }
+  if (tiles.target === "cpu") {
+    rows.overVectors(width, tileOf(stage), (owned) => emitPositions(emitter, region, stage, owned, storeRoot));
+    return;
+  }
+  const { columns } = tileOf(stage);
+  const lanes = width / columns;
+  const sharing = sharesRows({ rows: rowsPerWorkgroup, columns }, lanes, tiles);
+  const turns = Math.ceil(lanes / workgroupSize);
+  const isExact = lanes === turns * workgroupSize;
+  // Every lane takes part in every iteration, since lanes may share their loads; lanes beyond the last column store
+  // nothing.
+  const axis = { extent: turns, role: "columns" } as const;
+  const inTurns = (write: (own: Expr) => void) => {
+    const loop = { axis, name: "turn", first: w.u32(0), end: w.u32(turns), step: w.u32(1) };
+    if (turns === 1) write(w.lane);
+    else w.for(loop, (turn) => write(w.add(w.lane, w.mul(turn, w.u32(workgroupSize)))));
+  };
+  inTurns((own) => {
+    const column0 = w.let("column0", isExact ? own : w.min(own, w.u32(lanes - 1)));
+    rows.enterBlock();
+    const exists = isExact ? undefined : w.less(own, w.u32(lanes));
+    emitPositions(emitter, region, stage, rows.tile(column0, columns, lanes, sharing, exists), storeRoot);
+  });
+}
+
+function sizePerRow(region: Region, stage: Stage, rows: Dim): Dim {
+  const id = at([...stage.loops, ...stage.roots], 0);
+  const { shape } = nodeAt(region.graph, id).aval;
+  if (shape[0] !== rows) throw new InternalError(`%${id} has no rows`);
+  return sizeOf(shape.slice(1));
+}
