@@ -34,7 +34,7 @@ const GRAMMAR = "compiler/graph/";
 const KERNELS = ["compiler/kernel/", GRAMMAR];
 
 /** compiler/'s folders in order: each imports those before it. Files directly in compiler/ import all of them. */
-const COMPILER = ["graph", "kernel", "trace", "ops", "autodiff", "dsl", "passes", "plan"];
+const COMPILER = ["graph", "kernel", "trace", "ops", "autodiff", "dsl", "passes", "recurrence", "plan"];
 
 /** What no browser loads, or only as one bundle, and so may import packages and Node's own modules. */
 const HOST_ONLY = ["cli/", "disk/", "entries/node.ts", "playground/", "runtime/hosts/"];

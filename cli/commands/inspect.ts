@@ -13,7 +13,7 @@ import { createTrainer } from "../../train/trainer.ts";
 import { trainingStep } from "../../train/training-step.ts";
 import { type DeviceOptions, noteCpuRename, withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
-import { layout } from "../inspect/layout.ts";
+import { carriesOf, layout } from "../inspect/layout.ts";
 import { anyBatch, profiledRuns, profileStep, type StepProfile } from "../inspect/profile-step.ts";
 import { profileTable, totalOf } from "../inspect/profile-table.ts";
 import { cellByName } from "../named-cell.ts";
@@ -64,6 +64,7 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
       ...(tuned && { tuned }),
       bytesFormula: bytesFormula(compiled.program),
       schedules: program.schedules,
+      carries: carriesOf(stages),
       passes: stages.map(({ pass, graph }) => ({ name: pass, nodes: countNodes(graph) })),
       kernels: program.kernels.map(kernelEntry),
       ...(profile && { profile: { ...profile, total: totalOf(profile.kernels) } }),

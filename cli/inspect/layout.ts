@@ -4,6 +4,7 @@ import { aboutPass } from "../../compiler/about-passes.ts";
 import type { CpuKernelText } from "../../compiler/cpu-text.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
 import type { Kernel, Program } from "../../compiler/plan/program.ts";
+import { type CarryReport, carryLine, carryReports } from "../../compiler/recurrence/carry-report.ts";
 import type { Graph } from "../../index.ts";
 import { bytesFormula, type ChunkCount, countNodes, type WorkTotals } from "../../runtime/count-work.ts";
 import type { Compiled } from "../../train/compile-step.ts";
@@ -21,7 +22,13 @@ export function* layout({ stages, program }: Compiled<Kernel | CpuKernelText>, w
     before = after;
   }
   for (const kernel of program.kernels) yield* section(kernelHeading(kernel, program), kernelText(kernel));
-  yield* totals(program, work);
+  yield* totals(program, work, carriesOf(stages));
+}
+
+/** How the carries of the graph that is lowered depend on each other. */
+export function carriesOf(stages: Compiled["stages"]): CarryReport[] {
+  const last = stages.at(-1);
+  return last === undefined ? [] : carryReports(last.graph);
 }
 
 function* section(heading: string, body: string): Generator<string> {
@@ -50,10 +57,12 @@ function kernelText(kernel: Kernel | CpuKernelText): string {
 function* totals(
   program: Program<unknown>,
   { dispatches, chunks, copies, bytes, slabBytes }: WorkTotals,
+  carries: readonly CarryReport[],
 ): Generator<string> {
   const { forward, backward, update } = dispatches;
   yield "=== one training step";
   for (const { scan, schedule, reason } of program.schedules) yield `${scan.padEnd(11)} ${schedule}: ${reason}`;
+  for (const report of carries) yield `carries     ${carryLine(report)}`;
   yield `kernels     ${program.kernels.length}`;
   yield `dispatches  ${forward} forward + ${backward} backward + ${update} update = ${forward + backward + update}`;
   const cut = chunks.filter((chunk) => chunk.dispatches > 1);

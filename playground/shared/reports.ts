@@ -148,6 +148,8 @@ export interface Inspection {
   }[];
   /** How each scan runs, and why. */
   readonly schedules: readonly ScheduleReport[];
+  /** How the carries of each loop depend on each other, a line per group. */
+  readonly carries: readonly string[];
   readonly dispatches: { readonly forward: number; readonly backward: number; readonly update: number };
   readonly copies: number;
   readonly bytes: number;

@@ -4,6 +4,7 @@ import { aboutPass } from "../../compiler/about-passes.ts";
 import type { CpuKernelText } from "../../compiler/cpu-text.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
 import type { Kernel } from "../../compiler/plan/program.ts";
+import { carryLine, carryReports } from "../../compiler/recurrence/carry-report.ts";
 import type { Device } from "../../devices/device.ts";
 import { countNodes, countWork } from "../../runtime/count-work.ts";
 import { type Compiled, compileStep, compileStepForCpu, withPhaseOutputs } from "../../train/compile-step.ts";
@@ -31,6 +32,7 @@ export function inspectRun({ name, network, device, spec }: Run): Inspection {
     })),
     kernels: program.kernels.map(kernelReport),
     schedules: program.schedules,
+    carries: carryReports(stages.at(-1)?.graph ?? step.graph).map(carryLine),
     ...{ dispatches, copies, bytes, slabBytes },
   };
 }

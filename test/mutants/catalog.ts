@@ -18,6 +18,7 @@ import { opRuleMutants } from "./op-rules.ts";
 import { pageMutants } from "./page.ts";
 import { passMutants } from "./passes.ts";
 import { planMutants } from "./plan.ts";
+import { recurrenceMutants } from "./recurrence.ts";
 import { residentMutants } from "./resident.ts";
 import { runtimeMutants } from "./runtime.ts";
 import { shaderMutants } from "./shaders.ts";
@@ -32,6 +33,7 @@ export const mutants: readonly Mutant[] = [
   ...passMutants,
   ...planMutants,
   ...kernelMutants,
+  ...recurrenceMutants,
   ...residentMutants,
   ...kernelIrMutants,
   ...evaluatorMutants,

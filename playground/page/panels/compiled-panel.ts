@@ -109,8 +109,8 @@ export function compiledPanel(
   return { element: h("div", { class: "compiled-panel" }, empty, content), shown: () => void inspect() };
 }
 
-function totalsOf({ dispatches, kernels, bytes, schedules }: Inspection): string {
+function totalsOf({ dispatches, kernels, bytes, schedules, carries }: Inspection): string {
   const total = dispatches.forward + dispatches.backward + dispatches.update;
   const loops = schedules.map(({ scan, schedule }) => `${scan} ${schedule}`).join(", ");
-  return `One training step: ${grouped(total)} dispatches of ${kernels.length} kernels, ${byteSize(bytes)}${loops === "" ? "" : `; loops: ${loops}`}.`;
+  return `One training step: ${grouped(total)} dispatches of ${kernels.length} kernels, ${byteSize(bytes)}${loops === "" ? "" : `; loops: ${loops}; carries: ${carries.join("; ")}`}.`;
 }
