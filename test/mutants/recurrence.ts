@@ -17,7 +17,7 @@ export const recurrenceMutants: readonly Mutant[] = [
       ["a quotient by a state is affine", "isFree(b) ? sumOf([a], false)", "b === b ? sumOf([a], false)"],
       ["views keep positions", "if (keepsPositions(body, node)) return worst;", "if (node.aval) return worst;"],
       [
-        "a free value less a maximum is a maximum",
+        "a maximum less a state is a maximum",
         'if (a.kind === "extremum" && isFree(b)) return a;\n      return sumOf([a, b], isFree(b)',
         'if (a.kind === "extremum") return a;\n      return sumOf([a, b], isFree(b)',
       ],

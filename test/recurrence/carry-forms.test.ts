@@ -155,6 +155,7 @@ describe("a step's form:", () => {
     ["the maximum of a multiple", ([s], [x, y]) => [max(mul(s, x), y)], "diagonal max"],
     ["a multiple of a maximum", ([s], [x, y]) => [mul(max(s, x), y)], "diagonal mul"],
     ["a free value less a maximum", ([s], [x, y]) => [sub(y, max(s, x))], "diagonal sub"],
+    ["a maximum less the state", ([s], [x]) => [sub(max(s, x), s)], "diagonal sub"],
     ["a guarded factor", ([s], [x, y]) => [add(mul(s, where(or(finite(x), not(equal(s, 0))), x, 0)), y)], "affine"],
     [
       "a guard of another value",
@@ -195,6 +196,25 @@ describe("a step's form:", () => {
     const forms = formsIn(loopOf(states, step));
     expect(forms.map(({ carries, form }) => `${carries} ${form}`)).toEqual(expected);
   });
+});
+
+test("a state of truth values decides nothing in an affine form", () => {
+  const graph = traceGraph(
+    "loop",
+    [
+      { name: "flag", dtype: "bool", shape: [width] },
+      { name: "s", dtype: "f32", shape: [width] },
+      { name: "x", dtype: "f32", shape: ["T", width] },
+    ],
+    ([flag, s, x]) => {
+      const step = ([isOn, a]: readonly Tensor[], [b]: readonly Tensor[]) => {
+        const next = where(isOn as Tensor<"bool">, a as Float, b as Float);
+        return { carries: [less(next, 0), next], ys: [] };
+      };
+      return scanTensors(step, [flag, s] as Tensor[], [x] as Tensor[]).carries;
+    },
+  );
+  expect(formsIn(graph).map(({ form, cause }) => `${form} ${cause?.op}`)).toEqual(["diagonal where"]);
 });
 
 test("a loop in a step mixes positions unless it reads no state", () => {
