@@ -47,13 +47,15 @@ function linesOf(statement: Statement, names: Names): string[] {
  * A loop whose end is not known is bounded by a constant: the compiler of WGSL adds a counter of its own to loops that it
  * cannot prove finite.
  */
-function boundedLoop({ variable: { name }, first, end, body }: For, most: number, names: Names): string[] {
+function boundedLoop({ variable: { name }, first, end, step, body }: For, most: number, names: Names): string[] {
   const text = (expr: Expr) => expressionText(expr, names);
   const turn = `${name}Turn`;
+  const [start, by] = [text(first), text(step)];
+  const walked = by === "1u" ? turn : `${turn} * ${by}`;
   return [
     `for (var ${turn}: u32 = 0u; ${turn} < ${most}u; ${turn}++) {`,
     ...indented([
-      `let ${name}: u32 = ${text(first)} + ${turn};`,
+      `let ${name}: u32 = ${start} + ${walked};`,
       `if (${name} >= ${text(end)}) {`,
       "  break;",
       "}",

@@ -40,6 +40,8 @@ export interface LoopHead {
   readonly end: Expr;
   readonly step: Expr;
   readonly most?: number;
+  /** `end - first`, if it is known when the kernel is compiled. */
+  readonly length?: number;
 }
 
 export class KernelBuilder extends Expressions {
@@ -54,6 +56,11 @@ export class KernelBuilder extends Expressions {
   readonly #counts: Variable[] = [];
   #end: Variable | undefined;
   #names = 0;
+  /**
+   * Whether loops are written so that a compiler of WGSL can prove them finite and their indices in bounds: it adds a
+   * counter to loops that it cannot prove finite, and a clamp to indices that it cannot bound.
+   */
+  readonly isProvable: boolean = false;
 
   constructor() {
     super();
@@ -112,12 +119,52 @@ export class KernelBuilder extends Expressions {
   }
 
   /** Writes a loop. Values bound in it that do not depend on it are written before it. */
-  for({ axis, mapping = "serial", name, first, end, step, most }: LoopHead, write: (variable: Variable) => void): void {
+  for(head: LoopHead, write: (variable: Variable) => void): void {
+    if (this.isProvable) this.#provableLoop(head, write);
+    else this.#loop(head, write);
+  }
+
+  #loop(
+    { axis, mapping = "serial", name, first, end, step, most }: LoopHead,
+    write: (variable: Variable) => void,
+  ): void {
     const isUniform = mapping !== "lanes" && [first, end, step].every((each) => each.isUniform);
     const variable = this.variable(name, "u32", this.depth + 1, isUniform);
     const body = this.#inBlock(() => write(variable));
     const bound = most === undefined ? {} : { most };
     this.#write({ kind: "for", axis, mapping, variable, first, end, step, ...bound, body });
+  }
+
+  /**
+   * A compiler of WGSL proves a loop that counts from 0 to a constant in steps of 1, and indices that are computed from
+   * its variable, constants and the lane. So a loop of a known number of turns counts them; any other gets a bound that
+   * it never reaches.
+   */
+  #provableLoop(head: LoopHead, write: (variable: Variable) => void): void {
+    const { axis, mapping, name, first, end, step, most } = head;
+    const by = numberIn(step);
+    const last = numberIn(end);
+    const isOfLanes = mapping === "lanes" && first === this.lane && last !== undefined;
+    const start = isOfLanes ? 0 : numberIn(first);
+    const length = head.length ?? (start === undefined || last === undefined ? undefined : Math.max(0, last - start));
+    if (by === undefined || length === undefined) {
+      this.#loop({ ...head, most: most ?? mostTurns }, write);
+      return;
+    }
+    if (!isOfLanes && start === 0 && last !== undefined && by === 1) {
+      this.#loop(head, write);
+      return;
+    }
+    const turns = Math.ceil(length / by);
+    const unlessBeyond = (variable: Variable) => {
+      if (!isOfLanes || length % by === 0) write(variable);
+      else this.if(this.less(variable, end), () => write(variable));
+    };
+    // The only turn of lanes needs no loop: what it reads is known outside of every loop.
+    if (isOfLanes && turns === 1) return unlessBeyond(this.lane);
+    const inTurn = (turn: Expr) => unlessBeyond(this.let(name, this.add(first, this.mul(turn, step))));
+    const counted = { axis, ...(mapping === undefined ? {} : { mapping }), name: `${name}Turn` } as const;
+    this.#loop({ ...counted, first: this.u32(0), end: this.u32(turns), step: this.u32(1) }, inTurn);
   }
 
   if(condition: Expr, write: () => void): void {
@@ -262,6 +309,13 @@ export class KernelBuilder extends Expressions {
 /** A buffer of the program, as a kernel sees it. */
 export function globalArray(buffer: number, { name, element }: Omit<GlobalArray, "space" | "buffer">): GlobalArray {
   return { space: "global", buffer, name, element };
+}
+
+/** Turns that no loop has: a constant that bounds it. */
+const mostTurns = 2 ** 31;
+
+function numberIn(expr: Expr): number | undefined {
+  return expr.kind === "literal" ? expr.value : undefined;
 }
 
 function termsOf(index: Index): Index[] {

@@ -218,7 +218,7 @@ export interface For {
   readonly first: Expr;
   readonly end: Expr;
   readonly step: Expr;
-  /** The most iterations, if the step is 1: a compiler that cannot bound `end` can bound the loop by this. */
+  /** The most iterations: a compiler that cannot bound `end` can bound the loop by this. */
   readonly most?: number;
   readonly body: readonly Statement[];
 }

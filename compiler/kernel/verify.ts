@@ -178,11 +178,8 @@ class BodyCheck {
     if (variable.type !== "u32") this.fail(`${variable.name} is ${variable.type}, but a loop variable must be u32`);
     if (step.kind === "literal" && step.value === 0) this.fail(`${variable.name} has step 0`);
     const { most } = statement;
-    const isCounter = step.kind === "literal" && step.value === 1;
-    if (most !== undefined && !(isCounter && Number.isInteger(most) && most > 0))
-      this.fail(
-        `${variable.name} is bounded by ${most} iterations of step ${printExpression(step)}; only a step of 1 can be`,
-      );
+    if (most !== undefined && !(Number.isInteger(most) && most > 0 && most < 2 ** 32))
+      this.fail(`${variable.name} is bounded by ${most} iterations`);
     if (variable.isUniform && (mapping === "lanes" || !bounds.every(({ isUniform }) => isUniform)))
       this.fail(`${variable.name} is marked uniform but differs between invocations`);
     this.#scopes.push({ names: new Map([[variable.name, variable]]), registers: new Set() });

@@ -223,6 +223,21 @@ export const kernelIrMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/kernel/builder.ts",
+    ["test/gpu/provable-loops.test.ts"],
+    [
+      ["a loop of unknown length has no bound", "most: most ?? mostTurns", "...(most === undefined ? {} : { most })"],
+      ["lanes beyond the last take part in their last turn", "!isOfLanes || length % by === 0", "by > 0"],
+      ["the last turn is left out", "Math.ceil(length / by)", "Math.floor(length / by)"],
+      ["turns begin at 0", "this.add(first, this.mul(turn, step))", "this.mul(turn, step)"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit/long-sums.ts",
+    ["test/gpu/provable-loops.test.ts"],
+    [["blocks of unequal length", "if (count % (blocks * stride * 32) === 0)", "if (count < blocks)"]],
+  ),
+  ...changed(
+    "compiler/kernel/builder.ts",
     [onKernels],
     [
       ["values are bound where they are read", "Math.min(depth, this.depth)", "this.depth"],

@@ -238,7 +238,7 @@ export const kernelMutants: readonly Mutant[] = [
       ["sums are not cut", "if (!parts.round || !isLong(terms)) {", 'if (start !== "") {'],
       ["parts of a sum start with the sum", "{ registers: registers.map(startPart), startPart }", "sum"],
       ["one block holds all terms", "k.shiftLeft(k.u32(1), half)", "k.u32(4294967295)"],
-      ["one block holds all terms that are known", "1 << ((33 - Math.clz32(count / stride)) >> 1)", "count"],
+      ["one block holds all terms that are known", "1 << ((33 - Math.clz32(terms)) >> 1)", "terms"],
       ["more parts than there is room for", "mostBlocks === undefined ? root :", 'root !== "" ? root :'],
     ],
   ),

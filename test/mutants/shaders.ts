@@ -11,9 +11,14 @@ const onKernels = "test/kernel/kernels.test.ts";
 export const shaderMutants: readonly Mutant[] = [
   ...changed(
     "shaders/statement.ts",
+    ["test/gpu/provable-loops.test.ts"],
+    [["a bounded loop takes every step", "`${turn} * ${by}`", "turn"]],
+  ),
+  ...changed(
+    "shaders/statement.ts",
     ["test/gpu/resident.test.ts"],
     [
-      ["a bounded loop begins with its first step every time", "${text(first)} + ${turn};", "${text(first)};"],
+      ["a bounded loop begins with its first step every time", "${start} + ${walked};", "${start};"],
       ["a bounded loop goes on to its bound", "if (${name} >= ${text(end)}) {", "if (${name} >= 6u + ${text(end)}) {"],
     ],
   ),

@@ -77,13 +77,13 @@ export class RunningSums implements Parts {
 
 /**
  * Calls `write` for the terms from `first` up to, but not including, `end`: one block inside a loop over all blocks, or
- * all terms at once if they are few or adding them does not round.
+ * all terms at once if they are few or adding them does not round. `length` is how many there are, if that is known.
  */
 export function overBlocks(
   k: KernelBuilder,
   terms: Terms,
   parts: Parts,
-  write: (first: Expr, end: Expr) => void,
+  write: (first: Expr, end: Expr, length?: number) => void,
 ): void {
   const { start, count } = terms;
   const limit = k.size(count);
@@ -91,12 +91,25 @@ export function overBlocks(
     write(start, limit);
     return;
   }
-  const block = blockLength(k, terms);
+  const even = k.isProvable ? evenBlock(terms) : undefined;
+  const block = even === undefined ? blockLength(k, terms) : k.u32(even);
   const axis = { extent: count, role: "block" } as const;
   k.for({ axis, name: k.fresh("block"), first: start, end: limit, step: block }, (first) => {
-    const end = k.let(k.fresh("end"), k.min(k.add(first, block), limit));
-    parts.inPart(() => write(first, end));
+    const end = k.let(k.fresh("end"), even === undefined ? k.min(k.add(first, block), limit) : k.add(first, block));
+    parts.inPart(() => write(first, end, even));
   });
+}
+
+/**
+ * The length of equal blocks, of a multiple of 32 terms each, so that all loops have a known number of turns; undefined
+ * where there are none.
+ */
+function evenBlock({ start, count, stride }: Terms): number | undefined {
+  if (typeof count !== "number" || start.kind !== "literal" || start.value !== 0) return undefined;
+  const fewest = Math.ceil(count / (stride * longestBlock(count / stride)));
+  for (let blocks = fewest; blocks <= 2 * fewest; blocks++)
+    if (count % (blocks * stride * 32) === 0) return count / blocks;
+  return undefined;
 }
 
 /** Whether a sum is cut into blocks: not if it is known to have few terms. */
@@ -111,7 +124,7 @@ export function isLong({ count, stride }: Pick<Terms, "count" | "stride">): bool
 export function blockLength(k: KernelBuilder, { count, stride, mostBlocks }: Terms): Expr {
   if (typeof count === "number") {
     const least = mostBlocks === undefined ? 1 : Math.ceil(count / mostBlocks);
-    return k.u32(stride * Math.max(least, fewTerms, 1 << ((33 - Math.clz32(count / stride)) >> 1)));
+    return k.u32(stride * Math.max(least, longestBlock(count / stride)));
   }
   const limit = k.size(count);
   const own = stride === 1 ? limit : k.div(limit, k.u32(stride));
@@ -120,4 +133,8 @@ export function blockLength(k: KernelBuilder, { count, stride, mostBlocks }: Ter
   const length =
     mostBlocks === undefined ? root : k.max(root, k.div(k.add(limit, k.u32(mostBlocks - 1)), k.u32(mostBlocks)));
   return k.bind(`block of ${own.id} ${mostBlocks}`, stride === 1 ? length : k.mul(k.u32(stride), length), 0);
+}
+
+function longestBlock(terms: number): number {
+  return Math.max(fewTerms, 1 << ((33 - Math.clz32(terms)) >> 1));
 }

@@ -172,8 +172,9 @@ function overReduced(
     const rest = typeof depth === "number" ? depth % unrolled : 0;
     const whole = typeof depth === "number" ? depth - rest : depth;
     const axis = { extent: depth, role: "depth" } as const;
-    overBlocks(writer, { start: zero, count: whole, stride: 1 }, running, (start, end) => {
-      writer.for({ axis, name: writer.fresh("k"), first: start, end, step: writer.u32(unrolled) }, (k) => {
+    overBlocks(writer, { start: zero, count: whole, stride: 1 }, running, (start, end, length) => {
+      const known = length === undefined ? {} : { length };
+      writer.for({ axis, name: writer.fresh("k"), first: start, end, step: writer.u32(unrolled), ...known }, (k) => {
         const first = index.of(k, depth);
         const stepAt = (step: number): ReducedStep => {
           const later = index.add(first, index.dim(step));
@@ -200,8 +201,9 @@ function overReduced(
       body([{ index: reduced }]);
       return;
     }
-    overBlocks(writer, { start: zero, count: extent, stride: 1 }, running, (first, end) => {
-      writer.for({ axis: { extent, role: "depth" }, name: writer.fresh("k"), first, end, step: one }, (k) => {
+    overBlocks(writer, { start: zero, count: extent, stride: 1 }, running, (first, end, length) => {
+      const known = length === undefined ? {} : { length };
+      writer.for({ axis: { extent, role: "depth" }, name: writer.fresh("k"), first, end, step: one, ...known }, (k) => {
         const inner = () => nest(axis + 1, [...reduced, index.of(k, extent)]);
         // A short inner axis yields a partial sum of this axis; a long one has its own partial sums.
         if (isShort(extents[axis + 1])) running.inPart(inner);

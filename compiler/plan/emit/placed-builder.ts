@@ -13,6 +13,7 @@ export class PlacedBuilder extends KernelBuilder {
   readonly #buffers: () => readonly BufferSpec[];
   /** Terms that one iteration of a product's loop should add, so that accumulators are read and written less often. */
   readonly termsPerTurn: number;
+  override readonly isProvable: boolean;
 
   constructor(
     buffers: () => readonly BufferSpec[],
@@ -20,6 +21,7 @@ export class PlacedBuilder extends KernelBuilder {
   ) {
     super();
     this.#buffers = buffers;
+    this.isProvable = target === "gpu";
     // A CPU has 16 vector registers, for sums and for the terms to be added to them.
     this.termsPerTurn = tuning?.termsPerTurn ?? (target === "cpu" ? 1 : 2);
   }
