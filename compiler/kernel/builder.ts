@@ -161,7 +161,10 @@ export class KernelBuilder extends Expressions {
       else this.if(this.less(variable, end), () => write(variable));
     };
     // The only turn of lanes needs no loop: what it reads is known outside of every loop.
-    if (isOfLanes && turns === 1) return unlessBeyond(this.lane);
+    if (isOfLanes && turns === 1) {
+      unlessBeyond(this.lane);
+      return;
+    }
     const inTurn = (turn: Expr) => unlessBeyond(this.let(name, this.add(first, this.mul(turn, step))));
     const counted = { axis, ...(mapping === undefined ? {} : { mapping }), name: `${name}Turn` } as const;
     this.#loop({ ...counted, first: this.u32(0), end: this.u32(turns), step: this.u32(1) }, inTurn);
