@@ -13,6 +13,8 @@ function probe(largest: number): string {
     const value = quad === undefined ? `subgroupShuffleXor(lane, ${distance}u)` : `${quad}(lane)`;
     return `  found |= select(0u, ${1 << bit}u, ${value} == (lane ^ ${distance}u));`;
   });
+  // Four neighbours must be numbered in order, too.
+  if (distances.includes(2)) lines.push("  found &= select(1u, ~0u, quadBroadcast(lane, 1u) == ((lane & ~3u) | 1u));");
   return `enable subgroups;
 @group(0) @binding(0) var<storage, read_write> result: array<u32>;
 @compute @workgroup_size(${lanes})

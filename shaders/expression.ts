@@ -78,6 +78,8 @@ function applyText({ op, type, operands }: Apply, texts: readonly string[]): str
       return `${a}.${"xyzw"[literalOf(operands[1])]}`;
     case "fromLane":
       return `subgroupBroadcast(${a}, ${b})`;
+    case "fromQuad":
+      return `quadBroadcast(${a}, ${b})`;
     case "fromLaneXor":
       return exchangeText(a, literalOf(operands[1]));
     default:

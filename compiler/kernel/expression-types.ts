@@ -70,6 +70,8 @@ export function typesFit({ op, type, operands }: Apply): boolean {
     case "fromLane":
     case "fromLaneXor":
       return isOne(first, bits) && isBelow(operands[1], 128) && returns(first);
+    case "fromQuad":
+      return isOne(first, bits) && isBelow(operands[1], 4) && returns(first);
     default:
       return false;
   }

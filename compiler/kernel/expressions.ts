@@ -222,6 +222,10 @@ export class Expressions {
     return this.apply("fromLaneXor", x.type, [x, this.u32(mask)]);
   }
 
+  fromQuad(x: Expr, lane: number): Expr {
+    return this.apply("fromQuad", x.type, [x, this.u32(lane)]);
+  }
+
   fromLane(x: Expr, lane: number): Expr {
     return this.apply("fromLane", x.type, [x, this.u32(lane)]);
   }

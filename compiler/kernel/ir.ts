@@ -80,6 +80,8 @@ export type Primitive =
   | "component"
   /** The value of lane `i` of the subgroup: fromLane(x, i) with a literal i. */
   | "fromLane"
+  /** The value of lane `i` of the lane's own four neighbours: fromQuad(x, i) with a literal i. */
+  | "fromQuad"
   /** The value of the lane whose number in the subgroup differs in these bits: fromLaneXor(x, mask), a literal mask. */
   | "fromLaneXor";
 

@@ -1,6 +1,6 @@
 /** @file Walks over kernels: statements, their expressions, and the buffers, sizes and functions that these use. */
 import { type Dim, dimFactors } from "../graph/dim.ts";
-import type { Expr, GlobalArray, KernelCode, KernelFunction, Part, Statement } from "./ir.ts";
+import type { Expr, GlobalArray, KernelCode, KernelFunction, Part, Primitive, Statement } from "./ir.ts";
 
 const none: readonly Expr[] = [];
 
@@ -8,9 +8,11 @@ export function operandsOf(expr: Expr): readonly Expr[] {
   return expr.kind === "load" || expr.kind === "apply" || expr.kind === "call" ? expr.operands : none;
 }
 
+const exchanges: ReadonlySet<Primitive> = new Set(["fromLane", "fromQuad", "fromLaneXor"]);
+
 /** Whether an expression itself, apart from its operands, takes a value from another lane. */
 export function readsOtherLanes(expr: Expr): boolean {
-  return expr.kind === "apply" && (expr.op === "fromLane" || expr.op === "fromLaneXor");
+  return expr.kind === "apply" && exchanges.has(expr.op);
 }
 
 /** Every statement in pre-order, nested ones after the one that contains them. */

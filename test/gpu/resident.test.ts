@@ -113,7 +113,8 @@ describe("in the evaluator, where a race or a read of nothing is a fault", () =>
   });
 });
 
-test("the loop over time reads no weight from memory", () => {
+/** The training step of an LSTM, and its loops over time: forward and backward. */
+function lstmLoops() {
   const { graph, donate } = trainingStep(cg.cells.lstm as cg.CellDefinition, 16, 8);
   const program = planProgram(graph, { target: "gpu", donate, neighbours: 32 });
   const loops = program.kernels.flatMap(({ code }) =>
@@ -122,6 +123,26 @@ test("the loop over time reads no weight from memory", () => {
     ),
   );
   expect(loops).toHaveLength(2);
+  return { program, loops };
+}
+
+test("the three sigmoids of an LSTM are computed by three lanes of a column, and stores are shared, too", () => {
+  const { loops } = lstmLoops();
+  const [forward] = loops;
+  if (forward?.kind !== "for") throw new Error("no loop");
+  const expressions = expressionsIn(forward.body);
+  const calls = expressions.flatMap((expr) => (expr.kind === "call" ? [expr.function.name] : []));
+  expect(calls.sort()).toEqual(["cg_sigmoid", "cg_tanh", "cg_tanh"]);
+  // What the next state needs, too, is not computed again for it.
+  expect(expressions.filter((expr) => expr.kind === "apply" && expr.op === "fromQuad")).toHaveLength(3);
+  const stores = statementsIn(forward.body).filter(
+    (statement) => statement.kind === "store" && statement.array.space === "global",
+  );
+  expect(stores).toHaveLength(2);
+});
+
+test("the loop over time reads no weight from memory", () => {
+  const { program, loops } = lstmLoops();
   const parameters = program.inputs.find(({ name }) => name === "parameters")?.buffer;
   for (const loop of loops) {
     if (loop.kind !== "for") continue;

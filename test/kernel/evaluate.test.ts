@@ -276,6 +276,11 @@ test.each<[string, Write, string]>([
     (k) => k.if(isFirst(k), () => k.let("x", k.fromLane(k.lane, 1))),
     "lane 0 reads lane 1, which does not take part",
   ],
+  [
+    "a neighbour of four that a subgroup of two lanes lacks",
+    (k) => k.let("x", k.fromQuad(k.lane, 3)),
+    "lane 0 reads lane 3",
+  ],
   ["a lane that does not exist", (k) => k.let("x", k.fromLane(k.lane, 2)), "lane 0 reads lane 2"],
   [
     "a loop with more iterations than its bound",

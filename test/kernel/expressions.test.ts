@@ -54,6 +54,7 @@ test("equal expressions are one object, different ones are not", () => {
     () => e.bitcast(lane, "f32"),
     () => e.fromLane(x, 0),
     () => e.fromLane(x, 1),
+    () => e.fromQuad(x, 1),
     () => e.component(e.vector([x]), 0),
     () => e.select(e.less(lane, group), x, e.f32(0)),
     () => e.select(e.less(lane, group), e.f32(0), x),

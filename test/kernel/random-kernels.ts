@@ -174,8 +174,11 @@ class Random {
           break;
         }
         case 6:
-          if (this.#kind.asks && depth === 0 && type !== "bool")
-            add(type, k.fromLane(this.#bind(type, this.#value(type, known, 2)), this.#choice(4)));
+          if (this.#kind.asks && depth === 0 && type !== "bool") {
+            const asked = this.#bind(type, this.#value(type, known, 2));
+            const lane = this.#choice(4);
+            add(type, this.#choice(2) === 0 ? k.fromLane(asked, lane) : k.fromQuad(asked, lane));
+          }
           break;
         default: {
           const { lanes } = this.#kind;

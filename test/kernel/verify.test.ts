@@ -158,6 +158,7 @@ test.each<[string, (k: KernelBuilder) => unknown, RegExp]>([
   ["bits of a bool", (k) => k.let("x", k.bitcast(k.bool(true), "u32")), /bitcast of bool/],
   ["a vector of a vector", (k) => k.let("x", k.vector([k.vector([k.f32(1)])])), /vector of f32x4/],
   ["a fifth component", (k) => k.let("x", k.component(k.vector([k.f32(1)]), 4)), /component of f32x4, u32/],
+  ["a fifth of four neighbours", (k) => k.let("x", k.fromQuad(k.lane, 4)), /fromQuad of u32, u32/],
   [
     "a lane that is not a literal",
     (k) => k.let("x", k.apply("fromLane", "u32", [k.lane, k.group])),

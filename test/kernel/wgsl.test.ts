@@ -94,6 +94,7 @@ test("operations with another syntax in WGSL", () => {
   expect(text(e.shiftLeft(e.bitNot(n), e.u32(2)))).toBe("((~n) << 2u)");
   expect(text(e.component(e.vector([x, x, e.f32(0), e.f32(1)]), 2))).toBe("vec4<f32>(x, x, 0.0f, 1.0f).z");
   expect(text(e.fromLane(x, 3))).toBe("subgroupBroadcast(x, 3u)");
+  expect(text(e.fromQuad(x, 3))).toBe("quadBroadcast(x, 3u)");
   expect([1, 2, 3, 4, 8].map((mask) => text(e.fromLaneXor(x, mask)))).toEqual([
     "quadSwapX(x)",
     "quadSwapY(x)",

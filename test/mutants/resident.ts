@@ -30,8 +30,8 @@ export const residentMutants: readonly Mutant[] = [
         "index.dim(0)",
       ],
       ["an index along any depth is in the lane's own slice", "known?.depth === width", "known !== undefined"],
-      ["all lanes of a column store", "w.equal(this.#slice, w.u32(0))", "w.bool(true)"],
-      ["lanes without a column store", "w.and(isFirst, exists)", "isFirst"],
+      ["all lanes of a column store", "count === 1 ? this.#isSlice(0)", "count === 1 ? w.bool(true)"],
+      ["lanes without a column store", "w.and(isAmong, exists)", "isAmong"],
       [
         "sums in memory are added from the left",
         'w.let(w.fresh("sum"), pairwise(w, all))',
@@ -62,14 +62,22 @@ export const residentMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/scan/persistent-stages.ts",
+    "compiler/plan/scan/resident-stages.ts",
     [onResident],
     [
       [
         "values are stored as soon as they are known",
-        "stores.push(() => store(emitter, id, index, bound));",
-        "store(emitter, id, index, bound);",
+        "inWorkgroup.push(() => stores.inWorkgroup(emitter, id, index, bound));",
+        "stores.inWorkgroup(emitter, id, index, bound);",
       ],
+      ["functions that need each other are shared", "isCostly ? below + 1 : below", "below"],
+      [
+        "functions of all kinds are shared",
+        "`${level} ${node.op} ${JSON.stringify(node.attrs)} ${node.aval.dtype}`",
+        "`${level}`",
+      ],
+      ["results of all lanes begin at one place", "lanes.choose(offsets)", "at(offsets, 0)"],
+      ["lanes share functions by their slices", "lanes.chooseInQuad(arguments_)", "lanes.choose(arguments_)"],
     ],
   ),
   ...changed(
@@ -95,6 +103,11 @@ export const residentMutants: readonly Mutant[] = [
       ["a lane next to another is the one after it", "own ^ number", "own + number"],
       ["any slot exists", "which >= slots", "which < 0"],
     ],
+  ),
+  ...changed(
+    "compiler/kernel/evaluate/expressions.ts",
+    [onResident],
+    [["four neighbours are the first four lanes", "own - (own % 4) + number", "number"]],
   ),
   ...changed(
     "runtime/neighbours.ts",

@@ -101,9 +101,14 @@ export class ExpressionValues {
       const scalars = parts.map((part) => at(part, 0));
       return Array.from({ length: 4 }, (_, i) => at(scalars, scalars.length === 1 ? 0 : i));
     }
-    if (op === "fromLane" || op === "fromLaneXor") {
+    if (op === "fromLane" || op === "fromQuad" || op === "fromLaneXor") {
       const number = literalOf(operands[1]);
-      const sourceOf = op === "fromLane" ? () => number : (own: number) => own ^ number;
+      const sources = {
+        fromLane: () => number,
+        fromQuad: (own: number) => own - (own % 4) + number,
+        fromLaneXor: (own: number) => own ^ number,
+      };
+      const sourceOf = sources[op];
       return at(parts, 0).map((value) => this.#fromLane(value, sourceOf));
     }
     const operation = op === "select" ? undefined : operationOf(op, scalarOf(at(operands, 0)), scalarOf(expr));

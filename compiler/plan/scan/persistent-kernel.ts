@@ -15,8 +15,9 @@ import { hasPositions } from "../stages/stages.ts";
 import { Ahead } from "./ahead.ts";
 import { type PackedConst, packedPosition } from "./packed-consts.ts";
 import type { PersistentPlan } from "./persistent-plan.ts";
-import { writeResidentStage, writeStage } from "./persistent-stages.ts";
+import { type RootStores, writeStage } from "./persistent-stages.ts";
 import { LaneSlices } from "./resident-products.ts";
+import { writeResidentStage } from "./resident-stages.ts";
 import { ScanTime } from "./scan-time.ts";
 import { WorkgroupRows } from "./workgroup-rows.ts";
 import { WorkgroupValues } from "./workgroup-values.ts";
@@ -86,8 +87,7 @@ export class PersistentKernel {
       writer: w,
       region: this.region,
       rows: this.#rows,
-      store: (emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr) =>
-        this.#store(emitter, id, index, value),
+      stores: this.#stores(),
     };
     w.if(w.equal(first, w.u32(0)), () => this.#loadInitial());
     w.if(w.less(w.u32(0), first), () => this.#loadSaved());
@@ -171,25 +171,29 @@ export class PersistentKernel {
     return this.#ahead.value(operand, index, valueAt);
   }
 
-  /** Stores a value in workgroup memory if other stages read it, and in the results that it is part of. */
-  #store(emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr): void {
+  #stores(): RootStores {
     const { attrs } = this.#node;
     const { body, length } = attrs;
-    const { aval } = nodeAt(body, id);
     const w = this.#writer;
     const { carries } = bodyInputs(attrs);
-    if (!body.inputs.includes(id) && this.#values.widthOf(id) !== undefined)
-      this.#values.store(id, index, undefined, value, emitter);
-    for (const [i, output] of body.outputs.entries()) {
-      if (output !== id) continue;
-      const location = this.#plan.results.get(i);
-      const carry = i < attrs.carries ? at(carries, i) : undefined;
-      if (carry !== undefined) this.#values.store(carry, index, w.add(this.#time.steps, w.u32(1)), value, emitter);
-      if (carry !== undefined || location === undefined) continue;
-      this.#ifExists(index, () => {
-        const place = emitter.positionOf([this.#time.index(), ...index], [length, ...aval.shape]);
-        w.storeValue(location, place, value);
-      });
-    }
+    const outputsOf = (id: NodeId) => [...body.outputs.keys()].filter((i) => body.outputs[i] === id);
+    const inWorkgroup: RootStores["inWorkgroup"] = (emitter, id, index, value) => {
+      if (!body.inputs.includes(id) && this.#values.widthOf(id) !== undefined)
+        this.#values.store(id, index, undefined, value, emitter);
+      for (const i of outputsOf(id).filter((output) => output < attrs.carries))
+        this.#values.store(at(carries, i), index, w.add(this.#time.steps, w.u32(1)), value, emitter);
+    };
+    const results: RootStores["results"] = (id) =>
+      outputsOf(id).flatMap((i) => (i < attrs.carries ? [] : (this.#plan.results.get(i) ?? [])));
+    const placeInResult: RootStores["placeInResult"] = (emitter, id, index) =>
+      emitter.positionOf([this.#time.index(), ...index], [length, ...nodeAt(body, id).aval.shape]);
+    return {
+      ...{ inWorkgroup, results, placeInResult },
+      everywhere: (emitter, id, index, value) => {
+        inWorkgroup(emitter, id, index, value);
+        for (const location of results(id))
+          this.#ifExists(index, () => w.storeValue(location, placeInResult(emitter, id, index), value));
+      },
+    };
   }
 }

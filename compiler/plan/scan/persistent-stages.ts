@@ -5,57 +5,38 @@ import { type NodeId, nodeAt } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr } from "../../kernel/ir.ts";
 import type { PlacedBuilder } from "../emit/placed-builder.ts";
-import { emitPositions, storeRoots } from "../emit/stage.ts";
+import { emitPositions } from "../emit/stage.ts";
 import { Emitter, type Region } from "../emit/values.ts";
+import type { Location } from "../program.ts";
 import type { Stage } from "../stages/stages.ts";
 import { sharesRows } from "../stages/tiles.ts";
 import type { PersistentPlan } from "./persistent-plan.ts";
-import { type LaneSlices, runResidentProducts } from "./resident-products.ts";
-import type { ScanTime } from "./scan-time.ts";
 import type { WorkgroupRows } from "./workgroup-rows.ts";
 
-/** Stores an element of a root where other stages, the next step and the results of the scan read it. */
-export type StoreElement = (emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr) => void;
+/** Stores elements of roots. */
+export interface RootStores {
+  /** Where other stages and the next step read it. */
+  readonly inWorkgroup: (emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr) => void;
+  /** The results of the scan that it is part of at every step, and where an element is in them. */
+  readonly results: (id: NodeId) => readonly Location[];
+  readonly placeInResult: (emitter: Emitter, id: NodeId, index: readonly Index[]) => Index;
+  /** All of these. */
+  readonly everywhere: (emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr) => void;
+}
 
 export interface StageContext {
   readonly plan: PersistentPlan;
   readonly writer: PlacedBuilder;
   readonly region: Region;
   readonly rows: WorkgroupRows;
-  readonly store: StoreElement;
+  readonly stores: RootStores;
 }
 
-/**
- * A stage of products whose weights stay. Every lane of a column computes all values, and reads what they need, before
- * one of them stores them.
- */
-export function writeResidentStage(
-  { plan, writer: w, region, rows, store }: StageContext,
-  stage: Stage,
-  lanes: LaneSlices,
-  { first, end }: ScanTime,
-): void {
-  rows.enterBlock();
-  const emitter = new Emitter(w, { region, ids: stage.roots });
-  const width = Number(sizePerRow(region, stage, plan.rows));
-  const position = rows.single(lanes.columnOf(width));
-  const hasSteps = w.bind("has steps", w.less(first, end), 0);
-  runResidentProducts(emitter, region, stage, position, lanes, hasSteps);
-  const stores: (() => void)[] = [];
-  storeRoots(emitter, region, stage, position, (id, index, value) => {
-    const bound = w.let(w.fresh("root"), value);
-    stores.push(() => store(emitter, id, index, bound));
-  });
-  w.if(lanes.ownsColumn(width), () => {
-    for (const each of stores) each();
-  });
-}
-
-export function writeStage({ plan, writer: w, region, rows, store }: StageContext, stage: Stage): void {
+export function writeStage({ plan, writer: w, region, rows, stores }: StageContext, stage: Stage): void {
   const { tiles, tileOf, workgroupSize, rowsPerWorkgroup } = plan;
   const emitter = new Emitter(w, { region, ids: stage.roots });
-  const storeRoot = (id: NodeId, index: readonly Index[], value: Expr) => store(emitter, id, index, value);
-  const width = Number(sizePerRow(region, stage, plan.rows));
+  const storeRoot = (id: NodeId, index: readonly Index[], value: Expr) => stores.everywhere(emitter, id, index, value);
+  const width = sizePerRow(region, stage, plan.rows);
   if (stage.form !== "tile") {
     rows.overElements(width, (position) => emitPositions(emitter, region, stage, { positions: [position] }, storeRoot));
     return;
@@ -85,9 +66,10 @@ export function writeStage({ plan, writer: w, region, rows, store }: StageContex
   });
 }
 
-function sizePerRow(region: Region, stage: Stage, rows: Dim): Dim {
+/** Positions of a stage in one row. */
+export function sizePerRow(region: Region, stage: Stage, rows: Dim): number {
   const id = at([...stage.loops, ...stage.roots], 0);
   const { shape } = nodeAt(region.graph, id).aval;
   if (shape[0] !== rows) throw new InternalError(`%${id} has no rows`);
-  return sizeOf(shape.slice(1));
+  return Number(sizeOf(shape.slice(1)));
 }

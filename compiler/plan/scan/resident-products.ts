@@ -8,7 +8,7 @@
 import { at } from "../../graph/errors.ts";
 import { type NodeId, nodeAt } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
-import type { Expr, LocalArray, Variable } from "../../kernel/ir.ts";
+import type { Expr, LocalArray } from "../../kernel/ir.ts";
 import {
   accumulated,
   loopGroups,
@@ -57,13 +57,45 @@ export class LaneSlices {
     return w.index.of(w.bind(`column of ${width}`, column, 0), width);
   }
 
-  /** Whether the lane is the one that stores its column of `width`. */
-  ownsColumn(width: number): Expr {
+  /** Whether four lanes in a row, which exchange values without memory, are of one column. */
+  get formQuads(): boolean {
+    return this.#residency.inSubgroup && this.#residency.slices >= 4;
+  }
+
+  /** One of some values: each lane of a column has another one, lanes beyond the last value have the first. */
+  choose(values: readonly Expr[]): Expr {
+    return this.#choice(values, (i) => this.#isSlice(i));
+  }
+
+  /** One of two to four values: each of four neighbours has another one, lanes beyond the last value have the first. */
+  chooseInQuad(values: readonly Expr[]): Expr {
+    const w = this.#writer;
+    const inQuad = this.slices === 4 ? this.#slice : w.bind("lane of four", w.bitAnd(w.lane, w.u32(3)), 0);
+    return this.#choice(values, (i) => w.bind(`is lane ${i} of four`, w.equal(inQuad, w.u32(i)), 0));
+  }
+
+  #choice(values: readonly Expr[], has: (i: number) => Expr): Expr {
+    return values.slice(1).reduce((chosen, value, i) => this.#writer.select(has(i + 1), value, chosen), at(values, 0));
+  }
+
+  #isSlice(number: number): Expr {
+    const w = this.#writer;
+    return w.bind(`is slice ${number}`, w.equal(this.#slice, w.u32(number)), 0);
+  }
+
+  /** Whether the lane is one of the first `count` of a column of `width`; undefined if all lanes are. */
+  ownsAmong(width: number, count: number): Expr | undefined {
     const w = this.#writer;
     const { lanes, slices } = this.#residency;
-    const isFirst = w.equal(this.#slice, w.u32(0));
+    const isAmong = count === 1 ? this.#isSlice(0) : w.less(this.#slice, w.u32(count));
     const exists = w.less(this.#column, w.u32(width));
-    return w.bind(`owns column of ${width}`, width * slices === lanes ? isFirst : w.and(isFirst, exists), 0);
+    if (width * slices === lanes) return count === slices ? undefined : w.bind(`among ${count}`, isAmong, 0);
+    return w.bind(`among ${count} of ${width}`, count === slices ? exists : w.and(isAmong, exists), 0);
+  }
+
+  /** Whether the lane is the one that stores its column of `width` in workgroup memory. */
+  ownsColumn(width: number): Expr {
+    return this.ownsAmong(width, 1) ?? this.#writer.bool(true);
   }
 
   /** The `step`-th index of the lane's slice of a depth. */
@@ -91,7 +123,7 @@ export class LaneSlices {
   }
 
   /** Adds partial sums over the lanes of a column; the sums of one stage together. */
-  addUp(partials: readonly Variable[]): Expr[] {
+  addUp(partials: readonly Expr[]): Expr[] {
     const { slices, inSubgroup, lanes, mostSums } = this.#residency;
     const w = this.#writer;
     if (slices === 1) return [...partials];
@@ -123,7 +155,9 @@ export class LaneSlices {
 /** The sum in the order in which lanes exchange: neighbours first. */
 function pairwise(w: PlacedBuilder, terms: readonly Expr[]): Expr {
   if (terms.length === 1) return at(terms, 0);
-  const pairs = terms.filter((_, i) => i % 2 === 0).map((term, i) => w.add(term, at(terms, 2 * i + 1)));
+  const pairs = terms
+    .filter((_, i) => i % 2 === 0)
+    .map((term, i) => (2 * i + 1 < terms.length ? w.add(term, at(terms, 2 * i + 1)) : term));
   return pairwise(w, pairs);
 }
 
@@ -139,26 +173,49 @@ export function runResidentProducts(
   const { writer } = emitter;
   for (const group of loopGroups(region, stage.accumulators)) {
     const depth = Number(at(loopExtentsOf(region, at(at(group, 0).loops, 0)), 0));
-    const sums = group.map(({ loops }) => startLoop(writer, region, at(loops, 0)));
-    for (let step = 0; step < depth / lanes.slices; step++) {
-      const turn = [{ index: [lanes.depthIndex(depth, step)] }];
-      for (const { loops } of group)
-        for (const id of loops) holdWeight(emitter, region, id, position, at(turn, 0), hasSteps);
-      for (const [i, { loops }] of group.entries()) {
-        const sum = at(sums, i);
-        writer.assign(sum, accumulated(emitter, region, loops, sum, position, turn));
-      }
+    const length = depth / lanes.slices;
+    const chains = length < 2 * fewestChains ? 1 : Math.ceil(fewestChains / group.length);
+    const sums = group.map(({ loops }) =>
+      Array.from({ length: chains }, () => startLoop(writer, region, at(loops, 0))),
+    );
+    const lefts = new Set(group.flatMap(({ loops }) => loops.map((id) => at(nodeAt(region.graph, id).operands, 0))));
+    const together = Math.max(4, Math.floor(readTogether / lefts.size));
+    for (let start = 0; start < length; start += together) {
+      const turns = Array.from({ length: Math.min(together, length - start) }, (_, i): ReducedStep => {
+        return { index: [lanes.depthIndex(depth, start + i)] };
+      });
+      for (const turn of turns)
+        for (const { loops } of group)
+          for (const id of loops) holdOperands(emitter, region, id, position, turn, hasSteps);
+      for (const [t, turn] of turns.reverse().entries())
+        for (const [i, { loops }] of group.entries()) {
+          const sum = at(at(sums, i), t % chains);
+          writer.assign(sum, accumulated(emitter, region, loops, sum, position, [turn]));
+        }
     }
-    for (const [i, sum] of lanes.addUp(sums).entries())
+    const partials = sums.map((chain) =>
+      chain.length === 1 ? at(chain, 0) : writer.let(writer.fresh("chains"), pairwise(writer, chain)),
+    );
+    for (const [i, sum] of lanes.addUp(partials).entries())
       rememberLoop(emitter, region, at(group, i).result, position, sum);
   }
 }
 
+/** Running sums of a lane that do not wait for each other, at least: an addition takes as long as several issues. */
+const fewestChains = 3;
+
 /**
- * Makes the weight that a product multiplies in a step known, as a value that is loaded before the loop over time. The
- * other choice is never taken: it makes a GPU's compiler wait for the loads there, and not at every use in the loop.
+ * Values along the depth that a lane reads before it multiplies any. They return in order, and the last one is
+ * multiplied first: one wait serves them all.
  */
-function holdWeight(
+const readTogether = 16;
+
+/**
+ * Makes both operands of a product in a step known: the left one is read here, and the weight is a value that is loaded
+ * before the loop over time. The other choice is never taken: it makes a GPU's compiler wait for the loads there, and
+ * not at every use in the loop.
+ */
+function holdOperands(
   emitter: Emitter,
   region: Region,
   id: NodeId,
@@ -167,8 +224,9 @@ function holdWeight(
   hasSteps: Expr,
 ): void {
   const { writer } = emitter;
-  const right = at(nodeAt(region.graph, id).operands, 1);
-  const index = at(operandIndices(region, id, position, step.index), 1);
+  const [left, right] = nodeAt(region.graph, id).operands as readonly [NodeId, NodeId];
+  const [leftIndex, index] = operandIndices(region, id, position, step.index) as [Index[], Index[]];
+  emitter.value(region, left, leftIndex);
   const weight = emitter.value(region, right, index);
   const held = writer.bind(`held ${weight.id}`, writer.select(hasSteps, weight, writer.f32(0)), 0);
   writer.remember(valueKey(region, right, index), held);
