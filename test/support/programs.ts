@@ -6,7 +6,8 @@ import type { NdArray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import type { CompileProgramOptions } from "../../compiler/plan-program.ts";
 import { uploadArray } from "../../runtime/arrays.ts";
-import { GpuContext } from "../../runtime/context.ts";
+import { type CompileLimits, GpuContext } from "../../runtime/context.ts";
+import type { AdapterChoice } from "../../runtime/host.ts";
 import { LoadedProgram } from "../../runtime/loaded-program.ts";
 import { difference } from "../train/devices.ts";
 
@@ -17,8 +18,23 @@ export class ProgramRunner {
     this.#context = context;
   }
 
-  static async open(): Promise<ProgramRunner> {
-    return new ProgramRunner(await GpuContext.open("auto"));
+  static async open(choice: AdapterChoice = "auto"): Promise<ProgramRunner> {
+    return new ProgramRunner(await GpuContext.open(choice));
+  }
+
+  /** The name of the adapter. */
+  get name(): string {
+    return this.#context.host.name;
+  }
+
+  /** What the compiler may count on. */
+  get limits(): CompileLimits {
+    return this.#context.compileLimits;
+  }
+
+  /** Resolves when the device is lost. */
+  get lost(): Promise<unknown> {
+    return this.#context.lost;
   }
 
   destroy(): void {

@@ -30,6 +30,8 @@ export interface CellPlan {
   /** Which values of the step are its output and its next states. */
   readonly output: number;
   readonly next: readonly number[];
+  /** Elements of a value, and columns of a product, at most; few by default. */
+  readonly widest?: number;
   /** How each result enters the loss. */
   readonly losses: readonly number[];
   /** Seed of the numbers. */
@@ -40,7 +42,8 @@ const size = (max: number) => fc.integer({ min: 1, max });
 const index = fc.nat({ max: 99 });
 
 const instruction: fc.Arbitrary<Instruction> = fc.record({
-  kind: fc.nat({ max: rules.length - 1 }),
+  // Without the last rule, which only recurrent-plans.ts draws: seeds of tests mean the same cells as ever.
+  kind: fc.nat({ max: rules.length - 2 }),
   a: index,
   b: index,
   c: index,

@@ -136,7 +136,8 @@ export async function checkPrepared(
   return order === 1 ? {} : { isSecondDetermined: await secondOrderAgrees(prepared, executors) };
 }
 
-async function reasonNotTo(prepared: Prepared): Promise<string | undefined> {
+/** Why a point is unsuitable for comparisons in f32, if it is. */
+export async function reasonNotTo(prepared: Prepared): Promise<string | undefined> {
   // All errors are relative to the scale: if it were infinite, no error would count.
   if (!Number.isFinite(prepared.scale)) return "not finite where rounding moves its numbers";
   // A device can flush subnormals to 0, and terms of the gradient can be smaller than it by all its digits.

@@ -136,6 +136,28 @@ const ownGradient: Rule = (step, { a, b }) => {
   step.push(new Value(name, ofOwn(x.tensor as Float, wide.tensor as Float), y.bound));
 };
 
+/** Products of parts, each with weights of its own: what multiplies by a block-diagonal matrix. */
+export const heads: Rule = (step, { a, n }) => {
+  const { writer } = step;
+  const x = step.flat(step.pick(a));
+  const width = widthOf(x);
+  const count = [2, 4, 3].find((heads) => width % heads === 0);
+  if (count === undefined) return;
+  const size = width / count;
+  const bound = Math.sqrt(size) * x.bound;
+  if (n % 2 === 0) {
+    const parts = writer.callMany("split", [x, count], count, x.bound);
+    const products = parts.map((part, i) => {
+      const weights = step.parameter(`head${i}x${size}`, [size, size], 1);
+      return writer.call("matmul", [part, weights], bound);
+    });
+    return step.push(writer.call("concat", [products], bound));
+  }
+  const weights = step.parameter(`heads${count}x${size}`, [count, size, size], 1);
+  const rows = step.reshaped(x, [count, size]);
+  step.push(writer.call("einsum", ["bhk,hku->bhu", rows, weights], bound));
+};
+
 export const composedRules: readonly Rule[] = [
   activation,
   activation,
@@ -153,4 +175,5 @@ export const composedRules: readonly Rule[] = [
   ownGradient,
   total,
   scatterColumns,
+  heads,
 ];

@@ -18,7 +18,8 @@ export interface Instruction {
 }
 
 export const largest = 100;
-const mostElements = 12;
+/** Elements of a value, at most, unless a plan says otherwise. */
+const fewElements = 12;
 
 /** A step under construction. */
 export class StepInProgress {
@@ -28,13 +29,20 @@ export class StepInProgress {
   /** The key of the dropout masks, u32, and the number of the step, [batch, 1]. */
   readonly key: Value;
   readonly counter: Value | undefined;
+  readonly #widest: number | undefined;
 
-  constructor(writer: SourceWriter, batch: Dim, pool: readonly Value[], key: Value, counter?: Value) {
+  constructor(
+    writer: SourceWriter,
+    batch: Dim,
+    pool: readonly Value[],
+    { key, counter, widest }: { readonly key: Value; readonly counter: Value | undefined; readonly widest?: number | undefined },
+  ) {
     this.writer = writer;
     this.batch = batch;
     this.pool = [...pool];
     this.key = key;
     this.counter = counter;
+    this.#widest = widest;
   }
 
   pick(index: number): Value {
@@ -58,7 +66,16 @@ export class StepInProgress {
   smaller(value: Value): Value {
     const row = this.flat(value);
     const size = widthOf(row);
-    return size <= mostElements ? value : this.writer.call("slice", [row, 1, -mostElements, mostElements], value.bound);
+    const most = this.#widest ?? fewElements;
+    return size <= most ? value : this.writer.call("slice", [row, 1, -most, most], value.bound);
+  }
+
+  /** Columns of a product: 1 to `few`, or up to the plan's width, odd ones and powers of two. */
+  columns(n: number, few: number): number {
+    const widest = this.#widest;
+    if (widest === undefined) return 1 + (n % few);
+    const known = [widest, 1, 4, 7, 8, 16, 31, 32, 33, 48, 64, 100, 128, 200, 256].filter((width) => width <= widest);
+    return known[n % known.length] ?? widest;
   }
 
   /** [batch, m, n] as [batch, m*n]. */

@@ -20,7 +20,7 @@ export const vocabulary = 5;
 
 /** Shapes of the states by name, without the batch axis. */
 export function statesOf({ states, counts }: Pick<CellPlan, "states" | "counts">): Record<string, readonly number[]> {
-  const named = states.map((shape, i) => [at(["a", "b"], i), shape] as const);
+  const named = states.map((shape, i) => [at(["a", "b", "c"], i), shape] as const);
   return Object.fromEntries([...named, ...(counts ? [["count", [1]] as const] : [])]);
 }
 
@@ -69,7 +69,7 @@ function writeStep(writer: SourceWriter, plan: CellPlan, batch: Dim, tensors: Ar
   const counter = plan.counts ? value("count", 9) : undefined;
   const named = Object.keys(shapes).filter((name) => name !== "count");
   const pool = [value("x", plan.scale), ...named.map((name) => value(name, stateBound))];
-  const step = new StepInProgress(writer, batch, pool, value("key", 0), counter);
+  const step = new StepInProgress(writer, batch, pool, { key: value("key", 0), counter, widest: plan.widest });
   for (const instruction of plan.instructions) {
     at(rules, instruction.kind % rules.length)(step, recent(step, instruction));
   }

@@ -15,18 +15,18 @@ const innerAxis = (value: Value, n: number): number => 1 + (n % last(value));
 const productBound = (rows: number, bound: number): number => Math.sqrt(rows) * bound;
 
 /** The name depends only on the shape, so that weights can be used twice in a step. */
-const dense: Rule = (step, { a, b, n }) => {
+export const dense: Rule = (step, { a, b, n }) => {
   const inputs = n % 3 === 0 ? [step.pick(a)] : [step.flat(step.pick(a)), step.flat(step.pick(b))];
   const rows = inputs.reduce((sum, input) => sum + widthOf(input), 0);
-  const units = 1 + (n % 5);
+  const units = step.columns(n, 5);
   const bound = productBound(rows, Math.max(...inputs.map((input) => input.bound))) + 1;
   const args = [`dense${rows}x${units}`, inputs.length === 1 ? (inputs[0] as Value) : inputs, units] as const;
   step.push(step.writer.call("dense", n % 7 === 6 ? [...args, { bias: false }] : args, bound));
 };
 
-const matmul: Rule = (step, { a, n }) => {
+export const matmul: Rule = (step, { a, n }) => {
   const x = step.pick(a);
-  const [rows, units] = [widthOf(x), 1 + (n % 4)];
+  const [rows, units] = [widthOf(x), step.columns(n, 4)];
   const stored = n % 2 === 0 ? [rows, units] : [units, rows];
   const weights = step.parameter(`matrix${stored.join("x")}`, stored, 1);
   const read = n % 2 === 0 ? weights : step.writer.call("transpose", [weights], 1);
@@ -228,6 +228,15 @@ const nestedScan: Rule = (step, { a, b, c, n }) => {
   step.push(writer.call("transpose", [rows, [1, 0, 2]], x.bound));
 };
 
+const softmax = alongAxis("softmax", () => 1);
+const sum = reduction("sum", (count, bound) => count * bound);
+const reduceMax = reduction("reduceMax", (_, bound) => bound);
+
+/** Rules that take parts of values, or put parts together. */
+export const parts: readonly Rule[] = [slice, split, concat];
+/** Rules that reduce inside a row. */
+export const reductions: readonly Rule[] = [sum, reduceMax, softmax, standardize];
+
 export const structuralRules: readonly Rule[] = [
   dense,
   dense,
@@ -244,11 +253,11 @@ export const structuralRules: readonly Rule[] = [
   broadcast,
   pad,
   windows,
-  reduction("sum", (count, bound) => count * bound),
+  sum,
   reduction("mean", (_, bound) => bound),
-  reduction("reduceMax", (_, bound) => bound),
-  reduction("reduceMax", (_, bound) => bound),
-  alongAxis("softmax", () => 1),
+  reduceMax,
+  reduceMax,
+  softmax,
   alongAxis("logSoftmax", (bound) => 2 * bound + 3),
   standardize,
   batchMean,
