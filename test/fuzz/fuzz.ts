@@ -9,10 +9,13 @@ import { smallTileExecutorsOn } from "../../testing/executor.ts";
 import { type CellPlan, cellPlans } from "../../testing/random-cells/cell-plan.ts";
 import { checkRandomCell } from "../../testing/random-cells/check-random-cell.ts";
 import { buildCell } from "../../testing/random-cells/random-cell.ts";
+import { recurrentPlans } from "../../testing/random-cells/recurrent-plans.ts";
 import { checkTraining, trainingSource } from "../../testing/random-training/check-training.ts";
 import { type TrainingPlan, trainingPlans } from "../../testing/random-training/training-plan.ts";
 import { openWebgpu } from "../support/webgpu.ts";
-import type { Entry, FuzzDevice, FuzzJob, HostJob, Kind, Tell, Totals } from "./protocol.ts";
+import { checkForced, openPlace, type Place } from "./forced.ts";
+import type { Entry, Forced, FuzzDevice, FuzzJob, HostJob, Kind, Tell, Totals } from "./protocol.ts";
+import { noTotals, plus } from "./totals.ts";
 
 /** Milliseconds for one check with all that is tried to shrink it. */
 const patience = 120_000;
@@ -20,9 +23,9 @@ const patience = 120_000;
 const runs = trainingPlans(Object.keys(zoo));
 
 /** How each kind is drawn, checked and printed; `check` says what became of the plan. */
-interface Subject<Plan> {
+interface Subject<Plan, On = readonly Device[]> {
   readonly plans: fc.Arbitrary<Plan>;
-  readonly check: (plan: Plan, devices: readonly Device[], order: 1 | 2) => Promise<Partial<Totals>>;
+  readonly check: (plan: Plan, on: On, order: 1 | 2) => Promise<Partial<Totals>>;
   readonly source: (plan: Plan) => string;
 }
 
@@ -50,26 +53,47 @@ const training: Subject<TrainingPlan> = {
   source: (plan) => trainingSource(plan, zoo),
 };
 
+/** Cells in a schedule that is forced. */
+const forcedCell = ({ schedule, widest }: Forced): Subject<CellPlan, Place> => ({
+  plans: recurrentPlans(widest),
+  check: (plan, place) => checkForced(plan, schedule, place),
+  source: cell.source,
+});
+
 /** The plan that a seed draws, and its source: what a host was at when it ended. */
-export function drawnBy(kind: Kind, seed: number): { readonly plan: unknown; readonly source: string } {
-  const draw = <Plan>({ plans, source }: Subject<Plan>) => {
+export function drawnBy(
+  kind: Kind,
+  seed: number,
+  forced?: Forced,
+): { readonly plan: unknown; readonly source: string } {
+  const draw = <Plan, On>({ plans, source }: Subject<Plan, On>) => {
     const [plan] = fc.sample(plans, { seed, numRuns: 1 });
     return plan === undefined ? { plan, source: "" } : { plan, source: source(plan) };
   };
-  return kind === "cell" ? draw(cell) : draw(training);
+  if (kind === "training") return draw(training);
+  return forced === undefined ? draw(cell) : draw(forcedCell(forced));
 }
 
 /** Runs all checks of an entry of the corpus again; throws what fails, and says where the entry is no check any more. */
-export async function replay(entry: Entry, devices: readonly Device[]): Promise<void> {
-  const came = await (entry.kind === "cell"
-    ? cell.check(entry.plan as CellPlan, devices, 2)
-    : training.check(entry.plan as TrainingPlan, devices, 1));
+export async function replay(entry: Entry, devices: readonly Device[], place?: Place): Promise<void> {
+  const came = await replayed(entry, devices, place);
   const isDiscarded = came.cellsDiscarded || came.trainingsDiscarded;
   if (isDiscarded && entry.mayBeDiscarded !== true) throw new Error("f32 does not determine it, so it tests nothing");
 }
 
+async function replayed(entry: Entry, devices: readonly Device[], place?: Place): Promise<Partial<Totals>> {
+  if (entry.kind === "training") return training.check(entry.plan as TrainingPlan, devices, 1);
+  if (entry.forced === undefined) return cell.check(entry.plan as CellPlan, devices, 2);
+  const own = place ?? (await openPlace("software"));
+  try {
+    return await checkForced(entry.plan as CellPlan, entry.forced, own);
+  } finally {
+    if (place === undefined) own.destroy();
+  }
+}
+
 /** The devices of a choice; of "all" one that is not there is left out. */
-async function open(choice: FuzzDevice): Promise<Device[]> {
+async function open(choice: Exclude<FuzzDevice, "evaluator">): Promise<Device[]> {
   if (choice !== "all") return [await openDevice({ device: choice })];
   const webgpu = openWebgpu().then(
     (device) => [device],
@@ -90,58 +114,100 @@ export async function perform(job: HostJob, tell: Tell): Promise<void> {
   tell({ event: "replayed", ...(wrong !== undefined && { wrong }) });
 }
 
-/** Draws and checks until the minutes are over. */
+/** What checks run on, and what is checked on it. */
+interface Bench {
+  readonly name: string;
+  readonly lost: readonly Promise<unknown>[];
+  readonly destroy: () => void;
+  /** Draws a plan by its seed and checks it; tells of a failure. */
+  readonly look: (kind: Kind, seed: number, order: 1 | 2) => Promise<void>;
+}
+
+async function openBench(job: FuzzJob, count: Count, tell: Tell): Promise<Bench> {
+  const { device, forced } = job;
+  if (forced !== undefined) {
+    const place = await openPlace(device);
+    return { ...place, look: (_, seed) => look("cell", forcedCell(forced), place, { seed, order: 1, count, tell }) };
+  }
+  if (device === "evaluator") throw new Error("the evaluator checks cells in a schedule that is forced");
+  const devices = await open(device);
+  return {
+    name: devices.map(({ name }) => name).join(" and "),
+    lost: devices.map(({ lost }) => lost),
+    destroy: () => {
+      for (const each of devices) each.destroy();
+    },
+    look: (kind, seed, order) => {
+      const given = { seed, order, count, tell };
+      return kind === "cell" ? look(kind, cell, devices, given) : look(kind, training, devices, given);
+    },
+  };
+}
+
+type Count = (more: Partial<Totals>) => void;
+
+interface Look {
+  readonly seed: number;
+  readonly order: 1 | 2;
+  readonly count: Count;
+  readonly tell: Tell;
+}
+
+async function look<Plan, On>(
+  kind: Kind,
+  { plans, check, source }: Subject<Plan, On>,
+  on: On,
+  { seed, order, count, tell }: Look,
+): Promise<void> {
+  tell({ event: "checking", kind, seed });
+  const tried: Plan[] = [];
+  const property = fc.asyncProperty(plans, async (plan) => {
+    tried.push(plan);
+    // What is tried only to shrink a failure is not counted.
+    const isCounted = tried.length === 1;
+    const came = await check(plan, on, order);
+    if (isCounted) count(came);
+  });
+  const came = await fc.check(property, { seed, numRuns: 1, interruptAfterTimeLimit: patience });
+  const [plan] = came.counterexample ?? tried;
+  if (!(came.failed || came.interrupted) || plan === undefined) return;
+  count({ failures: 1 });
+  const found = came.failed ? messageOf(came.errorInstance) : `no answer after ${patience / 1000} s`;
+  tell({ event: "failure", kind, seed, found, plan, source: source(plan) });
+}
+
+/** Draws and checks until the minutes are over, and the cells are checked. */
 async function fuzz(job: FuzzJob, tell: Tell): Promise<void> {
-  let devices = await open(job.device);
-  tell({ event: "device", name: devices.map(({ name }) => name).join(" and ") });
   const started = performance.now();
   const minutes = () => (performance.now() - started) / 60_000;
-  let totals: Totals = {
-    ...{ cells: 0, cellsDiscarded: 0, secondOrder: 0, trainings: 0, trainingsDiscarded: 0, failures: 0, minutes: 0 },
-  };
+  let totals = noTotals;
   const count = (more: Partial<Totals>) => {
-    const sums = Object.entries(totals).map(([key, n]) => [key, n + (more[key as keyof Totals] ?? 0)]);
-    totals = { ...(Object.fromEntries(sums) as Totals), minutes: minutes() };
+    totals = { ...plus(totals, more), minutes: minutes() };
   };
-
-  const look = async <Plan>(kind: Kind, { plans, check, source }: Subject<Plan>, seed: number, order: 1 | 2) => {
-    tell({ event: "checking", kind, seed });
-    const tried: Plan[] = [];
-    const property = fc.asyncProperty(plans, async (plan) => {
-      tried.push(plan);
-      // What is tried only to shrink a failure is not counted.
-      const isCounted = tried.length === 1;
-      const came = await check(plan, devices, order);
-      if (isCounted) count(came);
-    });
-    const came = await fc.check(property, { seed, numRuns: 1, interruptAfterTimeLimit: patience });
-    const [plan] = came.counterexample ?? tried;
-    if (!(came.failed || came.interrupted) || plan === undefined) return;
-    count({ failures: 1 });
-    const found = came.failed ? messageOf(came.errorInstance) : `no answer after ${patience / 1000} s`;
-    tell({ event: "failure", kind, seed, found, plan, source: source(plan) });
-    // A device that is lost fails everything after it.
-    if (!(await areUsable(devices))) {
-      for (const device of devices) device.destroy();
-      devices = await open(job.device);
-    }
-  };
+  let bench = await openBench(job, count, tell);
+  tell({ event: "device", name: bench.name });
 
   for (let n = 0; n < (job.cells ?? 1) || minutes() < job.minutes; n++) {
     const seed = job.seed + n;
     const isEvery = (period: number) => period > 0 && n % period === 0;
-    await look("cell", cell, seed, isEvery(job.second) ? 2 : 1);
-    if (isEvery(job.training)) await look("training", training, seed, 1);
+    const { failures } = totals;
+    await bench.look("cell", seed, isEvery(job.second) ? 2 : 1);
+    if (job.forced === undefined && isEvery(job.training)) await bench.look("training", seed, 1);
+    // A device that is lost fails everything after it.
+    if (totals.failures > failures && !(await isUsable(bench))) {
+      bench.destroy();
+      bench = await openBench(job, count, tell);
+    }
     count({});
     tell({ event: "progress", totals });
   }
-  for (const device of devices) device.destroy();
+  bench.destroy();
   tell({ event: "done", totals });
 }
 
-function areUsable(devices: readonly Device[]): Promise<boolean> {
+function isUsable({ lost }: Bench): Promise<boolean> {
   return Promise.race([
-    ...devices.map(({ lost }) => lost.then(() => false)),
+    ...lost.map((loss) => loss.then(() => false)),
     new Promise<boolean>((resolve) => setTimeout(resolve, 50, true)),
   ]);
 }

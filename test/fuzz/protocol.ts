@@ -1,10 +1,15 @@
 /** @file What passes between `npm run fuzz` and a host that runs the fuzz, as lines of JSON. */
 
+import type { ScanScheduleName } from "../../compiler/plan/scan/names.ts";
+
 /** What is drawn. */
 export type Kind = "cell" | "training";
 
-/** Which devices check: the CPU, a graphics card, what imitates one, or the CPU and what there is of WebGPU. */
-export const fuzzDevices = ["cpu", "gpu", "software", "all"] as const;
+/**
+ * Which devices check: the CPU, a graphics card, what imitates one, or the CPU and what there is of WebGPU. The evaluator
+ * runs kernels of a GPU in JavaScript, and finds what a device hides.
+ */
+export const fuzzDevices = ["cpu", "gpu", "software", "all", "evaluator"] as const;
 export type FuzzDevice = (typeof fuzzDevices)[number];
 
 /** What a host is asked to do. */
@@ -17,6 +22,14 @@ export interface FuzzJob {
   /** Cells for each training run, and for each check of second order; 0 for none. */
   readonly training: number;
   readonly second: number;
+  /** Cells are recurrent networks, and run in this schedule with a GPU's rules wherever they can. */
+  readonly forced?: Forced;
+}
+
+export interface Forced {
+  readonly schedule: ScanScheduleName;
+  /** Elements of a value, at most. */
+  readonly widest: number;
 }
 
 /** What a host can be given to do: fuzz, or check an entry of the corpus again. */
@@ -32,6 +45,17 @@ export interface Totals {
   readonly trainingsDiscarded: number;
   readonly failures: number;
   readonly minutes: number;
+  /** Of a forced schedule: what became of the loops of the cells. */
+  readonly taken?: Taken;
+}
+
+/** How many cells and loops ran in the schedule that was forced, and why the other loops did not. */
+export interface Taken {
+  /** Cells of which at least one loop did. */
+  readonly cells: number;
+  readonly loops: number;
+  /** Loops by what they were refused for, with N for every number. */
+  readonly refused: Readonly<Record<string, number>>;
 }
 
 /** What failed, shrunk, with its source. */
@@ -62,6 +86,8 @@ export interface Entry {
   readonly found: string;
   /** Where it failed; in Node if nothing is said. */
   readonly host?: HostName;
+  /** The schedule that was forced, with a GPU's rules. */
+  readonly forced?: ScanScheduleName;
   /** Whether f32 need not determine it: what it tries is that rounding is not taken for a mistake. */
   readonly mayBeDiscarded?: boolean;
   readonly plan: unknown;

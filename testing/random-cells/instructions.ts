@@ -35,7 +35,11 @@ export class StepInProgress {
     writer: SourceWriter,
     batch: Dim,
     pool: readonly Value[],
-    { key, counter, widest }: { readonly key: Value; readonly counter: Value | undefined; readonly widest?: number | undefined },
+    {
+      key,
+      counter,
+      widest,
+    }: { readonly key: Value; readonly counter: Value | undefined; readonly widest?: number | undefined },
   ) {
     this.writer = writer;
     this.batch = batch;

@@ -12,10 +12,17 @@ import type { ScanScheduleName } from "../../compiler/plan/scan/names.ts";
 import { scanSchedules } from "../../compiler/plan/scan/schedules.ts";
 import { planProgram } from "../../compiler/plan-program.ts";
 import type { Executor } from "../../testing/executor.ts";
+import { isFiniteArray } from "../../testing/numbers/compare.ts";
+import { prepare, sameOn, unrolledIsScan } from "../../testing/random-cells/cell-checks.ts";
+import { lossGraphs, lossOfCell } from "../../testing/random-cells/cell-graphs.ts";
+import type { CellPlan } from "../../testing/random-cells/cell-plan.ts";
+import { reasonNotTo } from "../../testing/random-cells/check-loss.ts";
+import { buildCell } from "../../testing/random-cells/random-cell.ts";
 import { named } from "../kernels/inputs.ts";
-import type { ProgramRunner } from "../support/programs.ts";
+import { ProgramRunner } from "../support/programs.ts";
+import type { FuzzDevice, Totals } from "./protocol.ts";
 
-/** Runs a graph by some rules of lowering: on a device, or in the evaluator. */
+/** What runs a graph by some rules of lowering: a device, or the evaluator. */
 export interface Place {
   readonly name: string;
   /** Invocations that a workgroup may have. */
@@ -24,36 +31,61 @@ export interface Place {
   readonly neighbours: readonly number[];
   /** The outputs of each round. */
   readonly runs: (graph: Graph, rounds: readonly (readonly NdArray[])[], options: LowerOptions) => Promise<NdArray[][]>;
+  /** Each resolves when a device is lost. */
+  readonly lost: readonly Promise<unknown>[];
+  readonly destroy: () => void;
 }
 
-export const onDevice = (runner: ProgramRunner): Place => {
+export async function openPlace(choice: FuzzDevice): Promise<Place> {
+  if (choice === "evaluator") return evaluator;
+  if (choice === "cpu") throw new Error("a CPU has no schedule to force with a GPU's rules");
+  const runner = await ProgramRunner.open(choice === "all" ? "auto" : choice);
   const { maxInvocations, subgroupSize } = runner.limits;
   return {
     name: runner.name,
     maxInvocations,
     neighbours: subgroupSize === undefined ? [1] : [subgroupSize, 1],
     runs: (graph, rounds, options) => runner.runs(graph, rounds, options),
+    lost: [runner.lost],
+    destroy: () => runner.destroy(),
   };
-};
+}
 
-export const inEvaluator = (maxInvocations: number): Place => ({
+const evaluator: Place = {
   name: "evaluator",
-  maxInvocations,
+  maxInvocations: 1024,
   neighbours: [32, 8, 1],
   runs: async (graph, rounds, options) => {
     const program = planProgram(graph, options);
     const subgroupSize = Math.max(4, options.neighbours ?? 1);
     return rounds.map((inputs) => evaluateProgram(program, named(graph, inputs), { subgroupSize }));
   },
-});
+  lost: [],
+  destroy: () => {},
+};
 
 /** Registers for weights, from more than any cell needs to so few that most cells need many lanes. */
 const registersOf = (seed: number): RegisterFile => {
   return { total: 1e6, most: at([300, 300, 64, 24, 8], seed % 5), reserved: 0 };
 };
 
-/** What became of the loops of a cell: undefined for one that runs in the schedule, or why it cannot. */
-export type Note = (refusals: readonly (string | undefined)[]) => void;
+/** Checks a cell: unrolled, in the interpreter and in the schedule it has one value and one gradient. */
+export async function checkForced(plan: CellPlan, schedule: ScanScheduleName, place: Place): Promise<Partial<Totals>> {
+  const prepared = prepare(lossGraphs(lossOfCell(buildCell(plan))));
+  if (!prepared.gradients.every(isFiniteArray) || (await reasonNotTo(prepared)) !== undefined)
+    return { cellsDiscarded: 1 };
+  unrolledIsScan(prepared);
+  const executor = executorOf(schedule, place, plan.seed);
+  await sameOn(executor, prepared);
+  const refusals = refusalsOf(prepared.gradient, schedule, optionsOf(schedule, place, plan.seed));
+  const loops = refusals.filter((refusal) => refusal === undefined).length;
+  const refused: Record<string, number> = {};
+  for (const refusal of refusals) {
+    const reason = refusal?.replace(/\d+/g, "N");
+    if (reason !== undefined) refused[reason] = (refused[reason] ?? 0) + 1;
+  }
+  return { cells: 1, taken: { cells: Number(loops > 0), loops, refused } };
+}
 
 /** The schedules, with an ear at one of them. */
 function overheard(name: ScanScheduleName, hear: (refusal: string | undefined) => void): ScanSchedules {
@@ -68,37 +100,40 @@ function overheard(name: ScanScheduleName, hear: (refusal: string | undefined) =
   });
 }
 
-/** What tries a cell in a schedule; `seed` is the cell's. */
-export function executorOf(name: ScanScheduleName, place: Place, seed: number, note: Note): Executor {
-  const registers = registersOf(seed);
-  const maxInvocations = Math.max(256, place.maxInvocations >> at([0, 0, 1, 2], seed % 4));
-  const neighbours = at(place.neighbours, seed % place.neighbours.length);
-  const options: LowerOptions = {
+/** The rules of a GPU; `seed` is the cell's. */
+function optionsOf(schedule: ScanScheduleName, place: Place, seed: number): LowerOptions {
+  return {
     target: "gpu",
     // A schedule that a tuning prefers is used wherever it can be, whatever there is against it.
-    tuning: { schedule: name },
-    registers,
-    maxInvocations,
-    neighbours,
+    tuning: { schedule },
+    registers: registersOf(seed),
+    maxInvocations: Math.max(256, place.maxInvocations >> at([0, 0, 1, 2], seed % 4)),
+    neighbours: at(place.neighbours, seed % place.neighbours.length),
     // Small tiles, whose kernels compile quickly, for most.
     maxRows: seed % 4 === 0 ? undefined : 2,
   };
+}
+
+/** Runs a graph four times; all results must be the same bits. */
+function executorOf(schedule: ScanScheduleName, place: Place, seed: number): Executor {
+  const options = optionsOf(schedule, place, seed);
+  const { maxInvocations, registers, neighbours } = options;
   return {
-    name: `${place.name}, ${name}, ${maxInvocations} lanes, ${registers.most} registers, ${neighbours} neighbours`,
+    name: `${place.name}, ${schedule}, ${maxInvocations} lanes, ${registers?.most} registers, ${neighbours} neighbours`,
     tolerance: 1e-4,
     execute: async (graph, inputs) => {
-      note(refusalsOf(graph, name, options));
       const results: NdArray[][] = [];
       for (const chunkSteps of [2, 100])
         results.push(...(await place.runs(graph, [inputs, inputs], { ...options, chunkSteps })));
       const [first = [], ...others] = results;
       for (const [k, other] of others.entries())
-        if (!haveSameBits(first, other)) throw new Error(`${name}: run ${k + 2} of 4 has other bits`);
+        if (!haveSameBits(first, other)) throw new Error(`${schedule}: run ${k + 2} of 4 has other bits`);
       return first;
     },
   };
 }
 
+/** For each loop undefined if it runs in the schedule, or why it cannot. */
 function refusalsOf(graph: Graph, name: ScanScheduleName, options: LowerOptions): readonly (string | undefined)[] {
   const refusals: (string | undefined)[] = [];
   planProgram(graph, { ...options, scanSchedules: overheard(name, (refusal) => refusals.push(refusal)) });
