@@ -10,6 +10,7 @@ import { createJiti } from "jiti";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const jiti = createJiti(import.meta.url, { alias: { cellgrad: join(root, "index.ts") } });
 const { fuzzDevices, hostNames } = await jiti.import("../test/fuzz/protocol.ts");
+const { scanScheduleNames } = await jiti.import("../compiler/plan/scan/names.ts");
 
 const positive = (text) => {
   const value = Number(text);
@@ -23,20 +24,36 @@ const whole = (text) => {
   return value;
 };
 const options = new Command("npm run fuzz --")
-  .description("Random cells and random training runs, on the interpreter and on devices in every schedule.")
+  .description(
+    "Random cells and random training runs, on the interpreter and on devices in every schedule; or recurrent cells in " +
+      "one schedule that is forced with a GPU's rules.",
+  )
   .addOption(new Option("--host <host>", "host of the device").choices([...hostNames, "all"]).default("node"))
   .addOption(
-    new Option("--device <device>", 'device to check on; "all" is the CPU, and WebGPU if available')
+    new Option(
+      "--device <device>",
+      'device to check on; "all" is the CPU, and WebGPU if available; "evaluator" runs the kernels of a forced schedule in ' +
+        "JavaScript, where a race or a read out of bounds is a failure",
+    )
       .choices([...fuzzDevices])
       .default("all"),
   )
-  .option("--minutes <n>", "duration in each host", positive, 5)
+  .option("--minutes <n>", "duration in each host (default: 5, or until --cells are checked)", positive)
+  .option("--cells <n>", "number of cells in each host, at the least", whole)
+  .addOption(
+    new Option(
+      "--schedule <schedule>",
+      "checks recurrent cells in this schedule wherever they can run in it, twice in chunks of two lengths; counts the " +
+        "loops that did, and says why others did not",
+    ).choices([...scanScheduleNames]),
+  )
+  .option("--widest <n>", "elements of a value, at most, in a forced schedule", whole, 40)
   .option("--seed <n>", "random seed, to repeat a run (default: a new one each time)", whole)
   .option("--training <n>", "one training run per n cells; 0 for none", whole, 4)
   .option("--second <n>", "check second derivatives of every n-th cell; 0 for none", whole, 4)
   .addHelpText(
     "after",
-    "\nExample:\n  npm run fuzz -- --minutes 60 --seed 7\n  npm run fuzz -- --host all --minutes 10\n  npm run fuzz -- --device cpu",
+    "\nExample:\n  npm run fuzz -- --minutes 60 --seed 7\n  npm run fuzz -- --host all --minutes 10\n  npm run fuzz -- --device cpu\n  npm run fuzz -- --cells 2000 --schedule resident",
   )
   .configureOutput({
     outputError: (text, write) => write(text.replace(/^error: /, "fuzz: ").replace(/\s*\n\s*(?=\S)/g, " ")),
@@ -48,19 +65,31 @@ const options = new Command("npm run fuzz --")
 const { drivers } = await jiti.import("../test/fuzz/hosts.ts");
 const { drawnBy } = await jiti.import("../test/fuzz/fuzz.ts");
 const { addToCorpus } = await jiti.import("../test/fuzz/corpus.ts");
+const { takenLine } = await jiti.import("../test/fuzz/totals.ts");
 
-const { device, minutes, training, second, seed = 1 + Math.floor(Math.random() * 2 ** 29) } = options;
+const { device, cells, schedule, widest, training, second, seed = 1 + Math.floor(Math.random() * 2 ** 29) } = options;
+const { minutes = cells === undefined ? 5 : 1e-6 } = options;
+const forced = schedule && { schedule, widest };
+const refuse = (line) => {
+  console.error(`fuzz: ${line}`);
+  process.exit(2);
+};
+if (device === "evaluator" && forced === undefined) refuse("--device evaluator needs a --schedule");
+if (device === "cpu" && forced !== undefined) refuse("--schedule forces a GPU's rules, which --device cpu has not");
 const hosts = options.host === "all" ? hostNames : [options.host];
 const reportEvery = 30_000;
 
-const summary = ({ cells, cellsDiscarded, secondOrder, trainings, trainingsDiscarded, failures, minutes }) =>
-  `${cells} cells (${cellsDiscarded} discarded, ${secondOrder} to second order), ` +
-  `${trainings} training runs (${trainingsDiscarded} discarded), ${failures} failures; ` +
-  `${(cells / Math.max(minutes, 1e-9)).toFixed(0)} cells a minute`;
+const summary = ({ cells, cellsDiscarded, secondOrder, trainings, trainingsDiscarded, failures, minutes, taken }) =>
+  `${cells} cells (${cellsDiscarded} discarded${forced ? "" : `, ${secondOrder} to second order`}), ` +
+  (forced ? "" : `${trainings} training runs (${trainingsDiscarded} discarded), `) +
+  `${failures} failures; ${(cells / Math.max(minutes, 1e-9)).toFixed(0)} cells a minute` +
+  (forced && taken ? `; ${takenLine(schedule, taken)}` : "");
 
 function report(host, failure) {
-  console.log(`\n${host}: ${failure.kind}, seed ${failure.seed}: ${failure.found}\n\n${failure.source}\n`);
-  console.log(`added to the corpus: ${addToCorpus(failure, host)}\n`);
+  // Wide cells have thousands of numbers; the corpus keeps what they are drawn from.
+  const source = failure.source.replace(/^(.{500}).{100,}$/gm, "$1 ...");
+  console.log(`\n${host}: ${failure.kind}, seed ${failure.seed}: ${failure.found}\n\n${source}\n`);
+  console.log(`added to the corpus: ${addToCorpus(failure, host, schedule)}\n`);
 }
 
 /** Runs one host; returns its summary line. */
@@ -68,7 +97,10 @@ async function fuzzIn(host) {
   const at = { device: "", kind: "cell", seed, totals: undefined, reported: performance.now(), isDone: false };
   const receive = (event) => {
     if (event.event === "device") at.device = event.name;
-    if (event.event === "device") console.log(`${host}: ${event.name}, seeds ${seed} and on, ${minutes} minutes`);
+    if (event.event === "device") {
+      const until = [cells && `${cells} cells`, minutes >= 1e-3 && `${minutes} minutes`].filter(Boolean).join(", ");
+      console.log(`${host}: ${event.name}, seeds ${seed} and on, ${until}`);
+    }
     if (event.event === "checking") Object.assign(at, { kind: event.kind, seed: event.seed });
     if (event.event === "failure") report(host, event);
     if (event.event === "progress" || event.event === "done") at.totals = event.totals;
@@ -80,14 +112,14 @@ async function fuzzIn(host) {
   };
   let failures = 0;
   try {
-    await drivers[host]({ fuzz: { device, seed, minutes, training, second } }, receive);
+    await drivers[host]({ fuzz: { device, seed, minutes, training, second, cells, forced } }, receive);
   } catch (error) {
     failures += 1;
     // Browsers append their whole log.
     const [reason] = String(error instanceof Error ? error.message : error).split("\nBrowser logs:");
     const found = `the host ended: ${reason.trim()}`;
     if (at.device === "") console.log(`${host}: ${found}`);
-    else report(host, { kind: at.kind, seed: at.seed, found, ...drawnBy(at.kind, at.seed) });
+    else report(host, { kind: at.kind, seed: at.seed, found, ...drawnBy(at.kind, at.seed, forced) });
   }
   failures += at.totals?.failures ?? 0;
   const result = at.totals === undefined ? "nothing was checked" : summary(at.totals);

@@ -47,10 +47,12 @@ export function recurrentPlans(widest: number): fc.Arbitrary<CellPlan> {
       start: product,
       end: product,
       rest: fc.array(next, { maxLength: 6, size: "max" }),
-      widest: fc.constantFrom(widest, few),
+      widest: fc.constantFrom(few, widest),
     })
     .map(({ plan, widths, start, rest, end, ...drawn }) => {
       const states = widths.map((columns) => [Math.min(columns, widest)]);
-      return { ...plan, ...drawn, states, instructions: [start, ...rest, end] };
+      // The mean of no numbers is none.
+      const losses = drawn.time === 0 ? [0, 0, 0] : plan.losses;
+      return { ...plan, ...drawn, states, losses, instructions: [start, ...rest, end] };
     });
 }
