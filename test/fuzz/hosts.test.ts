@@ -36,6 +36,27 @@ test.each(hostNames)("%s checks more cells on the CPU alone", async (host) => {
   expect([cells > 3, secondOrder > 0, trainings]).toEqual([true, true, 1]);
 });
 
+test.each([
+  ["node", "software", ["resident"]],
+  ["node", "evaluator", ["resident", "persistent", "stepwise"]],
+  ["deno", "software", ["resident"]],
+] as const)(
+  "%s checks cells on %s in schedules that are forced, and counts what ran in them",
+  async (host, device, schedules) => {
+    for (const schedule of schedules) {
+      const forced = { schedule, widest: 12 };
+      const job = { device, seed: 31, minutes: 1e-6, cells: 3, training: 1, second: 1, forced } as const;
+      const events = await eventsOf(host, { fuzz: job });
+      const done = events.at(-1);
+      if (done?.event !== "done") throw new Error("it did not end");
+      const { cells, cellsDiscarded, trainings, failures, taken } = done.totals;
+      expect([cells + cellsDiscarded, trainings, failures]).toEqual([3, 0, 0]);
+      expect(taken?.loops).toBeGreaterThan(0);
+      if (schedule === "stepwise") expect(taken?.refused).toEqual({});
+    }
+  },
+);
+
 test("an entry that fails in a host says what is wrong", async () => {
   const entry = corpus()["training.json"] as Entry & { plan: { objective: object } };
   const unknown = { ...entry, plan: { ...entry.plan, objective: { ...entry.plan.objective, cell: "nobody" } } };
@@ -60,8 +81,14 @@ test.each([
   ],
   [
     ["--device", "interpreter"],
-    "option '--device <device>' argument 'interpreter' is invalid. Allowed choices are cpu, gpu, software, all.",
+    "option '--device <device>' argument 'interpreter' is invalid. Allowed choices are cpu, gpu, software, all, evaluator.",
   ],
+  [
+    ["--schedule", "auto"],
+    "option '--schedule <schedule>' argument 'auto' is invalid. Allowed choices are resident, persistent, stepwise.",
+  ],
+  [["--device", "evaluator"], "--device evaluator needs a --schedule"],
+  [["--device", "cpu", "--schedule", "resident"], "--schedule forces a GPU's rules, which --device cpu has not"],
   [["--minutes", "0"], "option '--minutes <n>' argument '0' is invalid. It must be a number above 0."],
   [["--seed", "1.5"], "option '--seed <n>' argument '1.5' is invalid. It must be a whole number below 2^30."],
 ])("%j is refused in a line", async (args, line) => {

@@ -84,6 +84,20 @@ describe("in the evaluator, where a race or a read of nothing is a fault", () =>
     expect(farthest(evaluateProgram(program, named(graph, inputs)), interpret(graph, inputs))).toBeLessThan(1e-5);
   });
 
+  test("a product of joined values, whose parts a lane alone reads by their numbers", () => {
+    const joined = cg.cell("joined", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
+      const wide = cg.tanh(cg.dense("wide", [x, h], units));
+      // An odd depth, which no two lanes share.
+      const part = cg.slice(cg.concat([wide, h]), 1, units - 2, 3);
+      const next = cg.tanh(cg.dense("part", part, units));
+      return { state: { h: next }, output: next };
+    });
+    const { graph, donate } = trainingStep(joined, 5, 3);
+    const inputs = inputsOf(graph, false, { B: 2, T: 3 });
+    const program = planProgram(graph, { ...large, donate });
+    expect(farthest(evaluateProgram(program, named(graph, inputs)), interpret(graph, inputs))).toBeLessThan(1e-5);
+  });
+
   test("an empty sequence and an empty batch", () => {
     const { graph, donate } = trainingStep(cg.cells.lstm as cg.CellDefinition, 4, 3);
     for (const sizes of [

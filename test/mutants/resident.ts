@@ -26,9 +26,10 @@ export const residentMutants: readonly Mutant[] = [
       ["neighbours add first lanes of other columns", "w.fromLaneXor(sum, apart)", "w.fromLaneXor(sum, 1)"],
       [
         "all lanes of a column multiply the same slice",
-        "index.mul(index.of(this.#slice), index.dim(length))",
+        "index.mul(index.of(this.#slice), index.dim(depth / slices))",
         "index.dim(0)",
       ],
+      ["a lane alone does not know its numbers", "slices === 1 ? index.dim(0) : ", ""],
       ["an index along any depth is in the lane's own slice", "known?.depth === width", "known !== undefined"],
       ["all lanes of a column store", "count === 1 ? this.#isSlice(0)", "count === 1 ? w.bool(true)"],
       ["lanes without a column store", "w.and(isAmong, exists)", "isAmong"],
