@@ -1,7 +1,7 @@
 /** @file One line per pass on what it does, for `inspect`. */
-import type { passes } from "./plan-program.ts";
+import type { halfPass, passes } from "./optimize.ts";
 
-const lines: Readonly<Record<(typeof passes)[number]["name"], string>> = {
+const lines: Readonly<Record<(typeof passes)[number]["name"] | (typeof halfPass)["name"], string>> = {
   "custom gradients": "replace results of custom gradients by their values",
   simplify: "drop additions of 0 and products with 1",
   dead: "drop nodes that no output needs, inside loops too",
@@ -11,6 +11,7 @@ const lines: Readonly<Record<(typeof passes)[number]["name"], string>> = {
   sink: "products that no carry depends on, and sums over time, move after the loop",
   lookups: "a product of rows looked up in a small table becomes a lookup in the table's product",
   "clean up": "simplify, and drop nodes that are no longer needed",
+  half: "round what loops store in every step to f16: the only pass that changes values",
 };
 
 /** The line for a pass; undefined for a name that is not a pass, such as that of the traced graph. */

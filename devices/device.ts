@@ -6,6 +6,7 @@
 import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
+import type { Precision } from "../compiler/optimize.ts";
 import type { CpuProgram, Program } from "../compiler/plan/program.ts";
 import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
@@ -13,6 +14,7 @@ import type { DeviceArray } from "../runtime/device-array.ts";
 import type { DeviceLostError } from "../runtime/device-errors.ts";
 import type { KernelProfile } from "../runtime/profile.ts";
 
+export type { Precision } from "../compiler/optimize.ts";
 export type { DeviceArray } from "../runtime/device-array.ts";
 export type { KernelProfile } from "../runtime/profile.ts";
 
@@ -36,6 +38,11 @@ export interface CompileOptions {
   readonly readback?: readonly number[];
   /** How scans run: in one dispatch, in one dispatch per stage and step, or chosen by a rule ("auto"). */
   readonly schedule?: ScheduleChoice;
+  /**
+   * In which precision loops store what they compute in each step: "f32" by default; "mixed" rounds it to f16, which takes
+   * half of the memory on devices that compute in WebGPU. Sums and states stay in f32.
+   */
+  readonly precision?: Precision | undefined;
   /** Most rows that one invocation computes; 1 if the batch is known to be small. */
   readonly maxRows?: number;
   /** Choices of a measured search; without it, all choices are a pure function of shapes and device. */
@@ -63,10 +70,12 @@ export function checkUpload(value: unknown): void {
 }
 
 export const ofScanSchedule = { auto: 1, resident: 1, persistent: 1, stepwise: 1 } as const;
+export const ofPrecision = { f32: 1, mixed: 1 } as const;
 export const ofCompile = {
   donate: "object",
   readback: "list",
   schedule: ofScanSchedule,
+  precision: ofPrecision,
   maxRows: "number",
   tuning: "object",
   chunkSteps: "number",

@@ -139,6 +139,7 @@ function rule(node: OpNode, operands: readonly Known[]): Known {
     case "customGradient":
       return operands[node.attrs.index] ?? finiteInput;
     case "floor":
+    case "roundToHalf":
     case "pad":
     case "scatterAdd":
       return { finite, sign: least.sign > 0 ? 1 : 0 };

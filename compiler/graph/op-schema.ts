@@ -72,6 +72,7 @@ export const opSchema = {
   floor: op(1),
   not: op(1),
   finite: op(1),
+  roundToHalf: op(1),
   stopGradient: op(1),
   cast: op(1, { dtype: "dtype" }),
 

@@ -210,6 +210,10 @@ export class Expressions {
     return x.type === type ? x : this.apply("bitcast", type, [x]);
   }
 
+  unpackHalf(word: Expr, half: 0 | 1): Expr {
+    return this.apply("unpackHalf", "f32", [word, this.u32(half)]);
+  }
+
   vector(parts: readonly Expr[]): Expr {
     return this.apply("vector", "f32x4", parts);
   }

@@ -7,6 +7,7 @@ import * as contractions from "./contractions.ts";
 import * as custom from "./custom-gradient.ts";
 import * as elementwise from "./elementwise.ts";
 import type { OpEntry } from "./entry.ts";
+import * as half from "./half.ts";
 import * as logic from "./logic.ts";
 import * as pieces from "./pieces.ts";
 import * as sources from "./sources.ts";
@@ -21,6 +22,7 @@ interface Files {
   readonly contractions: typeof contractions;
   readonly custom: typeof custom;
   readonly elementwise: typeof elementwise;
+  readonly half: typeof half;
   readonly logic: typeof logic;
   readonly pieces: typeof pieces;
   readonly sources: typeof sources;
@@ -36,7 +38,7 @@ type ExportedOp = Extract<Exported, { readonly entry: unknown }>["entry"]["op"];
 type Complete = { readonly [K in TableOp]: K extends ExportedOp ? OpEntry<K> : `no entry for ${K}` };
 
 function collected(): Complete {
-  const files: Files = { contractions, custom, elementwise, logic, pieces, sources, transcendental, views };
+  const files: Files = { contractions, custom, elementwise, half, logic, pieces, sources, transcendental, views };
   const exported: readonly object[] = Object.values(files).flatMap((file) => Object.values(file));
   const entries = exported.flatMap((each) => ("entry" in each ? [each.entry as OpEntry<TableOp>] : []));
   return Object.fromEntries(entries.map((entry) => [entry.op, entry])) as Complete;

@@ -10,6 +10,7 @@ import type { Region } from "./emit/values.ts";
 import type { Lowering, LowerOptions, RegisterFile } from "./lowering.ts";
 import { Crowding, slabOf } from "./memory/crowding.ts";
 import { donations, inputLocation, lastUses, placeDonations } from "./memory/donation.ts";
+import { halvesOfScan, placeNeighbours, reasonAgainstNeighbours } from "./memory/halves.ts";
 import { partsByValue } from "./memory/in-place-concat.ts";
 import { Memory } from "./memory/slabs.ts";
 import type {
@@ -116,6 +117,8 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
   const inputBuffers = inputs.map(({ dtype, shape, buffer }): BufferSpec => {
     return { name: `in${buffer}`, ...storages[dtype], size: [sizeOf(shape)], role: "input" };
   });
+  const target = options.target ?? "gpu";
+  const storesHalves = options.halves ?? target !== "cpu";
   const memory = new Memory(inputs.length);
   const locations = donationPlaces(plan, copied);
   const homes = new Map<NodeId, Location>();
@@ -133,7 +136,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     buffers: () => [...inputBuffers, ...memory.buffers],
     kernels: [],
     tiles: {
-      target: options.target ?? "gpu",
+      target,
       maxRows: options.maxRows,
       subgroupSize: options.subgroupSize,
       mapping: options.mapping,
@@ -168,7 +171,15 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
       return location;
     };
     if (group.kind === "scan") {
-      for (const id of group.results) if (lastUse.has(id)) place(id);
+      const read = group.results.filter((id) => lastUse.has(id));
+      const isFree = (id: NodeId) => !(locations.has(id) || partOf.has(id) || graph.outputs.includes(id));
+      const { pairs } = halvesOfScan(graph, group.scan, read, { storesHalves, isFree });
+      for (const pair of pairs) {
+        const until = Math.max(...pair.map((id) => lastUse.get(id) ?? order));
+        const words = memory.place("u32", sizeOf(nodeAt(graph, pair[0]).aval.shape), order, until);
+        for (const [i, id] of pair.entries()) locations.set(id, { ...words, half: i === 0 ? 0 : 1 });
+      }
+      for (const id of read) place(id);
       steps.push(
         ...lowering.lowerScan({
           outer: region,
@@ -182,7 +193,14 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
         }),
       );
     } else {
-      for (const stage of group.stages) stage.roots.forEach(place);
+      for (const stage of group.stages)
+        for (const id of stage.roots) {
+          const isWhole = !(locations.has(id) || partOf.has(id));
+          const { op, aval } = nodeAt(graph, id);
+          if (isWhole && op === "roundToHalf" && reasonAgainstNeighbours(graph, id, stage, storesHalves) === undefined)
+            locations.set(id, placeNeighbours(memory, sizeOf(aval.shape), order, lastUse.get(id) ?? order));
+          else place(id);
+        }
       const stages = group.stages.filter(hasPositions);
       if (stages.length > 0) steps.push(lowerStages(lowering, stages, order, work));
     }
@@ -235,6 +253,7 @@ function rootRegion(
       if (location === undefined) return undefined;
       return emitter.writer.loadValue(location, emitter.positionOf(index, aval.shape), aval.dtype);
     },
+    sharesWords: (id) => locations.get(id)?.half === "neighbours",
   };
 }
 

@@ -37,6 +37,8 @@ export interface LowerOptions {
    * values without memory. 1 by default.
    */
   readonly neighbours?: number | undefined;
+  /** Whether values that are rounded to f16 are stored in 16 bits; by default where the target can. */
+  readonly halves?: boolean | undefined;
   /** How positions are assigned to invocations; one to each by default. */
   readonly mapping?: WorkMapping | undefined;
   /** The forms of stage kernels, in the order in which they are tried; those of WebGPU by default. */

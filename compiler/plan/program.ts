@@ -39,6 +39,11 @@ export interface Location {
   readonly buffer: number;
   readonly offset: Size;
   readonly size: Size;
+  /**
+   * For a value in f16, two numbers to a word of 32 bits: which half of each word is its own, if another value of equal
+   * size has the other half; or that neighbours in the value share a word.
+   */
+  readonly half?: 0 | 1 | "neighbours";
 }
 
 export interface Binding {

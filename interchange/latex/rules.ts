@@ -224,6 +224,7 @@ export const rules: Rules = {
   floor: (context) => expression(`\\lfloor ${first(context).tex} \\rfloor`, level.atom, first(context)),
   not: (context) => expression(`\\lnot ${within(first(context), level.prefix)}`, level.prefix, first(context)),
   finite: named("finite"),
+  roundToHalf: named("f16"),
   stopGradient: named("stop"),
   customGradient: ({ operands, attrs }) => at(operands, attrs.index),
   cast,

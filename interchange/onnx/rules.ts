@@ -69,6 +69,14 @@ const where: Rule<"where"> = written(({ writer, operands, from, aval }) => {
   return writer.op("Or", [writer.op("And", [condition, a]), otherwise]);
 });
 
+/** The number of the type in the schema of ONNX. */
+const float16 = 10;
+
+const roundToHalf: Rule<"roundToHalf"> = written((context) => {
+  const { writer } = context;
+  return writer.cast(writer.op("Cast", [operand(context)], { to: float16 }), "f32");
+});
+
 const finite: Rule<"finite"> = written((context) => {
   const [{ writer }, x] = [context, operand(context)];
   return writer.op("Not", [writer.op("Or", [writer.op("IsInf", [x]), writer.op("IsNaN", [x])])]);
@@ -215,6 +223,7 @@ export const rules: { readonly [K in TableOp]: Rule<K> } = {
     and: same("And"),
     or: same("Or"),
     finite,
+    roundToHalf,
     stopGradient,
     customGradient,
     cast,

@@ -1,4 +1,6 @@
 /** @file Cases of the elementwise ops: values by hand, and places to differentiate. */
+
+import { roundToHalf } from "../../compiler/ops/half.ts";
 import type { TableOp } from "../../compiler/ops/table.ts";
 import * as cg from "../../index.ts";
 import { constant, type Tensor } from "../../index.ts";
@@ -77,6 +79,54 @@ export const elementwiseCases = {
   not: { gives: [[cg.not, [bool([1, 0])], bool([0, 1])]] },
   finite: {
     gives: [[(a: Float) => cg.finite(cg.div(a, f32Like(a, [0, 0, 0, 1]))), [f32([1, -1, 0, 5])], bool([0, 0, 0, 1])]],
+  },
+  roundToHalf: {
+    gives: [
+      [
+        roundToHalf,
+        // Halves to even, multiples of 2^-24, the last finite number, and infinity from 65520 on.
+        [
+          f32([
+            1,
+            2049,
+            2051,
+            -2050.5,
+            0.1,
+            3e-8,
+            2.9e-8,
+            -1.5 * 2 ** -24,
+            6.1e-5,
+            65504,
+            65519,
+            65520,
+            -1e9,
+            infinity,
+            Number.NaN,
+            2 ** -14,
+            2 ** -14 - 2 ** -26,
+          ]),
+        ],
+        f32([
+          1,
+          2048,
+          2052,
+          -2050,
+          0.0999755859375,
+          2 ** -24,
+          0,
+          -(2 ** -23),
+          1023 * 2 ** -24,
+          65504,
+          65504,
+          infinity,
+          -infinity,
+          infinity,
+          Number.NaN,
+          2 ** -14,
+          2 ** -14,
+        ]),
+      ],
+    ],
   },
   stopGradient: {
     gives: [

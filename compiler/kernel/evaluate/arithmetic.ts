@@ -40,6 +40,14 @@ function roundHalfEven(x: number): number {
   return rounded === 0 && (x < 0 || Object.is(x, -0)) ? -0 : rounded;
 }
 
+/** The number whose bits as f16 these are. */
+function halfOf(bits: number): number {
+  const [exponent, digits] = [(bits >> 10) & 31, bits & 1023];
+  const sign = bits >> 15 === 0 ? 1 : -1;
+  if (exponent === 31) return digits === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (exponent === 0 ? digits * 2 ** -24 : (1024 + digits) * 2 ** (exponent - 25));
+}
+
 /** WGSL clamps values outside the range, and converts NaN to 0. */
 function toInteger(least: number, most: number): Operation {
   return (x) => (Number.isNaN(x) ? 0 : Math.trunc(Math.min(Math.max(x, least), most)));
@@ -94,6 +102,7 @@ const ofUnsigned: Partial<Record<Primitive, Operation>> = {
   shiftLeft: (a, by) => (a << by) >>> 0,
   shiftRight: (a, by) => a >>> by,
   countLeadingZeros: Math.clz32,
+  unpackHalf: (word, half) => halfOf((word >>> (16 * half)) & 0xffff),
 };
 
 const ofBools: Partial<Record<Primitive, Operation>> = {

@@ -1,10 +1,11 @@
 /** @file A kernel builder that knows where the program's values are stored, and how each dtype is stored. */
 
-import { at } from "../../graph/errors.ts";
+import { at, InternalError } from "../../graph/errors.ts";
 import type { DType } from "../../graph/graph.ts";
 import { globalArray, KernelBuilder } from "../../kernel/builder.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
-import type { Expr, GlobalArray } from "../../kernel/ir.ts";
+import type { Expr, GlobalArray, KernelCode, Variable } from "../../kernel/ir.ts";
+import { halfBits } from "../../kernel/math/half.ts";
 import { fromStorage, toStorage } from "../../kernel/storage.ts";
 import type { BufferSpec, Location } from "../program.ts";
 import type { TileOptions } from "../stages/tiles.ts";
@@ -14,6 +15,10 @@ export class PlacedBuilder extends KernelBuilder {
   /** Terms that one iteration of a product's loop should add, so that accumulators are read and written less often. */
   readonly termsPerTurn: number;
   override readonly isProvable: boolean;
+  /** What values that are rounded to f16 were before. */
+  readonly #unrounded = new Map<Expr, Expr>();
+  /** Halves of words whose other half has not been stored yet. */
+  readonly #waiting = new Map<string, { readonly bits: Expr; readonly place: Index; readonly isHigh: boolean }>();
 
   constructor(
     buffers: () => readonly BufferSpec[],
@@ -27,14 +32,66 @@ export class PlacedBuilder extends KernelBuilder {
   }
 
   loadValue(location: Location, index: Index, dtype: DType): Expr {
+    if (location.half !== undefined) return this.#loadHalf(location, index);
     const stored = this.load(this.#array(location), this.bound(this.#address(location, index)));
     const key = `load ${location.buffer} ${location.offset.join("+")} ${index.expr.id}`;
     return this.bind(key, fromStorage(this, stored, dtype), index.expr.depth);
   }
 
   storeValue(location: Location, index: Index, value: Expr, how: "set" | "add" = "set"): void {
+    if (location.half !== undefined) {
+      this.#storeHalf(location, index, value);
+      return;
+    }
     const array = this.#array(location);
     this.storeElement(array, this.bound(this.#address(location, index)), toStorage(this, value, array.element), how);
+  }
+
+  override let(name: string, value: Expr): Variable {
+    const variable = super.let(name, value);
+    const x = this.#unrounded.get(value);
+    if (x !== undefined) this.#unrounded.set(variable, x);
+    return variable;
+  }
+
+  /** Says that `value` is `x` rounded to f16. */
+  rounds(value: Expr, x: Expr): void {
+    this.#unrounded.set(value, this.#unrounded.get(x) ?? x);
+  }
+
+  #loadHalf(location: Location, index: Index): Expr {
+    const isShared = location.half !== "neighbours";
+    const place = isShared ? index : this.index.div(index, this.index.dim(2));
+    const key = `word ${location.buffer} ${location.offset.join("+")} ${place.expr.id}`;
+    const stored = this.load(this.#array(location), this.bound(this.#address(location, place)));
+    const word = this.bind(key, stored, place.expr.depth);
+    if (location.half === 0 || location.half === 1)
+      return this.bind(`half ${location.half} ${word.id}`, this.unpackHalf(word, location.half), word.depth);
+    const isHigh = this.bound(this.index.mod(index, this.index.dim(2)));
+    if (isHigh.kind === "literal") return this.unpackHalf(word, isHigh.value === 0 ? 0 : 1);
+    const own = this.unpackHalf(this.shiftRight(word, this.shiftLeft(isHigh, this.u32(4))), 0);
+    return this.bind(`half at ${word.id} ${isHigh.id}`, own, index.expr.depth);
+  }
+
+  /** A word is written once both of its halves are known: by the invocation that computes them, one after the other. */
+  #storeHalf(location: Location, index: Index, value: Expr): void {
+    const bits = this.call(halfBits, [this.#unrounded.get(value) ?? value]);
+    const place = location.half === "neighbours" ? this.index.div(index, this.index.dim(2)) : index;
+    const key = `${location.buffer} ${location.offset.join("+")}`;
+    const other = this.#waiting.get(key);
+    if (other === undefined) {
+      this.#waiting.set(key, { bits, place, isHigh: location.half === 1 });
+      return;
+    }
+    this.#waiting.delete(key);
+    const [low, high] = other.isHigh ? [bits, other.bits] : [other.bits, bits];
+    const word = this.bitOr(low, this.shiftLeft(high, this.u32(16)));
+    this.storeElement(this.#array(location), this.bound(this.#address(location, other.place)), word);
+  }
+
+  override finish(workgroupSize: number): KernelCode {
+    if (this.#waiting.size > 0) throw new InternalError("a number in f16 has no other one to share its word");
+    return super.finish(workgroupSize);
   }
 
   #array({ buffer }: Location): GlobalArray {

@@ -20,6 +20,8 @@ export interface Region {
   readonly graph: Graph;
   /** Reads an input, or a stored value, at an index; undefined where the value is not in memory. */
   readonly read: (id: NodeId, index: readonly Index[], emitter: Emitter) => Expr | undefined;
+  /** Whether neighbours in a value are stored in one word. */
+  readonly sharesWords?: (id: NodeId) => boolean;
 }
 
 export class Emitter {
@@ -67,7 +69,9 @@ export class Emitter {
       case "elementwise": {
         const operands = node.operands.map((operand) => this.value(region, operand, index));
         const value = entry.kernel(this.writer, operands as readonly Expr[] as KernelOperands, dtype, attrs);
-        return this.writer.bind(key, value);
+        const bound = this.writer.bind(key, value);
+        if (node.op === "roundToHalf") this.writer.rounds(bound, at(operands, 0));
+        return bound;
       }
       case "view": {
         const part = this.#partOfParameters(region, node, index);
@@ -90,7 +94,8 @@ export class Emitter {
   #partOfParameters(region: Region, node: Node, index: readonly Index[]): Expr | undefined {
     if (node.op !== "slice" || node.attrs.start <= 0 || index.length !== 1) return undefined;
     const whole = at(node.operands, 0);
-    if (nodeAt(region.graph, whole).op !== "input") return undefined;
+    const { op } = nodeAt(region.graph, whole);
+    if (op !== "input" && op !== "roundToHalf") return undefined;
     const start = this.writer.index.of(this.writer.uniform([node.attrs.start]));
     return this.value(region, whole, [this.writer.index.add(at(index, 0), start)]);
   }

@@ -131,6 +131,8 @@ class Stager {
     };
     for (const [id, node] of this.#graph.nodes.entries()) {
       if (!this.#live.has(id)) continue;
+      // It is rounded in order to be stored.
+      if (node.op === "roundToHalf") this.#stored.add(id);
       if (node.op === "broadcast") {
         // Values that are broadcast are computed once, such as Adam's bias corrections for all weights.
         for (const operand of beneathViews(node.operands)) {

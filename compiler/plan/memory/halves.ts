@@ -1,0 +1,96 @@
+/**
+ * @file Which values are stored in f16, two to a word of 32 bits. A word must be written by one invocation, whatever the
+ * shape of a value, so its halves are
+ *
+ * - two results of a loop that one stage of its body computes, at one position: such as two gates of a cell; or
+ * - two neighbours of a value that a kernel of its own computes, such as the copy of all weights.
+ *
+ * Only values that are rounded to f16 in the graph can be stored so, and nothing is lost by it. The others stay in f32.
+ */
+import { type Dim, sizeOf } from "../../graph/dim.ts";
+import { at } from "../../graph/errors.ts";
+import { type Graph, type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
+import type { Location } from "../program.ts";
+import { formStages } from "../stages/form-stages.ts";
+import type { Stage } from "../stages/stages.ts";
+import type { Memory } from "./slabs.ts";
+
+/** Why a value that could be stored in f16 is stored in f32. */
+export interface InFloat {
+  readonly id: NodeId;
+  readonly reason: string;
+}
+
+export interface Halves {
+  /** Pairs of results of a scan that share their words. */
+  readonly pairs: readonly (readonly [NodeId, NodeId])[];
+  readonly others: readonly InFloat[];
+}
+
+/** Finds the results of a scan that share words; `read` says which results are read. */
+export function halvesOfScan(
+  graph: Graph,
+  scan: NodeId,
+  results: readonly NodeId[],
+  { storesHalves, isFree }: { readonly storesHalves: boolean; readonly isFree: (result: NodeId) => boolean },
+): Halves {
+  const { attrs } = nodeAt(graph, scan) as ScanNode;
+  const { body, carries } = attrs;
+  const byOutput = new Map<number, NodeId>();
+  for (const id of results) {
+    const node = nodeAt(graph, id);
+    if (node.op === "result") byOutput.set(node.attrs.index, id);
+  }
+  const rounded = [...byOutput].filter(([i]) => i >= carries && isRounded(body, at(body.outputs, i)));
+  const all = (reason: string): Halves => ({ pairs: [], others: rounded.map(([, id]) => ({ id, reason })) });
+  if (rounded.length === 0) return { pairs: [], others: [] };
+  if (!storesHalves) return all("the device stores f32");
+  const others: InFloat[] = [];
+  // As the schedules cut the body: final carries, and the results that are read.
+  const outputs = body.outputs.filter((_, i) => i < carries || byOutput.has(i));
+  const stages = formStages(body, outputs).stages.filter((stage): stage is Stage => stage.kind === "stage");
+  const waiting = new Map<string, NodeId>();
+  const pairs: (readonly [NodeId, NodeId])[] = [];
+  for (const [i, id] of rounded) {
+    const output = at(body.outputs, i);
+    if (!isFree(id)) {
+      others.push({ id, reason: "it is part of another value" });
+      continue;
+    }
+    const stage = stages.findIndex(({ roots }) => roots.includes(output));
+    const key = `${stage} ${nodeAt(body, output).aval.shape.join()}`;
+    const first = waiting.get(key);
+    if (stage < 0) others.push({ id, reason: "a loop inside the loop computes it" });
+    else if (first === undefined) waiting.set(key, id);
+    else {
+      waiting.delete(key);
+      pairs.push([first, id]);
+    }
+  }
+  for (const id of waiting.values())
+    others.push({ id, reason: "its stage has no other value of its size to share a word with" });
+  return { pairs, others };
+}
+
+/** Whether a value is rounded to f16. */
+export function isRounded(graph: Graph, id: NodeId): boolean {
+  return nodeAt(graph, id).op === "roundToHalf";
+}
+
+/** Why a value that a stage stores is stored in f32; undefined if neighbours can share a word. */
+export function reasonAgainstNeighbours(
+  graph: Graph,
+  id: NodeId,
+  stage: Stage,
+  storesHalves: boolean,
+): string | undefined {
+  if (!storesHalves) return "the device stores f32";
+  if (graph.outputs.includes(id)) return "it is an output of the program";
+  if (stage.form !== "element" || stage.loops.length > 0) return "a product or a sum computes it";
+  return typeof sizeOf(nodeAt(graph, id).aval.shape) === "number" ? undefined : "its size is not known";
+}
+
+/** Allocates a value whose neighbours share words. */
+export function placeNeighbours(memory: Memory, size: Dim, from: number, until: number): Location {
+  return { ...memory.place("u32", Math.ceil(Number(size) / 2), from, until), half: "neighbours" };
+}
