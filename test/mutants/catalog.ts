@@ -18,6 +18,7 @@ import { opRuleMutants } from "./op-rules.ts";
 import { pageMutants } from "./page.ts";
 import { passMutants } from "./passes.ts";
 import { planMutants } from "./plan.ts";
+import { precisionMutants } from "./precision.ts";
 import { recurrenceMutants } from "./recurrence.ts";
 import { residentMutants } from "./resident.ts";
 import { runtimeMutants } from "./runtime.ts";
@@ -35,6 +36,7 @@ export const mutants: readonly Mutant[] = [
   ...kernelMutants,
   ...recurrenceMutants,
   ...residentMutants,
+  ...precisionMutants,
   ...kernelIrMutants,
   ...evaluatorMutants,
   ...shaderMutants,

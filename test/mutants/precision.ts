@@ -1,0 +1,84 @@
+/** @file Mutants of f16: its numbers, what is rounded to it, and how it is stored. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const onNumbers = "test/precision/half.test.ts";
+const onMixed = "test/precision/mixed.test.ts";
+
+export const precisionMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/kernel/math/half.ts",
+    [onNumbers],
+    [
+      [
+        "halves are rounded up",
+        "f.add(f.add(magnitude, f.u32(0xc8000fff)), last)",
+        "f.add(magnitude, f.u32(0xc8001000))",
+      ],
+      ["numbers are cut off", "f.add(f.add(magnitude, f.u32(0xfff)), last)", "magnitude"],
+      ["the largest numbers go on", "[0x38800000, 0x477ff000, 0x7f800000]", "[0x38800000, 0x47800000, 0x7f800000]"],
+      ["subnormal numbers are 0", 'f.convert(multiple, "f32")', "f.f32(0)"],
+      ["NaN is stored as infinity", "f.u32(0x7e00)", "f.u32(0x7c00)"],
+      ["the sign is lost", "f.bitOr(f.bitAnd(bits, f.u32(0x80000000)), rounded)", "rounded"],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/half.ts",
+    [onNumbers],
+    [
+      ["the interpreter has numbers below 2^-24", "Math.max(-24, ", "Math.max(-34, "],
+      ["the interpreter has no infinity", "if (!(magnitude < firstInfinite))", "if (Number.isNaN(x))"],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/evaluate/arithmetic.ts",
+    [onNumbers],
+    [["a half is always the low one", "word >>> (16 * half)", "word"]],
+  ),
+  ...changed(
+    "compiler/plan/emit/placed-builder.ts",
+    [onNumbers, onMixed],
+    [
+      ["halves change places", "other.isHigh ? [bits, other.bits]", "!other.isHigh ? [bits, other.bits]"],
+      ["a neighbour is always the low half", "this.shiftLeft(isHigh, this.u32(4))", "this.u32(0)"],
+      ["a word is where its number would be", "const place = isShared ? index :", "const place = true ? index :"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit/pairs.ts",
+    [onNumbers],
+    [["the last of an odd number has a neighbour", "index.min(second, index.dim(size - 1))", "second"]],
+  ),
+  ...changed(
+    "compiler/plan/memory/halves.ts",
+    [onMixed],
+    [
+      ["values of different stages share words", "const key = `${stage} ${", "const key = `${"],
+      ["values of any shape share words", "${nodeAt(body, output).aval.shape.join()}`", "`"],
+      ["what is part of another value shares words", "if (!isFree(id)) {", "if (false) {"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/lower.ts",
+    [onMixed],
+    [
+      [
+        "words are free once the first of them is read",
+        "Math.max(...pair.map((id) => lastUse.get(id) ?? order))",
+        "order",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/half.ts",
+    [onMixed],
+    [
+      ["final states are rounded", "i >= carries && !isKept(i)", "!isKept(i)"],
+      ["results of the program are rounded", "!isKept(i) && nodeAt", "nodeAt"],
+    ],
+  ),
+  ...changed(
+    "devices/interpreter.ts",
+    [onMixed],
+    [["the interpreter takes no precision", 'options.precision === "mixed"', "false"]],
+  ),
+];
