@@ -39,23 +39,17 @@ export const passMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan-program.ts",
+    "compiler/optimize.ts",
     ["test/passes/passes.test.ts"],
     [
-      ["the passes run again for each program", "passed.set(graph, current);", ""],
-      ["a known graph tells of no pass", " && options.onPass === undefined", ""],
+      ["the passes run again for each program", "passed[precision].set(graph, current);", ""],
+      ["a known graph tells of no pass", " && onPass === undefined", ""],
     ],
   ),
   ...changed(
     "compiler/plan-program.ts",
     ["test/gpu/missing-entries.test.ts"],
-    [
-      [
-        "what passes have moved is asked for too",
-        "requirementsOf(graph)",
-        "requirementsOf(passed.get(graph) ?? graph)",
-      ],
-    ],
+    [["what passes have moved is asked for too", "requirementsOf(graph)", "requirementsOf(optimize(graph, options))"]],
   ),
   ...changed(
     "compiler/trace/site.ts",
