@@ -31,7 +31,7 @@ export const precisionMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/kernel/evaluate/arithmetic.ts",
-    [onNumbers],
+    [onMixed],
     [["a half is always the low one", "word >>> (16 * half)", "word"]],
   ),
   ...changed(
@@ -52,8 +52,11 @@ export const precisionMutants: readonly Mutant[] = [
     "compiler/plan/memory/halves.ts",
     [onMixed],
     [
-      ["values of different stages share words", "const key = `${stage} ${", "const key = `${"],
-      ["values of any shape share words", "${nodeAt(body, output).aval.shape.join()}`", "`"],
+      [
+        "values of different stages share words",
+        "const first = waiting.get(stage);",
+        "const [first] = waiting.values();",
+      ],
       ["what is part of another value shares words", "if (!isFree(id)) {", "if (false) {"],
     ],
   ),

@@ -49,7 +49,7 @@ export function halvesOfScan(
   // As the schedules cut the body: final carries, and the results that are read.
   const outputs = body.outputs.filter((_, i) => i < carries || byOutput.has(i));
   const stages = formStages(body, outputs).stages.filter((stage): stage is Stage => stage.kind === "stage");
-  const waiting = new Map<string, NodeId>();
+  const waiting = new Map<number, NodeId>();
   const pairs: (readonly [NodeId, NodeId])[] = [];
   for (const [i, id] of rounded) {
     const output = at(body.outputs, i);
@@ -58,17 +58,15 @@ export function halvesOfScan(
       continue;
     }
     const stage = stages.findIndex(({ roots }) => roots.includes(output));
-    const key = `${stage} ${nodeAt(body, output).aval.shape.join()}`;
-    const first = waiting.get(key);
+    const first = waiting.get(stage);
     if (stage < 0) others.push({ id, reason: "a loop inside the loop computes it" });
-    else if (first === undefined) waiting.set(key, id);
+    else if (first === undefined) waiting.set(stage, id);
     else {
-      waiting.delete(key);
+      waiting.delete(stage);
       pairs.push([first, id]);
     }
   }
-  for (const id of waiting.values())
-    others.push({ id, reason: "its stage has no other value of its size to share a word with" });
+  for (const id of waiting.values()) others.push({ id, reason: "its stage has no other value to share a word with" });
   return { pairs, others };
 }
 
