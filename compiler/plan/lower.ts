@@ -5,7 +5,7 @@ import { at, InternalError } from "../graph/errors.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { storages } from "../graph/storage.ts";
 import { forms } from "./emit/forms.ts";
-import { buildKernel } from "./emit/kernel.ts";
+import { buildKernels } from "./emit/kernel.ts";
 import type { Region } from "./emit/values.ts";
 import type { Lowering, LowerOptions, RegisterFile } from "./lowering.ts";
 import { Crowding, slabOf } from "./memory/crowding.ts";
@@ -139,6 +139,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
       target,
       maxRows: options.maxRows,
       subgroupSize: options.subgroupSize,
+      neighbours: options.neighbours,
       mapping: options.mapping,
       tuning: options.tuning && checkedTuning(options.tuning),
     },
@@ -202,7 +203,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
           else place(id);
         }
       const stages = group.stages.filter(hasPositions);
-      if (stages.length > 0) steps.push(lowerStages(lowering, stages, order, work));
+      if (stages.length > 0) steps.push(...lowerStages(lowering, stages, order, work));
     }
   }
 
@@ -257,22 +258,19 @@ function rootRegion(
   };
 }
 
-function lowerStages(lowering: Lowering, stages: readonly Stage[], order: number, work: WorkScope): Dispatch {
+function lowerStages(lowering: Lowering, stages: readonly Stage[], order: number, work: WorkScope): Dispatch[] {
   const { region, locations, memory } = lowering;
-  const kernel = buildKernel(lowering, region, stages, {
+  const kernels = buildKernels(lowering, region, stages, {
     begin: () => {},
     store: (emitter, id, index, value, how) => {
       const { aval } = nodeAt(region.graph, id);
       emitter.writer.storeValue(placeOf(locations, id), emitter.positionOf(index, aval.shape), value, how);
     },
-    scratch: (size) => memory.place("f32", size, order, order),
+    scratch: (size, dtype) => memory.place(dtype, size, order, order),
     work: stagesWork(work, stages),
   });
-  return {
-    ...kernel,
-    kind: "dispatch",
-    phase: lowering.phaseOf(stages.flatMap(({ loops, roots }) => [...loops, ...roots])),
-  };
+  const phase = lowering.phaseOf(stages.flatMap(({ loops, roots }) => [...loops, ...roots]));
+  return kernels.map((kernel) => ({ ...kernel, kind: "dispatch", phase }));
 }
 
 function within(whole: Location, offset: number, size: Dim): Location {

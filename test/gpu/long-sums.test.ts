@@ -129,6 +129,11 @@ describe.each(targets)("for a target %s", (target) => {
     }
   });
 
+  test("sums of columns, with one lane or few to a column", async () => {
+    const graph = traceGraph("columns", [floats("x", "N", 33)], ([x]) => [sum(x as Float, 0)]);
+    expect(await errorOf(graph, [all([200_000, 33])], { target })).toBeLessThan(boundOf(200_000));
+  });
+
   test("scattered updates, most of them to one row", async () => {
     for (const [count, number] of [
       ["N", 200_000],

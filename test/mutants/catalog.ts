@@ -20,6 +20,7 @@ import { passMutants } from "./passes.ts";
 import { planMutants } from "./plan.ts";
 import { precisionMutants } from "./precision.ts";
 import { recurrenceMutants } from "./recurrence.ts";
+import { reductionMutants } from "./reductions.ts";
 import { residentMutants } from "./resident.ts";
 import { runtimeMutants } from "./runtime.ts";
 import { shaderMutants } from "./shaders.ts";
@@ -35,6 +36,7 @@ export const mutants: readonly Mutant[] = [
   ...planMutants,
   ...kernelMutants,
   ...recurrenceMutants,
+  ...reductionMutants,
   ...residentMutants,
   ...precisionMutants,
   ...kernelIrMutants,

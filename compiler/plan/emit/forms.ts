@@ -5,11 +5,21 @@ import { element } from "./element.ts";
 import type { Form, FormContext } from "./form.ts";
 import { pairs } from "./pairs.ts";
 import { scatterByColumn, scatterByElement } from "./scatter.ts";
+import { sharedReduction } from "./shared-reduction.ts";
 import { tile } from "./tile.ts";
 import { tree } from "./tree.ts";
 
 /** The forms for WebGPU. */
-export const forms: readonly Form[] = [pairs, tree, scatterByElement, scatterByColumn, blocks, tile, element];
+export const forms: readonly Form[] = [
+  pairs,
+  sharedReduction,
+  tree,
+  scatterByElement,
+  scatterByColumn,
+  blocks,
+  tile,
+  element,
+];
 
 export function formOf(all: readonly Form[], context: FormContext): Form {
   const form = all.find(({ matches }) => matches(context));

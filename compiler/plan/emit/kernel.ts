@@ -1,14 +1,14 @@
-/** @file Builds a kernel from stages: one part per stage, in the form that matches it. */
+/** @file Builds kernels from stages: one part per stage, in the form that matches it. */
 import { addDims, type Dim, mulDims, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
-import { type NodeId, nodeAt } from "../../graph/graph.ts";
+import { type DType, type NodeId, nodeAt } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr } from "../../kernel/ir.ts";
 import { gridOf, overPositions } from "../../kernel/mapping.ts";
 import type { Lowering } from "../lowering.ts";
-import type { Grid, Location, Work } from "../program.ts";
+import type { Grid, GridPart, Location, Work } from "../program.ts";
 import type { Stage } from "../stages/stages.ts";
-import { mappingOf } from "./form.ts";
+import { type Form, type FormContext, mappingOf, type SecondPart } from "./form.ts";
 import { formOf } from "./forms.ts";
 import { PlacedBuilder } from "./placed-builder.ts";
 import type { StoreRoot } from "./stage.ts";
@@ -19,42 +19,63 @@ export interface KernelHooks {
   readonly begin: (emitter: Emitter) => void;
   /** Stores a root's value at its location, or adds it to what is stored there. */
   readonly store: (emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr, how: "set" | "add") => void;
-  /** Allocates scratch memory of a given length, valid until the kernel has run. */
-  readonly scratch: (size: Dim) => Location;
+  /** Allocates scratch memory of a given length, valid until the stages' kernels have run. */
+  readonly scratch: (size: Dim, dtype: DType) => Location;
   /** The work of the stages. */
   readonly work: Work;
 }
 
+/** A kernel and its workgroups. */
+export interface Built {
+  readonly kernel: number;
+  readonly grid: Grid;
+}
+
 /**
- * Builds one kernel for stages that do not depend on each other. They share a dispatch: each has its range of
- * workgroups and its own function.
+ * Builds the kernel for stages that do not depend on each other. They share a dispatch: each has its range of workgroups
+ * and its own function. What needs the results of all workgroups of a stage is in a second kernel, which they share too.
  */
-export function buildKernel(
+export function buildKernels(
   lowering: Lowering,
   region: Region,
   stages: readonly Stage[],
-  { begin, store, scratch, work }: KernelHooks,
-): { kernel: number; grid: Grid } {
+  hooks: KernelHooks,
+): readonly Built[] {
   const { tiles } = lowering;
-  const writer = new PlacedBuilder(lowering.buffers, tiles);
-  const parts = stages.map((stage) => {
+  const parts = stages.map((stage): PartOfKernel => {
     const context = { region, stage, tiles };
     const form = formOf(lowering.forms, context);
-    return { context, form, grid: form.grid(context), lanes: form.lanes(context) };
+    return { context, grid: form.grid(context), lanes: form.lanes(context), emit: form.emit };
   });
-  for (const { context, form, grid } of parts)
+  const { built, seconds } = buildParts(lowering, region, parts, hooks);
+  if (seconds.length === 0) return [built];
+  const rest = { flops: [], bytes: [] };
+  return [built, buildParts(lowering, region, seconds, { ...hooks, work: rest }).built];
+}
+
+type PartOfKernel = { readonly context: FormContext; readonly grid: GridPart } & Pick<SecondPart, "lanes"> &
+  Pick<Form, "emit">;
+
+function buildParts(
+  lowering: Lowering,
+  region: Region,
+  parts: readonly PartOfKernel[],
+  { begin, store, scratch, work }: KernelHooks,
+): { readonly built: Built; readonly seconds: readonly PartOfKernel[] } {
+  const writer = new PlacedBuilder(lowering.buffers, lowering.tiles);
+  const seconds: PartOfKernel[] = [];
+  for (const { context, grid, emit } of parts)
     writer.part(grid, () => {
       const emitter = new Emitter(writer, { region, ids: context.stage.roots });
       begin(emitter);
       const storeRoot: StoreRoot = (id, index, value, how = "set") => store(emitter, id, index, value, how);
-      form.emit({ ...context, emitter, store: storeRoot, scratch });
+      const leave = (rest: SecondPart) => void seconds.push({ context, ...rest });
+      emit({ ...context, emitter, store: storeRoot, scratch, leave });
     });
-  const ids = stages.flatMap((stage) => [...stage.loops, ...stage.roots]);
+  const ids = parts.flatMap(({ context: { stage } }) => [...stage.loops, ...stage.roots]);
   const workgroupSize = Math.max(...parts.map(({ lanes }) => lanes));
-  return {
-    kernel: finishKernel(lowering, writer, region, ids, workgroupSize, work),
-    grid: parts.map(({ grid }) => grid),
-  };
+  const kernel = finishKernel(lowering, writer, region, ids, workgroupSize, work);
+  return { built: { kernel, grid: parts.map(({ grid }) => grid) }, seconds };
 }
 
 /** A value that is copied to a location unchanged. */

@@ -79,9 +79,13 @@ function dependsOn(region: Region, id: NodeId, others: readonly NodeId[]): boole
 
 /** Declares the accumulator of a loop. */
 export function startLoop(k: KernelBuilder, region: Region, id: NodeId): Variable {
-  const { op, aval } = nodeAt(region.graph, id);
-  const entry = entryOf(op as TableOp);
-  return k.var(k.fresh("sum"), k.literal(entry.kind === "reduction" ? entry.initial : 0, aval.dtype));
+  return k.var(k.fresh("sum"), k.literal(initialOf(region, id), nodeAt(region.graph, id).aval.dtype));
+}
+
+/** What a loop without terms has as its result. */
+export function initialOf(region: Region, id: NodeId): number {
+  const entry = entryOf(nodeAt(region.graph, id).op as TableOp);
+  return entry.kind === "reduction" ? entry.initial : 0;
 }
 
 export function combine(k: KernelBuilder, node: Node, a: Expr, b: Expr): Expr {
@@ -253,7 +257,8 @@ export function accumulated(
   return terms.reduce((total, term) => combine(emitter.writer, node, total, term), accumulator);
 }
 
-function termOf(emitter: Emitter, region: Region, id: NodeId, position: Position, step: ReducedStep): Expr {
+/** What a step of a loop adds. */
+export function termOf(emitter: Emitter, region: Region, id: NodeId, position: Position, step: ReducedStep): Expr {
   const node = nodeAt(region.graph, id);
   const k = emitter.writer;
   const indices = operandIndices(region, id, position, step.index);

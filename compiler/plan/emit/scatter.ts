@@ -105,7 +105,7 @@ function emitColumn({ emitter, region, stage, store, scratch }: Emission, column
     addAll(first, writer.size(count));
     return;
   }
-  const aside = scratch(mulDims(mostParts, sizeOf(width)));
+  const aside = scratch(mulDims(mostParts, sizeOf(width)), "f32");
   const block = blockLength(writer, terms);
   /** The row that a block sets aside, and where its partial sum is stored. */
   const chosen = (from: Expr, end: Expr) => {

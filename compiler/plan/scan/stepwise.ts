@@ -10,7 +10,7 @@ import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr } from "../../kernel/ir.ts";
 import { bodyInputs } from "../../ops/scan.ts";
-import { buildHandover, buildKernel, type Handover } from "../emit/kernel.ts";
+import { buildHandover, buildKernels, type Handover } from "../emit/kernel.ts";
 import type { Emitter, Region } from "../emit/values.ts";
 import type { Lowering, ScanContext, ScanSchedule } from "../lowering.ts";
 import type { Dispatch, Location, Loop, ScanStep } from "../program.ts";
@@ -89,13 +89,13 @@ function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
     if (group.kind === "stages") {
       const some = group.stages.filter(hasPositions);
       if (some.length === 0) return [];
-      const built = buildKernel(lowering, region, some, {
+      const built = buildKernels(lowering, region, some, {
         begin: (emitter) => void clock.count(emitter),
         store,
-        scratch: (size) => lowering.memory.place("f32", size, order, order),
+        scratch: (size, dtype) => lowering.memory.place(dtype, size, order, order),
         work: stagesWork(work, some, places),
       });
-      return [{ ...built, kind: "dispatch", phase }];
+      return built.map((each) => ({ ...each, kind: "dispatch", phase }));
     }
     for (const id of group.results) nestedResults.set(id, scratch(id));
     const resultPlace = (id: NodeId) => nestedResults.get(id);

@@ -27,6 +27,8 @@ export interface TileOptions {
   readonly maxRows?: number | undefined;
   /** Lanes that exchange values without memory, if the device has subgroups of one fixed size. */
   readonly subgroupSize?: number | undefined;
+  /** How many invocations in a row are neighbours in one subgroup, on a GPU; 1 by default. */
+  readonly neighbours?: number | undefined;
   /** How positions are assigned to invocations; one to each by default. */
   readonly mapping?: WorkMapping | undefined;
   /** Choices of a measured search, which override those of this file. */
