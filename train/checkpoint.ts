@@ -3,6 +3,7 @@ import { type Shape, sameShape } from "../compiler/graph/dim.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, scalar } from "../compiler/graph/ndarray.ts";
 import type { Arena } from "./arena.ts";
+import { scaleSlots } from "./loss-scale.ts";
 import { isCount } from "./optimizers/update.ts";
 
 /** Weights, optimizer slots, step count and (after the first step) carried state, named like the training step's inputs. */
@@ -16,9 +17,13 @@ export function keptShape(name: string, arena: Arena): readonly number[] {
   return isNumber ? [] : [arena.size];
 }
 
-/** A checkpoint's array. Checkpoints from before batches were weighted have no weight: right after an update it is 0. */
+/**
+ * A checkpoint's array. Checkpoints from before batches were weighted have no weight: right after an update it is 0. One of
+ * training in f32 has no scale of the loss: 0 stands for the initial one.
+ */
 export function keptValue(checkpoint: Checkpoint, name: string): NdArray | undefined {
   if (Object.hasOwn(checkpoint, name)) return checkpoint[name];
+  if (scaleSlots.some((slot) => name === slotPrefix + slot)) return scalar(0);
   const isNew = name.startsWith(slotPrefix) && isCount(name.slice(slotPrefix.length));
   const sum = checkpoint[`${slotPrefix}accumulated`];
   return isNew && sum?.data?.every((value) => value === 0) ? scalar(0) : undefined;

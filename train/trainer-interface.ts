@@ -45,10 +45,15 @@ export interface TrainingStepResult {
   readonly step: number;
   /** Loss of this batch, before the update. */
   readonly loss: number;
-  /** Global norm of the gradient before clipping. */
+  /** Global norm of the gradient before clipping; not finite if `skipped`. */
   readonly gradientNorm: number;
-  /** Whether the update was applied. After a step that was not applied, no later one is, and the last good weights stay. */
+  /** Whether training goes on. If not, neither this update nor a later one is applied, and the last good weights stay. */
   readonly finite: boolean;
+  /**
+   * Given in mixed precision if the gradient of the scaled loss overflowed: the update was not applied, and the next step
+   * scales the loss by half as much.
+   */
+  readonly skipped?: true;
   /** If `finite` is false, the first value that was not finite; `update` is a weight or a slot of the optimizer. */
   readonly firstBad?: "loss" | "gradient norm" | "update";
   /** The first step at which `firstBad` was not finite. */

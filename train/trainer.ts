@@ -72,13 +72,18 @@ export async function createTrainer<Trained extends Objective = Network>(
   // Checks the weights before compiling.
   packArrays(start, step.arena);
   const metrics = step.outputs.metrics;
+  const { precision } = given;
   const executable = await device.compile(step.graph, {
     schedule,
     tuning,
+    precision,
     donate: step.donate,
     readback: metrics === undefined ? [] : [metrics],
   });
-  const trainer = new DeviceTrainer(device, network, step, executable, checkedRate(learningRate), seed, tuning);
+  const trainer = new DeviceTrainer(device, network, step, executable, checkedRate(learningRate), seed, {
+    tuning,
+    precision,
+  });
   trainer.setParameters(start);
   return trainer;
 }
@@ -111,6 +116,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   readonly #step: TrainingStep;
   readonly #executable: Executable;
   readonly #tuning: Tuning | undefined;
+  readonly #precision: TrainerOptions["precision"];
   /** The arrays that a step replaces, by the name of its input; includes the carried state once B is known. */
   #held: Held = {};
   /** Seed of the random numbers of the loss, if any. */
@@ -135,13 +141,14 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     executable: Executable,
     rate: number,
     seed: number,
-    tuning: Tuning | undefined,
+    { tuning, precision }: Pick<TrainerOptions, "tuning" | "precision">,
   ) {
     this.network = network;
     this.#device = device;
     this.#step = step;
     this.#executable = executable;
     this.#tuning = tuning;
+    this.#precision = precision;
     this.#rate = rate;
     this.#seed = step.isSeeded ? { seed: scalar(seed, "u32") } : {};
   }
@@ -239,8 +246,9 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     metrics.destroy();
     // A step that failed changed nothing and does not affect this one.
     const before = await earlier.catch(() => undefined);
-    const [loss = Number.NaN, gradientNorm = Number.NaN, applied = 0] = numbers.data;
+    const [loss = Number.NaN, gradientNorm = Number.NaN, applied = 0, skipped = 0] = numbers.data;
     if (applied === 1) return { step, loss, gradientNorm, finite: true };
+    if (skipped === 1) return { step, loss, gradientNorm, finite: true, skipped: true };
     if (before?.firstBad !== undefined && before.firstBadStep !== undefined) {
       const { firstBad, firstBadStep } = before;
       return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep };
@@ -345,7 +353,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
 
   gradients = async (batch: TrainingBatch): Promise<Record<string, NdArray>> => {
     this.#use();
-    this.#gradients ??= this.#compiled(gradientStep(this.network), () => [0]);
+    this.#gradients ??= this.#compiled(gradientStep(this.network, this.#precision), () => [0], this.#precision);
     const { step, executable: compiling } = this.#gradients;
     const { inputs, rows } = inputsOf(this.network, batch, step.indices);
     const executable = await compiling;
@@ -370,8 +378,10 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   #compiled<Step extends { readonly graph: Graph }>(
     step: Step,
     readback: (step: Step) => readonly number[],
+    precision?: TrainerOptions["precision"],
   ): Compiled<Step> {
-    return { step, executable: this.#device.compile(step.graph, { tuning: this.#tuning, readback: readback(step) }) };
+    const options = { tuning: this.#tuning, readback: readback(step), precision };
+    return { step, executable: this.#device.compile(step.graph, options) };
   }
 
   #evaluationOf(metric: Metric | undefined): Evaluation {

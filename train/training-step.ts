@@ -9,7 +9,9 @@
  *
  * Truncated backpropagation through time (Williams & Peng 1990): the state is a plain input, so gradients stop at the start
  * of the batch while values continue. If the loss, the gradient norm or any updated number is not finite, nothing changes
- * and `halted` stays set: the host reads the result only some steps later, and must still find the last good weights.
+ * and `halted` stays set: the host reads the result only some steps later, and must still find the last good weights. In
+ * mixed precision, a gradient that is not finite first halves the scale of the loss, if it is above 1 (loss-scale.ts): the
+ * update is skipped, the state is carried on, and metrics [4] end in 1.
  */
 import { graphVjp } from "../compiler/autodiff/reverse.ts";
 import { randomness, stepKey } from "../compiler/dsl/randomness.ts";
@@ -18,15 +20,18 @@ import { type Graph, inputName } from "../compiler/graph/graph.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { stack } from "../compiler/ops/composed.ts";
 import { add, cast, not } from "../compiler/ops/elementwise.ts";
-import { and, equal, finite, where } from "../compiler/ops/logic.ts";
+import { roundToHalf } from "../compiler/ops/half.ts";
+import { and, equal, finite, or, where } from "../compiler/ops/logic.ts";
 import { concat, pad } from "../compiler/ops/pieces.ts";
 import { type NamedAval, traceGraph } from "../compiler/ops/trace.ts";
 import { constant, reshape, sum, zerosLike } from "../compiler/ops/views.ts";
 import { collectingIndices, type IndexRange } from "../compiler/trace/index-ranges.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
+import type { Precision } from "../devices/device.ts";
 import { type Arena, arenaOf, pack, unpack } from "./arena.ts";
 import { type IndexChecks, indexChecks } from "./index-checks.ts";
 import { lossOf, lossParts, lossWeight } from "./loss-parts.ts";
+import { canShrink, nextScale, scaleOf, scaleSlots, unscaled } from "./loss-scale.ts";
 import type { Objective } from "./objective.ts";
 import { checkUpdate, isCount, ofUpdate, slotsOf, type UpdateOptions, update } from "./optimizers/update.ts";
 import { type BatchStepGraph, batchInputs, batchOf, byName, positions, stateInputs, stateOf } from "./step-graph.ts";
@@ -57,6 +62,7 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
   if (objective.specs.length === 0)
     throw new UserError("the objective has no parameters to train; use dense, a cell or parameter in it");
   const arena = arenaOf(objective.specs);
+  const isMixed = options.precision === "mixed";
   const isWeighed = (options.accumulate ?? 1) > 1;
   const { forward, isSeeded, indices } = trainingLoss(objective, arena, isWeighed);
   const flat = { dtype: "f32", shape: [arena.size] } as const;
@@ -81,29 +87,36 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
   const graph = traceGraph("trainingStep", inputs, (tensors) => {
     const given = byName(inputs, tensors);
     const [parameters, step] = [given.parameters as Float, given.step as Float];
-    const weights = unpack(parameters, arena);
-    const weightList = arena.entries.map(({ path }) => weights[path] as Float);
     const data = [...state, ...batch].map(({ name }) => given[name] as Tensor);
     const key = isSeeded ? [stepKey(given.seed as Tensor<"u32">, cast(step, "u32"))] : [];
-    const { outputs, gradient } = gradientOf(forward, arena, weightList, [...data, ...key]);
+    const before = Object.fromEntries(slotNames.map((name) => [name, given[`slots/${name}`] as Float]));
+    const scale = isMixed ? scaleOf(before[scaleSlots[0]] as Float) : undefined;
+    const { outputs, gradient } = gradientOf(forward, arena, parameters, [...data, ...key], scale);
     const [loss, ...rest] = outputs as readonly Float[] as readonly [Float, ...Float[]];
     const nextState = rest.slice(0, state.length);
     const next = add(step, 1);
     const updated = update(options, {
       ...{ parameters, gradient, arena, step: next, learningRate: given.learningRate as Float },
       weight: rest[state.length],
-      slots: Object.fromEntries(slotNames.map((name) => [name, given[`slots/${name}`] as Float])),
+      slots: before,
     });
     const flatSlots = slotNames.filter((name) => !isCount(name)).map((name) => updated.slots[name] as Float);
     const fits = areFinite([updated.parameters, ...flatSlots], arena.size);
-    const ok = [finite(loss), finite(updated.norm), fits].reduce(and, not(given.halted as Tensor<"bool">));
+    const running = and(not(given.halted as Tensor<"bool">), finite(loss));
+    const ok = [finite(updated.norm), fits].reduce(and, running);
+    const skips = scale && and(and(running, canShrink(scale)), not(finite(updated.norm)));
+    const goesOn = skips === undefined ? ok : or(ok, skips);
+    const scaling = skips === undefined ? {} : nextScale(before, ok, skips);
+    const metrics = [loss, updated.norm, cast(ok, "f32"), ...(skips === undefined ? [] : [cast(skips, "f32")])];
     return [
       where(ok, updated.parameters, parameters),
-      ...slotNames.map((name) => where(ok, updated.slots[name] as Float, given[`slots/${name}`] as Float)),
+      ...slotNames.map((name) => {
+        return scaling[name] ?? where(ok, updated.slots[name] as Float, before[name] as Float);
+      }),
       where(ok, next, step),
-      not(ok),
-      ...state.map(({ name }, i) => where(ok, at(nextState, i), given[name] as Float)),
-      concat([loss, updated.norm, cast(ok, "f32")].map((value) => reshape(value, [1]))),
+      not(goesOn),
+      ...state.map(({ name }, i) => where(goesOn, at(nextState, i), given[name] as Float)),
+      concat(metrics.map((value) => reshape(value, [1]))),
     ];
   });
   const names = replaced.map(({ name }) => name);
@@ -119,44 +132,55 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
   };
 }
 
-/** The outputs of the forward graph, and the flat gradient [N] of the loss. */
-function gradientOf(forward: Graph, arena: Arena, weights: readonly Float[], others: readonly Tensor[]) {
+/**
+ * The outputs of the forward graph, and the flat gradient [N] of the loss. With a scale of the loss, weights are rounded to
+ * f16; the gradient is that at the rounded weights.
+ */
+function gradientOf(
+  forward: Graph,
+  arena: Arena,
+  parameters: Float,
+  others: readonly Tensor[],
+  scale: Float | undefined,
+): { readonly outputs: readonly Tensor[]; readonly gradient: Float } {
+  const byPath = unpack(scale === undefined ? parameters : roundToHalf(parameters), arena);
+  const weights = arena.entries.map(({ path }) => byPath[path] as Float);
   const { outputs, pullback } = graphVjp(
     forward,
     [...weights, ...others],
     weights.map(() => true),
   );
-  const cotangents = pullback([constant(1)]);
+  const cotangents = pullback([scale ?? constant(1)]);
   const gradients = arena.entries.map(({ path }, i) => [path, cotangents[i] ?? zerosLike(at(weights, i))]);
-  return { outputs, gradient: pack(Object.fromEntries(gradients), arena) };
+  const gradient = pack(Object.fromEntries(gradients), arena);
+  return { outputs, gradient: scale === undefined ? gradient : unscaled(gradient, scale) };
 }
 
 /**
- * The gradient of a batch's loss without an update: (parameters, state/…, step and seed if it uses random numbers, the
- * inputs of a batch) -> (gradient [N]), before clipping.
+ * The gradient of a batch's loss without an update: (parameters, state/…, step and seed if it uses random numbers, in mixed
+ * precision the slot of the loss's scale, the inputs of a batch) -> (gradient [N]), before clipping.
  */
-export function gradientStep(objective: Objective): BatchStepGraph & Pick<TrainingStep, "isSeeded"> {
+export function gradientStep(
+  objective: Objective,
+  precision: Precision = "f32",
+): BatchStepGraph & Pick<TrainingStep, "isSeeded"> {
   const arena = arenaOf(objective.specs);
   const { forward, isSeeded, indices } = trainingLoss(objective, arena, false);
   const data = [...stateInputs(objective.stateShapes), ...batchInputs(objective)];
+  const scaleName = `slots/${scaleSlots[0]}`;
   const inputs: readonly NamedAval[] = [
     { name: "parameters", dtype: "f32", shape: [arena.size] },
     ...data,
     ...(isSeeded ? [{ name: "step", dtype: "f32", shape: [] } as const] : []),
     ...(isSeeded ? [{ name: "seed", dtype: "u32", shape: [] } as const] : []),
+    ...(precision === "mixed" ? [{ name: scaleName, dtype: "f32", shape: [] } as const] : []),
   ];
   const graph = traceGraph("gradients", inputs, (tensors) => {
     const given = byName(inputs, tensors);
-    const weights = unpack(given.parameters as Float, arena);
     const key = isSeeded ? [stepKey(given.seed as Tensor<"u32">, cast(given.step as Float, "u32"))] : [];
     const others = [...data.map(({ name }) => given[name] as Tensor), ...key];
-    const { gradient } = gradientOf(
-      forward,
-      arena,
-      arena.entries.map(({ path }) => weights[path] as Float),
-      others,
-    );
-    return [gradient];
+    const scale = precision === "mixed" ? scaleOf(given[scaleName] as Float) : undefined;
+    return [gradientOf(forward, arena, given.parameters as Float, others, scale).gradient];
   });
   return { graph, arena, donate: {}, outputs: { gradient: 0 }, indices, isSeeded };
 }

@@ -11,7 +11,9 @@ import { add, cast, div, less, mul, sub } from "../../compiler/ops/elementwise.t
 import { equal, where } from "../../compiler/ops/logic.ts";
 import { constant } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { ofPrecision, type Precision } from "../../devices/device.ts";
 import type { Arena } from "../arena.ts";
+import { scaleSlots } from "../loss-scale.ts";
 import { clipByGlobalNorm, clipByValue, globalNorm } from "./clipping.ts";
 import type { Optimizer, Slots } from "./optimizer.ts";
 import type { Schedule } from "./schedules.ts";
@@ -33,6 +35,12 @@ export interface UpdateOptions {
    * numbers of valid steps. 1 by default.
    */
   readonly accumulate?: number | undefined;
+  /**
+   * "f32" by default. With "mixed", the loss is computed from weights rounded to f16, and loops store what they compute in
+   * each step in f16: residuals, outputs and cotangents. Weights, slots and sums stay in f32. The loss is scaled so that
+   * small gradients are not lost; a step whose gradient overflows is skipped, with a smaller scale from then on.
+   */
+  readonly precision?: Precision | undefined;
 }
 
 /** The inputs of a step; parameters and gradient are flat. */
@@ -63,13 +71,14 @@ const meanSlot = "accumulated";
 const countSlot = "accumulatedWeight";
 
 /** Names of all arrays that are stored between steps. */
-export function slotsOf({ optimizer, accumulate = 1 }: UpdateOptions): readonly string[] {
-  return accumulate === 1 ? optimizer.slots : [...optimizer.slots, meanSlot, countSlot];
+export function slotsOf({ optimizer, accumulate = 1, precision }: UpdateOptions): readonly string[] {
+  const mean = accumulate === 1 ? [] : [meanSlot, countSlot];
+  return [...optimizer.slots, ...mean, ...(precision === "mixed" ? scaleSlots : [])];
 }
 
 /** Whether a slot is a single number; all others have the layout of the parameters. */
 export function isCount(slot: string): boolean {
-  return slot === countSlot;
+  return slot === countSlot || scaleSlots.some((name) => name === slot);
 }
 
 export const ofUpdate = {
@@ -78,6 +87,7 @@ export const ofUpdate = {
   clipValue: "number",
   rateSchedule: "function",
   accumulate: "number",
+  precision: ofPrecision,
 } as const;
 
 /** Throws for invalid options and combinations. */
