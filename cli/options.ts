@@ -1,5 +1,6 @@
 /** @file Parsers of option values: each returns the value of an option's text, or throws a UserError that says what it must be. */
 import { UserError } from "../compiler/graph/errors.ts";
+import type { Precision } from "../devices/device.ts";
 
 type Parser<T> = (text: string) => T;
 
@@ -50,6 +51,9 @@ export function checkThreads({ device, threads }: { readonly device?: DeviceName
 /** Optimizers by their names on the command line. */
 export const OPTIMIZER_NAMES = ["adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "adagrad", "lion"] as const;
 export type OptimizerName = (typeof OPTIMIZER_NAMES)[number];
+
+/** Precisions by their names on the command line. */
+export const PRECISION_NAMES = ["f32", "mixed"] as const satisfies readonly Precision[];
 
 /** Learning-rate schedules by their names on the command line. */
 export const RATE_SCHEDULE_NAMES = ["constant", "linear", "cosine", "step", "plateau"] as const;

@@ -8,7 +8,15 @@ import { zoo } from "../cells/zoo.ts";
 import { scheduleChoices } from "../compiler/plan/scan/names.ts";
 import { invocation } from "./invocation.ts";
 import { assignments, checkThreads, EVAL_BATCHES, names, real, whole } from "./options.ts";
-import { addTableOptions, addUpdateOptions, device, LARGEST_RATE, threads, timeout } from "./shared-options.ts";
+import {
+  addTableOptions,
+  addUpdateOptions,
+  device,
+  LARGEST_RATE,
+  precision,
+  threads,
+  timeout,
+} from "./shared-options.ts";
 import type { Streams } from "./streams.ts";
 import type { TrainCommandOptions } from "./train-options.ts";
 import { addWeightCommands } from "./weight-commands.ts";
@@ -214,6 +222,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
         .choices(scheduleChoices)
         .default("auto"),
     )
+    .addOption(precision())
     .option("--tuning <model>", "show the tuning saved in a model, and compile with it")
     .option(
       "--profile",

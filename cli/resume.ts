@@ -9,7 +9,7 @@ import { encodeGraph } from "../train/files/graph-json.ts";
 import { decodeModel } from "../train/files/model-file.ts";
 import type { RunRecord } from "../train/files/run-record.ts";
 import { streamingStep } from "../train/prediction-step.ts";
-import { OPTIMIZER_NAMES, RATE_SCHEDULE_NAMES } from "./options.ts";
+import { OPTIMIZER_NAMES, PRECISION_NAMES, RATE_SCHEDULE_NAMES } from "./options.ts";
 import type { TrainCommandOptions } from "./train-options.ts";
 import type { ResumableModel } from "./train-session.ts";
 import type { TrainingSetup } from "./training-setup.ts";
@@ -21,6 +21,7 @@ const decidedByModel = {
   evalBatches: "--eval-batches",
   ...{ optimizer: "--optimizer", lrSchedule: "--lr-schedule", warmup: "--warmup", weightDecay: "--weight-decay" },
   clip: "--clip",
+  precision: "--precision",
 } as const satisfies Partial<Record<keyof TrainCommandOptions, string>>;
 
 /** Reads a model that can be resumed. */
@@ -39,8 +40,12 @@ export async function readResumable(path: string): Promise<ResumableModel> {
 
 /** The update options as the model stores them. */
 export function updateRecord(options: TrainCommandOptions): RunRecord["update"] {
-  const { optimizer, lrSchedule, warmup, weightDecay, clip } = options;
-  return { optimizer, lrSchedule, warmup, clip, ...(weightDecay !== undefined && { weightDecay }) };
+  const { optimizer, lrSchedule, warmup, weightDecay, clip, precision } = options;
+  return {
+    ...{ optimizer, lrSchedule, warmup, clip },
+    ...(weightDecay !== undefined && { weightDecay }),
+    ...(precision === "mixed" && { precision }),
+  };
 }
 
 /** The options of the earlier run, except those that can change: number of steps, output files, learning rate. */
@@ -54,7 +59,7 @@ export function resumedOptions(model: ResumableModel, options: TrainCommandOptio
       `--resume: ${model.cell} is not a built-in cell; give the module that exports it, such as --cell ./${model.cell}.ts`,
     );
   }
-  const { optimizer, lrSchedule, warmup, weightDecay, clip } = run.update;
+  const { optimizer, lrSchedule, warmup, weightDecay, clip, precision = "f32" } = run.update;
   return {
     ...options,
     cell: given.has("cell") ? options.cell : model.cell,
@@ -66,6 +71,7 @@ export function resumedOptions(model: ResumableModel, options: TrainCommandOptio
     lrSchedule: oneOf("learning-rate schedule", RATE_SCHEDULE_NAMES, lrSchedule),
     ...{ warmup: Number(warmup), clip: Number(clip) },
     ...(weightDecay !== undefined && { weightDecay: Number(weightDecay) }),
+    precision: oneOf("precision", PRECISION_NAMES, precision),
     tokens: tokenizer === undefined ? (model.tokens ?? "characters") : "the model's tokenizer",
     ...(tokenizer !== undefined && { tokenizer }),
     ...(model.columns && { columns: model.columns }),

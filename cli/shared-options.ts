@@ -1,7 +1,7 @@
 /** @file Options that several commands share: weight updates, device, tables. */
 import { type Command, Option } from "commander";
 import { mostThreads } from "../devices/device.ts";
-import { deviceName, OPTIMIZER_NAMES, RATE_SCHEDULE_NAMES, real, whole } from "./options.ts";
+import { deviceName, OPTIMIZER_NAMES, PRECISION_NAMES, RATE_SCHEDULE_NAMES, real, whole } from "./options.ts";
 
 /** Weights of recurrent networks are of order 1: a larger learning rate is a typing error. */
 export const LARGEST_RATE = 1000;
@@ -36,7 +36,17 @@ export function addUpdateOptions(command: Command): Command {
       "clip the global norm of the gradient to this; 0 for no clipping",
       real("--clip", 1e9, { mayBeZero: true }),
       1,
-    );
+    )
+    .addOption(precision());
+}
+
+export function precision(): Option {
+  return new Option(
+    "--precision <name>",
+    "mixed stores the values of loops in f16, computes in f32, and scales the loss",
+  )
+    .choices(PRECISION_NAMES)
+    .default("f32");
 }
 
 export function device(about = DEVICE): Option {

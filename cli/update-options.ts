@@ -1,5 +1,6 @@
 /** @file Builds the optimizer, learning-rate schedule and clipping that the options of `cellgrad train` describe. */
 import { UserError } from "../compiler/graph/errors.ts";
+import type { Precision } from "../devices/device.ts";
 import { adagrad, lion, rmsProp } from "../train/optimizers/adaptive.ts";
 import { adam, momentum, sgd } from "../train/optimizers/gradient-descent.ts";
 import type { Optimizer } from "../train/optimizers/optimizer.ts";
@@ -40,11 +41,20 @@ export interface UpdateCommandOptions {
   readonly weightDecay?: number;
   /** Largest global norm of the gradient; 0 for no clipping. */
   readonly clip: number;
+  /** "f32" by default. */
+  readonly precision?: Precision;
 }
 
 /** The update options for a training of `steps` updates. */
 export function updateOptionsOf(options: UpdateCommandOptions, steps: number): UpdateOptions {
-  const { optimizer: name, warmup, lrSchedule, clip, weightDecay = name === "adamw" ? ADAMW_DECAY : 0 } = options;
+  const {
+    optimizer: name,
+    warmup,
+    lrSchedule,
+    clip,
+    precision,
+    weightDecay = name === "adamw" ? ADAMW_DECAY : 0,
+  } = options;
   if (warmup > 0 && warmup >= steps) throw new UserError(`--warmup ${warmup} must be smaller than --steps ${steps}`);
   const after = schedules[lrSchedule](steps - warmup);
   const rateSchedule = warmup > 0 ? warmUp(warmup, after) : after;
@@ -53,18 +63,27 @@ export function updateOptionsOf(options: UpdateCommandOptions, steps: number): U
     optimizer: weightDecay > 0 ? withWeightDecay(optimizer, { rate: weightDecay, decays: matrices }) : optimizer,
     ...(clip > 0 && { clipNorm: clip }),
     ...(rateSchedule && { rateSchedule }),
+    ...(precision === "mixed" && { precision }),
   };
 }
 
 /** The update options in one line, for people. */
 export function updateLine(options: UpdateCommandOptions, learningRate: number): string {
-  const { optimizer, lrSchedule, warmup, weightDecay = optimizer === "adamw" ? ADAMW_DECAY : 0, clip } = options;
+  const {
+    optimizer,
+    lrSchedule,
+    warmup,
+    weightDecay = optimizer === "adamw" ? ADAMW_DECAY : 0,
+    clip,
+    precision,
+  } = options;
   const parts = [
     `${optimizer}, learning rate ${learningRate}`,
     ...(lrSchedule === "constant" ? [] : [`schedule ${lrSchedule}`]),
     ...(warmup > 0 ? [`warm-up over ${warmup} steps`] : []),
     ...(weightDecay > 0 ? [`weight decay ${weightDecay}`] : []),
     clip > 0 ? `gradients clipped to norm ${clip}` : "gradients not clipped",
+    ...(precision === "mixed" ? ["mixed precision"] : []),
   ];
   return parts.join(", ");
 }

@@ -5,7 +5,6 @@ import { at, InternalError } from "../compiler/graph/errors.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import type { Kernel, Program } from "../compiler/plan/program.ts";
 import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
-import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { CompileProgramOptions, CompileTrace } from "../compiler/plan-program.ts";
 import type { TrainingStep } from "./training-step.ts";
 
@@ -16,25 +15,32 @@ export interface Compiled<K = Kernel> {
   readonly program: Program<K>;
 }
 
+/** How a step is compiled: in which precision, and with which choices of a search. */
+export type StepOptions = Pick<CompileProgramOptions, "tuning" | "precision">;
+
 /** For WebGPU. */
-export function compileStep(step: TrainingStep, schedule: ScheduleChoice = "auto", tuning?: Tuning): Compiled {
-  return compiled(step, compileProgram, schedule, tuning);
+export function compileStep(
+  step: TrainingStep,
+  schedule: ScheduleChoice = "auto",
+  options: StepOptions = {},
+): Compiled {
+  return compiled(step, compileProgram, schedule, options);
 }
 
 /** For a CPU. */
 export function compileStepForCpu(
   step: TrainingStep,
   schedule: ScheduleChoice = "auto",
-  tuning?: Tuning,
+  options: StepOptions = {},
 ): Compiled<CpuKernelText> {
-  return compiled(step, cpuProgramText, schedule, tuning);
+  return compiled(step, cpuProgramText, schedule, options);
 }
 
 function compiled<K>(
   step: TrainingStep,
   compile: (graph: Graph, options: CompileProgramOptions) => Program<K>,
   schedule: ScheduleChoice,
-  tuning: Tuning | undefined,
+  { tuning, precision }: StepOptions,
 ): Compiled<K> {
   const stages: CompileTrace[] = [];
   const { graph, forward, backward } = withPhaseOutputs(step);
@@ -42,6 +48,7 @@ function compiled<K>(
     donate: step.donate,
     schedule,
     tuning,
+    precision,
     phases: { forward: [forward], backward: [backward] },
     onPass: (stage) => stages.push(stage),
   });

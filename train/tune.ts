@@ -264,7 +264,8 @@ class Search {
 
   #compileOptions(tuning: Tuning): CompileOptions {
     const { donate, outputs } = this.#step;
-    return { donate, readback: [outputs.metrics ?? 0], schedule: this.#options.schedule ?? "auto", tuning };
+    const { schedule = "auto", precision } = this.#options;
+    return { donate, readback: [outputs.metrics ?? 0], schedule, precision, tuning };
   }
 
   async #enter(tuning: Tuning): Promise<Contender> {

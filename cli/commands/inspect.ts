@@ -5,6 +5,7 @@ import { UserError } from "../../compiler/graph/errors.ts";
 import type { Kernel } from "../../compiler/plan/program.ts";
 import type { ScheduleChoice } from "../../compiler/plan/scan/names.ts";
 import type { Tuning } from "../../compiler/plan/tuning.ts";
+import type { Precision } from "../../devices/device.ts";
 import { bytesFormula, countNodes, countWork } from "../../runtime/count-work.ts";
 import { compileStep, compileStepForCpu } from "../../train/compile-step.ts";
 import { languageModel, type Network } from "../../train/networks.ts";
@@ -31,6 +32,7 @@ export interface InspectCommandOptions extends DeviceOptions {
   readonly vocabulary: number;
   readonly batch: number;
   readonly time: number;
+  readonly precision: Precision;
   readonly schedule?: ScheduleChoice;
   /** The model whose tuning to show and to compile with. */
   readonly tuning?: string;
@@ -43,27 +45,28 @@ export interface InspectCommandOptions extends DeviceOptions {
 export async function inspect(options: InspectCommandOptions, streams: Streams): Promise<number> {
   const { stdout } = streams;
   checkDevice(options);
-  const { units, layers, embed, vocabulary, batch, time, json } = options;
+  const { units, layers, embed, vocabulary, batch, time, json, precision } = options;
   const tuned = options.tuning === undefined ? undefined : await readTuned(options.tuning);
   const cell = await cellByName(options.cell);
   const network = checkedSize(languageModel({ cell, units, layers, embed, vocabulary }));
   const profile = options.profile ? await profiled(network, options, tuned?.tuning, streams) : undefined;
   // The same step as in `train`.
-  const step = trainingStep(network, { optimizer: adam(), clipNorm: CLIP_NORM });
+  const step = trainingStep(network, { optimizer: adam(), clipNorm: CLIP_NORM, precision });
   if (profile === undefined) noteCpuRename(options.device, streams);
   const compile = options.device === "cpu" ? compileStepForCpu : compileStep;
-  const compiled = compile(step, options.schedule, tuned?.tuning);
+  const compiled = compile(step, options.schedule, { tuning: tuned?.tuning, precision });
   const work = countWork(compiled.program, { B: batch, T: time });
   if (json) {
     const { stages, program } = compiled;
     jsonLine(stdout, {
       cell: cell.cellName,
-      ...{ units, layers, embed, vocabulary, batch, time },
+      ...{ units, layers, embed, vocabulary, batch, time, precision },
       weights: weightCount(network),
       ...work,
       ...(tuned && { tuned }),
       bytesFormula: bytesFormula(compiled.program),
       schedules: program.schedules,
+      ...(program.halves && { halves: program.halves }),
       carries: carriesOf(stages),
       passes: stages.map(({ pass, graph }) => ({ name: pass, nodes: countNodes(graph) })),
       kernels: program.kernels.map(kernelEntry),
@@ -98,14 +101,14 @@ function checkDevice({ profile, device, deviceGiven }: InspectCommandOptions): v
 
 function profiled(
   network: Network,
-  { vocabulary, batch, time, schedule = "auto", ...options }: InspectCommandOptions,
+  { vocabulary, batch, time, precision, schedule = "auto", ...options }: InspectCommandOptions,
   tuning: Tuning | undefined,
   streams: Streams,
 ): Promise<StepProfile> {
   return withDevice(options, streams, async (device) => {
     const progress = showBar(streams.stderr, 2 * profiledRuns + 2, "steps, half of them with timed kernels");
     try {
-      const trainer = await createTrainer(device, network, { clipNorm: CLIP_NORM, schedule, tuning });
+      const trainer = await createTrainer(device, network, { clipNorm: CLIP_NORM, schedule, tuning, precision });
       return await profileStep(device, trainer, anyBatch(vocabulary, batch, time), progress.done);
     } finally {
       progress.stop();

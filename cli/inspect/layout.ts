@@ -2,8 +2,9 @@
 
 import { aboutPass } from "../../compiler/about-passes.ts";
 import type { CpuKernelText } from "../../compiler/cpu-text.ts";
+import { addDims, mulDims } from "../../compiler/graph/dim.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
-import type { Kernel, Program } from "../../compiler/plan/program.ts";
+import type { HalfNote, Kernel, Program } from "../../compiler/plan/program.ts";
 import { type CarryReport, carryLine, carryReports } from "../../compiler/recurrence/carry-report.ts";
 import type { Graph } from "../../index.ts";
 import { bytesFormula, type ChunkCount, countNodes, type WorkTotals } from "../../runtime/count-work.ts";
@@ -62,6 +63,7 @@ function* totals(
   const { forward, backward, update } = dispatches;
   yield "=== one training step";
   for (const { scan, schedule, reason } of program.schedules) yield `${scan.padEnd(11)} ${schedule}: ${reason}`;
+  for (const text of halfLines(program.halves ?? [])) yield `f16         ${text}`;
   for (const report of carries) yield `carries     ${carryLine(report)}`;
   yield `kernels     ${program.kernels.length}`;
   yield `dispatches  ${forward} forward + ${backward} backward + ${update} update = ${forward + backward + update}`;
@@ -70,6 +72,15 @@ function* totals(
   yield `copies      ${copies}`;
   yield `bytes       ${grouped(bytes)} (${grouped(slabBytes)} of them for intermediate values)`;
   yield `            = ${bytesFormula(program)}`;
+}
+
+/** The values that are rounded to f16: those stored in 16 bits together with what they save, the others with the reason. */
+function* halfLines(halves: readonly HalfNote[]): Generator<string> {
+  const named = ({ value, site }: HalfNote) => (site === undefined ? value : `${value} ${site}`);
+  const stored = halves.filter(({ bits }) => bits === 16);
+  const saved = addDims(stored.map(({ elements }) => mulDims(2, elements)));
+  if (stored.length > 0) yield `${stored.map(named).join(", ")}: saves ${saved.join(" + ")} bytes`;
+  for (const note of halves) if (note.bits === 32) yield `${named(note)} in 32 bits: ${note.reason}`;
 }
 
 /** Such as `lstm 4 x 250 steps`, or `lstm 2 x 430 + 140 steps` if the last chunk is shorter. */

@@ -10,13 +10,14 @@ import type { Region } from "./emit/values.ts";
 import type { Lowering, LowerOptions, RegisterFile } from "./lowering.ts";
 import { Crowding, slabOf } from "./memory/crowding.ts";
 import { donations, inputLocation, lastUses, placeDonations } from "./memory/donation.ts";
-import { halvesOfScan, placeNeighbours, reasonAgainstNeighbours } from "./memory/halves.ts";
+import { halvesOfScan, notesOfScan, placeNeighbours, reasonAgainstNeighbours } from "./memory/halves.ts";
 import { partsByValue } from "./memory/in-place-concat.ts";
 import { Memory } from "./memory/slabs.ts";
 import type {
   BufferSpec,
   Copy,
   Dispatch,
+  HalfNote,
   Location,
   Phase,
   PlannedKernel,
@@ -158,6 +159,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
 
   const work: WorkScope = { depth: 0, graph, stored };
   const steps: Step[] = [...copies];
+  const halves: HalfNote[] = [];
   for (const [order, group] of groups.entries()) {
     const place = (id: NodeId): Location => {
       const known = locations.get(id);
@@ -174,7 +176,9 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     if (group.kind === "scan") {
       const read = group.results.filter((id) => lastUse.has(id));
       const isFree = (id: NodeId) => !(locations.has(id) || partOf.has(id) || graph.outputs.includes(id));
-      const { pairs } = halvesOfScan(graph, group.scan, read, { storesHalves, isFree });
+      const found = halvesOfScan(graph, group.scan, read, { storesHalves, isFree });
+      const { pairs } = found;
+      halves.push(...notesOfScan(graph, group.scan, found));
       for (const pair of pairs) {
         const until = Math.max(...pair.map((id) => lastUse.get(id) ?? order));
         const words = memory.place("u32", sizeOf(nodeAt(graph, pair[0]).aval.shape), order, until);
@@ -196,9 +200,16 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     } else {
       for (const stage of group.stages)
         for (const id of stage.roots) {
-          const isWhole = !(locations.has(id) || partOf.has(id));
-          const { op, aval } = nodeAt(graph, id);
-          if (isWhole && op === "roundToHalf" && reasonAgainstNeighbours(graph, id, stage, storesHalves) === undefined)
+          const { op, aval, operands } = nodeAt(graph, id);
+          const reason = locations.has(id) || partOf.has(id) ? "it is part of another value" : undefined;
+          const against = reason ?? reasonAgainstNeighbours(graph, id, stage, storesHalves);
+          if (op === "roundToHalf") {
+            const of = nodeAt(graph, at(operands, 0));
+            const value = of.op === "input" ? of.attrs.name : of.op;
+            const how = against === undefined ? { bits: 16 as const } : { bits: 32 as const, reason: against };
+            halves.push({ value, site: graph.sites[id], elements: sizeOf(aval.shape), ...how });
+          }
+          if (op === "roundToHalf" && against === undefined)
             locations.set(id, placeNeighbours(memory, sizeOf(aval.shape), order, lastUse.get(id) ?? order));
           else place(id);
         }
@@ -230,6 +241,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     outputs,
     kernels: lowering.kernels,
     schedules: lowering.notes,
+    ...(halves.length > 0 && { halves }),
     steps,
   };
 }

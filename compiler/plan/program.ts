@@ -221,6 +221,18 @@ export interface ScheduleNote {
   readonly reason: string;
 }
 
+/** A value that is rounded to f16, and how it is stored. */
+export interface HalfNote {
+  /** Such as `lstm tanh`: what computes it. */
+  readonly value: string;
+  readonly site: Site | undefined;
+  readonly elements: Dim;
+  /** Bits of a stored number. */
+  readonly bits: 16 | 32;
+  /** Why it takes 32 bits. */
+  readonly reason?: string;
+}
+
 /** `K` is the type of its kernels: planned, or rendered for the device. */
 export interface Program<K = Kernel> {
   readonly version: 1;
@@ -233,5 +245,7 @@ export interface Program<K = Kernel> {
   readonly outputs: readonly ProgramOutput[];
   readonly kernels: readonly K[];
   readonly schedules: readonly ScheduleNote[];
+  /** The values that are rounded to f16, if there are any, and how each of them is stored. */
+  readonly halves?: readonly HalfNote[];
   readonly steps: readonly Step[];
 }

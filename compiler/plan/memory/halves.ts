@@ -9,8 +9,8 @@
  */
 import { type Dim, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
-import { type Graph, type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
-import type { Location } from "../program.ts";
+import { type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
+import type { HalfNote, Location } from "../program.ts";
 import { formStages } from "../stages/form-stages.ts";
 import type { Stage } from "../stages/stages.ts";
 import type { Memory } from "./slabs.ts";
@@ -68,6 +68,23 @@ export function halvesOfScan(
   }
   for (const id of waiting.values()) others.push({ id, reason: "its stage has no other value to share a word with" });
   return { pairs, others };
+}
+
+/** How results of a scan that are rounded are stored, for human readers. */
+export function notesOfScan(graph: Graph, scan: NodeId, { pairs, others }: Halves): HalfNote[] {
+  const { body } = (nodeAt(graph, scan) as ScanNode).attrs;
+  const noteOf = (id: NodeId, how: Pick<HalfNote, "bits" | "reason">): HalfNote[] => {
+    const node = nodeAt(graph, id);
+    if (node.op !== "result") return [];
+    const [from] = nodeAt(body, at(body.outputs, node.attrs.index)).operands;
+    const { op } = nodeAt(body, from ?? 0);
+    const value = `${body.name} ${op === "input" ? inputName(body, from ?? 0) : op}`;
+    return [{ value, site: body.sites[from ?? 0], elements: sizeOf(node.aval.shape), ...how }];
+  };
+  return [
+    ...pairs.flat().flatMap((id) => noteOf(id, { bits: 16 })),
+    ...others.flatMap(({ id, reason }) => noteOf(id, { bits: 32, reason })),
+  ];
 }
 
 /** Whether a value is rounded to f16. */
