@@ -2,6 +2,7 @@
 import { changed, type Mutant } from "./mutant.ts";
 
 const onNumbers = "test/precision/half.test.ts";
+const onTraining = "test/precision/training.test.ts";
 const onMixed = "test/precision/mixed.test.ts";
 
 export const precisionMutants: readonly Mutant[] = [
@@ -77,6 +78,48 @@ export const precisionMutants: readonly Mutant[] = [
     [
       ["final states are rounded", "i >= carries && !isKept(i)", "!isKept(i)"],
       ["results of the program are rounded", "!isKept(i) && nodeAt", "nodeAt"],
+    ],
+  ),
+  ...changed(
+    "train/loss-scale.ts",
+    [onTraining],
+    [
+      ["the scale is never larger", "where(grows, min(mul(scale, 2), largestScale), scaleSlot)", "scaleSlot"],
+      ["the scale is larger one update too early", "less(updatesToGrow - 1, steps)", "less(updatesToGrow - 2, steps)"],
+      ["the scale has no end", "min(mul(scale, 2), largestScale)", "mul(scale, 2)"],
+      ["the scale falls below 1", "less(1, scale)", "less(0, scale)"],
+      [
+        "updates are counted on after a skipped one",
+        "where(isTooLarge, 0, where(grows",
+        "where(isTooLarge, steps, where(grows",
+      ],
+      ["gradients stay scaled", "mul(gradient, div(1, scale))", "gradient"],
+    ],
+  ),
+  ...changed(
+    "train/training-step.ts",
+    [onTraining],
+    [
+      ["a skipped step ends the run", "skips === undefined ? ok : or(ok, skips)", "ok"],
+      [
+        "a loss that is not finite is skipped",
+        'and(not(given.halted as Tensor<"bool">), finite(loss))',
+        'not(given.halted as Tensor<"bool">)',
+      ],
+      ["the loss has weights in f32", "scale === undefined ? parameters : roundToHalf(parameters)", "parameters"],
+    ],
+  ),
+  ...changed(
+    "train/checkpoint.ts",
+    [onTraining],
+    [["a run in f32 cannot go on", "if (scaleSlots.some((slot) => name === slotPrefix + slot)) return scalar(0);", ""]],
+  ),
+  ...changed(
+    "train/trainer.ts",
+    [onTraining],
+    [
+      ["the device is not told the precision", "    precision,\n    donate", "    donate"],
+      ["gradients are those of f32", "gradientStep(this.network, this.#precision)", "gradientStep(this.network)"],
     ],
   ),
   ...changed(
