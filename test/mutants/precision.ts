@@ -101,11 +101,6 @@ export const precisionMutants: readonly Mutant[] = [
     [onTraining],
     [
       ["a skipped step ends the run", "skips === undefined ? ok : or(ok, skips)", "ok"],
-      [
-        "a loss that is not finite is skipped",
-        'and(not(given.halted as Tensor<"bool">), finite(loss))',
-        'not(given.halted as Tensor<"bool">)',
-      ],
       ["the loss has weights in f32", "scale === undefined ? parameters : roundToHalf(parameters)", "parameters"],
     ],
   ),

@@ -420,27 +420,27 @@ export const trainingMutants: readonly Mutant[] = [
     "train/training-step.ts",
     [onGuard, onSteps, "test/train/layers/training.test.ts"],
     [
-      ["what was halted goes on", '.reduce(and, not(given.halted as Tensor<"bool">))', ".reduce(and)"],
+      ["what was halted goes on", 'and(not(given.halted as Tensor<"bool">), finite(loss))', "finite(loss)"],
       [
         "a loss that is not finite is applied",
-        "[finite(loss), finite(updated.norm), fits]",
-        "[finite(updated.norm), fits]",
+        'and(not(given.halted as Tensor<"bool">), finite(loss))',
+        'not(given.halted as Tensor<"bool">)',
       ],
-      [
-        "a gradient that is not finite is applied",
-        "[finite(loss), finite(updated.norm), fits]",
-        "[finite(loss), fits]",
-      ],
+      ["a gradient that is not finite is applied", "[finite(updated.norm), fits]", "[fits]"],
       ["an update that overflows is applied", "finite(updated.norm), fits]", "finite(updated.norm)]"],
       ["slots may overflow", "[updated.parameters, ...flatSlots], arena.size", "[updated.parameters], arena.size"],
       ["parameters are written whatever the loss", "where(ok, updated.parameters, parameters)", "updated.parameters"],
       [
         "slots are written whatever the loss",
-        "where(ok, updated.slots[name] as Float, given[`slots/${name}`] as Float)",
+        "where(ok, updated.slots[name] as Float, before[name] as Float)",
         "updated.slots[name] as Float",
       ],
       ["steps are counted whatever the loss", "where(ok, next, step)", "next"],
-      ["states are written whatever the loss", "where(ok, at(nextState, i), given[name] as Float)", "at(nextState, i)"],
+      [
+        "states are written whatever the loss",
+        "where(goesOn, at(nextState, i), given[name] as Float)",
+        "at(nextState, i)",
+      ],
       ["the first update has the number 0", "step: next, learningRate", "step, learningRate"],
       [
         "every step has the key of the first",

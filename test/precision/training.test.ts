@@ -48,12 +48,8 @@ const steep = (size: number) =>
 
 const data = () => {
   const draw = generator(3);
-  return {
-    x: cg.ndarray(
-      [5, 3, 2],
-      Array.from({ length: 30 }, () => Math.fround(draw() - 0.5)),
-    ),
-  };
+  const numbers = Array.from({ length: 30 }, () => Math.fround(draw() - 0.5));
+  return { inputs: { x: cg.ndarray([5, 3, 2], numbers) } };
 };
 
 const slot = async (trainer: { checkpoint: () => Promise<cg.Checkpoint> }, name: string) =>
