@@ -1,11 +1,12 @@
 /**
  * @file Dimensions: the sizes in a graph, known or symbolic.
  *
- *   dim ::= integer | monomial            monomial ::= [integer "*"] symbol ("*" symbol)*
+ *   dim    ::= integer | [integer "*"] factor ("*" factor)*
+ *   factor ::= symbol | "ceil(" dim "/" integer ")"
  *
- * A symbol (`B`, `T`) is a size that is known at run time; reshapes make products such as `4*B*T`. The canonical text
- * of a product (coefficient first, symbols sorted) *is* the dimension, so two dimensions are equal exactly if they are
- * `===`, and a graph is plain JSON.
+ * A symbol (`B`, `T`) is a size that is known at run time; reshapes make products such as `4*B*T`, and cutting an axis
+ * into pieces makes `ceil(T/64)`. The canonical text of a product (coefficient first, factors sorted) *is* the
+ * dimension, so two dimensions are equal exactly if they are `===`, and a graph is plain JSON.
  */
 
 import { UserError } from "./errors.ts";
@@ -20,10 +21,12 @@ export type DimSizes = Readonly<Record<string, number>>;
 
 interface Monomial {
   readonly coefficient: number;
+  /** Symbols and rounded quotients, with repetition. */
   readonly symbols: readonly string[];
 }
 
 const symbolPattern = /^[A-Z][A-Za-z0-9]*$/;
+const quotientPattern = /^ceil\((.+)\/([1-9]\d*)\)$/;
 
 export function isSymbol(text: string): boolean {
   return symbolPattern.test(text);
@@ -37,7 +40,7 @@ function parse(dim: Dim): Monomial {
   if (typeof dim === "number") return { coefficient: dim, symbols: [] };
   const known = parsed.get(dim);
   if (known !== undefined) return known;
-  const factors = dim.split("*");
+  const factors = factorsOf(dim);
   const head = /^\d+$/.test(factors[0] ?? "") ? Number(factors[0]) : Number.NaN;
   const monomial = Number.isNaN(head)
     ? { coefficient: 1, symbols: factors }
@@ -45,6 +48,30 @@ function parse(dim: Dim): Monomial {
   if (parsed.size >= mostParsed) parsed.clear();
   parsed.set(dim, monomial);
   return monomial;
+}
+
+/** The factors of a product: its text between the `*` that are not inside parentheses. */
+function factorsOf(text: string): string[] {
+  if (!text.includes("(")) return text.split("*");
+  const factors = [""];
+  let depth = 0;
+  for (const character of text) {
+    depth += character === "(" ? 1 : character === ")" ? -1 : 0;
+    if (character === "*" && depth === 0) factors.push("");
+    else factors.push((factors.pop() ?? "") + character);
+  }
+  return factors;
+}
+
+interface Quotient {
+  readonly of: Dim;
+  readonly by: number;
+}
+
+/** The parts of a factor such as `ceil(T/64)`; undefined for a symbol. */
+function quotientOf(factor: string): Quotient | undefined {
+  const [, of, by] = quotientPattern.exec(factor) ?? [];
+  return of === undefined || by === undefined ? undefined : { of, by: Number(by) };
 }
 
 function format({ coefficient, symbols }: Monomial): Dim {
@@ -57,8 +84,14 @@ function format({ coefficient, symbols }: Monomial): Dim {
 export function canonicalDim(dim: Dim): Dim | undefined {
   if (typeof dim === "number") return Number.isInteger(dim) && dim >= 0 ? dim : undefined;
   const { coefficient, symbols } = parse(dim);
-  if (!Number.isInteger(coefficient) || coefficient < 0 || !symbols.every(isSymbol)) return undefined;
+  if (!Number.isInteger(coefficient) || coefficient < 0 || !symbols.every(isFactor)) return undefined;
   return format({ coefficient, symbols });
+}
+
+function isFactor(text: string): boolean {
+  const quotient = quotientOf(text);
+  if (quotient === undefined) return isSymbol(text);
+  return canonicalDim(quotient.of) === quotient.of && ceilDim(quotient.of, quotient.by) === text;
 }
 
 export function mulDims(a: Dim, b: Dim): Dim {
@@ -88,6 +121,24 @@ export function divideDims(a: Dim, b: Dim): Dim | undefined {
   return format({ coefficient: numerator.coefficient / denominator.coefficient, symbols });
 }
 
+/** `a / by`, rounded up. `by` is a positive integer. */
+export function ceilDim(a: Dim, by: number): Dim {
+  if (typeof a === "number") return Math.ceil(a / by);
+  const whole = divideDims(a, by);
+  if (whole !== undefined) return whole;
+  // Rounding up twice is rounding up once.
+  const inner = quotientOf(a);
+  return inner === undefined ? `ceil(${a}/${by})` : ceilDim(inner.of, inner.by * by);
+}
+
+/** Whether `total` is `size` rounded up to a multiple of a number, such as `64*ceil(T/64)` for `T`. */
+export function isRoundedUp(total: Dim, size: Dim): boolean {
+  if (typeof total === "number") return false;
+  const { coefficient, symbols } = parse(total);
+  const [only, another] = symbols.map(quotientOf);
+  return another === undefined && symbols.length === 1 && only?.of === size && only.by === coefficient;
+}
+
 /** A sum with like terms combined: most symbols first, the plain number last, zeros dropped. */
 export function addDims(terms: readonly Dim[]): Dim[] {
   const totals = new Map<string, Monomial>();
@@ -108,14 +159,21 @@ export function sizeOf(shape: Shape): Dim {
 
 /** The symbols in a dimension, each once. */
 export function symbolsOf(dim: Dim): readonly string[] {
-  return [...new Set(parse(dim).symbols)];
+  return [
+    ...new Set(
+      parse(dim).symbols.flatMap((factor) => {
+        const quotient = quotientOf(factor);
+        return quotient === undefined ? [factor] : symbolsOf(quotient.of);
+      }),
+    ),
+  ];
 }
 
 export function dimCoefficient(dim: Dim): number {
   return parse(dim).coefficient;
 }
 
-/** The symbols with repetition: `["B", "B", "T"]` for `B*B*T`. */
+/** The factors with repetition: `["B", "B", "T"]` for `B*B*T`. */
 export function dimFactors(dim: Dim): readonly string[] {
   return parse(dim).symbols;
 }
@@ -124,9 +182,21 @@ export function evaluateDim(dim: Dim, sizes: DimSizes): number {
   if (typeof dim === "number") return dim;
   const { coefficient, symbols } = parse(dim);
   return symbols.reduce((product, symbol) => {
+    const quotient = quotientOf(symbol);
+    if (quotient !== undefined) return product * Math.ceil(evaluateDim(quotient.of, sizes) / quotient.by);
     const size = sizes[symbol];
     if (size === undefined) throw new UserError(`the size of dimension ${symbol} is not known: no input has it`);
     return product * size;
+  }, coefficient);
+}
+
+/** A dimension with the symbols that have a size replaced by it. */
+export function substituteSizes(dim: Dim, sizes: DimSizes): Dim {
+  const { coefficient, symbols } = parse(dim);
+  return symbols.reduce<Dim>((product, factor) => {
+    const quotient = quotientOf(factor);
+    const size = quotient && ceilDim(substituteSizes(quotient.of, sizes), quotient.by);
+    return mulDims(product, size ?? sizes[factor] ?? factor);
   }, coefficient);
 }
 

@@ -64,6 +64,11 @@ export class Fold<Value> {
     else this.#values[id] = this.#rules.node(node, operands, id);
   }
 
+  /** Sets the value of a node at which the traversal stops. */
+  know(id: NodeId, value: Value): void {
+    this.#values[id] = value;
+  }
+
   /** Forgets a value, so that its memory can be reused. */
   drop(id: NodeId): void {
     this.#values[id] = undefined;

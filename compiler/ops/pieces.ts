@@ -1,5 +1,5 @@
 /** @file Views of parts: slice, its transpose pad, and concat. */
-import { type Dim, formatShape, type Shape, sameShape } from "../graph/dim.ts";
+import { type Dim, formatShape, isRoundedUp, type Shape, sameShape } from "../graph/dim.ts";
 import { at, UserError } from "../graph/errors.ts";
 import type { DType } from "../graph/graph.ts";
 import type { IndexArithmetic } from "../kernel/index-arithmetic.ts";
@@ -25,7 +25,9 @@ function checkExtent(total: Dim, start: number, size: Dim): void {
     if (first < 0 || first + size > total) {
       throw new UserError(`entries ${first} to ${first + size} do not exist in an axis of ${total}`);
     }
-  } else if (size === total ? start !== 0 : typeof size !== "number" || (start < 0 && size > -start)) {
+  } else if (
+    size === total || isRoundedUp(total, size) ? start !== 0 : typeof size !== "number" || (start < 0 && size > -start)
+  ) {
     throw new UserError(
       `cannot take ${size} entries from ${start} of an axis of ${total}: give a whole number, or the whole axis`,
     );

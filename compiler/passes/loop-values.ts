@@ -2,36 +2,31 @@
  * @file Which values of a loop's body can be computed outside it, for all steps at once: shared by the passes that move
  * work out of loops. A value [..] of one step becomes a value [T, ..] of all steps.
  */
-import { type Dim, mulDims } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
-import { Fold, type OpNode, opNodeAt } from "../graph/fold.ts";
 import { dependentsOf, type NodeId, nodeAt, type OpName, type ScanAttrs } from "../graph/graph.ts";
 import { dot } from "../ops/contractions.ts";
-import { copyRules, emitNode } from "../ops/inline.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
-import { broadcastAxes, reshape } from "../ops/views.ts";
-import { atSite } from "../trace/site.ts";
+import { reshape } from "../ops/views.ts";
 import type { Tensor } from "../trace/tensor.ts";
+import { AllSteps, flattenSteps } from "./all-steps.ts";
 
 export class LoopValues {
   readonly attrs: ScanAttrs;
   readonly #operands: readonly Tensor[];
   readonly #dependsOnCarry: ReadonlySet<NodeId>;
   readonly #dependsOnXs: ReadonlySet<NodeId>;
-  readonly #invariants: Fold<Tensor>;
+  readonly #all: AllSteps;
   readonly #xs: readonly NodeId[];
-  readonly #stacked = new Map<NodeId, Tensor>();
 
   constructor(attrs: ScanAttrs, operands: readonly Tensor[]) {
     this.attrs = attrs;
     this.#operands = operands;
-    const { consts, carries, xs } = bodyInputs(attrs);
+    const { carries, xs } = bodyInputs(attrs);
     this.#xs = xs;
     this.#dependsOnCarry = dependentsOf(attrs.body, carries);
     this.#dependsOnXs = dependentsOf(attrs.body, xs);
-    const known = consts.map((id, i) => [id, at(operands, i)] as const);
-    this.#invariants = new Fold(attrs.body, copyRules(attrs.body), known);
+    this.#all = new AllSteps(attrs, operands);
   }
 
   /** Whether a value is the same in every step: it depends only on consts. */
@@ -41,7 +36,7 @@ export class LoopValues {
 
   /** An invariant value, outside the loop. */
   invariant(id: NodeId): Tensor {
-    return this.#invariants.value(id);
+    return this.#all.invariant(id);
   }
 
   /** The outer tensor that an x of the step is a row of. */
@@ -88,35 +83,7 @@ export class LoopValues {
 
   /** The values of all steps, [T, ..]; requires `canStack`. */
   stacked(id: NodeId): Tensor {
-    const known = this.#stacked.get(id);
-    if (known !== undefined) return known;
-    const tensor = atSite(this.attrs.body.sites[id], () => this.#stack(id));
-    this.#stacked.set(id, tensor);
-    return tensor;
-  }
-
-  #stack(id: NodeId): Tensor {
-    const { body, length } = this.attrs;
-    const x = this.xsOperand(id);
-    if (x !== undefined) return x;
-    const { shape } = nodeAt(body, id).aval;
-    if (this.isInvariant(id))
-      return broadcastAxes(
-        this.invariant(id),
-        [length, ...shape],
-        shape.map((_, axis) => axis + 1),
-      );
-    const node = opNodeAt(body, id);
-    if (node.op === "dot") return this.stackProduct(id, this.stacked(at(node.operands, 0)));
-    if (node.op === "reshape") return reshape(this.stacked(at(node.operands, 0)), [length, ...shape]);
-    if (node.op === "broadcast") {
-      const axes = [0, ...node.attrs.axes.map((axis) => axis + 1)];
-      return broadcastAxes(this.stacked(at(node.operands, 0)), [length, ...shape], axes);
-    }
-    return emitNode(
-      withTimeInFront(node),
-      node.operands.map((operand) => this.stacked(operand)),
-    );
+    return this.#all.of(id);
   }
 
   /** rows·W of all steps from the rows of all steps: one product with T·rows rows. */
@@ -130,22 +97,3 @@ export class LoopValues {
 
 /** Views with one axis attribute, counted from the front. */
 const alongOneAxis: ReadonlySet<string> = new Set<OpName>(["slice", "pad", "concat"]);
-
-/** The op for values with an additional leading axis. */
-function withTimeInFront(node: OpNode): OpNode {
-  switch (node.op) {
-    case "slice":
-    case "pad":
-      return { ...node, attrs: { ...node.attrs, axis: node.attrs.axis + 1 } };
-    case "concat":
-      return { ...node, attrs: { ...node.attrs, axis: node.attrs.axis + 1 } };
-    default:
-      return node;
-  }
-}
-
-/** [T, n, ..] as [T·n, ..]. */
-export function flattenSteps(x: Tensor): Tensor {
-  const [time, rows, ...rest] = x.shape as readonly [Dim, Dim, ...Dim[]];
-  return reshape(x, [mulDims(time, rows), ...rest]);
-}

@@ -2,7 +2,7 @@
  * @file `specialize`: replaces symbols (`B`, `T`) by numbers everywhere: in avals of inputs, in shapes and sizes in
  * attributes, in lengths of scans and in their bodies. Symbols that are not in `sizes` stay symbols.
  */
-import { type Dim, type DimSizes, dimCoefficient, dimFactors, mulDims, type Shape } from "../graph/dim.ts";
+import { type Dim, type DimSizes, type Shape, substituteSizes } from "../graph/dim.ts";
 import { type Aval, type Graph, inputName, type Node, nodeAt } from "../graph/graph.ts";
 import { inlineGraph } from "../ops/inline.ts";
 import { Frame, within } from "../trace/frame.ts";
@@ -30,7 +30,7 @@ export function substitute(graph: Graph, sizes: DimSizes): Graph {
 }
 
 function specializeNode(node: Node, sizes: DimSizes): Node {
-  const dim = (from: Dim) => specializeDim(from, sizes);
+  const dim = (from: Dim) => substituteSizes(from, sizes);
   const shape = (from: Shape) => from.map(dim);
   const aval = specializeAval(node.aval, sizes);
   switch (node.op) {
@@ -63,9 +63,5 @@ function specializeNode(node: Node, sizes: DimSizes): Node {
 }
 
 function specializeAval(aval: Aval, sizes: DimSizes): Aval {
-  return { dtype: aval.dtype, shape: aval.shape.map((dim) => specializeDim(dim, sizes)) };
-}
-
-function specializeDim(dim: Dim, sizes: DimSizes): Dim {
-  return dimFactors(dim).reduce<Dim>((size, symbol) => mulDims(size, sizes[symbol] ?? symbol), dimCoefficient(dim));
+  return { dtype: aval.dtype, shape: aval.shape.map((dim) => substituteSizes(dim, sizes)) };
 }

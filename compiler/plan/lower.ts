@@ -153,7 +153,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     chunkSteps: options.chunkSteps,
     scanSchedules: options.scanSchedules ?? scanSchedules,
     notes: [],
-    lowerScan: (context) => lowerScan(lowering, context),
+    lowerScan: (context, except) => lowerScan(lowering, context, except),
     phaseOf: phases(graph, options.phases),
   };
 

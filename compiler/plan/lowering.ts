@@ -87,8 +87,11 @@ export interface Lowering {
   readonly chunkSteps: number | undefined;
   /** The schedule of each scan, and why it was chosen. */
   readonly notes: ScheduleNote[];
-  /** Lowers a scan by one of the schedules, also a scan nested in another one's body. */
-  readonly lowerScan: (context: ScanContext) => readonly ScanStep[];
+  /**
+   * Lowers a scan by one of the schedules, also a scan nested in another one's body. `except` names a schedule that must
+   * not be used; if it was requested, the rule chooses among the others.
+   */
+  readonly lowerScan: (context: ScanContext, except?: string) => readonly ScanStep[];
   readonly phaseOf: (ids: readonly NodeId[]) => Phase;
 }
 

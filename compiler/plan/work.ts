@@ -38,6 +38,8 @@ export interface WorkScope {
   readonly stored: ReadonlySet<NodeId>;
   /** Set for the body of a loop. */
   readonly loop?: EnclosingLoop;
+  /** Set for a graph in place of a node: the operands are its inputs. */
+  readonly inlined?: { readonly outer: WorkScope; readonly operands: readonly NodeId[] };
 }
 
 export interface EnclosingLoop {
@@ -149,6 +151,9 @@ class WorkCount {
     const node = nodeAt(scope.graph, id);
     if (node.op === "input" && scope.loop !== undefined) {
       this.#visitBodyInput(scope, scope.loop, id, reach);
+    } else if (node.op === "input" && scope.inlined !== undefined) {
+      const { outer, operands } = scope.inlined;
+      this.#visit(outer, at(operands, scope.graph.inputs.indexOf(id)), reach);
     } else if (node.op === "input" || node.op === "result" || this.#isElsewhere(scope, id)) {
       this.#read(scope, id, value, reach);
     } else {

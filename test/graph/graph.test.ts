@@ -6,10 +6,14 @@ import {
   addDims,
   bindShape,
   canonicalDim,
+  ceilDim,
   divideDims,
   evaluateDim,
+  isRoundedUp,
   mulDims,
   sizeOf,
+  substituteSizes,
+  symbolsOf,
 } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName, type ScanAttrs } from "../../compiler/graph/graph.ts";
@@ -52,6 +56,27 @@ describe("dimensions", () => {
     expect(addDims(["T", 2, "B", "B*T", "2*T"])).toEqual(["B*T", "B", "3*T", 2]);
     expect(addDims([3, -3])).toEqual([]);
     for (const wrong of [-1, 1.5, "t", "B+1", "", "2*", "-2*B"]) expect(canonicalDim(wrong)).toBeUndefined();
+  });
+
+  test("are cut into pieces, rounded up", () => {
+    expect(ceilDim(65, 64)).toBe(2);
+    expect(ceilDim("128*B*T", 64)).toBe("2*B*T");
+    expect(ceilDim("T", 64)).toBe("ceil(T/64)");
+    expect(ceilDim(ceilDim("B*T", 64), 3)).toBe("ceil(B*T/192)");
+    const pieces = mulDims("B", ceilDim("T", 64));
+    expect(pieces).toBe("B*ceil(T/64)");
+    expect(divideDims(mulDims(4, pieces), "ceil(T/64)")).toBe("4*B");
+    expect(mulDims(ceilDim("B*T", 8), 3)).toBe("3*ceil(B*T/8)");
+    expect([0, 1, 64, 65].map((T) => evaluateDim(pieces, { B: 3, T }))).toEqual([0, 3, 3, 6]);
+    expect(symbolsOf(mulDims(pieces, ceilDim("A*T", 2)))).toEqual(["B", "A", "T"]);
+    expect(substituteSizes(pieces, { T: 65 })).toBe("2*B");
+    expect(substituteSizes(ceilDim("B*T", 64), { B: 64 })).toBe("T");
+    expect(isRoundedUp("64*ceil(T/64)", "T")).toBe(true);
+    for (const other of ["32*ceil(T/64)", "64*ceil(B/64)", "64*B*ceil(T/64)", "T", 64])
+      expect(isRoundedUp(other, "T"), `${other}`).toBe(false);
+    expect(canonicalDim("ceil(T/64)*B")).toBe("B*ceil(T/64)");
+    for (const wrong of ["ceil(T/0)", "ceil(T)", "ceil(64*T/64)", "ceil(t/2)", "ceil(T/2", "floor(T/2)"])
+      expect(canonicalDim(wrong), wrong).toBeUndefined();
   });
 
   test("divide where no rest is left for any size", () => {

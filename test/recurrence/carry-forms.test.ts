@@ -4,9 +4,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { zoo } from "../../cells/zoo.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
-import { planProgram } from "../../compiler/plan-program.ts";
 import { carryForms, type GroupForm } from "../../compiler/recurrence/carry-forms.ts";
 import { carryLine, carryReports } from "../../compiler/recurrence/carry-report.ts";
 import {
@@ -38,57 +36,38 @@ import {
   transpose,
   where,
 } from "../../index.ts";
-import { languageModel } from "../../train/networks.ts";
-import { sgd } from "../../train/optimizers/gradient-descent.ts";
-import { trainingStep } from "../../train/training-step.ts";
+import { loweredStep } from "./lowered-step.ts";
 
 type Float = Tensor<"f32">;
-type Cell = Parameters<typeof languageModel>[0]["cell"];
-
-function cellOf(name: string): Cell {
-  const cell = zoo[name];
-  if (cell === undefined) throw new Error(`the zoo has no ${name}`);
-  return cell;
-}
-
-/** The graph of a training step as it is lowered. */
-function loweredGraph(cell: Cell): Graph {
-  const network = languageModel({ cell, units: 4, layers: 1, vocabulary: 5, embed: 3 });
-  const step = trainingStep(network, { optimizer: sgd() });
-  let last = step.graph;
-  planProgram(step.graph, { donate: step.donate, onPass: ({ graph }) => (last = graph) });
-  return last;
-}
-
-const formsOf = (cell: Cell) =>
-  carryReports(loweredGraph(cell)).map(
+const formsOf = (cell: string) =>
+  carryReports(loweredStep(cell)).map(
     ({ scan, form, carries, cause }) => `${scan} ${form} ${carries.length}${cause ? ` ${cause.op}` : ""}`,
   );
 
-test.each<[string, Cell, readonly string[]]>([
-  ["minGRU", cellOf("min-gru"), ["min-gru affine 1", "min-gru.vjp affine 1"]],
-  ["minLSTM", cellOf("min-lstm"), ["min-lstm affine 1", "min-lstm.vjp affine 1"]],
-  ["LRU", cellOf("lru"), ["lru blocks 2", "lru.vjp blocks 2"]],
-  ["QRNN", cellOf("qrnn"), ["qrnn delayed 1", "qrnn affine 1", "qrnn.vjp affine 1", "qrnn.vjp delayed 1"]],
-  ["SRU", cellOf("sru"), ["sru diagonal 1 sigmoid", "sru.vjp affine 1"]],
-  ["IndRNN", cellOf("indrnn"), ["indrnn diagonal 1 less", "indrnn.vjp affine 1"]],
+test.each<[string, string, readonly string[]]>([
+  ["minGRU", "min-gru", ["min-gru affine 1", "min-gru.vjp affine 1"]],
+  ["minLSTM", "min-lstm", ["min-lstm affine 1", "min-lstm.vjp affine 1"]],
+  ["LRU", "lru", ["lru blocks 2", "lru.vjp blocks 2"]],
+  ["QRNN", "qrnn", ["qrnn delayed 1", "qrnn affine 1", "qrnn.vjp affine 1", "qrnn.vjp delayed 1"]],
+  ["SRU", "sru", ["sru diagonal 1 sigmoid", "sru.vjp affine 1"]],
+  ["IndRNN", "indrnn", ["indrnn diagonal 1 less", "indrnn.vjp affine 1"]],
   [
     "mLSTM",
-    cellOf("mlstm"),
+    "mlstm",
     [
       ...["mlstm max-plus 1", "mlstm affine 1", "mlstm affine 1"],
       ...["mlstm.vjp affine 1", "mlstm.vjp affine 1", "mlstm.vjp affine 1"],
     ],
   ],
-  ["LSTM", cellOf("lstm"), ["lstm dense 2 dot", "lstm.vjp dense 2 dot"]],
+  ["LSTM", "lstm", ["lstm dense 2 dot", "lstm.vjp dense 2 dot"]],
 ])("%s, forward and backward", (_, cell, expected) => {
   expect(formsOf(cell)).toEqual(expected);
 });
 
 test("a report names the state, the op and its line", () => {
-  const [forward] = carryReports(loweredGraph(cellOf("sru"))).map(carryLine);
+  const [forward] = carryReports(loweredStep("sru")).map(carryLine);
   expect(forward).toMatch(/^sru: state\/layers\/0\/c diagonal, because of sigmoid, cells\/sru\.ts:\d+:\d+$/);
-  const [affine] = carryReports(loweredGraph(cellOf("min-gru"))).map(carryLine);
+  const [affine] = carryReports(loweredStep("min-gru")).map(carryLine);
   expect(affine).toBe("min-gru: state/layers/0/h affine: s' = a s + b");
 });
 

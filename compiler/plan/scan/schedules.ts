@@ -6,24 +6,30 @@ import { InternalError, UserError } from "../../graph/errors.ts";
 import type { Lowering, ScanContext, ScanSchedule, ScanSchedules } from "../lowering.ts";
 import type { ScanStep } from "../program.ts";
 import { type ScanScheduleName, scanScheduleNames } from "./names.ts";
+import { parallel } from "./parallel.ts";
 import { persistent, resident } from "./persistent.ts";
 import { scanOf } from "./scan-context.ts";
 import { stepwise } from "./stepwise.ts";
 
-const byName: { readonly [K in ScanScheduleName]: ScanSchedule } = { resident, persistent, stepwise };
+const byName: { readonly [K in ScanScheduleName]: ScanSchedule } = { parallel, resident, persistent, stepwise };
 
 /** In the order in which they are tried. The last one runs every scan. */
 export const scanSchedules: ScanSchedules = scanScheduleNames.map((name) => [name, byName[name]]);
 
-/** Lowers a scan by the requested schedule, or by the one that the rule chooses, and records which and why. */
-export function lowerScan(lowering: Lowering, context: ScanContext): readonly ScanStep[] {
+/**
+ * Lowers a scan by the requested schedule, or by the one that the rule chooses, and records which and why. `except`
+ * names a schedule that must not be used.
+ */
+export function lowerScan(lowering: Lowering, context: ScanContext, except?: string): readonly ScanStep[] {
   const { name: scan } = scanOf(context).attrs.body;
-  const { schedule: asked, tiles } = lowering;
+  const { tiles } = lowering;
+  const asked = lowering.schedule === except ? "auto" : lowering.schedule;
   // A requested schedule is used or refused; a schedule that a tuning prefers is used if it can be.
   const preferred = asked === "auto" ? tiles.tuning?.schedule : undefined;
   const because = asked === "auto" ? "its tuning says so" : "it was asked for";
   const refusals: string[] = [];
-  for (const [name, schedule] of candidates(lowering, context, preferred)) {
+  for (const [name, schedule] of candidates(lowering, context, asked, preferred)) {
+    if (name === except) continue;
     const isAsked = name === (preferred ?? asked);
     const plan = schedule.plan(lowering, context);
     if (plan.steps === undefined || (plan.against !== undefined && !isAsked)) {
@@ -44,8 +50,12 @@ export function lowerScan(lowering: Lowering, context: ScanContext): readonly Sc
 }
 
 /** The schedules to try for a scan, the preferred one first. */
-function candidates(lowering: Lowering, context: ScanContext, preferred: string | undefined): ScanSchedules {
-  const { schedule: asked, scanSchedules: all } = lowering;
+function candidates(
+  { scanSchedules: all }: Lowering,
+  context: ScanContext,
+  asked: string,
+  preferred: string | undefined,
+): ScanSchedules {
   // A loop of length 0 has no schedule to choose: it runs in the last one, which runs every scan, whatever was
   // requested.
   if (asked !== "auto" && scanOf(context).attrs.length !== 0) return all.filter(([name]) => name === asked);

@@ -1,0 +1,68 @@
+/**
+ * @file The schedule that is parallel over time, for loops whose carries are affine or maxima of sums
+ * (recurrence/parallel-scan.ts): many steps of a sequence at once, for two to three times the arithmetic. It pays where
+ * a step has too few positions to fill the device. A loop of few steps, and one of none, runs in another schedule.
+ */
+import { type Dim, divideDims, mulDims, sizeOf } from "../../graph/dim.ts";
+import { at } from "../../graph/errors.ts";
+import { nodeAt } from "../../graph/graph.ts";
+import { bodyInputs } from "../../ops/scan.ts";
+import { parallelScan, reasonAgainstParallel } from "../../recurrence/parallel-scan.ts";
+import type { Lowering, ScanContext, ScanPlan, ScanSchedule } from "../lowering.ts";
+import type { ScanStep } from "../program.ts";
+import { chooseSteps } from "./choose.ts";
+import { lowerInlined } from "./inlined.ts";
+import { scanOf } from "./scan-context.ts";
+
+/** Steps of a chunk: a sequence of T steps takes the time of 2 * 64 + T / 64. */
+const stepsPerChunk = 64;
+/** Up to this many steps, one loop is as fast as three. */
+const fewSteps = 128;
+/** From this many positions of a step on, one step fills a device. */
+const fillingPositions = 2 ** 14;
+
+export const parallel: ScanSchedule = { plan: planParallel };
+
+function planParallel(lowering: Lowering, context: ScanContext): ScanPlan {
+  const { attrs } = scanOf(context);
+  const { length } = attrs;
+  const reason = attrs.carries === 0 ? "it has no carries" : reasonAgainstParallel(attrs);
+  if (reason !== undefined) return { steps: undefined, reason };
+  const isAsked = lowering.schedule === "parallel";
+  const steps = (): readonly ScanStep[] => {
+    const oneByOne = lowering.lowerScan(context, "parallel");
+    const atOnce = () => {
+      const { graph, fallbacks } = parallelScan(attrs, stepsPerChunk);
+      const conditions = new Map(fallbacks.map(({ scan, condition }) => [scan, condition]));
+      return lowerInlined(lowering, context, graph, { except: "parallel", conditions });
+    };
+    if (isAsked) return chooseSteps(lowering, length, [branch(0, oneByOne), { atMost: undefined, steps: atOnce }]);
+    const [rows, width] = positionsOf(context);
+    const bySize = () =>
+      chooseSteps(lowering, rows, [
+        { atMost: Math.floor(fillingPositions / width), steps: atOnce },
+        branch(undefined, oneByOne),
+      ]);
+    return chooseSteps(lowering, length, [branch(fewSteps, oneByOne), { atMost: undefined, steps: bySize }]);
+  };
+  const against =
+    lowering.tiles.target === "gpu" ? undefined : "only a GPU has lanes to spare for twice the arithmetic";
+  return {
+    steps,
+    reason: `its carries are affine: chunks of ${stepsPerChunk} steps run at once${isAsked ? "" : ` if there are more than ${fewSteps} steps, and fewer than ${fillingPositions} positions in a step`}`,
+    ...(against && { against }),
+  };
+}
+
+function branch(atMost: number | undefined, steps: readonly ScanStep[]) {
+  return { atMost, steps: () => steps };
+}
+
+/** The positions of a step: a dimension, and a number of positions for each unit of it. */
+function positionsOf(context: ScanContext): readonly [rows: Dim, width: number] {
+  const { attrs } = scanOf(context);
+  const all = bodyInputs(attrs).carries.map((id) => nodeAt(attrs.body, id).aval.shape);
+  const shape = at(all, 0);
+  const known = shape.filter((dim) => typeof dim === "number").reduce((product, dim) => product * dim, 1);
+  return [divideDims(sizeOf(shape), known) ?? mulDims(1, sizeOf(shape)), Math.max(1, known)];
+}

@@ -1,0 +1,136 @@
+/**
+ * @file Loops that run in chunks of time at once, on WebGPU and on a CPU: the interpreter's numbers at every length, equal
+ * bits in every run, and a loop over all steps instead where the maps of chunks overflow.
+ */
+import { afterAll, describe, expect, test } from "vitest";
+import { at } from "../../compiler/graph/errors.ts";
+import { evaluateProgram } from "../../compiler/plan/evaluate-program.ts";
+import { planProgram } from "../../compiler/plan-program.ts";
+import { openCpuDevice } from "../../devices/cpu.ts";
+import type { Device } from "../../devices/device.ts";
+import { add, interpret, mul, type NdArray, ndarray, scanTensors, type Tensor, traceGraph } from "../../index.ts";
+import { farthest, inputsOf, named } from "../kernels/inputs.ts";
+import { loweredStep } from "../recurrence/lowered-step.ts";
+import { openWebgpu } from "../support/webgpu.ts";
+
+type Float = Tensor<"f32">;
+
+const devices: readonly (readonly [string, Device])[] = [
+  ["WebGPU", await openWebgpu()],
+  ["a CPU", await openCpuDevice({ threads: 2 })],
+];
+afterAll(() => {
+  for (const [, device] of devices) device.destroy();
+});
+
+/** s = a s + b over T steps of [B, 3], with all states as ys. */
+const affine = traceGraph(
+  "affine",
+  [
+    { name: "s", dtype: "f32", shape: ["B", 3] },
+    { name: "a", dtype: "f32", shape: ["T", "B", 3] },
+    { name: "b", dtype: "f32", shape: ["T", "B", 3] },
+  ],
+  ([s, a, b]) => {
+    const step = ([state]: readonly Tensor[], [x, y]: readonly Tensor[]) => {
+      const next = add(mul(state as Float, x as Float), y as Float);
+      return { carries: [next], ys: [next] };
+    };
+    const { carries, ys } = scanTensors(step, [s] as Tensor[], [a, b] as Tensor[]);
+    return [...carries, ...ys];
+  },
+);
+
+const reads = (outputs: readonly { read(): Promise<NdArray> }[]) => Promise.all(outputs.map((output) => output.read()));
+
+describe.each(devices)("on %s", (_, device) => {
+  test.each(["min-gru", "lru", "mlstm"])("a training step of %s, at every length", async (name) => {
+    const graph = loweredStep(name);
+    const executable = await device.compile(graph, { schedule: "parallel" });
+    // Short ones after long ones find what those left in memory.
+    for (const T of [130, 64, 1, 65, 0]) {
+      const inputs = inputsOf(graph, false, { B: 2, T });
+      const results = await reads(executable.run(named(graph, inputs)));
+      if (T > 0) expect(farthest(results, interpret(graph, inputs)), `${T} steps`).toBeLessThan(2e-5);
+      const again = await reads(executable.run(named(graph, inputs)));
+      expect(again.map(({ data }) => [...data])).toEqual(results.map(({ data }) => [...data]));
+    }
+  });
+
+  test("no steps leave the state as it is", async () => {
+    const executable = await device.compile(affine, { schedule: "parallel" });
+    const inputs = { s: ndarray([1, 3], [1, 2, 3]), a: ndarray([0, 1, 3], []), b: ndarray([0, 1, 3], []) };
+    expect([...at(await reads(executable.run(inputs)), 0).data]).toEqual([1, 2, 3]);
+  });
+
+  test("maps that overflow leave the loop to one step after another", async () => {
+    const T = 70;
+    // Four factors together overflow in f32, and their sequence does not: the state stays between 1e-20 and 1e20.
+    const factor = (t: number) => [1e20, 1e20, 1e-20, 1e-20][t % 4] ?? 0;
+    const inputs = {
+      s: ndarray([2, 3], [1e-20, 2e-20, 0, 0, -1e-20, 3e-20]),
+      a: ndarray(
+        [T, 2, 3],
+        Array.from({ length: 6 * T }, (_, i) => factor(Math.floor(i / 6))),
+      ),
+      b: ndarray([T, 2, 3], new Float32Array(6 * T)),
+    };
+    const [parallel, persistent] = await Promise.all(
+      (["parallel", "persistent"] as const).map(async (schedule) => {
+        const executable = await device.compile(affine, { schedule });
+        return (await reads(executable.run(inputs))).map(({ data }) => [...data]);
+      }),
+    );
+    expect(parallel?.flat().every(Number.isFinite)).toBe(true);
+    expect(parallel).toEqual(persistent);
+    // The same program without an overflow afterwards.
+    const executable = await device.compile(affine, { schedule: "parallel" });
+    for (const small of [inputs, { ...inputs, a: ndarray([T, 2, 3], new Float32Array(6 * T).fill(0.5)) }]) {
+      const results = await reads(executable.run(small));
+      expect(results.every(({ data }) => [...data].every(Number.isFinite))).toBe(true);
+    }
+  });
+
+  test("65,536 steps", async () => {
+    const T = 65_536;
+    const wave = (scale: number, shift: number) =>
+      Float32Array.from({ length: 3 * T }, (_, i) => 0.9 + scale * Math.sin(i * 0.37 + shift));
+    const [a, b] = [wave(0.0999, 0), wave(0.05, 1)];
+    const executable = await device.compile(affine, { schedule: "parallel" });
+    const outputs = executable.run({
+      s: ndarray([1, 3], [1, 2, 3]),
+      a: ndarray([T, 1, 3], a),
+      b: ndarray([T, 1, 3], b),
+    });
+    const [last, all] = await reads(outputs);
+    const state = [1, 2, 3];
+    let worst = 0;
+    for (let i = 0; i < 3 * T; i++) {
+      const next = (a[i] ?? 0) * (state[i % 3] ?? 0) + (b[i] ?? 0);
+      state[i % 3] = next;
+      worst = Math.max(worst, Math.abs(Number(all?.data[i]) - next) / Math.abs(next));
+    }
+    expect(worst).toBeLessThan(1e-5);
+    expect([...(last?.data ?? [])]).toEqual([...(all?.data ?? [])].slice(-3));
+  });
+});
+
+test.each(["min-gru", "lru"])("kernels of %s neither race nor read what nothing wrote", (name) => {
+  const graph = loweredStep(name);
+  for (const [target, T] of [
+    ["gpu", 70],
+    ["software", 3],
+  ] as const) {
+    const inputs = inputsOf(graph, false, { B: 2, T });
+    const program = planProgram(graph, { target, schedule: "parallel" });
+    expect(farthest(evaluateProgram(program, named(graph, inputs)), interpret(graph, inputs))).toBeLessThan(2e-5);
+  }
+});
+
+test("a fallback is dispatched by a count that the device writes", () => {
+  const { steps } = planProgram(affine, { schedule: "parallel" });
+  const [choice] = steps;
+  if (choice?.kind !== "choose") throw new Error("there is no choice by length");
+  const indirect = at(choice.branches, 1).steps.filter((step) => step.kind === "dispatch" && step.indirect);
+  expect(indirect).toHaveLength(1);
+});
