@@ -202,8 +202,8 @@ export const opRuleMutants: readonly Mutant[] = [
       ["an entry is there where the one before it is", "-start : start + size", "-start : start"],
       [
         "a symbolic axis may be cut anywhere into as many",
-        "size === total ? start !== 0 :",
-        "size === total ? false :",
+        "size === total || isRoundedUp(total, size) ? start !== 0 :",
+        "size === total || isRoundedUp(total, size) ? false :",
       ],
       ["what is padded may be longer than the whole", "neededExtent(size, start,", "neededExtent(0, start,"],
       ["slices have all that they read", "neededExtent(at(at(operands, 0), axis), start", "neededExtent(0, start"],

@@ -238,16 +238,6 @@ export const passMutants: readonly Mutant[] = [
         "this.canStack(at(node.operands, 1))",
       ],
       ["a transposition of all steps turns time", '"pad", "concat"]', '"pad", "concat", "transpose"]'],
-      [
-        "slices of all steps along the axis of one",
-        'case "pad":\n      return { ...node, attrs: { ...node.attrs, axis: node.attrs.axis + 1 } };',
-        'case "pad":\n      return node;',
-      ],
-      [
-        "joins of all steps along the axis of one",
-        'case "concat":\n      return { ...node, attrs: { ...node.attrs, axis: node.attrs.axis + 1 } };',
-        'case "concat":\n      return node;',
-      ],
     ],
   ),
   ...changed(
@@ -374,7 +364,25 @@ export const passMutants: readonly Mutant[] = [
       ["lengths keep their symbols", "length: dim(node.attrs.length), body", "body"],
       ["sizes of slices keep their symbols", "size: dim(node.attrs.size)", "size: node.attrs.size"],
       ["sizes as numbers are forgotten", 'typeof size === "number"\n', "size === 0\n"],
-      ["a symbol stands once in a product", "mulDims(size, sizes[symbol] ?? symbol)", "sizes[symbol] ?? symbol"],
+    ],
+  ),
+  ...changed(
+    "compiler/graph/dim.ts",
+    ["test/graph/graph.test.ts"],
+    [
+      [
+        "a symbol stands once in a product",
+        "mulDims(product, size ?? sizes[factor] ?? factor)",
+        "size ?? sizes[factor] ?? factor",
+      ],
+      ["pieces of an axis are rounded down", "product * Math.ceil(evaluateDim(", "product * Math.floor(evaluateDim("],
+      ["pieces of pieces forget the first cut", "inner.by * by)", "by)"],
+      [
+        "any multiple of pieces is the axis rounded up",
+        "only?.of === size && only.by === coefficient",
+        "only?.of === size",
+      ],
+      ["a product is cut inside parentheses", 'if (character === "*" && depth === 0)', 'if (character === "*")'],
     ],
   ),
 ];

@@ -1,7 +1,9 @@
-/** @file Mutants of the analysis of a loop's carries. */
+/** @file Mutants of the analysis of a loop's carries, and of the schedule that is parallel over time. */
 import { changed, type Mutant } from "./mutant.ts";
 
 const onForms = "test/recurrence/carry-forms.test.ts";
+const onParallel = "test/recurrence/parallel-scan.test.ts";
+const onDevices = "test/gpu/parallel.test.ts";
 
 export const recurrenceMutants: readonly Mutant[] = [
   ...changed(
@@ -63,6 +65,158 @@ export const recurrenceMutants: readonly Mutant[] = [
     [
       ["a guard may test another value", "tested === ct && ", ""],
       ["a guard may leave another value", "isZero(body, zero) && isZero(body, otherwise)", "isZero(body, zero)"],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/all-steps.ts",
+    ["test/passes/loop-passes.test.ts", onParallel],
+    [
+      [
+        "slices of all steps along the axis of one",
+        'case "slice":\n      return { ...node, attrs: { ...node.attrs, axis: node.attrs.axis + 1 } };',
+        'case "slice":\n      return node;',
+      ],
+      [
+        "joins of all steps along the axis of one",
+        "return { ...node, attrs: { axis: node.attrs.axis + 1 } };",
+        "return node;",
+      ],
+      [
+        "transposes that move time",
+        "{ permutation: [0, ...later(node.attrs.permutation)] }",
+        "{ permutation: [...later(node.attrs.permutation), 0] }",
+      ],
+      [
+        "sums over the axis before",
+        'attrs: { axes: later(node.attrs.axes) } };\n    case "reduceMax"',
+        'attrs: { axes: node.attrs.axes } };\n    case "reduceMax"',
+      ],
+      [
+        "matrices of each step multiply all rows",
+        "if (right.timed || node.attrs.transposeA",
+        "if (node.attrs.transposeA",
+      ],
+      [
+        "tables may change",
+        '!invariant.has(at(operands, 0))) return "a lookup',
+        'invariant.size < 0) return "a lookup',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/recurrence/carry-maps.ts",
+    [onParallel],
+    [
+      ["differences are sums", 'const f = op === "add" ? add : sub;', "const f = add;"],
+      ["what is only subtracted is added", '(op === "add" ? y : neg(y))', "y"],
+      ["maxima are sums of shifts", 'either(node.op === "max" ? max : min)', "either(add)"],
+      ["what a choice leaves out stays", "where(condition, x ?? absent, y ?? absent)", "x ?? y"],
+      ["offsets are not scaled", "rest: term.rest && f(term.rest) };", "rest: term.rest };"],
+    ],
+  ),
+  ...changed(
+    "compiler/recurrence/parallel-states.ts",
+    [onParallel],
+    [
+      [
+        "maps compose in the other order",
+        "withParts(steps, xs), withParts(identity, carries)",
+        "withParts(identity, carries), withParts(steps, xs)",
+      ],
+      [
+        "compositions keep the first offset",
+        "combination(kind, row, first.offset, offset[i])",
+        "combination(kind, row, [], offset[i])",
+      ],
+      ["padding in reverse resets states", "neutral));\n  };", "absent));\n  };"],
+      [
+        "a state that does not read itself is 0 in the padding",
+        "if (padded === undefined && neutral === absent)",
+        "if (padded === undefined)",
+      ],
+      [
+        "a delay in reverse starts in the padding",
+        "const ends = reverse ? where(chunks.exists(), padded, everywhere) : padded;",
+        "const ends = padded;",
+      ],
+      [
+        "starts come after a chunk",
+        "applied(withParts(identity, xs), states as Float[]), ys: states }",
+        "applied(withParts(identity, xs), states as Float[]), ys: applied(withParts(identity, xs), states as Float[]) }",
+      ],
+      ["maps never overflow", "where(finite(x), zero, 1)", "where(finite(x), zero, 0)"],
+    ],
+  ),
+  ...changed(
+    "compiler/recurrence/chunks-of-time.ts",
+    [onParallel],
+    [
+      [
+        "the last step of a chunk in reverse is its last",
+        "slice(this.#byChunk(padded), 1, reverse ? 0 : this.steps - 1, 1)",
+        "slice(this.#byChunk(padded), 1, this.steps - 1, 1)",
+      ],
+      [
+        "states before are those after",
+        "concat(reverse ? [others, first] : [first, others], 1)",
+        "concat([others, first], 1)",
+      ],
+      [
+        "all of the padding exists",
+        "less(iota(shape, 0), broadcastAxes(end, shape, []))",
+        "less(broadcastAxes(end, shape, []), iota(shape, 0))",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/recurrence/parallel-scan.ts",
+    [onParallel],
+    [
+      ["blocks of any size", "if (carries.length > mostInBlock)", "if (carries.length > 99)"],
+      ["states of any type", '.find((d) => d !== "f32")', ".find((d) => d === undefined)"],
+      [
+        "overflows are ignored",
+        "return overflows === undefined ? sequences :",
+        "return overflows !== null ? sequences :",
+      ],
+      [
+        "the last state in reverse is that of the last step",
+        "slice(values, 0, reverse ? 0 : -1, 1)",
+        "slice(values, 0, -1, 1)",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/only-if.ts",
+    [onDevices],
+    [
+      ["what is conditional always runs", "w.select(holds, total, w.u32(0))", "total"],
+      ["what is conditional never runs", "w.select(holds, total, w.u32(0))", "w.u32(0)"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/inlined.ts",
+    [onDevices],
+    [
+      [
+        "memory of the operands is free for what reads them",
+        "order - 1 + (group + 1) / (groups.length + 1)",
+        "order + group / (groups.length + 1)",
+      ],
+      [
+        "a value with two places is stored in one",
+        "const all = targets.get(id) ?? [locations.get(id)];",
+        "const all = [targets.get(id)?.[0] ?? locations.get(id)];",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/parallel.ts",
+    [onDevices, "test/plan/schedules.test.ts"],
+    [
+      ["no steps run in chunks", "branch(0, oneByOne)", "branch(-1, oneByOne)"],
+      ["a few steps run in chunks", "branch(fewSteps, oneByOne)", "branch(0, oneByOne)"],
+      ["a full device runs in chunks", "Math.floor(fillingPositions / width)", "Number.MAX_SAFE_INTEGER"],
     ],
   ),
 ];

@@ -2,10 +2,11 @@
 import { describe, expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
 import type { LowerOptions, ScanSchedule, ScanSchedules } from "../../compiler/plan/lowering.ts";
+import type { Step } from "../../compiler/plan/program.ts";
 import { chunkSteps, flopsOfRow } from "../../compiler/plan/scan/chunks.ts";
 import { persistent } from "../../compiler/plan/scan/persistent.ts";
 import { scanSchedules } from "../../compiler/plan/scan/schedules.ts";
-import { add, dot, scanTensors, type Tensor, tanh, traceGraph, zeros } from "../../index.ts";
+import { add, dot, mul, scanTensors, type Tensor, tanh, traceGraph, zeros } from "../../index.ts";
 
 type Float = Tensor<"f32">;
 
@@ -50,7 +51,7 @@ describe("how a scan runs", () => {
 
   test("a requested schedule that cannot run is an error", () => {
     expect(() => schedulesOf(4200, { schedule: "persistent" })).toThrow(
-      /^scan step cannot run in the schedule persistent: one row needs .*; choose schedule "auto" or "resident" or "stepwise"$/,
+      /^scan step cannot run in the schedule persistent: one row needs .*; choose schedule "auto" or "parallel" or "resident" or "stepwise"$/,
     );
   });
 
@@ -101,6 +102,59 @@ describe("weights that stay", () => {
   });
 });
 
+describe("time in parallel", () => {
+  /** The schedules chosen for s = a s + b of [rows, 64] over some steps, and the sizes that steps depend on. */
+  const affine = (rows: number | string, length: number | string, options: LowerOptions = {}) => {
+    const inputs = [
+      { name: "s", dtype: "f32", shape: [rows, 64] },
+      { name: "a", dtype: "f32", shape: [length, rows, 64] },
+    ] as const;
+    const graph = traceGraph("loop", inputs, ([s, a]) => {
+      const step = ([state]: readonly Tensor[], [x]: readonly Tensor[]) => {
+        const next = mul(state as Float, x as Float);
+        return { carries: [next], ys: [next] };
+      };
+      const { carries, ys } = scanTensors(step, [s as Float], [a as Float]);
+      return [...carries, ...ys];
+    });
+    const { schedules, steps } = compileProgram(graph, options);
+    const bounds = (all: readonly Step[]): string[] =>
+      all.flatMap((step) =>
+        step.kind === "choose"
+          ? step.branches.flatMap(({ atMost, steps }) => [`${step.dim} ${atMost ?? "more"}`, ...bounds(steps)])
+          : [],
+      );
+    return { first: `${schedules[0]?.schedule}: ${schedules[0]?.reason}`, bounds: bounds(steps) };
+  };
+
+  test("is chosen by length and batch", () => {
+    const { first, bounds } = affine("B", "T");
+    expect(first).toBe(
+      "parallel: its carries are affine: chunks of 64 steps run at once, if there are more than 128 and at most 16384 positions in each",
+    );
+    expect(bounds).toEqual(["T 128", "T more", "B 256", "B more"]);
+    expect(affine("B", "T", { schedule: "parallel" }).bounds).toEqual(["T 0", "T more"]);
+    expect(affine("B", 500).bounds).toEqual(["B 256", "B more"]);
+    expect(affine(4, "T").bounds).toEqual(["T 128", "T more"]);
+  });
+
+  test.each<[string, number | string, number | string, LowerOptions, RegExp]>([
+    ["few steps", "B", 128, {}, /^resident: it has 128 steps|^persistent: rows/],
+    ["a full device", 300, "T", {}, /^(resident|persistent)/],
+    ["a CPU", "B", "T", { target: "cpu" }, /^persistent/],
+    ["a software adapter", "B", "T", { target: "software" }, /^persistent/],
+  ])("is not chosen for %s, but on request", (_, rows, length, options, expected) => {
+    expect(affine(rows, length, options).first).toMatch(expected);
+    expect(affine(rows, length, { ...options, schedule: "parallel" }).first).toMatch(/^parallel: its carries/);
+  });
+
+  test("is refused with the op that decides", () => {
+    expect(() => schedulesOf(8, { schedule: "parallel" })).toThrow(
+      /^scan step cannot run in the schedule parallel: carry 0 is dense because of dot.*; choose schedule "auto" or "resident"/,
+    );
+  });
+});
+
 describe("steps of a chunk", () => {
   test("fill the time budget of a dispatch, by FLOP and barriers", () => {
     // 64 lanes do 1.28e9 FLOP per second: 1 ms per step, plus 2 µs per barrier.
@@ -128,7 +182,7 @@ test("a step that returns a value of unknown size per row runs stepwise", () => 
   ] as const;
   const graph = traceGraph("loop", inputs, ([x, h, w]) => {
     const step = ([state]: readonly Tensor[], [row]: readonly Tensor[]) => ({
-      carries: [add(state as Float, row as Float)],
+      carries: [mul(add(state as Float, row as Float), state as Float)],
       ys: [add(w as Float, 1)],
     });
     const { carries, ys } = scanTensors(step, [h as Float], [x as Float]);

@@ -5,7 +5,7 @@
 import { sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
 import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
-import { buildKernel } from "../emit/kernel.ts";
+import { buildKernels } from "../emit/kernel.ts";
 import type { Region } from "../emit/values.ts";
 import type { Lowering, ScanContext } from "../lowering.ts";
 import { lastUses } from "../memory/donation.ts";
@@ -82,7 +82,7 @@ export function lowerInlined(
     for (const stage of group.stages) for (const id of stage.roots) place(id, i);
     const stages = group.stages.filter(hasPositions);
     if (stages.length === 0) return [];
-    const built = buildKernel(lowering, region, stages, {
+    const built = buildKernels(lowering, region, stages, {
       begin: () => {},
       store: (emitter, id, index, value, how) => {
         const position = emitter.positionOf(index, nodeAt(graph, id).aval.shape);
@@ -92,9 +92,9 @@ export function lowerInlined(
           emitter.writer.storeValue(location, position, value, how);
         }
       },
-      scratch: (size) => lowering.memory.place("f32", size, partOf(i), partOf(i)),
+      scratch: (size, dtype) => lowering.memory.place(dtype, size, partOf(i), partOf(i)),
       work: stagesWork(work, stages, (id) => targets.get(id)?.length ?? 1),
     });
-    return [{ ...built, kind: "dispatch", phase }];
+    return built.map((each) => ({ ...each, kind: "dispatch", phase }));
   });
 }

@@ -12,7 +12,7 @@ import type { Lowering, ScanContext, ScanPlan, ScanSchedule } from "../lowering.
 import type { ScanStep } from "../program.ts";
 import { chooseSteps } from "./choose.ts";
 import { lowerInlined } from "./inlined.ts";
-import { scanOf } from "./scan-context.ts";
+import { resultPlaces, scanOf } from "./scan-context.ts";
 
 /** Steps of a chunk: a sequence of T steps takes the time of 2 * 64 + T / 64. */
 const stepsPerChunk = 64;
@@ -25,10 +25,10 @@ export const parallel: ScanSchedule = { plan: planParallel };
 
 function planParallel(lowering: Lowering, context: ScanContext): ScanPlan {
   const { attrs } = scanOf(context);
-  const { length } = attrs;
-  const reason = attrs.carries === 0 ? "it has no carries" : reasonAgainstParallel(attrs);
+  const reason = reasonAgainst(context);
   if (reason !== undefined) return { steps: undefined, reason };
-  const isAsked = lowering.schedule === "parallel";
+  const isAsked = (lowering.schedule === "auto" ? lowering.tiles.tuning?.schedule : lowering.schedule) === "parallel";
+  const [rows, width] = positionsOf(context);
   const steps = (): readonly ScanStep[] => {
     const oneByOne = lowering.lowerScan(context, "parallel");
     const atOnce = () => {
@@ -36,22 +36,41 @@ function planParallel(lowering: Lowering, context: ScanContext): ScanPlan {
       const conditions = new Map(fallbacks.map(({ scan, condition }) => [scan, condition]));
       return lowerInlined(lowering, context, graph, { except: "parallel", conditions });
     };
-    if (isAsked) return chooseSteps(lowering, length, [branch(0, oneByOne), { atMost: undefined, steps: atOnce }]);
-    const [rows, width] = positionsOf(context);
+    if (isAsked)
+      return chooseSteps(lowering, attrs.length, [branch(0, oneByOne), { atMost: undefined, steps: atOnce }]);
     const bySize = () =>
       chooseSteps(lowering, rows, [
         { atMost: Math.floor(fillingPositions / width), steps: atOnce },
         branch(undefined, oneByOne),
       ]);
-    return chooseSteps(lowering, length, [branch(fewSteps, oneByOne), { atMost: undefined, steps: bySize }]);
+    return chooseSteps(lowering, attrs.length, [branch(fewSteps, oneByOne), { atMost: undefined, steps: bySize }]);
   };
-  const against =
-    lowering.tiles.target === "gpu" ? undefined : "only a GPU has lanes to spare for twice the arithmetic";
+  const sizes = isAsked ? "" : `, if there are more than ${fewSteps} and at most ${fillingPositions} positions in each`;
+  const against = reasonAgainstByRule(lowering, context, rows, width);
   return {
     steps,
-    reason: `its carries are affine: chunks of ${stepsPerChunk} steps run at once${isAsked ? "" : ` if there are more than ${fewSteps} steps, and fewer than ${fillingPositions} positions in a step`}`,
+    reason: `its carries are affine: chunks of ${stepsPerChunk} steps run at once${sizes}`,
     ...(against && { against }),
   };
+}
+
+/** Why a scan cannot run so, or undefined. */
+function reasonAgainst(context: ScanContext): string | undefined {
+  const { attrs } = scanOf(context);
+  if (attrs.carries === 0) return "it has no carries";
+  if ([...resultPlaces(context).values()].some(({ half }) => half !== undefined))
+    return "two of its results share words, which one invocation must write";
+  return reasonAgainstParallel(attrs);
+}
+
+/** Why a scan should run so only on request, or undefined. */
+function reasonAgainstByRule(lowering: Lowering, context: ScanContext, rows: Dim, width: number): string | undefined {
+  const { length } = scanOf(context).attrs;
+  if (lowering.tiles.target !== "gpu") return "only a GPU has lanes to spare for twice the arithmetic";
+  if (context.nesting > 0) return "it is inside another loop";
+  if (typeof length === "number" && length <= fewSteps) return `it has ${length} steps`;
+  if (typeof rows === "number" && rows * width > fillingPositions) return `a step has ${rows * width} positions`;
+  return undefined;
 }
 
 function branch(atMost: number | undefined, steps: readonly ScanStep[]) {
