@@ -13,7 +13,7 @@ interface Item {
 }
 
 const guide = ["get-started", "cells", "functions", "data", "train", "command-line", "objectives", "layers", "models"];
-const more = ["weights", "deploy", "compile", "speed", "look-inside", "errors"];
+const more = ["weights", "jax", "deploy", "compile", "speed", "look-inside", "errors"];
 
 /** The title of a page: its first heading. */
 function titleOf(text: string): string {

@@ -260,6 +260,24 @@ const numbers = (shape: readonly number[]) => ndarray(shape, Array.from({ length
 }`,
     },
   ],
+  "docs/guide/jax.md": [
+    {
+      after: "if (trace !== undefined) console.log(cellToJax(trace));",
+      says: "the printed step has the parameters' paths",
+      check: `
+{
+  const text = trace === undefined ? "" : cellToJax(trace);
+  expect(text).toContain("def gru(params: Params, h: Array, x: Array)");
+  expect(text).toContain('params["update"]["kernel"]');
+}`,
+    },
+    {
+      after: "console.log(graphToJax(graph));",
+      says: "the graph is a function of a tree of parameters and of the other inputs",
+      check: `
+expect(graphToJax(graph)).toContain("def gru_output(params: Params, x: Array, h: Array) -> Array:");`,
+    },
+  ],
   "docs/guide/weights.md": [
     {
       after: "const further = await createTrainer(device, waves.network, { parameters: brought });",

@@ -40,6 +40,37 @@ export const fileMutants: readonly Mutant[] = [
     [["bytes are told as characters", '(tokens ?? "characters")', '"characters"']],
   ),
   ...changed(
+    "interchange/jax/rules.ts",
+    ["test/interchange/jax/print.test.ts"],
+    [
+      ["negative indices are read from the end", 'method(indices, "astype", context.writer.dtype("u32"))', "indices"],
+      ["any sum divided by a number is a mean", "  if (!isCount) return undefined;\n", ""],
+      ["a slice forgets where it ends", '${isLast ? "" : end}', ""],
+    ],
+  ),
+  ...changed(
+    "interchange/jax/block.ts",
+    ["test/interchange/jax/print.test.ts"],
+    [
+      [
+        "a size of no input is written all the same",
+        "if (!owner.#known.shapes.some(",
+        'if (symbol === "" && !owner.#known.shapes.some(',
+      ],
+      ["long lines are left long", "if (length <= width) return value;", "if (length > 0) return value;"],
+    ],
+  ),
+  ...changed(
+    "interchange/jax/names.ts",
+    ["test/interchange/jax/print.test.ts"],
+    [["keywords are names", "reserved.has(base) ? `${base}_` : base", "base"]],
+  ),
+  ...changed(
+    "interchange/jax/loop.ts",
+    ["test/interchange/jax/print.test.ts"],
+    [["a step recomputes what it reads from outside", "i < attrs.consts || exact", "i < 0 || exact"]],
+  ),
+  ...changed(
     "interchange/pytorch.ts",
     ["test/interchange/weights.test.ts"],
     [

@@ -9,6 +9,7 @@ import type { Initializer } from "../../compiler/dsl/initializers.ts";
 import * as data from "../../entries/data.ts";
 import * as files from "../../entries/files.ts";
 import * as inspect from "../../entries/inspect.ts";
+import * as jax from "../../entries/jax.ts";
 import * as layers from "../../entries/layers.ts";
 import * as losses from "../../entries/losses.ts";
 import * as networks from "../../entries/networks.ts";
@@ -29,6 +30,7 @@ type Entries = typeof root &
   typeof data &
   typeof files &
   typeof inspect &
+  typeof jax &
   typeof layers &
   typeof losses &
   typeof networks &
@@ -89,6 +91,7 @@ const calls: Calls = {
   bidirectional: (o) => layers.bidirectional(none, none, o),
   binaryCrossEntropy: (o) => losses.binaryCrossEntropy(none, none, o),
   bivariateMixtureLoss: (o) => losses.bivariateMixtureLoss(none, none, o),
+  cellToJax: (o) => jax.cellToJax(none, o),
   cell: (o) => root.cell("c", o, none),
   checkGradients: (o) => testing.checkGradients(gru, o),
   checkHosts: (o) => testing.checkHosts(gru, o),
@@ -115,6 +118,7 @@ const calls: Calls = {
   fromPyTorch: (o) => weights.fromPyTorch(none, "", o),
   gaussianMixtureLoss: (o) => losses.gaussianMixtureLoss(none, none, o),
   gradientFlow: (o) => inspect.gradientFlow(none, o),
+  graphToJax: (o) => jax.graphToJax(none, o),
   highway: (o) => layers.highway(none, o),
   huber: (o) => losses.huber(none, none, o),
   indrnn: (o) => zoo.indrnn(o),

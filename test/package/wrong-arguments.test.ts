@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parseLabelled, parseSeries, seriesBatches, textBatches, vocabularyFrom } from "../../entries/data.ts";
 import { decodeTensors, encodeCell, encodeModel, encodeTensors, savedModel, traceCell } from "../../entries/files.ts";
 import { findNonFinite, gatesOf, gradientFlow, printGraph } from "../../entries/inspect.ts";
+import { cellToJax, graphToJax } from "../../entries/jax.ts";
 import {
   bidirectional,
   dropout,
@@ -110,6 +111,14 @@ const calls: readonly (readonly [line: string, call: () => unknown])[] = [
   [
     "encodeModel: the model is an object; expected the result of savedModel(network, parameters)",
     () => encodeModel(whatever({ w: row })),
+  ],
+  [
+    "graphToJax: the graph is an object; expected a Graph, such as traceGraph returns",
+    () => graphToJax(whatever(series)),
+  ],
+  [
+    "cellToJax: the trace is a function; expected one of the traces of traceCell(cell, sizes)",
+    () => cellToJax(whatever(gru)),
   ],
   [
     "modelToOnnx: the model is an object; expected the result of savedModel or loadModel",

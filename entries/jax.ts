@@ -1,0 +1,3 @@
+/** @file The entry "cellgrad/jax": cells and graphs as readable JAX source, for training on clusters. */
+export { cellToJax, type GraphToJaxOptions, graphToJax, type JaxOptions } from "../interchange/jax/print.ts";
+export type { SourceLine } from "../interchange/jax/source-names.ts";

@@ -1,0 +1,178 @@
+/**
+ * @file `npm run test:jax`: prints cells, networks and ops as JAX, runs them with a real JAX on the CPU, in float32 and in
+ * float64, and compares values and gradients with the interpreter's. JAX is installed once, into a virtual environment below
+ * node_modules/.cache; where there is no Python or no package index, prints `not run` and the reason, with exit code 0.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { createJiti } from "jiti";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const options = new Command("npm run test:jax --")
+  .description("Runs printed JAX modules with JAX and compares them with the interpreter.")
+  .option("--only <pattern>", "only cases whose name matches this regular expression")
+  .option("--format", "only check the layout of the printed modules")
+  .option("--out <folder>", "write the printed modules to this folder, and keep them")
+  .option("--python <file>", "a Python interpreter that has the packages of test/jax/requirements.txt")
+  .addHelpText("after", "\nExample:\n  npm run test:jax -- --only lstm --out printed")
+  .configureOutput({
+    outputError: (text, write) => write(text.replace(/^error: /, "test:jax: ").replace(/\s*\n\s*(?=\S)/g, " ")),
+  })
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+  .parse()
+  .opts();
+
+/** Ends the script: what it needs is not there. */
+function notRun(reason) {
+  console.log(`JAX: not run: ${reason}`);
+  process.exit(0);
+}
+
+/** A Python that JAX's pinned version runs on. */
+function findPython() {
+  for (const name of ["python3", "python3.13", "python3.12", "python3.11", "python"]) {
+    const { status, stdout } = spawnSync(
+      name,
+      ["-c", "import sys, venv, ensurepip; print(sys.version_info >= (3, 11))"],
+      {
+        encoding: "utf8",
+      },
+    );
+    if (status === 0 && stdout.trim() === "True") return name;
+  }
+  return undefined;
+}
+
+/** The interpreter of a virtual environment with the pinned packages, made on the first run. */
+function environment() {
+  const requirements = join(root, "test/jax/requirements.txt");
+  const text = readFileSync(requirements, "utf8");
+  const cache = join(root, "node_modules/.cache");
+  const folder = join(cache, `jax-${createHash("sha256").update(text).digest("hex").slice(0, 12)}`);
+  const inside = (at) => join(at, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
+  if (existsSync(join(folder, "complete"))) return inside(folder);
+  const python = findPython();
+  if (python === undefined)
+    notRun("there is no Python 3.11 or later with venv; install one, or name one with --python FILE");
+  console.log(`installing ${text.trim().split("\n").join(", ")} into ${folder}, once …`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(cache, { recursive: true });
+  const made = spawnSync(python, ["-m", "venv", folder], { encoding: "utf8" });
+  if (made.status !== 0) notRun(`${python} -m venv failed: ${lastLine(made)}`);
+  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2", "-r", requirements];
+  const installed = spawnSync(inside(folder), pip, { encoding: "utf8" });
+  if (installed.status !== 0) {
+    rmSync(folder, { recursive: true, force: true });
+    notRun(`pip could not install the packages: ${lastLine(installed)}`);
+  }
+  writeFileSync(join(folder, "complete"), "");
+  return inside(folder);
+}
+
+function lastLine({ stderr, error }) {
+  return error?.message ?? (stderr ?? "").trim().split("\n").at(-1) ?? "";
+}
+
+const python = options.python ?? environment();
+const { status: found, stdout: version } = spawnSync(python, ["-c", "import jax; print(jax.__version__)"], {
+  encoding: "utf8",
+});
+if (found !== 0) notRun(`${python} has no JAX`);
+
+const jiti = createJiti(import.meta.url, {
+  alias: { cellgrad: join(root, "index.ts") },
+  fsCache: join(root, "node_modules/.cache/jiti"),
+  transformOptions: { babel: { comments: false } },
+});
+const { groups } = await jiti.import("../test/jax/groups.ts");
+const folder = options.out ?? mkdtempSync(join(tmpdir(), "cellgrad-jax-"));
+mkdirSync(folder, { recursive: true });
+
+const started = performance.now();
+const encoded = ({ dtype, shape, data }) => ({
+  dtype,
+  shape,
+  data: Buffer.from(Float64Array.from(data).buffer).toString("base64"),
+});
+const argument = (given) =>
+  "data" in given
+    ? encoded(given)
+    : "tuple" in given
+      ? { tuple: given.tuple.map(encoded) }
+      : given.map(({ keys, array }) => ({ keys, array: encoded(array) }));
+const files = new Map();
+const cases = [];
+const counts = [];
+for (const { name, cases: make } of groups) {
+  let count = 0;
+  for (const one of make()) {
+    if (options.only !== undefined && !new RegExp(options.only).test(one.name)) continue;
+    const file = files.get(one.source) ?? `case_${files.size}.py`;
+    if (!files.has(one.source)) writeFileSync(join(folder, file), one.source);
+    files.set(one.source, file);
+    const { source: _, args, expected, gradient, ...rest } = one;
+    cases.push({
+      ...rest,
+      file,
+      args: args.map(argument),
+      expected: expected.map(encoded),
+      ...(gradient && { gradient: { of: gradient.of, expected: gradient.expected.map(encoded) } }),
+    });
+    count += 1;
+  }
+  if (count > 0) counts.push(`${count} ${name}`);
+}
+if (cases.length === 0) {
+  console.error(`test:jax: no case matches ${options.only}`);
+  process.exit(2);
+}
+writeFileSync(join(folder, "cases.json"), JSON.stringify(cases));
+console.log(`JAX ${version.trim()}: ${counts.join(", ")}`);
+
+/** Runs the cases in one precision; resolves to whether all hold. */
+function run(precision) {
+  return new Promise((resolve) => {
+    const child = spawn(python, [join(root, "scripts/test-jax.py"), folder, precision], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let last;
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      last = JSON.parse(line);
+      for (const fault of last.faults ?? []) console.log(`${precision}: ${last.name} (${last.file}): ${fault}`);
+    });
+    child.on("close", (code) => {
+      const isComplete = code === 0 && last?.cases !== undefined;
+      console.log(
+        isComplete
+          ? `${precision}: ${last.cases} cases, ${last.failed} failed`
+          : `${precision}: ended early, exit code ${code}`,
+      );
+      resolve(isComplete && last.failed === 0);
+    });
+  });
+}
+
+/** The printed modules as ruff wants them. */
+function tidy() {
+  const ruff = (...args) =>
+    spawnSync(python, ["-m", "ruff", ...args, "--no-cache", "--isolated", folder], { encoding: "utf8" });
+  const [checked, formatted] = [ruff("check", "--output-format", "concise"), ruff("format", "--diff")];
+  const isTidy = checked.status === 0 && formatted.status === 0;
+  if (checked.status !== 0) console.log(`${checked.stdout}${checked.stderr}`.trim());
+  if (formatted.status !== 0) console.log(`${formatted.stdout}${formatted.stderr}`.trim().slice(0, 4000));
+  console.log(`ruff: ${files.size} modules ${isTidy ? "pass `ruff check` and `ruff format`" : "do not pass"}`);
+  return isTidy;
+}
+
+const runs = options.format === undefined ? ["f32", "x64"] : [];
+const results = [tidy(), ...(await Promise.all(runs.map(run)))];
+console.log(`${Math.round((performance.now() - started) / 1000)} s`);
+if (options.out === undefined) rmSync(folder, { recursive: true, force: true });
+else console.log(`the modules are in ${folder}`);
+process.exit(results.every(Boolean) ? 0 : 1);
