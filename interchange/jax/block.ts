@@ -353,7 +353,7 @@ export function named(aval: Aval, name: string, shape: Shape = aval.shape): Valu
 
 const foldable: ReadonlySet<string> = new Set(
   (
-    "neg exp expm1 log log1p sqrt abs sin cos tanh sigmoid softplus erf round floor not finite stopGradient cast " +
+    "neg exp expm1 log log1p sqrt abs sin cos tanh sigmoid softplus erf round floor roundToHalf not finite stopGradient cast " +
     "add sub mul div pow min max less equal and or where randomBits"
   ).split(" "),
 );

@@ -39,10 +39,21 @@ const scatterAdd = `def scatter_add(indices, updates, rows):
     zeros = jnp.zeros((rows, *updates.shape[indices.ndim :]), updates.dtype)
     return zeros.at[jnp.minimum(indices.astype(jnp.uint32), rows - 1)].add(updates)`;
 
+const roundToHalf = `@jax.custom_jvp
+def round_to_half(x):
+    """The nearest float16; its gradient is that of x."""
+    return x.astype(jnp.float16).astype(x.dtype)
+
+
+@round_to_half.defjvp
+def _round_to_half_jvp(primals, tangents):
+    return round_to_half(*primals), *tangents`;
+
 export const helpers = {
   divide: { source: divide },
   is_true: { source: isTrue },
   scatter_add: { source: scatterAdd },
+  round_to_half: { source: roundToHalf },
   random_bits: { source: randomBits },
 } satisfies Readonly<Record<string, Helper>>;
 

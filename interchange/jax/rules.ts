@@ -321,6 +321,7 @@ export const rules: { readonly [K in TableOp]: Rule<K> } = {
   erf: same("lax.erf"),
   round: same("jnp.round"),
   floor: same("jnp.floor"),
+  roundToHalf: elementwise((codes, { helper }) => call(helper("round_to_half"), ...codes)),
   ...{ not, finite, stopGradient, customGradient, cast },
   ...{ add, mul, div },
   sub: infix("-", level.sum),

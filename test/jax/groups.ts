@@ -1,6 +1,7 @@
 /** @file Everything that `npm run test:jax` compares with the interpreter, by group. */
 import { at } from "../../compiler/graph/errors.ts";
-import type { NdArray } from "../../compiler/graph/ndarray.ts";
+import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
+import { roundToHalf } from "../../compiler/ops/half.ts";
 import { mul, sum, type Tensor, traceGraph } from "../../index.ts";
 import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
 import { exactCases } from "../numbers/exact-cases.ts";
@@ -21,6 +22,7 @@ function* ofOps(): Iterable<JaxCase> {
     for (const [i, [f, args]] of gives.entries()) yield ofFunction(`op ${op} ${i}`, f, args);
     for (const [i, [f, args]] of (derivatives ?? []).entries()) yield ofDerivative(`gradient of ${op} ${i}`, f, args);
   }
+  yield ofDerivative("gradient of roundToHalf", (x) => mul(roundToHalf(x), x), [ndarray([3], [0.3, -1.2, 100.7])]);
   for (const [name, cases] of Object.entries(exactCases))
     for (const [i, [f, args]] of cases.entries()) yield ofFunction(`edges of ${name} ${i}`, f, args);
 }
