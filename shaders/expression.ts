@@ -76,6 +76,8 @@ function applyText({ op, type, operands }: Apply, texts: readonly string[]): str
       return `vec4<f32>(${texts.join(", ")})`;
     case "component":
       return `${a}.${"xyzw"[literalOf(operands[1])]}`;
+    case "packHalf":
+      return `pack2x16float(vec2<f32>(${a}, ${b}))`;
     case "unpackHalf":
       return `unpack2x16float(${a}).${"xy"[literalOf(operands[1])]}`;
     case "fromLane":

@@ -1,6 +1,7 @@
 /** @file The grid of cells and sizes: a language model with one recurrent layer, as the other benchmarks have it. */
 import { layerNormLstm } from "../../cells/layer-norm-lstm.ts";
 import { rnn } from "../../cells/rnn.ts";
+import type { Precision } from "../../devices/device.ts";
 import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";
 import { adam, type CellDefinition, gru, lstm } from "../../index.ts";
 import { languageModel } from "../../train/networks.ts";
@@ -24,7 +25,7 @@ const definitions: Readonly<Record<IsaCell, CellDefinition>> = {
   "layer-norm-lstm": layerNormLstm as CellDefinition,
 };
 
-export function stepOf(cell: IsaCell, units: number): TrainingStep {
+export function stepOf(cell: IsaCell, units: number, precision: Precision = "f32"): TrainingStep {
   const network = languageModel({ cell: definitions[cell], units, layers: 1, vocabulary, embed: vocabulary });
-  return trainingStep(network, { optimizer: adam(), clipNorm: 1 });
+  return trainingStep(network, { optimizer: adam(), clipNorm: 1, precision });
 }

@@ -1,6 +1,6 @@
 /**
  * @file The child process under AMD's driver: lowers the training step of one cell as for any GPU adapter, writes the
- * program as JSON, and compiles its kernels one at a time. node compile.mjs CELL UNITS FILE
+ * program as JSON, and compiles its kernels one at a time. node compile.mjs CELL UNITS FILE PRECISION
  */
 import { writeFileSync } from "node:fs";
 import { buildProgram } from "../../compiler/compile.ts";
@@ -11,17 +11,19 @@ import { withPhaseOutputs } from "../../train/compile-step.ts";
 import { type IsaCell, stepOf } from "./cells.ts";
 import { kernelMarker } from "./listing.ts";
 
-const [cell, units, file] = process.argv.slice(2);
+const [cell, units, file, named] = process.argv.slice(2);
 if (cell === undefined || units === undefined || file === undefined)
-  throw new Error("node compile.mjs CELL UNITS FILE");
+  throw new Error("node compile.mjs CELL UNITS FILE PRECISION");
+const precision = named === "mixed" ? "mixed" : "f32";
 
 // No kernel can run here, so the device is not asked which invocations are neighbours: on AMD's chips, those of a wave are.
 const { host, device } = await requestDevice("gpu");
 const context = new GpuContext(host, device, undefined, host.adapter.info.subgroupMinSize);
-const step = stepOf(cell as IsaCell, Number(units));
+const step = stepOf(cell as IsaCell, Number(units), precision);
 const { graph, forward, backward } = withPhaseOutputs(step);
 const program = buildProgram(graph, {
   donate: step.donate,
+  precision,
   phases: { forward: [forward], backward: [backward] },
   ...context.compileLimits,
 });

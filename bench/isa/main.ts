@@ -10,7 +10,7 @@ import { dispatchesOf } from "./dispatches.ts";
 import { type Driver, findDriver, NotRun, underDriver } from "./driver.ts";
 import { type KernelRow, rowOf } from "./kernel-row.ts";
 import { listingsOf } from "./listing.ts";
-import { parseIsaOptions, usage } from "./options.ts";
+import { type IsaOptions, parseIsaOptions, usage } from "./options.ts";
 import { rdna2 } from "./rdna2.ts";
 import { lineOf, readRows, save, tables } from "./report.ts";
 
@@ -34,7 +34,7 @@ async function main(args: readonly string[]): Promise<void> {
   for (const cell of options.cells)
     for (const units of options.units) {
       say(`${cell}, ${units} units`);
-      const { rows: found, name } = await rowsOf(driver, cell, units, options.batches);
+      const { rows: found, name } = await rowsOf(driver, cell, units, options);
       driverName = name;
       for (const { kernel, batch, fault } of found)
         if (fault !== undefined) say(`${cell}, ${units} units, batch ${batch}, ${kernel}: not counted: ${fault}`);
@@ -56,14 +56,14 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 /** One program serves all batch sizes: no pipeline depends on them. */
-async function rowsOf(driver: Driver, cell: IsaCell, units: number, batches: readonly number[]) {
+async function rowsOf(driver: Driver, cell: IsaCell, units: number, { batches, precision }: IsaOptions) {
   const folder = mkdtempSync(join(tmpdir(), "cellgrad-isa-"));
   try {
     const file = join(folder, "program.json");
     const printed = await underDriver(
       driver,
       join(dist, "compile.mjs"),
-      [cell, String(units), file],
+      [cell, String(units), file, precision],
       join(folder, "printed"),
     );
     const { program, driver: name } = JSON.parse(readFileSync(file, "utf8")) as { program: Program; driver: string };

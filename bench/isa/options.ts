@@ -1,12 +1,16 @@
 /** @file Options of `npm run bench:isa`. */
 import { parseArgs } from "node:util";
+import type { Precision } from "../../devices/device.ts";
 import { UsageError } from "../options.ts";
 import { allBatches, allUnits, cellNames, type IsaCell } from "./cells.ts";
+
+const precisions: readonly Precision[] = ["f32", "mixed"];
 
 export interface IsaOptions {
   readonly cells: readonly IsaCell[];
   readonly units: readonly number[];
   readonly batches: readonly number[];
+  readonly precision: Precision;
   readonly json: boolean;
   /** Start of the result files' names; undefined: none are written. */
   readonly save: string | undefined;
@@ -20,6 +24,7 @@ export const usage = `npm run bench:isa -- [options]
   --cell A,B,…     only these cells: ${cellNames.join(" ")}
   --units A,B,…    hidden units (default ${allUnits.join(",")})
   --batch A,B,…    rows of the batch (default ${allBatches.join(",")})
+  --precision NAME f32 (default), or mixed: what is stored in f16, and weights that share registers
   --json           prints one JSON object for each kernel, and no table
   --against FILE   shows an earlier run beside this one: FILE is one that --save wrote, or the output of --json
   --save           writes bench/results/isa-DATE.md and .jsonl
@@ -47,7 +52,11 @@ export function parseIsaOptions(args: readonly string[], today: string): IsaOpti
   for (const cell of cells)
     if (!cellNames.some((name) => name === cell))
       throw new UsageError(`--cell ${cell} is unknown; it takes ${cellNames.join(", ")}`);
+  const precision = precisions.find((name) => name === values.precision);
+  if (precision === undefined)
+    throw new UsageError(`--precision ${values.precision} is unknown; it takes ${precisions.join(", ")}`);
   return {
+    precision,
     cells: cellNames.filter((name) => cells.includes(name)),
     units: numbers("units", values.units, allUnits),
     batches: numbers("batch", values.batch, allBatches),
@@ -65,6 +74,7 @@ function parsed(args: readonly string[]) {
         cell: { type: "string" },
         units: { type: "string" },
         batch: { type: "string" },
+        precision: { type: "string", default: "f32" },
         json: { type: "boolean", default: false },
         save: { type: "boolean", default: false },
         out: { type: "string" },

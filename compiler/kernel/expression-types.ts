@@ -67,6 +67,8 @@ export function typesFit({ op, type, operands }: Apply): boolean {
       return (types.length === 1 || types.length === 4) && types.every((each) => each === "f32") && returns("f32x4");
     case "component":
       return first === "f32x4" && isBelow(operands[1], 4) && returns("f32");
+    case "packHalf":
+      return types.length === 2 && first === "f32" && second === "f32" && returns("u32");
     case "unpackHalf":
       return types.length === 2 && first === "u32" && isBelow(operands[1], 2) && returns("f32");
     case "fromLane":

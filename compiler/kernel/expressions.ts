@@ -210,6 +210,10 @@ export class Expressions {
     return x.type === type ? x : this.apply("bitcast", type, [x]);
   }
 
+  packHalf(low: Expr, high: Expr): Expr {
+    return this.apply("packHalf", "u32", [low, high]);
+  }
+
   unpackHalf(word: Expr, half: 0 | 1): Expr {
     return this.apply("unpackHalf", "f32", [word, this.u32(half)]);
   }

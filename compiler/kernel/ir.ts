@@ -74,6 +74,8 @@ export type Primitive =
   | "convert"
   /** The same 32 bits as another scalar type. */
   | "bitcast"
+  /** Two f32 as a word of two f16, the first in its low half: packHalf(low, high). Defined for numbers of f16 only. */
+  | "packHalf"
   /** An f16 of a word of two, as f32: unpackHalf(word, i) with a literal i, 0 for the low half. */
   | "unpackHalf"
   /** f32x4 from four f32, or from one f32 repeated. */

@@ -81,6 +81,35 @@ export const precisionMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/plan/scan/resident-products.ts",
+    [onMixed],
+    [
+      ["weights of f16 are both the low one", "step.number % 2 === 0 ? 0 : 1", "0"],
+      ["weights of f16 are read again in every step", "writer.known(name) ?? packed()", "packed()"],
+      [
+        "the last of an odd number of weights has a neighbour",
+        "Math.min(first + 1, depth / lanes.slices - 1)",
+        "first + 1",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/resident-stages.ts",
+    [onMixed],
+    [
+      [
+        "each of two numbers of a word is stored by another lane",
+        "const highs = new Map(all.flatMap((each) => (each.location.half === 1 ?",
+        "const highs = new Map(all.flatMap((each) => (each.location.half === 0 ?",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/residency.ts",
+    [onMixed],
+    [["each weight takes a register", "perRegister: inHalf.has(right) ? 2 : 1", "perRegister: 1"]],
+  ),
+  ...changed(
     "train/loss-scale.ts",
     [onTraining],
     [

@@ -12,7 +12,7 @@ export const residentMutants: readonly Mutant[] = [
     [
       ["a depth may be cut in the middle of a weight", "depth % slices === 0", "true"],
       ["no lane is too few", "columns * slices >= fewLanes && ", ""],
-      ["registers hold any number of weights", " && weightsOf(slices) <= heldBy(columns * slices)", ""],
+      ["registers hold any number of weights", " && registersOf(slices) <= heldBy(columns * slices)", ""],
       ["each lane has all registers", "registers.total / lanes", "registers.total"],
       ["a workgroup has any number of lanes", "columns * slices <= limit", "true"],
       ["slices overlap", "? 4 : 0", "? -4 : 0"],
@@ -45,8 +45,8 @@ export const residentMutants: readonly Mutant[] = [
       ],
       [
         "weights are 0 if there are steps",
-        "writer.select(hasSteps, weight, writer.f32(0))",
-        "writer.select(hasSteps, writer.f32(0), weight)",
+        "writer.select(product.hasSteps, weight, writer.f32(0))",
+        "writer.select(product.hasSteps, writer.f32(0), weight)",
       ],
     ],
   ),

@@ -16,6 +16,7 @@ import type { LowerOptions } from "../../compiler/plan/lowering.ts";
 import { planProgram } from "../../compiler/plan-program.ts";
 import { languageModel } from "../../entries/networks.ts";
 import * as cg from "../../index.ts";
+import { registersOf } from "../../runtime/registers.ts";
 import { deviceExecutor, interpreter } from "../../testing/executor.ts";
 import { prepare } from "../../testing/random-cells/cell-checks.ts";
 import { lossGraphs, lossOfCell } from "../../testing/random-cells/cell-graphs.ts";
@@ -49,6 +50,10 @@ function trainingStep(name: string, layers = 1) {
   return cg.trainingStep(network, { optimizer: cg.sgd() });
 }
 
+/** The inputs, of a run that goes on. */
+const withoutHalt = (graph: Graph, inputs: readonly cg.NdArray[]) =>
+  inputs.map((value, i) => (inputName(graph, at(graph.inputs, i)) === "halted" ? cg.ndarray([], [0], "bool") : value));
+
 /** How many values of loops a graph rounds. */
 const roundedIn = (graph: Graph) =>
   graph.nodes
@@ -59,9 +64,7 @@ const cells = ["lstm", "gru", "layer-norm-lstm", "mgu", "conv-lstm"];
 
 describe.each(cells.map((name, i) => [name, i] as const))("%s", (name, number) => {
   const { graph, donate } = trainingStep(name);
-  const inputs = inputsOf(graph, false, { B: 3, T: 5 }).map((value, i) =>
-    inputName(graph, at(graph.inputs, i)) === "halted" ? cg.ndarray([], [0], "bool") : value,
-  );
+  const inputs = withoutHalt(graph, inputsOf(graph, false, { B: 3, T: 5 }));
   const meant = verify(optimize(graph, { precision: "mixed" }));
   const expected = interpret(meant, inputs);
   const bits = (results: readonly cg.NdArray[]) => results.map(({ data }) => [...data]);
@@ -156,6 +159,41 @@ test("values of a loop that are parts of another value", () => {
   const inputs = inputsOf(graph, false);
   const results = evaluateProgram(planProgram(graph, { precision: "mixed" }), named(graph, inputs));
   expect(farthest(results, interpret(optimize(graph, { precision: "mixed" }), inputs))).toBeLessThan(ulp);
+});
+
+describe("weights that are rounded, and stay", () => {
+  test.each([
+    ["lstm", 16, { neighbours: 4 }],
+    ["gru", 6, { neighbours: 1, chunkSteps: 2 }],
+    // An odd number of weights to a lane.
+    ["gru", 7, {}],
+  ] as const)("%s of %i units, %o", async (name, units, way) => {
+    const network = languageModel({ cell: cg.cells[name] as cg.CellDefinition, units, embed: 3, vocabulary: 5 });
+    const { graph, donate } = cg.trainingStep(network, { optimizer: cg.sgd(), precision: "mixed" });
+    const inputs = withoutHalt(graph, inputsOf(graph, false, { B: 3, T: 5 }));
+    const options = { target: "gpu", registers, ...way, donate, precision: "mixed" } as const;
+    const program = planProgram(graph, options);
+    expect(program.schedules.every(({ reason }) => reason.endsWith("two to a register"))).toBe(true);
+    const results = evaluateProgram(program, named(graph, inputs), { subgroupSize: 4 });
+    const expected = interpret(optimize(graph, { precision: "mixed" }), inputs);
+    expect(farthest(results, expected)).toBeLessThan(ulp);
+    const onDevice = await runner.run(graph, inputs, options);
+    expect(farthest(onDevice, expected)).toBeLessThan(ulp);
+  });
+
+  test("an LSTM of 128 units has registers on NVIDIA, if its weights are rounded", () => {
+    const network = languageModel({ cell: cg.cells.lstm as cg.CellDefinition, units: 128, embed: 8, vocabulary: 8 });
+    const schedules = (precision: "f32" | "mixed") => {
+      const { graph, donate } = cg.trainingStep(network, { optimizer: cg.sgd(), precision });
+      const limits = { target: "gpu", maxInvocations: 1024, maxWorkgroupBytes: 32_768, neighbours: 32 } as const;
+      const options = { ...limits, registers: registersOf({ vendor: "nvidia" }), donate, precision } as const;
+      return planProgram(graph, options).schedules.map(({ schedule }) => schedule);
+    };
+    expect([schedules("f32"), schedules("mixed")]).toEqual([
+      ["persistent", "persistent"],
+      ["resident", "resident"],
+    ]);
+  });
 });
 
 describe("random cells", () => {

@@ -3,6 +3,8 @@
  * in f32.
  */
 import { afterAll, describe, expect, test } from "vitest";
+import { at } from "../../compiler/graph/errors.ts";
+import { roundToHalf } from "../../compiler/ops/half.ts";
 import { languageModel } from "../../entries/networks.ts";
 import * as cg from "../../index.ts";
 import { generator } from "../../testing/numbers/random-data.ts";
@@ -153,6 +155,28 @@ test("gradients are those of f32 up to the digits of f16, whatever the scale", a
   });
   expect(Math.max(...distances)).toBeLessThan(0.01);
   expect(Math.max(...distances)).toBeGreaterThan(1e-5);
+});
+
+test("the loss and its gradient are those at the rounded weights; the weights are not rounded", async () => {
+  const trainer = await cg.createTrainer(interpreter, network, { seed: 4, precision: "mixed", optimizer: cg.sgd() });
+  const weights = await trainer.parameters();
+  const rounded = Object.fromEntries(
+    Object.entries(weights).map(([path, value]) => {
+      const graph = cg.traceGraph("round", [{ name: "x", dtype: "f32", shape: value.shape }], ([x]) => [
+        roundToHalf(x as Float),
+      ]);
+      return [path, at(cg.interpret(graph, [value]), 0)];
+    }),
+  );
+  expect(rounded).not.toEqual(weights);
+  const gradients = await trainer.gradients(batchFrom(0));
+  const { loss } = await trainer.step(batchFrom(0));
+  // Only the weights that the gradient moves from are different.
+  const after = await trainer.parameters();
+  trainer.setParameters(rounded);
+  expect(await trainer.gradients({ ...batchFrom(0), fresh: true })).toEqual(gradients);
+  expect((await trainer.step({ ...batchFrom(0), fresh: true })).loss).toBe(loss);
+  expect(await trainer.parameters()).not.toEqual(after);
 });
 
 test("a run that is resumed is the same to the bit, and one in f32 can go on in mixed precision", async () => {

@@ -48,6 +48,19 @@ function halfOf(bits: number): number {
   return sign * (exponent === 0 ? digits * 2 ** -24 : (1024 + digits) * 2 ** (exponent - 25));
 }
 
+/** The bits of a number as f16; throws for one that f16 does not have. */
+function bitsOfHalf(x: number): number {
+  const sign = x < 0 || Object.is(x, -0) ? 0x8000 : 0;
+  const magnitude = Math.abs(x);
+  const exponent = Math.max(-14, Math.floor(Math.log2(magnitude)));
+  const digits = magnitude * 2 ** (10 - exponent);
+  const bits =
+    magnitude === Number.POSITIVE_INFINITY ? 0x7c00 : digits < 1024 ? digits : 1024 * (exponent + 14) + digits;
+  const isHalf = Number.isInteger(bits) && (bits < 0x7c00 || magnitude === Number.POSITIVE_INFINITY);
+  if (!isHalf && !Number.isNaN(x)) throw new InternalError(`${x} is packed as f16, which does not have it`);
+  return Number.isNaN(x) ? 0x7e00 : sign + bits;
+}
+
 /** WGSL clamps values outside the range, and converts NaN to 0. */
 function toInteger(least: number, most: number): Operation {
   return (x) => (Number.isNaN(x) ? 0 : Math.trunc(Math.min(Math.max(x, least), most)));
@@ -66,6 +79,7 @@ const ofFloats: Partial<Record<Primitive, Operation>> = {
   floor: Math.floor,
   round: roundHalfEven,
   sqrt: (a) => Math.fround(Math.sqrt(a)),
+  packHalf: (low, high) => bitsOfHalf(low) + 2 ** 16 * bitsOfHalf(high),
 };
 
 const ofSigned: Partial<Record<Primitive, Operation>> = {

@@ -59,6 +59,20 @@ export class PlacedBuilder extends KernelBuilder {
     this.#unrounded.set(value, this.#unrounded.get(x) ?? x);
   }
 
+  /** What a value was before it was rounded to f16; the value itself if it was not. */
+  beforeRounding(value: Expr): Expr {
+    return this.#unrounded.get(value) ?? value;
+  }
+
+  /** Two numbers as the f16 of a word, rounded. */
+  halves(low: Expr, high: Expr): Expr {
+    return this.#word(this.call(halfBits, [low]), this.call(halfBits, [high]));
+  }
+
+  #word(low: Expr, high: Expr): Expr {
+    return this.bitOr(low, this.shiftLeft(high, this.u32(16)));
+  }
+
   #loadHalf(location: Location, index: Index): Expr {
     const isShared = location.half !== "neighbours";
     const place = isShared ? index : this.index.div(index, this.index.dim(2));
@@ -75,7 +89,7 @@ export class PlacedBuilder extends KernelBuilder {
 
   /** A word is written once both of its halves are known: by the invocation that computes them, one after the other. */
   #storeHalf(location: Location, index: Index, value: Expr): void {
-    const bits = this.call(halfBits, [this.#unrounded.get(value) ?? value]);
+    const bits = this.call(halfBits, [this.beforeRounding(value)]);
     const place = location.half === "neighbours" ? this.index.div(index, this.index.dim(2)) : index;
     const key = `${location.buffer} ${location.offset.join("+")}`;
     const other = this.#waiting.get(key);
@@ -85,8 +99,7 @@ export class PlacedBuilder extends KernelBuilder {
     }
     this.#waiting.delete(key);
     const [low, high] = other.isHigh ? [bits, other.bits] : [other.bits, bits];
-    const word = this.bitOr(low, this.shiftLeft(high, this.u32(16)));
-    this.storeElement(this.#array(location), this.bound(this.#address(location, other.place)), word);
+    this.storeElement(this.#array(location), this.bound(this.#address(location, other.place)), this.#word(low, high));
   }
 
   override finish(workgroupSize: number): KernelCode {

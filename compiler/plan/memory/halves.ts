@@ -10,6 +10,7 @@
 import { type Dim, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
 import { type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
+import { entryOf } from "../../ops/table.ts";
 import type { HalfNote, Location } from "../program.ts";
 import { formStages } from "../stages/form-stages.ts";
 import type { Stage } from "../stages/stages.ts";
@@ -85,6 +86,32 @@ export function notesOfScan(graph: Graph, scan: NodeId, { pairs, others }: Halve
     ...pairs.flat().flatMap((id) => noteOf(id, { bits: 16 })),
     ...others.flatMap(({ id, reason }) => noteOf(id, { bits: 32, reason })),
   ];
+}
+
+/**
+ * The nodes whose elements are all numbers of f16: those that are rounded, given ones, and views of these. A product can
+ * keep such weights in half of the registers.
+ */
+export function nodesInHalf(graph: Graph, given: readonly NodeId[] = []): ReadonlySet<NodeId> {
+  const found = new Set<NodeId>(given);
+  for (const [id, node] of graph.nodes.entries()) {
+    if (node.op === "roundToHalf") found.add(id);
+    if (node.op === "scan" || node.op === "result" || node.op === "input") continue;
+    // What a view takes where there is no operand is 0; the other operand of a lookup are its indices.
+    const sources = node.op === "gather" ? node.operands.slice(0, 1) : node.operands;
+    const isView = entryOf(node.op).kind === "view" && node.aval.dtype === "f32";
+    if (isView && sources.every((source) => found.has(source))) found.add(id);
+  }
+  return found;
+}
+
+/** The same for the body of a scan. */
+export function nodesOfBodyInHalf(outer: Graph, { attrs, operands }: ScanNode): ReadonlySet<NodeId> {
+  const around = nodesInHalf(outer);
+  return nodesInHalf(
+    attrs.body,
+    attrs.body.inputs.slice(0, attrs.consts).filter((_, i) => around.has(at(operands, i))),
+  );
 }
 
 /** Whether a value is rounded to f16. */

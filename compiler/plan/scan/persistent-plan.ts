@@ -12,6 +12,7 @@ import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
 import { storages } from "../../graph/storage.ts";
 import { bodyInputs } from "../../ops/scan.ts";
 import type { Lowering, ScanContext } from "../lowering.ts";
+import { nodesOfBodyInHalf } from "../memory/halves.ts";
 import type { Location } from "../program.ts";
 import { formStages } from "../stages/form-stages.ts";
 import type { Group } from "../stages/groups.ts";
@@ -87,7 +88,14 @@ export function planPersistent(lowering: Lowering, context: ScanContext, weights
     if (group.kind === "stages") for (const stage of group.stages) order.set(stage, i);
   const inMemory = findSlots(node, stages, order, stored);
   const choice = weightsStay
-    ? planResidency(lowering, body, attrs.consts, stages, (id) => inMemory.get(id)?.width)
+    ? planResidency(
+        lowering,
+        body,
+        attrs.consts,
+        stages,
+        (id) => inMemory.get(id)?.width,
+        nodesOfBodyInHalf(context.outer.graph, node),
+      )
     : undefined;
   if (choice !== undefined && choice.residency === undefined) return { plan: undefined, reason: choice.reason };
   const residency = choice?.residency;
@@ -153,7 +161,7 @@ export function planPersistent(lowering: Lowering, context: ScanContext, weights
     reason:
       residency === undefined
         ? `rows of the batch are independent, and ${rows} of them take ${bytes} bytes of ${memory}`
-        : `${residency.lanes} lanes hold the weights of a step in registers, ${residency.weights} to a lane`,
+        : `${residency.lanes} lanes hold the weights of a step in registers, ${residency.weights} to a lane${residency.registers < residency.weights ? ", two to a register" : ""}`,
     against: reasonAgainst(lowering.tiles, weights, residency),
   };
 }

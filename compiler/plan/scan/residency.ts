@@ -20,6 +20,10 @@ export interface Residency {
   readonly inSubgroup: boolean;
   /** Weights that a lane holds. */
   readonly weights: number;
+  /** Registers that they take: two weights share one where both are numbers of f16. */
+  readonly registers: number;
+  /** Values whose elements are all numbers of f16. */
+  readonly inHalf: ReadonlySet<NodeId>;
   /** Partial sums that a stage exchanges together, at most. */
   readonly mostSums: number;
   /** Values in workgroup memory that products read along the depth: one slot for each slice. */
@@ -52,15 +56,21 @@ interface Product {
   readonly left: NodeId;
   readonly depth: number;
   readonly columns: number;
+  /** Weights to a register. */
+  readonly perRegister: 1 | 2;
 }
 
-/** `inMemory` says whether a value of the body is stored in workgroup memory, and with how many elements to a row. */
+/**
+ * `widthInMemory` says whether a value of the body is stored in workgroup memory, and with how many elements to a row;
+ * `inHalf` are the values whose elements are all numbers of f16.
+ */
 export function planResidency(
   { tiles, maxInvocations, registers, neighbours }: Lowering,
   body: Graph,
   consts: number,
   stages: readonly Stage[],
   widthInMemory: (id: NodeId) => number | undefined,
+  inHalf: ReadonlySet<NodeId>,
 ): ResidencyChoice {
   if (tiles.target === "cpu") return { reason: "a CPU keeps weights in its caches" };
   const constant = invariantNodes(body, consts);
@@ -68,7 +78,7 @@ export function planResidency(
   for (const { form, loops } of stages) {
     if (form !== "tile") continue;
     for (const id of loops) {
-      const product = productOf(body, id, constant);
+      const product = productOf(body, id, constant, inHalf);
       if (typeof product === "string") return { reason: product };
       products.push(product);
     }
@@ -77,9 +87,11 @@ export function planResidency(
   const columns = Math.max(...products.map((product) => product.columns));
   const limit = Math.min(maxInvocations, tiles.target === "gpu" ? Number.POSITIVE_INFINITY : 256);
   const weightsOf = (slices: number) => products.reduce((sum, { depth }) => sum + depth / slices, 0);
+  const registersOf = (slices: number) =>
+    products.reduce((sum, { depth, perRegister }) => sum + Math.ceil(depth / slices / perRegister), 0);
   const fits = (slices: number) => columns * slices <= limit && products.every(({ depth }) => depth % slices === 0);
   const heldBy = (lanes: number) => Math.min(registers.total / lanes, registers.most) - registers.reserved;
-  const isPossible = (slices: number) => fits(slices) && weightsOf(slices) <= heldBy(columns * slices);
+  const isPossible = (slices: number) => fits(slices) && registersOf(slices) <= heldBy(columns * slices);
   const powers = Array.from({ length: 1 + Math.log2(mostSlices) }, (_, i) => 2 ** i);
   const possible = powers.filter(isPossible);
   const isEnough = (slices: number) => columns * slices >= fewLanes && weightsOf(slices) <= fewWeights;
@@ -89,7 +101,7 @@ export function planResidency(
     const lanes = columns * few;
     return {
       reason: fits(few)
-        ? `each of ${lanes} lanes would hold ${weightsOf(few)} weights, and has registers for ${heldBy(lanes)}`
+        ? `each of ${lanes} lanes would hold ${weightsOf(few)} weights${registersOf(few) < weightsOf(few) ? ` in ${registersOf(few)} registers` : ""}, and has registers for ${heldBy(lanes)}`
         : `its widest product has ${columns} columns, and a workgroup ${limit} lanes`,
     };
   }
@@ -97,7 +109,10 @@ export function planResidency(
   const mostSums = Math.max(...stages.map(({ form, accumulators }) => (form === "tile" ? accumulators.length : 0)));
   const sliced = new Set(products.flatMap(({ left }) => [...leavesOf(body, left)]));
   for (const id of sliced) if ((widthInMemory(id) ?? 1) % slices !== 0) sliced.delete(id);
-  return { residency: { lanes, slices, inSubgroup: slices <= neighbours, weights, mostSums, sliced } };
+  const inSubgroup = slices <= neighbours;
+  return {
+    residency: { lanes, slices, inSubgroup, weights, registers: registersOf(slices), inHalf, mostSums, sliced },
+  };
 }
 
 /** Nodes that are equal in every step. */
@@ -111,7 +126,12 @@ function invariantNodes(body: Graph, consts: number): ReadonlySet<NodeId> {
 }
 
 /** The product, or why its weights cannot stay. */
-function productOf(body: Graph, id: NodeId, constant: ReadonlySet<NodeId>): Product | string {
+function productOf(
+  body: Graph,
+  id: NodeId,
+  constant: ReadonlySet<NodeId>,
+  inHalf: ReadonlySet<NodeId>,
+): Product | string {
   const node = nodeAt(body, id);
   if (node.op !== "dot") return `its step has a ${node.op} in a tile of products`;
   const [left, right] = [at(node.operands, 0), at(node.operands, 1)];
@@ -121,7 +141,7 @@ function productOf(body: Graph, id: NodeId, constant: ReadonlySet<NodeId>): Prod
   const columns = at(shape, 1);
   const depth = at(nodeAt(body, right).aval.shape, node.attrs.transposeB ? 1 : 0);
   if (typeof columns !== "number" || typeof depth !== "number") return "the size of a product is not known";
-  return { left, depth, columns };
+  return { left, depth, columns, perRegister: inHalf.has(right) ? 2 : 1 };
 }
 
 /** A value and, if it is elementwise, the values that it is computed from at the same position. */

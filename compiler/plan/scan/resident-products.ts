@@ -48,6 +48,11 @@ export class LaneSlices {
     return this.#residency.slices;
   }
 
+  /** Values whose elements are all numbers of f16. */
+  get inHalf(): ReadonlySet<NodeId> {
+    return this.#residency.inHalf;
+  }
+
   /** The lane's column of `width`; lanes beyond the last column have that one, too. */
   columnOf(width: number): Index {
     const w = this.#writer;
@@ -183,12 +188,16 @@ export function runResidentProducts(
     const lefts = new Set(group.flatMap(({ loops }) => loops.map((id) => at(nodeAt(region.graph, id).operands, 0))));
     const together = Math.max(4, Math.floor(readTogether / lefts.size));
     for (let start = 0; start < length; start += together) {
-      const turns = Array.from({ length: Math.min(together, length - start) }, (_, i): ReducedStep => {
-        return { index: [lanes.depthIndex(depth, start + i)] };
+      const turns = Array.from({ length: Math.min(together, length - start) }, (_, i): Turn => {
+        return { index: [lanes.depthIndex(depth, start + i)], number: start + i };
       });
       for (const turn of turns)
         for (const { loops } of group)
-          for (const id of loops) holdOperands(emitter, region, id, position, turn, hasSteps);
+          for (const id of loops) {
+            readLeft(emitter, region, id, position, turn);
+            const held = lanes.inHalf.has(at(nodeAt(region.graph, id).operands, 1)) ? holdTwo : holdWeight;
+            held({ emitter, region, id, position, lanes, depth, hasSteps }, turn);
+          }
       for (const [t, turn] of turns.reverse().entries())
         for (const [i, { loops }] of group.entries()) {
           const sum = at(at(sums, i), t % chains);
@@ -212,24 +221,62 @@ const fewestChains = 3;
  */
 const readTogether = 16;
 
+/** Reads the left operand of a product in a step. */
+function readLeft(emitter: Emitter, region: Region, id: NodeId, position: Position, step: ReducedStep): void {
+  const left = at(nodeAt(region.graph, id).operands, 0);
+  emitter.value(region, left, at(operandIndices(region, id, position, step.index), 0));
+}
+
+/** A product at a position, whose weights a lane holds. */
+interface HeldProduct {
+  readonly emitter: Emitter;
+  readonly region: Region;
+  readonly id: NodeId;
+  readonly position: Position;
+  readonly lanes: LaneSlices;
+  readonly depth: number;
+  /** Whether the kernel runs any step. */
+  readonly hasSteps: Expr;
+}
+
+/** A weight of a product, and the key under which the product finds it. */
+function weightAt({ emitter, region, id, position }: HeldProduct, step: ReducedStep) {
+  const right = at(nodeAt(region.graph, id).operands, 1);
+  const index = at(operandIndices(region, id, position, step.index), 1);
+  return { key: valueKey(region, right, index), read: () => emitter.value(region, right, index) };
+}
+
 /**
- * Makes both operands of a product in a step known: the left one is read here, and the weight is a value that is loaded
- * before the loop over time. The other choice is never taken: it makes a GPU's compiler wait for the loads there, and
- * not at every use in the loop.
+ * Makes the weight of a step known, as a value that is loaded before the loop over time. The other choice of the select
+ * is never taken: it makes a GPU's compiler wait for the loads there, and not at every use in the loop.
  */
-function holdOperands(
-  emitter: Emitter,
-  region: Region,
-  id: NodeId,
-  position: Position,
-  step: ReducedStep,
-  hasSteps: Expr,
-): void {
+function holdWeight(product: HeldProduct, step: Turn): void {
+  const { writer } = product.emitter;
+  const { key, read } = weightAt(product, step);
+  const weight = read();
+  const held = writer.bind(`held ${weight.id}`, writer.select(product.hasSteps, weight, writer.f32(0)), 0);
+  writer.remember(key, held);
+}
+
+/** The same for numbers of f16: two neighbours along the depth share a register, and each is unpacked where it is used. */
+function holdTwo(product: HeldProduct, step: Turn): void {
+  const { emitter, lanes, depth, hasSteps } = product;
   const { writer } = emitter;
-  const [left, right] = nodeAt(region.graph, id).operands as readonly [NodeId, NodeId];
-  const [leftIndex, index] = operandIndices(region, id, position, step.index) as [Index[], Index[]];
-  emitter.value(region, left, leftIndex);
-  const weight = emitter.value(region, right, index);
-  const held = writer.bind(`held ${weight.id}`, writer.select(hasSteps, weight, writer.f32(0)), 0);
-  writer.remember(valueKey(region, right, index), held);
+  const first = step.number - (step.number % 2);
+  const both = [first, Math.min(first + 1, depth / lanes.slices - 1)].map((number) =>
+    weightAt(product, { index: [lanes.depthIndex(depth, number)] }),
+  );
+  const name = `held ${both.map(({ key }) => key).join()}`;
+  const word = writer.known(name) ?? packed();
+  writer.remember(weightAt(product, step).key, writer.unpackHalf(word, step.number % 2 === 0 ? 0 : 1));
+
+  function packed(): Expr {
+    const [low, high] = both.map(({ read }) => read()) as [Expr, Expr];
+    return writer.bind(name, writer.select(hasSteps, writer.packHalf(low, high), writer.u32(0)), 0);
+  }
+}
+
+/** A term of a product: an index along the depth, and its number in the lane's slice. */
+interface Turn extends ReducedStep {
+  readonly number: number;
 }

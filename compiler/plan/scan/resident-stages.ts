@@ -21,7 +21,8 @@ import type { ScanTime } from "./scan-time.ts";
 interface ResultStore {
   readonly location: Location;
   readonly place: Index;
-  readonly value: Expr;
+  /** Its value, or the two numbers of f16 that share its word, the low half first. */
+  readonly values: readonly Expr[];
 }
 
 /** Every lane of a column computes all values, and reads what they need, before one of them stores them. */
@@ -42,13 +43,27 @@ export function writeResidentStage(context: StageContext, stage: Stage, lanes: L
     inWorkgroup.push(() => stores.inWorkgroup(emitter, id, index, bound));
     for (const location of stores.results(id)) {
       const place = stores.placeInResult(emitter, id, index);
-      inResults.push({ location, place, value: bound });
+      inResults.push({ location, place, values: [bound] });
     }
   });
   w.if(lanes.ownsColumn(width), () => {
     for (const store of inWorkgroup) store();
   });
-  storeAmongLanes(context, lanes, width, inResults);
+  storeAmongLanes(context, lanes, width, inWords(context, inResults));
+}
+
+/** Joins the stores of two numbers that share a word. */
+function inWords({ writer: w }: StageContext, all: readonly ResultStore[]): ResultStore[] {
+  const wordOf = ({ location: { buffer, offset }, place }: ResultStore) =>
+    `${buffer} ${offset.join("+")} ${w.bound(place).id}`;
+  const highs = new Map(all.flatMap((each) => (each.location.half === 1 ? [[wordOf(each), each]] : [])));
+  return all.flatMap((store): ResultStore[] => {
+    const { half, ...location } = store.location;
+    if (half === undefined) return [store];
+    return half === 1
+      ? []
+      : [{ ...store, location, values: [...store.values, ...(highs.get(wordOf(store))?.values ?? [])] }];
+  });
 }
 
 /**
@@ -56,12 +71,17 @@ export function writeResidentStage(context: StageContext, stage: Stage, lanes: L
  * begin elsewhere. A store is an instruction for the whole subgroup, however few of its lanes take part.
  */
 function storeAmongLanes({ writer: w }: StageContext, lanes: LaneSlices, width: number, all: ResultStore[]): void {
-  const groups = groupsBy(all, ({ location, place }) => `${location.buffer} ${w.bound(place).id}`);
+  const groups = groupsBy(all, ({ location, place, values }) => {
+    return `${location.buffer} ${w.bound(place).id} ${values.length}`;
+  });
   for (const group of groups)
     for (let start = 0; start < group.length; start += lanes.slices) {
       const some = group.slice(start, start + lanes.slices);
-      const { location, place } = at(some, 0);
-      const value = lanes.choose(some.map((each) => each.value));
+      const { location, place, values } = at(some, 0);
+      const chosen = (i: number, of = (value: Expr) => value) =>
+        lanes.choose(some.map((each) => of(at(each.values, i))));
+      const unrounded = (value: Expr) => w.beforeRounding(value);
+      const value = values.length === 1 ? chosen(0) : w.halves(chosen(0, unrounded), chosen(1, unrounded));
       const offsets = some.map((each) => w.uniform(each.location.offset));
       const offset = w.bind(`offset ${offsets.map(({ id }) => id).join()}`, lanes.choose(offsets), 0);
       const write = () => w.storeValue({ ...location, offset: [] }, w.index.add(place, w.index.of(offset)), value);
