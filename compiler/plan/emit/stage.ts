@@ -63,9 +63,22 @@ function toRegisters({ writer }: Emitter, region: Region, id: NodeId, registers:
 
 /** Computes all values before storing the first: a root may reuse the memory of a value that another root reads. */
 export function storeRoots(emitter: Emitter, region: Region, stage: Stage, position: Position, store: StoreRoot): void {
-  const values = stage.roots.map((id) => {
-    const index = position.indexIn(nodeAt(region.graph, id).aval.shape);
-    return { id, index, value: emitter.compute(region, id, index) };
-  });
+  storeRootsAt(emitter, region, stage, [position], store);
+}
+
+/** The same at several positions: all values of all of them come first. */
+export function storeRootsAt(
+  emitter: Emitter,
+  region: Region,
+  stage: Stage,
+  positions: readonly Position[],
+  store: StoreRoot,
+): void {
+  const values = positions.flatMap((position) =>
+    stage.roots.map((id) => {
+      const index = position.indexIn(nodeAt(region.graph, id).aval.shape);
+      return { id, index, value: emitter.compute(region, id, index) };
+    }),
+  );
   for (const { id, index, value } of values) store(id, index, value);
 }

@@ -33,6 +33,20 @@ export interface TileOptions {
   readonly mapping?: WorkMapping | undefined;
   /** Choices of a measured search, which override those of this file. */
   readonly tuning?: Tuning | undefined;
+  /** Registers of one invocation for the values of its tile; few by default. */
+  readonly laneRegisters?: number | undefined;
+  /** Set where products run outside of loops over time, which can have several kernels, by size. */
+  readonly outside?: OutsideLoops | undefined;
+}
+
+/** The sizes for which a kernel outside of all loops is made. */
+export interface OutsideLoops {
+  /** The dimension that decides between kernels; undefined if there is one kernel for all sizes. */
+  readonly dim: Dim | undefined;
+  /** The size of that dimension for which tiles are chosen. */
+  readonly typical: number;
+  /** Its largest size in this kernel; undefined if it has no bound. */
+  readonly atMost: number | undefined;
 }
 
 /** Number of lanes that each load one row and broadcast it to the others. */
