@@ -56,6 +56,7 @@ export class KernelBuilder extends Expressions {
   readonly #counts: Variable[] = [];
   #end: Variable | undefined;
   #names = 0;
+  #constantsLast = false;
   /**
    * Whether loops are written so that a compiler of WGSL can prove them finite and their indices in bounds: it adds a
    * counter to loops that it cannot prove finite, and a clamp to indices that it cannot bound.
@@ -284,9 +285,25 @@ export class KernelBuilder extends Expressions {
     return this.bind(`index ${index.expr.id}`, value, index.expr.depth);
   }
 
+  /**
+   * Adds constants last in the indices that `write` binds: loads of neighbours then share one address, and differ in the
+   * constant offset of the instruction.
+   */
+  withConstantsLast<T>(write: () => T): T {
+    const before = this.#constantsLast;
+    this.#constantsLast = true;
+    try {
+      return write();
+    } finally {
+      this.#constantsLast = before;
+    }
+  }
+
   /** A sum, with the terms that change least added first, so that one addition remains inside a loop. */
   #boundSum(index: Index): Expr {
-    const [first, ...rest] = termsOf(index).sort((a, b) => a.expr.depth - b.expr.depth);
+    const isLast = ({ expr }: Index) => this.#constantsLast && expr.kind === "literal";
+    const order = (term: Index) => (isLast(term) ? Number.MAX_SAFE_INTEGER : term.expr.depth);
+    const [first, ...rest] = termsOf(index).sort((a, b) => order(a) - order(b));
     if (first === undefined) return index.expr;
     let total = this.bound(first);
     for (const term of rest) {

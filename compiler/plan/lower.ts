@@ -5,7 +5,7 @@ import { at, InternalError } from "../graph/errors.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { storages } from "../graph/storage.ts";
 import { forms } from "./emit/forms.ts";
-import { buildKernels } from "./emit/kernel.ts";
+import type { KernelHooks } from "./emit/kernel.ts";
 import type { Region } from "./emit/values.ts";
 import type { Lowering, LowerOptions, RegisterFile } from "./lowering.ts";
 import { Crowding, slabOf } from "./memory/crowding.ts";
@@ -13,10 +13,10 @@ import { donations, inputLocation, lastUses, placeDonations } from "./memory/don
 import { halvesOfScan, notesOfScan, placeNeighbours, reasonAgainstNeighbours } from "./memory/halves.ts";
 import { partsByValue } from "./memory/in-place-concat.ts";
 import { Memory } from "./memory/slabs.ts";
+import { cutProducts, lowerStages } from "./outside-loops.ts";
 import type {
   BufferSpec,
   Copy,
-  Dispatch,
   HalfNote,
   Location,
   Phase,
@@ -30,9 +30,10 @@ import { lowerScan, scanSchedules } from "./scan/schedules.ts";
 import { analyzeRows } from "./scan/separable-rows.ts";
 import { formStages, type Staging } from "./stages/form-stages.ts";
 import { type Group, membersOf } from "./stages/groups.ts";
-import { hasPositions, type Stage } from "./stages/stages.ts";
+import { hasPositions } from "./stages/stages.ts";
+import type { TileOptions } from "./stages/tiles.ts";
 import { checkedTuning } from "./tuning.ts";
-import { stagesWork, type WorkScope } from "./work.ts";
+import type { WorkScope } from "./work.ts";
 
 /**
  * A program without its requirements on sizes. Those are taken from the original graph, since passes compute values
@@ -88,7 +89,8 @@ function planGraph(graph: Graph, options: LowerOptions): GraphPlan {
   const donated = donations(graph, options.donate ?? {});
   // An input that is returned as its own donation stays where it is.
   const computed = graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id);
-  const staging = formStages(graph, computed, { packs: true });
+  const whole = formStages(graph, computed, { packs: true });
+  const staging = cutProducts(graph, whole, donated, tilesOf(options));
   const lastUse = lastUses(graph, staging.groups, staging.packs);
   return { ...staging, graph, donated, lastUse, partOf: partsByValue(staging.packs) };
 }
@@ -108,6 +110,19 @@ const defaultWorkgroupBytes = 16384;
 const defaultInvocations = 256;
 /** Registers that any GPU has: 64 to an invocation, half of them for weights. */
 const fewRegisters: RegisterFile = { total: Number.POSITIVE_INFINITY, most: 64, reserved: 32 };
+
+function tilesOf(options: LowerOptions): TileOptions {
+  const { most, reserved } = options.registers ?? fewRegisters;
+  return {
+    target: options.target ?? "gpu",
+    maxRows: options.maxRows,
+    subgroupSize: options.subgroupSize,
+    neighbours: options.neighbours,
+    mapping: options.mapping,
+    tuning: options.tuning && checkedTuning(options.tuning),
+    laneRegisters: most - reserved,
+  };
+}
 
 function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<NodeId>): LoweredProgram {
   const { graph, groups, stored, donated, lastUse, partOf } = plan;
@@ -136,14 +151,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     locations,
     buffers: () => [...inputBuffers, ...memory.buffers],
     kernels: [],
-    tiles: {
-      target,
-      maxRows: options.maxRows,
-      subgroupSize: options.subgroupSize,
-      neighbours: options.neighbours,
-      mapping: options.mapping,
-      tuning: options.tuning && checkedTuning(options.tuning),
-    },
+    tiles: tilesOf(options),
     forms: options.forms ?? forms,
     workgroupBytes: options.maxWorkgroupBytes ?? defaultWorkgroupBytes,
     maxInvocations: options.maxInvocations ?? defaultInvocations,
@@ -214,7 +222,11 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
           else place(id);
         }
       const stages = group.stages.filter(hasPositions);
-      if (stages.length > 0) steps.push(...lowerStages(lowering, stages, order, work));
+      const store: KernelHooks["store"] = (emitter, id, index, value, how) => {
+        const { aval } = nodeAt(graph, id);
+        emitter.writer.storeValue(placeOf(locations, id), emitter.positionOf(index, aval.shape), value, how);
+      };
+      if (stages.length > 0) steps.push(...lowerStages(lowering, stages, { order, work, store }));
     }
   }
 
@@ -268,21 +280,6 @@ function rootRegion(
     },
     sharesWords: (id) => locations.get(id)?.half === "neighbours",
   };
-}
-
-function lowerStages(lowering: Lowering, stages: readonly Stage[], order: number, work: WorkScope): Dispatch[] {
-  const { region, locations, memory } = lowering;
-  const kernels = buildKernels(lowering, region, stages, {
-    begin: () => {},
-    store: (emitter, id, index, value, how) => {
-      const { aval } = nodeAt(region.graph, id);
-      emitter.writer.storeValue(placeOf(locations, id), emitter.positionOf(index, aval.shape), value, how);
-    },
-    scratch: (size, dtype) => memory.place(dtype, size, order, order),
-    work: stagesWork(work, stages),
-  });
-  const phase = lowering.phaseOf(stages.flatMap(({ loops, roots }) => [...loops, ...roots]));
-  return kernels.map((kernel) => ({ ...kernel, kind: "dispatch", phase }));
 }
 
 function within(whole: Location, offset: number, size: Dim): Location {

@@ -58,11 +58,22 @@ const workgroupBytes = 16384;
 
 /** How many right operands fit in workgroup memory next to a left one. */
 export function mostProductsOf(shape: BlockShape): number {
+  const one = bytesOf(shape);
+  return Math.min(4, 1 + Math.floor((workgroupBytes - one) / rightBytes(shape)));
+}
+
+/** Bytes of workgroup memory for products of one left and one right operand. */
+export function bytesOf(shape: BlockShape): number {
   const exchanged = shape.slices === 1 ? 0 : shape.slices * blockLanes * 16;
-  const bytes = (vectors: number, lanes: number) => 2 * 16 * shape.steps * widthOf(shape, vectors, lanes);
-  const left = bytes(rowsOf(shape) / 4, shape.rowLanes);
-  const right = bytes(columnsOf(shape) / 4, shape.columnLanes);
-  return Math.min(4, Math.floor((workgroupBytes - exchanged - left) / right));
+  return exchanged + panelBytes(shape, rowsOf(shape) / 4, shape.rowLanes) + rightBytes(shape);
+}
+
+function rightBytes(shape: BlockShape): number {
+  return panelBytes(shape, columnsOf(shape) / 4, shape.columnLanes);
+}
+
+function panelBytes(shape: BlockShape, vectors: number, lanes: number): number {
+  return 2 * 16 * shape.steps * widthOf(shape, vectors, lanes);
 }
 
 /** Vectors between two slices: lanes of two slices read side by side, and should not meet in one bank. */
@@ -84,7 +95,7 @@ interface Panel {
   /** For each vector that this lane fetches: its four rows or columns, its step from the start, and where it goes. */
   readonly fetched: readonly {
     readonly along: readonly Index[];
-    readonly step: Expr;
+    readonly step: Index;
     readonly slot: Expr;
     readonly index: Expr;
   }[];
@@ -128,7 +139,8 @@ export class BlockLoop {
 
     const main = () => {
       this.#store(panels, 0, this.#fetch(panels, first, depth));
-      const pairs = known === undefined ? w.let(w.fresh("pairs"), w.div(w.add(turns, number(1)), number(2))) : undefined;
+      const pairs =
+        known === undefined ? w.let(w.fresh("pairs"), w.div(w.add(turns, number(1)), number(2))) : undefined;
       const axis = { extent: depth, role: "depth" } as const;
       const bound = pairs === undefined ? {} : { most: mostPairs };
       const end = pairs ?? number(Math.ceil((known ?? 0) / 2));
@@ -205,7 +217,14 @@ export class BlockLoop {
   }
 
   /** The vectors that a lane fetches: neighbouring lanes read neighbouring memory. */
-  #vectorsOf(vectors: number, stride: number, depthFirst: boolean, start: Expr, size: Dim, side: number): Panel["fetched"] {
+  #vectorsOf(
+    vectors: number,
+    stride: number,
+    depthFirst: boolean,
+    start: Expr,
+    size: Dim,
+    side: number,
+  ): Panel["fetched"] {
     const w = this.#writer;
     const { index, lane } = w;
     const number = (value: number) => w.u32(value);
@@ -223,20 +242,19 @@ export class BlockLoop {
       return index.below(isExact ? own : index.min(own, last), size);
     });
     return Array.from({ length: count }, (_, i) => {
-      const step = depthFirst
-        ? w.add(w.mul(fast, number(count)), number(i))
-        : w.add(slow, number((i * depth) / count));
-      const k = this.#once(step);
+      const start = this.#once(depthFirst ? w.mul(fast, number(count)) : slow);
+      const step = index.add(index.of(start), index.dim(depthFirst ? i : (i * depth) / count));
+      const k = this.#once(step.expr);
       const { steps } = this.#shape;
       const place = w.add(w.mul(w.div(k, number(steps)), number(stride)), vector);
-      return { along, step: k, slot: this.#once(w.rem(k, number(steps))), index: this.#once(place) };
+      return { along, step, slot: this.#once(w.rem(k, number(steps))), index: this.#once(place) };
     });
   }
 
   /** The block at a start along the depth that is a whole block before the end. */
   #fetch(panels: readonly Panel[], start: Expr, depth: Dim): Fetched {
     const { index } = this.#writer;
-    return this.#fetchWith(panels, (step) => index.below(index.add(index.of(start), index.of(step)), depth));
+    return this.#fetchWith(panels, (step) => index.below(index.add(index.of(start), step), depth));
   }
 
   /** The block at the end, with zeros past it. */
@@ -246,33 +264,36 @@ export class BlockLoop {
     const last = index.sub(index.of(end), index.dim(1));
     return this.#fetchWith(
       panels,
-      (step) => index.below(index.min(index.add(index.of(start), index.of(step)), last), depth),
-      (step, vector) => w.select(w.less(w.add(start, step), end), vector, w.vector([w.f32(0)])),
+      (step) => index.below(index.min(index.add(index.of(start), step), last), depth),
+      ({ expr }, vector) => w.select(w.less(w.add(start, expr), end), vector, w.vector([w.f32(0)])),
     );
   }
 
   #fetchWith(
     panels: readonly Panel[],
-    indexOf: (step: Expr) => Index,
-    change: (step: Expr, vector: Expr) => Expr = (_, vector) => vector,
+    indexOf: (step: Index) => Index,
+    change: (step: Index, vector: Expr) => Expr = (_, vector) => vector,
   ): Fetched {
     const w = this.#writer;
     const { outer } = this.#place;
-    return panels.map(({ operand, depthFirst, fetched }) =>
+    const read = ({ operand, depthFirst, fetched }: Panel) =>
       fetched.map(({ along, step }) => {
         const k = indexOf(step);
         const values = along.map((own) =>
           this.#emitter.value(this.#region, operand, [...outer, ...(depthFirst ? [own, k] : [k, own])]),
         );
         return w.let(w.fresh("fetched"), change(step, w.vector(values)));
-      }),
-    );
+      });
+    return w.withConstantsLast(() => panels.map(read));
   }
 
+  /** Every vector goes to another place, so no barrier is needed between them. */
   #store(panels: readonly Panel[], buffer: 0 | 1, fetched: Fetched): void {
-    for (const [p, panel] of panels.entries())
-      for (const [i, { slot, index }] of panel.fetched.entries())
-        this.#writer.storeInSlot(panel.arrays[buffer], slot, index, at(at(fetched, p), i));
+    this.#writer.stage(() => {
+      for (const [p, panel] of panels.entries())
+        for (const [i, { slot, index }] of panel.fetched.entries())
+          this.#writer.storeInSlot(panel.arrays[buffer], slot, index, at(at(fetched, p), i));
+    });
   }
 
   /** Multiplies all steps of a block; the operands of a step are read during the step before. */

@@ -13,7 +13,7 @@
  */
 import { type Dim, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
-import type { TileOptions } from "../stages/tiles.ts";
+import type { OutsideLoops, TileOptions } from "../stages/tiles.ts";
 
 export interface BlockShape {
   /** Rows and columns of a lane's tile, multiples of 4. */
@@ -78,28 +78,44 @@ const device = {
   instruction: 2,
   /** From the start of a workgroup to its first product, and from its last to the end: loads and stores that wait. */
   start: 2000,
-  /** One more dispatch. */
-  dispatch: 4500,
   /** A load of the kernel that adds up chunks. */
   load: 40,
 };
 
+/** What one more dispatch costs. */
+export const dispatchCycles = 4500;
+
 /** The sizes for which a product outside of loops is planned if nothing is known of them. */
 const unknownSize = 4096;
 
-/** The plan whose cost is least. */
-export function planBlocks(sizes: ProductSizes, tiles: TileOptions): BlockPlan {
+/** A plan and what the model expects of it. */
+export interface Candidate {
+  readonly plan: BlockPlan;
+  readonly cycles: number;
+}
+
+/** The candidate whose cost is least. */
+export function cheapest(candidates: readonly Candidate[]): Candidate {
+  return candidates.reduce((best, each) => (each.cycles < best.cycles ? each : best));
+}
+
+/** The plans that are possible, in a fixed order. */
+export function candidatesFor(sizes: ProductSizes, tiles: TileOptions): readonly Candidate[] {
+  const { outside } = tiles;
   const size = (dim: Dim): number => {
     if (typeof dim === "number") return dim;
-    return tiles.outside !== undefined && dim === tiles.outside.dim ? tiles.outside.typical : unknownSize;
+    return dim === outside?.dim ? outside.typical : unknownSize;
   };
   const [rows, columns, depth] = [size(sizes.m), size(sizes.n), size(sizes.depth)];
   const matrices = size(sizeOf(sizes.batch));
-  const blocks = (shape: BlockShape) => Math.ceil(rows / rowsOf(shape)) * Math.ceil(columns / columnsOf(shape)) * matrices;
-  const cost = (shape: BlockShape, groups: number, steps: number, products: number) =>
-    device.start + cyclesPerStep(shape, products) * steps * Math.max(1, groups / device.units);
+  const blocks = (shape: BlockShape) =>
+    Math.ceil(rows / rowsOf(shape)) * Math.ceil(columns / columnsOf(shape)) * matrices;
+  const cost = (shape: BlockShape, groups: number, steps: number, products: number) => {
+    const rounds = Math.max(1, (groups * (outside?.together ?? 1)) / device.units);
+    return device.start + cyclesPerStep(shape, products) * steps * rounds;
+  };
 
-  const whole = shapesFor(sizes.accumulators, tiles).map((shape) => {
+  const whole = shapesFor(sizes.accumulators, tiles).map((shape): Candidate => {
     const steps = Math.ceil(depth / shape.slices) * sizes.phases;
     const products = sizes.products / sizes.phases;
     return { plan: { shape, chunks: undefined }, cycles: cost(shape, blocks(shape), steps, products) };
@@ -107,17 +123,16 @@ export function planBlocks(sizes: ProductSizes, tiles: TileOptions): BlockPlan {
   const most = mostChunks(sizes, tiles);
   const counts = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64].filter((chunks) => chunks <= most);
   const cut = shapesFor(1, tiles).flatMap((shape) =>
-    counts.map((chunks) => {
+    counts.map((chunks): Candidate => {
       const steps = Math.ceil(depth / (chunks * shape.slices));
       const groups = blocks(shape) * sizes.products * chunks;
-      const sum = device.dispatch + device.start + device.load * chunks * sizes.products;
+      const sum = dispatchCycles + device.start + device.load * chunks * sizes.products;
       return { plan: { shape, chunks }, cycles: cost(shape, groups, steps, 1) + sum };
     }),
   );
   // The sums of a long depth need registers of their own, unless they wait in memory.
   const isLong = cut.length > 0 && depth > mostTerms;
-  const all = isLong ? cut : [...whole, ...cut];
-  return all.reduce((best, each) => (each.cycles < best.cycles ? each : best)).plan;
+  return isLong ? cut : [...whole, ...cut];
 }
 
 /** Into how many chunks the depth can be cut: none in a loop, nor where the partial sums have no fixed size. */
@@ -153,7 +168,12 @@ export function shapesFor(accumulators: number, { laneRegisters = fewRegisters }
     [8, 4],
     [4, 8],
     [4, 4],
-    ...(isLarge ? ([[8, 2], [2, 8]] as const) : []),
+    ...(isLarge
+      ? ([
+          [8, 2],
+          [2, 8],
+        ] as const)
+      : []),
   ];
   return lanes.map(([rowLanes, columnLanes]) => {
     const slices = blockLanes / (rowLanes * columnLanes);
@@ -167,7 +187,7 @@ export function shapesFor(accumulators: number, { laneRegisters = fewRegisters }
 export const sizeBounds: readonly number[] = [256, 1024, 4096];
 
 /** The sizes for which kernels are made, in ascending order. */
-export function sizesOf(dim: Dim): readonly { readonly dim: Dim; readonly typical: number; readonly atMost: number | undefined }[] {
+export function sizesOf(dim: Dim): readonly Omit<OutsideLoops, "together">[] {
   const bounded = sizeBounds.map((atMost) => ({ dim, typical: atMost, atMost }));
   return [...bounded, { dim, typical: 4 * at(sizeBounds, sizeBounds.length - 1), atMost: undefined }];
 }

@@ -1,6 +1,7 @@
 /** @file The tile of a lane: its registers, the sum over lanes that share its depth, and the positions that it stores. */
-import type { Index } from "../../kernel/index-arithmetic.ts";
+
 import { at } from "../../graph/errors.ts";
+import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr, Variable } from "../../kernel/ir.ts";
 import type { BlockPlace } from "./block-products.ts";
 import { type BlockShape, blockLanes, columnsOf, rowsOf } from "./block-shape.ts";
@@ -33,8 +34,10 @@ export function joinSlices(
   const joined: Expr[] = [];
   for (let group = 0; group < rows / slices; group++)
     for (let c = 0; c < across; c++) {
-      for (let row = 0; row < slices; row++)
-        writer.storeInSlot(exchange, writer.u32(row), writer.lane, at(tile, (group * slices + row) * across + c));
+      writer.stage(() => {
+        for (let row = 0; row < slices; row++)
+          writer.storeInSlot(exchange, writer.u32(row), writer.lane, at(tile, (group * slices + row) * across + c));
+      });
       const part = (s: number): Expr =>
         writer.let(writer.fresh("part"), writer.load(exchange, writer.add(within, writer.u32(s * perSlice)), slice));
       let sum = part(0);
@@ -82,7 +85,9 @@ export function overTile(
       if (isWhole) body(p, index.of(row, m), [0, 1, 2, 3].map(column));
       else
         for (const i of [0, 1, 2, 3])
-          writer.if(writer.less(writer.add(first, number(i)), writer.size(n)), () => body(p, index.of(row, m), [column(i)]));
+          writer.if(writer.less(writer.add(first, number(i)), writer.size(n)), () =>
+            body(p, index.of(row, m), [column(i)]),
+          );
     };
     const fits = (size: typeof m, side: number) => typeof size === "number" && size % side === 0;
     const conditions = [

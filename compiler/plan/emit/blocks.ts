@@ -12,13 +12,14 @@ import type { Accumulator } from "../stages/accumulators.ts";
 import { loopExtentsOf } from "../stages/loops.ts";
 import { BlockLoop, type BlockPlace, mostProductsOf, type Phase, type PhaseProduct } from "./block-products.ts";
 import {
-  type BlockPlan,
   type BlockShape,
   blockLanes,
   boundOf,
+  type Candidate,
+  candidatesFor,
+  cheapest,
   columnsOf,
   depthOf,
-  planBlocks,
   rowsOf,
 } from "./block-shape.ts";
 import { joinSlices, overTile, startTile, startVector } from "./block-tile.ts";
@@ -39,15 +40,30 @@ const leastDepth = 16;
 /** Rows that fill a block, if the batch is known. */
 const manyRows = 32;
 
+/** Blocks of the shape that is best for a stage alone. */
 export const blocks: Form = {
   matches: usesBlocks,
-  grid: (context) => blockGrid(context, planOf(context).shape),
+  grid: (context) => blockGrid(context, shapeOf(context)),
   lanes: () => blockLanes,
-  emit: emitBlocks,
+  emit: (emission) => emitBlocks(emission, shapeOf(emission)),
 };
 
+/** Blocks of a given shape. */
+export function blocksOf(shape: BlockShape): Form {
+  return {
+    matches: usesBlocks,
+    grid: (context) => blockGrid(context, shape),
+    lanes: () => blockLanes,
+    emit: (emission) => emitBlocks(emission, shape),
+  };
+}
+
+/** What decides the form of a stage. */
+type ShapeContext = Pick<FormContext, "stage" | "tiles"> & { readonly region: Pick<Region, "graph"> };
+
 /** Whether the products of a stage are computed in blocks: a pure function of shapes and target. */
-export function usesBlocks({ region, stage, tiles: { target, maxRows, tuning, outside } }: FormContext): boolean {
+export function usesBlocks({ region, stage, tiles }: ShapeContext): boolean {
+  const { target, maxRows, tuning, outside } = tiles;
   if (target !== "gpu" || tuning?.workgroupTiles === false) return false;
   const nodes = stage.loops.map((id) => nodeAt(region.graph, id));
   const [first] = nodes;
@@ -67,8 +83,8 @@ export function usesBlocks({ region, stage, tiles: { target, maxRows, tuning, ou
   );
 }
 
-/** The plan of a stage that is computed in blocks. */
-export function planOf({ region, stage, tiles }: FormContext): BlockPlan {
+/** The plans for a stage that is computed in blocks. */
+export function plansOf({ region, stage, tiles }: ShapeContext): readonly Candidate[] {
   const { batch, m, n } = matrixOf(nodeAt(region.graph, at(stage.loops, 0)));
   const depth = at(loopExtentsOf(region, at(stage.loops, 0)), 0);
   const lefts = new Set(
@@ -78,7 +94,11 @@ export function planOf({ region, stage, tiles }: FormContext): BlockPlan {
     }),
   );
   const [accumulators, products, phases] = [stage.accumulators.length, stage.loops.length, lefts.size];
-  return planBlocks({ batch, m, n, depth, accumulators, products, phases }, tiles);
+  return candidatesFor({ batch, m, n, depth, accumulators, products, phases }, tiles);
+}
+
+function shapeOf(context: FormContext): BlockShape {
+  return cheapest(plansOf(context)).plan.shape;
 }
 
 /** One workgroup to a block of the result, or several that share its depth. */
@@ -117,8 +137,7 @@ export function placeOf(
   const block = chunks === 1 ? group : writer.let("block", writer.div(group, number(chunks)));
   const column0 = writer.let("column0", writer.mul(writer.rem(block, perRow), number(columnsOf(shape))));
   const row0 = writer.let("row0", writer.mul(writer.rem(writer.div(block, perRow), rowBlocks), number(side)));
-  const outer =
-    batch.length === 0 ? [] : emitter.indexAt(index.of(writer.div(block, perMatrix), sizeOf(batch)), batch);
+  const outer = batch.length === 0 ? [] : emitter.indexAt(index.of(writer.div(block, perMatrix), sizeOf(batch)), batch);
   const { rowLanes, columnLanes, slices } = shape;
   const perSlice = rowLanes * columnLanes;
   const within = slices === 1 ? lane : writer.let("within", writer.rem(lane, number(perSlice)));
@@ -128,9 +147,8 @@ export function placeOf(
   return { place: { outer, m, n, row0, column0, laneRow, laneColumn, slice }, chunk };
 }
 
-function emitBlocks({ emitter, region, stage, tiles, store }: Emission): void {
+function emitBlocks({ emitter, region, stage, tiles, store }: Emission, shape: BlockShape): void {
   const { writer } = emitter;
-  const { shape } = planOf({ region, stage, tiles });
   const { place } = placeOf({ emitter, region, stage }, shape, 1);
   const sums = stage.accumulators.map(() => startTile(writer, shape));
   const loop = new BlockLoop(emitter, region, shape, place);
@@ -190,7 +208,7 @@ export function phasesOf(
   return phases.map(({ added, ...phase }) => ({ phase, added }));
 }
 
-function dotAt(region: Region, id: NodeId): DotNode {
+function dotAt(region: Pick<Region, "graph">, id: NodeId): DotNode {
   const node = nodeAt(region.graph, id);
   if (node.op !== "dot") throw new InternalError(`${node.op} %${id} in a block of products`);
   return node;

@@ -42,10 +42,9 @@ export function buildKernels(
   hooks: KernelHooks,
 ): readonly Built[] {
   const { tiles } = lowering;
-  const parts = stages.map((stage): PartOfKernel => {
+  const parts = stages.map((stage) => {
     const context = { region, stage, tiles };
-    const form = formOf(lowering.forms, context);
-    return { context, grid: form.grid(context), lanes: form.lanes(context), emit: form.emit };
+    return partOf(context, formOf(lowering.forms, context));
   });
   const { built, seconds } = buildParts(lowering, region, parts, hooks);
   if (seconds.length === 0) return [built];
@@ -53,10 +52,21 @@ export function buildKernels(
   return [built, buildParts(lowering, region, seconds, { ...hooks, work: rest }).built];
 }
 
-type PartOfKernel = { readonly context: FormContext; readonly grid: GridPart } & Pick<SecondPart, "lanes"> &
-  Pick<Form, "emit">;
+/** A stage, or a part of its work, and how it is written. */
+export interface PartOfKernel {
+  readonly context: FormContext;
+  readonly grid: GridPart;
+  readonly lanes: number;
+  readonly emit: Form["emit"];
+}
 
-function buildParts(
+/** A stage in some form. */
+export function partOf(context: FormContext, form: Form): PartOfKernel {
+  return { context, grid: form.grid(context), lanes: form.lanes(context), emit: form.emit };
+}
+
+/** Builds one kernel with a range of workgroups for each part, and returns what the parts leave to a second one. */
+export function buildParts(
   lowering: Lowering,
   region: Region,
   parts: readonly PartOfKernel[],
@@ -72,7 +82,7 @@ function buildParts(
       const leave = (rest: SecondPart) => void seconds.push({ context, ...rest });
       emit({ ...context, emitter, store: storeRoot, scratch, leave });
     });
-  const ids = parts.flatMap(({ context: { stage } }) => [...stage.loops, ...stage.roots]);
+  const ids = [...new Set(parts.flatMap(({ context: { stage } }) => [...stage.loops, ...stage.roots]))];
   const workgroupSize = Math.max(...parts.map(({ lanes }) => lanes));
   const kernel = finishKernel(lowering, writer, region, ids, workgroupSize, work);
   return { built: { kernel, grid: parts.map(({ grid }) => grid) }, seconds };

@@ -47,6 +47,8 @@ export interface OutsideLoops {
   readonly typical: number;
   /** Its largest size in this kernel; undefined if it has no bound. */
   readonly atMost: number | undefined;
+  /** Stages of products that share the device with this one. */
+  readonly together: number;
 }
 
 /** Number of lanes that each load one row and broadcast it to the others. */

@@ -1,0 +1,177 @@
+/**
+ * @file Stages outside of all loops: where products are large, those that do not depend on each other run apart, the
+ * depth of small results is shared among workgroups, and kernels are made for several sizes of the batch and the
+ * sequence, of which a run takes one.
+ */
+import type { Dim } from "../graph/dim.ts";
+import { at } from "../graph/errors.ts";
+import { type NodeId, nodeAt } from "../graph/graph.ts";
+import { bytesOf } from "./emit/block-products.ts";
+import { type BlockPlan, cheapest, dispatchCycles, sizesOf } from "./emit/block-shape.ts";
+import { blocks, blocksOf, matrixOf, plansOf, usesBlocks } from "./emit/blocks.ts";
+import { formOf } from "./emit/forms.ts";
+import { buildParts, type KernelHooks, type PartOfKernel, partOf } from "./emit/kernel.ts";
+import { chunkSums, sumOfChunks, sumsSize } from "./emit/split-depth.ts";
+import type { Lowering } from "./lowering.ts";
+import type { Dispatch, ScanStep } from "./program.ts";
+import { chooseSteps } from "./scan/choose.ts";
+import { cutStage } from "./stages/components.ts";
+import type { Staging } from "./stages/form-stages.ts";
+import { groupStages } from "./stages/groups.ts";
+import { loopExtentsOf } from "./stages/loops.ts";
+import type { ScanStage, Stage } from "./stages/stages.ts";
+import type { OutsideLoops, TileOptions } from "./stages/tiles.ts";
+import { stagesWork, type WorkScope } from "./work.ts";
+
+/** Any size: for a stage whose kernel does not depend on one. */
+const anySize: OutsideLoops = { dim: undefined, typical: 1, atMost: undefined, together: 1 };
+
+/**
+ * Cuts products that are computed in blocks off their stages. `donated` are the inputs whose memory an output reuses: a
+ * stage that overwrites one stays together with all that reads it.
+ */
+export function cutProducts(
+  graph: Lowering["region"]["graph"],
+  staging: Staging,
+  donated: ReadonlyMap<number, NodeId>,
+  tiles: TileOptions,
+): Staging {
+  const outside = { ...tiles, outside: anySize };
+  const stages = staging.stages.flatMap((stage): readonly (Stage | ScanStage)[] => {
+    if (stage.kind === "scan") return [stage];
+    const overwritten = [...donated].filter(([output]) => stage.roots.includes(at(graph.outputs, output)));
+    const shared = new Set(overwritten.map(([, input]) => input));
+    return cutStage(graph, stage, staging.stored, shared, (part) =>
+      usesBlocks({ region: { graph }, stage: part, tiles: outside }),
+    );
+  });
+  return { ...staging, stages, groups: groupStages(stages) };
+}
+
+/** What stages need to be lowered. */
+interface StageHooks extends Pick<KernelHooks, "store"> {
+  readonly order: number;
+  readonly work: WorkScope;
+}
+
+/** The steps of stages of one level: of some kernels, or of a choice between some for different sizes. */
+export function lowerStages(lowering: Lowering, stages: readonly Stage[], hooks: StageHooks): readonly ScanStep[] {
+  const inBlocks = stages.filter((stage) => isInBlocks(lowering, stage));
+  const withSize = (size: Omit<OutsideLoops, "together">): Lowering => {
+    const outside = { ...size, together: Math.max(1, inBlocks.length) };
+    return { ...lowering, tiles: { ...lowering.tiles, outside } };
+  };
+  const branch = (size: Omit<OutsideLoops, "together">) => ({
+    atMost: size.atMost,
+    steps: () => lowerFor(withSize(size), stages, hooks),
+  });
+  const dim = decidingDim(lowering, inBlocks);
+  if (dim === undefined) return branch(anySize).steps();
+  const plansAt = (size: Omit<OutsideLoops, "together">) =>
+    JSON.stringify([...choosePlans(withSize(size), stages).values()]);
+  const sizes = sizesOf(dim);
+  // Of sizes with equal plans, the largest stands for all.
+  const kept = sizes.filter((size, i) => {
+    const next = sizes[i + 1];
+    return next === undefined || plansAt(next) !== plansAt(size);
+  });
+  return kept.length === 1 ? branch(at(kept, 0)).steps() : chooseSteps(lowering, dim, kept.map(branch));
+}
+
+function isInBlocks({ region, forms, tiles }: Lowering, stage: Stage): boolean {
+  const context = { region, stage, tiles: { ...tiles, outside: anySize } };
+  return forms.includes(blocks) && formOf(forms, context) === blocks;
+}
+
+/** The dimension on which most plans depend. */
+function decidingDim({ region }: Lowering, stages: readonly Stage[]): Dim | undefined {
+  const counts = new Map<Dim, number>();
+  for (const { loops } of stages) {
+    const { m } = matrixOf(nodeAt(region.graph, at(loops, 0)));
+    for (const dim of new Set([m, at(loopExtentsOf(region, at(loops, 0)), 0)]))
+      if (typeof dim !== "number") counts.set(dim, (counts.get(dim) ?? 0) + 1);
+  }
+  const [first] = [...counts].sort(([, a], [, b]) => b - a);
+  return first?.[0];
+}
+
+/**
+ * The plans of the stages that are computed in blocks. Blocks of two shapes do not fit in workgroup memory together, so
+ * each shape is a kernel of its own: stages share one unless their own are so much better.
+ */
+function choosePlans(lowering: Lowering, stages: readonly Stage[]): ReadonlyMap<Stage, BlockPlan> {
+  const { region, tiles } = lowering;
+  const all = stages
+    .filter((stage) => isInBlocks(lowering, stage))
+    .map((stage) => ({ stage, candidates: plansOf({ region, stage, tiles }) }));
+  const keys = new Set(all.flatMap(({ candidates }) => candidates.map(({ plan }) => shapeKey(plan))));
+  const choices = [undefined, ...keys].map((key) => {
+    const plans = all.map(({ stage, candidates }) => {
+      const some = candidates.filter(({ plan }) => shapeKey(plan) === key);
+      return { stage, ...cheapest(some.length > 0 ? some : candidates) };
+    });
+    const kernels = new Set(plans.map(({ plan }) => shapeKey(plan))).size;
+    return { plans, cycles: plans.reduce((sum, { cycles }) => sum + cycles, kernels * dispatchCycles) };
+  });
+  const { plans } = choices.reduce((best, each) => (each.cycles < best.cycles ? each : best));
+  return new Map(plans.map(({ stage, plan }) => [stage, plan]));
+}
+
+function shapeKey({ shape }: BlockPlan): string {
+  return Object.values(shape).join(" ");
+}
+
+function lowerFor(
+  lowering: Lowering,
+  stages: readonly Stage[],
+  { order, work, store }: StageHooks,
+): readonly ScanStep[] {
+  const { region, memory, forms, tiles } = lowering;
+  const scratch: KernelHooks["scratch"] = (size, dtype) => memory.place(dtype, size, order, order);
+  const plans = choosePlans(lowering, stages);
+  /** The parts of kernels, by shape of their blocks. */
+  const kernels = new Map<string, PartOfKernel[]>([...plans.values()].map((plan) => [shapeKey(plan), []]));
+  const add = (key: string, parts: readonly PartOfKernel[]) =>
+    kernels.set(key, [...(kernels.get(key) ?? []), ...parts]);
+  /** Stages of other forms go with blocks that leave them workgroup memory. */
+  const isRoomy = (key: string) =>
+    [...plans].every(([{ loops }, plan]) => {
+      const isAlone = plan.chunks !== undefined || loops.length === 1;
+      return shapeKey(plan) !== key || (isAlone && bytesOf(plan.shape) <= roomyBytes);
+    });
+  const otherKey = [...kernels.keys()].find(isRoomy) ?? "";
+  const later: PartOfKernel[] = [];
+  for (const stage of stages) {
+    const context = { region, stage, tiles };
+    const plan = plans.get(stage);
+    if (plan === undefined) {
+      add(otherKey, [partOf(context, formOf(forms, context))]);
+      continue;
+    }
+    const { shape, chunks } = plan;
+    if (chunks === undefined) {
+      add(shapeKey(plan), [partOf(context, blocksOf(shape))]);
+      continue;
+    }
+    const sums = stage.loops.map(() => scratch(sumsSize(context, chunks), "f32"));
+    const split = { shape, chunks, sums };
+    const products = stage.loops.map((_, product) => partOf(context, chunkSums(product, split)));
+    add(shapeKey(plan), products);
+    later.push(partOf(context, sumOfChunks(split)));
+  }
+  const phase = lowering.phaseOf(stages.flatMap(({ loops, roots }) => [...loops, ...roots]));
+  const hooks = { begin: () => {}, store, scratch };
+  const dispatches = [...kernels.values()].map((parts): Dispatch => {
+    const own = [...new Set(parts.map(({ context }) => context.stage))];
+    const { built, seconds } = buildParts(lowering, region, parts, { ...hooks, work: stagesWork(work, own) });
+    later.push(...seconds);
+    return { ...built, kind: "dispatch", phase };
+  });
+  if (later.length === 0) return dispatches;
+  // Stages are counted once, with their first kernel.
+  const { built } = buildParts(lowering, region, later, { ...hooks, work: { flops: [], bytes: [] } });
+  return [...dispatches, { ...built, kind: "dispatch", phase }];
+}
+
+/** Bytes of workgroup memory next to which other forms have enough. */
+const roomyBytes = 8192;
