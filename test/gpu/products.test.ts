@@ -119,10 +119,8 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 
-/**
- * Cases computed in blocks on a target with many lanes: not two shapes, nor the small table that remains of lookups.
- */
-const inBlocks = Object.keys(cases).filter((name) => !/^looked-up rows|^products of one size/.test(name));
+/** Cases computed in blocks on a target with many lanes: all but the small table that remains of lookups. */
+const inBlocks = Object.keys(cases).filter((name) => !/^looked-up rows/.test(name));
 
 describe.each(["gpu", "software"] as const)("for a target %s", (target) => {
   test.each(Object.keys(cases))("%s", async (name) => {

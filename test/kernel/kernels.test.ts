@@ -66,6 +66,20 @@ test("a value is bound once, before the loops that it does not depend on; one ad
   `);
 });
 
+test("indices of neighbours differ in a constant that is added last, if asked for", () => {
+  const k = new KernelBuilder();
+  k.part(oneToEach, () => {
+    const { index } = k;
+    const place = index.add(index.add(index.of(k.lane), index.dim(3)), index.of(k.uniform(["B", 4])));
+    k.storeElement(
+      y,
+      k.withConstantsLast(() => k.bound(place)),
+      k.f32(1),
+    );
+  });
+  expect(printKernel(k.finish(64))).toContain("let n2: u32 = (n1 + 3)");
+});
+
 test("a value bound under a key is found in every nested block", () => {
   const k = new KernelBuilder();
   k.part(oneToEach, () => {

@@ -19,6 +19,7 @@ import { pageMutants } from "./page.ts";
 import { passMutants } from "./passes.ts";
 import { planMutants } from "./plan.ts";
 import { precisionMutants } from "./precision.ts";
+import { productMutants } from "./products.ts";
 import { recurrenceMutants } from "./recurrence.ts";
 import { reductionMutants } from "./reductions.ts";
 import { residentMutants } from "./resident.ts";
@@ -35,6 +36,7 @@ export const mutants: readonly Mutant[] = [
   ...passMutants,
   ...planMutants,
   ...kernelMutants,
+  ...productMutants,
   ...recurrenceMutants,
   ...reductionMutants,
   ...residentMutants,

@@ -242,7 +242,8 @@ export const kernelIrMutants: readonly Mutant[] = [
     [
       ["values are bound where they are read", "Math.min(depth, this.depth)", "this.depth"],
       ["a value is bound as often as it is read", "if (known !== undefined) return known;", ""],
-      ["sums are added up as they stand", ".sort((a, b) => a.expr.depth - b.expr.depth)", ""],
+      ["sums are added up as they stand", ".sort((a, b) => order(a) - order(b))", ""],
+      ["constants are never last", 'this.#constantsLast && expr.kind === "literal"', "false"],
       ["lanes of a loop have one index", 'mapping !== "lanes" && ', ""],
       [
         "loops that begin at the lane have one index",

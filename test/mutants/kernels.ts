@@ -148,40 +148,6 @@ export const kernelMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/emit/blocks.ts",
-    [products],
-    [
-      [
-        "past the depth the last element counts again",
-        "writer.less(writer.add(k0, k), writer.size(depth))",
-        "writer.bool(true)",
-      ],
-      [
-        "rows past the end are stored",
-        "writer.and(writer.less(row, rowCount), writer.less(column, writer.size(n)))",
-        "writer.less(column, writer.size(n))",
-      ],
-      [
-        "columns past the end are stored",
-        "writer.and(writer.less(row, rowCount), writer.less(column, writer.size(n)))",
-        "writer.less(row, rowCount)",
-      ],
-      ["the left operand as if it were transposed", "phase.left, !phase.transposed,", "phase.left, phase.transposed,"],
-      [
-        "the right operand as if it were transposed",
-        "node.attrs.transposeB, column0",
-        "!node.attrs.transposeB, column0",
-      ],
-      ["products of any left operand share its block", "phase.left === left && ", ""],
-      ["a left operand is read one way", "phase.transposed === transposed && ", ""],
-      [
-        "every matrix of a stack is the first",
-        "index.of(writer.div(group, writer.mul(perRow, rowBlocks)), sizeOf(batch))",
-        "index.of(writer.u32(0), sizeOf(batch))",
-      ],
-    ],
-  ),
-  ...changed(
     "compiler/plan/emit/tree.ts",
     [reductions, onDevice, onArrays, products],
     [

@@ -3,8 +3,8 @@
  * together, as vectors of four elements along rows and columns, and each lane multiplies its own tile from them.
  *
  * While a block is multiplied, the next one is on its way to registers, and then moves to the other of two arrays, so the
- * loop body has two turns. All indices are constants or constant through the loop, and all loops are bounded by
- * constants: a compiler of WGSL then adds neither clamps nor counters.
+ * loop body has two turns. All indices are constants or constant through the loop: a compiler of WGSL need not clamp
+ * them.
  */
 import type { Dim } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
@@ -142,9 +142,8 @@ export class BlockLoop {
       const pairs =
         known === undefined ? w.let(w.fresh("pairs"), w.div(w.add(turns, number(1)), number(2))) : undefined;
       const axis = { extent: depth, role: "depth" } as const;
-      const bound = pairs === undefined ? {} : { most: mostPairs };
       const end = pairs ?? number(Math.ceil((known ?? 0) / 2));
-      w.for({ axis, name: w.fresh("pair"), first: number(0), end, step: number(1), ...bound }, (pair) => {
+      w.for({ axis, name: w.fresh("pair"), first: number(0), end, step: number(1) }, (pair) => {
         const one = w.let(w.fresh("next"), w.add(w.mul(pair, number(2)), number(1)));
         const two = w.let(w.fresh("next"), w.add(w.mul(pair, number(2)), number(2)));
         // Past the last block, the first is fetched again and not used.
@@ -333,9 +332,6 @@ export class BlockLoop {
         }
   }
 }
-
-/** More pairs of blocks than any depth has: a bound that makes the loop finite for a compiler. */
-const mostPairs = 2 ** 28;
 
 function countOf(expr: Expr): number | undefined {
   return expr.kind === "literal" ? expr.value : undefined;

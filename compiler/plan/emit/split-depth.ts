@@ -101,15 +101,12 @@ function emitChunk(
   );
   const axis = { extent: depth, role: "block" } as const;
   const [zero, one] = [writer.u32(0), writer.u32(1)];
-  writer.for({ axis, name: writer.fresh("part"), first: zero, end: parts, step: one, most: mostParts }, (number) => {
+  writer.for({ axis, name: writer.fresh("part"), first: zero, end: parts, step: one }, (number) => {
     const first = writer.let(writer.fresh("first"), writer.add(start, writer.mul(number, part)));
     const last = writer.let(writer.fresh("last"), writer.min(writer.add(first, part), end));
     write(first, last, writer.let(writer.fresh("isFirst"), writer.equal(number, zero)));
   });
 }
-
-/** More parts of a sum than any chunk has: a bound that makes the loop finite for a compiler. */
-const mostParts = 2 ** 28;
 
 /** Depth of a chunk: a multiple of a block's depth, and at least two of those. */
 function lengthFor(depth: number, shape: BlockShape, chunks: number): number {
