@@ -189,6 +189,25 @@ export class KernelBuilder extends Expressions {
     this.#write({ kind: "leave", condition });
   }
 
+  /**
+   * A place in the current block that can be written later, once, before the block ends. What is written there sees what
+   * is bound until here; what it binds to a name, the rest of the block sees.
+   */
+  reserve(): (write: () => void) => void {
+    const { depth } = this;
+    const { statements, memo } = at(this.#blocks, depth);
+    const place = statements.length;
+    const known = new Map(memo);
+    return (write) => {
+      const blocks = this.#blocks;
+      const own: Block = { statements: [], memo: known };
+      this.#blocks = [...blocks.slice(0, depth), own];
+      write();
+      this.#blocks = blocks;
+      statements.splice(place, 0, ...own.statements);
+    };
+  }
+
   /** Binds a value to a name, in the current block. */
   let(name: string, value: Expr): Variable {
     const variable = this.variable(name, value.type, this.depth, value.isUniform);

@@ -11,7 +11,8 @@ export const residentMutants: readonly Mutant[] = [
     [onResident, onSchedules],
     [
       ["a depth may be cut in the middle of a weight", "depth % slices === 0", "true"],
-      ["no lane is too few", "columns * slices >= fewLanes && ", ""],
+      ["lanes cost nothing", "Math.max(latency, issue)", "latency"],
+      ["weights cost nothing", "5.5 * weights", "0 * weights"],
       ["registers hold any number of weights", " && registersOf(slices) <= heldBy(columns * slices)", ""],
       ["each lane has all registers", "registers.total / lanes", "registers.total"],
       ["a workgroup has any number of lanes", "columns * slices <= limit", "true"],
@@ -54,11 +55,43 @@ export const residentMutants: readonly Mutant[] = [
     "compiler/plan/scan/ahead.ts",
     [onResident],
     [
-      ["the next step reads what this one read", "w.min(w.add(steps, w.u32(1)), w.sub(end, w.u32(1)))", "steps"],
+      [
+        "the next step reads what this one read",
+        "this.#later(this.#time.steps, 1)",
+        "this.#later(this.#time.steps, 0)",
+      ],
+      ["a token is found a step late", "this.#later(this.#time.steps, 2)", "this.#later(this.#time.steps, 1)"],
+      ["the second token is the first again", "this.#later(this.#time.first, 1)", "this.#later(this.#time.first, 0)"],
+      [
+        "a step after the last is read",
+        "return w.min(w.add(steps, w.u32(more)), last);",
+        "return w.add(steps, w.u32(more));",
+      ],
       [
         "a chunk begins with values of the first step",
-        "valueAt(this.#time.index(this.#time.first))",
-        "valueAt(this.#time.index(w.u32(0)))",
+        "this.#time.index(this.#time.first), ...index",
+        "this.#time.index(w.u32(0)), ...index",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/kept-carries.ts",
+    [onResident],
+    [
+      ["a lane keeps the first state", "isSame(known.index, index)) this.#writer.assign", "false) this.#writer.assign"],
+      ["no other lane reads a state", "known === undefined || this.#readInMemory.has(id)", "known === undefined"],
+      ["states that only registers have are lost", "isInMemory ? [] :", "true ? [] :"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/shared-functions.ts",
+    [onResident],
+    [
+      ["functions that need each other are shared", "isCostly ? below + 1 : below", "below"],
+      [
+        "functions of all kinds are shared",
+        "`${level} ${node.op} ${JSON.stringify(node.attrs)} ${node.aval.dtype}`",
+        "`${level}`",
       ],
     ],
   ),
@@ -71,13 +104,8 @@ export const residentMutants: readonly Mutant[] = [
         "inWorkgroup.push(() => stores.inWorkgroup(emitter, id, index, bound));",
         "stores.inWorkgroup(emitter, id, index, bound);",
       ],
-      ["functions that need each other are shared", "isCostly ? below + 1 : below", "below"],
-      [
-        "functions of all kinds are shared",
-        "`${level} ${node.op} ${JSON.stringify(node.attrs)} ${node.aval.dtype}`",
-        "`${level}`",
-      ],
       ["results of all lanes begin at one place", "lanes.choose(offsets)", "at(offsets, 0)"],
+      ["every lane stores what it computed", "store.shared?.lane === lane % quad ?", "store.shared !== undefined ?"],
       ["lanes share functions by their slices", "lanes.chooseInQuad(arguments_)", "lanes.choose(arguments_)"],
     ],
   ),
@@ -103,6 +131,17 @@ export const residentMutants: readonly Mutant[] = [
     [
       ["a lane next to another is the one after it", "own ^ number", "own + number"],
       ["any slot exists", "which >= slots", "which < 0"],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/builder.ts",
+    [onResident],
+    [
+      [
+        "what is written at an earlier place knows what comes after",
+        "const known = new Map(memo);",
+        "const known = memo;",
+      ],
     ],
   ),
   ...changed(

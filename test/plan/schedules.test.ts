@@ -28,10 +28,10 @@ function schedulesOf(units: number, options: LowerOptions): string[] {
 
 describe("how a scan runs", () => {
   test.each<[string, number, LowerOptions, RegExp]>([
-    ["by default", 8, {}, /^resident: 64 lanes hold the weights of a step in registers, 1 to a lane$/],
+    ["by default", 8, {}, /^resident: 32 lanes hold the weights of a step in registers, 2 to a lane$/],
     ["more weights than registers", 96, {}, /^persistent: rows of the batch are independent/],
     ["no registers on a software adapter", 8, { target: "software" }, /^persistent: rows of the batch/],
-    ["weights that stay, on request", 8, { target: "software", schedule: "resident" }, /^resident: 64 lanes/],
+    ["weights that stay, on request", 8, { target: "software", schedule: "resident" }, /^resident: 32 lanes/],
     ["stepwise on request", 8, { schedule: "stepwise" }, /^stepwise: it was asked for$/],
     ["stepwise in a tuning", 8, { tuning: { schedule: "stepwise" } }, /^stepwise: its tuning says so$/],
     ["too many weights for one workgroup", 1100, {}, /^stepwise: 4840000 bytes of weights/],
@@ -76,8 +76,9 @@ describe("weights that stay", () => {
   const large = { maxInvocations: 1024, registers: amd };
 
   test.each<[string, number, LowerOptions, RegExp]>([
-    ["few weights to a lane", 128, large, /^resident: 512 lanes .*, 32 to a lane$/],
-    ["more lanes where registers are few", 128, { maxInvocations: 1024 }, /^resident: 512 lanes .*, 32 to a lane$/],
+    ["few weights to a lane", 128, large, /^resident: 1024 lanes .*, 16 to a lane$/],
+    ["lanes as the limit allows", 128, { ...large, maxInvocations: 300 }, /^resident: 256 lanes .*, 64 to a lane$/],
+    ["no more lanes than pay", 64, large, /^resident: 512 lanes .*, 8 to a lane$/],
     ["as many lanes as the device has", 256, large, /^resident: 1024 lanes .*, 64 to a lane$/],
     ["registers of all lanes together", 512, large, /^persistent:/],
     [

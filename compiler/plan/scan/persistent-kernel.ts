@@ -13,6 +13,7 @@ import type { ScanContext } from "../lowering.ts";
 import type { Location } from "../program.ts";
 import { hasPositions } from "../stages/stages.ts";
 import { Ahead } from "./ahead.ts";
+import { KeptCarries } from "./kept-carries.ts";
 import { type PackedConst, packedPosition } from "./packed-consts.ts";
 import type { PersistentPlan } from "./persistent-plan.ts";
 import { type RootStores, writeStage } from "./persistent-stages.ts";
@@ -44,8 +45,9 @@ export class PersistentKernel {
   readonly #values: WorkgroupValues;
   readonly #time: ScanTime;
   readonly #ahead: Ahead;
-  /** How lanes share the depth of products, if weights stay in registers. */
+  /** How lanes share the depth of products, and which carries they keep, if weights stay in registers. */
   #lanes: LaneSlices | undefined;
+  #kept: KeptCarries | undefined;
 
   constructor(
     context: ScanContext,
@@ -68,7 +70,7 @@ export class PersistentKernel {
     this.#rows = new WorkgroupRows(plan, writer, this.region);
     this.#values = new WorkgroupValues(plan, writer, this.#rows);
     this.#time = new ScanTime(writer, plan.node, context.nesting);
-    this.#ahead = new Ahead(writer, this.#time);
+    this.#ahead = new Ahead(writer, this.#time, context.outer);
   }
 
   write(): void {
@@ -80,6 +82,7 @@ export class PersistentKernel {
     if (residency !== undefined) {
       this.#lanes = new LaneSlices(w, residency);
       this.#values.shareDepth(this.#lanes);
+      this.#kept = new KeptCarries(w, this.#plan, this.#lanes);
     }
     const lanes = this.#lanes;
     const context = {
@@ -95,12 +98,14 @@ export class PersistentKernel {
       for (const group of groups) {
         if (group.kind === "scan") throw new InternalError("a scan inside a persistent scan");
         for (const stage of group.stages.filter(hasPositions)) {
-          if (lanes !== undefined && stage.form === "tile") writeResidentStage(context, stage, lanes, this.#time);
+          if (lanes !== undefined && stage.form === "tile")
+            writeResidentStage(context, stage, lanes, this.#time, this.#ahead);
           else w.stage(() => writeStage(context, stage));
         }
       }
-      this.#ahead.loadNext();
+      this.#ahead.finish();
     });
+    this.#saveKept();
     this.#saveCarries();
   }
 
@@ -119,6 +124,16 @@ export class PersistentKernel {
       const value = this.#writer.loadValue(place, emitter.positionOf(index, shape), dtype);
       this.#values.store(id, index, this.#time.first, value, emitter);
     });
+  }
+
+  /** Stores in workgroup memory what only registers have. */
+  #saveKept(): void {
+    const lanes = this.#lanes;
+    const emitter = new Emitter(this.#writer, { region: this.region, ids: [] });
+    for (const { id, index, value } of this.#kept?.unsaved() ?? [])
+      this.#writer.if(lanes?.ownsColumn(this.#values.widthOf(id) ?? 0) ?? this.#writer.bool(true), () =>
+        this.#values.store(id, index, this.#time.end, value, emitter),
+      );
   }
 
   #saveCarries(): void {
@@ -159,16 +174,17 @@ export class PersistentKernel {
     if (role >= 0 && role < attrs.consts) return emitter.value(outer, at(operands, role), index);
     if (role >= attrs.consts + attrs.carries) return this.#x(at(operands, role), index, emitter);
     if (this.#values.widthOf(id) === undefined) return undefined;
-    return this.#values.load(id, index, this.#time.steps, emitter);
+    const initial = () => this.#values.loadInitial(id, index, this.#time.first, emitter);
+    return this.#kept?.read(id, index, initial) ?? this.#values.load(id, index, this.#time.steps, emitter);
   }
 
   /** An element of an x at the current step. */
   #x(operand: NodeId, index: readonly Index[], emitter: Emitter): Expr {
-    const valueAt = (time: Index) => emitter.value(this.#context.outer, operand, [time, ...index]);
+    const { outer } = this.#context;
     const lanes = this.#lanes;
     const isOfLane = index.every((each) => each.expr.depth === 0 && !lanes?.isAlongDepth(each));
-    if (lanes === undefined || !isOfLane) return valueAt(this.#time.index());
-    return this.#ahead.value(operand, index, valueAt);
+    if (lanes === undefined || !isOfLane) return emitter.value(outer, operand, [this.#time.index(), ...index]);
+    return this.#ahead.value(operand, index, emitter);
   }
 
   #stores(): RootStores {
@@ -177,18 +193,23 @@ export class PersistentKernel {
     const w = this.#writer;
     const { carries } = bodyInputs(attrs);
     const outputsOf = (id: NodeId) => [...body.outputs.keys()].filter((i) => body.outputs[i] === id);
+    /** The carries whose next value it is. */
+    const nextOf = (id: NodeId) => outputsOf(id).flatMap((i) => (i < attrs.carries ? [at(carries, i)] : []));
     const inWorkgroup: RootStores["inWorkgroup"] = (emitter, id, index, value) => {
       if (!body.inputs.includes(id) && this.#values.widthOf(id) !== undefined)
         this.#values.store(id, index, undefined, value, emitter);
-      for (const i of outputsOf(id).filter((output) => output < attrs.carries))
-        this.#values.store(at(carries, i), index, w.add(this.#time.steps, w.u32(1)), value, emitter);
+      for (const carry of nextOf(id).filter((each) => this.#kept?.isStored(each) ?? true))
+        this.#values.store(carry, index, w.add(this.#time.steps, w.u32(1)), value, emitter);
+    };
+    const inRegisters: RootStores["inRegisters"] = (id, index, value) => {
+      for (const carry of nextOf(id)) this.#kept?.assign(carry, index, value);
     };
     const results: RootStores["results"] = (id) =>
       outputsOf(id).flatMap((i) => (i < attrs.carries ? [] : (this.#plan.results.get(i) ?? [])));
     const placeInResult: RootStores["placeInResult"] = (emitter, id, index) =>
       emitter.positionOf([this.#time.index(), ...index], [length, ...nodeAt(body, id).aval.shape]);
     return {
-      ...{ inWorkgroup, results, placeInResult },
+      ...{ inRegisters, inWorkgroup, results, placeInResult },
       everywhere: (emitter, id, index, value) => {
         inWorkgroup(emitter, id, index, value);
         for (const location of results(id))

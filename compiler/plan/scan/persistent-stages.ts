@@ -15,6 +15,8 @@ import type { WorkgroupRows } from "./workgroup-rows.ts";
 
 /** Stores elements of roots. */
 export interface RootStores {
+  /** In the registers of all lanes of a column; in uniform control flow. */
+  readonly inRegisters: (id: NodeId, index: readonly Index[], value: Expr) => void;
   /** Where other stages and the next step read it. */
   readonly inWorkgroup: (emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr) => void;
   /** The results of the scan that it is part of at every step, and where an element is in them. */

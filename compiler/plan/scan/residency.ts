@@ -11,6 +11,7 @@ import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
 import { entryOf, type TableOp } from "../../ops/table.ts";
 import type { Lowering } from "../lowering.ts";
 import type { Stage } from "../stages/stages.ts";
+import { functionGroups } from "./shared-functions.ts";
 
 export interface Residency {
   readonly lanes: number;
@@ -34,12 +35,6 @@ export type ResidencyChoice =
   | { readonly residency: Residency }
   | { readonly residency?: never; readonly reason: string };
 
-/** Lanes that a GPU runs at once anyway. */
-const fewLanes = 64;
-
-/** Weights to a lane above which more lanes share a column, if they can: each lane waits for fewer. */
-const fewWeights = 32;
-
 /** Lanes to a column, at most: a subgroup of any GPU. */
 const mostSlices = 32;
 
@@ -49,6 +44,19 @@ const mostSlices = 32;
  */
 export function padding(width: number, slices: number): number {
   return slices > 1 && (width / slices) % 8 === 0 ? 4 : 0;
+}
+
+/**
+ * Cycles of a step, roughly, if functions of one kind are shared: the larger of what its instructions take one after the other, and of how long the lanes
+ * occupy a core of four units, which run 64 lanes in two cycles. The figures are those of the model of bench/isa.
+ */
+function stepCycles(step: Pick<Residency, "lanes" | "slices" | "weights"> & { readonly functions: number }): number {
+  const { lanes, slices, weights, functions } = step;
+  // Sums in groups of four are instructions of their own; others need a check of the lane's number.
+  const doublings = Math.log2(slices);
+  const latency = 1000 + 10 * doublings + 30 * Math.max(0, doublings - 2) + 5.5 * weights;
+  const issue = 2 * Math.max(1, lanes / 256) * (weights + 80 + 30 * functions);
+  return Math.max(latency, issue);
 }
 
 /** A product of the step: [1, depth] by [depth, columns]. */
@@ -94,8 +102,11 @@ export function planResidency(
   const isPossible = (slices: number) => fits(slices) && registersOf(slices) <= heldBy(columns * slices);
   const powers = Array.from({ length: 1 + Math.log2(mostSlices) }, (_, i) => 2 ** i);
   const possible = powers.filter(isPossible);
-  const isEnough = (slices: number) => columns * slices >= fewLanes && weightsOf(slices) <= fewWeights;
-  const slices = possible.find(isEnough) ?? possible.at(-1);
+  const isStored = (id: NodeId) => widthInMemory(id) !== undefined;
+  const functions = stages.reduce((sum, stage) => sum + functionGroups(body, stage, isStored).length, 0);
+  const costOf = (slices: number) =>
+    stepCycles({ lanes: columns * slices, slices, weights: weightsOf(slices), functions });
+  const [slices] = [...possible].sort((a, b) => costOf(a) - costOf(b));
   if (slices === undefined) {
     const [few = 1] = powers.filter(fits).slice(-1);
     const lanes = columns * few;

@@ -79,8 +79,14 @@ export class LaneSlices {
     return this.#choice(values, (i) => w.bind(`is lane ${i} of four`, w.equal(inQuad, w.u32(i)), 0));
   }
 
+  /** The value that most lanes need is the one that needs no condition. */
   #choice(values: readonly Expr[], has: (i: number) => Expr): Expr {
-    return values.slice(1).reduce((chosen, value, i) => this.#writer.select(has(i + 1), value, chosen), at(values, 0));
+    const countOf = (value: Expr) => values.filter((other) => other === value).length;
+    const most = values.reduce((best, value) => (countOf(value) > countOf(best) ? value : best));
+    return values.reduce(
+      (chosen, value, i) => (value === most ? chosen : this.#writer.select(has(i), value, chosen)),
+      most,
+    );
   }
 
   #isSlice(number: number): Expr {
@@ -198,11 +204,13 @@ export function runResidentProducts(
             const held = lanes.inHalf.has(at(nodeAt(region.graph, id).operands, 1)) ? holdTwo : holdWeight;
             held({ emitter, region, id, position, lanes, depth, hasSteps }, turn);
           }
-      for (const [t, turn] of turns.reverse().entries())
-        for (const [i, { loops }] of group.entries()) {
-          const sum = at(at(sums, i), t % chains);
-          writer.assign(sum, accumulated(emitter, region, loops, sum, position, [turn]));
-        }
+      const terms = turns.flatMap((turn) => group.flatMap(({ loops }, i) => loops.map((id) => ({ turn, id, i }))));
+      for (const { turn, id, i } of terms.reverse()) {
+        const chain = at(sums, i);
+        const sum = at(chain, 0);
+        writer.assign(sum, accumulated(emitter, region, [id], sum, position, [turn]));
+        chain.push(...chain.splice(0, 1));
+      }
     }
     const partials = sums.map((chain) =>
       chain.length === 1 ? at(chain, 0) : writer.let(writer.fresh("chains"), pairwise(writer, chain)),

@@ -3,19 +3,21 @@
  * transcendental functions and stores to memory.
  */
 import { at } from "../../graph/errors.ts";
-import { type NodeId, nodeAt } from "../../graph/graph.ts";
+import { nodeAt } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr } from "../../kernel/ir.ts";
 import type { KernelOperands } from "../../ops/entry.ts";
 import { entryOf, type TableOp } from "../../ops/table.ts";
 import type { Position } from "../emit/loops.ts";
 import { storeRoots } from "../emit/stage.ts";
-import { Emitter, type Region, valueKey } from "../emit/values.ts";
+import { Emitter, valueKey } from "../emit/values.ts";
 import type { Location } from "../program.ts";
 import type { Stage } from "../stages/stages.ts";
+import type { Ahead } from "./ahead.ts";
 import { type StageContext, sizePerRow } from "./persistent-stages.ts";
 import { type LaneSlices, runResidentProducts } from "./resident-products.ts";
 import type { ScanTime } from "./scan-time.ts";
+import { functionGroups, groupsBy, quad } from "./shared-functions.ts";
 
 /** An element to be stored in a result of the scan. */
 interface ResultStore {
@@ -23,10 +25,24 @@ interface ResultStore {
   readonly place: Index;
   /** Its value, or the two numbers of f16 that share its word, the low half first. */
   readonly values: readonly Expr[];
+  /** If lanes share its function: the lane of four that computes it. */
+  readonly shared: SharedValue | undefined;
+}
+
+/** A value that one lane of four has computed, in the register that each of the four has for its own. */
+interface SharedValue {
+  readonly lane: number;
+  readonly own: Expr;
 }
 
 /** Every lane of a column computes all values, and reads what they need, before one of them stores them. */
-export function writeResidentStage(context: StageContext, stage: Stage, lanes: LaneSlices, time: ScanTime): void {
+export function writeResidentStage(
+  context: StageContext,
+  stage: Stage,
+  lanes: LaneSlices,
+  time: ScanTime,
+  ahead: Ahead,
+): void {
   const { plan, writer: w, region, rows, stores } = context;
   rows.enterBlock();
   const emitter = new Emitter(w, { region, ids: stage.roots });
@@ -34,18 +50,24 @@ export function writeResidentStage(context: StageContext, stage: Stage, lanes: L
   const position = rows.single(lanes.columnOf(width));
   const hasSteps = w.bind("has steps", w.less(time.first, time.end), 0);
   runResidentProducts(emitter, region, stage, position, lanes, hasSteps);
-  if (lanes.formQuads) shareFunctions(context, emitter, stage, position, lanes);
+  ahead.here();
+  const shared = lanes.formQuads
+    ? shareFunctions(context, emitter, stage, position, lanes)
+    : new Map<Expr, SharedValue>();
+  const inRegisters: (() => void)[] = [];
   const inWorkgroup: (() => void)[] = [];
   const inResults: ResultStore[] = [];
   storeRoots(emitter, region, stage, position, (id, index, value) => {
     const bound = w.let(w.fresh("root"), value);
     w.remember(valueKey(region, id, index), bound);
+    inRegisters.push(() => stores.inRegisters(id, index, bound));
     inWorkgroup.push(() => stores.inWorkgroup(emitter, id, index, bound));
     for (const location of stores.results(id)) {
       const place = stores.placeInResult(emitter, id, index);
-      inResults.push({ location, place, values: [bound] });
+      inResults.push({ location, place, values: [bound], shared: shared.get(value) });
     }
   });
+  for (const store of inRegisters) store();
   w.if(lanes.ownsColumn(width), () => {
     for (const store of inWorkgroup) store();
   });
@@ -72,16 +94,18 @@ function inWords({ writer: w }: StageContext, all: readonly ResultStore[]): Resu
  */
 function storeAmongLanes({ writer: w }: StageContext, lanes: LaneSlices, width: number, all: ResultStore[]): void {
   const groups = groupsBy(all, ({ location, place, values }) => {
-    return `${location.buffer} ${w.bound(place).id} ${values.length}`;
+    return `${location.buffer} ${w.bound(place).id} ${values.map(({ type }) => type).join()}`;
   });
   for (const group of groups)
     for (let start = 0; start < group.length; start += lanes.slices) {
-      const some = group.slice(start, start + lanes.slices);
+      const some = byLane(group.slice(start, start + lanes.slices));
       const { location, place, values } = at(some, 0);
-      const chosen = (i: number, of = (value: Expr) => value) =>
-        lanes.choose(some.map((each) => of(at(each.values, i))));
-      const unrounded = (value: Expr) => w.beforeRounding(value);
-      const value = values.length === 1 ? chosen(0) : w.halves(chosen(0, unrounded), chosen(1, unrounded));
+      const chosen = (half: number, of: (store: ResultStore, lane: number) => Expr) =>
+        lanes.choose(some.map((store, lane) => of({ ...store, values: [at(store.values, half)] }, lane)));
+      const whole = (store: ResultStore, lane: number) =>
+        store.shared?.lane === lane % quad ? store.shared.own : at(store.values, 0);
+      const unrounded = (store: ResultStore) => w.beforeRounding(at(store.values, 0));
+      const value = values.length === 1 ? chosen(0, whole) : w.halves(chosen(0, unrounded), chosen(1, unrounded));
       const offsets = some.map((each) => w.uniform(each.location.offset));
       const offset = w.bind(`offset ${offsets.map(({ id }) => id).join()}`, lanes.choose(offsets), 0);
       const write = () => w.storeValue({ ...location, offset: [] }, w.index.add(place, w.index.of(offset)), value);
@@ -89,6 +113,28 @@ function storeAmongLanes({ writer: w }: StageContext, lanes: LaneSlices, width: 
       if (takesPart === undefined) write();
       else w.if(takesPart, write);
     }
+}
+
+/** The stores in an order of lanes in which shared values are where they were computed, as far as that goes. */
+function byLane(stores: readonly ResultStore[]): readonly ResultStore[] {
+  const free = new Set(stores.keys());
+  const placed = new Map<number, ResultStore>();
+  const put = (store: ResultStore, lane: number | undefined) => {
+    if (lane === undefined) return false;
+    free.delete(lane);
+    placed.set(lane, store);
+    return true;
+  };
+  const others = stores.filter(
+    (store) =>
+      store.shared === undefined ||
+      !put(
+        store,
+        [...free].find((lane) => lane % quad === store.shared?.lane),
+      ),
+  );
+  for (const store of others) put(store, [...free][0]);
+  return stores.map((_, lane) => placed.get(lane) as ResultStore);
 }
 
 /**
@@ -101,8 +147,10 @@ function shareFunctions(
   stage: Stage,
   position: Position,
   lanes: LaneSlices,
-): void {
-  for (const group of alikeFunctions(region, stage, (id) => plan.slots.has(id))) {
+): ReadonlyMap<Expr, SharedValue> {
+  const shared = new Map<Expr, SharedValue>();
+  for (const group of functionGroups(region.graph, stage, (id) => plan.slots.has(id))) {
+    if (group.length < 2) continue;
     const first = nodeAt(region.graph, at(group, 0));
     const index = position.indexIn(first.aval.shape);
     const arguments_ = group.map((id) => emitter.value(region, at(nodeAt(region.graph, id).operands, 0), index));
@@ -111,54 +159,11 @@ function shareFunctions(
     const operands: readonly Expr[] = [w.let(w.fresh("shared"), lanes.chooseInQuad(arguments_))];
     const own = entry.kernel(w, operands as KernelOperands, first.aval.dtype, first.attrs as never);
     const value = w.let(w.fresh("own"), own);
-    for (const [lane, id] of group.entries())
-      w.remember(valueKey(region, id, index), w.let(w.fresh("shared"), w.fromQuad(value, lane)));
+    for (const [lane, id] of group.entries()) {
+      const result = w.let(w.fresh("shared"), w.fromQuad(value, lane));
+      w.remember(valueKey(region, id, index), result);
+      shared.set(result, { lane, own: value });
+    }
   }
-}
-
-/** Lanes that share functions. */
-const quad = 4;
-
-/** Groups of two to four calls of one costly function that a stage computes at its own position, callees first. */
-function alikeFunctions(region: Region, stage: Stage, isStored: (id: NodeId) => boolean): readonly NodeId[][] {
-  const { graph } = region;
-  const { shape } = nodeAt(graph, at([...stage.loops, ...stage.roots], 0)).aval;
-  const levels = new Map<NodeId, number>();
-  const costly: { readonly id: NodeId; readonly level: number; readonly kind: string }[] = [];
-  /** The costly functions, at most, from the stage's sums to a value. */
-  const visit = (id: NodeId): number => {
-    const known = levels.get(id);
-    if (known !== undefined) return known;
-    const node = nodeAt(graph, id);
-    const isRoot = stage.roots.includes(id);
-    const isOp = node.op !== "input" && node.op !== "result" && node.op !== "scan";
-    const entry = isOp ? entryOf(node.op as TableOp) : undefined;
-    if (entry?.kind !== "elementwise" || (isStored(id) && !isRoot)) return 0;
-    const below = node.operands.reduce((most, operand) => Math.max(most, visit(operand)), 0);
-    const isCostly = !entry.cheap && node.operands.length === 1 && node.aval.shape.join() === shape.join();
-    const level = isCostly ? below + 1 : below;
-    levels.set(id, level);
-    if (isCostly)
-      costly.push({ id, level, kind: `${level} ${node.op} ${JSON.stringify(node.attrs)} ${node.aval.dtype}` });
-    return level;
-  };
-  for (const root of stage.roots) visit(root);
-  return groupsBy(costly, ({ kind }) => kind)
-    .sort((a, b) => at(a, 0).level - at(b, 0).level)
-    .flatMap((alike) =>
-      Array.from({ length: Math.ceil(alike.length / quad) }, (_, i) =>
-        alike.slice(i * quad, (i + 1) * quad).map(({ id }) => id),
-      ),
-    )
-    .filter(({ length }) => length > 1);
-}
-
-/** Groups in the order of their first members. */
-function groupsBy<T>(all: readonly T[], keyOf: (each: T) => string): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const each of all) {
-    const key = keyOf(each);
-    groups.set(key, [...(groups.get(key) ?? []), each]);
-  }
-  return [...groups.values()];
+  return shared;
 }

@@ -61,6 +61,13 @@ export class WorkgroupValues {
     return this.#writer.bind(key, fromStorage(this.#writer, stored, dtype), depth);
   }
 
+  /** An element of a carry before the loop over time. */
+  loadInitial(id: NodeId, index: readonly Index[], steps: Expr, emitter: Emitter): Expr {
+    const { dtype, shape } = nodeAt(this.#plan.node.attrs.body, id).aval;
+    const place = this.#place(this.#slots(id), index, steps, shape, emitter);
+    return fromStorage(this.#writer, this.#writer.load(this.#array(id), place.index, place.slot), dtype);
+  }
+
   store(id: NodeId, index: readonly Index[], steps: Expr | undefined, value: Expr, emitter: Emitter): void {
     const { shape } = nodeAt(this.#plan.node.attrs.body, id).aval;
     const w = this.#writer;
