@@ -22,6 +22,13 @@ export interface Tuning {
   readonly termsPerTurn?: number;
   /** Whether large products go through workgroup memory, on targets that do so by default. */
   readonly workgroupTiles?: boolean;
+  /**
+   * Registers of an invocation for weights that stay for a whole sequence, in place of those of a table by vendor: WebGPU
+   * reports no registers, so the table errs low. Too many are slow, since they are kept in memory, but never wrong.
+   */
+  readonly weightRegisters?: number;
+  /** Invocations that share a column of a product whose weights stay, if the device has as many. */
+  readonly columnLanes?: number;
   /** The schedule of each scan that can run in it. */
   readonly schedule?: ScanScheduleName;
 }
@@ -35,6 +42,8 @@ export const tuningGrid: { readonly [K in keyof Tuning]-?: readonly NonNullable<
   accumulators: [4, 16, 32, 64, 128],
   termsPerTurn: [1, 2, 4],
   workgroupTiles: [true, false],
+  weightRegisters: [16, 32, 64, 96, 128, 160, 192, 224],
+  columnLanes: [1, 2, 4, 8, 16, 32],
   schedule: scanScheduleNames,
 };
 

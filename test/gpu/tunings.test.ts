@@ -44,16 +44,24 @@ function lossAndGradient(units: number) {
   return { inputs, graph };
 }
 
-const { inputs, graph } = lossAndGradient(128);
-const numbers = inputs.map(({ shape }, seed) => {
-  const sizes = shape.map((dim) => (dim === "B" ? batch : dim === "T" ? time : Number(dim)));
-  const count = sizes.reduce((a, b) => a * b, 1);
-  return ndarray(
-    sizes,
-    Array.from({ length: count }, (_, i) => Math.fround(Math.sin(1 + i * 1.7 + seed) / 4)),
-  );
-});
-const expected = interpret(graph, numbers);
+/** A network of some units, numbers for its inputs, and what the interpreter makes of them. */
+function caseOf(units: number) {
+  const { inputs, graph } = lossAndGradient(units);
+  const numbers = inputs.map(({ shape }, seed) => {
+    const sizes = shape.map((dim) => (dim === "B" ? batch : dim === "T" ? time : Number(dim)));
+    const count = sizes.reduce((a, b) => a * b, 1);
+    return ndarray(
+      sizes,
+      Array.from({ length: count }, (_, i) => Math.fround(Math.sin(1 + i * 1.7 + seed) / 4)),
+    );
+  });
+  return { inputs, graph, numbers, expected: interpret(graph, numbers) };
+}
+
+const wide = caseOf(128);
+/** Its weights stay in two registers to a lane, and in one. */
+const narrow = caseOf(16);
+const registers = { total: 1e6, most: 2, reserved: 0 };
 
 const context = await GpuContext.open("auto");
 afterAll(() => context.destroy());
@@ -68,11 +76,15 @@ const tunings: readonly Tuning[] = [
 
 /** The distinct programs of a target, each with the first tuning that produces it. */
 function programsOf(target: Target) {
-  const programs = new Map<string, { readonly tuning: Tuning; readonly program: Program }>();
+  const programs = new Map<string, { readonly tuning: Tuning; readonly program: Program; readonly of: typeof wide }>();
   for (const tuning of tunings) {
-    const program = compileProgram(graph, { ...context.compileLimits, target, tuning });
-    const key = JSON.stringify([program.buffers, program.kernels, program.steps]);
-    if (!programs.has(key)) programs.set(key, { tuning, program });
+    const isOfWeights = tuning.weightRegisters !== undefined || tuning.columnLanes !== undefined;
+    for (const of of isOfWeights || Object.keys(tuning).length === 0 ? [wide, narrow] : [wide]) {
+      const own = of === narrow ? { registers } : {};
+      const program = compileProgram(of.graph, { ...context.compileLimits, ...own, target, tuning });
+      const key = JSON.stringify([program.buffers, program.kernels, program.steps]);
+      if (!programs.has(key)) programs.set(key, { tuning, program, of });
+    }
   }
   return [...programs.values()];
 }
@@ -86,17 +98,19 @@ test("every field changes the kernels of some target", () => {
 });
 
 describe.each(targets)("for a target $target", ({ programs }) => {
-  test.each(programs.map(({ tuning, program }) => [JSON.stringify(tuning), program] as const))(
-    "%s returns the interpreter's numbers",
-    async (_, program) => {
-      const loaded = await LoadedProgram.load(context, program);
-      const outputs = loaded.run(Object.fromEntries(inputs.map(({ name }, i) => [name, at(numbers, i)])));
-      const errors = await Promise.all(
-        outputs.map(async (output, i) => difference((await output.read()).data, at(expected, i).data)),
-      );
-      for (const output of outputs) output.destroy();
-      loaded.destroy();
-      expect(Math.max(...errors)).toBeLessThan(1e-4);
-    },
-  );
+  test.each(
+    programs.map(
+      ({ tuning, program, of }) =>
+        [`${JSON.stringify(tuning)}${of === narrow ? " of few units" : ""}`, program, of] as const,
+    ),
+  )("%s returns the interpreter's numbers", async (_, program, { inputs, numbers, expected }) => {
+    const loaded = await LoadedProgram.load(context, program);
+    const outputs = loaded.run(Object.fromEntries(inputs.map(({ name }, i) => [name, at(numbers, i)])));
+    const errors = await Promise.all(
+      outputs.map(async (output, i) => difference((await output.read()).data, at(expected, i).data)),
+    );
+    for (const output of outputs) output.destroy();
+    loaded.destroy();
+    expect(Math.max(...errors)).toBeLessThan(1e-4);
+  });
 });

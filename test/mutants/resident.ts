@@ -14,6 +14,8 @@ export const residentMutants: readonly Mutant[] = [
       ["lanes cost nothing", "Math.max(latency, issue)", "latency"],
       ["weights cost nothing", "5.5 * weights", "0 * weights"],
       ["registers hold any number of weights", " && registersOf(slices) <= heldBy(columns * slices)", ""],
+      ["a tuning's registers are the table's", "tuning.weightRegisters ?? ", ""],
+      ["a tuning chooses no lanes", "tuned ?? ", ""],
       ["each lane has all registers", "registers.total / lanes", "registers.total"],
       ["a workgroup has any number of lanes", "columns * slices <= limit", "true"],
       ["slices overlap", "? 4 : 0", "? -4 : 0"],

@@ -88,6 +88,10 @@ describe("weights that stay", () => {
       /^persistent:/,
     ],
     ["fewer lanes than columns", 512, { registers: amd }, /^persistent:/],
+    ["more registers in a tuning", 128, { tuning: { weightRegisters: 64 } }, /^resident: 256 lanes .*, 64 to a lane$/],
+    ["fewer registers in a tuning", 256, { ...large, tuning: { weightRegisters: 32 } }, /^persistent:/],
+    ["lanes in a tuning", 128, { ...large, tuning: { columnLanes: 4 } }, /^resident: 512 lanes .*, 32 to a lane$/],
+    ["more lanes in a tuning than there are", 128, { ...large, tuning: { columnLanes: 16 } }, /^resident: 1024 lanes/],
     ["a depth that slices do not divide", 33, large, /^resident: 33 lanes .*, 33 to a lane$/],
   ])("%s", (_, units, options, expected) => {
     expect(schedulesOf(units, options)).toEqual([expect.stringMatching(expected)]);

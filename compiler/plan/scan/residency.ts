@@ -98,7 +98,9 @@ export function planResidency(
   const registersOf = (slices: number) =>
     products.reduce((sum, { depth, perRegister }) => sum + Math.ceil(depth / slices / perRegister), 0);
   const fits = (slices: number) => columns * slices <= limit && products.every(({ depth }) => depth % slices === 0);
-  const heldBy = (lanes: number) => Math.min(registers.total / lanes, registers.most) - registers.reserved;
+  const { tuning = {} } = tiles;
+  const heldBy = (lanes: number) =>
+    tuning.weightRegisters ?? Math.min(registers.total / lanes, registers.most) - registers.reserved;
   const isPossible = (slices: number) => fits(slices) && registersOf(slices) <= heldBy(columns * slices);
   const powers = Array.from({ length: 1 + Math.log2(mostSlices) }, (_, i) => 2 ** i);
   const possible = powers.filter(isPossible);
@@ -106,7 +108,8 @@ export function planResidency(
   const functions = stages.reduce((sum, stage) => sum + functionGroups(body, stage, isStored).length, 0);
   const costOf = (slices: number) =>
     stepCycles({ lanes: columns * slices, slices, weights: weightsOf(slices), functions });
-  const [slices] = [...possible].sort((a, b) => costOf(a) - costOf(b));
+  const tuned = possible.find((each) => each === tuning.columnLanes);
+  const slices = tuned ?? [...possible].sort((a, b) => costOf(a) - costOf(b))[0];
   if (slices === undefined) {
     const [few = 1] = powers.filter(fits).slice(-1);
     const lanes = columns * few;
