@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { zoo } from "../../cells/zoo.ts";
 import { planProgram } from "../../compiler/plan-program.ts";
+import type { Precision } from "../../devices/device.ts";
 import { languageModel } from "../../entries/networks.ts";
 import { type CellDefinition, sgd, trainingStep } from "../../index.ts";
 import { registersOf } from "../../runtime/registers.ts";
@@ -9,17 +10,19 @@ import { page } from "./pages.ts";
 
 const sizes = [32, 64, 128, 256, 512] as const;
 const vendors = ["amd", "nvidia", ""] as const;
-const rows = [...page("docs/reference/gpus.md").matchAll(/^\| (`.*) \| (\d+) \| (\d+) \| (\d+) \|$/gm)].map(
-  ([, cells = "", ...most]) => [cells.replaceAll("`", "").split(", "), most.map(Number)] as const,
+const precisions: readonly Precision[] = ["f32", "mixed"];
+const rows = [...page("docs/reference/gpus.md").matchAll(/^\| (`.*`) ((?:\| \d+ ){6})\|$/gm)].map(
+  ([, cells = "", most = ""]) =>
+    [cells.replaceAll("`", "").split(", "), (most.match(/\d+/g) ?? []).map(Number)] as const,
 );
 
 /** Whether the weights of both passes stay. */
-function stays(cell: CellDefinition, units: number, vendor: string): boolean {
+function stays(cell: CellDefinition, units: number, vendor: string, precision: Precision): boolean {
   const network = languageModel({ cell, units, vocabulary: 64, embed: 64 });
-  const { graph, donate } = trainingStep(network, { optimizer: sgd() });
+  const { graph, donate } = trainingStep(network, { optimizer: sgd(), precision });
   const registers = registersOf({ vendor });
   const limits = { target: "gpu", maxInvocations: 1024, maxWorkgroupBytes: 32_768, neighbours: 32 } as const;
-  const { schedules } = planProgram(graph, { ...limits, donate, ...(registers && { registers }) });
+  const { schedules } = planProgram(graph, { ...limits, donate, precision, ...(registers && { registers }) });
   return schedules.every(({ schedule }) => schedule === "resident");
 }
 
@@ -32,9 +35,11 @@ test("the table names cells of the zoo, and all vendors of the table of register
 // The first cell of each row stands for the others, which have as many weights.
 test.each(rows.map(([[first = ""], most]) => [first, most] as const))("%s", (name, most) => {
   const cell = zoo[name as keyof typeof zoo] as CellDefinition;
-  for (const [i, vendor] of vendors.entries()) {
+  const columns = vendors.flatMap((vendor) => precisions.map((precision) => ({ vendor, precision })));
+  for (const [i, { vendor, precision }] of columns.entries()) {
     const units = most[i] ?? Number.NaN;
     const next = sizes[sizes.indexOf(units as 32) + 1] ?? Number.NaN;
-    expect([stays(cell, units, vendor), stays(cell, next, vendor)], `${vendor} ${units}`).toEqual([true, false]);
+    const found = [units, next].map((size) => stays(cell, size, vendor, precision));
+    expect(found, `${vendor} ${precision} ${units}`).toEqual([true, false]);
   }
 });
