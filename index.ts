@@ -34,6 +34,7 @@ export { dot, gather, matmul, reduceMax, scatterAdd } from "./compiler/ops/contr
 export { einsum } from "./compiler/ops/einsum.ts";
 export { abs, add, cast, div, floor, less, max, min, mul, neg, not, sub } from "./compiler/ops/elementwise.ts";
 export { interpret } from "./compiler/ops/interpret.ts";
+export { roundToHalf } from "./compiler/ops/half.ts";
 export { and, equal, finite, or, randomBits, stopGradient, where } from "./compiler/ops/logic.ts";
 export { concat, pad, slice } from "./compiler/ops/pieces.ts";
 export * from "./compiler/ops/reductions.ts";

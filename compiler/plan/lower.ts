@@ -10,7 +10,7 @@ import type { Region } from "./emit/values.ts";
 import type { Lowering, LowerOptions, RegisterFile } from "./lowering.ts";
 import { Crowding, slabOf } from "./memory/crowding.ts";
 import { donations, inputLocation, lastUses, placeDonations } from "./memory/donation.ts";
-import { halvesOfScan, notesOfScan, placeNeighbours, reasonAgainstNeighbours } from "./memory/halves.ts";
+import { halvesOfScan, noteOf, notesOfScan, placeNeighbours, reasonAgainstNeighbours } from "./memory/halves.ts";
 import { partsByValue } from "./memory/in-place-concat.ts";
 import { Memory } from "./memory/slabs.ts";
 import { cutProducts, lowerStages } from "./outside-loops.ts";
@@ -168,6 +168,13 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
   const work: WorkScope = { depth: 0, graph, stored };
   const steps: Step[] = [...copies];
   const halves: HalfNote[] = [];
+  const placeRounded = (id: NodeId, stage: Stage, order: number): void => {
+    const isPart = locations.has(id) || partOf.has(id);
+    const reason = isPart ? "it is part of another value" : reasonAgainstNeighbours(graph, id, stage, storesHalves);
+    halves.push(noteOf(graph, id, reason));
+    const size = sizeOf(nodeAt(graph, id).aval.shape);
+    if (reason === undefined) locations.set(id, placeNeighbours(memory, size, order, lastUse.get(id) ?? order));
+  };
   for (const [order, group] of groups.entries()) {
     const place = (id: NodeId): Location => {
       const known = locations.get(id);
@@ -208,18 +215,8 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     } else {
       for (const stage of group.stages)
         for (const id of stage.roots) {
-          const { op, aval, operands } = nodeAt(graph, id);
-          const reason = locations.has(id) || partOf.has(id) ? "it is part of another value" : undefined;
-          const against = reason ?? reasonAgainstNeighbours(graph, id, stage, storesHalves);
-          if (op === "roundToHalf") {
-            const of = nodeAt(graph, at(operands, 0));
-            const value = of.op === "input" ? of.attrs.name : of.op;
-            const how = against === undefined ? { bits: 16 as const } : { bits: 32 as const, reason: against };
-            halves.push({ value, site: graph.sites[id], elements: sizeOf(aval.shape), ...how });
-          }
-          if (op === "roundToHalf" && against === undefined)
-            locations.set(id, placeNeighbours(memory, sizeOf(aval.shape), order, lastUse.get(id) ?? order));
-          else place(id);
+          if (nodeAt(graph, id).op === "roundToHalf") placeRounded(id, stage, order);
+          place(id);
         }
       const stages = group.stages.filter(hasPositions);
       const store: KernelHooks["store"] = (emitter, id, index, value, how) => {

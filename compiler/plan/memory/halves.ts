@@ -71,6 +71,15 @@ export function halvesOfScan(
   return { pairs, others };
 }
 
+/** How a value that is rounded outside of loops is stored, for human readers; `reason` says why not in 16 bits. */
+export function noteOf(graph: Graph, id: NodeId, reason: string | undefined): HalfNote {
+  const { aval, operands } = nodeAt(graph, id);
+  const of = nodeAt(graph, at(operands, 0));
+  const value = of.op === "input" ? of.attrs.name : of.op;
+  const how = reason === undefined ? { bits: 16 as const } : { bits: 32 as const, reason };
+  return { value, site: graph.sites[id], elements: sizeOf(aval.shape), ...how };
+}
+
 /** How results of a scan that are rounded are stored, for human readers. */
 export function notesOfScan(graph: Graph, scan: NodeId, { pairs, others }: Halves): HalfNote[] {
   const { body } = (nodeAt(graph, scan) as ScanNode).attrs;
@@ -105,9 +114,13 @@ export function nodesInHalf(graph: Graph, given: readonly NodeId[] = []): Readon
   return found;
 }
 
+/** What is known of a graph: it is asked for each of its scans. */
+const inHalf = new WeakMap<Graph, ReadonlySet<NodeId>>();
+
 /** The same for the body of a scan. */
 export function nodesOfBodyInHalf(outer: Graph, { attrs, operands }: ScanNode): ReadonlySet<NodeId> {
-  const around = nodesInHalf(outer);
+  const around = inHalf.get(outer) ?? nodesInHalf(outer);
+  inHalf.set(outer, around);
   return nodesInHalf(
     attrs.body,
     attrs.body.inputs.slice(0, attrs.consts).filter((_, i) => around.has(at(operands, i))),
