@@ -30,7 +30,7 @@ import { lowerScan, scanSchedules } from "./scan/schedules.ts";
 import { analyzeRows } from "./scan/separable-rows.ts";
 import { formStages, type Staging } from "./stages/form-stages.ts";
 import { type Group, membersOf } from "./stages/groups.ts";
-import { hasPositions } from "./stages/stages.ts";
+import { hasPositions, type Stage } from "./stages/stages.ts";
 import type { TileOptions } from "./stages/tiles.ts";
 import { checkedTuning } from "./tuning.ts";
 import type { WorkScope } from "./work.ts";

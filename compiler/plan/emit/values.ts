@@ -70,7 +70,8 @@ export class Emitter {
         const operands = node.operands.map((operand) => this.value(region, operand, index));
         const value = entry.kernel(this.writer, operands as readonly Expr[] as KernelOperands, dtype, attrs);
         const bound = this.writer.bind(key, value);
-        if (node.op === "roundToHalf") this.writer.rounds(bound, at(operands, 0));
+        // A copy, since it may be the register of a carry, which changes before the number is stored.
+        if (node.op === "roundToHalf") this.writer.rounds(bound, this.writer.bind(`${key} exact`, at(operands, 0)));
         return bound;
       }
       case "view": {
