@@ -69,7 +69,7 @@ export function checkUpload(value: unknown): void {
   if (fault !== undefined) throw new UserError(`upload: the value ${fault}`);
 }
 
-export const ofScanSchedule = { auto: 1, parallel: 1, resident: 1, persistent: 1, stepwise: 1 } as const;
+export const ofScanSchedule = { auto: 1, newton: 1, parallel: 1, resident: 1, persistent: 1, stepwise: 1 } as const;
 export const ofPrecision = { f32: 1, mixed: 1 } as const;
 export const ofCompile = {
   donate: "object",

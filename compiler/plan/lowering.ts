@@ -88,10 +88,10 @@ export interface Lowering {
   /** The schedule of each scan, and why it was chosen. */
   readonly notes: ScheduleNote[];
   /**
-   * Lowers a scan by one of the schedules, also a scan nested in another one's body. `except` names a schedule that must
-   * not be used; if it was requested, the rule chooses among the others.
+   * Lowers a scan by one of the schedules, also a scan nested in another one's body. `except` names schedules that
+   * must not be used; if one of them was requested, the rule chooses among the others.
    */
-  readonly lowerScan: (context: ScanContext, except?: string) => readonly ScanStep[];
+  readonly lowerScan: (context: ScanContext, except?: readonly string[]) => readonly ScanStep[];
   readonly phaseOf: (ids: readonly NodeId[]) => Phase;
 }
 

@@ -19,7 +19,10 @@ import { carryForms, type GroupForm } from "./carry-forms.ts";
 import type { CarryGroup } from "./carry-groups.ts";
 import { carryMap, type MapKind } from "./carry-maps.ts";
 import { ChunksOfTime } from "./chunks-of-time.ts";
+import { newtonStates } from "./newton-states.ts";
 import { delayedStates, parallelStates } from "./parallel-states.ts";
+
+type Float = Tensor<"f32">;
 
 /** Carries of a block; the maps of larger ones have too many numbers per position. */
 const mostInBlock = 3;
@@ -31,12 +34,15 @@ const kinds: Readonly<Partial<Record<GroupForm["form"], MapKind>>> = {
   "min-plus": "min",
 };
 
-/** Why a loop cannot be computed in parallel over time, or undefined. */
-export function reasonAgainstParallel(attrs: ScanAttrs): string | undefined {
+/**
+ * Why a loop cannot be computed in parallel over time, or undefined. With `newton`, states that are diagonal can be too,
+ * by Newton's method.
+ */
+export function reasonAgainstParallel(attrs: ScanAttrs, newton = false): string | undefined {
   const { body } = attrs;
   for (const { carries, form, cause } of carryForms(attrs)) {
     const names = carries.map((carry) => `carry ${carry}`).join(", ");
-    if (cause !== undefined)
+    if (cause !== undefined && !(newton && form === "diagonal"))
       return `${names} ${carries.length === 1 ? "is" : "are"} ${form} because of ${cause.op}${cause.site === undefined ? "" : `, ${cause.site}`}`;
     if (form === "delayed") continue;
     if (carries.length > mostInBlock) return `${names} depend on each other, and are more than ${mostInBlock}`;
@@ -54,8 +60,8 @@ export interface ParallelScan {
    */
   readonly graph: Graph;
   /**
-   * Loops over all steps whose results are read only if a map overflows: the condition is a scalar, the scan computes
-   * what the parallel one would have.
+   * Loops over all steps whose results are read only if a map overflows, or if Newton's method has not converged: the
+   * condition is a scalar, the scan computes what the parallel one would have.
    */
   readonly fallbacks: readonly Fallback[];
 }
@@ -124,7 +130,7 @@ class ParallelWalk {
     const { body, carries, reverse } = this.#attrs;
     const inputs = bodyInputs(this.#attrs).carries;
     for (const { carries: group, form } of carryForms(this.#attrs)) {
-      for (const [i, sequence] of this.#statesOf(group, kinds[form]).entries()) {
+      for (const [i, sequence] of this.#statesOf(group, form).entries()) {
         this.#sequences.set(at(group, i), sequence);
         this.#all.know(at(inputs, at(group, i)), sequence.before);
       }
@@ -137,10 +143,27 @@ class ParallelWalk {
     });
   }
 
-  #statesOf(group: CarryGroup, kind: MapKind | undefined): Sequence[] {
+  /** The values of all steps, with given states of a group. */
+  #stepsWith(group: CarryGroup, states: readonly Tensor[]): AllSteps {
+    const inputs = bodyInputs(this.#attrs).carries;
+    const steps = new AllSteps(this.#attrs, this.#operands);
+    for (const [carry, { before }] of this.#sequences) steps.know(at(inputs, carry), before);
+    for (const [i, carry] of group.entries()) steps.know(at(inputs, carry), at(states, i));
+    return steps;
+  }
+
+  #statesOf(group: CarryGroup, form: GroupForm["form"]): Sequence[] {
     const { body, consts, length, reverse } = this.#attrs;
     const initial = group.map((carry) => at(this.#operands, consts + carry));
     const chunks = new ChunksOfTime(length, this.#steps, at(initial, 0).shape);
+    if (form === "diagonal") {
+      const next = group.map((carry) => at(body.outputs, carry));
+      const stepsAt = (states: readonly Tensor[]) => this.#stepsWith(group, states);
+      const request = { attrs: this.#attrs, next, stepsAt, initial: initial as Float[], chunks };
+      const { sequences, fails } = newtonStates(request);
+      return this.#orOneByOne(group, sequences, fails);
+    }
+    const kind = kinds[form];
     const request = { initial, chunks, reverse, name: body.name };
     const { states, overflows } =
       kind === undefined
@@ -154,13 +177,13 @@ class ParallelWalk {
     return overflows === undefined ? sequences : this.#orOneByOne(group, sequences, overflows);
   }
 
-  /** Sequences of a group, or if its maps overflow, those of a loop over all steps. */
-  #orOneByOne(group: CarryGroup, sequences: readonly Sequence[], overflows: Tensor<"bool">): Sequence[] {
+  /** Sequences of a group, or if a condition holds, those of a loop over all steps. */
+  #orOneByOne(group: CarryGroup, sequences: readonly Sequence[], fails: Tensor<"bool">): Sequence[] {
     const { body, consts } = this.#attrs;
     const places = placesOf(this.#attrs);
     const known = [...this.#sequences.keys()];
     // The loop starts from the condition, so that it comes after it.
-    const ifNeeded = (x: Tensor) => where(broadcastAxes(overflows, x.shape, []), x, zerosLike(x));
+    const ifNeeded = (x: Tensor) => where(broadcastAxes(fails, x.shape, []), x, zerosLike(x));
     const operands = this.#operands.map((operand, i) =>
       group.includes(i - consts) ? ifNeeded(operand) : (this.#sequences.get(i - consts)?.before ?? operand),
     );
@@ -174,10 +197,10 @@ class ParallelWalk {
       },
       group.flatMap((carry) => [at(bodyInputs(this.#attrs).carries, carry), at(body.outputs, carry)]),
     );
-    this.fallbacks.push([overflows, at(ys, 0)]);
+    this.fallbacks.push([fails, at(ys, 0)]);
     return sequences.map(({ before, after }, i) => {
       const either = (parallel: Tensor, oneByOne: Tensor) =>
-        where(broadcastAxes(overflows, parallel.shape, []), oneByOne, parallel);
+        where(broadcastAxes(fails, parallel.shape, []), oneByOne, parallel);
       return { before: either(before, at(ys, 2 * i)), after: either(after, at(ys, 2 * i + 1)) };
     });
   }

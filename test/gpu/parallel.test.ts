@@ -57,6 +57,16 @@ describe.each(devices)("on %s", (_, device) => {
     }
   });
 
+  test.each(["sru", "indrnn"])("a training step of %s, by Newton's method", async (name) => {
+    const graph = loweredStep(name);
+    const executable = await device.compile(graph, { schedule: "newton" });
+    for (const T of [130, 65, 3]) {
+      const inputs = inputsOf(graph, false, { B: 2, T });
+      const results = await reads(executable.run(named(graph, inputs)));
+      expect(farthest(results, interpret(graph, inputs)), `${T} steps`).toBeLessThan(2e-5);
+    }
+  });
+
   test("no steps leave the state as it is", async () => {
     const executable = await device.compile(affine, { schedule: "parallel" });
     const inputs = { s: ndarray([1, 3], [1, 2, 3]), a: ndarray([0, 1, 3], []), b: ndarray([0, 1, 3], []) };

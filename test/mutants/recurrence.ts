@@ -187,6 +187,20 @@ export const recurrenceMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/recurrence/newton-states.ts",
+    [onParallel],
+    [
+      [
+        "linearised at the wrong states",
+        "sub(rest, mul(at(at(matrix, i), j), state))",
+        "add(rest, mul(at(at(matrix, i), j), state))",
+      ],
+      ["no residual is too large", "where(isNear, zerosLike(after), 1)", "zerosLike(after)"],
+      ["every residual is too large", "where(isNear, zerosLike(after), 1)", "fill(after.shape, 1)"],
+      ["states move along all at once", "i === j ? 1 : 0", "1"],
+    ],
+  ),
+  ...changed(
     "compiler/plan/scan/only-if.ts",
     [onDevices],
     [

@@ -51,7 +51,7 @@ describe("how a scan runs", () => {
 
   test("a requested schedule that cannot run is an error", () => {
     expect(() => schedulesOf(4200, { schedule: "persistent" })).toThrow(
-      /^scan step cannot run in the schedule persistent: one row needs .*; choose schedule "auto" or "parallel" or "resident" or "stepwise"$/,
+      /^scan step cannot run in the schedule persistent: one row needs .*; choose schedule "auto" or "newton" or "parallel" or "resident" or "stepwise"$/,
     );
   });
 
@@ -155,7 +155,7 @@ describe("time in parallel", () => {
 
   test("is refused with the op that decides", () => {
     expect(() => schedulesOf(8, { schedule: "parallel" })).toThrow(
-      /^scan step cannot run in the schedule parallel: carry 0 is dense because of dot.*; choose schedule "auto" or "resident"/,
+      /^scan step cannot run in the schedule parallel: carry 0 is dense because of dot.*; choose schedule "auto" or "newton" or "resident"/,
     );
   });
 });

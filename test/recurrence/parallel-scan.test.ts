@@ -23,6 +23,7 @@ import {
   ndarray,
   scanTensors,
   scatterAdd,
+  sigmoid,
   sub,
   type Tensor,
   tanh,
@@ -100,7 +101,7 @@ const lengths = [1, 3, 4, 5, 9];
 describe("loops of the zoo", () => {
   test.each(["min-gru", "min-lstm", "qrnn", "lru", "mlstm"])("%s, forward and backward", (name) => {
     const scans = scansOf(loweredStep(name));
-    expect(scans.map(reasonAgainstParallel)).toEqual([undefined, undefined]);
+    expect(scans.map((attrs) => reasonAgainstParallel(attrs))).toEqual([undefined, undefined]);
     for (const attrs of scans) expect(difference(attrs, 4, lengths)).toBeLessThan(1e-12);
   });
 
@@ -191,6 +192,35 @@ describe("maps that overflow", () => {
     const results = interpret(parallelScan(attrs, 4).graph, numbersFor(asGraph(attrs), { T: 8 }));
     const conditions = results.slice(attrs.body.outputs.length).filter((_, i) => i % 2 === 0);
     expect(conditions.map(({ data }) => data[0])).toEqual([0, 0]);
+  });
+});
+
+describe("Newton's method", () => {
+  const diagonal: readonly [string, number, Step][] = [
+    ["a sigmoid of the state", 1, ([s], [x, y]) => [add(mul(sigmoid(add(mul(s, 0.7), x)), mul(s, 0.5)), y)]],
+    ["a rectifier", 1, ([s], [x, y]) => [max(add(mul(s, 0.6), x), mul(y, 0.1))]],
+    ["two that read each other", 2, ([a, b], [x, y]) => [tanh(add(mul(a, 0.5), mul(b, x))), mul(tanh(a), y)]],
+    ["one after an affine one", 2, ([a, b], [x, y]) => [add(mul(a, 0.5), x), tanh(add(mul(a, b), y))]],
+  ];
+
+  test.each(diagonal)("finds the states of %s", (_, states, step) => {
+    for (const reverse of [false, true]) {
+      const attrs = loopOf(states, step, ["B", 2], reverse);
+      expect(reasonAgainstParallel(attrs)).toMatch(/diagonal because of/);
+      expect(reasonAgainstParallel(attrs, true)).toBeUndefined();
+      expect(difference(attrs, 3, [1, 4, 7])).toBeLessThan(1e-9);
+    }
+  });
+
+  test("leaves states that remember too much to the loop", () => {
+    // A chaotic map: no round makes more than one step exact.
+    const attrs = loopOf(1, ([s], [x]) => [mul(mul(3.9, s), add(sub(1, s), mul(x, 0)))], [1], false);
+    const inputs = [ndarray([1], [0.3]), ...[0, 1].map(() => ndarray([40, 1], new Float64Array(40)))];
+    const { graph, fallbacks } = parallelScan(attrs, 4);
+    expect(fallbacks).toHaveLength(1);
+    const [results, expected] = [interpret(graph, inputs), interpret(asGraph(attrs), inputs)];
+    expect(results.at(-2)?.data[0]).toBe(1);
+    for (const [i, { data }] of expected.entries()) expect([...(results[i]?.data ?? [])]).toEqual([...data]);
   });
 });
 

@@ -18,8 +18,8 @@ import { resultPlaces, scanOf } from "./scan-context.ts";
 
 /** How the graph's own scans are lowered. */
 export interface InlinedScans {
-  /** A schedule that they must not use. */
-  readonly except: string;
+  /** Schedules that they must not use. */
+  readonly except: readonly string[];
   /** Conditions of scans, scalars, without which they do not run. */
   readonly conditions: ReadonlyMap<NodeId, NodeId>;
 }

@@ -3,7 +3,7 @@
  * `schedules.ts` lists them; options, tunings, reports and tests take the names from here.
  */
 
-export const scanScheduleNames = ["parallel", "resident", "persistent", "stepwise"] as const;
+export const scanScheduleNames = ["newton", "parallel", "resident", "persistent", "stepwise"] as const;
 
 export type ScanScheduleName = (typeof scanScheduleNames)[number];
 

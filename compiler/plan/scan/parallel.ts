@@ -1,7 +1,8 @@
 /**
  * @file The schedule that is parallel over time, for loops whose carries are affine or maxima of sums
  * (recurrence/parallel-scan.ts): many steps of a sequence at once, for two to three times the arithmetic. It pays where
- * a step has too few positions to fill the device. A loop of few steps, and one of none, runs in another schedule.
+ * a step has too few positions to fill the device. A loop of few steps, and one of none, runs in another schedule. With
+ * Newton's method (recurrence/newton-states.ts), states that are any functions of themselves can run so too.
  */
 import { type Dim, divideDims, mulDims, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
@@ -14,6 +15,8 @@ import { chooseSteps } from "./choose.ts";
 import { lowerInlined } from "./inlined.ts";
 import { resultPlaces, scanOf } from "./scan-context.ts";
 
+/** The schedules of this file: the loops that they are made of run in others. */
+const inTime = ["newton", "parallel"];
 /** Steps of a chunk: a sequence of T steps takes the time of 2 * 64 + T / 64. */
 const stepsPerChunk = 64;
 /** Up to this many steps, one loop is as fast as three. */
@@ -21,20 +24,23 @@ const fewSteps = 128;
 /** From this many positions of a step on, one step fills a device. */
 const fillingPositions = 2 ** 14;
 
-export const parallel: ScanSchedule = { plan: planParallel };
+export const parallel: ScanSchedule = { plan: (lowering, context) => planParallel(lowering, context, "parallel") };
 
-function planParallel(lowering: Lowering, context: ScanContext): ScanPlan {
+/** The same, with Newton's method for states that are diagonal: only on request. */
+export const newton: ScanSchedule = { plan: (lowering, context) => planParallel(lowering, context, "newton") };
+
+function planParallel(lowering: Lowering, context: ScanContext, name: "parallel" | "newton"): ScanPlan {
   const { attrs } = scanOf(context);
-  const reason = reasonAgainst(context);
+  const reason = reasonAgainst(context, name === "newton");
   if (reason !== undefined) return { steps: undefined, reason };
-  const isAsked = (lowering.schedule === "auto" ? lowering.tiles.tuning?.schedule : lowering.schedule) === "parallel";
+  const isAsked = (lowering.schedule === "auto" ? lowering.tiles.tuning?.schedule : lowering.schedule) === name;
   const [rows, width] = positionsOf(context);
   const steps = (): readonly ScanStep[] => {
-    const oneByOne = lowering.lowerScan(context, "parallel");
+    const oneByOne = lowering.lowerScan(context, inTime);
     const atOnce = () => {
       const { graph, fallbacks } = parallelScan(attrs, stepsPerChunk);
       const conditions = new Map(fallbacks.map(({ scan, condition }) => [scan, condition]));
-      return lowerInlined(lowering, context, graph, { except: "parallel", conditions });
+      return lowerInlined(lowering, context, graph, { except: inTime, conditions });
     };
     if (isAsked)
       return chooseSteps(lowering, attrs.length, [branch(0, oneByOne), { atMost: undefined, steps: atOnce }]);
@@ -46,21 +52,22 @@ function planParallel(lowering: Lowering, context: ScanContext): ScanPlan {
     return chooseSteps(lowering, attrs.length, [branch(fewSteps, oneByOne), { atMost: undefined, steps: bySize }]);
   };
   const sizes = isAsked ? "" : `, if there are more than ${fewSteps} and at most ${fillingPositions} positions in each`;
-  const against = reasonAgainstByRule(lowering, context, rows, width);
+  const against = name === "newton" ? "it is for requests" : reasonAgainstByRule(lowering, context, rows, width);
+  const why = name === "newton" ? "its carries are diagonal or affine" : "its carries are affine";
   return {
     steps,
-    reason: `its carries are affine: chunks of ${stepsPerChunk} steps run at once${sizes}`,
+    reason: `${why}: chunks of ${stepsPerChunk} steps run at once${sizes}`,
     ...(against && { against }),
   };
 }
 
 /** Why a scan cannot run so, or undefined. */
-function reasonAgainst(context: ScanContext): string | undefined {
+function reasonAgainst(context: ScanContext, isNewton: boolean): string | undefined {
   const { attrs } = scanOf(context);
   if (attrs.carries === 0) return "it has no carries";
   if ([...resultPlaces(context).values()].some(({ half }) => half !== undefined))
     return "two of its results share words, which one invocation must write";
-  return reasonAgainstParallel(attrs);
+  return reasonAgainstParallel(attrs, isNewton);
 }
 
 /** Why a scan should run so only on request, or undefined. */

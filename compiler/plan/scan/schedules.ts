@@ -6,30 +6,34 @@ import { InternalError, UserError } from "../../graph/errors.ts";
 import type { Lowering, ScanContext, ScanSchedule, ScanSchedules } from "../lowering.ts";
 import type { ScanStep } from "../program.ts";
 import { type ScanScheduleName, scanScheduleNames } from "./names.ts";
-import { parallel } from "./parallel.ts";
+import { newton, parallel } from "./parallel.ts";
 import { persistent, resident } from "./persistent.ts";
 import { scanOf } from "./scan-context.ts";
 import { stepwise } from "./stepwise.ts";
 
-const byName: { readonly [K in ScanScheduleName]: ScanSchedule } = { parallel, resident, persistent, stepwise };
+const byName: { readonly [K in ScanScheduleName]: ScanSchedule } = { newton, parallel, resident, persistent, stepwise };
 
 /** In the order in which they are tried. The last one runs every scan. */
 export const scanSchedules: ScanSchedules = scanScheduleNames.map((name) => [name, byName[name]]);
 
 /**
  * Lowers a scan by the requested schedule, or by the one that the rule chooses, and records which and why. `except`
- * names a schedule that must not be used.
+ * names schedules that must not be used.
  */
-export function lowerScan(lowering: Lowering, context: ScanContext, except?: string): readonly ScanStep[] {
+export function lowerScan(
+  lowering: Lowering,
+  context: ScanContext,
+  except: readonly string[] = [],
+): readonly ScanStep[] {
   const { name: scan } = scanOf(context).attrs.body;
   const { tiles } = lowering;
-  const asked = lowering.schedule === except ? "auto" : lowering.schedule;
+  const asked = except.includes(lowering.schedule) ? "auto" : lowering.schedule;
   // A requested schedule is used or refused; a schedule that a tuning prefers is used if it can be.
   const preferred = asked === "auto" ? tiles.tuning?.schedule : undefined;
   const because = asked === "auto" ? "its tuning says so" : "it was asked for";
   const refusals: string[] = [];
   for (const [name, schedule] of candidates(lowering, context, asked, preferred)) {
-    if (name === except) continue;
+    if (except.includes(name)) continue;
     const isAsked = name === (preferred ?? asked);
     const plan = schedule.plan(lowering, context);
     if (plan.steps === undefined || (plan.against !== undefined && !isAsked)) {
