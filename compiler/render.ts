@@ -1,5 +1,6 @@
 /** @file Renders a planned program for WebGPU: every kernel of the IR as WGSL. */
 import { kernelText } from "../shaders/kernel.ts";
+import { placedArrays } from "./kernel/shared-place.ts";
 import { bytesOf } from "./kernel/storage.ts";
 import { aboutKernel, givenTo } from "./plan/describe-kernel.ts";
 import type { Kernel, PlannedKernel, Program } from "./plan/program.ts";
@@ -10,12 +11,13 @@ export function rendered(program: Program<PlannedKernel>): Program {
 
 function renderedKernel(kernel: PlannedKernel): Kernel {
   const { name, code, work } = kernel;
+  const placed = placedArrays(code);
   return {
     name,
     ...aboutKernel(kernel),
     ...givenTo(code),
     workgroupSize: code.workgroupSize,
-    workgroupBytes: code.shared.reduce((sum, array) => sum + bytesOf(array), 0),
+    workgroupBytes: code.shared.reduce((sum, array) => sum + (placed.has(array) ? 0 : bytesOf(array)), 0),
     work,
     wgsl: kernelText(code),
   };

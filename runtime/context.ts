@@ -16,6 +16,7 @@ export interface CompileLimits {
   /** Lanes of a subgroup if all subgroups of the adapter have the same size. */
   readonly subgroupSize: number | undefined;
   readonly maxInvocations: number;
+  readonly clearsWorkgroups: boolean;
   readonly registers: RegisterFile | undefined;
   /** Invocations in a row that exchange values in their subgroup. */
   readonly neighbours: number;
@@ -68,6 +69,7 @@ export class GpuContext {
       maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
       subgroupSize: isFixed ? subgroupMinSize : undefined,
       maxInvocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+      clearsWorkgroups: this.host.clearsWorkgroups,
       registers: registersOf(this.host.adapter.info),
       neighbours: this.#neighbours,
     };

@@ -5,7 +5,10 @@ import type { Apply, Expr, KernelArray, Literal, Primitive, Scalar, Type, Variab
 
 /** Names of a kernel's arrays, uniforms and builtins in WGSL. */
 export interface Names {
-  readonly array: (array: KernelArray) => string;
+  /** An element of an array; if it has slots, of the given slot. */
+  readonly element: (array: KernelArray, index: string, slot: string | undefined) => string;
+  /** What waits until all invocations of a workgroup see what each has stored. */
+  readonly barriers: readonly string[];
   readonly uniform: (sum: readonly (number | string)[]) => string;
   /** A u32 that WGSL does not treat as a constant expression. */
   readonly opaque: (bits: string) => string;
@@ -46,7 +49,7 @@ export function expressionText(expr: Expr, names: Names): string {
     case "variable":
       return names.builtin(expr) ?? expr.name;
     case "load":
-      return elementText(names.array(expr.array), text(expr.operands[0]), expr.operands[1] && text(expr.operands[1]));
+      return names.element(expr.array, text(expr.operands[0]), expr.operands[1] && text(expr.operands[1]));
     case "call":
       return `${expr.function.name}(${expr.operands.map(text).join(", ")})`;
     case "apply":

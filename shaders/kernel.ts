@@ -4,10 +4,11 @@
  */
 import type { Dim } from "../compiler/graph/dim.ts";
 import { at, InternalError } from "../compiler/graph/errors.ts";
-import type { Expr, GridPart, KernelCode, LocalArray, Part, Variable } from "../compiler/kernel/ir.ts";
+import type { Expr, GlobalArray, GridPart, KernelCode, LocalArray, Part, Variable } from "../compiler/kernel/ir.ts";
 import { bindingName, uniformNames } from "../compiler/kernel/names.ts";
+import { placedArrays, sharedElements } from "../compiler/kernel/shared-place.ts";
 import { expressionsIn, functionsOf, readsOtherLanes } from "../compiler/kernel/walk.ts";
-import { expressionText, type Names, typeText } from "./expression.ts";
+import { elementText, expressionText, type Names, typeText } from "./expression.ts";
 import { functionText, indented, statementLines } from "./statement.ts";
 
 const bindingOf = { sizes: 0, step: 1, storage: 2 } as const;
@@ -26,16 +27,36 @@ export function kernelText(code: KernelCode): string {
     usesSubgroups(code) ? ["enable subgroups;"] : [],
     [uniformSection(code)],
     [bindings(code).join("\n")],
-    [code.shared.map((array) => `var<workgroup> ${array.name}: ${arrayType(array)};`).join("\n")],
+    [
+      sharedInWorkgroup(code)
+        .map((array) => `var<workgroup> ${array.name}: ${arrayType(array)};`)
+        .join("\n"),
+    ],
     usesOpaque ? [opaqueText] : [],
     helpers,
     functions,
-    [[...entryPoint(code), ...indented(body), "}"].join("\n")],
+    [[...entryPoint(code), ...indented([...placesText(code, names), ...body]), "}"].join("\n")],
   ];
   return `${sections
     .flat()
     .filter((section) => section !== "")
     .join("\n\n")}\n`;
+}
+
+function sharedInWorkgroup(code: KernelCode): readonly LocalArray[] {
+  const placed = placedArrays(code);
+  return code.shared.filter((array) => !placed.has(array));
+}
+
+const placeName = ({ name }: LocalArray): string => `${name}Place`;
+
+/** Where the workgroup's own arrays begin in the buffer in which they lie. */
+function placesText(code: KernelCode, names: Names): string[] {
+  if (code.sharedPlace === undefined) return [];
+  if (code.parts.length > 1) throw new InternalError("parts cannot have workgroup memory in a buffer");
+  const start = `let sharedPlace = ${names.uniform(code.sharedPlace.offset)} + group * ${sharedElements(code.shared)}u;`;
+  const arrays = [...placedArrays(code)].map(([array, first]) => `let ${placeName(array)} = sharedPlace + ${first}u;`);
+  return [start, ...arrays];
 }
 
 function arrayType({ element, length, slots }: LocalArray): string {
@@ -56,8 +77,20 @@ function namesOf(code: KernelCode, opaque: Names["opaque"]): Names {
   const builtins = new Map<Variable, string>(counts.map((variable, i) => [variable, `step.count${i}`]));
   if (end !== undefined) builtins.set(end, "step.end");
   const places = new Map(code.buffers.map(({ array }, i) => [array.buffer, bindingName(i)]));
+  const bindingOf = (array: GlobalArray) => named(places.get(array.buffer), array.name);
+  const placed = placedArrays(code);
+  const { sharedPlace } = code;
   return {
-    array: (array) => (array.space === "global" ? named(places.get(array.buffer), array.name) : array.name),
+    element: (array, index, slot) => {
+      if (array.space === "global") return elementText(bindingOf(array), index, slot);
+      if (sharedPlace === undefined || !placed.has(array)) return elementText(array.name, index, slot);
+      const within = slot === undefined ? index : `${slot} * ${array.length}u + ${index}`;
+      return elementText(bindingOf(sharedPlace.array), `${placeName(array)} + ${within}`, undefined);
+    },
+    barriers: [
+      ...(placed.size > 0 ? ["storageBarrier();"] : []),
+      ...(placed.size === 0 || sharedInWorkgroup(code).length > 0 ? ["workgroupBarrier();"] : []),
+    ],
     opaque,
     uniform: (sum) => named(byValue.get(sum.join(" + ")), sum.join(" + ")),
     builtin: (variable) => builtins.get(variable),

@@ -22,7 +22,7 @@ function linesOf(statement: Statement, names: Names): string[] {
     }
     case "store": {
       const { array, index, slot, value, how } = statement;
-      const element = elementText(names.array(array), text(index), slot && text(slot));
+      const element = names.element(array, text(index), slot && text(slot));
       return [`${element} ${how === "add" ? "+=" : "="} ${text(value)};`];
     }
     case "for": {
@@ -39,7 +39,7 @@ function linesOf(statement: Statement, names: Names): string[] {
     case "leave":
       return [`if (${text(statement.condition)}) {`, "  return;", "}"];
     case "barrier":
-      return ["workgroupBarrier();"];
+      return [...names.barriers];
   }
 }
 
@@ -78,7 +78,13 @@ export function functionText(
   { name, parameters, type, body, result }: KernelFunction,
   { opaque }: Pick<Names, "opaque">,
 ): string {
-  const none: Names = { array: ({ name }) => name, uniform: () => "", opaque, builtin: () => undefined };
+  const none: Names = {
+    element: ({ name }, index, slot) => elementText(name, index, slot),
+    barriers: [],
+    uniform: () => "",
+    opaque,
+    builtin: () => undefined,
+  };
   const given = parameters.map((parameter) => `${parameter.name}: ${typeText[parameter.type]}`).join(", ");
   const lines = [...statementLines(body, none), `return ${expressionText(result, none)};`];
   return [`fn ${name}(${given}) -> ${typeText[type]} {`, ...indented(lines), "}"].join("\n");

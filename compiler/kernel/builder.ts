@@ -19,10 +19,12 @@ import type {
   LocalArray,
   Mapping,
   Part,
+  SharedPlace,
   Statement,
   Type,
   Variable,
 } from "./ir.ts";
+import { sharedElements, withPlace } from "./shared-place.ts";
 import { needsOf } from "./walk.ts";
 
 interface Block {
@@ -94,14 +96,21 @@ export class KernelBuilder extends Expressions {
   }
 
   /** Returns the kernel, after all its parts are written. */
-  finish(workgroupSize: number): KernelCode {
+  /** `sharedPlace` moves its workgroup memory into a buffer. */
+  finish(workgroupSize: number, sharedPlace?: SharedPlace): KernelCode {
     return {
       workgroupSize,
       parts: this.#parts,
-      ...needsOf(this.#parts),
+      ...withPlace(needsOf(this.#parts), sharedPlace),
       shared: this.#shared,
+      ...(sharedPlace !== undefined && { sharedPlace }),
       steps: { counts: this.#counts, end: this.#end },
     };
+  }
+
+  /** Elements of workgroup memory that could lie in a buffer of f32. */
+  get sharedFloats(): number {
+    return sharedElements(this.#shared);
   }
 
   fresh(prefix: string): string {

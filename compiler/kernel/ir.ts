@@ -277,11 +277,22 @@ export interface StepVariables {
   readonly end: Variable | undefined;
 }
 
+/**
+ * Where workgroup memory lies, if that is a buffer of the program: each workgroup has a range of it, after `offset`. It is
+ * workgroup memory all the same: no other workgroup sees it, and nothing in it outlives the workgroup.
+ */
+export interface SharedPlace {
+  readonly array: GlobalArray;
+  readonly offset: readonly Dim[];
+}
+
 export interface KernelCode {
   readonly workgroupSize: number;
   readonly parts: readonly Part[];
   readonly buffers: readonly { readonly array: GlobalArray; readonly access: "read" | "read_write" }[];
   readonly shared: readonly LocalArray[];
+  /** Where the f32 of `shared` lie; in the memory of the workgroup if that is undefined. A kernel of one part only. */
+  readonly sharedPlace?: SharedPlace;
   /** Values that it receives when it runs: symbols, and sums of dimensions. */
   readonly uniforms: readonly (readonly Dim[])[];
   readonly steps: StepVariables;

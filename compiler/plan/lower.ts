@@ -155,6 +155,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     forms: options.forms ?? forms,
     workgroupBytes: options.maxWorkgroupBytes ?? defaultWorkgroupBytes,
     maxInvocations: options.maxInvocations ?? defaultInvocations,
+    clearsWorkgroups: options.clearsWorkgroups ?? false,
     registers: options.registers ?? fewRegisters,
     neighbours: options.neighbours ?? 1,
     schedule: options.schedule ?? "auto",

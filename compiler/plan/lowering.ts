@@ -30,6 +30,8 @@ export interface LowerOptions {
   readonly subgroupSize?: number | undefined;
   /** Invocations that a workgroup may have; WebGPU's guaranteed limit by default. */
   readonly maxInvocations?: number | undefined;
+  /** Whether workgroup memory is cleared by code that takes long to compile, as by SwiftShader in a browser. */
+  readonly clearsWorkgroups?: boolean | undefined;
   /** The registers of the device; few by default. */
   readonly registers?: RegisterFile | undefined;
   /**
@@ -77,6 +79,7 @@ export interface Lowering {
   readonly workgroupBytes: number;
   /** Invocations that a workgroup may have. */
   readonly maxInvocations: number;
+  readonly clearsWorkgroups: boolean;
   readonly registers: RegisterFile;
   /** How many invocations in a row exchange values without memory. */
   readonly neighbours: number;

@@ -13,19 +13,26 @@ export interface HostAdapter {
   readonly name: string;
   /** Awaits the device's work in the way that leaves it most of the CPU. */
   readonly wait: <T>(work: Promise<T>) => Promise<T>;
+  /** Whether workgroup memory is cleared by code that takes long to compile: by SwiftShader in a browser. */
+  readonly clearsWorkgroups: boolean;
   /** Destroys the devices that were requested from this host. The adapter cannot be used afterwards. */
   readonly release: () => void;
 }
 
 const devices = new WeakMap<HostAdapter, GPUDevice[]>();
 
-export function hostAdapter(adapter: GPUAdapter, wait: HostAdapter["wait"] = (work) => work): HostAdapter {
+export function hostAdapter(
+  adapter: GPUAdapter,
+  wait: HostAdapter["wait"] = (work) => work,
+  isBrowser = false,
+): HostAdapter {
+  const clearsWorkgroups = isBrowser && /swiftshader/i.test(textOf(adapter.info));
   const kind = isSoftware(adapter.info) ? "software" : "gpu";
   const requested: GPUDevice[] = [];
   const release = () => {
     for (const device of requested.splice(0)) device.destroy();
   };
-  const host: HostAdapter = { adapter, kind, name: describe(adapter.info), wait, release };
+  const host: HostAdapter = { adapter, kind, name: describe(adapter.info), wait, clearsWorkgroups, release };
   devices.set(host, requested);
   return host;
 }
@@ -37,8 +44,12 @@ export function ownDevice(host: HostAdapter, device: GPUDevice): void {
 
 /** Checks the name as well as the flag, because not every host sets the flag. */
 export function isSoftware(info: GPUAdapterInfo): boolean {
-  const text = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
-  return info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b/i.test(text);
+  const names = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b/i;
+  return info.isFallbackAdapter === true || names.test(textOf(info));
+}
+
+function textOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  return `${vendor} ${architecture} ${device} ${description}`;
 }
 
 function describe(info: GPUAdapterInfo): string {

@@ -54,7 +54,7 @@ async function softwareAdapter(gpu: GPU): Promise<HostAdapter | null> {
 
 async function request(gpu: GPU, options: GPURequestAdapterOptions): Promise<HostAdapter | null> {
   const adapter = await gpu.requestAdapter(options);
-  return adapter && hostAdapter(adapter);
+  return adapter && hostAdapter(adapter, undefined, !("Deno" in globalThis));
 }
 
 function adviceOfBrowsers(): HostAdvice {

@@ -40,6 +40,19 @@ test.each<[info: Info, kind: string, name: string]>([
   expect([host.kind, host.name]).toEqual([kind, name]);
 });
 
+test("workgroup memory is cleared by long code on SwiftShader in a browser", async () => {
+  const clears = (description: string, isBrowser: boolean) =>
+    hostAdapter(adapterOf({ description }), undefined, isBrowser).clearsWorkgroups;
+  expect([clears("SwiftShader", true), clears("SwiftShader", false), clears("A card", true)]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  const host = await requestAdapter("software");
+  expect(host.clearsWorkgroups).toBe(false);
+  host.release();
+});
+
 test("an adapter provides one device; the error of the second request says what to do", async () => {
   const host = await requestAdapter("software");
   await requestGpuDevice(host);
@@ -78,6 +91,16 @@ describe("navigator.gpu", () => {
   test("with a card and a fallback: the card, unless software is requested", async () => {
     offer(card, software);
     expect([await chosen("auto"), await chosen("gpu"), await chosen("software")]).toEqual([card, card, software]);
+  });
+
+  test("SwiftShader clears workgroup memory by long code in a page, not in Deno", async () => {
+    offer(null, adapterOf({ description: "SwiftShader" }));
+    const clears = async () => (await navigatorAdapter("software")).clearsWorkgroups;
+    const inPage = await clears();
+    Object.defineProperty(globalThis, "Deno", { value: {}, configurable: true });
+    const inDeno = await clears();
+    Reflect.deleteProperty(globalThis, "Deno");
+    expect([inPage, inDeno]).toEqual([true, false]);
   });
 
   test("with software as the normal adapter, as on servers", async () => {

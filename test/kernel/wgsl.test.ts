@@ -13,7 +13,8 @@ const x = e.variable("x", "f32", 0);
 const n = e.variable("n", "u32", 0);
 const text = (expr: Expr) =>
   expressionText(expr, {
-    array: ({ name }) => name,
+    element: ({ name }, index) => `${name}[${index}]`,
+    barriers: [],
     opaque: (bits: string) => `cg_opaque(${bits})`,
     uniform: (sum) => `sizes.${sum.join("_")}`,
     builtin: () => undefined,

@@ -77,6 +77,30 @@ export const shaderMutants: readonly Mutant[] = [
   ),
   ...changed(
     "shaders/kernel.ts",
+    ["test/gpu/cleared-workgroups.test.ts"],
+    [
+      ["workgroups share memory in a buffer", " + group * ${sharedElements(code.shared)}u;", ";"],
+      ["arrays in a buffer overlap", "sharedPlace + ${first}u;", "sharedPlace + ${first * 0}u;"],
+      ["slots in a buffer overlap", "`${slot} * ${array.length}u + ${index}`", "index"],
+      ["a barrier waits for the wrong memory", "placed.size === 0 || ", "placed.size > 0 || "],
+      ["memory in a buffer has no barrier", 'placed.size > 0 ? ["storageBarrier();"] : []', "[]"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/persistent.ts",
+    ["test/gpu/cleared-workgroups.test.ts"],
+    [
+      ["the last workgroup has no memory of its own", "perRow * rowsPerWorkgroup, order", "0, order"],
+      ["a GPU has its workgroup memory in a buffer", ' || tiles.target !== "software"', ""],
+    ],
+  ),
+  ...changed(
+    "runtime/hosts/navigator.ts",
+    ["test/hosts/adapters.test.ts"],
+    [["Deno is a browser", '!("Deno" in globalThis)', "true"]],
+  ),
+  ...changed(
+    "shaders/kernel.ts",
     [onLowering, onLoops, products],
     [
       [

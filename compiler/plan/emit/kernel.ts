@@ -3,7 +3,7 @@ import { addDims, type Dim, mulDims, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
 import { type DType, type NodeId, nodeAt } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
-import type { Expr } from "../../kernel/ir.ts";
+import type { Expr, SharedPlace } from "../../kernel/ir.ts";
 import { gridOf, overPositions } from "../../kernel/mapping.ts";
 import type { Lowering } from "../lowering.ts";
 import type { Grid, GridPart, Location, Work } from "../program.ts";
@@ -118,7 +118,7 @@ export function buildHandover(
   return { kernel: finishKernel(lowering, writer, region, [scan], mapping.lanes, work), grid };
 }
 
-/** Adds the kernel to the list and returns its index. */
+/** Adds the kernel to the list and returns its index. `sharedPlace` moves its workgroup memory into a buffer. */
 export function finishKernel(
   lowering: Lowering,
   writer: PlacedBuilder,
@@ -126,13 +126,14 @@ export function finishKernel(
   ids: readonly NodeId[],
   workgroupSize: number,
   work: Work,
+  sharedPlace?: SharedPlace,
 ): number {
   const ops = ids.map((id) => nodeAt(region.graph, id).op);
   const sites = [...new Set(ids.map((id) => region.graph.sites[id]).filter((site) => site !== undefined))];
   const number = lowering.kernels.length;
   const name = `k${number}_${kernelWord(region, ids)}`;
   const label = `${region.graph.name}: ${[...new Set(ops)].join(", ")}`;
-  lowering.kernels.push({ name, label, sites, work, code: writer.finish(workgroupSize) });
+  lowering.kernels.push({ name, label, sites, work, code: writer.finish(workgroupSize, sharedPlace) });
   return number;
 }
 

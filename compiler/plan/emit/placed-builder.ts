@@ -4,7 +4,7 @@ import { at, InternalError } from "../../graph/errors.ts";
 import type { DType } from "../../graph/graph.ts";
 import { globalArray, KernelBuilder } from "../../kernel/builder.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
-import type { Expr, GlobalArray, KernelCode, Variable } from "../../kernel/ir.ts";
+import type { Expr, GlobalArray, KernelCode, SharedPlace, Variable } from "../../kernel/ir.ts";
 import { halfBits } from "../../kernel/math/half.ts";
 import { fromStorage, toStorage } from "../../kernel/storage.ts";
 import type { BufferSpec, Location } from "../program.ts";
@@ -102,9 +102,9 @@ export class PlacedBuilder extends KernelBuilder {
     this.storeElement(this.#array(location), this.bound(this.#address(location, other.place)), this.#word(low, high));
   }
 
-  override finish(workgroupSize: number): KernelCode {
+  override finish(workgroupSize: number, sharedPlace?: SharedPlace): KernelCode {
     if (this.#waiting.size > 0) throw new InternalError("a number in f16 has no other one to share its word");
-    return super.finish(workgroupSize);
+    return super.finish(workgroupSize, sharedPlace);
   }
 
   #array({ buffer }: Location): GlobalArray {

@@ -23,7 +23,7 @@ class Slab {
   readonly name: string;
   readonly form: StorageForm;
   readonly buffer: number;
-  /** By size. */
+  /** By size and margin. */
   readonly #slots = new Map<Dim, Slot[]>();
   /** The total size, with like terms added up. */
   #size: Size = [0];
@@ -42,16 +42,17 @@ class Slab {
     return [...this.#slots.values()].flat();
   }
 
-  place(size: Dim, from: number, until: number): Location {
-    const slots = this.#slots.get(size) ?? [];
+  place(size: Dim, margin: number, from: number, until: number): Location {
+    const key = margin === 0 ? size : `${size} + ${margin}`;
+    const slots = this.#slots.get(key) ?? [];
     const free = slots.find(({ busyUntil }) => busyUntil < from);
     if (free !== undefined) {
       free.busyUntil = until;
       return { buffer: this.buffer, offset: free.offset, size: [size] };
     }
     const offset = this.#size;
-    this.#slots.set(size, [...slots, { offset, busyUntil: until }]);
-    this.#size = sum([...offset, aligned(size)]);
+    this.#slots.set(key, [...slots, { offset, busyUntil: until }]);
+    this.#size = sum([...offset, aligned(size), aligned(margin)]);
     return { buffer: this.buffer, offset, size: [size] };
   }
 }
@@ -94,9 +95,17 @@ export class Memory {
 
   /** Allocates `size` elements that are written in step `from` and read up to step `until`. */
   place(storage: Storage, size: Dim, from: number, until: number, use: SlabClass = "work"): Location {
+    return this.#slab(storage, use).place(size, 0, from, until);
+  }
+
+  /** Allocates f32 for kernels of step `order`; `margin` more of them exist after `size`. */
+  scratch(size: Dim, margin: number, order: number): Location {
+    return this.#slab("f32", "work").place(size, margin, order, order);
+  }
+
+  #slab(storage: Storage, use: SlabClass): Slab {
     const key = slabKey(storage, use);
-    const slab = this.#slabs.get(key) ?? this.#add(key, `${use}${this.#slabs.size}`, storage);
-    return slab.place(size, from, until);
+    return this.#slabs.get(key) ?? this.#add(key, `${use}${this.#slabs.size}`, storage);
   }
 
   /**

@@ -8,8 +8,11 @@
  * results. Steps are counted from the start of the sequence, so slots alternate as in an uncut run.
  */
 
-import { sizeOf } from "../../graph/dim.ts";
+import { mulDims, sizeOf } from "../../graph/dim.ts";
+import { at } from "../../graph/errors.ts";
 import { type NodeId, nodeAt } from "../../graph/graph.ts";
+import { globalArray } from "../../kernel/builder.ts";
+import type { SharedPlace } from "../../kernel/ir.ts";
 import { bodyInputs } from "../../ops/scan.ts";
 import { finishKernel } from "../emit/kernel.ts";
 import { PlacedBuilder } from "../emit/placed-builder.ts";
@@ -58,9 +61,10 @@ function lowerPersistent(lowering: Lowering, context: ScanContext, plan: Persist
     barriers: plan.groups.length,
     lanes: plan.workgroupSize,
   };
+  const place = sharedPlace(lowering, context, plan, writer);
   const loop: Dispatch = {
     kind: "dispatch",
-    kernel: finishKernel(lowering, writer, kernel.region, ids, plan.workgroupSize, work),
+    kernel: finishKernel(lowering, writer, kernel.region, ids, plan.workgroupSize, work, place),
     grid: [grid],
     phase: context.phase,
     chunks: {
@@ -70,6 +74,23 @@ function lowerPersistent(lowering: Lowering, context: ScanContext, plan: Persist
     },
   };
   return [...steps, loop];
+}
+
+/** Elements of workgroup memory that are compiled in little time even if they are cleared. */
+const fewElements = 512;
+
+/** Where workgroup memory lies, if not with the workgroup: on an adapter that would compile a store for every element. */
+function sharedPlace(
+  { clearsWorkgroups, tiles, memory, buffers }: Lowering,
+  { order }: ScanContext,
+  { rows, rowsPerWorkgroup }: PersistentPlan,
+  { sharedFloats }: PlacedBuilder,
+): SharedPlace | undefined {
+  if (!clearsWorkgroups || tiles.target !== "software" || sharedFloats <= fewElements) return undefined;
+  // The last workgroup may have fewer rows than memory for them.
+  const perRow = Math.ceil(sharedFloats / rowsPerWorkgroup);
+  const { buffer, offset } = memory.scratch(mulDims(perRow, rows), perRow * rowsPerWorkgroup, order);
+  return { array: globalArray(buffer, at(buffers(), buffer)), offset };
 }
 
 /** Where each carry is stored between chunks and after the last one: in the result that it becomes, if that is read. */
