@@ -172,7 +172,7 @@ async function look<Plan, On>(
   const [plan] = came.counterexample ?? tried;
   if (!(came.failed || came.interrupted) || plan === undefined) return;
   count({ failures: 1 });
-  const found = came.failed ? messageOf(came.errorInstance) : `no answer after ${patience / 1000} s`;
+  const found = came.interrupted ? `no answer after ${patience / 1000} s` : messageOf(came.errorInstance);
   tell({ event: "failure", kind, seed, found, plan, source: source(plan) });
 }
 
