@@ -85,7 +85,7 @@ test.each([
   ],
   [
     ["--schedule", "auto"],
-    "option '--schedule <schedule>' argument 'auto' is invalid. Allowed choices are resident, persistent, stepwise.",
+    "option '--schedule <schedule>' argument 'auto' is invalid. Allowed choices are newton, parallel, resident, persistent, stepwise.",
   ],
   [["--device", "evaluator"], "--device evaluator needs a --schedule"],
   [["--device", "cpu", "--schedule", "resident"], "--schedule forces a GPU's rules, which --device cpu has not"],
