@@ -106,6 +106,12 @@ interface Read {
   readonly elements: Dim;
 }
 
+/**
+ * Different parts of a value that are counted one by one; if there are more, all of it is. Slices of slices, as in the
+ * derivative of a long product, reach a value in more ways than can be listed.
+ */
+const mostWays = 64;
+
 class WorkCount {
   readonly #flops: Dim[] = [];
   readonly #written: Dim[] = [];
@@ -113,6 +119,8 @@ class WorkCount {
   readonly #reads = new Map<string, Read>();
   /** Values that the current stage has already computed or read. */
   #visited = new Set<string>();
+  /** In how many ways the current stage has reached each value. */
+  #ways = new Map<string, number>();
   #own: ReadonlySet<NodeId> = new Set();
   #depth = 0;
 
@@ -127,6 +135,7 @@ class WorkCount {
   /** Counts everything that a stage computes, `times` times, and reads. */
   stage(scope: WorkScope, stage: Stage, times: Dim): void {
     this.#visited = new Set();
+    this.#ways = new Map();
     this.#own = new Set([...stage.loops, ...stage.roots]);
     this.#depth = scope.depth;
     for (const id of this.#own) this.#visit(scope, id, whole(scope.graph, id, times));
@@ -143,11 +152,14 @@ class WorkCount {
     this.#written.push(mulDims(storages[dtype].bytes, mulDims(times, elementsOf(graph, id))));
   }
 
-  #visit(scope: WorkScope, id: NodeId, reach: Reach): void {
+  #visit(scope: WorkScope, id: NodeId, asked: Reach): void {
     const value = `${scope.depth}%${id}`;
+    const ways = this.#ways.get(value) ?? 0;
+    const reach = ways < mostWays ? asked : whole(scope.graph, id, asked.times);
     const key = `${value}${reach.path} ${reach.times}`;
     if (this.#visited.has(key)) return;
     this.#visited.add(key);
+    this.#ways.set(value, ways + 1);
     const node = nodeAt(scope.graph, id);
     if (node.op === "input" && scope.loop !== undefined) {
       this.#visitBodyInput(scope, scope.loop, id, reach);

@@ -316,6 +316,7 @@ export const planMutants: readonly Mutant[] = [
         "return mulDims(2, mulDims(elements,",
         "return mulDims(1, mulDims(elements,",
       ],
+      ["parts of a value are counted as the whole", "const mostWays = 64", "const mostWays = 0"],
       ["a reduction counts what it gives", "return sizeOf(operandShape(0));", "return elements;"],
       ["a scatter counts its rows", "return sizeOf(operandShape(1));", "return elements;"],
       ["choosing is arithmetic", '["where", "cast", "stopGradient"]', '["cast", "stopGradient"]'],
