@@ -291,7 +291,7 @@ const said: readonly (readonly [line: string, call: () => unknown])[] = [
   ],
   ["createTrainer: seed is null; expected a number", () => root.createTrainer(device, none, { seed: whatever(null) })],
   [
-    'createTrainer: schedule is "fast"; expected "auto" or "resident" or "persistent" or "stepwise"',
+    'createTrainer: schedule is "fast"; expected "auto" or "newton" or "parallel" or "resident" or "persistent" or "stepwise"',
     () => root.createTrainer(device, none, { schedule: whatever("fast") }),
   ],
   [

@@ -19,6 +19,12 @@ const withoutBackward: ReadonlySet<string> = new Set<OpName>([
   ...(["less", "equal", "and", "or", "not", "finite", "cast", "randomBits"] as const),
 ]);
 
+/**
+ * Ops that random cells do not use. Rounding to f16 turns a last digit of f32 into one of f16 where a number lies between
+ * two: its own tests compare such steps.
+ */
+const inOwnTests: ReadonlySet<string> = new Set<OpName>(["roundToHalf"]);
+
 interface Row {
   forward: number;
   backward: number;
@@ -28,7 +34,7 @@ export class Coverage {
   readonly #rows = new Map<string, Row>();
 
   constructor() {
-    for (const op of Object.keys(opTable)) this.#row(op);
+    for (const op of Object.keys(opTable)) if (!inOwnTests.has(op)) this.#row(op);
     for (const name of Object.keys(composed)) this.#row(`${name} (composed)`);
     for (const name of ["scan", "scan in a scan"]) this.#row(name);
   }

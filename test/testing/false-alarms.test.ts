@@ -182,7 +182,11 @@ describe("invalid options give a one-line error", () => {
   test.each<readonly [string, object, RegExp]>([
     ["no case", { cases: 0 }, /checkHosts: cases is 0/],
     ["no schedule", { schedules: [] }, /schedules is \[\]; expected a list with at least one entry/],
-    ["another schedule", { schedules: ["foo"] }, /a list of "auto" or "resident" or "persistent" or "stepwise"/],
+    [
+      "another schedule",
+      { schedules: ["foo"] },
+      /a list of "auto" or "newton" or "parallel" or "resident" or "persistent" or "stepwise"/,
+    ],
     ["no device", { device: undefined }, /the device is missing; pass \{ device: await openDevice\(\) \}/],
   ])("of devices: %s", async (_, options, message) => {
     await expect(checkHosts(gru, { device, ...options })).rejects.toThrow(message);

@@ -74,14 +74,16 @@ export function chunksWork(size: Dim, chunks: number): SharedWork {
   return { across, down: lanes.shared / across, chunks: 1, inARow: false };
 }
 
+/** Whether a node reads one of others, directly or not. Ids are a topological order, so none before the first of them does. */
 function dependsOnAny(
   nodes: readonly { readonly operands: readonly number[] }[],
   id: number,
   others: readonly number[],
 ): boolean {
+  const first = Math.min(...others);
   const seen = new Set<number>();
   const visit = (next: number): boolean => {
-    if (seen.has(next)) return false;
+    if (next <= first || seen.has(next)) return false;
     seen.add(next);
     return at(nodes, next).operands.some((operand) => others.includes(operand) || visit(operand));
   };

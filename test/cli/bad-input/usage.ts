@@ -205,7 +205,7 @@ export const usage: readonly BadInput[] = [
   [
     "an unknown schedule",
     "inspect --schedule best",
-    "option '--schedule <schedule>' argument 'best' is invalid. Allowed choices are auto, resident, persistent, stepwise; see --help",
+    "option '--schedule <schedule>' argument 'best' is invalid. Allowed choices are auto, newton, parallel, resident, persistent, stepwise; see --help",
   ],
   [
     "a vocabulary of size 0",

@@ -67,7 +67,7 @@ const FAULTS: [title: string, text: string, fault: string][] = [
   [
     "a schedule that is none",
     changed({ tuning: { schedule: "auto" } }),
-    'schedule of a tuning must be one of resident, persistent, stepwise, got "auto"',
+    'schedule of a tuning must be one of newton, parallel, resident, persistent, stepwise, got "auto"',
   ],
   ["an unknown field", changed({ tuning: { unroll: 2 } }), `a tuning has no "unroll"; its fields are ${fields}`],
   [
