@@ -16,7 +16,7 @@ import { applyRules, type Match } from "./local-rules.ts";
 
 /** A slice moves past one node per round. */
 export function splitProducts(graph: Graph): Graph {
-  return applyRules(graph, { dot: splitDot, slice: sliceOfProduct });
+  return applyRules(graph, { dot: splitDot, slice: (match) => sliceOfSlice(match) ?? sliceOfProduct(match) });
 }
 
 /** One operand of a concatenation, and its range along the concatenated axis. */
@@ -89,12 +89,29 @@ function splitDot({ node, graph, rebuilt }: Match<"dot">): Tensor | undefined {
   return undefined;
 }
 
-/** A product, or a sum of products, that is only read through slices is computed slice by slice. */
+/** A slice of a slice is a slice: otherwise parts of a sum that is cut again and again would double with every cut. */
+function sliceOfSlice({ node, graph, rebuilt }: Match<"slice">): Tensor | undefined {
+  const inner = nodeAt(graph, at(node.operands, 0));
+  const { axis, start, size } = node.attrs;
+  if (inner.op !== "slice" || inner.attrs.axis !== axis || start < 0 || inner.attrs.start < 0) return undefined;
+  return slice(rebuilt(at(inner.operands, 0)), axis, inner.attrs.start + start, size);
+}
+
+/** Whether a value is a product, or a sum with a product among its terms. */
+function containsProduct(graph: Graph, id: NodeId, seen = new Set<NodeId>()): boolean {
+  if (seen.has(id)) return false;
+  seen.add(id);
+  const { op, operands } = nodeAt(graph, id);
+  return op === "dot" || (op === "add" && operands.some((operand) => containsProduct(graph, operand, seen)));
+}
+
+/** A product, or a sum with products, that is only read through slices is computed slice by slice. */
 function sliceOfProduct({ node, graph, rebuilt, readersOf }: Match<"slice">): Tensor | undefined {
   const productId = at(node.operands, 0);
   const product = nodeAt(graph, productId);
   if ((product.op !== "dot" && product.op !== "add") || graph.outputs.includes(productId)) return undefined;
   if (!readersOf(productId).every(({ op }) => op === "slice")) return undefined;
+  if (!containsProduct(graph, productId)) return undefined;
   const rank = product.aval.shape.length;
   const { axis, start, size } = node.attrs;
   const part = (id: NodeId) => slice(rebuilt(id) as Tensor<"f32">, axis, start, size);

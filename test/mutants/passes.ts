@@ -130,10 +130,18 @@ export const passMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/passes/split-products.ts",
+    ["test/passes/compile-cost.test.ts"],
+    [
+      ["a slice of a slice forgets the first start", "inner.attrs.start + start, size)", "start, size)"],
+      ["slices of slices pile up", "sliceOfSlice(match) ?? sliceOfProduct(match)", "sliceOfProduct(match)"],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/split-products.ts",
     [onProducts],
     [
       ["no product is taken apart", "dot: splitDot, ", ""],
-      ["slices of products stay", ", slice: sliceOfProduct", ""],
+      ["slices of products stay", " ?? sliceOfProduct(match)", ""],
       [
         "the first rows of W for every part",
         "return { id: operand, start: start - size",

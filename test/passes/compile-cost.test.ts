@@ -14,6 +14,9 @@ import { passes } from "../../compiler/plan-program.ts";
 import {
   adam,
   add,
+  dot,
+  interpret,
+  ndarray,
   scanTensors,
   slice,
   sub,
@@ -26,6 +29,8 @@ import {
   zeros,
 } from "../../index.ts";
 import { languageModel } from "../../train/networks.ts";
+
+type Float = Tensor<"f32">;
 
 /** Eight layers cost as much as twice four, minus what both have once: embedding, head and optimizer. */
 const mostGrowth = 2.1;
@@ -63,6 +68,40 @@ const [four, eight] = [stepOf(4), stepOf(8)];
 test.each(passes.map(({ name, run }) => [name, run] as const))("pass %s", (_, run) => {
   const [half, whole] = [four, eight].map(({ graph }) => looks(graph, run)) as [number, number];
   expect(whole / half).toBeLessThan(mostGrowth);
+});
+
+test.each([
+  ["numbers", false],
+  ["products", true],
+])("sums of neighbours, cut again and again, of %s", (_, isProduct) => {
+  const inputs = [
+    { name: "x", dtype: "f32", shape: ["B", 40] },
+    { name: "w", dtype: "f32", shape: [40, 40] },
+  ] as const;
+  /** Each of `levels` sums reads the one before in two slices. */
+  const graph = (levels: number) =>
+    traceGraph("sums", inputs, ([x, w]) => {
+      let sums = (isProduct ? dot(x as Float, w as Float) : x) as Float;
+      for (let width = 39; width > 39 - levels; width--) sums = add(slice(sums, 1, 0, width), slice(sums, 1, 1, width));
+      return [sums];
+    });
+  const nodes = (levels: number) => passes.reduce((current, { run }) => run(current), graph(levels)).nodes.length;
+  const interpreted = (of: Graph) =>
+    interpret(of, [
+      ndarray(
+        [1, 40],
+        new Float64Array(40).map((_, i) => Math.sin(i)),
+      ),
+      ndarray(
+        [40, 40],
+        new Float64Array(1600).map((_, i) => Math.cos(i)),
+      ),
+    ]);
+  const passed = passes.reduce((current, { run }) => run(current), graph(5));
+  const [before, after] = [graph(5), passed].map((of) => [...(interpreted(of)[0]?.data ?? [])]);
+  for (const [i, value] of (before ?? []).entries()) expect(after?.[i]).toBeCloseTo(value, 9);
+  // Places of parts, not ways to reach them: at most their square.
+  expect(nodes(12) / nodes(6)).toBeLessThan(4.5);
 });
 
 test.each(["persistent", "stepwise"] as const)("lowering, %s", (schedule) => {
