@@ -138,9 +138,42 @@ test.each(["min-gru", "lru"])("kernels of %s neither race nor read what nothing 
 });
 
 test("a fallback is dispatched by a count that the device writes", () => {
-  const { steps } = planProgram(affine, { schedule: "parallel" });
-  const [choice] = steps;
+  const program = planProgram(affine, { schedule: "parallel" });
+  const [choice] = program.steps;
   if (choice?.kind !== "choose") throw new Error("there is no choice by length");
-  const indirect = at(choice.branches, 1).steps.filter((step) => step.kind === "dispatch" && step.indirect);
-  expect(indirect).toHaveLength(1);
+  const counts = at(choice.branches, 1).steps.flatMap((step) =>
+    step.kind === "dispatch" && step.indirect !== undefined ? [step.indirect] : [],
+  );
+  expect(counts).toHaveLength(1);
+  const location = at(counts, 0);
+  const asOutput = { dtype: "u32", shape: [3], location, donated: undefined } as const;
+  const countsFor = (factor: number) => {
+    const inputs = {
+      s: ndarray([2, 3], new Float32Array(6)),
+      a: ndarray([2, 2, 3], new Float32Array(12).fill(factor)),
+      b: ndarray([2, 2, 3], new Float32Array(12)),
+    };
+    const outputs = evaluateProgram({ ...program, outputs: [...program.outputs, asOutput] }, inputs);
+    return [...(outputs.at(-1)?.data ?? [])];
+  };
+  expect(countsFor(0.5)).toEqual([0, 0, 1]);
+  // A workgroup for each row.
+  expect(countsFor(1e30)).toEqual([2, 1, 1]);
+});
+
+test("two results that are one value are both stored", () => {
+  const graph = traceGraph(
+    "twice",
+    [
+      { name: "a", dtype: "f32", shape: [2, 3] },
+      { name: "b", dtype: "f32", shape: [2, 3] },
+      { name: "x", dtype: "f32", shape: ["T", 2, 3] },
+    ],
+    ([a, b, x]) =>
+      scanTensors((_, [row]) => ({ carries: [row, row] as Tensor[], ys: [] }), [a, b] as Tensor[], [x] as Tensor[])
+        .carries,
+  );
+  const inputs = inputsOf(graph, false, { T: 70 });
+  const results = evaluateProgram(planProgram(graph, { schedule: "parallel" }), named(graph, inputs));
+  expect(farthest(results, interpret(graph, inputs))).toBe(0);
 });
