@@ -63,9 +63,14 @@ export function addWeightCommands(program: Command, { streams, finish, examples 
   program
     .command("export")
     .argument("<model>", "a trained model, or parameters written by import")
-    .description("export a model as weights for PyTorch or Keras, or as ONNX, which runs without cellgrad")
-    .addOption(new Option("--to <format>", "target format").choices(["pytorch", "keras", "onnx"]).makeOptionMandatory())
-    .requiredOption("--out <file>", "output file: .safetensors, or .onnx")
+    .description(
+      "export a model as weights for PyTorch or Keras, as ONNX, which runs without cellgrad, or as JAX source that trains it",
+    )
+    .addOption(
+      new Option("--to <format>", "target format").choices(["pytorch", "keras", "onnx", "jax"]).makeOptionMandatory(),
+    )
+    .requiredOption("--out <path>", "output file: .safetensors, or .onnx; for JAX a folder")
+    .option("--cell <cell>", "for JAX: the module that exports the model's cell, unless it is a built-in one")
     .addOption(
       new Option("--form <form>", "for ONNX: a graph over whole sequences (the default) or of one time step").choices([
         "sequence",
@@ -80,6 +85,7 @@ export function addWeightCommands(program: Command, { streams, finish, examples 
       examples([
         "cellgrad export book.safetensors --to onnx --out book.onnx",
         "cellgrad export book.safetensors --to pytorch --out state-dict.safetensors",
+        "cellgrad export book.safetensors --to jax --out book-jax",
         "cellgrad export book.safetensors --to pytorch --like char-rnn.safetensors --out tuned.safetensors",
       ]),
     )

@@ -12,15 +12,18 @@ import { decodeModel, isModelFile } from "../../train/files/model-file.ts";
 import { decodeTensors, encodeTensors, type TensorFile, withTensors } from "../../train/files/safetensors.ts";
 import { ExitCode } from "../errors.ts";
 import { prepareOutput } from "../model-output.ts";
+import { writeFolder } from "../output-folder.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import { describeWeights } from "../weights.ts";
 
 export interface ExportCommandOptions {
-  readonly to: "pytorch" | "keras" | "onnx";
+  readonly to: "pytorch" | "keras" | "onnx" | "jax";
   readonly out: string;
   readonly form?: OnnxForm;
   readonly prefix?: string;
   readonly like?: string;
+  /** The module of the model's cell, for JAX. */
+  readonly cell?: string;
   readonly json?: boolean;
 }
 
@@ -36,6 +39,8 @@ export async function exportModel(path: string, options: ExportCommandOptions, {
   if (form !== undefined && to !== "onnx") throw new UserError("--form is for --to onnx");
   if ((prefix !== undefined || like !== undefined) && to !== "pytorch")
     throw new UserError(`${prefix === undefined ? "--like" : "--prefix"} is for --to pytorch`);
+  if (options.cell !== undefined && to !== "jax") throw new UserError("--cell is for --to jax");
+  if (to === "jax") return exportFolder(path, options, stdout);
   const output = await prepareOutput(options.out, path);
   const bytes = await readBytes(path);
   const exported = to === "onnx" ? await onnx(bytes, path, form) : await tensorsFor(to, bytes, path, options);
@@ -45,6 +50,26 @@ export async function exportModel(path: string, options: ExportCommandOptions, {
   else {
     line(stdout, `${path}: ${about}`);
     line(stdout, `saved ${output.path}; ${use}`);
+  }
+  return ExitCode.ok;
+}
+
+/** Writes a folder that trains the model with JAX. */
+async function exportFolder(
+  path: string,
+  { to, out, cell, json }: ExportCommandOptions,
+  stdout: Streams["stdout"],
+): Promise<number> {
+  const model = decodeModel(await readBytes(path), path);
+  const { jaxFolder } = await import("../jax-folder.ts");
+  const contents = await jaxFolder(model, cell);
+  const saved = await writeFolder(out, contents, path);
+  const about = modelInWords(model);
+  const use = "see its README.md; python train.py DATA goes on with the model";
+  if (json) jsonLine(stdout, { to, about, use, files: saved });
+  else {
+    line(stdout, `${path}: ${about}`);
+    line(stdout, `saved ${saved.join(", ")}; ${use}`);
   }
   return ExitCode.ok;
 }

@@ -45,8 +45,8 @@ export class ModuleWriter {
     return name;
   }
 
-  /** The whole text. */
-  text(about: string): string {
+  /** The whole text; `constants` are lines before the functions. */
+  text(about: string, constants: readonly string[] = []): string {
     const body = [
       ...[...this.#helpers].sort().map((name) => helperOf(name).source),
       ...this.#functions.map((lines) => lines.join("\n")),
@@ -69,7 +69,7 @@ export class ModuleWriter {
       docstring(about, 0).join("\n"),
       ...(standard.length > 0 ? [standard.join("\n")] : []),
       imports.join("\n"),
-      ...params,
+      ...(params.length + constants.length > 0 ? [[...params, ...constants].join("\n")] : []),
     ].join("\n\n")}\n\n\n${body}\n`.replace(/\n{4,}/g, "\n\n\n");
   }
 }

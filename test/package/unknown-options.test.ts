@@ -119,6 +119,7 @@ const calls: Calls = {
   gaussianMixtureLoss: (o) => losses.gaussianMixtureLoss(none, none, o),
   gradientFlow: (o) => inspect.gradientFlow(none, o),
   graphToJax: (o) => jax.graphToJax(none, o),
+  modelToJax: (o) => jax.modelToJax(none, o),
   highway: (o) => layers.highway(none, o),
   huber: (o) => losses.huber(none, none, o),
   indrnn: (o) => zoo.indrnn(o),
