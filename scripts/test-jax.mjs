@@ -17,6 +17,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const options = new Command("npm run test:jax --")
   .description("Runs printed JAX modules with JAX and compares them with the interpreter.")
   .option("--only <pattern>", "only cases whose name matches this regular expression")
+  .option("--training", "only train with an exported train.py")
   .option("--format", "only check the layout of the printed modules")
   .option("--out <folder>", "write the printed modules to this folder, and keep them")
   .option("--python <file>", "a Python interpreter that has the packages of test/jax/requirements.txt")
@@ -91,10 +92,17 @@ const jiti = createJiti(import.meta.url, {
   transformOptions: { babel: { comments: false } },
 });
 const { groups } = await jiti.import("../test/jax/groups.ts");
+const { trainingFaults } = await jiti.import("../test/jax/training.ts");
 const folder = options.out ?? mkdtempSync(join(tmpdir(), "cellgrad-jax-"));
 mkdirSync(folder, { recursive: true });
 
 const started = performance.now();
+if (options.training) {
+  const holds = await trains();
+  console.log(`${Math.round((performance.now() - started) / 1000)} s`);
+  if (options.out === undefined) rmSync(folder, { recursive: true, force: true });
+  process.exit(holds ? 0 : 1);
+}
 const encoded = ({ dtype, shape, data }) => ({
   dtype,
   shape,
@@ -158,20 +166,29 @@ function run(precision) {
   });
 }
 
-/** The printed modules as ruff wants them. */
-function tidy() {
+/** Whether the modules in a folder are as ruff wants them. */
+function tidy(at, what) {
   const ruff = (...args) =>
-    spawnSync(python, ["-m", "ruff", ...args, "--no-cache", "--isolated", folder], { encoding: "utf8" });
+    spawnSync(python, ["-m", "ruff", ...args, "--no-cache", "--isolated", "."], { cwd: at, encoding: "utf8" });
   const [checked, formatted] = [ruff("check", "--output-format", "concise"), ruff("format", "--diff")];
   const isTidy = checked.status === 0 && formatted.status === 0;
   if (checked.status !== 0) console.log(`${checked.stdout}${checked.stderr}`.trim());
   if (formatted.status !== 0) console.log(`${formatted.stdout}${formatted.stderr}`.trim().slice(0, 4000));
-  console.log(`ruff: ${files.size} modules ${isTidy ? "pass `ruff check` and `ruff format`" : "do not pass"}`);
+  console.log(`ruff: ${what} ${isTidy ? "pass" : "do not pass"} \`ruff check\` and \`ruff format\``);
   return isTidy;
 }
 
+/** Trains with an exported train.py. */
+async function trains() {
+  const exported = join(folder, "training");
+  const faults = await trainingFaults(python, exported, (line) => console.log(`train.py: ${line}`));
+  for (const fault of faults) console.log(`train.py: ${fault}`);
+  return tidy(exported, "model.py and train.py") && faults.length === 0;
+}
+
 const runs = options.format === undefined ? ["f32", "x64"] : [];
-const results = [tidy(), ...(await Promise.all(runs.map(run)))];
+const results = [tidy(folder, `${files.size} modules`), ...(await Promise.all(runs.map(run)))];
+if (options.only === undefined && options.format === undefined) results.push(await trains());
 console.log(`${Math.round((performance.now() - started) / 1000)} s`);
 if (options.out === undefined) rmSync(folder, { recursive: true, force: true });
 else console.log(`the modules are in ${folder}`);

@@ -3,7 +3,7 @@
  * as Python closures do; or, if it reads nothing but parameters, a function of the module, which equal loops share.
  */
 import { at } from "../../compiler/graph/errors.ts";
-import { type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../../compiler/graph/graph.ts";
+import { inputName, type NodeId, nodeAt, type ScanNode } from "../../compiler/graph/graph.ts";
 import { bodyInputs } from "../../compiler/ops/scan.ts";
 import { type Block, FunctionWriter, named, type Structures } from "./block.ts";
 import { parameterText } from "./describe.ts";
@@ -131,19 +131,6 @@ function sharedStep(
   const { module } = block.writer;
   const { body } = step.attrs;
   const paths = consts.map(({ path = [] }) => path.slice(root.length));
-  const key = JSON.stringify([withoutNames(body), paths, step.outputs, step.carries]);
-  const name = module.step(body, key, (free) => addStep(module, free, step, paths, structures));
+  const name = addStep(module, body.name, step, paths, structures);
   return `partial(${name}, ${parameterText("params", root)})`;
-}
-
-/** A graph without the names of its inputs and the lines of its source. */
-function withoutNames(graph: Graph): unknown {
-  return {
-    nodes: graph.nodes.map((node) => {
-      if (node.op === "input") return { op: "input", aval: node.aval };
-      return node.op === "scan" ? { ...node, attrs: { ...node.attrs, body: withoutNames(node.attrs.body) } } : node;
-    }),
-    inputs: graph.inputs,
-    outputs: graph.outputs,
-  };
 }

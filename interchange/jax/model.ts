@@ -175,7 +175,9 @@ const lossText = (cost: string) => `def loss(
 ) -> tuple[Array, dict[str, Array]]:
     """The loss that training minimizes, and the state after the last step."""
     output, next_state = network(params, state, x)
-    return ${cost}(output, targets), next_state`;
+    # A mean over many steps needs more digits than bfloat16 has.
+    exact = output.astype(jnp.promote_types(output.dtype, jnp.float32))
+    return ${cost}(exact, targets), next_state`;
 
 /** The arguments of a graph, with all states as one dict. */
 function withStates(graph: Graph): Argument[] {

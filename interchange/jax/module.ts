@@ -1,8 +1,7 @@
 /** @file A Python module under construction: its imports, helper functions and functions. */
-import type { Graph } from "../../compiler/graph/graph.ts";
 import { type HelperName, helperOf, helpers } from "./helpers.ts";
 import { Names } from "./names.ts";
-import { docstring, readsName } from "./python.ts";
+import { call, docstring, readsName, statement } from "./python.ts";
 import type { SourceLine } from "./source-names.ts";
 
 /** How printed code is named and commented. */
@@ -13,13 +12,31 @@ export interface ModuleOptions {
   readonly carries?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
+/** A function without its name. */
+export interface PrintedLines {
+  /** The arguments with their types, and the type of the result. */
+  readonly signature: { readonly args: readonly string[]; readonly result: string };
+  readonly about: string;
+  readonly body: readonly string[];
+}
+
+function linesOf(name: string, { signature, about, body }: PrintedLines): string[] {
+  const { args, result } = signature;
+  return [...statement(`def ${name}`, call("", ...args), 0, ` -> ${result}:`), ...docstring(about, 4), ...body];
+}
+
+/** A text with `n` where its numbers differ from those of another one that is equal except for numbers. */
+function withoutDifferences(one: string, other: string): string {
+  const [parts, others] = [one, other].map((text) => text.split(/(\b\d+\b|\bn\b)/));
+  return (parts ?? []).map((part, i) => (i % 2 === 1 && part !== others?.[i] ? "n" : part)).join("");
+}
+
 export class ModuleWriter {
   readonly options: ModuleOptions;
   readonly names = new Names(Object.keys(helpers));
   readonly #helpers = new Set<HelperName>();
   readonly #functions: string[][] = [];
-  /** Functions for the bodies of loops, by what they compute. */
-  readonly #steps = new Map<string, string>();
+  readonly #once = new Map<string, { readonly name: string; readonly place: number; about: string }>();
 
   constructor(options: ModuleOptions = {}) {
     this.options = options;
@@ -35,13 +52,21 @@ export class ModuleWriter {
     this.#functions.push([...lines]);
   }
 
-  /** The name of the function for a loop's body, which `write` adds if there is none yet. */
-  step(body: Graph, key: string, write: (name: string) => void): string {
-    const known = this.#steps.get(key);
-    if (known !== undefined) return known;
-    const name = this.names.fresh(body.name);
-    this.#steps.set(key, name);
-    write(name);
+  /**
+   * Adds a function and returns its name. One that differs from an earlier one only in the sizes that its docstring names is
+   * that one, with `n` in place of those sizes.
+   */
+  addOnce(wanted: string, { signature, about, body }: PrintedLines): string {
+    const key = JSON.stringify([wanted, signature, body]);
+    const known = this.#once.get(key);
+    if (known !== undefined) {
+      known.about = withoutDifferences(known.about, about);
+      this.#functions[known.place] = linesOf(known.name, { signature, about: known.about, body });
+      return known.name;
+    }
+    const name = this.names.fresh(wanted);
+    this.#once.set(key, { name, about, place: this.#functions.length });
+    this.#functions.push(linesOf(name, { signature, about, body }));
     return name;
   }
 

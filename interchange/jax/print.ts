@@ -69,10 +69,9 @@ export function addCell(module: ModuleWriter, { graph, states, parameters }: Cel
   const carries = rest.slice(0, states.length);
   const consts = rest.slice(states.length);
   const body: Graph = { ...graph, inputs: [...consts, ...carries, ...(x === undefined ? [] : [x])] };
-  const name = module.names.fresh(graph.name);
-  addStep(
+  return addStep(
     module,
-    name,
+    graph.name,
     {
       attrs: { body, consts: consts.length, carries: carries.length },
       outputs: graph.outputs,
@@ -83,5 +82,4 @@ export function addCell(module: ModuleWriter, { graph, states, parameters }: Cel
     consts.map((id, i) => (parameters[i]?.path ?? inputName(graph, id)).split("/")),
     structures,
   );
-  return name;
 }

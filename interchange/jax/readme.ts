@@ -33,7 +33,7 @@ The same command on each host, with the address of the first one and the number 
 python train.py ${data} --coordinator 10.0.0.1:1234 --processes 4 --process 0   # 1, 2, 3 on the others
 \`\`\`
 
-Each host needs the whole file and reads its own rows of it; the first one writes the model. A host that fails prints one line; the others end after \`--timeout\` seconds at most when they start, and when JAX notices the loss of a process while they run.
+Each host needs the whole file and reads its own rows of it; the first one writes the model. A host whose data file is short, missing, damaged or another one prints one line and ends; the others end once they have not heard of it for \`--timeout\` seconds (100 by default), also if it is lost during the run; JAX then prints where it waited. Start all of them again with \`--resume\` and the last file saved (\`--save-every\`).
 
 ## Back again
 

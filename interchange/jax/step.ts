@@ -6,7 +6,7 @@ import { bodyInputs } from "../../compiler/ops/scan.ts";
 import { Block, FunctionWriter, named, type Structures } from "./block.ts";
 import { describeAll, describeAval, parameterText } from "./describe.ts";
 import type { ModuleWriter } from "./module.ts";
-import { type Code, call, code, docstring, several, statement, tuple } from "./python.ts";
+import { type Code, code, several, statement, tuple } from "./python.ts";
 import { exact, type Value } from "./values.ts";
 
 export interface Step {
@@ -84,14 +84,14 @@ export function symbolsIn(graph: Graph): string[] {
   ]);
 }
 
-/** Adds a step as a function of the module, with the consts as parameters at `paths` of a tree. */
+/** Adds a step as a function of the module, with the consts as parameters at `paths` of a tree; returns its name. */
 export function addStep(
   module: ModuleWriter,
-  name: string,
+  wanted: string,
   step: Step,
   paths: readonly (readonly string[])[],
   structures: Structures,
-): void {
+): string {
   const { attrs, outputs } = step;
   const { body } = attrs;
   const places = bodyInputs(attrs as ScanAttrs);
@@ -122,9 +122,5 @@ export function addStep(
     ...(places.xs.length > 0 ? [`Input: ${avals(places.xs, step.xs)}.`] : []),
     ...(ys.length > 0 ? [`Output: ${ys.join("; ")}.`] : []),
   ].join("\n");
-  module.add([
-    ...statement(`def ${name}`, call("", ...args), 0, ` -> ${result}:`),
-    ...docstring(about, 4),
-    ...writer.body(true),
-  ]);
+  return module.addOnce(wanted, { signature: { args, result }, about, body: writer.body(true) });
 }

@@ -2,7 +2,7 @@
  * @file train.py of an exported folder. It is the same for every model: what a model is stands in its model.py and in the
  * metadata of its file. Batches are cut as `train/data/batches.ts` does.
  */
-export const trainScript = `"""Trains the model of model.py on all devices of all hosts, and writes a cellgrad model.
+export const trainScript = `"""Trains the model of model.py on all devices of all hosts; writes cellgrad models.
 
 The weights are those of weights.safetensors, or of --resume FILE. Every file that this
 program writes is a cellgrad model again: \`cellgrad sample\`, \`cellgrad forecast\` and the
@@ -73,7 +73,7 @@ def options():
     add("--coordinator", help="HOST:PORT of the first of several processes")
     add("--processes", type=int, help="how many processes there are")
     add("--process", type=int, help="the number of this process, from 0")
-    add("--timeout", type=int, default=300, help="seconds to wait for other processes")
+    add("--timeout", type=int, default=100, help="seconds to wait for other processes")
     return parser.parse_args()
 
 
@@ -85,7 +85,8 @@ def read_model(path):
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = list(file.keys())
+            tensors = {name: file.get_tensor(name) for name in names}
     except Exception as error:
         raise Fault(f"{path} cannot be read as a model: {error}") from error
     if metadata.get("format") != "cellgrad":
@@ -113,6 +114,17 @@ def fingerprint(path):
         file.seek(size - length)
         digest.update(file.read(length))
     return digest.hexdigest()
+
+
+def check_same_file(path, data):
+    """All processes must have the same file, of which each reads its own rows."""
+    if jax.process_count() == 1:
+        return
+    digest = np.frombuffer(bytes.fromhex(data), np.uint8)
+    every = multihost_utils.process_allgather(digest)
+    own = jax.process_index()
+    if not np.array_equal(every[own], every[0]):
+        raise Fault(f"{path} of process {own} is not the file that process 0 has")
 
 
 def read_data(path, metadata):
@@ -164,7 +176,7 @@ def read_table(path, content, metadata):
 
 
 class Windows:
-    """Where the batches of a recording are: rows of equal length, walked side by side."""
+    """Where batches are in a recording: rows of equal length, walked side by side."""
 
     def __init__(self, path, length, batch, time):
         trained = length - int(length * 0.1)
@@ -173,12 +185,12 @@ class Windows:
         self.batch, self.time = batch, time
         if self.count < 1:
             raise Fault(
-                f"{path} has {trained} entries to train on, too few for batch {batch} x "
-                f"time {time}: this needs {batch * time + 1}; make one of them smaller"
+                f"{path} has {trained} entries to train on, too few for batch {batch} "
+                f"x time {time}: this needs {batch * time + 1}; make one of them smaller"
             )
 
     def at(self, entries, step, rows):
-        """x and targets [time, rows, ...] of an update, and whether the state is fresh."""
+        """x, targets [time, rows, ...] of an update, and whether the state is fresh."""
         window = step % self.count
         first = np.arange(self.batch)[rows] * self.row_length + window * self.time
         places = first + np.arange(self.time)[:, None]
@@ -331,6 +343,7 @@ def train(given):
     entries = read_data(given.data, metadata)
     windows = Windows(given.data, len(entries), batch, window)
     data = fingerprint(given.data)
+    check_same_file(given.data, data)
     if run and (run["data"], run["batch"], run["time"]) != (data, batch, window):
         raise Fault(
             f"{start} was trained on another file, or with other --batch or --time"
@@ -406,7 +419,7 @@ def train(given):
             "learningRate": learning_rate,
             "update": model.UPDATE,
             "data": data,
-            "losses": run.get("losses", []),
+            "losses": [],
         }
         training = json.loads(metadata.get("training", "{}"))
         training.pop("valLoss", None)
@@ -448,8 +461,8 @@ def train(given):
             loss, norm, ok = (float(number) for number in metrics)
             if not ok:
                 raise Fault(
-                    f"the loss or the gradient of step {after} is not finite (loss {loss}, "
-                    f"norm {norm}); lower --lr, or go on from the last file saved"
+                    f"the loss or the gradient of step {after} is not finite "
+                    f"(loss {loss}, norm {norm}); lower --lr, or go on from the last file saved"
                 )
             if is_first:
                 rate = (
@@ -478,6 +491,7 @@ def main():
                 given.processes,
                 given.process,
                 initialization_timeout=given.timeout,
+                heartbeat_timeout_seconds=given.timeout,
             )
         train(given)
     except Fault as fault:

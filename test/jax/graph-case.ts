@@ -77,7 +77,7 @@ export function gradientCase(
 }
 
 /** JAX flattens trees with their keys in order. */
-function inTreeOrder(named: readonly { readonly name: string; readonly array: NdArray }[]): NdArray[] {
+export function inTreeOrder(named: readonly { readonly name: string; readonly array: NdArray }[]): NdArray[] {
   const isParameter = ({ name }: { readonly name: string }) => name.startsWith("parameters/");
   const compare = (a: readonly string[], b: readonly string[]): number => {
     const i = a.findIndex((part, k) => part !== b[k]);

@@ -2,11 +2,14 @@
 import fc from "fast-check";
 import { lstm } from "../../cells/lstm.ts";
 import { slstm, zoo } from "../../cells/zoo.ts";
+import { OPTIMIZER_NAMES } from "../../cli/options.ts";
+import { updateOptionsOf } from "../../cli/update-options.ts";
 import { traceCell } from "../../compiler/dsl/traced-cell.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName, nodeAt } from "../../compiler/graph/graph.ts";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
+import { savedModel } from "../../entries/files.ts";
 import * as losses from "../../entries/losses.ts";
 import * as optimizers from "../../entries/optimizers.ts";
 import {
@@ -15,6 +18,7 @@ import {
   type CellDefinition,
   cast,
   greater,
+  initialize,
   model,
   type NamedAval,
   scan,
@@ -24,22 +28,23 @@ import {
   type Tensor,
   traceGraph,
 } from "../../index.ts";
+import { modelToJax } from "../../interchange/jax/model.ts";
 import { cellToJax } from "../../interchange/jax/print.ts";
 import { generator, randomFloats, randomIntegers } from "../../testing/numbers/random-data.ts";
 import { prepare } from "../../testing/random-cells/cell-checks.ts";
 import { lossGraphs, lossOfCell } from "../../testing/random-cells/cell-graphs.ts";
 import { cellPlans } from "../../testing/random-cells/cell-plan.ts";
 import { buildCell } from "../../testing/random-cells/random-cell.ts";
-import { arenaOf } from "../../train/arena.ts";
+import { arenaOf, unpackArray } from "../../train/arena.ts";
 import { stacked } from "../../train/layers/depth.ts";
 import { bidirectional, recurrent } from "../../train/layers/layer.ts";
 import { lengthsMask } from "../../train/layers/lengths.ts";
-import { languageModel } from "../../train/networks.ts";
+import { languageModel, seriesModel } from "../../train/networks.ts";
 import type { Optimizer } from "../../train/optimizers/optimizer.ts";
 import { isCount, slotsOf, update } from "../../train/optimizers/update.ts";
 import { sourceLines } from "../support/source-lines.ts";
 import type { JaxCase, JaxGroup } from "./case.ts";
-import { gradientCase, nameIn, valueCase } from "./graph-case.ts";
+import { gradientCase, inTreeOrder, nameIn, valueCase } from "./graph-case.ts";
 
 type Float = Tensor<"f32">;
 
@@ -240,6 +245,64 @@ function* ofLosses(): Iterable<JaxCase> {
     yield gradientCase(`loss ${name}`, avals, dataFor(avals, { T: 4, B: 3 }), ({ dtype }) => dtype === "f32", f);
 }
 
+/** The update of an exported model, array by array, with each optimizer of the command line. */
+function* ofExportedUpdates(): Iterable<JaxCase> {
+  const network = seriesModel({ cell: lstm, units: 3, layers: 1, features: 2 });
+  const arena = arenaOf(network.specs);
+  const details = { columns: ["a", "b"], normalisation: { mean: [0, 0], deviation: [1, 1] } };
+  const model = savedModel(network, initialize(network.specs, 1), details);
+  for (const [i, optimizer] of OPTIMIZER_NAMES.entries()) {
+    const lrSchedule = at(["constant", "linear", "cosine", "step"] as const, i % 4);
+    const options = updateOptionsOf(
+      { optimizer, lrSchedule, warmup: 5, clip: i % 2, weightDecay: i % 3 === 0 ? 0.1 : 0 },
+      50,
+    );
+    const slots = slotsOf(options);
+    const avals = [
+      ...["parameters", "gradient", ...slots].map((name) => vector(name, [arena.size])),
+      ...["step", "learningRate"].map((name) => vector(name, [])),
+    ];
+    const graph = traceGraph("update", avals, (tensors) => {
+      const [parameters, gradient, ...rest] = tensors as readonly Float[] as readonly [Float, Float, ...Float[]];
+      const [step, learningRate] = rest.slice(slots.length) as [Float, Float];
+      const given = Object.fromEntries(slots.map((slot, k) => [slot, at(rest, k)]));
+      const next = update(options, { parameters, gradient, slots: given, step, learningRate, arena });
+      return [next.parameters, ...slots.map((slot) => next.slots[slot] as Float)];
+    });
+    const values = dataFor(avals, {}).map((array, k) => {
+      const { name } = at(avals, k);
+      if (name === "step") return { ...array, data: Float64Array.of(7) };
+      // Moments of squares are not negative.
+      return slots.includes(name) ? { ...array, data: array.data.map((x) => 0.5 + 0.5 * x * x) } : array;
+    });
+    const treeOf = (flat: NdArray, ...above: readonly string[]) =>
+      Object.entries(unpackArray(flat, arena)).map(([path, array]) => ({
+        keys: [...above, ...path.split("/")],
+        array,
+      }));
+    const [parameters, gradient, ...rest] = values as [NdArray, NdArray, ...NdArray[]];
+    const norm = Math.sqrt(gradient.data.reduce((total, x) => total + x * x, 0));
+    const inOrder = (flat: NdArray) =>
+      inTreeOrder(treeOf(flat).map(({ keys, array }) => ({ name: ["parameters", ...keys].join("/"), array })));
+    const [next, ...nextSlots] = interpret(graph, values) as [NdArray, ...NdArray[]];
+    const bySlot = slots.map((slot, k) => [slot, at(nextSlots, k)] as const).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    yield {
+      name: `exported update by ${optimizer}`,
+      source: new TextDecoder().decode(modelToJax(model, { cell: lstm, update: options })["model.py"]),
+      call: "update",
+      args: [
+        treeOf(parameters),
+        treeOf(gradient),
+        ndarray([], [norm]),
+        slots.flatMap((slot, k) => treeOf(at(rest, k), slot)),
+        at(rest, slots.length),
+        at(rest, slots.length + 1),
+      ],
+      expected: [next, ...bySlot.map(([, flat]) => flat)].flatMap(inOrder),
+    };
+  }
+}
+
 /** Updates with each optimizer, clipped, scheduled and accumulated. */
 function* ofOptimizers(): Iterable<JaxCase> {
   const arena = arenaOf([
@@ -297,4 +360,5 @@ export const networkGroups: readonly JaxGroup[] = [
   { name: "networks", cases: ofNetworks },
   { name: "losses", cases: ofLosses },
   { name: "updates", cases: ofOptimizers },
+  { name: "exported updates", cases: ofExportedUpdates },
 ];

@@ -61,6 +61,23 @@ export const fileMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "interchange/jax/model.ts",
+    ["test/interchange/jax/model.test.ts"],
+    [
+      [
+        "any cell is printed for a model",
+        "encodeGraph(streamingStep(network).graph) !== encodeGraph(model.graph)",
+        "false",
+      ],
+      ["all parameters have the rule of the first", "names.get(text) ??", "[...names.values()][0] ??"],
+    ],
+  ),
+  ...changed(
+    "interchange/jax/module.ts",
+    ["test/interchange/jax/model.test.ts"],
+    [["a shared function names the sizes of one layer", "known.about = withoutDifferences(known.about, about);", ""]],
+  ),
+  ...changed(
     "interchange/jax/names.ts",
     ["test/interchange/jax/print.test.ts"],
     [["keywords are names", "reserved.has(base) ? `${base}_` : base", "base"]],

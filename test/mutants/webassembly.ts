@@ -183,9 +183,9 @@ export const webAssemblyMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "cli/commands/compile.ts",
+    "cli/output-folder.ts",
     ["test/cli/compile.test.ts"],
-    [["the model may be written over", "`${name}.${ending}`), path)", "`${name}.${ending}`))"]],
+    [["the model may be written over", "join(out, name), input)", "join(out, name))"]],
   ),
   ...changed(
     "wasm/features.ts",
