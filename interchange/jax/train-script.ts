@@ -186,7 +186,8 @@ class Windows:
         if self.count < 1:
             raise Fault(
                 f"{path} has {trained} entries to train on, too few for batch {batch} "
-                f"x time {time}: this needs {batch * time + 1}; make one of them smaller"
+                f"x time {time}: this needs {batch * time + 1}; "
+                "make one of them smaller"
             )
 
     def at(self, entries, step, rows):
@@ -462,7 +463,8 @@ def train(given):
             if not ok:
                 raise Fault(
                     f"the loss or the gradient of step {after} is not finite "
-                    f"(loss {loss}, norm {norm}); lower --lr, or go on from the last file saved"
+                    f"(loss {loss}, norm {norm}); "
+                    "lower --lr, or go on from the last file saved"
                 )
             if is_first:
                 rate = (
