@@ -197,12 +197,12 @@ export const weights: readonly BadInput[] = [
   [
     "an export to an unknown format",
     "export @text.safetensors --to tensorflow --out @new.st",
-    "option '--to <format>' argument 'tensorflow' is invalid. Allowed choices are pytorch, keras, onnx; see --help",
+    "option '--to <format>' argument 'tensorflow' is invalid. Allowed choices are pytorch, keras, onnx, jax; see --help",
   ],
   [
     "an export without an output",
     "export @text.safetensors --to onnx",
-    "required option '--out <file>' not specified; see --help",
+    "required option '--out <path>' not specified; see --help",
   ],
   [
     "an export of a missing model",
