@@ -14,14 +14,14 @@ export function addWeightCommands(program: Command, { streams, finish, examples 
     .command("import")
     .argument(
       "<file>",
-      "a PyTorch state dict or Keras weights by path, as .safetensors; or a Keras .keras, .weights.h5 or .h5 file",
+      "a PyTorch state dict, or Keras or Flax weights by path, as .safetensors; or a Keras .keras, .weights.h5 or .h5 file",
     )
     .description(
-      "import weights of nn.RNN, nn.LSTM, nn.GRU or the corresponding Keras layers, as a model or as parameters for code",
+      "import weights of nn.RNN, nn.LSTM, nn.GRU or the corresponding Keras layers or Flax cells, as a model or as parameters for code",
     )
     .addOption(
       new Option("--from <framework>", "framework that wrote the file")
-        .choices(["pytorch", "keras"])
+        .choices(["pytorch", "keras", "flax"])
         .makeOptionMandatory(),
     )
     .requiredOption("--out <file>", "file for the model, or for the parameters (safetensors)")
@@ -43,7 +43,7 @@ export function addWeightCommands(program: Command, { streams, finish, examples 
     .option("--head <name>", "name of the module or layer after the recurrent ones, if there are several")
     .option(
       "--layers <names>",
-      "the recurrent layers in order from the input, if a Keras file does not record it",
+      "the recurrent layers in order from the input, if a Keras or Flax file does not record it",
       names("--layers"),
     )
     .option("--json", "print one JSON object")
@@ -53,7 +53,7 @@ export function addWeightCommands(program: Command, { streams, finish, examples 
         "cellgrad import char-rnn.safetensors --from pytorch --vocabulary book.txt --out book.safetensors",
         "cellgrad import sales-gru.keras --from keras --columns price,volume --out sales.safetensors",
         "cellgrad import tagger.safetensors --from pytorch --prefix encoder. --out parameters.safetensors",
-      ])}\n\nIn Python:\n  safetensors.torch.save_file(model.state_dict(), "weights.safetensors")\n  safetensors.numpy.save_file({w.path: w.numpy() for w in model.weights}, "weights.safetensors")`,
+      ])}\n\nIn Python:\n  safetensors.torch.save_file(model.state_dict(), "weights.safetensors")\n  safetensors.numpy.save_file({w.path: w.numpy() for w in model.weights}, "weights.safetensors")\n  safetensors.flax.save_file(flax.traverse_util.flatten_dict(params, sep="/"), "weights.safetensors")`,
     )
     .action(async (file: string, options) => {
       const { importWeights } = await import("./commands/import.ts");

@@ -1,4 +1,5 @@
-/** @file The entry "cellgrad/weights": weights of PyTorch and Keras as cellgrad's parameters and models, and back. */
+/** @file The entry "cellgrad/weights": weights of PyTorch, Keras and Flax as cellgrad's parameters and models, and back. */
+export { type FlaxReadOptions, fromFlax } from "../interchange/flax.ts";
 export { fromKeras, type KerasReadOptions, kerasLayers, toKeras } from "../interchange/keras.ts";
 export type {
   DirectionWeights,

@@ -10,6 +10,7 @@ import { at } from "../compiler/graph/errors.ts";
 import { type NdArray, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { columns, rows, stackColumns, stackRows, sumOf } from "./matrices.ts";
+import { byNumber, inOrder, readDense, single } from "./named-layers.ts";
 import {
   assumedModules,
   checkOneWidth,
@@ -24,7 +25,7 @@ import {
   reluOrTanh,
   widthBelow,
 } from "./network-weights.ts";
-import { quote, TensorBag } from "./tensor-bag.ts";
+import { TensorBag } from "./tensor-bag.ts";
 
 type Arrays = Readonly<Record<string, NdArray>>;
 
@@ -53,7 +54,10 @@ export function fromKeras(tensors: Arrays, where: string, options: KerasReadOpti
   checkedOptions("fromKeras", options, { layers: "list", cell: "string", embedding: "string", head: "string" });
   // Before version 3, Keras appended the output index to each name.
   const bag = new TensorBag(tensors, where, (name) => name.replace(/:0$/, ""));
-  const { layers, assumed } = inOrder(bag, recurrentLayers(bag), options.layers);
+  const { layers, assumed } = inOrder(bag, recurrentLayers(bag), options.layers, {
+    readsItsOwn: (layer) => readsItsOwn(bag, layer),
+    elsewhere: ", or read a .keras or .weights.h5 file, which records it",
+  });
   const first = layers[0]?.paths.forward;
   if (first === undefined)
     return bag.fail("it has no recurrent_kernel of a forward layer, so these are not weights of a Keras RNN");
@@ -94,36 +98,6 @@ function recurrentLayers(bag: TensorBag): KerasLayer[] {
   return [...found].map(([name, paths]) => ({ name, paths })).sort((a, b) => byNumber(a.name, b.name));
 }
 
-/** The layers in order from the input: as named by the option, or if only one order is possible. */
-function inOrder(bag: TensorBag, found: readonly KerasLayer[], asked: readonly string[] | undefined) {
-  const names = found.map(({ name }) => name).join(", ");
-  if (asked !== undefined) {
-    const layers = asked.map((name) => {
-      const [layer, another] = found.filter((each) => `/${each.name}`.endsWith(`/${name}`));
-      return layer === undefined || another !== undefined
-        ? bag.fail(
-            `${another ? "several recurrent layers are" : "no recurrent layer is"} called ${quote(name)}; it has ${names}`,
-          )
-        : layer;
-    });
-    return { layers, assumed: [] };
-  }
-  if (found.length < 2) return { layers: found, assumed: [] };
-  const numbers = new Set(found.map(({ name }) => /_?\d*$/.exec(name)?.[0]));
-  const stems = new Set(found.map(({ name }) => name.replace(/_?\d*$/, "")));
-  const says = (how: string) => `the layers are ordered by ${how}: ${names}; set another order with the option layers`;
-  if (stems.size === 1 && numbers.size === found.length) return { layers: found, assumed: [says("their numbers")] };
-  // A layer whose input width differs from the outputs of its kind can only be the first.
-  const [first, ...more] = found.filter((layer) => !readsItsOwn(bag, layer));
-  if (found.length === 2 && first !== undefined && more.length === 0) {
-    const layers = [first, ...found.filter((layer) => layer !== first)];
-    return { layers, assumed: [says("their sizes").replace(names, layers.map(({ name }) => name).join(", "))] };
-  }
-  return bag.fail(
-    `neither the names nor the sizes of its recurrent layers, ${names}, determine their order; list them from the input with the option layers, or read a .keras or .weights.h5 file, which records it`,
-  );
-}
-
 function readsItsOwn(bag: TensorBag, { paths }: KerasLayer): boolean {
   const path = paths.forward ?? paths.backward;
   const [units = 0] = bag.shape(`${path}/recurrent_kernel`) ?? [];
@@ -147,15 +121,6 @@ function placeOf(path: string): { layer: string; direction: Direction } {
   if (place < 1) return { layer: path.replace(/\/[^/]*cell(_\d+)?$/, ""), direction: "forward" };
   const direction = at(segments, place).startsWith("forward_") ? "forward" : "backward";
   return { layer: segments.slice(0, place).join("/"), direction };
-}
-
-function byNumber(a: string, b: string): number {
-  const [left, right] = [a.split("/"), b.split("/")];
-  for (const [i, segment] of left.entries()) {
-    const order = segment.localeCompare(right[i] ?? "", "en", { numeric: true });
-    if (order !== 0) return order;
-  }
-  return left.length - right.length;
 }
 
 function gateOrder(bag: TensorBag, count: number, bias: readonly number[] | undefined, asked: string | undefined) {
@@ -200,19 +165,6 @@ function readDirection(bag: TensorBag, { path, order, biases, width, units }: Di
       },
     ]),
   );
-}
-
-/** The path before `ending`, if exactly one tensor ends with it. */
-function single(names: readonly string[], ending: string): string | undefined {
-  const [name, another] = names.filter((key) => key.endsWith(ending));
-  return name === undefined || another !== undefined ? undefined : name.slice(0, -ending.length);
-}
-
-function readDense(bag: TensorBag, path: string, width: number) {
-  const kernel = bag.take(`${path}/kernel`, [width, null], `it is the kernel of ${path}`);
-  const outputs = at(kernel.shape, 1);
-  const hasBias = bag.has(`${path}/bias`);
-  return { kernel, bias: hasBias ? bag.take(`${path}/bias`, [outputs], `${path} has one`) : zeros([outputs]) };
 }
 
 /** Returns the weights with the paths of a new Keras 3 model of these layers. */

@@ -18,6 +18,7 @@ const options = new Command("npm run test:jax --")
   .description("Runs printed JAX modules with JAX and compares them with the interpreter.")
   .option("--only <pattern>", "only cases whose name matches this regular expression")
   .option("--training", "only train with an exported train.py")
+  .option("--flax", "only import weights of Flax")
   .option("--format", "only check the layout of the printed modules")
   .option("--out <folder>", "write the printed modules to this folder, and keep them")
   .option("--python <file>", "a Python interpreter that has the packages of test/jax/requirements.txt")
@@ -92,13 +93,14 @@ const jiti = createJiti(import.meta.url, {
   transformOptions: { babel: { comments: false } },
 });
 const { groups } = await jiti.import("../test/jax/groups.ts");
+const { flaxFaults } = await jiti.import("../test/jax/flax.ts");
 const { trainingFaults } = await jiti.import("../test/jax/training.ts");
 const folder = options.out ?? mkdtempSync(join(tmpdir(), "cellgrad-jax-"));
 mkdirSync(folder, { recursive: true });
 
 const started = performance.now();
-if (options.training) {
-  const holds = await trains();
+if (options.training || options.flax) {
+  const holds = options.training ? await trains() : await imports();
   console.log(`${Math.round((performance.now() - started) / 1000)} s`);
   if (options.out === undefined) rmSync(folder, { recursive: true, force: true });
   process.exit(holds ? 0 : 1);
@@ -186,9 +188,16 @@ async function trains() {
   return tidy(exported, "model.py and train.py") && faults.length === 0;
 }
 
+/** Imports weights that Flax has written. */
+async function imports() {
+  const faults = await flaxFaults(python, join(folder, "flax"), (line) => console.log(`Flax: ${line}`));
+  for (const fault of faults) console.log(`Flax: ${fault}`);
+  return faults.length === 0;
+}
+
 const runs = options.format === undefined ? ["f32", "x64"] : [];
 const results = [tidy(folder, `${files.size} modules`), ...(await Promise.all(runs.map(run)))];
-if (options.only === undefined && options.format === undefined) results.push(await trains());
+if (options.only === undefined && options.format === undefined) results.push(await imports(), await trains());
 console.log(`${Math.round((performance.now() - started) / 1000)} s`);
 if (options.out === undefined) rmSync(folder, { recursive: true, force: true });
 else console.log(`the modules are in ${folder}`);

@@ -1,8 +1,9 @@
-/** @file `cellgrad import`: converts PyTorch or Keras weights to a model that samples or forecasts, or to parameters. */
+/** @file `cellgrad import`: converts PyTorch, Keras or Flax weights to a model that samples or forecasts, or to parameters. */
 import { messageOf, UserError } from "../../compiler/graph/errors.ts";
 import { readBytes, readText } from "../../disk/data-files.ts";
 import { isKerasFile, readKerasFile } from "../../disk/keras/keras-file.ts";
-import { fromKeras } from "../../interchange/keras.ts";
+import { type FlaxReadOptions, fromFlax } from "../../interchange/flax.ts";
+import { fromKeras, type KerasReadOptions } from "../../interchange/keras.ts";
 import type { NetworkWeights } from "../../interchange/network-weights.ts";
 import { toParameters } from "../../interchange/parameters.ts";
 import { fromPyTorch } from "../../interchange/pytorch.ts";
@@ -19,7 +20,7 @@ import { jsonLine, line, type Streams } from "../streams.ts";
 import { describeWeights } from "../weights.ts";
 
 export interface ImportCommandOptions {
-  readonly from: "pytorch" | "keras";
+  readonly from: "pytorch" | "keras" | "flax";
   readonly out: string;
   readonly cell?: string;
   readonly prefix?: string;
@@ -36,16 +37,16 @@ export interface ImportCommandOptions {
 
 export async function importWeights(path: string, options: ImportCommandOptions, { stdout }: Streams): Promise<number> {
   const { from, vocabulary, columns, targets } = options;
-  if (from === "keras" && options.prefix !== undefined)
-    throw new UserError("--prefix is for --from pytorch; name Keras layers with --layers, --embedding and --head");
+  if (from !== "pytorch" && options.prefix !== undefined)
+    throw new UserError("--prefix is for --from pytorch; name layers with --layers, --embedding and --head");
   if (from === "pytorch" && options.layers !== undefined)
-    throw new UserError("--layers is for --from keras; PyTorch numbers its layers");
+    throw new UserError("--layers is for --from keras and flax; PyTorch numbers its layers");
   if (vocabulary !== undefined && columns !== undefined)
     throw new UserError("give --vocabulary for a text model or --columns for a numeric one, not both");
   if (targets !== undefined && columns === undefined) throw new UserError("--targets needs --columns");
   const normalisation = normalisationOf(options);
   const output = await prepareOutput(options.out, path, ...(vocabulary === undefined ? [] : [vocabulary]));
-  const weights = from === "keras" ? await kerasWeights(path, options) : await pyTorchWeights(path, options);
+  const weights = await readers[from](path, options);
   const isModel = vocabulary !== undefined || columns !== undefined;
   const meaning: ModelMeaning = {
     ...(vocabulary !== undefined && { vocabulary: await readVocabulary(vocabulary) }),
@@ -99,20 +100,38 @@ async function pyTorchWeights(path: string, options: ImportCommandOptions): Prom
 const pyTorchAdvice =
   'write the state dict as safetensors, with safetensors.torch.save_file(model.state_dict(), "weights.safetensors"); for a Keras file, give --from keras';
 
-async function kerasWeights(path: string, options: ImportCommandOptions): Promise<NetworkWeights> {
-  const { layers, cell, embedding, head } = options;
-  const given = {
+async function flaxWeights(path: string, options: ImportCommandOptions): Promise<NetworkWeights> {
+  const bytes = await readBytes(path);
+  if (isKerasFile(bytes)) throw new UserError(`${path} is a zip or HDF5 file: ${flaxAdvice}`);
+  return fromFlax(decodeTensors(bytes, path).tensors, path, rolesOf(options));
+}
+
+const flaxAdvice =
+  'write the parameters as safetensors, with safetensors.flax.save_file(flax.traverse_util.flatten_dict(params, sep="/"), "weights.safetensors")';
+
+/** The roles of layers that are named by path. */
+function rolesOf({ layers, cell, embedding, head }: ImportCommandOptions): FlaxReadOptions & KerasReadOptions {
+  return {
     ...(layers && { layers }),
     ...(cell !== undefined && { cell }),
     ...(embedding !== undefined && { embedding }),
     ...(head !== undefined && { head }),
   };
+}
+
+async function kerasWeights(path: string, options: ImportCommandOptions): Promise<NetworkWeights> {
+  const given = rolesOf(options);
   const bytes = await readBytes(path);
   if (!isKerasFile(bytes)) return fromKeras(decodeTensors(bytes, path).tensors, path, given);
   const { tensors, options: found, remarks } = await readKerasFile(bytes, path);
   const weights = fromKeras(tensors, path, { ...found, ...given });
   return { ...weights, assumed: [...(weights.assumed ?? []), ...remarks] };
 }
+
+/** How the weights of each framework are read. */
+const readers: Readonly<
+  Record<ImportCommandOptions["from"], (path: string, options: ImportCommandOptions) => Promise<NetworkWeights>>
+> = { pytorch: pyTorchWeights, keras: kerasWeights, flax: flaxWeights };
 
 /** Adds the name of the file to an error about its content. */
 function named(path: string, make: () => Uint8Array): Uint8Array {

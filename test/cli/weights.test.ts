@@ -56,6 +56,25 @@ test("a text serves as vocabulary, by its sorted characters", async () => {
   expect(read("same.safetensors")).toEqual(read("model.safetensors"));
 });
 
+test("weights of Flax become a model too", async () => {
+  const gates = ["r", "z", "n"].flatMap((gate) => [
+    [`params/GRUCell_0/i${gate}/kernel`, randomFloats(random, [width, units])] as const,
+    [`params/GRUCell_0/h${gate}/kernel`, randomFloats(random, [units, units])] as const,
+  ]);
+  const tensors = {
+    ...Object.fromEntries(gates),
+    "params/Embed_0/embedding": randomFloats(random, [symbols, width]),
+    "params/Dense_0/kernel": randomFloats(random, [units, symbols]),
+  };
+  writeFileSync(at("flax.safetensors"), encodeTensors({ tensors, metadata: {} }));
+  const args = ["--from", "flax", "--vocabulary", at("symbols.json"), "--out", at("flax-model.safetensors")];
+  const outcome = await run("import", at("flax.safetensors"), ...args);
+  expect(outcome).toMatchObject({ code: 0, stderr: "" });
+  expect(outcome.stdout).toContain(`gru-reset-after, 1 layer of ${units} units, ${width} input features`);
+  const text = await run("sample", at("flax-model.safetensors"), "--length", "3", "--device", "interpreter");
+  expect(text).toMatchObject({ code: 0, stderr: "" });
+});
+
 test("it is written back into its state dict bit for bit", async () => {
   const args = ["--to", "pytorch", "--like", at("dict.safetensors"), "--out", at("back.safetensors")];
   const { code, stdout } = await run("export", at("model.safetensors"), ...args);

@@ -96,12 +96,14 @@ export const fileMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "interchange/named-layers.ts",
+    ["test/interchange/weights.test.ts"],
+    [["any names tell an order", "stems.size === 1 && numbers.size === found.length", "true"]],
+  ),
+  ...changed(
     "interchange/keras.ts",
     ["test/interchange/weights.test.ts"],
-    [
-      ["any names tell an order", "stems.size === 1 && numbers.size === found.length", "true"],
-      ["layers of any width are read", "  checkWidths(bag, layers);\n", ""],
-    ],
+    [["layers of any width are read", "  checkWidths(bag, layers);\n", ""]],
   ),
   ...changed(
     "interchange/keras-config.ts",

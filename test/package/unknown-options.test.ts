@@ -114,6 +114,7 @@ const calls: Calls = {
   encodeOnnx: (o) => onnx.encodeOnnx(none, o),
   f32Tolerance: (o) => testing.f32Tolerance(o),
   forecast: (o) => stream.forecast(o),
+  fromFlax: (o) => weights.fromFlax(none, "", o),
   fromKeras: (o) => weights.fromKeras(none, "", o),
   fromPyTorch: (o) => weights.fromPyTorch(none, "", o),
   gaussianMixtureLoss: (o) => losses.gaussianMixtureLoss(none, none, o),

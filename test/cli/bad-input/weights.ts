@@ -10,7 +10,7 @@ export const weights: readonly BadInput[] = [
   [
     "weights of an unknown framework",
     "import @torch.safetensors --from torch --out @new.st",
-    "option '--from <framework>' argument 'torch' is invalid. Allowed choices are pytorch, keras; see --help",
+    "option '--from <framework>' argument 'torch' is invalid. Allowed choices are pytorch, keras, flax; see --help",
   ],
   [
     "an import without an output",
@@ -139,14 +139,19 @@ export const weights: readonly BadInput[] = [
     'torch.safetensors: tensor "no.weight_hh_l0" is missing or is not [gates * hidden, hidden]',
   ],
   [
+    "PyTorch as Flax",
+    "import @torch.safetensors --from flax --out @new.st",
+    "torch.safetensors: it has no hi/kernel, hr/kernel, dense_h/kernel or h/kernel, so these are not weights of a Flax LSTMCell, GRUCell or SimpleCell",
+  ],
+  [
     "a prefix for Keras",
     "import @torch.safetensors --from keras --prefix a --out @new.st",
-    "--prefix is for --from pytorch; name Keras layers with --layers, --embedding and --head",
+    "--prefix is for --from pytorch; name layers with --layers, --embedding and --head",
   ],
   [
     "layers of PyTorch by name",
     "import @torch.safetensors --from pytorch --layers a,b --out @new.st",
-    "--layers is for --from keras; PyTorch numbers its layers",
+    "--layers is for --from keras and flax; PyTorch numbers its layers",
   ],
   [
     "layers without a known order",
