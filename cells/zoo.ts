@@ -42,7 +42,7 @@ export { type ProjectedLstmOptions, projectedLstm } from "./projected-lstm.ts";
 export { type QrnnOptions, qrnn } from "./qrnn.ts";
 export { type RecurrentHighwayOptions, recurrentHighway } from "./recurrent-highway.ts";
 export { reluRnn } from "./relu-rnn.ts";
-export { slstm } from "./slstm.ts";
+export { type SlstmOptions, slstm } from "./slstm.ts";
 export { sru } from "./sru.ts";
 export { ugrnn } from "./ugrnn.ts";
 
@@ -51,7 +51,7 @@ const more = [
   ...[peepholeLstm, coupledLstm, projectedLstm(), layerNormLstm, multiplicativeLstm, convLstm()],
   ...[mgu, janet(), ugrnn, recurrentHighway()],
   ...[sru, qrnn(), minGru, minLstm, lru()],
-  ...[slstm, mlstm()],
+  ...[slstm(), mlstm()],
   lif(),
 ];
 

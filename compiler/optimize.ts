@@ -1,5 +1,6 @@
 /** @file The passes in their order, and the graph that they make of another one: what all devices compile or interpret. */
 import type { Graph } from "./graph/graph.ts";
+import { batchInFront } from "./passes/batch-in-front.ts";
 import { withoutCustomGradients } from "./passes/custom-gradients.ts";
 import { removeDead } from "./passes/dead.ts";
 import { storeInHalf } from "./passes/half.ts";
@@ -9,6 +10,7 @@ import { lookupsOfProducts } from "./passes/lookups.ts";
 import { simplify } from "./passes/simplify.ts";
 import { sink } from "./passes/sink.ts";
 import { splitProducts } from "./passes/split-products.ts";
+import { stacks } from "./passes/stacks.ts";
 import { withoutCallSites } from "./trace/site.ts";
 
 /**
@@ -20,9 +22,11 @@ export const passes = [
   { name: "simplify", run: simplify },
   { name: "dead", run: removeDead },
   { name: "invariant carries", run: invariantCarries },
+  { name: "stacks", run: stacks },
   { name: "split products", run: splitProducts },
   { name: "hoist", run: hoist },
   { name: "sink", run: sink },
+  { name: "batch in front", run: batchInFront },
   { name: "lookups", run: lookupsOfProducts },
   { name: "clean up", run: (graph: Graph) => removeDead(simplify(graph)) },
 ] as const;

@@ -3,7 +3,7 @@
  * what it is if it is the same in every step. What the step computes from its carries needs their values of all steps,
  * which are given one group after another.
  */
-import { type Dim, mulDims, type Shape } from "../graph/dim.ts";
+import { mulDims, type Shape } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { Fold, type OpNode } from "../graph/fold.ts";
 import { ancestorsOf, type NodeId, nodeAt, type ScanAttrs } from "../graph/graph.ts";
@@ -11,7 +11,7 @@ import { dot } from "../ops/contractions.ts";
 import { emitNode } from "../ops/inline.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { entryOf } from "../ops/table.ts";
-import { broadcastAxes, reshape } from "../ops/views.ts";
+import { broadcastAxes, reshape, transpose } from "../ops/views.ts";
 import { atSite } from "../trace/site.ts";
 import type { Tensor } from "../trace/tensor.ts";
 
@@ -118,11 +118,8 @@ export class AllSteps {
 
   /** Rows times a matrix that is the same in every step are one product; other products are batched over time. */
   #product(node: OpNode & { readonly op: "dot" }, left: Value, right: Value): Tensor {
-    const { shape } = node.aval;
-    const { tensor: rows } = left;
-    if (right.timed || node.attrs.transposeA || shape.length !== 2)
-      return emitNode(node, [this.#timed(left), this.#timed(right)]);
-    return reshape(dot(flattenSteps(rows), right.tensor, node.attrs), this.#withTime(shape));
+    if (right.timed || node.attrs.transposeA) return emitNode(node, [this.#timed(left), this.#timed(right)]);
+    return productOfSteps(node, left.tensor, right.tensor);
   }
 
   #withTime(shape: Shape): Shape {
@@ -133,7 +130,7 @@ export class AllSteps {
 const later = (axes: readonly number[]): number[] => axes.map((axis) => axis + 1);
 
 /** The op for values with an additional leading axis. */
-function withTimeInFront(node: OpNode): OpNode {
+export function withTimeInFront(node: OpNode): OpNode {
   switch (node.op) {
     case "slice":
       return { ...node, attrs: { ...node.attrs, axis: node.attrs.axis + 1 } };
@@ -154,8 +151,20 @@ function withTimeInFront(node: OpNode): OpNode {
   }
 }
 
-/** [T, n, ..] as [T·n, ..]. */
+/** rows·W of all steps from the rows of all steps: one product with T·rows rows, or a stack of these. */
+export function productOfSteps({ attrs, aval }: OpNode & { readonly op: "dot" }, rows: Tensor, matrix: Tensor): Tensor {
+  const product = dot(flattenSteps(rows), matrix, attrs);
+  const stack = aval.shape.slice(0, -2);
+  const bySteps = reshape(product, [...stack, at(rows.shape, 0), ...aval.shape.slice(-2)]);
+  const axes = bySteps.shape.map((_, axis) => axis);
+  return transpose(bySteps, [stack.length, ...axes.filter((axis) => axis !== stack.length)]);
+}
+
+/** The matrices of all steps, [T, ...s, n, d], as [...s, T·n, d]. */
 export function flattenSteps(x: Tensor): Tensor {
-  const [time, rows, ...rest] = x.shape as readonly [Dim, Dim, ...Dim[]];
-  return reshape(x, [mulDims(time, rows), ...rest]);
+  const axes = x.shape.map((_, axis) => axis);
+  const stack = axes.slice(1, -2);
+  const [time, rows, columns] = [at(x.shape, 0), at(x.shape, x.shape.length - 2), at(x.shape, x.shape.length - 1)];
+  const inner = transpose(x, [...stack, 0, ...axes.slice(-2)]);
+  return reshape(inner, [...stack.map((axis) => at(x.shape, axis)), mulDims(time, rows), columns]);
 }

@@ -2,14 +2,15 @@
  * @file Which values of a loop's body can be computed outside it, for all steps at once: shared by the passes that move
  * work out of loops. A value [..] of one step becomes a value [T, ..] of all steps.
  */
-import { at } from "../graph/errors.ts";
+import { at, InternalError } from "../graph/errors.ts";
+import { opNodeAt } from "../graph/fold.ts";
 import { dependentsOf, type NodeId, nodeAt, type OpName, type ScanAttrs } from "../graph/graph.ts";
-import { dot } from "../ops/contractions.ts";
+import { emitNode } from "../ops/inline.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { entryOf, type TableOp } from "../ops/table.ts";
 import { reshape } from "../ops/views.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { AllSteps, flattenSteps } from "./all-steps.ts";
+import { AllSteps, productOfSteps, withTimeInFront } from "./all-steps.ts";
 
 export class LoopValues {
   readonly attrs: ScanAttrs;
@@ -55,7 +56,7 @@ export class LoopValues {
     if (node.op === "scan" || node.op === "result" || node.op === "input") return false;
     if (node.op === "dot") return this.canStackProduct(id) && this.canStack(at(node.operands, 0));
     const { kind } = entryOf(node.op as TableOp);
-    const isView = node.op === "reshape" || node.op === "broadcast" || alongOneAxis.has(node.op);
+    const isView = ["reshape", "broadcast", "transpose"].includes(node.op) || alongOneAxis.has(node.op);
     const isSimple = kind === "elementwise" || isView;
     return isSimple && node.operands.every((operand) => this.canStack(operand));
   }
@@ -70,15 +71,10 @@ export class LoopValues {
     return isCheap && operands.every((operand) => this.canStackCheaply(operand));
   }
 
-  /** Whether a value is a product of rows with the same matrix in every step. */
+  /** Whether a value is a product of rows with the same matrix in every step, or a stack of such products. */
   canStackProduct(id: NodeId): boolean {
     const node = nodeAt(this.attrs.body, id);
-    return (
-      node.op === "dot" &&
-      node.aval.shape.length === 2 &&
-      !node.attrs.transposeA &&
-      this.isInvariant(at(node.operands, 1))
-    );
+    return node.op === "dot" && !node.attrs.transposeA && this.isInvariant(at(node.operands, 1));
   }
 
   /** The values of all steps, [T, ..]; requires `canStack`. */
@@ -86,12 +82,18 @@ export class LoopValues {
     return this.#all.of(id);
   }
 
-  /** rows·W of all steps from the rows of all steps: one product with T·rows rows. */
+  /** A view of all steps' values, each with one operand, from the operand of all steps. */
+  stackView(id: NodeId, operand: Tensor): Tensor {
+    const node = opNodeAt(this.attrs.body, id);
+    if (node.op === "reshape") return reshape(operand, [this.attrs.length, ...node.aval.shape]);
+    return emitNode(withTimeInFront(node), [operand]);
+  }
+
+  /** rows·W of all steps from the rows of all steps. */
   stackProduct(id: NodeId, rows: Tensor): Tensor {
-    const node = nodeAt(this.attrs.body, id);
-    const flags = node.op === "dot" ? node.attrs : {};
-    const product = dot(flattenSteps(rows), this.invariant(at(node.operands, 1)), flags);
-    return reshape(product, [this.attrs.length, ...node.aval.shape]);
+    const node = opNodeAt(this.attrs.body, id);
+    if (node.op !== "dot") throw new InternalError(`${node.op} is not a product`);
+    return productOfSteps(node, rows, this.invariant(at(node.operands, 1)));
   }
 }
 

@@ -1,6 +1,7 @@
-/** @file Algebraic identities: adding 0, multiplying or dividing by 1, negating twice. */
+/** @file Algebraic identities: adding 0, multiplying or dividing by 1, negating and transposing twice. */
 import { at } from "../graph/errors.ts";
 import { type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
+import { transpose } from "../ops/views.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { applyRules, type LocalRules, type Match } from "./local-rules.ts";
 
@@ -12,6 +13,12 @@ const rules: LocalRules = {
   neg: ({ node, graph, rebuilt }) => {
     const inner = nodeAt(graph, at(node.operands, 0));
     return inner.op === "neg" ? rebuilt(at(inner.operands, 0)) : undefined;
+  },
+  transpose: ({ node, graph, rebuilt }) => {
+    const inner = nodeAt(graph, at(node.operands, 0));
+    if (inner.op !== "transpose") return undefined;
+    const order = node.attrs.permutation.map((axis) => at(inner.attrs.permutation, axis));
+    return transpose(rebuilt(at(inner.operands, 0)), order);
   },
   add: (match) => otherThan(0, match, 0) ?? otherThan(0, match, 1),
   sub: (match) => otherThan(0, match, 1),

@@ -120,6 +120,11 @@ class Planner {
           : emitNode(opNodeAt(this.#body, id), made);
       });
     }
+    if (node.op === "transpose" || node.op === "reshape") {
+      // What it is a view of may be stored anyway, and has the rows of the batch in front.
+      const part = this.#stacked(at(node.operands, 0));
+      return this.#atSiteOf(id, (step) => this.#values.stackView(id, part(step)));
+    }
     this.steps.add(id);
     return (step) => step(id);
   }
@@ -137,7 +142,7 @@ class Planner {
   #canSum(id: NodeId): boolean {
     if (this.#isAtHand(id)) return true;
     const node = nodeAt(this.#body, id);
-    if (node.op === "dot") return node.aval.shape.length === 2 && node.attrs.transposeA && !node.attrs.transposeB;
+    if (node.op === "dot") return node.attrs.transposeA && !node.attrs.transposeB;
     if (node.op === "sum" || node.op === "scatterAdd") return true;
     if (this.#scaled(id) !== undefined) return true;
     return linear.has(node.op) && node.operands.every((operand) => this.#canSum(operand));

@@ -20,7 +20,11 @@ afterAll(() => {
 const sizes = { units: 4, features: 3, batch: 2, time: 5, carried: true, seed: 7 };
 
 describe.each([
-  ...[rnn, lstm1997, lstm, gru, slstm].map((definition) => ({ definition, name: definition.cellName, device: cpu })),
+  ...[rnn, lstm1997, lstm, gru, slstm()].map((definition) => ({
+    definition,
+    name: definition.cellName,
+    device: cpu,
+  })),
   { definition: gru, name: `${gru.cellName} on WebGPU`, device: webgpu },
 ])("$name", ({ definition, device }) => {
   const programs = tracePrograms(definition, sizes.units, sizes.features);

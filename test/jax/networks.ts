@@ -146,7 +146,7 @@ function modelCase(
 
 /** Two layers in both directions with lengths, and a language model of two layers with dropout. */
 function* ofNetworks(): Iterable<JaxCase> {
-  const layers = stacked([bidirectional(lstm(3), lstm(3)), bidirectional(slstm(2), slstm(2))]);
+  const layers = stacked([bidirectional(lstm(3), lstm(3)), bidirectional(slstm()(2), slstm()(2))]);
   const both = model("both", (xs: Float, lengths: Tensor<"i32">) => {
     const mask = lengthsMask(lengths, "T");
     return sum(square(layers.run(xs, { mask }).outputs));

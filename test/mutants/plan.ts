@@ -239,7 +239,7 @@ export const planMutants: readonly Mutant[] = [
     [
       [
         "a loop of no steps is persistent",
-        'if (attrs.length === 0) return { plan: undefined, reason: "it has no steps" };',
+        'if (scanOf(context).attrs.length === 0) return { plan: undefined, reason: "it has no steps" };',
         "",
       ],
     ],

@@ -69,7 +69,7 @@ export const recurrenceMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/passes/all-steps.ts",
-    ["test/passes/loop-passes.test.ts", onParallel],
+    ["test/passes/loop-passes.test.ts", "test/passes/stacks.test.ts", onParallel],
     [
       [
         "slices of all steps along the axis of one",
@@ -95,6 +95,11 @@ export const recurrenceMutants: readonly Mutant[] = [
         "matrices of each step multiply all rows",
         "if (right.timed || node.attrs.transposeA",
         "if (node.attrs.transposeA",
+      ],
+      [
+        "the steps of a stack stay inside it",
+        "transpose(bySteps, [stack.length, ...axes.filter((axis) => axis !== stack.length)])",
+        "transpose(bySteps, axes)",
       ],
       [
         "tables may change",

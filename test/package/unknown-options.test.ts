@@ -107,6 +107,7 @@ const calls: Calls = {
   crossEntropy: (o) => losses.crossEntropy(none, none, o),
   ctc: (o) => losses.ctc(none, none, o),
   cumsum: (o) => root.cumsum(none, 0, o),
+  slstm: (o) => zoo.slstm(o),
   sort: (o) => root.sort(none, 0, o),
   dense: (o) => root.dense("d", none, 1, o),
   deviceExecutor: (o) => testing.deviceExecutor("d", none, 0, o),

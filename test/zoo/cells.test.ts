@@ -22,7 +22,7 @@ import { type Form, forms } from "./forms.ts";
 const [time, batch] = [3, 2];
 
 /** Cells with values that mix the rows of a batch: a convolution's product has one row for each position of each line. */
-const stepwiseOnly = new Set(["conv-lstm", "conv-lstm, even filter"]);
+const stepwiseOnly = new Set(["conv-lstm", "conv-lstm, even filter", "slstm, 3 heads"]);
 
 /** The graph of value and gradient, and its numbers: the final state of an earlier sequence, weights, and inputs. */
 function prepare({ cell, units, features }: Form) {

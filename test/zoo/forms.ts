@@ -1,5 +1,5 @@
 /** @file The variants of the zoo that the tests run: every cell of the command line, and options of cells that have some. */
-import { convLstm, lif, mlstm, projectedLstm, qrnn, recurrentHighway, zoo } from "../../cells/zoo.ts";
+import { convLstm, lif, mlstm, projectedLstm, qrnn, recurrentHighway, slstm, zoo } from "../../cells/zoo.ts";
 import type { CellDefinition } from "../../compiler/dsl/cell.ts";
 import * as reference from "./reference-cells.ts";
 
@@ -57,7 +57,8 @@ export const forms: ReadonlyMap<string, Form> = new Map([
   builtIn("lru", reference.lru),
   builtIn("lif", reference.lif(5, 10)),
   withOptions("other times", lif({ current: 2, membrane: 4, steepness: 3 }), reference.lif(2, 4), 2, 3),
-  builtIn("slstm", reference.slstm),
+  builtIn("slstm", reference.slstm(1)),
+  withOptions("3 heads", slstm({ heads: 3 }), reference.slstm(3), 6, 2),
   builtIn("mlstm", reference.mlstm(1)),
   withOptions("2 heads", mlstm({ heads: 2 }), reference.mlstm(2), 4, 3),
 ]);

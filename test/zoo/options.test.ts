@@ -1,6 +1,17 @@
 /** @file Error messages about invalid options of cells. */
 import { expect, test } from "vitest";
-import { convLstm, indrnn, janet, lif, lru, mlstm, projectedLstm, qrnn, recurrentHighway } from "../../cells/zoo.ts";
+import {
+  convLstm,
+  indrnn,
+  janet,
+  lif,
+  lru,
+  mlstm,
+  projectedLstm,
+  qrnn,
+  recurrentHighway,
+  slstm,
+} from "../../cells/zoo.ts";
 import { traceCell } from "../../compiler/dsl/traced-cell.ts";
 
 test.each<[make: () => unknown, message: string]>([
@@ -10,6 +21,7 @@ test.each<[make: () => unknown, message: string]>([
   [() => qrnn({ pooling: "io" as "fo" }), 'qrnn: pooling is "io"; expected "f" or "fo" or "ifo"'],
   [() => projectedLstm({ projection: 0 })(4), "projected-lstm: projection must be a whole number above 0, got 0"],
   [() => mlstm({ heads: 3 })(8), "mlstm: 8 units do not divide into 3 heads; choose a multiple of 3"],
+  [() => slstm({ heads: 3 })(8), "slstm: 8 units do not divide into 3 heads; choose a multiple of 3"],
   [() => convLstm({ width: 0 }), "conv-lstm: width must be a whole number above 0, got 0"],
   [() => convLstm()(12), "conv-lstm: 12 units do not divide into 8 positions; choose a multiple of 8"],
   [

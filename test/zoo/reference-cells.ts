@@ -268,17 +268,33 @@ export const lru: ReferenceCell = (w, xs, units) => {
 
 // -- exponential gates, without their stabilizer, which cancels -----------------------------------------------------------
 
-export const slstm: ReferenceCell = (w, xs, units) => {
-  let [c, n, h] = [zeros(units), zeros(units), zeros(units)];
-  return over(xs, (x) => {
-    const [i, f] = [w.affine("input", x, h).map(Math.exp), w.affine("forget", x, h).map(sigma)];
-    const [o, z] = [w.affine("output", x, h).map(sigma), w.affine("candidate", x, h).map(th)];
-    c = c.map((state, k) => of(f, k) * state + of(i, k) * of(z, k));
-    n = n.map((state, k) => of(f, k) * state + of(i, k));
-    h = c.map((state, k) => (of(o, k) * state) / of(n, k));
-    return h;
-  });
-};
+export const slstm =
+  (heads: number): ReferenceCell =>
+  (w, xs, units) => {
+    let [c, n, h] = [zeros(units), zeros(units), zeros(units)];
+    const d = units / heads;
+    /** What unit k gets from the units of its own head. */
+    const fromHead = (rows: number[][], k: number) => {
+      const first = k - (k % d);
+      return dot(
+        h.slice(first, first + d),
+        rows.slice(first, first + d).map((row) => of(row, k % d)),
+      );
+    };
+    const gate = (name: string, x: number[]) => {
+      if (heads === 1) return w.affine(name, x, h);
+      const rows = w.matrix(`${name}/recurrent`);
+      return w.affine(name, x).map((a, k) => a + fromHead(rows, k));
+    };
+    return over(xs, (x) => {
+      const [i, f] = [gate("input", x).map(Math.exp), gate("forget", x).map(sigma)];
+      const [o, z] = [gate("output", x).map(sigma), gate("candidate", x).map(th)];
+      c = c.map((state, k) => of(f, k) * state + of(i, k) * of(z, k));
+      n = n.map((state, k) => of(f, k) * state + of(i, k));
+      h = c.map((state, k) => (of(o, k) * state) / of(n, k));
+      return h;
+    });
+  };
 
 export const mlstm =
   (heads: number): ReferenceCell =>

@@ -13,6 +13,7 @@ import type { ScanContext } from "../lowering.ts";
 import type { Location } from "../program.ts";
 import { hasPositions } from "../stages/stages.ts";
 import { Ahead } from "./ahead.ts";
+import { indexOfRow } from "./heads.ts";
 import { KeptCarries } from "./kept-carries.ts";
 import { type PackedConst, packedPosition } from "./packed-consts.ts";
 import type { PersistentPlan } from "./persistent-plan.ts";
@@ -112,7 +113,8 @@ export class PersistentKernel {
   #loadInitial(): void {
     const { attrs, operands } = this.#node;
     this.#overCarries(({ number, id, index, emitter }) => {
-      const value = emitter.value(this.#context.outer, at(operands, attrs.consts + number), index);
+      const outside = this.#indexOutside(id, index);
+      const value = emitter.value(this.#context.outer, at(operands, attrs.consts + number), outside);
       this.#values.store(id, index, this.#writer.u32(0), value, emitter);
     });
   }
@@ -172,19 +174,28 @@ export class PersistentKernel {
     if (packed !== undefined)
       return this.#writer.loadValue(packed.place, packedPosition(this.#writer, packed, index), "f32");
     if (role >= 0 && role < attrs.consts) return emitter.value(outer, at(operands, role), index);
-    if (role >= attrs.consts + attrs.carries) return this.#x(at(operands, role), index, emitter);
+    if (role >= attrs.consts + attrs.carries) return this.#x(id, at(operands, role), index, emitter);
     if (this.#values.widthOf(id) === undefined) return undefined;
     const initial = () => this.#values.loadInitial(id, index, this.#time.first, emitter);
     return this.#kept?.read(id, index, initial) ?? this.#values.load(id, index, this.#time.steps, emitter);
   }
 
   /** An element of an x at the current step. */
-  #x(operand: NodeId, index: readonly Index[], emitter: Emitter): Expr {
+  #x(id: NodeId, operand: NodeId, index: readonly Index[], emitter: Emitter): Expr {
     const { outer } = this.#context;
+    const outside = this.#indexOutside(id, index);
     const lanes = this.#lanes;
     const isOfLane = index.every((each) => each.expr.depth === 0 && !lanes?.isAlongDepth(each));
-    if (lanes === undefined || !isOfLane) return emitter.value(outer, operand, [this.#time.index(), ...index]);
-    return this.#ahead.value(operand, index, emitter);
+    if (lanes === undefined || !isOfLane) return emitter.value(outer, operand, [this.#time.index(), ...outside]);
+    return this.#ahead.value(operand, outside, emitter);
+  }
+
+  /** The index of an element of an input in the operand that it comes from. */
+  #indexOutside(id: NodeId, index: readonly Index[]): readonly Index[] {
+    const { heads } = this.#plan;
+    if (heads === undefined) return index;
+    const { shape } = nodeAt(this.#node.attrs.body, id).aval;
+    return indexOfRow(this.#writer.index, heads.heads, heads.whole.has(id), shape, index);
   }
 
   #stores(): RootStores {

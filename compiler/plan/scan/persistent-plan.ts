@@ -19,9 +19,10 @@ import type { Group } from "../stages/groups.ts";
 import type { Stage } from "../stages/stages.ts";
 import { chooseTile, type Target, type Tile, type TileOptions, vectorLanes } from "../stages/tiles.ts";
 import type { Tuning } from "../tuning.ts";
+import { arrangeRows } from "./arrange-rows.ts";
+import type { HeadsAsRows } from "./heads.ts";
 import { padding, planResidency, type Residency } from "./residency.ts";
 import { resultPlaces, scanOf } from "./scan-context.ts";
-import { analyzeRows } from "./separable-rows.ts";
 
 /** Workgroup memory for one value of the body: elements per row, and how many copies alternate. */
 export interface Slots {
@@ -33,8 +34,10 @@ export interface Slots {
 
 export interface PersistentPlan {
   readonly node: ScanNode;
-  /** Number of rows in the batch. */
+  /** Number of rows: of the batch, or of the batch times heads. */
   readonly rows: Dim;
+  /** If a row is one head of a row of the batch. */
+  readonly heads: HeadsAsRows | undefined;
   readonly rowsPerWorkgroup: number;
   readonly workgroupSize: number;
   readonly stages: readonly Stage[];
@@ -73,14 +76,15 @@ const cachedBytes = 2 ** 19;
 
 /** `weightsStay` asks for the weights in registers. */
 export function planPersistent(lowering: Lowering, context: ScanContext, weightsStay = false): PersistentChoice {
-  const node = scanOf(context);
+  if (scanOf(context).attrs.length === 0) return { plan: undefined, reason: "it has no steps" };
+  const results = resultPlaces(context);
+  const { target, tuning = {} } = lowering.tiles;
+  const rewrites = { rowsFirst: target !== "cpu", heads: weightsStay || target === "gpu" };
+  const arranged = arrangeRows(scanOf(context), results, rewrites);
+  if (arranged.node === undefined) return { plan: undefined, reason: arranged.reason };
+  const { node, analysis, outputs, isMoved, heads, joined } = arranged;
   const { attrs } = node;
   const { body } = attrs;
-  if (attrs.length === 0) return { plan: undefined, reason: "it has no steps" };
-  const results = resultPlaces(context);
-  const outputs = body.outputs.filter((_, i) => i < attrs.carries || results.has(i));
-  const analysis = analyzeRows(node, outputs);
-  if (!analysis.separable) return { plan: undefined, reason: analysis.reason };
   const { stages: formed, stored, groups } = formStages(body, outputs);
   const stages = formed.filter((stage) => stage.kind === "stage");
   const order = new Map<Stage, number>();
@@ -97,7 +101,8 @@ export function planPersistent(lowering: Lowering, context: ScanContext, weights
         nodesOfBodyInHalf(context.outer.graph, node),
       )
     : undefined;
-  if (choice !== undefined && choice.residency === undefined) return { plan: undefined, reason: choice.reason };
+  if (choice !== undefined && choice.residency === undefined)
+    return { plan: undefined, reason: aboutHeads(choice.reason, heads, joined) };
   const residency = choice?.residency;
   const slots = residency === undefined ? inMemory : findSlots(node, stages, order, stored, residency);
   const bytesPerRow = [...slots].reduce(
@@ -105,9 +110,8 @@ export function planPersistent(lowering: Lowering, context: ScanContext, weights
       sum + storages[nodeAt(body, id).aval.dtype].bytes * (width + slices * padding(width, slices)) * count,
     0,
   );
-  const { target, tuning = {} } = lowering.tiles;
   const limit = lowering.workgroupBytes;
-  const weights = weightBytes(node);
+  const weights = weightBytes(node) / (heads?.heads ?? 1);
   const preferred = target === "cpu" && weights > cachedBytes ? 2 * preferredRows.cpu : preferredRows[target];
   const known = typeof analysis.rows === "number" ? analysis.rows : Number.POSITIVE_INFINITY;
   const mostRows = residency === undefined ? Number.POSITIVE_INFINITY : 1;
@@ -147,6 +151,7 @@ export function planPersistent(lowering: Lowering, context: ScanContext, weights
     plan: {
       node,
       rows: analysis.rows,
+      heads,
       rowsPerWorkgroup: rows,
       workgroupSize,
       stages,
@@ -158,17 +163,27 @@ export function planPersistent(lowering: Lowering, context: ScanContext, weights
       bytes,
       residency,
     },
-    reason:
+    reason: aboutHeads(
       residency === undefined
         ? `rows of the batch are independent, and ${rows} of them take ${bytes} bytes of ${memory}`
         : `${residency.lanes} lanes hold the weights of a step in registers, ${residency.weights} to a lane${residency.registers < residency.weights ? ", two to a register" : ""}`,
-    against: reasonAgainst(lowering.tiles, weights, residency),
+      heads,
+      joined,
+    ),
+    against: reasonAgainst(lowering.tiles, weights, isMoved, residency),
   };
+}
+
+/** A reason, with what it says about heads: that each is a row, or why they are not. */
+function aboutHeads(reason: string, heads: HeadsAsRows | undefined, joined: string | undefined): string {
+  if (heads !== undefined) return `${reason}; each of ${heads.heads} heads of the batch's rows is a row`;
+  return joined === undefined ? reason : `${reason}; heads share a workgroup, since ${joined}`;
 }
 
 function reasonAgainst(
   { target, tuning = {} }: TileOptions,
   weights: number,
+  isMoved: boolean,
   residency: Residency | undefined,
 ): string | undefined {
   if (residency !== undefined) {
@@ -176,6 +191,8 @@ function reasonAgainst(
     const isTuned = tuning.persistentRows !== undefined || tuning.persistentColumns !== undefined;
     return isTuned ? "its tuning is that of a persistent workgroup" : undefined;
   }
+  if (isMoved && target === "software")
+    return "rows share the matrices of a stack in tiles, and a software adapter needs that";
   return target !== "cpu" && weights > mostWeightBytes
     ? `${weights} bytes of weights are too many for one workgroup to read in every step`
     : undefined;

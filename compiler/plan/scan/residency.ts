@@ -6,8 +6,10 @@
  * in pairs, which is the same order whatever the size of a subgroup. The weights are read once for a sequence instead of
  * once for a step. That is worth it on a GPU, where a step of a recurrence waits for memory.
  */
+import { sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
 import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
+import { dotDims } from "../../ops/contractions.ts";
 import { entryOf, type TableOp } from "../../ops/table.ts";
 import type { Lowering } from "../lowering.ts";
 import type { Stage } from "../stages/stages.ts";
@@ -59,7 +61,7 @@ function stepCycles(step: Pick<Residency, "lanes" | "slices" | "weights"> & { re
   return Math.max(latency, issue);
 }
 
-/** A product of the step: [1, depth] by [depth, columns]. */
+/** A product of the step: [1, depth] by [depth, n], or a stack of them; `columns` counts the columns of all. */
 interface Product {
   readonly left: NodeId;
   readonly depth: number;
@@ -150,21 +152,22 @@ function productOf(
   if (node.op !== "dot") return `its step has a ${node.op} in a tile of products`;
   const [left, right] = [at(node.operands, 0), at(node.operands, 1)];
   const { shape } = node.aval;
-  if (shape.length !== 2 || node.attrs.transposeA) return "its products are stacks of matrices";
+  if (node.attrs.transposeA) return "a product reads a state by columns";
   if (!constant.has(right)) return "the matrix of a product changes from step to step";
-  const columns = at(shape, 1);
-  const depth = at(nodeAt(body, right).aval.shape, node.attrs.transposeB ? 1 : 0);
+  const columns = sizeOf(shape.slice(1));
+  const { m, k: depth } = dotDims(nodeAt(body, left).aval.shape, nodeAt(body, right).aval.shape, node.attrs);
+  if (shape.length > 2 && m !== 1) return "a product has several rows of its own";
   if (typeof columns !== "number" || typeof depth !== "number") return "the size of a product is not known";
   return { left, depth, columns, perRegister: inHalf.has(right) ? 2 : 1 };
 }
 
-/** A value and, if it is elementwise, the values that it is computed from at the same position. */
+/** A value and, if it is elementwise or reshaped, the values that it is computed from at the same position. */
 function leavesOf(body: Graph, id: NodeId, found = new Set<NodeId>()): ReadonlySet<NodeId> {
   if (found.has(id)) return found;
   found.add(id);
   const node = nodeAt(body, id);
   const isOp = node.op !== "input" && node.op !== "result" && node.op !== "scan";
-  if (isOp && entryOf(node.op as TableOp).kind === "elementwise")
+  if (isOp && (node.op === "reshape" || entryOf(node.op as TableOp).kind === "elementwise"))
     for (const operand of node.operands) leavesOf(body, operand, found);
   return found;
 }

@@ -172,7 +172,7 @@ describe("padding changes nothing", () => {
     ],
     ["that is linear", () => recurrent(lru()(4))],
     ["that reads several steps", () => recurrent(qrnn({ width: 3 })(4))],
-    ["with exponential gates", () => recurrent(slstm(3))],
+    ["with exponential gates", () => recurrent(slstm()(3))],
     // It divides by what it reads, which is 0 where there is no step.
     ["whose step is not defined there", () => recurrent(reciprocal(features))],
     ["both ways, multiplied", () => bidirectional(gru(2), lstm(2), { merge: "product" })],
