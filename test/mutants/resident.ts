@@ -55,6 +55,11 @@ export const residentMutants: readonly Mutant[] = [
       ["sums over heads do not cross them", "isSplit && node.attrs.axes.includes(1) ? no : copy(kind)", "copy(kind)"],
       ["products of whole states do not cross heads", "if (shape.length < 4 || !isSplit) return no;\n", ""],
       ["all heads read the first", "index.mul(index.mod(row, count), index.dim(at(shape, 1)))", "index.dim(0)"],
+      [
+        "what heads share is cut into heads",
+        'if (value.kind === "whole") return crosses("a value that all heads of a row share", heads);',
+        "",
+      ],
       ["each head has a mask of its own", "if (isWhole || first === undefined)", "if (first === undefined)"],
     ],
   ),

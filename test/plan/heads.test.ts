@@ -7,11 +7,14 @@ import { describe, expect, test } from "vitest";
 import { slstm } from "../../cells/zoo.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
+import { optimize } from "../../compiler/optimize.ts";
 import { evaluateProgram } from "../../compiler/plan/evaluate-program.ts";
 import type { LowerOptions } from "../../compiler/plan/lowering.ts";
 import { planProgram } from "../../compiler/plan-program.ts";
 import { languageModel } from "../../entries/networks.ts";
 import * as cg from "../../index.ts";
+import { drawArguments, drawWholeDirection } from "../../testing/gradients/case.ts";
+import { tracePrograms } from "../../testing/gradients/programs.ts";
 import { farthest, inputsOf, named } from "../kernels/inputs.ts";
 
 type Float = cg.Tensor<"f32">;
@@ -121,6 +124,31 @@ describe("heads as rows", () => {
     expect(farthest(outputs, interpret(graph, inputs))).toBeLessThan(1e-5);
   });
 
+  test.each(["resident", "persistent"] as const)("second derivatives, %s", (schedule) => {
+    const programs = tracePrograms(slstm({ heads: 2 }), 4, 3);
+    const sizes = { units: 4, features: 3, batch: 2, time: 3, carried: true, seed: 7 };
+    const inputs = [...drawArguments(programs, sizes), ...drawWholeDirection(programs.arguments, sizes)];
+    const second = programs.second();
+    const program = planProgram(second, { ...gpu, schedule });
+    expect(program.schedules).toHaveLength(4);
+    const reasons = program.schedules.map(({ reason }) => reason);
+    expect(reasons.filter((reason) => reason.includes("each of 2 heads")).length).toBeGreaterThan(1);
+    // A loop that also returns what it is given for x has no rows of one head.
+    expect(reasons.join()).toContain("since a value that all heads of a row share does not separate into its 2 heads");
+    const outputs = evaluateProgram(program, named(second, inputs), { subgroupSize: 4 });
+    expect(farthest(outputs, interpret(second, inputs))).toBeLessThan(1e-4);
+  });
+
+  test.each(["resident", "persistent"] as const)("mixed precision, %s", (schedule) => {
+    const { graph, donate } = trainingStep(slstm({ heads: 3 }) as cg.CellDefinition, 9);
+    const inputs = inputsOf(graph, false, { B: 2, T: 3 });
+    const program = planProgram(graph, { ...gpu, schedule, donate, precision: "mixed" });
+    for (const { reason } of program.schedules) expect(reason).toContain("each of 3 heads");
+    expect(program.halves?.filter(({ bits }) => bits === 16).length).toBeGreaterThan(2);
+    const outputs = evaluateProgram(program, named(graph, inputs), { subgroupSize: 4 });
+    expect(farthest(outputs, interpret(optimize(graph, { precision: "mixed" }), inputs))).toBeLessThan(2e-3);
+  });
+
   test("an input that all heads of a row read", () => {
     const gated = cg.cell("gated", { state: ({ units }) => ({ h: [units] }) }, ({ x, h }) => {
       const product = cg.reshape(einsum(2)(h, "recurrent"), h.shape);
@@ -183,4 +211,23 @@ test("a software adapter and a CPU keep heads together, stepwise", () => {
   for (const target of ["software", "cpu"] as const)
     for (const { schedule } of schedulesOf(slstm({ heads: 2 }) as cg.CellDefinition, 8, { target }))
       expect(schedule).toBe("stepwise");
+});
+
+test("numbers that share a word are not computed by two stages", () => {
+  // Heads of one unit: once rows are in front, the product of the gated state is in another stage than before.
+  const gated = cg.cell("gated", { state: ({ units }) => ({ h: [units], s: [units] }) }, ({ x, h, s, units }) => {
+    const own = (name: string, state: Float) => cg.add(cg.dense(`${name}/x`, x, units), byUnit(name, state));
+    const byUnit = (name: string, state: Float) => cg.reshape(einsum(units)(state, name), state.shape);
+    const gate = cg.sigmoid(own("gate", h));
+    const candidate = centred(byHead(cg.tanh(own("candidate", cg.mul(gate, h))), units));
+    const next = cg.add(cg.mul(gate, s), cg.reshape(candidate, s.shape));
+    return { state: { h: cg.tanh(next), s: next }, output: cg.tanh(next) };
+  });
+  const { graph, donate } = trainingStep(gated as cg.CellDefinition, 2);
+  const inputs = inputsOf(graph, false, { B: 3, T: 3 });
+  const program = planProgram(graph, { ...gpu, donate, precision: "mixed" });
+  expect(program.schedules.map(({ schedule }) => schedule)).toEqual(["stepwise", "resident"]);
+  expect(at(program.schedules, 0).reason).toContain("two results in f16 share a word");
+  const outputs = evaluateProgram(program, named(graph, inputs), { subgroupSize: 4 });
+  expect(farthest(outputs, interpret(optimize(graph, { precision: "mixed" }), inputs))).toBeLessThan(2e-3);
 });

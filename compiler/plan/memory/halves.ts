@@ -127,6 +127,19 @@ export function nodesOfBodyInHalf(outer: Graph, { attrs, operands }: ScanNode): 
   );
 }
 
+/** Whether different stages of a scan's body, as a schedule rewrites it, compute two results that share their words. */
+export function areWordsTorn(body: Graph, stages: readonly Stage[], results: ReadonlyMap<number, Location>): boolean {
+  const writers = new Map<string, Stage | undefined>();
+  for (const [i, { buffer, offset, half }] of results) {
+    if (half !== 0 && half !== 1) continue;
+    const word = `${buffer} ${offset.join("+")}`;
+    const writer = stages.find(({ roots }) => roots.includes(at(body.outputs, i)));
+    if (writers.has(word) && writers.get(word) !== writer) return true;
+    writers.set(word, writer);
+  }
+  return false;
+}
+
 /** Whether a value is rounded to f16. */
 export function isRounded(graph: Graph, id: NodeId): boolean {
   return nodeAt(graph, id).op === "roundToHalf";

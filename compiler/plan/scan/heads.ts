@@ -125,7 +125,8 @@ function crosses(what: string, heads: number): Value {
 /** A value, which can be one without rows, by head. */
 function splitOf(value: Value, heads: number): Value {
   if (value.tensor === undefined || value.kind === "split") return value;
-  const shape = value.kind === "shared" ? split(value.tensor.shape, heads) : undefined;
+  if (value.kind === "whole") return crosses("a value that all heads of a row share", heads);
+  const shape = split(value.tensor.shape, heads);
   if (shape === undefined) return crosses(`a value of shape [${value.tensor.shape.join(", ")}]`, heads);
   return { tensor: reshape(value.tensor, shape), kind: "split" };
 }

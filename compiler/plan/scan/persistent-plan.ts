@@ -12,7 +12,7 @@ import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
 import { storages } from "../../graph/storage.ts";
 import { bodyInputs } from "../../ops/scan.ts";
 import type { Lowering, ScanContext } from "../lowering.ts";
-import { nodesOfBodyInHalf } from "../memory/halves.ts";
+import { areWordsTorn, nodesOfBodyInHalf } from "../memory/halves.ts";
 import type { Location } from "../program.ts";
 import { formStages } from "../stages/form-stages.ts";
 import type { Group } from "../stages/groups.ts";
@@ -87,6 +87,11 @@ export function planPersistent(lowering: Lowering, context: ScanContext, weights
   const { body } = attrs;
   const { stages: formed, stored, groups } = formStages(body, outputs);
   const stages = formed.filter((stage) => stage.kind === "stage");
+  if (areWordsTorn(body, stages, results))
+    return {
+      plan: undefined,
+      reason: "two results in f16 share a word, and its stages for single rows compute them apart",
+    };
   const order = new Map<Stage, number>();
   for (const [i, group] of groups.entries())
     if (group.kind === "stages") for (const stage of group.stages) order.set(stage, i);
