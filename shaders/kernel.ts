@@ -143,7 +143,7 @@ function dimText(dim: Dim, names: Names): string {
 function bindings({ buffers }: KernelCode): string[] {
   return buffers.map(
     ({ array: { element }, access }, i) =>
-      `@group(0) @binding(${bindingOf.storage + i}) var<storage, ${access}> ${bindingName(i)}: array<${element}>;`,
+      `@group(0) @binding(${bindingOf.storage + i}) var<storage, ${access}> ${bindingName(i)}: array<${typeText[element]}>;`,
   );
 }
 

@@ -73,7 +73,7 @@ export function typesFit({ op, type, operands }: Apply): boolean {
       return types.length === 2 && first === "u32" && isBelow(operands[1], 2) && returns("f32");
     case "fromLane":
     case "fromLaneXor":
-      return isOne(first, bits) && isBelow(operands[1], 128) && returns(first);
+      return isOne(first, [...bits, "f32x4"]) && isBelow(operands[1], 128) && returns(first);
     case "fromQuad":
       return isOne(first, bits) && isBelow(operands[1], 4) && returns(first);
     default:

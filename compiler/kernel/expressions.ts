@@ -102,7 +102,7 @@ export class Expressions {
   /** An element of an array; if it has slots, of the given slot. */
   load(array: KernelArray, index: Expr, slot?: Expr): Load {
     const mayMiss = this.#mayMiss > 0;
-    const which = array.space === "global" ? `buffer ${array.buffer}` : `${array.space} ${array.name}`;
+    const which = array.space === "global" ? `${array.element} buffer ${array.buffer}` : `${array.space} ${array.name}`;
     const operands: [Expr, ...Expr[]] = slot === undefined ? [index] : [index, slot];
     return this.#interned(`load ${which} ${mayMiss} ${idsOf(operands)}`, (id) => ({
       kind: "load",

@@ -97,7 +97,8 @@ export interface GlobalArray {
   /** The number of the program's buffer. */
   readonly buffer: number;
   readonly name: string;
-  readonly element: "f32" | "i32" | "u32";
+  /** As vectors, a buffer of f32 is read four elements at a time; a kernel reads it either so or one by one. */
+  readonly element: "f32" | "i32" | "u32" | "f32x4";
 }
 
 export interface LocalArray {

@@ -188,7 +188,7 @@ export const kernelIrMutants: readonly Mutant[] = [
       ["an i32 does not wrap", "value | 0", "value"],
       ["sizes are one", "`size ${dim}`", "`size`"],
       ["sums are those of one length", '`uniform ${sum.join("+")}`', "`uniform ${sum.length}`"],
-      ["loads of all buffers are one", "`buffer ${array.buffer}`", "`buffer`"],
+      ["loads of all buffers are one", "`${array.element} buffer ${array.buffer}`", "`buffer`"],
       ["loads of all indices are one", "`load ${which} ${mayMiss} ${idsOf(operands)}`", "`load ${which}`"],
       ["functions are one", "`call ${callee.name} ${", "`call ${"],
       ["conversions to two types are one", "`${op} ${type} ${idsOf", "`${op} ${idsOf"],

@@ -276,7 +276,7 @@ export const planMutants: readonly Mutant[] = [
         "read.stage === writer && (read.samePosition ||",
         "read.stage === writer && (read.stage === writer ||",
       ],
-      ["more rows than fit in workgroup memory", "while (rows > 1 && rows * bytesPerRow > limit) rows /= 2;", ""],
+      ["more rows than fit in workgroup memory", "while (rows > 1 && layout.bytes > limit) {", "while (rows < 1) {"],
       [
         "what crosses invocations has no slot",
         "reads.some((read) => read.id === id && read.stage !== writer)",

@@ -111,10 +111,11 @@ export class Frame {
 
   memoryOf(array: KernelArray): Memory {
     if (array.space !== "global") return this.#arrays.get(array) ?? this.#missing(array.name);
-    const { buffer, name } = array;
+    const { buffer, name, element } = array;
+    const width = componentsOf(element);
     const memory = () => this.given.buffers[buffer] ?? this.#missing(name);
     return {
-      read: (index, lane) => memory().read(index, lane),
+      read: (index, lane, component) => memory().read(index * width + component, lane),
       write: (index, value, lane) => memory().write(index, value, lane),
     };
   }

@@ -44,7 +44,15 @@ export class PlacedBuilder extends KernelBuilder {
       return;
     }
     const array = this.#array(location);
-    this.storeElement(array, this.bound(this.#address(location, index)), toStorage(this, value, array.element), how);
+    const { element } = at(this.#buffers(), location.buffer);
+    this.storeElement(array, this.bound(this.#address(location, index)), toStorage(this, value, element), how);
+  }
+
+  /** A location as vectors of four elements, and the number of its first vector. Its slab has known offsets only. */
+  vectorsOf({ buffer, offset }: Location): { readonly array: GlobalArray; readonly first: Expr } {
+    const { name } = at(this.#buffers(), buffer);
+    const first = this.uniform([offset.reduce<number>((sum, dim) => sum + Number(dim), 0) / 4]);
+    return { array: globalArray(buffer, { name, element: "f32x4" }), first };
   }
 
   override let(name: string, value: Expr): Variable {

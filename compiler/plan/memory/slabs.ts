@@ -68,8 +68,8 @@ function sum(terms: Size): Size {
   return added.length === 0 ? [0] : added;
 }
 
-/** The purpose of a slab; values of one class share a slab. */
-export type SlabClass = "work";
+/** The purpose of a slab; values of one class share a slab. Panels are matrices that kernels read in vectors. */
+export type SlabClass = "work" | "panels";
 
 /** The slabs that every program has: f32, and u32, which also holds i32 and bool. */
 const first: readonly (readonly [name: string, storage: Storage])[] = [

@@ -16,6 +16,8 @@ import { Ahead } from "./ahead.ts";
 import { indexOfRow } from "./heads.ts";
 import { KeptCarries } from "./kept-carries.ts";
 import { type PackedConst, packedPosition } from "./packed-consts.ts";
+import { PanelLanes } from "./panel-products.ts";
+import { writePanelStage } from "./panel-stages.ts";
 import type { PersistentPlan } from "./persistent-plan.ts";
 import { type RootStores, writeStage } from "./persistent-stages.ts";
 import { LaneSlices } from "./resident-products.ts";
@@ -46,9 +48,13 @@ export class PersistentKernel {
   readonly #values: WorkgroupValues;
   readonly #time: ScanTime;
   readonly #ahead: Ahead;
+  /** Where the weights that pass by are packed. */
+  readonly #panelPlaces: readonly Location[];
   /** How lanes share the depth of products, and which carries they keep, if weights stay in registers. */
   #lanes: LaneSlices | undefined;
   #kept: KeptCarries | undefined;
+  /** How lanes share the depth, if weights pass by. */
+  #panels: PanelLanes | undefined;
 
   constructor(
     context: ScanContext,
@@ -56,6 +62,7 @@ export class PersistentKernel {
     writer: PlacedBuilder,
     carryPlaces: ReadonlyMap<NodeId, Location>,
     packed: ReadonlyMap<NodeId, PackedConst>,
+    panelPlaces: readonly Location[],
   ) {
     this.#context = context;
     this.#plan = plan;
@@ -63,6 +70,7 @@ export class PersistentKernel {
     this.#node = plan.node;
     this.#carryPlaces = carryPlaces;
     this.#packed = packed;
+    this.#panelPlaces = panelPlaces;
     this.region = {
       key: `${context.outer.key}${context.scan}/`,
       graph: this.#node.attrs.body,
@@ -75,7 +83,7 @@ export class PersistentKernel {
   }
 
   write(): void {
-    const { residency, groups } = this.#plan;
+    const { residency, panels, groups, rowsPerWorkgroup } = this.#plan;
     const w = this.#writer;
     const { first } = this.#time;
     this.#values.declare();
@@ -84,6 +92,10 @@ export class PersistentKernel {
       this.#lanes = new LaneSlices(w, residency);
       this.#values.shareDepth(this.#lanes);
       this.#kept = new KeptCarries(w, this.#plan, this.#lanes);
+    }
+    if (panels !== undefined) {
+      this.#panels = new PanelLanes(w, panels, this.#panelPlaces, rowsPerWorkgroup);
+      this.#values.sharePanels(this.#panels);
     }
     const lanes = this.#lanes;
     const context = {
@@ -101,6 +113,8 @@ export class PersistentKernel {
         for (const stage of group.stages.filter(hasPositions)) {
           if (lanes !== undefined && stage.form === "tile")
             writeResidentStage(context, stage, lanes, this.#time, this.#ahead);
+          else if (this.#panels !== undefined && panels?.groups.has(stage))
+            writePanelStage(context, stage, panels.groups.get(stage) ?? [], this.#panels, this.#ahead);
           else w.stage(() => writeStage(context, stage));
         }
       }
@@ -186,7 +200,8 @@ export class PersistentKernel {
     const outside = this.#indexOutside(id, index);
     const lanes = this.#lanes;
     const isOfLane = index.every((each) => each.expr.depth === 0 && !lanes?.isAlongDepth(each));
-    if (lanes === undefined || !isOfLane) return emitter.value(outer, operand, [this.#time.index(), ...outside]);
+    const sharing = lanes ?? (this.#panels?.isMultiplying ? undefined : this.#panels);
+    if (sharing === undefined || !isOfLane) return emitter.value(outer, operand, [this.#time.index(), ...outside]);
     return this.#ahead.value(operand, outside, emitter);
   }
 

@@ -16,11 +16,13 @@ import { areWordsTorn, nodesOfBodyInHalf } from "../memory/halves.ts";
 import type { Location } from "../program.ts";
 import { formStages } from "../stages/form-stages.ts";
 import type { Group } from "../stages/groups.ts";
+import { readsAfterLoops } from "../stages/reads.ts";
 import type { Stage } from "../stages/stages.ts";
 import { chooseTile, type Target, type Tile, type TileOptions, vectorLanes } from "../stages/tiles.ts";
 import type { Tuning } from "../tuning.ts";
 import { arrangeRows } from "./arrange-rows.ts";
 import type { HeadsAsRows } from "./heads.ts";
+import { type Panels, planPanels, rowInSlot, slotPadding } from "./panels.ts";
 import { padding, planResidency, type Residency } from "./residency.ts";
 import { resultPlaces, scanOf } from "./scan-context.ts";
 
@@ -53,6 +55,8 @@ export interface PersistentPlan {
   readonly bytes: number;
   /** How lanes hold the weights of products for the whole sequence; undefined if they read them in every step. */
   readonly residency: Residency | undefined;
+  /** How lanes of a GPU share products whose weights they read in every step. */
+  readonly panels: Panels | undefined;
 }
 
 export type PersistentChoice =
@@ -74,8 +78,13 @@ const mostWeightBytes = 4 * 2 ** 20;
  */
 const cachedBytes = 2 ** 19;
 
-/** `weightsStay` asks for the weights in registers. */
-export function planPersistent(lowering: Lowering, context: ScanContext, weightsStay = false): PersistentChoice {
+/** `weightsStay` asks for the weights in registers, `rowsAtMost` for fewer or more rows than the target prefers. */
+export function planPersistent(
+  lowering: Lowering,
+  context: ScanContext,
+  weightsStay = false,
+  rowsAtMost?: number,
+): PersistentChoice {
   if (scanOf(context).attrs.length === 0) return { plan: undefined, reason: "it has no steps" };
   const results = resultPlaces(context);
   const { target, tuning = {} } = lowering.tiles;
@@ -109,12 +118,6 @@ export function planPersistent(lowering: Lowering, context: ScanContext, weights
   if (choice !== undefined && choice.residency === undefined)
     return { plan: undefined, reason: aboutHeads(choice.reason, heads, joined) };
   const residency = choice?.residency;
-  const slots = residency === undefined ? inMemory : findSlots(node, stages, order, stored, residency);
-  const bytesPerRow = [...slots].reduce(
-    (sum, [id, { width, count, slices }]) =>
-      sum + storages[nodeAt(body, id).aval.dtype].bytes * (width + slices * padding(width, slices)) * count,
-    0,
-  );
   const limit = lowering.workgroupBytes;
   const weights = weightBytes(node) / (heads?.heads ?? 1);
   const preferred = target === "cpu" && weights > cachedBytes ? 2 * preferredRows.cpu : preferredRows[target];
@@ -122,13 +125,31 @@ export function planPersistent(lowering: Lowering, context: ScanContext, weights
   const mostRows = residency === undefined ? Number.POSITIVE_INFINITY : 1;
   const most = Math.min(
     mostRows,
-    tuning.persistentRows ?? preferred,
+    tuning.persistentRows ?? rowsAtMost ?? preferred,
     lowering.tiles.maxRows ?? Number.POSITIVE_INFINITY,
     known,
   );
   let rows = 2 ** Math.floor(Math.log2(Math.max(1, most)));
-  while (rows > 1 && rows * bytesPerRow > limit) rows /= 2;
-  const bytes = rows * bytesPerRow + exchangeBytes(residency);
+  const layoutOf = (count: number) => {
+    const isWide = weightsStay || tuning.persistentColumns !== undefined;
+    const panels = isWide ? undefined : planPanels(lowering, body, attrs.consts, stages, count);
+    const slots =
+      residency === undefined && panels === undefined
+        ? inMemory
+        : findSlots(node, stages, order, stored, residency, panels);
+    const ofValues = [...slots].reduce(
+      (sum, [id, of]) =>
+        sum + storages[nodeAt(body, id).aval.dtype].bytes * slotLength(of, count, panels) * of.count * of.slices,
+      0,
+    );
+    return { panels, slots, bytes: ofValues + exchangeBytes(residency) + sumBytes(panels, count) };
+  };
+  let layout = layoutOf(rows);
+  while (rows > 1 && layout.bytes > limit) {
+    rows /= 2;
+    layout = layoutOf(rows);
+  }
+  const { panels, slots, bytes } = layout;
   const memory = target === "cpu" ? "a thread's memory" : "workgroup memory";
   if (bytes > limit)
     return { plan: undefined, reason: `one row needs ${bytes} bytes of ${memory}, the device has ${limit}` };
@@ -151,7 +172,9 @@ export function planPersistent(lowering: Lowering, context: ScanContext, weights
     ...(tiled.length > 0 ? tiled : stages).map((stage) => widthOf(stage) / tileOf(stage).columns),
   );
   const workgroupSize =
-    residency?.lanes ?? Math.min(maxLanes[target], Math.max(minLanes[target], 2 ** Math.ceil(Math.log2(widest))));
+    residency?.lanes ??
+    panels?.lanes ??
+    Math.min(maxLanes[target], Math.max(minLanes[target], 2 ** Math.ceil(Math.log2(widest))));
   return {
     plan: {
       node,
@@ -167,6 +190,7 @@ export function planPersistent(lowering: Lowering, context: ScanContext, weights
       tiles: lowering.tiles,
       bytes,
       residency,
+      panels,
     },
     reason: aboutHeads(
       residency === undefined
@@ -209,12 +233,25 @@ function exchangeBytes(residency: Residency | undefined): number {
   return storages.f32.bytes * residency.lanes * residency.mostSums;
 }
 
+/** Bytes of workgroup memory in which lanes leave the sums of products for those that go on with them. */
+function sumBytes(panels: Panels | undefined, rows: number): number {
+  return panels === undefined ? 0 : storages.f32.bytes * (panels.slices / panels.neighbours) * rows * panels.sums;
+}
+
+/** Elements of a value in one slot, of all rows of a workgroup. */
+export function slotLength({ width, slices }: Slots, rows: number, panels: Panels | undefined): number {
+  if (panels === undefined || slices === 1) return (rows * width) / slices + padding(width, slices);
+  const length = rows * rowInSlot(width, slices);
+  return length + slotPadding(length, slices);
+}
+
 function findSlots(
   node: ScanNode,
   stages: readonly Stage[],
   order: ReadonlyMap<Stage, number>,
   stored: ReadonlySet<NodeId>,
   residency?: Residency,
+  panels?: Panels,
 ): Map<NodeId, Slots> {
   const { attrs } = node;
   const { body } = attrs;
@@ -225,7 +262,16 @@ function findSlots(
   const writerOf = (id: NodeId) => stages.find((stage) => stage.roots.includes(id));
   const widthOf = (id: NodeId) => Number(sizeOf(nodeAt(body, id).aval.shape.slice(1)));
   const slots = new Map<NodeId, Slots>();
-  const slicesOf = (id: NodeId) => (residency?.sliced.has(id) ? residency.slices : 1);
+  const sharing = residency ?? panels;
+  const slicesOf = (id: NodeId) => (sharing?.sliced.has(id) ? sharing.slices : 1);
+  // Where lanes share the depth, products have read everything, and waited, before their stage stores.
+  const waits = (stage: Stage, carry: NodeId) => {
+    if (residency !== undefined && stage.form === "tile") return true;
+    if (!panels?.groups.has(stage)) return false;
+    const results = stage.accumulators.map(({ result }) => result);
+    const later = readsAfterLoops(body, stage, results, stored);
+    return later.every(({ id, samePosition }) => id !== carry || samePosition);
+  };
   for (const [i, carry] of carries.entries()) {
     const writer = writerOf(at(body.outputs, i));
     const written = writer === undefined ? 0 : (order.get(writer) ?? 0);
@@ -233,8 +279,7 @@ function findSlots(
       (read) =>
         read.id !== carry ||
         read.order < written ||
-        // Where weights stay, a stage of products has read everything, and waited, before it stores.
-        (read.stage === writer && (read.samePosition || (residency !== undefined && writer.form === "tile"))),
+        (read.stage === writer && (read.samePosition || waits(writer, carry))),
     );
     slots.set(carry, { width: widthOf(carry), count: isSafe ? 1 : 2, slices: slicesOf(carry) });
   }

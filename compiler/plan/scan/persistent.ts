@@ -17,10 +17,13 @@ import { bodyInputs } from "../../ops/scan.ts";
 import { finishKernel } from "../emit/kernel.ts";
 import { PlacedBuilder } from "../emit/placed-builder.ts";
 import type { Lowering, ScanContext, ScanPlan, ScanSchedule } from "../lowering.ts";
-import type { Dispatch, Location } from "../program.ts";
+import type { Dispatch, Location, ScanStep } from "../program.ts";
 import { wholeLoopWork } from "../work.ts";
+import { type BranchPlan, chooseSteps } from "./choose.ts";
 import { chunkSteps, flopsOfRow, type StepWork } from "./chunks.ts";
 import { type PackedConst, packConsts } from "./packed-consts.ts";
+import { packPanels } from "./panel-packing.ts";
+import { layoutOf, mostPanelRows } from "./panels.ts";
 import { PersistentKernel } from "./persistent-kernel.ts";
 import { type PersistentChoice, type PersistentPlan, planPersistent } from "./persistent-plan.ts";
 import { mostSteps } from "./scan-time.ts";
@@ -45,13 +48,61 @@ function scanPlanOf(lowering: Lowering, context: ScanContext, choice: Persistent
  * Lowers a scan to one dispatch, cut into chunks. `plan` has checked that its rows are separable and that its states
  * fit.
  */
-function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): readonly Dispatch[] {
+function lowerPersistent(lowering: Lowering, context: ScanContext, plan: PersistentPlan): readonly ScanStep[] {
+  const { tuning, maxRows } = lowering.tiles;
+  if (plan.panels === undefined || tuning?.persistentRows !== undefined || maxRows === 1)
+    return lowerLoop(lowering, context, plan);
+  // Weights that pass by serve all rows of a workgroup; few workgroups leave a GPU without work.
+  const known = typeof plan.rows === "number" ? plan.rows : Number.POSITIVE_INFINITY;
+  const plans: { readonly atMost: number | undefined; readonly own: PersistentPlan }[] = [];
+  for (const { atMost, rows } of rowsByBatch) {
+    const wanted = Math.min(rows, mostPanelRows(lowering), known);
+    const { plan: own = plan } = planPersistent(lowering, context, false, wanted);
+    // The largest that fits serves all larger batches.
+    if (plans.at(-1)?.own.rowsPerWorkgroup === own.rowsPerWorkgroup) plans.pop();
+    plans.push({ atMost, own });
+  }
+  const layouts = new Set(plans.map(({ own }) => own.panels && layoutOf(own.panels)));
+  const packed = layouts.size === 1 ? packPanels(lowering, context, plan.node, plan.panels) : undefined;
+  const branches = plans.map(({ atMost, own }): BranchPlan => {
+    return { atMost, steps: () => lowerLoop(lowering, context, own, packed?.places) };
+  });
+  const loop = branches.length === 1 ? at(branches, 0).steps() : chooseSteps(lowering, plan.rows, branches);
+  return [...(packed === undefined ? [] : [packed.step]), ...loop];
+}
+
+/** Rows of a workgroup whose weights pass by, by the rows of the batch. */
+const rowsByBatch = [
+  { atMost: 4, rows: 1 },
+  { atMost: 16, rows: 2 },
+  { atMost: 64, rows: 4 },
+  { atMost: undefined, rows: 8 },
+] as const;
+
+/** `places`: where the weights that pass by are packed already. */
+function lowerLoop(
+  lowering: Lowering,
+  context: ScanContext,
+  plan: PersistentPlan,
+  places?: readonly Location[],
+): readonly Dispatch[] {
   const none = { packed: new Map<NodeId, PackedConst>(), steps: [] };
   const { packed, steps } = lowering.tiles.target === "cpu" ? packConsts(lowering, context, plan) : none;
+  const panels =
+    plan.panels === undefined || places !== undefined
+      ? undefined
+      : packPanels(lowering, context, plan.node, plan.panels);
 
   const writer = new PlacedBuilder(lowering.buffers, lowering.tiles);
   const grid = { rows: [plan.rows], rowsPer: plan.rowsPerWorkgroup, columns: [1], lanes: 1 };
-  const kernel = new PersistentKernel(context, plan, writer, carryPlaces(lowering, context, plan), packed);
+  const kernel = new PersistentKernel(
+    context,
+    plan,
+    writer,
+    carryPlaces(lowering, context, plan),
+    packed,
+    places ?? panels?.places ?? [],
+  );
   writer.part(grid, () => kernel.write());
   const ids = plan.stages.flatMap((stage) => [...stage.loops, ...stage.roots]);
   const work = wholeLoopWork(context.work, plan.node, plan.stages, (result) => plan.results.has(result));
@@ -73,7 +124,7 @@ function lowerPersistent(lowering: Lowering, context: ScanContext, plan: Persist
       steps: Math.min(lowering.chunkSteps ?? chunkSteps(step, lowering.tiles.target), mostSteps),
     },
   };
-  return [...steps, loop];
+  return [...steps, ...(panels === undefined ? [] : [panels.step]), loop];
 }
 
 /** Elements of workgroup memory that are compiled in little time even if they are cleared. */

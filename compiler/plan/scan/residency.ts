@@ -62,7 +62,7 @@ function stepCycles(step: Pick<Residency, "lanes" | "slices" | "weights"> & { re
 }
 
 /** A product of the step: [1, depth] by [depth, n], or a stack of them; `columns` counts the columns of all. */
-interface Product {
+export interface Product {
   readonly left: NodeId;
   readonly depth: number;
   readonly columns: number;
@@ -132,7 +132,7 @@ export function planResidency(
 }
 
 /** Nodes that are equal in every step. */
-function invariantNodes(body: Graph, consts: number): ReadonlySet<NodeId> {
+export function invariantNodes(body: Graph, consts: number): ReadonlySet<NodeId> {
   const given = new Set(body.inputs.slice(0, consts));
   const found = new Set<NodeId>();
   for (const [id, node] of body.nodes.entries()) {
@@ -142,7 +142,7 @@ function invariantNodes(body: Graph, consts: number): ReadonlySet<NodeId> {
 }
 
 /** The product, or why its weights cannot stay. */
-function productOf(
+export function productOf(
   body: Graph,
   id: NodeId,
   constant: ReadonlySet<NodeId>,
@@ -162,7 +162,7 @@ function productOf(
 }
 
 /** A value and, if it is elementwise or reshaped, the values that it is computed from at the same position. */
-function leavesOf(body: Graph, id: NodeId, found = new Set<NodeId>()): ReadonlySet<NodeId> {
+export function leavesOf(body: Graph, id: NodeId, found = new Set<NodeId>()): ReadonlySet<NodeId> {
   if (found.has(id)) return found;
   found.add(id);
   const node = nodeAt(body, id);

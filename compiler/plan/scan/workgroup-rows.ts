@@ -62,7 +62,7 @@ export class WorkgroupRows {
   }
 
   /** Declares a row by its number in the workgroup; beyond the batch it is the last row again. */
-  #rowOf(local: Index, name: string): Variable {
+  #rowOf(local: Index, name: string): Expr {
     const w = this.#writer;
     if (this.#row0 === undefined || this.#rowCount === undefined)
       throw new InternalError("rows are used before they are declared");
@@ -71,7 +71,9 @@ export class WorkgroupRows {
       return this.#row0;
     }
     const number = w.add(this.#row0, local.expr);
-    const row = w.let(name, w.min(number, w.sub(this.#rowCount, w.u32(1))));
+    const last = w.min(number, w.sub(this.#rowCount, w.u32(1)));
+    const isOfLane = this.#plan.panels !== undefined && number.depth === 0;
+    const row = isOfLane ? w.bind(`row ${number.id}`, last, 0) : w.let(name, last);
     this.#rows.set(row, { local, exists: w.less(number, this.#rowCount) });
     return row;
   }
@@ -97,7 +99,9 @@ export class WorkgroupRows {
     const end = this.#rowsHere === undefined ? w.u32(count) : w.mul(this.#rowsHere, w.u32(width));
     w.for({ ...loop, end, step: w.u32(workgroupSize) }, (element) => {
       this.enterBlock();
-      const local = w.let(w.fresh("local"), width === 1 ? element : w.div(element, w.u32(width)));
+      const bound = (name: string, value: Expr) =>
+        value.depth === 0 ? w.bind(`${name} of ${width}`, value, 0) : w.let(w.fresh(name), value);
+      const local = bound("local", width === 1 ? element : w.div(element, w.u32(width)));
       const row = this.#rowOf(w.index.of(local, rowsPerWorkgroup), w.fresh("row"));
       const column = width === 1 ? w.index.dim(0) : w.index.of(w.rem(element, w.u32(width)), width);
       body(this.#position(w.index.of(row, rows), column));

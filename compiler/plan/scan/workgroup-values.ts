@@ -10,8 +10,8 @@ import type { Expr, LocalArray } from "../../kernel/ir.ts";
 import { fromStorage, toStorage } from "../../kernel/storage.ts";
 import type { PlacedBuilder } from "../emit/placed-builder.ts";
 import type { Emitter } from "../emit/values.ts";
-import type { PersistentPlan, Slots } from "./persistent-plan.ts";
-import { padding } from "./residency.ts";
+import type { PanelLanes } from "./panel-products.ts";
+import { type PersistentPlan, type Slots, slotLength } from "./persistent-plan.ts";
 import type { LaneSlices } from "./resident-products.ts";
 import type { WorkgroupRows } from "./workgroup-rows.ts";
 
@@ -22,6 +22,8 @@ export class WorkgroupValues {
   readonly #arrays = new Map<NodeId, LocalArray>();
   /** How lanes share the depth of products, if weights stay in registers. */
   #lanes: LaneSlices | undefined;
+  /** How they share it, if weights pass by. */
+  #panels: PanelLanes | undefined;
 
   constructor(plan: PersistentPlan, writer: PlacedBuilder, rows: WorkgroupRows) {
     this.#plan = plan;
@@ -30,20 +32,21 @@ export class WorkgroupValues {
   }
 
   declare(): void {
-    const { rowsPerWorkgroup, slots } = this.#plan;
+    const { rowsPerWorkgroup, slots, panels } = this.#plan;
     const w = this.#writer;
-    for (const [id, { width, count, slices }] of slots) {
+    for (const [id, of] of slots) {
       const { dtype } = nodeAt(this.#plan.node.attrs.body, id).aval;
       const element = dtype === "f32" ? "f32" : dtype === "i32" ? "i32" : "u32";
-      this.#arrays.set(
-        id,
-        w.sharedArray(element, (rowsPerWorkgroup * width) / slices + padding(width, slices), count * slices),
-      );
+      this.#arrays.set(id, w.sharedArray(element, slotLength(of, rowsPerWorkgroup, panels), of.count * of.slices));
     }
   }
 
   shareDepth(lanes: LaneSlices): void {
     this.#lanes = lanes;
+  }
+
+  sharePanels(panels: PanelLanes): void {
+    this.#panels = panels;
   }
 
   /** The elements of a value to a row, or undefined if it is not in workgroup memory. */
@@ -89,10 +92,15 @@ export class WorkgroupValues {
     const slot = count === 1 || steps === undefined ? undefined : w.bitAnd(steps, w.u32(1));
     const { local } = this.#rows.rowAt(index);
     const inRow = emitter.positionOf(index.slice(1), shape.slice(1));
+    const inSlice = (which: Expr) => (slot === undefined ? which : w.add(w.mul(slot, w.u32(slices)), which));
+    if (this.#panels !== undefined && slices > 1) {
+      const place = this.#panels.place(width, inRow, local);
+      return { index: place.index, slot: inSlice(place.slot) };
+    }
     if (this.#lanes === undefined || slices === 1)
       return { index: w.bound(w.index.add(w.index.mul(local, w.index.dim(width)), inRow)), slot };
     const { slice, within } = this.#lanes.place(width, inRow);
-    return { index: within, slot: slot === undefined ? slice : w.add(w.mul(slot, w.u32(slices)), slice) };
+    return { index: within, slot: inSlice(slice) };
   }
 
   #slots(id: NodeId): Slots {

@@ -14,6 +14,17 @@ export function readsOfStage(graph: Graph, own: readonly NodeId[], size: Dim, st
   return reads(graph, own, { samePosition: true, size }, new Set(own), stored);
 }
 
+/** The reads of a stage after its loops, whose results `loopResults` are known. */
+export function readsAfterLoops(
+  graph: Graph,
+  { roots, size }: { readonly roots: readonly NodeId[]; readonly size: Dim },
+  loopResults: readonly NodeId[],
+  stored: ReadonlySet<NodeId>,
+): Read[] {
+  const own = roots.filter((id) => !loopResults.includes(id));
+  return reads(graph, own, { samePosition: true, size }, new Set(own), new Set([...stored, ...loopResults]));
+}
+
 /** The reads of a scan: its operands, at any position. */
 export function readsOfScan(graph: Graph, scan: NodeId, stored: ReadonlySet<NodeId>): Read[] {
   return reads(graph, nodeAt(graph, scan).operands, { samePosition: false, size: 0 }, new Set(), stored);
