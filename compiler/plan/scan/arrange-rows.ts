@@ -7,7 +7,7 @@ import { type HeadsAsRows, headsAsRows } from "./heads.ts";
 import { rowsFirst } from "./rows-first.ts";
 import { analyzeRows, type RowAnalysis } from "./separable-rows.ts";
 
-interface SeparableRows {
+export interface SeparableRows {
   /** The scan, with its body as the kernel computes it. */
   readonly node: ScanNode;
   readonly analysis: Extract<RowAnalysis, { readonly separable: true }>;
@@ -22,29 +22,30 @@ interface SeparableRows {
 
 type RowsChoice = SeparableRows | { readonly node: undefined; readonly reason: string };
 
-/** Which rewrites of a step a target can run, and which it runs fast. */
-export interface Rewrites {
-  readonly rowsFirst: boolean;
-  readonly heads: boolean;
+/** The results that are read, by index. */
+interface Read {
+  readonly has: (result: number) => boolean;
 }
 
-/** `results` has the results that are read, by index. */
-export function arrangeRows(
-  given: ScanNode,
-  results: { readonly has: (result: number) => boolean },
-  rewrites: Rewrites,
-): RowsChoice {
+/** The rows of the batch; `canMove` says whether the step may be rewritten for them. */
+export function arrangeRows(given: ScanNode, results: Read, canMove: boolean): RowsChoice {
   const direct = analyzed(given, results);
-  const moved = direct.node === undefined && rewrites.rowsFirst ? rowsFirst(given) : undefined;
-  const found = moved === undefined ? direct : { ...analyzed(moved, results), isMoved: true };
-  if (found.node === undefined || !rewrites.heads) return found;
-  const heads = headsAsRows(found.node);
-  if (heads.node === undefined) return { ...found, joined: heads.reason };
-  const split = analyzed(heads.node, results);
-  return split.node === undefined ? { ...found, joined: split.reason } : { ...split, heads, isMoved: found.isMoved };
+  const moved = direct.node === undefined && canMove ? rowsFirst(given) : undefined;
+  if (moved === undefined) return direct;
+  const found = analyzed(moved, results);
+  return found.node === undefined ? found : { ...found, isMoved: true };
 }
 
-function analyzed(node: ScanNode, results: { readonly has: (result: number) => boolean }): RowsChoice {
+/** The same with each head of a row as a row, if heads are separable. */
+export function headsApart(together: SeparableRows, results: Read): SeparableRows {
+  const heads = headsAsRows(together.node);
+  if (heads.node === undefined) return { ...together, joined: heads.reason };
+  const apart = analyzed(heads.node, results);
+  if (apart.node === undefined) return { ...together, joined: apart.reason };
+  return { ...apart, heads, isMoved: together.isMoved };
+}
+
+function analyzed(node: ScanNode, results: Read): RowsChoice {
   const { attrs } = node;
   const outputs = attrs.body.outputs.filter((_, i) => i < attrs.carries || results.has(i));
   const analysis = analyzeRows(node, outputs);

@@ -20,7 +20,7 @@ import { readsAfterLoops } from "../stages/reads.ts";
 import type { Stage } from "../stages/stages.ts";
 import { chooseTile, type Target, type Tile, type TileOptions, vectorLanes } from "../stages/tiles.ts";
 import type { Tuning } from "../tuning.ts";
-import { arrangeRows } from "./arrange-rows.ts";
+import { arrangeRows, headsApart, type SeparableRows } from "./arrange-rows.ts";
 import type { HeadsAsRows } from "./heads.ts";
 import { type Panels, planPanels, rowInSlot, slotPadding } from "./panels.ts";
 import { padding, planResidency, type Residency } from "./residency.ts";
@@ -87,11 +87,26 @@ export function planPersistent(
 ): PersistentChoice {
   if (scanOf(context).attrs.length === 0) return { plan: undefined, reason: "it has no steps" };
   const results = resultPlaces(context);
+  const { target } = lowering.tiles;
+  const together = arrangeRows(scanOf(context), results, target !== "cpu");
+  if (together.node === undefined) return { plan: undefined, reason: together.reason };
+  if (!weightsStay)
+    return planRows(lowering, context, target === "gpu" ? headsApart(together, results) : together, false);
+  // Apart, heads are more workgroups than there are cores, where a batch is large.
+  const choice = planRows(lowering, context, together, true);
+  if (choice.plan !== undefined) return choice;
+  const apart = headsApart(together, results);
+  return apart.heads === undefined && apart.joined === undefined ? choice : planRows(lowering, context, apart, true);
+}
+
+function planRows(
+  lowering: Lowering,
+  context: ScanContext,
+  { node, analysis, outputs, isMoved, heads, joined }: SeparableRows,
+  weightsStay: boolean,
+): PersistentChoice {
+  const results = resultPlaces(context);
   const { target, tuning = {} } = lowering.tiles;
-  const rewrites = { rowsFirst: target !== "cpu", heads: weightsStay || target === "gpu" };
-  const arranged = arrangeRows(scanOf(context), results, rewrites);
-  if (arranged.node === undefined) return { plan: undefined, reason: arranged.reason };
-  const { node, analysis, outputs, isMoved, heads, joined } = arranged;
   const { attrs } = node;
   const { body } = attrs;
   const { stages: formed, stored, groups } = formStages(body, outputs);
