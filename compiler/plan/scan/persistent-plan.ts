@@ -91,7 +91,7 @@ export function planPersistent(
   const together = arrangeRows(scanOf(context), results, target !== "cpu");
   if (together.node === undefined) return { plan: undefined, reason: together.reason };
   if (!weightsStay)
-    return planRows(lowering, context, target === "gpu" ? headsApart(together, results) : together, false);
+    return planRows(lowering, context, target === "gpu" ? headsApart(together, results) : together, false, rowsAtMost);
   // Apart, heads are more workgroups than there are cores, where a batch is large.
   const choice = planRows(lowering, context, together, true);
   if (choice.plan !== undefined) return choice;
@@ -104,6 +104,7 @@ function planRows(
   context: ScanContext,
   { node, analysis, outputs, isMoved, heads, joined }: SeparableRows,
   weightsStay: boolean,
+  rowsAtMost?: number,
 ): PersistentChoice {
   const results = resultPlaces(context);
   const { target, tuning = {} } = lowering.tiles;
