@@ -147,7 +147,7 @@ function pushScanForward(node: ScanNode, operands: readonly Tensor[], tangents: 
     },
     [...initial, ...initialTangents],
     [...xs, ...movingXs],
-    { reverse: attrs.reverse, length: attrs.length, name: `${body.name}.jvp` },
+    { reverse: attrs.reverse, length: attrs.length, recompute: attrs.recompute ?? false, name: `${body.name}.jvp` },
   );
   const yCount = body.outputs.length - carryCount;
   const movedCarries = [...results.carries.slice(carryCount)] as Float[];

@@ -5,7 +5,7 @@
  * One step is differentiated into a *joint* graph (values and cotangents together), which is then split. The values
  * that the cotangents read are the residuals: values of the step itself are stored, as extra ys of the forward scan;
  * views of them, and values that the derivative rules compute from them, are recomputed in the backward scan.
- * Cotangents of consts (weights) are summed over time in additional carries; a pass moves products among these out of
+ * A loop with `recompute` stores its carries only. Cotangents of consts (weights) are summed over time in additional carries; a pass moves products among these out of
  * the loop.
  */
 import { at } from "../graph/errors.ts";
@@ -120,7 +120,10 @@ export function differentiableScan(
         ...wantedConsts.map((i) => zerosLike(at(consts, i))),
       ],
       [...floatYs.map((i) => cts[carryCount + i] as Float), ...stored, ...xs],
-      { reverse: !attrs.reverse, length: attrs.length, name: `${body.name}.vjp` },
+      {
+        ...{ reverse: !attrs.reverse, length: attrs.length, recompute: attrs.recompute ?? false },
+        name: `${body.name}.vjp`,
+      },
     );
     const out = new Array<Cotangent>(operands.length).fill(undefined);
     floatCarries.forEach((i, k) => {
@@ -177,8 +180,11 @@ function differentiateStep(
       primals.slice(node.attrs.consts).map(({ id }) => id),
     );
     const xIds = new Set(primals.slice(node.attrs.consts + carryCount).map(({ id }) => id));
-    const isStored = (id: NodeId) =>
-      id < ownNodes && fromSteps.has(id) && !fromCts.has(id) && !xIds.has(id) && !isRecomputed(graph, id);
+    const carryIds = new Set(primals.slice(node.attrs.consts, node.attrs.consts + carryCount).map(({ id }) => id));
+    const isStored = (id: NodeId) => {
+      if (node.attrs.recompute) return carryIds.has(id);
+      return id < ownNodes && fromSteps.has(id) && !fromCts.has(id) && !xIds.has(id) && !isRecomputed(graph, id);
+    };
     const residuals = collectResiduals(graph, cotangentOf, isStored);
     return { graph, cotangentOf, received: cts.map((ct) => ct?.id), residuals, outputs: outputIds };
   });

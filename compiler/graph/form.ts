@@ -27,6 +27,7 @@ const record = form("a record", isRecord);
 const text = form("a text", (value) => typeof value === "string");
 const number = form("a number", (value) => typeof value === "number");
 const truth = form("true or false", (value) => typeof value === "boolean");
+const mark = form("true or absent", (value) => value === true || value === undefined);
 const whole = form("a whole number", Number.isInteger);
 const count = form("a whole number from 0", (value) => Number.isInteger(value) && Number(value) >= 0);
 const dtype = form("a dtype", isDType);
@@ -47,6 +48,7 @@ const formOf: Readonly<Record<AttrKind, Form>> = {
   count,
   counts: listOf(count),
   flag: truth,
+  mark,
   dtype,
   dim,
   shape,

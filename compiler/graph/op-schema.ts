@@ -19,6 +19,8 @@ export interface AttrTypes<G = unknown> {
   readonly count: number;
   readonly counts: readonly number[];
   readonly flag: boolean;
+  /** True, or absent: only such an attribute can be absent. */
+  readonly mark: true | undefined;
   readonly dtype: DType;
   readonly dim: Dim;
   readonly shape: Shape;
@@ -125,9 +127,13 @@ export const opSchema = {
   // Control.
   /**
    * A loop of `length` steps, the size of the leading axis of every x and y. With `reverse` it runs from the last step
-   * to the first; xs and ys keep their order.
+   * to the first; xs and ys keep their order. With `recompute`, its vjp keeps the carries between steps and computes the
+   * rest again, and what a step computes stays in the step.
    */
-  scan: op(atLeast(1), { body: "graph", consts: "count", carries: "count", length: "dim", reverse: "flag" }),
+  scan: op(atLeast(1), {
+    ...{ body: "graph", consts: "count", carries: "count", length: "dim", reverse: "flag" },
+    recompute: "mark",
+  }),
   result: op(1, { index: "count" }),
 };
 
@@ -138,7 +144,13 @@ export type Empty = Record<string, never>;
 
 type ValuesOf<Attrs, G> = [keyof Attrs] extends [never]
   ? Empty
-  : { readonly [Name in keyof Attrs]: Attrs[Name] extends AttrKind ? AttrTypes<G>[Attrs[Name]] : never };
+  : { readonly [Name in Named<Attrs>]: Attrs[Name] extends AttrKind ? AttrTypes<G>[Attrs[Name]] : never } & {
+      readonly [Name in Marks<Attrs>]?: AttrTypes["mark"];
+    };
+
+/** The names of attributes that can be absent, and of the others. */
+type Marks<Attrs> = { [Name in keyof Attrs]: Attrs[Name] extends "mark" ? Name : never }[keyof Attrs];
+type Named<Attrs> = Exclude<keyof Attrs, Marks<Attrs>>;
 
 /** The static attributes of each op; `G` is the type of a loop's body. */
 export type AttrsOf<G> = { readonly [K in OpName]: ValuesOf<(typeof opSchema)[K]["attrs"], G> };

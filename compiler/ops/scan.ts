@@ -17,6 +17,12 @@ export interface ScanOptions {
   readonly reverse?: boolean;
   /** Number of steps if there are no xs. */
   readonly length?: Dim;
+  /**
+   * Keep only the carries between steps for the gradient, and compute the rest of a step again before its backward step: for
+   * steps that are long segments of a sequence, whose values do not fit in memory together (Chen et al. 2016, "Training deep
+   * nets with sublinear memory cost"). Nothing is moved out of such a step.
+   */
+  readonly recompute?: boolean;
   /** The name of the loop in printed graphs. */
   readonly name?: string;
 }
@@ -39,7 +45,7 @@ export function scanTensors(
   xs: readonly Tensor[],
   options: ScanOptions = {},
 ): StepResult {
-  opOptions("scanTensors", options, { reverse: "boolean", length: "any", name: "string" });
+  opOptions("scanTensors", options, { reverse: "boolean", length: "any", recompute: "boolean", name: "string" });
   const length = scanLength(xs, options.length);
   const name = options.name ?? "step";
   const frame = new Frame(name, currentFrame());
@@ -65,7 +71,9 @@ export function scanTensors(
     [...results.carries, ...results.ys],
   );
   const consts = frame.captured.map(({ outer }) => outer);
-  return emitScan({ body, consts: consts.length, carries: initial.length, length, reverse: options.reverse ?? false }, [
+  const { reverse = false, recompute = false } = options;
+  const counts = { consts: consts.length, carries: initial.length };
+  return emitScan({ body, ...counts, length, reverse, ...(recompute ? { recompute } : {}) }, [
     ...consts,
     ...initial,
     ...xs,

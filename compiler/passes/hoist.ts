@@ -26,7 +26,7 @@ function hoistFromScan(node: ScanNode, _: NodeId, operands: readonly Tensor[]): 
     if (nodeAt(body, id).op === "input") continue;
     if (values.isInvariant(id)) {
       if (isWork(body, id)) invariants.push(id);
-    } else if (nodeAt(body, id).op === "dot" && values.canStack(id)) products.push(id);
+    } else if (!attrs.recompute && nodeAt(body, id).op === "dot" && values.canStack(id)) products.push(id);
   }
   const outer = {
     invariants: invariants.map((id) => values.invariant(id)),

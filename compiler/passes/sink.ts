@@ -9,7 +9,7 @@ import { opNodeAt } from "../graph/fold.ts";
 import { countUses, type Graph, type NodeId, nodeAt, type OpName, type ScanNode } from "../graph/graph.ts";
 import { dot, scatterAdd } from "../ops/contractions.ts";
 import { not } from "../ops/elementwise.ts";
-import { emitNode } from "../ops/inline.ts";
+import { emitNode, emitResults } from "../ops/inline.ts";
 import { equal, or, where } from "../ops/logic.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { sum } from "../ops/views.ts";
@@ -32,6 +32,8 @@ export function sink(graph: Graph): Graph {
 function sinkFromScan(outer: Graph, node: ScanNode, operands: readonly Tensor[]): readonly Tensor[] {
   const attrs = { ...node.attrs, body: sink(node.attrs.body) };
   const { body } = attrs;
+  // Its values for all steps would not fit in memory.
+  if (attrs.recompute) return emitResults(attrs, operands);
   const inputs = bodyInputs(attrs);
   const planner = new Planner(body, new LoopValues(attrs, operands));
   const sunk = new Map<number, Outside>();

@@ -73,6 +73,8 @@ const sourceLine: Check<Site> = (_, value, where) =>
     ? value
     : wrong(where, "a line of a file");
 const flag: Check<boolean> = (_, value, where) => (typeof value === "boolean" ? value : wrong(where, "true or false"));
+const mark: Check<true | undefined> = (_, value, where) =>
+  value === true || value === undefined ? value : wrong(where, "true or absent");
 const integer: Check<number> = (_, value, where) =>
   Number.isSafeInteger(value) ? (value as number) : wrong(where, "a whole number");
 const count: Check<number> = (decoder, value, where, depth) => {
@@ -101,6 +103,7 @@ const checkOf: { readonly [K in AttrKind]: Check<AttrTypes<Graph>[K]> } = {
   count,
   counts,
   flag,
+  mark,
   dtype,
   dim,
   shape,
@@ -148,8 +151,9 @@ class Decoder {
     const given = asRecord(attrs, `${where}.attrs`);
     const stranger = Object.keys(given).find((key) => !Object.hasOwn(form.attrs, key));
     if (stranger !== undefined) wrong(`${where}.attrs`, `only the attributes of ${op}`);
-    const checked = Object.entries(form.attrs).map(([key, kind]) => {
-      return [key, checkOf[kind](this, given[key], `${where}.${key}`, depth)] as const;
+    const checked = Object.entries(form.attrs).flatMap(([key, kind]) => {
+      const value = checkOf[kind](this, given[key], `${where}.${key}`, depth);
+      return value === undefined ? [] : [[key, value] as const];
     });
     if (ids.length < form.operands.least || ids.length > form.operands.most)
       wrong(`${where}.operands`, `${countOf(form.operands)} operands of ${op}`);

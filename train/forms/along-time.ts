@@ -6,11 +6,12 @@
  *   so far         one value for the sequence up to now, such as the last state: it is complete after the last step
  *
  * A backward loop, a sum over time, a step's number, or a loop that starts from a value known only at the end cannot run
- * step by step; a UserError names the op and the line of the user's file.
+ * step by step; a UserError names the op and the line of the user's file. In segments of several steps, whose results are
+ * added up (in-segments.ts), sums over time are known so far, steps have numbers, and the length is fixed.
  */
 import { type Dim, divideDims, mulDims, type Shape, sizeOf, symbolsOf } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
-import { foldGraph, type OpNode } from "../../compiler/graph/fold.ts";
+import { type Fold, foldGraph, type OpNode } from "../../compiler/graph/fold.ts";
 import { type Graph, type Node, type NodeId, nodeAt, type ScanNode } from "../../compiler/graph/graph.ts";
 import { entryOf } from "../../compiler/ops/table.ts";
 
@@ -42,24 +43,52 @@ export function outputsAlongTime(graph: Graph): readonly Along[] {
   );
 }
 
+/** How each value of a graph that is cut into segments depends on time; for a loop, how each of its results does. */
+export function alongSegments(graph: Graph): {
+  readonly of: (id: NodeId) => Along;
+  readonly results: (scan: NodeId) => readonly Along[];
+} {
+  const inputs = graph.inputs.map((id) => inputAlong(graph, id));
+  const loops = new Map<NodeId, readonly (Along | Fault)[]>();
+  const fold = foldAlong(graph, inputs, true, loops);
+  return {
+    of: (id) => withoutFault(fold.value(id)),
+    results: (scan) => (loops.get(scan) ?? []).map(withoutFault),
+  };
+}
+
+function withoutFault(along: Along | Fault): Along {
+  if (along instanceof Fault) throw along.error;
+  return along;
+}
+
 function inputAlong(graph: Graph, id: NodeId): Along {
   const { shape } = nodeAt(graph, id).aval;
   return isTimed(shape) ? { kind: "along", axis: timeAxis(graph, id, shape), inner: 1 } : fixed;
 }
 
 function alongTime(graph: Graph, inputs: readonly Along[]): readonly Along[] {
-  // Dead nodes must not cause an error.
-  const fold = foldGraph<Along | Fault>(graph, inputs, {
-    node: (node, operands, id) => faultIn(operands) ?? caught(() => ofOp(graph, node, operands as Along[], id)),
+  return foldAlong(graph, inputs, false).outputs().map(withoutFault);
+}
+
+/** Dead nodes must not cause an error: a fault is the value of what cannot be computed so. Sets the results of `loops`. */
+function foldAlong(
+  graph: Graph,
+  inputs: readonly Along[],
+  inSegments: boolean,
+  loops?: Map<NodeId, readonly (Along | Fault)[]>,
+): Fold<Along | Fault> {
+  return foldGraph<Along | Fault>(graph, inputs, {
+    node: (node, operands, id) => {
+      return faultIn(operands) ?? caught(() => ofOp(graph, node, operands as Along[], id, inSegments));
+    },
     scan: (node, operands, id) => {
       const fault = faultIn(operands);
-      const results = fault ?? caught(() => ofScan(graph, node, operands as Along[], id));
-      return Array.isArray(results) ? results : node.attrs.body.outputs.map(() => results as Fault);
+      const found = fault ?? caught(() => ofScan(graph, node, operands as Along[], id));
+      const results = Array.isArray(found) ? found : node.attrs.body.outputs.map(() => found as Fault);
+      loops?.set(id, results);
+      return results;
     },
-  });
-  return fold.outputs().map((along) => {
-    if (along instanceof Fault) throw along.error;
-    return along;
   });
 }
 
@@ -82,17 +111,20 @@ function caught<T>(rule: () => T): T | Fault {
   }
 }
 
-function ofOp(graph: Graph, node: OpNode, operands: readonly Along[], id: NodeId): Along {
+function ofOp(graph: Graph, node: OpNode, operands: readonly Along[], id: NodeId, inSegments: boolean): Along {
   const cannot = (why: string) => faultAt(graph, id, `${node.op}`, why);
   const shapes = node.operands.map((operand) => nodeAt(graph, operand).aval.shape);
   const along = operands.find((operand) => operand.kind === "along");
   const isSoFar = operands.some(({ kind }) => kind === "so far");
   if (isSoFar && (along !== undefined || isTimed(node.aval.shape)))
     throw cannot("reads at every step a value that is known only after the last one");
-  if (node.op === "dimSize" && symbolsOf(node.attrs.dim).includes(time)) throw cannot("counts the steps of a sequence");
+  if (node.op === "dimSize" && symbolsOf(node.attrs.dim).includes(time) && !inSegments)
+    throw cannot("counts the steps of a sequence");
   if (node.op === "iota" && isTimed(node.attrs.shape)) {
     const axis = timeAxis(graph, id, node.attrs.shape);
-    if (axis === node.attrs.axis) throw cannot("numbers the steps of a sequence");
+    const isNumber = axis === node.attrs.axis;
+    if (isNumber && !(inSegments && node.attrs.shape[axis] === time)) throw cannot("numbers the steps of a sequence");
+    if (isNumber) return { kind: "along", axis, inner: 1 };
     return { kind: "along", axis, inner: undefined };
   }
   if (along === undefined && node.op !== "broadcast") return isSoFar ? soFar : fixed;
@@ -125,7 +157,10 @@ function ofOp(graph: Graph, node: OpNode, operands: readonly Along[], id: NodeId
     case "reduceMax": {
       const axis = axisOf(0);
       if (first.kind !== "along" || axis === undefined) return first;
-      if (node.attrs.axes.includes(axis)) throw cannot("goes over all steps of a sequence");
+      if (node.attrs.axes.includes(axis)) {
+        if (inSegments) return soFar;
+        throw cannot("goes over all steps of a sequence");
+      }
       return { ...first, axis: axis - node.attrs.axes.filter((other) => other < axis).length };
     }
     case "dot":

@@ -62,7 +62,10 @@ function candidates(
 ): ScanSchedules {
   // A loop of length 0 has no schedule to choose: it runs in the last one, which runs every scan, whatever was
   // requested.
-  if (asked !== "auto" && scanOf(context).attrs.length !== 0) return all.filter(([name]) => name === asked);
+  const { length, recompute } = scanOf(context).attrs;
+  // The loops within its steps are those to schedule.
+  if (recompute) return all.slice(-1);
+  if (asked !== "auto" && length !== 0) return all.filter(([name]) => name === asked);
   const first = all.filter(([name]) => name === preferred);
   return [...first, ...all.filter(([name]) => name !== preferred)];
 }
