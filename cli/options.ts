@@ -29,6 +29,22 @@ export function real(option: string, most: number, { mayBeZero = false } = {}): 
   };
 }
 
+const UNITS: Readonly<Record<string, number>> = {
+  ...{ b: 1, kb: 1e3, mb: 1e6, gb: 1e9 },
+  ...{ kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 },
+};
+
+/** Bytes with a unit, such as 256MiB, or "auto". */
+export function memorySize(option: string): Parser<number | "auto"> {
+  return (text) => {
+    if (text === "auto") return text;
+    const [, number = "", unit = ""] = /^([\d.]+)\s*([a-z]+)$/i.exec(text.trim()) ?? [];
+    const bytes = numberOf(number) * (UNITS[unit.toLowerCase()] ?? Number.NaN);
+    if (bytes > 0) return bytes;
+    throw new UserError(`${option} must be a size such as 256MiB, or auto, got ${JSON.stringify(text)}`);
+  };
+}
+
 /** Default number of batches of a held-out loss: enough for two digits of it, however long the file. */
 export const EVAL_BATCHES = 100;
 

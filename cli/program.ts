@@ -13,6 +13,7 @@ import {
   addUpdateOptions,
   device,
   LARGEST_RATE,
+  memory,
   precision,
   threads,
   timeout,
@@ -68,6 +69,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
       0.002,
     );
   addUpdateOptions(training)
+    .addOption(memory())
     .option("--seed <n>", "random seed; the same seed repeats the run", whole("--seed", 0, LARGEST_SEED), 1)
     .option("--tune", "first search for faster tile sizes, for at most a minute; the result is saved in the model")
     .option("--tuning <model>", "train with the tuning saved in a model")
@@ -223,6 +225,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
         .default("auto"),
     )
     .addOption(precision())
+    .addOption(memory())
     .option("--tuning <model>", "show the tuning saved in a model, and compile with it")
     .option(
       "--profile",

@@ -1,7 +1,15 @@
 /** @file Options that several commands share: weight updates, device, tables. */
 import { type Command, Option } from "commander";
 import { mostThreads } from "../devices/device.ts";
-import { deviceName, OPTIMIZER_NAMES, PRECISION_NAMES, RATE_SCHEDULE_NAMES, real, whole } from "./options.ts";
+import {
+  deviceName,
+  memorySize,
+  OPTIMIZER_NAMES,
+  PRECISION_NAMES,
+  RATE_SCHEDULE_NAMES,
+  real,
+  whole,
+} from "./options.ts";
 
 /** Weights of recurrent networks are of order 1: a larger learning rate is a typing error. */
 export const LARGEST_RATE = 1000;
@@ -47,6 +55,13 @@ export function precision(): Option {
   )
     .choices(PRECISION_NAMES)
     .default("f32");
+}
+
+export function memory(): Option {
+  return new Option(
+    "--memory <size>",
+    "most memory of a training step, such as 256MiB, or auto for what the device allows; longer sequences are cut into segments that are computed twice (default: nothing is cut)",
+  ).argParser(memorySize("--memory"));
 }
 
 export function device(about = DEVICE): Option {

@@ -13,6 +13,8 @@ export interface TrainCommandOptions extends UpdateCommandOptions, DeviceOptions
   readonly steps: number;
   readonly lr: number;
   readonly seed: number;
+  /** Most bytes of a training step. */
+  readonly memory?: number | "auto";
   readonly out?: string;
   /** Find the op that produced a non-finite number. */
   readonly debugNan?: boolean;

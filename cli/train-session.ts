@@ -6,6 +6,7 @@ import { isFiniteInF32 } from "../train/files/finite-model.ts";
 import { type ModelDetails, type SavedModel, type SavedNetwork, savedModel } from "../train/files/model-file.ts";
 import type { RunRecord } from "../train/files/run-record.ts";
 import type { Tuned } from "../train/files/tuned.ts";
+import { type MemoryBudget, segmentsLine } from "../train/memory-budget.ts";
 import { adam } from "../train/optimizers/gradient-descent.ts";
 import type { UpdateOptions } from "../train/optimizers/update.ts";
 import { createTrainer, type Trainer } from "../train/trainer.ts";
@@ -31,6 +32,8 @@ export interface SessionOptions {
   /** Most batches of one measurement of the held-out loss; 0 for all, 100 by default. */
   readonly evalBatches?: number;
   readonly seed: number;
+  /** The memory of a training step; without it nothing is cut. */
+  readonly memory?: MemoryBudget | undefined;
   /** The tuning to train with; it is saved in the model. */
   readonly tuned?: Tuned | undefined;
   /** What the model stores of the run besides its steps and losses; without it the run cannot be resumed. */
@@ -71,12 +74,13 @@ export interface SessionResult {
 export const CLIP_NORM = 1;
 
 export async function trainSession(options: SessionOptions): Promise<SessionResult> {
-  const { setup, device, learningRate, seed, tuned, measuring, resumed, evalBatches = EVAL_BATCHES } = options;
+  const { setup, device, learningRate, seed, tuned, measuring, resumed, memory, evalBatches = EVAL_BATCHES } = options;
   const update = options.update ?? { optimizer: adam(), clipNorm: CLIP_NORM };
   const interrupt = watchInterrupt();
   const trainer = await createTrainer(device, setup.network, {
-    ...{ ...update, seed, learningRate, tuning: tuned?.tuning },
+    ...{ ...update, seed, learningRate, tuning: tuned?.tuning, memory },
   });
+  if (trainer.segments !== undefined && !options.json) line(options.streams.stdout, segmentsLine(trainer.segments));
   try {
     if (resumed !== undefined) trainer.restore(resumed.checkpoint);
     const heldOut = measuring && new HeldOut(trainer, setup.batches, measuring, learningRate);

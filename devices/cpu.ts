@@ -45,6 +45,7 @@ export function deviceOnCpu(context: CpuContext): Device {
     kind: "cpu",
     name: context.name,
     lower,
+    limits: { bytes: context.heap.limit, bufferBytes: context.heap.limit },
     compile: async (graph, compileOptions = {}) => {
       const loaded = await LoadedCpuProgram.load(context, lower(graph, compileOptions), compileOptions.readback);
       return executableOf(graph, loaded);

@@ -123,6 +123,8 @@ export interface Device {
   readonly compile: (graph: Graph, options?: CompileOptions) => Promise<Executable>;
   /** Returns the program that `compile` would load, as data. The interpreter has no programs. */
   readonly lower?: (graph: Graph, options?: CompileOptions) => Program | CpuProgram;
+  /** The most bytes that it can hold, and that one buffer can have; absent if nothing bounds them. */
+  readonly limits?: { readonly bytes: number; readonly bufferBytes: number };
   /** Copies an array to the device. */
   readonly upload: (value: NdArray) => DeviceArray;
   /** Bytes and number of the device's buffers, including those kept for reuse. */

@@ -27,6 +27,7 @@ export function deviceOn(context: GpuContext): Device {
     kind: context.host.kind,
     name: context.host.name,
     lower,
+    limits: { bytes: Number.POSITIVE_INFINITY, bufferBytes: context.pool.most },
     compile: async (graph, compileOptions = {}) => {
       const program = lower(graph, compileOptions);
       const loaded = await LoadedProgram.load(context, program, compileOptions.readback);

@@ -35,9 +35,15 @@ export class BufferPool {
     return this.#next;
   }
 
+  /** Most bytes of one buffer. */
+  get most(): number {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  }
+
   take(bytes: number, usage: GPUBufferUsageFlags, label: string): GPUBuffer {
     const size = Math.max(minimumBytes, Math.ceil(bytes / 16) * 16);
-    const limit = Math.min(this.#device.limits.maxBufferSize, this.#device.limits.maxStorageBufferBindingSize);
+    const limit = this.most;
     if (size > limit) {
       throw new UserError(
         `${label} needs ${megabytes(size)}; this adapter allows ${megabytes(limit)} in one buffer: lower the batch, the length or the units`,

@@ -1,4 +1,5 @@
 /** @file Shared by the graphs of training and inference: named inputs (parameters, states, batch) and outputs. */
+import { type DimSizes, substituteSizes } from "../compiler/graph/dim.ts";
 import { at } from "../compiler/graph/errors.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import type { NamedAval } from "../compiler/ops/trace.ts";
@@ -42,9 +43,12 @@ export function stateOf(shapes: Objective["stateShapes"], given: NamedTensors): 
   return Object.fromEntries(Object.keys(shapes).map((name) => [name, given[`state/${name}`] as Float]));
 }
 
-/** The inputs of a batch. */
-export function batchInputs({ batch }: Objective): NamedAval[] {
-  return Object.entries(batch).map(([name, aval]) => ({ name, ...aval }));
+/** The inputs of a batch, of sequences of any length or of a given one. */
+export function batchInputs({ batch }: Objective, length?: number | undefined): NamedAval[] {
+  const sizes: DimSizes = length === undefined ? {} : { T: length };
+  return Object.entries(batch).map(([name, { dtype, shape }]) => {
+    return { name, dtype, shape: shape.map((dim) => substituteSizes(dim, sizes)) };
+  });
 }
 
 /** The tensors of a batch, by name. */

@@ -7,6 +7,8 @@ import type { Tuning } from "../compiler/plan/tuning.ts";
 import { type KernelProfile, ofScanSchedule } from "../devices/device.ts";
 import type { PredictionBatch, TrainingBatch } from "./batch-inputs.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import type { Segmentation } from "./forms/in-segments.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import type { Metric } from "./metrics.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
@@ -28,6 +30,11 @@ export interface TrainerOptions extends Partial<UpdateOptions> {
   readonly schedule?: ScheduleChoice;
   /** The result of `tune` for this network: a choice of kernels, which determines the result to the bit. */
   readonly tuning?: Tuning | undefined;
+  /**
+   * The memory that a step may use. If whole sequences need more, they are cut into segments of time, which are computed twice:
+   * the gradient is the same up to rounding. By default nothing is cut.
+   */
+  readonly memory?: MemoryBudget | undefined;
 }
 
 export const ofTrainer = {
@@ -37,6 +44,7 @@ export const ofTrainer = {
   schedule: ofScanSchedule,
   tuning: "object",
   parameters: "object",
+  memory: "object",
 } as const;
 
 /** The result of one training step. */
@@ -67,6 +75,8 @@ export type BatchOf<Trained extends Objective> = TrainingBatch<keyof Trained["ba
 export interface Trainer<Trained extends Objective = Network> {
   /** The network or objective. */
   readonly network: Trained;
+  /** The segments of time that fit in the memory of `TrainerOptions`; undefined if whole sequences are computed at once. */
+  readonly segments: Segmentation | undefined;
   /** Enqueues a step; the promise resolves when its results are read back. The first step of a trainer is always fresh. */
   step(batch: BatchOf<Trained>): Promise<TrainingStepResult>;
   /**

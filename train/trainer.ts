@@ -13,8 +13,10 @@ import { packArrays, unpackArray } from "./arena.ts";
 import { inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
 import { isFiniteInF32 } from "./files/finite-model.ts";
+import type { Segmentation } from "./forms/in-segments.ts";
 import { initialize } from "./initialize.ts";
 import { meanOfBatches } from "./loss-parts.ts";
+import { checkBudget, lengthOf, type TrainingPrograms, trainingPrograms } from "./memory-budget.ts";
 import { type Metric, measuredBy } from "./metrics.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
@@ -58,6 +60,7 @@ export async function createTrainer<Trained extends Objective = Network>(
     schedule = "auto",
     tuning,
     parameters,
+    memory,
     ...given
   } = checkedOptions("createTrainer", options, ofTrainer);
   expectArgument(
@@ -66,21 +69,17 @@ export async function createTrainer<Trained extends Objective = Network>(
     device,
     "the result of await openDevice()",
   );
-  const step = trainingStep(network, { optimizer: adam(), ...given });
+  const update = { optimizer: adam(), ...given };
+  const step = trainingStep(network, update);
   checkSeed(seed);
   const start = parameters ?? initialize(network.specs, seed);
   // Checks the weights before compiling.
   packArrays(start, step.arena);
-  const metrics = step.outputs.metrics;
   const { precision } = given;
-  const executable = await device.compile(step.graph, {
-    schedule,
-    tuning,
-    precision,
-    donate: step.donate,
-    readback: metrics === undefined ? [] : [metrics],
-  });
-  const trainer = new DeviceTrainer(device, network, step, executable, checkedRate(learningRate), seed, {
+  const compile = { schedule, tuning, precision };
+  const budget = memory && checkBudget("createTrainer", memory);
+  const programs = await trainingPrograms(device, network, step, update, compile, budget);
+  const trainer = new DeviceTrainer(device, network, step, programs, checkedRate(learningRate), seed, {
     tuning,
     precision,
   });
@@ -114,7 +113,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   readonly network: Trained;
   readonly #device: Device;
   readonly #step: TrainingStep;
-  readonly #executable: Executable;
+  readonly #programs: TrainingPrograms;
   readonly #tuning: Tuning | undefined;
   readonly #precision: TrainerOptions["precision"];
   /** The arrays that a step replaces, by the name of its input; includes the carried state once B is known. */
@@ -129,16 +128,16 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   #stopped: Given | undefined;
   #restores = 0;
   #isDestroyed = false;
-  /** Compiled evaluations of the loss and of metrics. */
-  readonly #evaluations = new Map<Metric | undefined, Evaluation>();
+  /** Compiled evaluations of the loss and of metrics, by the length of sequences that are cut into segments. */
+  readonly #evaluations = new Map<Metric | undefined, Map<number | undefined, Evaluation>>();
   #prediction: Compiled<PredictionGraph> | undefined;
-  #gradients: Compiled<ReturnType<typeof gradientStep>> | undefined;
+  readonly #gradients = new Map<number | undefined, Compiled<ReturnType<typeof gradientStep>>>();
 
   constructor(
     device: Device,
     network: Trained,
     step: TrainingStep,
-    executable: Executable,
+    programs: TrainingPrograms,
     rate: number,
     seed: number,
     { tuning, precision }: Pick<TrainerOptions, "tuning" | "precision">,
@@ -146,11 +145,15 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     this.network = network;
     this.#device = device;
     this.#step = step;
-    this.#executable = executable;
+    this.#programs = programs;
     this.#tuning = tuning;
     this.#precision = precision;
     this.#rate = rate;
     this.#seed = step.isSeeded ? { seed: scalar(seed, "u32") } : {};
+  }
+
+  get segments(): Segmentation | undefined {
+    return this.#programs.segments;
   }
 
   get learningRate(): number {
@@ -221,7 +224,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
         `a batch of ${rows} rows follows one of ${this.#batch}, whose state has another number of rows; set fresh: true on it`,
       );
     }
-    const outputs = this.#executable.run({
+    const outputs = this.#programs.for(inputs).run({
       ...this.#held,
       learningRate: scalar(this.#rate),
       ...this.#seed,
@@ -268,7 +271,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
         const held = this.#held[name];
         if (copies[name] === undefined && held !== undefined) copies[name] = this.#device.upload(await held.read());
       }
-      return await this.#executable.profile({
+      return await this.#programs.for(inputs).profile({
         ...copies,
         learningRate: scalar(this.#rate),
         ...this.#seed,
@@ -316,14 +319,14 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   };
 
   #meanOver = async (batches: AnyBatches, metric: Metric | undefined, weights: () => DeviceArray): Promise<number> => {
-    const { step, executable: compiling } = this.#evaluationOf(metric);
-    const executable = await compiling;
     let state: Held = {};
     let size: number | undefined;
     const found: Promise<Float64Array>[] = [];
     try {
       for await (const batch of batches) {
-        const { inputs, rows } = inputsOf(this.network, batch, step.indices);
+        const { inputs, rows } = inputsOf(this.network, batch, this.#evaluationOf(metric, undefined).step.indices);
+        const { step, executable: compiling } = this.#evaluationOf(metric, this.#segmentsOf(inputs));
+        const executable = await compiling;
         if (batch.fresh || rows !== size) {
           for (const array of Object.values(state)) array.destroy();
           state = zeroStates(this.#device, this.network.stateShapes, rows);
@@ -353,9 +356,12 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
 
   gradients = async (batch: TrainingBatch): Promise<Record<string, NdArray>> => {
     this.#use();
-    this.#gradients ??= this.#compiled(gradientStep(this.network, this.#precision), () => [0], this.#precision);
-    const { step, executable: compiling } = this.#gradients;
-    const { inputs, rows } = inputsOf(this.network, batch, step.indices);
+    const { inputs, rows } = inputsOf(this.network, batch, this.#step.indices);
+    const segments = this.#segmentsOf(inputs);
+    const { step, executable: compiling } = foundOrMade(this.#gradients, segments?.length, () => {
+      const made = gradientStep(this.network, this.#precision, segments);
+      return this.#compiled(made, () => [0], this.#precision);
+    });
     const executable = await compiling;
     this.#use();
     const isCarried = !batch.fresh && rows === this.#batch;
@@ -384,18 +390,25 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     return { step, executable: this.#device.compile(step.graph, options) };
   }
 
-  #evaluationOf(metric: Metric | undefined): Evaluation {
-    const known = this.#evaluations.get(metric);
-    if (known !== undefined) return known;
-    const step = evaluationStep(metric === undefined ? this.network : measuredBy(this.network, metric));
-    const executable = this.#device.compile(step.graph, {
-      tuning: this.#tuning,
-      donate: step.donate,
-      readback: [step.outputs.means ?? 0],
+  /** The segments of a batch's sequences, if they are longer than one. */
+  #segmentsOf(inputs: Readonly<Record<string, NdArray>>): Segmentation | undefined {
+    const { segments } = this.#programs;
+    const length = segments && lengthOf(this.network, inputs);
+    if (segments === undefined || length === undefined || length <= segments.steps) return undefined;
+    return { length, steps: segments.steps };
+  }
+
+  #evaluationOf(metric: Metric | undefined, segments: Segmentation | undefined): Evaluation {
+    const byLength = foundOrMade(this.#evaluations, metric, () => new Map<number | undefined, Evaluation>());
+    return foundOrMade(byLength, segments?.length, () => {
+      const step = evaluationStep(metric === undefined ? this.network : measuredBy(this.network, metric), segments);
+      const executable = this.#device.compile(step.graph, {
+        tuning: this.#tuning,
+        donate: step.donate,
+        readback: [step.outputs.means ?? 0],
+      });
+      return { step, executable };
     });
-    const evaluation = { step, executable };
-    this.#evaluations.set(metric, evaluation);
-    return evaluation;
   }
 
   parameters = async (): Promise<Record<string, NdArray>> => {
@@ -412,15 +425,22 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     this.#isDestroyed = true;
     for (const array of Object.values(this.#held)) array.destroy();
     this.#held = {};
-    this.#executable.destroy();
+    this.#programs.destroy();
     // A failed compilation has nothing to free, and its error was reported to the caller.
-    for (const uses of [...this.#evaluations.values(), this.#prediction, this.#gradients])
+    const evaluations = [...this.#evaluations.values()].flatMap((byLength) => [...byLength.values()]);
+    for (const uses of [...evaluations, this.#prediction, ...this.#gradients.values()])
       void uses?.executable.then(
         (compiled) => compiled.destroy(),
         () => {},
       );
     this.#evaluations.clear();
   };
+}
+
+function foundOrMade<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const value = map.get(key) ?? make();
+  map.set(key, value);
+  return value;
 }
 
 function heldOf(held: Held, name: string): DeviceArray {

@@ -29,6 +29,7 @@ import { collectingIndices, type IndexRange } from "../compiler/trace/index-rang
 import type { Tensor } from "../compiler/trace/tensor.ts";
 import type { Precision } from "../devices/device.ts";
 import { type Arena, arenaOf, pack, unpack } from "./arena.ts";
+import { checkedSegments, inSegments, type Segmentation } from "./forms/in-segments.ts";
 import { type IndexChecks, indexChecks } from "./index-checks.ts";
 import { lossOf, lossParts, lossWeight } from "./loss-parts.ts";
 import { canShrink, nextScale, scaleOf, scaleSlots, unscaled } from "./loss-scale.ts";
@@ -50,8 +51,15 @@ export interface TrainingStep extends BatchStepGraph {
   readonly isSeeded: boolean;
 }
 
-/** Traces one update of a network: forward pass, loss, gradient, clipping, optimizer, guard. */
-export function trainingStep(objective: Objective, options: UpdateOptions): TrainingStep {
+/**
+ * Traces one update of a network: forward pass, loss, gradient, clipping, optimizer, guard. With `segments`, for sequences of
+ * that length only, in segments of time that are computed twice, so that they need less memory.
+ */
+export function trainingStep(
+  objective: Objective,
+  options: UpdateOptions,
+  segments?: Segmentation | undefined,
+): TrainingStep {
   checkUpdate(checkedOptions("trainingStep", options, ofUpdate));
   expectArgument(
     Array.isArray(objective?.specs),
@@ -64,13 +72,14 @@ export function trainingStep(objective: Objective, options: UpdateOptions): Trai
   const arena = arenaOf(objective.specs);
   const isMixed = options.precision === "mixed";
   const isWeighed = (options.accumulate ?? 1) > 1;
-  const { forward, isSeeded, indices } = trainingLoss(objective, arena, isWeighed);
+  const { forward: whole, isSeeded, indices } = trainingLoss(objective, arena, isWeighed);
+  const forward = segments === undefined ? whole : inSegments(whole, segments);
   const flat = { dtype: "f32", shape: [arena.size] } as const;
   const number = { dtype: "f32", shape: [] } as const;
   const slotNames = slotsOf(options);
   const slots = slotNames.map((name) => ({ name: `slots/${name}`, ...(isCount(name) ? number : flat) }));
   const state = stateInputs(objective.stateShapes);
-  const batch = batchInputs(objective);
+  const batch = batchInputs(objective, segments?.length);
   const replaced: readonly NamedAval[] = [
     { name: "parameters", ...flat },
     ...slots,
@@ -163,10 +172,12 @@ function gradientOf(
 export function gradientStep(
   objective: Objective,
   precision: Precision = "f32",
+  segments?: Segmentation | undefined,
 ): BatchStepGraph & Pick<TrainingStep, "isSeeded"> {
   const arena = arenaOf(objective.specs);
-  const { forward, isSeeded, indices } = trainingLoss(objective, arena, false);
-  const data = [...stateInputs(objective.stateShapes), ...batchInputs(objective)];
+  const { forward: whole, isSeeded, indices } = trainingLoss(objective, arena, false);
+  const forward = segments === undefined ? whole : inSegments(whole, segments);
+  const data = [...stateInputs(objective.stateShapes), ...batchInputs(objective, segments?.length)];
   const scaleName = `slots/${scaleSlots[0]}`;
   const inputs: readonly NamedAval[] = [
     { name: "parameters", dtype: "f32", shape: [arena.size] },
@@ -196,7 +207,8 @@ function areFinite(arrays: readonly Float[], size: number): Tensor<"bool"> {
  * The loss of one batch without an update: (parameters, state/…, the inputs of a batch) -> (state/…, loss, means), where
  * means [2, K] are the K terms of the loss and their weights.
  */
-export function evaluationStep(objective: Objective): BatchStepGraph {
+export function evaluationStep(objective: Objective, segments?: Segmentation | undefined): BatchStepGraph {
+  if (segments !== undefined) checkedSegments("evaluationStep", segments);
   const arena = arenaOf(objective.specs);
   const state = stateInputs(objective.stateShapes);
   const inputs: readonly NamedAval[] = [
@@ -205,7 +217,7 @@ export function evaluationStep(objective: Objective): BatchStepGraph {
     ...batchInputs(objective),
   ];
   let ranges: readonly IndexRange[] = [];
-  const graph = traceGraph("evaluationStep", inputs, (tensors) => {
+  const whole = traceGraph("evaluationStep", inputs, (tensors) => {
     const given = byName(inputs, tensors);
     const before = stateOf(objective.stateShapes, given);
     const batch = batchOf(objective, given);
@@ -221,8 +233,9 @@ export function evaluationStep(objective: Objective): BatchStepGraph {
       stack([stack(values), stack(weights)]),
     ];
   });
+  const graph = segments === undefined ? whole : inSegments(whole, segments);
   const names = state.map(({ name }) => name);
-  const indices = indexChecks(graph, Object.keys(objective.batch), ranges);
+  const indices = indexChecks(whole, Object.keys(objective.batch), ranges);
   return { graph, arena, donate: positions(names), outputs: positions([...names, "loss", "means"]), indices };
 }
 

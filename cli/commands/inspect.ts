@@ -1,13 +1,16 @@
 /** @file `cellgrad inspect`: shows how one training step of a language model with a given cell is compiled. */
 
+import { planCpuProgram } from "../../compiler/compile-cpu.ts";
 import type { CpuKernelText } from "../../compiler/cpu-text.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { Kernel } from "../../compiler/plan/program.ts";
 import type { ScheduleChoice } from "../../compiler/plan/scan/names.ts";
 import type { Tuning } from "../../compiler/plan/tuning.ts";
+import { planProgram } from "../../compiler/plan-program.ts";
 import type { Precision } from "../../devices/device.ts";
 import { bytesFormula, countNodes, countWork } from "../../runtime/count-work.ts";
 import { compileStep, compileStepForCpu } from "../../train/compile-step.ts";
+import { fittedStep, type Planner, segmentsLine } from "../../train/memory-budget.ts";
 import { languageModel, type Network } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
@@ -33,6 +36,8 @@ export interface InspectCommandOptions extends DeviceOptions {
   readonly batch: number;
   readonly time: number;
   readonly precision: Precision;
+  /** Most bytes of the step. */
+  readonly memory?: number | "auto";
   readonly schedule?: ScheduleChoice;
   /** The model whose tuning to show and to compile with. */
   readonly tuning?: string;
@@ -51,7 +56,14 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
   const network = checkedSize(languageModel({ cell, units, layers, embed, vocabulary }));
   const profile = options.profile ? await profiled(network, options, tuned?.tuning, streams) : undefined;
   // The same step as in `train`.
-  const step = trainingStep(network, { optimizer: adam(), clipNorm: CLIP_NORM, precision });
+  const update = { optimizer: adam(), clipNorm: CLIP_NORM, precision };
+  const compileOptions = { precision, tuning: tuned?.tuning, schedule: options.schedule ?? "auto" };
+  const fitted =
+    options.memory &&
+    fittedStep(targetOf(options), network, update, compileOptions, {
+      ...{ bytes: options.memory, batch, time },
+    });
+  const step = fitted ? fitted.step : trainingStep(network, update);
   if (profile === undefined) noteCpuRename(options.device, streams);
   const compile = options.device === "cpu" ? compileStepForCpu : compileStep;
   const compiled = compile(step, options.schedule, { tuning: tuned?.tuning, precision });
@@ -62,6 +74,7 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
       cell: cell.cellName,
       ...{ units, layers, embed, vocabulary, batch, time, precision },
       weights: weightCount(network),
+      ...(fitted?.segments && { segments: fitted.segments }),
       ...work,
       ...(tuned && { tuned }),
       bytesFormula: bytesFormula(compiled.program),
@@ -78,9 +91,17 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
       stdout,
       `${cell.cellName}: ${layers} x ${units} units, embedding ${embed}, vocabulary ${vocabulary}, batch ${batch}, time ${time}`,
     );
+    if (fitted?.segments !== undefined) line(stdout, segmentsLine(fitted.segments));
     for (const text of profile ? profileTable(profile) : layout(compiled, work)) line(stdout, text);
   }
   return ExitCode.ok;
+}
+
+/** What compiles for a device that is not opened, with the limits that every adapter has. */
+function targetOf({ device }: InspectCommandOptions): Planner {
+  if (device === "cpu") return { kind: "cpu", lower: planCpuProgram };
+  const limits = { bytes: Number.POSITIVE_INFINITY, bufferBytes: 2 ** 27 };
+  return { kind: "gpu", lower: planProgram, limits };
 }
 
 function kernelEntry(kernel: Kernel | CpuKernelText): object {

@@ -76,7 +76,11 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     log?.write(logHead(file, setup, device.name, options, resumed?.run.steps ?? 0));
     const result = await trainSession({
       ...{ setup, device, steps, learningRate, update, measuring, seed, tuned, resumed, json, streams },
-      ...{ debugNan: options.debugNan, evalBatches: options.evalBatches },
+      ...{
+        memory: options.memory && { bytes: options.memory, batch, time },
+        debugNan: options.debugNan,
+        evalBatches: options.evalBatches,
+      },
       record: {
         ...{ planned, batch, time, seed, learningRate, update: updateRecord(options), data: setup.data },
         evalBatches: options.evalBatches,

@@ -114,6 +114,7 @@ const calls: Calls = {
   dot: (o) => root.dot(none, none, o),
   encodeOnnx: (o) => onnx.encodeOnnx(none, o),
   f32Tolerance: (o) => testing.f32Tolerance(o),
+  evaluationStep: (o) => root.evaluationStep(none, o),
   forecast: (o) => stream.forecast(o),
   fromFlax: (o) => weights.fromFlax(none, "", o),
   fromKeras: (o) => weights.fromKeras(none, "", o),

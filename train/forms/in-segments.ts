@@ -10,20 +10,21 @@
  * before its backward steps (Chen et al. 2016, "Training deep nets with sublinear memory cost"). The values are the same;
  * a sum over time is added up in another order. The first segment takes the steps that are left over.
  */
-import { type Dim, mulDims, type Shape } from "../../compiler/graph/dim.ts";
-import { at, InternalError } from "../../compiler/graph/errors.ts";
-import { Fold, foldGraph } from "../../compiler/graph/fold.ts";
+import { at, expectArgument, InternalError } from "../../compiler/graph/errors.ts";
+import { Fold } from "../../compiler/graph/fold.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../../compiler/graph/graph.ts";
+import { checkedOptions } from "../../compiler/graph/options.ts";
 import { add, cast, max, mul } from "../../compiler/ops/elementwise.ts";
 import { copyRules, emitResults } from "../../compiler/ops/inline.ts";
 import { slice } from "../../compiler/ops/pieces.ts";
 import { scanTensors } from "../../compiler/ops/scan.ts";
+import { iota } from "../../compiler/ops/sources.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
-import { broadcast, constant, iota, reshape, transpose, zerosLike } from "../../compiler/ops/views.ts";
+import { broadcast, constant, fill, reshape, transpose, zerosLike } from "../../compiler/ops/views.ts";
 import { removeDead } from "../../compiler/passes/dead.ts";
 import { substitute } from "../../compiler/passes/specialize.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import { type Along, alongSegments, isOverTime, isTimed } from "./along-time.ts";
+import { type Along, alongSegments, isOverTime } from "./along-time.ts";
 
 type Float = Tensor<"f32">;
 
@@ -31,6 +32,19 @@ type Float = Tensor<"f32">;
 export interface Segmentation {
   readonly length: number;
   readonly steps: number;
+}
+
+/** Checks segments that a user gave. */
+export function checkedSegments(where: string, segments: Segmentation): Segmentation {
+  const { length, steps } = checkedOptions(`${where}: segments`, segments, { length: "number", steps: "number" });
+  const fits = Number.isInteger(length) && Number.isInteger(steps) && steps > 0 && steps <= length;
+  expectArgument(
+    fits,
+    `${where}: segments`,
+    segments,
+    "whole numbers { length, steps }, with steps from 1 to the length",
+  );
+  return segments;
 }
 
 /** A value that goes from one segment to the next. */
@@ -47,7 +61,8 @@ interface Carried {
  * The graph at T = `length`, in segments. Throws a UserError that names the op and the line which cannot be cut: a backward
  * loop, or a value that every step reads and only the last one knows.
  */
-export function inSegments(whole: Graph, { length, steps }: Segmentation): Graph {
+export function inSegments(whole: Graph, segments: Segmentation): Graph {
+  const { length, steps } = checkedSegments("inSegments", segments);
   const graph = removeDead(whole);
   const full = substitute(graph, { T: length });
   const inputs = full.inputs.map((id) => ({ name: inputName(full, id), ...nodeAt(full, id).aval }));
@@ -98,6 +113,15 @@ function outsideOf(plan: SegmentPlan, full: Graph, tensors: readonly Tensor[]): 
   );
 }
 
+/** `count` segments [count, .., size, ..] of a sequence [.., T, ..] along `axis`, from step `first` on. */
+function segmentsOf(x: Tensor, axis: number, first: number, count: number, size: number): Tensor {
+  const part = x.shape[axis] === count * size ? x : slice(x, axis, first, count * size);
+  const [before, after] = [part.shape.slice(0, axis), part.shape.slice(axis + 1)];
+  const cut = reshape(part, [...before, count, size, ...after]);
+  const others = cut.shape.map((_, i) => i).filter((i) => i !== axis);
+  return axis === 0 ? cut : transpose(cut, [axis, ...others]);
+}
+
 /** What of a graph belongs to the segments, and what goes from one to the next. */
 class SegmentPlan {
   readonly #graph: Graph;
@@ -114,7 +138,9 @@ class SegmentPlan {
     this.#inside = needed.filter((id) => nodeAt(graph, id).op !== "input" && this.#isInside(id));
     const reads = this.#inside.flatMap((id) => nodeAt(graph, id).operands);
     const carries = this.#inside.flatMap((id) => this.#startsOf(id));
-    const outside = [...reads, ...carries].filter((id) => nodeAt(graph, id).op !== "scan" && this.along(id).kind === "fixed");
+    const outside = [...reads, ...carries].filter(
+      (id) => nodeAt(graph, id).op !== "scan" && this.along(id).kind === "fixed",
+    );
     this.fixed = [...new Set(outside)];
   }
 
@@ -137,7 +163,7 @@ class SegmentPlan {
       if (node.op === "sum") return [{ of: id, start: zeros, next: (a, b) => add(a as Float, b as Float) }];
       if (node.op === "slice") return [{ of: id, start: zeros, next: (_, found) => found }];
       if (node.op !== "reduceMax") throw new InternalError(`${node.op} is no value of a sequence so far`);
-      const least = () => broadcast(constant(Number.NEGATIVE_INFINITY), node.aval.shape);
+      const least = () => fill(node.aval.shape, Number.NEGATIVE_INFINITY);
       return [{ of: id, start: least, next: (a, b) => max(a as Float, b as Float) }];
     });
   }
@@ -168,7 +194,7 @@ class SegmentPlan {
           if (!isNumber) return undefined;
           const { dtype, shape } = node.attrs;
           const within = iota(shape, node.attrs.axis, "i32");
-          return cast(add(within, broadcast(begin, shape)), dtype) ;
+          return cast(add(within, broadcast(begin, shape)), dtype);
         },
         scan: (node, operands, id) => {
           if (!this.#isLoop(id)) return undefined;
@@ -188,9 +214,7 @@ class SegmentPlan {
       known,
     );
     for (const id of this.#inside) fold.compute(id);
-    return carried.map(({ of }) =>
-      typeof of === "number" ? fold.value(of) : at(loops.get(of.loop) ?? [], of.index),
-    );
+    return carried.map(({ of }) => (typeof of === "number" ? fold.value(of) : at(loops.get(of.loop) ?? [], of.index)));
   }
 
   /** Whether a node is a loop over time. */
