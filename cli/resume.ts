@@ -21,7 +21,7 @@ const decidedByModel = {
   evalBatches: "--eval-batches",
   ...{ optimizer: "--optimizer", lrSchedule: "--lr-schedule", warmup: "--warmup", weightDecay: "--weight-decay" },
   clip: "--clip",
-  precision: "--precision",
+  ...{ precision: "--precision", memory: "--memory" },
 } as const satisfies Partial<Record<keyof TrainCommandOptions, string>>;
 
 /** Reads a model that can be resumed. */
@@ -40,11 +40,12 @@ export async function readResumable(path: string): Promise<ResumableModel> {
 
 /** The update options as the model stores them. */
 export function updateRecord(options: TrainCommandOptions): RunRecord["update"] {
-  const { optimizer, lrSchedule, warmup, weightDecay, clip, precision } = options;
+  const { optimizer, lrSchedule, warmup, weightDecay, clip, precision, memory } = options;
   return {
     ...{ optimizer, lrSchedule, warmup, clip },
     ...(weightDecay !== undefined && { weightDecay }),
     ...(precision === "mixed" && { precision }),
+    ...(memory !== undefined && { memory }),
   };
 }
 
@@ -59,7 +60,7 @@ export function resumedOptions(model: ResumableModel, options: TrainCommandOptio
       `--resume: ${model.cell} is not a built-in cell; give the module that exports it, such as --cell ./${model.cell}.ts`,
     );
   }
-  const { optimizer, lrSchedule, warmup, weightDecay, clip, precision = "f32" } = run.update;
+  const { optimizer, lrSchedule, warmup, weightDecay, clip, precision = "f32", memory } = run.update;
   return {
     ...options,
     cell: given.has("cell") ? options.cell : model.cell,
@@ -72,6 +73,7 @@ export function resumedOptions(model: ResumableModel, options: TrainCommandOptio
     ...{ warmup: Number(warmup), clip: Number(clip) },
     ...(weightDecay !== undefined && { weightDecay: Number(weightDecay) }),
     precision: oneOf("precision", PRECISION_NAMES, precision),
+    ...(memory !== undefined && { memory: memory === "auto" ? memory : Number(memory) }),
     tokens: tokenizer === undefined ? (model.tokens ?? "characters") : "the model's tokenizer",
     ...(tokenizer !== undefined && { tokenizer }),
     ...(model.columns && { columns: model.columns }),

@@ -153,5 +153,6 @@ export function segmentsLine({ length, steps }: Segmentation): string {
 }
 
 function megabytes(bytes: number): string {
+  if (bytes < 2 ** 20) return `${Math.ceil(bytes / 2 ** 10)} KiB`;
   return `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 1 : 0)} MiB`;
 }

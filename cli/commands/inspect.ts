@@ -58,11 +58,8 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
   // The same step as in `train`.
   const update = { optimizer: adam(), clipNorm: CLIP_NORM, precision };
   const compileOptions = { precision, tuning: tuned?.tuning, schedule: options.schedule ?? "auto" };
-  const fitted =
-    options.memory &&
-    fittedStep(targetOf(options), network, update, compileOptions, {
-      ...{ bytes: options.memory, batch, time },
-    });
+  const budget = options.memory === undefined ? undefined : { bytes: options.memory, batch, time };
+  const fitted = budget && fittedStep(targetOf(options), network, update, compileOptions, budget);
   const step = fitted ? fitted.step : trainingStep(network, update);
   if (profile === undefined) noteCpuRename(options.device, streams);
   const compile = options.device === "cpu" ? compileStepForCpu : compileStep;

@@ -77,7 +77,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     const result = await trainSession({
       ...{ setup, device, steps, learningRate, update, measuring, seed, tuned, resumed, json, streams },
       ...{
-        memory: options.memory && { bytes: options.memory, batch, time },
+        memory: options.memory === undefined ? undefined : { bytes: options.memory, batch, time },
         debugNan: options.debugNan,
         evalBatches: options.evalBatches,
       },

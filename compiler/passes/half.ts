@@ -14,11 +14,15 @@ import { Frame, within } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { rewriteGraph } from "./rewrite.ts";
 
-/** The graph with the stored values of its outermost loops rounded, except those that are outputs of the graph. */
+/**
+ * The graph with the stored values of its outermost loops rounded, except those that are outputs of the graph. Loops over
+ * segments of time store only states; the loops within a segment are the outermost of its steps.
+ */
 export function storeInHalf(graph: Graph): Graph {
   const kept = new Set([...seenFrom(graph, graph.outputs)].flatMap((id) => placeOf(graph, id) ?? []));
   return rewriteGraph(graph, () => ({
     scan: (node, id, operands) => {
+      if (node.attrs.recompute) return emitResults({ ...node.attrs, body: storeInHalf(node.attrs.body) }, operands);
       const isKept = (index: number) => kept.has(`${id} ${index}`);
       return emitResults({ ...node.attrs, body: withRounded(node, isKept) }, operands);
     },
