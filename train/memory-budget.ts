@@ -100,7 +100,7 @@ export function fittedStep(
  * these there are other needs: shorter ones for large states within a segment, longer ones for many states between them.
  */
 function segmentLengths({ kind }: Planner, time: number): readonly number[] {
-  const best = kind === "gpu" ? 1024 : 128;
+  const best = kind === "cpu" ? 128 : 1024;
   const factors = [1, 1 / 2, 1 / 4, 2, 1 / 8, 4, 1 / 16, 8, 1 / 32, 16, 1 / 64, 1 / 128];
   return [...new Set(factors.map((factor) => Math.max(1, Math.min(Math.ceil(time / 2), best * factor))))];
 }

@@ -24,6 +24,7 @@ import { recurrenceMutants } from "./recurrence.ts";
 import { reductionMutants } from "./reductions.ts";
 import { residentMutants } from "./resident.ts";
 import { runtimeMutants } from "./runtime.ts";
+import { segmentMutants } from "./segments.ts";
 import { shaderMutants } from "./shaders.ts";
 import { trainingMutants } from "./training.ts";
 import { webAssemblyMutants } from "./webassembly.ts";
@@ -48,6 +49,7 @@ export const mutants: readonly Mutant[] = [
   ...layerMutants,
   ...lossMutants,
   ...trainingMutants,
+  ...segmentMutants,
   ...fileMutants,
   ...webAssemblyMutants,
   ...cpuTargetMutants,
