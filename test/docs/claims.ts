@@ -315,6 +315,17 @@ expect(graphToJax(graph)).toContain("def gru_output(params: Params, x: Array, h:
 }`,
     },
   ],
+  "docs/guide/memory.md": [
+    {
+      after: "console.log(trainer.segments);",
+      says: "sequences of 1,000 steps are cut into segments",
+      check: `
+{
+  expect(trainer.segments?.length).toBe(1000);
+  expect(trainer.segments?.steps).toBeLessThan(500);
+}`,
+    },
+  ],
   "docs/guide/speed.md": [
     {
       after: "const [sample] = batches.training;",

@@ -134,8 +134,8 @@ export const precisionMutants: readonly Mutant[] = [
     "train/trainer.ts",
     [onTraining],
     [
-      ["the device is not told the precision", "    precision,\n    donate", "    donate"],
-      ["gradients are those of f32", "gradientStep(this.network, this.#precision)", "gradientStep(this.network)"],
+      ["the device is not told the precision", "const compile = { schedule, tuning, precision };", "const compile = { schedule, tuning };"],
+      ["gradients are those of f32", "gradientStep(this.network, this.#precision, segments)", 'gradientStep(this.network, "f32", segments)'],
     ],
   ),
   ...changed(
