@@ -500,7 +500,11 @@ export const opRuleMutants: readonly Mutant[] = [
     "compiler/ops/scan.ts",
     [onLoops, "test/dsl/dsl.test.ts"],
     [
-      ["every scan runs forward", "const { reverse = false, recompute = false } = options;", "const { reverse, recompute } = { reverse: false, recompute: options.recompute ?? false };"],
+      [
+        "every scan runs forward",
+        "const { reverse = false, recompute = false } = options;",
+        "const { reverse, recompute } = { reverse: false, recompute: options.recompute ?? false };",
+      ],
       ["xs of any length", "if (x.shape[0] !== length) {", "if (x.shape[0] === undefined) {"],
       ["a carry may change its shape", "if (!sameAval(carry, before)) {", "if (carry.dtype !== before.dtype) {"],
     ],

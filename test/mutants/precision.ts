@@ -134,8 +134,16 @@ export const precisionMutants: readonly Mutant[] = [
     "train/trainer.ts",
     [onTraining],
     [
-      ["the device is not told the precision", "const compile = { schedule, tuning, precision };", "const compile = { schedule, tuning };"],
-      ["gradients are those of f32", "gradientStep(this.network, this.#precision, segments)", 'gradientStep(this.network, "f32", segments)'],
+      [
+        "the device is not told the precision",
+        "const compile = { schedule, tuning, precision };",
+        "const compile = { schedule, tuning };",
+      ],
+      [
+        "gradients are those of f32",
+        "gradientStep(this.network, this.#precision, segments)",
+        'gradientStep(this.network, "f32", segments)',
+      ],
     ],
   ),
   ...changed(

@@ -292,9 +292,17 @@ export const trainingMutants: readonly Mutant[] = [
     ["test/train/uses/objectives.test.ts", "test/train/uses/every-kind.test.ts"],
     [
       ["a loop that runs backwards goes step by step", "if (reverse) throw", "if (false) throw"],
-      ["a sum over time goes step by step", 'throw cannot("goes over all steps of a sequence");\n      }', "return soFar;\n      }"],
+      [
+        "a sum over time goes step by step",
+        'throw cannot("goes over all steps of a sequence");\n      }',
+        "return soFar;\n      }",
+      ],
       ["the first step is the last one", "node.attrs.start === -1 &&", ""],
-      ["steps may be numbered", "if (isNumber && !(inSegments && node.attrs.shape[axis] === time)) throw", "if (false) throw"],
+      [
+        "steps may be numbered",
+        "if (isNumber && !(inSegments && node.attrs.shape[axis] === time)) throw",
+        "if (false) throw",
+      ],
       [
         "what is known at the end may be read at every step",
         "if (isSoFar && (along !== undefined || isTimed(node.aval.shape)))",

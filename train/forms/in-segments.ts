@@ -68,7 +68,8 @@ export function inSegments(whole: Graph, segments: Segmentation): Graph {
   const inputs = full.inputs.map((id) => ({ name: inputName(full, id), ...nodeAt(full, id).aval }));
   const plan = new SegmentPlan(graph);
   return traceGraph(graph.name, inputs, (tensors) => {
-    const outside = outsideOf(plan, full, tensors);
+    const given = tensors.map((tensor, i) => [at(full.inputs, i), tensor] as const);
+    const outside = new Fold(full, copyRules(full), given);
     const carried = plan.carried((id) => outside.value(id));
     const fixed = plan.fixed.map((id) => [id, outside.value(id)] as const);
     let values: readonly Tensor[] = carried.map(({ start }) => start());
@@ -96,21 +97,12 @@ export function inSegments(whole: Graph, segments: Segmentation): Graph {
     const rest = length % steps;
     run(0, rest === 0 ? 0 : 1, rest);
     run(rest, (length - rest) / steps, steps);
-    const known = new Map(tensors.map((tensor, i) => [at(full.inputs, i), tensor]));
+    const known = new Map<NodeId, Tensor>(given);
     for (const [i, { of }] of carried.entries()) {
       for (const id of plan.nodesOf(of)) known.set(id, at(values, i));
     }
     return new Fold(full, copyRules(full), known).outputs();
   });
-}
-
-/** The values outside of the segments, none of which may need a time axis. */
-function outsideOf(plan: SegmentPlan, full: Graph, tensors: readonly Tensor[]): Fold<Tensor> {
-  return new Fold(
-    full,
-    copyRules(full),
-    tensors.map((tensor, i) => [at(full.inputs, i), tensor] as const),
-  );
 }
 
 /** `count` segments [count, .., size, ..] of a sequence [.., T, ..] along `axis`, from step `first` on. */
@@ -188,7 +180,7 @@ class SegmentPlan {
     const fold = new Fold(
       short,
       copyRules(short, {
-        node: (node, operands, id) => {
+        node: (node, _, id) => {
           const along = this.along(id);
           const isNumber = node.op === "iota" && along.kind === "along" && along.axis === node.attrs.axis;
           if (!isNumber) return undefined;
