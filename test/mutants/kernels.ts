@@ -280,10 +280,20 @@ export const kernelMutants: readonly Mutant[] = [
     [["time forward in a reversed scan", "if (!reverse) return count;", "return count;"]],
   ),
   ...changed(
+    "compiler/plan/scan/persistent-stages.ts",
+    [onLoops],
+    [
+      [
+        "products are no stage",
+        "w.stage(() => writeTiles(context, stage, emitter, width));",
+        "writeTiles(context, stage, emitter, width);",
+      ],
+    ],
+  ),
+  ...changed(
     "compiler/plan/scan/persistent-kernel.ts",
     [onLoops],
     [
-      ["a step is one stage", "w.stage(() => writeStage(context, stage))", "writeStage(context, stage)"],
       ["a step writes what it reads", "w.add(this.#time.steps, w.u32(1))", "this.#time.steps"],
       [
         "carries are saved from where they started",

@@ -3,6 +3,7 @@ import { changed, type Mutant } from "./mutant.ts";
 
 const onShared = "test/gpu/shared-reductions.test.ts";
 const onReductions = "test/gpu/reductions.test.ts";
+const onTeams = "test/gpu/team-stages.test.ts";
 const onLongSums = "test/gpu/long-sums.test.ts";
 
 export const reductionMutants: readonly Mutant[] = [
@@ -24,7 +25,7 @@ export const reductionMutants: readonly Mutant[] = [
       ["parts in memory are combined from the left", "inPairs(all, join)", "all.reduce(join)"],
       [
         "every lane reads the first parts",
-        "const first = w.mul(w.div(this.member, w.u32((this.#layout.size / left) * read)), w.u32(read));",
+        "const first = w.mul(w.div(this.member, w.u32((this.layout.size / left) * read)), w.u32(read));",
         "const first = w.u32(0);",
       ],
       ["an exchange may fill any memory", "parts.length > together", "parts.length > 1e6"],
@@ -49,7 +50,7 @@ export const reductionMutants: readonly Mutant[] = [
       ["a block has no sum of its own", "running.inPart(() => {", "[0].forEach(() => {"],
       [
         "a later loop does not wait for this one's result",
-        "rememberLoop(emitter, region, result, position, value);",
+        "rememberLoop(emitter, region, at(group, i).result, position, value);",
         "",
       ],
       [
@@ -67,5 +68,67 @@ export const reductionMutants: readonly Mutant[] = [
       ["no reduction is cut into chunks", "terms / down >= manyTerms", "false"],
       ["columns are shared like rows", "node.attrs.axes.includes(shape.length - 1)", "node.attrs.axes.length > 0"],
     ],
+  ),
+  ...changed(
+    "compiler/plan/scan/teams.ts",
+    [onTeams],
+    [
+      ["lanes without an element stay in their own subgroup", "Math.min(most, 2 * near)", "fewLanes"],
+      ["software adapters share reductions too", 'tiles.target !== "gpu"', 'tiles.target === "cpu"'],
+      ["a team has the lanes of all rows", "workgroupSize / Math.max(1, count)", "workgroupSize"],
+      [
+        "one lane has the only number of a row, and the others nothing",
+        "shape.rowsPerWorkgroup === 1 && shape.widthOf(stage) === 1",
+        "shape.rowsPerWorkgroup === 0",
+      ],
+      ["memory for exchanges is taken for granted", "bytes <= shape.bytesLeft", "bytes >= 0"],
+      [
+        "a later stage exchanges as much as an earlier one",
+        "Math.max(elements.get(key) ?? 0, exchangedElements(layout, loops.length))",
+        "exchangedElements(layout, loops.length)",
+      ],
+      ["sums of integers exchange in memory of floats", "${layout.count} ${dtype}`", "${layout.count} f32`"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/team-stages.ts",
+    [onTeams],
+    [
+      [
+        "lanes beyond the last element count",
+        "w.if(w.less(w.lane, w.u32(terms)), () => {",
+        "w.if(w.bool(true), () => {",
+      ],
+      ["every row is the first", "w.index.div(own, w.index.dim(width))", "w.index.dim(0)"],
+      ["every lane stores", "w.if(teams.isFirst, () => {", "w.if(w.bool(true), () => {"],
+      ["teams of many positions have one element to a lane", "count > 1 || terms > size", "terms > size"],
+      ["a number of all lanes changes with a state", 'w.let(w.fresh("uniform"), value)', "value"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/persistent-plan.ts",
+    [onTeams],
+    [
+      [
+        "a state that is passed on is in registers only",
+        'if (nodeAt(body, id).op !== "input") slots.delete(id);',
+        "slots.delete(id);",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/persistent-kernel.ts",
+    [onTeams],
+    [["what all lanes have is computed again", "return this.#inAllLanes.get(id);", "return undefined;"]],
+  ),
+  ...changed(
+    "compiler/plan/scan/persistent-stages.ts",
+    [onTeams],
+    [["a register is not written", "if (register !== undefined) w.assign(register, value);", ""]],
+  ),
+  ...changed(
+    "compiler/plan/emit/lane-teams.ts",
+    [onTeams],
+    [["lanes in no team store", "[isFirst, this.#counts].filter", "[isFirst].filter"]],
   ),
 ];

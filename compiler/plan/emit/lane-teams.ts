@@ -36,27 +36,50 @@ const partsAtOnce = 8;
 /** Elements of workgroup memory that one exchange fills, at most; two alternate. */
 const mostElements = 1024;
 
+/** Lanes of a team that exchange in their subgroup: as many as a whole number of times make up the workgroup. */
+function nearOf({ size, count, inARow, neighbours, lanes = size * count }: TeamLayout): number {
+  let near = inARow ? Math.min(neighbours, size) : 1;
+  while (lanes % near !== 0) near /= 2;
+  return near;
+}
+
+/** Values whose parts are exchanged at once. */
+function atOnce(layout: TeamLayout): number {
+  return Math.max(1, Math.floor(mostElements / ((layout.count * layout.size) / nearOf(layout))));
+}
+
+/** Elements of workgroup memory in which teams exchange the parts of `values` values, at most. */
+export function exchangedElements(layout: TeamLayout, values: number): number {
+  const near = nearOf(layout);
+  let [elements, exchanges] = [0, 0];
+  for (let left = layout.size / near; left > 1; left = left <= near ? 1 : left / Math.min(left, partsAtOnce)) {
+    elements += layout.count * left;
+    exchanges += 1;
+  }
+  // Arrays alternate between exchanges: after an even number of them, the next values meet the same arrays.
+  return (exchanges % 2 === 0 ? 1 : 2) * Math.min(values, atOnce(layout)) * elements;
+}
+
 export class LaneTeams {
+  readonly layout: TeamLayout;
   /** The number of the lane's team, and of the lane in it. */
   readonly team: Expr;
   readonly member: Expr;
+  /** Whether the lane is the first of a team. */
+  readonly isFirst: Expr;
   readonly #writer: KernelBuilder;
-  readonly #layout: TeamLayout;
   /** Whether the lane is in a team; undefined if every lane is. */
   readonly #counts: Expr | undefined;
-  /** Lanes of a team that exchange in their subgroup: as many as a whole number of times make up the workgroup. */
   readonly #near: number;
   /** Two exchanges in a row use different arrays, so that no barrier is needed after the first. */
   readonly #arrays = new Map<string, LocalArray>();
   #exchanges = 0;
 
   constructor(writer: KernelBuilder, layout: TeamLayout) {
-    const { size, count, inARow, neighbours, lanes = size * count } = layout;
+    const { size, count, inARow, lanes = size * count } = layout;
     this.#writer = writer;
-    this.#layout = layout;
-    let near = inARow ? Math.min(neighbours, size) : 1;
-    while (lanes % near !== 0) near /= 2;
-    this.#near = near;
+    this.layout = layout;
+    this.#near = nearOf(layout);
     const [high, low] = [
       (by: number) => writer.bind(`lane / ${by}`, writer.div(writer.lane, writer.u32(by)), 0),
       (by: number) => writer.bind(`lane % ${by}`, writer.rem(writer.lane, writer.u32(by)), 0),
@@ -69,19 +92,20 @@ export class LaneTeams {
     const last = writer.u32(count - 1);
     this.team = count === 1 ? writer.u32(0) : isExact ? own : writer.bind(`team of ${count}`, writer.min(own, last), 0);
     this.member = inARow ? low(size) : high(count);
+    const isFirst = writer.equal(this.member, writer.u32(0));
+    this.isFirst = this.#counts === undefined ? isFirst : writer.and(isFirst, this.#counts);
   }
 
   /** Combines the parts of each team: those of several values at once, as far as workgroup memory is there for them. */
   combine(parts: readonly Part[]): Expr[] {
-    const { size, count } = this.#layout;
-    const together = Math.max(1, Math.floor(mostElements / ((count * size) / this.#near)));
+    const together = atOnce(this.layout);
     if (parts.length > together)
       return [...this.combine(parts.slice(0, together)), ...this.combine(parts.slice(together))];
     return this.#combineTogether(parts);
   }
 
   #combineTogether(parts: readonly Part[]): Expr[] {
-    const { size } = this.#layout;
+    const { size } = this.layout;
     const near = this.#near;
     let values = this.#inSubgroup(
       parts,
@@ -121,7 +145,7 @@ export class LaneTeams {
   /** Stores the parts that are left of each team, `left` of them, in workgroup memory. */
   #share(parts: readonly Part[], values: readonly Expr[], left: number): LocalArray[] {
     const w = this.#writer;
-    const { size, count } = this.#layout;
+    const { size, count } = this.layout;
     this.#exchanges += 1;
     const arrays = parts.map(({ value }, i) => {
       const key = `${value.type} ${count * left} ${i} ${this.#exchanges % 2}`;
@@ -143,7 +167,7 @@ export class LaneTeams {
 
   #readParts(array: LocalArray, join: Part["join"], left: number, read: number): Expr {
     const w = this.#writer;
-    const first = w.mul(w.div(this.member, w.u32((this.#layout.size / left) * read)), w.u32(read));
+    const first = w.mul(w.div(this.member, w.u32((this.layout.size / left) * read)), w.u32(read));
     const all = Array.from({ length: read }, (_, i) =>
       w.let(w.fresh("part"), w.load(array, this.#place(w.add(first, w.u32(i)), left))),
     );
@@ -153,7 +177,7 @@ export class LaneTeams {
   /** Where the `number`-th of the parts that are left of the lane's team is. */
   #place(number: Expr, left: number): Expr {
     const w = this.#writer;
-    const { count, inARow } = this.#layout;
+    const { count, inARow } = this.layout;
     const place = inARow ? w.add(w.mul(this.team, w.u32(left)), number) : w.add(w.mul(number, w.u32(count)), this.team);
     return w.bind(`part at ${place.id}`, place, 0);
   }

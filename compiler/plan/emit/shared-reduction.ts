@@ -9,7 +9,7 @@
 import { type Dim, mulDims, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
 import { type NodeId, nodeAt } from "../../graph/graph.ts";
-import type { Expr } from "../../kernel/ir.ts";
+import type { Expr, Variable } from "../../kernel/ir.ts";
 import type { GridPart, Location } from "../program.ts";
 import type { Accumulator } from "../stages/accumulators.ts";
 import { loopExtentsOf } from "../stages/loops.ts";
@@ -30,7 +30,7 @@ import {
 import type { PlacedBuilder } from "./placed-builder.ts";
 import { chunksWork, type SharedWork, sharedWorkOf } from "./shared-work.ts";
 import { storeRoots } from "./stage.ts";
-import type { Region } from "./values.ts";
+import type { Emitter, Region } from "./values.ts";
 
 /** Terms of a turn: loads that are on their way together. */
 const termsOfTurn = 8;
@@ -91,10 +91,11 @@ function emit(emission: Emission): void {
   const position = flatPosition(emitter, writer.index.of(share.number, stage.size));
   const groups = loopGroups(region, stage.accumulators);
   const totals = groups.flatMap((group) => {
-    const found = reduce(emission, share, group, position);
+    const parts = sumTerms(emitter, region, share, group, position);
+    const values = combineSums(writer, region, share.teams, group, parts);
     // A later loop may read the results of this one.
-    for (const { result, value } of found) rememberLoop(emitter, region, result, position, value);
-    return found;
+    for (const [i, value] of values.entries()) rememberLoop(emitter, region, at(group, i).result, position, value);
+    return group.map(({ result, loops }, i) => ({ result, loop: at(loops, 0), value: at(values, i) }));
   });
   const { chunks } = share.work;
   if (chunks === 1) {
@@ -155,13 +156,24 @@ function addChunks(
 
 /** Writes what one lane of each position does. */
 function ifStores(writer: PlacedBuilder, { teams, exists }: Share, write: () => void): void {
-  const isFirst = writer.equal(teams.member, writer.u32(0));
-  writer.if(exists === undefined ? isFirst : writer.and(isFirst, exists), write);
+  writer.if(exists === undefined ? teams.isFirst : writer.and(teams.isFirst, exists), write);
 }
 
-/** The results of some accumulators at a position, for the terms of the workgroup's chunk; every lane has them. */
-function reduce(emission: Emission, share: Share, group: readonly Accumulator[], position: Position) {
-  const { emitter, region } = emission;
+/** What the lanes of a position share: how many they are, in how many workgroups, and which of both a lane is. */
+export interface SharedTerms {
+  readonly work: Pick<SharedWork, "down" | "chunks">;
+  readonly teams: Pick<LaneTeams, "member">;
+  readonly chunk: Expr;
+}
+
+/** What a lane adds to the results of some accumulators at a position. */
+export function sumTerms(
+  emitter: Emitter,
+  region: Region,
+  share: SharedTerms,
+  group: readonly Accumulator[],
+  position: Position,
+): readonly Variable[] {
   const { writer } = emitter;
   const registers = group.map(({ loops }) => startLoop(writer, region, at(loops, 0)));
   const sums = registers.map((register, i) => runningSum(writer, region, at(at(group, i).loops, 0), [register]));
@@ -170,7 +182,7 @@ function reduce(emission: Emission, share: Share, group: readonly Accumulator[],
   overTerms(writer, sizeOf(extents), share, running, (turn) => {
     const totals = group.map(({ loops }, i) => {
       const node = nodeAt(region.graph, at(loops, 0));
-      const terms = loops.flatMap((id) => turn.map((term) => valueAt(emission, region, id, position, term, extents)));
+      const terms = loops.flatMap((id) => turn.map((term) => valueAt(emitter, region, id, position, term, extents)));
       const register = running.register(i, 0);
       const join = (a: Expr, b: Expr) => combine(writer, node, a, b);
       return { register, total: join(register, inPairs(terms, join)) };
@@ -178,12 +190,23 @@ function reduce(emission: Emission, share: Share, group: readonly Accumulator[],
     // All loads come before all sums, so that the loads do not wait for each other.
     for (const { register, total } of totals) writer.assign(register, total);
   });
-  const parts = group.map(({ loops }, i) => {
-    const node = nodeAt(region.graph, at(loops, 0));
-    return { value: at(registers, i), join: (a: Expr, b: Expr) => combine(writer, node, a, b) };
-  });
-  const values = share.teams.combine(parts);
-  return group.map(({ result, loops }, i) => ({ result, loop: at(loops, 0), value: at(values, i) }));
+  return registers;
+}
+
+/** The results of some accumulators, of which each lane has a part; every lane has them afterwards. */
+export function combineSums(
+  writer: PlacedBuilder,
+  region: Region,
+  teams: LaneTeams,
+  group: readonly Accumulator[],
+  parts: readonly Expr[],
+): readonly Expr[] {
+  return teams.combine(
+    group.map(({ loops }, i) => {
+      const node = nodeAt(region.graph, at(loops, 0));
+      return { value: at(parts, i), join: (a: Expr, b: Expr) => combine(writer, node, a, b) };
+    }),
+  );
 }
 
 /** A term of a lane: its number among those of the position, and whether it exists: undefined if it always does. */
@@ -194,7 +217,7 @@ interface Term {
 
 /** Beyond the last term, the last is read again, and what counts is a number that changes no result. */
 function valueAt(
-  { emitter }: Emission,
+  emitter: Emitter,
   region: Region,
   id: NodeId,
   position: Position,
@@ -213,7 +236,7 @@ function valueAt(
 function overTerms(
   writer: PlacedBuilder,
   count: Dim,
-  { work: { down, chunks }, teams: { member }, chunk }: Share,
+  { work: { down, chunks }, teams: { member }, chunk }: SharedTerms,
   running: RunningSums,
   write: (turn: readonly Term[]) => void,
 ): void {
@@ -238,9 +261,13 @@ function overTerms(
   const step = down * atOnce;
   const ceil = (a: Expr, b: number) => writer.div(writer.add(a, number(b - 1)), number(b));
   // Chunks begin at a whole number of turns.
-  const turns = writer.bind(`turns of ${count}`, ceil(all, step * chunks), 0);
-  const before = writer.bind(`terms before ${count}`, writer.mul(writer.mul(chunk, turns), number(step)), 0);
-  const first = writer.bind(`first of ${count}`, writer.add(before, member), 0);
+  const turns = writer.bind(`turns of ${count} by ${step * chunks}`, ceil(all, step * chunks), 0);
+  const before = writer.bind(
+    `terms before ${count} ${turns.id}`,
+    writer.mul(writer.mul(chunk, turns), number(step)),
+    0,
+  );
+  const first = writer.bind(`first of ${count} ${before.id} ${member.id}`, writer.add(before, member), 0);
   const isExact = typeof count === "number" && count % (step * chunks) === 0;
   const turnAt = (turn: Expr): Term[] => {
     const own = writer.bind(`term at ${turn.id}`, writer.add(first, writer.mul(turn, number(step))), writer.depth);
@@ -254,7 +281,7 @@ function overTerms(
     writer.for({ axis, name: writer.fresh("turn"), first: zero, end: turns, step: one }, (turn) => write(turnAt(turn)));
     return;
   }
-  const blocks = writer.bind(`blocks of ${count}`, ceil(turns, turnsOfBlock), 0);
+  const blocks = writer.bind(`blocks of ${turns.id}`, ceil(turns, turnsOfBlock), 0);
   const outer = { axis: { extent: count, role: "block" }, name: writer.fresh("block"), most: mostBlocks } as const;
   writer.for({ ...outer, first: zero, end: blocks, step: one }, (block) => {
     const start = writer.let(writer.fresh("start"), writer.mul(block, number(turnsOfBlock)));

@@ -7,11 +7,12 @@ import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr } from "../../kernel/ir.ts";
 import { bodyInputs } from "../../ops/scan.ts";
+import { LaneTeams } from "../emit/lane-teams.ts";
 import type { PlacedBuilder } from "../emit/placed-builder.ts";
 import { Emitter, type Region } from "../emit/values.ts";
 import type { ScanContext } from "../lowering.ts";
 import type { Location } from "../program.ts";
-import { hasPositions } from "../stages/stages.ts";
+import { hasPositions, type Stage } from "../stages/stages.ts";
 import { Ahead } from "./ahead.ts";
 import { indexOfRow } from "./heads.ts";
 import { KeptCarries } from "./kept-carries.ts";
@@ -23,6 +24,7 @@ import { type RootStores, writeStage } from "./persistent-stages.ts";
 import { LaneSlices } from "./resident-products.ts";
 import { writeResidentStage } from "./resident-stages.ts";
 import { ScanTime } from "./scan-time.ts";
+import { writeTeamStage } from "./team-stages.ts";
 import { WorkgroupRows } from "./workgroup-rows.ts";
 import { WorkgroupValues } from "./workgroup-values.ts";
 
@@ -50,6 +52,9 @@ export class PersistentKernel {
   readonly #ahead: Ahead;
   /** Where the weights that pass by are packed. */
   readonly #panelPlaces: readonly Location[];
+  readonly #teams = new Map<string, LaneTeams>();
+  /** Values of which every lane has the only element. */
+  readonly #inAllLanes = new Map<NodeId, Expr>();
   /** How lanes share the depth of products, and which carries they keep, if weights stay in registers. */
   #lanes: LaneSlices | undefined;
   #kept: KeptCarries | undefined;
@@ -111,17 +116,29 @@ export class PersistentKernel {
       for (const group of groups) {
         if (group.kind === "scan") throw new InternalError("a scan inside a persistent scan");
         for (const stage of group.stages.filter(hasPositions)) {
+          const teams = this.#teamsOf(stage);
           if (lanes !== undefined && stage.form === "tile")
             writeResidentStage(context, stage, lanes, this.#time, this.#ahead);
           else if (this.#panels !== undefined && panels?.groups.has(stage))
             writePanelStage(context, stage, panels.groups.get(stage) ?? [], this.#panels, this.#ahead);
-          else w.stage(() => writeStage(context, stage));
+          else if (teams !== undefined) writeTeamStage(context, stage, teams);
+          else writeStage(context, stage);
         }
       }
       this.#ahead.finish();
     });
     this.#saveKept();
     this.#saveCarries();
+  }
+
+  /** The teams of lanes that share a stage's reductions; those of equal layout are the same, and share memory. */
+  #teamsOf(stage: Stage): LaneTeams | undefined {
+    const layout = this.#plan.teams.get(stage);
+    if (layout === undefined) return undefined;
+    const key = `${layout.size} ${layout.count}`;
+    const teams = this.#teams.get(key) ?? new LaneTeams(this.#writer, layout);
+    this.#teams.set(key, teams);
+    return teams;
   }
 
   #loadInitial(): void {
@@ -189,7 +206,7 @@ export class PersistentKernel {
       return this.#writer.loadValue(packed.place, packedPosition(this.#writer, packed, index), "f32");
     if (role >= 0 && role < attrs.consts) return emitter.value(outer, at(operands, role), index);
     if (role >= attrs.consts + attrs.carries) return this.#x(id, at(operands, role), index, emitter);
-    if (this.#values.widthOf(id) === undefined) return undefined;
+    if (this.#values.widthOf(id) === undefined) return this.#inAllLanes.get(id);
     const initial = () => this.#values.loadInitial(id, index, this.#time.first, emitter);
     return this.#kept?.read(id, index, initial) ?? this.#values.load(id, index, this.#time.steps, emitter);
   }
@@ -236,6 +253,7 @@ export class PersistentKernel {
       emitter.positionOf([this.#time.index(), ...index], [length, ...nodeAt(body, id).aval.shape]);
     return {
       ...{ inRegisters, inWorkgroup, results, placeInResult },
+      inAllLanes: (id, value) => this.#inAllLanes.set(id, value),
       everywhere: (emitter, id, index, value) => {
         inWorkgroup(emitter, id, index, value);
         for (const location of results(id))

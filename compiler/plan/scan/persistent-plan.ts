@@ -11,6 +11,7 @@ import { at } from "../../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
 import { storages } from "../../graph/storage.ts";
 import { bodyInputs } from "../../ops/scan.ts";
+import type { TeamLayout } from "../emit/lane-teams.ts";
 import type { Lowering, ScanContext } from "../lowering.ts";
 import { areWordsTorn, nodesOfBodyInHalf } from "../memory/halves.ts";
 import type { Location } from "../program.ts";
@@ -25,6 +26,7 @@ import type { HeadsAsRows } from "./heads.ts";
 import { type Panels, planPanels, rowInSlot, slotPadding } from "./panels.ts";
 import { padding, planResidency, type Residency } from "./residency.ts";
 import { resultPlaces, scanOf } from "./scan-context.ts";
+import { teamsOf } from "./teams.ts";
 
 /** Workgroup memory for one value of the body: elements per row, and how many copies alternate. */
 export interface Slots {
@@ -51,6 +53,8 @@ export interface PersistentPlan {
   /** Rows and columns of a product that an invocation computes together. */
   readonly tileOf: (stage: Stage) => Tile;
   readonly tiles: TileOptions;
+  /** The teams of lanes that share the reductions of a stage. */
+  readonly teams: ReadonlyMap<Stage, TeamLayout>;
   /** Bytes of workgroup memory. */
   readonly bytes: number;
   /** How lanes hold the weights of products for the whole sequence; undefined if they read them in every step. */
@@ -191,6 +195,11 @@ function planRows(
     residency?.lanes ??
     panels?.lanes ??
     Math.min(maxLanes[target], Math.max(minLanes[target], 2 ** Math.ceil(Math.log2(widest))));
+  const bytesLeft = limit - bytes;
+  const shared = teamsOf(body, stages, { rowsPerWorkgroup: rows, workgroupSize, widthOf, bytesLeft }, lowering.tiles);
+  // Every lane has these values in registers. A carry that is one of them is stored for the next step.
+  for (const [{ roots }, { count }] of shared.teams)
+    if (count === 1) for (const id of roots) if (nodeAt(body, id).op !== "input") slots.delete(id);
   return {
     plan: {
       node,
@@ -204,7 +213,8 @@ function planRows(
       results,
       tileOf,
       tiles: lowering.tiles,
-      bytes,
+      teams: shared.teams,
+      bytes: bytes + shared.bytes,
       residency,
       panels,
     },

@@ -39,6 +39,12 @@ export class WorkgroupRows {
     this.#region = region;
   }
 
+  /** Whether each workgroup has one row, and lanes for its elements. */
+  get #isOneRow(): boolean {
+    const { residency, rowsPerWorkgroup, tiles } = this.#plan;
+    return residency !== undefined || (tiles.target === "gpu" && rowsPerWorkgroup === 1);
+  }
+
   /** Depth of the block being written: loads from workgroup memory are bound no further out. */
   get blockDepth(): number {
     return this.#blockDepth;
@@ -53,7 +59,7 @@ export class WorkgroupRows {
   declare(): void {
     const w = this.#writer;
     // A large dispatch has workgroups beyond the last.
-    if (this.#plan.residency !== undefined) w.leaveIf(w.lessEqual(w.size(this.#plan.rows), w.group));
+    if (this.#isOneRow) w.leaveIf(w.lessEqual(w.size(this.#plan.rows), w.group));
     this.#row0 = w.let("row0", w.mul(w.group, w.u32(this.#plan.rowsPerWorkgroup)));
     this.#rowCount = w.let("rowCount", w.size(this.#plan.rows));
     if (this.#plan.tiles.target !== "cpu") return;
@@ -66,7 +72,7 @@ export class WorkgroupRows {
     const w = this.#writer;
     if (this.#row0 === undefined || this.#rowCount === undefined)
       throw new InternalError("rows are used before they are declared");
-    if (this.#plan.residency !== undefined) {
+    if (this.#isOneRow) {
       this.#rows.set(this.#row0, { local, exists: undefined });
       return this.#row0;
     }
@@ -81,14 +87,13 @@ export class WorkgroupRows {
   /** Every element of the workgroup's rows, `width` to a row, spread over the lanes. */
   overElements(width: number, body: (position: Position) => void): void {
     if (width === 0) return;
-    const { rowsPerWorkgroup, rows, workgroupSize, residency } = this.#plan;
+    const { rowsPerWorkgroup, rows, workgroupSize } = this.#plan;
     const w = this.#writer;
-    if (residency !== undefined && width <= workgroupSize) {
+    if (this.hasElement(width)) {
       // No loop: a compiler of WGSL cannot tell that one which starts at the lane ends.
-      const column = w.bind(`element of ${width}`, w.min(w.lane, w.u32(width - 1)), 0);
       w.if(w.less(w.lane, w.u32(width)), () => {
         this.enterBlock();
-        body(this.single(w.index.of(column, width)));
+        body(this.single(this.element(width)));
       });
       return;
     }
@@ -108,9 +113,25 @@ export class WorkgroupRows {
     });
   }
 
+  /** The lane's element of `width`; lanes beyond the last have that one, too. */
+  element(width: number): Index {
+    const w = this.#writer;
+    return w.index.of(w.bind(`element of ${width}`, w.min(w.lane, w.u32(width - 1)), 0), width);
+  }
+
+  /** Whether the lane has one element of each stage of `width`, which it can keep in a register. */
+  hasElement(width: number): boolean {
+    return this.#isOneRow && width > 0 && width <= this.#plan.workgroupSize;
+  }
+
   /** The first row of the workgroup at a column. */
   single(column: Index): Position {
-    const row = this.#rowOf(this.#writer.index.dim(0), this.#writer.fresh("row"));
+    return this.at(this.#writer.index.dim(0), column);
+  }
+
+  /** A row of the workgroup at a column. */
+  at(local: Index, column: Index): Position {
+    const row = this.#rowOf(local, this.#writer.fresh("row"));
     return this.#position(this.#writer.index.of(row, this.#plan.rows), column);
   }
 
