@@ -28,18 +28,19 @@ export async function jaxFolder(model: SavedModel, cell: string | undefined): Pr
 function updateOf({ run }: SavedModel): { readonly options: UpdateCommandOptions; readonly planned: number } {
   if (run === undefined)
     return { options: { optimizer: "adam", lrSchedule: "constant", warmup: 0, clip: 1 }, planned: 1 };
-  const { optimizer, lrSchedule, warmup, weightDecay, clip, precision } = run.update;
+  const { optimizer, lrSchedule, warmup, weightDecay, clip, accumulate = 1, precision } = run.update;
   const known = OPTIMIZER_NAMES.find((one) => one === optimizer);
   const schedule = RATE_SCHEDULE_NAMES.find((one) => one === lrSchedule);
   if (known === undefined || schedule === undefined)
     throw new UserError("the model's optimizer or schedule is unknown to this version");
-  if (schedule === "plateau" || precision === "mixed")
+  if (precision === "mixed")
     throw new UserError(
-      `the model was trained with ${precision === "mixed" ? "mixed precision" : "the plateau schedule"}, which train.py does not have; export a model that was trained without`,
+      "the model was trained with mixed precision, which train.py does not have; export a model that was trained without",
     );
   return {
     options: {
       ...{ optimizer: known, lrSchedule: schedule, warmup: Number(warmup), clip: Number(clip) },
+      ...(Number(accumulate) > 1 && { accumulate: Number(accumulate) }),
       ...(weightDecay !== undefined && { weightDecay: Number(weightDecay) }),
     },
     planned: run.planned,

@@ -20,7 +20,7 @@ const decidedByModel = {
   ...{ tokens: "--tokens", columns: "--columns", tune: "--tune", tuning: "--tuning", evalEvery: "--eval-every" },
   evalBatches: "--eval-batches",
   ...{ optimizer: "--optimizer", lrSchedule: "--lr-schedule", warmup: "--warmup", weightDecay: "--weight-decay" },
-  clip: "--clip",
+  ...{ clip: "--clip", accumulate: "--accumulate" },
   ...{ precision: "--precision", memory: "--memory" },
 } as const satisfies Partial<Record<keyof TrainCommandOptions, string>>;
 
@@ -40,10 +40,11 @@ export async function readResumable(path: string): Promise<ResumableModel> {
 
 /** The update options as the model stores them. */
 export function updateRecord(options: TrainCommandOptions): RunRecord["update"] {
-  const { optimizer, lrSchedule, warmup, weightDecay, clip, precision, memory } = options;
+  const { optimizer, lrSchedule, warmup, weightDecay, clip, accumulate = 1, precision, memory } = options;
   return {
     ...{ optimizer, lrSchedule, warmup, clip },
     ...(weightDecay !== undefined && { weightDecay }),
+    ...(accumulate > 1 && { accumulate }),
     ...(precision === "mixed" && { precision }),
     ...(memory !== undefined && { memory }),
   };
@@ -60,7 +61,7 @@ export function resumedOptions(model: ResumableModel, options: TrainCommandOptio
       `--resume: ${model.cell} is not a built-in cell; give the module that exports it, such as --cell ./${model.cell}.ts`,
     );
   }
-  const { optimizer, lrSchedule, warmup, weightDecay, clip, precision = "f32", memory } = run.update;
+  const { optimizer, lrSchedule, warmup, weightDecay, clip, accumulate = 1, precision = "f32", memory } = run.update;
   return {
     ...options,
     cell: given.has("cell") ? options.cell : model.cell,
@@ -70,7 +71,7 @@ export function resumedOptions(model: ResumableModel, options: TrainCommandOptio
     lr: given.has("lr") ? options.lr : run.learningRate,
     optimizer: oneOf("optimizer", OPTIMIZER_NAMES, optimizer),
     lrSchedule: oneOf("learning-rate schedule", RATE_SCHEDULE_NAMES, lrSchedule),
-    ...{ warmup: Number(warmup), clip: Number(clip) },
+    ...{ warmup: Number(warmup), clip: Number(clip), accumulate: accumulateOf(accumulate) },
     ...(weightDecay !== undefined && { weightDecay: Number(weightDecay) }),
     precision: oneOf("precision", PRECISION_NAMES, precision),
     ...(memory !== undefined && { memory: memory === "auto" ? memory : Number(memory) }),
@@ -100,6 +101,13 @@ export function checkResumed(
       `--resume: the ${lrSchedule} schedule of the learning rate ends at step ${run.planned}, and ${run.steps} are done; at most ${run.planned - run.steps} steps are left`,
     );
   }
+}
+
+function accumulateOf(value: unknown): number {
+  if (Number.isSafeInteger(value) && Number(value) > 0) return Number(value);
+  throw new UserError(
+    `--resume: the model's number of batches per update is ${value}; expected a whole number above 0`,
+  );
 }
 
 function oneOf<T extends string>(what: string, names: readonly T[], value: unknown): T {

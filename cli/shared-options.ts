@@ -45,6 +45,7 @@ export function addUpdateOptions(command: Command): Command {
       real("--clip", 1e9, { mayBeZero: true }),
       1,
     )
+    .option("--accumulate <n>", "batches per update, whose gradients are averaged", whole("--accumulate", 1), 1)
     .addOption(precision());
 }
 

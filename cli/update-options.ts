@@ -41,11 +41,13 @@ export interface UpdateCommandOptions {
   readonly weightDecay?: number;
   /** Largest global norm of the gradient; 0 for no clipping. */
   readonly clip: number;
+  /** Batches per update; 1 by default. */
+  readonly accumulate?: number;
   /** "f32" by default. */
   readonly precision?: Precision;
 }
 
-/** The update options for a training of `steps` updates. */
+/** The update options for a training of `steps` batches. */
 export function updateOptionsOf(options: UpdateCommandOptions, steps: number): UpdateOptions {
   const {
     optimizer: name,
@@ -53,16 +55,22 @@ export function updateOptionsOf(options: UpdateCommandOptions, steps: number): U
     lrSchedule,
     clip,
     precision,
+    accumulate = 1,
     weightDecay = name === "adamw" ? ADAMW_DECAY : 0,
   } = options;
-  if (warmup > 0 && warmup >= steps) throw new UserError(`--warmup ${warmup} must be smaller than --steps ${steps}`);
-  const after = schedules[lrSchedule](steps - warmup);
+  const updates = Math.max(1, Math.floor(steps / accumulate));
+  if (warmup > 0 && warmup >= updates) {
+    const limit = accumulate === 1 ? `--steps ${steps}` : `the ${updates} updates of --steps ${steps}`;
+    throw new UserError(`--warmup ${warmup} must be smaller than ${limit}`);
+  }
+  const after = schedules[lrSchedule](updates - warmup);
   const rateSchedule = warmup > 0 ? warmUp(warmup, after) : after;
   const optimizer = optimizers[name]();
   return {
     optimizer: weightDecay > 0 ? withWeightDecay(optimizer, { rate: weightDecay, decays: matrices }) : optimizer,
     ...(clip > 0 && { clipNorm: clip }),
     ...(rateSchedule && { rateSchedule }),
+    ...(accumulate > 1 && { accumulate }),
     ...(precision === "mixed" && { precision }),
   };
 }
@@ -76,6 +84,7 @@ export function updateLine(options: UpdateCommandOptions, learningRate: number):
     weightDecay = optimizer === "adamw" ? ADAMW_DECAY : 0,
     clip,
     precision,
+    accumulate = 1,
   } = options;
   const parts = [
     `${optimizer}, learning rate ${learningRate}`,
@@ -83,6 +92,7 @@ export function updateLine(options: UpdateCommandOptions, learningRate: number):
     ...(warmup > 0 ? [`warm-up over ${warmup} steps`] : []),
     ...(weightDecay > 0 ? [`weight decay ${weightDecay}`] : []),
     clip > 0 ? `gradients clipped to norm ${clip}` : "gradients not clipped",
+    ...(accumulate > 1 ? [`${accumulate} batches per update`] : []),
     ...(precision === "mixed" ? ["mixed precision"] : []),
   ];
   return parts.join(", ");

@@ -5,7 +5,7 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -18,6 +18,7 @@ const options = new Command("npm run test:jax --")
   .description("Runs printed JAX modules with JAX and compares them with the interpreter.")
   .option("--only <pattern>", "only cases whose name matches this regular expression")
   .option("--training", "only train with an exported train.py")
+  .option("--variants", "only train with the options of train.py")
   .option("--flax", "only import weights of Flax")
   .option("--format", "only check the layout of the printed modules")
   .option("--out <folder>", "write the printed modules to this folder, and keep them")
@@ -94,13 +95,15 @@ const jiti = createJiti(import.meta.url, {
 });
 const { groups } = await jiti.import("../test/jax/groups.ts");
 const { flaxFaults } = await jiti.import("../test/jax/flax.ts");
+const { variantFaults } = await jiti.import("../test/jax/variants.ts");
 const { trainingFaults } = await jiti.import("../test/jax/training.ts");
 const folder = options.out ?? mkdtempSync(join(tmpdir(), "cellgrad-jax-"));
 mkdirSync(folder, { recursive: true });
 
 const started = performance.now();
-if (options.training || options.flax) {
-  const holds = options.training ? await trains() : await imports();
+const only = options.training ? trains : options.variants ? varies : options.flax ? imports : undefined;
+if (only !== undefined) {
+  const holds = await only();
   console.log(`${Math.round((performance.now() - started) / 1000)} s`);
   if (options.out === undefined) rmSync(folder, { recursive: true, force: true });
   process.exit(holds ? 0 : 1);
@@ -188,6 +191,16 @@ async function trains() {
   return tidy(exported, "model.py and train.py") && faults.length === 0;
 }
 
+/** Trains with the options of train.py, with data of every kind. */
+async function varies() {
+  const exported = join(folder, "variants");
+  const faults = await variantFaults(python, exported, (line) => console.log(`train.py: ${line}`));
+  for (const fault of faults) console.log(`train.py: ${fault}`);
+  const printed = readdirSync(exported).filter((name) => existsSync(join(exported, name, "README.md")));
+  const are = printed.map((name) => tidy(join(exported, name), `model.py and train.py of ${name}`));
+  return are.every(Boolean) && faults.length === 0;
+}
+
 /** Imports weights that Flax has written. */
 async function imports() {
   const faults = await flaxFaults(python, join(folder, "flax"), (line) => console.log(`Flax: ${line}`));
@@ -197,7 +210,8 @@ async function imports() {
 
 const runs = options.format === undefined ? ["f32", "x64"] : [];
 const results = [tidy(folder, `${files.size} modules`), ...(await Promise.all(runs.map(run)))];
-if (options.only === undefined && options.format === undefined) results.push(await imports(), await trains());
+if (options.only === undefined && options.format === undefined)
+  results.push(await imports(), await trains(), await varies());
 console.log(`${Math.round((performance.now() - started) / 1000)} s`);
 if (options.out === undefined) rmSync(folder, { recursive: true, force: true });
 else console.log(`the modules are in ${folder}`);

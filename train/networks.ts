@@ -76,7 +76,7 @@ export interface Network extends Objective {
   /** One step: x is `stepX`, the output [B, outputs]. */
   readonly stepModel: RecurrentModel;
   /** The common part of both, for custom ways to run layers; to be called inside a model. */
-  readonly through: (x: Tensor, state: NetworkState, advance: Advance) => NetworkResult;
+  readonly through: (x: Tensor, state: NetworkState, advance: Advance, random?: Randomness) => NetworkResult;
   /** The input of a sequence: [T, B, …]. */
   readonly x: Aval;
   /** The input of one step: [B, …]. */

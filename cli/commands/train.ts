@@ -112,7 +112,7 @@ const filesRead = (file: string, { cell, tokens }: TrainCommandOptions) => [
 ];
 
 const tableFlags = ["separator", "decimal", "missing"] as const;
-const updateFlags = ["optimizer", "lrSchedule", "warmup", "weightDecay", "clip", "precision"];
+const updateFlags = ["optimizer", "lrSchedule", "warmup", "weightDecay", "clip", "accumulate", "precision"];
 
 /** Rejects options that exclude each other. */
 function checkGiven(file: string, { given, tune, tuning }: TrainCommandOptions): void {

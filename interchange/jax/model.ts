@@ -4,34 +4,39 @@
  * writes.
  */
 import type { CellDefinition } from "../../compiler/dsl/cell.ts";
+import { model } from "../../compiler/dsl/model.ts";
+import { randomness, stepKey } from "../../compiler/dsl/randomness.ts";
 import { at, expectArgument, UserError } from "../../compiler/graph/errors.ts";
 import { type Graph, inputName, type NodeId } from "../../compiler/graph/graph.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
-import { mul } from "../../compiler/ops/elementwise.ts";
+import { cast, mul } from "../../compiler/ops/elementwise.ts";
 import { type NamedAval, traceGraph } from "../../compiler/ops/trace.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { arenaOf } from "../../train/arena.ts";
+import { ofStack, overTime, type StackOptions } from "../../train/cell-stack.ts";
 import { encodeGraph } from "../../train/files/graph-json.ts";
 import { encodeModel, type SavedModel } from "../../train/files/model-file.ts";
 import { lossOf } from "../../train/loss-parts.ts";
-import { languageModel, type Network, seriesModel } from "../../train/networks.ts";
+import { languageModel, type Network, type NetworkState, seriesModel } from "../../train/networks.ts";
 import { clipByGlobalNorm, clipByValue } from "../../train/optimizers/clipping.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
-import { checkUpdate, slotsOf, type UpdateOptions } from "../../train/optimizers/update.ts";
+import { checkUpdate, type UpdateOptions } from "../../train/optimizers/update.ts";
 import { streamingStep } from "../../train/prediction-step.ts";
+import { trainingStep } from "../../train/training-step.ts";
 import { modelInWords } from "../model-metadata.ts";
 import { type Argument, addFunction, argumentsOf } from "./function.ts";
 import { ModuleWriter } from "./module.ts";
 import { code, dictionary, quoted, statement, tuple } from "./python.ts";
-import { readme, requirements } from "./readme.ts";
+import { readme, requirementsOf } from "./readme.ts";
 import type { SourceLine } from "./source-names.ts";
 import { trainScript } from "./train-script.ts";
+import type { TrainScriptOptions } from "./training/options.ts";
 import { updateText } from "./update-text.ts";
 
 type Float = Tensor<"f32">;
 
 /** Options of `modelToJax`. */
-export interface ModelToJaxOptions {
+export interface ModelToJaxOptions extends StackOptions {
   /** The cell of all layers, which the file does not contain as source. */
   readonly cell: CellDefinition;
   /** The update: an optimizer, limits of the gradient, and a schedule; by default Adam. */
@@ -47,43 +52,69 @@ export interface ModelToJaxOptions {
  *
  * @throws UserError if the model has another cell, or is of another kind.
  */
-export function modelToJax(model: SavedModel, options: ModelToJaxOptions): Record<string, Uint8Array> {
+export function modelToJax(saved: SavedModel, options: ModelToJaxOptions): Record<string, Uint8Array> {
   const given = checkedOptions("modelToJax", options, {
     ...{ cell: "function", update: "object", updateRecord: "object", source: "function" },
+    ...ofStack,
   });
   expectArgument(
-    typeof model?.kind === "string" && "graph" in model,
+    typeof saved?.kind === "string" && "graph" in saved,
     "modelToJax: the model",
-    model,
+    saved,
     "the result of savedModel or loadModel",
   );
   const { update = { optimizer: adam() }, updateRecord = {}, source } = given;
-  const network = networkOf(model, given.cell);
+  const network = networkOf(saved, given);
   checkUpdate(update);
-  if ((update.accumulate ?? 1) > 1 || update.precision === "mixed")
-    throw new UserError("modelToJax: train.py does not accumulate gradients, and has bf16 in place of mixed precision");
+  if (update.precision === "mixed")
+    throw new UserError("modelToJax: train.py has bf16 in place of mixed precision; leave precision out");
+  const { accumulate = 1 } = update;
+  const record = { ...updateRecord, ...(accumulate > 1 && { accumulate }) };
+  const isRandom = trainingStep(network, update).isSeeded;
+  const reads = readingOf(saved);
   const encoder = new TextEncoder();
-  const about = modelInWords(model);
+  const about = modelInWords(saved);
   return {
-    "model.py": encoder.encode(moduleText(network, update, updateRecord, source, about)),
-    "train.py": encoder.encode(trainScript),
-    "weights.safetensors": encodeModel(model),
-    "requirements.txt": encoder.encode(requirements),
-    "README.md": encoder.encode(readme(about, model.kind === "series" ? "series.csv" : "book.txt")),
+    "model.py": encoder.encode(moduleText(network, update, record, source, about, isRandom)),
+    "train.py": encoder.encode(trainScript({ reads, isRandom, unit: unitOf[reads] })),
+    "weights.safetensors": encodeModel(saved),
+    "requirements.txt": encoder.encode(requirementsOf(reads)),
+    "README.md": encoder.encode(readme(about, saved.kind === "series" ? "series.csv" : "book.txt")),
   };
 }
 
+const unitOf: Readonly<Record<TrainScriptOptions["reads"], string>> = {
+  characters: "nats per character",
+  bytes: "nats per byte",
+  tokens: "nats per token",
+  table: "mean squared error, in units of the variance",
+};
+
+function readingOf({ kind, tokens, tokenizer }: SavedModel): TrainScriptOptions["reads"] {
+  if (kind === "series") return "table";
+  return tokenizer === undefined ? (tokens ?? "characters") : "tokens";
+}
+
 /** The network that the model was saved from. */
-function networkOf(model: SavedModel, cell: CellDefinition): Network {
+function networkOf(
+  model: SavedModel,
+  { cell, dropout, recurrentDropout, zoneout, connection }: ModelToJaxOptions,
+): Network {
   if (model.kind !== "text" && model.kind !== "series")
     throw new UserError(
       `a model of kind ${model.kind} has no train.py; print its loss with graphToJax, and train it with a loop of your own`,
     );
   const { units, layers, embed = 1, vocabulary = [], columns = [] } = model;
+  const around = {
+    ...(dropout !== undefined && { dropout }),
+    ...(recurrentDropout !== undefined && { recurrentDropout }),
+    ...(zoneout !== undefined && { zoneout }),
+    ...(connection !== undefined && { connection }),
+  };
   const network =
     model.kind === "text"
-      ? languageModel({ cell, units, layers, embed, vocabulary: vocabulary.length })
-      : seriesModel({ cell, units, layers, features: columns.length });
+      ? languageModel({ ...around, cell, units, layers, embed, vocabulary: vocabulary.length })
+      : seriesModel({ ...around, cell, units, layers, features: columns.length });
   if (encodeGraph(streamingStep(network).graph) !== encodeGraph(model.graph))
     throw new UserError(`the cell ${cell.cellName} is not the one that the model was trained with`);
   return network;
@@ -95,12 +126,13 @@ function moduleText(
   updateRecord: Readonly<Record<string, string | number>>,
   source: SourceLine | undefined,
   about: string,
+  isRandom: boolean,
 ): string {
   const carries = Object.fromEntries(network.layers.map(({ name, stateShapes }) => [name, Object.keys(stateShapes)]));
   const module = new ModuleWriter({ carries, source });
   const states = Object.entries(network.stateShapes);
   const constants = [
-    ...statement("SLOTS = ", tuple(slotsOf(update).map((slot) => code(quoted(slot)))), 0),
+    ...statement("SLOTS = ", tuple(update.optimizer.slots.map((slot) => code(quoted(slot)))), 0),
     ...statement(
       "STATES = ",
       dictionary(states.map(([name, shape]) => [name, tuple(shape.map((n) => code(String(n)))).text])),
@@ -163,18 +195,56 @@ function moduleText(
     about: "The mean cost of an output.",
   });
   module.add(lossText(costName).split("\n"));
+  if (isRandom) {
+    const training = whole(
+      "training_network",
+      (parameters, rest) => {
+        const random = randomness(at(rest, states.length + 1) as Tensor<"u32">);
+        const run = model("network", (x: Tensor, state: NetworkState) => network.through(x, state, overTime, random));
+        const { output, state } = run.apply(parameters, at(rest, states.length), stateOf(rest));
+        return [output, ...after(state)];
+      },
+      [...stateAvals, { name: "x", ...network.x }, { name: "key", dtype: "u32", shape: [] }],
+    );
+    addFunction(module, {
+      ...{ name: "training_network", graph: training, arguments: withStates(training), returns: returns("output") },
+      about: "As network, with what training drops at random; equal keys drop the same.",
+    });
+    module.add(lossText(costName, true).split("\n"));
+    const number = { dtype: "u32", shape: [] } as const;
+    const key = traceGraph(
+      "step_key",
+      [
+        { name: "seed", ...number },
+        { name: "step", dtype: "f32", shape: [] },
+      ],
+      ([seed, step]) => [stepKey(seed as Tensor<"u32">, cast(step as Float, "u32"))],
+    );
+    addFunction(module, {
+      ...{ name: "step_key", graph: key, returns: [{ output: 0, name: "key" }] },
+      arguments: argumentsOf(key).map(
+        (argument): Argument => ({ ...argument, about: aboutOfKey[argument.name] ?? "" }),
+      ),
+      about: "The key of the random numbers of a batch.",
+    });
+  }
   addUpdate(module, network, update);
   return module.text(`Printed by cellgrad: ${about}.`, constants);
 }
 
-const lossText = (cost: string) => `def loss(
+const aboutOfKey: Readonly<Record<string, string>> = {
+  seed: "u32",
+  step: "the number of batches before",
+};
+
+const lossText = (cost: string, isRandom = false) => `def ${isRandom ? "training_" : ""}loss(
     params: Params,
     state: dict[str, Array],
     x: Array,
     targets: Array,
-) -> tuple[Array, dict[str, Array]]:
-    """The loss that training minimizes, and the state after the last step."""
-    output, next_state = network(params, state, x)
+${isRandom ? "    key: Array,\n" : ""}) -> tuple[Array, dict[str, Array]]:
+    """The loss ${isRandom ? "with what training drops" : "that training minimizes"}, and the state after the last step."""
+    output, next_state = ${isRandom ? "training_network(params, state, x, key)" : "network(params, state, x)"}
     # A mean over many steps needs more digits than bfloat16 has.
     exact = output.astype(jnp.promote_types(output.dtype, jnp.float32))
     return ${cost}(exact, targets), next_state`;
@@ -193,7 +263,7 @@ function withStates(graph: Graph): Argument[] {
 /** Adds the update of one array, and `update`, which applies it to all. Arrays of different rules have functions of their own. */
 function addUpdate(module: ModuleWriter, { specs }: Network, options: UpdateOptions): void {
   const { optimizer, clipNorm, clipValue, rateSchedule } = options;
-  const slots = slotsOf(options);
+  const slots = optimizer.slots;
   const names = new Map<string, string>();
   const ruleOf = new Map<string, string>();
   for (const { path, shape } of specs) {

@@ -54,6 +54,23 @@ test("plateau halves the rate when the held-out loss stops falling, not before",
   expect(tamed.losses).not.toEqual(wild.losses);
 });
 
+test("batches are accumulated for an update, and a resumed run goes on within one", async () => {
+  const every = ["--accumulate", "3", "--lr", "0.05"];
+  const whole = await trained(...every, "--steps", "6");
+  // Until the first update the weights are those of the start: the losses differ by their batches alone.
+  expect((await trained("--lr", "0.05", "--steps", "6")).losses.slice(1)).not.toEqual(whole.losses.slice(1));
+  const [part, out] = [space.file("part.safetensors"), space.file("whole.safetensors")];
+  await run("train", space.file("text.txt"), ...TINY, ...every, "--steps", "4", "--out", part);
+  expect(decodeModel(readFileSync(part), "part").run?.update).toMatchObject({ accumulate: 3 });
+  const args = ["--device", "interpreter", "--resume", part, "--steps", "2", "--json", "--out", out];
+  expect(await run("train", space.file("text.txt"), ...args)).toMatchObject({ code: 0, stderr: "" });
+  const weights = Object.values(decodeModel(readFileSync(out), "whole").parameters).flatMap(({ data }) => [...data]);
+  // A file keeps float32, and the interpreter computes in float64.
+  expect(Math.max(...weights.map((weight, i) => Math.abs(weight - Number(whole.weights[i]))))).toBeLessThan(1e-5);
+  const refused = await run("train", space.file("text.txt"), ...args, "--accumulate", "2");
+  expect(refused.stderr).toBe("cellgrad: --accumulate is fixed by the model of --resume; leave it out\n");
+});
+
 test("the options are printed, and the losses of a text also in other units", async () => {
   const options = ["--optimizer", "adamw", "--lr-schedule", "cosine", "--warmup", "2", "--clip", "0"];
   const { stdout } = await run("train", space.file("text.txt"), ...TINY, ...options);

@@ -17,14 +17,14 @@ import { generator } from "../../testing/numbers/random-data.ts";
 import { languageModel } from "../../train/networks.ts";
 
 /** The largest difference of two losses that are to be the same. */
-const allowed = 1e-5;
+export const allowed = 1e-5;
 const steps = 50;
 const [batch, time] = [8, 12];
 const timeout = 20;
 
 const words = "the sea shells she sells by shore are surely and if so then of a sand".split(" ");
 
-function bookText(): string {
+export function bookText(): string {
   const random = generator(3);
   return Array.from({ length: 1200 }, () => words[Math.floor(random() * words.length)]).join(" ");
 }
@@ -35,13 +35,19 @@ interface Ended {
   readonly stderr: string;
 }
 
-class Folder {
+export class Folder {
   readonly path: string;
   readonly #python: string;
 
   constructor(python: string, path: string) {
     this.#python = python;
     this.path = path;
+  }
+
+  /** Writes files by name, into the folder that this makes. */
+  write(files: Readonly<Record<string, Uint8Array | string>>): void {
+    mkdirSync(this.path, { recursive: true });
+    for (const [name, content] of Object.entries(files)) writeFileSync(this.file(name), content);
   }
 
   file(name: string): string {
@@ -64,7 +70,7 @@ class Folder {
     });
     const ended = new Promise<Ended>((resolve) => {
       child.on("close", (code) => {
-        const losses = [...stdout.matchAll(/loss ([\d.]+)/g)].map(([, loss]) => Number(loss));
+        const losses = [...stdout.matchAll(/step .* loss ([\d.]+)/g)].map(([, loss]) => Number(loss));
         resolve({ code, losses, stderr });
       });
     });
@@ -92,7 +98,7 @@ async function freePort(): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 
-function farthest(a: readonly number[], b: readonly number[]): number {
+export function farthest(a: readonly number[], b: readonly number[]): number {
   if (a.length !== b.length || a.length === 0) return Number.POSITIVE_INFINITY;
   return Math.max(...a.map((loss, i) => Math.abs(loss - at(b, i))));
 }

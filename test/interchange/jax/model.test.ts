@@ -8,9 +8,12 @@ import { lstm } from "../../../cells/lstm.ts";
 import { decodeModel, encodeModel, savedModel } from "../../../entries/files.ts";
 import { adam, initialize, sgd } from "../../../index.ts";
 import { modelToJax } from "../../../interchange/jax/model.ts";
+import { trainScript } from "../../../interchange/jax/train-script.ts";
+import type { SavedModel } from "../../../train/files/model-file.ts";
 import { languageModel, regressionModel, seriesModel } from "../../../train/networks.ts";
 import { matrices, withWeightDecay } from "../../../train/optimizers/weight-decay.ts";
 import { run } from "../../cli/run.ts";
+import { tokenizerJson } from "../../support/tokenizers.ts";
 
 const network = languageModel({ cell: lstm, units: 4, layers: 2, vocabulary: 3, embed: 2 });
 const model = savedModel(network, initialize(network.specs, 1), { vocabulary: ["a", "b", "c"] });
@@ -43,15 +46,49 @@ test("an update that differs among parameters has a function for each rule", () 
   expect(source).toContain("gradient * (0.5 / jnp.maximum(norm, 0.5))");
 });
 
-test("no line of train.py is longer than 88 characters", () => {
-  const files = modelToJax(model, { cell: lstm });
-  expect(
-    Math.max(
-      ...textOf(files["train.py"])
-        .split("\n")
-        .map(({ length }) => length),
-    ),
-  ).toBeLessThanOrEqual(88);
+const readings = ["characters", "bytes", "tokens", "table"] as const;
+
+test.each(readings)("no line of a train.py that reads %s is longer than 88 characters", (reads) => {
+  for (const isRandom of [false, true]) {
+    const lines = trainScript({ reads, isRandom, unit: "nats per character" }).split("\n");
+    expect(lines.filter(({ length }) => length > 88)).toEqual([]);
+  }
+});
+
+test("train.py has only what the model's kind of data needs", () => {
+  const tokenizer = tokenizerJson([["a", "b"]]);
+  const series = seriesModel({ cell: lstm, units: 2, layers: 1, features: 1 });
+  const ofSeries = savedModel(series, initialize(series.specs, 1), { columns: ["a"] });
+  const told = (saved: SavedModel) => {
+    const files = modelToJax(saved, { cell: lstm });
+    const text = `${textOf(files["train.py"])}${textOf(files["requirements.txt"])}`;
+    const has = (word: string) => text.includes(word);
+    return ["import csv", "token_of", "memmap", "tokenizers==", "--seed"].filter(has);
+  };
+  expect(told(model)).toEqual(["token_of"]);
+  expect(told(ofSeries)).toEqual(["import csv"]);
+  expect(told({ ...model, tokenizer })).toEqual(["tokenizers=="]);
+  const bytes = languageModel({ cell: lstm, units: 2, layers: 1, vocabulary: 256, embed: 2 });
+  const symbols = Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(256 + byte));
+  const ofBytes = savedModel(bytes, initialize(bytes.specs, 1), { vocabulary: symbols, tokens: "bytes" });
+  expect(told(ofBytes)).toEqual(["memmap"]);
+});
+
+test("dropout is in the loss of training alone, and its options are those of the model", () => {
+  const around = { dropout: 0.5, zoneout: 0.1 } as const;
+  const dropping = languageModel({ ...around, cell: lstm, units: 4, layers: 2, vocabulary: 3, embed: 2 });
+  const saved = savedModel(dropping, model.parameters, { vocabulary: ["a", "b", "c"] });
+  const files = modelToJax(saved, { ...around, cell: lstm });
+  const bodyOf = (name: string) =>
+    new RegExp(`^def ${name}\\([^]*?(?=\n\n\n|$(?![^]))`, "m").exec(textOf(files["model.py"]))?.[0];
+  expect(bodyOf("training_network")).toContain("random_bits(");
+  expect(bodyOf("network")).not.toContain("random_bits(");
+  expect(bodyOf("training_loss")).toContain("training_network(params, state, x, key)");
+  expect(textOf(files["train.py"])).toContain("model.training_loss(low, given, cast_x, targets, key)");
+  expect(textOf(modelToJax(model, { cell: lstm })["model.py"])).not.toContain("training_loss");
+  expect(() => modelToJax(saved, { cell: lstm })).toThrow(
+    "the cell lstm is not the one that the model was trained with",
+  );
 });
 
 const regression = regressionModel({ cell: lstm, units: 2, layers: 1, features: 1, outputs: 1 });
@@ -64,8 +101,8 @@ test.each<[string, () => unknown]>([
     () => modelToJax(savedModel(regression, initialize(regression.specs, 1), targets), { cell: lstm }),
   ],
   [
-    "modelToJax: train.py does not accumulate gradients, and has bf16 in place of mixed precision",
-    () => modelToJax(model, { cell: lstm, update: { optimizer: adam(), accumulate: 2 } }),
+    "modelToJax: train.py has bf16 in place of mixed precision; leave precision out",
+    () => modelToJax(model, { cell: lstm, update: { optimizer: adam(), precision: "mixed" } }),
   ],
 ])("%s", (message, call) => {
   expect(call).toThrow(message);
