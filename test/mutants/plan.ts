@@ -220,7 +220,7 @@ export const planMutants: readonly Mutant[] = [
     "compiler/plan/scan/persistent-plan.ts",
     [onSchedules],
     [
-      ["any weights are read by one workgroup", "weights > mostWeightBytes", "weights < 0"],
+      ["any weights are read by one workgroup", "weights > most\n", "weights < 0\n"],
       [
         "weights of symbolic size count",
         'typeof size === "number" ? storages[aval.dtype].bytes * size : 0',

@@ -77,6 +77,9 @@ const preferredRows: Record<Target, number> = { gpu: 1, software: 8, cpu: 4 };
  */
 const mostWeightBytes = 4 * 2 ** 20;
 
+/** The same where the lanes load vectors of weights that are packed for them (panels.ts), for several rows at once. */
+const mostPanelBytes = 8 * 2 ** 20;
+
 /**
  * Bytes of weights that the cache of a CPU core keeps from step to step; if there are more, rows must share the loads.
  */
@@ -225,7 +228,7 @@ function planRows(
       heads,
       joined,
     ),
-    against: reasonAgainst(lowering.tiles, weights, isMoved, residency),
+    against: reasonAgainst(lowering.tiles, weights, isMoved, residency, panels),
   };
 }
 
@@ -240,6 +243,7 @@ function reasonAgainst(
   weights: number,
   isMoved: boolean,
   residency: Residency | undefined,
+  panels: Panels | undefined,
 ): string | undefined {
   if (residency !== undefined) {
     if (target !== "gpu") return "a software adapter has no registers to keep weights in";
@@ -248,7 +252,8 @@ function reasonAgainst(
   }
   if (isMoved && target === "software")
     return "rows share the matrices of a stack in tiles, and a software adapter needs that";
-  return target !== "cpu" && weights > mostWeightBytes
+  const most = panels === undefined ? mostWeightBytes : mostPanelBytes;
+  return target !== "cpu" && weights > most
     ? `${weights} bytes of weights are too many for one workgroup to read in every step`
     : undefined;
 }
