@@ -11,6 +11,7 @@ import { type BlockPlan, cheapest, dispatchCycles, sizesOf } from "./emit/block-
 import { blocks, blocksOf, matrixOf, plansOf, usesBlocks } from "./emit/blocks.ts";
 import { formOf } from "./emit/forms.ts";
 import { buildParts, type KernelHooks, type PartOfKernel, partOf } from "./emit/kernel.ts";
+import { scatterByChunk } from "./emit/scatter-chunks.ts";
 import { chunkSums, sumOfChunks, sumsSize } from "./emit/split-depth.ts";
 import type { Lowering } from "./lowering.ts";
 import type { Dispatch, ScanStep } from "./program.ts";
@@ -139,7 +140,9 @@ function lowerFor(
       const isAlone = plan.chunks !== undefined || loops.length === 1;
       return shapeKey(plan) !== key || (isAlone && bytesOf(plan.shape) <= roomyBytes);
     });
-  const otherKey = [...kernels.keys()].find(isRoomy) ?? "";
+  const others = stages.filter((stage) => !plans.has(stage));
+  const needMuch = others.some((stage) => formOf(forms, { region, stage, tiles }) === scatterByChunk);
+  const otherKey = (needMuch ? undefined : [...kernels.keys()].find(isRoomy)) ?? "";
   const later: PartOfKernel[] = [];
   for (const stage of stages) {
     const context = { region, stage, tiles };

@@ -13,6 +13,11 @@ import { interpret } from "../../compiler/ops/interpret.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
 import { sigmoid, tanh } from "../../compiler/ops/transcendental.ts";
 import { reshape, sum } from "../../compiler/ops/views.ts";
+import { blockLanes, shapesFor } from "../../compiler/plan/emit/block-shape.ts";
+import { blockGrid, usesBlocks } from "../../compiler/plan/emit/blocks.ts";
+import type { Form } from "../../compiler/plan/emit/form.ts";
+import { forms } from "../../compiler/plan/emit/forms.ts";
+import { chunkSums, sumOfChunks, sumsSize } from "../../compiler/plan/emit/split-depth.ts";
 import { evaluateProgram } from "../../compiler/plan/evaluate-program.ts";
 import type { LowerOptions } from "../../compiler/plan/lowering.ts";
 import { planProgram } from "../../compiler/plan-program.ts";
@@ -179,6 +184,36 @@ describe("a depth that workgroups share", () => {
   });
 });
 
+test("a depth that is one chunk is added up in parts, where they are stored", () => {
+  const [shape] = shapesFor(1, { ...gpu, laneRegisters: 192 });
+  if (shape === undefined) throw new Error("there is no shape");
+  const oneChunk: Form = {
+    matches: usesBlocks,
+    grid: (context) => blockGrid(context, shape),
+    lanes: () => blockLanes,
+    emit: (emission) => {
+      const split = { shape, chunks: 1, sums: [emission.scratch(sumsSize(emission, 1), "f32")] };
+      const rest = sumOfChunks(split);
+      chunkSums(0, split).emit(emission);
+      emission.leave({ grid: rest.grid(emission), lanes: rest.lanes(emission), emit: rest.emit });
+    },
+  };
+  const graph = graphOf(
+    [
+      ["T", "B", 16],
+      ["T", "B", 8],
+    ],
+    ([x, g]) => [dot(flat(x as Float), flat(g as Float), { transposeA: true })],
+  );
+  const options = { ...gpu, forms: [oneChunk, ...forms] };
+  for (const T of [100, 700, 9000]) {
+    const inputs = inputsOf(graph, false, { B: 1, T }).map((x) => ({ ...x, data: x.data.map(() => 1.1) }));
+    const [result] = evaluateProgram(planProgram(graph, options), named(graph, inputs));
+    // 9,000 terms that are added up one by one are off by 1e-5.
+    expect(Math.abs((result?.data[0] ?? 0) / (T * 1.21) - 1)).toBeLessThan(2e-6);
+  }
+});
+
 describe("stages of one size", () => {
   test("run apart where their products are large", () => {
     const graph = graphOf(
@@ -229,6 +264,25 @@ test("a tile is as large as registers allow", () => {
     return part?.body.filter((each) => each.kind === "var" && each.variable.type === "f32x4").length;
   };
   expect([many, few].map(vectorsOf)).toEqual([16, 4]);
+});
+
+test("right operands of one left operand fit in workgroup memory next to it", () => {
+  const graph = graphOf(
+    [
+      ["T", "B", 64],
+      [64, 64],
+      [64, 64],
+      [64, 64],
+      [64, 64],
+    ],
+    ([x, ...matrices]) => [
+      matrices.map((w) => dot(flat(x as Float), w)).reduce((total, product) => add(total, product)),
+    ],
+  );
+  for (const { code } of planProgram(graph, { ...gpu, registers: many }).kernels) {
+    const bytes = code.shared.map(({ length, slots }) => length * slots * 16);
+    expect(bytes.reduce((a, b) => a + b, 0)).toBeLessThanOrEqual(16384);
+  }
 });
 
 test("blocks of all kernels fit in the workgroup memory that WebGPU guarantees", () => {

@@ -5,6 +5,7 @@ import { element } from "./element.ts";
 import type { Form, FormContext } from "./form.ts";
 import { pairs } from "./pairs.ts";
 import { scatterByColumn, scatterByElement } from "./scatter.ts";
+import { scatterByChunk } from "./scatter-chunks.ts";
 import { sharedReduction } from "./shared-reduction.ts";
 import { tile } from "./tile.ts";
 import { tree } from "./tree.ts";
@@ -14,6 +15,7 @@ export const forms: readonly Form[] = [
   pairs,
   sharedReduction,
   tree,
+  scatterByChunk,
   scatterByElement,
   scatterByColumn,
   blocks,

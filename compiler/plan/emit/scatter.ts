@@ -56,7 +56,7 @@ const mostParts = 128;
 const spread = 2654435761;
 
 /** A scatter, and how to read its n-th update and that update's row. */
-function scatterOf(emitter: Emitter, region: Region, stage: Stage) {
+export function scatterOf(emitter: Emitter, region: Region, stage: Stage) {
   const scatter = at(stage.loops, 0);
   const node = nodeAt(region.graph, scatter);
   if (node.op !== "scatterAdd") throw new InternalError("a scatter stage has no scatterAdd");

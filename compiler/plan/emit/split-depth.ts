@@ -163,7 +163,7 @@ export function sumOfChunks({ shape, chunks, sums }: DepthSplit): Form {
 const together = 8;
 
 /** The sum over all chunks, several at a time. */
-function addChunks(
+export function addChunks(
   writer: PlacedBuilder,
   chunks: number,
   products: readonly number[],
