@@ -10,7 +10,7 @@ import { dot, scatterAdd } from "../../compiler/ops/contractions.ts";
 import { mul } from "../../compiler/ops/elementwise.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
-import { reshape } from "../../compiler/ops/views.ts";
+import { reshape, sum } from "../../compiler/ops/views.ts";
 import { evaluateProgram } from "../../compiler/plan/evaluate-program.ts";
 import { planProgram } from "../../compiler/plan-program.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
@@ -90,11 +90,15 @@ test("sums of many updates to one row round no more often than short ones", () =
 test("beside products in blocks, no kernel takes more workgroup memory than WebGPU guarantees", () => {
   const avals = [
     { name: "i", dtype: "i32" as const, shape: ["T", "B"] },
-    { name: "g", dtype: "f32" as const, shape: ["T", "B", 128] },
+    { name: "g", dtype: "f32" as const, shape: ["T", "B", 256] },
   ];
   const graph = traceGraph("both", avals, ([i, g]) => {
-    const rows = reshape(g as Tensor<"f32">, ["B*T", 128]);
-    return [scatterAdd(i as Tensor<"i32">, g as Tensor<"f32">, 64), dot(rows, rows, { transposeA: true })];
+    const rows = reshape(g as Tensor<"f32">, ["B*T", 256]);
+    return [
+      scatterAdd(i as Tensor<"i32">, g as Tensor<"f32">, 64),
+      dot(rows, rows, { transposeA: true }),
+      sum(rows, [0]),
+    ];
   });
   const { kernels } = planProgram(graph, { ...gpu, registers: { total: 131072, most: 256, reserved: 64 } });
   for (const { code } of kernels) {
