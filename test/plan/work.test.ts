@@ -101,12 +101,6 @@ test.each<[string, readonly NamedAval[], (tensors: readonly Float[]) => Tensor, 
     { flops: [], bytes: ["52*B"] },
   ],
   [
-    "its transpose adds each element once",
-    [i32("index", "B"), x],
-    ([index, a]) => scatterAdd(index as Tensor, a as Float, 50),
-    { flops: ["6*B"], bytes: ["28*B", 1200] },
-  ],
-  [
     "integers count as 0",
     [i32("n", "B")],
     ([n]) => cast(add(n as Float, n as Float), "f32"),
@@ -114,6 +108,16 @@ test.each<[string, readonly NamedAval[], (tensors: readonly Float[]) => Tensor, 
   ],
 ])("%s", (_, inputs, body, expected) => {
   expect(workOf(inputs, body)).toEqual(expected);
+});
+
+test("its transpose adds each element once, and sums that workgroups leave count with the first kernel", () => {
+  const graph = traceGraph("f", [i32("index", "B"), x], ([index, a]) => [
+    scatterAdd(index as Tensor<"i32">, a as Float, 50),
+  ]);
+  const [whole, software] = (["gpu", "software"] as const).map((target) => compileProgram(graph, { target }));
+  const expected = { flops: ["6*B"], bytes: ["28*B", 1200] };
+  const works = [whole, software].map((program) => program?.kernels.map(({ work }) => work));
+  expect(works).toEqual([[expected, { flops: [], bytes: [] }], [expected]]);
 });
 
 function layer(cell: CellDefinition, units: number, features: number): Graph {

@@ -91,7 +91,8 @@ function emitChunks(emission: Emission): void {
   // A large dispatch has workgroups beyond the last.
   writer.leaveIf(writer.lessEqual(number(columnBlocks * rowBlocks * chunks), writer.group));
   const chunk = writer.let("chunk", writer.rem(writer.group, number(chunks)));
-  const block = writer.let("block", writer.div(writer.group, number(chunks)));
+  // wgsl_reflect, which tools read shaders with, takes the name "block" for a keyword.
+  const block = writer.let("blockNumber", writer.div(writer.group, number(chunks)));
   const row0 = writer.let("row0", writer.mul(writer.div(block, number(columnBlocks)), number(mostRows)));
   const own = writer.let("own", writer.add(writer.mul(writer.rem(block, number(columnBlocks)), number(lanes)), lane));
   const column = writer.let("column", writer.min(own, number(columns - 1)));
