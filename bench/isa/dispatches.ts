@@ -31,6 +31,9 @@ export function dispatchesOf(program: Program, sizes: DimSizes): PlacedDispatch[
 /** The buffers that a kernel binds, in the order of its bindings; `steps` are the words of its step uniform. */
 export function buffersOf(program: Program, kernel: Kernel, sizes: DimSizes, steps: readonly number[]): BoundBuffer[] {
   const weights = program.inputs.find(({ name }) => name === "parameters")?.buffer;
+  // Weights that pass by are packed once, in panels, which a loop reads instead.
+  const isWeights = (buffer: number) =>
+    buffer === weights || program.buffers[buffer]?.name.startsWith("panels") === true;
   const uniform = (words: readonly number[], isDynamic: boolean) => ({ words, isDynamic, isWeights: false });
   return [
     ...(kernel.uniforms.length > 0
@@ -42,6 +45,6 @@ export function buffersOf(program: Program, kernel: Kernel, sizes: DimSizes, ste
         ]
       : []),
     ...(kernel.loops > 0 ? [uniform(steps, true)] : []),
-    ...kernel.bindings.map(({ buffer }) => ({ words: undefined, isDynamic: false, isWeights: buffer === weights })),
+    ...kernel.bindings.map(({ buffer }) => ({ words: undefined, isDynamic: false, isWeights: isWeights(buffer) })),
   ];
 }
