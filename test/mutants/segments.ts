@@ -60,4 +60,21 @@ export const segmentMutants: readonly Mutant[] = [
       ],
     ],
   ),
+  ...changed(
+    "compiler/plan/scan/stepwise.ts",
+    ["test/gpu/loops.test.ts", "test/kernel/evaluate-programs.test.ts", onSegments],
+    [
+      ["every carry has two slots", "if (changesInPlace(groups, carry, id)) {", "if (carry < 0) {"],
+      [
+        "a carry that other stages read changes in place",
+        'return stage.kind === "stage" && stage.roots.includes(next) && reads',
+        "return reads",
+      ],
+      [
+        "a carry that is read elsewhere changes in place",
+        "stage.roots.includes(next) && reads.every(({ samePosition }) => samePosition)",
+        "stage.roots.includes(next)",
+      ],
+    ],
+  ),
 ];

@@ -159,6 +159,19 @@ describe("memory", () => {
     }
   }
 
+  test("of logits is that of a segment: a vocabulary of 50,000 needs less than a quarter of its logits", () => {
+    const large = languageModel({ cell: lstm, units: 512, layers: 1, vocabulary: 50_000, embed: 512 });
+    const weights = large.specs.reduce((total, { shape }) => total + shape.reduce((a, b) => a * Number(b), 4), 0);
+    const logits = 4 * 4096 * 50_000;
+    // Parameters, gradient and two slots; logits and their gradient.
+    const bytes = 4 * weights + (2 * logits) / 4;
+    for (const planner of Object.values({ cpu: planners.cpu, gpu: { ...planners.gpu, limits: undefined } })) {
+      const fitted = fittedStep(planner, large, update, {}, { bytes, batch: 16, time: 256 });
+      expect(fitted.bytes).toBeLessThan(bytes);
+      expect(fitted.segments?.steps).toBeGreaterThan(1);
+    }
+  });
+
   test("is counted for each buffer where the device bounds them", () => {
     const budget = { bytes: "auto", batch: 16, time: 4096 } as const;
     const fitted = fittedStep(planners.gpu, long(), update, {}, budget);

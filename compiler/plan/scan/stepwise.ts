@@ -1,8 +1,9 @@
 /**
  * @file The stepwise schedule: a loop with one dispatch per stage of the body. Carries alternate between two slots, so
- * that a step reads what the previous one wrote while it writes its own. The first step reads the initial values in
- * place, and the last also writes the final ones; if there are no steps, a dispatch copies the initial values there. A
- * scan in the body becomes a nested loop.
+ * that a step reads what the previous one wrote while it writes its own; one that only its own next value reads, at the
+ * same position, such as a sum of gradients, changes in place. The first step reads the initial values in place, and the
+ * last also writes the final ones; if there are no steps, a dispatch copies the initial values there. A scan in the body
+ * becomes a nested loop.
  */
 import { type Dim, mulDims, type Shape, sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
@@ -15,6 +16,7 @@ import type { Emitter, Region } from "../emit/values.ts";
 import type { Lowering, ScanContext, ScanSchedule } from "../lowering.ts";
 import type { Dispatch, Location, Loop, ScanStep } from "../program.ts";
 import { formStages } from "../stages/form-stages.ts";
+import { type Group, membersOf } from "../stages/groups.ts";
 import { hasPositions } from "../stages/stages.ts";
 import { stagesWork, type WorkScope } from "../work.ts";
 import { resultPlaces } from "./scan-context.ts";
@@ -39,8 +41,10 @@ function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
   const otherwise = () => passInitialOn(lowering, context, node);
   if (length === 0) return { kind: "loop", length, reverse, body: [], otherwise: otherwise() };
   const clock = new Clock(node, context.nesting);
-  const { targets, slots } = placeOutputs(lowering, context, node);
-  const { groups, stored } = formStages(body, [...targets.keys()], { copyResults: true });
+  const results = resultPlaces(context);
+  const kept = body.outputs.filter((_, i) => i < node.attrs.carries || results.has(i));
+  const { groups, stored } = formStages(body, [...new Set(kept)], { copyResults: true });
+  const { targets, slots } = placeOutputs(lowering, context, node, groups);
   const scratch = (id: NodeId): Location => {
     const { aval } = nodeAt(body, id);
     return lowering.memory.place(aval.dtype, sizeOf(aval.shape), order, order);
@@ -177,12 +181,18 @@ class Clock {
   }
 }
 
-/** Where each output of the body is stored, and the two slots of each carry. A y that is not read is not stored. */
-function placeOutputs(lowering: Lowering, context: ScanContext, { attrs }: ScanNode) {
+/** Where a carry is stored between steps. */
+interface Slots {
+  readonly location: Location;
+  readonly count: 1 | 2;
+}
+
+/** Where each output of the body is stored, and the slots of each carry. A y that is not read is not stored. */
+function placeOutputs(lowering: Lowering, context: ScanContext, { attrs }: ScanNode, groups: readonly Group[]) {
   const { body, carries } = attrs;
   const inputs = bodyInputs(attrs);
   const targets = new Map<NodeId, Target[]>();
-  const slots = new Map<NodeId, Location>();
+  const slots = new Map<NodeId, Slots>();
   const results = resultPlaces(context);
   const { order } = context;
   const add = (id: NodeId, target: Target) => targets.set(id, [...(targets.get(id) ?? []), target]);
@@ -193,19 +203,40 @@ function placeOutputs(lowering: Lowering, context: ScanContext, { attrs }: ScanN
       continue;
     }
     const { aval } = nodeAt(body, id);
-    const slot = lowering.memory.place(aval.dtype, mulDims(2, sizeOf(aval.shape)), order, order);
-    slots.set(at(inputs.carries, i), slot);
-    add(id, { location: slot, when: "each step", leading: "next slot" });
+    const carry = at(inputs.carries, i);
+    if (changesInPlace(groups, carry, id)) {
+      // The final value is where it was summed up, unless that is memory of the caller.
+      const isFree =
+        result !== undefined && result.half === undefined && result.buffer >= lowering.region.graph.inputs.length;
+      const location = isFree ? result : lowering.memory.place(aval.dtype, sizeOf(aval.shape), order, order);
+      slots.set(carry, { location, count: 1 });
+      add(id, { location, when: "each step", leading: "none" });
+      if (result !== undefined && !isFree) add(id, { location: result, when: "last step", leading: "none" });
+      continue;
+    }
+    const location = lowering.memory.place(aval.dtype, mulDims(2, sizeOf(aval.shape)), order, order);
+    slots.set(carry, { location, count: 2 });
+    add(id, { location, when: "each step", leading: "next slot" });
     if (result !== undefined) add(id, { location: result, when: "last step", leading: "none" });
   }
   return { targets, slots };
+}
+
+/** Whether only the stage that computes a carry's next value reads the carry, each invocation at its own position. */
+function changesInPlace(groups: readonly Group[], carry: NodeId, next: NodeId): boolean {
+  if (carry === next) return false;
+  return groups.flatMap(membersOf).every((stage) => {
+    const reads = stage.reads.filter(({ id }) => id === carry);
+    if (reads.length === 0) return true;
+    return stage.kind === "stage" && stage.roots.includes(next) && reads.every(({ samePosition }) => samePosition);
+  });
 }
 
 function readInput(
   { attrs, operands }: ScanNode,
   { outer, scan }: ScanContext,
   clock: Clock,
-  slots: ReadonlyMap<NodeId, Location>,
+  slots: ReadonlyMap<NodeId, Slots>,
   id: NodeId,
   index: readonly Index[],
   emitter: Emitter,
@@ -218,9 +249,13 @@ function readInput(
   const slot = slots.get(id);
   if (slot === undefined) throw new InternalError(`carry %${id} of ${attrs.body.name} has no slot`);
   const first = emitter.value(outer, operand, index);
-  const place = emitter.positionOf([clock.slot(emitter, 0), ...index], [2, ...aval.shape]);
+  const { location, count } = slot;
+  const place =
+    count === 1
+      ? emitter.positionOf(index, aval.shape)
+      : emitter.positionOf([clock.slot(emitter, 0), ...index], [2, ...aval.shape]);
   const { writer } = emitter;
-  const later = writer.loadValue(slot, place, aval.dtype);
+  const later = writer.loadValue(location, place, aval.dtype);
   const value = writer.select(writer.equal(clock.count(emitter).expr, writer.u32(0)), first, later);
   return writer.bind(`carry ${outer.key}${scan} ${id} ${place.expr.id}`, value);
 }
