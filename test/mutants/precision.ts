@@ -62,6 +62,17 @@ export const precisionMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/plan/memory/halves.ts",
+    ["test/plan/heads.test.ts"],
+    [
+      [
+        "a rewritten step may cut words apart",
+        "if (writers.has(word) && writers.get(word) !== writer) return true;",
+        "",
+      ],
+    ],
+  ),
+  ...changed(
     "compiler/plan/lower.ts",
     [onMixed],
     [

@@ -97,6 +97,11 @@ export const recurrenceMutants: readonly Mutant[] = [
         "if (node.attrs.transposeA",
       ],
       [
+        "the steps of a stack stay inside it",
+        "transpose(bySteps, [stack.length, ...axes.filter((axis) => axis !== stack.length)])",
+        "transpose(bySteps, axes)",
+      ],
+      [
         "tables may change",
         '!invariant.has(at(operands, 0))) return "a lookup',
         'invariant.size < 0) return "a lookup',

@@ -6,14 +6,61 @@ const onSchedules = "test/plan/schedules.test.ts";
 const onNeighbours = "test/gpu/neighbours.test.ts";
 
 const onHeads = "test/plan/heads.test.ts";
+const onStacks = "test/passes/stacks.test.ts";
 
 export const residentMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/passes/stacks.ts",
+    [onStacks],
+    [
+      [
+        "a transposed operand is read without its flag",
+        "transposeA: operands[0] === undefined ? transposeA : !transposeA",
+        "transposeA",
+      ],
+      ["a matrix that every product has is repeated", "if (repeats.length === 0 || ", "if (repeats.length < 2 || "],
+      ["vectors of a repeated matrix are read by rows", "side === 1 ? !transposeA : transposeB", "true"],
+      ["products that are read are summed", "readersOf(at(node.operands, 0)).length > 1", "false"],
+      ["sums over rows are a longer product", "summed.some((axis) => axis >= rank - 2)", "false"],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/batch-in-front.ts",
+    [onStacks],
+    [
+      ["what a loop returns stays transposed", "inBack(result, at(ys, i), 1)", "result"],
+      ["what a loop reads stays transposed", "inFront(operand, at(xs, i), 1)", "operand"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/rows-first.ts",
+    [onHeads],
+    [
+      [
+        "a transposition does not see where axes are now",
+        "permutation.filter((axis) => axis !== rows)].map(place)",
+        "permutation.filter((axis) => axis !== rows)]",
+      ],
+      [
+        "matrices for columns are read as those for rows",
+        "transposeB: rowsOfA ? transposeB : !transposeA",
+        "transposeB",
+      ],
+    ],
+  ),
   ...changed(
     "compiler/plan/scan/heads.ts",
     [onHeads],
     [
       ["sums over heads do not cross them", "isSplit && node.attrs.axes.includes(1) ? no : copy(kind)", "copy(kind)"],
+      ["products of whole states do not cross heads", "if (shape.length < 4 || !isSplit) return no;\n", ""],
       ["all heads read the first", "index.mul(index.mod(row, count), index.dim(at(shape, 1)))", "index.dim(0)"],
+      [
+        "what heads share is cut into heads",
+        'if (value.kind === "whole") return crosses("a value that all heads of a row share", heads);',
+        "",
+      ],
+      ["each head has a mask of its own", "if (isWhole || first === undefined)", "if (first === undefined)"],
     ],
   ),
   ...changed(
