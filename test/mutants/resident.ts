@@ -49,6 +49,14 @@ export const residentMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/plan/scan/persistent-plan.ts",
+    [onHeads],
+    [
+      ["heads are always rows", "  if (choice.plan !== undefined) return choice;\n", ""],
+      ["weights of all heads stay or none", "apart.heads === undefined && apart.joined === undefined", "true"],
+    ],
+  ),
+  ...changed(
     "compiler/plan/scan/heads.ts",
     [onHeads],
     [
