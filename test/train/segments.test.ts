@@ -11,17 +11,22 @@ import { evaluateShape } from "../../compiler/graph/dim.ts";
 import { type Graph, inputName, nodeAt } from "../../compiler/graph/graph.ts";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import { mean, square } from "../../compiler/ops/composed.ts";
-import { reduceMax } from "../../compiler/ops/contractions.ts";
+import { dot, reduceMax } from "../../compiler/ops/contractions.ts";
 import { add, cast, less, mul, sub } from "../../compiler/ops/elementwise.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import { where } from "../../compiler/ops/logic.ts";
 import { slice } from "../../compiler/ops/pieces.ts";
-import { iota } from "../../compiler/ops/sources.ts";
+import { scanTensors } from "../../compiler/ops/scan.ts";
+import { iota, zeros } from "../../compiler/ops/sources.ts";
+import { traceGraph } from "../../compiler/ops/trace.ts";
+import { tanh } from "../../compiler/ops/transcendental.ts";
 import { verify } from "../../compiler/ops/verify.ts";
 import { broadcast, reshape, sum, transpose, zerosLike } from "../../compiler/ops/views.ts";
 import { optimize } from "../../compiler/optimize.ts";
 import { planProgram } from "../../compiler/plan-program.ts";
+import type { Tensor } from "../../compiler/trace/tensor.ts";
 import type { Device } from "../../devices/device.ts";
+import { openDevice } from "../../devices/open-device.ts";
 import { countWork } from "../../runtime/count-work.ts";
 import { classifierModel } from "../../train/classifier.ts";
 import { fittedStep } from "../../train/memory-budget.ts";
@@ -31,6 +36,8 @@ import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { evaluationStep, gradientStep, trainingStep } from "../../train/training-step.ts";
 import { devices, difference } from "./devices.ts";
+
+type Float = Tensor<"f32">;
 
 /** A loss that reads steps in every way that segments allow: by number, under lengths, as maxima, at the end, batch first. */
 function manyReads(): Objective {
@@ -241,3 +248,25 @@ for (const { name, open, tolerance } of devices) {
     });
   });
 }
+
+test("a sum that a later stage of its step reads does not change before", async () => {
+  const inputs = [
+    { name: "x", dtype: "f32", shape: [5, 3, 4] },
+    { name: "w", dtype: "f32", shape: [4, 4] },
+  ] as const;
+  const graph = traceGraph("late", inputs, ([x, w]) => {
+    const step = ([state]: readonly Float[], [now]: readonly Float[]) => {
+      const product = dot(tanh(dot(now as Float, w as Float)), w as Float);
+      return { carries: [add(state as Float, now as Float)], ys: [add(state as Float, tanh(product))] };
+    };
+    const { carries, ys } = scanTensors(step as never, [zeros([3, 4])], [x as Float]);
+    return [...carries, ...ys];
+  });
+  const [x, w] = numbersFor(graph, {}, 1);
+  const expected = interpret(graph, [x as NdArray, w as NdArray]);
+  const device = await openDevice({ device: "cpu" });
+  const executable = await device.compile(graph, { schedule: "stepwise" });
+  const found = await Promise.all(executable.run({ x: x as NdArray, w: w as NdArray }).map((each) => each.read()));
+  for (const [i, { data }] of expected.entries()) expect(difference(found[i]?.data ?? [], data)).toBeLessThan(1e-5);
+  device.destroy();
+});
