@@ -101,6 +101,42 @@ export const fileMutants: readonly Mutant[] = [
     [["any names tell an order", "stems.size === 1 && numbers.size === found.length", "true"]],
   ),
   ...changed(
+    "interchange/flax.ts",
+    ["test/interchange/flax.test.ts"],
+    [
+      ["the reset gate of Flax is its update gate", 'reset: "r", update: "z"', 'reset: "z", update: "r"'],
+      ["a bias of h is one of x", "recurrentBias: bias(`h${letter}`, units)", "recurrentBias: zeros([units])"],
+      ["layers of Flax have any cell", "layer.kind.cell !== kind.cell", "false"],
+    ],
+  ),
+  ...changed(
+    "interchange/jax/training/recordings.ts",
+    ["test/interchange/jax/model.test.ts"],
+    [["every train.py reads bytes", "${recordings[reads]}", "${recordings.bytes}"]],
+  ),
+  ...changed(
+    "interchange/jax/training/update.ts",
+    ["test/interchange/jax/model.test.ts"],
+    [
+      [
+        "training drops nothing",
+        "model.training_loss(low, given, cast_x, targets, key)",
+        "model.loss(low, given, cast_x, targets)",
+      ],
+    ],
+  ),
+  ...changed(
+    "cli/resume.ts",
+    ["test/cli/update.test.ts"],
+    [
+      [
+        "a resumed run updates after every batch",
+        "accumulate: accumulateOf(accumulate)",
+        "accumulate: accumulateOf(1)",
+      ],
+    ],
+  ),
+  ...changed(
     "interchange/keras.ts",
     ["test/interchange/weights.test.ts"],
     [["layers of any width are read", "  checkWidths(bag, layers);\n", ""]],
