@@ -72,6 +72,16 @@ export const usage: readonly BadInput[] = [
     "train @text.txt --steps 1e99",
     '--steps must be a whole number from 1 to 1000000000, got "1e99"',
   ],
+  [
+    "a memory without a unit",
+    "train @text.txt --memory 256",
+    '--memory must be a size such as 256MiB, or auto, got "256"',
+  ],
+  [
+    "a memory of nothing",
+    "train @text.txt --memory 0MiB",
+    '--memory must be a size such as 256MiB, or auto, got "0MiB"',
+  ],
   ["a learning rate of 0", "train @text.txt --lr 0", '--lr must be a number above 0, up to 1000, got "0"'],
   ["a negative learning rate", "train @text.txt --lr -0.1", '--lr must be a number above 0, up to 1000, got "-0.1"'],
   [
