@@ -2,6 +2,7 @@
 import { changed, type Mutant } from "./mutant.ts";
 
 const products = "test/gpu/products.test.ts";
+const scatters = "test/gpu/scatter-chunks.test.ts";
 const inBlocks = "test/gpu/product-blocks.test.ts";
 
 export const productMutants: readonly Mutant[] = [
@@ -83,6 +84,44 @@ export const productMutants: readonly Mutant[] = [
         "writer.select(writer.bool(true), writer.f32(0),",
       ],
       ["chunks of any depth are one sum", "mostOfLane <= mostTerms", "mostOfLane > 0"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit/scatter-chunks.ts",
+    [scatters],
+    [
+      [
+        "updates of the last row alone count",
+        "index.mul(index.of(row), index.dim(columns))",
+        "index.mul(index.of(row0), index.dim(columns))",
+      ],
+      [
+        "updates past the end count",
+        "writer.and(exists, writer.less(row, number(mostRows)))",
+        "writer.less(row, number(mostRows))",
+      ],
+      [
+        "parts of a chunk replace each other",
+        "writer.select(isFirst, writer.f32(0),",
+        "writer.select(writer.bool(true), writer.f32(0),",
+      ],
+      [
+        "the sums of a part count in the next",
+        "writer.storeInSlot(sums, row, lane, writer.f32(0))",
+        "writer.storeInSlot(sums, row, lane, writer.load(sums, lane, row))",
+      ],
+      ["chunks without a sum count", "writer.less(writer.bound(chunk), used)", "writer.bool(true)"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/outside-loops.ts",
+    [scatters],
+    [
+      [
+        "scatters share a kernel with blocks",
+        "(needMuch ? undefined : [...kernels.keys()].find(isRoomy))",
+        "[...kernels.keys()].find(isRoomy)",
+      ],
     ],
   ),
   ...changed(
