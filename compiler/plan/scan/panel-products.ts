@@ -70,6 +70,8 @@ export class PanelLanes {
   depthIndex(depth: number, turn: Expr, step: number): Index {
     const w = this.#writer;
     const { slices } = this.panels;
+    // A number, if it is one: which part of a concatenation it is in is known then, and no other part is read.
+    if (slices === 1 && turn.kind === "literal") return w.index.below(w.index.dim(turn.value * four + step), depth);
     const group = w.add(w.mul(turn, w.u32(slices)), this.slice);
     const index = w.index.of(w.add(w.mul(group, w.u32(four)), w.u32(step)), depth);
     if (slices > 1) this.#within.set(index.expr, w.add(w.mul(turn, w.u32(four)), w.u32(step)));
