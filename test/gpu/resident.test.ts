@@ -56,9 +56,10 @@ describe("in the evaluator, where a race or a read of nothing is a fault", () =>
     ["8 lanes to a unit, through memory", 8, { registers: { total: 1e6, most: 3, reserved: 0 } }],
     ["a depth that slices do not divide", 33, { neighbours: 32 }],
     ["many rows in chunks of one step", 4, { chunkSteps: 1 }],
-  ] as const)("%s", (_, units, options) => {
+    ["more rows than a device has cores", 8, {}, 65],
+  ] as const)("%s", (_, units, options, rows: number = 2) => {
     const { graph, donate } = trainingStep(cg.cells.gru as cg.CellDefinition, units, 3);
-    const inputs = inputsOf(graph, false, { B: 2, T: 3 });
+    const inputs = inputsOf(graph, false, { B: rows, T: 3 });
     const registers = { total: 1e6, most: 300, reserved: 0 };
     const program = planProgram(graph, { ...large, registers, ...options, donate });
     const outputs = evaluateProgram(program, named(graph, inputs), { subgroupSize: 32 });
@@ -139,7 +140,7 @@ test("more lanes share a column where a step has fewer functions, which all of t
   ]);
 });
 
-/** The training step of an LSTM, and its loops over time: forward and backward. */
+/** The training step of an LSTM, and its loops over time: forward and backward, each for few and for many rows. */
 function lstmLoops() {
   const { graph, donate } = trainingStep(cg.cells.lstm as cg.CellDefinition, 16, 8);
   const program = planProgram(graph, { target: "gpu", donate, neighbours: 32 });
@@ -148,7 +149,7 @@ function lstmLoops() {
       statementsIn(body).filter((statement) => statement.kind === "for" && statement.mapping === "time"),
     ),
   );
-  expect(loops).toHaveLength(2);
+  expect(loops).toHaveLength(4);
   return { program, loops };
 }
 

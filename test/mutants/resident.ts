@@ -76,7 +76,8 @@ export const residentMutants: readonly Mutant[] = [
     [onResident, onSchedules],
     [
       ["a depth may be cut in the middle of a weight", "depth % slices === 0", "true"],
-      ["lanes cost nothing", "Math.max(latency, issue)", "latency"],
+      ["rows never wait for each other", "Math.max(latency / together, issue)", "Math.max(latency, issue)"],
+      ["lanes cost nothing", "Math.max(latency, issue, 2 * (weights + 80 + 30 * functions))", "latency"],
       ["weights cost nothing", "5.5 * weights", "0 * weights"],
       ["registers hold any number of weights", " && registersOf(slices) <= heldBy(columns * slices)", ""],
       ["a tuning's registers are the table's", "tuning.weightRegisters ?? ", ""],

@@ -28,7 +28,12 @@ function schedulesOf(units: number, options: LowerOptions): string[] {
 
 describe("how a scan runs", () => {
   test.each<[string, number, LowerOptions, RegExp]>([
-    ["by default", 8, {}, /^resident: 32 lanes hold the weights of a step in registers, 2 to a lane$/],
+    [
+      "by default",
+      8,
+      {},
+      /^resident: 32 lanes hold the weights of a step in registers, 2 to a lane; above 64 rows 64 lanes$/,
+    ],
     ["more weights than registers", 96, {}, /^persistent: rows of the batch are independent/],
     ["no registers on a software adapter", 8, { target: "software" }, /^persistent: rows of the batch/],
     ["weights that stay, on request", 8, { target: "software", schedule: "resident" }, /^resident: 32 lanes/],
@@ -78,9 +83,9 @@ describe("weights that stay", () => {
   const large = { maxInvocations: 1024, registers: amd };
 
   test.each<[string, number, LowerOptions, RegExp]>([
-    ["few weights to a lane", 128, large, /^resident: 1024 lanes .*, 16 to a lane$/],
-    ["lanes as the limit allows", 128, { ...large, maxInvocations: 300 }, /^resident: 256 lanes .*, 64 to a lane$/],
-    ["no more lanes than pay", 64, large, /^resident: 512 lanes .*, 8 to a lane$/],
+    ["few weights to a lane", 128, large, /^resident: 1024 lanes .*, 16 to a lane; above 64 rows 128 lanes$/],
+    ["lanes as the limit allows", 128, { ...large, maxInvocations: 300 }, /^resident: 256 lanes .*, 64 to a lane;/],
+    ["no more lanes than pay", 64, large, /^resident: 512 lanes .*, 8 to a lane; above 64 rows 64 lanes$/],
     ["as many lanes as the device has", 256, large, /^resident: 1024 lanes .*, 64 to a lane$/],
     ["registers of all lanes together", 512, large, /^persistent:/],
     [

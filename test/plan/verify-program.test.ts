@@ -21,7 +21,7 @@ const graph = traceGraph("valid", inputs, ([x, w]) => {
   const { carries } = scanTensors(step, [zeros(["B", 4])], [x as Float]);
   return [mul(w as Float, 0.9), sum(carries[0] as Float)];
 });
-const program = compileProgram(graph, { donate: { w: 0 } });
+const program = compileProgram(graph, { donate: { w: 0 }, schedule: "persistent", tuning: { persistentRows: 1 } });
 
 const withKernel = (change: (kernel: Kernel) => Partial<Kernel>): Program => ({
   ...program,

@@ -24,7 +24,7 @@ import type { Tuning } from "../tuning.ts";
 import { arrangeRows, headsApart, type SeparableRows } from "./arrange-rows.ts";
 import type { HeadsAsRows } from "./heads.ts";
 import { type Panels, planPanels, rowInSlot, slotPadding } from "./panels.ts";
-import { padding, planResidency, type Residency } from "./residency.ts";
+import { type Crowding, padding, planResidency, type Residency } from "./residency.ts";
 import { resultPlaces, scanOf } from "./scan-context.ts";
 import { teamsOf } from "./teams.ts";
 
@@ -85,11 +85,14 @@ const mostPanelBytes = 8 * 2 ** 20;
  */
 const cachedBytes = 2 ** 19;
 
-/** `weightsStay` asks for the weights in registers, `rowsAtMost` for fewer or more rows than the target prefers. */
+/**
+ * `weightsStay` asks for the weights in registers, for few or many rows of the batch; `rowsAtMost` for fewer or more rows
+ * of a workgroup than the target prefers.
+ */
 export function planPersistent(
   lowering: Lowering,
   context: ScanContext,
-  weightsStay = false,
+  weightsStay?: Crowding,
   rowsAtMost?: number,
 ): PersistentChoice {
   if (scanOf(context).attrs.length === 0) return { plan: undefined, reason: "it has no steps" };
@@ -97,20 +100,24 @@ export function planPersistent(
   const { target } = lowering.tiles;
   const together = arrangeRows(scanOf(context), results, target !== "cpu");
   if (together.node === undefined) return { plan: undefined, reason: together.reason };
-  if (!weightsStay)
-    return planRows(lowering, context, target === "gpu" ? headsApart(together, results) : together, false, rowsAtMost);
+  if (weightsStay === undefined) {
+    const arranged = target === "gpu" ? headsApart(together, results) : together;
+    return planRows(lowering, context, arranged, undefined, rowsAtMost);
+  }
   // Apart, heads are more workgroups than there are cores, where a batch is large.
-  const choice = planRows(lowering, context, together, true);
+  const choice = planRows(lowering, context, together, weightsStay);
   if (choice.plan !== undefined) return choice;
   const apart = headsApart(together, results);
-  return apart.heads === undefined && apart.joined === undefined ? choice : planRows(lowering, context, apart, true);
+  return apart.heads === undefined && apart.joined === undefined
+    ? choice
+    : planRows(lowering, context, apart, weightsStay);
 }
 
 function planRows(
   lowering: Lowering,
   context: ScanContext,
   { node, analysis, outputs, isMoved, heads, joined }: SeparableRows,
-  weightsStay: boolean,
+  weightsStay: Crowding | undefined,
   rowsAtMost?: number,
 ): PersistentChoice {
   const results = resultPlaces(context);
@@ -128,16 +135,18 @@ function planRows(
   for (const [i, group] of groups.entries())
     if (group.kind === "stages") for (const stage of group.stages) order.set(stage, i);
   const inMemory = findSlots(node, stages, order, stored);
-  const choice = weightsStay
-    ? planResidency(
-        lowering,
-        body,
-        attrs.consts,
-        stages,
-        (id) => inMemory.get(id)?.width,
-        nodesOfBodyInHalf(context.outer.graph, node),
-      )
-    : undefined;
+  const choice =
+    weightsStay !== undefined
+      ? planResidency(
+          lowering,
+          body,
+          attrs.consts,
+          stages,
+          (id) => inMemory.get(id)?.width,
+          nodesOfBodyInHalf(context.outer.graph, node),
+          weightsStay,
+        )
+      : undefined;
   if (choice !== undefined && choice.residency === undefined)
     return { plan: undefined, reason: aboutHeads(choice.reason, heads, joined) };
   const residency = choice?.residency;
@@ -154,7 +163,7 @@ function planRows(
   );
   let rows = 2 ** Math.floor(Math.log2(Math.max(1, most)));
   const layoutOf = (count: number) => {
-    const isWide = weightsStay || tuning.persistentColumns !== undefined;
+    const isWide = weightsStay !== undefined || tuning.persistentColumns !== undefined;
     const panels = isWide ? undefined : planPanels(lowering, body, attrs.consts, stages, count);
     const slots =
       residency === undefined && panels === undefined

@@ -34,8 +34,25 @@ export const persistent: ScanSchedule = {
 
 /** The same with the weights of products in registers, for the whole sequence (residency.ts). */
 export const resident: ScanSchedule = {
-  plan: (lowering, context) => scanPlanOf(lowering, context, planPersistent(lowering, context, true)),
+  plan: (lowering, context) => {
+    const few = planPersistent(lowering, context, "few rows");
+    const many = planPersistent(lowering, context, "many rows");
+    const plan = scanPlanOf(lowering, context, few);
+    if (few.plan === undefined || many.plan === undefined || plan.steps === undefined) return plan;
+    const isSame = few.plan.residency?.slices === many.plan.residency?.slices;
+    if (isSame || few.plan.rows !== many.plan.rows) return plan;
+    const [forFew, forMany] = [few.plan, many.plan];
+    const steps = () =>
+      chooseSteps(lowering, forFew.rows, [
+        { atMost: fewRows, steps: () => lowerPersistent(lowering, context, forFew) },
+        { atMost: undefined, steps: () => lowerPersistent(lowering, context, forMany) },
+      ]);
+    return { ...plan, steps, reason: `${few.reason}; above ${fewRows} rows ${forMany.workgroupSize} lanes` };
+  },
 };
+
+/** Rows that a device has a core for each, roughly: with more, workgroups of fewer lanes get more done together. */
+const fewRows = 64;
 
 function scanPlanOf(lowering: Lowering, context: ScanContext, choice: PersistentChoice): ScanPlan {
   if (choice.plan === undefined) return { steps: undefined, reason: choice.reason };
@@ -57,7 +74,7 @@ function lowerPersistent(lowering: Lowering, context: ScanContext, plan: Persist
   const plans: { readonly atMost: number | undefined; readonly own: PersistentPlan }[] = [];
   for (const { atMost, rows } of rowsByBatch) {
     const wanted = Math.min(rows, mostPanelRows(lowering), known);
-    const { plan: own = plan } = planPersistent(lowering, context, false, wanted);
+    const { plan: own = plan } = planPersistent(lowering, context, undefined, wanted);
     // The largest that fits serves all larger batches.
     if (plans.at(-1)?.own.rowsPerWorkgroup === own.rowsPerWorkgroup) plans.pop();
     plans.push({ atMost, own });

@@ -11,7 +11,7 @@ import { at } from "../../graph/errors.ts";
 import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
 import { dotDims } from "../../ops/contractions.ts";
 import { entryOf, type TableOp } from "../../ops/table.ts";
-import type { Lowering } from "../lowering.ts";
+import type { Lowering, RegisterFile } from "../lowering.ts";
 import type { Stage } from "../stages/stages.ts";
 import { functionGroups } from "./shared-functions.ts";
 
@@ -48,17 +48,28 @@ export function padding(width: number, slices: number): number {
   return slices > 1 && (width / slices) % 8 === 0 ? 4 : 0;
 }
 
+/** Whether a device has a core for each row of the batch, or rows wait for each other. */
+export type Crowding = "few rows" | "many rows";
+
 /**
- * Cycles of a step, roughly, if functions of one kind are shared: the larger of what its instructions take one after the other, and of how long the lanes
- * occupy a core of four units, which run 64 lanes in two cycles. The figures are those of the model of bench/isa.
+ * Cycles of a step for a row, roughly, if functions of one kind are shared: the larger of what its instructions take one
+ * after the other, and of how long the lanes occupy a core of four units, which run 64 lanes in two cycles. With many
+ * rows, the workgroups that a core has registers for hide what each of them waits. The figures are those of the model of
+ * bench/isa.
  */
-function stepCycles(step: Pick<Residency, "lanes" | "slices" | "weights"> & { readonly functions: number }): number {
+function stepCycles(
+  crowding: Crowding,
+  registers: RegisterFile,
+  step: Pick<Residency, "lanes" | "slices" | "weights" | "registers"> & { readonly functions: number },
+): number {
   const { lanes, slices, weights, functions } = step;
   // Sums in groups of four are instructions of their own; others need a check of the lane's number.
   const doublings = Math.log2(slices);
   const latency = 1000 + 10 * doublings + 30 * Math.max(0, doublings - 2) + 5.5 * weights;
-  const issue = 2 * Math.max(1, lanes / 256) * (weights + 80 + 30 * functions);
-  return Math.max(latency, issue);
+  const issue = (2 * Math.max(64, lanes) * (weights + 80 + 30 * functions)) / 256;
+  if (crowding === "few rows") return Math.max(latency, issue, 2 * (weights + 80 + 30 * functions));
+  const together = Math.max(1, Math.floor(registers.total / (lanes * (step.registers + 40))));
+  return Math.max(latency / together, issue);
 }
 
 /** A product of the step: [1, depth] by [depth, n], or a stack of them; `columns` counts the columns of all. */
@@ -81,6 +92,7 @@ export function planResidency(
   stages: readonly Stage[],
   widthInMemory: (id: NodeId) => number | undefined,
   inHalf: ReadonlySet<NodeId>,
+  crowding: Crowding,
 ): ResidencyChoice {
   if (tiles.target === "cpu") return { reason: "a CPU keeps weights in its caches" };
   const constant = invariantNodes(body, consts);
@@ -109,7 +121,9 @@ export function planResidency(
   const isStored = (id: NodeId) => widthInMemory(id) !== undefined;
   const functions = stages.reduce((sum, stage) => sum + functionGroups(body, stage, isStored).length, 0);
   const costOf = (slices: number) =>
-    stepCycles({ lanes: columns * slices, slices, weights: weightsOf(slices), functions });
+    stepCycles(crowding, registers, {
+      ...{ lanes: columns * slices, slices, weights: weightsOf(slices), registers: registersOf(slices), functions },
+    });
   const tuned = possible.find((each) => each === tuning.columnLanes);
   const slices = tuned ?? [...possible].sort((a, b) => costOf(a) - costOf(b))[0];
   if (slices === undefined) {
