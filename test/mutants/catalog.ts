@@ -16,6 +16,7 @@ import type { Mutant } from "./mutant.ts";
 import { opEntryMutants } from "./op-entries.ts";
 import { opRuleMutants } from "./op-rules.ts";
 import { pageMutants } from "./page.ts";
+import { panelMutants } from "./panels.ts";
 import { passMutants } from "./passes.ts";
 import { planMutants } from "./plan.ts";
 import { precisionMutants } from "./precision.ts";
@@ -41,6 +42,7 @@ export const mutants: readonly Mutant[] = [
   ...recurrenceMutants,
   ...reductionMutants,
   ...residentMutants,
+  ...panelMutants,
   ...precisionMutants,
   ...kernelIrMutants,
   ...evaluatorMutants,
