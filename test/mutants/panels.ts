@@ -13,7 +13,6 @@ export const panelMutants: readonly Mutant[] = [
       "Math.floor(depth / (four * slices))",
     ],
     ["sums of all groups begin at 0", "firstSum += four * quads;", ""],
-    ["all registers are one lane's", "2 * four * rows + four * four", "four * four"],
   ]),
   ...changed("compiler/plan/scan/panel-products.ts", onPanels, [
     [
