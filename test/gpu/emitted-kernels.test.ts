@@ -33,7 +33,7 @@ describe.each(standardCells.map((cell) => ({ name: cell.cellName, programs: prog
               access,
             })),
           );
-          expect(found.storage.map(({ format }) => format?.name)).toEqual(
+          expect(found.storage.map(({ format }) => (format?.format ?? format)?.name)).toEqual(
             kernel.bindings.map(({ buffer }) => at(program.buffers, buffer).element),
           );
           const uniforms = [...(kernel.uniforms.length > 0 ? ["sizes"] : []), ...(kernel.loops > 0 ? ["step"] : [])];

@@ -5,7 +5,8 @@ declare module "wgsl_reflect/wgsl_reflect.module.js" {
     readonly group: number;
     readonly binding: number;
     readonly access: string;
-    readonly format: { readonly name: string } | null;
+    /** Of an array; a vector has the type of its components. */
+    readonly format: { readonly name: string; readonly format?: { readonly name: string } | null } | null;
     readonly members: readonly { readonly name: string }[] | null;
   }
   export interface FunctionInfo {
