@@ -10,7 +10,7 @@
  *
  * Rows that a mask sets to 0 (padding steps) stay 0: the mask is applied to the product.
  */
-import { type Dim, dimFactors, sizeOf } from "../graph/dim.ts";
+import { type Dim, dimCoefficient, dimFactors, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type DType, type Graph, type NodeId, nodeAt } from "../graph/graph.ts";
 import { dot, gather, scatterAdd } from "../ops/contractions.ts";
@@ -39,7 +39,9 @@ const smallTable = 256;
 function isWorthIt(tableRows: Dim | undefined, lookups: Dim): boolean {
   if (typeof tableRows !== "number") return false;
   if (typeof lookups === "number") return tableRows < lookups;
-  return tableRows <= smallTable && dimFactors(lookups).length > 1;
+  // In a segment of time, the steps are a number.
+  const isMany = dimFactors(lookups).length > 1 || dimCoefficient(lookups) >= tableRows;
+  return tableRows <= smallTable && isMany;
 }
 
 interface Lookup {

@@ -77,4 +77,9 @@ export const segmentMutants: readonly Mutant[] = [
       ],
     ],
   ),
+  ...changed(
+    "compiler/passes/lookups.ts",
+    [onSegments],
+    [["steps of a segment do not count as many", " || dimCoefficient(lookups) >= tableRows", ""]],
+  ),
 ];

@@ -140,6 +140,20 @@ describe("a graph in segments", () => {
   });
 });
 
+test("a small table is multiplied once for a segment, and not for each of its symbols", () => {
+  const network = languageModel({ cell: lstm, units: 4, layers: 1, vocabulary: 8, embed: 3 });
+  const lookedUp = (steps: number) => {
+    const { nodes } = optimize(gradientStep(network, "f32", { length: 64, steps }).graph);
+    const [segments] = nodes.flatMap((node) => (node.op === "scan" && node.attrs.recompute ? [node.attrs.body] : []));
+    const tables = segments?.nodes.flatMap(({ op, operands }) =>
+      op === "gather" ? [segments.nodes[operands[0] ?? 0]?.op] : [],
+    );
+    return tables;
+  };
+  expect(lookedUp(8)).toContain("dot");
+  expect(lookedUp(4)).not.toContain("dot");
+});
+
 describe("memory", () => {
   const long = () => languageModel({ cell: lstm, units: 128, layers: 1, vocabulary: 64, embed: 64 });
   const update = { optimizer: adam(), clipNorm: 1 };
