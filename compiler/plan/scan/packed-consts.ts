@@ -12,11 +12,12 @@ import { gridOf, overPositions } from "../../kernel/mapping.ts";
 import { mappingOf } from "../emit/form.ts";
 import { finishKernel } from "../emit/kernel.ts";
 import { PlacedBuilder } from "../emit/placed-builder.ts";
-import { Emitter, type Region } from "../emit/values.ts";
+import { Emitter } from "../emit/values.ts";
 import type { Lowering, ScanContext } from "../lowering.ts";
 import type { Dispatch, Location } from "../program.ts";
 import { vectorLanes } from "../stages/tiles.ts";
 import type { PersistentPlan } from "./persistent-plan.ts";
+import { beforeLoop } from "./scan-context.ts";
 
 /**
  * Layout of a matrix that depends only on consts of the loop: `depth` rows and `columns` columns, in panels of `width`
@@ -70,16 +71,8 @@ function packAll(
 ): Dispatch {
   const writer = new PlacedBuilder(lowering.buffers, lowering.tiles);
   const mapping = mappingOf(lowering.tiles);
-  const { outer, phase } = context;
-  const { body } = node.attrs;
-  const region: Region = {
-    key: `${outer.key}${context.scan}/`,
-    graph: body,
-    read: (id, index, emitter) => {
-      const role = body.inputs.indexOf(id);
-      return role < 0 ? undefined : emitter.value(outer, at(node.operands, role), index);
-    },
-  };
+  const { phase } = context;
+  const region = beforeLoop(context, node);
   const all = [...packed].map(([id, one]) => {
     return { id, one, size: Math.ceil(one.columns / one.width) * one.width * one.depth };
   });

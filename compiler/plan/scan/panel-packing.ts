@@ -15,6 +15,7 @@ import type { Lowering, ScanContext } from "../lowering.ts";
 import type { Dispatch, Location } from "../program.ts";
 import { stepsOf } from "./panel-products.ts";
 import { four, type PanelGroup, type Panels, readTogether } from "./panels.ts";
+import { beforeLoop } from "./scan-context.ts";
 
 /** The weights of one product in the panels of its group. */
 interface Part {
@@ -34,7 +35,7 @@ export interface PackedPanels {
 
 /** Allocates the panels of a scan, and packs them. */
 export function packPanels(lowering: Lowering, context: ScanContext, node: ScanNode, panels: Panels): PackedPanels {
-  const { order, outer, phase } = context;
+  const { order, phase } = context;
   const groups = [...panels.groups.values()].flat();
   const places = groups.map((group) => {
     const waves = Math.ceil(group.lanes / readTogether);
@@ -48,15 +49,7 @@ export function packPanels(lowering: Lowering, context: ScanContext, node: ScanN
   );
   const writer = new PlacedBuilder(lowering.buffers, lowering.tiles);
   const mapping = mappingOf(lowering.tiles);
-  const { body } = node.attrs;
-  const region: Region = {
-    key: `${outer.key}${context.scan}/`,
-    graph: body,
-    read: (id, index, emitter) => {
-      const role = body.inputs.indexOf(id);
-      return role < 0 ? undefined : emitter.value(outer, at(node.operands, role), index);
-    },
-  };
+  const region = beforeLoop(context, node);
   const sizes = parts.map(({ group }) => group.quadsOfOne * four * group.turns * panels.slices * four);
   const grid = sizes.map((size) => gridOf(mapping, size));
   for (const [i, part] of parts.entries())

@@ -46,7 +46,7 @@ export interface PanelGroup {
 
 export interface Panels {
   readonly lanes: number;
-  /** Lanes that share the depth of a column, a power of two; so many of them add up in their subgroup. */
+  /** Lanes that share the depth of a column, a power of two, and how many of these add up within a subgroup. */
   readonly slices: number;
   readonly neighbours: number;
   readonly groups: ReadonlyMap<Stage, readonly PanelGroup[]>;

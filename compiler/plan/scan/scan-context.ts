@@ -1,5 +1,7 @@
-/** @file Reads a scan's node and result locations from its context. */
+/** @file Reads a scan's node, result locations and operands from its context. */
+import { at } from "../../graph/errors.ts";
 import { nodeAt, type ScanNode } from "../../graph/graph.ts";
+import type { Region } from "../emit/values.ts";
 import type { ScanContext } from "../lowering.ts";
 import type { Location } from "../program.ts";
 
@@ -16,4 +18,16 @@ export function resultPlaces({ outer, results, resultPlace }: ScanContext): Map<
     if (node.op === "result" && location !== undefined) places.set(node.attrs.index, location);
   }
   return places;
+}
+
+/** The values of a loop's body before it runs: an input is the operand outside. */
+export function beforeLoop({ outer, scan }: ScanContext, { attrs: { body }, operands }: ScanNode): Region {
+  return {
+    key: `${outer.key}${scan}/`,
+    graph: body,
+    read: (id, index, emitter) => {
+      const role = body.inputs.indexOf(id);
+      return role < 0 ? undefined : emitter.value(outer, at(operands, role), index);
+    },
+  };
 }

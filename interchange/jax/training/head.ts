@@ -70,7 +70,7 @@ def options():
     add("--lr", type=float, help="learning rate (default: the model's, or 0.002)")
     add("--eval-every", type=int, help="batches between measured held-out losses")
     add("--eval-batches", type=int, help="batches of a measurement, 0 for all (or 100)")
-    add("--patience", type=int, help="end after so many without an improvement")
+    add("--patience", type=int, help="end after N measurements without an improvement")
 ${isRandom ? '    add("--seed", type=int, help="of the random numbers (default: the model\'s, or 1)")\n' : ""}${
   reads === "table"
     ? `    add("--separator", help="of the fields (default: the one that fits the columns)")
@@ -78,7 +78,7 @@ ${isRandom ? '    add("--seed", type=int, help="of the random numbers (default: 
     add("--missing", choices=["last"], help="last: repeat the value before")
 `
     : ""
-}    add("--save-every", type=int, default=0, help="save after so many batches, too")
+}    add("--save-every", type=int, default=0, help="also save every N batches")
     add("--model-devices", type=int, default=1, help="devices that share each weight")
     add(
         "--dtype", choices=["f32", "bf16"], default="f32", help="of products and states"
