@@ -2,6 +2,8 @@
 import type { CellDefinition } from "../compiler/dsl/cell.ts";
 import { convLstm } from "./conv-lstm.ts";
 import { coupledLstm } from "./coupled-lstm.ts";
+import { gatedDeltaNet } from "./gated-delta-net.ts";
+import { gatedLinearAttention } from "./gated-linear-attention.ts";
 import { cells } from "./index.ts";
 import { indrnn } from "./indrnn.ts";
 import { irnn } from "./irnn.ts";
@@ -25,6 +27,8 @@ import { ugrnn } from "./ugrnn.ts";
 
 export { type ConvLstmOptions, convLstm } from "./conv-lstm.ts";
 export { coupledLstm } from "./coupled-lstm.ts";
+export { type GatedDeltaNetOptions, gatedDeltaNet } from "./gated-delta-net.ts";
+export { type GatedLinearAttentionOptions, gatedLinearAttention } from "./gated-linear-attention.ts";
 export { gru, gruResetAfter, lstm, lstm1997, rnn } from "./index.ts";
 export { type IndrnnOptions, indrnn } from "./indrnn.ts";
 export { irnn } from "./irnn.ts";
@@ -52,6 +56,7 @@ const more = [
   ...[mgu, janet(), ugrnn, recurrentHighway()],
   ...[sru, qrnn(), minGru, minLstm, lru()],
   ...[slstm(), mlstm()],
+  ...[gatedLinearAttention(), gatedDeltaNet()],
   lif(),
 ];
 

@@ -1,5 +1,16 @@
 /** @file The variants of the zoo that the tests run: every cell of the command line, and options of cells that have some. */
-import { convLstm, lif, mlstm, projectedLstm, qrnn, recurrentHighway, slstm, zoo } from "../../cells/zoo.ts";
+import {
+  convLstm,
+  gatedDeltaNet,
+  gatedLinearAttention,
+  lif,
+  mlstm,
+  projectedLstm,
+  qrnn,
+  recurrentHighway,
+  slstm,
+  zoo,
+} from "../../cells/zoo.ts";
 import type { CellDefinition } from "../../compiler/dsl/cell.ts";
 import * as reference from "./reference-cells.ts";
 
@@ -61,4 +72,8 @@ export const forms: ReadonlyMap<string, Form> = new Map([
   withOptions("3 heads", slstm({ heads: 3 }), reference.slstm(3), 6, 2),
   builtIn("mlstm", reference.mlstm(1)),
   withOptions("2 heads", mlstm({ heads: 2 }), reference.mlstm(2), 4, 3),
+  builtIn("gated-linear-attention", reference.gatedLinearAttention(1), 4),
+  withOptions("2 heads", gatedLinearAttention({ heads: 2 }), reference.gatedLinearAttention(2), 8, 3),
+  builtIn("gated-delta-net", reference.gatedDeltaNet(1, 4)),
+  withOptions("2 heads, width 1", gatedDeltaNet({ heads: 2, width: 1 }), reference.gatedDeltaNet(2, 1), 4, 3),
 ]);

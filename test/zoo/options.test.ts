@@ -2,6 +2,8 @@
 import { expect, test } from "vitest";
 import {
   convLstm,
+  gatedDeltaNet,
+  gatedLinearAttention,
   indrnn,
   janet,
   lif,
@@ -22,6 +24,12 @@ test.each<[make: () => unknown, message: string]>([
   [() => projectedLstm({ projection: 0 })(4), "projected-lstm: projection must be a whole number above 0, got 0"],
   [() => mlstm({ heads: 3 })(8), "mlstm: 8 units do not divide into 3 heads; choose a multiple of 3"],
   [() => slstm({ heads: 3 })(8), "slstm: 8 units do not divide into 3 heads; choose a multiple of 3"],
+  [
+    () => gatedLinearAttention({ heads: 3 })(9),
+    "gated-linear-attention: 9 units do not divide into 6 halves of heads; choose a multiple of 6",
+  ],
+  [() => gatedDeltaNet({ heads: 3 })(8), "gated-delta-net: 8 units do not divide into 3 heads; choose a multiple of 3"],
+  [() => gatedDeltaNet({ width: 0 }), "gated-delta-net: width must be a whole number above 0, got 0"],
   [() => convLstm({ width: 0 }), "conv-lstm: width must be a whole number above 0, got 0"],
   [() => convLstm()(12), "conv-lstm: 12 units do not divide into 8 positions; choose a multiple of 8"],
   [

@@ -320,6 +320,92 @@ export const mlstm =
     });
   };
 
+// -- linear attention -------------------------------------------------------------------------------------------------------
+
+const swish = (x: number): number => x * sigma(x);
+const softplus = (x: number): number => Math.log(1 + Math.exp(x));
+const norm = (v: readonly number[], extra: number): number => Math.sqrt(dot(v, v) + extra);
+
+/** o_t as a sum over all past steps, each by the product of the decays since: the paper's eq. 4 without its memory. */
+export const gatedLinearAttention =
+  (heads: number): ReferenceCell =>
+  (w, xs, units) => {
+    const d = units / heads;
+    const part = (all: number[], head: number) =>
+      all.slice((head * all.length) / heads, ((head + 1) * all.length) / heads);
+    const decay = (x: number[]) => w.affine("decay", w.affine("decay/in", x)).map((a) => sigma(a) ** (1 / 16));
+    return xs.map((x, t) => {
+      const o = range(heads).flatMap((head) => {
+        const q = part(w.affine("query", x), head);
+        const found = xs.slice(0, t + 1).reduce((sum, past, s) => {
+          const [k, v] = [part(w.affine("key", past), head), part(w.affine("value", past), head)];
+          const left = xs.slice(s + 1, t + 1).reduce(
+            (product, later) => product.map((p, j) => p * of(part(decay(later), head), j)),
+            q.map(() => 1),
+          );
+          const score = q.reduce((total, a, j) => total + a * of(k, j) * of(left, j), 0);
+          return sum.map((a, i) => a + score * of(v, i));
+        }, zeros(d));
+        const center = found.reduce((a, b) => a + b, 0) / d;
+        const deviation = Math.sqrt(found.reduce((a, b) => a + (b - center) ** 2, 0) / d + 1e-5);
+        const [gain, shift] = [w.vector("norm/gain"), w.vector("norm/bias")];
+        return found.map((a, i) => ((a - center) / deviation) * of(gain, i) + of(shift, i));
+      });
+      const r = w.affine("gate", x).map(swish);
+      return w.affine(
+        "output",
+        o.map((a, i) => a * of(r, i)),
+      );
+    });
+  };
+
+/** The memory by eq. 10 itself: a product with the matrix a (I - b k k^T). */
+export const gatedDeltaNet =
+  (heads: number, width: number): ReferenceCell =>
+  (w, xs, units) => {
+    const d = units / heads;
+    const part = (all: number[], head: number) => all.slice(head * d, (head + 1) * d);
+    const memories = range(heads).map(() => range(d).map(() => zeros(d)));
+    const convolution = (what: string, t: number) =>
+      range(units).map((i) =>
+        swish(
+          range(Math.min(width, t + 1)).reduce((sum, lag) => {
+            const x = xs[t - lag] ?? [];
+            return sum + of(w.matrix(`${what}/filter`)[lag] ?? [], i) * of(w.affine(what, x), i);
+          }, 0),
+        ),
+      );
+    return xs.map((x, t) => {
+      const [queries, keys, values] = [convolution("query", t), convolution("key", t), convolution("value", t)];
+      const o = memories.flatMap((S, head) => {
+        const scaled = (v: number[]) => v.map((a) => a / norm(v, 1e-6));
+        const [q, k, v] = [scaled(part(queries, head)), scaled(part(keys, head)), part(values, head)];
+        const a = Math.exp(-Math.exp(of(w.vector("decay/rate"), head)) * softplus(of(w.affine("decay", x), head)));
+        const b = sigma(of(w.affine("correction", x), head));
+        const transition = range(d).map((i) => range(d).map((j) => a * ((i === j ? 1 : 0) - b * of(k, i) * of(k, j))));
+        const next = S.map((row, i) =>
+          range(d).map(
+            (j) =>
+              dot(
+                row,
+                transition.map((other) => of(other, j)),
+              ) +
+              b * of(v, i) * of(k, j),
+          ),
+        );
+        memories[head] = next;
+        const found = next.map((row) => dot(row, q));
+        const scale = Math.sqrt(dot(found, found) / d + 1e-6);
+        return found.map((y, i) => (y / scale) * of(w.vector("norm/gain"), i));
+      });
+      const g = w.affine("gate", x).map(swish);
+      return w.affine(
+        "output",
+        o.map((y, i) => y * of(g, i)),
+      );
+    });
+  };
+
 // -- along a line ---------------------------------------------------------------------------------------------------------
 
 export const convLstm =
