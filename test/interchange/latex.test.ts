@@ -105,6 +105,19 @@ describe("equations of papers", () => {
     );
   });
 
+  test("Yang et al. 2023: the memory of gated linear attention, equation 3", () => {
+    const lines = readings(traceOf(zoo["gated-linear-attention"] as CellDefinition));
+    expect(lines.slice(0, 2)).toEqual([
+      "S_t = (\\exp(0.0625\\,\\ln \\sigma(W_{decay} (W_{decay/in} x_t) + b_{decay})))\\,\\mathbf{1}^\\top \\circ S_{t-1} + (W_{key} x_t) (W_{value} x_t)^\\top",
+      "u_t = S_t^\\top W_{query} x_t",
+    ]);
+  });
+
+  test("Yang et al. 2024: the delta rule of the gated DeltaNet, equation 10", () => {
+    const lines = readings(traceOf(zoo["gated-delta-net"] as CellDefinition));
+    expect(lines).toContain("S_t = e_t + (correction_t\\,(s_t \\circ value_t - e_t d_t)) d_t^\\top");
+  });
+
   test("Orvieto et al. 2023: the LRU, whose constants have no time", () => {
     const lines = readings(traceOf(zoo.lru as CellDefinition));
     expect(lines.slice(0, 2)).toEqual(["u = -\\exp(\\nu)", "v = \\exp(\\theta)"]);
