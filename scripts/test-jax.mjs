@@ -18,6 +18,7 @@ const options = new Command("npm run test:jax --")
   .description("Runs printed JAX modules with JAX and compares them with the interpreter.")
   .option("--only <pattern>", "only cases whose name matches this regular expression")
   .option("--training", "only train with an exported train.py")
+  .option("--hosts", "only give train.py data that is missing, short or damaged")
   .option("--variants", "only train with the options of train.py")
   .option("--flax", "only import weights of Flax")
   .option("--format", "only check the layout of the printed modules")
@@ -94,6 +95,7 @@ const jiti = createJiti(import.meta.url, {
   transformOptions: { babel: { comments: false } },
 });
 const { groups } = await jiti.import("../test/jax/groups.ts");
+const { hostFaults } = await jiti.import("../test/jax/hosts.ts");
 const { flaxFaults } = await jiti.import("../test/jax/flax.ts");
 const { variantFaults } = await jiti.import("../test/jax/variants.ts");
 const { trainingFaults } = await jiti.import("../test/jax/training.ts");
@@ -101,7 +103,15 @@ const folder = options.out ?? mkdtempSync(join(tmpdir(), "cellgrad-jax-"));
 mkdirSync(folder, { recursive: true });
 
 const started = performance.now();
-const only = options.training ? trains : options.variants ? varies : options.flax ? imports : undefined;
+const only = options.training
+  ? trains
+  : options.hosts
+    ? loses
+    : options.variants
+      ? varies
+      : options.flax
+        ? imports
+        : undefined;
 if (only !== undefined) {
   const holds = await only();
   console.log(`${Math.round((performance.now() - started) / 1000)} s`);
@@ -191,6 +201,13 @@ async function trains() {
   return tidy(exported, "model.py and train.py") && faults.length === 0;
 }
 
+/** Gives train.py data that is missing, short or damaged. */
+async function loses() {
+  const faults = await hostFaults(python, join(folder, "faulty"), (line) => console.log(`train.py: ${line}`));
+  for (const fault of faults) console.log(`train.py: ${fault}`);
+  return faults.length === 0;
+}
+
 /** Trains with the options of train.py, with data of every kind. */
 async function varies() {
   const exported = join(folder, "variants");
@@ -211,7 +228,7 @@ async function imports() {
 const runs = options.format === undefined ? ["f32", "x64"] : [];
 const results = [tidy(folder, `${files.size} modules`), ...(await Promise.all(runs.map(run)))];
 if (options.only === undefined && options.format === undefined)
-  results.push(await imports(), await trains(), await varies());
+  results.push(await imports(), await trains(), await loses(), await varies());
 console.log(`${Math.round((performance.now() - started) / 1000)} s`);
 if (options.out === undefined) rmSync(folder, { recursive: true, force: true });
 else console.log(`the modules are in ${folder}`);

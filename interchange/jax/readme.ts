@@ -38,7 +38,7 @@ The same command on each host, with the address of the first one and the number 
 python train.py ${data} --coordinator 10.0.0.1:1234 --processes 4 --process 0   # 1, 2, 3 on the others
 \`\`\`
 
-Each host needs the whole file, checks it once, and then reads only its own rows of it; the first one writes the model. A host whose data file is short, missing, damaged or another one prints one line and ends; the others end once they have not heard of it for \`--timeout\` seconds (100 by default), also if it is lost during the run; JAX then prints where it waited. Start all of them again with \`--resume\` and the last file saved (\`--save-every\`).
+Each host needs the whole file, checks it once, and then reads only its own rows of it; the first one writes the model. Before training, the hosts compare the bytes of their data and of the model that they start from: where one has none, a short, a damaged or another file, each prints one line and all end. A host that is lost later, also while the others wait for its check, ends them within \`--timeout\` seconds (100 by default), in most cases at once. Start all of them again with \`--resume\` and the last file saved (\`--save-every\`).
 
 ## Back again
 

@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { lstm } from "../../cells/lstm.ts";
 import { at } from "../../compiler/graph/errors.ts";
-import { textBatches, vocabularyOf } from "../../entries/data.ts";
+import { parseSeries, textBatches, vocabularyOf } from "../../entries/data.ts";
 import { decodeModel, savedModel } from "../../entries/files.ts";
 import { adam, createTrainer, initialize, openInterpreter } from "../../index.ts";
 import { modelToJax } from "../../interchange/jax/model.ts";
@@ -138,29 +138,42 @@ async function randomMasks(python: string, path: string, near: Near, hold: Hold)
   hold("and with --dtype bf16, to two digits", error > 1e-6 && error < 0.03, `the losses differ by ${error}`);
 }
 
-/** A text is read in pieces, wherever they end. */
+/** A text and a table are read in pieces, wherever they end. */
 function pieces(python: string, path: string, near: Near): void {
   const text = "Ein schöner Tag – 東京 😀 he shells\n\nshe sells\r\n sea\nshells ".repeat(3);
-  for (const reads of ["characters", "tokens"] as const) {
+  const rows = ["1.000,5;2", ";-3,25", '4;"5"', "7;8"].flatMap((row, i) => [row, `${i},5;1`]);
+  const table = `\ufeffhigh;low\r\n${rows.join("\r")}`;
+  const symbols = vocabularyOf(text);
+  const metadata = {
+    ...{ vocabulary: JSON.stringify(symbols.characters), tokenizer: tokenizerJson(merges) },
+    columns: JSON.stringify(["low", "high"]),
+  };
+  for (const reads of ["characters", "tokens", "bytes", "table"] as const) {
     const folder = new Folder(python, join(path, `pieces-${reads}`));
-    folder.write({ "train.py": trainScript({ reads, isRandom: false, unit: "" }), "model.py": "", "text.txt": text });
-    const symbols = vocabularyOf(text);
-    const metadata = { vocabulary: JSON.stringify(symbols.characters), tokenizer: tokenizerJson(merges) };
+    const script = trainScript({ reads, isRandom: false, unit: "" });
+    folder.write({ "train.py": script, "model.py": "", data: reads === "table" ? table : text });
     const program = [
       "import json, sys, pathlib, train",
       "found = []",
+      'options = {"missing": "last"} if sys.argv[2] == "table" else {}',
       "for size in (1, 7, 64, 1000):",
-      "    train.PIECE_BYTES, train.PIECES_KEPT = size, 2",
-      '    recording = train.Recording(pathlib.Path("text.txt"), json.loads(sys.argv[1]))',
+      "    train.PIECE_BYTES, train.PIECE_ROWS, train.PIECES_KEPT = size, size, 2",
+      '    recording = train.Recording(pathlib.Path("data"), json.loads(sys.argv[1]), **options)',
       "    n = recording.length",
-      "    found.append([int(t) for i in range(0, n, 5) for t in recording.read(i, min(5, n - i))])",
+      "    parts = [recording.read(i, min(5, n - i)) for i in range(0, n, 5)]",
+      "    found.append([float(t) for part in parts for t in part.ravel()])",
       "print(json.dumps(found))",
     ];
-    const args = ["-c", program.join("\n"), JSON.stringify(metadata)];
+    const args = ["-c", program.join("\n"), JSON.stringify(metadata), reads];
     const { stdout, stderr } = spawnSync(python, args, { cwd: folder.path, encoding: "utf8" });
     if (stdout === "") throw new Error(stderr);
     const [first = [], ...others] = JSON.parse(stdout) as number[][];
     near(`${reads} of any pieces are the same`, others.flat(), [...first, ...first, ...first]);
     if (reads === "characters") near("and those of our vocabulary", first, [...symbols.encode(text)]);
+    if (reads === "bytes") near("and those of the file", first, [...Buffer.from(text)]);
+    if (reads !== "table") continue;
+    const fields = ["high;low", ...rows].map((row) => row.replaceAll('"', "").split(";"));
+    const { values } = parseSeries(fields, "data", { columns: ["low", "high"], missing: "last" });
+    near("and those of our table", first, [...values]);
   }
 }

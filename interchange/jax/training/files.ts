@@ -45,13 +45,49 @@ def fingerprint(path${reads === "table" ? ", reading" : ""}):
     return digest.hexdigest()
 
 
-def check_same_file(path, data):
-    """All processes must have the same file, of which each reads its own rows."""
+def digest_of(path):
+    """Of every byte, unlike the fingerprint; the size as well."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+            return digest + file.tell().to_bytes(8, "little")
+    except OSError as error:
+        raise Fault(f"{path} cannot be read: {error.strerror}") from error
+
+
+def agree(paths, fault):
+    """Ends every process where one has a fault, or other files than process 0.
+
+    Each reads its own rows and places its own weights: with other files they would
+    train on batches of neither, without an error.
+    """
     if jax.process_count() == 1:
+        if fault is not None:
+            raise fault
         return
-    digest = np.frombuffer(bytes.fromhex(data), np.uint8)
-    every = multihost_utils.process_allgather(digest)
+    mine = np.zeros((len(paths), 40), np.uint8)
+    try:
+        if fault is None:
+            mine[:] = [np.frombuffer(digest_of(path), np.uint8) for path in paths]
+    except Fault as found:
+        fault = found
     own = jax.process_index()
-    if not np.array_equal(every[own], every[0]):
-        raise Fault(f"{path} of process {own} is not the file that process 0 has")
+    every = multihost_utils.process_allgather(mine)
+    if fault is not None:
+        raise CommonFault(str(fault)) from fault
+    for process, theirs in enumerate(every):
+        if not theirs.any():
+            raise CommonFault(f"process {process} has ended: see its line")
+    differ = np.any(every != every[0], axis=2)
+    if differ.any():
+        here = own if differ[own].any() else int(np.argmax(differ.any(axis=1)))
+        k = int(np.argmax(differ[here]))
+        sizes = [
+            f"{int.from_bytes(every[one, k, 32:].tobytes(), 'little'):,} bytes"
+            for one in (here, 0)
+        ]
+        how = f": {sizes[0]}, not {sizes[1]}" if sizes[0] != sizes[1] else ""
+        raise CommonFault(
+            f"{paths[k]} of process {here} is not the file that process 0 has{how}"
+        )
 `;

@@ -20,7 +20,7 @@ import os
 ${reads === "table" ? "import re\n" : ""}import sys
 import time
 from functools import partial
-${reads === "table" ? "from itertools import pairwise\n" : ""}from pathlib import Path
+${reads === "table" ? "from itertools import islice\n" : ""}from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -43,6 +43,10 @@ MEASUREMENTS = 20
 
 class Fault(Exception):
     """What is wrong with a file or an option, in one line."""
+
+
+class CommonFault(Fault):
+    """A fault for which all processes end at the same time."""
 
 
 def options():

@@ -1,6 +1,6 @@
 /**
  * @file Part of train.py: the data as a recording, whose entries are read where batches need them. A text is checked in one
- * pass and then read in pieces, as `disk/text-source.ts` does, so that it can be larger than a host's memory.
+ * pass and then read in pieces, as `disk/text-source.ts` does, so that it can be larger than a host's memory; so is a table.
  */
 import type { TrainScriptOptions } from "./options.ts";
 
@@ -11,11 +11,15 @@ const bytes = `class Recording:
     shape = ()
 
     def __init__(self, path, metadata):
-        self.content = np.memmap(path, np.uint8, "r")
-        self.length = len(self.content)
+        self.path, self.length = path, path.stat().st_size
 
     def read(self, first, count):
-        return self.content[first : first + count].astype(np.int32)
+        with self.path.open("rb") as file:
+            file.seek(first)
+            content = np.frombuffer(file.read(count), np.uint8)
+        if len(content) < count:
+            raise Fault(f"{self.path} has changed during the run")
+        return content.astype(np.int32)
 `;
 
 /** How characters become tokens. */
@@ -56,7 +60,7 @@ const tokens = String.raw`
 `;
 
 const text = (isCharacters: boolean) => String.raw`PIECE_BYTES = 1 << 18
-PIECES_KEPT = 64
+PIECES_KEPT = 256
 
 
 class Recording:
@@ -91,6 +95,8 @@ ${
                 file.seek(offset)
                 content = file.read(size)
             end = len(content) if len(content) < size else self.cut(content)
+            if not content:
+                raise Fault(f"{self.path} has changed during the run")
             if end > 0:
                 break
             size *= 2
@@ -107,7 +113,10 @@ ${isCharacters ? characters : tokens}
         if i not in self.kept:
             if len(self.kept) == PIECES_KEPT:
                 self.kept.pop(next(iter(self.kept)))
-            self.kept[i] = self.next_piece(self.offsets[i])[0]
+            tokens, _ = self.next_piece(self.offsets[i])
+            if len(tokens) != self.firsts[i + 1] - self.firsts[i]:
+                raise Fault(f"{self.path} has changed during the run")
+            self.kept[i] = tokens
         return self.kept[i]
 
     def read(self, first, count):
@@ -120,68 +129,139 @@ ${isCharacters ? characters : tokens}
         return np.concatenate(parts).astype(np.int32)
 `;
 
-const table = String.raw`class Recording:
-    """The rows of a table, normalised: the columns that the model knows."""
+const table = String.raw`PIECE_ROWS = 4096
+PIECES_KEPT = 1024
+
+
+class Recording:
+    """The rows of a table, normalised: the columns that the model knows.
+
+    One pass checks it; pieces of it are then read on demand.
+    """
 
     entries = "rows"
 
     def __init__(self, path, metadata, separator=None, decimal=None, missing=None):
-        columns = json.loads(metadata["columns"])
-        self.path, self.shape = path, (len(columns),)
-        try:
-            lines = path.read_text("utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            where = f"byte {error.start}"
-            raise Fault(f"{path} is damaged: {where} is not UTF-8") from error
-        header, rows = self.split(lines, columns, separator)
-        places = [header.index(name) for name in columns]
-        fields = []
-        for line, row in enumerate(rows, 2):
-            if len(row) <= max(places):
-                raise Fault(f"{path}, line {line}: {len(row)} fields are too few")
-            fields.append([row[place].strip() for place in places])
-        for before, row in pairwise(fields) if missing else ():
-            row[:] = [field or last for field, last in zip(row, before)]
-        notations = (decimal,) if decimal else ("point", "comma")
-        values, fault = self.numbers(fields, columns, notations[0])
-        if fault and len(notations) > 1:
-            values, other = self.numbers(fields, columns, notations[1])
-            fault = other and fault
-        if fault:
-            raise Fault(fault)
+        self.columns = json.loads(metadata["columns"])
+        self.path, self.shape = path, (len(self.columns),)
+        self.repeats = missing == "last"
         scale = json.loads(metadata.get("normalisation", '{"mean":0,"deviation":1}'))
-        mean, deviation = (np.asarray(scale[key]) for key in ("mean", "deviation"))
-        self.values = ((values - mean) / deviation).astype(np.float32)
-        self.length = len(values)
+        self.mean, self.deviation = (
+            np.asarray(scale[key]) for key in ("mean", "deviation")
+        )
+        start = self.header((separator,) if separator else (",", ";", "\t", "|"))
+        fault = None
+        for notation in (decimal,) if decimal else ("point", "comma"):
+            try:
+                self.check(notation, start)
+                return
+            except Fault as found:
+                fault = fault or found
+        raise fault
 
-    def split(self, lines, columns, separator):
-        """The header and the rows, by the separator that yields all columns."""
-        for mark in (separator,) if separator else (",", ";", "\t", "|"):
-            rows = [row for row in csv.reader(lines, delimiter=mark) if row]
-            header = [name.strip() for name in rows[0]] if rows else []
-            if set(columns) <= set(header):
-                return header, rows[1:]
-        raise Fault(f"{self.path} has no header with the columns {', '.join(columns)}")
+    def header(self, separators):
+        """Finds the separator that yields all columns, and where the rows begin."""
+        for self.separator in separators:
+            for row, _, place in self.rows((0, 0, None)):
+                header = [name.strip() for name in row]
+                if set(self.columns) <= set(header):
+                    self.places = [header.index(name) for name in self.columns]
+                    return place
+                break
+        columns = ", ".join(self.columns)
+        raise Fault(f"{self.path} has no header with the columns {columns}")
 
-    def numbers(self, fields, columns, notation):
-        """The values, and the first fault of a field or None."""
-        values = np.empty((len(fields), len(columns)))
-        group, point = (",", ".") if notation == "point" else (".", ",")
-        grouped = re.compile(rf"[+-]?\d{{1,3}}(\{group}\d{{3}})+(\{point}\d*)?")
-        for i, row in enumerate(fields):
-            for k, field in enumerate(row):
-                plain = field.replace(group, "") if grouped.fullmatch(field) else field
+    def check(self, notation, start):
+        """Notes where each piece begins, if numbers have this notation."""
+        self.group, self.point = (",", ".") if notation == "point" else (".", ",")
+        self.grouped = re.compile(
+            rf"[+-]?\d{{1,3}}(\{self.group}\d{{3}})+(\{self.point}\d*)?"
+        )
+        self.kept, self.pieces, self.length = {}, [start], 0
+        while self.length == PIECE_ROWS * (len(self.pieces) - 1):
+            values, after = self.next_piece(self.pieces[-1])
+            self.keep(len(self.pieces) - 1, values)
+            self.length += len(values)
+            self.pieces.append(after)
+
+    def lines(self, file):
+        """The lines from here on; self.end is the byte after the last one."""
+        self.end = file.tell()
+        for content in file:
+            for part in content.splitlines(keepends=True):
                 try:
-                    if group in plain:
-                        raise ValueError
-                    values[i, k] = float(plain.replace(point, "."))
-                except ValueError:
-                    where = f"{self.path}, line {i + 2}, {columns[k]}"
-                    return values, f"{where}: {field!r} is not a number"
-        return values, None
+                    line = part.decode("utf-8-sig" if self.end == 0 else "utf-8")
+                except UnicodeDecodeError as error:
+                    where = f"byte {self.end + error.start}"
+                    fault = f"{self.path} is damaged: {where} is not UTF-8"
+                    raise Fault(fault) from error
+                self.end += len(part)
+                yield line
+
+    def rows(self, place):
+        """The rows from a place on: fields, line, and the place after them."""
+        offset, line, _ = place
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            reader = csv.reader(self.lines(file), delimiter=self.separator)
+            before = line
+            try:
+                for row in reader:
+                    after = line + reader.line_num
+                    if row:
+                        yield row, before + 1, (self.end, after, None)
+                    before = after
+            except csv.Error as error:
+                raise Fault(f"{self.path}, line {before + 1}: {error}") from error
+
+    def next_piece(self, place):
+        """The values of the piece that begins at a place, and the place after it."""
+        values, last = [], place[2]
+        for row, line, after in islice(self.rows(place), PIECE_ROWS):
+            if len(row) <= max(self.places):
+                raise Fault(f"{self.path}, line {line}: {len(row)} fields are too few")
+            fields = [row[place].strip() for place in self.places]
+            if self.repeats and last is not None:
+                fields = [field or old for field, old in zip(fields, last)]
+            values.append(
+                [self.number(*field, line) for field in zip(fields, self.columns)]
+            )
+            last, place = fields, after
+        values = np.array(values).reshape(len(values), *self.shape)
+        scaled = (values - self.mean) / self.deviation
+        return scaled.astype(np.float32), (*place[:2], last)
+
+    def number(self, field, column, line):
+        plain = field.replace(self.group, "") if self.grouped.fullmatch(field) else field
+        try:
+            if self.group in plain:
+                raise ValueError
+            return float(plain.replace(self.point, "."))
+        except ValueError:
+            where = f"{self.path}, line {line}, {column}"
+            raise Fault(f"{where}: {field!r} is not a number") from None
+
+    def keep(self, i, values):
+        if len(self.kept) == PIECES_KEPT:
+            self.kept.pop(next(iter(self.kept)))
+        self.kept[i] = values
+
+    def piece(self, i):
+        if i not in self.kept:
+            values, _ = self.next_piece(self.pieces[i])
+            if len(values) != min(PIECE_ROWS, self.length - i * PIECE_ROWS):
+                raise Fault(f"{self.path} has changed during the run")
+            self.keep(i, values)
+        return self.kept[i]
 
     def read(self, first, count):
-        return self.values[first : first + count]
+        parts = []
+        while count > 0:
+            i, start = divmod(first, PIECE_ROWS)
+            part = self.piece(i)[start : start + count]
+            parts.append(part)
+            first, count = first + len(part), count - len(part)
+        return np.concatenate(parts)
 `;
 
 const recordings = { bytes, characters: text(true), tokens: text(false), table } as const;

@@ -9,7 +9,7 @@ class Run:
 
     def __init__(self, given):
         self.given = given
-        start = given.resume or HERE / "weights.safetensors"
+        start = start_of(given)
         tensors, self.metadata = read_model(start)
         self.before = before = json.loads(self.metadata.get("run", "{}"))
         self.batch = given.batch or before.get("batch", 16)
@@ -40,7 +40,6 @@ ${
 }        self.training, self.held_out = parts(
             given.data, self.recording, self.batch, self.time
         )
-        check_same_file(given.data, self.data)
         own = (self.data, self.batch, self.time)
         if before and (before["data"], before["batch"], before["time"]) != own:
             raise Fault(
@@ -289,6 +288,31 @@ def given_of(record):
     return {name: value for name, value in record.items() if value is not None}
 
 
+def start_of(given):
+    """The model that the run starts from."""
+    return given.resume or HERE / "weights.safetensors"
+
+
+def run(given):
+    """Trains, where all processes have all that they need."""
+    ready, fault = None, None
+    try:
+        ready = Run(given)
+    except Fault as found:
+        fault = found
+    agree((given.data, start_of(given)), fault)
+    try:
+        ready.train()
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        reason = str(error).splitlines()[0]
+        raise Fault(
+            f"another process has ended or cannot be reached ({reason}); "
+            "start all of them again with --resume and the last file saved"
+        ) from error
+
+
 def main():
     given = options()
     try:
@@ -302,9 +326,12 @@ def main():
                 initialization_timeout=given.timeout,
                 heartbeat_timeout_seconds=given.timeout,
             )
-        Run(given).train()
+        run(given)
     except Fault as fault:
         print(f"train.py: {fault}", file=sys.stderr, flush=True)
+        if isinstance(fault, CommonFault):
+            # Else the line of another process would be JAX's, about this one.
+            multihost_utils.sync_global_devices("ended")
         # Not a usual exit, which would wait for the other processes.
         os._exit(1)
 
