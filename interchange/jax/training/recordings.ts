@@ -232,7 +232,8 @@ class Recording:
         return scaled.astype(np.float32), (*place[:2], last)
 
     def number(self, field, column, line):
-        plain = field.replace(self.group, "") if self.grouped.fullmatch(field) else field
+        is_grouped = self.grouped.fullmatch(field)
+        plain = field.replace(self.group, "") if is_grouped else field
         try:
             if self.group in plain:
                 raise ValueError
